@@ -1,0 +1,56 @@
+package muster
+
+import "strings"
+
+// Account is the one account and region that a deployment is. Its methods make
+// and read the names that cross the wire (registry.md section 1.3).
+type Account struct {
+	ID     string // 12 digits
+	Region string
+}
+
+// ARN returns the name of a resource: ARN("thing", "pump-7").
+func (a Account) ARN(kind, name string) string {
+	return "arn:aws:iot:" + a.Region + ":" + a.ID + ":" + kind + "/" + name
+}
+
+// ParseARN splits an ARN of service iot into the kind and the name of its
+// resource. A malformed one is Invalid; one of another account or region names
+// nothing here, so it is NotFound (arbitration A16).
+func (a Account) ParseARN(arn string) (kind, name string, err error) {
+	parts := strings.SplitN(arn, ":", 6)
+	if len(parts) != 6 || parts[0] != "arn" || parts[1] == "" || parts[2] != "iot" {
+		return "", "", Errorf(Invalid, "%q is not an ARN of an IoT resource", arn)
+	}
+	kind, name, ok := strings.Cut(parts[5], "/")
+	if !ok || kind == "" || name == "" {
+		return "", "", Errorf(Invalid, "%q names no resource", arn)
+	}
+	if parts[1] != "aws" || parts[3] != a.Region || parts[4] != a.ID {
+		return "", "", Errorf(NotFound, "%s is not in this account and region", arn)
+	}
+	return kind, name, nil
+}
+
+// Target reads a job target: the ARN of a thing or a thing group.
+func (a Account) Target(arn string) (Target, error) {
+	kind, name, err := a.ParseARN(arn)
+	if err != nil {
+		return Target{}, err
+	}
+	switch kind {
+	case "thing":
+		return Target{Name: name}, nil
+	case "thinggroup":
+		return Target{Group: true, Name: name}, nil
+	}
+	return Target{}, Errorf(Invalid, "%s is neither a thing nor a thing group", arn)
+}
+
+// TargetARN is the inverse of Target.
+func (a Account) TargetARN(t Target) string {
+	if t.Group {
+		return a.ARN("thinggroup", t.Name)
+	}
+	return a.ARN("thing", t.Name)
+}

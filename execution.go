@@ -1,0 +1,135 @@
+package muster
+
+import (
+	"maps"
+	"slices"
+)
+
+// Execution is one thing's run of one job (jobs-lifecycle.md section 1). It is
+// a value: rules return changed copies, and nobody changes Details in place.
+type Execution struct {
+	Thing     ThingName
+	Job       JobID
+	Number    int64 // from 1, rising with each retry or re-queue
+	Namespace Namespace
+
+	Status  Status
+	Version int64             // from 1, rising with every accepted change
+	Details map[string]string // what the device reported; nil when empty
+
+	QueuedAt  Instant
+	StartedAt Instant // zero until IN_PROGRESS for the first time
+	UpdatedAt Instant
+
+	JobDeadline  Instant // the in-progress timer; zero when the job has none
+	StepDeadline Instant // the step timer; zero when the device set none
+
+	Attempt       int  // retryAttempt: 0 for the first execution, then 1, 2, …
+	ForceCanceled bool // an operator cancelled it while it was IN_PROGRESS
+	Windowed      bool // its job has maintenance windows
+}
+
+// Deadline returns the earlier of the two timers, or zero when neither runs
+// (jobs-lifecycle.md section 8).
+func (e Execution) Deadline() Instant {
+	if e.Status != InProgress {
+		return 0
+	}
+	if e.JobDeadline == 0 || (e.StepDeadline != 0 && e.StepDeadline < e.JobDeadline) {
+		return e.StepDeadline
+	}
+	return e.JobDeadline
+}
+
+// Equal reports whether e and f are the same in every field.
+func (e Execution) Equal(f Execution) bool {
+	details := maps.Equal(e.Details, f.Details)
+	e.Details, f.Details = nil, nil
+	return details && equalScalars(e, f)
+}
+
+// NoStep and ClearStep are the two special values of Update.StepMinutes.
+const (
+	NoStep    = 0  // leave a running step timer as it is
+	ClearStep = -1 // stop the step timer
+)
+
+// Update is a change that somebody asks of an execution.
+type Update struct {
+	By Actor
+	To Status
+
+	// ExpectedVersion is the optimistic lock; nil asks for no check.
+	ExpectedVersion *int64
+	// Details replaces the whole map when not nil; an empty map clears it
+	// (arbitration A2).
+	Details map[string]string
+	// StepMinutes sets the step timer: 1 to 10080, NoStep or ClearStep.
+	StepMinutes int
+	// JobMinutes is the job's in-progress timeout, which starts the first time
+	// the execution is IN_PROGRESS; zero when the job has none.
+	JobMinutes int
+	// Strict refuses REJECTED from IN_PROGRESS (arbitration A10).
+	Strict bool
+}
+
+// Apply returns the execution that u makes of e at the instant now: version
+// first, then the state machine (jobs-data-plane.md section 6.4, steps 5-7).
+// It fails with VersionConflict or InvalidTransition, both carrying e as State.
+func (e Execution) Apply(u Update, now Instant) (Execution, error) {
+	if u.ExpectedVersion != nil && *u.ExpectedVersion != e.Version {
+		err := Errorf(VersionConflict, "Expected version %d but found version %d", *u.ExpectedVersion, e.Version)
+		err.State = &e
+		return e, err
+	}
+	if !slices.Contains(moves[e.Status][u.To], u.By) || (u.Strict && e.Status == InProgress && u.To == Rejected) {
+		err := Errorf(InvalidTransition, "Job execution status cannot be updated to %s since it is %s", u.To, e.Status)
+		err.State = &e
+		return e, err
+	}
+	e.ForceCanceled = u.To == Canceled && e.Status == InProgress
+	if u.To == InProgress && e.Status == Queued {
+		e.StartedAt = now
+		if u.JobMinutes > 0 {
+			e.JobDeadline = now.Minutes(u.JobMinutes)
+		}
+	}
+	e.Status, e.Version, e.UpdatedAt = u.To, e.Version+1, now
+	e = e.withDetails(u.Details)
+	if e.Status.Terminal() {
+		e.JobDeadline, e.StepDeadline = 0, 0
+		return e, nil
+	}
+	return e.WithStep(u.StepMinutes, now), nil
+}
+
+// WithStep returns e with its step timer set, kept or cleared as minutes says,
+// and everything else as it was (jobs-data-plane.md section 14 and J5).
+func (e Execution) WithStep(minutes int, now Instant) Execution {
+	switch {
+	case minutes == ClearStep:
+		e.StepDeadline = 0
+	case minutes > 0:
+		e.StepDeadline = now.Minutes(minutes)
+	}
+	return e
+}
+
+func (e Execution) withDetails(details map[string]string) Execution {
+	switch {
+	case details == nil:
+	case len(details) == 0:
+		e.Details = nil
+	default:
+		e.Details = maps.Clone(details)
+	}
+	return e
+}
+
+// equalScalars compares two executions whose Details are nil.
+func equalScalars(e, f Execution) bool {
+	return e.Thing == f.Thing && e.Job == f.Job && e.Number == f.Number && e.Namespace == f.Namespace &&
+		e.Status == f.Status && e.Version == f.Version && e.QueuedAt == f.QueuedAt && e.StartedAt == f.StartedAt &&
+		e.UpdatedAt == f.UpdatedAt && e.JobDeadline == f.JobDeadline && e.StepDeadline == f.StepDeadline &&
+		e.Attempt == f.Attempt && e.ForceCanceled == f.ForceCanceled && e.Windowed == f.Windowed
+}

@@ -1,0 +1,230 @@
+package muster
+
+// JobStatus is the state of a job (jobs-lifecycle.md section 2).
+type JobStatus uint8
+
+// The five states of a job. The zero JobStatus is no state: filters use it for
+// "any".
+const (
+	JobScheduled JobStatus = iota + 1
+	JobInProgress
+	JobCompleted
+	JobCanceled
+	JobDeleting
+)
+
+var jobStatusNames = [...]string{"", "SCHEDULED", "IN_PROGRESS", "COMPLETED", "CANCELED", "DELETION_IN_PROGRESS"}
+
+// JobStatuses lists all states in order.
+func JobStatuses() []JobStatus {
+	return []JobStatus{JobScheduled, JobInProgress, JobCompleted, JobCanceled, JobDeleting}
+}
+
+// String returns the contract's word for s, or "" for the zero JobStatus.
+func (s JobStatus) String() string { return jobStatusNames[s] }
+
+// ParseJobStatus returns the JobStatus that word names.
+func ParseJobStatus(word string) (JobStatus, bool) {
+	for s, name := range jobStatusNames {
+		if s > 0 && name == word {
+			return JobStatus(s), true
+		}
+	}
+	return 0, false
+}
+
+// Active reports whether the job may still give things executions.
+func (s JobStatus) Active() bool { return s == JobScheduled || s == JobInProgress }
+
+// JobEvent is what happens to a job as a whole.
+type JobEvent uint8
+
+// The events of a job's life.
+const (
+	JobStarts       JobEvent = iota + 1 // its start time came, or a maintenance window opened
+	JobPauses                           // a maintenance window closed
+	JobFinishes                         // rolled out, and every execution is terminal
+	JobIsCanceled                       // CancelJob, or an abort criterion
+	JobIsForced                         // CancelJob with force
+	JobIsDeleted                        // DeleteJob
+	JobIsForceGone                      // DeleteJob with force
+	jobEventCount   = JobIsForceGone + 1
+)
+
+var jobEventNames = [...]string{
+	"", "starts", "pauses", "finishes", "CancelJob", "CancelJob with force", "DeleteJob", "DeleteJob with force",
+}
+
+func (e JobEvent) String() string { return jobEventNames[e] }
+
+// jobMoves is the state machine of a job: from, event, to. What has no row is
+// refused. A forced CancelJob of a cancelled job ends the survivors (J5, J8).
+var jobMoves = map[JobStatus]map[JobEvent]JobStatus{
+	JobScheduled: {
+		JobStarts: JobInProgress, JobFinishes: JobCompleted,
+		JobIsCanceled: JobCanceled, JobIsForced: JobCanceled, JobIsForceGone: JobDeleting,
+	},
+	JobInProgress: {
+		JobPauses: JobScheduled, JobFinishes: JobCompleted,
+		JobIsCanceled: JobCanceled, JobIsForced: JobCanceled, JobIsForceGone: JobDeleting,
+	},
+	JobCompleted: {JobIsDeleted: JobDeleting, JobIsForceGone: JobDeleting},
+	JobCanceled:  {JobIsForced: JobCanceled, JobIsDeleted: JobDeleting, JobIsForceGone: JobDeleting},
+}
+
+// JobMoves calls yield for every permitted change of a job, in a fixed order.
+func JobMoves(yield func(from JobStatus, event JobEvent, to JobStatus) bool) {
+	for _, from := range JobStatuses() {
+		for event := JobStarts; event < jobEventCount; event++ {
+			if to, ok := jobMoves[from][event]; ok && !yield(from, event, to) {
+				return
+			}
+		}
+	}
+}
+
+// Selection says whether a job ends with its targets of today.
+type Selection uint8
+
+// The two selections; Snapshot is the contract's default.
+const (
+	Snapshot   Selection = iota // the members at the start of the rollout
+	Continuous                  // those, and whoever joins a target later
+)
+
+func (s Selection) String() string {
+	if s == Continuous {
+		return "CONTINUOUS"
+	}
+	return "SNAPSHOT"
+}
+
+// Target is one thing or one group that a job is for.
+type Target struct {
+	Group bool // Name is a GroupName; otherwise a ThingName
+	Name  string
+}
+
+// Job is an operator's order: a document for the things that its targets name.
+// The document is kept apart, since most readers of a job do not want it. Jobs
+// are values; rules return changed copies.
+type Job struct {
+	ID             JobID
+	Namespace      Namespace
+	Targets        []Target
+	Selection      Selection
+	Description    string
+	Comment        string // from the latest cancel, abort or association
+	ReasonCode     string
+	DocumentSource string // the URL it was made from, if it was
+
+	Status        JobStatus
+	ForceCanceled bool
+	CreatedAt     Instant
+	UpdatedAt     Instant // job-level changes only (J6)
+	CompletedAt   Instant // zero unless COMPLETED
+
+	// Rollout is how far the targets have been given executions.
+	Rollout Rollout
+	// Settling is set while the executions of a cancelled or deleted job are
+	// still being ended in the background.
+	Settling bool
+}
+
+// Rollout is the durable cursor of a job's fan-out: targets are taken in order,
+// and in a group its things by name.
+type Rollout struct {
+	Done    bool    // every target has been expanded
+	Started Instant // when membership was captured; later joiners do not count
+	Target  int     // index of the target in work; those before it are done
+	Group   string  // the group in work below that target, in hierarchy order
+	After   string  // the last thing of Group that was looked at
+}
+
+// Concurrent reports whether the service is creating or cancelling executions
+// (jobs-lifecycle.md section 2.1).
+func (j Job) Concurrent() bool {
+	return j.Settling || (j.Status == JobInProgress && !j.Rollout.Done)
+}
+
+// Processing returns the targets that are not rolled out yet.
+func (j Job) Processing() []Target {
+	if j.Rollout.Done || !j.Status.Active() {
+		return nil
+	}
+	return j.Targets[min(j.Rollout.Target, len(j.Targets)):]
+}
+
+// Apply returns the job after event at the instant now. It fails with
+// InvalidTransition when the state machine has no such row.
+func (j Job) Apply(event JobEvent, now Instant) (Job, error) {
+	to, ok := jobMoves[j.Status][event]
+	if !ok {
+		return j, Errorf(InvalidTransition, "Job %s cannot take %s while its status is %s", j.ID, event, j.Status)
+	}
+	j.Status, j.UpdatedAt = to, now
+	switch event {
+	case JobFinishes:
+		j.CompletedAt = now
+	case JobIsForced:
+		j.ForceCanceled, j.Settling = true, true
+	case JobIsCanceled, JobIsDeleted, JobIsForceGone:
+		j.Settling = true
+	}
+	return j, nil
+}
+
+// Ended reports whether a job in this state, with these counts, is complete
+// (jobs-lifecycle.md section 12).
+func (j Job) Ended(c Counts) bool {
+	return j.Status == JobInProgress && j.Selection == Snapshot && j.Rollout.Done && c.Pending() == 0
+}
+
+// Counts holds the number of executions of a job in each Status; index it with
+// Count. Its unit is executions, not things (jobs-lifecycle.md section 4.2).
+type Counts [8]int64
+
+// Of returns the count of one status.
+func (c Counts) Of(s Status) int64 { return c[s-1] }
+
+// Add returns c with n more in status s.
+func (c Counts) Add(s Status, n int64) Counts {
+	c[s-1] += n
+	return c
+}
+
+// Plus returns the sum of c and d.
+func (c Counts) Plus(d Counts) Counts {
+	for i := range c {
+		c[i] += d[i]
+	}
+	return c
+}
+
+// Pending returns how many executions are not terminal.
+func (c Counts) Pending() int64 { return c.Of(Queued) + c.Of(InProgress) }
+
+// Total returns how many executions there are.
+func (c Counts) Total() int64 {
+	var n int64
+	for _, k := range c {
+		n += k
+	}
+	return n
+}
+
+// maxStepMinutes and minStepMinutes bound the step timer.
+const (
+	minStepMinutes = 1
+	maxStepMinutes = 7 * 24 * 60
+)
+
+// CheckStep returns an Invalid error unless minutes may be asked of a step
+// timer: 1 to 10080, or -1 to clear it (jobs-data-plane.md section 14).
+func CheckStep(minutes int64) error {
+	if minutes == ClearStep || (minutes >= minStepMinutes && minutes <= maxStepMinutes) {
+		return nil
+	}
+	return Errorf(Invalid, "stepTimeoutInMinutes must be %d to %d, or %d to discard the timer; it is %d",
+		minStepMinutes, maxStepMinutes, ClearStep, minutes)
+}

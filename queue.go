@@ -1,0 +1,188 @@
+package muster
+
+import (
+	"cmp"
+	"slices"
+)
+
+// PlainCap and WindowedCap bound what a device is shown of its queue: at most
+// 10 executions of plain jobs and 5 of jobs with maintenance windows
+// (arbitration A12). Membership of the queue itself is not bounded by them.
+const (
+	PlainCap    = 10
+	WindowedCap = 5
+)
+
+// Entry is one pending execution as its queue knows it: all that a list shows.
+type Entry struct {
+	Job       JobID
+	Number    int64
+	Version   int64
+	Status    Status // Queued or InProgress
+	QueuedAt  Instant
+	StartedAt Instant
+	UpdatedAt Instant
+	Windowed  bool // its job has maintenance windows
+	Hidden    bool // QUEUED outside the maintenance window: devices do not see it
+}
+
+// Queue is the unit of consistency: everything pending for one thing in one
+// namespace. A thing has at most one entry of a job. The zero Queue with its
+// two names set is an empty queue. Queues are values; rules return changed
+// copies and never touch the Entries they were given.
+type Queue struct {
+	Thing     ThingName
+	Namespace Namespace
+	Entries   []Entry // by job id; Pending has the order that devices see
+}
+
+// Find returns the entry of job, if one is pending.
+func (q Queue) Find(job JobID) (Entry, bool) {
+	if i, ok := q.search(job); ok {
+		return q.Entries[i], true
+	}
+	return Entry{}, false
+}
+
+// With returns the queue after e was created or changed: a pending execution
+// is entered or refreshed, a finished one leaves. An entry keeps its Hidden
+// mark until it leaves or starts.
+func (q Queue) With(e Execution) Queue {
+	if e.Status.Terminal() {
+		return q.Without(e.Job, e.Number)
+	}
+	entry := Entry{
+		Job: e.Job, Number: e.Number, Version: e.Version, Status: e.Status,
+		QueuedAt: e.QueuedAt, StartedAt: e.StartedAt, UpdatedAt: e.UpdatedAt, Windowed: e.Windowed,
+	}
+	i, found := q.search(e.Job)
+	entries := make([]Entry, 0, len(q.Entries)+1)
+	entries = append(entries, q.Entries[:i]...)
+	if found {
+		old := q.Entries[i]
+		entry.Hidden = old.Hidden && old.Number == e.Number && e.Status == Queued
+		i++
+	}
+	entries = append(entries, entry)
+	q.Entries = append(entries, q.Entries[i:]...)
+	return q
+}
+
+// Without returns the queue after execution number of job ended or was deleted.
+func (q Queue) Without(job JobID, number int64) Queue {
+	i, ok := q.search(job)
+	if !ok || q.Entries[i].Number != number {
+		return q
+	}
+	entries := make([]Entry, 0, len(q.Entries)-1)
+	entries = append(entries, q.Entries[:i]...)
+	q.Entries = append(entries, q.Entries[i+1:]...)
+	return q
+}
+
+func (q Queue) search(job JobID) (int, bool) {
+	return slices.BinarySearchFunc(q.Entries, job, func(e Entry, job JobID) int { return cmp.Compare(e.Job, job) })
+}
+
+// Pending returns the visible entries in the order of jobs-data-plane.md
+// section 5: IN_PROGRESS before QUEUED, each by queuedAt, job id, number.
+// The slice is the caller's own.
+func (q Queue) Pending() []Entry {
+	entries := make([]Entry, 0, len(q.Entries))
+	for _, e := range q.Entries {
+		if !e.Hidden {
+			entries = append(entries, e)
+		}
+	}
+	slices.SortFunc(entries, Entry.compare)
+	return entries
+}
+
+// Head returns the execution that comes first, if any is visible.
+func (q Queue) Head() (Entry, bool) {
+	var head Entry
+	found := false
+	for _, e := range q.Entries {
+		if !e.Hidden && (!found || e.compare(head) < 0) {
+			head, found = e, true
+		}
+	}
+	return head, found
+}
+
+// Shown returns Pending cut to PlainCap and WindowedCap, split by status: what
+// GetPendingJobExecutions and the list notification carry.
+func (q Queue) Shown() (inProgress, queued []Entry) {
+	plain, windowed := 0, 0
+	for _, e := range q.Pending() {
+		n, limit := &plain, PlainCap
+		if e.Windowed {
+			n, limit = &windowed, WindowedCap
+		}
+		if *n == limit {
+			continue
+		}
+		*n++
+		if e.Status == InProgress {
+			inProgress = append(inProgress, e)
+		} else {
+			queued = append(queued, e)
+		}
+	}
+	return inProgress, queued
+}
+
+// Change says which of a thing's two notifications a change of its queue owes
+// (jobs-data-plane.md section 11.1).
+type Change struct {
+	List bool // the set of pending executions changed: notify
+	Next bool // the head changed: notify-next
+}
+
+// Or joins what two changes owe.
+func (c Change) Or(d Change) Change { return Change{c.List || d.List, c.Next || d.Next} }
+
+// Any reports whether anything is owed.
+func (c Change) Any() bool { return c.List || c.Next }
+
+// Diff compares a queue before and after a change. Only identities count: a
+// start, a progress report or a new version owes nothing.
+func Diff(before, after Queue) Change {
+	hb, okb := before.Head()
+	ha, oka := after.Head()
+	return Change{
+		List: !before.sameSet(after),
+		Next: okb != oka || hb.Job != ha.Job || hb.Number != ha.Number,
+	}
+}
+
+// sameSet walks two queues in job order and compares who is visible.
+func (q Queue) sameSet(r Queue) bool {
+	a, b := q.Entries, r.Entries
+	for {
+		a, b = skipHidden(a), skipHidden(b)
+		if len(a) == 0 || len(b) == 0 {
+			return len(a) == len(b)
+		}
+		if a[0].Job != b[0].Job || a[0].Number != b[0].Number {
+			return false
+		}
+		a, b = a[1:], b[1:]
+	}
+}
+
+func skipHidden(entries []Entry) []Entry {
+	for len(entries) > 0 && entries[0].Hidden {
+		entries = entries[1:]
+	}
+	return entries
+}
+
+func (e Entry) compare(f Entry) int {
+	return cmp.Or(
+		-cmp.Compare(e.Status, f.Status), // IN_PROGRESS is the higher of the two
+		cmp.Compare(e.QueuedAt, f.QueuedAt),
+		cmp.Compare(e.Job, f.Job),
+		cmp.Compare(e.Number, f.Number),
+	)
+}

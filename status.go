@@ -1,0 +1,101 @@
+package muster
+
+//go:generate go run ./internal/statesdoc -out docs/states.md
+
+// Status is the state of an execution (jobs-lifecycle.md section 3).
+type Status uint8
+
+// The eight states, in the order of the counters. The zero Status is no state:
+// filters use it for "any".
+const (
+	Queued Status = iota + 1
+	InProgress
+	Succeeded
+	Failed
+	TimedOut
+	Rejected
+	Removed
+	Canceled
+)
+
+var statusNames = [...]string{
+	"", "QUEUED", "IN_PROGRESS", "SUCCEEDED", "FAILED", "TIMED_OUT", "REJECTED", "REMOVED", "CANCELED",
+}
+
+// Statuses lists all states in order.
+func Statuses() []Status {
+	return []Status{Queued, InProgress, Succeeded, Failed, TimedOut, Rejected, Removed, Canceled}
+}
+
+// String returns the contract's word for s, or "" for the zero Status.
+func (s Status) String() string { return statusNames[s] }
+
+// ParseStatus returns the Status that word names.
+func ParseStatus(word string) (Status, bool) {
+	for s, name := range statusNames {
+		if s > 0 && name == word {
+			return Status(s), true
+		}
+	}
+	return 0, false
+}
+
+// Terminal reports whether s is final.
+func (s Status) Terminal() bool { return s > InProgress }
+
+// Actor is who asks for a change of state.
+type Actor uint8
+
+// The actors. DeviceStart is not an actor of its own: a start is a Device
+// asking for InProgress.
+const (
+	Device   Actor = iota + 1 // the thing itself, over MQTT or HTTPS
+	Operator                  // somebody on the control plane, or an abort rule
+	Forced                    // an operator who asked for force
+	Clock                     // a timer that came due
+	Registry                  // the thing was deleted, or left every target
+)
+
+var actorNames = [...]string{"", "device", "operator", "operator with force", "clock", "registry"}
+
+func (a Actor) String() string { return actorNames[a] }
+
+// moves is the whole state machine of an execution: from, to, and who may ask
+// for it. A status without a row is final. docs/states.md is drawn from it.
+var moves = map[Status]map[Status][]Actor{
+	Queued: {
+		InProgress: {Device},
+		Succeeded:  {Device},
+		Failed:     {Device},
+		Rejected:   {Device},
+		Canceled:   {Operator, Forced},
+		Removed:    {Registry},
+	},
+	InProgress: {
+		InProgress: {Device},
+		Succeeded:  {Device},
+		Failed:     {Device},
+		Rejected:   {Device},
+		TimedOut:   {Clock},
+		Canceled:   {Forced},
+		Removed:    {Registry},
+	},
+}
+
+// Moves calls yield for every permitted change of state, in a fixed order.
+func Moves(yield func(from, to Status, by Actor) bool) {
+	for _, from := range Statuses() {
+		for _, to := range Statuses() {
+			for _, by := range moves[from][to] {
+				if !yield(from, to, by) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// DeviceMay reports whether a device may ever report s.
+func DeviceMay(s Status) bool {
+	return s == InProgress || s == Succeeded || s == Failed || s == Rejected
+}
