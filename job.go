@@ -41,14 +41,14 @@ type JobEvent uint8
 
 // The events of a job's life.
 const (
-	JobStarts       JobEvent = iota + 1 // its start time came, or a maintenance window opened
-	JobPauses                           // a maintenance window closed
-	JobFinishes                         // rolled out, and every execution is terminal
-	JobIsCanceled                       // CancelJob, or an abort criterion
-	JobIsForced                         // CancelJob with force
-	JobIsDeleted                        // DeleteJob
-	JobIsForceGone                      // DeleteJob with force
-	jobEventCount   = JobIsForceGone + 1
+	JobStarts      JobEvent = iota + 1 // its start time came, or a maintenance window opened
+	JobPauses                          // a maintenance window closed
+	JobFinishes                        // rolled out, and every execution is terminal
+	JobIsCanceled                      // CancelJob, or an abort criterion
+	JobIsForced                        // CancelJob with force
+	JobIsDeleted                       // DeleteJob
+	JobIsForceGone                     // DeleteJob with force
+	jobEventCount  = JobIsForceGone + 1
 )
 
 var jobEventNames = [...]string{
