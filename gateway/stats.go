@@ -1,0 +1,25 @@
+package gateway
+
+// Stats are the counters of a server since it was made, and a few gauges. All are safe as metric values; none carries a
+// client's name.
+type Stats struct {
+	Connections      int64  // open now and past CONNECT
+	Sessions         int64  // connected or kept
+	Subscriptions    int64  // of those sessions
+	Accepted         uint64 // transports that reached the MQTT layer
+	Connects         uint64 // CONNECTs let in
+	ConnectsRefused  uint64 // CONNECTs answered with a refusal
+	PacketsIn        uint64
+	BytesIn          uint64
+	BytesOut         uint64
+	PublishesIn      uint64 // by clients
+	Requests         uint64 // of these: to served reserved topics
+	PublishesDenied  uint64
+	SubscribesDenied uint64
+	ReceivesDenied   uint64
+	Delivered        uint64 // messages written towards a client
+	DroppedSlow      uint64 // QoS 0 messages dropped for a slow client
+	DroppedQueue     uint64 // QoS 1 messages dropped because a queue was full or they expired
+	ProtocolErrors   uint64 // connections ended for what the client sent
+	Panics           uint64 // contained; each is a bug
+}
