@@ -133,3 +133,12 @@ func equalScalars(e, f Execution) bool {
 		e.UpdatedAt == f.UpdatedAt && e.JobDeadline == f.JobDeadline && e.StepDeadline == f.StepDeadline &&
 		e.Attempt == f.Attempt && e.ForceCanceled == f.ForceCanceled && e.Windowed == f.Windowed
 }
+
+// NewExecution returns the execution of j that thing is queued with at the
+// instant now, at version 1 (jobs-data-plane.md section 9).
+func NewExecution(j *Job, thing ThingName, number int64, now Instant) Execution {
+	return Execution{
+		Thing: thing, Job: j.ID, Number: number, Namespace: j.Namespace,
+		Status: Queued, Version: 1, QueuedAt: now, UpdatedAt: now,
+	}
+}

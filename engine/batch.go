@@ -1,0 +1,163 @@
+package engine
+
+import (
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/store"
+)
+
+// batch is the transaction of the commands that were waiting together, with
+// what the later ones may reuse of the earlier ones' reading. It belongs to the
+// committer's goroutine.
+type batch struct {
+	store.Tx
+	e   *Engine
+	now muster.Instant
+
+	queues map[store.QueueKey]muster.Queue // as they are by now
+	jobs   map[muster.JobID]*muster.Job    // changed here; nil when deleted
+
+	// Of the running command:
+	before map[store.QueueKey]muster.Queue // the queues it changed, as they were
+	order  []store.QueueKey                // the keys of before, in order
+	notes  []Notification
+	wrote  bool
+	due    bool // it made background work
+}
+
+func newBatch(e *Engine, tx store.Tx, now muster.Instant) *batch {
+	b := &batch{e: e, now: now, queues: map[store.QueueKey]muster.Queue{}, jobs: map[muster.JobID]*muster.Job{}}
+	b.Tx = marking{tx, &b.wrote}
+	return b
+}
+
+// run runs one command and collects what it owes.
+func (b *batch) run(c command) error {
+	b.before, b.order, b.notes, b.wrote, b.due = nil, nil, nil, false, false
+	if err := c.run(b); err != nil {
+		return err
+	}
+	for _, key := range b.order {
+		if err := b.note(key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// note adds the notifications that the command owes the thing of key.
+func (b *batch) note(key store.QueueKey) error {
+	after := b.queues[key]
+	change := muster.Diff(b.before[key], after)
+	if !change.Any() {
+		return nil
+	}
+	n := Notification{QueueKey: key, At: b.now, Change: change, Queue: after, engine: b.e}
+	if head, ok := after.Head(); ok && change.Next {
+		found, err := b.Executions(store.ExecutionKey{Thing: key.Thing, Job: head.Job, Number: head.Number})
+		if err != nil {
+			return err
+		}
+		n.Head = found[0]
+	}
+	b.notes = append(b.notes, n)
+	return nil
+}
+
+// queue returns the queue of key as it is at this point of the batch.
+func (b *batch) queue(key store.QueueKey) (muster.Queue, error) {
+	if q, ok := b.queues[key]; ok {
+		return q, nil
+	}
+	found, err := b.Queues(key)
+	if err != nil {
+		return muster.Queue{}, err
+	}
+	b.queues[key] = found[0]
+	return found[0], nil
+}
+
+// load reads many queues at once, for commands that will ask for each.
+func (b *batch) load(keys []store.QueueKey) error {
+	missing := make([]store.QueueKey, 0, len(keys))
+	for _, key := range keys {
+		if _, ok := b.queues[key]; !ok {
+			missing = append(missing, key)
+		}
+	}
+	found, err := b.Queues(missing...)
+	if err != nil {
+		return err
+	}
+	for i, q := range found {
+		b.queues[missing[i]] = q
+	}
+	return nil
+}
+
+// change replaces, creates (before nil) or deletes (after nil) an execution,
+// together with its place in the thing's queue. It is the only way in.
+func (b *batch) change(before, after *muster.Execution) error {
+	e := after
+	if e == nil {
+		e = before
+	}
+	key := store.QueueKey{Thing: e.Thing, Namespace: e.Namespace}
+	old, err := b.queue(key)
+	if err != nil {
+		return err
+	}
+	var q muster.Queue
+	if after == nil {
+		q = old.Without(e.Job, e.Number)
+	} else {
+		q = old.With(*after)
+	}
+	if _, ok := b.before[key]; !ok {
+		if b.before == nil {
+			b.before = map[store.QueueKey]muster.Queue{}
+		}
+		b.before[key] = old
+		b.order = append(b.order, key)
+	}
+	b.queues[key] = q
+	b.PutQueue(q)
+	b.Change(before, after)
+	return nil
+}
+
+// job returns a job, or nil when there is none. It is not to be changed.
+func (b *batch) job(id muster.JobID) (*muster.Job, error) {
+	if j, ok := b.jobs[id]; ok {
+		return j, nil
+	}
+	return b.e.jobs.load(b.Tx, id)
+}
+
+// putJob writes a changed job.
+func (b *batch) putJob(j muster.Job) {
+	jobs.Put(b.Tx, string(j.ID), j)
+	b.jobs[j.ID] = &j
+}
+
+// deleteJob removes a job.
+func (b *batch) deleteJob(id muster.JobID) {
+	jobs.Delete(b.Tx, string(id))
+	b.jobs[id] = nil
+}
+
+// marking notices that something was written.
+type marking struct {
+	store.Tx
+	wrote *bool
+}
+
+func (m marking) PutQueue(q muster.Queue) { *m.wrote = true; m.Tx.PutQueue(q) }
+func (m marking) Change(before, after *muster.Execution) {
+	*m.wrote = true
+	m.Tx.Change(before, after)
+}
+func (m marking) Put(t store.Table, key string, value []byte) {
+	*m.wrote = true
+	m.Tx.Put(t, key, value)
+}
+func (m marking) Delete(t store.Table, key string) { *m.wrote = true; m.Tx.Delete(t, key) }

@@ -1,0 +1,106 @@
+package engine
+
+import (
+	"sync"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/store"
+)
+
+// cachedJobsMax bounds the jobs, and the documents, kept in memory: 4,096 jobs
+// are 4 MB, and as many documents at most 128 MB.
+const cachedJobsMax = 4096
+
+// jobCache keeps jobs and documents that are in use. Only the committer fills
+// it, after its transaction is applied, so it is never older than the store.
+// What it hands out is shared and must not be changed.
+type jobCache struct {
+	mu        sync.RWMutex
+	jobs      map[muster.JobID]*muster.Job
+	documents map[muster.JobID]string
+}
+
+func (c *jobCache) init() {
+	c.jobs = map[muster.JobID]*muster.Job{}
+	c.documents = map[muster.JobID]string{}
+}
+
+// put takes over the jobs that a transaction changed; nil means deleted.
+func (c *jobCache) put(changed map[muster.JobID]*muster.Job) {
+	if len(changed) == 0 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for id, j := range changed {
+		if j == nil {
+			delete(c.jobs, id)
+			delete(c.documents, id)
+			continue
+		}
+		makeRoom(c.jobs)
+		c.jobs[id] = j
+	}
+}
+
+// load returns a job for the committer, and remembers it.
+func (c *jobCache) load(r store.Reader, id muster.JobID) (*muster.Job, error) {
+	j, err := c.peek(r, id)
+	if err == nil && j != nil {
+		c.mu.Lock()
+		if _, ok := c.jobs[id]; !ok {
+			makeRoom(c.jobs)
+			c.jobs[id] = j
+		}
+		c.mu.Unlock()
+	}
+	return j, err
+}
+
+// peek returns a job, or nil when there is none.
+func (c *jobCache) peek(r store.Reader, id muster.JobID) (*muster.Job, error) {
+	c.mu.RLock()
+	j := c.jobs[id]
+	c.mu.RUnlock()
+	if j != nil {
+		return j, nil
+	}
+	return jobs.Get(r, string(id))
+}
+
+// document returns the text of a job's document, which never changes while the
+// job exists; "" when the job is gone.
+func (c *jobCache) document(r store.Reader, id muster.JobID) (string, error) {
+	c.mu.RLock()
+	text, ok := c.documents[id]
+	_, live := c.jobs[id]
+	c.mu.RUnlock()
+	if ok {
+		return text, nil
+	}
+	d, err := documents.Get(r, string(id))
+	if err != nil || d == nil {
+		return "", err
+	}
+	if live {
+		c.mu.Lock()
+		if _, live := c.jobs[id]; live {
+			makeRoom(c.documents)
+			c.documents[id] = d.Text
+		}
+		c.mu.Unlock()
+	}
+	return d.Text, nil
+}
+
+// makeRoom drops some entry of a full cache; which one does not matter much,
+// since what is in use comes back at once.
+func makeRoom[T any](m map[muster.JobID]T) {
+	if len(m) < cachedJobsMax {
+		return
+	}
+	for id := range m {
+		delete(m, id)
+		return
+	}
+}

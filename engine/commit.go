@@ -1,0 +1,211 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/store"
+)
+
+// Limits of the committer. A batch is whatever waits, up to batchMax, so that
+// one caller waits for nobody and a thousand share a sync. Beyond waitingMax
+// the engine is overloaded and says so. Up to pipelineMax batches may be
+// applied and not yet durable.
+const (
+	batchMax    = 1024
+	waitingMax  = 200_000
+	pipelineMax = 4
+)
+
+// command is one operation on its way through the committer.
+type command struct {
+	// run changes b. It may run more than once, on a new b each time. When it
+	// fails, whatever it wrote is undone.
+	run func(b *batch) error
+	// done is told the outcome once, after the commit is durable and before
+	// the notifications that it owes go out. It must be quick.
+	done func(error)
+}
+
+// committer takes what waits, applies it as one transaction and answers when
+// it is durable. One goroutine applies and another answers, so the next batch
+// runs while the last one is being synced.
+type committer struct {
+	mu      sync.Mutex
+	waiting []command
+	closed  bool
+	arrived chan struct{} // holds a token when waiting may be non-empty
+}
+
+func (c *committer) init() { c.arrived = make(chan struct{}, 1) }
+
+var (
+	errClosed     = muster.Errorf(muster.Unavailable, "the service is shutting down")
+	errOverloaded = muster.Errorf(muster.Throttled, "too many requests are waiting")
+)
+
+// submit queues c, or fails it at once when the engine is closed or full.
+func (e *Engine) submit(c command) {
+	q := &e.commits
+	q.mu.Lock()
+	err := error(nil)
+	switch {
+	case q.closed:
+		err = errClosed
+	case len(q.waiting) >= waitingMax:
+		err = errOverloaded
+	default:
+		q.waiting = append(q.waiting, c)
+	}
+	q.mu.Unlock()
+	if err != nil {
+		c.done(err)
+		return
+	}
+	select {
+	case q.arrived <- struct{}{}:
+	default:
+	}
+}
+
+// do runs one command and waits for it. When ctx ends first the command may
+// still take effect.
+func (e *Engine) do(ctx context.Context, run func(*batch) error) error {
+	done := make(chan error, 1)
+	e.submit(command{run: run, done: func(err error) { done <- err }})
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// applied is a batch on its way to being durable.
+type applied struct {
+	commands []command
+	outcomes []outcome
+	wait     func() error
+}
+
+// outcome is what became of one command.
+type outcome struct {
+	err   error
+	notes []Notification
+	due   bool
+}
+
+// Run commits and answers until ctx ends, then finishes what waits and returns.
+// It returns early with the store's error if the store fails for good.
+func (e *Engine) Run(ctx context.Context) error {
+	pipeline := make(chan applied, pipelineMax)
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		for a := range pipeline {
+			e.answer(a)
+		}
+	}()
+	defer func() { close(pipeline); <-answered }()
+	for {
+		select {
+		case <-e.commits.arrived:
+		case <-ctx.Done():
+			e.commits.mu.Lock()
+			e.commits.closed = true
+			e.commits.mu.Unlock()
+		}
+		for commands := e.commits.take(); len(commands) > 0; commands = e.commits.take() {
+			pipeline <- e.apply(commands)
+		}
+		if ctx.Err() != nil {
+			e.commits.mu.Lock()
+			drained := e.commits.closed && len(e.commits.waiting) == 0
+			e.commits.mu.Unlock()
+			if drained {
+				return nil
+			}
+		}
+	}
+}
+
+func (c *committer) take() []command {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := min(len(c.waiting), batchMax)
+	taken := c.waiting[:n:n]
+	if n == len(c.waiting) {
+		c.waiting = nil
+	} else {
+		c.waiting = c.waiting[n:]
+	}
+	return taken
+}
+
+// apply runs the commands in arrival order in one transaction. A command that
+// fails after it wrote would leave half a change behind, so the transaction is
+// started again without it; its error stands.
+func (e *Engine) apply(commands []command) applied {
+	a := applied{commands: commands, outcomes: make([]outcome, len(commands))}
+	spoiled := make([]bool, len(commands))
+	now := e.o.Now()
+	var b *batch
+	again := errors.New("again")
+	for {
+		wait, err := e.o.Store.Apply(context.Background(), func(tx store.Tx) error {
+			b = newBatch(e, tx, now)
+			for i, c := range commands {
+				if spoiled[i] {
+					continue
+				}
+				err := b.run(c)
+				a.outcomes[i] = outcome{err: err, notes: b.notes, due: b.due}
+				if err != nil && b.wrote {
+					spoiled[i] = true
+					a.outcomes[i].notes, a.outcomes[i].due = nil, false
+					return again
+				}
+			}
+			return nil
+		})
+		switch {
+		case errors.Is(err, again):
+			continue
+		case err != nil:
+			e.o.Log.Error("commit failed", "error", err)
+			a.wait = func() error { return err }
+		default:
+			e.jobs.put(b.jobs)
+			a.wait = wait
+		}
+		return a
+	}
+}
+
+// answer waits until a is durable, then tells each caller its outcome and each
+// thing its news, command by command.
+func (e *Engine) answer(a applied) {
+	if err := a.wait(); err != nil {
+		for _, c := range a.commands {
+			c.done(&muster.Error{Kind: muster.Internal, Msg: "the change could not be stored", Err: err})
+		}
+		return
+	}
+	notified, due := 0, false
+	for i, c := range a.commands {
+		o := a.outcomes[i]
+		c.done(o.err)
+		if len(o.notes) > 0 {
+			notified += len(o.notes)
+			e.waiters.wake(o.notes)
+			e.o.Notify(o.notes)
+		}
+		due = due || o.due
+	}
+	if due {
+		e.o.Due()
+	}
+	e.o.Observe(Commit{Commands: len(a.commands), Notified: notified})
+}

@@ -1,0 +1,147 @@
+package engine
+
+import (
+	"slices"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/store"
+)
+
+// This file is where the registry meets the jobs: what a change of membership
+// means for executions (jobs-lifecycle.md section 4). The registry's operations
+// call it in the transaction that changes the membership.
+
+// enqueue gives thing an execution of j, unless one is pending already. A thing
+// that had the job before gets the next number, its retries starting over (J9).
+func (b *batch) enqueue(j *muster.Job, thing muster.ThingName) error {
+	latest, err := b.Latest(thing, j.ID)
+	if err != nil || (latest != nil && !latest.Status.Terminal()) {
+		return err
+	}
+	number, queuedAt := int64(1), b.now
+	if latest != nil {
+		number = latest.Number + 1
+		queuedAt = max(queuedAt, muster.Instant(latest.QueuedAt.Seconds()+1)*1000) // arbitration A9
+	}
+	x := muster.NewExecution(j, thing, number, queuedAt)
+	return b.change(nil, &x)
+}
+
+// join gives thing the continuous jobs of the groups that it has come under:
+// the one it joined and all above that.
+func (b *batch) join(thing muster.ThingName, lineage []muster.GroupName) error {
+	return b.eachStanding(lineage, func(j *muster.Job) error {
+		if !j.Status.Active() {
+			return nil
+		}
+		return b.enqueue(j, thing)
+	})
+}
+
+// leave withdraws the continuous jobs of groups that thing has left, unless
+// another target still covers it. It runs after the membership is gone.
+func (b *batch) leave(thing muster.ThingName, lineage []muster.GroupName) error {
+	var under []muster.GroupName
+	known := false
+	return b.eachStanding(lineage, func(j *muster.Job) error {
+		if !known {
+			var err error
+			if under, err = b.groupsOver(thing); err != nil {
+				return err
+			}
+			known = true
+		}
+		for _, t := range j.Targets {
+			if (t.Group && slices.Contains(under, muster.GroupName(t.Name))) || (!t.Group && t.Name == string(thing)) {
+				return nil
+			}
+		}
+		latest, err := b.Latest(thing, j.ID)
+		if err != nil || latest == nil || latest.Status.Terminal() {
+			return err
+		}
+		if latest.Status == muster.InProgress && !b.e.o.RemovedInProgress {
+			return nil
+		}
+		return b.remove(latest, j)
+	})
+}
+
+// withdraw ends everything pending for a thing that is being deleted.
+func (b *batch) withdraw(thing muster.ThingName) error {
+	var pending []muster.Execution
+	for x, err := range b.ExecutionsOfThing(thing) {
+		if err != nil {
+			return err
+		}
+		if !x.Status.Terminal() {
+			pending = append(pending, x)
+		}
+	}
+	for i := range pending {
+		j, err := b.job(pending[i].Job)
+		if err != nil {
+			return err
+		}
+		if err := b.remove(&pending[i], j); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *batch) remove(x *muster.Execution, j *muster.Job) error {
+	after, err := x.Apply(muster.Update{By: muster.Registry, To: muster.Removed}, b.now)
+	if err != nil {
+		return err
+	}
+	return b.end(x, &after, j)
+}
+
+// eachStanding calls fn for every continuous job that is not over and targets
+// one of the groups, each job once.
+func (b *batch) eachStanding(groups []muster.GroupName, fn func(*muster.Job) error) error {
+	var ids []muster.JobID
+	for _, g := range groups {
+		from, to := store.Under(targetKey(muster.Target{Group: true, Name: string(g)}))
+		for row, err := range standing.Scan(b, from, to) {
+			if err != nil {
+				return err
+			}
+			if id := muster.JobID(store.SplitKey(row.Key)[1]); !slices.Contains(ids, id) {
+				ids = append(ids, id)
+			}
+		}
+	}
+	for _, id := range ids {
+		j, err := b.job(id)
+		if err != nil {
+			return err
+		}
+		if j != nil {
+			if err := fn(j); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// groupsOver returns the groups that thing is in, and all above them.
+func (b *batch) groupsOver(thing muster.ThingName) ([]muster.GroupName, error) {
+	var over []muster.GroupName
+	from, to := store.Under(string(thing))
+	for row, err := range memberships.Scan(b, from, to) {
+		if err != nil {
+			return nil, err
+		}
+		g, err := groups.Get(b, store.SplitKey(row.Key)[1])
+		if err != nil {
+			return nil, err
+		}
+		if g != nil {
+			over = append(over, g.Lineage()...)
+		}
+	}
+	return over, nil
+}

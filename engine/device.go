@@ -1,0 +1,281 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/store"
+)
+
+// This file is the data plane: the four operations of jobs-data-plane.md
+// section 6. The two that change state answer through done, which is called
+// once, after the commit and before the notifications that it causes go out;
+// Await turns that into a call that waits.
+
+// Pending is the answer to GetPending.
+type Pending struct {
+	At                 muster.Instant
+	InProgress, Queued []muster.Entry // in queue order, capped as section 5 says
+}
+
+// Described is an execution as a device is shown it.
+type Described struct {
+	At        muster.Instant
+	Execution *muster.Execution // nil: nothing is pending
+	Document  *string           // the job document; nil unless asked for
+}
+
+// GetPending lists what is pending for a thing. It fails with NotFound when
+// the thing is not in the registry.
+func (e *Engine) GetPending(ctx context.Context, thing muster.ThingName, ns muster.Namespace) (Pending, error) {
+	p := Pending{At: e.o.Now()}
+	err := e.view(ctx, func(r store.Reader) error {
+		q, err := e.deviceQueue(r, thing, ns)
+		if err == nil {
+			p.InProgress, p.Queued = q.Shown()
+		}
+		return err
+	})
+	return p, err
+}
+
+// AwaitPending returns when something is pending for a thing, or when ctx ends,
+// whichever is first; only a fault or an unknown thing is an error
+// (arbitration A11).
+func (e *Engine) AwaitPending(ctx context.Context, thing muster.ThingName, ns muster.Namespace) error {
+	key := store.QueueKey{Thing: thing, Namespace: ns}
+	woken := e.waiters.add(key)
+	defer e.waiters.remove(key, woken)
+	for {
+		pending := false
+		err := e.view(context.WithoutCancel(ctx), func(r store.Reader) error {
+			q, err := e.deviceQueue(r, thing, ns)
+			if err == nil {
+				_, pending = q.Head()
+			}
+			return err
+		})
+		if err != nil || pending {
+			return err
+		}
+		select {
+		case <-woken:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// Describe is the input of DescribeExecution.
+type Describe struct {
+	Thing           muster.ThingName
+	Namespace       muster.Namespace
+	Job             muster.JobID // empty: the head of the queue ($next)
+	Number          *int64       // nil: the latest; ignored for $next
+	WithoutDocument bool
+}
+
+// DescribeExecution shows one pending execution. It never changes anything. It
+// fails with NotFound, or with TerminalState for one that has ended.
+func (e *Engine) DescribeExecution(ctx context.Context, in Describe) (Described, error) {
+	d := Described{At: e.o.Now()}
+	err := e.view(ctx, func(r store.Reader) error {
+		x, err := e.describe(r, in)
+		if err != nil || x == nil {
+			return err
+		}
+		d.Execution = x
+		if in.WithoutDocument {
+			return nil
+		}
+		text, err := e.jobs.document(r, x.Job)
+		d.Document = &text
+		return err
+	})
+	return d, err
+}
+
+func (e *Engine) describe(r store.Reader, in Describe) (*muster.Execution, error) {
+	if in.Job == "" {
+		q, err := e.deviceQueue(r, in.Thing, in.Namespace)
+		if err != nil {
+			return nil, err
+		}
+		head, ok := q.Head()
+		if !ok {
+			return nil, nil
+		}
+		found, err := r.Executions(store.ExecutionKey{Thing: in.Thing, Job: head.Job, Number: head.Number})
+		return found[0], err
+	}
+	x, err := e.find(r, in.Thing, in.Namespace, in.Job, in.Number)
+	if err != nil {
+		return nil, err
+	}
+	j, err := e.jobs.peek(r, in.Job)
+	if err != nil {
+		return nil, err
+	}
+	if fate := fateOf(j, x.Status); fate == stays && !x.Status.Terminal() {
+		return x, nil
+	} else if fate == goes {
+		return nil, noExecution(in.Thing, in.Job)
+	}
+	return nil, muster.Errorf(muster.TerminalState, "Job Execution has reached terminal state. It is neither IN_PROGRESS nor QUEUED")
+}
+
+// Start is the input of StartNext.
+type Start struct {
+	Thing       muster.ThingName
+	Namespace   muster.Namespace
+	Details     map[string]string // as in muster.Update
+	StepMinutes int               // as in muster.Update
+}
+
+// StartNext gives a thing the head of its queue to work on, IN_PROGRESS from
+// now on. One that is already IN_PROGRESS is given again, unchanged but for the
+// step timer (J5). Nothing pending is an answer without an execution.
+func (e *Engine) StartNext(in Start, done func(Described, error)) {
+	var d Described
+	if err := checkReport(in.Details, in.StepMinutes); err != nil {
+		done(d, err)
+		return
+	}
+	run := func(b *batch) error {
+		d = Described{At: b.now}
+		q, err := b.deviceQueue(in.Thing, in.Namespace)
+		if err != nil {
+			return err
+		}
+		head, ok := q.Head()
+		if !ok {
+			return nil
+		}
+		text, err := e.jobs.document(b, head.Job)
+		if err != nil {
+			return err
+		}
+		found, err := b.Executions(store.ExecutionKey{Thing: in.Thing, Job: head.Job, Number: head.Number})
+		if err != nil {
+			return err
+		}
+		before := *found[0]
+		after := before.WithStep(in.StepMinutes, b.now)
+		if before.Status == muster.Queued {
+			j, err := b.job(head.Job)
+			if err != nil {
+				return err
+			}
+			if after, err = before.Apply(b.deviceUpdate(j, muster.InProgress, in.Details, in.StepMinutes), b.now); err != nil {
+				return err
+			}
+		}
+		d.Execution, d.Document = &after, &text
+		if after.Equal(before) {
+			return nil
+		}
+		return b.change(&before, &after)
+	}
+	e.submit(command{run: run, done: func(err error) { done(d, err) }})
+}
+
+// Report is the input of UpdateExecution.
+type Report struct {
+	Thing           muster.ThingName
+	Namespace       muster.Namespace
+	Job             muster.JobID
+	Number          *int64 // nil: the latest
+	Status          muster.Status
+	ExpectedVersion *int64            // as in muster.Update
+	Details         map[string]string // as in muster.Update
+	StepMinutes     int               // as in muster.Update
+	WithDocument    bool
+}
+
+// UpdateExecution takes a device's report. It fails with Invalid, NotFound,
+// VersionConflict or InvalidTransition, checked in that order; the last two
+// carry the execution as it is.
+func (e *Engine) UpdateExecution(in Report, done func(Described, error)) {
+	var d Described
+	if err := checkUpdate(in); err != nil {
+		done(d, err)
+		return
+	}
+	run := func(b *batch) error {
+		d = Described{At: b.now}
+		if _, err := b.settled(store.QueueKey{Thing: in.Thing, Namespace: in.Namespace}); err != nil {
+			return err
+		}
+		before, err := e.find(b, in.Thing, in.Namespace, in.Job, in.Number)
+		if err != nil {
+			return err
+		}
+		j, err := b.job(in.Job)
+		if err != nil {
+			return err
+		}
+		if j == nil || j.Status == muster.JobDeleting {
+			return noExecution(in.Thing, in.Job)
+		}
+		u := b.deviceUpdate(j, in.Status, in.Details, in.StepMinutes)
+		u.ExpectedVersion = in.ExpectedVersion
+		after, err := before.Apply(u, b.now)
+		if err != nil {
+			return err
+		}
+		d.Execution = &after
+		if in.WithDocument {
+			text, err := e.jobs.document(b, in.Job)
+			if err != nil {
+				return err
+			}
+			d.Document = &text
+		}
+		return b.end(before, &after, j)
+	}
+	e.submit(command{run: run, done: func(err error) { done(d, err) }})
+}
+
+// Await calls one of the operations that answer through done, and waits. When
+// ctx ends first the operation may still take effect.
+func Await[T any](ctx context.Context, call func(done func(T, error))) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	answered := make(chan result, 1)
+	call(func(v T, err error) { answered <- result{v, err} })
+	select {
+	case r := <-answered:
+		return r.value, r.err
+	case <-ctx.Done():
+		var zero T
+		return zero, &muster.Error{Kind: muster.Unavailable, Msg: "the caller went away", Err: ctx.Err()}
+	}
+}
+
+func (b *batch) deviceUpdate(j *muster.Job, to muster.Status, details map[string]string, step int) muster.Update {
+	return muster.Update{
+		By: muster.Device, To: to, Details: details, StepMinutes: step,
+		Strict: b.e.o.StrictTransitions,
+	}
+}
+
+func checkReport(details map[string]string, step int) error {
+	if step != muster.NoStep {
+		if err := muster.CheckStep(int64(step)); err != nil {
+			return err
+		}
+	}
+	return muster.CheckDetails(details)
+}
+
+func checkUpdate(in Report) error {
+	if err := checkReport(in.Details, in.StepMinutes); err != nil {
+		return err
+	}
+	if !muster.DeviceMay(in.Status) {
+		return muster.Errorf(muster.Invalid, "a device cannot set the status %s", in.Status)
+	}
+	return nil
+}

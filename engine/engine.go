@@ -1,0 +1,109 @@
+// Package engine is where a rule meets a transaction: one method per operation,
+// whichever wire it came by. A method loads the state it needs, applies a pure
+// rule of package muster at one instant, commits, and only then answers and
+// notifies. The engine knows no transport, ticks no clock, and has no second
+// door: devices, operators, rollouts and timers all change executions through
+// the thing's queue in commit.go and queue.go.
+package engine
+
+import (
+	"context"
+	"crypto/rand"
+	"log/slog"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/store"
+)
+
+// Options are the parts an Engine is made of. Store, Account and Now are
+// required.
+type Options struct {
+	Store   store.Store
+	Account muster.Account
+	Now     func() muster.Instant
+
+	// Notify is handed what the things must be told, after the commit and after
+	// the answer to whoever caused it, in commit order. It is called by one
+	// goroutine at a time, should be quick, and must not call the engine.
+	// Nil tells nobody.
+	Notify func([]Notification)
+	// Due is called, after the commit, whenever there may be background work
+	// sooner than the caller of Work was last told. It must not block. Nil is
+	// allowed.
+	Due func()
+	// Observe is told of every commit. Nil is allowed.
+	Observe func(Commit)
+	// Log takes the faults that no caller can be shown. Nil discards them.
+	Log *slog.Logger
+	// NewID makes identities for things, groups and types. Nil means random
+	// UUIDs.
+	NewID func() string
+
+	// StrictTransitions refuses REJECTED from IN_PROGRESS (arbitration A10).
+	StrictTransitions bool
+	// RemovedInProgress ends the running execution of a thing that left the
+	// last target of a continuous job, instead of letting it finish
+	// (arbitration A6).
+	RemovedInProgress bool
+	// PageKey makes page tokens tamper-proof; nil means a random one, so that
+	// tokens end with the process.
+	PageKey []byte
+}
+
+// Commit says what one transaction carried.
+type Commit struct {
+	Commands int // operations in it
+	Notified int // notifications it owed
+}
+
+// Engine runs operations on one store. Make it with New and keep Run running;
+// operations called before Run wait for it, those after it fail with
+// Unavailable.
+type Engine struct {
+	o       Options
+	commits committer
+	jobs    jobCache
+	waiters waiters
+	pages   pager
+}
+
+// New returns an engine on o.
+func New(o Options) *Engine {
+	if o.Notify == nil {
+		o.Notify = func([]Notification) {}
+	}
+	if o.Due == nil {
+		o.Due = func() {}
+	}
+	if o.Observe == nil {
+		o.Observe = func(Commit) {}
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.NewID == nil {
+		o.NewID = newUUID
+	}
+	if o.PageKey == nil {
+		o.PageKey = make([]byte, 32)
+		rand.Read(o.PageKey)
+	}
+	e := &Engine{o: o, pages: pager{key: o.PageKey}}
+	e.commits.init()
+	e.jobs.init()
+	e.waiters.init()
+	return e
+}
+
+// view runs fn on a snapshot whose contents are durable.
+func (e *Engine) view(ctx context.Context, fn func(store.Reader) error) error {
+	return e.o.Store.View(ctx, fn)
+}
+
+// Ready returns nil when the store answers.
+func (e *Engine) Ready(ctx context.Context) error {
+	return e.view(ctx, func(r store.Reader) error {
+		_, err := things.Has(r, "ready")
+		return err
+	})
+}

@@ -1,0 +1,177 @@
+package engine
+
+import (
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/store"
+)
+
+// fate is what a job's own state means for one of its executions.
+type fate uint8
+
+const (
+	stays  fate = iota // it lives on
+	ends               // it is CANCELED, though the background has not come to it yet
+	forced             // the same, by force
+	goes               // it is deleted
+)
+
+// fateOf says what becomes of an execution in status s of job j. The job
+// decides from the moment it is cancelled or deleted; its executions follow in
+// the background, and nobody can tell the difference (J12, J14).
+func fateOf(j *muster.Job, s muster.Status) fate {
+	switch {
+	case j == nil || j.Status == muster.JobDeleting:
+		return goes
+	case j.Status != muster.JobCanceled || s.Terminal():
+		return stays
+	case j.ForceCanceled:
+		return forced
+	case s == muster.Queued:
+		return ends
+	}
+	return stays
+}
+
+// deviceQueue returns what a device may see of its queue, which leaves out what
+// is about to be cancelled or deleted. It fails with NotFound when the thing is
+// not in the registry (J11).
+func (e *Engine) deviceQueue(r store.Reader, thing muster.ThingName, ns muster.Namespace) (muster.Queue, error) {
+	if err := mustHaveThing(r, thing); err != nil {
+		return muster.Queue{}, err
+	}
+	found, err := r.Queues(store.QueueKey{Thing: thing, Namespace: ns})
+	if err != nil {
+		return muster.Queue{}, err
+	}
+	q := found[0]
+	for _, entry := range found[0].Entries {
+		j, err := e.jobs.peek(r, entry.Job)
+		if err != nil {
+			return muster.Queue{}, err
+		}
+		if fateOf(j, entry.Status) != stays {
+			q = q.Without(entry.Job, entry.Number)
+		}
+	}
+	return q, nil
+}
+
+// deviceQueue is the same for a command, which ends at once what is about to
+// end.
+func (b *batch) deviceQueue(thing muster.ThingName, ns muster.Namespace) (muster.Queue, error) {
+	if err := mustHaveThing(b, thing); err != nil {
+		return muster.Queue{}, err
+	}
+	return b.settled(store.QueueKey{Thing: thing, Namespace: ns})
+}
+
+// settled returns a queue after it has met the fate of its jobs.
+func (b *batch) settled(key store.QueueKey) (muster.Queue, error) {
+	q, err := b.queue(key)
+	if err != nil {
+		return q, err
+	}
+	for _, entry := range q.Entries {
+		j, err := b.job(entry.Job)
+		if err != nil {
+			return q, err
+		}
+		if fate := fateOf(j, entry.Status); fate != stays {
+			if err := b.settle(store.ExecutionKey{Thing: key.Thing, Job: entry.Job, Number: entry.Number}, j, fate); err != nil {
+				return q, err
+			}
+		}
+	}
+	return b.queue(key)
+}
+
+// settle lets one execution meet its fate.
+func (b *batch) settle(key store.ExecutionKey, j *muster.Job, fate fate) error {
+	found, err := b.Executions(key)
+	if err != nil || found[0] == nil {
+		return err
+	}
+	before := found[0]
+	if fate == goes {
+		return b.change(before, nil)
+	}
+	after, err := before.Apply(muster.Update{By: cancelActor(fate == forced), To: muster.Canceled}, b.now)
+	if err != nil {
+		return err
+	}
+	return b.end(before, &after, j)
+}
+
+// end changes an execution and lets the job draw its conclusions when that
+// ended it (jobs-lifecycle.md J22).
+func (b *batch) end(before, after *muster.Execution, j *muster.Job) error {
+	if err := b.change(before, after); err != nil {
+		return err
+	}
+	if after != nil && !after.Status.Terminal() {
+		return nil
+	}
+	return b.concludeJob(j)
+}
+
+// concludeJob completes a job whose last execution ended.
+func (b *batch) concludeJob(j *muster.Job) error {
+	if j == nil || j.Selection != muster.Snapshot || j.Status != muster.JobInProgress || !j.Rollout.Done {
+		return nil
+	}
+	counts, err := b.Counts(j.ID)
+	if err != nil || !j.Ended(counts) {
+		return err
+	}
+	done, err := j.Apply(muster.JobFinishes, b.now)
+	if err != nil {
+		return err
+	}
+	b.putJob(done)
+	return nil
+}
+
+// find returns an execution of job on thing: the latest, or the one numbered.
+func (e *Engine) find(r store.Reader, thing muster.ThingName, ns muster.Namespace, job muster.JobID, number *int64) (*muster.Execution, error) {
+	x, err := findExecution(r, thing, job, number)
+	if err == nil && x.Namespace != ns {
+		return nil, noExecution(thing, job)
+	}
+	return x, err
+}
+
+func findExecution(r store.Reader, thing muster.ThingName, job muster.JobID, number *int64) (*muster.Execution, error) {
+	var x *muster.Execution
+	var err error
+	if number == nil {
+		x, err = r.Latest(thing, job)
+	} else {
+		var found []*muster.Execution
+		if found, err = r.Executions(store.ExecutionKey{Thing: thing, Job: job, Number: *number}); err == nil {
+			x = found[0]
+		}
+	}
+	if err == nil && x == nil {
+		err = noExecution(thing, job)
+	}
+	return x, err
+}
+
+func cancelActor(force bool) muster.Actor {
+	if force {
+		return muster.Forced
+	}
+	return muster.Operator
+}
+
+func noExecution(thing muster.ThingName, job muster.JobID) error {
+	return muster.Errorf(muster.NotFound, "Job execution for job %s on thing %s does not exist", job, thing)
+}
+
+func mustHaveThing(r store.Reader, thing muster.ThingName) error {
+	ok, err := things.Has(r, string(thing))
+	if err == nil && !ok {
+		err = muster.Errorf(muster.NotFound, "Thing %s does not exist", thing)
+	}
+	return err
+}
