@@ -155,6 +155,16 @@ func (j Job) Processing() []Target {
 	return j.Targets[min(j.Rollout.Target, len(j.Targets)):]
 }
 
+// WithTargets returns the job with more targets, rolling out to those that are
+// new. all begins with the targets that it has.
+func (j Job) WithTargets(all []Target) Job {
+	if j.Rollout.Done {
+		j.Rollout = Rollout{Started: j.Rollout.Started, Target: len(j.Targets)}
+	}
+	j.Targets = all
+	return j
+}
+
 // Apply returns the job after event at the instant now. It fails with
 // InvalidTransition when the state machine has no such row.
 func (j Job) Apply(event JobEvent, now Instant) (Job, error) {

@@ -122,6 +122,9 @@ func (b *batch) change(before, after *muster.Execution) error {
 	b.queues[key] = q
 	b.PutQueue(q)
 	b.Change(before, after)
+	if after != nil && after.Deadline() != 0 && int64(after.Deadline()) < b.e.asked.Load() {
+		b.due = true
+	}
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"context"
 	"crypto/rand"
 	"log/slog"
+	"sync/atomic"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/store"
@@ -65,6 +66,7 @@ type Engine struct {
 	jobs    jobCache
 	waiters waiters
 	pages   pager
+	asked   atomic.Int64 // the instant that Work last said it wants to be called
 }
 
 // New returns an engine on o.

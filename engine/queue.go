@@ -76,30 +76,34 @@ func (b *batch) settled(key store.QueueKey) (muster.Queue, error) {
 		if err != nil {
 			return q, err
 		}
-		if fate := fateOf(j, entry.Status); fate != stays {
-			if err := b.settle(store.ExecutionKey{Thing: key.Thing, Job: entry.Job, Number: entry.Number}, j, fate); err != nil {
-				return q, err
-			}
+		if fateOf(j, entry.Status) == stays {
+			continue
+		}
+		found, err := b.Executions(store.ExecutionKey{Thing: key.Thing, Job: entry.Job, Number: entry.Number})
+		if err != nil {
+			return q, err
+		}
+		if err := b.settle(found[0], j); err != nil {
+			return q, err
 		}
 	}
 	return b.queue(key)
 }
 
-// settle lets one execution meet its fate.
-func (b *batch) settle(key store.ExecutionKey, j *muster.Job, fate fate) error {
-	found, err := b.Executions(key)
-	if err != nil || found[0] == nil {
-		return err
+// settle lets an execution meet the fate of its job.
+func (b *batch) settle(x *muster.Execution, j *muster.Job) error {
+	fate := fateOf(j, x.Status)
+	switch fate {
+	case stays:
+		return nil
+	case goes:
+		return b.change(x, nil)
 	}
-	before := found[0]
-	if fate == goes {
-		return b.change(before, nil)
-	}
-	after, err := before.Apply(muster.Update{By: cancelActor(fate == forced), To: muster.Canceled}, b.now)
+	after, err := x.Apply(muster.Update{By: cancelActor(fate == forced), To: muster.Canceled}, b.now)
 	if err != nil {
 		return err
 	}
-	return b.end(before, &after, j)
+	return b.end(x, &after, j)
 }
 
 // end changes an execution and lets the job draw its conclusions when that

@@ -1,0 +1,211 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/store"
+)
+
+// Shown is an execution and the instant at which it was so.
+type Shown struct {
+	At muster.Instant
+	muster.Execution
+}
+
+// ShowExecution returns one execution, terminal ones included; number nil means
+// the latest (jobs-control-plane.md section 3.9).
+func (e *Engine) ShowExecution(ctx context.Context, thing muster.ThingName, job muster.JobID, number *int64) (Shown, error) {
+	s := Shown{At: e.o.Now()}
+	err := e.view(ctx, func(r store.Reader) error {
+		x, err := findExecution(r, thing, job, number)
+		if err != nil {
+			return err
+		}
+		j, err := e.jobs.peek(r, job)
+		if err != nil {
+			return err
+		}
+		if fateOf(j, x.Status) == goes {
+			return noExecution(thing, job)
+		}
+		s.Execution = *x
+		return nil
+	})
+	return s, err
+}
+
+// ExecutionCancellation is the input of CancelExecution.
+type ExecutionCancellation struct {
+	Thing           muster.ThingName
+	Job             muster.JobID
+	Force           bool
+	ExpectedVersion *int64
+	Details         map[string]string // as in muster.Update
+}
+
+// CancelExecution cancels the latest execution of a job on a thing
+// (jobs-lifecycle.md section 6.2).
+func (e *Engine) CancelExecution(ctx context.Context, in ExecutionCancellation) error {
+	if err := muster.CheckDetails(in.Details); err != nil {
+		return err
+	}
+	return e.do(ctx, func(b *batch) error {
+		x, j, err := b.managed(in.Thing, in.Job, nil)
+		if err != nil {
+			return err
+		}
+		after, err := x.Apply(muster.Update{
+			By: cancelActor(in.Force), To: muster.Canceled,
+			ExpectedVersion: in.ExpectedVersion, Details: in.Details,
+		}, b.now)
+		if err != nil {
+			return err
+		}
+		return b.end(x, &after, j)
+	})
+}
+
+// DeleteExecution deletes one execution. One that is IN_PROGRESS needs force,
+// else it is an InvalidTransition (jobs-lifecycle.md section 7).
+func (e *Engine) DeleteExecution(ctx context.Context, thing muster.ThingName, job muster.JobID, number int64, ns *muster.Namespace, force bool) error {
+	return e.do(ctx, func(b *batch) error {
+		x, j, err := b.managed(thing, job, &number)
+		if err != nil {
+			return err
+		}
+		if ns != nil && x.Namespace != *ns {
+			return noExecution(thing, job)
+		}
+		if x.Status == muster.InProgress && !force {
+			return muster.Errorf(muster.InvalidTransition, "The execution of job %s on thing %s is IN_PROGRESS; use force to delete it", job, thing)
+		}
+		return b.end(x, nil, j)
+	})
+}
+
+// managed returns an execution for an operator to change, after it met the fate
+// of its job, and the job.
+func (b *batch) managed(thing muster.ThingName, job muster.JobID, number *int64) (*muster.Execution, *muster.Job, error) {
+	j, err := b.job(job)
+	if err != nil {
+		return nil, nil, err
+	}
+	if j == nil || j.Status == muster.JobDeleting {
+		return nil, nil, noExecution(thing, job)
+	}
+	x, err := findExecution(b, thing, job, number)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := b.settle(x, j); err != nil {
+		return nil, nil, err
+	}
+	x, err = findExecution(b, thing, job, &x.Number)
+	return x, j, err
+}
+
+// ExecutionList is a page of executions.
+type ExecutionList struct {
+	Executions []muster.Execution
+	Next       string // token of the next page; empty on the last
+}
+
+// ExecutionsOfJob lists the executions of a job, those queued last first, of
+// one status unless it is zero (jobs-control-plane.md section 3.12).
+func (e *Engine) ExecutionsOfJob(ctx context.Context, job muster.JobID, status muster.Status, page Page) (ExecutionList, error) {
+	var list ExecutionList
+	limit, err := page.limit(PageMax)
+	if err != nil {
+		return list, err
+	}
+	name := []any{"executions of job", job, status}
+	var after store.Cursor
+	if err := e.pages.open(page.Token, name, &after); err != nil {
+		return list, err
+	}
+	err = e.view(ctx, func(r store.Reader) error {
+		if ok, err := jobs.Has(r, string(job)); err != nil {
+			return err
+		} else if !ok {
+			return noJob(job)
+		}
+		for x, err := range r.ExecutionsOfJob(job, status, after) {
+			if err != nil {
+				return err
+			}
+			if len(list.Executions) == limit {
+				list.Next = e.pages.seal(name, after)
+				break
+			}
+			list.Executions = append(list.Executions, x)
+			after = store.CursorOf(x)
+		}
+		return nil
+	})
+	return list, err
+}
+
+// ThingExecutions chooses executions of a thing; its zero fields choose all.
+type ThingExecutions struct {
+	Status    muster.Status
+	Namespace *muster.Namespace
+	Job       muster.JobID
+}
+
+// place is where a page of a thing's executions ended.
+type place struct {
+	QueuedAt muster.Instant
+	Job      muster.JobID
+	Number   int64
+}
+
+// ExecutionsOfThing lists the executions of a thing, those queued last first.
+func (e *Engine) ExecutionsOfThing(ctx context.Context, thing muster.ThingName, f ThingExecutions, page Page) (ExecutionList, error) {
+	var list ExecutionList
+	limit, err := page.limit(PageMax)
+	if err != nil {
+		return list, err
+	}
+	name := []any{"executions of thing", thing, f}
+	var after *place
+	if err := e.pages.open(page.Token, name, &after); err != nil {
+		return list, err
+	}
+	err = e.view(ctx, func(r store.Reader) error {
+		if err := mustHaveThing(r, thing); err != nil {
+			return err
+		}
+		var all []muster.Execution
+		for x, err := range r.ExecutionsOfThing(thing) {
+			if err != nil {
+				return err
+			}
+			if f.matches(x) && (after == nil || placeOf(x).compare(*after) > 0) {
+				all = append(all, x)
+			}
+		}
+		slices.SortFunc(all, func(x, y muster.Execution) int { return placeOf(x).compare(placeOf(y)) })
+		if len(all) > limit {
+			all = all[:limit]
+			list.Next = e.pages.seal(name, placeOf(all[limit-1]))
+		}
+		list.Executions = all
+		return nil
+	})
+	return list, err
+}
+
+func (f ThingExecutions) matches(x muster.Execution) bool {
+	return (f.Status == 0 || f.Status == x.Status) &&
+		(f.Namespace == nil || *f.Namespace == x.Namespace) &&
+		(f.Job == "" || f.Job == x.Job)
+}
+
+func placeOf(x muster.Execution) place { return place{x.QueuedAt, x.Job, x.Number} }
+
+func (p place) compare(q place) int {
+	return cmp.Or(cmp.Compare(q.QueuedAt, p.QueuedAt), cmp.Compare(p.Job, q.Job), cmp.Compare(q.Number, p.Number))
+}

@@ -1,0 +1,441 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/store"
+)
+
+// TargetsMax bounds the targets of one job (jobs-control-plane.md section 9).
+const TargetsMax = 100
+
+// DocumentMax bounds a job document, in bytes.
+const DocumentMax = 32768
+
+// deletingMax bounds how many jobs may be under deletion at once.
+const deletingMax = 10
+
+// NewJob is the input of CreateJob.
+type NewJob struct {
+	ID          muster.JobID
+	Namespace   muster.Namespace
+	Targets     []muster.Target // 1 to TargetsMax; repeated ones count once
+	Selection   muster.Selection
+	Document    string // a JSON object
+	Description string
+	Tags        []muster.Tag
+}
+
+// CreateJob makes a job and starts its rollout in the background
+// (jobs-control-plane.md section 3.1). It fails with Invalid, LimitExceeded,
+// NotFound (a target), or AlreadyExists.
+func (e *Engine) CreateJob(ctx context.Context, in NewJob) (muster.Job, error) {
+	var j muster.Job
+	if len(in.Targets) > TargetsMax {
+		return j, muster.Errorf(muster.LimitExceeded, "A job may have at most %d targets; this one has %d", TargetsMax, len(in.Targets))
+	}
+	if err := muster.CheckDocument(in.Document, DocumentMax); err != nil {
+		return j, err
+	}
+	if err := checkTags(in.Tags); err != nil {
+		return j, err
+	}
+	err := e.do(ctx, func(b *batch) error {
+		chosen, err := b.targets(nil, in.Targets)
+		if err != nil {
+			return err
+		}
+		if old, err := b.job(in.ID); err != nil {
+			return err
+		} else if old != nil {
+			return e.jobExists(in.ID)
+		}
+		j = muster.Job{
+			ID: in.ID, Namespace: in.Namespace, Targets: chosen, Selection: in.Selection, Description: in.Description,
+			Status: muster.JobInProgress, CreatedAt: b.now, UpdatedAt: b.now,
+			Rollout: muster.Rollout{Started: b.now},
+		}
+		documents.Put(b, string(in.ID), jobDocument{Text: in.Document})
+		newest.Put(b, newestKey(j), link{})
+		for _, t := range chosen {
+			b.index(j, t)
+		}
+		b.putTags("job", string(in.ID), in.Tags)
+		b.putJob(j)
+		b.work(in.ID)
+		return nil
+	})
+	return j, err
+}
+
+// index makes a job findable by one of its targets.
+func (b *batch) index(j muster.Job, t muster.Target) {
+	key := store.JoinKey(targetKey(t), string(j.ID))
+	targets.Put(b, key, link{})
+	if j.Selection == muster.Continuous {
+		standing.Put(b, key, link{})
+	}
+}
+
+// targets returns had followed by those of add that are new, all of which must
+// exist.
+func (b *batch) targets(had, add []muster.Target) ([]muster.Target, error) {
+	all := append([]muster.Target(nil), had...)
+	known := map[muster.Target]bool{}
+	for _, t := range had {
+		known[t] = true
+	}
+	for _, t := range add {
+		if known[t] {
+			continue
+		}
+		known[t] = true
+		var ok bool
+		var err error
+		if t.Group {
+			ok, err = groups.Has(b, t.Name)
+		} else {
+			ok, err = things.Has(b, t.Name)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			return nil, muster.Errorf(muster.NotFound, "The target %s does not exist", b.e.o.Account.TargetARN(t))
+		}
+		all = append(all, t)
+	}
+	return all, nil
+}
+
+// AssociateTargets adds targets to a continuous job that is IN_PROGRESS; their
+// things get it at once (jobs-control-plane.md section 3.4).
+func (e *Engine) AssociateTargets(ctx context.Context, id muster.JobID, ns *muster.Namespace, add []muster.Target, comment *string) (muster.Job, error) {
+	var j muster.Job
+	err := e.changeJob(ctx, id, ns, func(b *batch, old muster.Job) error {
+		if old.Selection != muster.Continuous || old.Status != muster.JobInProgress {
+			return muster.Errorf(muster.Invalid, "Targets can only be added to a continuous job that is IN_PROGRESS; job %s is %s and %s", id, old.Selection, old.Status)
+		}
+		all, err := b.targets(old.Targets, add)
+		if err != nil {
+			return err
+		}
+		if len(all) > TargetsMax {
+			return muster.Errorf(muster.LimitExceeded, "A job may have at most %d targets; this one would have %d", TargetsMax, len(all))
+		}
+		j = old
+		if comment != nil {
+			j.Comment = *comment
+		}
+		j.UpdatedAt = b.now
+		for _, t := range all[len(old.Targets):] {
+			b.index(j, t)
+		}
+		if len(all) > len(old.Targets) {
+			j = j.WithTargets(all)
+			b.work(id)
+		}
+		b.putJob(j)
+		return nil
+	})
+	return j, err
+}
+
+// JobChange is the input of UpdateJob: what is nil stays.
+type JobChange struct {
+	Description *string
+}
+
+// UpdateJob changes a job that is not over (jobs-control-plane.md section
+// 3.14). A change of nothing succeeds.
+func (e *Engine) UpdateJob(ctx context.Context, id muster.JobID, ns *muster.Namespace, in JobChange) error {
+	return e.changeJob(ctx, id, ns, func(b *batch, j muster.Job) error {
+		if in == (JobChange{}) {
+			return nil
+		}
+		if !j.Status.Active() {
+			return muster.Errorf(muster.Invalid, "Job %s cannot be updated while its status is %s", id, j.Status)
+		}
+		if in.Description != nil {
+			j.Description = *in.Description
+		}
+		j.UpdatedAt = b.now
+		b.putJob(j)
+		return nil
+	})
+}
+
+// Cancellation is the input of CancelJob.
+type Cancellation struct {
+	Force               bool
+	Comment, ReasonCode *string
+}
+
+// CancelJob cancels a job at once and its executions in the background; no
+// execution starts any more from now on (jobs-lifecycle.md section 6.1). A job
+// that is over fails with InvalidTransition.
+func (e *Engine) CancelJob(ctx context.Context, id muster.JobID, in Cancellation) (muster.Job, error) {
+	var j muster.Job
+	err := e.changeJob(ctx, id, nil, func(b *batch, old muster.Job) error {
+		event := muster.JobIsCanceled
+		if in.Force {
+			event = muster.JobIsForced
+		}
+		if old.Status == muster.JobCanceled && in.Force {
+			counts, err := b.Counts(id)
+			if err != nil {
+				return err
+			}
+			if counts.Pending() == 0 {
+				return muster.Errorf(muster.InvalidTransition, "Job %s is CANCELED and has no execution in progress", id)
+			}
+		}
+		var err error
+		if j, err = old.Apply(event, b.now); err != nil {
+			return err
+		}
+		if in.Comment != nil {
+			j.Comment = *in.Comment
+		}
+		if in.ReasonCode != nil {
+			j.ReasonCode = *in.ReasonCode
+		}
+		b.retire(j)
+		b.putJob(j)
+		b.work(id)
+		return nil
+	})
+	return j, err
+}
+
+// DeleteJob deletes a job: its pending executions are out of the devices'
+// sight at once, and the rest goes in the background (jobs-lifecycle.md section
+// 7). It fails with InvalidTransition, or LimitExceeded when too many jobs are
+// being deleted already.
+func (e *Engine) DeleteJob(ctx context.Context, id muster.JobID, ns *muster.Namespace, force bool) error {
+	return e.changeJob(ctx, id, ns, func(b *batch, j muster.Job) error {
+		event := muster.JobIsDeleted
+		if force {
+			event = muster.JobIsForceGone
+		}
+		gone, err := j.Apply(event, b.now)
+		if err != nil {
+			if j.Status.Active() {
+				return muster.Errorf(muster.InvalidTransition, "Job %s cannot be deleted while its status is %s; use force", id, j.Status)
+			}
+			return err
+		}
+		deleting, err := b.countDeleting()
+		if err != nil {
+			return err
+		}
+		if deleting >= deletingMax {
+			return muster.Errorf(muster.LimitExceeded, "%d jobs are being deleted already", deleting)
+		}
+		b.retire(gone)
+		b.putJob(gone)
+		b.work(id)
+		return nil
+	})
+}
+
+// retire takes a job that is over out of the way of things that join groups.
+func (b *batch) retire(j muster.Job) {
+	if j.Selection == muster.Continuous {
+		for _, t := range j.Targets {
+			standing.Delete(b, store.JoinKey(targetKey(t), string(j.ID)))
+		}
+	}
+}
+
+func (b *batch) countDeleting() (int, error) {
+	n := 0
+	for row, err := range working.Scan(b, "", "") {
+		if err != nil {
+			return 0, err
+		}
+		j, err := b.job(muster.JobID(row.Key))
+		if err != nil {
+			return 0, err
+		}
+		if j != nil && j.Status == muster.JobDeleting {
+			n++
+		}
+	}
+	return n, nil
+}
+
+// changeJob runs fn on a job in one transaction. ns, when not nil, must be the
+// job's namespace.
+func (e *Engine) changeJob(ctx context.Context, id muster.JobID, ns *muster.Namespace, fn func(*batch, muster.Job) error) error {
+	return e.do(ctx, func(b *batch) error {
+		j, err := b.job(id)
+		if err != nil {
+			return err
+		}
+		if j == nil || (ns != nil && j.Namespace != *ns) {
+			return noJob(id)
+		}
+		return fn(b, *j)
+	})
+}
+
+// JobDescription is what DescribeJob answers.
+type JobDescription struct {
+	muster.Job
+	Counts muster.Counts
+}
+
+// DescribeJob shows a job and its counts.
+func (e *Engine) DescribeJob(ctx context.Context, id muster.JobID) (JobDescription, error) {
+	var d JobDescription
+	err := e.view(ctx, func(r store.Reader) error {
+		j, err := jobs.Get(r, string(id))
+		if err != nil {
+			return err
+		}
+		if j == nil {
+			return noJob(id)
+		}
+		d.Job = *j
+		d.Counts, err = r.Counts(id)
+		return err
+	})
+	return d, err
+}
+
+// JobDocument returns a job's document byte for byte as it was submitted.
+func (e *Engine) JobDocument(ctx context.Context, id muster.JobID) (string, error) {
+	var text string
+	err := e.view(ctx, func(r store.Reader) error {
+		d, err := documents.Get(r, string(id))
+		if err != nil {
+			return err
+		}
+		if d == nil {
+			return noJob(id)
+		}
+		text = d.Text
+		return nil
+	})
+	return text, err
+}
+
+// JobFilter chooses jobs; its zero fields choose all.
+type JobFilter struct {
+	Status    muster.JobStatus
+	Selection *muster.Selection
+	Group     muster.GroupName
+	GroupID   string
+	Namespace *muster.Namespace
+}
+
+// JobList is a page of jobs.
+type JobList struct {
+	Jobs    []muster.Job
+	GroupID string // of the group that the list was filtered by
+	Next    string // token of the next page; empty on the last
+}
+
+// jobScanMax bounds the jobs looked at for one page of a filtered list.
+const jobScanMax = 2000
+
+// ListJobs lists jobs, newest first (jobs-control-plane.md section 3.11).
+func (e *Engine) ListJobs(ctx context.Context, f JobFilter, page Page) (JobList, error) {
+	var list JobList
+	limit, err := page.limit(PageMax)
+	if err != nil {
+		return list, err
+	}
+	name := struct {
+		List   string
+		Filter JobFilter
+	}{"jobs", f}
+	var after string
+	if err := e.pages.open(page.Token, name, &after); err != nil {
+		return list, err
+	}
+	err = e.view(ctx, func(r store.Reader) error {
+		if f, list.GroupID, err = resolveGroup(r, f); err != nil {
+			return err
+		}
+		from := ""
+		if after != "" {
+			from = store.After(after)
+		}
+		scanned := 0
+		for row, err := range newest.Scan(r, from, "") {
+			if err != nil {
+				return err
+			}
+			if len(list.Jobs) == limit || scanned == jobScanMax {
+				list.Next = e.pages.seal(name, after)
+				return nil
+			}
+			after, scanned = row.Key, scanned+1
+			j, err := jobs.Get(r, store.SplitKey(row.Key)[1])
+			if err != nil {
+				return err
+			}
+			if j != nil && f.matches(*j) {
+				list.Jobs = append(list.Jobs, *j)
+			}
+		}
+		return nil
+	})
+	return list, err
+}
+
+// resolveGroup checks the group that f names, by name, id, or both.
+func resolveGroup(r store.Reader, f JobFilter) (JobFilter, string, error) {
+	if f.Group == "" && f.GroupID == "" {
+		return f, "", nil
+	}
+	if f.Group == "" {
+		name, err := groupIDs.Get(r, f.GroupID)
+		if err != nil {
+			return f, "", err
+		}
+		if name == nil {
+			return f, "", muster.Errorf(muster.NotFound, "Thing group %s does not exist", f.GroupID)
+		}
+		f.Group = *name
+	}
+	g, err := groups.Get(r, string(f.Group))
+	if err != nil {
+		return f, "", err
+	}
+	if g == nil {
+		return f, "", muster.Errorf(muster.NotFound, "Thing group %s does not exist", f.Group)
+	}
+	if f.GroupID != "" && f.GroupID != g.ID {
+		return f, "", muster.Errorf(muster.Invalid, "thingGroupName and thingGroupId name different groups")
+	}
+	return f, g.ID, nil
+}
+
+func (f JobFilter) matches(j muster.Job) bool {
+	if f.Group != "" && !slices.Contains(j.Targets, muster.Target{Group: true, Name: string(f.Group)}) {
+		return false
+	}
+	return (f.Status == 0 || f.Status == j.Status) &&
+		(f.Selection == nil || *f.Selection == j.Selection) &&
+		(f.Namespace == nil || *f.Namespace == j.Namespace)
+}
+
+// newestKey sorts jobs by creation, newest first, then by id.
+func newestKey(j muster.Job) string {
+	return store.JoinKey(fmt.Sprintf("%016x", math.MaxInt64-uint64(j.CreatedAt)), string(j.ID))
+}
+
+func noJob(id muster.JobID) error { return muster.Errorf(muster.NotFound, "Job %s not found", id) }
+
+func (e *Engine) jobExists(id muster.JobID) error {
+	err := muster.Errorf(muster.AlreadyExists, "Job %s already exists", id)
+	err.ResourceID, err.ResourceARN = string(id), e.o.Account.ARN("job", string(id))
+	return err
+}
