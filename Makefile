@@ -1,0 +1,47 @@
+# Plain `make` does what CI does. `make help` lists the parts.
+
+GO        ?= go
+FUZZTIME  ?= 5s
+LINT       = $(GO) tool -modfile=tools/go.mod golangci-lint
+PACKAGES   = ./...
+
+.PHONY: all help build test race fuzz lint generate check-generate conformance bench run clean
+.DEFAULT_GOAL := all
+
+all: build test lint check-generate race fuzz conformance ## everything CI does
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build the binary into bin/
+	$(GO) build -trimpath -o bin/muster ./cmd/muster
+
+test: ## run all tests
+	$(GO) test $(PACKAGES)
+
+race: ## run all tests under the race detector
+	$(GO) test -race $(PACKAGES)
+
+fuzz: ## fuzz every target for FUZZTIME (5s) each
+	@.ci/fuzz $(FUZZTIME)
+
+lint: ## vet and lint with the pinned golangci-lint
+	$(LINT) run $(PACKAGES)
+
+generate: ## write the generated code and documents anew
+	$(GO) generate $(PACKAGES)
+
+check-generate: generate ## fail when generated files are not up to date
+	@git diff --exit-code --stat || { echo "generated files differ: run 'make generate' and commit"; exit 1; }
+
+conformance: build ## run the stock AWS and MQTT clients against the binary
+	@conformance/run bin/muster
+
+bench: ## run the benchmarks and print them as a table
+	$(GO) run ./cmd/muster bench
+
+run: ## serve from ./data, plain MQTT on 127.0.0.1:1883
+	$(GO) run ./cmd/muster serve --data data --mqtt-plain 127.0.0.1:1883
+
+clean: ## remove what the other targets made, except ./data
+	rm -rf bin .venv dist
