@@ -7,6 +7,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"iter"
 
 	"github.com/muster-iot/muster"
@@ -27,9 +28,13 @@ type Store interface {
 	// as if alone.
 	Apply(ctx context.Context, fn func(Tx) error) (wait func() error, err error)
 
-	// Close waits for running calls and frees the store. Calls after it fail.
+	// Close waits for running calls and frees the store. Calls after it fail
+	// with ErrClosed, a second Close too; a wait still tells the truth.
 	Close() error
 }
+
+// ErrClosed is the error of a call on a store that is closed.
+var ErrClosed = errors.New("store: closed")
 
 // Update is Apply followed by wait: when it returns nil, fn's changes are
 // durable.
@@ -83,6 +88,9 @@ type Record struct {
 
 // Reader reads one snapshot. Whatever it returns belongs to the caller.
 // Sequences stop at the first error, which is their last pair's second value.
+// A sequence shows what there was when its loop began, so that the loop may
+// change what it walks over. A Reader is for one goroutine, and ends with the
+// function that it was given to.
 type Reader interface {
 	// Queues returns the queues of keys, in the same order. A queue that was
 	// never written is an empty one with its two names set.
@@ -109,7 +117,7 @@ type Reader interface {
 	Counts(job muster.JobID) (muster.Counts, error)
 
 	// Timers yields the timers that are due at or before until, earliest
-	// first.
+	// first, then by thing, job and number.
 	Timers(until muster.Instant) iter.Seq2[Timer, error]
 
 	// AllQueues and AllExecutions yield everything there is, in no promised
@@ -134,7 +142,8 @@ type Tx interface {
 	PutQueue(q muster.Queue)
 
 	// Change creates (before nil), replaces, or deletes (after nil) one
-	// execution. before must be what is stored. The store derives the rest
+	// execution. before must be what is stored, and both must have one key; a
+	// store may, but need not, fail the transaction otherwise. The store derives the rest
 	// from the pair, so that it cannot drift: the index by job, the counts,
 	// and the timer, which is after.Deadline.
 	Change(before, after *muster.Execution)

@@ -1,0 +1,41 @@
+package memstore_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/store/memstore"
+	"github.com/muster-iot/muster/store/storetest"
+)
+
+func TestStore(t *testing.T) {
+	storetest.Run(t, func(*testing.T) store.Store { return memstore.New() })
+}
+
+func TestChangeMustKnowWhatIsStored(t *testing.T) {
+	stored := muster.Execution{Thing: "pump", Job: "job", Number: 1, Status: muster.Queued, Version: 2}
+	stale, other, fresh := stored, stored, stored
+	stale.Version, other.Number, fresh.Number = 1, 2, 3
+
+	for name, change := range map[string]struct{ before, after *muster.Execution }{
+		"created twice":               {nil, &stored},
+		"changed from an old version": {&stale, &stored},
+		"changed though not there":    {&fresh, &fresh},
+		"changed into another":        {&stored, &other},
+		"deleted though not there":    {&fresh, nil},
+		"nothing at all":              {nil, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := memstore.New()
+			if err := store.Update(context.Background(), s, func(tx store.Tx) error { tx.Change(nil, &stored); return nil }); err != nil {
+				t.Fatal(err)
+			}
+			_, err := s.Apply(context.Background(), func(tx store.Tx) error { tx.Change(change.before, change.after); return nil })
+			if err == nil {
+				t.Fatalf("Apply() of Change(%v, %v) = nil, want an error", change.before, change.after)
+			}
+		})
+	}
+}

@@ -1,0 +1,208 @@
+package storetest
+
+import (
+	"cmp"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/store"
+)
+
+// model is what a store should hold, kept so plainly that it cannot be wrong:
+// every answer is found by looking at everything.
+type model struct {
+	executions map[store.ExecutionKey]muster.Execution
+	queues     map[store.QueueKey]muster.Queue
+	records    map[string]string // of the one table that histories use
+}
+
+func newModel() *model {
+	return &model{
+		executions: map[store.ExecutionKey]muster.Execution{},
+		queues:     map[store.QueueKey]muster.Queue{},
+		records:    map[string]string{},
+	}
+}
+
+func (m *model) clone() *model {
+	return &model{maps.Clone(m.executions), maps.Clone(m.queues), maps.Clone(m.records)}
+}
+
+func (m *model) latest(thing muster.ThingName, job muster.JobID) *muster.Execution {
+	var latest *muster.Execution
+	for _, e := range m.ofThing(thing) {
+		if e.Job == job {
+			latest = &e
+		}
+	}
+	return latest
+}
+
+func (m *model) all() []muster.Execution {
+	return slices.SortedFunc(maps.Values(m.executions), byKey)
+}
+
+func (m *model) ofThing(thing muster.ThingName) []muster.Execution {
+	return slices.DeleteFunc(m.all(), func(e muster.Execution) bool { return e.Thing != thing })
+}
+
+func (m *model) ofJob(job muster.JobID, status muster.Status, after store.Cursor) []muster.Execution {
+	all := slices.DeleteFunc(m.all(), func(e muster.Execution) bool {
+		return e.Job != job || (status != 0 && e.Status != status) ||
+			(after != (store.Cursor{}) && compareCursors(store.CursorOf(e), after) <= 0)
+	})
+	slices.SortFunc(all, func(a, b muster.Execution) int { return compareCursors(store.CursorOf(a), store.CursorOf(b)) })
+	return all
+}
+
+func (m *model) counts(job muster.JobID) muster.Counts {
+	var counts muster.Counts
+	for _, e := range m.executions {
+		if e.Job == job {
+			counts = counts.Add(e.Status, 1)
+		}
+	}
+	return counts
+}
+
+func (m *model) timers(until muster.Instant) []store.Timer {
+	var timers []store.Timer
+	for _, e := range m.all() {
+		if due := e.Deadline(); due != 0 && due <= until {
+			timers = append(timers, store.Timer{Due: due, ExecutionKey: store.Key(e)})
+		}
+	}
+	slices.SortStableFunc(timers, func(a, b store.Timer) int { return cmp.Compare(a.Due, b.Due) })
+	return timers
+}
+
+func (m *model) scan(from, to string) []store.Record {
+	var all []store.Record
+	for _, key := range slices.Sorted(maps.Keys(m.records)) {
+		if key >= from && (to == "" || key < to) {
+			all = append(all, store.Record{Key: key, Value: []byte(m.records[key])})
+		}
+	}
+	return all
+}
+
+func byKey(a, b muster.Execution) int {
+	return cmp.Or(cmp.Compare(a.Thing, b.Thing), cmp.Compare(a.Job, b.Job), cmp.Compare(a.Number, b.Number))
+}
+
+func compareCursors(a, b store.Cursor) int {
+	return cmp.Or(cmp.Compare(b.QueuedAt, a.QueuedAt), cmp.Compare(a.Thing, b.Thing), cmp.Compare(a.Number, b.Number))
+}
+
+// check compares all that r shows with the model, and returns the first
+// difference.
+func (m *model) check(r store.Reader) error {
+	if err := m.checkQueues(r); err != nil {
+		return err
+	}
+	all, err := collect(r.AllExecutions())
+	slices.SortFunc(all, byKey)
+	if err := differ("AllExecutions()", all, m.all(), err); err != nil {
+		return err
+	}
+	for _, thing := range things {
+		got, err := collect(r.ExecutionsOfThing(thing))
+		if err := differ(fmt.Sprintf("ExecutionsOfThing(%s)", thing), got, m.ofThing(thing), err); err != nil {
+			return err
+		}
+		for _, job := range jobs {
+			got, err := r.Latest(thing, job)
+			call := fmt.Sprintf("Latest(%s, %s)", thing, job)
+			if err := differ(call, values(got), values(m.latest(thing, job)), err); err != nil {
+				return err
+			}
+		}
+	}
+	for _, job := range jobs {
+		if err := m.checkJob(r, job); err != nil {
+			return err
+		}
+	}
+	for _, until := range []muster.Instant{0, historyStart.Minutes(5), 1 << 60} {
+		got, err := collect(r.Timers(until))
+		if err := differ(fmt.Sprintf("Timers(%d)", until), got, m.timers(until), err); err != nil {
+			return err
+		}
+	}
+	for _, bounds := range [][2]string{{"", ""}, {"b", ""}, {"", "c"}, {"b", "d"}} {
+		got, err := collect(r.Scan(historyTable, bounds[0], bounds[1]))
+		if err := differ(fmt.Sprintf("Scan(%q)", bounds), got, m.scan(bounds[0], bounds[1]), err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *model) checkQueues(r store.Reader) error {
+	var keys []store.QueueKey
+	var want []muster.Queue
+	for _, thing := range things {
+		for _, job := range jobs {
+			key := store.QueueKey{Thing: thing, Namespace: namespaceOf(job)}
+			keys, want = append(keys, key), append(want, m.queue(key))
+		}
+	}
+	got, err := r.Queues(keys...)
+	if err := differ(fmt.Sprintf("Queues(%v)", keys), got, want, err); err != nil {
+		return err
+	}
+	all, err := collect(r.AllQueues())
+	return differ("AllQueues(), their number", len(all), len(m.queues), err)
+}
+
+func (m *model) queue(key store.QueueKey) muster.Queue {
+	if q, ok := m.queues[key]; ok {
+		return q
+	}
+	return muster.Queue{Thing: key.Thing, Namespace: key.Namespace}
+}
+
+func (m *model) checkJob(r store.Reader, job muster.JobID) error {
+	counts, err := r.Counts(job)
+	if err := differ(fmt.Sprintf("Counts(%s)", job), counts, m.counts(job), err); err != nil {
+		return err
+	}
+	cursors := []store.Cursor{{}}
+	if all := m.ofJob(job, 0, store.Cursor{}); len(all) > 0 {
+		cursors = append(cursors, store.CursorOf(all[0]), store.CursorOf(all[len(all)/2]))
+	}
+	for _, status := range append(muster.Statuses(), 0) {
+		for _, after := range cursors {
+			got, err := collect(r.ExecutionsOfJob(job, status, after))
+			call := fmt.Sprintf("ExecutionsOfJob(%s, %s, %+v)", job, status, after)
+			if err := differ(call, got, m.ofJob(job, status, after), err); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func differ(call string, got, want any, err error) error {
+	if err != nil {
+		return fmt.Errorf("%s: %w", call, err)
+	}
+	if g, w := fmt.Sprintf("%+v", got), fmt.Sprintf("%+v", want); g != w {
+		return fmt.Errorf("%s\n got %s\nwant %s", call, g, w)
+	}
+	return nil
+}
+
+func collect[T any](seq iter.Seq2[T, error]) ([]T, error) {
+	var all []T
+	for v, err := range seq {
+		if err != nil {
+			return all, err
+		}
+		all = append(all, v)
+	}
+	return all, nil
+}
