@@ -1,0 +1,28 @@
+// Package wire is the AWS IoT API as Go types: every operation of the three
+// models (control plane, jobs data plane, data plane) with its binding and its
+// modelled errors, and for those Muster serves also the input and output
+// shapes, with decoding, validation and encoding. Files ending in _gen.go are
+// generated from the model; the rest is their runtime.
+//
+// It never routes, authenticates, touches state or writes to a connection, and
+// it applies the model's limits only: a rule that needs state, or that a
+// specification adds to the model, belongs to the engine.
+//
+// # Shapes
+//
+// A scalar or structure member is a pointer, a list a slice, a map a map; nil
+// is absent, so an absent member and a zero value stay distinct. Elements of
+// lists and maps are plain values. Enumerations are strings, limited by
+// validation. A blob is []byte, base64 in JSON.
+//
+// # JSON
+//
+// Bodies are read and written by generated code over a small scanner and not by
+// encoding/json, which matches names in any letter case, merges duplicate
+// members, turns a null list element into a zero value, and names Go fields
+// instead of wire members in its errors. Here names are exact, the last of
+// duplicate members wins, unknown members are skipped, null is absent
+// (registry.md REG-3), and a wrong type names its member.
+package wire
+
+//go:generate go run github.com/muster-iot/muster/internal/wiregen/cmd/wiregen

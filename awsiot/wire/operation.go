@@ -1,0 +1,72 @@
+package wire
+
+// Service is one of the three models that an operation can belong to.
+type Service string
+
+// The services of the API, by the signing names their clients use.
+const (
+	ControlPlane Service = "iot"
+	JobsData     Service = "iot-jobs-data"
+	IoTData      Service = "iotdata"
+)
+
+// Operation is one call of the API. All operations of the models are known;
+// those without generated shapes have Shaped false.
+type Operation struct {
+	Name     string
+	Service  Service
+	Method   string
+	Path     string    // the template, as the model writes it
+	Segments []Segment // the same, split at slashes
+	Query    []Binding // members bound to query parameters
+	Header   []Binding // members bound to headers
+	Errors   []*ErrorShape
+	Shaped   bool // this package has types for its input and output
+}
+
+// Segment is one segment of a path template: a literal or a label.
+type Segment struct {
+	Literal string
+	Label   string // not empty: any value, decoded once
+	Greedy  bool   // the label takes all that is left of the path
+}
+
+// Binding ties a member of an input to the name of a parameter.
+type Binding struct {
+	Member, Name string
+}
+
+// ErrorShape is an error as one service models it: the same name can have
+// another status in another service.
+type ErrorShape struct {
+	Name   string
+	Status int // HTTP
+}
+
+// Operations returns all operations of all services, ordered by service and
+// name. The caller owns the slice; the operations are shared and never change.
+func Operations() []*Operation {
+	return append([]*Operation(nil), operations...)
+}
+
+// Error returns the error shape of that name if o models it.
+func (o *Operation) Error(name string) (*ErrorShape, bool) {
+	for _, e := range o.Errors {
+		if e.Name == name {
+			return e, true
+		}
+	}
+	return nil, false
+}
+
+// BadInput returns the error that o models for an input that does not decode:
+// InvalidRequestException, or ValidationException for the newer operations. It
+// is nil for the few operations that model neither.
+func (o *Operation) BadInput() *ErrorShape {
+	for _, name := range []string{"InvalidRequestException", "ValidationException"} {
+		if e, ok := o.Error(name); ok {
+			return e
+		}
+	}
+	return nil
+}

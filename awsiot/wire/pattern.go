@@ -1,0 +1,58 @@
+package wire
+
+import (
+	"regexp"
+	"sync"
+)
+
+// pattern is a pattern of the model. It must match the whole value.
+//
+// Nearly all patterns repeat one character class, so the ASCII part of the
+// class is a bit set and no regular expression runs on an ASCII value.
+type pattern struct {
+	text string // as the model writes it; violations show it
+	expr string // the same in RE2, anchored at both ends
+
+	class    bool      // the pattern is one repeated character class
+	nonEmpty bool      // repeated by +, not by *
+	ascii    [2]uint64 // the class below U+0080
+	beyond   beyond    // the class from U+0080 up
+
+	once sync.Once
+	re   *regexp.Regexp // expr, compiled when first needed
+}
+
+// beyond says what a class holds from U+0080 up.
+type beyond uint8
+
+const (
+	none beyond = iota
+	all
+	some // only the regular expression knows
+)
+
+// match reports whether s as a whole matches p.
+func (p *pattern) match(s string) bool {
+	if !p.class {
+		return p.regexp().MatchString(s)
+	}
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case c < 0x80:
+			if p.ascii[c>>6]&(1<<(c&63)) == 0 {
+				return false
+			}
+		case p.beyond == none:
+			return false
+		case p.beyond == some:
+			return p.regexp().MatchString(s)
+		}
+	}
+	return s != "" || !p.nonEmpty
+}
+
+func (p *pattern) regexp() *regexp.Regexp {
+	p.once.Do(func() { p.re = regexp.MustCompile(p.expr) })
+	return p.re
+}

@@ -1,0 +1,147 @@
+package wiregen
+
+import (
+	"fmt"
+
+	"github.com/muster-iot/muster/internal/wiregen/model"
+)
+
+// readers names the decoder method that reads a scalar.
+var readers = map[string]string{
+	"string": "text", "boolean": "boolean", "integer": "integer", "long": "long", "double": "double",
+}
+
+// writeDecoders writes Decode for every input and a reader for every structure
+// an input can hold.
+func writeDecoders(p *plan, src *source) error {
+	for _, t := range p.types {
+		if !t.input {
+			continue
+		}
+		if t.op != "" {
+			if err := t.writeDecode(src); err != nil {
+				return fmt.Errorf("%s: %w", t.name, err)
+			}
+		}
+		body := t.in("")
+		if t.shape.Payload == "" && len(body) > 0 {
+			src.line("\nfunc decode%s(d *decoder, v *%s) {", t.name, t.name)
+			if err := t.writeReader(src, body); err != nil {
+				return fmt.Errorf("%s: %w", t.name, err)
+			}
+			src.line("}")
+		}
+		if t.op != "" && t.svc.id == model.JobsData && t.shape.Members["thingName"] != nil {
+			if err := t.writePayload(src); err != nil {
+				return fmt.Errorf("%s: %w", t.name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// writeDecode writes the method that reads an input from a request.
+func (t *structure) writeDecode(src *source) error {
+	src.line("\n// Decode implements Input.\nfunc (in *%s) Decode(r *Request) error {", t.name)
+	if params := t.in("uri", "querystring", "header"); len(params) > 0 {
+		src.line("var p params")
+		for _, name := range params {
+			m := t.shape.Members[name]
+			reader := readers[t.svc.Shapes[m.Shape].Type]
+			if m.JSONValue {
+				reader = "json"
+			}
+			source := map[string]string{"uri": "label", "querystring": "query", "header": "header"}[m.Location]
+			switch reader {
+			case "text", "boolean", "integer", "long", "json":
+				src.line("in.%s = p.%s(r.%s(%q))", fieldName(name), reader, source, m.LocationName)
+			default:
+				return fmt.Errorf("parameter %s has a type that cannot be one", name)
+			}
+		}
+		src.line("if p.err != nil { return p.err }")
+	}
+	body := t.in("")
+	switch {
+	case t.shape.Payload != "":
+		if m := t.shape.Members[t.shape.Payload]; len(body) != 1 || t.svc.Shapes[m.Shape].Type != "blob" {
+			return fmt.Errorf("payload %s is not a blob alone in its body", t.shape.Payload)
+		}
+		src.line("in.%s = r.Body", fieldName(t.shape.Payload))
+	case len(body) > 0:
+		src.line("if err := decodeBody(r.Body, %v, in, decode%s); err != nil { return err }", t.svc.id == model.JobsData, t.name)
+	}
+	src.line("return in.Validate()\n}")
+	return nil
+}
+
+// writePayload writes the method that reads an input from an MQTT payload.
+func (t *structure) writePayload(src *source) error {
+	src.line(`
+// DecodePayload fills in from the payload of an MQTT request and validates it;
+// the caller has set the members that the topic gives. What HTTP carries in the
+// query stands in the payload too. The client token is returned also with an
+// error, as long as the payload is JSON (jobs-data-plane.md section 2, C3).
+func (in *%[1]s) DecodePayload(payload []byte) (clientToken *string, err error) {
+	err = decodePayload(payload, &clientToken, in, func(d *decoder, v *%[1]s, name string) {`, t.name)
+	if err := t.writeSwitch(src, t.in("", "querystring")); err != nil {
+		return err
+	}
+	src.line("})\nif err != nil { return clientToken, err }\nreturn clientToken, in.Validate()\n}")
+	return nil
+}
+
+// writeReader writes the loop that reads the members of a structure.
+func (t *structure) writeReader(src *source, members []string) error {
+	src.line("for name := range d.members(false) {")
+	if err := t.writeSwitch(src, members); err != nil {
+		return err
+	}
+	src.line("}")
+	return nil
+}
+
+func (t *structure) writeSwitch(src *source, members []string) error {
+	if len(members) == 0 {
+		src.line("d.skip()")
+		return nil
+	}
+	src.line("switch name {")
+	for _, name := range members {
+		read, err := t.read(t.shape.Members[name].Shape)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		src.line("case %q:\nv.%s = %s", name, fieldName(name), read)
+	}
+	src.line("default:\nd.skip()\n}")
+	return nil
+}
+
+// read is the expression that reads a member.
+func (t *structure) read(name string) (string, error) {
+	shape := t.svc.Shapes[name]
+	if reader, ok := readers[shape.Type]; ok {
+		return fmt.Sprintf("optional(d, (*decoder).%s)", reader), nil
+	}
+	collections := map[string][2]string{"list": {"list", "objects"}, "map": {"dict", "objectDict"}}
+	switch shape.Type {
+	case "structure":
+		return fmt.Sprintf("object(d, decode%s)", t.svc.typeName(name)), nil
+	case "blob":
+		return "d.blob()", nil
+	case "list", "map":
+		element := shape.Element
+		if shape.Type == "map" {
+			element = shape.Value
+		}
+		of := t.svc.lookup(element)
+		if reader, ok := readers[of.Type]; ok {
+			return fmt.Sprintf("%s(d, (*decoder).%s)", collections[shape.Type][0], reader), nil
+		}
+		if of.Type == "structure" {
+			return fmt.Sprintf("%s(d, decode%s)", collections[shape.Type][1], t.svc.typeName(element.Shape)), nil
+		}
+	}
+	return "", fmt.Errorf("cannot read a %s", shape.Type)
+}
