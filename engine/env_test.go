@@ -1,0 +1,240 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/store/memstore"
+)
+
+// env is one engine on a store of its own, with a clock that tests move and a
+// record of what the things were told.
+type env struct {
+	*Engine
+	t     *testing.T
+	store store.Store
+
+	mu    sync.Mutex
+	now   muster.Instant
+	notes []string
+}
+
+const testEpoch = muster.Instant(1_790_000_000_000)
+
+func newEnv(t *testing.T) *env { return newEnvOn(t, memstore.New(), Options{}) }
+
+func newEnvOn(t *testing.T, s store.Store, o Options) *env {
+	t.Helper()
+	env := &env{t: t, store: s, now: testEpoch}
+	o.Store, o.Account = s, muster.Account{ID: "000000000000", Region: "us-east-1"}
+	o.Now, o.Notify = env.clock, env.record
+	env.Engine = New(o)
+	ctx, cancel := context.WithCancel(context.Background())
+	stopped := make(chan error, 1)
+	go func() { stopped <- env.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-stopped; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+		if err := s.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	return env
+}
+
+func (env *env) clock() muster.Instant {
+	env.mu.Lock()
+	defer env.mu.Unlock()
+	return env.now
+}
+
+// pass moves the clock on.
+func (env *env) pass(ms int64) {
+	env.mu.Lock()
+	defer env.mu.Unlock()
+	env.now += muster.Instant(ms)
+}
+
+// record writes notifications down as "lamp notify IN_PROGRESS[a] QUEUED[b]"
+// and "lamp next a QUEUED v1".
+func (env *env) record(notes []Notification) {
+	env.mu.Lock()
+	defer env.mu.Unlock()
+	for _, n := range notes {
+		if n.List {
+			inProgress, queued := n.Queue.Shown()
+			env.notes = append(env.notes, fmt.Sprintf("%s notify %s%s", n.Thing, listed("IN_PROGRESS", inProgress), listed("QUEUED", queued)))
+		}
+		if n.Next && n.Head == nil {
+			env.notes = append(env.notes, fmt.Sprintf("%s next none", n.Thing))
+		} else if n.Next {
+			env.notes = append(env.notes, fmt.Sprintf("%s next %s %s v%d", n.Thing, n.Head.Job, n.Head.Status, n.Head.Version))
+		}
+	}
+}
+
+func listed(status string, entries []muster.Entry) string {
+	if len(entries) == 0 {
+		return ""
+	}
+	var ids []string
+	for _, e := range entries {
+		ids = append(ids, string(e.Job))
+	}
+	return fmt.Sprintf("%s[%s]", status, strings.Join(ids, ","))
+}
+
+// told returns what the things were told since it was last asked, after all
+// that is due has been done.
+func (env *env) told() []string {
+	env.t.Helper()
+	env.settleDown()
+	env.mu.Lock()
+	defer env.mu.Unlock()
+	notes := env.notes
+	env.notes = nil
+	return notes
+}
+
+// settleDown does the background work that is due.
+func (env *env) settleDown() {
+	env.t.Helper()
+	for {
+		agenda, err := env.Work(env.t.Context())
+		if err != nil {
+			env.t.Fatalf("Work: %v", err)
+		}
+		if !agenda.More {
+			return
+		}
+	}
+}
+
+func (env *env) thing(names ...string) {
+	env.t.Helper()
+	env.write(func(tx store.Tx) {
+		for _, name := range names {
+			things.Put(tx, name, muster.Thing{Name: muster.ThingName(name), ID: "id-" + name, Version: 1})
+		}
+	})
+}
+
+// group puts things into a group; path is the group and its ancestors, from
+// the root, separated by slashes.
+func (env *env) group(path string, names ...string) {
+	env.t.Helper()
+	parts := strings.Split(path, "/")
+	g := muster.Group{Name: muster.GroupName(parts[len(parts)-1]), ID: "id-" + path, Version: 1}
+	for _, p := range parts[:len(parts)-1] {
+		g.Path = append(g.Path, muster.GroupName(p))
+		g.Parent = muster.GroupName(p)
+	}
+	env.write(func(tx store.Tx) {
+		groups.Put(tx, string(g.Name), g)
+		if g.Parent != "" {
+			children.Put(tx, store.JoinKey(string(g.Parent), string(g.Name)), link{})
+		}
+		for _, name := range names {
+			members.Put(tx, store.JoinKey(string(g.Name), name), membership{Joined: testEpoch - 1})
+			memberships.Put(tx, store.JoinKey(name, string(g.Name)), link{})
+		}
+	})
+}
+
+func (env *env) write(fn func(store.Tx)) {
+	env.t.Helper()
+	err := env.do(env.t.Context(), func(b *batch) error { fn(b); return nil })
+	if err != nil {
+		env.t.Fatalf("write: %v", err)
+	}
+}
+
+// job creates a job with the document {"do":"<id>"} for targets such as "lamp"
+// (a thing) or "@lamps" (a group), and rolls it out.
+func (env *env) job(id string, names ...string) {
+	env.t.Helper()
+	env.jobOf(muster.Snapshot, id, names...)
+}
+
+func (env *env) jobOf(selection muster.Selection, id string, names ...string) {
+	env.t.Helper()
+	in := NewJob{ID: muster.JobID(id), Document: fmt.Sprintf(`{"do":%q}`, id), Selection: selection}
+	for _, name := range names {
+		group, isGroup := strings.CutPrefix(name, "@")
+		in.Targets = append(in.Targets, muster.Target{Group: isGroup, Name: group})
+	}
+	if _, err := env.CreateJob(env.t.Context(), in); err != nil {
+		env.t.Fatalf("CreateJob(%s): %v", id, err)
+	}
+	env.settleDown()
+	env.pass(10)
+}
+
+func (env *env) start(thing string) Described {
+	env.t.Helper()
+	d, err := Await(env.t.Context(), func(done func(Described, error)) {
+		env.StartNext(Start{Thing: muster.ThingName(thing)}, done)
+	})
+	if err != nil {
+		env.t.Fatalf("StartNext(%s): %v", thing, err)
+	}
+	return d
+}
+
+func (env *env) report(thing, job string, status muster.Status) (Described, error) {
+	return env.reportAs(Report{Thing: muster.ThingName(thing), Job: muster.JobID(job), Status: status})
+}
+
+func (env *env) reportAs(r Report) (Described, error) {
+	return Await(env.t.Context(), func(done func(Described, error)) { env.UpdateExecution(r, done) })
+}
+
+func (env *env) mustReport(thing, job string, status muster.Status) {
+	env.t.Helper()
+	if _, err := env.report(thing, job, status); err != nil {
+		env.t.Fatalf("UpdateExecution(%s, %s, %s): %v", thing, job, status, err)
+	}
+}
+
+func (env *env) counts(job string) muster.Counts {
+	env.t.Helper()
+	d, err := env.DescribeJob(env.t.Context(), muster.JobID(job))
+	if err != nil {
+		env.t.Fatalf("DescribeJob(%s): %v", job, err)
+	}
+	return d.Counts
+}
+
+func (env *env) jobStatus(job string) muster.JobStatus {
+	env.t.Helper()
+	d, err := env.DescribeJob(env.t.Context(), muster.JobID(job))
+	if err != nil {
+		env.t.Fatalf("DescribeJob(%s): %v", job, err)
+	}
+	return d.Status
+}
+
+func wantKind(t *testing.T, call string, err error, kind muster.Kind) *muster.Error {
+	t.Helper()
+	var me *muster.Error
+	if !errors.As(err, &me) || me.Kind != kind {
+		t.Fatalf("%s: error %v, want kind %d", call, err, kind)
+	}
+	return me
+}
+
+func wantTold(t *testing.T, when string, got []string, want ...string) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Fatalf("%s, things were told\n  %s\nwant\n  %s", when, strings.Join(got, "\n  "), strings.Join(want, "\n  "))
+	}
+}
