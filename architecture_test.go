@@ -1,0 +1,210 @@
+package muster_test
+
+import (
+	"encoding/json"
+	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/muster-iot/muster"
+
+// mayImport says whom each package may know inside the module: arrows point
+// inward (docs/ARCHITECTURE.md). "x/..." stands for x and everything below it;
+// "." is the root package, the nouns and rules.
+var mayImport = map[string][]string{
+	".":               {},
+	"iotpolicy":       {"."},
+	"rollout":         {"."},
+	"store":           {"."},
+	"store/storetest": {".", "store"},
+	"store/...":       {".", "store", "store/internal/..."},
+	"engine":          {".", "rollout", "store"},
+	"scheduler":       {".", "engine"},
+	"gateway/...":     {"gateway/..."}, // has never heard of a job
+	"sigv4":           {},
+	"identity":        {".", "iotpolicy", "sigv4", "store"},
+	"awsiot/wire":     {},
+	"awsiot/...":      {".", "awsiot/...", "engine", "identity", "sigv4"},
+	"dataplane":       {".", "awsiot/...", "engine", "gateway", "identity", "sigv4"},
+	"metrics":         {".", "engine", "gateway"},
+	"device":          {"sigv4"}, // the public contract and nothing of the server
+	"fleet":           {"device", "sigv4"},
+	"cmd/...":         {"..."},
+	"internal/...":    {"..."},
+}
+
+// importers names, for each outside library, the packages that may import it.
+// Tests may import what they like.
+var importers = map[string][]string{
+	"github.com/cockroachdb/pebble/v2":    {"store/pebblestore"},
+	"github.com/prometheus/client_golang": {"metrics"},
+	"github.com/tidwall/btree":            {"store/memstore"},
+	"golang.org/x/sync":                   {"cmd/muster"},
+}
+
+// clocks are the packages that may read the time; all others are told.
+var clocks = []string{"cmd/...", "scheduler", "agent", "fleet", "device", "gateway/...", "internal/..."}
+
+// emptyNames say nothing about what a package holds.
+var emptyNames = []string{"util", "utils", "common", "helper", "helpers", "base", "manager", "misc", "shared", "lib"}
+
+// goPackage is what `go list -json` says of a package.
+type goPackage struct {
+	Dir        string
+	ImportPath string
+	Imports    []string
+	GoFiles    []string
+}
+
+// path returns the package's place in the module, "." for the root.
+func (p goPackage) path() string { return placeOf(p.ImportPath) }
+
+func placeOf(importPath string) string {
+	if importPath == module {
+		return "."
+	}
+	return strings.TrimPrefix(importPath, module+"/")
+}
+
+func TestArrowsPointInward(t *testing.T) {
+	for _, p := range packages(t) {
+		row, ok := rowOf(p.path())
+		if !ok {
+			t.Errorf("package %s has no row in mayImport: say whom it may know", p.path())
+			continue
+		}
+		for _, imported := range p.Imports {
+			if !inModule(imported) {
+				continue
+			}
+			if to := placeOf(imported); !matchesAny(mayImport[row], to) {
+				t.Errorf("%s imports %s; it may know only %v", p.path(), to, mayImport[row])
+			}
+		}
+	}
+}
+
+func TestEachOutsideLibraryHasItsImporter(t *testing.T) {
+	for _, p := range packages(t) {
+		for _, imported := range p.Imports {
+			if inModule(imported) || !strings.Contains(strings.Split(imported, "/")[0], ".") {
+				continue
+			}
+			library := libraryOf(imported)
+			switch {
+			case library == "":
+				t.Errorf("%s imports %s, which has no row in importers", p.path(), imported)
+			case !matchesAny(importers[library], p.path()):
+				t.Errorf("%s imports %s; only %v may", p.path(), imported, importers[library])
+			}
+		}
+	}
+}
+
+func TestOnlyEdgesReadTheClock(t *testing.T) {
+	for _, p := range packages(t) {
+		if matchesAny(clocks, p.path()) {
+			continue
+		}
+		for _, name := range p.GoFiles {
+			for _, at := range clockReads(t, filepath.Join(p.Dir, name)) {
+				t.Errorf("%s: %s reads the clock; take an instant, or a Now function", at, p.path())
+			}
+		}
+	}
+}
+
+func TestPackagesHaveNames(t *testing.T) {
+	for _, p := range packages(t) {
+		for part := range strings.SplitSeq(p.path(), "/") {
+			if slices.Contains(emptyNames, part) {
+				t.Errorf("package %s: %q says nothing; leave the code with its caller, or name its idea", p.path(), part)
+			}
+		}
+	}
+}
+
+// clockReads returns the positions of time.Now, Since and Until in a file.
+func clockReads(t *testing.T, file string) []token.Position {
+	t.Helper()
+	files := token.NewFileSet()
+	tree, err := parser.ParseFile(files, file, nil, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []token.Position
+	ast.Inspect(tree, func(n ast.Node) bool {
+		if s, ok := n.(*ast.SelectorExpr); ok {
+			x, ok := s.X.(*ast.Ident)
+			if ok && x.Name == "time" && slices.Contains([]string{"Now", "Since", "Until"}, s.Sel.Name) {
+				found = append(found, files.Position(s.Pos()))
+			}
+		}
+		return true
+	})
+	return found
+}
+
+func packages(t *testing.T) []goPackage {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=Dir,ImportPath,Imports,GoFiles", "./...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var found []goPackage
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p goPackage
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return found
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		found = append(found, p)
+	}
+}
+
+func inModule(importPath string) bool {
+	return importPath == module || strings.HasPrefix(importPath, module+"/")
+}
+
+// rowOf returns the most particular key of mayImport that covers path.
+func rowOf(path string) (string, bool) {
+	best, found := "", false
+	for row := range mayImport {
+		if matches(row, path) && (!found || len(row) > len(best)) {
+			best, found = row, true
+		}
+	}
+	return best, found
+}
+
+// libraryOf returns the key of importers that importPath lies under.
+func libraryOf(importPath string) string {
+	for library := range importers {
+		if importPath == library || strings.HasPrefix(importPath, library+"/") {
+			return library
+		}
+	}
+	return ""
+}
+
+func matchesAny(patterns []string, path string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool { return matches(p, path) })
+}
+
+// matches reports whether path is pattern, or lies under it when it ends in "...".
+func matches(pattern, path string) bool {
+	prefix, below := strings.CutSuffix(pattern, "...")
+	if !below {
+		return pattern == path
+	}
+	return prefix == "" || path+"/" == prefix || strings.HasPrefix(path, prefix)
+}
