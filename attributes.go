@@ -1,0 +1,79 @@
+package muster
+
+import "strings"
+
+// The limits of attributes (registry.md sections 1.2 and 8).
+const (
+	AttributesMax        = 50 // of a group, and of a thing that has a type
+	UntypedAttributesMax = 3  // of a thing without one
+	attributeNameMax     = 128
+	attributeValueMax    = 800
+)
+
+// AttributePayload is what somebody asks of the attributes of a thing or a
+// group (registry.md REG-22).
+type AttributePayload struct {
+	// Attributes are the new ones, or with Merge those to add or overwrite. One
+	// with an empty value is deleted. A nil map changes nothing.
+	Attributes map[string]string
+	Merge      bool
+}
+
+// Apply returns the attributes that p makes of old, nil when none are left. It
+// leaves both maps alone. It fails with Invalid for a name or a value that no
+// attribute may have.
+func (p AttributePayload) Apply(old map[string]string) (map[string]string, error) {
+	if p.Attributes == nil {
+		return old, nil
+	}
+	attributes := map[string]string{}
+	if p.Merge {
+		for name, value := range old {
+			attributes[name] = value
+		}
+	}
+	for name, value := range p.Attributes {
+		if err := checkAttribute(name, value); err != nil {
+			return nil, err
+		}
+		if value == "" {
+			delete(attributes, name)
+			continue
+		}
+		attributes[name] = value
+	}
+	if len(attributes) == 0 {
+		return nil, nil
+	}
+	return attributes, nil
+}
+
+func checkAttribute(name, value string) error {
+	if err := checkAttributeName(name); err != nil {
+		return err
+	}
+	if len(value) > attributeValueMax || !allOf(value, attributePunctuation+"=[]") {
+		return Errorf(Invalid, "The value of attribute %s is not 0 to %d of [a-zA-Z0-9_.,@/:#=[]-]", name, attributeValueMax)
+	}
+	return nil
+}
+
+func checkAttributeName(name string) error {
+	if name == "" || len(name) > attributeNameMax || !allOf(name, attributePunctuation) {
+		return Errorf(Invalid, "The attribute name %q is not 1 to %d of [a-zA-Z0-9_.,@/:#-]", name, attributeNameMax)
+	}
+	return nil
+}
+
+// attributePunctuation is what an attribute name may hold beside nameChar.
+const attributePunctuation = ".,@/:#"
+
+// allOf reports whether s is made of nameChar and the characters of others.
+func allOf(s, others string) bool {
+	for i := range len(s) {
+		if !nameChar(s[i]) && strings.IndexByte(others, s[i]) < 0 {
+			return false
+		}
+	}
+	return true
+}

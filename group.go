@@ -1,0 +1,134 @@
+package muster
+
+import (
+	"maps"
+	"slices"
+)
+
+// The limits of the group hierarchy (registry.md section 8).
+const (
+	GroupDepthMax     = 7   // levels, the root included
+	ChildrenMax       = 100 // direct children of one group
+	GroupsPerThingMax = 10  // direct memberships of one thing
+)
+
+// Group is a static thing group (registry.md section 4). It is a value: rules
+// return changed copies, and nobody changes Path or Attributes in place.
+type Group struct {
+	Name        GroupName
+	ID          string
+	Parent      GroupName   // empty for a root
+	Path        []GroupName // from the root down to the parent; empty for a root
+	Description string
+	Attributes  map[string]string // nil when empty
+	Version     int64             // from 1, rising with each update of the group
+	CreatedAt   Instant
+}
+
+// NewGroup returns a group at version 1, a root until it is put under a parent.
+// It fails with Invalid unless the name and the attributes are as the registry
+// wants them; attributes without a value are dropped.
+func NewGroup(name GroupName, description string, attributes map[string]string) (Group, error) {
+	g := Group{Name: name, Description: description, Version: 1}
+	if !ValidThingName(string(name)) {
+		return g, Errorf(Invalid, "The thing group name %q is not 1 to %d of [a-zA-Z0-9:_-]", name, ThingNameMax)
+	}
+	var err error
+	if g.Attributes, err = (AttributePayload{Attributes: attributes}).Apply(nil); err != nil {
+		return g, err
+	}
+	return g, g.checkAttributes()
+}
+
+// Below returns the group as a child of parent, which has that many children
+// already. It fails with Invalid where the hierarchy would grow too deep or too
+// wide (registry.md REG-40).
+func (g Group) Below(parent Group, children int) (Group, error) {
+	g.Parent = parent.Name
+	g.Path = append(slices.Clone(parent.Path), parent.Name)
+	if len(g.Path) >= GroupDepthMax {
+		return g, Errorf(Invalid, "Thing group %s would be at level %d below %s; a hierarchy has at most %d levels",
+			g.Name, len(g.Path)+1, g.Path[0], GroupDepthMax)
+	}
+	if children >= ChildrenMax {
+		return g, Errorf(Invalid, "Thing group %s has %d child groups, the most it may have", parent.Name, children)
+	}
+	return g, nil
+}
+
+// Same reports whether g and h have the same name, parent and properties
+// (registry.md REG-14).
+func (g Group) Same(h Group) bool {
+	return g.Name == h.Name && g.Parent == h.Parent && g.Description == h.Description && maps.Equal(g.Attributes, h.Attributes)
+}
+
+// GroupUpdate is a change that somebody asks of a group.
+type GroupUpdate struct {
+	ExpectedVersion *int64  // the optimistic lock; nil asks for no check
+	Description     *string // nil keeps it
+	Attributes      AttributePayload
+}
+
+// Apply returns the group that u makes of g, one version on even when nothing
+// changed (registry.md REG-12). It fails with VersionConflict or Invalid.
+func (g Group) Apply(u GroupUpdate) (Group, error) {
+	if err := g.CheckVersion(u.ExpectedVersion); err != nil {
+		return g, err
+	}
+	attributes, err := u.Attributes.Apply(g.Attributes)
+	if err != nil {
+		return g, err
+	}
+	g.Attributes = attributes
+	g.Version++
+	if u.Description != nil {
+		g.Description = *u.Description
+	}
+	return g, g.checkAttributes()
+}
+
+// CheckVersion fails with VersionConflict when expected is given and not the
+// version of g.
+func (g Group) CheckVersion(expected *int64) error {
+	return checkVersion("Thing group "+string(g.Name), g.Version, expected)
+}
+
+// Admit returns an Invalid error unless a thing that is in the groups in may
+// also join g, which is not one of them: at most 10 groups, and no two of one
+// hierarchy (registry.md REG-45 and REG-46).
+func (g Group) Admit(thing ThingName, in []Group) error {
+	for _, other := range in {
+		if other.Root() == g.Root() {
+			return Errorf(Invalid, "Thing %s cannot join thing group %s: it is in %s, of the same hierarchy", thing, g.Name, other.Name)
+		}
+	}
+	if len(in) >= GroupsPerThingMax {
+		return Errorf(Invalid, "Thing %s cannot join thing group %s: it is in %d groups, the most it may be in", thing, g.Name, len(in))
+	}
+	return nil
+}
+
+// Root returns the top of the group's hierarchy: itself when it has no parent.
+func (g Group) Root() GroupName {
+	if len(g.Path) > 0 {
+		return g.Path[0]
+	}
+	return g.Name
+}
+
+// Lineage returns the group and all its ancestors, itself first.
+func (g Group) Lineage() []GroupName {
+	names := make([]GroupName, 0, len(g.Path)+1)
+	names = append(names, g.Name)
+	for i := len(g.Path) - 1; i >= 0; i-- {
+		names = append(names, g.Path[i])
+	}
+	return names
+}
+
+func (g Group) checkAttributes() error {
+	if n := len(g.Attributes); n > AttributesMax {
+		return Errorf(Invalid, "Thing group %s would have %d attributes; at most %d are allowed", g.Name, n, AttributesMax)
+	}
+	return nil
+}
