@@ -1,0 +1,344 @@
+package device
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/eclipse/paho.golang/autopaho"
+	"github.com/eclipse/paho.golang/paho"
+)
+
+// MQTTOptions say how to reach the service over MQTT 5. Endpoint and Thing are
+// required.
+type MQTTOptions struct {
+	Endpoint  string      // "mqtts://host:8883", "mqtt://127.0.0.1:1883" or "wss://host/mqtt"
+	Thing     string      // the thing to speak for
+	Namespace string      // of its jobs; empty for the default one
+	ClientID  string      // empty means the thing's name
+	TLS       *tls.Config // client certificate and roots, for mqtts and wss
+	KeepAlive time.Duration
+	// Timeout is how long one attempt of a request waits for its answer; zero
+	// means 10 seconds.
+	Timeout time.Duration
+	// Backoff returns the pause before reconnection attempt n, from 0; nil
+	// means up to 1 second, growing to 2 minutes.
+	Backoff func(n int) time.Duration
+	Log     *slog.Logger // nil discards
+}
+
+const (
+	defaultKeepAlive = time.Minute
+	defaultTimeout   = 10 * time.Second
+)
+
+// ConnectMQTT returns a client over MQTT 5 that is connected and subscribed. It
+// tries until ctx ends; from then on the client keeps itself connected until
+// Close. The session is a clean one: after each reconnection the client
+// subscribes again and asks again what it may have missed.
+func ConnectMQTT(ctx context.Context, o MQTTOptions) (*Client, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Timeout == 0 {
+		o.Timeout = defaultTimeout
+	}
+	if o.KeepAlive == 0 {
+		o.KeepAlive = defaultKeepAlive
+	}
+	if o.ClientID == "" {
+		o.ClientID = o.Thing
+	}
+	if o.Backoff == nil {
+		o.Backoff = autopaho.NewExponentialBackoff(firstPause, 2*time.Minute, time.Second, 2)
+	}
+	endpoint, err := url.Parse(o.Endpoint)
+	if err != nil {
+		return nil, fmt.Errorf("device: endpoint: %w", err)
+	}
+	w := &mqttWire{
+		o: o, topics: topics{thing: o.Thing, namespace: o.Namespace}, log: o.Log,
+		up: make(chan struct{}), down: closedChan(), changed: make(chan struct{}), closed: make(chan struct{}),
+		waiting: map[string]chan mqttReply{},
+	}
+	connection, err := autopaho.NewConnection(context.Background(), autopaho.ClientConfig{
+		ServerUrls:                    []*url.URL{endpoint},
+		TlsCfg:                        o.TLS,
+		KeepAlive:                     uint16(o.KeepAlive / time.Second),
+		CleanStartOnInitialConnection: true,
+		ReconnectBackoff:              o.Backoff,
+		ConnectTimeout:                o.Timeout,
+		OnConnectionUp:                func(m *autopaho.ConnectionManager, _ *paho.Connack) { go w.subscribe(m) },
+		OnConnectionDown:              w.disconnected,
+		OnConnectError:                w.failed,
+		ClientConfig: paho.ClientConfig{
+			ClientID:          o.ClientID,
+			PacketTimeout:     o.Timeout,
+			OnPublishReceived: []func(paho.PublishReceived) (bool, error){w.received},
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("device: %w", err)
+	}
+	w.connection = connection
+	if err := w.awaitUp(ctx); err != nil {
+		w.close()
+		return nil, err
+	}
+	return &Client{wire: w, log: o.Log}, nil
+}
+
+// mqttWire is the transport over MQTT.
+type mqttWire struct {
+	o          MQTTOptions
+	topics     topics
+	log        *slog.Logger
+	connection *autopaho.ConnectionManager
+	closing    sync.Once
+	closed     chan struct{} // closed by close
+
+	mu      sync.Mutex    // guards what follows
+	up      chan struct{} // closed while connected and subscribed
+	down    chan struct{} // closed while not
+	heard   news
+	changed chan struct{} // closed and replaced whenever heard changes
+	waiting map[string]chan mqttReply
+	refused error // why the last attempt to connect or subscribe failed
+}
+
+type mqttReply struct {
+	accepted bool
+	payload  []byte
+}
+
+// subscribe asks for all that the thing may be told, then lets requests go.
+func (w *mqttWire) subscribe(m *autopaho.ConnectionManager) {
+	ctx, cancel := context.WithTimeout(context.Background(), w.o.Timeout)
+	defer cancel()
+	filters := w.topics.filters()
+	subscriptions := make([]paho.SubscribeOptions, len(filters))
+	for i, f := range filters {
+		subscriptions[i] = paho.SubscribeOptions{Topic: f, QoS: 1}
+	}
+	if _, err := m.Subscribe(ctx, &paho.Subscribe{Subscriptions: subscriptions}); err != nil {
+		// Refused, or the connection is gone, in which case this comes again.
+		w.failed(fmt.Errorf("subscribing: %w", err))
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.refused = nil
+	w.heard = news{epoch: w.heard.epoch + 1}
+	w.announce()
+	if isClosed(w.down) {
+		w.down = make(chan struct{})
+		close(w.up)
+	}
+}
+
+// disconnected holds back requests until the next subscribe.
+func (w *mqttWire) disconnected() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if isClosed(w.up) {
+		w.up = make(chan struct{})
+		close(w.down)
+	}
+	return true
+}
+
+func (w *mqttWire) failed(err error) {
+	w.log.Warn("connection failed", "endpoint", w.o.Endpoint, "error", err)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.refused = err
+}
+
+// announce tells everybody who awaits that heard has changed. The caller holds
+// the lock.
+func (w *mqttWire) announce() {
+	close(w.changed)
+	w.changed = make(chan struct{})
+}
+
+// received takes every message that comes in. It must not block.
+func (w *mqttWire) received(r paho.PublishReceived) (bool, error) {
+	topic, payload := r.Packet.Topic, r.Packet.Payload
+	switch {
+	case topic == w.topics.notify():
+		w.note(&w.heard.list, payload)
+	case topic == w.topics.notifyNext():
+		w.note(&w.heard.head, payload)
+	case strings.HasSuffix(topic, "/accepted"):
+		w.reply(mqttReply{true, payload})
+	case strings.HasSuffix(topic, "/rejected"):
+		w.reply(mqttReply{false, payload})
+	}
+	return true, nil
+}
+
+func (w *mqttWire) note(h *heard, payload []byte) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	*h = heard{h.count + 1, payload}
+	w.announce()
+}
+
+// reply hands a reply to the request with its clientToken, the only thing by
+// which the two can be brought together.
+func (w *mqttWire) reply(r mqttReply) {
+	var m struct {
+		ClientToken string `json:"clientToken"`
+	}
+	if json.Unmarshal(r.payload, &m) != nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if ch, ok := w.waiting[m.ClientToken]; ok {
+		delete(w.waiting, m.ClientToken)
+		ch <- r
+	}
+}
+
+func (w *mqttWire) awaitUp(ctx context.Context) error {
+	w.mu.Lock()
+	up := w.up
+	w.mu.Unlock()
+	select {
+	case <-up:
+		return nil
+	case <-w.closed:
+		return errClosed
+	case <-ctx.Done():
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return fmt.Errorf("device: %s is not reached: %w", w.o.Endpoint, errors.Join(ctx.Err(), w.refused))
+	}
+}
+
+var errNoAnswer = errors.New("device: no answer in time")
+
+var errLost = errors.New("device: the connection was lost")
+
+// notAuthorized is the MQTT 5 reason of a publish that policy denies.
+const notAuthorized = 0x87
+
+func (w *mqttWire) do(ctx context.Context, r request) ([]byte, error) {
+	if err := w.awaitUp(ctx); err != nil {
+		return nil, err
+	}
+	r.body.ClientToken = rand.Text()
+	payload, err := json.Marshal(r.body)
+	if err != nil {
+		return nil, err
+	}
+	answered := make(chan mqttReply, 1)
+	w.mu.Lock()
+	w.waiting[r.body.ClientToken] = answered
+	down := w.down
+	w.mu.Unlock()
+	defer func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		delete(w.waiting, r.body.ClientToken)
+	}()
+
+	timeout, cancel := context.WithTimeout(ctx, w.o.Timeout)
+	defer cancel()
+	response, err := w.connection.Publish(timeout, &paho.Publish{Topic: w.topics.request(r.op, r.job), QoS: 1, Payload: payload})
+	if response != nil && response.ReasonCode == notAuthorized {
+		return nil, &Error{Code: Unauthorized, Message: "the service does not permit this request"}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("device: %w", err)
+	}
+	select {
+	case reply := <-answered:
+		return reply.result()
+	case <-down:
+		return nil, errLost
+	case <-w.closed:
+		return nil, errClosed
+	case <-timeout.Done():
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, errNoAnswer
+	}
+}
+
+func (r mqttReply) result() ([]byte, error) {
+	if r.accepted {
+		return r.payload, nil
+	}
+	var m struct {
+		Code    Code   `json:"code"`
+		Message string `json:"message"`
+		State   *State `json:"executionState"`
+	}
+	if err := json.Unmarshal(r.payload, &m); err != nil {
+		return nil, fmt.Errorf("device: a refusal cannot be read: %w", err)
+	}
+	return nil, &Error{m.Code, m.Message, m.State}
+}
+
+func (w *mqttWire) news() news {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.heard
+}
+
+func (w *mqttWire) await(ctx context.Context, since news) (news, error) {
+	for {
+		w.mu.Lock()
+		now, changed := w.heard, w.changed
+		w.mu.Unlock()
+		if !now.same(since) {
+			return now, nil
+		}
+		select {
+		case <-changed:
+		case <-w.closed:
+			return now, errClosed
+		case <-ctx.Done():
+			return now, ctx.Err()
+		}
+	}
+}
+
+func (w *mqttWire) waits() bool { return false }
+
+func (w *mqttWire) close() error {
+	err := error(nil)
+	w.closing.Do(func() {
+		close(w.closed)
+		ctx, cancel := context.WithTimeout(context.Background(), w.o.Timeout)
+		defer cancel()
+		err = w.connection.Disconnect(ctx)
+	})
+	return err
+}
+
+func closedChan() chan struct{} {
+	ch := make(chan struct{})
+	close(ch)
+	return ch
+}
+
+func isClosed(ch chan struct{}) bool {
+	select {
+	case <-ch:
+		return true
+	default:
+		return false
+	}
+}

@@ -1,0 +1,189 @@
+package device
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Handler does one job. Its ctx ends when the work is to stop: with an *Ended
+// as context.Cause when the service ended the execution, otherwise because Run
+// is ending. The handler may report through j; what it returns is reported for
+// it unless it reported a terminal status itself: nil as SUCCEEDED, an error
+// made by Refuse as REJECTED, any other error as FAILED, with the error's text
+// as the detail "reason". After ctx has ended nothing is reported, so a job cut
+// short by a restart is still IN_PROGRESS and comes again.
+type Handler func(ctx context.Context, j *Job) error
+
+// Run takes one job after the other, in the order of the service, and has
+// handle do it. It begins with what the thing already had in progress. It
+// returns when ctx ends, with its error, or with the first final refusal that
+// is not about one job.
+func (c *Client) Run(ctx context.Context, handle Handler) error {
+	for {
+		j, err := c.Next(ctx)
+		if err != nil {
+			return err
+		}
+		if err := j.Do(ctx, handle); err != nil && ctx.Err() == nil {
+			c.log.Warn("job was not finished", "job", j.JobID, "execution", j.Number, "error", err)
+			if !c.rest(ctx) {
+				return ctx.Err()
+			}
+		}
+	}
+}
+
+// Next waits until something is pending for the thing, starts the execution
+// that comes first, and returns it. One that was IN_PROGRESS already is
+// returned again, with the details last reported.
+func (c *Client) Next(ctx context.Context) (*Job, error) {
+	for {
+		heard := c.wire.news()
+		var a answer
+		if _, err := c.call(ctx, request{op: startNext, wait: true}, &a); err != nil {
+			return nil, err
+		}
+		if a.Execution != nil {
+			return &Job{Execution: *a.Execution, c: c, since: heard}, nil
+		}
+		if err := c.awaitHead(ctx, heard); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// awaitHead returns when there may be an execution that comes first.
+func (c *Client) awaitHead(ctx context.Context, since news) error {
+	if c.wire.waits() {
+		return ctx.Err()
+	}
+	for {
+		now, err := c.wire.await(ctx, since)
+		if err != nil || now.epoch != since.epoch {
+			return err
+		}
+		if now.head.count != since.head.count {
+			if x, err := decodeHead(now.head.payload); err != nil || x != nil {
+				return nil
+			}
+		}
+		since = now
+	}
+}
+
+// Start takes a job that the device picked from the list of what is pending: it
+// reports it IN_PROGRESS and returns it with its document. The times of the
+// returned Job are those of the list.
+func (c *Client) Start(ctx context.Context, s Summary, r Report) (*Job, error) {
+	heard := c.wire.news()
+	u, err := c.Update(ctx, s.JobID, Update{
+		Status: InProgress, Report: r, Number: s.Number, WithState: true, WithDocument: true,
+	})
+	if err != nil {
+		return nil, err
+	}
+	x := Execution{Summary: s, Status: InProgress, Document: u.Document, TimeLeft: -1}
+	if u.State != nil {
+		x.Version, x.Details = u.State.Version, u.State.Details
+	}
+	return &Job{Execution: x, c: c, since: heard}, nil
+}
+
+// Do has handle do the job, watching whether the service ends it meanwhile, and
+// reports the outcome as Handler says. It returns nil when the outcome was
+// reported, an *Ended when the service was faster, or the error that kept the
+// outcome from being reported.
+func (j *Job) Do(ctx context.Context, handle Handler) error {
+	working, stop := context.WithCancelCause(ctx)
+	j.setStop(stop)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		if ended := j.awaitEnd(working); ended != nil {
+			stop(ended)
+		}
+	}()
+	outcome := handle(working, j)
+	stop(context.Canceled)
+	<-watched
+
+	ended := (*Ended)(nil)
+	switch {
+	case j.reported() != "":
+		return nil
+	case errors.As(context.Cause(working), &ended):
+		return ended
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	err := j.settle(ctx, outcome)
+	if ended := errEnded(err); ended != nil {
+		return ended
+	}
+	return err
+}
+
+// settle reports what a handler returned.
+func (j *Job) settle(ctx context.Context, outcome error) error {
+	if outcome == nil {
+		return j.Succeed(ctx, nil)
+	}
+	if no := (*refused)(nil); errors.As(outcome, &no) {
+		return j.Reject(ctx, reason(outcome))
+	}
+	return j.Fail(ctx, reason(outcome))
+}
+
+// awaitEnd returns how the service ended the execution, or nil when ctx ended or
+// the device itself reported the end.
+func (j *Job) awaitEnd(ctx context.Context) *Ended {
+	heard := j.since
+	for {
+		now, err := j.awaitAbsence(ctx, heard)
+		if err != nil || j.reported() != "" {
+			return nil
+		}
+		if ended := j.check(ctx); ended != nil {
+			return ended
+		}
+		heard = now
+	}
+}
+
+// awaitAbsence returns when the execution may have left the list of what is
+// pending.
+func (j *Job) awaitAbsence(ctx context.Context, since news) (news, error) {
+	for {
+		now, err := j.c.wire.await(ctx, since)
+		if err != nil || now.epoch != since.epoch {
+			return now, err
+		}
+		if now.list.count != since.list.count {
+			if p, err := decodeList(now.list.payload); err != nil || !p.Has(j.JobID, j.Number) {
+				return now, nil
+			}
+		}
+		since = now
+	}
+}
+
+// check asks whether the service has ended the execution.
+func (j *Job) check(ctx context.Context) *Ended {
+	_, err := j.c.Describe(ctx, j.JobID, Describe{Number: j.Number, WithoutDocument: true})
+	if j.reported() != "" {
+		return nil
+	}
+	return errEnded(err)
+}
+
+// rest keeps Run from spinning on a job that cannot be finished. It reports
+// false when ctx ended.
+func (c *Client) rest(ctx context.Context) bool {
+	select {
+	case <-time.After(firstPause):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

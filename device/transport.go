@@ -1,0 +1,82 @@
+package device
+
+import (
+	"context"
+	"errors"
+)
+
+// transport carries the requests of one thing, and hears its news.
+type transport interface {
+	// do sends one request once and returns the body of the answer. A refusal
+	// is an *Error; errClosed is final; any other error is worth another try.
+	do(ctx context.Context, r request) ([]byte, error)
+	// news returns what was heard until now.
+	news() news
+	// await returns when something was heard after since, or with ctx's error,
+	// or with errClosed.
+	await(ctx context.Context, since news) (news, error)
+	// waits reports whether do, for a request with wait set, itself waits at the
+	// service until something is pending, so that there is no need to await.
+	waits() bool
+	close() error
+}
+
+// errClosed is the error of whatever is called after Close.
+var errClosed = errors.New("device: the client is closed")
+
+// news is what a transport has heard of changes. Two that differ in epoch have
+// a gap between them, so the device has to ask; within one epoch every
+// notification counts.
+type news struct {
+	epoch uint64
+	list  heard // notify: the list of pending executions changed
+	head  heard // notify-next: another execution comes first
+}
+
+// heard is the newest message of one kind.
+type heard struct {
+	count   uint64
+	payload []byte // nil when count is 0
+}
+
+// operation is one of the four of jobs-data-plane.md section 6.
+type operation int
+
+const (
+	getPending operation = iota
+	startNext
+	describe
+	update
+)
+
+func (o operation) String() string {
+	return [...]string{"GetPendingJobExecutions", "StartNextPendingJobExecution", "DescribeJobExecution", "UpdateJobExecution"}[o]
+}
+
+// headID stands where a job id stands, for the execution that comes first.
+const headID = "$next"
+
+// request is one operation.
+type request struct {
+	op   operation
+	job  string // describe and update only
+	body body
+	wait bool // getPending and startNext: nothing pending may be answered late
+}
+
+// body is the JSON of a request. Absent members are left out.
+type body struct {
+	ClientToken     string            `json:"clientToken,omitempty"`
+	Status          Status            `json:"status,omitempty"`
+	Details         map[string]string `json:"statusDetails,omitzero"`
+	StepMinutes     int               `json:"stepTimeoutInMinutes,omitempty"`
+	ExecutionNumber int64             `json:"executionNumber,omitempty"`
+	ExpectedVersion int64             `json:"expectedVersion,omitempty"`
+	IncludeState    bool              `json:"includeJobExecutionState,omitempty"`
+	IncludeDocument *bool             `json:"includeJobDocument,omitempty"`
+}
+
+// same reports whether nothing was heard between n and m.
+func (n news) same(m news) bool {
+	return n.epoch == m.epoch && n.list.count == m.list.count && n.head.count == m.head.count
+}
