@@ -1,0 +1,81 @@
+package pebblestore
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// Commit is one applied transaction, for metrics.
+type Commit struct {
+	Writes int           // keys written or deleted
+	Bytes  int           // size in the log
+	Sync   time.Duration // from being applied until seen durable; zero without Options.Now
+}
+
+// commit is a batch on its way to the disk. Nil and the zero commit are on the
+// disk.
+type commit struct {
+	s       *Store
+	batch   *pebble.Batch
+	about   Commit
+	begun   time.Time
+	applied chan struct{} // closed once Pebble has taken the batch
+
+	once sync.Once
+	err  error // of the write, once applied is closed; of the sync, after once
+}
+
+// commit applies the batch, which is then the commit's.
+func (s *Store) commit(batch *pebble.Batch) (wait func() error, err error) {
+	c := &commit{
+		s: s, batch: batch, begun: s.o.Now(), applied: make(chan struct{}),
+		about: Commit{Writes: int(batch.Count()), Bytes: batch.Len()},
+	}
+	s.last.Store(c) // before anybody can see it: a view waits for what it saw
+	c.apply()
+	if c.err != nil {
+		return nil, c.err
+	}
+	return c.wait, nil
+}
+
+// apply writes the batch to the log and the memtable. Pebble panics when an
+// earlier write to the log has failed.
+func (c *commit) apply() {
+	defer close(c.applied)
+	defer func() {
+		if r := recover(); r != nil {
+			c.err = c.s.stop(fmt.Errorf("%v", r))
+		}
+	}()
+	if err := c.s.db.ApplyNoSyncWait(c.batch, pebble.Sync); err != nil {
+		c.err = c.s.stop(err)
+	}
+}
+
+// wait blocks until the commit and all before it are on the disk.
+func (c *commit) wait() error {
+	if c == nil {
+		return nil
+	}
+	c.once.Do(c.sync)
+	return c.err
+}
+
+func (c *commit) sync() {
+	<-c.applied
+	if c.err != nil {
+		return
+	}
+	if err := c.batch.SyncWait(); err != nil {
+		c.err = c.s.stop(err)
+		return
+	}
+	_ = c.batch.Close() // it only goes back to its pool
+	c.batch = nil
+	c.about.Sync = c.s.o.Now().Sub(c.begun)
+	c.s.o.OnCommit(c.about)
+}

@@ -1,0 +1,100 @@
+package pebblestore
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// Defaults of Options.
+const (
+	// DefaultCacheBytes holds the hot part of a million things: index and
+	// filter blocks, and the data blocks of devices that are at work.
+	DefaultCacheBytes = 64 << 20
+	// DefaultMemTableBytes is a second or so of writes at full speed. Up to
+	// three of them are in memory while writes come faster than flushes.
+	DefaultMemTableBytes = 16 << 20
+)
+
+// Options are what Open wants to know. The zero Options are good.
+type Options struct {
+	FS            vfs.FS           // nil for that of the operating system
+	CacheBytes    int64            // for blocks read from disk; zero for the default
+	MemTableBytes int              // of new writes before they are flushed; zero for the default
+	Logger        *slog.Logger     // nil for silence
+	OnCommit      func(Commit)     // called once for each commit that a caller saw durable; may be nil
+	Now           func() time.Time // measures Commit.Sync; may be nil
+}
+
+func (o Options) withDefaults() Options {
+	if o.FS == nil {
+		o.FS = vfs.Default
+	}
+	if o.CacheBytes == 0 {
+		o.CacheBytes = DefaultCacheBytes
+	}
+	if o.MemTableBytes == 0 {
+		o.MemTableBytes = DefaultMemTableBytes
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.OnCommit == nil {
+		o.OnCommit = func(Commit) {}
+	}
+	if o.Now == nil {
+		o.Now = func() time.Time { return time.Time{} }
+	}
+	return o
+}
+
+// pebble returns the settings of the database, each with its reason.
+func (o Options) pebble(lock *pebble.Lock) *pebble.Options {
+	p := &pebble.Options{
+		FS:                 o.FS,
+		Lock:               lock,
+		Logger:             logger{o.Logger},
+		FormatMajorVersion: pebble.FormatTableFormatV6, // named, so that an upgrade of Pebble changes no file by itself
+		CacheSize:          o.CacheBytes,
+		MemTableSize:       uint64(o.MemTableBytes),
+
+		// One memtable fills and one is flushed; a third absorbs a burst
+		// before writers must wait.
+		MemTableStopWritesThreshold: 3,
+		// Reads are point reads with filters, so some overlap in L0 is cheaper
+		// than compacting at once, and far cheaper than stopping writers.
+		L0CompactionThreshold:      2,
+		L0StopWritesThreshold:      64,
+		LBaseMaxBytes:              64 << 20,
+		CompactionConcurrencyRange: func() (int, int) { return 1, 2 },
+	}
+	for i := range p.Levels {
+		// Most point reads for something that is not there (a queue that is
+		// empty, an execution that is new) end at a filter, on every level.
+		p.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+	}
+	p.EventListener = &pebble.EventListener{
+		BackgroundError: func(err error) { o.Logger.Error("store background work failed", "error", err) },
+		WriteStallBegin: func(i pebble.WriteStallBeginInfo) { o.Logger.Warn("store stalls writers", "reason", i.Reason) },
+		DiskSlow:        func(i pebble.DiskSlowInfo) { o.Logger.Warn("disk is slow", "operation", i.String()) },
+	}
+	return p
+}
+
+// logger hands Pebble's words on.
+type logger struct{ log *slog.Logger }
+
+func (l logger) Infof(format string, args ...any)  { l.log.Debug(fmt.Sprintf(format, args...)) }
+func (l logger) Errorf(format string, args ...any) { l.log.Error(fmt.Sprintf(format, args...)) }
+
+// Fatalf must not return: Pebble calls it when the files can no longer be
+// trusted. In a commit the panic becomes ErrStopped; in the background it ends
+// the process, which is what is wanted.
+func (l logger) Fatalf(format string, args ...any) {
+	l.log.Error(fmt.Sprintf(format, args...))
+	panic(fmt.Sprintf(format, args...))
+}

@@ -1,0 +1,205 @@
+package pebblestore
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"math"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/store"
+)
+
+// reader answers from a snapshot, or from a transaction's batch and what is
+// below it.
+type reader struct {
+	from pebble.Reader
+	key  []byte // room for the key of one point read
+}
+
+// get gives the value under key, while it is valid, to use. It reports whether
+// there is one.
+func (r *reader) get(key []byte, use func(value []byte) error) (found bool, err error) {
+	r.key = key // it may have grown
+	value, closer, err := r.from.Get(key)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	err = use(value)
+	return true, errors.Join(err, closer.Close())
+}
+
+func (r *reader) Queues(keys ...store.QueueKey) ([]muster.Queue, error) {
+	queues := make([]muster.Queue, len(keys))
+	for i, key := range keys {
+		q := &queues[i]
+		q.Thing, q.Namespace = key.Thing, key.Namespace
+		_, err := r.get(appendQueueKey(r.key[:0], key), func(value []byte) error { return decodeQueue(value, q) })
+		if err != nil {
+			return nil, fmt.Errorf("pebblestore: queue %v: %w", key, err)
+		}
+	}
+	return queues, nil
+}
+
+func (r *reader) Executions(keys ...store.ExecutionKey) ([]*muster.Execution, error) {
+	executions := make([]*muster.Execution, len(keys))
+	for i, key := range keys {
+		_, err := r.get(appendExecutionKey(r.key[:0], key), func(value []byte) (err error) {
+			executions[i], err = newExecution(key, value)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return executions, nil
+}
+
+// newExecution decodes the execution under key.
+func newExecution(key store.ExecutionKey, value []byte) (*muster.Execution, error) {
+	e := &muster.Execution{Thing: key.Thing, Job: key.Job, Number: key.Number}
+	if err := decodeExecution(value, e); err != nil {
+		return nil, fmt.Errorf("pebblestore: execution %v: %w", key, err)
+	}
+	return e, nil
+}
+
+func (r *reader) Latest(thing muster.ThingName, job muster.JobID) (*muster.Execution, error) {
+	prefix := appendExecutions(nil, thing, job)
+	it, err := r.from.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
+	if err != nil {
+		return nil, err
+	}
+	if !it.Last() {
+		return nil, it.Close()
+	}
+	value, err := it.ValueAndErr()
+	if err != nil {
+		return nil, errors.Join(err, it.Close())
+	}
+	n := number(it.Key()[len(prefix):])
+	e, err := newExecution(store.ExecutionKey{Thing: thing, Job: job, Number: n}, value)
+	return e, errors.Join(err, it.Close())
+}
+
+func (r *reader) ExecutionsOfThing(thing muster.ThingName) iter.Seq2[muster.Execution, error] {
+	prefix := append(appendThing(nil, thing), executionMark)
+	return sequence(r, prefix, after(prefix), decodeIfExecution)
+}
+
+func (r *reader) Counts(job muster.JobID) (counts muster.Counts, err error) {
+	_, err = r.get(appendCountsKey(r.key[:0], job), func(value []byte) error {
+		counts, err = decodeCounts(value)
+		return err
+	})
+	if err != nil {
+		return counts, fmt.Errorf("pebblestore: counts of %q: %w", job, err)
+	}
+	return counts, nil
+}
+
+func (r *reader) Timers(until muster.Instant) iter.Seq2[store.Timer, error] {
+	upper := []byte{ofTimer + 1}
+	if until < math.MaxInt64 {
+		upper = appendNumber([]byte{ofTimer}, int64(until)+1)
+	}
+	return sequence(r, []byte{ofTimer}, upper, func(key, _ []byte) (store.Timer, bool, error) {
+		t, err := parseTimerKey(key)
+		return t, true, err
+	})
+}
+
+func (r *reader) AllQueues() iter.Seq2[muster.Queue, error] {
+	return sequence(r, []byte{ofThing}, []byte{ofThing + 1}, func(key, value []byte) (q muster.Queue, ok bool, err error) {
+		thing, rest, err := parseThingKey(key)
+		if err != nil || rest[0] != queueMark {
+			return q, false, err
+		}
+		q.Thing, q.Namespace = thing, muster.Namespace(rest[1:])
+		if err := decodeQueue(value, &q); err != nil {
+			return q, true, fmt.Errorf("pebblestore: queue %q: %w", key, err)
+		}
+		return q, true, nil
+	})
+}
+
+func (r *reader) AllExecutions() iter.Seq2[muster.Execution, error] {
+	return sequence(r, []byte{ofThing}, []byte{ofThing + 1}, decodeIfExecution)
+}
+
+// decodeIfExecution reads a key of kind t, and its value if it is one of an
+// execution.
+func decodeIfExecution(key, value []byte) (muster.Execution, bool, error) {
+	thing, rest, err := parseThingKey(key)
+	if err != nil || rest[0] != executionMark {
+		return muster.Execution{}, false, err
+	}
+	execution, err := parseExecutionKey(key, thing, rest[1:])
+	if err != nil {
+		return muster.Execution{}, false, err
+	}
+	e, err := newExecution(execution, value)
+	if err != nil {
+		return muster.Execution{}, false, err
+	}
+	return *e, true, nil
+}
+
+func (r *reader) Get(table store.Table, key string) (value []byte, err error) {
+	_, err = r.get(appendRecordKey(r.key[:0], table, key), func(v []byte) error {
+		value = append([]byte{}, v...) // not nil, even if empty
+		return nil
+	})
+	return value, err
+}
+
+func (r *reader) Scan(table store.Table, from, to string) iter.Seq2[store.Record, error] {
+	prefix := appendRecordKey(nil, table, "")
+	upper := after(prefix)
+	if to != "" {
+		upper = appendRecordKey(nil, table, to)
+	}
+	return sequence(r, appendRecordKey(nil, table, from), upper, func(key, value []byte) (store.Record, bool, error) {
+		return store.Record{Key: string(key[len(prefix):]), Value: append([]byte{}, value...)}, true, nil
+	})
+}
+
+// sequence yields what decode makes of the keys from lower to below upper,
+// without those that are not ok.
+func sequence[T any](
+	r *reader, lower, upper []byte, decode func(key, value []byte) (v T, ok bool, err error),
+) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var none T
+		it, err := r.from.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
+		if err != nil {
+			yield(none, err)
+			return
+		}
+		defer it.Close() // its error is that of it.Error, below
+		for valid := it.First(); valid; valid = it.Next() {
+			value, err := it.ValueAndErr()
+			if err != nil {
+				yield(none, err)
+				return
+			}
+			v, ok, err := decode(it.Key(), value)
+			if err != nil {
+				yield(none, err)
+				return
+			}
+			if ok && !yield(v, nil) {
+				return
+			}
+		}
+		if err := it.Error(); err != nil {
+			yield(none, err)
+		}
+	}
+}

@@ -1,0 +1,133 @@
+// Package pebblestore is a store.Store in one folder of the local disk, on the
+// embedded database Pebble: Muster's default. One process has the folder at a
+// time, one transaction runs at a time, and a write that fails stops the store
+// for good: from then on it answers nothing. It is the only package that
+// imports Pebble.
+package pebblestore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/muster-iot/muster/store"
+)
+
+// ErrStopped is the error of every call after a write to the disk has failed.
+// What was answered before is on the disk; what is there beyond that, the next
+// Open finds out. The folder stays locked until the process ends.
+var ErrStopped = errors.New("pebblestore: stopped, since a write failed")
+
+// Store is one open folder. Make one with Open.
+type Store struct {
+	o      Options
+	db     *pebble.DB
+	lock   *pebble.Lock
+	writer chan struct{} // holds a token while a transaction runs
+
+	last    atomic.Pointer[commit] // the newest commit, from just before it is applied
+	failure atomic.Pointer[error]  // why the store has stopped
+
+	mu     sync.Mutex // guards closed, and calls against it
+	closed bool
+	calls  sync.WaitGroup
+}
+
+var _ store.Store = (*Store)(nil)
+
+// View runs fn on a snapshot, then waits until what the snapshot shows is
+// durable. That costs nothing when no commit is under way.
+func (s *Store) View(ctx context.Context, fn func(store.Reader) error) error {
+	if err := s.begin(ctx); err != nil {
+		return err
+	}
+	defer s.calls.Done()
+	snapshot := s.db.NewSnapshot()
+	last := s.last.Load() // after the snapshot, so that it shows nothing newer
+	defer snapshot.Close() // it only lets go of the snapshot
+	if err := fn(&reader{from: snapshot}); err != nil {
+		return err
+	}
+	return last.wait()
+}
+
+// Apply runs fn on a batch and applies that. The next transaction may begin as
+// soon as Apply has returned, so that its commit shares the sync of this one.
+func (s *Store) Apply(ctx context.Context, fn func(store.Tx) error) (func() error, error) {
+	if err := s.begin(ctx); err != nil {
+		return nil, err
+	}
+	defer s.calls.Done()
+	select {
+	case s.writer <- struct{}{}:
+		defer func() { <-s.writer }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if err := s.stopped(); err != nil { // while this call waited for its turn
+		return nil, err
+	}
+	t := newTx(s.db.NewIndexedBatch())
+	err := fn(t)
+	if err == nil {
+		err = t.finish()
+	}
+	if err != nil || t.batch.Empty() {
+		_ = t.batch.Close() // it only goes back to its pool
+		return s.last.Load().wait, err // what it has read may not be durable yet
+	}
+	return s.commit(t.batch)
+}
+
+// Close waits for running calls and makes everything durable.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	closed := s.closed
+	s.closed = true
+	s.mu.Unlock()
+	if closed {
+		return store.ErrClosed
+	}
+	s.calls.Wait()
+	if err := s.last.Load().wait(); err != nil {
+		return err // Pebble may hold its own locks for ever: leave it alone
+	}
+	return errors.Join(s.db.Close(), s.lock.Close())
+}
+
+// begin enters a call, which must end with s.calls.Done.
+func (s *Store) begin(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return store.ErrClosed
+	}
+	if err := s.stopped(); err != nil {
+		return err
+	}
+	s.calls.Add(1)
+	return nil
+}
+
+func (s *Store) stopped() error {
+	if err := s.failure.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// stop makes cause, if it is the first, the reason why nothing works any more.
+func (s *Store) stop(cause error) error {
+	err := fmt.Errorf("%w: %w", ErrStopped, cause)
+	if s.failure.CompareAndSwap(nil, &err) {
+		s.o.Logger.Error("store stopped", "error", cause)
+	}
+	return s.stopped()
+}
