@@ -25,14 +25,14 @@ const (
 // parse reads the signature of a request from its Authorization header or from
 // its query. It believes nothing yet; what it returns may be partly filled when
 // it fails.
-func parse(r *http.Request, query []param) (Signature, error) {
+func parse(r *http.Request, query []param) (claim, error) {
 	authorizations := r.Header["Authorization"]
 	presigned := first(query, "X-Amz-Signature") != nil || first(query, "X-Amz-Algorithm") != nil
 	switch {
 	case len(authorizations) == 0 && !presigned:
-		return Signature{}, refuse(MissingAuthenticationToken, "Missing Authentication Token")
+		return claim{}, refuse(MissingAuthenticationToken, "Missing Authentication Token")
 	case len(authorizations) > 1 || presigned && len(authorizations) > 0:
-		return Signature{}, refuse(IncompleteSignature, "Only one authentication mechanism is allowed in a request.")
+		return claim{}, refuse(IncompleteSignature, "Only one authentication mechanism is allowed in a request.")
 	case presigned:
 		return parseQuery(query)
 	}
@@ -40,26 +40,26 @@ func parse(r *http.Request, query []param) (Signature, error) {
 }
 
 // parseHeader reads the header form (AUTH-70, AUTH-71).
-func parseHeader(header http.Header, authorization string) (Signature, error) {
+func parseHeader(header http.Header, authorization string) (claim, error) {
 	fields := map[string]string{}
 	scheme, rest, _ := strings.Cut(strings.TrimSpace(authorization), " ")
 	if scheme != algorithm {
-		return Signature{}, refuse(IncompleteSignature, "Authorization header requires the algorithm %s.", algorithm)
+		return claim{}, refuse(IncompleteSignature, "Authorization header requires the algorithm %s.", algorithm)
 	}
 	for field := range strings.SplitSeq(rest, ",") {
 		name, value, ok := strings.Cut(strings.TrimSpace(field), "=")
 		if _, twice := fields[name]; !ok || twice || len(fields) == 3 {
-			return Signature{}, refuse(IncompleteSignature, "Authorization header must be Credential=…, SignedHeaders=…, Signature=…, each once.")
+			return claim{}, refuse(IncompleteSignature, "Authorization header must be Credential=…, SignedHeaders=…, Signature=…, each once.")
 		}
 		fields[name] = value
 	}
 	for _, name := range []string{"Credential", "SignedHeaders", "Signature"} {
 		if fields[name] == "" {
-			return Signature{}, refuse(IncompleteSignature, "Authorization header requires '%s' parameter.", name)
+			return claim{}, refuse(IncompleteSignature, "Authorization header requires '%s' parameter.", name)
 		}
 	}
 
-	s := Signature{
+	s := claim{
 		value: fields["Signature"],
 		token: Secret(header.Get("X-Amz-Security-Token")),
 	}
@@ -99,28 +99,27 @@ func parseHeaderTime(header http.Header) (time.Time, error) {
 }
 
 // parseQuery reads the presigned form (identity-and-auth.md C.4).
-func parseQuery(query []param) (Signature, error) {
+func parseQuery(query []param) (claim, error) {
 	value := map[string]string{}
 	for _, p := range query {
 		if strings.HasPrefix(p.name, "X-Amz-") {
 			if _, twice := value[p.name]; twice {
-				return Signature{}, refuse(IncompleteSignature, "Query parameter '%s' must appear once.", shorten(p.name))
+				return claim{}, refuse(IncompleteSignature, "Query parameter '%s' must appear once.", shorten(p.name))
 			}
 			value[p.name], _ = url.QueryUnescape(p.value) // p.value is well formed
 		}
 	}
 	for _, name := range []string{"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-SignedHeaders", "X-Amz-Signature"} {
 		if value[name] == "" {
-			return Signature{}, refuse(IncompleteSignature, "AWS query-string parameters must include '%s'.", name)
+			return claim{}, refuse(IncompleteSignature, "AWS query-string parameters must include '%s'.", name)
 		}
 	}
 	if value["X-Amz-Algorithm"] != algorithm {
-		return Signature{}, refuse(IncompleteSignature, "X-Amz-Algorithm must be %s.", algorithm)
+		return claim{}, refuse(IncompleteSignature, "X-Amz-Algorithm must be %s.", algorithm)
 	}
 
-	s := Signature{
-		Presigned: true,
-		Lifetime:  defaultLifetime,
+	s := claim{
+		Signature: Signature{Presigned: true, Lifetime: defaultLifetime},
 		value:     value["X-Amz-Signature"],
 		token:     Secret(value["X-Amz-Security-Token"]),
 	}

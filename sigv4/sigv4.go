@@ -91,7 +91,12 @@ type Signature struct {
 	Lifetime time.Duration
 	// UnsignedPayload is true when the client chose not to sign the body.
 	UnsignedPayload bool
+}
 
+// claim is a Signature not yet believed, with what it takes to check it. It is
+// apart from Signature so that a log of the latter cannot show the token.
+type claim struct {
+	Signature
 	token Secret // the session token the request carries
 	value string // the signature itself, as sent
 }

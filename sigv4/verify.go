@@ -49,29 +49,29 @@ func (v *Verifier) Verify(r *http.Request, body []byte, now time.Time) (Signatur
 		return Signature{}, refuse(IncompleteSignature, "The query has more than %d parameters.", maxQueryParams)
 	}
 	query := splitParams(rawQuery)
-	s, err := parse(r, query)
+	c, err := parse(r, query)
 	if err != nil {
-		return s, err
+		return c.Signature, err
 	}
-	if err := v.checkScope(s); err != nil {
-		return s, err
+	if err := v.checkScope(c.Signature); err != nil {
+		return c.Signature, err
 	}
-	if err := v.checkTime(s, now); err != nil {
-		return s, err
+	if err := v.checkTime(c.Signature, now); err != nil {
+		return c.Signature, err
 	}
-	credential, err := v.credential(s, now)
+	credential, err := v.credential(c, now)
 	if err != nil {
-		return s, err
+		return c.Signature, err
 	}
 	payloadHash, err := payloadHash(r, query, body)
 	if err != nil {
-		return s, err
+		return c.Signature, err
 	}
-	s.UnsignedPayload = payloadHash == unsignedPayload
-	if !s.matches(r, path, query, payloadHash, credential.Secret) {
-		return s, refuse(InvalidSignature, mismatchText)
+	c.UnsignedPayload = payloadHash == unsignedPayload
+	if !c.matches(r, path, query, payloadHash, credential.Secret) {
+		return c.Signature, refuse(InvalidSignature, mismatchText)
 	}
-	return s, nil
+	return c.Signature, nil
 }
 
 // checkScope compares day, region and service with what this server serves.
@@ -118,19 +118,19 @@ func minutes(d time.Duration) string {
 }
 
 // credential looks the access key up and holds the session token against it.
-func (v *Verifier) credential(s Signature, now time.Time) (Credential, error) {
-	c, err := v.Lookup(s.AccessKeyID)
+func (v *Verifier) credential(c claim, now time.Time) (Credential, error) {
+	found, err := v.Lookup(c.AccessKeyID)
 	switch {
 	case errors.Is(err, ErrUnknownKey):
-		return c, refuse(UnrecognizedClient, invalidTokenText)
+		return found, refuse(UnrecognizedClient, invalidTokenText)
 	case err != nil:
-		return c, fmt.Errorf("look up access key: %w", err)
-	case !c.SessionToken.Equal(s.token):
-		return c, refuse(UnrecognizedClient, invalidTokenText)
-	case !c.Expires.IsZero() && !now.Before(c.Expires):
-		return c, refuse(ExpiredToken, expiredTokenText)
+		return found, fmt.Errorf("look up access key: %w", err)
+	case !found.SessionToken.Equal(c.token):
+		return found, refuse(UnrecognizedClient, invalidTokenText)
+	case !found.Expires.IsZero() && !now.Before(found.Expires):
+		return found, refuse(ExpiredToken, expiredTokenText)
 	}
-	return c, nil
+	return found, nil
 }
 
 // payloadHash returns the hash the client signed, after comparing a stated one
@@ -158,26 +158,26 @@ func payloadHash(r *http.Request, query []param, body []byte) (string, error) {
 
 // matches tries the canonical forms that a client may have signed. They describe
 // the same request, so trying several does not weaken the proof.
-func (s Signature) matches(r *http.Request, path string, query []param, payloadHash string, secret Secret) bool {
-	want, err := hex.DecodeString(s.value)
+func (c claim) matches(r *http.Request, path string, query []param, payloadHash string, secret Secret) bool {
+	want, err := hex.DecodeString(c.value)
 	if err != nil || len(want) != sha256.Size {
 		return false
 	}
 	var queries []string
-	if s.Presigned && s.Scope.Service == gatewayService && s.token != "" { // AUTH-85
+	if c.Presigned && c.Scope.Service == gatewayService && c.token != "" { // AUTH-85
 		queries = append(queries, canonicalQuery(query, "X-Amz-Signature", "X-Amz-Security-Token"))
 	}
-	if s.Presigned {
+	if c.Presigned {
 		queries = append(queries, canonicalQuery(query, "X-Amz-Signature"))
 	} else {
 		queries = append(queries, canonicalQuery(query))
 	}
 
-	key := s.Scope.key(secret)
-	headers := canonicalHeaders(r, s.SignedHeaders, payloadHash)
+	key := c.Scope.key(secret)
+	headers := canonicalHeaders(r, c.SignedHeaders, payloadHash)
 	for path := range canonicalPaths(path) {
 		for _, query := range queries {
-			if hmac.Equal(want, s.Scope.sign(key, s.Time, canonicalRequest(r.Method, path, query, headers))) {
+			if hmac.Equal(want, c.Scope.sign(key, c.Time, canonicalRequest(r.Method, path, query, headers))) {
 				return true
 			}
 		}

@@ -1,0 +1,49 @@
+// Package identity knows who may call: the holders of access keys and what their
+// policies allow, and the deployment's own certificate authority. It never
+// decides what a call means, and the devices' certificates, which the registry
+// keeps, pass through it without being stored.
+package identity
+
+import (
+	"fmt"
+
+	"github.com/muster-iot/muster/iotpolicy"
+)
+
+// Caller is somebody whose identity is proven, and what they may do.
+type Caller struct {
+	// ARN names the caller, such as arn:aws:iam::123456789012:user/admin.
+	ARN string
+	// Policies decide for the caller. Without any, everything is denied.
+	Policies iotpolicy.Set
+}
+
+// Authorize returns nil when the caller may perform action on every one of
+// resources, which are full ARNs; none means "*". vars are the condition keys of
+// the call and may be nil. Otherwise the error is a *DeniedError for the first
+// resource that is denied (identity-and-auth.md part D).
+func (c Caller) Authorize(action string, resources []string, vars iotpolicy.Vars) error {
+	if len(resources) == 0 {
+		resources = []string{"*"}
+	}
+	for _, resource := range resources {
+		d := c.Policies.Decide(iotpolicy.Request{Action: action, Resource: resource, Vars: vars})
+		if !d.Allowed() {
+			return &DeniedError{Caller: c.ARN, Action: action, Resource: resource, Decision: d}
+		}
+	}
+	return nil
+}
+
+// DeniedError says that a caller may not do something. Its text is the one the
+// control plane shows; the Decision is for the log.
+type DeniedError struct {
+	Caller   string // the caller's ARN
+	Action   string
+	Resource string // the first resource denied
+	Decision iotpolicy.Decision
+}
+
+func (e *DeniedError) Error() string {
+	return fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s", e.Caller, e.Action, e.Resource)
+}

@@ -1,0 +1,77 @@
+package identity
+
+import (
+	"crypto/rand"
+	"encoding/base32"
+	"encoding/base64"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/muster-iot/muster/iotpolicy"
+	"github.com/muster-iot/muster/sigv4"
+)
+
+// Key is an access key and whom it stands for.
+type Key struct {
+	sigv4.Credential
+	// Principal is the ARN of the user the key belongs to.
+	Principal string
+	// FullAccess allows everything; Policies must then be empty.
+	FullAccess bool
+	// Policies are the documents that say what the key may do. With neither
+	// these nor FullAccess the key may do nothing.
+	Policies []string
+
+	set iotpolicy.Set
+}
+
+// NewKey makes a key with a random id and secret for the user called name.
+func NewKey(account, name string) Key {
+	var id [10]byte
+	var secret [30]byte
+	_, _ = rand.Read(id[:]) // crypto/rand never fails
+	_, _ = rand.Read(secret[:])
+	return Key{
+		Credential: sigv4.Credential{
+			AccessKeyID: "AKIA" + base32.StdEncoding.EncodeToString(id[:]),
+			Secret:      sigv4.Secret(base64.StdEncoding.EncodeToString(secret[:])),
+		},
+		Principal: fmt.Sprintf("arn:aws:iam::%s:user/%s", account, name),
+	}
+}
+
+var (
+	accessKeyIDs = regexp.MustCompile(`^\w{4,128}$`)
+	principals   = regexp.MustCompile(`^arn:aws[\w-]*:(iam|sts)::\d{12}:\S{1,512}$`)
+)
+
+const fullAccess = `{"Version":"2012-10-17","Statement":[{"Sid":"full-access","Effect":"Allow","Action":"*","Resource":"*"}]}`
+
+// compile checks the key and makes its policies ready to decide.
+func (k *Key) compile() error {
+	switch {
+	case !accessKeyIDs.MatchString(k.AccessKeyID):
+		return fmt.Errorf("access key id %q must be 4 to 128 letters, digits or underscores", k.AccessKeyID)
+	case k.Secret == "":
+		return fmt.Errorf("access key %s has no secret", k.AccessKeyID)
+	case !principals.MatchString(k.Principal):
+		return fmt.Errorf("access key %s: principal %q must look like arn:aws:iam::123456789012:user/name", k.AccessKeyID, k.Principal)
+	case k.FullAccess && len(k.Policies) > 0:
+		return fmt.Errorf("access key %s has both full access and policies", k.AccessKeyID)
+	}
+	documents := k.Policies
+	if k.FullAccess {
+		documents = []string{fullAccess}
+	}
+	k.set = make(iotpolicy.Set, len(documents))
+	for i, document := range documents {
+		name := fmt.Sprintf("%s[%d]", k.Principal[strings.LastIndexByte(k.Principal, '/')+1:], i)
+		p, err := iotpolicy.Parse(name, document)
+		if err != nil {
+			return fmt.Errorf("access key %s: policy %d: %w", k.AccessKeyID, i, err)
+		}
+		k.set[i] = p
+	}
+	return nil
+}

@@ -1,0 +1,188 @@
+package identity
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/muster-iot/muster/sigv4"
+)
+
+// maxKeyFile is the longest key file read, in bytes.
+const maxKeyFile = 8 << 20
+
+// keyFile is the file's content, version 1.
+type keyFile struct {
+	Version int         `json:"version"`
+	Keys    []keyRecord `json:"keys"`
+}
+
+// keyRecord is a Key on disk: the one place where secrets are spelt out.
+type keyRecord struct {
+	AccessKeyID     string     `json:"accessKeyId"`
+	SecretAccessKey string     `json:"secretAccessKey"`
+	SessionToken    string     `json:"sessionToken,omitempty"`
+	Expires         time.Time  `json:"expires,omitzero"`
+	Principal       string     `json:"principal"`
+	Policies        accessList `json:"policies"`
+}
+
+// accessList is "full-access" or a list of policy documents, each an object or,
+// as in CreatePolicy, a string.
+type accessList struct {
+	full      bool
+	documents []string
+}
+
+const fullAccessWord = "full-access"
+
+func (a accessList) MarshalJSON() ([]byte, error) {
+	if a.full {
+		return json.Marshal(fullAccessWord)
+	}
+	documents := make([]json.RawMessage, len(a.documents))
+	for i, d := range a.documents {
+		documents[i] = json.RawMessage(d)
+	}
+	return json.Marshal(documents)
+}
+
+func (a *accessList) UnmarshalJSON(data []byte) error {
+	var word string
+	if json.Unmarshal(data, &word) == nil {
+		if a.full = word == fullAccessWord; !a.full && word != "" {
+			return fmt.Errorf("policies must be %q or a list of policy documents", fullAccessWord)
+		}
+		return nil
+	}
+	var documents []json.RawMessage
+	if err := json.Unmarshal(data, &documents); err != nil {
+		return fmt.Errorf("policies must be %q or a list of policy documents", fullAccessWord)
+	}
+	for _, d := range documents {
+		var text string
+		if json.Unmarshal(d, &text) != nil {
+			text = string(d)
+		}
+		a.documents = append(a.documents, text)
+	}
+	return nil
+}
+
+// readKeys returns the keys of the file at path, checked and ready, and the file
+// as it was. When it fails after opening the file, the latter is still set.
+func readKeys(path string) ([]Key, fs.FileInfo, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("open access keys: %w", err)
+	}
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, nil, fmt.Errorf("open access keys: %w", err)
+	}
+	if err := checkPrivate(path, info); err != nil {
+		return nil, info, err
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
+	if err != nil {
+		return nil, info, fmt.Errorf("read access keys: %w", err)
+	}
+	if len(data) > maxKeyFile {
+		return nil, info, fmt.Errorf("access keys in %s: the file is longer than %d bytes", path, maxKeyFile)
+	}
+	list, err := decodeKeys(data)
+	if err == nil {
+		err = checkKeys(list)
+	}
+	if err != nil {
+		return nil, info, fmt.Errorf("access keys in %s: %w", path, err)
+	}
+	return list, info, nil
+}
+
+func decodeKeys(data []byte) ([]Key, error) {
+	var file keyFile
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&file); err != nil {
+		return nil, err
+	}
+	if file.Version != 1 {
+		return nil, fmt.Errorf("version %d is not known, only 1 is", file.Version)
+	}
+	keys := make([]Key, len(file.Keys))
+	for i, r := range file.Keys {
+		keys[i] = Key{
+			Credential: sigv4.Credential{
+				AccessKeyID:  r.AccessKeyID,
+				Secret:       sigv4.Secret(r.SecretAccessKey),
+				SessionToken: sigv4.Secret(r.SessionToken),
+				Expires:      r.Expires,
+			},
+			Principal:  r.Principal,
+			FullAccess: r.Policies.full,
+			Policies:   r.Policies.documents,
+		}
+	}
+	return keys, nil
+}
+
+// checkKeys checks and compiles each key and that no two have the same id.
+func checkKeys(list []Key) error {
+	if len(list) > maxKeys {
+		return fmt.Errorf("there are more than %d keys", maxKeys)
+	}
+	seen := map[string]bool{}
+	for i := range list {
+		if err := list[i].compile(); err != nil {
+			return err
+		}
+		if seen[list[i].AccessKeyID] {
+			return fmt.Errorf("access key %s exists already", list[i].AccessKeyID)
+		}
+		seen[list[i].AccessKeyID] = true
+	}
+	return nil
+}
+
+// writeKeys stores list if it is in order.
+func writeKeys(path string, list []Key) error {
+	if err := checkKeys(list); err != nil {
+		return err
+	}
+	file := keyFile{Version: 1, Keys: make([]keyRecord, len(list))}
+	for i, k := range list {
+		file.Keys[i] = keyRecord{
+			AccessKeyID:     k.AccessKeyID,
+			SecretAccessKey: string(k.Secret),
+			SessionToken:    string(k.SessionToken),
+			Expires:         k.Expires,
+			Principal:       k.Principal,
+			Policies:        accessList{k.FullAccess, k.Policies},
+		}
+	}
+	data, err := json.MarshalIndent(file, "", "  ")
+	if err != nil {
+		return err
+	}
+	return writePrivate(path, append(data, '\n'))
+}
+
+// WriteProfile writes c as an AWS shared-credentials file with the profile
+// "default", which the AWS CLI and SDKs read where AWS_SHARED_CREDENTIALS_FILE
+// says. Only the owner may read it.
+func WriteProfile(path string, c sigv4.Credential, region string) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n", c.AccessKeyID, string(c.Secret))
+	if c.SessionToken != "" {
+		fmt.Fprintf(&b, "aws_session_token = %s\n", string(c.SessionToken))
+	}
+	fmt.Fprintf(&b, "region = %s\n", region)
+	return writePrivate(path, []byte(b.String()))
+}
