@@ -15,7 +15,7 @@ const (
 	// MaxBody fits a 32,768-character job document and ten 30,720-character
 	// parameters even when every character is escaped to six.
 	MaxBody = 2 << 20
-	// MaxDepth is twice what the deepest input shape needs.
+	// MaxDepth is several times what the deepest input shape needs.
 	MaxDepth = 32
 )
 
@@ -26,7 +26,7 @@ func decodeBody[T any](body []byte, lenient bool, into *T, read func(*decoder, *
 	if len(body) == 0 {
 		return nil
 	}
-	d := decoder{data: string(body), lenient: lenient}
+	d := decoder{data: string(body), lenient: lenient, path: make(path, 0, 8)}
 	switch {
 	case len(body) > MaxBody:
 		d.fail(NotJSON, "The request body is larger than "+strconv.Itoa(MaxBody)+" bytes")

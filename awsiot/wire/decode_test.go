@@ -2,14 +2,28 @@ package wire
 
 import (
 	"encoding/json"
+	"errors"
 	"reflect"
+	"strings"
 	"testing"
 )
 
-// decode decodes a CreateJob request that has the given body.
+// decodeJob decodes a CreateJob request with the given body.
 func decodeJob(body string) (*CreateJobRequest, error) {
 	in := new(CreateJobRequest)
 	return in, in.Decode(&Request{Labels: Labels{{"jobId", "fw-12"}}, Body: []byte(body)})
+}
+
+// mustFail fails t unless err is an *InputError with that fault and message.
+func mustFail(t *testing.T, call string, err error, fault Fault, message string) {
+	t.Helper()
+	e, ok := errors.AsType[*InputError](err)
+	if !ok {
+		t.Fatalf("%s = %v, want an *InputError", call, err)
+	}
+	if e.Fault != fault || e.Message != message {
+		t.Errorf("%s\n got %d %q\nwant %d %q", call, e.Fault, e.Message, fault, message)
+	}
 }
 
 const createJob = `{"targets":["arn:aws:iot:eu-west-1:111122223333:thing/sensor-7"],
@@ -18,9 +32,10 @@ const createJob = `{"targets":["arn:aws:iot:eu-west-1:111122223333:thing/sensor-
  "jobExecutionsRolloutConfig":{"maximumPerMinute":100},
  "abortConfig":{"criteriaList":[{"failureType":"FAILED","action":"CANCEL","thresholdPercentage":20,"minNumberOfExecutedThings":100}]},
  "jobExecutionsRetryConfig":{"criteriaList":[{"failureType":"FAILED","numberOfRetries":3}]},
+ "documentParameters":{"version":"7","empty":"-"},
  "tags":[{"Key":"team","Value":""}]}`
 
-func TestDecodeCreateJob(t *testing.T) {
+func TestDecodeEveryKindOfMember(t *testing.T) {
 	in, err := decodeJob(createJob)
 	if err != nil {
 		t.Fatalf("Decode: %v", err)
@@ -41,11 +56,161 @@ func TestDecodeCreateJob(t *testing.T) {
 		JobExecutionsRetryConfig: &JobExecutionsRetryConfig{CriteriaList: []RetryCriteria{{
 			FailureType: new("FAILED"), NumberOfRetries: new(3),
 		}}},
-		Tags: []Tag{{Key: new("team"), Value: new("")}},
+		DocumentParameters: map[string]string{"version": "7", "empty": "-"},
+		Tags:               []Tag{{Key: new("team"), Value: new("")}},
 	}
 	if !reflect.DeepEqual(in, want) {
 		got, _ := json.Marshal(in)
 		wanted, _ := json.Marshal(want)
-		t.Errorf("Decode = %s\nwant %s", got, wanted)
+		t.Errorf("Decode\n got %s\nwant %s", got, wanted)
+	}
+}
+
+func TestDecodeKeepsPresence(t *testing.T) {
+	thing := func(body string) *UpdateThingRequest {
+		t.Helper()
+		in := new(UpdateThingRequest)
+		if err := in.Decode(&Request{Labels: Labels{{"thingName", "lamp"}}, Body: []byte(body)}); err != nil {
+			t.Fatalf("Decode(%s): %v", body, err)
+		}
+		return in
+	}
+	attributes := func(m map[string]string) *UpdateThingRequest {
+		return &UpdateThingRequest{ThingName: new("lamp"), AttributePayload: &AttributePayload{Attributes: m}}
+	}
+	for body, want := range map[string]*UpdateThingRequest{
+		``:                         {ThingName: new("lamp")},
+		`{}`:                       {ThingName: new("lamp")},
+		` { } `:                    {ThingName: new("lamp")},
+		`{"expectedVersion":null}`: {ThingName: new("lamp")},
+		`{"expectedVersion":0}`:    {ThingName: new("lamp"), ExpectedVersion: new(int64(0))},
+		`{"expectedVersion":-9223372036854775808}`:  {ThingName: new("lamp"), ExpectedVersion: new(int64(-1 << 63))},
+		`{"removeThingType":false}`:                 {ThingName: new("lamp"), RemoveThingType: new(false)},
+		`{"removeThingType":true,"x":{"y":[1,{}]}}`: {ThingName: new("lamp"), RemoveThingType: new(true)},
+		`{"RemoveThingType":true}`:                  {ThingName: new("lamp")},
+		`{"attributePayload":{}}`:                   attributes(nil),
+		`{"attributePayload":{"attributes":null}}`:  attributes(nil),
+		`{"attributePayload":{"attributes":{}}}`:    attributes(map[string]string{}),
+		`{"thingName":"other"}`:                     {ThingName: new("lamp")},
+		// The last of duplicates wins as a whole, also over what it does not mention.
+		`{"attributePayload":{"merge":true},"attributePayload":{"attributes":{"a":"1","a":"2"}}}`: attributes(map[string]string{"a": "2"}),
+		`{"expectedVersion":1,"expectedVersion":null}`:                                            {ThingName: new("lamp")},
+	} {
+		if got := thing(body); !reflect.DeepEqual(got, want) {
+			t.Errorf("Decode(%s) = %+v, want %+v", body, got, want)
+		}
+	}
+}
+
+func TestDecodeStrings(t *testing.T) {
+	for text, want := range map[string]string{
+		`""`:                  "",
+		`"plain"`:             "plain",
+		`"\"\\\/\b\f\n\r\t"`:  "\"\\/\b\f\n\r\t",
+		`"a\u0062\u00e9"`:     "abé",
+		`"\ud83d\ude00!"`:     "😀!",
+		`"😀é"`:                "😀é",
+		`"\u0000"`:            "\x00",
+		`"tab follows:\tend"`: "tab follows:\tend",
+	} {
+		in, err := decodeJob(`{"targets":["t"],"document":` + text + `}`)
+		if err != nil || *in.Document != want {
+			t.Errorf("Decode(document %s) = %q, %v, want %q", text, Or(in.Document, "(absent)"), err, want)
+		}
+	}
+}
+
+func TestDecodeRefusesWhatIsNotJSON(t *testing.T) {
+	const invalid = "The request body is not valid JSON at byte "
+	for body, message := range map[string]string{
+		`x`:                            "The request body must be a JSON object",
+		`null`:                         "The request body must be a JSON object",
+		`[]`:                           "The request body must be a JSON object",
+		`"{}"`:                         "The request body must be a JSON object",
+		` `:                            "The request body must be a JSON object",
+		"\ufeff{}":                     "The request body must be a JSON object",
+		"{\"document\":\"\xff\"}":      "The request body is not valid UTF-8",
+		`{`:                            invalid + "1",
+		`{}}`:                          invalid + "2",
+		`{} {}`:                        invalid + "3",
+		`{,}`:                          invalid + "1",
+		`{"a"}`:                        invalid + "4",
+		`{"a":}`:                       invalid + "5",
+		`{"a":1,}`:                     invalid + "7",
+		`{"a":1 "b":2}`:                invalid + "7",
+		`{a:1}`:                        invalid + "1",
+		`{'a':1}`:                      invalid + "1",
+		`{"a":[1,]}`:                   invalid + "8",
+		`{"a":[1}`:                     invalid + "7",
+		`{"a":01}`:                     invalid + "6",
+		`{"a":1.}`:                     invalid + "7",
+		`{"a":.5}`:                     invalid + "5",
+		`{"a":1e}`:                     invalid + "7",
+		`{"a":-}`:                      invalid + "6",
+		`{"a":NaN}`:                    invalid + "5",
+		`{"a":nul}`:                    invalid + "5",
+		`{"document":tru}`:             invalid + "12",
+		"{\"document\":\"a\nb\"}":      invalid + "14",
+		"{\"document\":\"\\t\n\"}":     invalid + "15",
+		`{"document":"abc`:             invalid + "16",
+		`{"document":"\`:               invalid + "14",
+		`{"document":"\x41"}`:          invalid + "15",
+		`{"document":"\u12g4"}`:        invalid + "19",
+		`{"document":"\u12`:            invalid + "15",
+		`{"document":"\ud83d"}`:        invalid + "19",
+		`{"document":"\ud83d\n"}`:      invalid + "20",
+		`{"document":"\ude00\ud83d"}`:  invalid + "25",
+		`{"description":7,"document":`: invalid + "28",
+		// The type of description is wrong, too, but what is not JSON has no types.
+		`{"description":7,"document":"}`:                                invalid + "30",
+		`{"a":` + strings.Repeat("[", 40) + `}`:                         "The request body is nested deeper than 32 levels",
+		`{"document":"` + strings.Repeat("x", MaxBody) + `"}`:           "The request body is larger than 2097152 bytes",
+		`{"a":` + strings.Repeat(`{"a":`, 40) + strings.Repeat("}", 41): "The request body is nested deeper than 32 levels",
+	} {
+		_, err := decodeJob(body)
+		mustFail(t, "Decode("+shown(body)+")", err, NotJSON, message)
+	}
+}
+
+func TestDecodeNamesTheMemberOfTheWrongType(t *testing.T) {
+	for body, message := range map[string]string{
+		`{"description":7}`:                                    "Value at 'description' must be a string, not a number",
+		`{"description":{}}`:                                   "Value at 'description' must be a string, not an object",
+		`{"description":["x"]}`:                                "Value at 'description' must be a string, not a list",
+		`{"description":false}`:                                "Value at 'description' must be a string, not a boolean",
+		`{"targets":"arn"}`:                                    "Value at 'targets' must be a list, not a string",
+		`{"targets":["a",null]}`:                               "Value at 'targets.2.member' must be a string, not null",
+		`{"documentParameters":[]}`:                            "Value at 'documentParameters' must be an object, not a list",
+		`{"documentParameters":{"a":1}}`:                       "Value at 'documentParameters.a.member' must be a string, not a number",
+		`{"documentParameters":{"a":null}}`:                    "Value at 'documentParameters.a.member' must be a string, not null",
+		`{"abortConfig":[]}`:                                   "Value at 'abortConfig' must be an object, not a list",
+		`{"tags":[{"Key":1}]}`:                                 "Value at 'tags.1.member.key' must be a string, not a number",
+		`{"tags":[{"Key":"a"},{"Key":["b"]}]}`:                 "Value at 'tags.2.member.key' must be a string, not a list",
+		`{"tags":[null]}`:                                      "Value at 'tags.1.member' must be an object, not null",
+		`{"timeoutConfig":{"inProgressTimeoutInMinutes":"5"}}`: "Value at 'timeoutConfig.inProgressTimeoutInMinutes' must be an integer, not a string",
+		`{"timeoutConfig":{"inProgressTimeoutInMinutes":5.0}}`: "Value at 'timeoutConfig.inProgressTimeoutInMinutes' must be an integer of 64 bits",
+		`{"timeoutConfig":{"inProgressTimeoutInMinutes":1e2}}`: "Value at 'timeoutConfig.inProgressTimeoutInMinutes' must be an integer of 64 bits",
+		`{"timeoutConfig":{"inProgressTimeoutInMinutes":9223372036854775808}}`: "Value at 'timeoutConfig.inProgressTimeoutInMinutes' must be an integer of 64 bits",
+		`{"jobExecutionsRolloutConfig":{"maximumPerMinute":2147483648}}`:       "Value at 'jobExecutionsRolloutConfig.maximumPerMinute' must be a 32-bit integer",
+		`{"abortConfig":{"criteriaList":[{"thresholdPercentage":"20"}]}}`:      "Value at 'abortConfig.criteriaList.1.member.thresholdPercentage' must be a number, not a string",
+		`{"abortConfig":{"criteriaList":[{"thresholdPercentage":1e999}]}}`:     "Value at 'abortConfig.criteriaList.1.member.thresholdPercentage' must be a number that fits a double",
+	} {
+		_, err := decodeJob(body)
+		mustFail(t, "Decode("+body+")", err, WrongType, message)
+	}
+	in := new(AddThingToThingGroupRequest)
+	err := in.Decode(&Request{Body: []byte(`{"overrideDynamicGroups":"true"}`)})
+	mustFail(t, "Decode", err, WrongType, "Value at 'overrideDynamicGroups' must be a boolean, not a string")
+}
+
+func TestDecodeLeavesNoHoldOnTheBody(t *testing.T) {
+	body := []byte(createJob)
+	in := new(CreateJobRequest)
+	if err := in.Decode(&Request{Labels: Labels{{"jobId", "fw-12"}}, Body: body}); err != nil {
+		t.Fatal(err)
+	}
+	clear(body)
+	if got := *in.Description; got != "September firmware" {
+		t.Errorf("description is %q after the body was reused", got)
 	}
 }

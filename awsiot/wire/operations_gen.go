@@ -296,15 +296,12 @@ var (
 
 	// AcceptCertificateTransfer is PATCH /accept-certificate-transfer/{certificateId}.
 	AcceptCertificateTransfer = &Operation{
-		Name:    "AcceptCertificateTransfer",
-		Service: ControlPlane,
-		Method:  "PATCH",
-		Path:    "/accept-certificate-transfer/{certificateId}",
-		Segments: []Segment{
-			{Literal: "accept-certificate-transfer"},
-			{Label: "certificateId"},
-		},
-		Query: []Binding{{"setAsActive", "setAsActive"}},
+		Name:     "AcceptCertificateTransfer",
+		Service:  ControlPlane,
+		Method:   "PATCH",
+		Path:     "/accept-certificate-transfer/{certificateId}",
+		Segments: []Segment{{Literal: "accept-certificate-transfer"}, {Label: "certificateId"}},
+		Query:    []Binding{{"setAsActive", "setAsActive"}},
 		Errors: []*ErrorShape{
 			controlPlaneResourceNotFoundException,
 			controlPlaneTransferAlreadyCompletedException,
@@ -318,14 +315,11 @@ var (
 
 	// AddThingToBillingGroup is PUT /billing-groups/addThingToBillingGroup.
 	AddThingToBillingGroup = &Operation{
-		Name:    "AddThingToBillingGroup",
-		Service: ControlPlane,
-		Method:  "PUT",
-		Path:    "/billing-groups/addThingToBillingGroup",
-		Segments: []Segment{
-			{Literal: "billing-groups"},
-			{Literal: "addThingToBillingGroup"},
-		},
+		Name:     "AddThingToBillingGroup",
+		Service:  ControlPlane,
+		Method:   "PUT",
+		Path:     "/billing-groups/addThingToBillingGroup",
+		Segments: []Segment{{Literal: "billing-groups"}, {Literal: "addThingToBillingGroup"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -337,14 +331,11 @@ var (
 
 	// AddThingToThingGroup is PUT /thing-groups/addThingToThingGroup.
 	AddThingToThingGroup = &Operation{
-		Name:    "AddThingToThingGroup",
-		Service: ControlPlane,
-		Method:  "PUT",
-		Path:    "/thing-groups/addThingToThingGroup",
-		Segments: []Segment{
-			{Literal: "thing-groups"},
-			{Literal: "addThingToThingGroup"},
-		},
+		Name:     "AddThingToThingGroup",
+		Service:  ControlPlane,
+		Method:   "PUT",
+		Path:     "/thing-groups/addThingToThingGroup",
+		Segments: []Segment{{Literal: "thing-groups"}, {Literal: "addThingToThingGroup"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -356,18 +347,12 @@ var (
 
 	// AssociateSbomWithPackageVersion is PUT /packages/{packageName}/versions/{versionName}/sbom.
 	AssociateSbomWithPackageVersion = &Operation{
-		Name:    "AssociateSbomWithPackageVersion",
-		Service: ControlPlane,
-		Method:  "PUT",
-		Path:    "/packages/{packageName}/versions/{versionName}/sbom",
-		Segments: []Segment{
-			{Literal: "packages"},
-			{Label: "packageName"},
-			{Literal: "versions"},
-			{Label: "versionName"},
-			{Literal: "sbom"},
-		},
-		Query: []Binding{{"clientToken", "clientToken"}},
+		Name:     "AssociateSbomWithPackageVersion",
+		Service:  ControlPlane,
+		Method:   "PUT",
+		Path:     "/packages/{packageName}/versions/{versionName}/sbom",
+		Segments: []Segment{{Literal: "packages"}, {Label: "packageName"}, {Literal: "versions"}, {Label: "versionName"}, {Literal: "sbom"}},
+		Query:    []Binding{{"clientToken", "clientToken"}},
 		Errors: []*ErrorShape{
 			controlPlaneThrottlingException,
 			controlPlaneConflictException,
@@ -380,16 +365,12 @@ var (
 
 	// AssociateTargetsWithJob is POST /jobs/{jobId}/targets.
 	AssociateTargetsWithJob = &Operation{
-		Name:    "AssociateTargetsWithJob",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/jobs/{jobId}/targets",
-		Segments: []Segment{
-			{Literal: "jobs"},
-			{Label: "jobId"},
-			{Literal: "targets"},
-		},
-		Query: []Binding{{"namespaceId", "namespaceId"}},
+		Name:     "AssociateTargetsWithJob",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/jobs/{jobId}/targets",
+		Segments: []Segment{{Literal: "jobs"}, {Label: "jobId"}, {Literal: "targets"}},
+		Query:    []Binding{{"namespaceId", "namespaceId"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneResourceNotFoundException,
@@ -402,14 +383,11 @@ var (
 
 	// AttachPolicy is PUT /target-policies/{policyName}.
 	AttachPolicy = &Operation{
-		Name:    "AttachPolicy",
-		Service: ControlPlane,
-		Method:  "PUT",
-		Path:    "/target-policies/{policyName}",
-		Segments: []Segment{
-			{Literal: "target-policies"},
-			{Label: "policyName"},
-		},
+		Name:     "AttachPolicy",
+		Service:  ControlPlane,
+		Method:   "PUT",
+		Path:     "/target-policies/{policyName}",
+		Segments: []Segment{{Literal: "target-policies"}, {Label: "policyName"}},
 		Errors: []*ErrorShape{
 			controlPlaneResourceNotFoundException,
 			controlPlaneInvalidRequestException,
@@ -424,15 +402,12 @@ var (
 
 	// AttachPrincipalPolicy is PUT /principal-policies/{policyName}.
 	AttachPrincipalPolicy = &Operation{
-		Name:    "AttachPrincipalPolicy",
-		Service: ControlPlane,
-		Method:  "PUT",
-		Path:    "/principal-policies/{policyName}",
-		Segments: []Segment{
-			{Literal: "principal-policies"},
-			{Label: "policyName"},
-		},
-		Header: []Binding{{"principal", "x-amzn-iot-principal"}},
+		Name:     "AttachPrincipalPolicy",
+		Service:  ControlPlane,
+		Method:   "PUT",
+		Path:     "/principal-policies/{policyName}",
+		Segments: []Segment{{Literal: "principal-policies"}, {Label: "policyName"}},
+		Header:   []Binding{{"principal", "x-amzn-iot-principal"}},
 		Errors: []*ErrorShape{
 			controlPlaneResourceNotFoundException,
 			controlPlaneInvalidRequestException,
@@ -447,16 +422,12 @@ var (
 
 	// AttachSecurityProfile is PUT /security-profiles/{securityProfileName}/targets.
 	AttachSecurityProfile = &Operation{
-		Name:    "AttachSecurityProfile",
-		Service: ControlPlane,
-		Method:  "PUT",
-		Path:    "/security-profiles/{securityProfileName}/targets",
-		Segments: []Segment{
-			{Literal: "security-profiles"},
-			{Label: "securityProfileName"},
-			{Literal: "targets"},
-		},
-		Query: []Binding{{"securityProfileTargetArn", "securityProfileTargetArn"}},
+		Name:     "AttachSecurityProfile",
+		Service:  ControlPlane,
+		Method:   "PUT",
+		Path:     "/security-profiles/{securityProfileName}/targets",
+		Segments: []Segment{{Literal: "security-profiles"}, {Label: "securityProfileName"}, {Literal: "targets"}},
+		Query:    []Binding{{"securityProfileTargetArn", "securityProfileTargetArn"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneResourceNotFoundException,
@@ -469,17 +440,13 @@ var (
 
 	// AttachThingPrincipal is PUT /things/{thingName}/principals.
 	AttachThingPrincipal = &Operation{
-		Name:    "AttachThingPrincipal",
-		Service: ControlPlane,
-		Method:  "PUT",
-		Path:    "/things/{thingName}/principals",
-		Segments: []Segment{
-			{Literal: "things"},
-			{Label: "thingName"},
-			{Literal: "principals"},
-		},
-		Query:  []Binding{{"thingPrincipalType", "thingPrincipalType"}},
-		Header: []Binding{{"principal", "x-amzn-principal"}},
+		Name:     "AttachThingPrincipal",
+		Service:  ControlPlane,
+		Method:   "PUT",
+		Path:     "/things/{thingName}/principals",
+		Segments: []Segment{{Literal: "things"}, {Label: "thingName"}, {Literal: "principals"}},
+		Query:    []Binding{{"thingPrincipalType", "thingPrincipalType"}},
+		Header:   []Binding{{"principal", "x-amzn-principal"}},
 		Errors: []*ErrorShape{
 			controlPlaneResourceNotFoundException,
 			controlPlaneInvalidRequestException,
@@ -493,17 +460,11 @@ var (
 
 	// CancelAuditMitigationActionsTask is PUT /audit/mitigationactions/tasks/{taskId}/cancel.
 	CancelAuditMitigationActionsTask = &Operation{
-		Name:    "CancelAuditMitigationActionsTask",
-		Service: ControlPlane,
-		Method:  "PUT",
-		Path:    "/audit/mitigationactions/tasks/{taskId}/cancel",
-		Segments: []Segment{
-			{Literal: "audit"},
-			{Literal: "mitigationactions"},
-			{Literal: "tasks"},
-			{Label: "taskId"},
-			{Literal: "cancel"},
-		},
+		Name:     "CancelAuditMitigationActionsTask",
+		Service:  ControlPlane,
+		Method:   "PUT",
+		Path:     "/audit/mitigationactions/tasks/{taskId}/cancel",
+		Segments: []Segment{{Literal: "audit"}, {Literal: "mitigationactions"}, {Literal: "tasks"}, {Label: "taskId"}, {Literal: "cancel"}},
 		Errors: []*ErrorShape{
 			controlPlaneResourceNotFoundException,
 			controlPlaneInvalidRequestException,
@@ -514,16 +475,11 @@ var (
 
 	// CancelAuditTask is PUT /audit/tasks/{taskId}/cancel.
 	CancelAuditTask = &Operation{
-		Name:    "CancelAuditTask",
-		Service: ControlPlane,
-		Method:  "PUT",
-		Path:    "/audit/tasks/{taskId}/cancel",
-		Segments: []Segment{
-			{Literal: "audit"},
-			{Literal: "tasks"},
-			{Label: "taskId"},
-			{Literal: "cancel"},
-		},
+		Name:     "CancelAuditTask",
+		Service:  ControlPlane,
+		Method:   "PUT",
+		Path:     "/audit/tasks/{taskId}/cancel",
+		Segments: []Segment{{Literal: "audit"}, {Literal: "tasks"}, {Label: "taskId"}, {Literal: "cancel"}},
 		Errors: []*ErrorShape{
 			controlPlaneResourceNotFoundException,
 			controlPlaneInvalidRequestException,
@@ -534,14 +490,11 @@ var (
 
 	// CancelCertificateTransfer is PATCH /cancel-certificate-transfer/{certificateId}.
 	CancelCertificateTransfer = &Operation{
-		Name:    "CancelCertificateTransfer",
-		Service: ControlPlane,
-		Method:  "PATCH",
-		Path:    "/cancel-certificate-transfer/{certificateId}",
-		Segments: []Segment{
-			{Literal: "cancel-certificate-transfer"},
-			{Label: "certificateId"},
-		},
+		Name:     "CancelCertificateTransfer",
+		Service:  ControlPlane,
+		Method:   "PATCH",
+		Path:     "/cancel-certificate-transfer/{certificateId}",
+		Segments: []Segment{{Literal: "cancel-certificate-transfer"}, {Label: "certificateId"}},
 		Errors: []*ErrorShape{
 			controlPlaneResourceNotFoundException,
 			controlPlaneTransferAlreadyCompletedException,
@@ -555,17 +508,11 @@ var (
 
 	// CancelDetectMitigationActionsTask is PUT /detect/mitigationactions/tasks/{taskId}/cancel.
 	CancelDetectMitigationActionsTask = &Operation{
-		Name:    "CancelDetectMitigationActionsTask",
-		Service: ControlPlane,
-		Method:  "PUT",
-		Path:    "/detect/mitigationactions/tasks/{taskId}/cancel",
-		Segments: []Segment{
-			{Literal: "detect"},
-			{Literal: "mitigationactions"},
-			{Literal: "tasks"},
-			{Label: "taskId"},
-			{Literal: "cancel"},
-		},
+		Name:     "CancelDetectMitigationActionsTask",
+		Service:  ControlPlane,
+		Method:   "PUT",
+		Path:     "/detect/mitigationactions/tasks/{taskId}/cancel",
+		Segments: []Segment{{Literal: "detect"}, {Literal: "mitigationactions"}, {Literal: "tasks"}, {Label: "taskId"}, {Literal: "cancel"}},
 		Errors: []*ErrorShape{
 			controlPlaneResourceNotFoundException,
 			controlPlaneInvalidRequestException,
@@ -576,16 +523,12 @@ var (
 
 	// CancelJob is PUT /jobs/{jobId}/cancel.
 	CancelJob = &Operation{
-		Name:    "CancelJob",
-		Service: ControlPlane,
-		Method:  "PUT",
-		Path:    "/jobs/{jobId}/cancel",
-		Segments: []Segment{
-			{Literal: "jobs"},
-			{Label: "jobId"},
-			{Literal: "cancel"},
-		},
-		Query: []Binding{{"force", "force"}},
+		Name:     "CancelJob",
+		Service:  ControlPlane,
+		Method:   "PUT",
+		Path:     "/jobs/{jobId}/cancel",
+		Segments: []Segment{{Literal: "jobs"}, {Label: "jobId"}, {Literal: "cancel"}},
+		Query:    []Binding{{"force", "force"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneResourceNotFoundException,
@@ -598,18 +541,12 @@ var (
 
 	// CancelJobExecution is PUT /things/{thingName}/jobs/{jobId}/cancel.
 	CancelJobExecution = &Operation{
-		Name:    "CancelJobExecution",
-		Service: ControlPlane,
-		Method:  "PUT",
-		Path:    "/things/{thingName}/jobs/{jobId}/cancel",
-		Segments: []Segment{
-			{Literal: "things"},
-			{Label: "thingName"},
-			{Literal: "jobs"},
-			{Label: "jobId"},
-			{Literal: "cancel"},
-		},
-		Query: []Binding{{"force", "force"}},
+		Name:     "CancelJobExecution",
+		Service:  ControlPlane,
+		Method:   "PUT",
+		Path:     "/things/{thingName}/jobs/{jobId}/cancel",
+		Segments: []Segment{{Literal: "things"}, {Label: "thingName"}, {Literal: "jobs"}, {Label: "jobId"}, {Literal: "cancel"}},
+		Query:    []Binding{{"force", "force"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneInvalidStateTransitionException,
@@ -623,13 +560,11 @@ var (
 
 	// ClearDefaultAuthorizer is DELETE /default-authorizer.
 	ClearDefaultAuthorizer = &Operation{
-		Name:    "ClearDefaultAuthorizer",
-		Service: ControlPlane,
-		Method:  "DELETE",
-		Path:    "/default-authorizer",
-		Segments: []Segment{
-			{Literal: "default-authorizer"},
-		},
+		Name:     "ClearDefaultAuthorizer",
+		Service:  ControlPlane,
+		Method:   "DELETE",
+		Path:     "/default-authorizer",
+		Segments: []Segment{{Literal: "default-authorizer"}},
 		Errors: []*ErrorShape{
 			controlPlaneResourceNotFoundException,
 			controlPlaneInvalidRequestException,
@@ -642,14 +577,11 @@ var (
 
 	// ConfirmTopicRuleDestination is GET /confirmdestination/{confirmationToken+}.
 	ConfirmTopicRuleDestination = &Operation{
-		Name:    "ConfirmTopicRuleDestination",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/confirmdestination/{confirmationToken+}",
-		Segments: []Segment{
-			{Literal: "confirmdestination"},
-			{Label: "confirmationToken", Greedy: true},
-		},
+		Name:     "ConfirmTopicRuleDestination",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/confirmdestination/{confirmationToken+}",
+		Segments: []Segment{{Literal: "confirmdestination"}, {Label: "confirmationToken", Greedy: true}},
 		Errors: []*ErrorShape{
 			controlPlaneInternalException,
 			controlPlaneInvalidRequestException,
@@ -661,15 +593,11 @@ var (
 
 	// CreateAuditSuppression is POST /audit/suppressions/create.
 	CreateAuditSuppression = &Operation{
-		Name:    "CreateAuditSuppression",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/audit/suppressions/create",
-		Segments: []Segment{
-			{Literal: "audit"},
-			{Literal: "suppressions"},
-			{Literal: "create"},
-		},
+		Name:     "CreateAuditSuppression",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/audit/suppressions/create",
+		Segments: []Segment{{Literal: "audit"}, {Literal: "suppressions"}, {Literal: "create"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneResourceAlreadyExistsException,
@@ -681,14 +609,11 @@ var (
 
 	// CreateAuthorizer is POST /authorizer/{authorizerName}.
 	CreateAuthorizer = &Operation{
-		Name:    "CreateAuthorizer",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/authorizer/{authorizerName}",
-		Segments: []Segment{
-			{Literal: "authorizer"},
-			{Label: "authorizerName"},
-		},
+		Name:     "CreateAuthorizer",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/authorizer/{authorizerName}",
+		Segments: []Segment{{Literal: "authorizer"}, {Label: "authorizerName"}},
 		Errors: []*ErrorShape{
 			controlPlaneResourceAlreadyExistsException,
 			controlPlaneInvalidRequestException,
@@ -702,14 +627,11 @@ var (
 
 	// CreateBillingGroup is POST /billing-groups/{billingGroupName}.
 	CreateBillingGroup = &Operation{
-		Name:    "CreateBillingGroup",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/billing-groups/{billingGroupName}",
-		Segments: []Segment{
-			{Literal: "billing-groups"},
-			{Label: "billingGroupName"},
-		},
+		Name:     "CreateBillingGroup",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/billing-groups/{billingGroupName}",
+		Segments: []Segment{{Literal: "billing-groups"}, {Label: "billingGroupName"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneResourceAlreadyExistsException,
@@ -721,14 +643,12 @@ var (
 
 	// CreateCertificateFromCsr is POST /certificates.
 	CreateCertificateFromCsr = &Operation{
-		Name:    "CreateCertificateFromCsr",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/certificates",
-		Segments: []Segment{
-			{Literal: "certificates"},
-		},
-		Query: []Binding{{"setAsActive", "setAsActive"}},
+		Name:     "CreateCertificateFromCsr",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/certificates",
+		Segments: []Segment{{Literal: "certificates"}},
+		Query:    []Binding{{"setAsActive", "setAsActive"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -741,14 +661,11 @@ var (
 
 	// CreateCertificateProvider is POST /certificate-providers/{certificateProviderName}.
 	CreateCertificateProvider = &Operation{
-		Name:    "CreateCertificateProvider",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/certificate-providers/{certificateProviderName}",
-		Segments: []Segment{
-			{Literal: "certificate-providers"},
-			{Label: "certificateProviderName"},
-		},
+		Name:     "CreateCertificateProvider",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/certificate-providers/{certificateProviderName}",
+		Segments: []Segment{{Literal: "certificate-providers"}, {Label: "certificateProviderName"}},
 		Errors: []*ErrorShape{
 			controlPlaneLimitExceededException,
 			controlPlaneResourceAlreadyExistsException,
@@ -762,14 +679,11 @@ var (
 
 	// CreateCommand is PUT /commands/{commandId}.
 	CreateCommand = &Operation{
-		Name:    "CreateCommand",
-		Service: ControlPlane,
-		Method:  "PUT",
-		Path:    "/commands/{commandId}",
-		Segments: []Segment{
-			{Literal: "commands"},
-			{Label: "commandId"},
-		},
+		Name:     "CreateCommand",
+		Service:  ControlPlane,
+		Method:   "PUT",
+		Path:     "/commands/{commandId}",
+		Segments: []Segment{{Literal: "commands"}, {Label: "commandId"}},
 		Errors: []*ErrorShape{
 			controlPlaneValidationException,
 			controlPlaneConflictException,
@@ -781,14 +695,11 @@ var (
 
 	// CreateCustomMetric is POST /custom-metric/{metricName}.
 	CreateCustomMetric = &Operation{
-		Name:    "CreateCustomMetric",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/custom-metric/{metricName}",
-		Segments: []Segment{
-			{Literal: "custom-metric"},
-			{Label: "metricName"},
-		},
+		Name:     "CreateCustomMetric",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/custom-metric/{metricName}",
+		Segments: []Segment{{Literal: "custom-metric"}, {Label: "metricName"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneLimitExceededException,
@@ -800,14 +711,11 @@ var (
 
 	// CreateDimension is POST /dimensions/{name}.
 	CreateDimension = &Operation{
-		Name:    "CreateDimension",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/dimensions/{name}",
-		Segments: []Segment{
-			{Literal: "dimensions"},
-			{Label: "name"},
-		},
+		Name:     "CreateDimension",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/dimensions/{name}",
+		Segments: []Segment{{Literal: "dimensions"}, {Label: "name"}},
 		Errors: []*ErrorShape{
 			controlPlaneInternalFailureException,
 			controlPlaneInvalidRequestException,
@@ -819,14 +727,11 @@ var (
 
 	// CreateDomainConfiguration is POST /domainConfigurations/{domainConfigurationName}.
 	CreateDomainConfiguration = &Operation{
-		Name:    "CreateDomainConfiguration",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/domainConfigurations/{domainConfigurationName}",
-		Segments: []Segment{
-			{Literal: "domainConfigurations"},
-			{Label: "domainConfigurationName"},
-		},
+		Name:     "CreateDomainConfiguration",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/domainConfigurations/{domainConfigurationName}",
+		Segments: []Segment{{Literal: "domainConfigurations"}, {Label: "domainConfigurationName"}},
 		Errors: []*ErrorShape{
 			controlPlaneLimitExceededException,
 			controlPlaneCertificateValidationException,
@@ -841,14 +746,11 @@ var (
 
 	// CreateDynamicThingGroup is POST /dynamic-thing-groups/{thingGroupName}.
 	CreateDynamicThingGroup = &Operation{
-		Name:    "CreateDynamicThingGroup",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/dynamic-thing-groups/{thingGroupName}",
-		Segments: []Segment{
-			{Literal: "dynamic-thing-groups"},
-			{Label: "thingGroupName"},
-		},
+		Name:     "CreateDynamicThingGroup",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/dynamic-thing-groups/{thingGroupName}",
+		Segments: []Segment{{Literal: "dynamic-thing-groups"}, {Label: "thingGroupName"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneResourceAlreadyExistsException,
@@ -863,14 +765,11 @@ var (
 
 	// CreateFleetMetric is PUT /fleet-metric/{metricName}.
 	CreateFleetMetric = &Operation{
-		Name:    "CreateFleetMetric",
-		Service: ControlPlane,
-		Method:  "PUT",
-		Path:    "/fleet-metric/{metricName}",
-		Segments: []Segment{
-			{Literal: "fleet-metric"},
-			{Label: "metricName"},
-		},
+		Name:     "CreateFleetMetric",
+		Service:  ControlPlane,
+		Method:   "PUT",
+		Path:     "/fleet-metric/{metricName}",
+		Segments: []Segment{{Literal: "fleet-metric"}, {Label: "metricName"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -888,14 +787,11 @@ var (
 
 	// CreateJob is PUT /jobs/{jobId}.
 	CreateJob = &Operation{
-		Name:    "CreateJob",
-		Service: ControlPlane,
-		Method:  "PUT",
-		Path:    "/jobs/{jobId}",
-		Segments: []Segment{
-			{Literal: "jobs"},
-			{Label: "jobId"},
-		},
+		Name:     "CreateJob",
+		Service:  ControlPlane,
+		Method:   "PUT",
+		Path:     "/jobs/{jobId}",
+		Segments: []Segment{{Literal: "jobs"}, {Label: "jobId"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneResourceNotFoundException,
@@ -909,14 +805,11 @@ var (
 
 	// CreateJobTemplate is PUT /job-templates/{jobTemplateId}.
 	CreateJobTemplate = &Operation{
-		Name:    "CreateJobTemplate",
-		Service: ControlPlane,
-		Method:  "PUT",
-		Path:    "/job-templates/{jobTemplateId}",
-		Segments: []Segment{
-			{Literal: "job-templates"},
-			{Label: "jobTemplateId"},
-		},
+		Name:     "CreateJobTemplate",
+		Service:  ControlPlane,
+		Method:   "PUT",
+		Path:     "/job-templates/{jobTemplateId}",
+		Segments: []Segment{{Literal: "job-templates"}, {Label: "jobTemplateId"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneResourceNotFoundException,
@@ -930,14 +823,12 @@ var (
 
 	// CreateKeysAndCertificate is POST /keys-and-certificate.
 	CreateKeysAndCertificate = &Operation{
-		Name:    "CreateKeysAndCertificate",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/keys-and-certificate",
-		Segments: []Segment{
-			{Literal: "keys-and-certificate"},
-		},
-		Query: []Binding{{"setAsActive", "setAsActive"}},
+		Name:     "CreateKeysAndCertificate",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/keys-and-certificate",
+		Segments: []Segment{{Literal: "keys-and-certificate"}},
+		Query:    []Binding{{"setAsActive", "setAsActive"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -950,15 +841,11 @@ var (
 
 	// CreateMitigationAction is POST /mitigationactions/actions/{actionName}.
 	CreateMitigationAction = &Operation{
-		Name:    "CreateMitigationAction",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/mitigationactions/actions/{actionName}",
-		Segments: []Segment{
-			{Literal: "mitigationactions"},
-			{Literal: "actions"},
-			{Label: "actionName"},
-		},
+		Name:     "CreateMitigationAction",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/mitigationactions/actions/{actionName}",
+		Segments: []Segment{{Literal: "mitigationactions"}, {Literal: "actions"}, {Label: "actionName"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneResourceAlreadyExistsException,
@@ -970,14 +857,11 @@ var (
 
 	// CreateOTAUpdate is POST /otaUpdates/{otaUpdateId}.
 	CreateOTAUpdate = &Operation{
-		Name:    "CreateOTAUpdate",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/otaUpdates/{otaUpdateId}",
-		Segments: []Segment{
-			{Literal: "otaUpdates"},
-			{Label: "otaUpdateId"},
-		},
+		Name:     "CreateOTAUpdate",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/otaUpdates/{otaUpdateId}",
+		Segments: []Segment{{Literal: "otaUpdates"}, {Label: "otaUpdateId"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneLimitExceededException,
@@ -992,15 +876,12 @@ var (
 
 	// CreatePackage is PUT /packages/{packageName}.
 	CreatePackage = &Operation{
-		Name:    "CreatePackage",
-		Service: ControlPlane,
-		Method:  "PUT",
-		Path:    "/packages/{packageName}",
-		Segments: []Segment{
-			{Literal: "packages"},
-			{Label: "packageName"},
-		},
-		Query: []Binding{{"clientToken", "clientToken"}},
+		Name:     "CreatePackage",
+		Service:  ControlPlane,
+		Method:   "PUT",
+		Path:     "/packages/{packageName}",
+		Segments: []Segment{{Literal: "packages"}, {Label: "packageName"}},
+		Query:    []Binding{{"clientToken", "clientToken"}},
 		Errors: []*ErrorShape{
 			controlPlaneThrottlingException,
 			controlPlaneConflictException,
@@ -1012,17 +893,12 @@ var (
 
 	// CreatePackageVersion is PUT /packages/{packageName}/versions/{versionName}.
 	CreatePackageVersion = &Operation{
-		Name:    "CreatePackageVersion",
-		Service: ControlPlane,
-		Method:  "PUT",
-		Path:    "/packages/{packageName}/versions/{versionName}",
-		Segments: []Segment{
-			{Literal: "packages"},
-			{Label: "packageName"},
-			{Literal: "versions"},
-			{Label: "versionName"},
-		},
-		Query: []Binding{{"clientToken", "clientToken"}},
+		Name:     "CreatePackageVersion",
+		Service:  ControlPlane,
+		Method:   "PUT",
+		Path:     "/packages/{packageName}/versions/{versionName}",
+		Segments: []Segment{{Literal: "packages"}, {Label: "packageName"}, {Literal: "versions"}, {Label: "versionName"}},
+		Query:    []Binding{{"clientToken", "clientToken"}},
 		Errors: []*ErrorShape{
 			controlPlaneThrottlingException,
 			controlPlaneConflictException,
@@ -1034,14 +910,11 @@ var (
 
 	// CreatePolicy is POST /policies/{policyName}.
 	CreatePolicy = &Operation{
-		Name:    "CreatePolicy",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/policies/{policyName}",
-		Segments: []Segment{
-			{Literal: "policies"},
-			{Label: "policyName"},
-		},
+		Name:     "CreatePolicy",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/policies/{policyName}",
+		Segments: []Segment{{Literal: "policies"}, {Label: "policyName"}},
 		Errors: []*ErrorShape{
 			controlPlaneResourceAlreadyExistsException,
 			controlPlaneMalformedPolicyException,
@@ -1056,16 +929,12 @@ var (
 
 	// CreatePolicyVersion is POST /policies/{policyName}/version.
 	CreatePolicyVersion = &Operation{
-		Name:    "CreatePolicyVersion",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/policies/{policyName}/version",
-		Segments: []Segment{
-			{Literal: "policies"},
-			{Label: "policyName"},
-			{Literal: "version"},
-		},
-		Query: []Binding{{"setAsDefault", "setAsDefault"}},
+		Name:     "CreatePolicyVersion",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/policies/{policyName}/version",
+		Segments: []Segment{{Literal: "policies"}, {Label: "policyName"}, {Literal: "version"}},
+		Query:    []Binding{{"setAsDefault", "setAsDefault"}},
 		Errors: []*ErrorShape{
 			controlPlaneResourceNotFoundException,
 			controlPlaneMalformedPolicyException,
@@ -1081,15 +950,11 @@ var (
 
 	// CreateProvisioningClaim is POST /provisioning-templates/{templateName}/provisioning-claim.
 	CreateProvisioningClaim = &Operation{
-		Name:    "CreateProvisioningClaim",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/provisioning-templates/{templateName}/provisioning-claim",
-		Segments: []Segment{
-			{Literal: "provisioning-templates"},
-			{Label: "templateName"},
-			{Literal: "provisioning-claim"},
-		},
+		Name:     "CreateProvisioningClaim",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/provisioning-templates/{templateName}/provisioning-claim",
+		Segments: []Segment{{Literal: "provisioning-templates"}, {Label: "templateName"}, {Literal: "provisioning-claim"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneResourceNotFoundException,
@@ -1102,13 +967,11 @@ var (
 
 	// CreateProvisioningTemplate is POST /provisioning-templates.
 	CreateProvisioningTemplate = &Operation{
-		Name:    "CreateProvisioningTemplate",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/provisioning-templates",
-		Segments: []Segment{
-			{Literal: "provisioning-templates"},
-		},
+		Name:     "CreateProvisioningTemplate",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/provisioning-templates",
+		Segments: []Segment{{Literal: "provisioning-templates"}},
 		Errors: []*ErrorShape{
 			controlPlaneInternalFailureException,
 			controlPlaneInvalidRequestException,
@@ -1121,16 +984,12 @@ var (
 
 	// CreateProvisioningTemplateVersion is POST /provisioning-templates/{templateName}/versions.
 	CreateProvisioningTemplateVersion = &Operation{
-		Name:    "CreateProvisioningTemplateVersion",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/provisioning-templates/{templateName}/versions",
-		Segments: []Segment{
-			{Literal: "provisioning-templates"},
-			{Label: "templateName"},
-			{Literal: "versions"},
-		},
-		Query: []Binding{{"setAsDefault", "setAsDefault"}},
+		Name:     "CreateProvisioningTemplateVersion",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/provisioning-templates/{templateName}/versions",
+		Segments: []Segment{{Literal: "provisioning-templates"}, {Label: "templateName"}, {Literal: "versions"}},
+		Query:    []Binding{{"setAsDefault", "setAsDefault"}},
 		Errors: []*ErrorShape{
 			controlPlaneVersionsLimitExceededException,
 			controlPlaneInternalFailureException,
@@ -1144,14 +1003,11 @@ var (
 
 	// CreateRoleAlias is POST /role-aliases/{roleAlias}.
 	CreateRoleAlias = &Operation{
-		Name:    "CreateRoleAlias",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/role-aliases/{roleAlias}",
-		Segments: []Segment{
-			{Literal: "role-aliases"},
-			{Label: "roleAlias"},
-		},
+		Name:     "CreateRoleAlias",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/role-aliases/{roleAlias}",
+		Segments: []Segment{{Literal: "role-aliases"}, {Label: "roleAlias"}},
 		Errors: []*ErrorShape{
 			controlPlaneResourceAlreadyExistsException,
 			controlPlaneInvalidRequestException,
@@ -1165,15 +1021,11 @@ var (
 
 	// CreateScheduledAudit is POST /audit/scheduledaudits/{scheduledAuditName}.
 	CreateScheduledAudit = &Operation{
-		Name:    "CreateScheduledAudit",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/audit/scheduledaudits/{scheduledAuditName}",
-		Segments: []Segment{
-			{Literal: "audit"},
-			{Literal: "scheduledaudits"},
-			{Label: "scheduledAuditName"},
-		},
+		Name:     "CreateScheduledAudit",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/audit/scheduledaudits/{scheduledAuditName}",
+		Segments: []Segment{{Literal: "audit"}, {Literal: "scheduledaudits"}, {Label: "scheduledAuditName"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneResourceAlreadyExistsException,
@@ -1185,14 +1037,11 @@ var (
 
 	// CreateSecurityProfile is POST /security-profiles/{securityProfileName}.
 	CreateSecurityProfile = &Operation{
-		Name:    "CreateSecurityProfile",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/security-profiles/{securityProfileName}",
-		Segments: []Segment{
-			{Literal: "security-profiles"},
-			{Label: "securityProfileName"},
-		},
+		Name:     "CreateSecurityProfile",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/security-profiles/{securityProfileName}",
+		Segments: []Segment{{Literal: "security-profiles"}, {Label: "securityProfileName"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneResourceAlreadyExistsException,
@@ -1203,14 +1052,11 @@ var (
 
 	// CreateStream is POST /streams/{streamId}.
 	CreateStream = &Operation{
-		Name:    "CreateStream",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/streams/{streamId}",
-		Segments: []Segment{
-			{Literal: "streams"},
-			{Label: "streamId"},
-		},
+		Name:     "CreateStream",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/streams/{streamId}",
+		Segments: []Segment{{Literal: "streams"}, {Label: "streamId"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneLimitExceededException,
@@ -1225,14 +1071,11 @@ var (
 
 	// CreateThing is POST /things/{thingName}.
 	CreateThing = &Operation{
-		Name:    "CreateThing",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/things/{thingName}",
-		Segments: []Segment{
-			{Literal: "things"},
-			{Label: "thingName"},
-		},
+		Name:     "CreateThing",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/things/{thingName}",
+		Segments: []Segment{{Literal: "things"}, {Label: "thingName"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -1247,14 +1090,11 @@ var (
 
 	// CreateThingGroup is POST /thing-groups/{thingGroupName}.
 	CreateThingGroup = &Operation{
-		Name:    "CreateThingGroup",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/thing-groups/{thingGroupName}",
-		Segments: []Segment{
-			{Literal: "thing-groups"},
-			{Label: "thingGroupName"},
-		},
+		Name:     "CreateThingGroup",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/thing-groups/{thingGroupName}",
+		Segments: []Segment{{Literal: "thing-groups"}, {Label: "thingGroupName"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneResourceAlreadyExistsException,
@@ -1266,14 +1106,11 @@ var (
 
 	// CreateThingType is POST /thing-types/{thingTypeName}.
 	CreateThingType = &Operation{
-		Name:    "CreateThingType",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/thing-types/{thingTypeName}",
-		Segments: []Segment{
-			{Literal: "thing-types"},
-			{Label: "thingTypeName"},
-		},
+		Name:     "CreateThingType",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/thing-types/{thingTypeName}",
+		Segments: []Segment{{Literal: "thing-types"}, {Label: "thingTypeName"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -1287,15 +1124,12 @@ var (
 
 	// CreateTopicRule is POST /rules/{ruleName}.
 	CreateTopicRule = &Operation{
-		Name:    "CreateTopicRule",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/rules/{ruleName}",
-		Segments: []Segment{
-			{Literal: "rules"},
-			{Label: "ruleName"},
-		},
-		Header: []Binding{{"tags", "x-amz-tagging"}},
+		Name:     "CreateTopicRule",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/rules/{ruleName}",
+		Segments: []Segment{{Literal: "rules"}, {Label: "ruleName"}},
+		Header:   []Binding{{"tags", "x-amz-tagging"}},
 		Errors: []*ErrorShape{
 			controlPlaneSqlParseException,
 			controlPlaneInternalException,
@@ -1309,13 +1143,11 @@ var (
 
 	// CreateTopicRuleDestination is POST /destinations.
 	CreateTopicRuleDestination = &Operation{
-		Name:    "CreateTopicRuleDestination",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/destinations",
-		Segments: []Segment{
-			{Literal: "destinations"},
-		},
+		Name:     "CreateTopicRuleDestination",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/destinations",
+		Segments: []Segment{{Literal: "destinations"}},
 		Errors: []*ErrorShape{
 			controlPlaneInternalException,
 			controlPlaneInvalidRequestException,
@@ -1328,15 +1160,12 @@ var (
 
 	// DeleteAccountAuditConfiguration is DELETE /audit/configuration.
 	DeleteAccountAuditConfiguration = &Operation{
-		Name:    "DeleteAccountAuditConfiguration",
-		Service: ControlPlane,
-		Method:  "DELETE",
-		Path:    "/audit/configuration",
-		Segments: []Segment{
-			{Literal: "audit"},
-			{Literal: "configuration"},
-		},
-		Query: []Binding{{"deleteScheduledAudits", "deleteScheduledAudits"}},
+		Name:     "DeleteAccountAuditConfiguration",
+		Service:  ControlPlane,
+		Method:   "DELETE",
+		Path:     "/audit/configuration",
+		Segments: []Segment{{Literal: "audit"}, {Literal: "configuration"}},
+		Query:    []Binding{{"deleteScheduledAudits", "deleteScheduledAudits"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneResourceNotFoundException,
@@ -1347,15 +1176,11 @@ var (
 
 	// DeleteAuditSuppression is POST /audit/suppressions/delete.
 	DeleteAuditSuppression = &Operation{
-		Name:    "DeleteAuditSuppression",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/audit/suppressions/delete",
-		Segments: []Segment{
-			{Literal: "audit"},
-			{Literal: "suppressions"},
-			{Literal: "delete"},
-		},
+		Name:     "DeleteAuditSuppression",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/audit/suppressions/delete",
+		Segments: []Segment{{Literal: "audit"}, {Literal: "suppressions"}, {Literal: "delete"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -1365,14 +1190,11 @@ var (
 
 	// DeleteAuthorizer is DELETE /authorizer/{authorizerName}.
 	DeleteAuthorizer = &Operation{
-		Name:    "DeleteAuthorizer",
-		Service: ControlPlane,
-		Method:  "DELETE",
-		Path:    "/authorizer/{authorizerName}",
-		Segments: []Segment{
-			{Literal: "authorizer"},
-			{Label: "authorizerName"},
-		},
+		Name:     "DeleteAuthorizer",
+		Service:  ControlPlane,
+		Method:   "DELETE",
+		Path:     "/authorizer/{authorizerName}",
+		Segments: []Segment{{Literal: "authorizer"}, {Label: "authorizerName"}},
 		Errors: []*ErrorShape{
 			controlPlaneDeleteConflictException,
 			controlPlaneResourceNotFoundException,
@@ -1386,15 +1208,12 @@ var (
 
 	// DeleteBillingGroup is DELETE /billing-groups/{billingGroupName}.
 	DeleteBillingGroup = &Operation{
-		Name:    "DeleteBillingGroup",
-		Service: ControlPlane,
-		Method:  "DELETE",
-		Path:    "/billing-groups/{billingGroupName}",
-		Segments: []Segment{
-			{Literal: "billing-groups"},
-			{Label: "billingGroupName"},
-		},
-		Query: []Binding{{"expectedVersion", "expectedVersion"}},
+		Name:     "DeleteBillingGroup",
+		Service:  ControlPlane,
+		Method:   "DELETE",
+		Path:     "/billing-groups/{billingGroupName}",
+		Segments: []Segment{{Literal: "billing-groups"}, {Label: "billingGroupName"}},
+		Query:    []Binding{{"expectedVersion", "expectedVersion"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneVersionConflictException,
@@ -1406,14 +1225,11 @@ var (
 
 	// DeleteCACertificate is DELETE /cacertificate/{caCertificateId}.
 	DeleteCACertificate = &Operation{
-		Name:    "DeleteCACertificate",
-		Service: ControlPlane,
-		Method:  "DELETE",
-		Path:    "/cacertificate/{caCertificateId}",
-		Segments: []Segment{
-			{Literal: "cacertificate"},
-			{Label: "caCertificateId"},
-		},
+		Name:     "DeleteCACertificate",
+		Service:  ControlPlane,
+		Method:   "DELETE",
+		Path:     "/cacertificate/{caCertificateId}",
+		Segments: []Segment{{Literal: "cacertificate"}, {Label: "caCertificateId"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneCertificateStateException,
@@ -1428,15 +1244,12 @@ var (
 
 	// DeleteCertificate is DELETE /certificates/{certificateId}.
 	DeleteCertificate = &Operation{
-		Name:    "DeleteCertificate",
-		Service: ControlPlane,
-		Method:  "DELETE",
-		Path:    "/certificates/{certificateId}",
-		Segments: []Segment{
-			{Literal: "certificates"},
-			{Label: "certificateId"},
-		},
-		Query: []Binding{{"forceDelete", "forceDelete"}},
+		Name:     "DeleteCertificate",
+		Service:  ControlPlane,
+		Method:   "DELETE",
+		Path:     "/certificates/{certificateId}",
+		Segments: []Segment{{Literal: "certificates"}, {Label: "certificateId"}},
+		Query:    []Binding{{"forceDelete", "forceDelete"}},
 		Errors: []*ErrorShape{
 			controlPlaneCertificateStateException,
 			controlPlaneDeleteConflictException,
@@ -1452,14 +1265,11 @@ var (
 
 	// DeleteCertificateProvider is DELETE /certificate-providers/{certificateProviderName}.
 	DeleteCertificateProvider = &Operation{
-		Name:    "DeleteCertificateProvider",
-		Service: ControlPlane,
-		Method:  "DELETE",
-		Path:    "/certificate-providers/{certificateProviderName}",
-		Segments: []Segment{
-			{Literal: "certificate-providers"},
-			{Label: "certificateProviderName"},
-		},
+		Name:     "DeleteCertificateProvider",
+		Service:  ControlPlane,
+		Method:   "DELETE",
+		Path:     "/certificate-providers/{certificateProviderName}",
+		Segments: []Segment{{Literal: "certificate-providers"}, {Label: "certificateProviderName"}},
 		Errors: []*ErrorShape{
 			controlPlaneDeleteConflictException,
 			controlPlaneResourceNotFoundException,
@@ -1473,14 +1283,11 @@ var (
 
 	// DeleteCommand is DELETE /commands/{commandId}.
 	DeleteCommand = &Operation{
-		Name:    "DeleteCommand",
-		Service: ControlPlane,
-		Method:  "DELETE",
-		Path:    "/commands/{commandId}",
-		Segments: []Segment{
-			{Literal: "commands"},
-			{Label: "commandId"},
-		},
+		Name:     "DeleteCommand",
+		Service:  ControlPlane,
+		Method:   "DELETE",
+		Path:     "/commands/{commandId}",
+		Segments: []Segment{{Literal: "commands"}, {Label: "commandId"}},
 		Errors: []*ErrorShape{
 			controlPlaneValidationException,
 			controlPlaneConflictException,
@@ -1491,15 +1298,12 @@ var (
 
 	// DeleteCommandExecution is DELETE /command-executions/{executionId}.
 	DeleteCommandExecution = &Operation{
-		Name:    "DeleteCommandExecution",
-		Service: ControlPlane,
-		Method:  "DELETE",
-		Path:    "/command-executions/{executionId}",
-		Segments: []Segment{
-			{Literal: "command-executions"},
-			{Label: "executionId"},
-		},
-		Query: []Binding{{"targetArn", "targetArn"}},
+		Name:     "DeleteCommandExecution",
+		Service:  ControlPlane,
+		Method:   "DELETE",
+		Path:     "/command-executions/{executionId}",
+		Segments: []Segment{{Literal: "command-executions"}, {Label: "executionId"}},
+		Query:    []Binding{{"targetArn", "targetArn"}},
 		Errors: []*ErrorShape{
 			controlPlaneConflictException,
 			controlPlaneValidationException,
@@ -1510,14 +1314,11 @@ var (
 
 	// DeleteCustomMetric is DELETE /custom-metric/{metricName}.
 	DeleteCustomMetric = &Operation{
-		Name:    "DeleteCustomMetric",
-		Service: ControlPlane,
-		Method:  "DELETE",
-		Path:    "/custom-metric/{metricName}",
-		Segments: []Segment{
-			{Literal: "custom-metric"},
-			{Label: "metricName"},
-		},
+		Name:     "DeleteCustomMetric",
+		Service:  ControlPlane,
+		Method:   "DELETE",
+		Path:     "/custom-metric/{metricName}",
+		Segments: []Segment{{Literal: "custom-metric"}, {Label: "metricName"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -1527,14 +1328,11 @@ var (
 
 	// DeleteDimension is DELETE /dimensions/{name}.
 	DeleteDimension = &Operation{
-		Name:    "DeleteDimension",
-		Service: ControlPlane,
-		Method:  "DELETE",
-		Path:    "/dimensions/{name}",
-		Segments: []Segment{
-			{Literal: "dimensions"},
-			{Label: "name"},
-		},
+		Name:     "DeleteDimension",
+		Service:  ControlPlane,
+		Method:   "DELETE",
+		Path:     "/dimensions/{name}",
+		Segments: []Segment{{Literal: "dimensions"}, {Label: "name"}},
 		Errors: []*ErrorShape{
 			controlPlaneInternalFailureException,
 			controlPlaneInvalidRequestException,
@@ -1544,14 +1342,11 @@ var (
 
 	// DeleteDomainConfiguration is DELETE /domainConfigurations/{domainConfigurationName}.
 	DeleteDomainConfiguration = &Operation{
-		Name:    "DeleteDomainConfiguration",
-		Service: ControlPlane,
-		Method:  "DELETE",
-		Path:    "/domainConfigurations/{domainConfigurationName}",
-		Segments: []Segment{
-			{Literal: "domainConfigurations"},
-			{Label: "domainConfigurationName"},
-		},
+		Name:     "DeleteDomainConfiguration",
+		Service:  ControlPlane,
+		Method:   "DELETE",
+		Path:     "/domainConfigurations/{domainConfigurationName}",
+		Segments: []Segment{{Literal: "domainConfigurations"}, {Label: "domainConfigurationName"}},
 		Errors: []*ErrorShape{
 			controlPlaneResourceNotFoundException,
 			controlPlaneThrottlingException,
@@ -1564,15 +1359,12 @@ var (
 
 	// DeleteDynamicThingGroup is DELETE /dynamic-thing-groups/{thingGroupName}.
 	DeleteDynamicThingGroup = &Operation{
-		Name:    "DeleteDynamicThingGroup",
-		Service: ControlPlane,
-		Method:  "DELETE",
-		Path:    "/dynamic-thing-groups/{thingGroupName}",
-		Segments: []Segment{
-			{Literal: "dynamic-thing-groups"},
-			{Label: "thingGroupName"},
-		},
-		Query: []Binding{{"expectedVersion", "expectedVersion"}},
+		Name:     "DeleteDynamicThingGroup",
+		Service:  ControlPlane,
+		Method:   "DELETE",
+		Path:     "/dynamic-thing-groups/{thingGroupName}",
+		Segments: []Segment{{Literal: "dynamic-thing-groups"}, {Label: "thingGroupName"}},
+		Query:    []Binding{{"expectedVersion", "expectedVersion"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneVersionConflictException,
@@ -1584,15 +1376,12 @@ var (
 
 	// DeleteFleetMetric is DELETE /fleet-metric/{metricName}.
 	DeleteFleetMetric = &Operation{
-		Name:    "DeleteFleetMetric",
-		Service: ControlPlane,
-		Method:  "DELETE",
-		Path:    "/fleet-metric/{metricName}",
-		Segments: []Segment{
-			{Literal: "fleet-metric"},
-			{Label: "metricName"},
-		},
-		Query: []Binding{{"expectedVersion", "expectedVersion"}},
+		Name:     "DeleteFleetMetric",
+		Service:  ControlPlane,
+		Method:   "DELETE",
+		Path:     "/fleet-metric/{metricName}",
+		Segments: []Segment{{Literal: "fleet-metric"}, {Label: "metricName"}},
+		Query:    []Binding{{"expectedVersion", "expectedVersion"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -1605,15 +1394,12 @@ var (
 
 	// DeleteJob is DELETE /jobs/{jobId}.
 	DeleteJob = &Operation{
-		Name:    "DeleteJob",
-		Service: ControlPlane,
-		Method:  "DELETE",
-		Path:    "/jobs/{jobId}",
-		Segments: []Segment{
-			{Literal: "jobs"},
-			{Label: "jobId"},
-		},
-		Query: []Binding{{"force", "force"}, {"namespaceId", "namespaceId"}},
+		Name:     "DeleteJob",
+		Service:  ControlPlane,
+		Method:   "DELETE",
+		Path:     "/jobs/{jobId}",
+		Segments: []Segment{{Literal: "jobs"}, {Label: "jobId"}},
+		Query:    []Binding{{"force", "force"}, {"namespaceId", "namespaceId"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneInvalidStateTransitionException,
@@ -1627,19 +1413,12 @@ var (
 
 	// DeleteJobExecution is DELETE /things/{thingName}/jobs/{jobId}/executionNumber/{executionNumber}.
 	DeleteJobExecution = &Operation{
-		Name:    "DeleteJobExecution",
-		Service: ControlPlane,
-		Method:  "DELETE",
-		Path:    "/things/{thingName}/jobs/{jobId}/executionNumber/{executionNumber}",
-		Segments: []Segment{
-			{Literal: "things"},
-			{Label: "thingName"},
-			{Literal: "jobs"},
-			{Label: "jobId"},
-			{Literal: "executionNumber"},
-			{Label: "executionNumber"},
-		},
-		Query: []Binding{{"force", "force"}, {"namespaceId", "namespaceId"}},
+		Name:     "DeleteJobExecution",
+		Service:  ControlPlane,
+		Method:   "DELETE",
+		Path:     "/things/{thingName}/jobs/{jobId}/executionNumber/{executionNumber}",
+		Segments: []Segment{{Literal: "things"}, {Label: "thingName"}, {Literal: "jobs"}, {Label: "jobId"}, {Literal: "executionNumber"}, {Label: "executionNumber"}},
+		Query:    []Binding{{"force", "force"}, {"namespaceId", "namespaceId"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneInvalidStateTransitionException,
@@ -1652,14 +1431,11 @@ var (
 
 	// DeleteJobTemplate is DELETE /job-templates/{jobTemplateId}.
 	DeleteJobTemplate = &Operation{
-		Name:    "DeleteJobTemplate",
-		Service: ControlPlane,
-		Method:  "DELETE",
-		Path:    "/job-templates/{jobTemplateId}",
-		Segments: []Segment{
-			{Literal: "job-templates"},
-			{Label: "jobTemplateId"},
-		},
+		Name:     "DeleteJobTemplate",
+		Service:  ControlPlane,
+		Method:   "DELETE",
+		Path:     "/job-templates/{jobTemplateId}",
+		Segments: []Segment{{Literal: "job-templates"}, {Label: "jobTemplateId"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneResourceNotFoundException,
@@ -1671,15 +1447,11 @@ var (
 
 	// DeleteMitigationAction is DELETE /mitigationactions/actions/{actionName}.
 	DeleteMitigationAction = &Operation{
-		Name:    "DeleteMitigationAction",
-		Service: ControlPlane,
-		Method:  "DELETE",
-		Path:    "/mitigationactions/actions/{actionName}",
-		Segments: []Segment{
-			{Literal: "mitigationactions"},
-			{Literal: "actions"},
-			{Label: "actionName"},
-		},
+		Name:     "DeleteMitigationAction",
+		Service:  ControlPlane,
+		Method:   "DELETE",
+		Path:     "/mitigationactions/actions/{actionName}",
+		Segments: []Segment{{Literal: "mitigationactions"}, {Literal: "actions"}, {Label: "actionName"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -1689,15 +1461,12 @@ var (
 
 	// DeleteOTAUpdate is DELETE /otaUpdates/{otaUpdateId}.
 	DeleteOTAUpdate = &Operation{
-		Name:    "DeleteOTAUpdate",
-		Service: ControlPlane,
-		Method:  "DELETE",
-		Path:    "/otaUpdates/{otaUpdateId}",
-		Segments: []Segment{
-			{Literal: "otaUpdates"},
-			{Label: "otaUpdateId"},
-		},
-		Query: []Binding{{"deleteStream", "deleteStream"}, {"forceDeleteAWSJob", "forceDeleteAWSJob"}},
+		Name:     "DeleteOTAUpdate",
+		Service:  ControlPlane,
+		Method:   "DELETE",
+		Path:     "/otaUpdates/{otaUpdateId}",
+		Segments: []Segment{{Literal: "otaUpdates"}, {Label: "otaUpdateId"}},
+		Query:    []Binding{{"deleteStream", "deleteStream"}, {"forceDeleteAWSJob", "forceDeleteAWSJob"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneResourceNotFoundException,
@@ -1711,15 +1480,12 @@ var (
 
 	// DeletePackage is DELETE /packages/{packageName}.
 	DeletePackage = &Operation{
-		Name:    "DeletePackage",
-		Service: ControlPlane,
-		Method:  "DELETE",
-		Path:    "/packages/{packageName}",
-		Segments: []Segment{
-			{Literal: "packages"},
-			{Label: "packageName"},
-		},
-		Query: []Binding{{"clientToken", "clientToken"}},
+		Name:     "DeletePackage",
+		Service:  ControlPlane,
+		Method:   "DELETE",
+		Path:     "/packages/{packageName}",
+		Segments: []Segment{{Literal: "packages"}, {Label: "packageName"}},
+		Query:    []Binding{{"clientToken", "clientToken"}},
 		Errors: []*ErrorShape{
 			controlPlaneThrottlingException,
 			controlPlaneInternalServerException,
@@ -1729,17 +1495,12 @@ var (
 
 	// DeletePackageVersion is DELETE /packages/{packageName}/versions/{versionName}.
 	DeletePackageVersion = &Operation{
-		Name:    "DeletePackageVersion",
-		Service: ControlPlane,
-		Method:  "DELETE",
-		Path:    "/packages/{packageName}/versions/{versionName}",
-		Segments: []Segment{
-			{Literal: "packages"},
-			{Label: "packageName"},
-			{Literal: "versions"},
-			{Label: "versionName"},
-		},
-		Query: []Binding{{"clientToken", "clientToken"}},
+		Name:     "DeletePackageVersion",
+		Service:  ControlPlane,
+		Method:   "DELETE",
+		Path:     "/packages/{packageName}/versions/{versionName}",
+		Segments: []Segment{{Literal: "packages"}, {Label: "packageName"}, {Literal: "versions"}, {Label: "versionName"}},
+		Query:    []Binding{{"clientToken", "clientToken"}},
 		Errors: []*ErrorShape{
 			controlPlaneThrottlingException,
 			controlPlaneInternalServerException,
@@ -1749,14 +1510,11 @@ var (
 
 	// DeletePolicy is DELETE /policies/{policyName}.
 	DeletePolicy = &Operation{
-		Name:    "DeletePolicy",
-		Service: ControlPlane,
-		Method:  "DELETE",
-		Path:    "/policies/{policyName}",
-		Segments: []Segment{
-			{Literal: "policies"},
-			{Label: "policyName"},
-		},
+		Name:     "DeletePolicy",
+		Service:  ControlPlane,
+		Method:   "DELETE",
+		Path:     "/policies/{policyName}",
+		Segments: []Segment{{Literal: "policies"}, {Label: "policyName"}},
 		Errors: []*ErrorShape{
 			controlPlaneDeleteConflictException,
 			controlPlaneResourceNotFoundException,
@@ -1771,16 +1529,11 @@ var (
 
 	// DeletePolicyVersion is DELETE /policies/{policyName}/version/{policyVersionId}.
 	DeletePolicyVersion = &Operation{
-		Name:    "DeletePolicyVersion",
-		Service: ControlPlane,
-		Method:  "DELETE",
-		Path:    "/policies/{policyName}/version/{policyVersionId}",
-		Segments: []Segment{
-			{Literal: "policies"},
-			{Label: "policyName"},
-			{Literal: "version"},
-			{Label: "policyVersionId"},
-		},
+		Name:     "DeletePolicyVersion",
+		Service:  ControlPlane,
+		Method:   "DELETE",
+		Path:     "/policies/{policyName}/version/{policyVersionId}",
+		Segments: []Segment{{Literal: "policies"}, {Label: "policyName"}, {Literal: "version"}, {Label: "policyVersionId"}},
 		Errors: []*ErrorShape{
 			controlPlaneDeleteConflictException,
 			controlPlaneResourceNotFoundException,
@@ -1795,14 +1548,11 @@ var (
 
 	// DeleteProvisioningTemplate is DELETE /provisioning-templates/{templateName}.
 	DeleteProvisioningTemplate = &Operation{
-		Name:    "DeleteProvisioningTemplate",
-		Service: ControlPlane,
-		Method:  "DELETE",
-		Path:    "/provisioning-templates/{templateName}",
-		Segments: []Segment{
-			{Literal: "provisioning-templates"},
-			{Label: "templateName"},
-		},
+		Name:     "DeleteProvisioningTemplate",
+		Service:  ControlPlane,
+		Method:   "DELETE",
+		Path:     "/provisioning-templates/{templateName}",
+		Segments: []Segment{{Literal: "provisioning-templates"}, {Label: "templateName"}},
 		Errors: []*ErrorShape{
 			controlPlaneInternalFailureException,
 			controlPlaneInvalidRequestException,
@@ -1816,16 +1566,11 @@ var (
 
 	// DeleteProvisioningTemplateVersion is DELETE /provisioning-templates/{templateName}/versions/{versionId}.
 	DeleteProvisioningTemplateVersion = &Operation{
-		Name:    "DeleteProvisioningTemplateVersion",
-		Service: ControlPlane,
-		Method:  "DELETE",
-		Path:    "/provisioning-templates/{templateName}/versions/{versionId}",
-		Segments: []Segment{
-			{Literal: "provisioning-templates"},
-			{Label: "templateName"},
-			{Literal: "versions"},
-			{Label: "versionId"},
-		},
+		Name:     "DeleteProvisioningTemplateVersion",
+		Service:  ControlPlane,
+		Method:   "DELETE",
+		Path:     "/provisioning-templates/{templateName}/versions/{versionId}",
+		Segments: []Segment{{Literal: "provisioning-templates"}, {Label: "templateName"}, {Literal: "versions"}, {Label: "versionId"}},
 		Errors: []*ErrorShape{
 			controlPlaneInternalFailureException,
 			controlPlaneInvalidRequestException,
@@ -1839,13 +1584,11 @@ var (
 
 	// DeleteRegistrationCode is DELETE /registrationcode.
 	DeleteRegistrationCode = &Operation{
-		Name:    "DeleteRegistrationCode",
-		Service: ControlPlane,
-		Method:  "DELETE",
-		Path:    "/registrationcode",
-		Segments: []Segment{
-			{Literal: "registrationcode"},
-		},
+		Name:     "DeleteRegistrationCode",
+		Service:  ControlPlane,
+		Method:   "DELETE",
+		Path:     "/registrationcode",
+		Segments: []Segment{{Literal: "registrationcode"}},
 		Errors: []*ErrorShape{
 			controlPlaneThrottlingException,
 			controlPlaneResourceNotFoundException,
@@ -1858,14 +1601,11 @@ var (
 
 	// DeleteRoleAlias is DELETE /role-aliases/{roleAlias}.
 	DeleteRoleAlias = &Operation{
-		Name:    "DeleteRoleAlias",
-		Service: ControlPlane,
-		Method:  "DELETE",
-		Path:    "/role-aliases/{roleAlias}",
-		Segments: []Segment{
-			{Literal: "role-aliases"},
-			{Label: "roleAlias"},
-		},
+		Name:     "DeleteRoleAlias",
+		Service:  ControlPlane,
+		Method:   "DELETE",
+		Path:     "/role-aliases/{roleAlias}",
+		Segments: []Segment{{Literal: "role-aliases"}, {Label: "roleAlias"}},
 		Errors: []*ErrorShape{
 			controlPlaneDeleteConflictException,
 			controlPlaneInvalidRequestException,
@@ -1879,15 +1619,11 @@ var (
 
 	// DeleteScheduledAudit is DELETE /audit/scheduledaudits/{scheduledAuditName}.
 	DeleteScheduledAudit = &Operation{
-		Name:    "DeleteScheduledAudit",
-		Service: ControlPlane,
-		Method:  "DELETE",
-		Path:    "/audit/scheduledaudits/{scheduledAuditName}",
-		Segments: []Segment{
-			{Literal: "audit"},
-			{Literal: "scheduledaudits"},
-			{Label: "scheduledAuditName"},
-		},
+		Name:     "DeleteScheduledAudit",
+		Service:  ControlPlane,
+		Method:   "DELETE",
+		Path:     "/audit/scheduledaudits/{scheduledAuditName}",
+		Segments: []Segment{{Literal: "audit"}, {Literal: "scheduledaudits"}, {Label: "scheduledAuditName"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneResourceNotFoundException,
@@ -1898,15 +1634,12 @@ var (
 
 	// DeleteSecurityProfile is DELETE /security-profiles/{securityProfileName}.
 	DeleteSecurityProfile = &Operation{
-		Name:    "DeleteSecurityProfile",
-		Service: ControlPlane,
-		Method:  "DELETE",
-		Path:    "/security-profiles/{securityProfileName}",
-		Segments: []Segment{
-			{Literal: "security-profiles"},
-			{Label: "securityProfileName"},
-		},
-		Query: []Binding{{"expectedVersion", "expectedVersion"}},
+		Name:     "DeleteSecurityProfile",
+		Service:  ControlPlane,
+		Method:   "DELETE",
+		Path:     "/security-profiles/{securityProfileName}",
+		Segments: []Segment{{Literal: "security-profiles"}, {Label: "securityProfileName"}},
+		Query:    []Binding{{"expectedVersion", "expectedVersion"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -1917,14 +1650,11 @@ var (
 
 	// DeleteStream is DELETE /streams/{streamId}.
 	DeleteStream = &Operation{
-		Name:    "DeleteStream",
-		Service: ControlPlane,
-		Method:  "DELETE",
-		Path:    "/streams/{streamId}",
-		Segments: []Segment{
-			{Literal: "streams"},
-			{Label: "streamId"},
-		},
+		Name:     "DeleteStream",
+		Service:  ControlPlane,
+		Method:   "DELETE",
+		Path:     "/streams/{streamId}",
+		Segments: []Segment{{Literal: "streams"}, {Label: "streamId"}},
 		Errors: []*ErrorShape{
 			controlPlaneResourceNotFoundException,
 			controlPlaneDeleteConflictException,
@@ -1938,15 +1668,12 @@ var (
 
 	// DeleteThing is DELETE /things/{thingName}.
 	DeleteThing = &Operation{
-		Name:    "DeleteThing",
-		Service: ControlPlane,
-		Method:  "DELETE",
-		Path:    "/things/{thingName}",
-		Segments: []Segment{
-			{Literal: "things"},
-			{Label: "thingName"},
-		},
-		Query: []Binding{{"expectedVersion", "expectedVersion"}},
+		Name:     "DeleteThing",
+		Service:  ControlPlane,
+		Method:   "DELETE",
+		Path:     "/things/{thingName}",
+		Segments: []Segment{{Literal: "things"}, {Label: "thingName"}},
+		Query:    []Binding{{"expectedVersion", "expectedVersion"}},
 		Errors: []*ErrorShape{
 			controlPlaneResourceNotFoundException,
 			controlPlaneVersionConflictException,
@@ -1961,15 +1688,12 @@ var (
 
 	// DeleteThingGroup is DELETE /thing-groups/{thingGroupName}.
 	DeleteThingGroup = &Operation{
-		Name:    "DeleteThingGroup",
-		Service: ControlPlane,
-		Method:  "DELETE",
-		Path:    "/thing-groups/{thingGroupName}",
-		Segments: []Segment{
-			{Literal: "thing-groups"},
-			{Label: "thingGroupName"},
-		},
-		Query: []Binding{{"expectedVersion", "expectedVersion"}},
+		Name:     "DeleteThingGroup",
+		Service:  ControlPlane,
+		Method:   "DELETE",
+		Path:     "/thing-groups/{thingGroupName}",
+		Segments: []Segment{{Literal: "thing-groups"}, {Label: "thingGroupName"}},
+		Query:    []Binding{{"expectedVersion", "expectedVersion"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneVersionConflictException,
@@ -1981,14 +1705,11 @@ var (
 
 	// DeleteThingType is DELETE /thing-types/{thingTypeName}.
 	DeleteThingType = &Operation{
-		Name:    "DeleteThingType",
-		Service: ControlPlane,
-		Method:  "DELETE",
-		Path:    "/thing-types/{thingTypeName}",
-		Segments: []Segment{
-			{Literal: "thing-types"},
-			{Label: "thingTypeName"},
-		},
+		Name:     "DeleteThingType",
+		Service:  ControlPlane,
+		Method:   "DELETE",
+		Path:     "/thing-types/{thingTypeName}",
+		Segments: []Segment{{Literal: "thing-types"}, {Label: "thingTypeName"}},
 		Errors: []*ErrorShape{
 			controlPlaneResourceNotFoundException,
 			controlPlaneInvalidRequestException,
@@ -2002,14 +1723,11 @@ var (
 
 	// DeleteTopicRule is DELETE /rules/{ruleName}.
 	DeleteTopicRule = &Operation{
-		Name:    "DeleteTopicRule",
-		Service: ControlPlane,
-		Method:  "DELETE",
-		Path:    "/rules/{ruleName}",
-		Segments: []Segment{
-			{Literal: "rules"},
-			{Label: "ruleName"},
-		},
+		Name:     "DeleteTopicRule",
+		Service:  ControlPlane,
+		Method:   "DELETE",
+		Path:     "/rules/{ruleName}",
+		Segments: []Segment{{Literal: "rules"}, {Label: "ruleName"}},
 		Errors: []*ErrorShape{
 			controlPlaneInternalException,
 			controlPlaneInvalidRequestException,
@@ -2021,14 +1739,11 @@ var (
 
 	// DeleteTopicRuleDestination is DELETE /destinations/{arn+}.
 	DeleteTopicRuleDestination = &Operation{
-		Name:    "DeleteTopicRuleDestination",
-		Service: ControlPlane,
-		Method:  "DELETE",
-		Path:    "/destinations/{arn+}",
-		Segments: []Segment{
-			{Literal: "destinations"},
-			{Label: "arn", Greedy: true},
-		},
+		Name:     "DeleteTopicRuleDestination",
+		Service:  ControlPlane,
+		Method:   "DELETE",
+		Path:     "/destinations/{arn+}",
+		Segments: []Segment{{Literal: "destinations"}, {Label: "arn", Greedy: true}},
 		Errors: []*ErrorShape{
 			controlPlaneInternalException,
 			controlPlaneInvalidRequestException,
@@ -2040,14 +1755,12 @@ var (
 
 	// DeleteV2LoggingLevel is DELETE /v2LoggingLevel.
 	DeleteV2LoggingLevel = &Operation{
-		Name:    "DeleteV2LoggingLevel",
-		Service: ControlPlane,
-		Method:  "DELETE",
-		Path:    "/v2LoggingLevel",
-		Segments: []Segment{
-			{Literal: "v2LoggingLevel"},
-		},
-		Query: []Binding{{"targetName", "targetName"}, {"targetType", "targetType"}},
+		Name:     "DeleteV2LoggingLevel",
+		Service:  ControlPlane,
+		Method:   "DELETE",
+		Path:     "/v2LoggingLevel",
+		Segments: []Segment{{Literal: "v2LoggingLevel"}},
+		Query:    []Binding{{"targetName", "targetName"}, {"targetType", "targetType"}},
 		Errors: []*ErrorShape{
 			controlPlaneInternalException,
 			controlPlaneInvalidRequestException,
@@ -2057,15 +1770,11 @@ var (
 
 	// DeprecateThingType is POST /thing-types/{thingTypeName}/deprecate.
 	DeprecateThingType = &Operation{
-		Name:    "DeprecateThingType",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/thing-types/{thingTypeName}/deprecate",
-		Segments: []Segment{
-			{Literal: "thing-types"},
-			{Label: "thingTypeName"},
-			{Literal: "deprecate"},
-		},
+		Name:     "DeprecateThingType",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/thing-types/{thingTypeName}/deprecate",
+		Segments: []Segment{{Literal: "thing-types"}, {Label: "thingTypeName"}, {Literal: "deprecate"}},
 		Errors: []*ErrorShape{
 			controlPlaneResourceNotFoundException,
 			controlPlaneInvalidRequestException,
@@ -2079,14 +1788,11 @@ var (
 
 	// DescribeAccountAuditConfiguration is GET /audit/configuration.
 	DescribeAccountAuditConfiguration = &Operation{
-		Name:    "DescribeAccountAuditConfiguration",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/audit/configuration",
-		Segments: []Segment{
-			{Literal: "audit"},
-			{Literal: "configuration"},
-		},
+		Name:     "DescribeAccountAuditConfiguration",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/audit/configuration",
+		Segments: []Segment{{Literal: "audit"}, {Literal: "configuration"}},
 		Errors: []*ErrorShape{
 			controlPlaneThrottlingException,
 			controlPlaneInternalFailureException,
@@ -2095,15 +1801,11 @@ var (
 
 	// DescribeAuditFinding is GET /audit/findings/{findingId}.
 	DescribeAuditFinding = &Operation{
-		Name:    "DescribeAuditFinding",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/audit/findings/{findingId}",
-		Segments: []Segment{
-			{Literal: "audit"},
-			{Literal: "findings"},
-			{Label: "findingId"},
-		},
+		Name:     "DescribeAuditFinding",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/audit/findings/{findingId}",
+		Segments: []Segment{{Literal: "audit"}, {Literal: "findings"}, {Label: "findingId"}},
 		Errors: []*ErrorShape{
 			controlPlaneResourceNotFoundException,
 			controlPlaneInvalidRequestException,
@@ -2114,16 +1816,11 @@ var (
 
 	// DescribeAuditMitigationActionsTask is GET /audit/mitigationactions/tasks/{taskId}.
 	DescribeAuditMitigationActionsTask = &Operation{
-		Name:    "DescribeAuditMitigationActionsTask",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/audit/mitigationactions/tasks/{taskId}",
-		Segments: []Segment{
-			{Literal: "audit"},
-			{Literal: "mitigationactions"},
-			{Literal: "tasks"},
-			{Label: "taskId"},
-		},
+		Name:     "DescribeAuditMitigationActionsTask",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/audit/mitigationactions/tasks/{taskId}",
+		Segments: []Segment{{Literal: "audit"}, {Literal: "mitigationactions"}, {Literal: "tasks"}, {Label: "taskId"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneResourceNotFoundException,
@@ -2134,15 +1831,11 @@ var (
 
 	// DescribeAuditSuppression is POST /audit/suppressions/describe.
 	DescribeAuditSuppression = &Operation{
-		Name:    "DescribeAuditSuppression",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/audit/suppressions/describe",
-		Segments: []Segment{
-			{Literal: "audit"},
-			{Literal: "suppressions"},
-			{Literal: "describe"},
-		},
+		Name:     "DescribeAuditSuppression",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/audit/suppressions/describe",
+		Segments: []Segment{{Literal: "audit"}, {Literal: "suppressions"}, {Literal: "describe"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneResourceNotFoundException,
@@ -2153,15 +1846,11 @@ var (
 
 	// DescribeAuditTask is GET /audit/tasks/{taskId}.
 	DescribeAuditTask = &Operation{
-		Name:    "DescribeAuditTask",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/audit/tasks/{taskId}",
-		Segments: []Segment{
-			{Literal: "audit"},
-			{Literal: "tasks"},
-			{Label: "taskId"},
-		},
+		Name:     "DescribeAuditTask",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/audit/tasks/{taskId}",
+		Segments: []Segment{{Literal: "audit"}, {Literal: "tasks"}, {Label: "taskId"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneResourceNotFoundException,
@@ -2172,14 +1861,11 @@ var (
 
 	// DescribeAuthorizer is GET /authorizer/{authorizerName}.
 	DescribeAuthorizer = &Operation{
-		Name:    "DescribeAuthorizer",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/authorizer/{authorizerName}",
-		Segments: []Segment{
-			{Literal: "authorizer"},
-			{Label: "authorizerName"},
-		},
+		Name:     "DescribeAuthorizer",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/authorizer/{authorizerName}",
+		Segments: []Segment{{Literal: "authorizer"}, {Label: "authorizerName"}},
 		Errors: []*ErrorShape{
 			controlPlaneResourceNotFoundException,
 			controlPlaneInvalidRequestException,
@@ -2192,14 +1878,11 @@ var (
 
 	// DescribeBillingGroup is GET /billing-groups/{billingGroupName}.
 	DescribeBillingGroup = &Operation{
-		Name:    "DescribeBillingGroup",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/billing-groups/{billingGroupName}",
-		Segments: []Segment{
-			{Literal: "billing-groups"},
-			{Label: "billingGroupName"},
-		},
+		Name:     "DescribeBillingGroup",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/billing-groups/{billingGroupName}",
+		Segments: []Segment{{Literal: "billing-groups"}, {Label: "billingGroupName"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -2211,14 +1894,11 @@ var (
 
 	// DescribeCACertificate is GET /cacertificate/{caCertificateId}.
 	DescribeCACertificate = &Operation{
-		Name:    "DescribeCACertificate",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/cacertificate/{caCertificateId}",
-		Segments: []Segment{
-			{Literal: "cacertificate"},
-			{Label: "caCertificateId"},
-		},
+		Name:     "DescribeCACertificate",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/cacertificate/{caCertificateId}",
+		Segments: []Segment{{Literal: "cacertificate"}, {Label: "caCertificateId"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -2232,14 +1912,11 @@ var (
 
 	// DescribeCertificate is GET /certificates/{certificateId}.
 	DescribeCertificate = &Operation{
-		Name:    "DescribeCertificate",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/certificates/{certificateId}",
-		Segments: []Segment{
-			{Literal: "certificates"},
-			{Label: "certificateId"},
-		},
+		Name:     "DescribeCertificate",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/certificates/{certificateId}",
+		Segments: []Segment{{Literal: "certificates"}, {Label: "certificateId"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -2253,14 +1930,11 @@ var (
 
 	// DescribeCertificateProvider is GET /certificate-providers/{certificateProviderName}.
 	DescribeCertificateProvider = &Operation{
-		Name:    "DescribeCertificateProvider",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/certificate-providers/{certificateProviderName}",
-		Segments: []Segment{
-			{Literal: "certificate-providers"},
-			{Label: "certificateProviderName"},
-		},
+		Name:     "DescribeCertificateProvider",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/certificate-providers/{certificateProviderName}",
+		Segments: []Segment{{Literal: "certificate-providers"}, {Label: "certificateProviderName"}},
 		Errors: []*ErrorShape{
 			controlPlaneResourceNotFoundException,
 			controlPlaneInvalidRequestException,
@@ -2273,14 +1947,11 @@ var (
 
 	// DescribeCustomMetric is GET /custom-metric/{metricName}.
 	DescribeCustomMetric = &Operation{
-		Name:    "DescribeCustomMetric",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/custom-metric/{metricName}",
-		Segments: []Segment{
-			{Literal: "custom-metric"},
-			{Label: "metricName"},
-		},
+		Name:     "DescribeCustomMetric",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/custom-metric/{metricName}",
+		Segments: []Segment{{Literal: "custom-metric"}, {Label: "metricName"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneResourceNotFoundException,
@@ -2291,13 +1962,11 @@ var (
 
 	// DescribeDefaultAuthorizer is GET /default-authorizer.
 	DescribeDefaultAuthorizer = &Operation{
-		Name:    "DescribeDefaultAuthorizer",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/default-authorizer",
-		Segments: []Segment{
-			{Literal: "default-authorizer"},
-		},
+		Name:     "DescribeDefaultAuthorizer",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/default-authorizer",
+		Segments: []Segment{{Literal: "default-authorizer"}},
 		Errors: []*ErrorShape{
 			controlPlaneResourceNotFoundException,
 			controlPlaneInvalidRequestException,
@@ -2310,16 +1979,11 @@ var (
 
 	// DescribeDetectMitigationActionsTask is GET /detect/mitigationactions/tasks/{taskId}.
 	DescribeDetectMitigationActionsTask = &Operation{
-		Name:    "DescribeDetectMitigationActionsTask",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/detect/mitigationactions/tasks/{taskId}",
-		Segments: []Segment{
-			{Literal: "detect"},
-			{Literal: "mitigationactions"},
-			{Literal: "tasks"},
-			{Label: "taskId"},
-		},
+		Name:     "DescribeDetectMitigationActionsTask",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/detect/mitigationactions/tasks/{taskId}",
+		Segments: []Segment{{Literal: "detect"}, {Literal: "mitigationactions"}, {Literal: "tasks"}, {Label: "taskId"}},
 		Errors: []*ErrorShape{
 			controlPlaneResourceNotFoundException,
 			controlPlaneInvalidRequestException,
@@ -2330,14 +1994,11 @@ var (
 
 	// DescribeDimension is GET /dimensions/{name}.
 	DescribeDimension = &Operation{
-		Name:    "DescribeDimension",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/dimensions/{name}",
-		Segments: []Segment{
-			{Literal: "dimensions"},
-			{Label: "name"},
-		},
+		Name:     "DescribeDimension",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/dimensions/{name}",
+		Segments: []Segment{{Literal: "dimensions"}, {Label: "name"}},
 		Errors: []*ErrorShape{
 			controlPlaneInternalFailureException,
 			controlPlaneInvalidRequestException,
@@ -2348,14 +2009,11 @@ var (
 
 	// DescribeDomainConfiguration is GET /domainConfigurations/{domainConfigurationName}.
 	DescribeDomainConfiguration = &Operation{
-		Name:    "DescribeDomainConfiguration",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/domainConfigurations/{domainConfigurationName}",
-		Segments: []Segment{
-			{Literal: "domainConfigurations"},
-			{Label: "domainConfigurationName"},
-		},
+		Name:     "DescribeDomainConfiguration",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/domainConfigurations/{domainConfigurationName}",
+		Segments: []Segment{{Literal: "domainConfigurations"}, {Label: "domainConfigurationName"}},
 		Errors: []*ErrorShape{
 			controlPlaneResourceNotFoundException,
 			controlPlaneThrottlingException,
@@ -2368,13 +2026,11 @@ var (
 
 	// DescribeEncryptionConfiguration is GET /encryption-configuration.
 	DescribeEncryptionConfiguration = &Operation{
-		Name:    "DescribeEncryptionConfiguration",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/encryption-configuration",
-		Segments: []Segment{
-			{Literal: "encryption-configuration"},
-		},
+		Name:     "DescribeEncryptionConfiguration",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/encryption-configuration",
+		Segments: []Segment{{Literal: "encryption-configuration"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -2386,14 +2042,12 @@ var (
 
 	// DescribeEndpoint is GET /endpoint.
 	DescribeEndpoint = &Operation{
-		Name:    "DescribeEndpoint",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/endpoint",
-		Segments: []Segment{
-			{Literal: "endpoint"},
-		},
-		Query: []Binding{{"endpointType", "endpointType"}},
+		Name:     "DescribeEndpoint",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/endpoint",
+		Segments: []Segment{{Literal: "endpoint"}},
+		Query:    []Binding{{"endpointType", "endpointType"}},
 		Errors: []*ErrorShape{
 			controlPlaneInternalFailureException,
 			controlPlaneInvalidRequestException,
@@ -2405,13 +2059,11 @@ var (
 
 	// DescribeEventConfigurations is GET /event-configurations.
 	DescribeEventConfigurations = &Operation{
-		Name:    "DescribeEventConfigurations",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/event-configurations",
-		Segments: []Segment{
-			{Literal: "event-configurations"},
-		},
+		Name:     "DescribeEventConfigurations",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/event-configurations",
+		Segments: []Segment{{Literal: "event-configurations"}},
 		Errors: []*ErrorShape{
 			controlPlaneInternalFailureException,
 			controlPlaneThrottlingException,
@@ -2421,14 +2073,11 @@ var (
 
 	// DescribeFleetMetric is GET /fleet-metric/{metricName}.
 	DescribeFleetMetric = &Operation{
-		Name:    "DescribeFleetMetric",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/fleet-metric/{metricName}",
-		Segments: []Segment{
-			{Literal: "fleet-metric"},
-			{Label: "metricName"},
-		},
+		Name:     "DescribeFleetMetric",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/fleet-metric/{metricName}",
+		Segments: []Segment{{Literal: "fleet-metric"}, {Label: "metricName"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -2441,14 +2090,11 @@ var (
 
 	// DescribeIndex is GET /indices/{indexName}.
 	DescribeIndex = &Operation{
-		Name:    "DescribeIndex",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/indices/{indexName}",
-		Segments: []Segment{
-			{Literal: "indices"},
-			{Label: "indexName"},
-		},
+		Name:     "DescribeIndex",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/indices/{indexName}",
+		Segments: []Segment{{Literal: "indices"}, {Label: "indexName"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -2462,15 +2108,12 @@ var (
 
 	// DescribeJob is GET /jobs/{jobId}.
 	DescribeJob = &Operation{
-		Name:    "DescribeJob",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/jobs/{jobId}",
-		Segments: []Segment{
-			{Literal: "jobs"},
-			{Label: "jobId"},
-		},
-		Query: []Binding{{"beforeSubstitution", "beforeSubstitution"}},
+		Name:     "DescribeJob",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/jobs/{jobId}",
+		Segments: []Segment{{Literal: "jobs"}, {Label: "jobId"}},
+		Query:    []Binding{{"beforeSubstitution", "beforeSubstitution"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneResourceNotFoundException,
@@ -2482,17 +2125,12 @@ var (
 
 	// DescribeJobExecution is GET /things/{thingName}/jobs/{jobId}.
 	DescribeJobExecution = &Operation{
-		Name:    "DescribeJobExecution",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/things/{thingName}/jobs/{jobId}",
-		Segments: []Segment{
-			{Literal: "things"},
-			{Label: "thingName"},
-			{Literal: "jobs"},
-			{Label: "jobId"},
-		},
-		Query: []Binding{{"executionNumber", "executionNumber"}},
+		Name:     "DescribeJobExecution",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/things/{thingName}/jobs/{jobId}",
+		Segments: []Segment{{Literal: "things"}, {Label: "thingName"}, {Literal: "jobs"}, {Label: "jobId"}},
+		Query:    []Binding{{"executionNumber", "executionNumber"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneResourceNotFoundException,
@@ -2504,14 +2142,11 @@ var (
 
 	// DescribeJobTemplate is GET /job-templates/{jobTemplateId}.
 	DescribeJobTemplate = &Operation{
-		Name:    "DescribeJobTemplate",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/job-templates/{jobTemplateId}",
-		Segments: []Segment{
-			{Literal: "job-templates"},
-			{Label: "jobTemplateId"},
-		},
+		Name:     "DescribeJobTemplate",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/job-templates/{jobTemplateId}",
+		Segments: []Segment{{Literal: "job-templates"}, {Label: "jobTemplateId"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneResourceNotFoundException,
@@ -2523,15 +2158,12 @@ var (
 
 	// DescribeManagedJobTemplate is GET /managed-job-templates/{templateName}.
 	DescribeManagedJobTemplate = &Operation{
-		Name:    "DescribeManagedJobTemplate",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/managed-job-templates/{templateName}",
-		Segments: []Segment{
-			{Literal: "managed-job-templates"},
-			{Label: "templateName"},
-		},
-		Query: []Binding{{"templateVersion", "templateVersion"}},
+		Name:     "DescribeManagedJobTemplate",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/managed-job-templates/{templateName}",
+		Segments: []Segment{{Literal: "managed-job-templates"}, {Label: "templateName"}},
+		Query:    []Binding{{"templateVersion", "templateVersion"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneResourceNotFoundException,
@@ -2543,15 +2175,11 @@ var (
 
 	// DescribeMitigationAction is GET /mitigationactions/actions/{actionName}.
 	DescribeMitigationAction = &Operation{
-		Name:    "DescribeMitigationAction",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/mitigationactions/actions/{actionName}",
-		Segments: []Segment{
-			{Literal: "mitigationactions"},
-			{Literal: "actions"},
-			{Label: "actionName"},
-		},
+		Name:     "DescribeMitigationAction",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/mitigationactions/actions/{actionName}",
+		Segments: []Segment{{Literal: "mitigationactions"}, {Literal: "actions"}, {Label: "actionName"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneResourceNotFoundException,
@@ -2562,14 +2190,11 @@ var (
 
 	// DescribeProvisioningTemplate is GET /provisioning-templates/{templateName}.
 	DescribeProvisioningTemplate = &Operation{
-		Name:    "DescribeProvisioningTemplate",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/provisioning-templates/{templateName}",
-		Segments: []Segment{
-			{Literal: "provisioning-templates"},
-			{Label: "templateName"},
-		},
+		Name:     "DescribeProvisioningTemplate",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/provisioning-templates/{templateName}",
+		Segments: []Segment{{Literal: "provisioning-templates"}, {Label: "templateName"}},
 		Errors: []*ErrorShape{
 			controlPlaneInternalFailureException,
 			controlPlaneInvalidRequestException,
@@ -2581,16 +2206,11 @@ var (
 
 	// DescribeProvisioningTemplateVersion is GET /provisioning-templates/{templateName}/versions/{versionId}.
 	DescribeProvisioningTemplateVersion = &Operation{
-		Name:    "DescribeProvisioningTemplateVersion",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/provisioning-templates/{templateName}/versions/{versionId}",
-		Segments: []Segment{
-			{Literal: "provisioning-templates"},
-			{Label: "templateName"},
-			{Literal: "versions"},
-			{Label: "versionId"},
-		},
+		Name:     "DescribeProvisioningTemplateVersion",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/provisioning-templates/{templateName}/versions/{versionId}",
+		Segments: []Segment{{Literal: "provisioning-templates"}, {Label: "templateName"}, {Literal: "versions"}, {Label: "versionId"}},
 		Errors: []*ErrorShape{
 			controlPlaneInternalFailureException,
 			controlPlaneInvalidRequestException,
@@ -2602,14 +2222,11 @@ var (
 
 	// DescribeRoleAlias is GET /role-aliases/{roleAlias}.
 	DescribeRoleAlias = &Operation{
-		Name:    "DescribeRoleAlias",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/role-aliases/{roleAlias}",
-		Segments: []Segment{
-			{Literal: "role-aliases"},
-			{Label: "roleAlias"},
-		},
+		Name:     "DescribeRoleAlias",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/role-aliases/{roleAlias}",
+		Segments: []Segment{{Literal: "role-aliases"}, {Label: "roleAlias"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -2622,15 +2239,11 @@ var (
 
 	// DescribeScheduledAudit is GET /audit/scheduledaudits/{scheduledAuditName}.
 	DescribeScheduledAudit = &Operation{
-		Name:    "DescribeScheduledAudit",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/audit/scheduledaudits/{scheduledAuditName}",
-		Segments: []Segment{
-			{Literal: "audit"},
-			{Literal: "scheduledaudits"},
-			{Label: "scheduledAuditName"},
-		},
+		Name:     "DescribeScheduledAudit",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/audit/scheduledaudits/{scheduledAuditName}",
+		Segments: []Segment{{Literal: "audit"}, {Literal: "scheduledaudits"}, {Label: "scheduledAuditName"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneResourceNotFoundException,
@@ -2641,14 +2254,11 @@ var (
 
 	// DescribeSecurityProfile is GET /security-profiles/{securityProfileName}.
 	DescribeSecurityProfile = &Operation{
-		Name:    "DescribeSecurityProfile",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/security-profiles/{securityProfileName}",
-		Segments: []Segment{
-			{Literal: "security-profiles"},
-			{Label: "securityProfileName"},
-		},
+		Name:     "DescribeSecurityProfile",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/security-profiles/{securityProfileName}",
+		Segments: []Segment{{Literal: "security-profiles"}, {Label: "securityProfileName"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneResourceNotFoundException,
@@ -2659,14 +2269,11 @@ var (
 
 	// DescribeStream is GET /streams/{streamId}.
 	DescribeStream = &Operation{
-		Name:    "DescribeStream",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/streams/{streamId}",
-		Segments: []Segment{
-			{Literal: "streams"},
-			{Label: "streamId"},
-		},
+		Name:     "DescribeStream",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/streams/{streamId}",
+		Segments: []Segment{{Literal: "streams"}, {Label: "streamId"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneResourceNotFoundException,
@@ -2679,14 +2286,11 @@ var (
 
 	// DescribeThing is GET /things/{thingName}.
 	DescribeThing = &Operation{
-		Name:    "DescribeThing",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/things/{thingName}",
-		Segments: []Segment{
-			{Literal: "things"},
-			{Label: "thingName"},
-		},
+		Name:     "DescribeThing",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/things/{thingName}",
+		Segments: []Segment{{Literal: "things"}, {Label: "thingName"}},
 		Errors: []*ErrorShape{
 			controlPlaneResourceNotFoundException,
 			controlPlaneInvalidRequestException,
@@ -2700,14 +2304,11 @@ var (
 
 	// DescribeThingGroup is GET /thing-groups/{thingGroupName}.
 	DescribeThingGroup = &Operation{
-		Name:    "DescribeThingGroup",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/thing-groups/{thingGroupName}",
-		Segments: []Segment{
-			{Literal: "thing-groups"},
-			{Label: "thingGroupName"},
-		},
+		Name:     "DescribeThingGroup",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/thing-groups/{thingGroupName}",
+		Segments: []Segment{{Literal: "thing-groups"}, {Label: "thingGroupName"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -2719,14 +2320,11 @@ var (
 
 	// DescribeThingRegistrationTask is GET /thing-registration-tasks/{taskId}.
 	DescribeThingRegistrationTask = &Operation{
-		Name:    "DescribeThingRegistrationTask",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/thing-registration-tasks/{taskId}",
-		Segments: []Segment{
-			{Literal: "thing-registration-tasks"},
-			{Label: "taskId"},
-		},
+		Name:     "DescribeThingRegistrationTask",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/thing-registration-tasks/{taskId}",
+		Segments: []Segment{{Literal: "thing-registration-tasks"}, {Label: "taskId"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -2738,14 +2336,11 @@ var (
 
 	// DescribeThingType is GET /thing-types/{thingTypeName}.
 	DescribeThingType = &Operation{
-		Name:    "DescribeThingType",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/thing-types/{thingTypeName}",
-		Segments: []Segment{
-			{Literal: "thing-types"},
-			{Label: "thingTypeName"},
-		},
+		Name:     "DescribeThingType",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/thing-types/{thingTypeName}",
+		Segments: []Segment{{Literal: "thing-types"}, {Label: "thingTypeName"}},
 		Errors: []*ErrorShape{
 			controlPlaneResourceNotFoundException,
 			controlPlaneInvalidRequestException,
@@ -2759,14 +2354,11 @@ var (
 
 	// DetachPolicy is POST /target-policies/{policyName}.
 	DetachPolicy = &Operation{
-		Name:    "DetachPolicy",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/target-policies/{policyName}",
-		Segments: []Segment{
-			{Literal: "target-policies"},
-			{Label: "policyName"},
-		},
+		Name:     "DetachPolicy",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/target-policies/{policyName}",
+		Segments: []Segment{{Literal: "target-policies"}, {Label: "policyName"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -2780,15 +2372,12 @@ var (
 
 	// DetachPrincipalPolicy is DELETE /principal-policies/{policyName}.
 	DetachPrincipalPolicy = &Operation{
-		Name:    "DetachPrincipalPolicy",
-		Service: ControlPlane,
-		Method:  "DELETE",
-		Path:    "/principal-policies/{policyName}",
-		Segments: []Segment{
-			{Literal: "principal-policies"},
-			{Label: "policyName"},
-		},
-		Header: []Binding{{"principal", "x-amzn-iot-principal"}},
+		Name:     "DetachPrincipalPolicy",
+		Service:  ControlPlane,
+		Method:   "DELETE",
+		Path:     "/principal-policies/{policyName}",
+		Segments: []Segment{{Literal: "principal-policies"}, {Label: "policyName"}},
+		Header:   []Binding{{"principal", "x-amzn-iot-principal"}},
 		Errors: []*ErrorShape{
 			controlPlaneResourceNotFoundException,
 			controlPlaneInvalidRequestException,
@@ -2802,16 +2391,12 @@ var (
 
 	// DetachSecurityProfile is DELETE /security-profiles/{securityProfileName}/targets.
 	DetachSecurityProfile = &Operation{
-		Name:    "DetachSecurityProfile",
-		Service: ControlPlane,
-		Method:  "DELETE",
-		Path:    "/security-profiles/{securityProfileName}/targets",
-		Segments: []Segment{
-			{Literal: "security-profiles"},
-			{Label: "securityProfileName"},
-			{Literal: "targets"},
-		},
-		Query: []Binding{{"securityProfileTargetArn", "securityProfileTargetArn"}},
+		Name:     "DetachSecurityProfile",
+		Service:  ControlPlane,
+		Method:   "DELETE",
+		Path:     "/security-profiles/{securityProfileName}/targets",
+		Segments: []Segment{{Literal: "security-profiles"}, {Label: "securityProfileName"}, {Literal: "targets"}},
+		Query:    []Binding{{"securityProfileTargetArn", "securityProfileTargetArn"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneResourceNotFoundException,
@@ -2822,16 +2407,12 @@ var (
 
 	// DetachThingPrincipal is DELETE /things/{thingName}/principals.
 	DetachThingPrincipal = &Operation{
-		Name:    "DetachThingPrincipal",
-		Service: ControlPlane,
-		Method:  "DELETE",
-		Path:    "/things/{thingName}/principals",
-		Segments: []Segment{
-			{Literal: "things"},
-			{Label: "thingName"},
-			{Literal: "principals"},
-		},
-		Header: []Binding{{"principal", "x-amzn-principal"}},
+		Name:     "DetachThingPrincipal",
+		Service:  ControlPlane,
+		Method:   "DELETE",
+		Path:     "/things/{thingName}/principals",
+		Segments: []Segment{{Literal: "things"}, {Label: "thingName"}, {Literal: "principals"}},
+		Header:   []Binding{{"principal", "x-amzn-principal"}},
 		Errors: []*ErrorShape{
 			controlPlaneResourceNotFoundException,
 			controlPlaneInvalidRequestException,
@@ -2845,15 +2426,11 @@ var (
 
 	// DisableTopicRule is POST /rules/{ruleName}/disable.
 	DisableTopicRule = &Operation{
-		Name:    "DisableTopicRule",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/rules/{ruleName}/disable",
-		Segments: []Segment{
-			{Literal: "rules"},
-			{Label: "ruleName"},
-			{Literal: "disable"},
-		},
+		Name:     "DisableTopicRule",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/rules/{ruleName}/disable",
+		Segments: []Segment{{Literal: "rules"}, {Label: "ruleName"}, {Literal: "disable"}},
 		Errors: []*ErrorShape{
 			controlPlaneInternalException,
 			controlPlaneInvalidRequestException,
@@ -2865,18 +2442,12 @@ var (
 
 	// DisassociateSbomFromPackageVersion is DELETE /packages/{packageName}/versions/{versionName}/sbom.
 	DisassociateSbomFromPackageVersion = &Operation{
-		Name:    "DisassociateSbomFromPackageVersion",
-		Service: ControlPlane,
-		Method:  "DELETE",
-		Path:    "/packages/{packageName}/versions/{versionName}/sbom",
-		Segments: []Segment{
-			{Literal: "packages"},
-			{Label: "packageName"},
-			{Literal: "versions"},
-			{Label: "versionName"},
-			{Literal: "sbom"},
-		},
-		Query: []Binding{{"clientToken", "clientToken"}},
+		Name:     "DisassociateSbomFromPackageVersion",
+		Service:  ControlPlane,
+		Method:   "DELETE",
+		Path:     "/packages/{packageName}/versions/{versionName}/sbom",
+		Segments: []Segment{{Literal: "packages"}, {Label: "packageName"}, {Literal: "versions"}, {Label: "versionName"}, {Literal: "sbom"}},
+		Query:    []Binding{{"clientToken", "clientToken"}},
 		Errors: []*ErrorShape{
 			controlPlaneThrottlingException,
 			controlPlaneConflictException,
@@ -2888,15 +2459,11 @@ var (
 
 	// EnableTopicRule is POST /rules/{ruleName}/enable.
 	EnableTopicRule = &Operation{
-		Name:    "EnableTopicRule",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/rules/{ruleName}/enable",
-		Segments: []Segment{
-			{Literal: "rules"},
-			{Label: "ruleName"},
-			{Literal: "enable"},
-		},
+		Name:     "EnableTopicRule",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/rules/{ruleName}/enable",
+		Segments: []Segment{{Literal: "rules"}, {Label: "ruleName"}, {Literal: "enable"}},
 		Errors: []*ErrorShape{
 			controlPlaneInternalException,
 			controlPlaneInvalidRequestException,
@@ -2908,15 +2475,12 @@ var (
 
 	// GetBehaviorModelTrainingSummaries is GET /behavior-model-training/summaries.
 	GetBehaviorModelTrainingSummaries = &Operation{
-		Name:    "GetBehaviorModelTrainingSummaries",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/behavior-model-training/summaries",
-		Segments: []Segment{
-			{Literal: "behavior-model-training"},
-			{Literal: "summaries"},
-		},
-		Query: []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}, {"securityProfileName", "securityProfileName"}},
+		Name:     "GetBehaviorModelTrainingSummaries",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/behavior-model-training/summaries",
+		Segments: []Segment{{Literal: "behavior-model-training"}, {Literal: "summaries"}},
+		Query:    []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}, {"securityProfileName", "securityProfileName"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -2927,14 +2491,11 @@ var (
 
 	// GetBucketsAggregation is POST /indices/buckets.
 	GetBucketsAggregation = &Operation{
-		Name:    "GetBucketsAggregation",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/indices/buckets",
-		Segments: []Segment{
-			{Literal: "indices"},
-			{Literal: "buckets"},
-		},
+		Name:     "GetBucketsAggregation",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/indices/buckets",
+		Segments: []Segment{{Literal: "indices"}, {Literal: "buckets"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -2951,14 +2512,11 @@ var (
 
 	// GetCardinality is POST /indices/cardinality.
 	GetCardinality = &Operation{
-		Name:    "GetCardinality",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/indices/cardinality",
-		Segments: []Segment{
-			{Literal: "indices"},
-			{Literal: "cardinality"},
-		},
+		Name:     "GetCardinality",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/indices/cardinality",
+		Segments: []Segment{{Literal: "indices"}, {Literal: "cardinality"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -2975,14 +2533,11 @@ var (
 
 	// GetCommand is GET /commands/{commandId}.
 	GetCommand = &Operation{
-		Name:    "GetCommand",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/commands/{commandId}",
-		Segments: []Segment{
-			{Literal: "commands"},
-			{Label: "commandId"},
-		},
+		Name:     "GetCommand",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/commands/{commandId}",
+		Segments: []Segment{{Literal: "commands"}, {Label: "commandId"}},
 		Errors: []*ErrorShape{
 			controlPlaneValidationException,
 			controlPlaneResourceNotFoundException,
@@ -2993,15 +2548,12 @@ var (
 
 	// GetCommandExecution is GET /command-executions/{executionId}.
 	GetCommandExecution = &Operation{
-		Name:    "GetCommandExecution",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/command-executions/{executionId}",
-		Segments: []Segment{
-			{Literal: "command-executions"},
-			{Label: "executionId"},
-		},
-		Query: []Binding{{"includeResult", "includeResult"}, {"targetArn", "targetArn"}},
+		Name:     "GetCommandExecution",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/command-executions/{executionId}",
+		Segments: []Segment{{Literal: "command-executions"}, {Label: "executionId"}},
+		Query:    []Binding{{"includeResult", "includeResult"}, {"targetArn", "targetArn"}},
 		Errors: []*ErrorShape{
 			controlPlaneValidationException,
 			controlPlaneResourceNotFoundException,
@@ -3012,14 +2564,12 @@ var (
 
 	// GetEffectivePolicies is POST /effective-policies.
 	GetEffectivePolicies = &Operation{
-		Name:    "GetEffectivePolicies",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/effective-policies",
-		Segments: []Segment{
-			{Literal: "effective-policies"},
-		},
-		Query: []Binding{{"thingName", "thingName"}},
+		Name:     "GetEffectivePolicies",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/effective-policies",
+		Segments: []Segment{{Literal: "effective-policies"}},
+		Query:    []Binding{{"thingName", "thingName"}},
 		Errors: []*ErrorShape{
 			controlPlaneResourceNotFoundException,
 			controlPlaneInvalidRequestException,
@@ -3034,14 +2584,11 @@ var (
 
 	// GetIndexingConfiguration is GET /indexing/config.
 	GetIndexingConfiguration = &Operation{
-		Name:    "GetIndexingConfiguration",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/indexing/config",
-		Segments: []Segment{
-			{Literal: "indexing"},
-			{Literal: "config"},
-		},
+		Name:     "GetIndexingConfiguration",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/indexing/config",
+		Segments: []Segment{{Literal: "indexing"}, {Literal: "config"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -3054,16 +2601,12 @@ var (
 
 	// GetJobDocument is GET /jobs/{jobId}/job-document.
 	GetJobDocument = &Operation{
-		Name:    "GetJobDocument",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/jobs/{jobId}/job-document",
-		Segments: []Segment{
-			{Literal: "jobs"},
-			{Label: "jobId"},
-			{Literal: "job-document"},
-		},
-		Query: []Binding{{"beforeSubstitution", "beforeSubstitution"}},
+		Name:     "GetJobDocument",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/jobs/{jobId}/job-document",
+		Segments: []Segment{{Literal: "jobs"}, {Label: "jobId"}, {Literal: "job-document"}},
+		Query:    []Binding{{"beforeSubstitution", "beforeSubstitution"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneResourceNotFoundException,
@@ -3075,13 +2618,11 @@ var (
 
 	// GetLoggingOptions is GET /loggingOptions.
 	GetLoggingOptions = &Operation{
-		Name:    "GetLoggingOptions",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/loggingOptions",
-		Segments: []Segment{
-			{Literal: "loggingOptions"},
-		},
+		Name:     "GetLoggingOptions",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/loggingOptions",
+		Segments: []Segment{{Literal: "loggingOptions"}},
 		Errors: []*ErrorShape{
 			controlPlaneInternalException,
 			controlPlaneInvalidRequestException,
@@ -3091,14 +2632,11 @@ var (
 
 	// GetOTAUpdate is GET /otaUpdates/{otaUpdateId}.
 	GetOTAUpdate = &Operation{
-		Name:    "GetOTAUpdate",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/otaUpdates/{otaUpdateId}",
-		Segments: []Segment{
-			{Literal: "otaUpdates"},
-			{Label: "otaUpdateId"},
-		},
+		Name:     "GetOTAUpdate",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/otaUpdates/{otaUpdateId}",
+		Segments: []Segment{{Literal: "otaUpdates"}, {Label: "otaUpdateId"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -3111,14 +2649,11 @@ var (
 
 	// GetPackage is GET /packages/{packageName}.
 	GetPackage = &Operation{
-		Name:    "GetPackage",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/packages/{packageName}",
-		Segments: []Segment{
-			{Literal: "packages"},
-			{Label: "packageName"},
-		},
+		Name:     "GetPackage",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/packages/{packageName}",
+		Segments: []Segment{{Literal: "packages"}, {Label: "packageName"}},
 		Errors: []*ErrorShape{
 			controlPlaneThrottlingException,
 			controlPlaneInternalServerException,
@@ -3129,13 +2664,11 @@ var (
 
 	// GetPackageConfiguration is GET /package-configuration.
 	GetPackageConfiguration = &Operation{
-		Name:    "GetPackageConfiguration",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/package-configuration",
-		Segments: []Segment{
-			{Literal: "package-configuration"},
-		},
+		Name:     "GetPackageConfiguration",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/package-configuration",
+		Segments: []Segment{{Literal: "package-configuration"}},
 		Errors: []*ErrorShape{
 			controlPlaneThrottlingException,
 			controlPlaneInternalServerException,
@@ -3144,16 +2677,11 @@ var (
 
 	// GetPackageVersion is GET /packages/{packageName}/versions/{versionName}.
 	GetPackageVersion = &Operation{
-		Name:    "GetPackageVersion",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/packages/{packageName}/versions/{versionName}",
-		Segments: []Segment{
-			{Literal: "packages"},
-			{Label: "packageName"},
-			{Literal: "versions"},
-			{Label: "versionName"},
-		},
+		Name:     "GetPackageVersion",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/packages/{packageName}/versions/{versionName}",
+		Segments: []Segment{{Literal: "packages"}, {Label: "packageName"}, {Literal: "versions"}, {Label: "versionName"}},
 		Errors: []*ErrorShape{
 			controlPlaneThrottlingException,
 			controlPlaneInternalServerException,
@@ -3164,14 +2692,11 @@ var (
 
 	// GetPercentiles is POST /indices/percentiles.
 	GetPercentiles = &Operation{
-		Name:    "GetPercentiles",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/indices/percentiles",
-		Segments: []Segment{
-			{Literal: "indices"},
-			{Literal: "percentiles"},
-		},
+		Name:     "GetPercentiles",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/indices/percentiles",
+		Segments: []Segment{{Literal: "indices"}, {Literal: "percentiles"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -3188,14 +2713,11 @@ var (
 
 	// GetPolicy is GET /policies/{policyName}.
 	GetPolicy = &Operation{
-		Name:    "GetPolicy",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/policies/{policyName}",
-		Segments: []Segment{
-			{Literal: "policies"},
-			{Label: "policyName"},
-		},
+		Name:     "GetPolicy",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/policies/{policyName}",
+		Segments: []Segment{{Literal: "policies"}, {Label: "policyName"}},
 		Errors: []*ErrorShape{
 			controlPlaneResourceNotFoundException,
 			controlPlaneInvalidRequestException,
@@ -3209,16 +2731,11 @@ var (
 
 	// GetPolicyVersion is GET /policies/{policyName}/version/{policyVersionId}.
 	GetPolicyVersion = &Operation{
-		Name:    "GetPolicyVersion",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/policies/{policyName}/version/{policyVersionId}",
-		Segments: []Segment{
-			{Literal: "policies"},
-			{Label: "policyName"},
-			{Literal: "version"},
-			{Label: "policyVersionId"},
-		},
+		Name:     "GetPolicyVersion",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/policies/{policyName}/version/{policyVersionId}",
+		Segments: []Segment{{Literal: "policies"}, {Label: "policyName"}, {Literal: "version"}, {Label: "policyVersionId"}},
 		Errors: []*ErrorShape{
 			controlPlaneResourceNotFoundException,
 			controlPlaneInvalidRequestException,
@@ -3232,13 +2749,11 @@ var (
 
 	// GetRegistrationCode is GET /registrationcode.
 	GetRegistrationCode = &Operation{
-		Name:    "GetRegistrationCode",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/registrationcode",
-		Segments: []Segment{
-			{Literal: "registrationcode"},
-		},
+		Name:     "GetRegistrationCode",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/registrationcode",
+		Segments: []Segment{{Literal: "registrationcode"}},
 		Errors: []*ErrorShape{
 			controlPlaneThrottlingException,
 			controlPlaneUnauthorizedException,
@@ -3251,14 +2766,11 @@ var (
 
 	// GetStatistics is POST /indices/statistics.
 	GetStatistics = &Operation{
-		Name:    "GetStatistics",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/indices/statistics",
-		Segments: []Segment{
-			{Literal: "indices"},
-			{Literal: "statistics"},
-		},
+		Name:     "GetStatistics",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/indices/statistics",
+		Segments: []Segment{{Literal: "indices"}, {Literal: "statistics"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -3275,15 +2787,11 @@ var (
 
 	// GetThingConnectivityData is POST /things/{thingName}/connectivity-data.
 	GetThingConnectivityData = &Operation{
-		Name:    "GetThingConnectivityData",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/things/{thingName}/connectivity-data",
-		Segments: []Segment{
-			{Literal: "things"},
-			{Label: "thingName"},
-			{Literal: "connectivity-data"},
-		},
+		Name:     "GetThingConnectivityData",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/things/{thingName}/connectivity-data",
+		Segments: []Segment{{Literal: "things"}, {Label: "thingName"}, {Literal: "connectivity-data"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -3298,14 +2806,11 @@ var (
 
 	// GetTopicRule is GET /rules/{ruleName}.
 	GetTopicRule = &Operation{
-		Name:    "GetTopicRule",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/rules/{ruleName}",
-		Segments: []Segment{
-			{Literal: "rules"},
-			{Label: "ruleName"},
-		},
+		Name:     "GetTopicRule",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/rules/{ruleName}",
+		Segments: []Segment{{Literal: "rules"}, {Label: "ruleName"}},
 		Errors: []*ErrorShape{
 			controlPlaneInternalException,
 			controlPlaneInvalidRequestException,
@@ -3316,14 +2821,11 @@ var (
 
 	// GetTopicRuleDestination is GET /destinations/{arn+}.
 	GetTopicRuleDestination = &Operation{
-		Name:    "GetTopicRuleDestination",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/destinations/{arn+}",
-		Segments: []Segment{
-			{Literal: "destinations"},
-			{Label: "arn", Greedy: true},
-		},
+		Name:     "GetTopicRuleDestination",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/destinations/{arn+}",
+		Segments: []Segment{{Literal: "destinations"}, {Label: "arn", Greedy: true}},
 		Errors: []*ErrorShape{
 			controlPlaneInternalException,
 			controlPlaneInvalidRequestException,
@@ -3334,14 +2836,12 @@ var (
 
 	// GetV2LoggingOptions is GET /v2LoggingOptions.
 	GetV2LoggingOptions = &Operation{
-		Name:    "GetV2LoggingOptions",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/v2LoggingOptions",
-		Segments: []Segment{
-			{Literal: "v2LoggingOptions"},
-		},
-		Query: []Binding{{"verbose", "verbose"}},
+		Name:     "GetV2LoggingOptions",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/v2LoggingOptions",
+		Segments: []Segment{{Literal: "v2LoggingOptions"}},
+		Query:    []Binding{{"verbose", "verbose"}},
 		Errors: []*ErrorShape{
 			controlPlaneInternalException,
 			controlPlaneNotConfiguredException,
@@ -3351,14 +2851,12 @@ var (
 
 	// ListActiveViolations is GET /active-violations.
 	ListActiveViolations = &Operation{
-		Name:    "ListActiveViolations",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/active-violations",
-		Segments: []Segment{
-			{Literal: "active-violations"},
-		},
-		Query: []Binding{{"behaviorCriteriaType", "behaviorCriteriaType"}, {"listSuppressedAlerts", "listSuppressedAlerts"}, {"maxResults", "maxResults"}, {"nextToken", "nextToken"}, {"securityProfileName", "securityProfileName"}, {"thingName", "thingName"}, {"verificationState", "verificationState"}},
+		Name:     "ListActiveViolations",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/active-violations",
+		Segments: []Segment{{Literal: "active-violations"}},
+		Query:    []Binding{{"behaviorCriteriaType", "behaviorCriteriaType"}, {"listSuppressedAlerts", "listSuppressedAlerts"}, {"maxResults", "maxResults"}, {"nextToken", "nextToken"}, {"securityProfileName", "securityProfileName"}, {"thingName", "thingName"}, {"verificationState", "verificationState"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneResourceNotFoundException,
@@ -3369,15 +2867,12 @@ var (
 
 	// ListAttachedPolicies is POST /attached-policies/{target}.
 	ListAttachedPolicies = &Operation{
-		Name:    "ListAttachedPolicies",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/attached-policies/{target}",
-		Segments: []Segment{
-			{Literal: "attached-policies"},
-			{Label: "target"},
-		},
-		Query: []Binding{{"marker", "marker"}, {"pageSize", "pageSize"}, {"recursive", "recursive"}},
+		Name:     "ListAttachedPolicies",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/attached-policies/{target}",
+		Segments: []Segment{{Literal: "attached-policies"}, {Label: "target"}},
+		Query:    []Binding{{"marker", "marker"}, {"pageSize", "pageSize"}, {"recursive", "recursive"}},
 		Errors: []*ErrorShape{
 			controlPlaneResourceNotFoundException,
 			controlPlaneInvalidRequestException,
@@ -3392,14 +2887,11 @@ var (
 
 	// ListAuditFindings is POST /audit/findings.
 	ListAuditFindings = &Operation{
-		Name:    "ListAuditFindings",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/audit/findings",
-		Segments: []Segment{
-			{Literal: "audit"},
-			{Literal: "findings"},
-		},
+		Name:     "ListAuditFindings",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/audit/findings",
+		Segments: []Segment{{Literal: "audit"}, {Literal: "findings"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -3409,16 +2901,12 @@ var (
 
 	// ListAuditMitigationActionsExecutions is GET /audit/mitigationactions/executions.
 	ListAuditMitigationActionsExecutions = &Operation{
-		Name:    "ListAuditMitigationActionsExecutions",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/audit/mitigationactions/executions",
-		Segments: []Segment{
-			{Literal: "audit"},
-			{Literal: "mitigationactions"},
-			{Literal: "executions"},
-		},
-		Query: []Binding{{"actionStatus", "actionStatus"}, {"findingId", "findingId"}, {"maxResults", "maxResults"}, {"nextToken", "nextToken"}, {"taskId", "taskId"}},
+		Name:     "ListAuditMitigationActionsExecutions",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/audit/mitigationactions/executions",
+		Segments: []Segment{{Literal: "audit"}, {Literal: "mitigationactions"}, {Literal: "executions"}},
+		Query:    []Binding{{"actionStatus", "actionStatus"}, {"findingId", "findingId"}, {"maxResults", "maxResults"}, {"nextToken", "nextToken"}, {"taskId", "taskId"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -3428,16 +2916,12 @@ var (
 
 	// ListAuditMitigationActionsTasks is GET /audit/mitigationactions/tasks.
 	ListAuditMitigationActionsTasks = &Operation{
-		Name:    "ListAuditMitigationActionsTasks",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/audit/mitigationactions/tasks",
-		Segments: []Segment{
-			{Literal: "audit"},
-			{Literal: "mitigationactions"},
-			{Literal: "tasks"},
-		},
-		Query: []Binding{{"auditTaskId", "auditTaskId"}, {"endTime", "endTime"}, {"findingId", "findingId"}, {"maxResults", "maxResults"}, {"nextToken", "nextToken"}, {"startTime", "startTime"}, {"taskStatus", "taskStatus"}},
+		Name:     "ListAuditMitigationActionsTasks",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/audit/mitigationactions/tasks",
+		Segments: []Segment{{Literal: "audit"}, {Literal: "mitigationactions"}, {Literal: "tasks"}},
+		Query:    []Binding{{"auditTaskId", "auditTaskId"}, {"endTime", "endTime"}, {"findingId", "findingId"}, {"maxResults", "maxResults"}, {"nextToken", "nextToken"}, {"startTime", "startTime"}, {"taskStatus", "taskStatus"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -3447,15 +2931,11 @@ var (
 
 	// ListAuditSuppressions is POST /audit/suppressions/list.
 	ListAuditSuppressions = &Operation{
-		Name:    "ListAuditSuppressions",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/audit/suppressions/list",
-		Segments: []Segment{
-			{Literal: "audit"},
-			{Literal: "suppressions"},
-			{Literal: "list"},
-		},
+		Name:     "ListAuditSuppressions",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/audit/suppressions/list",
+		Segments: []Segment{{Literal: "audit"}, {Literal: "suppressions"}, {Literal: "list"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -3465,15 +2945,12 @@ var (
 
 	// ListAuditTasks is GET /audit/tasks.
 	ListAuditTasks = &Operation{
-		Name:    "ListAuditTasks",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/audit/tasks",
-		Segments: []Segment{
-			{Literal: "audit"},
-			{Literal: "tasks"},
-		},
-		Query: []Binding{{"endTime", "endTime"}, {"maxResults", "maxResults"}, {"nextToken", "nextToken"}, {"startTime", "startTime"}, {"taskStatus", "taskStatus"}, {"taskType", "taskType"}},
+		Name:     "ListAuditTasks",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/audit/tasks",
+		Segments: []Segment{{Literal: "audit"}, {Literal: "tasks"}},
+		Query:    []Binding{{"endTime", "endTime"}, {"maxResults", "maxResults"}, {"nextToken", "nextToken"}, {"startTime", "startTime"}, {"taskStatus", "taskStatus"}, {"taskType", "taskType"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -3483,14 +2960,12 @@ var (
 
 	// ListAuthorizers is GET /authorizers/.
 	ListAuthorizers = &Operation{
-		Name:    "ListAuthorizers",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/authorizers/",
-		Segments: []Segment{
-			{Literal: "authorizers"},
-		},
-		Query: []Binding{{"ascendingOrder", "isAscendingOrder"}, {"marker", "marker"}, {"pageSize", "pageSize"}, {"status", "status"}},
+		Name:     "ListAuthorizers",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/authorizers/",
+		Segments: []Segment{{Literal: "authorizers"}},
+		Query:    []Binding{{"ascendingOrder", "isAscendingOrder"}, {"marker", "marker"}, {"pageSize", "pageSize"}, {"status", "status"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -3502,14 +2977,12 @@ var (
 
 	// ListBillingGroups is GET /billing-groups.
 	ListBillingGroups = &Operation{
-		Name:    "ListBillingGroups",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/billing-groups",
-		Segments: []Segment{
-			{Literal: "billing-groups"},
-		},
-		Query: []Binding{{"maxResults", "maxResults"}, {"namePrefixFilter", "namePrefixFilter"}, {"nextToken", "nextToken"}},
+		Name:     "ListBillingGroups",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/billing-groups",
+		Segments: []Segment{{Literal: "billing-groups"}},
+		Query:    []Binding{{"maxResults", "maxResults"}, {"namePrefixFilter", "namePrefixFilter"}, {"nextToken", "nextToken"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneInternalFailureException,
@@ -3521,14 +2994,12 @@ var (
 
 	// ListCACertificates is GET /cacertificates.
 	ListCACertificates = &Operation{
-		Name:    "ListCACertificates",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/cacertificates",
-		Segments: []Segment{
-			{Literal: "cacertificates"},
-		},
-		Query: []Binding{{"ascendingOrder", "isAscendingOrder"}, {"marker", "marker"}, {"pageSize", "pageSize"}, {"templateName", "templateName"}},
+		Name:     "ListCACertificates",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/cacertificates",
+		Segments: []Segment{{Literal: "cacertificates"}},
+		Query:    []Binding{{"ascendingOrder", "isAscendingOrder"}, {"marker", "marker"}, {"pageSize", "pageSize"}, {"templateName", "templateName"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -3541,14 +3012,12 @@ var (
 
 	// ListCertificateProviders is GET /certificate-providers/.
 	ListCertificateProviders = &Operation{
-		Name:    "ListCertificateProviders",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/certificate-providers/",
-		Segments: []Segment{
-			{Literal: "certificate-providers"},
-		},
-		Query: []Binding{{"ascendingOrder", "isAscendingOrder"}, {"nextToken", "nextToken"}},
+		Name:     "ListCertificateProviders",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/certificate-providers/",
+		Segments: []Segment{{Literal: "certificate-providers"}},
+		Query:    []Binding{{"ascendingOrder", "isAscendingOrder"}, {"nextToken", "nextToken"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -3560,14 +3029,12 @@ var (
 
 	// ListCertificates is GET /certificates.
 	ListCertificates = &Operation{
-		Name:    "ListCertificates",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/certificates",
-		Segments: []Segment{
-			{Literal: "certificates"},
-		},
-		Query: []Binding{{"ascendingOrder", "isAscendingOrder"}, {"marker", "marker"}, {"pageSize", "pageSize"}},
+		Name:     "ListCertificates",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/certificates",
+		Segments: []Segment{{Literal: "certificates"}},
+		Query:    []Binding{{"ascendingOrder", "isAscendingOrder"}, {"marker", "marker"}, {"pageSize", "pageSize"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -3580,15 +3047,12 @@ var (
 
 	// ListCertificatesByCA is GET /certificates-by-ca/{caCertificateId}.
 	ListCertificatesByCA = &Operation{
-		Name:    "ListCertificatesByCA",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/certificates-by-ca/{caCertificateId}",
-		Segments: []Segment{
-			{Literal: "certificates-by-ca"},
-			{Label: "caCertificateId"},
-		},
-		Query: []Binding{{"ascendingOrder", "isAscendingOrder"}, {"marker", "marker"}, {"pageSize", "pageSize"}},
+		Name:     "ListCertificatesByCA",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/certificates-by-ca/{caCertificateId}",
+		Segments: []Segment{{Literal: "certificates-by-ca"}, {Label: "caCertificateId"}},
+		Query:    []Binding{{"ascendingOrder", "isAscendingOrder"}, {"marker", "marker"}, {"pageSize", "pageSize"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -3601,14 +3065,12 @@ var (
 
 	// ListCommandExecutions is POST /command-executions.
 	ListCommandExecutions = &Operation{
-		Name:    "ListCommandExecutions",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/command-executions",
-		Segments: []Segment{
-			{Literal: "command-executions"},
-		},
-		Query: []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}},
+		Name:     "ListCommandExecutions",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/command-executions",
+		Segments: []Segment{{Literal: "command-executions"}},
+		Query:    []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}},
 		Errors: []*ErrorShape{
 			controlPlaneValidationException,
 			controlPlaneResourceNotFoundException,
@@ -3619,14 +3081,12 @@ var (
 
 	// ListCommands is GET /commands.
 	ListCommands = &Operation{
-		Name:    "ListCommands",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/commands",
-		Segments: []Segment{
-			{Literal: "commands"},
-		},
-		Query: []Binding{{"commandParameterName", "commandParameterName"}, {"maxResults", "maxResults"}, {"namespace", "namespace"}, {"nextToken", "nextToken"}, {"sortOrder", "sortOrder"}},
+		Name:     "ListCommands",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/commands",
+		Segments: []Segment{{Literal: "commands"}},
+		Query:    []Binding{{"commandParameterName", "commandParameterName"}, {"maxResults", "maxResults"}, {"namespace", "namespace"}, {"nextToken", "nextToken"}, {"sortOrder", "sortOrder"}},
 		Errors: []*ErrorShape{
 			controlPlaneValidationException,
 			controlPlaneThrottlingException,
@@ -3636,14 +3096,12 @@ var (
 
 	// ListCustomMetrics is GET /custom-metrics.
 	ListCustomMetrics = &Operation{
-		Name:    "ListCustomMetrics",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/custom-metrics",
-		Segments: []Segment{
-			{Literal: "custom-metrics"},
-		},
-		Query: []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}},
+		Name:     "ListCustomMetrics",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/custom-metrics",
+		Segments: []Segment{{Literal: "custom-metrics"}},
+		Query:    []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -3653,16 +3111,12 @@ var (
 
 	// ListDetectMitigationActionsExecutions is GET /detect/mitigationactions/executions.
 	ListDetectMitigationActionsExecutions = &Operation{
-		Name:    "ListDetectMitigationActionsExecutions",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/detect/mitigationactions/executions",
-		Segments: []Segment{
-			{Literal: "detect"},
-			{Literal: "mitigationactions"},
-			{Literal: "executions"},
-		},
-		Query: []Binding{{"endTime", "endTime"}, {"maxResults", "maxResults"}, {"nextToken", "nextToken"}, {"startTime", "startTime"}, {"taskId", "taskId"}, {"thingName", "thingName"}, {"violationId", "violationId"}},
+		Name:     "ListDetectMitigationActionsExecutions",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/detect/mitigationactions/executions",
+		Segments: []Segment{{Literal: "detect"}, {Literal: "mitigationactions"}, {Literal: "executions"}},
+		Query:    []Binding{{"endTime", "endTime"}, {"maxResults", "maxResults"}, {"nextToken", "nextToken"}, {"startTime", "startTime"}, {"taskId", "taskId"}, {"thingName", "thingName"}, {"violationId", "violationId"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -3672,16 +3126,12 @@ var (
 
 	// ListDetectMitigationActionsTasks is GET /detect/mitigationactions/tasks.
 	ListDetectMitigationActionsTasks = &Operation{
-		Name:    "ListDetectMitigationActionsTasks",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/detect/mitigationactions/tasks",
-		Segments: []Segment{
-			{Literal: "detect"},
-			{Literal: "mitigationactions"},
-			{Literal: "tasks"},
-		},
-		Query: []Binding{{"endTime", "endTime"}, {"maxResults", "maxResults"}, {"nextToken", "nextToken"}, {"startTime", "startTime"}},
+		Name:     "ListDetectMitigationActionsTasks",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/detect/mitigationactions/tasks",
+		Segments: []Segment{{Literal: "detect"}, {Literal: "mitigationactions"}, {Literal: "tasks"}},
+		Query:    []Binding{{"endTime", "endTime"}, {"maxResults", "maxResults"}, {"nextToken", "nextToken"}, {"startTime", "startTime"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -3691,14 +3141,12 @@ var (
 
 	// ListDimensions is GET /dimensions.
 	ListDimensions = &Operation{
-		Name:    "ListDimensions",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/dimensions",
-		Segments: []Segment{
-			{Literal: "dimensions"},
-		},
-		Query: []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}},
+		Name:     "ListDimensions",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/dimensions",
+		Segments: []Segment{{Literal: "dimensions"}},
+		Query:    []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}},
 		Errors: []*ErrorShape{
 			controlPlaneInternalFailureException,
 			controlPlaneInvalidRequestException,
@@ -3708,14 +3156,12 @@ var (
 
 	// ListDomainConfigurations is GET /domainConfigurations.
 	ListDomainConfigurations = &Operation{
-		Name:    "ListDomainConfigurations",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/domainConfigurations",
-		Segments: []Segment{
-			{Literal: "domainConfigurations"},
-		},
-		Query: []Binding{{"marker", "marker"}, {"pageSize", "pageSize"}, {"serviceType", "serviceType"}},
+		Name:     "ListDomainConfigurations",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/domainConfigurations",
+		Segments: []Segment{{Literal: "domainConfigurations"}},
+		Query:    []Binding{{"marker", "marker"}, {"pageSize", "pageSize"}, {"serviceType", "serviceType"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -3727,14 +3173,12 @@ var (
 
 	// ListFleetMetrics is GET /fleet-metrics.
 	ListFleetMetrics = &Operation{
-		Name:    "ListFleetMetrics",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/fleet-metrics",
-		Segments: []Segment{
-			{Literal: "fleet-metrics"},
-		},
-		Query: []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}},
+		Name:     "ListFleetMetrics",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/fleet-metrics",
+		Segments: []Segment{{Literal: "fleet-metrics"}},
+		Query:    []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -3746,14 +3190,12 @@ var (
 
 	// ListIndices is GET /indices.
 	ListIndices = &Operation{
-		Name:    "ListIndices",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/indices",
-		Segments: []Segment{
-			{Literal: "indices"},
-		},
-		Query: []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}},
+		Name:     "ListIndices",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/indices",
+		Segments: []Segment{{Literal: "indices"}},
+		Query:    []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -3766,16 +3208,12 @@ var (
 
 	// ListJobExecutionsForJob is GET /jobs/{jobId}/things.
 	ListJobExecutionsForJob = &Operation{
-		Name:    "ListJobExecutionsForJob",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/jobs/{jobId}/things",
-		Segments: []Segment{
-			{Literal: "jobs"},
-			{Label: "jobId"},
-			{Literal: "things"},
-		},
-		Query: []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}, {"status", "status"}},
+		Name:     "ListJobExecutionsForJob",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/jobs/{jobId}/things",
+		Segments: []Segment{{Literal: "jobs"}, {Label: "jobId"}, {Literal: "things"}},
+		Query:    []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}, {"status", "status"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneResourceNotFoundException,
@@ -3787,16 +3225,12 @@ var (
 
 	// ListJobExecutionsForThing is GET /things/{thingName}/jobs.
 	ListJobExecutionsForThing = &Operation{
-		Name:    "ListJobExecutionsForThing",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/things/{thingName}/jobs",
-		Segments: []Segment{
-			{Literal: "things"},
-			{Label: "thingName"},
-			{Literal: "jobs"},
-		},
-		Query: []Binding{{"jobId", "jobId"}, {"maxResults", "maxResults"}, {"namespaceId", "namespaceId"}, {"nextToken", "nextToken"}, {"status", "status"}},
+		Name:     "ListJobExecutionsForThing",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/things/{thingName}/jobs",
+		Segments: []Segment{{Literal: "things"}, {Label: "thingName"}, {Literal: "jobs"}},
+		Query:    []Binding{{"jobId", "jobId"}, {"maxResults", "maxResults"}, {"namespaceId", "namespaceId"}, {"nextToken", "nextToken"}, {"status", "status"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneResourceNotFoundException,
@@ -3808,14 +3242,12 @@ var (
 
 	// ListJobTemplates is GET /job-templates.
 	ListJobTemplates = &Operation{
-		Name:    "ListJobTemplates",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/job-templates",
-		Segments: []Segment{
-			{Literal: "job-templates"},
-		},
-		Query: []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}},
+		Name:     "ListJobTemplates",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/job-templates",
+		Segments: []Segment{{Literal: "job-templates"}},
+		Query:    []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -3826,14 +3258,12 @@ var (
 
 	// ListJobs is GET /jobs.
 	ListJobs = &Operation{
-		Name:    "ListJobs",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/jobs",
-		Segments: []Segment{
-			{Literal: "jobs"},
-		},
-		Query: []Binding{{"maxResults", "maxResults"}, {"namespaceId", "namespaceId"}, {"nextToken", "nextToken"}, {"status", "status"}, {"targetSelection", "targetSelection"}, {"thingGroupId", "thingGroupId"}, {"thingGroupName", "thingGroupName"}},
+		Name:     "ListJobs",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/jobs",
+		Segments: []Segment{{Literal: "jobs"}},
+		Query:    []Binding{{"maxResults", "maxResults"}, {"namespaceId", "namespaceId"}, {"nextToken", "nextToken"}, {"status", "status"}, {"targetSelection", "targetSelection"}, {"thingGroupId", "thingGroupId"}, {"thingGroupName", "thingGroupName"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneResourceNotFoundException,
@@ -3845,14 +3275,12 @@ var (
 
 	// ListManagedJobTemplates is GET /managed-job-templates.
 	ListManagedJobTemplates = &Operation{
-		Name:    "ListManagedJobTemplates",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/managed-job-templates",
-		Segments: []Segment{
-			{Literal: "managed-job-templates"},
-		},
-		Query: []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}, {"templateName", "templateName"}},
+		Name:     "ListManagedJobTemplates",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/managed-job-templates",
+		Segments: []Segment{{Literal: "managed-job-templates"}},
+		Query:    []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}, {"templateName", "templateName"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneResourceNotFoundException,
@@ -3864,14 +3292,12 @@ var (
 
 	// ListMetricValues is GET /metric-values.
 	ListMetricValues = &Operation{
-		Name:    "ListMetricValues",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/metric-values",
-		Segments: []Segment{
-			{Literal: "metric-values"},
-		},
-		Query: []Binding{{"dimensionName", "dimensionName"}, {"dimensionValueOperator", "dimensionValueOperator"}, {"endTime", "endTime"}, {"maxResults", "maxResults"}, {"metricName", "metricName"}, {"nextToken", "nextToken"}, {"startTime", "startTime"}, {"thingName", "thingName"}},
+		Name:     "ListMetricValues",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/metric-values",
+		Segments: []Segment{{Literal: "metric-values"}},
+		Query:    []Binding{{"dimensionName", "dimensionName"}, {"dimensionValueOperator", "dimensionValueOperator"}, {"endTime", "endTime"}, {"maxResults", "maxResults"}, {"metricName", "metricName"}, {"nextToken", "nextToken"}, {"startTime", "startTime"}, {"thingName", "thingName"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -3882,15 +3308,12 @@ var (
 
 	// ListMitigationActions is GET /mitigationactions/actions.
 	ListMitigationActions = &Operation{
-		Name:    "ListMitigationActions",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/mitigationactions/actions",
-		Segments: []Segment{
-			{Literal: "mitigationactions"},
-			{Literal: "actions"},
-		},
-		Query: []Binding{{"actionType", "actionType"}, {"maxResults", "maxResults"}, {"nextToken", "nextToken"}},
+		Name:     "ListMitigationActions",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/mitigationactions/actions",
+		Segments: []Segment{{Literal: "mitigationactions"}, {Literal: "actions"}},
+		Query:    []Binding{{"actionType", "actionType"}, {"maxResults", "maxResults"}, {"nextToken", "nextToken"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -3900,14 +3323,12 @@ var (
 
 	// ListOTAUpdates is GET /otaUpdates.
 	ListOTAUpdates = &Operation{
-		Name:    "ListOTAUpdates",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/otaUpdates",
-		Segments: []Segment{
-			{Literal: "otaUpdates"},
-		},
-		Query: []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}, {"otaUpdateStatus", "otaUpdateStatus"}},
+		Name:     "ListOTAUpdates",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/otaUpdates",
+		Segments: []Segment{{Literal: "otaUpdates"}},
+		Query:    []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}, {"otaUpdateStatus", "otaUpdateStatus"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -3919,14 +3340,12 @@ var (
 
 	// ListOutgoingCertificates is GET /certificates-out-going.
 	ListOutgoingCertificates = &Operation{
-		Name:    "ListOutgoingCertificates",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/certificates-out-going",
-		Segments: []Segment{
-			{Literal: "certificates-out-going"},
-		},
-		Query: []Binding{{"ascendingOrder", "isAscendingOrder"}, {"marker", "marker"}, {"pageSize", "pageSize"}},
+		Name:     "ListOutgoingCertificates",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/certificates-out-going",
+		Segments: []Segment{{Literal: "certificates-out-going"}},
+		Query:    []Binding{{"ascendingOrder", "isAscendingOrder"}, {"marker", "marker"}, {"pageSize", "pageSize"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -3938,16 +3357,12 @@ var (
 
 	// ListPackageVersions is GET /packages/{packageName}/versions.
 	ListPackageVersions = &Operation{
-		Name:    "ListPackageVersions",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/packages/{packageName}/versions",
-		Segments: []Segment{
-			{Literal: "packages"},
-			{Label: "packageName"},
-			{Literal: "versions"},
-		},
-		Query: []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}, {"status", "status"}},
+		Name:     "ListPackageVersions",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/packages/{packageName}/versions",
+		Segments: []Segment{{Literal: "packages"}, {Label: "packageName"}, {Literal: "versions"}},
+		Query:    []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}, {"status", "status"}},
 		Errors: []*ErrorShape{
 			controlPlaneThrottlingException,
 			controlPlaneInternalServerException,
@@ -3957,14 +3372,12 @@ var (
 
 	// ListPackages is GET /packages.
 	ListPackages = &Operation{
-		Name:    "ListPackages",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/packages",
-		Segments: []Segment{
-			{Literal: "packages"},
-		},
-		Query: []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}},
+		Name:     "ListPackages",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/packages",
+		Segments: []Segment{{Literal: "packages"}},
+		Query:    []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}},
 		Errors: []*ErrorShape{
 			controlPlaneThrottlingException,
 			controlPlaneInternalServerException,
@@ -3974,14 +3387,12 @@ var (
 
 	// ListPolicies is GET /policies.
 	ListPolicies = &Operation{
-		Name:    "ListPolicies",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/policies",
-		Segments: []Segment{
-			{Literal: "policies"},
-		},
-		Query: []Binding{{"ascendingOrder", "isAscendingOrder"}, {"marker", "marker"}, {"pageSize", "pageSize"}},
+		Name:     "ListPolicies",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/policies",
+		Segments: []Segment{{Literal: "policies"}},
+		Query:    []Binding{{"ascendingOrder", "isAscendingOrder"}, {"marker", "marker"}, {"pageSize", "pageSize"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -3994,15 +3405,13 @@ var (
 
 	// ListPolicyPrincipals is GET /policy-principals.
 	ListPolicyPrincipals = &Operation{
-		Name:    "ListPolicyPrincipals",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/policy-principals",
-		Segments: []Segment{
-			{Literal: "policy-principals"},
-		},
-		Query:  []Binding{{"ascendingOrder", "isAscendingOrder"}, {"marker", "marker"}, {"pageSize", "pageSize"}},
-		Header: []Binding{{"policyName", "x-amzn-iot-policy"}},
+		Name:     "ListPolicyPrincipals",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/policy-principals",
+		Segments: []Segment{{Literal: "policy-principals"}},
+		Query:    []Binding{{"ascendingOrder", "isAscendingOrder"}, {"marker", "marker"}, {"pageSize", "pageSize"}},
+		Header:   []Binding{{"policyName", "x-amzn-iot-policy"}},
 		Errors: []*ErrorShape{
 			controlPlaneResourceNotFoundException,
 			controlPlaneInvalidRequestException,
@@ -4016,15 +3425,11 @@ var (
 
 	// ListPolicyVersions is GET /policies/{policyName}/version.
 	ListPolicyVersions = &Operation{
-		Name:    "ListPolicyVersions",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/policies/{policyName}/version",
-		Segments: []Segment{
-			{Literal: "policies"},
-			{Label: "policyName"},
-			{Literal: "version"},
-		},
+		Name:     "ListPolicyVersions",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/policies/{policyName}/version",
+		Segments: []Segment{{Literal: "policies"}, {Label: "policyName"}, {Literal: "version"}},
 		Errors: []*ErrorShape{
 			controlPlaneResourceNotFoundException,
 			controlPlaneInvalidRequestException,
@@ -4038,15 +3443,13 @@ var (
 
 	// ListPrincipalPolicies is GET /principal-policies.
 	ListPrincipalPolicies = &Operation{
-		Name:    "ListPrincipalPolicies",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/principal-policies",
-		Segments: []Segment{
-			{Literal: "principal-policies"},
-		},
-		Query:  []Binding{{"ascendingOrder", "isAscendingOrder"}, {"marker", "marker"}, {"pageSize", "pageSize"}},
-		Header: []Binding{{"principal", "x-amzn-iot-principal"}},
+		Name:     "ListPrincipalPolicies",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/principal-policies",
+		Segments: []Segment{{Literal: "principal-policies"}},
+		Query:    []Binding{{"ascendingOrder", "isAscendingOrder"}, {"marker", "marker"}, {"pageSize", "pageSize"}},
+		Header:   []Binding{{"principal", "x-amzn-iot-principal"}},
 		Errors: []*ErrorShape{
 			controlPlaneResourceNotFoundException,
 			controlPlaneInvalidRequestException,
@@ -4060,16 +3463,13 @@ var (
 
 	// ListPrincipalThings is GET /principals/things.
 	ListPrincipalThings = &Operation{
-		Name:    "ListPrincipalThings",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/principals/things",
-		Segments: []Segment{
-			{Literal: "principals"},
-			{Literal: "things"},
-		},
-		Query:  []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}},
-		Header: []Binding{{"principal", "x-amzn-principal"}},
+		Name:     "ListPrincipalThings",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/principals/things",
+		Segments: []Segment{{Literal: "principals"}, {Literal: "things"}},
+		Query:    []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}},
+		Header:   []Binding{{"principal", "x-amzn-principal"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -4083,16 +3483,13 @@ var (
 
 	// ListPrincipalThingsV2 is GET /principals/things-v2.
 	ListPrincipalThingsV2 = &Operation{
-		Name:    "ListPrincipalThingsV2",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/principals/things-v2",
-		Segments: []Segment{
-			{Literal: "principals"},
-			{Literal: "things-v2"},
-		},
-		Query:  []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}, {"thingPrincipalType", "thingPrincipalType"}},
-		Header: []Binding{{"principal", "x-amzn-principal"}},
+		Name:     "ListPrincipalThingsV2",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/principals/things-v2",
+		Segments: []Segment{{Literal: "principals"}, {Literal: "things-v2"}},
+		Query:    []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}, {"thingPrincipalType", "thingPrincipalType"}},
+		Header:   []Binding{{"principal", "x-amzn-principal"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -4106,16 +3503,12 @@ var (
 
 	// ListProvisioningTemplateVersions is GET /provisioning-templates/{templateName}/versions.
 	ListProvisioningTemplateVersions = &Operation{
-		Name:    "ListProvisioningTemplateVersions",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/provisioning-templates/{templateName}/versions",
-		Segments: []Segment{
-			{Literal: "provisioning-templates"},
-			{Label: "templateName"},
-			{Literal: "versions"},
-		},
-		Query: []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}},
+		Name:     "ListProvisioningTemplateVersions",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/provisioning-templates/{templateName}/versions",
+		Segments: []Segment{{Literal: "provisioning-templates"}, {Label: "templateName"}, {Literal: "versions"}},
+		Query:    []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}},
 		Errors: []*ErrorShape{
 			controlPlaneInternalFailureException,
 			controlPlaneInvalidRequestException,
@@ -4127,14 +3520,12 @@ var (
 
 	// ListProvisioningTemplates is GET /provisioning-templates.
 	ListProvisioningTemplates = &Operation{
-		Name:    "ListProvisioningTemplates",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/provisioning-templates",
-		Segments: []Segment{
-			{Literal: "provisioning-templates"},
-		},
-		Query: []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}},
+		Name:     "ListProvisioningTemplates",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/provisioning-templates",
+		Segments: []Segment{{Literal: "provisioning-templates"}},
+		Query:    []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}},
 		Errors: []*ErrorShape{
 			controlPlaneInternalFailureException,
 			controlPlaneInvalidRequestException,
@@ -4145,15 +3536,12 @@ var (
 
 	// ListRelatedResourcesForAuditFinding is GET /audit/relatedResources.
 	ListRelatedResourcesForAuditFinding = &Operation{
-		Name:    "ListRelatedResourcesForAuditFinding",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/audit/relatedResources",
-		Segments: []Segment{
-			{Literal: "audit"},
-			{Literal: "relatedResources"},
-		},
-		Query: []Binding{{"findingId", "findingId"}, {"maxResults", "maxResults"}, {"nextToken", "nextToken"}},
+		Name:     "ListRelatedResourcesForAuditFinding",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/audit/relatedResources",
+		Segments: []Segment{{Literal: "audit"}, {Literal: "relatedResources"}},
+		Query:    []Binding{{"findingId", "findingId"}, {"maxResults", "maxResults"}, {"nextToken", "nextToken"}},
 		Errors: []*ErrorShape{
 			controlPlaneResourceNotFoundException,
 			controlPlaneInvalidRequestException,
@@ -4164,14 +3552,12 @@ var (
 
 	// ListRoleAliases is GET /role-aliases.
 	ListRoleAliases = &Operation{
-		Name:    "ListRoleAliases",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/role-aliases",
-		Segments: []Segment{
-			{Literal: "role-aliases"},
-		},
-		Query: []Binding{{"ascendingOrder", "isAscendingOrder"}, {"marker", "marker"}, {"pageSize", "pageSize"}},
+		Name:     "ListRoleAliases",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/role-aliases",
+		Segments: []Segment{{Literal: "role-aliases"}},
+		Query:    []Binding{{"ascendingOrder", "isAscendingOrder"}, {"marker", "marker"}, {"pageSize", "pageSize"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -4183,18 +3569,12 @@ var (
 
 	// ListSbomValidationResults is GET /packages/{packageName}/versions/{versionName}/sbom-validation-results.
 	ListSbomValidationResults = &Operation{
-		Name:    "ListSbomValidationResults",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/packages/{packageName}/versions/{versionName}/sbom-validation-results",
-		Segments: []Segment{
-			{Literal: "packages"},
-			{Label: "packageName"},
-			{Literal: "versions"},
-			{Label: "versionName"},
-			{Literal: "sbom-validation-results"},
-		},
-		Query: []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}, {"validationResult", "validationResult"}},
+		Name:     "ListSbomValidationResults",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/packages/{packageName}/versions/{versionName}/sbom-validation-results",
+		Segments: []Segment{{Literal: "packages"}, {Label: "packageName"}, {Literal: "versions"}, {Label: "versionName"}, {Literal: "sbom-validation-results"}},
+		Query:    []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}, {"validationResult", "validationResult"}},
 		Errors: []*ErrorShape{
 			controlPlaneThrottlingException,
 			controlPlaneInternalServerException,
@@ -4205,15 +3585,12 @@ var (
 
 	// ListScheduledAudits is GET /audit/scheduledaudits.
 	ListScheduledAudits = &Operation{
-		Name:    "ListScheduledAudits",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/audit/scheduledaudits",
-		Segments: []Segment{
-			{Literal: "audit"},
-			{Literal: "scheduledaudits"},
-		},
-		Query: []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}},
+		Name:     "ListScheduledAudits",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/audit/scheduledaudits",
+		Segments: []Segment{{Literal: "audit"}, {Literal: "scheduledaudits"}},
+		Query:    []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -4223,14 +3600,12 @@ var (
 
 	// ListSecurityProfiles is GET /security-profiles.
 	ListSecurityProfiles = &Operation{
-		Name:    "ListSecurityProfiles",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/security-profiles",
-		Segments: []Segment{
-			{Literal: "security-profiles"},
-		},
-		Query: []Binding{{"dimensionName", "dimensionName"}, {"maxResults", "maxResults"}, {"metricName", "metricName"}, {"nextToken", "nextToken"}},
+		Name:     "ListSecurityProfiles",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/security-profiles",
+		Segments: []Segment{{Literal: "security-profiles"}},
+		Query:    []Binding{{"dimensionName", "dimensionName"}, {"maxResults", "maxResults"}, {"metricName", "metricName"}, {"nextToken", "nextToken"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -4241,14 +3616,12 @@ var (
 
 	// ListSecurityProfilesForTarget is GET /security-profiles-for-target.
 	ListSecurityProfilesForTarget = &Operation{
-		Name:    "ListSecurityProfilesForTarget",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/security-profiles-for-target",
-		Segments: []Segment{
-			{Literal: "security-profiles-for-target"},
-		},
-		Query: []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}, {"recursive", "recursive"}, {"securityProfileTargetArn", "securityProfileTargetArn"}},
+		Name:     "ListSecurityProfilesForTarget",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/security-profiles-for-target",
+		Segments: []Segment{{Literal: "security-profiles-for-target"}},
+		Query:    []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}, {"recursive", "recursive"}, {"securityProfileTargetArn", "securityProfileTargetArn"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -4259,14 +3632,12 @@ var (
 
 	// ListStreams is GET /streams.
 	ListStreams = &Operation{
-		Name:    "ListStreams",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/streams",
-		Segments: []Segment{
-			{Literal: "streams"},
-		},
-		Query: []Binding{{"ascendingOrder", "isAscendingOrder"}, {"maxResults", "maxResults"}, {"nextToken", "nextToken"}},
+		Name:     "ListStreams",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/streams",
+		Segments: []Segment{{Literal: "streams"}},
+		Query:    []Binding{{"ascendingOrder", "isAscendingOrder"}, {"maxResults", "maxResults"}, {"nextToken", "nextToken"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -4278,14 +3649,12 @@ var (
 
 	// ListTagsForResource is GET /tags.
 	ListTagsForResource = &Operation{
-		Name:    "ListTagsForResource",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/tags",
-		Segments: []Segment{
-			{Literal: "tags"},
-		},
-		Query: []Binding{{"nextToken", "nextToken"}, {"resourceArn", "resourceArn"}},
+		Name:     "ListTagsForResource",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/tags",
+		Segments: []Segment{{Literal: "tags"}},
+		Query:    []Binding{{"nextToken", "nextToken"}, {"resourceArn", "resourceArn"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneInternalFailureException,
@@ -4297,15 +3666,12 @@ var (
 
 	// ListTargetsForPolicy is POST /policy-targets/{policyName}.
 	ListTargetsForPolicy = &Operation{
-		Name:    "ListTargetsForPolicy",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/policy-targets/{policyName}",
-		Segments: []Segment{
-			{Literal: "policy-targets"},
-			{Label: "policyName"},
-		},
-		Query: []Binding{{"marker", "marker"}, {"pageSize", "pageSize"}},
+		Name:     "ListTargetsForPolicy",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/policy-targets/{policyName}",
+		Segments: []Segment{{Literal: "policy-targets"}, {Label: "policyName"}},
+		Query:    []Binding{{"marker", "marker"}, {"pageSize", "pageSize"}},
 		Errors: []*ErrorShape{
 			controlPlaneResourceNotFoundException,
 			controlPlaneInvalidRequestException,
@@ -4320,16 +3686,12 @@ var (
 
 	// ListTargetsForSecurityProfile is GET /security-profiles/{securityProfileName}/targets.
 	ListTargetsForSecurityProfile = &Operation{
-		Name:    "ListTargetsForSecurityProfile",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/security-profiles/{securityProfileName}/targets",
-		Segments: []Segment{
-			{Literal: "security-profiles"},
-			{Label: "securityProfileName"},
-			{Literal: "targets"},
-		},
-		Query: []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}},
+		Name:     "ListTargetsForSecurityProfile",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/security-profiles/{securityProfileName}/targets",
+		Segments: []Segment{{Literal: "security-profiles"}, {Label: "securityProfileName"}, {Literal: "targets"}},
+		Query:    []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneResourceNotFoundException,
@@ -4340,14 +3702,12 @@ var (
 
 	// ListThingGroups is GET /thing-groups.
 	ListThingGroups = &Operation{
-		Name:    "ListThingGroups",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/thing-groups",
-		Segments: []Segment{
-			{Literal: "thing-groups"},
-		},
-		Query: []Binding{{"maxResults", "maxResults"}, {"namePrefixFilter", "namePrefixFilter"}, {"nextToken", "nextToken"}, {"parentGroup", "parentGroup"}, {"recursive", "recursive"}},
+		Name:     "ListThingGroups",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/thing-groups",
+		Segments: []Segment{{Literal: "thing-groups"}},
+		Query:    []Binding{{"maxResults", "maxResults"}, {"namePrefixFilter", "namePrefixFilter"}, {"nextToken", "nextToken"}, {"parentGroup", "parentGroup"}, {"recursive", "recursive"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneInternalFailureException,
@@ -4359,16 +3719,12 @@ var (
 
 	// ListThingGroupsForThing is GET /things/{thingName}/thing-groups.
 	ListThingGroupsForThing = &Operation{
-		Name:    "ListThingGroupsForThing",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/things/{thingName}/thing-groups",
-		Segments: []Segment{
-			{Literal: "things"},
-			{Label: "thingName"},
-			{Literal: "thing-groups"},
-		},
-		Query: []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}},
+		Name:     "ListThingGroupsForThing",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/things/{thingName}/thing-groups",
+		Segments: []Segment{{Literal: "things"}, {Label: "thingName"}, {Literal: "thing-groups"}},
+		Query:    []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneInternalFailureException,
@@ -4380,16 +3736,12 @@ var (
 
 	// ListThingPrincipals is GET /things/{thingName}/principals.
 	ListThingPrincipals = &Operation{
-		Name:    "ListThingPrincipals",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/things/{thingName}/principals",
-		Segments: []Segment{
-			{Literal: "things"},
-			{Label: "thingName"},
-			{Literal: "principals"},
-		},
-		Query: []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}},
+		Name:     "ListThingPrincipals",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/things/{thingName}/principals",
+		Segments: []Segment{{Literal: "things"}, {Label: "thingName"}, {Literal: "principals"}},
+		Query:    []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -4403,16 +3755,12 @@ var (
 
 	// ListThingPrincipalsV2 is GET /things/{thingName}/principals-v2.
 	ListThingPrincipalsV2 = &Operation{
-		Name:    "ListThingPrincipalsV2",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/things/{thingName}/principals-v2",
-		Segments: []Segment{
-			{Literal: "things"},
-			{Label: "thingName"},
-			{Literal: "principals-v2"},
-		},
-		Query: []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}, {"thingPrincipalType", "thingPrincipalType"}},
+		Name:     "ListThingPrincipalsV2",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/things/{thingName}/principals-v2",
+		Segments: []Segment{{Literal: "things"}, {Label: "thingName"}, {Literal: "principals-v2"}},
+		Query:    []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}, {"thingPrincipalType", "thingPrincipalType"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -4426,16 +3774,12 @@ var (
 
 	// ListThingRegistrationTaskReports is GET /thing-registration-tasks/{taskId}/reports.
 	ListThingRegistrationTaskReports = &Operation{
-		Name:    "ListThingRegistrationTaskReports",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/thing-registration-tasks/{taskId}/reports",
-		Segments: []Segment{
-			{Literal: "thing-registration-tasks"},
-			{Label: "taskId"},
-			{Literal: "reports"},
-		},
-		Query: []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}, {"reportType", "reportType"}},
+		Name:     "ListThingRegistrationTaskReports",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/thing-registration-tasks/{taskId}/reports",
+		Segments: []Segment{{Literal: "thing-registration-tasks"}, {Label: "taskId"}, {Literal: "reports"}},
+		Query:    []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}, {"reportType", "reportType"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -4446,14 +3790,12 @@ var (
 
 	// ListThingRegistrationTasks is GET /thing-registration-tasks.
 	ListThingRegistrationTasks = &Operation{
-		Name:    "ListThingRegistrationTasks",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/thing-registration-tasks",
-		Segments: []Segment{
-			{Literal: "thing-registration-tasks"},
-		},
-		Query: []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}, {"status", "status"}},
+		Name:     "ListThingRegistrationTasks",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/thing-registration-tasks",
+		Segments: []Segment{{Literal: "thing-registration-tasks"}},
+		Query:    []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}, {"status", "status"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -4464,14 +3806,12 @@ var (
 
 	// ListThingTypes is GET /thing-types.
 	ListThingTypes = &Operation{
-		Name:    "ListThingTypes",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/thing-types",
-		Segments: []Segment{
-			{Literal: "thing-types"},
-		},
-		Query: []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}, {"thingTypeName", "thingTypeName"}},
+		Name:     "ListThingTypes",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/thing-types",
+		Segments: []Segment{{Literal: "thing-types"}},
+		Query:    []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}, {"thingTypeName", "thingTypeName"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -4484,14 +3824,12 @@ var (
 
 	// ListThings is GET /things.
 	ListThings = &Operation{
-		Name:    "ListThings",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/things",
-		Segments: []Segment{
-			{Literal: "things"},
-		},
-		Query: []Binding{{"attributeName", "attributeName"}, {"attributeValue", "attributeValue"}, {"maxResults", "maxResults"}, {"nextToken", "nextToken"}, {"thingTypeName", "thingTypeName"}, {"usePrefixAttributeValue", "usePrefixAttributeValue"}},
+		Name:     "ListThings",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/things",
+		Segments: []Segment{{Literal: "things"}},
+		Query:    []Binding{{"attributeName", "attributeName"}, {"attributeValue", "attributeValue"}, {"maxResults", "maxResults"}, {"nextToken", "nextToken"}, {"thingTypeName", "thingTypeName"}, {"usePrefixAttributeValue", "usePrefixAttributeValue"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -4504,16 +3842,12 @@ var (
 
 	// ListThingsInBillingGroup is GET /billing-groups/{billingGroupName}/things.
 	ListThingsInBillingGroup = &Operation{
-		Name:    "ListThingsInBillingGroup",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/billing-groups/{billingGroupName}/things",
-		Segments: []Segment{
-			{Literal: "billing-groups"},
-			{Label: "billingGroupName"},
-			{Literal: "things"},
-		},
-		Query: []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}},
+		Name:     "ListThingsInBillingGroup",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/billing-groups/{billingGroupName}/things",
+		Segments: []Segment{{Literal: "billing-groups"}, {Label: "billingGroupName"}, {Literal: "things"}},
+		Query:    []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneInternalFailureException,
@@ -4525,16 +3859,12 @@ var (
 
 	// ListThingsInThingGroup is GET /thing-groups/{thingGroupName}/things.
 	ListThingsInThingGroup = &Operation{
-		Name:    "ListThingsInThingGroup",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/thing-groups/{thingGroupName}/things",
-		Segments: []Segment{
-			{Literal: "thing-groups"},
-			{Label: "thingGroupName"},
-			{Literal: "things"},
-		},
-		Query: []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}, {"recursive", "recursive"}},
+		Name:     "ListThingsInThingGroup",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/thing-groups/{thingGroupName}/things",
+		Segments: []Segment{{Literal: "thing-groups"}, {Label: "thingGroupName"}, {Literal: "things"}},
+		Query:    []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}, {"recursive", "recursive"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneInternalFailureException,
@@ -4546,14 +3876,12 @@ var (
 
 	// ListTopicRuleDestinations is GET /destinations.
 	ListTopicRuleDestinations = &Operation{
-		Name:    "ListTopicRuleDestinations",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/destinations",
-		Segments: []Segment{
-			{Literal: "destinations"},
-		},
-		Query: []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}},
+		Name:     "ListTopicRuleDestinations",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/destinations",
+		Segments: []Segment{{Literal: "destinations"}},
+		Query:    []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}},
 		Errors: []*ErrorShape{
 			controlPlaneInternalException,
 			controlPlaneInvalidRequestException,
@@ -4564,14 +3892,12 @@ var (
 
 	// ListTopicRules is GET /rules.
 	ListTopicRules = &Operation{
-		Name:    "ListTopicRules",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/rules",
-		Segments: []Segment{
-			{Literal: "rules"},
-		},
-		Query: []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}, {"ruleDisabled", "ruleDisabled"}, {"topic", "topic"}},
+		Name:     "ListTopicRules",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/rules",
+		Segments: []Segment{{Literal: "rules"}},
+		Query:    []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}, {"ruleDisabled", "ruleDisabled"}, {"topic", "topic"}},
 		Errors: []*ErrorShape{
 			controlPlaneInternalException,
 			controlPlaneInvalidRequestException,
@@ -4582,14 +3908,12 @@ var (
 
 	// ListV2LoggingLevels is GET /v2LoggingLevel.
 	ListV2LoggingLevels = &Operation{
-		Name:    "ListV2LoggingLevels",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/v2LoggingLevel",
-		Segments: []Segment{
-			{Literal: "v2LoggingLevel"},
-		},
-		Query: []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}, {"targetType", "targetType"}},
+		Name:     "ListV2LoggingLevels",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/v2LoggingLevel",
+		Segments: []Segment{{Literal: "v2LoggingLevel"}},
+		Query:    []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}, {"targetType", "targetType"}},
 		Errors: []*ErrorShape{
 			controlPlaneInternalException,
 			controlPlaneNotConfiguredException,
@@ -4600,14 +3924,12 @@ var (
 
 	// ListViolationEvents is GET /violation-events.
 	ListViolationEvents = &Operation{
-		Name:    "ListViolationEvents",
-		Service: ControlPlane,
-		Method:  "GET",
-		Path:    "/violation-events",
-		Segments: []Segment{
-			{Literal: "violation-events"},
-		},
-		Query: []Binding{{"behaviorCriteriaType", "behaviorCriteriaType"}, {"endTime", "endTime"}, {"listSuppressedAlerts", "listSuppressedAlerts"}, {"maxResults", "maxResults"}, {"nextToken", "nextToken"}, {"securityProfileName", "securityProfileName"}, {"startTime", "startTime"}, {"thingName", "thingName"}, {"verificationState", "verificationState"}},
+		Name:     "ListViolationEvents",
+		Service:  ControlPlane,
+		Method:   "GET",
+		Path:     "/violation-events",
+		Segments: []Segment{{Literal: "violation-events"}},
+		Query:    []Binding{{"behaviorCriteriaType", "behaviorCriteriaType"}, {"endTime", "endTime"}, {"listSuppressedAlerts", "listSuppressedAlerts"}, {"maxResults", "maxResults"}, {"nextToken", "nextToken"}, {"securityProfileName", "securityProfileName"}, {"startTime", "startTime"}, {"thingName", "thingName"}, {"verificationState", "verificationState"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -4617,15 +3939,11 @@ var (
 
 	// PutVerificationStateOnViolation is POST /violations/verification-state/{violationId}.
 	PutVerificationStateOnViolation = &Operation{
-		Name:    "PutVerificationStateOnViolation",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/violations/verification-state/{violationId}",
-		Segments: []Segment{
-			{Literal: "violations"},
-			{Literal: "verification-state"},
-			{Label: "violationId"},
-		},
+		Name:     "PutVerificationStateOnViolation",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/violations/verification-state/{violationId}",
+		Segments: []Segment{{Literal: "violations"}, {Literal: "verification-state"}, {Label: "violationId"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -4635,14 +3953,12 @@ var (
 
 	// RegisterCACertificate is POST /cacertificate.
 	RegisterCACertificate = &Operation{
-		Name:    "RegisterCACertificate",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/cacertificate",
-		Segments: []Segment{
-			{Literal: "cacertificate"},
-		},
-		Query: []Binding{{"allowAutoRegistration", "allowAutoRegistration"}, {"setAsActive", "setAsActive"}},
+		Name:     "RegisterCACertificate",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/cacertificate",
+		Segments: []Segment{{Literal: "cacertificate"}},
+		Query:    []Binding{{"allowAutoRegistration", "allowAutoRegistration"}, {"setAsActive", "setAsActive"}},
 		Errors: []*ErrorShape{
 			controlPlaneResourceNotFoundException,
 			controlPlaneResourceAlreadyExistsException,
@@ -4660,15 +3976,12 @@ var (
 
 	// RegisterCertificate is POST /certificate/register.
 	RegisterCertificate = &Operation{
-		Name:    "RegisterCertificate",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/certificate/register",
-		Segments: []Segment{
-			{Literal: "certificate"},
-			{Literal: "register"},
-		},
-		Query: []Binding{{"setAsActive", "setAsActive"}},
+		Name:     "RegisterCertificate",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/certificate/register",
+		Segments: []Segment{{Literal: "certificate"}, {Literal: "register"}},
+		Query:    []Binding{{"setAsActive", "setAsActive"}},
 		Errors: []*ErrorShape{
 			controlPlaneResourceAlreadyExistsException,
 			controlPlaneInvalidRequestException,
@@ -4685,14 +3998,11 @@ var (
 
 	// RegisterCertificateWithoutCA is POST /certificate/register-no-ca.
 	RegisterCertificateWithoutCA = &Operation{
-		Name:    "RegisterCertificateWithoutCA",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/certificate/register-no-ca",
-		Segments: []Segment{
-			{Literal: "certificate"},
-			{Literal: "register-no-ca"},
-		},
+		Name:     "RegisterCertificateWithoutCA",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/certificate/register-no-ca",
+		Segments: []Segment{{Literal: "certificate"}, {Literal: "register-no-ca"}},
 		Errors: []*ErrorShape{
 			controlPlaneResourceAlreadyExistsException,
 			controlPlaneInvalidRequestException,
@@ -4708,13 +4018,11 @@ var (
 
 	// RegisterThing is POST /things.
 	RegisterThing = &Operation{
-		Name:    "RegisterThing",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/things",
-		Segments: []Segment{
-			{Literal: "things"},
-		},
+		Name:     "RegisterThing",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/things",
+		Segments: []Segment{{Literal: "things"}},
 		Errors: []*ErrorShape{
 			controlPlaneInternalFailureException,
 			controlPlaneServiceUnavailableException,
@@ -4729,14 +4037,11 @@ var (
 
 	// RejectCertificateTransfer is PATCH /reject-certificate-transfer/{certificateId}.
 	RejectCertificateTransfer = &Operation{
-		Name:    "RejectCertificateTransfer",
-		Service: ControlPlane,
-		Method:  "PATCH",
-		Path:    "/reject-certificate-transfer/{certificateId}",
-		Segments: []Segment{
-			{Literal: "reject-certificate-transfer"},
-			{Label: "certificateId"},
-		},
+		Name:     "RejectCertificateTransfer",
+		Service:  ControlPlane,
+		Method:   "PATCH",
+		Path:     "/reject-certificate-transfer/{certificateId}",
+		Segments: []Segment{{Literal: "reject-certificate-transfer"}, {Label: "certificateId"}},
 		Errors: []*ErrorShape{
 			controlPlaneResourceNotFoundException,
 			controlPlaneTransferAlreadyCompletedException,
@@ -4750,14 +4055,11 @@ var (
 
 	// RemoveThingFromBillingGroup is PUT /billing-groups/removeThingFromBillingGroup.
 	RemoveThingFromBillingGroup = &Operation{
-		Name:    "RemoveThingFromBillingGroup",
-		Service: ControlPlane,
-		Method:  "PUT",
-		Path:    "/billing-groups/removeThingFromBillingGroup",
-		Segments: []Segment{
-			{Literal: "billing-groups"},
-			{Literal: "removeThingFromBillingGroup"},
-		},
+		Name:     "RemoveThingFromBillingGroup",
+		Service:  ControlPlane,
+		Method:   "PUT",
+		Path:     "/billing-groups/removeThingFromBillingGroup",
+		Segments: []Segment{{Literal: "billing-groups"}, {Literal: "removeThingFromBillingGroup"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -4769,14 +4071,11 @@ var (
 
 	// RemoveThingFromThingGroup is PUT /thing-groups/removeThingFromThingGroup.
 	RemoveThingFromThingGroup = &Operation{
-		Name:    "RemoveThingFromThingGroup",
-		Service: ControlPlane,
-		Method:  "PUT",
-		Path:    "/thing-groups/removeThingFromThingGroup",
-		Segments: []Segment{
-			{Literal: "thing-groups"},
-			{Literal: "removeThingFromThingGroup"},
-		},
+		Name:     "RemoveThingFromThingGroup",
+		Service:  ControlPlane,
+		Method:   "PUT",
+		Path:     "/thing-groups/removeThingFromThingGroup",
+		Segments: []Segment{{Literal: "thing-groups"}, {Literal: "removeThingFromThingGroup"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -4788,14 +4087,11 @@ var (
 
 	// ReplaceTopicRule is PATCH /rules/{ruleName}.
 	ReplaceTopicRule = &Operation{
-		Name:    "ReplaceTopicRule",
-		Service: ControlPlane,
-		Method:  "PATCH",
-		Path:    "/rules/{ruleName}",
-		Segments: []Segment{
-			{Literal: "rules"},
-			{Label: "ruleName"},
-		},
+		Name:     "ReplaceTopicRule",
+		Service:  ControlPlane,
+		Method:   "PATCH",
+		Path:     "/rules/{ruleName}",
+		Segments: []Segment{{Literal: "rules"}, {Label: "ruleName"}},
 		Errors: []*ErrorShape{
 			controlPlaneSqlParseException,
 			controlPlaneInternalException,
@@ -4808,14 +4104,11 @@ var (
 
 	// SearchIndex is POST /indices/search.
 	SearchIndex = &Operation{
-		Name:    "SearchIndex",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/indices/search",
-		Segments: []Segment{
-			{Literal: "indices"},
-			{Literal: "search"},
-		},
+		Name:     "SearchIndex",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/indices/search",
+		Segments: []Segment{{Literal: "indices"}, {Literal: "search"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -4831,13 +4124,11 @@ var (
 
 	// SetDefaultAuthorizer is POST /default-authorizer.
 	SetDefaultAuthorizer = &Operation{
-		Name:    "SetDefaultAuthorizer",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/default-authorizer",
-		Segments: []Segment{
-			{Literal: "default-authorizer"},
-		},
+		Name:     "SetDefaultAuthorizer",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/default-authorizer",
+		Segments: []Segment{{Literal: "default-authorizer"}},
 		Errors: []*ErrorShape{
 			controlPlaneResourceNotFoundException,
 			controlPlaneInvalidRequestException,
@@ -4851,16 +4142,11 @@ var (
 
 	// SetDefaultPolicyVersion is PATCH /policies/{policyName}/version/{policyVersionId}.
 	SetDefaultPolicyVersion = &Operation{
-		Name:    "SetDefaultPolicyVersion",
-		Service: ControlPlane,
-		Method:  "PATCH",
-		Path:    "/policies/{policyName}/version/{policyVersionId}",
-		Segments: []Segment{
-			{Literal: "policies"},
-			{Label: "policyName"},
-			{Literal: "version"},
-			{Label: "policyVersionId"},
-		},
+		Name:     "SetDefaultPolicyVersion",
+		Service:  ControlPlane,
+		Method:   "PATCH",
+		Path:     "/policies/{policyName}/version/{policyVersionId}",
+		Segments: []Segment{{Literal: "policies"}, {Label: "policyName"}, {Literal: "version"}, {Label: "policyVersionId"}},
 		Errors: []*ErrorShape{
 			controlPlaneResourceNotFoundException,
 			controlPlaneInvalidRequestException,
@@ -4874,13 +4160,11 @@ var (
 
 	// SetLoggingOptions is POST /loggingOptions.
 	SetLoggingOptions = &Operation{
-		Name:    "SetLoggingOptions",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/loggingOptions",
-		Segments: []Segment{
-			{Literal: "loggingOptions"},
-		},
+		Name:     "SetLoggingOptions",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/loggingOptions",
+		Segments: []Segment{{Literal: "loggingOptions"}},
 		Errors: []*ErrorShape{
 			controlPlaneInternalException,
 			controlPlaneInvalidRequestException,
@@ -4890,13 +4174,11 @@ var (
 
 	// SetV2LoggingLevel is POST /v2LoggingLevel.
 	SetV2LoggingLevel = &Operation{
-		Name:    "SetV2LoggingLevel",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/v2LoggingLevel",
-		Segments: []Segment{
-			{Literal: "v2LoggingLevel"},
-		},
+		Name:     "SetV2LoggingLevel",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/v2LoggingLevel",
+		Segments: []Segment{{Literal: "v2LoggingLevel"}},
 		Errors: []*ErrorShape{
 			controlPlaneInternalException,
 			controlPlaneNotConfiguredException,
@@ -4908,13 +4190,11 @@ var (
 
 	// SetV2LoggingOptions is POST /v2LoggingOptions.
 	SetV2LoggingOptions = &Operation{
-		Name:    "SetV2LoggingOptions",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/v2LoggingOptions",
-		Segments: []Segment{
-			{Literal: "v2LoggingOptions"},
-		},
+		Name:     "SetV2LoggingOptions",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/v2LoggingOptions",
+		Segments: []Segment{{Literal: "v2LoggingOptions"}},
 		Errors: []*ErrorShape{
 			controlPlaneInternalException,
 			controlPlaneInvalidRequestException,
@@ -4924,16 +4204,11 @@ var (
 
 	// StartAuditMitigationActionsTask is POST /audit/mitigationactions/tasks/{taskId}.
 	StartAuditMitigationActionsTask = &Operation{
-		Name:    "StartAuditMitigationActionsTask",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/audit/mitigationactions/tasks/{taskId}",
-		Segments: []Segment{
-			{Literal: "audit"},
-			{Literal: "mitigationactions"},
-			{Literal: "tasks"},
-			{Label: "taskId"},
-		},
+		Name:     "StartAuditMitigationActionsTask",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/audit/mitigationactions/tasks/{taskId}",
+		Segments: []Segment{{Literal: "audit"}, {Literal: "mitigationactions"}, {Literal: "tasks"}, {Label: "taskId"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneTaskAlreadyExistsException,
@@ -4945,16 +4220,11 @@ var (
 
 	// StartDetectMitigationActionsTask is PUT /detect/mitigationactions/tasks/{taskId}.
 	StartDetectMitigationActionsTask = &Operation{
-		Name:    "StartDetectMitigationActionsTask",
-		Service: ControlPlane,
-		Method:  "PUT",
-		Path:    "/detect/mitigationactions/tasks/{taskId}",
-		Segments: []Segment{
-			{Literal: "detect"},
-			{Literal: "mitigationactions"},
-			{Literal: "tasks"},
-			{Label: "taskId"},
-		},
+		Name:     "StartDetectMitigationActionsTask",
+		Service:  ControlPlane,
+		Method:   "PUT",
+		Path:     "/detect/mitigationactions/tasks/{taskId}",
+		Segments: []Segment{{Literal: "detect"}, {Literal: "mitigationactions"}, {Literal: "tasks"}, {Label: "taskId"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneTaskAlreadyExistsException,
@@ -4966,14 +4236,11 @@ var (
 
 	// StartOnDemandAuditTask is POST /audit/tasks.
 	StartOnDemandAuditTask = &Operation{
-		Name:    "StartOnDemandAuditTask",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/audit/tasks",
-		Segments: []Segment{
-			{Literal: "audit"},
-			{Literal: "tasks"},
-		},
+		Name:     "StartOnDemandAuditTask",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/audit/tasks",
+		Segments: []Segment{{Literal: "audit"}, {Literal: "tasks"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -4984,13 +4251,11 @@ var (
 
 	// StartThingRegistrationTask is POST /thing-registration-tasks.
 	StartThingRegistrationTask = &Operation{
-		Name:    "StartThingRegistrationTask",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/thing-registration-tasks",
-		Segments: []Segment{
-			{Literal: "thing-registration-tasks"},
-		},
+		Name:     "StartThingRegistrationTask",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/thing-registration-tasks",
+		Segments: []Segment{{Literal: "thing-registration-tasks"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -5001,15 +4266,11 @@ var (
 
 	// StopThingRegistrationTask is PUT /thing-registration-tasks/{taskId}/cancel.
 	StopThingRegistrationTask = &Operation{
-		Name:    "StopThingRegistrationTask",
-		Service: ControlPlane,
-		Method:  "PUT",
-		Path:    "/thing-registration-tasks/{taskId}/cancel",
-		Segments: []Segment{
-			{Literal: "thing-registration-tasks"},
-			{Label: "taskId"},
-			{Literal: "cancel"},
-		},
+		Name:     "StopThingRegistrationTask",
+		Service:  ControlPlane,
+		Method:   "PUT",
+		Path:     "/thing-registration-tasks/{taskId}/cancel",
+		Segments: []Segment{{Literal: "thing-registration-tasks"}, {Label: "taskId"}, {Literal: "cancel"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -5021,13 +4282,11 @@ var (
 
 	// TagResource is POST /tags.
 	TagResource = &Operation{
-		Name:    "TagResource",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/tags",
-		Segments: []Segment{
-			{Literal: "tags"},
-		},
+		Name:     "TagResource",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/tags",
+		Segments: []Segment{{Literal: "tags"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneInternalFailureException,
@@ -5040,14 +4299,12 @@ var (
 
 	// TestAuthorization is POST /test-authorization.
 	TestAuthorization = &Operation{
-		Name:    "TestAuthorization",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/test-authorization",
-		Segments: []Segment{
-			{Literal: "test-authorization"},
-		},
-		Query: []Binding{{"clientId", "clientId"}},
+		Name:     "TestAuthorization",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/test-authorization",
+		Segments: []Segment{{Literal: "test-authorization"}},
+		Query:    []Binding{{"clientId", "clientId"}},
 		Errors: []*ErrorShape{
 			controlPlaneResourceNotFoundException,
 			controlPlaneInvalidRequestException,
@@ -5062,15 +4319,11 @@ var (
 
 	// TestInvokeAuthorizer is POST /authorizer/{authorizerName}/test.
 	TestInvokeAuthorizer = &Operation{
-		Name:    "TestInvokeAuthorizer",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/authorizer/{authorizerName}/test",
-		Segments: []Segment{
-			{Literal: "authorizer"},
-			{Label: "authorizerName"},
-			{Literal: "test"},
-		},
+		Name:     "TestInvokeAuthorizer",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/authorizer/{authorizerName}/test",
+		Segments: []Segment{{Literal: "authorizer"}, {Label: "authorizerName"}, {Literal: "test"}},
 		Errors: []*ErrorShape{
 			controlPlaneResourceNotFoundException,
 			controlPlaneInvalidRequestException,
@@ -5084,15 +4337,12 @@ var (
 
 	// TransferCertificate is PATCH /transfer-certificate/{certificateId}.
 	TransferCertificate = &Operation{
-		Name:    "TransferCertificate",
-		Service: ControlPlane,
-		Method:  "PATCH",
-		Path:    "/transfer-certificate/{certificateId}",
-		Segments: []Segment{
-			{Literal: "transfer-certificate"},
-			{Label: "certificateId"},
-		},
-		Query: []Binding{{"targetAwsAccount", "targetAwsAccount"}},
+		Name:     "TransferCertificate",
+		Service:  ControlPlane,
+		Method:   "PATCH",
+		Path:     "/transfer-certificate/{certificateId}",
+		Segments: []Segment{{Literal: "transfer-certificate"}, {Label: "certificateId"}},
+		Query:    []Binding{{"targetAwsAccount", "targetAwsAccount"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneResourceNotFoundException,
@@ -5108,13 +4358,11 @@ var (
 
 	// UntagResource is POST /untag.
 	UntagResource = &Operation{
-		Name:    "UntagResource",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/untag",
-		Segments: []Segment{
-			{Literal: "untag"},
-		},
+		Name:     "UntagResource",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/untag",
+		Segments: []Segment{{Literal: "untag"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneInternalFailureException,
@@ -5126,14 +4374,11 @@ var (
 
 	// UpdateAccountAuditConfiguration is PATCH /audit/configuration.
 	UpdateAccountAuditConfiguration = &Operation{
-		Name:    "UpdateAccountAuditConfiguration",
-		Service: ControlPlane,
-		Method:  "PATCH",
-		Path:    "/audit/configuration",
-		Segments: []Segment{
-			{Literal: "audit"},
-			{Literal: "configuration"},
-		},
+		Name:     "UpdateAccountAuditConfiguration",
+		Service:  ControlPlane,
+		Method:   "PATCH",
+		Path:     "/audit/configuration",
+		Segments: []Segment{{Literal: "audit"}, {Literal: "configuration"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -5143,15 +4388,11 @@ var (
 
 	// UpdateAuditSuppression is PATCH /audit/suppressions/update.
 	UpdateAuditSuppression = &Operation{
-		Name:    "UpdateAuditSuppression",
-		Service: ControlPlane,
-		Method:  "PATCH",
-		Path:    "/audit/suppressions/update",
-		Segments: []Segment{
-			{Literal: "audit"},
-			{Literal: "suppressions"},
-			{Literal: "update"},
-		},
+		Name:     "UpdateAuditSuppression",
+		Service:  ControlPlane,
+		Method:   "PATCH",
+		Path:     "/audit/suppressions/update",
+		Segments: []Segment{{Literal: "audit"}, {Literal: "suppressions"}, {Literal: "update"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneResourceNotFoundException,
@@ -5162,14 +4403,11 @@ var (
 
 	// UpdateAuthorizer is PUT /authorizer/{authorizerName}.
 	UpdateAuthorizer = &Operation{
-		Name:    "UpdateAuthorizer",
-		Service: ControlPlane,
-		Method:  "PUT",
-		Path:    "/authorizer/{authorizerName}",
-		Segments: []Segment{
-			{Literal: "authorizer"},
-			{Label: "authorizerName"},
-		},
+		Name:     "UpdateAuthorizer",
+		Service:  ControlPlane,
+		Method:   "PUT",
+		Path:     "/authorizer/{authorizerName}",
+		Segments: []Segment{{Literal: "authorizer"}, {Label: "authorizerName"}},
 		Errors: []*ErrorShape{
 			controlPlaneResourceNotFoundException,
 			controlPlaneInvalidRequestException,
@@ -5183,14 +4421,11 @@ var (
 
 	// UpdateBillingGroup is PATCH /billing-groups/{billingGroupName}.
 	UpdateBillingGroup = &Operation{
-		Name:    "UpdateBillingGroup",
-		Service: ControlPlane,
-		Method:  "PATCH",
-		Path:    "/billing-groups/{billingGroupName}",
-		Segments: []Segment{
-			{Literal: "billing-groups"},
-			{Label: "billingGroupName"},
-		},
+		Name:     "UpdateBillingGroup",
+		Service:  ControlPlane,
+		Method:   "PATCH",
+		Path:     "/billing-groups/{billingGroupName}",
+		Segments: []Segment{{Literal: "billing-groups"}, {Label: "billingGroupName"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneVersionConflictException,
@@ -5203,15 +4438,12 @@ var (
 
 	// UpdateCACertificate is PUT /cacertificate/{caCertificateId}.
 	UpdateCACertificate = &Operation{
-		Name:    "UpdateCACertificate",
-		Service: ControlPlane,
-		Method:  "PUT",
-		Path:    "/cacertificate/{caCertificateId}",
-		Segments: []Segment{
-			{Literal: "cacertificate"},
-			{Label: "caCertificateId"},
-		},
-		Query: []Binding{{"newAutoRegistrationStatus", "newAutoRegistrationStatus"}, {"newStatus", "newStatus"}},
+		Name:     "UpdateCACertificate",
+		Service:  ControlPlane,
+		Method:   "PUT",
+		Path:     "/cacertificate/{caCertificateId}",
+		Segments: []Segment{{Literal: "cacertificate"}, {Label: "caCertificateId"}},
+		Query:    []Binding{{"newAutoRegistrationStatus", "newAutoRegistrationStatus"}, {"newStatus", "newStatus"}},
 		Errors: []*ErrorShape{
 			controlPlaneResourceNotFoundException,
 			controlPlaneInvalidRequestException,
@@ -5225,15 +4457,12 @@ var (
 
 	// UpdateCertificate is PUT /certificates/{certificateId}.
 	UpdateCertificate = &Operation{
-		Name:    "UpdateCertificate",
-		Service: ControlPlane,
-		Method:  "PUT",
-		Path:    "/certificates/{certificateId}",
-		Segments: []Segment{
-			{Literal: "certificates"},
-			{Label: "certificateId"},
-		},
-		Query: []Binding{{"newStatus", "newStatus"}},
+		Name:     "UpdateCertificate",
+		Service:  ControlPlane,
+		Method:   "PUT",
+		Path:     "/certificates/{certificateId}",
+		Segments: []Segment{{Literal: "certificates"}, {Label: "certificateId"}},
+		Query:    []Binding{{"newStatus", "newStatus"}},
 		Errors: []*ErrorShape{
 			controlPlaneResourceNotFoundException,
 			controlPlaneCertificateStateException,
@@ -5248,14 +4477,11 @@ var (
 
 	// UpdateCertificateProvider is PUT /certificate-providers/{certificateProviderName}.
 	UpdateCertificateProvider = &Operation{
-		Name:    "UpdateCertificateProvider",
-		Service: ControlPlane,
-		Method:  "PUT",
-		Path:    "/certificate-providers/{certificateProviderName}",
-		Segments: []Segment{
-			{Literal: "certificate-providers"},
-			{Label: "certificateProviderName"},
-		},
+		Name:     "UpdateCertificateProvider",
+		Service:  ControlPlane,
+		Method:   "PUT",
+		Path:     "/certificate-providers/{certificateProviderName}",
+		Segments: []Segment{{Literal: "certificate-providers"}, {Label: "certificateProviderName"}},
 		Errors: []*ErrorShape{
 			controlPlaneResourceNotFoundException,
 			controlPlaneInvalidRequestException,
@@ -5268,14 +4494,11 @@ var (
 
 	// UpdateCommand is PATCH /commands/{commandId}.
 	UpdateCommand = &Operation{
-		Name:    "UpdateCommand",
-		Service: ControlPlane,
-		Method:  "PATCH",
-		Path:    "/commands/{commandId}",
-		Segments: []Segment{
-			{Literal: "commands"},
-			{Label: "commandId"},
-		},
+		Name:     "UpdateCommand",
+		Service:  ControlPlane,
+		Method:   "PATCH",
+		Path:     "/commands/{commandId}",
+		Segments: []Segment{{Literal: "commands"}, {Label: "commandId"}},
 		Errors: []*ErrorShape{
 			controlPlaneValidationException,
 			controlPlaneResourceNotFoundException,
@@ -5287,14 +4510,11 @@ var (
 
 	// UpdateCustomMetric is PATCH /custom-metric/{metricName}.
 	UpdateCustomMetric = &Operation{
-		Name:    "UpdateCustomMetric",
-		Service: ControlPlane,
-		Method:  "PATCH",
-		Path:    "/custom-metric/{metricName}",
-		Segments: []Segment{
-			{Literal: "custom-metric"},
-			{Label: "metricName"},
-		},
+		Name:     "UpdateCustomMetric",
+		Service:  ControlPlane,
+		Method:   "PATCH",
+		Path:     "/custom-metric/{metricName}",
+		Segments: []Segment{{Literal: "custom-metric"}, {Label: "metricName"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneResourceNotFoundException,
@@ -5305,14 +4525,11 @@ var (
 
 	// UpdateDimension is PATCH /dimensions/{name}.
 	UpdateDimension = &Operation{
-		Name:    "UpdateDimension",
-		Service: ControlPlane,
-		Method:  "PATCH",
-		Path:    "/dimensions/{name}",
-		Segments: []Segment{
-			{Literal: "dimensions"},
-			{Label: "name"},
-		},
+		Name:     "UpdateDimension",
+		Service:  ControlPlane,
+		Method:   "PATCH",
+		Path:     "/dimensions/{name}",
+		Segments: []Segment{{Literal: "dimensions"}, {Label: "name"}},
 		Errors: []*ErrorShape{
 			controlPlaneInternalFailureException,
 			controlPlaneInvalidRequestException,
@@ -5323,14 +4540,11 @@ var (
 
 	// UpdateDomainConfiguration is PUT /domainConfigurations/{domainConfigurationName}.
 	UpdateDomainConfiguration = &Operation{
-		Name:    "UpdateDomainConfiguration",
-		Service: ControlPlane,
-		Method:  "PUT",
-		Path:    "/domainConfigurations/{domainConfigurationName}",
-		Segments: []Segment{
-			{Literal: "domainConfigurations"},
-			{Label: "domainConfigurationName"},
-		},
+		Name:     "UpdateDomainConfiguration",
+		Service:  ControlPlane,
+		Method:   "PUT",
+		Path:     "/domainConfigurations/{domainConfigurationName}",
+		Segments: []Segment{{Literal: "domainConfigurations"}, {Label: "domainConfigurationName"}},
 		Errors: []*ErrorShape{
 			controlPlaneResourceNotFoundException,
 			controlPlaneCertificateValidationException,
@@ -5344,14 +4558,11 @@ var (
 
 	// UpdateDynamicThingGroup is PATCH /dynamic-thing-groups/{thingGroupName}.
 	UpdateDynamicThingGroup = &Operation{
-		Name:    "UpdateDynamicThingGroup",
-		Service: ControlPlane,
-		Method:  "PATCH",
-		Path:    "/dynamic-thing-groups/{thingGroupName}",
-		Segments: []Segment{
-			{Literal: "dynamic-thing-groups"},
-			{Label: "thingGroupName"},
-		},
+		Name:     "UpdateDynamicThingGroup",
+		Service:  ControlPlane,
+		Method:   "PATCH",
+		Path:     "/dynamic-thing-groups/{thingGroupName}",
+		Segments: []Segment{{Literal: "dynamic-thing-groups"}, {Label: "thingGroupName"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneVersionConflictException,
@@ -5365,13 +4576,11 @@ var (
 
 	// UpdateEncryptionConfiguration is PATCH /encryption-configuration.
 	UpdateEncryptionConfiguration = &Operation{
-		Name:    "UpdateEncryptionConfiguration",
-		Service: ControlPlane,
-		Method:  "PATCH",
-		Path:    "/encryption-configuration",
-		Segments: []Segment{
-			{Literal: "encryption-configuration"},
-		},
+		Name:     "UpdateEncryptionConfiguration",
+		Service:  ControlPlane,
+		Method:   "PATCH",
+		Path:     "/encryption-configuration",
+		Segments: []Segment{{Literal: "encryption-configuration"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -5383,13 +4592,11 @@ var (
 
 	// UpdateEventConfigurations is PATCH /event-configurations.
 	UpdateEventConfigurations = &Operation{
-		Name:    "UpdateEventConfigurations",
-		Service: ControlPlane,
-		Method:  "PATCH",
-		Path:    "/event-configurations",
-		Segments: []Segment{
-			{Literal: "event-configurations"},
-		},
+		Name:     "UpdateEventConfigurations",
+		Service:  ControlPlane,
+		Method:   "PATCH",
+		Path:     "/event-configurations",
+		Segments: []Segment{{Literal: "event-configurations"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneInternalFailureException,
@@ -5400,14 +4607,11 @@ var (
 
 	// UpdateFleetMetric is PATCH /fleet-metric/{metricName}.
 	UpdateFleetMetric = &Operation{
-		Name:    "UpdateFleetMetric",
-		Service: ControlPlane,
-		Method:  "PATCH",
-		Path:    "/fleet-metric/{metricName}",
-		Segments: []Segment{
-			{Literal: "fleet-metric"},
-			{Label: "metricName"},
-		},
+		Name:     "UpdateFleetMetric",
+		Service:  ControlPlane,
+		Method:   "PATCH",
+		Path:     "/fleet-metric/{metricName}",
+		Segments: []Segment{{Literal: "fleet-metric"}, {Label: "metricName"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -5424,14 +4628,11 @@ var (
 
 	// UpdateIndexingConfiguration is POST /indexing/config.
 	UpdateIndexingConfiguration = &Operation{
-		Name:    "UpdateIndexingConfiguration",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/indexing/config",
-		Segments: []Segment{
-			{Literal: "indexing"},
-			{Literal: "config"},
-		},
+		Name:     "UpdateIndexingConfiguration",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/indexing/config",
+		Segments: []Segment{{Literal: "indexing"}, {Literal: "config"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -5444,15 +4645,12 @@ var (
 
 	// UpdateJob is PATCH /jobs/{jobId}.
 	UpdateJob = &Operation{
-		Name:    "UpdateJob",
-		Service: ControlPlane,
-		Method:  "PATCH",
-		Path:    "/jobs/{jobId}",
-		Segments: []Segment{
-			{Literal: "jobs"},
-			{Label: "jobId"},
-		},
-		Query: []Binding{{"namespaceId", "namespaceId"}},
+		Name:     "UpdateJob",
+		Service:  ControlPlane,
+		Method:   "PATCH",
+		Path:     "/jobs/{jobId}",
+		Segments: []Segment{{Literal: "jobs"}, {Label: "jobId"}},
+		Query:    []Binding{{"namespaceId", "namespaceId"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneResourceNotFoundException,
@@ -5464,15 +4662,11 @@ var (
 
 	// UpdateMitigationAction is PATCH /mitigationactions/actions/{actionName}.
 	UpdateMitigationAction = &Operation{
-		Name:    "UpdateMitigationAction",
-		Service: ControlPlane,
-		Method:  "PATCH",
-		Path:    "/mitigationactions/actions/{actionName}",
-		Segments: []Segment{
-			{Literal: "mitigationactions"},
-			{Literal: "actions"},
-			{Label: "actionName"},
-		},
+		Name:     "UpdateMitigationAction",
+		Service:  ControlPlane,
+		Method:   "PATCH",
+		Path:     "/mitigationactions/actions/{actionName}",
+		Segments: []Segment{{Literal: "mitigationactions"}, {Literal: "actions"}, {Label: "actionName"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneResourceNotFoundException,
@@ -5483,15 +4677,12 @@ var (
 
 	// UpdatePackage is PATCH /packages/{packageName}.
 	UpdatePackage = &Operation{
-		Name:    "UpdatePackage",
-		Service: ControlPlane,
-		Method:  "PATCH",
-		Path:    "/packages/{packageName}",
-		Segments: []Segment{
-			{Literal: "packages"},
-			{Label: "packageName"},
-		},
-		Query: []Binding{{"clientToken", "clientToken"}},
+		Name:     "UpdatePackage",
+		Service:  ControlPlane,
+		Method:   "PATCH",
+		Path:     "/packages/{packageName}",
+		Segments: []Segment{{Literal: "packages"}, {Label: "packageName"}},
+		Query:    []Binding{{"clientToken", "clientToken"}},
 		Errors: []*ErrorShape{
 			controlPlaneThrottlingException,
 			controlPlaneConflictException,
@@ -5503,14 +4694,12 @@ var (
 
 	// UpdatePackageConfiguration is PATCH /package-configuration.
 	UpdatePackageConfiguration = &Operation{
-		Name:    "UpdatePackageConfiguration",
-		Service: ControlPlane,
-		Method:  "PATCH",
-		Path:    "/package-configuration",
-		Segments: []Segment{
-			{Literal: "package-configuration"},
-		},
-		Query: []Binding{{"clientToken", "clientToken"}},
+		Name:     "UpdatePackageConfiguration",
+		Service:  ControlPlane,
+		Method:   "PATCH",
+		Path:     "/package-configuration",
+		Segments: []Segment{{Literal: "package-configuration"}},
+		Query:    []Binding{{"clientToken", "clientToken"}},
 		Errors: []*ErrorShape{
 			controlPlaneThrottlingException,
 			controlPlaneConflictException,
@@ -5521,17 +4710,12 @@ var (
 
 	// UpdatePackageVersion is PATCH /packages/{packageName}/versions/{versionName}.
 	UpdatePackageVersion = &Operation{
-		Name:    "UpdatePackageVersion",
-		Service: ControlPlane,
-		Method:  "PATCH",
-		Path:    "/packages/{packageName}/versions/{versionName}",
-		Segments: []Segment{
-			{Literal: "packages"},
-			{Label: "packageName"},
-			{Literal: "versions"},
-			{Label: "versionName"},
-		},
-		Query: []Binding{{"clientToken", "clientToken"}},
+		Name:     "UpdatePackageVersion",
+		Service:  ControlPlane,
+		Method:   "PATCH",
+		Path:     "/packages/{packageName}/versions/{versionName}",
+		Segments: []Segment{{Literal: "packages"}, {Label: "packageName"}, {Literal: "versions"}, {Label: "versionName"}},
+		Query:    []Binding{{"clientToken", "clientToken"}},
 		Errors: []*ErrorShape{
 			controlPlaneThrottlingException,
 			controlPlaneConflictException,
@@ -5543,14 +4727,11 @@ var (
 
 	// UpdateProvisioningTemplate is PATCH /provisioning-templates/{templateName}.
 	UpdateProvisioningTemplate = &Operation{
-		Name:    "UpdateProvisioningTemplate",
-		Service: ControlPlane,
-		Method:  "PATCH",
-		Path:    "/provisioning-templates/{templateName}",
-		Segments: []Segment{
-			{Literal: "provisioning-templates"},
-			{Label: "templateName"},
-		},
+		Name:     "UpdateProvisioningTemplate",
+		Service:  ControlPlane,
+		Method:   "PATCH",
+		Path:     "/provisioning-templates/{templateName}",
+		Segments: []Segment{{Literal: "provisioning-templates"}, {Label: "templateName"}},
 		Errors: []*ErrorShape{
 			controlPlaneInternalFailureException,
 			controlPlaneInvalidRequestException,
@@ -5562,14 +4743,11 @@ var (
 
 	// UpdateRoleAlias is PUT /role-aliases/{roleAlias}.
 	UpdateRoleAlias = &Operation{
-		Name:    "UpdateRoleAlias",
-		Service: ControlPlane,
-		Method:  "PUT",
-		Path:    "/role-aliases/{roleAlias}",
-		Segments: []Segment{
-			{Literal: "role-aliases"},
-			{Label: "roleAlias"},
-		},
+		Name:     "UpdateRoleAlias",
+		Service:  ControlPlane,
+		Method:   "PUT",
+		Path:     "/role-aliases/{roleAlias}",
+		Segments: []Segment{{Literal: "role-aliases"}, {Label: "roleAlias"}},
 		Errors: []*ErrorShape{
 			controlPlaneResourceNotFoundException,
 			controlPlaneInvalidRequestException,
@@ -5582,15 +4760,11 @@ var (
 
 	// UpdateScheduledAudit is PATCH /audit/scheduledaudits/{scheduledAuditName}.
 	UpdateScheduledAudit = &Operation{
-		Name:    "UpdateScheduledAudit",
-		Service: ControlPlane,
-		Method:  "PATCH",
-		Path:    "/audit/scheduledaudits/{scheduledAuditName}",
-		Segments: []Segment{
-			{Literal: "audit"},
-			{Literal: "scheduledaudits"},
-			{Label: "scheduledAuditName"},
-		},
+		Name:     "UpdateScheduledAudit",
+		Service:  ControlPlane,
+		Method:   "PATCH",
+		Path:     "/audit/scheduledaudits/{scheduledAuditName}",
+		Segments: []Segment{{Literal: "audit"}, {Literal: "scheduledaudits"}, {Label: "scheduledAuditName"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneResourceNotFoundException,
@@ -5601,15 +4775,12 @@ var (
 
 	// UpdateSecurityProfile is PATCH /security-profiles/{securityProfileName}.
 	UpdateSecurityProfile = &Operation{
-		Name:    "UpdateSecurityProfile",
-		Service: ControlPlane,
-		Method:  "PATCH",
-		Path:    "/security-profiles/{securityProfileName}",
-		Segments: []Segment{
-			{Literal: "security-profiles"},
-			{Label: "securityProfileName"},
-		},
-		Query: []Binding{{"expectedVersion", "expectedVersion"}},
+		Name:     "UpdateSecurityProfile",
+		Service:  ControlPlane,
+		Method:   "PATCH",
+		Path:     "/security-profiles/{securityProfileName}",
+		Segments: []Segment{{Literal: "security-profiles"}, {Label: "securityProfileName"}},
+		Query:    []Binding{{"expectedVersion", "expectedVersion"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneResourceNotFoundException,
@@ -5621,14 +4792,11 @@ var (
 
 	// UpdateStream is PUT /streams/{streamId}.
 	UpdateStream = &Operation{
-		Name:    "UpdateStream",
-		Service: ControlPlane,
-		Method:  "PUT",
-		Path:    "/streams/{streamId}",
-		Segments: []Segment{
-			{Literal: "streams"},
-			{Label: "streamId"},
-		},
+		Name:     "UpdateStream",
+		Service:  ControlPlane,
+		Method:   "PUT",
+		Path:     "/streams/{streamId}",
+		Segments: []Segment{{Literal: "streams"}, {Label: "streamId"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneLimitExceededException,
@@ -5642,14 +4810,11 @@ var (
 
 	// UpdateThing is PATCH /things/{thingName}.
 	UpdateThing = &Operation{
-		Name:    "UpdateThing",
-		Service: ControlPlane,
-		Method:  "PATCH",
-		Path:    "/things/{thingName}",
-		Segments: []Segment{
-			{Literal: "things"},
-			{Label: "thingName"},
-		},
+		Name:     "UpdateThing",
+		Service:  ControlPlane,
+		Method:   "PATCH",
+		Path:     "/things/{thingName}",
+		Segments: []Segment{{Literal: "things"}, {Label: "thingName"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneVersionConflictException,
@@ -5664,14 +4829,11 @@ var (
 
 	// UpdateThingGroup is PATCH /thing-groups/{thingGroupName}.
 	UpdateThingGroup = &Operation{
-		Name:    "UpdateThingGroup",
-		Service: ControlPlane,
-		Method:  "PATCH",
-		Path:    "/thing-groups/{thingGroupName}",
-		Segments: []Segment{
-			{Literal: "thing-groups"},
-			{Label: "thingGroupName"},
-		},
+		Name:     "UpdateThingGroup",
+		Service:  ControlPlane,
+		Method:   "PATCH",
+		Path:     "/thing-groups/{thingGroupName}",
+		Segments: []Segment{{Literal: "thing-groups"}, {Label: "thingGroupName"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneVersionConflictException,
@@ -5684,14 +4846,11 @@ var (
 
 	// UpdateThingGroupsForThing is PUT /thing-groups/updateThingGroupsForThing.
 	UpdateThingGroupsForThing = &Operation{
-		Name:    "UpdateThingGroupsForThing",
-		Service: ControlPlane,
-		Method:  "PUT",
-		Path:    "/thing-groups/updateThingGroupsForThing",
-		Segments: []Segment{
-			{Literal: "thing-groups"},
-			{Literal: "updateThingGroupsForThing"},
-		},
+		Name:     "UpdateThingGroupsForThing",
+		Service:  ControlPlane,
+		Method:   "PUT",
+		Path:     "/thing-groups/updateThingGroupsForThing",
+		Segments: []Segment{{Literal: "thing-groups"}, {Literal: "updateThingGroupsForThing"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -5703,14 +4862,11 @@ var (
 
 	// UpdateThingType is PATCH /thing-types/{thingTypeName}.
 	UpdateThingType = &Operation{
-		Name:    "UpdateThingType",
-		Service: ControlPlane,
-		Method:  "PATCH",
-		Path:    "/thing-types/{thingTypeName}",
-		Segments: []Segment{
-			{Literal: "thing-types"},
-			{Label: "thingTypeName"},
-		},
+		Name:     "UpdateThingType",
+		Service:  ControlPlane,
+		Method:   "PATCH",
+		Path:     "/thing-types/{thingTypeName}",
+		Segments: []Segment{{Literal: "thing-types"}, {Label: "thingTypeName"}},
 		Errors: []*ErrorShape{
 			controlPlaneResourceNotFoundException,
 			controlPlaneInvalidRequestException,
@@ -5724,13 +4880,11 @@ var (
 
 	// UpdateTopicRuleDestination is PATCH /destinations.
 	UpdateTopicRuleDestination = &Operation{
-		Name:    "UpdateTopicRuleDestination",
-		Service: ControlPlane,
-		Method:  "PATCH",
-		Path:    "/destinations",
-		Segments: []Segment{
-			{Literal: "destinations"},
-		},
+		Name:     "UpdateTopicRuleDestination",
+		Service:  ControlPlane,
+		Method:   "PATCH",
+		Path:     "/destinations",
+		Segments: []Segment{{Literal: "destinations"}},
 		Errors: []*ErrorShape{
 			controlPlaneInternalException,
 			controlPlaneInvalidRequestException,
@@ -5742,14 +4896,11 @@ var (
 
 	// ValidateSecurityProfileBehaviors is POST /security-profile-behaviors/validate.
 	ValidateSecurityProfileBehaviors = &Operation{
-		Name:    "ValidateSecurityProfileBehaviors",
-		Service: ControlPlane,
-		Method:  "POST",
-		Path:    "/security-profile-behaviors/validate",
-		Segments: []Segment{
-			{Literal: "security-profile-behaviors"},
-			{Literal: "validate"},
-		},
+		Name:     "ValidateSecurityProfileBehaviors",
+		Service:  ControlPlane,
+		Method:   "POST",
+		Path:     "/security-profile-behaviors/validate",
+		Segments: []Segment{{Literal: "security-profile-behaviors"}, {Literal: "validate"}},
 		Errors: []*ErrorShape{
 			controlPlaneInvalidRequestException,
 			controlPlaneThrottlingException,
@@ -5800,17 +4951,12 @@ var (
 
 	// DataDescribeJobExecution is GET /things/{thingName}/jobs/{jobId}.
 	DataDescribeJobExecution = &Operation{
-		Name:    "DescribeJobExecution",
-		Service: JobsData,
-		Method:  "GET",
-		Path:    "/things/{thingName}/jobs/{jobId}",
-		Segments: []Segment{
-			{Literal: "things"},
-			{Label: "thingName"},
-			{Literal: "jobs"},
-			{Label: "jobId"},
-		},
-		Query: []Binding{{"executionNumber", "executionNumber"}, {"includeJobDocument", "includeJobDocument"}},
+		Name:     "DescribeJobExecution",
+		Service:  JobsData,
+		Method:   "GET",
+		Path:     "/things/{thingName}/jobs/{jobId}",
+		Segments: []Segment{{Literal: "things"}, {Label: "thingName"}, {Literal: "jobs"}, {Label: "jobId"}},
+		Query:    []Binding{{"executionNumber", "executionNumber"}, {"includeJobDocument", "includeJobDocument"}},
 		Errors: []*ErrorShape{
 			jobsDataInvalidRequestException,
 			jobsDataResourceNotFoundException,
@@ -5824,15 +4970,11 @@ var (
 
 	// GetPendingJobExecutions is GET /things/{thingName}/jobs.
 	GetPendingJobExecutions = &Operation{
-		Name:    "GetPendingJobExecutions",
-		Service: JobsData,
-		Method:  "GET",
-		Path:    "/things/{thingName}/jobs",
-		Segments: []Segment{
-			{Literal: "things"},
-			{Label: "thingName"},
-			{Literal: "jobs"},
-		},
+		Name:     "GetPendingJobExecutions",
+		Service:  JobsData,
+		Method:   "GET",
+		Path:     "/things/{thingName}/jobs",
+		Segments: []Segment{{Literal: "things"}, {Label: "thingName"}, {Literal: "jobs"}},
 		Errors: []*ErrorShape{
 			jobsDataInvalidRequestException,
 			jobsDataResourceNotFoundException,
@@ -5845,13 +4987,11 @@ var (
 
 	// StartCommandExecution is POST /command-executions.
 	StartCommandExecution = &Operation{
-		Name:    "StartCommandExecution",
-		Service: JobsData,
-		Method:  "POST",
-		Path:    "/command-executions",
-		Segments: []Segment{
-			{Literal: "command-executions"},
-		},
+		Name:     "StartCommandExecution",
+		Service:  JobsData,
+		Method:   "POST",
+		Path:     "/command-executions",
+		Segments: []Segment{{Literal: "command-executions"}},
 		Errors: []*ErrorShape{
 			jobsDataValidationException,
 			jobsDataResourceNotFoundException,
@@ -5865,16 +5005,11 @@ var (
 
 	// StartNextPendingJobExecution is PUT /things/{thingName}/jobs/$next.
 	StartNextPendingJobExecution = &Operation{
-		Name:    "StartNextPendingJobExecution",
-		Service: JobsData,
-		Method:  "PUT",
-		Path:    "/things/{thingName}/jobs/$next",
-		Segments: []Segment{
-			{Literal: "things"},
-			{Label: "thingName"},
-			{Literal: "jobs"},
-			{Literal: "$next"},
-		},
+		Name:     "StartNextPendingJobExecution",
+		Service:  JobsData,
+		Method:   "PUT",
+		Path:     "/things/{thingName}/jobs/$next",
+		Segments: []Segment{{Literal: "things"}, {Label: "thingName"}, {Literal: "jobs"}, {Literal: "$next"}},
 		Errors: []*ErrorShape{
 			jobsDataInvalidRequestException,
 			jobsDataResourceNotFoundException,
@@ -5887,16 +5022,11 @@ var (
 
 	// UpdateJobExecution is POST /things/{thingName}/jobs/{jobId}.
 	UpdateJobExecution = &Operation{
-		Name:    "UpdateJobExecution",
-		Service: JobsData,
-		Method:  "POST",
-		Path:    "/things/{thingName}/jobs/{jobId}",
-		Segments: []Segment{
-			{Literal: "things"},
-			{Label: "thingName"},
-			{Literal: "jobs"},
-			{Label: "jobId"},
-		},
+		Name:     "UpdateJobExecution",
+		Service:  JobsData,
+		Method:   "POST",
+		Path:     "/things/{thingName}/jobs/{jobId}",
+		Segments: []Segment{{Literal: "things"}, {Label: "thingName"}, {Literal: "jobs"}, {Label: "jobId"}},
 		Errors: []*ErrorShape{
 			jobsDataInvalidRequestException,
 			jobsDataResourceNotFoundException,
@@ -5929,15 +5059,12 @@ var (
 
 	// DeleteConnection is DELETE /connections/{clientId}.
 	DeleteConnection = &Operation{
-		Name:    "DeleteConnection",
-		Service: IoTData,
-		Method:  "DELETE",
-		Path:    "/connections/{clientId}",
-		Segments: []Segment{
-			{Literal: "connections"},
-			{Label: "clientId"},
-		},
-		Query: []Binding{{"cleanSession", "cleanSession"}, {"preventWillMessage", "preventWillMessage"}},
+		Name:     "DeleteConnection",
+		Service:  IoTData,
+		Method:   "DELETE",
+		Path:     "/connections/{clientId}",
+		Segments: []Segment{{Literal: "connections"}, {Label: "clientId"}},
+		Query:    []Binding{{"cleanSession", "cleanSession"}, {"preventWillMessage", "preventWillMessage"}},
 		Errors: []*ErrorShape{
 			ioTDataForbiddenException,
 			ioTDataResourceNotFoundException,
@@ -5950,16 +5077,12 @@ var (
 
 	// DeleteThingShadow is DELETE /things/{thingName}/shadow.
 	DeleteThingShadow = &Operation{
-		Name:    "DeleteThingShadow",
-		Service: IoTData,
-		Method:  "DELETE",
-		Path:    "/things/{thingName}/shadow",
-		Segments: []Segment{
-			{Literal: "things"},
-			{Label: "thingName"},
-			{Literal: "shadow"},
-		},
-		Query: []Binding{{"shadowName", "name"}},
+		Name:     "DeleteThingShadow",
+		Service:  IoTData,
+		Method:   "DELETE",
+		Path:     "/things/{thingName}/shadow",
+		Segments: []Segment{{Literal: "things"}, {Label: "thingName"}, {Literal: "shadow"}},
+		Query:    []Binding{{"shadowName", "name"}},
 		Errors: []*ErrorShape{
 			ioTDataResourceNotFoundException,
 			ioTDataInvalidRequestException,
@@ -5974,14 +5097,11 @@ var (
 
 	// GetRetainedMessage is GET /retainedMessage/{topic}.
 	GetRetainedMessage = &Operation{
-		Name:    "GetRetainedMessage",
-		Service: IoTData,
-		Method:  "GET",
-		Path:    "/retainedMessage/{topic}",
-		Segments: []Segment{
-			{Literal: "retainedMessage"},
-			{Label: "topic", Greedy: true},
-		},
+		Name:     "GetRetainedMessage",
+		Service:  IoTData,
+		Method:   "GET",
+		Path:     "/retainedMessage/{topic}",
+		Segments: []Segment{{Literal: "retainedMessage"}, {Label: "topic", Greedy: true}},
 		Errors: []*ErrorShape{
 			ioTDataInvalidRequestException,
 			ioTDataResourceNotFoundException,
@@ -5996,16 +5116,12 @@ var (
 
 	// GetThingShadow is GET /things/{thingName}/shadow.
 	GetThingShadow = &Operation{
-		Name:    "GetThingShadow",
-		Service: IoTData,
-		Method:  "GET",
-		Path:    "/things/{thingName}/shadow",
-		Segments: []Segment{
-			{Literal: "things"},
-			{Label: "thingName"},
-			{Literal: "shadow"},
-		},
-		Query: []Binding{{"shadowName", "name"}},
+		Name:     "GetThingShadow",
+		Service:  IoTData,
+		Method:   "GET",
+		Path:     "/things/{thingName}/shadow",
+		Segments: []Segment{{Literal: "things"}, {Label: "thingName"}, {Literal: "shadow"}},
+		Query:    []Binding{{"shadowName", "name"}},
 		Errors: []*ErrorShape{
 			ioTDataInvalidRequestException,
 			ioTDataResourceNotFoundException,
@@ -6020,18 +5136,12 @@ var (
 
 	// ListNamedShadowsForThing is GET /api/things/shadow/ListNamedShadowsForThing/{thingName}.
 	ListNamedShadowsForThing = &Operation{
-		Name:    "ListNamedShadowsForThing",
-		Service: IoTData,
-		Method:  "GET",
-		Path:    "/api/things/shadow/ListNamedShadowsForThing/{thingName}",
-		Segments: []Segment{
-			{Literal: "api"},
-			{Literal: "things"},
-			{Literal: "shadow"},
-			{Literal: "ListNamedShadowsForThing"},
-			{Label: "thingName"},
-		},
-		Query: []Binding{{"nextToken", "nextToken"}, {"pageSize", "pageSize"}},
+		Name:     "ListNamedShadowsForThing",
+		Service:  IoTData,
+		Method:   "GET",
+		Path:     "/api/things/shadow/ListNamedShadowsForThing/{thingName}",
+		Segments: []Segment{{Literal: "api"}, {Literal: "things"}, {Literal: "shadow"}, {Literal: "ListNamedShadowsForThing"}, {Label: "thingName"}},
+		Query:    []Binding{{"nextToken", "nextToken"}, {"pageSize", "pageSize"}},
 		Errors: []*ErrorShape{
 			ioTDataResourceNotFoundException,
 			ioTDataInvalidRequestException,
@@ -6045,14 +5155,12 @@ var (
 
 	// ListRetainedMessages is GET /retainedMessage.
 	ListRetainedMessages = &Operation{
-		Name:    "ListRetainedMessages",
-		Service: IoTData,
-		Method:  "GET",
-		Path:    "/retainedMessage",
-		Segments: []Segment{
-			{Literal: "retainedMessage"},
-		},
-		Query: []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}},
+		Name:     "ListRetainedMessages",
+		Service:  IoTData,
+		Method:   "GET",
+		Path:     "/retainedMessage",
+		Segments: []Segment{{Literal: "retainedMessage"}},
+		Query:    []Binding{{"maxResults", "maxResults"}, {"nextToken", "nextToken"}},
 		Errors: []*ErrorShape{
 			ioTDataInvalidRequestException,
 			ioTDataThrottlingException,
@@ -6066,16 +5174,13 @@ var (
 
 	// Publish is POST /topics/{topic}.
 	Publish = &Operation{
-		Name:    "Publish",
-		Service: IoTData,
-		Method:  "POST",
-		Path:    "/topics/{topic}",
-		Segments: []Segment{
-			{Literal: "topics"},
-			{Label: "topic", Greedy: true},
-		},
-		Query:  []Binding{{"contentType", "contentType"}, {"messageExpiry", "messageExpiry"}, {"qos", "qos"}, {"responseTopic", "responseTopic"}, {"retain", "retain"}},
-		Header: []Binding{{"correlationData", "x-amz-mqtt5-correlation-data"}, {"payloadFormatIndicator", "x-amz-mqtt5-payload-format-indicator"}, {"userProperties", "x-amz-mqtt5-user-properties"}},
+		Name:     "Publish",
+		Service:  IoTData,
+		Method:   "POST",
+		Path:     "/topics/{topic}",
+		Segments: []Segment{{Literal: "topics"}, {Label: "topic", Greedy: true}},
+		Query:    []Binding{{"contentType", "contentType"}, {"messageExpiry", "messageExpiry"}, {"qos", "qos"}, {"responseTopic", "responseTopic"}, {"retain", "retain"}},
+		Header:   []Binding{{"correlationData", "x-amz-mqtt5-correlation-data"}, {"payloadFormatIndicator", "x-amz-mqtt5-payload-format-indicator"}, {"userProperties", "x-amz-mqtt5-user-properties"}},
 		Errors: []*ErrorShape{
 			ioTDataInternalFailureException,
 			ioTDataInvalidRequestException,
@@ -6088,16 +5193,12 @@ var (
 
 	// UpdateThingShadow is POST /things/{thingName}/shadow.
 	UpdateThingShadow = &Operation{
-		Name:    "UpdateThingShadow",
-		Service: IoTData,
-		Method:  "POST",
-		Path:    "/things/{thingName}/shadow",
-		Segments: []Segment{
-			{Literal: "things"},
-			{Label: "thingName"},
-			{Literal: "shadow"},
-		},
-		Query: []Binding{{"shadowName", "name"}},
+		Name:     "UpdateThingShadow",
+		Service:  IoTData,
+		Method:   "POST",
+		Path:     "/things/{thingName}/shadow",
+		Segments: []Segment{{Literal: "things"}, {Label: "thingName"}, {Literal: "shadow"}},
+		Query:    []Binding{{"shadowName", "name"}},
 		Errors: []*ErrorShape{
 			ioTDataConflictException,
 			ioTDataRequestEntityTooLargeException,

@@ -14,9 +14,11 @@ func decodePayload[T any](payload []byte, clientToken **string, in *T, read func
 			read(d, in, name)
 		}
 	})
-	if e, ok := errors.AsType[*InputError](err); ok && e.Fault == WrongType {
-		// The token may stand behind what has the wrong type.
-		*clientToken = tokenOf(payload)
+	if e, ok := errors.AsType[*InputError](err); ok {
+		*clientToken = nil // what was read so far depends on the order of members
+		if e.Fault == WrongType {
+			*clientToken = tokenOf(payload)
+		}
 	}
 	return err
 }

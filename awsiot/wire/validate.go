@@ -76,9 +76,28 @@ func inRange[T int | int64 | float64](v *validator, name string, n *T, r *number
 
 // size validates the length of a list that is present.
 func size[T any](v *validator, name string, l []T, r *sizeRule) {
-	if l != nil {
-		r.broken(len(l), func(constraint string) { v.violated(name, quote(fmt.Sprint(l)), constraint) })
+	if l == nil {
+		return
 	}
+	r.broken(len(l), func(constraint string) { v.violated(name, quote(listed(l)), constraint) })
+}
+
+// listed shows strings and numbers as the framework does, structures by count.
+func listed[T any](l []T) string {
+	switch l := any(l).(type) {
+	case []string:
+		return "[" + strings.Join(l, ", ") + "]"
+	case []float64:
+		s := make([]string, len(l))
+		for i, f := range l {
+			s[i] = number(f)
+		}
+		return listed(s)
+	}
+	if len(l) == 0 {
+		return "[]"
+	}
+	return fmt.Sprintf("[%d elements]", len(l))
 }
 
 // texts validates the strings of a list. As the framework does, the first bad
@@ -86,7 +105,7 @@ func size[T any](v *validator, name string, l []T, r *sizeRule) {
 func (v *validator) texts(name string, l []string, r *textRule) {
 	for _, s := range l {
 		if !r.allows(s) {
-			v.violated(name, quote("["+strings.Join(l, ", ")+"]"), every+r.all())
+			v.violated(name, quote(listed(l)), every+r.all())
 			return
 		}
 	}
@@ -96,7 +115,7 @@ func (v *validator) texts(name string, l []string, r *textRule) {
 func (v *validator) doubles(name string, l []float64, r *numberRule) {
 	for _, f := range l {
 		if !r.allows(f) {
-			v.violated(name, quote(fmt.Sprint(l)), every+r.all())
+			v.violated(name, quote(listed(l)), every+r.all())
 			return
 		}
 	}
@@ -105,7 +124,7 @@ func (v *validator) doubles(name string, l []float64, r *numberRule) {
 // mapSize validates the number of entries of a map that is present.
 func mapSize[T any](v *validator, name string, m map[string]T, r *sizeRule) {
 	if m != nil {
-		r.broken(len(m), func(constraint string) { v.violated(name, quote(fmt.Sprint(len(m))+" entries"), constraint) })
+		r.broken(len(m), func(constraint string) { v.violated(name, quote(fmt.Sprintf("{%d entries}", len(m))), constraint) })
 	}
 }
 

@@ -44,7 +44,8 @@ func errorName(svc *service, shape string) string {
 func writeOperation(svc *service, op *model.Operation, src *source) error {
 	src.line("\n// %s is %s %s.", svc.operationName(op.Name), op.HTTP.Method, op.HTTP.RequestURI)
 	src.line("%s = &Operation{\nName: %q,\nService: %s,", svc.operationName(op.Name), op.Name, svc.goName)
-	src.line("Method: %q,\nPath: %q,\nSegments: []Segment{", op.HTTP.Method, op.HTTP.RequestURI)
+	src.line("Method: %q,\nPath: %q,", op.HTTP.Method, op.HTTP.RequestURI)
+	var segments []string
 	for s := range strings.SplitSeq(op.HTTP.RequestURI, "/") {
 		switch label, isLabel := strings.CutPrefix(s, "{"); {
 		case isLabel:
@@ -54,15 +55,15 @@ func writeOperation(svc *service, op *model.Operation, src *source) error {
 			}
 			label, all := strings.CutSuffix(label, "+")
 			if all || greedy[op.Name] == label {
-				src.line("{Label: %q, Greedy: true},", label)
+				segments = append(segments, fmt.Sprintf("{Label: %q, Greedy: true}", label))
 			} else {
-				src.line("{Label: %q},", label)
+				segments = append(segments, fmt.Sprintf("{Label: %q}", label))
 			}
 		case s != "":
-			src.line("{Literal: %q},", s)
+			segments = append(segments, fmt.Sprintf("{Literal: %q}", s))
 		}
 	}
-	src.line("},")
+	src.line("Segments: []Segment{%s},", strings.Join(segments, ", "))
 	input := svc.lookup(op.Input)
 	writeBindings("Query", "querystring", input, src)
 	writeBindings("Header", "header", input, src)
