@@ -1,0 +1,55 @@
+package fleet
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+)
+
+func TestTheSameSeedPlaysTheSamePart(t *testing.T) {
+	a := Behavior{Seed: 7, Work: time.Second, Steps: 3, Fail: 0.3, Reject: 0.3, Pick: 0.5}
+	b := a
+	other := a
+	other.Seed = 8
+	same, differ := true, false
+	for i := range 50 {
+		thing := fmt.Sprint("lamp-", i)
+		same = same && a.outcome(thing, "fw") == b.outcome(thing, "fw") && a.picks(thing) == b.picks(thing) &&
+			slices.Equal(a.pauses(thing, "fw"), b.pauses(thing, "fw"))
+		differ = differ || a.outcome(thing, "fw") != other.outcome(thing, "fw")
+	}
+	if !same || !differ {
+		t.Errorf("one seed repeats itself: %v, another differs: %v; want true, true", same, differ)
+	}
+}
+
+func TestRatesAreKept(t *testing.T) {
+	b := Behavior{Seed: 1, Fail: 0.2, Reject: 0.1}
+	count := map[Outcome]int{}
+	for i := range 10_000 {
+		count[b.outcome(fmt.Sprint("lamp-", i), "fw")]++
+	}
+	for outcome, want := range map[Outcome]int{Succeed: 7000, Fail: 2000, Reject: 1000} {
+		if got := count[outcome]; got < want-200 || got > want+200 {
+			t.Errorf("outcome %d came %d times of 10000, want about %d", outcome, got, want)
+		}
+	}
+}
+
+func TestWorkTakesHalfToOneAndAHalfOfTheMean(t *testing.T) {
+	b := Behavior{Seed: 1, Work: time.Second, Steps: 4}
+	for i := range 1000 {
+		pauses := b.pauses(fmt.Sprint("lamp-", i), "fw")
+		if len(pauses) != 5 {
+			t.Fatalf("%d pauses for 4 steps, want 5", len(pauses))
+		}
+		var total time.Duration
+		for _, p := range pauses {
+			total += p
+		}
+		if total < time.Second/2-time.Microsecond || total > 3*time.Second/2 {
+			t.Fatalf("work of lamp-%d takes %s, want 0.5 s to 1.5 s", i, total)
+		}
+	}
+}

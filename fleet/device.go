@@ -1,0 +1,104 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/muster-iot/muster/device"
+)
+
+// dev is one device at work.
+type dev struct {
+	fleet  *Fleet
+	thing  string
+	client *device.Client
+}
+
+// errBroken is why a device fails a job that its dice say will fail.
+var errBroken = errors.New("the simulated device could not do it")
+
+const unwilling = "the simulated device does not do such jobs"
+
+// do is the device's handler for a job that it has started.
+func (d dev) do(ctx context.Context, j *device.Job) error {
+	outcome := d.fleet.outcome(d.thing, j.JobID)
+	if outcome == Reject {
+		return device.Refuse(unwilling)
+	}
+	pauses := d.fleet.o.pauses(d.thing, j.JobID)
+	for step, pause := range pauses {
+		if err := sleep(ctx, pause); err != nil {
+			return err
+		}
+		if step == len(pauses)-1 {
+			break
+		}
+		progress := map[string]string{"step": strconv.Itoa(step+1) + "/" + strconv.Itoa(len(pauses)-1)}
+		if err := j.Progress(ctx, device.Report{Details: progress}); err != nil {
+			return err
+		}
+	}
+	if outcome == Fail {
+		return errBroken
+	}
+	return nil
+}
+
+// pick is the workflow of a device that chooses: it looks at all that is
+// pending, finishes what it had begun, and takes any of the rest.
+func (d dev) pick(ctx context.Context) error {
+	for pending, err := range d.client.Watch(ctx) {
+		if err != nil {
+			return err
+		}
+		s, ok := d.choose(pending)
+		if !ok {
+			continue
+		}
+		if err := d.take(ctx, s); err != nil && ctx.Err() == nil {
+			d.fleet.o.Log.Warn("job was not finished", "thing", d.thing, "job", s.JobID, "error", err)
+		}
+	}
+	return ctx.Err()
+}
+
+// choose picks one of what is pending.
+func (d dev) choose(p device.Pending) (device.Summary, bool) {
+	switch {
+	case len(p.InProgress) > 0:
+		return p.InProgress[0], true
+	case len(p.Queued) > 0:
+		i := d.fleet.o.dice("choose", d.thing, p.Queued[0].JobID).IntN(len(p.Queued))
+		return p.Queued[i], true
+	}
+	return device.Summary{}, false
+}
+
+// take does the job that was chosen, or rejects it without starting.
+func (d dev) take(ctx context.Context, s device.Summary) error {
+	if d.fleet.outcome(d.thing, s.JobID) == Reject {
+		_, err := d.client.Update(ctx, s.JobID, device.Update{
+			Status: device.Rejected, Number: s.Number,
+			Report: device.Report{Details: map[string]string{"reason": unwilling}},
+		})
+		return err
+	}
+	j, err := d.client.Start(ctx, s, device.Report{})
+	if err != nil {
+		return err
+	}
+	return j.Do(ctx, d.do)
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
