@@ -11,7 +11,12 @@ type Account struct {
 
 // ARN returns the name of a resource: ARN("thing", "pump-7").
 func (a Account) ARN(kind, name string) string {
-	return "arn:aws:iot:" + a.Region + ":" + a.ID + ":" + kind + "/" + name
+	return a.Named(kind + "/" + name)
+}
+
+// Named returns the ARN of a resource given as "kind/name".
+func (a Account) Named(resource string) string {
+	return "arn:aws:iot:" + a.Region + ":" + a.ID + ":" + resource
 }
 
 // ParseARN splits an ARN of service iot into the kind and the name of its

@@ -1,6 +1,9 @@
 package engine
 
 import (
+	"fmt"
+	"runtime/debug"
+
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/store"
 )
@@ -21,7 +24,8 @@ type batch struct {
 	order  []store.QueueKey                // the keys of before, in order
 	notes  []Notification
 	wrote  bool
-	due    bool // it made background work
+	due    bool         // it made background work
+	access AccessChange // whose rights it may have changed
 }
 
 func newBatch(e *Engine, tx store.Tx, now muster.Instant) *batch {
@@ -30,9 +34,17 @@ func newBatch(e *Engine, tx store.Tx, now muster.Instant) *batch {
 	return b
 }
 
-// run runs one command and collects what it owes.
-func (b *batch) run(c command) error {
-	b.before, b.order, b.notes, b.wrote, b.due = nil, nil, nil, false, false
+// run runs one command and collects what it owes. A command that panics fails
+// like any other, and takes no other with it.
+func (b *batch) run(c command) (err error) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			b.e.o.Log.Error("command panicked", "panic", fault, "stack", string(debug.Stack()))
+			b.wrote = true
+			err = &muster.Error{Kind: muster.Internal, Msg: "internal fault", Err: fmt.Errorf("panic: %v", fault)}
+		}
+	}()
+	b.before, b.order, b.notes, b.wrote, b.due, b.access = nil, nil, nil, false, false, AccessChange{}
 	if err := c.run(b); err != nil {
 		return err
 	}

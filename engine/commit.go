@@ -92,9 +92,10 @@ type applied struct {
 
 // outcome is what became of one command.
 type outcome struct {
-	err   error
-	notes []Notification
-	due   bool
+	err    error
+	notes  []Notification
+	due    bool
+	access AccessChange
 }
 
 // Run commits and answers until ctx ends, then finishes what waits and returns.
@@ -161,11 +162,13 @@ func (e *Engine) apply(commands []command) applied {
 					continue
 				}
 				err := b.run(c)
-				a.outcomes[i] = outcome{err: err, notes: b.notes, due: b.due}
+				a.outcomes[i] = outcome{err: err}
 				if err != nil && b.wrote {
 					spoiled[i] = true
-					a.outcomes[i].notes, a.outcomes[i].due = nil, false
 					return again
+				}
+				if err == nil {
+					a.outcomes[i] = outcome{notes: b.notes, due: b.due, access: b.access}
 				}
 			}
 			return nil
@@ -196,6 +199,9 @@ func (e *Engine) answer(a applied) {
 	notified, due := 0, false
 	for i, c := range a.commands {
 		o := a.outcomes[i]
+		if o.access.any() {
+			e.o.Access(o.access) // before the answer, so that the caller sees it in force
+		}
 		c.done(o.err)
 		if len(o.notes) > 0 {
 			notified += len(o.notes)

@@ -28,11 +28,17 @@ func (b *batch) enqueue(j *muster.Job, thing muster.ThingName) error {
 }
 
 // join gives thing the continuous jobs of the groups that it has come under:
-// the one it joined and all above that.
-func (b *batch) join(thing muster.ThingName, lineage []muster.GroupName) error {
+// those it joined and all above. It was under the groups was before; a job that
+// covered it by then is given only if its rollout had not come to the thing.
+func (b *batch) join(thing muster.ThingName, lineage, was []muster.GroupName) error {
 	return b.eachStanding(lineage, func(j *muster.Job) error {
 		if !j.Status.Active() {
 			return nil
+		}
+		if covers(j, thing, was) {
+			if latest, err := b.Latest(thing, j.ID); err != nil || latest != nil {
+				return err
+			}
 		}
 		return b.enqueue(j, thing)
 	})
@@ -46,15 +52,13 @@ func (b *batch) leave(thing muster.ThingName, lineage []muster.GroupName) error 
 	return b.eachStanding(lineage, func(j *muster.Job) error {
 		if !known {
 			var err error
-			if under, err = b.groupsOver(thing); err != nil {
+			if under, err = groupsOver(b, thing); err != nil {
 				return err
 			}
 			known = true
 		}
-		for _, t := range j.Targets {
-			if (t.Group && slices.Contains(under, muster.GroupName(t.Name))) || (!t.Group && t.Name == string(thing)) {
-				return nil
-			}
+		if covers(j, thing, under) {
+			return nil
 		}
 		latest, err := b.Latest(thing, j.ID)
 		if err != nil || latest == nil || latest.Status.Terminal() {
@@ -64,6 +68,13 @@ func (b *batch) leave(thing muster.ThingName, lineage []muster.GroupName) error 
 			return nil
 		}
 		return b.remove(latest, j)
+	})
+}
+
+// covers reports whether a target of j is the thing or a group that it is under.
+func covers(j *muster.Job, thing muster.ThingName, under []muster.GroupName) bool {
+	return slices.ContainsFunc(j.Targets, func(t muster.Target) bool {
+		return (t.Group && slices.Contains(under, muster.GroupName(t.Name))) || (!t.Group && t.Name == string(thing))
 	})
 }
 
@@ -128,20 +139,7 @@ func (b *batch) eachStanding(groups []muster.GroupName, fn func(*muster.Job) err
 }
 
 // groupsOver returns the groups that thing is in, and all above them.
-func (b *batch) groupsOver(thing muster.ThingName) ([]muster.GroupName, error) {
-	var over []muster.GroupName
-	from, to := store.Under(string(thing))
-	for row, err := range memberships.Scan(b, from, to) {
-		if err != nil {
-			return nil, err
-		}
-		g, err := groups.Get(b, store.SplitKey(row.Key)[1])
-		if err != nil {
-			return nil, err
-		}
-		if g != nil {
-			over = append(over, g.Lineage()...)
-		}
-	}
-	return over, nil
+func groupsOver(r store.Reader, thing muster.ThingName) ([]muster.GroupName, error) {
+	in, err := groupsOf(r, thing)
+	return lineages(in), err
 }

@@ -11,6 +11,7 @@ import (
 	"crypto/rand"
 	"log/slog"
 	"sync/atomic"
+	"time"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/store"
@@ -32,6 +33,9 @@ type Options struct {
 	// sooner than the caller of Work was last told. It must not block. Nil is
 	// allowed.
 	Due func()
+	// Access is told whose rights may have changed, after the commit and before
+	// the answer. It must be quick and not call the engine. Nil is allowed.
+	Access func(AccessChange)
 	// Observe is told of every commit. Nil is allowed.
 	Observe func(Commit)
 	// Log takes the faults that no caller can be shown. Nil discards them.
@@ -46,6 +50,9 @@ type Options struct {
 	// last target of a continuous job, instead of letting it finish
 	// (arbitration A6).
 	RemovedInProgress bool
+	// TypeDeletionWait is how long a thing type must have been deprecated
+	// before it can be deleted; zero means not at all (registry.md REG-35).
+	TypeDeletionWait time.Duration
 	// PageKey makes page tokens tamper-proof; nil means a random one, so that
 	// tokens end with the process.
 	PageKey []byte
@@ -76,6 +83,9 @@ func New(o Options) *Engine {
 	}
 	if o.Due == nil {
 		o.Due = func() {}
+	}
+	if o.Access == nil {
+		o.Access = func(AccessChange) {}
 	}
 	if o.Observe == nil {
 		o.Observe = func(Commit) {}

@@ -11,9 +11,9 @@ var (
 	thingTypes  = store.Of[muster.ThingType]{Table: "type"}    // type
 	groups      = store.Of[muster.Group]{Table: "group"}       // group
 	groupIDs    = store.Of[muster.GroupName]{Table: "groupid"} // thingGroupId
-	children    = store.Of[link]{Table: "child"}               // parent group, child group
-	members     = store.Of[membership]{Table: "member"}        // group, thing
-	memberships = store.Of[link]{Table: "groupof"}             // thing, group
+	below       = store.Of[link]{Table: "below"}               // group, level, group that many levels below it
+	members     = store.Of[membership]{Table: "member"}        // thingGroupId, thing
+	memberships = store.Of[belonging]{Table: "groupof"}        // thing, group
 	typed       = store.Of[link]{Table: "typed"}               // type, thing
 	tags        = store.Of[[]muster.Tag]{Table: "tag"}         // kind of resource, its name
 	jobs        = store.Of[muster.Job]{Table: "job"}           // job
@@ -22,15 +22,40 @@ var (
 	targets     = store.Of[link]{Table: "target"}              // targetKey, job
 	standing    = store.Of[link]{Table: "standing"}            // targetKey, job: continuous jobs that are not over
 	working     = store.Of[link]{Table: "working"}             // job with background work
-	leaving     = store.Of[departure]{Table: "leaving"}        // id of a deleted group whose members are to leave
+
+	certificates       = store.Of[muster.Certificate]{Table: "certificate"} // certificate id
+	certificatesByDate = store.Of[link]{Table: "certificatedate"}           // datedKey
+	certificatesOfCA   = store.Of[link]{Table: "certificateca"}             // CA id, certificate id
+
+	authorities          = store.Of[muster.CA]{Table: "ca"}   // CA id
+	authoritiesByDate    = store.Of[link]{Table: "cadate"}    // datedKey
+	authoritiesBySubject = store.Of[link]{Table: "casubject"} // subject, CA id
+	settings             = store.Of[string]{Table: "setting"} // its name
+
+	policies         = store.Of[muster.Policy]{Table: "policy"} // policy name
+	policiesByDate   = store.Of[link]{Table: "policydate"}      // datedKey
+	policyTargets    = store.Of[link]{Table: "policytarget"}    // policy, target
+	policiesOfTarget = store.Of[link]{Table: "targetpolicy"}    // target, policy
+
+	principalsOfThing = store.Of[muster.Attachment]{Table: "principal"}   // thing, certificate id
+	thingsOfPrincipal = store.Of[muster.Attachment]{Table: "principalof"} // certificate id, thing
+
+	leaving = store.Of[departure]{Table: "leaving"} // thingGroupId of a deleted group whose members are to leave
 )
 
 // link is a record whose key says everything.
 type link struct{}
 
-// membership is a thing's place in a group.
+// membership is a thing's place in a group. It is filed under the id of the
+// group, so that a new group of the same name begins empty.
 type membership struct {
 	Joined muster.Instant
+}
+
+// belonging is the same as the thing sees it. It is void when the group that
+// has the name now has another id.
+type belonging struct {
+	GroupID string
 }
 
 // jobDocument is the frozen text of a job, byte for byte as submitted.
@@ -40,9 +65,8 @@ type jobDocument struct {
 
 // departure is a deleted group whose members still have to be told.
 type departure struct {
-	Group   muster.GroupName
-	Lineage []muster.GroupName
-	After   string // the last thing that was dealt with
+	Lineage []muster.GroupName // of the group, itself first
+	After   string             // the last thing that was dealt with
 }
 
 // targetKey is the first part of a key in targets.

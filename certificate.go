@@ -1,0 +1,88 @@
+package muster
+
+// CertificateID is the lower-case hex SHA-256 of a certificate's DER form
+// (identity-and-auth.md AUTH-20).
+type CertificateID string
+
+// CertificateStatus is what a certificate may do. Only an active one gives
+// access (AUTH-30).
+type CertificateStatus uint8
+
+// The statuses; the zero value is no status.
+const (
+	CertificateActive CertificateStatus = iota + 1
+	CertificateInactive
+	CertificateRevoked
+	CertificatePendingTransfer
+	CertificateRegisterInactive
+	CertificatePendingActivation
+)
+
+var certificateStatusNames = [...]string{
+	"", "ACTIVE", "INACTIVE", "REVOKED", "PENDING_TRANSFER", "REGISTER_INACTIVE", "PENDING_ACTIVATION",
+}
+
+// String returns the contract's word for s, or "" for the zero value.
+func (s CertificateStatus) String() string { return certificateStatusNames[s] }
+
+// ParseCertificateStatus returns the status that word names.
+func ParseCertificateStatus(word string) (CertificateStatus, bool) {
+	for s, name := range certificateStatusNames {
+		if s > 0 && name == word {
+			return CertificateStatus(s), true
+		}
+	}
+	return 0, false
+}
+
+// Certificate is a device certificate as the registry knows it
+// (identity-and-auth.md section A.3). The private key is never here.
+type Certificate struct {
+	ID           CertificateID
+	PEM          string
+	Status       CertificateStatus
+	CA           CertificateID // the registered CA that vouched for it; "" if none
+	SNIOnly      bool          // certificateMode SNI_ONLY
+	CreatedAt    Instant
+	UpdatedAt    Instant
+	Version      int64 // customerVersion
+	GenerationID string
+	NotBefore    Instant
+	NotAfter     Instant
+}
+
+// WithStatus returns the certificate after UpdateCertificate. The two pending
+// statuses cannot be asked for (AUTH-30).
+func (c Certificate) WithStatus(s CertificateStatus, now Instant) (Certificate, error) {
+	if s == CertificatePendingTransfer || s == CertificatePendingActivation {
+		return c, Errorf(Invalid, "A certificate cannot be set to %s", s)
+	}
+	if c.Status != s {
+		c.Status, c.UpdatedAt, c.Version = s, now, c.Version+1
+	}
+	return c, nil
+}
+
+// CA is a certificate authority that an operator registered.
+type CA struct {
+	ID               CertificateID
+	PEM              string
+	Subject          string // DER of its subject, in hex: what its certificates name as issuer
+	Active           bool
+	AutoRegistration bool // devices it signed are registered at first connect
+	SNIOnly          bool
+	Template         string // registrationConfig.templateBody, stored and returned
+	TemplateName     string
+	RoleARN          string
+	CreatedAt        Instant
+	UpdatedAt        Instant
+	Version          int64
+	GenerationID     string
+	NotBefore        Instant
+	NotAfter         Instant
+}
+
+// Attachment binds a certificate to a thing (registry.md section 6.3).
+type Attachment struct {
+	Exclusive bool // EXCLUSIVE_THING: the certificate's only thing, for ever
+}

@@ -1,0 +1,170 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/store"
+)
+
+// sameSubjectMax bounds the registered CAs with one subject (AUTH-33).
+const sameSubjectMax = 10
+
+// AddCA registers a certificate authority whose texts the caller has checked.
+// It fails with AlreadyExists, or LimitExceeded for too many CAs of one
+// subject.
+func (e *Engine) AddCA(ctx context.Context, ca muster.CA, given []muster.Tag) (muster.CA, error) {
+	given, err := muster.Retag(nil, given)
+	if err != nil {
+		return ca, err
+	}
+	err = e.do(ctx, func(b *batch) error {
+		if old, err := authorities.Has(b, string(ca.ID)); err != nil {
+			return err
+		} else if old {
+			return e.certificateExists("cacert", ca.ID)
+		}
+		same, err := authoritiesOf(b, ca.Subject)
+		if err != nil {
+			return err
+		}
+		if len(same) >= sameSubjectMax {
+			return muster.Errorf(muster.LimitExceeded, "There are %d CA certificates with this subject already", len(same))
+		}
+		ca.CreatedAt, ca.UpdatedAt, ca.Version, ca.GenerationID = b.now, b.now, 1, e.o.NewID()
+		authorities.Put(b, string(ca.ID), ca)
+		authoritiesBySubject.Put(b, store.JoinKey(ca.Subject, string(ca.ID)), link{})
+		b.dated(authoritiesByDate, ca.CreatedAt, string(ca.ID))
+		b.putTags(kindCA, string(ca.ID), given)
+		return nil
+	})
+	return ca, err
+}
+
+// CA returns one registered CA.
+func (e *Engine) CA(ctx context.Context, id muster.CertificateID) (muster.CA, error) {
+	var ca muster.CA
+	err := e.view(ctx, func(r store.Reader) (err error) {
+		ca, err = authority(r, id)
+		return err
+	})
+	return ca, err
+}
+
+// CAsOf returns the registered CAs with a subject (DER, in hex), which is what
+// a certificate names as its issuer.
+func (e *Engine) CAsOf(ctx context.Context, subject string) ([]muster.CA, error) {
+	var found []muster.CA
+	err := e.view(ctx, func(r store.Reader) (err error) {
+		found, err = authoritiesOf(r, subject)
+		return err
+	})
+	return found, err
+}
+
+// UpdateCA changes a registered CA by fn, which gets and returns its state.
+func (e *Engine) UpdateCA(ctx context.Context, id muster.CertificateID, fn func(muster.CA) muster.CA) error {
+	return e.do(ctx, func(b *batch) error {
+		old, err := authority(b, id)
+		if err != nil {
+			return err
+		}
+		ca := fn(old)
+		if ca == old {
+			return nil
+		}
+		ca.UpdatedAt, ca.Version = b.now, old.Version+1
+		authorities.Put(b, string(id), ca)
+		return nil
+	})
+}
+
+// DeleteCA removes a registered CA, which must be inactive.
+func (e *Engine) DeleteCA(ctx context.Context, id muster.CertificateID) error {
+	return e.do(ctx, func(b *batch) error {
+		ca, err := authority(b, id)
+		if err != nil {
+			return err
+		}
+		if ca.Active {
+			return muster.Errorf(muster.CertificateState, "CA certificate must be deactivated (not ACTIVE) before deletion. Id: %s", id)
+		}
+		authorities.Delete(b, string(id))
+		authoritiesBySubject.Delete(b, store.JoinKey(ca.Subject, string(id)))
+		b.undated(authoritiesByDate, ca.CreatedAt, string(id))
+		b.putTags(kindCA, string(id), nil)
+		return nil
+	})
+}
+
+// CAList is a page of registered CAs.
+type CAList struct {
+	CAs  []muster.CA
+	Next string // marker of the next page; empty on the last
+}
+
+// CAs lists the registered CAs by creation, newest first unless ascending.
+func (e *Engine) CAs(ctx context.Context, p Page, ascending bool) (list CAList, err error) {
+	list.CAs, list.Next, err = datedPage(ctx, e, authoritiesByDate, p, ascending, func(r store.Reader, id string) (muster.CA, error) {
+		return authority(r, muster.CertificateID(id))
+	})
+	return list, err
+}
+
+// RegistrationCode returns the code that proves possession of a CA's key; it
+// stays the same until it is deleted. fresh is used when there is none.
+func (e *Engine) RegistrationCode(ctx context.Context, fresh string) (string, error) {
+	code := fresh
+	err := e.do(ctx, func(b *batch) error {
+		old, err := settings.Get(b, "registrationcode")
+		if err != nil {
+			return err
+		}
+		if old != nil {
+			code = *old
+			return nil
+		}
+		settings.Put(b, "registrationcode", fresh)
+		return nil
+	})
+	return code, err
+}
+
+// DeleteRegistrationCode forgets the code; the next one is different.
+func (e *Engine) DeleteRegistrationCode(ctx context.Context) error {
+	return e.do(ctx, func(b *batch) error {
+		settings.Delete(b, "registrationcode")
+		return nil
+	})
+}
+
+func authority(r store.Reader, id muster.CertificateID) (muster.CA, error) {
+	ca, err := authorities.Get(r, string(id))
+	if err != nil {
+		return muster.CA{}, err
+	}
+	if ca == nil {
+		return muster.CA{}, noCA(id)
+	}
+	return *ca, nil
+}
+
+func authoritiesOf(r store.Reader, subject string) ([]muster.CA, error) {
+	var found []muster.CA
+	from, to := store.Under(subject)
+	for row, err := range authoritiesBySubject.Scan(r, from, to) {
+		if err != nil {
+			return nil, err
+		}
+		ca, err := authority(r, muster.CertificateID(store.SplitKey(row.Key)[1]))
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, ca)
+	}
+	return found, nil
+}
+
+func noCA(id muster.CertificateID) error {
+	return muster.Errorf(muster.NotFound, "CA certificate %s does not exist", id)
+}

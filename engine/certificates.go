@@ -1,0 +1,149 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/store"
+)
+
+// AddCertificate takes a certificate into the registry, issued here or
+// registered (identity-and-auth.md section A.3). The caller has read and
+// checked its text; CreatedAt, UpdatedAt, Version and GenerationID are filled
+// in. One that is known fails with AlreadyExists.
+func (e *Engine) AddCertificate(ctx context.Context, c muster.Certificate) (muster.Certificate, error) {
+	err := e.do(ctx, func(b *batch) error {
+		if old, err := certificates.Has(b, string(c.ID)); err != nil {
+			return err
+		} else if old {
+			return e.certificateExists("cert", c.ID)
+		}
+		if c.CA != "" {
+			if ok, err := authorities.Has(b, string(c.CA)); err != nil {
+				return err
+			} else if !ok {
+				return noCA(c.CA)
+			}
+
+		}
+		c.CreatedAt, c.UpdatedAt, c.Version, c.GenerationID = b.now, b.now, 1, e.o.NewID()
+		certificates.Put(b, string(c.ID), c)
+		b.dated(certificatesByDate, c.CreatedAt, string(c.ID))
+		if c.CA != "" {
+			b.dated(certificatesOfCA, c.CreatedAt, string(c.ID), string(c.CA))
+		}
+		b.recheckCertificate(c.ID)
+		return nil
+	})
+	return c, err
+}
+
+// Certificate returns one certificate.
+func (e *Engine) Certificate(ctx context.Context, id muster.CertificateID) (muster.Certificate, error) {
+	var c muster.Certificate
+	err := e.view(ctx, func(r store.Reader) (err error) {
+		c, err = certificate(r, id)
+		return err
+	})
+	return c, err
+}
+
+// UpdateCertificate sets the status of a certificate. When it leaves ACTIVE,
+// Options.Access is told, so that its connections end (AUTH-31).
+func (e *Engine) UpdateCertificate(ctx context.Context, id muster.CertificateID, status muster.CertificateStatus) error {
+	return e.do(ctx, func(b *batch) error {
+		c, err := certificate(b, id)
+		if err != nil {
+			return err
+		}
+		if c, err = c.WithStatus(status, b.now); err != nil {
+			return err
+		}
+		certificates.Put(b, string(id), c)
+		b.recheckCertificate(id)
+		return nil
+	})
+}
+
+// DeleteCertificate removes a certificate that is not ACTIVE and not attached
+// to a thing; with policies attached only by force (AUTH-32).
+func (e *Engine) DeleteCertificate(ctx context.Context, id muster.CertificateID, force bool) error {
+	return e.do(ctx, func(b *batch) error {
+		c, err := certificate(b, id)
+		if err != nil {
+			return err
+		}
+		if c.Status == muster.CertificateActive {
+			return muster.Errorf(muster.CertificateState, "Certificate must be deactivated (not ACTIVE) before deletion. Id: %s", id)
+		}
+		arn := e.o.Account.ARN("cert", string(id))
+		if bound, err := anyUnder(b, thingsOfPrincipal, string(id)); err != nil {
+			return err
+		} else if bound {
+			return muster.Errorf(muster.DeleteConflict, "Things must be detached before deletion (arn: %s)", arn)
+		}
+		target := certificateTarget(id)
+		attached, err := policiesOf(b, target)
+		if err != nil {
+			return err
+		}
+		if len(attached) > 0 && !force {
+			return muster.Errorf(muster.DeleteConflict, "Certificate policies must be detached before deletion (arn: %s)", arn)
+		}
+		for _, name := range attached {
+			b.detachPolicy(name, target)
+		}
+		certificates.Delete(b, string(id))
+		b.undated(certificatesByDate, c.CreatedAt, string(id))
+		if c.CA != "" {
+			b.undated(certificatesOfCA, c.CreatedAt, string(id), string(c.CA))
+		}
+		b.recheckCertificate(id)
+		return nil
+	})
+}
+
+// CertificateList is a page of certificates.
+type CertificateList struct {
+	Certificates []muster.Certificate
+	Next         string // marker of the next page; empty on the last
+}
+
+// Certificates lists all certificates by creation, newest first unless
+// ascending.
+func (e *Engine) Certificates(ctx context.Context, p Page, ascending bool) (list CertificateList, err error) {
+	list.Certificates, list.Next, err = datedPage(ctx, e, certificatesByDate, p, ascending, readCertificate)
+	return list, err
+}
+
+// CertificatesOfCA lists the certificates that one registered CA vouches for,
+// by creation, newest first unless ascending. It fails with NotFound when there
+// is no such CA.
+func (e *Engine) CertificatesOfCA(ctx context.Context, ca muster.CertificateID, p Page, ascending bool) (list CertificateList, err error) {
+	if _, err := e.CA(ctx, ca); err != nil {
+		return list, err
+	}
+	list.Certificates, list.Next, err = datedPage(ctx, e, certificatesOfCA, p, ascending, readCertificate, string(ca))
+	return list, err
+}
+
+func readCertificate(r store.Reader, id string) (muster.Certificate, error) {
+	return certificate(r, muster.CertificateID(id))
+}
+
+func certificate(r store.Reader, id muster.CertificateID) (muster.Certificate, error) {
+	c, err := certificates.Get(r, string(id))
+	if err != nil {
+		return muster.Certificate{}, err
+	}
+	if c == nil {
+		return muster.Certificate{}, muster.Errorf(muster.NotFound, "Certificate %s does not exist", id)
+	}
+	return *c, nil
+}
+
+func (e *Engine) certificateExists(kind string, id muster.CertificateID) error {
+	err := muster.Errorf(muster.AlreadyExists, "The certificate is already provisioned or registered")
+	err.ResourceID, err.ResourceARN = string(id), e.o.Account.ARN(kind, string(id))
+	return err
+}

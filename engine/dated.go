@@ -1,0 +1,59 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/store"
+)
+
+// A dated table lists resources by creation in both directions: each has a key
+// that sorts up and one that sorts down. Those of an owner can be listed apart.
+func (b *batch) dated(t store.Of[link], at muster.Instant, id string, owner ...string) {
+	t.Put(b, datedKey(true, at, id, owner), link{})
+	t.Put(b, datedKey(false, at, id, owner), link{})
+}
+
+func (b *batch) undated(t store.Of[link], at muster.Instant, id string, owner ...string) {
+	t.Delete(b, datedKey(true, at, id, owner))
+	t.Delete(b, datedKey(false, at, id, owner))
+}
+
+func datedKey(ascending bool, at muster.Instant, id string, owner []string) string {
+	date := fmt.Sprintf("%016x", uint64(at))
+	if !ascending {
+		date = fmt.Sprintf("%016x", math.MaxInt64-uint64(at))
+	}
+	return store.JoinKey(append(datedPrefix(ascending, owner), date, id)...)
+}
+
+func datedPrefix(ascending bool, owner []string) []string {
+	if ascending {
+		return append([]string{"a"}, owner...)
+	}
+	return append([]string{"d"}, owner...)
+}
+
+// datedPage reads one page of a dated table, each id through read, and returns
+// the token of the next.
+func datedPage[T any](ctx context.Context, e *Engine, t store.Of[link], p Page, ascending bool, read func(store.Reader, string) (T, error), owner ...string) ([]T, string, error) {
+	prefix := datedPrefix(ascending, owner)
+	l, err := e.listing(p, t.Table, prefix)
+	if err != nil {
+		return nil, "", err
+	}
+	var page []T
+	var next string
+	err = e.view(ctx, func(r store.Reader) error {
+		from, to := store.Under(prefix...)
+		page, next, err = fill(l, t.Scan(r, l.from(from), to), func(row store.Row[link]) (T, bool, error) {
+			parts := store.SplitKey(row.Key)
+			v, err := read(r, parts[len(parts)-1])
+			return v, true, err
+		})
+		return err
+	})
+	return page, next, err
+}

@@ -1,0 +1,163 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/store"
+)
+
+// AttachPrincipal binds a certificate to a thing; again succeeds, and may make
+// the binding exclusive or not. An exclusive certificate has no other thing
+// (registry.md section 6.3).
+func (e *Engine) AttachPrincipal(ctx context.Context, thing muster.ThingName, id muster.CertificateID, a muster.Attachment) error {
+	return e.do(ctx, func(b *batch) error {
+		if err := mustHaveThing(b, thing); err != nil {
+			return err
+		}
+		if _, err := certificate(b, id); err != nil {
+			return err
+		}
+		from, to := store.Under(string(id))
+		for row, err := range thingsOfPrincipal.Scan(b, from, to) {
+			if err != nil {
+				return err
+			}
+			if other := store.SplitKey(row.Key)[1]; other != string(thing) && (a.Exclusive || row.Value.Exclusive) {
+				return muster.Errorf(muster.Invalid, "The principal is attached to thing %s, and one of the two attachments is exclusive", other)
+			}
+		}
+		principalsOfThing.Put(b, store.JoinKey(string(thing), string(id)), a)
+		thingsOfPrincipal.Put(b, store.JoinKey(string(id), string(thing)), a)
+		b.recheckCertificate(id)
+		return nil
+	})
+}
+
+// DetachPrincipal ends a binding; one that does not exist is fine.
+func (e *Engine) DetachPrincipal(ctx context.Context, thing muster.ThingName, id muster.CertificateID) error {
+	return e.do(ctx, func(b *batch) error {
+		if err := mustHaveThing(b, thing); err != nil {
+			return err
+		}
+		if _, err := certificate(b, id); err != nil {
+			return err
+		}
+		principalsOfThing.Delete(b, store.JoinKey(string(thing), string(id)))
+		thingsOfPrincipal.Delete(b, store.JoinKey(string(id), string(thing)))
+		b.recheckCertificate(id)
+		return nil
+	})
+}
+
+// Bound is one end of an attachment, seen from the other.
+type Bound struct {
+	Certificate muster.CertificateID // in PrincipalsOfThing
+	Thing       muster.ThingName     // in ThingsOfPrincipal
+	muster.Attachment
+}
+
+// BoundList is a page of attachments.
+type BoundList struct {
+	Bound []Bound
+	Next  string // token of the next page; empty on the last
+}
+
+// PrincipalsOfThing lists the certificates attached to a thing, of one kind
+// unless exclusive is nil.
+func (e *Engine) PrincipalsOfThing(ctx context.Context, thing muster.ThingName, exclusive *bool, page Page) (BoundList, error) {
+	return e.bound(ctx, principalsOfThing, string(thing), exclusive, page, func(r store.Reader) error {
+		return mustHaveThing(r, thing)
+	}, func(other string, a muster.Attachment) Bound {
+		return Bound{Certificate: muster.CertificateID(other), Attachment: a}
+	})
+}
+
+// ThingsOfPrincipal lists the things that a certificate is attached to, of one
+// kind unless exclusive is nil.
+func (e *Engine) ThingsOfPrincipal(ctx context.Context, id muster.CertificateID, exclusive *bool, page Page) (BoundList, error) {
+	return e.bound(ctx, thingsOfPrincipal, string(id), exclusive, page, func(r store.Reader) error {
+		_, err := certificate(r, id)
+		return err
+	}, func(other string, a muster.Attachment) Bound {
+		return Bound{Thing: muster.ThingName(other), Attachment: a}
+	})
+}
+
+func (e *Engine) bound(ctx context.Context, t store.Of[muster.Attachment], of string, exclusive *bool, p Page, check func(store.Reader) error, end func(string, muster.Attachment) Bound) (BoundList, error) {
+	var list BoundList
+	l, err := e.listing(p, t.Table, of, exclusive)
+	if err != nil {
+		return list, err
+	}
+	err = e.view(ctx, func(r store.Reader) error {
+		if err := check(r); err != nil {
+			return err
+		}
+		from, to := store.Under(of)
+		list.Bound, list.Next, err = fill(l, t.Scan(r, l.from(from), to), func(row store.Row[muster.Attachment]) (Bound, bool, error) {
+			wanted := exclusive == nil || *exclusive == row.Value.Exclusive
+			return end(store.SplitKey(row.Key)[1], row.Value), wanted, nil
+		})
+		return err
+	})
+	return list, err
+}
+
+// Grounds are what the rights of one connection rest on.
+type Grounds struct {
+	Certificate *muster.Certificate // nil: unknown
+	Thing       *muster.Thing       // the connection's thing; nil when it has none
+	Exclusive   bool                // the certificate is exclusively that thing's
+	Policies    []muster.Policy     // in force
+}
+
+// Grounds returns what a certificate may build on when it connects with a
+// client id: its record, the connection's thing (AUTH-41) and the policies in
+// force (AUTH-61). Device HTTPS has no client id: pass "".
+func (e *Engine) Grounds(ctx context.Context, id muster.CertificateID, clientID string) (Grounds, error) {
+	var g Grounds
+	err := e.view(ctx, func(r store.Reader) error {
+		c, err := certificates.Get(r, string(id))
+		if err != nil || c == nil {
+			return err
+		}
+		g.Certificate = c
+		thing, exclusive, err := connectionThing(r, id, clientID)
+		if err != nil {
+			return err
+		}
+		g.Exclusive = exclusive
+		if thing != "" {
+			if g.Thing, err = things.Get(r, thing); err != nil {
+				return err
+			}
+		}
+		g.Policies, err = effectivePolicies(r, id, muster.ThingName(thing))
+		return err
+	})
+	return g, err
+}
+
+// connectionThing finds the thing of a connection: the one that the certificate
+// is exclusively attached to, else the attached one named like the client.
+func connectionThing(r store.Reader, id muster.CertificateID, clientID string) (thing string, exclusive bool, err error) {
+	from, to := store.Under(string(id))
+	for row, err := range thingsOfPrincipal.Scan(r, from, to) {
+		if err != nil {
+			return "", false, err
+		}
+		if row.Value.Exclusive {
+			return store.SplitKey(row.Key)[1], true, nil
+		}
+		break // an exclusive attachment is the only one
+	}
+	if clientID == "" || !muster.ValidThingName(clientID) {
+		return "", false, nil
+	}
+	a, err := thingsOfPrincipal.Get(r, store.JoinKey(string(id), clientID))
+	if err != nil || a == nil {
+		return "", false, err
+	}
+	return clientID, false, nil
+}
