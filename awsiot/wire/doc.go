@@ -1,6 +1,6 @@
 // Package wire is the AWS IoT API as Go types: every operation of the three
 // models (control plane, jobs data plane, data plane) with its binding and its
-// modelled errors, and for those Muster serves also the input and output
+// modeled errors, and for those Muster serves also the input and output
 // shapes, with decoding, validation and encoding. Files ending in _gen.go are
 // generated from the model; the rest is their runtime.
 //

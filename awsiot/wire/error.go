@@ -3,7 +3,7 @@ package wire
 // Fault says how an input is wrong.
 type Fault uint8
 
-// The faults of an input. Over HTTPS each is the operation's modelled error for
+// The faults of an input. Over HTTPS each is the operation's modeled error for
 // bad input; over MQTT NotJSON is InvalidJson and the others InvalidRequest
 // (jobs-data-plane.md section 8).
 const (

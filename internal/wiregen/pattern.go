@@ -3,6 +3,7 @@ package wiregen
 import (
 	"fmt"
 	"regexp/syntax"
+	"slices"
 	"strings"
 )
 
@@ -139,21 +140,17 @@ func classOf(expr string) (class, bool) {
 
 // core takes anchors and groups off.
 func core(re *syntax.Regexp) *syntax.Regexp {
-	switch re.Op {
-	case syntax.OpCapture:
+	if re.Op == syntax.OpCapture {
 		return core(re.Sub[0])
-	case syntax.OpConcat:
-		var rest []*syntax.Regexp
-		for _, sub := range re.Sub {
-			switch sub.Op {
-			case syntax.OpBeginText, syntax.OpEndText, syntax.OpBeginLine, syntax.OpEndLine:
-			default:
-				rest = append(rest, sub)
-			}
-		}
-		if len(rest) == 1 {
-			return core(rest[0])
-		}
 	}
-	return re
+	if re.Op != syntax.OpConcat {
+		return re
+	}
+	rest := slices.DeleteFunc(slices.Clone(re.Sub), func(sub *syntax.Regexp) bool {
+		return sub.Op == syntax.OpBeginText || sub.Op == syntax.OpEndText
+	})
+	if len(rest) != 1 {
+		return re
+	}
+	return core(rest[0])
 }

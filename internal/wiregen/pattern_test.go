@@ -71,6 +71,36 @@ func TestEveryPatternInUseIsTranslated(t *testing.T) {
 	}
 }
 
+// An operation can be added to the list without a new kind of pattern.
+func TestEveryPatternOfTheModelsIsTranslated(t *testing.T) {
+	p, err := newPlan()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, svc := range p.services {
+		for name, shape := range svc.Shapes {
+			if _, err := translate(shape.Pattern); err != nil {
+				t.Errorf("shape %s: %v", name, err)
+			}
+		}
+	}
+}
+
+func TestTranslate(t *testing.T) {
+	for pattern, want := range map[string]string{
+		`[^\p{Cntrl}]*`: `[^\x00-\x1F\x7F]*`,
+		`\S{36,64}`:     `[\x00-\x08\x0E-\x1F\x21-\x{10FFFF}]{36,64}`,
+		`[\s]`:          `[\x09-\x0D\x20]`,
+		`a.b`:           `a[^\n\r\x{85}\x{2028}\x{2029}]b`,
+		`[.]\.`:         `[.]\.`,
+	} {
+		got, err := translate(pattern)
+		if want = `\A(?:` + want + `)\z`; err != nil || got != want {
+			t.Errorf("translate(%s) = %s, %v, want %s", pattern, got, err, want)
+		}
+	}
+}
+
 // A class must agree with the expression it stands for on every single
 // character, and so on every string of them.
 func TestClassAgreesWithItsExpression(t *testing.T) {

@@ -49,7 +49,7 @@ func (c *Checker) Check(t testing.TB, op *wire.Operation, status int, header htt
 // Verify tells what is wrong with a response of op. A success has status 200
 // and exactly the members of the output shape; an error is one that op models,
 // named by x-amzn-ErrorType, with its status and members. Values have the
-// modelled type, timestamps are seconds with at most three decimals, and
+// modeled type, timestamps are seconds with at most three decimals, and
 // enumerations hold known values only. Nothing is null or given twice.
 func (c *Checker) Verify(op *wire.Operation, status int, header http.Header, body []byte) error {
 	api := c.apis[op.Service]
@@ -71,7 +71,7 @@ func (c *Checker) Verify(op *wire.Operation, status int, header http.Header, bod
 	}
 	name, _, _ := strings.Cut(header.Get("x-amzn-ErrorType"), ":")
 	if !slices.ContainsFunc(facts.Errors, func(e model.Ref) bool { return e.Shape == name }) {
-		return fmt.Errorf("error %q is not modelled", name)
+		return fmt.Errorf("error %q is not modeled", name)
 	}
 	if want := api.Shapes[name].Error.HTTPStatusCode; status != want {
 		return fmt.Errorf("%s has status %d", name, want)

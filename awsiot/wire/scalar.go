@@ -1,0 +1,119 @@
+package wire
+
+import (
+	"encoding/base64"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// text reads a string. It never shares memory with the body.
+func (d *decoder) text() string {
+	if d.peek() != '"' {
+		d.mistyped("a string")
+		return ""
+	}
+	return strings.Clone(d.quoted())
+}
+
+func (d *decoder) boolean() bool {
+	switch {
+	case d.word("true"), d.lenient && d.word(`"true"`):
+		return true
+	case d.word("false"), d.lenient && d.word(`"false"`):
+	default:
+		d.mistyped("a boolean")
+	}
+	return false
+}
+
+func (d *decoder) integer() int {
+	n := d.long()
+	if n < math.MinInt32 || n > math.MaxInt32 {
+		d.wrong("a 32-bit integer")
+		return 0
+	}
+	return int(n)
+}
+
+func (d *decoder) long() int64 {
+	var digits string
+	switch c := d.peek(); {
+	case c == '-' || '0' <= c && c <= '9':
+		digits = d.number()
+	case c == '"' && d.lenient:
+		digits = d.quoted()
+	default:
+		d.mistyped("an integer")
+		return 0
+	}
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil {
+		d.wrong("an integer of 64 bits")
+	}
+	return n
+}
+
+func (d *decoder) double() float64 {
+	if c := d.peek(); c != '-' && (c < '0' || c > '9') {
+		d.mistyped("a number")
+		return 0
+	}
+	f, err := strconv.ParseFloat(d.number(), 64)
+	if err != nil {
+		d.wrong("a number that fits a double")
+	}
+	return f
+}
+
+func (d *decoder) blob() []byte {
+	b, err := base64.StdEncoding.DecodeString(d.text())
+	if err != nil {
+		d.wrong("base64")
+	}
+	return b
+}
+
+// number consumes a JSON number and returns its text.
+func (d *decoder) number() string {
+	d.peek()
+	if d.err != nil {
+		return ""
+	}
+	start := d.pos
+	d.accept('-')
+	if !d.accept('0') && d.digits() == 0 {
+		d.syntax()
+		return ""
+	}
+	if d.accept('.') && d.digits() == 0 {
+		d.syntax()
+		return ""
+	}
+	if d.accept('e') || d.accept('E') {
+		_ = d.accept('+') || d.accept('-')
+		if d.digits() == 0 {
+			d.syntax()
+			return ""
+		}
+	}
+	return d.data[start:d.pos]
+}
+
+// accept consumes c if it is the very next byte.
+func (d *decoder) accept(c byte) bool {
+	if d.pos < len(d.data) && d.data[d.pos] == c {
+		d.pos++
+		return true
+	}
+	return false
+}
+
+// digits consumes digits and returns how many there were.
+func (d *decoder) digits() int {
+	start := d.pos
+	for d.pos < len(d.data) && '0' <= d.data[d.pos] && d.data[d.pos] <= '9' {
+		d.pos++
+	}
+	return d.pos - start
+}
