@@ -1,0 +1,52 @@
+package awsiot
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/sigv4"
+)
+
+// authenticate returns the signature of a request and whom it stands for.
+// Beside an error the signature says what the request claims.
+func (s *Server) authenticate(r *http.Request, body []byte) (sigv4.Signature, identity.Caller, error) {
+	signature, err := s.verifier.Verify(r, body, s.o.Now())
+	if s.o.AuthNone {
+		err = local(r)
+	}
+	if err != nil {
+		return signature, identity.Caller{}, err
+	}
+	caller, err := s.o.Keys.Caller(signature.AccessKeyID)
+	return signature, caller, err
+}
+
+// local returns an error unless the request comes from something else than a
+// page in a browser: such a page can reach the loopback interface too, by a
+// cross-site request or by a host name that points there.
+func local(r *http.Request) error {
+	host := r.Host
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	addr, err := netip.ParseAddr(host)
+	if r.Header.Get("Origin") != "" || (host != "localhost" && (err != nil || !addr.IsLoopback())) {
+		return muster.Errorf(muster.Forbidden, "Without authentication, only programs that address this server as localhost are served")
+	}
+	return nil
+}
+
+// openKeys are the keys of a deployment without authentication: whoever calls
+// may do everything.
+type openKeys struct{ account muster.Account }
+
+func (openKeys) Lookup(string) (sigv4.Credential, error) {
+	return sigv4.Credential{}, sigv4.ErrUnknownKey
+}
+
+func (k openKeys) Caller(string) (identity.Caller, error) {
+	return identity.Unrestricted("arn:aws:iam::" + k.account.ID + ":user/anonymous"), nil
+}

@@ -1,0 +1,132 @@
+// Package awsiot is the HTTPS edge: it turns a signed request into one call of
+// the engine and the outcome into the bytes that a stock AWS client expects
+// (jobs-control-plane.md section 1, registry.md section 1). It serves the
+// control plane itself and hands what belongs to a data plane on.
+//
+// It holds no rule and no state: whatever depends on what is stored is the
+// engine's, and whatever depends on the model alone is awsiot/wire's.
+package awsiot
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/awsiot/route"
+	"github.com/muster-iot/muster/awsiot/wire"
+	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/sigv4"
+)
+
+// Options are the parts a Server is made of. Engine, Account and Now are
+// required, and Keys unless AuthNone is set.
+type Options struct {
+	Engine  *engine.Engine
+	Account muster.Account
+	Now     func() time.Time // of the signatures and of the log
+	Keys    Keys
+	// DataPlane serves the operations of the data planes. Nil answers them as
+	// not implemented.
+	DataPlane DataPlane
+	Endpoints Endpoints
+
+	// AuthNone lets everybody do everything (arbitration A20). Set it only when
+	// all listeners are on the loopback interface; requests that a browser sent
+	// for another site, or that were meant for another host, are still refused.
+	AuthNone bool
+	// AcceptAnyRegion takes signatures scoped to any region.
+	AcceptAnyRegion bool
+
+	// Log is told of every request. Nil discards it.
+	Log *slog.Logger
+	// Observe is told how each request ended, all in words from fixed tables:
+	// the plane ("control" or "data"), the operation, and "ok" or the type of
+	// the error. Nil is allowed.
+	Observe func(plane, operation, code string, took time.Duration)
+}
+
+// Keys knows the access keys; *identity.Keys does. Its methods may be called by
+// many goroutines.
+type Keys interface {
+	// Lookup returns an access key, or an error that wraps sigv4.ErrUnknownKey.
+	Lookup(accessKeyID string) (sigv4.Credential, error)
+	// Caller returns whom an access key stands for, or such an error.
+	Caller(accessKeyID string) (identity.Caller, error)
+}
+
+// DataPlane serves requests of the data planes.
+type DataPlane interface {
+	// ServeCaller answers a request whose sender is known. The body of r can be
+	// read as if nobody had.
+	ServeCaller(w http.ResponseWriter, r *http.Request, caller identity.Caller)
+}
+
+// Endpoints are the hosts that DescribeEndpoint names, without a scheme. They
+// must not change in the life of a deployment: clients keep them (REG-70).
+type Endpoints struct {
+	Data string
+	Jobs string // empty means Data
+	// CredentialProvider empty makes the question for it a bad request.
+	CredentialProvider string
+}
+
+// Server serves the control plane. It is an http.Handler for the root of a
+// listener; do not put an http.ServeMux in front of it, which redirects paths
+// that are signed as they are. Run it in the server that NewHTTPServer makes.
+type Server struct {
+	o          Options
+	router     *route.Router
+	verifier   sigv4.Verifier
+	operations map[*wire.Operation]operation
+}
+
+// New returns a server on o.
+func New(o Options) (*Server, error) {
+	switch {
+	case o.Engine == nil || o.Now == nil || o.Account == (muster.Account{}):
+		return nil, fmt.Errorf("awsiot: Engine, Now and Account are required")
+	case o.Keys == nil && !o.AuthNone:
+		return nil, fmt.Errorf("awsiot: Keys are required, or AuthNone")
+	}
+	if o.AuthNone {
+		o.Keys = openKeys{o.Account}
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Observe == nil {
+		o.Observe = func(string, string, string, time.Duration) {}
+	}
+	s := &Server{
+		o:          o,
+		router:     route.New(wire.Operations()),
+		verifier:   sigv4.Verifier{Lookup: o.Keys.Lookup, Region: o.Account.Region, AcceptAnyRegion: o.AcceptAnyRegion},
+		operations: map[*wire.Operation]operation{},
+	}
+	for _, op := range s.table() {
+		if _, twice := s.operations[op.Operation]; twice || op.Service != wire.ControlPlane {
+			return nil, fmt.Errorf("awsiot: %s is registered twice or is not of the control plane", op.Name)
+		}
+		s.operations[op.Operation] = op
+	}
+	return s, nil
+}
+
+// Implemented returns the operations of the control plane that this package
+// serves, ordered by name.
+func Implemented() []*wire.Operation {
+	served := map[*wire.Operation]bool{}
+	for _, op := range new(Server).table() {
+		served[op.Operation] = true
+	}
+	var all []*wire.Operation
+	for _, op := range wire.Operations() {
+		if served[op] {
+			all = append(all, op)
+		}
+	}
+	return all
+}

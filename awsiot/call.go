@@ -1,0 +1,82 @@
+package awsiot
+
+import (
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/awsiot/wire"
+	"github.com/muster-iot/muster/identity"
+)
+
+// call is one request on its way, filled as it travels: what the handlers work
+// on and what the log is told at the end.
+type call struct {
+	id        string
+	began     time.Time
+	account   muster.Account
+	remote    string          // address and port
+	operation *wire.Operation // nil until the path is known
+	request   wire.Request
+	key       string // access key id, as claimed
+	caller    identity.Caller
+
+	code string // how it ended: "ok" or the type of the error
+	err  error
+}
+
+// newRequestID returns a random UUID in lower case.
+func newRequestID() string {
+	var b [16]byte
+	rand.Read(b[:])
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+// plane returns which plane the call belongs to, for the metrics.
+func (c *call) plane() string {
+	if c.operation != nil && c.operation.Service != wire.ControlPlane {
+		return "data"
+	}
+	return "control"
+}
+
+// name returns the operation's name, "unknown" when there is none.
+func (c *call) name() string {
+	if c.operation == nil {
+		return "unknown"
+	}
+	return c.operation.Name
+}
+
+// end logs and counts a call: one wide event (and no secret).
+func (s *Server) end(c *call, r *http.Request, status int) {
+	took := s.o.Now().Sub(c.began)
+	s.o.Observe(c.plane(), c.name(), c.code, took)
+	attrs := []slog.Attr{
+		slog.String("operation", c.name()),
+		slog.String("plane", c.plane()),
+		slog.String("code", c.code),
+		slog.Int("status", status),
+		slog.Duration("took", took),
+		slog.String("request_id", c.id),
+		slog.String("remote", c.remote),
+	}
+	if c.key != "" {
+		attrs = append(attrs, slog.String("access_key", c.key))
+	}
+	for _, label := range c.request.Labels {
+		attrs = append(attrs, slog.String(label.Name, label.Value))
+	}
+	level := slog.LevelInfo
+	if c.err != nil {
+		attrs = append(attrs, slog.String("error", c.err.Error()))
+		if status >= http.StatusInternalServerError && status != http.StatusNotImplemented {
+			level = slog.LevelError
+		}
+	}
+	s.o.Log.LogAttrs(r.Context(), level, "request", attrs...)
+}

@@ -1,0 +1,57 @@
+package awsiot
+
+import (
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/awsiot/wire"
+	"github.com/muster-iot/muster/engine"
+)
+
+// What several converters between the wire and the rules share. Absent on the
+// wire is zero in the rules.
+
+// text returns s for an optional member.
+func text[S ~string](s S) *string {
+	if s == "" {
+		return nil
+	}
+	return new(string(s))
+}
+
+// instant returns i for a member that is absent while i is unset.
+func instant(i muster.Instant) *wire.Timestamp {
+	if i == 0 {
+		return nil
+	}
+	return new(wire.Timestamp(i))
+}
+
+// yes returns true for a member that is absent when false.
+func yes(b bool) *bool {
+	if !b {
+		return nil
+	}
+	return &b
+}
+
+// value is what an optional member of the wire is in the rules.
+func value[R ~string](s *string) R { return R(wire.Or(s, "")) }
+
+// optional is like value, but keeps absent apart from empty.
+func optional[R ~string](s *string) *R {
+	if s == nil {
+		return nil
+	}
+	return new(R(*s))
+}
+
+func page(limit *int, token *string) engine.Page {
+	return engine.Page{Limit: wire.Or(limit, 0), Token: wire.Or(token, "")}
+}
+
+func tagsOf(given []wire.Tag) []muster.Tag {
+	tags := make([]muster.Tag, 0, len(given))
+	for _, t := range given {
+		tags = append(tags, muster.Tag{Key: wire.Or(t.Key, ""), Value: wire.Or(t.Value, "")})
+	}
+	return tags
+}

@@ -1,0 +1,60 @@
+package awsiot
+
+import (
+	"context"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/awsiot/wire"
+)
+
+func (s *Server) describeJob(ctx context.Context, in *wire.DescribeJobRequest) (*wire.DescribeJobResponse, error) {
+	d, err := s.o.Engine.DescribeJob(ctx, muster.JobID(*in.JobID))
+	if err != nil {
+		return nil, err
+	}
+	return &wire.DescribeJobResponse{DocumentSource: text(d.DocumentSource), Job: s.job(d.Job, d.Counts)}, nil
+}
+
+// job shows a job with exactly the members of jobs-control-plane.md section
+// 3.8: three configurations are there even when unset.
+func (s *Server) job(j muster.Job, counts muster.Counts) *wire.Job {
+	return &wire.Job{
+		JobARN:          s.jobARN(j.ID),
+		JobID:           text(j.ID),
+		TargetSelection: new(j.Selection.String()),
+		Status:          new(j.Status.String()),
+		ForceCanceled:   yes(j.ForceCanceled),
+		ReasonCode:      text(j.ReasonCode),
+		Comment:         text(j.Comment),
+		Targets:         s.targetARNs(j.Targets),
+		Description:     text(j.Description),
+		NamespaceID:     text(j.Namespace),
+		CreatedAt:       instant(j.CreatedAt),
+		LastUpdatedAt:   instant(j.UpdatedAt),
+		CompletedAt:     instant(j.CompletedAt),
+		IsConcurrent:    new(j.Concurrent()),
+
+		PresignedURLConfig:         &wire.PresignedUrlConfig{},
+		JobExecutionsRolloutConfig: &wire.JobExecutionsRolloutConfig{},
+		TimeoutConfig:              &wire.TimeoutConfig{},
+		JobProcessDetails:          s.processDetails(j, counts),
+	}
+}
+
+func (s *Server) processDetails(j muster.Job, counts muster.Counts) *wire.JobProcessDetails {
+	n := func(status muster.Status) *int { return new(int(counts.Of(status))) }
+	details := &wire.JobProcessDetails{
+		NumberOfCanceledThings:   n(muster.Canceled),
+		NumberOfSucceededThings:  n(muster.Succeeded),
+		NumberOfFailedThings:     n(muster.Failed),
+		NumberOfRejectedThings:   n(muster.Rejected),
+		NumberOfQueuedThings:     n(muster.Queued),
+		NumberOfInProgressThings: n(muster.InProgress),
+		NumberOfRemovedThings:    n(muster.Removed),
+		NumberOfTimedOutThings:   n(muster.TimedOut),
+	}
+	if processing := j.Processing(); len(processing) > 0 {
+		details.ProcessingTargets = s.targetARNs(processing)
+	}
+	return details
+}

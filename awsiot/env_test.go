@@ -1,0 +1,250 @@
+package awsiot
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/awsiot/route"
+	"github.com/muster-iot/muster/awsiot/wire"
+	"github.com/muster-iot/muster/awsiot/wire/wiretest"
+	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/iotpolicy"
+	"github.com/muster-iot/muster/sigv4"
+	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/store/memstore"
+)
+
+// env is a server on an engine and a store of its own, with a clock that tests
+// move. Every answer of an operation that the server implements is held against
+// the model.
+type env struct {
+	t       testing.TB
+	engine  *engine.Engine
+	store   store.Store
+	server  *Server
+	checker *wiretest.Checker
+	router  *route.Router
+	key     sigv4.Credential // that requests are signed with
+
+	mu  sync.Mutex
+	now muster.Instant
+}
+
+const testEpoch = muster.Instant(1_790_000_000_123)
+
+var (
+	testAccount = muster.Account{ID: "111122223333", Region: "eu-west-1"}
+	admin       = sigv4.Credential{AccessKeyID: "AKIDADMIN", Secret: "admin-secret"}
+	limited     = sigv4.Credential{AccessKeyID: "AKIDLIMITED", Secret: "limited-secret"}
+)
+
+// testKeys has two keys: admin, who may do everything, and limited, who may do
+// what policy says.
+type testKeys struct{ policy string }
+
+const everything = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`
+
+func (testKeys) Lookup(id string) (sigv4.Credential, error) {
+	for _, c := range []sigv4.Credential{admin, limited} {
+		if c.AccessKeyID == id {
+			return c, nil
+		}
+	}
+	return sigv4.Credential{}, sigv4.ErrUnknownKey
+}
+
+func (k testKeys) Caller(id string) (identity.Caller, error) {
+	document := everything
+	if id == limited.AccessKeyID {
+		document = k.policy
+	}
+	p, err := iotpolicy.Parse("test", document)
+	return identity.Caller{ARN: "arn:aws:iam::111122223333:user/" + id, Policies: iotpolicy.Set{p}}, err
+}
+
+func newEnv(t testing.TB) *env { return newEnvWith(t, Options{}) }
+
+func newEnvWith(t testing.TB, o Options) *env {
+	t.Helper()
+	env := &env{
+		t: t, store: memstore.New(), checker: wiretest.New(t), router: route.New(wire.Operations()),
+		key: admin, now: testEpoch,
+	}
+	env.engine = engine.New(engine.Options{Store: env.store, Account: testAccount, Now: env.clock})
+	ctx, cancel := context.WithCancel(context.Background())
+	stopped := make(chan error, 1)
+	go func() { stopped <- env.engine.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-stopped; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+		if err := env.store.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	o.Engine, o.Account, o.Now = env.engine, testAccount, func() time.Time { return env.clock().Time() }
+	if o.Keys == nil {
+		o.Keys = testKeys{everything}
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	}
+	var err error
+	if env.server, err = New(o); err != nil {
+		t.Fatalf("New: %v", err)
+	}
+	return env
+}
+
+func (env *env) clock() muster.Instant {
+	env.mu.Lock()
+	defer env.mu.Unlock()
+	return env.now
+}
+
+// pass moves the clock on.
+func (env *env) pass(ms int64) {
+	env.mu.Lock()
+	defer env.mu.Unlock()
+	env.now += muster.Instant(ms)
+}
+
+// reply is what came back.
+type reply struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// errorType is the name of the error, empty for a success.
+func (r reply) errorType() string { return r.header.Get("x-amzn-ErrorType") }
+
+// send signs a request for the control plane and sends it.
+func (env *env) send(method, target, body string) reply {
+	env.t.Helper()
+	r := httptest.NewRequest(method, target, strings.NewReader(body))
+	sigv4.Sign(r, []byte(body), env.key, testAccount.Region, "iot", env.clock().Time())
+	return env.serve(r)
+}
+
+// serve sends a request as it is and holds the answer against the model.
+func (env *env) serve(r *http.Request) reply {
+	env.t.Helper()
+	rec := httptest.NewRecorder()
+	env.server.ServeHTTP(rec, r)
+	got := reply{rec.Code, rec.Header(), rec.Body.String()}
+	if rec.Header().Get("x-amzn-RequestId") == "" {
+		env.t.Errorf("%s %s: no request id", r.Method, r.URL)
+	}
+	m, err := env.router.Match("iot", r.Method, r.URL.EscapedPath())
+	if err == nil && env.server.operations[m.Operation].run != nil && !unmodelled[got.errorType()] {
+		env.checker.Check(env.t, m.Operation, got.status, got.header, []byte(got.body))
+	}
+	return got
+}
+
+// unmodelled are the errors of the edge itself.
+var unmodelled = map[string]bool{
+	"AccessDeniedException": true, "MissingAuthenticationTokenException": true, "IncompleteSignatureException": true,
+	"UnrecognizedClientException": true, "InvalidSignatureException": true, "RequestEntityTooLargeException": true,
+}
+
+// must sends a request that must succeed and returns the body of the answer.
+func (env *env) must(method, target, body string) string {
+	env.t.Helper()
+	got := env.send(method, target, body)
+	if got.status != http.StatusOK {
+		env.t.Fatalf("%s %s %s = %d %s %s, want 200", method, target, body, got.status, got.errorType(), got.body)
+	}
+	return got.body
+}
+
+// wantError sends a request that must fail so.
+func (env *env) wantError(method, target, body string, status int, errorType string) reply {
+	env.t.Helper()
+	got := env.send(method, target, body)
+	if got.status != status || got.errorType() != errorType {
+		env.t.Errorf("%s %s %s = %d %s %s, want %d %s", method, target, body, got.status, got.errorType(), got.body, status, errorType)
+	}
+	return got
+}
+
+// want compares an answer with what it must be.
+func (env *env) want(call, got, want string) {
+	env.t.Helper()
+	if got != want {
+		env.t.Errorf("%s\n got %s\nwant %s", call, got, want)
+	}
+}
+
+// settle does the background work that is due.
+func (env *env) settle() {
+	env.t.Helper()
+	for {
+		agenda, err := env.engine.Work(env.t.Context())
+		if err != nil {
+			env.t.Fatalf("Work: %v", err)
+		}
+		if !agenda.More {
+			return
+		}
+	}
+}
+
+// thing registers things.
+func (env *env) thing(names ...string) {
+	env.t.Helper()
+	things := store.Of[muster.Thing]{Table: "thing"}
+	err := store.Update(env.t.Context(), env.store, func(tx store.Tx) error {
+		for _, name := range names {
+			things.Put(tx, name, muster.Thing{Name: muster.ThingName(name), ID: "id-" + name, Version: 1})
+		}
+		return nil
+	})
+	if err != nil {
+		env.t.Fatalf("thing(%v): %v", names, err)
+	}
+}
+
+// job creates a job for things and rolls it out.
+func (env *env) job(id string, things ...string) {
+	env.t.Helper()
+	env.must("PUT", "/jobs/"+id, `{"targets":[`+quoted(things)+`],"document":"{\"do\":\"`+id+`\"}"}`)
+	env.settle()
+}
+
+// quoted lists the ARNs of things as JSON.
+func quoted(things []string) string {
+	var arns []string
+	for _, name := range things {
+		arns = append(arns, `"`+testAccount.ARN("thing", name)+`"`)
+	}
+	return strings.Join(arns, ",")
+}
+
+// report has a device say how it stands.
+func (env *env) report(thing, job string, status muster.Status, details map[string]string) {
+	env.t.Helper()
+	_, err := engine.Await(env.t.Context(), func(done func(engine.Described, error)) {
+		env.engine.UpdateExecution(engine.Report{
+			Thing: muster.ThingName(thing), Job: muster.JobID(job), Status: status, Details: details,
+		}, done)
+	})
+	if err != nil {
+		env.t.Fatalf("report(%s, %s, %s): %v", thing, job, status, err)
+	}
+}
+
+func (env *env) sign(r *http.Request, body string, service string) *http.Request {
+	sigv4.Sign(r, []byte(body), env.key, testAccount.Region, service, env.clock().Time())
+	return r
+}

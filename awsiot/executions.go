@@ -1,0 +1,117 @@
+package awsiot
+
+import (
+	"context"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/awsiot/wire"
+	"github.com/muster-iot/muster/engine"
+)
+
+func (s *Server) describeJobExecution(ctx context.Context, in *wire.DescribeJobExecutionRequest) (*wire.DescribeJobExecutionResponse, error) {
+	x, err := s.o.Engine.ShowExecution(ctx, muster.ThingName(*in.ThingName), muster.JobID(*in.JobID), in.ExecutionNumber)
+	if err != nil {
+		return nil, err
+	}
+	return &wire.DescribeJobExecutionResponse{Execution: s.execution(x)}, nil
+}
+
+// execution shows an execution with exactly the members of
+// jobs-control-plane.md section 3.9: statusDetails wraps the map and is always
+// there.
+func (s *Server) execution(x engine.Shown) *wire.JobExecution {
+	return &wire.JobExecution{
+		JobID:                            text(x.Job),
+		Status:                           new(x.Status.String()),
+		ForceCanceled:                    yes(x.ForceCanceled),
+		StatusDetails:                    &wire.JobExecutionStatusDetails{DetailsMap: x.Details},
+		ThingARN:                         s.thingARN(x.Thing),
+		QueuedAt:                         instant(x.QueuedAt),
+		StartedAt:                        instant(x.StartedAt),
+		LastUpdatedAt:                    instant(x.UpdatedAt),
+		ExecutionNumber:                  new(x.Number),
+		VersionNumber:                    new(x.Version),
+		ApproximateSecondsBeforeTimedOut: secondsLeft(x),
+	}
+}
+
+// secondsLeft returns the whole seconds until a timer ends the execution, at
+// least zero, and nil when none runs.
+func secondsLeft(x engine.Shown) *int64 {
+	deadline := x.Deadline()
+	if deadline == 0 {
+		return nil
+	}
+	return new((max(deadline-x.At, 0)).Seconds())
+}
+
+func (s *Server) cancelJobExecution(ctx context.Context, in *wire.CancelJobExecutionRequest) error {
+	return s.o.Engine.CancelExecution(ctx, engine.ExecutionCancellation{
+		Thing:           muster.ThingName(*in.ThingName),
+		Job:             muster.JobID(*in.JobID),
+		Force:           wire.Or(in.Force, false),
+		ExpectedVersion: in.ExpectedVersion,
+		Details:         in.StatusDetails,
+	})
+}
+
+func (s *Server) deleteJobExecution(ctx context.Context, in *wire.DeleteJobExecutionRequest) error {
+	return s.o.Engine.DeleteExecution(ctx, muster.ThingName(*in.ThingName), muster.JobID(*in.JobID),
+		*in.ExecutionNumber, optional[muster.Namespace](in.NamespaceID), wire.Or(in.Force, false))
+}
+
+func (s *Server) listJobExecutionsForJob(ctx context.Context, in *wire.ListJobExecutionsForJobRequest) (*wire.ListJobExecutionsForJobResponse, error) {
+	status, _ := muster.ParseStatus(wire.Or(in.Status, ""))
+	list, err := s.o.Engine.ExecutionsOfJob(ctx, muster.JobID(*in.JobID), status, page(in.MaxResults, in.NextToken))
+	if err != nil {
+		return nil, err
+	}
+	out := &wire.ListJobExecutionsForJobResponse{
+		ExecutionSummaries: make([]wire.JobExecutionSummaryForJob, 0, len(list.Executions)),
+		NextToken:          text(list.Next),
+	}
+	for _, x := range list.Executions {
+		out.ExecutionSummaries = append(out.ExecutionSummaries, wire.JobExecutionSummaryForJob{
+			ThingARN: s.thingARN(x.Thing), JobExecutionSummary: summary(x),
+		})
+	}
+	return out, nil
+}
+
+func (s *Server) listJobExecutionsForThing(ctx context.Context, in *wire.ListJobExecutionsForThingRequest) (*wire.ListJobExecutionsForThingResponse, error) {
+	filter := engine.ThingExecutions{
+		Namespace: optional[muster.Namespace](in.NamespaceID),
+		Job:       value[muster.JobID](in.JobID),
+	}
+	filter.Status, _ = muster.ParseStatus(wire.Or(in.Status, ""))
+	list, err := s.o.Engine.ExecutionsOfThing(ctx, muster.ThingName(*in.ThingName), filter, page(in.MaxResults, in.NextToken))
+	if err != nil {
+		return nil, err
+	}
+	out := &wire.ListJobExecutionsForThingResponse{
+		ExecutionSummaries: make([]wire.JobExecutionSummaryForThing, 0, len(list.Executions)),
+		NextToken:          text(list.Next),
+	}
+	for _, x := range list.Executions {
+		out.ExecutionSummaries = append(out.ExecutionSummaries, wire.JobExecutionSummaryForThing{
+			JobID: text(x.Job), JobExecutionSummary: summary(x),
+		})
+	}
+	return out, nil
+}
+
+// summary shows an execution in a list (jobs-control-plane.md section 3.12).
+func summary(x muster.Execution) *wire.JobExecutionSummary {
+	return &wire.JobExecutionSummary{
+		Status:          new(x.Status.String()),
+		QueuedAt:        instant(x.QueuedAt),
+		StartedAt:       instant(x.StartedAt),
+		LastUpdatedAt:   instant(x.UpdatedAt),
+		ExecutionNumber: new(x.Number),
+		RetryAttempt:    new(x.Attempt),
+	}
+}
+
+func (s *Server) thingARN(name muster.ThingName) *string {
+	return new(s.o.Account.ARN("thing", string(name)))
+}

@@ -1,0 +1,60 @@
+package awsiot
+
+import (
+	"context"
+
+	"github.com/muster-iot/muster/awsiot/wire"
+)
+
+// operation is a row of the table: an operation of the API and what serves it.
+type operation struct {
+	*wire.Operation
+	run func(ctx context.Context, c *call) (body []byte, err error)
+}
+
+// input is a pointer to an input shape T.
+type input[T any] interface {
+	*T
+	wire.Input
+}
+
+// answer makes a row for an operation with an output. The caller needs
+// permission for what the labels of the path name, and for what also adds.
+func answer[I input[T], O wire.Output, T any](op *wire.Operation, handle func(context.Context, I) (O, error), also ...func(*needs, I)) operation {
+	return operation{op, func(ctx context.Context, c *call) ([]byte, error) {
+		in, err := accept(c, also)
+		if err != nil {
+			return nil, err
+		}
+		out, err := handle(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		return out.AppendJSON(nil), nil
+	}}
+}
+
+// perform makes a row for an operation whose success is an empty body.
+func perform[I input[T], T any](op *wire.Operation, handle func(context.Context, I) error, also ...func(*needs, I)) operation {
+	return operation{op, func(ctx context.Context, c *call) ([]byte, error) {
+		in, err := accept(c, also)
+		if err != nil {
+			return nil, err
+		}
+		return nil, handle(ctx, in)
+	}}
+}
+
+// accept decodes and validates the input of a call, then asks whether the
+// caller may do it.
+func accept[I input[T], T any](c *call, also []func(*needs, I)) (I, error) {
+	in := I(new(T))
+	if err := in.Decode(&c.request); err != nil {
+		return nil, err
+	}
+	n := needsOf(c)
+	for _, add := range also {
+		add(n, in)
+	}
+	return in, n.authorize(c.caller)
+}

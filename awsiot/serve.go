@@ -1,0 +1,176 @@
+package awsiot
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/awsiot/wire"
+)
+
+// ServeHTTP answers one request, whatever it is.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c := &call{id: newRequestID(), began: s.o.Now(), account: s.o.Account, remote: r.RemoteAddr, code: "ok"}
+	out := &recorder{ResponseWriter: w}
+	out.Header().Set("X-Amzn-Requestid", c.id)
+	defer func() { s.end(c, r, out.status) }()
+	defer s.contain(c, out)
+
+	if err := s.admit(c, out, r); err != nil {
+		s.fail(c, out, err)
+		return
+	}
+	if c.operation.Service != wire.ControlPlane && s.o.DataPlane != nil {
+		s.o.DataPlane.ServeCaller(out, r, c.caller)
+		c.code = out.code()
+		return
+	}
+	body, err := s.run(r.Context(), c)
+	if err != nil {
+		s.fail(c, out, err)
+		return
+	}
+	writeJSON(out, http.StatusOK, body)
+}
+
+// admit finds out what a request wants and who sent it, and leaves a body that
+// can be read again. The path is looked at before the body, and once more when
+// the signature has told which plane it is for.
+func (s *Server) admit(c *call, w http.ResponseWriter, r *http.Request) error {
+	if len(r.RequestURI) > maxURI {
+		return refuse("InvalidRequestException", http.StatusRequestURITooLong, fmt.Sprintf("The URI is longer than %d bytes", maxURI))
+	}
+	if len(r.Header) > maxHeaders {
+		return refuse("InvalidRequestException", http.StatusRequestHeaderFieldsTooLarge, fmt.Sprintf("The request has more than %d headers", maxHeaders))
+	}
+	path := r.URL.EscapedPath()
+	if err := s.find(c, "", r.Method, path); err != nil {
+		return err
+	}
+	body, err := readBody(w, r)
+	if err != nil {
+		return err
+	}
+	signature, caller, err := s.authenticate(r, body)
+	c.key, c.caller = signature.AccessKeyID, caller
+	if signature.Scope.Service != "" {
+		if err := s.find(c, signature.Scope.Service, r.Method, path); err != nil {
+			return err
+		}
+	}
+	if err != nil {
+		return err
+	}
+	c.request.Query, c.request.Header, c.request.Body = r.URL.Query(), r.Header, body
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return nil
+}
+
+func (s *Server) find(c *call, service, method, path string) error {
+	m, err := s.router.Match(service, method, path)
+	if err == nil {
+		c.operation, c.request.Labels = m.Operation, m.Labels
+	}
+	return err
+}
+
+// readBody reads a whole body of at most wire.MaxBody bytes, and lifts the read
+// deadline that covered it, so that the answer may take its time.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	tooLarge := refuse("RequestEntityTooLargeException", http.StatusRequestEntityTooLarge,
+		fmt.Sprintf("The request body is larger than %d bytes", wire.MaxBody))
+	if r.ContentLength > wire.MaxBody {
+		return nil, tooLarge
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, wire.MaxBody))
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return nil, tooLarge
+	}
+	if err != nil {
+		return nil, &muster.Error{Kind: muster.Invalid, Msg: "The request body could not be read", Err: err}
+	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // a listener without deadlines needs none lifted
+	return body, nil
+}
+
+// run serves an operation of the control plane.
+func (s *Server) run(ctx context.Context, c *call) ([]byte, error) {
+	op, ok := s.operations[c.operation]
+	if !ok {
+		return nil, refuse("NotImplementedException", http.StatusNotImplemented,
+			fmt.Sprintf("%s is an operation of the API that this server does not implement", c.operation.Name))
+	}
+	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
+	defer cancel()
+	return op.run(ctx, c)
+}
+
+// fail answers with an error.
+func (s *Server) fail(c *call, w http.ResponseWriter, err error) {
+	f := failureOf(c.operation, err)
+	c.code, c.err = f.name, err
+	f.write(w)
+}
+
+// contain turns a panic into an answer, so that it ends one request only.
+func (s *Server) contain(c *call, w *recorder) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	err := fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+	if w.status == 0 {
+		s.fail(c, w, err)
+		return
+	}
+	c.code, c.err = "panic", err
+	panic(http.ErrAbortHandler) // the answer has begun: cut it off, visibly
+}
+
+// writeJSON sends a whole body; an empty one has no type.
+func writeJSON(w http.ResponseWriter, status int, body []byte) {
+	if len(body) > 0 {
+		w.Header().Set("Content-Type", "application/json")
+	}
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // a client that went away is no fault of ours
+}
+
+// recorder remembers the status of an answer.
+type recorder struct {
+	http.ResponseWriter
+	status int // zero until the answer begins
+}
+
+func (w *recorder) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *recorder) Write(b []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	return w.ResponseWriter.Write(b)
+}
+
+// Unwrap lets an http.ResponseController find the connection.
+func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// code returns how the answer ended, by what it says of itself.
+func (w *recorder) code() string {
+	if name := w.Header().Get("X-Amzn-Errortype"); name != "" {
+		return name
+	}
+	return "ok"
+}
