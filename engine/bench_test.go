@@ -1,0 +1,140 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/store/pebblestore"
+)
+
+// benchEnv is an engine on a real folder, with n things in group "fleet".
+func benchEnv(b *testing.B, n int) (*Engine, context.Context) {
+	b.Helper()
+	s, err := pebblestore.Open(b.TempDir(), pebblestore.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	e := New(Options{Store: s, Account: muster.Account{ID: "000000000000", Region: "us-east-1"}, Now: func() muster.Instant { return muster.At(time.Now()) }})
+	ctx, cancel := context.WithCancel(context.Background())
+	stopped := make(chan error, 1)
+	go func() { stopped <- e.Run(ctx) }()
+	b.Cleanup(func() {
+		cancel()
+		<-stopped
+		s.Close()
+	})
+	fill := func(from, to int) error {
+		return e.do(ctx, func(t *batch) error {
+			for i := from; i < to; i++ {
+				name := fmt.Sprintf("thing-%07d", i)
+				things.Put(t, name, muster.Thing{Name: muster.ThingName(name), ID: e.o.NewID(), Version: 1})
+				members.Put(t, store.JoinKey("fleet-id", name), membership{})
+			}
+			return nil
+		})
+	}
+	if err := e.do(ctx, func(t *batch) error {
+		groups.Put(t, "fleet", muster.Group{Name: "fleet", ID: "fleet-id", Version: 1})
+		return nil
+	}); err != nil {
+		b.Fatal(err)
+	}
+	for from := 0; from < n; from += 5000 {
+		if err := fill(from, min(n, from+5000)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return e, ctx
+}
+
+func rollOut(b *testing.B, e *Engine, ctx context.Context, id string) {
+	b.Helper()
+	_, err := e.CreateJob(ctx, NewJob{ID: muster.JobID(id), Document: `{"do":"flash","url":"https://example.com/fw.bin"}`, Targets: []muster.Target{{Group: true, Name: "fleet"}}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for {
+		agenda, err := e.Work(ctx)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if !agenda.More {
+			return
+		}
+	}
+}
+
+// BenchmarkStartUpdate measures start-next followed by an update to SUCCEEDED,
+// both durable before they are answered.
+func BenchmarkStartUpdate(b *testing.B) {
+	for _, callers := range []int{1, 64, 1024} {
+		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
+			e, ctx := benchEnv(b, b.N)
+			rollOut(b, e, ctx, "job")
+			var next atomic.Int64
+			var wait sync.WaitGroup
+			b.ResetTimer()
+			for range callers {
+				wait.Go(func() {
+					for i := next.Add(1) - 1; i < int64(b.N); i = next.Add(1) - 1 {
+						thing := muster.ThingName(fmt.Sprintf("thing-%07d", i))
+						_, err := Await(ctx, func(done func(Described, error)) { e.StartNext(Start{Thing: thing}, done) })
+						if err == nil {
+							_, err = Await(ctx, func(done func(Described, error)) {
+								e.UpdateExecution(Report{Thing: thing, Job: "job", Status: muster.Succeeded}, done)
+							})
+						}
+						if err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				})
+			}
+			wait.Wait()
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "pairs/s")
+		})
+	}
+}
+
+// BenchmarkFanOut measures CreateJob for a group until the last execution is
+// durable. MUSTER_BENCH_THINGS sets the size of the group.
+func BenchmarkFanOut(b *testing.B) {
+	n := 100_000
+	if s := os.Getenv("MUSTER_BENCH_THINGS"); s != "" {
+		n, _ = strconv.Atoi(s)
+	}
+	e, ctx := benchEnv(b, n)
+	b.ResetTimer()
+	for i := range b.N {
+		id := fmt.Sprintf("job-%d", i)
+		rollOut(b, e, ctx, id)
+		d, err := e.DescribeJob(ctx, muster.JobID(id))
+		if err != nil || d.Counts.Of(muster.Queued) != int64(n) {
+			b.Fatalf("rolled out to %v, %v; want %d", d.Counts, err, n)
+		}
+	}
+	b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "executions/s")
+	start := time.Now()
+	for range 100 {
+		if _, err := e.DescribeJob(ctx, "job-0"); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(time.Since(start).Microseconds())/100, "µs/describe-job")
+	start = time.Now()
+	for range 100 {
+		if list, err := e.ExecutionsOfJob(ctx, "job-0", 0, Page{}); err != nil || len(list.Executions) != min(n, PageMax) {
+			b.Fatal(len(list.Executions), err)
+		}
+	}
+	b.ReportMetric(float64(time.Since(start).Microseconds())/100, "µs/first-page")
+}
