@@ -15,17 +15,18 @@ import (
 
 // Store keeps Muster's state. Its methods may be called by many goroutines.
 type Store interface {
-	// View runs fn on one consistent snapshot. When View returns nil, all that
-	// fn could see is durable.
+	// View runs fn on one consistent snapshot and returns its error as it is.
+	// When it returns, all that fn could see is durable: an answer made of it
+	// may go out, also one that says no.
 	View(ctx context.Context, fn func(Reader) error) error
 
 	// Apply runs fn in one serializable transaction and applies it when fn
 	// returns nil: from then on every View and Apply sees it. The returned wait
 	// blocks until it is durable; transactions become durable in the order in
 	// which they were applied, so when wait returns nil, all earlier ones are
-	// durable too. An error of fn, returned as it is, leaves no mark. fn may
-	// run more than once, so it must not send, log or sleep. It runs alone or
-	// as if alone.
+	// durable too. An error of fn, returned as it is, leaves no mark, and what
+	// fn could see is durable by then. fn may run more than once, so it must
+	// not send, log or sleep, nor call the store. It runs alone or as if alone.
 	Apply(ctx context.Context, fn func(Tx) error) (wait func() error, err error)
 
 	// Close waits for running calls and frees the store. Calls after it fail

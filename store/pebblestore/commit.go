@@ -28,32 +28,30 @@ type commit struct {
 	err  error // of the write, once applied is closed; of the sync, after once
 }
 
-// commit applies the batch, which is then the commit's.
-func (s *Store) commit(batch *pebble.Batch) (wait func() error, err error) {
+// begun makes the batch the newest commit.
+func (s *Store) begun(batch *pebble.Batch) *commit {
 	c := &commit{
 		s: s, batch: batch, begun: s.o.Now(), applied: make(chan struct{}),
 		about: Commit{Writes: int(batch.Count()), Bytes: batch.Len()},
 	}
 	s.last.Store(c) // before anybody can see it: a view waits for what it saw
-	c.apply()
-	if c.err != nil {
-		return nil, c.err
-	}
-	return c.wait, nil
+	return c
 }
 
 // apply writes the batch to the log and the memtable. Pebble panics when an
 // earlier write to the log has failed.
-func (c *commit) apply() {
+func (c *commit) apply() (err error) {
 	defer close(c.applied)
 	defer func() {
 		if r := recover(); r != nil {
-			c.err = c.s.stop(fmt.Errorf("%v", r))
+			err = fmt.Errorf("%v", r)
+		}
+		if err != nil {
+			c.err = c.s.stop(err)
+			err = c.err
 		}
 	}()
-	if err := c.s.db.ApplyNoSyncWait(c.batch, pebble.Sync); err != nil {
-		c.err = c.s.stop(err)
-	}
+	return c.s.db.ApplyNoSyncWait(c.batch, pebble.Sync)
 }
 
 // wait blocks until the commit and all before it are on the disk.

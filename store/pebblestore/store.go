@@ -19,7 +19,9 @@ import (
 
 // ErrStopped is the error of every call after a write to the disk has failed.
 // What was answered before is on the disk; what is there beyond that, the next
-// Open finds out. The folder stays locked until the process ends.
+// Open finds out. The folder stays locked until the process ends, so end it.
+// Where Pebble itself meets the failure at a point of no return, it ends the
+// process at once.
 var ErrStopped = errors.New("pebblestore: stopped, since a write failed")
 
 // Store is one open folder. Make one with Open.
@@ -47,12 +49,13 @@ func (s *Store) View(ctx context.Context, fn func(store.Reader) error) error {
 	}
 	defer s.calls.Done()
 	snapshot := s.db.NewSnapshot()
-	last := s.last.Load() // after the snapshot, so that it shows nothing newer
 	defer snapshot.Close() // it only lets go of the snapshot
-	if err := fn(&reader{from: snapshot}); err != nil {
+	last := s.last.Load()  // after the snapshot, which thus shows nothing newer
+	err := fn(&reader{from: snapshot})
+	if err := last.wait(); err != nil {
 		return err
 	}
-	return last.wait()
+	return err
 }
 
 // Apply runs fn on a batch and applies that. The next transaction may begin as
@@ -62,6 +65,19 @@ func (s *Store) Apply(ctx context.Context, fn func(store.Tx) error) (func() erro
 		return nil, err
 	}
 	defer s.calls.Done()
+	last, err := s.transact(ctx, fn)
+	if err == nil {
+		return last.wait, nil
+	}
+	if err := last.wait(); err != nil {
+		return nil, err
+	}
+	return nil, err
+}
+
+// transact runs fn alone and returns the commit that holds its changes, or at
+// least all that it has read.
+func (s *Store) transact(ctx context.Context, fn func(store.Tx) error) (last *commit, err error) {
 	select {
 	case s.writer <- struct{}{}:
 		defer func() { <-s.writer }()
@@ -72,15 +88,15 @@ func (s *Store) Apply(ctx context.Context, fn func(store.Tx) error) (func() erro
 		return nil, err
 	}
 	t := newTx(s.db.NewIndexedBatch())
-	err := fn(t)
-	if err == nil {
+	if err = fn(t); err == nil {
 		err = t.finish()
 	}
 	if err != nil || t.batch.Empty() {
 		_ = t.batch.Close() // it only goes back to its pool
-		return s.last.Load().wait, err // what it has read may not be durable yet
+		return s.last.Load(), err
 	}
-	return s.commit(t.batch)
+	c := s.begun(t.batch)
+	return c, c.apply()
 }
 
 // Close waits for running calls and makes everything durable.

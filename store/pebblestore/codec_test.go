@@ -1,0 +1,142 @@
+package pebblestore
+
+import (
+	"bytes"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/muster-iot/muster"
+)
+
+func fullExecution() muster.Execution {
+	return muster.Execution{
+		Status: muster.InProgress, Version: 3, Namespace: "factory",
+		Details:  map[string]string{"progress": "50 %", "": "", "step": "flash"},
+		QueuedAt: 1_700_000_000_001, StartedAt: 1_700_000_000_002, UpdatedAt: math.MaxInt64,
+		JobDeadline: math.MinInt64, StepDeadline: -1, Attempt: 7, ForceCanceled: true, Windowed: true,
+	}
+}
+
+func fullQueue() muster.Queue {
+	return muster.Queue{Entries: []muster.Entry{
+		{Job: "a", Number: 1, Version: 2, Status: muster.InProgress, QueuedAt: 3, StartedAt: 4, UpdatedAt: 5},
+		{Job: "b", Number: math.MaxInt64, Version: 1, Status: muster.Queued, QueuedAt: -1, Windowed: true, Hidden: true},
+	}}
+}
+
+// Stored records outlive the release that wrote them, so their bytes are
+// written down here: a change needs a new codecVersion.
+func TestRecordsKeepTheirForm(t *testing.T) {
+	e, q := fullExecution(), fullQueue()
+	for name, c := range map[string]struct{ got, want []byte }{
+		"execution": {appendExecution(nil, &e), []byte("\x01\x02\x03\afactory\x06\x0e\x82\xa0\xab\xfe\xf9b\x84\xa0\xab\xfe\xf9b" +
+			"\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x01\x03\x00\x00\bprogress\x0450 %\x04step\x05flash")},
+		"bare execution": {appendExecution(nil, &muster.Execution{Status: muster.Queued, Version: 1}), []byte("\x01\x01\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00")},
+		"queue": {appendQueue(nil, &q), []byte("\x01\x02\x01a\x02\x00\x02\x04\x06\b\n\x01b\x01\x06" +
+			"\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01\x02\x01\x00\x00")},
+		"counts": {appendCounts(nil, muster.Counts{1, 2, 3, 4, 5, 6, 7, 100}), []byte("\x01\x02\x04\x06\b\n\f\x0e\xc8\x01")},
+	} {
+		if !bytes.Equal(c.got, c.want) {
+			t.Errorf("%s\n got %q\nwant %q", name, c.got, c.want)
+		}
+	}
+}
+
+func TestDamagedRecordsAreErrors(t *testing.T) {
+	e, q := fullExecution(), fullQueue()
+	decoders := map[string]struct {
+		record []byte
+		decode func([]byte) error
+	}{
+		"execution": {appendExecution(nil, &e), func(b []byte) error { return decodeExecution(b, new(muster.Execution)) }},
+		"queue":     {appendQueue(nil, &q), func(b []byte) error { return decodeQueue(b, new(muster.Queue)) }},
+		"counts":    {appendCounts(nil, muster.Counts{5, 1 << 40}), func(b []byte) error { _, err := decodeCounts(b); return err }},
+	}
+	for name, d := range decoders {
+		if err := d.decode(d.record); err != nil {
+			t.Errorf("%s: decode of its own record = %v", name, err)
+		}
+		for n := range d.record {
+			if err := d.decode(d.record[:n]); err == nil {
+				t.Errorf("%s: decode of the first %d of %d bytes = nil, want an error", name, n, len(d.record))
+			}
+		}
+		if err := d.decode(append(bytes.Clone(d.record), 0)); err == nil {
+			t.Errorf("%s: decode of a record and one more byte = nil, want an error", name)
+		}
+		newer := append([]byte{codecVersion + 1}, d.record[1:]...)
+		if err := d.decode(newer); err == nil || !strings.Contains(err.Error(), "form 2") {
+			t.Errorf("%s: decode of a newer form = %v, want an error that names it", name, err)
+		}
+	}
+	for name, b := range map[string]string{
+		"status 0":               "\x01\x00\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00",
+		"status 9":               "\x01\x09\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00",
+		"an unknown flag":        "\x01\x01\x80\x00\x02\x00\x00\x00\x00\x00\x00\x00",
+		"a number with padding":  "\x01\x01\x00\x00\x82\x00\x00\x00\x00\x00\x00\x00\x00",
+		"details out of order":   "\x01\x01\x00\x00\x02\x00\x00\x00\x00\x00\x00\x02\x01b\x00\x01a\x00",
+		"details for the galaxy": "\x01\x01\x00\x00\x02\x00\x00\x00\x00\x00\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+	} {
+		if err := decoders["execution"].decode([]byte(b)); err == nil {
+			t.Errorf("decode of an execution with %s = nil, want an error", name)
+		}
+	}
+}
+
+// Whatever is accepted prints back the same, so nothing is read past or twice.
+func FuzzDecodeExecution(f *testing.F) {
+	e := fullExecution()
+	f.Add(appendExecution(nil, &e))
+	f.Add(appendExecution(nil, &muster.Execution{Status: muster.Queued}))
+	f.Add([]byte{codecVersion + 1})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var e muster.Execution
+		if decodeExecution(b, &e) != nil {
+			return
+		}
+		if again := appendExecution(nil, &e); !bytes.Equal(again, b) {
+			t.Fatalf("%q decodes to %+v, which is %q", b, e, again)
+		}
+	})
+}
+
+func FuzzDecodeQueue(f *testing.F) {
+	q := fullQueue()
+	f.Add(appendQueue(nil, &q))
+	f.Add([]byte{codecVersion, 0})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var q muster.Queue
+		if decodeQueue(b, &q) != nil {
+			return
+		}
+		if again := appendQueue(nil, &q); !bytes.Equal(again, b) {
+			t.Fatalf("%q decodes to %+v, which is %q", b, q, again)
+		}
+	})
+}
+
+func FuzzParseKeys(f *testing.F) {
+	f.Add([]byte("tpump\x00xjob\x00\x80\x00\x00\x00\x00\x00\x00\x01"))
+	f.Add([]byte("d\x80\x00\x00\x00\x00\x00\x00\x01pump\x00job\x00\x80\x00\x00\x00\x00\x00\x00\x01"))
+	f.Add([]byte("\x02\x80\x00\x00\x00\x00\x00\x00\x01pump\x00\x80\x00\x00\x00\x00\x00\x00\x01"))
+	f.Fuzz(func(t *testing.T, key []byte) {
+		if len(key) == 0 {
+			return
+		}
+		if key[0] == ofThing {
+			_, _, _ = decodeIfExecution(key, nil)
+		}
+		if timer, err := parseTimerKey(key); err == nil && key[0] == ofTimer {
+			if again := appendTimerKey(nil, timer); !bytes.Equal(again, key) {
+				t.Fatalf("timer %q is %+v, which is %q", key, timer, again)
+			}
+		}
+		if status, at, err := parsePlace(key); err == nil && !strings.Contains(string(at.Thing), "\x00") {
+			again := appendPlaceKey(nil, "j", status, at)[len("jj\x00"):]
+			if !bytes.Equal(again, key) {
+				t.Fatalf("place %q is %d %+v, which is %q", key, status, at, again)
+			}
+		}
+	})
+}
