@@ -30,10 +30,11 @@ var mayImport = map[string][]string{
 	"scheduler":       {".", "engine"},
 	"gateway/...":     {"gateway/..."}, // has never heard of a job
 	"sigv4":           {},
-	"identity":        {".", "iotpolicy", "sigv4", "store"},
+	"identity":        {".", "identity/ca", "iotpolicy", "sigv4", "store"},
+	"identity/ca":     {".", "sigv4"},
 	"awsiot/wire":     {},
-	"awsiot/...":      {".", "awsiot/...", "engine", "identity", "sigv4"},
-	"dataplane":       {".", "awsiot/...", "engine", "gateway", "identity", "sigv4"},
+	"awsiot/...":      {".", "awsiot/...", "engine", "identity/...", "sigv4"},
+	"dataplane":       {".", "awsiot/...", "engine", "gateway", "identity/...", "sigv4"},
 	"metrics":         {".", "engine", "gateway"},
 	"device":          {"sigv4"}, // the public contract and nothing of the server
 	"fleet":           {"device", "sigv4"},
