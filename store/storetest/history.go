@@ -252,8 +252,20 @@ func historyMatchesModel(t *testing.T, s store.Store) {
 				}
 			})
 		}
+		verify(t, s)
 		clearAll(t, s)
 		newStoreIsEmpty(t, s)
+	}
+}
+
+func verify(t *testing.T, s store.Store) {
+	t.Helper()
+	problems, err := store.Verify(context.Background(), s, jobs...)
+	if err != nil {
+		t.Fatalf("Verify() = %v", err)
+	}
+	for _, p := range problems {
+		t.Errorf("Verify: %s", p)
 	}
 }
 

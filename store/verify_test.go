@@ -1,0 +1,116 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/store/memstore"
+)
+
+// What a careless engine could write; damage below the seam is tested with
+// pebblestore.
+func TestVerifyFindsWhatWasWrittenWrongly(t *testing.T) {
+	live := muster.Execution{Thing: "pump", Job: "job", Number: 1, Status: muster.Queued, Version: 1, QueuedAt: 10}
+	second := live
+	second.Number = 2
+	other := live
+	other.Namespace = "factory"
+	done := live
+	done.Status = muster.Succeeded
+	queue := muster.Queue{Thing: "pump"}.With(live)
+	stale := live
+	stale.Version = 2
+
+	for name, c := range map[string]struct {
+		write func(store.Tx)
+		want  store.Invariant // none, if empty
+	}{
+		"nothing": {func(store.Tx) {}, ""},
+		"an execution and its queue": {
+			func(tx store.Tx) { tx.Change(nil, &live); tx.PutQueue(queue) }, "",
+		},
+		"a hidden entry, which only the queue knows": {
+			func(tx store.Tx) {
+				tx.Change(nil, &live)
+				q := muster.Queue{Thing: "pump"}.With(live)
+				q.Entries[0].Hidden = true
+				tx.PutQueue(q)
+			}, "",
+		},
+		"a live execution that is in no queue": {
+			func(tx store.Tx) { tx.Change(nil, &live) }, store.QueuesAreLive,
+		},
+		"a live execution that its queue knows in another version": {
+			func(tx store.Tx) { tx.Change(nil, &stale); tx.PutQueue(queue) }, store.QueuesAreLive,
+		},
+		"a live execution in the queue of another namespace": {
+			func(tx store.Tx) { tx.Change(nil, &other); tx.PutQueue(queue) }, store.QueuesAreLive,
+		},
+		"a queue that holds what is finished": {
+			func(tx store.Tx) { tx.Change(nil, &done); tx.PutQueue(queue) }, store.QueuesAreLive,
+		},
+		"a queue that holds what does not exist": {
+			func(tx store.Tx) { tx.PutQueue(queue) }, store.QueuesAreLive,
+		},
+		"a queue with two entries of a job": {
+			func(tx store.Tx) {
+				tx.Change(nil, &live)
+				tx.PutQueue(muster.Queue{Thing: "pump", Entries: append(queue.Entries, queue.Entries...)})
+			}, store.QueuesAreLive,
+		},
+		"two live executions of one job on one thing": {
+			func(tx store.Tx) {
+				tx.Change(nil, &live)
+				tx.Change(nil, &second)
+				tx.PutQueue(muster.Queue{Thing: "pump"}.With(second))
+			}, store.OneLiveExecution,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, ctx := memstore.New(), context.Background()
+			if err := store.Update(ctx, s, func(tx store.Tx) error { c.write(tx); return nil }); err != nil {
+				t.Fatal(err)
+			}
+			problems, err := store.Verify(ctx, s)
+			if err != nil {
+				t.Fatalf("Verify() = %v", err)
+			}
+			found := c.want == "" && len(problems) == 0
+			for _, p := range problems {
+				found = found || (p.Invariant == c.want && strings.Contains(p.String(), string(c.want)))
+			}
+			if !found {
+				t.Errorf("Verify() = %v, want a problem of %q", problems, c.want)
+			}
+		})
+	}
+}
+
+func TestVerifyStopsAtMaxProblems(t *testing.T) {
+	s, ctx := memstore.New(), context.Background()
+	err := store.Update(ctx, s, func(tx store.Tx) error {
+		for n := range int64(store.MaxProblems + 500) {
+			tx.Change(nil, &muster.Execution{Thing: "pump", Job: "job", Number: n, Status: muster.Queued})
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if problems, err := store.Verify(ctx, s); err != nil || len(problems) != store.MaxProblems {
+		t.Errorf("Verify() = %d problems, %v, want %d", len(problems), err, store.MaxProblems)
+	}
+}
+
+func TestVerifyEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	s := memstore.New()
+	cancel()
+	if _, err := store.Verify(ctx, s); !errors.Is(err, context.Canceled) {
+		t.Errorf("Verify() = %v, want %v", err, context.Canceled)
+	}
+}
