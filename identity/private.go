@@ -8,9 +8,13 @@ import (
 	"runtime"
 )
 
-// writePrivate replaces the file at path in one step, readable by its owner only
-// and on disk when it returns.
-func writePrivate(path string, data []byte) (err error) {
+// writePrivate replaces the file at path as writeFile does, readable by its owner
+// only.
+func writePrivate(path string, data []byte) error { return writeFile(path, data, 0o600) }
+
+// writeFile replaces the file at path in one step. It is on disk when writeFile
+// returns.
+func writeFile(path string, data []byte, mode fs.FileMode) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*") // mode 0600
 	if err != nil {
 		return err
@@ -22,6 +26,9 @@ func writePrivate(path string, data []byte) (err error) {
 		}
 	}()
 	if _, err = f.Write(data); err != nil {
+		return err
+	}
+	if err = f.Chmod(mode); err != nil {
 		return err
 	}
 	if err = f.Sync(); err != nil {

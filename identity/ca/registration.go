@@ -1,0 +1,22 @@
+package ca
+
+import "github.com/muster-iot/muster"
+
+// CheckRegistration returns nil when verification, a certificate in PEM, proves
+// that who registers ca holds its key: it must be signed by ca and have the
+// registration code as its common name. Otherwise the error is of the kind
+// muster.RegistrationCode, or muster.CertificateInvalid when verification cannot
+// be read (AUTH-33).
+func CheckRegistration(ca Certificate, verification, code string) error {
+	c, err := Parse(verification)
+	if err != nil {
+		return err
+	}
+	if !c.SignedBy(ca) {
+		return muster.Errorf(muster.RegistrationCode, "The verification certificate is not signed by the CA certificate")
+	}
+	if code == "" || c.X509.Subject.CommonName != code {
+		return muster.Errorf(muster.RegistrationCode, "The common name of the verification certificate is not the registration code")
+	}
+	return nil
+}
