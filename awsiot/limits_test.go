@@ -1,0 +1,110 @@
+package awsiot
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/muster-iot/muster/awsiot/route"
+	"github.com/muster-iot/muster/awsiot/wire"
+)
+
+// pipes is a listener whose connections are made by dial.
+type pipes struct {
+	accepted chan net.Conn
+	closed   chan struct{}
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.accepted:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error   { close(p.closed); return nil }
+func (p *pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)} }
+
+// TestSlowClientsAreCut plays clients that stop half-way, in fake time.
+func TestSlowClientsAreCut(t *testing.T) {
+	tests := map[string]struct {
+		sent string
+		cut  time.Duration
+	}{
+		"says nothing":            {"", headerTimeout},
+		"stops in the headers":    {"GET /jobs HTTP/1.1\r\nHost: x\r\n", headerTimeout},
+		"stops in the body":       {"PUT /jobs/x HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab", readTimeout},
+		"does not come back":      {"GET /none HTTP/1.1\r\nHost: x\r\n\r\n", idleTimeout},
+		"sends no second request": {"GET /none HTTP/1.1\r\nHost: x\r\n\r\nGET /no", idleTimeout + headerTimeout},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				handler := &Server{o: Options{Now: time.Now, Log: slog.New(slog.DiscardHandler), Observe: func(string, string, string, time.Duration) {}}}
+				handler.router = route.New(wire.Operations())
+				server := NewHTTPServer(handler, slog.New(slog.DiscardHandler))
+				listener := &pipes{make(chan net.Conn), make(chan struct{})}
+				ended := make(chan error, 1)
+				go func() { ended <- server.Serve(listener) }()
+
+				here, there := net.Pipe()
+				listener.accepted <- there
+				go func() { _, _ = io.WriteString(here, test.sent) }()
+				began := time.Now()
+				_, _ = io.Copy(io.Discard, here) // until the server hangs up
+				if took := time.Since(began); took > test.cut {
+					t.Errorf("the connection was cut after %v, want at most %v", took, test.cut)
+				}
+				_ = here.Close()
+				_ = server.Close()
+				if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
+					t.Errorf("Serve: %v", err)
+				}
+			})
+		})
+	}
+}
+
+func TestEveryAnswerHasADateAndARequestID(t *testing.T) {
+	env := newEnv(t)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := NewHTTPServer(env.server, slog.New(slog.DiscardHandler))
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(listener) }()
+	t.Cleanup(func() {
+		_ = server.Close()
+		<-ended
+	})
+	for _, path := range []string{"/jobs", "/none", "/jobs?x=" + strings.Repeat("y", maxURI)} {
+		conn, err := net.Dial("tcp", listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(conn, "GET "+path+" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"Date", "x-amzn-RequestId", "x-amzn-ErrorType", "Content-Length"} {
+			if answer.Header.Get(name) == "" {
+				t.Errorf("GET %.20s has no %s: %v", path, name, answer.Header)
+			}
+		}
+		_ = answer.Body.Close()
+		_ = conn.Close()
+	}
+}
