@@ -128,26 +128,24 @@ func (env *env) thing(names ...string) {
 	})
 }
 
-// group puts things into a group; path is the group and its ancestors, from
-// the root, separated by slashes.
+// group makes a group, and its ancestors where there are none, and puts things
+// into it; path is the group and its ancestors, from the root, separated by
+// slashes.
 func (env *env) group(path string, names ...string) {
 	env.t.Helper()
-	parts := strings.Split(path, "/")
-	g := muster.Group{Name: muster.GroupName(parts[len(parts)-1]), ID: "id-" + path, Version: 1}
-	for _, p := range parts[:len(parts)-1] {
-		g.Path = append(g.Path, muster.GroupName(p))
-		g.Parent = muster.GroupName(p)
+	parent := muster.GroupName("")
+	for part := range strings.SplitSeq(path, "/") {
+		g := muster.Group{Name: muster.GroupName(part), Parent: parent}
+		if _, err := env.CreateThingGroup(env.t.Context(), g, nil); err != nil {
+			env.t.Fatalf("CreateThingGroup(%s): %v", part, err)
+		}
+		parent = g.Name
 	}
-	env.write(func(tx store.Tx) {
-		groups.Put(tx, string(g.Name), g)
-		if g.Parent != "" {
-			children.Put(tx, store.JoinKey(string(g.Parent), string(g.Name)), link{})
+	for _, name := range names {
+		if err := env.AddThingToThingGroup(env.t.Context(), muster.ThingName(name), parent); err != nil {
+			env.t.Fatalf("AddThingToThingGroup(%s, %s): %v", name, parent, err)
 		}
-		for _, name := range names {
-			members.Put(tx, store.JoinKey(string(g.Name), name), membership{Joined: testEpoch - 1})
-			memberships.Put(tx, store.JoinKey(name, string(g.Name)), link{})
-		}
-	})
+	}
 }
 
 func (env *env) write(fn func(store.Tx)) {

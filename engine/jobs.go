@@ -41,10 +41,11 @@ func (e *Engine) CreateJob(ctx context.Context, in NewJob) (muster.Job, error) {
 	if err := muster.CheckDocument(in.Document, DocumentMax); err != nil {
 		return j, err
 	}
-	if err := checkTags(in.Tags); err != nil {
+	labels, err := muster.Retag(nil, in.Tags)
+	if err != nil {
 		return j, err
 	}
-	err := e.do(ctx, func(b *batch) error {
+	err = e.do(ctx, func(b *batch) error {
 		chosen, err := b.targets(nil, in.Targets)
 		if err != nil {
 			return err
@@ -64,7 +65,7 @@ func (e *Engine) CreateJob(ctx context.Context, in NewJob) (muster.Job, error) {
 		for _, t := range chosen {
 			b.index(j, t)
 		}
-		b.putTags("job", string(in.ID), in.Tags)
+		b.putTags(kindJob, string(in.ID), labels)
 		b.putJob(j)
 		b.work(in.ID)
 		return nil

@@ -1,18 +1,293 @@
 package engine
 
 import (
+	"context"
+	"iter"
+	"slices"
+
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/store"
 )
 
+// departMax bounds the things that leave a deleted group in the transaction
+// that deletes it; more leave in the background.
+const departMax = 100
+
+// AddThingToThingGroup makes a thing a direct member of a group; one that is
+// stays one (registry.md REG-45 to REG-47). It fails with NotFound or Invalid.
+func (e *Engine) AddThingToThingGroup(ctx context.Context, thing muster.ThingName, group muster.GroupName) error {
+	return e.UpdateThingGroupsForThing(ctx, thing, []muster.GroupName{group}, nil)
+}
+
+// RemoveThingFromThingGroup ends a direct membership, or succeeds when there is
+// none. It fails with NotFound.
+func (e *Engine) RemoveThingFromThingGroup(ctx context.Context, thing muster.ThingName, group muster.GroupName) error {
+	return e.UpdateThingGroupsForThing(ctx, thing, nil, []muster.GroupName{group})
+}
+
+// UpdateThingGroupsForThing takes a thing out of groups, then puts it into
+// others, all or nothing. A job that covers the thing before and after goes on
+// undisturbed. It fails with NotFound or Invalid.
+func (e *Engine) UpdateThingGroupsForThing(ctx context.Context, thing muster.ThingName, add, remove []muster.GroupName) error {
+	return e.do(ctx, func(b *batch) error {
+		if err := mustHaveThing(b, thing); err != nil {
+			return err
+		}
+		was, err := groupsOf(b, thing)
+		if err != nil {
+			return err
+		}
+		is, err := b.regrouped(thing, was, add, remove)
+		if err != nil {
+			return err
+		}
+		return b.regroup(thing, was, is)
+	})
+}
+
+// regrouped returns the groups that a thing of the groups was will be in.
+func (b *batch) regrouped(thing muster.ThingName, was []muster.Group, add, remove []muster.GroupName) ([]muster.Group, error) {
+	is := slices.Clone(was)
+	for _, name := range remove {
+		g, err := thingGroup(b, name)
+		if err != nil {
+			return nil, err
+		}
+		is = slices.DeleteFunc(is, named(g.Name))
+	}
+	for _, name := range add {
+		g, err := thingGroup(b, name)
+		if err != nil {
+			return nil, err
+		}
+		if slices.ContainsFunc(is, named(g.Name)) {
+			continue
+		}
+		if err := g.Admit(thing, is); err != nil {
+			return nil, err
+		}
+		is = append(is, g)
+	}
+	return is, nil
+}
+
+// regroup moves a thing from the groups was to the groups is.
+func (b *batch) regroup(thing muster.ThingName, was, is []muster.Group) error {
+	var left, joined []muster.Group
+	for _, g := range was {
+		if !slices.ContainsFunc(is, named(g.Name)) {
+			left = append(left, g)
+			members.Delete(b, store.JoinKey(g.ID, string(thing)))
+			memberships.Delete(b, store.JoinKey(string(thing), string(g.Name)))
+		}
+	}
+	for _, g := range is {
+		if !slices.ContainsFunc(was, named(g.Name)) {
+			joined = append(joined, g)
+			members.Put(b, store.JoinKey(g.ID, string(thing)), membership{Joined: b.now})
+			memberships.Put(b, store.JoinKey(string(thing), string(g.Name)), belonging{GroupID: g.ID})
+		}
+	}
+	b.recheckThing(thing)
+	if err := b.leave(thing, lineages(left)); err != nil {
+		return err
+	}
+	return b.join(thing, lineages(joined), lineages(was))
+}
+
 // depart lets up to limit things leave a group that was deleted, and says
-// whether there are more.
+// whether there are more. Who joined a new group of the same name stays in it.
 func (b *batch) depart(id string, limit int) (bool, error) {
 	d, err := leaving.Get(b, id)
 	if err != nil || d == nil {
 		return false, err
 	}
-	_ = store.JoinKey
-	_ = muster.GroupName("")
+	from, to := store.Under(id)
+	if d.After != "" {
+		from = store.After(store.JoinKey(id, d.After))
+	}
+	n := 0
+	for row, err := range members.Scan(b, from, to) {
+		if err != nil {
+			return false, err
+		}
+		if n == limit {
+			leaving.Put(b, id, *d)
+			return true, nil
+		}
+		n++
+		d.After = store.SplitKey(row.Key)[1]
+		members.Delete(b, row.Key)
+		if err := b.forget(d.After, d.Lineage[0], id); err != nil {
+			return false, err
+		}
+		if err := b.leave(muster.ThingName(d.After), d.Lineage); err != nil {
+			return false, err
+		}
+	}
+	leaving.Delete(b, id)
 	return false, nil
+}
+
+// forget drops a thing's record of its place in a group, unless that is by now
+// a place in another group of the name.
+func (b *batch) forget(thing string, group muster.GroupName, id string) error {
+	key := store.JoinKey(thing, string(group))
+	of, err := memberships.Get(b, key)
+	if err == nil && of != nil && of.GroupID == id {
+		memberships.Delete(b, key)
+	}
+	return err
+}
+
+// MemberList is a page of the names of things.
+type MemberList struct {
+	Things []muster.ThingName
+	Next   string // token of the next page; empty on the last
+}
+
+// ListThingsInThingGroup lists the direct members of a group by name; recursive
+// adds those of the groups below it, level by level (registry.md REG-50). It
+// fails with NotFound.
+func (e *Engine) ListThingsInThingGroup(ctx context.Context, group muster.GroupName, recursive bool, p Page) (MemberList, error) {
+	var list MemberList
+	l, err := e.listing(p, "things in thing group", group, recursive)
+	if err != nil {
+		return list, err
+	}
+	err = e.view(ctx, func(r store.Reader) error {
+		g, err := thingGroup(r, group)
+		if err != nil {
+			return err
+		}
+		if recursive {
+			list.Things, list.Next, err = fill(l, membersUnder(r, group, l.after), func(row store.Row[muster.ThingName]) (muster.ThingName, bool, error) {
+				return row.Value, row.Value != "", nil
+			})
+			return err
+		}
+		from, to := store.Under(g.ID)
+		list.Things, list.Next, err = fill(l, members.Scan(r, l.from(from), to), func(row store.Row[membership]) (muster.ThingName, bool, error) {
+			return muster.ThingName(store.SplitKey(row.Key)[1]), true, nil
+		})
+		return err
+	})
+	return list, err
+}
+
+// membersUnder yields the things of root and of all groups below it, each group
+// introduced by a row without a thing so that empty ones are counted as work
+// too. Keys are places to go on after: level, group, thing.
+func membersUnder(r store.Reader, root muster.GroupName, after string) iter.Seq2[store.Row[muster.ThingName], error] {
+	return func(yield func(store.Row[muster.ThingName], error) bool) {
+		first, last := "", ""
+		from, to := store.Under(string(root))
+		if after != "" {
+			at := store.SplitKey(after)
+			first, last = store.JoinKey(at[0], at[1]), at[2]
+			from = store.JoinKey(string(root), first)
+		}
+		for row, err := range below.Scan(r, from, to) {
+			if err != nil {
+				yield(store.Row[muster.ThingName]{}, err)
+				return
+			}
+			parts := store.SplitKey(row.Key)
+			place, begin := store.JoinKey(parts[1], parts[2]), ""
+			if place == first {
+				begin = last
+			}
+			if !membersOf(r, parts[2], place, begin, yield) {
+				return
+			}
+		}
+	}
+}
+
+// membersOf yields a group's things behind after, and reports whether to go on.
+func membersOf(r store.Reader, group, place, after string, yield func(store.Row[muster.ThingName], error) bool) bool {
+	g, err := thingGroup(r, muster.GroupName(group))
+	if !yield(store.Row[muster.ThingName]{Key: store.JoinKey(place, after)}, err) || err != nil {
+		return false
+	}
+	from, to := store.Under(g.ID)
+	if after != "" {
+		from = store.After(store.JoinKey(g.ID, after))
+	}
+	for row, err := range members.Scan(r, from, to) {
+		thing := ""
+		if err == nil {
+			thing = store.SplitKey(row.Key)[1]
+		}
+		if !yield(store.Row[muster.ThingName]{Key: store.JoinKey(place, thing), Value: muster.ThingName(thing)}, err) || err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// ListThingGroupsForThing lists the groups that a thing is a direct member of,
+// by name (registry.md REG-51). It fails with NotFound.
+func (e *Engine) ListThingGroupsForThing(ctx context.Context, thing muster.ThingName, p Page) (GroupList, error) {
+	var list GroupList
+	l, err := e.listing(p, "thing groups for thing", thing)
+	if err != nil {
+		return list, err
+	}
+	err = e.view(ctx, func(r store.Reader) error {
+		if err := mustHaveThing(r, thing); err != nil {
+			return err
+		}
+		from, to := store.Under(string(thing))
+		list.Groups, list.Next, err = fill(l, memberships.Scan(r, l.from(from), to), func(row store.Row[belonging]) (muster.GroupName, bool, error) {
+			g, err := groupIn(r, row)
+			if err != nil || g == nil {
+				return "", false, err
+			}
+			return g.Name, true, nil
+		})
+		return err
+	})
+	return list, err
+}
+
+// groupsOf returns the groups that thing is a direct member of, by name.
+func groupsOf(r store.Reader, thing muster.ThingName) ([]muster.Group, error) {
+	var in []muster.Group
+	from, to := store.Under(string(thing))
+	for row, err := range memberships.Scan(r, from, to) {
+		if err != nil {
+			return nil, err
+		}
+		g, err := groupIn(r, row)
+		if err != nil {
+			return nil, err
+		}
+		if g != nil {
+			in = append(in, *g)
+		}
+	}
+	return in, nil
+}
+
+// groupIn returns the group of a membership, or nil when it is void.
+func groupIn(r store.Reader, row store.Row[belonging]) (*muster.Group, error) {
+	g, err := groups.Get(r, store.SplitKey(row.Key)[1])
+	if err != nil || g == nil || g.ID != row.Value.GroupID {
+		return nil, err
+	}
+	return g, nil
+}
+
+// lineages returns the names of groups and of all above them.
+func lineages(of []muster.Group) []muster.GroupName {
+	var names []muster.GroupName
+	for _, g := range of {
+		names = append(names, g.Lineage()...)
+	}
+	return names
+}
+
+func named(name muster.GroupName) func(muster.Group) bool {
+	return func(g muster.Group) bool { return g.Name == name }
 }

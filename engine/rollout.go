@@ -36,7 +36,7 @@ func (b *batch) rollOut(j muster.Job) error {
 		}
 		budget -= max(seen.count, 1)
 		r.After = ""
-		if r.Group, err = b.groupBelow(t.Name, r.Group); err != nil {
+		if r.Group, err = groupBelow(b, t.Name, r.Group); err != nil {
 			return err
 		}
 		if r.Group == "" {
@@ -68,9 +68,13 @@ type sight struct {
 func (b *batch) membersAfter(j *muster.Job, r muster.Rollout, limit int) ([]muster.ThingName, sight, error) {
 	var found []muster.ThingName
 	var s sight
-	from, to := store.Under(r.Group)
+	g, err := groups.Get(b, r.Group)
+	if err != nil || g == nil {
+		return nil, s, err
+	}
+	from, to := store.Under(g.ID)
 	if r.After != "" {
-		from = store.After(store.JoinKey(r.Group, r.After))
+		from = store.After(store.JoinKey(g.ID, r.After))
 	}
 	for row, err := range members.Scan(b, from, to) {
 		if err != nil {
@@ -120,30 +124,4 @@ func (b *batch) first(j *muster.Job, names []muster.ThingName) error {
 		}
 	}
 	return nil
-}
-
-// groupBelow returns the group that follows current in the hierarchy under
-// root: first children, then siblings, upwards. It is "" at the end. When
-// current was deleted meanwhile it begins again at root; who has an execution
-// is passed over.
-func (b *batch) groupBelow(root, current string) (string, error) {
-	from, to := store.Under(current)
-	for {
-		for row, err := range children.Scan(b, from, to) {
-			return store.SplitKey(row.Key)[1], err
-		}
-		if current == root {
-			return "", nil
-		}
-		g, err := groups.Get(b, current)
-		if err != nil {
-			return "", err
-		}
-		if g == nil {
-			return root, nil
-		}
-		_, to = store.Under(string(g.Parent))
-		from = store.After(store.JoinKey(string(g.Parent), current))
-		current = string(g.Parent)
-	}
 }

@@ -1,31 +1,100 @@
 package engine
 
 import (
-	"strings"
+	"context"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/store"
 )
 
-// tagsMax bounds the tags of one resource.
-const tagsMax = 50
+// The kinds of resource that can carry tags, as their ARNs call them.
+const (
+	kindGroup  = "thinggroup"
+	kindType   = "thingtype"
+	kindJob    = "job"
+	kindPolicy = "policy"
+	kindCA     = "cacert"
+)
 
-// checkTags returns an error unless a resource may be created with tags.
-func checkTags(given []muster.Tag) error {
-	seen := map[string]bool{}
-	for _, t := range given {
-		if strings.HasPrefix(t.Key, "aws:") {
-			return muster.Errorf(muster.Invalid, "The tag key %q begins with the reserved prefix aws:", t.Key)
-		}
-		if seen[t.Key] {
-			return muster.Errorf(muster.Invalid, "The tag key %q is given twice", t.Key)
-		}
-		seen[t.Key] = true
+// TagResource sets tags on the resource that arn names, keeping its others
+// (registry.md section 6.4). It fails with Invalid, NotFound or LimitExceeded.
+func (e *Engine) TagResource(ctx context.Context, arn string, set []muster.Tag) error {
+	return e.changeTags(ctx, arn, func(had []muster.Tag) ([]muster.Tag, error) { return muster.Retag(had, set) })
+}
+
+// UntagResource removes the tags of the given keys; one that is not there is no
+// fault. It fails with Invalid or NotFound.
+func (e *Engine) UntagResource(ctx context.Context, arn string, keys []string) error {
+	return e.changeTags(ctx, arn, func(had []muster.Tag) ([]muster.Tag, error) { return muster.Untag(had, keys), nil })
+}
+
+func (e *Engine) changeTags(ctx context.Context, arn string, change func([]muster.Tag) ([]muster.Tag, error)) error {
+	kind, name, err := e.o.Account.ParseARN(arn)
+	if err != nil {
+		return err
 	}
-	if len(given) > tagsMax {
-		return muster.Errorf(muster.LimitExceeded, "A resource may have at most %d tags", tagsMax)
+	return e.do(ctx, func(b *batch) error {
+		had, err := tagsOf(b, kind, name, arn)
+		if err != nil {
+			return err
+		}
+		all, err := change(had)
+		if err != nil {
+			return err
+		}
+		b.putTags(kind, name, all)
+		return nil
+	})
+}
+
+// ListTagsForResource returns the tags of a resource by key. There are never
+// enough for a second page, so every token is Invalid. It fails with NotFound.
+func (e *Engine) ListTagsForResource(ctx context.Context, arn, token string) ([]muster.Tag, error) {
+	kind, name, err := e.o.Account.ParseARN(arn)
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	if token != "" {
+		return nil, errToken
+	}
+	var all []muster.Tag
+	err = e.view(ctx, func(r store.Reader) (err error) {
+		all, err = tagsOf(r, kind, name, arn)
+		return err
+	})
+	return all, err
+}
+
+// tagsOf returns the tags of a resource, which must exist and be of a kind that
+// can have some.
+func tagsOf(r store.Reader, kind, name, arn string) ([]muster.Tag, error) {
+	exists := false
+	var err error
+	switch kind {
+	case kindGroup:
+		exists, err = groups.Has(r, name)
+	case kindType:
+		exists, err = thingTypes.Has(r, name)
+	case kindJob:
+		exists, err = jobs.Has(r, name)
+	case kindPolicy:
+		exists, err = policies.Has(r, name)
+	case kindCA:
+		exists, err = authorities.Has(r, name)
+	case "thing", "cert":
+		return nil, muster.Errorf(muster.Invalid, "A resource such as %s cannot have tags", arn)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !exists {
+		return nil, muster.Errorf(muster.NotFound, "The resource %s does not exist", arn)
+	}
+	all, err := tags.Get(r, store.JoinKey(kind, name))
+	if err != nil || all == nil {
+		return nil, err
+	}
+	return *all, nil
 }
 
 // putTags replaces all tags of a resource; none removes the record.

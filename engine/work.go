@@ -210,6 +210,6 @@ func (b *batch) erase(j muster.Job) {
 	for _, t := range j.Targets {
 		targets.Delete(b, store.JoinKey(targetKey(t), string(j.ID)))
 	}
-	b.putTags("job", string(j.ID), nil)
+	b.putTags(kindJob, string(j.ID), nil)
 	b.deleteJob(j.ID)
 }
