@@ -1,0 +1,181 @@
+package authority
+
+import (
+	"context"
+	"crypto/x509"
+	"net"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/gateway"
+	"github.com/muster-iot/muster/identity/ca"
+	"github.com/muster-iot/muster/iotpolicy"
+)
+
+// Device is what the holder of a certificate may do on one connection, or in
+// one HTTPS request. Its rights follow the registry; its methods only look at
+// what was found last.
+type Device struct {
+	a        *Authorizer
+	id       muster.CertificateID
+	clientID string // "" over HTTPS
+	address  string
+	leaf     *x509.Certificate // its names only
+	rights   atomic.Pointer[rights]
+}
+
+var _ gateway.Authority = (*Device)(nil)
+
+// rights are what a device's decisions rest on. They are replaced, not changed.
+type rights struct {
+	active    bool
+	why       string // when not active: the status, or "expired"
+	set       iotpolicy.Set
+	thing     muster.ThingName
+	exclusive bool
+	vars      iotpolicy.Vars
+}
+
+// refresh looks up the rights again. It reports whether the certificate is
+// known; one that is not has no rights.
+func (d *Device) refresh(ctx context.Context) (bool, error) {
+	g, err := d.a.o.Registry.Grounds(ctx, d.id, d.clientID)
+	if err != nil {
+		return false, err
+	}
+	r := &rights{}
+	if g.Certificate == nil {
+		r.why = "deleted"
+		d.rights.Store(r)
+		return false, nil
+	}
+	r.active, r.why = inForce(*g.Certificate, d.a.o.Now(), d.a.o.Grace)
+	for _, p := range g.Policies {
+		compiled, err := d.a.policies.compile(p)
+		if err != nil {
+			d.a.o.Log.Error("a stored policy cannot be read; it allows nothing", "policy", p.Name, "error", err)
+			continue
+		}
+		r.set = append(r.set, compiled)
+	}
+	if g.Thing != nil {
+		r.thing, r.exclusive = g.Thing.Name, g.Exclusive
+	}
+	r.vars = d.variables(g.Thing)
+	d.rights.Store(r)
+	return true, nil
+}
+
+// inForce reports whether a certificate gives access at an instant, and if not
+// why.
+func inForce(c muster.Certificate, now muster.Instant, grace time.Duration) (bool, string) {
+	if c.Status != muster.CertificateActive {
+		return false, c.Status.String()
+	}
+	if err := ca.CheckValidity(c.NotBefore.Time(), c.NotAfter.Time(), now.Time(), grace); err != nil {
+		return false, "out of its time: " + err.Error()
+	}
+	return true, ""
+}
+
+// Principal is the certificate id.
+func (d *Device) Principal() string { return string(d.id) }
+
+// Thing returns the thing that the connection is, or "" (AUTH-41).
+func (d *Device) Thing() muster.ThingName { return d.rights.Load().thing }
+
+// Exclusive reports whether that thing is the certificate's only one for ever.
+func (d *Device) Exclusive() bool { return d.rights.Load().exclusive }
+
+// Publish answers for iot:Publish, and iot:RetainPublish if retain is set.
+func (d *Device) Publish(topic string, retain bool) error {
+	if err := d.may(iotpolicy.Publish, "topic/"+topic); err != nil || !retain {
+		return err
+	}
+	return d.may(iotpolicy.RetainPublish, "topic/"+topic)
+}
+
+// Subscribe answers for iot:Subscribe on a filter. Of a shared subscription
+// either the filter behind the prefix or the whole text may be allowed.
+func (d *Device) Subscribe(filter string) error { return subscribe(d.may, filter) }
+
+// Receive answers for iot:Receive.
+func (d *Device) Receive(topic string) bool {
+	r := d.rights.Load()
+	return r.active && r.decide(iotpolicy.Receive, d.a.o.Account.Named("topic/"+topic)).Allowed()
+}
+
+// Act answers for one operation of the device HTTPS listener on a thing
+// (identity-and-auth.md section B.5).
+func (d *Device) Act(action string, thing muster.ThingName) error {
+	return d.may(action, "thing/"+string(thing))
+}
+
+// connect answers for iot:Connect, with the facts of the CONNECT packet.
+func (d *Device) connect(c gateway.Connect) error {
+	var set []string
+	if !c.Clean || c.Expiry > 0 {
+		set = append(set, "PersistentConnect")
+	}
+	if c.Will != nil {
+		set = append(set, "LastWill")
+	}
+	r := *d.rights.Load()
+	vars := r.vars
+	r.vars = func(key string) ([]string, bool) {
+		switch {
+		case key == iotpolicy.ConnectAttributes:
+			return set, len(set) > 0
+		case key == iotpolicy.LastWillTopic && c.Will != nil:
+			return []string{c.Will.Topic}, true
+		case key == iotpolicy.DomainName && c.Peer.ServerName != "":
+			return []string{c.Peer.ServerName}, true
+		}
+		return vars(key)
+	}
+	return d.judge(&r, iotpolicy.Connect, "client/"+c.ClientID)
+}
+
+func (d *Device) may(action, resource string) error {
+	return d.judge(d.rights.Load(), action, resource)
+}
+
+// judge decides, and logs what was refused and by which statement: operators
+// debug this more than anything else.
+func (d *Device) judge(r *rights, action, resource string) error {
+	if !r.active {
+		return refusal("a certificate that is " + r.why)
+	}
+	arn := d.a.o.Account.Named(resource)
+	decision := r.decide(action, arn)
+	if decision.Allowed() {
+		return nil
+	}
+	d.a.o.Log.Warn("device refused", "principal", d.id, "client", d.clientID, "thing", r.thing,
+		"action", action, "resource", arn, "decision", decision)
+	return refusal(action + " on " + arn)
+}
+
+func (r *rights) decide(action, arn string) iotpolicy.Decision {
+	return r.set.Decide(iotpolicy.Request{Action: action, Resource: arn, Vars: r.vars})
+}
+
+// subscribe asks for a filter as may does for a resource.
+func subscribe(may func(action, resource string) error, filter string) error {
+	if rest, shared := strings.CutPrefix(filter, "$share/"); shared {
+		if _, plain, ok := strings.Cut(rest, "/"); ok && may(iotpolicy.Subscribe, "topicfilter/"+plain) == nil {
+			return nil
+		}
+	}
+	return may(iotpolicy.Subscribe, "topicfilter/"+filter)
+}
+
+func hostOf(addr string) string {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return addr
+	}
+	return host
+}
