@@ -1,0 +1,229 @@
+package dataplane
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/identity"
+)
+
+// HTTP answers requests of the HTTPS data plane (jobs-data-plane.md section 7).
+// Whoever calls it has found out who sent the request, by signature or by
+// certificate, and has given the answer its request id.
+type HTTP struct {
+	s     *Service
+	open  context.Context // ends with Drain
+	drain context.CancelFunc
+}
+
+// HTTP returns the service as an HTTPS listener asks it.
+func (s *Service) HTTP() *HTTP {
+	h := &HTTP{s: s}
+	h.open, h.drain = context.WithCancel(context.Background())
+	return h
+}
+
+// Drain makes all long polls, those under way and those to come, end with an
+// ordinary empty answer. It is for http.Server.RegisterOnShutdown.
+func (h *HTTP) Drain() { h.drain() }
+
+// ServeCaller answers a request that caller sent, if the caller's policies
+// allow the operation on the thing. A request that long polls waits in its own
+// goroutine and costs nothing else; it ends when its client goes away.
+func (h *HTTP) ServeCaller(w http.ResponseWriter, in *http.Request, caller identity.Caller) {
+	began := h.s.o.Now()
+	r, found := route(in)
+	if !found {
+		refuse(w, in)
+		return
+	}
+	a := answer{err: h.admit(w, in, r, caller)}
+	if a.err == nil {
+		wait := longPoll(in, r)
+		if wait > 0 {
+			w.Header().Set("Preference-Applied", "wait="+strconv.Itoa(int(wait/time.Second)))
+		}
+		a = h.poll(in.Context(), r, wait)
+	}
+	if in.Context().Err() == nil {
+		h.write(w, r, a)
+	}
+	h.s.ended(source{wire: overHTTP, client: caller.ARN}, r, a, h.s.o.Now().Sub(began))
+}
+
+// route finds the operation that a request means, by its escaped path: a
+// segment is decoded once and after it was cut out.
+func route(in *http.Request) (*request, bool) {
+	var parts [5]string
+	n := 0
+	for part := range strings.SplitSeq(strings.TrimPrefix(in.URL.EscapedPath(), "/"), "/") {
+		if n == len(parts) {
+			return nil, false
+		}
+		text, err := url.PathUnescape(part)
+		if err != nil {
+			return nil, false
+		}
+		parts[n], n = text, n+1
+	}
+	if n < 3 || n > 4 || parts[0] != "things" || parts[2] != "jobs" {
+		return nil, false
+	}
+	r := &request{Topic: Topic{Thing: muster.ThingName(parts[1]), Job: muster.JobID(parts[3])}}
+	switch {
+	case n == 3 && in.Method == http.MethodGet:
+		r.Kind = GetPending
+	case n == 4 && in.Method == http.MethodPut && r.Job == NextJob:
+		r.Kind, r.Job = StartNext, ""
+	case n == 4 && in.Method == http.MethodGet:
+		r.Kind = Describe
+	case n == 4 && in.Method == http.MethodPost:
+		r.Kind = Update
+	default:
+		return nil, false
+	}
+	return r, true
+}
+
+// commandsPath is the one operation of the API that is not about jobs.
+const commandsPath = "/command-executions"
+
+// refuse answers what is no operation of the jobs data plane, and
+// StartCommandExecution, which Muster does not have (section 6.5).
+func refuse(w http.ResponseWriter, in *http.Request) {
+	f := refusal{word: wordTopic, message: in.Method + " " + in.URL.EscapedPath() + " is no operation of the jobs data plane"}
+	if in.Method == http.MethodPost && in.URL.Path == commandsPath {
+		f.word = word{exception: "NotImplementedException", status: http.StatusNotImplemented}
+		f.message = "StartCommandExecution is an operation of the API that this server does not implement"
+	}
+	writeRefusal(w, &request{}, f)
+}
+
+// admit asks whether the caller may do r, and reads the rest of it.
+func (h *HTTP) admit(w http.ResponseWriter, in *http.Request, r *request, caller identity.Caller) error {
+	action := "iotjobsdata:" + operationNames[r.Kind]
+	if err := caller.Authorize(action, []string{h.s.o.Account.ARN("thing", string(r.Thing))}, nil); err != nil {
+		return &muster.Error{Kind: muster.Forbidden, Msg: "Forbidden", Err: err}
+	}
+	query := in.URL.Query()
+	if ns := query.Get("namespaceId"); ns != "" {
+		if !muster.ValidNamespace(ns) {
+			return violation("namespaceId", ns, "Member must satisfy regular expression pattern: [a-zA-Z0-9_-]+")
+		}
+		r.Namespace = muster.Namespace(ns)
+	}
+	if in.Method == http.MethodGet {
+		return r.readQuery(query)
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, in.Body, bodyMax))
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		return muster.Errorf(muster.Invalid, "The request body is larger than %d bytes", bodyMax)
+	}
+	if err != nil {
+		return &muster.Error{Kind: muster.Invalid, Msg: "The request body could not be read", Err: err}
+	}
+	return r.read(body)
+}
+
+// bodyMax bounds the body of a request, as the broker bounds an MQTT payload.
+const bodyMax = 128 << 10
+
+// readQuery is read for an operation whose input stands in the query.
+func (r *request) readQuery(query url.Values) error {
+	if err := r.checkNames(); err != nil {
+		return err
+	}
+	param := func(name string) []byte {
+		if !query.Has(name) {
+			return nil
+		}
+		return appendString(nil, query.Get(name))
+	}
+	return r.decode(fields{executionNumber: param("executionNumber"), includeJobDocument: param("includeJobDocument")})
+}
+
+// waitMax is the longest a request may ask to wait (arbitration A11).
+const waitMax = 300 * time.Second
+
+// longPoll returns how long a request asks to wait for something to become
+// pending: a whole number of seconds, zero when it does not ask, or when its
+// operation never waits. What cannot be read is ignored, as RFC 7240 has it.
+func longPoll(in *http.Request, r *request) time.Duration {
+	if r.Kind == Update || r.Kind == Describe && r.Job != NextJob {
+		return 0
+	}
+	for _, header := range in.Header.Values("Prefer") {
+		for preference := range strings.SplitSeq(header, ",") {
+			preference, _, _ = strings.Cut(preference, ";")
+			name, value, _ := strings.Cut(preference, "=")
+			if !strings.EqualFold(strings.TrimSpace(name), "wait") {
+				continue
+			}
+			seconds, err := strconv.ParseUint(strings.Trim(strings.TrimSpace(value), `"`), 10, 32)
+			if err != nil {
+				return 0
+			}
+			return min(time.Duration(seconds)*time.Second, waitMax)
+		}
+	}
+	return 0
+}
+
+// poll performs r, and again when something became pending for up to wait.
+func (h *HTTP) poll(ctx context.Context, r *request, wait time.Duration) answer {
+	a := h.perform(ctx, r)
+	if wait == 0 {
+		return a
+	}
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	defer context.AfterFunc(h.open, cancel)()
+	for a.err == nil && a.empty(r.Kind) && ctx.Err() == nil {
+		if err := h.s.o.Engine.AwaitPending(ctx, r.Thing, r.Namespace); err != nil {
+			return answer{err: err}
+		}
+		if ctx.Err() == nil {
+			a = h.perform(ctx, r)
+		}
+	}
+	return a
+}
+
+// perform performs r once. A change that is under way is waited for even when
+// the client is gone, which takes no longer than a commit.
+func (h *HTTP) perform(ctx context.Context, r *request) answer {
+	answered := make(chan answer, 1)
+	h.s.serve(context.WithoutCancel(ctx), r, func(a answer) { answered <- a })
+	return <-answered
+}
+
+func (h *HTTP) write(w http.ResponseWriter, r *request, a answer) {
+	if a.err != nil {
+		writeRefusal(w, r, refusalOf(a.err))
+		return
+	}
+	writeJSON(w, http.StatusOK, appendAccepted(make([]byte, 0, replySize), overHTTP, r, a))
+}
+
+func writeRefusal(w http.ResponseWriter, r *request, f refusal) {
+	if f.word == wordForbidden {
+		f.trace = w.Header().Get("X-Amzn-RequestId")
+	}
+	w.Header().Set("X-Amzn-ErrorType", f.exception)
+	w.Header().Del("Preference-Applied")
+	writeJSON(w, f.status, appendRejected(nil, overHTTP, r, f, 0))
+}
+
+func writeJSON(w http.ResponseWriter, status int, body []byte) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // a client that went away is no fault of ours
+}

@@ -1,0 +1,80 @@
+package dataplane
+
+import (
+	"context"
+	"log/slog"
+	"strconv"
+	"time"
+)
+
+// words of a log entry per kind: its eventType (jobs-events.md section 5), and
+// the operation's name in metrics.
+var eventTypes = [...]string{
+	GetPending: "GetPendingJobExecution", // sic, the singular
+	StartNext:  "StartNextPendingJobExecution",
+	Describe:   "DescribeJobExecution",
+	Update:     "UpdateJobExecution",
+}
+
+var operationNames = [...]string{
+	InvalidTopic: "InvalidTopic",
+	GetPending:   "GetPendingJobExecutions",
+	StartNext:    "StartNextPendingJobExecution",
+	Describe:     "DescribeJobExecution",
+	Update:       "UpdateJobExecution",
+}
+
+// source is where a request came from.
+type source struct {
+	wire   wire
+	topic  string // MQTT only
+	client string // the MQTT client id, or the ARN of whoever sent it
+}
+
+// ended counts a request and writes it down.
+func (s *Service) ended(c source, r *request, a answer, took time.Duration) {
+	code, level := "ok", slog.LevelDebug
+	if a.err != nil {
+		code, level = refusalOf(a.err).code, slog.LevelError
+	}
+	s.o.Observe(Observation{operationNames[r.Kind], c.wire.String(), code, took})
+	if !s.o.Log.Enabled(context.Background(), level) {
+		return
+	}
+	attrs := []slog.Attr{
+		slog.String("accountId", s.o.Account.ID),
+		slog.String("eventType", r.eventType()),
+		slog.String("protocol", c.wire.String()),
+		slog.String("clientId", c.client),
+		slog.String("thingName", string(r.Thing)),
+	}
+	if c.topic != "" {
+		attrs = append(attrs, slog.String("topicName", c.topic))
+	}
+	if r.Job != "" {
+		attrs = append(attrs, slog.String("jobId", string(r.Job)))
+	}
+	if r.token != nil {
+		attrs = append(attrs, slog.String("clientToken", unquote(r.token)))
+	}
+	status, details := "Success", "The request status is SUCCESS."
+	if a.err != nil {
+		status, details = "Failure", "The request status is FAILURE."
+		attrs = append(attrs, slog.String("code", code), slog.String("error", a.err.Error()))
+	}
+	if r.Kind == Update {
+		details = "The destination status is " + r.status.String() + ". " + details
+		if x := a.described.Execution; x != nil {
+			attrs = append(attrs, slog.String("versionNumber", strconv.FormatInt(x.Version, 10)))
+		}
+	}
+	attrs = append(attrs, slog.String("status", status), slog.String("details", details), slog.Duration("took", took))
+	s.o.Log.LogAttrs(context.Background(), level, "device request", attrs...)
+}
+
+func (r *request) eventType() string {
+	if r.Kind == InvalidTopic {
+		return operationNames[InvalidTopic]
+	}
+	return eventTypes[r.Kind]
+}

@@ -1,0 +1,176 @@
+package dataplane
+
+import (
+	"context"
+	"hash/maphash"
+	"log/slog"
+	"sync"
+
+	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/gateway"
+	"github.com/muster-iot/muster/store"
+)
+
+// Publisher carries messages to whoever subscribed. *gateway.Server is one.
+type Publisher interface {
+	// Wanted reports whether anybody would get a message on topic, now or when
+	// it comes back. It must be quick.
+	Wanted(topic string) bool
+	// Publish sends m. Messages on one topic that come from one goroutine keep
+	// their order. done may be nil.
+	Publish(m gateway.Message, done func(error))
+}
+
+// NotifierOptions are the parts of a Notifier. Publisher is required.
+type NotifierOptions struct {
+	Publisher Publisher
+	Log       *slog.Logger // nil discards
+}
+
+// Notifier tells things of changes in their queues, by notify and notify-next
+// messages (jobs-data-plane.md section 11). For one thing they go out in the
+// order of the commits, notify before notify-next. Keep Run running.
+type Notifier struct {
+	o     NotifierOptions
+	seed  maphash.Seed
+	lanes [lanes]lane
+}
+
+// lanes is how many notifications may be on their way at a time, all of
+// different things: enough that one whose document must be read from the store
+// holds up few others.
+const lanes = 16
+
+// NewNotifier returns a notifier on o.
+func NewNotifier(o NotifierOptions) *Notifier {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	n := &Notifier{o: o, seed: maphash.MakeSeed()}
+	for i := range n.lanes {
+		n.lanes[i] = lane{limit: laneMax, arrived: make(chan struct{}, 1)}
+	}
+	return n
+}
+
+// Notify takes what a commit owes; it is what engine.Options.Notify wants. It
+// does not wait, and what nobody subscribed to costs nothing more than looking.
+func (n *Notifier) Notify(notes []engine.Notification) {
+	for _, note := range notes {
+		note.List = note.List && n.o.Publisher.Wanted(noticeTopic(NotifyList, note.QueueKey))
+		note.Next = note.Next && n.o.Publisher.Wanted(noticeTopic(NotifyNext, note.QueueKey))
+		if note.Any() {
+			n.lanes[maphash.Comparable(n.seed, note.Thing)%lanes].add(note)
+		}
+	}
+}
+
+func noticeTopic(k Kind, key store.QueueKey) string {
+	return Topic{Kind: k, Thing: key.Thing, Namespace: key.Namespace}.String()
+}
+
+// Run publishes until ctx ends, and then what still waits.
+func (n *Notifier) Run(ctx context.Context) error {
+	var running sync.WaitGroup
+	for i := range n.lanes {
+		running.Go(func() { n.work(ctx, &n.lanes[i]) })
+	}
+	running.Wait()
+	return nil
+}
+
+func (n *Notifier) work(ctx context.Context, l *lane) {
+	for ended := false; !ended; {
+		select {
+		case <-l.arrived:
+		case <-ctx.Done():
+			ended = true
+		}
+		for _, note := range l.take() {
+			n.publish(note)
+		}
+	}
+}
+
+func (n *Notifier) publish(note engine.Notification) {
+	if note.List {
+		n.send(noticeTopic(NotifyList, note.QueueKey), appendNotify(nil, note))
+	}
+	if !note.Next {
+		return
+	}
+	document := ""
+	if note.Head != nil {
+		var err error
+		if document, err = note.Document(context.Background()); err != nil {
+			n.o.Log.Error("notification without a document", "thing", note.Thing, "job", note.Head.Job, "error", err)
+			return
+		}
+		if document == "" {
+			return // the job is gone by now, of which another notification will tell
+		}
+	}
+	n.send(noticeTopic(NotifyNext, note.QueueKey), appendNotifyNext(nil, note, document))
+}
+
+// send publishes with QoS 1. Each message carries the full state, so a client
+// that is away needs only the newest (arbitration A3).
+func (n *Notifier) send(topic string, payload []byte) {
+	n.o.Publisher.Publish(gateway.Message{Topic: topic, Payload: payload, QoS: 1}, nil)
+}
+
+// laneMax is how many notifications a lane holds before it keeps no more than
+// the newest of each thing.
+const laneMax = 4096
+
+// lane is the notifications of some of the things, in commit order.
+type lane struct {
+	arrived chan struct{} // holds a token when waiting may not be empty
+
+	mu      sync.Mutex // guards what follows
+	waiting []engine.Notification
+	limit   int // of waiting, before it is thinned
+}
+
+func (l *lane) add(note engine.Notification) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.waiting = append(l.waiting, note)
+	if len(l.waiting) >= l.limit {
+		l.waiting = newest(l.waiting)
+		l.limit = max(laneMax, 2*len(l.waiting))
+	}
+	select {
+	case l.arrived <- struct{}{}:
+	default:
+	}
+}
+
+func (l *lane) take() []engine.Notification {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	taken := l.waiting
+	l.waiting, l.limit = nil, laneMax
+	return taken
+}
+
+// newest returns one notification for each queue: the last one, owing whatever
+// any of them owed.
+func newest(notes []engine.Notification) []engine.Notification {
+	at := map[store.QueueKey]int{}
+	kept := notes[:0]
+	for _, note := range notes {
+		i, ok := at[note.QueueKey]
+		if !ok {
+			at[note.QueueKey] = len(kept)
+			kept = append(kept, note)
+			continue
+		}
+		if !note.Next {
+			note.Head = kept[i].Head // nothing changed since at the head
+		}
+		note.Change = note.Change.Or(kept[i].Change)
+		kept[i] = note
+	}
+	return kept
+}

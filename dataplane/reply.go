@@ -1,0 +1,243 @@
+package dataplane
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/engine"
+)
+
+// The encoders of everything a device is sent: compact JSON, absent members
+// left out, the order of keys that of the contract's examples
+// (jobs-data-plane.md sections 2, 3 and 11.2). A wire is what the two forms
+// differ in.
+type wire uint8
+
+const (
+	// overMQTT: clientToken and timestamp in front, the document an object.
+	overMQTT wire = iota
+	// overHTTP: neither of these, the document a string, and the thing's name.
+	overHTTP
+)
+
+func (w wire) String() string {
+	if w == overHTTP {
+		return "HTTP"
+	}
+	return "MQTT"
+}
+
+// answer is what an operation came to, before any wire has its say.
+type answer struct {
+	pending   engine.Pending
+	described engine.Described
+	err       error
+}
+
+// at returns when it was answered; zero after a failure.
+func (a answer) at(k Kind) muster.Instant {
+	if k == GetPending {
+		return a.pending.At
+	}
+	return a.described.At
+}
+
+// empty reports whether a long poll should go on waiting.
+func (a answer) empty(k Kind) bool {
+	if k == GetPending {
+		return len(a.pending.InProgress)+len(a.pending.Queued) == 0
+	}
+	return a.described.Execution == nil
+}
+
+// object writes the members of one JSON object.
+type object struct{ b []byte }
+
+func begin(b []byte) object { return object{append(b, '{')} }
+
+// key begins a member.
+func (o *object) key(name string) {
+	if o.b[len(o.b)-1] != '{' {
+		o.b = append(o.b, ',')
+	}
+	o.b = append(append(append(o.b, '"'), name...), '"', ':')
+}
+
+func (o *object) string(name, value string) {
+	o.key(name)
+	o.b = appendString(o.b, value)
+}
+
+func (o *object) integer(name string, value int64) {
+	o.key(name)
+	o.b = strconv.AppendInt(o.b, value, 10)
+}
+
+func (o *object) seconds(name string, at muster.Instant) { o.integer(name, at.Seconds()) }
+
+func (o *object) raw(name string, value []byte) {
+	o.key(name)
+	o.b = append(o.b, value...)
+}
+
+func (o *object) end() []byte { return append(o.b, '}') }
+
+// appendAccepted appends the answer to a request that succeeded.
+func appendAccepted(b []byte, w wire, r *request, a answer) []byte {
+	o := begin(b)
+	if w == overMQTT {
+		if r.token != nil {
+			o.raw("clientToken", r.token)
+		}
+		o.seconds("timestamp", a.at(r.Kind))
+	}
+	switch r.Kind {
+	case GetPending:
+		o.list("inProgressJobs", a.pending.InProgress)
+		o.list("queuedJobs", a.pending.Queued)
+	case StartNext, Describe:
+		if a.described.Execution != nil {
+			o.execution(w, a.described)
+		}
+	case Update:
+		if r.withState {
+			o.state(a.described.Execution)
+		}
+		if a.described.Document != nil {
+			o.document(w, *a.described.Document)
+		}
+	}
+	return o.end()
+}
+
+// appendRejected appends the answer to a request that failed. Over HTTPS the
+// code is not in the body.
+func appendRejected(b []byte, w wire, r *request, f refusal, at muster.Instant) []byte {
+	o := begin(b)
+	if w == overMQTT {
+		if r.token != nil {
+			o.raw("clientToken", r.token)
+		}
+		o.seconds("timestamp", at)
+		o.string("code", f.code)
+	}
+	o.string("message", f.message)
+	if f.shown != nil {
+		o.state(f.shown)
+	}
+	if f.trace != "" {
+		o.string("traceId", f.trace)
+	}
+	return o.end()
+}
+
+// appendNotify appends the payload of the list notification.
+func appendNotify(b []byte, n engine.Notification) []byte {
+	o := begin(b)
+	o.seconds("timestamp", n.At)
+	o.key("jobs")
+	jobs := begin(o.b)
+	inProgress, queued := n.Queue.Shown()
+	if len(inProgress) > 0 {
+		jobs.list("IN_PROGRESS", inProgress)
+	}
+	if len(queued) > 0 {
+		jobs.list("QUEUED", queued)
+	}
+	o.b = jobs.end()
+	return o.end()
+}
+
+// appendNotifyNext appends the payload of the next notification, with the
+// document of its head.
+func appendNotifyNext(b []byte, n engine.Notification, document string) []byte {
+	o := begin(b)
+	o.seconds("timestamp", n.At)
+	if n.Head != nil {
+		o.execution(overMQTT, engine.Described{At: n.At, Execution: n.Head, Document: &document})
+	}
+	return o.end()
+}
+
+func (o *object) list(name string, entries []muster.Entry) {
+	o.key(name)
+	o.b = append(o.b, '[')
+	for i, e := range entries {
+		if i > 0 {
+			o.b = append(o.b, ',')
+		}
+		s := begin(o.b)
+		s.string("jobId", string(e.Job))
+		s.seconds("queuedAt", e.QueuedAt)
+		s.seconds("lastUpdatedAt", e.UpdatedAt)
+		if e.StartedAt != 0 {
+			s.seconds("startedAt", e.StartedAt)
+		}
+		s.integer("executionNumber", e.Number)
+		s.integer("versionNumber", e.Version)
+		o.b = s.end()
+	}
+	o.b = append(o.b, ']')
+}
+
+func (o *object) execution(w wire, d engine.Described) {
+	x := d.Execution
+	o.key("execution")
+	e := begin(o.b)
+	e.string("jobId", string(x.Job))
+	if w == overHTTP {
+		e.string("thingName", string(x.Thing))
+	}
+	e.string("status", x.Status.String())
+	e.details(x.Details)
+	e.seconds("queuedAt", x.QueuedAt)
+	if x.StartedAt != 0 {
+		e.seconds("startedAt", x.StartedAt)
+	}
+	e.seconds("lastUpdatedAt", x.UpdatedAt)
+	e.integer("versionNumber", x.Version)
+	e.integer("executionNumber", x.Number)
+	if deadline := x.Deadline(); deadline != 0 {
+		e.integer("approximateSecondsBeforeTimedOut", max(0, (deadline-d.At).Seconds()))
+	}
+	if d.Document != nil {
+		e.document(w, *d.Document)
+	}
+	o.b = e.end()
+}
+
+func (o *object) state(x *muster.Execution) {
+	o.key("executionState")
+	s := begin(o.b)
+	s.string("status", x.Status.String())
+	s.details(x.Details)
+	s.integer("versionNumber", x.Version)
+	o.b = s.end()
+}
+
+func (o *object) details(details map[string]string) {
+	if len(details) == 0 {
+		return
+	}
+	o.key("statusDetails")
+	d := begin(o.b)
+	for _, key := range slices.Sorted(maps.Keys(details)) {
+		d.string(key, details[key])
+	}
+	o.b = d.end()
+}
+
+// document writes the job document: over HTTPS a string with the text as it was
+// submitted, over MQTT the same JSON without the white space between its parts,
+// its keys in their order and its numbers as written (jobs-data-plane.md
+// section 13, C10).
+func (o *object) document(w wire, text string) {
+	o.key("jobDocument")
+	if w == overHTTP {
+		o.b = appendString(o.b, text)
+		return
+	}
+	o.b = appendCompact(o.b, text)
+}

@@ -1,0 +1,96 @@
+package dataplane
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/engine"
+)
+
+// Options are the parts a Service is made of. Engine, Account and Now are
+// required.
+type Options struct {
+	Engine  *engine.Engine
+	Account muster.Account
+	Now     func() time.Time
+
+	// ReadsPerSecond and WritesPerSecond bound the whole deployment's requests:
+	// Describe and GetPending, StartNext and Update. Zero means no bound
+	// (arbitration A19).
+	ReadsPerSecond, WritesPerSecond float64
+
+	// Observe is told how each request ended. Nil is allowed.
+	Observe func(Observation)
+	// Log takes one entry per request (jobs-events.md section 5): DEBUG, or
+	// ERROR when it was refused. Nil discards them.
+	Log *slog.Logger
+}
+
+// Observation is one request, all in words from fixed tables, for metrics.
+type Observation struct {
+	Operation string // such as "UpdateJobExecution"; "InvalidTopic" for none
+	Protocol  string // "MQTT" or "HTTP"
+	Code      string // "ok", or a code of jobs-data-plane.md section 8
+	Took      time.Duration
+}
+
+// Service is the jobs data plane of one deployment. Its MQTT and HTTP methods
+// give it a wire.
+type Service struct {
+	o             Options
+	reads, writes *throttle
+}
+
+// New returns a service on o.
+func New(o Options) *Service {
+	if o.Observe == nil {
+		o.Observe = func(Observation) {}
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Service{o: o, reads: newThrottle(o.ReadsPerSecond), writes: newThrottle(o.WritesPerSecond)}
+}
+
+// serve performs r and calls done once: for the operations that write, when it
+// is durable and before the notifications that it causes go out, on the
+// engine's own goroutine.
+func (s *Service) serve(ctx context.Context, r *request, done func(answer)) {
+	if !s.throttle(r.Kind).allow(s.o.Now()) {
+		done(answer{err: muster.Errorf(muster.Throttled, "Too many requests")})
+		return
+	}
+	described := func(d engine.Described, err error) { done(answer{described: d, err: err}) }
+	switch r.Kind {
+	case GetPending:
+		p, err := s.o.Engine.GetPending(ctx, r.Thing, r.Namespace)
+		done(answer{pending: p, err: err})
+	case StartNext:
+		s.o.Engine.StartNext(engine.Start{
+			Thing: r.Thing, Namespace: r.Namespace, Details: r.details, StepMinutes: r.stepMinutes,
+		}, described)
+	case Describe:
+		job := r.Job
+		if job == NextJob {
+			job = ""
+		}
+		described(s.o.Engine.DescribeExecution(ctx, engine.Describe{
+			Thing: r.Thing, Namespace: r.Namespace, Job: job, Number: r.number, WithoutDocument: !r.withDocument,
+		}))
+	case Update:
+		s.o.Engine.UpdateExecution(engine.Report{
+			Thing: r.Thing, Namespace: r.Namespace, Job: r.Job, Number: r.number,
+			Status: r.status, ExpectedVersion: r.expectedVersion, Details: r.details, StepMinutes: r.stepMinutes,
+			WithDocument: r.withDocument,
+		}, described)
+	}
+}
+
+func (s *Service) throttle(k Kind) *throttle {
+	if k == StartNext || k == Update {
+		return s.writes
+	}
+	return s.reads
+}
