@@ -42,7 +42,7 @@ const arnPrefix = "arn:aws:iot:eu-west-1:111122223333:"
 // TestEveryOperationTakesItsPermissions finds out what a call takes by denying
 // everything, allowing what the denial names, and trying again.
 func TestEveryOperationTakesItsPermissions(t *testing.T) {
-	for _, op := range Implemented() {
+	for _, op := range controlPlane() {
 		row, ok := access[op]
 		if !ok {
 			t.Errorf("%s has no row in part D: say what a call of it takes", op.Name)
@@ -86,7 +86,7 @@ func allowing(takes []string) string {
 }
 
 func TestEveryLabelHasAKind(t *testing.T) {
-	for _, op := range Implemented() {
+	for _, op := range controlPlane() {
 		for _, s := range op.Segments {
 			if _, ok := kinds[s.Label]; s.Label != "" && !ok {
 				t.Errorf("%s has the label %s: say in kinds what it names", op.Name, s.Label)

@@ -28,8 +28,8 @@ type Options struct {
 	Account muster.Account
 	Now     func() time.Time // of the signatures and of the log
 	Keys    Keys
-	// DataPlane serves the operations of the data planes. Nil answers them as
-	// not implemented.
+	// DataPlane serves the operations of the jobs data plane. Nil answers them
+	// as not implemented.
 	DataPlane DataPlane
 	Endpoints Endpoints
 
@@ -44,7 +44,8 @@ type Options struct {
 	Log *slog.Logger
 	// Observe is told how each request ended, all in words from fixed tables:
 	// the plane ("control" or "data"), the operation, and "ok" or the type of
-	// the error. Nil is allowed.
+	// the error. Requests that DataPlane answered are its own to count. Nil is
+	// allowed.
 	Observe func(plane, operation, code string, took time.Duration)
 }
 
@@ -57,7 +58,7 @@ type Keys interface {
 	Caller(accessKeyID string) (identity.Caller, error)
 }
 
-// DataPlane serves requests of the data planes.
+// DataPlane serves requests of the jobs data plane; *dataplane.HTTP does.
 type DataPlane interface {
 	// ServeCaller answers a request whose sender is known. The body of r can be
 	// read as if nobody had.
@@ -107,16 +108,13 @@ func New(o Options) (*Server, error) {
 		operations: map[*wire.Operation]operation{},
 	}
 	for _, op := range s.table() {
-		if _, twice := s.operations[op.Operation]; twice || op.Service != wire.ControlPlane {
-			return nil, fmt.Errorf("awsiot: %s is registered twice or is not of the control plane", op.Name)
-		}
 		s.operations[op.Operation] = op
 	}
 	return s, nil
 }
 
-// Implemented returns the operations of the control plane that this package
-// serves, ordered by name.
+// Implemented returns the operations that a Server with a DataPlane serves, of
+// all planes, ordered by service and name.
 func Implemented() []*wire.Operation {
 	served := map[*wire.Operation]bool{}
 	for _, op := range new(Server).table() {

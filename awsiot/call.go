@@ -24,6 +24,8 @@ type call struct {
 	key       string // access key id, as claimed
 	caller    identity.Caller
 
+	handedOver bool // to the data plane, which counts its requests itself
+
 	code string // how it ended: "ok" or the type of the error
 	err  error
 }
@@ -55,7 +57,9 @@ func (c *call) name() string {
 // end logs and counts a call: one wide event (and no secret).
 func (s *Server) end(c *call, r *http.Request, status int) {
 	took := s.o.Now().Sub(c.began)
-	s.o.Observe(c.plane(), c.name(), c.code, took)
+	if !c.handedOver {
+		s.o.Observe(c.plane(), c.name(), c.code, took)
+	}
 	attrs := []slog.Attr{
 		slog.String("operation", c.name()),
 		slog.String("plane", c.plane()),

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -247,4 +248,9 @@ func (env *env) report(thing, job string, status muster.Status, details map[stri
 func (env *env) sign(r *http.Request, body string, service string) *http.Request {
 	sigv4.Sign(r, []byte(body), env.key, testAccount.Region, service, env.clock().Time())
 	return r
+}
+
+// controlPlane returns the operations that this package serves itself.
+func controlPlane() []*wire.Operation {
+	return slices.DeleteFunc(Implemented(), func(op *wire.Operation) bool { return op.Service != wire.ControlPlane })
 }

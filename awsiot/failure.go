@@ -89,6 +89,12 @@ func refuse(name string, status int, message string) *failure {
 	return f
 }
 
+// notImplemented is the answer of an operation that nobody built.
+func notImplemented(op *wire.Operation) *failure {
+	return refuse("NotImplementedException", http.StatusNotImplemented,
+		op.Name+" is an operation of the API that this server does not implement")
+}
+
 // internalText is all that a caller is told of a fault of ours.
 const internalText = "An internal failure occurred. The log of the server has it under the id of this request."
 

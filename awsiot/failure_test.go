@@ -28,7 +28,7 @@ func TestEveryKindHasAWordInEveryOperation(t *testing.T) {
 			t.Fatalf("kind %d has no word", kind)
 		}
 	}
-	for _, op := range Implemented() {
+	for _, op := range controlPlane() {
 		for kind := range muster.KindCount {
 			name, status := named(op, kind)
 			if modelled, ok := op.Error(name); ok {

@@ -9,7 +9,7 @@ import (
 // operation is a row of the table: an operation of the API and what serves it.
 type operation struct {
 	*wire.Operation
-	run func(ctx context.Context, c *call) (body []byte, err error)
+	run func(ctx context.Context, c *call) (body []byte, err error) // nil: the data plane does
 }
 
 // input is a pointer to an input shape T.
@@ -44,6 +44,9 @@ func perform[I input[T], T any](op *wire.Operation, handle func(context.Context,
 		return nil, handle(ctx, in)
 	}}
 }
+
+// handOver makes a row for an operation that Options.DataPlane serves.
+func handOver(op *wire.Operation) operation { return operation{Operation: op} }
 
 // accept decodes and validates the input of a call, then asks whether the
 // caller may do it.

@@ -2,6 +2,8 @@ package awsiot
 
 import "github.com/muster-iot/muster/awsiot/wire"
 
+//go:generate go run ../internal/compatdoc -out ../docs/compatibility.md -readme ../README.md
+
 // table lists what this package serves, one row for each operation. The
 // compatibility table is generated from it.
 func (s *Server) table() []operation {
@@ -25,5 +27,11 @@ func (s *Server) table() []operation {
 
 		// The deployment itself.
 		answer(wire.DescribeEndpoint, s.describeEndpoint),
+
+		// What devices ask (jobs-data-plane.md section 7).
+		handOver(wire.DataDescribeJobExecution),
+		handOver(wire.GetPendingJobExecutions),
+		handOver(wire.StartNextPendingJobExecution),
+		handOver(wire.UpdateJobExecution),
 	}
 }

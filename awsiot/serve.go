@@ -27,17 +27,17 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.fail(c, out, err)
 		return
 	}
-	if c.operation.Service != wire.ControlPlane && s.o.DataPlane != nil {
+	op, ok := s.operations[c.operation]
+	switch {
+	case !ok || op.run == nil && s.o.DataPlane == nil:
+		s.fail(c, out, notImplemented(c.operation))
+	case op.run == nil:
+		c.handedOver = true
 		s.o.DataPlane.ServeCaller(out, r, c.caller)
 		c.code = out.code()
-		return
+	default:
+		s.run(r.Context(), op, c, out)
 	}
-	body, err := s.run(r.Context(), c)
-	if err != nil {
-		s.fail(c, out, err)
-		return
-	}
-	writeJSON(out, http.StatusOK, body)
 }
 
 // admit finds out what a request wants and who sent it, and leaves a body that
@@ -101,15 +101,15 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 }
 
 // run serves an operation of the control plane.
-func (s *Server) run(ctx context.Context, c *call) ([]byte, error) {
-	op, ok := s.operations[c.operation]
-	if !ok {
-		return nil, refuse("NotImplementedException", http.StatusNotImplemented,
-			fmt.Sprintf("%s is an operation of the API that this server does not implement", c.operation.Name))
-	}
+func (s *Server) run(ctx context.Context, op operation, c *call, w http.ResponseWriter) {
 	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
 	defer cancel()
-	return op.run(ctx, c)
+	body, err := op.run(ctx, c)
+	if err != nil {
+		s.fail(c, w, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, body)
 }
 
 // fail answers with an error.

@@ -31,6 +31,7 @@ func TestWhatIsNoOperation(t *testing.T) {
 		"an operation that nobody built":    {"POST", "/security-profiles/x", 501, "NotImplementedException", "CreateSecurityProfile"},
 		"a job template, until they come":   {"GET", "/job-templates", 501, "NotImplementedException", "ListJobTemplates"},
 		"a data plane that is not plugged":  {"PUT", "/things/lamp/jobs/$next", 501, "NotImplementedException", "StartNextPendingJobExecution"},
+		"a data plane that nobody built":    {"POST", "/topics/a", 501, "NotImplementedException", "Publish"},
 		"a shape that only the edge knows":  {"GET", "/audit/findings/x", 501, "NotImplementedException", "DescribeAuditFinding"},
 		"dot segments mean what they spell": {"GET", "/jobs/../things", 400, "InvalidRequestException", "Value '..' at 'jobId'"},
 	}
@@ -202,18 +203,22 @@ func TestTheLogTellsTheStoryWithoutSecrets(t *testing.T) {
 	}
 	env.send("GET", "/jobs", "")
 	env.send("GET", "/wp-login.php", "")
-	for _, job := range []string{"fw", "teapot"} {
-		env.server.ServeHTTP(httptest.NewRecorder(), env.sign(httptest.NewRequest("GET", "/things/lamp/jobs/"+job, nil), "", "iot-jobs-data"))
-	}
+	env.server.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/things/lamp/jobs", nil))
 	if strings.Contains(log.String(), string(admin.Secret)) || strings.Contains(log.String(), "Signature=") {
 		t.Errorf("the log holds a secret: %s", log.String())
+	}
+	log.Reset()
+	env.server.ServeHTTP(httptest.NewRecorder(), env.sign(httptest.NewRequest("GET", "/things/lamp/jobs/teapot", nil), "", "iot-jobs-data"))
+	for _, part := range []string{"plane=data", "code=TeapotException", "status=418"} {
+		if !strings.Contains(log.String(), part) {
+			t.Errorf("the log of what the data plane answered is %s, want it to hold %s", log.String(), part)
+		}
 	}
 	want := []observed{
 		{"control", "DescribeJobExecution", "ResourceNotFoundException"},
 		{"control", "ListJobs", "ok"},
 		{"control", "unknown", "UnknownOperationException"},
-		{"data", "DescribeJobExecution", "ok"},
-		{"data", "DescribeJobExecution", "TeapotException"},
+		{"data", "GetPendingJobExecutions", "MissingAuthenticationTokenException"},
 	}
 	if len(seen) != len(want) {
 		t.Fatalf("observed %v, want %v", seen, want)
@@ -259,6 +264,19 @@ func TestWithoutAuthentication(t *testing.T) {
 				t.Errorf("%s %s at %s = %d %s, want %d", test.method, test.target, test.host, rec.Code, rec.Body, test.status)
 			}
 		})
+	}
+}
+
+func TestTheTableHasEachOperationOnce(t *testing.T) {
+	seen := map[*wire.Operation]bool{}
+	for _, op := range new(Server).table() {
+		if seen[op.Operation] {
+			t.Errorf("%s has two rows", op.Name)
+		}
+		seen[op.Operation] = true
+		if own := op.Service == wire.ControlPlane; own != (op.run != nil) {
+			t.Errorf("%s is of %s, and is handed over: %v", op.Name, op.Service, op.run == nil)
+		}
 	}
 }
 
