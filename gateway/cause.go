@@ -1,8 +1,15 @@
 package gateway
 
+import (
+	"errors"
+
+	"github.com/muster-iot/muster/gateway/packet"
+)
+
 // Cause is why a connection ended, in the words of life-cycle events (mqtt-broker.md section 6).
 type Cause string
 
+// The causes that occur.
 const (
 	None                Cause = ""
 	ClientInitiated     Cause = "CLIENT_INITIATED_DISCONNECT"
@@ -18,3 +25,30 @@ const (
 	Throttled           Cause = "THROTTLED"
 	WebSocketTTLExpired Cause = "WEBSOCKET_TTL_EXPIRATION"
 )
+
+// ending is how a connection ends: the cause for events, the reason an MQTT 5 client is told (0: nothing) and what
+// happened, for the log.
+type ending struct {
+	cause  Cause
+	reason packet.Reason
+	err    error
+}
+
+// clientError ends a connection for what its client sent.
+func clientError(reason packet.Reason, text string) *ending {
+	return &ending{ClientError, reason, errors.New(text)}
+}
+
+// refusal ends a connection for an error of the codec.
+func refusal(err error) *ending {
+	reason := packet.MalformedPacket
+	var e *packet.Error
+	if errors.As(err, &e) {
+		reason = e.Reason
+	}
+	return &ending{ClientError, reason, err}
+}
+
+func forbidden(err error) *ending { return &ending{ForbiddenAccess, packet.NotAuthorized, err} }
+
+var errTakenOver = &ending{DuplicateClientID, packet.SessionTakenOver, errors.New("another connection uses the client id")}

@@ -106,6 +106,7 @@ type Message struct {
 	QoS        byte   // 0 or 1
 	Retain     bool
 	Expiry     time.Duration // how long it is worth delivering; 0 for ever
+	Latest     bool          // a client that is away will want only the newest on this topic (MQ-55)
 	Properties []byte        // MQTT 5 properties to forward, encoded; see packet.Properties
 }
 

@@ -3,9 +3,18 @@ package gateway
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/muster-iot/muster/gateway/packet"
 )
+
+// tick is the grain of all time-outs.
+const tick = time.Second
 
 // Options are the parts of a Server. Authorizer is required; every other zero value means the default.
 type Options struct {
@@ -18,41 +27,206 @@ type Options struct {
 }
 
 // Server is one node of the device gateway. Its methods may be called from any goroutine.
-type Server struct{ o Options }
+type Server struct {
+	o        Options
+	log      *slog.Logger
+	index    *index
+	registry *registry
+	wheel    *wheel
+	journal  *journal
+	retained retained
+	count    counters
+	serials  atomic.Uint64
+
+	mu      sync.Mutex // guards what follows
+	open    map[*conn]struct{}
+	closing bool
+	serving sync.WaitGroup // of open
+}
 
 // New returns a server holding the stored sessions. It serves nobody until Run runs and a front door is opened.
 func New(ctx context.Context, o Options) (*Server, error) {
 	if o.Authorizer == nil {
 		return nil, errors.New("gateway: no Authorizer")
 	}
-	return &Server{o: o}, nil
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	o.Limits = o.Limits.withDefaults()
+	now := time.Now()
+	s := &Server{
+		o:        o,
+		log:      o.Log,
+		index:    newIndex(o.Limits.ParentWildcard),
+		registry: newRegistry(),
+		wheel:    newWheel(tick, now),
+		journal:  newJournal(o.Sessions, o.Log),
+		retained: retained{max: o.Limits.Retained, messages: map[string]retainedMessage{}},
+		open:     map[*conn]struct{}{},
+	}
+	if o.Sessions == nil {
+		return s, nil
+	}
+	err := o.Sessions.Load(ctx, func(r StoredSession) error {
+		s.registry.shard(r.Client).sessions[r.Client] = s.restore(r, now)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("load sessions: %w", err)
+	}
+	return s, nil
 }
 
 // Run keeps time for the server: keep-alive, session expiry, delayed wills, session writes. When ctx ends it drains: MQTT 5
 // clients are told DISCONNECT 0x8B, all connections are closed, what sessions hold is written. It returns when
 // nothing of the server is left running. Call it exactly once.
-func (s *Server) Run(ctx context.Context) error { <-ctx.Done(); return nil }
+func (s *Server) Run(ctx context.Context) error {
+	writing, stopWriting := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWriting()
+	var journal sync.WaitGroup
+	journal.Go(func() { s.journal.run(writing) })
+	beat := time.NewTicker(tick)
+	defer beat.Stop()
+	for ctx.Err() == nil {
+		select {
+		case now := <-beat.C:
+			s.wheel.advance(now)
+		case <-ctx.Done():
+		}
+	}
+	s.drain()
+	stopWriting()
+	journal.Wait()
+	return nil
+}
+
+// drain ends all connections, spread out so that clients do not come back all at once (MQ-65).
+func (s *Server) drain() {
+	s.mu.Lock()
+	s.closing = true
+	var open []*conn
+	for c := range s.open {
+		open = append(open, c)
+	}
+	s.mu.Unlock()
+	gap := min(s.o.Limits.DrainTime/time.Duration(len(open)+1), time.Millisecond)
+	for _, c := range open {
+		c.end(&ending{ServerInitiated, packet.ServerShuttingDown, errors.New("server is shutting down")})
+		time.Sleep(gap)
+	}
+	s.serving.Wait()
+}
 
 // Serve accepts MQTT connections on l, without TLS, until ctx ends; then it closes l and returns nil. Running
 // out of file descriptors delays it and does not stop it.
-func (s *Server) Serve(ctx context.Context, l net.Listener) error { <-ctx.Done(); return l.Close() }
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	return accept(ctx, l, s.log, func(c net.Conn) {
+		go s.ServeConn(c, Peer{Addr: c.RemoteAddr().String(), Transport: "tcp"})
+	})
+}
 
-// ServeConn serves one connection, already authenticated as far as p says, until it ends. It closes c.
-func (s *Server) ServeConn(c net.Conn, p Peer) { c.Close() }
+// ServeConn serves one connection, already authenticated as far as p says, until it ends. It closes nc.
+func (s *Server) ServeConn(nc net.Conn, p Peer) {
+	c := &conn{server: s, net: nc, peer: p, start: time.Now()}
+	if !s.admit(c) {
+		nc.Close()
+		return
+	}
+	defer s.dismiss(c)
+	s.count.accepted.Add(1)
+	s.wheel.set(&c.timer, c, c.start.Add(s.o.Limits.ConnectTimeout))
+	c.serve()
+}
+
+// admit registers a connection unless the server is closing.
+func (s *Server) admit(c *conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		return false
+	}
+	s.open[c] = struct{}{}
+	s.serving.Add(1)
+	return true
+}
+
+func (s *Server) dismiss(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.open, c)
+	s.serving.Done()
+}
 
 // Publish sends m to everybody subscribed to its topic, reserved or not, without asking any policy but each receiver's.
 // Messages that one caller publishes on one topic arrive in that order. It never waits for a receiver and is quick when
 // there is none. done, if not nil, is called once, when the message is durable for the persistent sessions it matched
 // (at once when there are none), or with the error that prevented it.
 func (s *Server) Publish(m Message, done func(error)) {
-	if done != nil {
+	msg := &message{topic: m.Topic, payload: m.Payload, forward: m.Properties, latest: m.Latest}
+	if m.Expiry > 0 {
+		msg.expires = time.Now().Add(m.Expiry)
+	}
+	wait := s.route(msg, min(m.QoS, 1), m.Retain, nil)
+	switch {
+	case done == nil:
+	case wait == nil:
 		done(nil)
+	default:
+		s.journal.then(wait, done)
 	}
 }
 
 // DisconnectPrincipal ends every connection of the principal with cause, MQTT 5 clients learn reason 0x87 (a deactivated
 // certificate, say), and returns how many there were.
-func (s *Server) DisconnectPrincipal(principal string, cause Cause) int { return 0 }
+func (s *Server) DisconnectPrincipal(principal string, cause Cause) (n int) {
+	for _, c := range s.registry.conns() {
+		if c.authority.Principal() == principal {
+			c.end(&ending{cause, packet.NotAuthorized, fmt.Errorf("principal %s was disconnected", principal)})
+			n++
+		}
+	}
+	return n
+}
 
-// Stats returns the counters of the server as of now.
-func (s *Server) Stats() Stats { return Stats{} }
+// tellPresence reports that a client came or went.
+func (s *Server) tellPresence(c *conn, connected bool, cause Cause) {
+	if s.o.Presence == nil {
+		return
+	}
+	s.o.Presence(Presence{
+		Connected: connected,
+		Time:      time.Now(),
+		Client:    *c.hello,
+		Authority: c.authority.authority,
+		Session:   c.life,
+		Version:   c.visit,
+		Cause:     cause,
+	})
+}
+
+// logEnd is the one event a connection leaves in the log.
+func (s *Server) logEnd(c *conn, e *ending, hello *Connect, authority *guarded) {
+	attrs := []slog.Attr{
+		slog.String("peer", c.peer.Addr),
+		slog.String("transport", c.peer.Transport),
+		slog.String("cause", string(e.cause)),
+		slog.Duration("lasted", time.Since(c.start)),
+	}
+	if hello != nil {
+		attrs = append(attrs, slog.String("client", hello.ClientID), slog.Int("version", int(hello.Version)))
+	}
+	if authority != nil {
+		attrs = append(attrs, slog.String("principal", authority.Principal()))
+	}
+	if e.reason != packet.Success {
+		attrs = append(attrs, slog.String("reason", e.reason.String()))
+	}
+	if e.err != nil {
+		attrs = append(attrs, slog.String("err", e.err.Error()))
+	}
+	level := slog.LevelInfo
+	if e.cause == ServerError {
+		level = slog.LevelError
+	}
+	s.log.LogAttrs(context.Background(), level, "connection ended", attrs...)
+}

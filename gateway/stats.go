@@ -1,5 +1,7 @@
 package gateway
 
+import "sync/atomic"
+
 // Stats are the counters of a server since it was made, and a few gauges. All are safe as metric values; none carries a
 // client's name.
 type Stats struct {
@@ -22,4 +24,40 @@ type Stats struct {
 	DroppedQueue     uint64 // QoS 1 messages dropped because a queue was full or they expired
 	ProtocolErrors   uint64 // connections ended for what the client sent
 	Panics           uint64 // contained; each is a bug
+}
+
+// counters is what Stats is read from.
+type counters struct {
+	connections                                       atomic.Int64
+	accepted, connects, connectsRefused               atomic.Uint64
+	packetsIn, bytesIn, bytesOut                      atomic.Uint64
+	publishesIn, requests, delivered                  atomic.Uint64
+	publishesDenied, subscribesDenied, receivesDenied atomic.Uint64
+	droppedSlow, droppedQueue, protocolErrors, panics atomic.Uint64
+}
+
+// Stats returns the counters of the server as of now.
+func (s *Server) Stats() Stats {
+	c := &s.count
+	return Stats{
+		Connections:      c.connections.Load(),
+		Sessions:         s.registry.size(),
+		Subscriptions:    s.index.size.Load(),
+		Accepted:         c.accepted.Load(),
+		Connects:         c.connects.Load(),
+		ConnectsRefused:  c.connectsRefused.Load(),
+		PacketsIn:        c.packetsIn.Load(),
+		BytesIn:          c.bytesIn.Load(),
+		BytesOut:         c.bytesOut.Load(),
+		PublishesIn:      c.publishesIn.Load(),
+		Requests:         c.requests.Load(),
+		PublishesDenied:  c.publishesDenied.Load(),
+		SubscribesDenied: c.subscribesDenied.Load(),
+		ReceivesDenied:   c.receivesDenied.Load(),
+		Delivered:        c.delivered.Load(),
+		DroppedSlow:      c.droppedSlow.Load(),
+		DroppedQueue:     c.droppedQueue.Load(),
+		ProtocolErrors:   c.protocolErrors.Load(),
+		Panics:           c.panics.Load(),
+	}
 }

@@ -1,5 +1,81 @@
 package gateway
 
-// SessionStore keeps persistent sessions. Its methods are settled with persistent sessions themselves; until then nil is
-// the only useful value.
-type SessionStore interface{}
+import (
+	"context"
+	"time"
+)
+
+// SessionStore keeps persistent sessions across restarts (MQ-57). The contract is executed by package sessiontest.
+//
+// The gateway holds all sessions in memory and mirrors their changes to the store: it loads once, then only writes. A store
+// belongs to one Server at a time.
+type SessionStore interface {
+	// Load calls each for every stored session, in any order, with its messages in rising order of Number, and stops at the
+	// first error. What each is given belongs to it.
+	Load(ctx context.Context, each func(StoredSession) error) error
+	// Write applies changes in their order, all or none, and returns nil only when they will survive a crash. The gateway calls
+	// it again with the same changes after an error, so applying a change twice must be the same as once. Dropping what
+	// is not there is no error; adding a message to an unknown session is none either and has no effect.
+	Write(ctx context.Context, changes []Change) error
+}
+
+// ChangeKind says what a Change does.
+type ChangeKind byte
+
+// The kinds of change.
+const (
+	PutSession  ChangeKind = iota + 1 // Session replaces all of the client's session but its messages
+	DropSession                       // the client's session and messages are gone
+	AddMessage                        // Message is added under Number, replacing what had that number
+	DropMessage                       // the message Number is gone
+)
+
+// Change is one change of one client's stored session.
+type Change struct {
+	Kind    ChangeKind
+	Client  string
+	Session SessionRecord // PutSession
+	Number  uint64        // AddMessage, DropMessage
+	Message MessageRecord // AddMessage
+}
+
+// StoredSession is a session with its messages as Load finds them.
+type StoredSession struct {
+	Client   string
+	Session  SessionRecord
+	Messages []NumberedMessage
+}
+
+// NumberedMessage is a stored message and its number.
+type NumberedMessage struct {
+	Number  uint64
+	Message MessageRecord
+}
+
+// SessionRecord is what is stored of a session, messages apart. Records are wire formats: a field once stored keeps its
+// name and meaning.
+type SessionRecord struct {
+	Version       byte                 `json:"version"` // MQTT protocol level
+	Principal     string               `json:"principal"`
+	Expiry        time.Duration        `json:"expiry"`
+	Away          time.Time            `json:"away,omitzero"` // since when its client is away; zero while connected
+	Subscriptions []SubscriptionRecord `json:"subscriptions"`
+}
+
+// SubscriptionRecord is one stored subscription.
+type SubscriptionRecord struct {
+	Filter            string `json:"filter"`
+	QoS               byte   `json:"qos"`
+	NoLocal           bool   `json:"noLocal,omitempty"`
+	RetainAsPublished bool   `json:"retainAsPublished,omitempty"`
+}
+
+// MessageRecord is one stored QoS 1 message.
+type MessageRecord struct {
+	Topic      string    `json:"topic"`
+	Payload    []byte    `json:"payload"`
+	Retain     bool      `json:"retain,omitempty"`
+	Latest     bool      `json:"latest,omitempty"`
+	Expires    time.Time `json:"expires,omitzero"`
+	Properties []byte    `json:"properties,omitempty"`
+}

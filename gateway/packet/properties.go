@@ -3,6 +3,7 @@ package packet
 import (
 	"encoding/binary"
 	"iter"
+	"slices"
 )
 
 // Property is the identifier of an MQTT 5 property.
@@ -121,24 +122,42 @@ func (p Properties) All() iter.Seq2[Property, Value] {
 	}
 }
 
-// Int returns the value of the number id, or otherwise when it is absent.
-func (p Properties) Int(id Property, otherwise uint32) uint32 {
+// Find returns the value of the first property id and whether there is one.
+func (p Properties) Find(id Property) (Value, bool) {
 	for got, v := range p.All() {
 		if got == id {
-			return v.Int
+			return v, true
 		}
+	}
+	return Value{}, false
+}
+
+// Int returns the value of the number id, or otherwise when it is absent.
+func (p Properties) Int(id Property, otherwise uint32) uint32 {
+	if v, ok := p.Find(id); ok {
+		return v.Int
 	}
 	return otherwise
 }
 
-// Text returns the value of the string id, or nil when it is absent.
-func (p Properties) Text(id Property) []byte {
-	for got, v := range p.All() {
-		if got == id {
-			return v.Text
+// Without returns the properties other than those named, in order: p itself if it has none of them.
+func (p Properties) Without(ids ...Property) Properties {
+	var kept Properties
+	cut := false
+	s := scanner{b: p}
+	for len(s.b) > 0 {
+		from := s.b
+		id, _ := s.property()
+		if slices.Contains(ids, id) {
+			cut = true
+		} else {
+			kept = append(kept, from[:len(from)-len(s.b)]...)
 		}
 	}
-	return nil
+	if !cut {
+		return p
+	}
+	return kept
 }
 
 // WithInt returns p with the number id added; v must fit the property.

@@ -59,16 +59,9 @@ func (p *Publish) takeProperties(all Properties) {
 			p.Expiry, p.HasExpiry = v.Int, true
 		}
 	}
-	if !p.HasAlias && !p.HasExpiry {
-		p.Forward = all
-		return
-	}
-	s := scanner{b: all}
-	for len(s.b) > 0 {
-		from := s.b
-		if id, _ := s.property(); id != TopicAlias && id != MessageExpiry {
-			p.Forward = append(p.Forward, from[:len(from)-len(s.b)]...)
-		}
+	p.Forward = all
+	if p.HasAlias || p.HasExpiry {
+		p.Forward = all.Without(TopicAlias, MessageExpiry)
 	}
 }
 

@@ -1,0 +1,204 @@
+package gateway
+
+import (
+	"time"
+
+	"github.com/muster-iot/muster/gateway/packet"
+)
+
+// attach gives the client of an authorised CONNECT its session and answers. If another connection has the client id, it ends,
+// which is not waited for (MQ-8).
+func (s *Server) attach(c *conn, p *packet.Connect) {
+	sh := s.registry.shard(c.hello.ClientID)
+	sh.mu.Lock()
+	old := sh.sessions[c.hello.ClientID]
+	sess, present := old, old != nil && old.suits(c)
+	if !present {
+		sess = s.newSession(c.hello.ClientID, c.version, c.authority.Principal())
+	}
+	idle := time.Duration(keepAlive(p.KeepAlive)) * time.Second * 3 / 2
+	if !c.adopt(sess, idle) {
+		sh.mu.Unlock()
+		return
+	}
+	var victim *conn
+	var late *will
+	if old != nil {
+		victim, late = old.vacate(present)
+		sess.visits = old.visits
+	}
+	sh.sessions[c.hello.ClientID] = sess
+	sess.begin(c, p, present)
+	sh.mu.Unlock()
+
+	s.count.connects.Add(1)
+	s.count.connections.Add(1)
+	s.wheel.set(&c.timer, c, earlier(time.Now().Add(idle), c.peer.Until))
+	if c.hasEnded() {
+		s.wheel.stop(&c.timer)
+	}
+	s.publishWill(late)
+	if victim != nil {
+		victim.end(errTakenOver)
+	}
+	s.tellPresence(c, true, None)
+}
+
+func (s *Server) newSession(client string, version byte, principal string) *session {
+	return &session{server: s, client: client, version: version, principal: principal, serial: s.serials.Add(1)}
+}
+
+// suits reports whether c may continue the session: a kept one, asked for, of the same protocol (MQ-12) and the same principal.
+func (s *session) suits(c *conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !c.hello.Clean && s.persistent() && s.version == c.version && s.principal == c.authority.Principal()
+}
+
+// vacate takes the session from its connection, to be continued or else for good. It returns the connection, and the delayed will
+// that is due because the session ends.
+func (s *session) vacate(continued bool) (victim *conn, late *will) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	victim, late = s.conn, s.will
+	s.will = nil
+	s.server.wheel.stop(&s.timer)
+	if victim != nil {
+		s.rest()
+	}
+	if !continued {
+		s.discard()
+		return victim, late
+	}
+	if victim != nil {
+		victim.spareWill()
+	}
+	return victim, nil
+}
+
+// spareWill drops the will if it is a delayed one: the client came back in time.
+func (c *conn) spareWill() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.will != nil && c.will.delay > 0 {
+		c.will = nil
+	}
+}
+
+// begin makes c the session's connection. Its filters are authorised anew, CONNACK goes out, and then what waited.
+func (s *session) begin(c *conn, p *packet.Connect, present bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.conn = c
+	s.away.Store(false)
+	s.expiry = c.hello.Expiry
+	s.visits++
+	c.visit = s.visits
+	for _, sub := range append([]*subscription(nil), s.subs...) {
+		if err := s.server.maySubscribe(c.authority, sub.filter); err != nil {
+			s.drop(sub)
+		}
+	}
+	c.send(c.welcome(p, present, s.expiry))
+	if !s.persistent() && s.saved {
+		s.server.journal.add(Change{Kind: DropSession, Client: s.client})
+		s.saved = false
+	}
+	s.save()
+	s.pump()
+}
+
+// left settles what the end of a connection means to others. It is called once for each connection.
+func (s *Server) left(c *conn) {
+	c.mu.Lock()
+	e, w, hello, authority := c.ending, c.will, c.hello, c.authority
+	c.will = nil
+	c.mu.Unlock()
+	s.logEnd(c, &e, hello, authority)
+	if e.cause == ClientError {
+		s.count.protocolErrors.Add(1)
+	}
+	if c.session == nil {
+		return
+	}
+	s.count.connections.Add(-1)
+	if !s.detach(c, w) {
+		s.publishWill(w)
+	}
+	s.tellPresence(c, false, e.cause)
+}
+
+// detach takes c from its session, which then ends or waits for its client. It reports whether the will w waits too.
+func (s *Server) detach(c *conn, w *will) (delayed bool) {
+	sess := c.session
+	sh := s.registry.shard(sess.client)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	sess.mu.Lock()
+	defer sess.mu.Unlock()
+	if sess.conn != c {
+		return false
+	}
+	sess.rest()
+	if !sess.persistent() {
+		delete(sh.sessions, sess.client)
+		sess.discard()
+		return false
+	}
+	now := time.Now()
+	sess.expires = now.Add(sess.expiry)
+	if delayed = w != nil && w.delay > 0; delayed {
+		sess.will, sess.willDue = w, now.Add(w.delay)
+	}
+	sess.wind()
+	sess.save()
+	return delayed
+}
+
+// wind sets the timer of a session that is away to what comes next.
+func (s *session) wind() {
+	due := s.expires
+	if s.will != nil {
+		due = earlier(due, s.willDue)
+	}
+	s.server.wheel.set(&s.timer, s, due)
+}
+
+// expire publishes a will whose delay is over and ends the session when its time is over (MQ-52).
+func (s *session) expire(now time.Time) { s.server.publishWill(s.overdue(now)) }
+
+func (s *session) overdue(now time.Time) (w *will) {
+	sh := s.server.registry.shard(s.client)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn != nil || s.over {
+		return nil
+	}
+	ends := !now.Before(s.expires)
+	if s.will != nil && (ends || !now.Before(s.willDue)) {
+		w, s.will = s.will, nil
+	}
+	if !ends {
+		s.wind()
+		return w
+	}
+	delete(sh.sessions, s.client)
+	s.discard()
+	return w
+}
+
+// setExpiry handles a session expiry in DISCONNECT: a session that was not to be kept cannot be made to (MQ-52).
+func (s *session) setExpiry(c *conn, seconds uint32) *ending {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.conn != c:
+		return errTakenOver
+	case s.expiry == 0 && seconds != 0:
+		return clientError(packet.ProtocolError, "session expiry in DISCONNECT after none in CONNECT")
+	}
+	s.expiry = min(time.Duration(seconds)*time.Second, s.server.o.Limits.SessionExpiry)
+	return nil
+}

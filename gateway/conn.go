@@ -1,0 +1,344 @@
+package gateway
+
+import (
+	"fmt"
+	"net"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/muster-iot/muster/gateway/packet"
+)
+
+// conn is one network connection. One goroutine, the reader, takes packets from it and handles them; anybody may send. There
+// is no goroutine for writing: whoever adds to an idle buffer starts one that ends when the buffer is empty.
+type conn struct {
+	server *Server
+	net    net.Conn
+	peer   Peer
+	start  time.Time
+	timer  timer        // to CONNECT, then keep-alive
+	seen   atomic.Int64 // when the last whole packet came, in Unix nanoseconds
+
+	// Settled by CONNECT, read-only afterwards.
+	hello     *Connect
+	version   byte // 0 before CONNECT
+	authority *guarded
+	session   *session
+	window    int // QoS 1 messages the client takes unacknowledged
+	packetMax int // bytes the client takes in one packet; 0 for any
+	problems  bool
+	life      string // UUID of the connection, for presence
+	visit     uint64 // number of the connection among the client's
+
+	// Of the reader alone.
+	partial []byte // the beginning of a packet
+	aliases []string
+	held    []byte // PUBACKs of publishes that are not durable yet
+	heldIDs []uint16
+	commit  *commit // what held waits for
+	pace    pace
+	denied  bool // a refusal was logged
+	packets int
+
+	mu     sync.Mutex // guards what follows; a leaf
+	out    []byte     // to be written
+	busy   bool       // somebody will write out before long
+	hungry bool       // the session has more for the time when out is empty
+	ended  bool
+	ending ending
+	will   *will
+	by     time.Time     // write deadline in force
+	idle   time.Duration // keep-alive x 1.5; 0 before CONNECT
+}
+
+// send appends p to what will be written. After the end it does nothing.
+func (c *conn) send(p packet.Packet) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.ended {
+		c.out = p.Append(c.buffer(), c.version)
+		c.wake()
+	}
+}
+
+// sendRaw is send for packets that are already encoded.
+func (c *conn) sendRaw(b []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.ended && len(b) > 0 {
+		c.out = append(c.buffer(), b...)
+		c.wake()
+	}
+}
+
+// sendQoS0 sends d unless too much waits already: then it is dropped.
+func (c *conn) sendQoS0(d *delivery) {
+	now := time.Now()
+	if d.expired(now) {
+		return
+	}
+	p := d.packet(now)
+	p.Retain = d.retain
+	if c.packetMax > 0 && p.Size(c.version) > c.packetMax {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended {
+		return
+	}
+	if len(c.out) > slowAbove {
+		c.server.count.droppedSlow.Add(1)
+		return
+	}
+	c.server.count.delivered.Add(1)
+	c.out = p.Append(c.buffer(), c.version)
+	c.wake()
+}
+
+// room reports whether QoS 1 messages may be sent now. If not, session.drained is called when they may.
+func (c *conn) room() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.out) < pumpBelow {
+		return true
+	}
+	c.hungry = true
+	return false
+}
+
+// buffer returns out, with a buffer of its own.
+func (c *conn) buffer() []byte {
+	if c.out == nil {
+		c.out = takeBuffer()
+	}
+	return c.out
+}
+
+func (c *conn) wake() {
+	if !c.busy {
+		c.busy = true
+		go c.flush()
+	}
+}
+
+// claim makes the reader the one who writes, after all packets it has at hand: one write for all answers.
+func (c *conn) claim() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.busy {
+		return false
+	}
+	c.busy = true
+	return true
+}
+
+// flush writes until nothing is left to write. Its caller has made the connection busy.
+func (c *conn) flush() {
+	for {
+		b, more := c.take()
+		if b == nil {
+			if more {
+				c.session.drained(c)
+				continue
+			}
+			return
+		}
+		n, err := c.net.Write(b)
+		c.server.count.bytesOut.Add(uint64(n))
+		returnBuffer(b)
+		if err != nil {
+			c.end(&ending{cause: ConnectionLost, err: fmt.Errorf("write: %w", err)})
+			c.net.Close()
+		}
+	}
+}
+
+// take takes what is to be written next. With nothing left, more tells whether the session has something; if not, the
+// connection is no longer busy, and closed if it has ended.
+func (c *conn) take() (b []byte, more bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case len(c.out) > 0:
+		b, c.out = c.out, nil
+		c.extend(c.server.o.Limits.WriteTimeout)
+		return b, false
+	case c.hungry && !c.ended:
+		c.hungry = false
+		return nil, true
+	}
+	c.busy = false
+	if c.ended {
+		c.hangUp()
+	}
+	return nil, false
+}
+
+// extend sees to it that the next write may last at least half of the timeout.
+func (c *conn) extend(timeout time.Duration) {
+	if now := time.Now(); !c.ended && c.by.Sub(now) < timeout/2 {
+		c.by = now.Add(timeout)
+		c.net.SetWriteDeadline(c.by)
+	}
+}
+
+// hangUp closes the connection after its last words. Where it can it closes only its own direction first, because closing with
+// unread input makes TCP throw the last words away; the reader then waits for the client to close, for a moment.
+func (c *conn) hangUp() {
+	half, ok := c.net.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil {
+		c.net.Close()
+		return
+	}
+	c.net.SetReadDeadline(time.Now().Add(lingerTime))
+}
+
+// end ends the connection: the first call decides why. It does not wait for the client or for the reader.
+func (c *conn) end(e *ending) {
+	c.mu.Lock()
+	if c.ended {
+		c.mu.Unlock()
+		return
+	}
+	c.ended, c.ending = true, *e
+	if c.session != nil && c.version == packet.V5 && e.reason != packet.Success {
+		c.out = c.lastWords(e).Append(c.buffer(), c.version)
+	}
+	c.net.SetWriteDeadline(time.Now().Add(lingerTime))
+	c.wake()
+	c.mu.Unlock()
+	c.server.wheel.stop(&c.timer)
+	c.server.left(c)
+}
+
+// lastWords is the DISCONNECT of an MQTT 5 client.
+func (c *conn) lastWords(e *ending) *packet.Disconnect {
+	d := &packet.Disconnect{Reason: e.reason}
+	if c.problems && e.err != nil && e.cause == ClientError {
+		d.Properties = d.Properties.WithText(packet.ReasonString, e.err.Error())
+	}
+	return d
+}
+
+// adopt makes s the connection's session, unless the connection has ended.
+func (c *conn) adopt(s *session, idle time.Duration) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended {
+		return false
+	}
+	c.session, c.idle = s, idle
+	return true
+}
+
+func (c *conn) hasEnded() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ended
+}
+
+// expire looks after time: CONNECT must come soon, a client must show life, and a connection may have a last hour.
+func (c *conn) expire(now time.Time) {
+	c.mu.Lock()
+	idle, ended := c.idle, c.ended
+	c.mu.Unlock()
+	if ended {
+		return
+	}
+	if idle == 0 {
+		c.end(&ending{cause: ClientError, err: fmt.Errorf("no CONNECT within %v", c.server.o.Limits.ConnectTimeout)})
+		return
+	}
+	due := time.Unix(0, c.seen.Load()).Add(idle)
+	switch until := c.peer.Until; {
+	case !until.IsZero() && !now.Before(until):
+		c.end(&ending{WebSocketTTLExpired, packet.NotAuthorized, fmt.Errorf("connected for as long as allowed")})
+	case !now.Before(due):
+		c.end(&ending{KeepAliveTimeout, packet.KeepAliveTimeout, fmt.Errorf("nothing heard for %v", idle)})
+	default:
+		c.server.wheel.set(&c.timer, c, earlier(due, until))
+	}
+}
+
+// earlier returns the earlier instant; a zero until is never.
+func earlier(due, until time.Time) time.Time {
+	if !until.IsZero() && until.Before(due) {
+		return until
+	}
+	return due
+}
+
+// serve reads until the connection ends.
+func (c *conn) serve() {
+	defer c.net.Close()
+	src := newSource(c.net)
+	for {
+		b, err := src.read(len(c.partial) > 0)
+		if err != nil {
+			c.end(&ending{cause: ConnectionLost, err: fmt.Errorf("read: %w", err)})
+			return
+		}
+		c.server.count.bytesIn.Add(uint64(len(b)))
+		if !c.hasEnded() { // else its last bytes are read only to be polite
+			c.input(b)
+		}
+		returnBuffer(b)
+	}
+}
+
+// input handles bytes as they come from the client and writes the answers.
+func (c *conn) input(b []byte) {
+	mine := c.claim()
+	if e := c.feed(b); e != nil {
+		c.end(e)
+	} else if e := c.settle(); e != nil {
+		c.end(e)
+	}
+	if mine {
+		c.flush()
+	}
+}
+
+// feed handles all whole packets and keeps the rest. A panic on the way ends this connection and nothing else.
+func (c *conn) feed(b []byte) (e *ending) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.server.count.panics.Add(1)
+			c.server.log.Error("panic in a connection", "panic", p, "stack", string(debug.Stack()))
+			e = &ending{ServerError, packet.UnspecifiedError, fmt.Errorf("panic: %v", p)}
+		}
+	}()
+	if len(c.partial) > 0 {
+		c.partial = append(c.partial, b...)
+		b = c.partial
+	}
+	for {
+		limit := connectMax
+		if c.session != nil {
+			limit = c.server.o.Limits.Packet
+		}
+		f, n, err := packet.Cut(b, limit)
+		if err != nil {
+			return refusal(err)
+		}
+		if n == 0 {
+			break
+		}
+		c.packets++
+		c.server.count.packetsIn.Add(1)
+		c.seen.Store(time.Now().UnixNano())
+		if e := c.handle(f); e != nil {
+			return e
+		}
+		b = b[n:]
+	}
+	if len(b) == 0 {
+		c.partial = nil
+	} else {
+		c.partial = append(c.partial[:0], b...)
+	}
+	return nil
+}

@@ -1,0 +1,171 @@
+package gateway
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/muster-iot/muster/gateway/packet"
+	"github.com/muster-iot/muster/gateway/topic"
+)
+
+// first handles the first packet, which must be a CONNECT (mqtt-broker.md section 2). The authoriser is asked before
+// anything else is touched, so a refused client disturbs nobody (MQ-6).
+func (c *conn) first(f packet.Frame) *ending {
+	if f.Type() != packet.CONNECT {
+		return clientError(packet.ProtocolError, "the first packet is not CONNECT")
+	}
+	p, err := packet.ParseConnect(f.Body)
+	if p != nil && err != nil && refusal(err).reason == packet.UnsupportedVersion {
+		c.sendRaw((&packet.Connack{Reason: packet.Reason(packet.UnacceptableLevel311)}).Append(nil, packet.V311)) // MQ-1
+	}
+	if err != nil {
+		return refusal(err)
+	}
+	c.version = p.Version
+	hello, reason, err := c.wish(p)
+	if err != nil {
+		return c.refuse(p, hello, reason, err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), c.server.o.Limits.ConnectTimeout)
+	defer cancel()
+	granted, err := c.server.o.Authorizer.Connect(ctx, *hello)
+	authority := &guarded{c.server, granted}
+	if err == nil && hello.Will != nil {
+		if err = authority.Publish(hello.Will.Topic, hello.Will.Retain); err != nil {
+			err = fmt.Errorf("%w to publish the will: %w", ErrRefused, err)
+		}
+	}
+	switch {
+	case errors.Is(err, ErrRefused):
+		return c.refuse(p, hello, packet.NotAuthorized, err)
+	case err != nil:
+		return c.refuse(p, hello, packet.UnspecifiedError, err)
+	}
+	c.settleIn(p, hello, authority)
+	c.server.attach(c, p)
+	return nil
+}
+
+// wish turns a CONNECT into what the authoriser is asked, or the reason why it cannot be.
+func (c *conn) wish(p *packet.Connect) (*Connect, packet.Reason, error) {
+	h := &Connect{ClientID: p.ClientID, Version: p.Version, Peer: c.peer, Username: p.Username, Clean: p.Clean}
+	switch {
+	case h.ClientID == "" && !p.Clean && p.Version == packet.V311:
+		return h, packet.ClientIDNotValid, errors.New("empty client id without clean session")
+	case h.ClientID == "":
+		h.ClientID = "$GEN/" + uuid()
+	case len(h.ClientID) > clientIDMax:
+		return h, packet.ClientIDNotValid, fmt.Errorf("client id of %d bytes, at most %d are allowed", len(h.ClientID), clientIDMax)
+	case strings.HasPrefix(h.ClientID, "$"):
+		return h, packet.ClientIDNotValid, errors.New("client id begins with $")
+	}
+	if _, ok := p.Properties.Find(packet.AuthMethod); ok {
+		return h, packet.BadAuthMethod, errors.New("enhanced authentication is not supported")
+	}
+	switch limit := c.server.o.Limits.SessionExpiry; {
+	case p.Version == packet.V5:
+		h.Expiry = min(time.Duration(p.Properties.Int(packet.SessionExpiry, 0))*time.Second, limit)
+	case !p.Clean:
+		h.Expiry = limit
+	}
+	if w := p.Will; w != nil {
+		h.Will = &Will{Topic: w.Topic, Payload: w.Payload, QoS: w.QoS, Retain: w.Retain}
+		switch err := topic.CheckName(w.Topic); {
+		case err != nil:
+			return h, packet.TopicNameInvalid, fmt.Errorf("will: %w", err)
+		case topic.Reserved(w.Topic):
+			return h, packet.NotAuthorized, errors.New("will: reserved topic")
+		case w.QoS > 1:
+			return h, packet.QoSNotSupported, errors.New("will: QoS 2 is not supported")
+		}
+	}
+	return h, packet.Success, nil
+}
+
+// refuse answers a CONNECT that does not get in (MQ-4, MQ-7).
+func (c *conn) refuse(p *packet.Connect, h *Connect, reason packet.Reason, err error) *ending {
+	c.server.count.connectsRefused.Add(1)
+	ack := &packet.Connack{Reason: reason}
+	if c.version == packet.V311 {
+		ack.Reason = packet.Reason(reason.Return311())
+	} else if p.Properties.Int(packet.RequestProblemInfo, 1) == 1 && reason != packet.NotAuthorized && reason != packet.UnspecifiedError {
+		ack.Properties = ack.Properties.WithText(packet.ReasonString, err.Error())
+	}
+	if c.version == packet.V5 || !c.server.o.Limits.SilentRefusal {
+		c.send(ack)
+	}
+	c.introduce(h, nil)
+	cause := ClientError
+	if reason == packet.NotAuthorized {
+		cause = AuthError
+	}
+	return &ending{cause, reason, err}
+}
+
+// introduce says who the client is. Only the log of a connection that times out meanwhile may look at the same time.
+func (c *conn) introduce(h *Connect, a *guarded) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.hello, c.authority = h, a
+}
+
+// settleIn notes what the CONNECT says about the connection itself. Nobody else knows the connection yet.
+func (c *conn) settleIn(p *packet.Connect, h *Connect, a *guarded) {
+	c.introduce(h, a)
+	c.window = min(c.server.o.Limits.InFlight, int(p.Properties.Int(packet.ReceiveMaximum, 65535)))
+	c.packetMax = int(p.Properties.Int(packet.MaximumPacketSize, 0))
+	c.life = uuid()
+	c.problems = p.Properties.Int(packet.RequestProblemInfo, 1) == 1
+	if p.Will != nil {
+		c.will = newWill(p.Will)
+	}
+}
+
+// keepAlive returns the keep-alive in force for the one asked for, in seconds (MQ-15).
+func keepAlive(asked uint16) uint16 {
+	if asked == 0 {
+		return keepAliveMax
+	}
+	return min(max(asked, keepAliveMin), keepAliveMax)
+}
+
+// welcome is the CONNACK for a client that gets in.
+func (c *conn) welcome(p *packet.Connect, present bool, expiry time.Duration) *packet.Connack {
+	ack := &packet.Connack{SessionPresent: present}
+	if c.version != packet.V5 {
+		return ack
+	}
+	l := &c.server.o.Limits
+	props := ack.Properties.
+		WithInt(packet.ReceiveMaximum, uint32(l.InFlight)).
+		WithInt(packet.MaximumQoS, 1).
+		WithInt(packet.RetainAvailable, 1).
+		WithInt(packet.MaximumPacketSize, uint32(l.Packet)).
+		WithInt(packet.TopicAliasMaximum, aliasMax).
+		WithInt(packet.WildcardAvailable, 1).
+		WithInt(packet.SubIDsAvailable, 0).
+		WithInt(packet.SharedAvailable, 1)
+	if k := keepAlive(p.KeepAlive); k != p.KeepAlive {
+		props = props.WithInt(packet.ServerKeepAlive, uint32(k))
+	}
+	if seconds := uint32(expiry / time.Second); seconds != p.Properties.Int(packet.SessionExpiry, 0) {
+		props = props.WithInt(packet.SessionExpiry, seconds)
+	}
+	if p.ClientID == "" {
+		props = props.WithText(packet.AssignedClientID, c.hello.ClientID)
+	}
+	ack.Properties = props
+	return ack
+}
+
+// uuid returns a random UUID.
+func uuid() string {
+	var b [16]byte
+	rand.Read(b[:])
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}

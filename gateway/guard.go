@@ -1,0 +1,41 @@
+package gateway
+
+import (
+	"errors"
+	"runtime/debug"
+)
+
+var errPanicked = errors.New("the authoriser failed")
+
+// guarded keeps the panics of an Authority to itself and answers them with no: it is asked in the middle of deliveries to
+// and from many clients, and must not take them down.
+type guarded struct {
+	server    *Server
+	authority Authority
+}
+
+func (g *guarded) catch() {
+	if p := recover(); p != nil {
+		g.server.count.panics.Add(1)
+		g.server.log.Error("panic in an authority", "panic", p, "stack", string(debug.Stack()))
+	}
+}
+
+func (g *guarded) Principal() string { return g.authority.Principal() }
+
+func (g *guarded) Publish(name string, retain bool) (err error) {
+	defer g.catch()
+	err = errPanicked
+	return g.authority.Publish(name, retain)
+}
+
+func (g *guarded) Subscribe(filter string) (err error) {
+	defer g.catch()
+	err = errPanicked
+	return g.authority.Subscribe(filter)
+}
+
+func (g *guarded) Receive(name string) bool {
+	defer g.catch()
+	return g.authority.Receive(name)
+}

@@ -1,0 +1,156 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// retryTime is how long the journal waits after a write that failed.
+const retryTime = time.Second
+
+var errStopped = errors.New("gateway: stopped before the session store took the message")
+
+// journal writes the changes of persistent sessions to their store in batches: what gathers while one batch is written
+// is the next one. A batch that fails is written again until it succeeds, so memory and store never part; meanwhile whoever
+// waits for it waits.
+type journal struct {
+	store SessionStore // nil: nothing is kept
+	log   *slog.Logger
+	wake  chan struct{} // 1 slot
+
+	mu      sync.Mutex // guards what follows; a leaf
+	pending []Change
+	next    *commit // of pending; nil while it is empty
+	stopped bool
+}
+
+// commit is one batch on its way.
+type commit struct {
+	done  chan struct{} // closed when err is settled
+	err   error
+	after []func(error) // guarded by the journal's lock until done
+}
+
+func newJournal(store SessionStore, log *slog.Logger) *journal {
+	return &journal{store: store, log: log, wake: make(chan struct{}, 1)}
+}
+
+// add queues one change and returns the commit that makes it durable, or nil without a store.
+func (j *journal) add(c Change) *commit {
+	if j.store == nil {
+		return nil
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.next == nil {
+		j.next = &commit{done: make(chan struct{})}
+	}
+	if j.stopped {
+		return &commit{done: closed, err: errStopped}
+	}
+	j.pending = append(j.pending, c)
+	select {
+	case j.wake <- struct{}{}:
+	default:
+	}
+	return j.next
+}
+
+var closed = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
+
+// then calls f with the outcome of c: at once if it is settled, else from the journal's goroutine.
+func (j *journal) then(c *commit, f func(error)) {
+	j.mu.Lock()
+	select {
+	case <-c.done:
+		j.mu.Unlock()
+		f(c.err)
+	default:
+		c.after = append(c.after, f)
+		j.mu.Unlock()
+	}
+}
+
+// run writes batches until ctx ends and then what is left.
+func (j *journal) run(ctx context.Context) {
+	for {
+		select {
+		case <-j.wake:
+			j.flush(ctx)
+		case <-ctx.Done():
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+			defer cancel()
+			j.mu.Lock()
+			j.stopped = true
+			j.mu.Unlock()
+			j.flush(last)
+			return
+		}
+	}
+}
+
+// flush writes what is pending, again and again until it is written or ctx ends.
+func (j *journal) flush(ctx context.Context) {
+	j.mu.Lock()
+	batch, c := annul(j.pending), j.next
+	j.pending, j.next = nil, nil
+	j.mu.Unlock()
+	if c == nil {
+		return
+	}
+	var err error
+	for len(batch) > 0 {
+		if err = j.store.Write(ctx, batch); err == nil {
+			break
+		}
+		j.log.Error("session store does not take changes", "changes", len(batch), "err", err)
+		select {
+		case <-time.After(retryTime):
+		case <-ctx.Done():
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	j.mu.Lock()
+	c.err = err
+	close(c.done)
+	j.mu.Unlock()
+	for _, f := range c.after {
+		f(err)
+	}
+}
+
+// annul leaves out messages that are added and dropped in the same batch: most of those sent to a client that is
+// there, which need never reach the disk.
+func annul(changes []Change) []Change {
+	type key struct {
+		client string
+		number uint64
+	}
+	dropped := map[key]bool{}
+	for _, c := range changes {
+		if c.Kind == DropMessage {
+			dropped[key{c.Client, c.Number}] = false
+		}
+	}
+	if len(dropped) == 0 {
+		return changes
+	}
+	for _, c := range changes {
+		k := key{c.Client, c.Number}
+		if _, ok := dropped[k]; ok && c.Kind == AddMessage {
+			dropped[k] = true
+		}
+	}
+	kept := changes[:0]
+	for _, c := range changes {
+		if both := dropped[key{c.Client, c.Number}]; !both || c.Kind != AddMessage && c.Kind != DropMessage {
+			kept = append(kept, c)
+		}
+	}
+	return kept
+}

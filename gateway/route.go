@@ -1,0 +1,71 @@
+package gateway
+
+import (
+	"cmp"
+	"math/rand/v2"
+	"slices"
+	"sync"
+
+	"github.com/muster-iot/muster/gateway/topic"
+)
+
+// matches are lists of matched subscriptions, kept for the next publish.
+var matches = sync.Pool{New: func() any { return new([]*subscription) }}
+
+// route sends m to its subscribers and returns a commit to wait for if some of them need it stored. from is the publishing
+// session, nil for the service.
+func (s *Server) route(m *message, qos byte, retain bool, from *session) (wait *commit) {
+	if retain {
+		s.retained.keep(m, qos)
+	}
+	list := matches.Get().(*[]*subscription)
+	matched, filters := s.index.match((*list)[:0], m.topic)
+	matched, shared := chooseShared(matched)
+	if filters > 1 || shared {
+		slices.SortFunc(matched, func(a, b *subscription) int { return cmp.Compare(a.session.serial, b.session.serial) })
+	}
+	for i := 0; i < len(matched); {
+		to, n := matched[i].session, 1
+		for i+n < len(matched) && matched[i+n].session == to {
+			n++
+		}
+		if w := to.deliver(m, matched[i:i+n], qos, retain, to == from); w != nil {
+			wait = w
+		}
+		i += n
+	}
+	clear(matched)
+	*list = matched[:0]
+	matches.Put(list)
+	return wait
+}
+
+// chooseShared leaves of each shared subscription one member: a random one of those connected, else of all (MQ-46).
+func chooseShared(matched []*subscription) (chosen []*subscription, any bool) {
+	any = slices.ContainsFunc(matched, func(sub *subscription) bool { return topic.Reserved(sub.filter) && isShared(sub) })
+	if !any {
+		return matched, false
+	}
+	groups := map[string][]*subscription{}
+	chosen = matched[:0]
+	for _, sub := range matched {
+		if isShared(sub) {
+			groups[sub.filter] = append(groups[sub.filter], sub)
+		} else {
+			chosen = append(chosen, sub)
+		}
+	}
+	for _, group := range groups {
+		here := slices.DeleteFunc(slices.Clone(group), func(sub *subscription) bool { return sub.session.away.Load() })
+		if len(here) > 0 {
+			group = here
+		}
+		chosen = append(chosen, group[rand.IntN(len(group))])
+	}
+	return chosen, true
+}
+
+func isShared(sub *subscription) bool {
+	_, _, shared := topic.Share(sub.filter)
+	return shared
+}

@@ -1,0 +1,366 @@
+package gateway
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/muster-iot/muster/gateway/packet"
+	"github.com/muster-iot/muster/gateway/topic"
+)
+
+// session is what the server knows of a client id: subscriptions, and messages not yet acknowledged. It outlives its
+// connection when expiry is not zero.
+//
+// Locks are taken in this order: a registry shard, a session, then one of the leaves (a connection, an index shard, the
+// wheel, the journal). Two sessions are never locked at once.
+type session struct {
+	server    *Server
+	client    string
+	version   byte
+	principal string
+	serial    uint64 // tells sessions apart, in order of their making
+
+	timer timer // runs while away: to expiry, or to a delayed will
+	away  atomic.Bool
+
+	mu       sync.Mutex    // guards what follows
+	conn     *conn         // nil while away
+	over     bool          // discarded: it is in no registry any more
+	expiry   time.Duration // how long it is kept after its connection
+	expires  time.Time     // while away: when it ends
+	will     *will         // while away: to be published at willDue
+	willDue  time.Time
+	subs     []*subscription
+	queue    []delivery // not sent yet, or to be sent again; oldest first
+	queued   int        // bytes in queue
+	inFlight []delivery // sent, not acknowledged; oldest first
+	lastID   uint16
+	stored   uint64 // last number given to a stored delivery
+	saved    bool   // the store knows the session
+	visits   uint64 // connections so far
+}
+
+// subscription is one filter of one session. filter and session never change; the rest is guarded by the session, except at,
+// which belongs to the index.
+type subscription struct {
+	session           *session
+	filter            string
+	at                int32 // place in the index
+	qos               byte
+	noLocal           bool
+	retainAsPublished bool
+	removed           bool
+}
+
+// persistent reports whether the session outlives its connection.
+func (s *session) persistent() bool { return s.expiry > 0 }
+
+// deliver hands m to the session, which has it by the given subscriptions, at the best QoS among them (MQ-43). publish is
+// its QoS, local says that the session itself published it. It returns a commit to wait for if m had to be stored.
+func (s *session) deliver(m *message, subs []*subscription, publish byte, retain, local bool) *commit {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var qos byte
+	wanted, keepRetain := false, false
+	for _, sub := range subs {
+		if sub.removed || local && sub.noLocal {
+			continue
+		}
+		wanted = true
+		qos = max(qos, min(sub.qos, publish))
+		keepRetain = keepRetain || sub.retainAsPublished
+	}
+	if !wanted {
+		return nil
+	}
+	return s.enqueue(delivery{message: m, retain: retain && keepRetain}, qos)
+}
+
+// enqueue sends d at once if it can. At QoS 1 it is kept until it can be sent and is acknowledged; at QoS 0 it is dropped
+// when the client is away or slow.
+func (s *session) enqueue(d delivery, qos byte) *commit {
+	c := s.conn
+	if c != nil && !c.authority.Receive(d.topic) {
+		s.server.count.receivesDenied.Add(1)
+		return nil
+	}
+	if qos == 0 {
+		if c != nil {
+			c.sendQoS0(&d)
+		}
+		return nil
+	}
+	if c == nil && (!s.persistent() || d.direct) {
+		return nil
+	}
+	var wait *commit
+	if s.persistent() && !d.direct {
+		wait = s.store(&d)
+	}
+	if c == nil && d.latest {
+		s.supersede(d.topic)
+	}
+	s.queue = append(s.queue, d)
+	s.queued += d.size()
+	s.pump()
+	s.trim()
+	return wait
+}
+
+// pump sends what the queue holds as far as the client's window and its connection take it.
+func (s *session) pump() {
+	c := s.conn
+	if c == nil {
+		return
+	}
+	now := time.Now()
+	for len(s.queue) > 0 && len(s.inFlight) < c.window {
+		if !c.room() {
+			return
+		}
+		d := s.shift()
+		if d.expired(now) || !c.authority.Receive(d.topic) {
+			s.server.count.droppedQueue.Add(1)
+			s.forget(&d)
+			continue
+		}
+		p := d.packet(now)
+		p.QoS, p.Retain, p.Dup = 1, d.retain, d.id != 0
+		if d.id == 0 {
+			d.id = s.nextID()
+		}
+		p.ID = d.id
+		if c.packetMax > 0 && p.Size(c.version) > c.packetMax {
+			s.forget(&d) // MQ-60: discarded as if it had been delivered
+			continue
+		}
+		c.send(&p)
+		s.server.count.delivered.Add(1)
+		s.inFlight = append(s.inFlight, d)
+	}
+}
+
+// shift takes the oldest delivery from the queue.
+func (s *session) shift() delivery {
+	d := s.queue[0]
+	s.queue[0] = delivery{}
+	s.queue = s.queue[1:]
+	s.queued -= d.size()
+	if len(s.queue) == 0 {
+		s.queue = nil
+	}
+	return d
+}
+
+// trim drops the oldest deliveries beyond the bounds of MQ-55. The count bounds only a client that is away: one that reads may
+// have many on their way, up to the bytes.
+func (s *session) trim() {
+	l := &s.server.o.Limits
+	for len(s.queue) > 0 && (s.queued > l.QueueBytes || s.conn == nil && len(s.queue) > l.QueueMessages) {
+		d := s.shift()
+		s.forget(&d)
+		s.server.count.droppedQueue.Add(1)
+	}
+}
+
+// nextID returns a packet id that is not in flight.
+func (s *session) nextID() uint16 {
+	for {
+		s.lastID++
+		if s.lastID != 0 && !slices.ContainsFunc(s.inFlight, func(d delivery) bool { return d.id == s.lastID }) {
+			return s.lastID
+		}
+	}
+}
+
+// acked handles the client's PUBACK. An unknown id is ignored: it may be for a message that a take-over sent before.
+func (s *session) acked(c *conn, id uint16) *ending {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn != c {
+		return errTakenOver
+	}
+	i := slices.IndexFunc(s.inFlight, func(d delivery) bool { return d.id == id })
+	if i < 0 {
+		return nil
+	}
+	s.forget(&s.inFlight[i])
+	s.inFlight = slices.Delete(s.inFlight, i, i+1)
+	if len(s.inFlight) == 0 {
+		s.inFlight = nil
+	}
+	s.pump()
+	return nil
+}
+
+// drained sends on after c's buffer was written out.
+func (s *session) drained(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn == c {
+		s.pump()
+	}
+}
+
+// reply delivers a direct reply to c, if it is still the session's connection: once, at the QoS of the best matching
+// subscription, else at QoS 0 (MQ-73, MQ-74).
+func (s *session) reply(c *conn, name string, payload []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn != c {
+		return
+	}
+	var qos byte
+	for _, sub := range s.subs {
+		if topic.Match(sub.filter, name, s.server.o.Limits.ParentWildcard) {
+			qos = max(qos, sub.qos)
+		}
+	}
+	s.enqueue(delivery{message: &message{topic: name, payload: payload}, direct: true}, qos)
+}
+
+// supersede drops what waits unsent on a topic of which only the newest message counts (MQ-55).
+func (s *session) supersede(name string) {
+	s.queue = slices.DeleteFunc(s.queue, func(d delivery) bool {
+		old := d.latest && d.id == 0 && d.topic == name
+		if old {
+			s.queued -= d.size()
+			s.forget(&d)
+		}
+		return old
+	})
+}
+
+// rest takes the connection from the session. What was sent and not acknowledged will be sent again first.
+func (s *session) rest() {
+	s.conn = nil
+	s.away.Store(true)
+	again := append(s.inFlight, s.queue...)
+	s.inFlight, s.queue, s.queued = nil, nil, 0
+	for _, d := range again {
+		if d.direct {
+			continue
+		}
+		if d.latest && d.id == 0 {
+			s.supersede(d.topic)
+		}
+		s.queue = append(s.queue, d)
+		s.queued += d.size()
+	}
+	s.trim()
+}
+
+// discard ends the session for good.
+func (s *session) discard() {
+	if s.over {
+		return
+	}
+	s.over = true
+	if s.saved {
+		s.server.journal.add(Change{Kind: DropSession, Client: s.client})
+	}
+	for _, sub := range s.subs {
+		sub.removed = true
+		s.server.index.remove(sub)
+	}
+	s.subs, s.queue, s.queued, s.inFlight = nil, nil, 0, nil
+	s.server.wheel.stop(&s.timer)
+}
+
+// find returns the subscription to filter, or nil.
+func (s *session) find(filter string) *subscription {
+	for _, sub := range s.subs {
+		if sub.filter == filter {
+			return sub
+		}
+	}
+	return nil
+}
+
+// drop removes one subscription.
+func (s *session) drop(sub *subscription) {
+	sub.removed = true
+	s.server.index.remove(sub)
+	s.subs = slices.DeleteFunc(s.subs, func(other *subscription) bool { return other == sub })
+}
+
+// grant adds or replaces one fit and permitted subscription and returns the reason code for it (MQ-36, MQ-38, MQ-42).
+func (s *session) grant(want packet.Subscription) (granted packet.Reason, fresh bool) {
+	sub := s.find(want.Filter)
+	fresh = sub == nil
+	if fresh {
+		if len(s.subs) >= s.server.o.Limits.Subscriptions {
+			return packet.QuotaExceeded, false
+		}
+		sub = &subscription{session: s, filter: want.Filter}
+		s.subs = append(s.subs, sub)
+	}
+	sub.qos = min(want.QoS, 1)
+	sub.noLocal = want.NoLocal
+	sub.retainAsPublished = want.RetainAsPublished
+	if fresh {
+		s.server.index.add(sub)
+	}
+	return packet.Reason(sub.qos), fresh
+}
+
+// subscribe grants what a SUBSCRIBE asks for, where reasons has no objection, and answers. The answer is on its way before
+// anything that the subscriptions bring, because nobody can deliver meanwhile (MQ-44).
+func (s *session) subscribe(c *conn, p *packet.Subscribe, reasons []packet.Reason) *ending {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn != c {
+		return errTakenOver
+	}
+	var retained []packet.Subscription
+	changed := false
+	for i, want := range p.Subscriptions {
+		if reasons[i] != packet.Success {
+			continue
+		}
+		var fresh bool
+		reasons[i], fresh = s.grant(want)
+		if reasons[i] > packet.GrantedQoS1 {
+			continue
+		}
+		changed = true
+		if want.RetainHandling == 0 || want.RetainHandling == 1 && fresh {
+			retained = append(retained, want)
+		}
+	}
+	c.send(&packet.Suback{ID: p.ID, Reasons: reasons})
+	for _, want := range retained {
+		if m, qos := s.server.retained.find(want.Filter); m != nil {
+			s.enqueue(delivery{message: m, retain: true}, min(want.QoS, qos))
+		}
+	}
+	if changed {
+		s.save()
+	}
+	return nil
+}
+
+// unsubscribe removes the filters of an UNSUBSCRIBE and answers (MQ-47).
+func (s *session) unsubscribe(c *conn, p *packet.Unsubscribe) *ending {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn != c {
+		return errTakenOver
+	}
+	reasons := make([]packet.Reason, len(p.Filters))
+	for i, filter := range p.Filters {
+		switch sub := s.find(filter); {
+		case topic.CheckFilter(filter) != nil:
+			reasons[i] = packet.TopicFilterInvalid
+		case sub == nil:
+			reasons[i] = packet.NoSubscriptionExisted
+		default:
+			s.drop(sub)
+		}
+	}
+	c.send(&packet.Unsuback{ID: p.ID, Reasons: reasons})
+	s.save()
+	return nil
+}

@@ -1,0 +1,68 @@
+package gateway
+
+import (
+	"time"
+
+	"github.com/muster-iot/muster/gateway/packet"
+	"github.com/muster-iot/muster/gateway/topic"
+)
+
+// save stores the session as it is now, messages apart, if it is one to keep.
+func (s *session) save() *commit {
+	if !s.persistent() || s.over {
+		return nil
+	}
+	s.saved = true
+	r := SessionRecord{Version: s.version, Principal: s.principal, Expiry: s.expiry}
+	if s.conn == nil {
+		r.Away = s.expires.Add(-s.expiry)
+	}
+	for _, sub := range s.subs {
+		r.Subscriptions = append(r.Subscriptions, SubscriptionRecord{sub.filter, sub.qos, sub.noLocal, sub.retainAsPublished})
+	}
+	return s.server.journal.add(Change{Kind: PutSession, Client: s.client, Session: r})
+}
+
+// store gives d a number and stores it.
+func (s *session) store(d *delivery) *commit {
+	s.stored++
+	d.stored = s.stored
+	return s.server.journal.add(Change{Kind: AddMessage, Client: s.client, Number: d.stored, Message: MessageRecord{
+		Topic: d.topic, Payload: d.payload, Retain: d.retain, Latest: d.latest, Expires: d.expires, Properties: d.forward}})
+}
+
+// forget drops d from the store.
+func (s *session) forget(d *delivery) {
+	if d.stored != 0 {
+		s.server.journal.add(Change{Kind: DropMessage, Client: s.client, Number: d.stored})
+	}
+}
+
+// restore makes the session that was stored as r, away since then. Of what was sent before the restart nothing is known: it
+// is sent again as new, which QoS 1 allows.
+func (s *Server) restore(r StoredSession, now time.Time) *session {
+	sess := s.newSession(r.Client, r.Session.Version, r.Session.Principal)
+	sess.expiry, sess.saved = r.Session.Expiry, true
+	since := r.Session.Away
+	if since.IsZero() {
+		since = now // it was connected until the restart
+	}
+	sess.expires = since.Add(sess.expiry)
+	sess.away.Store(true)
+	for _, f := range r.Session.Subscriptions {
+		if _, rest, _ := topic.Share(f.Filter); topic.CheckFilter(rest) == nil {
+			sess.grant(packet.Subscription{Filter: f.Filter, QoS: f.QoS, NoLocal: f.NoLocal, RetainAsPublished: f.RetainAsPublished})
+		}
+	}
+	for _, n := range r.Messages {
+		m := &message{topic: n.Message.Topic, payload: n.Message.Payload, forward: n.Message.Properties,
+			expires: n.Message.Expires, latest: n.Message.Latest}
+		d := delivery{message: m, retain: n.Message.Retain, stored: n.Number}
+		sess.stored = max(sess.stored, n.Number)
+		sess.queue = append(sess.queue, d)
+		sess.queued += d.size()
+	}
+	sess.trim()
+	s.wheel.set(&sess.timer, sess, sess.expires)
+	return sess
+}
