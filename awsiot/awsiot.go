@@ -93,7 +93,7 @@ func New(o Options) (*Server, error) {
 		return nil, fmt.Errorf("awsiot: Keys are required, or AuthNone")
 	}
 	if o.AuthNone {
-		o.Keys = openKeys{o.Account}
+		o.Keys = openKeys{identity.Unrestricted("arn:aws:iam::" + o.Account.ID + ":user/anonymous")}
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

@@ -1,7 +1,9 @@
 package awsiot
 
 import (
+	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -78,7 +80,8 @@ func (s *Server) end(c *call, r *http.Request, status int) {
 	level := slog.LevelInfo
 	if c.err != nil {
 		attrs = append(attrs, slog.String("error", c.err.Error()))
-		if status >= http.StatusInternalServerError && status != http.StatusNotImplemented {
+		fault := status >= http.StatusInternalServerError && status != http.StatusNotImplemented
+		if fault && !errors.Is(c.err, context.Canceled) { // a client that went away is none
 			level = slog.LevelError
 		}
 	}

@@ -63,13 +63,14 @@ func (testKeys) Lookup(id string) (sigv4.Credential, error) {
 }
 
 func (k testKeys) Caller(id string) (identity.Caller, error) {
-	document := everything
-	if id == limited.AccessKeyID {
-		document = k.policy
+	if id == admin.AccessKeyID {
+		return adminCaller, nil
 	}
-	p, err := iotpolicy.Parse("test", document)
+	p, err := iotpolicy.Parse("test", k.policy)
 	return identity.Caller{ARN: "arn:aws:iam::111122223333:user/" + id, Policies: iotpolicy.Set{p}}, err
 }
+
+var adminCaller = identity.Unrestricted("arn:aws:iam::111122223333:user/AKIDADMIN")
 
 func newEnv(t testing.TB) *env { return newEnvWith(t, Options{}) }
 
