@@ -40,6 +40,17 @@ func (s *Server) route(m *message, qos byte, retain bool, from *session) (wait *
 	return wait
 }
 
+// Wanted reports whether any session, connected or kept, is subscribed to the topic called name. It is for those who would rather
+// not make a message that nobody gets.
+func (s *Server) Wanted(name string) bool {
+	list := matches.Get().(*[]*subscription)
+	matched, filters := s.index.match((*list)[:0], name)
+	clear(matched)
+	*list = matched[:0]
+	matches.Put(list)
+	return filters > 0
+}
+
 // chooseShared leaves of each shared subscription one member: a random one of those connected, else of all (MQ-46).
 func chooseShared(matched []*subscription) (chosen []*subscription, any bool) {
 	any = slices.ContainsFunc(matched, func(sub *subscription) bool { return topic.Reserved(sub.filter) && isShared(sub) })
