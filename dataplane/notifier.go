@@ -116,7 +116,7 @@ func (n *Notifier) publish(note engine.Notification) {
 // send publishes with QoS 1. Each message carries the full state, so a client
 // that is away needs only the newest (arbitration A3).
 func (n *Notifier) send(topic string, payload []byte) {
-	n.o.Publisher.Publish(gateway.Message{Topic: topic, Payload: payload, QoS: 1}, nil)
+	n.o.Publisher.Publish(gateway.Message{Topic: topic, Payload: payload, QoS: 1, Latest: true}, nil)
 }
 
 // laneMax is how many notifications a lane holds before it keeps no more than
