@@ -45,6 +45,18 @@ func perform[I input[T], T any](op *wire.Operation, handle func(context.Context,
 	}}
 }
 
+// confirm makes a row for an operation whose output has no members: {}
+// (registry.md REG-2).
+func confirm[I input[T], T any](op *wire.Operation, handle func(context.Context, I) error, also ...func(*needs, I)) operation {
+	return operation{op, func(ctx context.Context, c *call) ([]byte, error) {
+		in, err := accept(c, also)
+		if err != nil {
+			return nil, err
+		}
+		return []byte("{}"), handle(ctx, in)
+	}}
+}
+
 // handOver makes a row for an operation that Options.DataPlane serves.
 func handOver(op *wire.Operation) operation { return operation{Operation: op} }
 
