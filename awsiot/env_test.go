@@ -148,14 +148,14 @@ func (env *env) serve(r *http.Request) reply {
 		env.t.Errorf("%s %s: no request id", r.Method, r.URL)
 	}
 	m, err := env.router.Match("iot", r.Method, r.URL.EscapedPath())
-	if err == nil && env.server.operations[m.Operation].run != nil && !unmodelled[got.errorType()] {
+	if err == nil && env.server.operations[m.Operation].run != nil && !unmodeled[got.errorType()] {
 		env.checker.Check(env.t, m.Operation, got.status, got.header, []byte(got.body))
 	}
 	return got
 }
 
-// unmodelled are the errors of the edge itself.
-var unmodelled = map[string]bool{
+// unmodeled are the errors of the edge itself.
+var unmodeled = map[string]bool{
 	"AccessDeniedException": true, "MissingAuthenticationTokenException": true, "IncompleteSignatureException": true,
 	"UnrecognizedClientException": true, "InvalidSignatureException": true, "RequestEntityTooLargeException": true,
 }

@@ -13,11 +13,11 @@ import (
 	"github.com/muster-iot/muster/sigv4"
 )
 
-// mayBeUnmodelled are the kinds of failure whose word an operation need not
+// mayBeUnmodeled are the kinds of failure whose word an operation need not
 // model: denial is nowhere in the models (identity-and-auth.md C.5); a missing
 // parent is answered as such although CreateThingGroup does not model it
 // (registry.md REG-40); two operations without inputs model no bad request.
-var mayBeUnmodelled = map[muster.Kind]string{
+var mayBeUnmodeled = map[muster.Kind]string{
 	muster.Forbidden: "AccessDeniedException",
 	muster.NotFound:  "ResourceNotFoundException",
 }
@@ -31,13 +31,13 @@ func TestEveryKindHasAWordInEveryOperation(t *testing.T) {
 	for _, op := range controlPlane() {
 		for kind := range muster.KindCount {
 			name, status := named(op, kind)
-			if modelled, ok := op.Error(name); ok {
-				if status != modelled.Status {
-					t.Errorf("%s: kind %d is %s with status %d, want %d", op.Name, kind, name, status, modelled.Status)
+			if modeled, ok := op.Error(name); ok {
+				if status != modeled.Status {
+					t.Errorf("%s: kind %d is %s with status %d, want %d", op.Name, kind, name, status, modeled.Status)
 				}
 				continue
 			}
-			if mayBeUnmodelled[kind] != name {
+			if mayBeUnmodeled[kind] != name {
 				t.Errorf("%s: kind %d is %s, which it does not model", op.Name, kind, name)
 			}
 			if status == 0 || status != statuses[name] {
@@ -49,17 +49,17 @@ func TestEveryKindHasAWordInEveryOperation(t *testing.T) {
 
 // TestEveryWordIsFoundOrHasAStatus keeps typing errors out of the table.
 func TestEveryWordIsFoundOrHasAStatus(t *testing.T) {
-	modelled := map[string]bool{}
+	modeled := map[string]bool{}
 	for _, op := range wire.Operations() {
 		if op.Service == wire.ControlPlane {
 			for _, e := range op.Errors {
-				modelled[e.Name] = true
+				modeled[e.Name] = true
 			}
 		}
 	}
 	for kind, names := range words {
 		for _, name := range names {
-			if !modelled[name] && statuses[name] == 0 {
+			if !modeled[name] && statuses[name] == 0 {
 				t.Errorf("kind %d: no operation models %s", kind, name)
 			}
 		}
@@ -75,12 +75,12 @@ func TestWordsThatDifferByOperation(t *testing.T) {
 	}{
 		"throttling is a 400 here":                    {wire.CreateJob, muster.Throttled, "ThrottlingException", 400},
 		"a quota is a 410":                            {wire.CreateJob, muster.LimitExceeded, "LimitExceededException", 410},
-		"a quota that is not modelled":                {wire.UpdateJob, muster.LimitExceeded, "InvalidRequestException", 400},
+		"a quota that is not modeled":                 {wire.UpdateJob, muster.LimitExceeded, "InvalidRequestException", 400},
 		"a fault in a job operation":                  {wire.DescribeJob, muster.Internal, "ServiceUnavailableException", 503},
 		"a fault in a template operation":             {wire.CreateJobTemplate, muster.Internal, "InternalFailureException", 500},
 		"a fault in a managed template operation":     {wire.DescribeManagedJobTemplate, muster.Internal, "InternalServerException", 500},
-		"a fault where both are modelled":             {wire.DescribeThing, muster.Internal, "InternalFailureException", 500},
-		"overload where both are modelled":            {wire.DescribeThing, muster.Unavailable, "ServiceUnavailableException", 503},
+		"a fault where both are modeled":              {wire.DescribeThing, muster.Internal, "InternalFailureException", 500},
+		"overload where both are modeled":             {wire.DescribeThing, muster.Unavailable, "ServiceUnavailableException", 503},
 		"overload in a group operation":               {wire.DescribeThingGroup, muster.Unavailable, "InternalFailureException", 500},
 		"CancelJob models no state exception":         {wire.CancelJob, muster.InvalidTransition, "InvalidRequestException", 400},
 		"DeleteJob does":                              {wire.DeleteJob, muster.InvalidTransition, "InvalidStateTransitionException", 409},
@@ -88,7 +88,7 @@ func TestWordsThatDifferByOperation(t *testing.T) {
 		"a job that exists":                           {wire.CreateJob, muster.AlreadyExists, "ResourceAlreadyExistsException", 409},
 		"a certificate in the wrong state is a 406":   {wire.UpdateCertificate, muster.CertificateState, "CertificateStateException", 406},
 		"a parent group that is missing (REG-40)":     {wire.CreateThingGroup, muster.NotFound, "ResourceNotFoundException", 404},
-		"bad input where nothing is modelled for it":  {wire.DescribeEventConfigurations, muster.Invalid, "InvalidRequestException", 400},
+		"bad input where nothing is modeled for it":   {wire.DescribeEventConfigurations, muster.Invalid, "InvalidRequestException", 400},
 		"an error before an operation is known":       {nil, muster.Invalid, "InvalidRequestException", 400},
 		"a fault before an operation is known":        {nil, muster.Internal, "InternalFailureException", 500},
 		"a policy that has all the versions it may":   {wire.CreatePolicyVersion, muster.VersionsLimit, "VersionsLimitExceededException", 409},
@@ -111,7 +111,7 @@ func TestWhatTheCallerIsShown(t *testing.T) {
 		op   *wire.Operation
 		want string
 	}{
-		"a modelled error": {muster.Errorf(muster.NotFound, "no job %s", "x"), wire.DescribeJob,
+		"a modeled error": {muster.Errorf(muster.NotFound, "no job %s", "x"), wire.DescribeJob,
 			"404 ResourceNotFoundException: no job x"},
 		"a wrapped one": {fmt.Errorf("load: %w", muster.Errorf(muster.NotFound, "no job")), wire.DescribeJob,
 			"404 ResourceNotFoundException: no job"},

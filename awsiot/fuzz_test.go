@@ -41,7 +41,7 @@ func FuzzServeHTTP(f *testing.F) {
 			t.Fatalf("%s %q %q = %d %s", method, target, body, rec.status, &rec.body)
 		}
 		if rec.status != http.StatusOK && (rec.header.Get("x-amzn-ErrorType") == "" || !strings.HasPrefix(rec.body.String(), `{"message":"`)) {
-			t.Fatalf("%s %q %q = %d %v %s, want a modelled error", method, target, body, rec.status, rec.header, &rec.body)
+			t.Fatalf("%s %q %q = %d %v %s, want a modeled error", method, target, body, rec.status, rec.header, &rec.body)
 		}
 	})
 }

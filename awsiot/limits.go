@@ -34,8 +34,11 @@ func NewHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	return &http.Server{
-		Handler:           h,
-		Protocols:         protocols,
+		Handler:   h,
+		Protocols: protocols,
+		// OPTIONS * is a path that nobody knows, like any other.
+		DisableGeneralOptionsHandler: true,
+
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,

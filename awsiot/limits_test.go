@@ -14,6 +14,8 @@ import (
 
 	"github.com/muster-iot/muster/awsiot/route"
 	"github.com/muster-iot/muster/awsiot/wire"
+	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/sigv4"
 )
 
 // pipes is a listener whose connections are made by dial.
@@ -34,7 +36,26 @@ func (p *pipes) Accept() (net.Conn, error) {
 func (p *pipes) Close() error   { close(p.closed); return nil }
 func (p *pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)} }
 
-// TestSlowClientsAreCut plays clients that stop half-way, in fake time.
+// serveOnPipe serves h in fake time; the client's end of the one connection is
+// returned. When the test ends, so has the server.
+func serveOnPipe(t *testing.T, h http.Handler) net.Conn {
+	t.Helper()
+	server := NewHTTPServer(h, slog.New(slog.DiscardHandler))
+	listener := &pipes{make(chan net.Conn), make(chan struct{})}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(listener) }()
+	here, there := net.Pipe()
+	listener.accepted <- there
+	t.Cleanup(func() {
+		_ = here.Close()
+		_ = server.Close()
+		if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
+			t.Errorf("Serve: %v", err)
+		}
+	})
+	return here
+}
+
 func TestSlowClientsAreCut(t *testing.T) {
 	tests := map[string]struct {
 		sent string
@@ -49,29 +70,59 @@ func TestSlowClientsAreCut(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				handler := &Server{o: Options{Now: time.Now, Log: slog.New(slog.DiscardHandler), Observe: func(string, string, string, time.Duration) {}}}
-				handler.router = route.New(wire.Operations())
-				server := NewHTTPServer(handler, slog.New(slog.DiscardHandler))
-				listener := &pipes{make(chan net.Conn), make(chan struct{})}
-				ended := make(chan error, 1)
-				go func() { ended <- server.Serve(listener) }()
-
-				here, there := net.Pipe()
-				listener.accepted <- there
-				go func() { _, _ = io.WriteString(here, test.sent) }()
+				conn := serveOnPipe(t, bareServer(nil))
+				go func() { _, _ = io.WriteString(conn, test.sent) }()
 				began := time.Now()
-				_, _ = io.Copy(io.Discard, here) // until the server hangs up
+				_, _ = io.Copy(io.Discard, conn) // until the server hangs up
 				if took := time.Since(began); took > test.cut {
 					t.Errorf("the connection was cut after %v, want at most %v", took, test.cut)
-				}
-				_ = here.Close()
-				_ = server.Close()
-				if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
-					t.Errorf("Serve: %v", err)
 				}
 			})
 		})
 	}
+}
+
+// bareServer answers without an engine: all that needs none.
+func bareServer(d DataPlane) *Server {
+	s := &Server{
+		o:          Options{Now: time.Now, Keys: testKeys{}, DataPlane: d, Log: slog.New(slog.DiscardHandler), Observe: func(string, string, string, time.Duration) {}},
+		router:     route.New(wire.Operations()),
+		operations: map[*wire.Operation]operation{wire.GetPendingJobExecutions: handOver(wire.GetPendingJobExecutions)},
+	}
+	s.verifier.Lookup, s.verifier.AcceptAnyRegion = s.o.Keys.Lookup, true
+	return s
+}
+
+// patient is a data plane that takes its time and tells whether the client was
+// still there.
+type patient struct{ wait time.Duration }
+
+func (p patient) ServeCaller(w http.ResponseWriter, r *http.Request, _ identity.Caller) {
+	select {
+	case <-time.After(p.wait):
+		_, _ = io.WriteString(w, "waited")
+	case <-r.Context().Done():
+		w.WriteHeader(http.StatusTeapot)
+	}
+}
+
+func TestALongPollOutlastsTheReadTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		conn := serveOnPipe(t, bareServer(patient{5 * time.Minute})) // the longest of arbitration A11
+		r, err := http.NewRequest("GET", "http://x/things/lamp/jobs", http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sigv4.Sign(r, nil, admin, "eu-west-1", "iot-jobs-data", time.Now())
+		go func() { _ = r.Write(conn) }()
+		answer, err := http.ReadResponse(bufio.NewReader(conn), r)
+		if err != nil {
+			t.Fatalf("after a long poll: %v", err)
+		}
+		if body, err := io.ReadAll(answer.Body); answer.StatusCode != http.StatusOK || string(body) != "waited" {
+			t.Errorf("a long poll = %d %s, %v, want 200 waited", answer.StatusCode, body, err)
+		}
+	})
 }
 
 func TestEveryAnswerHasADateAndARequestID(t *testing.T) {
@@ -85,7 +136,9 @@ func TestEveryAnswerHasADateAndARequestID(t *testing.T) {
 	go func() { ended <- server.Serve(listener) }()
 	t.Cleanup(func() {
 		_ = server.Close()
-		<-ended
+		if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
+			t.Errorf("Serve: %v", err)
+		}
 	})
 	for _, path := range []string{"/jobs", "/none", "/jobs?x=" + strings.Repeat("y", maxURI)} {
 		conn, err := net.Dial("tcp", listener.Addr().String())
