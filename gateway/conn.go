@@ -276,7 +276,7 @@ func (c *conn) serve() {
 	defer c.net.Close()
 	src := newSource(c.net)
 	for {
-		b, err := src.read(len(c.partial) > 0)
+		b, err := src.read(len(c.partial) > 0, c.limit())
 		if err != nil {
 			c.end(&ending{cause: ConnectionLost, err: fmt.Errorf("read: %w", err)})
 			return
@@ -315,12 +315,11 @@ func (c *conn) feed(b []byte) (e *ending) {
 		c.partial = append(c.partial, b...)
 		b = c.partial
 	}
+	if c.session == nil && b[0] != byte(packet.CONNECT)<<4 {
+		return clientError(packet.ProtocolError, "the first packet is not CONNECT")
+	}
 	for {
-		limit := connectMax
-		if c.session != nil {
-			limit = c.server.o.Limits.Packet
-		}
-		f, n, err := packet.Cut(b, limit)
+		f, n, err := packet.Cut(b, c.limit())
 		if err != nil {
 			return refusal(err)
 		}
@@ -341,4 +340,12 @@ func (c *conn) feed(b []byte) (e *ending) {
 		c.partial = append(c.partial[:0], b...)
 	}
 	return nil
+}
+
+// limit is the longest packet the client may send now.
+func (c *conn) limit() int {
+	if c.session == nil {
+		return connectMax
+	}
+	return c.server.o.Limits.Packet
 }

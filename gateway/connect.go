@@ -12,12 +12,9 @@ import (
 	"github.com/muster-iot/muster/gateway/topic"
 )
 
-// first handles the first packet, which must be a CONNECT (mqtt-broker.md section 2). The authoriser is asked before
+// first handles the first packet, a CONNECT (mqtt-broker.md section 2). The authoriser is asked before
 // anything else is touched, so a refused client disturbs nobody (MQ-6).
 func (c *conn) first(f packet.Frame) *ending {
-	if f.Type() != packet.CONNECT {
-		return clientError(packet.ProtocolError, "the first packet is not CONNECT")
-	}
 	p, err := packet.ParseConnect(f.Body)
 	if p != nil && err != nil && refusal(err).reason == packet.UnsupportedVersion {
 		c.sendRaw((&packet.Connack{Reason: packet.Reason(packet.UnacceptableLevel311)}).Append(nil, packet.V311)) // MQ-1

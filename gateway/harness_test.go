@@ -148,3 +148,6 @@ func (echo) Use(topic string) Use {
 func (echo) Request(r Request, reply func(string, []byte)) {
 	reply(r.Topic+"/accepted", r.Payload)
 }
+
+// quiet is the log for tests that provoke errors.
+var quiet = slog.New(slog.DiscardHandler)

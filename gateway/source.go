@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"math"
 	"net"
 	"sync"
 
@@ -11,9 +10,9 @@ import (
 // source reads from a connection without holding a buffer while there is nothing to read. Most connections are idle most of the
 // time, so this is most of the memory of a server.
 type source interface {
-	// read waits for input and returns some, in a buffer for returnBuffer. inside tells that the input so far ended
-	// inside a packet, so that more is likely to be there already.
-	read(inside bool) ([]byte, error)
+	// read waits for input and returns some, in a buffer for returnBuffer. inside tells that the input so far ended inside a
+	// packet, so that more is likely to be there already; limit is the largest packet of interest.
+	read(inside bool, limit int) ([]byte, error)
 }
 
 // bufferSize suits the packets of devices; larger ones take a few reads.
@@ -38,7 +37,7 @@ type anySource struct {
 	head [8]byte
 }
 
-func (s *anySource) read(inside bool) ([]byte, error) {
+func (s *anySource) read(inside bool, limit int) ([]byte, error) {
 	if inside {
 		return s.fill(takeBuffer())
 	}
@@ -47,10 +46,12 @@ func (s *anySource) read(inside bool) ([]byte, error) {
 		return nil, err
 	}
 	b := append(takeBuffer(), s.head[:n]...)
-	if _, n, err := packet.Cut(b, math.MaxInt); n > 0 || err != nil {
-		return b, nil
+	if n == len(s.head) { // there is more, unless the packet is just as long
+		if _, whole, err := packet.Cut(b, limit); whole == 0 && err == nil {
+			return s.fill(b)
+		}
 	}
-	return s.fill(b)
+	return b, nil
 }
 
 // fill reads once into what is left of b.

@@ -29,7 +29,7 @@ type rawSource struct {
 	err error
 }
 
-func (s *rawSource) read(bool) ([]byte, error) {
+func (s *rawSource) read(bool, int) ([]byte, error) {
 	if err := s.raw.Read(s.try); err != nil {
 		return nil, err
 	}

@@ -1,0 +1,154 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/muster-iot/muster/gateway/mqtttest"
+	"github.com/muster-iot/muster/gateway/packet"
+)
+
+// listen serves b on a loopback port until the test ends and returns its address.
+func (b *bench) listen() string {
+	b.t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		if err := b.Serve(ctx, l); err != nil {
+			b.t.Errorf("Serve: %v", err)
+		}
+	})
+	b.t.Cleanup(func() { cancel(); serving.Wait() })
+	return l.Addr().String()
+}
+
+func dial(t testing.TB, addr string, version byte) *mqtttest.Client {
+	t.Helper()
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return mqtttest.New(t, c, version)
+}
+
+func TestServeOverTCP(t *testing.T) {
+	both(t, func(t *testing.T, v byte) {
+		b := newBench(t, Options{Reserved: echo{}})
+		addr := b.listen()
+		c := dial(t, addr, v)
+		c.Connect(packet.Connect{ClientID: "lamp", Clean: true})
+		c.Subscribe(1, "a")
+		big := string(make([]byte, 100_000)) // many reads
+		c.Send(&packet.Publish{Topic: "a", Payload: []byte(big)})
+		c.ExpectMessage("a", big)
+		for _, one := range (&packet.Publish{Topic: "a", Payload: []byte("dribbled")}).Append(nil, v) {
+			c.SendBytes([]byte{one})
+		}
+		c.ExpectMessage("a", "dribbled")
+		c.Send(&packet.Publish{Topic: "a", QoS: 2, ID: 1}, &packet.Publish{Topic: "more", Payload: make([]byte, 100_000)})
+		c.ExpectDisconnect(packet.QoSNotSupported) // the last words arrive although input is left unread
+	})
+}
+
+// exhausted is a listener that has no file descriptors for a while.
+type exhausted struct {
+	net.Listener
+	failures int
+}
+
+func (l *exhausted) Accept() (net.Conn, error) {
+	if l.failures > 0 {
+		l.failures--
+		return nil, &net.OpError{Op: "accept", Err: syscall.EMFILE}
+	}
+	return nil, net.ErrClosed
+}
+
+func (l *exhausted) Addr() net.Addr { return &net.TCPAddr{} }
+
+func TestServeSurvivesFileDescriptorExhaustion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &exhausted{failures: 100}
+		start := time.Now()
+		err := accept(t.Context(), l, quiet, func(net.Conn) {})
+		if !errors.Is(err, net.ErrClosed) || l.failures != 0 {
+			t.Errorf("accept returned %v with %d failures to come, want it to go on until the listener is closed", err, l.failures)
+		}
+		if took := time.Since(start); took < 90*time.Second {
+			t.Errorf("100 failures took %v, want pauses of up to a second", took)
+		}
+	})
+}
+
+func TestAClosedServerTakesNobody(t *testing.T) {
+	b := newBench(t, Options{})
+	b.stop()
+	b.open(packet.V311).ExpectClosed()
+}
+
+// FuzzConversation feeds any bytes to a connected client's and a stranger's connection. The server must survive, keep other
+// clients undisturbed, and forget the client completely.
+func FuzzConversation(f *testing.F) {
+	for _, v := range []byte{packet.V311, packet.V5} {
+		var talk []byte
+		for _, p := range []packet.Packet{
+			&packet.Subscribe{ID: 1, Subscriptions: []packet.Subscription{{Filter: "a/+", QoS: 1}, {Filter: "$share/g/#"}}},
+			&packet.Publish{Topic: "a/b", Payload: []byte("x"), QoS: 1, ID: 2, Retain: true},
+			&packet.Puback{ID: 1},
+			&packet.Publish{Topic: "$aws/things/t/jobs/get", Payload: []byte("x")},
+			packet.Pingreq{},
+			&packet.Unsubscribe{ID: 3, Filters: []string{"a/+"}},
+			&packet.Disconnect{},
+		} {
+			talk = p.Append(talk, v)
+		}
+		f.Add(talk, v == packet.V5, true)
+		f.Add((&packet.Connect{Version: v, ClientID: "x", Will: &packet.Will{Topic: "w"}}).Append(nil, v), v == packet.V5, false)
+	}
+	s, err := New(context.Background(), Options{Authorizer: &policy{}, Reserved: echo{}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, bytes []byte, five, connected bool) {
+		v := packet.V311
+		if five {
+			v = packet.V5
+		}
+		c := &conn{server: s, net: nowhere{}}
+		if connected {
+			c.input((&packet.Connect{Version: v, ClientID: "fuzz", Clean: true}).Append(nil, v))
+			if c.session == nil {
+				t.Fatal("an honest CONNECT was refused")
+			}
+		}
+		for len(bytes) > 0 && !c.hasEnded() {
+			n := min(len(bytes), 1+int(bytes[0])%32) // in pieces
+			c.input(bytes[:n])
+			bytes = bytes[n:]
+		}
+		c.end(&ending{cause: ConnectionLost})
+		if got := s.Stats(); got.Panics != 0 || got.Connections != 0 {
+			t.Fatalf("%d panics, %d connections left", got.Panics, got.Connections)
+		}
+		if connected && s.registry.find("fuzz") != nil {
+			t.Fatal("a clean session is left")
+		}
+	})
+}
+
+// nowhere is a connection whose other end takes everything and says nothing.
+type nowhere struct{ net.Conn }
+
+func (nowhere) Write(b []byte) (int, error)        { return len(b), nil }
+func (nowhere) Close() error                       { return nil }
+func (nowhere) SetWriteDeadline(t time.Time) error { return nil }
