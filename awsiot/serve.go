@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
-	"time"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot/wire"
@@ -81,8 +80,8 @@ func (s *Server) find(c *call, service, method, path string) error {
 	return err
 }
 
-// readBody reads a whole body of at most wire.MaxBody bytes, and lifts the read
-// deadline that covered it, so that the answer may take its time.
+// readBody reads a whole body of at most wire.MaxBody bytes. The server's read
+// timeout covers it and ends with it, so the answer may take its time.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	tooLarge := refuse("RequestEntityTooLargeException", http.StatusRequestEntityTooLarge,
 		fmt.Sprintf("The request body is larger than %d bytes", wire.MaxBody))
@@ -96,7 +95,6 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if err != nil {
 		return nil, &muster.Error{Kind: muster.Invalid, Msg: "The request body could not be read", Err: err}
 	}
-	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // a listener without deadlines needs none lifted
 	return body, nil
 }
 
