@@ -1,0 +1,196 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"text/tabwriter"
+
+	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/store/pebblestore"
+)
+
+func adminCommands() []command {
+	return []command{
+		{"verify", "check that everything in a data folder holds together", runVerify},
+		{"backup", "copy a data folder, while it is served or not", runBackup},
+		{"keys", "list, add and remove access keys", runKeys},
+	}
+}
+
+func runAdmin(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	return dispatch(ctx, "muster admin", adminCommands(), args, stdout, stderr)
+}
+
+// existing returns the data folder that a command was given.
+func existing(name string, args []string, position int) (folder, error) {
+	if len(args) <= position {
+		return "", usagef("%s needs the data folder", name)
+	}
+	if _, err := os.Stat(args[position]); err != nil {
+		return "", fmt.Errorf("data folder: %w", err)
+	}
+	return folder(args[position]), nil
+}
+
+func runVerify(ctx context.Context, args []string, stdout, _ io.Writer) error {
+	args, err := parseFlags(flagSet("admin verify", "DIR", stdout), args, 1)
+	if err != nil {
+		return err
+	}
+	data, err := existing("admin verify", args, 0)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(data.db()); err != nil {
+		return fmt.Errorf("%s is not a data folder: %w", string(data), err)
+	}
+	s, err := data.openStore(pebblestore.Options{})
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	problems, err := store.Verify(ctx, s)
+	if err != nil {
+		return err
+	}
+	for _, p := range problems {
+		fmt.Fprintln(stdout, p)
+	}
+	if len(problems) > 0 {
+		return fmt.Errorf("%s has %d problems", string(data), len(problems))
+	}
+	_, err = fmt.Fprintf(stdout, "%s holds together\n", string(data))
+	return err
+}
+
+func runBackup(ctx context.Context, args []string, stdout, _ io.Writer) error {
+	args, err := parseFlags(flagSet("admin backup", "DIR TO", stdout), args, 2)
+	if err != nil {
+		return err
+	}
+	data, err := existing("admin backup", args, 0)
+	if err != nil {
+		return err
+	}
+	if len(args) < 2 {
+		return usagef("admin backup needs the folder to copy to")
+	}
+	to, err := filepath.Abs(args[1])
+	if err != nil {
+		return err
+	}
+	s, err := data.openStore(pebblestore.Options{})
+	switch {
+	case errors.Is(err, pebblestore.ErrLocked):
+		err = orderBackup(ctx, data, to)
+	case err == nil:
+		err = errors.Join(backup(ctx, data, s, folder(to)), s.Close())
+	}
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(stdout, "copied to %s\n", to)
+	return err
+}
+
+func keyCommands() []command {
+	return []command{
+		{"list", "list the access keys, without their secrets", runKeysList},
+		{"add", "make an access key and print it once", runKeysAdd},
+		{"remove", "remove an access key", runKeysRemove},
+	}
+}
+
+func runKeys(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	return dispatch(ctx, "muster admin keys", keyCommands(), args, stdout, stderr)
+}
+
+// openKeys opens the keys of the data folder that a command was given. A server
+// on it notices changes by itself.
+func openKeys(name string, args []string) (*identity.Keys, error) {
+	data, err := existing(name, args, 0)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(data.keys()); err != nil {
+		return nil, fmt.Errorf("%s has no access keys yet; serve it once: %w", string(data), err)
+	}
+	return identity.OpenKeys(identity.KeysOptions{Path: data.keys(), Account: defaultConfig().Account})
+}
+
+func runKeysList(_ context.Context, args []string, stdout, _ io.Writer) error {
+	args, err := parseFlags(flagSet("admin keys list", "DIR", stdout), args, 1)
+	if err != nil {
+		return err
+	}
+	keys, err := openKeys("admin keys list", args)
+	if err != nil {
+		return err
+	}
+	table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
+	for _, k := range keys.List() {
+		may := fmt.Sprintf("%d policies", len(k.Policies))
+		if k.FullAccess {
+			may = "full access"
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\n", k.AccessKeyID, k.Principal, may)
+	}
+	return table.Flush()
+}
+
+func runKeysAdd(_ context.Context, args []string, stdout, _ io.Writer) error {
+	user, account, policy := "", defaultConfig().Account, ""
+	fs := flagSet("admin keys add", "DIR --user NAME [flags]", stdout)
+	fs.StringVar(&user, "user", user, "whom the key is for")
+	fs.StringVar(&account, "account", account, "`account` of the deployment: 12 digits")
+	fs.StringVar(&policy, "policy", policy, "`file` with the policy document of the key; full access without one")
+	args, err := parseFlags(fs, args, 1)
+	if err != nil {
+		return err
+	}
+	if user == "" {
+		return usagef("admin keys add needs --user")
+	}
+	keys, err := openKeys("admin keys add", args)
+	if err != nil {
+		return err
+	}
+	key := identity.NewKey(account, user)
+	key.FullAccess = policy == ""
+	if policy != "" {
+		document, err := os.ReadFile(policy)
+		if err != nil {
+			return fmt.Errorf("policy: %w", err)
+		}
+		key.Policies = []string{string(document)}
+	}
+	if err := keys.Add(key); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(stdout, "[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n", key.AccessKeyID, string(key.Secret))
+	return err
+}
+
+func runKeysRemove(_ context.Context, args []string, stdout, _ io.Writer) error {
+	args, err := parseFlags(flagSet("admin keys remove", "DIR KEY", stdout), args, 2)
+	if err != nil {
+		return err
+	}
+	keys, err := openKeys("admin keys remove", args)
+	if err != nil {
+		return err
+	}
+	if len(args) < 2 {
+		return usagef("admin keys remove needs the access key id")
+	}
+	if err := keys.Remove(args[1]); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(stdout, "removed %s\n", args[1])
+	return err
+}

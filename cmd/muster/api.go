@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"net/http/pprof"
+	"time"
+)
+
+// api is the handler of the API listener: a few paths of the operator's own, and
+// the contract for everything else. It is no http.ServeMux, which would redirect
+// paths that are signed as they are.
+type api struct {
+	contract http.Handler
+	metrics  http.Handler
+	backup   http.Handler
+	ready    func(context.Context) error
+}
+
+const (
+	backupPath = "/muster/v1/backup"
+	// readyTimeout bounds the look at the store.
+	readyTimeout = 5 * time.Second
+)
+
+func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch r.URL.Path {
+	case "/healthz":
+		plain(w, http.StatusOK, "ok")
+	case "/readyz":
+		a.serveReady(w, r)
+	case "/metrics":
+		a.metrics.ServeHTTP(w, r)
+	case backupPath:
+		a.backup.ServeHTTP(w, r)
+	default:
+		a.contract.ServeHTTP(w, r)
+	}
+}
+
+func (a *api) serveReady(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
+	defer cancel()
+	if err := a.ready(ctx); err != nil {
+		plain(w, http.StatusServiceUnavailable, "not ready: "+err.Error())
+		return
+	}
+	plain(w, http.StatusOK, "ready")
+}
+
+func plain(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(text + "\n")) // a client that went away is no fault of ours
+}
+
+// profiler serves the Go profiler.
+func profiler() *http.Server {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	return &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/sigv4"
+	"github.com/muster-iot/muster/store/pebblestore"
+)
+
+// backupOrder asks a running server for a backup.
+type backupOrder struct {
+	To string `json:"to"` // an absolute folder of the server's machine
+}
+
+// backupBodyMax bounds an order.
+const backupBodyMax = 16 << 10
+
+// backup copies the data folder to another folder, which must be missing or
+// empty, and which can then be served like the first. The store may be in use.
+func backup(ctx context.Context, data folder, s *pebblestore.Store, to folder) error {
+	if names, err := os.ReadDir(string(to)); err == nil && len(names) > 0 {
+		return fmt.Errorf("the folder %s is not empty", string(to))
+	}
+	if _, err := makeFolder(string(to)); err != nil {
+		return err
+	}
+	if err := s.Backup(ctx, to.db()); err != nil {
+		return err
+	}
+	for from, to := range map[string]string{data.keys(): to.keys(), data.credentials(): to.credentials()} {
+		if err := copyPrivate(from, to); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// copyPrivate copies a small file, readable for its owner only, if it is there.
+func copyPrivate(from, to string) error {
+	content, err := os.ReadFile(from)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, content, 0o600)
+}
+
+// backupAPI is the running server's side of `muster admin backup`: it serves
+// those whose key allows the action muster:Backup, whatever --auth says.
+type backupAPI struct {
+	store  *pebblestore.Store
+	data   folder
+	keys   *identity.Keys
+	region string
+}
+
+func (b *backupAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, backupBodyMax))
+	if err != nil || r.Method != http.MethodPost {
+		plain(w, http.StatusBadRequest, "POST a JSON object with the member \"to\"")
+		return
+	}
+	if err := b.authorize(r, body); err != nil {
+		plain(w, http.StatusForbidden, err.Error())
+		return
+	}
+	var order backupOrder
+	if err := json.Unmarshal(body, &order); err != nil || !filepath.IsAbs(order.To) {
+		plain(w, http.StatusBadRequest, "\"to\" must be an absolute path")
+		return
+	}
+	if err := backup(r.Context(), b.data, b.store, folder(order.To)); err != nil {
+		plain(w, http.StatusInternalServerError, err.Error())
+		return
+	}
+	plain(w, http.StatusOK, order.To)
+}
+
+func (b *backupAPI) authorize(r *http.Request, body []byte) error {
+	verifier := sigv4.Verifier{Lookup: b.keys.Lookup, Region: b.region}
+	signature, err := verifier.Verify(r, body, time.Now())
+	if err != nil {
+		return err
+	}
+	caller, err := b.keys.Caller(signature.AccessKeyID)
+	if err != nil {
+		return err
+	}
+	return caller.Authorize("muster:Backup", nil, nil)
+}
+
+// orderBackup has the server that owns a data folder make the backup.
+func orderBackup(ctx context.Context, data folder, to string) error {
+	ready, err := readReady(data.ready())
+	if err != nil {
+		return fmt.Errorf("the data folder is in use, but its server cannot be found: %w", err)
+	}
+	c, err := newControl(ready)
+	if err != nil {
+		return err
+	}
+	payload, err := json.Marshal(backupOrder{To: to})
+	if err != nil {
+		return err
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+backupPath, bytes.NewReader(payload))
+	if err != nil {
+		return err
+	}
+	sigv4.Sign(r, payload, c.credential, c.region, "iot", time.Now())
+	response, err := (&http.Client{}).Do(r) // a large store takes its time
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(response.Body, answerMax))
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("the server answers %s: %s", response.Status, bytes.TrimSpace(text))
+	}
+	return err
+}

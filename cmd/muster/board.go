@@ -1,0 +1,89 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+)
+
+// board shows the progress of one job: bars that redraw themselves on a
+// terminal, a line for each change elsewhere.
+type board struct {
+	w     io.Writer
+	total int
+	live  bool          // w is a terminal
+	every time.Duration // how often to look
+	drawn bool
+	last  string
+}
+
+const (
+	barWidth   = 40
+	liveEvery  = 100 * time.Millisecond
+	plainEvery = 500 * time.Millisecond
+)
+
+func newBoard(w io.Writer, total int) *board {
+	b := &board{w: w, total: total, every: plainEvery}
+	if f, ok := w.(*os.File); ok {
+		info, err := f.Stat()
+		b.live = err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("TERM") != "dumb"
+	}
+	if b.live {
+		b.every = liveEvery
+	}
+	return b
+}
+
+// rows are the statuses in the order of an execution's life, each with the
+// word that DescribeJob counts it under and its color.
+var rows = []struct{ status, counter, color string }{
+	{"QUEUED", "Queued", "37"},
+	{"IN_PROGRESS", "InProgress", "36"},
+	{"SUCCEEDED", "Succeeded", "32"},
+	{"FAILED", "Failed", "31"},
+	{"REJECTED", "Rejected", "33"},
+}
+
+// show draws j as it is now.
+func (b *board) show(j jobView) {
+	if !b.live {
+		b.line(j)
+		return
+	}
+	var text strings.Builder
+	if b.drawn {
+		fmt.Fprintf(&text, "\x1b[%dA", len(rows)) // back to the first row
+	}
+	for _, row := range rows {
+		n := j.count(row.counter)
+		full := 0
+		if b.total > 0 {
+			full = min(barWidth, (n*barWidth+b.total-1)/b.total)
+		}
+		fmt.Fprintf(&text, "\x1b[2K  %-12s \x1b[%sm%s\x1b[0m%s %d\n",
+			row.status, row.color, strings.Repeat("█", full), strings.Repeat("░", barWidth-full), n)
+	}
+	b.drawn = true
+	io.WriteString(b.w, text.String())
+}
+
+// line writes j when it differs from what was written last.
+func (b *board) line(j jobView) {
+	var parts []string
+	for _, row := range rows {
+		parts = append(parts, fmt.Sprintf("%s %d", row.status, j.count(row.counter)))
+	}
+	if text := strings.Join(parts, "  "); text != b.last {
+		b.last = text
+		fmt.Fprintf(b.w, "  %s\n", text)
+	}
+}
+
+// done tells how it ended.
+func (b *board) done(j jobView) {
+	fmt.Fprintf(b.w, "\nThe job is %s after %.1f s: %d succeeded, %d failed, %d rejected.\n", j.Status,
+		j.CompletedAt-j.CreatedAt, j.count("Succeeded"), j.count("Failed"), j.count("Rejected"))
+}

@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/muster-iot/muster/device"
+)
+
+var crashRounds = flag.Int("crash.rounds", 4, "how often TestNothingAnsweredIsLost kills the server")
+
+// TestNothingAnsweredIsLost kills a real server at random moments while
+// operators and devices are at work, and looks for all that it had answered.
+func TestNothingAnsweredIsLost(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	var said sworn
+	for round := range *crashRounds {
+		s := startServer(t, data)
+		said.check(t, s.control)
+		if t.Failed() {
+			s.kill(t)
+			t.Fatalf("in round %d, after %d answers", round, said.answers)
+		}
+		working, stop := context.WithCancel(t.Context())
+		var clients sync.WaitGroup
+		for worker := range 4 {
+			clients.Go(func() { said.work(working, s, fmt.Sprintf("r%d-w%d", round, worker), worker%2 == 0) })
+		}
+		time.Sleep(100*time.Millisecond + rand.N(400*time.Millisecond))
+		s.kill(t)
+		stop()
+		clients.Wait()
+		if out, err := exec.Command("muster", "admin", "verify", data).CombinedOutput(); err != nil {
+			t.Fatalf("in round %d: muster admin verify: %v\n%s", round, err, out)
+		}
+	}
+	s := startServer(t, data)
+	said.check(t, s.control)
+	s.kill(t)
+	if said.answers < 10**crashRounds {
+		t.Errorf("only %d answers in %d rounds; that proves little", said.answers, *crashRounds)
+	}
+	t.Logf("%d rounds, %d answers, %d executions, all found again", *crashRounds, said.answers, len(said.executions))
+}
+
+// running is a server in a process of its own.
+type running struct {
+	*control
+	ready Ready
+	cmd   *exec.Cmd
+}
+
+func startServer(t *testing.T, data string) *running {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "ready.json")
+	cmd := exec.Command("muster", "serve", "--data", data, "--api", "127.0.0.1:0", "--mqtt-plain", "127.0.0.1:0",
+		"--ready-file", file, "--log-level", "warn")
+	cmd.Stderr = t.Output()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill() }) // in case the test ended early
+	if err := awaitFile(file); err != nil {
+		t.Fatal(err)
+	}
+	ready, err := readReady(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := newControl(ready)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &running{c, ready, cmd}
+}
+
+// kill is kill -9.
+func (s *running) kill(t *testing.T) {
+	t.Helper()
+	if err := s.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = s.cmd.Wait() // "signal: killed", as ordered
+}
+
+// sworn is what the server has answered to its clients.
+type sworn struct {
+	mu         sync.Mutex
+	answers    int
+	executions map[execution]state
+}
+
+type execution struct{ thing, job string }
+
+// state is the last answer about an execution.
+type state struct {
+	status  device.Status
+	version int64
+}
+
+// note records an answer.
+func (s *sworn) note(x execution, now state) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.executions == nil {
+		s.executions = map[execution]state{}
+	}
+	s.answers++
+	s.executions[x] = now
+}
+
+// work creates things and jobs and reports for their devices until ctx ends or
+// the server is gone.
+func (s *sworn) work(ctx context.Context, on *running, name string, overHTTP bool) {
+	for i := 0; ctx.Err() == nil; i++ {
+		x := execution{fmt.Sprintf("%s-lamp%d", name, i), fmt.Sprintf("%s-job%d", name, i)}
+		if on.createThing(ctx, x.thing) != nil {
+			return
+		}
+		s.note(x, state{})
+		target := fmt.Sprintf("arn:aws:iot:%s:%s:thing/%s", on.ready.Region, on.ready.Account, x.thing)
+		if on.createJob(ctx, x.job, target, `{"do":"flash"}`) != nil {
+			return
+		}
+		s.note(x, state{device.Queued, 0}) // its execution may follow later
+		if s.report(ctx, on, x, overHTTP) != nil {
+			return
+		}
+	}
+}
+
+// report takes one execution to its end.
+func (s *sworn) report(ctx context.Context, on *running, x execution, overHTTP bool) error {
+	client, err := on.device(ctx, x.thing, overHTTP)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	j, err := client.Next(ctx)
+	if err != nil {
+		return err
+	}
+	s.note(x, state{device.InProgress, j.Version})
+	for _, status := range []device.Status{device.InProgress, device.Succeeded} {
+		told, err := client.Update(ctx, x.job, device.Update{Status: status, WithState: true})
+		if err != nil {
+			return err
+		}
+		if told.State == nil {
+			return errors.New("no state in the answer")
+		}
+		s.note(x, state{status, told.State.Version})
+	}
+	return nil
+}
+
+func (s *running) device(ctx context.Context, thing string, overHTTP bool) (*device.Client, error) {
+	if overHTTP {
+		return device.NewHTTPS(device.HTTPSOptions{Endpoint: s.ready.APIURL, Thing: thing, Credential: &s.credential, Region: s.region})
+	}
+	return device.ConnectMQTT(ctx, device.MQTTOptions{Endpoint: "mqtt://" + s.ready.MQTTAddr, Thing: thing})
+}
+
+// check asks a server for everything that was answered.
+func (s *sworn) check(t *testing.T, c *control) {
+	t.Helper()
+	for x, last := range s.executions {
+		if err := c.call(t.Context(), http.MethodGet, "/things/"+x.thing, nil, nil); err != nil {
+			t.Errorf("thing %s was answered for and is lost: %v", x.thing, err)
+		}
+		if last.status == "" {
+			continue
+		}
+		if _, err := c.describeJob(t.Context(), x.job); err != nil {
+			t.Errorf("job %s was answered for and is lost: %v", x.job, err)
+		}
+		if last.version == 0 {
+			continue
+		}
+		var now struct {
+			Execution struct {
+				Status        device.Status
+				VersionNumber int64
+			}
+		}
+		err := c.call(t.Context(), http.MethodGet, "/things/"+x.thing+"/jobs/"+x.job, nil, &now)
+		e := now.Execution
+		switch {
+		case err != nil:
+			t.Errorf("execution of %s on %s was answered as %s version %d and is lost: %v", x.job, x.thing, last.status, last.version, err)
+		case e.VersionNumber < last.version || last.status == device.Succeeded && e.Status != device.Succeeded:
+			t.Errorf("execution of %s on %s was answered as %s version %d and is %s version %d",
+				x.job, x.thing, last.status, last.version, e.Status, e.VersionNumber)
+		}
+	}
+}

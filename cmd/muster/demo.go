@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/muster-iot/muster/fleet"
+)
+
+// demoOptions are what `muster demo` can be told.
+type demoOptions struct {
+	devices int
+	keep    bool
+	seed    uint64
+	work    time.Duration
+}
+
+const (
+	demoGroup    = "demo"
+	demoDocument = `{"operation":"install","package":"lamp-firmware","version":"2.1.0"}`
+	// demoTimeout bounds the whole play: it takes seconds, or something is wrong.
+	demoTimeout = 2 * time.Minute
+	devicesMax  = 10_000
+)
+
+func runDemo(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	o := demoOptions{devices: 25, seed: 1, work: 3 * time.Second}
+	fs := flagSet("demo", "[flags]", stdout)
+	fs.IntVar(&o.devices, "devices", o.devices, "how many simulated `devices`")
+	fs.BoolVar(&o.keep, "keep", o.keep, "stay up afterwards, to be tried with the AWS CLI, until interrupted")
+	fs.Uint64Var(&o.seed, "seed", o.seed, "plays another part of the devices")
+	fs.DurationVar(&o.work, "work", o.work, "mean `time` a device works on its job")
+	if _, err := parseFlags(fs, args, 0); err != nil {
+		return err
+	}
+	if o.devices < 1 || o.devices > devicesMax {
+		return usagef("--devices is %d; it must be 1 to %d", o.devices, devicesMax)
+	}
+	return o.run(ctx, stdout, stderr)
+}
+
+// run plays the demo on a server of its own in a temporary folder.
+func (o demoOptions) run(ctx context.Context, stdout, stderr io.Writer) error {
+	dir, err := os.MkdirTemp("", "muster-demo-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+
+	c := defaultConfig()
+	c.Data, c.API, c.MQTTPlain = filepath.Join(dir, "data"), "127.0.0.1:0", "127.0.0.1:0"
+	c.LogLevel = slog.LevelWarn
+	log := c.logger(stderr)
+
+	serving, stop := context.WithCancel(ctx)
+	defer stop()
+	up := make(chan Ready, 1)
+	served := make(chan error, 1)
+	go func() { served <- serve(serving, c, log, func(r Ready) { up <- r }) }()
+	var ready Ready
+	select {
+	case ready = <-up:
+	case err := <-served:
+		return err
+	}
+
+	err = o.play(ctx, ready, stdout, log)
+	if err == nil && o.keep {
+		fmt.Fprintf(stdout, "\nStill serving on %s and mqtt://%s. Interrupt to end.\n", ready.APIURL, ready.MQTTAddr)
+		select {
+		case <-ctx.Done():
+		case err := <-served:
+			return err
+		}
+	}
+	stop()
+	return errors.Join(err, <-served)
+}
+
+// play shows one job from its creation to the last device.
+func (o demoOptions) play(ctx context.Context, ready Ready, stdout io.Writer, log *slog.Logger) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, demoTimeout, errors.New("the demo did not end in time"))
+	defer cancel()
+	api, err := newControl(ready)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "Muster %s serves on %s and mqtt://%s\n", versionText(), ready.APIURL, ready.MQTTAddr)
+
+	things := thingNames("lamp-", o.devices)
+	target, err := api.register(ctx, demoGroup, things)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "Registered %d things in the thing group %q\n", len(things), demoGroup)
+
+	cast := castOf(things, o.seed)
+	devices := fleet.New(fleet.Options{
+		Things:   things,
+		Dial:     dialMQTT(ready.MQTTAddr, log),
+		Behavior: fleet.Behavior{Seed: o.seed, Work: o.work, Steps: 3, Pick: 0.2},
+		Outcome:  func(thing, _ string) fleet.Outcome { return cast[thing] },
+		Log:      log,
+	})
+	working, dismiss := context.WithCancel(ctx)
+	defer dismiss()
+	ended := make(chan error, 1)
+	go func() { ended <- devices.Run(working) }()
+	select {
+	case <-devices.Ready():
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	fmt.Fprintf(stdout, "Connected %d simulated devices over MQTT\n", len(things))
+
+	job := fmt.Sprintf("demo-%s", time.Now().UTC().Format("20060102-150405"))
+	if err := api.createJob(ctx, job, target, demoDocument); err != nil {
+		return fmt.Errorf("create job: %w", err)
+	}
+	fmt.Fprintf(stdout, "Created job %s for the group\n\n", job)
+
+	last, err := follow(ctx, api, job, newBoard(stdout, o.devices))
+	if err != nil {
+		return err
+	}
+	dismiss()
+	if err := <-ended; err != nil {
+		return err
+	}
+	printCommandsTried(stdout, ready, job, target, things[0], o.keep)
+	return cast.check(last)
+}
+
+// follow shows the job on the board until it is complete.
+func follow(ctx context.Context, api *control, job string, b *board) (jobView, error) {
+	beat := time.NewTicker(b.every)
+	defer beat.Stop()
+	for {
+		now, err := api.describeJob(ctx, job)
+		if err != nil {
+			return now, fmt.Errorf("describe job: %w", err)
+		}
+		b.show(now)
+		if now.Status == "COMPLETED" {
+			b.done(now)
+			return now, nil
+		}
+		select {
+		case <-beat.C:
+		case <-ctx.Done():
+			return now, context.Cause(ctx)
+		}
+	}
+}
+
+// cast says which thing plays which part.
+type cast map[string]fleet.Outcome
+
+// castOf gives most things success, one in eight failure, and one rejection, as
+// in life. A single device succeeds.
+func castOf(things []string, seed uint64) cast {
+	parts := cast{}
+	order := shuffled(things, seed)
+	failing := (len(things) + 4) / 8
+	for i, thing := range order {
+		switch {
+		case i == 0 && len(things) > 1:
+			parts[thing] = fleet.Reject
+		case i > 0 && i <= failing:
+			parts[thing] = fleet.Fail
+		default:
+			parts[thing] = fleet.Succeed
+		}
+	}
+	return parts
+}
+
+// check compares what the job counted with what the devices played.
+func (c cast) check(j jobView) error {
+	want := map[fleet.Outcome]int{}
+	for _, outcome := range c {
+		want[outcome]++
+	}
+	for outcome, name := range map[fleet.Outcome]string{fleet.Succeed: "Succeeded", fleet.Fail: "Failed", fleet.Reject: "Rejected"} {
+		if got := j.count(name); got != want[outcome] {
+			return fmt.Errorf("the job counts %d things as %s, but %d played that part", got, name, want[outcome])
+		}
+	}
+	return nil
+}
+
+// printCommandsTried says how to look at the same job with the stock AWS CLI.
+func printCommandsTried(w io.Writer, r Ready, job, target, thing string, stays bool) {
+	if stays {
+		fmt.Fprint(w, "\nLook at it with the stock AWS CLI:\n\n", exports(r))
+	} else {
+		fmt.Fprint(w, "\nThe same with the stock AWS CLI (run the demo with --keep to try it):\n\n")
+	}
+	fmt.Fprintf(w, `  aws iot create-thing --thing-name another-lamp
+  aws iot add-thing-to-thing-group --thing-group-name %[1]s --thing-name another-lamp
+  aws iot create-job --job-id my-job --targets %[2]s --document '{"operation":"blink"}'
+  aws iot describe-job --job-id %[3]s
+  aws iot list-job-executions-for-job --job-id %[3]s --status FAILED
+  aws iot describe-job-execution --job-id %[3]s --thing-name %[4]s
+  aws iot-jobs-data start-next-pending-job-execution --thing-name another-lamp
+  aws iot-jobs-data update-job-execution --job-id my-job --thing-name another-lamp --status SUCCEEDED
+`, demoGroup, target, job, thing)
+}

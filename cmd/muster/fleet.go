@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/muster-iot/muster/device"
+	"github.com/muster-iot/muster/fleet"
+)
+
+// fleetOptions are what `muster fleet` can be told.
+type fleetOptions struct {
+	readyFile string
+	data      string
+	devices   int
+	prefix    string
+	group     string
+	behavior  fleet.Behavior
+}
+
+func runFleet(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	o := fleetOptions{
+		devices: 25, prefix: "device-", group: "fleet",
+		behavior: fleet.Behavior{Seed: 1, Work: 3 * time.Second, Steps: 3, Fail: 0.05, Reject: 0.01, Pick: 0.2},
+	}
+	fs := flagSet("fleet", "(--data DIR | --ready-file F) [flags]", stdout)
+	fs.StringVar(&o.data, "data", o.data, "data `folder` of the server to work for")
+	fs.StringVar(&o.readyFile, "ready-file", o.readyFile, "or the ready `file` of that server")
+	fs.IntVar(&o.devices, "devices", o.devices, "how many simulated `devices`")
+	fs.StringVar(&o.prefix, "prefix", o.prefix, "what the things' `names` begin with")
+	fs.StringVar(&o.group, "group", o.group, "thing `group` to put them into")
+	fs.Uint64Var(&o.behavior.Seed, "seed", o.behavior.Seed, "plays another part of the devices")
+	fs.DurationVar(&o.behavior.Work, "work", o.behavior.Work, "mean `time` a device works on a job")
+	fs.IntVar(&o.behavior.Steps, "steps", o.behavior.Steps, "progress reports on the way")
+	fs.Float64Var(&o.behavior.Fail, "fail", o.behavior.Fail, "share of jobs that fail, 0 to 1")
+	fs.Float64Var(&o.behavior.Reject, "reject", o.behavior.Reject, "share of jobs that are rejected, 0 to 1")
+	fs.Float64Var(&o.behavior.Pick, "pick", o.behavior.Pick, "share of devices that pick their jobs, 0 to 1")
+	if _, err := parseFlags(fs, args, 0); err != nil {
+		return err
+	}
+	if err := o.check(); err != nil {
+		return err
+	}
+	return o.run(ctx, stdout, slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
+}
+
+func (o *fleetOptions) check() error {
+	switch {
+	case (o.data == "") == (o.readyFile == ""):
+		return usagef("fleet needs --data or --ready-file, to find the server")
+	case o.devices < 1 || o.devices > devicesMax:
+		return usagef("--devices is %d; it must be 1 to %d", o.devices, devicesMax)
+	case o.behavior.Steps < 0 || o.behavior.Work < 0:
+		return usagef("--steps and --work cannot be negative")
+	}
+	for _, share := range []float64{o.behavior.Fail, o.behavior.Reject, o.behavior.Pick, o.behavior.Fail + o.behavior.Reject} {
+		if share < 0 || share > 1 {
+			return usagef("--fail, --reject, their sum, and --pick must be 0 to 1")
+		}
+	}
+	if o.data != "" {
+		o.readyFile = folder(o.data).ready()
+	}
+	return nil
+}
+
+// run registers the things and plays their devices until ctx ends.
+func (o *fleetOptions) run(ctx context.Context, stdout io.Writer, log *slog.Logger) error {
+	ready, err := readReady(o.readyFile)
+	if err != nil {
+		return err
+	}
+	if ready.MQTTAddr == "" {
+		return fmt.Errorf("the server at %s has no plain MQTT listener; start it with --mqtt-plain", ready.APIURL)
+	}
+	api, err := newControl(ready)
+	if err != nil {
+		return err
+	}
+	things := thingNames(o.prefix, o.devices)
+	target, err := api.register(ctx, o.group, things)
+	if err != nil {
+		return err
+	}
+	f := fleet.New(fleet.Options{Things: things, Dial: dialMQTT(ready.MQTTAddr, log), Behavior: o.behavior, Log: log})
+	go func() {
+		<-f.Ready()
+		if ctx.Err() == nil {
+			fmt.Fprintf(stdout, "%d devices are connected to mqtt://%s; give them work:\n\n  aws iot create-job --job-id my-job --targets %s --document '{\"operation\":\"blink\"}'\n\n",
+				len(things), ready.MQTTAddr, target)
+		}
+	}()
+	return f.Run(ctx)
+}
+
+// dialMQTT returns how a simulated device connects to a plain MQTT listener.
+func dialMQTT(address string, log *slog.Logger) func(context.Context, string) (*device.Client, error) {
+	return func(ctx context.Context, thing string) (*device.Client, error) {
+		return device.ConnectMQTT(ctx, device.MQTTOptions{Endpoint: "mqtt://" + address, Thing: thing, Log: log})
+	}
+}
+
+// thingNames returns n names, numbered so that they sort.
+func thingNames(prefix string, n int) []string {
+	width := len(fmt.Sprint(n))
+	names := make([]string, n)
+	for i := range names {
+		names[i] = fmt.Sprintf("%s%0*d", prefix, width, i+1)
+	}
+	return names
+}
+
+// shuffled returns names in an order that follows from seed.
+func shuffled(names []string, seed uint64) []string {
+	order := make([]string, len(names))
+	for to, from := range rand.New(rand.NewPCG(seed, 0)).Perm(len(names)) {
+		order[to] = names[from]
+	}
+	return order
+}

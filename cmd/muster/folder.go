@@ -1,0 +1,68 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/store/pebblestore"
+)
+
+// folder is the layout of a data folder, which holds all that a server knows:
+//
+//	db/           the store
+//	keys.json     access keys and what they may do
+//	credentials   the first key as an AWS shared-credentials file
+//	ready.json    while a server runs: where to find it
+type folder string
+
+func (f folder) db() string          { return filepath.Join(string(f), "db") }
+func (f folder) keys() string        { return filepath.Join(string(f), "keys.json") }
+func (f folder) credentials() string { return filepath.Join(string(f), "credentials") }
+func (f folder) ready() string       { return filepath.Join(string(f), "ready.json") }
+
+// openStore takes the folder for this process. It fails when another process
+// has it.
+func (f folder) openStore(o pebblestore.Options) (*pebblestore.Store, error) {
+	s, err := pebblestore.Open(f.db(), o)
+	if errors.Is(err, pebblestore.ErrLocked) {
+		by := "another process"
+		if r, err := readReady(f.ready()); err == nil {
+			by = fmt.Sprintf("a muster server (process %d, %s)", r.PID, r.APIURL)
+		}
+		return nil, fmt.Errorf("the data folder %s is in use by %s: %w", string(f), by, pebblestore.ErrLocked)
+	}
+	return s, err
+}
+
+// makeFolder makes a folder, for its owner only, unless it is there, and returns
+// its absolute path: scripts that read of it may stand elsewhere.
+func makeFolder(name string) (folder, error) {
+	abs, err := filepath.Abs(name)
+	if err == nil {
+		err = os.MkdirAll(abs, 0o700)
+	}
+	if err != nil {
+		return "", fmt.Errorf("data folder: %w", err)
+	}
+	return folder(abs), nil
+}
+
+// openKeys reads the access keys, making the first one when there are none, and
+// sees to it that the credentials file holds the first of them.
+func (f folder) openKeys(c Config, log *slog.Logger) (*identity.Keys, error) {
+	keys, err := identity.OpenKeys(identity.KeysOptions{Path: f.keys(), Account: c.Account, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	_, err = os.Stat(f.credentials())
+	if list := keys.List(); errors.Is(err, os.ErrNotExist) && len(list) > 0 {
+		err = identity.WriteProfile(f.credentials(), list[0].Credential, c.Region)
+	} else if errors.Is(err, os.ErrNotExist) {
+		err = nil // every key was removed, on purpose
+	}
+	return keys, err
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+)
+
+// listeners are the server's open doors. All of them are open before the first
+// request is served.
+type listeners struct {
+	api   net.Listener
+	mqtt  net.Listener // nil when off
+	pprof net.Listener // nil when off
+}
+
+// listen opens every listener that c asks for, or none.
+func (c Config) listen() (*listeners, error) {
+	l := &listeners{}
+	for _, want := range []struct {
+		flag, address string
+		into          *net.Listener
+	}{
+		{"--api", c.API, &l.api},
+		{"--mqtt-plain", c.MQTTPlain, &l.mqtt},
+		{"--pprof", c.Pprof, &l.pprof},
+	} {
+		if want.address == "" {
+			continue
+		}
+		opened, err := net.Listen("tcp", want.address)
+		if err != nil {
+			l.close()
+			return nil, fmt.Errorf("%s: %w", want.flag, err)
+		}
+		*want.into = opened
+	}
+	return l, nil
+}
+
+func (l *listeners) close() {
+	for _, open := range []net.Listener{l.api, l.mqtt, l.pprof} {
+		if open != nil {
+			open.Close()
+		}
+	}
+}
+
+// ready says where the listeners can be reached.
+func (l *listeners) ready() Ready {
+	r := Ready{APIURL: "http://" + reachable(l.api)}
+	if l.mqtt != nil {
+		r.MQTTAddr = reachable(l.mqtt)
+	}
+	return r
+}
+
+// reachable returns an address of l that a client on this machine can dial.
+func reachable(l net.Listener) string {
+	addr, ok := l.Addr().(*net.TCPAddr)
+	if !ok || !addr.IP.IsUnspecified() {
+		return l.Addr().String()
+	}
+	return net.JoinHostPort("127.0.0.1", fmt.Sprint(addr.Port))
+}
+
+// serveHTTP serves on l until ctx ends, then lets requests in flight finish for
+// at most drain.
+func serveHTTP(ctx context.Context, s *http.Server, l net.Listener, drain time.Duration) error {
+	stopped := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() {
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
+		defer cancel()
+		err := s.Shutdown(grace)
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = s.Close()
+		}
+		stopped <- err
+	})
+	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		stop()
+		return err
+	}
+	return <-stopped
+}

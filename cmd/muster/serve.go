@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+)
+
+func runServe(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	c := defaultConfig()
+	checkOnly := false
+	fs := flagSet("serve", "--data DIR [flags]", stdout)
+	c.register(fs)
+	fs.BoolVar(&checkOnly, "check", checkOnly, "check the configuration and exit")
+	if _, err := parseFlags(fs, args, 0); err != nil {
+		return err
+	}
+	if err := c.check(); err != nil {
+		return err
+	}
+	if checkOnly {
+		_, err := fmt.Fprintln(stdout, "the configuration is good")
+		return err
+	}
+	return serve(ctx, c, c.logger(stderr), func(r Ready) { greet(stdout, r) })
+}
+
+// serve runs a server until ctx ends. up is told once everything listens.
+func serve(ctx context.Context, c Config, log *slog.Logger, up func(Ready)) error {
+	if c.Auth == authNone {
+		log.Warn("requests need no signature: every program on this machine may do everything")
+	}
+	s, err := newServer(c, log)
+	if err != nil {
+		return err
+	}
+	err = errors.Join(s.run(ctx, up), s.close())
+	if err == nil {
+		log.Info("stopped")
+	}
+	return err
+}
+
+// greet tells a person how to use the server. It shows no secret: the key is in
+// the credentials file.
+func greet(w io.Writer, r Ready) {
+	fmt.Fprintf(w, "Muster %s serves on %s", versionText(), r.APIURL)
+	if r.MQTTAddr != "" {
+		fmt.Fprintf(w, " and mqtt://%s", r.MQTTAddr)
+	}
+	fmt.Fprintf(w, "\n\nTo use it with the AWS CLI and SDKs:\n\n%s\n  aws iot list-things\n\n", exports(r))
+}
+
+// exports returns the shell commands that aim the AWS CLI and SDKs at r.
+func exports(r Ready) string {
+	return fmt.Sprintf("  export AWS_ENDPOINT_URL=%s\n  export AWS_SHARED_CREDENTIALS_FILE=%s\n  export AWS_REGION=%s AWS_DEFAULT_REGION=%s\n",
+		r.APIURL, quoted(r.CredentialsFile), r.Region, r.Region)
+}
+
+// quoted returns text as one word of a shell.
+func quoted(text string) string {
+	if strings.ContainsFunc(text, func(r rune) bool {
+		return !strings.ContainsRune("/._-", r) && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+	}) {
+		return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+	}
+	return text
+}

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/awsiot"
+	"github.com/muster-iot/muster/dataplane"
+	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/gateway"
+	"github.com/muster-iot/muster/metrics"
+	"github.com/muster-iot/muster/scheduler"
+	"github.com/muster-iot/muster/store/pebblestore"
+)
+
+// server is every part of a running Muster, wired.
+type server struct {
+	c       Config
+	log     *slog.Logger
+	data    folder
+	store   *pebblestore.Store
+	doors   *listeners
+	engine  *engine.Engine
+	timer   *scheduler.Scheduler
+	news    *dataplane.Notifier
+	gateway *gateway.Server
+	api     *api
+	plane   *dataplane.HTTP
+	serving atomic.Bool
+}
+
+// newServer takes the data folder, opens the listeners and wires the parts.
+// Nothing runs yet. The caller closes it.
+func newServer(c Config, log *slog.Logger) (s *server, err error) {
+	s = &server{c: c, log: log}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	if s.data, err = makeFolder(c.Data); err != nil {
+		return s, err
+	}
+	if s.store, err = s.data.openStore(pebblestore.Options{Logger: log}); err != nil {
+		return s, err
+	}
+	keys, err := s.data.openKeys(c, log)
+	if err != nil {
+		return s, err
+	}
+	if s.doors, err = c.listen(); err != nil {
+		return s, err
+	}
+
+	account := muster.Account{ID: c.Account, Region: c.Region}
+	now := func() muster.Instant { return muster.At(time.Now()) }
+	figures := metrics.New(versionText())
+	s.timer = scheduler.New(now, log)
+	s.engine = engine.New(engine.Options{
+		Store: s.store, Account: account, Now: now, Log: log,
+		Notify:            func(n []engine.Notification) { s.news.Notify(n) },
+		Due:               s.timer.Due,
+		Observe:           figures.Commit,
+		StrictTransitions: c.StrictTransitions,
+		RemovedInProgress: c.RemovedInProgress,
+	})
+	jobs := dataplane.New(dataplane.Options{
+		Engine: s.engine, Account: account, Now: time.Now, Log: log,
+		Observe: func(o dataplane.Observation) { figures.Request(o.Protocol, o.Operation, o.Code, o.Took) },
+	})
+	s.plane = jobs.HTTP()
+	s.gateway, err = gateway.New(context.Background(), gateway.Options{Authorizer: everybody{}, Reserved: jobs.MQTT(), Log: log})
+	if err != nil {
+		return s, err
+	}
+	s.news = dataplane.NewNotifier(dataplane.NotifierOptions{Publisher: s.gateway, Log: log})
+	control, err := awsiot.New(awsiot.Options{
+		Engine: s.engine, Account: account, Now: time.Now, Keys: keys, Log: log,
+		DataPlane: s.plane,
+		Endpoints: awsiot.Endpoints{Data: host(s.doors.api)},
+		AuthNone:  c.Auth == authNone,
+		Observe: func(plane, operation, code string, took time.Duration) {
+			if plane == "control" { // the data plane counts its own
+				figures.Request("control", operation, code, took)
+			}
+		},
+	})
+	if err != nil {
+		return s, err
+	}
+	figures.Gateway(s.gateway.Stats)
+	figures.Executions(s.engine.Totals)
+	s.api = &api{
+		contract: control,
+		metrics:  figures.Handler(),
+		ready:    s.ready,
+		backup:   &backupAPI{store: s.store, data: s.data, keys: keys, region: c.Region},
+	}
+	return s, nil
+}
+
+// run serves until ctx ends, then lets go in order: first nobody new comes in,
+// then what is under way is answered and told, then connections end. up is told
+// once everything listens.
+func (s *server) run(ctx context.Context, up func(Ready)) error {
+	http := awsiot.NewHTTPServer(s.api, s.log)
+	http.RegisterOnShutdown(s.plane.Drain)
+	outside := stage{
+		func(ctx context.Context) error { return serveHTTP(ctx, http, s.doors.api, s.c.Drain) },
+		func(ctx context.Context) error { s.timer.Run(ctx, s.engine); return nil },
+	}
+	if l := s.doors.mqtt; l != nil {
+		outside = append(outside, func(ctx context.Context) error { return s.gateway.Serve(ctx, l) })
+	}
+	if l := s.doors.pprof; l != nil {
+		outside = append(outside, func(ctx context.Context) error { return serveHTTP(ctx, profiler(), l, 0) })
+	}
+	return runStages(ctx,
+		stage{func(ctx context.Context) error { return s.announce(ctx, up) }},
+		outside,
+		stage{s.engine.Run},
+		stage{s.news.Run},
+		stage{s.gateway.Run},
+	)
+}
+
+// announce tells the world that the server can be used, and, when ctx ends,
+// that it no longer can.
+func (s *server) announce(ctx context.Context, up func(Ready)) error {
+	r := s.doors.ready()
+	r.CredentialsFile, r.Region, r.Account, r.PID = s.data.credentials(), s.c.Region, s.c.Account, os.Getpid()
+	files := []string{s.data.ready()}
+	if s.c.ReadyFile != "" {
+		files = append(files, s.c.ReadyFile)
+	}
+	s.serving.Store(true)
+	defer s.serving.Store(false)
+	for _, file := range files {
+		if err := r.write(file); err != nil {
+			return err
+		}
+		defer os.Remove(file)
+	}
+	s.log.Info("serving", "api", r.APIURL, "mqtt", r.MQTTAddr, "data", string(s.data), "version", versionText())
+	up(r)
+	<-ctx.Done()
+	s.log.Info("stopping", "drain", s.c.Drain)
+	return nil
+}
+
+// ready returns nil when the server can answer requests.
+func (s *server) ready(ctx context.Context) error {
+	if !s.serving.Load() {
+		return errors.New("the server is starting or stopping")
+	}
+	return s.engine.Ready(ctx)
+}
+
+// close frees what newServer took, as far as it came.
+func (s *server) close() error {
+	if s.doors != nil {
+		s.doors.close()
+	}
+	if s.store == nil {
+		return nil
+	}
+	return s.store.Close()
+}
+
+// host returns the host name or address of a listener, without the port.
+func host(l net.Listener) string {
+	name, _, _ := net.SplitHostPort(reachable(l))
+	return name
+}

@@ -1,0 +1,28 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/store"
+)
+
+// Totals returns how many executions there are in each status, over all jobs.
+// It costs one small read for each job.
+func (e *Engine) Totals(ctx context.Context) (muster.Counts, error) {
+	var total muster.Counts
+	err := e.view(ctx, func(r store.Reader) error {
+		for record, err := range r.Scan(jobs.Table, "", "") {
+			if err != nil {
+				return err
+			}
+			counts, err := r.Counts(muster.JobID(record.Key))
+			if err != nil {
+				return err
+			}
+			total = total.Plus(counts)
+		}
+		return nil
+	})
+	return total, err
+}
