@@ -1,0 +1,133 @@
+package rollout
+
+import (
+	"time"
+
+	"github.com/muster-iot/muster"
+)
+
+// The years that a cron expression can speak of.
+const (
+	yearMin = 1970
+	yearMax = 2199
+)
+
+// cronEnd is the first instant after the last of these years.
+var cronEnd = muster.At(time.Date(yearMax+1, 1, 1, 0, 0, 0, 0, time.UTC))
+
+// Cron is a cron expression in six fields, read in UTC: the minutes at which it
+// occurs (jobs-lifecycle.md section 9.2). The zero Cron never does.
+type Cron struct {
+	minutes, hours, months numbers
+	years                  numbers // counted from yearMin
+	days                   monthDays
+	week                   weekDays
+}
+
+// monthDays is the day-of-month field. A month without one of the days does
+// not have it; the nearest weekday never leaves the month.
+type monthDays struct {
+	on          numbers // these days
+	nearest     numbers // the weekday nearest to these
+	last        bool    // the last day
+	lastWeekday bool    // the last weekday
+}
+
+// weekDays is the day-of-week field: Sunday is 1.
+type weekDays struct {
+	on   numbers
+	last numbers    // the last such day of the month
+	nth  [6]numbers // index n: the nth such day of the month, from 1
+}
+
+// After returns the first occurrence later than t, or false when there is none
+// up to the end of the year 2199.
+func (c *Cron) After(t muster.Instant) (muster.Instant, bool) {
+	if t >= cronEnd {
+		return 0, false
+	}
+	next := (max(t, -minute) + minute).Time() // the minute after that of t
+	year, month, day, hour, mins := next.Year()-yearMin, int(next.Month()), next.Day(), next.Hour(), next.Minute()
+	for {
+		// Each unit looks for its next member; when it has none, or moved on, the
+		// smaller units begin anew.
+		y := c.years.from(year)
+		if y < 0 {
+			return 0, false
+		}
+		if y > year {
+			year, month, day, hour, mins = y, 1, 1, 0, 0
+		}
+		m := c.months.from(month)
+		if m < 0 {
+			year, month, day, hour, mins = year+1, 1, 1, 0, 0
+			continue
+		}
+		if m > month {
+			month, day, hour, mins = m, 1, 0, 0
+		}
+		days := c.daysOf(yearMin+year, time.Month(month))
+		d := days.from(day)
+		if d < 0 {
+			month, day, hour, mins = month+1, 1, 0, 0
+			continue
+		}
+		if d > day {
+			day, hour, mins = d, 0, 0
+		}
+		h := c.hours.from(hour)
+		if h < 0 {
+			day, hour, mins = day+1, 0, 0
+			continue
+		}
+		if h > hour {
+			hour, mins = h, 0
+		}
+		if i := c.minutes.from(mins); i >= 0 {
+			return muster.At(time.Date(yearMin+year, time.Month(month), day, hour, i, 0, 0, time.UTC)), true
+		}
+		hour, mins = hour+1, 0
+	}
+}
+
+// daysOf returns the days of a month on which c occurs.
+func (c *Cron) daysOf(year int, month time.Month) numbers {
+	first := int(time.Date(year, month, 1, 0, 0, 0, 0, time.UTC).Weekday())
+	length := time.Date(year, month+1, 0, 0, 0, 0, 0, time.UTC).Day()
+	weekday := func(day int) int { return (first+day-1)%7 + 1 }
+
+	var days numbers
+	for day := 1; day <= length; day++ {
+		w := weekday(day)
+		if c.days.on.has(day) || c.week.on.has(w) || c.week.nth[(day+6)/7].has(w) || (day > length-7 && c.week.last.has(w)) {
+			days.add(day)
+		}
+		if c.days.nearest.has(day) {
+			days.add(nearestWeekday(day, w, length))
+		}
+	}
+	if c.days.last {
+		days.add(length)
+	}
+	if c.days.lastWeekday {
+		days.add(nearestWeekday(length, weekday(length), length))
+	}
+	return days
+}
+
+// nearestWeekday returns the day from Monday to Friday that is nearest to day,
+// a w, in a month of that length.
+func nearestWeekday(day, w, length int) int {
+	const sunday, saturday = 1, 7
+	switch {
+	case w == saturday && day == 1:
+		return day + 2
+	case w == saturday:
+		return day - 1
+	case w == sunday && day == length:
+		return day - 2
+	case w == sunday:
+		return day + 1
+	}
+	return day
+}

@@ -1,0 +1,107 @@
+package rollout
+
+import "github.com/muster-iot/muster"
+
+// Phase is where a job is in its schedule.
+type Phase uint8
+
+// The phases. Open is the zero Phase: that of a job without a schedule.
+const (
+	Open   Phase = iota // it may roll out
+	Early               // its start time has not come
+	Closed              // it is outside its maintenance windows
+	Ended               // its end time has come
+)
+
+var phaseNames = [...]string{"open", "early", "closed", "ended"}
+
+func (p Phase) String() string { return phaseNames[p] }
+
+// State is where a job is in its schedule at an instant. Nothing changes before
+// Next, when to ask again; zero means never. The Phase may be the same then.
+type State struct {
+	Phase Phase
+	Next  muster.Instant
+}
+
+// Timetable is a Schedule that has been read. The zero Timetable is always
+// open. It is never changed, so it may be shared.
+type Timetable struct {
+	start, end muster.Instant // zero when not given
+	windows    []window       // none: open from start to end
+}
+
+// Compile reads s. It fails with Invalid when a time or a window cannot be
+// read. CheckSchedule has the rules beyond that, which hold only at the moment
+// when a job is created.
+func Compile(s muster.Schedule) (Timetable, error) {
+	var t Timetable
+	var err error
+	if s.StartTime != "" {
+		if t.start, err = ParseTime(s.StartTime); err != nil {
+			return Timetable{}, err
+		}
+	}
+	if s.EndTime != "" {
+		if t.end, err = ParseTime(s.EndTime); err != nil {
+			return Timetable{}, err
+		}
+	}
+	if len(s.Windows) > 0 {
+		t.windows, err = compileWindows(s.Windows)
+	}
+	return t, err
+}
+
+// At returns the state of the schedule at the instant now (jobs-lifecycle.md
+// sections 2 and 9): early, then open, in turn with closed where there are
+// windows, then ended. A window that opened before the start time does not
+// count. A window is open from its start up to, and not at, its end.
+func (t Timetable) At(now muster.Instant) State {
+	switch {
+	case t.end != 0 && now >= t.end:
+		return State{Phase: Ended}
+	case now < t.start:
+		return State{Early, t.start}
+	case len(t.windows) == 0:
+		return State{Open, t.end}
+	}
+	for s := range spans(t.windows, t.start, now) {
+		if s.start <= now {
+			return State{Open, t.orEnd(s.end)}
+		}
+		return State{Closed, t.orEnd(s.start)}
+	}
+	return State{Closed, t.end}
+}
+
+// Upcoming returns when the windows open next after now, at most n times, for
+// the scheduledJobRollouts of DescribeJob; nil for a job without windows.
+// Windows that overlap open once, and none opens at or after the end time
+// (jobs-lifecycle.md section 9.2).
+func (t Timetable) Upcoming(now muster.Instant, n int) []muster.Instant {
+	if len(t.windows) == 0 || n <= 0 {
+		return nil
+	}
+	var starts []muster.Instant
+	for s := range spans(t.windows, t.start, now) {
+		if len(starts) == n || (t.end != 0 && s.start >= t.end) {
+			break
+		}
+		if s.start > now {
+			starts = append(starts, s.start)
+		}
+	}
+	return starts
+}
+
+// UpcomingShown is how many openings DescribeJob shows.
+const UpcomingShown = 7
+
+// orEnd returns the earlier of at and the end time.
+func (t Timetable) orEnd(at muster.Instant) muster.Instant {
+	if t.end != 0 {
+		return min(at, t.end)
+	}
+	return at
+}

@@ -1,0 +1,111 @@
+package rollout
+
+import (
+	"iter"
+	"math"
+
+	"github.com/muster-iot/muster"
+)
+
+// windowMinutesMax bounds the duration of a maintenance window
+// (jobs-lifecycle.md section 9.1).
+const windowMinutesMax = 1430
+
+// windowsMax bounds the windows of one job. The contract sets no bound; each is
+// looked at whenever the job is.
+const windowsMax = 100
+
+// mergedMax bounds the occurrences that make up one span, so that windows which
+// never close are not followed to the end of time. They begin in different
+// minutes, so this many reach past the longest window.
+const mergedMax = windowMinutesMax + 10
+
+// never is later than every occurrence.
+const never = muster.Instant(math.MaxInt64)
+
+// window is a maintenance window that has been read.
+type window struct {
+	cron   Cron
+	length muster.Instant
+}
+
+func compileWindows(given []muster.MaintenanceWindow) ([]window, error) {
+	if len(given) > windowsMax {
+		return nil, muster.Errorf(muster.Invalid, "A job may have at most %d maintenance windows; this one has %d", windowsMax, len(given))
+	}
+	windows := make([]window, len(given))
+	for i, g := range given {
+		if g.DurationMinutes < 1 || g.DurationMinutes > windowMinutesMax {
+			return nil, muster.Errorf(muster.Invalid, "durationInMinutes must be 1 to %d; it is %d", windowMinutesMax, g.DurationMinutes)
+		}
+		cron, err := ParseCron(g.StartTime)
+		if err != nil {
+			return nil, err
+		}
+		windows[i] = window{cron, minute * muster.Instant(g.DurationMinutes)}
+	}
+	return windows, nil
+}
+
+// span is a time without gaps in which at least one window is open. It does not
+// include its end.
+type span struct {
+	start, end muster.Instant
+	cut        bool // it goes on after end, which is only as far as was looked
+}
+
+// spans yields, in order, the spans that end after now, up to one that is cut.
+// The first may have begun before the start that it shows; no occurrence that
+// begins before earliest counts. Windows that overlap or touch are one span.
+func spans(windows []window, earliest, now muster.Instant) iter.Seq[span] {
+	return func(yield func(span) bool) {
+		next := make([]muster.Instant, len(windows)) // of each window, its occurrence to look at
+		for i, w := range windows {
+			next[i] = w.after(max(now-w.length, earliest-1))
+		}
+		s, merged := span{}, 0
+		for {
+			o := occurrence(windows, next)
+			if merged > 0 && o.start <= s.end && merged < mergedMax {
+				s.end = max(s.end, o.end)
+				merged++
+				continue
+			}
+			s.cut = merged > 0 && o.start <= s.end
+			if merged > 0 && (!yield(s) || s.cut) {
+				return
+			}
+			if o.start == never {
+				return
+			}
+			s, merged = o, 1
+		}
+	}
+}
+
+// occurrence takes the earliest occurrence out of next; where several windows
+// begin together, the longest.
+func occurrence(windows []window, next []muster.Instant) span {
+	s := span{start: never}
+	for _, at := range next {
+		s.start = min(s.start, at)
+	}
+	if s.start == never {
+		return s
+	}
+	for i, w := range windows {
+		if next[i] == s.start {
+			s.end = max(s.end, s.start+w.length)
+			next[i] = w.after(s.start)
+		}
+	}
+	return s
+}
+
+// after returns the first occurrence of w later than t, or never.
+func (w *window) after(t muster.Instant) muster.Instant {
+	if at, ok := w.cron.After(t); ok {
+		return at
+	}
+	return never
+}
