@@ -113,6 +113,13 @@ func (c *Client) SendBytes(b []byte) {
 // Close closes the connection without a word.
 func (c *Client) Close() { c.conn.Close() }
 
+// Heard reports whether a packet is there that no expectation has taken.
+func (c *Client) Heard() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.packets) > 0
+}
+
 // Next returns the next packet.
 func (c *Client) Next() packet.Packet {
 	c.t.Helper()
