@@ -62,11 +62,11 @@ func (s *Service) ended(c source, r *request, a answer, took time.Duration) {
 		status, details = "Failure", "The request status is FAILURE."
 		attrs = append(attrs, slog.String("code", code), slog.String("error", a.err.Error()))
 	}
-	if r.Kind == Update {
+	if r.status != 0 {
 		details = "The destination status is " + r.status.String() + ". " + details
-		if x := a.described.Execution; x != nil {
-			attrs = append(attrs, slog.String("versionNumber", strconv.FormatInt(x.Version, 10)))
-		}
+	}
+	if x := a.described.Execution; x != nil && r.Kind == Update {
+		attrs = append(attrs, slog.String("versionNumber", strconv.FormatInt(x.Version, 10)))
 	}
 	attrs = append(attrs, slog.String("status", status), slog.String("details", details), slog.Duration("took", took))
 	s.o.Log.LogAttrs(context.Background(), level, "device request", attrs...)

@@ -1,0 +1,117 @@
+package dataplane
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/gateway"
+	"github.com/muster-iot/muster/store"
+)
+
+// board is a Publisher that keeps what was published, by topic.
+type board struct {
+	mu       sync.Mutex
+	unwanted map[string]bool
+	messages map[string][]string
+}
+
+func (b *board) Wanted(topic string) bool { return !b.unwanted[topic] }
+
+func (b *board) Publish(m gateway.Message, _ func(error)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.messages == nil {
+		b.messages = map[string][]string{}
+	}
+	b.messages[m.Topic] = append(b.messages[m.Topic], string(m.Payload))
+}
+
+// notes returns notifications of n commits for each of several things.
+func notes(n int) (all []engine.Notification) {
+	for i := range n {
+		for _, thing := range []muster.ThingName{"a", "b", "c"} {
+			all = append(all, engine.Notification{
+				QueueKey: store.QueueKey{Thing: thing}, At: muster.Instant(i * 1000),
+				Change: muster.Change{List: true, Next: i == 0},
+			})
+		}
+	}
+	return all
+}
+
+func TestNotificationsKeepTheirOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &board{unwanted: map[string]bool{noticeTopic(NotifyList, store.QueueKey{Thing: "c"}): true}}
+		n := NewNotifier(NotifierOptions{Publisher: b})
+		ctx, cancel := context.WithCancel(t.Context())
+		running := make(chan struct{})
+		go func() { n.Run(ctx); close(running) }()
+		for _, note := range notes(100) {
+			n.Notify([]engine.Notification{note})
+		}
+		synctest.Wait()
+		cancel()
+		<-running
+		var want []string
+		for i := range 100 {
+			want = append(want, fmt.Sprintf(`{"timestamp":%d,"jobs":{}}`, i))
+		}
+		for _, thing := range []muster.ThingName{"a", "b"} {
+			if got := b.messages[noticeTopic(NotifyList, store.QueueKey{Thing: thing})]; !slices.Equal(got, want) {
+				t.Errorf("thing %s is notified of %v, want %v", thing, got, want)
+			}
+		}
+		key := store.QueueKey{Thing: "c"}
+		if got := b.messages[noticeTopic(NotifyList, key)]; got != nil {
+			t.Errorf("what nobody wants is published: %v", got)
+		}
+		if got := b.messages[noticeTopic(NotifyNext, key)]; !slices.Equal(got, []string{`{"timestamp":0}`}) {
+			t.Errorf("thing c is told of its next job by %v, want once", got)
+		}
+	})
+}
+
+func TestABacklogKeepsTheNewestOfEachThing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &board{}
+		n := NewNotifier(NotifierOptions{Publisher: b})
+		rounds := 2*laneMax + 10
+		n.Notify(notes(rounds)) // nobody publishes yet
+		for i := range n.lanes {
+			if held := len(n.lanes[i].waiting); held > laneMax {
+				t.Errorf("a lane holds %d notifications of 3 things, want at most %d", held, laneMax)
+			}
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		n.Run(ctx) // publishes what waits, and ends
+		for _, thing := range []muster.ThingName{"a", "b", "c"} {
+			key := store.QueueKey{Thing: thing}
+			got := b.messages[noticeTopic(NotifyList, key)]
+			if want := fmt.Sprintf(`{"timestamp":%d,"jobs":{}}`, rounds-1); len(got) == 0 || got[len(got)-1] != want {
+				t.Errorf("the last list that thing %s hears of is not the newest, %s", thing, want)
+			}
+			if got := len(b.messages[noticeTopic(NotifyNext, key)]); got != 1 {
+				t.Errorf("thing %s is told %d times of its next job, want once", thing, got)
+			}
+		}
+	})
+}
+
+func TestThinningKeepsTheHeadThatIsOwed(t *testing.T) {
+	key := store.QueueKey{Thing: "a"}
+	head := &muster.Execution{Job: "fw"}
+	got := newest([]engine.Notification{
+		{QueueKey: key, At: 1, Change: muster.Change{Next: true}, Head: head},
+		{QueueKey: key, At: 2, Change: muster.Change{List: true}},
+	})
+	if len(got) != 1 || got[0].At != 2 || got[0].Head != head || !got[0].List || !got[0].Next {
+		t.Errorf("newest = %+v, want one that owes both and shows the head of the first", got)
+	}
+}

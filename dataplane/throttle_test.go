@@ -1,0 +1,44 @@
+package dataplane
+
+import (
+	"testing"
+	"time"
+)
+
+func TestThrottle(t *testing.T) {
+	start := time.Unix(beginning, 0)
+	for _, tt := range []struct {
+		name      string
+		perSecond float64
+		after     time.Duration // a pause, after all that could pass at once
+		first     int           // how many pass at once
+		then      int           // how many pass at once after the pause
+	}{
+		{"without a rate everything passes", 0, 0, 1000, 1000},
+		{"a second's worth passes at once, then nothing", 10, 0, 10, 0},
+		{"after a tenth of a second one more", 10, 100 * time.Millisecond, 10, 1},
+		{"no more than a second's worth is saved up", 10, time.Hour, 10, 10},
+		{"a rate below one a second", 0.5, time.Second, 1, 0},
+		{"a rate below one a second, in time", 0.5, 2 * time.Second, 1, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			th := newThrottle(tt.perSecond)
+			if got := passing(th, start); got != tt.first {
+				t.Errorf("%d pass at once, want %d", got, tt.first)
+			}
+			if got := passing(th, start.Add(tt.after)); got != tt.then {
+				t.Errorf("%d pass %v later, want %d", got, tt.after, tt.then)
+			}
+		})
+	}
+}
+
+// passing returns how many of a thousand requests pass.
+func passing(th *throttle, at time.Time) (n int) {
+	for range 1000 {
+		if th.allow(at) {
+			n++
+		}
+	}
+	return n
+}
