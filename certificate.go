@@ -1,8 +1,16 @@
 package muster
 
+import "strings"
+
 // CertificateID is the lower-case hex SHA-256 of a certificate's DER form
 // (identity-and-auth.md AUTH-20).
 type CertificateID string
+
+// CertificateIDOf returns the id that text spells. People may write it in upper
+// case and with the prefix 0x (AUTH-20); nothing else is checked.
+func CertificateIDOf(text string) CertificateID {
+	return CertificateID(strings.TrimPrefix(strings.ToLower(text), "0x"))
+}
 
 // CertificateStatus is what a certificate may do. Only an active one gives
 // access (AUTH-30).
@@ -49,6 +57,16 @@ type Certificate struct {
 	GenerationID string
 	NotBefore    Instant
 	NotAfter     Instant
+}
+
+// CheckFirstStatus returns an Invalid error unless a certificate can be
+// registered with the status (AUTH-29).
+func CheckFirstStatus(s CertificateStatus) error {
+	switch s {
+	case CertificateActive, CertificateInactive, CertificateRevoked:
+		return nil
+	}
+	return Errorf(Invalid, "A certificate cannot be registered as %s", s)
 }
 
 // WithStatus returns the certificate after UpdateCertificate. The two pending

@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/muster-iot/muster"
@@ -60,6 +61,7 @@ type Authorizer struct {
 	policies policyCache
 	live     liveDevices
 	changes  chan engine.AccessChange
+	noted    atomic.Uint64 // changes so far
 }
 
 // changesMax bounds the changes that wait for Run. When more come at once, all
@@ -98,14 +100,23 @@ func (a *Authorizer) Connect(ctx context.Context, c gateway.Connect) (gateway.Au
 }
 
 func (a *Authorizer) connectDevice(ctx context.Context, c gateway.Connect) (gateway.Authority, error) {
+	noted := a.noted.Load()
 	d, err := a.identify(ctx, c.Peer.Certificate, c.ClientID, c.Peer.Addr)
 	if err != nil {
 		return nil, err
 	}
+	a.live.add(d)
+	if thing := d.Thing(); a.noted.Load() != noted { // changes that may not have found d
+		if _, err := d.refresh(ctx); err != nil {
+			return nil, fmt.Errorf("look up certificate %s: %w", d.id, err)
+		}
+		if d.Thing() != thing {
+			a.live.moved(d)
+		}
+	}
 	if err := d.connect(c); err != nil {
 		return nil, err
 	}
-	a.live.add(d)
 	return d, nil
 }
 
@@ -141,6 +152,7 @@ func (a *Authorizer) identify(ctx context.Context, der []byte, clientID, addr st
 // Changed notes whose rights may be different now; it fits
 // engine.Options.Access.
 func (a *Authorizer) Changed(c engine.AccessChange) {
+	a.noted.Add(1)
 	select {
 	case a.changes <- c:
 	default:

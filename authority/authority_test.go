@@ -237,6 +237,38 @@ func TestRightsFollowTheRegistry(t *testing.T) {
 	}
 }
 
+// meddler is a registry in which something happens right after a look-up.
+type meddler struct {
+	Registry
+	then func()
+}
+
+func (m *meddler) Grounds(ctx context.Context, id muster.CertificateID, clientID string) (engine.Grounds, error) {
+	g, err := m.Registry.Grounds(ctx, id, clientID)
+	if then := m.then; then != nil {
+		m.then = nil
+		then()
+	}
+	return g, err
+}
+
+func TestAChangeDuringAConnectIsNotLost(t *testing.T) {
+	w := newWorld(t)
+	der, id := w.device("d", muster.CertificateActive, w.now.Add(time.Hour), nil)
+	w.allow("all", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iot:*","Resource":"*"}}`, engine.PolicyTarget{Certificate: id})
+	m := &meddler{Registry: w.Engine}
+	w.a.o.Registry = m
+	m.then = func() {
+		w.ok(w.UpdateCertificate(t.Context(), id, muster.CertificateInactive))
+		for len(w.a.changes) > 0 {
+			time.Sleep(time.Millisecond) // until Run has seen to it
+		}
+	}
+	if _, err := w.connect(der, "lamp"); !errors.Is(err, gateway.ErrRefused) {
+		t.Errorf("connect, deactivated between the look-up and the answer: %v, want it refused", err)
+	}
+}
+
 func TestAUTH34ACertificateOfARegisteredCARegistersItself(t *testing.T) {
 	w := newWorld(t)
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -268,32 +300,4 @@ func TestAUTH34ACertificateOfARegisteredCARegistersItself(t *testing.T) {
 		t.Errorf("told of %+v, want one registration", w.added)
 	}
 	w.device("stranger", 0, w.now.Add(time.Hour), nil)
-}
-
-func TestCertificateVariables(t *testing.T) {
-	w := newWorld(t)
-	der, _ := w.device("pump-7", 0, w.now.Add(time.Hour), nil)
-	leaf, err := x509.ParseCertificate(der)
-	w.ok(err)
-	d := &Device{id: "c1", clientID: "me", address: "127.0.0.1", leaf: named(leaf)}
-	vars := d.variables(&muster.Thing{Name: "lamp", Type: "light", Attributes: map[string]string{"site": "north"}})
-	for key, want := range map[string]string{
-		"iot:ClientId": "me", "aws:SourceIp": "127.0.0.1", "iot:CertificateId": "c1",
-		"iot:Certificate.Subject.CommonName": "pump-7", "iot:Certificate.Subject.Organization.List": "Acme",
-		"iot:Certificate.Issuer.CommonName": "pump-7", "iot:Certificate.SerialNumber": "7",
-		"iot:Connection.Thing.ThingName": "lamp", "iot:Connection.Thing.ThingTypeName": "light",
-		"iot:Connection.Thing.Attributes[site]": "north", "iot:Connection.Thing.IsAttached": "true",
-	} {
-		if got, ok := vars(key); !ok || len(got) != 1 || got[0] != want {
-			t.Errorf("%s = %v, %v; want %s", key, got, ok, want)
-		}
-	}
-	for _, key := range []string{"iot:Connection.Thing.Attributes[none]", "iot:Certificate.Subject.Title", "aws:else"} {
-		if got, ok := vars(key); ok {
-			t.Errorf("%s = %v, want nothing", key, got)
-		}
-	}
-	if got, ok := d.variables(nil)("iot:Connection.Thing.ThingName"); ok {
-		t.Errorf("a connection without a thing is called %v", got)
-	}
 }

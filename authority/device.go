@@ -3,13 +3,16 @@ package authority
 import (
 	"context"
 	"crypto/x509"
+	"log/slog"
 	"net"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/gateway"
+	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/identity/ca"
 	"github.com/muster-iot/muster/iotpolicy"
 )
@@ -23,6 +26,7 @@ type Device struct {
 	clientID string // "" over HTTPS
 	address  string
 	leaf     *x509.Certificate // its names only
+	renewal  sync.Mutex        // held from a look-up to the change of rights, so that the newest wins
 	rights   atomic.Pointer[rights]
 }
 
@@ -41,6 +45,8 @@ type rights struct {
 // refresh looks up the rights again. It reports whether the certificate is
 // known; one that is not has no rights.
 func (d *Device) refresh(ctx context.Context) (bool, error) {
+	d.renewal.Lock()
+	defer d.renewal.Unlock()
 	g, err := d.a.o.Registry.Grounds(ctx, d.id, d.clientID)
 	if err != nil {
 		return false, err
@@ -63,9 +69,23 @@ func (d *Device) refresh(ctx context.Context) (bool, error) {
 	if g.Thing != nil {
 		r.thing, r.exclusive = g.Thing.Name, g.Exclusive
 	}
-	r.vars = d.variables(g.Thing)
+	r.vars = d.as(g.Thing).Vars
 	d.rights.Store(r)
 	return true, nil
+}
+
+// as returns the device for policies to look at, as the thing it is or as none.
+func (d *Device) as(thing *muster.Thing) identity.Device {
+	return identity.Device{Certificate: d.id, Leaf: d.leaf, ClientID: d.clientID, Address: d.address, Thing: thing}
+}
+
+// named returns the parts of a certificate that policy variables show, so that
+// a connection does not hold on to the rest.
+func named(leaf *x509.Certificate) *x509.Certificate {
+	return &x509.Certificate{
+		SerialNumber: leaf.SerialNumber, Subject: leaf.Subject, Issuer: leaf.Issuer,
+		EmailAddresses: leaf.EmailAddresses, DNSNames: leaf.DNSNames, URIs: leaf.URIs, IPAddresses: leaf.IPAddresses,
+	}
 }
 
 // inForce reports whether a certificate gives access at an instant, and if not
@@ -142,19 +162,25 @@ func (d *Device) may(action, resource string) error {
 	return d.judge(d.rights.Load(), action, resource)
 }
 
-// judge decides, and logs what was refused and by which statement: operators
-// debug this more than anything else.
+// judge decides, and logs by which statement: operators debug this more than
+// anything else. What is allowed is logged for those who look closely.
 func (d *Device) judge(r *rights, action, resource string) error {
 	if !r.active {
 		return refusal("a certificate that is " + r.why)
 	}
 	arn := d.a.o.Account.Named(resource)
 	decision := r.decide(action, arn)
+	level, text := slog.LevelDebug, "device allowed"
+	if !decision.Allowed() {
+		level, text = slog.LevelWarn, "device refused"
+	}
+	if log, ctx := d.a.o.Log, context.Background(); log.Enabled(ctx, level) {
+		log.Log(ctx, level, text, "principal", d.id, "client", d.clientID, "thing", r.thing,
+			"action", action, "resource", arn, "decision", decision)
+	}
 	if decision.Allowed() {
 		return nil
 	}
-	d.a.o.Log.Warn("device refused", "principal", d.id, "client", d.clientID, "thing", r.thing,
-		"action", action, "resource", arn, "decision", decision)
 	return refusal(action + " on " + arn)
 }
 

@@ -2,7 +2,9 @@ package engine
 
 import (
 	"context"
+	"iter"
 	"slices"
+	"strings"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/store"
@@ -60,10 +62,11 @@ func (e *Engine) AttachPolicy(ctx context.Context, name string, t PolicyTarget) 
 	})
 }
 
-// DetachPolicy takes the rights away; one that is not attached is fine.
+// DetachPolicy takes the rights away. A policy that is not attached, or does not
+// exist, is fine; the target must exist.
 func (e *Engine) DetachPolicy(ctx context.Context, name string, t PolicyTarget) error {
 	return e.do(ctx, func(b *batch) error {
-		if _, err := policy(b, name); err != nil {
+		if err := targetExists(b, t); err != nil {
 			return err
 		}
 		b.detachPolicy(name, t.key())
@@ -77,16 +80,30 @@ func (b *batch) detachPolicy(name, target string) {
 	policiesOfTarget.Delete(b, store.JoinKey(target, name))
 }
 
-// dropPolicies detaches everything from a group that is being deleted.
-func (b *batch) dropPolicies(group muster.GroupName) error {
-	names, err := policiesOf(b, groupTarget(group))
-	for _, name := range names {
-		b.detachPolicy(name, groupTarget(group))
+// dropPolicies detaches everything from a group that is being deleted. Its
+// things lose the policies of the groups above it too.
+func (b *batch) dropPolicies(g muster.Group) error {
+	names, err := policiesOf(b, groupTarget(g.Name))
+	if err != nil {
+		return err
 	}
-	if len(names) > 0 {
+	for _, name := range names {
+		b.detachPolicy(name, groupTarget(g.Name))
+	}
+	above, err := policiesOfAll(b, lineageTargets(g))
+	if len(names)+len(above) > 0 {
 		b.recheckAll()
 	}
 	return err
+}
+
+// lineageTargets returns the keys of a group and of all above it.
+func lineageTargets(g muster.Group) []string {
+	var keys []string
+	for _, name := range g.Lineage() {
+		keys = append(keys, groupTarget(name))
+	}
+	return keys
 }
 
 func (b *batch) recheckTarget(t PolicyTarget) {
@@ -97,11 +114,11 @@ func (b *batch) recheckTarget(t PolicyTarget) {
 	b.recheckCertificate(t.Certificate)
 }
 
-// AttachedPolicies lists the policies of a target by name; recursive adds those
-// of the groups above it.
-func (e *Engine) AttachedPolicies(ctx context.Context, t PolicyTarget, recursive bool, page Page) (PolicyList, error) {
+// AttachedPolicies lists the policies of a target by their creation, newest
+// first unless ascending; recursive adds those of the groups above it.
+func (e *Engine) AttachedPolicies(ctx context.Context, t PolicyTarget, recursive bool, p Page, ascending bool) (PolicyList, error) {
 	var list PolicyList
-	l, err := e.listing(page, "attached policies", t, recursive)
+	l, err := e.listing(p, "attached policies", t, recursive, ascending)
 	if err != nil {
 		return list, err
 	}
@@ -109,38 +126,42 @@ func (e *Engine) AttachedPolicies(ctx context.Context, t PolicyTarget, recursive
 		if err := targetExists(r, t); err != nil {
 			return err
 		}
-		over := []string{t.key()}
+		keys := []string{t.key()}
 		if recursive && t.Group != "" {
-			g, err := groups.Get(r, string(t.Group))
+			g, err := thingGroup(r, t.Group)
 			if err != nil {
 				return err
 			}
-			over = nil
-			for _, up := range g.Lineage() {
-				over = append(over, groupTarget(up))
-			}
+			keys = lineageTargets(g)
 		}
-		names, err := policiesOfAll(r, over)
+		found, err := policiesFor(r, keys)
 		if err != nil {
 			return err
 		}
-		for _, n := range names {
-			if n <= l.after {
-				continue
-			}
-			if len(list.Policies) == l.limit {
-				list.Next = e.pages.seal(l.name, list.Policies[l.limit-1].Name)
-				return nil
-			}
-			p, err := policy(r, n)
-			if err != nil {
-				return err
-			}
-			list.Policies = append(list.Policies, p)
-		}
-		return nil
+		list.Policies, list.Next, err = fill(l, byDate(found, l.after, ascending), func(row store.Row[muster.Policy]) (muster.Policy, bool, error) {
+			return row.Value, true, nil
+		})
+		return err
 	})
 	return list, err
+}
+
+// byDate returns the policies behind after as rows of a list by creation.
+func byDate(all []muster.Policy, after string, ascending bool) iter.Seq2[store.Row[muster.Policy], error] {
+	var rows []store.Row[muster.Policy]
+	for _, p := range all {
+		if key := datedKey(ascending, p.CreatedAt, p.Name, nil); key > after {
+			rows = append(rows, store.Row[muster.Policy]{Key: key, Value: p})
+		}
+	}
+	slices.SortFunc(rows, func(a, b store.Row[muster.Policy]) int { return strings.Compare(a.Key, b.Key) })
+	return func(yield func(store.Row[muster.Policy], error) bool) {
+		for _, row := range rows {
+			if !yield(row, nil) {
+				return
+			}
+		}
+	}
 }
 
 // TargetList is a page of policy targets.
@@ -149,10 +170,11 @@ type TargetList struct {
 	Next string // marker of the next page; empty on the last
 }
 
-// TargetsOfPolicy lists what a policy is attached to.
-func (e *Engine) TargetsOfPolicy(ctx context.Context, name string, p Page) (TargetList, error) {
+// TargetsOfPolicy lists what a policy is attached to, by ARN; certificates
+// leaves out the groups.
+func (e *Engine) TargetsOfPolicy(ctx context.Context, name string, certificates bool, p Page) (TargetList, error) {
 	var list TargetList
-	l, err := e.listing(p, "targets of policy", name)
+	l, err := e.listing(p, "targets of policy", name, certificates)
 	if err != nil {
 		return list, err
 	}
@@ -162,40 +184,64 @@ func (e *Engine) TargetsOfPolicy(ctx context.Context, name string, p Page) (Targ
 		}
 		from, to := store.Under(name)
 		list.ARNs, list.Next, err = fill(l, policyTargets.Scan(r, l.from(from), to), func(row store.Row[link]) (string, bool, error) {
-			return e.o.Account.Named(store.SplitKey(row.Key)[1]), true, nil
+			target := store.SplitKey(row.Key)[1]
+			wanted := !certificates || strings.HasPrefix(target, certificateTarget(""))
+			return e.o.Account.Named(target), wanted, nil
 		})
 		return err
 	})
 	return list, err
 }
 
-// EffectivePolicies returns the policies in force for a certificate that acts
-// as a thing, or as none when thing is empty: its own, and those of every group
-// over the thing (AUTH-61), each once, by name.
-func (e *Engine) EffectivePolicies(ctx context.Context, id muster.CertificateID, thing muster.ThingName) ([]muster.Policy, error) {
+// EffectivePolicies returns the policies in force for a certificate, or for the
+// things of a group, when it acts as a thing, or as none when thing is empty:
+// its own, and those of every group over it (AUTH-61), each once, by name. It
+// fails with NotFound.
+func (e *Engine) EffectivePolicies(ctx context.Context, t PolicyTarget, thing muster.ThingName) ([]muster.Policy, error) {
 	var found []muster.Policy
 	err := e.view(ctx, func(r store.Reader) (err error) {
-		found, err = effectivePolicies(r, id, thing)
+		if t != (PolicyTarget{}) {
+			if err := targetExists(r, t); err != nil {
+				return err
+			}
+		}
+		if thing != "" {
+			if err := mustHaveThing(r, thing); err != nil {
+				return err
+			}
+		}
+		found, err = effectivePolicies(r, t, thing)
 		return err
 	})
 	return found, err
 }
 
-func effectivePolicies(r store.Reader, id muster.CertificateID, thing muster.ThingName) ([]muster.Policy, error) {
-	var over []string
-	if id != "" {
-		over = append(over, certificateTarget(id))
-	}
-	if thing != "" {
-		groups, err := groupsOver(r, thing)
+// effectivePolicies is EffectivePolicies for what is known to exist. The zero
+// target has no policies of its own.
+func effectivePolicies(r store.Reader, t PolicyTarget, thing muster.ThingName) ([]muster.Policy, error) {
+	keys := []string{t.key()}
+	if t.Group != "" {
+		g, err := thingGroup(r, t.Group)
 		if err != nil {
 			return nil, err
 		}
-		for _, g := range groups {
-			over = append(over, groupTarget(g))
+		keys = lineageTargets(g)
+	}
+	if thing != "" {
+		over, err := groupsOver(r, thing)
+		if err != nil {
+			return nil, err
+		}
+		for _, g := range over {
+			keys = append(keys, groupTarget(g))
 		}
 	}
-	names, err := policiesOfAll(r, over)
+	return policiesFor(r, keys)
+}
+
+// policiesFor returns the policies of several targets, by name, each once.
+func policiesFor(r store.Reader, keys []string) ([]muster.Policy, error) {
+	names, err := policiesOfAll(r, keys)
 	if err != nil {
 		return nil, err
 	}
@@ -212,10 +258,10 @@ func effectivePolicies(r store.Reader, id muster.CertificateID, thing muster.Thi
 
 // policiesOfAll returns the names of the policies of several targets, sorted,
 // each once.
-func policiesOfAll(r store.Reader, targets []string) ([]string, error) {
+func policiesOfAll(r store.Reader, keys []string) ([]string, error) {
 	var all []string
-	for _, t := range targets {
-		names, err := policiesOf(r, t)
+	for _, key := range keys {
+		names, err := policiesOf(r, key)
 		if err != nil {
 			return nil, err
 		}

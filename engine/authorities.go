@@ -103,12 +103,19 @@ type CAList struct {
 	Next string // marker of the next page; empty on the last
 }
 
-// CAs lists the registered CAs by creation, newest first unless ascending.
-func (e *Engine) CAs(ctx context.Context, p Page, ascending bool) (list CAList, err error) {
-	list.CAs, list.Next, err = datedPage(ctx, e, authoritiesByDate, p, ascending, func(r store.Reader, id string) (muster.CA, error) {
-		return authority(r, muster.CertificateID(id))
-	})
+// CAs lists the registered CAs by creation, newest first unless ascending; with
+// a template those that name it only.
+func (e *Engine) CAs(ctx context.Context, template string, p Page, ascending bool) (list CAList, err error) {
+	d := datedList[muster.CA]{table: authoritiesByDate, filter: template, read: readCA}
+	if template != "" {
+		d.pick = func(ca muster.CA) bool { return ca.TemplateName == template }
+	}
+	list.CAs, list.Next, err = d.page(ctx, e, p, ascending)
 	return list, err
+}
+
+func readCA(r store.Reader, id string) (muster.CA, error) {
+	return authority(r, muster.CertificateID(id))
 }
 
 // RegistrationCode returns the code that proves possession of a CA's key; it

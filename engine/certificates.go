@@ -10,21 +10,21 @@ import (
 // AddCertificate takes a certificate into the registry, issued here or
 // registered (identity-and-auth.md section A.3). The caller has read and
 // checked its text; CreatedAt, UpdatedAt, Version and GenerationID are filled
-// in. One that is known fails with AlreadyExists.
+// in. One that is known fails with AlreadyExists, and one of a CA that is not
+// active with CertificateState (AUTH-28).
 func (e *Engine) AddCertificate(ctx context.Context, c muster.Certificate) (muster.Certificate, error) {
 	err := e.do(ctx, func(b *batch) error {
-		if old, err := certificates.Has(b, string(c.ID)); err != nil {
+		if err := e.mustBeNew(b, c.ID); err != nil {
 			return err
-		} else if old {
-			return e.certificateExists("cert", c.ID)
 		}
 		if c.CA != "" {
-			if ok, err := authorities.Has(b, string(c.CA)); err != nil {
+			ca, err := authority(b, c.CA)
+			if err != nil {
 				return err
-			} else if !ok {
-				return noCA(c.CA)
 			}
-
+			if !ca.Active {
+				return muster.Errorf(muster.CertificateState, "CA certificate %s is not active", c.CA)
+			}
 		}
 		c.CreatedAt, c.UpdatedAt, c.Version, c.GenerationID = b.now, b.now, 1, e.o.NewID()
 		certificates.Put(b, string(c.ID), c)
@@ -36,6 +36,20 @@ func (e *Engine) AddCertificate(ctx context.Context, c muster.Certificate) (must
 		return nil
 	})
 	return c, err
+}
+
+// NewCertificate fails with AlreadyExists when a certificate is known. It is
+// asked before the questions that cost more; AddCertificate asks again.
+func (e *Engine) NewCertificate(ctx context.Context, id muster.CertificateID) error {
+	return e.view(ctx, func(r store.Reader) error { return e.mustBeNew(r, id) })
+}
+
+func (e *Engine) mustBeNew(r store.Reader, id muster.CertificateID) error {
+	known, err := certificates.Has(r, string(id))
+	if err == nil && known {
+		err = e.certificateExists("cert", id)
+	}
+	return err
 }
 
 // Certificate returns one certificate.
@@ -112,7 +126,8 @@ type CertificateList struct {
 // Certificates lists all certificates by creation, newest first unless
 // ascending.
 func (e *Engine) Certificates(ctx context.Context, p Page, ascending bool) (list CertificateList, err error) {
-	list.Certificates, list.Next, err = datedPage(ctx, e, certificatesByDate, p, ascending, readCertificate)
+	d := datedList[muster.Certificate]{table: certificatesByDate, read: readCertificate}
+	list.Certificates, list.Next, err = d.page(ctx, e, p, ascending)
 	return list, err
 }
 
@@ -123,7 +138,8 @@ func (e *Engine) CertificatesOfCA(ctx context.Context, ca muster.CertificateID, 
 	if _, err := e.CA(ctx, ca); err != nil {
 		return list, err
 	}
-	list.Certificates, list.Next, err = datedPage(ctx, e, certificatesOfCA, p, ascending, readCertificate, string(ca))
+	d := datedList[muster.Certificate]{table: certificatesOfCA, owner: []string{string(ca)}, read: readCertificate}
+	list.Certificates, list.Next, err = d.page(ctx, e, p, ascending)
 	return list, err
 }
 

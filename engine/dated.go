@@ -36,11 +36,20 @@ func datedPrefix(ascending bool, owner []string) []string {
 	return append([]string{"d"}, owner...)
 }
 
-// datedPage reads one page of a dated table, each id through read, and returns
-// the token of the next.
-func datedPage[T any](ctx context.Context, e *Engine, t store.Of[link], p Page, ascending bool, read func(store.Reader, string) (T, error), owner ...string) ([]T, string, error) {
-	prefix := datedPrefix(ascending, owner)
-	l, err := e.listing(p, t.Table, prefix)
+// datedList is a list by creation.
+type datedList[T any] struct {
+	table  store.Of[link]
+	owner  []string // of the rows; none for all
+	read   func(r store.Reader, id string) (T, error)
+	filter string       // what pick depends on
+	pick   func(T) bool // nil picks all
+}
+
+// page reads one page, newest first unless ascending, and returns the token of
+// the next.
+func (d datedList[T]) page(ctx context.Context, e *Engine, p Page, ascending bool) ([]T, string, error) {
+	prefix := datedPrefix(ascending, d.owner)
+	l, err := e.listing(p, d.table.Table, prefix, d.filter)
 	if err != nil {
 		return nil, "", err
 	}
@@ -48,10 +57,10 @@ func datedPage[T any](ctx context.Context, e *Engine, t store.Of[link], p Page, 
 	var next string
 	err = e.view(ctx, func(r store.Reader) error {
 		from, to := store.Under(prefix...)
-		page, next, err = fill(l, t.Scan(r, l.from(from), to), func(row store.Row[link]) (T, bool, error) {
+		page, next, err = fill(l, d.table.Scan(r, l.from(from), to), func(row store.Row[link]) (T, bool, error) {
 			parts := store.SplitKey(row.Key)
-			v, err := read(r, parts[len(parts)-1])
-			return v, true, err
+			v, err := d.read(r, parts[len(parts)-1])
+			return v, d.pick == nil || d.pick(v), err
 		})
 		return err
 	})

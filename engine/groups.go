@@ -130,7 +130,7 @@ func (e *Engine) DeleteThingGroup(ctx context.Context, name muster.GroupName, ex
 			below.Delete(b, belowKey(above, levels, name))
 		}
 		b.putTags(kindGroup, string(name), nil)
-		if err := b.dropPolicies(name); err != nil {
+		if err := b.dropPolicies(*g); err != nil {
 			return err
 		}
 		leaving.Put(b, g.ID, departure{Lineage: g.Lineage()})

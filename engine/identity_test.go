@@ -48,7 +48,7 @@ func TestAUTH32ACertificateIsDeletedOnlyWhenNothingNeedsIt(t *testing.T) {
 	}
 	_, err := env.Certificate(ctx, "c1")
 	wantKind(t, "Certificate after deletion", err, muster.NotFound)
-	if list, err := env.TargetsOfPolicy(ctx, "p", Page{}); err != nil || len(list.ARNs) != 0 {
+	if list, err := env.TargetsOfPolicy(ctx, "p", false, Page{}); err != nil || len(list.ARNs) != 0 {
 		t.Errorf("the policy is still attached to %v, %v", list.ARNs, err)
 	}
 }
@@ -125,7 +125,7 @@ func TestAUTH61EffectivePolicies(t *testing.T) {
 	env.policy("of-all", PolicyTarget{Group: "all"}, PolicyTarget{Certificate: "c1"})
 	env.policy("nobody's")
 	names := func(thing muster.ThingName) string {
-		found, err := env.EffectivePolicies(t.Context(), "c1", thing)
+		found, err := env.EffectivePolicies(t.Context(), PolicyTarget{Certificate: "c1"}, thing)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -141,7 +141,7 @@ func TestAUTH61EffectivePolicies(t *testing.T) {
 	if got, want := names(""), "of-all own "; got != want {
 		t.Errorf("as no thing: %s, want %s", got, want)
 	}
-	list, err := env.AttachedPolicies(t.Context(), PolicyTarget{Group: "north"}, true, Page{})
+	list, err := env.AttachedPolicies(t.Context(), PolicyTarget{Group: "north"}, true, Page{}, false)
 	if err != nil || len(list.Policies) != 2 {
 		t.Errorf("attached to north, recursively: %+v, %v", list.Policies, err)
 	}

@@ -74,7 +74,8 @@ type PolicyList struct {
 
 // Policies lists all policies by creation, newest first unless ascending.
 func (e *Engine) Policies(ctx context.Context, p Page, ascending bool) (list PolicyList, err error) {
-	list.Policies, list.Next, err = datedPage(ctx, e, policiesByDate, p, ascending, policy)
+	d := datedList[muster.Policy]{table: policiesByDate, read: policy}
+	list.Policies, list.Next, err = d.page(ctx, e, p, ascending)
 	return list, err
 }
 

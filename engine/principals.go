@@ -133,7 +133,7 @@ func (e *Engine) Grounds(ctx context.Context, id muster.CertificateID, clientID 
 				return err
 			}
 		}
-		g.Policies, err = effectivePolicies(r, id, muster.ThingName(thing))
+		g.Policies, err = effectivePolicies(r, PolicyTarget{Certificate: id}, muster.ThingName(thing))
 		return err
 	})
 	return g, err
