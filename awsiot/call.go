@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/muster-iot/muster"
@@ -75,15 +76,26 @@ func (s *Server) end(c *call, r *http.Request, status int) {
 		attrs = append(attrs, slog.String("access_key", c.key))
 	}
 	for _, label := range c.request.Labels {
-		attrs = append(attrs, slog.String(label.Name, label.Value))
+		attrs = append(attrs, slog.String(label.Name, clip(label.Value)))
 	}
 	level := slog.LevelInfo
 	if c.err != nil {
-		attrs = append(attrs, slog.String("error", c.err.Error()))
+		text := clip(c.err.Error())
 		fault := status >= http.StatusInternalServerError && status != http.StatusNotImplemented
 		if fault && !errors.Is(c.err, context.Canceled) { // a client that went away is none
-			level = slog.LevelError
+			level, text = slog.LevelError, c.err.Error()
 		}
+		attrs = append(attrs, slog.String("error", text))
 	}
 	s.o.Log.LogAttrs(r.Context(), level, "request", attrs...)
+}
+
+// clipMax bounds how much of a caller's own text the log repeats.
+const clipMax = 512
+
+func clip(s string) string {
+	if len(s) <= clipMax {
+		return s
+	}
+	return strings.ToValidUTF8(s[:clipMax], "") + "…"
 }

@@ -214,11 +214,17 @@ func TestTheLogTellsTheStoryWithoutSecrets(t *testing.T) {
 			t.Errorf("the log of what the data plane answered is %s, want it to hold %s", log.String(), part)
 		}
 	}
+	log.Reset()
+	env.server.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/jobs/"+strings.Repeat("x", 10_000), nil))
+	if log.Len() > 2_000 {
+		t.Errorf("a long name makes a log entry of %d bytes", log.Len())
+	}
 	want := []observed{
 		{"control", "DescribeJobExecution", "ResourceNotFoundException"},
 		{"control", "ListJobs", "ok"},
 		{"control", "unknown", "UnknownOperationException"},
 		{"data", "GetPendingJobExecutions", "MissingAuthenticationTokenException"},
+		{"control", "DescribeJob", "MissingAuthenticationTokenException"},
 	}
 	if len(seen) != len(want) {
 		t.Fatalf("observed %v, want %v", seen, want)
