@@ -20,32 +20,36 @@ const module = "github.com/muster-iot/muster"
 // inward (docs/ARCHITECTURE.md). "x/..." stands for x and everything below it;
 // "." is the root package, the nouns and rules.
 var mayImport = map[string][]string{
-	".":               {},
-	"iotpolicy":       {"."},
-	"rollout":         {"."},
-	"store":           {"."},
-	"store/storetest": {".", "store"},
-	"store/...":       {".", "store", "store/internal/..."},
-	"engine":          {".", "rollout", "store"},
-	"scheduler":       {".", "engine"},
-	"gateway/...":     {"gateway/..."}, // has never heard of a job
-	"sigv4":           {},
-	"identity":        {".", "identity/ca", "iotpolicy", "sigv4", "store"},
-	"identity/ca":     {".", "sigv4"},
-	"awsiot/wire":     {},
-	"awsiot/...":      {".", "awsiot/...", "engine", "identity/...", "sigv4"},
-	"dataplane":       {".", "awsiot/...", "engine", "gateway", "identity/...", "sigv4"},
-	"metrics":         {".", "engine", "gateway"},
-	"device":          {"sigv4"}, // the public contract and nothing of the server
-	"fleet":           {"device", "sigv4"},
-	"cmd/...":         {"..."},
-	"internal/...":    {"..."},
+	".":                    {},
+	"iotpolicy":            {"."},
+	"rollout":              {"."},
+	"store":                {"."},
+	"store/storetest":      {".", "store"},
+	"store/...":            {".", "store", "store/internal/..."},
+	"engine":               {".", "rollout", "store"},
+	"scheduler":            {".", "engine"},
+	"gateway/...":          {"gateway/..."}, // has never heard of a job
+	"sigv4":                {},
+	"identity":             {".", "identity/ca", "iotpolicy", "sigv4", "store"},
+	"identity/ca":          {".", "sigv4"},
+	"authority":            {".", "engine", "gateway", "identity/...", "iotpolicy"},
+	"awsiot/wire":          {},
+	"awsiot/wire/wiretest": {"awsiot/wire", "internal/wiregen/model"},
+	"awsiot/...":           {".", "awsiot/...", "engine", "identity/...", "iotpolicy", "sigv4"},
+	"dataplane":            {".", "awsiot/...", "engine", "gateway", "identity/...", "iotpolicy", "sigv4", "store"},
+	"sessionstore":         {"gateway", "store"},
+	"metrics":              {".", "engine", "gateway"},
+	"device":               {"sigv4"}, // the public contract and nothing of the server
+	"fleet":                {"device", "sigv4"},
+	"cmd/...":              {"..."},
+	"internal/...":         {"..."},
 }
 
 // importers names, for each outside library, the packages that may import it.
 // Tests may import what they like.
 var importers = map[string][]string{
 	"github.com/cockroachdb/pebble/v2":    {"store/pebblestore"},
+	"github.com/eclipse/paho.golang":      {"device"},
 	"github.com/prometheus/client_golang": {"metrics"},
 	"github.com/tidwall/btree":            {"store/memstore"},
 	"golang.org/x/sync":                   {"cmd/muster"},
