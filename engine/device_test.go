@@ -146,3 +146,29 @@ func TestAnEmptySnapshotIsComplete(t *testing.T) {
 		t.Errorf("the job is %s, want COMPLETED", got)
 	}
 }
+
+func TestARolloutEndsWhenItsGroupIsGone(t *testing.T) {
+	env := newEnv(t)
+	env.thing("a")
+	env.group("all", "a")
+	in := NewJob{ID: "job1", Document: "{}", Targets: []muster.Target{{Group: true, Name: "all"}}}
+	if _, err := env.CreateJob(t.Context(), in); err != nil {
+		t.Fatal(err)
+	}
+	if err := env.DeleteThingGroup(t.Context(), "all", nil); err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		agenda, err := env.Work(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !agenda.More {
+			if got := env.jobStatus("job1"); got != muster.JobCompleted {
+				t.Errorf("the job is %s, want COMPLETED: it reached nobody", got)
+			}
+			return
+		}
+	}
+	t.Fatal("the rollout goes on for ever")
+}

@@ -34,7 +34,10 @@ func newEnvOn(t *testing.T, s store.Store, o Options) *env {
 	t.Helper()
 	env := &env{t: t, store: s, now: testEpoch}
 	o.Store, o.Account = s, muster.Account{ID: "000000000000", Region: "us-east-1"}
-	o.Now, o.Notify = env.clock, env.record
+	o.Now = env.clock
+	if o.Notify == nil {
+		o.Notify = env.record
+	}
 	env.Engine = New(o)
 	ctx, cancel := context.WithCancel(context.Background())
 	stopped := make(chan error, 1)
@@ -108,7 +111,7 @@ func (env *env) told() []string {
 // settleDown does the background work that is due.
 func (env *env) settleDown() {
 	env.t.Helper()
-	for {
+	for range 10_000 {
 		agenda, err := env.Work(env.t.Context())
 		if err != nil {
 			env.t.Fatalf("Work: %v", err)
@@ -117,6 +120,7 @@ func (env *env) settleDown() {
 			return
 		}
 	}
+	env.t.Fatal("the background work never ends")
 }
 
 func (env *env) thing(names ...string) {

@@ -203,7 +203,8 @@ func belowKey(above muster.GroupName, levels int, g muster.GroupName) string {
 
 // groupBelow returns the group that follows current in the hierarchy under
 // root, itself first: level by level, by name in each. It is "" at the end.
-// When current is not under root any more it begins again at root.
+// When current is not under root any more it begins again at root, and when root
+// itself is gone that is the end.
 func groupBelow(r store.Reader, root, current string) (string, error) {
 	g, err := groups.Get(r, current)
 	if err != nil {
@@ -213,7 +214,10 @@ func groupBelow(r store.Reader, root, current string) (string, error) {
 		g = &muster.Group{}
 	}
 	levels := slices.Index(g.Lineage(), muster.GroupName(root))
-	if levels < 0 {
+	switch {
+	case levels < 0 && current == root:
+		return "", nil
+	case levels < 0:
 		return root, nil
 	}
 	_, to := store.Under(root)
