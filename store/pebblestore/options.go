@@ -26,7 +26,7 @@ type Options struct {
 	CacheBytes    int64            // for blocks read from disk; zero for the default
 	MemTableBytes int              // of new writes before they are flushed; zero for the default
 	Logger        *slog.Logger     // nil for silence
-	OnCommit      func(Commit)     // called once for each commit that a caller saw durable; may be nil
+	OnCommit      func(Commit)     // called from any goroutine, once for each commit seen durable; may be nil
 	Now           func() time.Time // measures Commit.Sync; may be nil
 }
 
