@@ -8,12 +8,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/url"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/eclipse/paho.golang/autopaho"
+	"github.com/eclipse/paho.golang/packets"
 	"github.com/eclipse/paho.golang/paho"
 )
 
@@ -32,7 +34,9 @@ type MQTTOptions struct {
 	// Backoff returns the pause before reconnection attempt n, from 0; nil
 	// means up to 1 second, growing to 2 minutes.
 	Backoff func(n int) time.Duration
-	Log     *slog.Logger // nil discards
+	// Dial opens the network connection; nil means as Endpoint says.
+	Dial func(ctx context.Context) (net.Conn, error)
+	Log  *slog.Logger // nil discards
 }
 
 const (
@@ -69,7 +73,7 @@ func ConnectMQTT(ctx context.Context, o MQTTOptions) (*Client, error) {
 		up: make(chan struct{}), down: closedChan(), changed: make(chan struct{}), closed: make(chan struct{}),
 		waiting: map[string]chan mqttReply{},
 	}
-	connection, err := autopaho.NewConnection(context.Background(), autopaho.ClientConfig{
+	config := autopaho.ClientConfig{
 		ServerUrls:                    []*url.URL{endpoint},
 		TlsCfg:                        o.TLS,
 		KeepAlive:                     uint16(o.KeepAlive / time.Second),
@@ -84,11 +88,14 @@ func ConnectMQTT(ctx context.Context, o MQTTOptions) (*Client, error) {
 			PacketTimeout:     o.Timeout,
 			OnPublishReceived: []func(paho.PublishReceived) (bool, error){w.received},
 		},
-	})
+	}
+	if o.Dial != nil {
+		config.AttemptConnection = w.dial
+	}
+	w.connection, err = autopaho.NewConnection(context.Background(), config)
 	if err != nil {
 		return nil, fmt.Errorf("device: %w", err)
 	}
-	w.connection = connection
 	if err := w.awaitUp(ctx); err != nil {
 		w.close()
 		return nil, err
@@ -117,6 +124,17 @@ type mqttWire struct {
 type mqttReply struct {
 	accepted bool
 	payload  []byte
+}
+
+// dial opens a connection by the user's own means.
+func (w *mqttWire) dial(ctx context.Context, _ autopaho.ClientConfig, _ *url.URL) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, w.o.Timeout)
+	defer cancel()
+	c, err := w.o.Dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return packets.NewThreadSafeConn(c), nil
 }
 
 // subscribe asks for all that the thing may be told, then lets requests go.
