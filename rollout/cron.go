@@ -66,8 +66,7 @@ func (c *Cron) After(t muster.Instant) (muster.Instant, bool) {
 		if m > month {
 			month, day, hour, mins = m, 1, 0, 0
 		}
-		days := c.daysOf(yearMin+year, time.Month(month))
-		d := days.from(day)
+		d := c.dayFrom(yearMin+year, time.Month(month), day)
 		if d < 0 {
 			month, day, hour, mins = month+1, 1, 0, 0
 			continue
@@ -90,43 +89,49 @@ func (c *Cron) After(t muster.Instant) (muster.Instant, bool) {
 	}
 }
 
-// daysOf returns the days of a month on which c occurs.
-func (c *Cron) daysOf(year int, month time.Month) numbers {
+// dayFrom returns the first day of a month, from day on, on which c occurs, or
+// -1.
+func (c *Cron) dayFrom(year int, month time.Month, day int) int {
 	first := int(time.Date(year, month, 1, 0, 0, 0, 0, time.UTC).Weekday())
 	length := time.Date(year, month+1, 0, 0, 0, 0, 0, time.UTC).Day()
 	weekday := func(day int) int { return (first+day-1)%7 + 1 }
+	for ; day <= length; day++ {
+		if c.days.have(day, length, weekday) || c.week.have(day, length, weekday(day)) {
+			return day
+		}
+	}
+	return -1
+}
 
-	var days numbers
-	for day := 1; day <= length; day++ {
-		w := weekday(day)
-		if c.days.on.has(day) || c.week.on.has(w) || c.week.nth[(day+6)/7].has(w) || (day > length-7 && c.week.last.has(w)) {
-			days.add(day)
+func (d *monthDays) have(day, length int, weekday func(int) int) bool {
+	if d.on.has(day) || (d.last && day == length) ||
+		(d.lastWeekday && day == nearestWeekday(length, weekday(length), length)) {
+		return true
+	}
+	for n := d.nearest.from(1); n > 0 && n <= length; n = d.nearest.from(n + 1) {
+		if day == nearestWeekday(n, weekday(n), length) {
+			return true
 		}
-		if c.days.nearest.has(day) {
-			days.add(nearestWeekday(day, w, length))
-		}
 	}
-	if c.days.last {
-		days.add(length)
-	}
-	if c.days.lastWeekday {
-		days.add(nearestWeekday(length, weekday(length), length))
-	}
-	return days
+	return false
+}
+
+func (d *weekDays) have(day, length, weekday int) bool {
+	return d.on.has(weekday) || d.nth[(day+6)/7].has(weekday) || (day > length-7 && d.last.has(weekday))
 }
 
 // nearestWeekday returns the day from Monday to Friday that is nearest to day,
-// a w, in a month of that length.
-func nearestWeekday(day, w, length int) int {
+// in a month of that length.
+func nearestWeekday(day, weekday, length int) int {
 	const sunday, saturday = 1, 7
 	switch {
-	case w == saturday && day == 1:
+	case weekday == saturday && day == 1:
 		return day + 2
-	case w == saturday:
+	case weekday == saturday:
 		return day - 1
-	case w == sunday && day == length:
+	case weekday == sunday && day == length:
 		return day - 2
-	case w == sunday:
+	case weekday == sunday:
 		return day + 1
 	}
 	return day

@@ -15,6 +15,7 @@ type field struct {
 	name     string
 	min, max int
 	words    []string // names of the values from min on, if they have any
+	optional bool     // may be ?
 	stepless bool     // start/step is not allowed
 	linear   bool     // a range may not run over the end, as FRI-MON does
 }
@@ -22,10 +23,10 @@ type field struct {
 var (
 	minuteField = field{name: "minutes", min: 0, max: 59}
 	hourField   = field{name: "hours", min: 0, max: 23}
-	dayField    = field{name: "day-of-month", min: 1, max: 31}
+	dayField    = field{name: "day-of-month", min: 1, max: 31, optional: true}
 	monthField  = field{name: "month", min: 1, max: 12, words: []string{
 		"JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"}}
-	weekField = field{name: "day-of-week", min: 1, max: 7, stepless: true, words: []string{
+	weekField = field{name: "day-of-week", min: 1, max: 7, optional: true, stepless: true, words: []string{
 		"SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"}}
 	yearField = field{name: "year", min: yearMin, max: yearMax, linear: true}
 )
@@ -59,8 +60,11 @@ func ParseCron(text string) (Cron, error) {
 		{weekField, c.week.read},
 		{yearField, func(s string) bool { return yearField.read(s, func(y int) { c.years.add(y - yearMin) }) }},
 	} {
+		if f.optional && fields[i] == "?" {
+			continue
+		}
 		for item := range strings.SplitSeq(fields[i], ",") {
-			if fields[i] != "?" && !f.read(item) {
+			if !f.read(item) {
 				return Cron{}, muster.Errorf(muster.Invalid, "%q: the %s field cannot have %q", text, f.name, item)
 			}
 		}

@@ -66,7 +66,7 @@ func (t Timetable) At(now muster.Instant) State {
 	case len(t.windows) == 0:
 		return State{Open, t.end}
 	}
-	for s := range spans(t.windows, t.start, now) {
+	for s := range spans(t.windows, t.start, now, nowMax) {
 		if s.start <= now {
 			return State{Open, t.orEnd(s.end)}
 		}
@@ -84,7 +84,7 @@ func (t Timetable) Upcoming(now muster.Instant, n int) []muster.Instant {
 		return nil
 	}
 	var starts []muster.Instant
-	for s := range spans(t.windows, t.start, now) {
+	for s := range spans(t.windows, t.start, now, upcomingMax) {
 		if len(starts) == n || (t.end != 0 && s.start >= t.end) {
 			break
 		}

@@ -15,10 +15,13 @@ const windowMinutesMax = 1430
 // looked at whenever the job is.
 const windowsMax = 100
 
-// mergedMax bounds the occurrences that make up one span, so that windows which
-// never close are not followed to the end of time. They begin in different
-// minutes, so this many reach past the longest window.
-const mergedMax = windowMinutesMax + 10
+// Windows may never close: these bound how many occurrences, one after the
+// other, are followed to the end of a span. nowMax is plenty for windows that
+// do close; upcomingMax is a week of minutes.
+const (
+	nowMax      = 100
+	upcomingMax = 7 * 24 * 60
+)
 
 // never is later than every occurrence.
 const never = muster.Instant(math.MaxInt64)
@@ -56,8 +59,9 @@ type span struct {
 
 // spans yields, in order, the spans that end after now, up to one that is cut.
 // The first may have begun before the start that it shows; no occurrence that
-// begins before earliest counts. Windows that overlap or touch are one span.
-func spans(windows []window, earliest, now muster.Instant) iter.Seq[span] {
+// begins before earliest counts. Windows that overlap or touch are one span, of
+// at most limit occurrences.
+func spans(windows []window, earliest, now muster.Instant, limit int) iter.Seq[span] {
 	return func(yield func(span) bool) {
 		next := make([]muster.Instant, len(windows)) // of each window, its occurrence to look at
 		for i, w := range windows {
@@ -66,7 +70,7 @@ func spans(windows []window, earliest, now muster.Instant) iter.Seq[span] {
 		s, merged := span{}, 0
 		for {
 			o := occurrence(windows, next)
-			if merged > 0 && o.start <= s.end && merged < mergedMax {
+			if merged > 0 && o.start <= s.end && merged < limit {
 				s.end = max(s.end, o.end)
 				merged++
 				continue
