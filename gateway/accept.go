@@ -17,9 +17,9 @@ const (
 // tcpKeepAlive finds peers that vanished below MQTT (MQ-18).
 var tcpKeepAlive = net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 15 * time.Second, Count: 4}
 
-// accept calls handle with each connection that comes in on l until ctx ends. It survives every error but a closed
-// listener: out of file descriptors is a state, not the end.
-func accept(ctx context.Context, l net.Listener, log *slog.Logger, handle func(net.Conn)) error {
+// Accept calls handle with each connection that comes in on l until ctx ends; then it closes l and returns nil. It
+// survives every error but a closed listener: out of file descriptors is a state, not the end.
+func Accept(ctx context.Context, l net.Listener, log *slog.Logger, handle func(net.Conn)) error {
 	stop := context.AfterFunc(ctx, func() { l.Close() })
 	defer stop()
 	pause := acceptPauseMin

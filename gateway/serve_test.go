@@ -80,7 +80,7 @@ func TestServeSurvivesFileDescriptorExhaustion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &exhausted{failures: 100}
 		start := time.Now()
-		err := accept(t.Context(), l, quiet, func(net.Conn) {})
+		err := Accept(t.Context(), l, quiet, func(net.Conn) {})
 		if !errors.Is(err, net.ErrClosed) || l.failures != 0 {
 			t.Errorf("accept returned %v with %d failures to come, want it to go on until the listener is closed", err, l.failures)
 		}

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -120,9 +121,19 @@ func (s *Server) drain() {
 // Serve accepts MQTT connections on l, without TLS, until ctx ends; then it closes l and returns nil. Running
 // out of file descriptors delays it and does not stop it.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	return accept(ctx, l, s.log, func(c net.Conn) {
+	return Accept(ctx, l, s.log, func(c net.Conn) {
 		go s.ServeConn(c, Peer{Addr: c.RemoteAddr().String(), Transport: "tcp"})
 	})
+}
+
+// ServeTLS serves one connection whose TLS handshake is done, as a door hands it on.
+func (s *Server) ServeTLS(c *tls.Conn) {
+	state := c.ConnectionState()
+	p := Peer{Addr: c.RemoteAddr().String(), Transport: "tls", ServerName: state.ServerName}
+	if len(state.PeerCertificates) > 0 {
+		p.Certificate = state.PeerCertificates[0].Raw
+	}
+	s.ServeConn(c, p)
 }
 
 // ServeConn serves one connection, already authenticated as far as p says, until it ends. It closes nc.

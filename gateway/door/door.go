@@ -1,0 +1,270 @@
+// Package door is the TLS front of the listeners: it shakes hands, decides by ALPN what a connection is for, and hands it on
+// (identity-and-auth.md sections 0 and A.1). It neither knows nor decides who a client is: a certificate is asked for where
+// the listener needs one and possession of its key is proven, no more.
+package door
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/muster-iot/muster/gateway"
+)
+
+// Kind is what a listener is for.
+type Kind byte
+
+const (
+	MQTTS  Kind = iota // MQTT with client certificates (8883)
+	HTTPS              // HTTPS with client certificates (8443)
+	Shared             // everything, told apart by ALPN (443)
+)
+
+// ALPN names.
+const (
+	alpnMQTT = "x-amzn-mqtt-ca" // MQTT with a client certificate
+	alpnHTTP = "x-amzn-http-ca" // HTTPS with a client certificate
+	alpnWeb  = "http/1.1"       // HTTPS without
+	alpnUser = "mqtt"           // MQTT with a custom authoriser, which we do not have
+)
+
+// Options are the parts of a Door. Certificates, MQTT and HTTPS are required as far as connections for them come.
+type Options struct {
+	// Certificates returns the server's certificates now, the preferred first. The first that the client can verify is
+	// used, so that an RSA one may stand behind an ECDSA one.
+	Certificates func() []tls.Certificate
+	MQTT         func(*tls.Conn) // serves one MQTT connection until it ends
+	HTTPS        func(*tls.Conn) // likewise; see Queue for a net/http server
+
+	HandshakeTimeout time.Duration // from accept to the end of the handshake; 10 s
+	AtOnce           int           // handshakes being computed or waiting for the client's part; 1,024
+	Waiting          int           // accepted connections before the end of their handshake; 16,384; more are closed at once
+	OldDevices       bool          // also offer RSA key exchange to TLS 1.2 clients (AUTH-10)
+	Log              *slog.Logger  // nil discards
+}
+
+// Door is one set of rules for any number of listeners.
+type Door struct {
+	o     Options
+	log   *slog.Logger
+	slots chan struct{}
+
+	outer   *tls.Config // picks the one to use; session tickets hang on it
+	configs sync.Map    // of *tls.Config by choice
+
+	waiting  atomic.Int64
+	shed     atomic.Uint64
+	failed   atomic.Uint64
+	finished atomic.Uint64
+}
+
+// Stats are the counters of a Door.
+type Stats struct {
+	Waiting    int64  // connections before the end of their handshake now
+	Handshakes uint64 // that succeeded
+	Failed     uint64 // handshakes that failed or took too long
+	Shed       uint64 // connections closed unseen because too many waited
+}
+
+// New returns a door.
+func New(o Options) (*Door, error) {
+	if o.Certificates == nil {
+		return nil, errors.New("door: no Certificates")
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	o.HandshakeTimeout = cmp.Or(o.HandshakeTimeout, 10*time.Second)
+	o.AtOnce = cmp.Or(o.AtOnce, 1024)
+	o.Waiting = cmp.Or(o.Waiting, 16384)
+	d := &Door{o: o, log: o.Log, slots: make(chan struct{}, o.AtOnce)}
+	d.outer = &tls.Config{GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		return hello.Context().Value(handshakeKey{}).(*handshake).config(hello)
+	}}
+	return d, nil
+}
+
+// Stats returns the counters as of now.
+func (d *Door) Stats() Stats {
+	return Stats{d.waiting.Load(), d.finished.Load(), d.failed.Load(), d.shed.Load()}
+}
+
+// Serve accepts connections of the given kind on l until ctx ends, then closes l and returns nil once all handshakes under
+// way are over.
+func (d *Door) Serve(ctx context.Context, l net.Listener, k Kind) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var shaking sync.WaitGroup
+	defer shaking.Wait()
+	defer cancel()
+	return gateway.Accept(ctx, l, d.log, func(c net.Conn) {
+		if d.waiting.Add(1) > int64(d.o.Waiting) {
+			d.waiting.Add(-1)
+			d.shed.Add(1)
+			c.Close()
+			return
+		}
+		shaking.Go(func() {
+			defer d.waiting.Add(-1)
+			d.shake(ctx, c, k)
+		})
+	})
+}
+
+// shake does the handshake and starts serving.
+func (d *Door) shake(ctx context.Context, raw net.Conn, k Kind) {
+	ctx, cancel := context.WithTimeout(ctx, d.o.HandshakeTimeout)
+	defer cancel()
+	h := &handshake{door: d, kind: k}
+	c := tls.Server(raw, d.outer)
+	err := c.HandshakeContext(context.WithValue(ctx, handshakeKey{}, h))
+	h.release()
+	if err != nil {
+		d.failed.Add(1)
+		d.log.Debug("handshake failed", "peer", raw.RemoteAddr().String(), "err", err)
+		raw.Close()
+		return
+	}
+	d.finished.Add(1)
+	// On a goroutine of its own: the handshake has made the stack of this one large.
+	if h.purpose == toMQTT {
+		go d.o.MQTT(c)
+	} else {
+		go d.o.HTTPS(c)
+	}
+}
+
+// handshakeKey is where a handshake travels in its context.
+type handshakeKey struct{}
+
+// handshake is one handshake under way.
+type handshake struct {
+	door    *Door
+	kind    Kind
+	slot    bool
+	purpose purpose
+}
+
+// config is called when the client's first message is there. Only from here on a handshake costs much, so only now it needs one of
+// the slots, which are given in the order of asking.
+func (h *handshake) config(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+	choice, err := choose(h.kind, hello.SupportedProtos)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case h.door.slots <- struct{}{}:
+		h.slot = true
+	case <-hello.Context().Done():
+		return nil, hello.Context().Err()
+	}
+	h.purpose = choice.purpose
+	config, ok := h.door.configs.Load(choice)
+	if !ok {
+		config, _ = h.door.configs.LoadOrStore(choice, h.door.config(choice))
+	}
+	return config.(*tls.Config), nil
+}
+
+func (h *handshake) release() {
+	if h.slot {
+		<-h.door.slots
+	}
+}
+
+// purpose is what a connection turns out to be for.
+type purpose byte
+
+const (
+	toMQTT purpose = iota
+	toHTTPS
+)
+
+// choice is what a listener makes of the protocols a client offers.
+type choice struct {
+	purpose     purpose
+	certificate bool   // the client needs one
+	protocol    string // ALPN answer; empty for none
+}
+
+// choose decides by the listener and the client's ALPN list. A name that is not known never ends a handshake: it is not
+// answered (AUTH-2).
+func choose(k Kind, offered []string) (choice, error) {
+	has := func(name string) bool { return slices.Contains(offered, name) }
+	first := func(names ...string) string {
+		for _, name := range names {
+			if has(name) {
+				return name
+			}
+		}
+		return ""
+	}
+	switch k {
+	case MQTTS:
+		return choice{toMQTT, true, first(alpnMQTT)}, nil
+	case HTTPS:
+		return choice{toHTTPS, true, first(alpnHTTP, alpnWeb)}, nil
+	}
+	switch p := first(alpnMQTT, alpnHTTP, alpnWeb); {
+	case p == alpnMQTT:
+		return choice{toMQTT, true, p}, nil
+	case p == alpnHTTP:
+		return choice{toHTTPS, true, p}, nil
+	case p == "" && has(alpnUser):
+		return choice{}, fmt.Errorf("ALPN %q needs a custom authoriser", alpnUser)
+	default:
+		return choice{toHTTPS, false, p}, nil
+	}
+}
+
+// config returns the TLS configuration for a choice.
+func (d *Door) config(c choice) *tls.Config {
+	t := &tls.Config{
+		MinVersion:     tls.VersionTLS12,
+		GetCertificate: d.certificate,
+		// With client certificates there is no resumption: a deactivated one must not come back by ticket (AUTH-16).
+		SessionTicketsDisabled: c.certificate,
+	}
+	if c.protocol != "" {
+		t.NextProtos = []string{c.protocol}
+	}
+	if c.certificate {
+		t.ClientAuth = tls.RequireAnyClientCert // who it is is decided later (AUTH-12, AUTH-17)
+	}
+	if d.o.OldDevices {
+		for _, s := range slices.Concat(tls.CipherSuites(), tls.InsecureCipherSuites()) {
+			if !slices.Contains(brokenSuites, s.ID) {
+				t.CipherSuites = append(t.CipherSuites, s.ID)
+			}
+		}
+	}
+	return t
+}
+
+// brokenSuites are not offered to anybody.
+var brokenSuites = []uint16{tls.TLS_RSA_WITH_RC4_128_SHA, tls.TLS_ECDHE_ECDSA_WITH_RC4_128_SHA, tls.TLS_ECDHE_RSA_WITH_RC4_128_SHA,
+	tls.TLS_RSA_WITH_3DES_EDE_CBC_SHA, tls.TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA}
+
+// certificate returns the first certificate whose key the client can use. Whatever server name it asks for, or none, is
+// fine: devices may connect by address (AUTH-14).
+func (d *Door) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	all := d.o.Certificates()
+	if len(all) == 0 {
+		return nil, errors.New("no server certificate")
+	}
+	unnamed := *hello
+	unnamed.ServerName = ""
+	for i := range all {
+		if unnamed.SupportsCertificate(&all[i]) == nil {
+			return &all[i], nil
+		}
+	}
+	return &all[0], nil
+}

@@ -1,0 +1,19 @@
+package gateway
+
+import (
+	"net/http"
+
+	"github.com/muster-iot/muster/gateway/websocket"
+)
+
+// ServeWebSocket upgrades r to MQTT over WebSocket and returns; the connection then lives on without anything of the
+// request (mqtt-broker.md section 9). The caller has authenticated r already, and says in p who it is and until when it may
+// stay. A request that is no WebSocket handshake is answered with the fitting 4xx.
+func (s *Server) ServeWebSocket(w http.ResponseWriter, r *http.Request, p Peer) {
+	c, err := websocket.Upgrade(w, r)
+	if err != nil {
+		s.log.Info("WebSocket refused", "peer", p.Addr, "err", err)
+		return
+	}
+	go s.ServeConn(c, p) // on a stack of its own, so that the one of the HTTP server goes
+}
