@@ -10,12 +10,14 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/authority"
 	"github.com/muster-iot/muster/awsiot"
 	"github.com/muster-iot/muster/dataplane"
 	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/metrics"
 	"github.com/muster-iot/muster/scheduler"
+	"github.com/muster-iot/muster/sessionstore"
 	"github.com/muster-iot/muster/store/pebblestore"
 )
 
@@ -29,11 +31,16 @@ type server struct {
 	engine  *engine.Engine
 	timer   *scheduler.Scheduler
 	news    *dataplane.Notifier
+	rights  *authority.Authorizer
 	gateway *gateway.Server
 	api     *api
 	plane   *dataplane.HTTP
 	serving atomic.Bool
 }
+
+// certificateGrace is how long a device certificate counts before and after its
+// time (arbitration A5).
+const certificateGrace = 24 * time.Hour
 
 // newServer takes the data folder, opens the listeners and wires the parts.
 // Nothing runs yet. The caller closes it.
@@ -66,6 +73,7 @@ func newServer(c Config, log *slog.Logger) (s *server, err error) {
 		Store: s.store, Account: account, Now: now, Log: log,
 		Notify:            func(n []engine.Notification) { s.news.Notify(n) },
 		Due:               s.timer.Due,
+		Access:            func(change engine.AccessChange) { s.rights.Changed(change) },
 		Observe:           figures.Commit,
 		StrictTransitions: c.StrictTransitions,
 		RemovedInProgress: c.RemovedInProgress,
@@ -75,7 +83,16 @@ func newServer(c Config, log *slog.Logger) (s *server, err error) {
 		Observe: func(o dataplane.Observation) { figures.Request(o.Protocol, o.Operation, o.Code, o.Took) },
 	})
 	s.plane = jobs.HTTP()
-	s.gateway, err = gateway.New(context.Background(), gateway.Options{Authorizer: everybody{}, Reserved: jobs.MQTT(), Log: log})
+	s.rights = authority.New(authority.Options{
+		Registry: s.engine, Account: account, Now: now, Log: log,
+		Grace:     certificateGrace,
+		Keys:      keys.Caller,
+		Anonymous: c.MQTTPlain != "",
+		Revoked:   func(principal string) { s.gateway.DisconnectPrincipal(principal, gateway.AuthError) },
+	})
+	s.gateway, err = gateway.New(context.Background(), gateway.Options{
+		Authorizer: s.rights, Reserved: jobs.MQTT(), Sessions: sessionstore.On(s.store), Log: log,
+	})
 	if err != nil {
 		return s, err
 	}
@@ -114,6 +131,7 @@ func (s *server) run(ctx context.Context, up func(Ready)) error {
 	outside := stage{
 		func(ctx context.Context) error { return serveHTTP(ctx, http, s.doors.api, s.c.Drain) },
 		func(ctx context.Context) error { s.timer.Run(ctx, s.engine); return nil },
+		func(ctx context.Context) error { s.rights.Run(ctx); return nil },
 	}
 	if l := s.doors.mqtt; l != nil {
 		outside = append(outside, func(ctx context.Context) error { return s.gateway.Serve(ctx, l) })
