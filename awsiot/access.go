@@ -25,8 +25,13 @@ type needs struct {
 // says that the label names none of its own. A label that is not here would
 // leave its operation open, so a test forbids that.
 var kinds = map[string]string{
+	"caCertificateId": "cacert",
+	"certificateId":   "cert",
 	"executionNumber": "",
 	"jobId":           "job",
+	"policyName":      "policy",
+	"policyVersionId": "",
+	"target":          "", // an ARN, which its operation asks for
 	"thingGroupName":  "thinggroup",
 	"thingName":       "thing",
 	"thingTypeName":   "thingtype",

@@ -63,10 +63,67 @@ var access = map[*wire.Operation]struct {
 	wire.UpdateThingGroup: {"/thing-groups/g", `{"thingGroupProperties":{}}`, []string{"iot:UpdateThingGroup thinggroup/g"}},
 	wire.UpdateThingGroupsForThing: {"/thing-groups/updateThingGroupsForThing", `{"thingName":"t","thingGroupsToAdd":["a"],"thingGroupsToRemove":["b"]}`,
 		[]string{"iot:UpdateThingGroupsForThing thing/t", "iot:UpdateThingGroupsForThing thinggroup/a", "iot:UpdateThingGroupsForThing thinggroup/b"}},
-	wire.UpdateThingType: {"/thing-types/y", "{}", []string{"iot:UpdateThingType thingtype/y"}},
+	wire.UpdateThingType:       {"/thing-types/y", "{}", []string{"iot:UpdateThingType thingtype/y"}},
+	wire.AttachPolicy:          {"/target-policies/p", `{"target":"` + arnPrefix + `cert/` + someID + `"}`, []string{"iot:AttachPolicy cert/" + someID}},
+	wire.AttachPrincipalPolicy: {"/principal-policies/p", "", []string{"iot:AttachPrincipalPolicy cert/" + someID}},
+	wire.AttachThingPrincipal: {"/things/t/principals", "",
+		[]string{"iot:AttachThingPrincipal cert/" + someID, "iot:AttachThingPrincipal thing/t"}},
+	wire.CreateCertificateFromCsr: {"/certificates", `{"certificateSigningRequest":"x"}`, []string{"iot:CreateCertificateFromCsr *"}},
+	wire.CreateKeysAndCertificate: {"/keys-and-certificate", "", []string{"iot:CreateKeysAndCertificate *"}},
+	wire.CreatePolicy: {"/policies/p", `{"policyDocument":"{}","tags":[{"Key":"k","Value":"v"}]}`,
+		[]string{"iot:CreatePolicy policy/p", "iot:TagResource policy/p"}},
+	wire.CreatePolicyVersion:    {"/policies/p/version", `{"policyDocument":"{}"}`, []string{"iot:CreatePolicyVersion policy/p"}},
+	wire.DeleteCACertificate:    {"/cacertificate/" + someID, "", []string{"iot:DeleteCACertificate cacert/" + someID}},
+	wire.DeleteCertificate:      {"/certificates/" + someID, "", []string{"iot:DeleteCertificate cert/" + someID}},
+	wire.DeletePolicy:           {"/policies/p", "", []string{"iot:DeletePolicy policy/p"}},
+	wire.DeletePolicyVersion:    {"/policies/p/version/1", "", []string{"iot:DeletePolicyVersion policy/p"}},
+	wire.DeleteRegistrationCode: {"/registrationcode", "", []string{"iot:DeleteRegistrationCode *"}},
+	wire.DescribeCACertificate:  {"/cacertificate/" + someID, "", []string{"iot:DescribeCACertificate cacert/" + someID}},
+	wire.DescribeCertificate:    {"/certificates/" + someID, "", []string{"iot:DescribeCertificate cert/" + someID}},
+	wire.DetachPolicy:           {"/target-policies/p", `{"target":"` + arnPrefix + `thinggroup/g"}`, []string{"iot:DetachPolicy thinggroup/g"}},
+	wire.DetachPrincipalPolicy:  {"/principal-policies/p", "", []string{"iot:DetachPrincipalPolicy cert/" + someID}},
+	wire.DetachThingPrincipal: {"/things/t/principals", "",
+		[]string{"iot:DetachThingPrincipal cert/" + someID, "iot:DetachThingPrincipal thing/t"}},
+	wire.GetEffectivePolicies: {"/effective-policies?thingName=t", `{"principal":"` + arnPrefix + `cert/` + someID + `"}`,
+		[]string{"iot:GetEffectivePolicies cert/" + someID, "iot:GetEffectivePolicies thing/t"}},
+	wire.GetPolicy:             {"/policies/p", "", []string{"iot:GetPolicy policy/p"}},
+	wire.GetPolicyVersion:      {"/policies/p/version/1", "", []string{"iot:GetPolicyVersion policy/p"}},
+	wire.GetRegistrationCode:   {"/registrationcode", "", []string{"iot:GetRegistrationCode *"}},
+	wire.ListAttachedPolicies:  {"/attached-policies/" + arnPrefix + "cert%2F" + someID, "", []string{"iot:ListAttachedPolicies cert/" + someID}},
+	wire.ListCACertificates:    {"/cacertificates", "", []string{"iot:ListCACertificates *"}},
+	wire.ListCertificates:      {"/certificates", "", []string{"iot:ListCertificates *"}},
+	wire.ListCertificatesByCA:  {"/certificates-by-ca/" + someID, "", []string{"iot:ListCertificatesByCA cacert/" + someID}},
+	wire.ListPolicies:          {"/policies", "", []string{"iot:ListPolicies *"}},
+	wire.ListPolicyPrincipals:  {"/policy-principals", "", []string{"iot:ListPolicyPrincipals policy/p"}},
+	wire.ListPolicyVersions:    {"/policies/p/version", "", []string{"iot:ListPolicyVersions policy/p"}},
+	wire.ListPrincipalPolicies: {"/principal-policies", "", []string{"iot:ListPrincipalPolicies cert/" + someID}},
+	wire.ListPrincipalThings:   {"/principals/things", "", []string{"iot:ListPrincipalThings cert/" + someID}},
+	wire.ListPrincipalThingsV2: {"/principals/things-v2", "", []string{"iot:ListPrincipalThingsV2 cert/" + someID}},
+	wire.ListTargetsForPolicy:  {"/policy-targets/p", "", []string{"iot:ListTargetsForPolicy policy/p"}},
+	wire.ListThingPrincipals:   {"/things/t/principals", "", []string{"iot:ListThingPrincipals thing/t"}},
+	wire.ListThingPrincipalsV2: {"/things/t/principals-v2", "", []string{"iot:ListThingPrincipalsV2 thing/t"}},
+	wire.RegisterCACertificate: {"/cacertificate", `{"caCertificate":"x"}`, []string{"iot:RegisterCACertificate *"}},
+	wire.RegisterCertificate:   {"/certificate/register", `{"certificatePem":"x"}`, []string{"iot:RegisterCertificate *"}},
+	wire.RegisterCertificateWithoutCA: {"/certificate/register-no-ca", `{"certificatePem":"x"}`,
+		[]string{"iot:RegisterCertificateWithoutCA *"}},
+	wire.SetDefaultPolicyVersion: {"/policies/p/version/1", "", []string{"iot:SetDefaultPolicyVersion policy/p"}},
+	wire.TestAuthorization: {"/test-authorization", `{"principal":"` + arnPrefix + `cert/` + someID + `","authInfos":[{"resources":[]}]}`,
+		[]string{"iot:TestAuthorization cert/" + someID}},
+	wire.UpdateCACertificate: {"/cacertificate/" + someID, "", []string{"iot:UpdateCACertificate cacert/" + someID}},
+	wire.UpdateCertificate:   {"/certificates/" + someID + "?newStatus=ACTIVE", "", []string{"iot:UpdateCertificate cert/" + someID}},
 }
 
 const arnPrefix = "arn:aws:iot:eu-west-1:111122223333:"
+
+// someID is the id of a certificate.
+var someID = strings.Repeat("ab", 32)
+
+// accessHeaders are what those calls carry that name something in a header.
+var accessHeaders = http.Header{
+	"X-Amzn-Principal":     {arnPrefix + "cert/" + someID},
+	"X-Amzn-Iot-Principal": {arnPrefix + "cert/" + someID},
+	"X-Amzn-Iot-Policy":    {"p"},
+}
 
 // TestEveryOperationTakesItsPermissions finds out what a call takes by denying
 // everything, allowing what the denial names, and trying again.
@@ -82,7 +139,7 @@ func TestEveryOperationTakesItsPermissions(t *testing.T) {
 			for range 10 {
 				env := newEnvWith(t, Options{Keys: testKeys{allowing(takes)}})
 				env.key = limited
-				got := env.send(op.Method, row.target, row.body)
+				got := env.sendWith(accessHeaders, op.Method, row.target, row.body)
 				if got.errorType() != "AccessDeniedException" {
 					break
 				}

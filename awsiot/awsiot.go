@@ -18,6 +18,7 @@ import (
 	"github.com/muster-iot/muster/awsiot/wire"
 	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/identity/ca"
 	"github.com/muster-iot/muster/sigv4"
 )
 
@@ -32,6 +33,9 @@ type Options struct {
 	// as not implemented.
 	DataPlane DataPlane
 	Endpoints Endpoints
+	// Issuer makes the certificates of devices. Without it the operations that
+	// ask for one fail.
+	Issuer *ca.Authority
 
 	// AuthNone lets everybody do everything (arbitration A20). Set it only when
 	// all listeners are on the loopback interface; requests that a browser sent
@@ -82,6 +86,7 @@ type Server struct {
 	router     *route.Router
 	verifier   sigv4.Verifier
 	operations map[*wire.Operation]operation
+	keys       chan struct{} // holds a token for each RSA key that is being made
 }
 
 // New returns a server on o.
@@ -106,8 +111,9 @@ func New(o Options) (*Server, error) {
 		router:     route.New(wire.Operations()),
 		verifier:   sigv4.Verifier{Lookup: o.Keys.Lookup, Region: o.Account.Region, AcceptAnyRegion: o.AcceptAnyRegion},
 		operations: map[*wire.Operation]operation{},
+		keys:       make(chan struct{}, keysAtOnce()),
 	}
-	for _, op := range s.table() {
+	for _, op := range append(s.table(), transfers()...) {
 		s.operations[op.Operation] = op
 	}
 	return s, nil

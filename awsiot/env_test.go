@@ -3,6 +3,7 @@ package awsiot
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -17,6 +18,7 @@ import (
 	"github.com/muster-iot/muster/awsiot/wire/wiretest"
 	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/identity/ca"
 	"github.com/muster-iot/muster/iotpolicy"
 	"github.com/muster-iot/muster/sigv4"
 	"github.com/muster-iot/muster/store"
@@ -72,6 +74,14 @@ func (k testKeys) Caller(id string) (identity.Caller, error) {
 
 var adminCaller = identity.Unrestricted("arn:aws:iam::111122223333:user/AKIDADMIN")
 
+var testIssuer = sync.OnceValue(func() *ca.Authority {
+	issuer, err := ca.New(testEpoch.Time())
+	if err != nil {
+		panic(err)
+	}
+	return issuer
+})
+
 func newEnv(t testing.TB) *env { return newEnvWith(t, Options{}) }
 
 func newEnvWith(t testing.TB, o Options) *env {
@@ -96,6 +106,9 @@ func newEnvWith(t testing.TB, o Options) *env {
 	o.Engine, o.Account, o.Now = env.engine, testAccount, func() time.Time { return env.clock().Time() }
 	if o.Keys == nil {
 		o.Keys = testKeys{everything}
+	}
+	if o.Issuer == nil {
+		o.Issuer = testIssuer()
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
@@ -133,7 +146,14 @@ func (r reply) errorType() string { return r.header.Get("x-amzn-ErrorType") }
 // send signs a request for the control plane and sends it.
 func (env *env) send(method, target, body string) reply {
 	env.t.Helper()
+	return env.sendWith(nil, method, target, body)
+}
+
+// sendWith is send for a request with more headers.
+func (env *env) sendWith(headers http.Header, method, target, body string) reply {
+	env.t.Helper()
 	r := httptest.NewRequest(method, target, strings.NewReader(body))
+	maps.Copy(r.Header, headers)
 	sigv4.Sign(r, []byte(body), env.key, testAccount.Region, "iot", env.clock().Time())
 	return env.serve(r)
 }

@@ -37,7 +37,7 @@ func TestEveryKindHasAWordInEveryOperation(t *testing.T) {
 				}
 				continue
 			}
-			if mayBeUnmodeled[kind] != name {
+			if mayBeUnmodeled[kind] != name && op.BadInput() != nil {
 				t.Errorf("%s: kind %d is %s, which it does not model", op.Name, kind, name)
 			}
 			if status == 0 || status != statuses[name] {

@@ -55,6 +55,55 @@ func (s *Server) table() []operation {
 		confirm(wire.TagResource, s.tagResource, (*needs).tagResource),
 		confirm(wire.UntagResource, s.untagResource, (*needs).untagResource),
 
+		// Certificates (identity-and-auth.md section A.3).
+		answer(wire.CreateCertificateFromCsr, s.createCertificateFromCSR),
+		answer(wire.CreateKeysAndCertificate, s.createKeysAndCertificate),
+		perform(wire.DeleteCertificate, s.deleteCertificate),
+		answer(wire.DescribeCertificate, s.describeCertificate),
+		answer(wire.ListCertificates, s.listCertificates),
+		answer(wire.ListCertificatesByCA, s.listCertificatesByCA),
+		answer(wire.RegisterCertificate, s.registerCertificate),
+		answer(wire.RegisterCertificateWithoutCA, s.registerCertificateWithoutCA),
+		perform(wire.UpdateCertificate, s.updateCertificate),
+
+		// Certificate authorities.
+		confirm(wire.DeleteCACertificate, s.deleteCACertificate),
+		confirm(wire.DeleteRegistrationCode, s.deleteRegistrationCode),
+		answer(wire.DescribeCACertificate, s.describeCACertificate),
+		answer(wire.GetRegistrationCode, s.getRegistrationCode),
+		answer(wire.ListCACertificates, s.listCACertificates),
+		answer(wire.RegisterCACertificate, s.registerCACertificate, (*needs).registerCA),
+		perform(wire.UpdateCACertificate, s.updateCACertificate),
+
+		// Policies and what they are attached to (identity-and-auth.md section B.1).
+		answer(wire.CreatePolicy, s.createPolicy, (*needs).createPolicy),
+		answer(wire.CreatePolicyVersion, s.createPolicyVersion),
+		perform(wire.DeletePolicy, s.deletePolicy),
+		perform(wire.DeletePolicyVersion, s.deletePolicyVersion),
+		answer(wire.GetPolicy, s.getPolicy),
+		answer(wire.GetPolicyVersion, s.getPolicyVersion),
+		answer(wire.ListPolicies, s.listPolicies),
+		answer(wire.ListPolicyVersions, s.listPolicyVersions),
+		perform(wire.SetDefaultPolicyVersion, s.setDefaultPolicyVersion),
+		perform(wire.AttachPolicy, s.attachPolicy, (*needs).attachPolicy),
+		perform(wire.AttachPrincipalPolicy, s.attachPrincipalPolicy, (*needs).attachPrincipalPolicy),
+		perform(wire.DetachPolicy, s.detachPolicy, (*needs).detachPolicy),
+		perform(wire.DetachPrincipalPolicy, s.detachPrincipalPolicy, (*needs).detachPrincipalPolicy),
+		answer(wire.GetEffectivePolicies, s.getEffectivePolicies, (*needs).getEffectivePolicies),
+		answer(wire.ListAttachedPolicies, s.listAttachedPolicies, (*needs).listAttachedPolicies),
+		answer(wire.ListPolicyPrincipals, s.listPolicyPrincipals, (*needs).listPolicyPrincipals),
+		answer(wire.ListPrincipalPolicies, s.listPrincipalPolicies, (*needs).listPrincipalPolicies),
+		answer(wire.ListTargetsForPolicy, s.listTargetsForPolicy),
+		answer(wire.TestAuthorization, s.testAuthorization, (*needs).testAuthorization),
+
+		// The certificates of things (registry.md section 6.3).
+		confirm(wire.AttachThingPrincipal, s.attachThingPrincipal, (*needs).attachThingPrincipal),
+		confirm(wire.DetachThingPrincipal, s.detachThingPrincipal, (*needs).detachThingPrincipal),
+		answer(wire.ListPrincipalThings, s.listPrincipalThings, (*needs).listPrincipalThings),
+		answer(wire.ListPrincipalThingsV2, s.listPrincipalThingsV2, (*needs).listPrincipalThingsV2),
+		answer(wire.ListThingPrincipals, s.listThingPrincipals),
+		answer(wire.ListThingPrincipalsV2, s.listThingPrincipalsV2),
+
 		// The deployment itself.
 		answer(wire.DescribeEndpoint, s.describeEndpoint),
 

@@ -75,9 +75,20 @@ func (s *Server) admit(c *call, w http.ResponseWriter, r *http.Request) error {
 func (s *Server) find(c *call, service, method, path string) error {
 	m, err := s.router.Match(service, method, path)
 	if err == nil {
-		c.operation, c.request.Labels = m.Operation, m.Labels
+		c.operation, c.request.Labels = m.Operation, respelled(m.Labels)
 	}
 	return err
+}
+
+// respelled returns the labels of a path with the ids of certificates as the
+// registry spells them (AUTH-20), before the model or a policy looks at them.
+func respelled(labels wire.Labels) wire.Labels {
+	for i, label := range labels {
+		if label.Name == "certificateId" || label.Name == "caCertificateId" {
+			labels[i].Value = string(muster.CertificateIDOf(label.Value))
+		}
+	}
+	return labels
 }
 
 // readBody reads a whole body of at most wire.MaxBody bytes. The server's read

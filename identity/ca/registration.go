@@ -1,6 +1,19 @@
 package ca
 
-import "github.com/muster-iot/muster"
+import (
+	"crypto/rand"
+	"encoding/hex"
+
+	"github.com/muster-iot/muster"
+)
+
+// NewRegistrationCode returns a random code of 64 hex digits, which a
+// verification certificate has to name.
+func NewRegistrationCode() string {
+	var code [32]byte
+	_, _ = rand.Read(code[:]) // crypto/rand never fails
+	return hex.EncodeToString(code[:])
+}
 
 // CheckRegistration returns nil when verification, a certificate in PEM, proves
 // that who registers ca holds its key: it must be signed by ca and have the

@@ -1,0 +1,195 @@
+package awsiot
+
+import (
+	"context"
+	"slices"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/awsiot/wire"
+	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/identity/ca"
+	"github.com/muster-iot/muster/iotpolicy"
+)
+
+func (n *needs) getEffectivePolicies(in *wire.GetEffectivePoliciesRequest) {
+	if in.Principal != nil {
+		n.arns(spelled(*in.Principal))
+	}
+	if in.ThingName != nil {
+		n.arns(n.account.ARN("thing", *in.ThingName))
+	}
+}
+
+func (s *Server) getEffectivePolicies(ctx context.Context, in *wire.GetEffectivePoliciesRequest) (*wire.GetEffectivePoliciesResponse, error) {
+	who, err := s.tested(in.Principal, in.CognitoIdentityPoolID)
+	if err != nil {
+		return nil, err
+	}
+	if in.Principal == nil && in.ThingName == nil {
+		return nil, muster.Errorf(muster.Invalid, "One of principal and thingName is required")
+	}
+	found, err := s.o.Engine.EffectivePolicies(ctx, who, value[muster.ThingName](in.ThingName))
+	if err != nil {
+		return nil, err
+	}
+	out := &wire.GetEffectivePoliciesResponse{EffectivePolicies: make([]wire.EffectivePolicy, 0, len(found))}
+	for _, p := range found {
+		out.EffectivePolicies = append(out.EffectivePolicies, wire.EffectivePolicy{
+			PolicyName: &p.Name, PolicyARN: s.policyARN(p.Name), PolicyDocument: new(p.InForce()),
+		})
+	}
+	return out, nil
+}
+
+func (n *needs) testAuthorization(in *wire.TestAuthorizationRequest) {
+	if in.Principal != nil {
+		n.arns(spelled(*in.Principal))
+	}
+}
+
+// testAuthorization decides as the gateway would for a connection of the client
+// id, whatever the status of the certificate.
+func (s *Server) testAuthorization(ctx context.Context, in *wire.TestAuthorizationRequest) (*wire.TestAuthorizationResponse, error) {
+	who, err := s.tested(in.Principal, in.CognitoIdentityPoolID)
+	if err != nil {
+		return nil, err
+	}
+	device, inForce, err := s.grounds(ctx, who, wire.Or(in.ClientID, ""))
+	if err != nil {
+		return nil, err
+	}
+	set, err := s.policySet(ctx, inForce, in.PolicyNamesToAdd, in.PolicyNamesToSkip)
+	if err != nil {
+		return nil, err
+	}
+	out := &wire.TestAuthorizationResponse{AuthResults: make([]wire.AuthResult, 0, len(in.AuthInfos))}
+	for _, info := range in.AuthInfos {
+		result, err := s.authResult(info, set, device.Vars)
+		if err != nil {
+			return nil, err
+		}
+		out.AuthResults = append(out.AuthResults, result)
+	}
+	return out, nil
+}
+
+// tested reads whose rights are asked for: those of a certificate, of the things
+// of a group, or of nobody.
+func (s *Server) tested(principal, cognito *string) (engine.PolicyTarget, error) {
+	if cognito != nil {
+		return engine.PolicyTarget{}, muster.Errorf(muster.Invalid, "There are no Cognito identities here")
+	}
+	if principal == nil {
+		return engine.PolicyTarget{}, nil
+	}
+	return s.policyTarget(*principal)
+}
+
+// grounds returns the device that a principal would be as a client, and the
+// policies in force for it.
+func (s *Server) grounds(ctx context.Context, who engine.PolicyTarget, clientID string) (identity.Device, []muster.Policy, error) {
+	device := identity.Device{Certificate: who.Certificate, ClientID: clientID}
+	if who.Certificate == "" {
+		found, err := s.o.Engine.EffectivePolicies(ctx, who, "")
+		return device, found, err
+	}
+	g, err := s.o.Engine.Grounds(ctx, who.Certificate, clientID)
+	if err != nil {
+		return device, nil, err
+	}
+	if g.Certificate == nil {
+		return device, nil, muster.Errorf(muster.NotFound, "Certificate %s does not exist", who.Certificate)
+	}
+	if c, err := ca.Parse(g.Certificate.PEM); err == nil {
+		device.Leaf = c.X509
+	}
+	device.Thing = g.Thing
+	return device, g.Policies, nil
+}
+
+// policySet compiles policies, and those added by name, without those to skip.
+func (s *Server) policySet(ctx context.Context, inForce []muster.Policy, add, skip []string) (iotpolicy.Set, error) {
+	for _, name := range add {
+		p, err := s.o.Engine.Policy(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.ContainsFunc(inForce, func(had muster.Policy) bool { return had.Name == name }) {
+			inForce = append(inForce, p)
+		}
+	}
+	var set iotpolicy.Set
+	for _, p := range inForce {
+		if slices.Contains(skip, p.Name) {
+			continue
+		}
+		compiled, err := iotpolicy.Parse(p.Name, p.InForce())
+		if err != nil {
+			return nil, &muster.Error{Kind: muster.Internal, Msg: "A stored policy cannot be read", Err: err}
+		}
+		set = append(set, compiled)
+	}
+	return set, nil
+}
+
+// testedActions are the actions that can be asked about.
+var testedActions = map[string]string{
+	"CONNECT": iotpolicy.Connect, "PUBLISH": iotpolicy.Publish, "RECEIVE": iotpolicy.Receive, "SUBSCRIBE": iotpolicy.Subscribe,
+}
+
+// authResult tells how one question ends: allowed only if every resource is,
+// and denied explicitly if one is. A policy is listed by the strongest that it
+// says about any of them.
+func (s *Server) authResult(info wire.AuthInfo, set iotpolicy.Set, vars iotpolicy.Vars) (wire.AuthResult, error) {
+	action := testedActions[wire.Or(info.ActionType, "")]
+	if action == "" || len(info.Resources) == 0 {
+		return wire.AuthResult{}, muster.Errorf(muster.Invalid, "authInfos must have an actionType and resources")
+	}
+	outcome, missing := iotpolicy.Allowed, []string{}
+	said := make([]iotpolicy.Outcome, len(set))
+	for _, resource := range info.Resources {
+		t := set.Try(iotpolicy.Request{Action: action, Resource: resource, Vars: vars})
+		outcome = worse(outcome, t.Outcome)
+		for i, d := range t.Each {
+			said[i] = stronger(said[i], d.Outcome)
+		}
+		missing = append(missing, t.Missing...)
+	}
+	lists := [...][]wire.Policy{iotpolicy.ImplicitDeny: {}, iotpolicy.ExplicitDeny: {}, iotpolicy.Allowed: {}}
+	for i, p := range set {
+		lists[said[i]] = append(lists[said[i]], s.policy(p.Name()))
+	}
+	slices.Sort(missing)
+	return wire.AuthResult{
+		AuthInfo: &info,
+		Allowed:  &wire.Allowed{Policies: lists[iotpolicy.Allowed]},
+		Denied: &wire.Denied{
+			ImplicitDeny: &wire.ImplicitDeny{Policies: lists[iotpolicy.ImplicitDeny]},
+			ExplicitDeny: &wire.ExplicitDeny{Policies: lists[iotpolicy.ExplicitDeny]},
+		},
+		AuthDecision:         new(outcome.String()),
+		MissingContextValues: slices.Compact(missing),
+	}, nil
+}
+
+// worse orders outcomes for several resources together: ExplicitDeny before
+// ImplicitDeny before Allowed.
+func worse(a, b iotpolicy.Outcome) iotpolicy.Outcome {
+	switch {
+	case a == iotpolicy.ExplicitDeny || b == iotpolicy.ExplicitDeny:
+		return iotpolicy.ExplicitDeny
+	case a == iotpolicy.ImplicitDeny || b == iotpolicy.ImplicitDeny:
+		return iotpolicy.ImplicitDeny
+	}
+	return iotpolicy.Allowed
+}
+
+// stronger orders what one policy says of several resources: that it denies
+// before that it allows before nothing.
+func stronger(a, b iotpolicy.Outcome) iotpolicy.Outcome {
+	if a == iotpolicy.ImplicitDeny || b == iotpolicy.ExplicitDeny {
+		return b
+	}
+	return a
+}
