@@ -71,13 +71,12 @@ func (c *jobCache) peek(r store.Reader, id muster.JobID) (*muster.Job, error) {
 // document returns the text of a job's document, which never changes while the
 // job exists; "" when the job is gone.
 func (c *jobCache) document(r store.Reader, id muster.JobID) (string, error) {
-	c.mu.RLock()
-	text, ok := c.documents[id]
-	_, live := c.jobs[id]
-	c.mu.RUnlock()
-	if ok {
+	if text, ok := c.known(id); ok {
 		return text, nil
 	}
+	c.mu.RLock()
+	_, live := c.jobs[id]
+	c.mu.RUnlock()
 	d, err := documents.Get(r, string(id))
 	if err != nil || d == nil {
 		return "", err
@@ -91,6 +90,14 @@ func (c *jobCache) document(r store.Reader, id muster.JobID) (string, error) {
 		c.mu.Unlock()
 	}
 	return d.Text, nil
+}
+
+// known returns the document of a job if it is in memory.
+func (c *jobCache) known(id muster.JobID) (text string, ok bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	text, ok = c.documents[id]
+	return text, ok
 }
 
 // makeRoom drops some entry of a full cache; which one does not matter much,

@@ -23,6 +23,9 @@ type Notification struct {
 
 // Document returns the document of Head, for whoever is going to send it.
 func (n Notification) Document(ctx context.Context) (string, error) {
+	if text, ok := n.engine.jobs.known(n.Head.Job); ok {
+		return text, nil // without a view, which would wait for the commit under way
+	}
 	var text string
 	err := n.engine.view(ctx, func(r store.Reader) (err error) {
 		text, err = n.engine.jobs.document(r, n.Head.Job)
