@@ -85,7 +85,7 @@ func (s *Server) member(thingName, thingARN, groupName, groupARN *string) (muste
 func (s *Server) either(kind string, name, arn *string) (string, error) {
 	switch {
 	case name == nil && arn == nil:
-		return "", muster.Errorf(muster.Invalid, "Which %s is meant must be said by its name or its ARN", kind)
+		return "", muster.Errorf(muster.Invalid, "The name or the ARN of the %s is required", kind)
 	case arn == nil:
 		return *name, nil
 	}

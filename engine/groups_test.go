@@ -196,3 +196,35 @@ func TestListThingGroups(t *testing.T) {
 	_, err := env.ListThingGroups(t.Context(), GroupFilter{Parent: "none"}, Page{})
 	wantKind(t, "an unknown parent", err, muster.NotFound)
 }
+
+func TestGroupBelowWalksAHierarchy(t *testing.T) {
+	env := newEnv(t)
+	for _, path := range []string{"m/b/a", "m/z/bb", "other"} {
+		env.group(path)
+	}
+	for name, test := range map[string]struct{ current, want string }{
+		"after the root its children":            {"m", "b"},
+		"after a child its sibling":              {"b", "z"},
+		"after the last child the grandchildren": {"z", "a"},
+		"then their cousins":                     {"a", "bb"},
+		"after the last nothing":                 {"bb", ""},
+		"a group that is gone: from the start":   {"gone", "m"},
+		"a group elsewhere: from the start":      {"other", "m"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			noErr(t, "view", env.view(t.Context(), func(r store.Reader) error {
+				got, err := groupBelow(r, "m", test.current)
+				if got != test.want {
+					t.Errorf("groupBelow(m, %s) = %q, want %q", test.current, got, test.want)
+				}
+				return err
+			}))
+		})
+	}
+	noErr(t, "view", env.view(t.Context(), func(r store.Reader) error {
+		if got, err := groupBelow(r, "gone", "gone"); got != "" && err == nil {
+			t.Errorf("below a root that is gone comes %q, want nothing", got)
+		}
+		return nil
+	}))
+}

@@ -97,6 +97,7 @@ func (b *batch) regroup(thing muster.ThingName, was, is []muster.Group) error {
 
 // depart lets up to limit things leave a group that was deleted, and says
 // whether there are more. Who joined a new group of the same name stays in it.
+// The record of how far it came spares the store the rows deleted before.
 func (b *batch) depart(id string, limit int) (bool, error) {
 	d, err := leaving.Get(b, id)
 	if err != nil || d == nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/store/memstore"
 )
 
 func (env *env) membersOf(group string, recursive bool) []string {
@@ -155,7 +156,13 @@ func TestEmptyGroupsCountAsWorkOfAPage(t *testing.T) {
 }
 
 func TestALargeGroupDepartsInTheBackground(t *testing.T) {
-	env := newEnv(t)
+	due := make(chan struct{}, 1)
+	env := newEnvOn(t, memstore.New(), Options{Due: func() {
+		select {
+		case due <- struct{}{}:
+		default:
+		}
+	}})
 	ctx := t.Context()
 	var names []string
 	for i := range departMax + 2*stepMax + 7 {
@@ -166,8 +173,13 @@ func TestALargeGroupDepartsInTheBackground(t *testing.T) {
 	env.group("house/crowd", names...)
 	env.jobOf(muster.Continuous, "fix", "@house")
 	env.told()
+	select {
+	case <-due: // the job's
+	default:
+	}
 
 	noErr(t, "DeleteThingGroup", env.DeleteThingGroup(ctx, "crowd", nil))
+	<-due // somebody is told that there is work
 	if got := env.groupsOfThing(last); len(got) != 0 {
 		t.Errorf("at once, the last thing is in %v, want nothing", got)
 	}
@@ -214,4 +226,23 @@ func TestALargeGroupDepartsInTheBackground(t *testing.T) {
 		}
 		return nil
 	}))
+}
+
+func TestWhoseRightsARegistryChangeTouches(t *testing.T) {
+	var rechecked []AccessChange // written before each answer
+	env := newEnvOn(t, memstore.New(), Options{Access: func(c AccessChange) { rechecked = append(rechecked, c) }})
+	env.thing("lamp")
+	env.group("house")
+	for name, call := range map[string]func(){
+		"joining a group":  func() { env.moves("lamp", "house", "") },
+		"leaving a group":  func() { env.moves("lamp", "", "house") },
+		"a new attribute":  func() { noErr(t, "UpdateThing", env.UpdateThing(t.Context(), "lamp", muster.ThingUpdate{})) },
+		"deleting a thing": func() { env.deleteThing("lamp"); env.thing("lamp") },
+	} {
+		rechecked = nil
+		call()
+		if len(rechecked) != 1 || !slices.Equal(rechecked[0].Things, []muster.ThingName{"lamp"}) {
+			t.Errorf("%s rechecks %+v, want the lamp", name, rechecked)
+		}
+	}
 }
