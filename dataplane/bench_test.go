@@ -1,0 +1,104 @@
+package dataplane
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/gateway"
+	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/store/memstore"
+	"github.com/muster-iot/muster/store/pebblestore"
+)
+
+// benchThings is how many devices work at a time.
+const benchThings = 64
+
+// benchService returns a service on s with a job in progress on every thing.
+func benchService(b *testing.B, s store.Store) (*Service, *engine.Engine) {
+	b.Helper()
+	account := muster.Account{ID: "000000000000", Region: "us-east-1"}
+	e := engine.New(engine.Options{Store: s, Account: account, Now: func() muster.Instant { return muster.At(time.Now()) }})
+	ctx, cancel := context.WithCancel(context.Background())
+	stopped := make(chan struct{})
+	go func() { e.Run(ctx); close(stopped) }()
+	b.Cleanup(func() { cancel(); <-stopped; s.Close() })
+	job := engine.NewJob{ID: "fw", Document: `{"do":"flash"}`}
+	for i := range benchThings {
+		name := fmt.Sprint("lamp-", i)
+		if _, err := e.CreateThing(ctx, muster.Thing{Name: muster.ThingName(name)}); err != nil {
+			b.Fatal(err)
+		}
+		job.Targets = append(job.Targets, muster.Target{Name: name})
+	}
+	if _, err := e.CreateJob(ctx, job); err != nil {
+		b.Fatal(err)
+	}
+	for {
+		agenda, err := e.Work(ctx)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if !agenda.More {
+			return New(Options{Engine: e, Account: account, Now: time.Now}), e
+		}
+	}
+}
+
+// BenchmarkUpdate reports progress from 64 devices at a time, over MQTT as the
+// gateway would and straight to the engine: the difference is what this package
+// costs.
+func BenchmarkUpdate(b *testing.B) {
+	disk := func() store.Store {
+		s, err := pebblestore.Open(b.TempDir(), pebblestore.Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		return s
+	}
+	for name, open := range map[string]func() store.Store{
+		"memstore":    func() store.Store { return memstore.New() },
+		"pebblestore": disk,
+	} {
+		payload := []byte(`{"status":"IN_PROGRESS","statusDetails":{"step":"download"},"clientToken":"5f1b7a0e-2d4c-4b8e-9a77-0c5d1e6f7a8b"}`)
+		var next atomic.Int64
+		each := func(b *testing.B, do func(thing string)) {
+			b.ReportAllocs()
+			b.SetParallelism(benchThings / 2)
+			b.RunParallel(func(pb *testing.PB) {
+				thing := fmt.Sprint("lamp-", next.Add(1)%benchThings)
+				for pb.Next() {
+					do(thing)
+				}
+			})
+		}
+		b.Run(name+"/MQTT", func(b *testing.B) {
+			s, _ := benchService(b, open())
+			m := s.MQTT()
+			each(b, func(thing string) {
+				m.Request(gateway.Request{Topic: "$aws/things/" + thing + "/jobs/fw/update", Payload: payload}, func(topic string, reply []byte) {
+					if topic[len(topic)-len(acceptedSuffix):] != acceptedSuffix {
+						b.Errorf("%s %s", topic, reply)
+					}
+				})
+			})
+		})
+		b.Run(name+"/engine", func(b *testing.B) {
+			_, e := benchService(b, open())
+			each(b, func(thing string) {
+				report := engine.Report{
+					Thing: muster.ThingName(thing), Job: "fw", Status: muster.InProgress, Details: map[string]string{"step": "download"},
+				}
+				if _, err := engine.Await(context.Background(), func(done func(engine.Described, error)) {
+					e.UpdateExecution(report, done)
+				}); err != nil {
+					b.Error(err)
+				}
+			})
+		})
+	}
+}
