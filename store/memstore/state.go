@@ -46,9 +46,9 @@ type record struct {
 func newState() *state {
 	return &state{
 		queues:     tree(func(a, b muster.Queue) int { return compareQueueKeys(queueKey(a), queueKey(b)) }),
-		executions: tree(func(a, b muster.Execution) int { return compareKeys(store.Key(a), store.Key(b)) }),
+		executions: tree(func(a, b muster.Execution) int { return store.Key(a).Compare(store.Key(b)) }),
 		places:     tree(comparePlaces),
-		timers:     tree(compareTimers),
+		timers:     tree(store.Timer.Compare),
 		counts:     tree(func(a, b jobCounts) int { return cmp.Compare(a.job, b.job) }),
 		records:    tree(compareRecords),
 	}
@@ -80,22 +80,12 @@ func compareQueueKeys(a, b store.QueueKey) int {
 	return cmp.Or(cmp.Compare(a.Thing, b.Thing), cmp.Compare(a.Namespace, b.Namespace))
 }
 
-func compareKeys(a, b store.ExecutionKey) int {
-	return cmp.Or(cmp.Compare(a.Thing, b.Thing), cmp.Compare(a.Job, b.Job), cmp.Compare(a.Number, b.Number))
-}
-
 func comparePlaces(a, b place) int {
 	return cmp.Or(
 		cmp.Compare(a.job, b.job),
 		cmp.Compare(a.status, b.status),
-		cmp.Compare(b.QueuedAt, a.QueuedAt), // latest first
-		cmp.Compare(a.Thing, b.Thing),
-		cmp.Compare(a.Number, b.Number),
+		a.Cursor.Compare(b.Cursor),
 	)
-}
-
-func compareTimers(a, b store.Timer) int {
-	return cmp.Or(cmp.Compare(a.Due, b.Due), compareKeys(a.ExecutionKey, b.ExecutionKey))
 }
 
 func compareRecords(a, b record) int {

@@ -49,7 +49,7 @@ func fanOut(s *Store, job muster.JobID, from, to int, now muster.Instant) (wait 
 		for _, q := range queues {
 			latest, err := tx.Latest(q.Thing, job)
 			if err != nil || latest != nil {
-				return fmt.Errorf("%s has %v, %v", q.Thing, latest, err)
+				return fmt.Errorf("%s has %v, %w", q.Thing, latest, err)
 			}
 			e := muster.Execution{
 				Thing: q.Thing, Job: job, Number: 1, Status: muster.Queued, Version: 1, QueuedAt: now, UpdatedAt: now,

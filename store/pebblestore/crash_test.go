@@ -25,7 +25,7 @@ const crashMemTable = 16 << 10
 // history, whole, and no earlier one than any that was reported durable. More
 // of it: MUSTER_SEEDS=1000 go test -run Crash ./store/pebblestore
 func TestCrash(t *testing.T) {
-	for _, seed := range storetest.Seeds(t, 8) {
+	for _, seed := range storetest.Seeds(t, 5) {
 		t.Run(fmt.Sprintf("MUSTER_SEED=%d", seed), func(t *testing.T) { crash(t, seed) })
 	}
 }

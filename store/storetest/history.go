@@ -237,7 +237,7 @@ func histories() []promise {
 // historyMatchesModel plays its histories one after the other on one store:
 // each ends by deleting everything, which must leave nothing.
 func historyMatchesModel(t *testing.T, s store.Store) {
-	for _, seed := range Seeds(t, 5) {
+	for _, seed := range Seeds(t, 3) {
 		h := NewHistory(seed)
 		for range historySteps {
 			if _, err := h.Step(s); err != nil {

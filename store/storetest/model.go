@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"cmp"
 	"fmt"
 	"iter"
 	"maps"
@@ -52,9 +51,9 @@ func (m *model) ofThing(thing muster.ThingName) []muster.Execution {
 func (m *model) ofJob(job muster.JobID, status muster.Status, after store.Cursor) []muster.Execution {
 	all := slices.DeleteFunc(m.all(), func(e muster.Execution) bool {
 		return e.Job != job || (status != 0 && e.Status != status) ||
-			(after != (store.Cursor{}) && compareCursors(store.CursorOf(e), after) <= 0)
+			(after != (store.Cursor{}) && store.CursorOf(e).Compare(after) <= 0)
 	})
-	slices.SortFunc(all, func(a, b muster.Execution) int { return compareCursors(store.CursorOf(a), store.CursorOf(b)) })
+	slices.SortFunc(all, func(a, b muster.Execution) int { return store.CursorOf(a).Compare(store.CursorOf(b)) })
 	return all
 }
 
@@ -75,7 +74,7 @@ func (m *model) timers(until muster.Instant) []store.Timer {
 			timers = append(timers, store.Timer{Due: due, ExecutionKey: store.Key(e)})
 		}
 	}
-	slices.SortStableFunc(timers, func(a, b store.Timer) int { return cmp.Compare(a.Due, b.Due) })
+	slices.SortFunc(timers, store.Timer.Compare)
 	return timers
 }
 
@@ -89,13 +88,7 @@ func (m *model) scan(from, to string) []store.Record {
 	return all
 }
 
-func byKey(a, b muster.Execution) int {
-	return cmp.Or(cmp.Compare(a.Thing, b.Thing), cmp.Compare(a.Job, b.Job), cmp.Compare(a.Number, b.Number))
-}
-
-func compareCursors(a, b store.Cursor) int {
-	return cmp.Or(cmp.Compare(b.QueuedAt, a.QueuedAt), cmp.Compare(a.Thing, b.Thing), cmp.Compare(a.Number, b.Number))
-}
+func byKey(a, b muster.Execution) int { return store.Key(a).Compare(store.Key(b)) }
 
 // check compares all that r shows with the model, and returns the first
 // difference.

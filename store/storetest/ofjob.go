@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/muster-iot/muster"
@@ -36,8 +37,8 @@ func tied() []muster.Execution {
 
 func createBackwards(t *testing.T, s store.Store, all []muster.Execution) {
 	t.Helper()
-	for i := len(all) - 1; i >= 0; i-- {
-		create(t, s, all[i])
+	for _, e := range slices.Backward(all) {
+		create(t, s, e)
 	}
 }
 

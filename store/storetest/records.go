@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"bytes"
+	"slices"
 	"testing"
 
 	"github.com/muster-iot/muster/store"
@@ -61,8 +62,8 @@ func tablesAreApart(t *testing.T, s store.Store) {
 
 func scanHasBounds(t *testing.T, s store.Store) {
 	keys := []string{"", "a", "a\x00", "a\x00b", "a\x01", "ab", "b", "\x7f", "é", "\xff", "\xff\xff"}
-	for i := len(keys) - 1; i >= 0; i-- {
-		put(t, s, table, keys[i], "v")
+	for _, key := range slices.Backward(keys) {
+		put(t, s, table, key, "v")
 	}
 	scan := func(from, to string, n int, want ...string) {
 		t.Helper()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 
@@ -166,8 +167,8 @@ func waitsAreOrdered(t *testing.T, s store.Store) {
 		}
 		waits = append(waits, wait)
 	}
-	for i := len(waits) - 1; i >= 0; i-- {
-		if err := waits[i](); err != nil {
+	for i, wait := range slices.Backward(waits) {
+		if err := wait(); err != nil {
 			t.Fatalf("wait %d = %v", i, err)
 		}
 	}
