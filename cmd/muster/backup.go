@@ -37,8 +37,8 @@ func backup(ctx context.Context, data folder, s *pebblestore.Store, to folder) e
 	if err := s.Backup(ctx, to.db()); err != nil {
 		return err
 	}
-	for from, to := range map[string]string{data.keys(): to.keys(), data.credentials(): to.credentials()} {
-		if err := copyPrivate(from, to); err != nil {
+	for _, file := range data.precious() {
+		if err := copyPrivate(file, filepath.Join(string(to), filepath.Base(file))); err != nil {
 			return err
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net"
 	"regexp"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -14,6 +16,7 @@ import (
 type Config struct {
 	Data      string // the data folder; made when it does not exist
 	API       string // address of the HTTP listener
+	MQTTS     string // address of the MQTT listener with client certificates; empty for none
 	MQTTPlain string // address of the MQTT listener without TLS; empty for none
 	Pprof     string // loopback address of the profiler; empty for none
 	ReadyFile string // written once everything listens, removed on exit; empty for none
@@ -21,6 +24,7 @@ type Config struct {
 	Region  string // the one region this deployment answers as
 	Account string // its account: 12 digits
 	Auth    string // authKeys or authNone
+	Hosts   string // by which clients reach this server, separated by commas; the first is announced
 
 	AllowInsecure     bool // plain listeners may leave the loopback interface
 	StrictTransitions bool // refuse REJECTED from IN_PROGRESS
@@ -42,9 +46,11 @@ const (
 func defaultConfig() Config {
 	return Config{
 		API:       "127.0.0.1:8080",
+		MQTTS:     "127.0.0.1:8883",
 		Region:    "us-east-1",
 		Account:   "000000000000",
 		Auth:      authKeys,
+		Hosts:     "localhost,127.0.0.1,::1",
 		Drain:     10 * time.Second,
 		LogLevel:  slog.LevelInfo,
 		LogFormat: logText,
@@ -55,12 +61,14 @@ func defaultConfig() Config {
 func (c *Config) register(fs *flag.FlagSet) {
 	fs.StringVar(&c.Data, "data", c.Data, "`folder` that holds everything; made on first start")
 	fs.StringVar(&c.API, "api", c.API, "`address` of the HTTP listener: control plane, jobs data plane, /healthz, /readyz, /metrics")
+	fs.StringVar(&c.MQTTS, "mqtts", c.MQTTS, "`address` of the MQTT listener with TLS and client certificates; empty for none")
 	fs.StringVar(&c.MQTTPlain, "mqtt-plain", c.MQTTPlain, "`address` of an MQTT listener without TLS or identity; off by default")
 	fs.StringVar(&c.Pprof, "pprof", c.Pprof, "loopback `address` of the Go profiler; off by default")
 	fs.StringVar(&c.ReadyFile, "ready-file", c.ReadyFile, "`file` to write once everything listens: JSON with URLs, addresses and credentials file")
 	fs.StringVar(&c.Region, "region", c.Region, "`region` this deployment answers as")
 	fs.StringVar(&c.Account, "account", c.Account, "`account` this deployment answers as: 12 digits")
 	fs.StringVar(&c.Auth, "auth", c.Auth, "keys: requests are signed; none: they need not be, on loopback only")
+	fs.StringVar(&c.Hosts, "hosts", c.Hosts, "`names` and addresses by which clients reach this server: in its certificate, and the first in DescribeEndpoint")
 	fs.BoolVar(&c.AllowInsecure, "allow-insecure-listeners", c.AllowInsecure, "let listeners without TLS accept connections from other machines")
 	fs.BoolVar(&c.StrictTransitions, "strict-transitions", c.StrictTransitions, "refuse REJECTED from a device that already reported IN_PROGRESS")
 	fs.BoolVar(&c.RemovedInProgress, "removed-in-progress", c.RemovedInProgress, "end the running execution of a thing that leaves the last target of a continuous job")
@@ -87,24 +95,32 @@ func (c Config) check() error {
 		return usagef("--auth is %q; it must be %s or %s", c.Auth, authKeys, authNone)
 	case c.LogFormat != logText && c.LogFormat != logJSON:
 		return usagef("--log-format is %q; it must be %s or %s", c.LogFormat, logText, logJSON)
+	case slices.Contains(c.hosts(), ""):
+		return usagef("--hosts %q holds an empty name", c.Hosts)
 	case c.Drain < 0:
 		return usagef("--drain is %s; it cannot be negative", c.Drain)
 	}
 	return c.checkListeners()
 }
 
+// hosts returns the names by which clients reach this server, at least one.
+func (c Config) hosts() []string { return strings.Split(c.Hosts, ",") }
+
 // checkListeners keeps what is not encrypted, or not authenticated, on this
 // machine unless the operator says otherwise.
 func (c Config) checkListeners() error {
 	for _, l := range []struct {
 		flag, address string
-		always        bool // no flag opens it to others
+		secure        bool // TLS, and everybody proves who they are
+		local         bool // no flag opens it to others
+		required      bool
 	}{
-		{"--api", c.API, c.Auth == authNone},
-		{"--mqtt-plain", c.MQTTPlain, c.Auth == authNone},
-		{"--pprof", c.Pprof, true},
+		{flag: "--api", address: c.API, required: true},
+		{flag: "--mqtts", address: c.MQTTS, secure: true},
+		{flag: "--mqtt-plain", address: c.MQTTPlain},
+		{flag: "--pprof", address: c.Pprof, local: true},
 	} {
-		if l.address == "" && l.flag != "--api" {
+		if l.address == "" && !l.required {
 			continue
 		}
 		loopback, err := isLoopback(l.address)
@@ -112,11 +128,11 @@ func (c Config) checkListeners() error {
 		case err != nil:
 			return usagef("%s: %v", l.flag, err)
 		case loopback:
-		case l.always && c.Auth == authNone && l.flag != "--pprof":
-			return usagef("%s %s would serve other machines without any authentication: --auth=none needs loopback addresses", l.flag, l.address)
-		case l.always:
+		case l.local:
 			return usagef("%s %s is not a loopback address", l.flag, l.address)
-		case !c.AllowInsecure:
+		case c.Auth == authNone:
+			return usagef("%s %s would serve other machines without authentication: --auth=none needs loopback addresses", l.flag, l.address)
+		case !l.secure && !c.AllowInsecure:
 			return usagef("%s %s would serve other machines without TLS: put a TLS proxy in front, or say --allow-insecure-listeners", l.flag, l.address)
 		}
 	}

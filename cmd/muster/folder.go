@@ -16,6 +16,8 @@ import (
 //	db/           the store
 //	keys.json     access keys and what they may do
 //	credentials   the first key as an AWS shared-credentials file
+//	ca.pem        the certificate authority that devices trust; ca-key.pem its key
+//	server.pem    the certificate of the TLS listeners; server-key.pem its key
 //	ready.json    while a server runs: where to find it
 type folder string
 
@@ -23,6 +25,25 @@ func (f folder) db() string          { return filepath.Join(string(f), "db") }
 func (f folder) keys() string        { return filepath.Join(string(f), "keys.json") }
 func (f folder) credentials() string { return filepath.Join(string(f), "credentials") }
 func (f folder) ready() string       { return filepath.Join(string(f), "ready.json") }
+
+// ca and server name the two certificates and their keys.
+func (f folder) ca() identity.PEMFiles     { return f.pem("ca") }
+func (f folder) server() identity.PEMFiles { return f.pem("server") }
+
+func (f folder) pem(name string) identity.PEMFiles {
+	return identity.PEMFiles{
+		Certificate: filepath.Join(string(f), name+".pem"),
+		Key:         filepath.Join(string(f), name+"-key.pem"),
+	}
+}
+
+// precious are the files that a backup must hold beside the store.
+func (f folder) precious() []string {
+	return []string{
+		f.keys(), f.credentials(),
+		f.ca().Certificate, f.ca().Key, f.server().Certificate, f.server().Key,
+	}
+}
 
 // openStore takes the folder for this process. It fails when another process
 // has it.

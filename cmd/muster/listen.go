@@ -13,8 +13,9 @@ import (
 // request is served.
 type listeners struct {
 	api   net.Listener
-	mqtt  net.Listener // nil when off
-	pprof net.Listener // nil when off
+	mqtts net.Listener // like the rest, nil when off
+	mqtt  net.Listener
+	pprof net.Listener
 }
 
 // listen opens every listener that c asks for, or none.
@@ -25,6 +26,7 @@ func (c Config) listen() (*listeners, error) {
 		into          *net.Listener
 	}{
 		{"--api", c.API, &l.api},
+		{"--mqtts", c.MQTTS, &l.mqtts},
 		{"--mqtt-plain", c.MQTTPlain, &l.mqtt},
 		{"--pprof", c.Pprof, &l.pprof},
 	} {
@@ -42,7 +44,7 @@ func (c Config) listen() (*listeners, error) {
 }
 
 func (l *listeners) close() {
-	for _, open := range []net.Listener{l.api, l.mqtt, l.pprof} {
+	for _, open := range []net.Listener{l.api, l.mqtts, l.mqtt, l.pprof} {
 		if open != nil {
 			open.Close()
 		}
@@ -51,15 +53,15 @@ func (l *listeners) close() {
 
 // ready says where the listeners can be reached.
 func (l *listeners) ready() Ready {
-	r := Ready{APIURL: "http://" + reachable(l.api)}
-	if l.mqtt != nil {
-		r.MQTTAddr = reachable(l.mqtt)
-	}
-	return r
+	return Ready{APIURL: "http://" + reachable(l.api), MQTTSAddr: reachable(l.mqtts), MQTTAddr: reachable(l.mqtt)}
 }
 
-// reachable returns an address of l that a client on this machine can dial.
+// reachable returns an address of l that a client on this machine can dial, or
+// "" when l is off.
 func reachable(l net.Listener) string {
+	if l == nil {
+		return ""
+	}
 	addr, ok := l.Addr().(*net.TCPAddr)
 	if !ok || !addr.IP.IsUnspecified() {
 		return l.Addr().String()

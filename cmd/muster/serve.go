@@ -48,8 +48,11 @@ func serve(ctx context.Context, c Config, log *slog.Logger, up func(Ready)) erro
 // the credentials file.
 func greet(w io.Writer, r Ready) {
 	fmt.Fprintf(w, "Muster %s serves on %s", versionText(), r.APIURL)
+	if r.MQTTSAddr != "" {
+		fmt.Fprintf(w, ", mqtts://%s", r.MQTTSAddr)
+	}
 	if r.MQTTAddr != "" {
-		fmt.Fprintf(w, " and mqtt://%s", r.MQTTAddr)
+		fmt.Fprintf(w, ", mqtt://%s", r.MQTTAddr)
 	}
 	fmt.Fprintf(w, "\n\nTo use it with the AWS CLI and SDKs:\n\n%s\n  aws iot list-things\n\n", exports(r))
 }

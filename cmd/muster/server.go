@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
-	"net"
 	"os"
 	"sync/atomic"
 	"time"
@@ -15,6 +15,8 @@ import (
 	"github.com/muster-iot/muster/dataplane"
 	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/gateway"
+	"github.com/muster-iot/muster/gateway/door"
+	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/metrics"
 	"github.com/muster-iot/muster/scheduler"
 	"github.com/muster-iot/muster/sessionstore"
@@ -33,6 +35,7 @@ type server struct {
 	news    *dataplane.Notifier
 	rights  *authority.Authorizer
 	gateway *gateway.Server
+	tls     *door.Door
 	api     *api
 	plane   *dataplane.HTTP
 	serving atomic.Bool
@@ -58,6 +61,14 @@ func newServer(c Config, log *slog.Logger) (s *server, err error) {
 		return s, err
 	}
 	keys, err := s.data.openKeys(c, log)
+	if err != nil {
+		return s, err
+	}
+	issuer, err := identity.OpenAuthority(s.data.ca(), time.Now())
+	if err != nil {
+		return s, err
+	}
+	certificate, err := identity.OpenServer(issuer, s.data.server(), c.hosts(), time.Now())
 	if err != nil {
 		return s, err
 	}
@@ -96,11 +107,20 @@ func newServer(c Config, log *slog.Logger) (s *server, err error) {
 	if err != nil {
 		return s, err
 	}
+	s.tls, err = door.New(door.Options{
+		Certificates: func() []tls.Certificate { return []tls.Certificate{certificate} },
+		MQTT:         func(conn *tls.Conn) { s.gateway.ServeConn(conn, peerOf(conn)) },
+		Log:          log,
+	})
+	if err != nil {
+		return s, err
+	}
 	s.news = dataplane.NewNotifier(dataplane.NotifierOptions{Publisher: s.gateway, Log: log})
 	control, err := awsiot.New(awsiot.Options{
 		Engine: s.engine, Account: account, Now: time.Now, Keys: keys, Log: log,
 		DataPlane: s.plane,
-		Endpoints: awsiot.Endpoints{Data: host(s.doors.api)},
+		Endpoints: awsiot.Endpoints{Data: c.hosts()[0]},
+		Issuer:    issuer,
 		AuthNone:  c.Auth == authNone,
 		Observe: func(plane, operation, code string, took time.Duration) {
 			if plane == "control" { // the data plane counts its own
@@ -133,6 +153,9 @@ func (s *server) run(ctx context.Context, up func(Ready)) error {
 		func(ctx context.Context) error { s.timer.Run(ctx, s.engine); return nil },
 		func(ctx context.Context) error { s.rights.Run(ctx); return nil },
 	}
+	if l := s.doors.mqtts; l != nil {
+		outside = append(outside, func(ctx context.Context) error { return s.tls.Serve(ctx, l, door.MQTTS) })
+	}
 	if l := s.doors.mqtt; l != nil {
 		outside = append(outside, func(ctx context.Context) error { return s.gateway.Serve(ctx, l) })
 	}
@@ -152,6 +175,7 @@ func (s *server) run(ctx context.Context, up func(Ready)) error {
 // that it no longer can.
 func (s *server) announce(ctx context.Context, up func(Ready)) error {
 	r := s.doors.ready()
+	r.CAFile = s.data.ca().Certificate
 	r.CredentialsFile, r.Region, r.Account, r.PID = s.data.credentials(), s.c.Region, s.c.Account, os.Getpid()
 	files := []string{s.data.ready()}
 	if s.c.ReadyFile != "" {
@@ -165,7 +189,7 @@ func (s *server) announce(ctx context.Context, up func(Ready)) error {
 		}
 		defer os.Remove(file)
 	}
-	s.log.Info("serving", "api", r.APIURL, "mqtt", r.MQTTAddr, "data", string(s.data), "version", versionText())
+	s.log.Info("serving", "api", r.APIURL, "mqtts", r.MQTTSAddr, "mqtt", r.MQTTAddr, "data", string(s.data), "version", versionText())
 	up(r)
 	<-ctx.Done()
 	s.log.Info("stopping", "drain", s.c.Drain)
@@ -191,8 +215,12 @@ func (s *server) close() error {
 	return s.store.Close()
 }
 
-// host returns the host name or address of a listener, without the port.
-func host(l net.Listener) string {
-	name, _, _ := net.SplitHostPort(reachable(l))
-	return name
+// peerOf returns what a TLS handshake has told of the other end.
+func peerOf(conn *tls.Conn) gateway.Peer {
+	state := conn.ConnectionState()
+	p := gateway.Peer{Addr: conn.RemoteAddr().String(), Transport: "tls", ServerName: state.ServerName}
+	if len(state.PeerCertificates) > 0 {
+		p.Certificate = state.PeerCertificates[0].Raw
+	}
+	return p
 }
