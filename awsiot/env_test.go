@@ -36,6 +36,7 @@ type env struct {
 	checker *wiretest.Checker
 	router  *route.Router
 	key     sigv4.Credential // that requests are signed with
+	stop    func()           // ends the engine and closes the store
 
 	mu  sync.Mutex
 	now muster.Instant
@@ -86,15 +87,20 @@ func newEnv(t testing.TB) *env { return newEnvWith(t, Options{}) }
 
 func newEnvWith(t testing.TB, o Options) *env {
 	t.Helper()
+	return newEnvOn(t, memstore.New(), o)
+}
+
+func newEnvOn(t testing.TB, s store.Store, o Options) *env {
+	t.Helper()
 	env := &env{
-		t: t, store: memstore.New(), checker: wiretest.New(t), router: route.New(wire.Operations()),
+		t: t, store: s, checker: wiretest.New(t), router: route.New(wire.Operations()),
 		key: admin, now: testEpoch,
 	}
 	env.engine = engine.New(engine.Options{Store: env.store, Account: testAccount, Now: env.clock})
 	ctx, cancel := context.WithCancel(context.Background())
 	stopped := make(chan error, 1)
 	go func() { stopped <- env.engine.Run(ctx) }()
-	t.Cleanup(func() {
+	env.stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-stopped; err != nil {
 			t.Errorf("Run: %v", err)
@@ -103,6 +109,7 @@ func newEnvWith(t testing.TB, o Options) *env {
 			t.Errorf("Close: %v", err)
 		}
 	})
+	t.Cleanup(env.stop)
 	o.Engine, o.Account, o.Now = env.engine, testAccount, func() time.Time { return env.clock().Time() }
 	if o.Keys == nil {
 		o.Keys = testKeys{everything}
