@@ -1,0 +1,115 @@
+// Package sessionstore keeps the gateway's persistent sessions in Muster's own
+// store, beside everything else, so that a restart strands no fleet
+// (mqtt-broker.md MQ-57). It knows what is to be kept and nothing of MQTT.
+package sessionstore
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/muster-iot/muster/gateway"
+	"github.com/muster-iot/muster/store"
+)
+
+// The tables and their keys.
+var (
+	sessions = store.Of[gateway.SessionRecord]{Table: "session"} // client id
+	messages = store.Of[gateway.MessageRecord]{Table: "inbox"}   // client id, messageKey
+)
+
+// Store is a gateway.SessionStore on a store.Store.
+type Store struct{ in store.Store }
+
+var _ gateway.SessionStore = Store{}
+
+// On returns the sessions in s.
+func On(s store.Store) Store { return Store{s} }
+
+// Load calls each for every stored session, by client id.
+func (s Store) Load(ctx context.Context, each func(gateway.StoredSession) error) error {
+	return s.in.View(ctx, func(r store.Reader) error {
+		for row, err := range sessions.Scan(r, "", "") {
+			if err != nil {
+				return err
+			}
+			found := gateway.StoredSession{Client: row.Key, Session: row.Value}
+			if found.Messages, err = inbox(r, row.Key); err != nil {
+				return err
+			}
+			if err := each(found); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Write applies changes in one transaction and returns when they are durable.
+func (s Store) Write(ctx context.Context, changes []gateway.Change) error {
+	return store.Update(ctx, s.in, func(tx store.Tx) error {
+		for _, c := range changes {
+			if err := apply(tx, c); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func apply(tx store.Tx, c gateway.Change) error {
+	switch c.Kind {
+	case gateway.PutSession:
+		sessions.Put(tx, c.Client, c.Session)
+	case gateway.DropSession:
+		sessions.Delete(tx, c.Client)
+		return clearInbox(tx, c.Client)
+	case gateway.AddMessage:
+		if known, err := sessions.Has(tx, c.Client); err != nil || !known {
+			return err
+		}
+		messages.Put(tx, messageKey(c.Client, c.Number), c.Message)
+	case gateway.DropMessage:
+		messages.Delete(tx, messageKey(c.Client, c.Number))
+	default:
+		return fmt.Errorf("sessionstore: change of unknown kind %d", c.Kind)
+	}
+	return nil
+}
+
+// clearInbox drops the messages of a client. There are at most as many as the
+// gateway lets a session hold.
+func clearInbox(tx store.Tx, client string) error {
+	var keys []string
+	from, to := store.Under(client)
+	for row, err := range messages.Scan(tx, from, to) {
+		if err != nil {
+			return err
+		}
+		keys = append(keys, row.Key)
+	}
+	for _, key := range keys {
+		messages.Delete(tx, key)
+	}
+	return nil
+}
+
+func inbox(r store.Reader, client string) ([]gateway.NumberedMessage, error) {
+	var found []gateway.NumberedMessage
+	from, to := store.Under(client)
+	for row, err := range messages.Scan(r, from, to) {
+		if err != nil {
+			return nil, err
+		}
+		m := gateway.NumberedMessage{Message: row.Value}
+		if _, err := fmt.Sscanf(store.SplitKey(row.Key)[1], "%016x", &m.Number); err != nil {
+			return nil, fmt.Errorf("sessionstore: message key of %q: %w", client, err)
+		}
+		found = append(found, m)
+	}
+	return found, nil
+}
+
+// messageKey sorts the messages of a client by number.
+func messageKey(client string, number uint64) string {
+	return store.JoinKey(client, fmt.Sprintf("%016x", number))
+}
