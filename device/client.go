@@ -144,9 +144,7 @@ func (c *Client) call(ctx context.Context, r request, a any) (attempts int, err 
 			return attempts, err
 		}
 		c.log.Warn("request will be repeated", "operation", r.op.String(), "job", r.job, "attempt", attempts, "error", err)
-		select {
-		case <-time.After(pause/2 + rand.N(pause/2)):
-		case <-ctx.Done():
+		if sleep(ctx, pause/2+rand.N(pause/2)) != nil {
 			return attempts, err
 		}
 	}

@@ -172,11 +172,42 @@ func TestHTTPSWithLongPolling(t *testing.T) {
 }
 
 func TestUnauthorizedIsFinal(t *testing.T) {
+	overBoth(t, func(t *testing.T, s *service, c *device.Client) {
+		s.allow(`"iot:CreateJob"`)
+		s.denied.Store(true)
+		if _, err := c.Next(t.Context()); !errors.Is(err, device.Unauthorized) {
+			t.Errorf("Next = %v, want Unauthorized", err)
+		}
+	})
+}
+
+func TestARefusedSubscriptionIsTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(t)
-		s.allow(`"iot:CreateJob"`)
-		if _, err := s.overHTTPS("").Next(t.Context()); !errors.Is(err, device.Unauthorized) {
-			t.Errorf("Next = %v, want Unauthorized", err)
+		s.denied.Store(true)
+		time.AfterFunc(time.Minute, func() { s.denied.Store(false) })
+		began := time.Now()
+		c := s.overMQTT("")
+		if waited := time.Since(began); waited < time.Minute || waited > 2*time.Minute {
+			t.Errorf("the client is connected after %v, want soon after the minute in which it may not subscribe", waited)
+		}
+		if _, err := c.Pending(t.Context()); err != nil {
+			t.Errorf("Pending: %v", err)
+		}
+	})
+}
+
+func TestASuccessIsReportedEvenWhenRunIsEnding(t *testing.T) {
+	overBoth(t, func(t *testing.T, s *service, c *device.Client) {
+		s.job("fw")
+		stop := run(t, c, func(ctx context.Context, _ *device.Job) error {
+			<-ctx.Done()
+			return nil // it was as good as done
+		})
+		s.settle()
+		stop()
+		if x := s.outcome("fw"); x.Status != muster.Succeeded {
+			t.Errorf("the job is %s, want SUCCEEDED", x.Status)
 		}
 	})
 }

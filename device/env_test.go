@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,7 +32,7 @@ type service struct {
 	t       *testing.T
 	gateway *gateway.Server
 	http    *pipeListener
-	stop    context.CancelFunc
+	denied  atomic.Bool // MQTT clients may neither publish nor subscribe
 
 	mu       sync.Mutex
 	conns    []net.Conn // of MQTT clients, the server's ends
@@ -59,7 +60,7 @@ func newService(t *testing.T) *service {
 	})
 	plane := dataplane.New(dataplane.Options{Engine: s.Engine, Account: account, Now: time.Now, Log: log})
 	var err error
-	if s.gateway, err = gateway.New(t.Context(), gateway.Options{Authorizer: everybody{}, Reserved: plane.MQTT(), Log: log}); err != nil {
+	if s.gateway, err = gateway.New(t.Context(), gateway.Options{Authorizer: everybody{&s.denied}, Reserved: plane.MQTT(), Log: log}); err != nil {
 		t.Fatalf("gateway: %v", err)
 	}
 	notifier = dataplane.NewNotifier(dataplane.NotifierOptions{Publisher: s.gateway, Log: log})
@@ -68,7 +69,6 @@ func newService(t *testing.T) *service {
 	server := &http.Server{Handler: s.authenticate(https), ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
 
 	ctx, cancel := context.WithCancel(context.Background())
-	s.stop = cancel
 	var running sync.WaitGroup
 	running.Go(func() { s.Run(ctx) })
 	running.Go(func() { s.gateway.Run(ctx) })
@@ -118,16 +118,23 @@ func (s *service) authenticate(next *dataplane.HTTP) http.Handler {
 	})
 }
 
-// everybody may do everything over MQTT.
-type everybody struct{}
+// everybody may do everything over MQTT, unless a test has denied it.
+type everybody struct{ denied *atomic.Bool }
 
-func (everybody) Connect(context.Context, gateway.Connect) (gateway.Authority, error) {
-	return everybody{}, nil
+func (e everybody) Connect(context.Context, gateway.Connect) (gateway.Authority, error) {
+	return e, nil
 }
-func (everybody) Principal() string          { return "everybody" }
-func (everybody) Publish(string, bool) error { return nil }
-func (everybody) Subscribe(string) error     { return nil }
-func (everybody) Receive(string) bool        { return true }
+func (e everybody) Principal() string          { return "everybody" }
+func (e everybody) Publish(string, bool) error { return e.judge() }
+func (e everybody) Subscribe(string) error     { return e.judge() }
+func (e everybody) Receive(string) bool        { return true }
+
+func (e everybody) judge() error {
+	if e.denied.Load() {
+		return gateway.ErrRefused
+	}
+	return nil
+}
 
 // dialMQTT opens a connection of a device to the gateway.
 func (s *service) dialMQTT(context.Context) (net.Conn, error) {

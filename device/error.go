@@ -25,7 +25,7 @@ const (
 	RequestThrottled       Code = "RequestThrottled"
 	TerminalStateReached   Code = "TerminalStateReached"
 	// Unauthorized is not a word of the contract: it stands for an HTTPS answer
-	// of 401 or 403. Over MQTT a request that policy denies is never answered.
+	// of 401 or 403, or a publish that the gateway does not permit.
 	Unauthorized Code = "Unauthorized"
 )
 

@@ -70,7 +70,7 @@ func ConnectMQTT(ctx context.Context, o MQTTOptions) (*Client, error) {
 	}
 	w := &mqttWire{
 		o: o, topics: topics{thing: o.Thing, namespace: o.Namespace}, log: o.Log,
-		up: make(chan struct{}), down: closedChan(), changed: make(chan struct{}), closed: make(chan struct{}),
+		up: make(chan struct{}), down: closedChan(), lost: func() {}, changed: make(chan struct{}), closed: make(chan struct{}),
 		waiting: map[string]chan mqttReply{},
 	}
 	config := autopaho.ClientConfig{
@@ -80,7 +80,7 @@ func ConnectMQTT(ctx context.Context, o MQTTOptions) (*Client, error) {
 		CleanStartOnInitialConnection: true,
 		ReconnectBackoff:              o.Backoff,
 		ConnectTimeout:                o.Timeout,
-		OnConnectionUp:                func(m *autopaho.ConnectionManager, _ *paho.Connack) { go w.subscribe(m) },
+		OnConnectionUp:                w.connected,
 		OnConnectionDown:              w.disconnected,
 		OnConnectError:                w.failed,
 		ClientConfig: paho.ClientConfig{
@@ -118,7 +118,8 @@ type mqttWire struct {
 	heard   news
 	changed chan struct{} // closed and replaced whenever heard changes
 	waiting map[string]chan mqttReply
-	refused error // why the last attempt to connect or subscribe failed
+	refused error  // why the last attempt to connect or subscribe failed
+	lost    func() // ends the subscribing of the current connection
 }
 
 type mqttReply struct {
@@ -137,40 +138,57 @@ func (w *mqttWire) dial(ctx context.Context, _ autopaho.ClientConfig, _ *url.URL
 	return packets.NewThreadSafeConn(c), nil
 }
 
-// subscribe asks for all that the thing may be told, then lets requests go.
-func (w *mqttWire) subscribe(m *autopaho.ConnectionManager) {
-	ctx, cancel := context.WithTimeout(context.Background(), w.o.Timeout)
-	defer cancel()
-	filters := w.topics.filters()
-	subscriptions := make([]paho.SubscribeOptions, len(filters))
-	for i, f := range filters {
-		subscriptions[i] = paho.SubscribeOptions{Topic: f, QoS: 1}
-	}
-	if _, err := m.Subscribe(ctx, &paho.Subscribe{Subscriptions: subscriptions}); err != nil {
-		// Refused, or the connection is gone, in which case this comes again.
-		w.failed(fmt.Errorf("subscribing: %w", err))
-		return
-	}
+// connected begins what a new connection needs. It must not block.
+func (w *mqttWire) connected(m *autopaho.ConnectionManager, _ *paho.Connack) {
+	ctx, lost := context.WithCancel(context.Background())
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.refused = nil
-	w.heard = news{epoch: w.heard.epoch + 1}
-	w.announce()
-	if isClosed(w.down) {
-		w.down = make(chan struct{})
-		close(w.up)
-	}
+	w.lost = lost
+	go w.subscribe(ctx, m)
 }
 
-// disconnected holds back requests until the next subscribe.
+// disconnected holds back requests until a connection is subscribed again.
 func (w *mqttWire) disconnected() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.lost()
 	if isClosed(w.up) {
 		w.up = make(chan struct{})
 		close(w.down)
 	}
 	return true
+}
+
+// subscribe asks for all that the thing may be told, again and again until it
+// is granted or the connection is lost, and then lets requests go.
+func (w *mqttWire) subscribe(ctx context.Context, m *autopaho.ConnectionManager) {
+	var all paho.Subscribe
+	for _, filter := range w.topics.filters() {
+		all.Subscriptions = append(all.Subscriptions, paho.SubscribeOptions{Topic: filter, QoS: 1})
+	}
+	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+		_, err := m.Subscribe(ctx, &all)
+		if ctx.Err() != nil {
+			return
+		}
+		if err == nil {
+			break
+		}
+		w.failed(fmt.Errorf("subscribing: %w", err))
+		if sleep(ctx, pause) != nil {
+			return
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if ctx.Err() != nil {
+		return // lost meanwhile
+	}
+	w.refused = nil
+	w.heard = news{epoch: w.heard.epoch + 1}
+	w.announce()
+	w.down = make(chan struct{})
+	close(w.up)
 }
 
 func (w *mqttWire) failed(err error) {
@@ -339,6 +357,7 @@ func (w *mqttWire) close() error {
 	err := error(nil)
 	w.closing.Do(func() {
 		close(w.closed)
+		w.disconnected()
 		ctx, cancel := context.WithTimeout(context.Background(), w.o.Timeout)
 		defer cancel()
 		err = w.connection.Disconnect(ctx)

@@ -11,9 +11,13 @@ import (
 // is ending. The handler may report through j; what it returns is reported for
 // it unless it reported a terminal status itself: nil as SUCCEEDED, an error
 // made by Refuse as REJECTED, any other error as FAILED, with the error's text
-// as the detail "reason". After ctx has ended nothing is reported, so a job cut
-// short by a restart is still IN_PROGRESS and comes again.
+// as the detail "reason". After ctx has ended an error is not reported, so a job
+// cut short by a restart is still IN_PROGRESS and comes again.
 type Handler func(ctx context.Context, j *Job) error
+
+// lastWords is how long a success may take to be reported after Run was told to
+// end.
+const lastWords = 5 * time.Second
 
 // Run takes one job after the other, in the order of the service, and has
 // handle do it. It begins with what the thing already had in progress. It
@@ -27,8 +31,8 @@ func (c *Client) Run(ctx context.Context, handle Handler) error {
 		}
 		if err := j.Do(ctx, handle); err != nil && ctx.Err() == nil {
 			c.log.Warn("job was not finished", "job", j.JobID, "execution", j.Number, "error", err)
-			if !c.rest(ctx) {
-				return ctx.Err()
+			if err := sleep(ctx, firstPause); err != nil {
+				return err
 			}
 		}
 	}
@@ -114,8 +118,12 @@ func (j *Job) Do(ctx context.Context, handle Handler) error {
 		return nil
 	case errors.As(context.Cause(working), &ended):
 		return ended
-	case ctx.Err() != nil:
+	case ctx.Err() != nil && outcome != nil:
 		return ctx.Err()
+	case ctx.Err() != nil:
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+		defer cancel()
+		ctx = last
 	}
 	err := j.settle(ctx, outcome)
 	if ended := errEnded(err); ended != nil {
@@ -177,13 +185,14 @@ func (j *Job) check(ctx context.Context) *Ended {
 	return errEnded(err)
 }
 
-// rest keeps Run from spinning on a job that cannot be finished. It reports
-// false when ctx ended.
-func (c *Client) rest(ctx context.Context) bool {
+// sleep returns after d, or with ctx's error.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
 	select {
-	case <-time.After(firstPause):
-		return true
+	case <-timer.C:
+		return nil
 	case <-ctx.Done():
-		return false
+		return ctx.Err()
 	}
 }
