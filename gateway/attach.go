@@ -33,10 +33,7 @@ func (s *Server) attach(c *conn, p *packet.Connect) {
 
 	s.count.connects.Add(1)
 	s.count.connections.Add(1)
-	s.wheel.set(&c.timer, c, earlier(time.Now().Add(idle), c.peer.Until))
-	if c.hasEnded() {
-		s.wheel.stop(&c.timer)
-	}
+	c.arm(time.Now().Add(idle))
 	s.publishWill(late)
 	if victim != nil {
 		victim.end(errTakenOver)

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"runtime/debug"
@@ -9,16 +10,19 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/gateway/packet"
+	"github.com/muster-iot/muster/gateway/poll"
 )
 
-// conn is one network connection. One goroutine, the reader, takes packets from it and handles them; anybody may send. There
-// is no goroutine for writing: whoever adds to an idle buffer starts one that ends when the buffer is empty.
+// conn is one network connection. One goroutine at a time, the reader, takes packets from it and handles them; anybody may send.
+// There is no goroutine for writing: whoever adds to an idle buffer starts one that ends when the buffer is empty. Where the
+// system can wake connections, there is none for waiting either.
 type conn struct {
 	server *Server
 	net    net.Conn
 	peer   Peer
 	start  time.Time
-	timer  timer        // to CONNECT, then keep-alive
+	socket *poll.Conn   // below net, when it is the poller that wakes the reader; nil otherwise
+	timer  timer        // to CONNECT, then keep-alive; at last, to closing
 	seen   atomic.Int64 // when the last whole packet came, in Unix nanoseconds
 
 	// Settled by CONNECT, read-only afterwards.
@@ -151,7 +155,7 @@ func (c *conn) flush() {
 		returnBuffer(b)
 		if err != nil {
 			c.end(&ending{cause: ConnectionLost, err: fmt.Errorf("write: %w", err)})
-			c.net.Close()
+			c.shut()
 		}
 	}
 }
@@ -190,10 +194,25 @@ func (c *conn) extend(timeout time.Duration) {
 func (c *conn) hangUp() {
 	half, ok := c.net.(interface{ CloseWrite() error })
 	if !ok || half.CloseWrite() != nil {
-		c.net.Close()
+		go c.shut()
+		return
+	}
+	if c.socket != nil {
+		c.server.wheel.set(&c.timer, c, time.Now().Add(lingerTime))
 		return
 	}
 	c.net.SetReadDeadline(time.Now().Add(lingerTime))
+}
+
+// shut closes the network connection for good. It may be called more than once.
+func (c *conn) shut() {
+	if c.socket == nil {
+		c.net.Close()
+		return // the reader notices
+	}
+	c.server.wheel.stop(&c.timer)
+	c.server.poller.Shut(c.socket)
+	c.server.dismiss(c)
 }
 
 // end ends the connection: the first call decides why. It does not wait for the client or for the reader.
@@ -208,9 +227,9 @@ func (c *conn) end(e *ending) {
 		c.out = c.lastWords(e).Append(c.buffer(), c.version)
 	}
 	c.net.SetWriteDeadline(time.Now().Add(lingerTime))
+	c.server.wheel.stop(&c.timer)
 	c.wake()
 	c.mu.Unlock()
-	c.server.wheel.stop(&c.timer)
 	c.server.left(c)
 }
 
@@ -246,6 +265,7 @@ func (c *conn) expire(now time.Time) {
 	idle, ended := c.idle, c.ended
 	c.mu.Unlock()
 	if ended {
+		c.shut()
 		return
 	}
 	if idle == 0 {
@@ -259,7 +279,16 @@ func (c *conn) expire(now time.Time) {
 	case !now.Before(due):
 		c.end(&ending{KeepAliveTimeout, packet.KeepAliveTimeout, fmt.Errorf("nothing heard for %v", idle)})
 	default:
-		c.server.wheel.set(&c.timer, c, earlier(due, until))
+		c.arm(due)
+	}
+}
+
+// arm sets the timer of a connection that has not ended, for due or for its last moment if that is earlier.
+func (c *conn) arm(due time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.ended {
+		c.server.wheel.set(&c.timer, c, earlier(due, c.peer.Until))
 	}
 }
 
@@ -273,6 +302,7 @@ func earlier(due, until time.Time) time.Time {
 
 // serve reads until the connection ends.
 func (c *conn) serve() {
+	defer c.server.dismiss(c)
 	defer c.net.Close()
 	src := newSource(c.net)
 	for {
@@ -281,12 +311,38 @@ func (c *conn) serve() {
 			c.end(&ending{cause: ConnectionLost, err: fmt.Errorf("read: %w", err)})
 			return
 		}
-		c.server.count.bytesIn.Add(uint64(len(b)))
-		if !c.hasEnded() { // else its last bytes are read only to be polite
-			c.input(b)
+		c.read(b)
+	}
+}
+
+// Wake reads what there is. It is called by the poller, if there is one, whenever there is something.
+func (c *conn) Wake() {
+	for {
+		b := takeBuffer()
+		n, err := c.net.Read(b[:bufferSize])
+		switch {
+		case err == nil:
+			c.read(b[:n])
+			if n < bufferSize && c.net == net.Conn(c.socket) {
+				return // a socket that gives less than it could has no more
+			}
+			continue
+		case !errors.Is(err, poll.ErrWouldBlock):
+			c.end(&ending{cause: ConnectionLost, err: fmt.Errorf("read: %w", err)})
+			c.shut()
 		}
 		returnBuffer(b)
+		return
 	}
+}
+
+// read takes input and gives its buffer back.
+func (c *conn) read(b []byte) {
+	c.server.count.bytesIn.Add(uint64(len(b)))
+	if !c.hasEnded() { // else the last bytes are read only to be polite
+		c.input(b)
+	}
+	returnBuffer(b)
 }
 
 // input handles bytes as they come from the client and writes the answers.

@@ -41,9 +41,18 @@ func dial(t testing.TB, addr string, version byte) *mqtttest.Client {
 	return mqtttest.New(t, c, version)
 }
 
+// modes runs a test with and without a goroutine for each connection.
+func modes(t *testing.T, test func(t *testing.T, v byte, goroutines bool)) {
+	for name, goroutines := range map[string]bool{"goroutines": true, "poller": false} {
+		t.Run(name, func(t *testing.T) {
+			both(t, func(t *testing.T, v byte) { test(t, v, goroutines) })
+		})
+	}
+}
+
 func TestServeOverTCP(t *testing.T) {
-	both(t, func(t *testing.T, v byte) {
-		b := newBench(t, Options{Reserved: echo{}})
+	modes(t, func(t *testing.T, v byte, goroutines bool) {
+		b := newBench(t, Options{Reserved: echo{}, Goroutines: goroutines})
 		addr := b.listen()
 		c := dial(t, addr, v)
 		c.Connect(packet.Connect{ClientID: "lamp", Clean: true})
@@ -57,6 +66,34 @@ func TestServeOverTCP(t *testing.T) {
 		c.ExpectMessage("a", "dribbled")
 		c.Send(&packet.Publish{Topic: "a", QoS: 2, ID: 1}, &packet.Publish{Topic: "more", Payload: make([]byte, 100_000)})
 		c.ExpectDisconnect(packet.QoSNotSupported) // the last words arrive although input is left unread
+	})
+}
+
+func TestTakeoverAndShutdownOverTCP(t *testing.T) {
+	modes(t, func(t *testing.T, v byte, goroutines bool) {
+		b := newBench(t, Options{Goroutines: goroutines})
+		addr := b.listen()
+		old := dial(t, addr, v)
+		old.Connect(packet.Connect{ClientID: "lamp", Clean: true})
+		old.Subscribe(1, "a")
+		defer old.StopReading()()
+		for range 50 {
+			b.Publish(Message{Topic: "a", Payload: make([]byte, 100_000), QoS: 1}, nil) // more than sockets hold
+		}
+		c := dial(t, addr, v)
+		c.Connect(packet.Connect{ClientID: "lamp", Clean: true})
+		c.ExpectNothing()
+		gone := dial(t, addr, v)
+		gone.Connect(packet.Connect{ClientID: "gone", Clean: true})
+		gone.Close()
+		for b.Stats().Connections > 1 {
+			c.ExpectNothing()
+		}
+		silent := dial(t, addr, v) // has not said CONNECT
+		silent.SendBytes([]byte{0x10})
+		go b.stop()
+		c.ExpectDisconnect(packet.ServerShuttingDown)
+		silent.ExpectClosed()
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/gateway/packet"
+	"github.com/muster-iot/muster/gateway/poll"
 )
 
 // tick is the grain of all time-outs.
@@ -25,6 +26,7 @@ type Options struct {
 	Presence   func(Presence) // told of each connection; must be quick; nil for nobody
 	Log        *slog.Logger   // nil discards
 	Limits     Limits
+	Goroutines bool // give each connection a goroutine even where the system can do without (Linux)
 }
 
 // Server is one node of the device gateway. Its methods may be called from any goroutine.
@@ -38,6 +40,9 @@ type Server struct {
 	retained retained
 	count    counters
 	serials  atomic.Uint64
+
+	polling sync.Once
+	poller  *poll.Poller // made when it is first wanted; nil: a goroutine for each connection
 
 	mu      sync.Mutex // guards what follows
 	open    map[*conn]struct{}
@@ -88,17 +93,24 @@ func (s *Server) Run(ctx context.Context) error {
 	journal.Go(func() { s.journal.run(writing) })
 	beat := time.NewTicker(tick)
 	defer beat.Stop()
-	for ctx.Err() == nil {
+	var drained chan struct{}
+	stopping := ctx.Done()
+	for {
 		select {
 		case now := <-beat.C:
 			s.wheel.advance(now)
-		case <-ctx.Done():
+		case <-stopping:
+			stopping, drained = nil, make(chan struct{})
+			go func() {
+				defer close(drained)
+				s.drain()
+			}()
+		case <-drained:
+			stopWriting()
+			journal.Wait()
+			return nil
 		}
 	}
-	s.drain()
-	stopWriting()
-	journal.Wait()
-	return nil
 }
 
 // drain ends all connections, spread out so that clients do not come back all at once (MQ-65).
@@ -116,13 +128,22 @@ func (s *Server) drain() {
 		time.Sleep(gap)
 	}
 	s.serving.Wait()
+	s.polling.Do(func() {}) // no poller comes into being any more
+	if s.poller != nil {
+		s.poller.Close()
+	}
 }
 
 // Serve accepts MQTT connections on l, without TLS, until ctx ends; then it closes l and returns nil. Running
 // out of file descriptors delays it and does not stop it.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	return Accept(ctx, l, s.log, func(c net.Conn) {
-		go s.ServeConn(c, Peer{Addr: c.RemoteAddr().String(), Transport: "tcp"})
+		p := Peer{Addr: c.RemoteAddr().String(), Transport: "tcp"}
+		if w := s.Wrap(c); w != c {
+			s.ServeConn(w, p) // only starts it
+			return
+		}
+		go s.ServeConn(c, p)
 	})
 }
 
@@ -136,17 +157,52 @@ func (s *Server) ServeTLS(c *tls.Conn) {
 	s.ServeConn(c, p)
 }
 
-// ServeConn serves one connection, already authenticated as far as p says, until it ends. It closes nc.
+// Wrap prepares an accepted connection for waiting without a goroutine, where the system can. Do it before TLS is put
+// on top. It returns c itself where it cannot.
+func (s *Server) Wrap(c net.Conn) net.Conn {
+	w := poll.Wrap(c)
+	if w == nil || s.o.Goroutines {
+		return c
+	}
+	s.polling.Do(func() {
+		var err error
+		if s.poller, err = poll.New(); err != nil {
+			s.log.Warn("each connection gets a goroutine", "err", err)
+		}
+	})
+	if s.poller == nil {
+		return c
+	}
+	return w
+}
+
+// ServeConn serves one connection, already authenticated as far as p says, and closes it in the end. It returns when the
+// connection has ended or, if that runs on a connection from Wrap, at once.
 func (s *Server) ServeConn(nc net.Conn, p Peer) {
-	c := &conn{server: s, net: nc, peer: p, start: time.Now()}
+	c := &conn{server: s, net: nc, peer: p, start: time.Now(), socket: s.polled(nc)}
 	if !s.admit(c) {
 		nc.Close()
 		return
 	}
-	defer s.dismiss(c)
 	s.count.accepted.Add(1)
 	s.wheel.set(&c.timer, c, c.start.Add(s.o.Limits.ConnectTimeout))
-	c.serve()
+	if c.socket == nil {
+		c.serve()
+	} else if err := s.poller.Add(c.socket, c); err != nil {
+		c.socket = nil // it reads as ever
+		c.serve()
+	}
+}
+
+// polled returns what the poller can wait for below nc, or nil.
+func (s *Server) polled(nc net.Conn) *poll.Conn {
+	if t, ok := nc.(*tls.Conn); ok {
+		nc = t.NetConn()
+	}
+	if w, ok := nc.(*poll.Conn); ok {
+		return w
+	}
+	return nil
 }
 
 // admit registers a connection unless the server is closing.
@@ -164,8 +220,10 @@ func (s *Server) admit(c *conn) bool {
 func (s *Server) dismiss(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.open, c)
-	s.serving.Done()
+	if _, ok := s.open[c]; ok {
+		delete(s.open, c)
+		s.serving.Done()
+	}
 }
 
 // Publish sends m to everybody subscribed to its topic, reserved or not, without asking any policy but each receiver's.

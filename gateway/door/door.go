@@ -44,11 +44,12 @@ type Options struct {
 	MQTT         func(*tls.Conn) // serves one MQTT connection until it ends
 	HTTPS        func(*tls.Conn) // likewise; see Queue for a net/http server
 
-	HandshakeTimeout time.Duration // from accept to the end of the handshake; 10 s
-	AtOnce           int           // handshakes being computed or waiting for the client's part; 1,024
-	Waiting          int           // accepted connections before the end of their handshake; 16,384; more are closed at once
-	OldDevices       bool          // also offer RSA key exchange to TLS 1.2 clients (AUTH-10)
-	Log              *slog.Logger  // nil discards
+	Wrap             func(net.Conn) net.Conn // prepares an accepted connection before TLS: gateway.Server.Wrap; nil for nothing
+	HandshakeTimeout time.Duration           // from accept to the end of the handshake; 10 s
+	AtOnce           int                     // handshakes being computed or waiting for the client's part; 1,024
+	Waiting          int                     // accepted connections before the end of their handshake; 16,384; more are closed at once
+	OldDevices       bool                    // also offer RSA key exchange to TLS 1.2 clients (AUTH-10)
+	Log              *slog.Logger            // nil discards
 }
 
 // Door is one set of rules for any number of listeners.
@@ -123,6 +124,9 @@ func (d *Door) shake(ctx context.Context, raw net.Conn, k Kind) {
 	ctx, cancel := context.WithTimeout(ctx, d.o.HandshakeTimeout)
 	defer cancel()
 	h := &handshake{door: d, kind: k}
+	if d.o.Wrap != nil {
+		raw = d.o.Wrap(raw)
+	}
 	c := tls.Server(raw, d.outer)
 	err := c.HandshakeContext(context.WithValue(ctx, handshakeKey{}, h))
 	h.release()

@@ -1,0 +1,85 @@
+// Package poll lets connections wait for input without a goroutine each, where the system can (Linux). A connection that is
+// handed to a Poller is woken when there is something to read, on a goroutine that is given back when it has read it.
+// Writing, deadlines for writing and closing stay what they are in package net.
+package poll
+
+import (
+	"net"
+	"sync"
+	"sync/atomic"
+	"syscall"
+)
+
+// Waker is what a Poller wakes: from one call of Wake to its return it is not called again, and input that comes meanwhile
+// leads to another call. Wake reads until ErrWouldBlock or another error.
+type Waker interface{ Wake() }
+
+// ErrWouldBlock is what reading a polled connection returns when nothing is there. It is a temporary net.Error, so that
+// crypto/tls over the connection carries on at the next Read.
+var ErrWouldBlock net.Error = wouldBlock{}
+
+type wouldBlock struct{}
+
+func (wouldBlock) Error() string   { return "nothing to read yet" }
+func (wouldBlock) Timeout() bool   { return false }
+func (wouldBlock) Temporary() bool { return true }
+
+// Conn is a TCP connection that reads as usual until it is handed to a Poller.
+type Conn struct {
+	*net.TCPConn
+	raw    syscall.RawConn
+	try    func(fd uintptr) bool
+	polled atomic.Bool
+	waker  Waker
+	calls  atomic.Int32 // wakes not yet dealt with
+
+	// Of the reading goroutine.
+	into []byte
+	n    int
+	err  error
+}
+
+// workersIdle is how many goroutines wait for the next connection to wake: they save growing a new stack.
+const workersIdle = 64
+
+// crew runs Wakes on goroutines that are used again.
+type crew struct {
+	work chan *Conn
+	idle atomic.Int32
+	done chan struct{}
+	all  sync.WaitGroup
+}
+
+// wake sees to it that c's waker runs, or runs once more.
+func (w *crew) wake(c *Conn) {
+	if c.calls.Add(1) > 1 {
+		return
+	}
+	select {
+	case w.work <- c:
+	default:
+		w.all.Go(func() { w.run(c) })
+	}
+}
+
+func (w *crew) run(c *Conn) {
+	for {
+		for {
+			calls := c.calls.Load()
+			c.waker.Wake()
+			if c.calls.CompareAndSwap(calls, 0) {
+				break
+			}
+		}
+		if w.idle.Add(1) > workersIdle {
+			w.idle.Add(-1)
+			return
+		}
+		select {
+		case c = <-w.work:
+			w.idle.Add(-1)
+		case <-w.done:
+			return
+		}
+	}
+}

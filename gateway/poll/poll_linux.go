@@ -1,0 +1,179 @@
+package poll
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+)
+
+// Poller wakes the connections added to it.
+type Poller struct {
+	crew  crew
+	epoll *os.File
+	raw   syscall.RawConn
+
+	mu    sync.Mutex // guards conns
+	conns map[int32]*Conn
+	wait  sync.WaitGroup
+}
+
+// New returns a running poller.
+func New() (*Poller, error) {
+	fd, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("epoll: %w", err)
+	}
+	if err := syscall.SetNonblock(fd, true); err != nil {
+		return nil, fmt.Errorf("epoll: %w", err)
+	}
+	// An epoll is itself a file that becomes readable: Go's own poller waits for it, so no thread is blocked here.
+	p := &Poller{epoll: os.NewFile(uintptr(fd), "epoll"), conns: map[int32]*Conn{}}
+	if p.raw, err = p.epoll.SyscallConn(); err != nil {
+		p.epoll.Close()
+		return nil, fmt.Errorf("epoll: %w", err)
+	}
+	p.crew.work, p.crew.done = make(chan *Conn), make(chan struct{})
+	p.wait.Go(p.run)
+	return p, nil
+}
+
+// Close stops waking and waits for what is under way. Connections stay open.
+func (p *Poller) Close() {
+	close(p.crew.done)
+	p.epoll.Close()
+	p.wait.Wait()
+	p.crew.all.Wait()
+}
+
+func (p *Poller) run() {
+	events := make([]syscall.EpollEvent, 256)
+	ready := make([]*Conn, 0, len(events))
+	for {
+		var n int
+		var failed error
+		err := p.raw.Read(func(fd uintptr) bool {
+			n, failed = syscall.EpollWait(int(fd), events, 0)
+			return n != 0
+		})
+		switch {
+		case err != nil:
+			return // closed
+		case errors.Is(failed, syscall.EINTR), n <= 0:
+			continue
+		}
+		ready = ready[:0]
+		p.mu.Lock()
+		for _, e := range events[:n] {
+			if c := p.conns[e.Fd]; c != nil { // else it was just removed
+				ready = append(ready, c)
+			}
+		}
+		p.mu.Unlock()
+		for _, c := range ready {
+			p.crew.wake(c)
+		}
+	}
+}
+
+// Wrap returns a Conn around c, or nil when c cannot be polled.
+func Wrap(c net.Conn) *Conn {
+	tcp, ok := c.(*net.TCPConn)
+	if !ok {
+		return nil
+	}
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	w := &Conn{TCPConn: tcp, raw: raw}
+	w.try = w.tryRead
+	return w
+}
+
+// Add hands c to the poller: from now on its Read does not wait, and w is woken, the first time at once. On an error nothing
+// has changed.
+func (p *Poller) Add(c *Conn, w Waker) error {
+	fd, err := c.fd()
+	if err != nil {
+		return err
+	}
+	c.waker = w
+	c.polled.Store(true)
+	p.mu.Lock()
+	p.conns[fd] = c
+	p.mu.Unlock()
+	const edge = 1 << 31 // EPOLLET, which package syscall has as a negative number
+	event := syscall.EpollEvent{Events: syscall.EPOLLIN | syscall.EPOLLRDHUP | edge, Fd: fd}
+	err = p.control(func(epoll int) error { return syscall.EpollCtl(epoll, syscall.EPOLL_CTL_ADD, int(fd), &event) })
+	if err != nil {
+		p.forget(c, fd)
+		c.polled.Store(false)
+		return fmt.Errorf("epoll: %w", err)
+	}
+	p.crew.wake(c) // what is read already, inside TLS, makes no event
+	return nil
+}
+
+func (p *Poller) control(f func(epoll int) error) (err error) {
+	if e := p.raw.Control(func(fd uintptr) { err = f(int(fd)) }); e != nil {
+		return e
+	}
+	return err
+}
+
+// Shut closes c, which was added to p.
+func (p *Poller) Shut(c *Conn) {
+	if fd, err := c.fd(); err == nil {
+		p.forget(c, fd)
+	}
+	c.TCPConn.Close() // which also takes it from the epoll
+}
+
+func (p *Poller) forget(c *Conn, fd int32) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.conns[fd] == c {
+		delete(p.conns, fd)
+	}
+}
+
+func (c *Conn) fd() (n int32, err error) {
+	err = c.raw.Control(func(fd uintptr) { n = int32(fd) })
+	return n, err
+}
+
+// Read implements net.Conn.
+func (c *Conn) Read(b []byte) (int, error) {
+	if !c.polled.Load() {
+		return c.TCPConn.Read(b)
+	}
+	c.into = b
+	err := c.raw.Read(c.try)
+	c.into = nil
+	if err != nil {
+		return 0, err
+	}
+	return c.n, c.err
+}
+
+func (c *Conn) tryRead(fd uintptr) bool {
+	for {
+		c.n, c.err = syscall.Read(int(fd), c.into)
+		if !errors.Is(c.err, syscall.EINTR) {
+			break
+		}
+	}
+	switch {
+	case errors.Is(c.err, syscall.EAGAIN):
+		c.n, c.err = 0, ErrWouldBlock
+	case c.err != nil:
+		c.n, c.err = 0, os.NewSyscallError("read", c.err)
+	case c.n == 0 && len(c.into) > 0:
+		c.err = io.EOF
+	}
+	return true
+}
