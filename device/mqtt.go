@@ -2,9 +2,7 @@ package device
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -27,6 +25,9 @@ type MQTTOptions struct {
 	Namespace string      // of its jobs; empty for the default one
 	ClientID  string      // empty means the thing's name
 	TLS       *tls.Config // client certificate and roots, for mqtts and wss
+	// KeepAlive is how often the connection shows life, in whole seconds; the
+	// service counts less than 30 seconds as that and more than 20 minutes as
+	// that. Zero means 1 minute.
 	KeepAlive time.Duration
 	// Timeout is how long one attempt of a request waits for its answer; zero
 	// means 10 seconds.
@@ -120,11 +121,6 @@ type mqttWire struct {
 	waiting map[string]chan mqttReply
 	refused error  // why the last attempt to connect or subscribe failed
 	lost    func() // ends the subscribing of the current connection
-}
-
-type mqttReply struct {
-	accepted bool
-	payload  []byte
 }
 
 // dial opens a connection by the user's own means.
@@ -228,23 +224,6 @@ func (w *mqttWire) note(h *heard, payload []byte) {
 	w.announce()
 }
 
-// reply hands a reply to the request with its clientToken, the only thing by
-// which the two can be brought together.
-func (w *mqttWire) reply(r mqttReply) {
-	var m struct {
-		ClientToken string `json:"clientToken"`
-	}
-	if json.Unmarshal(r.payload, &m) != nil {
-		return
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if ch, ok := w.waiting[m.ClientToken]; ok {
-		delete(w.waiting, m.ClientToken)
-		ch <- r
-	}
-}
-
 func (w *mqttWire) awaitUp(ctx context.Context) error {
 	w.mu.Lock()
 	up := w.up
@@ -259,72 +238,6 @@ func (w *mqttWire) awaitUp(ctx context.Context) error {
 		defer w.mu.Unlock()
 		return fmt.Errorf("device: %s is not reached: %w", w.o.Endpoint, errors.Join(ctx.Err(), w.refused))
 	}
-}
-
-var errNoAnswer = errors.New("device: no answer in time")
-
-var errLost = errors.New("device: the connection was lost")
-
-// notAuthorized is the MQTT 5 reason of a publish that policy denies.
-const notAuthorized = 0x87
-
-func (w *mqttWire) do(ctx context.Context, r request) ([]byte, error) {
-	if err := w.awaitUp(ctx); err != nil {
-		return nil, err
-	}
-	r.body.ClientToken = rand.Text()
-	payload, err := json.Marshal(r.body)
-	if err != nil {
-		return nil, err
-	}
-	answered := make(chan mqttReply, 1)
-	w.mu.Lock()
-	w.waiting[r.body.ClientToken] = answered
-	down := w.down
-	w.mu.Unlock()
-	defer func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		delete(w.waiting, r.body.ClientToken)
-	}()
-
-	timeout, cancel := context.WithTimeout(ctx, w.o.Timeout)
-	defer cancel()
-	response, err := w.connection.Publish(timeout, &paho.Publish{Topic: w.topics.request(r.op, r.job), QoS: 1, Payload: payload})
-	if response != nil && response.ReasonCode == notAuthorized {
-		return nil, &Error{Code: Unauthorized, Message: "the service does not permit this request"}
-	}
-	if err != nil {
-		return nil, fmt.Errorf("device: %w", err)
-	}
-	select {
-	case reply := <-answered:
-		return reply.result()
-	case <-down:
-		return nil, errLost
-	case <-w.closed:
-		return nil, errClosed
-	case <-timeout.Done():
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		return nil, errNoAnswer
-	}
-}
-
-func (r mqttReply) result() ([]byte, error) {
-	if r.accepted {
-		return r.payload, nil
-	}
-	var m struct {
-		Code    Code   `json:"code"`
-		Message string `json:"message"`
-		State   *State `json:"executionState"`
-	}
-	if err := json.Unmarshal(r.payload, &m); err != nil {
-		return nil, fmt.Errorf("device: a refusal cannot be read: %w", err)
-	}
-	return nil, &Error{m.Code, m.Message, m.State}
 }
 
 func (w *mqttWire) news() news {
