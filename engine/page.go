@@ -48,7 +48,10 @@ func (p pager) open(token string, list, at any) error {
 		return errToken
 	}
 	raw, err := base64.StdEncoding.DecodeString(token)
-	if err != nil || len(raw) < digestLen || !hmac.Equal(raw[:digestLen], p.digest(list, raw[digestLen:])) {
+	if err != nil || base64.StdEncoding.EncodeToString(raw) != token { // decoding forgives, a token does not
+		return errToken
+	}
+	if len(raw) < digestLen || !hmac.Equal(raw[:digestLen], p.digest(list, raw[digestLen:])) {
 		return errToken
 	}
 	if json.Unmarshal(raw[digestLen:], at) != nil {

@@ -1,0 +1,30 @@
+package engine
+
+import (
+	"encoding/base64"
+	"testing"
+)
+
+// FuzzPageToken holds that a token opens only for the list that it was made
+// for, unchanged, and that no text of a stranger does more than fail.
+func FuzzPageToken(f *testing.F) {
+	p := pager{key: []byte("a key")}
+	name := []any{"things", ThingFilter{Attribute: "a"}}
+	good := p.seal(name, "lamp")
+	for _, token := range []string{good, good[1:], good + "=", good + "\n", "", "AAAA", base64.StdEncoding.EncodeToString(make([]byte, 40))} {
+		f.Add(token)
+	}
+	f.Fuzz(func(t *testing.T, token string) {
+		var at string
+		err := p.open(token, name, &at)
+		switch {
+		case token == "" && (err != nil || at != ""):
+			t.Errorf("no token opens as %q, %v; want the beginning", at, err)
+		case token != "" && err == nil && p.seal(name, at) != token:
+			t.Errorf("%q opens as %q, whose token is %q", token, at, p.seal(name, at))
+		}
+		if token != "" && p.open(token, []any{"things", ThingFilter{}}, &at) == nil {
+			t.Errorf("%q opens for a list that it was not made for", token)
+		}
+	})
+}
