@@ -38,13 +38,25 @@ func (h *HTTP) Drain() { h.drain() }
 // allow the operation on the thing. A request that long polls waits in its own
 // goroutine and costs nothing else; it ends when its client goes away.
 func (h *HTTP) ServeCaller(w http.ResponseWriter, in *http.Request, caller identity.Caller) {
+	h.serve(w, in, sender{caller.ARN, func(action string, thing muster.ThingName) error {
+		return caller.Authorize(action, []string{h.s.o.Account.ARN("thing", string(thing))}, nil)
+	}})
+}
+
+// sender is who sent a request, and what they may do.
+type sender struct {
+	name string
+	may  func(action string, thing muster.ThingName) error
+}
+
+func (h *HTTP) serve(w http.ResponseWriter, in *http.Request, from sender) {
 	began := h.s.o.Now()
 	r, found := route(in)
 	if !found {
 		refuse(w, in)
 		return
 	}
-	a := answer{err: h.admit(w, in, r, caller)}
+	a := answer{err: h.admit(w, in, r, from)}
 	if a.err == nil {
 		wait := longPoll(in, r)
 		if wait > 0 {
@@ -55,7 +67,7 @@ func (h *HTTP) ServeCaller(w http.ResponseWriter, in *http.Request, caller ident
 	if in.Context().Err() == nil {
 		h.write(w, r, a)
 	}
-	h.s.ended(source{wire: overHTTP, client: caller.ARN}, r, a, h.s.o.Now().Sub(began))
+	h.s.ended(source{wire: overHTTP, client: from.name}, r, a, h.s.o.Now().Sub(began))
 }
 
 // route finds the operation that a request means, by its escaped path: a
@@ -106,10 +118,9 @@ func refuse(w http.ResponseWriter, in *http.Request) {
 	writeRefusal(w, &request{}, f)
 }
 
-// admit asks whether the caller may do r, and reads the rest of it.
-func (h *HTTP) admit(w http.ResponseWriter, in *http.Request, r *request, caller identity.Caller) error {
-	action := "iotjobsdata:" + operationNames[r.Kind]
-	if err := caller.Authorize(action, []string{h.s.o.Account.ARN("thing", string(r.Thing))}, nil); err != nil {
+// admit asks whether the sender may do r, and reads the rest of it.
+func (h *HTTP) admit(w http.ResponseWriter, in *http.Request, r *request, from sender) error {
+	if err := from.may("iotjobsdata:"+operationNames[r.Kind], r.Thing); err != nil {
 		return &muster.Error{Kind: muster.Forbidden, Msg: "Forbidden", Err: err}
 	}
 	query := in.URL.Query()

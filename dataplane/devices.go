@@ -1,0 +1,60 @@
+package dataplane
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/gateway"
+)
+
+// Device is the holder of a certificate; *authority.Device is one.
+type Device interface {
+	// Principal is the stable name of the identity.
+	Principal() string
+	// Act returns nil when the device may perform an action such as
+	// "iotjobsdata:UpdateJobExecution" on a thing.
+	Act(action string, thing muster.ThingName) error
+}
+
+// Identify finds the holder of a certificate in DER whose possession is proven;
+// addr is the peer's host and port. An error that wraps gateway.ErrRefused says
+// that the certificate gives no access, any other that nobody can tell.
+type Identify func(ctx context.Context, certificate []byte, addr string) (Device, error)
+
+// Devices serves the holders of client certificates (identity-and-auth.md
+// sections 0 and B.5). Run it behind a TLS listener that asks for a certificate
+// and verifies none: one that is unknown or not active is answered with 403
+// (AUTH-17), and so is a request without any.
+func (h *HTTP) Devices(identify Identify) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, in *http.Request) {
+		w.Header().Set("X-Amzn-RequestId", newRequestID())
+		if in.TLS == nil || len(in.TLS.PeerCertificates) == 0 {
+			writeRefusal(w, &request{}, refusalOf(errForbidden))
+			return
+		}
+		device, err := identify(in.Context(), in.TLS.PeerCertificates[0].Raw, in.RemoteAddr)
+		switch {
+		case errors.Is(err, gateway.ErrRefused):
+			writeRefusal(w, &request{}, refusalOf(errForbidden))
+		case err != nil:
+			h.s.o.Log.Error("device could not be identified", "remote", in.RemoteAddr, "error", err)
+			writeRefusal(w, &request{}, refusalOf(err))
+		default:
+			h.serve(w, in, sender{device.Principal(), device.Act})
+		}
+	})
+}
+
+var errForbidden = muster.Errorf(muster.Forbidden, "Forbidden")
+
+// newRequestID returns a random UUID.
+func newRequestID() string {
+	var b [16]byte
+	rand.Read(b[:])
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}

@@ -1,0 +1,77 @@
+package dataplane
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/gateway"
+	"github.com/muster-iot/muster/gateway/packet"
+	"github.com/muster-iot/muster/store/memstore"
+)
+
+// onlyLamp may get what is pending for lamp, and nothing else.
+type onlyLamp struct{}
+
+func (onlyLamp) Principal() string { return "c1" }
+
+func (onlyLamp) Act(action string, thing muster.ThingName) error {
+	if action == "iotjobsdata:GetPendingJobExecutions" && thing == "lamp" {
+		return nil
+	}
+	return fmt.Errorf("%w: %s on %s", gateway.ErrRefused, action, thing)
+}
+
+func TestAUTH17WhoIsServedByCertificate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		env := newEnv(t, memstore.New(), packet.V5)
+		env.step("given thing lamp")
+		env.step("given thing pump")
+		handler := env.http.Devices(func(_ context.Context, certificate []byte, addr string) (Device, error) {
+			if addr != "192.0.2.1:1234" {
+				t.Errorf("asked about a peer at %s", addr)
+			}
+			switch string(certificate) {
+			case "known":
+				return onlyLamp{}, nil
+			case "unknown":
+				return nil, fmt.Errorf("%w: an unknown certificate", gateway.ErrRefused)
+			}
+			return nil, errors.New("the registry does not answer")
+		})
+		forbidden := regexp.MustCompile(`^\{"message":"Forbidden","traceId":"[0-9a-f-]{36}"\}$`)
+		for _, test := range []struct {
+			name, certificate, method, target string
+			want                              int
+		}{
+			{"what its rights allow", "known", "GET", "/things/lamp/jobs", 200},
+			{"another thing", "known", "GET", "/things/pump/jobs", 403},
+			{"another operation", "known", "PUT", "/things/lamp/jobs/$next", 403},
+			{"a certificate without access", "unknown", "GET", "/things/lamp/jobs", 403},
+			{"no certificate", "", "GET", "/things/lamp/jobs", 403},
+			{"a registry that is away", "who knows", "GET", "/things/lamp/jobs", 503},
+			{"no operation", "known", "GET", "/things", 404},
+		} {
+			r := httptest.NewRequest(test.method, test.target, strings.NewReader("{}"))
+			if test.certificate != "" {
+				r.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{{Raw: []byte(test.certificate)}}}
+			}
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, r)
+			if w.Code != test.want || w.Header().Get("X-Amzn-RequestId") == "" {
+				t.Errorf("%s: %d %s, want %d", test.name, w.Code, w.Body, test.want)
+			}
+			if w.Code == 403 && (w.Header().Get("X-Amzn-ErrorType") != "ForbiddenException" || !forbidden.MatchString(w.Body.String())) {
+				t.Errorf("%s: %s %s, want ForbiddenException and %s", test.name, w.Header().Get("X-Amzn-ErrorType"), w.Body, forbidden)
+			}
+		}
+	})
+}
