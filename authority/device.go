@@ -58,14 +58,7 @@ func (d *Device) refresh(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	r.active, r.why = inForce(*g.Certificate, d.a.o.Now(), d.a.o.Grace)
-	for _, p := range g.Policies {
-		compiled, err := d.a.policies.compile(p)
-		if err != nil {
-			d.a.o.Log.Error("a stored policy cannot be read; it allows nothing", "policy", p.Name, "error", err)
-			continue
-		}
-		r.set = append(r.set, compiled)
-	}
+	r.set = d.a.compile(g)
 	if g.Thing != nil {
 		r.thing, r.exclusive = g.Thing.Name, g.Exclusive
 	}
