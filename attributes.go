@@ -1,6 +1,9 @@
 package muster
 
-import "strings"
+import (
+	"maps"
+	"strings"
+)
 
 // The limits of attributes (registry.md sections 1.2 and 8).
 const (
@@ -28,9 +31,7 @@ func (p AttributePayload) Apply(old map[string]string) (map[string]string, error
 	}
 	attributes := map[string]string{}
 	if p.Merge {
-		for name, value := range old {
-			attributes[name] = value
-		}
+		maps.Copy(attributes, old)
 	}
 	for name, value := range p.Attributes {
 		if err := checkAttribute(name, value); err != nil {

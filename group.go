@@ -120,8 +120,8 @@ func (g Group) Root() GroupName {
 func (g Group) Lineage() []GroupName {
 	names := make([]GroupName, 0, len(g.Path)+1)
 	names = append(names, g.Name)
-	for i := len(g.Path) - 1; i >= 0; i-- {
-		names = append(names, g.Path[i])
+	for _, above := range slices.Backward(g.Path) {
+		names = append(names, above)
 	}
 	return names
 }

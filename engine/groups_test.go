@@ -105,14 +105,14 @@ func TestUpdateThingGroup(t *testing.T) {
 	ctx := t.Context()
 	env.createGroup(muster.Group{Name: "g", Description: "old", Attributes: map[string]string{"a": "1"}})
 	text := "new"
-	got, err := env.UpdateThingGroup(ctx, "g", muster.GroupUpdate{ExpectedVersion: n64(1), Description: &text})
+	got, err := env.UpdateThingGroup(ctx, "g", muster.GroupUpdate{ExpectedVersion: new(int64(1)), Description: &text})
 	if err != nil || got.Version != 2 {
 		t.Errorf("UpdateThingGroup = %+v, %v; want version 2 (REG-12)", got, err)
 	}
 	if got, err = env.DescribeThingGroup(ctx, "g"); err != nil || got.Description != "new" || len(got.Attributes) != 1 || got.Version != 2 {
 		t.Errorf("DescribeThingGroup = %+v, %v (REG-43)", got, err)
 	}
-	_, err = env.UpdateThingGroup(ctx, "g", muster.GroupUpdate{ExpectedVersion: n64(1)})
+	_, err = env.UpdateThingGroup(ctx, "g", muster.GroupUpdate{ExpectedVersion: new(int64(1))})
 	wantKind(t, "a version that is over (REG-13)", err, muster.VersionConflict)
 	_, err = env.UpdateThingGroup(ctx, "none", muster.GroupUpdate{})
 	wantKind(t, "no such group", err, muster.NotFound)
@@ -124,15 +124,15 @@ func TestDeleteThingGroup(t *testing.T) {
 	env.thing("lamp")
 	env.group("root/child", "lamp")
 	noErr(t, "DeleteThingGroup of none (REG-44)", env.DeleteThingGroup(ctx, "none", nil))
-	noErr(t, "DeleteThingGroup of none with a version", env.DeleteThingGroup(ctx, "none", n64(1)))
+	noErr(t, "DeleteThingGroup of none with a version", env.DeleteThingGroup(ctx, "none", new(int64(1))))
 	e := wantKind(t, "DeleteThingGroup of a parent (REG-44)", env.DeleteThingGroup(ctx, "root", nil), muster.Invalid)
 	if want := "Cannot delete thing group : root when there are still child groups attached to it"; e.Msg != want {
 		t.Errorf("message %q, want %q", e.Msg, want)
 	}
-	wantKind(t, "DeleteThingGroup of another version", env.DeleteThingGroup(ctx, "child", n64(2)), muster.VersionConflict)
+	wantKind(t, "DeleteThingGroup of another version", env.DeleteThingGroup(ctx, "child", new(int64(2))), muster.VersionConflict)
 	noErr(t, "TagResource", env.TagResource(ctx, testARN+"thinggroup/child", []muster.Tag{{Key: "a"}}))
 
-	noErr(t, "DeleteThingGroup with a thing inside (REG-44)", env.DeleteThingGroup(ctx, "child", n64(1)))
+	noErr(t, "DeleteThingGroup with a thing inside (REG-44)", env.DeleteThingGroup(ctx, "child", new(int64(1))))
 	_, err := env.DescribeThingGroup(ctx, "child")
 	wantKind(t, "DescribeThingGroup", err, muster.NotFound)
 	if got := env.groupsOfThing("lamp"); len(got) != 0 {

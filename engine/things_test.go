@@ -29,9 +29,7 @@ func (env *env) describeThing(name string) muster.Thing {
 	return t
 }
 
-func n64(n int64) *int64 { return &n }
-
-// noErr and failure keep the tables of calls short.
+// noErr fails the test at once when a call failed.
 func noErr(t *testing.T, call string, err error) {
 	t.Helper()
 	if err != nil {
@@ -123,7 +121,7 @@ func TestUpdateThing(t *testing.T) {
 	env.createThing(muster.Thing{Name: "lamp", Attributes: map[string]string{"a": "1"}})
 
 	merge := muster.AttributePayload{Attributes: map[string]string{"b": "2"}, Merge: true}
-	noErr(t, "UpdateThing", env.UpdateThing(ctx, "lamp", muster.ThingUpdate{ExpectedVersion: n64(1), Attributes: merge, Type: "light"}))
+	noErr(t, "UpdateThing", env.UpdateThing(ctx, "lamp", muster.ThingUpdate{ExpectedVersion: new(int64(1)), Attributes: merge, Type: "light"}))
 	if got := env.describeThing("lamp"); got.Version != 2 || len(got.Attributes) != 2 || got.Type != "light" {
 		t.Errorf("after the update %+v; want version 2, two attributes, type light (REG-12, REG-22)", got)
 	}
@@ -139,7 +137,7 @@ func TestUpdateThing(t *testing.T) {
 		msg    string
 	}{
 		"no such thing":                       {thing: "none", want: muster.NotFound, msg: "Thing none does not exist"},
-		"a version that is over (REG-13)":     {thing: "lamp", update: muster.ThingUpdate{ExpectedVersion: n64(1)}, want: muster.VersionConflict},
+		"a version that is over (REG-13)":     {thing: "lamp", update: muster.ThingUpdate{ExpectedVersion: new(int64(1))}, want: muster.VersionConflict},
 		"an unknown type (REG-25)":            {thing: "lamp", update: muster.ThingUpdate{Type: "none"}, want: muster.NotFound},
 		"a deprecated type (REG-25)":          {thing: "lamp", update: muster.ThingUpdate{Type: "old"}, want: muster.Invalid, msg: "Can not update a thing to use deprecated thing type: old"},
 		"a type and none at once (REG-24)":    {thing: "lamp", update: muster.ThingUpdate{Type: "light", RemoveType: true}, want: muster.Invalid},
@@ -162,13 +160,13 @@ func TestDeleteThing(t *testing.T) {
 	t.Run("a missing thing is a success unless a version was expected (REG-27)", func(t *testing.T) {
 		env := newEnv(t)
 		noErr(t, "DeleteThing", env.DeleteThing(ctx, "none", nil))
-		wantKind(t, "DeleteThing", env.DeleteThing(ctx, "none", n64(1)), muster.NotFound)
+		wantKind(t, "DeleteThing", env.DeleteThing(ctx, "none", new(int64(1))), muster.NotFound)
 	})
 	t.Run("another version than expected", func(t *testing.T) {
 		env := newEnv(t)
 		env.thing("lamp")
-		wantKind(t, "DeleteThing", env.DeleteThing(ctx, "lamp", n64(2)), muster.VersionConflict)
-		noErr(t, "DeleteThing", env.DeleteThing(ctx, "lamp", n64(1)))
+		wantKind(t, "DeleteThing", env.DeleteThing(ctx, "lamp", new(int64(2))), muster.VersionConflict)
+		noErr(t, "DeleteThing", env.DeleteThing(ctx, "lamp", new(int64(1))))
 		_, err := env.DescribeThing(ctx, "lamp")
 		wantKind(t, "DescribeThing", err, muster.NotFound)
 	})
