@@ -19,6 +19,7 @@ func adminCommands() []command {
 		{"verify", "check that everything in a data folder holds together", runVerify},
 		{"backup", "copy a data folder, while it is served or not", runBackup},
 		{"keys", "list, add and remove access keys", runKeys},
+		{"explain-policy", "say what a device or access key may do, and why", runExplain},
 	}
 }
 

@@ -14,11 +14,13 @@ type api struct {
 	contract http.Handler
 	metrics  http.Handler
 	backup   http.Handler
+	explain  http.Handler
 	ready    func(context.Context) error
 }
 
 const (
-	backupPath = "/muster/v1/backup"
+	backupPath  = "/muster/v1/backup"
+	explainPath = "/muster/v1/explain-policy"
 	// readyTimeout bounds the look at the store.
 	readyTimeout = 5 * time.Second
 )
@@ -33,6 +35,8 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.metrics.ServeHTTP(w, r)
 	case backupPath:
 		a.backup.ServeHTTP(w, r)
+	case explainPath:
+		a.explain.ServeHTTP(w, r)
 	default:
 		a.contract.ServeHTTP(w, r)
 	}

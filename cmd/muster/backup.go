@@ -72,7 +72,7 @@ func (b *backupAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		plain(w, http.StatusBadRequest, "POST a JSON object with the member \"to\"")
 		return
 	}
-	if err := b.authorize(r, body); err != nil {
+	if err := authorize(b.keys, b.region, r, body, "muster:Backup"); err != nil {
 		plain(w, http.StatusForbidden, err.Error())
 		return
 	}
@@ -88,17 +88,18 @@ func (b *backupAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	plain(w, http.StatusOK, order.To)
 }
 
-func (b *backupAPI) authorize(r *http.Request, body []byte) error {
-	verifier := sigv4.Verifier{Lookup: b.keys.Lookup, Region: b.region}
+// authorize returns nil when a request is signed with a key that allows action.
+func authorize(keys *identity.Keys, region string, r *http.Request, body []byte, action string) error {
+	verifier := sigv4.Verifier{Lookup: keys.Lookup, Region: region}
 	signature, err := verifier.Verify(r, body, time.Now())
 	if err != nil {
 		return err
 	}
-	caller, err := b.keys.Caller(signature.AccessKeyID)
+	caller, err := keys.Caller(signature.AccessKeyID)
 	if err != nil {
 		return err
 	}
-	return caller.Authorize("muster:Backup", nil, nil)
+	return caller.Authorize(action, nil, nil)
 }
 
 // orderBackup has the server that owns a data folder make the backup.

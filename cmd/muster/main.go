@@ -32,7 +32,7 @@ func commands() []command {
 		{"serve", "run the server on a data folder", runServe},
 		{"demo", "show a job from create-job to the last device, in a temporary folder", runDemo},
 		{"fleet", "run simulated devices against a server", runFleet},
-		{"admin", "look after a data folder: verify, backup, keys", runAdmin},
+		{"admin", "look after a data folder: verify, backup, keys, explain-policy", runAdmin},
 		{"version", "print the version", runVersion},
 	}
 }

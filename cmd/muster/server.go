@@ -138,6 +138,7 @@ func newServer(c Config, log *slog.Logger) (s *server, err error) {
 		metrics:  figures.Handler(),
 		ready:    s.ready,
 		backup:   &backupAPI{store: s.store, data: s.data, keys: keys, region: c.Region},
+		explain:  &explainAPI{rights: s.rights, keys: keys, region: c.Region},
 	}
 	return s, nil
 }

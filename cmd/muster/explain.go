@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/authority"
+	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/store/pebblestore"
+)
+
+// runExplain asks the server of a data folder, or, when none runs, looks itself.
+func runExplain(ctx context.Context, args []string, stdout, _ io.Writer) error {
+	q, asJSON := authority.Question{}, false
+	account := muster.Account{ID: defaultConfig().Account, Region: defaultConfig().Region}
+	fs := flagSet("admin explain-policy", "DIR --who WHO --action ACTION --resource RESOURCE [flags]", stdout)
+	fs.StringVar(&q.Who, "who", q.Who, "certificate id, certificate ARN or access key `id`")
+	fs.StringVar(&q.ClientID, "client-id", q.ClientID, "MQTT client `id` that the device connects with; none means HTTPS")
+	fs.StringVar(&q.Action, "action", q.Action, "`action` such as iot:Publish")
+	fs.StringVar(&q.Resource, "resource", q.Resource, "`ARN`, or the end of one such as topic/a/b")
+	fs.BoolVar(&asJSON, "json", asJSON, "print JSON")
+	fs.StringVar(&account.ID, "account", account.ID, "`account` of the deployment, while no server runs")
+	fs.StringVar(&account.Region, "region", account.Region, "`region` of the deployment, while no server runs")
+	args, err := parseFlags(fs, args, 1)
+	if err != nil {
+		return err
+	}
+	if q.Who == "" || q.Action == "" || q.Resource == "" {
+		return usagef("admin explain-policy needs --who, --action and --resource")
+	}
+	data, err := existing("admin explain-policy", args, 0)
+	if err != nil {
+		return err
+	}
+	e, err := explain(ctx, data, account, q)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return json.NewEncoder(stdout).Encode(e)
+	}
+	return printExplanation(stdout, e)
+}
+
+func explain(ctx context.Context, data folder, account muster.Account, q authority.Question) (authority.Explanation, error) {
+	keys, err := openKeys("admin explain-policy", []string{string(data)})
+	if err != nil {
+		return authority.Explanation{}, err
+	}
+	s, err := data.openStore(pebblestore.Options{})
+	if errors.Is(err, pebblestore.ErrLocked) {
+		return askExplanation(ctx, data, q)
+	}
+	if err != nil {
+		return authority.Explanation{}, err
+	}
+	defer s.Close()
+	now := func() muster.Instant { return muster.At(time.Now()) }
+	registry := engine.New(engine.Options{Store: s, Account: account, Now: now})
+	return authority.New(authority.Options{
+		Registry: registry, Account: account, Now: now, Grace: certificateGrace, Keys: keys.Caller,
+	}).Explain(ctx, q)
+}
+
+// askExplanation has the server that owns a data folder explain.
+func askExplanation(ctx context.Context, data folder, q authority.Question) (e authority.Explanation, err error) {
+	ready, err := readReady(data.ready())
+	if err != nil {
+		return e, fmt.Errorf("the data folder is in use, but its server cannot be found: %w", err)
+	}
+	c, err := newControl(ready)
+	if err != nil {
+		return e, err
+	}
+	return e, c.call(ctx, http.MethodPost, explainPath, q, &e)
+}
+
+func printExplanation(w io.Writer, e authority.Explanation) error {
+	may := "may not"
+	if e.Allowed {
+		may = "may"
+	}
+	fmt.Fprintf(w, "%s\n  %s %s\n  on %s\n\n", e.Principal, may, e.Action, e.Resource)
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	row := func(name, text string) {
+		if text != "" {
+			fmt.Fprintf(table, "%s\t%s\n", name, text)
+		}
+	}
+	row("refused", e.Refused)
+	row("policies say", e.Decision)
+	if e.Policy != "" {
+		row("decided by", fmt.Sprintf("statement %s of policy %s", e.Statement, e.Policy))
+	}
+	row("connects as thing", e.Thing)
+	row("variables without a value", strings.Join(e.Missing, " "))
+	fmt.Fprint(table, "\npolicy in force\tversion\tsays by itself\tstatement\n")
+	for _, p := range e.Policies {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", p.Name, p.Version, p.Decision, p.Statement)
+	}
+	return table.Flush()
+}
+
+// explainAPI is the running server's side of `muster admin explain-policy`: it
+// serves those whose key allows the action muster:ExplainPolicy, whatever --auth
+// says.
+type explainAPI struct {
+	rights *authority.Authorizer
+	keys   *identity.Keys
+	region string
+}
+
+// questionMax bounds a question: names and one topic.
+const questionMax = 16 << 10
+
+func (x *explainAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, questionMax))
+	var q authority.Question
+	if err == nil && r.Method == http.MethodPost {
+		if err := authorize(x.keys, x.region, r, body, "muster:ExplainPolicy"); err != nil {
+			answer(w, http.StatusForbidden, object{"message": err.Error()})
+			return
+		}
+		err = json.Unmarshal(body, &q)
+	}
+	if err != nil || r.Method != http.MethodPost {
+		answer(w, http.StatusBadRequest, object{"message": "POST a JSON object with the members who, clientId, action and resource"})
+		return
+	}
+	e, err := x.rights.Explain(r.Context(), q)
+	if known := (*muster.Error)(nil); errors.As(err, &known) && known.Kind != muster.Internal {
+		answer(w, http.StatusBadRequest, object{"message": known.Msg})
+		return
+	}
+	if err != nil {
+		answer(w, http.StatusInternalServerError, object{"message": "the rights could not be looked up"})
+		return
+	}
+	answer(w, http.StatusOK, e)
+}
+
+func answer(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body) // a client that went away is no fault of ours
+}
