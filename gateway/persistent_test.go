@@ -590,6 +590,7 @@ func TestWillDelayEndsWithTheSession(t *testing.T) {
 			Properties: packet.Properties(nil).WithInt(packet.SessionExpiry, 10),
 			Will:       &packet.Will{Topic: "gone", QoS: 1, Properties: packet.Properties(nil).WithInt(packet.WillDelay, 1000)}}))
 		lost := time.Now()
+		time.Sleep(5 * time.Second)
 		watcher.ExpectMessage("gone", "")
 		if took := time.Since(lost); took < 9*time.Second || took > 12*time.Second {
 			t.Errorf("the will came after %v, want 10 s", took)
