@@ -17,6 +17,8 @@ type Config struct {
 	Data      string // the data folder; made when it does not exist
 	API       string // address of the HTTP listener
 	MQTTS     string // address of the MQTT listener with client certificates; empty for none
+	HTTPS     string // address of the data plane with client certificates; empty for none
+	ALPN      string // address of the listener for everything, told apart by ALPN; empty for none
 	MQTTPlain string // address of the MQTT listener without TLS; empty for none
 	Pprof     string // loopback address of the profiler; empty for none
 	ReadyFile string // written once everything listens, removed on exit; empty for none
@@ -47,6 +49,7 @@ func defaultConfig() Config {
 	return Config{
 		API:       "127.0.0.1:8080",
 		MQTTS:     "127.0.0.1:8883",
+		HTTPS:     "127.0.0.1:8443",
 		Region:    "us-east-1",
 		Account:   "000000000000",
 		Auth:      authKeys,
@@ -62,6 +65,8 @@ func (c *Config) register(fs *flag.FlagSet) {
 	fs.StringVar(&c.Data, "data", c.Data, "`folder` that holds everything; made on first start")
 	fs.StringVar(&c.API, "api", c.API, "`address` of the HTTP listener: control plane, jobs data plane, /healthz, /readyz, /metrics")
 	fs.StringVar(&c.MQTTS, "mqtts", c.MQTTS, "`address` of the MQTT listener with TLS and client certificates; empty for none")
+	fs.StringVar(&c.HTTPS, "https", c.HTTPS, "`address` of the jobs data plane with TLS and client certificates; empty for none")
+	fs.StringVar(&c.ALPN, "alpn", c.ALPN, "`address` of one TLS listener for everything, told apart by ALPN as on port 443 of AWS; off by default")
 	fs.StringVar(&c.MQTTPlain, "mqtt-plain", c.MQTTPlain, "`address` of an MQTT listener without TLS or identity; off by default")
 	fs.StringVar(&c.Pprof, "pprof", c.Pprof, "loopback `address` of the Go profiler; off by default")
 	fs.StringVar(&c.ReadyFile, "ready-file", c.ReadyFile, "`file` to write once everything listens: JSON with URLs, addresses and credentials file")
@@ -117,6 +122,8 @@ func (c Config) checkListeners() error {
 	}{
 		{flag: "--api", address: c.API, required: true},
 		{flag: "--mqtts", address: c.MQTTS, secure: true},
+		{flag: "--https", address: c.HTTPS, secure: true},
+		{flag: "--alpn", address: c.ALPN, secure: true},
 		{flag: "--mqtt-plain", address: c.MQTTPlain},
 		{flag: "--pprof", address: c.Pprof, local: true},
 	} {

@@ -62,7 +62,7 @@ type running struct {
 func startServer(t *testing.T, data string) *running {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "ready.json")
-	cmd := exec.Command("muster", "serve", "--data", data, "--api", "127.0.0.1:0", "--mqtts", "", "--mqtt-plain", "127.0.0.1:0",
+	cmd := exec.Command("muster", "serve", "--data", data, "--api", "127.0.0.1:0", "--mqtts", "", "--https", "", "--mqtt-plain", "127.0.0.1:0",
 		"--ready-file", file, "--log-level", "warn")
 	cmd.Stderr = t.Output()
 	if err := cmd.Start(); err != nil {

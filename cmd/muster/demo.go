@@ -54,7 +54,10 @@ func (o demoOptions) run(ctx context.Context, stdout, stderr io.Writer) error {
 	defer os.RemoveAll(dir)
 
 	c := defaultConfig()
-	c.Data, c.API, c.MQTTS, c.MQTTPlain = filepath.Join(dir, "data"), "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
+	c.Data = filepath.Join(dir, "data")
+	for _, address := range []*string{&c.API, &c.MQTTS, &c.HTTPS, &c.MQTTPlain} {
+		*address = "127.0.0.1:0"
+	}
 	c.LogLevel = slog.LevelWarn
 	log := c.logger(stderr)
 

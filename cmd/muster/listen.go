@@ -14,6 +14,8 @@ import (
 type listeners struct {
 	api   net.Listener
 	mqtts net.Listener // like the rest, nil when off
+	https net.Listener
+	alpn  net.Listener
 	mqtt  net.Listener
 	pprof net.Listener
 }
@@ -27,6 +29,8 @@ func (c Config) listen() (*listeners, error) {
 	}{
 		{"--api", c.API, &l.api},
 		{"--mqtts", c.MQTTS, &l.mqtts},
+		{"--https", c.HTTPS, &l.https},
+		{"--alpn", c.ALPN, &l.alpn},
 		{"--mqtt-plain", c.MQTTPlain, &l.mqtt},
 		{"--pprof", c.Pprof, &l.pprof},
 	} {
@@ -44,7 +48,7 @@ func (c Config) listen() (*listeners, error) {
 }
 
 func (l *listeners) close() {
-	for _, open := range []net.Listener{l.api, l.mqtts, l.mqtt, l.pprof} {
+	for _, open := range []net.Listener{l.api, l.mqtts, l.https, l.alpn, l.mqtt, l.pprof} {
 		if open != nil {
 			open.Close()
 		}
@@ -53,7 +57,14 @@ func (l *listeners) close() {
 
 // ready says where the listeners can be reached.
 func (l *listeners) ready() Ready {
-	return Ready{APIURL: "http://" + reachable(l.api), MQTTSAddr: reachable(l.mqtts), MQTTAddr: reachable(l.mqtt)}
+	r := Ready{
+		APIURL:    "http://" + reachable(l.api),
+		MQTTSAddr: reachable(l.mqtts), ALPNAddr: reachable(l.alpn), MQTTAddr: reachable(l.mqtt),
+	}
+	if l.https != nil {
+		r.HTTPSURL = "https://" + reachable(l.https)
+	}
+	return r
 }
 
 // reachable returns an address of l that a client on this machine can dial, or

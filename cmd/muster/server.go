@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"log/slog"
+	"net"
+	"net/http"
 	"os"
 	"sync/atomic"
 	"time"
@@ -36,8 +38,10 @@ type server struct {
 	rights  *authority.Authorizer
 	gateway *gateway.Server
 	tls     *door.Door
-	api     *api
+	https   *door.Queue // connections that the TLS listeners found to be HTTPS
 	plane   *dataplane.HTTP
+	api     *api
+	devices http.Handler
 	serving atomic.Bool
 }
 
@@ -107,9 +111,12 @@ func newServer(c Config, log *slog.Logger) (s *server, err error) {
 	if err != nil {
 		return s, err
 	}
+	s.https = door.NewQueue(s.doors.api.Addr())
+	s.devices = s.plane.Devices(s.identify)
 	s.tls, err = door.New(door.Options{
 		Certificates: func() []tls.Certificate { return []tls.Certificate{certificate} },
 		MQTT:         func(conn *tls.Conn) { s.gateway.ServeConn(conn, peerOf(conn)) },
+		HTTPS:        s.https.Put,
 		Log:          log,
 	})
 	if err != nil {
@@ -147,15 +154,18 @@ func newServer(c Config, log *slog.Logger) (s *server, err error) {
 // then what is under way is answered and told, then connections end. up is told
 // once everything listens.
 func (s *server) run(ctx context.Context, up func(Ready)) error {
-	http := awsiot.NewHTTPServer(s.api, s.log)
-	http.RegisterOnShutdown(s.plane.Drain)
 	outside := stage{
-		func(ctx context.Context) error { return serveHTTP(ctx, http, s.doors.api, s.c.Drain) },
+		func(ctx context.Context) error { return s.serveHTTP(ctx, s.api, s.doors.api) },
+		func(ctx context.Context) error {
+			return s.serveHTTP(ctx, tellTLS(http.HandlerFunc(s.serveTLS)), overTLS{s.https})
+		},
 		func(ctx context.Context) error { s.timer.Run(ctx, s.engine); return nil },
 		func(ctx context.Context) error { s.rights.Run(ctx); return nil },
 	}
-	if l := s.doors.mqtts; l != nil {
-		outside = append(outside, func(ctx context.Context) error { return s.tls.Serve(ctx, l, door.MQTTS) })
+	for kind, l := range map[door.Kind]net.Listener{door.MQTTS: s.doors.mqtts, door.HTTPS: s.doors.https, door.Shared: s.doors.alpn} {
+		if l != nil {
+			outside = append(outside, func(ctx context.Context) error { return s.tls.Serve(ctx, l, kind) })
+		}
 	}
 	if l := s.doors.mqtt; l != nil {
 		outside = append(outside, func(ctx context.Context) error { return s.gateway.Serve(ctx, l) })
@@ -170,6 +180,29 @@ func (s *server) run(ctx context.Context, up func(Ready)) error {
 		stage{s.news.Run},
 		stage{s.gateway.Run},
 	)
+}
+
+// serveHTTP serves requests from l until ctx ends; long polls end at once then.
+func (s *server) serveHTTP(ctx context.Context, h http.Handler, l net.Listener) error {
+	server := awsiot.NewHTTPServer(h, s.log)
+	server.ConnContext = withTLS
+	server.RegisterOnShutdown(s.plane.Drain)
+	return serveHTTP(ctx, server, l, s.c.Drain)
+}
+
+// serveTLS answers a request on a TLS listener: of a device, when that listener
+// asked for a certificate, and else like the API listener.
+func (s *server) serveTLS(w http.ResponseWriter, r *http.Request) {
+	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
+		s.devices.ServeHTTP(w, r)
+		return
+	}
+	s.api.ServeHTTP(w, r)
+}
+
+// identify finds the device of a client certificate.
+func (s *server) identify(ctx context.Context, certificate []byte, addr string) (dataplane.Device, error) {
+	return s.rights.Device(ctx, certificate, addr)
 }
 
 // announce tells the world that the server can be used, and, when ctx ends,
@@ -190,7 +223,7 @@ func (s *server) announce(ctx context.Context, up func(Ready)) error {
 		}
 		defer os.Remove(file)
 	}
-	s.log.Info("serving", "api", r.APIURL, "mqtts", r.MQTTSAddr, "mqtt", r.MQTTAddr, "data", string(s.data), "version", versionText())
+	s.log.Info("serving", "api", r.APIURL, "mqtts", r.MQTTSAddr, "https", r.HTTPSURL, "alpn", r.ALPNAddr, "mqtt", r.MQTTAddr, "data", string(s.data), "version", versionText())
 	up(r)
 	<-ctx.Done()
 	s.log.Info("stopping", "drain", s.c.Drain)
@@ -214,14 +247,4 @@ func (s *server) close() error {
 		return nil
 	}
 	return s.store.Close()
-}
-
-// peerOf returns what a TLS handshake has told of the other end.
-func peerOf(conn *tls.Conn) gateway.Peer {
-	state := conn.ConnectionState()
-	p := gateway.Peer{Addr: conn.RemoteAddr().String(), Transport: "tls", ServerName: state.ServerName}
-	if len(state.PeerCertificates) > 0 {
-		p.Certificate = state.PeerCertificates[0].Raw
-	}
-	return p
 }
