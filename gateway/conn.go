@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -19,15 +20,14 @@ import (
 type conn struct {
 	server *Server
 	net    net.Conn
-	peer   Peer
 	start  time.Time
 	socket *poll.Conn   // below net, when it is the poller that wakes the reader; nil otherwise
 	timer  timer        // to CONNECT, then keep-alive; at last, to closing
 	seen   atomic.Int64 // when the last whole packet came, in Unix nanoseconds
 
 	// Settled by CONNECT, read-only afterwards.
-	hello     *Connect
-	version   byte // 0 before CONNECT
+	hello     *Connect // before that it holds the Peer alone
+	version   byte     // 0 before CONNECT
 	authority *guarded
 	session   *session
 	window    int // QoS 1 messages the client takes unacknowledged
@@ -262,7 +262,7 @@ func (c *conn) hasEnded() bool {
 // expire looks after time: CONNECT must come soon, a client must show life, and a connection may have a last hour.
 func (c *conn) expire(now time.Time) {
 	c.mu.Lock()
-	idle, ended := c.idle, c.ended
+	idle, ended, until := c.idle, c.ended, c.hello.Peer.Until
 	c.mu.Unlock()
 	if ended {
 		c.shut()
@@ -273,7 +273,7 @@ func (c *conn) expire(now time.Time) {
 		return
 	}
 	due := time.Unix(0, c.seen.Load()).Add(idle)
-	switch until := c.peer.Until; {
+	switch {
 	case !until.IsZero() && !now.Before(until):
 		c.end(&ending{WebSocketTTLExpired, packet.NotAuthorized, fmt.Errorf("connected for as long as allowed")})
 	case !now.Before(due):
@@ -288,7 +288,7 @@ func (c *conn) arm(due time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.ended {
-		c.server.wheel.set(&c.timer, c, earlier(due, c.peer.Until))
+		c.server.wheel.set(&c.timer, c, earlier(due, c.hello.Peer.Until))
 	}
 }
 
@@ -332,6 +332,9 @@ func (c *conn) Wake() {
 			c.shut()
 		}
 		returnBuffer(b)
+		if t, ok := c.net.(*tls.Conn); ok && c.server.slim != nil {
+			c.server.slim.Idle(t)
+		}
 		return
 	}
 }

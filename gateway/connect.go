@@ -42,6 +42,7 @@ func (c *conn) first(f packet.Frame) *ending {
 	case err != nil:
 		return c.refuse(p, hello, packet.UnspecifiedError, err)
 	}
+	hello.Peer.Certificate = nil // the authority knows it; a kilobyte less for each connection
 	c.settleIn(p, hello, authority)
 	c.server.attach(c, p)
 	return nil
@@ -49,7 +50,7 @@ func (c *conn) first(f packet.Frame) *ending {
 
 // wish turns a CONNECT into what the authoriser is asked, or the reason why it cannot be.
 func (c *conn) wish(p *packet.Connect) (*Connect, packet.Reason, error) {
-	h := &Connect{ClientID: p.ClientID, Version: p.Version, Peer: c.peer, Username: p.Username, Clean: p.Clean}
+	h := &Connect{ClientID: p.ClientID, Version: p.Version, Peer: c.hello.Peer, Username: p.Username, Clean: p.Clean}
 	switch {
 	case h.ClientID == "" && !p.Clean && p.Version == packet.V311:
 		return h, packet.ClientIDNotValid, errors.New("empty client id without clean session")

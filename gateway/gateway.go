@@ -114,7 +114,7 @@ type Message struct {
 type Presence struct {
 	Connected bool
 	Time      time.Time
-	Client    Connect
+	Client    Connect // without the certificate, which is with the authority
 	Authority Authority
 	Session   string // UUID of this connection
 	Version   uint64 // rises with each connection of the client; equal in the two events of one connection

@@ -13,6 +13,7 @@ import (
 
 	"github.com/muster-iot/muster/gateway/packet"
 	"github.com/muster-iot/muster/gateway/poll"
+	"github.com/muster-iot/muster/gateway/slimtls"
 )
 
 // tick is the grain of all time-outs.
@@ -27,6 +28,7 @@ type Options struct {
 	Log        *slog.Logger   // nil discards
 	Limits     Limits
 	Goroutines bool // give each connection a goroutine even where the system can do without (Linux)
+	SlimTLS    bool // shrink TLS connections after their handshake, if package slimtls trusts this version of Go
 }
 
 // Server is one node of the device gateway. Its methods may be called from any goroutine.
@@ -37,6 +39,7 @@ type Server struct {
 	registry *registry
 	wheel    *wheel
 	journal  *journal
+	slim     *slimtls.Slimmer // nil: TLS connections stay as they are
 	retained retained
 	count    counters
 	serials  atomic.Uint64
@@ -69,6 +72,12 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		journal:  newJournal(o.Sessions, o.Log),
 		retained: retained{max: o.Limits.Retained, messages: map[string]retainedMessage{}},
 		open:     map[*conn]struct{}{},
+	}
+	if o.SlimTLS {
+		var err error
+		if s.slim, err = slimtls.New(); err != nil {
+			s.log.Warn("TLS connections keep their full size", "err", err)
+		}
 	}
 	if o.Sessions == nil {
 		return s, nil
@@ -154,6 +163,9 @@ func (s *Server) ServeTLS(c *tls.Conn) {
 	if len(state.PeerCertificates) > 0 {
 		p.Certificate = state.PeerCertificates[0].Raw
 	}
+	if s.slim != nil {
+		s.slim.Settle(c)
+	}
 	s.ServeConn(c, p)
 }
 
@@ -179,7 +191,7 @@ func (s *Server) Wrap(c net.Conn) net.Conn {
 // ServeConn serves one connection, already authenticated as far as p says, and closes it in the end. It returns when the
 // connection has ended or, if that runs on a connection from Wrap, at once.
 func (s *Server) ServeConn(nc net.Conn, p Peer) {
-	c := &conn{server: s, net: nc, peer: p, start: time.Now(), socket: s.polled(nc)}
+	c := &conn{server: s, net: nc, hello: &Connect{Peer: p}, start: time.Now(), socket: s.polled(nc)}
 	if !s.admit(c) {
 		nc.Close()
 		return
@@ -276,12 +288,12 @@ func (s *Server) tellPresence(c *conn, connected bool, cause Cause) {
 // logEnd is the one event a connection leaves in the log.
 func (s *Server) logEnd(c *conn, e *ending, hello *Connect, authority *guarded) {
 	attrs := []slog.Attr{
-		slog.String("peer", c.peer.Addr),
-		slog.String("transport", c.peer.Transport),
+		slog.String("peer", hello.Peer.Addr),
+		slog.String("transport", hello.Peer.Transport),
 		slog.String("cause", string(e.cause)),
 		slog.Duration("lasted", time.Since(c.start)),
 	}
-	if hello != nil {
+	if hello.ClientID != "" {
 		attrs = append(attrs, slog.String("client", hello.ClientID), slog.Int("version", int(hello.Version)))
 	}
 	if authority != nil {

@@ -39,10 +39,16 @@ func (s slowly) Write(p []byte) (n int, err error) {
 
 func TestMQTTOverTLSWithDribbledRecords(t *testing.T) {
 	device := newCertificate(t, ecdsaKey())
-	for _, goroutines := range []bool{true, false} {
+	for mode, o := range map[string]gateway.Options{
+		"goroutines":          {Goroutines: true},
+		"poller":              {},
+		"slim":                {SlimTLS: true},
+		"slim and goroutines": {SlimTLS: true, Goroutines: true},
+	} {
 		for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
-			t.Run(fmt.Sprint("goroutines ", goroutines, ", ", tls.VersionName(version)), func(t *testing.T) {
-				s, err := gateway.New(t.Context(), gateway.Options{Authorizer: anybody{}, Goroutines: goroutines})
+			t.Run(fmt.Sprint(mode, ", ", tls.VersionName(version)), func(t *testing.T) {
+				o.Authorizer = anybody{}
+				s, err := gateway.New(t.Context(), o)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -1,0 +1,79 @@
+// Package slimtls makes an established server-side tls.Conn smaller by dropping what only the handshake needed: some 8 KB
+// of the 12 that an idle connection holds. crypto/tls has no way to ask for this, so the package reaches into its private
+// fields. It therefore trusts nothing: New checks that each field is there with the type it expects, and that slimmed
+// connections of both TLS versions still talk; if anything is different in this version of Go, there is no Slimmer and
+// everything works as without.
+package slimtls
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"reflect"
+	"unsafe"
+)
+
+// Slimmer knows where the fields of a tls.Conn are.
+type Slimmer struct {
+	certificates, chains uintptr // [][]*x509.Certificate, []*x509.Certificate
+	exporter, resumption uintptr // func, []byte
+	handshake, record    uintptr // bytes.Buffer
+	plaintext            uintptr // bytes.Reader: points into record
+}
+
+// New returns a Slimmer, or an error that says why there can be none with this version of Go.
+func New() (*Slimmer, error) {
+	s := &Slimmer{}
+	conn := reflect.TypeFor[tls.Conn]()
+	for _, f := range []struct {
+		name string
+		is   reflect.Type
+		at   *uintptr
+	}{
+		{"peerCertificates", reflect.TypeFor[[]*x509.Certificate](), &s.certificates},
+		{"verifiedChains", reflect.TypeFor[[][]*x509.Certificate](), &s.chains},
+		{"ekm", reflect.TypeFor[func(string, []byte, int) ([]byte, error)](), &s.exporter},
+		{"resumptionSecret", reflect.TypeFor[[]byte](), &s.resumption},
+		{"hand", reflect.TypeFor[bytes.Buffer](), &s.handshake},
+		{"rawInput", reflect.TypeFor[bytes.Buffer](), &s.record},
+		{"input", reflect.TypeFor[bytes.Reader](), &s.plaintext},
+	} {
+		field, ok := conn.FieldByName(f.name)
+		if !ok || field.Type != f.is {
+			return nil, fmt.Errorf("slimtls: crypto/tls has no field %s of type %v", f.name, f.is)
+		}
+		*f.at = field.Offset
+	}
+	if err := s.test(); err != nil {
+		return nil, fmt.Errorf("slimtls: %w", err)
+	}
+	return s, nil
+}
+
+// Settle drops what the handshake left behind. Call it once, after the handshake and before anything else uses c. From then
+// on c.ConnectionState has no certificates.
+func (s *Slimmer) Settle(c *tls.Conn) {
+	*at[[]*x509.Certificate](c, s.certificates) = nil
+	*at[[][]*x509.Certificate](c, s.chains) = nil
+	*at[func(string, []byte, int) ([]byte, error)](c, s.exporter) = nil
+	*at[[]byte](c, s.resumption) = nil
+	s.Idle(c)
+}
+
+// Idle drops the buffers of c that are empty. Call it when there is nothing to read, from the goroutine that reads.
+func (s *Slimmer) Idle(c *tls.Conn) {
+	for _, offset := range [...]uintptr{s.handshake, s.record} {
+		if b := at[bytes.Buffer](c, offset); b.Len() == 0 {
+			*b = bytes.Buffer{}
+		}
+	}
+	if r := at[bytes.Reader](c, s.plaintext); r.Len() == 0 {
+		r.Reset(nil)
+	}
+}
+
+// at returns the field of c at offset.
+func at[T any](c *tls.Conn, offset uintptr) *T {
+	return (*T)(unsafe.Add(unsafe.Pointer(c), offset))
+}
