@@ -11,11 +11,12 @@ import (
 // the contract for everything else. It is no http.ServeMux, which would redirect
 // paths that are signed as they are.
 type api struct {
-	contract http.Handler
-	metrics  http.Handler
-	backup   http.Handler
-	explain  http.Handler
-	ready    func(context.Context) error
+	contract  http.Handler
+	websocket http.Handler
+	metrics   http.Handler
+	backup    http.Handler
+	explain   http.Handler
+	ready     func(context.Context) error
 }
 
 const (
@@ -33,6 +34,8 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.serveReady(w, r)
 	case "/metrics":
 		a.metrics.ServeHTTP(w, r)
+	case websocketPath:
+		a.websocket.ServeHTTP(w, r)
 	case backupPath:
 		a.backup.ServeHTTP(w, r)
 	case explainPath:

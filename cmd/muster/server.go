@@ -22,6 +22,7 @@ import (
 	"github.com/muster-iot/muster/metrics"
 	"github.com/muster-iot/muster/scheduler"
 	"github.com/muster-iot/muster/sessionstore"
+	"github.com/muster-iot/muster/sigv4"
 	"github.com/muster-iot/muster/store/pebblestore"
 )
 
@@ -141,11 +142,12 @@ func newServer(c Config, log *slog.Logger) (s *server, err error) {
 	figures.Gateway(s.gateway.Stats)
 	figures.Executions(s.engine.Totals)
 	s.api = &api{
-		contract: control,
-		metrics:  figures.Handler(),
-		ready:    s.ready,
-		backup:   &backupAPI{store: s.store, data: s.data, keys: keys, region: c.Region},
-		explain:  &explainAPI{rights: s.rights, keys: keys, region: c.Region},
+		contract:  control,
+		websocket: &websocketAPI{verifier: sigv4.Verifier{Lookup: keys.Lookup, Region: c.Region}, gateway: s.gateway, log: log},
+		metrics:   figures.Handler(),
+		ready:     s.ready,
+		backup:    &backupAPI{store: s.store, data: s.data, keys: keys, region: c.Region},
+		explain:   &explainAPI{rights: s.rights, keys: keys, region: c.Region},
 	}
 	return s, nil
 }

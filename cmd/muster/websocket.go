@@ -1,0 +1,56 @@
+package main
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/muster-iot/muster/gateway"
+	"github.com/muster-iot/muster/sigv4"
+)
+
+const (
+	websocketPath = "/mqtt"
+	// websocketLife is the longest a connection made with an access key lasts
+	// (mqtt-broker.md MQ-64).
+	websocketLife = 24 * time.Hour
+)
+
+// websocketAPI lets MQTT clients in by WebSocket, with a signed or presigned
+// request (identity-and-auth.md section C.4). It wants a signature even with
+// --auth=none: any page in a browser may open a WebSocket to this machine.
+type websocketAPI struct {
+	verifier sigv4.Verifier
+	gateway  *gateway.Server
+	log      *slog.Logger
+}
+
+func (a *websocketAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	now := time.Now()
+	signature, err := a.verifier.Verify(r, nil, now)
+	if err != nil {
+		a.refuse(w, r, err)
+		return
+	}
+	a.gateway.ServeWebSocket(w, r, gateway.Peer{
+		Addr: r.RemoteAddr, Transport: "wss", Principal: signature.AccessKeyID, Until: now.Add(websocketLife),
+	})
+}
+
+// refuse answers in the form of section C.5.
+func (a *websocketAPI) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	a.log.Info("WebSocket refused", "remote", r.RemoteAddr, "error", err)
+	status, kind, message := http.StatusInternalServerError, "InternalFailureException", "An internal error occurred."
+	if refusal, ok := errors.AsType[*sigv4.Error](err); ok {
+		status, kind, message = http.StatusForbidden, string(refusal.Code), refusal.Message
+	}
+	body, _ := json.Marshal(map[string]string{"message": message}) // strings always marshal
+	w.Header().Set("X-Amzn-RequestId", rand.Text())
+	w.Header().Set("X-Amzn-ErrorType", kind)
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // a client that went away is no fault of ours
+}
