@@ -38,7 +38,7 @@ var mayImport = map[string][]string{
 	"awsiot/...":           {".", "awsiot/...", "engine", "identity/...", "iotpolicy", "sigv4"},
 	"dataplane":            {".", "awsiot/...", "engine", "gateway", "identity/...", "iotpolicy", "sigv4", "store"},
 	"sessionstore":         {"gateway", "store"},
-	"metrics":              {".", "engine", "gateway"},
+	"metrics":              {".", "engine", "gateway/..."},
 	"device":               {"sigv4"}, // the public contract and nothing of the server
 	"fleet":                {"device", "sigv4"},
 	"cmd/...":              {"..."},

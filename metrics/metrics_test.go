@@ -11,12 +11,14 @@ import (
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/gateway"
+	"github.com/muster-iot/muster/gateway/door"
 	"github.com/muster-iot/muster/metrics"
 )
 
 func TestEveryInstrumentShowsItsFigure(t *testing.T) {
 	m := metrics.New("v0-test")
 	m.Gateway(func() gateway.Stats { return gateway.Stats{Connections: 7, PacketsIn: 42} })
+	m.Door(func() door.Stats { return door.Stats{Waiting: 2, Shed: 9} })
 	m.Executions(func(context.Context) (muster.Counts, error) {
 		return muster.Counts{}.Add(muster.Queued, 3).Add(muster.TimedOut, 1), nil
 	})
@@ -39,6 +41,8 @@ func TestEveryInstrumentShowsItsFigure(t *testing.T) {
 		`muster_notifications_total 2`,
 		`muster_mqtt_connections 7`,
 		`muster_mqtt_packets_in_total 42`,
+		`muster_tls_waiting 2`,
+		`muster_tls_shed_total 9`,
 		`muster_executions{status="QUEUED"} 3`,
 		`muster_executions{status="TIMED_OUT"} 1`,
 		`muster_executions{status="FAILED"} 0`,

@@ -140,6 +140,7 @@ func newServer(c Config, log *slog.Logger) (s *server, err error) {
 		return s, err
 	}
 	figures.Gateway(s.gateway.Stats)
+	figures.Door(s.tls.Stats)
 	figures.Executions(s.engine.Totals)
 	s.api = &api{
 		contract:  control,
