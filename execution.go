@@ -24,9 +24,9 @@ type Execution struct {
 	JobDeadline  Instant // the in-progress timer; zero when the job has none
 	StepDeadline Instant // the step timer; zero when the device set none
 
-	Attempt       int  // retryAttempt: 0 for the first execution, then 1, 2, …
-	ForceCanceled bool // an operator cancelled it while it was IN_PROGRESS
-	Windowed      bool // its job has maintenance windows
+	Retries       Retries // that led to it; its Attempt is the retryAttempt
+	ForceCanceled bool    // an operator cancelled it while it was IN_PROGRESS
+	Windowed      bool    // its job has maintenance windows
 }
 
 // Deadline returns the earlier of the two timers, or zero when neither runs
@@ -131,7 +131,7 @@ func equalScalars(e, f Execution) bool {
 	return e.Thing == f.Thing && e.Job == f.Job && e.Number == f.Number && e.Namespace == f.Namespace &&
 		e.Status == f.Status && e.Version == f.Version && e.QueuedAt == f.QueuedAt && e.StartedAt == f.StartedAt &&
 		e.UpdatedAt == f.UpdatedAt && e.JobDeadline == f.JobDeadline && e.StepDeadline == f.StepDeadline &&
-		e.Attempt == f.Attempt && e.ForceCanceled == f.ForceCanceled && e.Windowed == f.Windowed
+		e.Retries == f.Retries && e.ForceCanceled == f.ForceCanceled && e.Windowed == f.Windowed
 }
 
 // NewExecution returns the execution of j that thing is queued with at the
@@ -139,6 +139,6 @@ func equalScalars(e, f Execution) bool {
 func NewExecution(j *Job, thing ThingName, number int64, now Instant) Execution {
 	return Execution{
 		Thing: thing, Job: j.ID, Number: number, Namespace: j.Namespace,
-		Status: Queued, Version: 1, QueuedAt: now, UpdatedAt: now,
+		Status: Queued, Version: 1, QueuedAt: now, UpdatedAt: now, Windowed: j.Windowed(),
 	}
 }

@@ -117,6 +117,7 @@ type Job struct {
 	Comment        string // from the latest cancel, abort or association
 	ReasonCode     string
 	DocumentSource string // the URL it was made from, if it was
+	Config         JobConfig
 
 	Status        JobStatus
 	ForceCanceled bool
@@ -126,9 +127,24 @@ type Job struct {
 
 	// Rollout is how far the targets have been given executions.
 	Rollout Rollout
-	// Settling is set while the executions of a cancelled or deleted job are
-	// still being ended in the background.
+	// Over is set when the end time has passed: nobody is given the job any more.
+	Over bool
+	// Settling is set while the executions of a job that was cancelled, deleted
+	// or came to its end time are still being ended in the background.
 	Settling bool
+	// Revealing is set while the things are told that a maintenance window
+	// opened or closed; Revealed is the last execution that was dealt with.
+	Revealing bool
+	Revealed  Mark
+	// Wake is when the job's background work is due; zero when there is none.
+	Wake Instant
+}
+
+// Mark is a place among a job's executions, queued last first.
+type Mark struct {
+	QueuedAt Instant
+	Thing    ThingName
+	Number   int64
 }
 
 // Rollout is the durable cursor of a job's fan-out: targets are taken in order,
@@ -139,17 +155,29 @@ type Rollout struct {
 	Target  int     // index of the target in work; those before it are done
 	Group   string  // the group in work below that target, in hierarchy order
 	After   string  // the last thing of Group that was looked at
+	Pace    Pace    // what the planner remembers of the rate
 }
 
 // Concurrent reports whether the service is creating or cancelling executions
 // (jobs-lifecycle.md section 2.1).
 func (j Job) Concurrent() bool {
-	return j.Settling || (j.Status == JobInProgress && !j.Rollout.Done)
+	return (j.Settling && j.Status != JobDeleting) || (j.Status == JobInProgress && !j.Rollout.Done)
 }
+
+// Windowed reports whether the job has maintenance windows.
+func (j Job) Windowed() bool { return len(j.Config.Schedule.Windows) > 0 }
+
+// Hides reports whether devices do not see QUEUED executions of the job just
+// now, because it is outside its maintenance windows.
+func (j Job) Hides() bool { return j.Windowed() && j.Status == JobScheduled && !j.Over }
+
+// Gives reports whether things that come under a target of the job may still be
+// given it, now or when the next window opens.
+func (j Job) Gives() bool { return j.Status.Active() && !j.Over && j.Rollout.Started != 0 }
 
 // Processing returns the targets that are not rolled out yet.
 func (j Job) Processing() []Target {
-	if j.Rollout.Done || !j.Status.Active() {
+	if j.Rollout.Done || !j.Status.Active() || j.Rollout.Started == 0 {
 		return nil
 	}
 	return j.Targets[min(j.Rollout.Target, len(j.Targets)):]
@@ -159,7 +187,7 @@ func (j Job) Processing() []Target {
 // new. all begins with the targets that it has.
 func (j Job) WithTargets(all []Target) Job {
 	if j.Rollout.Done {
-		j.Rollout = Rollout{Started: j.Rollout.Started, Target: len(j.Targets)}
+		j.Rollout = Rollout{Started: j.Rollout.Started, Target: len(j.Targets), Pace: j.Rollout.Pace}
 	}
 	j.Targets = all
 	return j
@@ -175,7 +203,7 @@ func (j Job) Apply(event JobEvent, now Instant) (Job, error) {
 	j.Status, j.UpdatedAt = to, now
 	switch event {
 	case JobFinishes:
-		j.CompletedAt = now
+		j.CompletedAt, j.Settling, j.Revealing, j.Wake = now, false, false, 0
 	case JobIsForced:
 		j.ForceCanceled, j.Settling = true, true
 	case JobIsCanceled, JobIsDeleted, JobIsForceGone:
@@ -187,7 +215,7 @@ func (j Job) Apply(event JobEvent, now Instant) (Job, error) {
 // Ended reports whether a job in this state, with these counts, is complete
 // (jobs-lifecycle.md section 12).
 func (j Job) Ended(c Counts) bool {
-	return j.Status == JobInProgress && j.Selection == Snapshot && j.Rollout.Done && c.Pending() == 0
+	return j.Status.Active() && (j.Selection == Snapshot || j.Over) && j.Rollout.Done && c.Pending() == 0
 }
 
 // Counts holds the number of executions of a job in each Status; index it with

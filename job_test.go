@@ -49,7 +49,7 @@ func TestEndedNeedsARolledOutSnapshotWithoutPending(t *testing.T) {
 }
 
 func TestProcessingShrinksAsTargetsAreDone(t *testing.T) {
-	j := Job{Status: JobInProgress, Targets: []Target{{Name: "a"}, {Name: "b"}}, Rollout: Rollout{Target: 1}}
+	j := Job{Status: JobInProgress, Targets: []Target{{Name: "a"}, {Name: "b"}}, Rollout: Rollout{Started: 1, Target: 1}}
 	if got := j.Processing(); len(got) != 1 || got[0].Name != "b" {
 		t.Errorf("Processing = %+v, want b", got)
 	}

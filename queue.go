@@ -84,6 +84,18 @@ func (q Queue) search(job JobID) (int, bool) {
 	return slices.BinarySearchFunc(q.Entries, job, func(e Entry, job JobID) int { return cmp.Compare(e.Job, job) })
 }
 
+// Hide returns the queue with the entry of job hidden or shown. Only QUEUED
+// entries are ever hidden.
+func (q Queue) Hide(job JobID, hidden bool) Queue {
+	i, ok := q.search(job)
+	if !ok || q.Entries[i].Hidden == hidden || q.Entries[i].Status != Queued {
+		return q
+	}
+	q.Entries = slices.Clone(q.Entries)
+	q.Entries[i].Hidden = hidden
+	return q
+}
+
 // Pending returns the visible entries in the order of jobs-data-plane.md
 // section 5: IN_PROGRESS before QUEUED, each by queuedAt, job id, number.
 // The slice is the caller's own.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot/wire"
+	"github.com/muster-iot/muster/engine"
 )
 
 func (s *Server) describeJob(ctx context.Context, in *wire.DescribeJobRequest) (*wire.DescribeJobResponse, error) {
@@ -12,12 +13,13 @@ func (s *Server) describeJob(ctx context.Context, in *wire.DescribeJobRequest) (
 	if err != nil {
 		return nil, err
 	}
-	return &wire.DescribeJobResponse{DocumentSource: text(d.DocumentSource), Job: s.job(d.Job, d.Counts)}, nil
+	return &wire.DescribeJobResponse{DocumentSource: text(d.DocumentSource), Job: s.job(d)}, nil
 }
 
 // job shows a job with exactly the members of jobs-control-plane.md section
 // 3.8: three configurations are there even when unset.
-func (s *Server) job(j muster.Job, counts muster.Counts) *wire.Job {
+func (s *Server) job(d engine.JobDescription) *wire.Job {
+	j := d.Job
 	return &wire.Job{
 		JobARN:          s.jobARN(j.ID),
 		JobID:           text(j.ID),
@@ -35,10 +37,23 @@ func (s *Server) job(j muster.Job, counts muster.Counts) *wire.Job {
 		IsConcurrent:    new(j.Concurrent()),
 
 		PresignedURLConfig:         &wire.PresignedUrlConfig{},
-		JobExecutionsRolloutConfig: &wire.JobExecutionsRolloutConfig{},
-		TimeoutConfig:              &wire.TimeoutConfig{},
-		JobProcessDetails:          s.processDetails(j, counts),
+		JobExecutionsRolloutConfig: rolloutShape(j.Config.Rollout),
+		TimeoutConfig:              timeoutShape(j.Config.TimeoutMinutes),
+		AbortConfig:                abortShape(j.Config.Abort),
+		JobExecutionsRetryConfig:   retryShape(j.Config.Retry),
+		SchedulingConfig:           scheduleShape(j.Config.Schedule),
+		ScheduledJobRollouts:       upcoming(d.Upcoming),
+		JobProcessDetails:          s.processDetails(j, d.Counts),
 	}
+}
+
+// upcoming lists when maintenance windows open next.
+func upcoming(opens []string) []wire.ScheduledJobRollout {
+	var out []wire.ScheduledJobRollout
+	for _, at := range opens {
+		out = append(out, wire.ScheduledJobRollout{StartTime: &at})
+	}
+	return out
 }
 
 func (s *Server) processDetails(j muster.Job, counts muster.Counts) *wire.JobProcessDetails {

@@ -108,7 +108,7 @@ func summary(x muster.Execution) *wire.JobExecutionSummary {
 		StartedAt:       instant(x.StartedAt),
 		LastUpdatedAt:   instant(x.UpdatedAt),
 		ExecutionNumber: new(x.Number),
-		RetryAttempt:    new(x.Attempt),
+		RetryAttempt:    new(x.Retries.Attempt()),
 	}
 }
 

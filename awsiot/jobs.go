@@ -24,6 +24,10 @@ func (s *Server) createJob(ctx context.Context, in *wire.CreateJobRequest) (*wir
 	if err != nil {
 		return nil, err
 	}
+	config, err := jobConfig(in)
+	if err != nil {
+		return nil, err
+	}
 	job, err := s.o.Engine.CreateJob(ctx, engine.NewJob{
 		ID:          muster.JobID(*in.JobID),
 		Namespace:   value[muster.Namespace](in.NamespaceID),
@@ -31,6 +35,7 @@ func (s *Server) createJob(ctx context.Context, in *wire.CreateJobRequest) (*wir
 		Selection:   selection(in.TargetSelection),
 		Document:    *in.Document,
 		Description: wire.Or(in.Description, ""),
+		Config:      config,
 		Tags:        tagsOf(in.Tags),
 	})
 	if err != nil {
@@ -57,7 +62,11 @@ func (s *Server) updateJob(ctx context.Context, in *wire.UpdateJobRequest) error
 	if err := refuseUnservedChange(in); err != nil {
 		return err
 	}
-	return s.o.Engine.UpdateJob(ctx, muster.JobID(*in.JobID), optional[muster.Namespace](in.NamespaceID), engine.JobChange{Description: in.Description})
+	change, err := jobChange(in)
+	if err != nil {
+		return err
+	}
+	return s.o.Engine.UpdateJob(ctx, muster.JobID(*in.JobID), optional[muster.Namespace](in.NamespaceID), change)
 }
 
 func (s *Server) cancelJob(ctx context.Context, in *wire.CancelJobRequest) (*wire.CancelJobResponse, error) {

@@ -89,11 +89,6 @@ func TestWhatIsNotServedYetIsRefusedByName(t *testing.T) {
 		"documentParameters":         `"document":"{}","documentParameters":{"a":"b"}`,
 		"destinationPackageVersions": `"document":"{}","destinationPackageVersions":["arn:aws:iot:eu-west-1:111122223333:package/p/version/1"]`,
 		"presignedUrlConfig":         `"document":"{}","presignedUrlConfig":{"roleArn":"arn:aws:iam::111122223333:role/r"}`,
-		"jobExecutionsRolloutConfig": `"document":"{}","jobExecutionsRolloutConfig":{"maximumPerMinute":5}`,
-		"abortConfig":                `"document":"{}","abortConfig":{"criteriaList":[{"failureType":"FAILED","action":"CANCEL","thresholdPercentage":20,"minNumberOfExecutedThings":1}]}`,
-		"timeoutConfig":              `"document":"{}","timeoutConfig":{"inProgressTimeoutInMinutes":5}`,
-		"jobExecutionsRetryConfig":   `"document":"{}","jobExecutionsRetryConfig":{"criteriaList":[{"failureType":"FAILED","numberOfRetries":1}]}`,
-		"schedulingConfig.startTime": `"document":"{}","schedulingConfig":{"startTime":"2030-01-01T00:00"}`,
 		"placeholder":                `"document":"{\"u\":\"${aws:iot:s3-presigned-url:https://s3.amazonaws.com/b/k}\"}"`,
 	}
 	for name, given := range members {
@@ -112,6 +107,53 @@ func TestWhatIsNotServedYetIsRefusedByName(t *testing.T) {
 		env.must("PUT", "/jobs/fw", `{"targets":[`+quoted([]string{"lamp"})+`],"document":"{}",
 			"presignedUrlConfig":{},"jobExecutionsRolloutConfig":{},"timeoutConfig":{},"schedulingConfig":{},"documentParameters":{}}`)
 	})
+}
+
+func TestConfigurationsComeBackAsTheyWereGiven(t *testing.T) {
+	env := newEnv(t)
+	env.thing("lamp")
+	config := `"abortConfig":{"criteriaList":[{"action":"CANCEL","failureType":"FAILED","minNumberOfExecutedThings":100,"thresholdPercentage":20.25}]},` +
+		`"jobExecutionsRetryConfig":{"criteriaList":[{"failureType":"FAILED","numberOfRetries":3},{"failureType":"TIMED_OUT","numberOfRetries":0}]},` +
+		`"jobExecutionsRolloutConfig":{"exponentialRate":{"baseRatePerMinute":50,"incrementFactor":1.5,"rateIncreaseCriteria":{"numberOfSucceededThings":10}},"maximumPerMinute":1000},` +
+		`"schedulingConfig":{"endBehavior":"CANCEL","endTime":"2027-01-01 00:00","maintenanceWindows":[{"durationInMinutes":60,"startTime":"cron(0 3 * * ? *)"}]},` +
+		`"timeoutConfig":{"inProgressTimeoutInMinutes":100}`
+	env.must("PUT", "/jobs/fw", `{"targets":[`+quoted([]string{"lamp"})+`],"document":"{}","targetSelection":"CONTINUOUS",`+config+`}`)
+	answer := env.must("GET", "/jobs/fw", "")
+	for _, member := range []string{"abortConfig", "jobExecutionsRetryConfig", "jobExecutionsRolloutConfig", "schedulingConfig", "timeoutConfig"} {
+		var given, got map[string]json.RawMessage
+		var job struct{ Job map[string]json.RawMessage }
+		if json.Unmarshal([]byte("{"+config+"}"), &given) != nil || json.Unmarshal([]byte(answer), &job) != nil {
+			t.Fatalf("DescribeJob = %s", answer)
+		}
+		if got = job.Job; string(got[member]) != string(given[member]) {
+			t.Errorf("%s came back as %s, want %s", member, got[member], given[member])
+		}
+	}
+	if !strings.Contains(answer, `"scheduledJobRollouts":[{"startTime":"2026-09-`) || strings.Count(answer, " 03:00") != 7 {
+		t.Errorf("DescribeJob lists other openings than the next seven: %s", answer)
+	}
+	env.must("PATCH", "/jobs/fw", `{"timeoutConfig":{"inProgressTimeoutInMinutes":7}}`)
+	if answer := env.must("GET", "/jobs/fw", ""); !strings.Contains(answer, `"timeoutConfig":{"inProgressTimeoutInMinutes":7}`) {
+		t.Errorf("after UpdateJob: %s", answer)
+	}
+}
+
+func TestConfigurationsThatMakeNoSenseAreRefused(t *testing.T) {
+	for name, config := range map[string]string{
+		"a timeout of zero":                 `"timeoutConfig":{"inProgressTimeoutInMinutes":0}`,
+		"windows of a snapshot job":         `"schedulingConfig":{"maintenanceWindows":[{"durationInMinutes":60,"startTime":"cron(0 3 * * ? *)"}]}`,
+		"a cron expression of five fields":  `"targetSelection":"CONTINUOUS","schedulingConfig":{"maintenanceWindows":[{"durationInMinutes":60,"startTime":"cron(0 3 * * ?)"}]}`,
+		"a start in the past":               `"schedulingConfig":{"startTime":"2020-01-01 00:00"}`,
+		"too many retries":                  `"jobExecutionsRetryConfig":{"criteriaList":[{"failureType":"FAILED","numberOfRetries":6},{"failureType":"TIMED_OUT","numberOfRetries":5}]}`,
+		"a threshold of three decimals":     `"abortConfig":{"criteriaList":[{"action":"CANCEL","failureType":"FAILED","minNumberOfExecutedThings":1,"thresholdPercentage":20.125}]}`,
+		"an exponential rate without steps": `"jobExecutionsRolloutConfig":{"exponentialRate":{"baseRatePerMinute":50,"incrementFactor":1.5,"rateIncreaseCriteria":{}}}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			env := newEnv(t)
+			env.thing("lamp")
+			env.wantError("PUT", "/jobs/fw", `{"targets":[`+quoted([]string{"lamp"})+`],"document":"{}",`+config+`}`, 400, "InvalidRequestException")
+		})
+	}
 }
 
 func TestDescribeJobHasExactlyItsMembers(t *testing.T) { // 3, 5
@@ -278,7 +320,7 @@ func TestUpdateJob(t *testing.T) { // 13
 	if got := env.describe("fw")["description"]; got != "new" {
 		t.Errorf("description after UpdateJob is %v, want new", got)
 	}
-	env.wantError("PATCH", "/jobs/fw", `{"timeoutConfig":{"inProgressTimeoutInMinutes":5}}`, 400, "InvalidRequestException")
+	env.wantError("PATCH", "/jobs/fw", `{"timeoutConfig":{"inProgressTimeoutInMinutes":10081}}`, 400, "InvalidRequestException")
 	env.wantError("PATCH", "/jobs/fw?namespaceId=other", `{"description":"x"}`, 404, "ResourceNotFoundException")
 	env.report("lamp", "fw", muster.Succeeded, nil)
 	env.wantError("PATCH", "/jobs/fw", `{"description":"late"}`, 400, "InvalidRequestException")

@@ -25,21 +25,12 @@ func refuseUnserved(in *wire.CreateJobRequest) error {
 	case in.Document != nil && in.JobTemplateARN != nil:
 		return muster.Errorf(muster.Invalid, "document and jobTemplateArn exclude each other")
 	}
-	scheduling := wire.Or(in.SchedulingConfig, wire.SchedulingConfig{})
 	err := refuseGiven(
 		member{"documentSource", in.DocumentSource != nil},
 		member{"jobTemplateArn", in.JobTemplateARN != nil},
 		member{"documentParameters", len(in.DocumentParameters) > 0},
 		member{"destinationPackageVersions", len(in.DestinationPackageVersions) > 0},
 		member{"presignedUrlConfig", !emptyPresigned(in.PresignedURLConfig)},
-		member{"jobExecutionsRolloutConfig", !emptyRollout(in.JobExecutionsRolloutConfig)},
-		member{"abortConfig", in.AbortConfig != nil},
-		member{"timeoutConfig", !emptyTimeout(in.TimeoutConfig)},
-		member{"jobExecutionsRetryConfig", in.JobExecutionsRetryConfig != nil},
-		member{"schedulingConfig.startTime", scheduling.StartTime != nil},
-		member{"schedulingConfig.endTime", scheduling.EndTime != nil},
-		member{"schedulingConfig.endBehavior", scheduling.EndBehavior != nil},
-		member{"schedulingConfig.maintenanceWindows", len(scheduling.MaintenanceWindows) > 0},
 	)
 	if err == nil && strings.Contains(*in.Document, "${aws:") {
 		err = muster.Errorf(muster.Invalid, "The job document has a placeholder ${aws:…}; placeholders are not supported yet")
@@ -47,22 +38,9 @@ func refuseUnserved(in *wire.CreateJobRequest) error {
 	return err
 }
 
-// refuseUnservedChange is refuseUnserved for UpdateJob. Retries may be set to 0
-// only, which is what every job has (jobs-control-plane.md section 3.14).
+// refuseUnservedChange is refuseUnserved for UpdateJob.
 func refuseUnservedChange(in *wire.UpdateJobRequest) error {
-	if in.JobExecutionsRetryConfig != nil {
-		for _, criteria := range in.JobExecutionsRetryConfig.CriteriaList {
-			if wire.Or(criteria.NumberOfRetries, 0) != 0 {
-				return muster.Errorf(muster.Invalid, "jobExecutionsRetryConfig can only be updated to numberOfRetries 0")
-			}
-		}
-	}
-	return refuseGiven(
-		member{"presignedUrlConfig", !emptyPresigned(in.PresignedURLConfig)},
-		member{"jobExecutionsRolloutConfig", !emptyRollout(in.JobExecutionsRolloutConfig)},
-		member{"abortConfig", in.AbortConfig != nil},
-		member{"timeoutConfig", !emptyTimeout(in.TimeoutConfig)},
-	)
+	return refuseGiven(member{"presignedUrlConfig", !emptyPresigned(in.PresignedURLConfig)})
 }
 
 func refuseGiven(members ...member) error {
@@ -77,9 +55,3 @@ func refuseGiven(members ...member) error {
 func emptyPresigned(c *wire.PresignedUrlConfig) bool {
 	return c == nil || *c == wire.PresignedUrlConfig{}
 }
-
-func emptyRollout(c *wire.JobExecutionsRolloutConfig) bool {
-	return c == nil || *c == wire.JobExecutionsRolloutConfig{}
-}
-
-func emptyTimeout(c *wire.TimeoutConfig) bool { return c == nil || *c == wire.TimeoutConfig{} }

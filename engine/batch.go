@@ -124,6 +124,18 @@ func (b *batch) change(before, after *muster.Execution) error {
 	} else {
 		q = old.With(*after)
 	}
+	b.replace(old, q)
+	b.Change(before, after)
+	if after != nil && after.Deadline() != 0 && int64(after.Deadline()) < b.e.asked.Load() {
+		b.due = true
+	}
+	return nil
+}
+
+// replace writes a queue as it is from now on, and remembers how it was before
+// the command.
+func (b *batch) replace(old, q muster.Queue) {
+	key := store.QueueKey{Thing: q.Thing, Namespace: q.Namespace}
 	if _, ok := b.before[key]; !ok {
 		if b.before == nil {
 			b.before = map[store.QueueKey]muster.Queue{}
@@ -133,11 +145,6 @@ func (b *batch) change(before, after *muster.Execution) error {
 	}
 	b.queues[key] = q
 	b.PutQueue(q)
-	b.Change(before, after)
-	if after != nil && after.Deadline() != 0 && int64(after.Deadline()) < b.e.asked.Load() {
-		b.due = true
-	}
-	return nil
 }
 
 // job returns a job, or nil when there is none. It is not to be changed.
@@ -148,16 +155,43 @@ func (b *batch) job(id muster.JobID) (*muster.Job, error) {
 	return b.e.jobs.load(b.Tx, id)
 }
 
-// putJob writes a changed job.
-func (b *batch) putJob(j muster.Job) {
+// putJob writes a new or changed job, and its alarm.
+func (b *batch) putJob(j muster.Job) error {
+	if err := b.setAlarm(j.ID, j.Wake); err != nil {
+		return err
+	}
 	jobs.Put(b.Tx, string(j.ID), j)
 	b.jobs[j.ID] = &j
+	return nil
 }
 
 // deleteJob removes a job.
-func (b *batch) deleteJob(id muster.JobID) {
+func (b *batch) deleteJob(id muster.JobID) error {
+	if err := b.setAlarm(id, 0); err != nil {
+		return err
+	}
 	jobs.Delete(b.Tx, string(id))
 	b.jobs[id] = nil
+	return nil
+}
+
+// setAlarm moves the alarm of a job whose Wake is about to change.
+func (b *batch) setAlarm(id muster.JobID, wake muster.Instant) error {
+	old, err := b.job(id)
+	if err != nil {
+		return err
+	}
+	if old != nil && old.Wake == wake {
+		return nil
+	}
+	if old != nil && old.Wake != 0 {
+		alarms.Delete(b.Tx, alarmKey(old.Wake, id))
+	}
+	if wake != 0 {
+		alarms.Put(b.Tx, alarmKey(wake, id), link{})
+		b.due = b.due || int64(wake) < b.e.asked.Load()
+	}
+	return nil
 }
 
 // marking notices that something was written.

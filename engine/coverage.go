@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/rollout"
 	"github.com/muster-iot/muster/store"
 )
 
@@ -13,17 +14,28 @@ import (
 
 // enqueue gives thing an execution of j, unless one is pending already. A thing
 // that had the job before gets the next number, its retries starting over (J9).
+// Outside the maintenance windows it waits for the next one.
 func (b *batch) enqueue(j *muster.Job, thing muster.ThingName) error {
+	if j.Hides() {
+		deferred.Put(b, store.JoinKey(string(j.ID), string(thing)), deferral{Join: true})
+		return nil
+	}
 	latest, err := b.Latest(thing, j.ID)
 	if err != nil || (latest != nil && !latest.Status.Terminal()) {
 		return err
 	}
-	number, queuedAt := int64(1), b.now
+	return b.follow(j, thing, latest, muster.Retries{}, b.now)
+}
+
+// follow queues the execution of j that comes after latest, which may be nil.
+func (b *batch) follow(j *muster.Job, thing muster.ThingName, latest *muster.Execution, used muster.Retries, queuedAt muster.Instant) error {
+	number := int64(1)
 	if latest != nil {
 		number = latest.Number + 1
-		queuedAt = max(queuedAt, muster.Instant(latest.QueuedAt.Seconds()+1)*1000) // arbitration A9
+		queuedAt = rollout.QueuedAfter(latest.QueuedAt, queuedAt)
 	}
 	x := muster.NewExecution(j, thing, number, queuedAt)
+	x.Retries = used
 	return b.change(nil, &x)
 }
 
@@ -32,7 +44,7 @@ func (b *batch) enqueue(j *muster.Job, thing muster.ThingName) error {
 // covered it by then is given only if its rollout had not come to the thing.
 func (b *batch) join(thing muster.ThingName, lineage, was []muster.GroupName) error {
 	return b.eachStanding(lineage, func(j *muster.Job) error {
-		if !j.Status.Active() {
+		if !j.Gives() {
 			return nil
 		}
 		if covers(j, thing, was) {
@@ -60,6 +72,7 @@ func (b *batch) leave(thing muster.ThingName, lineage []muster.GroupName) error 
 		if covers(j, thing, under) {
 			return nil
 		}
+		deferred.Delete(b, store.JoinKey(string(j.ID), string(thing)))
 		latest, err := b.Latest(thing, j.ID)
 		if err != nil || latest == nil || latest.Status.Terminal() {
 			return err

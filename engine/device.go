@@ -257,7 +257,7 @@ func Await[T any](ctx context.Context, call func(done func(T, error))) (T, error
 func (b *batch) deviceUpdate(j *muster.Job, to muster.Status, details map[string]string, step int) muster.Update {
 	return muster.Update{
 		By: muster.Device, To: to, Details: details, StepMinutes: step,
-		Strict: b.e.o.StrictTransitions,
+		JobMinutes: j.Config.TimeoutMinutes, Strict: b.e.o.StrictTransitions,
 	}
 }
 

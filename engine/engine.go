@@ -53,6 +53,9 @@ type Options struct {
 	// TypeDeletionWait is how long a thing type must have been deprecated
 	// before it can be deleted; zero means not at all (registry.md REG-35).
 	TypeDeletionWait time.Duration
+	// RolloutPerMinute is the rate of jobs that set none; zero is as fast as
+	// the engine goes (arbitration A8).
+	RolloutPerMinute int
 	// PageKey makes page tokens tamper-proof; nil means a random one, so that
 	// tokens end with the process.
 	PageKey []byte

@@ -86,6 +86,9 @@ func (h *history) play(steps int) {
 			h.t.Fatalf("%s: %v", name, err)
 		}
 		h.pass(h.rng.Int64N(90_000))
+		if h.rng.IntN(8) == 0 {
+			h.pass(h.rng.Int64N(3 * 3600_000))
+		}
 		if h.rng.IntN(3) > 0 {
 			h.settleDown()
 			h.check(name)
@@ -117,8 +120,9 @@ func (h *history) step() (string, error) {
 		return "RemoveThingFromThingGroup", h.RemoveThingFromThingGroup(ctx, thing, group)
 	case 8, 9:
 		h.jobs++
+		selection := muster.Selection(h.rng.IntN(2))
 		_, err := h.CreateJob(ctx, NewJob{
-			ID: muster.JobID(fmt.Sprint("job", h.jobs)), Document: "{}", Selection: muster.Selection(h.rng.IntN(2)),
+			ID: muster.JobID(fmt.Sprint("job", h.jobs)), Document: "{}", Selection: selection, Config: h.someConfig(selection),
 			Targets: []muster.Target{{Name: string(thing)}, {Group: true, Name: string(group)}}[h.rng.IntN(2):],
 		})
 		return "CreateJob", err
@@ -143,7 +147,36 @@ func (h *history) step() (string, error) {
 	}
 }
 
-func (h *history) someJob() muster.JobID { return muster.JobID(fmt.Sprint("job", 1+h.rng.IntN(h.jobs+1))) }
+// someConfig leaves about half of what can be configured out.
+func (h *history) someConfig(selection muster.Selection) muster.JobConfig {
+	var c muster.JobConfig
+	maybe := func() bool { return h.rng.IntN(2) == 0 }
+	if maybe() {
+		c.Rollout.MaximumPerMinute = 1 + h.rng.IntN(3)
+	}
+	if maybe() {
+		c.TimeoutMinutes = 1 + h.rng.IntN(30)
+	}
+	if maybe() {
+		c.Retry = []muster.RetryCriterion{{Failure: muster.FailureAll, Max: 1 + h.rng.IntN(3)}}
+	}
+	if maybe() {
+		c.Abort = []muster.AbortCriterion{{Failure: muster.FailureAll, ThresholdPercent: 60, MinExecuted: 1 + h.rng.IntN(3)}}
+	}
+	if maybe() {
+		ends := h.clock().Minutes(60 + h.rng.IntN(300))
+		c.Schedule.EndTime = ends.Time().Format("2006-01-02 15:04")
+		c.Schedule.EndBehavior = pick(h.rng, []muster.EndBehavior{"", muster.StopRollout, muster.CancelAtEnd, muster.ForceAtEnd})
+	}
+	if selection == muster.Continuous && maybe() {
+		c.Schedule.Windows = []muster.MaintenanceWindow{{StartTime: "cron(0 * * * ? *)", DurationMinutes: 30}}
+	}
+	return c
+}
+
+func (h *history) someJob() muster.JobID {
+	return muster.JobID(fmt.Sprint("job", 1+h.rng.IntN(h.jobs+1)))
+}
 
 func pick[T any](rng *rand.Rand, all []T) T { return all[rng.IntN(len(all))] }
 
@@ -161,6 +194,11 @@ func (h *history) check(after string) {
 				return err
 			}
 			list[q.Thing] = shownSet(q)
+			for _, e := range q.Entries {
+				if j, err := jobs.Get(r, string(e.Job)); err != nil || e.Hidden != (j.Hides() && e.Status == muster.Queued) {
+					return fmt.Errorf("entry %+v of %s is not as the windows of %+v say (%w)", e, q.Thing, j, err)
+				}
+			}
 			if e, ok := q.Head(); ok {
 				head[q.Thing] = fmt.Sprintf("%s#%d", e.Job, e.Number)
 			}
@@ -175,7 +213,7 @@ func (h *history) check(after string) {
 	}
 	h.told.Lock()
 	defer h.told.Unlock()
-	for _, m := range []map[muster.ThingName]string{h.list, h.head} {
+	for _, m := range []map[muster.ThingName]string{h.list, h.head, list, head} {
 		maps.DeleteFunc(m, func(_ muster.ThingName, s string) bool { return s == "" })
 	}
 	if !maps.Equal(list, h.list) || !maps.Equal(head, h.head) {
@@ -185,6 +223,14 @@ func (h *history) check(after string) {
 
 // checkJobs holds what the jobs promise once their background work is done.
 func (h *history) checkJobs(r store.Reader) error {
+	for row, err := range deferred.Scan(r, "", "") {
+		if err != nil {
+			return err
+		}
+		if j, err := jobs.Get(r, store.SplitKey(row.Key)[0]); err != nil || j == nil || !j.Hides() {
+			return fmt.Errorf("%q waits for a window of %+v (%w)", row.Key, j, err)
+		}
+	}
 	for row, err := range jobs.Scan(r, "", "") {
 		if err != nil {
 			return err
@@ -195,8 +241,12 @@ func (h *history) checkJobs(r store.Reader) error {
 			return err
 		}
 		switch {
-		case j.Settling || (j.Status == muster.JobInProgress && !j.Rollout.Done):
+		case j.Settling || j.Revealing || (j.Wake != 0 && j.Wake <= h.clock()):
 			return fmt.Errorf("job %s has work left: %+v", j.ID, j)
+		case j.Status.Active() && !j.Over && !j.Rollout.Done && j.Wake == 0:
+			return fmt.Errorf("job %s will never roll out: %+v", j.ID, j)
+		case j.Config.Rollout.MaximumPerMinute > 0 && j.Rollout.Pace.Queued > j.Config.Rollout.MaximumPerMinute:
+			return fmt.Errorf("job %s is above its rate: %+v", j.ID, j)
 		case j.Ended(counts):
 			return fmt.Errorf("job %s has ended with %v but is %s", j.ID, counts, j.Status)
 		case j.Status == muster.JobCompleted && counts.Pending() > 0:

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/rollout"
 	"github.com/muster-iot/muster/store"
 )
 
@@ -27,6 +28,7 @@ type NewJob struct {
 	Selection   muster.Selection
 	Document    string // a JSON object
 	Description string
+	Config      muster.JobConfig
 	Tags        []muster.Tag
 }
 
@@ -46,6 +48,9 @@ func (e *Engine) CreateJob(ctx context.Context, in NewJob) (muster.Job, error) {
 		return j, err
 	}
 	err = e.do(ctx, func(b *batch) error {
+		if err := rollout.Check(in.Config, in.Selection, b.now); err != nil {
+			return err
+		}
 		chosen, err := b.targets(nil, in.Targets)
 		if err != nil {
 			return err
@@ -57,8 +62,10 @@ func (e *Engine) CreateJob(ctx context.Context, in NewJob) (muster.Job, error) {
 		}
 		j = muster.Job{
 			ID: in.ID, Namespace: in.Namespace, Targets: chosen, Selection: in.Selection, Description: in.Description,
-			Status: muster.JobInProgress, CreatedAt: b.now, UpdatedAt: b.now,
-			Rollout: muster.Rollout{Started: b.now},
+			Config: in.Config, Status: muster.JobScheduled, CreatedAt: b.now, UpdatedAt: b.now,
+		}
+		if j, err = b.open(j); err != nil {
+			return err
 		}
 		documents.Put(b, string(in.ID), jobDocument{Text: in.Document})
 		newest.Put(b, newestKey(j), link{})
@@ -66,9 +73,7 @@ func (e *Engine) CreateJob(ctx context.Context, in NewJob) (muster.Job, error) {
 			b.index(j, t)
 		}
 		b.putTags(kindJob, string(in.ID), labels)
-		b.putJob(j)
-		b.work(in.ID)
-		return nil
+		return b.putJob(j)
 	})
 	return j, err
 }
@@ -138,22 +143,29 @@ func (e *Engine) AssociateTargets(ctx context.Context, id muster.JobID, ns *must
 		}
 		if len(all) > len(old.Targets) {
 			j = j.WithTargets(all)
-			b.work(id)
+			j.Wake = b.now
 		}
-		b.putJob(j)
-		return nil
+		return b.putJob(j)
 	})
 	return j, err
 }
 
-// JobChange is the input of UpdateJob: what is nil stays.
+// JobChange is the input of UpdateJob: what is nil stays, the rest is replaced
+// whole.
 type JobChange struct {
-	Description *string
+	Description    *string
+	Rollout        *muster.RolloutConfig
+	Abort          *[]muster.AbortCriterion
+	TimeoutMinutes *int
+	Retry          *[]muster.RetryCriterion
 }
 
 // UpdateJob changes a job that is not over (jobs-control-plane.md section
 // 3.14). A change of nothing succeeds.
 func (e *Engine) UpdateJob(ctx context.Context, id muster.JobID, ns *muster.Namespace, in JobChange) error {
+	if err := in.check(); err != nil {
+		return err
+	}
 	return e.changeJob(ctx, id, ns, func(b *batch, j muster.Job) error {
 		if in == (JobChange{}) {
 			return nil
@@ -161,13 +173,51 @@ func (e *Engine) UpdateJob(ctx context.Context, id muster.JobID, ns *muster.Name
 		if !j.Status.Active() {
 			return muster.Errorf(muster.Invalid, "Job %s cannot be updated while its status is %s", id, j.Status)
 		}
-		if in.Description != nil {
-			j.Description = *in.Description
-		}
-		j.UpdatedAt = b.now
-		b.putJob(j)
-		return nil
+		return b.putJob(in.apply(j, b.now))
 	})
+}
+
+func (in JobChange) check() error {
+	if in.Rollout != nil {
+		if err := rollout.CheckRollout(*in.Rollout); err != nil {
+			return err
+		}
+	}
+	if in.Abort != nil {
+		if err := rollout.CheckAbort(*in.Abort); err != nil {
+			return err
+		}
+	}
+	if in.TimeoutMinutes != nil {
+		if err := muster.CheckTimeout(int64(*in.TimeoutMinutes)); err != nil {
+			return err
+		}
+	}
+	if in.Retry != nil {
+		return rollout.CheckRetryChange(*in.Retry)
+	}
+	return nil
+}
+
+func (in JobChange) apply(j muster.Job, now muster.Instant) muster.Job {
+	if in.Description != nil {
+		j.Description = *in.Description
+	}
+	if in.Rollout != nil {
+		j.Config.Rollout = *in.Rollout
+		j.Wake = now // the new rate counts at once
+	}
+	if in.Abort != nil {
+		j.Config.Abort = *in.Abort
+	}
+	if in.TimeoutMinutes != nil {
+		j.Config.TimeoutMinutes = *in.TimeoutMinutes
+	}
+	if in.Retry != nil {
+		j.Config.Retry = *in.Retry
+	}
+	j.UpdatedAt = now
+	return j
 }
 
 // Cancellation is the input of CancelJob.
@@ -206,9 +256,8 @@ func (e *Engine) CancelJob(ctx context.Context, id muster.JobID, in Cancellation
 			j.ReasonCode = *in.ReasonCode
 		}
 		b.retire(j)
-		b.putJob(j)
-		b.work(id)
-		return nil
+		j.Wake = b.now
+		return b.putJob(j)
 	})
 	return j, err
 }
@@ -238,9 +287,9 @@ func (e *Engine) DeleteJob(ctx context.Context, id muster.JobID, ns *muster.Name
 			return muster.Errorf(muster.LimitExceeded, "%d jobs are being deleted already", deleting)
 		}
 		b.retire(gone)
-		b.putJob(gone)
-		b.work(id)
-		return nil
+		deletions.Put(b, string(id), link{})
+		gone.Wake = b.now
+		return b.putJob(gone)
 	})
 }
 
@@ -255,17 +304,11 @@ func (b *batch) retire(j muster.Job) {
 
 func (b *batch) countDeleting() (int, error) {
 	n := 0
-	for row, err := range working.Scan(b, "", "") {
+	for _, err := range deletions.Scan(b, "", "") {
 		if err != nil {
 			return 0, err
 		}
-		j, err := b.job(muster.JobID(row.Key))
-		if err != nil {
-			return 0, err
-		}
-		if j != nil && j.Status == muster.JobDeleting {
-			n++
-		}
+		n++
 	}
 	return n, nil
 }
@@ -288,7 +331,8 @@ func (e *Engine) changeJob(ctx context.Context, id muster.JobID, ns *muster.Name
 // JobDescription is what DescribeJob answers.
 type JobDescription struct {
 	muster.Job
-	Counts muster.Counts
+	Counts   muster.Counts
+	Upcoming []string // when its maintenance windows open next, as Schedule.StartTime is written; nil without windows
 }
 
 // DescribeJob shows a job and its counts.
@@ -303,6 +347,15 @@ func (e *Engine) DescribeJob(ctx context.Context, id muster.JobID) (JobDescripti
 			return noJob(id)
 		}
 		d.Job = *j
+		if j.Windowed() && j.Status.Active() {
+			t, err := rollout.Compile(j.Config.Schedule)
+			if err != nil {
+				return err
+			}
+			for _, at := range t.Upcoming(e.o.Now(), rollout.UpcomingShown) {
+				d.Upcoming = append(d.Upcoming, rollout.FormatTime(at))
+			}
+		}
 		d.Counts, err = r.Counts(id)
 		return err
 	})

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/rollout"
 	"github.com/muster-iot/muster/store"
 )
 
@@ -16,24 +17,25 @@ const (
 )
 
 // fateOf says what becomes of an execution in status s of job j. The job
-// decides from the moment it is cancelled or deleted; its executions follow in
-// the background, and nobody can tell the difference (J12, J14).
+// decides from the moment it is cancelled, deleted or over; its executions
+// follow in the background, and nobody can tell the difference (J12, J14).
 func fateOf(j *muster.Job, s muster.Status) fate {
 	switch {
 	case j == nil || j.Status == muster.JobDeleting:
 		return goes
-	case j.Status != muster.JobCanceled || s.Terminal():
+	case s.Terminal():
 		return stays
-	case j.ForceCanceled:
+	case j.Status == muster.JobCanceled && j.ForceCanceled,
+		j.Over && j.Config.Schedule.EndBehavior == muster.ForceAtEnd:
 		return forced
-	case s == muster.Queued:
+	case s == muster.Queued && (j.Status == muster.JobCanceled || j.Over && j.Config.Schedule.EndBehavior == muster.CancelAtEnd):
 		return ends
 	}
 	return stays
 }
 
-// deviceQueue returns what a device may see of its queue, which leaves out what
-// is about to be cancelled or deleted. It fails with NotFound when the thing is
+// deviceQueue returns what a device may see of its queue: without what is about
+// to be cancelled or deleted, or is outside its maintenance windows. It fails with NotFound when the thing is
 // not in the registry (J11).
 func (e *Engine) deviceQueue(r store.Reader, thing muster.ThingName, ns muster.Namespace) (muster.Queue, error) {
 	if err := mustHaveThing(r, thing); err != nil {
@@ -51,6 +53,8 @@ func (e *Engine) deviceQueue(r store.Reader, thing muster.ThingName, ns muster.N
 		}
 		if fateOf(j, entry.Status) != stays {
 			q = q.Without(entry.Job, entry.Number)
+		} else {
+			q = q.Hide(entry.Job, j.Hides())
 		}
 	}
 	return q, nil
@@ -65,7 +69,8 @@ func (b *batch) deviceQueue(thing muster.ThingName, ns muster.Namespace) (muster
 	return b.settled(store.QueueKey{Thing: thing, Namespace: ns})
 }
 
-// settled returns a queue after it has met the fate of its jobs.
+// settled returns a queue after it has met the fate of its jobs, and shows what
+// their maintenance windows let it.
 func (b *batch) settled(key store.QueueKey) (muster.Queue, error) {
 	q, err := b.queue(key)
 	if err != nil {
@@ -77,6 +82,9 @@ func (b *batch) settled(key store.QueueKey) (muster.Queue, error) {
 			return q, err
 		}
 		if fateOf(j, entry.Status) == stays {
+			if err := b.reveal(key, j); err != nil {
+				return q, err
+			}
 			continue
 		}
 		found, err := b.Executions(store.ExecutionKey{Thing: key.Thing, Job: entry.Job, Number: entry.Number})
@@ -90,37 +98,92 @@ func (b *batch) settled(key store.QueueKey) (muster.Queue, error) {
 	return b.queue(key)
 }
 
-// settle lets an execution meet the fate of its job.
-func (b *batch) settle(x *muster.Execution, j *muster.Job) error {
-	fate := fateOf(j, x.Status)
-	switch fate {
-	case stays:
-		return nil
-	case goes:
-		return b.change(x, nil)
-	}
-	after, err := x.Apply(muster.Update{By: cancelActor(fate == forced), To: muster.Canceled}, b.now)
+// reveal shows or hides the entry of j in a queue, as its windows say.
+func (b *batch) reveal(key store.QueueKey, j *muster.Job) error {
+	old, err := b.queue(key)
 	if err != nil {
 		return err
 	}
-	return b.end(x, &after, j)
+	entry, ok := old.Find(j.ID)
+	if ok && entry.Status == muster.Queued && entry.Hidden != j.Hides() {
+		b.replace(old, old.Hide(j.ID, j.Hides()))
+	}
+	return nil
 }
 
-// end changes an execution and lets the job draw its conclusions when that
-// ended it (jobs-lifecycle.md J22).
+// settle lets an execution meet the fate of its job.
+func (b *batch) settle(x *muster.Execution, j *muster.Job) error {
+	after, err := b.fated(x, j)
+	if err != nil || after == x {
+		return err
+	}
+	return b.end(x, after, j)
+}
+
+// fated returns an execution as the fate of its job leaves it: x itself, a
+// cancelled one, or nil.
+func (b *batch) fated(x *muster.Execution, j *muster.Job) (*muster.Execution, error) {
+	fate := fateOf(j, x.Status)
+	switch fate {
+	case stays:
+		return x, nil
+	case goes:
+		return nil, nil
+	}
+	after, err := x.Apply(muster.Update{By: cancelActor(fate == forced), To: muster.Canceled}, b.now)
+	return &after, err
+}
+
+// end changes an execution and, when that ended it, lets the job draw its
+// conclusions in the order of jobs-lifecycle.md J22: abort, or else retry; then
+// completion.
 func (b *batch) end(before, after *muster.Execution, j *muster.Job) error {
 	if err := b.change(before, after); err != nil {
 		return err
 	}
-	if after != nil && !after.Status.Terminal() {
+	if j == nil || (after != nil && !after.Status.Terminal()) {
 		return nil
 	}
-	return b.concludeJob(j)
+	if after != nil {
+		if aborted, err := b.abort(j); err != nil || aborted {
+			return err
+		}
+		if err := b.retry(after, j); err != nil {
+			return err
+		}
+	}
+	return b.conclude(*j)
 }
 
-// concludeJob completes a job whose last execution ended.
-func (b *batch) concludeJob(j *muster.Job) error {
-	if j == nil || j.Selection != muster.Snapshot || j.Status != muster.JobInProgress || !j.Rollout.Done {
+// abort cancels a job when one of its criteria is met, and reports whether it
+// did (jobs-lifecycle.md section 11).
+func (b *batch) abort(j *muster.Job) (bool, error) {
+	if len(j.Config.Abort) == 0 || !j.Status.Active() {
+		return false, nil
+	}
+	counts, err := b.Counts(j.ID)
+	if err != nil {
+		return false, err
+	}
+	comment, met := rollout.Abort(j.Config.Abort, counts)
+	if !met {
+		return false, nil
+	}
+	canceled, err := j.Apply(muster.JobIsCanceled, b.now)
+	if err != nil {
+		return false, err
+	}
+	canceled.Comment, canceled.ReasonCode, canceled.Wake = comment, rollout.AbortReasonCode, b.now
+	b.retire(canceled)
+	return true, b.putJob(canceled)
+}
+
+// conclude completes a job whose last execution ended.
+func (b *batch) conclude(j muster.Job) error {
+	if j.Selection != muster.Snapshot && !j.Over {
+		return nil
+	}
+	if !j.Status.Active() || !j.Rollout.Done {
 		return nil
 	}
 	counts, err := b.Counts(j.ID)
@@ -131,8 +194,12 @@ func (b *batch) concludeJob(j *muster.Job) error {
 	if err != nil {
 		return err
 	}
-	b.putJob(done)
-	return nil
+	if waiting, err := b.anyDeferred(&done); err != nil {
+		return err
+	} else if waiting {
+		done.Wake = b.now // to forget who waits
+	}
+	return b.putJob(done)
 }
 
 // find returns an execution of job on thing: the latest, or the one numbered.

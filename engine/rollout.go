@@ -2,57 +2,83 @@ package engine
 
 import (
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/rollout"
 	"github.com/muster-iot/muster/store"
 )
 
-// rollOut gives the next things of a job their executions and remembers how far
-// it came, in one transaction: a stop in between neither loses nor repeats one.
-func (b *batch) rollOut(j muster.Job) error {
-	r := j.Rollout
-	for budget := stepMax; budget > 0 && r.Target < len(j.Targets); {
-		t := j.Targets[r.Target]
-		if !t.Group {
-			if err := b.first(&j, []muster.ThingName{muster.ThingName(t.Name)}); err != nil {
-				return err
-			}
-			budget--
-			r.Target++
-			continue
+// rollOut gives the next things of a job their executions, as many as its rate
+// allows, and remembers how far it came, in one transaction: a stop in between
+// neither loses nor repeats one. It returns the job with its Wake set.
+func (b *batch) rollOut(j muster.Job, schedule rollout.State) (muster.Job, error) {
+	plan, err := b.pace(j, schedule)
+	if err != nil {
+		return j, err
+	}
+	r, given := j.Rollout, 0
+	allowed := min(stepMax, plan.Queue)
+	for looks := stepMax; looks > 0 && given < allowed && r.Target < len(j.Targets); {
+		var found []muster.ThingName
+		var seen sight
+		if found, r, seen, err = b.next(&j, r, min(looks, allowed-given)); err != nil {
+			return j, err
 		}
-		if r.Group == "" {
-			r.Group = t.Name
-		}
-		found, seen, err := b.membersAfter(&j, r, budget)
+		n, err := b.first(&j, found)
 		if err != nil {
-			return err
+			return j, err
 		}
-		if err := b.first(&j, found); err != nil {
-			return err
-		}
-		if seen.more {
-			r.After = seen.last
-			budget = 0
-			continue
-		}
-		budget -= max(seen.count, 1)
-		r.After = ""
-		if r.Group, err = groupBelow(b, t.Name, r.Group); err != nil {
-			return err
-		}
-		if r.Group == "" {
-			r.Target++
-		}
+		given += n
+		looks -= max(seen.count, 1)
 	}
+	r.Pace = plan.Pace.With(given)
 	j.Rollout = r
-	if r.Target < len(j.Targets) {
-		b.putJob(j)
-		return nil
+	switch {
+	case r.Target == len(j.Targets):
+		j.Rollout = muster.Rollout{Done: true, Started: r.Started, Pace: r.Pace}
+		j.UpdatedAt, j.Wake = b.now, 0
+	case given == plan.Queue:
+		j.Wake = plan.Wake
+	default:
+		j.Wake = b.now
 	}
-	j.Rollout = muster.Rollout{Done: true, Started: r.Started}
-	j.UpdatedAt = b.now
-	working.Delete(b, string(j.ID))
-	b.putJob(j)
-	return b.concludeJob(&j)
+	return j, nil
+}
+
+// pace asks the planner how many things may be given the job now.
+func (b *batch) pace(j muster.Job, schedule rollout.State) (rollout.Decision, error) {
+	s := rollout.Snapshot{
+		Status: j.Status, Schedule: schedule, Config: j.Config.Rollout,
+		Maximum: b.e.o.RolloutPerMinute, Pace: j.Rollout.Pace,
+	}
+	if j.Config.Rollout.Exponential != nil {
+		var err error
+		if s.Counts, err = b.Counts(j.ID); err != nil {
+			return rollout.Decision{}, err
+		}
+	}
+	return rollout.Plan(b.now, s), nil
+}
+
+// next returns up to limit things that come next in a rollout, and the rollout
+// behind them.
+func (b *batch) next(j *muster.Job, r muster.Rollout, limit int) ([]muster.ThingName, muster.Rollout, sight, error) {
+	t := j.Targets[r.Target]
+	if !t.Group {
+		r.Target++
+		return []muster.ThingName{muster.ThingName(t.Name)}, r, sight{count: 1}, nil
+	}
+	if r.Group == "" {
+		r.Group = t.Name
+	}
+	found, seen, err := b.membersAfter(j, r, limit)
+	if err != nil || seen.more {
+		r.After = seen.last
+		return found, r, seen, err
+	}
+	r.After = ""
+	if r.Group, err = groupBelow(b, t.Name, r.Group); r.Group == "" {
+		r.Target++
+	}
+	return found, r, seen, err
 }
 
 // sight is what membersAfter looked at.
@@ -94,8 +120,9 @@ func (b *batch) membersAfter(j *muster.Job, r muster.Rollout, limit int) ([]must
 }
 
 // first gives each of the things its first execution of j, unless it has had
-// one or is gone.
-func (b *batch) first(j *muster.Job, names []muster.ThingName) error {
+// one or is gone, and returns how many it gave.
+func (b *batch) first(j *muster.Job, names []muster.ThingName) (int, error) {
+	given := 0
 	queues := make([]store.QueueKey, len(names))
 	firsts := make([]store.ExecutionKey, len(names))
 	for i, thing := range names {
@@ -104,24 +131,25 @@ func (b *batch) first(j *muster.Job, names []muster.ThingName) error {
 	}
 	had, err := b.Executions(firsts...)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if err := b.load(queues); err != nil {
-		return err
+		return 0, err
 	}
 	for i, thing := range names {
 		if _, pending := b.queues[queues[i]].Find(j.ID); pending || had[i] != nil {
 			continue
 		}
 		if ok, err := things.Has(b, string(thing)); err != nil {
-			return err
+			return 0, err
 		} else if !ok {
 			continue
 		}
 		x := muster.NewExecution(j, thing, 1, b.now)
 		if err := b.change(nil, &x); err != nil {
-			return err
+			return 0, err
 		}
+		given++
 	}
-	return nil
+	return given, nil
 }

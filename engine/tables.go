@@ -21,7 +21,9 @@ var (
 	newest      = store.Of[link]{Table: "newest"}              // newestKey of a job
 	targets     = store.Of[link]{Table: "target"}              // targetKey, job
 	standing    = store.Of[link]{Table: "standing"}            // targetKey, job: continuous jobs that are not over
-	working     = store.Of[link]{Table: "working"}             // job with background work
+	alarms      = store.Of[link]{Table: "alarm"}               // alarmKey: jobs with background work, by when it is due
+	deletions   = store.Of[link]{Table: "deletion"}            // job that is being deleted
+	deferred    = store.Of[deferral]{Table: "deferred"}        // job, thing that gets it when the next window opens
 
 	certificates       = store.Of[muster.Certificate]{Table: "certificate"} // certificate id
 	certificatesByDate = store.Of[link]{Table: "certificatedate"}           // datedKey

@@ -2,7 +2,9 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"math"
+	"strconv"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/store"
@@ -32,51 +34,108 @@ type Agenda struct {
 	Next muster.Instant // else at this instant; zero when only Due can tell
 }
 
+// jobsMax bounds the jobs that one round works on.
+const jobsMax = 256
+
 // Work does one round of what is due now: for every job in work a few steps,
 // and the timers. It is meant for one caller at a time, the scheduler.
 func (e *Engine) Work(ctx context.Context) (Agenda, error) {
-	var ids []muster.JobID
-	var gone []string
-	e.asked.Store(int64(never))
-	if err := e.view(ctx, func(r store.Reader) error {
-		for row, err := range working.Scan(r, "", "") {
-			if err != nil {
-				return err
-			}
-			ids = append(ids, muster.JobID(row.Key))
-		}
-		for row, err := range leaving.Scan(r, "", "") {
-			if err != nil {
-				return err
-			}
-			gone = append(gone, row.Key)
-		}
-		return nil
-	}); err != nil {
+	e.asked.Store(0) // what comes up now is seen at the end of this round
+	due, err := e.due(ctx)
+	if err != nil {
 		return Agenda{}, err
 	}
-
-	agenda := Agenda{More: len(ids)+len(gone) > 0}
-	steps := []func(*batch) error{func(b *batch) (err error) {
-		agenda.Next, err = b.fire()
-		return err
-	}}
-	for _, id := range ids {
+	var steps []func(*batch) error
+	if due.timers {
+		steps = append(steps, (*batch).fire)
+	}
+	for _, id := range due.jobs {
 		for range stepsAhead {
 			steps = append(steps, func(b *batch) error { return b.step(id) })
 		}
 	}
-	for _, id := range gone {
+	for _, id := range due.departures {
 		steps = append(steps, func(b *batch) error { _, err := b.depart(id, stepMax); return err })
 	}
 	if err := e.doAll(ctx, steps); err != nil {
 		return Agenda{}, err
 	}
-	if agenda.Next == 0 {
-		return agenda, nil
+	e.asked.Store(int64(never)) // from here on Due tells of everything new
+	if due, err = e.due(ctx); err != nil {
+		return Agenda{}, err
 	}
-	e.asked.Store(int64(agenda.Next))
-	return agenda, nil
+	if due.any() {
+		return Agenda{More: true}, nil
+	}
+	if due.next == 0 {
+		return Agenda{}, nil
+	}
+	e.asked.Store(int64(due.next))
+	return Agenda{Next: due.next}, nil
+}
+
+// dueWork is the background work that can be done at an instant.
+type dueWork struct {
+	timers     bool
+	jobs       []muster.JobID
+	departures []string
+	next       muster.Instant // when more is due; zero when nothing is known
+}
+
+func (d dueWork) any() bool { return d.timers || len(d.jobs)+len(d.departures) > 0 }
+
+// due looks up what there is to do now.
+func (e *Engine) due(ctx context.Context) (dueWork, error) {
+	var d dueWork
+	now := e.o.Now()
+	later := func(at muster.Instant) {
+		if d.next == 0 || at < d.next {
+			d.next = at
+		}
+	}
+	err := e.view(ctx, func(r store.Reader) error {
+		for t, err := range r.Timers(never) {
+			if err != nil {
+				return err
+			}
+			if d.timers = t.Due <= now; !d.timers {
+				later(t.Due)
+			}
+			break
+		}
+		for row, err := range alarms.Scan(r, "", "") {
+			if err != nil {
+				return err
+			}
+			at, id := alarmOf(row.Key)
+			if at > now {
+				later(at)
+				break
+			}
+			if d.jobs = append(d.jobs, id); len(d.jobs) == jobsMax {
+				break
+			}
+		}
+		for row, err := range leaving.Scan(r, "", "") {
+			if err != nil {
+				return err
+			}
+			d.departures = append(d.departures, row.Key)
+		}
+		return nil
+	})
+	return d, err
+}
+
+// alarmKey sorts alarms by when they are due.
+func alarmKey(at muster.Instant, id muster.JobID) string {
+	return store.JoinKey(fmt.Sprintf("%016x", uint64(at)), string(id))
+}
+
+func alarmOf(key string) (muster.Instant, muster.JobID) {
+	parts := store.SplitKey(key)
+	at, _ := strconv.ParseUint(parts[0], 16, 64)
+	return muster.Instant(at), muster.JobID(parts[1])
 }
 
 // doAll submits commands together and waits for all; it returns the first
@@ -100,116 +159,131 @@ func (e *Engine) doAll(ctx context.Context, runs []func(*batch) error) error {
 	return first
 }
 
-// work notes that a job has background work.
-func (b *batch) work(id muster.JobID) {
-	working.Put(b, string(id), link{})
-	b.due = true
-}
-
-// step does the next piece of a job's background work.
+// step does the next piece of a job's background work, if any is due.
 func (b *batch) step(id muster.JobID) error {
-	j, err := b.job(id)
+	old, err := b.job(id)
+	if err != nil || old == nil || old.Wake == 0 || old.Wake > b.now {
+		return err
+	}
+	j, schedule, err := b.keepTime(*old)
 	if err != nil {
 		return err
 	}
-	switch {
-	case j == nil:
-		working.Delete(b, string(id))
-		return nil
-	case j.Status == muster.JobInProgress && !j.Rollout.Done:
-		return b.rollOut(*j)
-	case j.Settling:
-		return b.settleJob(*j)
+	waiting, err := b.anyDeferred(&j)
+	if err != nil {
+		return err
 	}
-	working.Delete(b, string(id))
-	return nil
+	changes := j.Wake // of the schedule
+	switch {
+	case j.Settling:
+		if j, err = b.settleSome(j); err != nil {
+			return err
+		}
+		if j.Status == muster.JobDeleting && !j.Settling && !waiting {
+			return b.erase(j)
+		}
+		j.Wake = b.now
+	case j.Revealing:
+		j, err = b.revealSome(j)
+		j.Wake = b.now
+	case waiting && !j.Hides():
+		err = b.resume(&j)
+		j.Wake = b.now
+	case j.Status == muster.JobDeleting:
+		return b.erase(j)
+	case j.Status == muster.JobInProgress && !j.Rollout.Done:
+		j, err = b.rollOut(j, schedule)
+	}
+	if err != nil {
+		return err
+	}
+	if changes != 0 && (j.Wake == 0 || changes < j.Wake) {
+		j.Wake = changes
+	}
+	if err := b.putJob(j); err != nil {
+		return err
+	}
+	return b.conclude(j)
 }
 
-// fire times out what is due, and returns when the next timer is.
-func (b *batch) fire() (muster.Instant, error) {
+// fire times out what is due.
+func (b *batch) fire() error {
 	var due []store.Timer
-	next := muster.Instant(0)
-	for t, err := range b.Timers(never) {
+	for t, err := range b.Timers(b.now) {
 		if err != nil {
-			return 0, err
+			return err
 		}
-		if t.Due > b.now || len(due) == timersMax {
-			next = max(t.Due, 1)
+		if due = append(due, t); len(due) == timersMax {
 			break
 		}
-		due = append(due, t)
 	}
 	for _, t := range due {
 		found, err := b.Executions(t.ExecutionKey)
 		if err != nil {
-			return 0, err
+			return err
 		}
-		if found[0] == nil {
-			continue
+		if found[0] == nil || found[0].Status != muster.InProgress {
+			continue // an earlier one aborted its job
 		}
 		after, err := found[0].Apply(muster.Update{By: muster.Clock, To: muster.TimedOut}, b.now)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		j, err := b.job(t.Job)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		if err := b.end(found[0], &after, j); err != nil {
-			return 0, err
+			return err
 		}
 	}
-	return next, nil
-}
-
-// settleJob ends some of the executions of a cancelled or deleted job; when
-// none is left, the job is settled, or gone.
-func (b *batch) settleJob(j muster.Job) error {
-	statuses := []muster.Status{muster.Queued}
-	switch {
-	case j.Status == muster.JobDeleting:
-		statuses = []muster.Status{0}
-	case j.ForceCanceled:
-		statuses = []muster.Status{muster.Queued, muster.InProgress}
-	}
-	n := 0
-	for _, status := range statuses {
-		var found []muster.Execution
-		for x, err := range b.ExecutionsOfJob(j.ID, status, store.Cursor{}) {
-			if err != nil {
-				return err
-			}
-			if n++; n > stepMax {
-				break
-			}
-			found = append(found, x)
-		}
-		for i := range found {
-			if err := b.settle(&found[i], &j); err != nil {
-				return err
-			}
-		}
-		if n > stepMax {
-			return nil
-		}
-	}
-	working.Delete(b, string(j.ID))
-	if j.Status == muster.JobDeleting {
-		b.erase(j)
-		return nil
-	}
-	j.Settling = false
-	b.putJob(j)
 	return nil
 }
 
+// settleSome ends some of the executions of a job that was cancelled, deleted
+// or is over; when none is left, the job is settled.
+func (b *batch) settleSome(j muster.Job) (muster.Job, error) {
+	var found []muster.Execution
+	for _, status := range []muster.Status{muster.Queued, muster.InProgress, 0} {
+		if status == 0 && j.Status != muster.JobDeleting {
+			continue // what has ended stays
+		}
+		if status == muster.InProgress && fateOf(&j, status) == stays {
+			continue
+		}
+		for x, err := range b.ExecutionsOfJob(j.ID, status, store.Cursor{}) {
+			if err != nil {
+				return j, err
+			}
+			if found = append(found, x); len(found) == stepMax {
+				break
+			}
+		}
+		if len(found) > 0 {
+			break
+		}
+	}
+	for i := range found {
+		after, err := b.fated(&found[i], &j)
+		if err != nil {
+			return j, err
+		}
+		if err := b.change(&found[i], after); err != nil {
+			return j, err
+		}
+	}
+	j.Settling = len(found) > 0
+	return j, nil
+}
+
 // erase removes the last of a deleted job.
-func (b *batch) erase(j muster.Job) {
+func (b *batch) erase(j muster.Job) error {
 	documents.Delete(b, string(j.ID))
 	newest.Delete(b, newestKey(j))
+	deletions.Delete(b, string(j.ID))
 	for _, t := range j.Targets {
 		targets.Delete(b, store.JoinKey(targetKey(t), string(j.ID)))
 	}
 	b.putTags(kindJob, string(j.ID), nil)
-	b.deleteJob(j.ID)
+	return b.deleteJob(j.ID)
 }

@@ -29,7 +29,7 @@ func appendExecution(b []byte, e *muster.Execution) []byte {
 	b = append(b, codecVersion, byte(e.Status), flag(e.ForceCanceled, flagForceCanceled)|flag(e.Windowed, flagWindowed))
 	b = appendString(b, string(e.Namespace))
 	for _, n := range [...]int64{
-		e.Version, int64(e.Attempt),
+		e.Version, int64(e.Retries.Failed), int64(e.Retries.TimedOut),
 		int64(e.QueuedAt), int64(e.StartedAt), int64(e.UpdatedAt), int64(e.JobDeadline), int64(e.StepDeadline),
 	} {
 		b = binary.AppendVarint(b, n)
@@ -49,7 +49,8 @@ func decodeExecution(b []byte, e *muster.Execution) error {
 	flags := d.flags(executionFlags)
 	e.ForceCanceled, e.Windowed = flags&flagForceCanceled != 0, flags&flagWindowed != 0
 	e.Namespace = muster.Namespace(d.string())
-	e.Version, e.Attempt = d.varint(), int(d.varint())
+	e.Version = d.varint()
+	e.Retries = muster.Retries{Failed: int(d.varint()), TimedOut: int(d.varint())}
 	e.QueuedAt, e.StartedAt, e.UpdatedAt = d.instant(), d.instant(), d.instant()
 	e.JobDeadline, e.StepDeadline = d.instant(), d.instant()
 	n := d.length(2)

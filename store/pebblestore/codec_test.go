@@ -14,7 +14,7 @@ func fullExecution() muster.Execution {
 		Status: muster.InProgress, Version: 3, Namespace: "factory",
 		Details:  map[string]string{"progress": "50 %", "": "", "step": "flash"},
 		QueuedAt: 1_700_000_000_001, StartedAt: 1_700_000_000_002, UpdatedAt: math.MaxInt64,
-		JobDeadline: math.MinInt64, StepDeadline: -1, Attempt: 7, ForceCanceled: true, Windowed: true,
+		JobDeadline: math.MinInt64, StepDeadline: -1, Retries: muster.Retries{Failed: 7, TimedOut: 1}, ForceCanceled: true, Windowed: true,
 	}
 }
 
@@ -30,9 +30,9 @@ func fullQueue() muster.Queue {
 func TestRecordsKeepTheirForm(t *testing.T) {
 	e, q := fullExecution(), fullQueue()
 	for name, c := range map[string]struct{ got, want []byte }{
-		"execution": {appendExecution(nil, &e), []byte("\x01\x02\x03\afactory\x06\x0e\x82\xa0\xab\xfe\xf9b\x84\xa0\xab\xfe\xf9b" +
+		"execution": {appendExecution(nil, &e), []byte("\x01\x02\x03\afactory\x06\x0e\x02\x82\xa0\xab\xfe\xf9b\x84\xa0\xab\xfe\xf9b" +
 			"\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x01\x03\x00\x00\bprogress\x0450 %\x04step\x05flash")},
-		"bare execution": {appendExecution(nil, &muster.Execution{Status: muster.Queued, Version: 1}), []byte("\x01\x01\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00")},
+		"bare execution": {appendExecution(nil, &muster.Execution{Status: muster.Queued, Version: 1}), []byte("\x01\x01\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00\x00")},
 		"queue": {appendQueue(nil, &q), []byte("\x01\x02\x01a\x02\x00\x02\x04\x06\b\n\x01b\x01\x06" +
 			"\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01\x02\x01\x00\x00")},
 		"counts": {appendCounts(nil, muster.Counts{1, 2, 3, 4, 5, 6, 7, 100}), []byte("\x01\x02\x04\x06\b\n\f\x0e\xc8\x01")},

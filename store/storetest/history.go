@@ -140,7 +140,7 @@ func (m *model) act(rng *rand.Rand, tx store.Tx, now muster.Instant) error {
 			QueuedAt: now, UpdatedAt: now,
 		}
 		if latest != nil {
-			e.Number, e.Attempt = latest.Number+1, latest.Attempt+1
+			e.Number, e.Retries.Failed = latest.Number+1, latest.Retries.Failed+1
 		}
 		return m.change(tx, nil, &e)
 	default:

@@ -1,0 +1,172 @@
+package awsiot
+
+import (
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/awsiot/wire"
+	"github.com/muster-iot/muster/engine"
+)
+
+// This file turns the five configurations of a job from their wire shapes into
+// muster.JobConfig and back. A configuration without members is one that was
+// not given.
+
+func jobConfig(in *wire.CreateJobRequest) (muster.JobConfig, error) {
+	timeout, err := timeoutMinutes(in.TimeoutConfig)
+	if err != nil {
+		return muster.JobConfig{}, err
+	}
+	c := muster.JobConfig{
+		Rollout:  rolloutConfig(in.JobExecutionsRolloutConfig),
+		Abort:    abortCriteria(in.AbortConfig),
+		Retry:    retryCriteria(in.JobExecutionsRetryConfig),
+		Schedule: schedule(in.SchedulingConfig),
+	}
+	if timeout != nil {
+		c.TimeoutMinutes = *timeout
+	}
+	return c, nil
+}
+
+func jobChange(in *wire.UpdateJobRequest) (engine.JobChange, error) {
+	c := engine.JobChange{Description: in.Description}
+	if in.JobExecutionsRolloutConfig != nil {
+		c.Rollout = new(rolloutConfig(in.JobExecutionsRolloutConfig))
+	}
+	if in.AbortConfig != nil {
+		c.Abort = new(abortCriteria(in.AbortConfig))
+	}
+	if in.JobExecutionsRetryConfig != nil {
+		c.Retry = new(retryCriteria(in.JobExecutionsRetryConfig))
+	}
+	var err error
+	c.TimeoutMinutes, err = timeoutMinutes(in.TimeoutConfig)
+	return c, err
+}
+
+func rolloutConfig(in *wire.JobExecutionsRolloutConfig) muster.RolloutConfig {
+	if in == nil {
+		return muster.RolloutConfig{}
+	}
+	c := muster.RolloutConfig{MaximumPerMinute: wire.Or(in.MaximumPerMinute, 0)}
+	if r := in.ExponentialRate; r != nil {
+		c.Exponential = &muster.ExponentialRate{BasePerMinute: *r.BaseRatePerMinute, Factor: *r.IncrementFactor}
+		c.Exponential.NotifiedThings = wire.Or(r.RateIncreaseCriteria.NumberOfNotifiedThings, 0)
+		c.Exponential.SucceededThings = wire.Or(r.RateIncreaseCriteria.NumberOfSucceededThings, 0)
+	}
+	return c
+}
+
+func rolloutShape(c muster.RolloutConfig) *wire.JobExecutionsRolloutConfig {
+	out := &wire.JobExecutionsRolloutConfig{MaximumPerMinute: positive(c.MaximumPerMinute)}
+	if r := c.Exponential; r != nil {
+		out.ExponentialRate = &wire.ExponentialRolloutRate{
+			BaseRatePerMinute: &r.BasePerMinute, IncrementFactor: &r.Factor,
+			RateIncreaseCriteria: &wire.RateIncreaseCriteria{
+				NumberOfNotifiedThings: positive(r.NotifiedThings), NumberOfSucceededThings: positive(r.SucceededThings),
+			},
+		}
+	}
+	return out
+}
+
+// positive returns nil for zero, which stands for a number that was not given.
+func positive(n int) *int {
+	if n == 0 {
+		return nil
+	}
+	return &n
+}
+
+func abortCriteria(in *wire.AbortConfig) []muster.AbortCriterion {
+	if in == nil {
+		return nil
+	}
+	criteria := []muster.AbortCriterion{}
+	for _, c := range in.CriteriaList {
+		criteria = append(criteria, muster.AbortCriterion{
+			Failure: muster.FailureType(*c.FailureType), ThresholdPercent: *c.ThresholdPercentage, MinExecuted: *c.MinNumberOfExecutedThings,
+		})
+	}
+	return criteria
+}
+
+func abortShape(criteria []muster.AbortCriterion) *wire.AbortConfig {
+	if len(criteria) == 0 {
+		return nil
+	}
+	out := &wire.AbortConfig{}
+	for _, c := range criteria {
+		out.CriteriaList = append(out.CriteriaList, wire.AbortCriteria{
+			Action: new("CANCEL"), FailureType: new(string(c.Failure)),
+			ThresholdPercentage: new(c.ThresholdPercent), MinNumberOfExecutedThings: new(c.MinExecuted),
+		})
+	}
+	return out
+}
+
+func retryCriteria(in *wire.JobExecutionsRetryConfig) []muster.RetryCriterion {
+	if in == nil {
+		return nil
+	}
+	criteria := []muster.RetryCriterion{}
+	for _, c := range in.CriteriaList {
+		criteria = append(criteria, muster.RetryCriterion{Failure: muster.FailureType(*c.FailureType), Max: *c.NumberOfRetries})
+	}
+	return criteria
+}
+
+func retryShape(criteria []muster.RetryCriterion) *wire.JobExecutionsRetryConfig {
+	if len(criteria) == 0 {
+		return nil
+	}
+	out := &wire.JobExecutionsRetryConfig{}
+	for _, c := range criteria {
+		out.CriteriaList = append(out.CriteriaList, wire.RetryCriteria{FailureType: new(string(c.Failure)), NumberOfRetries: new(c.Max)})
+	}
+	return out
+}
+
+// timeoutMinutes returns the in-progress timeout, nil when none is given. The
+// model has no bounds for it, so they are checked here, where absence still
+// differs from zero.
+func timeoutMinutes(in *wire.TimeoutConfig) (*int, error) {
+	if in == nil || in.InProgressTimeoutInMinutes == nil {
+		return nil, nil
+	}
+	if err := muster.CheckTimeout(*in.InProgressTimeoutInMinutes); err != nil {
+		return nil, err
+	}
+	return new(int(*in.InProgressTimeoutInMinutes)), nil
+}
+
+func timeoutShape(minutes int) *wire.TimeoutConfig {
+	if minutes == 0 {
+		return &wire.TimeoutConfig{}
+	}
+	return &wire.TimeoutConfig{InProgressTimeoutInMinutes: new(int64(minutes))}
+}
+
+func schedule(in *wire.SchedulingConfig) muster.Schedule {
+	if in == nil {
+		return muster.Schedule{}
+	}
+	s := muster.Schedule{
+		StartTime: wire.Or(in.StartTime, ""), EndTime: wire.Or(in.EndTime, ""),
+		EndBehavior: muster.EndBehavior(wire.Or(in.EndBehavior, "")),
+	}
+	for _, w := range in.MaintenanceWindows {
+		s.Windows = append(s.Windows, muster.MaintenanceWindow{StartTime: *w.StartTime, DurationMinutes: *w.DurationInMinutes})
+	}
+	return s
+}
+
+func scheduleShape(s muster.Schedule) *wire.SchedulingConfig {
+	if s.IsZero() {
+		return nil
+	}
+	out := &wire.SchedulingConfig{StartTime: text(s.StartTime), EndTime: text(s.EndTime), EndBehavior: text(s.EndBehavior)}
+	for _, w := range s.Windows {
+		out.MaintenanceWindows = append(out.MaintenanceWindows, wire.MaintenanceWindow{StartTime: new(w.StartTime), DurationInMinutes: new(w.DurationMinutes)})
+	}
+	return out
+}

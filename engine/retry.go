@@ -1,0 +1,101 @@
+package engine
+
+import (
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/rollout"
+	"github.com/muster-iot/muster/store"
+)
+
+// deferral is what a thing is waiting for until the next maintenance window of
+// a job opens: a retry, or its first execution after it joined.
+type deferral struct {
+	Join   bool           // it came under a target; else it is a retry
+	Number int64          // of a retry: the execution that it follows
+	Used   muster.Retries // of a retry: to be stored with it
+}
+
+// retry gives a thing another execution when the one that ended asks for it
+// (jobs-lifecycle.md section 10).
+func (b *batch) retry(x *muster.Execution, j *muster.Job) error {
+	if len(j.Config.Retry) == 0 || j.Over {
+		return nil
+	}
+	t, err := rollout.Compile(j.Config.Schedule)
+	if err != nil {
+		return err
+	}
+	next, again := rollout.Retry(b.now, rollout.Ending{
+		Job: j.Status, Schedule: t.At(b.now), Criteria: j.Config.Retry,
+		Status: x.Status, Used: x.Retries, QueuedAt: x.QueuedAt,
+	})
+	if !again {
+		return nil
+	}
+	if left, err := b.hasLeft(x.Thing, j); err != nil || left {
+		return err
+	}
+	if next.QueuedAt == 0 {
+		deferred.Put(b, store.JoinKey(string(j.ID), string(x.Thing)), deferral{Number: x.Number, Used: next.Retries})
+		return nil
+	}
+	return b.follow(j, x.Thing, x, next.Retries, next.QueuedAt)
+}
+
+// hasLeft reports whether no target of a continuous job covers thing any more.
+func (b *batch) hasLeft(thing muster.ThingName, j *muster.Job) (bool, error) {
+	if j.Selection == muster.Snapshot {
+		return false, nil
+	}
+	under, err := groupsOver(b, thing)
+	return err == nil && !covers(j, thing, under), err
+}
+
+// anyDeferred reports whether things wait for a window of j.
+func (b *batch) anyDeferred(j *muster.Job) (bool, error) {
+	if !j.Windowed() {
+		return false, nil
+	}
+	return anyUnder(b, deferred, string(j.ID))
+}
+
+// resume gives some of the things that waited for a window what they waited
+// for, or nothing when the job gives nothing any more.
+func (b *batch) resume(j *muster.Job) error {
+	var waiting []store.Row[deferral]
+	from, to := store.Under(string(j.ID))
+	for row, err := range deferred.Scan(b, from, to) {
+		if err != nil {
+			return err
+		}
+		if waiting = append(waiting, row); len(waiting) == stepMax {
+			break
+		}
+	}
+	for _, row := range waiting {
+		deferred.Delete(b, row.Key)
+		if !j.Gives() {
+			continue
+		}
+		if err := b.resumeOne(j, muster.ThingName(store.SplitKey(row.Key)[1]), row.Value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *batch) resumeOne(j *muster.Job, thing muster.ThingName, d deferral) error {
+	if ok, err := things.Has(b, string(thing)); err != nil || !ok {
+		return err
+	}
+	if left, err := b.hasLeft(thing, j); err != nil || left {
+		return err
+	}
+	if d.Join {
+		return b.enqueue(j, thing)
+	}
+	latest, err := b.Latest(thing, j.ID)
+	if err != nil || latest == nil || latest.Number != d.Number {
+		return err
+	}
+	return b.follow(j, thing, latest, d.Used, b.now)
+}
