@@ -40,7 +40,7 @@ func New(version string) *Metrics {
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "muster_requests_total",
-			Help: "Requests answered, by plane (control, data, mqtt), operation and outcome.",
+			Help: "Requests answered, by plane (control, or http or mqtt of the data plane), operation and outcome.",
 		}, []string{"plane", "operation", "code"}),
 		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "muster_request_duration_seconds",

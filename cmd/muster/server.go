@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -96,7 +97,9 @@ func newServer(c Config, log *slog.Logger) (s *server, err error) {
 	})
 	jobs := dataplane.New(dataplane.Options{
 		Engine: s.engine, Account: account, Now: time.Now, Log: log,
-		Observe: func(o dataplane.Observation) { figures.Request(o.Protocol, o.Operation, o.Code, o.Took) },
+		Observe: func(o dataplane.Observation) {
+			figures.Request(strings.ToLower(o.Protocol), o.Operation, o.Code, o.Took)
+		},
 	})
 	s.plane = jobs.HTTP()
 	s.rights = authority.New(authority.Options{
