@@ -36,7 +36,10 @@ func (h *HTTP) Devices(identify Identify) http.Handler {
 			writeRefusal(w, &request{}, refusalOf(errForbidden))
 			return
 		}
-		device, err := identify(in.Context(), in.TLS.PeerCertificates[0].Raw, in.RemoteAddr)
+		v := &visitor{identify: func() (Device, error) {
+			return identify(in.Context(), in.TLS.PeerCertificates[0].Raw, in.RemoteAddr)
+		}}
+		name, err := v.name()
 		switch {
 		case errors.Is(err, gateway.ErrRefused):
 			writeRefusal(w, &request{}, refusalOf(errForbidden))
@@ -44,9 +47,37 @@ func (h *HTTP) Devices(identify Identify) http.Handler {
 			h.s.o.Log.Error("device could not be identified", "remote", in.RemoteAddr, "error", err)
 			writeRefusal(w, &request{}, refusalOf(err))
 		default:
-			h.serve(w, in, sender{device.Principal(), device.Act})
+			h.serve(w, in, sender{name, v.may})
 		}
 	})
+}
+
+// visitor is a device during one request. Who it is was found out just before
+// its first question; later ones, after a wait, look again.
+type visitor struct {
+	identify func() (Device, error)
+	device   Device // for the next question; nil after that
+}
+
+func (v *visitor) name() (string, error) {
+	device, err := v.identify()
+	if err != nil {
+		return "", err
+	}
+	v.device = device
+	return device.Principal(), nil
+}
+
+func (v *visitor) may(action string, thing muster.ThingName) error {
+	device := v.device
+	v.device = nil
+	if device == nil {
+		var err error
+		if device, err = v.identify(); err != nil {
+			return err
+		}
+	}
+	return device.Act(action, thing)
 }
 
 var errForbidden = muster.Errorf(muster.Forbidden, "Forbidden")

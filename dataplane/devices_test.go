@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -72,6 +73,42 @@ func TestAUTH17WhoIsServedByCertificate(t *testing.T) {
 			if w.Code == 403 && (w.Header().Get("X-Amzn-ErrorType") != "ForbiddenException" || !forbidden.MatchString(w.Body.String())) {
 				t.Errorf("%s: %s %s, want ForbiddenException and %s", test.name, w.Header().Get("X-Amzn-ErrorType"), w.Body, forbidden)
 			}
+		}
+	})
+}
+
+func TestAUTH31ALongPollEndsWithTheRights(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		env := newEnv(t, memstore.New(), packet.V5)
+		env.step("given thing lamp")
+		var active atomic.Bool
+		active.Store(true)
+		handler := env.http.Devices(func(context.Context, []byte, string) (Device, error) {
+			if !active.Load() {
+				return nil, fmt.Errorf("%w: a certificate that is INACTIVE", gateway.ErrRefused)
+			}
+			return onlyLamp{}, nil
+		})
+		ask := func() *httptest.ResponseRecorder {
+			r := httptest.NewRequest("GET", "/things/lamp/jobs", nil)
+			r.Header.Set("Prefer", "wait=300")
+			r.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{{}}}
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, r)
+			return w
+		}
+		answers := make(chan *httptest.ResponseRecorder, 1)
+		go func() { answers <- ask() }()
+		synctest.Wait()
+		active.Store(false)
+		env.step("given job fw for lamp {}")
+		env.settle()
+		if w := <-answers; w.Code != 403 || strings.Contains(w.Body.String(), "fw") {
+			t.Errorf("a poll of a certificate deactivated meanwhile = %d %s, want 403", w.Code, w.Body)
+		}
+		active.Store(true)
+		if w := ask(); w.Code != 200 || !strings.Contains(w.Body.String(), "fw") {
+			t.Errorf("active again: %d %s, want the job", w.Code, w.Body)
 		}
 	})
 }

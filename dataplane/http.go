@@ -43,10 +43,18 @@ func (h *HTTP) ServeCaller(w http.ResponseWriter, in *http.Request, caller ident
 	}})
 }
 
-// sender is who sent a request, and what they may do.
+// sender is who sent a request, and what they may do by now.
 type sender struct {
 	name string
 	may  func(action string, thing muster.ThingName) error
+}
+
+// permits returns a Forbidden error unless the sender may do r.
+func (s sender) permits(r *request) error {
+	if err := s.may("iotjobsdata:"+operationNames[r.Kind], r.Thing); err != nil {
+		return &muster.Error{Kind: muster.Forbidden, Msg: "Forbidden", Err: err}
+	}
+	return nil
 }
 
 func (h *HTTP) serve(w http.ResponseWriter, in *http.Request, from sender) {
@@ -62,7 +70,7 @@ func (h *HTTP) serve(w http.ResponseWriter, in *http.Request, from sender) {
 		if wait > 0 {
 			w.Header().Set("Preference-Applied", "wait="+strconv.Itoa(int(wait/time.Second)))
 		}
-		a = h.poll(in.Context(), r, wait)
+		a = h.poll(in.Context(), r, from, wait)
 	}
 	if in.Context().Err() == nil {
 		h.write(w, r, a)
@@ -120,8 +128,8 @@ func refuse(w http.ResponseWriter, in *http.Request) {
 
 // admit asks whether the sender may do r, and reads the rest of it.
 func (h *HTTP) admit(w http.ResponseWriter, in *http.Request, r *request, from sender) error {
-	if err := from.may("iotjobsdata:"+operationNames[r.Kind], r.Thing); err != nil {
-		return &muster.Error{Kind: muster.Forbidden, Msg: "Forbidden", Err: err}
+	if err := from.permits(r); err != nil {
+		return err
 	}
 	query := in.URL.Query()
 	if ns := query.Get("namespaceId"); ns != "" {
@@ -187,8 +195,9 @@ func longPoll(in *http.Request, r *request) time.Duration {
 	return 0
 }
 
-// poll performs r, and again when something became pending for up to wait.
-func (h *HTTP) poll(ctx context.Context, r *request, wait time.Duration) answer {
+// poll performs r, and again when something became pending for up to wait. Who
+// waited must still be permitted then: a certificate may have been deactivated.
+func (h *HTTP) poll(ctx context.Context, r *request, from sender, wait time.Duration) answer {
 	a := h.perform(ctx, r)
 	if wait == 0 {
 		return a
@@ -200,9 +209,13 @@ func (h *HTTP) poll(ctx context.Context, r *request, wait time.Duration) answer 
 		if err := h.s.o.Engine.AwaitPending(ctx, r.Thing, r.Namespace); err != nil {
 			return answer{err: err}
 		}
-		if ctx.Err() == nil {
-			a = h.perform(ctx, r)
+		if ctx.Err() != nil {
+			break
 		}
+		if err := from.permits(r); err != nil {
+			return answer{err: err}
+		}
+		a = h.perform(ctx, r)
 	}
 	return a
 }
