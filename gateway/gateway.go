@@ -109,14 +109,3 @@ type Message struct {
 	Latest     bool          // a client that is away will want only the newest on this topic (MQ-55)
 	Properties []byte        // MQTT 5 properties to forward, encoded; see packet.Properties
 }
-
-// Presence tells that a client came or went (MQ-90 to MQ-93).
-type Presence struct {
-	Connected bool
-	Time      time.Time
-	Client    Connect // without the certificate, which is with the authority
-	Authority Authority
-	Session   string // UUID of this connection
-	Version   uint64 // rises with each connection of the client; equal in the two events of one connection
-	Cause     Cause  // why it went; None on connect
-}

@@ -218,7 +218,15 @@ func (c *conn) subscribe(f packet.Frame) *ending {
 			return forbidden(fmt.Errorf("subscribe to %q is not permitted", want.Filter))
 		}
 	}
-	return c.session.subscribe(c, p, reasons)
+	e := c.session.subscribe(c, p, reasons)
+	if e == nil {
+		filters := make([]string, len(p.Subscriptions))
+		for i, want := range p.Subscriptions {
+			filters[i] = want.Filter
+		}
+		c.server.tellInterest(c, true, filters, reasons)
+	}
+	return e
 }
 
 // judge says whether a filter is fit and permitted: Success or the reason why not.
@@ -259,15 +267,19 @@ func (c *conn) unsubscribe(f packet.Frame) *ending {
 	if err != nil {
 		return refusal(err)
 	}
+	reasons := make([]packet.Reason, len(p.Filters))
 	if c.holds(p.ID) {
-		reasons := make([]packet.Reason, len(p.Filters))
 		for i := range reasons {
 			reasons[i] = packet.PacketIDInUse
 		}
 		c.send(&packet.Unsuback{ID: p.ID, Reasons: reasons})
 		return nil
 	}
-	return c.session.unsubscribe(c, p)
+	e := c.session.unsubscribe(c, p, reasons)
+	if e == nil {
+		c.server.tellInterest(c, false, p.Filters, reasons)
+	}
+	return e
 }
 
 // disconnect handles a DISCONNECT: the client goes in peace, unless it asks for its will (MQ-52, MQ-63).

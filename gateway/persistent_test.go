@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -696,5 +697,52 @@ func TestMQ90And91PresenceEvents(t *testing.T) {
 		}
 		fresh.Send(&packet.Disconnect{})
 		next(false, 2, ClientInitiated)
+	})
+}
+
+func TestInterestEvents(t *testing.T) {
+	both(t, func(t *testing.T, v byte) {
+		var told []string
+		b := newBench(t, Options{Interest: func(i Interest) {
+			told = append(told, fmt.Sprintf("%v %s %v %s", i.Subscribed, i.ClientID, i.Topics, i.Authority.Principal()))
+		}})
+		b.policy.deny("subscribe no")
+		c := b.connect(v, "lamp")
+		c.Subscribe(1, "a", "no", "b")
+		c.Subscribe(1, "no")
+		c.Send(&packet.Unsubscribe{ID: 1, Filters: []string{"b"}})
+		c.Next()
+		c.ExpectNothing()
+		if want := []string{"true lamp [a b] someone", "false lamp [b] someone"}; !slices.Equal(told, want) {
+			t.Errorf("told %q, want %q", told, want)
+		}
+	})
+}
+
+func TestDisconnectClient(t *testing.T) {
+	both(t, func(t *testing.T, v byte) {
+		b := newBench(t, Options{})
+		watcher := b.connect(v, "watcher")
+		watcher.Subscribe(1, "gone")
+		p := lasting("lamp")
+		p.Will = &packet.Will{Topic: "gone", QoS: 1}
+		for _, withWill := range []bool{true, false} {
+			c := b.connectWith(v, p)
+			if !b.DisconnectClient("lamp", withWill, false) {
+				t.Error("DisconnectClient found nobody")
+			}
+			c.ExpectDisconnect(packet.AdministrativeAction)
+			if withWill {
+				watcher.ExpectMessage("gone", "")
+			}
+		}
+		watcher.ExpectNothing()
+		c := b.resume(v, "lamp", true)
+		b.DisconnectClient("lamp", false, true)
+		c.ExpectDisconnect(packet.AdministrativeAction)
+		b.leave(b.resume(v, "lamp", false))
+		if !b.DisconnectClient("lamp", false, true) || b.DisconnectClient("lamp", false, true) {
+			t.Error("DisconnectClient of a session without connection: want true once, then false")
+		}
 	})
 }

@@ -71,3 +71,16 @@ func (r *registry) find(client string) *session {
 	defer sh.mu.Unlock()
 	return sh.sessions[client]
 }
+
+// remove ends a session whose client is away, unless the client is back meanwhile.
+func (r *registry) remove(s *session) {
+	sh := r.shard(s.client)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn == nil && sh.sessions[s.client] == s {
+		delete(sh.sessions, s.client)
+		s.discard()
+	}
+}

@@ -25,6 +25,7 @@ type Options struct {
 	Reserved   Reserved       // nil: every publish to "$..." is refused
 	Sessions   SessionStore   // nil: sessions live as long as the process
 	Presence   func(Presence) // told of each connection; must be quick; nil for nobody
+	Interest   func(Interest) // told of each SUBSCRIBE and UNSUBSCRIBE; must be quick; nil for nobody
 	Log        *slog.Logger   // nil discards
 	Limits     Limits
 	Goroutines bool // give each connection a goroutine even where the system can do without (Linux)
@@ -147,12 +148,7 @@ func (s *Server) drain() {
 // out of file descriptors delays it and does not stop it.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	return Accept(ctx, l, s.log, func(c net.Conn) {
-		p := Peer{Addr: c.RemoteAddr().String(), Transport: "tcp"}
-		if w := s.Wrap(c); w != c {
-			s.ServeConn(w, p) // only starts it
-			return
-		}
-		go s.ServeConn(c, p)
+		go s.ServeConn(s.Wrap(c), Peer{Addr: c.RemoteAddr().String(), Transport: "tcp"})
 	})
 }
 
@@ -255,34 +251,6 @@ func (s *Server) Publish(m Message, done func(error)) {
 	default:
 		s.journal.then(wait, done)
 	}
-}
-
-// DisconnectPrincipal ends every connection of the principal with cause, MQTT 5 clients learn reason 0x87 (a deactivated
-// certificate, say), and returns how many there were.
-func (s *Server) DisconnectPrincipal(principal string, cause Cause) (n int) {
-	for _, c := range s.registry.conns() {
-		if c.authority.Principal() == principal {
-			c.end(&ending{cause, packet.NotAuthorized, fmt.Errorf("principal %s was disconnected", principal)})
-			n++
-		}
-	}
-	return n
-}
-
-// tellPresence reports that a client came or went.
-func (s *Server) tellPresence(c *conn, connected bool, cause Cause) {
-	if s.o.Presence == nil {
-		return
-	}
-	s.o.Presence(Presence{
-		Connected: connected,
-		Time:      time.Now(),
-		Client:    *c.hello,
-		Authority: c.authority.authority,
-		Session:   c.life,
-		Version:   c.visit,
-		Cause:     cause,
-	})
 }
 
 // logEnd is the one event a connection leaves in the log.

@@ -306,7 +306,7 @@ func (s *session) grant(want packet.Subscription) (granted packet.Reason, fresh 
 	return packet.Reason(sub.qos), fresh
 }
 
-// subscribe grants what a SUBSCRIBE asks for, where reasons has no objection, and answers. The answer is on its way before
+// subscribe grants what a SUBSCRIBE asks for where reasons has no objection, completes reasons and answers. The answer is on its way before
 // anything that the subscriptions bring, because nobody can deliver meanwhile (MQ-44).
 func (s *session) subscribe(c *conn, p *packet.Subscribe, reasons []packet.Reason) *ending {
 	s.mu.Lock()
@@ -342,14 +342,13 @@ func (s *session) subscribe(c *conn, p *packet.Subscribe, reasons []packet.Reaso
 	return nil
 }
 
-// unsubscribe removes the filters of an UNSUBSCRIBE and answers (MQ-47).
-func (s *session) unsubscribe(c *conn, p *packet.Unsubscribe) *ending {
+// unsubscribe removes the filters of an UNSUBSCRIBE, fills in reasons and answers (MQ-47).
+func (s *session) unsubscribe(c *conn, p *packet.Unsubscribe, reasons []packet.Reason) *ending {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.conn != c {
 		return errTakenOver
 	}
-	reasons := make([]packet.Reason, len(p.Filters))
 	for i, filter := range p.Filters {
 		switch sub := s.find(filter); {
 		case topic.CheckFilter(filter) != nil:

@@ -1,0 +1,69 @@
+package gateway
+
+import (
+	"slices"
+	"time"
+
+	"github.com/muster-iot/muster/gateway/packet"
+)
+
+// Presence tells that a client came or went (MQ-90 to MQ-93).
+type Presence struct {
+	Connected bool
+	Time      time.Time
+	Client    Connect // without the certificate, which is with the authority
+	Authority Authority
+	Session   string // UUID of this connection
+	Version   uint64 // rises with each connection of the client; equal in the two events of one connection
+	Cause     Cause  // why it went; None on connect
+}
+
+// Interest tells that a client subscribed or unsubscribed (mqtt-broker.md section 10).
+type Interest struct {
+	Subscribed bool
+	Time       time.Time
+	ClientID   string
+	Authority  Authority
+	Session    string   // UUID of the connection
+	Topics     []string // the filters that were granted or removed; at least one
+}
+
+// tellPresence reports that a client came or went.
+func (s *Server) tellPresence(c *conn, connected bool, cause Cause) {
+	if s.o.Presence == nil {
+		return
+	}
+	s.o.Presence(Presence{
+		Connected: connected,
+		Time:      time.Now(),
+		Client:    *c.hello,
+		Authority: c.authority.authority,
+		Session:   c.life,
+		Version:   c.visit,
+		Cause:     cause,
+	})
+}
+
+// tellInterest reports which of the filters of a packet were granted or removed.
+func (s *Server) tellInterest(c *conn, subscribed bool, filters []string, reasons []packet.Reason) {
+	if s.o.Interest == nil {
+		return
+	}
+	topics := slices.Clone(filters)[:0]
+	for i, filter := range filters {
+		if reasons[i] <= packet.GrantedQoS1 {
+			topics = append(topics, filter)
+		}
+	}
+	if len(topics) == 0 {
+		return
+	}
+	s.o.Interest(Interest{
+		Subscribed: subscribed,
+		Time:       time.Now(),
+		ClientID:   c.session.client,
+		Authority:  c.authority.authority,
+		Session:    c.life,
+		Topics:     topics,
+	})
+}
