@@ -3,7 +3,6 @@ package gateway
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/muster-iot/muster/gateway/packet"
@@ -198,88 +197,6 @@ func (s *Server) mayPublish(a Authority, name string, retain bool) error {
 		}
 	}
 	return a.Publish(name, retain)
-}
-
-// subscribe handles a SUBSCRIBE (mqtt-broker.md section 5).
-func (c *conn) subscribe(f packet.Frame) *ending {
-	p, err := packet.ParseSubscribe(f.Body, c.version)
-	if err != nil {
-		return refusal(err)
-	}
-	if _, ok := p.Properties.Find(packet.SubscriptionID); ok {
-		return clientError(packet.SubscriptionIDsRejected, "subscription identifiers are not supported")
-	}
-	reasons := make([]packet.Reason, len(p.Subscriptions))
-	for i, want := range p.Subscriptions {
-		if reasons[i] = c.judge(want); c.holds(p.ID) {
-			reasons[i] = packet.PacketIDInUse
-		}
-		if reasons[i] == packet.NotAuthorized && c.server.o.Limits.CloseOnDeniedSubscribe {
-			return forbidden(fmt.Errorf("subscribe to %q is not permitted", want.Filter))
-		}
-	}
-	e := c.session.subscribe(c, p, reasons)
-	if e == nil {
-		filters := make([]string, len(p.Subscriptions))
-		for i, want := range p.Subscriptions {
-			filters[i] = want.Filter
-		}
-		c.server.tellInterest(c, true, filters, reasons)
-	}
-	return e
-}
-
-// judge says whether a filter is fit and permitted: Success or the reason why not.
-func (c *conn) judge(want packet.Subscription) packet.Reason {
-	if err := topic.CheckFilter(want.Filter); err != nil {
-		return packet.TopicFilterInvalid
-	}
-	if _, _, shared := topic.Share(want.Filter); shared && want.NoLocal {
-		return packet.TopicFilterInvalid
-	}
-	if err := c.server.maySubscribe(c.authority, want.Filter); err != nil {
-		c.server.count.subscribesDenied.Add(1)
-		c.logDenied("subscribe", want.Filter, err)
-		return packet.NotAuthorized
-	}
-	return packet.Success
-}
-
-// maySubscribe says whether a client may subscribe to a filter: reserved ones only within one family, whatever policy
-// says (MQ-40, MQ-70).
-func (s *Server) maySubscribe(a Authority, filter string) error {
-	if _, rest, _ := topic.Share(filter); topic.Reserved(rest) && !inFamily(rest) {
-		return errors.New("reserved topic filter")
-	}
-	return a.Subscribe(filter)
-}
-
-// inFamily reports whether a reserved filter stays within one family of topics: "$aws/things/...", not "$aws/#".
-func inFamily(filter string) bool {
-	rest, ok := strings.CutPrefix(filter, "$aws/")
-	family, _, deeper := strings.Cut(rest, "/")
-	return ok && deeper && !strings.ContainsAny(family, "+#")
-}
-
-// unsubscribe handles an UNSUBSCRIBE.
-func (c *conn) unsubscribe(f packet.Frame) *ending {
-	p, err := packet.ParseUnsubscribe(f.Body, c.version)
-	if err != nil {
-		return refusal(err)
-	}
-	reasons := make([]packet.Reason, len(p.Filters))
-	if c.holds(p.ID) {
-		for i := range reasons {
-			reasons[i] = packet.PacketIDInUse
-		}
-		c.send(&packet.Unsuback{ID: p.ID, Reasons: reasons})
-		return nil
-	}
-	e := c.session.unsubscribe(c, p, reasons)
-	if e == nil {
-		c.server.tellInterest(c, false, p.Filters, reasons)
-	}
-	return e
 }
 
 // disconnect handles a DISCONNECT: the client goes in peace, unless it asks for its will (MQ-52, MQ-63).

@@ -51,6 +51,25 @@ func (s *Server) Wanted(name string) bool {
 	return filters > 0
 }
 
+// Kept reports whether a session that outlives its connection is subscribed to the topic called name, and sessions outlive
+// the process. It is for those who must not forget a message before it is stored for such a one.
+func (s *Server) Kept(name string) bool {
+	if s.o.Sessions == nil {
+		return false
+	}
+	list := matches.Get().(*[]*subscription)
+	matched, _ := s.index.match((*list)[:0], name)
+	kept := slices.ContainsFunc(matched, func(sub *subscription) bool {
+		sub.session.mu.Lock()
+		defer sub.session.mu.Unlock()
+		return sub.session.persistent()
+	})
+	clear(matched)
+	*list = matched[:0]
+	matches.Put(list)
+	return kept
+}
+
 // chooseShared leaves of each shared subscription one member: a random one of those connected, else of all (MQ-46).
 func chooseShared(matched []*subscription) (chosen []*subscription, any bool) {
 	any = slices.ContainsFunc(matched, func(sub *subscription) bool { return topic.Reserved(sub.filter) && isShared(sub) })

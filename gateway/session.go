@@ -6,7 +6,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/muster-iot/muster/gateway/packet"
 	"github.com/muster-iot/muster/gateway/topic"
 )
 
@@ -40,18 +39,6 @@ type session struct {
 	stored   uint64 // last number given to a stored delivery
 	saved    bool   // the store knows the session
 	visits   uint64 // connections so far
-}
-
-// subscription is one filter of one session. filter and session never change; the rest is guarded by the session, except at,
-// which belongs to the index.
-type subscription struct {
-	session           *session
-	filter            string
-	at                int32 // place in the index
-	qos               byte
-	noLocal           bool
-	retainAsPublished bool
-	removed           bool
 }
 
 // persistent reports whether the session outlives its connection.
@@ -267,99 +254,4 @@ func (s *session) discard() {
 	}
 	s.subs, s.queue, s.queued, s.inFlight = nil, nil, 0, nil
 	s.server.wheel.stop(&s.timer)
-}
-
-// find returns the subscription to filter, or nil.
-func (s *session) find(filter string) *subscription {
-	for _, sub := range s.subs {
-		if sub.filter == filter {
-			return sub
-		}
-	}
-	return nil
-}
-
-// drop removes one subscription.
-func (s *session) drop(sub *subscription) {
-	sub.removed = true
-	s.server.index.remove(sub)
-	s.subs = slices.DeleteFunc(s.subs, func(other *subscription) bool { return other == sub })
-}
-
-// grant adds or replaces one fit and permitted subscription and returns the reason code for it (MQ-36, MQ-38, MQ-42).
-func (s *session) grant(want packet.Subscription) (granted packet.Reason, fresh bool) {
-	sub := s.find(want.Filter)
-	fresh = sub == nil
-	if fresh {
-		if len(s.subs) >= s.server.o.Limits.Subscriptions {
-			return packet.QuotaExceeded, false
-		}
-		sub = &subscription{session: s, filter: want.Filter}
-		s.subs = append(s.subs, sub)
-	}
-	sub.qos = min(want.QoS, 1)
-	sub.noLocal = want.NoLocal
-	sub.retainAsPublished = want.RetainAsPublished
-	if fresh {
-		s.server.index.add(sub)
-	}
-	return packet.Reason(sub.qos), fresh
-}
-
-// subscribe grants what a SUBSCRIBE asks for where reasons has no objection, completes reasons and answers. The answer is on its way before
-// anything that the subscriptions bring, because nobody can deliver meanwhile (MQ-44).
-func (s *session) subscribe(c *conn, p *packet.Subscribe, reasons []packet.Reason) *ending {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.conn != c {
-		return errTakenOver
-	}
-	var retained []packet.Subscription
-	changed := false
-	for i, want := range p.Subscriptions {
-		if reasons[i] != packet.Success {
-			continue
-		}
-		var fresh bool
-		reasons[i], fresh = s.grant(want)
-		if reasons[i] > packet.GrantedQoS1 {
-			continue
-		}
-		changed = true
-		if want.RetainHandling == 0 || want.RetainHandling == 1 && fresh {
-			retained = append(retained, want)
-		}
-	}
-	c.send(&packet.Suback{ID: p.ID, Reasons: reasons})
-	for _, want := range retained {
-		if m, qos := s.server.retained.find(want.Filter); m != nil {
-			s.enqueue(delivery{message: m, retain: true}, min(want.QoS, qos))
-		}
-	}
-	if changed {
-		s.save()
-	}
-	return nil
-}
-
-// unsubscribe removes the filters of an UNSUBSCRIBE, fills in reasons and answers (MQ-47).
-func (s *session) unsubscribe(c *conn, p *packet.Unsubscribe, reasons []packet.Reason) *ending {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.conn != c {
-		return errTakenOver
-	}
-	for i, filter := range p.Filters {
-		switch sub := s.find(filter); {
-		case topic.CheckFilter(filter) != nil:
-			reasons[i] = packet.TopicFilterInvalid
-		case sub == nil:
-			reasons[i] = packet.NoSubscriptionExisted
-		default:
-			s.drop(sub)
-		}
-	}
-	c.send(&packet.Unsuback{ID: p.ID, Reasons: reasons})
-	s.save()
-	return nil
 }

@@ -1,0 +1,106 @@
+package gateway
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/muster-iot/muster/gateway/packet"
+)
+
+func TestMQ88AConnectionHasALastHour(t *testing.T) {
+	both(t, func(t *testing.T, v byte) {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t, Options{})
+			start := time.Now()
+			c := b.openAs(v, Peer{Until: start.Add(24 * time.Hour)})
+			c.Connect(packet.Connect{ClientID: "browser", Clean: true})
+			for range 23*60 + 50 {
+				time.Sleep(time.Minute)
+				c.ExpectNothing()
+			}
+			time.Sleep(9*time.Minute + 55*time.Second)
+			c.ExpectNothing()
+			c.ExpectDisconnect(packet.NotAuthorized)
+			if took := time.Since(start); took < 24*time.Hour || took > 24*time.Hour+5*time.Second {
+				t.Errorf("ended after %v, want 24 h", took)
+			}
+		})
+	})
+}
+
+func TestMQ90And91PresenceEvents(t *testing.T) {
+	both(t, func(t *testing.T, v byte) {
+		events := make(chan Presence, 10)
+		b := newBench(t, Options{Presence: func(p Presence) { events <- p }})
+		next := func(connected bool, version uint64, cause Cause) Presence {
+			t.Helper()
+			e := <-events
+			if e.Connected != connected || e.Version != version || e.Cause != cause || e.Client.ClientID != "lamp" || e.Authority.Principal() != "someone" {
+				t.Errorf("event %+v, want connected %v, version %d, cause %q", e, connected, version, cause)
+			}
+			return e
+		}
+		c := b.resume(v, "lamp", false)
+		came := next(true, 1, None)
+		fresh := b.resume(v, "lamp", true)
+		c.ExpectDisconnect(packet.SessionTakenOver)
+		if went := next(false, 1, DuplicateClientID); went.Session != came.Session || went.Session == "" {
+			t.Errorf("the connection is %q and then %q", came.Session, went.Session)
+		}
+		if again := next(true, 2, None); again.Session == came.Session {
+			t.Error("two connections have one identifier")
+		}
+		fresh.Send(&packet.Disconnect{})
+		next(false, 2, ClientInitiated)
+	})
+}
+
+func TestInterestEvents(t *testing.T) {
+	both(t, func(t *testing.T, v byte) {
+		var told []string
+		b := newBench(t, Options{Interest: func(i Interest) {
+			told = append(told, fmt.Sprintf("%v %s %v %s", i.Subscribed, i.ClientID, i.Topics, i.Authority.Principal()))
+		}})
+		b.policy.deny("subscribe no")
+		c := b.connect(v, "lamp")
+		c.Subscribe(1, "a", "no", "b")
+		c.Subscribe(1, "no")
+		c.Send(&packet.Unsubscribe{ID: 1, Filters: []string{"b"}})
+		c.Next()
+		c.ExpectNothing()
+		if want := []string{"true lamp [a b] someone", "false lamp [b] someone"}; !slices.Equal(told, want) {
+			t.Errorf("told %q, want %q", told, want)
+		}
+	})
+}
+
+func TestDisconnectClient(t *testing.T) {
+	both(t, func(t *testing.T, v byte) {
+		b := newBench(t, Options{})
+		watcher := b.connect(v, "watcher")
+		watcher.Subscribe(1, "gone")
+		p := lasting("lamp")
+		p.Will = &packet.Will{Topic: "gone", QoS: 1}
+		for _, withWill := range []bool{true, false} {
+			c := b.connectWith(v, p)
+			if !b.DisconnectClient("lamp", withWill, false) {
+				t.Error("DisconnectClient found nobody")
+			}
+			c.ExpectDisconnect(packet.AdministrativeAction)
+			if withWill {
+				watcher.ExpectMessage("gone", "")
+			}
+		}
+		watcher.ExpectNothing()
+		c := b.resume(v, "lamp", true)
+		b.DisconnectClient("lamp", false, true)
+		c.ExpectDisconnect(packet.AdministrativeAction)
+		b.leave(b.resume(v, "lamp", false))
+		if !b.DisconnectClient("lamp", false, true) || b.DisconnectClient("lamp", false, true) {
+			t.Error("DisconnectClient of a session without connection: want true once, then false")
+		}
+	})
+}

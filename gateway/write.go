@@ -1,0 +1,166 @@
+package gateway
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/muster-iot/muster/gateway/packet"
+)
+
+// send appends p to what will be written. After the end it does nothing.
+func (c *conn) send(p packet.Packet) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.ended {
+		c.out = p.Append(c.buffer(), c.version)
+		c.wake()
+	}
+}
+
+// sendRaw is send for packets that are already encoded.
+func (c *conn) sendRaw(b []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.ended && len(b) > 0 {
+		c.out = append(c.buffer(), b...)
+		c.wake()
+	}
+}
+
+// sendQoS0 sends d unless too much waits already: then it is dropped.
+func (c *conn) sendQoS0(d *delivery) {
+	now := time.Now()
+	if d.expired(now) {
+		return
+	}
+	p := d.packet(now)
+	p.Retain = d.retain
+	if c.packetMax > 0 && p.Size(c.version) > c.packetMax {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended {
+		return
+	}
+	if len(c.out) > slowAbove {
+		c.server.count.droppedSlow.Add(1)
+		return
+	}
+	c.server.count.delivered.Add(1)
+	c.out = p.Append(c.buffer(), c.version)
+	c.wake()
+}
+
+// room reports whether QoS 1 messages may be sent now. If not, session.drained is called when they may.
+func (c *conn) room() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.out) < pumpBelow {
+		return true
+	}
+	c.hungry = true
+	return false
+}
+
+// buffer returns out, with a buffer of its own.
+func (c *conn) buffer() []byte {
+	if c.out == nil {
+		c.out = takeBuffer()
+	}
+	return c.out
+}
+
+func (c *conn) wake() {
+	if !c.busy {
+		c.busy = true
+		go c.flush()
+	}
+}
+
+// claim makes the reader the one who writes, after all packets it has at hand: one write for all answers.
+func (c *conn) claim() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.busy {
+		return false
+	}
+	c.busy = true
+	return true
+}
+
+// flush writes until nothing is left to write. Its caller has made the connection busy.
+func (c *conn) flush() {
+	for {
+		b, more := c.take()
+		if b == nil {
+			if more {
+				c.session.drained(c)
+				continue
+			}
+			return
+		}
+		n, err := c.net.Write(b)
+		c.server.count.bytesOut.Add(uint64(n))
+		returnBuffer(b)
+		if err != nil {
+			c.end(&ending{cause: ConnectionLost, err: fmt.Errorf("write: %w", err)})
+			c.shut()
+		}
+	}
+}
+
+// take takes what is to be written next. With nothing left, more tells whether the session has something; if not, the
+// connection is no longer busy, and closed if it has ended.
+func (c *conn) take() (b []byte, more bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case len(c.out) > 0:
+		b, c.out = c.out, nil
+		c.extend(c.server.o.Limits.WriteTimeout)
+		return b, false
+	case c.hungry && !c.ended:
+		c.hungry = false
+		return nil, true
+	}
+	c.busy = false
+	if c.ended {
+		c.hangUp()
+	}
+	return nil, false
+}
+
+// extend sees to it that the next write may last at least half of the timeout.
+func (c *conn) extend(timeout time.Duration) {
+	if now := time.Now(); !c.ended && c.by.Sub(now) < timeout/2 {
+		c.by = now.Add(timeout)
+		c.net.SetWriteDeadline(c.by)
+	}
+}
+
+// hangUp closes the connection after its last words. Where it can it closes only its own direction first, because closing with
+// unread input makes TCP throw the last words away; the reader then waits for the client to close, for a moment.
+func (c *conn) hangUp() {
+	half, ok := c.net.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil {
+		go c.shut()
+		return
+	}
+	if c.socket != nil {
+		c.server.wheel.set(&c.timer, c, time.Now().Add(lingerTime))
+		return
+	}
+	c.net.SetReadDeadline(time.Now().Add(lingerTime))
+}
+
+// shut closes the network connection for good. It may be called more than once.
+func (c *conn) shut() {
+	if c.socket == nil {
+		c.net.Close()
+		return // the reader notices
+	}
+	c.server.wheel.stop(&c.timer)
+	c.server.poller.Shut(c.socket)
+	c.server.dismiss(c)
+}
