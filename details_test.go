@@ -3,6 +3,7 @@ package muster
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 )
@@ -13,9 +14,7 @@ func TestCheckDetails(t *testing.T) {
 		ten[fmt.Sprint("key", i)] = "v"
 	}
 	eleven := map[string]string{"one-more": "v"}
-	for k, v := range ten {
-		eleven[k] = v
-	}
+	maps.Copy(eleven, ten)
 	for _, test := range []struct {
 		name    string
 		details map[string]string

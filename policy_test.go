@@ -1,6 +1,9 @@
 package muster
 
-import "testing"
+import (
+	"errors"
+	"testing"
+)
 
 func TestPolicyVersions(t *testing.T) {
 	p := NewPolicy("p", "one", 1)
@@ -15,7 +18,7 @@ func TestPolicyVersions(t *testing.T) {
 		t.Errorf("version %s is in force with %q, want 3", p.Default, p.InForce())
 	}
 	_, _, err := p.WithVersion("six", false, 3)
-	if e, ok := err.(*Error); !ok || e.Kind != VersionsLimit {
+	if e, ok := errors.AsType[*Error](err); !ok || e.Kind != VersionsLimit {
 		t.Errorf("a sixth version: %v, want VersionsLimit", err)
 	}
 	if _, err := p.WithoutVersion("3", 3); err == nil {

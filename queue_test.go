@@ -2,6 +2,7 @@ package muster
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -88,11 +89,7 @@ func TestQueueProperties(t *testing.T) {
 }
 
 func clone(m map[JobID]Entry) map[JobID]Entry {
-	c := map[JobID]Entry{}
-	for k, v := range m {
-		c[k] = v
-	}
-	return c
+	return maps.Clone(m)
 }
 
 // hide closes a maintenance window over some entries.

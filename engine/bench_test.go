@@ -55,7 +55,7 @@ func benchEnv(b *testing.B, n int) (*Engine, context.Context) {
 	return e, ctx
 }
 
-func rollOut(b *testing.B, e *Engine, ctx context.Context, id string) {
+func rollOut(ctx context.Context, b *testing.B, e *Engine, id string) {
 	b.Helper()
 	_, err := e.CreateJob(ctx, NewJob{ID: muster.JobID(id), Document: `{"do":"flash","url":"https://example.com/fw.bin"}`, Targets: []muster.Target{{Group: true, Name: "fleet"}}})
 	if err != nil {
@@ -78,7 +78,7 @@ func BenchmarkStartUpdate(b *testing.B) {
 	for _, callers := range []int{1, 64, 1024} {
 		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
 			e, ctx := benchEnv(b, b.N)
-			rollOut(b, e, ctx, "job")
+			rollOut(ctx, b, e, "job")
 			var next atomic.Int64
 			var wait sync.WaitGroup
 			b.ResetTimer()
@@ -116,7 +116,7 @@ func BenchmarkFanOut(b *testing.B) {
 	b.ResetTimer()
 	for i := range b.N {
 		id := fmt.Sprintf("job-%d", i)
-		rollOut(b, e, ctx, id)
+		rollOut(ctx, b, e, id)
 		d, err := e.DescribeJob(ctx, muster.JobID(id))
 		if err != nil || d.Counts.Of(muster.Queued) != int64(n) {
 			b.Fatalf("rolled out to %v, %v; want %d", d.Counts, err, n)

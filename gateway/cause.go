@@ -42,8 +42,7 @@ func clientError(reason packet.Reason, text string) *ending {
 // refusal ends a connection for an error of the codec.
 func refusal(err error) *ending {
 	reason := packet.MalformedPacket
-	var e *packet.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*packet.Error](err); ok {
 		reason = e.Reason
 	}
 	return &ending{ClientError, reason, err}

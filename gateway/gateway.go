@@ -70,6 +70,7 @@ type Authority interface {
 // Use says what clients may do with a reserved topic by publishing to it.
 type Use byte
 
+// The uses of a reserved topic.
 const (
 	Forbidden Use = iota // refused like a publish that policy denies (MQ-28)
 	Ignored              // acknowledged, then dropped: a reply topic (MQ-71)

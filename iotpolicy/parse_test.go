@@ -101,9 +101,8 @@ func FuzzParse(f *testing.F) {
 	vars := known(iotpolicy.ClientID, "c", iotpolicy.TagKeys, "a", iotpolicy.TagKeys, "b", iotpolicy.SourceIP, "::1")
 	f.Fuzz(func(t *testing.T, document, action, resource string) {
 		p, err := iotpolicy.Parse("p", document)
-		var malformed *iotpolicy.MalformedError
 		if err != nil {
-			if !errors.As(err, &malformed) {
+			if _, ok := errors.AsType[*iotpolicy.MalformedError](err); !ok {
 				t.Errorf("Parse(%q) = %v, want a MalformedError", document, err)
 			}
 			return

@@ -29,8 +29,7 @@ func FuzzVerify(f *testing.F) {
 		}
 		r.Header.Set("X-Amz-Date", date)
 		_, err := v.Verify(r, nil, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))
-		var refusal *Error
-		if !errors.As(err, &refusal) {
+		if _, ok := errors.AsType[*Error](err); !ok {
 			t.Errorf("Verify(%q, %q, %q) = %v, want a refusal", target, authorization, date, err)
 		}
 	})

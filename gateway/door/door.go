@@ -22,6 +22,7 @@ import (
 // Kind is what a listener is for.
 type Kind byte
 
+// The kinds of listener.
 const (
 	MQTTS  Kind = iota // MQTT with client certificates (8883)
 	HTTPS              // HTTPS with client certificates (8443)

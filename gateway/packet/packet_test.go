@@ -196,8 +196,7 @@ func TestMalformedPacketsAreRefusedWithAReason(t *testing.T) {
 }
 
 func reasonOf(err error) Reason {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Reason
 	}
 	return 0

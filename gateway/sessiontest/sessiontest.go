@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -108,11 +109,12 @@ func expect(t *testing.T, reopen func() gateway.SessionStore, want ...gateway.St
 // normal makes equal what means the same: instants in different zones, nil and empty slices.
 func normal(s gateway.StoredSession) string {
 	s.Session.Away = s.Session.Away.UTC()
-	text := fmt.Sprintf("%q %d %q %d %v %+v", s.Client, s.Session.Version, s.Session.Principal, s.Session.Expiry, s.Session.Away.UnixMilli(), s.Session.Subscriptions)
+	var text strings.Builder
+	fmt.Fprintf(&text, "%q %d %q %d %v %+v", s.Client, s.Session.Version, s.Session.Principal, s.Session.Expiry, s.Session.Away.UnixMilli(), s.Session.Subscriptions)
 	for _, m := range s.Messages {
-		text += fmt.Sprintf("\n%d %q %q %v %v %v %q", m.Number, m.Message.Topic, m.Message.Payload, m.Message.Retain, m.Message.Latest, m.Message.Expires.UnixMilli(), m.Message.Properties)
+		fmt.Fprintf(&text, "\n%d %q %q %v %v %v %q", m.Number, m.Message.Topic, m.Message.Payload, m.Message.Retain, m.Message.Latest, m.Message.Expires.UnixMilli(), m.Message.Properties)
 	}
-	return text
+	return text.String()
 }
 
 func stored(client string, r gateway.SessionRecord, messages ...gateway.NumberedMessage) gateway.StoredSession {

@@ -112,7 +112,7 @@ func (s *stream) closeFor(err error) {
 }
 
 func (s *stream) sayClose(code uint16) {
-	s.frame(opClose, binary.BigEndian.AppendUint16(nil, code), time.Now().Add(time.Second))
+	_ = s.frame(opClose, binary.BigEndian.AppendUint16(nil, code), time.Now().Add(time.Second)) // whoever left hears nothing
 }
 
 // Write implements net.Conn: p becomes one binary frame.
