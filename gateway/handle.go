@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/muster-iot/muster/gateway/packet"
@@ -115,15 +116,7 @@ func (c *conn) admit(id uint16) (e *ending, answered bool) {
 // holds reports whether id belongs to a publish whose acknowledgement is held back. 3.1.1 has no answer for that and re-uses ids
 // at its own risk.
 func (c *conn) holds(id uint16) bool {
-	if c.version != packet.V5 {
-		return false
-	}
-	for _, held := range c.heldIDs {
-		if held == id {
-			return true
-		}
-	}
-	return false
+	return c.version == packet.V5 && slices.Contains(c.heldIDs, id)
 }
 
 // refusePublish answers a publish that is not accepted: PUBACK with the reason where MQTT 5 can, the end otherwise (MQ-27).
