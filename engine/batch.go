@@ -18,14 +18,16 @@ type batch struct {
 
 	queues map[store.QueueKey]muster.Queue // as they are by now
 	jobs   map[muster.JobID]*muster.Job    // changed here; nil when deleted
+	events *muster.EventConfig             // as it is by now; nil until somebody asks
 
 	// Of the running command:
-	before map[store.QueueKey]muster.Queue // the queues it changed, as they were
-	order  []store.QueueKey                // the keys of before, in order
-	notes  []Notification
-	wrote  bool
-	due    bool         // it made background work
-	access AccessChange // whose rights it may have changed
+	before   map[store.QueueKey]muster.Queue // the queues it changed, as they were
+	order    []store.QueueKey                // the keys of before, in order
+	notes    []Notification
+	wrote    bool
+	due      bool         // it made background work
+	access   AccessChange // whose rights it may have changed
+	happened []Happening  // what is to be told of it, in order
 }
 
 func newBatch(e *Engine, tx store.Tx, now muster.Instant) *batch {
@@ -44,7 +46,7 @@ func (b *batch) run(c command) (err error) {
 			err = &muster.Error{Kind: muster.Internal, Msg: "internal fault", Err: fmt.Errorf("panic: %v", fault)}
 		}
 	}()
-	b.before, b.order, b.notes, b.wrote, b.due, b.access = nil, nil, nil, false, false, AccessChange{}
+	b.before, b.order, b.notes, b.wrote, b.due, b.access, b.happened = nil, nil, nil, false, false, AccessChange{}, nil
 	if err := c.run(b); err != nil {
 		return err
 	}
@@ -129,7 +131,7 @@ func (b *batch) change(before, after *muster.Execution) error {
 	if after != nil && after.Deadline() != 0 && int64(after.Deadline()) < b.e.asked.Load() {
 		b.due = true
 	}
-	return nil
+	return b.tellExecution(before, after)
 }
 
 // replace writes a queue as it is from now on, and remembers how it was before
@@ -157,9 +159,16 @@ func (b *batch) job(id muster.JobID) (*muster.Job, error) {
 
 // putJob writes a new or changed job, and its alarm.
 func (b *batch) putJob(j muster.Job) error {
-	if err := b.setAlarm(j.ID, j.Wake); err != nil {
+	old, err := b.job(j.ID)
+	if err != nil {
 		return err
 	}
+	if old != nil {
+		if err := b.tellJob(*old, j); err != nil {
+			return err
+		}
+	}
+	b.setAlarm(j.ID, old, j.Wake)
 	jobs.Put(b.Tx, string(j.ID), j)
 	b.jobs[j.ID] = &j
 	return nil
@@ -167,22 +176,21 @@ func (b *batch) putJob(j muster.Job) error {
 
 // deleteJob removes a job.
 func (b *batch) deleteJob(id muster.JobID) error {
-	if err := b.setAlarm(id, 0); err != nil {
+	old, err := b.job(id)
+	if err != nil {
 		return err
 	}
+	b.setAlarm(id, old, 0)
 	jobs.Delete(b.Tx, string(id))
 	b.jobs[id] = nil
 	return nil
 }
 
-// setAlarm moves the alarm of a job whose Wake is about to change.
-func (b *batch) setAlarm(id muster.JobID, wake muster.Instant) error {
-	old, err := b.job(id)
-	if err != nil {
-		return err
-	}
+// setAlarm moves the alarm of a job that was old, nil for a new one, and whose
+// Wake is about to change.
+func (b *batch) setAlarm(id muster.JobID, old *muster.Job, wake muster.Instant) {
 	if old != nil && old.Wake == wake {
-		return nil
+		return
 	}
 	if old != nil && old.Wake != 0 {
 		alarms.Delete(b.Tx, alarmKey(old.Wake, id))
@@ -191,7 +199,6 @@ func (b *batch) setAlarm(id muster.JobID, wake muster.Instant) error {
 		alarms.Put(b.Tx, alarmKey(wake, id), link{})
 		b.due = b.due || int64(wake) < b.e.asked.Load()
 	}
-	return nil
 }
 
 // marking notices that something was written.

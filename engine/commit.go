@@ -92,10 +92,11 @@ type applied struct {
 
 // outcome is what became of one command.
 type outcome struct {
-	err    error
-	notes  []Notification
-	due    bool
-	access AccessChange
+	err      error
+	notes    []Notification
+	due      bool
+	access   AccessChange
+	happened []Happening
 }
 
 // Run commits and answers until ctx ends, then finishes what waits and returns.
@@ -168,7 +169,7 @@ func (e *Engine) apply(commands []command) applied {
 					return again
 				}
 				if err == nil {
-					a.outcomes[i] = outcome{notes: b.notes, due: b.due, access: b.access}
+					a.outcomes[i] = outcome{notes: b.notes, due: b.due, access: b.access, happened: b.happened}
 				}
 			}
 			return nil
@@ -207,6 +208,9 @@ func (e *Engine) answer(a applied) {
 			notified += len(o.notes)
 			e.waiters.wake(o.notes)
 			e.o.Notify(o.notes)
+		}
+		if len(o.happened) > 0 {
+			e.o.Happened(o.happened)
 		}
 		due = due || o.due
 	}

@@ -29,6 +29,10 @@ type Options struct {
 	// goroutine at a time, should be quick, and must not call the engine.
 	// Nil tells nobody.
 	Notify func([]Notification)
+	// Happened is handed what there is to tell those who enabled events, after
+	// Notify was called and under the same terms, but that it may wait: commits
+	// then wait too. Nil tells nobody and costs nothing.
+	Happened func([]Happening)
 	// Due is called, after the commit, whenever there may be background work
 	// sooner than the caller of Work was last told. It must not block. Nil is
 	// allowed.

@@ -42,6 +42,8 @@ var (
 	principalsOfThing = store.Of[muster.Attachment]{Table: "principal"}   // thing, certificate id
 	thingsOfPrincipal = store.Of[muster.Attachment]{Table: "principalof"} // certificate id, thing
 
+	eventConfigs = store.Of[muster.EventConfig]{Table: "events"} // theEventConfig
+
 	leaving = store.Of[departure]{Table: "leaving"} // thingGroupId of a deleted group whose members are to leave
 )
 

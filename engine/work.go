@@ -285,5 +285,8 @@ func (b *batch) erase(j muster.Job) error {
 		targets.Delete(b, store.JoinKey(targetKey(t), string(j.ID)))
 	}
 	b.putTags(kindJob, string(j.ID), nil)
-	return b.deleteJob(j.ID)
+	if err := b.deleteJob(j.ID); err != nil {
+		return err
+	}
+	return b.tellOfJob(Deleted, j)
 }

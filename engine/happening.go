@@ -1,0 +1,105 @@
+package engine
+
+import (
+	"strings"
+
+	"github.com/muster-iot/muster"
+)
+
+// Happening is something that fleet software asked to be told of
+// (jobs-events.md). It holds copies that belong to whoever is told.
+type Happening struct {
+	ID        string // a UUID
+	At        muster.Instant
+	Type      muster.EventType
+	Operation string // what happened, in the contract's word: "timed_out"
+
+	Job       *muster.Job       // of EventJob
+	Counts    muster.Counts     // of Job, when it is completed
+	Execution *muster.Execution // of EventJobExecution
+}
+
+// The operations of EventJob.
+const (
+	Completed              = "completed"
+	CancellationInProgress = "cancellation_in_progress"
+	Canceled               = "canceled"
+	DeletionInProgress     = "deletion_in_progress"
+	Deleted                = "deleted" // also of EventJobExecution
+)
+
+// enabled reports whether events of a type are published, at this point of the
+// batch.
+func (b *batch) enabled(t muster.EventType) (bool, error) {
+	if b.e.o.Happened == nil {
+		return false, nil
+	}
+	if b.events == nil {
+		c, err := eventConfig(b)
+		if err != nil {
+			return false, err
+		}
+		b.events = &c
+	}
+	return b.events.Enabled(t), nil
+}
+
+// happens adds to what the command has to tell.
+func (b *batch) happens(h Happening) {
+	h.ID, h.At = b.e.o.NewID(), b.now
+	b.happened = append(b.happened, h)
+}
+
+// tellExecution tells that an execution ended or is deleted.
+func (b *batch) tellExecution(before, after *muster.Execution) error {
+	x, operation := before, Deleted
+	if after != nil {
+		if !after.Status.Terminal() {
+			return nil
+		}
+		x, operation = after, strings.ToLower(after.Status.String())
+	}
+	if on, err := b.enabled(muster.EventJobExecution); err != nil || !on {
+		return err
+	}
+	b.happens(Happening{Type: muster.EventJobExecution, Operation: operation, Execution: new(*x)})
+	return nil
+}
+
+// tellJob tells what a change of a job means to those outside. A cancellation
+// and a deletion are each told twice, even when they are done at once.
+func (b *batch) tellJob(before, after muster.Job) error {
+	settled := before.Status == muster.JobCanceled && before.Settling && (after.Status != muster.JobCanceled || !after.Settling)
+	canceled := after.Status == muster.JobCanceled && after.Settling &&
+		(before.Status != muster.JobCanceled || !before.Settling || after.ForceCanceled != before.ForceCanceled)
+	turned := before.Status != after.Status
+	if settled {
+		if err := b.tellOfJob(Canceled, after); err != nil {
+			return err
+		}
+	}
+	switch {
+	case canceled:
+		return b.tellOfJob(CancellationInProgress, after)
+	case turned && after.Status == muster.JobDeleting:
+		return b.tellOfJob(DeletionInProgress, after)
+	case turned && after.Status == muster.JobCompleted:
+		return b.tellOfJob(Completed, after)
+	}
+	return nil
+}
+
+func (b *batch) tellOfJob(operation string, j muster.Job) error {
+	if on, err := b.enabled(muster.EventJob); err != nil || !on {
+		return err
+	}
+	h := Happening{Type: muster.EventJob, Operation: operation, Job: &j}
+	if operation == Completed {
+		var err error
+		if h.Counts, err = b.Counts(j.ID); err != nil {
+			return err
+		}
+	}
+	b.happens(h)
+	return nil
+}

@@ -1,0 +1,74 @@
+package muster
+
+// EventType is a family of events that fleet software can ask for
+// (jobs-events.md section 1). Its order is stored, so it is for ever.
+type EventType uint8
+
+// The eleven types.
+const (
+	EventCACertificate EventType = iota
+	EventCertificate
+	EventJob
+	EventJobExecution
+	EventPolicy
+	EventThing
+	EventThingGroup
+	EventThingGroupHierarchy
+	EventThingGroupMembership
+	EventThingType
+	EventThingTypeAssociation
+)
+
+var eventTypeNames = [...]string{
+	"CA_CERTIFICATE", "CERTIFICATE", "JOB", "JOB_EXECUTION", "POLICY", "THING", "THING_GROUP",
+	"THING_GROUP_HIERARCHY", "THING_GROUP_MEMBERSHIP", "THING_TYPE", "THING_TYPE_ASSOCIATION",
+}
+
+// EventTypes lists all types in order.
+func EventTypes() []EventType {
+	all := make([]EventType, len(eventTypeNames))
+	for i := range all {
+		all[i] = EventType(i)
+	}
+	return all
+}
+
+// String returns the contract's word for t.
+func (t EventType) String() string { return eventTypeNames[t] }
+
+// ParseEventType returns the EventType that word names.
+func ParseEventType(word string) (EventType, bool) {
+	for t, name := range eventTypeNames {
+		if name == word {
+			return EventType(t), true
+		}
+	}
+	return 0, false
+}
+
+// EventConfig says which events are published. The zero EventConfig publishes
+// none and was never changed.
+type EventConfig struct {
+	On        uint16 // a bit for each EventType; ask Enabled
+	CreatedAt Instant
+	UpdatedAt Instant
+}
+
+// Enabled reports whether events of type t are published.
+func (c EventConfig) Enabled(t EventType) bool { return c.On&(1<<t) != 0 }
+
+// With returns c with the types in change switched on or off at the instant
+// now, and the others as they were.
+func (c EventConfig) With(change map[EventType]bool, now Instant) EventConfig {
+	for t, on := range change {
+		c.On &^= 1 << t
+		if on {
+			c.On |= 1 << t
+		}
+	}
+	if c.CreatedAt == 0 {
+		c.CreatedAt = now
+	}
+	c.UpdatedAt = now
+	return c
+}
