@@ -106,6 +106,8 @@ func (s *Server) table() []operation {
 
 		// The deployment itself.
 		answer(wire.DescribeEndpoint, s.describeEndpoint),
+		answer(wire.DescribeEventConfigurations, s.describeEventConfigurations),
+		confirm(wire.UpdateEventConfigurations, s.updateEventConfigurations),
 
 		// What devices ask (jobs-data-plane.md section 7).
 		handOver(wire.DataDescribeJobExecution),
