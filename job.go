@@ -117,6 +117,7 @@ type Job struct {
 	Comment        string // from the latest cancel, abort or association
 	ReasonCode     string
 	DocumentSource string // the URL it was made from, if it was
+	TemplateARN    string // of the job template it was made from, which may be gone
 	Config         JobConfig
 
 	Status        JobStatus

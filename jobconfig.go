@@ -12,6 +12,27 @@ type JobConfig struct {
 	Schedule       Schedule         `json:"schedule,omitzero"`
 }
 
+// Or returns c with what it does not give taken from base, each member whole
+// (jobs-control-plane.md section 3.1). Of a schedule only the windows are taken.
+func (c JobConfig) Or(base JobConfig) JobConfig {
+	if c.Rollout == (RolloutConfig{}) {
+		c.Rollout = base.Rollout
+	}
+	if c.Abort == nil {
+		c.Abort = base.Abort
+	}
+	if c.Retry == nil {
+		c.Retry = base.Retry
+	}
+	if c.TimeoutMinutes == 0 {
+		c.TimeoutMinutes = base.TimeoutMinutes
+	}
+	if len(c.Schedule.Windows) == 0 {
+		c.Schedule.Windows = base.Schedule.Windows
+	}
+	return c
+}
+
 // RolloutConfig is how fast things are given a job (jobs-lifecycle.md section
 // 5.1). The zero RolloutConfig leaves it to the server.
 type RolloutConfig struct {
