@@ -37,8 +37,8 @@ check-generate: generate ## fail when generated files are not up to date
 conformance: build ## run the stock AWS and MQTT clients against the binary
 	@conformance/run bin/muster
 
-bench: ## run the benchmarks and print them as a table
-	$(GO) run ./cmd/muster bench
+bench: build ## measure and print one table; BENCH=engine for a part, QUICK=1 for small sizes, OUT=file to keep it
+	$(GO) run ./internal/bench $(if $(QUICK),-quick) $(if $(OUT),-out $(OUT)) $(BENCH)
 
 run: ## serve from ./data, plain MQTT on 127.0.0.1:1883
 	$(GO) run ./cmd/muster serve --data data --mqtt-plain 127.0.0.1:1883

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// engineGroup is the things of the engine's part, met in random order.
+const engineGroup = "engine"
+
+// engine measures the work of a device, start-next and update, on an engine in
+// this process, and in turn what Pebble alone can do with the same keys and
+// bytes: store/pebblestore has that as a benchmark, since only it knows them.
+func (b *bench) engine(ctx context.Context) ([]figure, error) {
+	ceiling := filepath.Join(b.dir, "pebblestore.test")
+	if out, err := exec.CommandContext(ctx, "go", "test", "-c", "-o", ceiling, "./store/pebblestore").CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("build the ceiling: %w: %s", err, out)
+	}
+	w, err := b.open(filepath.Join(b.dir, "engine"))
+	if err != nil {
+		return nil, err
+	}
+	defer w.close()
+	if err := w.addGroup(ctx, engineGroup, b.things); err != nil {
+		return nil, err
+	}
+	order := rand.Perm(b.things) // the same in every round, so that whoever works has no older job
+	runs := make([]pairRun, len(b.callers))
+	alone := make([]float64, len(b.callers)) // pairs a second
+	for round := range b.rounds {
+		job := fmt.Sprintf("round-%d", round)
+		if _, err := w.fanOut(ctx, job, engineGroup, b.things); err != nil {
+			return nil, err
+		}
+		from := 0
+		for i, callers := range b.callers {
+			n := b.pairs[callers]
+			things := order[from : from+n]
+			from += n
+			run, err := runPairs(callers, n, func(_, i int) error { return w.pair(ctx, thingName(engineGroup, things[i]), job) })
+			if err != nil {
+				return nil, err
+			}
+			raw, err := pebbleAlone(ctx, ceiling, callers, 2*n)
+			if err != nil {
+				return nil, err
+			}
+			b.progress("%s, round %d: %.0f pairs/s, Pebble alone %.0f", plural(callers, "caller"), round+1, perSecond(n, run.took), raw/2)
+			runs[i] = runs[i].plus(run)
+			alone[i] += raw / 2 / float64(b.rounds) // a pair is two operations
+		}
+	}
+	var figures []figure
+	for i, callers := range b.callers {
+		n := len(runs[i].each)
+		rate := perSecond(n, runs[i].took)
+		figures = append(figures,
+			figure{
+				name:  "start-next + update, durable, " + plural(callers, "caller"),
+				value: count(rate) + " pairs/s", beside: "Pebble alone " + count(alone[i]) + " pairs/s", ratio: percent(rate, alone[i]), aim: "≥ 80 %",
+			},
+			figure{name: "… processor time of a pair", value: micros(runs[i].cpu, n)},
+			figure{name: "… latency of a pair, p50 / p99", value: runs[i].each.String()},
+		)
+	}
+	return figures, nil
+}
+
+// pairRun is what became of many pairs.
+type pairRun struct {
+	took, cpu time.Duration // cpu is this process's
+	each      latencies
+}
+
+func (r pairRun) plus(more pairRun) pairRun {
+	return pairRun{r.took + more.took, r.cpu + more.cpu, append(r.each, more.each...)}
+}
+
+// runPairs lets callers do n pieces of work.
+func runPairs(callers, n int, do func(worker, i int) error) (pairRun, error) {
+	run := pairRun{each: make(latencies, n)}
+	cpu, began := ownTime(syscall.RUSAGE_SELF), time.Now()
+	err := inParallel(callers, n, func(worker, i int) error {
+		began := time.Now()
+		err := do(worker, i)
+		run.each[i] = time.Since(began)
+		return err
+	})
+	run.took, run.cpu = time.Since(began), ownTime(syscall.RUSAGE_SELF)-cpu
+	return run, err
+}
+
+// pebbleAlone returns the operations a second of the benchmark in
+// store/pebblestore that does without the seam and the engine.
+func pebbleAlone(ctx context.Context, program string, callers, n int) (float64, error) {
+	out, err := exec.CommandContext(ctx, program, "-test.run=^$",
+		fmt.Sprintf("-test.bench=Pair/pebble/callers=%d$", callers), fmt.Sprintf("-test.benchtime=%dx", n)).CombinedOutput()
+	if err != nil {
+		return 0, fmt.Errorf("the ceiling: %w: %s", err, out)
+	}
+	fields := strings.Fields(string(out))
+	for i, unit := range fields {
+		if unit == "ops/s" && i > 0 {
+			return strconv.ParseFloat(fields[i-1], 64)
+		}
+	}
+	return 0, fmt.Errorf("the ceiling says nothing: %s", out)
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return count(n) + " " + noun + "s"
+}

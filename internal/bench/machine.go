@@ -1,0 +1,130 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// machine is where a table was measured.
+type machine struct {
+	date                  time.Time
+	cpu, memory, kernel   string
+	version               string // of the binary under test
+	loadBefore, loadAfter string
+}
+
+func describeMachine(muster string) machine {
+	m := machine{date: time.Now().UTC(), loadBefore: loadAverage(), cpu: "unknown processor", memory: "unknown memory", kernel: runtime.GOOS}
+	if model, ok := procField("/proc/cpuinfo", "model name"); ok {
+		m.cpu = model
+	}
+	var kilobytes float64
+	if text, ok := procField("/proc/meminfo", "MemTotal"); ok {
+		_, _ = fmt.Sscan(text, &kilobytes) // a machine that does not say stays unknown
+		m.memory = fmt.Sprintf("%.0f GiB of memory", kilobytes/(1<<20))
+	}
+	if release, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
+		m.kernel = "Linux " + strings.TrimSpace(string(release))
+	}
+	version, err := exec.Command(muster, "version").Output()
+	if m.version = strings.TrimSpace(string(version)); err != nil {
+		m.version = "no binary: " + err.Error()
+	}
+	return m
+}
+
+func (m machine) lines() []string {
+	return []string{
+		m.date.Format("2006-01-02 15:04 MST") + ", " + m.version,
+		fmt.Sprintf("%s, %d cores, %s, %s, %s", m.cpu, runtime.NumCPU(), m.memory, m.kernel, runtime.Version()),
+		fmt.Sprintf("load average %s before and %s after", m.loadBefore, m.loadAfter),
+	}
+}
+
+// procField returns the first value of a field of a file with lines
+// "field: value".
+func procField(file, field string) (string, bool) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "", false
+	}
+	for line := range strings.Lines(string(text)) {
+		name, value, ok := strings.Cut(line, ":")
+		if ok && strings.TrimSpace(name) == field {
+			return strings.TrimSpace(value), true
+		}
+	}
+	return "", false
+}
+
+func loadAverage() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if fields := strings.Fields(string(text)); err == nil && len(fields) > 0 {
+		return fields[0]
+	}
+	return "unknown"
+}
+
+// slabBytes is the memory that the kernel holds in small objects, such as
+// sockets.
+func slabBytes() int {
+	var kilobytes int
+	if text, ok := procField("/proc/meminfo", "Slab"); ok {
+		_, _ = fmt.Sscan(text, &kilobytes) // zero tells
+	}
+	return kilobytes << 10
+}
+
+// load is the processor time that was used so far.
+type load struct {
+	all, busy time.Duration // of the machine
+	ours      time.Duration // of this process and its finished children
+}
+
+// clockTick is the unit of processor time in /proc: Linux fixes it at 100 Hz.
+const clockTick = 10 * time.Millisecond
+
+func readLoad() load {
+	l := load{ours: ownTime(syscall.RUSAGE_SELF) + ownTime(syscall.RUSAGE_CHILDREN)}
+	text, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return l
+	}
+	line, _, _ := strings.Cut(string(text), "\n")
+	for i, field := range strings.Fields(line) {
+		var ticks int64
+		if i == 0 || i > 8 { // its name, and guests, who are in the user time
+			continue
+		}
+		_, _ = fmt.Sscan(field, &ticks) // the kernel writes numbers
+		l.all += time.Duration(ticks) * clockTick
+		if idle := i == 4 || i == 5; !idle {
+			l.busy += time.Duration(ticks) * clockTick
+		}
+	}
+	return l
+}
+
+// othersSince returns the share of the machine that neither idled nor worked
+// for us.
+func (l load) othersSince(before load) float64 {
+	all := l.all - before.all
+	if all <= 0 {
+		return 0
+	}
+	return max(0, float64(l.busy-before.busy-(l.ours-before.ours))/float64(all))
+}
+
+// ownTime is the processor time of this process, or of its finished children.
+func ownTime(who int) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(who, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}

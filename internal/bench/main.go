@@ -1,0 +1,155 @@
+// Command bench measures Muster on this machine and prints one table: what the
+// issues call "Measured", each figure beside what it is compared with, taken in
+// the same run. Servers are processes of their own, so that their processor
+// time and memory are theirs alone; everything stays on the loopback interface.
+//
+// It judges nothing: a machine shared with others makes every absolute figure
+// swing, so the table says how busy the others were, and no figure fails a run.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, restore := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer restore()
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// timeMax bounds a whole run.
+const timeMax = 25 * time.Minute
+
+// section is a part of the table, and the word that chooses it.
+type section struct {
+	name, title string
+	run         func(*bench, context.Context) ([]figure, error)
+}
+
+func sections() []section {
+	return []section{
+		{"engine", "The engine, on a real folder", (*bench).engine},
+		{"wire", "The same through the wires, against the real binary", (*bench).wire},
+		{"fanout", "Fan-out, and a large folder", (*bench).fanOut},
+		{"idle", "Idle connections with three subscriptions", (*bench).idle},
+		{"requests", "Jobs requests", (*bench).requests},
+		{"connect", "Handshakes and reconnecting", (*bench).connect},
+		{"publish", "Publishing", (*bench).publish},
+	}
+}
+
+// bench is one run.
+type bench struct {
+	sizes
+	muster string    // the binary under test
+	dir    string    // temporary, removed at the end
+	log    io.Writer // takes progress
+
+	devices *fleet // made when first wanted
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	if len(args) > 0 && args[0] == gatewayCommand {
+		return runGateway(ctx, args[1:])
+	}
+	b := bench{log: stderr}
+	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	quick := fs.Bool("quick", false, "small sizes, in a minute or two")
+	out := fs.String("out", "", "also write the table to this `file`, as Markdown")
+	fs.StringVar(&b.muster, "muster", "bin/muster", "the `binary` under test")
+	fs.Usage = func() {
+		fmt.Fprintln(stderr, "usage: bench [flags] [section …]")
+		fs.PrintDefaults()
+		for _, s := range sections() {
+			fmt.Fprintf(stderr, "  %-9s %s\n", s.name, s.title)
+		}
+	}
+	if err := fs.Parse(args); err != nil {
+		return err
+	}
+	if b.sizes = full; *quick {
+		b.sizes = small
+	}
+	chosen, err := choose(fs.Args())
+	if err != nil {
+		return err
+	}
+	if b.dir, err = os.MkdirTemp("", "muster-bench-"); err != nil {
+		return err
+	}
+	defer os.RemoveAll(b.dir)
+	ctx, cancel := context.WithTimeout(ctx, timeMax)
+	defer cancel()
+
+	t := table{machine: describeMachine(b.muster), quick: *quick}
+	var failed []error
+	for _, s := range chosen {
+		p := b.part(ctx, s)
+		t.parts = append(t.parts, p)
+		if p.err != nil {
+			failed = append(failed, fmt.Errorf("%s: %w", s.name, p.err))
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	t.machine.loadAfter = loadAverage()
+	t.text(stdout)
+	if *out != "" {
+		failed = append(failed, t.write(*out))
+	}
+	return errors.Join(failed...)
+}
+
+// part runs one section.
+func (b *bench) part(ctx context.Context, s section) part {
+	fmt.Fprintf(b.log, "bench: %s\n", s.name)
+	began, before := time.Now(), readLoad()
+	p := part{title: s.title}
+	p.figures, p.err = s.run(b, ctx)
+	p.took, p.others = time.Since(began), readLoad().othersSince(before)
+	return p
+}
+
+// progress says what is going on.
+func (b *bench) progress(format string, args ...any) {
+	fmt.Fprintf(b.log, "  %s\n", fmt.Sprintf(format, args...))
+}
+
+func choose(names []string) ([]section, error) {
+	all := sections()
+	if len(names) == 0 {
+		return all, nil
+	}
+	var chosen []section
+	for _, name := range names {
+		i := slices.IndexFunc(all, func(s section) bool { return s.name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("no section %q; there are %s", name, sectionNames(all))
+		}
+		chosen = append(chosen, all[i])
+	}
+	return chosen, nil
+}
+
+func sectionNames(all []section) string {
+	names := make([]string, len(all))
+	for i, s := range all {
+		names[i] = s.name
+	}
+	return strings.Join(names, ", ")
+}

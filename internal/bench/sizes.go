@@ -1,0 +1,65 @@
+package main
+
+import "time"
+
+// sizes say how much is done. A full run takes ten to fifteen minutes on two
+// cores, a small one less than two.
+type sizes struct {
+	callers     []int         // at once
+	pairs       map[int]int   // start-next + update pairs for each of callers
+	things      int           // that they work on; the ceiling has 100,000
+	rounds      int           // of engine and ceiling in turn
+	groups      []int         // things in the groups that jobs fan out to
+	rest        time.Duration // what a server gets to come to rest before its memory counts
+	asks        int           // how often a question is asked of a large folder
+	idleClients int           // an operating system often allows 20,000 files a process
+	idleFor     time.Duration // how long they are watched
+	requesters  []int         // connections that send requests
+	requestFor  time.Duration // how long they do
+	rate        int           // requests a second in the open loop
+	shakeFor    time.Duration // how long handshakes are made
+	returning   int           // devices that come back after a restart
+	subscribers int           // of one topic
+	publishes   int           // to them
+	burst       int           // QoS 1 messages to one client
+}
+
+var full = sizes{
+	callers:     []int{1, 64, 1024},
+	pairs:       map[int]int{1: 3000, 64: 20_000, 1024: 40_000},
+	things:      100_000,
+	rounds:      3,
+	groups:      []int{10_000, 100_000, 1_000_000},
+	rest:        3 * time.Second,
+	asks:        300,
+	idleClients: 18_000,
+	idleFor:     5 * time.Second,
+	requesters:  []int{100, 5000},
+	requestFor:  4 * time.Second,
+	rate:        5000,
+	shakeFor:    5 * time.Second,
+	returning:   10_000,
+	subscribers: 10_000,
+	publishes:   20,
+	burst:       10_000,
+}
+
+var small = sizes{
+	callers:     []int{1, 64, 1024},
+	pairs:       map[int]int{1: 500, 64: 4000, 1024: 8000},
+	things:      20_000,
+	rounds:      1,
+	groups:      []int{5000, 20_000},
+	rest:        time.Second,
+	asks:        100,
+	idleClients: 1000,
+	idleFor:     time.Second,
+	requesters:  []int{100, 1000},
+	requestFor:  time.Second,
+	rate:        1000,
+	shakeFor:    time.Second,
+	returning:   1000,
+	subscribers: 1000,
+	publishes:   10,
+	burst:       2000,
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/scheduler"
+	"github.com/muster-iot/muster/store/pebblestore"
+)
+
+// account is the one that a server answers as by default.
+var account = muster.Account{ID: "000000000000", Region: "us-east-1"}
+
+// world is an engine in this process, on the data folder of a server that does
+// not run now.
+type world struct {
+	*engine.Engine
+	folder string
+	store  *pebblestore.Store
+	stop   context.CancelFunc
+	ended  sync.WaitGroup
+}
+
+// open opens a data folder, made if it is not there.
+func (b *bench) open(folder string) (*world, error) {
+	db := filepath.Join(folder, "db")
+	if err := os.MkdirAll(db, 0o700); err != nil {
+		return nil, err
+	}
+	store, err := pebblestore.Open(db, pebblestore.Options{})
+	if err != nil {
+		return nil, err
+	}
+	now := func() muster.Instant { return muster.At(time.Now()) }
+	timer := scheduler.New(now, slog.New(slog.DiscardHandler))
+	w := &world{folder: folder, store: store, Engine: engine.New(engine.Options{
+		Store: store, Account: account, Now: now, Due: timer.Due,
+	})}
+	var ctx context.Context
+	ctx, w.stop = context.WithCancel(context.Background())
+	w.ended.Go(func() { _ = w.Run(ctx) }) // a failure shows in every operation
+	w.ended.Go(func() { timer.Run(ctx, w.Engine) })
+	return w, nil
+}
+
+func (w *world) close() error {
+	w.stop()
+	w.ended.Wait()
+	return w.store.Close()
+}
+
+// registering is how many operations of the registry are under way at once when
+// the fleet is made: enough to fill the engine's batches.
+const registering = 2048
+
+// addGroup makes a group of n things, whose names begin with its own.
+func (w *world) addGroup(ctx context.Context, group string, n int) error {
+	if _, err := w.CreateThingGroup(ctx, muster.Group{Name: muster.GroupName(group)}, nil); err != nil {
+		return err
+	}
+	return inParallel(registering, n, func(_, i int) error {
+		thing := muster.ThingName(thingName(group, i))
+		if _, err := w.CreateThing(ctx, muster.Thing{Name: thing}); err != nil {
+			return err
+		}
+		return w.AddThingToThingGroup(ctx, thing, muster.GroupName(group))
+	})
+}
+
+func thingName(group string, i int) string { return fmt.Sprintf("%s-%07d", group, i) }
+
+// document is a small job document.
+const document = `{"operation":"install","url":"https://example.com/firmware.bin","version":"1.2.3"}`
+
+// fanOut gives a job to a group of n things and returns how long it took until
+// the last execution was durable.
+func (w *world) fanOut(ctx context.Context, job, group string, n int) (time.Duration, error) {
+	began := time.Now()
+	_, err := w.CreateJob(ctx, engine.NewJob{
+		ID: muster.JobID(job), Document: document, Targets: []muster.Target{{Group: true, Name: group}},
+	})
+	if err != nil {
+		return 0, err
+	}
+	for {
+		d, err := w.DescribeJob(ctx, muster.JobID(job)) // of what is durable
+		switch got := d.Counts.Of(muster.Queued); {
+		case err != nil:
+			return 0, err
+		case got == int64(n):
+			return time.Since(began), nil
+		case got > int64(n):
+			return 0, fmt.Errorf("job %s has %d executions for %d things", job, got, n)
+		}
+		select {
+		case <-time.After(5 * time.Millisecond):
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
+	}
+}
+
+// pair starts the next execution of a thing and reports it done, both durable
+// when it returns.
+func (w *world) pair(ctx context.Context, thing, job string) error {
+	name := muster.ThingName(thing)
+	started, err := engine.Await(ctx, func(done func(engine.Described, error)) {
+		w.StartNext(engine.Start{Thing: name, StepMinutes: 30}, done)
+	})
+	if err != nil {
+		return err
+	}
+	if started.Execution == nil || started.Execution.Job != muster.JobID(job) {
+		return errors.New("nothing to start on " + thing)
+	}
+	_, err = engine.Await(ctx, func(done func(engine.Described, error)) {
+		w.UpdateExecution(engine.Report{
+			Thing: name, Job: muster.JobID(job), Status: muster.Succeeded, StepMinutes: muster.NoStep,
+			Details: map[string]string{"progress": "100 %"},
+		}, done)
+	})
+	return err
+}
