@@ -36,6 +36,7 @@ var mayImport = map[string][]string{
 	"awsiot/wire":          {},
 	"awsiot/wire/wiretest": {"awsiot/wire", "internal/wiregen/model"},
 	"awsiot/...":           {".", "awsiot/...", "engine", "identity/...", "iotpolicy", "sigv4"},
+	"events":               {".", "engine", "gateway"},
 	"dataplane":            {".", "awsiot/...", "engine", "gateway", "identity/...", "iotpolicy", "sigv4", "store"},
 	"sessionstore":         {"gateway", "store"},
 	"metrics":              {".", "engine", "gateway/..."},

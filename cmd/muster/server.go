@@ -17,6 +17,7 @@ import (
 	"github.com/muster-iot/muster/awsiot"
 	"github.com/muster-iot/muster/dataplane"
 	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/events"
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/gateway/door"
 	"github.com/muster-iot/muster/identity"
@@ -37,6 +38,7 @@ type server struct {
 	engine  *engine.Engine
 	timer   *scheduler.Scheduler
 	news    *dataplane.Notifier
+	events  *events.Publisher
 	rights  *authority.Authorizer
 	gateway *gateway.Server
 	tls     *door.Door
@@ -89,6 +91,7 @@ func newServer(c Config, log *slog.Logger) (s *server, err error) {
 	s.engine = engine.New(engine.Options{
 		Store: s.store, Account: account, Now: now, Log: log,
 		Notify:            func(n []engine.Notification) { s.news.Notify(n) },
+		Happened:          func(all []engine.Happening) { s.events.Happened(all) },
 		Due:               s.timer.Due,
 		Access:            func(change engine.AccessChange) { s.rights.Changed(change) },
 		Observe:           figures.Commit,
@@ -104,13 +107,16 @@ func newServer(c Config, log *slog.Logger) (s *server, err error) {
 	s.plane = jobs.HTTP()
 	s.rights = authority.New(authority.Options{
 		Registry: s.engine, Account: account, Now: now, Log: log,
-		Grace:     certificateGrace,
-		Keys:      keys.Caller,
-		Anonymous: c.MQTTPlain != "",
-		Revoked:   func(principal string) { s.gateway.DisconnectPrincipal(principal, gateway.AuthError) },
+		Grace:      certificateGrace,
+		Keys:       keys.Caller,
+		Anonymous:  c.MQTTPlain != "",
+		Revoked:    func(principal string) { s.gateway.DisconnectPrincipal(principal, gateway.AuthError) },
+		Registered: func(c muster.Certificate) { s.events.Registered(c) },
 	})
 	s.gateway, err = gateway.New(context.Background(), gateway.Options{
 		Authorizer: s.rights, Reserved: jobs.MQTT(), Sessions: sessionstore.On(s.store), Log: log,
+		Presence: func(p gateway.Presence) { s.events.Presence(p) },
+		Interest: func(i gateway.Interest) { s.events.Interest(i) },
 	})
 	if err != nil {
 		return s, err
@@ -126,6 +132,7 @@ func newServer(c Config, log *slog.Logger) (s *server, err error) {
 	if err != nil {
 		return s, err
 	}
+	s.events = events.New(events.Options{Broker: s.gateway, Account: account, Log: log})
 	s.news = dataplane.NewNotifier(dataplane.NotifierOptions{Publisher: s.gateway, Log: log})
 	control, err := awsiot.New(awsiot.Options{
 		Engine: s.engine, Account: account, Now: time.Now, Keys: keys, Log: log,
@@ -183,7 +190,7 @@ func (s *server) run(ctx context.Context, up func(Ready)) error {
 		stage{func(ctx context.Context) error { return s.announce(ctx, up) }},
 		outside,
 		stage{s.engine.Run},
-		stage{s.news.Run},
+		stage{s.news.Run, s.events.Run},
 		stage{s.gateway.Run},
 	)
 }

@@ -1,0 +1,103 @@
+package events
+
+import (
+	"net"
+	"strings"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/gateway"
+)
+
+// presencePayload is a client that came or went (mqtt-broker.md section 10).
+type presencePayload struct {
+	ClientID   string `json:"clientId"`
+	ThingName  string `json:"thingName,omitempty"`
+	Timestamp  int64  `json:"timestamp"`
+	EventType  string `json:"eventType"`
+	Session    string `json:"sessionIdentifier"`
+	Principal  string `json:"principalIdentifier"`
+	IPAddress  string `json:"ipAddress,omitempty"`
+	Version    uint64 `json:"versionNumber"`
+	ByClient   *bool  `json:"clientInitiatedDisconnect,omitempty"`
+	WhyItEnded string `json:"disconnectReason,omitempty"`
+}
+
+// Presence tells that a client came or went, to those who subscribed
+// (mqtt-broker.md section 10). It fits gateway.Options.Presence and never waits.
+func (p *Publisher) Presence(x gateway.Presence) {
+	what := "disconnected"
+	if x.Connected {
+		what = "connected"
+	}
+	topic, wanted := p.lifeCycle("presence", what, x.Client.ClientID)
+	if !wanted {
+		return
+	}
+	event := presencePayload{
+		ClientID: x.Client.ClientID, ThingName: exclusiveThing(x.Authority), Timestamp: x.Time.UnixMilli(), EventType: what,
+		Session: x.Session, Principal: x.Authority.Principal(), IPAddress: host(x.Client.Peer.Addr), Version: x.Version,
+	}
+	if !x.Connected {
+		event.ByClient, event.WhyItEnded = new(x.Cause == gateway.ClientInitiated), string(x.Cause)
+	}
+	p.offer(topic, event)
+}
+
+// subscriptionsPayload is a client that subscribed or unsubscribed.
+type subscriptionsPayload struct {
+	ClientID  string   `json:"clientId"`
+	ThingName string   `json:"thingName,omitempty"`
+	Timestamp int64    `json:"timestamp"`
+	EventType string   `json:"eventType"`
+	Session   string   `json:"sessionIdentifier"`
+	Principal string   `json:"principalIdentifier"`
+	Topics    []string `json:"topics"`
+}
+
+// Interest tells that a client subscribed or unsubscribed, to those who
+// subscribed to that. It fits gateway.Options.Interest and never waits.
+func (p *Publisher) Interest(x gateway.Interest) {
+	what := "unsubscribed"
+	if x.Subscribed {
+		what = "subscribed"
+	}
+	topic, wanted := p.lifeCycle("subscriptions", what, x.ClientID)
+	if !wanted {
+		return
+	}
+	p.offer(topic, subscriptionsPayload{
+		ClientID: x.ClientID, ThingName: exclusiveThing(x.Authority), Timestamp: x.Time.UnixMilli(), EventType: what,
+		Session: x.Session, Principal: x.Authority.Principal(), Topics: x.Topics,
+	})
+}
+
+// lifeCycle returns the topic of a life-cycle event and whether anybody wants
+// it. A client whose id would be a wildcard has none.
+func (p *Publisher) lifeCycle(family, what, client string) (topic string, wanted bool) {
+	if strings.ContainsAny(client, "+#") {
+		return "", false
+	}
+	topic = "$aws/events/" + family + "/" + what + "/" + client
+	return topic, p.o.Broker.Wanted(topic)
+}
+
+// exclusiveThing returns the thing that a certificate is bound to for ever, or
+// "" (MQ-90).
+func exclusiveThing(a gateway.Authority) string {
+	device, ok := a.(interface {
+		Thing() muster.ThingName
+		Exclusive() bool
+	})
+	if !ok || !device.Exclusive() {
+		return ""
+	}
+	return string(device.Thing())
+}
+
+func host(addr string) string {
+	h, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return addr
+	}
+	return h
+}
