@@ -40,8 +40,8 @@ type Options struct {
 	// Keys finds the holder of an access key, for WebSocket connections. Nil
 	// refuses those.
 	Keys func(accessKeyID string) (identity.Caller, error)
-	// Anonymous lets connections in that prove nothing, with all rights: for a
-	// plain listener on loopback. Off, they are refused.
+	// Anonymous lets plain TCP connections in, which prove nothing, with all
+	// rights: for a listener on loopback. Off, they are refused.
 	Anonymous bool
 	// Revoked is told the principal of a live connection whose certificate is
 	// no longer active, so that it can be disconnected (AUTH-31). Nil is
@@ -93,7 +93,7 @@ func (a *Authorizer) Connect(ctx context.Context, c gateway.Connect) (gateway.Au
 		return a.connectDevice(ctx, c)
 	case c.Peer.Principal != "":
 		return a.connectCaller(c)
-	case a.o.Anonymous:
+	case a.o.Anonymous && c.Peer.Transport == "tcp":
 		return anonymous{}, nil
 	}
 	return nil, refusal("a connection without identity")

@@ -5,7 +5,9 @@ import (
 	"hash/maphash"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
+	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/store"
@@ -16,14 +18,20 @@ type Publisher interface {
 	// Wanted reports whether anybody would get a message on topic, now or when
 	// it comes back. It must be quick.
 	Wanted(topic string) bool
+	// Kept reports whether somebody who would get it must have it even if the
+	// process stops before. It must be quick.
+	Kept(topic string) bool
 	// Publish sends m. Messages on one topic that come from one goroutine keep
-	// their order. done may be nil.
+	// their order. done, which may be nil, is told when m is safe.
 	Publish(m gateway.Message, done func(error))
 }
 
 // NotifierOptions are the parts of a Notifier. Publisher is required.
 type NotifierOptions struct {
 	Publisher Publisher
+	// Delivered is told of each notification whose messages are safe; it is
+	// what engine.Engine.Delivered wants. Nil is allowed.
+	Delivered func(engine.Notification)
 	Log       *slog.Logger // nil discards
 }
 
@@ -46,6 +54,9 @@ func NewNotifier(o NotifierOptions) *Notifier {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.Delivered == nil {
+		o.Delivered = func(engine.Notification) {}
+	}
 	n := &Notifier{o: o, seed: maphash.MakeSeed()}
 	for i := range n.lanes {
 		n.lanes[i] = lane{limit: laneMax, arrived: make(chan struct{}, 1)}
@@ -59,10 +70,19 @@ func (n *Notifier) Notify(notes []engine.Notification) {
 	for _, note := range notes {
 		note.List = note.List && n.o.Publisher.Wanted(noticeTopic(NotifyList, note.QueueKey))
 		note.Next = note.Next && n.o.Publisher.Wanted(noticeTopic(NotifyNext, note.QueueKey))
-		if note.Any() {
+		if !note.Any() {
+			n.o.Delivered(note)
+		} else {
 			n.lanes[maphash.Comparable(n.seed, note.Thing)%lanes].add(note)
 		}
 	}
+}
+
+// Keep reports whether what a thing is owed must outlive the process; it is
+// what engine.Options.Keep wants.
+func (n *Notifier) Keep(key store.QueueKey, change muster.Change) bool {
+	return (change.List && n.o.Publisher.Kept(noticeTopic(NotifyList, key))) ||
+		(change.Next && n.o.Publisher.Kept(noticeTopic(NotifyNext, key)))
 }
 
 func noticeTopic(k Kind, key store.QueueKey) string {
@@ -93,30 +113,49 @@ func (n *Notifier) work(ctx context.Context, l *lane) {
 }
 
 func (n *Notifier) publish(note engine.Notification) {
+	var messages []gateway.Message
 	if note.List {
-		n.send(noticeTopic(NotifyList, note.QueueKey), appendNotify(nil, note))
+		messages = append(messages, notice(noticeTopic(NotifyList, note.QueueKey), appendNotify(nil, note)))
 	}
-	if !note.Next {
-		return
-	}
-	document := ""
-	if note.Head != nil {
-		var err error
-		if document, err = note.Document(context.Background()); err != nil {
+	if note.Next {
+		document, err := documentOf(note)
+		if err != nil {
 			n.o.Log.Error("notification without a document", "thing", note.Thing, "job", note.Head.Job, "error", err)
 			return
 		}
-		if document == "" {
-			return // the job is gone by now, of which another notification will tell
+		if note.Head == nil || document != "" { // else the job is gone by now, of which another notification will tell
+			messages = append(messages, notice(noticeTopic(NotifyNext, note.QueueKey), appendNotifyNext(nil, note, document)))
 		}
 	}
-	n.send(noticeTopic(NotifyNext, note.QueueKey), appendNotifyNext(nil, note, document))
+	n.send(note, messages)
 }
 
-// send publishes with QoS 1. Each message carries the full state, so a client
-// that is away needs only the newest (arbitration A3).
-func (n *Notifier) send(topic string, payload []byte) {
-	n.o.Publisher.Publish(gateway.Message{Topic: topic, Payload: payload, QoS: 1, Latest: true}, nil)
+func documentOf(note engine.Notification) (string, error) {
+	if note.Head == nil {
+		return "", nil
+	}
+	return note.Document(context.Background())
+}
+
+// notice is a message of QoS 1. Each carries the full state, so a client that
+// is away needs only the newest (arbitration A3).
+func notice(topic string, payload []byte) gateway.Message {
+	return gateway.Message{Topic: topic, Payload: payload, QoS: 1, Latest: true}
+}
+
+// send publishes what a notification owes, and tells when all of it is safe.
+func (n *Notifier) send(note engine.Notification, messages []gateway.Message) {
+	unsafe := new(atomic.Int32)
+	unsafe.Store(int32(len(messages)) + 1)
+	safe := func(err error) {
+		if err == nil && unsafe.Add(-1) == 0 {
+			n.o.Delivered(note)
+		}
+	}
+	for _, m := range messages {
+		n.o.Publisher.Publish(m, safe)
+	}
+	safe(nil)
 }
 
 // laneMax is how many notifications a lane holds before it keeps no more than
@@ -166,11 +205,7 @@ func newest(notes []engine.Notification) []engine.Notification {
 			kept = append(kept, note)
 			continue
 		}
-		if !note.Next {
-			note.Head = kept[i].Head // nothing changed since at the head
-		}
-		note.Change = note.Change.Or(kept[i].Change)
-		kept[i] = note
+		kept[i] = note.Covering(kept[i])
 	}
 	return kept
 }

@@ -19,13 +19,18 @@ type board struct {
 	mu       sync.Mutex
 	unwanted map[string]bool
 	messages map[string][]string
+	unsafe   []func(error) // what is to be told that a message is safe, when kept
+	kept     bool
 }
 
 func (b *board) Wanted(topic string) bool { return !b.unwanted[topic] }
 
-func (b *board) Publish(m gateway.Message, _ func(error)) {
+func (b *board) Kept(topic string) bool { return b.kept && b.Wanted(topic) }
+
+func (b *board) Publish(m gateway.Message, done func(error)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.unsafe = append(b.unsafe, done)
 	if b.messages == nil {
 		b.messages = map[string][]string{}
 	}
@@ -114,4 +119,34 @@ func TestThinningKeepsTheHeadThatIsOwed(t *testing.T) {
 	if len(got) != 1 || got[0].At != 2 || got[0].Head != head || !got[0].List || !got[0].Next {
 		t.Errorf("newest = %+v, want one that owes both and shows the head of the first", got)
 	}
+}
+
+func TestANotificationIsDeliveredWhenAllItsMessagesAreSafe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &board{kept: true, unwanted: map[string]bool{noticeTopic(NotifyNext, store.QueueKey{Thing: "b"}): true}}
+		delivered := 0
+		n := NewNotifier(NotifierOptions{Publisher: b, Delivered: func(engine.Notification) { delivered++ }})
+		if change := (muster.Change{Next: true}); !n.Keep(store.QueueKey{Thing: "a"}, change) || n.Keep(store.QueueKey{Thing: "b"}, change) {
+			t.Error("Keep is not true for a, or not false for b")
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		running := make(chan struct{})
+		go func() { n.Run(ctx); close(running) }()
+		n.Notify(notes(1)[:1]) // owes a list and a head
+		n.Notify([]engine.Notification{{QueueKey: store.QueueKey{Thing: "b"}, Change: muster.Change{Next: true}}})
+		synctest.Wait()
+		if delivered != 1 || len(b.unsafe) != 2 {
+			t.Fatalf("%d delivered and %d sent; want the one delivered that nobody wants, and two sent", delivered, len(b.unsafe))
+		}
+		b.unsafe[1](nil)
+		if delivered != 1 {
+			t.Error("delivered while one of two messages is not safe")
+		}
+		b.unsafe[0](nil)
+		if delivered != 2 {
+			t.Error("not delivered though both messages are safe")
+		}
+		cancel()
+		<-running
+	})
 }

@@ -66,15 +66,30 @@ func (b *batch) note(key store.QueueKey) error {
 		return nil
 	}
 	n := Notification{QueueKey: key, At: b.now, Change: change, Queue: after, engine: b.e}
-	if head, ok := after.Head(); ok && change.Next {
-		found, err := b.Executions(store.ExecutionKey{Thing: key.Thing, Job: head.Job, Number: head.Number})
-		if err != nil {
+	if change.Next {
+		var err error
+		if n.Head, err = b.head(after); err != nil {
 			return err
 		}
-		n.Head = found[0]
+	}
+	if err := b.owe(&n); err != nil {
+		return err
 	}
 	b.notes = append(b.notes, n)
 	return nil
+}
+
+// head returns the execution that comes first in q, or nil.
+func (b *batch) head(q muster.Queue) (*muster.Execution, error) {
+	entry, ok := q.Head()
+	if !ok {
+		return nil, nil
+	}
+	found, err := b.Executions(store.ExecutionKey{Thing: q.Thing, Job: entry.Job, Number: entry.Number})
+	if err != nil {
+		return nil, err
+	}
+	return found[0], nil
 }
 
 // queue returns the queue of key as it is at this point of the batch.

@@ -26,9 +26,15 @@ type Options struct {
 
 	// Notify is handed what the things must be told, after the commit and after
 	// the answer to whoever caused it, in commit order. It is called by one
-	// goroutine at a time, should be quick, and must not call the engine.
+	// goroutine at a time, should be quick, and must call nothing of the
+	// engine but Delivered.
 	// Nil tells nobody.
 	Notify func([]Notification)
+	// Keep reports whether what is owed to a thing must outlive the process,
+	// because somebody who is kept across restarts has subscribed to it; then
+	// Delivered must be called once it is safe. It must be quick and not call
+	// the engine. Nil keeps nothing.
+	Keep func(store.QueueKey, muster.Change) bool
 	// Happened is handed what there is to tell those who enabled events, after
 	// Notify was called and under the same terms, but that it may wait: commits
 	// then wait too. Nil tells nobody and costs nothing.
@@ -87,6 +93,9 @@ type Engine struct {
 func New(o Options) *Engine {
 	if o.Notify == nil {
 		o.Notify = func([]Notification) {}
+	}
+	if o.Keep == nil {
+		o.Keep = func(store.QueueKey, muster.Change) bool { return false }
 	}
 	if o.Due == nil {
 		o.Due = func() {}

@@ -47,7 +47,7 @@ func newEnvOn(t *testing.T, s store.Store, o Options) *env {
 		if err := <-stopped; err != nil {
 			t.Errorf("Run: %v", err)
 		}
-		if err := s.Close(); err != nil {
+		if err := s.Close(); err != nil && !errors.Is(err, store.ErrClosed) {
 			t.Errorf("Close: %v", err)
 		}
 	})

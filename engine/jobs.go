@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -26,33 +27,41 @@ type NewJob struct {
 	Namespace   muster.Namespace
 	Targets     []muster.Target // 1 to TargetsMax; repeated ones count once
 	Selection   muster.Selection
-	Document    string // a JSON object
-	Description string
+	Document    string // a JSON object; not looked at with a Template
+	Description string // empty: the template's
 	Config      muster.JobConfig
 	Tags        []muster.Tag
+
+	Template   string            // the ARN of a job template; empty: Document is the document
+	Parameters map[string]string // documentParameters, for a managed template
 }
 
-// CreateJob makes a job and starts its rollout in the background
-// (jobs-control-plane.md section 3.1). It fails with Invalid, LimitExceeded,
-// NotFound (a target), or AlreadyExists.
+// CreateJob makes a job and starts its rollout in the background; what it is
+// given is checked in the order of jobs-control-plane.md section 3.1. It fails
+// with Invalid, LimitExceeded, NotFound (a target or the template), or
+// AlreadyExists.
 func (e *Engine) CreateJob(ctx context.Context, in NewJob) (muster.Job, error) {
 	var j muster.Job
 	if len(in.Targets) > TargetsMax {
 		return j, muster.Errorf(muster.LimitExceeded, "A job may have at most %d targets; this one has %d", TargetsMax, len(in.Targets))
-	}
-	if err := muster.CheckDocument(in.Document, DocumentMax); err != nil {
-		return j, err
 	}
 	labels, err := muster.Retag(nil, in.Tags)
 	if err != nil {
 		return j, err
 	}
 	err = e.do(ctx, func(b *batch) error {
-		if err := rollout.Check(in.Config, in.Selection, b.now); err != nil {
-			return err
-		}
 		chosen, err := b.targets(nil, in.Targets)
 		if err != nil {
+			return err
+		}
+		in, document, err := b.draft(in)
+		if err != nil {
+			return err
+		}
+		if err := checkDocument(document.Text); err != nil {
+			return err
+		}
+		if err := rollout.Check(in.Config, in.Selection, b.now); err != nil {
 			return err
 		}
 		if old, err := b.job(in.ID); err != nil {
@@ -62,12 +71,12 @@ func (e *Engine) CreateJob(ctx context.Context, in NewJob) (muster.Job, error) {
 		}
 		j = muster.Job{
 			ID: in.ID, Namespace: in.Namespace, Targets: chosen, Selection: in.Selection, Description: in.Description,
-			Config: in.Config, Status: muster.JobScheduled, CreatedAt: b.now, UpdatedAt: b.now,
+			TemplateARN: in.Template, Config: in.Config, Status: muster.JobScheduled, CreatedAt: b.now, UpdatedAt: b.now,
 		}
 		if j, err = b.open(j); err != nil {
 			return err
 		}
-		documents.Put(b, string(in.ID), jobDocument{Text: in.Document})
+		documents.Put(b, string(in.ID), document)
 		newest.Put(b, newestKey(j), link{})
 		for _, t := range chosen {
 			b.index(j, t)
@@ -76,6 +85,15 @@ func (e *Engine) CreateJob(ctx context.Context, in NewJob) (muster.Job, error) {
 		return b.putJob(j)
 	})
 	return j, err
+}
+
+// checkDocument returns an Invalid error unless text may be the document of a
+// job or a template.
+func checkDocument(text string) error {
+	if err := muster.CheckDocument(text, DocumentMax); err != nil {
+		return err
+	}
+	return muster.CheckPlaceholders(text)
 }
 
 // index makes a job findable by one of its targets.
@@ -331,8 +349,9 @@ func (e *Engine) changeJob(ctx context.Context, id muster.JobID, ns *muster.Name
 // JobDescription is what DescribeJob answers.
 type JobDescription struct {
 	muster.Job
-	Counts   muster.Counts
-	Upcoming []string // when its maintenance windows open next, as Schedule.StartTime is written; nil without windows
+	Counts     muster.Counts
+	Parameters map[string]string // documentParameters, if it was given some
+	Upcoming   []string          // when its maintenance windows open next, as Schedule.StartTime is written; nil without windows
 }
 
 // DescribeJob shows a job and its counts.
@@ -356,27 +375,45 @@ func (e *Engine) DescribeJob(ctx context.Context, id muster.JobID) (JobDescripti
 				d.Upcoming = append(d.Upcoming, rollout.FormatTime(at))
 			}
 		}
+		if j.TemplateARN != "" {
+			document, err := readDocument(r, id)
+			if err != nil {
+				return err
+			}
+			d.Parameters = document.Parameters
+		}
 		d.Counts, err = r.Counts(id)
 		return err
 	})
 	return d, err
 }
 
-// JobDocument returns a job's document byte for byte as it was submitted.
-func (e *Engine) JobDocument(ctx context.Context, id muster.JobID) (string, error) {
+// JobDocument returns a job's document byte for byte as it was submitted, with
+// the parameters of its managed template filled in unless asBefore.
+func (e *Engine) JobDocument(ctx context.Context, id muster.JobID, asBefore bool) (string, error) {
 	var text string
 	err := e.view(ctx, func(r store.Reader) error {
-		d, err := documents.Get(r, string(id))
+		d, err := readDocument(r, id)
 		if err != nil {
 			return err
 		}
-		if d == nil {
-			return noJob(id)
+		if text = d.Text; asBefore {
+			text = cmp.Or(d.Before, d.Text)
 		}
-		text = d.Text
 		return nil
 	})
 	return text, err
+}
+
+func readDocument(r store.Reader, id muster.JobID) (jobDocument, error) {
+	d, err := documents.Get(r, string(id))
+	if err != nil {
+		return jobDocument{}, err
+	}
+	if d == nil {
+		return jobDocument{}, noJob(id)
+	}
+	return *d, nil
 }
 
 // JobFilter chooses jobs; its zero fields choose all.

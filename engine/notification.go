@@ -18,7 +18,21 @@ type Notification struct {
 	Queue muster.Queue      // for notify
 	Head  *muster.Execution // for notify-next: nil when nothing is pending
 
-	engine *Engine
+	engine  *Engine
+	receipt uint64 // of what was written down in the outbox; zero when nothing was
+}
+
+// Covering returns n as it is when it is sent in place of an earlier one of the
+// same thing as well: it owes whatever either did.
+func (n Notification) Covering(earlier Notification) Notification {
+	if !n.Next {
+		n.Head = earlier.Head // nothing changed since at the head
+	}
+	if n.receipt == 0 {
+		n.receipt = earlier.receipt
+	}
+	n.Change = n.Change.Or(earlier.Change)
+	return n
 }
 
 // Document returns the document of Head, for whoever is going to send it.

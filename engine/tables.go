@@ -42,7 +42,11 @@ var (
 	principalsOfThing = store.Of[muster.Attachment]{Table: "principal"}   // thing, certificate id
 	thingsOfPrincipal = store.Of[muster.Attachment]{Table: "principalof"} // certificate id, thing
 
+	outbox       = store.Of[owing]{Table: "outbox"}              // thing, namespace: what it is still owed
 	eventConfigs = store.Of[muster.EventConfig]{Table: "events"} // theEventConfig
+
+	jobTemplates       = store.Of[muster.JobTemplate]{Table: "template"} // job template
+	jobTemplatesByDate = store.Of[link]{Table: "templatedate"}           // datedKey
 
 	leaving = store.Of[departure]{Table: "leaving"} // thingGroupId of a deleted group whose members are to leave
 )
@@ -62,9 +66,12 @@ type belonging struct {
 	GroupID string
 }
 
-// jobDocument is the frozen text of a job, byte for byte as submitted.
+// jobDocument is the frozen text of a job, byte for byte as submitted. That of
+// a job from a managed template has its parameters filled in.
 type jobDocument struct {
-	Text string
+	Text       string
+	Before     string            `json:",omitempty"` // the text before that, if it is another
+	Parameters map[string]string `json:",omitempty"` // as they were given
 }
 
 // departure is a deleted group whose members still have to be told.

@@ -9,11 +9,12 @@ import (
 
 // The kinds of resource that can carry tags, as their ARNs call them.
 const (
-	kindGroup  = "thinggroup"
-	kindType   = "thingtype"
-	kindJob    = "job"
-	kindPolicy = "policy"
-	kindCA     = "cacert"
+	kindGroup    = "thinggroup"
+	kindType     = "thingtype"
+	kindJob      = "job"
+	kindTemplate = "jobtemplate"
+	kindPolicy   = "policy"
+	kindCA       = "cacert"
 )
 
 // TagResource sets tags on the resource that arn names, keeping its others
@@ -77,6 +78,8 @@ func tagsOf(r store.Reader, kind, name, arn string) ([]muster.Tag, error) {
 		exists, err = thingTypes.Has(r, name)
 	case kindJob:
 		exists, err = jobs.Has(r, name)
+	case kindTemplate:
+		exists, err = jobTemplates.Has(r, name)
 	case kindPolicy:
 		exists, err = policies.Has(r, name)
 	case kindCA:

@@ -25,6 +25,7 @@ import (
 	"github.com/muster-iot/muster/scheduler"
 	"github.com/muster-iot/muster/sessionstore"
 	"github.com/muster-iot/muster/sigv4"
+	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/pebblestore"
 )
 
@@ -91,6 +92,7 @@ func newServer(c Config, log *slog.Logger) (s *server, err error) {
 	s.engine = engine.New(engine.Options{
 		Store: s.store, Account: account, Now: now, Log: log,
 		Notify:            func(n []engine.Notification) { s.news.Notify(n) },
+		Keep:              func(key store.QueueKey, change muster.Change) bool { return s.news.Keep(key, change) },
 		Happened:          func(all []engine.Happening) { s.events.Happened(all) },
 		Due:               s.timer.Due,
 		Access:            func(change engine.AccessChange) { s.rights.Changed(change) },
@@ -133,7 +135,7 @@ func newServer(c Config, log *slog.Logger) (s *server, err error) {
 		return s, err
 	}
 	s.events = events.New(events.Options{Broker: s.gateway, Account: account, Log: log})
-	s.news = dataplane.NewNotifier(dataplane.NotifierOptions{Publisher: s.gateway, Log: log})
+	s.news = dataplane.NewNotifier(dataplane.NotifierOptions{Publisher: s.gateway, Delivered: s.engine.Delivered, Log: log})
 	control, err := awsiot.New(awsiot.Options{
 		Engine: s.engine, Account: account, Now: time.Now, Keys: keys, Log: log,
 		DataPlane: s.plane,
@@ -172,7 +174,7 @@ func (s *server) run(ctx context.Context, up func(Ready)) error {
 		func(ctx context.Context) error {
 			return s.serveHTTP(ctx, tellTLS(http.HandlerFunc(s.serveTLS)), overTLS{s.https})
 		},
-		func(ctx context.Context) error { s.timer.Run(ctx, s.engine); return nil },
+		s.background,
 		func(ctx context.Context) error { s.rights.Run(ctx); return nil },
 	}
 	for kind, l := range map[door.Kind]net.Listener{door.MQTTS: s.doors.mqtts, door.HTTPS: s.doors.https, door.Shared: s.doors.alpn} {
@@ -193,6 +195,16 @@ func (s *server) run(ctx context.Context, up func(Ready)) error {
 		stage{s.news.Run, s.events.Run},
 		stage{s.gateway.Run},
 	)
+}
+
+// background does what nobody asks for: first it tells again what was owed when
+// the process stopped last.
+func (s *server) background(ctx context.Context) error {
+	if err := s.engine.Redeliver(ctx); err != nil && ctx.Err() == nil {
+		return err
+	}
+	s.timer.Run(ctx, s.engine)
+	return nil
 }
 
 // serveHTTP serves requests from l until ctx ends; long polls end at once then.
