@@ -83,16 +83,20 @@ func (p *Publisher) Run(ctx context.Context) error {
 	for {
 		select {
 		case m := <-p.queue:
-			p.o.Broker.Publish(m, nil)
+			p.publish(m)
 		case <-ctx.Done():
 			for len(p.queue) > 0 {
-				p.o.Broker.Publish(<-p.queue, nil)
+				p.publish(<-p.queue)
 			}
 			return nil
 		}
-		if n := p.dropped.Swap(0); n > 0 {
-			p.o.Log.Warn("life-cycle events were dropped: too many at once", "count", n)
-		}
+	}
+}
+
+func (p *Publisher) publish(m gateway.Message) {
+	p.o.Broker.Publish(m, nil)
+	if n := p.dropped.Swap(0); n > 0 {
+		p.o.Log.Warn("life-cycle events were dropped: too many at once", "count", n)
 	}
 }
 
