@@ -9,6 +9,7 @@ topic and clientToken.
 import concurrent.futures
 import queue
 
+import pytest
 from awscrt import auth, io, mqtt, mqtt5, mqtt_request_response
 from awsiot import V2ServiceException, ServiceStreamOptions, iotjobs, mqtt5_client_builder, mqtt_connection_builder
 
@@ -23,35 +24,28 @@ class Refused(Exception):
         self.error = error
 
 
-class Credentials:
-    """What a device is given: its name, files, and where the server is."""
-
-    def __init__(self, server, thing, folder):
-        self.server, self.thing = server, thing
-        self.certificate, self.key = str(folder / f"{thing}.pem"), str(folder / f"{thing}.key")
-
-    def address(self, door):
-        host, port = self.server[door].rsplit(":", 1)
-        return {"endpoint": host, "port": int(port), "ca_filepath": self.server["ca_file"]}
+def address(device, listener):
+    host, port = device.at(listener)
+    return {"endpoint": host, "port": port, "ca_filepath": device.ca}
 
 
 def mtls(builder, device, **options):
     """The port for MQTT alone (8883)."""
-    return builder.mtls_from_path(device.certificate, device.key, **device.address("mqtts_addr"), **options)
+    return builder.mtls_from_path(device.certificate, device.key, **address(device, "mqtts_addr"), **options)
 
 
 def alpn(builder, device, **options):
     """The port that is shared (443). The builders offer ALPN on port 443 only, so this does what they do there."""
     tls = io.TlsContextOptions.create_client_with_mtls_from_path(device.certificate, device.key)
     tls.alpn_list = ["x-amzn-mqtt-ca"]
-    return builder._builder(tls, **device.address("alpn_addr"), **options)
+    return builder._builder(tls, **address(device, "alpn_addr"), **options)
 
 
 def websocket(builder, device, **options):
     """WebSocket on the shared port, signed with the access key."""
     credentials = auth.AwsCredentialsProvider.new_profile(config_filepath="/dev/null", credentials_filepath=device.server["credentials_file"])
     return builder.websockets_with_default_aws_signing(
-        region=device.server["region"], credentials_provider=credentials, **device.address("alpn_addr"), **options)
+        region=device.server["region"], credentials_provider=credentials, **address(device, "alpn_addr"), **options)
 
 
 TRANSPORTS = {"mtls": mtls, "alpn": alpn, "websocket": websocket}
@@ -60,17 +54,12 @@ TRANSPORTS = {"mtls": mtls, "alpn": alpn, "websocket": websocket}
 class MQTT311:
     """A connection of MQTT 3.1.1."""
 
-    def __init__(self, transport, device, client_id, clean=True):
-        self.resumed, self.interrupted = queue.Queue(), queue.Queue()
-        self.client = transport(
-            mqtt_connection_builder, device, client_id=client_id, clean_session=clean,
-            reconnect_min_timeout_secs=1, reconnect_max_timeout_secs=1,
-            on_connection_interrupted=lambda connection, error, **_: self.interrupted.put(error))
+    def __init__(self, transport, device, client_id, clean=True, heard=None):
+        """What arrives goes into the queue heard, as topic and payload."""
+        self.client = transport(mqtt_connection_builder, device, client_id=client_id, clean_session=clean)
+        if heard:
+            self.client.on_message(lambda topic, payload, **_: heard.put((topic, payload)))
         self.session_present = self.client.connect().result(LIMIT)["session_present"]
-
-    def listen(self, heard):
-        """Puts (topic, payload) of whatever arrives into heard."""
-        self.client.on_message(lambda topic, payload, **_: heard.put((topic, payload)))
 
     def subscribe(self, topic):
         return self.client.subscribe(topic, mqtt.QoS.AT_LEAST_ONCE)[0].result(LIMIT)
@@ -85,18 +74,15 @@ class MQTT311:
 class MQTT5:
     """A connection of MQTT 5."""
 
-    def __init__(self, transport, device, client_id, clean=True):
-        connected, self.stopped, self.interrupted = concurrent.futures.Future(), concurrent.futures.Future(), queue.Queue()
-        self.heard = None
+    def __init__(self, transport, device, client_id, clean=True, heard=None):
+        connected, self.stopped = concurrent.futures.Future(), concurrent.futures.Future()
         self.client = transport(
             mqtt5_client_builder, device, client_id=client_id,
             session_behavior=mqtt5.ClientSessionBehaviorType.CLEAN if clean else mqtt5.ClientSessionBehaviorType.REJOIN_ALWAYS,
             session_expiry_interval_sec=None if clean else 3600,
-            min_reconnect_delay_ms=1000, max_reconnect_delay_ms=1000,
-            on_publish_received=self._received,
+            on_publish_received=lambda data: heard and heard.put((data.publish_packet.topic, data.publish_packet.payload)),
             on_lifecycle_connection_success=lambda data: connected.done() or connected.set_result(data),
             on_lifecycle_connection_failure=lambda data: connected.done() or connected.set_exception(data.exception),
-            on_lifecycle_disconnection=lambda data: self.interrupted.put(data),
             on_lifecycle_stopped=lambda _: self.stopped.set_result(None))
         self.client.start()
         try:
@@ -106,13 +92,6 @@ class MQTT5:
             raise
         self.session_present = success.connack_packet.session_present
         self.settings = success.negotiated_settings
-
-    def _received(self, data):
-        if self.heard:
-            self.heard.put((data.publish_packet.topic, data.publish_packet.payload))
-
-    def listen(self, heard):
-        self.heard = heard
 
     def subscribe(self, topic):
         return self.client.subscribe(mqtt5.SubscribePacket([mqtt5.Subscription(topic, mqtt5.QoS.AT_LEAST_ONCE)])).result(LIMIT)
@@ -234,3 +213,25 @@ class JobsV2:
 
 
 GENERATIONS = {"V1": JobsV1, "V2": JobsV2}
+
+
+@pytest.fixture(params=TRANSPORTS)
+def transport(request):
+    return TRANSPORTS[request.param]
+
+
+@pytest.fixture(params=VERSIONS)
+def version(request):
+    return VERSIONS[request.param]
+
+
+@pytest.fixture(params=GENERATIONS)
+def generation(request):
+    return GENERATIONS[request.param]
+
+
+@pytest.fixture
+def jobs(dial, transport, version, generation, lamp):
+    """A jobs client of the test's thing."""
+    connection = dial(version, transport, lamp, lamp.thing)
+    return dial(generation, connection, lamp.thing)

@@ -1,6 +1,6 @@
-"""Fixtures: things with certificates, their connections, and the table of rows of device-clients.md that were tried.
+"""Things with certificates, and the table of the rows of device-clients.md that were tried.
 
-Loaded with -p, beside the fixtures of ../python/conftest.py.
+A pytest plugin, loaded with -p beside the fixtures of ../python/conftest.py.
 """
 
 import collections
@@ -8,7 +8,6 @@ import json
 
 import pytest
 
-import device as devices
 from conftest import DOCUMENT
 
 THING = "${iot:Connection.Thing.ThingName}"
@@ -18,6 +17,19 @@ JOBS = f"$aws/things/{THING}/jobs/*"
 def rows(*numbers):
     """Marks what a test tries: the requirements DC-n of device-clients.md."""
     return pytest.mark.rows(*numbers)
+
+
+class Credentials:
+    """What a device is given: its name, files, and where the server is."""
+
+    def __init__(self, server, thing, folder):
+        self.server, self.thing, self.ca = server, thing, server["ca_file"]
+        self.certificate, self.key = str(folder / f"{thing}.pem"), str(folder / f"{thing}.key")
+
+    def at(self, listener):
+        """Host and port of a listener, by its name in the ready file."""
+        host, port = self.server[listener].rsplit(":", 1)
+        return host, int(port)
 
 
 @pytest.fixture
@@ -44,7 +56,7 @@ def enroll(server, iot, name, policy, tmp_path):
         iot.attach_thing_principal(thingName=thing, principal=made["certificateArn"])
         (tmp_path / f"{thing}.pem").write_text(made["certificatePem"])
         (tmp_path / f"{thing}.key").write_text(made["keyPair"]["PrivateKey"])
-        return devices.Credentials(server, thing, tmp_path)
+        return Credentials(server, thing, tmp_path)
 
     return make
 
@@ -81,28 +93,6 @@ def dial():
     yield connect
     for connection in reversed(opened):
         connection.close()
-
-
-@pytest.fixture(params=devices.TRANSPORTS)
-def transport(request):
-    return devices.TRANSPORTS[request.param]
-
-
-@pytest.fixture(params=devices.VERSIONS)
-def version(request):
-    return devices.VERSIONS[request.param]
-
-
-@pytest.fixture(params=devices.GENERATIONS)
-def generation(request):
-    return devices.GENERATIONS[request.param]
-
-
-@pytest.fixture
-def jobs(dial, transport, version, generation, lamp):
-    """A jobs client of the test's thing."""
-    connection = dial(version, transport, lamp, lamp.thing)
-    return dial(generation, connection, lamp.thing)
 
 
 tried = collections.defaultdict(lambda: {"passed": 0, "failed": 0})
