@@ -8,7 +8,7 @@ import (
 	"github.com/muster-iot/muster/iotpolicy"
 )
 
-func TestAuthorize(t *testing.T) {
+func TestAUTH62Authorize(t *testing.T) {
 	const arn = "arn:aws:iot:us-east-1:123456789012:"
 	policy, err := iotpolicy.Parse("jobs", `{"Statement":[
 		{"Effect":"Allow","Action":["iot:CreateJob","iot:TagResource"],"Resource":["`+arn+`job/*","`+arn+`thing/lamp-*"]},

@@ -114,7 +114,7 @@ func TestConditions(t *testing.T) {
 }
 
 // Every operator answers for an absent key by its form alone, whatever it compares.
-func TestAbsentKeys(t *testing.T) {
+func TestAUTH59AbsentKeys(t *testing.T) {
 	values := map[string]string{"String": `"a"`, "Arn": `"arn:aws:iot:::a"`, "Ip": `"10.0.0.0/8"`, "Numeric": "1", "Date": `"2026-01-02"`}
 	for kind, forms := range map[string][]string{
 		"String":  {"StringEquals", "StringNotEquals", "StringLike", "StringNotLike", "StringEqualsIgnoreCase", "StringNotEqualsIgnoreCase"},
