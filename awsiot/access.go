@@ -29,9 +29,11 @@ var kinds = map[string]string{
 	"certificateId":   "cert",
 	"executionNumber": "",
 	"jobId":           "job",
+	"jobTemplateId":   "jobtemplate",
 	"policyName":      "policy",
 	"policyVersionId": "",
 	"target":          "", // an ARN, which its operation asks for
+	"templateName":    "", // part of an ARN without an account, which its operation asks for
 	"thingGroupName":  "thinggroup",
 	"thingName":       "thing",
 	"thingTypeName":   "thingtype",

@@ -37,6 +37,13 @@ var access = map[*wire.Operation]struct {
 	wire.ListJobExecutionsForThing: {"/things/t/jobs", "", []string{"iot:ListJobExecutionsForThing thing/t"}},
 	wire.ListJobs:                  {"/jobs", "", []string{"iot:ListJobs *"}},
 	wire.UpdateJob:                 {"/jobs/j", "{}", []string{"iot:UpdateJob job/j"}},
+	wire.CreateJobTemplate: {"/job-templates/x", `{"description":"d","jobArn":"` + arnPrefix + `job/j","tags":[{"Key":"k","Value":"v"}]}`,
+		[]string{"iot:CreateJobTemplate job/j", "iot:CreateJobTemplate jobtemplate/x", "iot:TagResource jobtemplate/x"}},
+	wire.DeleteJobTemplate:          {"/job-templates/x", "", []string{"iot:DeleteJobTemplate jobtemplate/x"}},
+	wire.DescribeJobTemplate:        {"/job-templates/x", "", []string{"iot:DescribeJobTemplate jobtemplate/x"}},
+	wire.DescribeManagedJobTemplate: {"/managed-job-templates/AWS-Reboot", "", []string{"iot:DescribeManagedJobTemplate arn:aws:iot:eu-west-1::jobtemplate/AWS-Reboot:1.0"}},
+	wire.ListJobTemplates:           {"/job-templates", "", []string{"iot:ListJobTemplates *"}},
+	wire.ListManagedJobTemplates:    {"/managed-job-templates", "", []string{"iot:ListManagedJobTemplates *"}},
 	wire.AddThingToThingGroup: {"/thing-groups/addThingToThingGroup", `{"thingName":"t","thingGroupArn":"` + arnPrefix + `thinggroup/g"}`,
 		[]string{"iot:AddThingToThingGroup thing/t", "iot:AddThingToThingGroup thinggroup/g"}},
 	wire.CreateThing: {"/things/t", "", []string{"iot:CreateThing thing/t"}},
@@ -165,7 +172,7 @@ func allowing(takes []string) string {
 	statements := []string{`{"Effect":"Deny","Action":"iot:Nothing","Resource":"*"}`}
 	for _, one := range takes {
 		action, resource, _ := strings.Cut(one, " ")
-		if resource != "*" {
+		if resource != "*" && !strings.HasPrefix(resource, "arn:") {
 			resource = arnPrefix + resource
 		}
 		statements = append(statements, fmt.Sprintf(`{"Effect":"Allow","Action":%q,"Resource":%q}`, action, resource))

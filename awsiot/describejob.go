@@ -36,6 +36,9 @@ func (s *Server) job(d engine.JobDescription) *wire.Job {
 		CompletedAt:     instant(j.CompletedAt),
 		IsConcurrent:    new(j.Concurrent()),
 
+		JobTemplateARN:     text(j.TemplateARN),
+		DocumentParameters: d.Parameters,
+
 		PresignedURLConfig:         &wire.PresignedUrlConfig{},
 		JobExecutionsRolloutConfig: rolloutShape(j.Config.Rollout),
 		TimeoutConfig:              timeoutShape(j.Config.TimeoutMinutes),

@@ -10,16 +10,25 @@ import (
 // muster.JobConfig and back. A configuration without members is one that was
 // not given.
 
-func jobConfig(in *wire.CreateJobRequest) (muster.JobConfig, error) {
-	timeout, err := timeoutMinutes(in.TimeoutConfig)
+// given are the configurations of a new job, or of a template.
+type given struct {
+	rollout  *wire.JobExecutionsRolloutConfig
+	abort    *wire.AbortConfig
+	retry    *wire.JobExecutionsRetryConfig
+	timeout  *wire.TimeoutConfig
+	schedule *wire.SchedulingConfig
+}
+
+func jobConfig(in given) (muster.JobConfig, error) {
+	timeout, err := timeoutMinutes(in.timeout)
 	if err != nil {
 		return muster.JobConfig{}, err
 	}
 	c := muster.JobConfig{
-		Rollout:  rolloutConfig(in.JobExecutionsRolloutConfig),
-		Abort:    abortCriteria(in.AbortConfig),
-		Retry:    retryCriteria(in.JobExecutionsRetryConfig),
-		Schedule: schedule(in.SchedulingConfig),
+		Rollout:  rolloutConfig(in.rollout),
+		Abort:    abortCriteria(in.abort),
+		Retry:    retryCriteria(in.retry),
+		Schedule: schedule(in.schedule),
 	}
 	if timeout != nil {
 		c.TimeoutMinutes = *timeout
@@ -164,9 +173,16 @@ func scheduleShape(s muster.Schedule) *wire.SchedulingConfig {
 	if s.IsZero() {
 		return nil
 	}
-	out := &wire.SchedulingConfig{StartTime: text(s.StartTime), EndTime: text(s.EndTime), EndBehavior: text(s.EndBehavior)}
-	for _, w := range s.Windows {
-		out.MaintenanceWindows = append(out.MaintenanceWindows, wire.MaintenanceWindow{StartTime: new(w.StartTime), DurationInMinutes: new(w.DurationMinutes)})
+	return &wire.SchedulingConfig{
+		StartTime: text(s.StartTime), EndTime: text(s.EndTime), EndBehavior: text(s.EndBehavior),
+		MaintenanceWindows: windowShapes(s.Windows),
+	}
+}
+
+func windowShapes(windows []muster.MaintenanceWindow) []wire.MaintenanceWindow {
+	var out []wire.MaintenanceWindow
+	for _, w := range windows {
+		out = append(out, wire.MaintenanceWindow{StartTime: new(w.StartTime), DurationInMinutes: new(w.DurationMinutes)})
 	}
 	return out
 }

@@ -24,7 +24,9 @@ func (s *Server) createJob(ctx context.Context, in *wire.CreateJobRequest) (*wir
 	if err != nil {
 		return nil, err
 	}
-	config, err := jobConfig(in)
+	config, err := jobConfig(given{
+		in.JobExecutionsRolloutConfig, in.AbortConfig, in.JobExecutionsRetryConfig, in.TimeoutConfig, in.SchedulingConfig,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -33,10 +35,12 @@ func (s *Server) createJob(ctx context.Context, in *wire.CreateJobRequest) (*wir
 		Namespace:   value[muster.Namespace](in.NamespaceID),
 		Targets:     targets,
 		Selection:   selection(in.TargetSelection),
-		Document:    *in.Document,
+		Document:    wire.Or(in.Document, ""),
 		Description: wire.Or(in.Description, ""),
 		Config:      config,
 		Tags:        tagsOf(in.Tags),
+		Template:    wire.Or(in.JobTemplateARN, ""),
+		Parameters:  in.DocumentParameters,
 	})
 	if err != nil {
 		return nil, err
@@ -84,7 +88,7 @@ func (s *Server) deleteJob(ctx context.Context, in *wire.DeleteJobRequest) error
 }
 
 func (s *Server) getJobDocument(ctx context.Context, in *wire.GetJobDocumentRequest) (*wire.GetJobDocumentResponse, error) {
-	document, err := s.o.Engine.JobDocument(ctx, muster.JobID(*in.JobID))
+	document, err := s.o.Engine.JobDocument(ctx, muster.JobID(*in.JobID), wire.Or(in.BeforeSubstitution, false))
 	if err != nil {
 		return nil, err
 	}

@@ -52,6 +52,8 @@ func TestCreateJobRefuses(t *testing.T) {
 		"an id with a dot":           {"a.b", `{"targets":[` + lamp + `],"document":"{}"}`, 400, "InvalidRequestException", "'jobId'"},
 		"a long id":                  {strings.Repeat("x", 65), `{"targets":[` + lamp + `],"document":"{}"}`, 400, "InvalidRequestException", "length less than or equal to 64"},
 		"no document":                {"fw", `{"targets":[` + lamp + `]}`, 400, "InvalidRequestException", "document"},
+		"parameters and no template": {"fw", `{"targets":[` + lamp + `],"document":"{}","documentParameters":{"a":"b"}}`, 400, "InvalidRequestException", "documentParameters are only valid with"},
+		"an unknown placeholder":     {"fw", `{"targets":[` + lamp + `],"document":"{\"a\":\"${aws:iot:nope}\"}"}`, 400, "InvalidRequestException", "${aws:iot:nope}"},
 		"two documents":              {"fw", `{"targets":[` + lamp + `],"document":"{}","documentSource":"https://s3.amazonaws.com/b/k"}`, 400, "InvalidRequestException", "exclude each other"},
 		"a document of no JSON":      {"fw", `{"targets":[` + lamp + `],"document":"{"}`, 400, "InvalidRequestException", "not valid JSON"},
 		"a document of no object":    {"fw", `{"targets":[` + lamp + `],"document":"[]"}`, 400, "InvalidRequestException", "not a JSON object"},
@@ -85,11 +87,9 @@ func TestCreateJobRefuses(t *testing.T) {
 func TestWhatIsNotServedYetIsRefusedByName(t *testing.T) {
 	members := map[string]string{
 		"documentSource":             `"documentSource":"https://s3.amazonaws.com/b/k"`,
-		"jobTemplateArn":             `"jobTemplateArn":"arn:aws:iot:eu-west-1:111122223333:jobtemplate/t"`,
-		"documentParameters":         `"document":"{}","documentParameters":{"a":"b"}`,
 		"destinationPackageVersions": `"document":"{}","destinationPackageVersions":["arn:aws:iot:eu-west-1:111122223333:package/p/version/1"]`,
 		"presignedUrlConfig":         `"document":"{}","presignedUrlConfig":{"roleArn":"arn:aws:iam::111122223333:role/r"}`,
-		"placeholder":                `"document":"{\"u\":\"${aws:iot:s3-presigned-url:https://s3.amazonaws.com/b/k}\"}"`,
+		"s3-presigned-url":           `"document":"{\"u\":\"${aws:iot:s3-presigned-url:https://s3.amazonaws.com/b/k}\"}"`,
 	}
 	for name, given := range members {
 		t.Run(name, func(t *testing.T) {

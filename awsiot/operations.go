@@ -25,6 +25,14 @@ func (s *Server) table() []operation {
 		answer(wire.ListJobExecutionsForJob, s.listJobExecutionsForJob),
 		answer(wire.ListJobExecutionsForThing, s.listJobExecutionsForThing),
 
+		// Job templates (jobs-control-plane.md sections 3.2, 3.3 and 3.13).
+		answer(wire.CreateJobTemplate, s.createJobTemplate, (*needs).createJobTemplate),
+		perform(wire.DeleteJobTemplate, s.deleteJobTemplate),
+		answer(wire.DescribeJobTemplate, s.describeJobTemplate),
+		answer(wire.ListJobTemplates, s.listJobTemplates),
+		answer(wire.DescribeManagedJobTemplate, s.describeManagedJobTemplate, (*needs).describeManagedJobTemplate),
+		answer(wire.ListManagedJobTemplates, s.listManagedJobTemplates),
+
 		// Things and their types (registry.md sections 2 and 3).
 		answer(wire.CreateThing, s.createThing),
 		confirm(wire.DeleteThing, s.deleteThing),

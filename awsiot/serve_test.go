@@ -29,7 +29,6 @@ func TestWhatIsNoOperation(t *testing.T) {
 		"a method that the path has not":    {"POST", "/jobs/fw", 405, "MethodNotAllowedException", "DELETE, GET, PATCH, PUT"},
 		"a HEAD":                            {"HEAD", "/jobs/fw", 405, "MethodNotAllowedException", ""},
 		"an operation that nobody built":    {"POST", "/security-profiles/x", 501, "NotImplementedException", "CreateSecurityProfile"},
-		"a job template, until they come":   {"GET", "/job-templates", 501, "NotImplementedException", "ListJobTemplates"},
 		"a data plane that is not plugged":  {"PUT", "/things/lamp/jobs/$next", 501, "NotImplementedException", "StartNextPendingJobExecution"},
 		"a data plane that nobody built":    {"POST", "/topics/a", 501, "NotImplementedException", "Publish"},
 		"a shape that only the edge knows":  {"GET", "/audit/findings/x", 501, "NotImplementedException", "DescribeAuditFinding"},

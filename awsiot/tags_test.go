@@ -14,7 +14,8 @@ func TestTagsOnTheWire(t *testing.T) {
 	env.job("fix", "lamp")
 	env.must("POST", "/thing-groups/house", `{"tags":[{"Key":"owner","Value":"me"}]}`)
 	env.must("POST", "/thing-types/light", "")
-	for _, resource := range []string{"job/fix", "thinggroup/house", "thingtype/light"} {
+	env.must("PUT", "/job-templates/nightly", `{"description":"d","document":"{}"}`)
+	for _, resource := range []string{"job/fix", "jobtemplate/nightly", "thinggroup/house", "thingtype/light"} {
 		arn := arnPrefix + resource
 		list := "/tags?resourceArn=" + url.QueryEscape(arn)
 		env.want("TagResource", env.must("POST", "/tags", `{"resourceArn":"`+arn+`","tags":[{"Key":"owner","Value":"you"},{"Key":"a b"}]}`), `{}`)
@@ -40,6 +41,8 @@ func TestTagsRefuse(t *testing.T) {
 		errorType string
 	}{
 		"a thing (REG-30)":        {arnPrefix + "thing/lamp", one, 400, "InvalidRequestException"},
+		"a managed job template":  {"arn:aws:iot:eu-west-1::jobtemplate/AWS-Reboot:1.0", one, 404, "ResourceNotFoundException"},
+		"an unknown job template": {arnPrefix + "jobtemplate/none", one, 404, "ResourceNotFoundException"},
 		"no ARN":                  {"house", one, 400, "InvalidRequestException"},
 		"an unknown group":        {arnPrefix + "thinggroup/none", one, 404, "ResourceNotFoundException"},
 		"another region (REG-10)": {"arn:aws:iot:us-east-1:111122223333:thinggroup/house", one, 404, "ResourceNotFoundException"},

@@ -1,8 +1,6 @@
 package awsiot
 
 import (
-	"strings"
-
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot/wire"
 )
@@ -17,25 +15,48 @@ type member struct {
 // refuseUnserved returns an error for what CreateJob cannot do yet: better than
 // a job that silently does something else.
 func refuseUnserved(in *wire.CreateJobRequest) error {
-	switch {
-	case in.Document == nil && in.DocumentSource == nil && in.JobTemplateARN == nil:
-		return muster.Errorf(muster.Invalid, "One of document, documentSource and jobTemplateArn is required")
-	case in.Document != nil && in.DocumentSource != nil:
-		return muster.Errorf(muster.Invalid, "document and documentSource exclude each other")
-	case in.Document != nil && in.JobTemplateARN != nil:
-		return muster.Errorf(muster.Invalid, "document and jobTemplateArn exclude each other")
+	err := oneOf(member{"document", in.Document != nil}, member{"documentSource", in.DocumentSource != nil},
+		member{"jobTemplateArn", in.JobTemplateARN != nil})
+	if err != nil {
+		return err
 	}
-	err := refuseGiven(
+	return refuseGiven(
 		member{"documentSource", in.DocumentSource != nil},
-		member{"jobTemplateArn", in.JobTemplateARN != nil},
-		member{"documentParameters", len(in.DocumentParameters) > 0},
 		member{"destinationPackageVersions", len(in.DestinationPackageVersions) > 0},
 		member{"presignedUrlConfig", !emptyPresigned(in.PresignedURLConfig)},
 	)
-	if err == nil && strings.Contains(*in.Document, "${aws:") {
-		err = muster.Errorf(muster.Invalid, "The job document has a placeholder ${aws:…}; placeholders are not supported yet")
+}
+
+// refuseUnservedTemplate is refuseUnserved for CreateJobTemplate.
+func refuseUnservedTemplate(in *wire.CreateJobTemplateRequest) error {
+	err := oneOf(member{"document", in.Document != nil}, member{"documentSource", in.DocumentSource != nil},
+		member{"jobArn", in.JobARN != nil})
+	if err != nil {
+		return err
 	}
-	return err
+	return refuseGiven(
+		member{"documentSource", in.DocumentSource != nil},
+		member{"destinationPackageVersions", len(in.DestinationPackageVersions) > 0},
+		member{"presignedUrlConfig", !emptyPresigned(in.PresignedURLConfig)},
+	)
+}
+
+// oneOf returns an error unless exactly one of three members is given
+// (jobs-control-plane.md section 3.1, checks 2 and 3, and J6).
+func oneOf(a, b, c member) error {
+	var names []string
+	for _, m := range []member{a, b, c} {
+		if m.given {
+			names = append(names, m.name)
+		}
+	}
+	switch len(names) {
+	case 0:
+		return muster.Errorf(muster.Invalid, "One of %s, %s and %s is required", a.name, b.name, c.name)
+	case 1:
+		return nil
+	}
+	return muster.Errorf(muster.Invalid, "%s and %s exclude each other", names[0], names[1])
 }
 
 // refuseUnservedChange is refuseUnserved for UpdateJob.

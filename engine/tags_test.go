@@ -26,7 +26,8 @@ func TestTags(t *testing.T) {
 	env.group("lamps", "lamp")
 	env.createType(muster.ThingType{Name: "light"})
 	env.job("fix", "lamp")
-	for _, resource := range []string{"thinggroup/lamps", "thingtype/light", "job/fix"} {
+	env.template(NewJobTemplate{ID: "nightly", Document: "{}"})
+	for _, resource := range []string{"thinggroup/lamps", "thingtype/light", "job/fix", "jobtemplate/nightly"} {
 		t.Run(resource, func(t *testing.T) {
 			arn := testARN + resource
 			if got := env.tags(resource); len(got) != 0 {
@@ -68,6 +69,7 @@ func TestResourcesThatHaveNoTags(t *testing.T) {
 		"a certificate":                  {testARN + "cert/abc", muster.Invalid},
 		"a group that does not exist":    {testARN + "thinggroup/none", muster.NotFound},
 		"a job that does not exist":      {testARN + "job/none", muster.NotFound},
+		"a template that does not exist": {testARN + "jobtemplate/none", muster.NotFound},
 		"a kind that we know nothing of": {testARN + "stream/none", muster.NotFound},
 		"another account (REG-10, A16)":  {"arn:aws:iot:us-east-1:111111111111:thinggroup/g", muster.NotFound},
 		"no ARN":                         {"thinggroup/g", muster.Invalid},

@@ -1,0 +1,183 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/rollout"
+	"github.com/muster-iot/muster/store"
+)
+
+// JobTemplatesMax bounds the custom job templates (jobs-control-plane.md
+// section 9).
+const JobTemplatesMax = 100
+
+// NewJobTemplate is the input of CreateJobTemplate.
+type NewJobTemplate struct {
+	ID          muster.JobTemplateID
+	Description string
+	Document    string           // a JSON object; not looked at with a Job
+	Job         string           // the ARN of a job to copy; empty: Document is the document
+	Config      muster.JobConfig // of its Schedule the windows only; replaces what is copied, member by member
+	Tags        []muster.Tag
+}
+
+// CreateJobTemplate makes a custom job template (jobs-control-plane.md section
+// 3.2). It fails with Invalid, NotFound (the job), AlreadyExists or
+// LimitExceeded.
+func (e *Engine) CreateJobTemplate(ctx context.Context, in NewJobTemplate) (muster.JobTemplate, error) {
+	var t muster.JobTemplate
+	labels, err := muster.Retag(nil, in.Tags)
+	if err != nil {
+		return t, err
+	}
+	err = e.do(ctx, func(b *batch) error {
+		t = muster.JobTemplate{ID: in.ID, Description: in.Description, Document: in.Document, Config: in.Config, CreatedAt: b.now}
+		if in.Job != "" {
+			if t.Document, t.Config, err = b.copied(in); err != nil {
+				return err
+			}
+		}
+		if err := checkDocument(t.Document); err != nil {
+			return err
+		}
+		if err := rollout.CheckTemplate(t.Config); err != nil {
+			return err
+		}
+		if err := b.roomForTemplate(t.ID); err != nil {
+			return err
+		}
+		jobTemplates.Put(b, string(t.ID), t)
+		b.dated(jobTemplatesByDate, t.CreatedAt, string(t.ID))
+		b.putTags(kindTemplate, string(t.ID), labels)
+		return nil
+	})
+	return t, err
+}
+
+// copied returns what a template has of the job it is made from: its document
+// as devices get it, and its configuration without start and end.
+func (b *batch) copied(in NewJobTemplate) (string, muster.JobConfig, error) {
+	kind, name, err := b.e.o.Account.ParseARN(in.Job)
+	if err != nil {
+		return "", in.Config, err
+	}
+	if kind != kindJob {
+		return "", in.Config, muster.Errorf(muster.Invalid, "%s is not a job", in.Job)
+	}
+	j, err := b.job(muster.JobID(name))
+	if err != nil {
+		return "", in.Config, err
+	}
+	if j == nil {
+		return "", in.Config, noJob(muster.JobID(name))
+	}
+	d, err := readDocument(b, j.ID)
+	return d.Text, in.Config.Or(j.Config), err
+}
+
+// roomForTemplate returns nil when there may be one more template, of that id.
+func (b *batch) roomForTemplate(id muster.JobTemplateID) error {
+	if taken, err := jobTemplates.Has(b, string(id)); err != nil {
+		return err
+	} else if taken {
+		err := muster.Errorf(muster.AlreadyExists, "Job template %s already exists", id)
+		err.ResourceID, err.ResourceARN = string(id), b.e.o.Account.JobTemplateARN(id)
+		return err
+	}
+	n := 0
+	for _, err := range jobTemplates.Scan(b, "", "") {
+		if err != nil {
+			return err
+		}
+		n++
+	}
+	if n >= JobTemplatesMax {
+		return muster.Errorf(muster.LimitExceeded, "There may be at most %d job templates", JobTemplatesMax)
+	}
+	return nil
+}
+
+// JobTemplate returns a custom job template, or fails with NotFound.
+func (e *Engine) JobTemplate(ctx context.Context, id muster.JobTemplateID) (muster.JobTemplate, error) {
+	var t muster.JobTemplate
+	err := e.view(ctx, func(r store.Reader) (err error) {
+		t, err = jobTemplate(r, string(id))
+		return err
+	})
+	return t, err
+}
+
+// DeleteJobTemplate removes a custom job template and its tags; jobs that were
+// made from it stay as they are. It fails with NotFound.
+func (e *Engine) DeleteJobTemplate(ctx context.Context, id muster.JobTemplateID) error {
+	return e.do(ctx, func(b *batch) error {
+		t, err := jobTemplate(b, string(id))
+		if err != nil {
+			return err
+		}
+		jobTemplates.Delete(b, string(id))
+		b.undated(jobTemplatesByDate, t.CreatedAt, string(id))
+		b.putTags(kindTemplate, string(id), nil)
+		return nil
+	})
+}
+
+// JobTemplateList is a page of custom job templates.
+type JobTemplateList struct {
+	Templates []muster.JobTemplate
+	Next      string // token of the next page; empty on the last
+}
+
+// JobTemplates lists the custom job templates, newest first
+// (jobs-control-plane.md sections 3.3 and 4). A page has PageMax unless asked
+// otherwise.
+func (e *Engine) JobTemplates(ctx context.Context, p Page) (list JobTemplateList, err error) {
+	d := datedList[muster.JobTemplate]{table: jobTemplatesByDate, read: jobTemplate}
+	p.Limit = cmp.Or(p.Limit, PageMax)
+	list.Templates, list.Next, err = d.page(ctx, e, p, false)
+	return list, err
+}
+
+func jobTemplate(r store.Reader, id string) (muster.JobTemplate, error) {
+	t, err := jobTemplates.Get(r, id)
+	if err != nil {
+		return muster.JobTemplate{}, err
+	}
+	if t == nil {
+		return muster.JobTemplate{}, muster.Errorf(muster.NotFound, "Job template %s not found", id)
+	}
+	return *t, nil
+}
+
+// draft returns a new job with what its template adds to it, and its document
+// (jobs-control-plane.md section 3.1, checks 7 and 8).
+func (b *batch) draft(in NewJob) (NewJob, jobDocument, error) {
+	var id muster.JobTemplateID
+	var managed *muster.ManagedTemplate
+	var err error
+	if in.Template != "" {
+		if id, managed, err = b.e.o.Account.JobTemplate(in.Template); err != nil {
+			return in, jobDocument{}, err
+		}
+	}
+	if managed != nil {
+		text, err := managed.Fill(in.Parameters)
+		in.Description = cmp.Or(in.Description, managed.Description)
+		return in, jobDocument{Text: text, Before: managed.Document, Parameters: in.Parameters}, err
+	}
+	d := jobDocument{Text: in.Document}
+	if in.Template != "" {
+		t, err := jobTemplate(b, string(id))
+		if err != nil {
+			return in, d, err
+		}
+		in.Description, in.Config = cmp.Or(in.Description, t.Description), in.Config.Or(t.Config)
+		d.Text = t.Document
+	}
+	if len(in.Parameters) > 0 {
+		return in, d, muster.Errorf(muster.Invalid, "documentParameters are only valid with an AWS managed job template")
+	}
+	return in, d, nil
+}

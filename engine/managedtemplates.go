@@ -1,0 +1,67 @@
+package engine
+
+import (
+	"cmp"
+	"iter"
+	"slices"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/store"
+)
+
+// ManagedTemplateList is a page of managed job templates.
+type ManagedTemplateList struct {
+	Templates []muster.ManagedTemplate
+	Next      string // token of the next page; empty on the last
+}
+
+// ManagedTemplates lists the managed job templates by name, those of one name
+// unless it is empty (jobs-control-plane.md section 3.13). It fails with
+// NotFound for a name that none has.
+func (e *Engine) ManagedTemplates(name string, p Page) (list ManagedTemplateList, err error) {
+	p.Limit = cmp.Or(p.Limit, PageMax)
+	l, err := e.listing(p, "managedtemplate", name)
+	if err != nil {
+		return list, err
+	}
+	all := muster.ManagedTemplates()
+	if name != "" {
+		all = slices.DeleteFunc(all, func(t muster.ManagedTemplate) bool { return t.Name != name })
+		if len(all) == 0 {
+			return list, noManagedTemplate(name)
+		}
+	}
+	list.Templates, list.Next, err = fill(l, managedFrom(all, l.from("")), func(row store.Row[muster.ManagedTemplate]) (muster.ManagedTemplate, bool, error) {
+		return row.Value, true, nil
+	})
+	return list, err
+}
+
+// managedFrom yields templates from a key on, as a scan of a table would.
+func managedFrom(all []muster.ManagedTemplate, from string) iter.Seq2[store.Row[muster.ManagedTemplate], error] {
+	return func(yield func(store.Row[muster.ManagedTemplate], error) bool) {
+		for _, t := range all {
+			key := store.JoinKey(t.Name, t.Version)
+			if key >= from && !yield(store.Row[muster.ManagedTemplate]{Key: key, Value: t}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// ManagedTemplate returns a managed job template, the newest version unless one
+// is named. It fails with NotFound.
+func (e *Engine) ManagedTemplate(name, version string) (muster.ManagedTemplate, error) {
+	t, ok := muster.FindManagedTemplate(name, version)
+	if !ok {
+		if version != "" {
+			name += ":" + version
+		}
+		return t, noManagedTemplate(name)
+	}
+	return t, nil
+}
+
+func noManagedTemplate(name string) error {
+	return muster.Errorf(muster.NotFound, "Managed job template %s not found", name)
+}
