@@ -20,6 +20,7 @@ import (
 type Metrics struct {
 	registry *prometheus.Registry
 
+	inFlight      prometheus.Gauge
 	requests      *prometheus.CounterVec
 	latency       *prometheus.HistogramVec
 	commits       prometheus.Counter
@@ -38,6 +39,10 @@ var batchBuckets = prometheus.ExponentialBuckets(1, 4, 6)
 func New(version string) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
+		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "muster_http_requests_in_flight",
+			Help: "HTTP requests being served now, long polls and this one included.",
+		}),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "muster_requests_total",
 			Help: "Requests answered, by plane (control, or http or mqtt of the data plane), operation and outcome.",
@@ -68,7 +73,7 @@ func New(version string) *Metrics {
 	})
 	build.Set(1)
 	m.registry.MustRegister(
-		m.requests, m.latency, m.commits, m.commands, m.notifications, build,
+		m.inFlight, m.requests, m.latency, m.commits, m.commands, m.notifications, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m
@@ -79,6 +84,11 @@ func New(version string) *Metrics {
 func (m *Metrics) Request(plane, operation, code string, took time.Duration) {
 	m.requests.WithLabelValues(plane, operation, code).Inc()
 	m.latency.WithLabelValues(plane, operation).Observe(took.Seconds())
+}
+
+// InFlight counts the requests that h is serving.
+func (m *Metrics) InFlight(h http.Handler) http.Handler {
+	return promhttp.InstrumentHandlerInFlight(m.inFlight, h)
 }
 
 // Commit counts one durable transaction; it fits engine.Options.Observe.

@@ -27,7 +27,7 @@ func TestEveryInstrumentShowsItsFigure(t *testing.T) {
 	m.Commit(engine.Commit{Commands: 5, Notified: 2})
 
 	recorder := httptest.NewRecorder()
-	m.Handler().ServeHTTP(recorder, httptest.NewRequest("GET", "/metrics", nil))
+	m.InFlight(m.Handler()).ServeHTTP(recorder, httptest.NewRequest("GET", "/metrics", nil))
 	body, err := io.ReadAll(recorder.Body)
 	if err != nil {
 		t.Fatal(err)
@@ -36,6 +36,7 @@ func TestEveryInstrumentShowsItsFigure(t *testing.T) {
 		`muster_build_info{version="v0-test"} 1`,
 		`muster_requests_total{code="200",operation="CreateJob",plane="control"} 2`,
 		`muster_request_duration_seconds_bucket{operation="CreateJob",plane="control",le="0.005"} 1`,
+		`muster_http_requests_in_flight 1`,
 		`muster_store_commits_total 1`,
 		`muster_store_commit_commands_sum 5`,
 		`muster_notifications_total 2`,

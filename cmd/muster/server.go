@@ -45,7 +45,7 @@ type server struct {
 	tls     *door.Door
 	https   *door.Queue // connections that the TLS listeners found to be HTTPS
 	plane   *dataplane.HTTP
-	api     *api
+	api     http.Handler
 	devices http.Handler
 	serving atomic.Bool
 }
@@ -89,8 +89,12 @@ func newServer(c Config, log *slog.Logger) (s *server, err error) {
 	now := func() muster.Instant { return muster.At(time.Now()) }
 	figures := metrics.New(versionText())
 	s.timer = scheduler.New(now, log)
+	pages, err := engine.PageKey(context.Background(), s.store)
+	if err != nil {
+		return s, err
+	}
 	s.engine = engine.New(engine.Options{
-		Store: s.store, Account: account, Now: now, Log: log,
+		Store: s.store, Account: account, Now: now, Log: log, PageKey: pages,
 		Notify:            func(n []engine.Notification) { s.news.Notify(n) },
 		Keep:              func(key store.QueueKey, change muster.Change) bool { return s.news.Keep(key, change) },
 		Happened:          func(all []engine.Happening) { s.events.Happened(all) },
@@ -124,7 +128,7 @@ func newServer(c Config, log *slog.Logger) (s *server, err error) {
 		return s, err
 	}
 	s.https = door.NewQueue(s.doors.api.Addr())
-	s.devices = s.plane.Devices(s.identify)
+	s.devices = figures.InFlight(s.plane.Devices(s.identify))
 	s.tls, err = door.New(door.Options{
 		Certificates: func() []tls.Certificate { return []tls.Certificate{certificate} },
 		MQTT:         func(conn *tls.Conn) { s.gateway.ServeConn(conn, peerOf(conn)) },
@@ -154,14 +158,14 @@ func newServer(c Config, log *slog.Logger) (s *server, err error) {
 	figures.Gateway(s.gateway.Stats)
 	figures.Door(s.tls.Stats)
 	figures.Executions(s.engine.Totals)
-	s.api = &api{
+	s.api = figures.InFlight(&api{
 		contract:  control,
 		websocket: &websocketAPI{verifier: sigv4.Verifier{Lookup: keys.Lookup, Region: c.Region}, gateway: s.gateway, log: log},
 		metrics:   figures.Handler(),
 		ready:     s.ready,
 		backup:    &backupAPI{store: s.store, data: s.data, keys: keys, region: c.Region},
 		explain:   &explainAPI{rights: s.rights, keys: keys, region: c.Region},
-	}
+	})
 	return s, nil
 }
 
