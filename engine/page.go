@@ -1,12 +1,15 @@
 package engine
 
 import (
+	"context"
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/store"
 )
 
 // Page bounds one answer of a list.
@@ -27,6 +30,26 @@ const tokenMax = 4096
 type pager struct{ key []byte }
 
 const digestLen = 16
+
+// PageKey returns the key of a store's page tokens for Options.PageKey, made
+// when there is none: tokens then outlive the process.
+func PageKey(ctx context.Context, s store.Store) ([]byte, error) {
+	var key string
+	err := store.Update(ctx, s, func(tx store.Tx) error {
+		old, err := settings.Get(tx, "pagekey")
+		if err != nil {
+			return err
+		}
+		if old != nil {
+			key = *old
+			return nil
+		}
+		key = rand.Text()
+		settings.Put(tx, "pagekey", key)
+		return nil
+	})
+	return []byte(key), err
+}
 
 // seal returns the token that continues list after at. list names the operation
 // with all its filters; at is any JSON value.

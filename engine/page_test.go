@@ -3,6 +3,8 @@ package engine
 import (
 	"encoding/base64"
 	"testing"
+
+	"github.com/muster-iot/muster/store/memstore"
 )
 
 // FuzzPageToken holds that a token opens only for the list that it was made
@@ -27,4 +29,15 @@ func FuzzPageToken(f *testing.F) {
 			t.Errorf("%q opens for a list that it was not made for", token)
 		}
 	})
+}
+
+func TestAPageTokenOutlivesTheProcess(t *testing.T) {
+	s := memstore.New()
+	first, err := PageKey(t.Context(), s)
+	if err != nil || len(first) < 16 {
+		t.Fatalf("PageKey = %q, %v", first, err)
+	}
+	if again, err := PageKey(t.Context(), s); err != nil || string(again) != string(first) {
+		t.Errorf("PageKey again = %q, %v; want %q", again, err, first)
+	}
 }
