@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/authority"
+	"github.com/muster-iot/muster/awsiot"
+	"github.com/muster-iot/muster/dataplane"
+	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/events"
+	"github.com/muster-iot/muster/gateway"
+	"github.com/muster-iot/muster/gateway/door"
+	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/metrics"
+	"github.com/muster-iot/muster/scheduler"
+	"github.com/muster-iot/muster/sessionstore"
+	"github.com/muster-iot/muster/sigv4"
+	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/store/pebblestore"
+)
+
+// newServer takes the data folder, opens the listeners and wires the parts.
+// Nothing runs yet. The caller closes it.
+func newServer(c Config, log *slog.Logger) (*server, error) {
+	s := &server{c: c, log: log, figures: metrics.New(versionText())}
+	for _, step := range []func() error{s.openFolder, s.openDoors, s.wireEngine, s.wireGateway, s.wireAPI} {
+		if err := step(); err != nil {
+			s.close()
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// account is what the deployment answers as.
+func (s *server) account() muster.Account { return muster.Account{ID: s.c.Account, Region: s.c.Region} }
+
+func instant() muster.Instant { return muster.At(time.Now()) }
+
+// openFolder takes the data folder for this process, the store first: from then
+// on nobody else writes there.
+func (s *server) openFolder() (err error) {
+	if s.data, err = makeFolder(s.c.Data); err != nil {
+		return err
+	}
+	if s.store, err = s.data.openStore(pebblestore.Options{Logger: s.log}); err != nil {
+		return err
+	}
+	if s.keys, err = s.data.openKeys(s.c, s.log); err != nil {
+		return err
+	}
+	s.issuer, err = identity.OpenAuthority(s.data.ca(), time.Now())
+	return err
+}
+
+// openDoors opens the listeners. Who connects now waits until run.
+func (s *server) openDoors() error {
+	certificate, err := identity.OpenServer(s.issuer, s.data.server(), s.c.hosts(), time.Now())
+	if err != nil {
+		return err
+	}
+	if s.doors, err = s.c.listen(); err != nil {
+		return err
+	}
+	s.https = door.NewQueue(s.doors.api.Addr())
+	s.tls, err = door.New(door.Options{
+		Certificates: func() []tls.Certificate { return []tls.Certificate{certificate} },
+		MQTT:         func(conn *tls.Conn) { s.gateway.ServeConn(conn, peerOf(conn)) },
+		HTTPS:        s.https.Put,
+		Log:          s.log,
+	})
+	return err
+}
+
+// wireEngine makes the engine and what drives it, and the data plane on it.
+func (s *server) wireEngine() error {
+	pages, err := engine.PageKey(context.Background(), s.store)
+	if err != nil {
+		return err
+	}
+	s.timer = scheduler.New(instant, s.log)
+	s.engine = engine.New(engine.Options{
+		Store: s.store, Account: s.account(), Now: instant, Log: s.log, PageKey: pages,
+		Notify:            func(n []engine.Notification) { s.news.Notify(n) },
+		Keep:              func(key store.QueueKey, change muster.Change) bool { return s.news.Keep(key, change) },
+		Happened:          func(all []engine.Happening) { s.events.Happened(all) },
+		Due:               s.timer.Due,
+		Access:            func(change engine.AccessChange) { s.rights.Changed(change) },
+		Observe:           s.figures.Commit,
+		StrictTransitions: s.c.StrictTransitions,
+		RemovedInProgress: s.c.RemovedInProgress,
+	})
+	s.figures.Executions(s.engine.Totals)
+	s.jobs = dataplane.New(dataplane.Options{
+		Engine: s.engine, Account: s.account(), Now: time.Now, Log: s.log,
+		Observe: func(o dataplane.Observation) {
+			s.figures.Request(strings.ToLower(o.Protocol), o.Operation, o.Code, o.Took)
+		},
+	})
+	return nil
+}
+
+// certificateGrace is how long a device certificate counts before and after its
+// time (arbitration A5).
+const certificateGrace = 24 * time.Hour
+
+// wireGateway makes the device gateway, and those who publish through it.
+func (s *server) wireGateway() (err error) {
+	s.rights = authority.New(authority.Options{
+		Registry: s.engine, Account: s.account(), Now: instant, Log: s.log,
+		Grace:      certificateGrace,
+		Keys:       s.keys.Caller,
+		Anonymous:  s.c.MQTTPlain != "",
+		Revoked:    func(principal string) { s.gateway.DisconnectPrincipal(principal, gateway.AuthError) },
+		Registered: func(c muster.Certificate) { s.events.Registered(c) },
+	})
+	s.gateway, err = gateway.New(context.Background(), gateway.Options{
+		Authorizer: s.rights, Reserved: s.jobs.MQTT(), Sessions: sessionstore.On(s.store), Log: s.log,
+		Presence: func(p gateway.Presence) { s.events.Presence(p) },
+		Interest: func(i gateway.Interest) { s.events.Interest(i) },
+	})
+	if err != nil {
+		return err
+	}
+	s.events = events.New(events.Options{Broker: s.gateway, Account: s.account(), Log: s.log})
+	s.news = dataplane.NewNotifier(dataplane.NotifierOptions{Publisher: s.gateway, Delivered: s.engine.Delivered, Log: s.log})
+	s.figures.Gateway(s.gateway.Stats)
+	s.figures.Door(s.tls.Stats)
+	return nil
+}
+
+// wireAPI makes the handlers of the HTTP listeners.
+func (s *server) wireAPI() error {
+	s.plane = s.jobs.HTTP()
+	contract, err := awsiot.New(awsiot.Options{
+		Engine: s.engine, Account: s.account(), Now: time.Now, Keys: s.keys, Log: s.log,
+		DataPlane: s.plane,
+		Endpoints: awsiot.Endpoints{Data: s.c.hosts()[0]},
+		Issuer:    s.issuer,
+		AuthNone:  s.c.Auth == authNone,
+		Observe: func(plane, operation, code string, took time.Duration) {
+			if plane == "control" { // the data plane counts its own
+				s.figures.Request("control", operation, code, took)
+			}
+		},
+	})
+	if err != nil {
+		return err
+	}
+	verifier := sigv4.Verifier{Lookup: s.keys.Lookup, Region: s.c.Region}
+	s.api = s.figures.InFlight(&api{
+		contract:  contract,
+		websocket: &websocketAPI{verifier: verifier, gateway: s.gateway, log: s.log},
+		metrics:   s.figures.Handler(),
+		ready:     s.ready,
+		backup:    &backupAPI{store: s.store, data: s.data, keys: s.keys, region: s.c.Region},
+		explain:   &explainAPI{rights: s.rights, keys: s.keys, region: s.c.Region},
+	})
+	s.devices = s.figures.InFlight(s.plane.Devices(s.identify))
+	return nil
+}
