@@ -82,8 +82,7 @@ func TestFillOfAManagedTemplate(t *testing.T) {
 				t.Fatalf("no template %s", test.template)
 			}
 			text, err := m.Fill(test.given)
-			var e *Error
-			if errors.As(err, &e) {
+			if e, ok := errors.AsType[*Error](err); ok {
 				if e.Kind != Invalid || !strings.Contains(e.Msg, test.want) {
 					t.Errorf("Fill(%v) = %v, want %s", test.given, err, test.want)
 				}

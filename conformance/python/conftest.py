@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import time
 import uuid
 
@@ -42,6 +44,29 @@ def iot(server):
 def data(server):
     """The jobs data plane: the same address, another signing name."""
     return client(server, "iot-jobs-data")
+
+
+@pytest.fixture(scope="module")
+def aws(server):
+    """Runs the stock AWS CLI; returns what it prints, or with fails what it complains about."""
+    environment = {
+        **os.environ,
+        "AWS_SHARED_CREDENTIALS_FILE": server["credentials_file"],
+        "AWS_DEFAULT_REGION": server["region"],
+        "AWS_PAGER": "",
+    }
+    command = os.path.join(os.path.dirname(sys.executable), "aws")
+
+    def run(line, *more, fails=None):
+        words = [command, "--endpoint-url", server["api_url"], "--output", "json", *line.split(), *more]
+        done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=60)
+        if fails:
+            assert done.returncode != 0 and fails in done.stderr, f"aws {line} -> {done}"
+            return done.stderr
+        assert done.returncode == 0, f"aws {line} -> {done.stderr}"
+        return json.loads(done.stdout) if done.stdout.strip() else {}
+
+    return run
 
 
 @pytest.fixture

@@ -1,35 +1,6 @@
 """The stock AWS CLI: every job operation of the control and the data plane, as a person types it."""
 
-import json
-import os
-import subprocess
-import sys
-
-import pytest
-
 from conftest import eventually
-
-
-@pytest.fixture(scope="module")
-def aws(server):
-    environment = {
-        **os.environ,
-        "AWS_SHARED_CREDENTIALS_FILE": server["credentials_file"],
-        "AWS_DEFAULT_REGION": server["region"],
-        "AWS_PAGER": "",
-    }
-    command = os.path.join(os.path.dirname(sys.executable), "aws")
-
-    def run(line, *more, fails=None):
-        words = [command, "--endpoint-url", server["api_url"], "--output", "json", *line.split(), *more]
-        done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=60)
-        if fails:
-            assert done.returncode != 0 and fails in done.stderr, f"aws {line} -> {done}"
-            return done.stderr
-        assert done.returncode == 0, f"aws {line} -> {done.stderr}"
-        return json.loads(done.stdout) if done.stdout.strip() else {}
-
-    return run
 
 
 def test_a_job_from_create_to_succeeded(aws, arn, name):
