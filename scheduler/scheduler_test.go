@@ -81,3 +81,39 @@ func TestWorkIsCalledWhenItAsksForIt(t *testing.T) {
 		})
 	}
 }
+
+// due is work at three instants; it notes what the clock shows when it is done.
+type due struct {
+	clock *TestClock
+	at    []muster.Instant
+	done  []muster.Instant
+}
+
+func (d *due) Work(context.Context) (engine.Agenda, error) {
+	if len(d.at) > 0 && d.at[0] <= d.clock.Now() {
+		d.done, d.at = append(d.done, d.clock.Now()), d.at[1:]
+		return engine.Agenda{More: true}, nil
+	}
+	if len(d.at) > 0 {
+		return engine.Agenda{Next: d.at[0]}, nil
+	}
+	return engine.Agenda{}, nil
+}
+
+func TestAMovedClockPassesEveryInstantInOrder(t *testing.T) {
+	c := NewTestClock(1000)
+	w := &due{clock: c, at: []muster.Instant{900, 5000, 5000, 7000}}
+	if err := c.Move(t.Context(), w, 6000); err != nil || c.Now() != 6000 {
+		t.Fatalf("Move = %v at %d, want nil at 6000", err, c.Now())
+	}
+	if want := []muster.Instant{1000, 5000, 5000}; !slices.Equal(w.done, want) {
+		t.Errorf("work was done at %v, want %v", w.done, want)
+	}
+	var e *muster.Error
+	if err := c.Move(t.Context(), w, 5999); !errors.As(err, &e) || e.Kind != muster.Invalid || c.Now() != 6000 {
+		t.Errorf("Move back = %v at %d, want Invalid at 6000", err, c.Now())
+	}
+	if err := c.Move(t.Context(), w, 7000); err != nil || len(w.done) != 4 {
+		t.Errorf("Move to 7000 = %v with work at %v", err, w.done)
+	}
+}

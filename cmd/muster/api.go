@@ -16,12 +16,14 @@ type api struct {
 	metrics   http.Handler
 	backup    http.Handler
 	explain   http.Handler
+	clock     http.Handler
 	ready     func(context.Context) error
 }
 
 const (
 	backupPath  = "/muster/v1/backup"
 	explainPath = "/muster/v1/explain-policy"
+	clockPath   = "/muster/v1/clock"
 	// readyTimeout bounds the look at the store.
 	readyTimeout = 5 * time.Second
 )
@@ -40,6 +42,8 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.backup.ServeHTTP(w, r)
 	case explainPath:
 		a.explain.ServeHTTP(w, r)
+	case clockPath:
+		a.clock.ServeHTTP(w, r)
 	default:
 		a.contract.ServeHTTP(w, r)
 	}

@@ -31,6 +31,11 @@ type Config struct {
 	AllowInsecure     bool // plain listeners may leave the loopback interface
 	StrictTransitions bool // refuse REJECTED from IN_PROGRESS
 	RemovedInProgress bool // end the running execution of a thing that leaves its last target
+	RolloutPerMinute  int  // of jobs that set no maximumPerMinute; zero: as fast as the engine goes
+	TestClock         bool // time stands still until /muster/v1/clock moves it
+
+	SessionExpiry time.Duration // longest life of an MQTT session after its connection
+	SlimTLS       bool          // shrink TLS connections of devices after their handshake
 
 	Drain     time.Duration // how long a stop waits for requests in flight
 	LogLevel  slog.Level
@@ -45,16 +50,22 @@ const (
 	logJSON = "json"
 )
 
+// sessionExpiryMax is the contract's own limit (mqtt-broker.md MQ-52).
+const sessionExpiryMax = 7 * 24 * time.Hour
+
 func defaultConfig() Config {
 	return Config{
-		API:       "127.0.0.1:8080",
-		MQTTS:     "127.0.0.1:8883",
-		HTTPS:     "127.0.0.1:8443",
-		Region:    "us-east-1",
-		Account:   "000000000000",
-		Auth:      authKeys,
-		Hosts:     "localhost,127.0.0.1,::1",
-		Drain:     10 * time.Second,
+		API:     "127.0.0.1:8080",
+		MQTTS:   "127.0.0.1:8883",
+		HTTPS:   "127.0.0.1:8443",
+		Region:  "us-east-1",
+		Account: "000000000000",
+		Auth:    authKeys,
+		Hosts:   "localhost,127.0.0.1,::1",
+		Drain:   10 * time.Second,
+
+		SessionExpiry: time.Hour,
+
 		LogLevel:  slog.LevelInfo,
 		LogFormat: logText,
 	}
@@ -77,6 +88,10 @@ func (c *Config) register(fs *flag.FlagSet) {
 	fs.BoolVar(&c.AllowInsecure, "allow-insecure-listeners", c.AllowInsecure, "let listeners without TLS accept connections from other machines")
 	fs.BoolVar(&c.StrictTransitions, "strict-transitions", c.StrictTransitions, "refuse REJECTED from a device that already reported IN_PROGRESS")
 	fs.BoolVar(&c.RemovedInProgress, "removed-in-progress", c.RemovedInProgress, "end the running execution of a thing that leaves the last target of a continuous job")
+	fs.IntVar(&c.RolloutPerMinute, "rollout-default-per-minute", c.RolloutPerMinute, "`rate` of jobs that set none, such as AWS's 1000; 0: as fast as it goes")
+	fs.BoolVar(&c.TestClock, "test-clock", c.TestClock, "for tests of users: time stands still until POST /muster/v1/clock moves it; loopback only")
+	fs.DurationVar(&c.SessionExpiry, "session-expiry", c.SessionExpiry, "longest `time` an MQTT session is kept after its connection, up to 168h")
+	fs.BoolVar(&c.SlimTLS, "slim-tls", c.SlimTLS, "free what TLS connections of devices keep of their handshake, if this build passes its self-test")
 	fs.DurationVar(&c.Drain, "drain", c.Drain, "`time` a stop waits for requests in flight")
 	fs.TextVar(&c.LogLevel, "log-level", c.LogLevel, "debug, info, warn or error")
 	fs.StringVar(&c.LogFormat, "log-format", c.LogFormat, "text or json")
@@ -104,6 +119,10 @@ func (c Config) check() error {
 		return usagef("--hosts %q holds an empty name", c.Hosts)
 	case c.Drain < 0:
 		return usagef("--drain is %s; it cannot be negative", c.Drain)
+	case c.RolloutPerMinute < 0:
+		return usagef("--rollout-default-per-minute is %d; it cannot be negative", c.RolloutPerMinute)
+	case c.SessionExpiry <= 0 || c.SessionExpiry > sessionExpiryMax:
+		return usagef("--session-expiry is %s; it must be positive and at most %s", c.SessionExpiry, sessionExpiryMax)
 	}
 	return c.checkListeners()
 }
@@ -137,6 +156,8 @@ func (c Config) checkListeners() error {
 		case loopback:
 		case l.local:
 			return usagef("%s %s is not a loopback address", l.flag, l.address)
+		case c.TestClock:
+			return usagef("%s %s is not a loopback address, and --test-clock is for tests on one machine", l.flag, l.address)
 		case c.Auth == authNone:
 			return usagef("%s %s would serve other machines without authentication: --auth=none needs loopback addresses", l.flag, l.address)
 		case !l.secure && !c.AllowInsecure:

@@ -59,11 +59,13 @@ type running struct {
 	cmd   *exec.Cmd
 }
 
-func startServer(t *testing.T, data string) *running {
+func startServer(t *testing.T, data string, flags ...string) *running {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "ready.json")
-	cmd := exec.Command("muster", "serve", "--data", data, "--api", "127.0.0.1:0", "--mqtts", "", "--https", "", "--mqtt-plain", "127.0.0.1:0",
-		"--ready-file", file, "--log-level", "warn")
+	cmd := exec.Command("muster", append([]string{
+		"serve", "--data", data, "--api", "127.0.0.1:0", "--mqtts", "", "--https", "", "--mqtt-plain", "127.0.0.1:0",
+		"--ready-file", file, "--log-level", "warn",
+	}, flags...)...)
 	cmd.Stderr = t.Output()
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -41,6 +41,7 @@ type server struct {
 
 	engine  *engine.Engine
 	timer   *scheduler.Scheduler
+	clock   *scheduler.TestClock // nil: real time
 	jobs    *dataplane.Service
 	plane   *dataplane.HTTP
 	news    *dataplane.Notifier
@@ -90,7 +91,11 @@ func (s *server) background(ctx context.Context) error {
 	if err := s.engine.Redeliver(ctx); err != nil && ctx.Err() == nil {
 		return err
 	}
-	s.timer.Run(ctx, s.engine)
+	var work scheduler.Work = s.engine
+	if s.clock != nil {
+		work = s.clock.Hold(s.engine)
+	}
+	s.timer.Run(ctx, work)
 	return nil
 }
 

@@ -5,8 +5,6 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http"
-
-	"github.com/muster-iot/muster/gateway"
 )
 
 // overTLS is a listener of finished TLS connections for net/http, which closes a
@@ -44,14 +42,4 @@ func tellTLS(h http.Handler) http.Handler {
 		}
 		h.ServeHTTP(w, r)
 	})
-}
-
-// peerOf returns what a handshake has told of the other end.
-func peerOf(c *tls.Conn) gateway.Peer {
-	state := c.ConnectionState()
-	p := gateway.Peer{Addr: c.RemoteAddr().String(), Transport: "tls", ServerName: state.ServerName}
-	if len(state.PeerCertificates) > 0 {
-		p.Certificate = state.PeerCertificates[0].Raw
-	}
-	return p
 }

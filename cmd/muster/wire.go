@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"log/slog"
+	"net"
 	"strings"
 	"time"
 
@@ -42,6 +43,14 @@ func (s *server) account() muster.Account { return muster.Account{ID: s.c.Accoun
 
 func instant() muster.Instant { return muster.At(time.Now()) }
 
+// time is when it is for jobs: now, or what the test clock shows.
+func (s *server) time() muster.Instant {
+	if s.clock != nil {
+		return s.clock.Now()
+	}
+	return instant()
+}
+
 // openFolder takes the data folder for this process, the store first: from then
 // on nobody else writes there.
 func (s *server) openFolder() (err error) {
@@ -70,7 +79,8 @@ func (s *server) openDoors() error {
 	s.https = door.NewQueue(s.doors.api.Addr())
 	s.tls, err = door.New(door.Options{
 		Certificates: func() []tls.Certificate { return []tls.Certificate{certificate} },
-		MQTT:         func(conn *tls.Conn) { s.gateway.ServeConn(conn, peerOf(conn)) },
+		MQTT:         func(conn *tls.Conn) { s.gateway.ServeTLS(conn) },
+		Wrap:         func(conn net.Conn) net.Conn { return s.gateway.Wrap(conn) },
 		HTTPS:        s.https.Put,
 		Log:          s.log,
 	})
@@ -83,9 +93,12 @@ func (s *server) wireEngine() error {
 	if err != nil {
 		return err
 	}
-	s.timer = scheduler.New(instant, s.log)
+	if s.c.TestClock {
+		s.clock = scheduler.NewTestClock(instant())
+	}
+	s.timer = scheduler.New(s.time, s.log)
 	s.engine = engine.New(engine.Options{
-		Store: s.store, Account: s.account(), Now: instant, Log: s.log, PageKey: pages,
+		Store: s.store, Account: s.account(), Now: s.time, Log: s.log, PageKey: pages,
 		Notify:            func(n []engine.Notification) { s.news.Notify(n) },
 		Keep:              func(key store.QueueKey, change muster.Change) bool { return s.news.Keep(key, change) },
 		Happened:          func(all []engine.Happening) { s.events.Happened(all) },
@@ -94,6 +107,7 @@ func (s *server) wireEngine() error {
 		Observe:           s.figures.Commit,
 		StrictTransitions: s.c.StrictTransitions,
 		RemovedInProgress: s.c.RemovedInProgress,
+		RolloutPerMinute:  s.c.RolloutPerMinute,
 	})
 	s.figures.Executions(s.engine.Totals)
 	s.jobs = dataplane.New(dataplane.Options{
@@ -121,6 +135,7 @@ func (s *server) wireGateway() (err error) {
 	})
 	s.gateway, err = gateway.New(context.Background(), gateway.Options{
 		Authorizer: s.rights, Reserved: s.jobs.MQTT(), Sessions: sessionstore.On(s.store), Log: s.log,
+		Limits: gateway.Limits{SessionExpiry: s.c.SessionExpiry}, SlimTLS: s.c.SlimTLS,
 		Presence: func(p gateway.Presence) { s.events.Presence(p) },
 		Interest: func(i gateway.Interest) { s.events.Interest(i) },
 	})
@@ -160,6 +175,7 @@ func (s *server) wireAPI() error {
 		ready:     s.ready,
 		backup:    &backupAPI{store: s.store, data: s.data, keys: s.keys, region: s.c.Region},
 		explain:   &explainAPI{rights: s.rights, keys: s.keys, region: s.c.Region},
+		clock:     &clockAPI{clock: s.clock, work: s.engine, keys: s.keys, region: s.c.Region},
 	})
 	s.devices = s.figures.InFlight(s.plane.Devices(s.identify))
 	return nil
