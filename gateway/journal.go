@@ -13,7 +13,7 @@ const retryTime = time.Second
 
 var errStopped = errors.New("gateway: stopped before the session store took the message")
 
-// journal writes the changes of persistent sessions to their store in batches: what gathers while one batch is written
+// journal writes the changes of persistent sessions and retained messages to their store in batches: what gathers while one batch is written
 // is the next one. A batch that fails is written again until it succeeds, so memory and store never part; meanwhile whoever
 // waits for it waits.
 type journal struct {

@@ -17,7 +17,7 @@ type Limits struct {
 	ConnectTimeout         time.Duration // from the open transport to CONNECT; 5 s (MQ-2)
 	WriteTimeout           time.Duration // for one write to a client; 30 s (MQ-18)
 	PublishRate            int           // publishes per second and connection; beyond it reading pauses; 1,000 (MQ-30)
-	Retained               int           // retained messages; 500,000
+	Retained               int           // retained messages; 500,000. More that are stored already are kept
 	DrainTime              time.Duration // over which a stopping server spreads its disconnects; 3 s (MQ-65)
 	ParentWildcard         bool          // "a/#" also matches "a", as MQTT says and AWS does not (MQ-39)
 	SilentRefusal          bool          // close on a refused 3.1.1 CONNECT without CONNACK, as AWS does (MQ-7)

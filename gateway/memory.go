@@ -12,6 +12,7 @@ import (
 type MemorySessions struct {
 	mu       sync.Mutex // guards what follows
 	sessions map[string]*memorySession
+	retained map[string]MessageRecord // by topic
 }
 
 type memorySession struct {
@@ -21,7 +22,7 @@ type memorySession struct {
 
 // NewMemorySessions returns an empty store.
 func NewMemorySessions() *MemorySessions {
-	return &MemorySessions{sessions: map[string]*memorySession{}}
+	return &MemorySessions{sessions: map[string]*memorySession{}, retained: map[string]MessageRecord{}}
 }
 
 // Load implements SessionStore.
@@ -45,6 +46,19 @@ func (m *MemorySessions) Load(_ context.Context, each func(StoredSession) error)
 	return nil
 }
 
+// LoadRetained implements SessionStore.
+func (m *MemorySessions) LoadRetained(_ context.Context, each func(MessageRecord) error) error {
+	m.mu.Lock()
+	all := slices.Collect(maps.Values(m.retained))
+	m.mu.Unlock()
+	for _, r := range all {
+		if err := each(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Write implements SessionStore.
 func (m *MemorySessions) Write(_ context.Context, changes []Change) error {
 	m.mu.Lock()
@@ -52,6 +66,10 @@ func (m *MemorySessions) Write(_ context.Context, changes []Change) error {
 	for _, c := range changes {
 		s := m.sessions[c.Client]
 		switch {
+		case c.Kind == PutRetained:
+			m.retained[c.Message.Topic] = c.Message
+		case c.Kind == DropRetained:
+			delete(m.retained, c.Message.Topic)
 		case c.Kind == PutSession && s == nil:
 			m.sessions[c.Client] = &memorySession{c.Session, map[uint64]MessageRecord{}}
 		case c.Kind == PutSession:

@@ -1,39 +1,90 @@
 package gateway
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
-// retained holds the last retained message of each topic (MQ-61). As on AWS it answers exact filters only, so a map is
-// all it takes.
+// retained holds the last retained message of each topic (MQ-61) and mirrors it to the store. As on AWS it answers exact
+// filters only, so a map is all it takes.
 type retained struct {
-	max int
+	max     int
+	journal *journal
+	wheel   *wheel
 
-	mu       sync.RWMutex // guards what follows; a leaf
-	messages map[string]retainedMessage
+	mu       sync.RWMutex // guards what follows
+	messages map[string]*retainedMessage
 }
 
 type retainedMessage struct {
 	*message
-	qos byte
+	qos   byte
+	in    *retained
+	timer timer // runs if the message expires
+}
+
+func newRetained(limit int, j *journal, w *wheel) *retained {
+	return &retained{max: limit, journal: j, wheel: w, messages: map[string]*retainedMessage{}}
 }
 
 // keep remembers m as the retained message of its topic; an empty payload forgets the topic. Beyond the limit new topics
-// are not kept.
-func (r *retained) keep(m *message, qos byte) {
+// are not kept. It returns the commit that makes this durable, nil if there is nothing to wait for.
+func (r *retained) keep(m *message, qos byte) *commit {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	_, known := r.messages[m.topic]
+	old := r.messages[m.topic]
 	switch {
+	case len(m.payload) == 0 && old == nil, old == nil && len(r.messages) >= r.max:
+		return nil
 	case len(m.payload) == 0:
-		delete(r.messages, m.topic)
-	case known || len(r.messages) < r.max:
-		r.messages[m.topic] = retainedMessage{m, qos}
+		return r.drop(old)
+	case old != nil:
+		r.wheel.stop(&old.timer)
+	}
+	r.put(m, qos)
+	record := m.record()
+	record.QoS = qos
+	return r.journal.add(Change{Kind: PutRetained, Message: record})
+}
+
+// restore puts back one stored message. If it has expired meanwhile, its timer drops it at the first tick.
+func (r *retained) restore(m MessageRecord) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.put(restored(m), m.QoS)
+	return nil
+}
+
+func (r *retained) put(m *message, qos byte) {
+	kept := &retainedMessage{message: m, qos: qos, in: r}
+	r.messages[m.topic] = kept
+	if !m.expires.IsZero() {
+		r.wheel.set(&kept.timer, kept, m.expires)
+	}
+}
+
+func (r *retained) drop(m *retainedMessage) *commit {
+	r.wheel.stop(&m.timer)
+	delete(r.messages, m.topic)
+	return r.journal.add(Change{Kind: DropRetained, Message: MessageRecord{Topic: m.topic}})
+}
+
+// expire forgets the message unless a newer one has taken its place.
+func (m *retainedMessage) expire(time.Time) {
+	m.in.mu.Lock()
+	defer m.in.mu.Unlock()
+	if m.in.messages[m.topic] == m {
+		m.in.drop(m)
 	}
 }
 
 // find returns the retained message for a subscription to filter and its QoS, or nil.
-func (r *retained) find(filter string) (*message, byte) {
+func (r *retained) find(filter string, now time.Time) (*message, byte) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	m := r.messages[filter]
+	if m == nil || m.expired(now) {
+		return nil, 0
+	}
 	return m.message, m.qos
 }

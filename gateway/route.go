@@ -12,11 +12,11 @@ import (
 // matches are lists of matched subscriptions, kept for the next publish.
 var matches = sync.Pool{New: func() any { return new([]*subscription) }}
 
-// route sends m to its subscribers and returns a commit to wait for if some of them need it stored. from is the publishing
-// session, nil for the service.
+// route sends m to its subscribers and returns a commit to wait for if some of them need it stored, or if it is retained. from is
+// the publishing session, nil for the service.
 func (s *Server) route(m *message, qos byte, retain bool, from *session) (wait *commit) {
 	if retain {
-		s.retained.keep(m, qos)
+		wait = s.retained.keep(m, qos)
 	}
 	list := matches.Get().(*[]*subscription)
 	matched, filters := s.index.match((*list)[:0], m.topic)
@@ -30,7 +30,7 @@ func (s *Server) route(m *message, qos byte, retain bool, from *session) (wait *
 			n++
 		}
 		if w := to.deliver(m, matched[i:i+n], qos, retain, to == from); w != nil {
-			wait = w
+			wait = w // the last one: batches are written in order
 		}
 		i += n
 	}

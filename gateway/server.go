@@ -23,7 +23,7 @@ const tick = time.Second
 type Options struct {
 	Authorizer Authorizer
 	Reserved   Reserved       // nil: every publish to "$..." is refused
-	Sessions   SessionStore   // nil: sessions live as long as the process
+	Sessions   SessionStore   // nil: sessions and retained messages live as long as the process
 	Presence   func(Presence) // told of each connection; must be quick; nil for nobody
 	Interest   func(Interest) // told of each SUBSCRIBE and UNSUBSCRIBE; must be quick; nil for nobody
 	Log        *slog.Logger   // nil discards
@@ -41,7 +41,7 @@ type Server struct {
 	wheel    *wheel
 	journal  *journal
 	slim     *slimtls.Slimmer // nil: TLS connections stay as they are
-	retained retained
+	retained *retained
 	count    counters
 	serials  atomic.Uint64
 
@@ -54,7 +54,7 @@ type Server struct {
 	serving sync.WaitGroup // of open
 }
 
-// New returns a server holding the stored sessions. It serves nobody until Run runs and a front door is opened.
+// New returns a server holding the stored sessions and retained messages. It serves nobody until Run runs and a front door is opened.
 func New(ctx context.Context, o Options) (*Server, error) {
 	if o.Authorizer == nil {
 		return nil, errors.New("gateway: no Authorizer")
@@ -71,9 +71,9 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		registry: newRegistry(),
 		wheel:    newWheel(tick, now),
 		journal:  newJournal(o.Sessions, o.Log),
-		retained: retained{max: o.Limits.Retained, messages: map[string]retainedMessage{}},
 		open:     map[*conn]struct{}{},
 	}
+	s.retained = newRetained(o.Limits.Retained, s.journal, s.wheel)
 	if o.SlimTLS {
 		var err error
 		if s.slim, err = slimtls.New(); err != nil {
@@ -89,6 +89,9 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	})
 	if err != nil {
 		return nil, fmt.Errorf("load sessions: %w", err)
+	}
+	if err := o.Sessions.LoadRetained(ctx, s.retained.restore); err != nil {
+		return nil, fmt.Errorf("load retained messages: %w", err)
 	}
 	return s, nil
 }
@@ -237,7 +240,7 @@ func (s *Server) dismiss(c *conn) {
 // Publish sends m to everybody subscribed to its topic, reserved or not, without asking any policy but each receiver's.
 // Messages that one caller publishes on one topic arrive in that order. It never waits for a receiver and is quick when
 // there is none. done, if not nil, is called once, when the message is durable for the persistent sessions it matched
-// (at once when there are none), or with the error that prevented it.
+// and, if m is retained, for itself (at once when there is nothing to store), or with the error that prevented it.
 func (s *Server) Publish(m Message, done func(error)) {
 	msg := &message{topic: m.Topic, payload: m.Payload, forward: m.Properties, latest: m.Latest}
 	if m.Expiry > 0 {

@@ -13,7 +13,8 @@ import (
 // connection when expiry is not zero.
 //
 // Locks are taken in this order: a registry shard, a session, then one of the leaves (a connection, an index shard, the
-// wheel, the journal). Two sessions are never locked at once.
+// wheel, the journal). The retained messages are locked last before the wheel and the journal. Two sessions are never locked at
+// once.
 type session struct {
 	server    *Server
 	client    string

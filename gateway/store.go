@@ -5,14 +5,18 @@ import (
 	"time"
 )
 
-// SessionStore keeps persistent sessions across restarts (MQ-57). The contract is executed by package sessiontest.
+// SessionStore keeps persistent sessions (MQ-57) and retained messages (MQ-61) across restarts. The contract is executed by
+// package sessiontest.
 //
-// The gateway holds all sessions in memory and mirrors their changes to the store: it loads once, then only writes. A store
+// The gateway holds all of them in memory and mirrors their changes to the store: it loads once, then only writes. A store
 // belongs to one Server at a time.
 type SessionStore interface {
 	// Load calls each for every stored session, in any order, with its messages in rising order of Number, and stops at the
 	// first error. What each is given belongs to it.
 	Load(ctx context.Context, each func(StoredSession) error) error
+	// LoadRetained calls each for every retained message, in any order, one for each topic, and stops at the first error.
+	// What each is given belongs to it.
+	LoadRetained(ctx context.Context, each func(MessageRecord) error) error
 	// Write applies changes in their order, all or none, and returns nil only when they will survive a crash. The gateway calls
 	// it again with the same changes after an error, so applying a change twice must be the same as once. Dropping what
 	// is not there is no error; adding a message to an unknown session is none either and has no effect.
@@ -24,19 +28,21 @@ type ChangeKind byte
 
 // The kinds of change.
 const (
-	PutSession  ChangeKind = iota + 1 // Session replaces all of the client's session but its messages
-	DropSession                       // the client's session and messages are gone
-	AddMessage                        // Message is added under Number, replacing what had that number
-	DropMessage                       // the message Number is gone
+	PutSession   ChangeKind = iota + 1 // Session replaces all of the client's session but its messages
+	DropSession                        // the client's session and messages are gone
+	AddMessage                         // Message is added under Number, replacing what had that number
+	DropMessage                        // the message Number is gone
+	PutRetained                        // Message replaces the retained message of its topic
+	DropRetained                       // the retained message of Message.Topic is gone
 )
 
-// Change is one change of one client's stored session.
+// Change is one change of one client's stored session, or of one topic's retained message.
 type Change struct {
 	Kind    ChangeKind
-	Client  string
+	Client  string        // but for PutRetained, DropRetained
 	Session SessionRecord // PutSession
 	Number  uint64        // AddMessage, DropMessage
-	Message MessageRecord // AddMessage
+	Message MessageRecord // AddMessage, PutRetained; DropRetained: its topic alone
 }
 
 // StoredSession is a session with its messages as Load finds them.
@@ -70,10 +76,11 @@ type SubscriptionRecord struct {
 	RetainAsPublished bool   `json:"retainAsPublished,omitempty"`
 }
 
-// MessageRecord is one stored QoS 1 message.
+// MessageRecord is one stored message.
 type MessageRecord struct {
 	Topic      string    `json:"topic"`
 	Payload    []byte    `json:"payload"`
+	QoS        byte      `json:"qos,omitempty"` // of a retained message; those of sessions are at QoS 1 and leave it 0
 	Retain     bool      `json:"retain,omitempty"`
 	Latest     bool      `json:"latest,omitempty"`
 	Expires    time.Time `json:"expires,omitzero"`

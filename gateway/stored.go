@@ -23,12 +23,23 @@ func (s *session) save() *commit {
 	return s.server.journal.add(Change{Kind: PutSession, Client: s.client, Session: r})
 }
 
+// record returns what is stored of the message.
+func (m *message) record() MessageRecord {
+	return MessageRecord{Topic: m.topic, Payload: m.payload, Latest: m.latest, Expires: m.expires, Properties: m.forward}
+}
+
+// restored returns the message that was stored as r.
+func restored(r MessageRecord) *message {
+	return &message{topic: r.Topic, payload: r.Payload, forward: r.Properties, expires: r.Expires, latest: r.Latest}
+}
+
 // store gives d a number and stores it.
 func (s *session) store(d *delivery) *commit {
 	s.stored++
 	d.stored = s.stored
-	return s.server.journal.add(Change{Kind: AddMessage, Client: s.client, Number: d.stored, Message: MessageRecord{
-		Topic: d.topic, Payload: d.payload, Retain: d.retain, Latest: d.latest, Expires: d.expires, Properties: d.forward}})
+	r := d.record()
+	r.Retain = d.retain
+	return s.server.journal.add(Change{Kind: AddMessage, Client: s.client, Number: d.stored, Message: r})
 }
 
 // forget drops d from the store.
@@ -55,9 +66,7 @@ func (s *Server) restore(r StoredSession, now time.Time) *session {
 		}
 	}
 	for _, n := range r.Messages {
-		m := &message{topic: n.Message.Topic, payload: n.Message.Payload, forward: n.Message.Properties,
-			expires: n.Message.Expires, latest: n.Message.Latest}
-		d := delivery{message: m, retain: n.Message.Retain, stored: n.Number}
+		d := delivery{message: restored(n.Message), retain: n.Message.Retain, stored: n.Number}
 		sess.stored = max(sess.stored, n.Number)
 		sess.queue = append(sess.queue, d)
 		sess.queued += d.size()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/muster-iot/muster/gateway/packet"
 	"github.com/muster-iot/muster/gateway/topic"
@@ -166,8 +167,9 @@ func (s *session) subscribe(c *conn, p *packet.Subscribe, reasons []packet.Reaso
 		}
 	}
 	c.send(&packet.Suback{ID: p.ID, Reasons: reasons})
+	now := time.Now()
 	for _, want := range retained {
-		if m, qos := s.server.retained.find(want.Filter); m != nil {
+		if m, qos := s.server.retained.find(want.Filter, now); m != nil {
 			s.enqueue(delivery{message: m, retain: true}, min(want.QoS, qos))
 		}
 	}

@@ -1,6 +1,6 @@
-// Package sessionstore keeps the gateway's persistent sessions in Muster's own
-// store, beside everything else, so that a restart strands no fleet
-// (mqtt-broker.md MQ-57). It knows what is to be kept and nothing of MQTT.
+// Package sessionstore keeps the gateway's persistent sessions and retained
+// messages in Muster's own store, beside everything else, so that a restart
+// strands no fleet (mqtt-broker.md MQ-57, MQ-61). It knows what is to be kept and nothing of MQTT.
 package sessionstore
 
 import (
@@ -13,8 +13,9 @@ import (
 
 // The tables and their keys.
 var (
-	sessions = store.Of[gateway.SessionRecord]{Table: "session"} // client id
-	messages = store.Of[gateway.MessageRecord]{Table: "inbox"}   // client id, messageKey
+	sessions = store.Of[gateway.SessionRecord]{Table: "session"}  // client id
+	messages = store.Of[gateway.MessageRecord]{Table: "inbox"}    // client id, messageKey
+	retained = store.Of[gateway.MessageRecord]{Table: "retained"} // topic
 )
 
 // Store is a gateway.SessionStore on a store.Store.
@@ -37,6 +38,21 @@ func (s Store) Load(ctx context.Context, each func(gateway.StoredSession) error)
 				return err
 			}
 			if err := each(found); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// LoadRetained calls each for every retained message, by topic.
+func (s Store) LoadRetained(ctx context.Context, each func(gateway.MessageRecord) error) error {
+	return s.in.View(ctx, func(r store.Reader) error {
+		for row, err := range retained.Scan(r, "", "") {
+			if err != nil {
+				return err
+			}
+			if err := each(row.Value); err != nil {
 				return err
 			}
 		}
@@ -70,6 +86,10 @@ func apply(tx store.Tx, c gateway.Change) error {
 		messages.Put(tx, messageKey(c.Client, c.Number), c.Message)
 	case gateway.DropMessage:
 		messages.Delete(tx, messageKey(c.Client, c.Number))
+	case gateway.PutRetained:
+		retained.Put(tx, c.Message.Topic, c.Message)
+	case gateway.DropRetained:
+		retained.Delete(tx, c.Message.Topic)
 	default:
 		return fmt.Errorf("sessionstore: change of unknown kind %d", c.Kind)
 	}

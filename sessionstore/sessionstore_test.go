@@ -1,9 +1,16 @@
 package sessionstore_test
 
 import (
+	"context"
+	"net"
+	"sync"
 	"testing"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"github.com/muster-iot/muster/gateway"
+	"github.com/muster-iot/muster/gateway/mqtttest"
+	"github.com/muster-iot/muster/gateway/packet"
 	"github.com/muster-iot/muster/gateway/sessiontest"
 	"github.com/muster-iot/muster/sessionstore"
 	"github.com/muster-iot/muster/store/memstore"
@@ -34,4 +41,66 @@ func TestInPebble(t *testing.T) {
 			return sessionstore.On(s)
 		}
 	})
+}
+
+// anybody permits everything.
+type anybody struct{}
+
+func (anybody) Connect(context.Context, gateway.Connect) (gateway.Authority, error) {
+	return anybody{}, nil
+}
+func (anybody) Principal() string          { return "anybody" }
+func (anybody) Publish(string, bool) error { return nil }
+func (anybody) Subscribe(string) error     { return nil }
+func (anybody) Receive(string) bool        { return true }
+
+// life runs a gateway on the store in disk until the returned function ends it. The client is connected to it with a session
+// that lasts.
+func life(t *testing.T, disk vfs.FS) (c *mqtttest.Client, end func()) {
+	t.Helper()
+	s, err := pebblestore.Open("data", pebblestore.Options{FS: disk})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := gateway.New(t.Context(), gateway.Options{Authorizer: anybody{}, Sessions: sessionstore.On(s)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { g.Run(ctx) })
+	ours, theirs := net.Pipe()
+	go g.ServeConn(ours, gateway.Peer{Addr: "pipe"})
+	c = mqtttest.New(t, theirs, packet.V311)
+	c.Connect(packet.Connect{ClientID: "lamp"})
+	return c, func() { cancel(); running.Wait(); s.Close() }
+}
+
+func TestMQ57And61WhatWasAcknowledgedSurvivesThePowerCut(t *testing.T) {
+	disk := vfs.NewCrashableMem()
+	c, end := life(t, disk)
+	c.Subscribe(1, "inbox")
+	for i, p := range []packet.Publish{
+		{Topic: "kept", Payload: []byte("old"), Retain: true},
+		{Topic: "kept", Payload: []byte("new"), Retain: true},
+		{Topic: "gone", Payload: []byte("x"), Retain: true},
+		{Topic: "gone", Retain: true},
+	} {
+		p.QoS, p.ID = 1, uint16(i+1)
+		c.Send(&p)
+		c.Expect(&packet.Puback{ID: p.ID})
+	}
+	crashed := disk.CrashClone(vfs.CrashCloneCfg{}) // what was synced, and nothing else
+	end()
+
+	c, end = life(t, crashed)
+	defer end()
+	c.Subscribe(1, "gone")
+	c.Subscribe(1, "kept")
+	if m := c.ExpectMessage("kept", "new"); !m.Retain {
+		t.Error("the retained message lacks the RETAIN flag")
+	}
+	c.Send(&packet.Publish{Topic: "inbox", Payload: []byte("the subscription is still there")})
+	c.ExpectMessage("inbox", "the subscription is still there")
+	c.ExpectNothing()
 }

@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -28,6 +30,8 @@ func Run(t *testing.T, fresh func(*testing.T) (reopen func() gateway.SessionStor
 		"WritingTwiceIsWritingOnce":         writingTwiceIsWritingOnce,
 		"UnknownThingsAreNoError":           unknownThingsAreNoError,
 		"LoadStopsAtAnError":                loadStopsAtAnError,
+		"RetainedMessagesAreKeptByTopic":    retainedMessagesAreKeptByTopic,
+		"LoadRetainedStopsAtAnError":        loadRetainedStopsAtAnError,
 		"RandomHistory":                     randomHistory,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, fresh(t)) })
@@ -64,6 +68,14 @@ func dropSession(client string) gateway.Change {
 	return gateway.Change{Kind: gateway.DropSession, Client: client}
 }
 
+func retain(m gateway.MessageRecord) gateway.Change {
+	return gateway.Change{Kind: gateway.PutRetained, Message: m}
+}
+
+func dropRetained(topic string) gateway.Change {
+	return gateway.Change{Kind: gateway.DropRetained, Message: gateway.MessageRecord{Topic: topic}}
+}
+
 func write(t *testing.T, s gateway.SessionStore, changes ...gateway.Change) {
 	t.Helper()
 	if err := s.Write(t.Context(), changes); err != nil {
@@ -83,6 +95,34 @@ func load(t *testing.T, s gateway.SessionStore) map[string]gateway.StoredSession
 	})
 	if err != nil {
 		t.Fatalf("Load: %v", err)
+	}
+	return got
+}
+
+// expectRetained fails t unless a store opened anew holds exactly the retained messages want.
+func expectRetained(t *testing.T, reopen func() gateway.SessionStore, want ...gateway.MessageRecord) {
+	t.Helper()
+	got, wanted := loadRetained(t, reopen()), map[string]string{}
+	for _, w := range want {
+		wanted[w.Topic] = normalMessage(w)
+	}
+	if !maps.Equal(got, wanted) {
+		t.Errorf("LoadRetained gave\n got %q\nwant %q", got, wanted)
+	}
+}
+
+func loadRetained(t *testing.T, s gateway.SessionStore) map[string]string {
+	t.Helper()
+	got := map[string]string{}
+	err := s.LoadRetained(t.Context(), func(m gateway.MessageRecord) error {
+		if _, twice := got[m.Topic]; twice {
+			t.Errorf("LoadRetained gave topic %q twice", m.Topic)
+		}
+		got[m.Topic] = normalMessage(m)
+		return nil
+	})
+	if err != nil {
+		t.Fatalf("LoadRetained: %v", err)
 	}
 	return got
 }
@@ -112,9 +152,13 @@ func normal(s gateway.StoredSession) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%q %d %q %d %v %+v", s.Client, s.Session.Version, s.Session.Principal, s.Session.Expiry, s.Session.Away.UnixMilli(), s.Session.Subscriptions)
 	for _, m := range s.Messages {
-		fmt.Fprintf(&text, "\n%d %q %q %v %v %v %q", m.Number, m.Message.Topic, m.Message.Payload, m.Message.Retain, m.Message.Latest, m.Message.Expires.UnixMilli(), m.Message.Properties)
+		fmt.Fprintf(&text, "\n%d %s", m.Number, normalMessage(m.Message))
 	}
 	return text.String()
+}
+
+func normalMessage(m gateway.MessageRecord) string {
+	return fmt.Sprintf("%q %q %d %v %v %v %q", m.Topic, m.Payload, m.QoS, m.Retain, m.Latest, m.Expires.UnixMilli(), m.Properties)
 }
 
 func stored(client string, r gateway.SessionRecord, messages ...gateway.NumberedMessage) gateway.StoredSession {
@@ -216,6 +260,33 @@ func loadStopsAtAnError(t *testing.T, reopen func() gateway.SessionStore) {
 	}
 }
 
+func retainedMessagesAreKeptByTopic(t *testing.T, reopen func() gateway.SessionStore) {
+	expectRetained(t, reopen)
+	topics := []string{"a", "a/b", "/", "a\x01", "é", strings.Repeat("x", 256)}
+	var want []gateway.MessageRecord
+	for i, topic := range topics {
+		m := message(topic)
+		m.Topic, m.QoS = topic, byte(i%2)
+		want = append(want, m)
+		write(t, reopen(), retain(gateway.MessageRecord{Topic: topic, Payload: []byte("old")}), retain(m))
+	}
+	write(t, reopen(), put("a", session()), add("a", 1, message("a")), dropRetained("none"), dropRetained("a/b"))
+	want = slices.Delete(want, 1, 2)
+	expectRetained(t, reopen, want...)
+	expect(t, reopen, stored("a", session(), numbered(1, message("a"))))
+	write(t, reopen(), dropSession("a"), dropRetained("é"), retain(gateway.MessageRecord{Topic: "é", QoS: 1}), retain(gateway.MessageRecord{Topic: "/"}), dropRetained("/"))
+	expectRetained(t, reopen, want[0], want[2], gateway.MessageRecord{Topic: "é", QoS: 1}, want[4])
+}
+
+func loadRetainedStopsAtAnError(t *testing.T, reopen func() gateway.SessionStore) {
+	write(t, reopen(), retain(gateway.MessageRecord{Topic: "a"}), retain(gateway.MessageRecord{Topic: "b"}))
+	stop, calls := errors.New("stop"), 0
+	err := reopen().LoadRetained(context.Background(), func(gateway.MessageRecord) error { calls++; return stop })
+	if !errors.Is(err, stop) || calls != 1 {
+		t.Errorf("LoadRetained returned %v after %d calls, want the error of the first", err, calls)
+	}
+}
+
 // randomHistory compares the store with gateway.MemorySessions over a random history with restarts.
 func randomHistory(t *testing.T, reopen func() gateway.SessionStore) {
 	model := gateway.NewMemorySessions()
@@ -225,13 +296,17 @@ func randomHistory(t *testing.T, reopen func() gateway.SessionStore) {
 		var batch []gateway.Change
 		for range 1 + rnd.IntN(5) {
 			client, n := string(rune('a'+rnd.IntN(4))), uint64(1+rnd.IntN(6))
-			switch rnd.IntN(8) {
+			switch rnd.IntN(11) {
 			case 0:
 				batch = append(batch, dropSession(client))
 			case 1, 2:
 				batch = append(batch, put(client, session(fmt.Sprint("f", step))))
 			case 3, 4:
 				batch = append(batch, dropMessage(client, n))
+			case 5:
+				batch = append(batch, dropRetained(client))
+			case 6, 7:
+				batch = append(batch, retain(gateway.MessageRecord{Topic: client, Payload: []byte(fmt.Sprint(step))}))
 			default:
 				batch = append(batch, add(client, n, message(fmt.Sprint(step))))
 			}
@@ -247,4 +322,7 @@ func randomHistory(t *testing.T, reopen func() gateway.SessionStore) {
 		want = append(want, w)
 	}
 	expect(t, reopen, want...)
+	if got, want := loadRetained(t, reopen()), loadRetained(t, model); !maps.Equal(got, want) {
+		t.Errorf("LoadRetained gave\n got %q\nwant %q", got, want)
+	}
 }
