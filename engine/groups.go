@@ -44,7 +44,7 @@ func (e *Engine) CreateThingGroup(ctx context.Context, in muster.Group, given []
 			below.Put(b, belowKey(above, levels, g.Name), link{})
 		}
 		b.putTags(kindGroup, string(g.Name), labels)
-		return nil
+		return b.tellGroup(nil, &g)
 	})
 	return g, err
 }
@@ -101,7 +101,7 @@ func (e *Engine) UpdateThingGroup(ctx context.Context, name muster.GroupName, u 
 			return err
 		}
 		groups.Put(b, string(name), g)
-		return nil
+		return b.tellGroup(&old, &g)
 	})
 	return g, err
 }
@@ -136,7 +136,10 @@ func (e *Engine) DeleteThingGroup(ctx context.Context, name muster.GroupName, ex
 		leaving.Put(b, g.ID, departure{Lineage: g.Lineage()})
 		more, err := b.depart(g.ID, departMax)
 		b.due = b.due || more
-		return err
+		if err != nil {
+			return err
+		}
+		return b.tellGroup(g, nil)
 	})
 }
 

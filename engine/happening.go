@@ -17,6 +17,11 @@ type Happening struct {
 	Job       *muster.Job       // of EventJob
 	Counts    muster.Counts     // of Job, when it is completed
 	Execution *muster.Execution // of EventJobExecution
+
+	Thing     *muster.Thing     // of EventThing, its membership in Group, and with the type that it got or lost
+	ThingType *muster.ThingType // of EventThingType
+	Group     *muster.Group     // of EventThingGroup, its hierarchy and its members
+	Above     []muster.Group    // of Group but for its members: the groups over it, from the root to the parent
 }
 
 // The operations of EventJob.
@@ -44,10 +49,15 @@ func (b *batch) enabled(t muster.EventType) (bool, error) {
 	return b.events.Enabled(t), nil
 }
 
-// happens adds to what the command has to tell.
-func (b *batch) happens(h Happening) {
-	h.ID, h.At = b.e.o.NewID(), b.now
-	b.happened = append(b.happened, h)
+// tell adds to what the command has to tell, if events of the type of h are
+// published.
+func (b *batch) tell(h Happening) error {
+	on, err := b.enabled(h.Type)
+	if on {
+		h.ID, h.At = b.e.o.NewID(), b.now
+		b.happened = append(b.happened, h)
+	}
+	return err
 }
 
 // tellExecution tells that an execution ended or is deleted.
@@ -62,8 +72,7 @@ func (b *batch) tellExecution(before, after *muster.Execution) error {
 	if on, err := b.enabled(muster.EventJobExecution); err != nil || !on {
 		return err
 	}
-	b.happens(Happening{Type: muster.EventJobExecution, Operation: operation, Execution: new(*x)})
-	return nil
+	return b.tell(Happening{Type: muster.EventJobExecution, Operation: operation, Execution: new(*x)})
 }
 
 // tellJob tells what a change of a job means to those outside. A cancellation
@@ -100,6 +109,5 @@ func (b *batch) tellOfJob(operation string, j muster.Job) error {
 			return err
 		}
 	}
-	b.happens(h)
-	return nil
+	return b.tell(h)
 }

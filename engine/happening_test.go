@@ -69,6 +69,18 @@ func (w *watch) want(when string, want ...string) {
 			got = append(got, fmt.Sprintf("job %s %s", h.Job.ID, h.Operation))
 		case muster.EventJobExecution:
 			got = append(got, fmt.Sprintf("%s %s #%d %s", h.Execution.Thing, h.Execution.Job, h.Execution.Number, h.Operation))
+		case muster.EventThing:
+			got = append(got, fmt.Sprintf("thing %s %s", h.Thing.Name, h.Operation))
+		case muster.EventThingType:
+			got = append(got, fmt.Sprintf("type %s %s", h.ThingType.Name, h.Operation))
+		case muster.EventThingTypeAssociation:
+			got = append(got, fmt.Sprintf("thing %s of %s %s", h.Thing.Name, h.Thing.Type, h.Operation))
+		case muster.EventThingGroup:
+			got = append(got, fmt.Sprintf("group %s %s", h.Group.Name, h.Operation))
+		case muster.EventThingGroupHierarchy:
+			got = append(got, fmt.Sprintf("group %s under %s %s", h.Group.Name, h.Above[len(h.Above)-1].Name, h.Operation))
+		case muster.EventThingGroupMembership:
+			got = append(got, fmt.Sprintf("thing %s in %s %s", h.Thing.Name, h.Group.Name, h.Operation))
 		}
 	}
 	if !slices.Equal(got, want) {

@@ -78,6 +78,9 @@ func (b *batch) regroup(thing muster.ThingName, was, is []muster.Group) error {
 			left = append(left, g)
 			members.Delete(b, store.JoinKey(g.ID, string(thing)))
 			memberships.Delete(b, store.JoinKey(string(thing), string(g.Name)))
+			if err := b.tellMember(Removed, thing, g); err != nil {
+				return err
+			}
 		}
 	}
 	for _, g := range is {
@@ -85,6 +88,9 @@ func (b *batch) regroup(thing muster.ThingName, was, is []muster.Group) error {
 			joined = append(joined, g)
 			members.Put(b, store.JoinKey(g.ID, string(thing)), membership{Joined: b.now})
 			memberships.Put(b, store.JoinKey(string(thing), string(g.Name)), belonging{GroupID: g.ID})
+			if err := b.tellMember(Added, thing, g); err != nil {
+				return err
+			}
 		}
 	}
 	b.recheckThing(thing)
@@ -119,6 +125,9 @@ func (b *batch) depart(id string, limit int) (bool, error) {
 		d.After = store.SplitKey(row.Key)[1]
 		members.Delete(b, row.Key)
 		if err := b.forget(d.After, d.Lineage[0], id); err != nil {
+			return false, err
+		}
+		if err := b.tellMember(Removed, muster.ThingName(d.After), muster.Group{Name: d.Lineage[0], ID: id}); err != nil {
 			return false, err
 		}
 		if err := b.leave(muster.ThingName(d.After), d.Lineage); err != nil {

@@ -34,7 +34,7 @@ func (e *Engine) CreateThing(ctx context.Context, in muster.Thing) (muster.Thing
 		t.ID, t.CreatedAt = e.o.NewID(), b.now
 		things.Put(b, string(t.Name), t)
 		b.retype(t.Name, "", t.Type)
-		return nil
+		return b.tellThing(nil, &t)
 	})
 	return t, err
 }
@@ -88,7 +88,7 @@ func (e *Engine) UpdateThing(ctx context.Context, name muster.ThingName, u muste
 		}
 		things.Put(b, string(name), t)
 		b.recheckThing(name)
-		return nil
+		return b.tellThing(old, &t)
 	})
 }
 
@@ -113,7 +113,6 @@ func (e *Engine) DeleteThing(ctx context.Context, name muster.ThingName, expecte
 		} else if used {
 			return muster.Errorf(muster.Invalid, "Cannot delete. Thing %s is still attached to one or more principals", name)
 		}
-		things.Delete(b, string(name))
 		b.recheckThing(name)
 		b.retype(name, t.Type, "")
 		from, to := store.Under(string(name))
@@ -123,6 +122,14 @@ func (e *Engine) DeleteThing(ctx context.Context, name muster.ThingName, expecte
 			}
 			members.Delete(b, store.JoinKey(row.Value.GroupID, string(name)))
 			memberships.Delete(b, row.Key)
+			left := muster.Group{Name: muster.GroupName(store.SplitKey(row.Key)[1]), ID: row.Value.GroupID}
+			if err := b.tellMember(Removed, name, left); err != nil {
+				return err
+			}
+		}
+		things.Delete(b, string(name))
+		if err := b.tellThing(t, nil); err != nil {
+			return err
 		}
 		return b.withdraw(name)
 	})

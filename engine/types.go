@@ -37,7 +37,7 @@ func (e *Engine) CreateThingType(ctx context.Context, in muster.ThingType, given
 		t.ID, t.CreatedAt = e.o.NewID(), b.now
 		thingTypes.Put(b, string(t.Name), t)
 		b.putTags(kindType, string(t.Name), labels)
-		return nil
+		return b.tellType(nil, &t)
 	})
 	return t, err
 }
@@ -82,15 +82,16 @@ func (e *Engine) DeprecateThingType(ctx context.Context, name muster.TypeName, u
 
 func (e *Engine) changeType(ctx context.Context, name muster.TypeName, change func(*batch, muster.ThingType) (muster.ThingType, error)) error {
 	return e.do(ctx, func(b *batch) error {
-		t, err := thingType(b, name)
+		old, err := thingType(b, name)
 		if err != nil {
 			return err
 		}
-		if t, err = change(b, t); err != nil {
+		t, err := change(b, old)
+		if err != nil {
 			return err
 		}
 		thingTypes.Put(b, string(name), t)
-		return nil
+		return b.tellType(&old, &t)
 	})
 }
 
@@ -117,7 +118,7 @@ func (e *Engine) DeleteThingType(ctx context.Context, name muster.TypeName) erro
 		}
 		thingTypes.Delete(b, string(name))
 		b.putTags(kindType, string(name), nil)
-		return nil
+		return b.tellType(&t, nil)
 	})
 }
 

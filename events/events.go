@@ -1,6 +1,7 @@
 // Package events tells fleet software what goes on: the life of jobs and of
-// their executions (jobs-events.md), and who comes and goes (mqtt-broker.md
-// section 10), as messages on the topics below $aws/events/.
+// their executions (jobs-events.md), what changes in the registry (registry.md
+// section 6.7), and who comes and goes (mqtt-broker.md section 10), as messages
+// on the topics below $aws/events/.
 //
 // It makes messages of what it is told and decides nothing: whether something
 // happened, and whether anybody enabled its event, is the engine's to know. It
@@ -62,9 +63,33 @@ func New(o Options) *Publisher {
 func (p *Publisher) Happened(all []engine.Happening) {
 	for _, h := range all {
 		if topic := topicOf(h); p.o.Broker.Wanted(topic) {
-			p.queue <- gateway.Message{Topic: topic, Payload: encode(p.payload(h)), QoS: 1}
+			p.queue <- gateway.Message{Topic: topic, Payload: encode(payloadOf(h, p.o.Account)), QoS: 1}
 		}
 	}
+}
+
+// topicOf returns where an event is published.
+func topicOf(h engine.Happening) string {
+	what := ""
+	switch h.Type {
+	case muster.EventJob:
+		what = "job/" + string(h.Job.ID)
+	case muster.EventJobExecution:
+		what = "jobExecution/" + string(h.Execution.Job)
+	default:
+		what = registryTopic(h)
+	}
+	return "$aws/events/" + what + "/" + h.Operation
+}
+
+func payloadOf(h engine.Happening, account muster.Account) any {
+	switch h.Type {
+	case muster.EventJob:
+		return jobEvent(h, account)
+	case muster.EventJobExecution:
+		return executionEvent(h, account)
+	}
+	return registryEvent(h, account)
 }
 
 // offer queues a life-cycle event, or drops it when the queue is full: a

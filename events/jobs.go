@@ -7,21 +7,6 @@ import (
 	"github.com/muster-iot/muster/engine"
 )
 
-// topicOf returns where an event is published.
-func topicOf(h engine.Happening) string {
-	if h.Execution != nil {
-		return "$aws/events/jobExecution/" + string(h.Execution.Job) + "/" + h.Operation
-	}
-	return "$aws/events/job/" + string(h.Job.ID) + "/" + h.Operation
-}
-
-func (p *Publisher) payload(h engine.Happening) any {
-	if h.Execution != nil {
-		return executionEvent(h, p.o.Account)
-	}
-	return jobEvent(h, p.o.Account)
-}
-
 // jobPayload is a job event (jobs-events.md section 2). Its timestamp is in
 // seconds and the other times are in milliseconds (J5).
 type jobPayload struct {

@@ -1,0 +1,166 @@
+package events
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"strings"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/engine"
+)
+
+// registryTopic returns where an event of the registry is published, below
+// $aws/events/ (registry.md section 6.7).
+func registryTopic(h engine.Happening) string {
+	switch h.Type {
+	case muster.EventThing:
+		return "thing/" + string(h.Thing.Name)
+	case muster.EventThingTypeAssociation:
+		return "thingTypeAssociation/thing/" + string(h.Thing.Name) + "/thingType/" + string(h.Thing.Type)
+	case muster.EventThingType:
+		return "thingType/" + string(h.ThingType.Name)
+	case muster.EventThingGroupMembership:
+		return "thingGroupMembership/thingGroup/" + string(h.Group.Name) + "/thing/" + string(h.Thing.Name)
+	case muster.EventThingGroupHierarchy:
+		return "thingGroupHierarchy/thingGroup/" + string(h.Group.Parent) + "/childThingGroup/" + string(h.Group.Name)
+	}
+	return "thingGroup/" + string(h.Group.Name)
+}
+
+// registryPayload is what the events of the registry have in common. Their
+// timestamp is in milliseconds.
+type registryPayload struct {
+	EventType string `json:"eventType"`
+	EventID   string `json:"eventId"`
+	Timestamp int64  `json:"timestamp"`
+	Operation string `json:"operation"`
+	Account   string `json:"accountId"`
+}
+
+type thingPayload struct {
+	registryPayload
+	ThingID    string            `json:"thingId"`
+	ThingName  string            `json:"thingName"`
+	Version    int64             `json:"versionNumber"`
+	Type       *string           `json:"thingTypeName"`
+	Attributes map[string]string `json:"attributes"`
+}
+
+type associationPayload struct {
+	registryPayload
+	ThingID   string `json:"thingId"`
+	ThingName string `json:"thingName"`
+	Type      string `json:"thingTypeName"`
+}
+
+type thingTypePayload struct {
+	registryPayload
+	ID          string   `json:"thingTypeId"`
+	Name        string   `json:"thingTypeName"`
+	Deprecated  bool     `json:"isDeprecated"`
+	Since       *int64   `json:"deprecationDate"`
+	Searchable  []string `json:"searchableAttributes"`
+	Description string   `json:"description"`
+}
+
+type groupPayload struct {
+	registryPayload
+	ID          string            `json:"thingGroupId"`
+	Name        string            `json:"thingGroupName"`
+	Version     int64             `json:"versionNumber"`
+	Parent      *string           `json:"parentGroupName"`
+	ParentID    *string           `json:"parentGroupId"`
+	Description string            `json:"description"`
+	Above       []groupAbove      `json:"rootToParentThingGroups"`
+	Attributes  map[string]string `json:"attributes"`
+	Dynamic     *string           `json:"dynamicGroupMappingId"`
+}
+
+type groupAbove struct {
+	ARN string `json:"groupArn"`
+	ID  string `json:"groupId"`
+}
+
+type hierarchyPayload struct {
+	registryPayload
+	ParentID string `json:"thingGroupId"`
+	Parent   string `json:"thingGroupName"`
+	ChildID  string `json:"childGroupId"`
+	Child    string `json:"childGroupName"`
+}
+
+type membershipPayload struct {
+	registryPayload
+	GroupARN string `json:"groupArn"`
+	GroupID  string `json:"groupId"`
+	ThingARN string `json:"thingArn"`
+	ThingID  string `json:"thingId"`
+	ID       string `json:"membershipId"`
+}
+
+func registryEvent(h engine.Happening, account muster.Account) any {
+	head := registryPayload{
+		EventType: h.Type.String() + "_EVENT", EventID: h.ID, Timestamp: int64(h.At),
+		Operation: strings.ToUpper(h.Operation), Account: account.ID,
+	}
+	switch t, g := h.Thing, h.Group; h.Type {
+	case muster.EventThing:
+		return thingPayload{head, t.ID, string(t.Name), t.Version, given(t.Type), some(t.Attributes)}
+	case muster.EventThingTypeAssociation:
+		return associationPayload{head, t.ID, string(t.Name), string(t.Type)}
+	case muster.EventThingType:
+		return thingTypeEvent(head, *h.ThingType)
+	case muster.EventThingGroupMembership:
+		return membershipPayload{head, account.ARN("thinggroup", string(g.Name)), g.ID, account.ARN("thing", string(t.Name)), t.ID, membershipID(*g, *t)}
+	case muster.EventThingGroupHierarchy:
+		return hierarchyPayload{head, h.Above[len(h.Above)-1].ID, string(g.Parent), g.ID, string(g.Name)}
+	}
+	return groupEvent(head, *h.Group, h.Above, account)
+}
+
+func thingTypeEvent(head registryPayload, t muster.ThingType) thingTypePayload {
+	event := thingTypePayload{
+		registryPayload: head, ID: t.ID, Name: string(t.Name), Deprecated: t.DeprecatedAt != 0,
+		Searchable: append([]string{}, t.SearchableAttributes...), Description: t.Description,
+	}
+	if event.Deprecated {
+		event.Since = new(int64(t.DeprecatedAt))
+	}
+	return event
+}
+
+func groupEvent(head registryPayload, g muster.Group, above []muster.Group, account muster.Account) groupPayload {
+	event := groupPayload{
+		registryPayload: head, ID: g.ID, Name: string(g.Name), Version: g.Version, Parent: given(g.Parent),
+		Description: g.Description, Above: []groupAbove{}, Attributes: some(g.Attributes),
+	}
+	for _, a := range above {
+		event.Above = append(event.Above, groupAbove{account.ARN("thinggroup", string(a.Name)), a.ID})
+		event.ParentID = new(a.ID) // the last is the parent
+	}
+	return event
+}
+
+// membershipID makes an id for the place of a thing in a group, the same each
+// time: the registry keeps none.
+func membershipID(g muster.Group, t muster.Thing) string {
+	b := sha256.Sum256([]byte(g.ID + "/" + t.ID))
+	b[6], b[8] = b[6]&0x0f|0x80, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:16])
+}
+
+// given returns a name for a member that is null when there is none.
+func given[S ~string](name S) *string {
+	if name == "" {
+		return nil
+	}
+	return new(string(name))
+}
+
+// some returns attributes for a member that is {} when there are none.
+func some(attributes map[string]string) map[string]string {
+	if attributes == nil {
+		return map[string]string{}
+	}
+	return attributes
+}
