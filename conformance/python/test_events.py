@@ -100,6 +100,28 @@ def test_a_job_to_its_end_is_told_of(server, aws, thing, job, enabled, listen):
     assert (told["status"], told["jobProcessDetails"]["numberOfFailedThings"], len(told["jobProcessDetails"])) == ("COMPLETED", 1, 5)
 
 
+def test_the_registry_is_told_of(iot, name, listen):
+    lamp, house = name("lamp"), name("house")
+    types = ("THING", "THING_GROUP", "THING_GROUP_MEMBERSHIP")
+    iot.update_event_configurations(eventConfigurations={t: {"Enabled": True} for t in types})
+    try:
+        heard = listen(f"$aws/events/thing/{lamp}/+", f"$aws/events/thingGroup/{house}/+", f"$aws/events/thingGroupMembership/thingGroup/{house}/#")
+        made = iot.create_thing(thingName=lamp, attributePayload={"attributes": {"watt": "9"}})
+        group = iot.create_thing_group(thingGroupName=house)
+        iot.add_thing_to_thing_group(thingName=lamp, thingGroupName=house)
+        told = dict(heard(3))
+        iot.delete_thing(thingName=lamp)
+        iot.delete_thing_group(thingGroupName=house)
+        assert [topic for topic, _ in heard(3)] == [
+            f"thingGroupMembership/thingGroup/{house}/thing/{lamp}/removed", f"thing/{lamp}/deleted", f"thingGroup/{house}/deleted"]
+    finally:
+        iot.update_event_configurations(eventConfigurations={t: {"Enabled": False} for t in types})
+    thing = told[f"thing/{lamp}/created"]
+    assert (thing["eventType"], thing["thingId"], thing["thingTypeName"], thing["attributes"]) == ("THING_EVENT", made["thingId"], None, {"watt": "9"})
+    member = told[f"thingGroupMembership/thingGroup/{house}/thing/{lamp}/added"]
+    assert (member["groupId"], member["thingId"]) == (group["thingGroupId"], made["thingId"])
+
+
 def test_who_comes_and_goes(server, name, listen):
     lamp = name("lamp")
     heard = listen(f"$aws/events/presence/+/{lamp}")
