@@ -37,7 +37,8 @@ type Options struct {
 	Keep func(store.QueueKey, muster.Change) bool
 	// Happened is handed what there is to tell those who enabled events, after
 	// Notify was called and under the same terms, but that it may wait: commits
-	// then wait too. Nil tells nobody and costs nothing.
+	// then wait too. What is not handed out when the process is killed is not
+	// told later. Nil tells nobody and costs nothing.
 	Happened func([]Happening)
 	// Due is called, after the commit, whenever there may be background work
 	// sooner than the caller of Work was last told. It must not block. Nil is
