@@ -165,9 +165,6 @@ func (c *conn) Wake() {
 		switch {
 		case err == nil:
 			c.read(b[:n])
-			if n < bufferSize && c.net == net.Conn(c.socket) {
-				return // a socket that gives less than it could has no more
-			}
 			continue
 		case !errors.Is(err, poll.ErrWouldBlock):
 			c.end(&ending{cause: ConnectionLost, err: fmt.Errorf("read: %w", err)})

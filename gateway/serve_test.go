@@ -189,3 +189,33 @@ type nowhere struct{ net.Conn }
 func (nowhere) Write(b []byte) (int, error)        { return len(b), nil }
 func (nowhere) Close() error                       { return nil }
 func (nowhere) SetWriteDeadline(t time.Time) error { return nil }
+
+// slow answers requests when it is let.
+type slow struct {
+	echo
+	asked, let chan struct{}
+}
+
+func (s slow) Request(Request, func(string, []byte)) { s.asked <- struct{}{}; <-s.let }
+
+func TestAnEndRightBehindInputIsNoticed(t *testing.T) {
+	modes(t, func(t *testing.T, v byte, goroutines bool) {
+		s := slow{asked: make(chan struct{}), let: make(chan struct{})}
+		b := newBench(t, Options{Reserved: s, Goroutines: goroutines})
+		addr := b.listen()
+		watcher := dial(t, addr, v)
+		watcher.Connect(packet.Connect{ClientID: "watcher", Clean: true})
+		watcher.Subscribe(0, "will")
+		c := dial(t, addr, v)
+		c.Connect(packet.Connect{ClientID: "lamp", Clean: true, Will: &packet.Will{Topic: "will"}})
+		request := &packet.Publish{Topic: "$aws/things/t/jobs/get"}
+		c.Send(request)
+		<-s.asked
+		c.Send(request)
+		c.Close() // the server has both to read at once
+		s.let <- struct{}{}
+		<-s.asked
+		s.let <- struct{}{}
+		watcher.ExpectMessage("will", "")
+	})
+}

@@ -32,8 +32,10 @@ type Conn struct {
 	polled atomic.Bool
 	waker  Waker
 	calls  atomic.Int32 // wakes not yet dealt with
+	ended  atomic.Bool  // the other end, or all of it: what is read last is followed by an end
 
 	// Of the reading goroutine.
+	dry  bool // a read gave less than it could have: until the next wake nothing is there
 	into []byte
 	n    int
 	err  error
@@ -66,6 +68,7 @@ func (w *crew) run(c *Conn) {
 	for {
 		for {
 			calls := c.calls.Load()
+			c.dry = false
 			c.waker.Wake()
 			if c.calls.CompareAndSwap(calls, 0) {
 				break

@@ -69,6 +69,9 @@ func (p *Poller) run() {
 		p.mu.Lock()
 		for _, e := range events[:n] {
 			if c := p.conns[e.Fd]; c != nil { // else it was just removed
+				if e.Events&(syscall.EPOLLRDHUP|syscall.EPOLLHUP|syscall.EPOLLERR) != 0 {
+					c.ended.Store(true)
+				}
 				ready = append(ready, c)
 			}
 		}
@@ -151,6 +154,9 @@ func (c *Conn) Read(b []byte) (int, error) {
 	if !c.polled.Load() {
 		return c.TCPConn.Read(b)
 	}
+	if c.dry {
+		return 0, ErrWouldBlock
+	}
 	c.into = b
 	err := c.raw.Read(c.try)
 	c.into = nil
@@ -174,6 +180,10 @@ func (c *Conn) tryRead(fd uintptr) bool {
 		c.n, c.err = 0, os.NewSyscallError("read", c.err)
 	case c.n == 0 && len(c.into) > 0:
 		c.err = io.EOF
+	case c.n < len(c.into):
+		// A socket that gives less than it could has no more, and what comes makes another event. An end that was there
+		// before this read does not.
+		c.dry = !c.ended.Load()
 	}
 	return true
 }
