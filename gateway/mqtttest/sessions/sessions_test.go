@@ -35,7 +35,7 @@ func serve(t *testing.T) string {
 	t.Helper()
 	g, err := gateway.New(t.Context(), gateway.Options{
 		Authorizer: guest{}, Sessions: gateway.NewMemorySessions(),
-		Limits: gateway.Limits{ConnectTimeout: time.Second, DrainTime: time.Millisecond}})
+		Limits: gateway.Limits{ConnectTimeout: 3 * time.Second, DrainTime: time.Millisecond}})
 	if err != nil {
 		t.Fatal(err)
 	}
