@@ -15,6 +15,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/pprof"
 	"slices"
 	"strings"
 	"syscall"
@@ -55,6 +56,7 @@ func sections() []section {
 type bench struct {
 	sizes
 	muster string    // the binary under test
+	extra  []string  // more flags for it
 	dir    string    // temporary, removed at the end
 	log    io.Writer // takes progress
 
@@ -70,7 +72,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	fs.SetOutput(stderr)
 	quick := fs.Bool("quick", false, "small sizes, in a minute or two")
 	out := fs.String("out", "", "also write the table to this `file`, as Markdown")
+	profile := fs.String("profile", "", "write a processor profile of this process, in which sections engine and fanout run, to this `file`")
 	fs.StringVar(&b.muster, "muster", "bin/muster", "the `binary` under test")
+	extra := fs.String("serve", "", "more `flags` for muster serve, such as \"--pprof 127.0.0.1:6060\" to profile what is measured")
 	fs.Usage = func() {
 		fmt.Fprintln(stderr, "usage: bench [flags] [section …]")
 		fs.PrintDefaults()
@@ -81,6 +85,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
+	b.extra = strings.Fields(*extra)
 	if b.sizes = full; *quick {
 		b.sizes = small
 	}
@@ -94,6 +99,18 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	defer os.RemoveAll(b.dir)
 	ctx, cancel := context.WithTimeout(ctx, timeMax)
 	defer cancel()
+
+	if *profile != "" {
+		f, err := os.Create(*profile)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
+	}
 
 	t := table{machine: describeMachine(b.muster), quick: *quick}
 	var failed []error

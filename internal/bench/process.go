@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -105,7 +106,7 @@ func (b *bench) serve(ctx context.Context, folder string, more ...string) (*serv
 	for _, listener := range []string{"--api", "--https", "--mqtts", "--mqtt-plain"} {
 		args = append(args, listener, anyPort)
 	}
-	return startServer(ctx, folder, b.muster, append(args, more...)...)
+	return startServer(ctx, folder, b.muster, slices.Concat(args, b.extra, more)...)
 }
 
 // anyPort is an address of the loopback interface with a free port.
