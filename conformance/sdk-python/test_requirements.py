@@ -303,7 +303,7 @@ def test_program_output_is_welcome_in_the_details(talk, job):
     assert got["code"] == "InvalidRequest"
 
 
-@rows(40, 41)
+@rows(40, 41, 43)
 def test_details_outlive_a_reboot(talk, create):
     """FreeRTOS OTA: the self test after the reboot reads what was written before it (section 6)."""
     document = {"afr_ota": {"protocols": ["HTTP"], "files": [{"filepath": "/device/updates", "filesize": 180568, "fileid": 0, "certfile": "cert.pem",
