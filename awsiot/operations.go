@@ -2,7 +2,7 @@ package awsiot
 
 import "github.com/muster-iot/muster/awsiot/wire"
 
-//go:generate go run ../internal/compatdoc -out ../docs/compatibility.md -readme ../README.md
+//go:generate go run ../internal/compatdoc -out ../docs/compatibility.md -paho ../conformance/paho/results.md -readme ../README.md
 
 // table lists what this package serves, one row for each operation. The
 // compatibility table is generated from it.
