@@ -61,6 +61,7 @@ type Authorizer struct {
 	policies policyCache
 	live     liveDevices
 	changes  chan engine.AccessChange
+	recent   recentDevices
 	noted    atomic.Uint64 // changes so far
 }
 
@@ -82,6 +83,7 @@ func New(o Options) *Authorizer {
 	a := &Authorizer{o: o, changes: make(chan engine.AccessChange, changesMax)}
 	a.policies.init()
 	a.live.init()
+	a.recent.found = map[visitor]recentDevice{}
 	return a
 }
 
@@ -124,7 +126,15 @@ func (a *Authorizer) connectDevice(ctx context.Context, c gateway.Connect) (gate
 // It fails with an error that wraps gateway.ErrRefused when the certificate
 // gives no access.
 func (a *Authorizer) Device(ctx context.Context, certificate []byte, addr string) (*Device, error) {
-	return a.identify(ctx, certificate, "", addr)
+	v, noted, now := visitor{ca.ID(certificate), hostOf(addr)}, a.noted.Load(), a.o.Now()
+	if d := a.recent.get(v, noted, now); d != nil {
+		return d, nil
+	}
+	d, err := a.identify(ctx, certificate, "", addr)
+	if err == nil {
+		a.recent.put(v, d, noted, now)
+	}
+	return d, err
 }
 
 // identify finds what the holder of a certificate may build on now.
