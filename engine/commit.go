@@ -100,17 +100,23 @@ type outcome struct {
 }
 
 // Run commits and answers until ctx ends, then finishes what waits and returns.
-// It returns early with the store's error if the store fails for good.
-func (e *Engine) Run(ctx context.Context) error {
+// It does the same, and returns store.ErrStopped, when the store cannot go on.
+func (e *Engine) Run(ctx context.Context) (err error) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	pipeline := make(chan applied, pipelineMax)
-	answered := make(chan struct{})
+	answered := make(chan error, 1)
 	go func() {
-		defer close(answered)
+		var stopped error
 		for a := range pipeline {
-			e.answer(a)
+			if err := e.answer(a); errors.Is(err, store.ErrStopped) {
+				stopped = err
+				stop()
+			}
 		}
+		answered <- stopped
 	}()
-	defer func() { close(pipeline); <-answered }()
+	defer func() { close(pipeline); err = <-answered }()
 	for {
 		select {
 		case <-e.commits.arrived:
@@ -189,13 +195,13 @@ func (e *Engine) apply(commands []command) applied {
 }
 
 // answer waits until a is durable, then tells each caller its outcome and each
-// thing its news, command by command.
-func (e *Engine) answer(a applied) {
+// thing its news, command by command. It returns why a is not stored.
+func (e *Engine) answer(a applied) error {
 	if err := a.wait(); err != nil {
 		for _, c := range a.commands {
 			c.done(&muster.Error{Kind: muster.Internal, Msg: "the change could not be stored", Err: err})
 		}
-		return
+		return err
 	}
 	notified, due := 0, false
 	for i, c := range a.commands {
@@ -218,4 +224,5 @@ func (e *Engine) answer(a applied) {
 		e.o.Due()
 	}
 	e.o.Observe(Commit{Commands: len(a.commands), Notified: notified})
+	return nil
 }

@@ -37,6 +37,10 @@ type Store interface {
 // ErrClosed is the error of a call on a store that is closed.
 var ErrClosed = errors.New("store: closed")
 
+// ErrStopped is wrapped by the errors of a store that cannot go on: a write
+// failed, and from then on every call does. Only a new process can help.
+var ErrStopped = errors.New("store: stopped")
+
 // Update is Apply followed by wait: when it returns nil, fn's changes are
 // durable.
 func Update(ctx context.Context, s Store, fn func(Tx) error) error {

@@ -22,7 +22,7 @@ import (
 // Open finds out. The folder stays locked until the process ends, so end it.
 // Where Pebble itself meets the failure at a point of no return, it ends the
 // process at once.
-var ErrStopped = errors.New("pebblestore: stopped, since a write failed")
+var ErrStopped = fmt.Errorf("pebblestore: a write failed: %w", store.ErrStopped)
 
 // Store is one open folder. Make one with Open.
 type Store struct {
