@@ -34,6 +34,9 @@ type Config struct {
 	RolloutPerMinute  int  // of jobs that set no maximumPerMinute; zero: as fast as the engine goes
 	TestClock         bool // time stands still until /muster/v1/clock moves it
 
+	TLSCertificate string // PEM file of the TLS listeners' certificate and its chain; empty: one of our own CA
+	TLSKey         string // PEM file of its key
+
 	SessionExpiry time.Duration // longest life of an MQTT session after its connection
 	SlimTLS       bool          // shrink TLS connections of devices after their handshake
 
@@ -88,6 +91,8 @@ func (c *Config) register(fs *flag.FlagSet) {
 	fs.BoolVar(&c.AllowInsecure, "allow-insecure-listeners", c.AllowInsecure, "let listeners without TLS accept connections from other machines")
 	fs.BoolVar(&c.StrictTransitions, "strict-transitions", c.StrictTransitions, "refuse REJECTED from a device that already reported IN_PROGRESS")
 	fs.BoolVar(&c.RemovedInProgress, "removed-in-progress", c.RemovedInProgress, "end the running execution of a thing that leaves the last target of a continuous job")
+	fs.StringVar(&c.TLSCertificate, "tls-certificate", c.TLSCertificate, "PEM `file` of the TLS listeners' certificate and its chain; one of the folder's own CA when not given")
+	fs.StringVar(&c.TLSKey, "tls-key", c.TLSKey, "PEM `file` of the key of --tls-certificate")
 	fs.IntVar(&c.RolloutPerMinute, "rollout-default-per-minute", c.RolloutPerMinute, "`rate` of jobs that set none, such as AWS's 1000; 0: as fast as it goes")
 	fs.BoolVar(&c.TestClock, "test-clock", c.TestClock, "for tests of users: time stands still until POST /muster/v1/clock moves it; loopback only")
 	fs.DurationVar(&c.SessionExpiry, "session-expiry", c.SessionExpiry, "longest `time` an MQTT session is kept after its connection, up to 168h")
@@ -119,6 +124,8 @@ func (c Config) check() error {
 		return usagef("--hosts %q holds an empty name", c.Hosts)
 	case c.Drain < 0:
 		return usagef("--drain is %s; it cannot be negative", c.Drain)
+	case (c.TLSCertificate == "") != (c.TLSKey == ""):
+		return usagef("--tls-certificate and --tls-key go together")
 	case c.RolloutPerMinute < 0:
 		return usagef("--rollout-default-per-minute is %d; it cannot be negative", c.RolloutPerMinute)
 	case c.SessionExpiry <= 0 || c.SessionExpiry > sessionExpiryMax:

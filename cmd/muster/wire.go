@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"log/slog"
 	"net"
 	"strings"
@@ -69,7 +70,7 @@ func (s *server) openFolder() (err error) {
 
 // openDoors opens the listeners. Who connects now waits until run.
 func (s *server) openDoors() error {
-	certificate, err := identity.OpenServer(s.issuer, s.data.server(), s.c.hosts(), time.Now())
+	certificates, err := s.certificates()
 	if err != nil {
 		return err
 	}
@@ -78,13 +79,27 @@ func (s *server) openDoors() error {
 	}
 	s.https = door.NewQueue(s.doors.api.Addr())
 	s.tls, err = door.New(door.Options{
-		Certificates: func() []tls.Certificate { return []tls.Certificate{certificate} },
+		Certificates: func() []tls.Certificate { return certificates },
 		MQTT:         func(conn *tls.Conn) { s.gateway.ServeTLS(conn) },
 		Wrap:         func(conn net.Conn) net.Conn { return s.gateway.Wrap(conn) },
 		HTTPS:        s.https.Put,
 		Log:          s.log,
 	})
 	return err
+}
+
+// certificates returns what the TLS listeners show: the operator's certificate,
+// if there is one, before the one of our own CA.
+func (s *server) certificates() ([]tls.Certificate, error) {
+	own, err := identity.OpenServer(s.issuer, s.data.server(), s.c.hosts(), time.Now())
+	if err != nil || s.c.TLSCertificate == "" {
+		return []tls.Certificate{own}, err
+	}
+	given, err := tls.LoadX509KeyPair(s.c.TLSCertificate, s.c.TLSKey)
+	if err != nil {
+		return nil, fmt.Errorf("--tls-certificate: %w", err)
+	}
+	return []tls.Certificate{given, own}, nil
 }
 
 // wireEngine makes the engine and what drives it, and the data plane on it.
