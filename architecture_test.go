@@ -30,6 +30,10 @@ var mayImport = map[string][]string{
 	"scheduler":            {".", "engine"},
 	"gateway/...":          {"gateway/..."}, // has never heard of a job
 	"sigv4":                {},
+	"artifacts":            {".", "sigv4"},
+	"artifacts/diskstore":  {".", "artifacts", "store"},
+	"artifacts/s3store":    {".", "artifacts", "sigv4"},
+	"artifacts/s3api":      {".", "artifacts", "artifacts/diskstore", "identity", "iotpolicy", "sigv4"},
 	"identity":             {".", "identity/ca", "iotpolicy", "sigv4", "store"},
 	"identity/ca":          {".", "sigv4"},
 	"authority":            {".", "engine", "gateway", "identity/...", "iotpolicy"},

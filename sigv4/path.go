@@ -6,19 +6,38 @@ import (
 	"strings"
 )
 
-// canonicalPath is the contract's: normalised, then escaped once more (AUTH-73).
-func canonicalPath(path string) string { return escapePath(normalPath(path)) }
+// canonicalPath is the contract's: normalised, then escaped once more (AUTH-73),
+// except that the path of an object is strictly escaped once.
+func canonicalPath(path, service string) string {
+	if service != objectService {
+		return EscapePath(normalPath(path))
+	}
+	if decoded, err := decodedSegments(path); err == nil {
+		return strings.Join(decoded, "/")
+	}
+	return path
+}
 
 // canonicalPaths yields the paths a client may have signed, likeliest first: the
 // contract's; the same not normalised, as some SDKs do; and the singly escaped
-// one (AUTH-74).
-func canonicalPaths(path string) iter.Seq[string] {
+// one (AUTH-74). Of an object's, it is the strictly escaped one, the one that was
+// sent, and the one whose escaped slashes are slashes.
+func canonicalPaths(path, service string) iter.Seq[string] {
 	return func(yield func(string) bool) {
-		normal := normalPath(path)
-		if !yield(escapePath(normal)) {
+		if service == objectService {
+			if !yield(canonicalPath(path, service)) || !yield(path) {
+				return
+			}
+			if decoded, err := url.PathUnescape(path); err == nil {
+				yield(EscapePath(decoded))
+			}
 			return
 		}
-		if normal != path && !yield(escapePath(path)) {
+		normal := normalPath(path)
+		if !yield(EscapePath(normal)) {
+			return
+		}
+		if normal != path && !yield(EscapePath(path)) {
 			return
 		}
 		if decoded, err := decodedSegments(normal); err == nil {
@@ -62,8 +81,9 @@ func decodedSegments(path string) ([]string, error) {
 	return segments, nil
 }
 
-// escapePath escapes everything but slashes.
-func escapePath(path string) string {
+// EscapePath escapes everything but slashes and the unreserved characters, as the
+// path of an object is written on the wire and signed.
+func EscapePath(path string) string {
 	b := make([]byte, 0, len(path)+16)
 	for i := range len(path) {
 		if path[i] == '/' {

@@ -24,11 +24,14 @@ func Sign(r *http.Request, body []byte, c Credential, region, service string, no
 	if payload == "" {
 		payload = hexSHA256(body)
 	}
+	if service == objectService { // which wants it said
+		r.Header.Set("X-Amz-Content-Sha256", payload)
+	}
 	scope := Scope{now.Format(dateFormat), region, service}
 	names := headersToSign(r.Header)
 	path, rawQuery := target(r)
 	query := splitParams(rawQuery)
-	canonical := canonicalRequest(r.Method, canonicalPath(path), canonicalQuery(query), canonicalHeaders(r, names, payload))
+	canonical := canonicalRequest(r.Method, canonicalPath(path, service), canonicalQuery(query), canonicalHeaders(r, names, payload))
 	signature := hex.EncodeToString(scope.sign(scope.key(c.Secret), now, canonical))
 	r.Header.Set("Authorization", algorithm+" Credential="+c.AccessKeyID+"/"+scope.String()+
 		", SignedHeaders="+strings.Join(names, ";")+", Signature="+signature)
@@ -51,7 +54,8 @@ func headersToSign(header http.Header) []string {
 // c allows this bodyless request; r.URL then works in anybody's hands. Only the
 // host header is signed. lifetime is in whole seconds, at least 1 s; zero leaves
 // X-Amz-Expires out. For the service "iotdevicegateway" the session token is not
-// covered by the signature, as MQTT over WebSocket wants it.
+// covered by the signature, as MQTT over WebSocket wants it; for "s3" the request
+// may have any body.
 func Presign(r *http.Request, c Credential, region, service string, lifetime time.Duration, now time.Time) {
 	now = now.UTC()
 	scope := Scope{now.Format(dateFormat), region, service}
@@ -70,8 +74,12 @@ func Presign(r *http.Request, c Credential, region, service string, lifetime tim
 	if c.SessionToken != "" && service != gatewayService {
 		add("X-Amz-Security-Token", string(c.SessionToken))
 	}
+	payload := hexSHA256(nil)
+	if service == objectService {
+		payload = unsignedPayload
+	}
 	signed := canonicalQuery(query)
-	canonical := canonicalRequest(r.Method, canonicalPath(path), signed, canonicalHeaders(r, []string{"host"}, hexSHA256(nil)))
+	canonical := canonicalRequest(r.Method, canonicalPath(path, service), signed, canonicalHeaders(r, []string{"host"}, payload))
 	signature := hex.EncodeToString(scope.sign(scope.key(c.Secret), now, canonical))
 	r.URL.RawQuery = signed + "&X-Amz-Signature=" + signature
 	if c.SessionToken != "" && service == gatewayService {

@@ -25,6 +25,9 @@ const (
 	// gatewayService is the one service whose presigned URLs do not cover the
 	// session token (AUTH-85).
 	gatewayService = "iotdevicegateway"
+	// objectService is the one service whose paths are signed as they stand and
+	// whose presigned URLs leave the body open.
+	objectService = "s3"
 )
 
 // Credential is an access key: what a client signs with and what a Verifier

@@ -175,7 +175,7 @@ func (c claim) matches(r *http.Request, path string, query []param, payloadHash 
 
 	key := c.Scope.key(secret)
 	headers := canonicalHeaders(r, c.SignedHeaders, payloadHash)
-	for path := range canonicalPaths(path) {
+	for path := range canonicalPaths(path, c.Scope.Service) {
 		for _, query := range queries {
 			if hmac.Equal(want, c.Scope.sign(key, c.Time, canonicalRequest(r.Method, path, query, headers))) {
 				return true
