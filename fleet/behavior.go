@@ -3,11 +3,13 @@ package fleet
 import (
 	"hash/fnv"
 	"math/rand/v2"
+	"strconv"
 	"time"
 )
 
-// Behavior is how devices act. What a device does with a job depends on Seed
-// and the two names alone, so a fleet plays the same part again.
+// Behavior is how devices act. What a device does with an execution depends on
+// Seed, the two names and the execution's number alone, so a fleet plays the
+// same part again, and a retry may end otherwise than the attempt before it.
 type Behavior struct {
 	Seed uint64
 	// Work is the mean time a job takes; each takes between half and one and a
@@ -15,14 +17,15 @@ type Behavior struct {
 	Work time.Duration
 	// Steps is how many progress reports a device makes on the way.
 	Steps int
-	// Fail and Reject are the shares, 0 to 1, of jobs that end so.
-	Fail, Reject float64
+	// Fail, Reject and Hang are the shares, 0 to 1 together, of executions that
+	// end so.
+	Fail, Reject, Hang float64
 	// Pick is the share, 0 to 1, of devices that choose from the list of what
 	// is pending instead of taking what comes next.
 	Pick float64
 }
 
-// Outcome is how a job ends on a device.
+// Outcome is how an execution ends on a device.
 type Outcome uint8
 
 // The outcomes.
@@ -30,15 +33,18 @@ const (
 	Succeed Outcome = iota
 	Fail
 	Reject
+	Hang // never reports the end: only a time-out, or a cancellation, ends it
 )
 
-// outcome says how job ends on thing.
-func (b Behavior) outcome(thing, job string) Outcome {
-	switch roll := b.dice("outcome", thing, job).Float64(); {
+// outcome says how an execution of job, with its number, ends on thing.
+func (b Behavior) outcome(thing, job string, number int64) Outcome {
+	switch roll := b.dice("outcome", thing, job, strconv.FormatInt(number, 10)).Float64(); {
 	case roll < b.Reject:
 		return Reject
 	case roll < b.Reject+b.Fail:
 		return Fail
+	case roll < b.Reject+b.Fail+b.Hang:
+		return Hang
 	}
 	return Succeed
 }
@@ -57,13 +63,13 @@ func (b Behavior) pauses(thing, job string) []time.Duration {
 
 // picks reports whether thing chooses its jobs.
 func (b Behavior) picks(thing string) bool {
-	return b.dice("picks", thing, "").Float64() < b.Pick
+	return b.dice("picks", thing).Float64() < b.Pick
 }
 
-// dice returns the source of chance for one question about thing and job.
-func (b Behavior) dice(question, thing, job string) *rand.Rand {
+// dice returns the source of chance for one question about the names.
+func (b Behavior) dice(question string, names ...string) *rand.Rand {
 	h := fnv.New64a()
-	for _, part := range []string{question, thing, job} {
+	for _, part := range append([]string{question}, names...) {
 		h.Write([]byte(part))
 		h.Write([]byte{0})
 	}

@@ -23,7 +23,7 @@ const unwilling = "the simulated device does not do such jobs"
 
 // do is the device's handler for a job that it has started.
 func (d dev) do(ctx context.Context, j *device.Job) error {
-	outcome := d.fleet.outcome(d.thing, j.JobID)
+	outcome := d.fleet.outcome(d.thing, j.JobID, j.Number)
 	if outcome == Reject {
 		return device.Refuse(unwilling)
 	}
@@ -40,8 +40,12 @@ func (d dev) do(ctx context.Context, j *device.Job) error {
 			return err
 		}
 	}
-	if outcome == Fail {
+	switch outcome {
+	case Fail:
 		return errBroken
+	case Hang:
+		<-ctx.Done()
+		return context.Cause(ctx)
 	}
 	return nil
 }
@@ -78,7 +82,7 @@ func (d dev) choose(p device.Pending) (device.Summary, bool) {
 
 // take does the job that was chosen, or rejects it without starting.
 func (d dev) take(ctx context.Context, s device.Summary) error {
-	if d.fleet.outcome(d.thing, s.JobID) == Reject {
+	if d.fleet.outcome(d.thing, s.JobID, s.Number) == Reject {
 		_, err := d.client.Update(ctx, s.JobID, device.Update{
 			Status: device.Rejected, Number: s.Number,
 			Report: device.Report{Details: map[string]string{"reason": unwilling}},

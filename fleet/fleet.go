@@ -20,9 +20,9 @@ type Options struct {
 	// Dial connects one thing; the fleet closes the client.
 	Dial func(ctx context.Context, thing string) (*device.Client, error)
 	Behavior
-	// Outcome, if not nil, decides how a job ends on a thing, in place of the
-	// rates in Behavior. It is called from many goroutines.
-	Outcome func(thing, job string) Outcome
+	// Outcome, if not nil, decides how an execution of a job ends on a thing, in
+	// place of the rates in Behavior. It is called from many goroutines.
+	Outcome func(thing, job string, number int64) Outcome
 	Log     *slog.Logger // nil discards
 }
 
@@ -107,10 +107,10 @@ func (f *Fleet) dial(ctx context.Context, thing string) (*device.Client, error) 
 	return f.o.Dial(ctx, thing)
 }
 
-// outcome says how job ends on thing.
-func (f *Fleet) outcome(thing, job string) Outcome {
+// outcome says how an execution of job ends on thing.
+func (f *Fleet) outcome(thing, job string, number int64) Outcome {
 	if f.o.Outcome != nil {
-		return f.o.Outcome(thing, job)
+		return f.o.Outcome(thing, job, number)
 	}
-	return f.o.outcome(thing, job)
+	return f.o.outcome(thing, job, number)
 }

@@ -108,7 +108,7 @@ func (o demoOptions) play(ctx context.Context, ready Ready, stdout io.Writer, lo
 		Things:   things,
 		Dial:     dialMQTT(ready.MQTTAddr, log),
 		Behavior: fleet.Behavior{Seed: o.seed, Work: o.work, Steps: 3, Pick: 0.2},
-		Outcome:  func(thing, _ string) fleet.Outcome { return cast[thing] },
+		Outcome:  func(thing, _ string, _ int64) fleet.Outcome { return cast[thing] },
 		Log:      log,
 	})
 	working, dismiss := context.WithCancel(ctx)
