@@ -1,9 +1,9 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"time"
@@ -25,8 +25,9 @@ const (
 	advanceMax   = 10 * 366 * 24 * time.Hour
 )
 
-// clockAPI moves the test clock for whoever may perform muster:MoveClock. It
-// answers with the time, when everything that was due by then has happened.
+// clockAPI shows and moves the test clock to whoever may perform
+// muster:MoveClock. It answers with the time, when everything that was due by
+// then has happened.
 type clockAPI struct {
 	clock  *scheduler.TestClock // nil without --test-clock
 	work   scheduler.Work
@@ -36,32 +37,39 @@ type clockAPI struct {
 
 func (c *clockAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, clockBodyMax))
-	if err != nil || r.Method != http.MethodPost {
-		plain(w, http.StatusBadRequest, "POST a JSON object with the member \"advance\" or \"set\"")
+	if err != nil || r.Method != http.MethodPost && r.Method != http.MethodGet {
+		answer(w, http.StatusBadRequest, object{"message": "GET it, or POST a JSON object with the member \"advance\" or \"set\""})
 		return
 	}
 	if err := authorize(c.keys, c.region, r, body, "muster:MoveClock"); err != nil {
-		plain(w, http.StatusForbidden, err.Error())
+		answer(w, http.StatusForbidden, object{"message": err.Error()})
 		return
 	}
 	if c.clock == nil {
-		plain(w, http.StatusNotFound, "this server keeps real time; start it with --test-clock")
+		answer(w, http.StatusNotFound, object{"message": "this server keeps real time; start it with --test-clock"})
 		return
 	}
-	to, err := c.target(body)
-	if err == nil {
-		err = c.clock.Move(r.Context(), c.work, to)
+	if r.Method == http.MethodPost {
+		err = c.move(r.Context(), body)
 	}
 	var invalid *muster.Error
 	switch {
 	case errors.As(err, &invalid) && invalid.Kind == muster.Invalid:
-		plain(w, http.StatusBadRequest, invalid.Msg)
+		answer(w, http.StatusBadRequest, object{"message": invalid.Msg})
 	case err != nil:
-		plain(w, http.StatusInternalServerError, err.Error())
+		answer(w, http.StatusInternalServerError, object{"message": err.Error()})
 	default:
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = fmt.Fprintf(w, "{\"now\":%q}\n", to.Time().Format(time.RFC3339Nano)) // a client that went away is no fault of ours
+		answer(w, http.StatusOK, object{"now": c.clock.Now().Time()})
 	}
+}
+
+// move carries out an order.
+func (c *clockAPI) move(ctx context.Context, body []byte) error {
+	to, err := c.target(body)
+	if err != nil {
+		return err
+	}
+	return c.clock.Move(ctx, c.work, to)
 }
 
 // target returns the instant that an order asks for.

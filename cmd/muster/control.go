@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -44,7 +45,12 @@ type apiError struct {
 	Message string
 }
 
-func (e *apiError) Error() string { return e.Type + ": " + e.Message }
+func (e *apiError) Error() string {
+	if e.Type == "" {
+		return e.Message
+	}
+	return e.Type + ": " + e.Message
+}
 
 // call sends one signed request with body as JSON (nil for none) and decodes
 // the answer into answer, unless that is nil. path is escaped already.
@@ -93,6 +99,16 @@ func (c *control) createThing(ctx context.Context, thing string) error {
 	return c.call(ctx, http.MethodPost, "/things/"+url.PathEscape(thing), object{}, nil)
 }
 
+// ensureThing makes a thing with attributes. One that is there stays as it is.
+func (c *control) ensureThing(ctx context.Context, thing string, attributes map[string]string) error {
+	body := object{"attributePayload": object{"attributes": attributes}}
+	err := c.call(ctx, http.MethodPost, "/things/"+url.PathEscape(thing), body, nil)
+	if other := (*apiError)(nil); errors.As(err, &other) && other.Type == "ResourceAlreadyExistsException" {
+		return nil
+	}
+	return err
+}
+
 // createGroup returns the ARN of a thing group, made unless it is there.
 func (c *control) createGroup(ctx context.Context, group string) (string, error) {
 	var made struct{ ThingGroupArn string }
@@ -129,14 +145,15 @@ func (j jobView) count(of string) int {
 }
 
 // register makes things and puts them into a group, all of which may be there.
-// It returns the ARN of the group.
-func (c *control) register(ctx context.Context, group string, things []string) (string, error) {
+// Things that are there keep the attributes they have. It returns the ARN of the
+// group.
+func (c *control) register(ctx context.Context, group string, things []string, attributes map[string]string) (string, error) {
 	arn, err := c.createGroup(ctx, group)
 	if err != nil {
 		return "", fmt.Errorf("create thing group %s: %w", group, err)
 	}
 	for _, thing := range things {
-		if err := c.createThing(ctx, thing); err != nil {
+		if err := c.ensureThing(ctx, thing, attributes); err != nil {
 			return "", fmt.Errorf("create thing %s: %w", thing, err)
 		}
 		if err := c.addToGroup(ctx, thing, group); err != nil {

@@ -97,7 +97,7 @@ func (o demoOptions) play(ctx context.Context, ready Ready, stdout io.Writer, lo
 	fmt.Fprintf(stdout, "Muster %s serves on %s and mqtt://%s\n", versionText(), ready.APIURL, ready.MQTTAddr)
 
 	things := thingNames("lamp-", o.devices)
-	target, err := api.register(ctx, demoGroup, things)
+	target, err := api.register(ctx, demoGroup, things, nil)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/muster-iot/muster/device"
@@ -14,17 +15,18 @@ import (
 
 // fleetOptions are what `muster fleet` can be told.
 type fleetOptions struct {
-	readyFile string
-	data      string
-	devices   int
-	prefix    string
-	group     string
-	behavior  fleet.Behavior
+	readyFile  string
+	data       string
+	devices    int
+	prefix     string
+	group      string
+	attributes map[string]string
+	behavior   fleet.Behavior
 }
 
 func runFleet(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	o := fleetOptions{
-		devices: 25, prefix: "device-", group: "fleet",
+		devices: 25, prefix: "device-", group: "fleet", attributes: map[string]string{},
 		behavior: fleet.Behavior{Seed: 1, Work: 3 * time.Second, Steps: 3, Fail: 0.05, Reject: 0.01, Pick: 0.2},
 	}
 	fs := flagSet("fleet", "(--data DIR | --ready-file F) [flags]", stdout)
@@ -33,11 +35,13 @@ func runFleet(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 	fs.IntVar(&o.devices, "devices", o.devices, "how many simulated `devices`")
 	fs.StringVar(&o.prefix, "prefix", o.prefix, "what the things' `names` begin with")
 	fs.StringVar(&o.group, "group", o.group, "thing `group` to put them into")
+	fs.Func("attribute", "an attribute of the things that are new, `name=value`; may be given again", o.attribute)
 	fs.Uint64Var(&o.behavior.Seed, "seed", o.behavior.Seed, "plays another part of the devices")
 	fs.DurationVar(&o.behavior.Work, "work", o.behavior.Work, "mean `time` a device works on a job")
 	fs.IntVar(&o.behavior.Steps, "steps", o.behavior.Steps, "progress reports on the way")
 	fs.Float64Var(&o.behavior.Fail, "fail", o.behavior.Fail, "share of jobs that fail, 0 to 1")
 	fs.Float64Var(&o.behavior.Reject, "reject", o.behavior.Reject, "share of jobs that are rejected, 0 to 1")
+	fs.Float64Var(&o.behavior.Hang, "hang", o.behavior.Hang, "share of jobs that are begun and never reported again, 0 to 1")
 	fs.Float64Var(&o.behavior.Pick, "pick", o.behavior.Pick, "share of devices that pick their jobs, 0 to 1")
 	if _, err := parseFlags(fs, args, 0); err != nil {
 		return err
@@ -57,14 +61,25 @@ func (o *fleetOptions) check() error {
 	case o.behavior.Steps < 0 || o.behavior.Work < 0:
 		return usagef("--steps and --work cannot be negative")
 	}
-	for _, share := range []float64{o.behavior.Fail, o.behavior.Reject, o.behavior.Pick, o.behavior.Fail + o.behavior.Reject} {
+	b := o.behavior
+	for _, share := range []float64{b.Fail, b.Reject, b.Hang, b.Fail + b.Reject + b.Hang, b.Pick} {
 		if share < 0 || share > 1 {
-			return usagef("--fail, --reject, their sum, and --pick must be 0 to 1")
+			return usagef("--fail, --reject and --hang, their sum, and --pick must be 0 to 1")
 		}
 	}
 	if o.data != "" {
 		o.readyFile = folder(o.data).ready()
 	}
+	return nil
+}
+
+// attribute takes one --attribute.
+func (o *fleetOptions) attribute(text string) error {
+	name, value, ok := strings.Cut(text, "=")
+	if !ok || name == "" {
+		return fmt.Errorf("%q is not name=value", text)
+	}
+	o.attributes[name] = value
 	return nil
 }
 
@@ -82,7 +97,7 @@ func (o *fleetOptions) run(ctx context.Context, stdout io.Writer, log *slog.Logg
 		return err
 	}
 	things := thingNames(o.prefix, o.devices)
-	target, err := api.register(ctx, o.group, things)
+	target, err := api.register(ctx, o.group, things, o.attributes)
 	if err != nil {
 		return err
 	}

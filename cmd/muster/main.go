@@ -32,6 +32,8 @@ func commands() []command {
 		{"serve", "run the server on a data folder", runServe},
 		{"demo", "show a job from create-job to the last device, in a temporary folder", runDemo},
 		{"fleet", "run simulated devices against a server", runFleet},
+		{"env", "print the exports that aim the AWS CLI at a server", runEnv},
+		{"clock", "show or move the clock of a server with --test-clock", runClock},
 		{"admin", "look after a data folder: verify, backup, keys, explain-policy", runAdmin},
 		{"version", "print the version", runVersion},
 	}
