@@ -18,9 +18,10 @@ type retained struct {
 
 type retainedMessage struct {
 	*message
-	qos   byte
-	in    *retained
-	timer timer // runs if the message expires
+	qos      byte
+	modified time.Time // when it was published; zero when unknown
+	in       *retained
+	timer    timer // runs if the message expires
 }
 
 func newRetained(limit int, j *journal, w *wheel) *retained {
@@ -29,7 +30,7 @@ func newRetained(limit int, j *journal, w *wheel) *retained {
 
 // keep remembers m as the retained message of its topic; an empty payload forgets the topic. Beyond the limit new topics
 // are not kept. It returns the commit that makes this durable, nil if there is nothing to wait for.
-func (r *retained) keep(m *message, qos byte) *commit {
+func (r *retained) keep(m *message, qos byte, now time.Time) *commit {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	old := r.messages[m.topic]
@@ -41,9 +42,9 @@ func (r *retained) keep(m *message, qos byte) *commit {
 	case old != nil:
 		r.wheel.stop(&old.timer)
 	}
-	r.put(m, qos)
+	r.put(m, qos, now)
 	record := m.record()
-	record.QoS = qos
+	record.QoS, record.Modified = qos, now
 	return r.journal.add(Change{Kind: PutRetained, Message: record})
 }
 
@@ -51,12 +52,12 @@ func (r *retained) keep(m *message, qos byte) *commit {
 func (r *retained) restore(m MessageRecord) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.put(restored(m), m.QoS)
+	r.put(restored(m), m.QoS, m.Modified)
 	return nil
 }
 
-func (r *retained) put(m *message, qos byte) {
-	kept := &retainedMessage{message: m, qos: qos, in: r}
+func (r *retained) put(m *message, qos byte, modified time.Time) {
+	kept := &retainedMessage{message: m, qos: qos, modified: modified, in: r}
 	r.messages[m.topic] = kept
 	if !m.expires.IsZero() {
 		r.wheel.set(&kept.timer, kept, m.expires)

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/muster-iot/muster/gateway/topic"
 )
@@ -16,7 +17,7 @@ var matches = sync.Pool{New: func() any { return new([]*subscription) }}
 // the publishing session, nil for the service.
 func (s *Server) route(m *message, qos byte, retain bool, from *session) (wait *commit) {
 	if retain {
-		wait = s.retained.keep(m, qos)
+		wait = s.retained.keep(m, qos, time.Now())
 	}
 	list := matches.Get().(*[]*subscription)
 	matched, filters := s.index.match((*list)[:0], m.topic)

@@ -85,4 +85,5 @@ type MessageRecord struct {
 	Latest     bool      `json:"latest,omitempty"`
 	Expires    time.Time `json:"expires,omitzero"`
 	Properties []byte    `json:"properties,omitempty"`
+	Modified   time.Time `json:"modified,omitzero"` // of a retained message: when it was published
 }
