@@ -42,6 +42,7 @@ var mayImport = map[string][]string{
 	"awsiot/...":           {".", "awsiot/...", "engine", "identity/...", "iotpolicy", "sigv4"},
 	"events":               {".", "engine", "gateway"},
 	"dataplane":            {".", "awsiot/...", "engine", "gateway", "identity/...", "iotpolicy", "sigv4", "store"},
+	"iotdata":              {".", "awsiot/...", "gateway/...", "identity"},
 	"sessionstore":         {"gateway", "store"},
 	"metrics":              {".", "engine", "gateway/..."},
 	"device":               {"sigv4"}, // the public contract and nothing of the server

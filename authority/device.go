@@ -104,15 +104,15 @@ func (d *Device) Exclusive() bool { return d.rights.Load().exclusive }
 
 // Publish answers for iot:Publish, and iot:RetainPublish if retain is set.
 func (d *Device) Publish(topic string, retain bool) error {
-	if err := d.may(iotpolicy.Publish, "topic/"+topic); err != nil || !retain {
+	if err := d.Permits(iotpolicy.Publish, "topic/"+topic); err != nil || !retain {
 		return err
 	}
-	return d.may(iotpolicy.RetainPublish, "topic/"+topic)
+	return d.Permits(iotpolicy.RetainPublish, "topic/"+topic)
 }
 
 // Subscribe answers for iot:Subscribe on a filter. Of a shared subscription
 // either the filter behind the prefix or the whole text may be allowed.
-func (d *Device) Subscribe(filter string) error { return subscribe(d.may, filter) }
+func (d *Device) Subscribe(filter string) error { return subscribe(d.Permits, filter) }
 
 // Receive answers for iot:Receive.
 func (d *Device) Receive(topic string) bool {
@@ -123,7 +123,7 @@ func (d *Device) Receive(topic string) bool {
 // Act answers for one operation of the device HTTPS listener on a thing
 // (identity-and-auth.md section B.5).
 func (d *Device) Act(action string, thing muster.ThingName) error {
-	return d.may(action, "thing/"+string(thing))
+	return d.Permits(action, "thing/"+string(thing))
 }
 
 // connect answers for iot:Connect, with the facts of the CONNECT packet.
@@ -151,7 +151,8 @@ func (d *Device) connect(c gateway.Connect) error {
 	return d.judge(&r, iotpolicy.Connect, "client/"+c.ClientID)
 }
 
-func (d *Device) may(action, resource string) error {
+// Permits answers for any action on a resource such as "topic/lamp/on".
+func (d *Device) Permits(action, resource string) error {
 	return d.judge(d.rights.Load(), action, resource)
 }
 

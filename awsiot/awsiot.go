@@ -32,6 +32,9 @@ type Options struct {
 	// DataPlane serves the operations of the jobs data plane. Nil answers them
 	// as not implemented.
 	DataPlane DataPlane
+	// Messages serves the operations about messages and connections. Nil answers
+	// them as not implemented.
+	Messages  DataPlane
 	Endpoints Endpoints
 	// Issuer makes the certificates of devices. Without it the operations that
 	// ask for one fail.
@@ -48,8 +51,8 @@ type Options struct {
 	Log *slog.Logger
 	// Observe is told how each request ended, all in words from fixed tables:
 	// the plane ("control" or "data"), the operation, and "ok" or the type of
-	// the error. Requests that DataPlane answered are its own to count. Nil is
-	// allowed.
+	// the error. Requests that DataPlane or Messages answered are theirs to
+	// count. Nil is allowed.
 	Observe func(plane, operation, code string, took time.Duration)
 }
 
@@ -62,7 +65,8 @@ type Keys interface {
 	Caller(accessKeyID string) (identity.Caller, error)
 }
 
-// DataPlane serves requests of the jobs data plane; *dataplane.HTTP does.
+// DataPlane serves requests of a data plane; *dataplane.HTTP and
+// *iotdata.Service do.
 type DataPlane interface {
 	// ServeCaller answers a request whose sender is known. The body of r can be
 	// read as if nobody had.
@@ -119,8 +123,8 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
-// Implemented returns the operations that a Server with a DataPlane serves, of
-// all planes, ordered by service and name.
+// Implemented returns the operations that a Server with DataPlane and Messages
+// serves, of all planes, ordered by service and name.
 func Implemented() []*wire.Operation {
 	served := map[*wire.Operation]bool{}
 	for _, op := range new(Server).table() {

@@ -9,7 +9,7 @@ import (
 // operation is a row of the table: an operation of the API and what serves it.
 type operation struct {
 	*wire.Operation
-	run func(ctx context.Context, c *call) (body []byte, err error) // nil: the data plane does
+	run func(ctx context.Context, c *call) (body []byte, err error) // nil: a data plane does
 }
 
 // input is a pointer to an input shape T.
@@ -57,7 +57,8 @@ func confirm[I input[T], T any](op *wire.Operation, handle func(context.Context,
 	}}
 }
 
-// handOver makes a row for an operation that Options.DataPlane serves.
+// handOver makes a row for an operation that Options.DataPlane or Messages
+// serves.
 func handOver(op *wire.Operation) operation { return operation{Operation: op} }
 
 // accept decodes and validates the input of a call, then asks whether the

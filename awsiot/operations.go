@@ -122,5 +122,10 @@ func (s *Server) table() []operation {
 		handOver(wire.GetPendingJobExecutions),
 		handOver(wire.StartNextPendingJobExecution),
 		handOver(wire.UpdateJobExecution),
+
+		handOver(wire.DeleteConnection),
+		handOver(wire.GetRetainedMessage),
+		handOver(wire.ListRetainedMessages),
+		handOver(wire.Publish),
 	}
 }

@@ -28,15 +28,23 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	op, ok := s.operations[c.operation]
 	switch {
-	case !ok || op.run == nil && s.o.DataPlane == nil:
-		s.fail(c, out, notImplemented(c.operation))
-	case op.run == nil:
+	case ok && op.run != nil:
+		s.run(r.Context(), op, c, out)
+	case ok && s.plane(c.operation) != nil:
 		c.handedOver = true
-		s.o.DataPlane.ServeCaller(out, r, c.caller)
+		s.plane(c.operation).ServeCaller(out, r, c.caller)
 		c.code = out.code()
 	default:
-		s.run(r.Context(), op, c, out)
+		s.fail(c, out, notImplemented(c.operation))
 	}
+}
+
+// plane returns who serves an operation that is handed over, nil for nobody.
+func (s *Server) plane(op *wire.Operation) DataPlane {
+	if op.Service == wire.IoTData {
+		return s.o.Messages
+	}
+	return s.o.DataPlane
 }
 
 // admit finds out what a request wants and who sent it, and leaves a body that

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/pprof"
+	"strings"
 	"time"
 )
 
@@ -46,6 +47,22 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.clock.ServeHTTP(w, r)
 	default:
 		a.contract.ServeHTTP(w, r)
+	}
+}
+
+// deviceAPI is what devices reach by HTTPS with their certificates: jobs, and
+// messages by the paths that only those have.
+type deviceAPI struct {
+	jobs, messages http.Handler
+}
+
+func (a *deviceAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	first, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	switch first {
+	case "topics", "retainedMessage", "connections":
+		a.messages.ServeHTTP(w, r)
+	default:
+		a.jobs.ServeHTTP(w, r)
 	}
 }
 

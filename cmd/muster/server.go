@@ -18,6 +18,7 @@ import (
 	"github.com/muster-iot/muster/gateway/door"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/identity/ca"
+	"github.com/muster-iot/muster/iotdata"
 	"github.com/muster-iot/muster/metrics"
 	"github.com/muster-iot/muster/scheduler"
 	"github.com/muster-iot/muster/store/pebblestore"
@@ -117,8 +118,12 @@ func (s *server) serveTLS(w http.ResponseWriter, r *http.Request) {
 	s.api.ServeHTTP(w, r)
 }
 
-// identify finds the device of a client certificate.
-func (s *server) identify(ctx context.Context, certificate []byte, addr string) (dataplane.Device, error) {
+// identifyForJobs and identifyForMessages find the device of a client certificate.
+func (s *server) identifyForJobs(ctx context.Context, certificate []byte, addr string) (dataplane.Device, error) {
+	return s.rights.Device(ctx, certificate, addr)
+}
+
+func (s *server) identifyForMessages(ctx context.Context, certificate []byte, addr string) (iotdata.Device, error) {
 	return s.rights.Device(ctx, certificate, addr)
 }
 

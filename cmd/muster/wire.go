@@ -18,6 +18,7 @@ import (
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/gateway/door"
 	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/iotdata"
 	"github.com/muster-iot/muster/metrics"
 	"github.com/muster-iot/muster/scheduler"
 	"github.com/muster-iot/muster/sessionstore"
@@ -167,9 +168,14 @@ func (s *server) wireGateway() (err error) {
 // wireAPI makes the handlers of the HTTP listeners.
 func (s *server) wireAPI() error {
 	s.plane = s.jobs.HTTP()
+	messages := iotdata.New(iotdata.Options{
+		Broker: s.gateway, Account: s.account(), Now: time.Now, Log: s.log,
+		Observe: func(operation, code string, took time.Duration) { s.figures.Request("http", operation, code, took) },
+	})
 	contract, err := awsiot.New(awsiot.Options{
 		Engine: s.engine, Account: s.account(), Now: time.Now, Keys: s.keys, Log: s.log,
 		DataPlane: s.plane,
+		Messages:  messages,
 		Endpoints: awsiot.Endpoints{Data: s.c.hosts()[0]},
 		Issuer:    s.issuer,
 		AuthNone:  s.c.Auth == authNone,
@@ -192,6 +198,6 @@ func (s *server) wireAPI() error {
 		explain:   &explainAPI{rights: s.rights, keys: s.keys, region: s.c.Region},
 		clock:     &clockAPI{clock: s.clock, work: s.engine, keys: s.keys, region: s.c.Region},
 	})
-	s.devices = s.figures.InFlight(s.plane.Devices(s.identify))
+	s.devices = s.figures.InFlight(&deviceAPI{jobs: s.plane.Devices(s.identifyForJobs), messages: messages.Devices(s.identifyForMessages)})
 	return nil
 }

@@ -116,3 +116,13 @@ def test_tls_1_2_and_1_3(server, pump):
 def test_without_a_certificate_there_is_no_connection(server, pump):
     done = subprocess.run(["curl", "--silent", "--max-time", "20", "--cacert", pump.ca, f"{server['https_url']}/things/{pump.thing}/jobs"], capture_output=True)
     assert done.returncode in (35, 56), done  # the handshake fails; with TLS 1.3 the client sees it at its first read
+
+
+def test_publish_with_a_certificate(server, enroll, arn, curl):
+    """HTTPS Publish by raw slashes, held to the device's policy (mqtt-broker.md section 11)."""
+    sensor = enroll("sensor", {"Effect": "Allow", "Action": "iot:Publish", "Resource": arn("topic", "rooms/*")})
+    status, body, _ = curl("POST", "/topics/rooms/one?qos=1", "21.5", device=sensor)
+    assert (status, body["message"]) == (200, "OK") and body["traceId"]
+    status, body, header = curl("POST", "/topics/halls/one?qos=1", "21.5", device=sensor)
+    assert status == 403 and body["message"] == "Forbidden"
+    assert "x-amzn-errortype: ForbiddenException" in header.replace("X-Amzn-Errortype", "x-amzn-errortype")
