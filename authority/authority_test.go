@@ -222,6 +222,10 @@ func TestRightsFollowTheRegistry(t *testing.T) {
 	if d.Publish("a", false) != nil {
 		t.Fatal("publish is refused at first")
 	}
+	until := d.(gateway.Bounded).Until
+	if got, want := until(), w.now.Add(time.Hour).Add(w.a.o.Grace); !got.Equal(want) {
+		t.Errorf("the connection must end at %v, want %v: expiry and grace (A5)", got, want)
+	}
 	w.must(w.CreatePolicyVersion(ctx, "p", `{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}`, true))
 	eventually(t, "publish is refused under the new version", func() bool {
 		return errors.Is(d.Publish("a", false), gateway.ErrRefused)
@@ -230,6 +234,9 @@ func TestRightsFollowTheRegistry(t *testing.T) {
 	eventually(t, "the principal is revoked", func() bool { return len(w.revoked) > 0 })
 	if got := <-w.revoked; got != string(id) {
 		t.Errorf("revoked %s, want %s", got, id)
+	}
+	if at := until(); !at.Before(w.now) {
+		t.Errorf("with an inactive certificate the connection may go on until %v", at)
 	}
 }
 

@@ -30,12 +30,13 @@ type Device struct {
 	rights   atomic.Pointer[rights]
 }
 
-var _ gateway.Authority = (*Device)(nil)
+var _ gateway.Bounded = (*Device)(nil)
 
 // rights are what a device's decisions rest on. They are replaced, not changed.
 type rights struct {
 	active    bool
-	why       string // when not active: the status, or "expired"
+	why       string    // when not active: the status, or "expired"
+	until     time.Time // while active: when the certificate stops counting, grace included; zero for never
 	set       iotpolicy.Set
 	thing     muster.ThingName
 	exclusive bool
@@ -58,6 +59,9 @@ func (d *Device) refresh(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	r.active, r.why = inForce(*g.Certificate, d.a.o.Now(), d.a.o.Grace)
+	if d.a.o.Grace >= 0 {
+		r.until = g.Certificate.NotAfter.Time().Add(d.a.o.Grace)
+	}
 	r.set = d.a.compile(g)
 	if g.Thing != nil {
 		r.thing, r.exclusive = g.Thing.Name, g.Exclusive
@@ -95,6 +99,16 @@ func inForce(c muster.Certificate, now muster.Instant, grace time.Duration) (boo
 
 // Principal is the certificate id.
 func (d *Device) Principal() string { return string(d.id) }
+
+// Until returns when the certificate stops giving access (arbitration A5). It is
+// in the past once the certificate is not active any more.
+func (d *Device) Until() time.Time {
+	r := d.rights.Load()
+	if !r.active {
+		return time.Unix(0, 0)
+	}
+	return r.until
+}
 
 // Thing returns the thing that the connection is, or "" (AUTH-41).
 func (d *Device) Thing() muster.ThingName { return d.rights.Load().thing }

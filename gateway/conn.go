@@ -104,7 +104,7 @@ func (c *conn) hasEnded() bool {
 // expire looks after time: CONNECT must come soon, a client must show life, and a connection may have a last hour.
 func (c *conn) expire(now time.Time) {
 	c.mu.Lock()
-	idle, ended, until := c.idle, c.ended, c.hello.Peer.Until
+	idle, ended, until, authority := c.idle, c.ended, c.hello.Peer.Until, c.authority
 	c.mu.Unlock()
 	if ended {
 		c.shut()
@@ -116,6 +116,8 @@ func (c *conn) expire(now time.Time) {
 	}
 	due := time.Unix(0, c.seen.Load()).Add(idle)
 	switch {
+	case !until.IsZero() && !now.Before(until) && authority.over(now):
+		c.end(errOver)
 	case !until.IsZero() && !now.Before(until):
 		c.end(&ending{WebSocketTTLExpired, packet.NotAuthorized, fmt.Errorf("connected for as long as allowed")})
 	case !now.Before(due):

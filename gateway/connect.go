@@ -43,10 +43,19 @@ func (c *conn) first(f packet.Frame) *ending {
 		return c.refuse(p, hello, packet.UnspecifiedError, err)
 	}
 	hello.Peer.Certificate = nil // the authority knows it; a kilobyte less for each connection
+	if at := authority.until(); !at.IsZero() {
+		hello.Peer.Until = earlier(at, hello.Peer.Until)
+	}
 	c.settleIn(p, hello, authority)
 	c.server.attach(c, p)
+	if authority.over(time.Now()) { // nobody found the connection when that was told
+		return errOver
+	}
 	return nil
 }
+
+// errOver ends a connection that has lost its rights.
+var errOver = &ending{AuthError, packet.NotAuthorized, errors.New("the client's rights have ended")}
 
 // wish turns a CONNECT into what the authoriser is asked, or the reason why it cannot be.
 func (c *conn) wish(p *packet.Connect) (*Connect, packet.Reason, error) {

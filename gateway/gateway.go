@@ -67,6 +67,15 @@ type Authority interface {
 	Receive(topic string) bool
 }
 
+// Bounded is an Authority whose connection must end some time: when a certificate expires, say.
+type Bounded interface {
+	Authority
+	// Until returns the instant from which there must be no connection any more; zero for never, one in the past when all
+	// rights are lost. It is asked when the connection is about to begin, and again once DisconnectPrincipal finds it: who
+	// makes it a past instant before calling that leaves no connection behind.
+	Until() time.Time
+}
+
 // Use says what clients may do with a reserved topic by publishing to it.
 type Use byte
 

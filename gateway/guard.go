@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"runtime/debug"
+	"time"
 )
 
 var errPanicked = errors.New("the authoriser failed")
@@ -38,4 +39,19 @@ func (g *guarded) Subscribe(filter string) (err error) {
 func (g *guarded) Receive(name string) bool {
 	defer g.catch()
 	return g.authority.Receive(name)
+}
+
+// until returns when the authority's connection must end, zero for never.
+func (g *guarded) until() (at time.Time) {
+	defer g.catch()
+	if b, ok := g.authority.(Bounded); ok {
+		at = b.Until()
+	}
+	return at
+}
+
+// over reports whether that instant has come.
+func (g *guarded) over(now time.Time) bool {
+	at := g.until()
+	return !at.IsZero() && !now.Before(at)
 }
