@@ -128,6 +128,9 @@ type Job struct {
 
 	// Rollout is how far the targets have been given executions.
 	Rollout Rollout
+	// Waiting is set while the job is to roll out and its turn has not come, since
+	// too many others do (arbitration A13).
+	Waiting bool
 	// Over is set when the end time has passed: nobody is given the job any more.
 	Over bool
 	// Settling is set while the executions of a job that was cancelled, deleted
@@ -162,8 +165,12 @@ type Rollout struct {
 // Concurrent reports whether the service is creating or cancelling executions
 // (jobs-lifecycle.md section 2.1).
 func (j Job) Concurrent() bool {
-	return (j.Settling && j.Status != JobDeleting) || (j.Status == JobInProgress && !j.Rollout.Done)
+	return (j.Settling && j.Status != JobDeleting) || (j.RollsOut() && !j.Waiting)
 }
+
+// RollsOut reports whether the job is to be given to things, now or when its
+// turn comes.
+func (j Job) RollsOut() bool { return j.Status == JobInProgress && !j.Rollout.Done }
 
 // Windowed reports whether the job has maintenance windows.
 func (j Job) Windowed() bool { return len(j.Config.Schedule.Windows) > 0 }
@@ -178,7 +185,7 @@ func (j Job) Gives() bool { return j.Status.Active() && !j.Over && j.Rollout.Sta
 
 // Processing returns the targets that are not rolled out yet.
 func (j Job) Processing() []Target {
-	if j.Rollout.Done || !j.Status.Active() || j.Rollout.Started == 0 {
+	if j.Rollout.Done || !j.Status.Active() || (j.Rollout.Started == 0 && !j.Waiting) {
 		return nil
 	}
 	return j.Targets[min(j.Rollout.Target, len(j.Targets)):]

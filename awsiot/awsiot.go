@@ -19,6 +19,7 @@ import (
 	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/identity/ca"
+	"github.com/muster-iot/muster/limits"
 	"github.com/muster-iot/muster/sigv4"
 )
 
@@ -44,6 +45,9 @@ type Options struct {
 	// all listeners are on the loopback interface; requests that a browser sent
 	// for another site, or that were meant for another host, are still refused.
 	AuthNone bool
+	// Rate says how many requests a second an operation of the control plane may
+	// take, zero for any number (arbitration A19). Nil limits none.
+	Rate func(operation string) int
 	// AcceptAnyRegion takes signatures scoped to any region.
 	AcceptAnyRegion bool
 
@@ -118,6 +122,9 @@ func New(o Options) (*Server, error) {
 		keys:       make(chan struct{}, keysAtOnce()),
 	}
 	for _, op := range append(s.table(), transfers()...) {
+		if o.Rate != nil && op.Service == wire.ControlPlane {
+			op.throttle = limits.NewThrottle(float64(o.Rate(op.Name)))
+		}
 		s.operations[op.Operation] = op
 	}
 	return s, nil

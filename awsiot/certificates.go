@@ -94,9 +94,9 @@ func transfers() []operation {
 		return nil, muster.Errorf(muster.Invalid, "Certificates cannot be transferred: there is no other account here")
 	}
 	return []operation{
-		{wire.AcceptCertificateTransfer, refuse},
-		{wire.CancelCertificateTransfer, refuse},
-		{wire.RejectCertificateTransfer, refuse},
-		{wire.TransferCertificate, refuse},
+		{Operation: wire.AcceptCertificateTransfer, run: refuse},
+		{Operation: wire.CancelCertificateTransfer, run: refuse},
+		{Operation: wire.RejectCertificateTransfer, run: refuse},
+		{Operation: wire.TransferCertificate, run: refuse},
 	}
 }

@@ -4,12 +4,14 @@ import (
 	"context"
 
 	"github.com/muster-iot/muster/awsiot/wire"
+	"github.com/muster-iot/muster/limits"
 )
 
 // operation is a row of the table: an operation of the API and what serves it.
 type operation struct {
 	*wire.Operation
-	run func(ctx context.Context, c *call) (body []byte, err error) // nil: a data plane does
+	run      func(ctx context.Context, c *call) (body []byte, err error) // nil: a data plane does
+	throttle *limits.Throttle                                            // nil: as often as one likes
 }
 
 // input is a pointer to an input shape T.
@@ -21,7 +23,7 @@ type input[T any] interface {
 // answer makes a row for an operation with an output. The caller needs
 // permission for what the labels of the path name, and for what also adds.
 func answer[I input[T], O wire.Output, T any](op *wire.Operation, handle func(context.Context, I) (O, error), also ...func(*needs, I)) operation {
-	return operation{op, func(ctx context.Context, c *call) ([]byte, error) {
+	return operation{Operation: op, run: func(ctx context.Context, c *call) ([]byte, error) {
 		in, err := accept(c, also)
 		if err != nil {
 			return nil, err
@@ -36,7 +38,7 @@ func answer[I input[T], O wire.Output, T any](op *wire.Operation, handle func(co
 
 // perform makes a row for an operation whose success is an empty body.
 func perform[I input[T], T any](op *wire.Operation, handle func(context.Context, I) error, also ...func(*needs, I)) operation {
-	return operation{op, func(ctx context.Context, c *call) ([]byte, error) {
+	return operation{Operation: op, run: func(ctx context.Context, c *call) ([]byte, error) {
 		in, err := accept(c, also)
 		if err != nil {
 			return nil, err
@@ -48,7 +50,7 @@ func perform[I input[T], T any](op *wire.Operation, handle func(context.Context,
 // confirm makes a row for an operation whose output has no members: {}
 // (registry.md REG-2).
 func confirm[I input[T], T any](op *wire.Operation, handle func(context.Context, I) error, also ...func(*needs, I)) operation {
-	return operation{op, func(ctx context.Context, c *call) ([]byte, error) {
+	return operation{Operation: op, run: func(ctx context.Context, c *call) ([]byte, error) {
 		in, err := accept(c, also)
 		if err != nil {
 			return nil, err

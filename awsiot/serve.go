@@ -121,6 +121,10 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 func (s *Server) run(ctx context.Context, op operation, c *call, w http.ResponseWriter) {
 	ctx, cancel := context.WithTimeout(ctx, operationTimeout)
 	defer cancel()
+	if !op.throttle.Allow(c.began) {
+		s.fail(c, w, muster.Errorf(muster.Throttled, "Rate exceeded"))
+		return
+	}
 	body, err := op.run(ctx, c)
 	if err != nil {
 		s.fail(c, w, err)

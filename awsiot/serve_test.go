@@ -165,7 +165,7 @@ func TestAPanicEndsOneRequestOnly(t *testing.T) {
 	var log bytes.Buffer
 	env := newEnvWith(t, Options{Log: slog.New(slog.NewJSONHandler(&log, nil))})
 	real := env.server.operations[wire.ListJobs]
-	env.server.operations[wire.ListJobs] = operation{wire.ListJobs, func(context.Context, *call) ([]byte, error) { panic("boom") }}
+	env.server.operations[wire.ListJobs] = operation{Operation: wire.ListJobs, run: func(context.Context, *call) ([]byte, error) { panic("boom") }}
 	got := env.wantError("GET", "/jobs", "", 503, "ServiceUnavailableException")
 	if strings.Contains(got.body, "boom") {
 		t.Errorf("the caller was shown the panic: %s", got.body)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/limits"
 )
 
 // Options are the parts a Service is made of. Engine, Account and Now are
@@ -40,7 +41,7 @@ type Observation struct {
 // give it a wire.
 type Service struct {
 	o             Options
-	reads, writes *throttle
+	reads, writes *limits.Throttle
 }
 
 // New returns a service on o.
@@ -51,14 +52,14 @@ func New(o Options) *Service {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Service{o: o, reads: newThrottle(o.ReadsPerSecond), writes: newThrottle(o.WritesPerSecond)}
+	return &Service{o: o, reads: limits.NewThrottle(o.ReadsPerSecond), writes: limits.NewThrottle(o.WritesPerSecond)}
 }
 
 // serve performs r and calls done once: for the operations that write, when it
 // is durable and before the notifications that it causes go out, on the
 // engine's own goroutine.
 func (s *Service) serve(ctx context.Context, r *request, done func(answer)) {
-	if !s.throttle(r.Kind).allow(s.o.Now()) {
+	if !s.throttle(r.Kind).Allow(s.o.Now()) {
 		done(answer{err: muster.Errorf(muster.Throttled, "Too many requests")})
 		return
 	}
@@ -88,7 +89,7 @@ func (s *Service) serve(ctx context.Context, r *request, done func(answer)) {
 	}
 }
 
-func (s *Service) throttle(k Kind) *throttle {
+func (s *Service) throttle(k Kind) *limits.Throttle {
 	if k == StartNext || k == Update {
 		return s.writes
 	}

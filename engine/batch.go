@@ -178,10 +178,16 @@ func (b *batch) putJob(j muster.Job) error {
 	if err != nil {
 		return err
 	}
+	if j, err = b.turn(old, j); err != nil {
+		return err
+	}
 	if old != nil {
 		if err := b.tellJob(*old, j); err != nil {
 			return err
 		}
+	}
+	if err := b.fileJob(old, &j); err != nil {
+		return err
 	}
 	b.setAlarm(j.ID, old, j.Wake)
 	jobs.Put(b.Tx, string(j.ID), j)
@@ -193,6 +199,9 @@ func (b *batch) putJob(j muster.Job) error {
 func (b *batch) deleteJob(id muster.JobID) error {
 	old, err := b.job(id)
 	if err != nil {
+		return err
+	}
+	if err := b.fileJob(old, nil); err != nil {
 		return err
 	}
 	b.setAlarm(id, old, 0)

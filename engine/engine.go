@@ -67,6 +67,8 @@ type Options struct {
 	// RolloutPerMinute is the rate of jobs that set none; zero is as fast as
 	// the engine goes (arbitration A8).
 	RolloutPerMinute int
+	// Limits bound what there may be at once; the zero Limits bound nothing.
+	Limits Limits
 	// PageKey makes page tokens tamper-proof; nil means a random one, so that
 	// tokens end with the process.
 	PageKey []byte

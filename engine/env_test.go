@@ -20,6 +20,7 @@ type env struct {
 	*Engine
 	t     *testing.T
 	store store.Store
+	stop  func() // ends the engine and leaves the store open
 
 	mu    sync.Mutex
 	now   muster.Instant
@@ -42,11 +43,14 @@ func newEnvOn(t *testing.T, s store.Store, o Options) *env {
 	ctx, cancel := context.WithCancel(context.Background())
 	stopped := make(chan error, 1)
 	go func() { stopped <- env.Run(ctx) }()
-	t.Cleanup(func() {
+	env.stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-stopped; err != nil {
 			t.Errorf("Run: %v", err)
 		}
+	})
+	t.Cleanup(func() {
+		env.stop()
 		if err := s.Close(); err != nil && !errors.Is(err, store.ErrClosed) {
 			t.Errorf("Close: %v", err)
 		}

@@ -49,7 +49,10 @@ func newHistory(t *testing.T, seed uint64) *history {
 		rng: rand.New(rand.NewPCG(seed, 1)), list: map[muster.ThingName]string{}, head: map[muster.ThingName]string{},
 		things: []muster.ThingName{"a", "b", "c", "d", "e"}, groups: []muster.GroupName{"root", "left", "right", "leaf", "apart"},
 	}
-	h.env = newEnvOn(t, memstore.New(), Options{RemovedInProgress: seed%2 == 0, Notify: h.listen})
+	h.env = newEnvOn(t, memstore.New(), Options{
+		RemovedInProgress: seed%2 == 0, Notify: h.listen,
+		Limits: Limits{ConcurrentJobs: int(seed % 4), RetentionDays: int(seed % 3)},
+	})
 	return h
 }
 
@@ -206,6 +209,9 @@ func (h *history) check(after string) {
 				return fmt.Errorf("thing %s is gone but has a queue (%w)", q.Thing, err)
 			}
 		}
+		if err := h.checkFiling(r); err != nil {
+			return err
+		}
 		return h.checkJobs(r)
 	})
 	if err != nil {
@@ -219,6 +225,47 @@ func (h *history) check(after string) {
 	if !maps.Equal(list, h.list) || !maps.Equal(head, h.head) {
 		h.t.Fatalf("after %s: things were told lists %v and heads %v, but have %v and %v", after, h.list, h.head, list, head)
 	}
+}
+
+// checkFiling holds that every job is filed where it belongs and nothing else
+// is, and that no more jobs roll out than may, nor fewer while some wait.
+func (h *history) checkFiling(r store.Reader) error {
+	want, got := map[string][]string{}, map[string][]string{}
+	active := 0
+	for row, err := range jobs.Scan(r, "", "") {
+		if err != nil {
+			return err
+		}
+		f := jobFile(&row.Value)
+		for table, key := range map[string]string{"concurrent": f.concurrent, "line": f.line, "ended": f.ended} {
+			if key != "" {
+				want[table] = append(want[table], key)
+			}
+		}
+		if f.active {
+			active++
+		}
+	}
+	for _, t := range []store.Of[link]{concurrent, line, ended} {
+		for row, err := range t.Scan(r, "", "") {
+			if err != nil {
+				return err
+			}
+			got[string(t.Table)] = append(got[string(t.Table)], row.Key)
+		}
+		slices.Sort(want[string(t.Table)])
+	}
+	if !maps.EqualFunc(got, want, slices.Equal) {
+		return fmt.Errorf("jobs are filed as %q, want %q", got, want)
+	}
+	if n, err := countActive(r); err != nil || n != active {
+		return fmt.Errorf("%d jobs are counted as active, %w; there are %d", n, err, active)
+	}
+	most := h.o.Limits.ConcurrentJobs
+	if n := len(got["concurrent"]); most > 0 && (n > most || (n < most && len(got["line"]) > 0)) {
+		return fmt.Errorf("%d jobs roll out and %d wait; %d may roll out", n, len(got["line"]), most)
+	}
+	return nil
 }
 
 // checkJobs holds what the jobs promise once their background work is done.
@@ -243,7 +290,7 @@ func (h *history) checkJobs(r store.Reader) error {
 		switch {
 		case j.Settling || j.Revealing || (j.Wake != 0 && j.Wake <= h.clock()):
 			return fmt.Errorf("job %s has work left: %+v", j.ID, j)
-		case j.Status.Active() && !j.Over && !j.Rollout.Done && j.Wake == 0:
+		case j.Status.Active() && !j.Over && !j.Rollout.Done && !j.Waiting && j.Wake == 0:
 			return fmt.Errorf("job %s will never roll out: %+v", j.ID, j)
 		case j.Config.Rollout.MaximumPerMinute > 0 && j.Rollout.Pace.Queued > j.Config.Rollout.MaximumPerMinute:
 			return fmt.Errorf("job %s is above its rate: %+v", j.ID, j)

@@ -18,9 +18,6 @@ const TargetsMax = 100
 // DocumentMax bounds a job document, in bytes.
 const DocumentMax = 32768
 
-// deletingMax bounds how many jobs may be under deletion at once.
-const deletingMax = 10
-
 // NewJob is the input of CreateJob.
 type NewJob struct {
 	ID          muster.JobID
@@ -68,6 +65,9 @@ func (e *Engine) CreateJob(ctx context.Context, in NewJob) (muster.Job, error) {
 			return err
 		} else if old != nil {
 			return e.jobExists(in.ID)
+		}
+		if err := b.roomForJob(); err != nil {
+			return err
 		}
 		j = muster.Job{
 			ID: in.ID, Namespace: in.Namespace, Targets: chosen, Selection: in.Selection, Description: in.Description,
@@ -297,18 +297,22 @@ func (e *Engine) DeleteJob(ctx context.Context, id muster.JobID, ns *muster.Name
 			}
 			return err
 		}
-		deleting, err := b.countDeleting()
-		if err != nil {
+		most := b.e.o.Limits.DeletingJobs
+		if taken, err := full(b, deletions, most); err != nil {
 			return err
+		} else if taken {
+			return muster.Errorf(muster.LimitExceeded, "%d jobs are being deleted already", most)
 		}
-		if deleting >= deletingMax {
-			return muster.Errorf(muster.LimitExceeded, "%d jobs are being deleted already", deleting)
-		}
-		b.retire(gone)
-		deletions.Put(b, string(id), link{})
-		gone.Wake = b.now
-		return b.putJob(gone)
+		return b.deleting(gone)
 	})
+}
+
+// deleting begins to remove a job that was just deleted.
+func (b *batch) deleting(j muster.Job) error {
+	b.retire(j)
+	deletions.Put(b, string(j.ID), link{})
+	j.Wake = b.now
+	return b.putJob(j)
 }
 
 // retire takes a job that is over out of the way of things that join groups.
@@ -318,17 +322,6 @@ func (b *batch) retire(j muster.Job) {
 			standing.Delete(b, store.JoinKey(targetKey(t), string(j.ID)))
 		}
 	}
-}
-
-func (b *batch) countDeleting() (int, error) {
-	n := 0
-	for _, err := range deletions.Scan(b, "", "") {
-		if err != nil {
-			return 0, err
-		}
-		n++
-	}
-	return n, nil
 }
 
 // changeJob runs fn on a job in one transaction. ns, when not nil, must be the

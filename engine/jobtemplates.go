@@ -9,10 +9,6 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// JobTemplatesMax bounds the custom job templates (jobs-control-plane.md
-// section 9).
-const JobTemplatesMax = 100
-
 // NewJobTemplate is the input of CreateJobTemplate.
 type NewJobTemplate struct {
 	ID          muster.JobTemplateID
@@ -86,15 +82,11 @@ func (b *batch) roomForTemplate(id muster.JobTemplateID) error {
 		err.ResourceID, err.ResourceARN = string(id), b.e.o.Account.JobTemplateARN(id)
 		return err
 	}
-	n := 0
-	for _, err := range jobTemplates.Scan(b, "", "") {
-		if err != nil {
-			return err
-		}
-		n++
-	}
-	if n >= JobTemplatesMax {
-		return muster.Errorf(muster.LimitExceeded, "There may be at most %d job templates", JobTemplatesMax)
+	most := b.e.o.Limits.JobTemplates
+	if taken, err := full(b, jobTemplates, most); err != nil {
+		return err
+	} else if taken {
+		return muster.Errorf(muster.LimitExceeded, "There may be at most %d job templates", most)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/store/memstore"
 )
 
 // template creates a job template.
@@ -158,9 +159,10 @@ func TestATemplateFromAJob(t *testing.T) {
 }
 
 func TestHowManyTemplatesThereMayBe(t *testing.T) {
-	env := newEnv(t)
+	const most = 100
+	env := newEnvOn(t, memstore.New(), Options{Limits: Limits{JobTemplates: most}})
 	var want []muster.JobTemplateID
-	for i := range JobTemplatesMax {
+	for i := range most {
 		t := env.template(NewJobTemplate{ID: muster.JobTemplateID(fmt.Sprintf("t%03d", i)), Document: "{}", Tags: []muster.Tag{{Key: "a"}}})
 		want = append(want, t.ID)
 		env.pass(1)

@@ -25,6 +25,11 @@ var (
 	deletions   = store.Of[link]{Table: "deletion"}            // job that is being deleted
 	deferred    = store.Of[deferral]{Table: "deferred"}        // job, thing that gets it when the next window opens
 
+	concurrent = store.Of[link]{Table: "concurrent"} // job that rolls out or is being cancelled
+	line       = store.Of[link]{Table: "line"}       // alarmKey by creation: jobs that wait for their turn to roll out
+	ended      = store.Of[link]{Table: "ended"}      // alarmKey by end: jobs that are COMPLETED or CANCELED
+	tallies    = store.Of[int]{Table: "tally"}       // what is counted as it changes: activeJobs
+
 	certificates       = store.Of[muster.Certificate]{Table: "certificate"} // certificate id
 	certificatesByDate = store.Of[link]{Table: "certificatedate"}           // datedKey
 	certificatesOfCA   = store.Of[link]{Table: "certificateca"}             // CA id, certificate id

@@ -49,6 +49,12 @@ func (e *Engine) Work(ctx context.Context) (Agenda, error) {
 	if due.timers {
 		steps = append(steps, (*batch).fire)
 	}
+	if due.turns {
+		steps = append(steps, (*batch).giveTurns)
+	}
+	for _, id := range due.expired {
+		steps = append(steps, func(b *batch) error { return b.expire(id) })
+	}
 	for _, id := range due.jobs {
 		for range stepsAhead {
 			steps = append(steps, func(b *batch) error { return b.step(id) })
@@ -77,12 +83,16 @@ func (e *Engine) Work(ctx context.Context) (Agenda, error) {
 // dueWork is the background work that can be done at an instant.
 type dueWork struct {
 	timers     bool
+	turns      bool // a job that waits may roll out
 	jobs       []muster.JobID
+	expired    []muster.JobID // past their retention
 	departures []string
 	next       muster.Instant // when more is due; zero when nothing is known
 }
 
-func (d dueWork) any() bool { return d.timers || len(d.jobs)+len(d.departures) > 0 }
+func (d dueWork) any() bool {
+	return d.timers || d.turns || len(d.jobs)+len(d.expired)+len(d.departures) > 0
+}
 
 // due looks up what there is to do now.
 func (e *Engine) due(ctx context.Context) (dueWork, error) {
@@ -93,7 +103,17 @@ func (e *Engine) due(ctx context.Context) (dueWork, error) {
 			d.next = at
 		}
 	}
-	err := e.view(ctx, func(r store.Reader) error {
+	err := e.view(ctx, func(r store.Reader) (err error) {
+		if d.turns, err = e.turnDue(r); err != nil {
+			return err
+		}
+		var expires muster.Instant
+		if d.expired, expires, err = e.expired(r, now); err != nil {
+			return err
+		}
+		if expires != 0 {
+			later(expires)
+		}
 		for t, err := range r.Timers(never) {
 			if err != nil {
 				return err
@@ -169,6 +189,9 @@ func (b *batch) step(id muster.JobID) error {
 	if err != nil {
 		return err
 	}
+	if j, err = b.turn(old, j); err != nil {
+		return err
+	}
 	waiting, err := b.anyDeferred(&j)
 	if err != nil {
 		return err
@@ -191,7 +214,7 @@ func (b *batch) step(id muster.JobID) error {
 		j.Wake = b.now
 	case j.Status == muster.JobDeleting:
 		return b.erase(j)
-	case j.Status == muster.JobInProgress && !j.Rollout.Done:
+	case j.RollsOut() && !j.Waiting:
 		j, err = b.rollOut(j, schedule)
 	}
 	if err != nil {

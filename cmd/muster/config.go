@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/muster-iot/muster/limits"
 )
 
 // Config is everything that `muster serve` can be told.
@@ -40,6 +42,9 @@ type Config struct {
 	SessionExpiry time.Duration // longest life of an MQTT session after its connection
 	SlimTLS       bool          // shrink TLS connections of devices after their handshake
 
+	LimitProfile string   // default or aws
+	LimitOrders  []string // name=value, on top of the profile
+
 	Drain     time.Duration // how long a stop waits for requests in flight
 	LogLevel  slog.Level
 	LogFormat string // logText or logJSON
@@ -66,6 +71,8 @@ func defaultConfig() Config {
 		Auth:    authKeys,
 		Hosts:   "localhost,127.0.0.1,::1",
 		Drain:   10 * time.Second,
+
+		LimitProfile: "default",
 
 		SessionExpiry: time.Hour,
 
@@ -97,6 +104,11 @@ func (c *Config) register(fs *flag.FlagSet) {
 	fs.BoolVar(&c.TestClock, "test-clock", c.TestClock, "for tests of users: time stands still until POST /muster/v1/clock moves it; loopback only")
 	fs.DurationVar(&c.SessionExpiry, "session-expiry", c.SessionExpiry, "longest `time` an MQTT session is kept after its connection, up to 168h")
 	fs.BoolVar(&c.SlimTLS, "slim-tls", c.SlimTLS, "free what TLS connections of devices keep of their handshake, if this build passes its self-test")
+	fs.StringVar(&c.LimitProfile, "limits", c.LimitProfile, "`profile` of limits: default, or aws for the numbers of AWS; muster limits lists both")
+	fs.Func("limit", "one limit as `name=value`, on top of the profile; may be given again for others", func(order string) error {
+		c.LimitOrders = append(c.LimitOrders, order)
+		return nil
+	})
 	fs.DurationVar(&c.Drain, "drain", c.Drain, "`time` a stop waits for requests in flight")
 	fs.TextVar(&c.LogLevel, "log-level", c.LogLevel, "debug, info, warn or error")
 	fs.StringVar(&c.LogFormat, "log-format", c.LogFormat, "text or json")
@@ -131,7 +143,24 @@ func (c Config) check() error {
 	case c.SessionExpiry <= 0 || c.SessionExpiry > sessionExpiryMax:
 		return usagef("--session-expiry is %s; it must be positive and at most %s", c.SessionExpiry, sessionExpiryMax)
 	}
+	if _, err := c.limits(); err != nil {
+		return err
+	}
 	return c.checkListeners()
+}
+
+// limits returns the limits that c orders.
+func (c Config) limits() (limits.Limits, error) {
+	l, err := limits.Profile(c.LimitProfile)
+	if err != nil {
+		return l, usagef("--limits: %v", err)
+	}
+	for _, order := range c.LimitOrders {
+		if l, err = l.With(order); err != nil {
+			return l, usagef("--limit: %v", err)
+		}
+	}
+	return l, nil
 }
 
 // hosts returns the names by which clients reach this server, at least one.

@@ -34,6 +34,7 @@ func commands() []command {
 		{"fleet", "run simulated devices against a server", runFleet},
 		{"env", "print the exports that aim the AWS CLI at a server", runEnv},
 		{"clock", "show or move the clock of a server with --test-clock", runClock},
+		{"limits", "list what can be limited, with the defaults and AWS's numbers", runLimits},
 		{"admin", "look after a data folder: verify, backup, keys, explain-policy", runAdmin},
 		{"version", "print the version", runVersion},
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/identity/ca"
 	"github.com/muster-iot/muster/iotdata"
+	"github.com/muster-iot/muster/limits"
 	"github.com/muster-iot/muster/metrics"
 	"github.com/muster-iot/muster/scheduler"
 	"github.com/muster-iot/muster/store/pebblestore"
@@ -30,6 +31,7 @@ type server struct {
 	c       Config
 	log     *slog.Logger
 	figures *metrics.Metrics
+	limits  limits.Limits
 
 	data   folder
 	store  *pebblestore.Store

@@ -31,6 +31,10 @@ import (
 // Nothing runs yet. The caller closes it.
 func newServer(c Config, log *slog.Logger) (*server, error) {
 	s := &server{c: c, log: log, figures: metrics.New(versionText())}
+	var err error
+	if s.limits, err = c.limits(); err != nil {
+		return nil, err
+	}
 	for _, step := range []func() error{s.openFolder, s.openDoors, s.wireEngine, s.wireGateway, s.wireAPI} {
 		if err := step(); err != nil {
 			s.close()
@@ -124,10 +128,12 @@ func (s *server) wireEngine() error {
 		StrictTransitions: s.c.StrictTransitions,
 		RemovedInProgress: s.c.RemovedInProgress,
 		RolloutPerMinute:  s.c.RolloutPerMinute,
+		Limits:            engineLimits(s.limits),
 	})
 	s.figures.Executions(s.engine.Totals)
 	s.jobs = dataplane.New(dataplane.Options{
 		Engine: s.engine, Account: s.account(), Now: time.Now, Log: s.log,
+		ReadsPerSecond: float64(s.limits.ReadRate), WritesPerSecond: float64(s.limits.WriteRate),
 		Observe: func(o dataplane.Observation) {
 			s.figures.Request(strings.ToLower(o.Protocol), o.Operation, o.Code, o.Took)
 		},
@@ -151,7 +157,7 @@ func (s *server) wireGateway() (err error) {
 	})
 	s.gateway, err = gateway.New(context.Background(), gateway.Options{
 		Authorizer: s.rights, Reserved: s.jobs.MQTT(), Sessions: sessionstore.On(s.store), Log: s.log,
-		Limits: gateway.Limits{SessionExpiry: s.c.SessionExpiry}, SlimTLS: s.c.SlimTLS,
+		Limits: s.c.gatewayLimits(s.limits), SlimTLS: s.c.SlimTLS,
 		Presence: func(p gateway.Presence) { s.events.Presence(p) },
 		Interest: func(i gateway.Interest) { s.events.Interest(i) },
 	})
@@ -179,6 +185,7 @@ func (s *server) wireAPI() error {
 		Endpoints: awsiot.Endpoints{Data: s.c.hosts()[0]},
 		Issuer:    s.issuer,
 		AuthNone:  s.c.Auth == authNone,
+		Rate:      s.limits.Rate,
 		Observe: func(plane, operation, code string, took time.Duration) {
 			if plane == "control" { // the data plane counts its own
 				s.figures.Request("control", operation, code, took)

@@ -1,4 +1,4 @@
-package dataplane
+package limits
 
 import (
 	"testing"
@@ -6,7 +6,7 @@ import (
 )
 
 func TestThrottle(t *testing.T) {
-	start := time.Unix(beginning, 0)
+	start := time.Unix(1_790_000_000, 0)
 	for _, tt := range []struct {
 		name      string
 		perSecond float64
@@ -22,7 +22,7 @@ func TestThrottle(t *testing.T) {
 		{"a rate below one a second, in time", 0.5, 2 * time.Second, 1, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			th := newThrottle(tt.perSecond)
+			th := NewThrottle(tt.perSecond)
 			if got := passing(th, start); got != tt.first {
 				t.Errorf("%d pass at once, want %d", got, tt.first)
 			}
@@ -34,9 +34,9 @@ func TestThrottle(t *testing.T) {
 }
 
 // passing returns how many of a thousand requests pass.
-func passing(th *throttle, at time.Time) (n int) {
+func passing(th *Throttle, at time.Time) (n int) {
 	for range 1000 {
-		if th.allow(at) {
+		if th.Allow(at) {
 			n++
 		}
 	}

@@ -1,0 +1,30 @@
+package awsiot
+
+import (
+	"net/http"
+	"testing"
+)
+
+// Each operation has a rate of its own, and what is too much is a 400
+// (arbitration A19).
+func TestTooManyRequestsOfOneOperation(t *testing.T) {
+	env := newEnvWith(t, Options{Rate: func(operation string) int {
+		if operation == "ListThings" {
+			return 2
+		}
+		return 0
+	}})
+	want := func(when, method, target string, status int, name string) {
+		t.Helper()
+		if got := env.send(method, target, ""); got.status != status || got.errorType() != name {
+			t.Errorf("%s, %s %s = %d %s, want %d %s", when, method, target, got.status, got.errorType(), status, name)
+		}
+	}
+	want("at first", "GET", "/things", http.StatusOK, "")
+	want("the second of a second", "GET", "/things", http.StatusOK, "")
+	want("the third", "GET", "/things", http.StatusBadRequest, "ThrottlingException")
+	want("another operation", "GET", "/thing-groups", http.StatusOK, "")
+	env.pass(500)
+	want("half a second later", "GET", "/things", http.StatusOK, "")
+	want("at once again", "GET", "/things", http.StatusBadRequest, "ThrottlingException")
+}
