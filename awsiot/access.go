@@ -1,7 +1,6 @@
 package awsiot
 
 import (
-	"net"
 	"strings"
 
 	"github.com/muster-iot/muster"
@@ -87,9 +86,6 @@ func (n *needs) vars(key string) ([]string, bool) {
 			keys = append(keys, wire.Or(t.Key, ""))
 		}
 		return keys, true
-	case key == "aws:SourceIp":
-		host, _, err := net.SplitHostPort(n.remote)
-		return []string{host}, err == nil
 	}
-	return nil, false
+	return identity.From(n.remote)(key)
 }

@@ -39,7 +39,7 @@ func (h *HTTP) Drain() { h.drain() }
 // goroutine and costs nothing else; it ends when its client goes away.
 func (h *HTTP) ServeCaller(w http.ResponseWriter, in *http.Request, caller identity.Caller) {
 	h.serve(w, in, sender{caller.ARN, func(action string, thing muster.ThingName) error {
-		return caller.Authorize(action, []string{h.s.o.Account.ARN("thing", string(thing))}, nil)
+		return caller.Authorize(action, []string{h.s.o.Account.ARN("thing", string(thing))}, identity.From(in.RemoteAddr))
 	}})
 }
 

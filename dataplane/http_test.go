@@ -52,6 +52,25 @@ func TestOnlyPermittedCallersAreServed(t *testing.T) {
 	})
 }
 
+func TestAPolicyMaySayWhereACallerMustBe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		env := newEnv(t, memstore.New(), packet.V5)
+		env.step("given thing lamp")
+		env.settle()
+		who := caller(t, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*",
+			"Condition":{"IpAddress":{"aws:SourceIp":"192.0.2.0/24"}}}]}`)
+		for from, want := range map[string]int{"192.0.2.7:4711": 200, "198.51.100.7:4711": 403, "": 403} {
+			r := httptest.NewRequest("GET", "/things/lamp/jobs", nil)
+			r.RemoteAddr = from
+			w := httptest.NewRecorder()
+			env.http.ServeCaller(w, r, who)
+			if w.Code != want {
+				t.Errorf("a request from %q: %d %s, want %d", from, w.Code, w.Body, want)
+			}
+		}
+	})
+}
+
 func TestALongPollEndsWhenItsClientGoesAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		env := newEnv(t, memstore.New(), packet.V5)

@@ -6,6 +6,7 @@ package identity
 
 import (
 	"fmt"
+	"net"
 
 	"github.com/muster-iot/muster/iotpolicy"
 )
@@ -33,6 +34,18 @@ func (c Caller) Authorize(action string, resources []string, vars iotpolicy.Vars
 		}
 	}
 	return nil
+}
+
+// From returns the condition keys of a request that came from addr, a host and a
+// port: where it came from.
+func From(addr string) iotpolicy.Vars {
+	return func(key string) ([]string, bool) {
+		if key != iotpolicy.SourceIP {
+			return nil, false
+		}
+		host, _, err := net.SplitHostPort(addr)
+		return []string{host}, err == nil
+	}
 }
 
 // DeniedError says that a caller may not do something. Its text is the one the

@@ -82,7 +82,7 @@ func (s *Service) ServeCaller(w http.ResponseWriter, r *http.Request, caller ide
 		if resource != "*" {
 			resource = s.o.Account.Named(resource)
 		}
-		return caller.Authorize(action, []string{resource}, nil)
+		return caller.Authorize(action, []string{resource}, identity.From(r.RemoteAddr))
 	}})
 }
 
