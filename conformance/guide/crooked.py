@@ -1,0 +1,47 @@
+"""Pages that are wrong, each in its own way: a test of the guide that lets one
+of them pass is no test."""
+
+import pathlib
+import tempfile
+
+START = "```sh\nexport A=1\n```\n```sh\ntrue\n```\n"
+
+RIGHT = {
+    "a line, a part of it, and lines": "```sh\necho a 1 b; echo c; seq 9; echo d $A\n```\n```text\na … b\nc\n…\nd 1\n```\n",
+    "a command in the background": "```sh\n(sleep 0.3; echo late) &\n```\n```text\nlate\n```\n",
+    "a command that prints more, later": "```sh again\necho x >>n; wc -l <n\n```\n```text\n3\n```\n",
+    "a command that must fail": "```sh fails\necho no; false\n```\n```text\nno\n```\n",
+}
+
+WRONG = {
+    "a command fails": "```sh\nfalse\n```\n",
+    "a command fails before the last": "```sh\nfalse\ntrue\n```\n",
+    "a command fails in a pipe": "```sh\nfalse | true\n```\n",
+    "there is no such command": "```sh\nnosuchcommand\n```\n",
+    "a command ends the shell": "```sh\nexit 0\n```\n",
+    "a command that must fail does not": "```sh fails\ntrue\n```\n",
+    "it prints something else": "```sh\necho a\n```\n```text\nb\n```\n",
+    "it prints more than is shown": "```sh\nseq 3\n```\n```text\n1\n2\n```\n",
+    "it prints less than is shown": "```sh\nseq 2\n```\n```text\n1\n2\n3\n```\n",
+    "it prints, and nothing is shown": "```sh\necho a\n```\n",
+    "what differs is on another line": "```sh\necho a; echo b\n```\n```text\na…b\n```\n",
+    "it never prints what is shown": "```sh again\necho a\n```\n```text\nb\n```\n",
+    "it never ends": "```sh\nsleep 60\n```\n",
+}
+
+
+def refused(check, wrong, muster) -> int:
+    """Returns how many pages check judged rightly, or fails."""
+    with tempfile.TemporaryDirectory(prefix="muster-guide-") as name:
+        folder = pathlib.Path(name)
+        (folder / "start.md").write_text(START)
+        for what, text in (RIGHT | WRONG).items():
+            (folder / "page.md").write_text(text)
+            try:
+                check(folder / "page.md", folder / "start.md", muster, 60 if what in RIGHT else 0.5)
+                passed = True
+            except wrong:
+                passed = False
+            if passed != (what in RIGHT):
+                raise SystemExit(f"guide: the check is no good: {what}, and it {'passed' if passed else 'did not pass'}")
+    return len(RIGHT) + len(WRONG)
