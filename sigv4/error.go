@@ -16,6 +16,12 @@ const (
 	UnrecognizedClient         Code = "UnrecognizedClientException"
 	InvalidSignature           Code = "InvalidSignatureException"
 	ExpiredToken               Code = "ExpiredTokenException"
+
+	// Of requests that VerifyHead looks at, which have words of their own.
+	RequestExpired Code = "RequestExpired"            // a presigned request, after its time
+	RequestSkewed  Code = "RequestTimeTooSkewed"      // the clocks do not agree
+	WrongScope     Code = "InvalidCredentialScope"    // another day, region or service
+	InvalidBody    Code = "XAmzContentSHA256Mismatch" // the body is not the one that was signed
 )
 
 // Error is a refusal. Its message may be shown to the caller: it holds nothing

@@ -13,6 +13,8 @@ const (
 	// MaxLifetime is the longest a presigned request counts; a longer
 	// X-Amz-Expires is cut to it (AUTH-88).
 	MaxLifetime = 24 * time.Hour
+	// maxObjectLifetime is the same for requests scoped to "s3", as S3 has it.
+	maxObjectLifetime = 7 * 24 * time.Hour
 	// defaultLifetime counts for a presigned request without X-Amz-Expires.
 	defaultLifetime = 5 * time.Minute
 
@@ -138,7 +140,11 @@ func parseQuery(query []param) (claim, error) {
 		if err != nil || seconds == 0 {
 			return s, refuse(IncompleteSignature, "X-Amz-Expires must be a number of seconds, at least 1.")
 		}
-		s.Lifetime = min(time.Duration(seconds)*time.Second, MaxLifetime)
+		longest := MaxLifetime
+		if s.Scope.Service == objectService {
+			longest = maxObjectLifetime
+		}
+		s.Lifetime = min(time.Duration(seconds)*time.Second, longest)
 	}
 	return s, nil
 }

@@ -117,7 +117,7 @@ func TestSignMarksTheRequest(t *testing.T) {
 	}
 }
 
-func newRequest(t *testing.T, method, url, body string) *http.Request {
+func newRequest(t testing.TB, method, url, body string) *http.Request {
 	t.Helper()
 	r, err := http.NewRequest(method, url, strings.NewReader(body))
 	if err != nil {
@@ -130,7 +130,7 @@ func newRequest(t *testing.T, method, url, body string) *http.Request {
 }
 
 // overTheWire turns a client's request into the one a server reads.
-func overTheWire(t *testing.T, r *http.Request, body string) (*http.Request, []byte) {
+func overTheWire(t testing.TB, r *http.Request, body string) (*http.Request, []byte) {
 	t.Helper()
 	head := r.Method + " " + r.URL.RequestURI() + " HTTP/1.1\nHost: " + r.URL.Host
 	for name, values := range r.Header {

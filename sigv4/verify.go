@@ -1,6 +1,7 @@
 package sigv4
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -45,21 +46,11 @@ type Verifier struct {
 // the Signature says what could be read, for the log.
 func (v *Verifier) Verify(r *http.Request, body []byte, now time.Time) (Signature, error) {
 	path, rawQuery := target(r)
-	if strings.Count(rawQuery, "&") >= maxQueryParams {
-		return Signature{}, refuse(IncompleteSignature, "The query has more than %d parameters.", maxQueryParams)
-	}
-	query := splitParams(rawQuery)
-	c, err := parse(r, query)
+	c, query, err := v.read(r, rawQuery)
 	if err != nil {
 		return c.Signature, err
 	}
-	if err := v.checkScope(c.Signature); err != nil {
-		return c.Signature, err
-	}
-	if err := v.checkTime(c.Signature, now); err != nil {
-		return c.Signature, err
-	}
-	credential, err := v.credential(c, now)
+	credential, err := v.believe(c, now)
 	if err != nil {
 		return c.Signature, err
 	}
@@ -74,8 +65,34 @@ func (v *Verifier) Verify(r *http.Request, body []byte, now time.Time) (Signatur
 	return c.Signature, nil
 }
 
+// read returns what a request claims, and its query.
+func (v *Verifier) read(r *http.Request, rawQuery string) (claim, []param, error) {
+	if strings.Count(rawQuery, "&") >= maxQueryParams {
+		return claim{}, nil, refuse(IncompleteSignature, "The query has more than %d parameters.", maxQueryParams)
+	}
+	query := splitParams(rawQuery)
+	c, err := parse(r, query)
+	return c, query, err
+}
+
+// believe returns the credential of a claim that may be true: what is left to
+// look at is its signature.
+func (v *Verifier) believe(c claim, now time.Time) (Credential, error) {
+	if err := v.checkScope(c.Signature); err != nil {
+		return Credential{}, err
+	}
+	check := v.checkTime
+	if c.Scope.Service == objectService {
+		check = v.checkObjectTime
+	}
+	if err := check(c.Signature, now); err != nil {
+		return Credential{}, err
+	}
+	return v.credential(c, now)
+}
+
 // checkScope compares day, region and service with what this server serves.
-func (v *Verifier) checkScope(s Signature) error {
+func (v *Verifier) checkScope(s Signature) *Error {
 	if day := s.Time.Format(dateFormat); s.Scope.Date != day {
 		return refuse(InvalidSignature, "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '%s' != '%s'.", shorten(s.Scope.Date), day)
 	}
@@ -94,10 +111,7 @@ func (v *Verifier) checkScope(s Signature) error {
 
 // checkTime holds the request against the clock, with Skew at both ends.
 func (v *Verifier) checkTime(s Signature, now time.Time) error {
-	skew := v.Skew
-	if skew == 0 {
-		skew = DefaultSkew
-	}
+	skew := cmp.Or(v.Skew, DefaultSkew)
 	stamp := func(t time.Time) string { return t.UTC().Format(TimeFormat) }
 	if latest := now.Add(skew); s.Time.After(latest) {
 		return refuse(InvalidSignature, "Signature not yet current: %s is still later than %s (%s + %s)",
@@ -106,6 +120,21 @@ func (v *Verifier) checkTime(s Signature, now time.Time) error {
 	if end, earliest := s.Time.Add(s.Lifetime), now.Add(-skew); end.Before(earliest) {
 		return refuse(InvalidSignature, "Signature expired: %s is now earlier than %s (%s - %s)",
 			stamp(end), stamp(earliest), stamp(now), minutes(skew))
+	}
+	return nil
+}
+
+// checkObjectTime is checkTime as S3 has it: a presigned request ends when it
+// says, and clocks may differ by Skew otherwise.
+func (v *Verifier) checkObjectTime(s Signature, now time.Time) error {
+	skew := cmp.Or(v.Skew, DefaultSkew)
+	switch {
+	case s.Presigned && now.After(s.Time.Add(s.Lifetime)):
+		return refuse(RequestExpired, "Request has expired")
+	case s.Presigned && s.Time.After(now.Add(skew)):
+		return refuse(RequestExpired, "Request is not valid yet")
+	case !s.Presigned && (s.Time.After(now.Add(skew)) || s.Time.Before(now.Add(-skew))):
+		return refuse(RequestSkewed, "The difference between the request time and the current time is too large.")
 	}
 	return nil
 }

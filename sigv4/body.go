@@ -1,0 +1,163 @@
+package sigv4
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"hash"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// The values of X-Amz-Content-Sha256 that announce a body in chunks (the
+// aws-chunked coding of S3).
+const (
+	streamingSigned   = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
+	streamingTrailer  = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
+	streamingUnsigned = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+)
+
+// Body is what a signature says of a body that is not yet read.
+type Body struct {
+	// Chunked is true when the body is in the aws-chunked coding, so that it has
+	// fewer bytes than the request announces.
+	Chunked bool
+
+	payload  string // of X-Amz-Content-Sha256
+	time     time.Time
+	scope    Scope
+	key      []byte
+	previous string // the signature that the next chunk's goes on from
+}
+
+// VerifyHead is Verify for a request whose body is too long to be held: it is
+// believed as far as it can be without. Hold what is read of it against the
+// Body, with Reader, before anything is made of it. Only requests scoped to "s3"
+// are taken, whose paths and bodies are signed differently.
+func (v *Verifier) VerifyHead(r *http.Request, now time.Time) (Signature, *Body, error) {
+	path, rawQuery := target(r)
+	c, query, err := v.read(r, rawQuery)
+	if err != nil {
+		return c.Signature, nil, err
+	}
+	if err := v.checkScope(c.Signature); err != nil {
+		refused := *err
+		refused.Code = WrongScope
+		return c.Signature, nil, &refused
+	}
+	credential, err := v.believe(c, now)
+	if err != nil {
+		return c.Signature, nil, err
+	}
+	b, err := bodyOf(r, c, query)
+	if err != nil {
+		return c.Signature, nil, err
+	}
+	c.UnsignedPayload = b.payload == unsignedPayload || b.payload == streamingUnsigned
+	signed := b.payload
+	if c.Presigned && !c.coversPayload(query) {
+		signed = unsignedPayload
+	}
+	if !c.matches(r, path, query, signed, credential.Secret) {
+		return c.Signature, nil, refuse(InvalidSignature, mismatchText)
+	}
+	b.time, b.scope, b.key, b.previous = c.Time, c.Scope, c.Scope.key(credential.Secret), c.value
+	return c.Signature, b, nil
+}
+
+// coversPayload reports whether a presigned request says what body it is for.
+func (c claim) coversPayload(query []param) bool {
+	return first(query, "X-Amz-Content-Sha256") != nil || slices.Contains(c.SignedHeaders, "x-amz-content-sha256")
+}
+
+// bodyOf reads what a request says of its body.
+func bodyOf(r *http.Request, c claim, query []param) (*Body, error) {
+	stated := r.Header.Get("X-Amz-Content-Sha256")
+	if p := first(query, "X-Amz-Content-Sha256"); p != nil && stated == "" {
+		stated = p.value
+	}
+	b := &Body{payload: stated}
+	switch stated {
+	case "":
+		if !c.Presigned {
+			return nil, refuse(IncompleteSignature, "Missing required header for this request: x-amz-content-sha256")
+		}
+		b.payload = unsignedPayload
+	case unsignedPayload:
+	case streamingSigned, streamingTrailer, streamingUnsigned:
+		if b.Chunked = true; c.Presigned {
+			return nil, refuse(IncompleteSignature, "A presigned request cannot have a body in chunks.")
+		}
+	default:
+		if digest, err := hex.DecodeString(stated); err != nil || len(digest) != sha256.Size {
+			return nil, refuse(IncompleteSignature, "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value.")
+		}
+	}
+	return b, nil
+}
+
+// BodyReader reads a body and checks it on the way. Its Read returns an *Error
+// in the place of io.EOF, or before, when the body is not the one that was
+// signed; what was read until then must be forgotten.
+type BodyReader struct {
+	io.Reader
+	// Trailer is what came behind the last chunk, complete when Read has
+	// returned io.EOF. Names are in canonical form.
+	Trailer http.Header
+}
+
+// Reader returns the body that from carries, without the coding of its chunks.
+// It may be called once.
+func (b *Body) Reader(from io.Reader) *BodyReader {
+	trailer := http.Header{}
+	switch {
+	case b.Chunked:
+		return &BodyReader{newChunkReader(b, from, trailer), trailer}
+	case b.payload == unsignedPayload:
+		return &BodyReader{from, trailer}
+	}
+	return &BodyReader{&hashReader{from: from, want: b.payload, sum: sha256.New()}, trailer}
+}
+
+// hashReader holds a body against its SHA-256.
+type hashReader struct {
+	from io.Reader
+	want string // in hexadecimal
+	sum  hash.Hash
+}
+
+func (h *hashReader) Read(p []byte) (int, error) {
+	n, err := h.from.Read(p)
+	h.sum.Write(p[:n])
+	if err == io.EOF && !strings.EqualFold(hex.EncodeToString(h.sum.Sum(nil)), h.want) { //nolint:errorlint // a Reader returns io.EOF itself
+		return n, refuse(InvalidBody, "The provided 'x-amz-content-sha256' header does not match what was computed.")
+	}
+	return n, err
+}
+
+// chunk returns the signature of the next chunk, whose bytes have the digest.
+func (b *Body) chunk(digest []byte) string {
+	empty := sha256.Sum256(nil)
+	return b.sign("AWS4-HMAC-SHA256-PAYLOAD", hex.EncodeToString(empty[:])+"\n"+hex.EncodeToString(digest))
+}
+
+// trailer returns the signature of the trailer, of which canonical has the digest.
+func (b *Body) trailer(canonical []byte) string {
+	digest := sha256.Sum256(canonical)
+	return b.sign("AWS4-HMAC-SHA256-TRAILER", hex.EncodeToString(digest[:]))
+}
+
+func (b *Body) sign(kind, rest string) string {
+	text := kind + "\n" + b.time.UTC().Format(TimeFormat) + "\n" + b.scope.String() + "\n" + b.previous + "\n" + rest
+	return hex.EncodeToString(keyedHash(b.key, text))
+}
+
+// follows reports whether signature is the one that must come next, which is
+// then the one that the next must go on from.
+func (b *Body) follows(signature, want string) bool {
+	b.previous = want
+	return hmac.Equal([]byte(signature), []byte(want))
+}
