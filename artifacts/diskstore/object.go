@@ -1,0 +1,140 @@
+package diskstore
+
+import (
+	"time"
+
+	"github.com/muster-iot/muster/store"
+)
+
+// Attributes are what whoever sends an object says about it.
+type Attributes struct {
+	// Headers are sent back with the object: Content-Type, Cache-Control,
+	// Content-Disposition, Content-Encoding, Content-Language, Expires.
+	Headers map[string]string `json:"headers,omitempty"`
+	// Metadata is the client's own, without the x-amz-meta- of its names.
+	Metadata map[string]string `json:"metadata,omitempty"`
+}
+
+// record is one version of an object, or a delete marker.
+type record struct {
+	Attributes
+	Blob     string   `json:"blob,omitempty"` // empty for a marker
+	Size     int64    `json:"size"`
+	ETag     string   `json:"etag,omitempty"` // without quotes
+	Checksum Checksum `json:"checksum,omitzero"`
+	Parts    int      `json:"parts,omitempty"` // of a multipart upload; else 0
+	Modified int64    `json:"modified"`        // milliseconds since the epoch
+	Order    string   `json:"order"`           // sorts the versions of a key, the newest first
+	Null     bool     `json:"null,omitempty"`  // it has no version of its own
+	Marker   bool     `json:"marker,omitempty"`
+}
+
+// NullVersion is the id of the version that an object has without versioning.
+const NullVersion = "null"
+
+// version returns the id of the version.
+func (r record) version() string {
+	if r.Null {
+		return NullVersion
+	}
+	return r.Order
+}
+
+// Version is one version of an object, or a delete marker.
+type Version struct {
+	Key string
+	Attributes
+	ID       string // NullVersion where none is kept
+	Latest   bool
+	Marker   bool // a delete marker, which has none of what follows but Modified
+	Modified time.Time
+	Size     int64
+	ETag     string // without quotes
+	Checksum Checksum
+	Parts    int // how many it was uploaded in; 0 when at once
+}
+
+func (r record) show(key string, latest bool) Version {
+	return Version{
+		Key: key, Attributes: r.Attributes, ID: r.version(), Latest: latest, Marker: r.Marker,
+		Modified: time.UnixMilli(r.Modified).UTC(), Size: r.Size, ETag: r.ETag, Checksum: r.Checksum, Parts: r.Parts,
+	}
+}
+
+// current returns the current version of an object, nil when there is none, and
+// the newest of the others.
+func current(r store.Reader, bucket, key string) (now *record, then *record, err error) {
+	if now, err = objects.Get(r, store.JoinKey(bucket, key)); err != nil {
+		return nil, nil, err
+	}
+	from, to := store.Under(bucket, key)
+	for row, err := range olds.Scan(r, from, to) {
+		if err != nil {
+			return nil, nil, err
+		}
+		return now, &row.Value, nil
+	}
+	return now, nil, nil
+}
+
+// find returns a version of an object, the current one when version is empty.
+// Beside an Error with a Marker, the record is the marker.
+func find(r store.Reader, bucket, key, version string) (found record, latest bool, err error) {
+	if _, err := bucketOf(r, bucket); err != nil {
+		return record{}, false, err
+	}
+	now, then, err := current(r, bucket, key)
+	if err != nil {
+		return record{}, false, err
+	}
+	if version == "" {
+		switch {
+		case now != nil:
+			return *now, true, nil
+		case then != nil && then.Marker:
+			return *then, true, &Error{Code: NoSuchKey, Message: noSuchKey, Marker: then.version()}
+		}
+		return record{}, false, refuse(NoSuchKey, noSuchKey)
+	}
+	if now != nil && now.version() == version {
+		return *now, true, nil
+	}
+	old, err := oldVersion(r, bucket, key, version)
+	switch {
+	case err != nil:
+		return record{}, false, err
+	case old == nil:
+		return record{}, false, refuse(NoSuchVersion, "The specified version does not exist.")
+	}
+	latest = now == nil && then.Order == old.Order
+	if old.Marker {
+		return *old, latest, &Error{Code: MethodNotAllowed, Message: "The specified version is a delete marker.", Marker: old.version()}
+	}
+	return *old, latest, nil
+}
+
+const noSuchKey = "The specified key does not exist."
+
+// oldVersion returns a version that is not current, nil when there is none.
+func oldVersion(r store.Reader, bucket, key, version string) (*record, error) {
+	if version != NullVersion {
+		if len(version) != orderLength { // also keeps what a key cannot hold away from the store
+			return nil, nil
+		}
+		old, err := olds.Get(r, store.JoinKey(bucket, key, version))
+		if old != nil && old.Null {
+			old = nil
+		}
+		return old, err
+	}
+	from, to := store.Under(bucket, key)
+	for row, err := range olds.Scan(r, from, to) {
+		if err != nil {
+			return nil, err
+		}
+		if row.Value.Null {
+			return &row.Value, nil
+		}
+	}
+	return nil, nil
+}

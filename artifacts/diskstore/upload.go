@@ -1,0 +1,243 @@
+package diskstore
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/muster-iot/muster/store"
+)
+
+// PartsMax is the highest number of a part; the lowest is 1.
+const PartsMax = 10000
+
+// uploadRecord is an upload in parts that nobody has ended.
+type uploadRecord struct {
+	Attributes
+	Begun     int64     `json:"begun"` // milliseconds since the epoch
+	Algorithm Algorithm `json:"algorithm,omitempty"`
+	Full      bool      `json:"full,omitempty"` // the checksum is of all bytes
+}
+
+// partRecord is a part of it.
+type partRecord struct {
+	Blob     string   `json:"blob"`
+	Size     int64    `json:"size"`
+	ETag     string   `json:"etag"`
+	Checksum Checksum `json:"checksum,omitzero"`
+	Stored   int64    `json:"stored"` // milliseconds since the epoch
+}
+
+// Upload is an upload in parts that nobody has ended.
+type Upload struct {
+	ID           string
+	Key          string
+	Begun        time.Time
+	Algorithm    Algorithm
+	ChecksumType string // FullObject or Composite; empty without an algorithm
+}
+
+func (u uploadRecord) upload(id, key string) Upload {
+	kind := Composite
+	if u.Algorithm == "" {
+		kind = ""
+	} else if u.Full {
+		kind = FullObject
+	}
+	return Upload{ID: id, Key: key, Begun: time.UnixMilli(u.Begun).UTC(), Algorithm: u.Algorithm, ChecksumType: kind}
+}
+
+// Part is a part of an upload.
+type Part struct {
+	Number   int
+	Size     int64
+	ETag     string // without quotes
+	Checksum Checksum
+	Stored   time.Time
+}
+
+func (p partRecord) part(number int) Part {
+	return Part{Number: number, Size: p.Size, ETag: p.ETag, Checksum: p.Checksum, Stored: time.UnixMilli(p.Stored).UTC()}
+}
+
+// CreateUpload begins an upload in parts. checksumType is FullObject, Composite,
+// or empty for what the algorithm has by default.
+func (s *Store) CreateUpload(ctx context.Context, bucket, key string, a Attributes, algorithm Algorithm, checksumType string) (Upload, error) {
+	if err := s.checkPlace(ctx, bucket, key); err != nil {
+		return Upload{}, err
+	}
+	digest := algorithm == SHA1 || algorithm == SHA256
+	if checksumType == FullObject && digest || checksumType == Composite && algorithm == CRC64NVME || checksumType != "" && algorithm == "" {
+		return Upload{}, refuse(InvalidRequest, "The %s checksum type cannot be used with the %s checksum algorithm.", checksumType, algorithm)
+	}
+	var random [24]byte
+	_, _ = rand.Read(random[:]) // never fails
+	id := hex.EncodeToString(random[:])
+	made := uploadRecord{
+		Attributes: a, Begun: s.o.Now().UnixMilli(), Algorithm: algorithm,
+		Full: checksumType == FullObject || algorithm == CRC64NVME,
+	}
+	err := store.Update(ctx, s.o.Index, func(tx store.Tx) error {
+		if _, err := bucketOf(tx, bucket); err != nil {
+			return err
+		}
+		uploads.Put(tx, store.JoinKey(bucket, key, id), made)
+		return nil
+	})
+	return made.upload(id, key), err
+}
+
+// findUpload returns an upload that is not ended.
+func findUpload(r store.Reader, bucket, key, id string) (uploadRecord, error) {
+	var u *uploadRecord
+	_, err := hex.DecodeString(id)
+	if err == nil && checkKey(key) == nil {
+		if u, err = uploads.Get(r, store.JoinKey(bucket, key, id)); err != nil {
+			return uploadRecord{}, err
+		}
+	}
+	if u == nil {
+		return uploadRecord{}, refuse(NoSuchUpload, "The specified multipart upload does not exist. The upload ID might be invalid, or the multipart upload might have been aborted or completed.")
+	}
+	return *u, nil
+}
+
+// Upload returns an upload that is not ended.
+func (s *Store) Upload(ctx context.Context, bucket, key, id string) (Upload, error) {
+	var u uploadRecord
+	err := s.o.Index.View(ctx, func(r store.Reader) (err error) {
+		if _, err = bucketOf(r, bucket); err == nil {
+			u, err = findUpload(r, bucket, key, id)
+		}
+		return err
+	})
+	return u.upload(id, key), err
+}
+
+func partKey(id string, number int) string { return store.JoinKey(id, fmt.Sprintf("%05d", number)) }
+
+// PutPart stores a part of an upload, in the place of the one with its number.
+func (s *Store) PutPart(ctx context.Context, bucket, key, id string, number int, c Content) (Part, error) {
+	if number < 1 || number > PartsMax {
+		return Part{}, refuse(InvalidArgument, "Part number must be an integer between 1 and %d, inclusive", PartsMax)
+	}
+	u, err := s.Upload(ctx, bucket, key, id)
+	if err != nil {
+		return Part{}, err
+	}
+	if c.Algorithm == "" {
+		c.Algorithm = u.Algorithm
+	}
+	blob, got, err := s.receive(c)
+	if err != nil {
+		return Part{}, err
+	}
+	made := partRecord{Blob: blob, Size: got.size, ETag: got.etag(), Checksum: got.checksum, Stored: s.o.Now().UnixMilli()}
+	err = s.update(ctx, func(tx store.Tx) (freed []string, err error) {
+		if _, err := findUpload(tx, bucket, key, id); err != nil {
+			return nil, err
+		}
+		before, err := parts.Get(tx, partKey(id, number))
+		if before != nil {
+			freed = append(freed, before.Blob)
+		}
+		parts.Put(tx, partKey(id, number), made)
+		sizes.Put(tx, blob, made.Size)
+		return freed, err
+	})
+	if err != nil {
+		s.discard(blob, got.size)
+		return Part{}, err
+	}
+	s.blobs.keep(blob)
+	return made.part(number), nil
+}
+
+// Parts returns at most max parts of an upload behind the one numbered after.
+func (s *Store) Parts(ctx context.Context, bucket, key, id string, after, max int) (list []Part, more bool, err error) {
+	err = s.o.Index.View(ctx, func(r store.Reader) error {
+		list, more = nil, false
+		if _, err := findUpload(r, bucket, key, id); err != nil {
+			return err
+		}
+		for found, err := range partsOf(r, id) {
+			switch {
+			case err != nil:
+				return err
+			case found.Number <= after:
+			case len(list) >= max:
+				more = true
+				return nil
+			default:
+				list = append(list, found.partRecord.part(found.Number))
+			}
+		}
+		return nil
+	})
+	return list, more, err
+}
+
+type numberedPart struct {
+	partRecord
+	Number int
+}
+
+// partsOf yields the parts of an upload by their numbers.
+func partsOf(r store.Reader, id string) iter.Seq2[numberedPart, error] {
+	return func(yield func(numberedPart, error) bool) {
+		from, to := store.Under(id)
+		for found, err := range parts.Scan(r, from, to) {
+			p := numberedPart{partRecord: found.Value}
+			if err == nil {
+				_, err = fmt.Sscanf(store.SplitKey(found.Key)[1], "%d", &p.Number)
+			}
+			if !yield(p, err) {
+				return
+			}
+		}
+	}
+}
+
+// Uploads returns the uploads of a bucket that nobody has ended, by key.
+func (s *Store) Uploads(ctx context.Context, bucket string, q Query) (Page[Upload], error) {
+	return list(ctx, s, bucket, q, func(r store.Reader, from, to string) iter.Seq2[row[Upload], error] {
+		return func(yield func(row[Upload], error) bool) {
+			for found, err := range uploads.Scan(r, from, to) {
+				var u row[Upload]
+				if err == nil {
+					name := store.SplitKey(found.Key)
+					u = row[Upload]{name[1], name[2], found.Value.upload(name[2], name[1])}
+				}
+				if !yield(u, err) {
+					return
+				}
+			}
+		}
+	})
+}
+
+// AbortUpload ends an upload without an object; its parts are gone.
+func (s *Store) AbortUpload(ctx context.Context, bucket, key, id string) error {
+	return s.update(ctx, func(tx store.Tx) ([]string, error) {
+		if _, err := findUpload(tx, bucket, key, id); err != nil {
+			return nil, err
+		}
+		return endUpload(tx, bucket, key, id)
+	})
+}
+
+// endUpload removes an upload and returns the contents of its parts.
+func endUpload(tx store.Tx, bucket, key, id string) (freed []string, err error) {
+	for p, err := range partsOf(tx, id) {
+		if err != nil {
+			return nil, err
+		}
+		freed = append(freed, p.Blob)
+		parts.Delete(tx, partKey(id, p.Number))
+	}
+	uploads.Delete(tx, store.JoinKey(bucket, key, id))
+	return freed, nil
+}

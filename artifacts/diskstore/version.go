@@ -1,0 +1,108 @@
+package diskstore
+
+import (
+	"context"
+
+	"github.com/muster-iot/muster/store"
+)
+
+// supersede makes room for a new current version of an object, and returns the
+// contents that nobody can ask for any more.
+func supersede(tx store.Tx, bucket, key string, v Versioning, now *record) (freed []string, err error) {
+	if v == Suspended && (now == nil || !now.Null) { // its null version is among the old ones, if it has one
+		old, err := oldVersion(tx, bucket, key, NullVersion)
+		if err != nil {
+			return nil, err
+		}
+		if old != nil {
+			freed = dropOld(tx, bucket, key, *old)
+		}
+	}
+	switch {
+	case now == nil:
+	case v != Enabled && now.Null:
+		freed = append(freed, now.Blob)
+	default:
+		olds.Put(tx, store.JoinKey(bucket, key, now.Order), *now)
+	}
+	return freed, nil
+}
+
+func dropOld(tx store.Tx, bucket, key string, old record) (freed []string) {
+	olds.Delete(tx, store.JoinKey(bucket, key, old.Order))
+	if old.Blob == "" {
+		return nil
+	}
+	return []string{old.Blob}
+}
+
+// Deleted says what a deletion did.
+type Deleted struct {
+	Version string // that was deleted, or of the marker that was made; empty without versioning
+	Marker  bool   // Version is of a delete marker
+}
+
+// Delete deletes an object, as the versioning of its bucket wants it, or one
+// version of it. What is not there is deleted already.
+func (s *Store) Delete(ctx context.Context, bucket, key, version string) (Deleted, error) {
+	if err := checkKey(key); err != nil {
+		return Deleted{}, err
+	}
+	var done Deleted
+	now := s.o.Now()
+	err := s.update(ctx, func(tx store.Tx) (freed []string, err error) {
+		b, err := bucketOf(tx, bucket)
+		if err != nil {
+			return nil, err
+		}
+		before, then, err := current(tx, bucket, key)
+		if err != nil {
+			return nil, err
+		}
+		if version != "" {
+			done, freed, err = deleteVersion(tx, bucket, key, version, before)
+			return freed, err
+		}
+		freed, err = supersede(tx, bucket, key, b.Versioning, before)
+		objects.Delete(tx, store.JoinKey(bucket, key))
+		if b.Versioning == Unversioned || err != nil {
+			return freed, err
+		}
+		marker := record{Marker: true, Null: b.Versioning == Suspended, Order: nextOrder(now, before, then), Modified: now.UnixMilli()}
+		olds.Put(tx, store.JoinKey(bucket, key, marker.Order), marker)
+		done = Deleted{marker.version(), true}
+		return freed, nil
+	})
+	return done, err
+}
+
+// deleteVersion deletes one version; the newest one left is then the current
+// one, unless it is a marker.
+func deleteVersion(tx store.Tx, bucket, key, version string, now *record) (Deleted, []string, error) {
+	done := Deleted{Version: version}
+	if now != nil && now.version() == version {
+		objects.Delete(tx, store.JoinKey(bucket, key))
+		return done, []string{now.Blob}, promote(tx, bucket, key)
+	}
+	old, err := oldVersion(tx, bucket, key, version)
+	if err != nil || old == nil {
+		return done, nil, err
+	}
+	done.Marker = old.Marker
+	freed := dropOld(tx, bucket, key, *old)
+	if now != nil {
+		return done, freed, nil
+	}
+	return done, freed, promote(tx, bucket, key)
+}
+
+// promote makes the newest of the old versions the current one.
+func promote(tx store.Tx, bucket, key string) error {
+	_, then, err := current(tx, bucket, key)
+	if err != nil || then == nil || then.Marker {
+		return err
+	}
+	olds.Delete(tx, store.JoinKey(bucket, key, then.Order))
+	objects.Put(tx, store.JoinKey(bucket, key), *then)
+	return nil
+}
