@@ -27,6 +27,10 @@ type Execution struct {
 	Retries       Retries // that led to it; its Attempt is the retryAttempt
 	ForceCanceled bool    // an operator cancelled it while it was IN_PROGRESS
 	Windowed      bool    // its job has maintenance windows
+
+	// PresignedAt is when the URLs were made that its device was given last, in
+	// whole seconds; zero when it was given none.
+	PresignedAt Instant
 }
 
 // Deadline returns the earlier of the two timers, or zero when neither runs
@@ -131,7 +135,8 @@ func equalScalars(e, f Execution) bool {
 	return e.Thing == f.Thing && e.Job == f.Job && e.Number == f.Number && e.Namespace == f.Namespace &&
 		e.Status == f.Status && e.Version == f.Version && e.QueuedAt == f.QueuedAt && e.StartedAt == f.StartedAt &&
 		e.UpdatedAt == f.UpdatedAt && e.JobDeadline == f.JobDeadline && e.StepDeadline == f.StepDeadline &&
-		e.Retries == f.Retries && e.ForceCanceled == f.ForceCanceled && e.Windowed == f.Windowed
+		e.Retries == f.Retries && e.ForceCanceled == f.ForceCanceled && e.Windowed == f.Windowed &&
+		e.PresignedAt == f.PresignedAt
 }
 
 // NewExecution returns the execution of j that thing is queued with at the

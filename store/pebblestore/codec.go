@@ -14,6 +14,11 @@ import (
 // job. What their keys say is not said again.
 const codecVersion = 1
 
+// presignedVersion is the first byte of an execution whose device was given
+// URLs: one instant follows what the first form has. The first form is for all
+// others, which is what releases before it wrote.
+const presignedVersion = 2
+
 // Bits of the one byte of flags.
 const (
 	flagForceCanceled = 1 << iota
@@ -26,7 +31,11 @@ const (
 var errDamaged = errors.New("the record is damaged")
 
 func appendExecution(b []byte, e *muster.Execution) []byte {
-	b = append(b, codecVersion, byte(e.Status), flag(e.ForceCanceled, flagForceCanceled)|flag(e.Windowed, flagWindowed))
+	version := byte(codecVersion)
+	if e.PresignedAt != 0 {
+		version = presignedVersion
+	}
+	b = append(b, version, byte(e.Status), flag(e.ForceCanceled, flagForceCanceled)|flag(e.Windowed, flagWindowed))
 	b = appendString(b, string(e.Namespace))
 	for _, n := range [...]int64{
 		e.Version, int64(e.Retries.Failed), int64(e.Retries.TimedOut),
@@ -38,13 +47,16 @@ func appendExecution(b []byte, e *muster.Execution) []byte {
 	for _, name := range slices.Sorted(maps.Keys(e.Details)) {
 		b = appendString(appendString(b, name), e.Details[name])
 	}
+	if version == presignedVersion {
+		b = binary.AppendVarint(b, int64(e.PresignedAt))
+	}
 	return b
 }
 
 // decodeExecution fills in all of e but Thing, Job and Number.
 func decodeExecution(b []byte, e *muster.Execution) error {
 	d := decoder{b: b}
-	d.version()
+	version := d.version(presignedVersion)
 	e.Status = d.status(muster.Canceled)
 	flags := d.flags(executionFlags)
 	e.ForceCanceled, e.Windowed = flags&flagForceCanceled != 0, flags&flagWindowed != 0
@@ -67,6 +79,11 @@ func decodeExecution(b []byte, e *muster.Execution) error {
 			break
 		}
 		e.Details[name], last = d.string(), name
+	}
+	if version == presignedVersion {
+		if e.PresignedAt = d.instant(); e.PresignedAt == 0 {
+			d.fail(errDamaged)
+		}
 	}
 	return d.end()
 }
@@ -91,7 +108,7 @@ const minEntryLen = 1 + 2 + 5
 // decodeQueue fills in the Entries of q.
 func decodeQueue(b []byte, q *muster.Queue) error {
 	d := decoder{b: b}
-	d.version()
+	d.version(codecVersion)
 	if n := d.length(minEntryLen); n > 0 {
 		q.Entries = make([]muster.Entry, n)
 	}
@@ -117,7 +134,7 @@ func appendCounts(b []byte, c muster.Counts) []byte {
 
 func decodeCounts(b []byte) (c muster.Counts, err error) {
 	d := decoder{b: b}
-	d.version()
+	d.version(codecVersion)
 	for i := range c {
 		c[i] = d.varint()
 	}
@@ -149,10 +166,13 @@ func (d *decoder) fail(err error) {
 	d.b = nil
 }
 
-func (d *decoder) version() {
-	if v := d.byte(); d.err == nil && v != codecVersion {
+// version reads the form of a record: codecVersion up to the newest.
+func (d *decoder) version(newest byte) byte {
+	v := d.byte()
+	if d.err == nil && (v < codecVersion || v > newest) {
 		d.fail(fmt.Errorf("the record has form %d, which this release does not know", v))
 	}
+	return v
 }
 
 func (d *decoder) byte() byte {

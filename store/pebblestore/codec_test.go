@@ -3,6 +3,7 @@ package pebblestore
 import (
 	"bytes"
 	"math"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -29,10 +30,12 @@ func fullQueue() muster.Queue {
 // written down here: a change needs a new codecVersion.
 func TestRecordsKeepTheirForm(t *testing.T) {
 	e, q := fullExecution(), fullQueue()
+	presigned := muster.Execution{Status: muster.Queued, Version: 1, PresignedAt: 1_700_000_000_000}
 	for name, c := range map[string]struct{ got, want []byte }{
 		"execution": {appendExecution(nil, &e), []byte("\x01\x02\x03\afactory\x06\x0e\x02\x82\xa0\xab\xfe\xf9b\x84\xa0\xab\xfe\xf9b" +
 			"\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x01\x03\x00\x00\bprogress\x0450 %\x04step\x05flash")},
-		"bare execution": {appendExecution(nil, &muster.Execution{Status: muster.Queued, Version: 1}), []byte("\x01\x01\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00\x00")},
+		"bare execution":      {appendExecution(nil, &muster.Execution{Status: muster.Queued, Version: 1}), []byte("\x01\x01\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00\x00")},
+		"presigned execution": {appendExecution(nil, &presigned), []byte("\x02\x01\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00\x00\x80\xa0\xab\xfe\xf9b")},
 		"queue": {appendQueue(nil, &q), []byte("\x01\x02\x01a\x02\x00\x02\x04\x06\b\n\x01b\x01\x06" +
 			"\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01\x02\x01\x00\x00")},
 		"counts": {appendCounts(nil, muster.Counts{1, 2, 3, 4, 5, 6, 7, 100}), []byte("\x01\x02\x04\x06\b\n\f\x0e\xc8\x01")},
@@ -43,15 +46,28 @@ func TestRecordsKeepTheirForm(t *testing.T) {
 	}
 }
 
+// A folder of a release that knew no presigned URLs is read as it is.
+func TestExecutionOfAnOlderRelease(t *testing.T) {
+	var e muster.Execution
+	if err := decodeExecution([]byte("\x01\x01\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00\x00"), &e); err != nil || !e.Equal(muster.Execution{Status: muster.Queued, Version: 1}) {
+		t.Errorf("decodeExecution of form 1 = %+v, %v, want a bare execution", e, err)
+	}
+}
+
 func TestDamagedRecordsAreErrors(t *testing.T) {
 	e, q := fullExecution(), fullQueue()
+	presigned := e
+	presigned.PresignedAt = 1
+	decodeAny := func(b []byte) error { return decodeExecution(b, new(muster.Execution)) }
 	decoders := map[string]struct {
 		record []byte
 		decode func([]byte) error
+		newer  byte // a form that does not exist yet
 	}{
-		"execution": {appendExecution(nil, &e), func(b []byte) error { return decodeExecution(b, new(muster.Execution)) }},
-		"queue":     {appendQueue(nil, &q), func(b []byte) error { return decodeQueue(b, new(muster.Queue)) }},
-		"counts":    {appendCounts(nil, muster.Counts{5, 1 << 40}), func(b []byte) error { _, err := decodeCounts(b); return err }},
+		"execution":           {appendExecution(nil, &e), decodeAny, 3},
+		"presigned execution": {appendExecution(nil, &presigned), decodeAny, 3},
+		"queue":               {appendQueue(nil, &q), func(b []byte) error { return decodeQueue(b, new(muster.Queue)) }, 2},
+		"counts":              {appendCounts(nil, muster.Counts{5, 1 << 40}), func(b []byte) error { _, err := decodeCounts(b); return err }, 2},
 	}
 	for name, d := range decoders {
 		if err := d.decode(d.record); err != nil {
@@ -65,8 +81,8 @@ func TestDamagedRecordsAreErrors(t *testing.T) {
 		if err := d.decode(append(bytes.Clone(d.record), 0)); err == nil {
 			t.Errorf("%s: decode of a record and one more byte = nil, want an error", name)
 		}
-		newer := append([]byte{codecVersion + 1}, d.record[1:]...)
-		if err := d.decode(newer); err == nil || !strings.Contains(err.Error(), "form 2") {
+		newer := append([]byte{d.newer}, d.record[1:]...)
+		if err := d.decode(newer); err == nil || !strings.Contains(err.Error(), "form "+strconv.Itoa(int(d.newer))) {
 			t.Errorf("%s: decode of a newer form = %v, want an error that names it", name, err)
 		}
 	}
@@ -76,6 +92,7 @@ func TestDamagedRecordsAreErrors(t *testing.T) {
 		"an unknown flag":        "\x01\x01\x80\x00\x02\x00\x00\x00\x00\x00\x00\x00",
 		"a number with padding":  "\x01\x01\x00\x00\x82\x00\x00\x00\x00\x00\x00\x00\x00",
 		"details out of order":   "\x01\x01\x00\x00\x02\x00\x00\x00\x00\x00\x00\x02\x01b\x00\x01a\x00",
+		"URLs of no instant":     "\x02\x01\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00\x00\x00",
 		"details for the galaxy": "\x01\x01\x00\x00\x02\x00\x00\x00\x00\x00\x00\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
 	} {
 		if err := decoders["execution"].decode([]byte(b)); err == nil {
@@ -89,7 +106,8 @@ func FuzzDecodeExecution(f *testing.F) {
 	e := fullExecution()
 	f.Add(appendExecution(nil, &e))
 	f.Add(appendExecution(nil, &muster.Execution{Status: muster.Queued}))
-	f.Add([]byte{codecVersion + 1})
+	f.Add(appendExecution(nil, &muster.Execution{Status: muster.Queued, PresignedAt: 1}))
+	f.Add([]byte{presignedVersion + 1})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var e muster.Execution
 		if decodeExecution(b, &e) != nil {

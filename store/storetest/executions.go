@@ -36,7 +36,7 @@ func executionKeepsFields(t *testing.T, s store.Store) {
 		Details:  map[string]string{"progress": "50 %", "": "empty key", "größe": strings.Repeat("x", 1024), "none": ""},
 		QueuedAt: 1_700_000_000_001, StartedAt: 1_700_000_000_002, UpdatedAt: 1_700_000_000_003,
 		JobDeadline: 1_700_000_100_000, StepDeadline: 1_700_000_050_000,
-		Retries: muster.Retries{Failed: 2, TimedOut: 1}, ForceCanceled: true, Windowed: true,
+		Retries: muster.Retries{Failed: 2, TimedOut: 1}, ForceCanceled: true, Windowed: true, PresignedAt: 1_700_000_000_000,
 	}
 	all := []muster.Execution{full, {Thing: "bare", Job: "job", Number: 1, Status: muster.Queued}}
 	for _, status := range muster.Statuses() {
