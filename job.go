@@ -119,6 +119,7 @@ type Job struct {
 	DocumentSource string // the URL it was made from, if it was
 	TemplateARN    string // of the job template it was made from, which may be gone
 	Config         JobConfig
+	Links          bool // its document has links, so that each execution gets one of its own
 
 	Status        JobStatus
 	ForceCanceled bool

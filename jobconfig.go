@@ -1,8 +1,8 @@
 package muster
 
-// JobConfig is how a job is to be carried out: the five configurations of
-// CreateJob that the server acts upon, as they were given. What is zero was not
-// given; package rollout checks them and says what they mean. The JSON names
+// JobConfig is how a job is to be carried out: the configurations of CreateJob,
+// as they were given. What is zero was not given; package rollout checks them,
+// but for Presigned, and says what they mean. The JSON names
 // are those of stored records and change no more.
 type JobConfig struct {
 	Rollout        RolloutConfig    `json:"rollout,omitzero"`
@@ -10,6 +10,7 @@ type JobConfig struct {
 	Retry          []RetryCriterion `json:"retry,omitempty"`
 	TimeoutMinutes int              `json:"inProgressTimeoutInMinutes,omitempty"` // zero: an execution may be IN_PROGRESS for ever
 	Schedule       Schedule         `json:"schedule,omitzero"`
+	Presigned      PresignedConfig  `json:"presigned,omitzero"`
 }
 
 // Or returns c with what it does not give taken from base, each member whole
@@ -29,6 +30,9 @@ func (c JobConfig) Or(base JobConfig) JobConfig {
 	}
 	if len(c.Schedule.Windows) == 0 {
 		c.Schedule.Windows = base.Schedule.Windows
+	}
+	if c.Presigned == (PresignedConfig{}) {
+		c.Presigned = base.Presigned
 	}
 	return c
 }

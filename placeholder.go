@@ -15,60 +15,130 @@ type placeholder struct {
 	start, end     int // its place in the value
 }
 
-// parameterKind is the kind that a value of documentParameters takes the place
-// of.
-const parameterKind = "parameter"
+// The kinds of placeholders. Those of links are resolved whenever a device is
+// given the document, the others when the job is made.
+const (
+	parameterKind = "parameter"
+	linkKind      = "s3-presigned-url"        // its argument is a URL
+	linkV2Kind    = "s3-presigned-url-v2"     // its argument is a URL, percent-encoded
+	uploadKind    = "s3-presigned-url-upload" // its argument is a URL that may hold local placeholders
+	signatureKind = "code-sign-signature"     // its argument names an object
+	packageKind   = "package"                 // nothing resolves it yet
+)
 
-// laterKinds are the kinds of the contract that nothing resolves yet.
-var laterKinds = []string{"s3-presigned-url", "s3-presigned-url-v2", "s3-presigned-url-upload", "package", "code-sign-signature"}
+// Placeholders are those that a job document still holds when it is that of a
+// job or of a template.
+type Placeholders struct {
+	Links      []Link   // in order; what a device gets in their place differs from time to time
+	Signatures []Object // the objects of which the document wants signatures
+}
 
-// localPlaceholders have a meaning inside of an upload placeholder only
-// (section 6.4).
-var localPlaceholders = []string{"${thingName}", "${jobId}", "${executionNumber}"}
-
-// CheckPlaceholders returns an Invalid error unless every placeholder in the
-// string values of a job document is one that a device may be sent
-// (jobs-control-plane.md sections 6.2 and 6.6). What begins with ${ and not
-// with ${aws: is none, and the names of members hold none. document must have
-// passed CheckDocument.
-func CheckPlaceholders(document string) error {
+// FindPlaceholders returns the placeholders in the string values of a job
+// document (jobs-control-plane.md sections 6.2 and 6.6). It fails with Invalid
+// when one of them is none that may be there. What begins with ${ and not with
+// ${aws: is no placeholder, and the names of members hold none. document must
+// have passed CheckDocument.
+func FindPlaceholders(document string) (Placeholders, error) {
+	var all Placeholders
 	_, err := rewriteStrings(document, func(value string) (string, error) {
 		found, err := placeholders(value)
 		if err != nil {
 			return value, err
 		}
 		for _, p := range found {
-			if err := p.check(); err != nil {
+			if err := all.add(p); err != nil {
 				return value, err
 			}
 		}
 		return value, nil
 	})
-	return err
+	return all, err
 }
 
-// check refuses a placeholder that is left when a job or a template is made.
-func (p placeholder) check() error {
-	switch {
-	case p.kind == parameterKind:
+func (all *Placeholders) add(p placeholder) error {
+	if err := p.checkNested(); err != nil {
+		return err
+	}
+	switch p.kind {
+	case linkKind, linkV2Kind, uploadKind:
+		l, err := p.link()
+		all.Links = append(all.Links, l)
+		return err
+	case signatureKind:
+		o, err := p.object()
+		all.Signatures = append(all.Signatures, o)
+		return err
+	case parameterKind:
 		return Errorf(Invalid, "The placeholder ${aws:iot:parameter:%s} is only valid in AWS managed job templates", p.argument)
-	case slices.Contains(laterKinds, p.kind):
+	case packageKind:
 		return Errorf(Invalid, "The placeholder ${aws:iot:%s:…} is not supported yet", p.kind)
 	}
 	return Errorf(Invalid, "The job document has a placeholder of the unknown kind ${aws:iot:%s}", p.kind)
 }
 
+// checkNested refuses a placeholder within another one, but for local ones
+// within an upload, and those not too often (section 6.4).
+func (p placeholder) checkNested() error {
+	for text := range nested(p.argument) {
+		local := localPlaceholder(text)
+		switch name, ours := strings.CutPrefix(text, "${aws:"); {
+		case ours && strings.HasPrefix(name, "iot:package:") && strings.Contains(name, ":artifact"):
+			return Errorf(Invalid, "${aws:iot:package:[...]:artifact:s3-presigned-url} cannot be nested inside another placeholder.")
+		case ours:
+			service, rest, _ := strings.Cut(name, ":")
+			kind, _, _ := strings.Cut(rest, ":")
+			return Errorf(Invalid, "${aws:%s:%s[...]} should not be the second layer pattern.", service, strings.TrimRight(kind, "}"))
+		case local != "" && p.kind != uploadKind:
+			return Errorf(Invalid, "Local placeholder, %s, is only valid inside of presign url upload", local)
+		case local == "" && p.kind == uploadKind:
+			return Errorf(Invalid, "Undefined placeholder, %s, inside of presign url upload parameter", text[:closed(text)])
+		case local != "" && strings.Count(p.argument, local) > localMax:
+			return Errorf(Invalid, "The occurrence of local placeholder %s within S3 presigned url upload placeholder exceeds limit of %d.", local, localMax)
+		}
+	}
+	return nil
+}
+
+// nested yields what is left of a placeholder's argument from each "${" on.
+func nested(argument string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for at := strings.Index(argument, "${"); at >= 0; at = strings.Index(argument, "${") {
+			argument = argument[at:]
+			if !yield(argument) {
+				return
+			}
+			argument = argument[len("${"):]
+		}
+	}
+}
+
 // fillParameters returns a document with values in the place of its parameters.
 // What it does not change stays byte for byte.
 func fillParameters(document string, values map[string]string) (string, error) {
+	return fill(document, func(p placeholder) (string, bool, error) {
+		return values[p.argument], p.kind == parameterKind, nil
+	})
+}
+
+// fill returns a document with what put says in the place of its placeholders;
+// those that put is not for stay. What it does not change stays byte for byte,
+// and nothing that was put is looked at again.
+func fill(document string, put func(placeholder) (text string, ok bool, err error)) (string, error) {
 	return rewriteStrings(document, func(value string) (string, error) {
 		found, err := placeholders(value)
+		if err != nil {
+			return value, err
+		}
 		for _, p := range slices.Backward(found) {
-			if p.kind == parameterKind {
-				value = value[:p.start] + values[p.argument] + value[p.end:]
+			text, ok, err := put(p)
+			if err != nil {
+				return value, err
+			}
+			if ok {
+				value = value[:p.start] + text + value[p.end:]
 			}
 		}
-		return value, err
+		return value, nil
 	})
 }
 
@@ -83,10 +153,8 @@ func placeholders(value string) ([]placeholder, error) {
 		start := at + next
 		text := value[start:]
 		at = start + len("${")
-		for _, local := range localPlaceholders {
-			if strings.HasPrefix(text, local) {
-				return nil, Errorf(Invalid, "Local placeholder, %s, is only valid inside of presign url upload", local)
-			}
+		if local := localPlaceholder(text); local != "" {
+			return nil, Errorf(Invalid, "Local placeholder, %s, is only valid inside of presign url upload", local)
 		}
 		if !strings.HasPrefix(text, "${aws:") {
 			continue

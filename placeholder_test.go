@@ -7,46 +7,61 @@ import (
 	"testing"
 )
 
-func TestCheckPlaceholders(t *testing.T) {
+func TestFindPlaceholdersRefuses(t *testing.T) {
 	for name, test := range map[string]struct {
 		document string
 		message  string // part of the refusal; empty: none
 	}{
 		"no placeholder": {`{"a":"b","n":[1,null,{"c":"}"}]}`, ""},
-		"another dollar and brace stay untouched":   {`{"sh":"echo ${HOME} $$ ${x:-${y}} ${"}`, ""},
-		"a name of a member holds none":             {`{"${aws:iot:nonsense}" : 1, "${jobId}":{"${aws:":[]}}`, ""},
-		"a parameter":                               {`{"a":"${aws:iot:parameter:path}"}`, "${aws:iot:parameter:path} is only valid in AWS managed job templates"},
-		"a parameter deep in a list":                {`{"a":[{"b":["x ${aws:iot:parameter:p} y"]}]}`, "only valid in AWS managed job templates"},
-		"a kind nobody knows":                       {`{"a":"${aws:iot:s3-presined-url:https://x}"}`, "unknown kind ${aws:iot:s3-presined-url}"},
-		"a service nobody knows (J17)":              {`{"a":"${aws:s3:x}"}`, "unknown placeholder ${aws:s3:x}"},
-		"not terminated":                            {`{"a":"${aws:iot:parameter:p"}`, "One or more parameters or placeholders are not terminated."},
-		"not terminated because of a nested one":    {`{"a":"${aws:iot:s3-presigned-url:${x}"}`, "One or more parameters or placeholders are not terminated."},
-		"terminated in another value":               {`{"a":"${aws:iot:parameter:p","b":"}"}`, "One or more parameters or placeholders are not terminated."},
-		"behind an untouched one":                   {`{"a":"${x ${aws:iot:nope}"}`, "unknown kind ${aws:iot:nope}"},
-		"spelled with escapes":                      {`{"a":"\u0024{aws:\u0069ot:nope}"}`, "unknown kind ${aws:iot:nope}"},
-		"a quote within a value":                    {`{"a":"\"${aws:iot:nope}"}`, "unknown kind"},
-		"a backslash at the end of a value":         {`{"a":"\\","b":"${aws:iot:nope}"}`, "unknown kind"},
-		"a presigned URL":                           {`{"a":"${aws:iot:s3-presigned-url:https://s3.amazonaws.com/b/k}"}`, "${aws:iot:s3-presigned-url:…} is not supported yet"},
-		"a presigned URL of version 2":              {`{"a":"${aws:iot:s3-presigned-url-v2:https://s3.amazonaws.com/b/k}"}`, "${aws:iot:s3-presigned-url-v2:…} is not supported yet"},
-		"an upload with local placeholders":         {`{"a":"${aws:iot:s3-presigned-url-upload:https://s3.amazonaws.com/b/${thingName}}"}`, "${aws:iot:s3-presigned-url-upload:…} is not supported yet"},
-		"a package":                                 {`{"a":"${aws:iot:package:p:version:v:attributes}"}`, "${aws:iot:package:…} is not supported yet"},
-		"a signature":                               {`{"a":"${aws:iot:code-sign-signature:s3://r.b/f@v}"}`, "${aws:iot:code-sign-signature:…} is not supported yet"},
-		"a local placeholder outside of an upload":  {`{"a":"logs/${thingName}"}`, "Local placeholder, ${thingName}, is only valid inside of presign url upload"},
-		"another local placeholder":                 {`{"a":"${x} ${jobId}"}`, "Local placeholder, ${jobId}, is only valid inside of presign url upload"},
-		"a third local placeholder":                 {`{"a":"${executionNumber}"}`, "Local placeholder, ${executionNumber}, is only valid inside of presign url upload"},
-		"what only begins like a local placeholder": {`{"a":"${jobIds} ${jobId"}`, ""},
+		"another dollar and brace stay untouched":      {`{"sh":"echo ${HOME} $$ ${x:-${y}} ${"}`, ""},
+		"a name of a member holds none":                {`{"${aws:iot:nonsense}" : 1, "${jobId}":{"${aws:":[]}}`, ""},
+		"a parameter":                                  {`{"a":"${aws:iot:parameter:path}"}`, "${aws:iot:parameter:path} is only valid in AWS managed job templates"},
+		"a parameter deep in a list":                   {`{"a":[{"b":["x ${aws:iot:parameter:p} y"]}]}`, "only valid in AWS managed job templates"},
+		"a kind nobody knows":                          {`{"a":"${aws:iot:s3-presined-url:https://x}"}`, "unknown kind ${aws:iot:s3-presined-url}"},
+		"a service nobody knows (J17)":                 {`{"a":"${aws:s3:x}"}`, "unknown placeholder ${aws:s3:x}"},
+		"not terminated":                               {`{"a":"${aws:iot:parameter:p"}`, "One or more parameters or placeholders are not terminated."},
+		"not terminated because of a nested one":       {`{"a":"${aws:iot:s3-presigned-url:${x}"}`, "One or more parameters or placeholders are not terminated."},
+		"terminated in another value":                  {`{"a":"${aws:iot:parameter:p","b":"}"}`, "One or more parameters or placeholders are not terminated."},
+		"behind an untouched one":                      {`{"a":"${x ${aws:iot:nope}"}`, "unknown kind ${aws:iot:nope}"},
+		"spelled with escapes":                         {`{"a":"\u0024{aws:\u0069ot:nope}"}`, "unknown kind ${aws:iot:nope}"},
+		"a quote within a value":                       {`{"a":"\"${aws:iot:nope}"}`, "unknown kind"},
+		"a backslash at the end of a value":            {`{"a":"\\","b":"${aws:iot:nope}"}`, "unknown kind"},
+		"an upload with its local placeholders":        {`{"a":"${aws:iot:s3-presigned-url-upload:https://s3.us-east-1.amazonaws.com/b/${thingName}/${jobId}/${executionNumber}-${thingName}}"}`, ""},
+		"an upload with a placeholder nobody knows":    {`{"a":"${aws:iot:s3-presigned-url-upload:https://s3.us-east-1.amazonaws.com/b/${thing}}"}`, "Undefined placeholder, ${thing}, inside of presign url upload parameter"},
+		"an upload with one too often":                 {`{"a":"${aws:iot:s3-presigned-url-upload:https://s3.us-east-1.amazonaws.com/b/${jobId}${jobId}${jobId}}"}`, "The occurrence of local placeholder ${jobId} within S3 presigned url upload placeholder exceeds limit of 2."},
+		"an upload to a host that is not fixed":        {`{"a":"${aws:iot:s3-presigned-url-upload:https://${thingName}.s3.us-east-1.amazonaws.com/k}"}`, "S3 bucket name in presigned url upload is not allowed to contain any placeholders"},
+		"another kind within an upload":                {`{"a":"${aws:iot:s3-presigned-url-upload:https://s3.us-east-1.amazonaws.com/b/${aws:iot:parameter:p}}"}`, "${aws:iot:parameter[...]} should not be the second layer pattern."},
+		"another kind within a presigned URL":          {`{"a":"${aws:iot:s3-presigned-url:https://s3.amazonaws.com/b/${aws:iot:s3-presigned-url:x}}"}`, "${aws:iot:s3-presigned-url[...]} should not be the second layer pattern."},
+		"the artifact of a package within another":     {`{"a":"${aws:iot:s3-presigned-url:${aws:iot:package:p:version:v:artifact:s3-presigned-url}}"}`, "${aws:iot:package:[...]:artifact:s3-presigned-url} cannot be nested inside another placeholder."},
+		"a local placeholder within a download":        {`{"a":"${aws:iot:s3-presigned-url:https://s3.amazonaws.com/b/${thingName}}"}`, "Local placeholder, ${thingName}, is only valid inside of presign url upload"},
+		"something else within a download":             {`{"a":"${aws:iot:s3-presigned-url:https://s3.amazonaws.com/b/${x}}"}`, "Provided argument for presigned url is invalid"},
+		"a presigned URL":                              {`{"a":"${aws:iot:s3-presigned-url:https://s3.amazonaws.com/b/k}"}`, ""},
+		"a presigned URL that is none":                 {`{"a":"${aws:iot:s3-presigned-url:b/k}"}`, "Provided argument for presigned url is invalid"},
+		"a presigned URL with a version":               {`{"a":"${aws:iot:s3-presigned-url:https://s3.amazonaws.com/b/k?versionId=1}"}`, "Provided argument for presigned url is invalid"},
+		"a presigned URL of version 2":                 {`{"a":"${aws:iot:s3-presigned-url-v2:https://b.s3.eu-west-1.amazonaws.com/k%3FversionId%3D1}"}`, ""},
+		"a presigned URL of version 2, all escaped":    {`{"a":"${aws:iot:s3-presigned-url-v2:https%3A%2F%2Fb.s3.eu-west-1.amazonaws.com%2Fk}"}`, ""},
+		"a presigned URL of version 2, badly escaped":  {`{"a":"${aws:iot:s3-presigned-url-v2:https://s3.amazonaws.com/b/k%zz}"}`, "Provided argument for presigned url is invalid"},
+		"a presigned URL of version 2 with a question": {`{"a":"${aws:iot:s3-presigned-url-v2:https://s3.amazonaws.com/b/k%3Fx%3D1}"}`, "Provided argument for presigned url is invalid"},
+		"a signature":                                  {`{"a":"${aws:iot:code-sign-signature:s3://eu-west-1.my.bucket/a/f@v}"}`, ""},
+		"a signature of no version":                    {`{"a":"${aws:iot:code-sign-signature:s3://r.b/f}"}`, "VersionId not found when attempting to access s3 url"},
+		"a signature of nothing":                       {`{"a":"${aws:iot:code-sign-signature:s3://b/f@v}"}`, "does not name an object; its form is s3://REGION.BUCKET/CODE-FILE@VERSION-ID"},
+		"a package":                                    {`{"a":"${aws:iot:package:p:version:v:attributes}"}`, "${aws:iot:package:…} is not supported yet"},
+		"a local placeholder outside of an upload":     {`{"a":"logs/${thingName}"}`, "Local placeholder, ${thingName}, is only valid inside of presign url upload"},
+		"another local placeholder":                    {`{"a":"${x} ${jobId}"}`, "Local placeholder, ${jobId}, is only valid inside of presign url upload"},
+		"a third local placeholder":                    {`{"a":"${executionNumber}"}`, "Local placeholder, ${executionNumber}, is only valid inside of presign url upload"},
+		"what only begins like a local placeholder":    {`{"a":"${jobIds} ${jobId"}`, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := CheckPlaceholders(test.document)
+			_, err := FindPlaceholders(test.document)
 			if test.message == "" {
 				if err != nil {
-					t.Errorf("CheckPlaceholders(%s) = %v, want no error", test.document, err)
+					t.Errorf("FindPlaceholders(%s) = %v, want no error", test.document, err)
 				}
 				return
 			}
 			var e *Error
 			if !errors.As(err, &e) || e.Kind != Invalid || !strings.Contains(e.Msg, test.message) {
-				t.Errorf("CheckPlaceholders(%s) = %v, want Invalid with %q", test.document, err, test.message)
+				t.Errorf("FindPlaceholders(%s) = %v, want Invalid with %q", test.document, err, test.message)
 			}
 		})
 	}
@@ -78,16 +93,25 @@ func FuzzPlaceholders(f *testing.F) {
 	f.Add(`{"x":"${aws:iot:parameter:a}","y":["\\","\u0024{aws:"]}`, "b")
 	f.Add(`{"${aws:iot:parameter:a}":"a ${aws:iot:parameter:a} ${${","z":{}}`, `"\`)
 	f.Add(`{"x":"${aws:iot:s3-presigned-url-upload:https://h/b/${jobId}}"}`, "${jobId}")
+	f.Add(`{"x":"a ${aws:iot:s3-presigned-url-v2:https%3A//h/b/k%3FversionId%3D1}${aws:iot:s3-presigned-url:https://h/b/k}"}`, "https://h/b/k?x=1&y=2")
+	f.Add(`{"x":["${aws:iot:code-sign-signature:s3://r.b/k@v}"]}`, "MEUC")
 	f.Fuzz(func(t *testing.T, document, value string) {
+		found, before := FindPlaceholders(document)
 		if CheckDocument(document, 1<<15) != nil {
-			_ = CheckPlaceholders(document) // it may say what it likes, but not panic
-			return
+			return // it may say what it likes, but not panic
 		}
-		before := CheckPlaceholders(document)
+		linked, err := FillLinks(document, func(Link) (string, error) { return value, nil })
+		if before == nil && (err != nil || !json.Valid([]byte(linked)) || len(found.Links) == 0 && linked != document) {
+			t.Fatalf("FillLinks(%q, %q) = %q, %v", document, value, linked, err)
+		}
+		signed, err := FillSignatures(document, nil)
+		if before == nil && (err != nil || !json.Valid([]byte(signed)) || len(found.Signatures) == 0 && signed != document) {
+			t.Fatalf("FillSignatures(%q) = %q, %v", document, signed, err)
+		}
 		filled, err := fillParameters(document, map[string]string{"a": value})
 		if err != nil {
 			if before == nil {
-				t.Fatalf("fillParameters(%q) = %v, although CheckPlaceholders took it", document, err)
+				t.Fatalf("fillParameters(%q) = %v, although FindPlaceholders took it", document, err)
 			}
 			return
 		}

@@ -39,7 +39,7 @@ func (s *Server) job(d engine.JobDescription) *wire.Job {
 		JobTemplateARN:     text(j.TemplateARN),
 		DocumentParameters: d.Parameters,
 
-		PresignedURLConfig:         &wire.PresignedUrlConfig{},
+		PresignedURLConfig:         presignedShape(j.Config.Presigned),
 		JobExecutionsRolloutConfig: rolloutShape(j.Config.Rollout),
 		TimeoutConfig:              timeoutShape(j.Config.TimeoutMinutes),
 		AbortConfig:                abortShape(j.Config.Abort),

@@ -6,7 +6,7 @@ import (
 	"github.com/muster-iot/muster/engine"
 )
 
-// This file turns the five configurations of a job from their wire shapes into
+// This file turns the configurations of a job from their wire shapes into
 // muster.JobConfig and back. A configuration without members is one that was
 // not given.
 
@@ -17,6 +17,7 @@ type given struct {
 	retry    *wire.JobExecutionsRetryConfig
 	timeout  *wire.TimeoutConfig
 	schedule *wire.SchedulingConfig
+	presign  *wire.PresignedUrlConfig
 }
 
 func jobConfig(in given) (muster.JobConfig, error) {
@@ -29,6 +30,8 @@ func jobConfig(in given) (muster.JobConfig, error) {
 		Abort:    abortCriteria(in.abort),
 		Retry:    retryCriteria(in.retry),
 		Schedule: schedule(in.schedule),
+
+		Presigned: presignedConfig(in.presign),
 	}
 	if timeout != nil {
 		c.TimeoutMinutes = *timeout
@@ -46,6 +49,9 @@ func jobChange(in *wire.UpdateJobRequest) (engine.JobChange, error) {
 	}
 	if in.JobExecutionsRetryConfig != nil {
 		c.Retry = new(retryCriteria(in.JobExecutionsRetryConfig))
+	}
+	if in.PresignedURLConfig != nil {
+		c.Presigned = new(presignedConfig(in.PresignedURLConfig))
 	}
 	var err error
 	c.TimeoutMinutes, err = timeoutMinutes(in.TimeoutConfig)
@@ -153,6 +159,21 @@ func timeoutShape(minutes int) *wire.TimeoutConfig {
 		return &wire.TimeoutConfig{}
 	}
 	return &wire.TimeoutConfig{InProgressTimeoutInMinutes: new(int64(minutes))}
+}
+
+func presignedConfig(in *wire.PresignedUrlConfig) muster.PresignedConfig {
+	if in == nil {
+		return muster.PresignedConfig{}
+	}
+	return muster.PresignedConfig{RoleARN: wire.Or(in.RoleARN, ""), ExpiresInSec: int(wire.Or(in.ExpiresInSec, 0))}
+}
+
+func presignedShape(c muster.PresignedConfig) *wire.PresignedUrlConfig {
+	out := &wire.PresignedUrlConfig{RoleARN: text(c.RoleARN)}
+	if c.ExpiresInSec != 0 {
+		out.ExpiresInSec = new(int64(c.ExpiresInSec))
+	}
+	return out
 }
 
 func schedule(in *wire.SchedulingConfig) muster.Schedule {

@@ -25,7 +25,7 @@ func (s *Server) createJob(ctx context.Context, in *wire.CreateJobRequest) (*wir
 		return nil, err
 	}
 	config, err := jobConfig(given{
-		in.JobExecutionsRolloutConfig, in.AbortConfig, in.JobExecutionsRetryConfig, in.TimeoutConfig, in.SchedulingConfig,
+		in.JobExecutionsRolloutConfig, in.AbortConfig, in.JobExecutionsRetryConfig, in.TimeoutConfig, in.SchedulingConfig, in.PresignedURLConfig,
 	})
 	if err != nil {
 		return nil, err
@@ -63,9 +63,6 @@ func (s *Server) associateTargetsWithJob(ctx context.Context, in *wire.Associate
 }
 
 func (s *Server) updateJob(ctx context.Context, in *wire.UpdateJobRequest) error {
-	if err := refuseUnservedChange(in); err != nil {
-		return err
-	}
 	change, err := jobChange(in)
 	if err != nil {
 		return err

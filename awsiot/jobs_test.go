@@ -88,8 +88,7 @@ func TestWhatIsNotServedYetIsRefusedByName(t *testing.T) {
 	members := map[string]string{
 		"documentSource":             `"documentSource":"https://s3.amazonaws.com/b/k"`,
 		"destinationPackageVersions": `"document":"{}","destinationPackageVersions":["arn:aws:iot:eu-west-1:111122223333:package/p/version/1"]`,
-		"presignedUrlConfig":         `"document":"{}","presignedUrlConfig":{"roleArn":"arn:aws:iam::111122223333:role/r"}`,
-		"s3-presigned-url":           `"document":"{\"u\":\"${aws:iot:s3-presigned-url:https://s3.amazonaws.com/b/k}\"}"`,
+		"package":                    `"document":"{\"u\":\"${aws:iot:package:p:version:v:attributes}\"}"`,
 	}
 	for name, given := range members {
 		t.Run(name, func(t *testing.T) {

@@ -21,7 +21,7 @@ func (s *Server) createJobTemplate(ctx context.Context, in *wire.CreateJobTempla
 	}
 	config, err := jobConfig(given{
 		in.JobExecutionsRolloutConfig, in.AbortConfig, in.JobExecutionsRetryConfig, in.TimeoutConfig,
-		&wire.SchedulingConfig{MaintenanceWindows: in.MaintenanceWindows},
+		&wire.SchedulingConfig{MaintenanceWindows: in.MaintenanceWindows}, in.PresignedURLConfig,
 	})
 	if err != nil {
 		return nil, err
@@ -58,6 +58,7 @@ func (s *Server) describeJobTemplate(ctx context.Context, in *wire.DescribeJobTe
 		Document:       text(t.Document),
 		CreatedAt:      instant(t.CreatedAt),
 
+		PresignedURLConfig:         set(presignedShape(t.Config.Presigned)),
 		JobExecutionsRolloutConfig: set(rolloutShape(t.Config.Rollout)),
 		TimeoutConfig:              set(timeoutShape(t.Config.TimeoutMinutes)),
 		AbortConfig:                abortShape(t.Config.Abort),

@@ -23,7 +23,6 @@ func refuseUnserved(in *wire.CreateJobRequest) error {
 	return refuseGiven(
 		member{"documentSource", in.DocumentSource != nil},
 		member{"destinationPackageVersions", len(in.DestinationPackageVersions) > 0},
-		member{"presignedUrlConfig", !emptyPresigned(in.PresignedURLConfig)},
 	)
 }
 
@@ -37,7 +36,6 @@ func refuseUnservedTemplate(in *wire.CreateJobTemplateRequest) error {
 	return refuseGiven(
 		member{"documentSource", in.DocumentSource != nil},
 		member{"destinationPackageVersions", len(in.DestinationPackageVersions) > 0},
-		member{"presignedUrlConfig", !emptyPresigned(in.PresignedURLConfig)},
 	)
 }
 
@@ -59,11 +57,6 @@ func oneOf(a, b, c member) error {
 	return muster.Errorf(muster.Invalid, "%s and %s exclude each other", names[0], names[1])
 }
 
-// refuseUnservedChange is refuseUnserved for UpdateJob.
-func refuseUnservedChange(in *wire.UpdateJobRequest) error {
-	return refuseGiven(member{"presignedUrlConfig", !emptyPresigned(in.PresignedURLConfig)})
-}
-
 func refuseGiven(members ...member) error {
 	for _, m := range members {
 		if m.given {
@@ -71,8 +64,4 @@ func refuseGiven(members ...member) error {
 		}
 	}
 	return nil
-}
-
-func emptyPresigned(c *wire.PresignedUrlConfig) bool {
-	return c == nil || *c == wire.PresignedUrlConfig{}
 }

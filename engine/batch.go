@@ -71,6 +71,9 @@ func (b *batch) note(key store.QueueKey) error {
 		if n.Head, err = b.head(after); err != nil {
 			return err
 		}
+		if err = b.present(&n); err != nil {
+			return err
+		}
 	}
 	if err := b.owe(&n); err != nil {
 		return err

@@ -71,12 +71,13 @@ func (c *jobCache) peek(r store.Reader, id muster.JobID) (*muster.Job, error) {
 // document returns the text of a job's document, which never changes while the
 // job exists; "" when the job is gone.
 func (c *jobCache) document(r store.Reader, id muster.JobID) (string, error) {
-	if text, ok := c.known(id); ok {
-		return text, nil
-	}
 	c.mu.RLock()
+	text, known := c.documents[id]
 	_, live := c.jobs[id]
 	c.mu.RUnlock()
+	if known {
+		return text, nil
+	}
 	d, err := documents.Get(r, string(id))
 	if err != nil || d == nil {
 		return "", err
@@ -92,12 +93,13 @@ func (c *jobCache) document(r store.Reader, id muster.JobID) (string, error) {
 	return d.Text, nil
 }
 
-// known returns the document of a job if it is in memory.
-func (c *jobCache) known(id muster.JobID) (text string, ok bool) {
+// known returns a job and its document if both are in memory.
+func (c *jobCache) known(id muster.JobID) (j *muster.Job, text string, ok bool) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
+	j = c.jobs[id]
 	text, ok = c.documents[id]
-	return text, ok
+	return j, text, ok && j != nil
 }
 
 // makeRoom drops some entry of a full cache; which one does not matter much,

@@ -88,11 +88,13 @@ func (e *Engine) DescribeExecution(ctx context.Context, in Describe) (Described,
 		if in.WithoutDocument {
 			return nil
 		}
-		text, err := e.jobs.document(r, x.Job)
-		d.Document = &text
+		d.Document, err = e.described(r, *x)
 		return err
 	})
-	return d, err
+	if err != nil || d.Execution == nil || in.WithoutDocument || d.Document != nil {
+		return d, err
+	}
+	return e.describeAnew(ctx, in)
 }
 
 func (e *Engine) describe(r store.Reader, in Describe) (*muster.Execution, error) {
@@ -151,7 +153,7 @@ func (e *Engine) StartNext(in Start, done func(Described, error)) {
 		if !ok {
 			return nil
 		}
-		text, err := e.jobs.document(b, head.Job)
+		j, err := b.job(head.Job)
 		if err != nil {
 			return err
 		}
@@ -162,15 +164,14 @@ func (e *Engine) StartNext(in Start, done func(Described, error)) {
 		before := *found[0]
 		after := before.WithStep(in.StepMinutes, b.now)
 		if before.Status == muster.Queued {
-			j, err := b.job(head.Job)
-			if err != nil {
-				return err
-			}
 			if after, err = before.Apply(b.deviceUpdate(j, muster.InProgress, in.Details, in.StepMinutes), b.now); err != nil {
 				return err
 			}
 		}
-		d.Execution, d.Document = &after, &text
+		d.Execution = &after
+		if d.Document, err = b.handOut(j, &after); err != nil {
+			return err
+		}
 		if after.Equal(before) {
 			return nil
 		}
@@ -225,11 +226,9 @@ func (e *Engine) UpdateExecution(in Report, done func(Described, error)) {
 		}
 		d.Execution = &after
 		if in.WithDocument {
-			text, err := e.jobs.document(b, in.Job)
-			if err != nil {
+			if d.Document, err = b.handOut(j, &after); err != nil {
 				return err
 			}
-			d.Document = &text
 		}
 		return b.end(before, &after, j)
 	}

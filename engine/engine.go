@@ -49,6 +49,15 @@ type Options struct {
 	Access func(AccessChange)
 	// Observe is told of every commit. Nil is allowed.
 	Observe func(Commit)
+	// Objects are the files that job documents name. Nil refuses documents that
+	// name some.
+	Objects Objects
+	// SigningTime is when it is for whoever checks the signature of a URL; nil
+	// means Now.
+	SigningTime func() muster.Instant
+	// Hears reports whether somebody would get the next notification of a queue
+	// now. It must be quick and not call the engine. Nil says no.
+	Hears func(store.QueueKey) bool
 	// Log takes the faults that no caller can be shown. Nil discards them.
 	Log *slog.Logger
 	// NewID makes identities for things, groups and types. Nil means random
@@ -99,6 +108,12 @@ func New(o Options) *Engine {
 	}
 	if o.Keep == nil {
 		o.Keep = func(store.QueueKey, muster.Change) bool { return false }
+	}
+	if o.SigningTime == nil {
+		o.SigningTime = o.Now
+	}
+	if o.Hears == nil {
+		o.Hears = func(store.QueueKey) bool { return false }
 	}
 	if o.Due == nil {
 		o.Due = func() {}

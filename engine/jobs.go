@@ -46,19 +46,16 @@ func (e *Engine) CreateJob(ctx context.Context, in NewJob) (muster.Job, error) {
 	if err != nil {
 		return j, err
 	}
+	d, err := e.draft(ctx, in)
+	if err != nil {
+		return j, err
+	}
 	err = e.do(ctx, func(b *batch) error {
-		chosen, err := b.targets(nil, in.Targets)
+		chosen, err := e.targets(b, nil, in.Targets)
 		if err != nil {
 			return err
 		}
-		in, document, err := b.draft(in)
-		if err != nil {
-			return err
-		}
-		if err := checkDocument(document.Text); err != nil {
-			return err
-		}
-		if err := rollout.Check(in.Config, in.Selection, b.now); err != nil {
+		if err := rollout.Check(d.Config, in.Selection, b.now); err != nil {
 			return err
 		}
 		if old, err := b.job(in.ID); err != nil {
@@ -70,13 +67,13 @@ func (e *Engine) CreateJob(ctx context.Context, in NewJob) (muster.Job, error) {
 			return err
 		}
 		j = muster.Job{
-			ID: in.ID, Namespace: in.Namespace, Targets: chosen, Selection: in.Selection, Description: in.Description,
-			TemplateARN: in.Template, Config: in.Config, Status: muster.JobScheduled, CreatedAt: b.now, UpdatedAt: b.now,
+			ID: in.ID, Namespace: in.Namespace, Targets: chosen, Selection: in.Selection, Description: d.Description,
+			TemplateARN: in.Template, Config: d.Config, Links: d.links, Status: muster.JobScheduled, CreatedAt: b.now, UpdatedAt: b.now,
 		}
 		if j, err = b.open(j); err != nil {
 			return err
 		}
-		documents.Put(b, string(in.ID), document)
+		documents.Put(b, string(in.ID), d.document)
 		newest.Put(b, newestKey(j), link{})
 		for _, t := range chosen {
 			b.index(j, t)
@@ -85,15 +82,6 @@ func (e *Engine) CreateJob(ctx context.Context, in NewJob) (muster.Job, error) {
 		return b.putJob(j)
 	})
 	return j, err
-}
-
-// checkDocument returns an Invalid error unless text may be the document of a
-// job or a template.
-func checkDocument(text string) error {
-	if err := muster.CheckDocument(text, DocumentMax); err != nil {
-		return err
-	}
-	return muster.CheckPlaceholders(text)
 }
 
 // index makes a job findable by one of its targets.
@@ -107,7 +95,7 @@ func (b *batch) index(j muster.Job, t muster.Target) {
 
 // targets returns had followed by those of add that are new, all of which must
 // exist.
-func (b *batch) targets(had, add []muster.Target) ([]muster.Target, error) {
+func (e *Engine) targets(r store.Reader, had, add []muster.Target) ([]muster.Target, error) {
 	all := append([]muster.Target(nil), had...)
 	known := map[muster.Target]bool{}
 	for _, t := range had {
@@ -121,15 +109,15 @@ func (b *batch) targets(had, add []muster.Target) ([]muster.Target, error) {
 		var ok bool
 		var err error
 		if t.Group {
-			ok, err = groups.Has(b, t.Name)
+			ok, err = groups.Has(r, t.Name)
 		} else {
-			ok, err = things.Has(b, t.Name)
+			ok, err = things.Has(r, t.Name)
 		}
 		if err != nil {
 			return nil, err
 		}
 		if !ok {
-			return nil, muster.Errorf(muster.NotFound, "The target %s does not exist", b.e.o.Account.TargetARN(t))
+			return nil, muster.Errorf(muster.NotFound, "The target %s does not exist", e.o.Account.TargetARN(t))
 		}
 		all = append(all, t)
 	}
@@ -144,7 +132,7 @@ func (e *Engine) AssociateTargets(ctx context.Context, id muster.JobID, ns *must
 		if old.Selection != muster.Continuous || old.Status != muster.JobInProgress {
 			return muster.Errorf(muster.Invalid, "Targets can only be added to a continuous job that is IN_PROGRESS; job %s is %s and %s", id, old.Selection, old.Status)
 		}
-		all, err := b.targets(old.Targets, add)
+		all, err := e.targets(b, old.Targets, add)
 		if err != nil {
 			return err
 		}
@@ -176,6 +164,7 @@ type JobChange struct {
 	Abort          *[]muster.AbortCriterion
 	TimeoutMinutes *int
 	Retry          *[]muster.RetryCriterion
+	Presigned      *muster.PresignedConfig
 }
 
 // UpdateJob changes a job that is not over (jobs-control-plane.md section
@@ -190,6 +179,11 @@ func (e *Engine) UpdateJob(ctx context.Context, id muster.JobID, ns *muster.Name
 		}
 		if !j.Status.Active() {
 			return muster.Errorf(muster.Invalid, "Job %s cannot be updated while its status is %s", id, j.Status)
+		}
+		if in.Presigned != nil && j.Links {
+			if err := in.Presigned.CheckLinks(); err != nil {
+				return err
+			}
 		}
 		return b.putJob(in.apply(j, b.now))
 	})
@@ -212,7 +206,12 @@ func (in JobChange) check() error {
 		}
 	}
 	if in.Retry != nil {
-		return rollout.CheckRetryChange(*in.Retry)
+		if err := rollout.CheckRetryChange(*in.Retry); err != nil {
+			return err
+		}
+	}
+	if in.Presigned != nil {
+		return in.Presigned.Check()
 	}
 	return nil
 }
@@ -233,6 +232,9 @@ func (in JobChange) apply(j muster.Job, now muster.Instant) muster.Job {
 	}
 	if in.Retry != nil {
 		j.Config.Retry = *in.Retry
+	}
+	if in.Presigned != nil {
+		j.Config.Presigned = *in.Presigned // from the next hand-out on
 	}
 	j.UpdatedAt = now
 	return j
@@ -381,8 +383,10 @@ func (e *Engine) DescribeJob(ctx context.Context, id muster.JobID) (JobDescripti
 	return d, err
 }
 
-// JobDocument returns a job's document byte for byte as it was submitted, with
-// the parameters of its managed template filled in unless asBefore.
+// JobDocument returns a job's document byte for byte as it was submitted, but
+// for what was resolved when the job was made: the parameters of its managed
+// template and its signatures, unless asBefore. Links are shown as they were
+// written (jobs-control-plane.md section 3.10).
 func (e *Engine) JobDocument(ctx context.Context, id muster.JobID, asBefore bool) (string, error) {
 	var text string
 	err := e.view(ctx, func(r store.Reader) error {

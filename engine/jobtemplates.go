@@ -35,10 +35,13 @@ func (e *Engine) CreateJobTemplate(ctx context.Context, in NewJobTemplate) (must
 				return err
 			}
 		}
-		if err := checkDocument(t.Document); err != nil {
+		if _, err := checkDocument(t.Document); err != nil {
 			return err
 		}
 		if err := rollout.CheckTemplate(t.Config); err != nil {
+			return err
+		}
+		if err := t.Config.Presigned.Check(); err != nil {
 			return err
 		}
 		if err := b.roomForTemplate(t.ID); err != nil {
@@ -141,35 +144,4 @@ func jobTemplate(r store.Reader, id string) (muster.JobTemplate, error) {
 		return muster.JobTemplate{}, muster.Errorf(muster.NotFound, "Job template %s not found", id)
 	}
 	return *t, nil
-}
-
-// draft returns a new job with what its template adds to it, and its document
-// (jobs-control-plane.md section 3.1, checks 7 and 8).
-func (b *batch) draft(in NewJob) (NewJob, jobDocument, error) {
-	var id muster.JobTemplateID
-	var managed *muster.ManagedTemplate
-	var err error
-	if in.Template != "" {
-		if id, managed, err = b.e.o.Account.JobTemplate(in.Template); err != nil {
-			return in, jobDocument{}, err
-		}
-	}
-	if managed != nil {
-		text, err := managed.Fill(in.Parameters)
-		in.Description = cmp.Or(in.Description, managed.Description)
-		return in, jobDocument{Text: text, Before: managed.Document, Parameters: in.Parameters}, err
-	}
-	d := jobDocument{Text: in.Document}
-	if in.Template != "" {
-		t, err := jobTemplate(b, string(id))
-		if err != nil {
-			return in, d, err
-		}
-		in.Description, in.Config = cmp.Or(in.Description, t.Description), in.Config.Or(t.Config)
-		d.Text = t.Document
-	}
-	if len(in.Parameters) > 0 {
-		return in, d, muster.Errorf(muster.Invalid, "documentParameters are only valid with an AWS managed job template")
-	}
-	return in, d, nil
 }

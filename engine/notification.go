@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"context"
 	"sync"
 
 	"github.com/muster-iot/muster"
@@ -33,19 +32,6 @@ func (n Notification) Covering(earlier Notification) Notification {
 	}
 	n.Change = n.Change.Or(earlier.Change)
 	return n
-}
-
-// Document returns the document of Head, for whoever is going to send it.
-func (n Notification) Document(ctx context.Context) (string, error) {
-	if text, ok := n.engine.jobs.known(n.Head.Job); ok {
-		return text, nil // without a view, which would wait for the commit under way
-	}
-	var text string
-	err := n.engine.view(ctx, func(r store.Reader) (err error) {
-		text, err = n.engine.jobs.document(r, n.Head.Job)
-		return err
-	})
-	return text, err
 }
 
 // waiters are the long polls: who waits for something to become pending. A

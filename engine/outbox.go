@@ -97,6 +97,9 @@ func (b *batch) redeliver(debt store.Row[owing]) error {
 	if n.Head, err = b.head(q); err != nil {
 		return err
 	}
+	if err := b.present(&n); err != nil {
+		return err
+	}
 	b.notes = append(b.notes, n)
 	return nil
 }

@@ -71,8 +71,9 @@ type belonging struct {
 	GroupID string
 }
 
-// jobDocument is the frozen text of a job, byte for byte as submitted. That of
-// a job from a managed template has its parameters filled in.
+// jobDocument is the frozen text of a job, byte for byte as submitted, but for
+// what was resolved when it was made: parameters and signatures. Its links are
+// as they were written.
 type jobDocument struct {
 	Text       string
 	Before     string            `json:",omitempty"` // the text before that, if it is another

@@ -1,0 +1,33 @@
+package muster
+
+import "strings"
+
+// object reads the argument of a signature placeholder:
+// s3://REGION.BUCKET/CODE-FILE@VERSION-ID (jobs-control-plane.md section 6.2).
+// A signature is worth something only with the version that it is of.
+func (p placeholder) object() (Object, error) {
+	place, ok := strings.CutPrefix(p.argument, "s3://")
+	place, file, _ := strings.Cut(place, "/")
+	region, bucket, _ := strings.Cut(place, ".")
+	if !ok || region == "" || bucket == "" || file == "" {
+		return Object{}, Errorf(Invalid, "The placeholder ${aws:iot:%s:%s} does not name an object; its form is s3://REGION.BUCKET/CODE-FILE@VERSION-ID", p.kind, p.argument)
+	}
+	at := strings.LastIndex(file, "@")
+	if at < 1 || at == len(file)-1 {
+		return Object{}, Errorf(Invalid, "VersionId not found when attempting to access s3 url")
+	}
+	return Object{Region: region, Bucket: bucket, Key: file[:at], Version: file[at+1:]}, nil
+}
+
+// FillSignatures returns a document with signatures in the place of its
+// placeholders for them; sign must have one for each object of
+// Placeholders.Signatures.
+func FillSignatures(document string, signatures map[Object]string) (string, error) {
+	return fill(document, func(p placeholder) (string, bool, error) {
+		if p.kind != signatureKind {
+			return "", false, nil
+		}
+		o, err := p.object()
+		return signatures[o], true, err
+	})
+}

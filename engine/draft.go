@@ -1,0 +1,141 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/store"
+)
+
+// draft is a job on its way to being made: what was asked for, with what its
+// template adds, and the document as the store of job files completes it.
+type draft struct {
+	NewJob
+	document jobDocument
+	links    bool
+}
+
+// draft prepares a job (jobs-control-plane.md section 3.1, checks 6 to 11): in
+// no transaction, since it may take as long as it takes to read a file.
+func (e *Engine) draft(ctx context.Context, in NewJob) (draft, error) {
+	d := draft{NewJob: in}
+	var p muster.Placeholders
+	err := e.view(ctx, func(r store.Reader) error {
+		if _, err := e.targets(r, nil, in.Targets); err != nil {
+			return err
+		}
+		if err := d.fromTemplate(r, e.o.Account); err != nil {
+			return err
+		}
+		var err error
+		p, err = checkDocument(d.document.Text)
+		return err
+	})
+	if err != nil {
+		return d, err
+	}
+	d.links = len(p.Links) > 0
+	if err := d.Config.Presigned.Check(); err != nil {
+		return d, err
+	}
+	if d.links {
+		if err := d.Config.Presigned.CheckLinks(); err != nil {
+			return d, err
+		}
+	}
+	if err := e.checkLinks(ctx, p.Links); err != nil {
+		return d, err
+	}
+	return d, e.sign(ctx, p.Signatures, &d.document)
+}
+
+// fromTemplate adds what the template has, if there is one (checks 7 and 8).
+func (d *draft) fromTemplate(r store.Reader, account muster.Account) error {
+	d.document = jobDocument{Text: d.Document}
+	if d.Template != "" {
+		id, managed, err := account.JobTemplate(d.Template)
+		if err != nil {
+			return err
+		}
+		if managed != nil {
+			text, err := managed.Fill(d.Parameters)
+			d.Description = cmp.Or(d.Description, managed.Description)
+			d.document = jobDocument{Text: text, Before: managed.Document, Parameters: d.Parameters}
+			return err
+		}
+		t, err := jobTemplate(r, string(id))
+		if err != nil {
+			return err
+		}
+		d.Description, d.Config = cmp.Or(d.Description, t.Description), d.Config.Or(t.Config)
+		d.document.Text = t.Document
+	}
+	if len(d.Parameters) > 0 {
+		return muster.Errorf(muster.Invalid, "documentParameters are only valid with an AWS managed job template")
+	}
+	return nil
+}
+
+// checkDocument returns the placeholders of a text, or an Invalid error unless
+// it may be the document of a job or a template.
+func checkDocument(text string) (muster.Placeholders, error) {
+	if err := muster.CheckDocument(text, DocumentMax); err != nil {
+		return muster.Placeholders{}, err
+	}
+	return muster.FindPlaceholders(text)
+}
+
+// checkLinks returns an Invalid error unless devices can be sent where the
+// links of a document point.
+func (e *Engine) checkLinks(ctx context.Context, links []muster.Link) error {
+	for _, l := range links {
+		if e.o.Objects == nil {
+			return errNoObjects
+		}
+		o, err := l.Locate(e.o.Account.Region, e.o.Objects.Locate)
+		if err != nil {
+			return err
+		}
+		if o.Key == "" && !l.Upload {
+			return muster.Errorf(muster.Invalid, "The placeholder for %s names no object of the bucket", l.URL)
+		}
+		if err := e.o.Objects.Check(ctx, o, l.Upload); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// signaturesMax bounds how many files are read for one document.
+const signaturesMax = 32
+
+// sign puts signatures into a document, in the place of the placeholders for
+// them.
+func (e *Engine) sign(ctx context.Context, wanted []muster.Object, d *jobDocument) error {
+	if len(wanted) > signaturesMax {
+		return muster.Errorf(muster.Invalid, "A job document may ask for at most %d signatures; this one asks for %d", signaturesMax, len(wanted))
+	}
+	signatures := map[muster.Object]string{}
+	for _, o := range wanted {
+		if e.o.Objects == nil {
+			return errNoObjects
+		}
+		if _, ok := signatures[o]; ok {
+			continue
+		}
+		var err error
+		if signatures[o], err = e.o.Objects.Sign(ctx, o); err != nil {
+			return err
+		}
+	}
+	if len(signatures) == 0 {
+		return nil
+	}
+	d.Before = cmp.Or(d.Before, d.Text)
+	text, err := muster.FillSignatures(d.Text, signatures)
+	d.Text = text
+	return err
+}
+
+var errNoObjects = muster.Errorf(muster.Invalid, "This server has no store of job files")

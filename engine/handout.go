@@ -1,0 +1,198 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/store"
+)
+
+// This file is the one place where a job document is made ready for a device:
+// its links become presigned URLs (jobs-data-plane.md section 13). All URLs of
+// an execution are made as of one instant, which is stored with it: made again
+// of the same instant they are the same URLs, also after a restart, and so they
+// are given again while half of their life remains (arbitration A1). A job
+// whose document has no links pays for nothing of this.
+
+// Objects is what the engine asks of the store of job files.
+type Objects interface {
+	// Locate returns the object that a URL means; its key may be empty. It fails
+	// with Invalid when the URL means none. It asks nobody.
+	Locate(url string) (muster.Object, error)
+	// Check returns an Invalid error unless devices can be sent to o: the bucket
+	// is there, and the version if o has one.
+	Check(ctx context.Context, o muster.Object, upload bool) error
+	// Sign returns the signature of an object in the form that documents carry
+	// it. It fails with Invalid when nothing signs here or there is no such
+	// object.
+	Sign(ctx context.Context, o muster.Object) (string, error)
+	// Presign returns a URL with which anybody can GET o, or PUT it, for life
+	// from the instant at. The same arguments give the same URL. It asks nobody.
+	Presign(o muster.Object, upload bool, life time.Duration, at muster.Instant) (string, error)
+}
+
+// renewed returns x with the instant of the URLs that its device is to be given
+// now.
+func (e *Engine) renewed(j *muster.Job, x muster.Execution) muster.Execution {
+	if now := e.o.SigningTime(); j != nil && j.Links && !j.Config.Presigned.Fresh(x.PresignedAt, now) {
+		x.PresignedAt = now - now%1000 // the unit of what is signed
+	}
+	return x
+}
+
+// presigned returns the text of j's document with the URLs of x.
+func (e *Engine) presigned(text string, j *muster.Job, x muster.Execution) (string, error) {
+	if j == nil || !j.Links {
+		return text, nil
+	}
+	filled, err := muster.FillLinks(text, func(l muster.Link) (string, error) {
+		if e.o.Objects == nil {
+			return "", errNoObjects
+		}
+		o, err := e.o.Objects.Locate(l.For(x))
+		if err != nil {
+			return "", err
+		}
+		if o.Key == "" {
+			o.Key = muster.UploadKey(x)
+		}
+		return e.o.Objects.Presign(o, l.Upload, j.Config.Presigned.Life(), x.PresignedAt)
+	})
+	if err != nil {
+		return "", &muster.Error{Kind: muster.Internal, Msg: "a placeholder of the job document cannot be resolved", Err: err}
+	}
+	return filled, nil
+}
+
+// handOut returns the document of an execution that is about to be changed,
+// and gives it the instant of its URLs.
+func (b *batch) handOut(j *muster.Job, x *muster.Execution) (*string, error) {
+	text, err := b.e.jobs.document(b, x.Job)
+	if err != nil {
+		return nil, err
+	}
+	*x = b.e.renewed(j, *x)
+	text, err = b.e.presigned(text, j, *x)
+	return &text, err
+}
+
+// described returns the document of x, or nil when it needs new URLs, which a
+// reader cannot store.
+func (e *Engine) described(r store.Reader, x muster.Execution) (*string, error) {
+	j, err := e.jobs.peek(r, x.Job)
+	if err != nil || e.renewed(j, x).PresignedAt != x.PresignedAt {
+		return nil, err
+	}
+	text, err := e.jobs.document(r, x.Job)
+	if err != nil {
+		return nil, err
+	}
+	text, err = e.presigned(text, j, x)
+	return &text, err
+}
+
+// describeAnew is DescribeExecution with new URLs. For everybody else the
+// execution stays as it is.
+func (e *Engine) describeAnew(ctx context.Context, in Describe) (Described, error) {
+	return Await(ctx, func(done func(Described, error)) {
+		var d Described
+		e.submit(command{run: func(b *batch) error {
+			d = Described{At: b.now}
+			before, err := e.describe(b, in)
+			if err != nil || before == nil {
+				return err
+			}
+			after := *before
+			j, err := b.job(after.Job)
+			if err != nil {
+				return err
+			}
+			d.Execution = &after
+			if d.Document, err = b.handOut(j, &after); err != nil {
+				return err
+			}
+			b.reissue(before, &after)
+			return nil
+		}, done: func(err error) { done(d, err) }})
+	})
+}
+
+// reissue stores the instant of new URLs, which concerns neither queue nor
+// timer, and of which nobody is told.
+func (b *batch) reissue(before, after *muster.Execution) {
+	if before.PresignedAt != after.PresignedAt {
+		b.Change(before, after)
+	}
+}
+
+// present makes the head of a notification ready to be handed out, if somebody
+// hears it: in the transaction that changed the head, so that whoever publishes
+// it need not come back for each thing of a rollout.
+func (b *batch) present(n *Notification) error {
+	if n.Head == nil {
+		return nil
+	}
+	j, err := b.job(n.Head.Job)
+	if err != nil || j == nil || !j.Links || !b.e.o.Hears(n.QueueKey) {
+		return err
+	}
+	after := b.e.renewed(j, *n.Head)
+	b.reissue(n.Head, &after)
+	n.Head = &after
+	return nil
+}
+
+// Document returns the document of Head, for whoever is going to send it; ""
+// when the job is gone by now. What cannot be resolved stays as it is and is
+// logged.
+func (n Notification) Document(ctx context.Context) (string, error) {
+	e, x := n.engine, *n.Head
+	j, text, ok := e.jobs.known(x.Job)
+	if !ok { // known needs no view, which would wait for the commit under way
+		err := e.view(ctx, func(r store.Reader) (err error) {
+			if j, err = e.jobs.peek(r, x.Job); err == nil {
+				text, err = e.jobs.document(r, x.Job)
+			}
+			return err
+		})
+		if err != nil {
+			return "", err
+		}
+	}
+	if e.renewed(j, x).PresignedAt != x.PresignedAt { // nobody heard when it was committed, or it has waited since
+		var err error
+		if x, err = e.renew(ctx, x); err != nil {
+			return "", err
+		}
+	}
+	filled, err := e.presigned(text, j, x)
+	if err != nil {
+		e.o.Log.Error("job document is sent as it is", "thing", x.Thing, "job", x.Job, "error", err)
+		return text, nil
+	}
+	return filled, nil
+}
+
+// renew returns x with URLs that may be handed out now, and stores their
+// instant unless the execution is gone.
+func (e *Engine) renew(ctx context.Context, x muster.Execution) (muster.Execution, error) {
+	return Await(ctx, func(done func(muster.Execution, error)) {
+		after := x
+		e.submit(command{run: func(b *batch) error {
+			j, err := b.job(x.Job)
+			if err != nil {
+				return err
+			}
+			found, err := b.Executions(store.Key(x))
+			if err != nil || found[0] == nil {
+				after = e.renewed(j, x)
+				return err
+			}
+			now := e.renewed(j, *found[0])
+			b.reissue(found[0], &now)
+			after.PresignedAt = now.PresignedAt
+			return nil
+		}, done: func(err error) { done(after, err) }})
+	})
+}

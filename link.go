@@ -1,0 +1,118 @@
+package muster
+
+import (
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Link is a place in a job document where a device gets a presigned URL
+// (jobs-control-plane.md sections 6.3 and 6.4).
+type Link struct {
+	URL    string // of the object, not signed; that of an upload may hold local placeholders
+	Upload bool   // the device is to PUT the object, not to GET it
+}
+
+// Object names a file in an object store.
+type Object struct {
+	Region, Bucket, Key string
+	Version             string // empty: the newest
+}
+
+// localPlaceholders stand for what an upload belongs to. They have a meaning
+// inside of an upload placeholder only (section 6.4).
+var localPlaceholders = []string{"${thingName}", "${jobId}", "${executionNumber}"}
+
+// localMax is how often each of them may stand in one upload placeholder.
+const localMax = 2
+
+// localPlaceholder returns the local placeholder that text begins with, or "".
+func localPlaceholder(text string) string {
+	for _, local := range localPlaceholders {
+		if strings.HasPrefix(text, local) {
+			return local
+		}
+	}
+	return ""
+}
+
+// link reads the argument of one of the three kinds of links.
+func (p placeholder) link() (Link, error) {
+	l := Link{URL: p.argument, Upload: p.kind == uploadKind}
+	if p.kind == linkV2Kind {
+		plain, err := url.PathUnescape(p.argument)
+		if err != nil {
+			return l, errLink
+		}
+		l.URL = plain
+	}
+	scheme, rest, ok := strings.Cut(l.URL, "://")
+	host, _, _ := strings.Cut(rest, "/")
+	_, query, _ := strings.Cut(rest, "?")
+	switch {
+	case !ok || scheme != "https" && scheme != "http" || host == "":
+		return l, errLink
+	case l.Upload && strings.Contains(host, "${"):
+		return l, errUploadBucket
+	case !l.Upload && strings.Contains(l.URL, "${"):
+		return l, errLink
+	case query != "" && (p.kind != linkV2Kind || !strings.HasPrefix(query, "versionId=")):
+		return l, errLink
+	}
+	return l, nil
+}
+
+var (
+	errLink         = Errorf(Invalid, "Provided argument for presigned url is invalid")
+	errUploadBucket = Errorf(Invalid, "S3 bucket name in presigned url upload is not allowed to contain any placeholders")
+)
+
+// For returns the URL of the object that the link means for an execution: that
+// of an upload has its local placeholders filled in.
+func (l Link) For(x Execution) string {
+	if !l.Upload {
+		return l.URL
+	}
+	return strings.NewReplacer("${thingName}", string(x.Thing), "${jobId}", string(x.Job),
+		"${executionNumber}", strconv.FormatInt(x.Number, 10)).Replace(l.URL)
+}
+
+// Locate returns the object that the link means for no execution in particular,
+// as read says. It fails with Invalid when the bucket of an upload is not the
+// same for all of them, or not in region (section 6.6).
+func (l Link) Locate(region string, read func(url string) (Object, error)) (Object, error) {
+	o, err := read(l.For(Execution{Thing: "one", Job: "one", Number: 111}))
+	if err != nil || !l.Upload {
+		return o, err
+	}
+	if other, err := read(l.For(Execution{Thing: "two", Job: "two", Number: 222})); err != nil || other.Bucket != o.Bucket {
+		return o, errUploadBucket
+	}
+	if o.Region != region {
+		return o, Errorf(Invalid, "Cross region S3 bucket is not supported for presigned url upload placeholder")
+	}
+	return o, nil
+}
+
+// UploadKey is the key of an upload whose URL has none: one for each execution.
+func UploadKey(x Execution) string {
+	return string(x.Job) + "/" + string(x.Thing) + "/" + strconv.FormatInt(x.Number, 10)
+}
+
+// FillLinks returns a document with what presign returns in the place of its
+// links, as the content of JSON strings (jobs-data-plane.md section 13). It
+// returns the error of presign as it is.
+func FillLinks(document string, presign func(Link) (string, error)) (string, error) {
+	return fill(document, func(p placeholder) (string, bool, error) {
+		if !slices.Contains([]string{linkKind, linkV2Kind, uploadKind}, p.kind) {
+			return "", false, nil
+		}
+		l, err := p.link()
+		if err != nil {
+			return "", false, err
+		}
+		signed, err := presign(l)
+		return signed, true, err
+	})
+}
