@@ -2,6 +2,7 @@ package dataplane
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -78,7 +79,9 @@ func newEnv(t *testing.T, s store.Store, version byte, change ...options) *env {
 	o := Options{Account: account, Now: now, Log: log, Observe: env.observe}
 	eo := engine.Options{
 		Store: s, Account: account, Now: func() muster.Instant { return muster.At(now()) },
-		Notify: func(notes []engine.Notification) { env.notifier.Notify(notes) },
+		Notify:  func(notes []engine.Notification) { env.notifier.Notify(notes) },
+		Hears:   func(key store.QueueKey) bool { return env.notifier.Hears(key) },
+		Objects: files{},
 	}
 	for _, c := range change {
 		c(&o, &eo)
@@ -115,6 +118,30 @@ func (env *env) observe(o Observation) {
 	defer env.mu.Unlock()
 	o.Took = 0
 	env.observed = append(env.observed, o)
+}
+
+// files is a store of job files that presigns as artifacts does.
+type files struct{}
+
+func (files) Locate(url string) (muster.Object, error) {
+	parts := strings.SplitN(strings.TrimPrefix(url, "https://s3.us-east-1.amazonaws.com/"), "/", 2)
+	if len(parts) != 2 {
+		return muster.Object{}, muster.Errorf(muster.Invalid, "not of this store")
+	}
+	return muster.Object{Region: account.Region, Bucket: parts[0], Key: parts[1]}, nil
+}
+
+func (files) Check(context.Context, muster.Object, bool) error { return nil }
+
+func (files) Sign(_ context.Context, o muster.Object) (string, error) {
+	return "signature of " + o.Key + "@" + o.Version, nil
+}
+
+func (files) Presign(o muster.Object, upload bool, life time.Duration, at muster.Instant) (string, error) {
+	if o.Key == "lost" {
+		return "", errors.New("there is no key to sign with")
+	}
+	return fmt.Sprintf("https://files/%s/%s?put=%t&X-Amz-Date=%s&X-Amz-Expires=%.0f", o.Bucket, o.Key, upload, at.Time().Format("150405"), life.Seconds()), nil
 }
 
 // everybody may do everything.

@@ -85,6 +85,12 @@ func (n *Notifier) Keep(key store.QueueKey, change muster.Change) bool {
 		(change.Next && n.o.Publisher.Kept(noticeTopic(NotifyNext, key)))
 }
 
+// Hears reports whether somebody would get the next notify-next of a queue; it
+// is what engine.Options.Hears wants.
+func (n *Notifier) Hears(key store.QueueKey) bool {
+	return n.o.Publisher.Wanted(noticeTopic(NotifyNext, key))
+}
+
 func noticeTopic(k Kind, key store.QueueKey) string {
 	return Topic{Kind: k, Thing: key.Thing, Namespace: key.Namespace}.String()
 }

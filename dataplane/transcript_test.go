@@ -167,6 +167,7 @@ func (env *env) givenJob(id, rest string) error {
 	_, err := env.CreateJob(env.t.Context(), engine.NewJob{
 		ID: muster.JobID(id), Namespace: muster.Namespace(namespace), Document: document,
 		Targets: []muster.Target{{Name: thing}},
+		Config:  muster.JobConfig{Presigned: muster.PresignedConfig{RoleARN: "arn:aws:iam::000000000000:role/downloads", ExpiresInSec: 600}},
 	})
 	return err
 }
