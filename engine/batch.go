@@ -19,6 +19,7 @@ type batch struct {
 	queues map[store.QueueKey]muster.Queue // as they are by now
 	jobs   map[muster.JobID]*muster.Job    // changed here; nil when deleted
 	events *muster.EventConfig             // as it is by now; nil until somebody asks
+	marks  *marks                          // of the event log, as they will be; nil until somebody needs them
 
 	// Of the running command:
 	before   map[store.QueueKey]muster.Queue // the queues it changed, as they were
@@ -27,7 +28,7 @@ type batch struct {
 	wrote    bool
 	due      bool         // it made background work
 	access   AccessChange // whose rights it may have changed
-	happened []Happening  // what is to be told of it, in order
+	recorded bool         // there are events to be told of it
 }
 
 func newBatch(e *Engine, tx store.Tx, now muster.Instant) *batch {
@@ -46,7 +47,7 @@ func (b *batch) run(c command) (err error) {
 			err = &muster.Error{Kind: muster.Internal, Msg: "internal fault", Err: fmt.Errorf("panic: %v", fault)}
 		}
 	}()
-	b.before, b.order, b.notes, b.wrote, b.due, b.access, b.happened = nil, nil, nil, false, false, AccessChange{}, nil
+	b.before, b.order, b.notes, b.wrote, b.due, b.access, b.recorded = nil, nil, nil, false, false, AccessChange{}, false
 	if err := c.run(b); err != nil {
 		return err
 	}

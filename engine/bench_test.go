@@ -22,7 +22,10 @@ func benchEnv(b *testing.B, n int) (*Engine, context.Context) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	e := New(Options{Store: s, Account: muster.Account{ID: "000000000000", Region: "us-east-1"}, Now: func() muster.Instant { return muster.At(time.Now()) }})
+	e := New(Options{
+		Store: s, Account: muster.Account{ID: "000000000000", Region: "us-east-1"}, Now: func() muster.Instant { return muster.At(time.Now()) },
+		Sinks: Sinks{Subscribers: true},
+	})
 	ctx, cancel := context.WithCancel(context.Background())
 	stopped := make(chan error, 1)
 	go func() { stopped <- e.Run(ctx) }()
@@ -75,9 +78,42 @@ func rollOut(ctx context.Context, b *testing.B, e *Engine, id string) {
 // BenchmarkStartUpdate measures start-next followed by an update to SUCCEEDED,
 // both durable before they are answered.
 func BenchmarkStartUpdate(b *testing.B) {
+	startUpdate(b, func(context.Context, *testing.B, *Engine) {})
+}
+
+// BenchmarkStartUpdateWithEvents is the same while somebody follows the events
+// of all executions.
+func BenchmarkStartUpdateWithEvents(b *testing.B) {
+	startUpdate(b, func(ctx context.Context, b *testing.B, e *Engine) {
+		if err := e.UpdateEventConfigurations(ctx, map[muster.EventType]bool{muster.EventJobExecution: true}); err != nil {
+			b.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(ctx)
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			for after := uint64(0); ctx.Err() == nil; {
+				_, through, err := e.Events(ctx, Subscribers, after, 256)
+				if err != nil {
+					return
+				}
+				if through == after {
+					time.Sleep(time.Millisecond)
+					continue
+				}
+				after = through
+				e.Taken(Subscribers, through)
+			}
+		}()
+		b.Cleanup(func() { stop(); <-ended })
+	})
+}
+
+func startUpdate(b *testing.B, prepare func(context.Context, *testing.B, *Engine)) {
 	for _, callers := range []int{1, 64, 1024} {
 		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
 			e, ctx := benchEnv(b, b.N)
+			prepare(ctx, b, e)
 			rollOut(ctx, b, e, "job")
 			var next atomic.Int64
 			var wait sync.WaitGroup

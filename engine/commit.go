@@ -96,7 +96,7 @@ type outcome struct {
 	notes    []Notification
 	due      bool
 	access   AccessChange
-	happened []Happening
+	recorded bool
 }
 
 // Run commits and answers until ctx ends, then finishes what waits and returns.
@@ -175,9 +175,10 @@ func (e *Engine) apply(commands []command) applied {
 					return again
 				}
 				if err == nil {
-					a.outcomes[i] = outcome{notes: b.notes, due: b.due, access: b.access, happened: b.happened}
+					a.outcomes[i] = outcome{notes: b.notes, due: b.due, access: b.access, recorded: b.recorded}
 				}
 			}
+			b.seal()
 			return nil
 		})
 		switch {
@@ -203,7 +204,7 @@ func (e *Engine) answer(a applied) error {
 		}
 		return err
 	}
-	notified, due := 0, false
+	notified, due, recorded := 0, false, false
 	for i, c := range a.commands {
 		o := a.outcomes[i]
 		if o.access.any() {
@@ -215,10 +216,10 @@ func (e *Engine) answer(a applied) error {
 			e.waiters.wake(o.notes)
 			e.o.Notify(o.notes)
 		}
-		if len(o.happened) > 0 {
-			e.o.Happened(o.happened)
-		}
-		due = due || o.due
+		due, recorded = due || o.due, recorded || o.recorded
+	}
+	if recorded {
+		e.o.Recorded()
 	}
 	if due {
 		e.o.Due()

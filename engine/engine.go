@@ -35,11 +35,11 @@ type Options struct {
 	// Delivered must be called once it is safe. It must be quick and not call
 	// the engine. Nil keeps nothing.
 	Keep func(store.QueueKey, muster.Change) bool
-	// Happened is handed what there is to tell those who enabled events, after
-	// Notify was called and under the same terms, but that it may wait: commits
-	// then wait too. What is not handed out when the process is killed is not
-	// told later. Nil tells nobody and costs nothing.
-	Happened func([]Happening)
+	// Sinks are who takes events; they read them with Events.
+	Sinks Sinks
+	// Recorded is called after a commit that recorded events, and after Notify
+	// was. It must not block. Nil is allowed.
+	Recorded func()
 	// Due is called, after the commit, whenever there may be background work
 	// sooner than the caller of Work was last told. It must not block. Nil is
 	// allowed.
@@ -114,6 +114,9 @@ func New(o Options) *Engine {
 	}
 	if o.Hears == nil {
 		o.Hears = func(store.QueueKey) bool { return false }
+	}
+	if o.Recorded == nil {
+		o.Recorded = func() {}
 	}
 	if o.Due == nil {
 		o.Due = func() {}

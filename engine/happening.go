@@ -7,21 +7,23 @@ import (
 )
 
 // Happening is something that fleet software asked to be told of
-// (jobs-events.md). It holds copies that belong to whoever is told.
+// (jobs-events.md). It holds copies that belong to whoever is told. The names of
+// its fields are stored.
 type Happening struct {
-	ID        string // a UUID
+	ID        string // a UUID; the same whenever it is handed out
+	Place     uint64 `json:"-"` // in the log: it rises from one event to the next
 	At        muster.Instant
 	Type      muster.EventType
 	Operation string // what happened, in the contract's word: "timed_out"
 
-	Job       *muster.Job       // of EventJob
-	Counts    muster.Counts     // of Job, when it is completed
-	Execution *muster.Execution // of EventJobExecution
+	Job       *muster.Job       `json:",omitempty"` // of EventJob
+	Counts    muster.Counts     `json:",omitzero"`  // of Job, when it is completed
+	Execution *muster.Execution `json:",omitempty"` // of EventJobExecution
 
-	Thing     *muster.Thing     // of EventThing, its membership in Group, and with the type that it got or lost
-	ThingType *muster.ThingType // of EventThingType
-	Group     *muster.Group     // of EventThingGroup, its hierarchy and its members
-	Above     []muster.Group    // of Group but for its members: the groups over it, from the root to the parent
+	Thing     *muster.Thing     `json:",omitempty"` // of EventThing, its membership in Group, and with the type that it got or lost
+	ThingType *muster.ThingType `json:",omitempty"` // of EventThingType
+	Group     *muster.Group     `json:",omitempty"` // of EventThingGroup, its hierarchy and its members
+	Above     []muster.Group    `json:",omitempty"` // of Group but for its members: the groups over it, from the root to the parent
 }
 
 // The operations of EventJob.
@@ -33,31 +35,43 @@ const (
 	Deleted                = "deleted" // also of EventJobExecution
 )
 
-// enabled reports whether events of a type are published, at this point of the
+// enabled reports whether anybody wants events of a type, at this point of the
 // batch.
 func (b *batch) enabled(t muster.EventType) (bool, error) {
-	if b.e.o.Happened == nil {
-		return false, nil
+	wanted, err := b.wanted(t)
+	return wanted != 0, err
+}
+
+// wanted returns who wants events of a type: a bit for each Sink.
+func (b *batch) wanted(t muster.EventType) (sinks uint8, err error) {
+	if b.e.o.Sinks.Webhook[t] {
+		sinks |= 1 << Webhook
+	}
+	if !b.e.o.Sinks.Subscribers {
+		return sinks, nil
 	}
 	if b.events == nil {
 		c, err := eventConfig(b)
 		if err != nil {
-			return false, err
+			return 0, err
 		}
 		b.events = &c
 	}
-	return b.events.Enabled(t), nil
+	if b.events.Enabled(t) {
+		sinks |= 1 << Subscribers
+	}
+	return sinks, nil
 }
 
-// tell adds to what the command has to tell, if events of the type of h are
-// published.
+// tell records what the command has to tell, if anybody wants events of the type
+// of h.
 func (b *batch) tell(h Happening) error {
-	on, err := b.enabled(h.Type)
-	if on {
-		h.ID, h.At = b.e.o.NewID(), b.now
-		b.happened = append(b.happened, h)
+	wanted, err := b.wanted(h.Type)
+	if err != nil || wanted == 0 {
+		return err
 	}
-	return err
+	h.ID, h.At = b.e.o.NewID(), b.now
+	return b.record(h, wanted)
 }
 
 // tellExecution tells that an execution ended or is deleted.

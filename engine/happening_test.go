@@ -4,11 +4,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/memstore"
 )
 
@@ -16,21 +14,13 @@ import (
 // "lamp job1 #1 failed".
 type watch struct {
 	*env
-	mu       sync.Mutex
-	happened []Happening
+	after uint64 // the last place of the log that it has seen
 }
 
 func newWatch(t *testing.T, on ...muster.EventType) *watch {
-	w := &watch{}
-	w.env = newEnvOn(t, memstore.New(), Options{Happened: w.record})
+	w := &watch{env: newEnvOn(t, memstore.New(), Options{Sinks: Sinks{Subscribers: true}})}
 	w.enable(true, on...)
 	return w
-}
-
-func (w *watch) record(all []Happening) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.happened = append(w.happened, all...)
 }
 
 func (w *watch) enable(on bool, types ...muster.EventType) {
@@ -49,11 +39,9 @@ func (w *watch) enable(on bool, types ...muster.EventType) {
 func (w *watch) took() []Happening {
 	w.t.Helper()
 	w.settleDown()
-	w.write(func(store.Tx) {}) // what was answered before has been told
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	all := w.happened
-	w.happened = nil
+	all, through, err := w.Events(w.t.Context(), Subscribers, w.after, 1000)
+	w.must(err)
+	w.after = through
 	return all
 }
 

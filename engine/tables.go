@@ -50,6 +50,9 @@ var (
 	outbox       = store.Of[owing]{Table: "outbox"}              // thing, namespace: what it is still owed
 	eventConfigs = store.Of[muster.EventConfig]{Table: "events"} // theEventConfig
 
+	eventLog   = store.Of[logged]{Table: "event"}    // placeKey
+	eventMarks = store.Of[marks]{Table: "eventmark"} // theMarks
+
 	jobTemplates       = store.Of[muster.JobTemplate]{Table: "template"} // job template
 	jobTemplatesByDate = store.Of[link]{Table: "templatedate"}           // datedKey
 

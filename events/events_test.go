@@ -2,18 +2,25 @@ package events
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/gateway"
 )
 
-var _ Broker = (*gateway.Server)(nil)
+var (
+	_ Broker = (*gateway.Server)(nil)
+	_ Log    = (*engine.Engine)(nil)
+)
 
 var account = muster.Account{ID: "111122223333", Region: "eu-west-1"}
 
@@ -24,17 +31,61 @@ type board struct {
 	messages []gateway.Message
 	unwanted string
 	held     chan struct{} // when not nil, each Publish takes one
+	fails    int           // so many messages are not made safe
 }
 
 func (b *board) Wanted(topic string) bool { return topic != b.unwanted }
 
-func (b *board) Publish(m gateway.Message, _ func(error)) {
+func (b *board) Publish(m gateway.Message, done func(error)) {
 	if b.held != nil {
 		<-b.held
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.fails > 0 && done != nil {
+		b.fails--
+		done(errors.New("no disk"))
+		return
+	}
 	b.messages = append(b.messages, m)
+	if done != nil {
+		done(nil)
+	}
+}
+
+// notebook is a Log.
+type notebook struct {
+	mu     sync.Mutex
+	events []engine.Happening
+	taken  uint64
+}
+
+// add writes events down, each at the next place.
+func (n *notebook) add(all ...engine.Happening) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, h := range all {
+		h.Place = uint64(len(n.events) + 1)
+		n.events = append(n.events, h)
+	}
+}
+
+func (n *notebook) Events(_ context.Context, sink engine.Sink, after uint64, most int) ([]engine.Happening, uint64, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if sink != engine.Subscribers {
+		return nil, after, errors.New("not ours")
+	}
+	after = max(after, n.taken)
+	behind := n.events[after:]
+	behind = behind[:min(len(behind), most)]
+	return slices.Clone(behind), after + uint64(len(behind)), nil
+}
+
+func (n *notebook) Taken(_ engine.Sink, through uint64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.taken = through
 }
 
 // run runs p until the test has told what it has to tell, and returns what was
@@ -70,31 +121,33 @@ func compact(sample string) string {
 }
 
 func TestNobodyIsToldOfWhatNobodyWants(t *testing.T) {
-	b := &board{unwanted: "$aws/events/jobExecution/fw-12/failed"}
-	p := New(Options{Broker: b, Account: account})
+	b, log := &board{unwanted: "$aws/events/jobExecution/fw-12/failed"}, &notebook{}
+	p := New(Options{Broker: b, Events: log, Account: account})
 	got := b.run(t, p, func() {
-		p.Happened([]engine.Happening{
-			{Type: muster.EventJobExecution, Operation: "failed", Execution: &muster.Execution{Job: "fw-12"}},
-			{Type: muster.EventJobExecution, Operation: "failed", Execution: &muster.Execution{Job: "fw-13"}},
-		})
+		log.add(
+			engine.Happening{Type: muster.EventJobExecution, Operation: "failed", Execution: &muster.Execution{Job: "fw-12"}},
+			engine.Happening{Type: muster.EventJobExecution, Operation: "failed", Execution: &muster.Execution{Job: "fw-13"}},
+		)
+		p.Recorded()
 	})
-	if len(got) != 1 || !strings.HasPrefix(got[0], "$aws/events/jobExecution/fw-13/failed 1 {") {
-		t.Errorf("published %q, want only the event of fw-13", got)
+	if len(got) != 1 || !strings.HasPrefix(got[0], "$aws/events/jobExecution/fw-13/failed 1 {") || log.taken != 2 {
+		t.Errorf("published %q and took %d, want only the event of fw-13 and both taken", got, log.taken)
 	}
 }
 
-func TestWhatHappenedWaitsForRoomAndNoneIsLost(t *testing.T) {
-	b := &board{}
-	p := New(Options{Broker: b, Account: account})
-	const n = 3 * queueMax
-	got := b.run(t, p, func() {
-		for i := range n {
-			x := &muster.Execution{Job: "fw-12", Thing: muster.ThingName(fmt.Sprint(i))}
-			p.Happened([]engine.Happening{{Type: muster.EventJobExecution, Operation: engine.Deleted, Execution: x}})
-		}
-	})
-	if len(got) != n {
-		t.Fatalf("%d events were published, want %d", len(got), n)
+func TestAllThatIsInTheLogGoesOutInOrder(t *testing.T) {
+	b, log := &board{}, &notebook{}
+	const n = 3*chunkMax + 7
+	for i := range n {
+		log.add(engine.Happening{
+			Type: muster.EventJobExecution, Operation: engine.Deleted,
+			Execution: &muster.Execution{Job: "fw-12", Thing: muster.ThingName(fmt.Sprint(i))},
+		})
+	}
+	p := New(Options{Broker: b, Events: log, Account: account})
+	got := b.run(t, p, func() {})
+	if len(got) != n || log.taken != n {
+		t.Fatalf("%d events were published and %d taken, want %d", len(got), log.taken, n)
 	}
 	for i, line := range got {
 		if want := fmt.Sprintf(`:thing/%d","status":"DELETED"}`, i); !strings.HasSuffix(line, want) {
@@ -103,10 +156,30 @@ func TestWhatHappenedWaitsForRoomAndNoneIsLost(t *testing.T) {
 	}
 }
 
+func TestWhatIsNotSafeIsPublishedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, log := &board{fails: 1}, &notebook{}
+		p := New(Options{Broker: b, Events: log, Account: account})
+		got := b.run(t, p, func() {
+			log.add(engine.Happening{ID: "1", Type: muster.EventThing, Operation: engine.Created, Thing: &muster.Thing{Name: "lamp"}})
+			p.Recorded()
+			synctest.Wait()
+			if log.taken != 0 {
+				t.Error("an event that is not safe was taken")
+			}
+			time.Sleep(2 * retryAfter)
+			synctest.Wait()
+		})
+		if len(got) != 1 || log.taken != 1 {
+			t.Errorf("published %q and took %d, want the event once and taken", got, log.taken)
+		}
+	})
+}
+
 func TestAConnectionWaitsForNobodyWhoWatchesIt(t *testing.T) {
 	b := &board{held: make(chan struct{})}
 	var log strings.Builder
-	p := New(Options{Broker: b, Account: account, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	p := New(Options{Broker: b, Events: &notebook{}, Account: account, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	const over = 10
 	for range queueMax + over { // before Run: none goes out
 		p.Presence(gateway.Presence{Connected: true, Client: gateway.Connect{ClientID: "lamp"}, Authority: plain{}})

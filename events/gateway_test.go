@@ -39,7 +39,7 @@ func newService(t *testing.T) *service {
 	db := memstore.New()
 	s.Engine = engine.New(engine.Options{
 		Store: db, Account: account, Now: func() muster.Instant { return 1790000000000 },
-		Happened: func(all []engine.Happening) { p.Happened(all) },
+		Sinks: engine.Sinks{Subscribers: true}, Recorded: func() { p.Recorded() },
 	})
 	var err error
 	s.gateway, err = gateway.New(t.Context(), gateway.Options{
@@ -50,7 +50,7 @@ func newService(t *testing.T) *service {
 	if err != nil {
 		t.Fatalf("gateway: %v", err)
 	}
-	p = New(Options{Broker: s.gateway, Account: account})
+	p = New(Options{Broker: s.gateway, Events: s.Engine, Account: account})
 
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup

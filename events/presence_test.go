@@ -58,7 +58,7 @@ func TestPresenceEvents(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := &board{}
-			p := New(Options{Broker: b, Account: account})
+			p := New(Options{Broker: b, Events: &notebook{}, Account: account})
 			if got := b.run(t, p, func() { p.Presence(test.told) }); !slices.Equal(got, test.want) {
 				t.Errorf("published\n  %s\nwant\n  %s", got, test.want)
 			}
@@ -68,7 +68,7 @@ func TestPresenceEvents(t *testing.T) {
 
 func TestSubscriptionEvents(t *testing.T) {
 	b := &board{}
-	p := New(Options{Broker: b, Account: account})
+	p := New(Options{Broker: b, Events: &notebook{}, Account: account})
 	told := gateway.Interest{Subscribed: true, Time: time.UnixMilli(1573002230757), ClientID: "lamp", Authority: plain{}, Session: session, Topics: []string{"a/+", "b"}}
 	got := b.run(t, p, func() {
 		p.Interest(told)
@@ -88,7 +88,7 @@ func TestSubscriptionEvents(t *testing.T) {
 
 func TestRegisteredEvent(t *testing.T) {
 	b := &board{}
-	p := New(Options{Broker: b, Account: account})
+	p := New(Options{Broker: b, Events: &notebook{}, Account: account})
 	c := muster.Certificate{ID: "c0ffee", CA: "ca5e", Status: muster.CertificatePendingActivation, CreatedAt: 1573002230757}
 	got := b.run(t, p, func() { p.Registered(c) })
 	want := []string{`$aws/events/certificates/registered/ca5e 1 {"certificateId":"c0ffee","caCertificateId":"ca5e","timestamp":1573002230757,"certificateStatus":"PENDING_ACTIVATION","awsAccountId":"111122223333","certificateRegistrationTimestamp":"1573002230757"}`}

@@ -82,8 +82,9 @@ func (s *server) run(ctx context.Context, up func(Ready)) error {
 	return runStages(ctx,
 		stage{func(ctx context.Context) error { return s.announce(ctx, up) }},
 		outside,
+		stage{s.events.Run}, // which notes in the engine what it has published
 		stage{s.engine.Run},
-		stage{s.news.Run, s.events.Run},
+		stage{s.news.Run},
 		stage{s.gateway.Run},
 	)
 }

@@ -121,7 +121,8 @@ func (s *server) wireEngine() error {
 		Store: s.store, Account: s.account(), Now: s.time, Log: s.log, PageKey: pages,
 		Notify:            func(n []engine.Notification) { s.news.Notify(n) },
 		Keep:              func(key store.QueueKey, change muster.Change) bool { return s.news.Keep(key, change) },
-		Happened:          func(all []engine.Happening) { s.events.Happened(all) },
+		Sinks:             engine.Sinks{Subscribers: true},
+		Recorded:          func() { s.events.Recorded() },
 		Due:               s.timer.Due,
 		Access:            func(change engine.AccessChange) { s.rights.Changed(change) },
 		Observe:           s.figures.Commit,
@@ -164,7 +165,7 @@ func (s *server) wireGateway() (err error) {
 	if err != nil {
 		return err
 	}
-	s.events = events.New(events.Options{Broker: s.gateway, Account: s.account(), Log: s.log})
+	s.events = events.New(events.Options{Broker: s.gateway, Events: s.engine, Account: s.account(), Log: s.log})
 	s.news = dataplane.NewNotifier(dataplane.NotifierOptions{Publisher: s.gateway, Delivered: s.engine.Delivered, Log: s.log})
 	s.figures.Gateway(s.gateway.Stats)
 	s.figures.Door(s.tls.Stats)
