@@ -59,11 +59,17 @@ func dialHTTP(ctx context.Context, base string, config *tls.Config) (*caller, er
 	return &caller{conn: conn, in: bufio.NewReader(conn), base: base}, nil
 }
 
-// do sends one request and reads the answer, which must be 200.
+// do sends one request, which must be answered with 200.
 func (c *caller) do(method, path, body string) error {
+	_, err := c.ask(method, path, body)
+	return err
+}
+
+// ask sends one request and returns the answer, which must be 200.
+func (c *caller) ask(method, path, body string) ([]byte, error) {
 	r, err := http.NewRequest(method, c.base+path, bytes.NewReader([]byte(body)))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
@@ -72,18 +78,18 @@ func (c *caller) do(method, path, body string) error {
 		sigv4.Sign(r, []byte(body), c.credential, account.Region, c.service, time.Now())
 	}
 	if err := r.Write(c.conn); err != nil {
-		return err
+		return nil, err
 	}
 	answer, err := http.ReadResponse(c.in, r)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer answer.Body.Close()
 	text, err := io.ReadAll(answer.Body)
 	if err == nil && answer.StatusCode != http.StatusOK {
 		err = fmt.Errorf("%s %s was answered with %s: %s", method, path, answer.Status, text)
 	}
-	return err
+	return text, err
 }
 
 // repeat does the same n times and returns how long each took.

@@ -81,6 +81,15 @@ func (p *process) resident() int {
 	return pages * os.Getpagesize()
 }
 
+// peak is the most memory the process ever held, in bytes.
+func (p *process) peak() int {
+	var kilobytes int
+	if text, ok := procField(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid), "VmHWM"); ok {
+		_, _ = fmt.Sscan(text, &kilobytes) // zero tells
+	}
+	return kilobytes << 10
+}
+
 // ready is what a server says of itself once it listens.
 type ready struct {
 	API   string `json:"api_url"`

@@ -2,7 +2,7 @@ package main
 
 import "time"
 
-// sizes say how much is done. A full run takes ten to fifteen minutes on two
+// sizes say how much is done. A full run takes about twenty minutes on two
 // cores, a small one less than two.
 type sizes struct {
 	callers     []int         // at once
@@ -22,6 +22,12 @@ type sizes struct {
 	subscribers int           // of one topic
 	publishes   int           // to them
 	burst       int           // QoS 1 messages to one client
+	population  int           // things that one job is for
+	connected   int           // of them
+	busy        int           // of those, that send requests all the time
+	busyRate    int           // requests a second of theirs
+	activeJobs  int           // that wait
+	watch       time.Duration // how long a server with nothing to do is watched
 }
 
 var full = sizes{
@@ -42,6 +48,12 @@ var full = sizes{
 	subscribers: 10_000,
 	publishes:   20,
 	burst:       10_000,
+	population:  1_000_000,
+	connected:   18_000,
+	busy:        200,
+	busyRate:    400,
+	activeJobs:  10_000,
+	watch:       20 * time.Second,
 }
 
 var small = sizes{
@@ -62,4 +74,10 @@ var small = sizes{
 	subscribers: 1000,
 	publishes:   10,
 	burst:       2000,
+	population:  20_000,
+	connected:   1000,
+	busy:        50,
+	busyRate:    200,
+	activeJobs:  500,
+	watch:       2 * time.Second,
 }

@@ -63,11 +63,21 @@ const registering = 2048
 
 // addGroup makes a group of n things, whose names begin with its own.
 func (w *world) addGroup(ctx context.Context, group string, n int) error {
-	if _, err := w.CreateThingGroup(ctx, muster.Group{Name: muster.GroupName(group)}, nil); err != nil {
+	if err := w.createGroup(ctx, group); err != nil {
 		return err
 	}
+	return w.addThings(ctx, group, n, func(i int) string { return thingName(group, i) })
+}
+
+func (w *world) createGroup(ctx context.Context, group string) error {
+	_, err := w.CreateThingGroup(ctx, muster.Group{Name: muster.GroupName(group)}, nil)
+	return err
+}
+
+// addThings makes n things in a group.
+func (w *world) addThings(ctx context.Context, group string, n int, name func(i int) string) error {
 	return inParallel(registering, n, func(_, i int) error {
-		thing := muster.ThingName(thingName(group, i))
+		thing := muster.ThingName(name(i))
 		if _, err := w.CreateThing(ctx, muster.Thing{Name: thing}); err != nil {
 			return err
 		}
