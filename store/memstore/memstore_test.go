@@ -39,3 +39,32 @@ func TestChangeMustKnowWhatIsStored(t *testing.T) {
 		})
 	}
 }
+
+func TestAForkGoesItsOwnWay(t *testing.T) {
+	ctx := context.Background()
+	put := func(s *memstore.Store, key, value string) {
+		t.Helper()
+		if err := store.Update(ctx, s, func(tx store.Tx) error { tx.Put("table", key, []byte(value)); return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	get := func(s *memstore.Store, key string) string {
+		t.Helper()
+		var value []byte
+		if err := s.View(ctx, func(r store.Reader) (err error) { value, err = r.Get("table", key); return err }); err != nil {
+			t.Fatal(err)
+		}
+		return string(value)
+	}
+	s := memstore.New()
+	put(s, "both", "1")
+	fork := s.Fork()
+	put(s, "both", "2")
+	put(fork, "own", "3")
+	if got := get(fork, "both"); got != "1" {
+		t.Errorf("the fork shows %q, want what there was when it was made: 1", got)
+	}
+	if got := get(s, "own"); got != "" {
+		t.Errorf("the store shows %q, which was written to its fork", got)
+	}
+}
