@@ -46,8 +46,9 @@ var (
 	errOverloaded = muster.Errorf(muster.Throttled, "too many requests are waiting")
 )
 
-// submit queues c, or fails it at once when the engine is closed or full.
-func (e *Engine) submit(c command) {
+// submit queues commands, which are taken together if a batch has room for
+// them, or fails them at once when the engine is closed or full.
+func (e *Engine) submit(commands ...command) {
 	q := &e.commits
 	q.mu.Lock()
 	err := error(nil)
@@ -57,11 +58,13 @@ func (e *Engine) submit(c command) {
 	case len(q.waiting) >= waitingMax:
 		err = errOverloaded
 	default:
-		q.waiting = append(q.waiting, c)
+		q.waiting = append(q.waiting, commands...)
 	}
 	q.mu.Unlock()
 	if err != nil {
-		c.done(err)
+		for _, c := range commands {
+			c.done(err)
+		}
 		return
 	}
 	select {

@@ -162,9 +162,11 @@ func alarmOf(key string) (muster.Instant, muster.JobID) {
 // error.
 func (e *Engine) doAll(ctx context.Context, runs []func(*batch) error) error {
 	done := make(chan error, len(runs))
-	for _, run := range runs {
-		e.submit(command{run: run, done: func(err error) { done <- err }})
+	commands := make([]command, len(runs))
+	for i, run := range runs {
+		commands[i] = command{run: run, done: func(err error) { done <- err }}
 	}
+	e.submit(commands...)
 	var first error
 	for range runs {
 		select {
