@@ -194,6 +194,7 @@ func (b *batch) putJob(j muster.Job) error {
 		return err
 	}
 	b.setAlarm(j.ID, old, j.Wake)
+	b.watch(old, j)
 	jobs.Put(b.Tx, string(j.ID), j)
 	b.jobs[j.ID] = &j
 	return nil

@@ -43,7 +43,7 @@ func (b *batch) follow(j *muster.Job, thing muster.ThingName, latest *muster.Exe
 // those it joined and all above. It was under the groups was before; a job that
 // covered it by then is given only if its rollout had not come to the thing.
 func (b *batch) join(thing muster.ThingName, lineage, was []muster.GroupName) error {
-	return b.eachStanding(lineage, func(j *muster.Job) error {
+	return b.eachOf(standing, lineage, func(j *muster.Job) error {
 		if !j.Gives() {
 			return nil
 		}
@@ -61,7 +61,7 @@ func (b *batch) join(thing muster.ThingName, lineage, was []muster.GroupName) er
 func (b *batch) leave(thing muster.ThingName, lineage []muster.GroupName) error {
 	var under []muster.GroupName
 	known := false
-	return b.eachStanding(lineage, func(j *muster.Job) error {
+	return b.eachOf(standing, lineage, func(j *muster.Job) error {
 		if !known {
 			var err error
 			if under, err = groupsOver(b, thing); err != nil {
@@ -122,13 +122,13 @@ func (b *batch) remove(x *muster.Execution, j *muster.Job) error {
 	return b.end(x, &after, j)
 }
 
-// eachStanding calls fn for every continuous job that is not over and targets
-// one of the groups, each job once.
-func (b *batch) eachStanding(groups []muster.GroupName, fn func(*muster.Job) error) error {
+// eachOf calls fn for every job of an index by target, standing or rolling,
+// that targets one of the groups, each job once.
+func (b *batch) eachOf(index store.Of[link], groups []muster.GroupName, fn func(*muster.Job) error) error {
 	var ids []muster.JobID
 	for _, g := range groups {
 		from, to := store.Under(targetKey(muster.Target{Group: true, Name: string(g)}))
-		for row, err := range standing.Scan(b, from, to) {
+		for row, err := range index.Scan(b, from, to) {
 			if err != nil {
 				return err
 			}

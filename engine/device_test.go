@@ -164,8 +164,9 @@ func TestARolloutEndsWhenItsGroupIsGone(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !agenda.More {
-			if got := env.jobStatus("job1"); got != muster.JobCompleted {
-				t.Errorf("the job is %s, want COMPLETED: it reached nobody", got)
+			d, err := env.DescribeJob(t.Context(), "job1")
+			if err != nil || !d.Rollout.Done || d.Counts.Total() != 1 {
+				t.Errorf("the job is %+v, %v; want its one member of the start given it, and the rollout done", d, err)
 			}
 			return
 		}

@@ -76,6 +76,15 @@ func (b *batch) regroup(thing muster.ThingName, was, is []muster.Group) error {
 	for _, g := range was {
 		if !slices.ContainsFunc(is, named(g.Name)) {
 			left = append(left, g)
+			place, err := members.Get(b, store.JoinKey(g.ID, string(thing)))
+			if err != nil {
+				return err
+			}
+			if place != nil {
+				if err := b.capture(thing, place.Joined, g.Lineage()); err != nil {
+					return err
+				}
+			}
 			members.Delete(b, store.JoinKey(g.ID, string(thing)))
 			memberships.Delete(b, store.JoinKey(string(thing), string(g.Name)))
 			if err := b.tellMember(Removed, thing, g); err != nil {
@@ -124,6 +133,9 @@ func (b *batch) depart(id string, limit int) (bool, error) {
 		n++
 		d.After = store.SplitKey(row.Key)[1]
 		members.Delete(b, row.Key)
+		if err := b.capture(muster.ThingName(d.After), row.Value.Joined, d.Lineage); err != nil {
+			return false, err
+		}
 		if err := b.forget(d.After, d.Lineage[0], id); err != nil {
 			return false, err
 		}

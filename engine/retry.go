@@ -6,12 +6,15 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// deferral is what a thing is waiting for until the next maintenance window of
-// a job opens: a retry, or its first execution after it joined.
+// deferral is what a thing is waiting for. Of a continuous job, until the next
+// maintenance window opens: a retry, or its first execution after it joined. Of
+// a snapshot, until the rollout has come to all others: its first execution.
 type deferral struct {
 	Join   bool           // it came under a target; else it is a retry
 	Number int64          // of a retry: the execution that it follows
 	Used   muster.Retries // of a retry: to be stored with it
+
+	ThingID string `json:",omitempty"` // of a snapshot: which thing of the name it was for
 }
 
 // retry gives a thing another execution when the one that ended asks for it
@@ -50,9 +53,10 @@ func (b *batch) hasLeft(thing muster.ThingName, j *muster.Job) (bool, error) {
 	return err == nil && !covers(j, thing, under), err
 }
 
-// anyDeferred reports whether things wait for a window of j.
+// anyDeferred reports whether things wait for a window of j, or for what j will
+// never do.
 func (b *batch) anyDeferred(j *muster.Job) (bool, error) {
-	if !j.Windowed() {
+	if !j.Windowed() && (j.Selection != muster.Snapshot || rolls(j)) {
 		return false, nil
 	}
 	return anyUnder(b, deferred, string(j.ID))

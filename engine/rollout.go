@@ -15,8 +15,12 @@ func (b *batch) rollOut(j muster.Job, schedule rollout.State) (muster.Job, error
 		return j, err
 	}
 	r, given := j.Rollout, 0
+	done, err := b.exhausted(&j, r)
+	if err != nil {
+		return j, err
+	}
 	allowed := min(stepMax, plan.Queue)
-	for looks := stepMax; looks > 0 && given < allowed && r.Target < len(j.Targets); {
+	for looks := stepMax; looks > 0 && given < allowed && !done; {
 		var found []muster.ThingName
 		var seen sight
 		if found, r, seen, err = b.next(&j, r, min(looks, allowed-given)); err != nil {
@@ -28,11 +32,17 @@ func (b *batch) rollOut(j muster.Job, schedule rollout.State) (muster.Job, error
 		}
 		given += n
 		looks -= max(seen.count, 1)
+		if done, err = b.exhausted(&j, r); err != nil {
+			return j, err
+		}
+		if r.Target == len(j.Targets) && seen.count == 0 {
+			break // it waits for a group that is being deleted
+		}
 	}
 	r.Pace = plan.Pace.With(given)
 	j.Rollout = r
 	switch {
-	case r.Target == len(j.Targets):
+	case done:
 		j.Rollout = muster.Rollout{Done: true, Started: r.Started, Pace: r.Pace}
 		j.UpdatedAt, j.Wake = b.now, 0
 	case given == plan.Queue:
@@ -61,6 +71,10 @@ func (b *batch) pace(j muster.Job, schedule rollout.State) (rollout.Decision, er
 // next returns up to limit things that come next in a rollout, and the rollout
 // behind them.
 func (b *batch) next(j *muster.Job, r muster.Rollout, limit int) ([]muster.ThingName, muster.Rollout, sight, error) {
+	if r.Target == len(j.Targets) {
+		found, seen, err := b.captured(j, limit)
+		return found, r, seen, err
+	}
 	t := j.Targets[r.Target]
 	if !t.Group {
 		r.Target++

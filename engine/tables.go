@@ -21,9 +21,10 @@ var (
 	newest      = store.Of[link]{Table: "newest"}              // newestKey of a job
 	targets     = store.Of[link]{Table: "target"}              // targetKey, job
 	standing    = store.Of[link]{Table: "standing"}            // targetKey, job: continuous jobs that are not over
+	rolling     = store.Of[link]{Table: "rolling"}             // targetKey, job: snapshot jobs whose rollout is under way
 	alarms      = store.Of[link]{Table: "alarm"}               // alarmKey: jobs with background work, by when it is due
 	deletions   = store.Of[link]{Table: "deletion"}            // job that is being deleted
-	deferred    = store.Of[deferral]{Table: "deferred"}        // job, thing that gets it when the next window opens
+	deferred    = store.Of[deferral]{Table: "deferred"}        // job, thing that gets it later
 
 	concurrent = store.Of[link]{Table: "concurrent"} // job that rolls out or is being cancelled
 	line       = store.Of[link]{Table: "line"}       // alarmKey by creation: jobs that wait for their turn to roll out
