@@ -2,10 +2,11 @@
 
 GO        ?= go
 FUZZTIME  ?= 20000x
+SIMTIME   ?= 1h
 LINT       = $(GO) tool -modfile=tools/go.mod golangci-lint
 PACKAGES   = ./...
 
-.PHONY: all help build test race fuzz lint generate check-generate conformance bench run clean
+.PHONY: all help build test race sim fuzz lint generate check-generate conformance bench run clean
 .DEFAULT_GOAL := all
 
 all: build test lint check-generate race fuzz conformance ## everything CI does
@@ -21,6 +22,9 @@ test: ## run all tests
 
 race: ## run all tests under the race detector
 	$(GO) test -race $(PACKAGES)
+
+sim: ## play random days of the service, crashes included, for SIMTIME (1h)
+	$(GO) test ./internal/sim -count=1 -timeout 0 -run TestSequential -sim.duration=$(SIMTIME) -v
 
 fuzz: ## fuzz every target with FUZZTIME (20000x) inputs, or for a while (FUZZTIME=1m)
 	@.ci/fuzz $(FUZZTIME)

@@ -1,0 +1,240 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/store/memstore"
+)
+
+// disk is what outlives the process: a store whose durability the simulation
+// decides. It keeps every transaction that was applied and is not durable yet
+// as a state of its own, so that after a crash any of them can be the last that
+// reached the platter. What became durable is kept for the auditor.
+type disk struct {
+	mu      sync.Mutex
+	platter *memstore.Store // the state that will survive
+	tail    []*transaction  // applied, in order, and not durable
+	durable []*transaction  // durable, and not yet audited
+}
+
+// transaction is what one Apply wrote, in the order in which it did.
+type transaction struct {
+	at     muster.Instant
+	writes []write
+	fork   *memstore.Store // the state with it
+	synced chan struct{}   // closed once it is durable
+}
+
+// write is a change of an execution, or a job that was put or deleted.
+type write struct {
+	before, after *muster.Execution
+
+	job  *muster.Job // nil when it was deleted
+	gone muster.JobID
+}
+
+// power is the disk as one process has it, until that dies. It is a
+// store.Store.
+type power struct {
+	disk  *disk
+	now   func() muster.Instant
+	inner *memstore.Store
+
+	mu      sync.Mutex
+	holding bool // nothing becomes durable any more
+	fuse    int  // transactions until the process dies; zero: it lives on
+	early   bool // it dies before the last of them, else after it
+	dead    bool
+	death   chan struct{}
+}
+
+var _ store.Store = (*power)(nil)
+
+func newDisk() *disk { return &disk{platter: memstore.New()} }
+
+// on starts a process on the disk.
+func (d *disk) on(now func() muster.Instant) *power {
+	return &power{disk: d, now: now, inner: d.platter.Fork(), death: make(chan struct{})}
+}
+
+// audit hands over what became durable since it was last asked.
+func (d *disk) audit() []*transaction {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	all := d.durable
+	d.durable = nil
+	return all
+}
+
+var errPower = fmt.Errorf("sim: the power is out: %w", store.ErrStopped)
+
+func (p *power) View(ctx context.Context, fn func(store.Reader) error) error {
+	if p.isDead() {
+		return errPower
+	}
+	err := p.inner.View(ctx, fn)
+	if waited := p.await(p.last()); waited != nil {
+		return waited
+	}
+	return err
+}
+
+func (p *power) Apply(ctx context.Context, fn func(store.Tx) error) (func() error, error) {
+	if p.burn(true) {
+		return nil, errPower
+	}
+	t := &transaction{at: p.now(), synced: make(chan struct{})}
+	_, err := p.inner.Apply(ctx, func(tx store.Tx) error {
+		t.writes = nil
+		return fn(recording{tx, t})
+	})
+	if err != nil {
+		return nil, err
+	}
+	p.settle(t)
+	p.burn(false)
+	return func() error { return p.await(t) }, nil
+}
+
+// Close is that of a process which ends in peace.
+func (p *power) Close() error { return p.inner.Close() }
+
+// settle takes a transaction that was applied.
+func (p *power) settle(t *transaction) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.disk.mu.Lock()
+	defer p.disk.mu.Unlock()
+	t.fork = p.inner.Fork()
+	if p.holding || p.dead {
+		p.disk.tail = append(p.disk.tail, t)
+		return
+	}
+	p.disk.platter = t.fork
+	p.disk.durable = append(p.disk.durable, t)
+	close(t.synced)
+}
+
+// last returns the newest transaction that is not durable, or nil.
+func (p *power) last() *transaction {
+	p.disk.mu.Lock()
+	defer p.disk.mu.Unlock()
+	if n := len(p.disk.tail); n > 0 {
+		return p.disk.tail[n-1]
+	}
+	return nil
+}
+
+// await returns once t is durable, or an error when that will never be.
+func (p *power) await(t *transaction) error {
+	if t == nil {
+		return nil
+	}
+	select {
+	case <-t.synced:
+		return nil
+	case <-p.death:
+		return errPower
+	}
+}
+
+// burn shortens the fuse and says whether the process is dead. Dying early it
+// takes the transaction that was about to be applied with it.
+func (p *power) burn(before bool) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if before && p.fuse > 0 {
+		p.fuse--
+	}
+	if p.fuse == 0 && p.early == before && p.armed() {
+		p.die()
+	}
+	return p.dead
+}
+
+func (p *power) armed() bool { return p.holding && !p.dead }
+
+// arm lets the process die within the next n transactions, of which none is
+// durable until somebody says which were.
+func (p *power) arm(n int, early bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.holding, p.fuse, p.early = true, n, early
+}
+
+// kill ends the process now.
+func (p *power) kill() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.dead {
+		p.die()
+	}
+}
+
+func (p *power) die() { p.dead = true; close(p.death) }
+
+func (p *power) isDead() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.dead
+}
+
+// crash lets the first keep of the transactions that were on their way reach
+// the platter, and forgets the rest. It returns how many there were.
+func (d *disk) crash(keep func(n int) int) (kept, lost int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	kept = keep(len(d.tail))
+	lost = len(d.tail) - kept
+	for _, t := range d.tail[:kept] {
+		d.platter = t.fork
+		d.durable = append(d.durable, t)
+	}
+	d.tail = nil
+	return kept, lost
+}
+
+// recording is a transaction that is written down while it is made.
+type recording struct {
+	store.Tx
+	t *transaction
+}
+
+func (r recording) Change(before, after *muster.Execution) {
+	r.t.writes = append(r.t.writes, write{before: copied(before), after: copied(after)})
+	r.Tx.Change(before, after)
+}
+
+func copied(x *muster.Execution) *muster.Execution {
+	if x == nil {
+		return nil
+	}
+	c := *x
+	return &c
+}
+
+// jobTable is where the engine keeps its jobs; that they are there is all that
+// the simulation knows of its tables.
+var jobTable = store.Of[muster.Job]{Table: "job"}
+
+func (r recording) Put(table store.Table, key string, value []byte) {
+	r.Tx.Put(table, key, value)
+	if table == jobTable.Table {
+		j, err := jobTable.Get(r.Tx, key)
+		if err != nil || j == nil {
+			panic(fmt.Sprintf("sim: job %q was put and is not there: %v", key, err))
+		}
+		r.t.writes = append(r.t.writes, write{job: j})
+	}
+}
+
+func (r recording) Delete(table store.Table, key string) {
+	r.Tx.Delete(table, key)
+	if table == jobTable.Table {
+		r.t.writes = append(r.t.writes, write{gone: muster.JobID(key)})
+	}
+}

@@ -1,0 +1,176 @@
+package sim
+
+import (
+	"context"
+	"iter"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/store"
+)
+
+// fault is something wrong with the service, to show that the simulation would
+// notice.
+type fault struct {
+	options func(*engine.Options)                // nil leaves them
+	apply   func(store.Tx) store.Tx              // nil: writes are as they should be
+	read    func(store.Reader) store.Reader      // nil: reads are as they should be
+	wait    func(wait func() error) func() error // nil: durable means durable
+	limit   int                                  // the rate that the operators believe in, if it is another
+}
+
+// The simulation finds each of these within a few seeds.
+func TestFaultsAreFound(t *testing.T) {
+	for name, test := range map[string]struct {
+		fault
+		what string // part of what is said
+	}{
+		"an alarm is lost": {fault{apply: func(tx store.Tx) store.Tx {
+			return faultyTx{Tx: tx, put: func(table store.Table, key string) bool { return table != "alarm" || !strings.HasSuffix(key, "3") }}
+		}}, ""},
+		"a timer never fires": {fault{read: func(r store.Reader) store.Reader { return deaf{r} }}, "timed out"},
+		"a thing is given a job twice": {fault{apply: func(tx store.Tx) store.Tx {
+			return faultyTx{Tx: tx, change: func(before, after *muster.Execution) {
+				tx.Change(before, after)
+				if before == nil && after.Number == 1 && strings.HasSuffix(string(after.Thing), "5") {
+					twin := *after
+					twin.Number = 2
+					tx.Change(nil, &twin)
+				}
+			}}
+		}}, "twice at a time"},
+		"the rate is exceeded by one": {fault{options: func(o *engine.Options) { o.RolloutPerMinute = 6 }, limit: 5}, "above its rate"},
+		"an acknowledged write is lost": {fault{wait: func(func() error) func() error {
+			return func() error { return nil }
+		}}, ""},
+		"a report is acknowledged and not stored": {fault{apply: func(tx store.Tx) store.Tx {
+			return faultyTx{Tx: tx, change: func(before, after *muster.Execution) {
+				if after == nil || after.Status != muster.Succeeded {
+					tx.Change(before, after)
+				}
+			}}
+		}}, ""},
+		"a version stands still": {fault{apply: func(tx store.Tx) store.Tx {
+			return faultyTx{Tx: tx, change: func(before, after *muster.Execution) {
+				if before != nil && after != nil {
+					still := *after
+					still.Version = before.Version
+					after = &still
+				}
+				tx.Change(before, after)
+			}}
+		}}, "version"},
+		"a cancelled job is not stored": {fault{apply: func(tx store.Tx) store.Tx {
+			return faultyTx{Tx: tx, put: func(table store.Table, key string) bool {
+				return table != jobTable.Table || !strings.HasSuffix(key, "3")
+			}}
+		}}, ""},
+		"a notification is lost": {fault{options: func(o *engine.Options) {
+			tell, n := o.Notify, 0
+			o.Notify = func(all []engine.Notification) {
+				if n++; n%50 != 0 {
+					tell(all)
+				}
+			}
+		}}, "was told"},
+		"the counters drift":      {fault{read: func(r store.Reader) store.Reader { return drifting{r} }}, "counts"},
+		"REJECTED is let through": {fault{options: func(o *engine.Options) { o.StrictTransitions = !o.StrictTransitions }}, "UpdateExecution"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for seed := range uint64(20) {
+				if _, found := play(t, course{seed: 1 + seed, steps: 3000, fault: &test.fault}); found != nil {
+					if !strings.Contains(found.what, test.what) {
+						t.Errorf("found %q, want something about %q", found.what, test.what)
+					}
+					return
+				}
+			}
+			t.Error("not found in 20 seeds")
+		})
+	}
+}
+
+// on puts the fault between an engine and its store.
+func (f *fault) on(o engine.Options) engine.Options {
+	if f.options != nil {
+		f.options(&o)
+	}
+	o.Store = faultyStore{o.Store, f}
+	return o
+}
+
+type faultyStore struct {
+	store.Store
+	f *fault
+}
+
+func (s faultyStore) View(ctx context.Context, fn func(store.Reader) error) error {
+	return s.Store.View(ctx, func(r store.Reader) error {
+		if s.f.read != nil {
+			r = s.f.read(r)
+		}
+		return fn(r)
+	})
+}
+
+func (s faultyStore) Apply(ctx context.Context, fn func(store.Tx) error) (func() error, error) {
+	wait, err := s.Store.Apply(ctx, func(tx store.Tx) error {
+		if s.f.apply != nil {
+			tx = s.f.apply(tx)
+		}
+		return fn(tx)
+	})
+	if err == nil && s.f.wait != nil {
+		wait = s.f.wait(wait)
+	}
+	return wait, err
+}
+
+// faultyTx changes what is written; a nil function leaves it.
+type faultyTx struct {
+	store.Tx
+	change func(before, after *muster.Execution)
+	put    func(table store.Table, key string) bool // whether to write it
+}
+
+func (tx faultyTx) Change(before, after *muster.Execution) {
+	if tx.change == nil {
+		tx.Tx.Change(before, after)
+		return
+	}
+	tx.change(before, after)
+}
+
+func (tx faultyTx) Put(table store.Table, key string, value []byte) {
+	if tx.put == nil || tx.put(table, key) {
+		tx.Tx.Put(table, key, value)
+	}
+}
+
+// deaf hears nothing of the timers of some things.
+type deaf struct{ store.Reader }
+
+func (r deaf) Timers(until muster.Instant) iter.Seq2[store.Timer, error] {
+	return func(yield func(store.Timer, error) bool) {
+		for t, err := range r.Reader.Timers(until) {
+			if !strings.HasSuffix(string(t.Thing), "2") && !yield(t, err) {
+				return
+			}
+		}
+	}
+}
+
+// drifting counts one too many.
+type drifting struct{ store.Reader }
+
+func (r drifting) Counts(id muster.JobID) (muster.Counts, error) {
+	c, err := r.Reader.Counts(id)
+	if slices.Max(c[:]) > 2 {
+		c[0]++
+	}
+	return c, err
+}

@@ -1,0 +1,62 @@
+package sim
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+var (
+	simSeed     = flag.Uint64("sim.seed", 0, "play this seed alone; 0 plays some that never change, or random ones with -sim.duration")
+	simSteps    = flag.Int("sim.steps", 3000, "steps of each simulation")
+	simDuration = flag.Duration("sim.duration", 0, "play random seeds for so long")
+)
+
+// TestSequential plays the engine, its store and its devices step by step.
+func TestSequential(t *testing.T) {
+	for seed := range seeds(t, 8) {
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
+			began := time.Now()
+			w, found := play(t, course{seed: seed, steps: *simSteps})
+			if found != nil {
+				t.Fatal(found.report("TestSequential"))
+			}
+			t.Logf("%d steps, %d things, %v of virtual time in %v", w.step, len(w.operator.names), (w.now - epoch).Time().Sub(time.UnixMilli(0)), time.Since(began).Round(time.Millisecond))
+		})
+	}
+}
+
+// A seed that fails would be worth little if it failed once.
+func TestASeedReplaysExactly(t *testing.T) {
+	for seed := range uint64(4) {
+		first, found := play(t, course{seed: 100 + seed, steps: 1500})
+		again, foundAgain := play(t, course{seed: 100 + seed, steps: 1500})
+		if first.history.Sum64() != again.history.Sum64() || (found == nil) != (foundAgain == nil) {
+			t.Errorf("seed %d went another way when it was played again: %v, %v", 100+seed, first.tail, again.tail)
+		}
+	}
+}
+
+// seeds yields the seeds to play: n fixed ones, or what the flags say.
+func seeds(t *testing.T, n uint64) func(func(uint64) bool) {
+	return func(yield func(uint64) bool) {
+		switch {
+		case *simSeed != 0:
+			yield(*simSeed)
+		case *simDuration > 0:
+			for end := time.Now().Add(*simDuration); time.Now().Before(end) && !t.Failed(); {
+				if !yield(1 + rand.Uint64N(1<<32)) {
+					return
+				}
+			}
+		default:
+			for seed := range n {
+				if !yield(1 + seed) {
+					return
+				}
+			}
+		}
+	}
+}

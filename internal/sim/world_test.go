@@ -1,0 +1,379 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash"
+	"hash/fnv"
+	"io"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/store"
+)
+
+// course is all that decides how a simulation goes.
+type course struct {
+	seed  uint64
+	steps int
+	fault *fault // nil: the service as it is
+}
+
+// epoch is when every simulation begins: a Monday, at no round time.
+const epoch = muster.Instant(1_790_000_123_456)
+
+// world is one simulation under way. All of it happens on one goroutine, but
+// for the engine's own two, which are let work, one call at a time, until they
+// rest.
+type world struct {
+	course
+	ctx  context.Context
+	rng  *rand.Rand
+	now  muster.Instant
+	step int
+
+	disk   *disk
+	power  *power
+	o      engine.Options
+	engine *engine.Engine
+	stop   func()
+	ended  chan error
+
+	book      *book
+	crowd     crowd
+	operator  operator
+	work      muster.Instant // when the background work is due; zero: only when something comes up
+	due       bool           // something came up
+	unknown   *order         // what nobody knows whether it happened
+	tail      []string       // what happened last
+	history   hash.Hash64    // of all that happened
+	delivered []engine.Notification
+
+	mu  sync.Mutex
+	hot []engine.Notification // not yet handed to the devices
+}
+
+// breach is what was found to be wrong.
+type breach struct {
+	course
+	step int
+	at   muster.Instant
+	what string
+	tail []string
+}
+
+func (b *breach) Error() string {
+	return fmt.Sprintf("step %d, %s: %s", b.step, b.at.Time().Format("2006-01-02 15:04:05.000"), b.what)
+}
+
+// play runs a course to its end and returns what was found to be wrong, or nil.
+func play(t *testing.T, c course) (w *world, found *breach) {
+	t.Helper()
+	w = &world{course: c, now: epoch, rng: rand.New(rand.NewPCG(c.seed, 7)), disk: newDisk(), history: fnv.New64()}
+	synctest.Test(t, func(t *testing.T) {
+		defer func() {
+			fault := recover()
+			w.leave()
+			var ok bool
+			if found, ok = fault.(*breach); !ok && fault != nil {
+				panic(fault)
+			}
+		}()
+		w.ctx = t.Context()
+		w.run()
+	})
+	return w, found
+}
+
+func (w *world) broke(format string, args ...any) {
+	panic(&breach{course: w.course, step: w.step, at: w.now, what: fmt.Sprintf(format, args...), tail: w.tail})
+}
+
+// tailMax is how much of the history a breach shows.
+const tailMax = 40
+
+func (w *world) say(format string, args ...any) {
+	if len(w.tail) == tailMax {
+		w.tail = w.tail[1:]
+	}
+	line := fmt.Sprintf("%6d %s ", w.step, w.now.Time().Format("02 15:04:05.000")) + fmt.Sprintf(format, args...)
+	w.tail = append(w.tail, line)
+	_, _ = io.WriteString(w.history, line)
+}
+
+func (w *world) run() {
+	w.book = newBook(w.broke)
+	w.o = engine.Options{
+		Account: muster.Account{ID: "000000000000", Region: "us-east-1"}, PageKey: make([]byte, 32),
+		Now:               func() muster.Instant { return w.now },
+		Due:               func() { w.mu.Lock(); defer w.mu.Unlock(); w.due = true },
+		Notify:            func(n []engine.Notification) { w.mu.Lock(); defer w.mu.Unlock(); w.hot = append(w.hot, n...) },
+		Keep:              func(key store.QueueKey, _ muster.Change) bool { return w.crowd.keeps(key.Thing) },
+		NewID:             w.newID,
+		RemovedInProgress: w.chance(3),
+		StrictTransitions: w.chance(8),
+		RolloutPerMinute:  []int{0, 0, 1000, 40}[w.rng.IntN(4)],
+	}
+	w.book.limit, w.book.removes, w.book.strict = w.o.RolloutPerMinute, w.o.RemovedInProgress, w.o.StrictTransitions
+	if w.fault != nil && w.fault.limit != 0 {
+		w.book.limit = w.fault.limit
+	}
+	w.start()
+	w.populate()
+	for w.step = 1; w.step <= w.steps; w.step++ {
+		w.next()
+		if w.chance(40) {
+			w.check()
+		}
+	}
+	w.finish()
+}
+
+func (w *world) newID() string { w.operator.ids++; return fmt.Sprintf("id-%d", w.operator.ids) }
+
+func (w *world) chance(oneIn int) bool { return w.rng.IntN(oneIn) == 0 }
+
+func (w *world) between(a, b muster.Instant) muster.Instant {
+	return a + muster.Instant(w.rng.Int64N(int64(b-a)+1))
+}
+
+// start brings a process up on the disk.
+func (w *world) start() {
+	w.power = w.disk.on(func() muster.Instant { return w.now })
+	o := w.o
+	o.Store = w.power
+	if w.fault != nil {
+		o = w.fault.on(o)
+	}
+	w.engine = engine.New(o)
+	ctx, stop := context.WithCancel(context.Background())
+	w.stop, w.ended = stop, make(chan error, 1)
+	run, ended := w.engine, w.ended
+	go func() { ended <- run.Run(ctx) }()
+	w.book.now, w.book.down, w.due = w.now, w.now, true
+}
+
+// leave ends the process, whatever it is doing.
+func (w *world) leave() {
+	if w.power == nil {
+		return
+	}
+	w.power.kill()
+	w.stop()
+	<-w.ended
+	synctest.Wait()
+}
+
+// attempt has the service do something and reports whether it answered. It may
+// not: it can die meanwhile, or wait for a disk that takes nothing any more.
+func (w *world) attempt(call func(context.Context) error) (answer error, answered bool) {
+	done := make(chan error, 1)
+	go func() { done <- call(context.Background()) }()
+	synctest.Wait()
+	select {
+	case err := <-done:
+		return err, known(err)
+	default:
+		w.say("no answer")
+		w.power.kill()
+		synctest.Wait()
+		return nil, false
+	}
+}
+
+// known reports whether err is an answer, and not a sign that the service is
+// dying.
+func known(err error) bool {
+	var e *muster.Error
+	return err == nil || errors.As(err, &e) && e.Kind != muster.Internal && e.Kind != muster.Unavailable
+}
+
+// do is attempt for a service that must not fail, unless it dies.
+func (w *world) do(call func(context.Context) error) (answer error, answered bool) {
+	answer, answered = w.attempt(call)
+	if !answered && !w.power.isDead() {
+		w.broke("the service failed: %v", answer)
+	}
+	return answer, answered
+}
+
+// judge judges what became durable since it was last called.
+func (w *world) judge(paced bool) {
+	w.book.now = w.now
+	for _, t := range w.disk.audit() {
+		w.book.audit(t, paced)
+	}
+}
+
+// next lets the next thing happen that is due to.
+func (w *world) next() {
+	at := min(w.crowd.next(), w.operator.next)
+	if w.work != 0 {
+		at = min(at, w.work)
+	}
+	if w.due {
+		at = min(at, w.now)
+	}
+	w.now = max(w.now, at)
+	w.book.now = w.now
+	switch {
+	case w.due || w.work != 0 && w.work <= w.now:
+		w.background()
+	case w.operator.next <= w.now:
+		w.operate()
+	default:
+		w.crowd.act(w)
+	}
+	if w.power.isDead() {
+		w.crashed()
+	}
+	w.tell()
+}
+
+// background does a round of the service's own work.
+func (w *world) background() {
+	w.mu.Lock()
+	w.due = false
+	w.mu.Unlock()
+	var agenda engine.Agenda
+	_, answered := w.do(func(ctx context.Context) (err error) { agenda, err = w.engine.Work(ctx); return err })
+	if !answered {
+		return
+	}
+	w.judge(true)
+	switch {
+	case agenda.More:
+		w.due = true
+	case agenda.Next != 0:
+		w.work = min(agenda.Next, w.now+minute)
+	default:
+		w.work = w.now + minute
+	}
+	if w.chance(20) { // the scheduler may be late
+		w.work += w.between(0, 5*second)
+	}
+}
+
+// crashed is what follows the death of the process: some of what was on its way
+// to the disk is on it, and after a while there is a new process.
+func (w *world) crashed() {
+	w.leave()
+	kept, lost := w.disk.crash(func(n int) int { return w.rng.IntN(n + 1) })
+	w.now += w.between(0, []muster.Instant{second, minute, 2 * hour}[w.rng.IntN(3)])
+	w.say("CRASH: of what was under way %d transactions are kept and %d lost", kept, lost)
+	w.mu.Lock()
+	w.hot, w.delivered = nil, nil
+	w.mu.Unlock()
+	w.crowd.disconnect(w)
+	w.start()
+	w.resolve()
+	w.judge(true)
+	w.book.asked = w.book.asked[:0]
+	if _, answered := w.attempt(func(ctx context.Context) error { return w.engine.Redeliver(ctx) }); !answered {
+		w.broke("Redeliver fails")
+	}
+	w.tell()
+	w.verify()
+}
+
+// resolve finds out whether the order that was under way took effect.
+func (w *world) resolve() {
+	o := w.unknown
+	w.unknown = nil
+	if o == nil {
+		return
+	}
+	landed := false
+	if o.want != noFailure {
+		return
+	}
+	if _, answered := w.attempt(func(ctx context.Context) error { landed = o.landed(ctx, w); return nil }); !answered {
+		w.broke("no answer after the start")
+	}
+	w.say("  %s took effect: %v", o.name, landed)
+	if landed {
+		o.effect(w.book)
+	}
+}
+
+// verify checks everything that is stored.
+func (w *world) verify() {
+	var problems []store.Problem
+	err, answered := w.attempt(func(ctx context.Context) (err error) { problems, err = store.Verify(ctx, w.power); return err })
+	if err != nil || !answered || len(problems) > 0 {
+		w.broke("Verify: %v, %v", problems, err)
+	}
+}
+
+// settle lets the service do all that is due, at this instant.
+func (w *world) settle() {
+	for range 100_000 {
+		if w.power.isDead() {
+			w.crashed()
+		}
+		if !w.due && (w.work == 0 || w.work > w.now) {
+			w.tell()
+			return
+		}
+		w.background()
+	}
+	w.broke("the background work never ends")
+}
+
+// check holds what must be true whenever all that is due has been done.
+func (w *world) check() {
+	if w.work < w.now+minute {
+		w.due = true // no lateness here
+	}
+	w.settle()
+	w.book.now = w.now
+	w.book.settled()
+	w.book.overdue()
+	w.crowd.check(w)
+	w.audit()
+	if w.chance(10) {
+		w.verify()
+	}
+}
+
+// audit holds the whole store against the book: nothing is lost, nothing came
+// from nowhere, and the counters are exact.
+func (w *world) audit() {
+	type count struct {
+		id     muster.JobID
+		counts muster.Counts
+	}
+	var counts []count
+	err, answered := w.attempt(func(ctx context.Context) error {
+		for _, id := range names(w.book.jobs) {
+			d, err := w.engine.DescribeJob(ctx, id)
+			if err != nil {
+				return fmt.Errorf("DescribeJob(%s): %w", id, err)
+			}
+			counts = append(counts, count{id, d.Counts})
+		}
+		return nil
+	})
+	if !answered {
+		return // it died; the next check will tell
+	}
+	if err != nil {
+		w.broke("%v", err)
+	}
+	for _, c := range counts {
+		if want := w.book.jobs[c.id].counts; c.counts != want {
+			w.broke("job %s counts %v, want %v", c.id, c.counts, want)
+		}
+	}
+}
+
+func (b *breach) report(run string) string {
+	return fmt.Sprintf("%v\nthe last of it:\n  %s\nreplay: go test ./internal/sim -run '%s' -sim.seed=%d -sim.steps=%d",
+		b, strings.Join(b.tail, "\n  "), run, b.seed, b.steps)
+}
