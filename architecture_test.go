@@ -39,7 +39,7 @@ var mayImport = map[string][]string{
 	"identity/ca":          {".", "sigv4"},
 	"authority":            {".", "engine", "gateway", "identity/...", "iotpolicy"},
 	"awsiot/wire":          {},
-	"awsiot/wire/wiretest": {"awsiot/wire", "internal/wiregen/model"},
+	"awsiot/wire/wiretest": {"awsiot/wire", "internal/wiregen/..."},
 	"awsiot/...":           {".", "awsiot/...", "engine", "identity/...", "iotpolicy", "limits", "sigv4"},
 	"events":               {".", "engine", "gateway"},
 	"iotdata":              {".", "awsiot/...", "gateway/...", "identity"},

@@ -23,7 +23,7 @@ func writeRules(p *plan, src *source) error {
 	}
 	src.line(")\n\n// The patterns of the models.\nvar (")
 	for i, pattern := range p.patterns {
-		expr, err := translate(pattern)
+		expr, err := Expression(pattern)
 		if err != nil {
 			return err
 		}

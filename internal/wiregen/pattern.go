@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// translate turns a pattern of the model, which is Java's, into RE2, anchored to
+// Expression turns a pattern of the model, which is Java's, into RE2, anchored to
 // match a whole value. It fails on what it does not know rather than guess.
-func translate(pattern string) (string, error) {
+func Expression(pattern string) (string, error) {
 	var b strings.Builder
 	inClass := false
 	for rest := pattern; rest != ""; {

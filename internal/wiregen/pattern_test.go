@@ -52,9 +52,9 @@ func TestEveryPatternInUseIsTranslated(t *testing.T) {
 		if !ok {
 			t.Errorf("pattern %s has no samples", pattern)
 		}
-		expr, err := translate(pattern)
+		expr, err := Expression(pattern)
 		if err != nil {
-			t.Errorf("translate(%s): %v", pattern, err)
+			t.Errorf("Expression(%s): %v", pattern, err)
 			continue
 		}
 		re := regexp.MustCompile(expr)
@@ -79,7 +79,7 @@ func TestEveryPatternOfTheModelsIsTranslated(t *testing.T) {
 	}
 	for _, svc := range p.services {
 		for name, shape := range svc.Shapes {
-			if _, err := translate(shape.Pattern); err != nil {
+			if _, err := Expression(shape.Pattern); err != nil {
 				t.Errorf("shape %s: %v", name, err)
 			}
 		}
@@ -94,9 +94,9 @@ func TestTranslate(t *testing.T) {
 		`a.b`:           `a[^\n\r\x{85}\x{2028}\x{2029}]b`,
 		`[.]\.`:         `[.]\.`,
 	} {
-		got, err := translate(pattern)
+		got, err := Expression(pattern)
 		if want = `\A(?:` + want + `)\z`; err != nil || got != want {
-			t.Errorf("translate(%s) = %s, %v, want %s", pattern, got, err, want)
+			t.Errorf("Expression(%s) = %s, %v, want %s", pattern, got, err, want)
 		}
 	}
 }
@@ -110,7 +110,7 @@ func TestClassAgreesWithItsExpression(t *testing.T) {
 	}
 	classes := 0
 	for _, pattern := range p.patterns {
-		expr, err := translate(pattern)
+		expr, err := Expression(pattern)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -144,8 +144,8 @@ func TestTranslateRefusesWhatItDoesNotKnow(t *testing.T) {
 	for _, pattern := range []string{
 		`\p{Alpha}+`, `[\p{Lu}]`, `[^\p{C}a]`, `[a[b]]`, `[a-z&&[^b]]`, `\bword`, `a\Z`, `(?=a)b`, `a\`, `\x4`, `(`, `\Qa\E`,
 	} {
-		if expr, err := translate(pattern); err == nil {
-			t.Errorf("translate(%s) = %s, want an error", pattern, expr)
+		if expr, err := Expression(pattern); err == nil {
+			t.Errorf("Expression(%s) = %s, want an error", pattern, expr)
 		}
 	}
 }

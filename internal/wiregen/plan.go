@@ -52,11 +52,10 @@ func newPlan() (*plan, error) {
 		{id: model.JobsData, goName: "JobsData", prefix: "Data", base: control},
 		{id: model.IoTData, goName: "IoTData", prefix: "Data", base: control},
 	} {
-		api, err := model.Load(svc.id)
+		api, err := Load(svc.id)
 		if err != nil {
 			return nil, err
 		}
-		patch(svc.id, api)
 		svc.API, svc.shaped = api, map[string]bool{}
 		p.services = append(p.services, svc)
 	}

@@ -14,14 +14,15 @@ import (
 
 // verifier walks through a JSON document along a shape.
 type verifier struct {
-	api *model.API
-	dec *json.Decoder
+	api    *model.API
+	dec    *json.Decoder
+	limits bool // values keep the limits of their shapes, too
 }
 
-func newVerifier(api *model.API, r io.Reader) *verifier {
+func newVerifier(api *model.API, r io.Reader, limits bool) *verifier {
 	dec := json.NewDecoder(r)
 	dec.UseNumber()
-	return &verifier{api: api, dec: dec}
+	return &verifier{api: api, dec: dec, limits: limits}
 }
 
 // timestamp is a number of seconds; eleven digits would be milliseconds.
@@ -49,7 +50,7 @@ func (v *verifier) value(at, name string) error {
 			return v.elements(at, shape)
 		}
 	case "string":
-		return verifyText(at, token, shape)
+		return v.text(at, token, shape)
 	case "blob":
 		var text string
 		if text, ok = token.(string); ok {
@@ -72,16 +73,22 @@ func (v *verifier) value(at, name string) error {
 	if !ok {
 		return fmt.Errorf("%s: %v is no %s", at, token, shape.Type)
 	}
+	if v.limits {
+		return limited(at, token, shape)
+	}
 	return nil
 }
 
-func verifyText(at string, token json.Token, shape *model.Shape) error {
+func (v *verifier) text(at string, token json.Token, shape *model.Shape) error {
 	text, ok := token.(string)
 	if !ok {
 		return fmt.Errorf("%s: %v is no string", at, token)
 	}
 	if shape.Enum != nil && !slices.Contains(shape.Enum, text) {
 		return fmt.Errorf("%s: %q is none of %v", at, text, shape.Enum)
+	}
+	if v.limits {
+		return limited(at, token, shape)
 	}
 	return nil
 }
@@ -116,12 +123,17 @@ func (v *verifier) members(at string, shape *model.Shape) error {
 }
 
 func (v *verifier) entries(at string, shape *model.Shape) error {
-	return v.each(at, map[string]bool{}, func(name string) error {
-		if err := verifyText(at+" key", name, v.api.Shapes[shape.Key.Shape]); err != nil {
+	seen := map[string]bool{}
+	err := v.each(at, seen, func(name string) error {
+		if err := v.text(at+" key", name, v.api.Shapes[shape.Key.Shape]); err != nil {
 			return err
 		}
 		return v.value(at+"."+name, shape.Value.Shape)
 	})
+	if err == nil && v.limits {
+		err = inRange(at, "size", float64(len(seen)), shape)
+	}
+	return err
 }
 
 // each verifies the members of an object and notes their names in seen.
@@ -144,8 +156,14 @@ func (v *verifier) each(at string, seen map[string]bool, verify func(name string
 }
 
 func (v *verifier) elements(at string, shape *model.Shape) error {
-	for i := 0; v.dec.More(); i++ {
-		if err := v.value(fmt.Sprintf("%s[%d]", at, i), shape.Element.Shape); err != nil {
+	n := 0
+	for ; v.dec.More(); n++ {
+		if err := v.value(fmt.Sprintf("%s[%d]", at, n), shape.Element.Shape); err != nil {
+			return err
+		}
+	}
+	if v.limits {
+		if err := inRange(at, "size", float64(n), shape); err != nil {
 			return err
 		}
 	}

@@ -13,28 +13,50 @@ import (
 	"testing"
 
 	"github.com/muster-iot/muster/awsiot/wire"
+	"github.com/muster-iot/muster/internal/wiregen"
 	"github.com/muster-iot/muster/internal/wiregen/model"
 )
 
 // Checker knows what each operation may answer.
 type Checker struct {
-	apis map[wire.Service]*model.API
+	apis   map[wire.Service]*model.API
+	limits bool
 }
 
 // New returns a checker for all operations of package wire.
 func New(t testing.TB) *Checker {
 	t.Helper()
+	c, err := newChecker(model.Load)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// NewStrict returns a checker that also holds the values of answers against the
+// limits of their shapes, lengths, ranges and patterns, as Muster's contract
+// has them (wiregen.Load).
+func NewStrict() (*Checker, error) {
+	c, err := newChecker(wiregen.Load)
+	if err != nil {
+		return nil, err
+	}
+	c.limits = true
+	return c, nil
+}
+
+func newChecker(load func(string) (*model.API, error)) (*Checker, error) {
 	c := &Checker{apis: map[wire.Service]*model.API{}}
 	for service, file := range map[wire.Service]string{
 		wire.ControlPlane: model.ControlPlane, wire.JobsData: model.JobsData, wire.IoTData: model.IoTData,
 	} {
-		api, err := model.Load(file)
+		api, err := load(file)
 		if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
 		c.apis[service] = api
 	}
-	return c
+	return c, nil
 }
 
 // Check fails t unless the response is one that the model allows for op; see
@@ -67,7 +89,7 @@ func (c *Checker) Verify(op *wire.Operation, status int, header http.Header, bod
 		if shape := api.Shapes[facts.Output.Shape]; shape.Payload != "" {
 			return nil // the body is a blob
 		}
-		return verifyBody(api, facts.Output.Shape, header, body)
+		return c.verifyBody(api, facts.Output.Shape, header, body)
 	}
 	name, _, _ := strings.Cut(header.Get("x-amzn-ErrorType"), ":")
 	if !slices.ContainsFunc(facts.Errors, func(e model.Ref) bool { return e.Shape == name }) {
@@ -79,16 +101,16 @@ func (c *Checker) Verify(op *wire.Operation, status int, header http.Header, bod
 	if !hasMessage.Match(body) {
 		return fmt.Errorf("%s has no message", name)
 	}
-	return verifyBody(api, name, header, body)
+	return c.verifyBody(api, name, header, body)
 }
 
 var hasMessage = regexp.MustCompile(`"message":"[^"]`)
 
-func verifyBody(api *model.API, shape string, header http.Header, body []byte) error {
+func (c *Checker) verifyBody(api *model.API, shape string, header http.Header, body []byte) error {
 	if got := header.Get("Content-Type"); got != "application/json" {
 		return fmt.Errorf("content type is %q", got)
 	}
-	v := newVerifier(api, bytes.NewReader(body))
+	v := newVerifier(api, bytes.NewReader(body), c.limits)
 	if err := v.value("body", shape); err != nil {
 		return err
 	}
