@@ -5,11 +5,12 @@ FUZZTIME  ?= 20000x
 SIMTIME   ?= 1h
 LINT       = $(GO) tool -modfile=tools/go.mod golangci-lint
 PACKAGES   = ./...
+CONTRACT  ?= 30s
 
-.PHONY: all help build test race sim fuzz lint generate check-generate conformance bench run clean
+.PHONY: all help build test race sim contract fuzz lint generate check-generate conformance bench run clean
 .DEFAULT_GOAL := all
 
-all: build test lint check-generate race fuzz conformance ## everything CI does
+all: build test lint check-generate race contract fuzz conformance ## everything CI does
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +26,9 @@ race: ## run all tests under the race detector
 
 sim: ## play random days of the service, crashes included, for SIMTIME (1h)
 	$(GO) test ./internal/sim -count=1 -timeout 0 -run TestSequential -sim.duration=$(SIMTIME) -v
+
+contract: ## hold requests made up from the API models against the contract, for CONTRACT (30s) or longer
+	$(GO) test ./internal/contract -run '^TestContract$$' -count 1 -v -for $(CONTRACT)
 
 fuzz: ## fuzz every target with FUZZTIME (20000x) inputs, or for a while (FUZZTIME=1m)
 	@.ci/fuzz $(FUZZTIME)

@@ -1,0 +1,158 @@
+// Package contract holds the whole service against its contract. It makes up
+// requests from the API models, mostly meaningful ones, also ones with a single
+// thing wrong and ones that nobody would send, has the real handlers of both
+// planes and of MQTT answer them, and judges every answer by the models and the
+// tables of the specification alone.
+//
+// The same seed gives the same requests, as long as the service gives the same
+// answers. It is for tests; no server code knows it, and it opens no socket.
+package contract
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/muster-iot/muster/awsiot"
+	"github.com/muster-iot/muster/awsiot/wire"
+	"github.com/muster-iot/muster/store"
+)
+
+// Options say what is to be tried.
+type Options struct {
+	Seed uint64
+	// More is asked before each request, with what came of the others, whether
+	// there should be one.
+	More func(*Report) bool
+	// Tamper may put a handler in front of the service that answers differently,
+	// to see that this is noticed. Nil puts none.
+	Tamper func(http.Handler) http.Handler
+}
+
+// Finding is an answer that the contract does not allow.
+type Finding struct {
+	Seed    uint64
+	Step    int    // how many requests came before
+	What    string // what was special about the request
+	Request string // as a command line, or as topic and payload
+	Answer  string
+	Problem string
+}
+
+func (f Finding) String() string {
+	return fmt.Sprintf("seed %d, step %d: %s\n  what:    %s\n  request: %s\n  answer:  %s", f.Seed, f.Step, f.Problem, f.What, f.Request, f.Answer)
+}
+
+// findingsMax is after how many findings a run ends.
+const findingsMax = 20
+
+// run is one history of requests on one world.
+type run struct {
+	*world
+	*generator
+	judge   *judge
+	served  []*wire.Operation
+	others  []*wire.Operation // that answer 501
+	report  *Report
+	seed    uint64
+	told    map[string]bool // findings that were reported
+	weights int             // of all served operations together
+}
+
+// Run sends requests as long as o.More wants some, or until there are too many
+// findings. The error is of the test itself, or of the service when it could
+// not go on.
+func Run(ctx context.Context, o Options) (*Report, error) {
+	w, err := newWorld(o.Tamper)
+	if err != nil {
+		return nil, err
+	}
+	g, err := newGenerator(o.Seed, w.time)
+	if err != nil {
+		return nil, err
+	}
+	j, err := newJudge()
+	if err != nil {
+		return nil, err
+	}
+	r := &run{world: w, generator: g, judge: j, report: newReport(), seed: o.Seed, told: map[string]bool{}}
+	r.list()
+	for o.More(r.report) && len(r.report.Findings) < findingsMax {
+		if err := r.step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if err := r.verify(ctx); err != nil {
+		return nil, err
+	}
+	return r.report, w.stop()
+}
+
+// list sorts all operations into those that are served and the others.
+func (r *run) list() {
+	served := map[*wire.Operation]bool{}
+	for _, op := range awsiot.Implemented() {
+		served[op] = true
+		r.served = append(r.served, op)
+		r.weights += weight(op)
+		r.report.expect(op)
+	}
+	for _, op := range wire.Operations() {
+		transfer := strings.Contains(op.Name, "Transfer") // refused with reasons
+		if !served[op] && !transfer {
+			r.others = append(r.others, op)
+		}
+	}
+}
+
+// operation chooses an operation that is served.
+func (r *run) operation() *wire.Operation {
+	n := r.rand.IntN(r.weights)
+	for _, op := range r.served {
+		if n -= weight(op); n < 0 {
+			return op
+		}
+	}
+	return r.served[0] // never
+}
+
+// step tries one thing.
+func (r *run) step(ctx context.Context) error {
+	if r.likely(30) {
+		d := time.Duration(r.rand.IntN(90_000)) * time.Millisecond
+		if r.likely(4) {
+			d = time.Duration(r.rand.IntN(300)) * time.Minute
+		}
+		if err := r.pass(ctx, d); err != nil {
+			return err
+		}
+	}
+	switch n := r.rand.IntN(100); {
+	case n < 18:
+		r.device()
+	case n < 60:
+		r.valid()
+	case n < 80:
+		r.breach()
+	case n < 90:
+		r.oddity()
+	case n < 95:
+		r.malformed()
+	case n < 98:
+		r.stranger()
+	default:
+		r.unserved()
+	}
+	return nil
+}
+
+// verify looks whether the store is sound.
+func (r *run) verify(ctx context.Context) error {
+	problems, err := store.Verify(ctx, r.store)
+	for _, p := range problems {
+		r.report.find(Finding{Seed: r.seed, Step: r.report.Requests, What: "the store at the end", Problem: p.String()})
+	}
+	return err
+}

@@ -1,0 +1,71 @@
+package contract
+
+import (
+	"flag"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"testing/cryptotest"
+	"time"
+)
+
+var (
+	duration = flag.Duration("for", 0, "how long to go on with random seeds after the first histories")
+	chosen   = flag.Uint64("seed", 0, "the only seed to try; zero means a few fixed ones and a random one")
+)
+
+// requests is how many requests one history has.
+const requests = 3000
+
+// seedsMax is after how many fixed seeds every operation must have succeeded.
+const seedsMax = 12
+
+// exceptions are served operations that no request can succeed with here, each
+// with the reason.
+var exceptions = []string{}
+
+func TestContract(t *testing.T) {
+	total := newReport()
+	if *chosen != 0 {
+		total.Add(history(t, *chosen))
+	} else {
+		total.Add(history(t, rand.Uint64()))
+		for seed := uint64(1); seed <= 2 || seed <= seedsMax && len(missing(total)) > 0; seed++ {
+			total.Add(history(t, seed))
+		}
+	}
+	for began := time.Now(); time.Since(began) < *duration; {
+		total.Add(history(t, rand.Uint64()))
+	}
+	for _, f := range total.Findings {
+		t.Error(f)
+	}
+	t.Log(total)
+	for _, name := range missing(total) {
+		t.Errorf("%s never succeeded: teach the generator what it needs (meaning.go)", name)
+	}
+}
+
+// missing names the operations that should have succeeded and have not.
+func missing(r *Report) []string {
+	return slices.DeleteFunc(r.NeverSucceeded(), func(name string) bool { return slices.Contains(exceptions, name) })
+}
+
+// history runs the requests of one seed.
+func history(t *testing.T, seed uint64) *Report {
+	t.Helper()
+	t.Logf("seed %d", seed)
+	cryptotest.SetGlobalRandom(t, seed) // the service's own chances, too
+	report, err := Run(t.Context(), Options{Seed: seed, More: func(r *Report) bool { return r.Requests < requests }})
+	if err != nil {
+		t.Fatalf("seed %d: %v", seed, err)
+	}
+	return report
+}
+
+func TestTheSameSeedGivesTheSameHistory(t *testing.T) {
+	first, second := history(t, 7), history(t, 7)
+	if first.String() != second.String() {
+		t.Errorf("seed 7 gives\n%s\nand then\n%s", first, second)
+	}
+}

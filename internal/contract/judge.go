@@ -1,0 +1,165 @@
+package contract
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strconv"
+
+	"github.com/muster-iot/muster/awsiot/route"
+	"github.com/muster-iot/muster/awsiot/wire"
+	"github.com/muster-iot/muster/awsiot/wire/wiretest"
+)
+
+// judge knows what may be answered.
+type judge struct {
+	checker *wiretest.Checker
+	router  *route.Router
+	devices []*wire.Operation // that devices can ask for over MQTT, sorted
+}
+
+func newJudge() (*judge, error) {
+	checker, err := wiretest.NewStrict()
+	j := &judge{checker: checker, router: route.New(wire.Operations())}
+	for _, op := range wire.Operations() {
+		if deviceOperations[op] != nil {
+			j.devices = append(j.devices, op)
+		}
+	}
+	return j, err
+}
+
+var requestID = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
+
+// answer returns what is wrong with the answer to a request.
+func (j *judge) answer(q *request, a *answer) error {
+	if id := a.header.Get("X-Amzn-Requestid"); !requestID.MatchString(id) {
+		return fmt.Errorf("the request id is %q, want a UUID", id)
+	}
+	if length := a.header.Get("Content-Length"); length != strconv.Itoa(a.body.Len()) {
+		return fmt.Errorf("Content-Length is %q, the body has %d bytes", length, a.body.Len())
+	}
+	switch {
+	case q.expect.stranger:
+		return strange(q, a)
+	case a.status >= http.StatusInternalServerError:
+		return complaint("a fault of the service")
+	case q.expect.refused:
+		return j.refusal(q, a)
+	case q.expect.succeed && a.status != http.StatusOK:
+		return complaint("want 200")
+	}
+	if a.errorType() == badInput(q.op).Name && bytes.Contains(a.body.Bytes(), []byte("failed to satisfy constraint")) {
+		return complaint("the input keeps all limits, and a limit is given as the reason to refuse it")
+	}
+	return j.modelled(q, a)
+}
+
+// modelled holds an answer against the model.
+func (j *judge) modelled(q *request, a *answer) error {
+	body := a.body.Bytes()
+	if q.op.Service == wire.JobsData && a.errorType() == "InvalidStateTransitionException" {
+		body = withoutState(body) // jobs-data-plane.md J2 adds it
+	}
+	if e, ok := q.op.Error(a.errorType()); !ok && a.errorType() == badInput(q.op).Name {
+		return plainError(a, badInput(q.op))
+	} else if status := unmodelled[q.op][a.errorType()]; !ok && status != 0 {
+		return plainError(a, &wire.ErrorShape{Name: a.errorType(), Status: status})
+	} else if ok && e.Status != a.status {
+		return fmt.Errorf("%s has status %d", e.Name, e.Status)
+	}
+	return j.checker.Verify(q.op, a.status, a.header, body)
+}
+
+// unmodelled are errors, with their status, that the specification has an
+// operation answer although the model does not.
+var unmodelled = map[*wire.Operation]map[string]int{
+	wire.CreateThingGroup: {"ResourceNotFoundException": http.StatusNotFound}, // an unknown parent, REG-40
+}
+
+// badInput returns what an operation says of bad input: some model no error for
+// it.
+func badInput(op *wire.Operation) *wire.ErrorShape {
+	if e := op.BadInput(); e != nil {
+		return e
+	}
+	return &wire.ErrorShape{Name: "InvalidRequestException", Status: http.StatusBadRequest}
+}
+
+// refusal judges the answer to bad input.
+func (j *judge) refusal(q *request, a *answer) error {
+	want := badInput(q.op)
+	if a.status != want.Status || a.errorType() != want.Name {
+		return fmt.Errorf("the input is bad, want %d %s", want.Status, want.Name)
+	}
+	message, _ := stringMember(a.body.Bytes(), "message")
+	if !q.expect.names.in(message) {
+		return fmt.Errorf("the refusal does not name %s", q.expect.names)
+	}
+	return j.modelled(q, a)
+}
+
+// in reports whether a message has one of the names as a word of its own.
+func (all names) in(message string) bool {
+	for _, name := range all {
+		if regexp.MustCompile(`(^|[^\pL\pN])` + regexp.QuoteMeta(name) + `([^\pL\pN]|$)`).MatchString(message) {
+			return true
+		}
+	}
+	return len(all) == 0
+}
+
+// strange judges the answer to what no operation gets to see.
+func strange(q *request, a *answer) error {
+	want := q.expect
+	if a.status != want.status || want.error != "" && a.errorType() != want.error {
+		return fmt.Errorf("want %d %s", want.status, want.error)
+	}
+	if message, _ := stringMember(a.body.Bytes(), "message"); !want.names.in(message) {
+		return fmt.Errorf("the answer does not name %s", want.names)
+	}
+	return plainError(a, &wire.ErrorShape{Name: a.errorType(), Status: want.status})
+}
+
+// plainError judges an error that no operation models: a name, a status, and a
+// message as the only member.
+func plainError(a *answer, want *wire.ErrorShape) error {
+	var body map[string]string
+	if err := json.Unmarshal(a.body.Bytes(), &body); err != nil {
+		return fmt.Errorf("the body is no object of strings: %w", err)
+	}
+	if body["message"] == "" || len(body) != 1 || a.errorType() == "" || a.status != want.Status || a.header.Get("Content-Type") != "application/json" {
+		return fmt.Errorf("want an error of the form {\"message\":\"...\"} with a name and status %d", want.Status)
+	}
+	return nil
+}
+
+// withoutState takes the executionState out of an error, if it is one.
+func withoutState(body []byte) []byte {
+	var e struct {
+		Message        string `json:"message"`
+		ExecutionState *struct {
+			Status        string            `json:"status"`
+			StatusDetails map[string]string `json:"statusDetails,omitempty"`
+			VersionNumber *int64            `json:"versionNumber"`
+		} `json:"executionState"`
+	}
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	if d.Decode(&e) != nil || e.ExecutionState == nil || e.ExecutionState.Status == "" || e.ExecutionState.VersionNumber == nil {
+		return body // the checker says what is wrong
+	}
+	return []byte(`{"message":` + quote(e.Message) + `}`)
+}
+
+// stringMember returns a member of a JSON object that is a string.
+func stringMember(body []byte, name string) (string, bool) {
+	var members map[string]json.RawMessage
+	var s string
+	if json.Unmarshal(body, &members) != nil || json.Unmarshal(members[name], &s) != nil {
+		return "", false
+	}
+	return s, true
+}

@@ -1,0 +1,228 @@
+package contract
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// meanings make up strings that the service can make sense of, by their shape:
+// what the model's limits say of them is not enough for a request to come far.
+// What is not in here is made up by its pattern, or taken from earlier answers.
+var meanings = map[string]func(g *generator) (string, bool){
+	// What jobs are made of.
+	"JobDocument":               (*generator).document,
+	"TargetArn":                 told(arns("thing"), arns("thinggroup")),
+	"JobArn":                    told(arns("job")),
+	"JobTemplateArn":            told(arns("jobtemplate")),
+	"DescribeJobExecutionJobId": (*generator).jobOrNext,
+	"JobExecutionStatus":        mostly(one("IN_PROGRESS", "SUCCEEDED", "FAILED", "REJECTED"), "QUEUED", "CANCELED", "TIMED_OUT", "REMOVED"),
+	"NamespaceId":               one("ns-0", "ns-1"),
+	"StringDateTime":            (*generator).dateTime,
+	"CronExpression":            mostly(one("cron(0 2 * * ? *)", "cron(*/30 * ? * MON-FRI *)", "cron(15 8 1 * ? *)"), "* * * * *", "cron(61 2 * * ? *)"),
+	"ParameterKey":              one("command", "path", "runAsUser", "pathToHandler", "downloadUrl", "filePath", "packages", "services"),
+	"JobDocumentSource":         mostly(one("https://s3.eu-west-1.amazonaws.com/bucket/key.json"), "https://example.com/x", "no url"),
+	"RoleArn":                   mostly(one("arn:aws:iam::111122223333:role/device-artifacts"), "arn:aws:iam::111122223333:user/not-a-role"),
+
+	// The registry.
+	"AttributeName":  one("colour", "site", "fw", "a.b"),
+	"AttributeValue": one("red", "blue", "7", "", "Berlin"),
+	"TagKey":         mostly(one("owner", "cost centre", "stage", "ä", "a", "b", "c", "d"), "aws:reserved"),
+	"ResourceArn": told(arns("thinggroup"), arns("job"), arns("jobtemplate"), arns("policy"), arns("thingtype"), arns("cacert"),
+		arns("package"), arns("billinggroup"), arns("thing"), arns("cert")),
+	"EndpointType": mostly(one("iot:Data-ATS", "iot:Jobs", "iot:Data", "iot:CredentialProvider"), "iot:Nothing"),
+	"IndexName":    mostly(one("AWS_Things", "AWS_ThingGroups"), "no-index"),
+	"QueryString":  mostly(one("thingName:thingname-*", "attributes.colour:red", "thingName:* AND NOT thingGroupNames:thinggroupname-1", "*"), "((", "attributes.fw > 5"),
+	"QueryVersion": one("2017-09-30"),
+
+	// Certificates and policies.
+	"PolicyDocument":            (*generator).policy,
+	"PolicyVersionId":           one("1", "2", "3", "5"),
+	"CertificateSigningRequest": mostly((*generator).signingRequest, "no request", "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n"),
+	"CertificatePem":            mostly((*generator).certificate, "no certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
+	"CertificateStatus":         one("ACTIVE", "INACTIVE", "INACTIVE", "REVOKED"),
+	"Principal":                 mostly(told(arns("cert")), "arn:aws:iot:eu-west-1:111122223333:thinggroup/thinggroupname-0"),
+	"PolicyTarget":              told(arns("cert"), arns("thinggroup")),
+	"TemplateBody":              mostly(one("{}", `{"Parameters":{},"Resources":{}}`), "no JSON"),
+	"Resource":                  one("*", "arn:aws:iot:eu-west-1:111122223333:topic/a/b", "arn:aws:iot:eu-west-1:111122223333:client/thingname-1"),
+
+	// Messages.
+	"Topic":    mostly(one("a/b", "sensors/1"), "$aws/things/thingname-1/jobs/get", "wild/+"),
+	"ClientId": one("thingname-0", "thingname-1", "client 7"),
+}
+
+// one makes a meaning of a few words.
+func one(words ...string) func(*generator) (string, bool) {
+	return func(g *generator) (string, bool) { return pick(g, words...), true }
+}
+
+// told makes a meaning of what earlier answers had for some shapes.
+func told(shapes ...string) func(*generator) (string, bool) {
+	return func(g *generator) (string, bool) { return g.known.one(shapes...) }
+}
+
+// mostly adds words that are wrong to a meaning, for wild inputs.
+func mostly(right func(*generator) (string, bool), wrong ...string) func(*generator) (string, bool) {
+	return func(g *generator) (string, bool) {
+		if g.wild && g.likely(40) {
+			return pick(g, wrong...), true
+		}
+		return right(g)
+	}
+}
+
+// numbers make up numbers that have more rules than a range.
+var numbers = map[string]func(g *generator) string{
+	"AbortThresholdPercentage":      figures("0.5", "10", "99.99", "100")("0", "33.333"),
+	"IncrementFactor":               figures("1.1", "1.5", "2", "5")("1.25"),
+	"InProgressTimeoutInMinutes":    figures("1", "5", "10080")("0", "10081"),
+	"StepTimeoutInMinutes":          figures("1", "5", "10080", "-1")("1"),
+	"NumberOfRetries":               figures("0", "1", "3", "10")("10"),
+	"MinimumNumberOfExecutedThings": small,
+	"NumberOfThings":                small,
+	"ExecutionNumber":               small,
+	"ExpectedVersion":               small,
+	"OptionalVersion":               small,
+	"LaserMaxResults":               small,
+	"RegistryMaxResults":            small,
+	"PageSize":                      small,
+}
+
+// figures makes a number of a few that are right and, for wild inputs, wrong.
+func figures(right ...string) func(wrong ...string) func(*generator) string {
+	return func(wrong ...string) func(*generator) string {
+		figure := mostly(one(right...), wrong...)
+		return func(g *generator) string { n, _ := figure(g); return n }
+	}
+}
+
+func small(g *generator) string { return strconv.Itoa(1 + g.rand.IntN(3)) }
+
+// leanings say in percent how likely an optional member is given, where nearly
+// all inputs would otherwise be refused for reasons beyond the model.
+var leanings = map[string]map[string]int{
+	"CreateJobRequest": {
+		"presignedUrlConfig": 4, "destinationPackageVersions": 4, "documentParameters": 4, "schedulingConfig": 12,
+		"namespaceId": 6, "description": 50, "targetSelection": 50, "jobExecutionsRetryConfig": 30,
+	},
+	"CreateJobTemplateRequest":  {"presignedUrlConfig": 4, "destinationPackageVersions": 4},
+	"CancelJobRequest":          {"force": 40},
+	"CancelJobExecutionRequest": {"force": 80, "expectedVersion": 15},
+	"DeleteJobRequest":          {"force": 60, "namespaceId": 4},
+	"DeleteJobExecutionRequest": {"force": 80, "namespaceId": 4},
+	"UpdateJobRequest":          {"presignedUrlConfig": 4, "jobExecutionsRetryConfig": 10, "namespaceId": 4},
+	"SchedulingConfig":          {"maintenanceWindows": 30, "endTime": 50, "startTime": 30},
+	"CreateThingRequest":        {"billingGroupName": 3, "thingTypeName": 25},
+	"CreateThingGroupRequest":   {"parentGroupName": 20},
+	"UpdateThingRequest":        {"expectedVersion": 15, "removeThingType": 15},
+	"AddThingToThingGroupRequest": {
+		"thingName": 97, "thingGroupName": 97, "thingArn": 3, "thingGroupArn": 3,
+	},
+	"RemoveThingFromThingGroupRequest":   {"thingName": 97, "thingGroupName": 97, "thingArn": 3, "thingGroupArn": 3},
+	"AddThingToBillingGroupRequest":      {"thingName": 97, "billingGroupName": 97, "thingArn": 3, "billingGroupArn": 3},
+	"RemoveThingFromBillingGroupRequest": {"thingName": 97, "billingGroupName": 97, "thingArn": 3, "billingGroupArn": 3},
+	"UpdateThingGroupsForThingRequest":   {"thingName": 97, "thingGroupsToAdd": 60},
+	"UpdateThingGroupRequest":            {"expectedVersion": 15},
+	"DeleteThingRequest":                 {"expectedVersion": 15},
+	"DeleteThingGroupRequest":            {"expectedVersion": 15},
+	"RegisterCertificateRequest":         {"caCertificatePem": 30},
+	"RegistrationConfig":                 {"templateName": 5},
+	"ListTagsForResourceRequest":         {"nextToken": 2},
+	"DescribeManagedJobTemplateRequest":  {"templateVersion": 15},
+	"AuthInfo":                           {"actionType": 97},
+	"TestAuthorizationRequest":           {"cognitoIdentityPoolId": 2, "principal": 95},
+	"GetEffectivePoliciesRequest":        {"cognitoIdentityPoolId": 2, "principal": 95},
+	"UpdateJobExecutionRequest":          {"expectedVersion": 20, "executionNumber": 15, "stepTimeoutInMinutes": 15},
+}
+
+// alternatives are members of which mostly just one should be given.
+var alternatives = map[string][]alternative{
+	"CreateJobRequest":         {{{"document", 84}, {"jobTemplateArn", 13}, {"documentSource", 3}}},
+	"CreateJobTemplateRequest": {{{"document", 84}, {"jobArn", 13}, {"documentSource", 3}}},
+}
+
+// finishes make the members of a structure agree.
+var finishes = map[string]func(g *generator, v *value){
+	// An authority is registered with a proof of who has its key.
+	"RegisterCACertificateRequest": func(g *generator, v *value) {
+		code, ok := g.known.one("RegistrationCode")
+		root, proof, err := g.papers.newAuthority(code)
+		if ok && err == nil {
+			pem := v.get("caCertificate").shape
+			v.drop("certificateMode")
+			v.set("caCertificate", &value{shape: pem, literal: quote(root)})
+			v.set("verificationCertificate", &value{shape: pem, literal: quote(proof)})
+		}
+	},
+	// A criterion for all failures stands alone, all retries together are few.
+	"JobExecutionsRetryConfig": func(_ *generator, v *value) {
+		list := v.get("criteriaList")
+		list.items = list.items[:1]
+	},
+	"RateIncreaseCriteria": func(g *generator, v *value) {
+		if len(v.members) == 0 {
+			v.set("numberOfNotifiedThings", &value{shape: v.shape, literal: small(g)})
+		}
+	},
+	// Of the parameters of a template only those it has are taken.
+	"CreateJobRequest": func(g *generator, v *value) {
+		if v.get("jobTemplateArn") == nil && g.likely(95) {
+			v.drop("documentParameters")
+		}
+	},
+}
+
+func (g *generator) document() (string, bool) {
+	if g.wild && g.likely(40) {
+		return pick(g, `[]`, `no JSON`, `{"a":"${aws:iot:no-such-kind}"}`, `{"url":"${aws:iot:s3-presigned-url:https://s3.eu-west-1.amazonaws.com/bucket/key}"}`), true
+	}
+	return pick(g,
+		`{"do":"flash"}`,
+		" { \"do\" : \"fl\\u00e4sh\" ,\n \"n\" : 1e3 , \"list\" : [ 1 , {\"a\":null} ] } ",
+		`{"steps":[{"action":{"name":"r","type":"runHandler","input":{"handler":"x.sh"}}}]}`,
+		`{"do":"ä€😀\u2028"}`, `{}`,
+	), true
+}
+
+func (g *generator) jobOrNext() (string, bool) {
+	if g.likely(30) {
+		return "$next", true
+	}
+	return g.common("JobId"), true
+}
+
+func (g *generator) dateTime() (string, bool) {
+	soon := time.Duration(35+g.rand.IntN(3*60)) * time.Minute
+	if g.wild {
+		soon -= time.Hour
+	}
+	return g.now().Add(soon).UTC().Format(pick(g, "2006-01-02 15:04", "2006-01-02T15:04", "2006-01-02 15:04:05Z")), true
+}
+
+func (g *generator) policy() (string, bool) {
+	const layout = `{"Version":"2012-10-17","Statement":[{"Effect":%q,"Action":%q,"Resource":%q}]}`
+	if g.wild && g.likely(40) {
+		return pick(g, `{}`, `{"Version":"2012-10-17"}`, `no policy`, `{"Version":"2012-10-17","Statement":[{"Effect":"Maybe"}]}`), true
+	}
+	return fmt.Sprintf(layout, pick(g, "Allow", "Deny"), pick(g, "iot:Connect", "iot:*", "iot:Publish"),
+		pick(g, "*", "arn:aws:iot:eu-west-1:111122223333:topic/${iot:Connection.Thing.ThingName}/*")), true
+}
+
+func (g *generator) signingRequest() (string, bool) { return g.papers.request, true }
+
+// certificate returns the certificate of a device, mostly a new one.
+func (g *generator) certificate() (string, bool) {
+	if g.likely(20) {
+		return g.known.one("CertificatePem")
+	}
+	text, err := g.papers.device()
+	return text, err == nil
+}
+
+// authorityID returns the id of a certificate authority.
+func (g *generator) authorityID() (string, bool) {
+	arn, ok := g.known.one(arns("cacert"))
+	_, id, _ := strings.Cut(arn, "/")
+	return id, ok
+}

@@ -1,0 +1,210 @@
+package contract
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/awsiot"
+	"github.com/muster-iot/muster/dataplane"
+	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/identity/ca"
+	"github.com/muster-iot/muster/sigv4"
+	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/store/memstore"
+)
+
+// The deployment under test.
+var (
+	account = muster.Account{ID: "111122223333", Region: "eu-west-1"}
+	admin   = sigv4.Credential{AccessKeyID: "AKIDCONTRACT", Secret: "contract-secret"}
+)
+
+// beginning is when a world's time begins.
+const beginning = muster.Instant(1_790_000_000_123)
+
+// world is a whole service in this process, with both planes, on a store of its
+// own and with a clock that only pass moves.
+type world struct {
+	engine  *engine.Engine
+	store   store.Store
+	handler http.Handler
+	mqtt    *dataplane.MQTT
+	faults  *faults
+	now     atomic.Int64
+	stop    func() error
+}
+
+func newWorld(tamper func(http.Handler) http.Handler) (*world, error) {
+	w := &world{store: memstore.New(), faults: new(faults)}
+	w.now.Store(int64(beginning))
+	log := slog.New(w.faults)
+	w.engine = engine.New(engine.Options{
+		Store: w.store, Account: account, Now: w.clock, Log: log, TypeDeletionWait: time.Minute,
+		PageKey: []byte("the key of page tokens"), NewID: w.newID(),
+	})
+	service := dataplane.New(dataplane.Options{Engine: w.engine, Account: account, Now: w.time, Log: log})
+	w.mqtt = service.MQTT()
+	issuer, err := ca.New(w.time())
+	if err != nil {
+		return nil, err
+	}
+	w.handler, err = awsiot.New(awsiot.Options{
+		Engine: w.engine, Account: account, Now: w.time, Keys: keys{}, Log: log, Issuer: issuer,
+		DataPlane: service.HTTP(),
+		Endpoints: awsiot.Endpoints{Data: "data.example", CredentialProvider: "credentials.example"},
+	})
+	if err != nil {
+		return nil, err
+	}
+	if tamper != nil {
+		w.handler = tamper(w.handler)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	stopped := make(chan error, 1)
+	go func() { stopped <- w.engine.Run(ctx) }()
+	w.stop = func() error {
+		cancel()
+		return <-stopped
+	}
+	return w, nil
+}
+
+// newID returns a source of identities that are the same in each run.
+func (w *world) newID() func() string {
+	var n atomic.Int64
+	return func() string { return fmt.Sprintf("00000000-0000-4000-8000-%012x", n.Add(1)) }
+}
+
+func (w *world) clock() muster.Instant { return muster.Instant(w.now.Load()) }
+func (w *world) time() time.Time       { return w.clock().Time() }
+
+// pass lets time go by and does the background work that is due then.
+func (w *world) pass(ctx context.Context, d time.Duration) error {
+	w.now.Add(d.Milliseconds())
+	for {
+		agenda, err := w.engine.Work(ctx)
+		if err != nil {
+			return fmt.Errorf("background work: %w", err)
+		}
+		if !agenda.More {
+			return nil
+		}
+	}
+}
+
+// answer is what a request got over HTTPS.
+type answer struct {
+	status int
+	header http.Header
+	body   bytes.Buffer
+}
+
+func (a *answer) Header() http.Header { return a.header }
+
+func (a *answer) WriteHeader(status int) {
+	if a.status == 0 {
+		a.status = status
+	}
+}
+
+func (a *answer) Write(b []byte) (int, error) {
+	a.WriteHeader(http.StatusOK)
+	return a.body.Write(b)
+}
+
+// errorType is the name of an error, empty for a success.
+func (a *answer) errorType() string { return a.header.Get("X-Amzn-Errortype") }
+
+func (a *answer) String() string {
+	text := fmt.Sprintf("%d %s", a.status, a.errorType())
+	if a.body.Len() > 0 {
+		text += "\n" + a.body.String()
+	}
+	return text
+}
+
+// send signs a request, changes the signature's work if it should, and has the
+// service answer it. A panic comes out as an error.
+func (w *world) send(r *request) (a *answer, err error) {
+	hr := &http.Request{
+		Method: r.method, RequestURI: r.target, Host: "iot.example", Header: r.header.Clone(), RemoteAddr: "192.0.2.1:4711",
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Body: io.NopCloser(bytes.NewReader(r.body)), ContentLength: int64(len(r.body)),
+	}
+	if hr.URL, err = url.ParseRequestURI(r.target); err != nil {
+		return nil, fmt.Errorf("the request cannot be sent: %w", err)
+	}
+	sigv4.Sign(hr, r.body, admin, account.Region, r.service, w.time())
+	if r.forge != nil {
+		r.forge(hr)
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the handler panics: %v", p)
+		}
+	}()
+	a = &answer{header: http.Header{}}
+	w.handler.ServeHTTP(a, hr)
+	return a, nil
+}
+
+// keys has one key, whose holder may do everything.
+type keys struct{}
+
+func (keys) Lookup(id string) (sigv4.Credential, error) {
+	if id == admin.AccessKeyID {
+		return admin, nil
+	}
+	return sigv4.Credential{}, sigv4.ErrUnknownKey
+}
+
+func (keys) Caller(string) (identity.Caller, error) {
+	return identity.Unrestricted("arn:aws:iam::111122223333:user/contract"), nil
+}
+
+// faults is a log that keeps what went wrong.
+type faults struct {
+	mu   sync.Mutex
+	said []string
+}
+
+// Enabled reports whether the level is one at which faults are told.
+func (f *faults) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelWarn }
+
+// Handle keeps a record.
+func (f *faults) Handle(_ context.Context, r slog.Record) error {
+	if r.Message == "device request" {
+		return nil // the data plane tells of what it refused, too; the answer has it
+	}
+	text := r.Message
+	r.Attrs(func(a slog.Attr) bool { text += " " + a.String(); return true })
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.said = append(f.said, text)
+	return nil
+}
+
+// WithAttrs and WithGroup return the same log: what they add is not needed.
+func (f *faults) WithAttrs([]slog.Attr) slog.Handler { return f }
+
+// WithGroup is like WithAttrs.
+func (f *faults) WithGroup(string) slog.Handler { return f }
+
+// take returns what was said since it was last asked.
+func (f *faults) take() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	said := f.said
+	f.said = nil
+	return said
+}
