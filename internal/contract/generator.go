@@ -167,9 +167,7 @@ func (g *generator) fill(in *input, v *value, depth int) {
 		for _, alternative := range alternatives[v.name] {
 			alternative.choose(g, in, v, depth)
 		}
-		if finish := finishes[v.name]; finish != nil {
-			finish(g, v)
-		}
+		g.finish(in, v)
 	}
 }
 

@@ -60,23 +60,20 @@ func (j *judge) answer(q *request, a *answer) error {
 // modelled holds an answer against the model.
 func (j *judge) modelled(q *request, a *answer) error {
 	body := a.body.Bytes()
-	if q.op.Service == wire.JobsData && a.errorType() == "InvalidStateTransitionException" {
-		body = withoutState(body) // jobs-data-plane.md J2 adds it
+	switch {
+	case q.op.Service == wire.JobsData && a.errorType() == "InvalidStateTransitionException":
+		body = withoutState(body)
+	case q.op.Service == wire.IoTData && (a.errorType() != "" || q.op == wire.Publish):
+		body = withoutTrace(body)
 	}
 	if e, ok := q.op.Error(a.errorType()); !ok && a.errorType() == badInput(q.op).Name {
-		return plainError(a, badInput(q.op))
+		return plainError(a, body, badInput(q.op))
 	} else if status := unmodelled[q.op][a.errorType()]; !ok && status != 0 {
-		return plainError(a, &wire.ErrorShape{Name: a.errorType(), Status: status})
+		return plainError(a, body, &wire.ErrorShape{Name: a.errorType(), Status: status})
 	} else if ok && e.Status != a.status {
 		return fmt.Errorf("%s has status %d", e.Name, e.Status)
 	}
 	return j.checker.Verify(q.op, a.status, a.header, body)
-}
-
-// unmodelled are errors, with their status, that the specification has an
-// operation answer although the model does not.
-var unmodelled = map[*wire.Operation]map[string]int{
-	wire.CreateThingGroup: {"ResourceNotFoundException": http.StatusNotFound}, // an unknown parent, REG-40
 }
 
 // badInput returns what an operation says of bad input: some model no error for
@@ -120,38 +117,20 @@ func strange(q *request, a *answer) error {
 	if message, _ := stringMember(a.body.Bytes(), "message"); !want.names.in(message) {
 		return fmt.Errorf("the answer does not name %s", want.names)
 	}
-	return plainError(a, &wire.ErrorShape{Name: a.errorType(), Status: want.status})
+	return plainError(a, withoutTrace(a.body.Bytes()), &wire.ErrorShape{Name: a.errorType(), Status: want.status})
 }
 
 // plainError judges an error that no operation models: a name, a status, and a
 // message as the only member.
-func plainError(a *answer, want *wire.ErrorShape) error {
-	var body map[string]string
-	if err := json.Unmarshal(a.body.Bytes(), &body); err != nil {
+func plainError(a *answer, body []byte, want *wire.ErrorShape) error {
+	var members map[string]string
+	if err := json.Unmarshal(body, &members); err != nil {
 		return fmt.Errorf("the body is no object of strings: %w", err)
 	}
-	if body["message"] == "" || len(body) != 1 || a.errorType() == "" || a.status != want.Status || a.header.Get("Content-Type") != "application/json" {
+	if members["message"] == "" || len(members) != 1 || a.errorType() == "" || a.status != want.Status || a.header.Get("Content-Type") != "application/json" {
 		return fmt.Errorf("want an error of the form {\"message\":\"...\"} with a name and status %d", want.Status)
 	}
 	return nil
-}
-
-// withoutState takes the executionState out of an error, if it is one.
-func withoutState(body []byte) []byte {
-	var e struct {
-		Message        string `json:"message"`
-		ExecutionState *struct {
-			Status        string            `json:"status"`
-			StatusDetails map[string]string `json:"statusDetails,omitempty"`
-			VersionNumber *int64            `json:"versionNumber"`
-		} `json:"executionState"`
-	}
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.DisallowUnknownFields()
-	if d.Decode(&e) != nil || e.ExecutionState == nil || e.ExecutionState.Status == "" || e.ExecutionState.VersionNumber == nil {
-		return body // the checker says what is wrong
-	}
-	return []byte(`{"message":` + quote(e.Message) + `}`)
 }
 
 // stringMember returns a member of a JSON object that is a string.

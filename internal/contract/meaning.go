@@ -142,10 +142,10 @@ var alternatives = map[string][]alternative{
 	"CreateJobTemplateRequest": {{{"document", 84}, {"jobArn", 13}, {"documentSource", 3}}},
 }
 
-// finishes make the members of a structure agree.
-var finishes = map[string]func(g *generator, v *value){
-	// An authority is registered with a proof of who has its key.
-	"RegisterCACertificateRequest": func(g *generator, v *value) {
+// finish makes the members of a structure agree.
+func (g *generator) finish(in *input, v *value) {
+	switch v.name {
+	case "RegisterCACertificateRequest": // with a proof of who has its key
 		code, ok := g.known.one("RegistrationCode")
 		root, proof, err := g.papers.newAuthority(code)
 		if ok && err == nil {
@@ -154,23 +154,18 @@ var finishes = map[string]func(g *generator, v *value){
 			v.set("caCertificate", &value{shape: pem, literal: quote(root)})
 			v.set("verificationCertificate", &value{shape: pem, literal: quote(proof)})
 		}
-	},
-	// A criterion for all failures stands alone, all retries together are few.
-	"JobExecutionsRetryConfig": func(_ *generator, v *value) {
+	case "JobExecutionsRetryConfig": // a criterion for all failures stands alone
 		list := v.get("criteriaList")
 		list.items = list.items[:1]
-	},
-	"RateIncreaseCriteria": func(g *generator, v *value) {
+	case "RateIncreaseCriteria": // one of the two
 		if len(v.members) == 0 {
-			v.set("numberOfNotifiedThings", &value{shape: v.shape, literal: small(g)})
+			v.set("numberOfNotifiedThings", g.value(in, "NumberOfThings", 0))
 		}
-	},
-	// Of the parameters of a template only those it has are taken.
-	"CreateJobRequest": func(g *generator, v *value) {
+	case "CreateJobRequest": // parameters are those of a template
 		if v.get("jobTemplateArn") == nil && g.likely(95) {
 			v.drop("documentParameters")
 		}
-	},
+	}
 }
 
 func (g *generator) document() (string, bool) {

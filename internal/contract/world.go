@@ -3,6 +3,7 @@ package contract
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -16,8 +17,10 @@ import (
 	"github.com/muster-iot/muster/awsiot"
 	"github.com/muster-iot/muster/dataplane"
 	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/identity/ca"
+	"github.com/muster-iot/muster/iotdata"
 	"github.com/muster-iot/muster/sigv4"
 	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/memstore"
@@ -54,6 +57,10 @@ func newWorld(tamper func(http.Handler) http.Handler) (*world, error) {
 	})
 	service := dataplane.New(dataplane.Options{Engine: w.engine, Account: account, Now: w.time, Log: log})
 	w.mqtt = service.MQTT()
+	broker, err := gateway.New(context.Background(), gateway.Options{Authorizer: nobody{}, Reserved: w.mqtt, Log: log})
+	if err != nil {
+		return nil, err
+	}
 	issuer, err := ca.New(w.time())
 	if err != nil {
 		return nil, err
@@ -61,6 +68,7 @@ func newWorld(tamper func(http.Handler) http.Handler) (*world, error) {
 	w.handler, err = awsiot.New(awsiot.Options{
 		Engine: w.engine, Account: account, Now: w.time, Keys: keys{}, Log: log, Issuer: issuer,
 		DataPlane: service.HTTP(),
+		Messages:  iotdata.New(iotdata.Options{Broker: broker, Account: account, Now: w.time, Log: log}),
 		Endpoints: awsiot.Endpoints{Data: "data.example", CredentialProvider: "credentials.example"},
 	})
 	if err != nil {
@@ -70,13 +78,21 @@ func newWorld(tamper func(http.Handler) http.Handler) (*world, error) {
 		w.handler = tamper(w.handler)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	stopped := make(chan error, 1)
+	stopped := make(chan error, 2)
 	go func() { stopped <- w.engine.Run(ctx) }()
+	go func() { stopped <- broker.Run(ctx) }()
 	w.stop = func() error {
 		cancel()
-		return <-stopped
+		return errors.Join(<-stopped, <-stopped)
 	}
 	return w, nil
+}
+
+// nobody may connect: what devices ask goes to the data plane directly.
+type nobody struct{}
+
+func (nobody) Connect(context.Context, gateway.Connect) (gateway.Authority, error) {
+	return nil, gateway.ErrRefused
 }
 
 // newID returns a source of identities that are the same in each run.
