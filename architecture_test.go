@@ -27,7 +27,8 @@ var mayImport = map[string][]string{
 	"store":                {"."},
 	"store/storetest":      {".", "store"},
 	"store/...":            {".", "store", "store/internal/..."},
-	"engine":               {".", "rollout", "store"},
+	"engine":               {".", "fleetquery", "rollout", "store"},
+	"fleetquery":           {"."},
 	"scheduler":            {".", "engine"},
 	"gateway/...":          {"gateway/..."}, // has never heard of a job
 	"sigv4":                {},
