@@ -12,8 +12,9 @@ const (
 	GroupsPerThingMax = 10  // direct memberships of one thing
 )
 
-// Group is a static thing group (registry.md section 4). It is a value: rules
-// return changed copies, and nobody changes Path or Attributes in place.
+// Group is a thing group (registry.md section 4): a static one, or a dynamic one
+// (section 5), which is always a root without children. It is a value: rules
+// return changed copies, and nobody changes Path, Attributes or Dynamic in place.
 type Group struct {
 	Name        GroupName
 	ID          string
@@ -23,6 +24,7 @@ type Group struct {
 	Attributes  map[string]string // nil when empty
 	Version     int64             // from 1, rising with each update of the group
 	CreatedAt   Instant
+	Dynamic     *Membership `json:",omitempty"` // nil for a static group
 }
 
 // NewGroup returns a group at version 1, a root until it is put under a parent.
@@ -44,6 +46,9 @@ func NewGroup(name GroupName, description string, attributes map[string]string) 
 // already. It fails with Invalid where the hierarchy would grow too deep or too
 // wide (registry.md REG-40).
 func (g Group) Below(parent Group, children int) (Group, error) {
+	if err := parent.OnlyStatic("it cannot have child groups"); err != nil {
+		return g, err
+	}
 	g.Parent = parent.Name
 	g.Path = append(slices.Clone(parent.Path), parent.Name)
 	if len(g.Path) >= GroupDepthMax {
@@ -56,9 +61,12 @@ func (g Group) Below(parent Group, children int) (Group, error) {
 	return g, nil
 }
 
-// Same reports whether g and h have the same name, parent and properties
+// Same reports whether g and h have the same name, parent, query and properties
 // (registry.md REG-14).
 func (g Group) Same(h Group) bool {
+	if g.IsDynamic() != h.IsDynamic() || g.IsDynamic() && !g.Dynamic.Same(*h.Dynamic) {
+		return false
+	}
 	return g.Name == h.Name && g.Parent == h.Parent && g.Description == h.Description && maps.Equal(g.Attributes, h.Attributes)
 }
 
@@ -67,6 +75,7 @@ type GroupUpdate struct {
 	ExpectedVersion *int64  // the optimistic lock; nil asks for no check
 	Description     *string // nil keeps it
 	Attributes      AttributePayload
+	Dynamic         *Membership // nil keeps it; of a dynamic group
 }
 
 // Apply returns the group that u makes of g, one version on even when nothing
@@ -84,6 +93,9 @@ func (g Group) Apply(u GroupUpdate) (Group, error) {
 	if u.Description != nil {
 		g.Description = *u.Description
 	}
+	if u.Dynamic != nil {
+		g.Dynamic = u.Dynamic
+	}
 	return g, g.checkAttributes()
 }
 
@@ -95,15 +107,21 @@ func (g Group) CheckVersion(expected *int64) error {
 
 // Admit returns an Invalid error unless a thing that is in the groups in may
 // also join g, which is not one of them: at most 10 groups, and no two of one
-// hierarchy (registry.md REG-45 and REG-46).
+// hierarchy (registry.md REG-45 and REG-46). Dynamic groups do not count, since
+// nobody chooses to be in one (section 8).
 func (g Group) Admit(thing ThingName, in []Group) error {
+	static := 0
 	for _, other := range in {
+		if other.IsDynamic() {
+			continue
+		}
+		static++
 		if other.Root() == g.Root() {
 			return Errorf(Invalid, "Thing %s cannot join thing group %s: it is in %s, of the same hierarchy", thing, g.Name, other.Name)
 		}
 	}
-	if len(in) >= GroupsPerThingMax {
-		return Errorf(Invalid, "Thing %s cannot join thing group %s: it is in %d groups, the most it may be in", thing, g.Name, len(in))
+	if static >= GroupsPerThingMax {
+		return Errorf(Invalid, "Thing %s cannot join thing group %s: it is in %d groups, the most it may be in", thing, g.Name, static)
 	}
 	return nil
 }

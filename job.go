@@ -161,6 +161,22 @@ type Rollout struct {
 	Group   string  // the group in work below that target, in hierarchy order
 	After   string  // the last thing of Group that was looked at
 	Pace    Pace    // what the planner remembers of the rate
+	Held    bool    `json:",omitempty"` // until the dynamic groups among the targets know their members
+}
+
+// Begin returns the rollout as it goes on at the instant now. One that had to
+// wait before its first target captures the membership only then.
+func (r Rollout) Begin(now Instant) Rollout {
+	if r.Held && r.Target == 0 {
+		r.Started = now
+	}
+	r.Held = false
+	return r
+}
+
+// Ahead reports whether the rollout has still to begin with a target.
+func (r Rollout) Ahead(target int) bool {
+	return !r.Done && (target > r.Target || target == r.Target && r.Group == "")
 }
 
 // Concurrent reports whether the service is creating or cancelling executions

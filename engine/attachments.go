@@ -288,9 +288,9 @@ func targetExists(r store.Reader, t PolicyTarget) error {
 		_, err := certificate(r, t.Certificate)
 		return err
 	}
-	ok, err := groups.Has(r, string(t.Group))
-	if err == nil && !ok {
-		err = muster.Errorf(muster.NotFound, "Thing group %s does not exist", t.Group)
+	g, err := thingGroup(r, t.Group)
+	if err != nil {
+		return err
 	}
-	return err
+	return g.OnlyStatic("it cannot have policies")
 }

@@ -16,10 +16,11 @@ type batch struct {
 	e   *Engine
 	now muster.Instant
 
-	queues map[store.QueueKey]muster.Queue // as they are by now
-	jobs   map[muster.JobID]*muster.Job    // changed here; nil when deleted
-	events *muster.EventConfig             // as it is by now; nil until somebody asks
-	marks  *marks                          // of the event log, as they will be; nil until somebody needs them
+	queues     map[store.QueueKey]muster.Queue // as they are by now
+	jobs       map[muster.JobID]*muster.Job    // changed here; nil when deleted
+	events     *muster.EventConfig             // as it is by now; nil until somebody asks
+	marks      *marks                          // of the event log, as they will be; nil until somebody needs them
+	fleetIndex *fleetIndex                     // as it is by now; nil until somebody asks
 
 	// Of the running command:
 	before   map[store.QueueKey]muster.Queue // the queues it changed, as they were
@@ -29,6 +30,8 @@ type batch struct {
 	due      bool         // it made background work
 	access   AccessChange // whose rights it may have changed
 	recorded bool         // there are events to be told of it
+	stirred  []stirred    // things that dynamic groups have to look at, in order
+	moves    []move       // things that joined or left groups, in order
 }
 
 func newBatch(e *Engine, tx store.Tx, now muster.Instant) *batch {
@@ -48,7 +51,11 @@ func (b *batch) run(c command) (err error) {
 		}
 	}()
 	b.before, b.order, b.notes, b.wrote, b.due, b.access, b.recorded = nil, nil, nil, false, false, AccessChange{}, false
+	b.stirred, b.moves = nil, nil
 	if err := c.run(b); err != nil {
+		return err
+	}
+	if err := b.settleMembers(); err != nil {
 		return err
 	}
 	for _, key := range b.order {
@@ -149,6 +156,9 @@ func (b *batch) change(before, after *muster.Execution) error {
 	b.Change(before, after)
 	if after != nil && after.Deadline() != 0 && int64(after.Deadline()) < b.e.asked.Load() {
 		b.due = true
+	}
+	if err := b.stirExecution(e.Thing, e.Job); err != nil {
+		return err
 	}
 	return b.tellExecution(before, after)
 }

@@ -41,7 +41,7 @@ func (b *batch) watch(old *muster.Job, j muster.Job) {
 // above it.
 func (b *batch) capture(name muster.ThingName, joined muster.Instant, lineage []muster.GroupName) error {
 	return b.eachOf(rolling, lineage, func(j *muster.Job) error {
-		if joined > j.Rollout.Started {
+		if joined > j.Rollout.Started || j.Rollout.Held {
 			return nil
 		}
 		if latest, err := b.Latest(name, j.ID); err != nil || latest != nil {

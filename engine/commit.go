@@ -192,6 +192,9 @@ func (e *Engine) apply(commands []command) applied {
 			a.wait = func() error { return err }
 		default:
 			e.jobs.put(b.jobs)
+			if b.fleetIndex != nil {
+				e.fleetIndex = b.fleetIndex
+			}
 			a.wait = wait
 		}
 		return a

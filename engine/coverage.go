@@ -47,6 +47,9 @@ func (b *batch) join(thing muster.ThingName, lineage, was []muster.GroupName) er
 		if !j.Gives() {
 			return nil
 		}
+		if later, err := b.later(j, lineage); err != nil || later {
+			return err
+		}
 		if covers(j, thing, was) {
 			if latest, err := b.Latest(thing, j.ID); err != nil || latest != nil {
 				return err
@@ -54,6 +57,22 @@ func (b *batch) join(thing muster.ThingName, lineage, was []muster.GroupName) er
 		}
 		return b.enqueue(j, thing)
 	})
+}
+
+// later reports whether the rollout of j will come to whoever joined groups just
+// now, as it waits until they know their first members: so that a rate counts
+// for those too.
+func (b *batch) later(j *muster.Job, joined []muster.GroupName) (bool, error) {
+	x, err := b.fleet()
+	if err != nil {
+		return false, err
+	}
+	for i, t := range j.Targets {
+		if t.Group && slices.Contains(joined, muster.GroupName(t.Name)) && !(x.builds(muster.GroupName(t.Name)) && j.Rollout.Ahead(i)) {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // leave withdraws the continuous jobs of groups that thing has left, unless

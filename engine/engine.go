@@ -78,6 +78,9 @@ type Options struct {
 	RolloutPerMinute int
 	// Limits bound what there may be at once; the zero Limits bound nothing.
 	Limits Limits
+	// DynamicGroupsMax bounds the dynamic thing groups; zero is
+	// muster.DynamicGroupsMax.
+	DynamicGroupsMax int
 	// PageKey makes page tokens tamper-proof; nil means a random one, so that
 	// tokens end with the process.
 	PageKey []byte
@@ -93,12 +96,19 @@ type Commit struct {
 // operations called before Run wait for it, those after it fail with
 // Unavailable.
 type Engine struct {
-	o       Options
-	commits committer
-	jobs    jobCache
-	waiters waiters
-	pages   pager
-	asked   atomic.Int64 // the instant that Work last said it wants to be called
+	o          Options
+	commits    committer
+	jobs       jobCache
+	waiters    waiters
+	pages      pager
+	fleetIndex *fleetIndex // as committed; nil until it is needed. For the committer only
+	process    string      // names this run of the server
+	settled    atomic.Bool // nobody is left connected by an earlier run
+
+	// absentTo is how far the search for those is. For the committer only.
+	absentTo string
+
+	asked atomic.Int64 // the instant that Work last said it wants to be called
 }
 
 // New returns an engine on o.
@@ -133,11 +143,14 @@ func New(o Options) *Engine {
 	if o.NewID == nil {
 		o.NewID = newUUID
 	}
+	if o.DynamicGroupsMax == 0 {
+		o.DynamicGroupsMax = muster.DynamicGroupsMax
+	}
 	if o.PageKey == nil {
 		o.PageKey = make([]byte, 32)
 		rand.Read(o.PageKey)
 	}
-	e := &Engine{o: o, pages: pager{key: o.PageKey}}
+	e := &Engine{o: o, pages: pager{key: o.PageKey}, process: newUUID()}
 	e.commits.init()
 	e.jobs.init()
 	e.waiters.init()

@@ -97,6 +97,9 @@ func (e *Engine) UpdateThingGroup(ctx context.Context, name muster.GroupName, u 
 		if err != nil {
 			return err
 		}
+		if err := old.OnlyStatic("it is changed with UpdateDynamicThingGroup"); err != nil {
+			return err
+		}
 		if g, err = old.Apply(u); err != nil {
 			return err
 		}
@@ -116,6 +119,9 @@ func (e *Engine) DeleteThingGroup(ctx context.Context, name muster.GroupName, ex
 		if err != nil || g == nil {
 			return err
 		}
+		if err := g.OnlyStatic("it is deleted with DeleteDynamicThingGroup"); err != nil {
+			return err
+		}
 		if err := g.CheckVersion(expected); err != nil {
 			return err
 		}
@@ -124,23 +130,28 @@ func (e *Engine) DeleteThingGroup(ctx context.Context, name muster.GroupName, ex
 		} else if parent {
 			return muster.Errorf(muster.Invalid, "Cannot delete thing group : %s when there are still child groups attached to it", name)
 		}
-		groups.Delete(b, string(name))
-		groupIDs.Delete(b, g.ID)
-		for levels, above := range g.Lineage() {
-			below.Delete(b, belowKey(above, levels, name))
-		}
-		b.putTags(kindGroup, string(name), nil)
-		if err := b.dropPolicies(*g); err != nil {
-			return err
-		}
-		leaving.Put(b, g.ID, departure{Lineage: g.Lineage()})
-		more, err := b.depart(g.ID, departMax)
-		b.due = b.due || more
-		if err != nil {
-			return err
-		}
-		return b.tellGroup(g, nil)
+		return b.removeGroup(*g)
 	})
+}
+
+// removeGroup removes a group that nothing forbids to remove.
+func (b *batch) removeGroup(g muster.Group) error {
+	groups.Delete(b, string(g.Name))
+	groupIDs.Delete(b, g.ID)
+	for levels, above := range g.Lineage() {
+		below.Delete(b, belowKey(above, levels, g.Name))
+	}
+	b.putTags(kindGroup, string(g.Name), nil)
+	if err := b.dropPolicies(g); err != nil {
+		return err
+	}
+	leaving.Put(b, g.ID, departure{Lineage: g.Lineage()})
+	more, err := b.depart(g.ID, departMax)
+	b.due = b.due || more
+	if err != nil {
+		return err
+	}
+	return b.tellGroup(&g, nil)
 }
 
 // GroupFilter chooses groups; its zero fields choose all.

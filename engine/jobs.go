@@ -79,7 +79,10 @@ func (e *Engine) CreateJob(ctx context.Context, in NewJob) (muster.Job, error) {
 			b.index(j, t)
 		}
 		b.putTags(kindJob, string(in.ID), labels)
-		return b.putJob(j)
+		if err := b.putJob(j); err != nil {
+			return err
+		}
+		return b.mayTarget(j)
 	})
 	return j, err
 }
@@ -151,7 +154,10 @@ func (e *Engine) AssociateTargets(ctx context.Context, id muster.JobID, ns *must
 			j = j.WithTargets(all)
 			j.Wake = b.now
 		}
-		return b.putJob(j)
+		if err := b.putJob(j); err != nil {
+			return err
+		}
+		return b.mayTarget(j)
 	})
 	return j, err
 }

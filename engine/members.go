@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/fleetquery"
 	"github.com/muster-iot/muster/store"
 )
 
@@ -48,14 +49,14 @@ func (e *Engine) UpdateThingGroupsForThing(ctx context.Context, thing muster.Thi
 func (b *batch) regrouped(thing muster.ThingName, was []muster.Group, add, remove []muster.GroupName) ([]muster.Group, error) {
 	is := slices.Clone(was)
 	for _, name := range remove {
-		g, err := thingGroup(b, name)
+		g, err := staticGroup(b, name)
 		if err != nil {
 			return nil, err
 		}
 		is = slices.DeleteFunc(is, named(g.Name))
 	}
 	for _, name := range add {
-		g, err := thingGroup(b, name)
+		g, err := staticGroup(b, name)
 		if err != nil {
 			return nil, err
 		}
@@ -72,41 +73,28 @@ func (b *batch) regrouped(thing muster.ThingName, was []muster.Group, add, remov
 
 // regroup moves a thing from the groups was to the groups is.
 func (b *batch) regroup(thing muster.ThingName, was, is []muster.Group) error {
-	var left, joined []muster.Group
+	x, err := b.fleet()
+	if err != nil {
+		return err
+	}
+	m := b.moving(thing, lineages(was))
 	for _, g := range was {
 		if !slices.ContainsFunc(is, named(g.Name)) {
-			left = append(left, g)
-			place, err := members.Get(b, store.JoinKey(g.ID, string(thing)))
-			if err != nil {
-				return err
-			}
-			if place != nil {
-				if err := b.capture(thing, place.Joined, g.Lineage()); err != nil {
-					return err
-				}
-			}
-			members.Delete(b, store.JoinKey(g.ID, string(thing)))
-			memberships.Delete(b, store.JoinKey(string(thing), string(g.Name)))
-			if err := b.tellMember(Removed, thing, g); err != nil {
+			if err := b.exit(m, g); err != nil {
 				return err
 			}
 		}
 	}
 	for _, g := range is {
 		if !slices.ContainsFunc(was, named(g.Name)) {
-			joined = append(joined, g)
-			members.Put(b, store.JoinKey(g.ID, string(thing)), membership{Joined: b.now})
-			memberships.Put(b, store.JoinKey(string(thing), string(g.Name)), belonging{GroupID: g.ID})
-			if err := b.tellMember(Added, thing, g); err != nil {
+			if err := b.enter(x, m, g); err != nil {
 				return err
 			}
 		}
 	}
 	b.recheckThing(thing)
-	if err := b.leave(thing, lineages(left)); err != nil {
-		return err
-	}
-	return b.join(thing, lineages(joined), lineages(was))
+	b.stir(x, thing, fleetquery.ThingGroupNames)
+	return nil
 }
 
 // depart lets up to limit things leave a group that was deleted, and says
@@ -136,13 +124,7 @@ func (b *batch) depart(id string, limit int) (bool, error) {
 		if err := b.capture(muster.ThingName(d.After), row.Value.Joined, d.Lineage); err != nil {
 			return false, err
 		}
-		if err := b.forget(d.After, d.Lineage[0], id); err != nil {
-			return false, err
-		}
-		if err := b.tellMember(Removed, muster.ThingName(d.After), muster.Group{Name: d.Lineage[0], ID: id}); err != nil {
-			return false, err
-		}
-		if err := b.leave(muster.ThingName(d.After), d.Lineage); err != nil {
+		if err := b.departs(muster.ThingName(d.After), id, d.Lineage); err != nil {
 			return false, err
 		}
 	}
@@ -150,15 +132,28 @@ func (b *batch) depart(id string, limit int) (bool, error) {
 	return false, nil
 }
 
-// forget drops a thing's record of its place in a group, unless that is by now
-// a place in another group of the name.
-func (b *batch) forget(thing string, group muster.GroupName, id string) error {
-	key := store.JoinKey(thing, string(group))
-	of, err := memberships.Get(b, key)
-	if err == nil && of != nil && of.GroupID == id {
-		memberships.Delete(b, key)
+// departs takes a thing out of a group that is gone, and drops its record of that
+// unless it is by now a place in another group of the name.
+func (b *batch) departs(thing muster.ThingName, id string, lineage []muster.GroupName) error {
+	group := lineage[0]
+	over, err := groupsOver(b, thing)
+	if err != nil {
+		return err
 	}
-	return err
+	m := b.moving(thing, append(over, lineage...))
+	m.left = append(m.left, lineage...)
+	key := store.JoinKey(string(thing), string(group))
+	of, err := memberships.Get(b, key)
+	if err != nil {
+		return err
+	}
+	if of != nil && of.GroupID == id {
+		memberships.Delete(b, key)
+		if err := b.reindex(thing, groupDocument(group), nil); err != nil {
+			return err
+		}
+	}
+	return b.tellMember(Removed, thing, muster.Group{Name: group, ID: id})
 }
 
 // groupsOf returns the groups that thing is a direct member of, by name.
@@ -196,6 +191,16 @@ func lineages(of []muster.Group) []muster.GroupName {
 		names = append(names, g.Lineage()...)
 	}
 	return names
+}
+
+// staticGroup returns a group that things are put into, or fails with NotFound,
+// or Invalid for one whose query chooses them (registry.md REG-49).
+func staticGroup(r store.Reader, name muster.GroupName) (muster.Group, error) {
+	g, err := thingGroup(r, name)
+	if err == nil {
+		err = g.OnlyStatic("its query alone says which things are in it")
+	}
+	return g, err
 }
 
 func named(name muster.GroupName) func(muster.Group) bool {

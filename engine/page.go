@@ -21,8 +21,9 @@ type Page struct {
 // PageMax is the largest page of any list, and the default of job lists.
 const PageMax = 250
 
-// tokenMax bounds what is read as a token at all.
-const tokenMax = 4096
+// tokenMax bounds what is read as a token at all: that of a search holds the
+// stretches of the index that it goes through.
+const tokenMax = 64 << 10
 
 // pager makes and reads page tokens: where to go on, bound to the operation and
 // its filters by a keyed digest, so that a token from elsewhere, or a changed

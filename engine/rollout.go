@@ -14,7 +14,11 @@ func (b *batch) rollOut(j muster.Job, schedule rollout.State) (muster.Job, error
 	if err != nil {
 		return j, err
 	}
-	r, given := j.Rollout, 0
+	if waits, err := b.mustWait(&j); err != nil || waits {
+		j.Rollout.Held, j.Wake = true, 0
+		return j, err
+	}
+	r, given := j.Rollout.Begin(b.now), 0
 	done, err := b.exhausted(&j, r)
 	if err != nil {
 		return j, err

@@ -58,6 +58,14 @@ var (
 	jobTemplatesByDate = store.Of[link]{Table: "templatedate"}           // datedKey
 
 	leaving = store.Of[departure]{Table: "leaving"} // thingGroupId of a deleted group whose members are to leave
+
+	indexStates  = store.Of[indexState]{Table: "indexing"}   // theIndex
+	entries      = store.Of[link]{Table: "entry"}            // fleetquery.Entry: field, value, thing
+	numbers      = store.Of[link]{Table: "number"}           // the same of values that are numbers
+	connections  = store.Of[connection]{Table: "connection"} // thing
+	present      = store.Of[link]{Table: "present"}          // thing that is connected
+	dynamicNames = store.Of[link]{Table: "dynamic"}          // dynamic group
+	building     = store.Of[sweep]{Table: "building"}        // dynamic group whose members are still looked for
 )
 
 // link is a record whose key says everything.

@@ -34,6 +34,12 @@ func (e *Engine) CreateThing(ctx context.Context, in muster.Thing) (muster.Thing
 		t.ID, t.CreatedAt = e.o.NewID(), b.now
 		things.Put(b, string(t.Name), t)
 		b.retype(t.Name, "", t.Type)
+		if err := b.reindex(t.Name, nil, recordDocument(&t)); err != nil {
+			return err
+		}
+		if err := b.stirNew(t.Name); err != nil {
+			return err
+		}
 		return b.tellThing(nil, &t)
 	})
 	return t, err
@@ -88,6 +94,9 @@ func (e *Engine) UpdateThing(ctx context.Context, name muster.ThingName, u muste
 		}
 		things.Put(b, string(name), t)
 		b.recheckThing(name)
+		if err := b.reindex(name, recordDocument(old), recordDocument(&t)); err != nil {
+			return err
+		}
 		return b.tellThing(old, &t)
 	})
 }
@@ -123,11 +132,16 @@ func (e *Engine) DeleteThing(ctx context.Context, name muster.ThingName, expecte
 			members.Delete(b, store.JoinKey(row.Value.GroupID, string(name)))
 			memberships.Delete(b, row.Key)
 			left := muster.Group{Name: muster.GroupName(store.SplitKey(row.Key)[1]), ID: row.Value.GroupID}
+			b.post(name, groupDocument(left.Name), nil)
 			if err := b.tellMember(Removed, name, left); err != nil {
 				return err
 			}
 		}
 		things.Delete(b, string(name))
+		b.post(name, recordDocument(t), nil)
+		if err := b.forgetConnection(name); err != nil {
+			return err
+		}
 		if err := b.tellThing(t, nil); err != nil {
 			return err
 		}

@@ -63,6 +63,7 @@ func (e *Engine) Work(ctx context.Context) (Agenda, error) {
 	for _, id := range due.departures {
 		steps = append(steps, func(b *batch) error { _, err := b.depart(id, stepMax); return err })
 	}
+	steps = append(steps, due.index.steps()...)
 	if err := e.doAll(ctx, steps); err != nil {
 		return Agenda{}, err
 	}
@@ -87,11 +88,12 @@ type dueWork struct {
 	jobs       []muster.JobID
 	expired    []muster.JobID // past their retention
 	departures []string
+	index      indexWork
 	next       muster.Instant // when more is due; zero when nothing is known
 }
 
 func (d dueWork) any() bool {
-	return d.timers || d.turns || len(d.jobs)+len(d.expired)+len(d.departures) > 0
+	return d.timers || d.turns || len(d.jobs)+len(d.expired)+len(d.departures) > 0 || d.index.any()
 }
 
 // due looks up what there is to do now.
@@ -142,7 +144,8 @@ func (e *Engine) due(ctx context.Context) (dueWork, error) {
 			}
 			d.departures = append(d.departures, row.Key)
 		}
-		return nil
+		d.index, err = e.indexWork(r)
+		return err
 	})
 	return d, err
 }

@@ -1,0 +1,201 @@
+package engine
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/fleetquery"
+	"github.com/muster-iot/muster/store"
+)
+
+// ConnectionChange is a client that came or went.
+type ConnectionChange struct {
+	Client string // the client id; it counts if it is the name of a thing
+	muster.Connectivity
+	Whole bool // the connection both began and ended since the change before
+}
+
+// connection is what is stored of a thing's connectivity.
+type connection struct {
+	muster.Connectivity
+	Process string // the server process that said so
+}
+
+// RecordConnections stores who came and went, in short transactions. Changes of
+// one client must come in their order.
+func (e *Engine) RecordConnections(ctx context.Context, changes []ConnectionChange) error {
+	var steps []func(*batch) error
+	for len(changes) > 0 {
+		n := min(len(changes), stepMax)
+		some := changes[:n]
+		changes = changes[n:]
+		steps = append(steps, func(b *batch) error { return b.recordConnections(some) })
+	}
+	return e.doAll(ctx, steps)
+}
+
+func (b *batch) recordConnections(changes []ConnectionChange) error {
+	for _, c := range changes {
+		ok, err := things.Has(b, c.Client)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			continue
+		}
+		name := muster.ThingName(c.Client)
+		old, err := b.connection(name)
+		if err != nil {
+			return err
+		}
+		if now := old.After(c.Connectivity, c.Whole); now != old {
+			if err := b.putConnection(name, now); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// connection returns what is stored of a thing's connectivity: zero for one that
+// was never connected.
+func (b *batch) connection(name muster.ThingName) (muster.Connectivity, error) {
+	c, err := connections.Get(b, string(name))
+	if err != nil || c == nil {
+		return muster.Connectivity{}, err
+	}
+	return c.Connectivity, nil
+}
+
+func (b *batch) putConnection(name muster.ThingName, now muster.Connectivity) error {
+	x, err := b.fleet()
+	if err != nil {
+		return err
+	}
+	old, err := b.connection(name)
+	if err != nil {
+		return err
+	}
+	connections.Put(b, string(name), connection{Connectivity: now, Process: b.e.process})
+	if now.Connected {
+		present.Put(b, string(name), link{})
+	} else {
+		present.Delete(b, string(name))
+	}
+	if !x.state.Config.Connectivity {
+		return nil
+	}
+	return b.reindex(name, connectivityDocument(old), connectivityDocument(now))
+}
+
+// forgetConnection drops what is known of the connectivity of a thing that is
+// being deleted.
+func (b *batch) forgetConnection(name muster.ThingName) error {
+	old, err := b.connection(name)
+	if err != nil || old == (muster.Connectivity{}) {
+		return err
+	}
+	connections.Delete(b, string(name))
+	present.Delete(b, string(name))
+	b.post(name, connectivityDocument(old), nil)
+	return nil
+}
+
+// absent marks some of the things as disconnected that an earlier process left
+// connected: after a restart nobody is until they come back. It goes through the
+// connected ones by name and remembers where it was.
+func (b *batch) absent() error {
+	n, last := 0, b.e.absentTo
+	var gone []muster.ThingName
+	for row, err := range present.Scan(b, b.e.absentTo, "") {
+		if err != nil {
+			return err
+		}
+		if n++; n > stepMax {
+			break
+		}
+		last = store.After(row.Key)
+		c, err := connections.Get(b, row.Key)
+		if err != nil {
+			return err
+		}
+		if c != nil && c.Process != b.e.process {
+			gone = append(gone, muster.ThingName(row.Key))
+		}
+	}
+	for _, name := range gone {
+		c, err := b.connection(name)
+		if err != nil {
+			return err
+		}
+		c.Connected, c.At, c.Reason = false, b.now, muster.UnknownReason
+		if err := b.putConnection(name, c); err != nil {
+			return err
+		}
+	}
+	b.e.absentTo = last
+	b.e.settled.Store(n <= stepMax)
+	return nil
+}
+
+// Connectivity returns what is known of the connection of a thing. It fails with
+// NotFound when there is no such thing or it was never connected, and with
+// Invalid while connectivity is not indexed.
+func (e *Engine) Connectivity(ctx context.Context, name muster.ThingName) (muster.Connectivity, error) {
+	var c muster.Connectivity
+	err := e.view(ctx, func(r store.Reader) error {
+		s, err := indexStateOf(r)
+		if err != nil {
+			return err
+		}
+		if !s.Config.Things || !s.Config.Connectivity {
+			return muster.Errorf(muster.Invalid, "Connectivity is not indexed: thingConnectivityIndexingMode is OFF")
+		}
+		if err := mustHaveThing(r, name); err != nil {
+			return err
+		}
+		if c, err = e.connectivity(r, name); err == nil && c == (muster.Connectivity{}) {
+			err = muster.Errorf(muster.NotFound, "Thing %s has never been connected", name)
+		}
+		return err
+	})
+	return c, err
+}
+
+// connectivity returns what is known of a thing's connection, zero for nothing.
+// What an earlier process left connected is not.
+func (e *Engine) connectivity(r store.Reader, name muster.ThingName) (muster.Connectivity, error) {
+	c, err := connections.Get(r, string(name))
+	if err != nil || c == nil {
+		return muster.Connectivity{}, err
+	}
+	if c.Connected && c.Process != e.process {
+		c.Connected, c.Reason = false, muster.UnknownReason
+	}
+	return c.Connectivity, nil
+}
+
+// addConnectivity adds what is known of a thing's connection to its document.
+func (e *Engine) addConnectivity(r store.Reader, d fleetquery.Document, name muster.ThingName) error {
+	s, err := indexStateOf(r)
+	if err != nil || !s.Config.Connectivity {
+		return err
+	}
+	c, err := e.connectivity(r, name)
+	for field, values := range connectivityDocument(c) {
+		d[field] = values
+	}
+	return err
+}
+
+func connectivityDocument(c muster.Connectivity) fleetquery.Document {
+	d := fleetquery.Document{}
+	if c == (muster.Connectivity{}) {
+		return d
+	}
+	d.Add(fleetquery.Connected, strconv.FormatBool(c.Connected))
+	d.Add(fleetquery.ConnectedAt, strconv.FormatInt(int64(c.At), 10))
+	d.Add(fleetquery.DisconnectReason, c.Reason)
+	return d
+}

@@ -1,0 +1,233 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/fleetquery"
+)
+
+// CreateDynamicThingGroup makes a group whose members are the things that match
+// a query (registry.md section 5). It looks for them in the background; its
+// status is BUILDING until it has them all. One that exists with the same query
+// and properties is returned as it is. It fails with Invalid (also while things
+// are not indexed), InvalidQuery, NotFound (the index), LimitExceeded or
+// AlreadyExists.
+func (e *Engine) CreateDynamicThingGroup(ctx context.Context, in muster.Group, given []muster.Tag) (muster.Group, error) {
+	asked, err := muster.NewGroup(in.Name, in.Description, in.Attributes)
+	if err != nil {
+		return asked, err
+	}
+	labels, err := muster.Retag(nil, given)
+	if err != nil {
+		return asked, err
+	}
+	asked.Dynamic, err = membershipRule(*in.Dynamic)
+	if err != nil {
+		return asked, err
+	}
+	var g muster.Group
+	err = e.do(ctx, func(b *batch) error {
+		old, err := groups.Get(b, string(asked.Name))
+		if err != nil {
+			return err
+		}
+		if old != nil {
+			g = *old
+			return e.sameGroup(g, asked)
+		}
+		x, err := b.fleet()
+		if err != nil {
+			return err
+		}
+		if !x.state.Config.Things {
+			return errNotIndexed
+		}
+		if len(x.dynamic) >= e.o.DynamicGroupsMax {
+			return muster.Errorf(muster.LimitExceeded, "There are %d dynamic thing groups, the most there may be", len(x.dynamic))
+		}
+		g = asked
+		g.ID, g.CreatedAt = e.o.NewID(), b.now
+		groupIDs.Put(b, g.ID, g.Name)
+		below.Put(b, belowKey(g.Name, 0, g.Name), link{})
+		b.putTags(kindGroup, string(g.Name), labels)
+		if err := b.rebuild(g); err != nil {
+			return err
+		}
+		g.Dynamic.Building = true
+		if err := b.mayDepend(g); err != nil {
+			return err
+		}
+		return b.tellGroup(nil, &g)
+	})
+	return g, err
+}
+
+var errNotIndexed = muster.Errorf(muster.Invalid, "Things are not indexed: thingIndexingMode is OFF")
+
+// membershipRule completes a rule with the defaults. It fails with InvalidQuery,
+// NotFound (the index) or Invalid (the version).
+func membershipRule(m muster.Membership) (*muster.Membership, error) {
+	if m.Index == "" {
+		m.Index = muster.ThingIndex
+	}
+	if m.Version == "" {
+		m.Version = fleetquery.Version
+	}
+	if m.Index != muster.ThingIndex {
+		return nil, muster.Errorf(muster.NotFound, "Index %s does not exist, or holds no things", m.Index)
+	}
+	if err := checkQueryVersion(m.Version); err != nil {
+		return nil, err
+	}
+	_, err := fleetquery.Parse(m.Query, fleetquery.Things)
+	return &m, err
+}
+
+func checkQueryVersion(version string) error {
+	if version != "" && version != fleetquery.Version {
+		return muster.Errorf(muster.Invalid, "queryVersion %q does not exist; the only one is %s", version, fleetquery.Version)
+	}
+	return nil
+}
+
+// UpdateDynamicThingGroup changes a dynamic group and returns it as it is then.
+// What rule leaves empty stays; with another query the group looks for its
+// members anew (registry.md REG-64). It fails with NotFound, VersionConflict,
+// InvalidQuery or Invalid.
+func (e *Engine) UpdateDynamicThingGroup(ctx context.Context, name muster.GroupName, u muster.GroupUpdate, rule muster.Membership) (muster.Group, error) {
+	var g muster.Group
+	err := e.do(ctx, func(b *batch) error {
+		old, err := thingGroup(b, name)
+		if err != nil {
+			return err
+		}
+		if err := old.OnlyDynamic(); err != nil {
+			return err
+		}
+		merged := *old.Dynamic
+		for _, p := range []struct{ to, from *string }{{&merged.Query, &rule.Query}, {&merged.Index, &rule.Index}, {&merged.Version, &rule.Version}} {
+			if *p.from != "" {
+				*p.to = *p.from
+			}
+		}
+		if u.Dynamic, err = membershipRule(merged); err != nil {
+			return err
+		}
+		if g, err = old.Apply(u); err != nil {
+			return err
+		}
+		if merged.Same(*old.Dynamic) {
+			groups.Put(b, string(name), g)
+			_, err = b.refleet()
+		} else {
+			err = b.rebuild(g)
+		}
+		if err != nil {
+			return err
+		}
+		if err := b.mayDepend(g); err != nil {
+			return err
+		}
+		return b.tellGroup(&old, &g)
+	})
+	return g, err
+}
+
+// DeleteDynamicThingGroup removes a dynamic group, or succeeds when there is
+// none; its things leave it as those of DeleteThingGroup do. It fails with
+// VersionConflict, or Invalid for a static group.
+func (e *Engine) DeleteDynamicThingGroup(ctx context.Context, name muster.GroupName, expected *int64) error {
+	return e.do(ctx, func(b *batch) error {
+		g, err := groups.Get(b, string(name))
+		if err != nil || g == nil {
+			return err
+		}
+		if err := g.OnlyDynamic(); err != nil {
+			return err
+		}
+		if err := g.CheckVersion(expected); err != nil {
+			return err
+		}
+		dynamicNames.Delete(b, string(name))
+		building.Delete(b, string(name))
+		if err := b.removeGroup(*g); err != nil {
+			return err
+		}
+		if _, err := b.refleet(); err != nil {
+			return err
+		}
+		return b.wakeWaiting(name)
+	})
+}
+
+// mayDepend returns an Invalid error when a dynamic group would depend on a job
+// that depends on the group: then things could go in and out of it for ever.
+func (b *batch) mayDepend(g muster.Group) error {
+	var follow func(name muster.GroupName, way []muster.GroupName) error
+	x, err := b.fleet()
+	if err != nil {
+		return err
+	}
+	seen := map[muster.GroupName]bool{}
+	follow = func(name muster.GroupName, way []muster.GroupName) error {
+		if seen[name] {
+			return nil
+		}
+		seen[name] = true
+		next, err := b.feeds(x, name)
+		if err != nil {
+			return err
+		}
+		for _, to := range next {
+			if to == g.Name {
+				return muster.Errorf(muster.Invalid, "Thing group %s asks for the status of a job that is given to its own members, so things could go in and out of it for ever", g.Name)
+			}
+			if err := follow(to, append(way, to)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return follow(g.Name, nil)
+}
+
+// feeds returns the dynamic groups whose members may change when those of a
+// group do: through the jobs that its members are given, or because they ask for
+// the group itself.
+func (b *batch) feeds(x *fleetIndex, name muster.GroupName) ([]muster.GroupName, error) {
+	var next []muster.GroupName
+	err := b.eachOf(standing, []muster.GroupName{name}, func(j *muster.Job) error {
+		for _, i := range x.mentioned[fleetquery.JobStatus(string(j.ID))] {
+			next = append(next, x.dynamic[i].Name)
+		}
+		return nil
+	})
+	if i := x.find(name); i >= 0 {
+		for _, g := range x.dynamic[i+1:] {
+			if g.query.MayAsk(fleetquery.ThingGroupNames, string(name)) {
+				next = append(next, g.Name)
+			}
+		}
+	}
+	return next, err
+}
+
+// mayTarget is mayDepend for the groups that a job targets or will target.
+func (b *batch) mayTarget(j muster.Job) error {
+	if j.Selection != muster.Continuous {
+		return nil
+	}
+	for _, t := range j.Targets {
+		g, err := groups.Get(b, t.Name)
+		if err != nil {
+			return err
+		}
+		if t.Group && g != nil && g.IsDynamic() {
+			if err := b.mayDepend(*g); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,170 @@
+package engine
+
+import (
+	"slices"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/fleetquery"
+	"github.com/muster-iot/muster/store"
+)
+
+// fleetIndex is what the committer has to know of the index at every change: how
+// far it is, and the dynamic groups. It is read from the store once and again
+// after it was changed; nobody changes one in place.
+type fleetIndex struct {
+	state     indexState
+	dynamic   []dynamicGroup   // oldest first
+	mentioned map[string][]int // those that name a field, by their place in dynamic
+	bare      []int            // those that look at every field
+}
+
+// dynamicGroup is a dynamic group with its query compiled.
+type dynamicGroup struct {
+	muster.Group
+	query *fleetquery.Query
+}
+
+// fleet returns the index as it is at this point of the batch.
+func (b *batch) fleet() (*fleetIndex, error) {
+	if b.fleetIndex != nil {
+		return b.fleetIndex, nil
+	}
+	if b.e.fleetIndex == nil {
+		return b.refleet()
+	}
+	b.fleetIndex = b.e.fleetIndex
+	return b.fleetIndex, nil
+}
+
+// refleet reads the index again, after this command has changed a dynamic group
+// or how far the index is.
+func (b *batch) refleet() (*fleetIndex, error) {
+	var err error
+	x := &fleetIndex{mentioned: map[string][]int{}}
+	if x.state, err = indexStateOf(b); err != nil {
+		return nil, err
+	}
+	for row, err := range dynamicNames.Scan(b, "", "") {
+		if err != nil {
+			return nil, err
+		}
+		g, err := thingGroup(b, muster.GroupName(row.Key))
+		if err != nil {
+			return nil, err
+		}
+		q, err := fleetquery.Parse(g.Dynamic.Query, fleetquery.Things)
+		if err != nil { // its members stay as they are
+			b.e.o.Log.Error("the query of a dynamic group cannot be read any more", "group", g.Name, "error", err)
+			continue
+		}
+		x.dynamic = append(x.dynamic, dynamicGroup{Group: g, query: q})
+	}
+	slices.SortFunc(x.dynamic, func(a, b dynamicGroup) int {
+		if a.Older(b.Group) {
+			return -1
+		}
+		return 1
+	})
+	for i, g := range x.dynamic {
+		for _, field := range g.query.Fields() {
+			x.mentioned[field] = append(x.mentioned[field], i)
+		}
+		if g.query.Bare() {
+			x.bare = append(x.bare, i)
+		}
+	}
+	b.fleetIndex = x
+	return x, nil
+}
+
+// asking adds to touched the dynamic groups whose answer may depend on a field.
+func (x *fleetIndex) asking(field string, touched map[muster.GroupName]bool) {
+	for _, i := range x.mentioned[field] {
+		touched[x.dynamic[i].Name] = true
+	}
+	if fleetquery.Searchable(field) {
+		for _, i := range x.bare {
+			touched[x.dynamic[i].Name] = true
+		}
+	}
+}
+
+// find returns the place in dynamic of a group, or -1.
+func (x *fleetIndex) find(name muster.GroupName) int {
+	return slices.IndexFunc(x.dynamic, func(g dynamicGroup) bool { return g.Name == name })
+}
+
+// builds reports whether a group is a dynamic one that has not found all its
+// members yet.
+func (x *fleetIndex) builds(name muster.GroupName) bool {
+	i := x.find(name)
+	return i >= 0 && x.dynamic[i].Dynamic.Building
+}
+
+// reindex moves a thing in the index from one document to another, either of
+// which may be a part of the whole, and remembers who has to look at it again.
+func (b *batch) reindex(thing muster.ThingName, before, after fleetquery.Document) error {
+	x, err := b.fleet()
+	if err != nil || !x.state.Config.Things {
+		return err
+	}
+	b.post(thing, before, after)
+	for field := range before {
+		if !slices.Equal(before[field], after[field]) {
+			b.stir(x, thing, field)
+		}
+	}
+	for field := range after {
+		if before[field] == nil {
+			b.stir(x, thing, field)
+		}
+	}
+	return nil
+}
+
+// post writes what is different between two documents of a thing.
+func (b *batch) post(thing muster.ThingName, before, after fleetquery.Document) {
+	old, now := before.Entries(), after.Entries()
+	for _, e := range old {
+		if !slices.Contains(now, e) {
+			entryTable(e).Delete(b, e.Key(string(thing)))
+		}
+	}
+	for _, e := range now {
+		if !slices.Contains(old, e) {
+			entryTable(e).Put(b, e.Key(string(thing)), link{})
+		}
+	}
+}
+
+func entryTable(e fleetquery.Entry) store.Of[link] {
+	if e.Numbers {
+		return numbers
+	}
+	return entries
+}
+
+// recordDocument is the part of a thing's document that is its own record. A
+// missing thing has none.
+func recordDocument(t *muster.Thing) fleetquery.Document {
+	d := fleetquery.Document{}
+	if t == nil {
+		return d
+	}
+	d.Add(fleetquery.ThingName, string(t.Name))
+	d.Add(fleetquery.ThingID, t.ID)
+	d.Add(fleetquery.ThingTypeName, string(t.Type))
+	for name, value := range t.Attributes {
+		d.Add(fleetquery.Attribute(name), value)
+	}
+	return d
+}
+
+// groupDocument is the part that says that a thing is in a group.
+func groupDocument(names ...muster.GroupName) fleetquery.Document {
+	d := fleetquery.Document{}
+	for _, name := range names {
+		d.Add(fleetquery.ThingGroupNames, string(name))
+	}
+	return d
+}

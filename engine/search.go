@@ -1,0 +1,224 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/fleetquery"
+	"github.com/muster-iot/muster/store"
+)
+
+// SearchPageMax is the largest page of a search, and the default.
+const SearchPageMax = 100
+
+// IndexQuery is what somebody asks an index.
+type IndexQuery struct {
+	Index   string // empty: things
+	Text    string
+	Version string // of the language; empty: the only one
+}
+
+// FoundThing is a thing that matches, with what the index knows of it.
+type FoundThing struct {
+	muster.Thing
+	Groups       []muster.GroupName  // direct ones
+	Connectivity muster.Connectivity // zero when it was never connected, or that is not indexed
+}
+
+// Found is a page of what matches: of one of the two kinds.
+type Found struct {
+	Things []FoundThing
+	Groups []muster.Group
+	Next   string // token of the next page; empty on the last
+}
+
+// SearchIndex returns what matches a query (registry.md section 5.1). A page may
+// be short, even empty, while there is a next one. It fails with Invalid,
+// InvalidQuery, IndexNotReady, or NotFound for an index that is off or not there.
+func (e *Engine) SearchIndex(ctx context.Context, q IndexQuery, p Page) (Found, error) {
+	var found Found
+	if p.Limit < 0 || p.Limit > SearchPageMax {
+		return found, muster.Errorf(muster.Invalid, "maxResults must be 1 to %d; it is %d", SearchPageMax, p.Limit)
+	}
+	if p.Limit == 0 {
+		p.Limit = SearchPageMax
+	}
+	if err := checkQueryVersion(q.Version); err != nil {
+		return found, err
+	}
+	if q.Index == fleetquery.Groups.Name() {
+		return e.searchGroups(ctx, q, p)
+	}
+	err := e.searching(ctx, q, func(r store.Reader, query *fleetquery.Query) error {
+		list := []any{"search", q}
+		var at walk
+		if err := e.pages.open(p.Token, list, &at); err != nil {
+			return err
+		}
+		if p.Token == "" {
+			var err error
+			if at, err = e.coverOf(r, query); err != nil {
+				return err
+			}
+		}
+		seen := 0
+		for c, err := range candidates(r, at) {
+			if err != nil {
+				return err
+			}
+			if len(found.Things) == p.Limit || seen == rowsMax {
+				found.Next = e.pages.seal(list, at)
+				return nil
+			}
+			seen++
+			at = c.at
+			t, d, err := e.hit(r, c, query)
+			if err != nil {
+				return err
+			}
+			if d != nil {
+				f, err := e.found(r, *t)
+				if err != nil {
+					return err
+				}
+				found.Things = append(found.Things, f)
+			}
+		}
+		return nil
+	})
+	return found, err
+}
+
+// searching runs fn with a query of the index of things, if that can be asked.
+func (e *Engine) searching(ctx context.Context, q IndexQuery, fn func(store.Reader, *fleetquery.Query) error) error {
+	if q.Index != "" && q.Index != fleetquery.Things.Name() {
+		return noIndex(q.Index)
+	}
+	query, err := fleetquery.Parse(q.Text, fleetquery.Things)
+	if err != nil {
+		return err
+	}
+	return e.view(ctx, func(r store.Reader) error {
+		s, err := indexStateOf(r)
+		switch {
+		case err != nil:
+			return err
+		case !s.Config.Things:
+			return noIndex(fleetquery.Things.Name())
+		case !s.ready():
+			return muster.Errorf(muster.IndexNotReady, "The index %s is being built", fleetquery.Things.Name())
+		}
+		return fn(r, query)
+	})
+}
+
+// hit returns the thing of a candidate and its document if it matches, and if
+// this is the one place of the walk where it is to be taken; else nil.
+func (e *Engine) hit(r store.Reader, c candidate, q *fleetquery.Query) (*muster.Thing, fleetquery.Document, error) {
+	t, err := things.Get(r, string(c.thing))
+	if err != nil || t == nil {
+		return nil, nil, err
+	}
+	d, err := e.document(r, *t)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := e.complete(r, d, *t, q); err != nil {
+		return nil, nil, err
+	}
+	if !q.Matches(d) {
+		return nil, nil, nil
+	}
+	if c.entry != nil {
+		if span, entry, ok := d.First(c.at.Spans); !ok || span != c.at.Span || entry != *c.entry {
+			return nil, nil, nil
+		}
+	}
+	return t, d, nil
+}
+
+// found returns a thing as it is shown.
+func (e *Engine) found(r store.Reader, t muster.Thing) (FoundThing, error) {
+	f := FoundThing{Thing: t}
+	in, err := groupsOf(r, t.Name)
+	if err != nil {
+		return f, err
+	}
+	for _, g := range in {
+		f.Groups = append(f.Groups, g.Name)
+	}
+	s, err := indexStateOf(r)
+	if err == nil && s.Config.Connectivity {
+		f.Connectivity, err = e.connectivity(r, t.Name)
+	}
+	return f, err
+}
+
+// searchGroups goes through the groups by name.
+func (e *Engine) searchGroups(ctx context.Context, q IndexQuery, p Page) (Found, error) {
+	var found Found
+	query, err := fleetquery.Parse(q.Text, fleetquery.Groups)
+	if err != nil {
+		return found, err
+	}
+	l, err := e.listing(p, "search groups", q)
+	if err != nil {
+		return found, err
+	}
+	err = e.view(ctx, func(r store.Reader) error {
+		s, err := indexStateOf(r)
+		if err != nil {
+			return err
+		}
+		if !s.Config.Groups {
+			return noIndex(q.Index)
+		}
+		found.Groups, found.Next, err = fill(l, groups.Scan(r, l.from(""), ""), func(row store.Row[muster.Group]) (muster.Group, bool, error) {
+			return row.Value, query.Matches(propertiesDocument(row.Value)), nil
+		})
+		return err
+	})
+	return found, err
+}
+
+// propertiesDocument is the document of a thing group.
+func propertiesDocument(g muster.Group) fleetquery.Document {
+	d := fleetquery.Document{}
+	d.Add(fleetquery.ThingGroupName, string(g.Name))
+	d.Add(fleetquery.ThingGroupID, g.ID)
+	d.Add(fleetquery.ThingGroupDescription, g.Description)
+	d.AddWords(fleetquery.ThingGroupDescription, g.Description)
+	for _, above := range g.Path {
+		d.Add(fleetquery.ParentGroupNames, string(above))
+	}
+	for name, value := range g.Attributes {
+		d.Add(fleetquery.Attribute(name), value)
+	}
+	return d
+}
+
+func noIndex(name string) error {
+	return muster.Errorf(muster.NotFound, "Index %s does not exist, or is not switched on", name)
+}
+
+// IndexStatus says how far an index is: "ACTIVE" or "BUILDING". It fails with
+// NotFound for one that is off or not there.
+func (e *Engine) IndexStatus(ctx context.Context, name string) (string, error) {
+	status := "ACTIVE"
+	err := e.view(ctx, func(r store.Reader) error {
+		s, err := indexStateOf(r)
+		switch {
+		case err != nil:
+			return err
+		case name == fleetquery.Things.Name() && s.Config.Things:
+			if !s.ready() {
+				status = "BUILDING"
+			}
+			return nil
+		case name == fleetquery.Groups.Name() && s.Config.Groups:
+			return nil
+		}
+		return noIndex(name)
+	})
+	return status, err
+}
