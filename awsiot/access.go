@@ -27,6 +27,7 @@ var kinds = map[string]string{
 	"caCertificateId": "cacert",
 	"certificateId":   "cert",
 	"executionNumber": "",
+	"indexName":       "index",
 	"jobId":           "job",
 	"jobTemplateId":   "jobtemplate",
 	"policyName":      "policy",

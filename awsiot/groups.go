@@ -39,6 +39,10 @@ func (s *Server) describeThingGroup(ctx context.Context, in *wire.DescribeThingG
 		ThingGroupProperties: &wire.ThingGroupProperties{ThingGroupDescription: text(g.Description)},
 		ThingGroupMetadata:   &wire.ThingGroupMetadata{ParentGroupName: text(g.Parent), CreationDate: instant(g.CreatedAt)},
 	}
+	if g.IsDynamic() {
+		out.IndexName, out.QueryString, out.QueryVersion = &g.Dynamic.Index, &g.Dynamic.Query, &g.Dynamic.Version
+		out.Status = text(g.Dynamic.Status())
+	}
 	if len(g.Attributes) > 0 {
 		out.ThingGroupProperties.AttributePayload = &wire.AttributePayload{Attributes: g.Attributes}
 	}

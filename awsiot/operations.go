@@ -58,6 +58,17 @@ func (s *Server) table() []operation {
 		confirm(wire.RemoveThingFromThingGroup, s.removeThingFromThingGroup, (*needs).removeThingFromThingGroup),
 		confirm(wire.UpdateThingGroupsForThing, s.updateThingGroupsForThing, (*needs).updateThingGroupsForThing),
 
+		// Dynamic thing groups and the fleet index (registry.md section 5).
+		answer(wire.CreateDynamicThingGroup, s.createDynamicThingGroup, (*needs).createDynamicThingGroup),
+		confirm(wire.DeleteDynamicThingGroup, s.deleteDynamicThingGroup),
+		answer(wire.UpdateDynamicThingGroup, s.updateDynamicThingGroup),
+		answer(wire.DescribeIndex, s.describeIndex),
+		answer(wire.GetIndexingConfiguration, s.getIndexingConfiguration),
+		answer(wire.GetThingConnectivityData, s.getThingConnectivityData),
+		answer(wire.ListIndices, s.listIndices),
+		answer(wire.SearchIndex, s.searchIndex, (*needs).searchIndex),
+		confirm(wire.UpdateIndexingConfiguration, s.updateIndexingConfiguration),
+
 		// Tags of whatever can have some (registry.md section 6.4).
 		answer(wire.ListTagsForResource, s.listTagsForResource, (*needs).listTagsForResource),
 		confirm(wire.TagResource, s.tagResource, (*needs).tagResource),

@@ -1,0 +1,98 @@
+package awsiot
+
+import (
+	"context"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/awsiot/wire"
+)
+
+// The words of the indexing configuration.
+const (
+	indexingOff    = "OFF"
+	indexingOn     = "ON"
+	indexingStatus = "STATUS"
+)
+
+func (s *Server) updateIndexingConfiguration(ctx context.Context, in *wire.UpdateIndexingConfigurationRequest) error {
+	t, g := in.ThingIndexingConfiguration, in.ThingGroupIndexingConfiguration
+	if t != nil {
+		if err := refuseGiven(
+			member{"deviceDefenderIndexingMode VIOLATIONS", wire.Or(t.DeviceDefenderIndexingMode, indexingOff) != indexingOff},
+			member{"namedShadowIndexingMode ON", wire.Or(t.NamedShadowIndexingMode, indexingOff) != indexingOff},
+			member{"filter", t.Filter != nil && len(t.Filter.NamedShadowNames)+len(t.Filter.GeoLocations) > 0},
+		); err != nil {
+			return err
+		}
+		if *t.ThingIndexingMode == indexingOff && wire.Or(t.ThingConnectivityIndexingMode, indexingOff) != indexingOff {
+			return muster.Errorf(muster.Invalid, "thingConnectivityIndexingMode needs a thingIndexingMode that is not OFF")
+		}
+	}
+	return s.o.Engine.UpdateIndexingConfiguration(ctx, func(c muster.IndexingConfig) muster.IndexingConfig {
+		if t != nil {
+			c.Things, c.ThingMode = *t.ThingIndexingMode != indexingOff, *t.ThingIndexingMode
+			c.Connectivity = wire.Or(t.ThingConnectivityIndexingMode, indexingOff) == indexingStatus
+			c.ThingFields = fieldsOf(t.CustomFields)
+		}
+		if g != nil {
+			c.Groups, c.GroupFields = *g.ThingGroupIndexingMode == indexingOn, fieldsOf(g.CustomFields)
+		}
+		return c
+	})
+}
+
+func (s *Server) getIndexingConfiguration(ctx context.Context, _ *wire.GetIndexingConfigurationRequest) (*wire.GetIndexingConfigurationResponse, error) {
+	c, err := s.o.Engine.IndexingConfiguration(ctx)
+	if err != nil {
+		return nil, err
+	}
+	connectivity, groups := indexingOff, indexingOff
+	if c.Connectivity {
+		connectivity = indexingStatus
+	}
+	if c.Groups {
+		groups = indexingOn
+	}
+	return &wire.GetIndexingConfigurationResponse{
+		ThingIndexingConfiguration: &wire.ThingIndexingConfiguration{
+			ThingIndexingMode: &c.ThingMode, ThingConnectivityIndexingMode: &connectivity,
+			DeviceDefenderIndexingMode: new(indexingOff), NamedShadowIndexingMode: new(indexingOff),
+			CustomFields: wireFields(c.ThingFields), ManagedFields: managedThingFields(),
+		},
+		ThingGroupIndexingConfiguration: &wire.ThingGroupIndexingConfiguration{
+			ThingGroupIndexingMode: &groups, CustomFields: wireFields(c.GroupFields), ManagedFields: managedGroupFields(),
+		},
+	}, nil
+}
+
+func fieldsOf(given []wire.Field) []muster.IndexField {
+	var fields []muster.IndexField
+	for _, f := range given {
+		fields = append(fields, muster.IndexField{Name: wire.Or(f.Name, ""), Type: wire.Or(f.Type, "")})
+	}
+	return fields
+}
+
+func wireFields(fields []muster.IndexField) []wire.Field {
+	var all []wire.Field
+	for _, f := range fields {
+		all = append(all, wire.Field{Name: &f.Name, Type: &f.Type})
+	}
+	return all
+}
+
+func managedThingFields() []wire.Field {
+	return wireFields([]muster.IndexField{
+		{Name: "thingId", Type: "String"}, {Name: "thingName", Type: "String"}, {Name: "thingTypeName", Type: "String"},
+		{Name: "thingGroupNames", Type: "String"},
+		{Name: "connectivity.connected", Type: "Boolean"}, {Name: "connectivity.timestamp", Type: "Number"},
+		{Name: "connectivity.disconnectReason", Type: "String"},
+	})
+}
+
+func managedGroupFields() []wire.Field {
+	return wireFields([]muster.IndexField{
+		{Name: "thingGroupId", Type: "String"}, {Name: "thingGroupName", Type: "String"},
+		{Name: "thingGroupDescription", Type: "String"}, {Name: "parentGroupNames", Type: "String"},
+	})
+}
