@@ -31,6 +31,7 @@ var mayImport = map[string][]string{
 	"fleetquery":           {"."},
 	"scheduler":            {".", "engine"},
 	"gateway/...":          {"gateway/..."}, // has never heard of a job
+	"codesign":             {},
 	"sigv4":                {},
 	"artifacts":            {".", "sigv4"},
 	"artifacts/diskstore":  {".", "artifacts", "store"},

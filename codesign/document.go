@@ -1,0 +1,41 @@
+package codesign
+
+import "encoding/json"
+
+// Element is the codesign element of a job document
+// (jobs-control-plane.md section 6.5), with the certificates beside it for
+// devices that know only those who vouch for them.
+type Element struct {
+	RawPayloadSize     int64     `json:"rawPayloadSize"`
+	Signature          string    `json:"signature"`
+	SignatureAlgorithm string    `json:"signatureAlgorithm"`
+	Certificate        string    `json:"certificate,omitempty"` // PEM
+	PayloadLocation    *Location `json:"payloadLocation,omitempty"`
+}
+
+// Location is where the signed file lies.
+type Location struct {
+	S3 S3Object `json:"s3"`
+}
+
+// S3Object names an object.
+type S3Object struct {
+	BucketName string `json:"bucketName"`
+	Key        string `json:"key"`
+	Version    string `json:"version,omitempty"`
+}
+
+// Element returns the codesign element of a file that p signed.
+func (p *Profile) Element(s Signature, at *S3Object) Element {
+	e := Element{RawPayloadSize: s.Size, Signature: s.String(), SignatureAlgorithm: p.Type.Algorithm(), Certificate: p.ChainPEM()}
+	if at != nil {
+		e.PayloadLocation = &Location{*at}
+	}
+	return e
+}
+
+// FreeRTOS returns the members that the afr_ota document of FreeRTOS has of a
+// file that p signed, as JSON.
+func (p *Profile) FreeRTOS(s Signature) ([]byte, error) {
+	return json.Marshal(map[string]any{"filesize": s.Size, p.Type.Member(): s.String()})
+}
