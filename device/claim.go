@@ -1,0 +1,166 @@
+package device
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// claim is what a job document says of one signed file. There are two forms:
+//
+//	{"presign": "https://…", "codesign": {"rawPayloadSize": 9, "signature": "…", "signatureAlgorithm": "SHA256withECDSA"}}
+//	{"afr_ota": {"files": [{"filepath": "…", "filesize": 9, "update_data_url": "https://…", "sig-sha256-ecdsa": "…"}]}}
+//
+// The first may stand anywhere in the document, its URL being the one beside
+// the codesign element, whatever it is called (jobs-control-plane.md section
+// 6.5, device-clients.md section 6).
+type claim struct {
+	url, name   string
+	size        int64 // of the file in bytes; negative when the document does not say
+	algorithm   algorithm
+	signature   []byte
+	certificate string // PEM with the signer's certificate and those that vouch for it; empty: one of the trusted
+}
+
+// algorithm is how a file is signed.
+type algorithm string
+
+const (
+	anyAlgorithm algorithm = "" // that of the key
+	withECDSA    algorithm = "ECDSA with SHA-256"
+	withRSA      algorithm = "RSA with SHA-256"
+)
+
+// algorithms are the names of algorithms, in lower case.
+var algorithms = map[string]algorithm{
+	"":                  anyAlgorithm,
+	"sha256withecdsa":   withECDSA,
+	"sha256withrsa":     withRSA,
+	"sig-sha256-ecdsa":  withECDSA,
+	"sig-sha256-rsa":    withRSA,
+	"sha256-with-ecdsa": withECDSA,
+	"sha256-with-rsa":   withRSA,
+}
+
+// claimsMax bounds the signed files of one document.
+const claimsMax = 32
+
+// signedFiles returns what a document says of signed files, and how many files
+// it names in a form that has room for a signature, but without one.
+func signedFiles(document []byte) (claims []claim, unsigned int, err error) {
+	var root any
+	if err := json.Unmarshal(document, &root); err != nil {
+		return nil, 0, errors.New("the job document is not JSON")
+	}
+	f := finder{}
+	f.visit(root)
+	if len(f.claims) > claimsMax {
+		f.err = fmt.Errorf("the job document names more than %d signed files", claimsMax)
+	}
+	return f.claims, f.unsigned, f.err
+}
+
+type finder struct {
+	claims   []claim
+	unsigned int
+	err      error // the first
+}
+
+func (f *finder) visit(v any) {
+	switch v := v.(type) {
+	case []any:
+		for _, item := range v {
+			f.visit(item)
+		}
+	case map[string]any:
+		if signed, ok := v["codesign"].(map[string]any); ok {
+			f.element(v, signed)
+		}
+		if ota, ok := v["afr_ota"].(map[string]any); ok {
+			files, _ := ota["files"].([]any)
+			for _, file := range files {
+				f.freeRTOS(file)
+			}
+		}
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			if name != "codesign" {
+				f.visit(v[name])
+			}
+		}
+	}
+}
+
+// element reads a codesign element and what stands beside it.
+func (f *finder) element(beside, signed map[string]any) {
+	c := claim{size: sizeOf(signed["rawPayloadSize"])}
+	urls := 0
+	for _, v := range beside {
+		if text, ok := v.(string); ok && isURL(text) {
+			c.url, urls = text, urls+1
+		}
+	}
+	if urls != 1 {
+		f.fail(fmt.Errorf("the job document has %d URLs beside a codesign element, so it does not say what is signed", urls))
+		return
+	}
+	c.certificate, _ = signed["certificate"].(string)
+	name, _ := signed["signatureAlgorithm"].(string)
+	signature, _ := signed["signature"].(string)
+	f.add(c, name, signature)
+}
+
+// freeRTOS reads one file of an afr_ota document.
+func (f *finder) freeRTOS(v any) {
+	file, _ := v.(map[string]any)
+	c := claim{size: sizeOf(file["filesize"])}
+	c.url, _ = file["update_data_url"].(string)
+	c.name, _ = file["filepath"].(string)
+	members := slices.DeleteFunc(slices.Sorted(maps.Keys(file)), func(name string) bool { return !strings.HasPrefix(name, "sig-") })
+	slices.Reverse(members) // of several the strongest hash
+	switch {
+	case len(members) == 0:
+		f.unsigned++
+	case !isURL(c.url):
+		f.fail(errors.New("the job document names a signed file that has no URL"))
+	default:
+		signature, _ := file[members[0]].(string)
+		f.add(c, members[0], signature)
+	}
+}
+
+func (f *finder) add(c claim, algorithm, signature string) {
+	known := false
+	if c.algorithm, known = algorithms[strings.ToLower(algorithm)]; !known {
+		f.fail(fmt.Errorf("the signature algorithm %.64q is not known", algorithm))
+		return
+	}
+	var err error
+	if c.signature, err = base64.StdEncoding.DecodeString(strings.Join(strings.Fields(signature), "")); err != nil || len(c.signature) == 0 {
+		f.fail(errors.New("the job document has a signature that is not base64"))
+		return
+	}
+	f.claims = append(f.claims, c)
+}
+
+func (f *finder) fail(err error) {
+	if f.err == nil {
+		f.err = err
+	}
+}
+
+func isURL(text string) bool {
+	return strings.HasPrefix(text, "https://") || strings.HasPrefix(text, "http://")
+}
+
+// sizeOf returns a number of bytes, negative when v is none.
+func sizeOf(v any) int64 {
+	n, ok := v.(float64)
+	if !ok || n < 0 || n != float64(int64(n)) {
+		return -1
+	}
+	return int64(n)
+}

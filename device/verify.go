@@ -1,0 +1,220 @@
+package device
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// VerifierOptions say whose signatures a device believes. Trusted is required.
+type VerifierOptions struct {
+	// Trusted are the certificates of those who sign, or of the authorities
+	// that vouch for them. An authority signs no files itself, and whom it
+	// vouches for needs the extended key usage of code signing.
+	Trusted []*x509.Certificate
+	// Required rejects jobs that bring no signed file, or one without a
+	// signature. Otherwise they are handled as they are, and only files with a
+	// signature are downloaded.
+	Required bool
+
+	// Client downloads; nil means one with the defaults of net/http.
+	Client *http.Client
+	// FileMax is the largest file, in bytes, that is downloaded; zero means
+	// 1 GiB.
+	FileMax int64
+	// Dir is the folder where files lie while a job is handled; empty means that
+	// for temporary files.
+	Dir string
+	// Now is when it is for certificates; nil means time.Now. A device without a
+	// clock may give a time within their validity.
+	Now func() time.Time
+}
+
+const fileMax = 1 << 30
+
+// Verifier downloads the files of a job and verifies their signatures, before
+// an application sees the job. Make it with NewVerifier; it may be used by many
+// clients.
+type Verifier struct{ o VerifierOptions }
+
+// NewVerifier returns a verifier that believes o.Trusted.
+func NewVerifier(o VerifierOptions) (*Verifier, error) {
+	if len(o.Trusted) == 0 {
+		return nil, errors.New("device: a verifier needs certificates to trust")
+	}
+	if o.Client == nil {
+		o.Client = &http.Client{}
+	}
+	if o.FileMax == 0 {
+		o.FileMax = fileMax
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Verifier{o}, nil
+}
+
+// ParseCertificates returns the certificates of a PEM text, such as a file of
+// trusted ones. A text without any is an error.
+func ParseCertificates(text []byte) ([]*x509.Certificate, error) {
+	var found []*x509.Certificate
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type != "CERTIFICATE" {
+			continue
+		}
+		c, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("device: %w", err)
+		}
+		found = append(found, c)
+	}
+	if len(found) == 0 {
+		return nil, errors.New("device: there is no certificate in PEM")
+	}
+	return found, nil
+}
+
+// File is a file whose signature is good. It can be read until the handler that
+// got it returns.
+type File struct {
+	Name   string            // as the document calls it; empty when it does not
+	Signer *x509.Certificate // whose signature it is
+	*io.SectionReader
+}
+
+// FileHandler does one job with the signed files that it brought, in the order
+// of the document. Its ctx and its error are those of a Handler.
+type FileHandler func(ctx context.Context, j *Job, files []File) error
+
+// Handle returns a Handler that downloads and verifies the files of a job and
+// then has next do it. A job with a signature that is wrong, or, if they are
+// required, missing, is REJECTED with the reason, and next is not called. A
+// file that cannot be downloaded fails the job.
+func (v *Verifier) Handle(next FileHandler) Handler {
+	return func(ctx context.Context, j *Job) error {
+		claims, unsigned, err := signedFiles(j.Document)
+		switch {
+		case err != nil:
+			return Refuse(err.Error())
+		case v.o.Required && unsigned > 0:
+			return Refuse("the job brings a file without a signature")
+		case v.o.Required && len(claims) == 0:
+			return Refuse("the job brings no signed file")
+		}
+		files := make([]File, 0, len(claims))
+		for i, c := range claims {
+			signers, err := v.signers(c)
+			if err != nil {
+				return Refuse(err.Error())
+			}
+			d, err := v.download(ctx, j, i, c)
+			if err != nil {
+				return err
+			}
+			defer d.remove()
+			signer := signerOf(d.digest, c.signature, signers)
+			if signer == nil {
+				return Refuse(fmt.Sprintf("the signature of %s is wrong: none of the certificates that this device trusts made it of these %d bytes", c, d.size))
+			}
+			files = append(files, File{Name: c.name, Signer: signer, SectionReader: io.NewSectionReader(d.file, 0, d.size)})
+		}
+		return next(ctx, j, files)
+	}
+}
+
+// String names the file for people, without the secrets of its URL.
+func (c claim) String() string {
+	if c.name != "" {
+		return c.name
+	}
+	return withoutQuery(c.url)
+}
+
+// signers returns the certificates that may have made a signature.
+func (v *Verifier) signers(c claim) ([]*x509.Certificate, error) {
+	candidates := slices.DeleteFunc(slices.Clone(v.o.Trusted), func(t *x509.Certificate) bool { return t.IsCA })
+	if c.certificate != "" {
+		chain, err := ParseCertificates([]byte(c.certificate))
+		if err != nil {
+			return nil, fmt.Errorf("the certificate of %s cannot be read", c)
+		}
+		if err := v.vouchedFor(chain); err != nil {
+			return nil, fmt.Errorf("the certificate of %s is not trusted: %w", c, err)
+		}
+		candidates = chain[:1]
+	}
+	now := v.o.Now()
+	candidates = slices.DeleteFunc(candidates, func(t *x509.Certificate) bool {
+		return !fits(t.PublicKey, c.algorithm) || now.Before(t.NotBefore) || now.After(t.NotAfter)
+	})
+	if len(candidates) == 0 {
+		return nil, fmt.Errorf("this device trusts no valid certificate that could have signed %s", c)
+	}
+	return candidates, nil
+}
+
+// vouchedFor returns an error unless the first certificate of a chain is
+// trusted itself, or is for code signing and vouched for by one that is.
+func (v *Verifier) vouchedFor(chain []*x509.Certificate) error {
+	leaf := chain[0]
+	if slices.ContainsFunc(v.o.Trusted, func(t *x509.Certificate) bool { return !t.IsCA && t.Equal(leaf) }) {
+		return nil
+	}
+	// Verify takes a certificate that names no usage for one of any usage, as
+	// those of devices are.
+	if !slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageCodeSigning) {
+		return errors.New("it is not for code signing")
+	}
+	roots, between := x509.NewCertPool(), x509.NewCertPool()
+	for _, t := range v.o.Trusted {
+		roots.AddCert(t)
+	}
+	for _, c := range chain[1:] {
+		between.AddCert(c)
+	}
+	_, err := leaf.Verify(x509.VerifyOptions{
+		Roots: roots, Intermediates: between, CurrentTime: v.o.Now(),
+		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning},
+	})
+	return err
+}
+
+// rsaBitsMin is the shortest RSA key that is believed.
+const rsaBitsMin = 2048
+
+// fits reports whether a key signs by an algorithm.
+func fits(key crypto.PublicKey, a algorithm) bool {
+	switch k := key.(type) {
+	case *ecdsa.PublicKey:
+		return a == withECDSA || a == anyAlgorithm
+	case *rsa.PublicKey:
+		return (a == withRSA || a == anyAlgorithm) && k.N.BitLen() >= rsaBitsMin
+	}
+	return false
+}
+
+// signerOf returns the certificate whose key made a signature, or nil.
+func signerOf(digest, signature []byte, candidates []*x509.Certificate) *x509.Certificate {
+	for _, c := range candidates {
+		switch k := c.PublicKey.(type) {
+		case *ecdsa.PublicKey:
+			if ecdsa.VerifyASN1(k, digest, signature) {
+				return c
+			}
+		case *rsa.PublicKey:
+			if rsa.VerifyPKCS1v15(k, crypto.SHA256, digest, signature) == nil {
+				return c
+			}
+		}
+	}
+	return nil
+}
