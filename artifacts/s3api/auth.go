@@ -1,0 +1,109 @@
+package s3api
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/sigv4"
+)
+
+// lookup knows the deployment's own key beside those of people.
+func (s *Server) lookup(accessKeyID string) (sigv4.Credential, error) {
+	if accessKeyID == s.o.Own.AccessKeyID {
+		return s.o.Own, nil
+	}
+	return s.o.Keys.Lookup(accessKeyID)
+}
+
+// authenticate finds out who sent a request, and leaves a body that is checked
+// while it is read.
+func (s *Server) authenticate(c *call) error {
+	if s.o.AuthNone {
+		c.caller = identity.Unrestricted("arn:aws:iam::" + s.o.Account + ":user/anonymous")
+		c.receive(sigv4.UnverifiedBody(c.r))
+		return local(c.r)
+	}
+	c.own = strings.HasPrefix(c.query.Get("X-Amz-Credential"), s.o.Own.AccessKeyID+"/")
+	now := s.o.Now
+	if c.own {
+		now = s.o.OwnNow
+	}
+	signature, body, err := s.verifier.VerifyHead(c.r, now())
+	c.signature = signature
+	if err != nil {
+		return err
+	}
+	c.receive(body)
+	if c.own {
+		c.caller = identity.Unrestricted("arn:aws:iam::" + s.o.Account + ":role/muster")
+		return nil
+	}
+	c.caller, err = s.o.Keys.Caller(signature.AccessKeyID)
+	return err
+}
+
+// receive prepares the body of a request.
+func (c *call) receive(body *sigv4.Body) {
+	c.chunked = body.Chunked
+	c.body = body.Reader(&patientReader{c: c, control: http.NewResponseController(c.w), from: c.r.Body})
+}
+
+// local returns an error unless the request comes from something else than a
+// page in a browser, which can reach the loopback interface too.
+func local(r *http.Request) error {
+	host := r.Host
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	addr, err := netip.ParseAddr(host)
+	if r.Header.Get("Origin") != "" || host != "localhost" && !strings.HasSuffix(host, ".localhost") && (err != nil || !addr.IsLoopback()) {
+		return refuse("AccessDenied", "Without authentication, only programs that address this server as localhost are served")
+	}
+	return nil
+}
+
+// authorize returns nil when the caller may perform an action on a resource;
+// an empty action is asked for later.
+func (c *call) authorize(action, resource string) error {
+	if action == "" {
+		return nil
+	}
+	if c.query.Has("versionId") {
+		switch action {
+		case "s3:GetObject", "s3:DeleteObject":
+			action += "Version"
+		}
+	}
+	return c.caller.Authorize(action, []string{resource}, c.vars)
+}
+
+// vars returns the condition keys of the call.
+func (c *call) vars(key string) ([]string, bool) {
+	switch key {
+	case "s3:prefix":
+		return c.query["prefix"], c.query.Has("prefix")
+	case "s3:delimiter":
+		return c.query["delimiter"], c.query.Has("delimiter")
+	case "aws:SourceIp":
+		host, _, err := net.SplitHostPort(c.r.RemoteAddr)
+		return []string{host}, err == nil
+	}
+	return nil, false
+}
+
+// signing reports whether a parameter belongs to a presigned request.
+func signing(name string) bool { return strings.HasPrefix(name, "X-Amz-") }
+
+// Claims reports whether a request says that it is of this API: that it is signed
+// for the service s3. What it says is yet to be proven.
+func Claims(r *http.Request) bool {
+	const scope = "/s3/aws4_request"
+	if authorization := r.Header.Get("Authorization"); authorization != "" {
+		credential, _, _ := strings.Cut(authorization, ",")
+		return strings.HasSuffix(strings.TrimSpace(credential), scope)
+	}
+	return strings.Contains(r.URL.RawQuery, "X-Amz-Credential=") && strings.HasSuffix(r.URL.Query().Get("X-Amz-Credential"), scope)
+}

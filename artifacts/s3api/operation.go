@@ -1,0 +1,104 @@
+package s3api
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"slices"
+)
+
+// level is what a path names.
+type level int
+
+const (
+	service level = iota // nothing
+	bucket
+	object
+)
+
+// operation is a row of the table: an operation of the API and what serves it.
+type operation struct {
+	name   string
+	method string
+	on     level
+	// sub is the parameter that tells it from others with its method and path;
+	// empty for none.
+	sub    string
+	action string // what a policy calls it
+	run    func(s *Server, ctx context.Context, c *call) error
+}
+
+// operations are in order: of those that fit, the first is meant.
+var operations = []operation{
+	{"ListBuckets", http.MethodGet, service, "", "s3:ListAllMyBuckets", (*Server).listBuckets},
+
+	{"GetBucketLocation", http.MethodGet, bucket, "location", "s3:GetBucketLocation", (*Server).getBucketLocation},
+	{"GetBucketVersioning", http.MethodGet, bucket, "versioning", "s3:GetBucketVersioning", (*Server).getBucketVersioning},
+	{"ListObjectVersions", http.MethodGet, bucket, "versions", "s3:ListBucketVersions", (*Server).listObjectVersions},
+	{"ListMultipartUploads", http.MethodGet, bucket, "uploads", "s3:ListBucketMultipartUploads", (*Server).listMultipartUploads},
+	{"ListObjectsV2", http.MethodGet, bucket, "list-type", "s3:ListBucket", (*Server).listObjectsV2},
+	{"ListObjects", http.MethodGet, bucket, "", "s3:ListBucket", (*Server).listObjects},
+	{"HeadBucket", http.MethodHead, bucket, "", "s3:ListBucket", (*Server).headBucket},
+	{"PutBucketVersioning", http.MethodPut, bucket, "versioning", "s3:PutBucketVersioning", (*Server).putBucketVersioning},
+	{"CreateBucket", http.MethodPut, bucket, "", "s3:CreateBucket", (*Server).createBucket},
+	{"DeleteBucket", http.MethodDelete, bucket, "", "s3:DeleteBucket", (*Server).deleteBucket},
+	{"DeleteObjects", http.MethodPost, bucket, "delete", "", (*Server).deleteObjects}, // asked for each key
+
+	{"ListParts", http.MethodGet, object, "uploadId", "s3:ListMultipartUploadParts", (*Server).listParts},
+	{"GetObjectTagging", http.MethodGet, object, "tagging", "s3:GetObjectTagging", (*Server).getObjectTagging},
+	{"GetObject", http.MethodGet, object, "", "s3:GetObject", (*Server).getObject},
+	{"HeadObject", http.MethodHead, object, "", "s3:GetObject", (*Server).headObject},
+	{"UploadPart", http.MethodPut, object, "uploadId", "s3:PutObject", (*Server).uploadPart},
+	{"PutObject", http.MethodPut, object, "", "s3:PutObject", (*Server).putObject},
+	{"CreateMultipartUpload", http.MethodPost, object, "uploads", "s3:PutObject", (*Server).createMultipartUpload},
+	{"CompleteMultipartUpload", http.MethodPost, object, "uploadId", "s3:PutObject", (*Server).completeMultipartUpload},
+	{"AbortMultipartUpload", http.MethodDelete, object, "uploadId", "s3:AbortMultipartUpload", (*Server).abortMultipartUpload},
+	{"DeleteObject", http.MethodDelete, object, "", "s3:DeleteObject", (*Server).deleteObject},
+}
+
+// parameters are those that do not choose an operation. Any other one without a
+// row means a part of S3 that is not here.
+var parameters = []string{
+	"continuation-token", "delimiter", "encoding-type", "fetch-owner", "key-marker", "marker", "max-keys", "max-parts",
+	"max-uploads", "max-buckets", "part-number-marker", "partNumber", "prefix", "bucket-region", "start-after", "upload-id-marker",
+	"version-id-marker", "versionId", "x-id",
+	"response-cache-control", "response-content-disposition", "response-content-encoding", "response-content-language",
+	"response-content-type", "response-expires",
+}
+
+// find returns the operation that a request is of.
+func find(c *call) (operation, error) {
+	on := service
+	switch {
+	case c.key != "":
+		on = object
+	case c.bucket != "":
+		on = bucket
+	}
+	if c.query == nil {
+		return operation{}, refuse("InvalidURI", "Couldn't parse the specified URI.")
+	}
+	known := false
+	for _, op := range operations {
+		if op.on != on {
+			continue
+		}
+		if known = known || op.sub == ""; op.method == c.r.Method && (op.sub == "" || c.query.Has(op.sub)) && understood(c.query, op) {
+			return op, nil
+		}
+	}
+	if slices.ContainsFunc(operations, func(op operation) bool { return op.on == on && op.method == c.r.Method && op.sub == "" }) {
+		return operation{}, refuse("NotImplemented", "A parameter you provided implies functionality that is not implemented.")
+	}
+	return operation{}, refuse("MethodNotAllowed", "The specified method is not allowed against this resource.")
+}
+
+// understood reports whether nothing in a query changes what op would do.
+func understood(query url.Values, op operation) bool {
+	for name := range query {
+		if name != op.sub && !slices.Contains(parameters, name) && !signing(name) {
+			return false
+		}
+	}
+	return true
+}
