@@ -4,7 +4,9 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/sigv4"
@@ -31,7 +33,13 @@ func (s *Server) authenticate(c *call) error {
 	if c.own {
 		now = s.o.OwnNow
 	}
-	signature, body, err := s.verifier.VerifyHead(c.r, now())
+	verify := s.verifier.VerifyHead
+	if isLegacy(c.query) {
+		verify = func(_ *http.Request, now time.Time) (sigv4.Signature, *sigv4.Body, error) {
+			return s.verifyLegacy(c, now)
+		}
+	}
+	signature, body, err := verify(c.r, now())
 	c.signature = signature
 	if err != nil {
 		return err
@@ -95,7 +103,9 @@ func (c *call) vars(key string) ([]string, bool) {
 }
 
 // signing reports whether a parameter belongs to a presigned request.
-func signing(name string) bool { return strings.HasPrefix(name, "X-Amz-") }
+func signing(name string) bool {
+	return strings.HasPrefix(name, "X-Amz-") || slices.Contains([]string{"AWSAccessKeyId", "Signature", "Expires", "x-amz-security-token"}, name)
+}
 
 // Claims reports whether a request says that it is of this API: that it is signed
 // for the service s3. What it says is yet to be proven.
@@ -105,5 +115,9 @@ func Claims(r *http.Request) bool {
 		credential, _, _ := strings.Cut(authorization, ",")
 		return strings.HasSuffix(strings.TrimSpace(credential), scope)
 	}
-	return strings.Contains(r.URL.RawQuery, "X-Amz-Credential=") && strings.HasSuffix(r.URL.Query().Get("X-Amz-Credential"), scope)
+	if r.URL.RawQuery == "" {
+		return false
+	}
+	query := r.URL.Query()
+	return strings.HasSuffix(query.Get("X-Amz-Credential"), scope) || isLegacy(query)
 }

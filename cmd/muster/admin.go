@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"text/tabwriter"
 
+	"github.com/muster-iot/muster/artifacts/diskstore"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/pebblestore"
@@ -62,8 +63,15 @@ func runVerify(ctx context.Context, args []string, stdout, _ io.Writer) error {
 	for _, p := range problems {
 		fmt.Fprintln(stdout, p)
 	}
-	if len(problems) > 0 {
-		return fmt.Errorf("%s has %d problems", string(data), len(problems))
+	inFiles, err := diskstore.Verify(ctx, s, data.files())
+	if err != nil {
+		return err
+	}
+	for _, p := range inFiles {
+		fmt.Fprintln(stdout, p)
+	}
+	if n := len(problems) + len(inFiles); n > 0 {
+		return fmt.Errorf("%s has %d problems", string(data), n)
 	}
 	_, err = fmt.Fprintf(stdout, "%s holds together\n", string(data))
 	return err
@@ -90,7 +98,7 @@ func runBackup(ctx context.Context, args []string, stdout, _ io.Writer) error {
 	case errors.Is(err, pebblestore.ErrLocked):
 		err = orderBackup(ctx, data, to)
 	case err == nil:
-		err = errors.Join(backup(ctx, data, s, folder(to)), s.Close())
+		err = errors.Join(backup(ctx, data, s, folder(to), holdNothing), s.Close())
 	}
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/muster-iot/muster/artifacts/diskstore"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/sigv4"
 	"github.com/muster-iot/muster/store/pebblestore"
@@ -26,15 +27,20 @@ type backupOrder struct {
 const backupBodyMax = 16 << 10
 
 // backup copies the data folder to another folder, which must be missing or
-// empty, and which can then be served like the first. The store may be in use.
-func backup(ctx context.Context, data folder, s *pebblestore.Store, to folder) error {
+// empty, and which can then be served like the first. The store may be in use;
+// hold then keeps the contents of job files in place.
+func backup(ctx context.Context, data folder, s *pebblestore.Store, to folder, hold func() (release func())) error {
 	if names, err := os.ReadDir(string(to)); err == nil && len(names) > 0 {
 		return fmt.Errorf("the folder %s is not empty", string(to))
 	}
 	if _, err := makeFolder(string(to)); err != nil {
 		return err
 	}
+	defer hold()()
 	if err := s.Backup(ctx, to.db()); err != nil {
+		return err
+	}
+	if err := diskstore.CopyContents(data.files(), to.files()); err != nil {
 		return err
 	}
 	for _, file := range data.precious() {
@@ -44,6 +50,9 @@ func backup(ctx context.Context, data folder, s *pebblestore.Store, to folder) e
 	}
 	return nil
 }
+
+// holdNothing is for a folder that nobody serves.
+func holdNothing() (release func()) { return func() {} }
 
 // copyPrivate copies a small file, readable for its owner only, if it is there.
 func copyPrivate(from, to string) error {
@@ -62,6 +71,7 @@ func copyPrivate(from, to string) error {
 type backupAPI struct {
 	store  *pebblestore.Store
 	data   folder
+	hold   func() (release func()) // keeps the contents of job files in place
 	keys   *identity.Keys
 	region string
 }
@@ -81,7 +91,7 @@ func (b *backupAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		plain(w, http.StatusBadRequest, "\"to\" must be an absolute path")
 		return
 	}
-	if err := backup(r.Context(), b.data, b.store, folder(order.To)); err != nil {
+	if err := backup(r.Context(), b.data, b.store, folder(order.To), b.hold); err != nil {
 		plain(w, http.StatusInternalServerError, err.Error())
 		return
 	}

@@ -23,6 +23,7 @@ type Config struct {
 	ALPN      string // address of the listener for everything, told apart by ALPN; empty for none
 	MQTTPlain string // address of the MQTT listener without TLS; empty for none
 	Pprof     string // loopback address of the profiler; empty for none
+	Files     FilesConfig
 	ReadyFile string // written once everything listens, removed on exit; empty for none
 
 	Region  string // the one region this deployment answers as
@@ -66,6 +67,7 @@ func defaultConfig() Config {
 		API:     "127.0.0.1:8080",
 		MQTTS:   "127.0.0.1:8883",
 		HTTPS:   "127.0.0.1:8443",
+		Files:   FilesConfig{Address: "127.0.0.1:8444"},
 		Region:  "us-east-1",
 		Account: "000000000000",
 		Auth:    authKeys,
@@ -90,6 +92,7 @@ func (c *Config) register(fs *flag.FlagSet) {
 	fs.StringVar(&c.ALPN, "alpn", c.ALPN, "`address` of one TLS listener for everything, told apart by ALPN as on port 443 of AWS; off by default")
 	fs.StringVar(&c.MQTTPlain, "mqtt-plain", c.MQTTPlain, "`address` of an MQTT listener without TLS or identity; off by default")
 	fs.StringVar(&c.Pprof, "pprof", c.Pprof, "loopback `address` of the Go profiler; off by default")
+	c.Files.register(fs)
 	fs.StringVar(&c.ReadyFile, "ready-file", c.ReadyFile, "`file` to write once everything listens: JSON with URLs, addresses and credentials file")
 	fs.StringVar(&c.Region, "region", c.Region, "`region` this deployment answers as")
 	fs.StringVar(&c.Account, "account", c.Account, "`account` this deployment answers as: 12 digits")
@@ -146,6 +149,9 @@ func (c Config) check() error {
 	if _, err := c.limits(); err != nil {
 		return err
 	}
+	if err := c.Files.check(); err != nil {
+		return err
+	}
 	return c.checkListeners()
 }
 
@@ -179,6 +185,7 @@ func (c Config) checkListeners() error {
 		{flag: "--mqtts", address: c.MQTTS, secure: true},
 		{flag: "--https", address: c.HTTPS, secure: true},
 		{flag: "--alpn", address: c.ALPN, secure: true},
+		{flag: "--files", address: c.Files.Address, secure: true},
 		{flag: "--mqtt-plain", address: c.MQTTPlain},
 		{flag: "--pprof", address: c.Pprof, local: true},
 	} {

@@ -18,12 +18,16 @@ import (
 //	credentials   the first key as an AWS shared-credentials file
 //	ca.pem        the certificate authority that devices trust; ca-key.pem its key
 //	server.pem    the certificate of the TLS listeners; server-key.pem its key
+//	files/        the contents of job files
+//	files-key     the key that signs their URLs for devices
 //	ready.json    while a server runs: where to find it
 type folder string
 
 func (f folder) db() string          { return filepath.Join(string(f), "db") }
 func (f folder) keys() string        { return filepath.Join(string(f), "keys.json") }
 func (f folder) credentials() string { return filepath.Join(string(f), "credentials") }
+func (f folder) files() string       { return filepath.Join(string(f), "files") }
+func (f folder) filesKey() string    { return filepath.Join(string(f), "files-key") }
 func (f folder) ready() string       { return filepath.Join(string(f), "ready.json") }
 
 // ca and server name the two certificates and their keys.
@@ -40,7 +44,7 @@ func (f folder) pem(name string) identity.PEMFiles {
 // precious are the files that a backup must hold beside the store.
 func (f folder) precious() []string {
 	return []string{
-		f.keys(), f.credentials(),
+		f.keys(), f.credentials(), f.filesKey(),
 		f.ca().Certificate, f.ca().Key, f.server().Certificate, f.server().Key,
 	}
 }

@@ -16,6 +16,7 @@ type listeners struct {
 	mqtts net.Listener // like the rest, nil when off
 	https net.Listener
 	alpn  net.Listener
+	files net.Listener
 	mqtt  net.Listener
 	pprof net.Listener
 }
@@ -31,6 +32,7 @@ func (c Config) listen() (*listeners, error) {
 		{"--mqtts", c.MQTTS, &l.mqtts},
 		{"--https", c.HTTPS, &l.https},
 		{"--alpn", c.ALPN, &l.alpn},
+		{"--files", c.Files.Address, &l.files},
 		{"--mqtt-plain", c.MQTTPlain, &l.mqtt},
 		{"--pprof", c.Pprof, &l.pprof},
 	} {
@@ -48,7 +50,7 @@ func (c Config) listen() (*listeners, error) {
 }
 
 func (l *listeners) close() {
-	for _, open := range []net.Listener{l.api, l.mqtts, l.https, l.alpn, l.mqtt, l.pprof} {
+	for _, open := range []net.Listener{l.api, l.mqtts, l.https, l.alpn, l.files, l.mqtt, l.pprof} {
 		if open != nil {
 			open.Close()
 		}

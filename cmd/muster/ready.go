@@ -12,6 +12,7 @@ import (
 type Ready struct {
 	APIURL          string `json:"api_url"`
 	HTTPSURL        string `json:"https_url,omitempty"`
+	FilesURL        string `json:"files_url,omitempty"`
 	MQTTSAddr       string `json:"mqtts_addr,omitempty"`
 	MQTTAddr        string `json:"mqtt_addr,omitempty"`
 	ALPNAddr        string `json:"alpn_addr,omitempty"`

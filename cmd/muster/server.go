@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -9,6 +10,9 @@ import (
 	"os"
 	"sync/atomic"
 
+	"github.com/muster-iot/muster/artifacts"
+	"github.com/muster-iot/muster/artifacts/diskstore"
+	"github.com/muster-iot/muster/artifacts/s3api"
 	"github.com/muster-iot/muster/authority"
 	"github.com/muster-iot/muster/awsiot"
 	"github.com/muster-iot/muster/dataplane"
@@ -39,12 +43,16 @@ type server struct {
 	issuer *ca.Authority
 
 	doors *listeners
+	shown []tls.Certificate // by the TLS listeners
 	tls   *door.Door
 	https *door.Queue // connections that the TLS listeners found to be HTTPS
 
 	engine  *engine.Engine
 	timer   *scheduler.Scheduler
 	clock   *scheduler.TestClock // nil: real time
+	disk    *diskstore.Store     // nil: job files are elsewhere
+	files   *artifacts.Store
+	fileAPI http.Handler
 	jobs    *dataplane.Service
 	plane   *dataplane.HTTP
 	news    *dataplane.Notifier
@@ -66,6 +74,7 @@ func (s *server) run(ctx context.Context, up func(Ready)) error {
 			return s.serveHTTP(ctx, tellTLS(http.HandlerFunc(s.serveTLS)), overTLS{s.https})
 		},
 		s.background,
+		s.disk.Run,
 		func(ctx context.Context) error { s.rights.Run(ctx); return nil },
 	}
 	for kind, l := range map[door.Kind]net.Listener{door.MQTTS: s.doors.mqtts, door.HTTPS: s.doors.https, door.Shared: s.doors.alpn} {
@@ -75,6 +84,9 @@ func (s *server) run(ctx context.Context, up func(Ready)) error {
 	}
 	if l := s.doors.mqtt; l != nil {
 		outside = append(outside, func(ctx context.Context) error { return s.gateway.Serve(ctx, l) })
+	}
+	if s.doors.files != nil {
+		outside = append(outside, s.serveFiles)
 	}
 	if l := s.doors.pprof; l != nil {
 		outside = append(outside, func(ctx context.Context) error { return serveHTTP(ctx, profiler(), l, 0) })
@@ -114,7 +126,7 @@ func (s *server) serveHTTP(ctx context.Context, h http.Handler, l net.Listener) 
 // serveTLS answers a request on a TLS listener: of a device, when that listener
 // asked for a certificate, and else like the API listener.
 func (s *server) serveTLS(w http.ResponseWriter, r *http.Request) {
-	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
+	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 && !s3api.Claims(r) {
 		s.devices.ServeHTTP(w, r)
 		return
 	}
@@ -134,7 +146,7 @@ func (s *server) identifyForMessages(ctx context.Context, certificate []byte, ad
 // that it no longer can.
 func (s *server) announce(ctx context.Context, up func(Ready)) error {
 	r := s.doors.ready()
-	r.CAFile = s.data.ca().Certificate
+	r.CAFile, r.FilesURL = s.data.ca().Certificate, s.files.URL.String()
 	r.CredentialsFile, r.Region, r.Account, r.PID = s.data.credentials(), s.c.Region, s.c.Account, os.Getpid()
 	files := []string{s.data.ready()}
 	if s.c.ReadyFile != "" {
@@ -148,7 +160,7 @@ func (s *server) announce(ctx context.Context, up func(Ready)) error {
 		}
 		defer os.Remove(file)
 	}
-	s.log.Info("serving", "api", r.APIURL, "mqtts", r.MQTTSAddr, "https", r.HTTPSURL, "alpn", r.ALPNAddr, "mqtt", r.MQTTAddr, "data", string(s.data), "version", versionText())
+	s.log.Info("serving", "api", r.APIURL, "mqtts", r.MQTTSAddr, "https", r.HTTPSURL, "alpn", r.ALPNAddr, "files", r.FilesURL, "mqtt", r.MQTTAddr, "data", string(s.data), "version", versionText())
 	up(r)
 	<-ctx.Done()
 	s.log.Info("stopping", "drain", s.c.Drain)

@@ -35,7 +35,7 @@ func newServer(c Config, log *slog.Logger) (*server, error) {
 	if s.limits, err = c.limits(); err != nil {
 		return nil, err
 	}
-	for _, step := range []func() error{s.openFolder, s.openDoors, s.wireEngine, s.wireGateway, s.wireAPI} {
+	for _, step := range []func() error{s.openFolder, s.openDoors, s.openFiles, s.wireEngine, s.wireGateway, s.wireAPI} {
 		if err := step(); err != nil {
 			s.close()
 			return nil, err
@@ -75,8 +75,8 @@ func (s *server) openFolder() (err error) {
 
 // openDoors opens the listeners. Who connects now waits until run.
 func (s *server) openDoors() error {
-	certificates, err := s.certificates()
-	if err != nil {
+	var err error
+	if s.shown, err = s.certificates(); err != nil {
 		return err
 	}
 	if s.doors, err = s.c.listen(); err != nil {
@@ -84,7 +84,7 @@ func (s *server) openDoors() error {
 	}
 	s.https = door.NewQueue(s.doors.api.Addr())
 	s.tls, err = door.New(door.Options{
-		Certificates: func() []tls.Certificate { return certificates },
+		Certificates: func() []tls.Certificate { return s.shown },
 		MQTT:         func(conn *tls.Conn) { s.gateway.ServeTLS(conn) },
 		Wrap:         func(conn net.Conn) net.Conn { return s.gateway.Wrap(conn) },
 		HTTPS:        s.https.Put,
@@ -197,15 +197,15 @@ func (s *server) wireAPI() error {
 		return err
 	}
 	verifier := sigv4.Verifier{Lookup: s.keys.Lookup, Region: s.c.Region}
-	s.api = s.figures.InFlight(&api{
+	s.api = s.figures.InFlight(s.filesFirst(&api{
 		contract:  contract,
 		websocket: &websocketAPI{verifier: verifier, gateway: s.gateway, log: s.log},
 		metrics:   s.figures.Handler(),
 		ready:     s.ready,
-		backup:    &backupAPI{store: s.store, data: s.data, keys: s.keys, region: s.c.Region},
+		backup:    &backupAPI{store: s.store, data: s.data, hold: s.disk.Hold, keys: s.keys, region: s.c.Region},
 		explain:   &explainAPI{rights: s.rights, keys: s.keys, region: s.c.Region},
 		clock:     &clockAPI{clock: s.clock, work: s.engine, keys: s.keys, region: s.c.Region},
-	})
+	}))
 	s.devices = s.figures.InFlight(&deviceAPI{jobs: s.plane.Devices(s.identifyForJobs), messages: messages.Devices(s.identifyForMessages)})
 	return nil
 }

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/muster-iot/muster/artifacts"
+	"github.com/muster-iot/muster/artifacts/diskstore"
+	"github.com/muster-iot/muster/artifacts/s3api"
+	"github.com/muster-iot/muster/awsiot"
+	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/sigv4"
+)
+
+// FilesConfig is what `muster serve` can be told about job files.
+type FilesConfig struct {
+	Address string // of the TLS listener of the built-in store; empty for none
+	URL     string // under which devices reach the store; empty: as the listener is
+	Quota   byteSize
+}
+
+func (c *FilesConfig) register(fs *flag.FlagSet) {
+	fs.StringVar(&c.Address, "files", c.Address, "`address` of the TLS listener of job files, without client certificates; empty for none")
+	fs.StringVar(&c.URL, "files-url", c.URL, "`URL` under which devices reach job files, such as https://files.example.com; that of --files when not given")
+	fs.Var(&c.Quota, "files-quota", "the most that job files may take on disk, such as 20GiB; 0: no limit")
+}
+
+func (c FilesConfig) check() error {
+	if c.URL == "" {
+		return nil
+	}
+	if _, err := parseBase(c.URL); err != nil {
+		return usagef("--files-url: %v", err)
+	}
+	return nil
+}
+
+// parseBase reads a URL that is only a scheme and a host.
+func parseBase(text string) (*url.URL, error) {
+	u, err := url.Parse(strings.TrimSuffix(text, "/"))
+	switch {
+	case err != nil:
+		return nil, err
+	case u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.Path != "" || u.RawQuery != "" || u.Fragment != "":
+		return nil, fmt.Errorf("%q must be https:// or http://, a host and perhaps a port", text)
+	}
+	return u, nil
+}
+
+// byteSize is a flag that holds a number of bytes.
+type byteSize int64
+
+var byteUnits = []struct {
+	suffix string
+	bytes  int64
+}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40}, {"", 1}}
+
+// Set reads a number, perhaps with a unit.
+func (b *byteSize) Set(text string) error {
+	for _, unit := range byteUnits {
+		number, ok := strings.CutSuffix(text, unit.suffix)
+		if !ok {
+			continue
+		}
+		n, err := strconv.ParseUint(number, 10, 62)
+		if err != nil || int64(n) > (1<<62)/unit.bytes {
+			return fmt.Errorf("must be a number of bytes, such as 20GiB")
+		}
+		*b = byteSize(int64(n) * unit.bytes)
+		break
+	}
+	return nil
+}
+
+func (b *byteSize) String() string { return strconv.FormatInt(int64(*b), 10) }
+
+// openFiles opens the store of job files and says where devices find it.
+func (s *server) openFiles() error {
+	own, err := s.data.openFilesKey(s.c)
+	if err != nil {
+		return err
+	}
+	s.disk, err = diskstore.Open(context.Background(), diskstore.Options{
+		Dir: s.data.files(), Index: s.store, Now: time.Now, Log: s.log,
+		Limits: diskstore.Limits{Quota: int64(s.c.Files.Quota)},
+	})
+	if err != nil {
+		return err
+	}
+	bases, err := s.fileBases()
+	if err != nil {
+		return err
+	}
+	s.files = &artifacts.Store{
+		Endpoint: &artifacts.Endpoint{
+			URL: bases[0], Aliases: bases[1:], Region: s.c.Region, Credential: func() sigv4.Credential { return own },
+		},
+		Objects: s.disk.Objects(),
+	}
+	handler, err := s3api.New(s3api.Options{
+		Files: s.disk, Keys: s.keys, Own: own, Region: s.c.Region, Account: s.c.Account, Hosts: append(s.c.hosts(), bases[0].Hostname()),
+		Now: time.Now, OwnNow: func() time.Time { return s.time().Time() },
+		AuthNone: s.c.Auth == authNone, Log: s.log,
+		Observe: func(operation, code string, took time.Duration) { s.figures.Request("files", operation, code, took) },
+	})
+	s.fileAPI = handler
+	return err
+}
+
+// fileBases returns the URLs under which the built-in store is found, first the
+// one for devices.
+func (s *server) fileBases() ([]*url.URL, error) {
+	var texts []string
+	if s.c.Files.URL != "" {
+		texts = append(texts, s.c.Files.URL)
+	}
+	if l := s.doors.files; l != nil {
+		_, port, err := net.SplitHostPort(l.Addr().String())
+		if err != nil {
+			return nil, err
+		}
+		for _, host := range s.c.hosts() {
+			texts = append(texts, "https://"+net.JoinHostPort(host, port))
+		}
+	}
+	texts = append(texts, "http://"+reachable(s.doors.api))
+	var bases []*url.URL
+	for _, text := range texts {
+		base, err := parseBase(text)
+		if err != nil {
+			return nil, fmt.Errorf("URL of job files: %w", err)
+		}
+		bases = append(bases, base)
+	}
+	return bases, nil
+}
+
+// filesTLS returns the listener of job files with TLS: devices that download
+// prove nothing but that they have the URL.
+func (s *server) filesTLS() net.Listener {
+	return tls.NewListener(s.doors.files, &tls.Config{
+		Certificates: s.shown, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"},
+	})
+}
+
+// serveFiles serves job files on a listener of their own until ctx ends.
+func (s *server) serveFiles(ctx context.Context) error {
+	return serveHTTP(ctx, awsiot.NewHTTPServer(s.figures.InFlight(s.fileAPI), s.log), s.filesTLS(), s.c.Drain)
+}
+
+// filesFirst serves requests that are signed for S3, whatever their path, and
+// leaves all others to next: the same listener has both, and no path collides.
+func (s *server) filesFirst(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s3api.Claims(r) {
+			s.fileAPI.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// openFilesKey returns the key that signs the URLs of job files for devices. It
+// is made on the first start, and belongs to nobody.
+func (f folder) openFilesKey(c Config) (sigv4.Credential, error) {
+	key, err := readProfile(f.filesKey())
+	if !errors.Is(err, os.ErrNotExist) {
+		return key, err
+	}
+	made := identity.NewKey(c.Account, "files").Credential
+	return made, identity.WriteProfile(f.filesKey(), made, c.Region)
+}
