@@ -9,12 +9,15 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// Limits of the committer. A batch is whatever waits, up to batchMax, so that
-// one caller waits for nobody and a thousand share a sync. Beyond waitingMax
-// the engine is overloaded and says so. Up to pipelineMax batches may be
-// applied and not yet durable.
+// Limits of the committer. A batch is whatever callers wait for, up to batchMax,
+// so that one caller waits for nobody and a thousand share a sync, or else steps
+// of background work that touch up to about workMax things. The two take turns,
+// and work stops behind the step in which a caller comes: that is all a caller
+// has before it. Beyond waitingMax the engine is overloaded and says so. Up to
+// pipelineMax batches may be applied and not yet durable.
 const (
 	batchMax    = 1024
+	workMax     = 512
 	waitingMax  = 200_000
 	pipelineMax = 4
 )
@@ -33,10 +36,12 @@ type command struct {
 // it is durable. One goroutine applies and another answers, so the next batch
 // runs while the last one is being synced.
 type committer struct {
-	mu      sync.Mutex
-	waiting []command
-	closed  bool
-	arrived chan struct{} // holds a token when waiting may be non-empty
+	mu       sync.Mutex
+	waiting  []command // with a caller that waits
+	work     []command // of Work, behind nobody's request
+	workNext bool      // it is work's turn
+	closed   bool
+	arrived  chan struct{} // holds a token when there may be commands
 }
 
 func (c *committer) init() { c.arrived = make(chan struct{}, 1) }
@@ -46,9 +51,8 @@ var (
 	errOverloaded = muster.Errorf(muster.Throttled, "too many requests are waiting")
 )
 
-// submit queues commands, which are taken together if a batch has room for
-// them, or fails them at once when the engine is closed or full.
-func (e *Engine) submit(commands ...command) {
+// submit queues c, or fails it at once when the engine is closed or full.
+func (e *Engine) submit(c command) {
 	q := &e.commits
 	q.mu.Lock()
 	err := error(nil)
@@ -58,17 +62,38 @@ func (e *Engine) submit(commands ...command) {
 	case len(q.waiting) >= waitingMax:
 		err = errOverloaded
 	default:
-		q.waiting = append(q.waiting, commands...)
+		q.waiting = append(q.waiting, c)
 	}
 	q.mu.Unlock()
 	if err != nil {
+		c.done(err)
+		return
+	}
+	q.announce()
+}
+
+// submitWork queues background commands, which are taken together as far as a
+// batch of work goes, or fails them at once when the engine is closed.
+func (e *Engine) submitWork(commands []command) {
+	q := &e.commits
+	q.mu.Lock()
+	closed := q.closed
+	if !closed {
+		q.work = append(q.work, commands...)
+	}
+	q.mu.Unlock()
+	if closed {
 		for _, c := range commands {
-			c.done(err)
+			c.done(errClosed)
 		}
 		return
 	}
+	q.announce()
+}
+
+func (c *committer) announce() {
 	select {
-	case q.arrived <- struct{}{}:
+	case c.arrived <- struct{}{}:
 	default:
 	}
 }
@@ -128,12 +153,12 @@ func (e *Engine) Run(ctx context.Context) (err error) {
 			e.commits.closed = true
 			e.commits.mu.Unlock()
 		}
-		for commands := e.commits.take(); len(commands) > 0; commands = e.commits.take() {
-			pipeline <- e.apply(commands)
+		for commands, work := e.commits.take(); len(commands) > 0; commands, work = e.commits.take() {
+			pipeline <- e.apply(commands, work)
 		}
 		if ctx.Err() != nil {
 			e.commits.mu.Lock()
-			drained := e.commits.closed && len(e.commits.waiting) == 0
+			drained := e.commits.closed && len(e.commits.waiting)+len(e.commits.work) == 0
 			e.commits.mu.Unlock()
 			if drained {
 				return nil
@@ -142,23 +167,45 @@ func (e *Engine) Run(ctx context.Context) (err error) {
 	}
 }
 
-func (c *committer) take() []command {
+// take returns what the next batch is to do, and whether that is background
+// work, of which the batch may leave some.
+func (c *committer) take() (commands []command, work bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	n := min(len(c.waiting), batchMax)
-	taken := c.waiting[:n:n]
-	if n == len(c.waiting) {
-		c.waiting = nil
-	} else {
-		c.waiting = c.waiting[n:]
+	from := &c.waiting
+	if work = len(c.work) > 0 && (c.workNext || len(c.waiting) == 0); work {
+		from = &c.work
 	}
-	return taken
+	c.workNext = !work
+	n := min(len(*from), batchMax)
+	commands = (*from)[:n:n]
+	if n == len(*from) {
+		*from = nil
+	} else {
+		*from = (*from)[n:]
+	}
+	return commands, work
+}
+
+// callersWait reports whether somebody waits for the next batch.
+func (c *committer) callersWait() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.waiting) > 0
+}
+
+// putBack returns background work that a batch has left, to be done next.
+func (c *committer) putBack(commands []command) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.work = append(commands, c.work...)
 }
 
 // apply runs the commands in arrival order in one transaction. A command that
 // fails after it wrote would leave half a change behind, so the transaction is
-// started again without it; its error stands.
-func (e *Engine) apply(commands []command) applied {
+// started again without it; its error stands. Of background work it does as much
+// as a batch may, and leaves the rest for a later one.
+func (e *Engine) apply(commands []command, work bool) applied {
 	a := applied{commands: commands, outcomes: make([]outcome, len(commands))}
 	spoiled := make([]bool, len(commands))
 	now := e.o.Now()
@@ -167,9 +214,14 @@ func (e *Engine) apply(commands []command) applied {
 	for {
 		wait, err := e.o.Store.Apply(context.Background(), func(tx store.Tx) error {
 			b = newBatch(e, tx, now)
+			a.commands = commands
 			for i, c := range commands {
 				if spoiled[i] {
 					continue
+				}
+				if work && i > 0 && (len(b.queues) >= workMax || e.commits.callersWait()) {
+					a.commands = commands[:i]
+					break
 				}
 				err := b.run(c)
 				a.outcomes[i] = outcome{err: err}
@@ -196,6 +248,9 @@ func (e *Engine) apply(commands []command) applied {
 				e.fleetIndex = b.fleetIndex
 			}
 			a.wait = wait
+		}
+		if left := commands[len(a.commands):]; len(left) > 0 {
+			e.commits.putBack(left)
 		}
 		return a
 	}

@@ -32,7 +32,7 @@ func (e *Engine) RecordConnections(ctx context.Context, changes []ConnectionChan
 		changes = changes[n:]
 		steps = append(steps, func(b *batch) error { return b.recordConnections(some) })
 	}
-	return e.doAll(ctx, steps)
+	return e.workAll(ctx, steps)
 }
 
 func (b *batch) recordConnections(changes []ConnectionChange) error {

@@ -80,7 +80,7 @@ func (e *Engine) Redeliver(ctx context.Context) error {
 	for _, debt := range debts {
 		runs = append(runs, func(b *batch) error { return b.redeliver(debt) })
 	}
-	return e.doAll(ctx, runs)
+	return e.workAll(ctx, runs)
 }
 
 func (b *batch) redeliver(debt store.Row[owing]) error {

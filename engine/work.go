@@ -15,15 +15,16 @@ import (
 // their progress, so that a stop at any instant loses nothing and devices never
 // wait long behind it.
 
-// stepMax bounds the executions that one step touches.
-const stepMax = 256
+// stepMax bounds the executions that one step touches: what a device may find
+// before it.
+const stepMax = 128
 
-// stepsAhead is how many steps of one job are submitted together: one runs
-// while the one before it is being synced.
-const stepsAhead = 4
+// stepsAhead is how many steps are submitted together when few jobs are due, so
+// that some run while those before them are being synced.
+const stepsAhead = 16
 
 // timersMax bounds the timers that fire in one step.
-const timersMax = 512
+const timersMax = stepMax
 
 // never is later than every deadline.
 const never = muster.Instant(math.MaxInt64)
@@ -55,8 +56,8 @@ func (e *Engine) Work(ctx context.Context) (Agenda, error) {
 	for _, id := range due.expired {
 		steps = append(steps, func(b *batch) error { return b.expire(id) })
 	}
-	for _, id := range due.jobs {
-		for range stepsAhead {
+	for range max(1, stepsAhead/max(1, len(due.jobs))) {
+		for _, id := range due.jobs {
 			steps = append(steps, func(b *batch) error { return b.step(id) })
 		}
 	}
@@ -64,7 +65,7 @@ func (e *Engine) Work(ctx context.Context) (Agenda, error) {
 		steps = append(steps, func(b *batch) error { _, err := b.depart(id, stepMax); return err })
 	}
 	steps = append(steps, due.index.steps()...)
-	if err := e.doAll(ctx, steps); err != nil {
+	if err := e.workAll(ctx, steps); err != nil {
 		return Agenda{}, err
 	}
 	e.asked.Store(int64(never)) // from here on Due tells of everything new
@@ -161,15 +162,15 @@ func alarmOf(key string) (muster.Instant, muster.JobID) {
 	return muster.Instant(at), muster.JobID(parts[1])
 }
 
-// doAll submits commands together and waits for all; it returns the first
-// error.
-func (e *Engine) doAll(ctx context.Context, runs []func(*batch) error) error {
+// workAll submits background commands together and waits for all; it returns
+// the first error.
+func (e *Engine) workAll(ctx context.Context, runs []func(*batch) error) error {
 	done := make(chan error, len(runs))
 	commands := make([]command, len(runs))
 	for i, run := range runs {
 		commands[i] = command{run: run, done: func(err error) { done <- err }}
 	}
-	e.submit(commands...)
+	e.submitWork(commands)
 	var first error
 	for range runs {
 		select {
