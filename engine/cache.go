@@ -17,12 +17,19 @@ const cachedJobsMax = 4096
 type jobCache struct {
 	mu        sync.RWMutex
 	jobs      map[muster.JobID]*muster.Job
-	documents map[muster.JobID]string
+	documents map[muster.JobID]cachedDocument
+}
+
+// cachedDocument is the document of the job that was created at an instant:
+// when that is deleted, another may have its name in the same transaction.
+type cachedDocument struct {
+	text string
+	of   muster.Instant
 }
 
 func (c *jobCache) init() {
 	c.jobs = map[muster.JobID]*muster.Job{}
-	c.documents = map[muster.JobID]string{}
+	c.documents = map[muster.JobID]cachedDocument{}
 }
 
 // put takes over the jobs that a transaction changed; nil means deleted.
@@ -40,6 +47,9 @@ func (c *jobCache) put(changed map[muster.JobID]*muster.Job) {
 		}
 		makeRoom(c.jobs)
 		c.jobs[id] = j
+		if c.documents[id].of != j.CreatedAt {
+			delete(c.documents, id)
+		}
 	}
 }
 
@@ -72,23 +82,24 @@ func (c *jobCache) peek(r store.Reader, id muster.JobID) (*muster.Job, error) {
 // job exists; "" when the job is gone.
 func (c *jobCache) document(r store.Reader, id muster.JobID) (string, error) {
 	c.mu.RLock()
-	text, known := c.documents[id]
-	_, live := c.jobs[id]
+	known, ok := c.documents[id]
 	c.mu.RUnlock()
-	if known {
-		return text, nil
+	if ok {
+		return known.text, nil
 	}
 	d, err := documents.Get(r, string(id))
 	if err != nil || d == nil {
 		return "", err
 	}
-	if live {
-		c.mu.Lock()
-		if _, live := c.jobs[id]; live {
-			makeRoom(c.documents)
-			c.documents[id] = d.Text
-		}
-		c.mu.Unlock()
+	j, err := jobs.Get(r, string(id)) // as the document is, which may be older than the one in memory
+	if err != nil || j == nil {
+		return d.Text, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if live := c.jobs[id]; live != nil && live.CreatedAt == j.CreatedAt {
+		makeRoom(c.documents)
+		c.documents[id] = cachedDocument{d.Text, j.CreatedAt}
 	}
 	return d.Text, nil
 }
@@ -98,8 +109,8 @@ func (c *jobCache) known(id muster.JobID) (j *muster.Job, text string, ok bool) 
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	j = c.jobs[id]
-	text, ok = c.documents[id]
-	return j, text, ok && j != nil
+	d, ok := c.documents[id]
+	return j, d.text, ok && j != nil
 }
 
 // makeRoom drops some entry of a full cache; which one does not matter much,

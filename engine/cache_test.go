@@ -1,0 +1,47 @@
+package engine
+
+import (
+	"testing"
+	"testing/synctest"
+
+	"github.com/muster-iot/muster"
+)
+
+// The last of a job is removed and another of its name is ordered in one
+// transaction: devices get the document of the other.
+func TestADocumentIsNotThatOfAnEarlierJob(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		env := newEnv(t)
+		env.thing("lamp")
+		env.job("job1", "lamp")
+		if d := env.start("lamp"); d.Document == nil || *d.Document != `{"do":"job1"}` {
+			t.Fatalf("the document is %v", d.Document)
+		}
+		if err := env.DeleteJob(t.Context(), "job1", nil, true); err != nil {
+			t.Fatal(err)
+		}
+
+		held := make(chan struct{})
+		env.submit(command{run: func(*batch) error { <-held; return nil }, done: func(error) {}})
+		synctest.Wait()
+		done := make(chan error, 2)
+		go func() { _, err := env.Work(t.Context()); done <- err }()
+		synctest.Wait()
+		go func() {
+			_, err := env.CreateJob(t.Context(), NewJob{ID: "job1", Document: `{"do":"other"}`, Targets: []muster.Target{{Name: "lamp"}}})
+			done <- err
+		}()
+		synctest.Wait()
+		close(held)
+		for range cap(done) {
+			if err := <-done; err != nil {
+				t.Fatalf("Work and CreateJob: %v", err)
+			}
+		}
+
+		env.settleDown()
+		if d := env.start("lamp"); d.Document == nil || *d.Document != `{"do":"other"}` {
+			t.Errorf("the document is %q, want that of the job which has the name now", *d.Document)
+		}
+	})
+}
