@@ -317,3 +317,38 @@ func TestUpdateJobRetriesOnlyToZero(t *testing.T) {
 		t.Errorf("retried after retries were ended: %v", got)
 	}
 }
+
+// A retry that waits for a window is a further one, not a queued one
+// (jobs-lifecycle.md section 10).
+func TestUpdateJobEndsRetriesThatWaitForAWindow(t *testing.T) {
+	for name, change := range map[string]JobChange{
+		"nothing changed": {},
+		"no more retries": {Retry: &[]muster.RetryCriterion{{Failure: muster.FailureFailed}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			env := newEnv(t)
+			env.thing("lamp")
+			opens := env.clock().Time().Truncate(time.Hour).Add(time.Hour)
+			env.campaign("job1", muster.Continuous, muster.JobConfig{
+				Retry:    []muster.RetryCriterion{{Failure: muster.FailureFailed, Max: 3}},
+				Schedule: muster.Schedule{Windows: []muster.MaintenanceWindow{{StartTime: "cron(0 * * * ? *)", DurationMinutes: 10}}},
+			}, "lamp")
+			env.pass(int64(muster.At(opens) - env.clock()))
+			env.settleDown()
+			env.start("lamp")
+			env.minutes(20)
+			env.mustReport("lamp", "job1", muster.Failed)
+			if err := env.UpdateJob(t.Context(), "job1", nil, change); err != nil {
+				t.Fatal(err)
+			}
+			env.minutes(41)
+			want := muster.Counts{}.Add(muster.Failed, 1)
+			if change.Retry == nil {
+				want = want.Add(muster.Queued, 1)
+			}
+			if got := env.counts("job1"); got != want {
+				t.Errorf("in the next window the counts are %v, want %v", got, want)
+			}
+		})
+	}
+}

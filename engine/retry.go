@@ -10,10 +10,8 @@ import (
 // maintenance window opens: a retry, or its first execution after it joined. Of
 // a snapshot, until the rollout has come to all others: its first execution.
 type deferral struct {
-	Join   bool           // it came under a target; else it is a retry
-	Number int64          // of a retry: the execution that it follows
-	Used   muster.Retries // of a retry: to be stored with it
-
+	Join    bool   // it came under a target; else it is a retry
+	Number  int64  // of a retry: the execution that it follows
 	ThingID string `json:",omitempty"` // of a snapshot: which thing of the name it was for
 }
 
@@ -38,7 +36,7 @@ func (b *batch) retry(x *muster.Execution, j *muster.Job) error {
 		return err
 	}
 	if next.QueuedAt == 0 {
-		deferred.Put(b, store.JoinKey(string(j.ID), string(x.Thing)), deferral{Number: x.Number, Used: next.Retries})
+		deferred.Put(b, store.JoinKey(string(j.ID), string(x.Thing)), deferral{Number: x.Number})
 		return nil
 	}
 	return b.follow(j, x.Thing, x, next.Retries, next.QueuedAt)
@@ -101,5 +99,5 @@ func (b *batch) resumeOne(j *muster.Job, thing muster.ThingName, d deferral) err
 	if err != nil || latest == nil || latest.Number != d.Number {
 		return err
 	}
-	return b.follow(j, thing, latest, d.Used, b.now)
+	return b.retry(latest, j) // as the job is by now: an operator may have ended retries
 }

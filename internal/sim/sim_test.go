@@ -11,6 +11,8 @@ import (
 var (
 	simSeed     = flag.Uint64("sim.seed", 0, "play this seed alone; 0 plays some that never change, or random ones with -sim.duration")
 	simSteps    = flag.Int("sim.steps", 3000, "steps of each simulation")
+	simTail     = flag.Int("sim.tail", 40, "lines of history that a failure shows")
+	simOnly     = flag.String("sim.only", "", "show only the lines of history that match this regular expression")
 	simDuration = flag.Duration("sim.duration", 0, "play random seeds for so long")
 )
 

@@ -8,6 +8,7 @@ import (
 	"hash/fnv"
 	"io"
 	"math/rand/v2"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -95,16 +96,17 @@ func (w *world) broke(format string, args ...any) {
 	panic(&breach{course: w.course, step: w.step, at: w.now, what: fmt.Sprintf(format, args...), tail: w.tail})
 }
 
-// tailMax is how much of the history a breach shows.
-const tailMax = 40
-
+// say writes the history. A breach shows the last of what -sim.only chooses.
 func (w *world) say(format string, args ...any) {
-	if len(w.tail) == tailMax {
+	line := fmt.Sprintf("%6d %s ", w.step, w.now.Time().Format("02 15:04:05.000")) + fmt.Sprintf(format, args...)
+	_, _ = io.WriteString(w.history, line)
+	if *simOnly != "" && !regexp.MustCompile(*simOnly).MatchString(line) {
+		return
+	}
+	if len(w.tail) == *simTail {
 		w.tail = w.tail[1:]
 	}
-	line := fmt.Sprintf("%6d %s ", w.step, w.now.Time().Format("02 15:04:05.000")) + fmt.Sprintf(format, args...)
 	w.tail = append(w.tail, line)
-	_, _ = io.WriteString(w.history, line)
 }
 
 func (w *world) run() {
