@@ -76,7 +76,7 @@ func (b *book) created(at muster.Instant, x muster.Execution, paced bool) *job {
 	debt, owed := j.owed[x.Thing]
 	again := j.again[x.Thing]
 	switch {
-	case j.stopped != runs || !slices.ContainsFunc(j.within, giving):
+	case j.stopped != runs && !j.stopping || !slices.ContainsFunc(j.within, giving):
 		b.broke("%s was given job %s, which gives nothing: %+v", x.Thing, x.Job, j.stored)
 	case !j.calendar.wasOpen(at) && at > b.down+slack:
 		b.broke("%s was given job %s outside its schedule %+v", x.Thing, x.Job, j.calendar)

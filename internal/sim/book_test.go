@@ -48,11 +48,12 @@ type job struct {
 	config    muster.JobConfig // as it is by now
 	calendar  calendar
 
-	stored  *muster.Job   // as it was durable last
-	within  []*muster.Job // as it was within the transaction that is being judged
-	stopped stop          // what was acknowledged
-	pace    minutes
-	given   int64 // first executions by the rollout
+	stored   *muster.Job   // as it was durable last
+	within   []*muster.Job // as it was within the transaction that is being judged
+	stopped  stop          // what was acknowledged
+	stopping bool          // it was in this very step
+	pace     minutes
+	given    int64 // first executions by the rollout
 
 	counts  muster.Counts
 	runs    map[muster.ThingName][]muster.Execution // by number
@@ -130,7 +131,7 @@ func (b *book) covers(j *job, name muster.ThingName) bool {
 }
 
 // gives reports whether a job may still give things executions.
-func (j *job) gives() bool { return j.stopped == runs && giving(j.stored) }
+func (j *job) gives() bool { return (j.stopped == runs || j.stopping) && giving(j.stored) }
 
 func giving(j *muster.Job) bool {
 	return j != nil && j.Rollout.Started != 0 && j.Status.Active() && !j.Over
@@ -262,6 +263,14 @@ func (b *book) shown(key store.QueueKey) []muster.Execution {
 		room[windowed]--
 		return room[windowed] < 0
 	})
+}
+
+// over ends a step: what was asked in it explains nothing any more.
+func (b *book) over() {
+	b.asked = b.asked[:0]
+	for _, j := range b.jobs {
+		j.stopping = false
+	}
 }
 
 // names returns the keys of a map in order, so that a seed picks the same.

@@ -404,7 +404,7 @@ func asks(w *world, r request, call func(func(engine.Described, error))) (engine
 		return got, err
 	}
 	w.judge(false)
-	w.book.asked = w.book.asked[:0]
+	w.book.over()
 	return got, err
 }
 

@@ -45,9 +45,10 @@ type power struct {
 	inner *memstore.Store
 
 	mu      sync.Mutex
-	holding bool // nothing becomes durable any more
-	fuse    int  // transactions until the process dies; zero: it lives on
-	early   bool // it dies before the last of them, else after it
+	gate    chan struct{} // closed when transactions may begin; nil: they may
+	holding bool          // nothing becomes durable any more
+	fuse    int           // transactions until the process dies; zero: it lives on
+	early   bool          // it dies before the last of them, else after it
 	dead    bool
 	death   chan struct{}
 }
@@ -84,6 +85,7 @@ func (p *power) View(ctx context.Context, fn func(store.Reader) error) error {
 }
 
 func (p *power) Apply(ctx context.Context, fn func(store.Tx) error) (func() error, error) {
+	p.pass()
 	if p.burn(true) {
 		return nil, errPower
 	}
@@ -102,6 +104,24 @@ func (p *power) Apply(ctx context.Context, fn func(store.Tx) error) (func() erro
 
 // Close is that of a process which ends in peace.
 func (p *power) Close() error { return p.inner.Close() }
+
+// shut keeps the next transaction from beginning until open is called.
+func (p *power) shut() (open func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	gate := make(chan struct{})
+	p.gate = gate
+	return func() { close(gate) }
+}
+
+func (p *power) pass() {
+	p.mu.Lock()
+	gate := p.gate
+	p.mu.Unlock()
+	if gate != nil {
+		<-gate
+	}
+}
 
 // settle takes a transaction that was applied.
 func (p *power) settle(t *transaction) {

@@ -67,9 +67,11 @@ func (w *world) operate() {
 		w.power.arm(1+w.rng.IntN(6), w.chance(2))
 		w.say("the disk takes nothing any more, and the process will die")
 	}
-	if o := w.someOrder(); o != nil {
-		w.obey(o)
+	if w.chance(10) {
+		w.rush()
+		return
 	}
+	w.obey(w.someOrder())
 }
 
 // obey carries an order out and holds the answer against the book.
@@ -89,7 +91,7 @@ func (w *world) obey(o *order) {
 		o.effect(w.book)
 	}
 	w.judge(false)
-	w.book.asked = w.book.asked[:0]
+	w.book.over()
 }
 
 func (w *world) someThing() muster.ThingName {
@@ -436,7 +438,7 @@ func (w *world) deleteJob(id muster.JobID) *order {
 	o := &order{
 		name: fmt.Sprintf("DeleteJob %s force=%v", id, force), want: noFailure,
 		call:   func(ctx context.Context) error { return w.engine.DeleteJob(ctx, id, nil, force) },
-		effect: func(b *book) { b.jobs[id].stopped = deleted },
+		effect: func(b *book) { b.deleteJob(id) },
 		landed: func(ctx context.Context, w *world) bool {
 			d, err := w.engine.DescribeJob(ctx, id)
 			return err != nil || d.Status == muster.JobDeleting

@@ -152,9 +152,18 @@ func (b *book) associate(id muster.JobID, t muster.Target) {
 }
 
 func (b *book) cancelJob(id muster.JobID, force bool) {
-	b.jobs[id].stopped = canceled
-	if force {
-		b.jobs[id].stopped = forced
+	j := b.jobs[id]
+	if j == nil {
+		return // gone with the process that was asked
+	}
+	if j.stopped = canceled; force {
+		j.stopped = forced
+	}
+}
+
+func (b *book) deleteJob(id muster.JobID) {
+	if j := b.jobs[id]; j != nil {
+		j.stopped = deleted
 	}
 }
 

@@ -276,7 +276,7 @@ func (w *world) crashed() {
 	w.start()
 	w.resolve()
 	w.judge(true)
-	w.book.asked = w.book.asked[:0]
+	w.book.over()
 	if _, answered := w.attempt(func(ctx context.Context) error { return w.engine.Redeliver(ctx) }); !answered {
 		w.broke("Redeliver fails")
 	}
