@@ -44,10 +44,11 @@ var mayImport = map[string][]string{
 	"awsiot/wire/wiretest": {"awsiot/wire", "internal/wiregen/..."},
 	"awsiot/...":           {".", "awsiot/...", "engine", "identity/...", "iotpolicy", "limits", "sigv4"},
 	"events":               {".", "engine", "gateway"},
+	"webhook":              {".", "engine", "events"},
 	"iotdata":              {".", "awsiot/...", "gateway/...", "identity"},
 	"dataplane":            {".", "awsiot/...", "engine", "gateway", "identity/...", "iotpolicy", "limits", "sigv4", "store"},
 	"sessionstore":         {"gateway", "store"},
-	"metrics":              {".", "engine", "gateway/..."},
+	"metrics":              {".", "engine", "gateway/...", "webhook"},
 	"device":               {"sigv4"}, // the public contract and nothing of the server
 	"fleet":                {"device", "sigv4"},
 	"cmd/...":              {"..."},

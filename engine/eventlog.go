@@ -80,6 +80,7 @@ func (b *batch) record(h Happening, wanted uint8) error {
 		return err
 	}
 	m.Last++
+	h.Recorded = b.now
 	eventLog.Put(b, placeKey(m.Last), logged{For: wanted, Happening: h})
 	b.recorded = true
 	return nil
@@ -180,12 +181,17 @@ func (b *batch) taken(sink Sink, through uint64) error {
 	return nil
 }
 
-// EventBacklog returns how many places of the log a sink has not taken yet.
-func (e *Engine) EventBacklog(ctx context.Context, sink Sink) (n uint64, err error) {
+// WebhookBacklog returns how many places of the log the webhook has not taken
+// yet, and how many dead letters there are.
+func (e *Engine) WebhookBacklog(ctx context.Context) (waiting uint64, dead int, err error) {
 	err = e.view(ctx, func(r store.Reader) error {
 		m, err := readMarks(r)
-		n = m.Last - max(m.Taken[sink], m.Removed)
+		if err != nil {
+			return err
+		}
+		waiting = m.Last - max(m.Taken[Webhook], m.Removed)
+		dead, err = tally(r, deadLetterTally)
 		return err
 	})
-	return n, err
+	return waiting, dead, err
 }

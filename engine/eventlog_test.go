@@ -79,8 +79,8 @@ func TestEventsStayUntilEverySinkHasTakenThem(t *testing.T) {
 	}
 	got, _, _ = env.events(Webhook, 0, 10)
 	wantNames(t, "to the webhook, which begins where it was", got, "c created")
-	if n, err := env.EventBacklog(t.Context(), Webhook); n != 1 || err != nil {
-		t.Errorf("EventBacklog = %d, %v; want 1", n, err)
+	if n, _, err := env.WebhookBacklog(t.Context()); n != 1 || err != nil {
+		t.Errorf("WebhookBacklog = %d, %v; want 1", n, err)
 	}
 	env.Taken(Webhook, 3)
 	if n := env.logSize(); n != 0 {

@@ -13,6 +13,7 @@ type Happening struct {
 	ID        string // a UUID; the same whenever it is handed out
 	Place     uint64 `json:"-"` // in the log: it rises from one event to the next
 	At        muster.Instant
+	Recorded  muster.Instant // when it was put into the log: later than At when it is replayed
 	Type      muster.EventType
 	Operation string // what happened, in the contract's word: "timed_out"
 

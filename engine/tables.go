@@ -29,7 +29,7 @@ var (
 	concurrent = store.Of[link]{Table: "concurrent"} // job that rolls out or is being cancelled
 	line       = store.Of[link]{Table: "line"}       // alarmKey by creation: jobs that wait for their turn to roll out
 	ended      = store.Of[link]{Table: "ended"}      // alarmKey by end: jobs that are COMPLETED or CANCELED
-	tallies    = store.Of[int]{Table: "tally"}       // what is counted as it changes: activeJobs
+	tallies    = store.Of[int]{Table: "tally"}       // what is counted as it changes: activeJobs, deadLetterTally
 
 	certificates       = store.Of[muster.Certificate]{Table: "certificate"} // certificate id
 	certificatesByDate = store.Of[link]{Table: "certificatedate"}           // datedKey
@@ -51,8 +51,9 @@ var (
 	outbox       = store.Of[owing]{Table: "outbox"}              // thing, namespace: what it is still owed
 	eventConfigs = store.Of[muster.EventConfig]{Table: "events"} // theEventConfig
 
-	eventLog   = store.Of[logged]{Table: "event"}    // placeKey
-	eventMarks = store.Of[marks]{Table: "eventmark"} // theMarks
+	eventLog    = store.Of[logged]{Table: "event"}          // placeKey
+	eventMarks  = store.Of[marks]{Table: "eventmark"}       // theMarks
+	deadLetters = store.Of[DeadLetter]{Table: "deadletter"} // placeKey that the event had
 
 	jobTemplates       = store.Of[muster.JobTemplate]{Table: "template"} // job template
 	jobTemplatesByDate = store.Of[link]{Table: "templatedate"}           // datedKey

@@ -20,6 +20,7 @@ func adminCommands() []command {
 		{"verify", "check that everything in a data folder holds together", runVerify},
 		{"backup", "copy a data folder, while it is served or not", runBackup},
 		{"keys", "list, add and remove access keys", runKeys},
+		{"dead-letters", "list, replay and forget events that the webhook refused", runDeadLetters},
 		{"explain-policy", "say what a device or access key may do, and why", runExplain},
 	}
 }

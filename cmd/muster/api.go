@@ -18,6 +18,7 @@ type api struct {
 	backup    http.Handler
 	explain   http.Handler
 	clock     http.Handler
+	letters   http.Handler
 	ready     func(context.Context) error
 }
 
@@ -45,6 +46,8 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.explain.ServeHTTP(w, r)
 	case clockPath:
 		a.clock.ServeHTTP(w, r)
+	case deadLettersPath:
+		a.letters.ServeHTTP(w, r)
 	default:
 		a.contract.ServeHTTP(w, r)
 	}

@@ -43,6 +43,8 @@ type Config struct {
 	SessionExpiry time.Duration // longest life of an MQTT session after its connection
 	SlimTLS       bool          // shrink TLS connections of devices after their handshake
 
+	Webhook webhookConfig
+
 	LimitProfile string   // default or aws
 	LimitOrders  []string // name=value, on top of the profile
 
@@ -73,6 +75,8 @@ func defaultConfig() Config {
 		Auth:    authKeys,
 		Hosts:   "localhost,127.0.0.1,::1",
 		Drain:   10 * time.Second,
+
+		Webhook: defaultWebhook(),
 
 		LimitProfile: "default",
 
@@ -107,6 +111,7 @@ func (c *Config) register(fs *flag.FlagSet) {
 	fs.BoolVar(&c.TestClock, "test-clock", c.TestClock, "for tests of users: time stands still until POST /muster/v1/clock moves it; loopback only")
 	fs.DurationVar(&c.SessionExpiry, "session-expiry", c.SessionExpiry, "longest `time` an MQTT session is kept after its connection, up to 168h")
 	fs.BoolVar(&c.SlimTLS, "slim-tls", c.SlimTLS, "free what TLS connections of devices keep of their handshake, if this build passes its self-test")
+	c.Webhook.register(fs)
 	fs.StringVar(&c.LimitProfile, "limits", c.LimitProfile, "`profile` of limits: default, or aws for the numbers of AWS; muster limits lists both")
 	fs.Func("limit", "one limit as `name=value`, on top of the profile; may be given again for others", func(order string) error {
 		c.LimitOrders = append(c.LimitOrders, order)
@@ -150,6 +155,9 @@ func (c Config) check() error {
 		return err
 	}
 	if err := c.Files.check(); err != nil {
+		return err
+	}
+	if err := c.Webhook.check(); err != nil {
 		return err
 	}
 	return c.checkListeners()

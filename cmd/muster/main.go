@@ -35,7 +35,7 @@ func commands() []command {
 		{"env", "print the exports that aim the AWS CLI at a server", runEnv},
 		{"clock", "show or move the clock of a server with --test-clock", runClock},
 		{"limits", "list what can be limited, with the defaults and AWS's numbers", runLimits},
-		{"admin", "look after a data folder: verify, backup, keys, explain-policy", runAdmin},
+		{"admin", "look after a data folder: verify, backup, keys, dead-letters, explain-policy", runAdmin},
 		{"version", "print the version", runVersion},
 	}
 }
@@ -69,7 +69,7 @@ func isHelp(arg string) bool {
 func printCommands(w io.Writer, path string, from []command) {
 	fmt.Fprintf(w, "usage: %s <command> [flags]\n\ncommands:\n", path)
 	for _, c := range from {
-		fmt.Fprintf(w, "  %-9s %s\n", c.name, c.summary)
+		fmt.Fprintf(w, "  %-13s %s\n", c.name, c.summary)
 	}
 	fmt.Fprintf(w, "\n%s <command> --help lists the flags of one.\n", path)
 }

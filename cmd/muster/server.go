@@ -27,6 +27,7 @@ import (
 	"github.com/muster-iot/muster/metrics"
 	"github.com/muster-iot/muster/scheduler"
 	"github.com/muster-iot/muster/store/pebblestore"
+	"github.com/muster-iot/muster/webhook"
 )
 
 // server is every part of a running Muster. wire.go puts them together; here
@@ -57,6 +58,7 @@ type server struct {
 	plane   *dataplane.HTTP
 	news    *dataplane.Notifier
 	events  *events.Publisher
+	hook    *webhook.Hook // nil: none
 	rights  *authority.Authorizer
 	gateway *gateway.Server
 	api     http.Handler
@@ -94,7 +96,7 @@ func (s *server) run(ctx context.Context, up func(Ready)) error {
 	return runStages(ctx,
 		stage{func(ctx context.Context) error { return s.announce(ctx, up) }},
 		outside,
-		stage{s.events.Run}, // which notes in the engine what it has published
+		s.sinks(), // which note in the engine what they have handed on
 		stage{s.engine.Run},
 		stage{s.news.Run},
 		stage{s.gateway.Run},

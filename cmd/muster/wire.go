@@ -35,7 +35,7 @@ func newServer(c Config, log *slog.Logger) (*server, error) {
 	if s.limits, err = c.limits(); err != nil {
 		return nil, err
 	}
-	for _, step := range []func() error{s.openFolder, s.openDoors, s.openFiles, s.wireEngine, s.wireGateway, s.wireAPI} {
+	for _, step := range []func() error{s.openFolder, s.openDoors, s.openFiles, s.wireEngine, s.wireWebhook, s.wireGateway, s.wireAPI} {
 		if err := step(); err != nil {
 			s.close()
 			return nil, err
@@ -113,6 +113,10 @@ func (s *server) wireEngine() error {
 	if err != nil {
 		return err
 	}
+	hooked, err := s.c.Webhook.types()
+	if err != nil {
+		return err
+	}
 	if s.c.TestClock {
 		s.clock = scheduler.NewTestClock(instant())
 	}
@@ -121,8 +125,8 @@ func (s *server) wireEngine() error {
 		Store: s.store, Account: s.account(), Now: s.time, Log: s.log, PageKey: pages,
 		Notify:            func(n []engine.Notification) { s.news.Notify(n) },
 		Keep:              func(key store.QueueKey, change muster.Change) bool { return s.news.Keep(key, change) },
-		Sinks:             engine.Sinks{Subscribers: true},
-		Recorded:          func() { s.events.Recorded() },
+		Sinks:             engine.Sinks{Subscribers: true, Webhook: hooked},
+		Recorded:          s.recorded,
 		Due:               s.timer.Due,
 		Access:            func(change engine.AccessChange) { s.rights.Changed(change) },
 		Observe:           s.figures.Commit,
@@ -204,6 +208,7 @@ func (s *server) wireAPI() error {
 		ready:     s.ready,
 		backup:    &backupAPI{store: s.store, data: s.data, hold: s.disk.Hold, keys: s.keys, region: s.c.Region},
 		explain:   &explainAPI{rights: s.rights, keys: s.keys, region: s.c.Region},
+		letters:   &deadLettersAPI{engine: s.engine, keys: s.keys, region: s.c.Region},
 		clock:     &clockAPI{clock: s.clock, work: s.engine, keys: s.keys, region: s.c.Region},
 	}))
 	s.devices = s.figures.InFlight(&deviceAPI{jobs: s.plane.Devices(s.identifyForJobs), messages: messages.Devices(s.identifyForMessages)})

@@ -1,0 +1,266 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"text/tabwriter"
+	"time"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/store/pebblestore"
+)
+
+const deadLettersPath = "/muster/v1/dead-letters"
+
+// What can be done with dead letters.
+const (
+	replayLetters = "replay"
+	forgetLetters = "forget"
+)
+
+// letter is a dead letter as it is shown.
+type letter struct {
+	ID        string    `json:"eventId"`
+	EventType string    `json:"eventType"`
+	Operation string    `json:"operation"`
+	Time      time.Time `json:"time"`
+	GivenUp   time.Time `json:"givenUp"`
+	Attempts  int       `json:"attempts"`
+	Why       string    `json:"why"`
+}
+
+// letterList is a page of dead letters, oldest first.
+type letterList struct {
+	Letters []letter `json:"deadLetters"`
+	Next    string   `json:"next,omitempty"` // to be given as after; absent on the last page
+}
+
+// letterOrder says what to do with dead letters.
+type letterOrder struct {
+	Do  string   `json:"do"`            // replay or forget
+	IDs []string `json:"ids,omitempty"` // of events; none means all
+}
+
+// letterCount is how many were there to do it with.
+type letterCount struct {
+	Count int `json:"count"`
+}
+
+const (
+	// letterPage is how many dead letters a page shows.
+	letterPage = 500
+	// letterBodyMax bounds an order: some 25,000 ids.
+	letterBodyMax = 1 << 20
+)
+
+// listLetters returns the page behind the place after.
+func listLetters(ctx context.Context, e *engine.Engine, after string) (letterList, error) {
+	list := letterList{Letters: []letter{}}
+	place := uint64(0)
+	if after != "" {
+		var err error
+		if place, err = strconv.ParseUint(after, 10, 64); err != nil {
+			return list, muster.Errorf(muster.Invalid, "%q comes from no page of dead letters", after)
+		}
+	}
+	all, err := e.DeadLetters(ctx, place, letterPage)
+	for _, l := range all {
+		list.Letters = append(list.Letters, letter{l.ID, l.Type.String(), l.Operation, l.At.Time(), l.GivenUp.Time(), l.Attempts, l.Why})
+	}
+	if len(all) == letterPage {
+		list.Next = strconv.FormatUint(all[len(all)-1].Place, 10)
+	}
+	return list, err
+}
+
+// carryOut does what an order says.
+func (o letterOrder) carryOut(ctx context.Context, e *engine.Engine) (n letterCount, err error) {
+	switch o.Do {
+	case replayLetters:
+		n.Count, err = e.Replay(ctx, o.IDs)
+	case forgetLetters:
+		n.Count, err = e.Forget(ctx, o.IDs)
+	default:
+		err = muster.Errorf(muster.Invalid, "\"do\" must be %q or %q", replayLetters, forgetLetters)
+	}
+	return n, err
+}
+
+// deadLettersAPI is the running server's side of `muster admin dead-letters`: a
+// GET lists, for those whose key allows muster:ListDeadLetters, and a POST with an
+// order needs muster:ClearDeadLetters.
+type deadLettersAPI struct {
+	engine *engine.Engine
+	keys   *identity.Keys
+	region string
+}
+
+func (d *deadLettersAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, letterBodyMax))
+	if err != nil || (r.Method != http.MethodGet && r.Method != http.MethodPost) {
+		answer(w, http.StatusBadRequest, object{"message": "GET the dead letters, or POST what to do with them"})
+		return
+	}
+	action := "muster:ListDeadLetters"
+	if r.Method == http.MethodPost {
+		action = "muster:ClearDeadLetters"
+	}
+	if err := authorize(d.keys, d.region, r, body, action); err != nil {
+		answer(w, http.StatusForbidden, object{"message": err.Error()})
+		return
+	}
+	var said any
+	if r.Method == http.MethodGet {
+		said, err = listLetters(r.Context(), d.engine, r.URL.Query().Get("after"))
+	} else {
+		var order letterOrder
+		if err = json.Unmarshal(body, &order); err != nil {
+			err = muster.Errorf(muster.Invalid, "the order cannot be read: %v", err)
+		} else {
+			said, err = order.carryOut(r.Context(), d.engine)
+		}
+	}
+	answerOr(w, said, err)
+}
+
+// answerOr answers with what was found, or with an error.
+func answerOr(w http.ResponseWriter, said any, err error) {
+	known := (*muster.Error)(nil)
+	switch {
+	case err == nil:
+		answer(w, http.StatusOK, said)
+	case errors.As(err, &known) && known.Kind == muster.Invalid:
+		answer(w, http.StatusBadRequest, object{"message": known.Msg})
+	case errors.As(err, &known) && known.Kind == muster.NotFound:
+		answer(w, http.StatusNotFound, object{"message": known.Msg})
+	default:
+		answer(w, http.StatusInternalServerError, object{"message": "an internal failure occurred"})
+	}
+}
+
+// runDeadLetters asks the server of a data folder, or, when none runs, works on
+// the folder itself.
+func runDeadLetters(ctx context.Context, args []string, stdout, _ io.Writer) error {
+	order, replay, forget, asJSON := letterOrder{}, false, false, false
+	fs := flagSet("admin dead-letters", "DIR [--replay | --forget] [--id ID …] [flags]", stdout)
+	fs.BoolVar(&replay, replayLetters, replay, "send them to the webhook once more")
+	fs.BoolVar(&forget, forgetLetters, forget, "remove them for good")
+	fs.Func("id", "`eventId` of the only one that is meant; may be given again for others", func(id string) error {
+		order.IDs = append(order.IDs, id)
+		return nil
+	})
+	fs.BoolVar(&asJSON, "json", asJSON, "print JSON")
+	args, err := parseFlags(fs, args, 1)
+	if err != nil {
+		return err
+	}
+	switch {
+	case replay && forget:
+		return usagef("admin dead-letters does one of --replay and --forget")
+	case len(order.IDs) > 0 && !replay && !forget:
+		return usagef("admin dead-letters --id needs --replay or --forget")
+	}
+	data, err := existing("admin dead-letters", args, 0)
+	if err != nil {
+		return err
+	}
+	office, closeOffice, err := data.letterOffice()
+	if err != nil {
+		return err
+	}
+	defer closeOffice()
+	if !replay && !forget {
+		return printLetters(ctx, stdout, office, asJSON)
+	}
+	order.Do = replayLetters
+	if forget {
+		order.Do = forgetLetters
+	}
+	n, err := office.order(ctx, order)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(stdout, "%d dead letters: %s\n", n.Count, order.Do)
+	return err
+}
+
+// letterOffice is where dead letters can be got at.
+type letterOffice struct {
+	list  func(ctx context.Context, after string) (letterList, error)
+	order func(ctx context.Context, o letterOrder) (letterCount, error)
+}
+
+// letterOffice opens the store of a data folder or finds the server that owns it.
+func (f folder) letterOffice() (letterOffice, func(), error) {
+	s, err := f.openStore(pebblestore.Options{})
+	if errors.Is(err, pebblestore.ErrLocked) {
+		office, err := f.remoteOffice()
+		return office, func() {}, err
+	}
+	if err != nil {
+		return letterOffice{}, nil, err
+	}
+	e := engine.New(engine.Options{Store: s, Account: muster.Account{ID: defaultConfig().Account, Region: defaultConfig().Region}, Now: instant})
+	ctx, stop := context.WithCancel(context.Background())
+	stopped := make(chan error, 1)
+	go func() { stopped <- e.Run(ctx) }()
+	return letterOffice{
+		list:  func(ctx context.Context, after string) (letterList, error) { return listLetters(ctx, e, after) },
+		order: func(ctx context.Context, o letterOrder) (letterCount, error) { return o.carryOut(ctx, e) },
+	}, func() { stop(); <-stopped; s.Close() }, nil
+}
+
+func (f folder) remoteOffice() (letterOffice, error) {
+	ready, err := readReady(f.ready())
+	if err != nil {
+		return letterOffice{}, fmt.Errorf("the data folder is in use, but its server cannot be found: %w", err)
+	}
+	c, err := newControl(ready)
+	return letterOffice{
+		list: func(ctx context.Context, after string) (list letterList, err error) {
+			path := deadLettersPath
+			if after != "" {
+				path += "?after=" + url.QueryEscape(after)
+			}
+			return list, c.call(ctx, http.MethodGet, path, nil, &list)
+		},
+		order: func(ctx context.Context, o letterOrder) (n letterCount, err error) {
+			return n, c.call(ctx, http.MethodPost, deadLettersPath, o, &n)
+		},
+	}, err
+}
+
+func printLetters(ctx context.Context, w io.Writer, office letterOffice, asJSON bool) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	if !asJSON {
+		fmt.Fprint(table, "event id\tevent\thappened\tgiven up\tattempts\twhy\n")
+	}
+	lines := json.NewEncoder(w)
+	for after, more := "", true; more; {
+		list, err := office.list(ctx, after)
+		if err != nil {
+			return err
+		}
+		for _, l := range list.Letters {
+			if asJSON {
+				err = lines.Encode(l)
+			} else {
+				_, err = fmt.Fprintf(table, "%s\t%s %s\t%s\t%s\t%d\t%s\n", l.ID, l.EventType, l.Operation,
+					l.Time.Format(time.RFC3339), l.GivenUp.Format(time.RFC3339), l.Attempts, l.Why)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		after, more = list.Next, list.Next != ""
+	}
+	return table.Flush()
+}

@@ -1,0 +1,23 @@
+package metrics
+
+import "github.com/muster-iot/muster/webhook"
+
+// Webhook is how the webhook fares.
+type Webhook struct {
+	webhook.Stats
+	Backlog uint64 // events it has not taken yet, and others between them
+	Dead    int    // dead letters there are
+}
+
+// Webhook adds the counters of the webhook. Call it once.
+func (m *Metrics) Webhook(stats func() Webhook) {
+	type s = Webhook
+	m.registry.MustRegister(collector[s]{stats, []series[s]{
+		counter("muster_webhook_delivered_total", "Events that the webhook took.", func(s s) uint64 { return s.Delivered }),
+		counter("muster_webhook_requests_total", "Requests sent to the webhook.", func(s s) uint64 { return s.Requests }),
+		counter("muster_webhook_failures_total", "Of these, the ones that it did not take.", func(s s) uint64 { return s.Failures }),
+		counter("muster_webhook_given_up_total", "Events that became dead letters.", func(s s) uint64 { return s.DeadLetters }),
+		gauge("muster_webhook_backlog", "Events that wait for the webhook, with those between them that it does not want.", func(s s) int64 { return int64(s.Backlog) }),
+		gauge("muster_webhook_dead_letters", "Dead letters that wait for an operator.", func(s s) int64 { return int64(s.Dead) }),
+	}})
+}

@@ -1,0 +1,239 @@
+// Package webhook tells one HTTP server of an operator's own what became of
+// jobs, executions and the registry: CloudEvents 1.0 in JSON, signed, in the
+// order in which they happened, at least once.
+//
+// It keeps nothing itself: the engine's durable log of events is its queue, and
+// what the server will not take becomes a dead letter there. It never follows a
+// redirect, and never shows its secret to anybody.
+package webhook
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/engine"
+)
+
+// Log is where events are kept until they are taken. *engine.Engine is one.
+type Log interface {
+	Events(ctx context.Context, sink engine.Sink, after uint64, most int) ([]engine.Happening, uint64, error)
+	Taken(sink engine.Sink, through uint64)
+	GiveUp(ctx context.Context, letters []engine.DeadLetter, through uint64) error
+}
+
+// Limits of a delivery.
+const (
+	// BatchMax bounds the events of one request.
+	BatchMax = 1000
+	// readMax is how many events are read from the log at a time, at least.
+	readMax = 64
+	// timeout bounds one request, with its answer.
+	timeout = 10 * time.Second
+	// backoffMin is the pause after the first failure; each other one is twice
+	// as long, up to backoffMax.
+	backoffMin = time.Second
+	backoffMax = time.Minute
+	// askedMax is the longest pause that a server may ask for.
+	askedMax = time.Hour
+	// answerMax bounds what is read of an answer, so that its connection can be
+	// used again.
+	answerMax = 4 << 10
+)
+
+// Options are the parts of a Hook. All but Roots and Log are required.
+type Options struct {
+	URL     string // http or https, without user and password
+	Secret  Secret
+	Events  Log
+	Account muster.Account
+	Now     func() time.Time      // of the signatures
+	Clock   func() muster.Instant // that the events were recorded by
+
+	// Batch is how many events a request may carry, up to BatchMax: with 1 each
+	// is a request in structured mode, with more they come in batched mode.
+	Batch int
+	// Attempts is how often events are sent that the server answers with
+	// anything but a success, before they become dead letters. Answers that ask
+	// for patience (408, 425, 429, 503) do not count, nor does a server that
+	// cannot be reached: there only MaxAge does.
+	Attempts int
+	// MaxAge is how old a record of an event may get before it becomes a dead
+	// letter.
+	MaxAge time.Duration
+	// Roots are whom the server's certificate may come from; nil means those of
+	// the system.
+	Roots *x509.CertPool
+	Log   *slog.Logger // nil discards
+}
+
+// Stats count what a Hook has done since it was made.
+type Stats struct {
+	Delivered   uint64 // events
+	Requests    uint64 // that were sent
+	Failures    uint64 // of these
+	DeadLetters uint64 // events that were given up
+}
+
+// Hook hands events to a server. Make it with New and keep Run running.
+type Hook struct {
+	o        Options
+	client   *http.Client
+	recorded chan struct{} // holds a token when the log may have more
+
+	delivered, requests, failures, deadLetters atomic.Uint64
+}
+
+// New returns a hook on o.
+func New(o Options) *Hook {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Hook{
+		o: o, recorded: make(chan struct{}, 1),
+		client: &http.Client{
+			Timeout: timeout,
+			Transport: &http.Transport{
+				Proxy:                  http.ProxyFromEnvironment,
+				TLSClientConfig:        &tls.Config{RootCAs: o.Roots, MinVersion: tls.VersionTLS12},
+				TLSHandshakeTimeout:    timeout,
+				MaxIdleConns:           1,
+				IdleConnTimeout:        time.Minute,
+				MaxResponseHeaderBytes: 64 << 10,
+			},
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}
+}
+
+// Recorded says that the log has more. It never blocks; it fits
+// engine.Options.Recorded.
+func (h *Hook) Recorded() {
+	select {
+	case h.recorded <- struct{}{}:
+	default:
+	}
+}
+
+// Stats returns what h has done.
+func (h *Hook) Stats() Stats {
+	return Stats{h.delivered.Load(), h.requests.Load(), h.failures.Load(), h.deadLetters.Load()}
+}
+
+// Run delivers what is in the log until ctx ends; the rest stays there. The
+// engine must be running.
+func (h *Hook) Run(ctx context.Context) error {
+	defer h.client.CloseIdleConnections()
+	for after := uint64(0); ctx.Err() == nil; {
+		events, through, err := h.o.Events.Events(ctx, engine.Webhook, after, max(readMax, h.o.Batch))
+		switch {
+		case err != nil:
+			h.o.Log.Error("events for the webhook could not be read", "error", err)
+			pause(ctx, backoffMin)
+		case through == after:
+			select {
+			case <-h.recorded:
+			case <-ctx.Done():
+			}
+		default:
+			if after, err = h.deliverAll(ctx, events, after); err == nil {
+				after = through
+			}
+			h.o.Events.Taken(engine.Webhook, after)
+		}
+	}
+	return nil
+}
+
+// deliverAll hands over events in order, Batch at a time, and returns the place
+// of the last that was handed over or given up. It fails only when ctx ends.
+func (h *Hook) deliverAll(ctx context.Context, events []engine.Happening, after uint64) (uint64, error) {
+	for len(events) > 0 {
+		n := min(len(events), h.o.Batch)
+		if err := h.deliver(ctx, events[:n]); err != nil {
+			return after, err
+		}
+		after, events = events[n-1].Place, events[n:]
+	}
+	return after, nil
+}
+
+// deliver hands over the events of one request, however often it must try.
+func (h *Hook) deliver(ctx context.Context, events []engine.Happening) error {
+	body := encode(events, h.o.Account, h.o.Batch > 1)
+	for attempt, refused := 1, 0; ; attempt++ {
+		r := h.post(ctx, body)
+		if ctx.Err() != nil && !r.taken {
+			return ctx.Err()
+		}
+		h.requests.Add(1)
+		if r.taken {
+			h.delivered.Add(uint64(len(events)))
+			return nil
+		}
+		h.failures.Add(1)
+		if r.refused {
+			refused++
+		}
+		if refused >= h.o.Attempts || h.tooOld(events) {
+			return h.giveUp(ctx, events, attempt, r.why)
+		}
+		wait := max(backoff(attempt), min(r.wait, askedMax))
+		h.o.Log.Warn("the webhook did not take events", "events", len(events), "attempt", attempt, "why", r.why, "next", wait)
+		if !pause(ctx, wait) {
+			return ctx.Err()
+		}
+	}
+}
+
+// tooOld reports whether the oldest of events was recorded too long ago.
+func (h *Hook) tooOld(events []engine.Happening) bool {
+	return h.o.Clock() > events[0].Recorded.Add(h.o.MaxAge)
+}
+
+// giveUp makes dead letters of events, however often it must try.
+func (h *Hook) giveUp(ctx context.Context, events []engine.Happening, attempts int, why string) error {
+	letters := make([]engine.DeadLetter, len(events))
+	for i, e := range events {
+		letters[i] = engine.DeadLetter{Happening: e, Attempts: attempts, Why: why}
+	}
+	for {
+		err := h.o.Events.GiveUp(ctx, letters, events[len(events)-1].Place)
+		if err == nil {
+			h.deadLetters.Add(uint64(len(letters)))
+			h.o.Log.Error("events for the webhook are dead letters now", "events", len(letters), "attempts", attempts, "why", why)
+			return nil
+		}
+		h.o.Log.Error("dead letters could not be stored", "error", err)
+		if !pause(ctx, backoffMin) {
+			return ctx.Err()
+		}
+	}
+}
+
+// backoff returns a random pause before the next attempt, half of it sure.
+func backoff(attempt int) time.Duration {
+	d := backoffMax
+	if attempt < 10 {
+		d = min(backoffMin<<(attempt-1), backoffMax)
+	}
+	return d/2 + rand.N(d/2)
+}
+
+// pause waits, and reports whether ctx goes on.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
