@@ -14,6 +14,8 @@ type JobTemplate struct {
 	Document    string
 	Config      JobConfig // its Schedule has windows only
 	CreatedAt   Instant
+
+	DocumentSource string `json:",omitempty"` // the URL it was made from, if it was
 }
 
 // templateKind is what an ARN calls a job template.

@@ -37,6 +37,8 @@ type Options struct {
 	// them as not implemented.
 	Messages  DataPlane
 	Endpoints Endpoints
+	// Documents reads what a documentSource names. Nil refuses it.
+	Documents Documents
 	// Issuer makes the certificates of devices. Without it the operations that
 	// ask for one fail.
 	Issuer *ca.Authority

@@ -30,12 +30,17 @@ func (s *Server) createJob(ctx context.Context, in *wire.CreateJobRequest) (*wir
 	if err != nil {
 		return nil, err
 	}
+	document, err := s.document(ctx, in.Document, in.DocumentSource)
+	if err != nil {
+		return nil, err
+	}
 	job, err := s.o.Engine.CreateJob(ctx, engine.NewJob{
 		ID:          muster.JobID(*in.JobID),
 		Namespace:   value[muster.Namespace](in.NamespaceID),
 		Targets:     targets,
 		Selection:   selection(in.TargetSelection),
-		Document:    wire.Or(in.Document, ""),
+		Document:    document,
+		Source:      wire.Or(in.DocumentSource, ""),
 		Description: wire.Or(in.Description, ""),
 		Config:      config,
 		Tags:        tagsOf(in.Tags),

@@ -86,7 +86,6 @@ func TestCreateJobRefuses(t *testing.T) {
 
 func TestWhatIsNotServedYetIsRefusedByName(t *testing.T) {
 	members := map[string]string{
-		"documentSource":             `"documentSource":"https://s3.amazonaws.com/b/k"`,
 		"destinationPackageVersions": `"document":"{}","destinationPackageVersions":["arn:aws:iot:eu-west-1:111122223333:package/p/version/1"]`,
 		"package":                    `"document":"{\"u\":\"${aws:iot:package:p:version:v:attributes}\"}"`,
 	}

@@ -26,10 +26,15 @@ func (s *Server) createJobTemplate(ctx context.Context, in *wire.CreateJobTempla
 	if err != nil {
 		return nil, err
 	}
+	document, err := s.document(ctx, in.Document, in.DocumentSource)
+	if err != nil {
+		return nil, err
+	}
 	t, err := s.o.Engine.CreateJobTemplate(ctx, engine.NewJobTemplate{
 		ID:          muster.JobTemplateID(*in.JobTemplateID),
 		Description: *in.Description,
-		Document:    wire.Or(in.Document, ""),
+		Document:    document,
+		Source:      wire.Or(in.DocumentSource, ""),
 		Job:         wire.Or(in.JobARN, ""),
 		Config:      config,
 		Tags:        tagsOf(in.Tags),
@@ -56,6 +61,7 @@ func (s *Server) describeJobTemplate(ctx context.Context, in *wire.DescribeJobTe
 		JobTemplateID:  text(t.ID),
 		Description:    text(t.Description),
 		Document:       text(t.Document),
+		DocumentSource: text(t.DocumentSource),
 		CreatedAt:      instant(t.CreatedAt),
 
 		PresignedURLConfig:         set(presignedShape(t.Config.Presigned)),

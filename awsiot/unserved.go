@@ -21,7 +21,6 @@ func refuseUnserved(in *wire.CreateJobRequest) error {
 		return err
 	}
 	return refuseGiven(
-		member{"documentSource", in.DocumentSource != nil},
 		member{"destinationPackageVersions", len(in.DestinationPackageVersions) > 0},
 	)
 }
@@ -34,7 +33,6 @@ func refuseUnservedTemplate(in *wire.CreateJobTemplateRequest) error {
 		return err
 	}
 	return refuseGiven(
-		member{"documentSource", in.DocumentSource != nil},
 		member{"destinationPackageVersions", len(in.DestinationPackageVersions) > 0},
 	)
 }

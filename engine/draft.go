@@ -69,7 +69,7 @@ func (d *draft) fromTemplate(r store.Reader, account muster.Account) error {
 			return err
 		}
 		d.Description, d.Config = cmp.Or(d.Description, t.Description), d.Config.Or(t.Config)
-		d.document.Text = t.Document
+		d.document.Text, d.Source = t.Document, t.DocumentSource
 	}
 	if len(d.Parameters) > 0 {
 		return muster.Errorf(muster.Invalid, "documentParameters are only valid with an AWS managed job template")

@@ -25,6 +25,7 @@ type NewJob struct {
 	Targets     []muster.Target // 1 to TargetsMax; repeated ones count once
 	Selection   muster.Selection
 	Document    string // a JSON object; not looked at with a Template
+	Source      string // the URL that Document was read from, if it was
 	Description string // empty: the template's
 	Config      muster.JobConfig
 	Tags        []muster.Tag
@@ -68,7 +69,7 @@ func (e *Engine) CreateJob(ctx context.Context, in NewJob) (muster.Job, error) {
 		}
 		j = muster.Job{
 			ID: in.ID, Namespace: in.Namespace, Targets: chosen, Selection: in.Selection, Description: d.Description,
-			TemplateARN: in.Template, Config: d.Config, Links: d.links, Status: muster.JobScheduled, CreatedAt: b.now, UpdatedAt: b.now,
+			DocumentSource: d.Source, TemplateARN: in.Template, Config: d.Config, Links: d.links, Status: muster.JobScheduled, CreatedAt: b.now, UpdatedAt: b.now,
 		}
 		if j, err = b.open(j); err != nil {
 			return err

@@ -14,6 +14,7 @@ type NewJobTemplate struct {
 	ID          muster.JobTemplateID
 	Description string
 	Document    string           // a JSON object; not looked at with a Job
+	Source      string           // the URL that Document was read from, if it was
 	Job         string           // the ARN of a job to copy; empty: Document is the document
 	Config      muster.JobConfig // of its Schedule the windows only; replaces what is copied, member by member
 	Tags        []muster.Tag
@@ -29,9 +30,9 @@ func (e *Engine) CreateJobTemplate(ctx context.Context, in NewJobTemplate) (must
 		return t, err
 	}
 	err = e.do(ctx, func(b *batch) error {
-		t = muster.JobTemplate{ID: in.ID, Description: in.Description, Document: in.Document, Config: in.Config, CreatedAt: b.now}
+		t = muster.JobTemplate{ID: in.ID, Description: in.Description, Document: in.Document, DocumentSource: in.Source, Config: in.Config, CreatedAt: b.now}
 		if in.Job != "" {
-			if t.Document, t.Config, err = b.copied(in); err != nil {
+			if t, err = b.copied(t, in.Job); err != nil {
 				return err
 			}
 		}
@@ -55,25 +56,26 @@ func (e *Engine) CreateJobTemplate(ctx context.Context, in NewJobTemplate) (must
 	return t, err
 }
 
-// copied returns what a template has of the job it is made from: its document
-// as devices get it, and its configuration without start and end.
-func (b *batch) copied(in NewJobTemplate) (string, muster.JobConfig, error) {
-	kind, name, err := b.e.o.Account.ParseARN(in.Job)
+// copied returns t with what it has of the job it is made from: the document as
+// devices get it, and the configuration without start and end.
+func (b *batch) copied(t muster.JobTemplate, job string) (muster.JobTemplate, error) {
+	kind, name, err := b.e.o.Account.ParseARN(job)
 	if err != nil {
-		return "", in.Config, err
+		return t, err
 	}
 	if kind != kindJob {
-		return "", in.Config, muster.Errorf(muster.Invalid, "%s is not a job", in.Job)
+		return t, muster.Errorf(muster.Invalid, "%s is not a job", job)
 	}
 	j, err := b.job(muster.JobID(name))
 	if err != nil {
-		return "", in.Config, err
+		return t, err
 	}
 	if j == nil {
-		return "", in.Config, noJob(muster.JobID(name))
+		return t, noJob(muster.JobID(name))
 	}
 	d, err := readDocument(b, j.ID)
-	return d.Text, in.Config.Or(j.Config), err
+	t.Document, t.DocumentSource, t.Config = d.Text, j.DocumentSource, t.Config.Or(j.Config)
+	return t, err
 }
 
 // roomForTemplate returns nil when there may be one more template, of that id.

@@ -186,6 +186,7 @@ func (s *server) wireAPI() error {
 	contract, err := awsiot.New(awsiot.Options{
 		Engine: s.engine, Account: s.account(), Now: time.Now, Keys: s.keys, Log: s.log,
 		DataPlane: s.plane,
+		Documents: s.files,
 		Messages:  messages,
 		Endpoints: awsiot.Endpoints{Data: s.c.hosts()[0]},
 		Issuer:    s.issuer,
