@@ -1,9 +1,5 @@
 package muster
 
-// DynamicGroupsMax is how many dynamic groups there may be unless the operator
-// says otherwise (registry.md REG-61).
-const DynamicGroupsMax = 100
-
 // ThingIndex is the index that dynamic groups ask.
 const ThingIndex = "AWS_Things"
 

@@ -17,18 +17,9 @@ type sweep struct {
 	At      walk
 }
 
-// rebuildGroups lets every dynamic group look for its members anew.
-func (b *batch) rebuildGroups(x *fleetIndex) error {
-	for _, g := range x.dynamic {
-		if err := b.rebuild(g.Group); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// rebuild writes a dynamic group that is to look for its members.
-func (b *batch) rebuild(g muster.Group) error {
+// rebuild writes a dynamic group that is to look for its members. The caller
+// reads the index again.
+func (b *batch) rebuild(g muster.Group) {
 	m := *g.Dynamic
 	m.Building = true
 	g.Dynamic = &m
@@ -36,8 +27,6 @@ func (b *batch) rebuild(g muster.Group) error {
 	dynamicNames.Put(b, string(g.Name), link{})
 	building.Put(b, string(g.Name), sweep{GroupID: g.ID})
 	b.due = true
-	_, err := b.refleet()
-	return err
 }
 
 // stepBuilding does the next piece of the search for a group's members.

@@ -43,7 +43,7 @@ func (e *Engine) CreateDynamicThingGroup(ctx context.Context, in muster.Group, g
 		if !x.state.Config.Things {
 			return errNotIndexed
 		}
-		if len(x.dynamic) >= e.o.DynamicGroupsMax {
+		if most := e.o.Limits.DynamicGroups; most > 0 && len(x.dynamic) >= most {
 			return muster.Errorf(muster.LimitExceeded, "There are %d dynamic thing groups, the most there may be", len(x.dynamic))
 		}
 		g = asked
@@ -51,10 +51,11 @@ func (e *Engine) CreateDynamicThingGroup(ctx context.Context, in muster.Group, g
 		groupIDs.Put(b, g.ID, g.Name)
 		below.Put(b, belowKey(g.Name, 0, g.Name), link{})
 		b.putTags(kindGroup, string(g.Name), labels)
-		if err := b.rebuild(g); err != nil {
+		g.Dynamic.Building = true
+		b.rebuild(g)
+		if _, err := b.refleet(); err != nil {
 			return err
 		}
-		g.Dynamic.Building = true
 		if err := b.mayDepend(g); err != nil {
 			return err
 		}
@@ -119,11 +120,10 @@ func (e *Engine) UpdateDynamicThingGroup(ctx context.Context, name muster.GroupN
 		}
 		if merged.Same(*old.Dynamic) {
 			groups.Put(b, string(name), g)
-			_, err = b.refleet()
 		} else {
-			err = b.rebuild(g)
+			b.rebuild(g)
 		}
-		if err != nil {
+		if _, err := b.refleet(); err != nil {
 			return err
 		}
 		if err := b.mayDepend(g); err != nil {

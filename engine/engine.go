@@ -78,9 +78,6 @@ type Options struct {
 	RolloutPerMinute int
 	// Limits bound what there may be at once; the zero Limits bound nothing.
 	Limits Limits
-	// DynamicGroupsMax bounds the dynamic thing groups; zero is
-	// muster.DynamicGroupsMax.
-	DynamicGroupsMax int
 	// PageKey makes page tokens tamper-proof; nil means a random one, so that
 	// tokens end with the process.
 	PageKey []byte
@@ -142,9 +139,6 @@ func New(o Options) *Engine {
 	}
 	if o.NewID == nil {
 		o.NewID = newUUID
-	}
-	if o.DynamicGroupsMax == 0 {
-		o.DynamicGroupsMax = muster.DynamicGroupsMax
 	}
 	if o.PageKey == nil {
 		o.PageKey = make([]byte, 32)

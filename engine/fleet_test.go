@@ -21,7 +21,7 @@ import (
 func TestRandomFleets(t *testing.T) {
 	for i := range *historyCount {
 		seed := *historySeed + uint64(i)
-		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) { newFleet(t, seed).play(*historySteps * 2) })
+		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) { newFleet(t, seed).play(*historySteps) })
 	}
 }
 

@@ -101,8 +101,8 @@ func (b *batch) stepIndex() error {
 		}
 		if !more {
 			s.Stage, s.After = complete, ""
-			if err := b.rebuildGroups(x); err != nil {
-				return err
+			for _, g := range x.dynamic {
+				b.rebuild(g.Group)
 			}
 		}
 	case complete:

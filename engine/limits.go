@@ -5,7 +5,8 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// Limits bound what there may be at once (jobs-control-plane.md section 9).
+// Limits bound what there may be at once (jobs-control-plane.md section 9,
+// registry.md section 8).
 // Zero means no bound.
 type Limits struct {
 	ActiveJobs     int // SCHEDULED and IN_PROGRESS; more are LimitExceeded
@@ -13,6 +14,7 @@ type Limits struct {
 	DeletingJobs   int // in DELETION_IN_PROGRESS; more are LimitExceeded
 	JobTemplates   int // custom ones; more are LimitExceeded
 	RetentionDays  int // that a job is kept after it ended, then deleted
+	DynamicGroups  int // dynamic thing groups; more are LimitExceeded
 }
 
 // activeJobs is the key in tallies of how many jobs are active.

@@ -24,6 +24,7 @@ type Limits struct {
 	DeletingJobs   int // in DELETION_IN_PROGRESS
 	JobTemplates   int
 	RetentionDays  int // that a job is kept after its end
+	DynamicGroups  int
 
 	OperationRate   int // requests a second, of each operation of the control plane that has no rate of its own
 	CreateThingRate int
@@ -59,6 +60,7 @@ var table = []Limit{
 	{"deleting-jobs", 1000, 10, 0, "jobs in DELETION_IN_PROGRESS; more fail with LimitExceededException", func(l *Limits) *int { return &l.DeletingJobs }},
 	{"job-templates", 0, 100, 0, "job templates; more fail with LimitExceededException", func(l *Limits) *int { return &l.JobTemplates }},
 	{"retention-days", 0, 730, 0, "days that a job and its executions are kept after the job ended", func(l *Limits) *int { return &l.RetentionDays }},
+	{"dynamic-groups", 1000, 100, 0, "dynamic thing groups; more fail with LimitExceededException", func(l *Limits) *int { return &l.DynamicGroups }},
 
 	{"operation-rate", 0, 10, 0, "requests a second of each control plane operation without a rate of its own", func(l *Limits) *int { return &l.OperationRate }},
 	{"create-thing-rate", 0, 15, 0, "CreateThing a second", func(l *Limits) *int { return &l.CreateThingRate }},

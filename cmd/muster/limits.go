@@ -40,7 +40,7 @@ func orNone(n int) string {
 func engineLimits(l limits.Limits) engine.Limits {
 	return engine.Limits{
 		ActiveJobs: l.ActiveJobs, ConcurrentJobs: l.ConcurrentJobs, DeletingJobs: l.DeletingJobs,
-		JobTemplates: l.JobTemplates, RetentionDays: l.RetentionDays,
+		JobTemplates: l.JobTemplates, RetentionDays: l.RetentionDays, DynamicGroups: l.DynamicGroups,
 	}
 }
 
