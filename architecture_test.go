@@ -46,6 +46,7 @@ var mayImport = map[string][]string{
 	"events":               {".", "engine", "gateway"},
 	"webhook":              {".", "engine", "events"},
 	"iotdata":              {".", "awsiot/...", "gateway/...", "identity"},
+	"presence":             {".", "engine", "gateway"},
 	"dataplane":            {".", "awsiot/...", "engine", "gateway", "identity/...", "iotpolicy", "limits", "sigv4", "store"},
 	"sessionstore":         {"gateway", "store"},
 	"metrics":              {".", "engine", "gateway/...", "webhook"},

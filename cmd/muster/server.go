@@ -25,6 +25,7 @@ import (
 	"github.com/muster-iot/muster/iotdata"
 	"github.com/muster-iot/muster/limits"
 	"github.com/muster-iot/muster/metrics"
+	"github.com/muster-iot/muster/presence"
 	"github.com/muster-iot/muster/scheduler"
 	"github.com/muster-iot/muster/store/pebblestore"
 	"github.com/muster-iot/muster/webhook"
@@ -59,6 +60,7 @@ type server struct {
 	news    *dataplane.Notifier
 	events  *events.Publisher
 	hook    *webhook.Hook // nil: none
+	present *presence.Recorder
 	rights  *authority.Authorizer
 	gateway *gateway.Server
 	api     http.Handler
@@ -96,7 +98,7 @@ func (s *server) run(ctx context.Context, up func(Ready)) error {
 	return runStages(ctx,
 		stage{func(ctx context.Context) error { return s.announce(ctx, up) }},
 		outside,
-		s.sinks(), // which note in the engine what they have handed on
+		append(s.sinks(), s.present.Run), // which tell the engine what they have handed on, and who is connected
 		stage{s.engine.Run},
 		stage{s.news.Run},
 		stage{s.gateway.Run},

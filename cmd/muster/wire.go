@@ -20,6 +20,7 @@ import (
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/iotdata"
 	"github.com/muster-iot/muster/metrics"
+	"github.com/muster-iot/muster/presence"
 	"github.com/muster-iot/muster/scheduler"
 	"github.com/muster-iot/muster/sessionstore"
 	"github.com/muster-iot/muster/sigv4"
@@ -163,12 +164,13 @@ func (s *server) wireGateway() (err error) {
 	s.gateway, err = gateway.New(context.Background(), gateway.Options{
 		Authorizer: s.rights, Reserved: s.jobs.MQTT(), Sessions: sessionstore.On(s.store), Log: s.log,
 		Limits: s.c.gatewayLimits(s.limits), SlimTLS: s.c.SlimTLS,
-		Presence: func(p gateway.Presence) { s.events.Presence(p) },
+		Presence: func(p gateway.Presence) { s.events.Presence(p); s.present.Presence(p) },
 		Interest: func(i gateway.Interest) { s.events.Interest(i) },
 	})
 	if err != nil {
 		return err
 	}
+	s.present = presence.New(s.engine, s.log)
 	s.events = events.New(events.Options{Broker: s.gateway, Events: s.engine, Account: s.account(), Log: s.log})
 	s.news = dataplane.NewNotifier(dataplane.NotifierOptions{Publisher: s.gateway, Delivered: s.engine.Delivered, Log: s.log})
 	s.figures.Gateway(s.gateway.Stats)

@@ -1,0 +1,143 @@
+package presence
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/gateway"
+)
+
+// book keeps what a Recorder hands over, and fails while it is told to.
+type book struct {
+	changes []engine.ConnectionChange
+	calls   int
+	fail    error
+}
+
+func (b *book) RecordConnections(_ context.Context, changes []engine.ConnectionChange) error {
+	b.calls++
+	if b.fail == nil {
+		b.changes = append(b.changes, changes...)
+	}
+	return b.fail
+}
+
+// recording runs a Recorder in a bubble. The function it hands to play lets a
+// connection of a client begin (without a cause) or end.
+func recording(t *testing.T, play func(t *testing.T, b *book, tell func(client, session string, cause gateway.Cause))) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		b := &book{}
+		r := New(b, nil)
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- r.Run(ctx) }()
+		play(t, b, func(client, session string, cause gateway.Cause) {
+			r.Presence(gateway.Presence{
+				Connected: cause == gateway.None, Time: time.Now(), Session: session, Cause: cause, Client: gateway.Connect{ClientID: client},
+			})
+		})
+		stop()
+		if err := <-done; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+}
+
+func TestWhatIsLeftAfterAMoment(t *testing.T) {
+	type step struct {
+		session string
+		cause   gateway.Cause
+	}
+	for name, c := range map[string]struct {
+		steps []step
+		want  muster.Connectivity // without At
+		whole bool
+	}{
+		"a client that came":                       {[]step{{"a", ""}}, muster.Connectivity{Connected: true, Reason: "NONE", Session: "a"}, false},
+		"a client that went":                       {[]step{{"a", gateway.ConnectionLost}}, muster.Connectivity{Reason: "CONNECTION_LOST", Session: "a"}, false},
+		"a client that came and went":              {[]step{{"a", ""}, {"a", gateway.ClientInitiated}}, muster.Connectivity{Reason: "CLIENT_INITIATED_DISCONNECT", Session: "a"}, true},
+		"a client that went and came":              {[]step{{"a", gateway.ConnectionLost}, {"b", ""}}, muster.Connectivity{Connected: true, Reason: "NONE", Session: "b"}, false},
+		"a take-over, of which the end comes late": {[]step{{"b", ""}, {"a", gateway.DuplicateClientID}}, muster.Connectivity{Connected: true, Reason: "NONE", Session: "b"}, false},
+		"an end that an operator asked for":        {[]step{{"a", gateway.APIInitiated}}, muster.Connectivity{Reason: "SERVER_INITIATED_DISCONNECT", Session: "a"}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			recording(t, func(t *testing.T, b *book, tell func(string, string, gateway.Cause)) {
+				for _, s := range c.steps {
+					tell("lamp", s.session, s.cause)
+				}
+				time.Sleep(2 * Moment)
+				if len(b.changes) != 1 {
+					t.Fatalf("%d changes were handed over: %+v; want one", len(b.changes), b.changes)
+				}
+				got := b.changes[0]
+				c.want.At = got.At
+				if got.Connectivity != c.want || got.Whole != c.whole || got.Client != "lamp" || got.At == 0 {
+					t.Errorf("handed over %+v, want %+v, whole %v", got, c.want, c.whole)
+				}
+			})
+		})
+	}
+}
+
+func TestAStormIsOneCall(t *testing.T) {
+	recording(t, func(t *testing.T, b *book, tell func(string, string, gateway.Cause)) {
+		for i := range 10_000 {
+			client := "lamp-" + string(rune('a'+i%26)) + time.Duration(i).String()
+			tell(client[:len(client)-2], "old", gateway.ConnectionLost)
+			tell(client[:len(client)-2], "new", gateway.None)
+		}
+		time.Sleep(2 * Moment)
+		if b.calls != 1 || len(b.changes) < 1000 {
+			t.Errorf("%d calls with %d changes; want one with all", b.calls, len(b.changes))
+		}
+	})
+}
+
+func TestWhoCanBeNoThingIsNotGathered(t *testing.T) {
+	recording(t, func(t *testing.T, b *book, tell func(string, string, gateway.Cause)) {
+		tell("", "a", gateway.None)
+		tell("a/b", "a", gateway.None)
+		time.Sleep(2 * Moment)
+		if b.calls != 0 {
+			t.Errorf("%+v was handed over", b.changes)
+		}
+	})
+}
+
+func TestWhatCannotBeStoredWaits(t *testing.T) {
+	recording(t, func(t *testing.T, b *book, tell func(string, string, gateway.Cause)) {
+		b.fail = errors.New("full")
+		tell("lamp", "a", gateway.None)
+		tell("pump", "a", gateway.None)
+		time.Sleep(Moment + Moment/2)
+		tell("pump", "a", gateway.ConnectionLost)
+		synctest.Wait()
+		b.fail = nil
+		time.Sleep(2 * Moment)
+		if len(b.changes) != 2 {
+			t.Fatalf("%d changes were handed over: %+v; want two", len(b.changes), b.changes)
+		}
+		for _, c := range b.changes {
+			if c.Connected != (c.Client == "lamp") {
+				t.Errorf("%s is handed over as %+v", c.Client, c)
+			}
+		}
+	})
+}
+
+func TestTheRestIsHandedOverAtTheEnd(t *testing.T) {
+	var b *book
+	recording(t, func(_ *testing.T, own *book, tell func(string, string, gateway.Cause)) {
+		b = own
+		tell("lamp", "a", gateway.None)
+	})
+	if len(b.changes) != 1 {
+		t.Errorf("%d changes were handed over, want the one that was left", len(b.changes))
+	}
+}
