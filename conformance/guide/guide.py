@@ -28,6 +28,9 @@ START = "README.md"
 # to end, in seconds.
 PATIENCE = 60
 
+# LOG_LINES is how much of a server's log is shown when a page fails.
+LOG_LINES = 20
+
 # MUSTER stands for the binary: a server listens on free ports.
 MUSTER = """#!/bin/sh
 if [ "$1" = serve ]; then
@@ -121,12 +124,19 @@ def check(file: pathlib.Path, start: pathlib.Path, muster: pathlib.Path, patienc
                 try:
                     shell.run(step)
                 except Wrong as wrong:
-                    raise Wrong(f"{where}:{step.line}:\n{step.commands}{wrong}") from None
+                    raise Wrong(f"{where}:{step.line}:\n{step.commands}{wrong}{log(home / 'work')}") from None
         finally:
             shell.close()
         if (home / "work" / "data").exists():
             verify(muster, home / "work")
     return len(plan)
+
+
+def log(work: pathlib.Path) -> str:
+    """Returns the end of what the server of a page logged."""
+    file = work / "serve.log"
+    lines = file.read_text().splitlines() if file.exists() else []
+    return "\nthe end of serve.log:\n" + page.indented(lines[-LOG_LINES:])
 
 
 def verify(muster: pathlib.Path, work: pathlib.Path) -> None:

@@ -49,7 +49,7 @@ def difference(shown: str, printed: str) -> str:
     want, got = _lines(shown), _lines(printed)
     if _matches(want, got):
         return ""
-    return "the page shows\n" + _indented(want) + "\nbut it printed\n" + _indented(got)
+    return "the page shows\n" + indented(want) + "\nbut it printed\n" + indented(got)
 
 
 def _lines(text: str) -> list[str]:
@@ -64,5 +64,5 @@ def _matches(want: list[str], got: list[str]) -> bool:
     return re.fullmatch(pattern, "".join(line + "\n" for line in got)) is not None
 
 
-def _indented(lines: list[str]) -> str:
+def indented(lines: list[str]) -> str:
     return "\n".join("    " + line for line in lines) or "    nothing"
