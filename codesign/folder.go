@@ -105,14 +105,14 @@ func (f Folder) put(name string, chain []*x509.Certificate, key crypto.Signer) (
 	if err := os.MkdirAll(string(f), 0o700); err != nil {
 		return nil, err
 	}
-	if _, err := os.Stat(f.certificate(name)); err == nil {
+	if _, err := os.Stat(f.Certificate(name)); err == nil {
 		return nil, fmt.Errorf("there is a signing profile %s already", name)
 	}
 	// The key first: a profile is there once its certificate is.
 	if err := write(f.key(name), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})); err != nil {
 		return nil, err
 	}
-	return p, write(f.certificate(name), []byte(p.ChainPEM()))
+	return p, write(f.Certificate(name), []byte(p.ChainPEM()))
 }
 
 // Open reads a profile.
@@ -120,7 +120,7 @@ func (f Folder) Open(name string) (*Profile, error) {
 	if !nameForm.MatchString(name) {
 		return nil, fmt.Errorf("%q is not the name of a signing profile", name)
 	}
-	certificates, err := read(f.certificate(name), false)
+	certificates, err := read(f.Certificate(name), false)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("there is no signing profile %s: %w", name, err)
 	}
@@ -133,7 +133,7 @@ func (f Folder) Open(name string) (*Profile, error) {
 	}
 	chain, err := parseChain(certificates)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", f.certificate(name), err)
+		return nil, fmt.Errorf("%s: %w", f.Certificate(name), err)
 	}
 	signer, err := parseKey(key)
 	if err != nil {
@@ -161,8 +161,10 @@ func (f Folder) List() ([]string, error) {
 	return names, err
 }
 
-func (f Folder) certificate(name string) string { return filepath.Join(string(f), name+".pem") }
-func (f Folder) key(name string) string         { return filepath.Join(string(f), name+"-key.pem") }
+// Certificate returns the file with the certificates of a profile.
+func (f Folder) Certificate(name string) string { return filepath.Join(string(f), name+".pem") }
+
+func (f Folder) key(name string) string { return filepath.Join(string(f), name+"-key.pem") }
 
 // write makes or replaces a file that only its owner may read; it is on disk
 // when write returns.

@@ -21,6 +21,8 @@ func adminCommands() []command {
 		{"backup", "copy a data folder, while it is served or not", runBackup},
 		{"keys", "list, add and remove access keys", runKeys},
 		{"dead-letters", "list, replay and forget events that the webhook refused", runDeadLetters},
+		{"signing-profile", "make and list the keys that sign job files", runProfiles},
+		{"sign", "sign a file and print what a job document says of it", runSign},
 		{"explain-policy", "say what a device or access key may do, and why", runExplain},
 	}
 }

@@ -44,7 +44,11 @@ func backup(ctx context.Context, data folder, s *pebblestore.Store, to folder, h
 		return err
 	}
 	for _, file := range data.precious() {
-		if err := copyPrivate(file, filepath.Join(string(to), filepath.Base(file))); err != nil {
+		name, err := filepath.Rel(string(data), file)
+		if err != nil {
+			return err
+		}
+		if err := copyPrivate(file, filepath.Join(string(to), name)); err != nil {
 			return err
 		}
 	}
@@ -61,6 +65,9 @@ func copyPrivate(from, to string) error {
 		return nil
 	}
 	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
 		return err
 	}
 	return os.WriteFile(to, content, 0o600)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/muster-iot/muster/codesign"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/store/pebblestore"
 )
@@ -20,6 +21,7 @@ import (
 //	server.pem    the certificate of the TLS listeners; server-key.pem its key
 //	files/        the contents of job files
 //	files-key     the key that signs their URLs for devices
+//	signing/      signing profiles: NAME.pem and NAME-key.pem
 //	ready.json    while a server runs: where to find it
 type folder string
 
@@ -29,6 +31,11 @@ func (f folder) credentials() string { return filepath.Join(string(f), "credenti
 func (f folder) files() string       { return filepath.Join(string(f), "files") }
 func (f folder) filesKey() string    { return filepath.Join(string(f), "files-key") }
 func (f folder) ready() string       { return filepath.Join(string(f), "ready.json") }
+
+// signing holds the profiles that sign job files.
+func (f folder) signing() codesign.Folder {
+	return codesign.Folder(filepath.Join(string(f), "signing"))
+}
 
 // ca and server name the two certificates and their keys.
 func (f folder) ca() identity.PEMFiles     { return f.pem("ca") }
@@ -43,10 +50,11 @@ func (f folder) pem(name string) identity.PEMFiles {
 
 // precious are the files that a backup must hold beside the store.
 func (f folder) precious() []string {
-	return []string{
+	profiles, _ := filepath.Glob(filepath.Join(string(f.signing()), "*.pem")) // the pattern is well formed
+	return append([]string{
 		f.keys(), f.credentials(), f.filesKey(),
 		f.ca().Certificate, f.ca().Key, f.server().Certificate, f.server().Key,
-	}
+	}, profiles...)
 }
 
 // openStore takes the folder for this process. It fails when another process

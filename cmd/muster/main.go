@@ -35,7 +35,7 @@ func commands() []command {
 		{"env", "print the exports that aim the AWS CLI at a server", runEnv},
 		{"clock", "show or move the clock of a server with --test-clock", runClock},
 		{"limits", "list what can be limited, with the defaults and AWS's numbers", runLimits},
-		{"admin", "look after a data folder: verify, backup, keys, dead-letters, explain-policy", runAdmin},
+		{"admin", "look after a data folder: verify, backup, keys, signing-profile, sign, dead-letters, explain-policy", runAdmin},
 		{"version", "print the version", runVersion},
 	}
 }
