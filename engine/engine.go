@@ -52,9 +52,6 @@ type Options struct {
 	// Objects are the files that job documents name. Nil refuses documents that
 	// name some.
 	Objects Objects
-	// SigningTime is when it is for whoever checks the signature of a URL; nil
-	// means Now.
-	SigningTime func() muster.Instant
 	// Hears reports whether somebody would get the next notification of a queue
 	// now. It must be quick and not call the engine. Nil says no.
 	Hears func(store.QueueKey) bool
@@ -115,9 +112,6 @@ func New(o Options) *Engine {
 	}
 	if o.Keep == nil {
 		o.Keep = func(store.QueueKey, muster.Change) bool { return false }
-	}
-	if o.SigningTime == nil {
-		o.SigningTime = o.Now
 	}
 	if o.Hears == nil {
 		o.Hears = func(store.QueueKey) bool { return false }

@@ -35,7 +35,7 @@ type Objects interface {
 // renewed returns x with the instant of the URLs that its device is to be given
 // now.
 func (e *Engine) renewed(j *muster.Job, x muster.Execution) muster.Execution {
-	if now := e.o.SigningTime(); j != nil && j.Links && !j.Config.Presigned.Fresh(x.PresignedAt, now) {
+	if now := e.o.Now(); j != nil && j.Links && !j.Config.Presigned.Fresh(x.PresignedAt, now) {
 		x.PresignedAt = now - now%1000 // the unit of what is signed
 	}
 	return x

@@ -21,6 +21,14 @@ var errBroken = errors.New("the simulated device could not do it")
 
 const unwilling = "the simulated device does not do such jobs"
 
+// handler is what the device does with a job that it has started.
+func (d dev) handler() device.Handler {
+	if v := d.fleet.o.Verifier; v != nil {
+		return v.Handle(func(ctx context.Context, j *device.Job, _ []device.File) error { return d.do(ctx, j) })
+	}
+	return d.do
+}
+
 // do is the device's handler for a job that it has started.
 func (d dev) do(ctx context.Context, j *device.Job) error {
 	outcome := d.fleet.outcome(d.thing, j.JobID, j.Number)
@@ -93,7 +101,7 @@ func (d dev) take(ctx context.Context, s device.Summary) error {
 	if err != nil {
 		return err
 	}
-	return j.Do(ctx, d.do)
+	return j.Do(ctx, d.handler())
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

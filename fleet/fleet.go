@@ -23,7 +23,10 @@ type Options struct {
 	// Outcome, if not nil, decides how an execution of a job ends on a thing, in
 	// place of the rates in Behavior. It is called from many goroutines.
 	Outcome func(thing, job string, number int64) Outcome
-	Log     *slog.Logger // nil discards
+	// Verifier, if not nil, downloads and verifies the files of jobs before
+	// devices do them; a device rejects what it does not trust.
+	Verifier *device.Verifier
+	Log      *slog.Logger // nil discards
 }
 
 // dialsMax is how many devices connect at a time: enough to fill two cores,
@@ -94,7 +97,7 @@ func (f *Fleet) run(ctx context.Context, thing string) error {
 	if f.o.picks(thing) {
 		return d.pick(ctx)
 	}
-	return client.Run(ctx, d.do)
+	return client.Run(ctx, d.handler())
 }
 
 func (f *Fleet) dial(ctx context.Context, thing string) (*device.Client, error) {

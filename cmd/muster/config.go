@@ -37,6 +37,8 @@ type Config struct {
 	RolloutPerMinute  int  // of jobs that set no maximumPerMinute; zero: as fast as the engine goes
 	TestClock         bool // time stands still until /muster/v1/clock moves it
 
+	SigningProfile string // that signs what job documents want signed; empty: nothing is signed
+
 	TLSCertificate string // PEM file of the TLS listeners' certificate and its chain; empty: one of our own CA
 	TLSKey         string // PEM file of its key
 
@@ -105,6 +107,7 @@ func (c *Config) register(fs *flag.FlagSet) {
 	fs.BoolVar(&c.AllowInsecure, "allow-insecure-listeners", c.AllowInsecure, "let listeners without TLS accept connections from other machines")
 	fs.BoolVar(&c.StrictTransitions, "strict-transitions", c.StrictTransitions, "refuse REJECTED from a device that already reported IN_PROGRESS")
 	fs.BoolVar(&c.RemovedInProgress, "removed-in-progress", c.RemovedInProgress, "end the running execution of a thing that leaves the last target of a continuous job")
+	fs.StringVar(&c.SigningProfile, "signing-profile", c.SigningProfile, "`name` of the signing profile for ${aws:iot:code-sign-signature:…} in job documents; without one they are refused")
 	fs.StringVar(&c.TLSCertificate, "tls-certificate", c.TLSCertificate, "PEM `file` of the TLS listeners' certificate and its chain; one of the folder's own CA when not given")
 	fs.StringVar(&c.TLSKey, "tls-key", c.TLSKey, "PEM `file` of the key of --tls-certificate")
 	fs.IntVar(&c.RolloutPerMinute, "rollout-default-per-minute", c.RolloutPerMinute, "`rate` of jobs that set none, such as AWS's 1000; 0: as fast as it goes")

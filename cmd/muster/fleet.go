@@ -2,10 +2,14 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"net/http"
+	"os"
 	"strings"
 	"time"
 
@@ -22,6 +26,8 @@ type fleetOptions struct {
 	group      string
 	attributes map[string]string
 	behavior   fleet.Behavior
+	trust      string // file of certificates whose signatures devices believe
+	signed     bool   // they take no job without a signed file
 }
 
 func runFleet(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -43,6 +49,8 @@ func runFleet(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 	fs.Float64Var(&o.behavior.Reject, "reject", o.behavior.Reject, "share of jobs that are rejected, 0 to 1")
 	fs.Float64Var(&o.behavior.Hang, "hang", o.behavior.Hang, "share of jobs that are begun and never reported again, 0 to 1")
 	fs.Float64Var(&o.behavior.Pick, "pick", o.behavior.Pick, "share of devices that pick their jobs, 0 to 1")
+	fs.StringVar(&o.trust, "trust", o.trust, "PEM `file` of certificates: devices download the signed files of a job, and reject it unless one of these signed them")
+	fs.BoolVar(&o.signed, "require-signature", o.signed, "devices also reject a job that brings no signed file")
 	if _, err := parseFlags(fs, args, 0); err != nil {
 		return err
 	}
@@ -58,6 +66,8 @@ func (o *fleetOptions) check() error {
 		return usagef("fleet needs --data or --ready-file, to find the server")
 	case o.devices < 1 || o.devices > devicesMax:
 		return usagef("--devices is %d; it must be 1 to %d", o.devices, devicesMax)
+	case o.signed && o.trust == "":
+		return usagef("--require-signature needs --trust, the certificates whose signatures count")
 	case o.behavior.Steps < 0 || o.behavior.Work < 0:
 		return usagef("--steps and --work cannot be negative")
 	}
@@ -96,12 +106,16 @@ func (o *fleetOptions) run(ctx context.Context, stdout io.Writer, log *slog.Logg
 	if err != nil {
 		return err
 	}
+	verifier, err := o.verifier(ready)
+	if err != nil {
+		return err
+	}
 	things := thingNames(o.prefix, o.devices)
 	target, err := api.register(ctx, o.group, things, o.attributes)
 	if err != nil {
 		return err
 	}
-	f := fleet.New(fleet.Options{Things: things, Dial: dialMQTT(ready.MQTTAddr, log), Behavior: o.behavior, Log: log})
+	f := fleet.New(fleet.Options{Things: things, Dial: dialMQTT(ready.MQTTAddr, log), Behavior: o.behavior, Verifier: verifier, Log: log})
 	go func() {
 		<-f.Ready()
 		if ctx.Err() == nil {
@@ -110,6 +124,30 @@ func (o *fleetOptions) run(ctx context.Context, stdout io.Writer, log *slog.Logg
 		}
 	}()
 	return f.Run(ctx)
+}
+
+// verifier returns what verifies the files of jobs, nil when nobody is trusted.
+// It downloads from servers that the server's CA vouches for.
+func (o *fleetOptions) verifier(ready Ready) (*device.Verifier, error) {
+	if o.trust == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(o.trust)
+	if err != nil {
+		return nil, fmt.Errorf("--trust: %w", err)
+	}
+	trusted, err := device.ParseCertificates(text)
+	if err != nil {
+		return nil, fmt.Errorf("--trust: %w", err)
+	}
+	roots := x509.NewCertPool()
+	authority, err := os.ReadFile(ready.CAFile)
+	if err != nil {
+		return nil, err
+	}
+	roots.AppendCertsFromPEM(authority)
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}}
+	return device.NewVerifier(device.VerifierOptions{Trusted: trusted, Required: o.signed, Client: client})
 }
 
 // dialMQTT returns how a simulated device connects to a plain MQTT listener.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/muster-iot/muster"
@@ -16,6 +17,20 @@ type jobFiles struct {
 	store  *artifacts.Store
 	region string            // of URLs that name none
 	signer *codesign.Profile // nil: nothing is signed
+}
+
+// jobFiles returns the store of job files for the engine, with the profile that
+// the operator chose.
+func (s *server) jobFiles() (*jobFiles, error) {
+	f := &jobFiles{store: s.files, region: s.c.Region}
+	if s.c.SigningProfile == "" {
+		return f, nil
+	}
+	var err error
+	if f.signer, err = s.data.signing().Open(s.c.SigningProfile); err != nil {
+		return nil, fmt.Errorf("--signing-profile: %w", err)
+	}
+	return f, nil
 }
 
 // signedMax is the largest file that is read to be signed, in bytes.

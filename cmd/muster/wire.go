@@ -118,6 +118,10 @@ func (s *server) wireEngine() error {
 	if err != nil {
 		return err
 	}
+	files, err := s.jobFiles()
+	if err != nil {
+		return err
+	}
 	if s.c.TestClock {
 		s.clock = scheduler.NewTestClock(instant())
 	}
@@ -126,6 +130,8 @@ func (s *server) wireEngine() error {
 		Store: s.store, Account: s.account(), Now: s.time, Log: s.log, PageKey: pages,
 		Notify:            func(n []engine.Notification) { s.news.Notify(n) },
 		Keep:              func(key store.QueueKey, change muster.Change) bool { return s.news.Keep(key, change) },
+		Hears:             func(key store.QueueKey) bool { return s.news.Hears(key) },
+		Objects:           files,
 		Sinks:             engine.Sinks{Subscribers: true, Webhook: hooked},
 		Recorded:          s.recorded,
 		Due:               s.timer.Due,
