@@ -62,6 +62,7 @@ func TestFleetRefusesWhatMakesNoSense(t *testing.T) {
 	for _, test := range []struct{ args, want string }{
 		{"", "needs --data or --ready-file"},
 		{"--data d --fail 0.6 --hang 0.5", "must be 0 to 1"},
+		{"--data nosuch", "no server is running there"},
 		{"--data d --attribute model", `"model" is not name=value`},
 	} {
 		err := run(t.Context(), append([]string{"fleet"}, strings.Fields(test.args)...), io.Discard, io.Discard)

@@ -2,7 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -53,6 +55,9 @@ func readReady(file string) (Ready, error) {
 	body, err := os.ReadFile(file)
 	if err == nil {
 		err = json.Unmarshal(body, &r)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return r, fmt.Errorf("no server is running there: %w", err)
 	}
 	if err != nil {
 		return r, fmt.Errorf("ready file: %w", err)
