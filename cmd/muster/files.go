@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -17,6 +18,7 @@ import (
 	"github.com/muster-iot/muster/artifacts"
 	"github.com/muster-iot/muster/artifacts/diskstore"
 	"github.com/muster-iot/muster/artifacts/s3api"
+	"github.com/muster-iot/muster/artifacts/s3store"
 	"github.com/muster-iot/muster/awsiot"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/sigv4"
@@ -27,20 +29,44 @@ type FilesConfig struct {
 	Address string // of the TLS listener of the built-in store; empty for none
 	URL     string // under which devices reach the store; empty: as the listener is
 	Quota   byteSize
+
+	S3Endpoint      string // of a store elsewhere, in the place of the built-in one; empty for none
+	S3Region        string // of it; empty: the deployment's
+	S3Credentials   string // AWS shared-credentials file with the key that it knows
+	S3CA            string // PEM file of authorities to trust beside the system's; empty for none
+	S3VirtualHosted bool   // the bucket stands in front of its host
 }
 
 func (c *FilesConfig) register(fs *flag.FlagSet) {
 	fs.StringVar(&c.Address, "files", c.Address, "`address` of the TLS listener of job files, without client certificates; empty for none")
 	fs.StringVar(&c.URL, "files-url", c.URL, "`URL` under which devices reach job files, such as https://files.example.com; that of --files when not given")
 	fs.Var(&c.Quota, "files-quota", "the most that job files may take on disk, such as 20GiB; 0: no limit")
+	fs.StringVar(&c.S3Endpoint, "s3-endpoint", c.S3Endpoint, "`URL` of an S3-compatible store of job files elsewhere, in the place of the built-in one")
+	fs.StringVar(&c.S3Region, "s3-region", c.S3Region, "`region` of --s3-endpoint; --region when not given")
+	fs.StringVar(&c.S3Credentials, "s3-credentials", c.S3Credentials, "private `file` with the key for --s3-endpoint, in the form of ~/.aws/credentials")
+	fs.StringVar(&c.S3CA, "s3-ca", c.S3CA, "PEM `file` of authorities to trust for --s3-endpoint, beside the system's")
+	fs.BoolVar(&c.S3VirtualHosted, "s3-virtual-hosted", c.S3VirtualHosted, "put the bucket in front of the host of --s3-endpoint, as Amazon S3 has it, instead of in the path")
 }
 
+// builtIn reports whether the store of job files is the built-in one.
+func (c FilesConfig) builtIn() bool { return c.S3Endpoint == "" }
+
 func (c FilesConfig) check() error {
-	if c.URL == "" {
-		return nil
+	for _, u := range []struct{ flag, text string }{{"--files-url", c.URL}, {"--s3-endpoint", c.S3Endpoint}} {
+		if u.text == "" {
+			continue
+		}
+		if _, err := parseBase(u.text); err != nil {
+			return usagef("%s: %v", u.flag, err)
+		}
 	}
-	if _, err := parseBase(c.URL); err != nil {
-		return usagef("--files-url: %v", err)
+	switch {
+	case !c.builtIn() && c.S3Credentials == "":
+		return usagef("--s3-endpoint needs --s3-credentials, a file with the key that it knows")
+	case c.builtIn() && c.S3Region+c.S3Credentials+c.S3CA != "" || c.builtIn() && c.S3VirtualHosted:
+		return usagef("--s3-region, --s3-credentials, --s3-ca and --s3-virtual-hosted need --s3-endpoint")
+	case !c.builtIn() && c.Quota != 0:
+		return usagef("--files-quota is of the built-in store of job files, and --s3-endpoint takes its place")
 	}
 	return nil
 }
@@ -86,6 +112,9 @@ func (b *byteSize) String() string { return strconv.FormatInt(int64(*b), 10) }
 
 // openFiles opens the store of job files and says where devices find it.
 func (s *server) openFiles() error {
+	if !s.c.Files.builtIn() {
+		return s.openFilesElsewhere()
+	}
 	own, err := s.data.openFilesKey(s.c)
 	if err != nil {
 		return err
@@ -115,6 +144,33 @@ func (s *server) openFiles() error {
 	})
 	s.fileAPI = handler
 	return err
+}
+
+// openFilesElsewhere prepares a store that somebody else runs.
+func (s *server) openFilesElsewhere() error {
+	c := s.c.Files
+	endpoint, err := parseBase(c.S3Endpoint)
+	if err != nil {
+		return err
+	}
+	region := cmp.Or(c.S3Region, s.c.Region)
+	store, err := s3store.Open(context.Background(), s3store.Options{
+		Endpoint: endpoint, Region: region, VirtualHosted: c.S3VirtualHosted, Credentials: c.S3Credentials, CA: c.S3CA,
+	})
+	if err != nil {
+		return err
+	}
+	public, err := parseBase(cmp.Or(c.URL, c.S3Endpoint))
+	if err != nil {
+		return err
+	}
+	s.files = &artifacts.Store{
+		Endpoint: &artifacts.Endpoint{
+			URL: public, Aliases: []*url.URL{endpoint}, VirtualHosted: c.S3VirtualHosted, Region: region, Credential: store.Credential,
+		},
+		Objects: store,
+	}
+	return nil
 }
 
 // fileBases returns the URLs under which the built-in store is found, first the
@@ -158,11 +214,29 @@ func (s *server) serveFiles(ctx context.Context) error {
 	return serveHTTP(ctx, awsiot.NewHTTPServer(s.figures.InFlight(s.fileAPI), s.log), s.filesTLS(), s.c.Drain)
 }
 
+// runFiles looks after the built-in store until ctx ends.
+func (s *server) runFiles(ctx context.Context) error {
+	if s.disk == nil {
+		<-ctx.Done()
+		return nil
+	}
+	return s.disk.Run(ctx)
+}
+
+// holdFiles keeps the contents of the built-in store in place until release is
+// called.
+func (s *server) holdFiles() (release func()) {
+	if s.disk == nil {
+		return holdNothing()
+	}
+	return s.disk.Hold()
+}
+
 // filesFirst serves requests that are signed for S3, whatever their path, and
 // leaves all others to next: the same listener has both, and no path collides.
 func (s *server) filesFirst(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if s3api.Claims(r) {
+		if s.fileAPI != nil && s3api.Claims(r) {
 			s.fileAPI.ServeHTTP(w, r)
 			return
 		}

@@ -36,7 +36,7 @@ func (c Config) listen() (*listeners, error) {
 		{"--mqtt-plain", c.MQTTPlain, &l.mqtt},
 		{"--pprof", c.Pprof, &l.pprof},
 	} {
-		if want.address == "" {
+		if want.address == "" || want.into == &l.files && !c.Files.builtIn() {
 			continue
 		}
 		opened, err := net.Listen("tcp", want.address)

@@ -54,7 +54,7 @@ type server struct {
 	clock   *scheduler.TestClock // nil: real time
 	disk    *diskstore.Store     // nil: job files are elsewhere
 	files   *artifacts.Store
-	fileAPI http.Handler
+	fileAPI http.Handler // nil like disk
 	jobs    *dataplane.Service
 	plane   *dataplane.HTTP
 	news    *dataplane.Notifier
@@ -78,7 +78,7 @@ func (s *server) run(ctx context.Context, up func(Ready)) error {
 			return s.serveHTTP(ctx, tellTLS(http.HandlerFunc(s.serveTLS)), overTLS{s.https})
 		},
 		s.background,
-		s.disk.Run,
+		s.runFiles,
 		func(ctx context.Context) error { s.rights.Run(ctx); return nil },
 	}
 	for kind, l := range map[door.Kind]net.Listener{door.MQTTS: s.doors.mqtts, door.HTTPS: s.doors.https, door.Shared: s.doors.alpn} {

@@ -215,7 +215,7 @@ func (s *server) wireAPI() error {
 		websocket: &websocketAPI{verifier: verifier, gateway: s.gateway, log: s.log},
 		metrics:   s.figures.Handler(),
 		ready:     s.ready,
-		backup:    &backupAPI{store: s.store, data: s.data, hold: s.disk.Hold, keys: s.keys, region: s.c.Region},
+		backup:    &backupAPI{store: s.store, data: s.data, hold: s.holdFiles, keys: s.keys, region: s.c.Region},
 		explain:   &explainAPI{rights: s.rights, keys: s.keys, region: s.c.Region},
 		letters:   &deadLettersAPI{engine: s.engine, keys: s.keys, region: s.c.Region},
 		clock:     &clockAPI{clock: s.clock, work: s.engine, keys: s.keys, region: s.c.Region},
