@@ -19,6 +19,7 @@ type api struct {
 	explain   http.Handler
 	clock     http.Handler
 	letters   http.Handler
+	reset     http.Handler
 	ready     func(context.Context) error
 }
 
@@ -46,6 +47,8 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.explain.ServeHTTP(w, r)
 	case clockPath:
 		a.clock.ServeHTTP(w, r)
+	case resetPath:
+		a.reset.ServeHTTP(w, r)
 	case deadLettersPath:
 		a.letters.ServeHTTP(w, r)
 	default:

@@ -49,10 +49,15 @@ func (c Config) listen() (*listeners, error) {
 	return l, nil
 }
 
+// all returns the places of all listeners, also of those that are off.
+func (l *listeners) all() []*net.Listener {
+	return []*net.Listener{&l.api, &l.mqtts, &l.https, &l.alpn, &l.files, &l.mqtt, &l.pprof}
+}
+
 func (l *listeners) close() {
-	for _, open := range []net.Listener{l.api, l.mqtts, l.https, l.alpn, l.files, l.mqtt, l.pprof} {
-		if open != nil {
-			open.Close()
+	for _, open := range l.all() {
+		if *open != nil {
+			(*open).Close()
 		}
 	}
 }
@@ -83,11 +88,11 @@ func reachable(l net.Listener) string {
 }
 
 // serveHTTP serves on l until ctx ends, then lets requests in flight finish for
-// at most drain.
-func serveHTTP(ctx context.Context, s *http.Server, l net.Listener, drain time.Duration) error {
+// at most drain, which is asked then.
+func serveHTTP(ctx context.Context, s *http.Server, l net.Listener, drain func() time.Duration) error {
 	stopped := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {
-		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain())
 		defer cancel()
 		err := s.Shutdown(grace)
 		if errors.Is(err, context.DeadlineExceeded) {
@@ -101,3 +106,6 @@ func serveHTTP(ctx context.Context, s *http.Server, l net.Listener, drain time.D
 	}
 	return <-stopped
 }
+
+// atOnce is a drain that waits for nobody.
+func atOnce() time.Duration { return 0 }

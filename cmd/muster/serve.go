@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -33,11 +32,7 @@ func serve(ctx context.Context, c Config, log *slog.Logger, up func(Ready)) erro
 	if c.Auth == authNone {
 		log.Warn("requests need no signature: every program on this machine may do everything")
 	}
-	s, err := newServer(c, log)
-	if err != nil {
-		return err
-	}
-	err = errors.Join(s.run(ctx, up), s.close())
+	err := serveAnew(ctx, c, log, up)
 	if err == nil {
 		log.Info("stopped")
 	}

@@ -38,6 +38,7 @@ type server struct {
 	log     *slog.Logger
 	figures *metrics.Metrics
 	limits  limits.Limits
+	resets  *resets // which outlive it
 
 	data   folder
 	store  *pebblestore.Store
@@ -66,6 +67,8 @@ type server struct {
 	api     http.Handler
 	devices http.Handler
 	serving atomic.Bool
+
+	resetting atomic.Bool // it stops in order to begin anew
 }
 
 // run serves until ctx ends, then lets go in order: first nobody new comes in,
@@ -79,6 +82,7 @@ func (s *server) run(ctx context.Context, up func(Ready)) error {
 		},
 		s.background,
 		s.runFiles,
+		s.awaitReset,
 		func(ctx context.Context) error { s.rights.Run(ctx); return nil },
 	}
 	for kind, l := range map[door.Kind]net.Listener{door.MQTTS: s.doors.mqtts, door.HTTPS: s.doors.https, door.Shared: s.doors.alpn} {
@@ -93,7 +97,7 @@ func (s *server) run(ctx context.Context, up func(Ready)) error {
 		outside = append(outside, s.serveFiles)
 	}
 	if l := s.doors.pprof; l != nil {
-		outside = append(outside, func(ctx context.Context) error { return serveHTTP(ctx, profiler(), l, 0) })
+		outside = append(outside, func(ctx context.Context) error { return serveHTTP(ctx, profiler(), l, atOnce) })
 	}
 	return runStages(ctx,
 		stage{func(ctx context.Context) error { return s.announce(ctx, up) }},
@@ -124,7 +128,7 @@ func (s *server) serveHTTP(ctx context.Context, h http.Handler, l net.Listener) 
 	server := awsiot.NewHTTPServer(h, s.log)
 	server.ConnContext = withTLS
 	server.RegisterOnShutdown(s.plane.Drain)
-	return serveHTTP(ctx, server, l, s.c.Drain)
+	return serveHTTP(ctx, server, l, s.drain)
 }
 
 // serveTLS answers a request on a TLS listener: of a device, when that listener
@@ -183,6 +187,7 @@ func (s *server) ready(ctx context.Context) error {
 func (s *server) close() error {
 	if s.doors != nil {
 		s.doors.close()
+		s.doors.giveBack()
 	}
 	if s.store == nil {
 		return nil

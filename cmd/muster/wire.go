@@ -30,8 +30,8 @@ import (
 
 // newServer takes the data folder, opens the listeners and wires the parts.
 // Nothing runs yet. The caller closes it.
-func newServer(c Config, log *slog.Logger) (*server, error) {
-	s := &server{c: c, log: log, figures: metrics.New(versionText())}
+func newServer(c Config, log *slog.Logger, r *resets) (*server, error) {
+	s := &server{c: c, log: log, resets: r, figures: metrics.New(versionText())}
 	var err error
 	if s.limits, err = c.limits(); err != nil {
 		return nil, err
@@ -64,6 +64,9 @@ func (s *server) openFolder() (err error) {
 	if s.data, err = makeFolder(s.c.Data); err != nil {
 		return err
 	}
+	if err = s.data.clear(); err != nil {
+		return err
+	}
 	if s.store, err = s.data.openStore(pebblestore.Options{Logger: s.log}); err != nil {
 		return err
 	}
@@ -80,7 +83,7 @@ func (s *server) openDoors() error {
 	if s.shown, err = s.certificates(); err != nil {
 		return err
 	}
-	if s.doors, err = s.c.listen(); err != nil {
+	if s.doors, err = s.resets.open(s.c); err != nil {
 		return err
 	}
 	s.https = door.NewQueue(s.doors.api.Addr())
@@ -218,6 +221,7 @@ func (s *server) wireAPI() error {
 		backup:    &backupAPI{store: s.store, data: s.data, hold: s.holdFiles, keys: s.keys, region: s.c.Region},
 		explain:   &explainAPI{rights: s.rights, keys: s.keys, region: s.c.Region},
 		letters:   &deadLettersAPI{engine: s.engine, keys: s.keys, region: s.c.Region},
+		reset:     &resetAPI{resets: s.resets, test: s.c.TestClock, keys: s.keys, region: s.c.Region},
 		clock:     &clockAPI{clock: s.clock, work: s.engine, keys: s.keys, region: s.c.Region},
 	}))
 	s.devices = s.figures.InFlight(&deviceAPI{jobs: s.plane.Devices(s.identifyForJobs), messages: messages.Devices(s.identifyForMessages)})

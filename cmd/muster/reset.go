@@ -1,0 +1,272 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/muster-iot/muster/identity"
+)
+
+const resetPath = "/muster/v1/reset"
+
+// errReset ends a server that is to begin anew, empty.
+var errReset = errors.New("reset")
+
+// resets is what outlives a server that is reset: its listeners, and who asked
+// for it. A reset is a stop and a start within one process, so whatever a part
+// remembers is gone, and so are its connections; in between callers wait at the
+// listeners.
+type resets struct {
+	sockets *listeners // nil until the first server has its folder
+	wanted  chan struct{}
+
+	mu      sync.Mutex
+	waiting []net.Conn // of those who asked, to be answered when it is done
+}
+
+func newResets() *resets { return &resets{wanted: make(chan struct{}, 1)} }
+
+const (
+	// resetDrain is how long a reset waits for requests in flight.
+	resetDrain = 500 * time.Millisecond
+	// resetPatience bounds the writing of an answer.
+	resetPatience = 5 * time.Second
+)
+
+// ask has the server begin anew, and answers on conn when it has.
+func (r *resets) ask(conn net.Conn) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.waiting = append(r.waiting, conn)
+	select {
+	case r.wanted <- struct{}{}:
+	default:
+	}
+}
+
+// awaitReset returns errReset when somebody asks for it, or nil when ctx ends.
+func (s *server) awaitReset(ctx context.Context) error {
+	select {
+	case <-s.resets.wanted:
+		s.resetting.Store(true)
+		return errReset
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+// drain returns how long a stop waits for requests in flight.
+func (s *server) drain() time.Duration {
+	if s.resetting.Load() {
+		return min(s.c.Drain, resetDrain)
+	}
+	return s.c.Drain
+}
+
+// taken returns those who asked before the server was stopped: they are served
+// with one reset.
+func (r *resets) taken() []net.Conn {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	select {
+	case <-r.wanted:
+	default:
+	}
+	waiting := r.waiting
+	r.waiting = nil
+	return waiting
+}
+
+// open returns the listeners for the next server, opened the first time.
+func (r *resets) open(c Config) (*listeners, error) {
+	if r.sockets == nil {
+		var err error
+		if r.sockets, err = c.listen(); err != nil {
+			return nil, err
+		}
+	}
+	return r.sockets.lend(), nil
+}
+
+func (r *resets) close() {
+	for _, conn := range r.taken() {
+		conn.Close()
+	}
+	if r.sockets != nil {
+		r.sockets.close()
+	}
+}
+
+// answerReset tells those who asked that it is done.
+func answerReset(waiting []net.Conn, now time.Time) {
+	body, _ := json.Marshal(object{"now": now}) // cannot fail
+	for _, conn := range waiting {
+		answer := http.Response{
+			StatusCode: http.StatusOK, ProtoMajor: 1, ProtoMinor: 1, Close: true,
+			Header: http.Header{"Content-Type": {"application/json"}},
+			Body:   io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)),
+		}
+		_ = conn.SetWriteDeadline(time.Now().Add(resetPatience))
+		_ = answer.Write(conn) // a client that went away is no fault of ours
+		conn.Close()
+	}
+}
+
+// serveAnew runs servers one after the other until ctx ends: one, and another for
+// each reset. up is told once the first listens.
+func serveAnew(ctx context.Context, c Config, log *slog.Logger, up func(Ready)) error {
+	r := newResets()
+	defer r.close()
+	var asked []net.Conn
+	for {
+		s, err := newServer(c, log, r)
+		if err != nil {
+			return err
+		}
+		err = s.run(ctx, func(ready Ready) {
+			answerReset(asked, s.time().Time())
+			up(ready)
+		})
+		if closed := s.close(); closed != nil || !errors.Is(err, errReset) || ctx.Err() != nil {
+			if errors.Is(err, errReset) {
+				err = nil
+			}
+			return errors.Join(err, closed)
+		}
+		asked, up = r.taken(), func(Ready) {}
+		if err := s.data.empty(); err != nil {
+			return err
+		}
+		log.Info("reset: everything but keys and certificate authority is gone")
+	}
+}
+
+// empty forgets the store of a data folder, at once and for good: a process that
+// is killed in the middle has either all of it or nothing. Contents of job files
+// that are in no store any more go when the next server sweeps.
+func (f folder) empty() error {
+	if err := os.Rename(f.db(), f.emptied()); err != nil {
+		return fmt.Errorf("reset: %w", err)
+	}
+	if err := f.sync(); err != nil {
+		return fmt.Errorf("reset: %w", err)
+	}
+	return f.clear()
+}
+
+// clear removes what a reset left behind.
+func (f folder) clear() error { return os.RemoveAll(f.emptied()) }
+
+func (f folder) emptied() string { return filepath.Join(string(f), "db.reset") }
+
+// sync makes the names in the folder durable.
+func (f folder) sync() error {
+	d, err := os.Open(string(f))
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// lend returns l for one server: that it closes them stops its own accepting and
+// nothing else, so that callers wait for the next server.
+func (l *listeners) lend() *listeners {
+	lent := &listeners{}
+	from, to := l.all(), lent.all()
+	for i := range from {
+		if *from[i] != nil {
+			*to[i] = lend((*from[i]).(*net.TCPListener))
+		}
+	}
+	return lent
+}
+
+// giveBack ends a loan: what its server does late does not disturb the next.
+func (l *listeners) giveBack() {
+	for _, open := range l.all() {
+		if lent, ok := (*open).(*lentListener); ok {
+			lent.giveBack()
+		}
+	}
+}
+
+// lentListener is a listener that can be closed without closing its socket.
+type lentListener struct {
+	*net.TCPListener
+	mu   sync.Mutex
+	over bool // it was given back
+}
+
+func lend(l *net.TCPListener) *lentListener {
+	_ = l.SetDeadline(time.Time{}) // fails on a closed socket, as Accept will
+	return &lentListener{TCPListener: l}
+}
+
+// Accept fails with net.ErrClosed after Close.
+func (l *lentListener) Accept() (net.Conn, error) {
+	c, err := l.TCPListener.Accept()
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = net.ErrClosed
+	}
+	return c, err
+}
+
+// Close ends Accept; connections that nobody has accepted yet stay.
+func (l *lentListener) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.over {
+		return nil
+	}
+	return l.SetDeadline(time.Unix(1, 0))
+}
+
+func (l *lentListener) giveBack() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.over = true
+}
+
+// resetAPI empties a test server for whoever may perform muster:Reset.
+type resetAPI struct {
+	resets *resets
+	test   bool // the server has --test-clock
+	keys   *identity.Keys
+	region string
+}
+
+// resetBodyMax bounds a body, which has nothing to say.
+const resetBodyMax = 1 << 10
+
+func (x *resetAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, resetBodyMax))
+	if err != nil || r.Method != http.MethodPost {
+		answer(w, http.StatusBadRequest, object{"message": "POST without a body empties this server"})
+		return
+	}
+	if err := authorize(x.keys, x.region, r, body, "muster:Reset"); err != nil {
+		answer(w, http.StatusForbidden, object{"message": err.Error()})
+		return
+	}
+	if !x.test {
+		answer(w, http.StatusNotFound, object{"message": "this server is no test server; only one with --test-clock can be emptied"})
+		return
+	}
+	conn, _, err := http.NewResponseController(w).Hijack() // it outlives the server that has it now
+	if err != nil {
+		answer(w, http.StatusInternalServerError, object{"message": "the connection cannot wait for a reset"})
+		return
+	}
+	x.resets.ask(conn)
+}
