@@ -28,9 +28,9 @@ func (s *Server) authenticate(c *call) error {
 		c.receive(sigv4.UnverifiedBody(c.r))
 		return local(c.r)
 	}
-	c.own = strings.HasPrefix(c.query.Get("X-Amz-Credential"), s.o.Own.AccessKeyID+"/")
+	claimsOwn := strings.HasPrefix(c.query.Get("X-Amz-Credential"), s.o.Own.AccessKeyID+"/")
 	now := s.o.Now
-	if c.own {
+	if claimsOwn {
 		now = s.o.OwnNow
 	}
 	verify := s.verifier.VerifyHead
@@ -45,7 +45,12 @@ func (s *Server) authenticate(c *call) error {
 		return err
 	}
 	c.receive(body)
-	if c.own {
+	// Who signed is what was verified; the query may name anybody.
+	own := signature.Presigned && signature.AccessKeyID == s.o.Own.AccessKeyID
+	if own != claimsOwn {
+		return refuse("AccessDenied", "Only one authentication mechanism is allowed in a request.")
+	}
+	if own {
 		c.caller = identity.Unrestricted("arn:aws:iam::" + s.o.Account + ":role/muster")
 		return nil
 	}

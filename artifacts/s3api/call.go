@@ -30,7 +30,6 @@ type call struct {
 
 	operation string // "unknown" until it is known
 	signature sigv4.Signature
-	own       bool // signed by Options.Own
 	caller    identity.Caller
 	body      *sigv4.BodyReader
 	chunked   bool // the body was coded
