@@ -60,8 +60,14 @@ func benchEnv(b *testing.B, n int) (*Engine, context.Context) {
 
 func rollOut(ctx context.Context, b *testing.B, e *Engine, id string) {
 	b.Helper()
-	_, err := e.CreateJob(ctx, NewJob{ID: muster.JobID(id), Document: `{"do":"flash","url":"https://example.com/fw.bin"}`, Targets: []muster.Target{{Group: true, Name: "fleet"}}})
-	if err != nil {
+	rollOutOf(ctx, b, e, NewJob{ID: muster.JobID(id), Document: `{"do":"flash","url":"https://example.com/fw.bin"}`})
+}
+
+// rollOutOf rolls a job out to the fleet.
+func rollOutOf(ctx context.Context, b *testing.B, e *Engine, in NewJob) {
+	b.Helper()
+	in.Targets = []muster.Target{{Group: true, Name: "fleet"}}
+	if _, err := e.CreateJob(ctx, in); err != nil {
 		b.Fatal(err)
 	}
 	for {
@@ -173,4 +179,20 @@ func BenchmarkFanOut(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(time.Since(start).Microseconds())/100, "µs/first-page")
+}
+
+// BenchmarkFanOutWithLinks is BenchmarkFanOut for a document with a link, with
+// every thing subscribed: what the instants of a million URLs cost.
+func BenchmarkFanOutWithLinks(b *testing.B) {
+	const n = 50_000
+	e, ctx := benchEnv(b, n)
+	e.o.Objects, e.o.Hears = &files{}, func(store.QueueKey) bool { return true }
+	b.ResetTimer()
+	for i := range b.N {
+		rollOutOf(ctx, b, e, NewJob{
+			ID: muster.JobID(fmt.Sprintf("job-%d", i)), Document: linked,
+			Config: muster.JobConfig{Presigned: muster.PresignedConfig{RoleARN: role}},
+		})
+	}
+	b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "executions/s")
 }

@@ -210,6 +210,16 @@ func TestWhatNobodyHearsIsNotPresigned(t *testing.T) {
 	if x, err := env.ShowExecution(t.Context(), "lamp", "fw", nil); err != nil || x.PresignedAt != 0 || f.presigned.Load() != 0 {
 		t.Errorf("after a rollout: %+v, %v and %d URLs, want none", x, err, f.presigned.Load())
 	}
+
+	env, f = newLinkedEnv(t, memstore.New(), allHeard)
+	env.thing("lamp")
+	env.linkedJob("first", linked, "lamp")
+	env.linkedJob("second", linked, "lamp")
+	for job, want := range map[muster.JobID]muster.Instant{"first": testEpoch, "second": 0} {
+		if x, err := env.ShowExecution(t.Context(), "lamp", job, nil); err != nil || x.PresignedAt != want || f.presigned.Load() != 0 {
+			t.Errorf("after a rollout that is heard, %s: %+v, %v and %d URLs, want those of %d and none made", job, x, err, f.presigned.Load(), want)
+		}
+	}
 }
 
 func TestAPlaceholderThatCannotBeResolvedChangesNothing(t *testing.T) {

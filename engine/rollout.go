@@ -164,6 +164,9 @@ func (b *batch) first(j *muster.Job, names []muster.ThingName) (int, error) {
 			continue
 		}
 		x := muster.NewExecution(j, thing, 1, b.now)
+		if j.Links && len(b.queues[queues[i]].Entries) == 0 && b.e.o.Hears(queues[i]) {
+			x = b.e.renewed(j, x) // as the head that it will be; present would write it again
+		}
 		if err := b.change(nil, &x); err != nil {
 			return 0, err
 		}
