@@ -118,7 +118,7 @@ func Claims(r *http.Request) bool {
 	const scope = "/s3/aws4_request"
 	if authorization := r.Header.Get("Authorization"); authorization != "" {
 		credential, _, _ := strings.Cut(authorization, ",")
-		return strings.HasSuffix(strings.TrimSpace(credential), scope)
+		return strings.HasPrefix(credential, "AWS4-HMAC-SHA256 ") && strings.HasSuffix(strings.TrimSpace(credential), scope)
 	}
 	if r.URL.RawQuery == "" {
 		return false
