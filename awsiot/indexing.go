@@ -27,6 +27,14 @@ func (s *Server) updateIndexingConfiguration(ctx context.Context, in *wire.Updat
 		if *t.ThingIndexingMode == indexingOff && wire.Or(t.ThingConnectivityIndexingMode, indexingOff) != indexingOff {
 			return muster.Errorf(muster.Invalid, "thingConnectivityIndexingMode needs a thingIndexingMode that is not OFF")
 		}
+		if err := wholeFields(t.CustomFields); err != nil {
+			return err
+		}
+	}
+	if g != nil {
+		if err := wholeFields(g.CustomFields); err != nil {
+			return err
+		}
 	}
 	return s.o.Engine.UpdateIndexingConfiguration(ctx, func(c muster.IndexingConfig) muster.IndexingConfig {
 		if t != nil {
@@ -63,6 +71,17 @@ func (s *Server) getIndexingConfiguration(ctx context.Context, _ *wire.GetIndexi
 			ThingGroupIndexingMode: &groups, CustomFields: wireFields(c.GroupFields), ManagedFields: managedGroupFields(),
 		},
 	}, nil
+}
+
+// wholeFields returns an error unless all fields have what the model lets them
+// do without.
+func wholeFields(given []wire.Field) error {
+	for _, f := range given {
+		if wire.Or(f.Name, "") == "" || f.Type == nil {
+			return muster.Errorf(muster.Invalid, "Each of the customFields needs a name and a type")
+		}
+	}
+	return nil
 }
 
 func fieldsOf(given []wire.Field) []muster.IndexField {
