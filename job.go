@@ -119,7 +119,8 @@ type Job struct {
 	DocumentSource string // the URL it was made from, if it was
 	TemplateARN    string // of the job template it was made from, which may be gone
 	Config         JobConfig
-	Links          bool // its document has links, so that each execution gets one of its own
+	Links          bool      // its document has links, so that each execution gets one of its own
+	Packages       []Release // the versions that it brings: Config.Packages with the names that DefaultVersion had
 
 	Status        JobStatus
 	ForceCanceled bool

@@ -11,6 +11,7 @@ type JobConfig struct {
 	TimeoutMinutes int              `json:"inProgressTimeoutInMinutes,omitempty"` // zero: an execution may be IN_PROGRESS for ever
 	Schedule       Schedule         `json:"schedule,omitzero"`
 	Presigned      PresignedConfig  `json:"presigned,omitzero"`
+	Packages       []Release        `json:"packages,omitempty"` // destinationPackageVersions, as asked for
 }
 
 // Or returns c with what it does not give taken from base, each member whole
@@ -33,6 +34,9 @@ func (c JobConfig) Or(base JobConfig) JobConfig {
 	}
 	if c.Presigned == (PresignedConfig{}) {
 		c.Presigned = base.Presigned
+	}
+	if len(c.Packages) == 0 {
+		c.Packages = base.Packages
 	}
 	return c
 }

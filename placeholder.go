@@ -23,7 +23,7 @@ const (
 	linkV2Kind    = "s3-presigned-url-v2"     // its argument is a URL, percent-encoded
 	uploadKind    = "s3-presigned-url-upload" // its argument is a URL that may hold local placeholders
 	signatureKind = "code-sign-signature"     // its argument names an object
-	packageKind   = "package"                 // nothing resolves it yet
+	packageKind   = "package"                 // its argument names something of a version of a package
 )
 
 // Placeholders are those that a job document still holds when it is that of a
@@ -31,6 +31,7 @@ const (
 type Placeholders struct {
 	Links      []Link   // in order; what a device gets in their place differs from time to time
 	Signatures []Object // the objects of which the document wants signatures
+	Packages   bool     // something of packages is wanted
 }
 
 // FindPlaceholders returns the placeholders in the string values of a job
@@ -71,7 +72,9 @@ func (all *Placeholders) add(p placeholder) error {
 	case parameterKind:
 		return Errorf(Invalid, "The placeholder ${aws:iot:parameter:%s} is only valid in AWS managed job templates", p.argument)
 	case packageKind:
-		return Errorf(Invalid, "The placeholder ${aws:iot:%s:…} is not supported yet", p.kind)
+		all.Packages = true
+		_, err := p.readPackage()
+		return err
 	}
 	return Errorf(Invalid, "The job document has a placeholder of the unknown kind ${aws:iot:%s}", p.kind)
 }

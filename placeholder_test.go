@@ -45,7 +45,7 @@ func TestFindPlaceholdersRefuses(t *testing.T) {
 		"a signature":                                  {`{"a":"${aws:iot:code-sign-signature:s3://eu-west-1.my.bucket/a/f@v}"}`, ""},
 		"a signature of no version":                    {`{"a":"${aws:iot:code-sign-signature:s3://r.b/f}"}`, "VersionId not found when attempting to access s3 url"},
 		"a signature of nothing":                       {`{"a":"${aws:iot:code-sign-signature:s3://b/f@v}"}`, "does not name an object; its form is s3://REGION.BUCKET/CODE-FILE@VERSION-ID"},
-		"a package":                                    {`{"a":"${aws:iot:package:p:version:v:attributes}"}`, "${aws:iot:package:…} is not supported yet"},
+		"nothing of a package":                         {`{"a":"${aws:iot:package:p:version:v}"}`, "is none that asks something of a package"},
 		"a local placeholder outside of an upload":     {`{"a":"logs/${thingName}"}`, "Local placeholder, ${thingName}, is only valid inside of presign url upload"},
 		"another local placeholder":                    {`{"a":"${x} ${jobId}"}`, "Local placeholder, ${jobId}, is only valid inside of presign url upload"},
 		"a third local placeholder":                    {`{"a":"${executionNumber}"}`, "Local placeholder, ${executionNumber}, is only valid inside of presign url upload"},

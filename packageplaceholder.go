@@ -1,0 +1,175 @@
+package muster
+
+import (
+	"encoding/json"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// packagePlaceholder is one ${aws:iot:package:P:version:V:…} of a job document
+// (jobs-control-plane.md section 6.2).
+type packagePlaceholder struct {
+	Release        // both names empty: the only destination of the job
+	key     string // of one attribute; empty: all of them, as an object
+	file    bool   // the artifact is wanted instead
+}
+
+// readPackage reads the argument of a placeholder for something of a package.
+func (p placeholder) readPackage() (packagePlaceholder, error) {
+	parts := strings.SplitN(p.argument, ":", 5)
+	if len(parts) < 4 || parts[1] != "version" {
+		return packagePlaceholder{}, p.malformed()
+	}
+	read := packagePlaceholder{Release: Release{PackageName(parts[0]), VersionName(parts[2])}}
+	switch {
+	case (parts[0] == "") != (parts[2] == ""):
+		return read, Errorf(Invalid, "Empty package name and version name have to be used in pair.")
+	case read.Version == NoVersion:
+		return read, errNullVersion
+	}
+	switch what := parts[3]; {
+	case what == "attributes" && len(parts) == 4:
+	case what == "attributes" && parts[4] != "":
+		read.key = parts[4]
+	case (what == "artifact" || what == "artifact-location") && len(parts) == 5 && parts[4] == linkKind:
+		read.file = true
+	default:
+		return read, p.malformed()
+	}
+	return read, nil
+}
+
+var errNullVersion = Errorf(Invalid, "$null is not allowed to be referenced as a package version in job documents.")
+
+func (p placeholder) malformed() error {
+	return Errorf(Invalid, "The placeholder ${aws:iot:%s:%s} is none that asks something of a package", p.kind, p.argument)
+}
+
+// FillPackages returns a document with the attributes of package versions in
+// the place of the placeholders for them, and with links in the place of those
+// for artifacts. What it does not change stays byte for byte. destinations are
+// what the job brings, as it was asked for and resolved, in the same order; with
+// any of them, no other version may be asked for. find returns a version whose
+// name may be DefaultVersion. It fails with Invalid, or as find does.
+func FillPackages(document string, destinations []Destination, region string, find func(Release) (PackageVersion, error)) (string, error) {
+	var out strings.Builder
+	done := 0
+	for start, end := range stringValues(document) {
+		var value string
+		if err := json.Unmarshal([]byte(document[start:end]), &value); err != nil {
+			return "", Errorf(Invalid, "The job document is not valid JSON")
+		}
+		text, changed, err := fillValue(value, destinations, region, find)
+		if err != nil {
+			return "", err
+		}
+		if changed {
+			out.WriteString(document[done:start])
+			out.WriteString(text)
+			done = end
+		}
+	}
+	out.WriteString(document[done:])
+	return out.String(), nil
+}
+
+// Destination is a version that a job brings to its things.
+type Destination struct {
+	Asked    Release // as it was given
+	Resolved Release // the same, but with the name that DefaultVersion had
+}
+
+// fillValue returns the JSON text that takes the place of a string value.
+func fillValue(value string, destinations []Destination, region string, find func(Release) (PackageVersion, error)) (text string, changed bool, err error) {
+	found, err := placeholders(value)
+	if err != nil {
+		return "", false, err
+	}
+	for _, p := range slices.Backward(found) {
+		if p.kind != packageKind {
+			continue
+		}
+		read, err := p.readPackage()
+		if err != nil {
+			return "", false, err
+		}
+		release, err := read.among(destinations)
+		if err != nil {
+			return "", false, err
+		}
+		v, err := find(release)
+		if err != nil {
+			return "", false, err
+		}
+		whole := p.start == 0 && p.end == len(value)
+		if read.key == "" && !read.file {
+			object, err := v.object(whole)
+			return object, true, err
+		}
+		put, err := read.of(v, region)
+		if err != nil {
+			return "", false, err
+		}
+		value, changed = value[:p.start]+put+value[p.end:], true
+	}
+	return quote(value), changed, nil
+}
+
+// among returns the version that is meant, which must be one of destinations if
+// there are any.
+func (p packagePlaceholder) among(destinations []Destination) (Release, error) {
+	if p.Package == "" {
+		switch {
+		case len(destinations) != 1:
+			return p.Release, Errorf(Invalid, "Cannot resolve empty package name and version name given multiple elements in destination package versions.")
+		case destinations[0].Resolved.Version == NoVersion:
+			return p.Release, errNullVersion
+		}
+		return destinations[0].Resolved, nil
+	}
+	for _, d := range destinations {
+		if p.Release == d.Asked || p.Release == d.Resolved {
+			return d.Resolved, nil
+		}
+	}
+	if len(destinations) > 0 {
+		return p.Release, Errorf(Invalid, "Version %s of package %s is not among the destinationPackageVersions of the job", p.Version, p.Package)
+	}
+	return p.Release, nil
+}
+
+// object returns all attributes of v as JSON.
+func (v PackageVersion) object(whole bool) (string, error) {
+	if !whole {
+		return "", Errorf(Invalid, "A placeholder for all attributes of a package version must be a whole string")
+	}
+	if len(v.Attributes) == 0 {
+		return "{}", nil
+	}
+	var b strings.Builder
+	for _, key := range slices.Sorted(maps.Keys(v.Attributes)) {
+		b.WriteString("," + quote(key) + ":" + quote(v.Attributes[key]))
+	}
+	return "{" + b.String()[1:] + "}", nil
+}
+
+// of returns the text that takes the place of the placeholder.
+func (p packagePlaceholder) of(v PackageVersion, region string) (string, error) {
+	if !p.file {
+		value, ok := v.Attributes[p.key]
+		if !ok {
+			return "", Errorf(Invalid, "Package %s version %s has no attribute %s", v.Package, v.Name, p.key)
+		}
+		return value, nil
+	}
+	if v.Artifact == nil {
+		return "", Errorf(Invalid, "Package %s version %s does not have an associated artifact to generate an S3 presigned url.", v.Package, v.Name)
+	}
+	link := url.URL{Scheme: "https", Host: "s3." + region + ".amazonaws.com", Path: "/" + v.Artifact.Bucket + "/" + v.Artifact.Key}
+	if v.Artifact.Version != "" {
+		link.RawQuery = "versionId=" + url.QueryEscape(v.Artifact.Version)
+	}
+	return "${aws:iot:" + linkV2Kind + ":" + url.PathEscape(link.String()) + "}", nil
+}
