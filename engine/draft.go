@@ -13,6 +13,7 @@ import (
 type draft struct {
 	NewJob
 	document jobDocument
+	packages []muster.Release // that it brings
 	links    bool
 }
 
@@ -29,7 +30,15 @@ func (e *Engine) draft(ctx context.Context, in NewJob) (draft, error) {
 			return err
 		}
 		var err error
-		p, err = checkDocument(d.document.Text)
+		if p, err = checkDocument(d.document.Text); err != nil {
+			return err
+		}
+		if err := d.deliver(r, e.o.Account); err != nil || !p.Packages {
+			return err
+		}
+		if p, err = checkDocument(d.document.Text); err == nil && p.Packages {
+			err = muster.Errorf(muster.Invalid, "The attributes of a package version must not have placeholders for something of packages")
+		}
 		return err
 	})
 	if err != nil {

@@ -69,7 +69,7 @@ func (e *Engine) CreateJob(ctx context.Context, in NewJob) (muster.Job, error) {
 		}
 		j = muster.Job{
 			ID: in.ID, Namespace: in.Namespace, Targets: chosen, Selection: in.Selection, Description: d.Description,
-			DocumentSource: d.Source, TemplateARN: in.Template, Config: d.Config, Links: d.links, Status: muster.JobScheduled, CreatedAt: b.now, UpdatedAt: b.now,
+			DocumentSource: d.Source, TemplateARN: in.Template, Config: d.Config, Links: d.links, Packages: d.packages, Status: muster.JobScheduled, CreatedAt: b.now, UpdatedAt: b.now,
 		}
 		if j, err = b.open(j); err != nil {
 			return err

@@ -144,6 +144,11 @@ func (b *batch) end(before, after *muster.Execution, j *muster.Job) error {
 	if j == nil || (after != nil && !after.Status.Terminal()) {
 		return nil
 	}
+	if after != nil && after.Status == muster.Succeeded {
+		if err := b.install(after, j); err != nil {
+			return err
+		}
+	}
 	if after != nil {
 		if aborted, err := b.abort(j); err != nil || aborted {
 			return err

@@ -58,6 +58,11 @@ var (
 	jobTemplates       = store.Of[muster.JobTemplate]{Table: "template"} // job template
 	jobTemplatesByDate = store.Of[link]{Table: "templatedate"}           // datedKey
 
+	packages        = store.Of[muster.Package]{Table: "package"}               // package
+	packageVersions = store.Of[muster.PackageVersion]{Table: "packageversion"} // package, version
+	packageConfigs  = store.Of[PackageConfig]{Table: "packageconfig"}          // thePackageConfig
+	inventories     = store.Of[Inventory]{Table: "inventory"}                  // thing: what it carries
+
 	leaving = store.Of[departure]{Table: "leaving"} // thingGroupId of a deleted group whose members are to leave
 
 	indexStates  = store.Of[indexState]{Table: "indexing"}   // theIndex
@@ -85,7 +90,8 @@ type belonging struct {
 }
 
 // jobDocument is the frozen text of a job, byte for byte as submitted, but for
-// what was resolved when it was made: parameters and signatures. Its links are
+// what was resolved when it was made: parameters, signatures and what it
+// asked of packages. Its links are
 // as they were written.
 type jobDocument struct {
 	Text       string

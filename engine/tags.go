@@ -15,6 +15,7 @@ const (
 	kindTemplate = "jobtemplate"
 	kindPolicy   = "policy"
 	kindCA       = "cacert"
+	kindPackage  = "package" // and its versions
 )
 
 // TagResource sets tags on the resource that arn names, keeping its others
@@ -84,6 +85,12 @@ func tagsOf(r store.Reader, kind, name, arn string) ([]muster.Tag, error) {
 		exists, err = policies.Has(r, name)
 	case kindCA:
 		exists, err = authorities.Has(r, name)
+	case kindPackage:
+		if release := muster.ReleaseOf(name); release.Version != "" {
+			exists, err = packageVersions.Has(r, releaseKey(release))
+		} else {
+			exists, err = packages.Has(r, name)
+		}
 	case "thing", "cert":
 		return nil, muster.Errorf(muster.Invalid, "A resource such as %s cannot have tags", arn)
 	}

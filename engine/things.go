@@ -138,6 +138,7 @@ func (e *Engine) DeleteThing(ctx context.Context, name muster.ThingName, expecte
 			}
 		}
 		things.Delete(b, string(name))
+		inventories.Delete(b, string(name))
 		b.post(name, recordDocument(t), nil)
 		if err := b.forgetConnection(name); err != nil {
 			return err

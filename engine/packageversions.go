@@ -1,0 +1,158 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/store"
+)
+
+// CreatePackageVersion makes a version of a package, a draft, of which in gives
+// all but status and times. The same request, which has the same token, may
+// come again. It fails with AlreadyExists for any other, with Invalid when
+// there is no such package, and with Invalid or LimitExceeded for the tags.
+func (e *Engine) CreatePackageVersion(ctx context.Context, in muster.PackageVersion, given []muster.Tag) (muster.PackageVersion, error) {
+	v := in
+	if err := in.Check(); err != nil {
+		return v, err
+	}
+	labels, err := muster.Retag(nil, given)
+	if err != nil {
+		return v, err
+	}
+	release := muster.Release{Package: in.Package, Version: in.Name}
+	err = e.do(ctx, func(b *batch) error {
+		if err := mustHavePackage(b, in.Package); err != nil {
+			return err
+		}
+		old, err := packageVersions.Get(b, releaseKey(release))
+		if err != nil {
+			return err
+		}
+		if old != nil {
+			if v = *old; repeats(in.Token, v.Token) {
+				return nil
+			}
+			err := muster.Errorf(muster.AlreadyExists, "Version %s of package %s already exists", in.Name, in.Package)
+			err.ResourceID, err.ResourceARN = string(in.Name), e.o.Account.ReleaseARN(release)
+			return err
+		}
+		v = in
+		v.Status, v.CreatedAt, v.ModifiedAt = muster.VersionDraft, b.now, b.now
+		packageVersions.Put(b, releaseKey(release), v)
+		b.putTags(kindPackage, e.releaseName(release), labels)
+		return nil
+	})
+	return v, err
+}
+
+// mustHavePackage fails with Invalid when there is no such package: for those
+// operations that know no NotFound.
+func mustHavePackage(r store.Reader, name muster.PackageName) error {
+	if there, err := packages.Has(r, string(name)); err != nil || there {
+		return err
+	}
+	return muster.Errorf(muster.Invalid, "Package %s does not exist", name)
+}
+
+func releaseKey(r muster.Release) string { return store.JoinKey(string(r.Package), string(r.Version)) }
+
+// releaseName is what the ARN of a version has after its kind.
+func (e *Engine) releaseName(r muster.Release) string {
+	_, name, _ := e.o.Account.ParseARN(e.o.Account.ReleaseARN(r)) // it is of this account
+	return name
+}
+
+// PackageVersion returns a version, or fails with NotFound.
+func (e *Engine) PackageVersion(ctx context.Context, release muster.Release) (muster.PackageVersion, error) {
+	var v muster.PackageVersion
+	err := e.view(ctx, func(r store.Reader) (err error) {
+		v, err = packageVersion(r, release)
+		return err
+	})
+	return v, err
+}
+
+func packageVersion(r store.Reader, release muster.Release) (muster.PackageVersion, error) {
+	v, err := packageVersions.Get(r, releaseKey(release))
+	if err != nil {
+		return muster.PackageVersion{}, err
+	}
+	if v == nil {
+		return muster.PackageVersion{}, muster.Errorf(muster.NotFound, "Version %s of package %s does not exist", release.Version, release.Package)
+	}
+	return *v, nil
+}
+
+// UpdatePackageVersion changes a version. The default version of a package
+// cannot be deprecated. It fails with NotFound, Invalid or Conflict.
+func (e *Engine) UpdatePackageVersion(ctx context.Context, release muster.Release, u muster.VersionUpdate, token string) error {
+	return e.do(ctx, func(b *batch) error {
+		v, err := packageVersion(b, release)
+		if err != nil || repeats(token, v.Token) {
+			return err
+		}
+		if u.Action == muster.DeprecateVersion {
+			if err := b.notDefault(release, muster.Conflict); err != nil {
+				return err
+			}
+		}
+		if v, err = v.Apply(u, b.now); err != nil {
+			return err
+		}
+		v.Token = token
+		packageVersions.Put(b, releaseKey(release), v)
+		return nil
+	})
+}
+
+// notDefault returns an error of that kind when a version is the default one of
+// its package.
+func (b *batch) notDefault(release muster.Release, kind muster.Kind) error {
+	p, err := packages.Get(b, string(release.Package))
+	if err != nil || p == nil || p.Default != release.Version {
+		return err
+	}
+	return muster.Errorf(kind, "Version %s is the default version of package %s: unset that first", release.Version, release.Package)
+}
+
+// DeletePackageVersion removes a version that is not the default one, and its
+// tags; one that is not there is no fault. Jobs that bring it stay as they are.
+// It fails with Invalid.
+func (e *Engine) DeletePackageVersion(ctx context.Context, release muster.Release) error {
+	return e.do(ctx, func(b *batch) error {
+		if err := b.notDefault(release, muster.Invalid); err != nil {
+			return err
+		}
+		packageVersions.Delete(b, releaseKey(release))
+		b.putTags(kindPackage, e.releaseName(release), nil)
+		return nil
+	})
+}
+
+// PackageVersionList is a page of the versions of a package.
+type PackageVersionList struct {
+	Versions []muster.PackageVersion
+	Next     string // token of the next page; empty on the last
+}
+
+// ListPackageVersions lists the versions of a package by name: those of one
+// status, or all when it is empty. It fails with Invalid when there is no such
+// package.
+func (e *Engine) ListPackageVersions(ctx context.Context, of muster.PackageName, status muster.VersionStatus, p Page) (list PackageVersionList, err error) {
+	l, err := e.listing(p, "package versions", of, status)
+	if err != nil {
+		return list, err
+	}
+	err = e.view(ctx, func(r store.Reader) (err error) {
+		if err := mustHavePackage(r, of); err != nil {
+			return err
+		}
+		from, to := store.Under(string(of))
+		list.Versions, list.Next, err = fill(l, packageVersions.Scan(r, l.from(from), to), func(row store.Row[muster.PackageVersion]) (muster.PackageVersion, bool, error) {
+			return row.Value, status == "" || row.Value.Status == status, nil
+		})
+		return err
+	})
+	return list, err
+}
