@@ -30,6 +30,7 @@ var kinds = map[string]string{
 	"indexName":       "index",
 	"jobId":           "job",
 	"jobTemplateId":   "jobtemplate",
+	"packageName":     "package",
 	"policyName":      "policy",
 	"policyVersionId": "",
 	"target":          "", // an ARN, which its operation asks for
@@ -37,6 +38,7 @@ var kinds = map[string]string{
 	"thingGroupName":  "thinggroup",
 	"thingName":       "thing",
 	"thingTypeName":   "thingtype",
+	"versionName":     "", // part of an ARN, which its operations ask for
 }
 
 // needsOf returns what the path of a call asks for.

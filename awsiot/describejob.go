@@ -13,7 +13,11 @@ func (s *Server) describeJob(ctx context.Context, in *wire.DescribeJobRequest) (
 	if err != nil {
 		return nil, err
 	}
-	return &wire.DescribeJobResponse{DocumentSource: text(d.DocumentSource), Job: s.job(d)}, nil
+	out := &wire.DescribeJobResponse{DocumentSource: text(d.DocumentSource), Job: s.job(d)}
+	if wire.Or(in.BeforeSubstitution, false) {
+		out.Job.DestinationPackageVersions = s.releaseARNs(d.Config.Packages)
+	}
+	return out, nil
 }
 
 // job shows a job with exactly the members of jobs-control-plane.md section
@@ -38,6 +42,8 @@ func (s *Server) job(d engine.JobDescription) *wire.Job {
 
 		JobTemplateARN:     text(j.TemplateARN),
 		DocumentParameters: d.Parameters,
+
+		DestinationPackageVersions: s.releaseARNs(j.Packages),
 
 		PresignedURLConfig:         presignedShape(j.Config.Presigned),
 		JobExecutionsRolloutConfig: rolloutShape(j.Config.Rollout),

@@ -26,7 +26,7 @@ var words = [muster.KindCount][]string{
 	muster.VersionConflict:    {"VersionConflictException", "InvalidRequestException"},
 	muster.InvalidTransition:  {"InvalidStateTransitionException", "InvalidRequestException"},
 	muster.TerminalState:      {"InvalidStateTransitionException", "InvalidRequestException"},
-	muster.LimitExceeded:      {"LimitExceededException", "InvalidRequestException"},
+	muster.LimitExceeded:      {"LimitExceededException", "ServiceQuotaExceededException", "InvalidRequestException"},
 	muster.Throttled:          {"ThrottlingException"},
 	muster.Conflict:           {"ConflictException", "ConflictingResourceUpdateException", "InvalidRequestException"},
 	muster.DeleteConflict:     {"DeleteConflictException", "InvalidRequestException"},
@@ -58,6 +58,9 @@ func named(op *wire.Operation, kind muster.Kind) (name string, status int) {
 		for _, name := range names {
 			if e, ok := op.Error(name); ok {
 				return name, e.Status
+			}
+			if e := op.BadInput(); name == "InvalidRequestException" && e != nil { // the newer operations call it otherwise
+				return e.Name, e.Status
 			}
 		}
 	}

@@ -13,11 +13,14 @@ func (n *needs) createJob(in *wire.CreateJobRequest) {
 	if in.JobTemplateARN != nil {
 		n.arns(*in.JobTemplateARN)
 	}
+	n.arns(in.DestinationPackageVersions...)
 	n.tagged(in.Tags, "job", *in.JobID)
 }
 
 func (s *Server) createJob(ctx context.Context, in *wire.CreateJobRequest) (*wire.CreateJobResponse, error) {
-	if err := refuseUnserved(in); err != nil {
+	err := oneOf(member{"document", in.Document != nil}, member{"documentSource", in.DocumentSource != nil},
+		member{"jobTemplateArn", in.JobTemplateARN != nil})
+	if err != nil {
 		return nil, err
 	}
 	targets, err := s.targets(in.Targets)
@@ -28,6 +31,9 @@ func (s *Server) createJob(ctx context.Context, in *wire.CreateJobRequest) (*wir
 		in.JobExecutionsRolloutConfig, in.AbortConfig, in.JobExecutionsRetryConfig, in.TimeoutConfig, in.SchedulingConfig, in.PresignedURLConfig,
 	})
 	if err != nil {
+		return nil, err
+	}
+	if config.Packages, err = s.releases(in.DestinationPackageVersions); err != nil {
 		return nil, err
 	}
 	document, err := s.document(ctx, in.Document, in.DocumentSource)

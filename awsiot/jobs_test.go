@@ -84,27 +84,11 @@ func TestCreateJobRefuses(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotServedYetIsRefusedByName(t *testing.T) {
-	members := map[string]string{
-		"destinationPackageVersions": `"document":"{}","destinationPackageVersions":["arn:aws:iot:eu-west-1:111122223333:package/p/version/1"]`,
-		"package":                    `"document":"{\"u\":\"${aws:iot:package:p:version:v:attributes}\"}"`,
-	}
-	for name, given := range members {
-		t.Run(name, func(t *testing.T) {
-			env := newEnv(t)
-			env.thing("lamp")
-			got := env.wantError("PUT", "/jobs/fw", `{"targets":[`+quoted([]string{"lamp"})+`],`+given+`}`, 400, "InvalidRequestException")
-			if !strings.Contains(got.body, name) || !strings.Contains(got.body, "not supported yet") {
-				t.Errorf("message is %s, want one that says that %s is not supported yet", got.body, name)
-			}
-		})
-	}
-	t.Run("empty configurations ask for nothing", func(t *testing.T) {
-		env := newEnv(t)
-		env.thing("lamp")
-		env.must("PUT", "/jobs/fw", `{"targets":[`+quoted([]string{"lamp"})+`],"document":"{}",
-			"presignedUrlConfig":{},"jobExecutionsRolloutConfig":{},"timeoutConfig":{},"schedulingConfig":{},"documentParameters":{}}`)
-	})
+func TestEmptyConfigurationsAskForNothing(t *testing.T) {
+	env := newEnv(t)
+	env.thing("lamp")
+	env.must("PUT", "/jobs/fw", `{"targets":[`+quoted([]string{"lamp"})+`],"document":"{}",
+		"presignedUrlConfig":{},"jobExecutionsRolloutConfig":{},"timeoutConfig":{},"schedulingConfig":{},"documentParameters":{}}`)
 }
 
 func TestConfigurationsComeBackAsTheyWereGiven(t *testing.T) {

@@ -12,11 +12,14 @@ func (n *needs) createJobTemplate(in *wire.CreateJobTemplateRequest) {
 	if in.JobARN != nil {
 		n.arns(*in.JobARN)
 	}
+	n.arns(in.DestinationPackageVersions...)
 	n.tagged(in.Tags, "jobtemplate", *in.JobTemplateID)
 }
 
 func (s *Server) createJobTemplate(ctx context.Context, in *wire.CreateJobTemplateRequest) (*wire.CreateJobTemplateResponse, error) {
-	if err := refuseUnservedTemplate(in); err != nil {
+	err := oneOf(member{"document", in.Document != nil}, member{"documentSource", in.DocumentSource != nil},
+		member{"jobArn", in.JobARN != nil})
+	if err != nil {
 		return nil, err
 	}
 	config, err := jobConfig(given{
@@ -24,6 +27,9 @@ func (s *Server) createJobTemplate(ctx context.Context, in *wire.CreateJobTempla
 		&wire.SchedulingConfig{MaintenanceWindows: in.MaintenanceWindows}, in.PresignedURLConfig,
 	})
 	if err != nil {
+		return nil, err
+	}
+	if config.Packages, err = s.releases(in.DestinationPackageVersions); err != nil {
 		return nil, err
 	}
 	document, err := s.document(ctx, in.Document, in.DocumentSource)
@@ -70,6 +76,7 @@ func (s *Server) describeJobTemplate(ctx context.Context, in *wire.DescribeJobTe
 		AbortConfig:                abortShape(t.Config.Abort),
 		JobExecutionsRetryConfig:   retryShape(t.Config.Retry),
 		MaintenanceWindows:         windowShapes(t.Config.Schedule.Windows),
+		DestinationPackageVersions: s.releaseARNs(t.Config.Packages),
 	}, nil
 }
 

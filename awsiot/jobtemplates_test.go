@@ -53,7 +53,7 @@ func TestCreateJobTemplateRefuses(t *testing.T) {
 		"a document and a job":          {"x", `{"description":"d","document":"{}",` + fmt.Sprintf(job, "fw") + `}`, 400, "InvalidRequestException", "document and jobArn exclude each other"},
 		"a source and a job":            {"x", `{"description":"d","documentSource":"https://s3.amazonaws.com/b/k",` + fmt.Sprintf(job, "fw") + `}`, 400, "InvalidRequestException", "documentSource and jobArn exclude"},
 		"a source without a store":      {"x", `{"description":"d","documentSource":"https://s3.amazonaws.com/b/k"}`, 400, "InvalidRequestException", "This server has no store of job files"},
-		"package versions (for now)":    {"x", `{"description":"d","document":"{}","destinationPackageVersions":["` + arnPrefix + `package/p/version/1"]}`, 400, "InvalidRequestException", "destinationPackageVersions is not supported yet"},
+		"no package version":            {"x", `{"description":"d","document":"{}","destinationPackageVersions":["` + arnPrefix + `package/p"]}`, 400, "InvalidRequestException", "is not the ARN of a package version"},
 		"URLs of a short life":          {"x", `{"description":"d","document":"{}","presignedUrlConfig":{"expiresInSec":59}}`, 400, "InvalidRequestException", "'presignedUrlConfig.expiresInSec'"},
 		"a role that is none":           {"x", `{"description":"d","document":"{}","presignedUrlConfig":{"roleArn":"arn:aws:iam::111122223333:user/u"}}`, 400, "InvalidRequestException", "is not the ARN of a role"},
 		"a presigned URL of nothing":    {"x", `{"description":"d","document":"{\"u\":\"${aws:iot:s3-presigned-url:b/k}\"}"}`, 400, "InvalidRequestException", "Provided argument for presigned url is invalid"},

@@ -33,6 +33,20 @@ func (s *Server) table() []operation {
 		answer(wire.DescribeManagedJobTemplate, s.describeManagedJobTemplate, (*needs).describeManagedJobTemplate),
 		answer(wire.ListManagedJobTemplates, s.listManagedJobTemplates),
 
+		// Software packages (jobs-control-plane.md section 6.2, jobs-lifecycle.md section 13).
+		answer(wire.CreatePackage, s.createPackage, (*needs).createPackage),
+		confirm(wire.DeletePackage, s.deletePackage),
+		answer(wire.GetPackage, s.getPackage),
+		answer(wire.ListPackages, s.listPackages),
+		confirm(wire.UpdatePackage, s.updatePackage),
+		answer(wire.CreatePackageVersion, s.createPackageVersion, (*needs).createPackageVersion),
+		confirm(wire.DeletePackageVersion, s.deletePackageVersion, (*needs).deletePackageVersion),
+		answer(wire.GetPackageVersion, s.getPackageVersion, (*needs).getPackageVersion),
+		answer(wire.ListPackageVersions, s.listPackageVersions),
+		confirm(wire.UpdatePackageVersion, s.updatePackageVersion, (*needs).updatePackageVersion),
+		answer(wire.GetPackageConfiguration, s.getPackageConfiguration),
+		confirm(wire.UpdatePackageConfiguration, s.updatePackageConfiguration),
+
 		// Things and their types (registry.md sections 2 and 3).
 		answer(wire.CreateThing, s.createThing),
 		confirm(wire.DeleteThing, s.deleteThing),

@@ -1,40 +1,12 @@
 package awsiot
 
-import (
-	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/awsiot/wire"
-)
+import "github.com/muster-iot/muster"
 
-// member is a member of an input that is not served yet, and whether it is
-// given. An empty configuration asks for nothing, so it does not count.
+// member is a member of an input, and whether it is given. An empty
+// configuration asks for nothing, so it does not count.
 type member struct {
 	name  string
 	given bool
-}
-
-// refuseUnserved returns an error for what CreateJob cannot do yet: better than
-// a job that silently does something else.
-func refuseUnserved(in *wire.CreateJobRequest) error {
-	err := oneOf(member{"document", in.Document != nil}, member{"documentSource", in.DocumentSource != nil},
-		member{"jobTemplateArn", in.JobTemplateARN != nil})
-	if err != nil {
-		return err
-	}
-	return refuseGiven(
-		member{"destinationPackageVersions", len(in.DestinationPackageVersions) > 0},
-	)
-}
-
-// refuseUnservedTemplate is refuseUnserved for CreateJobTemplate.
-func refuseUnservedTemplate(in *wire.CreateJobTemplateRequest) error {
-	err := oneOf(member{"document", in.Document != nil}, member{"documentSource", in.DocumentSource != nil},
-		member{"jobArn", in.JobARN != nil})
-	if err != nil {
-		return err
-	}
-	return refuseGiven(
-		member{"destinationPackageVersions", len(in.DestinationPackageVersions) > 0},
-	)
 }
 
 // oneOf returns an error unless exactly one of three members is given
@@ -55,6 +27,8 @@ func oneOf(a, b, c member) error {
 	return muster.Errorf(muster.Invalid, "%s and %s exclude each other", names[0], names[1])
 }
 
+// refuseGiven returns an error for what an operation cannot do yet: better than
+// one that silently does something else.
 func refuseGiven(members ...member) error {
 	for _, m := range members {
 		if m.given {

@@ -463,6 +463,67 @@ func (in *CreateKeysAndCertificateRequest) Decode(r *Request) error {
 }
 
 // Decode implements Input.
+func (in *CreatePackageRequest) Decode(r *Request) error {
+	var p params
+	in.ClientToken = p.text(r.query("clientToken"))
+	in.PackageName = p.text(r.label("packageName"))
+	if p.err != nil {
+		return p.err
+	}
+	if err := decodeBody(r.Body, false, in, decodeCreatePackageRequest); err != nil {
+		return err
+	}
+	return in.Validate()
+}
+
+func decodeCreatePackageRequest(d *decoder, v *CreatePackageRequest) {
+	for name := range d.members(false) {
+		switch name {
+		case "description":
+			v.Description = optional(d, (*decoder).text)
+		case "tags":
+			v.Tags = dict(d, (*decoder).text)
+		default:
+			d.skip()
+		}
+	}
+}
+
+// Decode implements Input.
+func (in *CreatePackageVersionRequest) Decode(r *Request) error {
+	var p params
+	in.ClientToken = p.text(r.query("clientToken"))
+	in.PackageName = p.text(r.label("packageName"))
+	in.VersionName = p.text(r.label("versionName"))
+	if p.err != nil {
+		return p.err
+	}
+	if err := decodeBody(r.Body, false, in, decodeCreatePackageVersionRequest); err != nil {
+		return err
+	}
+	return in.Validate()
+}
+
+func decodeCreatePackageVersionRequest(d *decoder, v *CreatePackageVersionRequest) {
+	for name := range d.members(false) {
+		switch name {
+		case "artifact":
+			v.Artifact = object(d, decodePackageVersionArtifact)
+		case "attributes":
+			v.Attributes = dict(d, (*decoder).text)
+		case "description":
+			v.Description = optional(d, (*decoder).text)
+		case "recipe":
+			v.Recipe = optional(d, (*decoder).text)
+		case "tags":
+			v.Tags = dict(d, (*decoder).text)
+		default:
+			d.skip()
+		}
+	}
+}
+
+// Decode implements Input.
 func (in *CreatePolicyRequest) Decode(r *Request) error {
 	var p params
 	in.PolicyName = p.text(r.label("policyName"))
@@ -737,6 +798,29 @@ func (in *DeleteJobRequest) Decode(r *Request) error {
 func (in *DeleteJobTemplateRequest) Decode(r *Request) error {
 	var p params
 	in.JobTemplateID = p.text(r.label("jobTemplateId"))
+	if p.err != nil {
+		return p.err
+	}
+	return in.Validate()
+}
+
+// Decode implements Input.
+func (in *DeletePackageRequest) Decode(r *Request) error {
+	var p params
+	in.ClientToken = p.text(r.query("clientToken"))
+	in.PackageName = p.text(r.label("packageName"))
+	if p.err != nil {
+		return p.err
+	}
+	return in.Validate()
+}
+
+// Decode implements Input.
+func (in *DeletePackageVersionRequest) Decode(r *Request) error {
+	var p params
+	in.ClientToken = p.text(r.query("clientToken"))
+	in.PackageName = p.text(r.label("packageName"))
+	in.VersionName = p.text(r.label("versionName"))
 	if p.err != nil {
 		return p.err
 	}
@@ -1136,6 +1220,32 @@ func (in *GetJobDocumentRequest) Decode(r *Request) error {
 }
 
 // Decode implements Input.
+func (in *GetPackageConfigurationRequest) Decode(r *Request) error {
+	return in.Validate()
+}
+
+// Decode implements Input.
+func (in *GetPackageRequest) Decode(r *Request) error {
+	var p params
+	in.PackageName = p.text(r.label("packageName"))
+	if p.err != nil {
+		return p.err
+	}
+	return in.Validate()
+}
+
+// Decode implements Input.
+func (in *GetPackageVersionRequest) Decode(r *Request) error {
+	var p params
+	in.PackageName = p.text(r.label("packageName"))
+	in.VersionName = p.text(r.label("versionName"))
+	if p.err != nil {
+		return p.err
+	}
+	return in.Validate()
+}
+
+// Decode implements Input.
 func (in *GetPendingJobExecutionsRequest) Decode(r *Request) error {
 	var p params
 	in.ThingName = p.text(r.label("thingName"))
@@ -1436,6 +1546,30 @@ func (in *ListManagedJobTemplatesRequest) Decode(r *Request) error {
 }
 
 // Decode implements Input.
+func (in *ListPackageVersionsRequest) Decode(r *Request) error {
+	var p params
+	in.MaxResults = p.integer(r.query("maxResults"))
+	in.NextToken = p.text(r.query("nextToken"))
+	in.PackageName = p.text(r.label("packageName"))
+	in.Status = p.text(r.query("status"))
+	if p.err != nil {
+		return p.err
+	}
+	return in.Validate()
+}
+
+// Decode implements Input.
+func (in *ListPackagesRequest) Decode(r *Request) error {
+	var p params
+	in.MaxResults = p.integer(r.query("maxResults"))
+	in.NextToken = p.text(r.query("nextToken"))
+	if p.err != nil {
+		return p.err
+	}
+	return in.Validate()
+}
+
+// Decode implements Input.
 func (in *ListPoliciesRequest) Decode(r *Request) error {
 	var p params
 	in.AscendingOrder = p.boolean(r.query("isAscendingOrder"))
@@ -1663,6 +1797,17 @@ func decodeMqtt5Configuration(d *decoder, v *Mqtt5Configuration) {
 		switch name {
 		case "propagatingAttributes":
 			v.PropagatingAttributes = objects(d, decodePropagatingAttribute)
+		default:
+			d.skip()
+		}
+	}
+}
+
+func decodePackageVersionArtifact(d *decoder, v *PackageVersionArtifact) {
+	for name := range d.members(false) {
+		switch name {
+		case "s3Location":
+			v.S3Location = object(d, decodeS3Location)
 		default:
 			d.skip()
 		}
@@ -1904,6 +2049,21 @@ func decodeRetryCriteria(d *decoder, v *RetryCriteria) {
 			v.FailureType = optional(d, (*decoder).text)
 		case "numberOfRetries":
 			v.NumberOfRetries = optional(d, (*decoder).integer)
+		default:
+			d.skip()
+		}
+	}
+}
+
+func decodeS3Location(d *decoder, v *S3Location) {
+	for name := range d.members(false) {
+		switch name {
+		case "bucket":
+			v.Bucket = optional(d, (*decoder).text)
+		case "key":
+			v.Key = optional(d, (*decoder).text)
+		case "version":
+			v.Version = optional(d, (*decoder).text)
 		default:
 			d.skip()
 		}
@@ -2480,6 +2640,93 @@ func decodeUpdateJobRequest(d *decoder, v *UpdateJobRequest) {
 }
 
 // Decode implements Input.
+func (in *UpdatePackageConfigurationRequest) Decode(r *Request) error {
+	var p params
+	in.ClientToken = p.text(r.query("clientToken"))
+	if p.err != nil {
+		return p.err
+	}
+	if err := decodeBody(r.Body, false, in, decodeUpdatePackageConfigurationRequest); err != nil {
+		return err
+	}
+	return in.Validate()
+}
+
+func decodeUpdatePackageConfigurationRequest(d *decoder, v *UpdatePackageConfigurationRequest) {
+	for name := range d.members(false) {
+		switch name {
+		case "versionUpdateByJobsConfig":
+			v.VersionUpdateByJobsConfig = object(d, decodeVersionUpdateByJobsConfig)
+		default:
+			d.skip()
+		}
+	}
+}
+
+// Decode implements Input.
+func (in *UpdatePackageRequest) Decode(r *Request) error {
+	var p params
+	in.ClientToken = p.text(r.query("clientToken"))
+	in.PackageName = p.text(r.label("packageName"))
+	if p.err != nil {
+		return p.err
+	}
+	if err := decodeBody(r.Body, false, in, decodeUpdatePackageRequest); err != nil {
+		return err
+	}
+	return in.Validate()
+}
+
+func decodeUpdatePackageRequest(d *decoder, v *UpdatePackageRequest) {
+	for name := range d.members(false) {
+		switch name {
+		case "defaultVersionName":
+			v.DefaultVersionName = optional(d, (*decoder).text)
+		case "description":
+			v.Description = optional(d, (*decoder).text)
+		case "unsetDefaultVersion":
+			v.UnsetDefaultVersion = optional(d, (*decoder).boolean)
+		default:
+			d.skip()
+		}
+	}
+}
+
+// Decode implements Input.
+func (in *UpdatePackageVersionRequest) Decode(r *Request) error {
+	var p params
+	in.ClientToken = p.text(r.query("clientToken"))
+	in.PackageName = p.text(r.label("packageName"))
+	in.VersionName = p.text(r.label("versionName"))
+	if p.err != nil {
+		return p.err
+	}
+	if err := decodeBody(r.Body, false, in, decodeUpdatePackageVersionRequest); err != nil {
+		return err
+	}
+	return in.Validate()
+}
+
+func decodeUpdatePackageVersionRequest(d *decoder, v *UpdatePackageVersionRequest) {
+	for name := range d.members(false) {
+		switch name {
+		case "action":
+			v.Action = optional(d, (*decoder).text)
+		case "artifact":
+			v.Artifact = object(d, decodePackageVersionArtifact)
+		case "attributes":
+			v.Attributes = dict(d, (*decoder).text)
+		case "description":
+			v.Description = optional(d, (*decoder).text)
+		case "recipe":
+			v.Recipe = optional(d, (*decoder).text)
+		default:
+			d.skip()
+		}
+	}
+}
+
+// Decode implements Input.
 func (in *UpdateThingGroupRequest) Decode(r *Request) error {
 	var p params
 	in.ThingGroupName = p.text(r.label("thingGroupName"))
@@ -2578,6 +2825,19 @@ func decodeUpdateThingTypeRequest(d *decoder, v *UpdateThingTypeRequest) {
 		switch name {
 		case "thingTypeProperties":
 			v.ThingTypeProperties = object(d, decodeThingTypeProperties)
+		default:
+			d.skip()
+		}
+	}
+}
+
+func decodeVersionUpdateByJobsConfig(d *decoder, v *VersionUpdateByJobsConfig) {
+	for name := range d.members(false) {
+		switch name {
+		case "enabled":
+			v.Enabled = optional(d, (*decoder).boolean)
+		case "roleArn":
+			v.RoleARN = optional(d, (*decoder).text)
 		default:
 			d.skip()
 		}

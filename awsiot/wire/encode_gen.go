@@ -294,6 +294,40 @@ func encodeCreateKeysAndCertificateResponse(e *encoder, v *CreateKeysAndCertific
 }
 
 // AppendJSON implements Output.
+func (out *CreatePackageResponse) AppendJSON(b []byte) []byte {
+	e := encoder{b}
+	encodeCreatePackageResponse(&e, out)
+	return e.b
+}
+
+func encodeCreatePackageResponse(e *encoder, v *CreatePackageResponse) {
+	e.open('{')
+	member(e, "description", v.Description, (*encoder).text)
+	member(e, "packageArn", v.PackageARN, (*encoder).text)
+	member(e, "packageName", v.PackageName, (*encoder).text)
+	e.close('}')
+}
+
+// AppendJSON implements Output.
+func (out *CreatePackageVersionResponse) AppendJSON(b []byte) []byte {
+	e := encoder{b}
+	encodeCreatePackageVersionResponse(&e, out)
+	return e.b
+}
+
+func encodeCreatePackageVersionResponse(e *encoder, v *CreatePackageVersionResponse) {
+	e.open('{')
+	mapMember(e, "attributes", v.Attributes, (*encoder).text)
+	member(e, "description", v.Description, (*encoder).text)
+	member(e, "errorReason", v.ErrorReason, (*encoder).text)
+	member(e, "packageName", v.PackageName, (*encoder).text)
+	member(e, "packageVersionArn", v.PackageVersionARN, (*encoder).text)
+	member(e, "status", v.Status, (*encoder).text)
+	member(e, "versionName", v.VersionName, (*encoder).text)
+	e.close('}')
+}
+
+// AppendJSON implements Output.
 func (out *CreatePolicyResponse) AppendJSON(b []byte) []byte {
 	e := encoder{b}
 	encodeCreatePolicyResponse(&e, out)
@@ -442,6 +476,30 @@ func (out *DeleteDynamicThingGroupResponse) AppendJSON(b []byte) []byte {
 }
 
 func encodeDeleteDynamicThingGroupResponse(e *encoder, v *DeleteDynamicThingGroupResponse) {
+	e.open('{')
+	e.close('}')
+}
+
+// AppendJSON implements Output.
+func (out *DeletePackageResponse) AppendJSON(b []byte) []byte {
+	e := encoder{b}
+	encodeDeletePackageResponse(&e, out)
+	return e.b
+}
+
+func encodeDeletePackageResponse(e *encoder, v *DeletePackageResponse) {
+	e.open('{')
+	e.close('}')
+}
+
+// AppendJSON implements Output.
+func (out *DeletePackageVersionResponse) AppendJSON(b []byte) []byte {
+	e := encoder{b}
+	encodeDeletePackageVersionResponse(&e, out)
+	return e.b
+}
+
+func encodeDeletePackageVersionResponse(e *encoder, v *DeletePackageVersionResponse) {
 	e.open('{')
 	e.close('}')
 }
@@ -853,6 +911,62 @@ func (out *GetJobDocumentResponse) AppendJSON(b []byte) []byte {
 func encodeGetJobDocumentResponse(e *encoder, v *GetJobDocumentResponse) {
 	e.open('{')
 	member(e, "document", v.Document, (*encoder).text)
+	e.close('}')
+}
+
+// AppendJSON implements Output.
+func (out *GetPackageConfigurationResponse) AppendJSON(b []byte) []byte {
+	e := encoder{b}
+	encodeGetPackageConfigurationResponse(&e, out)
+	return e.b
+}
+
+func encodeGetPackageConfigurationResponse(e *encoder, v *GetPackageConfigurationResponse) {
+	e.open('{')
+	member(e, "versionUpdateByJobsConfig", v.VersionUpdateByJobsConfig, encodeVersionUpdateByJobsConfig)
+	e.close('}')
+}
+
+// AppendJSON implements Output.
+func (out *GetPackageResponse) AppendJSON(b []byte) []byte {
+	e := encoder{b}
+	encodeGetPackageResponse(&e, out)
+	return e.b
+}
+
+func encodeGetPackageResponse(e *encoder, v *GetPackageResponse) {
+	e.open('{')
+	member(e, "creationDate", v.CreationDate, (*encoder).timestamp)
+	member(e, "defaultVersionName", v.DefaultVersionName, (*encoder).text)
+	member(e, "description", v.Description, (*encoder).text)
+	member(e, "lastModifiedDate", v.LastModifiedDate, (*encoder).timestamp)
+	member(e, "packageArn", v.PackageARN, (*encoder).text)
+	member(e, "packageName", v.PackageName, (*encoder).text)
+	e.close('}')
+}
+
+// AppendJSON implements Output.
+func (out *GetPackageVersionResponse) AppendJSON(b []byte) []byte {
+	e := encoder{b}
+	encodeGetPackageVersionResponse(&e, out)
+	return e.b
+}
+
+func encodeGetPackageVersionResponse(e *encoder, v *GetPackageVersionResponse) {
+	e.open('{')
+	member(e, "artifact", v.Artifact, encodePackageVersionArtifact)
+	mapMember(e, "attributes", v.Attributes, (*encoder).text)
+	member(e, "creationDate", v.CreationDate, (*encoder).timestamp)
+	member(e, "description", v.Description, (*encoder).text)
+	member(e, "errorReason", v.ErrorReason, (*encoder).text)
+	member(e, "lastModifiedDate", v.LastModifiedDate, (*encoder).timestamp)
+	member(e, "packageName", v.PackageName, (*encoder).text)
+	member(e, "packageVersionArn", v.PackageVersionARN, (*encoder).text)
+	member(e, "recipe", v.Recipe, (*encoder).text)
+	member(e, "sbom", v.Sbom, encodeSbom)
+	member(e, "sbomValidationStatus", v.SbomValidationStatus, (*encoder).text)
+	member(e, "status", v.Status, (*encoder).text)
+	member(e, "versionName", v.VersionName, (*encoder).text)
 	e.close('}')
 }
 
@@ -1298,6 +1412,34 @@ func encodeListManagedJobTemplatesResponse(e *encoder, v *ListManagedJobTemplate
 }
 
 // AppendJSON implements Output.
+func (out *ListPackageVersionsResponse) AppendJSON(b []byte) []byte {
+	e := encoder{b}
+	encodeListPackageVersionsResponse(&e, out)
+	return e.b
+}
+
+func encodeListPackageVersionsResponse(e *encoder, v *ListPackageVersionsResponse) {
+	e.open('{')
+	member(e, "nextToken", v.NextToken, (*encoder).text)
+	listMember(e, "packageVersionSummaries", v.PackageVersionSummaries, encodePackageVersionSummary)
+	e.close('}')
+}
+
+// AppendJSON implements Output.
+func (out *ListPackagesResponse) AppendJSON(b []byte) []byte {
+	e := encoder{b}
+	encodeListPackagesResponse(&e, out)
+	return e.b
+}
+
+func encodeListPackagesResponse(e *encoder, v *ListPackagesResponse) {
+	e.open('{')
+	member(e, "nextToken", v.NextToken, (*encoder).text)
+	listMember(e, "packageSummaries", v.PackageSummaries, encodePackageSummary)
+	e.close('}')
+}
+
+// AppendJSON implements Output.
 func (out *ListPoliciesResponse) AppendJSON(b []byte) []byte {
 	e := encoder{b}
 	encodeListPoliciesResponse(&e, out)
@@ -1557,6 +1699,31 @@ func encodeMqtt5Configuration(e *encoder, v *Mqtt5Configuration) {
 	e.close('}')
 }
 
+func encodePackageSummary(e *encoder, v *PackageSummary) {
+	e.open('{')
+	member(e, "creationDate", v.CreationDate, (*encoder).timestamp)
+	member(e, "defaultVersionName", v.DefaultVersionName, (*encoder).text)
+	member(e, "lastModifiedDate", v.LastModifiedDate, (*encoder).timestamp)
+	member(e, "packageName", v.PackageName, (*encoder).text)
+	e.close('}')
+}
+
+func encodePackageVersionArtifact(e *encoder, v *PackageVersionArtifact) {
+	e.open('{')
+	member(e, "s3Location", v.S3Location, encodeS3Location)
+	e.close('}')
+}
+
+func encodePackageVersionSummary(e *encoder, v *PackageVersionSummary) {
+	e.open('{')
+	member(e, "creationDate", v.CreationDate, (*encoder).timestamp)
+	member(e, "lastModifiedDate", v.LastModifiedDate, (*encoder).timestamp)
+	member(e, "packageName", v.PackageName, (*encoder).text)
+	member(e, "status", v.Status, (*encoder).text)
+	member(e, "versionName", v.VersionName, (*encoder).text)
+	e.close('}')
+}
+
 func encodePercentPair(e *encoder, v *PercentPair) {
 	e.open('{')
 	member(e, "percent", v.Percent, (*encoder).double)
@@ -1709,6 +1876,20 @@ func encodeRetryCriteria(e *encoder, v *RetryCriteria) {
 	e.open('{')
 	member(e, "failureType", v.FailureType, (*encoder).text)
 	member(e, "numberOfRetries", v.NumberOfRetries, (*encoder).integer)
+	e.close('}')
+}
+
+func encodeS3Location(e *encoder, v *S3Location) {
+	e.open('{')
+	member(e, "bucket", v.Bucket, (*encoder).text)
+	member(e, "key", v.Key, (*encoder).text)
+	member(e, "version", v.Version, (*encoder).text)
+	e.close('}')
+}
+
+func encodeSbom(e *encoder, v *Sbom) {
+	e.open('{')
+	member(e, "s3Location", v.S3Location, encodeS3Location)
 	e.close('}')
 }
 
@@ -2027,6 +2208,42 @@ func encodeUpdateJobExecutionResponse(e *encoder, v *UpdateJobExecutionResponse)
 }
 
 // AppendJSON implements Output.
+func (out *UpdatePackageConfigurationResponse) AppendJSON(b []byte) []byte {
+	e := encoder{b}
+	encodeUpdatePackageConfigurationResponse(&e, out)
+	return e.b
+}
+
+func encodeUpdatePackageConfigurationResponse(e *encoder, v *UpdatePackageConfigurationResponse) {
+	e.open('{')
+	e.close('}')
+}
+
+// AppendJSON implements Output.
+func (out *UpdatePackageResponse) AppendJSON(b []byte) []byte {
+	e := encoder{b}
+	encodeUpdatePackageResponse(&e, out)
+	return e.b
+}
+
+func encodeUpdatePackageResponse(e *encoder, v *UpdatePackageResponse) {
+	e.open('{')
+	e.close('}')
+}
+
+// AppendJSON implements Output.
+func (out *UpdatePackageVersionResponse) AppendJSON(b []byte) []byte {
+	e := encoder{b}
+	encodeUpdatePackageVersionResponse(&e, out)
+	return e.b
+}
+
+func encodeUpdatePackageVersionResponse(e *encoder, v *UpdatePackageVersionResponse) {
+	e.open('{')
+	e.close('}')
+}
+
+// AppendJSON implements Output.
 func (out *UpdateThingGroupResponse) AppendJSON(b []byte) []byte {
 	e := encoder{b}
 	encodeUpdateThingGroupResponse(&e, out)
@@ -2072,5 +2289,12 @@ func (out *UpdateThingTypeResponse) AppendJSON(b []byte) []byte {
 
 func encodeUpdateThingTypeResponse(e *encoder, v *UpdateThingTypeResponse) {
 	e.open('{')
+	e.close('}')
+}
+
+func encodeVersionUpdateByJobsConfig(e *encoder, v *VersionUpdateByJobsConfig) {
+	e.open('{')
+	member(e, "enabled", v.Enabled, (*encoder).boolean)
+	member(e, "roleArn", v.RoleARN, (*encoder).text)
 	e.close('}')
 }

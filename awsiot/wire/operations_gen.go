@@ -889,6 +889,7 @@ var (
 			controlPlaneValidationException,
 			controlPlaneServiceQuotaExceededException,
 		},
+		Shaped: true,
 	}
 
 	// CreatePackageVersion is PUT /packages/{packageName}/versions/{versionName}.
@@ -906,6 +907,7 @@ var (
 			controlPlaneValidationException,
 			controlPlaneServiceQuotaExceededException,
 		},
+		Shaped: true,
 	}
 
 	// CreatePolicy is POST /policies/{policyName}.
@@ -1491,6 +1493,7 @@ var (
 			controlPlaneInternalServerException,
 			controlPlaneValidationException,
 		},
+		Shaped: true,
 	}
 
 	// DeletePackageVersion is DELETE /packages/{packageName}/versions/{versionName}.
@@ -1506,6 +1509,7 @@ var (
 			controlPlaneInternalServerException,
 			controlPlaneValidationException,
 		},
+		Shaped: true,
 	}
 
 	// DeletePolicy is DELETE /policies/{policyName}.
@@ -2660,6 +2664,7 @@ var (
 			controlPlaneValidationException,
 			controlPlaneResourceNotFoundException,
 		},
+		Shaped: true,
 	}
 
 	// GetPackageConfiguration is GET /package-configuration.
@@ -2673,6 +2678,7 @@ var (
 			controlPlaneThrottlingException,
 			controlPlaneInternalServerException,
 		},
+		Shaped: true,
 	}
 
 	// GetPackageVersion is GET /packages/{packageName}/versions/{versionName}.
@@ -2688,6 +2694,7 @@ var (
 			controlPlaneValidationException,
 			controlPlaneResourceNotFoundException,
 		},
+		Shaped: true,
 	}
 
 	// GetPercentiles is POST /indices/percentiles.
@@ -3368,6 +3375,7 @@ var (
 			controlPlaneInternalServerException,
 			controlPlaneValidationException,
 		},
+		Shaped: true,
 	}
 
 	// ListPackages is GET /packages.
@@ -3383,6 +3391,7 @@ var (
 			controlPlaneInternalServerException,
 			controlPlaneValidationException,
 		},
+		Shaped: true,
 	}
 
 	// ListPolicies is GET /policies.
@@ -4690,6 +4699,7 @@ var (
 			controlPlaneValidationException,
 			controlPlaneResourceNotFoundException,
 		},
+		Shaped: true,
 	}
 
 	// UpdatePackageConfiguration is PATCH /package-configuration.
@@ -4706,6 +4716,7 @@ var (
 			controlPlaneInternalServerException,
 			controlPlaneValidationException,
 		},
+		Shaped: true,
 	}
 
 	// UpdatePackageVersion is PATCH /packages/{packageName}/versions/{versionName}.
@@ -4723,6 +4734,7 @@ var (
 			controlPlaneValidationException,
 			controlPlaneResourceNotFoundException,
 		},
+		Shaped: true,
 	}
 
 	// UpdateProvisioningTemplate is PATCH /provisioning-templates/{templateName}.

@@ -322,6 +322,44 @@ type CreateKeysAndCertificateResponse struct {
 	KeyPair        *KeyPair // keyPair
 }
 
+// CreatePackageRequest is the input of CreatePackage.
+type CreatePackageRequest struct {
+	ClientToken *string           // clientToken; in the query as clientToken; 36 to 64 characters
+	Description *string           // description; 0 to 1024 characters
+	PackageName *string           // packageName; in the path; required; 1 to 128 characters
+	Tags        map[string]string // tags; 1 to 50 elements
+}
+
+// CreatePackageResponse is the output of CreatePackage.
+type CreatePackageResponse struct {
+	Description *string // description; 0 to 1024 characters
+	PackageARN  *string // packageArn
+	PackageName *string // packageName; 1 to 128 characters
+}
+
+// CreatePackageVersionRequest is the input of CreatePackageVersion.
+type CreatePackageVersionRequest struct {
+	Artifact    *PackageVersionArtifact // artifact
+	Attributes  map[string]string       // attributes
+	ClientToken *string                 // clientToken; in the query as clientToken; 36 to 64 characters
+	Description *string                 // description; 0 to 1024 characters
+	PackageName *string                 // packageName; in the path; required; 1 to 128 characters
+	Recipe      *string                 // recipe; at most 3072 characters
+	Tags        map[string]string       // tags; 1 to 50 elements
+	VersionName *string                 // versionName; in the path; required; 1 to 64 characters
+}
+
+// CreatePackageVersionResponse is the output of CreatePackageVersion.
+type CreatePackageVersionResponse struct {
+	Attributes        map[string]string // attributes
+	Description       *string           // description; 0 to 1024 characters
+	ErrorReason       *string           // errorReason
+	PackageName       *string           // packageName; 1 to 128 characters
+	PackageVersionARN *string           // packageVersionArn; 1 to 1600 characters
+	Status            *string           // status; DRAFT|PUBLISHED|DEPRECATED
+	VersionName       *string           // versionName; 1 to 64 characters
+}
+
 // CreatePolicyRequest is the input of CreatePolicy.
 type CreatePolicyRequest struct {
 	PolicyDocument *string // policyDocument; required; 0 to 404600 characters
@@ -506,6 +544,27 @@ type DeleteJobRequest struct {
 // DeleteJobTemplateRequest is the input of DeleteJobTemplate.
 type DeleteJobTemplateRequest struct {
 	JobTemplateID *string // jobTemplateId; in the path; required; 1 to 64 characters
+}
+
+// DeletePackageRequest is the input of DeletePackage.
+type DeletePackageRequest struct {
+	ClientToken *string // clientToken; in the query as clientToken; 36 to 64 characters
+	PackageName *string // packageName; in the path; required; 1 to 128 characters
+}
+
+// DeletePackageResponse is the output of DeletePackage.
+type DeletePackageResponse struct {
+}
+
+// DeletePackageVersionRequest is the input of DeletePackageVersion.
+type DeletePackageVersionRequest struct {
+	ClientToken *string // clientToken; in the query as clientToken; 36 to 64 characters
+	PackageName *string // packageName; in the path; required; 1 to 128 characters
+	VersionName *string // versionName; in the path; required; 1 to 64 characters
+}
+
+// DeletePackageVersionResponse is the output of DeletePackageVersion.
+type DeletePackageVersionResponse struct {
 }
 
 // DeletePolicyRequest is the input of DeletePolicy.
@@ -875,6 +934,53 @@ type GetJobDocumentRequest struct {
 // GetJobDocumentResponse is the output of GetJobDocument.
 type GetJobDocumentResponse struct {
 	Document *string // document; at most 32768 characters
+}
+
+// GetPackageConfigurationRequest is the input of GetPackageConfiguration.
+type GetPackageConfigurationRequest struct {
+}
+
+// GetPackageConfigurationResponse is the output of GetPackageConfiguration.
+type GetPackageConfigurationResponse struct {
+	VersionUpdateByJobsConfig *VersionUpdateByJobsConfig // versionUpdateByJobsConfig
+}
+
+// GetPackageRequest is the input of GetPackage.
+type GetPackageRequest struct {
+	PackageName *string // packageName; in the path; required; 1 to 128 characters
+}
+
+// GetPackageResponse is the output of GetPackage.
+type GetPackageResponse struct {
+	CreationDate       *Timestamp // creationDate
+	DefaultVersionName *string    // defaultVersionName; 1 to 64 characters
+	Description        *string    // description; 0 to 1024 characters
+	LastModifiedDate   *Timestamp // lastModifiedDate
+	PackageARN         *string    // packageArn
+	PackageName        *string    // packageName; 1 to 128 characters
+}
+
+// GetPackageVersionRequest is the input of GetPackageVersion.
+type GetPackageVersionRequest struct {
+	PackageName *string // packageName; in the path; required; 1 to 128 characters
+	VersionName *string // versionName; in the path; required; 1 to 64 characters
+}
+
+// GetPackageVersionResponse is the output of GetPackageVersion.
+type GetPackageVersionResponse struct {
+	Artifact             *PackageVersionArtifact // artifact
+	Attributes           map[string]string       // attributes
+	CreationDate         *Timestamp              // creationDate
+	Description          *string                 // description; 0 to 1024 characters
+	ErrorReason          *string                 // errorReason
+	LastModifiedDate     *Timestamp              // lastModifiedDate
+	PackageName          *string                 // packageName; 1 to 128 characters
+	PackageVersionARN    *string                 // packageVersionArn; 1 to 1600 characters
+	Recipe               *string                 // recipe; at most 3072 characters
+	Sbom                 *Sbom                   // sbom
+	SbomValidationStatus *string                 // sbomValidationStatus; IN_PROGRESS|FAILED|SUCCEEDED
+	Status               *string                 // status; DRAFT|PUBLISHED|DEPRECATED
+	VersionName          *string                 // versionName; 1 to 64 characters
 }
 
 // GetPendingJobExecutionsRequest is the input of GetPendingJobExecutions.
@@ -1283,6 +1389,32 @@ type ListManagedJobTemplatesResponse struct {
 	NextToken           *string                     // nextToken
 }
 
+// ListPackageVersionsRequest is the input of ListPackageVersions.
+type ListPackageVersionsRequest struct {
+	MaxResults  *int    // maxResults; in the query as maxResults; 1 to 100
+	NextToken   *string // nextToken; in the query as nextToken
+	PackageName *string // packageName; in the path; required; 1 to 128 characters
+	Status      *string // status; in the query as status; DRAFT|PUBLISHED|DEPRECATED
+}
+
+// ListPackageVersionsResponse is the output of ListPackageVersions.
+type ListPackageVersionsResponse struct {
+	NextToken               *string                 // nextToken
+	PackageVersionSummaries []PackageVersionSummary // packageVersionSummaries
+}
+
+// ListPackagesRequest is the input of ListPackages.
+type ListPackagesRequest struct {
+	MaxResults *int    // maxResults; in the query as maxResults; 1 to 100
+	NextToken  *string // nextToken; in the query as nextToken
+}
+
+// ListPackagesResponse is the output of ListPackages.
+type ListPackagesResponse struct {
+	NextToken        *string          // nextToken
+	PackageSummaries []PackageSummary // packageSummaries
+}
+
 // ListPoliciesRequest is the input of ListPolicies.
 type ListPoliciesRequest struct {
 	AscendingOrder *bool   // ascendingOrder; in the query as isAscendingOrder
@@ -1529,6 +1661,28 @@ type Mqtt5Configuration struct {
 	PropagatingAttributes []PropagatingAttribute // propagatingAttributes
 }
 
+// PackageSummary is a structure of service iot.
+type PackageSummary struct {
+	CreationDate       *Timestamp // creationDate
+	DefaultVersionName *string    // defaultVersionName; 1 to 64 characters
+	LastModifiedDate   *Timestamp // lastModifiedDate
+	PackageName        *string    // packageName; 1 to 128 characters
+}
+
+// PackageVersionArtifact is a structure of service iot.
+type PackageVersionArtifact struct {
+	S3Location *S3Location // s3Location
+}
+
+// PackageVersionSummary is a structure of service iot.
+type PackageVersionSummary struct {
+	CreationDate     *Timestamp // creationDate
+	LastModifiedDate *Timestamp // lastModifiedDate
+	PackageName      *string    // packageName; 1 to 128 characters
+	Status           *string    // status; DRAFT|PUBLISHED|DEPRECATED
+	VersionName      *string    // versionName; 1 to 64 characters
+}
+
 // PercentPair is a structure of service iot.
 type PercentPair struct {
 	Percent *float64 // percent; 0 to 100
@@ -1685,6 +1839,18 @@ type RetainedMessageSummary struct {
 type RetryCriteria struct {
 	FailureType     *string // failureType; required; FAILED|TIMED_OUT|ALL
 	NumberOfRetries *int    // numberOfRetries; required; 0 to 10
+}
+
+// S3Location is a structure of service iot.
+type S3Location struct {
+	Bucket  *string // bucket; at least 1 characters
+	Key     *string // key; at least 1 characters
+	Version *string // version
+}
+
+// Sbom is a structure of service iot.
+type Sbom struct {
+	S3Location *S3Location // s3Location
 }
 
 // ScheduledJobRollout is a structure of service iot.
@@ -2020,6 +2186,45 @@ type UpdateJobRequest struct {
 	TimeoutConfig              *TimeoutConfig              // timeoutConfig
 }
 
+// UpdatePackageConfigurationRequest is the input of UpdatePackageConfiguration.
+type UpdatePackageConfigurationRequest struct {
+	ClientToken               *string                    // clientToken; in the query as clientToken; 36 to 64 characters
+	VersionUpdateByJobsConfig *VersionUpdateByJobsConfig // versionUpdateByJobsConfig
+}
+
+// UpdatePackageConfigurationResponse is the output of UpdatePackageConfiguration.
+type UpdatePackageConfigurationResponse struct {
+}
+
+// UpdatePackageRequest is the input of UpdatePackage.
+type UpdatePackageRequest struct {
+	ClientToken         *string // clientToken; in the query as clientToken; 36 to 64 characters
+	DefaultVersionName  *string // defaultVersionName; 1 to 64 characters
+	Description         *string // description; 0 to 1024 characters
+	PackageName         *string // packageName; in the path; required; 1 to 128 characters
+	UnsetDefaultVersion *bool   // unsetDefaultVersion
+}
+
+// UpdatePackageResponse is the output of UpdatePackage.
+type UpdatePackageResponse struct {
+}
+
+// UpdatePackageVersionRequest is the input of UpdatePackageVersion.
+type UpdatePackageVersionRequest struct {
+	Action      *string                 // action; PUBLISH|DEPRECATE
+	Artifact    *PackageVersionArtifact // artifact
+	Attributes  map[string]string       // attributes
+	ClientToken *string                 // clientToken; in the query as clientToken; 36 to 64 characters
+	Description *string                 // description; 0 to 1024 characters
+	PackageName *string                 // packageName; in the path; required; 1 to 128 characters
+	Recipe      *string                 // recipe; at most 3072 characters
+	VersionName *string                 // versionName; in the path; required; 1 to 64 characters
+}
+
+// UpdatePackageVersionResponse is the output of UpdatePackageVersion.
+type UpdatePackageVersionResponse struct {
+}
+
 // UpdateThingGroupRequest is the input of UpdateThingGroup.
 type UpdateThingGroupRequest struct {
 	ExpectedVersion      *int64                // expectedVersion
@@ -2065,4 +2270,10 @@ type UpdateThingTypeRequest struct {
 
 // UpdateThingTypeResponse is the output of UpdateThingType.
 type UpdateThingTypeResponse struct {
+}
+
+// VersionUpdateByJobsConfig is a structure of service iot.
+type VersionUpdateByJobsConfig struct {
+	Enabled *bool   // enabled
+	RoleARN *string // roleArn; 20 to 2048 characters
 }

@@ -261,6 +261,46 @@ func (in *CreateKeysAndCertificateRequest) validate(v *validator) {
 }
 
 // Validate implements Input.
+func (in *CreatePackageRequest) Validate() error {
+	var v validator
+	in.validate(&v)
+	return v.err()
+}
+
+func (in *CreatePackageRequest) validate(v *validator) {
+	v.text("clientToken", in.ClientToken, clientTokenRule)
+	v.text("description", in.Description, resourceDescriptionRule)
+	v.present("packageName", in.PackageName != nil)
+	v.text("packageName", in.PackageName, packageNameRule)
+	mapSize(v, "tags", in.Tags, tagMapRule)
+	mapKeys(v, "tags", in.Tags, tagKeyRule)
+	v.mapTexts("tags", in.Tags, tagValueRule)
+}
+
+// Validate implements Input.
+func (in *CreatePackageVersionRequest) Validate() error {
+	var v validator
+	in.validate(&v)
+	return v.err()
+}
+
+func (in *CreatePackageVersionRequest) validate(v *validator) {
+	inside(v, "artifact", in.Artifact, (*PackageVersionArtifact).validate)
+	mapKeys(v, "attributes", in.Attributes, resourceAttributeKeyRule)
+	v.mapTexts("attributes", in.Attributes, resourceAttributeValueRule)
+	v.text("clientToken", in.ClientToken, clientTokenRule)
+	v.text("description", in.Description, resourceDescriptionRule)
+	v.present("packageName", in.PackageName != nil)
+	v.text("packageName", in.PackageName, packageNameRule)
+	v.text("recipe", in.Recipe, packageVersionRecipeRule)
+	mapSize(v, "tags", in.Tags, tagMapRule)
+	mapKeys(v, "tags", in.Tags, tagKeyRule)
+	v.mapTexts("tags", in.Tags, tagValueRule)
+	v.present("versionName", in.VersionName != nil)
+	v.text("versionName", in.VersionName, versionNameRule)
+}
+
+// Validate implements Input.
 func (in *CreatePolicyRequest) Validate() error {
 	var v validator
 	in.validate(&v)
@@ -452,6 +492,34 @@ func (in *DeleteJobTemplateRequest) Validate() error {
 func (in *DeleteJobTemplateRequest) validate(v *validator) {
 	v.present("jobTemplateId", in.JobTemplateID != nil)
 	v.text("jobTemplateId", in.JobTemplateID, jobTemplateIdRule)
+}
+
+// Validate implements Input.
+func (in *DeletePackageRequest) Validate() error {
+	var v validator
+	in.validate(&v)
+	return v.err()
+}
+
+func (in *DeletePackageRequest) validate(v *validator) {
+	v.text("clientToken", in.ClientToken, clientTokenRule)
+	v.present("packageName", in.PackageName != nil)
+	v.text("packageName", in.PackageName, packageNameRule)
+}
+
+// Validate implements Input.
+func (in *DeletePackageVersionRequest) Validate() error {
+	var v validator
+	in.validate(&v)
+	return v.err()
+}
+
+func (in *DeletePackageVersionRequest) validate(v *validator) {
+	v.text("clientToken", in.ClientToken, clientTokenRule)
+	v.present("packageName", in.PackageName != nil)
+	v.text("packageName", in.PackageName, packageNameRule)
+	v.present("versionName", in.VersionName != nil)
+	v.text("versionName", in.VersionName, versionNameRule)
 }
 
 // Validate implements Input.
@@ -815,6 +883,42 @@ func (in *GetJobDocumentRequest) validate(v *validator) {
 }
 
 // Validate implements Input.
+func (in *GetPackageConfigurationRequest) Validate() error {
+	var v validator
+	in.validate(&v)
+	return v.err()
+}
+
+func (in *GetPackageConfigurationRequest) validate(v *validator) {
+}
+
+// Validate implements Input.
+func (in *GetPackageRequest) Validate() error {
+	var v validator
+	in.validate(&v)
+	return v.err()
+}
+
+func (in *GetPackageRequest) validate(v *validator) {
+	v.present("packageName", in.PackageName != nil)
+	v.text("packageName", in.PackageName, packageNameRule)
+}
+
+// Validate implements Input.
+func (in *GetPackageVersionRequest) Validate() error {
+	var v validator
+	in.validate(&v)
+	return v.err()
+}
+
+func (in *GetPackageVersionRequest) validate(v *validator) {
+	v.present("packageName", in.PackageName != nil)
+	v.text("packageName", in.PackageName, packageNameRule)
+	v.present("versionName", in.VersionName != nil)
+	v.text("versionName", in.VersionName, versionNameRule)
+}
+
+// Validate implements Input.
 func (in *GetPendingJobExecutionsRequest) Validate() error {
 	var v validator
 	in.validate(&v)
@@ -1075,6 +1179,31 @@ func (in *ListManagedJobTemplatesRequest) validate(v *validator) {
 }
 
 // Validate implements Input.
+func (in *ListPackageVersionsRequest) Validate() error {
+	var v validator
+	in.validate(&v)
+	return v.err()
+}
+
+func (in *ListPackageVersionsRequest) validate(v *validator) {
+	inRange(v, "maxResults", in.MaxResults, packageCatalogMaxResultsRule)
+	v.present("packageName", in.PackageName != nil)
+	v.text("packageName", in.PackageName, packageNameRule)
+	v.text("status", in.Status, packageVersionStatusRule)
+}
+
+// Validate implements Input.
+func (in *ListPackagesRequest) Validate() error {
+	var v validator
+	in.validate(&v)
+	return v.err()
+}
+
+func (in *ListPackagesRequest) validate(v *validator) {
+	inRange(v, "maxResults", in.MaxResults, packageCatalogMaxResultsRule)
+}
+
+// Validate implements Input.
 func (in *ListPoliciesRequest) Validate() error {
 	var v validator
 	in.validate(&v)
@@ -1302,6 +1431,10 @@ func (in *Mqtt5Configuration) validate(v *validator) {
 	insideEach(v, "propagatingAttributes", in.PropagatingAttributes, (*PropagatingAttribute).validate)
 }
 
+func (in *PackageVersionArtifact) validate(v *validator) {
+	inside(v, "s3Location", in.S3Location, (*S3Location).validate)
+}
+
 func (in *PresignedUrlConfig) validate(v *validator) {
 	inRange(v, "expiresInSec", in.ExpiresInSec, expiresInSecRule)
 	v.text("roleArn", in.RoleARN, roleArnRule)
@@ -1423,6 +1556,11 @@ func (in *RetryCriteria) validate(v *validator) {
 	v.text("failureType", in.FailureType, retryableFailureTypeRule)
 	v.present("numberOfRetries", in.NumberOfRetries != nil)
 	inRange(v, "numberOfRetries", in.NumberOfRetries, numberOfRetriesRule)
+}
+
+func (in *S3Location) validate(v *validator) {
+	v.text("bucket", in.Bucket, s3BucketRule)
+	v.text("key", in.Key, s3KeyRule)
 }
 
 func (in *SchedulingConfig) validate(v *validator) {
@@ -1711,6 +1849,54 @@ func (in *UpdateJobRequest) validate(v *validator) {
 }
 
 // Validate implements Input.
+func (in *UpdatePackageConfigurationRequest) Validate() error {
+	var v validator
+	in.validate(&v)
+	return v.err()
+}
+
+func (in *UpdatePackageConfigurationRequest) validate(v *validator) {
+	v.text("clientToken", in.ClientToken, clientTokenRule)
+	inside(v, "versionUpdateByJobsConfig", in.VersionUpdateByJobsConfig, (*VersionUpdateByJobsConfig).validate)
+}
+
+// Validate implements Input.
+func (in *UpdatePackageRequest) Validate() error {
+	var v validator
+	in.validate(&v)
+	return v.err()
+}
+
+func (in *UpdatePackageRequest) validate(v *validator) {
+	v.text("clientToken", in.ClientToken, clientTokenRule)
+	v.text("defaultVersionName", in.DefaultVersionName, versionNameRule)
+	v.text("description", in.Description, resourceDescriptionRule)
+	v.present("packageName", in.PackageName != nil)
+	v.text("packageName", in.PackageName, packageNameRule)
+}
+
+// Validate implements Input.
+func (in *UpdatePackageVersionRequest) Validate() error {
+	var v validator
+	in.validate(&v)
+	return v.err()
+}
+
+func (in *UpdatePackageVersionRequest) validate(v *validator) {
+	v.text("action", in.Action, packageVersionActionRule)
+	inside(v, "artifact", in.Artifact, (*PackageVersionArtifact).validate)
+	mapKeys(v, "attributes", in.Attributes, resourceAttributeKeyRule)
+	v.mapTexts("attributes", in.Attributes, resourceAttributeValueRule)
+	v.text("clientToken", in.ClientToken, clientTokenRule)
+	v.text("description", in.Description, resourceDescriptionRule)
+	v.present("packageName", in.PackageName != nil)
+	v.text("packageName", in.PackageName, packageNameRule)
+	v.text("recipe", in.Recipe, packageVersionRecipeRule)
+	v.present("versionName", in.VersionName != nil)
+	v.text("versionName", in.VersionName, versionNameRule)
+}
+
+// Validate implements Input.
 func (in *UpdateThingGroupRequest) Validate() error {
 	var v validator
 	in.validate(&v)
@@ -1762,4 +1948,8 @@ func (in *UpdateThingTypeRequest) validate(v *validator) {
 	v.present("thingTypeName", in.ThingTypeName != nil)
 	v.text("thingTypeName", in.ThingTypeName, thingTypeNameRule)
 	inside(v, "thingTypeProperties", in.ThingTypeProperties, (*ThingTypeProperties).validate)
+}
+
+func (in *VersionUpdateByJobsConfig) validate(v *validator) {
+	v.text("roleArn", in.RoleARN, roleArnRule)
 }

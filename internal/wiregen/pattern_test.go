@@ -21,6 +21,8 @@ var samples = map[string]struct{ yes, no []string }{
 	`[^\p{C}]+`:                       {[]string{"a b", "é", "😀", "\u3000"}, []string{"", "\n", "\t", "\u0085", "\u200b", "\u0378", "\U000e0001"}},
 	`[a-zA-Z0-9:$.]+`:                 {[]string{"a:Z$0.9"}, []string{"", "a-b"}},
 	`[a-zA-Z0-9:.]+`:                  {[]string{"a:Z0.9"}, []string{"", "a$"}},
+	`[a-zA-Z0-9-_.]+`:                 {[]string{"app-1.0_rc"}, []string{"", "a b", "a:b", "é", "a/b", "="}},
+	`\S{36,64}`:                       {[]string{"6b6a0001-0000-4000-8000-000000000001"}, []string{"", "short", "6b6a0001 0000-4000-8000-000000000001"}},
 	`[a-zA-Z0-9:_-]+`:                 {[]string{"Lamp-1:a_b"}, []string{"", "a b", "é", "a.b", "a\n"}},
 	`[a-zA-Z0-9\-]+`:                  {[]string{"a-Z-9"}, []string{"", "a_b", `\`}},
 	`[a-zA-Z0-9_-]+`:                  {[]string{"fw-12_b"}, []string{"", "a:b", "$next"}},
