@@ -15,8 +15,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot"
 	"github.com/muster-iot/muster/awsiot/wire"
+	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/store"
 )
 
@@ -129,6 +131,11 @@ func (r *run) step(ctx context.Context) error {
 			return err
 		}
 	}
+	if r.likely(8) {
+		if err := r.connect(ctx); err != nil {
+			return err
+		}
+	}
 	switch n := r.rand.IntN(100); {
 	case n < 18:
 		r.device()
@@ -146,6 +153,15 @@ func (r *run) step(ctx context.Context) error {
 		r.unserved()
 	}
 	return nil
+}
+
+// connect has a device come or go.
+func (r *run) connect(ctx context.Context) error {
+	now := muster.Connectivity{Connected: true, At: r.clock(), Reason: muster.NoReason}
+	if r.likely(40) {
+		now.Connected, now.Reason = false, "CONNECTION_LOST"
+	}
+	return r.engine.RecordConnections(ctx, []engine.ConnectionChange{{Client: r.common("ThingName"), Connectivity: now}})
 }
 
 // verify looks whether the store is sound.

@@ -18,6 +18,7 @@ var meanings = map[string]func(g *generator) (string, bool){
 	"JobTemplateArn":            told(arns("jobtemplate")),
 	"DescribeJobExecutionJobId": (*generator).jobOrNext,
 	"JobExecutionStatus":        mostly(one("IN_PROGRESS", "SUCCEEDED", "FAILED", "REJECTED"), "QUEUED", "CANCELED", "TIMED_OUT", "REMOVED"),
+	"PackageVersionArn":         (*generator).release,
 	"NamespaceId":               one("ns-0", "ns-1"),
 	"StringDateTime":            (*generator).dateTime,
 	"CronExpression":            mostly(one("cron(0 2 * * ? *)", "cron(*/30 * ? * MON-FRI *)", "cron(15 8 1 * ? *)"), "* * * * *", "cron(61 2 * * ? *)"),
@@ -26,15 +27,20 @@ var meanings = map[string]func(g *generator) (string, bool){
 	"RoleArn":                   mostly(one("arn:aws:iam::111122223333:role/device-artifacts"), "arn:aws:iam::111122223333:user/not-a-role"),
 
 	// The registry.
-	"AttributeName":  one("colour", "site", "fw", "a.b"),
-	"AttributeValue": one("red", "blue", "7", "", "Berlin"),
-	"TagKey":         mostly(one("owner", "cost centre", "stage", "ä", "a", "b", "c", "d"), "aws:reserved"),
+	"ResourceAttributeKey": one("size", "colour"),
+	"AttributeName":        one("colour", "site", "fw", "a.b"),
+	"AttributeValue":       one("red", "blue", "7", "", "Berlin"),
+	"TagKey":               mostly(one("owner", "cost centre", "stage", "ä", "a", "b", "c", "d"), "aws:reserved"),
 	"ResourceArn": told(arns("thinggroup"), arns("job"), arns("jobtemplate"), arns("policy"), arns("thingtype"), arns("cacert"),
 		arns("package"), arns("billinggroup"), arns("thing"), arns("cert")),
-	"EndpointType": mostly(one("iot:Data-ATS", "iot:Jobs", "iot:Data", "iot:CredentialProvider"), "iot:Nothing"),
-	"IndexName":    mostly(one("AWS_Things", "AWS_ThingGroups"), "no-index"),
-	"QueryString":  mostly(one("thingName:thingname-*", "attributes.colour:red", "thingName:* AND NOT thingGroupNames:thinggroupname-1", "*"), "((", "attributes.fw > 5"),
-	"QueryVersion": one("2017-09-30"),
+	"ConnectivityApiThingName": func(g *generator) (string, bool) { return g.common("ThingName"), true },
+	"EndpointType":             mostly(one("iot:Data-ATS", "iot:Jobs", "iot:Data", "iot:CredentialProvider"), "iot:Nothing"),
+	"IndexName":                mostly(one("AWS_Things", "AWS_ThingGroups"), "no-index"),
+	"QueryString":              mostly(one("thingName:thingname-*", "attributes.colour:red", "thingName:* AND NOT thingGroupNames:thinggroupname-1", "*"), "((", "attributes.fw > 5"),
+	"QueryVersion":             one("2017-09-30"),
+
+	"ThingIndexingMode":             mostly(one("REGISTRY", "REGISTRY_AND_SHADOW"), "OFF"),
+	"ThingConnectivityIndexingMode": mostly(one("STATUS"), "OFF"),
 
 	// Certificates and policies.
 	"PolicyDocument":            (*generator).policy,
@@ -103,7 +109,7 @@ func small(g *generator) string { return strconv.Itoa(1 + g.rand.IntN(3)) }
 // all inputs would otherwise be refused for reasons beyond the model.
 var leanings = map[string]map[string]int{
 	"CreateJobRequest": {
-		"presignedUrlConfig": 4, "destinationPackageVersions": 4, "documentParameters": 4, "schedulingConfig": 12,
+		"presignedUrlConfig": 4, "destinationPackageVersions": 10, "documentParameters": 4, "schedulingConfig": 12,
 		"namespaceId": 6, "description": 50, "targetSelection": 50, "jobExecutionsRetryConfig": 30,
 	},
 	"CreateJobTemplateRequest":  {"presignedUrlConfig": 4, "destinationPackageVersions": 4},
@@ -127,6 +133,10 @@ var leanings = map[string]map[string]int{
 	"DeleteThingRequest":                 {"expectedVersion": 15},
 	"DeleteThingGroupRequest":            {"expectedVersion": 15},
 	"RegisterCertificateRequest":         {"caCertificatePem": 30},
+	"UpdatePackageVersionRequest":        {"action": 60, "attributes": 15, "artifact": 10, "recipe": 10},
+	"UpdatePackageRequest":               {"defaultVersionName": 50, "unsetDefaultVersion": 15},
+	"UpdateIndexingConfigurationRequest": {"thingIndexingConfiguration": 70},
+	"ThingIndexingConfiguration":         {"thingConnectivityIndexingMode": 80, "namedShadowIndexingMode": 3, "deviceDefenderIndexingMode": 3, "filter": 3, "customFields": 10},
 	"RegistrationConfig":                 {"templateName": 5},
 	"ListTagsForResourceRequest":         {"nextToken": 2},
 	"DescribeManagedJobTemplateRequest":  {"templateVersion": 15},
@@ -170,7 +180,7 @@ func (g *generator) finish(in *input, v *value) {
 
 func (g *generator) document() (string, bool) {
 	if g.wild && g.likely(40) {
-		return pick(g, `[]`, `no JSON`, `{"a":"${aws:iot:no-such-kind}"}`, `{"url":"${aws:iot:s3-presigned-url:https://s3.eu-west-1.amazonaws.com/bucket/key}"}`), true
+		return pick(g, `[]`, `no JSON`, `{"a":"${aws:iot:package::version::attributes}"}`, `{"a":"${aws:iot:package:packagename-0:version:$default:attributes:size}"}`, `{"a":"${aws:iot:no-such-kind}"}`, `{"url":"${aws:iot:s3-presigned-url:https://s3.eu-west-1.amazonaws.com/bucket/key}"}`), true
 	}
 	return pick(g,
 		`{"do":"flash"}`,
@@ -178,6 +188,15 @@ func (g *generator) document() (string, bool) {
 		`{"steps":[{"action":{"name":"r","type":"runHandler","input":{"handler":"x.sh"}}}]}`,
 		`{"do":"ä€😀\u2028"}`, `{}`,
 	), true
+}
+
+// release returns the ARN of a version of a package, or of what stands for one.
+func (g *generator) release() (string, bool) {
+	arn, ok := g.known.one("PackageVersionArn")
+	if at := strings.LastIndex(arn, "/"); ok && g.likely(20) {
+		arn = arn[:at+1] + pick(g, "$default", "$null")
+	}
+	return arn, ok
 }
 
 func (g *generator) jobOrNext() (string, bool) {
