@@ -130,6 +130,9 @@ type Job struct {
 
 	// Rollout is how far the targets have been given executions.
 	Rollout Rollout
+	// PaceJoiners has things that join later go through the rollout's rate
+	// (arbitration A7).
+	PaceJoiners bool
 	// Waiting is set while the job is to roll out and its turn has not come, since
 	// too many others do (arbitration A13).
 	Waiting bool

@@ -7,7 +7,7 @@ package muster
 type Pace struct {
 	Minute   Instant `json:"minute,omitzero"`    // when the minute in work began; zero before the first
 	Queued   int     `json:"queued,omitempty"`   // executions queued in that minute
-	Notified int64   `json:"notified,omitempty"` // executions queued by the rollout so far; no retries, no late joiners
+	Notified int64   `json:"notified,omitempty"` // executions queued by the rollout so far; no retries, and late joiners only where they are paced
 	Step     int     `json:"step,omitempty"`     // increases of the exponential rate so far; only grows
 }
 

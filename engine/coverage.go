@@ -55,7 +55,7 @@ func (b *batch) join(thing muster.ThingName, lineage, was []muster.GroupName) er
 				return err
 			}
 		}
-		return b.enqueue(j, thing)
+		return b.welcome(j, thing)
 	})
 }
 
@@ -92,6 +92,7 @@ func (b *batch) leave(thing muster.ThingName, lineage []muster.GroupName) error 
 			return nil
 		}
 		deferred.Delete(b, store.JoinKey(string(j.ID), string(thing)))
+		joining.Delete(b, store.JoinKey(string(j.ID), string(thing)))
 		latest, err := b.Latest(thing, j.ID)
 		if err != nil || latest == nil || latest.Status.Terminal() {
 			return err

@@ -106,7 +106,7 @@ func (h *history) step() (string, error) {
 	ctx := h.t.Context()
 	thing, group, job := pick(h.rng, h.things), pick(h.rng, h.groups), h.someJob()
 	parents := map[muster.GroupName]muster.GroupName{"left": "root", "right": "root", "leaf": "left"}
-	switch h.rng.IntN(18) {
+	switch h.rng.IntN(20) {
 	case 0, 1:
 		_, err := h.CreateThing(ctx, muster.Thing{Name: thing})
 		return "CreateThing", err
@@ -145,6 +145,8 @@ func (h *history) step() (string, error) {
 		return "DeleteJob", h.DeleteJob(ctx, job, nil, h.rng.IntN(2) == 0)
 	case 16:
 		return "CancelExecution", h.CancelExecution(ctx, ExecutionCancellation{Thing: thing, Job: job, Force: h.rng.IntN(2) == 0})
+	case 17, 18:
+		return "SetJobOptions", h.SetJobOptions(ctx, job, JobOptions{PaceJoiners: h.rng.IntN(3) > 0})
 	default:
 		return "DeleteExecution", h.DeleteExecution(ctx, thing, job, 1+h.rng.Int64N(2), nil, h.rng.IntN(2) == 0)
 	}
@@ -276,6 +278,14 @@ func (h *history) checkJobs(r store.Reader) error {
 		}
 		if j, err := jobs.Get(r, store.SplitKey(row.Key)[0]); err != nil || j == nil || !j.Hides() {
 			return fmt.Errorf("%q waits for a window of %+v (%w)", row.Key, j, err)
+		}
+	}
+	for row, err := range joining.Scan(r, "", "") {
+		if err != nil {
+			return err
+		}
+		if j, err := jobs.Get(r, store.SplitKey(row.Key)[0]); err != nil || j == nil || !j.Gives() || j.Wake == 0 {
+			return fmt.Errorf("%q waits for the pace of %+v (%w)", row.Key, j, err)
 		}
 	}
 	for row, err := range jobs.Scan(r, "", "") {

@@ -199,7 +199,7 @@ func (b *batch) conclude(j muster.Job) error {
 	if err != nil {
 		return err
 	}
-	if waiting, err := b.anyDeferred(&done); err != nil {
+	if waiting, err := b.anyWaiting(&done); err != nil {
 		return err
 	} else if waiting {
 		done.Wake = b.now // to forget who waits

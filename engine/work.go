@@ -202,13 +202,17 @@ func (b *batch) step(id muster.JobID) error {
 	if err != nil {
 		return err
 	}
+	joiners, err := b.anyJoining(&j)
+	if err != nil {
+		return err
+	}
 	changes := j.Wake // of the schedule
 	switch {
 	case j.Settling:
 		if j, err = b.settleSome(j); err != nil {
 			return err
 		}
-		if j.Status == muster.JobDeleting && !j.Settling && !waiting {
+		if j.Status == muster.JobDeleting && !j.Settling && !waiting && !joiners {
 			return b.erase(j)
 		}
 		j.Wake = b.now
@@ -218,6 +222,8 @@ func (b *batch) step(id muster.JobID) error {
 	case waiting && !j.Hides():
 		err = b.resume(&j)
 		j.Wake = b.now
+	case joiners && !j.Hides():
+		j, err = b.admit(j, schedule)
 	case j.Status == muster.JobDeleting:
 		return b.erase(j)
 	case j.RollsOut() && !j.Waiting:

@@ -20,6 +20,7 @@ type api struct {
 	clock     http.Handler
 	letters   http.Handler
 	reset     http.Handler
+	options   http.Handler
 	ready     func(context.Context) error
 }
 
@@ -52,6 +53,10 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case deadLettersPath:
 		a.letters.ServeHTTP(w, r)
 	default:
+		if strings.HasPrefix(r.URL.Path, jobOptionsPath) {
+			a.options.ServeHTTP(w, r)
+			return
+		}
 		a.contract.ServeHTTP(w, r)
 	}
 }

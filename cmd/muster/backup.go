@@ -105,8 +105,9 @@ func (b *backupAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	plain(w, http.StatusOK, order.To)
 }
 
-// authorize returns nil when a request is signed with a key that allows action.
-func authorize(keys *identity.Keys, region string, r *http.Request, body []byte, action string) error {
+// authorize returns nil when a request is signed with a key that allows action,
+// on every one of resources if there are any.
+func authorize(keys *identity.Keys, region string, r *http.Request, body []byte, action string, resources ...string) error {
 	verifier := sigv4.Verifier{Lookup: keys.Lookup, Region: region}
 	signature, err := verifier.Verify(r, body, time.Now())
 	if err != nil {
@@ -116,7 +117,7 @@ func authorize(keys *identity.Keys, region string, r *http.Request, body []byte,
 	if err != nil {
 		return err
 	}
-	return caller.Authorize(action, nil, nil)
+	return caller.Authorize(action, resources, nil)
 }
 
 // orderBackup has the server that owns a data folder make the backup.

@@ -221,6 +221,7 @@ func (s *server) wireAPI() error {
 		backup:    &backupAPI{store: s.store, data: s.data, hold: s.holdFiles, keys: s.keys, region: s.c.Region},
 		explain:   &explainAPI{rights: s.rights, keys: s.keys, region: s.c.Region},
 		letters:   &deadLettersAPI{engine: s.engine, keys: s.keys, region: s.c.Region},
+		options:   &jobOptionsAPI{engine: s.engine, account: s.account(), keys: s.keys, region: s.c.Region},
 		reset:     &resetAPI{resets: s.resets, test: s.c.TestClock, keys: s.keys, region: s.c.Region},
 		clock:     &clockAPI{clock: s.clock, work: s.engine, keys: s.keys, region: s.c.Region},
 	}))

@@ -1,0 +1,157 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/rollout"
+	"github.com/muster-iot/muster/store"
+)
+
+// This file is about things that come under a target of a continuous job while
+// it runs. They are given the job at once, as on AWS, or, if the job is told so,
+// with the rate of its rollout (arbitration A7).
+
+// JobOptions are what the contract has no field for.
+type JobOptions struct {
+	PaceJoiners bool // late joiners go through the rollout's rate
+}
+
+// JobOptions returns the options of a job, or fails with NotFound.
+func (e *Engine) JobOptions(ctx context.Context, id muster.JobID) (JobOptions, error) {
+	var o JobOptions
+	err := e.view(ctx, func(r store.Reader) error {
+		j, err := jobs.Get(r, string(id))
+		if err == nil && j == nil {
+			err = noJob(id)
+		}
+		if err == nil {
+			o.PaceJoiners = j.PaceJoiners
+		}
+		return err
+	})
+	return o, err
+}
+
+// SetJobOptions replaces the options of a job. Things that wait for the pace are
+// given the job at once when it is lifted. It fails with NotFound, or with
+// Invalid for the joiners of a job that has none or is over.
+func (e *Engine) SetJobOptions(ctx context.Context, id muster.JobID, o JobOptions) error {
+	return e.changeJob(ctx, id, nil, func(b *batch, j muster.Job) error {
+		switch {
+		case j.PaceJoiners == o.PaceJoiners:
+			return nil
+		case j.Selection != muster.Continuous:
+			return muster.Errorf(muster.Invalid, "Job %s is a SNAPSHOT: nobody joins it", id)
+		case !j.Status.Active():
+			return muster.Errorf(muster.Invalid, "Job %s cannot be changed while its status is %s", id, j.Status)
+		}
+		j.PaceJoiners, j.UpdatedAt = o.PaceJoiners, b.now
+		j.Wake = b.now
+		return b.putJob(j)
+	})
+}
+
+// welcome gives a thing that has come under a target of j its execution, at once
+// or when the pace allows it.
+func (b *batch) welcome(j *muster.Job, thing muster.ThingName) error {
+	if !j.PaceJoiners {
+		return b.enqueue(j, thing)
+	}
+	joining.Put(b, store.JoinKey(string(j.ID), string(thing)), link{})
+	if j.Wake != 0 && j.Wake <= b.now {
+		return nil
+	}
+	next := *j
+	next.Wake = b.now
+	return b.putJob(next)
+}
+
+// anyWaiting reports whether things wait for a window of j, or for its pace.
+func (b *batch) anyWaiting(j *muster.Job) (bool, error) {
+	if deferred, err := b.anyDeferred(j); err != nil || deferred {
+		return deferred, err
+	}
+	return b.anyJoining(j)
+}
+
+// anyJoining reports whether things wait for the pace of j.
+func (b *batch) anyJoining(j *muster.Job) (bool, error) {
+	if j.Selection != muster.Continuous {
+		return false, nil
+	}
+	return anyUnder(b, joining, string(j.ID))
+}
+
+// admit gives some of the things that wait for the pace their executions, or
+// none when the job gives nothing any more. It returns the job with its Wake set.
+func (b *batch) admit(j muster.Job, schedule rollout.State) (muster.Job, error) {
+	plan := rollout.Decision{Queue: rollout.Unlimited}
+	if j.PaceJoiners && j.Gives() {
+		var err error
+		if plan, err = b.pace(j, schedule); err != nil {
+			return j, err
+		}
+	}
+	waiting, err := b.nextJoining(j.ID)
+	if err != nil {
+		return j, err
+	}
+	given, allowed := 0, min(stepMax, plan.Queue)
+	for _, thing := range waiting {
+		if given == allowed {
+			break
+		}
+		joining.Delete(b, store.JoinKey(string(j.ID), string(thing)))
+		got, err := b.admitOne(&j, thing)
+		if err != nil {
+			return j, err
+		}
+		if got {
+			given++
+		}
+	}
+	j.Wake = b.now
+	if plan.Queue == rollout.Unlimited {
+		return j, nil
+	}
+	j.Rollout.Pace = plan.Pace.With(given)
+	if given == plan.Queue {
+		j.Wake = plan.Wake
+	}
+	return j, nil
+}
+
+// nextJoining returns things that wait for the pace of a job, by name.
+func (b *batch) nextJoining(id muster.JobID) ([]muster.ThingName, error) {
+	var waiting []muster.ThingName
+	from, to := store.Under(string(id))
+	for row, err := range joining.Scan(b, from, to) {
+		if err != nil {
+			return nil, err
+		}
+		if waiting = append(waiting, muster.ThingName(store.SplitKey(row.Key)[1])); len(waiting) == stepMax {
+			break
+		}
+	}
+	return waiting, nil
+}
+
+// admitOne gives a thing an execution, and reports whether it did: not to one
+// that has left meanwhile, or has the job already.
+func (b *batch) admitOne(j *muster.Job, thing muster.ThingName) (bool, error) {
+	if !j.Gives() {
+		return false, nil
+	}
+	if ok, err := things.Has(b, string(thing)); err != nil || !ok {
+		return false, err
+	}
+	if left, err := b.hasLeft(thing, j); err != nil || left {
+		return false, err
+	}
+	latest, err := b.Latest(thing, j.ID)
+	if err != nil || (latest != nil && !latest.Status.Terminal()) {
+		return false, err
+	}
+	return true, b.follow(j, thing, latest, muster.Retries{}, b.now)
+}
