@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"context"
+	"errors"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/store"
@@ -53,7 +54,7 @@ func (e *Engine) draft(ctx context.Context, in NewJob) (draft, error) {
 			return d, err
 		}
 	}
-	if err := e.checkLinks(ctx, p.Links); err != nil {
+	if err := e.checkLinks(ctx, p.Links, d.Config.Presigned.RoleARN); err != nil {
 		return d, err
 	}
 	return d, e.sign(ctx, p.Signatures, &d.document)
@@ -96,8 +97,8 @@ func checkDocument(text string) (muster.Placeholders, error) {
 }
 
 // checkLinks returns an Invalid error unless devices can be sent where the
-// links of a document point.
-func (e *Engine) checkLinks(ctx context.Context, links []muster.Link) error {
+// links of a document point. role is only for people.
+func (e *Engine) checkLinks(ctx context.Context, links []muster.Link, role string) error {
 	for _, l := range links {
 		if e.o.Objects == nil {
 			return errNoObjects
@@ -109,7 +110,11 @@ func (e *Engine) checkLinks(ctx context.Context, links []muster.Link) error {
 		if o.Key == "" && !l.Upload {
 			return muster.Errorf(muster.Invalid, "The placeholder for %s names no object of the bucket", l.URL)
 		}
-		if err := e.o.Objects.Check(ctx, o, l.Upload); err != nil {
+		err = e.o.Objects.Check(ctx, o, l.Upload)
+		if refusal := (*muster.Error)(nil); errors.As(err, &refusal) && refusal.Kind == muster.Forbidden {
+			return muster.Errorf(muster.Invalid, "Permission denied when attempting to use role %s to access bucket %s.", role, o.Bucket)
+		}
+		if err != nil {
 			return err
 		}
 	}

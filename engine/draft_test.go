@@ -19,6 +19,7 @@ func TestCreateJobChecksPlaceholders(t *testing.T) {
 		"a role that is none":           {`{}`, "arn:aws:iam::000000000000:user/admin", "is not the ARN of a role"},
 		"a link to somewhere else":      {`{"u":"${aws:iot:s3-presigned-url:https://us-east-1}"}`, role, "not of this store"},
 		"a link to a bucket":            {`{"u":"${aws:iot:s3-presigned-url:https://us-east-1/lab}"}`, role, "names no object of the bucket"},
+		"a bucket that is closed":       {`{"u":"${aws:iot:s3-presigned-url:https://us-east-1/closed/k}"}`, role, "Permission denied when attempting to use role arn:aws:iam::000000000000:role/downloads to access bucket closed."},
 		"an upload to another region":   {upload("https://eu-west-1/logs/k"), role, "Cross region S3 bucket is not supported for presigned url upload placeholder"},
 		"an upload to a missing bucket": {upload("https://us-east-1/missing/k"), role, "S3 bucket in job document presigned url upload placeholder not found"},
 		"an upload to a bucket of each": {upload("https://us-east-1/${thingName}/k"), role, "S3 bucket name in presigned url upload is not allowed to contain any placeholders"},

@@ -21,7 +21,8 @@ type Objects interface {
 	// with Invalid when the URL means none. It asks nobody.
 	Locate(url string) (muster.Object, error)
 	// Check returns an Invalid error unless devices can be sent to o: the bucket
-	// is there, and the version if o has one.
+	// is there, and the version if o has one. Forbidden says that the store lets
+	// nobody in.
 	Check(ctx context.Context, o muster.Object, upload bool) error
 	// Sign returns the signature of an object in the form that documents carry
 	// it. It fails with Invalid when nothing signs here or there is no such

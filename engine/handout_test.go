@@ -35,6 +35,9 @@ func (f *files) Locate(url string) (muster.Object, error) {
 }
 
 func (f *files) Check(_ context.Context, o muster.Object, upload bool) error {
+	if o.Bucket == "closed" {
+		return muster.Errorf(muster.Forbidden, "not for you")
+	}
 	if o.Bucket == "missing" {
 		return muster.Errorf(muster.Invalid, "S3 bucket in job document presigned url upload placeholder not found")
 	}
