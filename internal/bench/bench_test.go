@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -59,7 +60,7 @@ func TestEverySectionMeasures(t *testing.T) {
 
 func TestTableHasEveryFigureForPeopleAndForDocuments(t *testing.T) {
 	table := table{machine: machine{cpu: "a fast one"}, parts: []part{{
-		title: "Speed", figures: []figure{{name: "requests", value: "9 µs", beside: "others 12 µs", ratio: "0.75 ×", aim: "≤ 10 µs"}},
+		title: sections()[1].title, figures: []figure{{name: "requests", value: "9 µs", beside: "others 12 µs", ratio: "0.75 ×", aim: "≤ 10 µs"}},
 	}}}
 	var text strings.Builder
 	table.text(&text)
@@ -67,11 +68,22 @@ func TestTableHasEveryFigureForPeopleAndForDocuments(t *testing.T) {
 	if err := table.write(file); err != nil {
 		t.Fatal(err)
 	}
+	before := table
+	before.parts = []part{{title: sections()[0].title, figures: []figure{{name: "older"}}}, {title: sections()[1].title}}
+	if err := errors.Join(before.write(file), table.write(file), table.write(file)); err != nil {
+		t.Fatal(err)
+	}
 	written, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"a fast one", "Speed", "requests", "9 µs", "others 12 µs", "0.75 ×", "≤ 10 µs"} {
+	if older, newer := strings.Index(string(written), "| older |"), strings.Index(string(written), "| requests |"); older < 0 || newer < older {
+		t.Errorf("a part that was not measured again is missing, or in another place:\n%s", written)
+	}
+	if n := strings.Count(string(written), "\n## "); n != 2 || strings.Contains(string(written), "\n\n\n") {
+		t.Errorf("the document has %d parts, want 2, or too many empty lines:\n%q", n, written)
+	}
+	for _, want := range []string{"a fast one", sections()[1].title, "requests", "9 µs", "others 12 µs", "0.75 ×", "≤ 10 µs"} {
 		if !strings.Contains(text.String(), want) || !strings.Contains(string(written), want) {
 			t.Errorf("%q is missing in\n%s\nor in\n%s", want, text.String(), written)
 		}

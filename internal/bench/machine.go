@@ -40,7 +40,7 @@ func describeMachine(muster string) machine {
 
 func (m machine) lines() []string {
 	return []string{
-		m.date.Format("2006-01-02 15:04 MST") + ", " + m.version,
+		"last measured " + m.date.Format("2006-01-02 15:04 MST") + ", " + m.version,
 		fmt.Sprintf("%s, %d cores, %s, %s, %s", m.cpu, runtime.NumCPU(), m.memory, m.kernel, runtime.Version()),
 		fmt.Sprintf("load average %s before and %s after", m.loadBefore, m.loadAfter),
 	}

@@ -139,7 +139,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 func (b *bench) part(ctx context.Context, s section) part {
 	fmt.Fprintf(b.log, "bench: %s\n", s.name)
 	began, before := time.Now(), readLoad()
-	p := part{title: s.title}
+	p := part{title: s.title, began: began}
 	p.figures, p.err = s.run(b, ctx)
 	p.took, p.others = time.Since(began), readLoad().othersSince(before)
 	return p

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -22,7 +24,8 @@ type figure struct {
 type part struct {
 	title   string
 	figures []figure
-	err     error         // why it is not whole
+	err     error // why it is not whole
+	began   time.Time
 	took    time.Duration // all of it, preparations included
 	others  float64       // share of the machine that others used meanwhile
 }
@@ -80,8 +83,17 @@ func (t table) rows(row func([]string), heading func(part)) {
 	}
 }
 
-// write writes the table to a file, as Markdown.
+// write writes the table to a file, as Markdown. Parts that the file has and
+// the table has not stay as they are.
 func (t table) write(file string) error {
+	old, err := os.ReadFile(file)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	parts := writtenParts(string(old))
+	for _, p := range t.parts {
+		parts[p.title] = p.markdown()
+	}
 	var b strings.Builder
 	command := "make bench"
 	if t.quick {
@@ -91,22 +103,47 @@ func (t table) write(file string) error {
 	for _, line := range t.machine.lines() {
 		fmt.Fprintf(&b, "- %s\n", line)
 	}
-	for _, p := range t.parts {
-		fmt.Fprintf(&b, "\n## %s\n\n%s, others used %.0f %% of the machine meanwhile.\n\n", p.title, p.took.Round(time.Second), 100*p.others)
-		fmt.Fprintf(&b, "| %s |\n|%s\n", strings.Join(columns, " | "), strings.Repeat("---|", len(columns)))
-		for _, f := range p.figures {
-			fmt.Fprintf(&b, "| %s |\n", strings.Join(f.cells(), " | "))
-		}
-		if p.err != nil {
-			fmt.Fprintf(&b, "\nNot whole: %v\n", p.err)
+	for _, s := range sections() {
+		if text, ok := parts[s.title]; ok {
+			b.WriteString("\n" + partHeading + s.title + text)
 		}
 	}
 	return os.WriteFile(file, []byte(b.String()), 0o644)
 }
 
+// partHeading begins a part in a document.
+const partHeading = "## "
+
+// writtenParts returns what follows the heading of each part of a document.
+func writtenParts(document string) map[string]string {
+	parts := map[string]string{}
+	all := strings.Split(document, "\n"+partHeading)
+	for _, text := range all[1:] {
+		title, rest, _ := strings.Cut(text, "\n")
+		parts[title] = "\n" + strings.TrimRight(rest, "\n") + "\n"
+	}
+	return parts
+}
+
+// markdown returns what follows the heading of a part.
+func (p part) markdown() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n\n%s, in %s; others used %.0f %% of the machine meanwhile.\n\n",
+		p.began.UTC().Format("2006-01-02 15:04 MST"), p.took.Round(time.Second), 100*p.others)
+	fmt.Fprintf(&b, "| %s |\n|%s\n", strings.Join(columns, " | "), strings.Repeat("---|", len(columns)))
+	for _, f := range p.figures {
+		fmt.Fprintf(&b, "| %s |\n", strings.Join(f.cells(), " | "))
+	}
+	if p.err != nil {
+		fmt.Fprintf(&b, "\nNot whole: %v\n", p.err)
+	}
+	return b.String()
+}
+
 const preamble = "`make bench` measures these figures and prints them; `make bench BENCH=engine` measures a part, `make bench QUICK=1` with small\n" +
-	"sizes. Everything runs on one machine over the loopback interface, the load generator too. Where others use the machine\n" +
-	"as well, trust the ratios, the bytes and the processor time more than what happened in a second."
+	"sizes. With `OUT=docs/benchmarks.md` what was measured takes its place here, and the rest stays as it was. Everything runs on one\n" +
+	"machine over the loopback interface, the load generator too. Where others use the machine as well, trust the ratios, the bytes and\n" +
+	"the processor time more than what happened in a second."
 
 // count writes n with thousands apart.
 func count[N int | int64 | float64](n N) string {
