@@ -138,7 +138,8 @@ func (b *batch) membersAfter(j *muster.Job, r muster.Rollout, limit int) ([]must
 }
 
 // first gives each of the things its first execution of j, unless it has had
-// one or is gone, and returns how many it gave.
+// one or is gone, and returns how many it gave. A thing that was taken out of a
+// continuous job is given it again, like any that rejoins (J9).
 func (b *batch) first(j *muster.Job, names []muster.ThingName) (int, error) {
 	given := 0
 	queues := make([]store.QueueKey, len(names))
@@ -155,12 +156,28 @@ func (b *batch) first(j *muster.Job, names []muster.ThingName) (int, error) {
 		return 0, err
 	}
 	for i, thing := range names {
-		if _, pending := b.queues[queues[i]].Find(j.ID); pending || had[i] != nil {
+		if _, pending := b.queues[queues[i]].Find(j.ID); pending {
 			continue
+		}
+		latest := had[i]
+		if latest != nil {
+			if latest, err = b.Latest(thing, j.ID); err != nil {
+				return 0, err
+			}
+			if j.Selection != muster.Continuous || latest.Status != muster.Removed {
+				continue
+			}
 		}
 		if ok, err := things.Has(b, string(thing)); err != nil {
 			return 0, err
 		} else if !ok {
+			continue
+		}
+		given++
+		if latest != nil {
+			if err := b.follow(j, thing, latest, muster.Retries{}, b.now); err != nil {
+				return 0, err
+			}
 			continue
 		}
 		x := muster.NewExecution(j, thing, 1, b.now)
@@ -170,7 +187,6 @@ func (b *batch) first(j *muster.Job, names []muster.ThingName) (int, error) {
 		if err := b.change(nil, &x); err != nil {
 			return 0, err
 		}
-		given++
 	}
 	return given, nil
 }
