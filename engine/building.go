@@ -48,7 +48,7 @@ func (b *batch) stepBuilding(name muster.GroupName) error {
 		return b.sweepMembers(x.dynamic[i].Group, *s)
 	}
 	if !s.Covered {
-		if s.At, err = b.e.coverOf(b, x.dynamic[i].query); err != nil {
+		if s.At, err = coverOf(b, x.dynamic[i].query); err != nil {
 			return err
 		}
 		s.Covered = true

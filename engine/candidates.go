@@ -32,7 +32,7 @@ type candidate struct {
 }
 
 // coverOf returns where the candidates of a query begin.
-func (e *Engine) coverOf(r store.Reader, q *fleetquery.Query) (walk, error) {
+func coverOf(r store.Reader, q *fleetquery.Query) (walk, error) {
 	var fields []string
 	var failed error
 	if q.Bare() {

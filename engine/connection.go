@@ -45,7 +45,7 @@ func (b *batch) recordConnections(changes []ConnectionChange) error {
 			continue
 		}
 		name := muster.ThingName(c.Client)
-		old, err := b.connection(name)
+		old, err := connectionOf(b, name)
 		if err != nil {
 			return err
 		}
@@ -58,10 +58,10 @@ func (b *batch) recordConnections(changes []ConnectionChange) error {
 	return nil
 }
 
-// connection returns what is stored of a thing's connectivity: zero for one that
-// was never connected.
-func (b *batch) connection(name muster.ThingName) (muster.Connectivity, error) {
-	c, err := connections.Get(b, string(name))
+// connectionOf returns what is stored of a thing's connectivity: zero for one
+// that was never connected. The index goes by this.
+func connectionOf(r store.Reader, name muster.ThingName) (muster.Connectivity, error) {
+	c, err := connections.Get(r, string(name))
 	if err != nil || c == nil {
 		return muster.Connectivity{}, err
 	}
@@ -73,7 +73,7 @@ func (b *batch) putConnection(name muster.ThingName, now muster.Connectivity) er
 	if err != nil {
 		return err
 	}
-	old, err := b.connection(name)
+	old, err := connectionOf(b, name)
 	if err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func (b *batch) putConnection(name muster.ThingName, now muster.Connectivity) er
 // forgetConnection drops what is known of the connectivity of a thing that is
 // being deleted.
 func (b *batch) forgetConnection(name muster.ThingName) error {
-	old, err := b.connection(name)
+	old, err := connectionOf(b, name)
 	if err != nil || old == (muster.Connectivity{}) {
 		return err
 	}
@@ -125,7 +125,7 @@ func (b *batch) absent() error {
 		}
 	}
 	for _, name := range gone {
-		c, err := b.connection(name)
+		c, err := connectionOf(b, name)
 		if err != nil {
 			return err
 		}
@@ -164,7 +164,8 @@ func (e *Engine) Connectivity(ctx context.Context, name muster.ThingName) (muste
 }
 
 // connectivity returns what is known of a thing's connection, zero for nothing.
-// What an earlier process left connected is not.
+// What an earlier process left connected is not, also before the background has
+// come to it.
 func (e *Engine) connectivity(r store.Reader, name muster.ThingName) (muster.Connectivity, error) {
 	c, err := connections.Get(r, string(name))
 	if err != nil || c == nil {
@@ -176,13 +177,13 @@ func (e *Engine) connectivity(r store.Reader, name muster.ThingName) (muster.Con
 	return c.Connectivity, nil
 }
 
-// addConnectivity adds what is known of a thing's connection to its document.
-func (e *Engine) addConnectivity(r store.Reader, d fleetquery.Document, name muster.ThingName) error {
+// addConnectivity adds what is stored of a thing's connection to its document.
+func addConnectivity(r store.Reader, d fleetquery.Document, name muster.ThingName) error {
 	s, err := indexStateOf(r)
 	if err != nil || !s.Config.Connectivity {
 		return err
 	}
-	c, err := e.connectivity(r, name)
+	c, err := connectionOf(r, name)
 	for field, values := range connectivityDocument(c) {
 		d[field] = values
 	}

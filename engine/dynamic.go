@@ -115,9 +115,8 @@ func (b *batch) settleMembers() error {
 	return muster.Errorf(muster.Internal, "the dynamic groups of the command never settle")
 }
 
-// look asks dynamic groups whether a thing matches, and moves it. A group sees
-// the static groups of the thing and the older dynamic ones: it is asked again
-// when one of those has changed.
+// look asks dynamic groups whether a thing matches, and moves it. Those that ask
+// for a group that it moved into or out of are asked, too.
 func (b *batch) look(thing muster.ThingName, asked map[muster.GroupName]bool) error {
 	x, err := b.fleet()
 	if err != nil || len(asked) == 0 || !x.state.Config.Things {
@@ -136,17 +135,12 @@ func (b *batch) look(thing muster.ThingName, asked map[muster.GroupName]bool) er
 		if !asked[g.Name] {
 			continue
 		}
-		if err := b.e.complete(b, d, *t, g.query); err != nil {
+		matches, err := matchesNow(b, *t, is, d, g)
+		if err != nil {
 			return err
 		}
-		delete(d, fleetquery.ThingGroupNames)
-		for _, other := range is {
-			if !other.IsDynamic() || other.Older(g.Group) {
-				d.Add(fleetquery.ThingGroupNames, string(other.Name))
-			}
-		}
 		at := slices.IndexFunc(is, named(g.Name))
-		if g.query.Matches(d) == (at >= 0) {
+		if matches == (at >= 0) {
 			continue
 		}
 		m := b.moving(thing, lineages(is))
@@ -163,6 +157,23 @@ func (b *batch) look(thing muster.ThingName, asked map[muster.GroupName]bool) er
 		x.asking(fleetquery.ThingGroupNames, asked)
 	}
 	return nil
+}
+
+// matchesNow reports whether a dynamic group should have a thing, of which d is
+// the rest of the document. The group sees the static groups that the thing is in
+// and the dynamic ones that are older than itself, so that no two can depend on
+// each other.
+func matchesNow(r store.Reader, t muster.Thing, in []muster.Group, d fleetquery.Document, g dynamicGroup) (bool, error) {
+	if err := addAsked(r, d, t, g.query); err != nil {
+		return false, err
+	}
+	delete(d, fleetquery.ThingGroupNames)
+	for _, other := range in {
+		if !other.IsDynamic() || other.Older(g.Group) {
+			d.Add(fleetquery.ThingGroupNames, string(other.Name))
+		}
+	}
+	return g.query.Matches(d), nil
 }
 
 // enter puts a thing into a group.

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/store/memstore"
 )
 
 // dynamic makes a dynamic group and lets it find its members.
@@ -132,4 +133,120 @@ func TestAJobWaitsForAGroupThatIsBuilding(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestADynamicGroupCannotFeedItself(t *testing.T) {
+	env := newEnv(t)
+	env.register("site", "north", "a")
+	env.dynamic("idle", "NOT jobs.work.status:IN_PROGRESS AND thingName:*")
+	target := func(group string) []muster.Target { return []muster.Target{{Group: true, Name: group}} }
+	_, err := env.CreateJob(t.Context(), NewJob{ID: "work", Document: "{}", Selection: muster.Continuous, Targets: target("idle")})
+	wantKind(t, "CreateJob for a group that asks for the job", err, muster.Invalid)
+	if _, err := env.CreateJob(t.Context(), NewJob{ID: "work", Document: "{}", Targets: target("idle")}); err != nil {
+		t.Fatalf("a snapshot gives nobody anything later: %v", err)
+	}
+
+	env.dynamic("first", "attributes.site:north")
+	env.dynamic("second", "thingGroupNames:first")
+	env.jobOf(muster.Continuous, "one", "@second")
+	_, err = env.UpdateDynamicThingGroup(t.Context(), "first", muster.GroupUpdate{}, muster.Membership{Query: "jobs.one.status:FAILED"})
+	wantKind(t, "UpdateDynamicThingGroup to ask for a job that another group feeds", err, muster.Invalid)
+	env.wantMembers("after what was refused", "second", "a")
+	env.dynamic("failed", "jobs.one.status:FAILED")
+	env.jobOf(muster.Continuous, "two", "@failed")
+	_, err = env.AssociateTargets(t.Context(), "two", nil, target("second"), nil)
+	if err != nil {
+		t.Errorf("AssociateTargets without a circle: %v", err)
+	}
+	_, err = env.AssociateTargets(t.Context(), "one", nil, target("failed"), nil)
+	wantKind(t, "AssociateTargets with a circle", err, muster.Invalid)
+}
+
+func TestTheOutcomeOfAJobMovesThings(t *testing.T) {
+	env := newEnv(t)
+	env.register("site", "north", "a", "b")
+	env.job("fw", "a", "b")
+	env.dynamic("failed", "jobs.fw.status:(FAILED OR REJECTED)")
+	env.jobOf(muster.Continuous, "repair", "@failed")
+	env.mustReport("a", "fw", muster.Succeeded)
+	env.told()
+	env.mustReport("b", "fw", muster.Failed)
+	env.wantMembers("after b failed", "failed", "b")
+	wantTold(t, "after b failed", env.told(), "b notify QUEUED[repair]", "b next repair QUEUED v1")
+}
+
+func TestDynamicGroupsSeeOlderOnes(t *testing.T) {
+	env := newEnv(t)
+	env.register("site", "north", "a")
+	env.register("site", "south", "b")
+	env.dynamic("old", "attributes.site:north")
+	env.pass(1)
+	env.dynamic("middle", "thingGroupNames:old OR thingGroupNames:young")
+	env.pass(1)
+	env.dynamic("young", "NOT thingGroupNames:middle")
+	env.wantMembers("at first", "middle", "a")
+	env.wantMembers("at first", "young", "b")
+	env.set("b", "site", "north")
+	env.wantMembers("after b moved north", "middle", "a", "b")
+	env.wantMembers("after b moved north", "young")
+}
+
+func TestOneCommandHasOneOutcome(t *testing.T) {
+	env := newEnv(t)
+	env.register("site", "north", "a")
+	env.group("hall", "a")
+	env.group("yard")
+	env.dynamic("anywhere", "thingGroupNames:(hall OR yard)")
+	env.jobOf(muster.Continuous, "job", "@hall", "@anywhere")
+	env.told()
+	if err := env.UpdateThingGroupsForThing(t.Context(), "a", []muster.GroupName{"yard"}, []muster.GroupName{"hall"}); err != nil {
+		t.Fatal(err)
+	}
+	wantTold(t, "after a move that leaves the thing covered", env.told())
+	if got := env.counts("job"); got.Total() != 1 || got.Of(muster.Queued) != 1 {
+		t.Errorf("the job counts %v; want the one execution it had", got)
+	}
+}
+
+func TestAThingThatWasTakenOutIsGivenAJobAgain(t *testing.T) {
+	env := newEnv(t)
+	env.register("site", "north", "a")
+	env.group("hall", "a")
+	env.group("yard", "a")
+	env.jobOf(muster.Continuous, "job", "@hall")
+	if err := env.RemoveThingFromThingGroup(t.Context(), "a", "hall"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := env.AssociateTargets(t.Context(), "job", nil, []muster.Target{{Group: true, Name: "yard"}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	env.settleDown()
+	if got := env.counts("job"); got.Of(muster.Removed) != 1 || got.Of(muster.Queued) != 1 {
+		t.Errorf("the job counts %v; want the one that was removed and a new one", got)
+	}
+}
+
+func TestWhatIsNotForDynamicGroups(t *testing.T) {
+	env := newEnvOn(t, memstore.New(), Options{Limits: Limits{DynamicGroups: 2}})
+	ctx := t.Context()
+	env.register("site", "north", "a")
+	env.dynamic("d", "*")
+	env.group("s", "a")
+	env.dynamic("d2", "*")
+	_, err := env.CreateDynamicThingGroup(ctx, muster.Group{Name: "d3", Dynamic: &muster.Membership{Query: "*"}}, nil)
+	wantKind(t, "CreateDynamicThingGroup beyond the limit", err, muster.LimitExceeded)
+	wantKind(t, "AddThingToThingGroup", env.AddThingToThingGroup(ctx, "a", "d"), muster.Invalid)
+	wantKind(t, "RemoveThingFromThingGroup", env.RemoveThingFromThingGroup(ctx, "a", "d"), muster.Invalid)
+	wantKind(t, "DeleteThingGroup", env.DeleteThingGroup(ctx, "d", nil), muster.Invalid)
+	wantKind(t, "DeleteDynamicThingGroup of a static one", env.DeleteDynamicThingGroup(ctx, "s", nil), muster.Invalid)
+	_, err = env.UpdateThingGroup(ctx, "d", muster.GroupUpdate{})
+	wantKind(t, "UpdateThingGroup", err, muster.Invalid)
+	_, err = env.UpdateDynamicThingGroup(ctx, "s", muster.GroupUpdate{}, muster.Membership{})
+	wantKind(t, "UpdateDynamicThingGroup of a static one", err, muster.Invalid)
+	_, err = env.CreateThingGroup(ctx, muster.Group{Name: "child", Parent: "d"}, nil)
+	wantKind(t, "CreateThingGroup below one", err, muster.Invalid)
+	if _, err := env.CreatePolicy(ctx, "p", `{"Version":"2012-10-17","Statement":[]}`, nil); err != nil {
+		t.Fatal(err)
+	}
+	wantKind(t, "AttachPolicy", env.AttachPolicy(ctx, "p", PolicyTarget{Group: "d"}), muster.Invalid)
 }

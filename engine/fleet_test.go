@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/muster-iot/muster"
@@ -46,7 +45,7 @@ func newFleet(t *testing.T, seed uint64) *randomFleet {
 		}
 	}
 	for _, id := range []string{"j1", "j2"} {
-		f.thing("spare")
+		f.register("spare", "yes", "spare")
 		f.jobOf(muster.Continuous, id, "spare")
 	}
 	return f
@@ -161,105 +160,57 @@ func (f *randomFleet) check(after string) {
 	f.t.Helper()
 	err := f.store.View(f.t.Context(), func(r store.Reader) error {
 		s, err := indexStateOf(r)
+		if err == nil && s.Stage != complete {
+			err = fmt.Errorf("the index is %+v when all is done", s)
+		}
+		for row := range building.Scan(r, "", "") {
+			if s.Config.Things {
+				return fmt.Errorf("group %s is BUILDING when all is done", row.Key)
+			}
+		}
 		if err != nil {
 			return err
 		}
-		if s.Stage != complete {
-			return fmt.Errorf("the index is %+v when all is done", s)
-		}
-		if err := f.checkEntries(r, s); err != nil || !s.Config.Things {
-			return err
-		}
-		return f.checkMembers(r)
+		return f.checkCoverage(r)
 	})
 	if err != nil {
 		f.t.Fatalf("after %s: %v", after, err)
 	}
-	problems, err := store.Verify(f.t.Context(), f.store)
+	problems, err := Verify(f.t.Context(), f.store)
 	if err != nil || len(problems) > 0 {
 		f.t.Fatalf("after %s: Verify: %v, %v", after, problems, err)
 	}
 	f.checkSearch(after)
 }
 
-// checkEntries compares the index with the documents of all things.
-func (f *randomFleet) checkEntries(r store.Reader, s indexState) error {
-	want := map[string]bool{}
-	for row, err := range things.Scan(r, "", "") {
+// checkCoverage holds that a thing in a dynamic group which a continuous job
+// targets has had the job since it joined, and one that is covered by nothing
+// waits for it no longer.
+func (f *randomFleet) checkCoverage(r store.Reader) error {
+	for row, err := range jobs.Scan(r, "", "") {
 		if err != nil {
 			return err
 		}
-		d, err := f.document(r, row.Value)
-		if err != nil {
-			return err
-		}
-		if row.Key == "spare" || !s.Config.Things { // the first was made behind the engine's back
-			continue
-		}
-		for _, e := range d.Entries() {
-			want[fmt.Sprintf("%v %q", e.Numbers, e.Key(row.Key))] = true
-		}
-	}
-	for _, e := range []fleetquery.Entry{{}, {Numbers: true}} {
-		for row, err := range entryTable(e).Scan(r, "", "") {
+		j := row.Value
+		for _, thing := range f.things {
+			under, err := groupsOver(r, thing)
 			if err != nil {
 				return err
 			}
-			name := fmt.Sprintf("%v %q", e.Numbers, row.Key)
-			if !want[name] && !strings.HasSuffix(row.Key, "\x00spare") {
-				return fmt.Errorf("the index has %s, which is in no document", name)
-			}
-			delete(want, name)
-		}
-	}
-	if len(want) > 0 {
-		return fmt.Errorf("the index lacks %v", want)
-	}
-	return nil
-}
-
-// checkMembers compares every dynamic group with what brute force finds.
-func (f *randomFleet) checkMembers(r store.Reader) error {
-	var all []muster.Group
-	for row, err := range groups.Scan(r, "", "") {
-		if err != nil {
-			return err
-		}
-		if row.Value.IsDynamic() {
-			all = append(all, row.Value)
-		}
-	}
-	for row, err := range things.Scan(r, "", "") {
-		if err != nil {
-			return err
-		}
-		in, err := groupsOf(r, row.Value.Name)
-		if err != nil {
-			return err
-		}
-		for _, g := range all {
-			if g.Dynamic.Building {
-				return fmt.Errorf("group %s is BUILDING when all is done", g.Name)
-			}
-			q, err := fleetquery.Parse(g.Dynamic.Query, fleetquery.Things)
+			latest, err := r.Latest(thing, j.ID)
 			if err != nil {
 				return err
 			}
-			d, err := f.document(r, row.Value)
-			if err != nil {
+			ok, err := things.Has(r, string(thing))
+			direct := slices.Contains(j.Targets, muster.Target{Name: string(thing)})
+			switch covered := covers(&j, thing, under); {
+			case err != nil:
 				return err
-			}
-			if err := f.complete(r, d, row.Value, q); err != nil {
-				return err
-			}
-			delete(d, fleetquery.ThingGroupNames)
-			for _, other := range in {
-				if !other.IsDynamic() || other.Older(g) {
-					d.Add(fleetquery.ThingGroupNames, string(other.Name))
-				}
-			}
-			if is := slices.ContainsFunc(in, named(g.Name)); is != q.Matches(d) {
-				return fmt.Errorf("thing %s is in group %s: %v; the query %s says %v of %v", row.Key, g.Name, is, g.Dynamic.Query, !is, d)
+			case !ok || direct: // what becomes of a direct target is not about groups
+			case covered && (latest == nil || latest.Status == muster.Removed):
+				return fmt.Errorf("thing %s is covered by job %s and has %+v", thing, j.ID, latest)
+			case !covered && latest != nil && latest.Status == muster.Queued:
+				return fmt.Errorf("thing %s is not covered by job %s and has %+v", thing, j.ID, latest)
 			}
 		}
 	}
@@ -295,11 +246,11 @@ func (f *randomFleet) checkSearch(after string) {
 			if err != nil {
 				return err
 			}
-			d, err := f.document(r, row.Value)
+			d, err := documentOf(r, row.Value)
 			if err != nil {
 				return err
 			}
-			if err := f.complete(r, d, row.Value, q); err != nil {
+			if err := addAsked(r, d, row.Value, q); err != nil {
 				return err
 			}
 			if q.Matches(d) {
@@ -312,12 +263,7 @@ func (f *randomFleet) checkSearch(after string) {
 		f.t.Fatal(err)
 	}
 	slices.Sort(got)
-	got, want = without(got, "spare"), without(want, "spare")
 	if !slices.Equal(got, want) {
 		f.t.Fatalf("after %s: SearchIndex(%s) = %v, want %v", after, text, got, want)
 	}
-}
-
-func without(all []string, one string) []string {
-	return slices.DeleteFunc(all, func(s string) bool { return s == one })
 }

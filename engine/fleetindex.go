@@ -143,28 +143,3 @@ func entryTable(e fleetquery.Entry) store.Of[link] {
 	}
 	return entries
 }
-
-// recordDocument is the part of a thing's document that is its own record. A
-// missing thing has none.
-func recordDocument(t *muster.Thing) fleetquery.Document {
-	d := fleetquery.Document{}
-	if t == nil {
-		return d
-	}
-	d.Add(fleetquery.ThingName, string(t.Name))
-	d.Add(fleetquery.ThingID, t.ID)
-	d.Add(fleetquery.ThingTypeName, string(t.Type))
-	for name, value := range t.Attributes {
-		d.Add(fleetquery.Attribute(name), value)
-	}
-	return d
-}
-
-// groupDocument is the part that says that a thing is in a group.
-func groupDocument(names ...muster.GroupName) fleetquery.Document {
-	d := fleetquery.Document{}
-	for _, name := range names {
-		d.Add(fleetquery.ThingGroupNames, string(name))
-	}
-	return d
-}

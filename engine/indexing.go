@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/fleetquery"
 	"github.com/muster-iot/muster/store"
 )
 
@@ -142,7 +141,7 @@ func (b *batch) fillIndex(after string) (last string, more bool, err error) {
 		if n++; n > stepMax {
 			return last, true, nil
 		}
-		d, err := b.e.document(b, row.Value)
+		d, err := documentOf(b, row.Value)
 		if err != nil {
 			return last, false, err
 		}
@@ -150,58 +149,6 @@ func (b *batch) fillIndex(after string) (last string, more bool, err error) {
 		last = row.Key
 	}
 	return last, false, nil
-}
-
-// document returns the document of a thing without its jobs, and of what else
-// it holds all that the configuration asks for.
-func (e *Engine) document(r store.Reader, t muster.Thing) (fleetquery.Document, error) {
-	d := recordDocument(&t)
-	in, err := groupsOf(r, t.Name)
-	if err != nil {
-		return nil, err
-	}
-	for _, g := range in {
-		d.Add(fleetquery.ThingGroupNames, string(g.Name))
-	}
-	return d, e.addConnectivity(r, d, t.Name)
-}
-
-// complete adds to the document of a thing what a query asks for beyond the
-// registry: its connectivity and the status of jobs.
-func (e *Engine) complete(r store.Reader, d fleetquery.Document, t muster.Thing, q *fleetquery.Query) error {
-	if _, has := d[fleetquery.Connected]; !has && asksConnectivity(q) {
-		if err := e.addConnectivity(r, d, t.Name); err != nil {
-			return err
-		}
-	}
-	for _, field := range q.Fields() {
-		job := fleetquery.JobOf(field)
-		if job == "" || d[field] != nil {
-			continue
-		}
-		x, err := ownLatest(r, t, muster.JobID(job))
-		if err != nil {
-			return err
-		}
-		if x != nil {
-			d.Add(field, x.Status.String())
-		}
-	}
-	return nil
-}
-
-func asksConnectivity(q *fleetquery.Query) bool {
-	return q.Mentions(fleetquery.Connected) || q.Mentions(fleetquery.ConnectedAt) || q.Mentions(fleetquery.DisconnectReason)
-}
-
-// ownLatest returns a thing's latest execution of a job, but nil for one of
-// another thing that had the name before.
-func ownLatest(r store.Reader, t muster.Thing, job muster.JobID) (*muster.Execution, error) {
-	x, err := r.Latest(t.Name, job)
-	if err != nil || x == nil || x.QueuedAt < t.CreatedAt {
-		return nil, err
-	}
-	return x, nil
 }
 
 // indexWork is what the index has to do in the background.

@@ -57,7 +57,7 @@ func (e *Engine) SearchIndex(ctx context.Context, q IndexQuery, p Page) (Found, 
 		}
 		if p.Token == "" {
 			var err error
-			if at, err = e.coverOf(r, query); err != nil {
+			if at, err = coverOf(r, query); err != nil {
 				return err
 			}
 		}
@@ -72,7 +72,7 @@ func (e *Engine) SearchIndex(ctx context.Context, q IndexQuery, p Page) (Found, 
 			}
 			seen++
 			at = c.at
-			t, d, err := e.hit(r, c, query)
+			t, d, err := hit(r, c, query)
 			if err != nil {
 				return err
 			}
@@ -114,16 +114,16 @@ func (e *Engine) searching(ctx context.Context, q IndexQuery, fn func(store.Read
 
 // hit returns the thing of a candidate and its document if it matches, and if
 // this is the one place of the walk where it is to be taken; else nil.
-func (e *Engine) hit(r store.Reader, c candidate, q *fleetquery.Query) (*muster.Thing, fleetquery.Document, error) {
+func hit(r store.Reader, c candidate, q *fleetquery.Query) (*muster.Thing, fleetquery.Document, error) {
 	t, err := things.Get(r, string(c.thing))
 	if err != nil || t == nil {
 		return nil, nil, err
 	}
-	d, err := e.document(r, *t)
+	d, err := documentOf(r, *t)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := e.complete(r, d, *t, q); err != nil {
+	if err := addAsked(r, d, *t, q); err != nil {
 		return nil, nil, err
 	}
 	if !q.Matches(d) {

@@ -10,8 +10,8 @@ import (
 	"text/tabwriter"
 
 	"github.com/muster-iot/muster/artifacts/diskstore"
+	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/identity"
-	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/pebblestore"
 )
 
@@ -59,7 +59,7 @@ func runVerify(ctx context.Context, args []string, stdout, _ io.Writer) error {
 		return err
 	}
 	defer s.Close()
-	problems, err := store.Verify(ctx, s)
+	problems, err := engine.Verify(ctx, s)
 	if err != nil {
 		return err
 	}

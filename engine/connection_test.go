@@ -1,0 +1,105 @@
+package engine
+
+import (
+	"testing"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/store/memstore"
+)
+
+func came(client, session string, at muster.Instant) ConnectionChange {
+	return ConnectionChange{Client: client, Connectivity: muster.Connectivity{Connected: true, At: at, Reason: muster.NoReason, Session: session}}
+}
+
+func went(client, session string, at muster.Instant) ConnectionChange {
+	return ConnectionChange{Client: client, Connectivity: muster.Connectivity{At: at, Reason: "CONNECTION_LOST", Session: session}}
+}
+
+func (env *env) connections(changes ...ConnectionChange) {
+	env.t.Helper()
+	if err := env.RecordConnections(env.t.Context(), changes); err != nil {
+		env.t.Fatalf("RecordConnections: %v", err)
+	}
+}
+
+func (env *env) wantConnected(when, thing string, connected bool, reason string) {
+	env.t.Helper()
+	c, err := env.Connectivity(env.t.Context(), muster.ThingName(thing))
+	if err != nil || c.Connected != connected || c.Reason != reason {
+		env.t.Fatalf("%s, %s is %+v, %v; want connected %v, %s", when, thing, c, err, connected, reason)
+	}
+}
+
+func TestConnectivityReachesGroupsAndTheIndex(t *testing.T) {
+	env := newEnv(t)
+	env.register("site", "north", "a", "b")
+	env.dynamic("online", "connectivity.connected:true")
+	env.dynamic("lost", "connectivity.disconnectReason:connection_lost")
+	_, err := env.Connectivity(t.Context(), "a")
+	wantKind(t, "Connectivity of a thing that never came", err, muster.NotFound)
+
+	env.connections(came("a", "1", 1000), came("nothing", "9", 1000), came("b", "2", 1000))
+	env.wantMembers("when both came", "online", "a", "b")
+	env.connections(went("a", "0", 1500)) // the end of a connection that was taken over
+	env.wantConnected("after a late end", "a", true, "NONE")
+	env.connections(went("a", "1", 2000))
+	env.wantConnected("after it went", "a", false, "CONNECTION_LOST")
+	env.wantMembers("after a went", "online", "b")
+	env.wantMembers("after a went", "lost", "a")
+	found, err := env.SearchIndex(t.Context(), IndexQuery{Text: "connectivity.timestamp:[1500 TO 2500]"}, Page{})
+	if err != nil || len(found.Things) != 1 || found.Things[0].Connectivity.At != 2000 {
+		t.Errorf("SearchIndex by time = %+v, %v; want a alone", found.Things, err)
+	}
+
+	if err := env.DeleteThing(t.Context(), "a", nil); err != nil {
+		t.Fatal(err)
+	}
+	env.register("site", "north", "a")
+	_, err = env.Connectivity(t.Context(), "a")
+	wantKind(t, "Connectivity of a new thing of the name", err, muster.NotFound)
+}
+
+func TestAfterARestartNobodyIsConnected(t *testing.T) {
+	s := memstore.New()
+	first := newEnvOn(t, s, Options{})
+	first.register("site", "north", "a", "b", "c")
+	first.dynamic("online", "connectivity.connected:true")
+	first.connections(came("a", "1", 1000), came("b", "2", 1000), came("c", "3", 1000))
+	first.connections(went("c", "3", 1200))
+
+	second := newEnvOn(t, s, Options{})
+	second.wantConnected("at once", "a", false, "UNKNOWN")
+	second.wantConnected("at once", "c", false, "CONNECTION_LOST")
+	second.connections(came("b", "4", 2000))
+	second.settleDown()
+	second.wantConnected("when all is done", "a", false, "UNKNOWN")
+	second.wantConnected("when all is done", "b", true, "NONE")
+	second.wantConnected("when all is done", "c", false, "CONNECTION_LOST")
+	second.wantMembers("when all is done", "online", "b")
+}
+
+func TestConnectivityCanBeSwitchedOff(t *testing.T) {
+	env := newEnv(t)
+	env.register("site", "north", "a")
+	env.dynamic("online", "connectivity.connected:true")
+	env.connections(came("a", "1", 1000))
+	env.indexing(func(c *muster.IndexingConfig) { c.Connectivity = false })
+	env.wantMembers("without connectivity", "online")
+	_, err := env.Connectivity(t.Context(), "a")
+	wantKind(t, "Connectivity while it is off", err, muster.Invalid)
+	env.indexing(func(c *muster.IndexingConfig) { c.Connectivity = true })
+	env.wantMembers("with connectivity again", "online", "a")
+}
+
+// indexing changes the configuration of the index and lets it be built.
+func (env *env) indexing(change func(*muster.IndexingConfig)) {
+	env.t.Helper()
+	err := env.UpdateIndexingConfiguration(env.t.Context(), func(c muster.IndexingConfig) muster.IndexingConfig {
+		change(&c)
+		return c
+	})
+	if err != nil {
+		env.t.Fatalf("UpdateIndexingConfiguration: %v", err)
+	}
+	env.settleDown()
+}

@@ -1,0 +1,185 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/fleetquery"
+	"github.com/muster-iot/muster/store"
+)
+
+// The invariants that Verify checks beside those of the store. The first two
+// hold while the index is complete, the second of groups that are ACTIVE.
+const (
+	IndexIsExact     store.Invariant = "the fleet index holds the entries of every thing, and no others"
+	MembersMatch     store.Invariant = "a dynamic group has exactly the things that match its query"
+	MembershipsAgree store.Invariant = "thing and group agree on a membership"
+)
+
+// Verify is store.Verify, and also compares the fleet index and the members of
+// dynamic groups with the registry. Each thing takes some lookups, so a million
+// take about half a minute, during which the store serves on.
+func Verify(ctx context.Context, s store.Store) ([]store.Problem, error) {
+	problems, err := store.Verify(ctx, s)
+	if err != nil || len(problems) >= store.MaxProblems {
+		return problems, err
+	}
+	err = s.View(ctx, func(r store.Reader) error {
+		v := fleetVerification{ctx: ctx, r: r, problems: problems}
+		err := v.all()
+		problems = v.problems
+		return err
+	})
+	return problems, err
+}
+
+type fleetVerification struct {
+	ctx      context.Context // of the one call that this lives in
+	r        store.Reader
+	dynamic  []dynamicGroup // those that are ACTIVE
+	entries  map[bool]int   // that the things account for, among the numbers and not
+	problems []store.Problem
+}
+
+func (v *fleetVerification) problem(i store.Invariant, format string, args ...any) {
+	v.problems = append(v.problems, store.Problem{Invariant: i, Detail: fmt.Sprintf(format, args...)})
+}
+
+func (v *fleetVerification) all() error {
+	s, err := indexStateOf(v.r)
+	if err != nil {
+		return err
+	}
+	v.entries = map[bool]int{}
+	if s.ready() {
+		if err := v.findDynamic(); err != nil {
+			return err
+		}
+	}
+	for row, err := range things.Scan(v.r, "", "") {
+		if err == nil {
+			err = v.ctx.Err()
+		}
+		if err == nil {
+			err = v.thing(row.Value, s.ready())
+		}
+		if err != nil || len(v.problems) >= store.MaxProblems {
+			return err
+		}
+	}
+	if s.ready() {
+		if err := v.countEntries(); err != nil {
+			return err
+		}
+	}
+	return v.members()
+}
+
+func (v *fleetVerification) findDynamic() error {
+	for row, err := range dynamicNames.Scan(v.r, "", "") {
+		if err != nil {
+			return err
+		}
+		g, err := thingGroup(v.r, muster.GroupName(row.Key))
+		if err != nil {
+			return err
+		}
+		q, err := fleetquery.Parse(g.Dynamic.Query, fleetquery.Things)
+		if err != nil {
+			v.problem(MembersMatch, "the query of group %s cannot be read: %v", g.Name, err)
+		} else if !g.Dynamic.Building {
+			v.dynamic = append(v.dynamic, dynamicGroup{Group: g, query: q})
+		}
+	}
+	return nil
+}
+
+// thing looks for what a thing should have.
+func (v *fleetVerification) thing(t muster.Thing, indexed bool) error {
+	in, err := groupsOf(v.r, t.Name)
+	if err != nil {
+		return err
+	}
+	for _, g := range in {
+		if ok, err := members.Has(v.r, store.JoinKey(g.ID, string(t.Name))); err != nil {
+			return err
+		} else if !ok {
+			v.problem(MembershipsAgree, "thing %s says that it is in group %s", t.Name, g.Name)
+		}
+	}
+	if !indexed {
+		return nil
+	}
+	d, err := documentOf(v.r, t)
+	if err != nil {
+		return err
+	}
+	for _, e := range d.Entries() {
+		v.entries[e.Numbers]++
+		if ok, err := entryTable(e).Has(v.r, e.Key(string(t.Name))); err != nil {
+			return err
+		} else if !ok {
+			v.problem(IndexIsExact, "the index lacks %s %q of thing %s", e.Field, e.Place, t.Name)
+		}
+	}
+	for _, g := range v.dynamic {
+		matches, err := matchesNow(v.r, t, in, d, g)
+		if err != nil {
+			return err
+		}
+		if is := slices.ContainsFunc(in, named(g.Name)); is != matches {
+			v.problem(MembersMatch, "thing %s is in group %s: %v; that it matches %s: %v", t.Name, g.Name, is, g.Dynamic.Query, matches)
+		}
+	}
+	return nil
+}
+
+// countEntries compares the number of entries with what the things account for:
+// all of those were found, so it is higher when there are others. Things that
+// still leave a deleted group have some.
+func (v *fleetVerification) countEntries() error {
+	for range leaving.Scan(v.r, "", "") {
+		return nil
+	}
+	for _, e := range []fleetquery.Entry{{}, {Numbers: true}} {
+		n := 0
+		for _, err := range entryTable(e).Scan(v.r, "", "") {
+			if err != nil {
+				return err
+			}
+			n++
+		}
+		if n != v.entries[e.Numbers] {
+			v.problem(IndexIsExact, "table %s has %d entries and the things account for %d", entryTable(e).Table, n, v.entries[e.Numbers])
+		}
+	}
+	return nil
+}
+
+// members looks up what things say of the members of groups; that groups know
+// what things say was checked from the other side.
+func (v *fleetVerification) members() error {
+	for row, err := range members.Scan(v.r, "", "") {
+		if err != nil || len(v.problems) >= store.MaxProblems {
+			return err
+		}
+		parts := store.SplitKey(row.Key)
+		name, err := groupIDs.Get(v.r, parts[0])
+		if err != nil {
+			return err
+		}
+		if name == nil {
+			continue // it is deleted, and its members are leaving
+		}
+		of, err := memberships.Get(v.r, store.JoinKey(parts[1], string(*name)))
+		if err != nil {
+			return err
+		}
+		if of == nil || of.GroupID != parts[0] {
+			v.problem(MembershipsAgree, "group %s says that thing %s is in it", *name, parts[1])
+		}
+	}
+	return nil
+}
