@@ -45,6 +45,9 @@ func (s *Server) authenticate(c *call) error {
 		return err
 	}
 	c.receive(body)
+	if signature.Presigned {
+		c.lower()
+	}
 	// Who signed is what was verified; the query may name anybody.
 	own := signature.Presigned && signature.AccessKeyID == s.o.Own.AccessKeyID
 	if own != claimsOwn {
@@ -107,9 +110,26 @@ func (c *call) vars(key string) ([]string, bool) {
 	return nil, false
 }
 
-// signing reports whether a parameter belongs to a presigned request.
+// signing reports whether a parameter belongs to a presigned request, or is a
+// header that was signed as one.
 func signing(name string) bool {
-	return strings.HasPrefix(name, "X-Amz-") || slices.Contains([]string{"AWSAccessKeyId", "Signature", "Expires", "x-amz-security-token"}, name)
+	return hoisted(name) || slices.Contains([]string{"AWSAccessKeyId", "Signature", "Expires"}, name)
+}
+
+// hoisted reports whether a parameter of a presigned request may be a header.
+func hoisted(name string) bool {
+	name = strings.ToLower(name)
+	return strings.HasPrefix(name, "x-amz-") || name == "content-type" || name == "content-md5"
+}
+
+// lower puts the headers that signers have hoisted into the query where the
+// others are.
+func (c *call) lower() {
+	for name, values := range c.query {
+		if hoisted(name) && c.r.Header.Get(name) == "" {
+			c.r.Header.Set(name, values[0])
+		}
+	}
 }
 
 // Claims reports whether a request says that it is of this API: that it is signed

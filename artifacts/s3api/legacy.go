@@ -5,6 +5,7 @@ import (
 	"crypto/sha1"
 	"encoding/base64"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -63,25 +64,25 @@ func (s *Server) verifyLegacy(c *call, now time.Time) (sigv4.Signature, *sigv4.B
 	return claimed, sigv4.UnverifiedBody(&http.Request{}), nil
 }
 
-// legacyText returns what such a URL signs.
+// legacyText returns what such a URL signs. Headers that it was signed with may
+// stand in its query instead.
 func legacyText(c *call) string {
+	headers := map[string]string{}
+	for name, values := range c.query {
+		headers[strings.ToLower(name)] = strings.Join(values, ",")
+	}
+	for name, values := range c.r.Header {
+		headers[strings.ToLower(name)] = strings.Join(values, ",")
+	}
 	var b strings.Builder
-	for _, part := range []string{c.r.Method, c.r.Header.Get("Content-Md5"), c.r.Header.Get("Content-Type"), c.query.Get("Expires")} {
+	for _, part := range []string{c.r.Method, headers["content-md5"], headers["content-type"], c.query.Get("Expires")} {
 		b.WriteString(part + "\n")
 	}
-	var headers []string
-	for name, values := range c.r.Header {
-		if name := strings.ToLower(name); strings.HasPrefix(name, "x-amz-") {
-			headers = append(headers, name+":"+strings.Join(values, ",")+"\n")
-		}
-	}
-	for name, values := range c.query {
+	for _, name := range slices.Sorted(maps.Keys(headers)) {
 		if strings.HasPrefix(name, "x-amz-") {
-			headers = append(headers, name+":"+strings.Join(values, ",")+"\n")
+			b.WriteString(name + ":" + headers[name] + "\n")
 		}
 	}
-	slices.Sort(headers)
-	b.WriteString(strings.Join(headers, ""))
 
 	path := c.r.URL.EscapedPath()
 	if c.r.URL.Path == "/"+c.key { // the host names the bucket

@@ -130,7 +130,7 @@ func (c *call) attributes(v diskstore.Version) {
 		}
 	}
 	for name, value := range v.Metadata {
-		header.Set(metadataPrefix+name, value)
+		header[strings.ToLower(metadataPrefix)+name] = []string{value} // in lower case, which some clients show
 	}
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Content-Security-Policy", "sandbox; default-src 'none'")
