@@ -24,9 +24,10 @@ func TestADocumentIsNotThatOfAnEarlierJob(t *testing.T) {
 		held := make(chan struct{})
 		env.submit(command{run: func(*batch) error { <-held; return nil }, done: func(error) {}})
 		synctest.Wait()
-		done := make(chan error, 2)
-		go func() { _, err := env.Work(t.Context()); done <- err }()
-		synctest.Wait()
+		done := make(chan error, 3)
+		for range 2 { // to end its execution, and to erase it
+			env.submit(command{run: func(b *batch) error { return b.step("job1") }, done: func(err error) { done <- err }})
+		}
 		go func() {
 			_, err := env.CreateJob(t.Context(), NewJob{ID: "job1", Document: `{"do":"other"}`, Targets: []muster.Target{{Name: "lamp"}}})
 			done <- err
@@ -35,7 +36,7 @@ func TestADocumentIsNotThatOfAnEarlierJob(t *testing.T) {
 		close(held)
 		for range cap(done) {
 			if err := <-done; err != nil {
-				t.Fatalf("Work and CreateJob: %v", err)
+				t.Fatalf("the last steps of a job and CreateJob: %v", err)
 			}
 		}
 
