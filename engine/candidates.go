@@ -11,7 +11,7 @@ import (
 // costMax bounds how many entries of a span are counted to compare it with
 // another, and fieldsMax the fields that a term without a field is looked up in.
 const (
-	costMax   = 256
+	costMax   = 128
 	fieldsMax = 64
 )
 
@@ -67,7 +67,7 @@ func cost(r store.Reader, s fleetquery.Span) (int, error) {
 		return min(n, costMax), err
 	}
 	from, to := s.Bounds()
-	for _, err := range spanTable(s).Scan(r, from, to) {
+	for _, err := range r.Scan(spanTable(s), from, to) {
 		if n++; err != nil || n == costMax {
 			return n, err
 		}
@@ -75,8 +75,8 @@ func cost(r store.Reader, s fleetquery.Span) (int, error) {
 	return n, nil
 }
 
-func spanTable(s fleetquery.Span) store.Of[link] {
-	return entryTable(fleetquery.Entry{Numbers: s.Numbers})
+func spanTable(s fleetquery.Span) store.Table {
+	return entryTable(fleetquery.Entry{Numbers: s.Numbers}).Table
 }
 
 // indexedFields returns the fields that the index has entries of, unless there
@@ -156,7 +156,7 @@ func entriesIn(r store.Reader, at walk, yield func(candidate, error) bool) bool 
 	if at.After != "" {
 		from = store.After(at.After)
 	}
-	for row, err := range spanTable(span).Scan(r, from, to) {
+	for row, err := range r.Scan(spanTable(span), from, to) {
 		c := candidate{}
 		if err == nil {
 			key := store.SplitKey(row.Key)
