@@ -352,3 +352,21 @@ func TestUpdateJobEndsRetriesThatWaitForAWindow(t *testing.T) {
 		})
 	}
 }
+
+// A job whose end time has passed may still be worked on, but is given to
+// nobody any more (jobs-lifecycle.md section 9.3).
+func TestNoTargetsAfterTheEnd(t *testing.T) {
+	env := newEnv(t)
+	env.thing("lamp", "pump")
+	end := env.clock().Minutes(60).Time().Format("2006-01-02 15:04")
+	env.campaign("job1", muster.Continuous, muster.JobConfig{Schedule: muster.Schedule{EndTime: end}}, "lamp")
+	env.start("lamp")
+	env.pass(61 * 60_000)
+	env.settleDown()
+	_, err := env.AssociateTargets(t.Context(), "job1", nil, []muster.Target{{Name: "pump"}}, nil)
+	wantKind(t, "AssociateTargets after the end", err, muster.Invalid)
+	env.settleDown()
+	if got, want := env.counts("job1"), (muster.Counts{}).Add(muster.InProgress, 1); got != want {
+		t.Errorf("after the end the counts are %v, want %v", got, want)
+	}
+}

@@ -129,12 +129,16 @@ func (e *Engine) targets(r store.Reader, had, add []muster.Target) ([]muster.Tar
 }
 
 // AssociateTargets adds targets to a continuous job that is IN_PROGRESS; their
-// things get it at once (jobs-control-plane.md section 3.4).
+// things get it at once (jobs-control-plane.md section 3.4). After its end time
+// it is refused: nobody would get it (jobs-lifecycle.md section 9.3).
 func (e *Engine) AssociateTargets(ctx context.Context, id muster.JobID, ns *muster.Namespace, add []muster.Target, comment *string) (muster.Job, error) {
 	var j muster.Job
 	err := e.changeJob(ctx, id, ns, func(b *batch, old muster.Job) error {
 		if old.Selection != muster.Continuous || old.Status != muster.JobInProgress {
 			return muster.Errorf(muster.Invalid, "Targets can only be added to a continuous job that is IN_PROGRESS; job %s is %s and %s", id, old.Selection, old.Status)
+		}
+		if old.Over {
+			return muster.Errorf(muster.Invalid, "The end time of job %s has passed: no thing is given it any more", id)
 		}
 		all, err := e.targets(b, old.Targets, add)
 		if err != nil {

@@ -401,7 +401,7 @@ func (w *world) associate(id muster.JobID) *order {
 	switch j := w.book.jobs[id]; {
 	case j == nil:
 		o.want = muster.NotFound
-	case j.selection != muster.Continuous || j.stored.Status != muster.JobInProgress:
+	case j.selection != muster.Continuous || j.stored.Status != muster.JobInProgress || j.stored.Over:
 		o.want = muster.Invalid
 	case !w.book.hasTarget(t) && !j.has(t):
 		o.want = muster.NotFound
