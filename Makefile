@@ -25,7 +25,7 @@ race: ## run all tests under the race detector
 	$(GO) test -race $(PACKAGES)
 
 sim: ## play random days of the service, crashes included, for SIMTIME (1h)
-	$(GO) test ./internal/sim -count=1 -timeout 0 -run TestSequential -sim.duration=$(SIMTIME) -v
+	$(GO) test ./internal/sim -count=1 -timeout 0 -run "TestSequential|TestFullStack" -sim.duration=$(SIMTIME) -v
 
 contract: ## hold requests made up from the API models against the contract, for CONTRACT (30s) or longer
 	$(GO) test ./internal/contract -run '^TestContract$$' -count 1 -v -for $(CONTRACT)

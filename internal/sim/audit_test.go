@@ -159,7 +159,7 @@ func (b *book) changed(at muster.Instant, before, after muster.Execution) {
 	j.counts = j.counts.Add(before.Status, -1).Add(after.Status, 1)
 	b.queue(after)
 	if after.Status == muster.Failed || after.Status == muster.TimedOut {
-		b.mayRetry(j, after)
+		b.mayRetry(at, j, after)
 	}
 }
 
@@ -270,8 +270,8 @@ func (b *book) wasAsked(x muster.Execution, by muster.Actor, status muster.Statu
 }
 
 // mayRetry writes down that a thing must get another execution.
-func (b *book) mayRetry(j *job, x muster.Execution) {
-	if !j.gives() || j.selection == muster.Continuous && !b.covers(j, x.Thing) {
+func (b *book) mayRetry(at muster.Instant, j *job, x muster.Execution) {
+	if !j.gives() || j.calendar.over(at) || j.selection == muster.Continuous && !b.covers(j, x.Thing) {
 		return
 	}
 	for _, c := range j.config.Retry {

@@ -169,6 +169,9 @@ func (b *book) begin(j *job) {
 	}
 }
 
+// lag is how late a snapshot may be of its members (jobs-lifecycle.md section 4).
+const lag = 3 * second
+
 // moving changes the registry, and writes down what that means for continuous
 // jobs: who came is owed them, and who left is not any more.
 func (b *book) moving(names []muster.ThingName, change func()) {
@@ -179,8 +182,12 @@ func (b *book) moving(names []muster.ThingName, change func()) {
 	before := map[pair]bool{}
 	for _, j := range b.jobs {
 		for _, name := range names {
-			if j.gives() && j.selection == muster.Continuous {
+			switch {
+			case !j.gives():
+			case j.selection == muster.Continuous:
 				before[pair{j, name}] = b.covers(j, name)
+			case b.now <= j.stored.Rollout.Started+lag:
+				j.lenient[name] = true
 			}
 		}
 	}

@@ -16,12 +16,12 @@ import (
 
 // crowd is all devices, the one that acts next first.
 type crowd struct {
-	byName map[muster.ThingName]*device
+	byName map[muster.ThingName]*dummy
 	queue  turns
 }
 
-// device is a simulated device: small, so that thousands fit.
-type device struct {
+// dummy is a simulated device: small, so that thousands fit.
+type dummy struct {
 	name muster.ThingName
 	next muster.Instant // when it does something of its own accord
 	turn int            // its place in the queue of turns
@@ -68,14 +68,14 @@ func (c *crowd) next() muster.Instant { return c.queue[0].next }
 
 // add makes a device for a thing.
 func (c *crowd) add(w *world, name muster.ThingName) {
-	d := &device{name: name, keeps: w.chance(3), picks: w.chance(3), told: map[muster.Namespace]*news{}}
+	d := &dummy{name: name, keeps: w.chance(3), picks: w.chance(3), told: map[muster.Namespace]*news{}}
 	for _, ns := range namespaces {
 		d.told[ns] = &news{}
 	}
 	d.nature = natures[w.rng.IntN(len(natures))]
 	d.next = w.now + w.between(0, hour)
 	if c.byName == nil {
-		c.byName = map[muster.ThingName]*device{}
+		c.byName = map[muster.ThingName]*dummy{}
 	}
 	c.byName[name] = d
 	heap.Push(&c.queue, d)
@@ -88,7 +88,7 @@ func (c *crowd) act(w *world) {
 	c.moved(d)
 }
 
-func (c *crowd) moved(d *device) { heap.Fix(&c.queue, d.turn) }
+func (c *crowd) moved(d *dummy) { heap.Fix(&c.queue, d.turn) }
 
 // disconnect is what the devices see of a crash.
 func (c *crowd) disconnect(w *world) {
@@ -105,13 +105,13 @@ func (c *crowd) disconnect(w *world) {
 	}
 }
 
-func (d *device) forget() {
+func (d *dummy) forget() {
 	for _, n := range d.told {
 		*n = news{}
 	}
 }
 
-func (d *device) act(w *world) {
+func (d *dummy) act(w *world) {
 	switch {
 	case !d.online:
 		d.connect(w)
@@ -129,7 +129,7 @@ func (d *device) act(w *world) {
 }
 
 // connect brings a device online; who has no session that was kept asks.
-func (d *device) connect(w *world) {
+func (d *dummy) connect(w *world) {
 	d.online, d.next = true, w.now+w.between(0, 2*second)
 	if d.keeps || w.book.things[d.name] == nil {
 		return
@@ -140,7 +140,7 @@ func (d *device) connect(w *world) {
 }
 
 // ask has a device ask what is pending, and holds the answer against the book.
-func (d *device) ask(w *world, ns muster.Namespace) {
+func (d *dummy) ask(w *world, ns muster.Namespace) {
 	key := store.QueueKey{Thing: d.name, Namespace: ns}
 	p, err := ask(w, func(ctx context.Context) (engine.Pending, error) { return w.engine.GetPending(ctx, d.name, ns) })
 	if errors.Is(err, errCrash) {
@@ -171,7 +171,7 @@ func (d *device) ask(w *world, ns muster.Namespace) {
 
 // described checks the document of what a device is shown, and returns which
 // execution it is.
-func (d *device) described(w *world, got engine.Described, err error) string {
+func (d *dummy) described(w *world, got engine.Described, err error) string {
 	if err != nil || got.Execution == nil {
 		return ""
 	}
@@ -183,7 +183,7 @@ func (d *device) described(w *world, got engine.Described, err error) string {
 }
 
 // look has an idle device see whether there is something to do.
-func (d *device) look(w *world) {
+func (d *dummy) look(w *world) {
 	d.next = w.now + w.between(hour, 12*hour)
 	if d.patient {
 		d.next = w.now + w.between(minute, hour)
@@ -197,7 +197,7 @@ func (d *device) look(w *world) {
 }
 
 // start asks for whatever is next.
-func (d *device) start(w *world, ns muster.Namespace) {
+func (d *dummy) start(w *world, ns muster.Namespace) {
 	key := store.QueueKey{Thing: d.name, Namespace: ns}
 	want := w.book.pending(key)
 	in := engine.Start{Thing: d.name, Namespace: ns}
@@ -233,7 +233,7 @@ func (d *device) start(w *world, ns muster.Namespace) {
 }
 
 // take begins the work on an execution.
-func (d *device) take(w *world, x muster.Execution) {
+func (d *dummy) take(w *world, x muster.Execution) {
 	d.job = &assignment{job: x.Job, ns: x.Namespace, number: x.Number, version: x.Version, ends: w.now + w.between(second, 40*minute)}
 	if w.rng.IntN(100) < d.nature.hangs {
 		d.job.ends = w.now + w.between(hour, 3*day)
@@ -245,7 +245,7 @@ func (d *device) take(w *world, x muster.Execution) {
 }
 
 // pick chooses from the list of what is pending.
-func (d *device) pick(w *world, ns muster.Namespace) {
+func (d *dummy) pick(w *world, ns muster.Namespace) {
 	if w.book.things[d.name] == nil {
 		return
 	}
@@ -260,7 +260,7 @@ func (d *device) pick(w *world, ns muster.Namespace) {
 }
 
 // carryOn reports progress, or the end.
-func (d *device) carryOn(w *world) {
+func (d *dummy) carryOn(w *world) {
 	if w.now < d.job.ends {
 		d.next = min(d.job.ends, w.now+w.between(minute, hour))
 		d.report(w, muster.InProgress)
@@ -278,7 +278,7 @@ func (d *device) carryOn(w *world) {
 }
 
 // report makes a device's report and holds the answer against the book.
-func (d *device) report(w *world, status muster.Status) {
+func (d *dummy) report(w *world, status muster.Status) {
 	a := d.job
 	in := engine.Report{Thing: d.name, Namespace: a.ns, Job: a.job, Status: status, WithDocument: w.chance(4)}
 	if w.chance(2) {
@@ -327,7 +327,7 @@ func (d *device) report(w *world, status muster.Status) {
 }
 
 // refused is how a device takes a refusal.
-func (d *device) refused(w *world, kind muster.Kind, is *muster.Execution) {
+func (d *dummy) refused(w *world, kind muster.Kind, is *muster.Execution) {
 	d.next = w.now + w.between(0, 10*second)
 	if kind == muster.VersionConflict {
 		d.job.version = is.Version
@@ -430,7 +430,7 @@ func (w *world) tell() {
 }
 
 // hear takes a notification, if the device is there or kept.
-func (d *device) hear(w *world, n engine.Notification) {
+func (d *dummy) hear(w *world, n engine.Notification) {
 	if !d.online && !d.keeps {
 		return
 	}
@@ -463,7 +463,7 @@ func (c *crowd) check(w *world) {
 				w.broke("%s (namespace %q) was told %q last, and pending is %q", name, ns, told.list, want)
 			}
 			head := pending[:min(1, len(pending))]
-			if want := set(head); (told.knowsHead || d.keeps) && identity(told.head) != want {
+			if want := set(head); (told.knowsHead || d.keeps) && which(told.head) != want {
 				w.broke("%s (namespace %q) was told that %q is next, and it is %q", name, ns, told.head, want)
 			}
 		}
@@ -479,8 +479,8 @@ func executions(all []muster.Execution) string {
 	return strings.Join(parts, ", ")
 }
 
-// identity cuts what executions wrote of one down to which it is.
-func identity(x string) string { name, _, _ := strings.Cut(x, " "); return name }
+// which cuts what executions wrote of one down to which it is.
+func which(x string) string { name, _, _ := strings.Cut(x, " "); return name }
 
 func entries(lists ...[]muster.Entry) string {
 	var parts []string
@@ -512,14 +512,14 @@ func entrySet(all []muster.Entry) string {
 }
 
 // turns is a heap of devices by when they act next, then by name.
-type turns []*device
+type turns []*dummy
 
 func (t turns) Len() int { return len(t) }
 func (t turns) Less(i, j int) bool {
 	return t[i].next < t[j].next || t[i].next == t[j].next && t[i].name < t[j].name
 }
 func (t turns) Swap(i, j int) { t[i], t[j] = t[j], t[i]; t[i].turn, t[j].turn = i, j }
-func (t *turns) Push(x any)   { d := x.(*device); d.turn = len(*t); *t = append(*t, d) }
+func (t *turns) Push(x any)   { d := x.(*dummy); d.turn = len(*t); *t = append(*t, d) }
 func (t *turns) Pop() any {
 	last := (*t)[len(*t)-1]
 	*t = (*t)[:len(*t)-1]

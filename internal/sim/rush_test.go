@@ -13,7 +13,7 @@ import (
 type call struct {
 	answer chan error
 	got    engine.Described
-	device *device
+	device *dummy
 	order  *order
 }
 
@@ -73,8 +73,8 @@ func (w *world) rushed(fn func(context.Context) error) chan error {
 }
 
 // comers are some of the devices that are online, each once.
-func (w *world) comers() []*device {
-	var all []*device
+func (w *world) comers() []*dummy {
+	var all []*dummy
 	for _, name := range names(w.crowd.byName) {
 		if d := w.crowd.byName[name]; d.online && w.chance(3) && len(all) < rushMax {
 			all = append(all, d)
@@ -84,7 +84,7 @@ func (w *world) comers() []*device {
 }
 
 // come has a device report on its job, or ask for one.
-func (w *world) come(d *device) *call {
+func (w *world) come(d *dummy) *call {
 	c := &call{device: d}
 	if d.job == nil {
 		w.book.asked = append(w.book.asked, request{thing: d.name, by: muster.Device, status: muster.InProgress})

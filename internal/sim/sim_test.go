@@ -18,7 +18,7 @@ var (
 
 // TestSequential plays the engine, its store and its devices step by step.
 func TestSequential(t *testing.T) {
-	for seed := range seeds(t, 8) {
+	for seed := range seeds(t, 8, 2.0/3) {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			began := time.Now()
 			w, found := play(t, course{seed: seed, steps: *simSteps})
@@ -41,14 +41,15 @@ func TestASeedReplaysExactly(t *testing.T) {
 	}
 }
 
-// seeds yields the seeds to play: n fixed ones, or what the flags say.
-func seeds(t *testing.T, n uint64) func(func(uint64) bool) {
+// seeds yields the seeds to play: n fixed ones, or what the flags say. A test has
+// its share of the duration.
+func seeds(t *testing.T, n uint64, share float64) func(func(uint64) bool) {
 	return func(yield func(uint64) bool) {
 		switch {
 		case *simSeed != 0:
 			yield(*simSeed)
 		case *simDuration > 0:
-			for end := time.Now().Add(*simDuration); time.Now().Before(end) && !t.Failed(); {
+			for end := time.Now().Add(time.Duration(share * float64(*simDuration))); time.Now().Before(end) && !t.Failed(); {
 				if !yield(1 + rand.Uint64N(1<<32)) {
 					return
 				}

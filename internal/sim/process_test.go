@@ -1,0 +1,152 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/authority"
+	"github.com/muster-iot/muster/awsiot"
+	"github.com/muster-iot/muster/dataplane"
+	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/events"
+	"github.com/muster-iot/muster/gateway"
+	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/scheduler"
+	"github.com/muster-iot/muster/sessionstore"
+	"github.com/muster-iot/muster/sigv4"
+	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/store/pebblestore"
+)
+
+var account = muster.Account{ID: "000000000000", Region: "us-east-1"}
+
+// key is the access key that all callers share.
+var key = sigv4.Credential{AccessKeyID: "AKIDSIMULATION", Secret: "a secret of no worth"}
+
+// process is the whole service from the disk to the wires, as cmd/muster puts
+// it together, without what only real machines have: TLS and sockets.
+type process struct {
+	store   *pebblestore.Store
+	engine  *engine.Engine
+	timer   *scheduler.Scheduler
+	news    *dataplane.Notifier
+	events  *events.Publisher
+	rights  *authority.Authorizer
+	gateway *gateway.Server
+	plane   *dataplane.HTTP
+	server  *http.Server
+
+	stop    context.CancelFunc
+	running sync.WaitGroup
+	mu      sync.Mutex
+	failed  error // why a part ended by itself
+}
+
+// everyKey knows one key, which may do everything.
+type everyKey struct{}
+
+func (everyKey) Lookup(id string) (sigv4.Credential, error) {
+	if id != key.AccessKeyID {
+		return sigv4.Credential{}, sigv4.ErrUnknownKey
+	}
+	return key, nil
+}
+
+func (everyKey) Caller(string) (identity.Caller, error) {
+	return identity.Unrestricted("arn:aws:iam::000000000000:user/simulation"), nil
+}
+
+func now() muster.Instant { return muster.At(time.Now()) }
+
+// simMemTable is so small that the disk is flushed and compacted all the time.
+const simMemTable = 64 << 10
+
+// startProcess brings the service up on a disk. between comes between the
+// engine and its store.
+func startProcess(files vfs.FS, between func(store.Store) store.Store, log *slog.Logger) (*process, error) {
+	p := &process{}
+	var err error
+	if p.store, err = pebblestore.Open("data", pebblestore.Options{FS: files, MemTableBytes: simMemTable, CacheBytes: 1 << 20}); err != nil {
+		return nil, err
+	}
+	problems, err := store.Verify(context.Background(), p.store)
+	if err != nil || len(problems) > 0 {
+		return nil, errors.Join(fmt.Errorf("Verify() = %v, %w", problems, err), p.store.Close())
+	}
+	disk := between(p.store)
+	p.timer = scheduler.New(now, log)
+	p.engine = engine.New(engine.Options{
+		Store: disk, Account: account, Now: now, Log: log, PageKey: make([]byte, 32),
+		Notify:   func(n []engine.Notification) { p.news.Notify(n) },
+		Keep:     func(key store.QueueKey, change muster.Change) bool { return p.news.Keep(key, change) },
+		Sinks:    engine.Sinks{Subscribers: true},
+		Recorded: func() { p.events.Recorded() },
+		Due:      p.timer.Due,
+		Access:   func(c engine.AccessChange) { p.rights.Changed(c) },
+	})
+	jobs := dataplane.New(dataplane.Options{Engine: p.engine, Account: account, Now: time.Now, Log: log})
+	p.rights = authority.New(authority.Options{Registry: p.engine, Account: account, Now: now, Log: log, Keys: everyKey{}.Caller, Anonymous: true})
+	p.gateway, err = gateway.New(context.Background(), gateway.Options{
+		Authorizer: p.rights, Reserved: jobs.MQTT(), Sessions: sessionstore.On(disk), Log: log, Goroutines: true,
+		Presence: func(x gateway.Presence) { p.events.Presence(x) },
+		Interest: func(x gateway.Interest) { p.events.Interest(x) },
+	})
+	if err != nil {
+		return nil, errors.Join(err, p.store.Close())
+	}
+	p.events = events.New(events.Options{Broker: p.gateway, Events: p.engine, Account: account, Log: log})
+	p.news = dataplane.NewNotifier(dataplane.NotifierOptions{Publisher: p.gateway, Delivered: p.engine.Delivered, Log: log})
+	p.plane = jobs.HTTP()
+	api, err := awsiot.New(awsiot.Options{
+		Engine: p.engine, Account: account, Now: time.Now, Keys: everyKey{}, Log: log, DataPlane: p.plane,
+		Endpoints: awsiot.Endpoints{Data: "muster.test"},
+	})
+	if err != nil {
+		return nil, errors.Join(err, p.store.Close())
+	}
+	p.server = awsiot.NewHTTPServer(api, log)
+	return p, nil
+}
+
+// run serves until end is called, HTTP from l.
+func (p *process) run(l *pipes) {
+	ctx, stop := context.WithCancel(context.Background())
+	p.stop = stop
+	for _, part := range []func(context.Context) error{p.engine.Run, p.news.Run, p.events.Run, p.gateway.Run, p.background} {
+		p.running.Go(func() {
+			err := part(ctx)
+			if ctx.Err() == nil {
+				p.mu.Lock()
+				p.failed = fmt.Errorf("a part of the service ended by itself: %w", err)
+				p.mu.Unlock()
+			}
+		})
+	}
+	p.running.Go(func() { p.rights.Run(ctx) })
+	p.running.Go(func() { _ = p.server.Serve(l) })
+}
+
+func (p *process) background(ctx context.Context) error {
+	if err := p.engine.Redeliver(ctx); err != nil && ctx.Err() == nil {
+		return err
+	}
+	p.timer.Run(ctx, p.engine)
+	return nil
+}
+
+// end takes away what is left of a process that nobody can reach any more.
+func (p *process) end() error {
+	p.stop()
+	p.plane.Drain()
+	p.server.Close()
+	p.running.Wait()
+	return errors.Join(p.failed, p.store.Close())
+}
