@@ -115,8 +115,6 @@ func (g *gadget) pick(ctx context.Context, c *device.Client, p device.Pending) {
 	}
 }
 
-var errBroken = errors.New("it broke")
-
 // work does a job: some steps, each reported, and an end. It writes down what
 // was acknowledged.
 func (g *gadget) work(ctx context.Context, j *device.Job) error {
