@@ -128,6 +128,9 @@ type Job struct {
 	UpdatedAt     Instant // job-level changes only (J6)
 	CompletedAt   Instant // zero unless COMPLETED
 
+	// Gaps is set when the first execution of a thing was deleted and a later one
+	// is there: only the latest tells then whether a thing has had the job.
+	Gaps bool
 	// Rollout is how far the targets have been given executions.
 	Rollout Rollout
 	// PaceJoiners has things that join later go through the rollout's rate

@@ -82,8 +82,23 @@ func (e *Engine) DeleteExecution(ctx context.Context, thing muster.ThingName, jo
 		if x.Status == muster.InProgress && !force {
 			return muster.Errorf(muster.InvalidTransition, "The execution of job %s on thing %s is IN_PROGRESS; use force to delete it", job, thing)
 		}
+		if j, err = b.gap(j, x); err != nil {
+			return err
+		}
 		return b.end(x, nil, j)
 	})
+}
+
+// gap remembers that the first execution of a thing is going to be deleted
+// while it has a later one. It returns the job as it is then.
+func (b *batch) gap(j *muster.Job, x *muster.Execution) (*muster.Job, error) {
+	latest, err := b.Latest(x.Thing, x.Job)
+	if err != nil || x.Number != 1 || latest.Number == 1 || j.Gaps {
+		return j, err
+	}
+	with := *j
+	with.Gaps = true
+	return &with, b.putJob(with)
 }
 
 // managed returns an execution for an operator to change, after it met the fate

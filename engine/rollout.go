@@ -160,10 +160,12 @@ func (b *batch) first(j *muster.Job, names []muster.ThingName) (int, error) {
 			continue
 		}
 		latest := had[i]
-		if latest != nil {
+		if latest != nil || j.Gaps {
 			if latest, err = b.Latest(thing, j.ID); err != nil {
 				return 0, err
 			}
+		}
+		if latest != nil {
 			if j.Selection != muster.Continuous || latest.Status != muster.Removed {
 				continue
 			}
