@@ -198,9 +198,16 @@ func ReleaseOf(name string) Release {
 	return Release{PackageName(p), VersionName(v)}
 }
 
-// Installed is what a thing carries, as its jobs have brought it: the versions
-// of packages (jobs-lifecycle.md section 13). It is a value and never changed
-// in place.
+// Inventory is what a thing carries, as its jobs have brought it
+// (jobs-lifecycle.md section 13).
+type Inventory struct {
+	Installed Installed
+	Version   int64 // grows with each change, from 1
+	ChangedAt Instant
+}
+
+// Installed says which versions of packages a thing carries. It is a value and
+// never changed in place.
 type Installed map[PackageName]InstalledVersion
 
 // InstalledVersion is the version of a package that a thing carries.

@@ -150,6 +150,7 @@ func (s *Server) table() []operation {
 
 		handOver(wire.DeleteConnection),
 		handOver(wire.GetRetainedMessage),
+		handOver(wire.GetThingShadow),
 		handOver(wire.ListRetainedMessages),
 		handOver(wire.Publish),
 	}

@@ -63,18 +63,11 @@ func (e *Engine) UpdatePackageConfiguration(ctx context.Context, u PackageConfig
 	})
 }
 
-// Inventory is what a thing carries, as its jobs have brought it.
-type Inventory struct {
-	Installed muster.Installed
-	Version   int64 // grows with each change, from 1
-	ChangedAt muster.Instant
-}
-
 // Inventory returns what a thing carries. It fails with NotFound when there is
 // no such thing, or nothing was ever brought to it while that was kept account
 // of.
-func (e *Engine) Inventory(ctx context.Context, thing muster.ThingName) (Inventory, error) {
-	var i Inventory
+func (e *Engine) Inventory(ctx context.Context, thing muster.ThingName) (muster.Inventory, error) {
+	var i muster.Inventory
 	err := e.view(ctx, func(r store.Reader) error {
 		if err := mustHaveThing(r, thing); err != nil {
 			return err
@@ -107,7 +100,7 @@ func (b *batch) install(x *muster.Execution, j *muster.Job) error {
 		return err
 	}
 	if old == nil {
-		old = &Inventory{}
+		old = &muster.Inventory{}
 	}
 	var brought []muster.PackageVersion
 	for _, release := range j.Packages {
@@ -119,7 +112,7 @@ func (b *batch) install(x *muster.Execution, j *muster.Job) error {
 		}
 		brought = append(brought, v)
 	}
-	inventories.Put(b, string(x.Thing), Inventory{
+	inventories.Put(b, string(x.Thing), muster.Inventory{
 		Installed: old.Installed.After(brought), Version: old.Version + 1, ChangedAt: b.now,
 	})
 	return nil

@@ -62,7 +62,7 @@ var (
 	packages        = store.Of[muster.Package]{Table: "package"}               // package
 	packageVersions = store.Of[muster.PackageVersion]{Table: "packageversion"} // package, version
 	packageConfigs  = store.Of[PackageConfig]{Table: "packageconfig"}          // thePackageConfig
-	inventories     = store.Of[Inventory]{Table: "inventory"}                  // thing: what it carries
+	inventories     = store.Of[muster.Inventory]{Table: "inventory"}           // thing: what it carries
 
 	leaving = store.Of[departure]{Table: "leaving"} // thingGroupId of a deleted group whose members are to leave
 

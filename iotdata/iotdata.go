@@ -1,7 +1,7 @@
 // Package iotdata is Publish over HTTPS and its companions: retained messages
 // and the end of a connection (mqtt-broker.md section 11). It turns a request
-// into one call of the device gateway. It holds no message, and never decides
-// who a caller is.
+// into one call of the device gateway. It also shows the one shadow that Muster
+// has. It holds no message, and never decides who a caller is.
 package iotdata
 
 import (
@@ -30,7 +30,10 @@ type Broker interface {
 type Options struct {
 	Broker  Broker
 	Account muster.Account
-	Now     func() time.Time // of what Observe is told
+	// Inventory returns what a thing carries, or fails with NotFound. Nil knows
+	// of nothing.
+	Inventory func(ctx context.Context, thing muster.ThingName) (muster.Inventory, error)
+	Now       func() time.Time // of what Observe is told
 	// Observe is told how each request ended: its operation, and "ok" or the
 	// type of the error. Nil is allowed.
 	Observe func(operation, code string, took time.Duration)
@@ -58,6 +61,7 @@ func New(o Options) *Service {
 		wire.GetRetainedMessage:   (*Service).retained,
 		wire.ListRetainedMessages: (*Service).listRetained,
 		wire.DeleteConnection:     (*Service).deleteConnection,
+		wire.GetThingShadow:       (*Service).shadow,
 	}}
 	s.router = route.New(Operations())
 	return s
@@ -65,7 +69,7 @@ func New(o Options) *Service {
 
 // Operations returns the operations that a Service serves.
 func Operations() []*wire.Operation {
-	return []*wire.Operation{wire.DeleteConnection, wire.GetRetainedMessage, wire.ListRetainedMessages, wire.Publish}
+	return []*wire.Operation{wire.DeleteConnection, wire.GetRetainedMessage, wire.GetThingShadow, wire.ListRetainedMessages, wire.Publish}
 }
 
 // call is one request of somebody known.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/pprof"
+	"slices"
 	"strings"
 	"time"
 )
@@ -68,9 +69,10 @@ type deviceAPI struct {
 }
 
 func (a *deviceAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	first, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
-	switch first {
-	case "topics", "retainedMessage", "connections":
+	first, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	switch {
+	case slices.Contains([]string{"topics", "retainedMessage", "connections"}, first),
+		first == "things" && strings.HasSuffix(rest, "/shadow") && strings.Count(rest, "/") == 1:
 		a.messages.ServeHTTP(w, r)
 	default:
 		a.jobs.ServeHTTP(w, r)

@@ -191,7 +191,7 @@ func (s *server) wireGateway() (err error) {
 func (s *server) wireAPI() error {
 	s.plane = s.jobs.HTTP()
 	messages := iotdata.New(iotdata.Options{
-		Broker: s.gateway, Account: s.account(), Now: time.Now, Log: s.log,
+		Broker: s.gateway, Account: s.account(), Now: time.Now, Log: s.log, Inventory: s.engine.Inventory,
 		Observe: func(operation, code string, took time.Duration) { s.figures.Request("http", operation, code, took) },
 	})
 	contract, err := awsiot.New(awsiot.Options{
