@@ -31,6 +31,9 @@ type Options struct {
 	// Tamper may put a handler in front of the service that answers differently,
 	// to see that this is noticed. Nil puts none.
 	Tamper func(http.Handler) http.Handler
+	// Trace is told everything that happens, in order, so that a finding can be
+	// followed back. Nil tells nobody.
+	Trace func(event string)
 }
 
 // Finding is an answer that the contract does not allow.
@@ -60,7 +63,8 @@ type run struct {
 	report  *Report
 	seed    uint64
 	told    map[string]bool // findings that were reported
-	weights int             // of all served operations together
+	trace   func(string)
+	weights int // of all served operations together
 }
 
 // Run sends requests as long as o.More wants some, or until there are too many
@@ -79,7 +83,10 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &run{world: w, generator: g, judge: j, report: newReport(), seed: o.Seed, told: map[string]bool{}}
+	r := &run{world: w, generator: g, judge: j, report: newReport(), seed: o.Seed, told: map[string]bool{}, trace: o.Trace}
+	if r.trace == nil {
+		r.trace = func(string) {}
+	}
 	r.list()
 	for o.More(r.report) && len(r.report.Findings) < findingsMax {
 		if err := r.step(ctx); err != nil {
@@ -127,6 +134,7 @@ func (r *run) step(ctx context.Context) error {
 		if r.likely(4) {
 			d = time.Duration(r.rand.IntN(300)) * time.Minute
 		}
+		r.trace("time passes: " + d.String())
 		if err := r.pass(ctx, d); err != nil {
 			return err
 		}

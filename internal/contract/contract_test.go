@@ -11,6 +11,7 @@ import (
 
 var (
 	duration = flag.Duration("for", 0, "how long to go on with random seeds after the first histories")
+	trace    = flag.Bool("history", false, "log every request and answer")
 	chosen   = flag.Uint64("seed", 0, "the only seed to try; zero means a few fixed ones and a random one")
 )
 
@@ -24,6 +25,7 @@ const seedsMax = 12
 // with the reason.
 var exceptions = []string{
 	"iotdata DeleteConnection", // nobody is connected here
+	"iotdata GetThingShadow",   // takes a job that brings a published version and SUCCEEDED: too long a chain for chance
 }
 
 func TestContract(t *testing.T) {
@@ -58,7 +60,11 @@ func history(t *testing.T, seed uint64) *Report {
 	t.Helper()
 	t.Logf("seed %d", seed)
 	cryptotest.SetGlobalRandom(t, seed) // the service's own chances, too
-	report, err := Run(t.Context(), Options{Seed: seed, More: func(r *Report) bool { return r.Requests < requests }})
+	o := Options{Seed: seed, More: func(r *Report) bool { return r.Requests < requests }}
+	if *trace {
+		o.Trace = func(event string) { t.Log(event) }
+	}
+	report, err := Run(t.Context(), o)
 	if err != nil {
 		t.Fatalf("seed %d: %v", seed, err)
 	}

@@ -144,6 +144,7 @@ func (r *run) publish(m *message) {
 	if said := r.faults.take(); err == nil && len(said) > 0 {
 		err = complaint("the log tells of a fault: " + strings.Join(said, "\n"))
 	}
+	r.trace(m.topic + " " + bashString(m.payload) + "\n" + reply.String())
 	if err != nil {
 		r.found(Finding{
 			Seed: r.seed, Step: step, What: "MQTT " + m.op.Name + ": " + m.what,

@@ -53,9 +53,10 @@ var meanings = map[string]func(g *generator) (string, bool){
 	"TemplateBody":              mostly(one("{}", `{"Parameters":{},"Resources":{}}`), "no JSON"),
 	"Resource":                  one("*", "arn:aws:iot:eu-west-1:111122223333:topic/a/b", "arn:aws:iot:eu-west-1:111122223333:client/thingname-1"),
 
-	// Messages.
-	"Topic":    mostly(one("a/b", "sensors/1"), "$aws/things/thingname-1/jobs/get", "wild/+"),
-	"ClientId": one("thingname-0", "thingname-1", "client 7"),
+	// Messages and shadows.
+	"ShadowName": mostly(one("$package"), "config"),
+	"Topic":      mostly(one("a/b", "sensors/1"), "$aws/things/thingname-1/jobs/get", "wild/+"),
+	"ClientId":   one("thingname-0", "thingname-1", "client 7"),
 }
 
 // one makes a meaning of a few words.
@@ -137,6 +138,8 @@ var leanings = map[string]map[string]int{
 	"UpdatePackageRequest":               {"defaultVersionName": 50, "unsetDefaultVersion": 15},
 	"UpdateIndexingConfigurationRequest": {"thingIndexingConfiguration": 70},
 	"ThingIndexingConfiguration":         {"thingConnectivityIndexingMode": 80, "namedShadowIndexingMode": 3, "deviceDefenderIndexingMode": 3, "filter": 3, "customFields": 10},
+	"GetThingShadowRequest":              {"shadowName": 95},
+	"VersionUpdateByJobsConfig":          {"enabled": 80, "roleArn": 97},
 	"RegistrationConfig":                 {"templateName": 5},
 	"ListTagsForResourceRequest":         {"nextToken": 2},
 	"DescribeManagedJobTemplateRequest":  {"templateVersion": 15},

@@ -48,6 +48,7 @@ func (r *run) try(q *request) *answer {
 	if a == nil {
 		a = &answer{header: http.Header{}}
 	}
+	r.trace(q.curl() + "\n" + a.String())
 	if err != nil {
 		r.found(Finding{Seed: r.seed, Step: step, What: q.op.Name + ": " + q.what, Request: q.curl(), Answer: a.String(), Problem: err.Error()})
 	}
