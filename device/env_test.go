@@ -48,16 +48,20 @@ const (
 
 var credential = sigv4.Credential{AccessKeyID: "AKIDEXAMPLE", Secret: "secret"}
 
-func newService(t *testing.T) *service {
+func newService(t *testing.T, change ...func(*engine.Options)) *service {
 	t.Helper()
 	s := &service{t: t, http: &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}}
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError + 1}))
 	account := muster.Account{ID: "000000000000", Region: region}
 	var notifier *dataplane.Notifier
-	s.Engine = engine.New(engine.Options{
+	o := engine.Options{
 		Store: memstore.New(), Account: account, Now: func() muster.Instant { return muster.At(time.Now()) },
 		Notify: func(notes []engine.Notification) { notifier.Notify(notes) },
-	})
+	}
+	for _, c := range change {
+		c(&o)
+	}
+	s.Engine = engine.New(o)
 	plane := dataplane.New(dataplane.Options{Engine: s.Engine, Account: account, Now: time.Now, Log: log})
 	var err error
 	if s.gateway, err = gateway.New(t.Context(), gateway.Options{Authorizer: everybody{&s.denied}, Reserved: plane.MQTT(), Log: log}); err != nil {

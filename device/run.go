@@ -11,7 +11,8 @@ import (
 // is ending. The handler may report through j; what it returns is reported for
 // it unless it reported a terminal status itself: nil as SUCCEEDED, an error
 // made by Refuse as REJECTED, any other error as FAILED, with the error's text
-// as the detail "reason". After ctx has ended an error is not reported, so a job
+// as the detail "reason". A service that takes no REJECTED of a job which was
+// begun is told FAILED. After ctx has ended an error is not reported, so a job
 // cut short by a restart is still IN_PROGRESS and comes again.
 type Handler func(ctx context.Context, j *Job) error
 
@@ -138,7 +139,10 @@ func (j *Job) settle(ctx context.Context, outcome error) error {
 		return j.Succeed(ctx, nil)
 	}
 	if no := (*refused)(nil); errors.As(outcome, &no) {
-		return j.Reject(ctx, reason(outcome))
+		err := j.Reject(ctx, reason(outcome))
+		if !errors.Is(err, InvalidStateTransition) || errEnded(err) != nil {
+			return err
+		}
 	}
 	return j.Fail(ctx, reason(outcome))
 }

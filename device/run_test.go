@@ -25,6 +25,21 @@ func run(t *testing.T, c *device.Client, handle device.Handler) (stop func() err
 	return func() error { cancel(); return <-result }
 }
 
+// With --strict-transitions a service takes no REJECTED of what is IN_PROGRESS
+// (arbitration A10); the job must not come again for ever.
+func TestARefusalThatIsRefusedFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newService(t, func(o *engine.Options) { o.StrictTransitions = true })
+		stop := run(t, s.overMQTT(""), func(context.Context, *device.Job) error { return device.Refuse("not for lamps") })
+		s.job("refused")
+		s.settle()
+		if x := s.outcome("refused"); x.Status != muster.Failed || x.Details["reason"] != "not for lamps" {
+			t.Errorf("job refused ended %s %v, want FAILED with the reason", x.Status, x.Details)
+		}
+		stop()
+	})
+}
+
 func TestRunReportsWhatTheHandlerReturns(t *testing.T) {
 	overBoth(t, func(t *testing.T, s *service, c *device.Client) {
 		s.job("before") // pending when the device comes
