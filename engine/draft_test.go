@@ -104,3 +104,23 @@ func TestAJobFromATemplateWithLinks(t *testing.T) {
 		t.Errorf("the template made of a job is %+v, %v, want the document and %+v", got, err, config.Presigned)
 	}
 }
+
+// A value of documentParameters may be a link, as the examples of AWS have it.
+func TestAManagedTemplateWithALink(t *testing.T) {
+	env, _ := newLinkedEnv(t, memstore.New(), noneHeard)
+	env.thing("lamp")
+	in := NewJob{
+		ID: "fw", Targets: []muster.Target{{Name: "lamp"}}, Template: "arn:aws:iot:us-east-1::jobtemplate/AWS-Download-File:1.0",
+		Parameters: map[string]string{"downloadUrl": "${aws:iot:s3-presigned-url:https://us-east-1/lab/fw.bin}", "filePath": "/fw.bin"},
+	}
+	_, err := env.CreateJob(t.Context(), in)
+	wantKind(t, "CreateJob without a role", err, muster.Invalid)
+	in.Config.Presigned.RoleARN = role
+	if _, err := env.CreateJob(t.Context(), in); err != nil {
+		t.Fatal(err)
+	}
+	env.settleDown()
+	if d := env.describe("lamp", "fw"); !strings.Contains(*d.Document, `"GET lab/fw.bin for 1h0m0s from 0"`) {
+		t.Errorf("describe: the document is %s, want one with the URL", *d.Document)
+	}
+}

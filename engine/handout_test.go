@@ -162,14 +162,15 @@ func TestEachExecutionHasURLsOfItsOwn(t *testing.T) {
 func TestNotificationsCarryTheURL(t *testing.T) {
 	var notes []Notification
 	f := &files{}
-	heard := true
+	var deaf atomic.Bool
 	env := newEnvOn(t, memstore.New(), Options{
 		Objects: f, Notify: func(n []Notification) { notes = append(notes, n...) },
-		Hears: func(store.QueueKey) bool { return heard },
+		Hears: func(store.QueueKey) bool { return !deaf.Load() },
 	})
 	env.thing("lamp")
 	document := func() string {
 		t.Helper()
+		env.write(func(store.Tx) {}) // behind the notifications
 		text, err := notes[len(notes)-1].Document(t.Context())
 		if err != nil {
 			t.Fatalf("Document: %v", err)
@@ -191,7 +192,7 @@ func TestNotificationsCarryTheURL(t *testing.T) {
 	}
 
 	// Nobody heard when it was committed, and somebody does now.
-	heard = false
+	deaf.Store(true)
 	env.mustReport("lamp", "two", muster.Succeeded)
 	env.linkedJob("three", linked, "lamp")
 	env.pass(3000)
