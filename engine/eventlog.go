@@ -40,8 +40,6 @@ func (s Sinks) has(sink Sink) bool {
 	return len(s.Webhook) > 0
 }
 
-func (s Sinks) any() bool { return s.has(Subscribers) || s.has(Webhook) }
-
 // logged is an event in the log.
 type logged struct {
 	For uint8 // a bit for each Sink that wants it

@@ -52,6 +52,7 @@ func newHistory(t *testing.T, seed uint64) *history {
 	h.env = newEnvOn(t, memstore.New(), Options{
 		RemovedInProgress: seed%2 == 0, Notify: h.listen,
 		Limits: Limits{ConcurrentJobs: int(seed % 4), RetentionDays: int(seed % 3)},
+		Sinks:  Sinks{Webhook: map[muster.EventType]bool{muster.EventJob: true, muster.EventJobExecution: true}},
 	})
 	return h
 }
@@ -106,7 +107,7 @@ func (h *history) step() (string, error) {
 	ctx := h.t.Context()
 	thing, group, job := pick(h.rng, h.things), pick(h.rng, h.groups), h.someJob()
 	parents := map[muster.GroupName]muster.GroupName{"left": "root", "right": "root", "leaf": "left"}
-	switch h.rng.IntN(20) {
+	switch h.rng.IntN(21) {
 	case 0, 1:
 		_, err := h.CreateThing(ctx, muster.Thing{Name: thing})
 		return "CreateThing", err
@@ -145,6 +146,13 @@ func (h *history) step() (string, error) {
 		return "DeleteJob", h.DeleteJob(ctx, job, nil, h.rng.IntN(2) == 0)
 	case 16:
 		return "CancelExecution", h.CancelExecution(ctx, ExecutionCancellation{Thing: thing, Job: job, Force: h.rng.IntN(2) == 0})
+	case 19:
+		events, through, err := h.Events(ctx, Webhook, 0, 1+h.rng.IntN(5))
+		if err == nil && len(events) > 0 && h.rng.IntN(2) == 0 {
+			return "GiveUp", h.GiveUp(ctx, []DeadLetter{{Happening: events[0]}}, events[0].Place)
+		}
+		h.Taken(Webhook, through)
+		return "Taken", err
 	case 17, 18:
 		return "SetJobOptions", h.SetJobOptions(ctx, job, JobOptions{PaceJoiners: h.rng.IntN(3) > 0})
 	default:
@@ -211,7 +219,7 @@ func (h *history) check(after string) {
 				return fmt.Errorf("thing %s is gone but has a queue (%w)", q.Thing, err)
 			}
 		}
-		if err := h.checkFiling(r); err != nil {
+		if err := h.checkTurns(r); err != nil {
 			return err
 		}
 		return h.checkJobs(r)
@@ -229,43 +237,23 @@ func (h *history) check(after string) {
 	}
 }
 
-// checkFiling holds that every job is filed where it belongs and nothing else
-// is, and that no more jobs roll out than may, nor fewer while some wait.
-func (h *history) checkFiling(r store.Reader) error {
-	want, got := map[string][]string{}, map[string][]string{}
-	active := 0
-	for row, err := range jobs.Scan(r, "", "") {
-		if err != nil {
-			return err
-		}
-		f := jobFile(&row.Value)
-		for table, key := range map[string]string{"concurrent": f.concurrent, "line": f.line, "ended": f.ended} {
-			if key != "" {
-				want[table] = append(want[table], key)
-			}
-		}
-		if f.active {
-			active++
-		}
-	}
-	for _, t := range []store.Of[link]{concurrent, line, ended} {
-		for row, err := range t.Scan(r, "", "") {
-			if err != nil {
-				return err
-			}
-			got[string(t.Table)] = append(got[string(t.Table)], row.Key)
-		}
-		slices.Sort(want[string(t.Table)])
-	}
-	if !maps.EqualFunc(got, want, slices.Equal) {
-		return fmt.Errorf("jobs are filed as %q, want %q", got, want)
-	}
-	if n, err := countActive(r); err != nil || n != active {
-		return fmt.Errorf("%d jobs are counted as active, %w; there are %d", n, err, active)
+// checkTurns holds that no more jobs roll out than may, nor fewer while some
+// wait, and that everything is filed where it belongs.
+func (h *history) checkTurns(r store.Reader) error {
+	problems, err := verifyFiling(h.t.Context(), r)
+	if err != nil || len(problems) > 0 {
+		return fmt.Errorf("verifyFiling: %v (%w)", problems, err)
 	}
 	most := h.o.Limits.ConcurrentJobs
-	if n := len(got["concurrent"]); most > 0 && (n > most || (n < most && len(got["line"]) > 0)) {
-		return fmt.Errorf("%d jobs roll out and %d wait; %d may roll out", n, len(got["line"]), most)
+	if most == 0 {
+		return nil
+	}
+	above, err := full(r, concurrent, most+1)
+	if err != nil || above {
+		return fmt.Errorf("more than %d jobs roll out (%w)", most, err)
+	}
+	if due, err := h.turnDue(r); err != nil || due {
+		return fmt.Errorf("a job waits though fewer than %d roll out (%w)", most, err)
 	}
 	return nil
 }

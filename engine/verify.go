@@ -19,7 +19,8 @@ const (
 )
 
 // Verify is store.Verify, and also compares the fleet index and the members of
-// dynamic groups with the registry. Each thing takes some lookups, so a million
+// dynamic groups with the registry, and checks where jobs are filed and the event
+// log. Each thing takes some lookups, so a million
 // take about half a minute, during which the store serves on.
 func Verify(ctx context.Context, s store.Store) ([]store.Problem, error) {
 	problems, err := store.Verify(ctx, s)
@@ -28,8 +29,11 @@ func Verify(ctx context.Context, s store.Store) ([]store.Problem, error) {
 	}
 	err = s.View(ctx, func(r store.Reader) error {
 		v := fleetVerification{ctx: ctx, r: r, problems: problems}
-		err := v.all()
-		problems = v.problems
+		if err := v.all(); err != nil {
+			return err
+		}
+		more, err := verifyFiling(ctx, r)
+		problems = append(v.problems, more...)
 		return err
 	})
 	return problems, err

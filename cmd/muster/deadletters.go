@@ -215,7 +215,7 @@ func (f folder) letterOffice() (letterOffice, func(), error) {
 	return letterOffice{
 		list:  func(ctx context.Context, after string) (letterList, error) { return listLetters(ctx, e, after) },
 		order: func(ctx context.Context, o letterOrder) (letterCount, error) { return o.carryOut(ctx, e) },
-	}, func() { stop(); <-stopped; s.Close() }, nil
+	}, func() { stop(); _ = errors.Join(<-stopped, s.Close()) }, nil // what was ordered is durable
 }
 
 func (f folder) remoteOffice() (letterOffice, error) {
