@@ -88,11 +88,11 @@ func reachable(l net.Listener) string {
 }
 
 // serveHTTP serves on l until ctx ends, then lets requests in flight finish for
-// at most drain, which is asked then.
-func serveHTTP(ctx context.Context, s *http.Server, l net.Listener, drain func() time.Duration) error {
+// at most drain.
+func serveHTTP(ctx context.Context, s *http.Server, l net.Listener, drain time.Duration) error {
 	stopped := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {
-		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain())
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
 		defer cancel()
 		err := s.Shutdown(grace)
 		if errors.Is(err, context.DeadlineExceeded) {
@@ -106,6 +106,3 @@ func serveHTTP(ctx context.Context, s *http.Server, l net.Listener, drain func()
 	}
 	return <-stopped
 }
-
-// atOnce is a drain that waits for nobody.
-func atOnce() time.Duration { return 0 }

@@ -38,8 +38,9 @@ type resets struct {
 func newResets() *resets { return &resets{wanted: make(chan struct{}, 1)} }
 
 const (
-	// resetDrain is how long a reset waits for requests in flight.
-	resetDrain = 500 * time.Millisecond
+	// resetGrace is how long requests on connections that are accepted already
+	// have to arrive, before a reset turns them away.
+	resetGrace = 100 * time.Millisecond
 	// resetPatience bounds the writing of an answer.
 	resetPatience = 5 * time.Second
 )
@@ -59,19 +60,17 @@ func (r *resets) ask(conn net.Conn) {
 func (s *server) awaitReset(ctx context.Context) error {
 	select {
 	case <-s.resets.wanted:
-		s.resetting.Store(true)
-		return errReset
 	case <-ctx.Done():
 		return nil
 	}
-}
-
-// drain returns how long a stop waits for requests in flight.
-func (s *server) drain() time.Duration {
-	if s.resetting.Load() {
-		return min(s.c.Drain, resetDrain)
+	s.doors.pause()
+	grace := time.NewTimer(resetGrace)
+	defer grace.Stop()
+	select {
+	case <-grace.C:
+	case <-ctx.Done():
 	}
-	return s.c.Drain
+	return errReset
 }
 
 // taken returns those who asked before the server was stopped: they are served
@@ -201,41 +200,65 @@ func (l *listeners) giveBack() {
 	}
 }
 
+// pause ends the accepting of a loan, though it is not closed yet.
+func (l *listeners) pause() {
+	for _, open := range l.all() {
+		if lent, ok := (*open).(*lentListener); ok {
+			lent.pause()
+		}
+	}
+}
+
 // lentListener is a listener that can be closed without closing its socket.
+// Connections that nobody has accepted by then stay.
 type lentListener struct {
 	*net.TCPListener
-	mu   sync.Mutex
-	over bool // it was given back
+	closed chan struct{}
+
+	mu   sync.Mutex // guards what follows
+	over bool       // it was closed
+	back bool       // it was given back
 }
 
 func lend(l *net.TCPListener) *lentListener {
 	_ = l.SetDeadline(time.Time{}) // fails on a closed socket, as Accept will
-	return &lentListener{TCPListener: l}
+	return &lentListener{TCPListener: l, closed: make(chan struct{})}
 }
 
 // Accept fails with net.ErrClosed after Close.
 func (l *lentListener) Accept() (net.Conn, error) {
 	c, err := l.TCPListener.Accept()
 	if errors.Is(err, os.ErrDeadlineExceeded) {
+		<-l.closed
 		err = net.ErrClosed
 	}
 	return c, err
 }
 
-// Close ends Accept; connections that nobody has accepted yet stay.
+// Close ends Accept.
 func (l *lentListener) Close() error {
+	l.pause()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.over {
-		return nil
+	if !l.over {
+		l.over = true
+		close(l.closed)
 	}
-	return l.SetDeadline(time.Unix(1, 0))
+	return nil
+}
+
+func (l *lentListener) pause() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.back {
+		_ = l.SetDeadline(time.Unix(1, 0)) // fails on a closed socket, as Accept will
+	}
 }
 
 func (l *lentListener) giveBack() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.over = true
+	l.back = true
 }
 
 // resetAPI empties a test server for whoever may perform muster:Reset.

@@ -67,8 +67,6 @@ type server struct {
 	api     http.Handler
 	devices http.Handler
 	serving atomic.Bool
-
-	resetting atomic.Bool // it stops in order to begin anew
 }
 
 // run serves until ctx ends, then lets go in order: first nobody new comes in,
@@ -97,7 +95,7 @@ func (s *server) run(ctx context.Context, up func(Ready)) error {
 		outside = append(outside, s.serveFiles)
 	}
 	if l := s.doors.pprof; l != nil {
-		outside = append(outside, func(ctx context.Context) error { return serveHTTP(ctx, profiler(), l, atOnce) })
+		outside = append(outside, func(ctx context.Context) error { return serveHTTP(ctx, profiler(), l, 0) })
 	}
 	return runStages(ctx,
 		stage{func(ctx context.Context) error { return s.announce(ctx, up) }},
@@ -128,7 +126,7 @@ func (s *server) serveHTTP(ctx context.Context, h http.Handler, l net.Listener) 
 	server := awsiot.NewHTTPServer(h, s.log)
 	server.ConnContext = withTLS
 	server.RegisterOnShutdown(s.plane.Drain)
-	return serveHTTP(ctx, server, l, s.drain)
+	return serveHTTP(ctx, server, l, s.c.Drain)
 }
 
 // serveTLS answers a request on a TLS listener: of a device, when that listener
