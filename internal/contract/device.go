@@ -137,9 +137,13 @@ func given(in *input, name string) bool {
 func (r *run) publish(m *message) {
 	step := r.report.Requests
 	r.report.Requests++
+	written := r.store.writes.Load()
 	reply, err := r.ask(m)
 	if err == nil {
 		err = r.judge.reply(m, reply)
+	}
+	if n := r.store.writes.Load() - written; err == nil && strings.HasSuffix(reply.topic, "/rejected") && n > 0 {
+		err = fmt.Errorf("the request is refused, and %d records are written", n)
 	}
 	if said := r.faults.take(); err == nil && len(said) > 0 {
 		err = complaint("the log tells of a fault: " + strings.Join(said, "\n"))

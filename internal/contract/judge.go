@@ -73,7 +73,10 @@ func (j *judge) modelled(q *request, a *answer) error {
 	} else if ok && e.Status != a.status {
 		return fmt.Errorf("%s has status %d", e.Name, e.Status)
 	}
-	return j.checker.Verify(q.op, a.status, a.header, body)
+	if err := j.checker.Verify(q.op, a.status, a.header, body); err != nil {
+		return err
+	}
+	return q.in.missing(a)
 }
 
 // badInput returns what an operation says of bad input: some model no error for

@@ -63,6 +63,8 @@ func TestWrongAnswersAreFound(t *testing.T) {
 		"milliseconds":               {replaced(`"createdAt":17`, `"createdAt":17000`), "is no timestamp"},
 		"a word that is no status":   {replaced(`"status":"`, `"status":"NOT_`), "is none of"},
 		"a name outside its pattern": {replaced(`"thingName":"`, `"thingName":"/`), "does not match"},
+		"a list that is left out":    {replaced(`{"jobs":[]}`, `{}`), "jobs[].jobArn is missing"},
+		"a counter that is left out": {replaced(`"numberOfFailedThings":0,`, ``), "numberOfFailedThings is missing"},
 		"a member twice":             {replaced(`{"thingName":`, `{"thingName":"x","thingName":`), "thingName twice"},
 		"half an answer":             {replaced(`"}`, `"`), "EOF"},
 		"another content type":       {func(a *answer) bool { a.header.Set("Content-Type", "text/plain"); return true }, "content type"},

@@ -2,6 +2,7 @@ package contract
 
 import (
 	"bytes"
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -38,9 +39,13 @@ func weight(op *wire.Operation) int {
 func (r *run) try(q *request) *answer {
 	step := r.report.Requests
 	r.report.Requests++
+	written := r.store.writes.Load() // RegisterCACertificate makes the registration code that it asks for, if there is none
 	a, err := r.send(q)
 	if err == nil {
 		err = r.judge.answer(q, a)
+	}
+	if n := r.store.writes.Load() - written; err == nil && a.status != http.StatusOK && n > 0 && q.op != wire.RegisterCACertificate {
+		err = fmt.Errorf("the request is refused, and %d records are written", n)
 	}
 	if said := r.faults.take(); err == nil && len(said) > 0 {
 		err = complaint("the log tells of a fault: " + strings.Join(said, "\n"))

@@ -22,7 +22,6 @@ import (
 	"github.com/muster-iot/muster/identity/ca"
 	"github.com/muster-iot/muster/iotdata"
 	"github.com/muster-iot/muster/sigv4"
-	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/memstore"
 )
 
@@ -39,7 +38,7 @@ const beginning = muster.Instant(1_790_000_000_123)
 // own and with a clock that only pass moves.
 type world struct {
 	engine  *engine.Engine
-	store   store.Store
+	store   *ledger
 	handler http.Handler
 	mqtt    *dataplane.MQTT
 	faults  *faults
@@ -48,7 +47,7 @@ type world struct {
 }
 
 func newWorld(tamper func(http.Handler) http.Handler) (*world, error) {
-	w := &world{store: memstore.New(), faults: new(faults)}
+	w := &world{store: &ledger{Store: memstore.New()}, faults: new(faults)}
 	w.now.Store(int64(beginning))
 	log := slog.New(w.faults)
 	w.engine = engine.New(engine.Options{
