@@ -113,18 +113,18 @@ func (e *Engine) describeAnew(ctx context.Context, in Describe) (Described, erro
 			if d.Document, err = b.handOut(j, &after); err != nil {
 				return err
 			}
-			b.reissue(before, &after)
-			return nil
+			return b.reissue(before, &after)
 		}, done: func(err error) { done(d, err) }})
 	})
 }
 
-// reissue stores the instant of new URLs, which concerns neither queue nor
-// timer, and of which nobody is told.
-func (b *batch) reissue(before, after *muster.Execution) {
-	if before.PresignedAt != after.PresignedAt {
-		b.Change(before, after)
+// reissue stores the instant of new URLs of a live execution. Its queue stays
+// the same, so nobody is told.
+func (b *batch) reissue(before, after *muster.Execution) error {
+	if before.PresignedAt == after.PresignedAt {
+		return nil
 	}
+	return b.change(before, after)
 }
 
 // present makes the head of a notification ready to be handed out, if somebody
@@ -138,10 +138,9 @@ func (b *batch) present(n *Notification) error {
 	if err != nil || j == nil || !j.Links || !b.e.o.Hears(n.QueueKey) {
 		return err
 	}
-	after := b.e.renewed(j, *n.Head)
-	b.reissue(n.Head, &after)
+	before, after := n.Head, b.e.renewed(j, *n.Head)
 	n.Head = &after
-	return nil
+	return b.reissue(before, &after)
 }
 
 // Document returns the document of Head, for whoever is going to send it; ""
@@ -176,7 +175,7 @@ func (n Notification) Document(ctx context.Context) (string, error) {
 }
 
 // renew returns x with URLs that may be handed out now, and stores their
-// instant unless the execution is gone.
+// instant unless the execution has ended.
 func (e *Engine) renew(ctx context.Context, x muster.Execution) (muster.Execution, error) {
 	return Await(ctx, func(done func(muster.Execution, error)) {
 		after := x
@@ -186,14 +185,13 @@ func (e *Engine) renew(ctx context.Context, x muster.Execution) (muster.Executio
 				return err
 			}
 			found, err := b.Executions(store.Key(x))
-			if err != nil || found[0] == nil {
+			if err != nil || found[0] == nil || found[0].Status.Terminal() {
 				after = e.renewed(j, x)
 				return err
 			}
 			now := e.renewed(j, *found[0])
-			b.reissue(found[0], &now)
 			after.PresignedAt = now.PresignedAt
-			return nil
+			return b.reissue(found[0], &now)
 		}, done: func(err error) { done(after, err) }})
 	})
 }
