@@ -29,6 +29,7 @@ type book struct {
 }
 
 type thing struct {
+	site   string // its only attribute
 	groups map[muster.GroupName]bool
 }
 
@@ -36,6 +37,7 @@ type group struct {
 	parent   muster.GroupName
 	children int
 	members  map[muster.ThingName]bool
+	rule     func(*thing) bool // of a dynamic group; nil for a static one
 }
 
 // job is one that was ordered and is not gone.

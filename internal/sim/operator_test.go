@@ -39,12 +39,37 @@ var hierarchy = []groupPlan{
 	{"canary", ""}, {"beta", ""}, {"lab", ""},
 }
 
+// sites are what things have for the attribute site, and so what dynamic groups
+// ask for.
+var sites = []string{"north", "south", "east"}
+
+// dynamics are the dynamic groups, which stay.
+var dynamics = []struct {
+	name  muster.GroupName
+	query string
+	rule  func(*thing) bool
+}{
+	{"northern", "attributes.site:north", func(t *thing) bool { return t.site == "north" }},
+	{"tested", "thingGroupNames:canary AND NOT attributes.site:south", func(t *thing) bool { return t.groups["canary"] && t.site != "south" }},
+}
+
 // populate makes the things and the groups of the beginning.
 func (w *world) populate() {
 	w.operator.plan = hierarchy
 	w.operator.pause = []muster.Instant{20 * second, 2 * minute, 10 * minute}[w.rng.IntN(3)]
 	for _, g := range hierarchy {
 		w.obey(w.createGroup(g))
+	}
+	for _, g := range dynamics {
+		w.obey(&order{
+			name: fmt.Sprintf("CreateDynamicThingGroup %s %s", g.name, g.query), want: noFailure,
+			call: func(ctx context.Context) error {
+				_, err := w.engine.CreateDynamicThingGroup(ctx, muster.Group{Name: g.name, Dynamic: &muster.Membership{Query: g.query}}, nil)
+				return err
+			},
+			effect: func(b *book) { b.groups[g.name] = &group{members: map[muster.ThingName]bool{}, rule: g.rule} },
+		})
+		w.settle()
 	}
 	size := []int{5, 20, 60, 200, 800, 2500}[w.rng.IntN(6)]
 	for i := range size {
@@ -117,6 +142,8 @@ func (w *world) someOrder() *order {
 		return w.createGroup(w.someGroup())
 	case roll < 13:
 		return w.deleteGroup(w.someGroup().name)
+	case roll < 24:
+		return w.updateThing(w.someThing())
 	case roll < 50:
 		return w.regroup(w.someThing())
 	case roll < 66:
@@ -136,15 +163,40 @@ func (w *world) someOrder() *order {
 }
 
 func (w *world) createThing(name muster.ThingName) *order {
-	return &order{
-		name: "CreateThing " + string(name), want: noFailure,
+	site := sites[w.rng.IntN(len(sites))]
+	o := &order{
+		name: fmt.Sprintf("CreateThing %s at %s", name, site), want: noFailure,
 		call: func(ctx context.Context) error {
-			_, err := w.engine.CreateThing(ctx, muster.Thing{Name: name})
+			_, err := w.engine.CreateThing(ctx, muster.Thing{Name: name, Attributes: map[string]string{"site": site}})
 			return err
 		},
-		effect: func(b *book) { b.createThing(name) },
+		effect: func(b *book) { b.createThing(name, site) },
 		landed: func(ctx context.Context, w *world) bool { return w.hasThing(ctx, name) },
 	}
+	if t := w.book.things[name]; t != nil && t.site != site {
+		o.want = muster.AlreadyExists
+	}
+	return o
+}
+
+// updateThing moves a thing to another site, and so between dynamic groups.
+func (w *world) updateThing(name muster.ThingName) *order {
+	site := sites[w.rng.IntN(len(sites))]
+	o := &order{
+		name: fmt.Sprintf("UpdateThing %s to %s", name, site), want: noFailure,
+		call: func(ctx context.Context) error {
+			return w.engine.UpdateThing(ctx, name, muster.ThingUpdate{Attributes: muster.AttributePayload{Attributes: map[string]string{"site": site}, Merge: true}})
+		},
+		effect: func(b *book) { b.updateThing(name, site) },
+		landed: func(ctx context.Context, w *world) bool {
+			t, err := w.engine.DescribeThing(ctx, name)
+			return err == nil && t.Attributes["site"] == site
+		},
+	}
+	if w.book.things[name] == nil {
+		o.want = muster.NotFound
+	}
+	return o
 }
 
 func (w *world) deleteThing(name muster.ThingName) *order {
@@ -200,7 +252,10 @@ func (w *world) regroup(name muster.ThingName) *order {
 	var add, remove []muster.GroupName
 	t := w.book.things[name]
 	if t != nil && len(t.groups) > 0 && w.chance(2) {
-		in := names(t.groups)
+		in := slices.DeleteFunc(names(t.groups), func(g muster.GroupName) bool { return w.book.groups[g].rule != nil })
+		if len(in) == 0 {
+			in = append(in, w.someGroup().name)
+		}
 		remove = append(remove, in[w.rng.IntN(len(in))])
 	}
 	if len(remove) == 0 || w.chance(2) {
@@ -273,6 +328,9 @@ func (w *world) createJob(id muster.JobID) *order {
 func (w *world) someTarget() muster.Target {
 	if w.chance(4) {
 		return muster.Target{Name: string(w.someThing())}
+	}
+	if w.chance(4) {
+		return muster.Target{Group: true, Name: string(dynamics[w.rng.IntN(len(dynamics))].name)}
 	}
 	return muster.Target{Group: true, Name: string(w.someGroup().name)}
 }

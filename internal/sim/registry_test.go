@@ -9,9 +9,35 @@ import (
 
 // This file is what the orders of operators mean for the book.
 
-func (b *book) createThing(name muster.ThingName) {
-	if b.things[name] == nil {
-		b.things[name] = &thing{groups: map[muster.GroupName]bool{}}
+func (b *book) createThing(name muster.ThingName, site string) {
+	if b.things[name] != nil {
+		return
+	}
+	b.moving([]muster.ThingName{name}, func() {
+		b.things[name] = &thing{site: site, groups: map[muster.GroupName]bool{}}
+		b.refit(name)
+	})
+}
+
+func (b *book) updateThing(name muster.ThingName, site string) {
+	b.moving([]muster.ThingName{name}, func() {
+		b.things[name].site = site
+		b.refit(name)
+	})
+}
+
+// refit puts a thing into the dynamic groups that it fits, and out of the others.
+func (b *book) refit(name muster.ThingName) {
+	t := b.things[name]
+	for id, g := range b.groups {
+		switch {
+		case g.rule == nil:
+		case g.rule(t):
+			t.groups[id], g.members[name] = true, true
+		default:
+			delete(t.groups, id)
+			delete(g.members, name)
+		}
 	}
 }
 
@@ -47,6 +73,9 @@ func (b *book) deleteGroup(name muster.GroupName) {
 			delete(b.things[member].groups, name)
 		}
 		delete(b.groups, name)
+		for member := range g.members {
+			b.refit(member)
+		}
 	})
 	if g.parent != "" {
 		b.groups[g.parent].children--
@@ -93,6 +122,7 @@ func (b *book) regroup(name muster.ThingName, add, remove []muster.GroupName) {
 			b.things[name].groups[g] = true
 			b.groups[g].members[name] = true
 		}
+		b.refit(name)
 	})
 }
 
