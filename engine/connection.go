@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"maps"
 	"strconv"
 
 	"github.com/muster-iot/muster"
@@ -184,9 +185,7 @@ func addConnectivity(r store.Reader, d fleetquery.Document, name muster.ThingNam
 		return err
 	}
 	c, err := connectionOf(r, name)
-	for field, values := range connectivityDocument(c) {
-		d[field] = values
-	}
+	maps.Copy(d, connectivityDocument(c))
 	return err
 }
 

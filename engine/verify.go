@@ -144,8 +144,8 @@ func (v *fleetVerification) thing(t muster.Thing, indexed bool) error {
 // all of those were found, so it is higher when there are others. Things that
 // still leave a deleted group have some.
 func (v *fleetVerification) countEntries() error {
-	for range leaving.Scan(v.r, "", "") {
-		return nil
+	for _, err := range leaving.Scan(v.r, "", "") {
+		return err
 	}
 	for _, e := range []fleetquery.Entry{{}, {Numbers: true}} {
 		n := 0

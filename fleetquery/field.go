@@ -2,6 +2,7 @@ package fleetquery
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -68,12 +69,9 @@ func (x Index) Name() string { return x.name }
 
 // check says what is wrong with a field, or "".
 func (x Index) check(field string) string {
-	for _, known := range x.fields {
-		if field == known {
-			return ""
-		}
-	}
 	switch {
+	case slices.Contains(x.fields, field):
+		return ""
 	case strings.HasPrefix(field, attributePrefix) && len(field) > len(attributePrefix):
 		return ""
 	case x.jobs && JobOf(field) != "":

@@ -2,6 +2,7 @@ package fleetquery
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -31,12 +32,7 @@ func (t *term) matches(d Document) bool {
 func (t *term) each(visit func(*term)) { visit(t) }
 
 func (t *term) any(values []string) bool {
-	for _, value := range values {
-		if t.accepts(value) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(values, t.accepts)
 }
 
 // accepts reports whether a folded value passes the test.
