@@ -103,3 +103,20 @@ func (env *env) indexing(change func(*muster.IndexingConfig)) {
 	}
 	env.settleDown()
 }
+
+func TestWhoComesBackIsGivenAJobAgainUnlessItSucceeded(t *testing.T) {
+	for skip, want := range map[bool]int64{false: 2, true: 1} {
+		env := newEnvOn(t, memstore.New(), Options{SkipSucceeded: skip})
+		env.register("site", "north", "a", "b")
+		env.connections(came("a", "1", 1000), came("b", "1", 1000))
+		env.dynamic("online", "connectivity.connected:true")
+		env.jobOf(muster.Continuous, "job", "@online")
+		env.mustReport("a", "job", muster.Succeeded)
+		env.mustReport("b", "job", muster.Failed)
+		env.connections(went("a", "1", 2000), went("b", "1", 2000))
+		env.connections(came("a", "2", 3000), came("b", "2", 3000))
+		if got := env.counts("job"); got.Of(muster.Queued) != want || got.Total() != want+2 {
+			t.Errorf("with SkipSucceeded %v the job counts %v, want %d queued", skip, got, want)
+		}
+	}
+}

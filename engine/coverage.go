@@ -24,6 +24,9 @@ func (b *batch) enqueue(j *muster.Job, thing muster.ThingName) error {
 	if err != nil || (latest != nil && !latest.Status.Terminal()) {
 		return err
 	}
+	if b.e.o.SkipSucceeded && latest != nil && latest.Status == muster.Succeeded {
+		return nil
+	}
 	return b.follow(j, thing, latest, muster.Retries{}, b.now)
 }
 

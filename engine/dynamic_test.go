@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -249,4 +250,43 @@ func TestWhatIsNotForDynamicGroups(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantKind(t, "AttachPolicy", env.AttachPolicy(ctx, "p", PolicyTarget{Group: "d"}), muster.Invalid)
+}
+
+// A group whose members are looked for by one process after another, each of
+// which does one step.
+func TestTheSearchForMembersGoesOnAfterARestart(t *testing.T) {
+	s := memstore.New()
+	first := newEnvOn(t, s, Options{})
+	const n = 3 * stepMax
+	var names []string
+	for i := range n {
+		names = append(names, fmt.Sprintf("t%04d", i))
+	}
+	first.register("site", "north", names...)
+	first.settleDown()
+	if _, err := first.CreateDynamicThingGroup(t.Context(), muster.Group{Name: "northern", Dynamic: &muster.Membership{Query: "attributes.site:north"}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	for steps := 1; ; steps++ {
+		env := newEnvOn(t, s, Options{})
+		if err := env.do(t.Context(), func(b *batch) error { return b.stepBuilding("northern") }); err != nil {
+			t.Fatal(err)
+		}
+		g, err := env.DescribeThingGroup(t.Context(), "northern")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !g.Dynamic.Building {
+			if steps <= n/stepMax {
+				t.Errorf("%d things were looked at in %d steps", n, steps)
+			}
+			break
+		}
+		if steps > n {
+			t.Fatal("the search never ends")
+		}
+	}
+	if problems, err := Verify(t.Context(), s); err != nil || len(problems) > 0 {
+		t.Errorf("Verify: %v, %v", problems, err)
+	}
 }

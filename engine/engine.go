@@ -67,6 +67,9 @@ type Options struct {
 	// last target of a continuous job, instead of letting it finish
 	// (arbitration A6).
 	RemovedInProgress bool
+	// SkipSucceeded spares a thing that rejoins a continuous job which it has
+	// SUCCEEDED in, instead of giving it the job again (jobs-lifecycle.md J9).
+	SkipSucceeded bool
 	// TypeDeletionWait is how long a thing type must have been deprecated
 	// before it can be deleted; zero means not at all (registry.md REG-35).
 	TypeDeletionWait time.Duration

@@ -101,3 +101,29 @@ func BenchmarkSearch(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkReconnectStorm stores that 10,000 devices went and came back, one
+// dynamic group following.
+func BenchmarkReconnectStorm(b *testing.B) {
+	const n = 10_000
+	e, ctx := benchFleet(b, n)
+	if _, err := e.CreateDynamicThingGroup(ctx, muster.Group{Name: "online", Dynamic: &muster.Membership{Query: "connectivity.connected:true"}}, nil); err != nil {
+		b.Fatal(err)
+	}
+	round := 0
+	for b.Loop() {
+		round++
+		for _, connected := range []bool{false, true} {
+			changes := make([]ConnectionChange, n)
+			for i := range changes {
+				changes[i] = ConnectionChange{Client: fmt.Sprintf("thing-%07d", i), Whole: true, Connectivity: muster.Connectivity{
+					Connected: connected, At: muster.Instant(round), Reason: muster.NoReason, Session: strconv.Itoa(round),
+				}}
+			}
+			if err := e.RecordConnections(ctx, changes); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	b.ReportMetric(float64(2*n)*float64(b.N)/b.Elapsed().Seconds(), "changes/s")
+}

@@ -34,6 +34,7 @@ type Config struct {
 	AllowInsecure     bool // plain listeners may leave the loopback interface
 	StrictTransitions bool // refuse REJECTED from IN_PROGRESS
 	RemovedInProgress bool // end the running execution of a thing that leaves its last target
+	SkipSucceeded     bool // spare a thing that rejoins a continuous job which it has SUCCEEDED in
 	RolloutPerMinute  int  // of jobs that set no maximumPerMinute; zero: as fast as the engine goes
 	TestClock         bool // time stands still until /muster/v1/clock moves it
 
@@ -108,6 +109,7 @@ func (c *Config) register(fs *flag.FlagSet) {
 	fs.BoolVar(&c.StrictTransitions, "strict-transitions", c.StrictTransitions, "refuse REJECTED from a device that already reported IN_PROGRESS")
 	fs.BoolVar(&c.RemovedInProgress, "removed-in-progress", c.RemovedInProgress, "end the running execution of a thing that leaves the last target of a continuous job")
 	fs.StringVar(&c.SigningProfile, "signing-profile", c.SigningProfile, "`name` of the signing profile for ${aws:iot:code-sign-signature:…} in job documents; without one they are refused")
+	fs.BoolVar(&c.SkipSucceeded, "skip-succeeded", c.SkipSucceeded, "spare a thing that comes back to a continuous job's group after it SUCCEEDED, instead of giving it the job again")
 	fs.StringVar(&c.TLSCertificate, "tls-certificate", c.TLSCertificate, "PEM `file` of the TLS listeners' certificate and its chain; one of the folder's own CA when not given")
 	fs.StringVar(&c.TLSKey, "tls-key", c.TLSKey, "PEM `file` of the key of --tls-certificate")
 	fs.IntVar(&c.RolloutPerMinute, "rollout-default-per-minute", c.RolloutPerMinute, "`rate` of jobs that set none, such as AWS's 1000; 0: as fast as it goes")

@@ -142,6 +142,7 @@ func (s *server) wireEngine() error {
 		Observe:           s.figures.Commit,
 		StrictTransitions: s.c.StrictTransitions,
 		RemovedInProgress: s.c.RemovedInProgress,
+		SkipSucceeded:     s.c.SkipSucceeded,
 		RolloutPerMinute:  s.c.RolloutPerMinute,
 		Limits:            engineLimits(s.limits),
 	})
