@@ -51,7 +51,7 @@ func (b *batch) recordConnections(changes []ConnectionChange) error {
 			return err
 		}
 		if now := old.After(c.Connectivity, c.Whole); now != old {
-			if err := b.putConnection(name, now); err != nil {
+			if err := b.putConnection(name, old, now); err != nil {
 				return err
 			}
 		}
@@ -69,12 +69,8 @@ func connectionOf(r store.Reader, name muster.ThingName) (muster.Connectivity, e
 	return c.Connectivity, nil
 }
 
-func (b *batch) putConnection(name muster.ThingName, now muster.Connectivity) error {
+func (b *batch) putConnection(name muster.ThingName, old, now muster.Connectivity) error {
 	x, err := b.fleet()
-	if err != nil {
-		return err
-	}
-	old, err := connectionOf(b, name)
 	if err != nil {
 		return err
 	}
@@ -126,12 +122,13 @@ func (b *batch) absent() error {
 		}
 	}
 	for _, name := range gone {
-		c, err := connectionOf(b, name)
+		old, err := connectionOf(b, name)
 		if err != nil {
 			return err
 		}
-		c.Connected, c.At, c.Reason = false, b.now, muster.UnknownReason
-		if err := b.putConnection(name, c); err != nil {
+		now := old
+		now.Connected, now.At, now.Reason = false, b.now, muster.UnknownReason
+		if err := b.putConnection(name, old, now); err != nil {
 			return err
 		}
 	}
@@ -179,13 +176,12 @@ func (e *Engine) connectivity(r store.Reader, name muster.ThingName) (muster.Con
 }
 
 // addConnectivity adds what is stored of a thing's connection to its document.
-func addConnectivity(r store.Reader, d fleetquery.Document, name muster.ThingName) error {
-	s, err := indexStateOf(r)
-	if err != nil || !s.Config.Connectivity {
-		return err
+func addConnectivity(r store.Reader, c muster.IndexingConfig, d fleetquery.Document, name muster.ThingName) error {
+	if !c.Connectivity {
+		return nil
 	}
-	c, err := connectionOf(r, name)
-	maps.Copy(d, connectivityDocument(c))
+	known, err := connectionOf(r, name)
+	maps.Copy(d, connectivityDocument(known))
 	return err
 }
 

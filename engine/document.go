@@ -7,8 +7,8 @@ import (
 )
 
 // documentOf returns the document of a thing without its jobs, and of what else
-// there is all that the configuration asks for.
-func documentOf(r store.Reader, t muster.Thing) (fleetquery.Document, error) {
+// there is all that c asks for.
+func documentOf(r store.Reader, c muster.IndexingConfig, t muster.Thing) (fleetquery.Document, error) {
 	d := recordDocument(&t)
 	in, err := groupsOf(r, t.Name)
 	if err != nil {
@@ -17,14 +17,14 @@ func documentOf(r store.Reader, t muster.Thing) (fleetquery.Document, error) {
 	for _, g := range in {
 		d.Add(fleetquery.ThingGroupNames, string(g.Name))
 	}
-	return d, addConnectivity(r, d, t.Name)
+	return d, addConnectivity(r, c, d, t.Name)
 }
 
 // addAsked adds to the document of a thing what a query asks for beyond the
 // registry: its connectivity and the status of jobs.
-func addAsked(r store.Reader, d fleetquery.Document, t muster.Thing, q *fleetquery.Query) error {
+func addAsked(r store.Reader, c muster.IndexingConfig, d fleetquery.Document, t muster.Thing, q *fleetquery.Query) error {
 	if _, has := d[fleetquery.Connected]; !has && asksConnectivity(q) {
-		if err := addConnectivity(r, d, t.Name); err != nil {
+		if err := addConnectivity(r, c, d, t.Name); err != nil {
 			return err
 		}
 	}

@@ -135,7 +135,7 @@ func (b *batch) look(thing muster.ThingName, asked map[muster.GroupName]bool) er
 		if !asked[g.Name] {
 			continue
 		}
-		matches, err := matchesNow(b, *t, is, d, g)
+		matches, err := matchesNow(b, x.state.Config, *t, is, d, g)
 		if err != nil {
 			return err
 		}
@@ -163,8 +163,8 @@ func (b *batch) look(thing muster.ThingName, asked map[muster.GroupName]bool) er
 // the rest of the document. The group sees the static groups that the thing is in
 // and the dynamic ones that are older than itself, so that no two can depend on
 // each other.
-func matchesNow(r store.Reader, t muster.Thing, in []muster.Group, d fleetquery.Document, g dynamicGroup) (bool, error) {
-	if err := addAsked(r, d, t, g.query); err != nil {
+func matchesNow(r store.Reader, c muster.IndexingConfig, t muster.Thing, in []muster.Group, d fleetquery.Document, g dynamicGroup) (bool, error) {
+	if err := addAsked(r, c, d, t, g.query); err != nil {
 		return false, err
 	}
 	delete(d, fleetquery.ThingGroupNames)

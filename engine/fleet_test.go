@@ -242,15 +242,19 @@ func (f *randomFleet) checkSearch(after string) {
 		f.t.Fatal(err)
 	}
 	err = f.store.View(f.t.Context(), func(r store.Reader) error {
+		s, err := indexStateOf(r)
+		if err != nil {
+			return err
+		}
 		for row, err := range things.Scan(r, "", "") {
 			if err != nil {
 				return err
 			}
-			d, err := documentOf(r, row.Value)
+			d, err := documentOf(r, s.Config, row.Value)
 			if err != nil {
 				return err
 			}
-			if err := addAsked(r, d, row.Value, q); err != nil {
+			if err := addAsked(r, s.Config, d, row.Value, q); err != nil {
 				return err
 			}
 			if q.Matches(d) {

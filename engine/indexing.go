@@ -95,7 +95,7 @@ func (b *batch) stepIndex() error {
 		}
 	case filling:
 		more := false
-		if s.After, more, err = b.fillIndex(s.After); err != nil {
+		if s.After, more, err = b.fillIndex(s); err != nil {
 			return err
 		}
 		if !more {
@@ -127,12 +127,12 @@ func (b *batch) clearIndex() (more bool, err error) {
 	return false, nil
 }
 
-// fillIndex puts in some of the things behind after. It returns the last one.
-func (b *batch) fillIndex(after string) (last string, more bool, err error) {
-	n, last := 0, after
+// fillIndex puts in some of the things behind s.After. It returns the last one.
+func (b *batch) fillIndex(s indexState) (last string, more bool, err error) {
+	n, last := 0, s.After
 	from := ""
-	if after != "" {
-		from = store.After(after)
+	if last != "" {
+		from = store.After(last)
 	}
 	for row, err := range things.Scan(b, from, "") {
 		if err != nil {
@@ -141,7 +141,7 @@ func (b *batch) fillIndex(after string) (last string, more bool, err error) {
 		if n++; n > stepMax {
 			return last, true, nil
 		}
-		d, err := documentOf(b, row.Value)
+		d, err := documentOf(b, s.Config, row.Value)
 		if err != nil {
 			return last, false, err
 		}

@@ -49,7 +49,7 @@ func (e *Engine) SearchIndex(ctx context.Context, q IndexQuery, p Page) (Found, 
 	if q.Index == fleetquery.Groups.Name() {
 		return e.searchGroups(ctx, q, p)
 	}
-	err := e.searching(ctx, q, func(r store.Reader, query *fleetquery.Query) error {
+	err := e.searching(ctx, q, func(s search) error {
 		list := []any{"search", q}
 		var at walk
 		if err := e.pages.open(p.Token, list, &at); err != nil {
@@ -57,12 +57,12 @@ func (e *Engine) SearchIndex(ctx context.Context, q IndexQuery, p Page) (Found, 
 		}
 		if p.Token == "" {
 			var err error
-			if at, err = coverOf(r, query); err != nil {
+			if at, err = coverOf(s.Reader, s.query); err != nil {
 				return err
 			}
 		}
 		seen := 0
-		for c, err := range candidates(r, at) {
+		for c, err := range candidates(s.Reader, at) {
 			if err != nil {
 				return err
 			}
@@ -72,25 +72,33 @@ func (e *Engine) SearchIndex(ctx context.Context, q IndexQuery, p Page) (Found, 
 			}
 			seen++
 			at = c.at
-			t, d, err := hit(r, c, query)
+			t, _, err := s.hit(c)
 			if err != nil {
 				return err
 			}
-			if d != nil {
-				f, err := e.found(r, *t)
-				if err != nil {
-					return err
-				}
-				found.Things = append(found.Things, f)
+			if t == nil {
+				continue
 			}
+			f, err := e.found(s, *t)
+			if err != nil {
+				return err
+			}
+			found.Things = append(found.Things, f)
 		}
 		return nil
 	})
 	return found, err
 }
 
-// searching runs fn with a query of the index of things, if that can be asked.
-func (e *Engine) searching(ctx context.Context, q IndexQuery, fn func(store.Reader, *fleetquery.Query) error) error {
+// search is a query of the index of things on one snapshot.
+type search struct {
+	store.Reader
+	config muster.IndexingConfig
+	query  *fleetquery.Query
+}
+
+// searching runs fn with a search, if the index can be asked.
+func (e *Engine) searching(ctx context.Context, q IndexQuery, fn func(search) error) error {
 	if q.Index != "" && q.Index != fleetquery.Things.Name() {
 		return noIndex(q.Index)
 	}
@@ -108,25 +116,25 @@ func (e *Engine) searching(ctx context.Context, q IndexQuery, fn func(store.Read
 		case !s.ready():
 			return muster.Errorf(muster.IndexNotReady, "The index %s is being built", fleetquery.Things.Name())
 		}
-		return fn(r, query)
+		return fn(search{r, s.Config, query})
 	})
 }
 
 // hit returns the thing of a candidate and its document if it matches, and if
 // this is the one place of the walk where it is to be taken; else nil.
-func hit(r store.Reader, c candidate, q *fleetquery.Query) (*muster.Thing, fleetquery.Document, error) {
-	t, err := things.Get(r, string(c.thing))
+func (s search) hit(c candidate) (*muster.Thing, fleetquery.Document, error) {
+	t, err := things.Get(s, string(c.thing))
 	if err != nil || t == nil {
 		return nil, nil, err
 	}
-	d, err := documentOf(r, *t)
+	d, err := documentOf(s, s.config, *t)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := addAsked(r, d, *t, q); err != nil {
+	if err := addAsked(s, s.config, d, *t, s.query); err != nil {
 		return nil, nil, err
 	}
-	if !q.Matches(d) {
+	if !s.query.Matches(d) {
 		return nil, nil, nil
 	}
 	if c.entry != nil {
@@ -138,18 +146,17 @@ func hit(r store.Reader, c candidate, q *fleetquery.Query) (*muster.Thing, fleet
 }
 
 // found returns a thing as it is shown.
-func (e *Engine) found(r store.Reader, t muster.Thing) (FoundThing, error) {
+func (e *Engine) found(s search, t muster.Thing) (FoundThing, error) {
 	f := FoundThing{Thing: t}
-	in, err := groupsOf(r, t.Name)
+	in, err := groupsOf(s, t.Name)
 	if err != nil {
 		return f, err
 	}
 	for _, g := range in {
 		f.Groups = append(f.Groups, g.Name)
 	}
-	s, err := indexStateOf(r)
-	if err == nil && s.Config.Connectivity {
-		f.Connectivity, err = e.connectivity(r, t.Name)
+	if s.config.Connectivity {
+		f.Connectivity, err = e.connectivity(s, t.Name)
 	}
 	return f, err
 }

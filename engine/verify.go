@@ -67,7 +67,7 @@ func (v *fleetVerification) all() error {
 			err = v.ctx.Err()
 		}
 		if err == nil {
-			err = v.thing(row.Value, s.ready())
+			err = v.thing(row.Value, s)
 		}
 		if err != nil || len(v.problems) >= store.MaxProblems {
 			return err
@@ -101,7 +101,7 @@ func (v *fleetVerification) findDynamic() error {
 }
 
 // thing looks for what a thing should have.
-func (v *fleetVerification) thing(t muster.Thing, indexed bool) error {
+func (v *fleetVerification) thing(t muster.Thing, s indexState) error {
 	in, err := groupsOf(v.r, t.Name)
 	if err != nil {
 		return err
@@ -113,10 +113,10 @@ func (v *fleetVerification) thing(t muster.Thing, indexed bool) error {
 			v.problem(MembershipsAgree, "thing %s says that it is in group %s", t.Name, g.Name)
 		}
 	}
-	if !indexed {
+	if !s.ready() {
 		return nil
 	}
-	d, err := documentOf(v.r, t)
+	d, err := documentOf(v.r, s.Config, t)
 	if err != nil {
 		return err
 	}
@@ -129,7 +129,7 @@ func (v *fleetVerification) thing(t muster.Thing, indexed bool) error {
 		}
 	}
 	for _, g := range v.dynamic {
-		matches, err := matchesNow(v.r, t, in, d, g)
+		matches, err := matchesNow(v.r, s.Config, t, in, d, g)
 		if err != nil {
 			return err
 		}
