@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/muster-iot/muster/awsiot/wire"
@@ -65,7 +66,7 @@ func (in *input) missing(a *answer) error {
 	if strings.HasPrefix(in.op.Name, "List") {
 		for name, m := range in.api.Shapes[facts.Shape].Members {
 			if in.api.Shapes[m.Shape].Type == "list" {
-				paths = append(paths[:len(paths):len(paths)], name)
+				paths = append(slices.Clip(paths), name)
 			}
 		}
 	}

@@ -19,7 +19,6 @@ import (
 	"github.com/muster-iot/muster/awsiot"
 	"github.com/muster-iot/muster/awsiot/wire"
 	"github.com/muster-iot/muster/engine"
-	"github.com/muster-iot/muster/store"
 )
 
 // Options say what is to be tried.
@@ -174,7 +173,7 @@ func (r *run) connect(ctx context.Context) error {
 
 // verify looks whether the store is sound.
 func (r *run) verify(ctx context.Context) error {
-	problems, err := store.Verify(ctx, r.store)
+	problems, err := engine.Verify(ctx, r.store)
 	for _, p := range problems {
 		r.report.find(Finding{Seed: r.seed, Step: r.report.Requests, What: "the store at the end", Problem: p.String()})
 	}
