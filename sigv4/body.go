@@ -142,7 +142,7 @@ type hashReader struct {
 func (h *hashReader) Read(p []byte) (int, error) {
 	n, err := h.from.Read(p)
 	h.sum.Write(p[:n])
-	if err == io.EOF && !strings.EqualFold(hex.EncodeToString(h.sum.Sum(nil)), h.want) { //nolint:errorlint // a Reader returns io.EOF itself
+	if err == io.EOF && !strings.EqualFold(hex.EncodeToString(h.sum.Sum(nil)), h.want) {
 		return n, refuse(InvalidBody, "The provided 'x-amz-content-sha256' header does not match what was computed.")
 	}
 	return n, err

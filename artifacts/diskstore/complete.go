@@ -104,7 +104,7 @@ func (s *Store) join(ctx context.Context, u uploadRecord, chosen []partRecord) (
 		readers[i] = &partReader{ctx: ctx, path: s.blobs.path(p.Blob)}
 		size += p.Size
 	}
-	blob, got, err := s.receive(Content{Body: io.MultiReader(readers...), Size: size, Algorithm: algorithm})
+	blob, got, err := s.receive(Content{Body: io.MultiReader(readers...), Size: size, Algorithm: algorithm, unnamed: true})
 	if errors.Is(err, os.ErrNotExist) {
 		err = refuse(NoSuchUpload, "The upload ended while it was being completed.")
 	}

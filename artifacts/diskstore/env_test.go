@@ -21,13 +21,13 @@ import (
 // env is a store of job files with what lies below it.
 type env struct {
 	*diskstore.Store
-	t     *testing.T
+	t     testing.TB
 	dir   string
 	index store.Store
 	now   time.Time
 }
 
-func newEnv(t *testing.T, limits diskstore.Limits) *env {
+func newEnv(t testing.TB, limits diskstore.Limits) *env {
 	t.Helper()
 	e := &env{t: t, dir: filepath.Join(t.TempDir(), "files"), index: memstore.New(), now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
 	t.Cleanup(func() { e.index.Close() })
@@ -81,7 +81,7 @@ func (e *env) get(key, version string) string {
 	return string(body)
 }
 
-func codeOf(t *testing.T, err error) diskstore.Code {
+func codeOf(t testing.TB, err error) diskstore.Code {
 	t.Helper()
 	refused, ok := errors.AsType[*diskstore.Error](err)
 	if !ok {

@@ -23,6 +23,8 @@ type Content struct {
 	MD5  []byte // what it must have; nil for any
 	// Algorithm is of the checksum to keep; empty for none.
 	Algorithm Algorithm
+	// unnamed is true for a content whose MD5 nobody wants to know.
+	unnamed bool
 	// Want returns, when Body is read, the checksum that it must have, empty
 	// for any. Nil is allowed.
 	Want func() string
@@ -160,7 +162,10 @@ func (s *Store) receive(c Content) (blob string, got received, err error) {
 	if err != nil {
 		return "", got, fmt.Errorf("begin a content: %w", err)
 	}
-	w := &blobWriter{s: s, f: f, md5: md5.New(), sum: c.Algorithm.newSum()}
+	w := &blobWriter{s: s, f: f, sum: c.Algorithm.newSum()}
+	if !c.unnamed {
+		w.md5 = md5.New()
+	}
 	if err = w.fill(c); err == nil {
 		err = s.blobs.settle(blob, f)
 	} else {
@@ -170,7 +175,10 @@ func (s *Store) receive(c Content) (blob string, got received, err error) {
 		s.discard(blob, w.size)
 		return "", got, err
 	}
-	got = received{size: w.size, md5: w.md5.Sum(nil)}
+	got.size = w.size
+	if w.md5 != nil {
+		got.md5 = w.md5.Sum(nil)
+	}
 	if w.sum != nil {
 		got.checksum = Checksum{c.Algorithm, encode(w.sum)}
 	}
@@ -189,8 +197,8 @@ func (s *Store) full() error {
 type blobWriter struct {
 	s    *Store
 	f    *os.File
-	md5  hash.Hash
-	sum  hash.Hash // nil for none
+	md5  hash.Hash // nil for none, like sum
+	sum  hash.Hash
 	size int64
 }
 
@@ -203,7 +211,9 @@ func (w *blobWriter) Write(b []byte) (int, error) {
 	if used := w.s.used.Add(n); w.s.o.Limits.Quota > 0 && used > w.s.o.Limits.Quota {
 		return 0, w.s.full()
 	}
-	w.md5.Write(b)
+	if w.md5 != nil {
+		w.md5.Write(b)
+	}
 	if w.sum != nil {
 		w.sum.Write(b)
 	}

@@ -3,6 +3,7 @@ package s3api
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -10,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -61,9 +63,12 @@ func (s *Server) name(r *http.Request) (bucket, key string) {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}
-	for _, base := range s.o.Hosts {
-		if bucket, ok := strings.CutSuffix(strings.ToLower(host), "."+base); ok && net.ParseIP(base) == nil {
-			return bucket, path
+	host = strings.ToLower(host)
+	if !slices.Contains(s.o.Hosts, host) { // which may itself stand in front of another
+		for _, base := range s.o.Hosts {
+			if bucket, ok := strings.CutSuffix(host, "."+base); ok && net.ParseIP(base) == nil {
+				return bucket, path
+			}
 		}
 	}
 	bucket, key, _ = strings.Cut(path, "/")
@@ -121,7 +126,7 @@ func (c *call) contain() {
 	if p == nil {
 		return
 	}
-	if p == http.ErrAbortHandler { // fail has said why
+	if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) { // fail has said why
 		panic(p)
 	}
 	err := fmt.Errorf("panic: %v\n%s", p, debug.Stack())

@@ -74,7 +74,10 @@ func newEnv(t testing.TB, o s3api.Options, policy string, limits diskstore.Limit
 		t.Fatal(err)
 	}
 	o.Files, o.Own, o.Region, o.Account, o.Keys = e.files, own, region, "111122223333", keys(policy)
-	o.Now, o.OwnNow = time.Now, func() time.Time { return time.Now().Add(e.skip) }
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	o.OwnNow = func() time.Time { return time.Now().Add(e.skip) }
 	if o.Log == nil {
 		o.Log = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError}))
 	}

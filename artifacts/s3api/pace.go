@@ -6,26 +6,32 @@ import (
 	"time"
 )
 
-// patience is how long a client may take for the next bytes of a body, or to
-// take some of an object. Beside that nothing limits how long a transfer lasts:
-// devices on thin lines take their time, and cost a connection but no memory.
-const patience = time.Minute
+// A transfer may last as long as it likes as long as it goes on: devices on thin
+// lines take their time, and cost a connection but no memory.
+const (
+	// patience is how long a client may do nothing.
+	patience = time.Minute
+	// leastRate is what a client must send on average, in bytes a second, once
+	// its patience is used up, since a body takes one of the slots for uploads.
+	leastRate = 1 << 10
+	// sendAtOnce is how much of an object is sent within one patience.
+	sendAtOnce = 64 << 10
+)
 
-// sendAtOnce is how much of an object is sent within one patience: 1 KiB a
-// second is enough.
-const sendAtOnce = 64 << 10
-
-// patientReader reads a body and gives its client time for each piece.
+// patientReader reads a body and gives its client time.
 type patientReader struct {
 	c       *call
 	control *http.ResponseController
 	from    io.Reader
+	read    int64
 }
 
 func (p *patientReader) Read(b []byte) (int, error) {
-	_ = p.control.SetReadDeadline(p.c.now().Add(patience)) // not every connection has deadlines
+	until := p.c.began.Add(patience + time.Duration(p.read/leastRate)*time.Second)
+	_ = p.control.SetReadDeadline(until) // not every connection has deadlines
 	n, err := p.from.Read(b)
-	if err != nil { // the handler may go on for longer than that
+	p.read += int64(n)
+	if err == io.EOF { // all is read, and the handler may go on for longer than that
 		_ = p.control.SetReadDeadline(time.Time{})
 	}
 	return n, err

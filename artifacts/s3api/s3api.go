@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/muster-iot/muster/artifacts/diskstore"
@@ -28,7 +29,8 @@ type Options struct {
 	Own     sigv4.Credential
 	Region  string
 	Account string
-	// Hosts are the names in front of which a bucket may stand, without ports.
+	// Hosts are the names in front of which a bucket may stand, in lower case and
+	// without ports.
 	Hosts []string
 	// Now is real time, which clients sign with, and OwnNow that of the jobs,
 	// which URLs signed by Own are made and end by: a test clock may move it.
@@ -84,6 +86,7 @@ func New(o Options) (*Server, error) {
 	if o.Observe == nil {
 		o.Observe = func(string, string, time.Duration) {}
 	}
+	o.Hosts = slices.SortedFunc(slices.Values(o.Hosts), func(a, b string) int { return len(b) - len(a) }) // the longest fits best
 	s := &Server{
 		o:         o,
 		uploads:   make(chan struct{}, cmp.Or(o.Limits.Uploads, 64)),

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -286,9 +287,7 @@ func TestPresignedByTheStockClient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, values := range put.SignedHeader {
-		r.Header[name] = values
-	}
+	maps.Copy(r.Header, put.SignedHeader)
 	if got := e.send(r); got.status != 200 {
 		t.Fatalf("PUT = %s", got)
 	}

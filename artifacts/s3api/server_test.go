@@ -340,7 +340,7 @@ func TestAuthNone(t *testing.T) {
 
 // Where a name is configured, the bucket may stand in front of it.
 func TestVirtualHosts(t *testing.T) {
-	e := newEnv(t, s3api.Options{Hosts: []string{"files.example.com", "127.0.0.1"}}, "", diskstore.Limits{})
+	e := newEnv(t, s3api.Options{Hosts: []string{"example.com", "files.example.com", "127.0.0.1"}}, "", diskstore.Limits{})
 	base, err := url.Parse("http://files.example.com")
 	if err != nil {
 		t.Fatal(err)
@@ -364,6 +364,12 @@ func TestVirtualHosts(t *testing.T) {
 	}
 	if got := e.must("GET", "/lab/a/b%20c", ""); got.body != "text" {
 		t.Errorf("the object by its path is %s", got)
+	}
+	r := e.request("GET", "/lab/a/b%20c", "")
+	r.Host = "FILES.example.com:443" // which is in front of example.com, and no bucket
+	sigv4.Sign(r, nil, admin, region, "s3", time.Now())
+	if got := e.send(r); got.body != "text" {
+		t.Errorf("the object by its path at the name itself is %s", got)
 	}
 }
 
@@ -393,6 +399,24 @@ func TestUploadsAtATime(t *testing.T) {
 	}
 	if got := e.send(e.signed(admin, "PUT", "/lab/other", "x")); got.status != 200 {
 		t.Errorf("PUT after it = %s", got)
+	}
+}
+
+// A client that sends too little too late is let go, and leaves nothing.
+func TestPatience(t *testing.T) {
+	late := func() time.Time { return time.Now().Add(-2 * time.Minute) } // the patience is over at once
+	e := newEnv(t, s3api.Options{Now: late}, nothing, diskstore.Limits{})
+	body, feed := io.Pipe()
+	defer feed.Close()
+	r := e.request("PUT", "/lab/slow", "")
+	r.Body, r.ContentLength = body, 4
+	r.Header.Set("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD")
+	sigv4.Sign(r, nil, admin, region, "s3", time.Now())
+	if got := e.send(r); got.status != 400 || !strings.Contains(got.body, "RequestTimeout") {
+		t.Errorf("PUT of a body that does not come = %s, want RequestTimeout", got)
+	}
+	if e.files.Used() != 0 {
+		t.Errorf("%d bytes are left of it", e.files.Used())
 	}
 }
 

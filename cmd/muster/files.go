@@ -126,6 +126,7 @@ func (s *server) openFiles() error {
 	if err != nil {
 		return err
 	}
+	s.figures.Files(s.disk.Used)
 	bases, err := s.fileBases()
 	if err != nil {
 		return err
@@ -137,7 +138,7 @@ func (s *server) openFiles() error {
 		Objects: s.disk.Objects(),
 	}
 	handler, err := s3api.New(s3api.Options{
-		Files: s.disk, Keys: s.keys, Own: own, Region: s.c.Region, Account: s.c.Account, Hosts: append(s.c.hosts(), bases[0].Hostname()),
+		Files: s.disk, Keys: s.keys, Own: own, Region: s.c.Region, Account: s.c.Account, Hosts: []string{strings.ToLower(bases[0].Hostname()), "localhost"},
 		Now: time.Now, OwnNow: func() time.Time { return s.time().Time() },
 		AuthNone: s.c.Auth == authNone, Log: s.log,
 		Observe: func(operation, code string, took time.Duration) { s.figures.Request("files", operation, code, took) },
