@@ -30,7 +30,7 @@ func TestRandomHandOuts(t *testing.T) {
 			}
 			env.linkedJob("job", linked, "lamp")
 			for step := range 60 {
-				env.pass(rng.Int64N(int64(withRole.Milliseconds()) / 4))
+				env.pass(rng.Int64N(withRole.Milliseconds() / 4))
 				call := fmt.Sprintf("step %d", step)
 				switch rng.IntN(5) {
 				case 0:
