@@ -124,6 +124,7 @@ func Page(areas []Area, paho string) string {
 			fmt.Fprintf(&b, "| %s | `%s %s` | %s |\n", op.Name, op.Method, op.Path, mark)
 		}
 	}
+	b.WriteString(Limits() + silent)
 	_, results, _ := strings.Cut(paho, "\n")
 	b.WriteString("\n## MQTT: the Eclipse Paho suites\n" + results)
 	return b.String()

@@ -1,0 +1,37 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/muster-iot/muster/limits"
+)
+
+// Limits returns the section on quotas and rates.
+func Limits() string {
+	var b strings.Builder
+	b.WriteString("\n## Quotas and rates\n\n" +
+		"What the contract fixes for everybody is always enforced. What AWS limits by account is limited only when asked for: `--limits aws` takes\n" +
+		"AWS's numbers, `--limit name=value` one of them.\n\n" +
+		"| limit | by default | of AWS | what is limited |\n|---|---|---|---|\n")
+	for _, row := range limits.Table() {
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", row.Name, orNone(row.Default), orNone(row.AWS), row.Text)
+	}
+	return b.String()
+}
+
+func orNone(n int) string {
+	if n == 0 {
+		return "none"
+	}
+	return strconv.Itoa(n)
+}
+
+// silent is the section on what is never told.
+const silent = `
+## Events
+
+Events of the types JOB, JOB_EXECUTION and THING… are published with the topics and payloads of AWS, at least once. CA_CERTIFICATE, CERTIFICATE and
+POLICY can be switched on and off and are remembered; nothing is published for them, since neither a topic nor a payload is documented.
+`
