@@ -9,7 +9,7 @@ import (
 
 func (n *needs) createDynamicThingGroup(in *wire.CreateDynamicThingGroupRequest) {
 	n.tagged(in.Tags, "thinggroup", *in.ThingGroupName)
-	n.arns(n.account.ARN("index", wire.Or(in.IndexName, muster.ThingIndex)))
+	n.index(in.IndexName)
 }
 
 func (s *Server) createDynamicThingGroup(ctx context.Context, in *wire.CreateDynamicThingGroupRequest) (*wire.CreateDynamicThingGroupResponse, error) {

@@ -11,8 +11,11 @@ import (
 // groupIndex is the name of the index of thing groups.
 const groupIndex = "AWS_ThingGroups"
 
-func (n *needs) searchIndex(in *wire.SearchIndexRequest) {
-	n.arns(n.account.ARN("index", wire.Or(in.IndexName, muster.ThingIndex)))
+func (n *needs) searchIndex(in *wire.SearchIndexRequest) { n.index(in.IndexName) }
+
+// index adds the index that a call asks.
+func (n *needs) index(name *string) {
+	n.arns(n.account.ARN("index", wire.Or(name, muster.ThingIndex)))
 }
 
 func (s *Server) searchIndex(ctx context.Context, in *wire.SearchIndexRequest) (*wire.SearchIndexResponse, error) {

@@ -86,3 +86,28 @@ func TestIndexingConfiguration(t *testing.T) {
 	env.want("DescribeIndex without connectivity", env.must("GET", "/indices/AWS_Things", ""), `{"indexName":"AWS_Things","indexStatus":"ACTIVE","schema":"REGISTRY_AND_SHADOW"}`)
 	env.want("SearchIndex", env.must("POST", "/indices/search", `{"queryString":"*"}`), `{"things":[{"attributes":{},"thingGroupNames":[],"thingId":"id-lamp","thingName":"lamp"}]}`)
 }
+
+func TestAggregations(t *testing.T) {
+	env := newEnv(t)
+	for thing, attributes := range map[string]string{"a": `"size":"10","site":"North"`, "b": `"size":"10","site":"North"`, "c": `"size":"40","site":"south"`, "d": `"site":"x"`} {
+		env.must("POST", "/things/"+thing, `{"attributePayload":{"attributes":{`+attributes+`}}}`)
+	}
+	env.settle()
+	ask := func(kind, query, more string) string {
+		t.Helper()
+		return env.must("POST", "/indices/"+kind, `{"queryString":"`+query+`"`+more+`}`)
+	}
+	env.want("GetStatistics", ask("statistics", "*", `,"aggregationField":"attributes.size"`),
+		`{"statistics":{"average":20,"count":3,"maximum":40,"minimum":10,"stdDeviation":14.142135623730951,"sum":60,"sumOfSquares":1800,"variance":200}}`)
+	env.want("GetStatistics of versions", ask("statistics", "*", ``),
+		`{"statistics":{"average":1,"count":4,"maximum":1,"minimum":1,"stdDeviation":0,"sum":4,"sumOfSquares":4,"variance":0}}`)
+	env.want("GetStatistics of text", ask("statistics", "*", `,"aggregationField":"attributes.site"`), `{"statistics":{"count":4}}`)
+	env.want("GetCardinality", ask("cardinality", "thingName:(a OR b OR c)", `,"aggregationField":"attributes.site"`), `{"cardinality":2}`)
+	env.want("GetPercentiles", ask("percentiles", "*", `,"aggregationField":"attributes.size","percents":[50,100]`),
+		`{"percentiles":[{"percent":50,"value":10},{"percent":100,"value":40}]}`)
+	env.want("GetBucketsAggregation", ask("buckets", "*", `,"aggregationField":"attributes.site","bucketsAggregationType":{"termsAggregation":{"maxBuckets":1}}`),
+		`{"buckets":[{"count":2,"keyValue":"North"}],"totalCount":4}`)
+	env.wantError("POST", "/indices/percentiles", `{"queryString":"*","aggregationField":"attributes.site"}`, http.StatusBadRequest, "InvalidRequestException")
+	env.wantError("POST", "/indices/statistics", `{"queryString":"*","aggregationField":"nosuch"}`, http.StatusBadRequest, "InvalidRequestException")
+	env.wantError("POST", "/indices/statistics", `{"queryString":"a AND"}`, http.StatusBadRequest, "InvalidQueryException")
+}

@@ -198,3 +198,14 @@ def test_the_indexes_and_their_configuration(iot, aws, name, fleet):
         "iot update-indexing-configuration --thing-indexing-configuration thingIndexingMode=REGISTRY,namedShadowIndexingMode=ON",
         fails="InvalidRequestException",
     )
+
+
+def test_aggregations(iot, fleet):
+    run, _ = fleet
+    of = {"queryString": f"attributes.run:{run}"}
+    found = iot.get_statistics(aggregationField="attributes.fw", **of)["statistics"]
+    assert (found["count"], found["minimum"], found["maximum"]) == (3, 1.0, 1.2)
+    assert iot.get_cardinality(aggregationField="attributes.run", **of)["cardinality"] == 1
+    assert iot.get_percentiles(aggregationField="attributes.fw", percents=[50], **of)["percentiles"] == [{"percent": 50.0, "value": 1.1}]
+    found = iot.get_buckets_aggregation(aggregationField="attributes.run", bucketsAggregationType={"termsAggregation": {"maxBuckets": 5}}, **of)
+    assert (found["totalCount"], found["buckets"]) == (3, [{"keyValue": run, "count": 3}])

@@ -1,0 +1,85 @@
+package awsiot
+
+import (
+	"context"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/awsiot/wire"
+	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/fleetquery"
+)
+
+// bucketsDefault is how many buckets there are unless somebody says otherwise.
+const bucketsDefault = 10
+
+// aggregated reads what the four operations have in common.
+func (s *Server) aggregated(ctx context.Context, index, query, version, field *string) (*fleetquery.Aggregate, error) {
+	q := engine.IndexQuery{Index: wire.Or(index, ""), Text: wire.Or(query, ""), Version: wire.Or(version, "")}
+	return s.o.Engine.Aggregate(ctx, q, wire.Or(field, ""))
+}
+
+func (n *needs) getStatistics(in *wire.GetStatisticsRequest)      { n.index(in.IndexName) }
+func (n *needs) getCardinality(in *wire.GetCardinalityRequest)    { n.index(in.IndexName) }
+func (n *needs) getPercentiles(in *wire.GetPercentilesRequest)    { n.index(in.IndexName) }
+func (n *needs) getBuckets(in *wire.GetBucketsAggregationRequest) { n.index(in.IndexName) }
+
+// getStatistics counts the things that have the field; what is not a number has
+// nothing but a count.
+func (s *Server) getStatistics(ctx context.Context, in *wire.GetStatisticsRequest) (*wire.GetStatisticsResponse, error) {
+	a, err := s.aggregated(ctx, in.IndexName, in.QueryString, in.QueryVersion, in.AggregationField)
+	if err != nil {
+		return nil, err
+	}
+	out := &wire.Statistics{Count: new(a.Total())}
+	if f := a.Statistics(); f.Count > 0 {
+		out.Count = &f.Count
+		out.Average, out.Sum, out.Minimum, out.Maximum = &f.Average, &f.Sum, &f.Minimum, &f.Maximum
+		out.SumOfSquares, out.Variance, out.StdDeviation = &f.SumOfSquares, &f.Variance, &f.StandardDeviation
+	}
+	return &wire.GetStatisticsResponse{Statistics: out}, nil
+}
+
+// getCardinality is exact, where AWS's is approximate.
+func (s *Server) getCardinality(ctx context.Context, in *wire.GetCardinalityRequest) (*wire.GetCardinalityResponse, error) {
+	a, err := s.aggregated(ctx, in.IndexName, in.QueryString, in.QueryVersion, in.AggregationField)
+	if err != nil {
+		return nil, err
+	}
+	return &wire.GetCardinalityResponse{Cardinality: new(a.Cardinality())}, nil
+}
+
+func (s *Server) getPercentiles(ctx context.Context, in *wire.GetPercentilesRequest) (*wire.GetPercentilesResponse, error) {
+	percents := in.Percents
+	if len(percents) == 0 {
+		percents = []float64{1, 5, 25, 50, 75, 95, 99}
+	}
+	a, err := s.aggregated(ctx, in.IndexName, in.QueryString, in.QueryVersion, in.AggregationField)
+	if err != nil {
+		return nil, err
+	}
+	values := a.Percentiles(percents)
+	if values == nil && a.Total() > 0 {
+		return nil, muster.Errorf(muster.Invalid, "No value of the aggregationField is a number")
+	}
+	out := &wire.GetPercentilesResponse{Percentiles: []wire.PercentPair{}}
+	for i, value := range values {
+		out.Percentiles = append(out.Percentiles, wire.PercentPair{Percent: &percents[i], Value: &value})
+	}
+	return out, nil
+}
+
+func (s *Server) getBucketsAggregation(ctx context.Context, in *wire.GetBucketsAggregationRequest) (*wire.GetBucketsAggregationResponse, error) {
+	limit := bucketsDefault
+	if terms := in.BucketsAggregationType.TermsAggregation; terms != nil {
+		limit = wire.Or(terms.MaxBuckets, bucketsDefault)
+	}
+	a, err := s.aggregated(ctx, in.IndexName, in.QueryString, in.QueryVersion, in.AggregationField)
+	if err != nil {
+		return nil, err
+	}
+	out := &wire.GetBucketsAggregationResponse{TotalCount: new(a.Total()), Buckets: []wire.Bucket{}}
+	for _, b := range a.Buckets(limit) {
+		out.Buckets = append(out.Buckets, wire.Bucket{KeyValue: &b.Value, Count: &b.Count})
+	}
+	return out, nil
+}
