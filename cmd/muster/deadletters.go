@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"strconv"
 	"text/tabwriter"
 	"time"
@@ -200,6 +201,9 @@ type letterOffice struct {
 
 // letterOffice opens the store of a data folder or finds the server that owns it.
 func (f folder) letterOffice() (letterOffice, func(), error) {
+	if _, err := os.Stat(f.db()); err != nil {
+		return letterOffice{}, nil, fmt.Errorf("%s is not a data folder: %w", string(f), err)
+	}
 	s, err := f.openStore(pebblestore.Options{})
 	if errors.Is(err, pebblestore.ErrLocked) {
 		office, err := f.remoteOffice()
