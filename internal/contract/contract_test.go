@@ -16,10 +16,10 @@ var (
 )
 
 // requests is how many requests one history has.
-const requests = 3000
+const requests = 2000
 
 // seedsMax is after how many fixed seeds every operation must have succeeded.
-const seedsMax = 12
+const seedsMax = 20
 
 // exceptions are served operations that no request can succeed with here, each
 // with the reason.
@@ -31,15 +31,15 @@ var exceptions = []string{
 func TestContract(t *testing.T) {
 	total := newReport()
 	if *chosen != 0 {
-		total.Add(history(t, *chosen))
+		total.Add(history(t, *chosen, requests))
 	} else {
-		total.Add(history(t, rand.Uint64()))
+		total.Add(history(t, rand.Uint64(), requests))
 		for seed := uint64(1); seed <= 2 || seed <= seedsMax && len(missing(total)) > 0; seed++ {
-			total.Add(history(t, seed))
+			total.Add(history(t, seed, requests))
 		}
 	}
 	for began := time.Now(); time.Since(began) < *duration; {
-		total.Add(history(t, rand.Uint64()))
+		total.Add(history(t, rand.Uint64(), requests))
 	}
 	for _, f := range total.Findings {
 		t.Error(f)
@@ -55,12 +55,12 @@ func missing(r *Report) []string {
 	return slices.DeleteFunc(r.NeverSucceeded(), func(name string) bool { return slices.Contains(exceptions, name) })
 }
 
-// history runs the requests of one seed.
-func history(t *testing.T, seed uint64) *Report {
+// history runs n requests of one seed.
+func history(t *testing.T, seed uint64, n int) *Report {
 	t.Helper()
 	t.Logf("seed %d", seed)
 	cryptotest.SetGlobalRandom(t, seed) // the service's own chances, too
-	o := Options{Seed: seed, More: func(r *Report) bool { return r.Requests < requests }}
+	o := Options{Seed: seed, More: func(r *Report) bool { return r.Requests < n }}
 	if *trace {
 		o.Trace = func(event string) { t.Log(event) }
 	}
@@ -72,7 +72,7 @@ func history(t *testing.T, seed uint64) *Report {
 }
 
 func TestTheSameSeedGivesTheSameHistory(t *testing.T) {
-	first, second := history(t, 7), history(t, 7)
+	first, second := history(t, 7, 600), history(t, 7, 600)
 	if first.String() != second.String() {
 		t.Errorf("seed 7 gives\n%s\nand then\n%s", first, second)
 	}
