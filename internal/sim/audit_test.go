@@ -137,6 +137,7 @@ func (b *book) dropped(x muster.Execution) {
 	j.runs[x.Thing] = slices.DeleteFunc(j.runs[x.Thing], func(y muster.Execution) bool { return y.Number == x.Number })
 	j.counts = j.counts.Add(x.Status, -1)
 	j.lenient[x.Thing] = true // a rollout that comes by again may give it again
+	delete(j.again, x.Thing)  // whether a retry still waits is anybody's guess
 	if live, ok := b.live[store.QueueKey{Thing: x.Thing, Namespace: x.Namespace}][x.Job]; ok && live.Number == x.Number {
 		delete(b.live[store.QueueKey{Thing: x.Thing, Namespace: x.Namespace}], x.Job)
 	}

@@ -200,6 +200,8 @@ func (b *book) moving(names []muster.ThingName, change func()) {
 			delete(p.j.owed, p.name)
 			delete(p.j.again, p.name)
 			p.j.left[p.name] = true
+		case is && p.j.owed[p.name] == atStart && p.j.hides():
+			p.j.owed[p.name] = byJoin // if it joined, it gets the job when the window opens
 		case is && !was:
 			if x := p.j.latest(p.name); x == nil || x.Status.Terminal() {
 				p.j.owed[p.name] = byJoin

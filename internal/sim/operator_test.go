@@ -72,6 +72,7 @@ func (w *world) populate() {
 		w.settle()
 	}
 	size := []int{5, 20, 60, 200, 800, 2500}[w.rng.IntN(6)]
+	w.obey(w.createTemplate())
 	for i := range size {
 		name := muster.ThingName(fmt.Sprintf("t%04d", i))
 		w.operator.names = append(w.operator.names, name)
@@ -310,10 +311,17 @@ func (w *world) createJob(id muster.JobID) *order {
 		}
 	}
 	w.configure(j)
-	if want == noFailure && w.book.jobs[id] != nil {
+	was := w.book.jobs[id]
+	if want == noFailure && was != nil {
 		want = muster.AlreadyExists
 	}
+	if w.chance(8) {
+		j.config, j.document, j.calendar = templateConfig, templateDocument, calendar{}
+	}
 	in := engine.NewJob{ID: id, Namespace: j.namespace, Targets: j.targets, Selection: j.selection, Document: j.document, Config: j.config}
+	if j.document == templateDocument {
+		in.Template, in.Document, in.Config = account.JobTemplateARN(templateID), "", muster.JobConfig{}
+	}
 	return &order{
 		name: fmt.Sprintf("CreateJob %s %s for %v: %s", id, j.selection, j.targets, written(j.config)), want: want,
 		call:   func(ctx context.Context) error { _, err := w.engine.CreateJob(ctx, in); return err },
@@ -322,6 +330,28 @@ func (w *world) createJob(id muster.JobID) *order {
 			text, err := w.engine.JobDocument(ctx, id, false)
 			return err == nil && text == j.document
 		},
+	}
+}
+
+// The one job template, from which some jobs are made.
+const (
+	templateID       = "standard"
+	templateDocument = `{"from":"a template"}`
+)
+
+var templateConfig = muster.JobConfig{
+	Rollout: muster.RolloutConfig{MaximumPerMinute: 30}, TimeoutMinutes: 45,
+	Retry: []muster.RetryCriterion{{Failure: muster.FailureAll, Max: 2}},
+}
+
+func (w *world) createTemplate() *order {
+	return &order{
+		name: "CreateJobTemplate " + templateID, want: noFailure,
+		call: func(ctx context.Context) error {
+			_, err := w.engine.CreateJobTemplate(ctx, engine.NewJobTemplate{ID: templateID, Description: "what most jobs are like", Document: templateDocument, Config: templateConfig})
+			return err
+		},
+		effect: func(*book) {},
 	}
 }
 
