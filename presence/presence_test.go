@@ -3,6 +3,8 @@ package presence
 import (
 	"context"
 	"errors"
+	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,15 +18,18 @@ import (
 type book struct {
 	changes []engine.ConnectionChange
 	calls   int
-	fail    error
+	fail    atomic.Bool
 }
+
+var errFull = errors.New("full")
 
 func (b *book) RecordConnections(_ context.Context, changes []engine.ConnectionChange) error {
 	b.calls++
-	if b.fail == nil {
-		b.changes = append(b.changes, changes...)
+	if b.fail.Load() {
+		return errFull
 	}
-	return b.fail
+	b.changes = append(b.changes, changes...)
+	return nil
 }
 
 // recording runs a Recorder in a bubble. The function it hands to play lets a
@@ -72,6 +77,7 @@ func TestWhatIsLeftAfterAMoment(t *testing.T) {
 					tell("lamp", s.session, s.cause)
 				}
 				time.Sleep(2 * Moment)
+				synctest.Wait()
 				if len(b.changes) != 1 {
 					t.Fatalf("%d changes were handed over: %+v; want one", len(b.changes), b.changes)
 				}
@@ -88,13 +94,14 @@ func TestWhatIsLeftAfterAMoment(t *testing.T) {
 func TestAStormIsOneCall(t *testing.T) {
 	recording(t, func(t *testing.T, b *book, tell func(string, string, gateway.Cause)) {
 		for i := range 10_000 {
-			client := "lamp-" + string(rune('a'+i%26)) + time.Duration(i).String()
-			tell(client[:len(client)-2], "old", gateway.ConnectionLost)
-			tell(client[:len(client)-2], "new", gateway.None)
+			client := fmt.Sprintf("lamp-%d", i)
+			tell(client, "old", gateway.ConnectionLost)
+			tell(client, "new", gateway.None)
 		}
 		time.Sleep(2 * Moment)
-		if b.calls != 1 || len(b.changes) < 1000 {
-			t.Errorf("%d calls with %d changes; want one with all", b.calls, len(b.changes))
+		synctest.Wait()
+		if b.calls != 1 || len(b.changes) != 10_000 {
+			t.Errorf("%d calls with %d changes; want one with 10000", b.calls, len(b.changes))
 		}
 	})
 }
@@ -104,6 +111,7 @@ func TestWhoCanBeNoThingIsNotGathered(t *testing.T) {
 		tell("", "a", gateway.None)
 		tell("a/b", "a", gateway.None)
 		time.Sleep(2 * Moment)
+		synctest.Wait()
 		if b.calls != 0 {
 			t.Errorf("%+v was handed over", b.changes)
 		}
@@ -112,14 +120,15 @@ func TestWhoCanBeNoThingIsNotGathered(t *testing.T) {
 
 func TestWhatCannotBeStoredWaits(t *testing.T) {
 	recording(t, func(t *testing.T, b *book, tell func(string, string, gateway.Cause)) {
-		b.fail = errors.New("full")
+		b.fail.Store(true)
 		tell("lamp", "a", gateway.None)
 		tell("pump", "a", gateway.None)
 		time.Sleep(Moment + Moment/2)
-		tell("pump", "a", gateway.ConnectionLost)
 		synctest.Wait()
-		b.fail = nil
+		tell("pump", "a", gateway.ConnectionLost)
+		b.fail.Store(false)
 		time.Sleep(2 * Moment)
+		synctest.Wait()
 		if len(b.changes) != 2 {
 			t.Fatalf("%d changes were handed over: %+v; want two", len(b.changes), b.changes)
 		}
