@@ -24,7 +24,7 @@ var oddities = map[string]func(g *generator, r *request) bool{
 	},
 	"a member twice": func(_ *generator, r *request) bool {
 		first, _, ok := bytes.Cut(r.body, []byte(",")) // the first member, if it is a scalar
-		if !ok || bytes.ContainsAny(first[1:], `{[\`) || bytes.Count(first, []byte(`"`)) != 4 {
+		if !ok || !bytes.HasPrefix(first, []byte("{")) || bytes.ContainsAny(first[1:], `{[\`) || bytes.Count(first, []byte(`"`)) != 4 {
 			return false
 		}
 		return insert(r, string(first[1:])+",")
