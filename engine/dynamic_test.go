@@ -290,3 +290,18 @@ func TestTheSearchForMembersGoesOnAfterARestart(t *testing.T) {
 		t.Errorf("Verify: %v, %v", problems, err)
 	}
 }
+
+func TestManyGroupsAreBuilt(t *testing.T) {
+	env := newEnv(t)
+	env.register("site", "north", "a")
+	for i := range 3 * buildingMax {
+		if _, err := env.CreateDynamicThingGroup(t.Context(), muster.Group{Name: muster.GroupName(fmt.Sprint("g", i)), Dynamic: &muster.Membership{Query: "attributes.site:north"}}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	env.settleDown()
+	list, err := env.ListThingGroupsForThing(t.Context(), "a", Page{Limit: PageMax})
+	if err != nil || len(list.Groups) != 3*buildingMax {
+		t.Errorf("the thing is in %d groups, %v; want %d", len(list.Groups), err, 3*buildingMax)
+	}
+}

@@ -151,6 +151,10 @@ func (b *batch) fillIndex(s indexState) (last string, more bool, err error) {
 	return last, false, nil
 }
 
+// buildingMax bounds the dynamic groups that one round works on: after the index
+// was switched on again all of them look for their members.
+const buildingMax = 8
+
 // indexWork is what the index has to do in the background.
 type indexWork struct {
 	absent bool // things are to be found that an earlier process left connected
@@ -171,7 +175,9 @@ func (e *Engine) indexWork(r store.Reader) (indexWork, error) {
 		if err != nil {
 			return w, err
 		}
-		w.groups = append(w.groups, muster.GroupName(row.Key))
+		if w.groups = append(w.groups, muster.GroupName(row.Key)); len(w.groups) == buildingMax {
+			break
+		}
 	}
 	return w, nil
 }
