@@ -24,11 +24,11 @@ test: ## run all tests
 race: ## run all tests under the race detector
 	$(GO) test -race $(PACKAGES)
 
-sim: ## play random days of the service, crashes included, for SIMTIME (1h)
-	$(GO) test ./internal/sim -count=1 -timeout 0 -run "TestSequential|TestFullStack" -sim.duration=$(SIMTIME) -v
+sim: ## play random days of the service, crashes included, for SIMTIME (1h), from SEED on or at random
+	$(GO) test ./internal/sim -count=1 -timeout 0 -run "TestSequential|TestFullStack" -sim.duration=$(SIMTIME) $(if $(SEED),-sim.seed=$(SEED)) -v
 
-contract: ## hold requests made up from the API models against the contract, for CONTRACT (30s) or longer
-	$(GO) test ./internal/contract -run '^TestContract$$' -count 1 -v -for $(CONTRACT)
+contract: ## hold requests made up from the API models against the contract, for CONTRACT (30s) or longer, from SEED on or at random
+	$(GO) test ./internal/contract -run '^TestContract$$' -count 1 -v -for $(CONTRACT) $(if $(SEED),-seed $(SEED))
 
 fuzz: ## fuzz every target with FUZZTIME (20000x) inputs, or for a while (FUZZTIME=1m)
 	@.ci/fuzz $(FUZZTIME)

@@ -10,9 +10,9 @@ import (
 )
 
 var (
-	duration = flag.Duration("for", 0, "how long to go on with random seeds after the first histories")
+	duration = flag.Duration("for", 0, "how long to go on after the first histories, with the seeds from -seed on or random ones")
 	trace    = flag.Bool("history", false, "log every request and answer")
-	chosen   = flag.Uint64("seed", 0, "the only seed to try; zero means a few fixed ones and a random one")
+	chosen   = flag.Uint64("seed", 0, "the only seed to try, or the first with -for; zero means a few fixed ones")
 )
 
 // requests is how many requests one history has.
@@ -30,16 +30,18 @@ var exceptions = []string{
 
 func TestContract(t *testing.T) {
 	total := newReport()
+	next := rand.Uint64
 	if *chosen != 0 {
 		total.Add(history(t, *chosen, requests))
-	} else {
-		total.Add(history(t, rand.Uint64(), requests))
+		next = func() uint64 { *chosen++; return *chosen }
+	}
+	if *chosen == 0 || *duration > 0 {
 		for seed := uint64(1); seed <= 2 || seed <= seedsMax && len(missing(total)) > 0; seed++ {
 			total.Add(history(t, seed, requests))
 		}
 	}
 	for began := time.Now(); time.Since(began) < *duration; {
-		total.Add(history(t, rand.Uint64(), requests))
+		total.Add(history(t, next(), requests))
 	}
 	for _, f := range total.Findings {
 		t.Error(f)

@@ -9,11 +9,11 @@ import (
 )
 
 var (
-	simSeed     = flag.Uint64("sim.seed", 0, "play this seed alone; 0 plays some that never change, or random ones with -sim.duration")
+	simSeed     = flag.Uint64("sim.seed", 0, "play this seed alone, or with -sim.duration those from it on; 0 plays some that never change, or random ones with -sim.duration")
 	simSteps    = flag.Int("sim.steps", 3000, "steps of each simulation")
 	simTail     = flag.Int("sim.tail", 40, "lines of history that a failure shows")
 	simOnly     = flag.String("sim.only", "", "show only the lines of history that match this regular expression")
-	simDuration = flag.Duration("sim.duration", 0, "play random seeds for so long")
+	simDuration = flag.Duration("sim.duration", 0, "play random seeds, or those from -sim.seed on, for so long")
 )
 
 // TestSequential plays the engine, its store and its devices step by step.
@@ -62,14 +62,18 @@ func TestASeedReplaysExactly(t *testing.T) {
 func seeds(t *testing.T, n uint64, share float64) func(func(uint64) bool) {
 	return func(yield func(uint64) bool) {
 		switch {
-		case *simSeed != 0:
-			yield(*simSeed)
 		case *simDuration > 0:
-			for end := time.Now().Add(time.Duration(share * float64(*simDuration))); time.Now().Before(end) && !t.Failed(); {
-				if !yield(1 + rand.Uint64N(1<<32)) {
+			next := *simSeed
+			for end := time.Now().Add(time.Duration(share * float64(*simDuration))); time.Now().Before(end) && !t.Failed(); next++ {
+				if *simSeed == 0 {
+					next = 1 + rand.Uint64N(1<<32)
+				}
+				if !yield(next) {
 					return
 				}
 			}
+		case *simSeed != 0:
+			yield(*simSeed)
 		default:
 			for seed := range n {
 				if !yield(1 + seed) {
