@@ -66,7 +66,7 @@ func benchSizes() []int {
 }
 
 // BenchmarkAttributeChange measures UpdateThing, durable, with ten dynamic
-// groups that ask for the attribute; five of them the thing joins or leaves.
+// groups that ask for the attribute; four of them the thing joins or leaves.
 // BenchmarkSearch is a search for one thing by a serial number that goes with a
 // term which every thing matches. Neither may depend on the size of the fleet.
 func BenchmarkAttributeChange(b *testing.B) {
