@@ -87,9 +87,21 @@ func TestMQ76ARequestWithoutAConnectionIsServedAndItsReplyGoesNowhere(t *testing
 	})
 }
 
+// stuck is a session store that takes nothing until it is released.
+type stuck struct {
+	SessionStore
+	released chan struct{}
+}
+
+func (s stuck) Write(ctx context.Context, changes []Change) error {
+	<-s.released
+	return s.SessionStore.Write(ctx, changes)
+}
+
 func TestPublishAsEndsWithItsContext(t *testing.T) {
-	b := newBench(t, Options{Sessions: NewMemorySessions()})
-	b.stop() // nobody writes any more
+	sessions := stuck{NewMemorySessions(), make(chan struct{})}
+	b := newBench(t, Options{Sessions: sessions})
+	defer close(sessions.released)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	err := b.PublishAs(ctx, b.stranger(t), Message{Topic: "a", Payload: []byte("x"), Retain: true})
