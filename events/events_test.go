@@ -88,6 +88,12 @@ func (n *notebook) Taken(_ engine.Sink, through uint64) {
 	n.taken = through
 }
 
+func (n *notebook) through() uint64 {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.taken
+}
+
 // run runs p until the test has told what it has to tell, and returns what was
 // published, each as "topic qos payload".
 func (b *board) run(t *testing.T, p *Publisher, tell func()) []string {
@@ -130,8 +136,8 @@ func TestNobodyIsToldOfWhatNobodyWants(t *testing.T) {
 		)
 		p.Recorded()
 	})
-	if len(got) != 1 || !strings.HasPrefix(got[0], "$aws/events/jobExecution/fw-13/failed 1 {") || log.taken != 2 {
-		t.Errorf("published %q and took %d, want only the event of fw-13 and both taken", got, log.taken)
+	if len(got) != 1 || !strings.HasPrefix(got[0], "$aws/events/jobExecution/fw-13/failed 1 {") || log.through() != 2 {
+		t.Errorf("published %q and took %d, want only the event of fw-13 and both taken", got, log.through())
 	}
 }
 
@@ -146,8 +152,8 @@ func TestAllThatIsInTheLogGoesOutInOrder(t *testing.T) {
 	}
 	p := New(Options{Broker: b, Events: log, Account: account})
 	got := b.run(t, p, func() {})
-	if len(got) != n || log.taken != n {
-		t.Fatalf("%d events were published and %d taken, want %d", len(got), log.taken, n)
+	if len(got) != n || log.through() != n {
+		t.Fatalf("%d events were published and %d taken, want %d", len(got), log.through(), n)
 	}
 	for i, line := range got {
 		if want := fmt.Sprintf(`:thing/%d","status":"DELETED"}`, i); !strings.HasSuffix(line, want) {
@@ -164,14 +170,14 @@ func TestWhatIsNotSafeIsPublishedAgain(t *testing.T) {
 			log.add(engine.Happening{ID: "1", Type: muster.EventThing, Operation: engine.Created, Thing: &muster.Thing{Name: "lamp"}})
 			p.Recorded()
 			synctest.Wait()
-			if log.taken != 0 {
+			if log.through() != 0 {
 				t.Error("an event that is not safe was taken")
 			}
 			time.Sleep(2 * retryAfter)
 			synctest.Wait()
 		})
-		if len(got) != 1 || log.taken != 1 {
-			t.Errorf("published %q and took %d, want the event once and taken", got, log.taken)
+		if len(got) != 1 || log.through() != 1 {
+			t.Errorf("published %q and took %d, want the event once and taken", got, log.through())
 		}
 	})
 }
