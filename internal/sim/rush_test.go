@@ -131,14 +131,19 @@ func (w *world) gone(c *call) {
 	if known(err) {
 		w.unknown = nil
 	}
-	if err != nil {
-		return
+	if err == nil {
+		w.book.stop(c.order)
 	}
+}
+
+// stop enters the effect of an order that may have met others on its way: the
+// jobs that it stops may have been given to things before it.
+func (b *book) stop(o *order) {
 	was := map[*job]stop{}
-	for _, j := range w.book.jobs {
+	for _, j := range b.jobs {
 		was[j] = j.stopped
 	}
-	c.order.effect(w.book)
+	o.effect(b)
 	for j, stopped := range was {
 		j.stopping = j.stopped != stopped
 	}

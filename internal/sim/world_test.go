@@ -300,7 +300,7 @@ func (w *world) resolve() {
 	}
 	w.say("  %s took effect: %v", o.name, landed)
 	if landed {
-		o.effect(w.book)
+		w.book.stop(o)
 	}
 }
 
