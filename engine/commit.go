@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 
 	"github.com/muster-iot/muster"
@@ -218,6 +219,9 @@ func (e *Engine) apply(commands []command, work bool) applied {
 			for i, c := range commands {
 				if spoiled[i] {
 					continue
+				}
+				if work {
+					runtime.Gosched() // steps fill a core: whoever has a request gets to make it between two
 				}
 				if work && i > 0 && (len(b.queues) >= workMax || e.commits.callersWait()) {
 					a.commands = commands[:i]
