@@ -145,7 +145,7 @@ def test_search_by_the_outcome_of_a_job(iot, data, arn, name, fleet):
 
 def test_the_outcome_of_a_job_cannot_feed_the_job(iot, arn, name):
     group, job = name("failed"), name("job")
-    iot.create_dynamic_thing_group(thingGroupName=group, queryString=f"NOT jobs.{job}.status:*")
+    iot.create_dynamic_thing_group(thingGroupName=group, queryString=f"thingName:{group} AND NOT jobs.{job}.status:*")
     refused("InvalidRequestException", 400, iot.create_job, jobId=job, targetSelection="CONTINUOUS", targets=[arn("thinggroup", group)], document="{}")
 
 
