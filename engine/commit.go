@@ -222,10 +222,10 @@ func (e *Engine) apply(commands []command, work bool) applied {
 				}
 				if work {
 					runtime.Gosched() // steps fill a core: whoever has a request gets to make it between two
-				}
-				if work && i > 0 && (len(b.queues) >= workMax || e.commits.callersWait()) {
-					a.commands = commands[:i]
-					break
+					if i > 0 && (len(b.queues) >= workMax || e.commits.callersWait()) {
+						a.commands = commands[:i]
+						break
+					}
 				}
 				err := b.run(c)
 				a.outcomes[i] = outcome{err: err}
