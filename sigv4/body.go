@@ -56,6 +56,9 @@ func (v *Verifier) VerifyHead(r *http.Request, now time.Time) (Signature, *Body,
 	if err != nil {
 		return c.Signature, nil, err
 	}
+	if name := c.unsignedHeader(r.Header); name != "" {
+		return c.Signature, nil, refuse(UnsignedHeader, "There were headers present in the request which were not signed: %s", shorten(name))
+	}
 	c.UnsignedPayload = b.payload == unsignedPayload || b.payload == streamingUnsigned
 	signed := b.payload
 	if c.Presigned && !c.coversPayload(query) {
@@ -78,6 +81,21 @@ func UnverifiedBody(r *http.Request) *Body {
 	return &Body{payload: unsignedPayload}
 }
 
+// unsignedHeader returns a header of the service's own that came with a request
+// and is not covered by its signature, "" for none. Such headers change what a
+// request does, so S3 refuses it: else anyone who holds a presigned URL could
+// add some. The digest of a body that may be any is the exception: it can only
+// refuse a body.
+func (c claim) unsignedHeader(header http.Header) string {
+	for name := range header {
+		name = strings.ToLower(name)
+		if strings.HasPrefix(name, "x-amz-") && !slices.Contains(c.SignedHeaders, name) && (name != "x-amz-content-sha256" || !c.Presigned) {
+			return name
+		}
+	}
+	return ""
+}
+
 // coversPayload reports whether a presigned request says what body it is for.
 func (c claim) coversPayload(query []param) bool {
 	return first(query, "X-Amz-Content-Sha256") != nil || slices.Contains(c.SignedHeaders, "x-amz-content-sha256")
@@ -86,7 +104,10 @@ func (c claim) coversPayload(query []param) bool {
 // bodyOf reads what a request says of its body.
 func bodyOf(r *http.Request, c claim, query []param) (*Body, error) {
 	stated := r.Header.Get("X-Amz-Content-Sha256")
-	if p := first(query, "X-Amz-Content-Sha256"); p != nil && stated == "" {
+	if p := first(query, "X-Amz-Content-Sha256"); p != nil {
+		if stated != "" && stated != p.value {
+			return nil, refuse(IncompleteSignature, "The X-Amz-Content-Sha256 of the query and that of the headers differ.")
+		}
 		stated = p.value
 	}
 	b := &Body{payload: stated}

@@ -22,6 +22,7 @@ const (
 	RequestSkewed  Code = "RequestTimeTooSkewed"      // the clocks do not agree
 	WrongScope     Code = "InvalidCredentialScope"    // another day, region or service
 	InvalidBody    Code = "XAmzContentSHA256Mismatch" // the body is not the one that was signed
+	UnsignedHeader Code = "UnsignedHeader"            // a header of the service that the signature does not cover
 )
 
 // Error is a refusal. Its message may be shown to the caller: it holds nothing

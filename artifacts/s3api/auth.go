@@ -46,7 +46,9 @@ func (s *Server) authenticate(c *call) error {
 	}
 	c.receive(body)
 	if signature.Presigned {
-		c.lower()
+		if err := c.lower(); err != nil {
+			return err
+		}
 	}
 	// Who signed is what was verified; the query may name anybody.
 	own := signature.Presigned && signature.AccessKeyID == s.o.Own.AccessKeyID
@@ -55,10 +57,19 @@ func (s *Server) authenticate(c *call) error {
 	}
 	if own {
 		c.caller = identity.Unrestricted("arn:aws:iam::" + s.o.Account + ":role/muster")
-		return nil
+		return c.ownMay()
 	}
 	c.caller, err = s.o.Keys.Caller(signature.AccessKeyID)
 	return err
+}
+
+// ownMay returns nil when the call is one that the deployment signs URLs for: one
+// object to get, or one to put whose content the request brings.
+func (c *call) ownMay() error {
+	if (c.operation == "GetObject" || c.operation == "PutObject") && c.r.Header.Get("X-Amz-Copy-Source") == "" {
+		return nil
+	}
+	return refuse("AccessDenied", "A URL for a device gets one object or puts one")
 }
 
 // receive prepares the body of a request.
@@ -123,13 +134,18 @@ func hoisted(name string) bool {
 }
 
 // lower puts the headers that signers have hoisted into the query where the
-// others are.
-func (c *call) lower() {
+// others are. One that came as both must say the same.
+func (c *call) lower() error {
 	for name, values := range c.query {
-		if hoisted(name) && c.r.Header.Get(name) == "" {
-			c.r.Header.Set(name, values[0])
+		if !hoisted(name) {
+			continue
 		}
+		if came := c.r.Header.Get(name); came != "" && came != values[0] {
+			return refuse("InvalidRequest", "The header %s has another value than the one that was signed", clip(name))
+		}
+		c.r.Header.Set(name, values[0])
 	}
+	return nil
 }
 
 // Claims reports whether a request says that it is of this API: that it is signed

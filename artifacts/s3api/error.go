@@ -85,6 +85,7 @@ var signatures = map[sigv4.Code]string{
 	sigv4.RequestSkewed:              "RequestTimeTooSkewed",
 	sigv4.WrongScope:                 "AuthorizationHeaderMalformed",
 	sigv4.InvalidBody:                "XAmzContentSHA256Mismatch",
+	sigv4.UnsignedHeader:             "AccessDenied",
 }
 
 var presigned = map[sigv4.Code]string{

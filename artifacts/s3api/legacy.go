@@ -29,7 +29,7 @@ func isLegacy(query url.Values) bool {
 // legacyParameters are those that are part of what is signed.
 var legacyParameters = []string{
 	"partNumber", "response-cache-control", "response-content-disposition", "response-content-encoding",
-	"response-content-language", "response-content-type", "response-expires", "uploadId", "uploads", "versionId",
+	"response-content-language", "response-content-type", "response-expires", "tagging", "uploadId", "uploads", "versionId",
 }
 
 // verifyLegacy is sigv4.Verifier.VerifyHead for such a URL.
@@ -37,6 +37,11 @@ func (s *Server) verifyLegacy(c *call, now time.Time) (sigv4.Signature, *sigv4.B
 	claimed := sigv4.Signature{AccessKeyID: c.query.Get("AWSAccessKeyId"), Presigned: true, UnsignedPayload: true}
 	if c.key == "" || c.r.Header.Get("Authorization") != "" {
 		return claimed, nil, refuse("AccessDenied", "Only objects can be had with a URL that is presigned with signature version 2.")
+	}
+	for name := range c.query {
+		if !signing(name) && !slices.Contains(legacyParameters, name) {
+			return claimed, nil, refuse("AccessDenied", "The parameter %s is no part of what signature version 2 signs", clip(name))
+		}
 	}
 	credential, err := s.o.Keys.Lookup(claimed.AccessKeyID)
 	token := sigv4.Secret(c.query.Get("x-amz-security-token"))

@@ -75,9 +75,6 @@ func find(c *call) (operation, error) {
 	case c.bucket != "":
 		on = bucket
 	}
-	if c.query == nil {
-		return operation{}, refuse("InvalidURI", "Couldn't parse the specified URI.")
-	}
 	known := false
 	for _, op := range operations {
 		if op.on != on {

@@ -108,6 +108,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // serve finds out what a request wants and who sent it, and does it.
 func (s *Server) serve(ctx context.Context, c *call) error {
+	if err := c.unambiguous(); err != nil {
+		return err
+	}
 	op, err := find(c)
 	if err != nil {
 		return err
