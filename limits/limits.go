@@ -38,6 +38,8 @@ type Limits struct {
 	PublishRate    int // messages a second from one connection
 	QueuedMessages int // kept for an MQTT session that is away
 	Retained       int // retained messages
+
+	Multipart int // uploads of job files in parts that are open
 }
 
 // Limit is a row of the table.
@@ -74,6 +76,8 @@ var table = []Limit{
 	{"mqtt-publish-rate", 1000, 100, 1, "messages a second from one connection; beyond it reading pauses", func(l *Limits) *int { return &l.PublishRate }},
 	{"mqtt-queued-messages", 1000, 1000, 1, "messages kept for an MQTT session that is away", func(l *Limits) *int { return &l.QueuedMessages }},
 	{"mqtt-retained", 500_000, 500_000, 1, "retained messages", func(l *Limits) *int { return &l.Retained }},
+
+	{"multipart-uploads", 1000, 0, 0, "uploads of job files in parts that are open at once; more fail with QuotaExceeded", func(l *Limits) *int { return &l.Multipart }},
 }
 
 // Table returns all limits in the order in which they are shown.

@@ -31,6 +31,7 @@ type Options struct {
 type Limits struct {
 	ObjectSize int64         // bytes of one object; 5 GiB
 	Quota      int64         // bytes of all objects and parts; no limit
+	Uploads    int           // multipart uploads that are open at once; no limit
 	UploadLife time.Duration // after which a multipart upload that nobody ended is; 7 days
 }
 

@@ -84,10 +84,30 @@ func (s *Store) CreateUpload(ctx context.Context, bucket, key string, a Attribut
 		if _, err := bucketOf(tx, bucket); err != nil {
 			return err
 		}
+		if err := s.roomForUpload(tx); err != nil {
+			return err
+		}
 		uploads.Put(tx, store.JoinKey(bucket, key, id), made)
 		return nil
 	})
 	return made.upload(id, key), err
+}
+
+// roomForUpload returns an error when as many uploads are open as may be.
+func (s *Store) roomForUpload(r store.Reader) error {
+	if s.o.Limits.Uploads == 0 {
+		return nil
+	}
+	open := 0
+	for _, err := range uploads.Scan(r, "", "") {
+		if err != nil {
+			return err
+		}
+		if open++; open == s.o.Limits.Uploads {
+			return refuse(QuotaExceeded, "%d multipart uploads are open, which is the most there may be; complete or abort one first", open)
+		}
+	}
+	return nil
 }
 
 // findUpload returns an upload that is not ended.

@@ -147,3 +147,25 @@ func TestParts(t *testing.T) {
 		t.Errorf("Parts behind 3 = %+v, more %v, %v; want 10 and no more", list, more, err)
 	}
 }
+
+// Uploads that are never ended cannot fill the index: an upload that is ended
+// makes room for the next one.
+func TestOpenUploadsAreBounded(t *testing.T) {
+	e := newEnv(t, diskstore.Limits{Uploads: 3})
+	var open []diskstore.Upload
+	for i := range 3 {
+		open = append(open, e.upload(fmt.Sprint(i), "", ""))
+	}
+	create := func() error {
+		_, err := e.CreateUpload(t.Context(), "lab", "more", diskstore.Attributes{}, "", "")
+		return err
+	}
+	e.refused("a fourth", create(), diskstore.QuotaExceeded)
+	if err := e.AbortUpload(t.Context(), "lab", open[0].Key, open[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := create(); err != nil {
+		t.Errorf("after one was aborted: %v", err)
+	}
+	e.refused("a fourth again", create(), diskstore.QuotaExceeded)
+}

@@ -121,7 +121,7 @@ func (s *server) openFiles() error {
 	}
 	s.disk, err = diskstore.Open(context.Background(), diskstore.Options{
 		Dir: s.data.files(), Index: s.store, Now: time.Now, Log: s.log,
-		Limits: diskstore.Limits{Quota: int64(s.c.Files.Quota)},
+		Limits: diskstore.Limits{Quota: int64(s.c.Files.Quota), Uploads: s.limits.Multipart},
 	})
 	if err != nil {
 		return err
