@@ -1,11 +1,13 @@
 package device
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -49,27 +51,39 @@ var algorithms = map[string]algorithm{
 // claimsMax bounds the signed files of one document.
 const claimsMax = 32
 
-// signedFiles returns what a document says of signed files, and how many files
-// it names in a form that has room for a signature, but without one.
-func signedFiles(document []byte) (claims []claim, unsigned int, err error) {
+// found is what a document says of files.
+type found struct {
+	claims   []claim
+	unsigned int    // files in a form that has room for a signature, but without one
+	loose    string // the first URL that is neither of a signed file nor an upload; "" for none
+}
+
+// signedFiles returns what a document says of files. uploads are the names of
+// members whose URLs are only sent to. A document that has one member twice is
+// an error: an application may read the other one.
+func signedFiles(document []byte, uploads []string) (found, error) {
 	var root any
 	if err := json.Unmarshal(document, &root); err != nil {
-		return nil, 0, errors.New("the job document is not JSON")
+		return found{}, errors.New("the job document is not JSON")
+	}
+	if name, twice := duplicate(document); twice {
+		return found{}, fmt.Errorf("the job document has %.64q more than once", name)
 	}
 	f := finder{}
 	f.visit(root)
 	if len(f.claims) > claimsMax {
 		f.err = fmt.Errorf("the job document names more than %d signed files", claimsMax)
 	}
-	return f.claims, f.unsigned, f.err
+	f.loose = looseURL(root, uploads)
+	return f.found, f.err
 }
 
 type finder struct {
-	claims   []claim
-	unsigned int
-	err      error // the first
+	found
+	err error // the first
 }
 
+// visit finds the signed files below v, and removes their URLs from it.
 func (f *finder) visit(v any) {
 	switch v := v.(type) {
 	case []any:
@@ -97,16 +111,17 @@ func (f *finder) visit(v any) {
 // element reads a codesign element and what stands beside it.
 func (f *finder) element(beside, signed map[string]any) {
 	c := claim{size: sizeOf(signed["rawPayloadSize"])}
-	urls := 0
-	for _, v := range beside {
+	var urls []string
+	for name, v := range beside {
 		if text, ok := v.(string); ok && isURL(text) {
-			c.url, urls = text, urls+1
+			c.url, urls = text, append(urls, name)
 		}
 	}
-	if urls != 1 {
-		f.fail(fmt.Errorf("the job document has %d URLs beside a codesign element, so it does not say what is signed", urls))
+	if len(urls) != 1 {
+		f.fail(fmt.Errorf("the job document has %d URLs beside a codesign element, so it does not say what is signed", len(urls)))
 		return
 	}
+	delete(beside, urls[0])
 	c.certificate, _ = signed["certificate"].(string)
 	name, _ := signed["signatureAlgorithm"].(string)
 	signature, _ := signed["signature"].(string)
@@ -127,6 +142,7 @@ func (f *finder) freeRTOS(v any) {
 	case !isURL(c.url):
 		f.fail(errors.New("the job document names a signed file that has no URL"))
 	default:
+		delete(file, "update_data_url")
 		signature, _ := file[members[0]].(string)
 		f.add(c, members[0], signature)
 	}
@@ -154,6 +170,66 @@ func (f *finder) fail(err error) {
 
 func isURL(text string) bool {
 	return strings.HasPrefix(text, "https://") || strings.HasPrefix(text, "http://")
+}
+
+// anyURL finds what a device could download from: a URL of whatever scheme, also
+// within a longer text such as a command, or one that leaves the scheme open.
+var anyURL = regexp.MustCompile(`(?:[A-Za-z][A-Za-z0-9+.-]*:|^\s*)//[^\s"'<>]+`)
+
+// looseURL returns the first URL below v, also in the name of a member, that is
+// not in a member for uploads; "" for none.
+func looseURL(v any, uploads []string) string {
+	switch v := v.(type) {
+	case string:
+		return strings.TrimSpace(anyURL.FindString(v))
+	case []any:
+		for _, item := range v {
+			if url := looseURL(item, uploads); url != "" {
+				return url
+			}
+		}
+	case map[string]any:
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			url := looseURL(name, nil)
+			if url == "" && !slices.Contains(uploads, name) {
+				url = looseURL(v[name], uploads)
+			}
+			if url != "" {
+				return url
+			}
+		}
+	}
+	return ""
+}
+
+// duplicate returns the name of a member that an object of a JSON text has twice.
+func duplicate(text []byte) (name string, twice bool) {
+	d := json.NewDecoder(bytes.NewReader(text))
+	var open []map[string]bool // the names in each object that is open; nil for an array
+	named := false             // the next string is a value
+	for {
+		token, err := d.Token()
+		if err != nil {
+			return "", false
+		}
+		inObject := len(open) > 0 && open[len(open)-1] != nil
+		if name, ok := token.(string); ok && inObject && !named {
+			if open[len(open)-1][name] {
+				return name, true
+			}
+			open[len(open)-1][name], named = true, true
+			continue
+		}
+		named = false
+		switch token {
+		case json.Delim('{'):
+			open = append(open, map[string]bool{})
+		case json.Delim('['):
+			open = append(open, nil)
+		case json.Delim('}'), json.Delim(']'):
+			open = open[:len(open)-1]
+		}
+	}
 }
 
 // sizeOf returns a number of bytes, negative when v is none.

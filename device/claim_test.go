@@ -9,14 +9,14 @@ func FuzzSignedFiles(f *testing.F) {
 	f.Add([]byte(`{"afr_ota":{"files":[{"filepath":"a","filesize":9,"update_data_url":"http://x","sig-sha256-rsa":"MEUC"},7,{}]}}`))
 	f.Add([]byte(`{"a":[{"codesign":{"rawPayloadSize":1e99,"signature":"ME UC"},"u":"https://x"}]}`))
 	f.Fuzz(func(t *testing.T, document []byte) {
-		claims, unsigned, err := signedFiles(document)
+		found, err := signedFiles(document, nil)
 		if err != nil {
 			return
 		}
-		if unsigned < 0 || len(claims) > claimsMax {
-			t.Fatalf("signedFiles(%q) = %d claims, %d unsigned", document, len(claims), unsigned)
+		if found.unsigned < 0 || len(found.claims) > claimsMax {
+			t.Fatalf("signedFiles(%q) = %d claims, %d unsigned", document, len(found.claims), found.unsigned)
 		}
-		for _, c := range claims {
+		for _, c := range found.claims {
 			if !isURL(c.url) || len(c.signature) == 0 || c.size < -1 {
 				t.Fatalf("signedFiles(%q) has %+v", document, c)
 			}

@@ -73,11 +73,11 @@ func (j *Job) urlNow(ctx context.Context, i int, before string) (string, error) 
 	if err != nil || x == nil {
 		return before, err
 	}
-	claims, _, err := signedFiles(x.Document)
-	if err != nil || i >= len(claims) {
+	now, err := signedFiles(x.Document, nil)
+	if err != nil || i >= len(now.claims) {
 		return before, err
 	}
-	return claims[i].url, nil
+	return now.claims[i].url, nil
 }
 
 // fetch downloads a file once, and refuses one that is too large, or not as

@@ -22,9 +22,14 @@ type VerifierOptions struct {
 	// vouches for needs the extended key usage of code signing.
 	Trusted []*x509.Certificate
 	// Required rejects jobs that bring no signed file, or one without a
-	// signature. Otherwise they are handled as they are, and only files with a
-	// signature are downloaded.
+	// signature, or that name a URL anywhere else: in a value or the name of a
+	// member, whole or within a text, of whatever scheme. Otherwise they are
+	// handled as they are, and only files with a signature are downloaded.
 	Required bool
+	// Uploads are the names of members in documents whose URLs the application
+	// sends to and never fetches from, so that they need no signature. What is
+	// below such a member is not looked at.
+	Uploads []string
 
 	// Client downloads; nil means one with the defaults of net/http.
 	Client *http.Client
@@ -101,17 +106,15 @@ type FileHandler func(ctx context.Context, j *Job, files []File) error
 // file that cannot be downloaded fails the job.
 func (v *Verifier) Handle(next FileHandler) Handler {
 	return func(ctx context.Context, j *Job) error {
-		claims, unsigned, err := signedFiles(j.Document)
-		switch {
-		case err != nil:
+		found, err := signedFiles(j.Document, v.o.Uploads)
+		if err != nil {
 			return Refuse(err.Error())
-		case v.o.Required && unsigned > 0:
-			return Refuse("the job brings a file without a signature")
-		case v.o.Required && len(claims) == 0:
-			return Refuse("the job brings no signed file")
 		}
-		files := make([]File, 0, len(claims))
-		for i, c := range claims {
+		if lack := found.lack(); v.o.Required && lack != "" {
+			return Refuse(lack)
+		}
+		files := make([]File, 0, len(found.claims))
+		for i, c := range found.claims {
 			signers, err := v.signers(c)
 			if err != nil {
 				return Refuse(err.Error())
@@ -129,6 +132,19 @@ func (v *Verifier) Handle(next FileHandler) Handler {
 		}
 		return next(ctx, j, files)
 	}
+}
+
+// lack says what a document brings without a signature, "" for nothing.
+func (f found) lack() string {
+	switch {
+	case f.unsigned > 0:
+		return "the job brings a file without a signature"
+	case len(f.claims) == 0:
+		return "the job brings no signed file"
+	case f.loose != "":
+		return fmt.Sprintf("the job names %.256s outside its signed files", withoutQuery(f.loose))
+	}
+	return ""
 }
 
 // String names the file for people, without the secrets of its URL.
