@@ -44,6 +44,7 @@ func sections() []section {
 	return []section{
 		{"engine", "The engine, on a real folder", (*bench).engine},
 		{"wire", "The same through the wires, against the real binary", (*bench).wire},
+		{"create", "A job for one thing", (*bench).create},
 		{"fanout", "Fan-out, and a large folder", (*bench).fanOut},
 		{"million", "A job for a million things, and a crash in the middle of one", (*bench).million},
 		{"scheduler", "Much to wait for and nothing to do", (*bench).scheduler},
