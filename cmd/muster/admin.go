@@ -54,7 +54,7 @@ func runVerify(ctx context.Context, args []string, stdout, _ io.Writer) error {
 	if _, err := os.Stat(data.db()); err != nil {
 		return fmt.Errorf("%s is not a data folder: %w", string(data), err)
 	}
-	s, err := data.openStore(pebblestore.Options{})
+	s, err := data.openStore(pebblestore.Options{ReadOnly: true})
 	if err != nil {
 		return err
 	}

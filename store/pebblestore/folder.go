@@ -25,8 +25,9 @@ const formatVersion = 1
 // Open opens the folder dir, making it if need be. It fails with ErrLocked
 // when the folder is in use, and refuses a folder that a newer release wrote.
 func Open(dir string, o Options) (*Store, error) {
+	onDisk := o.FS == nil || o.FS == vfs.Default
 	o = o.withDefaults()
-	if o.FS == vfs.Default {
+	if onDisk {
 		// Pebble knows its own locks by name, so a folder must have only one.
 		abs, err := filepath.Abs(dir)
 		if err != nil {
@@ -34,8 +35,10 @@ func Open(dir string, o Options) (*Store, error) {
 		}
 		dir = abs
 	}
-	if err := makeFolder(o.FS, dir); err != nil {
-		return nil, fmt.Errorf("pebblestore: make %s: %w", dir, err)
+	if !o.ReadOnly {
+		if err := makeFolder(o.FS, dir); err != nil {
+			return nil, fmt.Errorf("pebblestore: make %s: %w", dir, err)
+		}
 	}
 	lock, err := pebble.LockDirectory(dir, o.FS)
 	if err != nil {
@@ -79,8 +82,11 @@ func lockError(err error) error {
 // checkFormat reads the format version, or writes it into a new folder.
 func (s *Store) checkFormat() error {
 	value, closer, err := s.db.Get(formatKey)
-	if errors.Is(err, pebble.ErrNotFound) {
+	if errors.Is(err, pebble.ErrNotFound) && !s.o.ReadOnly {
 		return s.writeFormat()
+	}
+	if errors.Is(err, pebble.ErrNotFound) {
+		return errors.New("it has no format record, so it is not Muster's or was never finished")
 	}
 	if err != nil {
 		return err
@@ -119,6 +125,9 @@ func (s *Store) Backup(ctx context.Context, dir string) error {
 		return err
 	}
 	defer s.calls.Done()
+	if s.o.ReadOnly {
+		return fmt.Errorf("pebblestore: backup to %s: %w", dir, ErrReadOnly)
+	}
 	switch names, err := s.o.FS.List(dir); {
 	case errors.Is(err, os.ErrNotExist):
 	case err != nil:

@@ -28,11 +28,19 @@ type Options struct {
 	Logger        *slog.Logger     // nil for silence
 	OnCommit      func(Commit)     // called from any goroutine, once for each commit seen durable; may be nil
 	Now           func() time.Time // measures Commit.Sync; may be nil
+
+	// ReadOnly opens a folder that exists and changes nothing in it: what is in
+	// the log alone stays there and is held in memory. Apply and Backup fail
+	// with ErrReadOnly.
+	ReadOnly bool
 }
 
 func (o Options) withDefaults() Options {
 	if o.FS == nil {
 		o.FS = vfs.Default
+	}
+	if o.ReadOnly {
+		o.FS = readOnlyFS{o.FS}
 	}
 	if o.CacheBytes == 0 {
 		o.CacheBytes = DefaultCacheBytes
@@ -57,6 +65,7 @@ func (o Options) pebble(lock *pebble.Lock) *pebble.Options {
 	p := &pebble.Options{
 		FS:                 o.FS,
 		Lock:               lock,
+		ReadOnly:           o.ReadOnly,
 		Logger:             logger{o.Logger},
 		FormatMajorVersion: pebble.FormatTableFormatV6, // named, so that an upgrade of Pebble changes no file by itself
 		CacheSize:          o.CacheBytes,

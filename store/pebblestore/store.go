@@ -65,6 +65,9 @@ func (s *Store) Apply(ctx context.Context, fn func(store.Tx) error) (func() erro
 		return nil, err
 	}
 	defer s.calls.Done()
+	if s.o.ReadOnly {
+		return nil, ErrReadOnly
+	}
 	last, err := s.transact(ctx, fn)
 	if err == nil {
 		return last.wait, nil
