@@ -18,27 +18,27 @@ func (e *Engine) AddCA(ctx context.Context, ca muster.CA, given []muster.Tag) (m
 	if err != nil {
 		return ca, err
 	}
-	err = e.do(ctx, func(b *batch) error {
+	return do(ctx, e, func(b *batch) (muster.CA, error) {
+		ca := ca // the next run begins with what was asked for
 		if old, err := authorities.Has(b, string(ca.ID)); err != nil {
-			return err
+			return ca, err
 		} else if old {
-			return e.certificateExists("cacert", ca.ID)
+			return ca, e.certificateExists("cacert", ca.ID)
 		}
 		same, err := authoritiesOf(b, ca.Subject)
 		if err != nil {
-			return err
+			return ca, err
 		}
 		if len(same) >= sameSubjectMax {
-			return muster.Errorf(muster.LimitExceeded, "There are %d CA certificates with this subject already", len(same))
+			return ca, muster.Errorf(muster.LimitExceeded, "There are %d CA certificates with this subject already", len(same))
 		}
 		ca.CreatedAt, ca.UpdatedAt, ca.Version, ca.GenerationID = b.now, b.now, 1, e.o.NewID()
 		authorities.Put(b, string(ca.ID), ca)
 		authoritiesBySubject.Put(b, store.JoinKey(ca.Subject, string(ca.ID)), link{})
 		b.dated(authoritiesByDate, ca.CreatedAt, string(ca.ID))
 		b.putTags(kindCA, string(ca.ID), given)
-		return nil
+		return ca, nil
 	})
-	return ca, err
 }
 
 // CA returns one registered CA.
@@ -121,20 +121,17 @@ func readCA(r store.Reader, id string) (muster.CA, error) {
 // RegistrationCode returns the code that proves possession of a CA's key; it
 // stays the same until it is deleted. fresh is used when there is none.
 func (e *Engine) RegistrationCode(ctx context.Context, fresh string) (string, error) {
-	code := fresh
-	err := e.do(ctx, func(b *batch) error {
+	return do(ctx, e, func(b *batch) (string, error) {
 		old, err := settings.Get(b, "registrationcode")
 		if err != nil {
-			return err
+			return "", err
 		}
 		if old != nil {
-			code = *old
-			return nil
+			return *old, nil
 		}
 		settings.Put(b, "registrationcode", fresh)
-		return nil
+		return fresh, nil
 	})
-	return code, err
 }
 
 // DeleteRegistrationCode forgets the code; the next one is different.

@@ -17,9 +17,9 @@ type sweep struct {
 	At      walk
 }
 
-// rebuild writes a dynamic group that is to look for its members. The caller
-// reads the index again.
-func (b *batch) rebuild(g muster.Group) {
+// rebuild writes a dynamic group that is to look for its members, and returns it
+// as it is then. The caller reads the index again.
+func (b *batch) rebuild(g muster.Group) muster.Group {
 	m := *g.Dynamic
 	m.Building = true
 	g.Dynamic = &m
@@ -27,6 +27,7 @@ func (b *batch) rebuild(g muster.Group) {
 	dynamicNames.Put(b, string(g.Name), link{})
 	building.Put(b, string(g.Name), sweep{GroupID: g.ID})
 	b.due = true
+	return g
 }
 
 // stepBuilding does the next piece of the search for a group's members.

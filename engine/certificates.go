@@ -13,17 +13,18 @@ import (
 // in. One that is known fails with AlreadyExists, and one of a CA that is not
 // active with CertificateState (AUTH-28).
 func (e *Engine) AddCertificate(ctx context.Context, c muster.Certificate) (muster.Certificate, error) {
-	err := e.do(ctx, func(b *batch) error {
+	return do(ctx, e, func(b *batch) (muster.Certificate, error) {
+		c := c // the next run begins with what was asked for
 		if err := e.mustBeNew(b, c.ID); err != nil {
-			return err
+			return c, err
 		}
 		if c.CA != "" {
 			ca, err := authority(b, c.CA)
 			if err != nil {
-				return err
+				return c, err
 			}
 			if !ca.Active {
-				return muster.Errorf(muster.CertificateState, "CA certificate %s is not active", c.CA)
+				return c, muster.Errorf(muster.CertificateState, "CA certificate %s is not active", c.CA)
 			}
 		}
 		c.CreatedAt, c.UpdatedAt, c.Version, c.GenerationID = b.now, b.now, 1, e.o.NewID()
@@ -33,9 +34,8 @@ func (e *Engine) AddCertificate(ctx context.Context, c muster.Certificate) (must
 			b.dated(certificatesOfCA, c.CreatedAt, string(c.ID), string(c.CA))
 		}
 		b.recheckCertificate(c.ID)
-		return nil
+		return c, nil
 	})
-	return c, err
 }
 
 // NewCertificate fails with AlreadyExists when a certificate is known. It is

@@ -99,17 +99,36 @@ func (c *committer) announce() {
 	}
 }
 
-// do runs one command and waits for it. When ctx ends first the command may
-// still take effect.
+// submitFor queues a command that makes a value. done gets the value of the run
+// that counts, and the zero value with an error. run keeps nothing of its own
+// outside: what it assigned there would be shared with a caller that has given
+// up, and with the run before it.
+func submitFor[T any](e *Engine, run func(*batch) (T, error), done func(T, error)) {
+	var v, zero T
+	e.submit(command{
+		run: func(b *batch) (err error) {
+			v, err = run(b)
+			return err
+		},
+		done: func(err error) {
+			if err != nil {
+				v = zero
+			}
+			done(v, err)
+		},
+	})
+}
+
+// do runs one command and waits for its value. When ctx ends first it fails as
+// Await does: the command may still take effect, and the value is zero.
+func do[T any](ctx context.Context, e *Engine, run func(*batch) (T, error)) (T, error) {
+	return Await(ctx, func(done func(T, error)) { submitFor(e, run, done) })
+}
+
+// do runs one command that makes no value.
 func (e *Engine) do(ctx context.Context, run func(*batch) error) error {
-	done := make(chan error, 1)
-	e.submit(command{run: run, done: func(err error) { done <- err }})
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	_, err := do(ctx, e, func(b *batch) (struct{}, error) { return struct{}{}, run(b) })
+	return err
 }
 
 // applied is a batch on its way to being durable.

@@ -84,7 +84,7 @@ func (e *Engine) Forget(ctx context.Context, ids []string) (int, error) {
 
 // clearLetters removes dead letters in steps and does with each what is to be
 // done, in the same transaction. An empty ids means all that there are now.
-func (e *Engine) clearLetters(ctx context.Context, ids []string, do func(*batch, DeadLetter) error) (int, error) {
+func (e *Engine) clearLetters(ctx context.Context, ids []string, each func(*batch, DeadLetter) error) (int, error) {
 	chosen := map[string]bool{}
 	for _, id := range ids {
 		chosen[id] = true
@@ -104,11 +104,7 @@ func (e *Engine) clearLetters(ctx context.Context, ids []string, do func(*batch,
 			return cleared, err
 		}
 		after = letters[len(letters)-1].Place
-		n := 0
-		err = e.do(ctx, func(b *batch) (err error) {
-			n, err = b.clearLetters(letters, chosen, do)
-			return err
-		})
+		n, err := do(ctx, e, func(b *batch) (int, error) { return b.clearLetters(letters, chosen, each) })
 		if err != nil {
 			return cleared, err
 		}
@@ -116,7 +112,7 @@ func (e *Engine) clearLetters(ctx context.Context, ids []string, do func(*batch,
 	}
 }
 
-func (b *batch) clearLetters(letters []DeadLetter, chosen map[string]bool, do func(*batch, DeadLetter) error) (int, error) {
+func (b *batch) clearLetters(letters []DeadLetter, chosen map[string]bool, each func(*batch, DeadLetter) error) (int, error) {
 	n := 0
 	for _, l := range letters {
 		if len(chosen) > 0 && !chosen[l.ID] {
@@ -126,7 +122,7 @@ func (b *batch) clearLetters(letters []DeadLetter, chosen map[string]bool, do fu
 			return n, err // somebody else was quicker
 		}
 		deadLetters.Delete(b, placeKey(l.Place))
-		if err := do(b, l); err != nil {
+		if err := each(b, l); err != nil {
 			return n, err
 		}
 		n++

@@ -138,46 +138,44 @@ type Start struct {
 // now on. One that is already IN_PROGRESS is given again, unchanged but for the
 // step timer (J5). Nothing pending is an answer without an execution.
 func (e *Engine) StartNext(in Start, done func(Described, error)) {
-	var d Described
 	if err := checkReport(in.Details, in.StepMinutes); err != nil {
-		done(d, err)
+		done(Described{}, err)
 		return
 	}
-	run := func(b *batch) error {
-		d = Described{At: b.now}
+	submitFor(e, func(b *batch) (Described, error) {
+		d := Described{At: b.now}
 		q, err := b.deviceQueue(in.Thing, in.Namespace)
 		if err != nil {
-			return err
+			return d, err
 		}
 		head, ok := q.Head()
 		if !ok {
-			return nil
+			return d, nil
 		}
 		j, err := b.job(head.Job)
 		if err != nil {
-			return err
+			return d, err
 		}
 		found, err := b.Executions(store.ExecutionKey{Thing: in.Thing, Job: head.Job, Number: head.Number})
 		if err != nil {
-			return err
+			return d, err
 		}
 		before := *found[0]
 		after := before.WithStep(in.StepMinutes, b.now)
 		if before.Status == muster.Queued {
 			if after, err = before.Apply(b.deviceUpdate(j, muster.InProgress, in.Details, in.StepMinutes), b.now); err != nil {
-				return err
+				return d, err
 			}
 		}
 		d.Execution = &after
 		if d.Document, err = b.handOut(j, &after); err != nil {
-			return err
+			return d, err
 		}
 		if after.Equal(before) {
-			return nil
+			return d, nil
 		}
-		return b.change(&before, &after)
-	}
-	e.submit(command{run: run, done: func(err error) { done(d, err) }})
+		return d, b.change(&before, &after)
+	}, done)
 }
 
 // Report is the input of UpdateExecution.
@@ -197,42 +195,40 @@ type Report struct {
 // VersionConflict or InvalidTransition, checked in that order; the last two
 // carry the execution as it is.
 func (e *Engine) UpdateExecution(in Report, done func(Described, error)) {
-	var d Described
 	if err := checkUpdate(in); err != nil {
-		done(d, err)
+		done(Described{}, err)
 		return
 	}
-	run := func(b *batch) error {
-		d = Described{At: b.now}
+	submitFor(e, func(b *batch) (Described, error) {
+		d := Described{At: b.now}
 		if _, err := b.settled(store.QueueKey{Thing: in.Thing, Namespace: in.Namespace}); err != nil {
-			return err
+			return d, err
 		}
 		before, err := e.find(b, in.Thing, in.Namespace, in.Job, in.Number)
 		if err != nil {
-			return err
+			return d, err
 		}
 		j, err := b.job(in.Job)
 		if err != nil {
-			return err
+			return d, err
 		}
 		if j == nil || j.Status == muster.JobDeleting {
-			return noExecution(in.Thing, in.Job)
+			return d, noExecution(in.Thing, in.Job)
 		}
 		u := b.deviceUpdate(j, in.Status, in.Details, in.StepMinutes)
 		u.ExpectedVersion = in.ExpectedVersion
 		after, err := before.Apply(u, b.now)
 		if err != nil {
-			return err
+			return d, err
 		}
 		d.Execution = &after
 		if in.WithDocument {
 			if d.Document, err = b.handOut(j, &after); err != nil {
-				return err
+				return d, err
 			}
 		}
-		return b.end(before, &after, j)
-	}
-	e.submit(command{run: run, done: func(err error) { done(d, err) }})
+		return d, b.end(before, &after, j)
+	}, done)
 }
 
 // Await calls one of the operations that answer through done, and waits. When
@@ -249,7 +245,7 @@ func Await[T any](ctx context.Context, call func(done func(T, error))) (T, error
 		return r.value, r.err
 	case <-ctx.Done():
 		var zero T
-		return zero, &muster.Error{Kind: muster.Unavailable, Msg: "the caller went away", Err: ctx.Err()}
+		return zero, &muster.Error{Kind: muster.Unavailable, Msg: "the request took too long, or its client went away", Err: ctx.Err()}
 	}
 }
 

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/muster-iot/muster"
@@ -26,42 +27,39 @@ func (e *Engine) CreateDynamicThingGroup(ctx context.Context, in muster.Group, g
 	if err != nil {
 		return asked, err
 	}
-	var g muster.Group
-	err = e.do(ctx, func(b *batch) error {
+	return do(ctx, e, func(b *batch) (g muster.Group, err error) {
 		old, err := groups.Get(b, string(asked.Name))
 		if err != nil {
-			return err
+			return g, err
 		}
 		if old != nil {
 			g = *old
-			return e.sameGroup(g, asked)
+			return g, e.sameGroup(g, asked)
 		}
 		x, err := b.fleet()
 		if err != nil {
-			return err
+			return g, err
 		}
 		if !x.state.Config.Things {
-			return errNotIndexed
+			return g, errNotIndexed
 		}
 		if most := e.o.Limits.DynamicGroups; most > 0 && len(x.dynamic) >= most {
-			return muster.Errorf(muster.LimitExceeded, "There are %d dynamic thing groups, the most there may be", len(x.dynamic))
+			return g, muster.Errorf(muster.LimitExceeded, "There are %d dynamic thing groups, the most there may be", len(x.dynamic))
 		}
 		g = asked
 		g.ID, g.CreatedAt = e.o.NewID(), b.now
 		groupIDs.Put(b, g.ID, g.Name)
 		below.Put(b, belowKey(g.Name, 0, g.Name), link{})
 		b.putTags(kindGroup, string(g.Name), labels)
-		g.Dynamic.Building = true
-		b.rebuild(g)
+		g = b.rebuild(g)
 		if _, err := b.refleet(); err != nil {
-			return err
+			return g, err
 		}
 		if err := b.mayDepend(g); err != nil {
-			return err
+			return g, err
 		}
-		return b.tellGroup(nil, &g)
+		return g, b.tellGroup(nil, &g)
 	})
-	return g, err
 }
 
 var errNotIndexed = muster.Errorf(muster.Invalid, "Things are not indexed: thingIndexingMode is OFF")
@@ -97,41 +95,36 @@ func checkQueryVersion(version string) error {
 // members anew (registry.md REG-64). It fails with NotFound, VersionConflict,
 // InvalidQuery or Invalid.
 func (e *Engine) UpdateDynamicThingGroup(ctx context.Context, name muster.GroupName, u muster.GroupUpdate, rule muster.Membership) (muster.Group, error) {
-	var g muster.Group
-	err := e.do(ctx, func(b *batch) error {
+	return do(ctx, e, func(b *batch) (g muster.Group, err error) {
 		old, err := thingGroup(b, name)
 		if err != nil {
-			return err
+			return g, err
 		}
 		if err := old.OnlyDynamic(); err != nil {
-			return err
+			return g, err
 		}
 		merged := *old.Dynamic
-		for _, p := range []struct{ to, from *string }{{&merged.Query, &rule.Query}, {&merged.Index, &rule.Index}, {&merged.Version, &rule.Version}} {
-			if *p.from != "" {
-				*p.to = *p.from
-			}
-		}
+		merged.Query, merged.Index, merged.Version = cmp.Or(rule.Query, merged.Query), cmp.Or(rule.Index, merged.Index), cmp.Or(rule.Version, merged.Version)
+		u := u // the next run begins with what was asked for
 		if u.Dynamic, err = membershipRule(merged); err != nil {
-			return err
+			return g, err
 		}
 		if g, err = old.Apply(u); err != nil {
-			return err
+			return g, err
 		}
 		if merged.Same(*old.Dynamic) {
 			groups.Put(b, string(name), g)
 		} else {
-			b.rebuild(g)
+			g = b.rebuild(g)
 		}
 		if _, err := b.refleet(); err != nil {
-			return err
+			return g, err
 		}
 		if err := b.mayDepend(g); err != nil {
-			return err
+			return g, err
 		}
-		return b.tellGroup(&old, &g)
+		return g, b.tellGroup(&old, &g)
 	})
-	return g, err
 }
 
 // DeleteDynamicThingGroup removes a dynamic group, or succeeds when there is

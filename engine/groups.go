@@ -24,18 +24,17 @@ func (e *Engine) CreateThingGroup(ctx context.Context, in muster.Group, given []
 	if err != nil {
 		return asked, err
 	}
-	var g muster.Group
-	err = e.do(ctx, func(b *batch) error {
+	return do(ctx, e, func(b *batch) (g muster.Group, err error) {
 		old, err := groups.Get(b, string(asked.Name))
 		if err != nil {
-			return err
+			return g, err
 		}
 		if old != nil {
 			g = *old
-			return e.sameGroup(g, asked)
+			return g, e.sameGroup(g, asked)
 		}
 		if g, err = b.placed(asked); err != nil {
-			return err
+			return g, err
 		}
 		g.ID, g.CreatedAt = e.o.NewID(), b.now
 		groups.Put(b, string(g.Name), g)
@@ -44,9 +43,8 @@ func (e *Engine) CreateThingGroup(ctx context.Context, in muster.Group, given []
 			below.Put(b, belowKey(above, levels, g.Name), link{})
 		}
 		b.putTags(kindGroup, string(g.Name), labels)
-		return b.tellGroup(nil, &g)
+		return g, b.tellGroup(nil, &g)
 	})
-	return g, err
 }
 
 // placed returns g with its place in the hierarchy.
@@ -91,22 +89,20 @@ func (e *Engine) DescribeThingGroup(ctx context.Context, name muster.GroupName) 
 // UpdateThingGroup changes a group and returns it as it is then. It fails with
 // NotFound, VersionConflict or Invalid.
 func (e *Engine) UpdateThingGroup(ctx context.Context, name muster.GroupName, u muster.GroupUpdate) (muster.Group, error) {
-	var g muster.Group
-	err := e.do(ctx, func(b *batch) error {
+	return do(ctx, e, func(b *batch) (g muster.Group, err error) {
 		old, err := thingGroup(b, name)
 		if err != nil {
-			return err
+			return g, err
 		}
 		if err := old.OnlyStatic("it is changed with UpdateDynamicThingGroup"); err != nil {
-			return err
+			return g, err
 		}
 		if g, err = old.Apply(u); err != nil {
-			return err
+			return g, err
 		}
 		groups.Put(b, string(name), g)
-		return b.tellGroup(&old, &g)
+		return g, b.tellGroup(&old, &g)
 	})
-	return g, err
 }
 
 // DeleteThingGroup removes a group, or succeeds when there is none. Its things

@@ -96,25 +96,22 @@ func (e *Engine) described(r store.Reader, x muster.Execution) (*string, error) 
 // describeAnew is DescribeExecution with new URLs. For everybody else the
 // execution stays as it is.
 func (e *Engine) describeAnew(ctx context.Context, in Describe) (Described, error) {
-	return Await(ctx, func(done func(Described, error)) {
-		var d Described
-		e.submit(command{run: func(b *batch) error {
-			d = Described{At: b.now}
-			before, err := e.describe(b, in)
-			if err != nil || before == nil {
-				return err
-			}
-			after := *before
-			j, err := b.job(after.Job)
-			if err != nil {
-				return err
-			}
-			d.Execution = &after
-			if d.Document, err = b.handOut(j, &after); err != nil {
-				return err
-			}
-			return b.reissue(before, &after)
-		}, done: func(err error) { done(d, err) }})
+	return do(ctx, e, func(b *batch) (Described, error) {
+		d := Described{At: b.now}
+		before, err := e.describe(b, in)
+		if err != nil || before == nil {
+			return d, err
+		}
+		after := *before
+		j, err := b.job(after.Job)
+		if err != nil {
+			return d, err
+		}
+		d.Execution = &after
+		if d.Document, err = b.handOut(j, &after); err != nil {
+			return d, err
+		}
+		return d, b.reissue(before, &after)
 	})
 }
 
@@ -177,21 +174,17 @@ func (n Notification) Document(ctx context.Context) (string, error) {
 // renew returns x with URLs that may be handed out now, and stores their
 // instant unless the execution has ended.
 func (e *Engine) renew(ctx context.Context, x muster.Execution) (muster.Execution, error) {
-	return Await(ctx, func(done func(muster.Execution, error)) {
-		after := x
-		e.submit(command{run: func(b *batch) error {
-			j, err := b.job(x.Job)
-			if err != nil {
-				return err
-			}
-			found, err := b.Executions(store.Key(x))
-			if err != nil || found[0] == nil || found[0].Status.Terminal() {
-				after = e.renewed(j, x)
-				return err
-			}
-			now := e.renewed(j, *found[0])
-			after.PresignedAt = now.PresignedAt
-			return b.reissue(found[0], &now)
-		}, done: func(err error) { done(after, err) }})
+	return do(ctx, e, func(b *batch) (muster.Execution, error) {
+		j, err := b.job(x.Job)
+		if err != nil {
+			return x, err
+		}
+		found, err := b.Executions(store.Key(x))
+		if err != nil || found[0] == nil || found[0].Status.Terminal() {
+			return e.renewed(j, x), err
+		}
+		now, after := e.renewed(j, *found[0]), x
+		after.PresignedAt = now.PresignedAt
+		return after, b.reissue(found[0], &now)
 	})
 }

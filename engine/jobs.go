@@ -39,40 +39,39 @@ type NewJob struct {
 // with Invalid, LimitExceeded, NotFound (a target or the template), or
 // AlreadyExists.
 func (e *Engine) CreateJob(ctx context.Context, in NewJob) (muster.Job, error) {
-	var j muster.Job
 	if len(in.Targets) > TargetsMax {
-		return j, muster.Errorf(muster.LimitExceeded, "A job may have at most %d targets; this one has %d", TargetsMax, len(in.Targets))
+		return muster.Job{}, muster.Errorf(muster.LimitExceeded, "A job may have at most %d targets; this one has %d", TargetsMax, len(in.Targets))
 	}
 	labels, err := muster.Retag(nil, in.Tags)
 	if err != nil {
-		return j, err
+		return muster.Job{}, err
 	}
 	d, err := e.draft(ctx, in)
 	if err != nil {
-		return j, err
+		return muster.Job{}, err
 	}
-	err = e.do(ctx, func(b *batch) error {
+	return do(ctx, e, func(b *batch) (j muster.Job, err error) {
 		chosen, err := e.targets(b, nil, in.Targets)
 		if err != nil {
-			return err
+			return j, err
 		}
 		if err := rollout.Check(d.Config, in.Selection, b.now); err != nil {
-			return err
+			return j, err
 		}
 		if old, err := b.job(in.ID); err != nil {
-			return err
+			return j, err
 		} else if old != nil {
-			return e.jobExists(in.ID)
+			return j, e.jobExists(in.ID)
 		}
 		if err := b.roomForJob(); err != nil {
-			return err
+			return j, err
 		}
 		j = muster.Job{
 			ID: in.ID, Namespace: in.Namespace, Targets: chosen, Selection: in.Selection, Description: d.Description,
 			DocumentSource: d.Source, TemplateARN: in.Template, Config: d.Config, Links: d.links, Packages: d.packages, Status: muster.JobScheduled, CreatedAt: b.now, UpdatedAt: b.now,
 		}
 		if j, err = b.open(j); err != nil {
-			return err
+			return j, err
 		}
 		documents.Put(b, string(in.ID), d.document)
 		newest.Put(b, newestKey(j), link{})
@@ -81,11 +80,10 @@ func (e *Engine) CreateJob(ctx context.Context, in NewJob) (muster.Job, error) {
 		}
 		b.putTags(kindJob, string(in.ID), labels)
 		if err := b.putJob(j); err != nil {
-			return err
+			return j, err
 		}
-		return b.mayTarget(j)
+		return j, b.mayTarget(j)
 	})
-	return j, err
 }
 
 // index makes a job findable by one of its targets.
@@ -132,39 +130,37 @@ func (e *Engine) targets(r store.Reader, had, add []muster.Target) ([]muster.Tar
 // things get it at once (jobs-control-plane.md section 3.4). After its end time
 // it is refused: nobody would get it (jobs-lifecycle.md section 9.3).
 func (e *Engine) AssociateTargets(ctx context.Context, id muster.JobID, ns *muster.Namespace, add []muster.Target, comment *string) (muster.Job, error) {
-	var j muster.Job
-	err := e.changeJob(ctx, id, ns, func(b *batch, old muster.Job) error {
-		if old.Selection != muster.Continuous || old.Status != muster.JobInProgress {
-			return muster.Errorf(muster.Invalid, "Targets can only be added to a continuous job that is IN_PROGRESS; job %s is %s and %s", id, old.Selection, old.Status)
+	return e.changeJob(ctx, id, ns, func(b *batch, j muster.Job) (muster.Job, error) {
+		if j.Selection != muster.Continuous || j.Status != muster.JobInProgress {
+			return j, muster.Errorf(muster.Invalid, "Targets can only be added to a continuous job that is IN_PROGRESS; job %s is %s and %s", id, j.Selection, j.Status)
 		}
-		if old.Over {
-			return muster.Errorf(muster.Invalid, "The end time of job %s has passed: no thing is given it any more", id)
+		if j.Over {
+			return j, muster.Errorf(muster.Invalid, "The end time of job %s has passed: no thing is given it any more", id)
 		}
-		all, err := e.targets(b, old.Targets, add)
+		had := j.Targets
+		all, err := e.targets(b, had, add)
 		if err != nil {
-			return err
+			return j, err
 		}
 		if len(all) > TargetsMax {
-			return muster.Errorf(muster.LimitExceeded, "A job may have at most %d targets; this one would have %d", TargetsMax, len(all))
+			return j, muster.Errorf(muster.LimitExceeded, "A job may have at most %d targets; this one would have %d", TargetsMax, len(all))
 		}
-		j = old
 		if comment != nil {
 			j.Comment = *comment
 		}
 		j.UpdatedAt = b.now
-		for _, t := range all[len(old.Targets):] {
+		for _, t := range all[len(had):] {
 			b.index(j, t)
 		}
-		if len(all) > len(old.Targets) {
+		if len(all) > len(had) {
 			j = j.WithTargets(all)
 			j.Wake = b.now
 		}
 		if err := b.putJob(j); err != nil {
-			return err
+			return j, err
 		}
-		return b.mayTarget(j)
+		return j, b.mayTarget(j)
 	})
-	return j, err
 }
 
 // JobChange is the input of UpdateJob: what is nil stays, the rest is replaced
@@ -184,20 +180,22 @@ func (e *Engine) UpdateJob(ctx context.Context, id muster.JobID, ns *muster.Name
 	if err := in.check(); err != nil {
 		return err
 	}
-	return e.changeJob(ctx, id, ns, func(b *batch, j muster.Job) error {
+	_, err := e.changeJob(ctx, id, ns, func(b *batch, j muster.Job) (muster.Job, error) {
 		if in == (JobChange{}) {
-			return nil
+			return j, nil
 		}
 		if !j.Status.Active() {
-			return muster.Errorf(muster.Invalid, "Job %s cannot be updated while its status is %s", id, j.Status)
+			return j, muster.Errorf(muster.Invalid, "Job %s cannot be updated while its status is %s", id, j.Status)
 		}
 		if in.Presigned != nil && j.Links {
 			if err := in.Presigned.CheckLinks(); err != nil {
-				return err
+				return j, err
 			}
 		}
-		return b.putJob(in.apply(j, b.now))
+		j = in.apply(j, b.now)
+		return j, b.putJob(j)
 	})
+	return err
 }
 
 func (in JobChange) check() error {
@@ -261,24 +259,23 @@ type Cancellation struct {
 // execution starts any more from now on (jobs-lifecycle.md section 6.1). A job
 // that is over fails with InvalidTransition.
 func (e *Engine) CancelJob(ctx context.Context, id muster.JobID, in Cancellation) (muster.Job, error) {
-	var j muster.Job
-	err := e.changeJob(ctx, id, nil, func(b *batch, old muster.Job) error {
+	return e.changeJob(ctx, id, nil, func(b *batch, j muster.Job) (muster.Job, error) {
 		event := muster.JobIsCanceled
 		if in.Force {
 			event = muster.JobIsForced
 		}
-		if old.Status == muster.JobCanceled && in.Force {
+		if j.Status == muster.JobCanceled && in.Force {
 			counts, err := b.Counts(id)
 			if err != nil {
-				return err
+				return j, err
 			}
 			if counts.Pending() == 0 {
-				return muster.Errorf(muster.InvalidTransition, "Job %s is CANCELED and has no execution in progress", id)
+				return j, muster.Errorf(muster.InvalidTransition, "Job %s is CANCELED and has no execution in progress", id)
 			}
 		}
-		var err error
-		if j, err = old.Apply(event, b.now); err != nil {
-			return err
+		j, err := j.Apply(event, b.now)
+		if err != nil {
+			return j, err
 		}
 		if in.Comment != nil {
 			j.Comment = *in.Comment
@@ -288,9 +285,8 @@ func (e *Engine) CancelJob(ctx context.Context, id muster.JobID, in Cancellation
 		}
 		b.retire(j)
 		j.Wake = b.now
-		return b.putJob(j)
+		return j, b.putJob(j)
 	})
-	return j, err
 }
 
 // DeleteJob deletes a job: its pending executions are out of the devices'
@@ -298,7 +294,7 @@ func (e *Engine) CancelJob(ctx context.Context, id muster.JobID, in Cancellation
 // 7). It fails with InvalidTransition, or LimitExceeded when too many jobs are
 // being deleted already.
 func (e *Engine) DeleteJob(ctx context.Context, id muster.JobID, ns *muster.Namespace, force bool) error {
-	return e.changeJob(ctx, id, ns, func(b *batch, j muster.Job) error {
+	_, err := e.changeJob(ctx, id, ns, func(b *batch, j muster.Job) (muster.Job, error) {
 		event := muster.JobIsDeleted
 		if force {
 			event = muster.JobIsForceGone
@@ -306,18 +302,19 @@ func (e *Engine) DeleteJob(ctx context.Context, id muster.JobID, ns *muster.Name
 		gone, err := j.Apply(event, b.now)
 		if err != nil {
 			if j.Status.Active() {
-				return muster.Errorf(muster.InvalidTransition, "Job %s cannot be deleted while its status is %s; use force", id, j.Status)
+				return j, muster.Errorf(muster.InvalidTransition, "Job %s cannot be deleted while its status is %s; use force", id, j.Status)
 			}
-			return err
+			return j, err
 		}
 		most := b.e.o.Limits.DeletingJobs
 		if taken, err := full(b, deletions, most); err != nil {
-			return err
+			return j, err
 		} else if taken {
-			return muster.Errorf(muster.LimitExceeded, "%d jobs are being deleted already", most)
+			return j, muster.Errorf(muster.LimitExceeded, "%d jobs are being deleted already", most)
 		}
-		return b.deleting(gone)
+		return gone, b.deleting(gone)
 	})
+	return err
 }
 
 // deleting begins to remove a job that was just deleted.
@@ -337,16 +334,16 @@ func (b *batch) retire(j muster.Job) {
 	}
 }
 
-// changeJob runs fn on a job in one transaction. ns, when not nil, must be the
-// job's namespace.
-func (e *Engine) changeJob(ctx context.Context, id muster.JobID, ns *muster.Namespace, fn func(*batch, muster.Job) error) error {
-	return e.do(ctx, func(b *batch) error {
+// changeJob runs fn on a job in one transaction; fn returns the job as it is
+// then. ns, when not nil, must be the job's namespace.
+func (e *Engine) changeJob(ctx context.Context, id muster.JobID, ns *muster.Namespace, fn func(*batch, muster.Job) (muster.Job, error)) (muster.Job, error) {
+	return do(ctx, e, func(b *batch) (muster.Job, error) {
 		j, err := b.job(id)
 		if err != nil {
-			return err
+			return muster.Job{}, err
 		}
 		if j == nil || (ns != nil && j.Namespace != *ns) {
-			return noJob(id)
+			return muster.Job{}, noJob(id)
 		}
 		return fn(b, *j)
 	})

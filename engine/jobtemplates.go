@@ -24,36 +24,34 @@ type NewJobTemplate struct {
 // 3.2). It fails with Invalid, NotFound (the job), AlreadyExists or
 // LimitExceeded.
 func (e *Engine) CreateJobTemplate(ctx context.Context, in NewJobTemplate) (muster.JobTemplate, error) {
-	var t muster.JobTemplate
 	labels, err := muster.Retag(nil, in.Tags)
 	if err != nil {
-		return t, err
+		return muster.JobTemplate{}, err
 	}
-	err = e.do(ctx, func(b *batch) error {
+	return do(ctx, e, func(b *batch) (t muster.JobTemplate, err error) {
 		t = muster.JobTemplate{ID: in.ID, Description: in.Description, Document: in.Document, DocumentSource: in.Source, Config: in.Config, CreatedAt: b.now}
 		if in.Job != "" {
 			if t, err = b.copied(t, in.Job); err != nil {
-				return err
+				return t, err
 			}
 		}
 		if _, err := checkDocument(t.Document); err != nil {
-			return err
+			return t, err
 		}
 		if err := rollout.CheckTemplate(t.Config); err != nil {
-			return err
+			return t, err
 		}
 		if err := t.Config.Presigned.Check(); err != nil {
-			return err
+			return t, err
 		}
 		if err := b.roomForTemplate(t.ID); err != nil {
-			return err
+			return t, err
 		}
 		jobTemplates.Put(b, string(t.ID), t)
 		b.dated(jobTemplatesByDate, t.CreatedAt, string(t.ID))
 		b.putTags(kindTemplate, string(t.ID), labels)
-		return nil
+		return t, nil
 	})
-	return t, err
 }
 
 // copied returns t with what it has of the job it is made from: the document as

@@ -37,19 +37,20 @@ func (e *Engine) JobOptions(ctx context.Context, id muster.JobID) (JobOptions, e
 // given the job at once when it is lifted. It fails with NotFound, or with
 // Invalid for the joiners of a job that has none or is over.
 func (e *Engine) SetJobOptions(ctx context.Context, id muster.JobID, o JobOptions) error {
-	return e.changeJob(ctx, id, nil, func(b *batch, j muster.Job) error {
+	_, err := e.changeJob(ctx, id, nil, func(b *batch, j muster.Job) (muster.Job, error) {
 		switch {
 		case j.PaceJoiners == o.PaceJoiners:
-			return nil
+			return j, nil
 		case j.Selection != muster.Continuous:
-			return muster.Errorf(muster.Invalid, "Job %s is a SNAPSHOT: nobody joins it", id)
+			return j, muster.Errorf(muster.Invalid, "Job %s is a SNAPSHOT: nobody joins it", id)
 		case !j.Status.Active():
-			return muster.Errorf(muster.Invalid, "Job %s cannot be changed while its status is %s", id, j.Status)
+			return j, muster.Errorf(muster.Invalid, "Job %s cannot be changed while its status is %s", id, j.Status)
 		}
 		j.PaceJoiners, j.UpdatedAt = o.PaceJoiners, b.now
 		j.Wake = b.now
-		return b.putJob(j)
+		return j, b.putJob(j)
 	})
+	return err
 }
 
 // welcome gives a thing that has come under a target of j its execution, at once

@@ -12,30 +12,28 @@ import (
 // fails with AlreadyExists for any other, and with Invalid or LimitExceeded for
 // the tags.
 func (e *Engine) CreatePackage(ctx context.Context, in muster.Package, given []muster.Tag) (muster.Package, error) {
-	var p muster.Package
 	labels, err := muster.Retag(nil, given)
 	if err != nil {
-		return p, err
+		return muster.Package{}, err
 	}
-	err = e.do(ctx, func(b *batch) error {
+	return do(ctx, e, func(b *batch) (p muster.Package, err error) {
 		old, err := packages.Get(b, string(in.Name))
 		if err != nil {
-			return err
+			return p, err
 		}
 		if old != nil {
 			if p = *old; repeats(in.Token, p.Token) {
-				return nil
+				return p, nil
 			}
 			err := muster.Errorf(muster.AlreadyExists, "Package %s already exists", in.Name)
 			err.ResourceID, err.ResourceARN = string(in.Name), e.o.Account.PackageARN(in.Name)
-			return err
+			return p, err
 		}
 		p = muster.Package{Name: in.Name, Description: in.Description, CreatedAt: b.now, ModifiedAt: b.now, Token: in.Token}
 		packages.Put(b, string(p.Name), p)
 		b.putTags(kindPackage, string(p.Name), labels)
-		return nil
+		return p, nil
 	})
-	return p, err
 }
 
 // repeats reports whether a request is one that was carried out already: it has

@@ -12,38 +12,36 @@ import (
 // come again. It fails with AlreadyExists for any other, with Invalid when
 // there is no such package, and with Invalid or LimitExceeded for the tags.
 func (e *Engine) CreatePackageVersion(ctx context.Context, in muster.PackageVersion, given []muster.Tag) (muster.PackageVersion, error) {
-	v := in
 	if err := in.Check(); err != nil {
-		return v, err
+		return muster.PackageVersion{}, err
 	}
 	labels, err := muster.Retag(nil, given)
 	if err != nil {
-		return v, err
+		return muster.PackageVersion{}, err
 	}
 	release := muster.Release{Package: in.Package, Version: in.Name}
-	err = e.do(ctx, func(b *batch) error {
+	return do(ctx, e, func(b *batch) (v muster.PackageVersion, err error) {
 		if err := mustHavePackage(b, in.Package); err != nil {
-			return err
+			return v, err
 		}
 		old, err := packageVersions.Get(b, releaseKey(release))
 		if err != nil {
-			return err
+			return v, err
 		}
 		if old != nil {
 			if v = *old; repeats(in.Token, v.Token) {
-				return nil
+				return v, nil
 			}
 			err := muster.Errorf(muster.AlreadyExists, "Version %s of package %s already exists", in.Name, in.Package)
 			err.ResourceID, err.ResourceARN = string(in.Name), e.o.Account.ReleaseARN(release)
-			return err
+			return v, err
 		}
 		v = in
 		v.Status, v.CreatedAt, v.ModifiedAt = muster.VersionDraft, b.now, b.now
 		packageVersions.Put(b, releaseKey(release), v)
 		b.putTags(kindPackage, e.releaseName(release), labels)
-		return nil
+		return v, nil
 	})
-	return v, err
 }
 
 // mustHavePackage fails with Invalid when there is no such package: for those

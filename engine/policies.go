@@ -11,27 +11,25 @@ import (
 // that document is a policy. A name that is taken fails with AlreadyExists,
 // even if the document is the same.
 func (e *Engine) CreatePolicy(ctx context.Context, name, document string, given []muster.Tag) (muster.Policy, error) {
-	var p muster.Policy
 	given, err := muster.Retag(nil, given)
 	if err != nil {
-		return p, err
+		return muster.Policy{}, err
 	}
-	err = e.do(ctx, func(b *batch) error {
+	return do(ctx, e, func(b *batch) (p muster.Policy, err error) {
 		if old, err := policies.Has(b, name); err != nil {
-			return err
+			return p, err
 		} else if old {
 			err := muster.Errorf(muster.AlreadyExists, "Policy cannot be created - name already exists (name=%s)", name)
 			err.ResourceID, err.ResourceARN = name, e.o.Account.ARN("policy", name)
-			return err
+			return p, err
 		}
 		p = muster.NewPolicy(name, document, b.now)
 		p.GenerationID = e.o.NewID()
 		policies.Put(b, name, p)
 		b.dated(policiesByDate, p.CreatedAt, name)
 		b.putTags(kindPolicy, name, given)
-		return nil
+		return p, nil
 	})
-	return p, err
 }
 
 // Policy returns a policy.
@@ -81,43 +79,46 @@ func (e *Engine) Policies(ctx context.Context, p Page, ascending bool) (list Pol
 
 // CreatePolicyVersion adds a version, and puts it in force if asked to.
 func (e *Engine) CreatePolicyVersion(ctx context.Context, name, document string, asDefault bool) (muster.PolicyVersion, error) {
-	var v muster.PolicyVersion
-	err := e.changePolicy(ctx, name, func(p muster.Policy, now muster.Instant) (_ muster.Policy, err error) {
-		p, v, err = p.WithVersion(document, asDefault, now)
-		return p, err
+	return changePolicy(ctx, e, name, func(p muster.Policy, now muster.Instant) (muster.Policy, muster.PolicyVersion, error) {
+		return p.WithVersion(document, asDefault, now)
 	})
-	return v, err
 }
 
 // DeletePolicyVersion removes a version that is not in force.
 func (e *Engine) DeletePolicyVersion(ctx context.Context, name, version string) error {
-	return e.changePolicy(ctx, name, func(p muster.Policy, now muster.Instant) (muster.Policy, error) {
-		return p.WithoutVersion(version, now)
+	_, err := changePolicy(ctx, e, name, func(p muster.Policy, now muster.Instant) (muster.Policy, struct{}, error) {
+		p, err := p.WithoutVersion(version, now)
+		return p, struct{}{}, err
 	})
+	return err
 }
 
 // SetDefaultPolicyVersion puts a version in force.
 func (e *Engine) SetDefaultPolicyVersion(ctx context.Context, name, version string) error {
-	return e.changePolicy(ctx, name, func(p muster.Policy, now muster.Instant) (muster.Policy, error) {
-		return p.WithDefault(version, now)
+	_, err := changePolicy(ctx, e, name, func(p muster.Policy, now muster.Instant) (muster.Policy, struct{}, error) {
+		p, err := p.WithDefault(version, now)
+		return p, struct{}{}, err
 	})
+	return err
 }
 
-func (e *Engine) changePolicy(ctx context.Context, name string, fn func(muster.Policy, muster.Instant) (muster.Policy, error)) error {
-	return e.do(ctx, func(b *batch) error {
+// changePolicy replaces a policy by what fn makes of it, and returns what else
+// fn makes.
+func changePolicy[T any](ctx context.Context, e *Engine, name string, fn func(muster.Policy, muster.Instant) (muster.Policy, T, error)) (T, error) {
+	return do(ctx, e, func(b *batch) (v T, err error) {
 		old, err := policy(b, name)
 		if err != nil {
-			return err
+			return v, err
 		}
-		p, err := fn(old, b.now)
+		p, v, err := fn(old, b.now)
 		if err != nil {
-			return err
+			return v, err
 		}
 		policies.Put(b, name, p)
 		if p.Default != old.Default {
 			b.recheckAll()
 		}
-		return nil
+		return v, nil
 	})
 }
 

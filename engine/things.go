@@ -17,32 +17,30 @@ func (e *Engine) CreateThing(ctx context.Context, in muster.Thing) (muster.Thing
 	if err != nil {
 		return asked, err
 	}
-	var t muster.Thing
-	err = e.do(ctx, func(b *batch) error {
+	return do(ctx, e, func(b *batch) (t muster.Thing, err error) {
 		old, err := things.Get(b, string(asked.Name))
 		if err != nil {
-			return err
+			return t, err
 		}
 		if old != nil {
 			t = *old
-			return e.sameThing(t, asked)
+			return t, e.sameThing(t, asked)
 		}
 		if err := mayUseType(b, asked.Type, "Can not create new thing with depreated thing type:%s"); err != nil {
-			return err
+			return t, err
 		}
 		t = asked
 		t.ID, t.CreatedAt = e.o.NewID(), b.now
 		things.Put(b, string(t.Name), t)
 		b.retype(t.Name, "", t.Type)
 		if err := b.reindex(t.Name, nil, recordDocument(&t)); err != nil {
-			return err
+			return t, err
 		}
 		if err := b.stirNew(t.Name); err != nil {
-			return err
+			return t, err
 		}
-		return b.tellThing(nil, &t)
+		return t, b.tellThing(nil, &t)
 	})
-	return t, err
 }
 
 func (e *Engine) sameThing(old, asked muster.Thing) error {

@@ -23,23 +23,21 @@ func (e *Engine) CreateThingType(ctx context.Context, in muster.ThingType, given
 	if err != nil {
 		return asked, err
 	}
-	var t muster.ThingType
-	err = e.do(ctx, func(b *batch) error {
+	return do(ctx, e, func(b *batch) (t muster.ThingType, err error) {
 		old, err := thingTypes.Get(b, string(asked.Name))
 		if err != nil {
-			return err
+			return t, err
 		}
 		if old != nil {
 			t = *old
-			return e.sameType(t, asked)
+			return t, e.sameType(t, asked)
 		}
 		t = asked
 		t.ID, t.CreatedAt = e.o.NewID(), b.now
 		thingTypes.Put(b, string(t.Name), t)
 		b.putTags(kindType, string(t.Name), labels)
-		return b.tellType(nil, &t)
+		return t, b.tellType(nil, &t)
 	})
-	return t, err
 }
 
 func (e *Engine) sameType(old, asked muster.ThingType) error {

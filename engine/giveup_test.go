@@ -1,0 +1,130 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"testing"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/store/memstore"
+)
+
+// impatient is a store whose callers give up: leave, when it is set, is called
+// between two runs of the next transaction, of which only the second counts.
+type impatient struct {
+	store.Store
+	leave func()
+}
+
+func (s *impatient) Apply(ctx context.Context, fn func(store.Tx) error) (func() error, error) {
+	if leave := s.leave; leave != nil {
+		s.leave = nil
+		undone := errors.New("undone")
+		_, err := s.Store.Apply(ctx, func(tx store.Tx) error { return errors.Join(fn(tx), undone) })
+		if !errors.Is(err, undone) {
+			return nil, err
+		}
+		leave()
+	}
+	return s.Store.Apply(ctx, fn)
+}
+
+// A caller whose context ends before the commit gets nothing, and shares
+// nothing with the command, which goes on without it. The race detector sees
+// the second half of that.
+func TestACallerThatGivesUpGetsNothing(t *testing.T) {
+	tags := []muster.Tag{{Key: "k", Value: "v"}}
+	comment := "late"
+	for name, test := range map[string]struct {
+		before func(*env)
+		call   func(context.Context, *env) (any, error)
+	}{
+		"CreateThing": {nil, func(ctx context.Context, env *env) (any, error) {
+			return env.CreateThing(ctx, muster.Thing{Name: "new"})
+		}},
+		"CreateThing that is there": {nil, func(ctx context.Context, env *env) (any, error) {
+			return env.CreateThing(ctx, muster.Thing{Name: "lamp"})
+		}},
+		"CreateThingType": {nil, func(ctx context.Context, env *env) (any, error) {
+			return env.CreateThingType(ctx, muster.ThingType{Name: "new"}, tags)
+		}},
+		"CreateThingGroup": {nil, func(ctx context.Context, env *env) (any, error) {
+			return env.CreateThingGroup(ctx, muster.Group{Name: "new"}, tags)
+		}},
+		"UpdateThingGroup": {nil, func(ctx context.Context, env *env) (any, error) {
+			return env.UpdateThingGroup(ctx, "lamps", muster.GroupUpdate{Description: &comment})
+		}},
+		"CreateDynamicThingGroup": {func(env *env) { env.dynamic("other", "thingName:lamp") }, func(ctx context.Context, env *env) (any, error) {
+			return env.CreateDynamicThingGroup(ctx, muster.Group{Name: "new", Dynamic: &muster.Membership{Query: "thingName:lamp"}}, tags)
+		}},
+		"UpdateDynamicThingGroup": {func(env *env) { env.dynamic("other", "thingName:lamp") }, func(ctx context.Context, env *env) (any, error) {
+			return env.UpdateDynamicThingGroup(ctx, "other", muster.GroupUpdate{}, muster.Membership{Query: "thingName:x*"})
+		}},
+		"CreatePackage": {nil, func(ctx context.Context, env *env) (any, error) {
+			return env.CreatePackage(ctx, muster.Package{Name: "new"}, tags)
+		}},
+		"CreatePackageVersion": {func(env *env) { _, _ = env.CreatePackage(env.t.Context(), muster.Package{Name: "p"}, nil) }, func(ctx context.Context, env *env) (any, error) {
+			return env.CreatePackageVersion(ctx, muster.PackageVersion{Package: "p", Name: "1"}, tags)
+		}},
+		"AddCA": {nil, func(ctx context.Context, env *env) (any, error) {
+			return env.AddCA(ctx, muster.CA{ID: "ca"}, tags)
+		}},
+		"AddCertificate": {nil, func(ctx context.Context, env *env) (any, error) {
+			return env.AddCertificate(ctx, muster.Certificate{ID: "c"})
+		}},
+		"RegistrationCode": {nil, func(ctx context.Context, env *env) (any, error) {
+			return env.RegistrationCode(ctx, "fresh")
+		}},
+		"CreatePolicy": {nil, func(ctx context.Context, env *env) (any, error) {
+			return env.CreatePolicy(ctx, "new", "{}", tags)
+		}},
+		"CreatePolicyVersion": {func(env *env) { env.policy("p") }, func(ctx context.Context, env *env) (any, error) {
+			return env.CreatePolicyVersion(ctx, "p", "{}", true)
+		}},
+		"CreateJob": {nil, func(ctx context.Context, env *env) (any, error) {
+			return env.CreateJob(ctx, NewJob{ID: "new", Document: "{}", Targets: []muster.Target{{Name: "lamp"}}, Tags: tags})
+		}},
+		"AssociateTargets": {nil, func(ctx context.Context, env *env) (any, error) {
+			return env.AssociateTargets(ctx, "standing", nil, []muster.Target{{Name: "bulb"}}, &comment)
+		}},
+		"CancelJob": {nil, func(ctx context.Context, env *env) (any, error) {
+			return env.CancelJob(ctx, "standing", Cancellation{Comment: &comment})
+		}},
+		"CreateJobTemplate": {nil, func(ctx context.Context, env *env) (any, error) {
+			return env.CreateJobTemplate(ctx, NewJobTemplate{ID: "new", Job: "arn:aws:iot:us-east-1:000000000000:job/standing", Tags: tags})
+		}},
+		"Forget": {func(env *env) { env.bury("dead") }, func(ctx context.Context, env *env) (any, error) {
+			return env.Forget(ctx, nil)
+		}},
+		"StartNext": {nil, func(ctx context.Context, env *env) (any, error) {
+			return Await(ctx, func(done func(Described, error)) { env.StartNext(Start{Thing: "lamp"}, done) })
+		}},
+		"UpdateExecution": {nil, func(ctx context.Context, env *env) (any, error) {
+			return Await(ctx, func(done func(Described, error)) {
+				env.UpdateExecution(Report{Thing: "lamp", Job: "standing", Status: muster.Succeeded}, done)
+			})
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &impatient{Store: memstore.New()}
+			env := newEnvOn(t, s, Options{Sinks: Sinks{Webhook: map[muster.EventType]bool{muster.EventThing: true}}})
+			env.thing("lamp", "bulb")
+			env.group("lamps", "lamp")
+			env.jobOf(muster.Continuous, "standing", "@lamps")
+			if test.before != nil {
+				test.before(env)
+			}
+			ctx, leave := context.WithCancel(t.Context())
+			s.leave = leave
+			got, err := test.call(ctx, env)
+			if !errors.Is(err, context.Canceled) {
+				t.Fatalf("the caller gave up and was told %v", err)
+			}
+			if !reflect.ValueOf(got).IsZero() {
+				t.Errorf("the caller gave up and got %+v", got)
+			}
+		})
+	}
+}
