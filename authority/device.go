@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"log/slog"
 	"net"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -124,9 +123,11 @@ func (d *Device) Publish(topic string, retain bool) error {
 	return d.Permits(iotpolicy.RetainPublish, "topic/"+topic)
 }
 
-// Subscribe answers for iot:Subscribe on a filter. Of a shared subscription
-// either the filter behind the prefix or the whole text may be allowed.
-func (d *Device) Subscribe(filter string) error { return subscribe(d.Permits, filter) }
+// Subscribe answers for iot:Subscribe on a filter. Policies hold for a shared
+// subscription by its whole text and by the filter after the share prefix.
+func (d *Device) Subscribe(filter string) error {
+	return d.Permits(iotpolicy.Subscribe, "topicfilter/"+filter)
+}
 
 // Receive answers for iot:Receive.
 func (d *Device) Receive(topic string) bool {
@@ -194,16 +195,6 @@ func (d *Device) judge(r *rights, action, resource string) error {
 
 func (r *rights) decide(action, arn string) iotpolicy.Decision {
 	return r.set.Decide(iotpolicy.Request{Action: action, Resource: arn, Vars: r.vars})
-}
-
-// subscribe asks for a filter as may does for a resource.
-func subscribe(may func(action, resource string) error, filter string) error {
-	if rest, shared := strings.CutPrefix(filter, "$share/"); shared {
-		if _, plain, ok := strings.Cut(rest, "/"); ok && may(iotpolicy.Subscribe, "topicfilter/"+plain) == nil {
-			return nil
-		}
-	}
-	return may(iotpolicy.Subscribe, "topicfilter/"+filter)
 }
 
 func hostOf(addr string) string {

@@ -40,7 +40,9 @@ func (k keyHolder) Publish(topic string, retain bool) error {
 	return k.may(iotpolicy.RetainPublish, "topic/"+topic)
 }
 
-func (k keyHolder) Subscribe(filter string) error { return subscribe(k.may, filter) }
+func (k keyHolder) Subscribe(filter string) error {
+	return k.may(iotpolicy.Subscribe, "topicfilter/"+filter)
+}
 
 func (k keyHolder) Receive(topic string) bool {
 	return k.caller.Authorize(iotpolicy.Receive, []string{k.a.o.Account.Named("topic/" + topic)}, k.vars) == nil

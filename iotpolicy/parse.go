@@ -115,6 +115,11 @@ func parseStatement(position int, raw json.RawMessage) (statement, error) {
 	if given["Resource"] == given["NotResource"] {
 		return st, malformed(at, "must have either Resource or NotResource")
 	}
+	if !st.deny { // a Deny that took less would deny less
+		for _, r := range st.resources {
+			r.plain()
+		}
+	}
 	return st, nil
 }
 

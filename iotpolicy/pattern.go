@@ -22,11 +22,25 @@ type piece struct {
 type pieceKind uint8
 
 const (
-	literal  pieceKind = iota
-	anyRun             // *
-	anyOne             // ?
-	variable           // ${key}
+	literal       pieceKind = iota
+	anyRun                  // *
+	anyOne                  // ?
+	variable                // ${key}: this kind and those after it ask Vars
+	plainVariable           // ${key} whose value counts only without MQTT wildcards
 )
+
+// mqttWildcards are plain characters to a policy, and not to the broker.
+const mqttWildcards = "+#"
+
+// plain makes p take no variable's value with an MQTT wildcard: "devices/${x}/in"
+// must not become a permit for the topic filter "devices/+/in".
+func (p pattern) plain() {
+	for i := range p {
+		if p[i].kind == variable {
+			p[i].kind = plainVariable
+		}
+	}
+}
 
 // newPattern cuts text. Without wildcards, * and ? stand for themselves.
 func newPattern(text string, wildcards bool) pattern {
@@ -126,7 +140,7 @@ func width(s string) int {
 // resolves reports whether every variable has a value.
 func (p pattern) resolves(vars Vars) bool {
 	for i := range p {
-		if p[i].kind == variable {
+		if p[i].kind >= variable {
 			if _, ok := p[i].value(vars); !ok {
 				return false
 			}
@@ -162,6 +176,9 @@ func (p *piece) value(vars Vars) (string, bool) {
 		return "", false
 	}
 	v := values[0]
+	if p.kind == plainVariable && strings.ContainsAny(v, mqttWildcards) {
+		return "", false
+	}
 	if strings.HasPrefix(p.text, certificatePrefix) &&
 		(strings.ContainsAny(v, "*$+?#") || utf8.RuneCountInString(v) > maxCertificateValue) {
 		return "", false

@@ -101,10 +101,11 @@ func (s Set) Decide(r Request) Decision {
 		r.Vars = noVars
 	}
 	names := [2]string{r.Action, otherNames[r.Action]}
+	also := otherSpelling(names, r.Resource)
 	for _, p := range s {
 		for i := range p.statements {
 			st := &p.statements[i]
-			if !st.deny && d.Outcome == Allowed || !st.applies(&r, names) {
+			if !st.deny && d.Outcome == Allowed || !st.applies(&r, names, also) {
 				continue
 			}
 			d = Decision{Outcome: Allowed, Policy: p.name, Statement: st.label}
@@ -119,8 +120,10 @@ func (s Set) Decide(r Request) Decision {
 
 func noVars(string) ([]string, bool) { return nil, false }
 
-func (st *statement) applies(r *Request, names [2]string) bool {
-	return st.coversAction(names) && st.coversResource(r) && st.conditionsHold(r.Vars)
+// applies looks at both names of an action and, if also is not empty, both
+// spellings of the resource.
+func (st *statement) applies(r *Request, names [2]string, also string) bool {
+	return st.coversAction(names) && st.coversSpellings(r, also) && st.conditionsHold(r.Vars)
 }
 
 func (st *statement) coversAction(names [2]string) bool {
@@ -132,15 +135,28 @@ func (st *statement) coversAction(names [2]string) bool {
 	return st.notAction
 }
 
+// coversSpellings lets a statement apply by either spelling of a resource. An
+// Allow of all but a list needs both: neither may be on the list.
+func (st *statement) coversSpellings(r *Request, also string) bool {
+	covers := st.coversResource(r.Resource, r.Vars)
+	switch {
+	case also == "":
+		return covers
+	case st.notRes && !st.deny:
+		return covers && st.coversResource(also, r.Vars)
+	}
+	return covers || st.coversResource(also, r.Vars)
+}
+
 // coversResource never matches a resource with an unresolved variable (AUTH-59).
 // In a NotResource that would widen the statement, so there an Allow does not
 // apply at all; a Deny keeps denying.
-func (st *statement) coversResource(r *Request) bool {
+func (st *statement) coversResource(resource string, vars Vars) bool {
 	for i := range st.resources {
-		if st.notRes && !st.deny && !st.resources[i].resolves(r.Vars) {
+		if st.notRes && !st.deny && !st.resources[i].resolves(vars) {
 			return false
 		}
-		if st.resources[i].match(r.Resource, r.Vars) {
+		if st.resources[i].match(resource, vars) {
 			return !st.notRes
 		}
 	}

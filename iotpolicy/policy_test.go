@@ -286,7 +286,7 @@ func TestMinimalDevicePolicy(t *testing.T) {
 			for _, do := range does {
 				resource := arn + fmt.Sprintf(do.resource, other)
 				got := set.Decide(iotpolicy.Request{Action: do.action, Resource: resource, Vars: vars}).Allowed()
-				if want := self == other; got != want {
+				if want := self == other && self != "+"; got != want { // no value becomes an MQTT wildcard
 					t.Errorf("thing %q may %s on %s: %t, want %t", self, do.action, resource, got, want)
 				}
 			}
