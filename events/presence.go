@@ -2,7 +2,6 @@ package events
 
 import (
 	"net"
-	"strings"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/gateway"
@@ -71,12 +70,8 @@ func (p *Publisher) Interest(x gateway.Interest) {
 	})
 }
 
-// lifeCycle returns the topic of a life-cycle event and whether anybody wants
-// it. A client whose id would be a wildcard has none.
+// lifeCycle returns the topic of a life-cycle event and whether anybody wants it.
 func (p *Publisher) lifeCycle(family, what, client string) (topic string, wanted bool) {
-	if strings.ContainsAny(client, "+#") {
-		return "", false
-	}
 	topic = "$aws/events/" + family + "/" + what + "/" + client
 	return topic, p.o.Broker.Wanted(topic)
 }

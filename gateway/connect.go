@@ -69,6 +69,8 @@ func (c *conn) wish(p *packet.Connect) (*Connect, packet.Reason, error) {
 		return h, packet.ClientIDNotValid, fmt.Errorf("client id of %d bytes, at most %d are allowed", len(h.ClientID), clientIDMax)
 	case strings.HasPrefix(h.ClientID, "$"):
 		return h, packet.ClientIDNotValid, errors.New("client id begins with $")
+	case strings.ContainsAny(h.ClientID, "+#"): // which ${iot:ClientId} would bring into topic filters
+		return h, packet.ClientIDNotValid, errors.New("client id holds an MQTT wildcard")
 	}
 	if _, ok := p.Properties.Find(packet.AuthMethod); ok {
 		return h, packet.BadAuthMethod, errors.New("enhanced authentication is not supported")

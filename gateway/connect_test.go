@@ -85,7 +85,12 @@ func TestMQ4ClientIDs(t *testing.T) {
 			"129 bytes":        {strings.Repeat("x", 129), false},
 			"a dollar first":   {"$lamp", false},
 			"a dollar later":   {"la$mp", true},
-			"wildcards and it": {"a+b#c", true},
+			"a plus":           {"+", false},
+			"a plus inside":    {"a+b", false},
+			"a hash":           {"#", false},
+			"a hash inside":    {"a/#", false},
+			"policy wildcards": {"a*b?c{", true},
+			"slashes":          {"a/b/", true},
 			"a space":          {"a b", true},
 		} {
 			want := packet.Success
