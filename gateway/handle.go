@@ -32,12 +32,19 @@ func (c *conn) handle(f packet.Frame) *ending {
 	case packet.UNSUBSCRIBE:
 		return c.unsubscribe(f)
 	case packet.PINGREQ:
-		c.send(packet.Pingresp{})
-		return nil
+		return c.ping(f)
 	case packet.DISCONNECT:
 		return c.disconnect(f)
 	}
 	return clientError(packet.ProtocolError, fmt.Sprintf("packet type %d is not expected from a client", f.Type()))
+}
+
+func (c *conn) ping(f packet.Frame) *ending {
+	if _, err := packet.Parse(f, c.version); err != nil {
+		return refusal(err)
+	}
+	c.send(packet.Pingresp{})
+	return nil
 }
 
 // publish handles a PUBLISH of the client (mqtt-broker.md section 4).

@@ -32,6 +32,11 @@ func (c *conn) subscribe(f packet.Frame) *ending {
 	if _, ok := p.Properties.Find(packet.SubscriptionID); ok {
 		return clientError(packet.SubscriptionIDsRejected, "subscription identifiers are not supported")
 	}
+	for _, want := range p.Subscriptions {
+		if _, _, shared := topic.Share(want.Filter); shared && want.NoLocal {
+			return clientError(packet.ProtocolError, "no local on a shared subscription")
+		}
+	}
 	reasons := make([]packet.Reason, len(p.Subscriptions))
 	for i, want := range p.Subscriptions {
 		if reasons[i] = c.judge(want); c.holds(p.ID) {
@@ -55,9 +60,6 @@ func (c *conn) subscribe(f packet.Frame) *ending {
 // judge says whether a filter is fit and permitted: Success or the reason why not.
 func (c *conn) judge(want packet.Subscription) packet.Reason {
 	if err := topic.CheckFilter(want.Filter); err != nil {
-		return packet.TopicFilterInvalid
-	}
-	if _, _, shared := topic.Share(want.Filter); shared && want.NoLocal {
 		return packet.TopicFilterInvalid
 	}
 	if err := c.server.maySubscribe(c.authority, want.Filter); err != nil {

@@ -11,7 +11,7 @@ func ParseDisconnect(body []byte, v byte) (*Disconnect, error) {
 	s := scanner{b: body}
 	d := &Disconnect{}
 	if v == V5 && len(s.b) > 0 {
-		d.Reason = Reason(s.byte())
+		d.Reason = s.reason(disconnectReasons)
 		d.Properties = s.optional(DISCONNECT)
 	}
 	return d, s.done()

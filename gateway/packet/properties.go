@@ -1,6 +1,7 @@
 package packet
 
 import (
+	"bytes"
 	"encoding/binary"
 	"iter"
 	"slices"
@@ -216,6 +217,9 @@ func (s *scanner) property() (id Property, v Value) {
 		v.Key = s.text()
 		v.Text = s.text()
 	}
+	if id == ResponseTopic && bytes.ContainsAny(v.Text, wildcards) {
+		s.fail(protocolError("response topic with a wildcard"))
+	}
 	if v.Int == 0 && (k == u16nonzero || k == u32nonzero || k == varnonzero) {
 		s.fail(protocolError("property 0x%02X is zero", byte(id)))
 	}
@@ -243,6 +247,10 @@ func (s *scanner) properties(t Type) Properties {
 			return nil
 		}
 		seen |= 1 << id
+	}
+	if seen&(1<<AuthData) != 0 && seen&(1<<AuthMethod) == 0 {
+		s.fail(protocolError("authentication data without a method"))
+		return nil
 	}
 	return all
 }

@@ -1,6 +1,9 @@
 package packet
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"strings"
+)
 
 // Publish is a PUBLISH packet.
 type Publish struct {
@@ -24,18 +27,25 @@ const (
 	publishDup
 )
 
-// ParsePublish decodes a PUBLISH. Whether the topic is a fit name is for the caller to say.
+// ParsePublish decodes a PUBLISH. A topic with a wildcard is an Error with TopicNameInvalid; whether the topic is otherwise a fit
+// name is for the caller to say.
 func ParsePublish(f Frame, v byte) (*Publish, error) {
 	p := &Publish{
 		QoS:    f.Header >> 1 & 3,
 		Dup:    f.Header&publishDup != 0,
 		Retain: f.Header&publishRetain != 0,
 	}
-	if p.QoS == 3 {
+	switch {
+	case p.QoS == 3:
 		return nil, malformed("PUBLISH with QoS 3")
+	case p.QoS == 0 && p.Dup:
+		return nil, malformed("PUBLISH with DUP at QoS 0")
 	}
 	s := scanner{b: f.Body}
 	p.Topic = string(s.text())
+	if strings.ContainsAny(p.Topic, wildcards) {
+		return nil, &Error{TopicNameInvalid, "PUBLISH to a topic with a wildcard"}
+	}
 	if p.QoS > 0 {
 		p.ID = s.id()
 	}
@@ -130,7 +140,7 @@ func ParsePuback(body []byte, v byte) (*Puback, error) {
 	s := scanner{b: body}
 	p := &Puback{ID: s.id()}
 	if v == V5 && len(s.b) > 0 {
-		p.Reason = Reason(s.byte())
+		p.Reason = s.reason(pubackReasons)
 		p.Properties = s.optional(PUBACK)
 	}
 	return p, s.done()

@@ -64,6 +64,12 @@ var reasonNames = map[Reason]string{
 	SubscriptionIDsRejected: "subscription identifiers not supported",
 }
 
+// The reason codes that may stand in a packet, from either end (MQTT 5, sections 3.4.2.1 and 3.14.2.1).
+const (
+	pubackReasons     = "\x00\x10\x80\x83\x87\x90\x91\x97\x99"
+	disconnectReasons = "\x00\x04\x80\x81\x82\x83\x87\x89\x8b\x8d\x8e\x8f\x90\x93\x94\x95\x96\x97\x98\x99\x9a\x9b\x9c\x9d\x9e\x9f\xa0\xa1\xa2"
+)
+
 // String returns the standard's name for the code.
 func (r Reason) String() string {
 	if name, ok := reasonNames[r]; ok {

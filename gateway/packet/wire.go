@@ -3,6 +3,7 @@ package packet
 import (
 	"bytes"
 	"encoding/binary"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -100,9 +101,10 @@ func (s *scanner) uint32() uint32 {
 	return 0
 }
 
+// varint takes a variable byte integer in its shortest form, the only one that MQTT 5 allows.
 func (s *scanner) varint() uint32 {
 	v, n := varint(s.b)
-	if n <= 0 {
+	if n <= 0 || n > varintSize(int(v)) {
 		s.fail(malformed("bad variable byte integer"))
 		return 0
 	}
@@ -130,6 +132,15 @@ func (s *scanner) id() uint16 {
 	return id
 }
 
+// reason takes a reason code, one of those allowed.
+func (s *scanner) reason(allowed string) Reason {
+	r := s.byte()
+	if s.err == nil && strings.IndexByte(allowed, r) < 0 {
+		s.fail(protocolError("reason code 0x%02X does not belong into this packet", r))
+	}
+	return Reason(r)
+}
+
 // done returns the error met so far, or one if something is left over.
 func (s *scanner) done() error {
 	if s.err == nil && len(s.b) > 0 {
@@ -137,6 +148,9 @@ func (s *scanner) done() error {
 	}
 	return s.err
 }
+
+// wildcards may stand in topic filters and nowhere else.
+const wildcards = "+#"
 
 func validText(b []byte) bool {
 	for _, c := range b {
