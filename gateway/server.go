@@ -207,13 +207,16 @@ func (s *Server) ServeConn(nc net.Conn, p Peer) {
 
 // polled returns what the poller can wait for below nc, or nil.
 func (s *Server) polled(nc net.Conn) *poll.Conn {
-	if t, ok := nc.(*tls.Conn); ok {
-		nc = t.NetConn()
+	for {
+		if w, ok := nc.(*poll.Conn); ok {
+			return w
+		}
+		above, ok := nc.(interface{ NetConn() net.Conn })
+		if !ok {
+			return nil
+		}
+		nc = above.NetConn()
 	}
-	if w, ok := nc.(*poll.Conn); ok {
-		return w
-	}
-	return nil
 }
 
 // admit registers a connection unless the server is closing.

@@ -11,12 +11,14 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/muster-iot/muster/gateway"
+	"github.com/muster-iot/muster/gateway/admission"
 )
 
 // Kind is what a listener is for.
@@ -47,22 +49,22 @@ type Options struct {
 
 	Wrap             func(net.Conn) net.Conn // prepares an accepted connection before TLS: gateway.Server.Wrap; nil for nothing
 	HandshakeTimeout time.Duration           // from accept to the end of the handshake; 10 s
-	AtOnce           int                     // handshakes being computed or waiting for the client's part; 1,024
-	Waiting          int                     // accepted connections before the end of their handshake; 16,384; more are closed at once
+	AtOnce           int                     // handshakes that compute at the same time; as many as there are processors
+	Waiting          int                     // accepted connections before the end of their handshake; 16,384; see package admission
 	OldDevices       bool                    // also offer RSA key exchange to TLS 1.2 clients (AUTH-10)
 	Log              *slog.Logger            // nil discards
 }
 
 // Door is one set of rules for any number of listeners.
 type Door struct {
-	o     Options
-	log   *slog.Logger
-	slots chan struct{}
+	o    Options
+	log  *slog.Logger
+	gate *gate
+	hall *admission.Hall // of those whose handshake is under way
 
 	outer   *tls.Config // picks the one to use; session tickets hang on it
 	configs sync.Map    // of *tls.Config by choice
 
-	waiting  atomic.Int64
 	shed     atomic.Uint64
 	failed   atomic.Uint64
 	finished atomic.Uint64
@@ -72,8 +74,8 @@ type Door struct {
 type Stats struct {
 	Waiting    int64  // connections before the end of their handshake now
 	Handshakes uint64 // that succeeded
-	Failed     uint64 // handshakes that failed or took too long
-	Shed       uint64 // connections closed unseen because too many waited
+	Failed     uint64 // handshakes that failed, took too long or were shed
+	Shed       uint64 // connections closed because too many waited
 }
 
 // New returns a door.
@@ -85,9 +87,9 @@ func New(o Options) (*Door, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	o.HandshakeTimeout = cmp.Or(o.HandshakeTimeout, 10*time.Second)
-	o.AtOnce = cmp.Or(o.AtOnce, 1024)
+	o.AtOnce = cmp.Or(o.AtOnce, runtime.GOMAXPROCS(0))
 	o.Waiting = cmp.Or(o.Waiting, 16384)
-	d := &Door{o: o, log: o.Log, slots: make(chan struct{}, o.AtOnce)}
+	d := &Door{o: o, log: o.Log, gate: &gate{free: o.AtOnce}, hall: admission.New(o.Waiting)}
 	d.outer = &tls.Config{GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		return hello.Context().Value(handshakeKey{}).(*handshake).config(hello)
 	}}
@@ -96,7 +98,7 @@ func New(o Options) (*Door, error) {
 
 // Stats returns the counters as of now.
 func (d *Door) Stats() Stats {
-	return Stats{d.waiting.Load(), d.finished.Load(), d.failed.Load(), d.shed.Load()}
+	return Stats{int64(d.hall.Held()), d.finished.Load(), d.failed.Load(), d.shed.Load()}
 }
 
 // Serve accepts connections of the given kind on l until ctx ends, then closes l and returns nil once all handshakes under
@@ -107,30 +109,34 @@ func (d *Door) Serve(ctx context.Context, l net.Listener, k Kind) error {
 	defer shaking.Wait()
 	defer cancel()
 	return gateway.Accept(ctx, l, d.log, func(c net.Conn) {
-		if d.waiting.Add(1) > int64(d.o.Waiting) {
-			d.waiting.Add(-1)
+		v := d.hall.Enter(c.RemoteAddr().String(), func() {
+			d.shed.Add(1)
+			c.Close()
+		})
+		if v == nil {
 			d.shed.Add(1)
 			c.Close()
 			return
 		}
 		shaking.Go(func() {
-			defer d.waiting.Add(-1)
-			d.shake(ctx, c, k)
+			defer v.Leave()
+			d.shake(ctx, c, k, v)
 		})
 	})
 }
 
 // shake does the handshake and starts serving.
-func (d *Door) shake(ctx context.Context, raw net.Conn, k Kind) {
+func (d *Door) shake(ctx context.Context, raw net.Conn, k Kind, v *admission.Visitor) {
 	ctx, cancel := context.WithTimeout(ctx, d.o.HandshakeTimeout)
 	defer cancel()
-	h := &handshake{door: d, kind: k}
+	h := &handshake{door: d, kind: k, ctx: ctx, visitor: v}
 	if d.o.Wrap != nil {
 		raw = d.o.Wrap(raw)
 	}
-	c := tls.Server(raw, d.outer)
+	front := &client{Conn: raw, shaking: h}
+	c := tls.Server(front, d.outer)
 	err := c.HandshakeContext(context.WithValue(ctx, handshakeKey{}, h))
-	h.release()
+	front.settle()
 	if err != nil {
 		d.failed.Add(1)
 		d.log.Debug("handshake failed", "peer", raw.RemoteAddr().String(), "err", err)
@@ -153,22 +159,19 @@ type handshakeKey struct{}
 type handshake struct {
 	door    *Door
 	kind    Kind
-	slot    bool
 	purpose purpose
+	ctx     context.Context // of this handshake; ends with its time
+	visitor *admission.Visitor
+	sent    int  // bytes by the client
+	inside  bool // the gate
+	begun   bool // its first message was dealt with, so that it goes before those whose was not
 }
 
-// config is called when the client's first message is there. Only from here on a handshake costs much, so only now it needs one of
-// the slots, which are given in the order of asking.
+// config is called when the client's first message is there.
 func (h *handshake) config(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 	choice, err := choose(h.kind, hello.SupportedProtos)
 	if err != nil {
 		return nil, err
-	}
-	select {
-	case h.door.slots <- struct{}{}:
-		h.slot = true
-	case <-hello.Context().Done():
-		return nil, hello.Context().Err()
 	}
 	h.purpose = choice.purpose
 	config, ok := h.door.configs.Load(choice)
@@ -176,12 +179,6 @@ func (h *handshake) config(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		config, _ = h.door.configs.LoadOrStore(choice, h.door.config(choice))
 	}
 	return config.(*tls.Config), nil
-}
-
-func (h *handshake) release() {
-	if h.slot {
-		<-h.door.slots
-	}
 }
 
 // purpose is what a connection turns out to be for.

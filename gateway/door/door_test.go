@@ -16,6 +16,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -233,9 +234,7 @@ func TestSlowAndSilentClientsAreClosedInTime(t *testing.T) {
 			}
 		}
 	}
-	for d.Stats().Failed < 3 {
-		time.Sleep(time.Millisecond)
-	}
+	waitFor(t, "three handshakes have failed", func() bool { return d.Stats().Failed == 3 })
 }
 
 func TestSilentClientsDoNotKeepOthersOut(t *testing.T) {
@@ -252,23 +251,37 @@ func TestSilentClientsDoNotKeepOthersOut(t *testing.T) {
 	}
 }
 
-func TestTooManyWaitingAreShedAtOnce(t *testing.T) {
+func TestWhenTooManyWaitTheOldestMakesRoom(t *testing.T) {
 	d, addr, _ := open(t, Shared, func(o *Options) { o.Waiting = 3 })
-	for range 3 {
+	var silent []net.Conn
+	for i := range 3 {
 		c, err := net.Dial("tcp", addr)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer c.Close()
+		silent = append(silent, c)
+		waitFor(t, "it waits", func() bool { return d.Stats().Waiting == int64(i+1) })
 	}
-	for d.Stats().Waiting < 3 {
-		time.Sleep(time.Millisecond)
+	if _, err := hello(addr, &tls.Config{}); err != nil {
+		t.Errorf("the fourth was not served: %v", err)
 	}
-	if _, err := hello(addr, &tls.Config{}); err == nil {
-		t.Error("the fourth was served")
+	silent[0].SetReadDeadline(time.Now().Add(10 * time.Second))
+	if _, err := silent[0].Read(make([]byte, 1)); errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error("the one that waited longest is still there")
 	}
-	if got := d.Stats(); got.Shed != 1 {
-		t.Errorf("%d shed, want 1", got.Shed)
+	if got := d.Stats(); got.Shed != 1 || got.Waiting != 2 {
+		t.Errorf("%d shed, %d waiting, want 1 and 2", got.Shed, got.Waiting)
+	}
+}
+
+// waitFor waits until what is true.
+func waitFor(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !is(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("it never came true that %s", what)
+		}
 	}
 }
 

@@ -1,0 +1,223 @@
+// Package admission bounds how many connections there are whose client has not proven who it is. All of them share a number of
+// places. When none is free, a connection that only waits for its client makes room: the one that has waited longest, of the
+// address that keeps the most waiting. There is no bound for an address by itself, since ten thousand devices may share one.
+// The package closes nothing by itself and reads no clock.
+package admission
+
+import (
+	"container/heap"
+	"container/list"
+	"net"
+	"net/netip"
+	"sync"
+)
+
+// Hall is the places. Its methods, and those of its visitors, may be called from any goroutine.
+type Hall struct {
+	places int
+
+	mu    sync.Mutex // guards what follows
+	held  int
+	turns uint64                 // number of the last wait
+	peers map[netip.Prefix]*peer // by address, those with a visitor
+	most  peers                  // those of peers with a visitor that waits
+}
+
+// Visitor is one connection that holds a place.
+type Visitor struct {
+	hall  *Hall
+	peer  *peer
+	evict func()
+	turn  uint64        // number of its wait
+	wait  *list.Element // in peer.waiting; nil while the server works for it
+	gone  bool
+}
+
+// peer is one address.
+type peer struct {
+	address  netip.Prefix
+	visitors int
+	waiting  list.List // of *Visitor, the one that has waited longest first
+	place    int       // in Hall.most
+}
+
+// New returns a hall with the given number of places, at least 1.
+func New(places int) *Hall {
+	return &Hall{places: places, peers: map[netip.Prefix]*peer{}}
+}
+
+// Held returns how many places are taken.
+func (h *Hall) Held() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.held
+}
+
+// Enter takes a place for a connection from addr, a host and a port, that waits for its client from now on. evict closes the
+// connection; it is called at most once, on some other visitor's goroutine, when its place is needed: the visitor has left
+// by then. Enter returns nil when all places are taken and the server works for every one of them.
+func (h *Hall) Enter(addr string, evict func()) *Visitor {
+	h.mu.Lock()
+	victim := h.makeRoom()
+	if h.held >= h.places {
+		h.mu.Unlock()
+		return nil
+	}
+	p := h.peer(addressOf(addr))
+	p.visitors++
+	h.held++
+	v := &Visitor{hall: h, peer: p, evict: evict}
+	v.startWait()
+	h.mu.Unlock()
+	if victim != nil {
+		victim.evict()
+	}
+	return v
+}
+
+// makeRoom takes the place of a visitor that waits, if one is needed, and returns that visitor.
+func (h *Hall) makeRoom() *Visitor {
+	if h.held < h.places || len(h.most) == 0 {
+		return nil
+	}
+	victim := h.most[0].waiting.Front().Value.(*Visitor)
+	victim.leave()
+	return victim
+}
+
+// Wait says that the connection waits for its client again.
+func (v *Visitor) Wait() {
+	v.hall.mu.Lock()
+	defer v.hall.mu.Unlock()
+	if !v.gone && v.wait == nil {
+		v.startWait()
+	}
+}
+
+// Work says that the client has done its part and the server works for it now. It reports whether the connection still has its
+// place.
+func (v *Visitor) Work() bool {
+	v.hall.mu.Lock()
+	defer v.hall.mu.Unlock()
+	if !v.gone {
+		v.endWait()
+	}
+	return !v.gone
+}
+
+// Leave gives the place back. It may be called more than once.
+func (v *Visitor) Leave() {
+	v.hall.mu.Lock()
+	defer v.hall.mu.Unlock()
+	v.leave()
+}
+
+func (v *Visitor) leave() {
+	if v.gone {
+		return
+	}
+	v.endWait()
+	v.gone = true
+	v.hall.held--
+	if v.peer.visitors--; v.peer.visitors == 0 {
+		delete(v.hall.peers, v.peer.address)
+	}
+}
+
+func (v *Visitor) startWait() {
+	v.hall.turns++
+	v.turn = v.hall.turns
+	v.wait = v.peer.waiting.PushBack(v)
+	v.hall.reorder(v.peer)
+}
+
+func (v *Visitor) endWait() {
+	if v.wait == nil {
+		return
+	}
+	v.peer.waiting.Remove(v.wait)
+	v.wait = nil
+	v.hall.reorder(v.peer)
+}
+
+// reorder puts p where it belongs in most, or out of it, after one of its visitors began or ended to wait.
+func (h *Hall) reorder(p *peer) {
+	switch n := p.waiting.Len(); {
+	case n == 0:
+		heap.Remove(&h.most, p.place)
+	case p.place < 0:
+		heap.Push(&h.most, p)
+	default:
+		heap.Fix(&h.most, p.place)
+	}
+}
+
+func (h *Hall) peer(address netip.Prefix) *peer {
+	p := h.peers[address]
+	if p == nil {
+		p = &peer{address: address, place: -1}
+		h.peers[address] = p
+	}
+	return p
+}
+
+// addressOf returns what counts as one address: an IPv4 address, or the /64 that one holder of IPv6 addresses has. What is no
+// address counts as one.
+func addressOf(addr string) netip.Prefix {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	ip, err := netip.ParseAddr(host)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	bits := 64
+	if ip = ip.Unmap().WithZone(""); ip.Is4() {
+		bits = 32
+	}
+	prefix, _ := ip.Prefix(bits) // which fits the kind of address
+	return prefix
+}
+
+// peers is a heap with the address that keeps the most waiting at the top, and among equals the one with the longest wait.
+type peers []*peer
+
+func (h peers) Len() int { return len(h) }
+
+func (h peers) Less(i, j int) bool {
+	if a, b := h[i].waiting.Len(), h[j].waiting.Len(); a != b {
+		return a > b
+	}
+	return h[i].longest() < h[j].longest()
+}
+
+func (h peers) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].place, h[j].place = i, j
+}
+
+// Push implements heap.Interface.
+func (h *peers) Push(x any) {
+	p := x.(*peer)
+	p.place = len(*h)
+	*h = append(*h, p)
+}
+
+// Pop implements heap.Interface.
+func (h *peers) Pop() any {
+	last := len(*h) - 1
+	p := (*h)[last]
+	(*h)[last] = nil
+	*h = (*h)[:last]
+	p.place = -1
+	return p
+}
+
+// longest returns the turn of the visitor that has waited longest, the last one there can be when none waits.
+func (p *peer) longest() uint64 {
+	if first := p.waiting.Front(); first != nil {
+		return first.Value.(*Visitor).turn
+	}
+	return 1<<64 - 1
+}
