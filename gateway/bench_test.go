@@ -121,7 +121,7 @@ func BenchmarkHandleRequest(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	c := &conn{server: s, net: nowhere{}, hello: &Connect{}}
+	c := s.newConn(nowhere{}, Peer{})
 	c.input((&packet.Connect{Version: packet.V311, ClientID: "c", Clean: true}).Append(nil, packet.V311))
 	request := (&packet.Publish{Topic: "$aws/things/t/jobs/get", Payload: make([]byte, 330), QoS: 1, ID: 1}).Append(nil, packet.V311)
 	b.ReportAllocs()
@@ -137,7 +137,7 @@ func BenchmarkFanOut(b *testing.B) {
 		b.Fatal(err)
 	}
 	for i := range 10_000 {
-		c := &conn{server: s, net: nowhere{}, hello: &Connect{}}
+		c := s.newConn(nowhere{}, Peer{})
 		c.input((&packet.Connect{Version: packet.V311, ClientID: fmt.Sprint(i), Clean: true}).Append(nil, packet.V311))
 		c.input((&packet.Subscribe{ID: 1, Subscriptions: []packet.Subscription{{Filter: "all"}}}).Append(nil, packet.V311))
 	}

@@ -15,6 +15,9 @@ import (
 // first handles the first packet, a CONNECT (mqtt-broker.md section 2). The authoriser is asked before
 // anything else is touched, so a refused client disturbs nobody (MQ-6).
 func (c *conn) first(f packet.Frame) *ending {
+	if !c.visitor.Work() {
+		return errNoRoom
+	}
 	p, err := packet.ParseConnect(f.Body)
 	if p != nil && err != nil && refusal(err).reason == packet.UnsupportedVersion {
 		c.sendRaw((&packet.Connack{Reason: packet.Reason(packet.UnacceptableLevel311)}).Append(nil, packet.V311)) // MQ-1

@@ -14,6 +14,7 @@ type Limits struct {
 	QueueMessages          int           // kept for a session that is away; 1,000 (MQ-55)
 	QueueBytes             int           // kept for one session; 8 MiB (MQ-55)
 	SessionExpiry          time.Duration // longest life of a session after its connection; 1 hour, at most 7 days (MQ-52)
+	Unproven               int           // connections before the end of their CONNECT; 16,384; see package admission
 	ConnectTimeout         time.Duration // from the open transport to CONNECT; 5 s (MQ-2)
 	WriteTimeout           time.Duration // for one write to a client; 30 s (MQ-18)
 	PublishRate            int           // publishes per second and connection; beyond it reading pauses; 1,000 (MQ-30)
@@ -47,6 +48,7 @@ func (l Limits) withDefaults() Limits {
 	l.QueueMessages = cmp.Or(l.QueueMessages, 1000)
 	l.QueueBytes = cmp.Or(l.QueueBytes, 8<<20)
 	l.SessionExpiry = min(cmp.Or(l.SessionExpiry, time.Hour), sessionHardCap)
+	l.Unproven = cmp.Or(l.Unproven, 16384)
 	l.ConnectTimeout = cmp.Or(l.ConnectTimeout, 5*time.Second)
 	l.WriteTimeout = cmp.Or(l.WriteTimeout, 30*time.Second)
 	l.PublishRate = cmp.Or(l.PublishRate, 1000)

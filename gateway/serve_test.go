@@ -161,7 +161,7 @@ func FuzzConversation(f *testing.F) {
 		if five {
 			v = packet.V5
 		}
-		c := &conn{server: s, net: nowhere{}, hello: &Connect{}}
+		c := s.newConn(nowhere{}, Peer{})
 		if connected {
 			c.input((&packet.Connect{Version: v, ClientID: "fuzz", Clean: true}).Append(nil, v))
 			if c.session == nil {

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/muster-iot/muster/gateway/admission"
 	"github.com/muster-iot/muster/gateway/packet"
 	"github.com/muster-iot/muster/gateway/poll"
 	"github.com/muster-iot/muster/gateway/slimtls"
@@ -40,6 +41,7 @@ type Server struct {
 	registry *registry
 	wheel    *wheel
 	journal  *journal
+	hall     *admission.Hall  // of connections before the end of their CONNECT
 	slim     *slimtls.Slimmer // nil: TLS connections stay as they are
 	retained *retained
 	count    counters
@@ -71,6 +73,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		registry: newRegistry(),
 		wheel:    newWheel(tick, now),
 		journal:  newJournal(o.Sessions, o.Log),
+		hall:     admission.New(o.Limits.Unproven),
 		open:     map[*conn]struct{}{},
 	}
 	s.retained = newRetained(o.Limits.Retained, s.journal, s.wheel)
@@ -190,8 +193,14 @@ func (s *Server) Wrap(c net.Conn) net.Conn {
 // ServeConn serves one connection, already authenticated as far as p says, and closes it in the end. It returns when the
 // connection has ended or, if that runs on a connection from Wrap, at once.
 func (s *Server) ServeConn(nc net.Conn, p Peer) {
-	c := &conn{server: s, net: nc, hello: &Connect{Peer: p}, start: time.Now(), socket: s.polled(nc)}
+	c := s.newConn(nc, p)
+	if c.visitor == nil {
+		s.count.shed.Add(1)
+		nc.Close()
+		return
+	}
 	if !s.admit(c) {
+		c.visitor.Leave()
 		nc.Close()
 		return
 	}
@@ -203,6 +212,13 @@ func (s *Server) ServeConn(nc net.Conn, p Peer) {
 		c.socket = nil // it reads as ever
 		c.serve()
 	}
+}
+
+// newConn returns a connection that is not served yet, without a visitor if there is no place for it.
+func (s *Server) newConn(nc net.Conn, p Peer) *conn {
+	c := &conn{server: s, net: nc, hello: &Connect{Peer: p}, start: time.Now(), socket: s.polled(nc)}
+	c.visitor = s.hall.Enter(p.Addr, func() { s.shed(c) })
+	return c
 }
 
 // polled returns what the poller can wait for below nc, or nil.
@@ -239,6 +255,16 @@ func (s *Server) dismiss(c *conn) {
 		s.serving.Done()
 	}
 }
+
+// shed ends a connection that has not sent its CONNECT to make room for another.
+func (s *Server) shed(c *conn) {
+	s.count.shed.Add(1)
+	c.end(errNoRoom)
+	c.shut() // without a moment for last words, of which there are none
+}
+
+// errNoRoom ends a connection whose place another one needs.
+var errNoRoom = &ending{ServerInitiated, packet.Success, errors.New("too many connections wait for their CONNECT")}
 
 // Publish sends m to everybody subscribed to its topic, reserved or not, without asking any policy but each receiver's.
 // Messages that one caller publishes on one topic arrive in that order. It never waits for a receiver and is quick when

@@ -8,6 +8,8 @@ type Stats struct {
 	Connections      int64  // open now and past CONNECT
 	Sessions         int64  // connected or kept
 	Subscriptions    int64  // of those sessions
+	Waiting          int64  // open now and before the end of CONNECT
+	Shed             uint64 // connections closed because too many were before the end of CONNECT
 	Accepted         uint64 // transports that reached the MQTT layer
 	Connects         uint64 // CONNECTs let in
 	ConnectsRefused  uint64 // CONNECTs answered with a refusal
@@ -29,7 +31,7 @@ type Stats struct {
 // counters is what Stats is read from.
 type counters struct {
 	connections                                       atomic.Int64
-	accepted, connects, connectsRefused               atomic.Uint64
+	shed, accepted, connects, connectsRefused         atomic.Uint64
 	packetsIn, bytesIn, bytesOut                      atomic.Uint64
 	publishesIn, requests, delivered                  atomic.Uint64
 	publishesDenied, subscribesDenied, receivesDenied atomic.Uint64
@@ -43,6 +45,8 @@ func (s *Server) Stats() Stats {
 		Connections:      c.connections.Load(),
 		Sessions:         s.registry.size(),
 		Subscriptions:    s.index.size.Load(),
+		Waiting:          int64(s.hall.Held()),
+		Shed:             c.shed.Load(),
 		Accepted:         c.accepted.Load(),
 		Connects:         c.connects.Load(),
 		ConnectsRefused:  c.connectsRefused.Load(),

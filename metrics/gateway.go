@@ -12,6 +12,8 @@ func (m *Metrics) Gateway(stats func() gateway.Stats) {
 		gauge("muster_mqtt_connections", "MQTT connections open now.", func(s s) int64 { return s.Connections }),
 		gauge("muster_mqtt_sessions", "MQTT sessions, connected or kept.", func(s s) int64 { return s.Sessions }),
 		gauge("muster_mqtt_subscriptions", "Subscriptions of those sessions.", func(s s) int64 { return s.Subscriptions }),
+		gauge("muster_mqtt_waiting", "Connections before the end of their CONNECT now.", func(s s) int64 { return s.Waiting }),
+		counter("muster_mqtt_shed_total", "Connections closed because too many were before the end of their CONNECT.", func(s s) uint64 { return s.Shed }),
 		counter("muster_mqtt_accepted_total", "Transports that reached the MQTT layer.", func(s s) uint64 { return s.Accepted }),
 		counter("muster_mqtt_connects_total", "CONNECTs let in.", func(s s) uint64 { return s.Connects }),
 		counter("muster_mqtt_connects_refused_total", "CONNECTs refused.", func(s s) uint64 { return s.ConnectsRefused }),

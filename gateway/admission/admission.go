@@ -58,7 +58,7 @@ func (h *Hall) Held() int {
 // by then. Enter returns nil when all places are taken and the server works for every one of them.
 func (h *Hall) Enter(addr string, evict func()) *Visitor {
 	h.mu.Lock()
-	victim := h.makeRoom()
+	evictOther := h.takeBack()
 	if h.held >= h.places {
 		h.mu.Unlock()
 		return nil
@@ -69,20 +69,21 @@ func (h *Hall) Enter(addr string, evict func()) *Visitor {
 	v := &Visitor{hall: h, peer: p, evict: evict}
 	v.startWait()
 	h.mu.Unlock()
-	if victim != nil {
-		victim.evict()
+	if evictOther != nil {
+		evictOther()
 	}
 	return v
 }
 
-// makeRoom takes the place of a visitor that waits, if one is needed, and returns that visitor.
-func (h *Hall) makeRoom() *Visitor {
+// takeBack takes the place of a visitor that waits, if one is needed, and returns what closes its connection.
+func (h *Hall) takeBack() (evict func()) {
 	if h.held < h.places || len(h.most) == 0 {
 		return nil
 	}
 	victim := h.most[0].waiting.Front().Value.(*Visitor)
+	evict = victim.evict
 	victim.leave()
-	return victim
+	return evict
 }
 
 // Wait says that the connection waits for its client again.
@@ -122,6 +123,7 @@ func (v *Visitor) leave() {
 	if v.peer.visitors--; v.peer.visitors == 0 {
 		delete(v.hall.peers, v.peer.address)
 	}
+	v.peer, v.evict = nil, nil // the visitor may be kept for as long as its connection
 }
 
 func (v *Visitor) startWait() {
