@@ -5,7 +5,10 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"sync"
 	"time"
+
+	"github.com/muster-iot/muster/internal/loglimit"
 )
 
 // Pauses after an Accept that failed: the longest bounds how late a freed file descriptor is noticed.
@@ -17,36 +20,67 @@ const (
 // tcpKeepAlive finds peers that vanished below MQTT (MQ-18).
 var tcpKeepAlive = net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 15 * time.Second, Count: 4}
 
-// Accept calls handle with each connection that comes in on l until ctx ends; then it closes l and returns nil. It
-// survives every error but a closed listener: out of file descriptors is a state, not the end.
+// Listener is a listener whose Accept survives every error but that it is closed: out of file descriptors is a state, not the
+// end. It says so once a minute while that lasts.
+type Listener struct {
+	net.Listener
+	log   *slog.Logger
+	warn  *loglimit.Limiter
+	done  chan struct{}
+	close sync.Once
+}
+
+// Listen returns a Listener on l, which it takes over.
+func Listen(l net.Listener, log *slog.Logger) *Listener {
+	return &Listener{Listener: l, log: log, warn: loglimit.New(1, 1), done: make(chan struct{})}
+}
+
+// Accept implements net.Listener: every error wraps net.ErrClosed.
+func (l *Listener) Accept() (net.Conn, error) {
+	for pause := acceptPauseMin; ; pause = min(2*pause, acceptPauseMax) {
+		c, err := l.Listener.Accept()
+		switch {
+		case err == nil:
+			if tcp, ok := c.(*net.TCPConn); ok {
+				tcp.SetKeepAliveConfig(tcpKeepAlive)
+			}
+			return c, nil
+		case errors.Is(err, net.ErrClosed):
+			return nil, err
+		}
+		if left, ok := l.warn.Take("", time.Now()); ok {
+			l.log.Warn("cannot accept connections for now", "listener", l.Addr().String(), "err", err, loglimit.LeftOut(left))
+		}
+		select {
+		case <-time.After(pause):
+		case <-l.done:
+			return nil, net.ErrClosed
+		}
+	}
+}
+
+// Close implements net.Listener.
+func (l *Listener) Close() error {
+	l.close.Do(func() { close(l.done) })
+	return l.Listener.Close()
+}
+
+// Accept calls handle with each connection that comes in on l until ctx ends; then it closes l and returns nil. It survives what a
+// Listener survives.
 func Accept(ctx context.Context, l net.Listener, log *slog.Logger, handle func(net.Conn)) error {
-	stop := context.AfterFunc(ctx, func() { l.Close() })
+	open := Listen(l, log)
+	stop := context.AfterFunc(ctx, func() { open.Close() })
 	defer stop()
-	pause := acceptPauseMin
 	for {
-		c, err := l.Accept()
+		c, err := open.Accept()
 		switch {
 		case ctx.Err() != nil:
 			if err == nil {
 				c.Close()
 			}
 			return nil
-		case errors.Is(err, net.ErrClosed):
-			return err
 		case err != nil:
-			if pause == acceptPauseMin {
-				log.Warn("cannot accept connections for now", "listener", l.Addr().String(), "err", err)
-			}
-			select {
-			case <-time.After(pause):
-			case <-ctx.Done():
-			}
-			pause = min(2*pause, acceptPauseMax)
-			continue
-		}
-		pause = acceptPauseMin
-		if tcp, ok := c.(*net.TCPConn); ok {
-			tcp.SetKeepAliveConfig(tcpKeepAlive)
+			return err
 		}
 		handle(c)
 	}

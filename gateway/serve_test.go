@@ -1,9 +1,12 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -111,18 +114,36 @@ func (l *exhausted) Accept() (net.Conn, error) {
 	return nil, net.ErrClosed
 }
 
+func (l *exhausted) Close() error   { return nil }
 func (l *exhausted) Addr() net.Addr { return &net.TCPAddr{} }
 
 func TestServeSurvivesFileDescriptorExhaustion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &exhausted{failures: 100}
 		start := time.Now()
-		err := Accept(t.Context(), l, quiet, func(net.Conn) {})
+		var said bytes.Buffer
+		err := Accept(t.Context(), l, slog.New(slog.NewTextHandler(&said, nil)), func(net.Conn) {})
 		if !errors.Is(err, net.ErrClosed) || l.failures != 0 {
 			t.Errorf("accept returned %v with %d failures to come, want it to go on until the listener is closed", err, l.failures)
 		}
 		if took := time.Since(start); took < 90*time.Second {
 			t.Errorf("100 failures took %v, want pauses of up to a second", took)
+		}
+		if lines := strings.Count(said.String(), "\n"); lines != 2 || strings.Count(said.String(), "level=WARN") != 2 || !strings.Contains(said.String(), "left_out=") {
+			t.Errorf("said of 100 failures in less than two minutes:\n%s\nwant two warnings, the second with what was left out", said.String())
+		}
+	})
+}
+
+func TestClosingAListenerEndsItsPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := Listen(&exhausted{failures: 1 << 30}, quiet)
+		failed := make(chan error)
+		go func() { _, err := l.Accept(); failed <- err }()
+		time.Sleep(time.Minute)
+		l.Close()
+		if err := <-failed; !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Accept returned %v", err)
 		}
 	})
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
@@ -202,17 +201,9 @@ func (s *server) fileBases() ([]*url.URL, error) {
 	return bases, nil
 }
 
-// filesTLS returns the listener of job files with TLS: devices that download
-// prove nothing but that they have the URL.
-func (s *server) filesTLS() net.Listener {
-	return tls.NewListener(s.doors.files, &tls.Config{
-		Certificates: s.shown, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"},
-	})
-}
-
 // serveFiles serves job files on a listener of their own until ctx ends.
 func (s *server) serveFiles(ctx context.Context) error {
-	return serveHTTP(ctx, awsiot.NewHTTPServer(s.figures.InFlight(s.fileAPI), s.log), s.filesTLS(), s.c.Drain)
+	return serveHTTP(ctx, s.log, awsiot.NewHTTPServer(s.figures.InFlight(s.fileAPI), s.log), s.fetch, s.c.Drain)
 }
 
 // runFiles looks after the built-in store until ctx ends.

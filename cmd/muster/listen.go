@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/muster-iot/muster/gateway"
 )
 
 // listeners are the server's open doors. All of them are open before the first
@@ -88,8 +91,8 @@ func reachable(l net.Listener) string {
 }
 
 // serveHTTP serves on l until ctx ends, then lets requests in flight finish for
-// at most drain.
-func serveHTTP(ctx context.Context, s *http.Server, l net.Listener, drain time.Duration) error {
+// at most drain. Running out of file descriptors delays it and is told in the log.
+func serveHTTP(ctx context.Context, log *slog.Logger, s *http.Server, l net.Listener, drain time.Duration) error {
 	stopped := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
@@ -100,7 +103,7 @@ func serveHTTP(ctx context.Context, s *http.Server, l net.Listener, drain time.D
 		}
 		stopped <- err
 	})
-	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+	if err := s.Serve(gateway.Listen(l, log)); !errors.Is(err, http.ErrServerClosed) {
 		stop()
 		return err
 	}

@@ -49,6 +49,7 @@ type server struct {
 	shown []tls.Certificate // by the TLS listeners
 	tls   *door.Door
 	https *door.Queue // connections that the TLS listeners found to be HTTPS
+	fetch *door.Queue // likewise, for job files
 
 	engine  *engine.Engine
 	timer   *scheduler.Scheduler
@@ -83,7 +84,9 @@ func (s *server) run(ctx context.Context, up func(Ready)) error {
 		s.awaitReset,
 		func(ctx context.Context) error { s.rights.Run(ctx); return nil },
 	}
-	for kind, l := range map[door.Kind]net.Listener{door.MQTTS: s.doors.mqtts, door.HTTPS: s.doors.https, door.Shared: s.doors.alpn} {
+	for kind, l := range map[door.Kind]net.Listener{
+		door.MQTTS: s.doors.mqtts, door.HTTPS: s.doors.https, door.Shared: s.doors.alpn, door.Files: s.doors.files,
+	} {
 		if l != nil {
 			outside = append(outside, func(ctx context.Context) error { return s.tls.Serve(ctx, l, kind) })
 		}
@@ -95,7 +98,7 @@ func (s *server) run(ctx context.Context, up func(Ready)) error {
 		outside = append(outside, s.serveFiles)
 	}
 	if l := s.doors.pprof; l != nil {
-		outside = append(outside, func(ctx context.Context) error { return serveHTTP(ctx, profiler(), l, 0) })
+		outside = append(outside, func(ctx context.Context) error { return serveHTTP(ctx, s.log, profiler(), l, 0) })
 	}
 	return runStages(ctx,
 		stage{func(ctx context.Context) error { return s.announce(ctx, up) }},
@@ -126,7 +129,7 @@ func (s *server) serveHTTP(ctx context.Context, h http.Handler, l net.Listener) 
 	server := awsiot.NewHTTPServer(h, s.log)
 	server.ConnContext = withTLS
 	server.RegisterOnShutdown(s.plane.Drain)
-	return serveHTTP(ctx, server, l, s.c.Drain)
+	return serveHTTP(ctx, s.log, server, l, s.c.Drain)
 }
 
 // serveTLS answers a request on a TLS listener: of a device, when that listener

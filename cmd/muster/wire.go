@@ -87,11 +87,15 @@ func (s *server) openDoors() error {
 		return err
 	}
 	s.https = door.NewQueue(s.doors.api.Addr())
+	if s.doors.files != nil {
+		s.fetch = door.NewQueue(s.doors.files.Addr())
+	}
 	s.tls, err = door.New(door.Options{
 		Certificates: func() []tls.Certificate { return s.shown },
 		MQTT:         func(conn *tls.Conn) { s.gateway.ServeTLS(conn) },
 		Wrap:         func(conn net.Conn) net.Conn { return s.gateway.Wrap(conn) },
 		HTTPS:        s.https.Put,
+		Files:        func(conn *tls.Conn) { s.fetch.Put(conn) },
 		Log:          s.log,
 	})
 	return err

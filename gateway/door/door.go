@@ -29,6 +29,7 @@ const (
 	MQTTS  Kind = iota // MQTT with client certificates (8883)
 	HTTPS              // HTTPS with client certificates (8443)
 	Shared             // everything, told apart by ALPN (443)
+	Files              // HTTPS for job files: a client proves nothing but that it has a URL
 )
 
 // ALPN names.
@@ -46,6 +47,7 @@ type Options struct {
 	Certificates func() []tls.Certificate
 	MQTT         func(*tls.Conn) // serves one MQTT connection until it ends
 	HTTPS        func(*tls.Conn) // likewise; see Queue for a net/http server
+	Files        func(*tls.Conn) // likewise, what came to a listener for Files
 
 	Wrap             func(net.Conn) net.Conn // prepares an accepted connection before TLS: gateway.Server.Wrap; nil for nothing
 	HandshakeTimeout time.Duration           // from accept to the end of the handshake; 10 s
@@ -145,10 +147,13 @@ func (d *Door) shake(ctx context.Context, raw net.Conn, k Kind, v *admission.Vis
 	}
 	d.finished.Add(1)
 	// On a goroutine of its own: the handshake has made the stack of this one large.
-	if h.purpose == toMQTT {
+	switch h.purpose {
+	case toMQTT:
 		go d.o.MQTT(c)
-	} else {
+	case toHTTPS:
 		go d.o.HTTPS(c)
+	case toFiles:
+		go d.o.Files(c)
 	}
 }
 
@@ -187,6 +192,7 @@ type purpose byte
 const (
 	toMQTT purpose = iota
 	toHTTPS
+	toFiles
 )
 
 // choice is what a listener makes of the protocols a client offers.
@@ -213,6 +219,8 @@ func choose(k Kind, offered []string) (choice, error) {
 		return choice{toMQTT, true, first(alpnMQTT)}, nil
 	case HTTPS:
 		return choice{toHTTPS, true, first(alpnHTTP, alpnWeb)}, nil
+	case Files:
+		return choice{toFiles, false, first(alpnWeb)}, nil
 	}
 	switch p := first(alpnMQTT, alpnHTTP, alpnWeb); {
 	case p == alpnMQTT:

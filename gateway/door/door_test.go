@@ -63,7 +63,7 @@ func open(t *testing.T, k Kind, change func(*Options)) (d *Door, addr string, se
 		}
 	}
 	certificates := []tls.Certificate{newCertificate(t, ecdsaKey()), newCertificate(t, rsaKey())}
-	o := Options{Certificates: func() []tls.Certificate { return certificates }, MQTT: serve(toMQTT), HTTPS: serve(toHTTPS)}
+	o := Options{Certificates: func() []tls.Certificate { return certificates }, MQTT: serve(toMQTT), HTTPS: serve(toHTTPS), Files: serve(toFiles)}
 	if change != nil {
 		change(&o)
 	}
@@ -125,6 +125,9 @@ func TestTheListenerAndALPNDecide(t *testing.T) {
 		{"443 without ALPN", Shared, nil, toHTTPS, false, "", false},
 		{"443 with a strange name", Shared, []string{"foo"}, toHTTPS, false, "", false},
 		{"443 with several, MQTT wins", Shared, []string{"http/1.1", "x-amzn-http-ca", "x-amzn-mqtt-ca"}, toMQTT, true, "x-amzn-mqtt-ca", false},
+		{"files with browsers' names", Files, []string{"h2", "http/1.1"}, toFiles, false, "http/1.1", false},
+		{"files without ALPN", Files, nil, toFiles, false, "", false},
+		{"files with the MQTT name", Files, []string{"x-amzn-mqtt-ca"}, toFiles, false, "", false},
 		{"443 for a custom authoriser", Shared, []string{"mqtt"}, 0, false, "", true},
 	} {
 		for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {

@@ -1,0 +1,76 @@
+// Package loglimit bounds the log lines that strangers can bring about: refused connections, failed signatures, denied requests.
+// Each address or principal may have a few lines a minute, and all together some more; what is left out is counted and told with
+// the next line. The memory is the same however many strangers there are.
+package loglimit
+
+import (
+	"hash/maphash"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// cellsMax is how many keys are told apart at best. Keys that share a cell share its lines.
+const cellsMax = 1024
+
+// window is how long a line counts.
+const window = time.Minute
+
+// Limiter bounds the lines of one kind. Its methods may be called from any goroutine.
+type Limiter struct {
+	each, all int
+	seed      maphash.Seed
+
+	mu    sync.Mutex // guards what follows
+	total bucket
+	cells [cellsMax]cell
+}
+
+// bucket counts lines in a window.
+type bucket struct {
+	began time.Time
+	lines int
+}
+
+type cell struct {
+	bucket
+	left uint64 // out since the last line
+}
+
+// New returns a Limiter that lets each key have the given number of lines a minute, and all keys together another. Both are at
+// least 1.
+func New(each, all int) *Limiter {
+	return &Limiter{each: each, all: all, seed: maphash.MakeSeed()}
+}
+
+// Take reports whether a line about key may be written at the instant now. left is how many were left out before it, since the
+// last one about the same key.
+func (l *Limiter) Take(key string, now time.Time) (left uint64, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c := &l.cells[maphash.String(l.seed, key)%cellsMax]
+	if !c.room(now, l.each) || !l.total.room(now, l.all) {
+		c.left++
+		return 0, false
+	}
+	c.lines++
+	l.total.lines++
+	left, c.left = c.left, 0
+	return left, true
+}
+
+// room reports whether the window that now is in takes one more line. The clock may be set back.
+func (b *bucket) room(now time.Time, most int) bool {
+	if age := now.Sub(b.began); age >= window || age < 0 {
+		*b = bucket{began: now}
+	}
+	return b.lines < most
+}
+
+// LeftOut is the attribute of a line that tells how many were left out before it; for none it is empty, and not shown.
+func LeftOut(n uint64) slog.Attr {
+	if n == 0 {
+		return slog.Attr{}
+	}
+	return slog.Uint64("left_out", n)
+}
