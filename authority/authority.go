@@ -18,6 +18,7 @@ import (
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/identity/ca"
+	"github.com/muster-iot/muster/internal/loglimit"
 	"github.com/muster-iot/muster/iotpolicy"
 )
 
@@ -63,7 +64,14 @@ type Authorizer struct {
 	changes  chan engine.AccessChange
 	recent   recentDevices
 	noted    atomic.Uint64 // changes so far
+	refused  *loglimit.Limiter
 }
+
+// Lines a minute about what policies refuse: for one principal, and for all.
+const (
+	refusedLines    = 30
+	refusedLinesAll = 600
+)
 
 // changesMax bounds the changes that wait for Run. When more come at once, all
 // live connections are looked at again.
@@ -80,7 +88,7 @@ func New(o Options) *Authorizer {
 	if o.Registered == nil {
 		o.Registered = func(muster.Certificate) {}
 	}
-	a := &Authorizer{o: o, changes: make(chan engine.AccessChange, changesMax)}
+	a := &Authorizer{o: o, changes: make(chan engine.AccessChange, changesMax), refused: loglimit.New(refusedLines, refusedLinesAll)}
 	a.policies.init()
 	a.live.init()
 	a.recent.found = map[visitor]recentDevice{}
@@ -216,6 +224,14 @@ func (a *Authorizer) connectCaller(c gateway.Connect) (gateway.Authority, error)
 	}
 	k := keyHolder{a: a, caller: caller, clientID: c.ClientID, address: hostOf(c.Peer.Addr)}
 	return k, k.may(iotpolicy.Connect, "client/"+c.ClientID)
+}
+
+// logRefused takes the line about something that the policies of a principal refuse: operators debug this more than anything
+// else, and a device that is refused tries again and again.
+func (a *Authorizer) logRefused(text, principal string, attrs ...any) {
+	if left, ok := a.refused.Take(principal, a.o.Now().Time()); ok {
+		a.o.Log.Warn(text, append(attrs, "principal", principal, loglimit.LeftOut(left))...)
+	}
 }
 
 func refusal(what string) error { return fmt.Errorf("%w: %s", gateway.ErrRefused, what) }

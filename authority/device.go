@@ -171,26 +171,24 @@ func (d *Device) Permits(action, resource string) error {
 	return d.judge(d.rights.Load(), action, resource)
 }
 
-// judge decides, and logs by which statement: operators debug this more than
-// anything else. What is allowed is logged for those who look closely.
+// judge decides, and logs by which statement. What is allowed is logged for
+// those who look closely.
 func (d *Device) judge(r *rights, action, resource string) error {
 	if !r.active {
 		return refusal("a certificate that is " + r.why)
 	}
 	arn := d.a.o.Account.Named(resource)
 	decision := r.decide(action, arn)
-	level, text := slog.LevelDebug, "device allowed"
 	if !decision.Allowed() {
-		level, text = slog.LevelWarn, "device refused"
+		d.a.logRefused("device refused", string(d.id), "client", d.clientID, "thing", r.thing,
+			"action", action, "resource", arn, "decision", decision)
+		return refusal(action + " on " + arn)
 	}
-	if log, ctx := d.a.o.Log, context.Background(); log.Enabled(ctx, level) {
-		log.Log(ctx, level, text, "principal", d.id, "client", d.clientID, "thing", r.thing,
+	if log, ctx := d.a.o.Log, context.Background(); log.Enabled(ctx, slog.LevelDebug) {
+		log.DebugContext(ctx, "device allowed", "principal", d.id, "client", d.clientID, "thing", r.thing,
 			"action", action, "resource", arn, "decision", decision)
 	}
-	if decision.Allowed() {
-		return nil
-	}
-	return refusal(action + " on " + arn)
+	return nil
 }
 
 func (r *rights) decide(action, arn string) iotpolicy.Decision {

@@ -51,7 +51,7 @@ func (k keyHolder) Receive(topic string) bool {
 func (k keyHolder) may(action, resource string) error {
 	err := k.caller.Authorize(action, []string{k.a.o.Account.Named(resource)}, k.vars)
 	if denied, ok := errors.AsType[*identity.DeniedError](err); ok {
-		k.a.o.Log.Warn("caller refused", "principal", k.caller.ARN, "client", k.clientID,
+		k.a.logRefused("caller refused", k.caller.ARN, "client", k.clientID,
 			"action", action, "resource", denied.Resource, "decision", denied.Decision)
 		return refusal(action + " on " + denied.Resource)
 	}

@@ -15,10 +15,17 @@ import (
 	"github.com/muster-iot/muster/gateway/packet"
 	"github.com/muster-iot/muster/gateway/poll"
 	"github.com/muster-iot/muster/gateway/slimtls"
+	"github.com/muster-iot/muster/internal/loglimit"
 )
 
 // tick is the grain of all time-outs.
 const tick = time.Second
+
+// Lines a minute about connections that did not get in: for one address, and for all.
+const (
+	strangeLines    = 10
+	strangeLinesAll = 300
+)
 
 // Options are the parts of a Server. Authorizer is required; every other zero value means the default.
 type Options struct {
@@ -44,6 +51,7 @@ type Server struct {
 	hall     *admission.Hall  // of connections before the end of their CONNECT
 	slim     *slimtls.Slimmer // nil: TLS connections stay as they are
 	retained *retained
+	strange  *loglimit.Limiter // of lines about those who did not get in
 	count    counters
 	serials  atomic.Uint64
 
@@ -74,6 +82,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		wheel:    newWheel(tick, now),
 		journal:  newJournal(o.Sessions, o.Log),
 		hall:     admission.New(o.Limits.Unproven),
+		strange:  loglimit.New(strangeLines, strangeLinesAll),
 		open:     map[*conn]struct{}{},
 	}
 	s.retained = newRetained(o.Limits.Retained, s.journal, s.wheel)
@@ -263,6 +272,15 @@ func (s *Server) shed(c *conn) {
 	c.shut() // without a moment for last words, of which there are none
 }
 
+// hostOf returns an address without its port.
+func hostOf(addr string) string {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return addr
+	}
+	return host
+}
+
 // errNoRoom ends a connection whose place another one needs.
 var errNoRoom = &ending{ServerInitiated, packet.Success, errors.New("too many connections wait for their CONNECT")}
 
@@ -285,8 +303,16 @@ func (s *Server) Publish(m Message, done func(error)) {
 	}
 }
 
-// logEnd is the one event a connection leaves in the log.
+// logEnd is the one event a connection leaves in the log. Of those who did not get in, anybody can make as many as they like:
+// each address has a few lines a minute.
 func (s *Server) logEnd(c *conn, e *ending, hello *Connect, authority *guarded) {
+	var left uint64
+	if c.session == nil {
+		var ok bool
+		if left, ok = s.strange.Take(hostOf(hello.Peer.Addr), time.Now()); !ok {
+			return
+		}
+	}
 	attrs := []slog.Attr{
 		slog.String("peer", hello.Peer.Addr),
 		slog.String("transport", hello.Peer.Transport),
@@ -304,6 +330,9 @@ func (s *Server) logEnd(c *conn, e *ending, hello *Connect, authority *guarded) 
 	}
 	if e.err != nil {
 		attrs = append(attrs, slog.String("err", e.err.Error()))
+	}
+	if left > 0 {
+		attrs = append(attrs, loglimit.LeftOut(left))
 	}
 	level := slog.LevelInfo
 	if e.cause == ServerError {

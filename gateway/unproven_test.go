@@ -1,8 +1,13 @@
 package gateway
 
 import (
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/muster-iot/muster/gateway/mqtttest"
 	"github.com/muster-iot/muster/gateway/packet"
@@ -55,4 +60,79 @@ func TestNoPlaceIsLeftTaken(t *testing.T) {
 			t.Errorf("%d places are taken, %d connections open", got.Waiting, got.Connections)
 		}
 	})
+}
+
+// TestAFloodOfRefusedConnectionsDoesNotFillTheLog: however a connection fails before it is in, its address has a few lines a
+// minute, and the next line tells how many were left out.
+func TestAFloodOfRefusedConnectionsDoesNotFillTheLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		said := &lines{}
+		b := newBench(t, Options{Log: slog.New(slog.NewTextHandler(said, nil))})
+		b.policy.deny("connect no")
+		fail := func(addr string) {
+			for i, wire := range []string{"GET / HTTP/1.1\r\n\r\n", "\x10\xff\xff\xff\xff\xff", string((&packet.Connect{Version: packet.V311, ClientID: "no", Clean: true}).Append(nil, packet.V311))} {
+				c := b.openAs(packet.V311, Peer{Addr: addr})
+				c.SendBytes([]byte(wire))
+				if i == 2 {
+					c.Next()
+				}
+				c.ExpectClosed()
+			}
+		}
+		for range 100 {
+			fail("192.0.2.1:1234")
+		}
+		synctest.Wait()
+		if got := said.count("192.0.2.1"); got != strangeLines {
+			t.Errorf("300 failures left %d lines, want %d", got, strangeLines)
+		}
+		fail("198.51.100.1:1")
+		synctest.Wait()
+		if got := said.count("198.51.100.1"); got != 3 {
+			t.Errorf("another address has %d lines, want 3", got)
+		}
+		time.Sleep(2 * time.Minute)
+		fail("192.0.2.1:1234")
+		synctest.Wait()
+		if got := said.count("left_out=290"); got != 1 {
+			t.Errorf("%d lines tell of the 290 left out, want one", got)
+		}
+		for i := range 500 {
+			fail(fmt.Sprintf("203.0.%d.%d:1", i/250, i%250))
+		}
+		synctest.Wait()
+		if got := said.count("203.0."); got > strangeLinesAll {
+			t.Errorf("1,500 failures from many addresses left %d lines", got)
+		}
+		lamp := b.connect(packet.V311, "lamp") // one that was in has its line all the same
+		lamp.Close()
+		synctest.Wait()
+		if got := said.count("client=lamp"); got != 1 {
+			t.Errorf("the end of a connection left %d lines, want 1", got)
+		}
+	})
+}
+
+// lines is a log of which lines can be counted.
+type lines struct {
+	mu  sync.Mutex
+	all []string
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all = append(l.all, string(b))
+	return len(b), nil
+}
+
+func (l *lines) count(with string) (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, line := range l.all {
+		if strings.Contains(line, with) {
+			n++
+		}
+	}
+	return n
 }

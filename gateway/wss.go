@@ -2,8 +2,10 @@ package gateway
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/muster-iot/muster/gateway/websocket"
+	"github.com/muster-iot/muster/internal/loglimit"
 )
 
 // ServeWebSocket upgrades r to MQTT over WebSocket and returns; the connection then lives on without anything of the
@@ -12,7 +14,9 @@ import (
 func (s *Server) ServeWebSocket(w http.ResponseWriter, r *http.Request, p Peer) {
 	c, err := websocket.Upgrade(w, r)
 	if err != nil {
-		s.log.Info("WebSocket refused", "peer", p.Addr, "err", err)
+		if left, ok := s.strange.Take(hostOf(p.Addr), time.Now()); ok {
+			s.log.Info("WebSocket refused", "peer", p.Addr, "err", err, loglimit.LeftOut(left))
+		}
 		return
 	}
 	go s.ServeConn(c, p) // on a stack of its own, so that the one of the HTTP server goes
