@@ -28,7 +28,7 @@ type Limits struct {
 // Bounds that nobody needs to change.
 const (
 	clientIDMax     = 128                // bytes (MQ-4)
-	connectMax      = 16 << 10           // bytes of a CONNECT: what a stranger can make us hold
+	connectMax      = 8 << 10            // bytes of a CONNECT, its will included: what a stranger can make us hold, twice over TLS
 	keepAliveMin    = 30                 // seconds (MQ-15)
 	keepAliveMax    = 1200               // seconds; also what 0 means
 	aliasMax        = 8                  // inbound topic aliases

@@ -4,20 +4,25 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"net"
+	"slices"
 )
 
-// Bounds of what a client may send before it has proven anything.
+// Bounds of what a client may send before it has proven anything. A handshake that needs more than its own bytes takes one of a few
+// places for large ones as well.
 const (
-	helloMax     = 8 << 10  // bytes up to our first answer; a ClientHello has up to 2 KiB
-	handshakeMax = 24 << 10 // bytes in all; a chain of three certificates with RSA keys has 6 KiB
-	recordStep   = 1 << 10  // bytes of a record that are made room for before they have come
-	recordHeader = 5        // content type, version, length
+	helloOwn     = 2560     // bytes up to our first answer; a ClientHello with a post-quantum key has 1.7 KiB
+	handshakeOwn = 8 << 10  // bytes of a handshake; one with a chain of three RSA certificates has up to 7 KiB
+	handshakeMax = 32 << 10 // bytes of a large one
+	largeMax     = 64       // large ones at the same time
+	namesMax     = 32       // ALPN names
+	strangeUntil = 64 << 10 // bytes after which records are no longer looked at: a stranger does not get that far
+	recordStep   = 1 << 10  // bytes of a record that are made room for at a time
 )
 
-// What every TLS record begins with: a content type in a range, and a version.
+// What every TLS record begins with: a content type in a range, a version, and the length of the rest.
 const (
+	recordHeader = 5
 	typeFirst    = 20
 	typeLast     = 23
 	versionMajor = 3
@@ -25,13 +30,15 @@ const (
 
 var errTooMuch = errors.New("the client sends more than a handshake needs")
 
-// client is a connection as crypto/tls sees it. During the handshake it hands on whole TLS records, so that what is kept of an
-// unfinished one is what has come of it, whatever length it announces; while it waits for the client the handshake is outside the
-// gate. After the handshake it is the connection below.
+// client is a connection as crypto/tls sees it. It hands on whole TLS records, because crypto/tls makes room for a record as soon as
+// its length is announced: so what is kept of an unfinished one is what has come of it. While a handshake waits for its client it is
+// outside the gate. A client that has sent more than a stranger can is handed on as it comes.
 type client struct {
 	net.Conn
 	shaking *handshake // nil after the handshake
-	record  []byte     // come and not handed on
+	sent    int        // bytes by the client so far
+	held    []byte     // of a record: those that have come, then those not handed on
+	whole   bool       // held is the rest of a whole record
 }
 
 // NetConn returns the connection below.
@@ -44,24 +51,27 @@ func (c *client) settle() {
 }
 
 // Read implements net.Conn.
-func (c *client) Read(p []byte) (int, error) {
-	if len(c.record) == 0 && c.shaking == nil {
-		return c.Conn.Read(p)
-	}
-	if len(c.record) == 0 {
-		err := c.shaking.await(func() (err error) {
-			c.record, err = c.next()
+func (c *client) Read(p []byte) (n int, err error) {
+	switch {
+	case c.whole:
+	case c.shaking != nil:
+		err = c.shaking.await(func() (err error) {
+			n, err = c.fill(p)
 			return err
 		})
-		if err != nil {
-			return 0, err
-		}
+	case len(c.held) == 0 && c.sent >= strangeUntil:
+		return c.Conn.Read(p)
+	default:
+		n, err = c.fill(p)
 	}
-	n := copy(p, c.record)
-	if c.record = c.record[n:]; len(c.record) == 0 {
-		c.record = nil
+	if !c.whole {
+		return n, err
 	}
-	return n, nil
+	n = copy(p, c.held)
+	if c.held = c.held[n:]; len(c.held) == 0 {
+		c.held, c.whole = nil, false
+	}
+	return n, err
 }
 
 // Write implements net.Conn. A client that does not read is waited for as well.
@@ -77,48 +87,100 @@ func (c *client) Write(p []byte) (n int, err error) {
 	return n, err
 }
 
-// next reads one record, or the beginning of what is none.
-func (c *client) next() ([]byte, error) {
-	record := make([]byte, recordHeader, recordStep)
-	if _, err := io.ReadFull(c.Conn, record); err != nil {
-		return nil, err
-	}
-	if record[0] < typeFirst || record[0] > typeLast || record[1] != versionMajor {
-		return record, nil
-	}
-	size := recordHeader + int(binary.BigEndian.Uint16(record[3:]))
-	if err := c.shaking.count(size); err != nil {
-		return nil, err
-	}
-	for len(record) < size {
-		if len(record) == cap(record) {
-			record = append(make([]byte, 0, min(size, 2*cap(record))), record...)
+// fill reads until there is a whole record: into p if it fits and comes at once, else into held. On an error what has come is kept
+// for the next call: a polled connection has nothing more for now.
+func (c *client) fill(p []byte) (int, error) {
+	for {
+		into := p
+		if len(c.held) > 0 {
+			into = c.room()
 		}
-		n, err := c.Conn.Read(record[len(record):min(size, cap(record))])
-		if record = record[:len(record)+n]; err != nil {
-			return nil, err
+		n, err := c.Conn.Read(into)
+		c.sent += n
+		if len(c.held) > 0 {
+			c.held = c.held[:len(c.held)+n]
+			size, bad := c.announced(c.held)
+			if c.whole = len(c.held) == size; c.whole || bad != nil {
+				return 0, bad
+			}
+		} else if n, bad := c.keepRest(p[:n]); n > 0 || bad != nil {
+			return n, bad
+		}
+		if err != nil {
+			return 0, err
 		}
 	}
-	return record, nil
 }
 
-// count adds to the bytes that the client sends.
-func (h *handshake) count(n int) error {
-	if h.sent += n; h.sent > handshakeMax || !h.begun && h.sent > helloMax {
-		return fmt.Errorf("%w: %d bytes", errTooMuch, h.sent)
+// keepRest moves the beginning of an unfinished record from the end of b to held, and returns the length of what is before it.
+func (c *client) keepRest(b []byte) (whole int, err error) {
+	for whole < len(b) {
+		size, err := c.announced(b[whole:])
+		if err != nil {
+			return whole, err
+		}
+		if whole+size > len(b) {
+			c.held = slices.Clip(slices.Clone(b[whole:])) // grows as the record comes
+			break
+		}
+		whole += size
 	}
+	return whole, nil
+}
+
+// room returns where the rest of the record in held goes, as far as it should come at once.
+func (c *client) room() []byte {
+	size, _ := c.announced(c.held) // which was well before
+	if len(c.held) == cap(c.held) {
+		c.held = append(make([]byte, 0, min(size, len(c.held)+recordStep)), c.held...)
+	}
+	return c.held[len(c.held):min(size, cap(c.held))]
+}
+
+// announced returns how long the record at the front of b will be, at least a header. What is no record ends with b.
+func (c *client) announced(b []byte) (int, error) {
+	switch {
+	case b[0] < typeFirst || b[0] > typeLast || len(b) > 1 && b[1] != versionMajor:
+		return len(b), nil
+	case len(b) < recordHeader:
+		return recordHeader, nil
+	}
+	size := recordHeader + int(binary.BigEndian.Uint16(b[3:]))
+	if c.shaking != nil {
+		return size, c.shaking.allow(c.sent - len(b) + size)
+	}
+	return size, nil
+}
+
+// allow reports whether the client may send so many bytes in all.
+func (h *handshake) allow(bytes int) error {
+	switch large := bytes > handshakeOwn || !h.begun && bytes > helloOwn; {
+	case bytes > handshakeMax:
+		return fmt.Errorf("%w: %d bytes", errTooMuch, bytes)
+	case !large || len(h.places) > 1:
+		return nil
+	}
+	v := h.door.enter(h.door.large, h.raw)
+	if v == nil {
+		return fmt.Errorf("%w while others do: %d bytes", errTooMuch, bytes)
+	}
+	h.places = append(h.places, v)
 	return nil
 }
 
 // await does what waits for the client, outside the gate.
 func (h *handshake) await(do func() error) error {
 	h.leaveGate()
-	h.visitor.Wait()
+	for _, v := range h.places {
+		v.Wait()
+	}
 	if err := do(); err != nil {
 		return err
 	}
-	if !h.visitor.Work() {
-		return net.ErrClosed
+	for _, v := range h.places {
+		if !v.Work() {
+			return net.ErrClosed
+		}
 	}
 	if err := h.door.gate.enter(h.ctx, h.begun); err != nil {
 		return err

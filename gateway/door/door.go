@@ -59,10 +59,11 @@ type Options struct {
 
 // Door is one set of rules for any number of listeners.
 type Door struct {
-	o    Options
-	log  *slog.Logger
-	gate *gate
-	hall *admission.Hall // of those whose handshake is under way
+	o     Options
+	log   *slog.Logger
+	gate  *gate
+	hall  *admission.Hall // of those whose handshake is under way
+	large *admission.Hall // of those of them that need much room
 
 	outer   *tls.Config // picks the one to use; session tickets hang on it
 	configs sync.Map    // of *tls.Config by choice
@@ -91,7 +92,7 @@ func New(o Options) (*Door, error) {
 	o.HandshakeTimeout = cmp.Or(o.HandshakeTimeout, 10*time.Second)
 	o.AtOnce = cmp.Or(o.AtOnce, runtime.GOMAXPROCS(0))
 	o.Waiting = cmp.Or(o.Waiting, 16384)
-	d := &Door{o: o, log: o.Log, gate: &gate{free: o.AtOnce}, hall: admission.New(o.Waiting)}
+	d := &Door{o: o, log: o.Log, gate: &gate{free: o.AtOnce}, hall: admission.New(o.Waiting), large: admission.New(largeMax)}
 	d.outer = &tls.Config{GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		return hello.Context().Value(handshakeKey{}).(*handshake).config(hello)
 	}}
@@ -111,19 +112,21 @@ func (d *Door) Serve(ctx context.Context, l net.Listener, k Kind) error {
 	defer shaking.Wait()
 	defer cancel()
 	return gateway.Accept(ctx, l, d.log, func(c net.Conn) {
-		v := d.hall.Enter(c.RemoteAddr().String(), func() {
-			d.shed.Add(1)
-			c.Close()
-		})
+		v := d.enter(d.hall, c)
 		if v == nil {
 			d.shed.Add(1)
 			c.Close()
 			return
 		}
-		shaking.Go(func() {
-			defer v.Leave()
-			d.shake(ctx, c, k, v)
-		})
+		shaking.Go(func() { d.shake(ctx, c, k, v) })
+	})
+}
+
+// enter takes a place for a connection, which is closed when another one needs the place.
+func (d *Door) enter(h *admission.Hall, c net.Conn) *admission.Visitor {
+	return h.Enter(c.RemoteAddr().String(), func() {
+		d.shed.Add(1)
+		c.Close()
 	})
 }
 
@@ -131,7 +134,8 @@ func (d *Door) Serve(ctx context.Context, l net.Listener, k Kind) error {
 func (d *Door) shake(ctx context.Context, raw net.Conn, k Kind, v *admission.Visitor) {
 	ctx, cancel := context.WithTimeout(ctx, d.o.HandshakeTimeout)
 	defer cancel()
-	h := &handshake{door: d, kind: k, ctx: ctx, visitor: v}
+	h := &handshake{door: d, kind: k, raw: raw, ctx: ctx, places: []*admission.Visitor{v}}
+	defer h.leave()
 	if d.o.Wrap != nil {
 		raw = d.o.Wrap(raw)
 	}
@@ -166,14 +170,23 @@ type handshake struct {
 	kind    Kind
 	purpose purpose
 	ctx     context.Context // of this handshake; ends with its time
-	visitor *admission.Visitor
-	sent    int  // bytes by the client
-	inside  bool // the gate
-	begun   bool // its first message was dealt with, so that it goes before those whose was not
+	raw     net.Conn
+	places  []*admission.Visitor // in Door.hall, and in Door.large if it is there
+	inside  bool                 // the gate
+	begun   bool                 // its first message was dealt with, so that it goes before those whose was not
+}
+
+func (h *handshake) leave() {
+	for _, v := range h.places {
+		v.Leave()
+	}
 }
 
 // config is called when the client's first message is there.
 func (h *handshake) config(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+	if len(hello.SupportedProtos) > namesMax { // which crypto/tls keeps, at many times their size
+		return nil, fmt.Errorf("%w: %d ALPN names", errTooMuch, len(hello.SupportedProtos))
+	}
 	choice, err := choose(h.kind, hello.SupportedProtos)
 	if err != nil {
 		return nil, err

@@ -308,6 +308,20 @@ func TestAStormIsServedWhole(t *testing.T) {
 	}
 }
 
+func TestTooManyNamesAreRefused(t *testing.T) {
+	_, addr, _ := open(t, MQTTS, nil)
+	names := make([]string, namesMax+1)
+	for i := range names {
+		names[i] = fmt.Sprint("name", i)
+	}
+	if _, err := hello(addr, &tls.Config{NextProtos: names, Certificates: []tls.Certificate{newCertificate(t, ecdsaKey())}}); err == nil {
+		t.Error("a client with too many ALPN names was served")
+	}
+	if _, err := hello(addr, &tls.Config{NextProtos: names[1:], Certificates: []tls.Certificate{newCertificate(t, ecdsaKey())}}); err != nil {
+		t.Errorf("a client with as many as may be: %v", err)
+	}
+}
+
 func TestQueueFeedsAnHTTPServer(t *testing.T) {
 	q := NewQueue(&net.TCPAddr{})
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

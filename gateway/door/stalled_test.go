@@ -7,9 +7,12 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/muster-iot/muster/gateway/admission"
 )
 
 // pipes is a listener in memory, so that a thousand clients cost no file descriptors.
@@ -112,78 +115,125 @@ func TestStalledHandshakesHoldNobodyUp(t *testing.T) {
 	}
 }
 
-// TestWhatIsKeptOfAnUnfinishedRecord counts bytes, not time: of a record that is announced, room is made only for what has come.
+// newClient returns the door's side of a connection, after the handshake or in it, and the client's.
+func newClient(t *testing.T, h *handshake) (*client, net.Conn) {
+	ours, theirs := net.Pipe()
+	t.Cleanup(func() { ours.Close(); theirs.Close() })
+	if h != nil {
+		d := &Door{gate: &gate{free: 1}, hall: admission.New(1), large: admission.New(1)}
+		h.door, h.ctx, h.raw, h.places = d, t.Context(), theirs, []*admission.Visitor{d.hall.Enter("", func() {})}
+	}
+	return &client{Conn: theirs, shaking: h}, ours
+}
+
+// record returns a TLS record with n bytes in it.
+func record(n int) []byte { return append([]byte{22, 3, 1, byte(n >> 8), byte(n)}, make([]byte, n)...) }
+
+// TestWhatIsKeptOfAnUnfinishedRecord counts bytes, not time: of a record that is announced, room is made only for what has come, in
+// the handshake and after it.
 func TestWhatIsKeptOfAnUnfinishedRecord(t *testing.T) {
-	for _, come := range []int{5, 6, 500, 3000, 8000} {
-		ours, theirs := net.Pipe()
-		c := &client{Conn: &counted{Conn: theirs}, shaking: &handshake{begun: true}}
-		read := make(chan error, 1)
-		go func() { _, err := c.next(); read <- err }()
-		record := append([]byte{22, 3, 1, 0x40, 0}, make([]byte, 16384)...) // 16 KiB announced
-		ours.Write(record[:come])
-		biggest := c.Conn.(*counted)
-		ours.Close()
-		if err := <-read; err == nil {
-			t.Errorf("%d bytes were a whole record", come)
-		}
-		if room := biggest.most(); room > 2*come+recordStep {
-			t.Errorf("for %d bytes of a record there was room for %d", come, room)
+	for _, h := range []*handshake{{begun: true}, nil} {
+		for _, come := range []int{1, 5, 6, 500, 3000, 8000} {
+			c, ours := newClient(t, h)
+			read := make(chan error, 1)
+			go func() { _, err := c.Read(make([]byte, 512)); read <- err }()
+			ours.Write(record(9000)[:come])
+			ours.Close()
+			if err := <-read; err == nil {
+				t.Errorf("%d bytes were a whole record", come)
+			}
+			if room := cap(c.held); room > come+recordStep {
+				t.Errorf("for %d bytes of a record there is room for %d", come, room)
+			}
 		}
 	}
 }
 
-// counted remembers how much room reads were given in all beyond what had come.
-type counted struct {
-	net.Conn
-	mu   sync.Mutex
-	come int
-	room int
-}
-
-func (c *counted) Read(p []byte) (int, error) {
-	c.mu.Lock()
-	c.room = max(c.room, c.come+len(p))
-	c.mu.Unlock()
-	n, err := c.Conn.Read(p)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.come += n
-	return n, err
-}
-
-func (c *counted) most() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.room
+func TestRecordsComeThroughHoweverTheyAreCut(t *testing.T) {
+	var all []byte
+	for i := range 60 {
+		all = append(all, record(i*i*4)...)
+	}
+	for _, step := range []int{1, 2, 4, 5, 7, 512, 1000, 5000, 100_000} {
+		c, ours := newClient(t, nil)
+		go func() {
+			for b := range slices.Chunk(all, step) {
+				ours.Write(b)
+			}
+			ours.Close()
+		}()
+		var got []byte
+		var err error
+		for p := make([]byte, 700); err == nil; {
+			var n int
+			n, err = c.Read(p)
+			got = append(got, p[:n]...)
+			if n == 0 && err == nil {
+				t.Fatal("Read returned nothing")
+			}
+		}
+		if !errors.Is(err, io.EOF) || !bytes.Equal(got, all) {
+			t.Errorf("in steps of %d: %d bytes and %v, want %d as they were", step, len(got), err, len(all))
+		}
+		if c.sent < strangeUntil || c.sent > len(all) || c.held != nil {
+			t.Errorf("in steps of %d: %d bytes counted, %d held", step, c.sent, len(c.held))
+		}
+	}
 }
 
 func TestClientsThatSendTooMuchAreCutOff(t *testing.T) {
-	record := func(n int) []byte { return append([]byte{22, 3, 1, byte(n >> 8), byte(n)}, make([]byte, n)...) }
 	for name, x := range map[string]struct {
 		sent  []byte
 		begun bool
 		want  error
+		large bool // it takes a place of those
 	}{
-		"a ClientHello as large as may be": {record(helloMax - recordHeader), false, nil},
-		"a larger one":                     {record(helloMax), false, errTooMuch},
-		"one in many records":              {bytes.Repeat(record(1000), 9), false, errTooMuch},
-		"a record for later":               {record(16384), true, nil},
-		"two of them":                      {bytes.Repeat(record(16384), 2), true, errTooMuch},
-		"no TLS":                           {[]byte("GET / HTTP/1.1\r\n"), false, nil},
+		"a usual ClientHello":               {record(2000), false, io.EOF, false},
+		"a large one":                       {record(helloOwn), false, io.EOF, true},
+		"a large one in many records":       {bytes.Repeat(record(500), 6), false, io.EOF, true},
+		"a large one, only announced":       {record(helloOwn)[:recordHeader], false, io.EOF, true},
+		"a usual chain":                     {record(7000), true, io.EOF, false},
+		"a large one of three records":      {bytes.Repeat(record(3000), 3), true, io.EOF, true},
+		"more than anything needs":          {bytes.Repeat(record(16384), 2), true, errTooMuch, true},
+		"more than anything needs, at once": {record(40000)[:recordHeader], true, errTooMuch, false},
+		"no TLS":                            {bytes.Repeat([]byte("GET / HTTP/1.1\r\n"), 1000), false, io.EOF, false}, // crypto/tls refuses it
 	} {
-		ours, theirs := net.Pipe()
+		h := &handshake{begun: x.begun}
+		c, ours := newClient(t, h)
 		go func() { ours.Write(x.sent); ours.Close() }()
-		c := &client{Conn: theirs, shaking: &handshake{begun: x.begun}}
 		var err error
-		for range len(x.sent) {
-			if _, err = c.next(); err != nil {
-				break
-			}
+		for p := make([]byte, 512); err == nil; {
+			_, err = c.Read(p)
 		}
-		if x.want == nil && errors.Is(err, errTooMuch) || x.want != nil && !errors.Is(err, x.want) {
-			t.Errorf("%s: %v, want %v", name, err, x.want)
+		if !errors.Is(err, x.want) || h.door.large.Held() > 0 != x.large {
+			t.Errorf("%s: %v, in a place for large ones: %v; want %v, %v", name, err, !x.large, x.want, x.large)
 		}
 		ours.Close()
+		if h.leave(); h.door.large.Held()+h.door.hall.Held() != 0 {
+			t.Errorf("%s: a place is left taken", name)
+		}
+	}
+}
+
+// TestLargeHandshakesMakeRoomForEachOther: a stalled large handshake does not keep a device with a long chain out.
+func TestLargeHandshakesMakeRoomForEachOther(t *testing.T) {
+	d, p := openPipes(t, MQTTS, Options{HandshakeTimeout: time.Minute})
+	first := p.dial(t)
+	first.Write(record(5000)[:3000])
+	for range largeMax - 1 {
+		p.dial(t).Write(record(5000)[:3000])
+	}
+	waitFor(t, "all are in", func() bool { return d.large.Held() == largeMax })
+	long := newCertificate(t, rsaKey())
+	for range 9 {
+		long.Certificate = append(long.Certificate, long.Certificate[0])
+	}
+	said, err := io.ReadAll(tls.Client(p.dial(t), &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{long}}))
+	if err != nil || string(said) != "hello" {
+		t.Errorf("a device with a chain of ten heard %q, %v", said, err)
+	}
+	if _, err := first.Read(make([]byte, 1)); err == nil || d.Stats().Shed != 1 {
+		t.Errorf("%d shed and the first reads %v; want it closed, alone", d.Stats().Shed, err)
 	}
 }
 

@@ -1,0 +1,217 @@
+package door
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"io"
+	"net"
+	"net/http"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/muster-iot/muster/gateway"
+	"github.com/muster-iot/muster/gateway/packet"
+)
+
+// keptMax is what a connection may make the server keep before its client has proven who it is, beyond what an idle connection of
+// the same kind keeps.
+const keptMax = 16 << 10
+
+// TestBytesKeptOfStrangers stops clients at every point before the end of their CONNECT, on every listener of the gateway, and
+// counts the bytes of heap and stacks that each connection keeps after a garbage collection. Both ends are in this process and in
+// memory; the client's end of a stalled connection keeps no more than that of an idle one.
+func TestBytesKeptOfStrangers(t *testing.T) {
+	const n = 100
+	flight := firstFlight(t)
+	device := newCertificate(t, ecdsaKey())
+	longest := append([]byte{0x10, 0xfd, 0x3f}, make([]byte, 8189)...) // 8 KiB are the most that a CONNECT may have
+	half := longest[:len(longest)-1]
+	secure := &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{device}}
+	shake := func(c net.Conn) *tls.Conn {
+		front := tls.Client(c, secure)
+		if err := front.Handshake(); err != nil {
+			t.Error(err)
+		}
+		return front
+	}
+	raw := func(b ...[]byte) func(net.Conn) any {
+		return func(c net.Conn) any {
+			for _, part := range b {
+				c.Write(part)
+			}
+			return c
+		}
+	}
+	inside := func(b []byte) func(net.Conn) any {
+		return func(c net.Conn) any { front := shake(c); front.Write(b); return front }
+	}
+	below := func(b []byte) func(net.Conn) any { // the record layer
+		return func(c net.Conn) any { front := shake(c); c.Write(b); return front }
+	}
+	second := func(b []byte) func(net.Conn) any { // where the client's certificate belongs
+		return func(c net.Conn) any {
+			c.Write(flight)
+			io.ReadAtLeast(c, make([]byte, 4096), 512)
+			c.Write(b)
+			return c
+		}
+	}
+	upgrade := func(b []byte) func(net.Conn) any {
+		return func(c net.Conn) any {
+			io.WriteString(c, "GET /mqtt HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
+			if _, err := http.ReadResponse(bufio.NewReaderSize(c, 512), nil); err != nil {
+				t.Error(err)
+			}
+			c.Write(b)
+			return c
+		}
+	}
+	short := (&packet.Connect{Version: packet.V311, Clean: true}).Append(nil, packet.V311)
+	answered := func(act func(net.Conn) any) func(net.Conn) any { // with CONNACK
+		return func(c net.Conn) any {
+			front := act(c)
+			io.ReadAtLeast(front.(io.Reader), make([]byte, 16), 4)
+			return front
+		}
+	}
+	for _, listener := range []struct {
+		name     string
+		idle     func(net.Conn) any
+		stranger map[string]func(net.Conn) any
+	}{
+		{"mqtts", answered(inside(short)), map[string]func(net.Conn) any{
+			"nothing":                               raw(),
+			"a record announced":                    raw([]byte{22, 3, 1, 9, 0}),
+			"half a ClientHello":                    raw(flight[:len(flight)/2]),
+			"the longest ClientHello, half":         raw(record(helloOwn - recordHeader)[:helloOwn-1]),
+			"a ClientHello":                         raw(flight),
+			"a certificate announced":               second([]byte{23, 3, 3, 0x18, 0}),
+			"nearly all of the largest certificate": second(record(handshakeOwn - len(flight) - recordHeader)[:handshakeOwn-len(flight)-1]),
+			"a handshake":                           inside(nil),
+			"a record announced after it":           below([]byte{23, 3, 3, 0x40, 0}),
+			"half a record after it":                below(append([]byte{23}, record(16384)[1:8192]...)),
+			"one byte of CONNECT":                   inside(half[:1]),
+			"half of the longest CONNECT":           inside(half[:len(half)/2]),
+			"nearly all of the longest":             inside(half),
+			"the longest in two":                    func(c net.Conn) any { f := shake(c); f.Write(half[:10]); f.Write(half[10:]); return f },
+			"the longest in many": func(c net.Conn) any {
+				f := shake(c)
+				for i := range half {
+					if i%500 == 0 {
+						f.Write(half[i:min(i+500, len(half))])
+					}
+				}
+				return f
+			},
+		}},
+		{"mqtt-plain", answered(raw(short)), map[string]func(net.Conn) any{
+			"nothing":                   raw(),
+			"one byte of CONNECT":       raw(half[:1]),
+			"a CONNECT announced":       raw(half[:5]),
+			"nearly all of the longest": raw(half),
+			"the longest in two":        raw(half[:10], half[10:]),
+		}},
+		{"websocket", answered(upgrade(frame(short))), map[string]func(net.Conn) any{
+			"nothing":                    upgrade(nil),
+			"half the header of a frame": upgrade([]byte{0x82, 0xff}),
+			"a huge frame announced":     upgrade([]byte{0x82, 0xff, 0, 0, 0, 0, 0x40, 0, 0, 0, 1, 2, 3, 4}),
+			"a fragment":                 upgrade(append([]byte{0x02}, frame(half[:100])[1:]...)),
+			"half of a ping":             upgrade([]byte{0x89, 0x80 | 125, 1, 2, 3, 4, 5}),
+			"nearly all of the longest":  upgrade(frame(half)),
+		}},
+	} {
+		idle := keptBy(t, n, listener.name, listener.idle)
+		t.Logf("%-11s %-31s %6d bytes", listener.name, "idle", idle)
+		for name, stall := range listener.stranger {
+			kept := keptBy(t, n, listener.name, stall)
+			t.Logf("%-11s %-31s %6d bytes, %+d", listener.name, name, kept, kept-idle)
+			if kept-idle > keptMax {
+				t.Errorf("%s, %s: %d bytes are kept of each connection, %d of an idle one; at most %d more are allowed", listener.name, name, kept, idle, keptMax)
+			}
+		}
+	}
+}
+
+// frame returns a masked WebSocket frame, masked with zeros.
+func frame(b []byte) []byte {
+	return append([]byte{0x82, 0x80 | 126, byte(len(b) >> 8), byte(len(b)), 0, 0, 0, 0}, b...)
+}
+
+// keptBy serves n connections of one listener, each after act has brought it where it stays, and returns the bytes kept by each.
+func keptBy(t *testing.T, n int, listener string, act func(net.Conn) any) int {
+	t.Helper()
+	s, err := gateway.New(t.Context(), gateway.Options{Authorizer: anybody{}, Limits: gateway.Limits{ConnectTimeout: time.Minute}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer cancel()
+	running.Go(func() { s.Run(ctx) })
+	certificates := []tls.Certificate{newCertificate(t, ecdsaKey())}
+	d, err := New(Options{
+		Certificates: func() []tls.Certificate { return certificates }, MQTT: s.ServeTLS, HandshakeTimeout: time.Minute,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
+	running.Go(func() {
+		switch listener {
+		case "mqtts":
+			d.Serve(ctx, p, MQTTS)
+		case "mqtt-plain":
+			s.Serve(ctx, p)
+		case "websocket":
+			stop := context.AfterFunc(ctx, func() { p.Close() })
+			defer stop()
+			http.Serve(p, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				s.ServeWebSocket(w, r, gateway.Peer{Addr: "192.0.2.1:1", Transport: "wss"})
+			}))
+		}
+	})
+	open := make([]net.Conn, n)
+	kept := make([]any, n)
+	open[0] = p.dialed() // what is made once is made before counting
+	kept[0] = act(open[0])
+	settle := func(n int) int {
+		waitFor(t, "all stay", func() bool {
+			return d.Stats().Waiting+s.Stats().Waiting+s.Stats().Connections == int64(n) && d.gate.rests()
+		})
+		var m runtime.MemStats
+		for range 3 { // stacks shrink by half each time
+			runtime.GC()
+		}
+		runtime.ReadMemStats(&m)
+		return int(m.HeapAlloc + m.StackInuse)
+	}
+	before := settle(1)
+	for i := 1; i < n; i++ {
+		open[i] = p.dialed()
+		kept[i] = act(open[i])
+	}
+	after := settle(n)
+	for _, c := range open {
+		c.Close()
+	}
+	runtime.KeepAlive(kept)
+	return (after - before) / (n - 1)
+}
+
+// rests reports whether no handshake computes or wants to.
+func (g *gate) rests() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.free == runtime.GOMAXPROCS(0)
+}
+
+// dialed returns the client's end of a new connection.
+func (p *pipes) dialed() net.Conn {
+	ours, theirs := net.Pipe()
+	p.conns <- theirs
+	return ours
+}
