@@ -12,9 +12,9 @@ import (
 // places for large ones as well.
 const (
 	helloOwn     = 2560     // bytes up to our first answer; a ClientHello with a post-quantum key has 1.7 KiB
-	handshakeOwn = 8 << 10  // bytes of a handshake; one with a chain of three RSA certificates has up to 7 KiB
-	handshakeMax = 32 << 10 // bytes of a large one
-	largeMax     = 64       // large ones at the same time
+	handshakeOwn = 4 << 10  // bytes of a handshake; one with a single certificate has 1.5 to 3 KiB
+	handshakeMax = 32 << 10 // bytes of a large one; one with a chain of three RSA certificates has up to 7 KiB
+	largeMax     = 512      // large ones at the same time
 	namesMax     = 32       // ALPN names
 	strangeUntil = 64 << 10 // bytes after which records are no longer looked at: a stranger does not get that far
 	recordStep   = 1 << 10  // bytes of a record that are made room for at a time

@@ -192,8 +192,8 @@ func TestClientsThatSendTooMuchAreCutOff(t *testing.T) {
 		"a large one":                       {record(helloOwn), false, io.EOF, true},
 		"a large one in many records":       {bytes.Repeat(record(500), 6), false, io.EOF, true},
 		"a large one, only announced":       {record(helloOwn)[:recordHeader], false, io.EOF, true},
-		"a usual chain":                     {record(7000), true, io.EOF, false},
-		"a large one of three records":      {bytes.Repeat(record(3000), 3), true, io.EOF, true},
+		"a usual certificate":               {record(3500), true, io.EOF, false},
+		"a chain in three records":          {bytes.Repeat(record(3000), 3), true, io.EOF, true},
 		"more than anything needs":          {bytes.Repeat(record(16384), 2), true, errTooMuch, true},
 		"more than anything needs, at once": {record(40000)[:recordHeader], true, errTooMuch, false},
 		"no TLS":                            {bytes.Repeat([]byte("GET / HTTP/1.1\r\n"), 1000), false, io.EOF, false}, // crypto/tls refuses it

@@ -49,6 +49,7 @@ func sections() []section {
 		{"million", "A job for a million things, and a crash in the middle of one", (*bench).million},
 		{"scheduler", "Much to wait for and nothing to do", (*bench).scheduler},
 		{"idle", "Idle connections with three subscriptions", (*bench).idle},
+		{"unauthenticated-mqtt", "What clients make the server keep before it knows who they are, on the way to MQTT", (*bench).unauthenticatedMQTT},
 		{"requests", "Jobs requests", (*bench).requests},
 		{"connect", "Handshakes and reconnecting", (*bench).connect},
 		{"publish", "Publishing", (*bench).publish},
