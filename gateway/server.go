@@ -23,8 +23,8 @@ const tick = time.Second
 
 // Lines a minute about connections that did not get in: for one address, and for all.
 const (
-	strangeLines    = 10
-	strangeLinesAll = 300
+	strangeLines    = 60
+	strangeLinesAll = 600
 )
 
 // Options are the parts of a Server. Authorizer is required; every other zero value means the default.
