@@ -100,7 +100,10 @@ func (c *client) fill(p []byte) (int, error) {
 		if len(c.held) > 0 {
 			c.held = c.held[:len(c.held)+n]
 			size, bad := c.announced(c.held)
-			if c.whole = len(c.held) == size; c.whole || bad != nil {
+			if c.whole = len(c.held) == size; c.whole && bad == nil {
+				bad = c.shaking.look(c.held)
+			}
+			if c.whole || bad != nil {
 				return 0, bad
 			}
 		} else if n, bad := c.keepRest(p[:n]); n > 0 || bad != nil {
@@ -122,6 +125,9 @@ func (c *client) keepRest(b []byte) (whole int, err error) {
 		if whole+size > len(b) {
 			c.held = slices.Clip(slices.Clone(b[whole:])) // grows as the record comes
 			break
+		}
+		if err := c.shaking.look(b[whole : whole+size]); err != nil {
+			return whole, err
 		}
 		whole += size
 	}
@@ -154,15 +160,31 @@ func (c *client) announced(b []byte) (int, error) {
 
 // allow reports whether the client may send so many bytes in all.
 func (h *handshake) allow(bytes int) error {
-	switch large := bytes > handshakeOwn || !h.begun && bytes > helloOwn; {
+	switch {
 	case bytes > handshakeMax:
 		return fmt.Errorf("%w: %d bytes", errTooMuch, bytes)
-	case !large || len(h.places) > 1:
+	case bytes > handshakeOwn, !h.begun && bytes > helloOwn:
+		return h.grow()
+	}
+	return nil
+}
+
+// look judges a whole record of a client that has had no answer yet. h is nil after the handshake.
+func (h *handshake) look(record []byte) error {
+	if h == nil || h.begun || ordinary(record) {
+		return nil
+	}
+	return h.grow()
+}
+
+// grow takes a place for large handshakes, once.
+func (h *handshake) grow() error {
+	if len(h.places) > 1 {
 		return nil
 	}
 	v := h.door.enter(h.door.large, h.raw)
 	if v == nil {
-		return fmt.Errorf("%w while others do: %d bytes", errTooMuch, bytes)
+		return fmt.Errorf("%w, as others do now", errTooMuch)
 	}
 	h.places = append(h.places, v)
 	return nil

@@ -83,20 +83,21 @@ func TestBytesKeptOfStrangers(t *testing.T) {
 		stranger map[string]func(net.Conn) any
 	}{
 		{"mqtts", answered(inside(short)), map[string]func(net.Conn) any{
-			"nothing":                               raw(),
-			"a record announced":                    raw([]byte{22, 3, 1, 9, 0}),
-			"half a ClientHello":                    raw(flight[:len(flight)/2]),
-			"the longest ClientHello, half":         raw(record(helloOwn - recordHeader)[:helloOwn-1]),
-			"a ClientHello":                         raw(flight),
-			"a certificate announced":               second([]byte{23, 3, 3, 0x18, 0}),
-			"nearly all of the largest certificate": second(record(handshakeOwn - len(flight) - recordHeader)[:handshakeOwn-len(flight)-1]),
-			"a handshake":                           inside(nil),
-			"a record announced after it":           below([]byte{23, 3, 3, 0x40, 0}),
-			"half a record after it":                below(append([]byte{23}, record(16384)[1:8192]...)),
-			"one byte of CONNECT":                   inside(half[:1]),
-			"half of the longest CONNECT":           inside(half[:len(half)/2]),
-			"nearly all of the longest":             inside(half),
-			"the longest in two":                    func(c net.Conn) any { f := shake(c); f.Write(half[:10]); f.Write(half[10:]); return f },
+			"nothing":                                raw(),
+			"a record announced":                     raw([]byte{22, 3, 1, 9, 0}),
+			"half a ClientHello":                     raw(flight[:len(flight)/2]),
+			"the longest ClientHello, half":          raw(record(helloOwn - recordHeader)[:helloOwn-1]),
+			"a ClientHello of key shares, announced": raw(withShares(500)[:2000]),
+			"a ClientHello":                          raw(flight),
+			"a certificate announced":                second([]byte{23, 3, 3, 0x18, 0}),
+			"nearly all of the largest certificate":  second(record(handshakeOwn - len(flight) - recordHeader)[:handshakeOwn-len(flight)-1]),
+			"a handshake":                            inside(nil),
+			"a record announced after it":            below([]byte{23, 3, 3, 0x40, 0}),
+			"half a record after it":                 below(append([]byte{23}, record(16384)[1:8192]...)),
+			"one byte of CONNECT":                    inside(half[:1]),
+			"half of the longest CONNECT":            inside(half[:len(half)/2]),
+			"nearly all of the longest":              inside(half),
+			"the longest in two":                     func(c net.Conn) any { f := shake(c); f.Write(half[:10]); f.Write(half[10:]); return f },
 			"the longest in many": func(c net.Conn) any {
 				f := shake(c)
 				for i := range half {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"encoding/binary"
 	"errors"
 	"io"
 	"net"
@@ -110,6 +111,9 @@ func TestStalledHandshakesHoldNobodyUp(t *testing.T) {
 	if err != nil || string(said) != "hello" {
 		t.Errorf("heard %q, %v", said, err)
 	}
+	if d.large.Held() != 0 {
+		t.Errorf("%d places for large handshakes are taken", d.large.Held())
+	}
 	if got := d.Stats(); got.Waiting != stalled || got.Failed != 0 {
 		t.Errorf("%d handshakes wait, %d failed; want all %d still there", got.Waiting, got.Failed, stalled)
 	}
@@ -181,6 +185,46 @@ func TestRecordsComeThroughHoweverTheyAreCut(t *testing.T) {
 	}
 }
 
+// prefixed puts the length of b before it, in a number of the given size.
+func prefixed(size int, b []byte) []byte {
+	length := binary.BigEndian.AppendUint32(nil, uint32(len(b)))
+	return append(length[4-size:], b...)
+}
+
+// clientHello returns a record with a ClientHello that has the given extensions.
+func clientHello(extensions []byte) []byte {
+	body := slices.Concat([]byte{3, 3}, make([]byte, 32), prefixed(1, nil), prefixed(2, []byte{0x13, 1}), prefixed(1, []byte{0}))
+	if extensions != nil {
+		body = append(body, prefixed(2, extensions)...)
+	}
+	return slices.Concat([]byte{typeHandshake, 3, 1}, prefixed(2, append([]byte{typeClientHello}, prefixed(3, body)...)))
+}
+
+// withShares returns one with n key shares of a byte, among other extensions.
+func withShares(n int) []byte {
+	share := append([]byte{0, 29}, prefixed(2, []byte{1})...)
+	shares := append([]byte{0, keyShares}, prefixed(2, prefixed(2, bytes.Repeat(share, n)))...)
+	names := append([]byte{0, 16}, prefixed(2, prefixed(2, prefixed(1, []byte("mqtt"))))...)
+	return clientHello(slices.Concat(names, shares, names))
+}
+
+// inTwoRecords cuts the message in a record.
+func inTwoRecords(one []byte) []byte {
+	body := one[recordHeader:]
+	return slices.Concat(one[:3], prefixed(2, body[:20]), one[:3], prefixed(2, body[20:]))
+}
+
+func FuzzOrdinary(f *testing.F) {
+	for _, b := range [][]byte{withShares(3), withShares(100), clientHello(nil), record(10), nil, withShares(3)[:60]} {
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if ordinary(b) && len(b) < recordHeader+4+34 {
+			t.Errorf("%x is an ordinary ClientHello", b)
+		}
+	})
+}
+
 func TestClientsThatSendTooMuchAreCutOff(t *testing.T) {
 	for name, x := range map[string]struct {
 		sent  []byte
@@ -188,7 +232,12 @@ func TestClientsThatSendTooMuchAreCutOff(t *testing.T) {
 		want  error
 		large bool // it takes a place of those
 	}{
-		"a usual ClientHello":               {record(2000), false, io.EOF, false},
+		"a ClientHello":                     {firstFlight(t), false, io.EOF, false},
+		"one with many key shares":          {withShares(300), false, io.EOF, true},
+		"one with as many as usual":         {withShares(sharesMax), false, io.EOF, false},
+		"one in two records":                {inTwoRecords(withShares(1)), false, io.EOF, true},
+		"one without extensions":            {clientHello(nil), false, io.EOF, false},
+		"something else":                    {record(2000), false, io.EOF, true},
 		"a large one":                       {record(helloOwn), false, io.EOF, true},
 		"a large one in many records":       {bytes.Repeat(record(500), 6), false, io.EOF, true},
 		"a large one, only announced":       {record(helloOwn)[:recordHeader], false, io.EOF, true},
@@ -196,7 +245,7 @@ func TestClientsThatSendTooMuchAreCutOff(t *testing.T) {
 		"a chain in three records":          {bytes.Repeat(record(3000), 3), true, io.EOF, true},
 		"more than anything needs":          {bytes.Repeat(record(16384), 2), true, errTooMuch, true},
 		"more than anything needs, at once": {record(40000)[:recordHeader], true, errTooMuch, false},
-		"no TLS":                            {bytes.Repeat([]byte("GET / HTTP/1.1\r\n"), 1000), false, io.EOF, false}, // crypto/tls refuses it
+		"no TLS":                            {bytes.Repeat([]byte("GET / HTTP/1.1\r\n"), 1000), false, io.EOF, true}, // crypto/tls refuses it
 	} {
 		h := &handshake{begun: x.begun}
 		c, ours := newClient(t, h)
