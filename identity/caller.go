@@ -5,18 +5,24 @@
 package identity
 
 import (
+	"context"
 	"fmt"
 	"net"
 
 	"github.com/muster-iot/muster/iotpolicy"
 )
 
-// Caller is somebody whose identity is proven, and what they may do.
+// Caller is somebody whose identity is proven, and what they may do. One that
+// Keys returned follows its access key: Authorize decides by the policies that
+// the key has at that moment, and by none once the key is gone.
 type Caller struct {
 	// ARN names the caller, such as arn:aws:iam::123456789012:user/admin.
 	ARN string
-	// Policies decide for the caller. Without any, everything is denied.
+	// Policies decide for a caller without an access key. Without any,
+	// everything is denied.
 	Policies iotpolicy.Set
+
+	grant *grant // nil for a caller without an access key
 }
 
 // Authorize returns nil when the caller may perform action on every one of
@@ -27,13 +33,32 @@ func (c Caller) Authorize(action string, resources []string, vars iotpolicy.Vars
 	if len(resources) == 0 {
 		resources = []string{"*"}
 	}
+	set := c.InForce()
 	for _, resource := range resources {
-		d := c.Policies.Decide(iotpolicy.Request{Action: action, Resource: resource, Vars: vars})
+		d := set.Decide(iotpolicy.Request{Action: action, Resource: resource, Vars: vars})
 		if !d.Allowed() {
 			return &DeniedError{Caller: c.ARN, Action: action, Resource: resource, Decision: d}
 		}
 	}
 	return nil
+}
+
+// InForce returns the policies that decide for the caller now, none when its
+// access key is gone.
+func (c Caller) InForce() iotpolicy.Set {
+	if c.grant == nil {
+		return c.Policies
+	}
+	return *c.grant.policies.Load()
+}
+
+// Life ends when the caller's access key is removed, is replaced or expires. It
+// is for what goes on after a request was authorised: a connection, a long poll.
+func (c Caller) Life() context.Context {
+	if c.grant == nil {
+		return context.Background()
+	}
+	return c.grant.life
 }
 
 // From returns the condition keys of a request that came from addr, a host and a

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/muster-iot/muster/iotpolicy"
 	"github.com/muster-iot/muster/sigv4"
@@ -22,11 +23,18 @@ type Key struct {
 	// Policies are the documents that say what the key may do. With neither
 	// these nor FullAccess the key may do nothing.
 	Policies []string
+	// Made is when the key was made, zero when that is not known: keys of older
+	// releases do not say.
+	Made time.Time
+	// LastUsed is the minute in which a request was last proven to be signed with
+	// the key, zero for never. Keys.List fills it in; Keys.Add ignores it.
+	LastUsed time.Time
 
 	set iotpolicy.Set
 }
 
-// NewKey makes a key with a random id and secret for the user called name.
+// NewKey makes a key with a random id and secret for the user called name. It
+// may do nothing yet.
 func NewKey(account, name string) Key {
 	var id [10]byte
 	var secret [30]byte
@@ -74,4 +82,14 @@ func (k *Key) compile() error {
 		k.set[i] = p
 	}
 	return nil
+}
+
+// UnknownActions returns the actions that the key's policies name and that fit
+// none of known: spelling mistakes, which allow and deny nothing.
+func (k *Key) UnknownActions(known []string) []string {
+	var unknown []string
+	for _, p := range k.set {
+		unknown = append(unknown, p.UnknownActions(known)...)
+	}
+	return unknown
 }

@@ -28,6 +28,7 @@ type keyRecord struct {
 	SecretAccessKey string     `json:"secretAccessKey"`
 	SessionToken    string     `json:"sessionToken,omitempty"`
 	Expires         time.Time  `json:"expires,omitzero"`
+	Made            time.Time  `json:"made,omitzero"`
 	Principal       string     `json:"principal"`
 	Policies        accessList `json:"policies"`
 }
@@ -126,6 +127,7 @@ func decodeKeys(data []byte) ([]Key, error) {
 				Expires:      r.Expires,
 			},
 			Principal:  r.Principal,
+			Made:       r.Made,
 			FullAccess: r.Policies.full,
 			Policies:   r.Policies.documents,
 		}
@@ -163,6 +165,7 @@ func writeKeys(path string, list []Key) error {
 			SecretAccessKey: string(k.Secret),
 			SessionToken:    string(k.SessionToken),
 			Expires:         k.Expires,
+			Made:            k.Made,
 			Principal:       k.Principal,
 			Policies:        accessList{k.FullAccess, k.Policies},
 		}

@@ -7,7 +7,10 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/muster-iot/muster/sigv4"
 )
@@ -20,25 +23,34 @@ var ErrUnknownKey = sigv4.ErrUnknownKey
 const maxKeys = 1000
 
 // Keys is the access keys of a deployment, kept in one private file. A change of
-// the file, by whatever process, counts from the next look-up on. It may be used
-// by many goroutines at a time; of several processes only one may Add or Remove
-// at a time.
+// the file, by whatever process, counts from the next look-up on, and within a
+// second for callers that were found before, while Run runs. It may be used by
+// many goroutines at a time and changed by many processes.
 type Keys struct {
-	path string
-	log  *slog.Logger
+	o     KeysOptions
+	ended atomic.Uint64 // live keys that ended so far
 
 	mu    sync.RWMutex // guards what follows
 	stamp fs.FileInfo  // the file as last read
 	list  []*Key       // in the order of the file
-	byID  map[string]*Key
+	live  map[string]*liveKey
+	used  usage // as last written
 }
 
 // KeysOptions are the parts of Keys.
 type KeysOptions struct {
 	// Path is where the file is, or will be.
 	Path string
+	// Used is where a server notes when each key was last used. Empty notes
+	// nothing.
+	Used string
 	// Account is the 12 digits that the first key's principal carries.
 	Account string
+	// Now is the time by which keys are made, used and expire. Required.
+	Now func() time.Time
+	// Actions are those that a policy can name. The log is warned of keys with
+	// others. Empty warns of none.
+	Actions []string
 	// Log receives what cannot be returned; nil discards it.
 	Log *slog.Logger
 }
@@ -47,17 +59,21 @@ type KeysOptions struct {
 // key with full access, for the user "admin". A file that others may read is
 // refused.
 func OpenKeys(o KeysOptions) (*Keys, error) {
-	k := &Keys{path: o.Path, log: o.Log}
-	if k.log == nil {
-		k.log = slog.New(slog.DiscardHandler)
+	if o.Now == nil {
+		return nil, errors.New("open access keys: Now is required")
 	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	k := &Keys{o: o}
 	if _, err := os.Lstat(o.Path); errors.Is(err, fs.ErrNotExist) {
 		admin := NewKey(o.Account, "admin")
-		admin.FullAccess = true
+		admin.FullAccess, admin.Made = true, o.Now()
 		if err := writeKeys(o.Path, []Key{admin}); err != nil {
 			return nil, fmt.Errorf("write access keys: %w", err)
 		}
 	}
+	k.used = k.readUsage()
 	return k, k.Reload()
 }
 
@@ -70,49 +86,83 @@ func (k *Keys) Reload() error {
 }
 
 func (k *Keys) load() error {
-	list, stamp, err := readKeys(k.path)
+	list, stamp, err := readKeys(k.o.Path)
 	if stamp != nil {
 		k.stamp = stamp // also when it is broken, to read it once only
 	}
 	if err != nil {
 		return err
 	}
+	before := k.live
 	k.list = make([]*Key, len(list))
-	k.byID = make(map[string]*Key, len(list))
+	k.live = make(map[string]*liveKey, len(list))
 	for i := range list {
-		k.list[i] = &list[i]
-		k.byID[list[i].AccessKeyID] = &list[i]
+		key := &list[i]
+		k.list[i] = key
+		k.live[key.AccessKeyID] = before[key.AccessKeyID].follow(key)
+		if unknown := key.UnknownActions(k.o.Actions); len(unknown) > 0 && len(k.o.Actions) > 0 {
+			k.o.Log.Warn("a policy of an access key names actions that do not exist; they have no effect",
+				"access_key", key.AccessKeyID, "actions", strings.Join(unknown, " "))
+		}
+	}
+	for id, was := range before {
+		if k.live[id] != was {
+			k.end(was)
+		}
 	}
 	return nil
+}
+
+// end takes a key's rights from all who still have it.
+func (k *Keys) end(l *liveKey) {
+	l.end()
+	k.ended.Add(1)
 }
 
 // Lookup returns the credential of an access key, for sigv4.Verifier, or
 // ErrUnknownKey.
 func (k *Keys) Lookup(accessKeyID string) (sigv4.Credential, error) {
-	key, err := k.key(accessKeyID)
-	return key.Credential, err
+	l, err := k.find(accessKeyID)
+	if err != nil {
+		return sigv4.Credential{}, err
+	}
+	return l.Credential, nil
 }
 
-// Caller returns whom an access key stands for, or ErrUnknownKey.
+// Caller returns whom an access key stands for, or ErrUnknownKey, and notes that
+// the key was used: call it once the signature is proven.
 func (k *Keys) Caller(accessKeyID string) (Caller, error) {
-	key, err := k.key(accessKeyID)
-	return Caller{ARN: key.Principal, Policies: key.set}, err
+	l, err := k.find(accessKeyID)
+	if err != nil {
+		return Caller{}, err
+	}
+	l.used.Store(k.o.Now().Unix())
+	return l.caller(), nil
 }
 
-func (k *Keys) key(accessKeyID string) (Key, error) {
+// Holder is Caller for a question about a key, which is no use of it.
+func (k *Keys) Holder(accessKeyID string) (Caller, error) {
+	l, err := k.find(accessKeyID)
+	if err != nil {
+		return Caller{}, err
+	}
+	return l.caller(), nil
+}
+
+func (k *Keys) find(accessKeyID string) (*liveKey, error) {
 	k.follow()
 	k.mu.RLock()
 	defer k.mu.RUnlock()
-	key, ok := k.byID[accessKeyID]
+	l, ok := k.live[accessKeyID]
 	if !ok {
-		return Key{}, fmt.Errorf("access key %q: %w", accessKeyID, ErrUnknownKey)
+		return nil, fmt.Errorf("access key %q: %w", accessKeyID, ErrUnknownKey)
 	}
-	return *key, nil
+	return l, nil
 }
 
 // follow reads the file again when it is not the one last read.
 func (k *Keys) follow() {
-	now, err := os.Stat(k.path)
+	now, err := os.Stat(k.o.Path)
 	if err != nil {
 		return // being replaced, or lost: what was read still counts
 	}
@@ -128,10 +178,10 @@ func (k *Keys) follow() {
 		return
 	}
 	if err := k.load(); err != nil {
-		k.log.Error("access keys changed but cannot be used; the old ones stay", "file", k.path, "error", err)
+		k.o.Log.Error("access keys changed but cannot be used; the old ones stay", "file", k.o.Path, "error", err)
 		return
 	}
-	k.log.Info("access keys changed", "file", k.path, "keys", len(k.list))
+	k.o.Log.Info("access keys changed", "file", k.o.Path, "keys", len(k.list))
 }
 
 func sameFile(a, b fs.FileInfo) bool {
@@ -140,16 +190,18 @@ func sameFile(a, b fs.FileInfo) bool {
 
 // Format writes the path and no more, whatever the verb: left to itself, package
 // fmt would print the secrets in unexported fields.
-func (k *Keys) Format(f fmt.State, _ rune) { _, _ = fmt.Fprintf(f, "access keys in %s", k.path) }
+func (k *Keys) Format(f fmt.State, _ rune) { _, _ = fmt.Fprintf(f, "access keys in %s", k.o.Path) }
 
 // List returns all keys in the order of the file.
 func (k *Keys) List() []Key {
 	k.follow()
 	k.mu.RLock()
 	defer k.mu.RUnlock()
+	used := k.usage()
 	list := make([]Key, len(k.list))
 	for i, key := range k.list {
 		list[i] = *key
+		list[i].LastUsed = used[key.AccessKeyID]
 	}
 	return list
 }
@@ -172,18 +224,25 @@ func (k *Keys) Remove(accessKeyID string) error {
 	})
 }
 
-// change applies fn to what the file holds now and writes the result.
+// change applies fn to what the file holds now and writes the result. Of several
+// processes one at a time does so, or a removal could be undone by an addition
+// that had read the file before.
 func (k *Keys) change(fn func([]Key) ([]Key, error)) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	list, _, err := readKeys(k.path)
+	unlock, err := lockBeside(k.o.Path)
+	if err != nil {
+		return fmt.Errorf("lock access keys: %w", err)
+	}
+	defer unlock()
+	list, _, err := readKeys(k.o.Path)
 	if err != nil {
 		return err
 	}
 	if list, err = fn(list); err != nil {
 		return err
 	}
-	if err := writeKeys(k.path, list); err != nil {
+	if err := writeKeys(k.o.Path, list); err != nil {
 		return fmt.Errorf("write access keys: %w", err)
 	}
 	return k.load()

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/sigv4"
@@ -21,7 +22,7 @@ const account = "123456789012"
 
 func open(t *testing.T, path string) *identity.Keys {
 	t.Helper()
-	keys, err := identity.OpenKeys(identity.KeysOptions{Path: path, Account: account, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	keys, err := identity.OpenKeys(identity.KeysOptions{Path: path, Account: account, Now: time.Now, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	if err != nil {
 		t.Fatalf("OpenKeys() = %v", err)
 	}
@@ -103,7 +104,7 @@ func TestOpenKeysRefuses(t *testing.T) {
 			if err := os.Chmod(path, test.mode); err != nil { // whatever the umask
 				t.Fatal(err)
 			}
-			_, err := identity.OpenKeys(identity.KeysOptions{Path: path, Account: account})
+			_, err := identity.OpenKeys(identity.KeysOptions{Path: path, Account: account, Now: time.Now})
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("OpenKeys(%s) = %v, want an error with %q", test.text, err, test.want)
 			}
@@ -112,10 +113,10 @@ func TestOpenKeysRefuses(t *testing.T) {
 			}
 		})
 	}
-	if _, err := identity.OpenKeys(identity.KeysOptions{Path: t.TempDir(), Account: account}); err == nil || !strings.Contains(err.Error(), "not a regular file") {
+	if _, err := identity.OpenKeys(identity.KeysOptions{Path: t.TempDir(), Account: account, Now: time.Now}); err == nil || !strings.Contains(err.Error(), "not a regular file") {
 		t.Errorf("OpenKeys(a folder) = %v, want not a regular file", err)
 	}
-	if _, err := identity.OpenKeys(identity.KeysOptions{Path: filepath.Join(t.TempDir(), "k"), Account: "me"}); err == nil {
+	if _, err := identity.OpenKeys(identity.KeysOptions{Path: filepath.Join(t.TempDir(), "k"), Account: "me", Now: time.Now}); err == nil {
 		t.Errorf("OpenKeys() made a key for the account %q", "me")
 	}
 }
