@@ -38,8 +38,8 @@ type Options struct {
 	// Grace is how long a certificate is still accepted after it expired, and
 	// before it becomes valid (arbitration A5). Negative accepts any.
 	Grace time.Duration
-	// Keys finds the holder of an access key, for WebSocket connections. Nil
-	// refuses those.
+	// Keys finds the holder of an access key, for WebSocket connections and for
+	// Explain. Nil refuses the former.
 	Keys func(accessKeyID string) (identity.Caller, error)
 	// Anonymous lets plain TCP connections in, which prove nothing, with all
 	// rights: for a listener on loopback. Off, they are refused.

@@ -54,7 +54,7 @@ func (a *Authorizer) Explain(ctx context.Context, q Question) (Explanation, erro
 		if caller, err := a.o.Keys(q.Who); err == nil {
 			k := keyHolder{a: a, caller: caller, clientID: q.ClientID}
 			e := Explanation{Principal: caller.ARN}
-			a.explain(&e, q, caller.Policies, k.vars)
+			a.explain(&e, q, caller.InForce(), k.vars)
 			return e, nil
 		}
 	}

@@ -2,7 +2,10 @@ package authority
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/identity"
@@ -58,4 +61,48 @@ func TestHoldersOfAccessKeysAreHeldToTheirPolicies(t *testing.T) {
 	if !board.Receive("board-1/a") || board.Receive("board-2/a") || board.Principal() != "arn:aws:iam::123456789012:user/ann" {
 		t.Errorf("what %s receives is not held to its policy", board.Principal())
 	}
+}
+
+// A connection that was made with an access key does what the key may do now,
+// and must end once the key is gone.
+func TestConnectionsFollowTheirAccessKey(t *testing.T) {
+	w := newWorld(t)
+	path := filepath.Join(t.TempDir(), "keys.json")
+	keys, err := identity.OpenKeys(identity.KeysOptions{Path: path, Account: "123456789012", Now: time.Now})
+	w.ok(err)
+	w.a.o.Keys = keys.Holder
+	key := identity.NewKey("123456789012", "ann")
+	key.Policies = []string{`{"Statement":{"Effect":"Allow","Action":"iot:*","Resource":"*"}}`}
+	w.ok(keys.Add(key))
+	connected, err := w.a.Connect(t.Context(), gateway.Connect{ClientID: "board", Peer: gateway.Peer{Principal: key.AccessKeyID, Transport: "wss"}})
+	w.ok(err)
+	board := connected.(gateway.Bounded)
+	check := func(when string, may, alive bool) {
+		t.Helper()
+		for what, got := range map[string]bool{
+			"publish": board.Publish("a", false) == nil, "retain": board.Publish("a", true) == nil,
+			"subscribe": board.Subscribe("a") == nil, "receive": board.Receive("a"),
+		} {
+			if got != may {
+				t.Errorf("%s it may %s: %t, want %t", when, what, got, may)
+			}
+		}
+		if until := board.Until(); until.IsZero() != alive || !alive && until.After(time.Now()) {
+			t.Errorf("%s it ends at %v", when, until)
+		}
+	}
+	check("at first", true, true)
+	narrow := key
+	narrow.Policies = []string{`{"Statement":{"Effect":"Allow","Action":"iot:Connect","Resource":"*"}}`}
+	aside := filepath.Join(t.TempDir(), "keys.json") // for a key file that changes in one step
+	other, err := identity.OpenKeys(identity.KeysOptions{Path: aside, Account: "123456789012", Now: time.Now})
+	w.ok(err)
+	w.ok(other.Add(narrow))
+	w.ok(os.Rename(aside, path))
+	w.ok(keys.Reload())
+	check("with a narrower policy", false, true)
+	w.ok(keys.Remove(key.AccessKeyID))
+	check("without its key", false, false)
+	w.ok(keys.Add(key))
+	check("when there is such a key again", false, false)
 }

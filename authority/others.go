@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/pem"
 	"errors"
+	"time"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/gateway"
@@ -22,16 +23,25 @@ func (anonymous) Publish(string, bool) error { return nil }
 func (anonymous) Subscribe(string) error     { return nil }
 func (anonymous) Receive(string) bool        { return true }
 
-// keyHolder is somebody with an access key, on a WebSocket.
+// keyHolder is somebody with an access key, on a WebSocket. What it may do
+// follows the key.
 type keyHolder struct {
 	a                 *Authorizer
 	caller            identity.Caller
 	clientID, address string
 }
 
-var _ gateway.Authority = keyHolder{}
+var _ gateway.Bounded = keyHolder{}
 
 func (k keyHolder) Principal() string { return k.caller.ARN }
+
+// Until is in the past once the key is gone, and zero before.
+func (k keyHolder) Until() time.Time {
+	if k.caller.Life().Err() != nil {
+		return time.Unix(0, 0)
+	}
+	return time.Time{}
+}
 
 func (k keyHolder) Publish(topic string, retain bool) error {
 	if err := k.may(iotpolicy.Publish, "topic/"+topic); err != nil || !retain {

@@ -47,7 +47,7 @@ func (h *HTTP) Devices(identify Identify) http.Handler {
 			h.s.o.Log.Error("device could not be identified", "remote", in.RemoteAddr, "error", err)
 			writeRefusal(w, &request{}, refusalOf(err))
 		default:
-			h.serve(w, in, sender{name, v.may})
+			h.serve(w, in, sender{name, context.Background(), v.may})
 		}
 	})
 }

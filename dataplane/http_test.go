@@ -2,8 +2,10 @@ package dataplane
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/gateway/packet"
+	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/store/memstore"
 )
 
@@ -98,6 +101,49 @@ func TestALongPollEndsWhenItsClientGoesAway(t *testing.T) {
 			t.Errorf("the execution is %+v, %v; want it not started", d.Execution, err)
 		}
 	})
+}
+
+func TestALongPollEndsWithItsAccessKey(t *testing.T) {
+	for name, change := range map[string]func(*identity.Keys, identity.Key) error{
+		"the key is removed": func(k *identity.Keys, key identity.Key) error { return k.Remove(key.AccessKeyID) },
+		"the key is replaced": func(k *identity.Keys, key identity.Key) error {
+			other := key
+			other.Secret = "another"
+			return errors.Join(k.Remove(key.AccessKeyID), k.Add(other))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "keys.json")
+			synctest.Test(t, func(t *testing.T) {
+				env := newEnv(t, memstore.New(), packet.V5)
+				env.step("given thing lamp")
+				keys, err := identity.OpenKeys(identity.KeysOptions{Path: path, Account: "000000000000", Now: time.Now})
+				if err != nil {
+					t.Fatal(err)
+				}
+				key := keys.List()[0]
+				who, err := keys.Caller(key.AccessKeyID)
+				if err != nil {
+					t.Fatal(err)
+				}
+				r := httptest.NewRequest("GET", "/things/lamp/jobs", nil)
+				r.Header.Set("Prefer", "wait=300")
+				w, began, returned := httptest.NewRecorder(), time.Now(), make(chan struct{})
+				go func() {
+					env.http.ServeCaller(w, r, who)
+					close(returned)
+				}()
+				synctest.Wait()
+				if err := change(keys, key); err != nil {
+					t.Fatal(err)
+				}
+				<-returned
+				if waited := time.Since(began); waited != 0 || w.Code != http.StatusForbidden {
+					t.Errorf("the long poll ended after %v with %d %s, want 403 at once", waited, w.Code, w.Body)
+				}
+			})
+		})
+	}
 }
 
 func TestDrainEndsLongPollsWithAnEmptyAnswer(t *testing.T) {

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -60,6 +61,30 @@ func TestRightsLostWhileConnectingEndTheConnection(t *testing.T) {
 			if n := b.Stats().Connections; n != 0 {
 				t.Errorf("%d connections are left, want none", n)
 			}
+		})
+	})
+}
+
+func TestDisconnectOverEndsThoseWhoseRightsEnded(t *testing.T) {
+	both(t, func(t *testing.T, v byte) {
+		synctest.Test(t, func(t *testing.T) {
+			var over atomic.Bool
+			b := newBench(t, Options{Authorizer: lease{permit{}, func() time.Time {
+				if over.Load() {
+					return time.Unix(0, 0)
+				}
+				return time.Time{}
+			}}})
+			c := b.connect(v, "lamp")
+			if n := b.DisconnectOver(); n != 0 {
+				t.Errorf("DisconnectOver ended %d connections, want none", n)
+			}
+			c.ExpectNothing()
+			over.Store(true)
+			if n := b.DisconnectOver(); n != 1 {
+				t.Errorf("DisconnectOver ended %d connections, want 1", n)
+			}
+			c.ExpectDisconnect(packet.NotAuthorized)
 		})
 	})
 }

@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/muster-iot/muster/gateway/packet"
 )
@@ -13,6 +14,19 @@ func (s *Server) DisconnectPrincipal(principal string, cause Cause) (n int) {
 	for _, c := range s.registry.conns() {
 		if c.authority.Principal() == principal {
 			c.end(&ending{cause, packet.NotAuthorized, fmt.Errorf("principal %s was disconnected", principal)})
+			n++
+		}
+	}
+	return n
+}
+
+// DisconnectOver ends every connection whose authority says that its time has come (Bounded), MQTT 5 clients learn reason
+// 0x87, and returns how many there were. Call it when rights have ended that connections may have been made with.
+func (s *Server) DisconnectOver() (n int) {
+	now := time.Now()
+	for _, c := range s.registry.conns() {
+		if c.authority.over(now) {
+			c.end(errOver)
 			n++
 		}
 	}

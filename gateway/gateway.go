@@ -71,8 +71,8 @@ type Authority interface {
 type Bounded interface {
 	Authority
 	// Until returns the instant from which there must be no connection any more; zero for never, one in the past when all
-	// rights are lost. It is asked when the connection is about to begin, and again once DisconnectPrincipal finds it: who
-	// makes it a past instant before calling that leaves no connection behind.
+	// rights are lost. It is asked when the connection is about to begin, right after, and by DisconnectOver: to make it a
+	// past instant and then call DisconnectPrincipal or DisconnectOver leaves no connection that began before.
 	Until() time.Time
 }
 

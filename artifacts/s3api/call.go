@@ -33,6 +33,7 @@ type call struct {
 	operation string // "unknown" until it is known
 	signature sigv4.Signature
 	caller    identity.Caller
+	still     func() error // nil while the caller may do what it began to do
 	body      *sigv4.BodyReader
 	chunked   bool // the body was coded
 
@@ -46,6 +47,7 @@ func (s *Server) newCall(w http.ResponseWriter, r *http.Request) *call {
 	c := &call{
 		id: strings.ToUpper(hex.EncodeToString(id[:])), began: s.o.Now(), now: s.o.Now,
 		r: r, w: &answer{ResponseWriter: w}, operation: "unknown", code: "ok",
+		still: func() error { return nil },
 	}
 	c.bucket, c.key = s.name(r)
 	if query, err := url.ParseQuery(r.URL.RawQuery); err == nil {

@@ -7,7 +7,8 @@ import (
 )
 
 // A transfer may last as long as it likes as long as it goes on: devices on thin
-// lines take their time, and cost a connection but no memory.
+// lines take their time, and cost a connection but no memory. It ends early when
+// its caller loses the right to it.
 const (
 	// patience is how long a client may do nothing.
 	patience = time.Minute
@@ -30,6 +31,9 @@ func (p *patientReader) Read(b []byte) (int, error) {
 	until := p.c.began.Add(patience + time.Duration(p.read/leastRate)*time.Second)
 	_ = p.control.SetReadDeadline(until) // not every connection has deadlines
 	n, err := p.from.Read(b)
+	if lost := p.c.still(); lost != nil {
+		return 0, lost
+	}
 	p.read += int64(n)
 	if err == io.EOF { // all is read, and the handler may go on for longer than that
 		_ = p.control.SetReadDeadline(time.Time{})
@@ -42,6 +46,9 @@ func (c *call) send(from io.Reader, n int64) error {
 	control := http.NewResponseController(c.w)
 	_ = control.SetReadDeadline(time.Time{}) // there is nothing more to read
 	for n > 0 {
+		if err := c.still(); err != nil {
+			return err
+		}
 		_ = control.SetWriteDeadline(c.now().Add(patience))
 		sent, err := io.Copy(c.w, io.LimitReader(from, min(n, sendAtOnce)))
 		if n -= sent; err != nil {

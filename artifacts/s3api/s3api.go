@@ -119,7 +119,8 @@ func (s *Server) serve(ctx context.Context, c *call) error {
 	if err := s.authenticate(c); err != nil {
 		return err
 	}
-	if err := c.authorize(op.action, c.resource()); err != nil {
+	c.still = func() error { return c.authorize(op.action, c.resource()) }
+	if err := c.still(); err != nil {
 		return err
 	}
 	return op.run(s, ctx, c)

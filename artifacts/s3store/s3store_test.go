@@ -42,7 +42,7 @@ func newElsewhere(t *testing.T) *elsewhere {
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, err := identity.OpenKeys(identity.KeysOptions{Path: filepath.Join(t.TempDir(), "keys.json"), Account: account})
+	keys, err := identity.OpenKeys(identity.KeysOptions{Path: filepath.Join(t.TempDir(), "keys.json"), Account: account, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -132,7 +132,7 @@ func openKeys(name string, args []string) (*identity.Keys, error) {
 	if _, err := os.Stat(data.keys()); err != nil {
 		return nil, fmt.Errorf("%s has no access keys yet; serve it once: %w", string(data), err)
 	}
-	return identity.OpenKeys(identity.KeysOptions{Path: data.keys(), Account: defaultConfig().Account})
+	return identity.OpenKeys(data.keysOptions(defaultConfig().Account, nil))
 }
 
 func runKeysList(_ context.Context, args []string, stdout, _ io.Writer) error {

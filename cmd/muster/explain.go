@@ -67,7 +67,7 @@ func explain(ctx context.Context, data folder, account muster.Account, q authori
 	now := func() muster.Instant { return muster.At(time.Now()) }
 	registry := engine.New(engine.Options{Store: s, Account: account, Now: now})
 	return authority.New(authority.Options{
-		Registry: registry, Account: account, Now: now, Grace: certificateGrace, Keys: keys.Caller,
+		Registry: registry, Account: account, Now: now, Grace: certificateGrace, Keys: keys.Holder,
 	}).Explain(ctx, q)
 }
 

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/muster-iot/muster/codesign"
 	"github.com/muster-iot/muster/identity"
@@ -15,7 +16,7 @@ import (
 // folder is the layout of a data folder, which holds all that a server knows:
 //
 //	db/           the store
-//	keys.json     access keys and what they may do
+//	keys.json     access keys and what they may do; keys-used.json when they did
 //	credentials   the first key as an AWS shared-credentials file
 //	ca.pem        the certificate authority that devices trust; ca-key.pem its key
 //	server.pem    the certificate of the TLS listeners; server-key.pem its key
@@ -27,6 +28,7 @@ type folder string
 
 func (f folder) db() string          { return filepath.Join(string(f), "db") }
 func (f folder) keys() string        { return filepath.Join(string(f), "keys.json") }
+func (f folder) keysUsed() string    { return filepath.Join(string(f), "keys-used.json") }
 func (f folder) credentials() string { return filepath.Join(string(f), "credentials") }
 func (f folder) files() string       { return filepath.Join(string(f), "files") }
 func (f folder) filesKey() string    { return filepath.Join(string(f), "files-key") }
@@ -52,7 +54,7 @@ func (f folder) pem(name string) identity.PEMFiles {
 func (f folder) precious() []string {
 	profiles, _ := filepath.Glob(filepath.Join(string(f.signing()), "*.pem")) // the pattern is well formed
 	return append([]string{
-		f.keys(), f.credentials(), f.filesKey(),
+		f.keys(), f.keysUsed(), f.credentials(), f.filesKey(),
 		f.ca().Certificate, f.ca().Key, f.server().Certificate, f.server().Key,
 	}, profiles...)
 }
@@ -84,10 +86,15 @@ func makeFolder(name string) (folder, error) {
 	return folder(abs), nil
 }
 
+// keysOptions says where access keys are kept.
+func (f folder) keysOptions(account string, log *slog.Logger) identity.KeysOptions {
+	return identity.KeysOptions{Path: f.keys(), Used: f.keysUsed(), Account: account, Now: time.Now, Log: log}
+}
+
 // openKeys reads the access keys, making the first one when there are none, and
 // sees to it that the credentials file holds the first of them.
 func (f folder) openKeys(c Config, log *slog.Logger) (*identity.Keys, error) {
-	keys, err := identity.OpenKeys(identity.KeysOptions{Path: f.keys(), Account: c.Account, Log: log})
+	keys, err := identity.OpenKeys(f.keysOptions(c.Account, log))
 	if err != nil {
 		return nil, err
 	}

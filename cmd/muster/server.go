@@ -83,6 +83,7 @@ func (s *server) run(ctx context.Context, up func(Ready)) error {
 		s.runFiles,
 		s.awaitReset,
 		func(ctx context.Context) error { s.rights.Run(ctx); return nil },
+		func(ctx context.Context) error { s.keys.Run(ctx, func() { s.gateway.DisconnectOver() }); return nil },
 	}
 	for kind, l := range map[door.Kind]net.Listener{
 		door.MQTTS: s.doors.mqtts, door.HTTPS: s.doors.https, door.Shared: s.doors.alpn, door.Files: s.doors.files,

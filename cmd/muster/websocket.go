@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/gateway"
+	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/sigv4"
 )
 
@@ -24,6 +25,7 @@ const (
 // --auth=none: any page in a browser may open a WebSocket to this machine.
 type websocketAPI struct {
 	verifier sigv4.Verifier
+	keys     *identity.Keys
 	gateway  *gateway.Server
 	log      *slog.Logger
 }
@@ -32,6 +34,10 @@ func (a *websocketAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	now := time.Now()
 	signature, err := a.verifier.Verify(r, nil, now)
 	if err != nil {
+		a.refuse(w, r, err)
+		return
+	}
+	if _, err := a.keys.Caller(signature.AccessKeyID); err != nil {
 		a.refuse(w, r, err)
 		return
 	}

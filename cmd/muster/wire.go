@@ -170,7 +170,7 @@ func (s *server) wireGateway() (err error) {
 	s.rights = authority.New(authority.Options{
 		Registry: s.engine, Account: s.account(), Now: instant, Log: s.log,
 		Grace:      certificateGrace,
-		Keys:       s.keys.Caller,
+		Keys:       s.keys.Holder,
 		Anonymous:  s.c.MQTTPlain != "",
 		Revoked:    func(principal string) { s.gateway.DisconnectPrincipal(principal, gateway.AuthError) },
 		Registered: func(c muster.Certificate) { s.events.Registered(c) },
@@ -220,7 +220,7 @@ func (s *server) wireAPI() error {
 	verifier := sigv4.Verifier{Lookup: s.keys.Lookup, Region: s.c.Region}
 	s.api = s.figures.InFlight(s.filesFirst(&api{
 		contract:  contract,
-		websocket: &websocketAPI{verifier: verifier, gateway: s.gateway, log: s.log},
+		websocket: &websocketAPI{verifier: verifier, keys: s.keys, gateway: s.gateway, log: s.log},
 		metrics:   s.figures.Handler(),
 		ready:     s.ready,
 		backup:    &backupAPI{store: s.store, data: s.data, hold: s.holdFiles, keys: s.keys, region: s.c.Region},

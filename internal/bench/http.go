@@ -29,7 +29,7 @@ type caller struct {
 
 // callAPI connects to the API listener, whose requests are signed.
 func (s *server) callAPI(ctx context.Context, service string) (*caller, error) {
-	keys, err := identity.OpenKeys(identity.KeysOptions{Path: filepath.Join(s.folder, "keys.json"), Account: account.ID})
+	keys, err := identity.OpenKeys(identity.KeysOptions{Path: filepath.Join(s.folder, "keys.json"), Account: account.ID, Now: time.Now})
 	if err != nil {
 		return nil, err
 	}
