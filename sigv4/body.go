@@ -64,11 +64,12 @@ func (v *Verifier) VerifyHead(r *http.Request, now time.Time) (Signature, *Body,
 	if c.Presigned && !c.coversPayload(query) {
 		signed = unsignedPayload
 	}
-	if !c.matches(r, path, query, signed, credential.Secret) {
-		return c.Signature, nil, refuse(InvalidSignature, mismatchText)
+	proven, err := c.proven(r, path, query, signed, credential.Secret)
+	if err != nil {
+		return proven, nil, err
 	}
 	b.time, b.scope, b.key, b.previous = c.Time, c.Scope, c.Scope.key(credential.Secret), c.value
-	return c.Signature, b, nil
+	return proven, b, nil
 }
 
 // UnverifiedBody is the Body of a request whose signature nobody looks at: its

@@ -52,6 +52,11 @@ func TestDateHeader(t *testing.T) {
 	}
 }
 
+func decodes(path string) bool {
+	_, err := url.PathUnescape(path)
+	return err == nil
+}
+
 // A canonical query is its own canonical form.
 func FuzzCanonicalQuery(f *testing.F) {
 	f.Add("b=%2B+%20~&a=1&a&=&&c=%zz%4")
@@ -78,6 +83,9 @@ func FuzzSignVerify(f *testing.F) {
 		var refusal *Error
 		if errors.As(err, &refusal) && refusal.Code == IncompleteSignature {
 			return // signed twice over, or too long
+		}
+		if target, _ := target(r); !decodes(target) {
+			return // which no HTTP server hands on
 		}
 		if err != nil {
 			t.Errorf("Verify(Sign(%q)) = %v for %+v", r.RequestURI, err, s)

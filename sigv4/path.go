@@ -18,32 +18,58 @@ func canonicalPath(path, service string) string {
 	return path
 }
 
-// canonicalPaths yields the paths a client may have signed, likeliest first: the
-// contract's; the same not normalised, as some SDKs do; and the singly escaped
-// one (AUTH-74). Of an object's, it is the strictly escaped one, the one that was
-// sent, and the one whose escaped slashes are slashes.
-func canonicalPaths(path, service string) iter.Seq[string] {
-	return func(yield func(string) bool) {
+// canonicalPaths yields the canonical paths that a client may have signed,
+// likeliest first, each with the path that it covers: the contract's; the same
+// not normalised, as some SDKs do; and the singly escaped one (AUTH-74). Of an
+// object's, it is the strictly escaped one, the one that was sent, and the one
+// whose escaped slashes are slashes.
+//
+// A canonical path covers one path, whichever form it is taken for, or a
+// signature for one request would be good for another. The first two forms are
+// taken back by removing the escapes that were added. The third is then another
+// reading of the same text only where a name holds a percent sign, and is not
+// taken there. All forms of an object's path are decoded to the same name.
+func canonicalPaths(path, service string) iter.Seq2[string, string] {
+	return func(yield func(canonical, covered string) bool) {
+		if _, err := url.PathUnescape(path); err != nil {
+			return // which no server hands on
+		}
 		if service == objectService {
-			if !yield(canonicalPath(path, service)) || !yield(path) {
+			canonical := canonicalPath(path, service)
+			if !yield(canonical, canonical) || path != canonical && !yield(path, validPath(path)) {
 				return
 			}
-			if decoded, err := url.PathUnescape(path); err == nil {
-				yield(EscapePath(decoded))
-			}
+			decoded, _ := url.PathUnescape(path)
+			yield(EscapePath(decoded), EscapePath(decoded))
 			return
 		}
 		normal := normalPath(path)
-		if !yield(EscapePath(normal)) {
+		if !yield(EscapePath(normal), validPath(normal)) {
 			return
 		}
-		if normal != path && !yield(EscapePath(path)) {
+		if normal != path && !yield(EscapePath(path), validPath(path)) {
 			return
 		}
 		if decoded, err := decodedSegments(normal); err == nil {
-			yield(strings.Join(decoded, "/"))
+			if once := strings.Join(decoded, "/"); !strings.Contains(once, "%25") {
+				yield(once, once)
+			}
 		}
 	}
+}
+
+// validPath escapes the bytes of an escaped path that should have been, so that
+// every reader decodes it alike.
+func validPath(path string) string {
+	b := make([]byte, 0, len(path)+16)
+	for i := range len(path) {
+		if c := path[i]; strings.IndexByte("/%!$&'()*+,;=:@[]", c) >= 0 {
+			b = append(b, c)
+		} else {
+			b = appendEscapedByte(b, c)
+		}
+	}
+	return string(b)
 }
 
 // normalPath removes dot segments and empty segments; a trailing slash stays.

@@ -8,6 +8,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -94,6 +95,18 @@ type Signature struct {
 	Lifetime time.Duration
 	// UnsignedPayload is true when the client chose not to sign the body.
 	UnsignedPayload bool
+	// Path and Query are what the signature covers of the request's target: an
+	// escaped path and an escaped query, sorted by name and value. Other spellings
+	// of the target may be good for the same signature, so a request must be read
+	// from these (see SetTarget). Set by Verify, and empty with an error.
+	Path, Query string
+}
+
+// SetTarget makes u say what the signature covers, so that two requests which
+// are good for one signature are read as the same request.
+func (s Signature) SetTarget(u *url.URL) {
+	u.Path, _ = url.PathUnescape(s.Path) // Verify has seen to it that it can be
+	u.RawPath, u.RawQuery = s.Path, s.Query
 }
 
 // claim is a Signature not yet believed, with what it takes to check it. It is

@@ -59,10 +59,7 @@ func (v *Verifier) Verify(r *http.Request, body []byte, now time.Time) (Signatur
 		return c.Signature, err
 	}
 	c.UnsignedPayload = payloadHash == unsignedPayload
-	if !c.matches(r, path, query, payloadHash, credential.Secret) {
-		return c.Signature, refuse(InvalidSignature, mismatchText)
-	}
-	return c.Signature, nil
+	return c.proven(r, path, query, payloadHash, credential.Secret)
 }
 
 // read returns what a request claims, and its query.
@@ -185,12 +182,15 @@ func payloadHash(r *http.Request, query []param, body []byte) (string, error) {
 	return actual, nil
 }
 
-// matches tries the canonical forms that a client may have signed. They describe
-// the same request, so trying several does not weaken the proof.
-func (c claim) matches(r *http.Request, path string, query []param, payloadHash string, secret Secret) bool {
+// proven returns the claim's signature when it is genuine, with what it covers.
+// It tries the canonical forms that a client may have signed. Each canonical
+// request has one meaning, whatever form it comes from, so trying several does
+// not weaken the proof.
+func (c claim) proven(r *http.Request, path string, query []param, payloadHash string, secret Secret) (Signature, error) {
+	mismatch := refuse(InvalidSignature, mismatchText)
 	want, err := hex.DecodeString(c.value)
 	if err != nil || len(want) != sha256.Size {
-		return false
+		return c.Signature, mismatch
 	}
 	var queries []string
 	if c.Presigned && c.Scope.Service == gatewayService && c.token != "" { // AUTH-85
@@ -204,12 +204,13 @@ func (c claim) matches(r *http.Request, path string, query []param, payloadHash 
 
 	key := c.Scope.key(secret)
 	headers := canonicalHeaders(r, c.SignedHeaders, payloadHash)
-	for path := range canonicalPaths(path, c.Scope.Service) {
+	for canonical, covered := range canonicalPaths(path, c.Scope.Service) {
 		for _, query := range queries {
-			if hmac.Equal(want, c.Scope.sign(key, c.Time, canonicalRequest(r.Method, path, query, headers))) {
-				return true
+			if hmac.Equal(want, c.Scope.sign(key, c.Time, canonicalRequest(r.Method, canonical, query, headers))) {
+				c.Path, c.Query = covered, query
+				return c.Signature, nil
 			}
 		}
 	}
-	return false
+	return c.Signature, mismatch
 }
