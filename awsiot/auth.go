@@ -4,6 +4,8 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
+	"strings"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/identity"
@@ -22,6 +24,27 @@ func (s *Server) authenticate(r *http.Request, body []byte) (sigv4.Signature, id
 	}
 	caller, err := s.o.Keys.Caller(signature.AccessKeyID)
 	return signature, caller, err
+}
+
+// memberHeaders begin the names of the headers that carry members of an input.
+var memberHeaders = []string{"X-Amz-Mqtt5-", "X-Amz-Tagging", "X-Amzn-Iot-", "X-Amzn-Principal"}
+
+// coverMembers makes headers that carry members say what the signature covers,
+// and refuses one that it does not cover.
+func (s *Server) coverMembers(header http.Header, signature sigv4.Signature) error {
+	if s.o.AuthNone {
+		return nil
+	}
+	for name, values := range header {
+		if !slices.ContainsFunc(memberHeaders, func(begin string) bool { return strings.HasPrefix(name, begin) }) {
+			continue
+		}
+		if !slices.Contains(signature.SignedHeaders, strings.ToLower(name)) {
+			return &sigv4.Error{Code: sigv4.IncompleteSignature, Message: "'" + clip(name) + "' must be one of the signed headers."}
+		}
+		header[name] = []string{sigv4.HeaderValue(values)}
+	}
+	return nil
 }
 
 // local returns an error unless the request comes from something else than a

@@ -67,12 +67,19 @@ func (s *Server) admit(c *call, w http.ResponseWriter, r *http.Request) error {
 	}
 	signature, caller, err := s.authenticate(r, body)
 	c.key, c.caller = signature.AccessKeyID, caller
+	if signature.Path != "" { // what was signed is what is done
+		signature.SetTarget(r.URL)
+		path = r.URL.EscapedPath()
+	}
 	if signature.Scope.Service != "" {
 		if err := s.find(c, signature.Scope.Service, r.Method, path); err != nil {
 			return err
 		}
 	}
 	if err != nil {
+		return err
+	}
+	if err := s.coverMembers(r.Header, signature); err != nil {
 		return err
 	}
 	c.request.Query, c.request.Header, c.request.Body = r.URL.Query(), r.Header, body

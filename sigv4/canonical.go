@@ -36,12 +36,7 @@ func canonicalHeaders(r *http.Request, names []string, payloadHash string) []byt
 	for _, name := range names {
 		b = append(b, name...)
 		b = append(b, ':')
-		for i, value := range headerValues(r, name) {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b = appendFolded(b, value)
-		}
+		b = appendHeader(b, headerValues(r, name))
 		b = append(b, '\n')
 	}
 	b = append(b, '\n')
@@ -53,6 +48,20 @@ func canonicalHeaders(r *http.Request, names []string, payloadHash string) []byt
 	}
 	b = append(b, '\n')
 	return append(b, payloadHash...)
+}
+
+// HeaderValue returns what a signature covers of the values of one header: other
+// values may be good for the same signature.
+func HeaderValue(values []string) string { return string(appendHeader(nil, values)) }
+
+func appendHeader(b []byte, values []string) []byte {
+	for i, value := range values {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendFolded(b, value)
+	}
+	return b
 }
 
 // headerValues looks a signed header up, also where net/http keeps it apart.

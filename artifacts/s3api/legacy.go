@@ -26,7 +26,8 @@ func isLegacy(query url.Values) bool {
 	return query.Has("AWSAccessKeyId") && query.Has("Signature") && query.Has("Expires")
 }
 
-// legacyParameters are those that are part of what is signed.
+// legacyParameters are those that are part of what is signed: all that choose or
+// change what is done with an object.
 var legacyParameters = []string{
 	"partNumber", "response-cache-control", "response-content-disposition", "response-content-encoding",
 	"response-content-language", "response-content-type", "response-expires", "tagging", "uploadId", "uploads", "versionId",
