@@ -15,7 +15,12 @@ import (
 // authenticate returns the signature of a request and whom it stands for.
 // Beside an error the signature says what the request claims.
 func (s *Server) authenticate(r *http.Request, body []byte) (sigv4.Signature, identity.Caller, error) {
+	leave, err := s.o.Flood.Enter(r.Context(), r.RemoteAddr)
+	if err != nil {
+		return sigv4.Signature{}, identity.Caller{}, err
+	}
 	signature, err := s.verifier.Verify(r, body, s.o.Now())
+	leave()
 	if s.o.AuthNone {
 		err = local(r)
 	}

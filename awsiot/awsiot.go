@@ -17,6 +17,7 @@ import (
 	"github.com/muster-iot/muster/awsiot/route"
 	"github.com/muster-iot/muster/awsiot/wire"
 	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/flood"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/identity/ca"
 	"github.com/muster-iot/muster/limits"
@@ -50,6 +51,8 @@ type Options struct {
 	// Rate says how many requests a second an operation of the control plane may
 	// take, zero for any number (arbitration A19). Nil limits none.
 	Rate func(operation string) int
+	// Flood bounds what failed authentications cost. Nil bounds nothing.
+	Flood *flood.Guard
 	// AcceptAnyRegion takes signatures scoped to any region.
 	AcceptAnyRegion bool
 

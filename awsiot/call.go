@@ -87,6 +87,9 @@ func (s *Server) end(c *call, r *http.Request, status int) {
 		}
 		attrs = append(attrs, slog.String("error", text))
 	}
+	if c.caller.ARN == "" && !s.o.Flood.Failed(c.remote) && level < slog.LevelError {
+		return
+	}
 	s.o.Log.LogAttrs(r.Context(), level, "request", attrs...)
 }
 

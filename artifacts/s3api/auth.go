@@ -39,7 +39,12 @@ func (s *Server) authenticate(c *call) error {
 			return s.verifyLegacy(c, now)
 		}
 	}
+	leave, err := s.o.Flood.Enter(c.r.Context(), c.r.RemoteAddr)
+	if err != nil {
+		return err
+	}
 	signature, body, err := verify(c.r, now())
+	leave()
 	c.signature = signature
 	if err != nil {
 		return err

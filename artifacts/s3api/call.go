@@ -112,6 +112,9 @@ func (s *Server) end(c *call) {
 			level = slog.LevelError
 		}
 	}
+	if c.caller.ARN == "" && !s.o.Flood.Failed(c.r.RemoteAddr) && level < slog.LevelError {
+		return
+	}
 	s.o.Log.LogAttrs(c.r.Context(), level, "request", attrs...)
 }
 

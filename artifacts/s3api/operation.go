@@ -56,6 +56,18 @@ var operations = []operation{
 	{"DeleteObject", http.MethodDelete, object, "", "s3:DeleteObject", (*Server).deleteObject},
 }
 
+// Actions returns what a policy may allow or deny of this API.
+func Actions() []string {
+	actions := []string{"s3:GetObjectVersion", "s3:DeleteObjectVersion"} // see call.authorize
+	for _, op := range operations {
+		if op.action != "" {
+			actions = append(actions, op.action)
+		}
+	}
+	slices.Sort(actions)
+	return slices.Compact(actions)
+}
+
 // parameters are those that do not choose an operation. Any other one without a
 // row means a part of S3 that is not here.
 var parameters = []string{

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/artifacts/diskstore"
+	"github.com/muster-iot/muster/flood"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/sigv4"
 )
@@ -39,6 +40,8 @@ type Options struct {
 	// all listeners are on the loopback interface.
 	AuthNone bool
 	Limits   Limits
+	// Flood bounds what failed authentications cost. Nil bounds nothing.
+	Flood *flood.Guard
 
 	// Log is told of every request. Nil discards it.
 	Log *slog.Logger

@@ -7,11 +7,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"text/tabwriter"
 
 	"github.com/muster-iot/muster/artifacts/diskstore"
 	"github.com/muster-iot/muster/engine"
-	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/store/pebblestore"
 )
 
@@ -107,102 +105,5 @@ func runBackup(ctx context.Context, args []string, stdout, _ io.Writer) error {
 		return err
 	}
 	_, err = fmt.Fprintf(stdout, "copied to %s\n", to)
-	return err
-}
-
-func keyCommands() []command {
-	return []command{
-		{"list", "list the access keys, without their secrets", runKeysList},
-		{"add", "make an access key and print it once", runKeysAdd},
-		{"remove", "remove an access key", runKeysRemove},
-	}
-}
-
-func runKeys(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	return dispatch(ctx, "muster admin keys", keyCommands(), args, stdout, stderr)
-}
-
-// openKeys opens the keys of the data folder that a command was given. A server
-// on it notices changes by itself.
-func openKeys(name string, args []string) (*identity.Keys, error) {
-	data, err := existing(name, args, 0)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := os.Stat(data.keys()); err != nil {
-		return nil, fmt.Errorf("%s has no access keys yet; serve it once: %w", string(data), err)
-	}
-	return identity.OpenKeys(data.keysOptions(defaultConfig().Account, nil))
-}
-
-func runKeysList(_ context.Context, args []string, stdout, _ io.Writer) error {
-	args, err := parseFlags(flagSet("admin keys list", "DIR", stdout), args, 1)
-	if err != nil {
-		return err
-	}
-	keys, err := openKeys("admin keys list", args)
-	if err != nil {
-		return err
-	}
-	table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
-	for _, k := range keys.List() {
-		may := fmt.Sprintf("%d policies", len(k.Policies))
-		if k.FullAccess {
-			may = "full access"
-		}
-		fmt.Fprintf(table, "%s\t%s\t%s\n", k.AccessKeyID, k.Principal, may)
-	}
-	return table.Flush()
-}
-
-func runKeysAdd(_ context.Context, args []string, stdout, _ io.Writer) error {
-	user, account, policy := "", defaultConfig().Account, ""
-	fs := flagSet("admin keys add", "DIR --user NAME [flags]", stdout)
-	fs.StringVar(&user, "user", user, "whom the key is for")
-	fs.StringVar(&account, "account", account, "`account` of the deployment: 12 digits")
-	fs.StringVar(&policy, "policy", policy, "`file` with the policy document of the key; full access without one")
-	args, err := parseFlags(fs, args, 1)
-	if err != nil {
-		return err
-	}
-	if user == "" {
-		return usagef("admin keys add needs --user")
-	}
-	keys, err := openKeys("admin keys add", args)
-	if err != nil {
-		return err
-	}
-	key := identity.NewKey(account, user)
-	key.FullAccess = policy == ""
-	if policy != "" {
-		document, err := os.ReadFile(policy)
-		if err != nil {
-			return fmt.Errorf("policy: %w", err)
-		}
-		key.Policies = []string{string(document)}
-	}
-	if err := keys.Add(key); err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(stdout, "[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n", key.AccessKeyID, string(key.Secret))
-	return err
-}
-
-func runKeysRemove(_ context.Context, args []string, stdout, _ io.Writer) error {
-	args, err := parseFlags(flagSet("admin keys remove", "DIR KEY", stdout), args, 2)
-	if err != nil {
-		return err
-	}
-	keys, err := openKeys("admin keys remove", args)
-	if err != nil {
-		return err
-	}
-	if len(args) < 2 {
-		return usagef("admin keys remove needs the access key id")
-	}
-	if err := keys.Remove(args[1]); err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(stdout, "removed %s\n", args[1])
 	return err
 }

@@ -7,57 +7,26 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/muster-iot/muster/operator"
 )
 
-// api is the handler of the API listener: a few paths of the operator's own, and
-// the contract for everything else. It is no http.ServeMux, which would redirect
-// paths that are signed as they are.
+// api is what holders of access keys reach by HTTP: the paths of the operator,
+// and the contract for everything else. It is no http.ServeMux, which would
+// redirect paths that are signed as they are.
 type api struct {
 	contract  http.Handler
 	websocket http.Handler
-	metrics   http.Handler
-	backup    http.Handler
-	explain   http.Handler
-	clock     http.Handler
-	letters   http.Handler
-	reset     http.Handler
-	options   http.Handler
-	ready     func(context.Context) error
+	operator  *operator.Server
 }
 
-const (
-	backupPath  = "/muster/v1/backup"
-	explainPath = "/muster/v1/explain-policy"
-	clockPath   = "/muster/v1/clock"
-	// readyTimeout bounds the look at the store.
-	readyTimeout = 5 * time.Second
-)
-
 func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	switch r.URL.Path {
-	case "/healthz":
-		plain(w, http.StatusOK, "ok")
-	case "/readyz":
-		a.serveReady(w, r)
-	case "/metrics":
-		a.metrics.ServeHTTP(w, r)
-	case websocketPath:
+	switch {
+	case r.URL.EscapedPath() == websocketPath:
 		a.websocket.ServeHTTP(w, r)
-	case backupPath:
-		a.backup.ServeHTTP(w, r)
-	case explainPath:
-		a.explain.ServeHTTP(w, r)
-	case clockPath:
-		a.clock.ServeHTTP(w, r)
-	case resetPath:
-		a.reset.ServeHTTP(w, r)
-	case deadLettersPath:
-		a.letters.ServeHTTP(w, r)
+	case a.operator.Claims(r):
+		a.operator.ServeHTTP(w, r)
 	default:
-		if strings.HasPrefix(r.URL.Path, jobOptionsPath) {
-			a.options.ServeHTTP(w, r)
-			return
-		}
 		a.contract.ServeHTTP(w, r)
 	}
 }
@@ -79,10 +48,34 @@ func (a *deviceAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (a *api) serveReady(w http.ResponseWriter, r *http.Request) {
+const (
+	metricsPath = "/metrics"
+	// readyTimeout bounds the look at the store.
+	readyTimeout = 5 * time.Second
+)
+
+// probes answers whether the server is up and can be used, without a key, and
+// leaves other paths to next.
+type probes struct {
+	ready func(context.Context) error
+	next  http.Handler
+}
+
+func (p *probes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch r.URL.Path {
+	case "/healthz":
+		plain(w, http.StatusOK, "ok")
+	case "/readyz":
+		p.serveReady(w, r)
+	default:
+		p.next.ServeHTTP(w, r)
+	}
+}
+
+func (p *probes) serveReady(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 	defer cancel()
-	if err := a.ready(ctx); err != nil {
+	if err := p.ready(ctx); err != nil {
 		plain(w, http.StatusServiceUnavailable, "not ready: "+err.Error())
 		return
 	}
@@ -93,6 +86,15 @@ func plain(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
 	_, _ = w.Write([]byte(text + "\n")) // a client that went away is no fault of ours
+}
+
+// watching is what scrapers and probes reach on a listener of their own, without
+// a key.
+func (s *server) watching() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET "+metricsPath, s.figures.Handler())
+	mux.Handle("/", &probes{ready: s.ready, next: http.NotFoundHandler()})
+	return mux
 }
 
 // profiler serves the Go profiler.

@@ -1,20 +1,16 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
-	"time"
 
+	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/artifacts/diskstore"
-	"github.com/muster-iot/muster/identity"
-	"github.com/muster-iot/muster/sigv4"
+	"github.com/muster-iot/muster/operator"
 	"github.com/muster-iot/muster/store/pebblestore"
 )
 
@@ -22,9 +18,6 @@ import (
 type backupOrder struct {
 	To string `json:"to"` // an absolute folder of the server's machine
 }
-
-// backupBodyMax bounds an order.
-const backupBodyMax = 16 << 10
 
 // backup copies the data folder to another folder, which must be missing or
 // empty, and which can then be served like the first. The store may be in use;
@@ -73,51 +66,20 @@ func copyPrivate(from, to string) error {
 	return os.WriteFile(to, content, 0o600)
 }
 
-// backupAPI is the running server's side of `muster admin backup`: it serves
-// those whose key allows the action muster:Backup, whatever --auth says.
-type backupAPI struct {
-	store  *pebblestore.Store
-	data   folder
-	hold   func() (release func()) // keeps the contents of job files in place
-	keys   *identity.Keys
-	region string
-}
-
-func (b *backupAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, backupBodyMax))
-	if err != nil || r.Method != http.MethodPost {
-		plain(w, http.StatusBadRequest, "POST a JSON object with the member \"to\"")
-		return
-	}
-	if err := authorize(b.keys, b.region, r, body, "muster:Backup"); err != nil {
-		plain(w, http.StatusForbidden, err.Error())
-		return
-	}
+// backup is the running server's side of `muster admin backup`.
+func (s *server) backup(ctx context.Context, c *operator.Call) (any, error) {
 	var order backupOrder
-	if err := json.Unmarshal(body, &order); err != nil || !filepath.IsAbs(order.To) {
-		plain(w, http.StatusBadRequest, "\"to\" must be an absolute path")
-		return
+	if err := c.Decode(&order); err != nil {
+		return nil, err
 	}
-	if err := backup(r.Context(), b.data, b.store, folder(order.To), b.hold); err != nil {
-		plain(w, http.StatusInternalServerError, err.Error())
-		return
+	if !filepath.IsAbs(order.To) {
+		return nil, muster.Errorf(muster.Invalid, "\"to\" must be an absolute path")
 	}
-	plain(w, http.StatusOK, order.To)
-}
-
-// authorize returns nil when a request is signed with a key that allows action,
-// on every one of resources if there are any.
-func authorize(keys *identity.Keys, region string, r *http.Request, body []byte, action string, resources ...string) error {
-	verifier := sigv4.Verifier{Lookup: keys.Lookup, Region: region}
-	signature, err := verifier.Verify(r, body, time.Now())
-	if err != nil {
-		return err
+	err := backup(ctx, s.data, s.store, folder(order.To), s.holdFiles)
+	if _, known := errors.AsType[*muster.Error](err); err != nil && !known { // who may order it may know why it failed
+		err = &muster.Error{Kind: muster.Unavailable, Msg: "the backup failed: " + err.Error(), Err: err}
 	}
-	caller, err := keys.Caller(signature.AccessKeyID)
-	if err != nil {
-		return err
-	}
-	return caller.Authorize(action, resources, nil)
+	return order, err
 }
 
 // orderBackup has the server that owns a data folder make the backup.
@@ -130,23 +92,6 @@ func orderBackup(ctx context.Context, data folder, to string) error {
 	if err != nil {
 		return err
 	}
-	payload, err := json.Marshal(backupOrder{To: to})
-	if err != nil {
-		return err
-	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+backupPath, bytes.NewReader(payload))
-	if err != nil {
-		return err
-	}
-	sigv4.Sign(r, payload, c.credential, c.region, "iot", time.Now())
-	response, err := (&http.Client{}).Do(r) // a large store takes its time
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(response.Body, answerMax))
-	if err == nil && response.StatusCode != http.StatusOK {
-		err = fmt.Errorf("the server answers %s: %s", response.Status, bytes.TrimSpace(text))
-	}
-	return err
+	c.http = &http.Client{} // a large store takes its time
+	return c.call(ctx, http.MethodPost, backupPath, backupOrder{To: to}, nil)
 }

@@ -22,6 +22,7 @@ type Config struct {
 	HTTPS     string // address of the data plane with client certificates; empty for none
 	ALPN      string // address of the listener for everything, told apart by ALPN; empty for none
 	MQTTPlain string // address of the MQTT listener without TLS; empty for none
+	Metrics   string // for scrapers and probes; empty for none
 	Pprof     string // loopback address of the profiler; empty for none
 	Files     FilesConfig
 	ReadyFile string // written once everything listens, removed on exit; empty for none
@@ -72,6 +73,7 @@ func defaultConfig() Config {
 		API:     "127.0.0.1:8080",
 		MQTTS:   "127.0.0.1:8883",
 		HTTPS:   "127.0.0.1:8443",
+		Metrics: "127.0.0.1:9464",
 		Files:   FilesConfig{Address: "127.0.0.1:8444"},
 		Region:  "us-east-1",
 		Account: "000000000000",
@@ -93,11 +95,12 @@ func defaultConfig() Config {
 // register makes each field of c a flag whose default is what c holds.
 func (c *Config) register(fs *flag.FlagSet) {
 	fs.StringVar(&c.Data, "data", c.Data, "`folder` that holds everything; made on first start")
-	fs.StringVar(&c.API, "api", c.API, "`address` of the HTTP listener: control plane, jobs data plane, /healthz, /readyz, /metrics")
+	fs.StringVar(&c.API, "api", c.API, "`address` of the HTTP listener: control plane, jobs data plane, /healthz, /readyz, and /metrics for keys that may")
 	fs.StringVar(&c.MQTTS, "mqtts", c.MQTTS, "`address` of the MQTT listener with TLS and client certificates; empty for none")
 	fs.StringVar(&c.HTTPS, "https", c.HTTPS, "`address` of the jobs data plane with TLS and client certificates; empty for none")
 	fs.StringVar(&c.ALPN, "alpn", c.ALPN, "`address` of one TLS listener for everything, told apart by ALPN as on port 443 of AWS; off by default")
 	fs.StringVar(&c.MQTTPlain, "mqtt-plain", c.MQTTPlain, "`address` of an MQTT listener without TLS or identity; off by default")
+	fs.StringVar(&c.Metrics, "metrics", c.Metrics, "`address` of the listener for scrapers and probes, without keys: /metrics, /healthz, /readyz; empty for none")
 	fs.StringVar(&c.Pprof, "pprof", c.Pprof, "loopback `address` of the Go profiler; off by default")
 	c.Files.register(fs)
 	fs.StringVar(&c.ReadyFile, "ready-file", c.ReadyFile, "`file` to write once everything listens: JSON with URLs, addresses and credentials file")
@@ -200,6 +203,7 @@ func (c Config) checkListeners() error {
 		{flag: "--alpn", address: c.ALPN, secure: true},
 		{flag: "--files", address: c.Files.Address, secure: true},
 		{flag: "--mqtt-plain", address: c.MQTTPlain},
+		{flag: "--metrics", address: c.Metrics},
 		{flag: "--pprof", address: c.Pprof, local: true},
 	} {
 		if l.address == "" && !l.required {

@@ -63,7 +63,7 @@ func startServer(t *testing.T, data string, flags ...string) *running {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "ready.json")
 	cmd := exec.Command("muster", append([]string{
-		"serve", "--data", data, "--api", "127.0.0.1:0", "--mqtts", "", "--https", "", "--files", "", "--mqtt-plain", "127.0.0.1:0",
+		"serve", "--data", data, "--api", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--mqtts", "", "--https", "", "--files", "", "--mqtt-plain", "127.0.0.1:0",
 		"--ready-file", file, "--log-level", "warn",
 	}, flags...)...)
 	cmd.Stderr = t.Output()

@@ -15,11 +15,9 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/engine"
-	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/operator"
 	"github.com/muster-iot/muster/store/pebblestore"
 )
-
-const deadLettersPath = "/muster/v1/dead-letters"
 
 // What can be done with dead letters.
 const (
@@ -95,56 +93,18 @@ func (o letterOrder) carryOut(ctx context.Context, e *engine.Engine) (n letterCo
 	return n, err
 }
 
-// deadLettersAPI is the running server's side of `muster admin dead-letters`: a
-// GET lists, for those whose key allows muster:ListDeadLetters, and a POST with an
-// order needs muster:ClearDeadLetters.
-type deadLettersAPI struct {
-	engine *engine.Engine
-	keys   *identity.Keys
-	region string
+// listDeadLetters and clearDeadLetters are the running server's side of `muster
+// admin dead-letters`.
+func (s *server) listDeadLetters(ctx context.Context, c *operator.Call) (any, error) {
+	return listLetters(ctx, s.engine, c.Request.URL.Query().Get("after"))
 }
 
-func (d *deadLettersAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, letterBodyMax))
-	if err != nil || (r.Method != http.MethodGet && r.Method != http.MethodPost) {
-		answer(w, http.StatusBadRequest, object{"message": "GET the dead letters, or POST what to do with them"})
-		return
+func (s *server) clearDeadLetters(ctx context.Context, c *operator.Call) (any, error) {
+	var order letterOrder
+	if err := c.Decode(&order); err != nil {
+		return nil, err
 	}
-	action := "muster:ListDeadLetters"
-	if r.Method == http.MethodPost {
-		action = "muster:ClearDeadLetters"
-	}
-	if err := authorize(d.keys, d.region, r, body, action); err != nil {
-		answer(w, http.StatusForbidden, object{"message": err.Error()})
-		return
-	}
-	var said any
-	if r.Method == http.MethodGet {
-		said, err = listLetters(r.Context(), d.engine, r.URL.Query().Get("after"))
-	} else {
-		var order letterOrder
-		if err = json.Unmarshal(body, &order); err != nil {
-			err = muster.Errorf(muster.Invalid, "the order cannot be read: %v", err)
-		} else {
-			said, err = order.carryOut(r.Context(), d.engine)
-		}
-	}
-	answerOr(w, said, err)
-}
-
-// answerOr answers with what was found, or with an error.
-func answerOr(w http.ResponseWriter, said any, err error) {
-	known := (*muster.Error)(nil)
-	switch {
-	case err == nil:
-		answer(w, http.StatusOK, said)
-	case errors.As(err, &known) && known.Kind == muster.Invalid:
-		answer(w, http.StatusBadRequest, object{"message": known.Msg})
-	case errors.As(err, &known) && known.Kind == muster.NotFound:
-		answer(w, http.StatusNotFound, object{"message": known.Msg})
-	default:
-		answer(w, http.StatusInternalServerError, object{"message": "an internal failure occurred"})
-	}
+	return order.carryOut(ctx, s.engine)
 }
 
 // runDeadLetters asks the server of a data folder, or, when none runs, works on

@@ -55,7 +55,7 @@ func (o demoOptions) run(ctx context.Context, stdout, stderr io.Writer) error {
 
 	c := defaultConfig()
 	c.Data = filepath.Join(dir, "data")
-	for _, address := range []*string{&c.API, &c.MQTTS, &c.HTTPS, &c.Files.Address, &c.MQTTPlain} {
+	for _, address := range []*string{&c.API, &c.MQTTS, &c.HTTPS, &c.Files.Address, &c.MQTTPlain, &c.Metrics} {
 		*address = "127.0.0.1:0"
 	}
 	c.LogLevel = slog.LevelWarn

@@ -14,7 +14,7 @@ import (
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/authority"
 	"github.com/muster-iot/muster/engine"
-	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/operator"
 	"github.com/muster-iot/muster/store/pebblestore"
 )
 
@@ -110,46 +110,11 @@ func printExplanation(w io.Writer, e authority.Explanation) error {
 	return table.Flush()
 }
 
-// explainAPI is the running server's side of `muster admin explain-policy`: it
-// serves those whose key allows the action muster:ExplainPolicy, whatever --auth
-// says.
-type explainAPI struct {
-	rights *authority.Authorizer
-	keys   *identity.Keys
-	region string
-}
-
-// questionMax bounds a question: names and one topic.
-const questionMax = 16 << 10
-
-func (x *explainAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, questionMax))
+// explainPolicy is the running server's side of `muster admin explain-policy`.
+func (s *server) explainPolicy(ctx context.Context, c *operator.Call) (any, error) {
 	var q authority.Question
-	if err == nil && r.Method == http.MethodPost {
-		if err := authorize(x.keys, x.region, r, body, "muster:ExplainPolicy"); err != nil {
-			answer(w, http.StatusForbidden, object{"message": err.Error()})
-			return
-		}
-		err = json.Unmarshal(body, &q)
+	if err := c.Decode(&q); err != nil {
+		return nil, err
 	}
-	if err != nil || r.Method != http.MethodPost {
-		answer(w, http.StatusBadRequest, object{"message": "POST a JSON object with the members who, clientId, action and resource"})
-		return
-	}
-	e, err := x.rights.Explain(r.Context(), q)
-	if known := (*muster.Error)(nil); errors.As(err, &known) && known.Kind != muster.Internal {
-		answer(w, http.StatusBadRequest, object{"message": known.Msg})
-		return
-	}
-	if err != nil {
-		answer(w, http.StatusInternalServerError, object{"message": "the rights could not be looked up"})
-		return
-	}
-	answer(w, http.StatusOK, e)
-}
-
-func answer(w http.ResponseWriter, status int, body any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // a client that went away is no fault of ours
+	return s.rights.Explain(ctx, q)
 }

@@ -88,7 +88,7 @@ func makeFolder(name string) (folder, error) {
 
 // keysOptions says where access keys are kept.
 func (f folder) keysOptions(account string, log *slog.Logger) identity.KeysOptions {
-	return identity.KeysOptions{Path: f.keys(), Used: f.keysUsed(), Account: account, Now: time.Now, Log: log}
+	return identity.KeysOptions{Path: f.keys(), Used: f.keysUsed(), Account: account, Now: time.Now, Actions: knownActions(), Log: log}
 }
 
 // openKeys reads the access keys, making the first one when there are none, and

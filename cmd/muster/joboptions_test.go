@@ -44,10 +44,10 @@ func TestTheJoinersOfAJobCanBePaced(t *testing.T) {
 		want string
 	}{
 		{path, object{"paceJoiner": false}, "unknown field"},
-		{path, object{"paceJoiners": "yes"}, "cannot be read"},
+		{path, object{"paceJoiners": "yes"}, "must be a JSON object"},
 		{"/muster/v1/jobs/none/options", object{"paceJoiners": true}, "not found"},
-		{"/muster/v1/jobs/a%2Fb/options", object{"paceJoiners": true}, "PUT them as a JSON object"},
-		{"/muster/v1/jobs/fw", object{"paceJoiners": true}, "PUT them as a JSON object"},
+		{"/muster/v1/jobs/a%2Fb/options", object{"paceJoiners": true}, "is no id of a job"},
+		{"/muster/v1/jobs/fw", object{"paceJoiners": true}, "UnknownOperationException"},
 	} {
 		if err := s.call(ctx, "PUT", refused.path, refused.body, nil); err == nil || !strings.Contains(err.Error(), refused.want) {
 			t.Errorf("PUT %s %v: %v, want %q", refused.path, refused.body, err, refused.want)

@@ -21,6 +21,7 @@ type listeners struct {
 	alpn  net.Listener
 	files net.Listener
 	mqtt  net.Listener
+	watch net.Listener // metrics and probes
 	pprof net.Listener
 }
 
@@ -37,6 +38,7 @@ func (c Config) listen() (*listeners, error) {
 		{"--alpn", c.ALPN, &l.alpn},
 		{"--files", c.Files.Address, &l.files},
 		{"--mqtt-plain", c.MQTTPlain, &l.mqtt},
+		{"--metrics", c.Metrics, &l.watch},
 		{"--pprof", c.Pprof, &l.pprof},
 	} {
 		if want.address == "" || want.into == &l.files && !c.Files.builtIn() {
@@ -54,7 +56,7 @@ func (c Config) listen() (*listeners, error) {
 
 // all returns the places of all listeners, also of those that are off.
 func (l *listeners) all() []*net.Listener {
-	return []*net.Listener{&l.api, &l.mqtts, &l.https, &l.alpn, &l.files, &l.mqtt, &l.pprof}
+	return []*net.Listener{&l.api, &l.mqtts, &l.https, &l.alpn, &l.files, &l.mqtt, &l.watch, &l.pprof}
 }
 
 func (l *listeners) close() {
@@ -70,6 +72,9 @@ func (l *listeners) ready() Ready {
 	r := Ready{
 		APIURL:    "http://" + reachable(l.api),
 		MQTTSAddr: reachable(l.mqtts), ALPNAddr: reachable(l.alpn), MQTTAddr: reachable(l.mqtt),
+	}
+	if l.watch != nil {
+		r.MetricsURL = "http://" + reachable(l.watch)
 	}
 	if l.https != nil {
 		r.HTTPSURL = "https://" + reachable(l.https)

@@ -14,6 +14,7 @@ import (
 type Ready struct {
 	APIURL          string `json:"api_url"`
 	HTTPSURL        string `json:"https_url,omitempty"`
+	MetricsURL      string `json:"metrics_url,omitempty"`
 	FilesURL        string `json:"files_url,omitempty"`
 	MQTTSAddr       string `json:"mqtts_addr,omitempty"`
 	MQTTAddr        string `json:"mqtt_addr,omitempty"`

@@ -15,10 +15,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/operator"
 )
-
-const resetPath = "/muster/v1/reset"
 
 // errReset ends a server that is to begin anew, empty.
 var errReset = errors.New("reset")
@@ -261,35 +260,15 @@ func (l *lentListener) giveBack() {
 	l.back = true
 }
 
-// resetAPI empties a test server for whoever may perform muster:Reset.
-type resetAPI struct {
-	resets *resets
-	test   bool // the server has --test-clock
-	keys   *identity.Keys
-	region string
-}
-
-// resetBodyMax bounds a body, which has nothing to say.
-const resetBodyMax = 1 << 10
-
-func (x *resetAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, resetBodyMax))
-	if err != nil || r.Method != http.MethodPost {
-		answer(w, http.StatusBadRequest, object{"message": "POST without a body empties this server"})
-		return
+// reset empties a test server.
+func (s *server) reset(_ context.Context, c *operator.Call) (any, error) {
+	if !s.c.TestClock {
+		return nil, muster.Errorf(muster.NotFound, "this server is no test server; only one with --test-clock can be emptied")
 	}
-	if err := authorize(x.keys, x.region, r, body, "muster:Reset"); err != nil {
-		answer(w, http.StatusForbidden, object{"message": err.Error()})
-		return
-	}
-	if !x.test {
-		answer(w, http.StatusNotFound, object{"message": "this server is no test server; only one with --test-clock can be emptied"})
-		return
-	}
-	conn, _, err := http.NewResponseController(w).Hijack() // it outlives the server that has it now
+	conn, _, err := http.NewResponseController(c.Writer).Hijack() // it outlives the server that has it now
 	if err != nil {
-		answer(w, http.StatusInternalServerError, object{"message": "the connection cannot wait for a reset"})
-		return
+		return nil, fmt.Errorf("the connection cannot wait for a reset: %w", err)
 	}
-	x.resets.ask(conn)
+	s.resets.ask(conn)
+	return operator.Taken, nil
 }

@@ -156,7 +156,7 @@ func TestWhoMayReset(t *testing.T) {
 	if response.StatusCode != http.StatusForbidden {
 		t.Errorf("reset without a signature: %s, want 403", response.Status)
 	}
-	if err := s.call(t.Context(), "GET", resetPath, nil, nil); err == nil || !strings.Contains(err.Error(), "POST without a body") {
+	if err := s.call(t.Context(), "GET", resetPath, nil, nil); err == nil || !strings.Contains(err.Error(), "only POST") {
 		t.Errorf("GET: %v, want a refusal", err)
 	}
 	if got := s.census(t); got != fullCensus {

@@ -42,7 +42,7 @@ func TestAStopEndsLongPollsAndWaitsForNobodyElse(t *testing.T) {
 		body, err := io.ReadAll(response.Body)
 		answered <- answer{response.StatusCode, string(body), err}
 	}()
-	s.awaitMetric(t, "muster_http_requests_in_flight", "2") // the long poll, and the look itself
+	s.awaitMetric(t, "muster_http_requests_in_flight", "1") // the long poll
 	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func TestFleetWorks(t *testing.T) {
 func (s *running) awaitMetric(t *testing.T, series, value string) {
 	t.Helper()
 	for end := time.Now().Add(startTimeout); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		response, err := http.Get(s.ready.APIURL + "/metrics")
+		response, err := http.Get(s.ready.MetricsURL + "/metrics")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -18,6 +18,7 @@ import (
 	"github.com/muster-iot/muster/dataplane"
 	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/events"
+	"github.com/muster-iot/muster/flood"
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/gateway/door"
 	"github.com/muster-iot/muster/identity"
@@ -39,6 +40,7 @@ type server struct {
 	figures *metrics.Metrics
 	limits  limits.Limits
 	resets  *resets // which outlive it
+	flood   *flood.Guard
 
 	data   folder
 	store  *pebblestore.Store
@@ -66,6 +68,7 @@ type server struct {
 	rights  *authority.Authorizer
 	gateway *gateway.Server
 	api     http.Handler
+	apiTLS  http.Handler // without probes
 	devices http.Handler
 	serving atomic.Bool
 }
@@ -83,6 +86,7 @@ func (s *server) run(ctx context.Context, up func(Ready)) error {
 		s.runFiles,
 		s.awaitReset,
 		func(ctx context.Context) error { s.rights.Run(ctx); return nil },
+		func(ctx context.Context) error { s.flood.Run(ctx); return nil },
 		func(ctx context.Context) error { s.keys.Run(ctx, func() { s.gateway.DisconnectOver() }); return nil },
 	}
 	for kind, l := range map[door.Kind]net.Listener{
@@ -97,6 +101,11 @@ func (s *server) run(ctx context.Context, up func(Ready)) error {
 	}
 	if s.doors.files != nil {
 		outside = append(outside, s.serveFiles)
+	}
+	if l := s.doors.watch; l != nil {
+		outside = append(outside, func(ctx context.Context) error {
+			return serveHTTP(ctx, awsiot.NewHTTPServer(s.watching(), s.log), l, 0)
+		})
 	}
 	if l := s.doors.pprof; l != nil {
 		outside = append(outside, func(ctx context.Context) error { return serveHTTP(ctx, s.log, profiler(), l, 0) })
@@ -134,13 +143,14 @@ func (s *server) serveHTTP(ctx context.Context, h http.Handler, l net.Listener) 
 }
 
 // serveTLS answers a request on a TLS listener: of a device, when that listener
-// asked for a certificate, and else like the API listener.
+// asked for a certificate, and else like the API listener, but without probes:
+// nothing is answered there to callers who prove nothing.
 func (s *server) serveTLS(w http.ResponseWriter, r *http.Request) {
 	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 && !s3api.Claims(r) {
 		s.devices.ServeHTTP(w, r)
 		return
 	}
-	s.api.ServeHTTP(w, r)
+	s.apiTLS.ServeHTTP(w, r)
 }
 
 // identifyForJobs and identifyForMessages find the device of a client certificate.
@@ -170,7 +180,7 @@ func (s *server) announce(ctx context.Context, up func(Ready)) error {
 		}
 		defer os.Remove(file)
 	}
-	s.log.Info("serving", "api", r.APIURL, "mqtts", r.MQTTSAddr, "https", r.HTTPSURL, "alpn", r.ALPNAddr, "files", r.FilesURL, "mqtt", r.MQTTAddr, "data", string(s.data), "version", versionText())
+	s.log.Info("serving", "api", r.APIURL, "metrics", r.MetricsURL, "mqtts", r.MQTTSAddr, "https", r.HTTPSURL, "alpn", r.ALPNAddr, "files", r.FilesURL, "mqtt", r.MQTTAddr, "data", string(s.data), "version", versionText())
 	up(r)
 	<-ctx.Done()
 	s.log.Info("stopping", "drain", s.c.Drain)

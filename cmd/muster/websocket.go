@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/muster-iot/muster/flood"
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/sigv4"
@@ -27,17 +28,14 @@ type websocketAPI struct {
 	verifier sigv4.Verifier
 	keys     *identity.Keys
 	gateway  *gateway.Server
+	flood    *flood.Guard
 	log      *slog.Logger
 }
 
 func (a *websocketAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	now := time.Now()
-	signature, err := a.verifier.Verify(r, nil, now)
+	signature, err := a.authenticate(r, now)
 	if err != nil {
-		a.refuse(w, r, err)
-		return
-	}
-	if _, err := a.keys.Caller(signature.AccessKeyID); err != nil {
 		a.refuse(w, r, err)
 		return
 	}
@@ -46,9 +44,24 @@ func (a *websocketAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
+func (a *websocketAPI) authenticate(r *http.Request, now time.Time) (sigv4.Signature, error) {
+	leave, err := a.flood.Enter(r.Context(), r.RemoteAddr)
+	if err != nil {
+		return sigv4.Signature{}, err
+	}
+	defer leave()
+	signature, err := a.verifier.Verify(r, nil, now)
+	if err == nil {
+		_, err = a.keys.Caller(signature.AccessKeyID)
+	}
+	return signature, err
+}
+
 // refuse answers in the form of section C.5.
 func (a *websocketAPI) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	a.log.Info("WebSocket refused", "remote", r.RemoteAddr, "error", err)
+	if a.flood.Failed(r.RemoteAddr) {
+		a.log.Info("WebSocket refused", "remote", r.RemoteAddr, "error", err)
+	}
 	status, kind, message := http.StatusInternalServerError, "InternalFailureException", "An internal error occurred."
 	if refusal, ok := errors.AsType[*sigv4.Error](err); ok {
 		status, kind, message = http.StatusForbidden, string(refusal.Code), refusal.Message

@@ -15,11 +15,13 @@ import (
 	"github.com/muster-iot/muster/dataplane"
 	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/events"
+	"github.com/muster-iot/muster/flood"
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/gateway/door"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/iotdata"
 	"github.com/muster-iot/muster/metrics"
+	"github.com/muster-iot/muster/operator"
 	"github.com/muster-iot/muster/presence"
 	"github.com/muster-iot/muster/scheduler"
 	"github.com/muster-iot/muster/sessionstore"
@@ -31,7 +33,7 @@ import (
 // newServer takes the data folder, opens the listeners and wires the parts.
 // Nothing runs yet. The caller closes it.
 func newServer(c Config, log *slog.Logger, r *resets) (*server, error) {
-	s := &server{c: c, log: log, resets: r, figures: metrics.New(versionText())}
+	s := &server{c: c, log: log, resets: r, figures: metrics.New(versionText()), flood: flood.New(flood.Options{Now: time.Now, Log: log})}
 	var err error
 	if s.limits, err = c.limits(); err != nil {
 		return nil, err
@@ -208,6 +210,7 @@ func (s *server) wireAPI() error {
 		Issuer:    s.issuer,
 		AuthNone:  s.c.Auth == authNone,
 		Rate:      s.limits.Rate,
+		Flood:     s.flood,
 		Observe: func(plane, operation, code string, took time.Duration) {
 			if plane == "control" { // the data plane counts its own
 				s.figures.Request("control", operation, code, took)
@@ -218,18 +221,16 @@ func (s *server) wireAPI() error {
 		return err
 	}
 	verifier := sigv4.Verifier{Lookup: s.keys.Lookup, Region: s.c.Region}
-	s.api = s.figures.InFlight(s.filesFirst(&api{
+	signed := &api{
 		contract:  contract,
-		websocket: &websocketAPI{verifier: verifier, keys: s.keys, gateway: s.gateway, log: s.log},
-		metrics:   s.figures.Handler(),
-		ready:     s.ready,
-		backup:    &backupAPI{store: s.store, data: s.data, hold: s.holdFiles, keys: s.keys, region: s.c.Region},
-		explain:   &explainAPI{rights: s.rights, keys: s.keys, region: s.c.Region},
-		letters:   &deadLettersAPI{engine: s.engine, keys: s.keys, region: s.c.Region},
-		options:   &jobOptionsAPI{engine: s.engine, account: s.account(), keys: s.keys, region: s.c.Region},
-		reset:     &resetAPI{resets: s.resets, test: s.c.TestClock, keys: s.keys, region: s.c.Region},
-		clock:     &clockAPI{clock: s.clock, work: s.engine, keys: s.keys, region: s.c.Region},
-	}))
+		websocket: &websocketAPI{verifier: verifier, keys: s.keys, gateway: s.gateway, flood: s.flood, log: s.log},
+		operator: operator.New(operator.Options{
+			Routes: s.routes(), Keys: s.keys, Region: s.c.Region, Now: time.Now, Flood: s.flood, Log: s.log,
+			Observe: func(action, code string, took time.Duration) { s.figures.Request("operator", action, code, took) },
+		}),
+	}
+	s.api = s.figures.InFlight(s.filesFirst(&probes{ready: s.ready, next: signed}))
+	s.apiTLS = s.figures.InFlight(s.filesFirst(signed))
 	s.devices = s.figures.InFlight(&deviceAPI{jobs: s.plane.Devices(s.identifyForJobs), messages: messages.Devices(s.identifyForMessages)})
 	return nil
 }

@@ -34,7 +34,7 @@ LOG_LINES = 20
 # MUSTER stands for the binary: a server listens on free ports.
 MUSTER = """#!/bin/sh
 if [ "$1" = serve ]; then
-	set -- "$@" --api 127.0.0.1:0 --mqtts 127.0.0.1:0 --https 127.0.0.1:0 --files 127.0.0.1:0 --mqtt-plain 127.0.0.1:0
+	set -- "$@" --api 127.0.0.1:0 --metrics 127.0.0.1:0 --mqtts 127.0.0.1:0 --https 127.0.0.1:0 --files 127.0.0.1:0 --mqtt-plain 127.0.0.1:0
 fi
 exec '{}' "$@"
 """

@@ -63,7 +63,7 @@ class Server:
         ready = pathlib.Path(self.folder.name) / "ready.json"
         self.log = open(pathlib.Path(self.folder.name) / "log", "w+")
         self.process = subprocess.Popen(
-            [binary, "serve", "--data", f"{self.folder.name}/data", "--api", "127.0.0.1:0", "--mqtts", "", "--https", "", "--files", "",
+            [binary, "serve", "--data", f"{self.folder.name}/data", "--api", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--mqtts", "", "--https", "", "--files", "",
              "--mqtt-plain", "127.0.0.1:0", "--ready-file", ready],
             stdout=subprocess.DEVNULL, stderr=self.log)
         end = time.monotonic() + 30

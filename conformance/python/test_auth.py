@@ -49,9 +49,11 @@ def test_credentials_are_for_the_owner_only(server):
 
 def test_health_ready_and_metrics(server, iot):
     iot.list_things(maxResults=1)
-    assert plain(server["api_url"] + "/healthz")[0] == 200
-    assert plain(server["api_url"] + "/readyz")[0] == 200
-    status, _, body = plain(server["api_url"] + "/metrics")
+    for url in (server["api_url"], server["metrics_url"]):
+        assert plain(url + "/healthz")[0] == 200
+        assert plain(url + "/readyz")[0] == 200
+    assert plain(server["api_url"] + "/metrics")[0] == 403
+    status, _, body = plain(server["metrics_url"] + "/metrics")
     assert status == 200
     text = body.decode()
     for series in ("muster_requests_total{", "muster_request_duration_seconds_bucket{", "muster_executions{status=\"QUEUED\"}",

@@ -33,7 +33,7 @@ class Own:
         ready = self.folder / "ready.json"
         ready.unlink(missing_ok=True)
         self.process = subprocess.Popen(
-            [os.environ["MUSTER"], "serve", "--data", self.folder / "data", "--api", "127.0.0.1:0", "--mqtts", "", "--https", "",
+            [os.environ["MUSTER"], "serve", "--data", self.folder / "data", "--api", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--mqtts", "", "--https", "",
              "--mqtt-plain", "127.0.0.1:0", "--ready-file", ready, "--log-level", "error", *self.flags], stdout=subprocess.DEVNULL)
         eventually(ready.exists, "the server", 30)
         self.ready = json.loads(ready.read_text())

@@ -113,7 +113,7 @@ const startTime = 2 * time.Minute
 // serve runs the binary under test on a data folder.
 func (b *bench) serve(ctx context.Context, folder string, more ...string) (*server, error) {
 	args := []string{"serve", "--data", folder, "--log-level", "error"}
-	for _, listener := range []string{"--api", "--https", "--files", "--mqtts", "--mqtt-plain"} {
+	for _, listener := range []string{"--api", "--https", "--files", "--mqtts", "--mqtt-plain", "--metrics"} {
 		args = append(args, listener, anyPort)
 	}
 	return startServer(ctx, folder, b.muster, slices.Concat(args, b.extra, more)...)

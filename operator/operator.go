@@ -1,0 +1,325 @@
+// Package operator serves what Muster has beside the contract: the paths below
+// /muster/v1, and others of its own such as /metrics. Each is a row of a table, a
+// method and a path, the action that a caller's key must allow, and a function;
+// what is the same for all is here: signatures, policies and their conditions,
+// limits, errors, and one event in the log for each request, refused or not. It
+// knows nothing of what the functions do.
+package operator
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/flood"
+	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/sigv4"
+)
+
+// Prefix begins the paths that are the operator's, also those without a row.
+const Prefix = "/muster/v1/"
+
+// Route is a row of the table.
+type Route struct {
+	Method string
+	// Path is such as /muster/v1/jobs/{job}/options: a segment in braces stands
+	// for any one that is not empty, which Call.Names then holds, decoded.
+	Path string
+	// Action is what the caller's key must allow, such as muster:Backup.
+	Action string
+	// Resource returns the ARN on which it must, and may refuse a name. Nil means
+	// "*".
+	Resource func(names map[string]string) (arn string, err error)
+	// BodyMax is the longest body taken, in bytes; zero means 16 KiB.
+	BodyMax int64
+	// Serve answers the request, with what becomes JSON or with Taken. An error of
+	// the type *muster.Error is shown as its kind is in the table of errors; others
+	// are logged and shown as an internal failure.
+	Serve func(ctx context.Context, c *Call) (any, error)
+}
+
+// bodyMax is what Route.BodyMax means by zero: names, and one document.
+const bodyMax = 16 << 10
+
+// Taken is the answer of a Route that has answered by itself, through Call.Writer.
+var Taken = new(struct{ _ byte })
+
+// Call is a request whose sender may make it.
+type Call struct {
+	Request *http.Request
+	Writer  http.ResponseWriter
+	Body    []byte
+	Names   map[string]string // of the segments in braces
+	Caller  identity.Caller
+}
+
+// Decode reads the body as a JSON object into a struct. A member that the struct
+// does not have is refused, and so is anything after the object.
+func (c *Call) Decode(into any) error {
+	d := json.NewDecoder(bytes.NewReader(c.Body))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return muster.Errorf(muster.Invalid, "The body must be a JSON object: %v", err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return muster.Errorf(muster.Invalid, "The body must be one JSON object")
+	}
+	return nil
+}
+
+// Options are the parts of a Server. Routes, Keys, Region and Now are required.
+type Options struct {
+	Routes []Route
+	Keys   *identity.Keys
+	Region string
+	Now    func() time.Time
+	Flood  *flood.Guard // nil limits nothing
+	Log    *slog.Logger // nil discards
+	// Observe is told how each request ended, in words from fixed tables: the
+	// action, and "ok" or the type of the error. Nil is allowed.
+	Observe func(action, code string, took time.Duration)
+}
+
+// Server serves a table of routes, to holders of access keys only, whatever the
+// deployment asks of others.
+type Server struct {
+	o        Options
+	verifier sigv4.Verifier
+}
+
+// New returns a server on o.
+func New(o Options) *Server {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Observe == nil {
+		o.Observe = func(string, string, time.Duration) {}
+	}
+	return &Server{o: o, verifier: sigv4.Verifier{Lookup: o.Keys.Lookup, Region: o.Region}}
+}
+
+// Actions returns the actions of a table, each once, sorted.
+func Actions(routes []Route) []string {
+	var actions []string
+	for _, r := range routes {
+		actions = append(actions, r.Action)
+	}
+	slices.Sort(actions)
+	return slices.Compact(actions)
+}
+
+// Claims reports whether a request is for a Server: by its path, as it came.
+func (s *Server) Claims(r *http.Request) bool {
+	path := r.URL.EscapedPath()
+	if strings.HasPrefix(path, Prefix) {
+		return true
+	}
+	return slices.ContainsFunc(s.o.Routes, func(route Route) bool { _, ok := match(route.Path, path); return ok })
+}
+
+// request is a request on its way.
+type request struct {
+	id       string
+	began    time.Time
+	r        *http.Request
+	w        *recorder
+	route    *Route // nil until it is known
+	resource string // "*" until it is known
+	key      string // access key id, as claimed
+	caller   identity.Caller
+
+	code string // how it ended: "ok" or the type of the error
+	err  error
+}
+
+// ServeHTTP answers one request, whatever it is.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	q := &request{id: rand.Text(), began: s.o.Now(), r: r, w: &recorder{ResponseWriter: w}, resource: "*", code: "ok"}
+	w.Header().Set("X-Amzn-Requestid", q.id)
+	defer func() { s.ended(q) }()
+	defer q.contain()
+	c, err := s.admit(q)
+	if err != nil {
+		q.fail(err)
+		return
+	}
+	said, err := q.route.Serve(r.Context(), c)
+	switch {
+	case err != nil:
+		q.fail(err)
+	case said != Taken:
+		answer(q.w, http.StatusOK, said)
+	}
+}
+
+// admit finds out what a request wants, who sent it, and whether they may.
+func (s *Server) admit(q *request) (*Call, error) {
+	if _, err := s.find(q); err != nil {
+		return nil, err
+	}
+	body, err := q.body()
+	if err != nil {
+		return nil, err
+	}
+	signature, err := s.verify(q.r, body)
+	q.key = signature.AccessKeyID
+	if err != nil {
+		return nil, err
+	}
+	if q.caller, err = s.o.Keys.Caller(signature.AccessKeyID); err != nil {
+		return nil, err
+	}
+	signature.SetTarget(q.r.URL) // what was signed is what is done
+	names, err := s.find(q)
+	if err != nil {
+		return nil, err
+	}
+	var resources []string
+	if q.route.Resource != nil {
+		if q.resource, err = q.route.Resource(names); err != nil {
+			return nil, err
+		}
+		resources = []string{q.resource}
+	}
+	if err := q.caller.Authorize(q.route.Action, resources, identity.From(q.r.RemoteAddr)); err != nil {
+		return nil, err
+	}
+	return &Call{Request: q.r, Writer: q.w, Body: body, Names: names, Caller: q.caller}, nil
+}
+
+func (s *Server) verify(r *http.Request, body []byte) (sigv4.Signature, error) {
+	leave, err := s.o.Flood.Enter(r.Context(), r.RemoteAddr)
+	if err != nil {
+		return sigv4.Signature{}, err
+	}
+	defer leave()
+	return s.verifier.Verify(r, body, s.o.Now())
+}
+
+// find sets the route of a request and returns the names in its path.
+func (s *Server) find(q *request) (map[string]string, error) {
+	q.route = nil
+	path := q.r.URL.EscapedPath()
+	var allow []string
+	for i := range s.o.Routes {
+		names, ok := match(s.o.Routes[i].Path, path)
+		if ok && s.o.Routes[i].Method == q.r.Method {
+			q.route = &s.o.Routes[i]
+			return names, nil
+		}
+		if ok {
+			allow = append(allow, s.o.Routes[i].Method)
+		}
+	}
+	if allow != nil {
+		return nil, &methodError{q.r.Method, clip(path), allow}
+	}
+	return nil, &unknownPathError{clip(path)}
+}
+
+// body reads the whole body of a request.
+func (q *request) body() ([]byte, error) {
+	most := q.route.BodyMax
+	if most == 0 {
+		most = bodyMax
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(q.w, q.r.Body, most))
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return nil, &tooLargeError{most}
+	}
+	if err != nil {
+		return nil, &muster.Error{Kind: muster.Invalid, Msg: "The request body could not be read", Err: err}
+	}
+	return body, nil
+}
+
+// contain turns a panic into an answer, so that it ends one request only.
+func (q *request) contain() {
+	p := recover()
+	if p == nil {
+		return
+	}
+	if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) { // fail has said why
+		panic(p)
+	}
+	err := fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+	if q.w.status == 0 {
+		q.fail(err)
+		return
+	}
+	q.code, q.err = "panic", err
+	panic(http.ErrAbortHandler) // the answer has begun: cut it off, visibly
+}
+
+// ended logs and counts a request: one wide event, and no secret.
+func (s *Server) ended(q *request) {
+	took := s.o.Now().Sub(q.began)
+	action := "unknown"
+	if q.route != nil {
+		action = q.route.Action
+	}
+	s.o.Observe(action, q.code, took)
+	attrs := []slog.Attr{
+		slog.String("operation", action), slog.String("plane", "operator"), slog.String("code", q.code), slog.Int("status", q.w.status),
+		slog.Duration("took", took), slog.String("request_id", q.id), slog.String("remote", q.r.RemoteAddr),
+		slog.String("method", q.r.Method), slog.String("path", clip(q.r.URL.EscapedPath())), slog.String("resource", clip(q.resource)),
+	}
+	if q.key != "" {
+		attrs = append(attrs, slog.String("access_key", q.key))
+	}
+	level := slog.LevelInfo
+	if q.err != nil {
+		text := clip(q.err.Error())
+		if q.w.status >= http.StatusInternalServerError && !errors.Is(q.err, context.Canceled) { // a client that went away is no fault
+			level, text = slog.LevelError, q.err.Error()
+		}
+		attrs = append(attrs, slog.String("error", text))
+	}
+	if q.caller.ARN == "" && !s.o.Flood.Failed(q.r.RemoteAddr) && level < slog.LevelError {
+		return
+	}
+	s.o.Log.LogAttrs(q.r.Context(), level, "request", attrs...)
+}
+
+// clip bounds how much of a caller's own text is repeated.
+func clip(s string) string {
+	const most = 512
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
+}
+
+// recorder remembers the status of an answer.
+type recorder struct {
+	http.ResponseWriter
+	status int // zero until the answer begins
+}
+
+func (w *recorder) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *recorder) Write(b []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	return w.ResponseWriter.Write(b)
+}
+
+// Unwrap lets an http.ResponseController find the connection.
+func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
