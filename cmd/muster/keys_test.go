@@ -81,7 +81,7 @@ func (s *running) dialWebSocket(t *testing.T, credential sigv4.Credential) net.C
 	if err != nil || response.StatusCode != http.StatusSwitchingProtocols {
 		t.Fatalf("the WebSocket: %v, %v", response, err)
 	}
-	hello := (&packet.Connect{Version: packet.V5, ClientID: "board", Clean: true}).Append(nil, packet.V5)
+	hello := (&packet.Connect{Version: packet.V5, ClientID: credential.AccessKeyID, Clean: true}).Append(nil, packet.V5)
 	if _, err := conn.Write(append([]byte{0x82, 0x80 | byte(len(hello)), 0, 0, 0, 0}, hello...)); err != nil {
 		t.Fatal(err)
 	}
