@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -31,6 +32,8 @@ const (
 	namedMax = 8
 
 	window = time.Minute
+	// reportEvery is how late the report of a minute may be.
+	reportEvery = 10 * time.Second
 )
 
 // Options are the parts of a Guard. Now is required.
@@ -47,6 +50,7 @@ type Options struct {
 type Guard struct {
 	o    Options
 	lane chan struct{} // holds a token for each proof of a suspect that is looked at
+	all  atomic.Int64  // failures in now and before
 
 	mu          sync.Mutex // guards what follows
 	end         time.Time  // of this minute
@@ -96,6 +100,7 @@ func (g *Guard) Failed(addr string) (log bool) {
 		g.now[g.place(addr)] = c
 	}
 	c.failed++
+	g.all.Add(1)
 	if c.logged >= linesMax || g.lines >= allLinesMax {
 		return false
 	}
@@ -104,9 +109,9 @@ func (g *Guard) Failed(addr string) (log bool) {
 	return true
 }
 
-// Run reports at the end of each minute, until ctx ends.
+// Run reports at the end of each minute, and when ctx ends, which ends it.
 func (g *Guard) Run(ctx context.Context) {
-	ticker := time.NewTicker(window)
+	ticker := time.NewTicker(reportEvery)
 	defer ticker.Stop()
 	for {
 		select {
@@ -115,12 +120,18 @@ func (g *Guard) Run(ctx context.Context) {
 			g.turn()
 			g.mu.Unlock()
 		case <-ctx.Done():
+			g.mu.Lock()
+			defer g.mu.Unlock()
+			g.report()
 			return
 		}
 	}
 }
 
 func (g *Guard) suspect(addr string) bool {
+	if g.all.Load() <= suspectAfter { // as nearly always
+		return false
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.turn()
@@ -170,6 +181,11 @@ func (g *Guard) turn() {
 		g.before = nil
 	}
 	g.now, g.lines, g.end = map[netip.Addr]*count{}, 0, now.Add(window)
+	all := 0
+	for _, c := range g.before {
+		all += c.failed
+	}
+	g.all.Store(int64(all))
 }
 
 // report logs what was not logged one by one.

@@ -40,13 +40,28 @@ func TestTheLogOfAFloodIsBoundedAndComplete(t *testing.T) {
 		if n := fail(g, "192.0.2.2:1000", 3); n != 3 {
 			t.Errorf("%d of 3 failures of another address are logged, want all", n)
 		}
-		time.Sleep(window + time.Second)
+		time.Sleep(window + reportEvery)
 		synctest.Wait()
 		if want := fmt.Sprintf("remote=192.0.2.1 count=%d\n", 5000-linesMax); strings.Count(log.String(), "\n") != 1 || !strings.Contains(log.String(), want) {
 			t.Errorf("the log after a minute is %q, want one line with %s", log, want)
 		}
 		if n := fail(g, "192.0.2.1:2000", 5); n != 5 {
 			t.Errorf("a minute later %d of 5 failures are logged, want all", n)
+		}
+	})
+}
+
+func TestAStopReportsWhatIsLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := new(bytes.Buffer)
+		g := New(Options{Now: time.Now, Log: slog.New(slog.NewTextHandler(log, nil))})
+		ctx, stop := context.WithCancel(t.Context())
+		go g.Run(ctx)
+		fail(g, "192.0.2.1:1000", 100)
+		stop()
+		synctest.Wait()
+		if want := fmt.Sprintf("count=%d\n", 100-linesMax); !strings.Contains(log.String(), want) {
+			t.Errorf("the log at the end is %q, want %s in it", log, want)
 		}
 	})
 }
@@ -65,7 +80,7 @@ func TestAFloodFromManyAddressesIsBounded(t *testing.T) {
 		if len(g.now) > addressesMax+1 {
 			t.Errorf("%d addresses are kept, want at most %d and one for the rest", len(g.now), addressesMax)
 		}
-		time.Sleep(window + time.Second)
+		time.Sleep(window + reportEvery)
 		synctest.Wait()
 		reported := 0
 		for line := range strings.Lines(log.String()) {
@@ -122,7 +137,7 @@ func TestOnlySuspectsWait(t *testing.T) {
 		}
 		leave()
 		<-entered
-		time.Sleep(2*window + time.Second)
+		time.Sleep(2*window + reportEvery)
 		for range 3 { // all is forgotten
 			if _, err := g.Enter(t.Context(), flooder); err != nil {
 				t.Fatal(err)
