@@ -207,9 +207,9 @@ func (g *Guard) report() {
 			rest += r.count
 			continue
 		}
-		g.o.Log.Warn("failed authentications, not logged one by one", "remote", r.addr.String(), "count", r.count)
+		g.o.Log.Warn("requests that proved no identity, not logged one by one", "remote", r.addr.String(), "count", r.count)
 	}
 	if rest > 0 {
-		g.o.Log.Warn("failed authentications, not logged one by one", "remote", "other addresses", "count", rest)
+		g.o.Log.Warn("requests that proved no identity, not logged one by one", "remote", "other addresses", "count", rest)
 	}
 }
