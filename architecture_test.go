@@ -33,7 +33,7 @@ var mayImport = map[string][]string{
 	"gateway/...":          {"gateway/...", "internal/loglimit"}, // has never heard of a job
 	"codesign":             {},
 	"sigv4":                {},
-	"flood":                {},
+	"flood":                {"internal/loglimit"},
 	"operator":             {".", "flood", "identity", "sigv4"},
 	"artifacts":            {".", "sigv4"},
 	"artifacts/diskstore":  {".", "artifacts", "store"},

@@ -87,10 +87,7 @@ func (s *Server) end(c *call, r *http.Request, status int) {
 		}
 		attrs = append(attrs, slog.String("error", text))
 	}
-	if c.caller.ARN == "" && !s.o.Flood.Failed(c.remote) && level < slog.LevelError {
-		return
-	}
-	s.o.Log.LogAttrs(r.Context(), level, "request", attrs...)
+	s.o.Flood.Log(r.Context(), s.o.Log, level, "request", c.remote, c.caller.ARN != "", attrs...)
 }
 
 // clipMax bounds how much of a caller's own text the log repeats.

@@ -286,10 +286,7 @@ func (s *Server) ended(q *request) {
 		}
 		attrs = append(attrs, slog.String("error", text))
 	}
-	if q.caller.ARN == "" && !s.o.Flood.Failed(q.r.RemoteAddr) && level < slog.LevelError {
-		return
-	}
-	s.o.Log.LogAttrs(q.r.Context(), level, "request", attrs...)
+	s.o.Flood.Log(q.r.Context(), s.o.Log, level, "request", q.r.RemoteAddr, q.caller.ARN != "", attrs...)
 }
 
 // clip bounds how much of a caller's own text is repeated.

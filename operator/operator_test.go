@@ -179,7 +179,7 @@ func TestEachRequestIsAnsweredCountedAndLogged(t *testing.T) {
 // A flood of requests that prove nothing leaves few lines, and those of holders of
 // keys all of theirs.
 func TestAFloodOfFailuresIsCountedInTheLog(t *testing.T) {
-	e := newEnv(t, flood.New(flood.Options{Now: time.Now}))
+	e := newEnv(t, flood.New(time.Now))
 	for range 500 {
 		e.send(identity.Key{}, "GET", "/muster/v1/clock", "")
 	}

@@ -112,10 +112,7 @@ func (s *Server) end(c *call) {
 			level = slog.LevelError
 		}
 	}
-	if c.caller.ARN == "" && !s.o.Flood.Failed(c.r.RemoteAddr) && level < slog.LevelError {
-		return
-	}
-	s.o.Log.LogAttrs(c.r.Context(), level, "request", attrs...)
+	s.o.Flood.Log(c.r.Context(), s.o.Log, level, "request", c.r.RemoteAddr, c.caller.ARN != "", attrs...)
 }
 
 // clipMax bounds how much of a caller's own text the log repeats.

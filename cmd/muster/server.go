@@ -86,7 +86,6 @@ func (s *server) run(ctx context.Context, up func(Ready)) error {
 		s.runFiles,
 		s.awaitReset,
 		func(ctx context.Context) error { s.rights.Run(ctx); return nil },
-		func(ctx context.Context) error { s.flood.Run(ctx); return nil },
 		func(ctx context.Context) error { s.keys.Run(ctx, func() { s.gateway.DisconnectOver() }); return nil },
 	}
 	for kind, l := range map[door.Kind]net.Listener{

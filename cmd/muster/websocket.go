@@ -59,9 +59,7 @@ func (a *websocketAPI) authenticate(r *http.Request, now time.Time) (sigv4.Signa
 
 // refuse answers in the form of section C.5.
 func (a *websocketAPI) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	if a.flood.Failed(r.RemoteAddr) {
-		a.log.Info("WebSocket refused", "remote", r.RemoteAddr, "error", err)
-	}
+	a.flood.Log(r.Context(), a.log, slog.LevelInfo, "WebSocket refused", r.RemoteAddr, false, slog.String("remote", r.RemoteAddr), slog.Any("error", err))
 	status, kind, message := http.StatusInternalServerError, "InternalFailureException", "An internal error occurred."
 	if refusal, ok := errors.AsType[*sigv4.Error](err); ok {
 		status, kind, message = http.StatusForbidden, string(refusal.Code), refusal.Message

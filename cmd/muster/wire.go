@@ -33,7 +33,7 @@ import (
 // newServer takes the data folder, opens the listeners and wires the parts.
 // Nothing runs yet. The caller closes it.
 func newServer(c Config, log *slog.Logger, r *resets) (*server, error) {
-	s := &server{c: c, log: log, resets: r, figures: metrics.New(versionText()), flood: flood.New(flood.Options{Now: time.Now, Log: log})}
+	s := &server{c: c, log: log, resets: r, figures: metrics.New(versionText()), flood: flood.New(time.Now)}
 	var err error
 	if s.limits, err = c.limits(); err != nil {
 		return nil, err
