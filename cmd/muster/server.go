@@ -103,7 +103,7 @@ func (s *server) run(ctx context.Context, up func(Ready)) error {
 	}
 	if l := s.doors.watch; l != nil {
 		outside = append(outside, func(ctx context.Context) error {
-			return serveHTTP(ctx, awsiot.NewHTTPServer(s.watching(), s.log), l, 0)
+			return serveHTTP(ctx, s.log, awsiot.NewHTTPServer(s.watching(), s.log), l, 0)
 		})
 	}
 	if l := s.doors.pprof; l != nil {
