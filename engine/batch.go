@@ -17,7 +17,8 @@ type batch struct {
 	now muster.Instant
 
 	queues     map[store.QueueKey]muster.Queue // as they are by now
-	jobs       map[muster.JobID]*muster.Job    // changed here; nil when deleted
+	jobs       map[muster.JobID]*muster.Job    // as they are by now; nil: there is none
+	texts      map[muster.JobID]string         // of documents, as they are by now; "": there is none
 	events     *muster.EventConfig             // as it is by now; nil until somebody asks
 	marks      *marks                          // of the event log, as they will be; nil until somebody needs them
 	fleetIndex *fleetIndex                     // as it is by now; nil until somebody asks
@@ -35,8 +36,8 @@ type batch struct {
 }
 
 func newBatch(e *Engine, tx store.Tx, now muster.Instant) *batch {
-	b := &batch{e: e, now: now, queues: map[store.QueueKey]muster.Queue{}, jobs: map[muster.JobID]*muster.Job{}}
-	b.Tx = marking{tx, &b.wrote}
+	b := &batch{e: e, now: now, queues: map[store.QueueKey]muster.Queue{}, jobs: map[muster.JobID]*muster.Job{}, texts: map[muster.JobID]string{}}
+	b.Tx = marking{tx, b}
 	return b
 }
 
@@ -183,7 +184,23 @@ func (b *batch) job(id muster.JobID) (*muster.Job, error) {
 	if j, ok := b.jobs[id]; ok {
 		return j, nil
 	}
-	return b.e.jobs.load(b.Tx, id)
+	j, err := b.e.jobs.get(b, string(id))
+	if err == nil {
+		b.jobs[id] = j
+	}
+	return j, err
+}
+
+// document returns the text of a job's document, or "" when the job is gone.
+func (b *batch) document(id muster.JobID) (string, error) {
+	if text, ok := b.texts[id]; ok {
+		return text, nil
+	}
+	text, err := textOf(b.e.documents.get(b, string(id)))
+	if err == nil {
+		b.texts[id] = text
+	}
+	return text, err
 }
 
 // putJob writes a new or changed job, and its alarm.
@@ -240,19 +257,30 @@ func (b *batch) setAlarm(id muster.JobID, old *muster.Job, wake muster.Instant) 
 	}
 }
 
-// marking notices that something was written.
+// marking notices that something was written, and forgets what was read of a
+// document that is written.
 type marking struct {
 	store.Tx
-	wrote *bool
+	b *batch
 }
 
-func (m marking) PutQueue(q muster.Queue) { *m.wrote = true; m.Tx.PutQueue(q) }
+func (m marking) PutQueue(q muster.Queue) { m.b.wrote = true; m.Tx.PutQueue(q) }
 func (m marking) Change(before, after *muster.Execution) {
-	*m.wrote = true
+	m.b.wrote = true
 	m.Tx.Change(before, after)
 }
 func (m marking) Put(t store.Table, key string, value []byte) {
-	*m.wrote = true
+	m.write(t, key)
 	m.Tx.Put(t, key, value)
 }
-func (m marking) Delete(t store.Table, key string) { *m.wrote = true; m.Tx.Delete(t, key) }
+func (m marking) Delete(t store.Table, key string) {
+	m.write(t, key)
+	m.Tx.Delete(t, key)
+}
+
+func (m marking) write(t store.Table, key string) {
+	m.b.wrote = true
+	if t == documents.Table {
+		delete(m.b.texts, muster.JobID(key))
+	}
+}

@@ -1,126 +1,104 @@
 package engine
 
 import (
+	"bytes"
 	"sync"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/store"
 )
 
-// cachedJobsMax bounds the jobs, and the documents, kept in memory: 4,096 jobs
-// are 4 MB, and as many documents at most 128 MB.
-const cachedJobsMax = 4096
+// Bounds of what is kept decoded: 4,096 jobs are at most about 16 MB, and 2,048
+// documents with their records at most 128 MB.
+const (
+	decodedJobsMax      = 4096
+	decodedDocumentsMax = 2048
+)
 
-// jobCache keeps jobs and documents that are in use. Only the committer fills
-// it, after its transaction is applied, so it is never older than the store.
-// What it hands out is shared and must not be changed.
-type jobCache struct {
-	mu        sync.RWMutex
-	jobs      map[muster.JobID]*muster.Job
-	documents map[muster.JobID]cachedDocument
+// decodedCache keeps what the records of a table decode to. An entry counts only
+// for the very bytes that it was made of, and those are read from the snapshot
+// or the transaction at hand each time. So it is right for every reader: it
+// cannot be older or newer than what else the reader sees, nor rest on what is
+// not durable, and a transaction that is undone may fill it. What it hands out
+// is shared and must not be changed.
+type decodedCache[T any] struct {
+	table store.Of[T]
+	limit int // entries
+
+	mu      sync.RWMutex
+	entries map[string]decoded[T]
 }
 
-// cachedDocument is the document of the job that was created at an instant:
-// when that is deleted, another may have its name in the same transaction.
-type cachedDocument struct {
-	text string
-	of   muster.Instant
+type decoded[T any] struct {
+	record []byte
+	value  *T
 }
 
-func (c *jobCache) init() {
-	c.jobs = map[muster.JobID]*muster.Job{}
-	c.documents = map[muster.JobID]cachedDocument{}
+func newDecodedCache[T any](table store.Of[T], limit int) *decodedCache[T] {
+	return &decodedCache[T]{table: table, limit: limit, entries: map[string]decoded[T]{}}
 }
 
-// put takes over the jobs that a transaction changed; nil means deleted.
-func (c *jobCache) put(changed map[muster.JobID]*muster.Job) {
-	if len(changed) == 0 {
-		return
+// get returns the value under key as r has it, or nil when there is none.
+func (c *decodedCache[T]) get(r store.Reader, key string) (*T, error) {
+	record, err := r.Get(c.table.Table, key)
+	if err != nil || record == nil {
+		return nil, err
 	}
+	c.mu.RLock()
+	known := c.entries[key]
+	c.mu.RUnlock()
+	if bytes.Equal(known.record, record) {
+		return known.value, nil
+	}
+	value, err := c.table.Decode(key, record)
+	if err != nil {
+		return nil, err
+	}
+	c.put(key, decoded[T]{record, value})
+	return value, nil
+}
+
+// put remembers an entry, in place of some other one when the cache is full;
+// which one does not matter much, since what is in use comes back at once.
+func (c *decodedCache[T]) put(key string, d decoded[T]) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for id, j := range changed {
-		if j == nil {
-			delete(c.jobs, id)
-			delete(c.documents, id)
-			continue
-		}
-		makeRoom(c.jobs)
-		c.jobs[id] = j
-		if c.documents[id].of != j.CreatedAt {
-			delete(c.documents, id)
+	if _, known := c.entries[key]; !known && len(c.entries) >= c.limit {
+		for other := range c.entries {
+			delete(c.entries, other)
+			break
 		}
 	}
+	c.entries[key] = d
 }
 
-// load returns a job for the committer, and remembers it.
-func (c *jobCache) load(r store.Reader, id muster.JobID) (*muster.Job, error) {
-	j, err := c.peek(r, id)
-	if err == nil && j != nil {
-		c.mu.Lock()
-		if _, ok := c.jobs[id]; !ok {
-			makeRoom(c.jobs)
-			c.jobs[id] = j
-		}
-		c.mu.Unlock()
-	}
-	return j, err
+// jobReader reads a snapshot or a transaction, and the jobs and the texts of
+// their documents as they are in it. A snapshot is one, and a batch.
+type jobReader interface {
+	store.Reader
+	job(id muster.JobID) (*muster.Job, error)          // nil when there is none; not to be changed
+	document(id muster.JobID) (text string, err error) // "" when the job is gone
 }
 
-// peek returns a job, or nil when there is none.
-func (c *jobCache) peek(r store.Reader, id muster.JobID) (*muster.Job, error) {
-	c.mu.RLock()
-	j := c.jobs[id]
-	c.mu.RUnlock()
-	if j != nil {
-		return j, nil
-	}
-	return jobs.Get(r, string(id))
+// snapshot is the jobReader of a view.
+type snapshot struct {
+	store.Reader
+	e *Engine
 }
 
-// document returns the text of a job's document, which never changes while the
-// job exists; "" when the job is gone.
-func (c *jobCache) document(r store.Reader, id muster.JobID) (string, error) {
-	c.mu.RLock()
-	known, ok := c.documents[id]
-	c.mu.RUnlock()
-	if ok {
-		return known.text, nil
-	}
-	d, err := documents.Get(r, string(id))
+func (e *Engine) snapshot(r store.Reader) snapshot { return snapshot{r, e} }
+
+func (s snapshot) job(id muster.JobID) (*muster.Job, error) {
+	return s.e.jobs.get(s.Reader, string(id))
+}
+
+func (s snapshot) document(id muster.JobID) (string, error) {
+	return textOf(s.e.documents.get(s.Reader, string(id)))
+}
+
+func textOf(d *jobDocument, err error) (string, error) {
 	if err != nil || d == nil {
 		return "", err
 	}
-	j, err := jobs.Get(r, string(id)) // as the document is, which may be older than the one in memory
-	if err != nil || j == nil {
-		return d.Text, err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if live := c.jobs[id]; live != nil && live.CreatedAt == j.CreatedAt {
-		makeRoom(c.documents)
-		c.documents[id] = cachedDocument{d.Text, j.CreatedAt}
-	}
 	return d.Text, nil
-}
-
-// known returns a job and its document if both are in memory.
-func (c *jobCache) known(id muster.JobID) (j *muster.Job, text string, ok bool) {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	j = c.jobs[id]
-	d, ok := c.documents[id]
-	return j, d.text, ok && j != nil
-}
-
-// makeRoom drops some entry of a full cache; which one does not matter much,
-// since what is in use comes back at once.
-func makeRoom[T any](m map[muster.JobID]T) {
-	if len(m) < cachedJobsMax {
-		return
-	}
-	for id := range m {
-		delete(m, id)
-		return
-	}
 }

@@ -266,7 +266,6 @@ func (e *Engine) apply(commands []command, work bool) applied {
 			e.o.Log.Error("commit failed", "error", err)
 			a.wait = func() error { return err }
 		default:
-			e.jobs.put(b.jobs)
 			if b.fleetIndex != nil {
 				e.fleetIndex = b.fleetIndex
 			}

@@ -30,7 +30,7 @@ type Described struct {
 func (e *Engine) GetPending(ctx context.Context, thing muster.ThingName, ns muster.Namespace) (Pending, error) {
 	p := Pending{At: e.o.Now()}
 	err := e.view(ctx, func(r store.Reader) error {
-		q, err := e.deviceQueue(r, thing, ns)
+		q, err := deviceQueue(e.snapshot(r), thing, ns)
 		if err == nil {
 			p.InProgress, p.Queued = q.Shown()
 		}
@@ -49,7 +49,7 @@ func (e *Engine) AwaitPending(ctx context.Context, thing muster.ThingName, ns mu
 	for {
 		pending := false
 		err := e.view(context.WithoutCancel(ctx), func(r store.Reader) error {
-			q, err := e.deviceQueue(r, thing, ns)
+			q, err := deviceQueue(e.snapshot(r), thing, ns)
 			if err == nil {
 				_, pending = q.Head()
 			}
@@ -80,7 +80,7 @@ type Describe struct {
 func (e *Engine) DescribeExecution(ctx context.Context, in Describe) (Described, error) {
 	d := Described{At: e.o.Now()}
 	err := e.view(ctx, func(r store.Reader) error {
-		x, err := e.describe(r, in)
+		x, err := describe(e.snapshot(r), in)
 		if err != nil || x == nil {
 			return err
 		}
@@ -88,7 +88,7 @@ func (e *Engine) DescribeExecution(ctx context.Context, in Describe) (Described,
 		if in.WithoutDocument {
 			return nil
 		}
-		d.Document, err = e.described(r, *x)
+		d.Document, err = e.described(e.snapshot(r), *x)
 		return err
 	})
 	if err != nil || d.Execution == nil || in.WithoutDocument || d.Document != nil {
@@ -97,9 +97,9 @@ func (e *Engine) DescribeExecution(ctx context.Context, in Describe) (Described,
 	return e.describeAnew(ctx, in)
 }
 
-func (e *Engine) describe(r store.Reader, in Describe) (*muster.Execution, error) {
+func describe(r jobReader, in Describe) (*muster.Execution, error) {
 	if in.Job == "" {
-		q, err := e.deviceQueue(r, in.Thing, in.Namespace)
+		q, err := deviceQueue(r, in.Thing, in.Namespace)
 		if err != nil {
 			return nil, err
 		}
@@ -110,11 +110,11 @@ func (e *Engine) describe(r store.Reader, in Describe) (*muster.Execution, error
 		found, err := r.Executions(store.ExecutionKey{Thing: in.Thing, Job: head.Job, Number: head.Number})
 		return found[0], err
 	}
-	x, err := e.find(r, in.Thing, in.Namespace, in.Job, in.Number)
+	x, err := find(r, in.Thing, in.Namespace, in.Job, in.Number)
 	if err != nil {
 		return nil, err
 	}
-	j, err := e.jobs.peek(r, in.Job)
+	j, err := r.job(in.Job)
 	if err != nil {
 		return nil, err
 	}
@@ -204,7 +204,7 @@ func (e *Engine) UpdateExecution(in Report, done func(Described, error)) {
 		if _, err := b.settled(store.QueueKey{Thing: in.Thing, Namespace: in.Namespace}); err != nil {
 			return d, err
 		}
-		before, err := e.find(b, in.Thing, in.Namespace, in.Job, in.Number)
+		before, err := find(b, in.Thing, in.Namespace, in.Job, in.Number)
 		if err != nil {
 			return d, err
 		}

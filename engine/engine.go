@@ -95,7 +95,8 @@ type Commit struct {
 type Engine struct {
 	o          Options
 	commits    committer
-	jobs       jobCache
+	jobs       *decodedCache[muster.Job]
+	documents  *decodedCache[jobDocument]
 	waiters    waiters
 	pages      pager
 	fleetIndex *fleetIndex // as committed; nil until it is needed. For the committer only
@@ -142,8 +143,8 @@ func New(o Options) *Engine {
 		rand.Read(o.PageKey)
 	}
 	e := &Engine{o: o, pages: pager{key: o.PageKey}, process: newUUID()}
+	e.jobs, e.documents = newDecodedCache(jobs, decodedJobsMax), newDecodedCache(documents, decodedDocumentsMax)
 	e.commits.init()
-	e.jobs.init()
 	e.waiters.init()
 	return e
 }

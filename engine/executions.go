@@ -24,7 +24,7 @@ func (e *Engine) ShowExecution(ctx context.Context, thing muster.ThingName, job 
 		if err != nil {
 			return err
 		}
-		j, err := e.jobs.peek(r, job)
+		j, err := e.snapshot(r).job(job)
 		if err != nil {
 			return err
 		}

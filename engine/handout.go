@@ -34,9 +34,9 @@ type Objects interface {
 }
 
 // renewed returns x with the instant of the URLs that its device is to be given
-// now.
-func (e *Engine) renewed(j *muster.Job, x muster.Execution) muster.Execution {
-	if now := e.o.Now(); j != nil && j.Links && !j.Config.Presigned.Fresh(x.PresignedAt, now) {
+// at an instant.
+func renewed(j *muster.Job, x muster.Execution, now muster.Instant) muster.Execution {
+	if j != nil && j.Links && !j.Config.Presigned.Fresh(x.PresignedAt, now) {
 		x.PresignedAt = now - now%1000 // the unit of what is signed
 	}
 	return x
@@ -69,23 +69,23 @@ func (e *Engine) presigned(text string, j *muster.Job, x muster.Execution) (stri
 // handOut returns the document of an execution that is about to be changed,
 // and gives it the instant of its URLs.
 func (b *batch) handOut(j *muster.Job, x *muster.Execution) (*string, error) {
-	text, err := b.e.jobs.document(b, x.Job)
+	text, err := b.document(x.Job)
 	if err != nil {
 		return nil, err
 	}
-	*x = b.e.renewed(j, *x)
+	*x = renewed(j, *x, b.now)
 	text, err = b.e.presigned(text, j, *x)
 	return &text, err
 }
 
 // described returns the document of x, or nil when it needs new URLs, which a
 // reader cannot store.
-func (e *Engine) described(r store.Reader, x muster.Execution) (*string, error) {
-	j, err := e.jobs.peek(r, x.Job)
-	if err != nil || e.renewed(j, x).PresignedAt != x.PresignedAt {
+func (e *Engine) described(r jobReader, x muster.Execution) (*string, error) {
+	j, err := r.job(x.Job)
+	if err != nil || renewed(j, x, e.o.Now()).PresignedAt != x.PresignedAt {
 		return nil, err
 	}
-	text, err := e.jobs.document(r, x.Job)
+	text, err := r.document(x.Job)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +98,7 @@ func (e *Engine) described(r store.Reader, x muster.Execution) (*string, error) 
 func (e *Engine) describeAnew(ctx context.Context, in Describe) (Described, error) {
 	return do(ctx, e, func(b *batch) (Described, error) {
 		d := Described{At: b.now}
-		before, err := e.describe(b, in)
+		before, err := describe(b, in)
 		if err != nil || before == nil {
 			return d, err
 		}
@@ -124,49 +124,41 @@ func (b *batch) reissue(before, after *muster.Execution) error {
 	return b.change(before, after)
 }
 
-// present makes the head of a notification ready to be handed out, if somebody
-// hears it: in the transaction that changed the head, so that whoever publishes
-// it need not come back for each thing of a rollout.
-func (b *batch) present(n *Notification) error {
+// present makes the head of a notification ready to be handed out, its URLs only
+// if somebody hears it: in the transaction that changed the head, so that the
+// publisher need not come back for each thing of a rollout.
+func (b *batch) present(n *Notification) (err error) {
 	if n.Head == nil {
 		return nil
 	}
-	j, err := b.job(n.Head.Job)
-	if err != nil || j == nil || !j.Links || !b.e.o.Hears(n.QueueKey) {
+	if n.job, err = b.job(n.Head.Job); err != nil {
 		return err
 	}
-	before, after := n.Head, b.e.renewed(j, *n.Head)
+	if n.document, err = b.document(n.Head.Job); err != nil {
+		return err
+	}
+	if n.job == nil || !n.job.Links || !b.e.o.Hears(n.QueueKey) {
+		return nil
+	}
+	before, after := n.Head, renewed(n.job, *n.Head, b.now)
 	n.Head = &after
 	return b.reissue(before, &after)
 }
 
-// Document returns the document of Head, for whoever is going to send it; ""
-// when the job is gone by now. What cannot be resolved stays as it is and is
-// logged.
+// Document returns the document of Head as the commit left it, to be sent now.
+// What cannot be resolved stays as it is and is logged.
 func (n Notification) Document(ctx context.Context) (string, error) {
 	e, x := n.engine, *n.Head
-	j, text, ok := e.jobs.known(x.Job)
-	if !ok { // known needs no view, which would wait for the commit under way
-		err := e.view(ctx, func(r store.Reader) (err error) {
-			if j, err = e.jobs.peek(r, x.Job); err == nil {
-				text, err = e.jobs.document(r, x.Job)
-			}
-			return err
-		})
-		if err != nil {
-			return "", err
-		}
-	}
-	if e.renewed(j, x).PresignedAt != x.PresignedAt { // nobody heard when it was committed, or it has waited since
+	if renewed(n.job, x, e.o.Now()).PresignedAt != x.PresignedAt { // nobody heard when it was committed, or it has waited since
 		var err error
 		if x, err = e.renew(ctx, x); err != nil {
 			return "", err
 		}
 	}
-	filled, err := e.presigned(text, j, x)
+	filled, err := e.presigned(n.document, n.job, x)
 	if err != nil {
 		e.o.Log.Error("job document is sent as it is", "thing", x.Thing, "job", x.Job, "error", err)
-		return text, nil
+		return n.document, nil
 	}
 	return filled, nil
 }
@@ -181,9 +173,9 @@ func (e *Engine) renew(ctx context.Context, x muster.Execution) (muster.Executio
 		}
 		found, err := b.Executions(store.Key(x))
 		if err != nil || found[0] == nil || found[0].Status.Terminal() {
-			return e.renewed(j, x), err
+			return renewed(j, x, b.now), err
 		}
-		now, after := e.renewed(j, *found[0]), x
+		now, after := renewed(j, *found[0], b.now), x
 		after.PresignedAt = now.PresignedAt
 		return after, b.reissue(found[0], &now)
 	})

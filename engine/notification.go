@@ -17,15 +17,17 @@ type Notification struct {
 	Queue muster.Queue      // for notify
 	Head  *muster.Execution // for notify-next: nil when nothing is pending
 
-	engine  *Engine
-	receipt uint64 // of what was written down in the outbox; zero when nothing was
+	engine   *Engine
+	job      *muster.Job // of Head
+	document string      // its text
+	receipt  uint64      // of what was written down in the outbox; zero when nothing was
 }
 
 // Covering returns n as it is when it is sent in place of an earlier one of the
 // same thing as well: it owes whatever either did.
 func (n Notification) Covering(earlier Notification) Notification {
 	if !n.Next {
-		n.Head = earlier.Head // nothing changed since at the head
+		n.Head, n.job, n.document = earlier.Head, earlier.job, earlier.document // nothing changed since at the head
 	}
 	if n.receipt == 0 {
 		n.receipt = earlier.receipt

@@ -37,7 +37,7 @@ func fateOf(j *muster.Job, s muster.Status) fate {
 // deviceQueue returns what a device may see of its queue: without what is about
 // to be cancelled or deleted, or is outside its maintenance windows. It fails with NotFound when the thing is
 // not in the registry (J11).
-func (e *Engine) deviceQueue(r store.Reader, thing muster.ThingName, ns muster.Namespace) (muster.Queue, error) {
+func deviceQueue(r jobReader, thing muster.ThingName, ns muster.Namespace) (muster.Queue, error) {
 	if err := mustHaveThing(r, thing); err != nil {
 		return muster.Queue{}, err
 	}
@@ -47,7 +47,7 @@ func (e *Engine) deviceQueue(r store.Reader, thing muster.ThingName, ns muster.N
 	}
 	q := found[0]
 	for _, entry := range found[0].Entries {
-		j, err := e.jobs.peek(r, entry.Job)
+		j, err := r.job(entry.Job)
 		if err != nil {
 			return muster.Queue{}, err
 		}
@@ -208,7 +208,7 @@ func (b *batch) conclude(j muster.Job) error {
 }
 
 // find returns an execution of job on thing: the latest, or the one numbered.
-func (e *Engine) find(r store.Reader, thing muster.ThingName, ns muster.Namespace, job muster.JobID, number *int64) (*muster.Execution, error) {
+func find(r store.Reader, thing muster.ThingName, ns muster.Namespace, job muster.JobID, number *int64) (*muster.Execution, error) {
 	x, err := findExecution(r, thing, job, number)
 	if err == nil && x.Namespace != ns {
 		return nil, noExecution(thing, job)

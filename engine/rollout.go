@@ -184,7 +184,7 @@ func (b *batch) first(j *muster.Job, names []muster.ThingName) (int, error) {
 		}
 		x := muster.NewExecution(j, thing, 1, b.now)
 		if j.Links && len(b.queues[queues[i]].Entries) == 0 && b.e.o.Hears(queues[i]) {
-			x = b.e.renewed(j, x) // as the head that it will be; present would write it again
+			x = renewed(j, x, b.now) // as the head that it will be; present would write it again
 		}
 		if err := b.change(nil, &x); err != nil {
 			return 0, err

@@ -21,7 +21,7 @@ func (t Of[T]) Get(r Reader, key string) (*T, error) {
 	if err != nil || b == nil {
 		return nil, err
 	}
-	return t.decode(key, b)
+	return t.Decode(key, b)
 }
 
 // Has reports whether there is a value under key.
@@ -50,7 +50,7 @@ func (t Of[T]) Scan(r Reader, from, to string) iter.Seq2[Row[T], error] {
 			if err == nil {
 				row.Key = rec.Key
 				var v *T
-				if v, err = t.decode(rec.Key, rec.Value); err == nil {
+				if v, err = t.Decode(rec.Key, rec.Value); err == nil {
 					row.Value = *v
 				}
 			}
@@ -67,7 +67,9 @@ type Row[T any] struct {
 	Value T
 }
 
-func (t Of[T]) decode(key string, b []byte) (*T, error) {
+// Decode returns the value of the record b, which lay under key. It fails for a
+// form that this release does not know.
+func (t Of[T]) Decode(key string, b []byte) (*T, error) {
 	if len(b) == 0 || b[0] != recordVersion {
 		return nil, fmt.Errorf("store: %s record %q has a form this release does not know", t.Table, key)
 	}

@@ -3,6 +3,7 @@ package memstore_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/store"
@@ -66,5 +67,20 @@ func TestAForkGoesItsOwnWay(t *testing.T) {
 	}
 	if got := get(s, "own"); got != "" {
 		t.Errorf("the store shows %q, which was written to its fork", got)
+	}
+}
+
+// The wrappers that other tests put around a store keep its promises.
+func TestStoreWithinWrappers(t *testing.T) {
+	for name, wrapped := range map[string]func(store.Store) store.Store{
+		"twice": storetest.Twice,
+		"late":  func(s store.Store) store.Store { return storetest.Late(s, storetest.AnyTime(1, 50*time.Microsecond)) },
+		"twice and late": func(s store.Store) store.Store {
+			return storetest.Late(storetest.Twice(s), storetest.AnyTime(2, 50*time.Microsecond))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			storetest.Run(t, func(*testing.T) store.Store { return wrapped(memstore.New()) })
+		})
 	}
 }

@@ -105,9 +105,11 @@ func loopMayDelete(t *testing.T, s store.Store) {
 }
 
 func executionBelongsToCaller(t *testing.T, s store.Store) {
-	want, given := queued("pump", "job", 1, 10), queued("pump", "job", 1, 10)
-	want.Details, given.Details = map[string]string{"k": "v"}, map[string]string{"k": "v"}
+	want := queued("pump", "job", 1, 10)
+	want.Details = map[string]string{"k": "v"}
 	update(t, s, func(tx store.Tx) {
+		given := queued("pump", "job", 1, 10)
+		given.Details = map[string]string{"k": "v"}
 		tx.Change(nil, &given)
 		given.Version, given.Details["k"] = 99, "changed"
 		got := must[[]*muster.Execution](t)(tx.Executions(store.Key(want)))

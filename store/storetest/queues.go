@@ -73,8 +73,8 @@ func emptyQueueIsRemoved(t *testing.T, s store.Store) {
 
 func queueBelongsToCaller(t *testing.T, s store.Store) {
 	want := queueOf("pump", "", "a", "b")
-	given := queueOf("pump", "", "a", "b")
 	update(t, s, func(tx store.Tx) {
+		given := queueOf("pump", "", "a", "b")
 		tx.PutQueue(given)
 		given.Entries[0].Version = 99
 		got := must[[]muster.Queue](t)(tx.Queues(store.QueueKey{Thing: "pump"}))

@@ -99,8 +99,8 @@ func valueMayBeBig(t *testing.T, s store.Store) {
 }
 
 func valueBelongsToCaller(t *testing.T, s store.Store) {
-	value := []byte("value")
 	update(t, s, func(tx store.Tx) {
+		value := []byte("value")
 		tx.Put(table, "k", value)
 		value[0] = 'X'
 		got := must[[]byte](t)(tx.Get(table, "k"))

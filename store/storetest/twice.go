@@ -1,0 +1,29 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+
+	"github.com/muster-iot/muster/store"
+)
+
+// Twice returns s with every transaction run twice: the first run is undone,
+// whatever it returns, and the second one counts. A caller that leaves
+// something behind in a run which does not count is found by its own tests.
+func Twice(s store.Store) store.Store { return &twice{Store: s} }
+
+type twice struct{ store.Store }
+
+var errUndone = errors.New("storetest: the first run is undone")
+
+func (s *twice) Apply(ctx context.Context, fn func(store.Tx) error) (func() error, error) {
+	var failed error
+	_, err := s.Store.Apply(ctx, func(tx store.Tx) error {
+		failed = fn(tx)
+		return errUndone
+	})
+	if !errors.Is(err, errUndone) {
+		return nil, errors.Join(failed, err) // the store's own error
+	}
+	return s.Store.Apply(ctx, fn)
+}
