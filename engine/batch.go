@@ -28,11 +28,11 @@ type batch struct {
 	order    []store.QueueKey                // the keys of before, in order
 	notes    []Notification
 	wrote    bool
-	due      bool         // it made background work
-	access   AccessChange // whose rights it may have changed
-	recorded bool         // there are events to be told of it
-	stirred  []stirred    // things that dynamic groups have to look at, in order
-	moves    []move       // things that joined or left groups, in order
+	wake     muster.Instant // when Work has something to do of it; never for nothing
+	access   AccessChange   // whose rights it may have changed
+	recorded bool           // there are events to be told of it
+	stirred  []stirred      // things that dynamic groups have to look at, in order
+	moves    []move         // things that joined or left groups, in order
 }
 
 func newBatch(e *Engine, tx store.Tx, now muster.Instant) *batch {
@@ -45,13 +45,12 @@ func newBatch(e *Engine, tx store.Tx, now muster.Instant) *batch {
 // like any other, and takes no other with it.
 func (b *batch) run(c command) (err error) {
 	defer func() {
-		if fault := recover(); fault != nil {
-			b.e.o.Log.Error("command panicked", "panic", fault, "stack", string(debug.Stack()))
+		if value := recover(); value != nil {
 			b.wrote = true
-			err = &muster.Error{Kind: muster.Internal, Msg: "internal fault", Err: fmt.Errorf("panic: %v", fault)}
+			err = &muster.Error{Kind: muster.Internal, Msg: "internal fault", Err: &faultError{value, string(debug.Stack())}}
 		}
 	}()
-	b.before, b.order, b.notes, b.wrote, b.due, b.access, b.recorded = nil, nil, nil, false, false, AccessChange{}, false
+	b.before, b.order, b.notes, b.wrote, b.wake, b.access, b.recorded = nil, nil, nil, false, never, AccessChange{}, false
 	b.stirred, b.moves = nil, nil
 	if err := c.run(b); err != nil {
 		return err
@@ -66,6 +65,22 @@ func (b *batch) run(c command) (err error) {
 	}
 	return nil
 }
+
+// outcome returns what became of the command that just ran.
+func (b *batch) outcome(err error) outcome {
+	if err != nil {
+		return outcome{err: err, wake: never}
+	}
+	return outcome{notes: b.notes, wake: b.wake, access: b.access, recorded: b.recorded}
+}
+
+// faultError is a panic of a command.
+type faultError struct {
+	value any
+	stack string
+}
+
+func (e *faultError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
 
 // note adds the notifications that the command owes the thing of key.
 func (b *batch) note(key store.QueueKey) error {
@@ -155,9 +170,6 @@ func (b *batch) change(before, after *muster.Execution) error {
 	}
 	b.replace(old, q)
 	b.Change(before, after)
-	if after != nil && after.Deadline() != 0 && int64(after.Deadline()) < b.e.asked.Load() {
-		b.due = true
-	}
 	if err := b.stirExecution(e.Thing, e.Job); err != nil {
 		return err
 	}
@@ -253,28 +265,37 @@ func (b *batch) setAlarm(id muster.JobID, old *muster.Job, wake muster.Instant) 
 	}
 	if wake != 0 {
 		alarms.Put(b.Tx, alarmKey(wake, id), link{})
-		b.due = b.due || int64(wake) < b.e.asked.Load()
 	}
 }
 
-// marking notices that something was written, and forgets what was read of a
-// document that is written.
+// marking notices what a command writes: that it did, when Work has something
+// to do of it, and that what was read of a document is out of date.
 type marking struct {
 	store.Tx
 	b *batch
 }
 
 func (m marking) PutQueue(q muster.Queue) { m.b.wrote = true; m.Tx.PutQueue(q) }
+
 func (m marking) Change(before, after *muster.Execution) {
 	m.b.wrote = true
+	if after != nil && after.Deadline() != 0 {
+		m.b.wake = min(m.b.wake, after.Deadline())
+	}
 	m.Tx.Change(before, after)
 }
+
 func (m marking) Put(t store.Table, key string, value []byte) {
 	m.write(t, key)
+	m.b.wake = min(m.b.wake, m.b.e.workOf(t, key))
 	m.Tx.Put(t, key, value)
 }
+
 func (m marking) Delete(t store.Table, key string) {
 	m.write(t, key)
+	if t == concurrent.Table {
+		m.b.wake = 0 // it may be another job's turn
+	}
 	m.Tx.Delete(t, key)
 }
 

@@ -26,7 +26,6 @@ func (b *batch) rebuild(g muster.Group) muster.Group {
 	groups.Put(b, string(g.Name), g)
 	dynamicNames.Put(b, string(g.Name), link{})
 	building.Put(b, string(g.Name), sweep{GroupID: g.ID})
-	b.due = true
 	return g
 }
 

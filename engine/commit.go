@@ -134,7 +134,10 @@ func (e *Engine) do(ctx context.Context, run func(*batch) error) error {
 // applied is a batch on its way to being durable.
 type applied struct {
 	commands []command
-	outcomes []outcome
+	work     bool      // they are background work
+	outcomes []outcome // of commands, and of some that were left
+	spoiled  []bool    // failed after they wrote, in a transaction that was given up
+	due      bool      // Work is to be called sooner than it asked to be
 	wait     func() error
 }
 
@@ -142,7 +145,7 @@ type applied struct {
 type outcome struct {
 	err      error
 	notes    []Notification
-	due      bool
+	wake     muster.Instant // when Work has something to do of it; never for nothing
 	access   AccessChange
 	recorded bool
 }
@@ -214,68 +217,88 @@ func (c *committer) callersWait() bool {
 	return len(c.waiting) > 0
 }
 
-// putBack returns background work that a batch has left, to be done next.
-func (c *committer) putBack(commands []command) {
+// putBack returns the commands that a batch has left, to be taken first of all.
+func (c *committer) putBack(commands []command, work bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.work = append(commands, c.work...)
+	to := &c.waiting
+	if work {
+		to = &c.work
+	}
+	*to = append(commands[:len(commands):len(commands)], *to...)
 }
 
-// apply runs the commands in arrival order in one transaction. A command that
-// fails after it wrote would leave half a change behind, so the transaction is
-// started again without it; its error stands. Of background work it does as much
-// as a batch may, and leaves the rest for a later one.
+// errAgain starts the transaction of a batch again.
+var errAgain = errors.New("again")
+
+// apply runs commands in arrival order in one transaction, as many as a batch
+// may, and leaves the rest for a later one. A command that fails after it wrote
+// would leave half a change, so the transaction is started again without it; its
+// error stands. An error that is no answer of a rule is the store's, and nothing
+// that was done with it may stand: the batch then ends before that command, and
+// a batch that begins with it fails.
 func (e *Engine) apply(commands []command, work bool) applied {
-	a := applied{commands: commands, outcomes: make([]outcome, len(commands))}
-	spoiled := make([]bool, len(commands))
+	a := applied{commands: commands, work: work, outcomes: make([]outcome, len(commands)), spoiled: make([]bool, len(commands))}
 	now := e.o.Now()
 	var b *batch
-	again := errors.New("again")
-	for {
-		wait, err := e.o.Store.Apply(context.Background(), func(tx store.Tx) error {
+	wait, err := (func() error)(nil), errAgain
+	for errors.Is(err, errAgain) {
+		wait, err = e.o.Store.Apply(context.Background(), func(tx store.Tx) error {
 			b = newBatch(e, tx, now)
-			a.commands = commands
-			for i, c := range commands {
-				if spoiled[i] {
-					continue
-				}
-				if work {
-					runtime.Gosched() // steps fill a core: whoever has a request gets to make it between two
-					if i > 0 && (len(b.queues) >= workMax || e.commits.callersWait()) {
-						a.commands = commands[:i]
-						break
-					}
-				}
-				err := b.run(c)
-				a.outcomes[i] = outcome{err: err}
-				if err != nil && b.wrote {
-					spoiled[i] = true
-					return again
-				}
-				if err == nil {
-					a.outcomes[i] = outcome{notes: b.notes, due: b.due, access: b.access, recorded: b.recorded}
-				}
-			}
-			b.seal()
-			return nil
+			return a.run(b)
 		})
-		switch {
-		case errors.Is(err, again):
-			continue
-		case err != nil:
-			e.o.Log.Error("commit failed", "error", err)
-			a.wait = func() error { return err }
-		default:
-			if b.fleetIndex != nil {
-				e.fleetIndex = b.fleetIndex
-			}
-			a.wait = wait
-		}
-		if left := commands[len(a.commands):]; len(left) > 0 {
-			e.commits.putBack(left)
-		}
+	}
+	if left := commands[len(a.commands):]; len(left) > 0 {
+		e.commits.putBack(left, work)
+	}
+	if err != nil {
+		e.o.Log.Error("commit failed", "error", err)
+		a.wait = func() error { return err }
 		return a
 	}
+	a.wait = wait
+	e.adopt(b.fleetIndex)
+	// Only now, when everyone sees what was written: if Work looks before this, it
+	// finds it, and if it looked earlier, asked is what it found.
+	for _, o := range a.outcomes[:len(a.commands)] {
+		a.due = a.due || int64(o.wake) < e.asked.Load()
+	}
+	return a
+}
+
+// run does what one transaction is to do.
+func (a *applied) run(b *batch) error {
+	for i, c := range a.commands {
+		if a.spoiled[i] {
+			continue
+		}
+		if a.work && i > 0 && b.enough() {
+			a.commands = a.commands[:i]
+			break
+		}
+		err := b.run(c)
+		a.outcomes[i] = b.outcome(err)
+		switch _, answer := errors.AsType[*muster.Error](err); {
+		case err == nil:
+		case !answer && i > 0:
+			a.commands = a.commands[:i]
+			return errAgain
+		case !answer:
+			a.commands = a.commands[:1]
+			return err
+		case b.wrote:
+			a.spoiled[i] = true
+			return errAgain
+		}
+	}
+	b.seal()
+	return nil
+}
+
+// enough reports whether a batch of background work ends before its next step.
+func (b *batch) enough() bool {
+	runtime.Gosched() // steps fill a core: callers get to make their requests between two
+	return len(b.queues) >= workMax || b.e.commits.callersWait()
 }
 
 // answer waits until a is durable, then tells each caller its outcome and each
@@ -287,9 +310,12 @@ func (e *Engine) answer(a applied) error {
 		}
 		return err
 	}
-	notified, due, recorded := 0, false, false
+	notified, recorded := 0, false
 	for i, c := range a.commands {
 		o := a.outcomes[i]
+		if fault, ok := errors.AsType[*faultError](o.err); ok {
+			e.o.Log.Error("command panicked", "panic", fault.value, "stack", fault.stack)
+		}
 		if o.access.any() {
 			e.o.Access(o.access) // before the answer, so that the caller sees it in force
 		}
@@ -299,12 +325,12 @@ func (e *Engine) answer(a applied) error {
 			e.waiters.wake(o.notes)
 			e.o.Notify(o.notes)
 		}
-		due, recorded = due || o.due, recorded || o.recorded
+		recorded = recorded || o.recorded
 	}
 	if recorded {
 		e.o.Recorded()
 	}
-	if due {
+	if a.due {
 		e.o.Due()
 	}
 	e.o.Observe(Commit{Commands: len(a.commands), Notified: notified})

@@ -8,11 +8,12 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/store/memstore"
 )
 
 func TestACallerHasOneStepOfWorkBeforeItAtMost(t *testing.T) {
-	env := newEnv(t)
-	var order []string // written by the committer alone, read when all is done
+	env := newEnvOnJust(t, memstore.New(), Options{}) // the steps of this test note their runs
+	var order []string                                // written by the committer alone, read when all is done
 	called := make(chan error, 1)
 	steps := make([]func(*batch) error, 5)
 	for i := range steps {
@@ -40,8 +41,8 @@ func TestACallerHasOneStepOfWorkBeforeItAtMost(t *testing.T) {
 }
 
 func TestWorkGoesOnHoweverManyCall(t *testing.T) {
-	env := newEnv(t)
-	var order []string // written by the committer alone, read when all is done
+	env := newEnvOnJust(t, memstore.New(), Options{}) // the steps of this test note their runs
+	var order []string                                // written by the committer alone, read when all is done
 	worked, called := make(chan error, 1), make(chan error, 9)
 	call := func(*batch) error { return nil }
 	for range 9 { // each caller brings the next one
@@ -76,7 +77,7 @@ func TestWorkGoesOnHoweverManyCall(t *testing.T) {
 }
 
 func TestABatchOfWorkTouchesAboutWorkMaxThings(t *testing.T) {
-	env := newEnv(t)
+	env := newEnvOnJust(t, memstore.New(), Options{}) // the steps of this test note their runs
 	const each = 100
 	batches := map[*batch]int{}
 	steps := make([]func(*batch) error, 3*workMax/each)
@@ -105,7 +106,7 @@ func TestABatchOfWorkTouchesAboutWorkMaxThings(t *testing.T) {
 }
 
 func TestWorkThatFailsIsToldAndTheRestIsDone(t *testing.T) {
-	env := newEnv(t)
+	env := newEnvOnJust(t, memstore.New(), Options{}) // the steps of this test note their runs
 	failure := errors.New("no")
 	done := 0
 	err := env.workAll(t.Context(), []func(*batch) error{

@@ -99,27 +99,37 @@ func (b *batch) forgetConnection(name muster.ThingName) error {
 	return nil
 }
 
+// absence is how far a process is in its search for the things that an earlier
+// one left connected.
+type absence struct {
+	After string // the last thing that was looked at
+	Done  bool
+}
+
+// leftConnected reports whether this process has not yet looked at all things
+// that an earlier one may have left connected.
+func (e *Engine) leftConnected(r store.Reader) (bool, error) {
+	a, err := absences.Get(r, e.process)
+	return a == nil || !a.Done, err
+}
+
 // absent marks some of the things as disconnected that an earlier process left
-// connected: after a restart nobody is until they come back. It goes through the
-// connected ones by name and remembers where it was.
+// connected: after a restart none is until it comes back. It goes through the
+// connected ones by name.
 func (b *batch) absent() error {
-	n, last := 0, b.e.absentTo
-	var gone []muster.ThingName
-	for row, err := range present.Scan(b, b.e.absentTo, "") {
-		if err != nil {
+	at, err := absences.Get(b, b.e.process)
+	if err != nil {
+		return err
+	}
+	if at == nil {
+		at = &absence{}
+		if err := b.dropAbsences(); err != nil {
 			return err
 		}
-		if n++; n > stepMax {
-			break
-		}
-		last = store.After(row.Key)
-		c, err := connections.Get(b, row.Key)
-		if err != nil {
-			return err
-		}
-		if c != nil && c.Process != b.e.process {
-			gone = append(gone, muster.ThingName(row.Key))
-		}
+	}
+	gone, next, err := b.gone(*at)
+	if err != nil {
+		return err
 	}
 	for _, name := range gone {
 		old, err := connectionOf(b, name)
@@ -132,8 +142,44 @@ func (b *batch) absent() error {
 			return err
 		}
 	}
-	b.e.absentTo = last
-	b.e.settled.Store(n <= stepMax)
+	absences.Put(b, b.e.process, next)
+	return nil
+}
+
+// gone returns the things that an earlier process left connected, of the stepMax
+// connected ones that come next, and how far the search is then.
+func (b *batch) gone(at absence) (names []muster.ThingName, next absence, err error) {
+	from, n := "", 0
+	if at.After != "" {
+		from = store.After(at.After)
+	}
+	for row, err := range present.Scan(b, from, "") {
+		if err != nil {
+			return nil, at, err
+		}
+		if n++; n > stepMax {
+			return names, at, nil
+		}
+		at.After = row.Key
+		c, err := connections.Get(b, row.Key)
+		if err != nil {
+			return nil, at, err
+		}
+		if c != nil && c.Process != b.e.process {
+			names = append(names, muster.ThingName(row.Key))
+		}
+	}
+	return names, absence{Done: true}, nil
+}
+
+// dropAbsences forgets the searches of earlier processes.
+func (b *batch) dropAbsences() error {
+	for row, err := range absences.Scan(b, "", "") {
+		if err != nil {
+			return err
+		}
+		absences.Delete(b, row.Key)
+	}
 	return nil
 }
 

@@ -1,9 +1,11 @@
 package engine
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/memstore"
 )
 
@@ -76,6 +78,53 @@ func TestAfterARestartNobodyIsConnected(t *testing.T) {
 	second.wantConnected("when all is done", "b", true, "NONE")
 	second.wantConnected("when all is done", "c", false, "CONNECTION_LOST")
 	second.wantMembers("when all is done", "online", "b")
+}
+
+// The search for the things that an earlier process left connected takes several
+// steps, of which every transaction runs twice; a process that stops in between
+// leaves the next one a search of its own.
+func TestAfterARestartAllThingsAreFoundThatWereConnected(t *testing.T) {
+	s := memstore.New()
+	first := newEnvOn(t, s, Options{})
+	var names []string
+	var changes []ConnectionChange
+	for n := range 3*stepMax + 7 {
+		names = append(names, fmt.Sprintf("thing-%03d", n))
+		changes = append(changes, came(names[n], "1", 1000))
+	}
+	first.thing(names...)
+	first.connections(changes...)
+	first.dynamic("online", "connectivity.connected:true")
+	if got := len(first.membersOf("online", false)); got != len(names) {
+		t.Fatalf("%d things are connected, want %d", got, len(names))
+	}
+	first.stop()
+
+	second := newEnvOn(t, s, Options{})
+	if err := second.workAll(t.Context(), []func(*batch) error{(*batch).absent}); err != nil {
+		t.Fatal(err)
+	}
+	if got := len(second.membersOf("online", false)); got != len(names)-stepMax {
+		t.Errorf("after one step %d things are connected, want %d", got, len(names)-stepMax)
+	}
+	second.stop()
+
+	third := newEnvOn(t, s, Options{})
+	third.settleDown()
+	third.wantMembers("in the third process", "online")
+	rows := 0
+	third.write(func(tx store.Tx) {
+		rows = 0
+		for _, err := range absences.Scan(tx, "", "") {
+			if err != nil {
+				t.Error(err)
+			}
+			rows++
+		}
+	})
+	if rows != 1 {
+		t.Errorf("the searches of %d processes are kept, want that of the last", rows)
+	}
 }
 
 func TestConnectivityCanBeSwitchedOff(t *testing.T) {

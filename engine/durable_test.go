@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -10,19 +11,19 @@ import (
 	"github.com/muster-iot/muster/store/storetest"
 )
 
-// gate holds whoever comes, while it is shut.
-type gate struct{ shut chan struct{} }
+// gate holds the next one who comes after it was closed, until it is opened.
+type gate struct{ shut atomic.Pointer[chan struct{}] }
 
 func (g *gate) pass() {
-	if g.shut != nil {
-		<-g.shut
+	if shut := g.shut.Swap(nil); shut != nil {
+		<-*shut
 	}
 }
 
 func (g *gate) close() (open func()) {
 	shut := make(chan struct{})
-	g.shut = shut
-	return func() { g.shut = nil; close(shut) }
+	g.shut.Store(&shut)
+	return func() { close(shut) }
 }
 
 // A device's question is under way when a job is cancelled: the cancellation is
@@ -49,7 +50,7 @@ func TestAnAnswerRestsOnWhatIsDurable(t *testing.T) {
 				var read, durable gate
 				power := errors.New("the power is out")
 				out := false
-				env := newEnvOn(t, storetest.Late(memstore.New(), storetest.Pauses{
+				env := newEnvOnJust(t, storetest.Late(memstore.New(), storetest.Pauses{
 					Read: read.pass,
 					Durable: func() error {
 						durable.pass()
@@ -103,7 +104,7 @@ func TestAnAnswerRestsOnWhatIsDurable(t *testing.T) {
 func TestAnAnswerIsOfOneSnapshot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var read gate
-		env := newEnvOn(t, storetest.Late(memstore.New(), storetest.Pauses{Read: read.pass}), Options{})
+		env := newEnvOnJust(t, storetest.Late(memstore.New(), storetest.Pauses{Read: read.pass}), Options{})
 		env.thing("lamp")
 		env.job("job", "lamp")
 		env.start("lamp")
@@ -123,7 +124,7 @@ func TestAnAnswerIsOfOneSnapshot(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		write(func(b *batch) error { // without a view, which would be held
+		write(func(b *batch) error {
 			j, err := b.job("job")
 			if err != nil {
 				return err

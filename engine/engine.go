@@ -57,8 +57,8 @@ type Options struct {
 	Hears func(store.QueueKey) bool
 	// Log takes the faults that no caller can be shown. Nil discards them.
 	Log *slog.Logger
-	// NewID makes identities for things, groups and types. Nil means random
-	// UUIDs.
+	// NewID makes identities for things, groups and types; not all of them are
+	// used. Nil means random UUIDs.
 	NewID func() string
 
 	// StrictTransitions refuses REJECTED from IN_PROGRESS (arbitration A10).
@@ -101,10 +101,6 @@ type Engine struct {
 	pages      pager
 	fleetIndex *fleetIndex // as committed; nil until it is needed. For the committer only
 	process    string      // names this run of the server
-	settled    atomic.Bool // nobody is left connected by an earlier run
-
-	// absentTo is how far the search for those is. For the committer only.
-	absentTo string
 
 	asked atomic.Int64 // the instant that Work last said it wants to be called
 }

@@ -4,14 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/memstore"
+	"github.com/muster-iot/muster/store/storetest"
 )
 
 // env is one engine on a store of its own, with a clock that tests move and a
@@ -31,7 +34,21 @@ const testEpoch = muster.Instant(1_790_000_000_000)
 
 func newEnv(t *testing.T) *env { return newEnvOn(t, memstore.New(), Options{}) }
 
+// newEnvOn returns an env on s, of which every transaction runs twice and which
+// takes its time at every point.
 func newEnvOn(t *testing.T, s store.Store, o Options) *env {
+	t.Helper()
+	seed := rand.Uint64()
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the pauses of the store had the seed %d", seed)
+		}
+	})
+	return newEnvOnJust(t, storetest.Late(storetest.Twice(s), storetest.AnyTime(seed, 100*time.Microsecond)), o)
+}
+
+// newEnvOnJust returns an env on s as it is.
+func newEnvOnJust(t *testing.T, s store.Store, o Options) *env {
 	t.Helper()
 	env := &env{t: t, store: s, now: testEpoch}
 	o.Store, o.Account = s, muster.Account{ID: "000000000000", Region: "us-east-1"}

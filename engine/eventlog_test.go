@@ -27,7 +27,8 @@ func (env *env) events(sink Sink, after uint64, most int) (names []string, place
 // logSize returns how many events the log holds.
 func (env *env) logSize() (n int) {
 	env.t.Helper()
-	env.write(func(tx store.Tx) { // behind whatever Taken submitted
+	env.write(func(tx store.Tx) { // after whatever Taken submitted
+		n = 0
 		for _, err := range eventLog.Scan(tx, "", "") {
 			if err != nil {
 				env.t.Fatal(err)

@@ -16,6 +16,26 @@ type fleetIndex struct {
 	dynamic   []dynamicGroup   // oldest first
 	mentioned map[string][]int // those that name a field, by their place in dynamic
 	bare      []int            // those that look at every field
+	broken    []brokenQuery
+}
+
+// brokenQuery is the query of a dynamic group that cannot be read any more. Its
+// members stay as they are.
+type brokenQuery struct {
+	group muster.GroupName
+	err   error
+}
+
+// adopt takes over the index as a transaction has left it, now that the
+// transaction is applied; nil means that it did not look.
+func (e *Engine) adopt(x *fleetIndex) {
+	if x == nil || x == e.fleetIndex {
+		return
+	}
+	e.fleetIndex = x
+	for _, q := range x.broken {
+		e.o.Log.Error("the query of a dynamic group cannot be read any more", "group", q.group, "error", q.err)
+	}
 }
 
 // dynamicGroup is a dynamic group with its query compiled.
@@ -53,8 +73,8 @@ func (b *batch) refleet() (*fleetIndex, error) {
 			return nil, err
 		}
 		q, err := fleetquery.Parse(g.Dynamic.Query, fleetquery.Things)
-		if err != nil { // its members stay as they are
-			b.e.o.Log.Error("the query of a dynamic group cannot be read any more", "group", g.Name, "error", err)
+		if err != nil {
+			x.broken = append(x.broken, brokenQuery{g.Name, err})
 			continue
 		}
 		x.dynamic = append(x.dynamic, dynamicGroup{Group: g, query: q})

@@ -142,9 +142,7 @@ func (b *batch) removeGroup(g muster.Group) error {
 		return err
 	}
 	leaving.Put(b, g.ID, departure{Lineage: g.Lineage()})
-	more, err := b.depart(g.ID, departMax)
-	b.due = b.due || more
-	if err != nil {
+	if err := b.depart(g.ID, departMax); err != nil {
 		return err
 	}
 	return b.tellGroup(&g, nil)

@@ -60,7 +60,7 @@ func (e *Engine) UpdateIndexingConfiguration(ctx context.Context, change func(mu
 		was := s.Config
 		s.Config = change(was)
 		if s.Config.Things != was.Things || s.Config.Connectivity != was.Connectivity {
-			s.Stage, s.After, b.due = clearing, "", true
+			s.Stage, s.After = clearing, ""
 		}
 		return b.putIndexState(s)
 	})
@@ -167,8 +167,11 @@ func (w indexWork) any() bool { return w.absent || w.extent || len(w.groups) > 0
 // indexWork looks up what there is to do now.
 func (e *Engine) indexWork(r store.Reader) (indexWork, error) {
 	s, err := indexStateOf(r)
-	w := indexWork{absent: !e.settled.Load(), extent: s.Stage != complete}
-	if err != nil || !s.ready() {
+	w := indexWork{extent: s.Stage != complete}
+	if err != nil {
+		return w, err
+	}
+	if w.absent, err = e.leftConnected(r); err != nil || !s.ready() {
 		return w, err
 	}
 	for row, err := range building.Scan(r, "", "") {

@@ -82,12 +82,12 @@ func TestVerifyComparesTheIndex(t *testing.T) {
 		"a member no longer matches":      func(b *batch) { things.Put(b, "a", muster.Thing{Name: "a", ID: "id"}) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			n := 0
-			s := memstore.New()
-			env := newEnvOn(t, s, Options{NewID: func() string { n++; return []string{"id", "northern-id"}[n-1] }})
+			s, id := memstore.New(), "id"
+			env := newEnvOn(t, s, Options{NewID: func() string { return id }})
 			if _, err := env.CreateThing(t.Context(), muster.Thing{Name: "a", Attributes: map[string]string{"site": "north", "fw": "1"}}); err != nil {
 				t.Fatal(err)
 			}
+			id = "northern-id"
 			env.dynamic("northern", "attributes.site:north")
 			if problems, err := Verify(t.Context(), s); err != nil || len(problems) > 0 {
 				t.Fatalf("Verify before: %v, %v", problems, err)

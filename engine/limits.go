@@ -40,9 +40,6 @@ func (b *batch) fileJob(old, now *muster.Job) error {
 	b.refile(concurrent, was.concurrent, is.concurrent)
 	b.refile(line, was.line, is.line)
 	b.refile(ended, was.ended, is.ended)
-	if was.concurrent != "" && is.concurrent == "" && b.e.o.Limits.ConcurrentJobs > 0 {
-		b.due = true // it may be another one's turn
-	}
 	return nil
 }
 

@@ -97,13 +97,13 @@ func (b *batch) regroup(thing muster.ThingName, was, is []muster.Group) error {
 	return nil
 }
 
-// depart lets up to limit things leave a group that was deleted, and says
-// whether there are more. Who joined a new group of the same name stays in it.
+// depart lets up to limit things leave a group that was deleted; its record is
+// gone when all have. Who joined a new group of the same name stays in it.
 // The record of how far it came spares the store the rows deleted before.
-func (b *batch) depart(id string, limit int) (bool, error) {
+func (b *batch) depart(id string, limit int) error {
 	d, err := leaving.Get(b, id)
 	if err != nil || d == nil {
-		return false, err
+		return err
 	}
 	from, to := store.Under(id)
 	if d.After != "" {
@@ -112,24 +112,24 @@ func (b *batch) depart(id string, limit int) (bool, error) {
 	n := 0
 	for row, err := range members.Scan(b, from, to) {
 		if err != nil {
-			return false, err
+			return err
 		}
 		if n == limit {
 			leaving.Put(b, id, *d)
-			return true, nil
+			return nil
 		}
 		n++
 		d.After = store.SplitKey(row.Key)[1]
 		members.Delete(b, row.Key)
 		if err := b.capture(muster.ThingName(d.After), row.Value.Joined, d.Lineage); err != nil {
-			return false, err
+			return err
 		}
 		if err := b.departs(muster.ThingName(d.After), id, d.Lineage); err != nil {
-			return false, err
+			return err
 		}
 	}
 	leaving.Delete(b, id)
-	return false, nil
+	return nil
 }
 
 // departs takes a thing out of a group that is gone, and drops its record of that

@@ -71,6 +71,7 @@ var (
 	numbers      = store.Of[link]{Table: "number"}           // the same of values that are numbers
 	connections  = store.Of[connection]{Table: "connection"} // thing
 	present      = store.Of[link]{Table: "present"}          // thing that is connected
+	absences     = store.Of[absence]{Table: "absence"}       // process: how far it looked for things that an earlier one left connected
 	dynamicNames = store.Of[link]{Table: "dynamic"}          // dynamic group
 	building     = store.Of[sweep]{Table: "building"}        // dynamic group whose members are still looked for
 )

@@ -62,7 +62,7 @@ func (e *Engine) Work(ctx context.Context) (Agenda, error) {
 		}
 	}
 	for _, id := range due.departures {
-		steps = append(steps, func(b *batch) error { _, err := b.depart(id, stepMax); return err })
+		steps = append(steps, func(b *batch) error { return b.depart(id, stepMax) })
 	}
 	steps = append(steps, due.index.steps()...)
 	if err := e.workAll(ctx, steps); err != nil {
@@ -149,6 +149,25 @@ func (e *Engine) due(ctx context.Context) (dueWork, error) {
 		return err
 	})
 	return d, err
+}
+
+// workOf returns when Work has something to do because a record was written:
+// zero for at once, never if it has nothing. It names all that due looks up, but
+// for deadlines.
+func (e *Engine) workOf(t store.Table, key string) muster.Instant {
+	switch t {
+	case alarms.Table:
+		at, _ := alarmOf(key)
+		return at
+	case ended.Table:
+		if e.o.Limits.RetentionDays > 0 {
+			at, _ := alarmOf(key)
+			return e.keptUntil(at)
+		}
+	case line.Table, leaving.Table, building.Table, indexStates.Table:
+		return 0
+	}
+	return never
 }
 
 // alarmKey sorts alarms by when they are due.

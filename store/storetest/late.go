@@ -41,7 +41,7 @@ func AnyTime(seed uint64, longest time.Duration) Pauses {
 	rng := rand.New(rand.NewPCG(seed, 11))
 	pause := func() {
 		mu.Lock()
-		long, d := rng.IntN(8) == 0, time.Duration(rng.Int64N(int64(longest)+1))
+		long, d := rng.IntN(32) == 0, time.Duration(rng.Int64N(int64(longest)+1))
 		mu.Unlock()
 		if long {
 			time.Sleep(d)

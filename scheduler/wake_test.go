@@ -1,0 +1,157 @@
+package scheduler_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/scheduler"
+	"github.com/muster-iot/muster/store/memstore"
+	"github.com/muster-iot/muster/store/storetest"
+)
+
+// service is an engine that a scheduler drives, on a store that takes its time.
+type service struct {
+	*engine.Engine
+	t *testing.T
+}
+
+func serve(t *testing.T, seed uint64, limits engine.Limits) service {
+	now := func() muster.Instant { return muster.At(time.Now()) }
+	s := scheduler.New(now, slog.New(slog.DiscardHandler))
+	var mu sync.Mutex
+	rng := rand.New(rand.NewPCG(seed, 3))
+	pause := func() {
+		mu.Lock()
+		d := time.Duration(rng.IntN(3000)) * time.Microsecond
+		mu.Unlock()
+		time.Sleep(d)
+	}
+	e := engine.New(engine.Options{
+		Store: storetest.Late(memstore.New(), storetest.Pauses{Read: pause, Visible: pause}), Now: now, Due: s.Due,
+		Account: muster.Account{ID: "000000000000", Region: "us-east-1"}, Limits: limits,
+	})
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 2)
+	go func() { ended <- e.Run(ctx) }()
+	go func() { s.Run(ctx, e); ended <- nil }()
+	t.Cleanup(func() {
+		stop()
+		for range 2 {
+			if err := <-ended; err != nil {
+				t.Errorf("Run = %v", err)
+			}
+		}
+	})
+	return service{e, t}
+}
+
+func (s service) must(call string, err error) {
+	s.t.Helper()
+	if err != nil {
+		s.t.Fatalf("%s: %v", call, err)
+	}
+}
+
+// within waits until ready holds, and fails when that is not so a second after
+// due.
+func (s service) within(what string, due time.Time, ready func() bool) {
+	s.t.Helper()
+	for !ready() {
+		if time.Since(due) > time.Second {
+			s.t.Fatalf("%s is more than a second late", what)
+		}
+		time.Sleep(7 * time.Millisecond)
+	}
+}
+
+func (s service) createJob(id string, config muster.JobConfig) {
+	s.t.Helper()
+	_, err := s.CreateJob(s.t.Context(), engine.NewJob{
+		ID: muster.JobID(id), Document: "{}", Targets: []muster.Target{{Name: "lamp"}}, Config: config,
+	})
+	s.must("CreateJob", err)
+}
+
+// pending reports whether something is pending for the lamp.
+func (s service) pending() bool {
+	s.t.Helper()
+	p, err := s.GetPending(s.t.Context(), "lamp", "")
+	s.must("GetPending", err)
+	return len(p.Queued)+len(p.InProgress) > 0
+}
+
+// start begins the next job of the lamp, with a step timer of a minute.
+func (s service) start() {
+	s.t.Helper()
+	_, err := engine.Await(s.t.Context(), func(done func(engine.Described, error)) {
+		s.StartNext(engine.Start{Thing: "lamp", StepMinutes: 1}, done)
+	})
+	s.must("StartNext", err)
+}
+
+// Whatever a command leaves to the background is begun within a second of its
+// instant, however the command and the background cross each other.
+func TestNothingThatIsDueWaits(t *testing.T) {
+	for name, test := range map[string]struct {
+		times int
+		once  func(s service, id string)
+	}{
+		"a new job": {5000, func(s service, id string) {
+			s.createJob(id, muster.JobConfig{})
+			s.within("job "+id, time.Now(), s.pending)
+			s.must("DeleteJob", s.DeleteJob(s.t.Context(), muster.JobID(id), nil, true))
+		}},
+		"the end of a deleted job": {1000, func(s service, id string) {
+			s.createJob(id, muster.JobConfig{})
+			s.must("DeleteJob", s.DeleteJob(s.t.Context(), muster.JobID(id), nil, true))
+			s.within("the end of job "+id, time.Now(), func() bool { _, err := s.DescribeJob(s.t.Context(), muster.JobID(id)); return err != nil })
+		}},
+		"a deadline": {1000, func(s service, id string) {
+			s.createJob(id, muster.JobConfig{})
+			s.within("job "+id, time.Now(), s.pending)
+			s.start()
+			due := time.Now().Add(time.Minute)
+			time.Sleep(time.Minute - time.Millisecond)
+			s.within("the deadline of job "+id, due, func() bool { return !s.pending() })
+			s.must("DeleteJob", s.DeleteJob(s.t.Context(), muster.JobID(id), nil, true))
+		}},
+		"the turn of a job that waits": {1000, func(s service, id string) {
+			s.createJob(id, muster.JobConfig{})
+			s.createJob(id+"-next", muster.JobConfig{})
+			_, err := s.CancelJob(s.t.Context(), muster.JobID(id), engine.Cancellation{})
+			s.must("CancelJob", err)
+			s.within("the turn of job "+id+"-next", time.Now(), s.pending)
+			s.must("DeleteJob", s.DeleteJob(s.t.Context(), muster.JobID(id+"-next"), nil, true))
+		}},
+		"a dynamic group": {1000, func(s service, id string) {
+			name := muster.GroupName(id)
+			_, err := s.CreateDynamicThingGroup(s.t.Context(), muster.Group{Name: name, Dynamic: &muster.Membership{Query: "thingName:lamp"}}, nil)
+			s.must("CreateDynamicThingGroup", err)
+			s.within("group "+id, time.Now(), func() bool {
+				g, err := s.DescribeThingGroup(s.t.Context(), name)
+				s.must("DescribeThingGroup", err)
+				return !g.Dynamic.Building
+			})
+			s.must("DeleteDynamicThingGroup", s.DeleteDynamicThingGroup(s.t.Context(), name, nil))
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := serve(t, 1, engine.Limits{ConcurrentJobs: 1})
+				_, err := s.CreateThing(t.Context(), muster.Thing{Name: "lamp"})
+				s.must("CreateThing", err)
+				for n := range test.times {
+					test.once(s, fmt.Sprintf("job-%d", n))
+				}
+			})
+		})
+	}
+}
