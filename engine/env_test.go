@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -68,11 +69,26 @@ func newEnvOnJust(t *testing.T, s store.Store, o Options) *env {
 	})
 	t.Cleanup(func() {
 		env.stop()
+		unchanged(t, env.jobs)
+		unchanged(t, env.documents)
 		if err := s.Close(); err != nil && !errors.Is(err, store.ErrClosed) {
 			t.Errorf("Close: %v", err)
 		}
 	})
 	return env
+}
+
+// unchanged fails when somebody changed a value that a cache has handed out.
+func unchanged[T any](t *testing.T, c *decodedCache[T]) {
+	t.Helper()
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	for key, entry := range c.entries {
+		fresh, err := c.table.Decode(key, entry.record)
+		if err != nil || !reflect.DeepEqual(fresh, entry.value) {
+			t.Errorf("what is shared of %s %q was changed: %+v, and its record says %+v, %v", c.table.Table, key, entry.value, fresh, err)
+		}
+	}
 }
 
 func (env *env) clock() muster.Instant {
