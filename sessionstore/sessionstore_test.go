@@ -15,11 +15,12 @@ import (
 	"github.com/muster-iot/muster/sessionstore"
 	"github.com/muster-iot/muster/store/memstore"
 	"github.com/muster-iot/muster/store/pebblestore"
+	"github.com/muster-iot/muster/store/storetest"
 )
 
 func TestInMemory(t *testing.T) {
 	sessiontest.Run(t, func(t *testing.T) func() gateway.SessionStore {
-		s := memstore.New()
+		s := storetest.Twice(memstore.New())
 		t.Cleanup(func() { s.Close() })
 		return func() gateway.SessionStore { return sessionstore.On(s) }
 	})

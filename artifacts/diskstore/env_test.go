@@ -16,6 +16,7 @@ import (
 	"github.com/muster-iot/muster/artifacts/diskstore"
 	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/memstore"
+	"github.com/muster-iot/muster/store/storetest"
 )
 
 // env is a store of job files with what lies below it.
@@ -29,7 +30,7 @@ type env struct {
 
 func newEnv(t testing.TB, limits diskstore.Limits) *env {
 	t.Helper()
-	e := &env{t: t, dir: filepath.Join(t.TempDir(), "files"), index: memstore.New(), now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+	e := &env{t: t, dir: filepath.Join(t.TempDir(), "files"), index: storetest.Twice(memstore.New()), now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
 	t.Cleanup(func() { e.index.Close() })
 	e.reopen(limits)
 	if err := e.CreateBucket(t.Context(), "lab"); err != nil {
