@@ -21,6 +21,7 @@ import (
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/sigv4"
 	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/store/storetest"
 )
 
 // site is the whole of a deployment in one bubble: the disk, the process on it,
@@ -112,7 +113,7 @@ func (s *site) start() bool {
 	}
 	p, err := startProcess(files, func(inner store.Store) store.Store {
 		s.wire = &tripwire{Store: inner, trip: s.pull}
-		return faultyStore{s.wire, &s.fault.fault}
+		return faultyStore{s.mood(s.wire), &s.fault.fault}
 	}, s.log)
 	if err != nil {
 		s.fail("start after %d crashes: %v", s.crashes, err)
@@ -121,6 +122,18 @@ func (s *site) start() bool {
 	s.process = p
 	s.network.attach(p)
 	return true
+}
+
+// mood returns a store as one process has it: as it is, or running every
+// transaction twice, or taking its time at every point.
+func (s *site) mood(inner store.Store) store.Store {
+	switch s.rng.IntN(3) {
+	case 0:
+		return storetest.Twice(inner)
+	case 1:
+		return storetest.Late(inner, storetest.AnyTime(s.rng.Uint64(), 20*time.Millisecond))
+	}
+	return inner
 }
 
 // end stops the process.

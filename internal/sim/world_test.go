@@ -17,6 +17,7 @@ import (
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/store/storetest"
 )
 
 // course is all that decides how a simulation goes.
@@ -150,6 +151,9 @@ func (w *world) start() {
 	w.power = w.disk.on(func() muster.Instant { return w.now })
 	o := w.o
 	o.Store = w.power
+	if w.seed%2 == 1 { // half of the courses run every transaction twice
+		o.Store = storetest.Twice(w.power)
+	}
 	if w.fault != nil {
 		o = w.fault.on(o)
 	}
