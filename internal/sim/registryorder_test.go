@@ -128,7 +128,7 @@ func (w *world) regroup(name muster.ThingName) *order {
 				}
 			}
 			for _, g := range remove {
-				if in[g] {
+				if in[g] && !slices.Contains(add, g) {
 					return false
 				}
 			}
