@@ -27,12 +27,17 @@ func (env *env) campaign(id string, selection muster.Selection, c muster.JobConf
 // fleet makes n things t000, t001, … in a group.
 func (env *env) fleet(group string, n int) []string {
 	env.t.Helper()
+	names := fleetNames(n)
+	env.thing(names...)
+	env.group(group, names...)
+	return names
+}
+
+func fleetNames(n int) []string {
 	var names []string
 	for i := range n {
 		names = append(names, fmt.Sprintf("t%03d", i))
 	}
-	env.thing(names...)
-	env.group(group, names...)
 	return names
 }
 
@@ -52,15 +57,53 @@ func TestAConstantRateIsKept(t *testing.T) {
 	env := newEnv(t)
 	env.fleet("all", 250)
 	env.campaign("job1", muster.Snapshot, muster.JobConfig{Rollout: muster.RolloutConfig{MaximumPerMinute: 100}}, "@all")
-	for minute, want := range []int64{100, 200, 250} {
+	for minute, want := range []int64{1, 101, 201, 250} {
 		if got := env.queued("job1"); got != want {
-			t.Fatalf("in minute %d there are %d executions, want %d", minute, got, want)
+			t.Fatalf("after %d minutes there are %d executions, want %d", minute, got, want)
 		}
 		d, err := env.DescribeJob(t.Context(), "job1")
-		if err != nil || d.Concurrent() != (minute < 2) || (len(d.Processing()) > 0) != (minute < 2) {
-			t.Errorf("in minute %d isConcurrent is %v and %v are processing, %v", minute, d.Concurrent(), d.Processing(), err)
+		if err != nil || d.Concurrent() != (minute < 3) || (len(d.Processing()) > 0) != (minute < 3) {
+			t.Errorf("after %d minutes isConcurrent is %v and %v are processing, %v", minute, d.Concurrent(), d.Processing(), err)
 		}
 		env.minutes(1)
+	}
+}
+
+// A bad job at 240 a minute, in which every other thing fails within a second,
+// is stopped by its abort criterion after the first few (arbitration A8).
+func TestAnAbortActsBeforeTheMinuteIsTold(t *testing.T) {
+	env := newEnv(t)
+	env.fleet("all", 80)
+	env.campaign("job1", muster.Snapshot, muster.JobConfig{
+		Rollout: muster.RolloutConfig{MaximumPerMinute: 240},
+		Abort:   []muster.AbortCriterion{{Failure: muster.FailureFailed, ThresholdPercent: 20, MinExecuted: 10}},
+	}, "@all")
+	told := map[string]muster.Instant{} // the things that have the job, since when
+	for range 200 {
+		for _, name := range fleetNames(80) {
+			d := env.start(name)
+			if d.Execution == nil {
+				continue
+			}
+			since, ok := told[name]
+			if !ok {
+				told[name] = env.clock()
+			} else if env.clock() >= since+900 {
+				status := muster.Succeeded
+				if strings.ContainsAny(name[3:], "02468") {
+					status = muster.Failed
+				}
+				env.mustReport(name, "job1", status)
+			}
+		}
+		env.pass(100)
+		env.settleDown()
+	}
+	if got := env.jobStatus("job1"); got != muster.JobCanceled {
+		t.Errorf("the job is %s", got)
+	}
+	if n := env.counts("job1").Total(); n >= 32 {
+		t.Errorf("%d things had the job before it was stopped, want less than 32", n)
 	}
 }
 

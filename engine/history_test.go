@@ -290,8 +290,8 @@ func (h *history) checkJobs(r store.Reader) error {
 			return fmt.Errorf("job %s has work left: %+v", j.ID, j)
 		case j.Status.Active() && !j.Over && !j.Rollout.Done && !j.Waiting && j.Wake == 0:
 			return fmt.Errorf("job %s will never roll out: %+v", j.ID, j)
-		case j.Config.Rollout.MaximumPerMinute > 0 && j.Rollout.Pace.Queued > j.Config.Rollout.MaximumPerMinute:
-			return fmt.Errorf("job %s is above its rate: %+v", j.ID, j)
+		case j.Config.Rollout.MaximumPerMinute > 0 && j.Rollout.Pace.Credit > muster.ExecutionCredit+1000*int64(j.Rollout.Pace.Rate):
+			return fmt.Errorf("job %s has saved up more than a slice: %+v", j.ID, j)
 		case j.Ended(counts):
 			return fmt.Errorf("job %s has ended with %v but is %s", j.ID, counts, j.Status)
 		case j.Status == muster.JobCompleted && counts.Pending() > 0:

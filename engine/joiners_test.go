@@ -45,20 +45,19 @@ func (env *env) wantQueued(when string, want int64) {
 func TestJoinersGoThroughTheRateIfTheJobIsToldSo(t *testing.T) {
 	env := paced(t, 100)
 	env.joins(0, 250)
-	env.wantQueued("when 250 joined", 100)
-	env.pass(59_000)
-	env.wantQueued("at the end of that minute", 100)
+	env.wantQueued("when 250 joined", 1)
 	agenda, err := env.Work(t.Context())
-	if err != nil || agenda.Next == 0 || agenda.Next > env.clock()+1000 {
-		t.Errorf("Work wants to be called at %d, %v; want when the minute ends at %d", agenda.Next, err, env.clock()+1000)
+	if err != nil || agenda.Next != env.clock()+600 {
+		t.Errorf("Work wants to be called at %d, %v; want when the next one is due at %d", agenda.Next, err, env.clock()+600)
 	}
-	env.pass(1000)
-	env.wantQueued("in the second minute", 200)
+	env.minutes(1)
+	env.wantQueued("after a minute", 101)
 	env.joins(250, 260)
-	env.wantQueued("when 10 more joined in the second minute", 200)
-	env.pass(60_000)
-	env.wantQueued("in the third minute", 260)
-	env.pass(60_000)
+	env.wantQueued("when 10 more joined after a minute", 101)
+	env.minutes(1)
+	env.wantQueued("after two minutes", 201)
+	env.minutes(1)
+	env.wantQueued("after three minutes", 260)
 	env.joins(260, 261)
 	env.wantQueued("when nothing waits, one that joins", 261)
 }
@@ -69,14 +68,14 @@ func TestAJoinerThatWaitsMayLeave(t *testing.T) {
 	env.settleDown()
 	noErr(t, "RemoveThingFromThingGroup", env.RemoveThingFromThingGroup(t.Context(), "t149", "all"))
 	noErr(t, "DeleteThing", env.DeleteThing(t.Context(), "t148", nil))
-	env.pass(60_000)
+	env.minutes(2)
 	env.wantQueued("when two of those who waited are gone", 148)
 }
 
 func TestThePaceOfJoinersCanBeLifted(t *testing.T) {
 	env := paced(t, 100)
 	env.joins(0, 600)
-	env.wantQueued("when 600 joined", 100)
+	env.wantQueued("when 600 joined", 1)
 	noErr(t, "SetJobOptions", env.SetJobOptions(t.Context(), "job", JobOptions{}))
 	env.wantQueued("when the pace is lifted", 600)
 	env.joins(600, 601)
@@ -93,13 +92,15 @@ func TestJoinersAndTheRolloutShareTheRate(t *testing.T) {
 	})
 	noErr(t, "CreateJob", err)
 	noErr(t, "SetJobOptions", env.SetJobOptions(t.Context(), "job", JobOptions{PaceJoiners: true}))
-	env.wantQueued("in the first minute", 100)
+	env.wantQueued("at first", 1)
 	env.joins(150, 250)
-	env.wantQueued("when 100 joined", 100)
-	env.pass(60_000)
-	env.wantQueued("in the second minute", 200)
-	env.pass(60_000)
-	env.wantQueued("in the third minute", 250)
+	env.wantQueued("when 100 joined", 1)
+	env.minutes(1)
+	env.wantQueued("after a minute", 101)
+	env.minutes(1)
+	env.wantQueued("after two minutes", 201)
+	env.minutes(1)
+	env.wantQueued("after three minutes", 250)
 }
 
 func TestJoinersOfAJobThatIsOverGetNothing(t *testing.T) {
@@ -114,6 +115,7 @@ func TestJoinersOfAJobThatIsOverGetNothing(t *testing.T) {
 			env := paced(t, 100)
 			env.joins(0, 600)
 			env.settleDown()
+			env.minutes(1)
 			noErr(t, name, end(env))
 			env.settleDown()
 			env.pass(60_000)
@@ -124,8 +126,8 @@ func TestJoinersOfAJobThatIsOverGetNothing(t *testing.T) {
 				}
 			})
 			if name == "cancelled" {
-				if got := env.counts("job"); got.Pending() != 0 || got.Of(muster.Canceled) != 100 {
-					t.Errorf("the cancelled job has %v, want 100 CANCELED", got)
+				if got := env.counts("job"); got.Pending() != 0 || got.Of(muster.Canceled) != 101 {
+					t.Errorf("the cancelled job has %v, want 101 CANCELED", got)
 				}
 			}
 		})
@@ -153,9 +155,11 @@ func TestJoinersWaitForAWindowAndThenForThePace(t *testing.T) {
 		env.pass(60_000)
 		env.settleDown()
 	}
-	env.wantQueued("when the window opened", 100)
-	env.pass(60_000)
-	env.wantQueued("a minute later", 150)
+	env.wantQueued("when the window opened", 1)
+	env.minutes(1)
+	env.wantQueued("a minute later", 101)
+	env.minutes(1)
+	env.wantQueued("two minutes later", 150)
 }
 
 func TestOptionsOfAJob(t *testing.T) {

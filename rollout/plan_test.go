@@ -94,87 +94,153 @@ func TestRateWaitsForSuccesses(t *testing.T) {
 	}
 }
 
-func TestSlowRatesAreSpreadEvenly(t *testing.T) {
-	for _, rate := range []int{1, 7, 50, 59} {
-		s := running(muster.RolloutConfig{MaximumPerMinute: rate})
-		var at []muster.Instant
-		for now := t0; len(at) < 3*rate; {
-			d := Plan(now, s)
-			if d.Queue != 1 {
-				t.Fatalf("rate %d, %d ms after the start: Plan.Queue = %d, want 1", rate, now-t0, d.Queue)
-			}
+// onTime rolls out to things, asking exactly at each Wake from begin on, and
+// returns when each execution was queued.
+func onTime(t *testing.T, rate int, begin muster.Instant, things int) []muster.Instant {
+	t.Helper()
+	s := running(muster.RolloutConfig{MaximumPerMinute: rate})
+	at := make([]muster.Instant, 0, things)
+	for now := begin; len(at) < things; {
+		d := Plan(now, s)
+		for range min(d.Queue, things-len(at)) {
 			at = append(at, now)
-			s.Pace = d.Pace.With(1)
-			now = d.Wake
 		}
-		for i := range at {
-			want := t0 + (muster.Instant(i)*minute+muster.Instant(rate)-1)/muster.Instant(rate)
-			if at[i] != want {
-				t.Fatalf("rate %d: execution %d queued %d ms after the start, want %d", rate, i, at[i]-t0, want-t0)
+		if d.Wake <= now || d.Wake > now+minute+tick {
+			t.Fatalf("rate %d: Plan(t0%+d, %+v) = %+v, which asks too soon or too late", rate, now-t0, s, d)
+		}
+		s.Pace = d.Pace.With(d.Queue)
+		now = d.Wake
+	}
+	return at
+}
+
+func TestRatesBelow240AreOneExecutionEach(t *testing.T) {
+	for _, rate := range []int{1, 7, 50, 59, 60, 61, 100, 119, 120, 179, 239} {
+		first := max(1, rate/60)
+		for i, at := range onTime(t, rate, t0, 3*rate) {
+			r := muster.Instant(rate)
+			want := t0 + (muster.Instant(i)*minute+r-1)/r
+			if i < first {
+				want = t0
+			}
+			if at != want {
+				t.Fatalf("rate %d: execution %d queued %d ms after the start, want %d", rate, i, at-t0, want-t0)
+			}
+		}
+	}
+}
+
+func TestHigherRatesGoByQuartersOfASecond(t *testing.T) {
+	for _, rate := range []int{240, 241, 250, 1000, 5999, 100_000} {
+		for i, at := range onTime(t, rate, t0, 3*rate) {
+			want := t0 + muster.Instant(i*240/rate)*tick // the quarter in which an even spread comes to it
+			if i < rate/60 {
+				want = t0
+			}
+			if late := at - want; late < 0 || late > tick || late > 0 && i >= rate/60 && rate%240 == 0 {
+				t.Fatalf("rate %d: execution %d queued %d ms after the start, want %d", rate, i, at-t0, want-t0)
+			}
+		}
+	}
+}
+
+// A rollout of 60 a minute and more begins to count at the next tick, a faster one
+// goes on at ticks: so jobs that were created at any time are due together.
+func TestRolloutsShareTheirInstants(t *testing.T) {
+	for _, rate := range []int{60, 120, 240, 1000, 100_000} {
+		for _, later := range []muster.Instant{0, 1, 100, 249, 7351} {
+			at := onTime(t, rate, t0+later, 2*rate)
+			for _, x := range at[max(1, rate/60):] {
+				if x%tick != 0 {
+					t.Fatalf("rate %d, begun %d ms after a tick: an execution is queued %d ms after one", rate, later%tick, x%tick)
+				}
+			}
+			if gap, least := at[max(1, rate/60)]-at[0], min(minute/muster.Instant(rate), 750); gap < least || gap > max(minute/muster.Instant(rate), second)+tick {
+				t.Errorf("rate %d, begun %d ms after a tick: the second slice comes after %d ms", rate, later%tick, gap)
 			}
 		}
 	}
 }
 
 func TestPlan(t *testing.T) {
-	begun := muster.Pace{Minute: t0, Queued: 40, Notified: 1040, Step: 1}
+	// What is used up a second after t0, at 100 and at 600 a minute.
+	begun := muster.Pace{Minute: t0, At: t0 + 1000, Rate: 100, Notified: 1040, Step: 1}
+	fast := muster.Pace{Minute: t0, At: t0 + 1000, Rate: 600, Notified: 1040, Step: 1}
 	hundred := muster.RolloutConfig{MaximumPerMinute: 100}
 	with := func(s Snapshot, change func(*Snapshot)) Snapshot { change(&s); return s }
-	base := with(running(hundred), func(s *Snapshot) { s.Pace = begun })
+	slow := with(running(hundred), func(s *Snapshot) { s.Pace = begun })
+	quick := with(running(muster.RolloutConfig{MaximumPerMinute: 600}), func(s *Snapshot) { s.Pace = fast })
+	rate := func(s Snapshot, n int) Snapshot { s.Config.MaximumPerMinute = n; return s }
 
 	for _, test := range []struct {
 		name  string
-		now   muster.Instant
+		after muster.Instant // of t0
 		s     Snapshot
 		queue int
-		wake  muster.Instant
-		pace  muster.Pace
+		wake  muster.Instant // after t0; zero: never
 	}{
-		{"the first batch goes at once", t0, running(hundred), 100, t0 + minute, muster.Pace{Minute: t0}},
-		{"what is left of a batch goes on", t0 + 5, base, 60, t0 + minute, begun},
-		{"a full minute waits for the next", t0 + 5,
-			with(base, func(s *Snapshot) { s.Pace.Queued = 100 }), 0, t0 + minute, muster.Pace{Minute: t0, Queued: 100, Notified: 1040, Step: 1}},
-		{"the next minute begins 60 seconds on", t0 + minute, base, 100, t0 + 2*minute, muster.Pace{Minute: t0 + minute, Notified: 1040, Step: 1}},
-		{"not a millisecond sooner", t0 + minute - 1, base, 60, t0 + minute, begun},
-		{"after a stop nothing is saved up", t0 + 10*minute + 777, base, 100, t0 + 11*minute + 777,
-			muster.Pace{Minute: t0 + 10*minute + 777, Notified: 1040, Step: 1}},
-		{"a clock set back neither stalls nor repeats", t0 - 90*minute, base, 60, t0 - 89*minute,
-			muster.Pace{Minute: t0 - 90*minute, Queued: 40, Notified: 1040, Step: 1}},
+		{"the first one goes at once", 0, running(hundred), 1, 600},
+		{"so does the first slice", 0, rate(running(hundred), 600), 10, 1000},
+		{"which may be the rate of a tick and more", 0, rate(running(hundred), 60_000), 1000, 1000},
+		{"between two ticks it goes at once, too", 1, running(hundred), 1, 850},
+		{"nothing is due yet", 1599, slow, 0, 1600},
+		{"now it is", 1600, slow, 1, 2200},
+		{"a little late", 1700, slow, 1, 2200},
+		{"one step late", 2200, slow, 2, 2800},
+		{"nearly a second late", 2599, slow, 2, 2800},
+		{"after a second nothing is made up for", 2600, slow, 1, 3350},
+		{"a fast rate waits for its tick", 1100, quick, 1, 1250},
+		{"where a slice is due", 1250, quick, 2, 1500},
+		{"a fast rate that is a second late", 2250, quick, 10, 3250},
+		{"after a stop nothing is saved up", 600_777, slow, 1, 601_600},
+		{"nor at a fast rate", 600_777, quick, 10, 602_000},
+		{"a clock set back neither stalls nor repeats", -5_400_000, slow, 0, -5_399_400},
 
-		{"a higher rate counts at once", t0 + 5, with(base, func(s *Snapshot) { s.Config.MaximumPerMinute = 1000 }), 960, t0 + minute, begun},
-		{"a lower rate counts at once", t0 + 5, with(base, func(s *Snapshot) { s.Config.MaximumPerMinute = 30 }), 0, t0 + minute, begun},
-		{"a slow rate knows what the minute has seen", t0 + 30_000,
-			with(base, func(s *Snapshot) { s.Config.MaximumPerMinute = 50 }), 0, t0 + 48_000, begun},
-		{"an exponential rate keeps its step", t0 + 5,
-			with(base, func(s *Snapshot) { s.Config = exponential(100, 2, 5000, 0) }), 160, t0 + minute, begun},
-		{"and raises it at the next minute only", t0 + 5,
-			with(base, func(s *Snapshot) { s.Config = exponential(100, 2, 500, 0) }), 160, t0 + minute, begun},
-		{"which is then", t0 + minute,
-			with(base, func(s *Snapshot) { s.Config = exponential(100, 2, 500, 0) }), 400, t0 + 2*minute,
-			muster.Pace{Minute: t0 + minute, Notified: 1040, Step: 2}},
-		{"a rate may be taken away", t0 + 5, with(base, func(s *Snapshot) { s.Config = muster.RolloutConfig{} }), Unlimited, 0, begun},
+		{"a higher rate counts at once", 1500, rate(slow, 1000), 0, 1750},
+		{"with what was earned", 1599, rate(slow, 60), 0, 1750},
+		{"and no more", 1500, rate(slow, 60_000), 0, 1750},
+		{"a lower rate counts at once", 1005, rate(slow, 1), 0, 60_505},
+		{"the advance of a first slice is forgotten then", 100, with(rate(slow, 6), func(s *Snapshot) {
+			s.Pace = muster.Pace{Minute: t0, At: t0, Rate: 60_000, Credit: -750 * muster.ExecutionCredit, Notified: 1000}
+		}), 0, 10_100},
+		{"an exponential rate keeps its step", 1000 + 150,
+			with(slow, func(s *Snapshot) { s.Config, s.Pace.Rate = exponential(100, 2, 5000, 0), 200 }), 0, 1300},
+		{"and raises it at the next minute only", 59_900,
+			with(slow, func(s *Snapshot) { s.Config, s.Pace.At = exponential(100, 2, 500, 0), t0+59_900; s.Pace.Rate = 200 }), 0, 60_200},
+		{"which is then", 60_000,
+			with(slow, func(s *Snapshot) { s.Config, s.Pace.At = exponential(100, 2, 500, 0), t0+59_700; s.Pace.Rate = 200 }), 1, 60_250},
+		{"a rate may be taken away", 1005, with(slow, func(s *Snapshot) { s.Config = muster.RolloutConfig{} }), Unlimited, 0},
+		{"a pace of an earlier version begins again", 1005,
+			with(slow, func(s *Snapshot) { s.Pace = muster.Pace{Minute: t0, Notified: 100} }), 1, 1850},
 
-		{"a closing window is a reason to look", t0 + 5,
-			with(base, func(s *Snapshot) { s.Schedule = State{Open, t0 + 100} }), 60, t0 + 100, begun},
-		{"a distant one is not", t0 + 5,
-			with(base, func(s *Snapshot) { s.Schedule = State{Open, t0 + 100*minute} }), 60, t0 + minute, begun},
-		{"outside the windows nobody is queued", t0 + 5,
-			with(base, func(s *Snapshot) { s.Schedule = State{Closed, t0 + 100} }), 0, t0 + 100, begun},
-		{"before the start nobody is queued", t0 + 5,
-			with(base, func(s *Snapshot) { s.Schedule = State{Early, t0 + 100} }), 0, t0 + 100, begun},
-		{"after the end nobody is queued", t0 + 5,
-			with(base, func(s *Snapshot) { s.Schedule = State{Phase: Ended} }), 0, 0, begun},
-		{"a job that still has to open its window queues nobody", t0 + 5,
-			with(base, func(s *Snapshot) { s.Status = muster.JobScheduled }), 0, 0, begun},
-		{"a cancelled job queues nobody and wants nothing", t0 + 5,
-			with(base, func(s *Snapshot) { s.Status, s.Schedule = muster.JobCanceled, State{Open, t0 + 100} }), 0, 0, begun},
-		{"nor does a completed one", t0 + 5, with(base, func(s *Snapshot) { s.Status = muster.JobCompleted }), 0, 0, begun},
-		{"nor does a deleted one", t0 + 5, with(base, func(s *Snapshot) { s.Status = muster.JobDeleting }), 0, 0, begun},
+		{"a closing window is a reason to look", 1005,
+			with(slow, func(s *Snapshot) { s.Schedule = State{Open, t0 + 1100} }), 0, 1100},
+		{"a distant one is not", 1005,
+			with(slow, func(s *Snapshot) { s.Schedule = State{Open, t0 + 100*minute} }), 0, 1600},
+		{"outside the windows nobody is queued", 5000,
+			with(slow, func(s *Snapshot) { s.Schedule = State{Closed, t0 + 6000} }), 0, 6000},
+		{"before the start nobody is queued", 5000,
+			with(slow, func(s *Snapshot) { s.Schedule = State{Early, t0 + 6000} }), 0, 6000},
+		{"after the end nobody is queued", 5000,
+			with(slow, func(s *Snapshot) { s.Schedule = State{Phase: Ended} }), 0, 0},
+		{"a job that still has to open its window queues nobody", 5000,
+			with(slow, func(s *Snapshot) { s.Status = muster.JobScheduled }), 0, 0},
+		{"a cancelled job queues nobody and wants nothing", 5000,
+			with(slow, func(s *Snapshot) { s.Status, s.Schedule = muster.JobCanceled, State{Open, t0 + 6000} }), 0, 0},
+		{"nor does a completed one", 5000, with(slow, func(s *Snapshot) { s.Status = muster.JobCompleted }), 0, 0},
+		{"nor does a deleted one", 5000, with(slow, func(s *Snapshot) { s.Status = muster.JobDeleting }), 0, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			want := Decision{test.queue, test.wake, test.pace}
-			if got := Plan(test.now, test.s); got != want {
-				t.Errorf("Plan(t0%+d, %+v)\n got %+v\nwant %+v", test.now-t0, test.s, got, want)
+			got := Plan(t0+test.after, test.s)
+			if test.wake != 0 {
+				test.wake += t0
+			}
+			if got.Queue != test.queue || got.Wake != test.wake {
+				t.Errorf("Plan(t0%+d, %+v)\n got %d at once and more at t0%+d (%+v)\nwant %d at once and more at t0%+d",
+					test.after, test.s, got.Queue, got.Wake-t0, got.Pace, test.queue, test.wake-t0)
+			}
+			if got.Pace.Notified != test.s.Pace.Notified || got.Pace.Step < test.s.Pace.Step {
+				t.Errorf("the pace went from %+v to %+v", test.s.Pace, got.Pace)
 			}
 		})
 	}
@@ -182,7 +248,7 @@ func TestPlan(t *testing.T) {
 
 func BenchmarkPlan(b *testing.B) {
 	s := running(exponential(50, 1.5, 1000, 0))
-	s.Pace = muster.Pace{Minute: t0, Queued: 50, Notified: 9000, Step: 9}
+	s.Pace = muster.Pace{Minute: t0, At: t0 + 29_000, Rate: 1922, Notified: 9000, Step: 9}
 	b.ReportAllocs()
 	for b.Loop() {
 		Plan(t0+30_000, s)

@@ -22,12 +22,6 @@ func FuzzRollout(f *testing.F) {
 	f.Fuzz(playRandomly)
 }
 
-// tally is the test's own account of the minute in work.
-type tally struct {
-	queued int
-	rate   int // the highest that was in force
-}
-
 func playRandomly(t *testing.T, seed uint64) {
 	t.Helper()
 	r := rand.New(rand.NewPCG(seed, 5))
@@ -38,7 +32,7 @@ func playRandomly(t *testing.T, seed uint64) {
 		table = mustCompile(t, muster.Schedule{Windows: windows("cron(0/20 * * * ? *)", 5+r.IntN(10)), EndTime: FormatTime(t0.Minutes(600))})
 	}
 
-	minutes := map[muster.Instant]*tally{}
+	var given ledger
 	total := int64(0)
 	now := t0
 	for range 300 {
@@ -62,7 +56,7 @@ func playRandomly(t *testing.T, seed uint64) {
 			t.Fatalf("seed %d: Plan(%d, %+v) = %+v", seed, now, s, d)
 		case d.Queue > 0 && (s.Status != muster.JobInProgress || s.Schedule.Phase != Open):
 			t.Fatalf("seed %d: %d may be queued in a job that is %s and %s", seed, d.Queue, s.Status, s.Schedule.Phase)
-		case d.Pace.Step < s.Pace.Step || d.Pace.Notified != total || d.Pace.Minute < s.Pace.Minute:
+		case d.Pace.Step < s.Pace.Step || d.Pace.Notified != total || d.Pace.Minute < s.Pace.Minute || d.Pace.Minute > now:
 			t.Fatalf("seed %d: the pace went from %+v to %+v with %d queued", seed, s.Pace, d.Pace, total)
 		}
 		if s.Status == muster.JobCanceled {
@@ -76,21 +70,7 @@ func playRandomly(t *testing.T, seed uint64) {
 		if r.IntN(10) > 0 { // else the engine dies before it commits
 			s.Pace = d.Pace.With(n)
 			total += int64(n)
-			if m := minutes[s.Pace.Minute]; m == nil {
-				for begun := range minutes {
-					if s.Pace.Minute < begun+minute {
-						t.Fatalf("seed %d: a minute begins %d ms after another", seed, s.Pace.Minute-begun)
-					}
-				}
-				minutes[s.Pace.Minute] = &tally{}
-			}
-			m := minutes[s.Pace.Minute]
-			if s.Schedule.Phase == Open {
-				m.rate = max(m.rate, Rate(s.Config, s.Maximum, s.Pace.Step))
-			}
-			if m.queued += n; m.queued > m.rate {
-				t.Fatalf("seed %d: %d queued in a minute at a rate of %d", seed, m.queued, m.rate)
-			}
+			given.add(t, now, n, Rate(s.Config, s.Maximum, s.Pace.Step))
 		}
 		now = nextLook(r, now, d.Wake)
 	}
@@ -120,27 +100,156 @@ func randomConfig(r *rand.Rand) muster.RolloutConfig {
 	return c
 }
 
-// TestOnTimeNoSixtySecondsSeeMoreThanTheRate holds a constant rate against
-// every span of a minute, not only those that the planner counts in.
-func TestOnTimeNoSixtySecondsSeeMoreThanTheRate(t *testing.T) {
-	for _, rate := range []int{1, 3, 47, 59, 60, 250} {
-		s := running(muster.RolloutConfig{MaximumPerMinute: rate})
-		var at []muster.Instant // of each execution
-		for now := t0; len(at) < 5*rate; {
+// ledger is what was given when, held against what the rates in force allow: in
+// a span of any length what they bring in it, one slice and, since a caller may
+// be late, less than one execution more.
+type ledger struct {
+	asks []ask
+}
+
+type ask struct {
+	at     muster.Instant
+	given  int64 // in all, this time included
+	earned int64 // in parts of muster.ExecutionCredit, in all, at the rates in force until now
+	rate   int   // in force from now on; above fastest it is held to none
+}
+
+func (l *ledger) add(t *testing.T, at muster.Instant, n, rate int) {
+	t.Helper()
+	now := ask{at: at, given: int64(n), rate: rate}
+	if len(l.asks) > 0 {
+		last := l.asks[len(l.asks)-1]
+		now.given += last.given
+		now.earned = last.earned + int64(at-last.at)*int64(last.rate)
+	}
+	l.asks = append(l.asks, now)
+	highest := 0
+	for i := len(l.asks) - 1; i >= 0 && l.asks[i].rate <= fastest; i-- {
+		highest = max(highest, l.asks[i].rate)
+		before := int64(0)
+		if i > 0 {
+			before = l.asks[i-1].given
+		}
+		slice := int64(second) * int64(highest)
+		if got := (now.given - before - 1) * muster.ExecutionCredit; got > now.earned-l.asks[i].earned+slice {
+			t.Fatalf("%d things were given within %d ms, the rate being up to %d a minute and now %d",
+				now.given-before, at-l.asks[i].at, highest, rate)
+		}
+	}
+}
+
+// someRates are rates from 1 to 100,000: where slices change, and others.
+func someRates() []int {
+	rates := []int{1, 2, 3, 7, 47, 58, 59, 60, 61, 90, 119, 120, 121, 179, 180, 181, 239, 240, 241, 299, 300, 301, 359, 999, 1000, 1001, 6000, 59_999, 60_000, 100_000}
+	r := rand.New(rand.NewPCG(3, 8))
+	for len(rates) < 100 {
+		rates = append(rates, 1+r.IntN(100), 1+r.IntN(1000), 1+r.IntN(100_000))
+	}
+	return rates
+}
+
+// TestNoSpanSeesMoreThanTheRateAndOneSlice looks at every span of a rollout that
+// is asked on time, both ends included: an instant is a whole millisecond.
+func TestNoSpanSeesMoreThanTheRateAndOneSlice(t *testing.T) {
+	for _, rate := range someRates() {
+		for _, begin := range []muster.Instant{t0, t0 + 137} {
+			at := onTime(t, rate, begin, 3*rate+2)
+			var groups []ask
+			for i, x := range at {
+				if len(groups) == 0 || groups[len(groups)-1].at != x {
+					groups = append(groups, ask{at: x})
+				}
+				groups[len(groups)-1].given = int64(i + 1)
+			}
+			slice := int64(max(1, rate/60)) * muster.ExecutionCredit
+			for i := range groups {
+				before := int64(0)
+				if i > 0 {
+					before = groups[i-1].given
+				}
+				for _, end := range groups[i:] {
+					if n := end.given - before; n*muster.ExecutionCredit > int64(rate)*int64(end.at-groups[i].at+1)+slice {
+						t.Fatalf("rate %d: %d executions within %d ms", rate, n, end.at-groups[i].at)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestEveryMinuteSeesTheRate counts the minutes of a rollout, which begin with
+// it or, from 60 a minute on, at the tick after.
+func TestEveryMinuteSeesTheRate(t *testing.T) {
+	for _, rate := range someRates() {
+		for _, begin := range []muster.Instant{t0, t0 + 1, t0 + 137, t0 + 249} {
+			const minutes = 4
+			got := make([]int, minutes+1)
+			for _, at := range onTime(t, rate, begin, minutes*rate) {
+				got[max(0, at-aligned(begin, rate))/minute]++
+			}
+			for i := range minutes {
+				if got[i] != rate {
+					t.Fatalf("rate %d, begun %d ms after a tick: the minutes see %v", rate, begin%tick, got)
+				}
+			}
+		}
+	}
+}
+
+// TestALittleLatenessCostsNothing asks once a second, or at a random instant
+// less than a second late, and wants the rate all the same.
+func TestALittleLatenessCostsNothing(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 9))
+	for name, later := range map[string]func(now, wake muster.Instant) muster.Instant{
+		"once a second": func(now, _ muster.Instant) muster.Instant { return now + second },
+		"late":          func(_, wake muster.Instant) muster.Instant { return wake + muster.Instant(r.IntN(700)) },
+		"once much later": func(now, wake muster.Instant) muster.Instant {
+			if now < t0+minute && wake >= t0+minute {
+				return wake + 749
+			}
+			return wake
+		},
+	} {
+		for _, rate := range someRates() {
+			s, total := running(muster.RolloutConfig{MaximumPerMinute: rate}), 0
+			var given ledger
+			now := t0
+			for now < t0+10*minute {
+				d := Plan(now, s)
+				s.Pace = d.Pace.With(d.Queue)
+				given.add(t, now, d.Queue, rate)
+				total += d.Queue
+				now = later(now, d.Wake)
+			}
+			if most, least := 10*rate+rate/240+1, 10*rate-2*max(1, rate/60)-1; total > most || total < least {
+				t.Errorf("rate %d, asked %s: %d executions in ten minutes", rate, name, total)
+			}
+		}
+	}
+}
+
+// TestChangingTheRateGainsNothing has an operator change the rate all the time:
+// a rollout gets what the rates bring while they are in force.
+func TestChangingTheRateGainsNothing(t *testing.T) {
+	r := rand.New(rand.NewPCG(2, 9))
+	for range 300 {
+		rates := []int{1 + r.IntN(10), 1 + r.IntN([]int{60, 600, 100_000}[r.IntN(3)])}
+		s := running(muster.RolloutConfig{MaximumPerMinute: rates[0]})
+		pause := 1 + r.IntN(3000)
+		var given ledger
+		for now, i := t0, 0; i < 300; i++ {
+			s.Config.MaximumPerMinute = rates[i%2]
 			d := Plan(now, s)
-			for range d.Queue {
-				at = append(at, now)
-			}
 			s.Pace = d.Pace.With(d.Queue)
-			now = d.Wake
-		}
-		for i := rate; i < len(at); i++ {
-			if at[i]-at[i-rate] < minute {
-				t.Fatalf("rate %d: executions %d to %d were queued within %d ms", rate, i-rate, i, at[i]-at[i-rate])
+			given.add(t, now, d.Queue, rates[i%2])
+			next := now + 1 + muster.Instant(r.IntN(pause))
+			for d.Wake < next {
+				now = d.Wake
+				d = Plan(now, s)
+				s.Pace = d.Pace.With(d.Queue)
+				given.add(t, now, d.Queue, rates[i%2])
 			}
-		}
-		if took := at[len(at)-1] - at[0]; took >= 5*minute {
-			t.Errorf("rate %d: five minutes' worth took %d ms", rate, took)
+			now = next
 		}
 	}
 }
