@@ -140,36 +140,37 @@ func TestConfigurationsThatMakeNoSenseAreRefused(t *testing.T) {
 
 func TestDescribeJobHasExactlyItsMembers(t *testing.T) { // 3, 5
 	env := newEnv(t)
-	env.thing("sensor-7")
-	env.must("PUT", "/jobs/fw", `{"targets":[`+quoted([]string{"sensor-7"})+`],"document":"{}"}`)
+	env.thing("sensor-7", "sensor-8")
+	env.must("PUT", "/jobs/fw", `{"targets":[`+quoted([]string{"sensor-7", "sensor-8"})+`],"document":"{}","jobExecutionsRolloutConfig":{"maximumPerMinute":1}}`)
 	env.want("DescribeJob while rolling out", env.must("GET", "/jobs/fw", ""),
 		`{"job":{"createdAt":1790000000.123,"isConcurrent":true,"jobArn":"arn:aws:iot:eu-west-1:111122223333:job/fw",`+
-			`"jobExecutionsRolloutConfig":{},"jobId":"fw",`+
-			`"jobProcessDetails":{"numberOfCanceledThings":0,"numberOfFailedThings":0,"numberOfInProgressThings":0,"numberOfQueuedThings":0,`+
+			`"jobExecutionsRolloutConfig":{"maximumPerMinute":1},"jobId":"fw",`+
+			`"jobProcessDetails":{"numberOfCanceledThings":0,"numberOfFailedThings":0,"numberOfInProgressThings":0,"numberOfQueuedThings":1,`+
 			`"numberOfRejectedThings":0,"numberOfRemovedThings":0,"numberOfSucceededThings":0,"numberOfTimedOutThings":0,`+
-			`"processingTargets":["arn:aws:iot:eu-west-1:111122223333:thing/sensor-7"]},`+
+			`"processingTargets":["arn:aws:iot:eu-west-1:111122223333:thing/sensor-8"]},`+
 			`"lastUpdatedAt":1790000000.123,"presignedUrlConfig":{},"status":"IN_PROGRESS","targetSelection":"SNAPSHOT",`+
-			`"targets":["arn:aws:iot:eu-west-1:111122223333:thing/sensor-7"],"timeoutConfig":{}}}`)
+			`"targets":["arn:aws:iot:eu-west-1:111122223333:thing/sensor-7","arn:aws:iot:eu-west-1:111122223333:thing/sensor-8"],"timeoutConfig":{}}}`)
 
-	env.pass(3600)
+	env.pass(60_000)
 	env.settle()
 	env.want("DescribeJob when rolled out", env.must("GET", "/jobs/fw?beforeSubstitution=TRUE", ""),
 		`{"job":{"createdAt":1790000000.123,"isConcurrent":false,"jobArn":"arn:aws:iot:eu-west-1:111122223333:job/fw",`+
-			`"jobExecutionsRolloutConfig":{},"jobId":"fw",`+
-			`"jobProcessDetails":{"numberOfCanceledThings":0,"numberOfFailedThings":0,"numberOfInProgressThings":0,"numberOfQueuedThings":1,`+
+			`"jobExecutionsRolloutConfig":{"maximumPerMinute":1},"jobId":"fw",`+
+			`"jobProcessDetails":{"numberOfCanceledThings":0,"numberOfFailedThings":0,"numberOfInProgressThings":0,"numberOfQueuedThings":2,`+
 			`"numberOfRejectedThings":0,"numberOfRemovedThings":0,"numberOfSucceededThings":0,"numberOfTimedOutThings":0},`+
-			`"lastUpdatedAt":1790000003.723,"presignedUrlConfig":{},"status":"IN_PROGRESS","targetSelection":"SNAPSHOT",`+
-			`"targets":["arn:aws:iot:eu-west-1:111122223333:thing/sensor-7"],"timeoutConfig":{}}}`)
+			`"lastUpdatedAt":1790000060.123,"presignedUrlConfig":{},"status":"IN_PROGRESS","targetSelection":"SNAPSHOT",`+
+			`"targets":["arn:aws:iot:eu-west-1:111122223333:thing/sensor-7","arn:aws:iot:eu-west-1:111122223333:thing/sensor-8"],"timeoutConfig":{}}}`)
 
 	env.report("sensor-7", "fw", muster.Succeeded, nil)
+	env.report("sensor-8", "fw", muster.Succeeded, nil)
 	job := env.describe("fw")
 	for _, name := range []string{"forceCanceled", "comment", "reasonCode", "description", "namespaceId", "abortConfig", "jobTemplateArn"} {
 		if value, ok := job[name]; ok {
 			t.Errorf("DescribeJob of a completed job has %s: %v, want it absent", name, value)
 		}
 	}
-	if job["status"] != "COMPLETED" || job["completedAt"] != 1790000003.723 {
-		t.Errorf("DescribeJob of a completed job = %v at %v, want COMPLETED at 1790000003.723", job["status"], job["completedAt"])
+	if job["status"] != "COMPLETED" || job["completedAt"] != 1790000060.123 {
+		t.Errorf("DescribeJob of a completed job = %v at %v, want COMPLETED at 1790000060.123", job["status"], job["completedAt"])
 	}
 }
 

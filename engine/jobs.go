@@ -34,10 +34,11 @@ type NewJob struct {
 	Parameters map[string]string // documentParameters, for a managed template
 }
 
-// CreateJob makes a job and starts its rollout in the background; what it is
-// given is checked in the order of jobs-control-plane.md section 3.1. It fails
-// with Invalid, LimitExceeded, NotFound (a target or the template), or
-// AlreadyExists.
+// CreateJob makes a job and starts its rollout, which goes on in the background;
+// the executions of a small one are there when it returns, as far as its rate
+// allows (arbitration A21). What it is given is checked in the order of
+// jobs-control-plane.md section 3.1. It fails with Invalid, LimitExceeded,
+// NotFound (a target or the template), or AlreadyExists.
 func (e *Engine) CreateJob(ctx context.Context, in NewJob) (muster.Job, error) {
 	if len(in.Targets) > TargetsMax {
 		return muster.Job{}, muster.Errorf(muster.LimitExceeded, "A job may have at most %d targets; this one has %d", TargetsMax, len(in.Targets))
@@ -82,7 +83,10 @@ func (e *Engine) CreateJob(ctx context.Context, in NewJob) (muster.Job, error) {
 		if err := b.putJob(j); err != nil {
 			return j, err
 		}
-		return j, b.mayTarget(j)
+		if err := b.mayTarget(j); err != nil {
+			return j, err
+		}
+		return b.rollOutSmall(j.ID)
 	})
 }
 
@@ -127,8 +131,9 @@ func (e *Engine) targets(r store.Reader, had, add []muster.Target) ([]muster.Tar
 }
 
 // AssociateTargets adds targets to a continuous job that is IN_PROGRESS; their
-// things get it at once (jobs-control-plane.md section 3.4). After its end time
-// it is refused: nobody would get it (jobs-lifecycle.md section 9.3).
+// things get it as those of a new job do (jobs-control-plane.md section 3.4).
+// After its end time it is refused: nobody would get it (jobs-lifecycle.md
+// section 9.3).
 func (e *Engine) AssociateTargets(ctx context.Context, id muster.JobID, ns *muster.Namespace, add []muster.Target, comment *string) (muster.Job, error) {
 	return e.changeJob(ctx, id, ns, func(b *batch, j muster.Job) (muster.Job, error) {
 		if j.Selection != muster.Continuous || j.Status != muster.JobInProgress {
@@ -159,7 +164,10 @@ func (e *Engine) AssociateTargets(ctx context.Context, id muster.JobID, ns *must
 		if err := b.putJob(j); err != nil {
 			return j, err
 		}
-		return j, b.mayTarget(j)
+		if err := b.mayTarget(j); err != nil {
+			return j, err
+		}
+		return b.rollOutSmall(j.ID)
 	})
 }
 
@@ -192,7 +200,10 @@ func (e *Engine) UpdateJob(ctx context.Context, id muster.JobID, ns *muster.Name
 				return j, err
 			}
 		}
-		j = in.apply(j, b.now)
+		j, err := b.paced(in.apply(j, b.now))
+		if err != nil {
+			return j, err
+		}
 		return j, b.putJob(j)
 	})
 	return err

@@ -6,10 +6,75 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
+// A rollout is small while the things that it has left are smallMax at most, and
+// are found by looking at smallLooks members and groups.
+const (
+	smallMax   = stepMax
+	smallLooks = 1024
+)
+
+// rollOutSmall does the next piece of a job's rollout, if what is left of it is
+// small, within the command that asked for it (arbitration A21): a caller that
+// makes a job for a few things finds it there as soon as it is answered. What is
+// larger, or has to wait, is left to the background.
+func (b *batch) rollOutSmall(id muster.JobID) (muster.Job, error) {
+	old, err := b.job(id)
+	if err != nil {
+		return muster.Job{}, err
+	}
+	if !old.RollsOut() || old.Waiting || old.PaceJoiners {
+		return *old, nil
+	}
+	j, schedule, err := b.keepTime(*old)
+	if err != nil || !j.RollsOut() {
+		return *old, err
+	}
+	if small, err := b.isSmall(j); err != nil || !small {
+		return *old, err
+	}
+	changes := j.Wake
+	if j, err = b.rollOut(j, schedule, smallLooks); err != nil {
+		return j, err
+	}
+	if waiting, err := b.anyWaiting(&j); err != nil {
+		return j, err
+	} else if waiting || j.Revealing {
+		j.Wake = b.now // it has other work
+	}
+	if err := b.stepped(j, changes); err != nil {
+		return j, err
+	}
+	now, err := b.job(id)
+	return *now, err
+}
+
+// isSmall reports whether the rollout of j is small. It looks at no more members
+// than it takes to tell.
+func (b *batch) isSmall(j muster.Job) (bool, error) {
+	left := map[muster.ThingName]bool{}
+	r := j.Rollout.Begin(b.now)
+	for looks := smallLooks; r.Target < len(j.Targets); {
+		found, after, seen, err := b.next(&j, r, smallMax+1)
+		if err != nil {
+			return false, err
+		}
+		for _, thing := range found {
+			left[thing] = true
+		}
+		looks -= max(seen.count, 1)
+		if len(left) > smallMax || looks < 0 {
+			return false, nil
+		}
+		r = after
+	}
+	return true, nil
+}
+
 // rollOut gives the next things of a job their executions, as many as its rate
-// allows, and remembers how far it came, in one transaction: a stop in between
-// neither loses nor repeats one. It returns the job with its Wake set.
-func (b *batch) rollOut(j muster.Job, schedule rollout.State) (muster.Job, error) {
+// allows and looking at so many members and groups, and remembers how far it
+// came, in one transaction: a stop in between neither loses nor repeats one. It
+// returns the job with its Wake set.
+func (b *batch) rollOut(j muster.Job, schedule rollout.State, looks int) (muster.Job, error) {
 	plan, err := b.pace(j, schedule)
 	if err != nil {
 		return j, err
@@ -24,7 +89,7 @@ func (b *batch) rollOut(j muster.Job, schedule rollout.State) (muster.Job, error
 		return j, err
 	}
 	allowed := min(stepMax, plan.Queue)
-	for looks := stepMax; looks > 0 && given < allowed && !done; {
+	for looks > 0 && given < allowed && !done {
 		var found []muster.ThingName
 		var seen sight
 		if found, r, seen, err = b.next(&j, r, min(looks, allowed-given)); err != nil {
@@ -70,6 +135,21 @@ func (b *batch) pace(j muster.Job, schedule rollout.State) (rollout.Decision, er
 		}
 	}
 	return rollout.Plan(b.now, s), nil
+}
+
+// paced returns a job whose rate was just changed, with what the old rate has
+// earned up to now. One that has begun without a rate has earned nothing.
+func (b *batch) paced(j muster.Job) (muster.Job, error) {
+	if j.Rollout.Pace.Rate == 0 {
+		return j, nil
+	}
+	t, err := rollout.Compile(j.Config.Schedule)
+	if err != nil {
+		return j, err
+	}
+	plan, err := b.pace(j, t.At(b.now))
+	j.Rollout.Pace = plan.Pace
+	return j, err
 }
 
 // next returns up to limit things that come next in a rollout, and the rollout

@@ -246,11 +246,17 @@ func (b *batch) step(id muster.JobID) error {
 	case j.Status == muster.JobDeleting:
 		return b.erase(j)
 	case j.RollsOut() && !j.Waiting:
-		j, err = b.rollOut(j, schedule)
+		j, err = b.rollOut(j, schedule, stepMax)
 	}
 	if err != nil {
 		return err
 	}
+	return b.stepped(j, changes)
+}
+
+// stepped stores a job after a piece of its work. It has more to do at its Wake,
+// or when its schedule changes, if it does.
+func (b *batch) stepped(j muster.Job, changes muster.Instant) error {
 	if changes != 0 && (j.Wake == 0 || changes < j.Wake) {
 		j.Wake = changes
 	}

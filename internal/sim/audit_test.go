@@ -7,9 +7,9 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// audit judges a transaction that became durable, and takes it into the book.
-// paced says that the service wrote it on its own account, not for a caller.
-func (b *book) audit(t *transaction, paced bool) {
+// audit judges a transaction that became durable, and takes it into the book. by
+// says who had it written.
+func (b *book) audit(t *transaction, by author) {
 	b.open(t)
 	firsts := map[*job]int{}
 	ended := map[*job]bool{}
@@ -20,7 +20,7 @@ func (b *book) audit(t *transaction, paced bool) {
 		case w.gone != "":
 			b.auditGone(w.gone)
 		case w.before == nil:
-			if j := b.created(t.at, *w.after, paced); j != nil {
+			if j := b.created(t.at, *w.after, by); j != nil {
 				firsts[j]++
 			}
 		case w.after == nil:
@@ -35,8 +35,8 @@ func (b *book) audit(t *transaction, paced bool) {
 		}
 	}
 	for j, n := range firsts {
-		if !j.pace.give(t.at, n, j.config.Rollout, b.limit, j.given, j.counts.Of(muster.Succeeded)) {
-			b.broke("job %s gave %d more things an execution, above its rate of %+v", j.id, n, j.config.Rollout)
+		if !j.rates.give(t.at, n, b.late, j.config.Rollout, b.limit, j.given, j.counts.Of(muster.Succeeded)) {
+			b.broke("job %s gave %d more things an execution, above its rate of %+v: %+v", j.id, n, j.config.Rollout, j.rates)
 		}
 		j.given += int64(n)
 	}
@@ -64,9 +64,16 @@ func (b *book) open(t *transaction) {
 	}
 }
 
+// author is who had a transaction written: the service on its own account, or a
+// caller, who may have asked for the rollout of a job.
+type author struct {
+	itself bool
+	rolls  muster.JobID
+}
+
 // created judges a new execution. It returns its job when it is a first one
 // that the rate counts.
-func (b *book) created(at muster.Instant, x muster.Execution, paced bool) *job {
+func (b *book) created(at muster.Instant, x muster.Execution, by author) *job {
 	j := b.jobs[x.Job]
 	if j == nil {
 		b.broke("%s was given job %s, which nobody ordered", x.Thing, x.Job)
@@ -104,8 +111,9 @@ func (b *book) created(at muster.Instant, x muster.Execution, paced bool) *job {
 	delete(j.left, x.Thing)
 	j.runs[x.Thing] = append(j.runs[x.Thing], x)
 	j.counts = j.counts.Add(x.Status, 1)
+	j.made++
 	b.queue(x)
-	if paced && owed && debt == atStart && x.Number == 1 {
+	if (by.itself || by.rolls == x.Job) && owed && debt == atStart && x.Number == 1 {
 		return j
 	}
 	return nil

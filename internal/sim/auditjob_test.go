@@ -101,6 +101,47 @@ func (b *book) missed(j *job) {
 	}
 }
 
+// smallMax is how many things a job has at most whose executions are there when
+// the command is answered that asked for them (arbitration A21).
+const smallMax = 128
+
+// prompt holds what an operator finds who has just made a job, or given it more
+// targets: if it is small, all its executions or, with a rate, the first slice of
+// them.
+func (b *book) prompt(id muster.JobID) {
+	j := b.jobs[id]
+	switch {
+	case j.stored == nil:
+		b.broke("job %s was acknowledged and is not stored", id)
+	case !j.gives() || j.stored.Status != muster.JobInProgress || b.reach(j) > smallMax:
+		return
+	}
+	owed := 0
+	for name, debt := range j.owed {
+		if debt == atStart && !j.lenient[name] {
+			owed++
+		}
+	}
+	switch rate := min(rateAt(j.config.Rollout, b.limit, j.rates.step), unlimited); {
+	case owed == 0:
+	case rate == unlimited:
+		b.broke("job %s was answered, and %d things do not have it: %v", id, owed, names(j.owed))
+	case j.rates.rested(b.now) > 20*minute && j.made < max(1, rate/60):
+		b.broke("job %s was answered and had been given to %d things at a rate of %d; %d do not have it", id, j.made, rate, owed)
+	}
+}
+
+// reach is how many things a job is for by now.
+func (b *book) reach(j *job) int {
+	n := 0
+	for name := range b.things {
+		if b.covers(j, name) {
+			n++
+		}
+	}
+	return n
+}
+
 // auditGone judges that the last of a job was removed.
 func (b *book) auditGone(id muster.JobID) {
 	j := b.jobs[id]

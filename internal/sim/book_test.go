@@ -24,6 +24,7 @@ type book struct {
 	live   map[store.QueueKey]map[muster.JobID]muster.Execution
 
 	down  muster.Instant // when the process came up last
+	late  muster.Instant // by how much the background work of this step is
 	asked []request      // what is under way or was answered in this step
 	broke func(format string, args ...any)
 }
@@ -54,8 +55,9 @@ type job struct {
 	within   []*muster.Job // as it was within the transaction that is being judged
 	stopped  stop          // what was acknowledged
 	stopping bool          // it was in this very step
-	pace     minutes
+	rates    rates
 	given    int64 // first executions by the rollout
+	made     int   // executions of any kind in this step
 
 	counts  muster.Counts
 	runs    map[muster.ThingName][]muster.Execution // by number
@@ -280,7 +282,7 @@ func (b *book) shown(key store.QueueKey) []muster.Execution {
 func (b *book) over() {
 	b.asked = b.asked[:0]
 	for _, j := range b.jobs {
-		j.stopping = false
+		j.stopping, j.made = false, 0
 	}
 }
 

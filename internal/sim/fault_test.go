@@ -42,7 +42,8 @@ func TestFaultsAreFound(t *testing.T) {
 				}
 			}}
 		}}, "twice at a time"},
-		"the rate is exceeded by one": {fault{options: func(o *engine.Options) { o.RolloutPerMinute = 6 }, limit: 5}, "above its rate"},
+		"the rate is exceeded by one":                  {fault{options: func(o *engine.Options) { o.RolloutPerMinute = 6 }, limit: 5}, "above its rate"},
+		"a small job is not there when it is answered": {fault{options: func(o *engine.Options) { o.Limits.ConcurrentJobs = 1 }}, "was answered"},
 		"an acknowledged write is lost": {fault{wait: func(func() error) func() error {
 			return func() error { return nil }
 		}}, ""},

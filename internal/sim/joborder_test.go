@@ -45,7 +45,7 @@ func (w *world) createJob(id muster.JobID) *order {
 		in.Template, in.Document, in.Config = account.JobTemplateARN(templateID), "", muster.JobConfig{}
 	}
 	return &order{
-		name: fmt.Sprintf("CreateJob %s %s for %v: %s", id, j.selection, j.targets, written(j.config)), want: want,
+		name: fmt.Sprintf("CreateJob %s %s for %v: %s", id, j.selection, j.targets, written(j.config)), want: want, rolls: id,
 		call:   func(ctx context.Context) error { _, err := w.engine.CreateJob(ctx, in); return err },
 		effect: func(b *book) { b.jobs[id] = j },
 		landed: func(ctx context.Context, w *world) bool {
@@ -98,7 +98,7 @@ func sameRollout(a, b muster.RolloutConfig) bool {
 func (w *world) associate(id muster.JobID) *order {
 	t := w.someTarget()
 	o := &order{
-		name: fmt.Sprintf("AssociateTargetsWithJob %s %v", id, t), want: noFailure,
+		name: fmt.Sprintf("AssociateTargetsWithJob %s %v", id, t), want: noFailure, rolls: id,
 		call: func(ctx context.Context) error {
 			_, err := w.engine.AssociateTargets(ctx, id, nil, []muster.Target{t}, nil)
 			return err

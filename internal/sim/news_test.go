@@ -41,7 +41,7 @@ func (w *world) tell() {
 			synctest.Wait()
 		}
 	}
-	w.judge(false)
+	w.judge(author{})
 }
 
 // hear takes a notification, if the device is there or kept.

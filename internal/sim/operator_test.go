@@ -28,6 +28,7 @@ type order struct {
 	effect func(*book)                        // on the book, when it succeeds
 	landed func(context.Context, *world) bool // whether it did, as far as can be seen
 	asked  []request                          // the executions that it names
+	rolls  muster.JobID                       // the job whose rollout it begins, or lets go on
 }
 
 // hierarchy has two deep trees and some groups that stand alone.
@@ -113,7 +114,10 @@ func (w *world) obey(o *order) {
 	if err == nil {
 		o.effect(w.book)
 	}
-	w.judge(false)
+	w.judge(author{rolls: o.rolls})
+	if err == nil && o.rolls != "" {
+		w.book.prompt(o.rolls)
+	}
 	w.book.over()
 }
 

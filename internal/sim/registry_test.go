@@ -144,7 +144,9 @@ func (j *job) target(t muster.Target) {
 func (b *book) updateJob(id muster.JobID, c engine.JobChange) {
 	j := b.jobs[id]
 	if c.Rollout != nil {
+		j.rates.fill(b.now, j.config.Rollout, b.limit, j.given, j.counts.Of(muster.Succeeded))
 		j.config.Rollout = *c.Rollout
+		j.rates.fill(b.now, j.config.Rollout, b.limit, j.given, j.counts.Of(muster.Succeeded))
 	}
 	if c.Abort != nil {
 		j.config.Abort = *c.Abort

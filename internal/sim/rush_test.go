@@ -57,7 +57,7 @@ func (w *world) rush() {
 		synctest.Wait()
 		return // crashed finds out
 	}
-	w.judge(background)
+	w.judge(author{itself: background})
 	w.book.over()
 	for _, c := range calls {
 		w.holds(c)

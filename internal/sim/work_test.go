@@ -241,7 +241,7 @@ func asks(w *world, r request, call func(func(engine.Described, error))) (engine
 	if errors.Is(err, errCrash) {
 		return got, err
 	}
-	w.judge(false)
+	w.judge(author{})
 	w.book.over()
 	return got, err
 }

@@ -50,7 +50,8 @@ type world struct {
 	book      *book
 	crowd     crowd
 	operator  operator
-	work      muster.Instant // when the background work is due; zero: only when something comes up
+	work      muster.Instant // when the background work is to be done; zero: only when something comes up
+	wanted    muster.Instant // when the service wants it to be done, which may be sooner; zero: never
 	due       bool           // something came up
 	unknown   *order         // what nobody knows whether it happened
 	tail      []string       // what happened last
@@ -210,10 +211,13 @@ func (w *world) do(call func(context.Context) error) (answer error, answered boo
 }
 
 // judge judges what became durable since it was last called.
-func (w *world) judge(paced bool) {
-	w.book.now = w.now
+func (w *world) judge(by author) {
+	w.book.now, w.book.late = w.now, 0
+	if w.wanted != 0 {
+		w.book.late = max(0, w.now-w.wanted)
+	}
 	for _, t := range w.disk.audit() {
-		w.book.audit(t, paced)
+		w.book.audit(t, by)
 	}
 }
 
@@ -252,10 +256,11 @@ func (w *world) background() {
 	if !answered {
 		return
 	}
-	w.judge(true)
+	w.judge(author{itself: true})
+	w.wanted = agenda.Next
 	switch {
 	case agenda.More:
-		w.due = true
+		w.due, w.wanted = true, w.now
 	case agenda.Next != 0:
 		w.work = min(agenda.Next, w.now+minute)
 	default:
@@ -279,7 +284,7 @@ func (w *world) crashed() {
 	w.crowd.disconnect(w)
 	w.start()
 	w.resolve()
-	w.judge(true)
+	w.judge(author{itself: true})
 	w.book.over()
 	if _, answered := w.attempt(func(ctx context.Context) error { return w.engine.Redeliver(ctx) }); !answered {
 		w.broke("Redeliver fails")
