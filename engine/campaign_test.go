@@ -3,10 +3,12 @@ package engine
 import (
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/store/memstore"
 )
 
 // campaign creates a job with a configuration, for targets as env.job takes
@@ -104,6 +106,43 @@ func TestAnAbortActsBeforeTheMinuteIsTold(t *testing.T) {
 	}
 	if n := env.counts("job1").Total(); n >= 32 {
 		t.Errorf("%d things had the job before it was stopped, want less than 32", n)
+	}
+}
+
+// Jobs that were made at any time go on at the same instants, and those that are
+// due then share a transaction.
+func TestJobsThatAreDueShareATransaction(t *testing.T) {
+	for _, test := range []struct {
+		rate   int
+		second int // transactions that it may take
+	}{{60, 4}, {120, 4}, {600, 12}} { // 400 jobs at 600 a minute go to 1000 things a tick
+		t.Run(fmt.Sprint(test.rate, " a minute"), func(t *testing.T) {
+			var commits atomic.Int64
+			env := newEnvOn(t, memstore.New(), Options{Observe: func(Commit) { commits.Add(1) }})
+			const jobs, seconds = 400, 5
+			for i := range jobs {
+				var names []string
+				for k := range min(2+2*seconds*test.rate/60, TargetsMax) {
+					names = append(names, fmt.Sprintf("t%d-%d", i, k))
+				}
+				env.thing(names...)
+				env.campaign(fmt.Sprintf("j%d", i), muster.Snapshot, muster.JobConfig{Rollout: muster.RolloutConfig{MaximumPerMinute: test.rate}}, names...)
+				env.pass(7)
+			}
+			commits.Store(0)
+			for end := env.clock() + seconds*1000; env.clock() < end; {
+				agenda, err := env.Work(t.Context())
+				if err != nil || !agenda.More && agenda.Next <= env.clock() {
+					t.Fatalf("Work = %+v, %v", agenda, err)
+				}
+				if !agenda.More {
+					env.pass(int64(agenda.Next - env.clock()))
+				}
+			}
+			if n := int(commits.Load()); n == 0 || n > test.second*(seconds+1) {
+				t.Errorf("%d jobs took %d transactions in %d seconds, want %d a second at most", jobs, n, seconds, test.second)
+			}
+		})
 	}
 }
 

@@ -35,8 +35,9 @@ type Agenda struct {
 	Next muster.Instant // else at this instant; zero when only Due can tell
 }
 
-// jobsMax bounds the jobs that one round works on.
-const jobsMax = 256
+// jobsMax bounds the jobs that one round works on: as many as a transaction
+// takes, so that those which are due at the same tick share it.
+const jobsMax = batchMax
 
 // Work does one round of what is due now: for every job in work a few steps,
 // and the timers. It is meant for one caller at a time, the scheduler.
