@@ -176,10 +176,12 @@ func TestAStoreErrorStopsOneStepOfWork(t *testing.T) {
 	env := newEnvOnJust(t, s, Options{})
 	env.thing("lamp", "bulb")
 	for _, id := range []muster.JobID{"a", "b", "c"} {
-		if _, err := env.CreateJob(t.Context(), NewJob{ID: id, Document: "{}", Targets: []muster.Target{{Name: "lamp"}}}); err != nil {
+		in := NewJob{ID: id, Document: "{}", Targets: []muster.Target{{Name: "bulb"}, {Name: "lamp"}}, Config: muster.JobConfig{Rollout: muster.RolloutConfig{MaximumPerMinute: 1}}}
+		if _, err := env.CreateJob(t.Context(), in); err != nil {
 			t.Fatal(err)
 		}
 	}
+	env.pass(60_000) // then the lamp's turn comes, in the background
 	env.fails(s, func(t store.Table, key string) bool { return t == jobs.Table && key == "b" })
 	for range 5 {
 		if _, err := env.Work(t.Context()); !errors.Is(err, errDisk) {
