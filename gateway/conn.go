@@ -214,7 +214,7 @@ func (c *conn) feed(b []byte) (e *ending) {
 		}
 	}()
 	if len(c.partial) > 0 {
-		c.partial = append(c.partial, b...)
+		c.hold(b)
 		b = c.partial
 	}
 	if c.session == nil && b[0] != byte(packet.CONNECT)<<4 {
@@ -239,9 +239,18 @@ func (c *conn) feed(b []byte) (e *ending) {
 	if len(b) == 0 {
 		c.partial = nil
 	} else {
-		c.partial = append(c.partial[:0], b...)
+		c.partial = c.partial[:0]
+		c.hold(b)
 	}
 	return nil
+}
+
+// hold adds to partial, in room for no more than the longest packet if that is enough.
+func (c *conn) hold(b []byte) {
+	if need := len(c.partial) + len(b); need > cap(c.partial) {
+		c.partial = append(make([]byte, 0, min(2*need, max(need, c.limit()))), c.partial...)
+	}
+	c.partial = append(c.partial, b...)
 }
 
 // limit is the longest packet the client may send now.

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -20,16 +21,43 @@ import (
 // the same kind keeps.
 const keptMax = 16 << 10
 
-// TestBytesKeptOfStrangers stops clients at every point before the end of their CONNECT, on every listener of the gateway, and
-// counts the bytes of heap and stacks that each connection keeps after a garbage collection. Both ends are in this process and in
-// memory; the client's end of a stalled connection keeps no more than that of an idle one.
+// way brings the client's end of a connection to where it stays, and returns what must stay with it.
+type way func(net.Conn) any
+
+// stops are an idle connection to a listener, and the points where a client can stop before the end of its CONNECT.
+type stops struct {
+	idle     way
+	stranger map[string]way
+}
+
+// TestBytesKeptOfStrangers stops clients at every point, on every listener of the gateway, and counts the bytes of heap and stacks
+// that each connection keeps after a garbage collection. Both ends are in this process and in memory; the client's end of a
+// stalled connection keeps no more than that of an idle one.
 func TestBytesKeptOfStrangers(t *testing.T) {
 	const n = 100
+	longest := append([]byte{0x10, 0xfd, 0x3f}, make([]byte, 8188)...) // all but a byte of the 8 KiB that a CONNECT may have
+	short := (&packet.Connect{Version: packet.V311, Clean: true}).Append(nil, packet.V311)
+	for name, listener := range map[string]stops{
+		"mqtts":      overTLS(t, longest, short),
+		"mqtt-plain": overTCP(longest, short),
+		"websocket":  overWebSocket(t, longest, short),
+	} {
+		idle := keptBy(t, n, name, listener.idle)
+		t.Logf("%-11s %-31s %6d bytes", name, "idle", idle)
+		for stop, stall := range listener.stranger {
+			kept := keptBy(t, n, name, stall)
+			t.Logf("%-11s %-31s %6d bytes, %+d", name, stop, kept, kept-idle)
+			if kept-idle > keptMax {
+				t.Errorf("%s, %s: %d bytes are kept of each connection, %d of an idle one; at most %d more are allowed",
+					name, stop, kept, idle, keptMax)
+			}
+		}
+	}
+}
+
+func overTLS(t *testing.T, longest, short []byte) stops {
 	flight := firstFlight(t)
-	device := newCertificate(t, ecdsaKey())
-	longest := append([]byte{0x10, 0xfd, 0x3f}, make([]byte, 8189)...) // 8 KiB are the most that a CONNECT may have
-	half := longest[:len(longest)-1]
-	secure := &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{device}}
+	secure := &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{newCertificate(t, ecdsaKey())}}
 	shake := func(c net.Conn) *tls.Conn {
 		front := tls.Client(c, secure)
 		if err := front.Handshake(); err != nil {
@@ -37,21 +65,19 @@ func TestBytesKeptOfStrangers(t *testing.T) {
 		}
 		return front
 	}
-	raw := func(b ...[]byte) func(net.Conn) any {
+	inside := func(parts ...[]byte) way {
 		return func(c net.Conn) any {
-			for _, part := range b {
-				c.Write(part)
+			front := shake(c)
+			for _, part := range parts {
+				front.Write(part)
 			}
-			return c
+			return front
 		}
 	}
-	inside := func(b []byte) func(net.Conn) any {
-		return func(c net.Conn) any { front := shake(c); front.Write(b); return front }
-	}
-	below := func(b []byte) func(net.Conn) any { // the record layer
+	below := func(b []byte) way { // the record layer
 		return func(c net.Conn) any { front := shake(c); c.Write(b); return front }
 	}
-	second := func(b []byte) func(net.Conn) any { // where the client's certificate belongs
+	second := func(b []byte) way { // where the client's certificate belongs
 		return func(c net.Conn) any {
 			c.Write(flight)
 			io.ReadAtLeast(c, make([]byte, 4096), 512)
@@ -59,9 +85,42 @@ func TestBytesKeptOfStrangers(t *testing.T) {
 			return c
 		}
 	}
-	upgrade := func(b []byte) func(net.Conn) any {
+	return stops{answered(inside(short)), map[string]way{
+		"nothing":                                sending(),
+		"a record announced":                     sending([]byte{22, 3, 1, 9, 0}),
+		"half a ClientHello":                     sending(flight[:len(flight)/2]),
+		"nearly all of the longest ClientHello":  sending(record(helloOwn - recordHeader)[:helloOwn-1]),
+		"a ClientHello of key shares, not whole": sending(withShares(500)[:2000]),
+		"a ClientHello":                          sending(flight),
+		"a certificate announced":                second([]byte{23, 3, 3, 0x18, 0}),
+		"nearly all of the largest certificate":  second(record(handshakeOwn - len(flight) - recordHeader)[:handshakeOwn-len(flight)-1]),
+		"a handshake":                            inside(nil),
+		"a record announced after it":            below([]byte{23, 3, 3, 0x40, 0}),
+		"half a record after it":                 below(append([]byte{23}, record(16384)[1:8192]...)),
+		"one byte of CONNECT":                    inside(longest[:1]),
+		"half of the longest CONNECT":            inside(longest[:len(longest)/2]),
+		"nearly all of the longest":              inside(longest),
+		"the longest in two":                     inside(longest[:10], longest[10:]),
+		"the longest in many":                    inside(slices.Collect(slices.Chunk(longest, 500))...),
+	}}
+}
+
+func overTCP(longest, short []byte) stops {
+	return stops{answered(sending(short)), map[string]way{
+		"nothing":                   sending(),
+		"one byte of CONNECT":       sending(longest[:1]),
+		"a CONNECT announced":       sending(longest[:5]),
+		"nearly all of the longest": sending(longest),
+		"the longest in two":        sending(longest[:10], longest[10:]),
+	}}
+}
+
+func overWebSocket(t *testing.T, longest, short []byte) stops {
+	const request = "GET /mqtt HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+	upgrade := func(b []byte) way {
 		return func(c net.Conn) any {
-			io.WriteString(c, "GET /mqtt HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
+			io.WriteString(c, request)
 			if _, err := http.ReadResponse(bufio.NewReaderSize(c, 512), nil); err != nil {
 				t.Error(err)
 			}
@@ -69,70 +128,32 @@ func TestBytesKeptOfStrangers(t *testing.T) {
 			return c
 		}
 	}
-	short := (&packet.Connect{Version: packet.V311, Clean: true}).Append(nil, packet.V311)
-	answered := func(act func(net.Conn) any) func(net.Conn) any { // with CONNACK
-		return func(c net.Conn) any {
-			front := act(c)
-			io.ReadAtLeast(front.(io.Reader), make([]byte, 16), 4)
-			return front
+	return stops{answered(upgrade(frame(short))), map[string]way{
+		"nothing":                    upgrade(nil),
+		"half the header of a frame": upgrade([]byte{0x82, 0xff}),
+		"a huge frame announced":     upgrade([]byte{0x82, 0xff, 0, 0, 0, 0, 0x40, 0, 0, 0, 1, 2, 3, 4}),
+		"a fragment":                 upgrade(append([]byte{0x02}, frame(longest[:100])[1:]...)),
+		"half of a ping":             upgrade([]byte{0x89, 0x80 | 125, 1, 2, 3, 4, 5}),
+		"nearly all of the longest":  upgrade(frame(longest)),
+	}}
+}
+
+// sending is a way that sends something.
+func sending(parts ...[]byte) way {
+	return func(c net.Conn) any {
+		for _, part := range parts {
+			c.Write(part)
 		}
+		return c
 	}
-	for _, listener := range []struct {
-		name     string
-		idle     func(net.Conn) any
-		stranger map[string]func(net.Conn) any
-	}{
-		{"mqtts", answered(inside(short)), map[string]func(net.Conn) any{
-			"nothing":                                raw(),
-			"a record announced":                     raw([]byte{22, 3, 1, 9, 0}),
-			"half a ClientHello":                     raw(flight[:len(flight)/2]),
-			"the longest ClientHello, half":          raw(record(helloOwn - recordHeader)[:helloOwn-1]),
-			"a ClientHello of key shares, announced": raw(withShares(500)[:2000]),
-			"a ClientHello":                          raw(flight),
-			"a certificate announced":                second([]byte{23, 3, 3, 0x18, 0}),
-			"nearly all of the largest certificate":  second(record(handshakeOwn - len(flight) - recordHeader)[:handshakeOwn-len(flight)-1]),
-			"a handshake":                            inside(nil),
-			"a record announced after it":            below([]byte{23, 3, 3, 0x40, 0}),
-			"half a record after it":                 below(append([]byte{23}, record(16384)[1:8192]...)),
-			"one byte of CONNECT":                    inside(half[:1]),
-			"half of the longest CONNECT":            inside(half[:len(half)/2]),
-			"nearly all of the longest":              inside(half),
-			"the longest in two":                     func(c net.Conn) any { f := shake(c); f.Write(half[:10]); f.Write(half[10:]); return f },
-			"the longest in many": func(c net.Conn) any {
-				f := shake(c)
-				for i := range half {
-					if i%500 == 0 {
-						f.Write(half[i:min(i+500, len(half))])
-					}
-				}
-				return f
-			},
-		}},
-		{"mqtt-plain", answered(raw(short)), map[string]func(net.Conn) any{
-			"nothing":                   raw(),
-			"one byte of CONNECT":       raw(half[:1]),
-			"a CONNECT announced":       raw(half[:5]),
-			"nearly all of the longest": raw(half),
-			"the longest in two":        raw(half[:10], half[10:]),
-		}},
-		{"websocket", answered(upgrade(frame(short))), map[string]func(net.Conn) any{
-			"nothing":                    upgrade(nil),
-			"half the header of a frame": upgrade([]byte{0x82, 0xff}),
-			"a huge frame announced":     upgrade([]byte{0x82, 0xff, 0, 0, 0, 0, 0x40, 0, 0, 0, 1, 2, 3, 4}),
-			"a fragment":                 upgrade(append([]byte{0x02}, frame(half[:100])[1:]...)),
-			"half of a ping":             upgrade([]byte{0x89, 0x80 | 125, 1, 2, 3, 4, 5}),
-			"nearly all of the longest":  upgrade(frame(half)),
-		}},
-	} {
-		idle := keptBy(t, n, listener.name, listener.idle)
-		t.Logf("%-11s %-31s %6d bytes", listener.name, "idle", idle)
-		for name, stall := range listener.stranger {
-			kept := keptBy(t, n, listener.name, stall)
-			t.Logf("%-11s %-31s %6d bytes, %+d", listener.name, name, kept, kept-idle)
-			if kept-idle > keptMax {
-				t.Errorf("%s, %s: %d bytes are kept of each connection, %d of an idle one; at most %d more are allowed", listener.name, name, kept, idle, keptMax)
-			}
-		}
+}
+
+// answered goes on to CONNACK.
+func answered(act way) way {
+	return func(c net.Conn) any {
+		front := act(c)
+		io.ReadAtLeast(front.(io.Reader), make([]byte, 16), 4)
+		return front
 	}
 }
 
@@ -142,7 +163,7 @@ func frame(b []byte) []byte {
 }
 
 // keptBy serves n connections of one listener, each after act has brought it where it stays, and returns the bytes kept by each.
-func keptBy(t *testing.T, n int, listener string, act func(net.Conn) any) int {
+func keptBy(t *testing.T, n int, listener string, act way) int {
 	t.Helper()
 	s, err := gateway.New(t.Context(), gateway.Options{Authorizer: anybody{}, Limits: gateway.Limits{ConnectTimeout: time.Minute}})
 	if err != nil {
