@@ -9,8 +9,6 @@ import (
 	"context"
 	"hash/maphash"
 	"log/slog"
-	"net"
-	"net/netip"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -96,7 +94,7 @@ func (g *Guard) Log(ctx context.Context, log *slog.Logger, level slog.Level, tex
 // failed notes a failure. It reports whether that is to be logged, and how many
 // were not before it.
 func (g *Guard) failed(addr string) (left uint64, log bool) {
-	network, now := networkOf(addr), g.now()
+	network, now := loglimit.Network(addr), g.now()
 	g.mu.Lock()
 	c := g.cell(network)
 	if age := now.Sub(c.began); age >= window || age < 0 { // the clock may be set back
@@ -117,26 +115,10 @@ func (g *Guard) suspect(addr string) bool {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	c := g.cell(networkOf(addr))
+	c := g.cell(loglimit.Network(addr))
 	return c.failed > suspectAfter && now.Sub(c.began) < window
 }
 
 func (g *Guard) cell(network string) *cell {
 	return &g.cells[maphash.String(g.seed, network)%cellsMax]
-}
-
-// networkOf returns under what an address counts.
-func networkOf(addr string) string {
-	if host, _, err := net.SplitHostPort(addr); err == nil {
-		addr = host
-	}
-	ip, err := netip.ParseAddr(addr)
-	if err != nil {
-		return ""
-	}
-	if ip = ip.Unmap(); ip.Is4() {
-		return ip.String()
-	}
-	network, _ := ip.WithZone("").Prefix(64) // which every IPv6 address has
-	return network.Addr().String()
 }

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/muster-iot/muster/internal/loglimit"
 )
 
 // watched is a guard and what was logged through it.
@@ -88,7 +90,7 @@ func TestOnlySuspectsWait(t *testing.T) {
 			t.Errorf("Enter of a client that went away = %v", err)
 		}
 		for range 3 {
-			if w.cell(networkOf(other)) == w.cell(networkOf(flooder)) {
+			if w.cell(loglimit.Network(other)) == w.cell(loglimit.Network(flooder)) {
 				break // once in a thousand times they share a cell, and would wait
 			}
 			if _, err := w.Enter(t.Context(), other); err != nil {
@@ -117,22 +119,6 @@ func TestOnlySuspectsWait(t *testing.T) {
 			}
 		}
 	})
-}
-
-func TestNetworks(t *testing.T) {
-	for addr, want := range map[string]string{
-		"192.0.2.1:80":              "192.0.2.1",
-		"192.0.2.1":                 "192.0.2.1",
-		"[::ffff:192.0.2.1]:80":     "192.0.2.1",
-		"[2001:db8:1:2:3:4:5:6]:80": "2001:db8:1:2::",
-		"[fe80::1%eth0]:80":         "fe80::",
-		"pipe":                      "",
-		"":                          "",
-	} {
-		if got := networkOf(addr); got != want {
-			t.Errorf("networkOf(%q) = %q, want %q", addr, got, want)
-		}
-	}
 }
 
 func TestANilGuardLimitsNothing(t *testing.T) {

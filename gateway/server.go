@@ -272,15 +272,6 @@ func (s *Server) shed(c *conn) {
 	c.shut() // without a moment for last words, of which there are none
 }
 
-// hostOf returns an address without its port.
-func hostOf(addr string) string {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return addr
-	}
-	return host
-}
-
 // errNoRoom ends a connection whose place another one needs.
 var errNoRoom = &ending{ServerInitiated, packet.Success, errors.New("too many connections wait for their CONNECT")}
 
@@ -309,7 +300,7 @@ func (s *Server) logEnd(c *conn, e *ending, hello *Connect, authority *guarded) 
 	var left uint64
 	if c.session == nil {
 		var ok bool
-		if left, ok = s.strange.Take(hostOf(hello.Peer.Addr), time.Now()); !ok {
+		if left, ok = s.strange.Take(loglimit.Network(hello.Peer.Addr), time.Now()); !ok {
 			return
 		}
 	}

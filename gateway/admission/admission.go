@@ -7,9 +7,9 @@ package admission
 import (
 	"container/heap"
 	"container/list"
-	"net"
-	"net/netip"
 	"sync"
+
+	"github.com/muster-iot/muster/internal/loglimit"
 )
 
 // Hall is the places. Its methods, and those of its visitors, may be called from any goroutine.
@@ -18,9 +18,9 @@ type Hall struct {
 
 	mu    sync.Mutex // guards what follows
 	held  int
-	turns uint64                 // number of the last wait
-	peers map[netip.Prefix]*peer // by address, those with a visitor
-	most  peers                  // those of peers with a visitor that waits
+	turns uint64           // number of the last wait
+	peers map[string]*peer // by address, those with a visitor
+	most  peers            // those of peers with a visitor that waits
 }
 
 // Visitor is one connection that holds a place.
@@ -35,7 +35,7 @@ type Visitor struct {
 
 // peer is one address.
 type peer struct {
-	address  netip.Prefix
+	address  string
 	visitors int
 	waiting  list.List // of *Visitor, the one that has waited longest first
 	place    int       // in Hall.most
@@ -43,7 +43,7 @@ type peer struct {
 
 // New returns a hall with the given number of places, at least 1.
 func New(places int) *Hall {
-	return &Hall{places: places, peers: map[netip.Prefix]*peer{}}
+	return &Hall{places: places, peers: map[string]*peer{}}
 }
 
 // Held returns how many places are taken.
@@ -63,7 +63,7 @@ func (h *Hall) Enter(addr string, evict func()) *Visitor {
 		h.mu.Unlock()
 		return nil
 	}
-	p := h.peer(addressOf(addr))
+	p := h.peer(loglimit.Network(addr))
 	p.visitors++
 	h.held++
 	v := &Visitor{hall: h, peer: p, evict: evict}
@@ -154,32 +154,13 @@ func (h *Hall) reorder(p *peer) {
 	}
 }
 
-func (h *Hall) peer(address netip.Prefix) *peer {
+func (h *Hall) peer(address string) *peer {
 	p := h.peers[address]
 	if p == nil {
 		p = &peer{address: address, place: -1}
 		h.peers[address] = p
 	}
 	return p
-}
-
-// addressOf returns what counts as one address: an IPv4 address, or the /64 that one holder of IPv6 addresses has. What is no
-// address counts as one.
-func addressOf(addr string) netip.Prefix {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	ip, err := netip.ParseAddr(host)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	bits := 64
-	if ip = ip.Unmap().WithZone(""); ip.Is4() {
-		bits = 32
-	}
-	prefix, _ := ip.Prefix(bits) // which fits the kind of address
-	return prefix
 }
 
 // peers is a heap with the address that keeps the most waiting at the top, and among equals the one with the longest wait.

@@ -85,25 +85,6 @@ func TestAWaitCountsFromItsBeginning(t *testing.T) {
 	c.expect(t, "b")
 }
 
-func TestWhatCountsAsOneAddress(t *testing.T) {
-	for name, x := range map[string]struct {
-		a, b string
-		same bool
-	}{
-		"ports":                    {"192.0.2.1:1", "192.0.2.1:2", true},
-		"IPv4 addresses":           {"192.0.2.1:1", "192.0.2.2:1", false},
-		"IPv4 in IPv6":             {"192.0.2.1:1", "[::ffff:192.0.2.1]:1", true},
-		"one network's /64":        {"[2001:db8::1]:1", "[2001:db8::ffff:1]:1", true},
-		"two networks' /64":        {"[2001:db8::1]:1", "[2001:db8:0:1::1]:1", false},
-		"zones of a local address": {"[fe80::1%eth0]:1", "[fe80::1%eth1]:1", true},
-		"what is no address":       {"pipe", "", true},
-	} {
-		if got := addressOf(x.a) == addressOf(x.b); got != x.same {
-			t.Errorf("%s: %s and %s count as one: %v, want %v", name, x.a, x.b, got, x.same)
-		}
-	}
-}
-
 // TestNothingIsLeftBehind does at random what a hall can do, from many goroutines, and counts afterwards.
 func TestNothingIsLeftBehind(t *testing.T) {
 	h := New(20)

@@ -63,3 +63,19 @@ func TestNoneLeftOutIsNotShown(t *testing.T) {
 		t.Errorf("LeftOut(7) = %v", got)
 	}
 }
+
+func TestNetworks(t *testing.T) {
+	for addr, want := range map[string]string{
+		"192.0.2.1:80":              "192.0.2.1",
+		"192.0.2.1":                 "192.0.2.1",
+		"[::ffff:192.0.2.1]:80":     "192.0.2.1",
+		"[2001:db8:1:2:3:4:5:6]:80": "2001:db8:1:2::",
+		"[fe80::1%eth0]:80":         "fe80::",
+		"pipe":                      "",
+		"":                          "",
+	} {
+		if got := Network(addr); got != want {
+			t.Errorf("Network(%q) = %q, want %q", addr, got, want)
+		}
+	}
+}
