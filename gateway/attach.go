@@ -31,7 +31,7 @@ func (s *Server) attach(c *conn, p *packet.Connect) {
 	sess.begin(c, p, present)
 	sh.mu.Unlock()
 
-	c.visitor.Leave()
+	c.place.Leave()
 	s.count.connects.Add(1)
 	s.count.connections.Add(1)
 	c.arm(time.Now().Add(idle))
@@ -112,7 +112,7 @@ func (s *Server) left(c *conn) {
 	e, w, hello, authority := c.ending, c.will, c.hello, c.authority
 	c.will = nil
 	c.mu.Unlock()
-	c.visitor.Leave()
+	c.place.Leave()
 	s.logEnd(c, &e, hello, authority)
 	if e.cause == ClientError {
 		s.count.protocolErrors.Add(1)

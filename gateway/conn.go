@@ -19,13 +19,13 @@ import (
 // There is no goroutine for writing: whoever adds to an idle buffer starts one that ends when the buffer is empty. Where the
 // system can wake connections, there is none for waiting either.
 type conn struct {
-	server  *Server
-	net     net.Conn
-	start   time.Time
-	visitor *admission.Visitor // holds a place until the end of CONNECT
-	socket  *poll.Conn         // below net, when it is the poller that wakes the reader; nil otherwise
-	timer   timer              // to CONNECT, then keep-alive; at last, to closing
-	seen    atomic.Int64       // when the last whole packet came, in Unix nanoseconds
+	server *Server
+	net    net.Conn
+	start  time.Time
+	place  *admission.Place // holds a place until the end of CONNECT
+	socket *poll.Conn       // below net, when it is the poller that wakes the reader; nil otherwise
+	timer  timer            // to CONNECT, then keep-alive; at last, to closing
+	seen   atomic.Int64     // when the last whole packet came, in Unix nanoseconds
 
 	// Settled by CONNECT, read-only afterwards.
 	hello     *Connect // before that it holds the Peer alone

@@ -15,7 +15,7 @@ import (
 // first handles the first packet, a CONNECT (mqtt-broker.md section 2). The authoriser is asked before
 // anything else is touched, so a refused client disturbs nobody (MQ-6).
 func (c *conn) first(f packet.Frame) *ending {
-	if !c.visitor.Work() {
+	if !c.place.Work() {
 		return errNoRoom
 	}
 	p, err := packet.ParseConnect(f.Body)

@@ -23,8 +23,8 @@ const tick = time.Second
 
 // Lines a minute about connections that did not get in: for one address, and for all.
 const (
-	strangeLines    = 60
-	strangeLinesAll = 600
+	refusedLines    = 60
+	refusedLinesAll = 600
 )
 
 // Options are the parts of a Server. Authorizer is required; every other zero value means the default.
@@ -48,10 +48,10 @@ type Server struct {
 	registry *registry
 	wheel    *wheel
 	journal  *journal
-	hall     *admission.Hall  // of connections before the end of their CONNECT
+	pool     *admission.Pool  // of connections before the end of their CONNECT
 	slim     *slimtls.Slimmer // nil: TLS connections stay as they are
 	retained *retained
-	strange  *loglimit.Limiter // of lines about those who did not get in
+	refused  *loglimit.Limiter // of lines about those who did not get in
 	count    counters
 	serials  atomic.Uint64
 
@@ -81,8 +81,8 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		registry: newRegistry(),
 		wheel:    newWheel(tick, now),
 		journal:  newJournal(o.Sessions, o.Log),
-		hall:     admission.New(o.Limits.Unproven),
-		strange:  loglimit.New(strangeLines, strangeLinesAll),
+		pool:     admission.New(o.Limits.Unproven),
+		refused:  loglimit.New(refusedLines, refusedLinesAll),
 		open:     map[*conn]struct{}{},
 	}
 	s.retained = newRetained(o.Limits.Retained, s.journal, s.wheel)
@@ -203,13 +203,13 @@ func (s *Server) Wrap(c net.Conn) net.Conn {
 // connection has ended or, if that runs on a connection from Wrap, at once.
 func (s *Server) ServeConn(nc net.Conn, p Peer) {
 	c := s.newConn(nc, p)
-	if c.visitor == nil {
+	if c.place == nil {
 		s.count.shed.Add(1)
 		nc.Close()
 		return
 	}
 	if !s.admit(c) {
-		c.visitor.Leave()
+		c.place.Leave()
 		nc.Close()
 		return
 	}
@@ -223,10 +223,10 @@ func (s *Server) ServeConn(nc net.Conn, p Peer) {
 	}
 }
 
-// newConn returns a connection that is not served yet, without a visitor if there is no place for it.
+// newConn returns a connection that is not served yet, without a place if there is none for it.
 func (s *Server) newConn(nc net.Conn, p Peer) *conn {
 	c := &conn{server: s, net: nc, hello: &Connect{Peer: p}, start: time.Now(), socket: s.polled(nc)}
-	c.visitor = s.hall.Enter(p.Addr, func() { s.shed(c) })
+	c.place = s.pool.Take(p.Addr, func() { s.shed(c) })
 	return c
 }
 
@@ -300,7 +300,7 @@ func (s *Server) logEnd(c *conn, e *ending, hello *Connect, authority *guarded) 
 	var left uint64
 	if c.session == nil {
 		var ok bool
-		if left, ok = s.strange.Take(loglimit.Network(hello.Peer.Addr), time.Now()); !ok {
+		if left, ok = s.refused.Take(loglimit.Network(hello.Peer.Addr), time.Now()); !ok {
 			return
 		}
 	}

@@ -45,7 +45,7 @@ func (s *Server) Stats() Stats {
 		Connections:      c.connections.Load(),
 		Sessions:         s.registry.size(),
 		Subscriptions:    s.index.size.Load(),
-		Waiting:          int64(s.hall.Held()),
+		Waiting:          int64(s.pool.Held()),
 		Shed:             c.shed.Load(),
 		Accepted:         c.accepted.Load(),
 		Connects:         c.connects.Load(),

@@ -83,8 +83,8 @@ func TestAFloodOfRefusedConnectionsDoesNotFillTheLog(t *testing.T) {
 			fail("192.0.2.1:1234")
 		}
 		synctest.Wait()
-		if got := said.count("192.0.2.1"); got != strangeLines {
-			t.Errorf("300 failures left %d lines, want %d", got, strangeLines)
+		if got := said.count("192.0.2.1"); got != refusedLines {
+			t.Errorf("300 failures left %d lines, want %d", got, refusedLines)
 		}
 		fail("198.51.100.1:1")
 		synctest.Wait()
@@ -94,14 +94,14 @@ func TestAFloodOfRefusedConnectionsDoesNotFillTheLog(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		fail("192.0.2.1:1234")
 		synctest.Wait()
-		if got := said.count(fmt.Sprint("left_out=", 300-strangeLines)); got != 1 {
+		if got := said.count(fmt.Sprint("left_out=", 300-refusedLines)); got != 1 {
 			t.Errorf("%d lines tell of those left out, want one", got)
 		}
 		for i := range 500 {
 			fail(fmt.Sprintf("203.0.%d.%d:1", i/250, i%250))
 		}
 		synctest.Wait()
-		if got := said.count("203.0."); got > strangeLinesAll {
+		if got := said.count("203.0."); got > refusedLinesAll {
 			t.Errorf("1,500 failures from many addresses left %d lines", got)
 		}
 		lamp := b.connect(packet.V311, "lamp") // one that was in has its line all the same

@@ -14,7 +14,7 @@ import (
 func (s *Server) ServeWebSocket(w http.ResponseWriter, r *http.Request, p Peer) {
 	c, err := websocket.Upgrade(w, r)
 	if err != nil {
-		if left, ok := s.strange.Take(loglimit.Network(p.Addr), time.Now()); ok {
+		if left, ok := s.refused.Take(loglimit.Network(p.Addr), time.Now()); ok {
 			s.log.Info("WebSocket refused", "peer", p.Addr, "err", err, loglimit.LeftOut(left))
 		}
 		return

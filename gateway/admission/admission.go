@@ -12,20 +12,20 @@ import (
 	"github.com/muster-iot/muster/internal/loglimit"
 )
 
-// Hall is the places. Its methods, and those of its visitors, may be called from any goroutine.
-type Hall struct {
+// Pool is a number of places. Its methods, and those of its places, may be called from any goroutine.
+type Pool struct {
 	places int
 
 	mu    sync.Mutex // guards what follows
 	held  int
 	turns uint64           // number of the last wait
-	peers map[string]*peer // by address, those with a visitor
-	most  peers            // those of peers with a visitor that waits
+	peers map[string]*peer // by address, those that hold a place
+	most  peers            // those of peers with a connection that waits
 }
 
-// Visitor is one connection that holds a place.
-type Visitor struct {
-	hall  *Hall
+// Place is what one connection holds until its client has proven who it is.
+type Place struct {
+	pool  *Pool
 	peer  *peer
 	evict func()
 	turn  uint64        // number of its wait
@@ -35,28 +35,28 @@ type Visitor struct {
 
 // peer is one address.
 type peer struct {
-	address  string
-	visitors int
-	waiting  list.List // of *Visitor, the one that has waited longest first
-	place    int       // in Hall.most
+	address string
+	held    int       // places
+	waiting list.List // of *Place, the one that has waited longest first
+	index   int       // in Pool.most, -1 when it is not there
 }
 
-// New returns a hall with the given number of places, at least 1.
-func New(places int) *Hall {
-	return &Hall{places: places, peers: map[string]*peer{}}
+// New returns a pool with the given number of places, at least 1.
+func New(places int) *Pool {
+	return &Pool{places: places, peers: map[string]*peer{}}
 }
 
 // Held returns how many places are taken.
-func (h *Hall) Held() int {
+func (h *Pool) Held() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.held
 }
 
-// Enter takes a place for a connection from addr, a host and a port, that waits for its client from now on. evict closes the
-// connection; it is called at most once, on some other visitor's goroutine, when its place is needed: the visitor has left
-// by then. Enter returns nil when all places are taken and the server works for every one of them.
-func (h *Hall) Enter(addr string, evict func()) *Visitor {
+// Take takes a place for a connection from addr, a host and a port, that waits for its client from now on. evict closes the
+// connection; it is called at most once, on the goroutine of some other connection, when the place is needed. Take
+// returns nil when all places are taken and the server works for every one of them.
+func (h *Pool) Take(addr string, evict func()) *Place {
 	h.mu.Lock()
 	evictOther := h.takeBack()
 	if h.held >= h.places {
@@ -64,9 +64,9 @@ func (h *Hall) Enter(addr string, evict func()) *Visitor {
 		return nil
 	}
 	p := h.peer(loglimit.Network(addr))
-	p.visitors++
+	p.held++
 	h.held++
-	v := &Visitor{hall: h, peer: p, evict: evict}
+	v := &Place{pool: h, peer: p, evict: evict}
 	v.startWait()
 	h.mu.Unlock()
 	if evictOther != nil {
@@ -75,21 +75,21 @@ func (h *Hall) Enter(addr string, evict func()) *Visitor {
 	return v
 }
 
-// takeBack takes the place of a visitor that waits, if one is needed, and returns what closes its connection.
-func (h *Hall) takeBack() (evict func()) {
+// takeBack takes the place of a connection that waits, if one is needed, and returns what closes its connection.
+func (h *Pool) takeBack() (evict func()) {
 	if h.held < h.places || len(h.most) == 0 {
 		return nil
 	}
-	victim := h.most[0].waiting.Front().Value.(*Visitor)
+	victim := h.most[0].waiting.Front().Value.(*Place)
 	evict = victim.evict
 	victim.leave()
 	return evict
 }
 
 // Wait says that the connection waits for its client again.
-func (v *Visitor) Wait() {
-	v.hall.mu.Lock()
-	defer v.hall.mu.Unlock()
+func (v *Place) Wait() {
+	v.pool.mu.Lock()
+	defer v.pool.mu.Unlock()
 	if !v.gone && v.wait == nil {
 		v.startWait()
 	}
@@ -97,9 +97,9 @@ func (v *Visitor) Wait() {
 
 // Work says that the client has done its part and the server works for it now. It reports whether the connection still has its
 // place.
-func (v *Visitor) Work() bool {
-	v.hall.mu.Lock()
-	defer v.hall.mu.Unlock()
+func (v *Place) Work() bool {
+	v.pool.mu.Lock()
+	defer v.pool.mu.Unlock()
 	if !v.gone {
 		v.endWait()
 	}
@@ -107,57 +107,57 @@ func (v *Visitor) Work() bool {
 }
 
 // Leave gives the place back. It may be called more than once.
-func (v *Visitor) Leave() {
-	v.hall.mu.Lock()
-	defer v.hall.mu.Unlock()
+func (v *Place) Leave() {
+	v.pool.mu.Lock()
+	defer v.pool.mu.Unlock()
 	v.leave()
 }
 
-func (v *Visitor) leave() {
+func (v *Place) leave() {
 	if v.gone {
 		return
 	}
 	v.endWait()
 	v.gone = true
-	v.hall.held--
-	if v.peer.visitors--; v.peer.visitors == 0 {
-		delete(v.hall.peers, v.peer.address)
+	v.pool.held--
+	if v.peer.held--; v.peer.held == 0 {
+		delete(v.pool.peers, v.peer.address)
 	}
-	v.peer, v.evict = nil, nil // the visitor may be kept for as long as its connection
+	v.peer, v.evict = nil, nil // the place may be kept for as long as its connection
 }
 
-func (v *Visitor) startWait() {
-	v.hall.turns++
-	v.turn = v.hall.turns
+func (v *Place) startWait() {
+	v.pool.turns++
+	v.turn = v.pool.turns
 	v.wait = v.peer.waiting.PushBack(v)
-	v.hall.reorder(v.peer)
+	v.pool.reorder(v.peer)
 }
 
-func (v *Visitor) endWait() {
+func (v *Place) endWait() {
 	if v.wait == nil {
 		return
 	}
 	v.peer.waiting.Remove(v.wait)
 	v.wait = nil
-	v.hall.reorder(v.peer)
+	v.pool.reorder(v.peer)
 }
 
-// reorder puts p where it belongs in most, or out of it, after one of its visitors began or ended to wait.
-func (h *Hall) reorder(p *peer) {
+// reorder puts p where it belongs in most, or out of it, after one of its connections began or ended to wait.
+func (h *Pool) reorder(p *peer) {
 	switch n := p.waiting.Len(); {
 	case n == 0:
-		heap.Remove(&h.most, p.place)
-	case p.place < 0:
+		heap.Remove(&h.most, p.index)
+	case p.index < 0:
 		heap.Push(&h.most, p)
 	default:
-		heap.Fix(&h.most, p.place)
+		heap.Fix(&h.most, p.index)
 	}
 }
 
-func (h *Hall) peer(address string) *peer {
+func (h *Pool) peer(address string) *peer {
 	p := h.peers[address]
 	if p == nil {
-		p = &peer{address: address, place: -1}
+		p = &peer{address: address, index: -1}
 		h.peers[address] = p
 	}
 	return p
@@ -177,13 +177,13 @@ func (h peers) Less(i, j int) bool {
 
 func (h peers) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
-	h[i].place, h[j].place = i, j
+	h[i].index, h[j].index = i, j
 }
 
 // Push implements heap.Interface.
 func (h *peers) Push(x any) {
 	p := x.(*peer)
-	p.place = len(*h)
+	p.index = len(*h)
 	*h = append(*h, p)
 }
 
@@ -193,14 +193,14 @@ func (h *peers) Pop() any {
 	p := (*h)[last]
 	(*h)[last] = nil
 	*h = (*h)[:last]
-	p.place = -1
+	p.index = -1
 	return p
 }
 
-// longest returns the turn of the visitor that has waited longest, the last one there can be when none waits.
+// longest returns the turn of the connection that has waited longest, the last one there can be when none waits.
 func (p *peer) longest() uint64 {
 	if first := p.waiting.Front(); first != nil {
-		return first.Value.(*Visitor).turn
+		return first.Value.(*Place).turn
 	}
 	return 1<<64 - 1
 }

@@ -8,14 +8,14 @@ import (
 	"testing"
 )
 
-// crowd enters visitors and remembers in which order they were put out.
+// crowd takes places and remembers in which order they were put out.
 type crowd struct {
-	*Hall
+	*Pool
 	out []string
 }
 
-func (c *crowd) enter(name, addr string) *Visitor {
-	return c.Enter(addr, func() { c.out = append(c.out, name) })
+func (c *crowd) enter(name, addr string) *Place {
+	return c.Take(addr, func() { c.out = append(c.out, name) })
 }
 
 func (c *crowd) expect(t *testing.T, out ...string) {
@@ -27,7 +27,7 @@ func (c *crowd) expect(t *testing.T, out ...string) {
 }
 
 func TestTheOldestOfTheAddressWithMostMakesRoom(t *testing.T) {
-	c := &crowd{Hall: New(5)}
+	c := &crowd{Pool: New(5)}
 	c.enter("lone", "192.0.2.1:1")
 	for i := range 4 {
 		c.enter(fmt.Sprint("many", i), fmt.Sprintf("198.51.100.1:%d", i))
@@ -47,7 +47,7 @@ func TestTheOldestOfTheAddressWithMostMakesRoom(t *testing.T) {
 }
 
 func TestWorkKeepsAPlace(t *testing.T) {
-	c := &crowd{Hall: New(2)}
+	c := &crowd{Pool: New(2)}
 	a, b := c.enter("a", "192.0.2.1:1"), c.enter("b", "192.0.2.1:2")
 	if !a.Work() {
 		t.Fatal("a has no place")
@@ -58,7 +58,7 @@ func TestWorkKeepsAPlace(t *testing.T) {
 		t.Error("b, which was put out, can work, or d cannot")
 	}
 	if c.enter("e", "192.0.2.2:1") != nil {
-		t.Error("a third visitor found a place while the server works for two")
+		t.Error("a third found a place while the server works for two")
 	}
 	c.expect(t)
 	a.Wait()
@@ -76,7 +76,7 @@ func TestWorkKeepsAPlace(t *testing.T) {
 }
 
 func TestAWaitCountsFromItsBeginning(t *testing.T) {
-	c := &crowd{Hall: New(2)}
+	c := &crowd{Pool: New(2)}
 	a := c.enter("a", "192.0.2.1:1")
 	c.enter("b", "192.0.2.1:2")
 	a.Work()
@@ -85,16 +85,16 @@ func TestAWaitCountsFromItsBeginning(t *testing.T) {
 	c.expect(t, "b")
 }
 
-// TestNothingIsLeftBehind does at random what a hall can do, from many goroutines, and counts afterwards.
+// TestNothingIsLeftBehind does at random what a pool can do, from many goroutines, and counts afterwards.
 func TestNothingIsLeftBehind(t *testing.T) {
 	h := New(20)
 	var all sync.WaitGroup
 	for worker := range 8 {
 		all.Go(func() {
 			r := rand.New(rand.NewPCG(1, uint64(worker)))
-			var mine []*Visitor
+			var mine []*Place
 			for range 2000 {
-				if v := h.Enter(fmt.Sprintf("192.0.2.%d:1", r.IntN(5)), func() {}); v != nil {
+				if v := h.Take(fmt.Sprintf("192.0.2.%d:1", r.IntN(5)), func() {}); v != nil {
 					mine = append(mine, v)
 				}
 				if len(mine) == 0 { // the server works for all of the others'

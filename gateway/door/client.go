@@ -16,7 +16,7 @@ const (
 	handshakeMax = 32 << 10 // bytes of a large one; one with a chain of three RSA certificates has up to 7 KiB
 	largeMax     = 512      // large ones at the same time
 	namesMax     = 32       // ALPN names
-	strangeUntil = 64 << 10 // bytes after which records are no longer looked at: a stranger does not get that far
+	provenAfter  = 64 << 10 // bytes after which records are no longer looked at: without a CONNECT or a signature nothing gets that far
 	recordStep   = 1 << 10  // bytes of a record that are made room for at a time
 )
 
@@ -32,7 +32,7 @@ var errTooMuch = errors.New("the client sends more than a handshake needs")
 
 // client is a connection as crypto/tls sees it. It hands on whole TLS records, because crypto/tls makes room for a record as soon as
 // its length is announced: so what is kept of an unfinished one is what has come of it. While a handshake waits for its client it is
-// outside the gate. A client that has sent more than a stranger can is handed on as it comes.
+// outside the gate. What a client sends beyond provenAfter is handed on as it comes.
 type client struct {
 	net.Conn
 	shaking *handshake // nil after the handshake
@@ -59,7 +59,7 @@ func (c *client) Read(p []byte) (n int, err error) {
 			n, err = c.fill(p)
 			return err
 		})
-	case len(c.held) == 0 && c.sent >= strangeUntil:
+	case len(c.held) == 0 && c.sent >= provenAfter:
 		return c.Conn.Read(p)
 	default:
 		n, err = c.fill(p)
@@ -182,7 +182,7 @@ func (h *handshake) grow() error {
 	if len(h.places) > 1 {
 		return nil
 	}
-	v := h.door.enter(h.door.large, h.raw)
+	v := h.door.take(h.door.large, h.raw)
 	if v == nil {
 		return fmt.Errorf("%w, as others do now", errTooMuch)
 	}

@@ -62,8 +62,8 @@ type Door struct {
 	o     Options
 	log   *slog.Logger
 	gate  *gate
-	hall  *admission.Hall // of those whose handshake is under way
-	large *admission.Hall // of those of them that need much room
+	pool  *admission.Pool // of those whose handshake is under way
+	large *admission.Pool // of those of them that need much room
 
 	outer   *tls.Config // picks the one to use; session tickets hang on it
 	configs sync.Map    // of *tls.Config by choice
@@ -92,7 +92,7 @@ func New(o Options) (*Door, error) {
 	o.HandshakeTimeout = cmp.Or(o.HandshakeTimeout, 10*time.Second)
 	o.AtOnce = cmp.Or(o.AtOnce, runtime.GOMAXPROCS(0))
 	o.Waiting = cmp.Or(o.Waiting, 16384)
-	d := &Door{o: o, log: o.Log, gate: &gate{free: o.AtOnce}, hall: admission.New(o.Waiting), large: admission.New(largeMax)}
+	d := &Door{o: o, log: o.Log, gate: &gate{free: o.AtOnce}, pool: admission.New(o.Waiting), large: admission.New(largeMax)}
 	d.outer = &tls.Config{GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		return hello.Context().Value(handshakeKey{}).(*handshake).config(hello)
 	}}
@@ -101,7 +101,7 @@ func New(o Options) (*Door, error) {
 
 // Stats returns the counters as of now.
 func (d *Door) Stats() Stats {
-	return Stats{int64(d.hall.Held()), d.finished.Load(), d.failed.Load(), d.shed.Load()}
+	return Stats{int64(d.pool.Held()), d.finished.Load(), d.failed.Load(), d.shed.Load()}
 }
 
 // Serve accepts connections of the given kind on l until ctx ends, then closes l and returns nil once all handshakes under
@@ -112,7 +112,7 @@ func (d *Door) Serve(ctx context.Context, l net.Listener, k Kind) error {
 	defer shaking.Wait()
 	defer cancel()
 	return gateway.Accept(ctx, l, d.log, func(c net.Conn) {
-		v := d.enter(d.hall, c)
+		v := d.take(d.pool, c)
 		if v == nil {
 			d.shed.Add(1)
 			c.Close()
@@ -122,19 +122,19 @@ func (d *Door) Serve(ctx context.Context, l net.Listener, k Kind) error {
 	})
 }
 
-// enter takes a place for a connection, which is closed when another one needs the place.
-func (d *Door) enter(h *admission.Hall, c net.Conn) *admission.Visitor {
-	return h.Enter(c.RemoteAddr().String(), func() {
+// take takes a place for a connection, which is closed when another one needs the place.
+func (d *Door) take(h *admission.Pool, c net.Conn) *admission.Place {
+	return h.Take(c.RemoteAddr().String(), func() {
 		d.shed.Add(1)
 		c.Close()
 	})
 }
 
 // shake does the handshake and starts serving.
-func (d *Door) shake(ctx context.Context, raw net.Conn, k Kind, v *admission.Visitor) {
+func (d *Door) shake(ctx context.Context, raw net.Conn, k Kind, v *admission.Place) {
 	ctx, cancel := context.WithTimeout(ctx, d.o.HandshakeTimeout)
 	defer cancel()
-	h := &handshake{door: d, kind: k, raw: raw, ctx: ctx, places: []*admission.Visitor{v}}
+	h := &handshake{door: d, kind: k, raw: raw, ctx: ctx, places: []*admission.Place{v}}
 	defer h.leave()
 	if d.o.Wrap != nil {
 		raw = d.o.Wrap(raw)
@@ -171,9 +171,9 @@ type handshake struct {
 	purpose purpose
 	ctx     context.Context // of this handshake; ends with its time
 	raw     net.Conn
-	places  []*admission.Visitor // in Door.hall, and in Door.large if it is there
-	inside  bool                 // the gate
-	begun   bool                 // its first message was dealt with, so that it goes before those whose was not
+	places  []*admission.Place // in Door.pool, and in Door.large if it is there
+	inside  bool               // the gate
+	begun   bool               // its first message was dealt with, so that it goes before those whose was not
 }
 
 func (h *handshake) leave() {

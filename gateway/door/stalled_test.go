@@ -124,8 +124,8 @@ func newClient(t *testing.T, h *handshake) (*client, net.Conn) {
 	ours, theirs := net.Pipe()
 	t.Cleanup(func() { ours.Close(); theirs.Close() })
 	if h != nil {
-		d := &Door{gate: &gate{free: 1}, hall: admission.New(1), large: admission.New(1)}
-		h.door, h.ctx, h.raw, h.places = d, t.Context(), theirs, []*admission.Visitor{d.hall.Enter("", func() {})}
+		d := &Door{gate: &gate{free: 1}, pool: admission.New(1), large: admission.New(1)}
+		h.door, h.ctx, h.raw, h.places = d, t.Context(), theirs, []*admission.Place{d.pool.Take("", func() {})}
 	}
 	return &client{Conn: theirs, shaking: h}, ours
 }
@@ -179,7 +179,7 @@ func TestRecordsComeThroughHoweverTheyAreCut(t *testing.T) {
 		if !errors.Is(err, io.EOF) || !bytes.Equal(got, all) {
 			t.Errorf("in steps of %d: %d bytes and %v, want %d as they were", step, len(got), err, len(all))
 		}
-		if c.sent < strangeUntil || c.sent > len(all) || c.held != nil {
+		if c.sent < provenAfter || c.sent > len(all) || c.held != nil {
 			t.Errorf("in steps of %d: %d bytes counted, %d held", step, c.sent, len(c.held))
 		}
 	}
@@ -258,7 +258,7 @@ func TestClientsThatSendTooMuchAreCutOff(t *testing.T) {
 			t.Errorf("%s: %v, in a place for large ones: %v; want %v, %v", name, err, !x.large, x.want, x.large)
 		}
 		ours.Close()
-		if h.leave(); h.door.large.Held()+h.door.hall.Held() != 0 {
+		if h.leave(); h.door.large.Held()+h.door.pool.Held() != 0 {
 			t.Errorf("%s: a place is left taken", name)
 		}
 	}
