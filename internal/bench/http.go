@@ -27,9 +27,18 @@ type caller struct {
 	credential sigv4.Credential
 }
 
+// credential returns the access key that the server made at its first start.
+func (s *server) credential() (sigv4.Credential, error) {
+	keys, err := identity.OpenKeys(identity.KeysOptions{Path: filepath.Join(s.folder, "keys.json"), Account: account.ID, Now: time.Now})
+	if err != nil {
+		return sigv4.Credential{}, err
+	}
+	return keys.List()[0].Credential, nil
+}
+
 // callAPI connects to the API listener, whose requests are signed.
 func (s *server) callAPI(ctx context.Context, service string) (*caller, error) {
-	keys, err := identity.OpenKeys(identity.KeysOptions{Path: filepath.Join(s.folder, "keys.json"), Account: account.ID, Now: time.Now})
+	credential, err := s.credential()
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +46,7 @@ func (s *server) callAPI(ctx context.Context, service string) (*caller, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.service, c.credential = service, keys.List()[0].Credential
+	c.service, c.credential = service, credential
 	return c, nil
 }
 

@@ -10,11 +10,9 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/muster-iot/muster/gateway/packet"
-	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/sigv4"
 )
 
@@ -172,7 +170,7 @@ type ways struct {
 }
 
 func newWays(ctx context.Context, s *server, f *fleet) (*ways, error) {
-	keys, err := identity.OpenKeys(identity.KeysOptions{Path: filepath.Join(s.folder, "keys.json"), Account: account.ID})
+	credential, err := s.credential()
 	if err != nil {
 		return nil, err
 	}
@@ -181,7 +179,7 @@ func newWays(ctx context.Context, s *server, f *fleet) (*ways, error) {
 	go func() { _ = tls.Client(theirs, f.tlsConfig(0)).HandshakeContext(ctx) }() // ends with the pipe
 	hello := make([]byte, 4096)
 	n, err := ours.Read(hello)
-	return &ways{s, f, hello[:n], keys.List()[0].Credential}, err
+	return &ways{s, f, hello[:n], credential}, err
 }
 
 // listener is one listener, an idle connection to it, and where clients stop.
