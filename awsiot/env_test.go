@@ -218,7 +218,7 @@ func (env *env) want(call, got, want string) {
 // settle does the background work that is due.
 func (env *env) settle() {
 	env.t.Helper()
-	for {
+	for range 10_000 {
 		agenda, err := env.engine.Work(env.t.Context())
 		if err != nil {
 			env.t.Fatalf("Work: %v", err)
@@ -227,6 +227,7 @@ func (env *env) settle() {
 			return
 		}
 	}
+	env.t.Fatal("the background work never ends")
 }
 
 // thing registers things.

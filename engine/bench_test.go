@@ -70,7 +70,7 @@ func rollOutOf(ctx context.Context, b *testing.B, e *Engine, in NewJob) {
 	if _, err := e.CreateJob(ctx, in); err != nil {
 		b.Fatal(err)
 	}
-	for {
+	for range 10_000_000 {
 		agenda, err := e.Work(ctx)
 		if err != nil {
 			b.Fatal(err)
@@ -79,6 +79,7 @@ func rollOutOf(ctx context.Context, b *testing.B, e *Engine, in NewJob) {
 			return
 		}
 	}
+	b.Fatal("the background work never ends")
 }
 
 // BenchmarkStartUpdate measures start-next followed by an update to SUCCEEDED,

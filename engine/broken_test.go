@@ -106,7 +106,7 @@ func TestACommandWhoseReadFailsChangesNothing(t *testing.T) {
 	for name, test := range valueCommands {
 		t.Run(name, func(t *testing.T) {
 			failures := 0
-			for n := 1; ; n++ {
+			for n := 1; n < 1000; n++ {
 				s := &broken{Store: memstore.New(), fails: func(store.Table, string) bool { return false }}
 				env := newEnvOnJust(t, s, Options{Sinks: Sinks{Webhook: map[muster.EventType]bool{muster.EventThing: true}}})
 				env.givenCommands(test.before)

@@ -222,7 +222,11 @@ func (f *randomFleet) checkSearch(after string) {
 	f.t.Helper()
 	text := f.someQuery()
 	var got, want []string
-	for page := (Page{Limit: 2}); ; {
+	page := Page{Limit: 2}
+	for pages := 0; ; pages++ {
+		if pages > 10_000 {
+			f.t.Fatalf("after %s: SearchIndex(%s) never ends", after, text)
+		}
 		found, err := f.SearchIndex(f.t.Context(), IndexQuery{Text: text}, page)
 		if e, ok := errors.AsType[*muster.Error](err); ok && (e.Kind == muster.NotFound || e.Kind == muster.InvalidQuery) {
 			return // it is off, or the query has two leading wildcards

@@ -45,7 +45,7 @@ func benchFleet(b *testing.B, n int) (*Engine, context.Context) {
 			b.Fatal(err)
 		}
 	}
-	for {
+	for range 10_000_000 {
 		agenda, err := e.Work(ctx)
 		if err != nil {
 			b.Fatal(err)
@@ -54,6 +54,8 @@ func benchFleet(b *testing.B, n int) (*Engine, context.Context) {
 			return e, ctx
 		}
 	}
+	b.Fatal("the background work never ends")
+	return nil, nil
 }
 
 // benchSizes are fleets to compare; MUSTER_BENCH_THINGS adds one.

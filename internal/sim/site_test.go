@@ -259,9 +259,12 @@ func (s *site) client() *http.Client {
 	return &http.Client{Transport: &http.Transport{DialContext: s.network.dialHTTP, DisableKeepAlives: true}}
 }
 
+// patience is how many minutes a caller asks again for.
+const patience = 24 * 60
+
 // insist asks until there is an answer, which must be a good one.
 func (s *site) insist(client *http.Client, method, path string, in any) string {
-	for {
+	for range patience {
 		status, body := s.request(client, method, path, in)
 		switch {
 		case status == http.StatusOK:
@@ -272,4 +275,6 @@ func (s *site) insist(client *http.Client, method, path string, in any) string {
 		}
 		time.Sleep(time.Minute)
 	}
+	s.fail("%s %s is never answered", method, path)
+	return ""
 }

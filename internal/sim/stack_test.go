@@ -128,10 +128,14 @@ func (s *site) orderJob(client *http.Client, rng *rand.Rand, id string) {
 			"failureType": "FAILED", "action": "CANCEL", "thresholdPercentage": 30, "minNumberOfExecutedThings": 4,
 		}}}
 	}
-	for {
+	for attempt := 1; ; attempt++ {
 		status, body := s.request(client, http.MethodPut, "/jobs/"+id, in)
 		if status == http.StatusOK || status == http.StatusConflict { // the answer to the first attempt got lost
 			break
+		}
+		if attempt > patience {
+			s.fail("CreateJob(%s) is never answered", id)
+			return
 		}
 		if status != 0 && status < 500 {
 			s.fail("CreateJob(%s) = %d %s", id, status, body)

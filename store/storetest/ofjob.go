@@ -99,7 +99,7 @@ func pagesAddUp(t *testing.T, s store.Store) {
 	for size := 1; size <= len(all)+1; size += 3 {
 		var got []muster.Execution
 		var cursor store.Cursor
-		for {
+		for range len(all) + 1 {
 			var page []muster.Execution
 			view(t, s, func(r store.Reader) { page = list(t, r.ExecutionsOfJob("job", 0, cursor), size) })
 			if got = append(got, page...); len(page) < size {
