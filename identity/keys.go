@@ -32,6 +32,7 @@ type Keys struct {
 
 	mu    sync.RWMutex // guards what follows
 	stamp fs.FileInfo  // the file as last read
+	lost  bool         // it could not be looked at the last time
 	list  []*Key       // in the order of the file
 	live  map[string]*liveKey
 	used  usage // as last written
@@ -163,18 +164,22 @@ func (k *Keys) find(accessKeyID string) (*liveKey, error) {
 // follow reads the file again when it is not the one last read.
 func (k *Keys) follow() {
 	now, err := os.Stat(k.o.Path)
-	if err != nil {
-		return // being replaced, or lost: what was read still counts
-	}
 	k.mu.RLock()
-	same := sameFile(k.stamp, now)
+	same := err == nil && !k.lost && sameFile(k.stamp, now) || err != nil && k.lost
 	k.mu.RUnlock()
 	if same {
 		return
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if sameFile(k.stamp, now) {
+	if err != nil {
+		if !k.lost {
+			k.o.Log.Error("the file of access keys cannot be found; the keys stay as they were", "file", k.o.Path, "error", err)
+		}
+		k.lost = true
+		return
+	}
+	if k.lost = false; sameFile(k.stamp, now) {
 		return
 	}
 	if err := k.load(); err != nil {

@@ -217,6 +217,38 @@ func TestBrokenChangeKeepsTheKeys(t *testing.T) {
 	}
 }
 
+// That the file is gone is said once, not for every request.
+func TestALostFileIsSaidOnce(t *testing.T) {
+	var log bytes.Buffer
+	path := filepath.Join(t.TempDir(), "credentials")
+	keys, err := identity.OpenKeys(identity.KeysOptions{Path: path, Account: account, Now: time.Now, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	admin := keys.List()[0].AccessKeyID
+	look := func() {
+		t.Helper()
+		for range 5 {
+			if _, err := keys.Lookup(admin); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for round := range 2 {
+		if err := os.Rename(path, path+"-aside"); err != nil {
+			t.Fatal(err)
+		}
+		look()
+		if n := strings.Count(log.String(), "cannot be found"); n != round+1 {
+			t.Errorf("in round %d the log says %d times that the file is lost: %s", round, n, log.String())
+		}
+		if err := os.Rename(path+"-aside", path); err != nil {
+			t.Fatal(err)
+		}
+		look()
+	}
+}
+
 func TestPoliciesInTheFile(t *testing.T) {
 	const document = `{"Statement":{"Effect":"Allow","Action":"iot:ListJobs","Resource":"*"}}`
 	quoted, err := json.Marshal(document)

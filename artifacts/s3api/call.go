@@ -52,9 +52,6 @@ func (s *Server) newCall(w http.ResponseWriter, r *http.Request) *call {
 	c.bucket, c.key = s.name(r)
 	if query, err := url.ParseQuery(r.URL.RawQuery); err == nil {
 		c.query = query
-		for _, values := range query { // whose order no signature covers
-			slices.Sort(values)
-		}
 	}
 	c.w.Header().Set("X-Amz-Request-Id", c.id)
 	return c

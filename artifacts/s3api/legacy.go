@@ -44,6 +44,9 @@ func (s *Server) verifyLegacy(c *call, now time.Time) (sigv4.Signature, *sigv4.B
 			return claimed, nil, refuse("AccessDenied", "The parameter %s is no part of what signature version 2 signs", clip(name))
 		}
 	}
+	if name, ok := legible(c.query); !ok {
+		return claimed, nil, refuse("AccessDenied", "The value of the parameter %s reads like several in what signature version 2 signs", clip(name))
+	}
 	credential, err := s.o.Keys.Lookup(claimed.AccessKeyID)
 	token := sigv4.Secret(c.query.Get("x-amz-security-token"))
 	switch {
@@ -68,6 +71,21 @@ func (s *Server) verifyLegacy(c *call, now time.Time) (sigv4.Signature, *sigv4.B
 		return claimed, nil, refuse("SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided. Check your key and signing method.")
 	}
 	return claimed, sigv4.UnverifiedBody(&http.Request{}), nil
+}
+
+// legible reports whether the text that such a URL signs can be read in one way
+// only. Values stand in it as they are, so that one could hold what looks like
+// the next line or the next parameter. Otherwise it returns whose value does.
+func legible(query url.Values) (name string, ok bool) {
+	for name, values := range query {
+		for _, value := range values {
+			next := func(other string) bool { return strings.Contains(value, "&"+other) }
+			if strings.ContainsAny(value, "\r\n") || slices.ContainsFunc(legacyParameters, next) {
+				return name, false
+			}
+		}
+	}
+	return "", true
 }
 
 // legacyText returns what such a URL signs. Headers that it was signed with may
