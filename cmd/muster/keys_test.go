@@ -110,7 +110,7 @@ func TestWhatAKeyOpenedEndsWithIt(t *testing.T) {
 				t.Fatalf("muster admin keys remove: %v %s", err, out)
 			}
 		}},
-		"expired": {[]string{"--expires", "4s"}, func(sigv4.Credential) {}},
+		"expired": {[]string{"--expires", "8s"}, func(sigv4.Credential) {}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			key := addKey(t, data, "", end.flags...)
