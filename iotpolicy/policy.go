@@ -41,6 +41,10 @@ type Request struct {
 	Action   string // such as "iot:Publish", in the spelling of AWS's pages
 	Resource string // a full ARN, or "*" for actions without a resource
 	Vars     Vars   // nil when nothing is known about the caller
+	// Span makes each * of Resource stand for any run of characters. The request
+	// is then about every resource that this can mean: allowed only if all of them
+	// are, and explicitly denied if any of them is.
+	Span bool
 }
 
 // Outcome is what the policies say. The zero Outcome denies.
@@ -140,11 +144,21 @@ func (st *statement) coversResource(r *Request) bool {
 		if st.notRes && !st.deny && !st.resources[i].resolves(r.Vars) {
 			return false
 		}
-		if st.resources[i].match(r.Resource, r.Vars) {
+		if st.matches(st.resources[i], r) {
 			return !st.notRes
 		}
 	}
 	return st.notRes
+}
+
+// matches reports whether a pattern of the statement matches the resource. Of a
+// span a Deny wants one match and an Allow every one; a NotResource turns that
+// round.
+func (st *statement) matches(p pattern, r *Request) bool {
+	if r.Span {
+		return p.spanned(r.Resource, r.Vars, st.deny != st.notRes)
+	}
+	return p.match(r.Resource, r.Vars)
 }
 
 func (st *statement) conditionsHold(vars Vars) bool {
