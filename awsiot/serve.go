@@ -125,7 +125,7 @@ func (s *Server) run(ctx context.Context, op operation, c *call, w http.Response
 		s.fail(c, w, muster.Errorf(muster.Throttled, "Rate exceeded"))
 		return
 	}
-	body, err := op.run(ctx, c)
+	body, err := op.run(withRights(ctx, c), c)
 	if err != nil {
 		s.fail(c, w, err)
 		return
