@@ -10,18 +10,18 @@ import (
 	"github.com/muster-iot/muster/sigv4"
 )
 
-// authenticate returns the signature of a request and whom it stands for.
-// Beside an error the signature says what the request claims.
-func (s *Server) authenticate(r *http.Request, body []byte) (sigv4.Signature, identity.Caller, error) {
-	signature, err := s.verifier.Verify(r, body, s.o.Now())
+// authenticate returns the signature of a request, as far as its head tells, and
+// whom it stands for. Beside an error the head says what the request claims.
+func (s *Server) authenticate(r *http.Request) (*sigv4.Head, identity.Caller, error) {
+	head, err := s.verifier.Head(r, s.o.Now())
 	if s.o.AuthNone {
 		err = local(r)
 	}
 	if err != nil {
-		return signature, identity.Caller{}, err
+		return head, identity.Caller{}, err
 	}
-	caller, err := s.o.Keys.Caller(signature.AccessKeyID)
-	return signature, caller, err
+	caller, err := s.o.Keys.Caller(head.AccessKeyID)
+	return head, caller, err
 }
 
 // local returns an error unless the request comes from something else than a

@@ -324,7 +324,7 @@ func TestUpdateJobRetriesOnlyToZero(t *testing.T) {
 func TestUpdateJobEndsRetriesThatWaitForAWindow(t *testing.T) {
 	for name, change := range map[string]JobChange{
 		"nothing of retries": {Description: new("d")},
-		"no more retries": {Retry: &[]muster.RetryCriterion{{Failure: muster.FailureFailed}}},
+		"no more retries":    {Retry: &[]muster.RetryCriterion{{Failure: muster.FailureFailed}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			env := newEnv(t)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/muster-iot/muster/artifacts/diskstore"
 	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/intake"
 	"github.com/muster-iot/muster/sigv4"
 )
 
@@ -117,8 +118,10 @@ func (s *Server) serve(ctx context.Context, c *call) error {
 	}
 	c.operation = op.name
 	if err := s.authenticate(c); err != nil {
+		intake.Unread(c.w, c.r)
 		return err
 	}
+	intake.Known(ctx)
 	if err := c.authorize(op.action, c.resource()); err != nil {
 		return err
 	}

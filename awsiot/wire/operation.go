@@ -21,6 +21,7 @@ type Operation struct {
 	Query    []Binding // members bound to query parameters
 	Header   []Binding // members bound to headers
 	Errors   []*ErrorShape
+	BodyMax  int  // bytes of the longest body that the model allows, without white space, at most MaxBody; 0: nothing stands in a body
 	Shaped   bool // this package has types for its input and output
 }
 

@@ -212,7 +212,8 @@ func (s *server) filesTLS() net.Listener {
 
 // serveFiles serves job files on a listener of their own until ctx ends.
 func (s *server) serveFiles(ctx context.Context) error {
-	return serveHTTP(ctx, awsiot.NewHTTPServer(s.figures.InFlight(s.fileAPI), s.log), s.filesTLS(), s.c.Drain)
+	server := awsiot.NewHTTPServer(s.figures.InFlight(s.fileAPI), s.log)
+	return serveHTTP(ctx, server, s.intake.Guard(server, s.filesTLS()), s.c.Drain)
 }
 
 // runFiles looks after the built-in store until ctx ends.

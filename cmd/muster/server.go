@@ -22,6 +22,7 @@ import (
 	"github.com/muster-iot/muster/gateway/door"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/identity/ca"
+	"github.com/muster-iot/muster/intake"
 	"github.com/muster-iot/muster/iotdata"
 	"github.com/muster-iot/muster/limits"
 	"github.com/muster-iot/muster/metrics"
@@ -49,6 +50,8 @@ type server struct {
 	shown []tls.Certificate // by the TLS listeners
 	tls   *door.Door
 	https *door.Queue // connections that the TLS listeners found to be HTTPS
+	// intake bounds what all HTTP listeners keep of strangers.
+	intake *intake.Intake
 
 	engine  *engine.Engine
 	timer   *scheduler.Scheduler
@@ -95,7 +98,10 @@ func (s *server) run(ctx context.Context, up func(Ready)) error {
 		outside = append(outside, s.serveFiles)
 	}
 	if l := s.doors.pprof; l != nil {
-		outside = append(outside, func(ctx context.Context) error { return serveHTTP(ctx, profiler(), l, 0) })
+		outside = append(outside, func(ctx context.Context) error {
+			server := profiler()
+			return serveHTTP(ctx, server, s.intake.Guard(server, l), 0)
+		})
 	}
 	return runStages(ctx,
 		stage{func(ctx context.Context) error { return s.announce(ctx, up) }},
@@ -126,7 +132,7 @@ func (s *server) serveHTTP(ctx context.Context, h http.Handler, l net.Listener) 
 	server := awsiot.NewHTTPServer(h, s.log)
 	server.ConnContext = withTLS
 	server.RegisterOnShutdown(s.plane.Drain)
-	return serveHTTP(ctx, server, l, s.c.Drain)
+	return serveHTTP(ctx, server, s.intake.Guard(server, l), s.c.Drain)
 }
 
 // serveTLS answers a request on a TLS listener: of a device, when that listener
