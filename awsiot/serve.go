@@ -60,7 +60,7 @@ func (s *Server) admit(c *call, w http.ResponseWriter, r *http.Request) error {
 	if head.Genuine || s.o.AuthNone {
 		intake.Known(r.Context())
 	}
-	body, err := readBody(r, bodyMax(c.operation))
+	body, err := readBody(r, c.operation.BodyLimit())
 	if err == nil && !s.o.AuthNone {
 		err = head.Verify(body)
 	}
@@ -114,13 +114,6 @@ func respelled(labels wire.Labels) wire.Labels {
 	}
 	return labels
 }
-
-// bodySlack is what a body may have beside what the model allows, in bytes:
-// white space, and members that no one knows.
-const bodySlack = 4 << 10
-
-// bodyMax returns how long the body of an operation may be.
-func bodyMax(op *wire.Operation) int { return min(op.BodyMax+bodySlack, wire.MaxBody) }
 
 // readBody reads a whole body of at most limit bytes. The server's read timeout
 // covers it and ends with it, so the answer may take its time.

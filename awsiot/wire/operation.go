@@ -50,6 +50,14 @@ func Operations() []*Operation {
 	return append([]*Operation(nil), operations...)
 }
 
+// bodySlack is what a body may have beside what the model allows, in bytes:
+// white space, and members that no one knows.
+const bodySlack = 4 << 10
+
+// BodyLimit returns how many bytes of a body o takes, MaxBody at the most. More
+// cannot be a valid input.
+func (o *Operation) BodyLimit() int { return min(o.BodyMax+bodySlack, MaxBody) }
+
 // Error returns the error shape of that name if o models it.
 func (o *Operation) Error(name string) (*ErrorShape, bool) {
 	for _, e := range o.Errors {
