@@ -25,7 +25,7 @@ import (
 type Limits struct {
 	Own     int // of a head, and again of a body, that a connection may have without asking; 4 KiB
 	Heads   int // of all heads beyond that; 1 MiB
-	Bodies  int // of all bodies beyond that; 4 MiB
+	Bodies  int // of all bodies beyond that; 3 MiB
 	Lines   int // of one head; 128. Each costs memory beside its bytes
 	Waiting int // connections that are not serving a request; 16,384. The oldest gives way, one that was never known first
 }
@@ -34,7 +34,7 @@ func (l Limits) withDefaults() Limits {
 	for _, d := range []struct {
 		limit *int
 		value int
-	}{{&l.Own, 4 << 10}, {&l.Heads, 1 << 20}, {&l.Bodies, 4 << 20}, {&l.Lines, 128}, {&l.Waiting, 16384}} {
+	}{{&l.Own, 4 << 10}, {&l.Heads, 1 << 20}, {&l.Bodies, 3 << 20}, {&l.Lines, 128}, {&l.Waiting, 16384}} {
 		if *d.limit == 0 {
 			*d.limit = d.value
 		}

@@ -266,7 +266,7 @@ func (s *stranger) unprovenBodies() {
 		all = append(all, c)
 	}
 	s.await("30 bodies of 512 KiB without an end, some of them refused", func() bool {
-		if got := s.intake.Stats().Bodies; got > 4<<20 {
+		if got := s.intake.Stats().Bodies; got > 3<<20 {
 			s.t.Fatalf("unfinished bodies take %d bytes of the pool", got)
 		}
 		return s.intake.Stats().Shed > shed+10

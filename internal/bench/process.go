@@ -96,6 +96,8 @@ type ready struct {
 	HTTPS string `json:"https_url"`
 	MQTTS string `json:"mqtts_addr"`
 	MQTT  string `json:"mqtt_addr"`
+	ALPN  string `json:"alpn_addr"`
+	Files string `json:"files_url"`
 }
 
 // server is a process of Muster that listens.
