@@ -36,7 +36,7 @@ func (n *needs) deletePackageVersion(in *wire.DeletePackageVersionRequest) {
 // artifact adds the file of a version, which jobs send to devices.
 func (n *needs) artifact(in *wire.PackageVersionArtifact) {
 	if o, err := artifact(in, n.account.Region); err == nil && o != nil {
-		n.asks = append(n.asks, fileAsk(engine.Use{File: *o}))
+		n.asks = append(n.asks, fileAsks(engine.Use{File: *o})...)
 	}
 }
 

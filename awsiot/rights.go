@@ -28,12 +28,8 @@ func (r rights) Permits(u engine.Use) error {
 		err = r.caller.Authorize("iot:CreateJob", []string{r.account.ReleaseARN(u.Package)}, vars)
 	case name != "":
 		err = r.caller.Authorize("iot:GetPackageVersion", []string{r.account.ARN("package", name), r.account.ReleaseARN(u.Package)}, vars)
-	case u.Upload:
-		a := fileAsk(u)
-		err = r.caller.AuthorizeSpan(a.action, a.resource, vars)
 	default:
-		a := fileAsk(u)
-		err = r.caller.Authorize(a.action, []string{a.resource}, vars)
+		err = r.permitsFile(u)
 	}
 	if err != nil {
 		return &muster.Error{Kind: muster.Forbidden, Msg: err.Error(), Err: err}
@@ -41,18 +37,33 @@ func (r rights) Permits(u engine.Use) error {
 	return nil
 }
 
-// fileAsk returns the permission that the use of a file takes. A version that is
-// not the newest has an action of its own, since it may be one that was replaced
-// for a reason.
-func fileAsk(u engine.Use) ask {
-	action := "s3:GetObject"
+func (r rights) permitsFile(u engine.Use) error {
+	vars := identity.From(r.remote)
+	for _, a := range fileAsks(u) {
+		var err error
+		if u.Upload {
+			err = r.caller.AuthorizeSpan(a.action, a.resource, vars)
+		} else {
+			err = r.caller.Authorize(a.action, []string{a.resource}, vars)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fileAsks returns the permissions that the use of a file takes. A version takes
+// one more, as in S3: it may be one that was replaced for a reason.
+func fileAsks(u engine.Use) []ask {
+	resource := "arn:aws:s3:::" + u.File.Bucket + "/" + u.File.Key
 	switch {
 	case u.Upload:
-		action = "s3:PutObject"
+		return []ask{{"s3:PutObject", resource}}
 	case u.File.Version != "":
-		action = "s3:GetObjectVersion"
+		return []ask{{"s3:GetObject", resource}, {"s3:GetObjectVersion", resource}}
 	}
-	return ask{action, "arn:aws:s3:::" + u.File.Bucket + "/" + u.File.Key}
+	return []ask{{"s3:GetObject", resource}}
 }
 
 type rightsKey struct{}

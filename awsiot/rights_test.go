@@ -64,6 +64,7 @@ func TestTheMakerOfAJobMustHaveItsFiles(t *testing.T) {
 		"a link to what is not there": {job, lamp + link("s3-presigned-url", "https://files/missing/fw.bin"), get, "missing/*", "missing/fw.bin"},
 		"an encoded link":             {job, lamp + link("s3-presigned-url-v2", "https%3A%2F%2Ffiles%2Flab%2Ffw.bin"), get, "lab/fw.bin", ""},
 		"a version":                   {job, lamp + link("s3-presigned-url-v2", "https%3A%2F%2Ffiles%2Flab%2Ffw.bin%3FversionId%3Dv1"), version, "lab/fw.bin", ""},
+		"a version, as any file":      {job, lamp + link("s3-presigned-url-v2", "https%3A%2F%2Ffiles%2Flab%2Ffw.bin%3FversionId%3Dv1"), get, "lab/fw.bin", ""},
 		"a signature":                 {job, lamp + link("code-sign-signature", "s3://eu-west-1.lab/fw.bin@v1"), version, "lab/fw.bin", ""},
 		"an upload":                   {job, lamp + link(upload, "https://files/lab/up/log"), put, "lab/up/log", ""},
 		"an upload of each":           {job, lamp + link(upload, "https://files/lab/${thingName}/log"), put, "lab/firmware/*", "lab/*/log"},

@@ -106,11 +106,8 @@ func (c *conn) takeHead(bytes int) bool {
 	return c.in.take(&c.in.heads, &c.heads, bytes, c.in.limits.Heads)
 }
 
-// takeBody is the same for a body; without a connection there is no limit.
+// takeBody is the same for a body.
 func (c *conn) takeBody(bytes int) bool {
-	if c == nil {
-		return true
-	}
 	c.in.mu.Lock()
 	defer c.in.mu.Unlock()
 	return c.serving || c.in.take(&c.in.bodies, &c.bodies, bytes, c.in.limits.Bodies)

@@ -73,8 +73,8 @@ func (i *Intake) Stats() Stats {
 }
 
 // Guard returns l with the limits put on its connections, and prepares server,
-// which is to serve on it. It keeps the hooks that server has; its ConnContext is
-// given the connection as l accepted it.
+// which is to serve on it, with the handler and the hooks that it has. Its
+// ConnContext is given the connection as l accepted it. Call it once for a server.
 func (i *Intake) Guard(server *http.Server, l net.Listener) net.Listener {
 	contextOf, state := server.ConnContext, server.ConnState
 	server.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
@@ -95,7 +95,33 @@ func (i *Intake) Guard(server *http.Server, l net.Listener) net.Listener {
 			state(c, s)
 		}
 	}
+	handler := server.Handler
+	server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c, ok := r.Context().Value(connKey{}).(*conn); ok && r.Body != http.NoBody {
+			r = r.WithContext(r.Context()) // a copy: net/http looks at the type of the body that it made
+			r.Body = &countedBody{ReadCloser: r.Body, on: c}
+		}
+		handler.ServeHTTP(w, r)
+	})
 	return guard{l, i}
+}
+
+// countedBody is a body that counts as long as its sender is not known, however
+// it is read.
+type countedBody struct {
+	io.ReadCloser
+	on   *conn
+	read int
+}
+
+// Read implements io.Reader. It fails with ErrBusy when there is no room.
+func (b *countedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.read += n
+	if n > 0 && !b.on.takeBody(b.read) {
+		return 0, ErrBusy
+	}
+	return n, err
 }
 
 type connKey struct{}
@@ -134,35 +160,20 @@ var (
 	ErrBusy = errors.New("too much is being received from clients that are not known yet")
 )
 
-// Body reads the whole body of a request, of at most limit bytes. While the
-// sender is not known, what is read counts. It fails with an error that wraps
-// ErrTooLarge or ErrBusy, or with that of the connection.
+// Body reads the whole body of a request, of at most limit bytes. It fails with an
+// error that wraps ErrTooLarge or ErrBusy, or with that of the connection.
 func Body(r *http.Request, limit int) ([]byte, error) {
 	if r.ContentLength > int64(limit) {
 		return nil, fmt.Errorf("%w: it has %d bytes and may have %d", ErrTooLarge, r.ContentLength, limit)
 	}
-	c, _ := r.Context().Value(connKey{}).(*conn)
-	from := io.LimitReader(r.Body, int64(limit)+1)
-	var body []byte
-	for {
-		if len(body) == cap(body) {
-			larger := min(max(512, 2*cap(body)), limit+1)
-			if !c.takeBody(larger) {
-				return nil, ErrBusy
-			}
-			body = append(make([]byte, 0, larger), body...)
-		}
-		n, err := from.Read(body[len(body):cap(body)])
-		body = body[:len(body)+n]
-		switch {
-		case len(body) > limit:
-			return nil, fmt.Errorf("%w: it may have %d bytes", ErrTooLarge, limit)
-		case err == io.EOF:
-			return body, nil
-		case err != nil:
-			return nil, err
-		}
+	body, err := io.ReadAll(io.LimitReader(r.Body, int64(limit)+1))
+	if err == nil && len(body) > limit {
+		err = fmt.Errorf("%w: it may have %d bytes", ErrTooLarge, limit)
 	}
+	if err != nil {
+		return nil, err
+	}
+	return body, nil
 }
 
 // Unread tells that a request is refused before its body was read: unless that

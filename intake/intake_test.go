@@ -184,11 +184,21 @@ func TestRequestsInOnePacket(t *testing.T) {
 }
 
 func TestBodiesOfTheUnknownShareTheirRoom(t *testing.T) {
+	for name, read := range map[string]func(*http.Request) ([]byte, error){
+		"with Body":  func(r *http.Request) ([]byte, error) { return intake.Body(r, 1<<20) },
+		"in any way": func(r *http.Request) ([]byte, error) { return io.ReadAll(r.Body) },
+	} {
+		t.Run(name, func(t *testing.T) { bodiesShareTheirRoom(t, read) })
+	}
+}
+
+func bodiesShareTheirRoom(t *testing.T, read func(*http.Request) ([]byte, error)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		answers := map[string]int{}
 		var mu sync.Mutex
 		s := serve(t, intake.Limits{Own: 4 << 10, Bodies: 100 << 10}, func(_ http.ResponseWriter, r *http.Request) {
-			_, err := intake.Body(r, 1<<20)
+			_, err := read(r)
 			mu.Lock()
 			defer mu.Unlock()
 			answers[fmt.Sprint(errors.Is(err, intake.ErrBusy))]++
