@@ -74,7 +74,6 @@ var exempt = map[string]string{
 	"ListJobs.thingGroupId":                         "an id that says no name; it narrows a list that the caller may have whole",
 	"ListThingGroups.namePrefixFilter":              "a prefix that narrows a list that the caller may have whole",
 	"ListManagedJobTemplates.templateName":          "managed templates are part of the server and the same for everyone",
-	"TestAuthorization.clientId":                    "a question about a client that may not exist; the principal is what is asked for",
 	"Publish.responseTopic":                         "a word to the receivers: nothing is published there",
 	"DescribeJobExecution.jobId data":               "the execution is the thing's own, and things are what AWS authorises here",
 	"UpdateJobExecution.jobId data":                 "the execution is the thing's own, and things are what AWS authorises here",

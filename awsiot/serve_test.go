@@ -350,3 +350,26 @@ func TestABodyHasNoNameTwice(t *testing.T) {
 		}
 	}
 }
+
+// A body that an operation cannot have is not read, one that it can have is.
+func TestABodyIsAsLongAsItsOperationCanHave(t *testing.T) {
+	env := newEnv(t)
+	env.thing("lamp")
+	long := strings.Repeat(" ", 20<<10)
+	for target, status := range map[string]int{
+		"PUT /jobs/x/cancel":            http.StatusRequestEntityTooLarge, // a comment and a reason
+		"GET /jobs":                     http.StatusRequestEntityTooLarge, // nothing
+		"PATCH /things/lamp":            http.StatusOK,                    // attributes
+		"PUT /jobs/x":                   http.StatusBadRequest,            // a document: what is missing is said
+		"PATCH /packages/x":             http.StatusRequestEntityTooLarge, // a description
+		"POST /policies/x":              http.StatusBadRequest,
+		"POST /thing-types/x/deprecate": http.StatusRequestEntityTooLarge, // a boolean
+	} {
+		method, path, _ := strings.Cut(target, " ")
+		if got := env.send(method, path, "{"+long+"}"); got.status != status {
+			t.Errorf("%s with 20 KiB = %d %s, want %d", target, got.status, got.body, status)
+		}
+	}
+	document := strings.Repeat(`\u0061`, 32768-len(`{"a":""}`)) // each character as long as it can be written
+	env.must("PUT", "/jobs/long", `{"targets":[`+quoted([]string{"lamp"})+`],"document":"{\"a\":\"`+document+`\"}"}`)
+}

@@ -40,6 +40,7 @@ func (s *Server) getEffectivePolicies(ctx context.Context, in *wire.GetEffective
 
 func (n *needs) testAuthorization(in *wire.TestAuthorizationRequest) {
 	n.given(in.Principal)
+	n.named("client", in.ClientID)
 	for _, policy := range slices.Concat(in.PolicyNamesToAdd, in.PolicyNamesToSkip) {
 		n.named("policy", &policy)
 	}
