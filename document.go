@@ -8,7 +8,7 @@ import (
 
 // CheckDocument returns an Invalid error unless text can be a job document: a
 // JSON object in UTF-8 of at most limit bytes (jobs-control-plane.md sections
-// 1.2, 3.1 and J4).
+// 1.2, 3.1 and J4), in which no object has a name twice.
 func CheckDocument(text string, limit int) error {
 	switch {
 	case len(text) > limit:
@@ -17,6 +17,9 @@ func CheckDocument(text string, limit int) error {
 		return Errorf(Invalid, "The job document is not valid JSON")
 	case !strings.HasPrefix(strings.TrimLeft(text, " \t\r\n"), "{"):
 		return Errorf(Invalid, "The job document is not a JSON object")
+	}
+	if name, found := DuplicateName([]byte(text)); found {
+		return Errorf(Invalid, "The job document has the key %.200q twice in one object", name)
 	}
 	return nil
 }

@@ -78,6 +78,19 @@ func (l Link) For(x Execution) string {
 		"${executionNumber}", strconv.FormatInt(x.Number, 10)).Replace(l.URL)
 }
 
+// Span returns the URL of what the link means for all executions: with a * in the
+// place of each local placeholder, which stands for any run of characters.
+func (l Link) Span() string {
+	if !l.Upload {
+		return l.URL
+	}
+	url := l.URL
+	for _, local := range localPlaceholders {
+		url = strings.ReplaceAll(url, local, "*")
+	}
+	return url
+}
+
 // Locate returns the object that the link means for no execution in particular,
 // as read says. It fails with Invalid when the bucket of an upload is not the
 // same for all of them, or not in region (section 6.6).

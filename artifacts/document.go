@@ -15,15 +15,19 @@ const documentTimeout = 10 * time.Second
 
 // Document returns the text of the object that the URL source names, of at most
 // limit bytes of UTF-8 (jobs-control-plane.md section 3.1, check 10). Only
-// objects of this store are ever asked for. It fails with Invalid, or with
-// Unavailable when the store cannot be asked.
-func (s *Store) Document(ctx context.Context, source string, limit int) (string, error) {
+// objects of this store are ever asked for, and only when permit, which is told
+// which, returns nil. It fails as permit does, with Invalid, or with Unavailable
+// when the store cannot be asked.
+func (s *Store) Document(ctx context.Context, source string, limit int, permit func(muster.Object) error) (string, error) {
 	a, err := s.Find(source)
 	if err != nil {
 		return "", err
 	}
 	if a.Key == "" {
 		return "", muster.Errorf(muster.Invalid, "The documentSource names no object of the bucket %s", a.Bucket)
+	}
+	if err := permit(muster.Object{Region: a.Region, Bucket: a.Bucket, Key: a.Key, Version: a.Version}); err != nil {
+		return "", err
 	}
 	ctx, cancel := context.WithTimeout(ctx, documentTimeout)
 	defer cancel()

@@ -64,7 +64,7 @@ func TestDocument(t *testing.T) {
 		"s3://lab/off":        "cannot be read just now",
 		"s3://down/doc.json":  "does not answer",
 	} {
-		text, err := store.Document(t.Context(), source, 10)
+		text, err := store.Document(t.Context(), source, 10, func(muster.Object) error { return nil })
 		if strings.HasPrefix(want, "{") {
 			if text != want || err != nil {
 				t.Errorf("Document(%s) = %q, %v; want %s", source, text, err, want)

@@ -9,16 +9,18 @@ import (
 )
 
 // needs gathers the permissions that one call takes (identity-and-auth.md part
-// D): the operation's own action on every resource that the call names, and the
-// permission to tag when it makes something with tags.
+// D): the operation's own action on every resource that the call names, in its
+// path, query, headers or body, and other actions on what it also uses.
 type needs struct {
-	account   muster.Account
-	action    string   // "iot:" and the name of the operation
-	resources []string // ARNs; none means "*"
-	tagging   []string // ARNs of what is made with tags
-	tags      []wire.Tag
-	remote    string // address and port of the caller
+	account muster.Account
+	action  string // "iot:" and the name of the operation
+	asks    []ask  // none means the action on "*"
+	tags    []wire.Tag
+	remote  string // address and port of the caller
 }
+
+// ask is one permission: an action on a resource, a full ARN or "*".
+type ask struct{ action, resource string }
 
 // kinds gives the kind of resource that a label of a path names; an empty one
 // says that the label names none of its own. A label that is not here would
@@ -52,26 +54,57 @@ func needsOf(c *call) *needs {
 	return n
 }
 
-// arns adds resources by their names. A malformed one is for the engine to
-// refuse; until then it is a name that few policies allow.
-func (n *needs) arns(arns ...string) { n.resources = append(n.resources, arns...) }
+// arns adds resources by their ARNs, or by "*". A malformed one is for the
+// engine to refuse; until then it is a name that few policies allow.
+func (n *needs) arns(arns ...string) {
+	for _, arn := range arns {
+		n.asks = append(n.asks, ask{n.action, spelled(arn)})
+	}
+}
+
+// given adds the resources that optional members name by their ARNs.
+func (n *needs) given(arns ...*string) {
+	for _, arn := range arns {
+		if arn != nil {
+			n.arns(*arn)
+		}
+	}
+}
+
+// named adds the resources that optional members name.
+func (n *needs) named(kind string, names ...*string) {
+	for _, name := range names {
+		if name != nil {
+			n.arns(n.account.ARN(kind, *name))
+		}
+	}
+}
+
+// narrowed adds what a list asks for that a resource narrows: the whole list,
+// as without it, and that resource, which a policy may deny.
+func (n *needs) narrowed(kind string, name *string) {
+	n.arns("*")
+	n.named(kind, name)
+}
 
 // tagged adds the permission to tag the resource that the call makes.
-func (n *needs) tagged(tags []wire.Tag, kind, name string) {
+func (n *needs) tagged(tags []wire.Tag, arn string) {
 	if len(tags) > 0 {
-		n.tags, n.tagging = tags, append(n.tagging, n.account.ARN(kind, name))
+		n.tags, n.asks = tags, append(n.asks, ask{"iot:TagResource", arn})
 	}
 }
 
 // authorize returns nil when the caller may do all of it.
 func (n *needs) authorize(caller identity.Caller) error {
-	if err := caller.Authorize(n.action, n.resources, n.vars); err != nil {
-		return err
+	if len(n.asks) == 0 {
+		n.arns("*")
 	}
-	if len(n.tagging) == 0 {
-		return nil
+	for _, a := range n.asks {
+		if err := caller.Authorize(a.action, []string{a.resource}, n.vars); err != nil {
+			return err
+		}
 	}
-	return caller.Authorize("iot:TagResource", n.tagging, n.vars)
+	return nil
 }
 
 // vars returns the condition keys of the call.

@@ -10,11 +10,7 @@ import (
 	"github.com/muster-iot/muster/engine"
 )
 
-// target asks for permission on what a policy is attached to instead of on the
-// policy (identity-and-auth.md part D).
-func (n *needs) target(arn string) { n.resources = []string{spelled(arn)} }
-
-func (n *needs) attachPolicy(in *wire.AttachPolicyRequest) { n.target(*in.Target) }
+func (n *needs) attachPolicy(in *wire.AttachPolicyRequest) { n.arns(*in.Target) }
 
 func (s *Server) attachPolicy(ctx context.Context, in *wire.AttachPolicyRequest) error {
 	return s.attach(ctx, *in.PolicyName, *in.Target)
@@ -28,7 +24,7 @@ func (s *Server) attach(ctx context.Context, policy, target string) error {
 	return s.o.Engine.AttachPolicy(ctx, policy, t)
 }
 
-func (n *needs) detachPolicy(in *wire.DetachPolicyRequest) { n.target(*in.Target) }
+func (n *needs) detachPolicy(in *wire.DetachPolicyRequest) { n.arns(*in.Target) }
 
 // detachPolicy has no word for what does not exist: a target is then a bad
 // request, and a policy is not attached.
@@ -48,7 +44,7 @@ func (s *Server) detach(ctx context.Context, policy, target string) error {
 	return s.o.Engine.DetachPolicy(ctx, policy, t)
 }
 
-func (n *needs) listAttachedPolicies(in *wire.ListAttachedPoliciesRequest) { n.target(*in.Target) }
+func (n *needs) listAttachedPolicies(in *wire.ListAttachedPoliciesRequest) { n.arns(*in.Target) }
 
 func (s *Server) listAttachedPolicies(ctx context.Context, in *wire.ListAttachedPoliciesRequest) (*wire.ListAttachedPoliciesResponse, error) {
 	t, err := s.policyTarget(*in.Target)
@@ -72,7 +68,7 @@ func (s *Server) listTargetsForPolicy(ctx context.Context, in *wire.ListTargetsF
 
 // The older operations name a certificate in a header and know no groups.
 
-func (n *needs) attachPrincipalPolicy(in *wire.AttachPrincipalPolicyRequest) { n.target(*in.Principal) }
+func (n *needs) attachPrincipalPolicy(in *wire.AttachPrincipalPolicyRequest) { n.arns(*in.Principal) }
 
 func (s *Server) attachPrincipalPolicy(ctx context.Context, in *wire.AttachPrincipalPolicyRequest) error {
 	if _, err := s.principal(*in.Principal); err != nil {
@@ -81,7 +77,7 @@ func (s *Server) attachPrincipalPolicy(ctx context.Context, in *wire.AttachPrinc
 	return s.attach(ctx, *in.PolicyName, *in.Principal)
 }
 
-func (n *needs) detachPrincipalPolicy(in *wire.DetachPrincipalPolicyRequest) { n.target(*in.Principal) }
+func (n *needs) detachPrincipalPolicy(in *wire.DetachPrincipalPolicyRequest) { n.arns(*in.Principal) }
 
 func (s *Server) detachPrincipalPolicy(ctx context.Context, in *wire.DetachPrincipalPolicyRequest) error {
 	if _, err := s.principal(*in.Principal); err != nil {
@@ -93,7 +89,7 @@ func (s *Server) detachPrincipalPolicy(ctx context.Context, in *wire.DetachPrinc
 	return s.detach(ctx, *in.PolicyName, *in.Principal)
 }
 
-func (n *needs) listPrincipalPolicies(in *wire.ListPrincipalPoliciesRequest) { n.target(*in.Principal) }
+func (n *needs) listPrincipalPolicies(in *wire.ListPrincipalPoliciesRequest) { n.arns(*in.Principal) }
 
 func (s *Server) listPrincipalPolicies(ctx context.Context, in *wire.ListPrincipalPoliciesRequest) (*wire.ListPrincipalPoliciesResponse, error) {
 	id, err := s.principal(*in.Principal)

@@ -12,23 +12,49 @@ import (
 	"github.com/muster-iot/muster/sigv4"
 )
 
-// authenticate returns the signature of a request and whom it stands for.
-// Beside an error the signature says what the request claims.
-func (s *Server) authenticate(r *http.Request, body []byte) (sigv4.Signature, identity.Caller, error) {
+// authenticate returns the signature of a request, as far as its head tells.
+// Beside an error the head says what the request claims.
+func (s *Server) authenticate(r *http.Request) (*sigv4.Head, error) {
 	leave, err := s.o.Flood.Enter(r.Context(), r.RemoteAddr)
 	if err != nil {
-		return sigv4.Signature{}, identity.Caller{}, err
+		return &sigv4.Head{}, err
 	}
-	signature, err := s.verifier.Verify(r, body, s.o.Now())
+	head, err := s.verifier.Head(r, s.o.Now())
 	leave()
 	if s.o.AuthNone {
 		err = local(r)
 	}
-	if err != nil {
-		return signature, identity.Caller{}, err
+	return head, err
+}
+
+// prove holds the body of a request against its signature, finds out whom that
+// stands for, and makes the request say what the signature covers: what was
+// signed is what is done.
+func (s *Server) prove(c *call, r *http.Request, head *sigv4.Head, body []byte) error {
+	if !s.o.AuthNone {
+		leave, err := s.o.Flood.Enter(r.Context(), r.RemoteAddr)
+		if err != nil {
+			return err
+		}
+		err = head.Verify(body)
+		leave()
+		if err != nil {
+			return err
+		}
 	}
-	caller, err := s.o.Keys.Caller(signature.AccessKeyID)
-	return signature, caller, err
+	caller, err := s.o.Keys.Caller(head.AccessKeyID)
+	if err != nil {
+		return err
+	}
+	c.caller = caller
+	if head.Path == "" { // no signature was asked for
+		return nil
+	}
+	head.SetTarget(r.URL)
+	if err := s.find(c, head.Scope.Service, r.Method, r.URL.EscapedPath()); err != nil {
+		return err
+	}
+	return s.coverMembers(r.Header, head.Signature)
 }
 
 // memberHeaders begin the names of the headers that carry members of an input.

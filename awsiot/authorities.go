@@ -21,9 +21,36 @@ func (s *Server) deleteRegistrationCode(ctx context.Context, _ *wire.DeleteRegis
 }
 
 func (n *needs) registerCA(in *wire.RegisterCACertificateRequest) {
+	n.arns("*")
+	n.pem("cacert", in.CACertificate)
+	n.provisioning(in.RegistrationConfig)
 	if c, err := ca.Parse(*in.CACertificate); err == nil {
-		n.tagged(in.Tags, "cacert", string(c.ID))
+		n.tagged(in.Tags, n.account.ARN("cacert", string(c.ID)))
 	}
+}
+
+// pem adds the certificate that is given itself, by the id that it has or will
+// have. What cannot be read has none, and is for the operation to refuse.
+func (n *needs) pem(kind string, text *string) {
+	if text == nil {
+		return
+	}
+	if c, err := ca.Parse(*text); err == nil {
+		n.arns(n.account.ARN(kind, string(c.ID)))
+	}
+}
+
+// provisioning adds the template that a registrationConfig names.
+func (n *needs) provisioning(config *wire.RegistrationConfig) {
+	if config != nil {
+		n.named("provisioningtemplate", config.TemplateName)
+	}
+}
+
+func (n *needs) updateCA(in *wire.UpdateCACertificateRequest) { n.provisioning(in.RegistrationConfig) }
+
+func (n *needs) listCAs(in *wire.ListCACertificatesRequest) {
+	n.narrowed("provisioningtemplate", in.TemplateName)
 }
 
 func (s *Server) registerCACertificate(ctx context.Context, in *wire.RegisterCACertificateRequest) (*wire.RegisterCACertificateResponse, error) {

@@ -12,10 +12,11 @@ import (
 // *artifacts.Store does. Its method may be called by many goroutines.
 type Documents interface {
 	// Document returns the text that a documentSource names, of at most limit
-	// bytes of UTF-8. It fails with Invalid for a URL of anything else than the
-	// store, for what is not there, must not be read or is too long, and with
+	// bytes of UTF-8, when permit, which is told what would be read before it is
+	// looked for, returns nil. It fails as permit does, with Invalid for a URL of
+	// anything else than the store and for what is not there or too long, and with
 	// Unavailable when the store cannot be asked.
-	Document(ctx context.Context, source string, limit int) (string, error)
+	Document(ctx context.Context, source string, limit int, permit func(muster.Object) error) (string, error)
 }
 
 // document returns the document of a job or template: the one given, or what its
@@ -27,5 +28,7 @@ func (s *Server) document(ctx context.Context, given, source *string) (string, e
 	case s.o.Documents == nil:
 		return "", muster.Errorf(muster.Invalid, "This server has no store of job files")
 	}
-	return s.o.Documents.Document(ctx, *source, engine.DocumentMax)
+	return s.o.Documents.Document(ctx, *source, engine.DocumentMax, func(o muster.Object) error {
+		return rightsOf(ctx).Permits(engine.Use{File: o})
+	})
 }

@@ -8,7 +8,7 @@ import (
 )
 
 func (n *needs) createDynamicThingGroup(in *wire.CreateDynamicThingGroupRequest) {
-	n.tagged(in.Tags, "thinggroup", *in.ThingGroupName)
+	n.tagged(in.Tags, n.account.ARN("thinggroup", *in.ThingGroupName))
 	n.index(in.IndexName)
 }
 
@@ -27,6 +27,12 @@ func (s *Server) createDynamicThingGroup(ctx context.Context, in *wire.CreateDyn
 		ThingGroupName: text(g.Name), ThingGroupARN: s.groupARN(g.Name), ThingGroupID: &g.ID,
 		IndexName: &g.Dynamic.Index, QueryString: &g.Dynamic.Query, QueryVersion: &g.Dynamic.Version,
 	}, nil
+}
+
+func (n *needs) updateDynamicThingGroup(in *wire.UpdateDynamicThingGroupRequest) {
+	if in.IndexName != nil || in.QueryString != nil {
+		n.index(in.IndexName)
+	}
 }
 
 func (s *Server) updateDynamicThingGroup(ctx context.Context, in *wire.UpdateDynamicThingGroupRequest) (*wire.UpdateDynamicThingGroupResponse, error) {

@@ -92,11 +92,17 @@ func newEnvWith(t testing.TB, o Options) *env {
 
 func newEnvOn(t testing.TB, s store.Store, o Options) *env {
 	t.Helper()
+	return newEnvWithFiles(t, s, o, nil)
+}
+
+// newEnvWithFiles is newEnvOn with a store of job files.
+func newEnvWithFiles(t testing.TB, s store.Store, o Options, files engine.Objects) *env {
+	t.Helper()
 	env := &env{
 		t: t, store: s, checker: wiretest.New(t), router: route.New(wire.Operations()),
 		key: admin, now: testEpoch,
 	}
-	env.engine = engine.New(engine.Options{Store: env.store, Account: testAccount, Now: env.clock})
+	env.engine = engine.New(engine.Options{Store: env.store, Account: testAccount, Now: env.clock, Objects: files})
 	ctx, cancel := context.WithCancel(context.Background())
 	stopped := make(chan error, 1)
 	go func() { stopped <- env.engine.Run(ctx) }()

@@ -78,6 +78,10 @@ func (s *Server) listJobExecutionsForJob(ctx context.Context, in *wire.ListJobEx
 	return out, nil
 }
 
+func (n *needs) listJobExecutionsForThing(in *wire.ListJobExecutionsForThingRequest) {
+	n.named("job", in.JobID)
+}
+
 func (s *Server) listJobExecutionsForThing(ctx context.Context, in *wire.ListJobExecutionsForThingRequest) (*wire.ListJobExecutionsForThingResponse, error) {
 	filter := engine.ThingExecutions{
 		Namespace: optional[muster.Namespace](in.NamespaceID),

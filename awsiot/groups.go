@@ -9,7 +9,8 @@ import (
 )
 
 func (n *needs) createThingGroup(in *wire.CreateThingGroupRequest) {
-	n.tagged(in.Tags, "thinggroup", *in.ThingGroupName)
+	n.named("thinggroup", in.ParentGroupName)
+	n.tagged(in.Tags, n.account.ARN("thinggroup", *in.ThingGroupName))
 }
 
 func (s *Server) createThingGroup(ctx context.Context, in *wire.CreateThingGroupRequest) (*wire.CreateThingGroupResponse, error) {
@@ -66,6 +67,10 @@ func (s *Server) updateThingGroup(ctx context.Context, in *wire.UpdateThingGroup
 
 func (s *Server) deleteThingGroup(ctx context.Context, in *wire.DeleteThingGroupRequest) error {
 	return s.o.Engine.DeleteThingGroup(ctx, muster.GroupName(*in.ThingGroupName), in.ExpectedVersion)
+}
+
+func (n *needs) listThingGroups(in *wire.ListThingGroupsRequest) {
+	n.narrowed("thinggroup", in.ParentGroup)
 }
 
 // listThingGroups takes an absent recursive for true (REG-52).

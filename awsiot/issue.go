@@ -56,6 +56,17 @@ func (s *Server) createCertificateFromCSR(ctx context.Context, in *wire.CreateCe
 	}, nil
 }
 
+func (n *needs) registerCertificate(in *wire.RegisterCertificateRequest) {
+	n.arns("*")
+	n.pem("cert", in.CertificatePEM)
+	n.pem("cacert", in.CACertificatePEM)
+}
+
+func (n *needs) registerCertificateWithoutCA(in *wire.RegisterCertificateWithoutCARequest) {
+	n.arns("*")
+	n.pem("cert", in.CertificatePEM)
+}
+
 // registerCertificate takes in a certificate that a registered CA signed
 // (AUTH-28).
 func (s *Server) registerCertificate(ctx context.Context, in *wire.RegisterCertificateRequest) (*wire.RegisterCertificateResponse, error) {

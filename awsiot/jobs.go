@@ -10,11 +10,9 @@ import (
 
 func (n *needs) createJob(in *wire.CreateJobRequest) {
 	n.arns(in.Targets...)
-	if in.JobTemplateARN != nil {
-		n.arns(*in.JobTemplateARN)
-	}
+	n.given(in.JobTemplateARN)
 	n.arns(in.DestinationPackageVersions...)
-	n.tagged(in.Tags, "job", *in.JobID)
+	n.tagged(in.Tags, n.account.ARN("job", *in.JobID))
 }
 
 func (s *Server) createJob(ctx context.Context, in *wire.CreateJobRequest) (*wire.CreateJobResponse, error) {
@@ -52,6 +50,7 @@ func (s *Server) createJob(ctx context.Context, in *wire.CreateJobRequest) (*wir
 		Tags:        tagsOf(in.Tags),
 		Template:    wire.Or(in.JobTemplateARN, ""),
 		Parameters:  in.DocumentParameters,
+		Rights:      rightsOf(ctx),
 	})
 	if err != nil {
 		return nil, err
@@ -78,6 +77,7 @@ func (s *Server) updateJob(ctx context.Context, in *wire.UpdateJobRequest) error
 	if err != nil {
 		return err
 	}
+	change.Rights = rightsOf(ctx)
 	return s.o.Engine.UpdateJob(ctx, muster.JobID(*in.JobID), optional[muster.Namespace](in.NamespaceID), change)
 }
 
@@ -102,6 +102,8 @@ func (s *Server) getJobDocument(ctx context.Context, in *wire.GetJobDocumentRequ
 	}
 	return &wire.GetJobDocumentResponse{Document: &document}, nil
 }
+
+func (n *needs) listJobs(in *wire.ListJobsRequest) { n.narrowed("thinggroup", in.ThingGroupName) }
 
 func (s *Server) listJobs(ctx context.Context, in *wire.ListJobsRequest) (*wire.ListJobsResponse, error) {
 	filter := engine.JobFilter{

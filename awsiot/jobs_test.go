@@ -298,7 +298,10 @@ func TestUpdateJob(t *testing.T) { // 13
 	}
 	env.wantError("PATCH", "/jobs/fw", retries(2), 400, "InvalidRequestException")
 	env.must("PATCH", "/jobs/fw", retries(0))
-	env.want("UpdateJob of nothing", env.must("PATCH", "/jobs/fw", "{}"), "")
+	for _, nothing := range []string{"", "{}", `{"description":null}`, `{"timeoutConfig":{}}`} {
+		got := env.wantError("PATCH", "/jobs/fw", nothing, 400, "InvalidRequestException")
+		env.want("UpdateJob of nothing", got.body, `{"message":"Update Job request for job fw cannot be empty"}`)
+	}
 	env.must("PATCH", "/jobs/fw", `{"description":"new"}`)
 	if got := env.describe("fw")["description"]; got != "new" {
 		t.Errorf("description after UpdateJob is %v, want new", got)
@@ -328,4 +331,18 @@ func TestAssociateTargetsWithJob(t *testing.T) { // 14
 	}
 	env.wantError("POST", "/jobs/always/targets", `{"targets":["arn:aws:iot:eu-west-1:111122223333:thing/none"]}`, 404, "ResourceNotFoundException")
 	env.wantError("POST", "/jobs/always/targets", `{"targets":[]}`, 400, "InvalidRequestException")
+}
+
+// The forms of startTime and endTime that clients write (arbitration A27).
+func TestTimesOfASchedule(t *testing.T) {
+	env := newEnv(t)
+	env.thing("lamp")
+	for i, form := range []string{"2026-10-18T%s", "2026-10-18 %s", "2026-10-18T%sZ", "2026-10-18 %sZ", "2026-10-18T%s:00", "2026-10-18 %s:00Z"} {
+		start, end := fmt.Sprintf(form, "06:05"), fmt.Sprintf(form, "07:05")
+		env.must("PUT", fmt.Sprintf("/jobs/fw-%d", i), fmt.Sprintf(
+			`{"targets":[%s],"document":"{}","schedulingConfig":{"startTime":%q,"endTime":%q,"endBehavior":"CANCEL"}}`, quoted([]string{"lamp"}), start, end))
+	}
+	for _, bad := range []string{"2026-10-18", "2026-10-18T06:05+02:00", "2026-10-18t06:05", "18.10.2026 06:05"} {
+		env.wantError("PUT", "/jobs/bad", fmt.Sprintf(`{"targets":[%s],"document":"{}","schedulingConfig":{"startTime":%q}}`, quoted([]string{"lamp"}), bad), 400, "InvalidRequestException")
+	}
 }

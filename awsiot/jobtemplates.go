@@ -9,11 +9,9 @@ import (
 )
 
 func (n *needs) createJobTemplate(in *wire.CreateJobTemplateRequest) {
-	if in.JobARN != nil {
-		n.arns(*in.JobARN)
-	}
+	n.given(in.JobARN)
 	n.arns(in.DestinationPackageVersions...)
-	n.tagged(in.Tags, "jobtemplate", *in.JobTemplateID)
+	n.tagged(in.Tags, n.account.ARN("jobtemplate", *in.JobTemplateID))
 }
 
 func (s *Server) createJobTemplate(ctx context.Context, in *wire.CreateJobTemplateRequest) (*wire.CreateJobTemplateResponse, error) {
@@ -42,6 +40,7 @@ func (s *Server) createJobTemplate(ctx context.Context, in *wire.CreateJobTempla
 		Document:    document,
 		Source:      wire.Or(in.DocumentSource, ""),
 		Job:         wire.Or(in.JobARN, ""),
+		Rights:      rightsOf(ctx),
 		Config:      config,
 		Tags:        tagsOf(in.Tags),
 	})

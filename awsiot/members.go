@@ -2,14 +2,16 @@ package awsiot
 
 import (
 	"context"
+	"slices"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot/wire"
 )
 
 func (n *needs) addThingToThingGroup(in *wire.AddThingToThingGroupRequest) {
-	n.either("thing", in.ThingName, in.ThingARN)
-	n.either("thinggroup", in.ThingGroupName, in.ThingGroupARN)
+	n.named("thing", in.ThingName)
+	n.named("thinggroup", in.ThingGroupName)
+	n.given(in.ThingARN, in.ThingGroupARN)
 }
 
 func (s *Server) addThingToThingGroup(ctx context.Context, in *wire.AddThingToThingGroupRequest) error {
@@ -21,8 +23,9 @@ func (s *Server) addThingToThingGroup(ctx context.Context, in *wire.AddThingToTh
 }
 
 func (n *needs) removeThingFromThingGroup(in *wire.RemoveThingFromThingGroupRequest) {
-	n.either("thing", in.ThingName, in.ThingARN)
-	n.either("thinggroup", in.ThingGroupName, in.ThingGroupARN)
+	n.named("thing", in.ThingName)
+	n.named("thinggroup", in.ThingGroupName)
+	n.given(in.ThingARN, in.ThingGroupARN)
 }
 
 func (s *Server) removeThingFromThingGroup(ctx context.Context, in *wire.RemoveThingFromThingGroupRequest) error {
@@ -34,11 +37,9 @@ func (s *Server) removeThingFromThingGroup(ctx context.Context, in *wire.RemoveT
 }
 
 func (n *needs) updateThingGroupsForThing(in *wire.UpdateThingGroupsForThingRequest) {
-	n.either("thing", in.ThingName, nil)
-	for _, names := range [][]string{in.ThingGroupsToAdd, in.ThingGroupsToRemove} {
-		for _, name := range names {
-			n.either("thinggroup", &name, nil)
-		}
+	n.named("thing", in.ThingName)
+	for _, group := range slices.Concat(in.ThingGroupsToAdd, in.ThingGroupsToRemove) {
+		n.named("thinggroup", &group)
 	}
 }
 
@@ -99,16 +100,6 @@ func (s *Server) either(kind string, name, arn *string) (string, error) {
 		return "", muster.Errorf(muster.Invalid, "The name %s and the ARN %s are not of the same %s", *name, *arn, kind)
 	}
 	return found, nil
-}
-
-// either adds a resource that a call names by its name, by its ARN, or by both.
-func (n *needs) either(kind string, name, arn *string) {
-	if name != nil {
-		n.arns(n.account.ARN(kind, *name))
-	}
-	if arn != nil {
-		n.arns(*arn)
-	}
 }
 
 func names(given []string) []muster.GroupName {

@@ -3,6 +3,7 @@ package awsiot
 import (
 	"context"
 
+	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot/wire"
 	"github.com/muster-iot/muster/limits"
 )
@@ -67,6 +68,11 @@ func handOver(op *wire.Operation) operation { return operation{Operation: op} }
 // caller may do it.
 func accept[I input[T], T any](c *call, also []func(*needs, I)) (I, error) {
 	in := I(new(T))
+	if c.operation.BodyMax > 0 {
+		if name, found := muster.DuplicateName(c.request.Body); found {
+			return nil, muster.Errorf(muster.Invalid, "The request body has the key %.200q twice in one object", name)
+		}
+	}
 	if err := in.Decode(&c.request); err != nil {
 		return nil, err
 	}

@@ -15,7 +15,7 @@ func (s *Server) table() []operation {
 		perform(wire.DeleteJob, s.deleteJob),
 		answer(wire.DescribeJob, s.describeJob),
 		answer(wire.GetJobDocument, s.getJobDocument),
-		answer(wire.ListJobs, s.listJobs),
+		answer(wire.ListJobs, s.listJobs, (*needs).listJobs),
 		perform(wire.UpdateJob, s.updateJob),
 
 		// Their executions.
@@ -23,7 +23,7 @@ func (s *Server) table() []operation {
 		perform(wire.DeleteJobExecution, s.deleteJobExecution),
 		answer(wire.DescribeJobExecution, s.describeJobExecution),
 		answer(wire.ListJobExecutionsForJob, s.listJobExecutionsForJob),
-		answer(wire.ListJobExecutionsForThing, s.listJobExecutionsForThing),
+		answer(wire.ListJobExecutionsForThing, s.listJobExecutionsForThing, (*needs).listJobExecutionsForThing),
 
 		// Job templates (jobs-control-plane.md sections 3.2, 3.3 and 3.13).
 		answer(wire.CreateJobTemplate, s.createJobTemplate, (*needs).createJobTemplate),
@@ -38,7 +38,7 @@ func (s *Server) table() []operation {
 		confirm(wire.DeletePackage, s.deletePackage),
 		answer(wire.GetPackage, s.getPackage),
 		answer(wire.ListPackages, s.listPackages),
-		confirm(wire.UpdatePackage, s.updatePackage),
+		confirm(wire.UpdatePackage, s.updatePackage, (*needs).updatePackage),
 		answer(wire.CreatePackageVersion, s.createPackageVersion, (*needs).createPackageVersion),
 		confirm(wire.DeletePackageVersion, s.deletePackageVersion, (*needs).deletePackageVersion),
 		answer(wire.GetPackageVersion, s.getPackageVersion, (*needs).getPackageVersion),
@@ -48,23 +48,23 @@ func (s *Server) table() []operation {
 		confirm(wire.UpdatePackageConfiguration, s.updatePackageConfiguration),
 
 		// Things and their types (registry.md sections 2 and 3).
-		answer(wire.CreateThing, s.createThing),
+		answer(wire.CreateThing, s.createThing, (*needs).createThing),
 		confirm(wire.DeleteThing, s.deleteThing),
 		answer(wire.DescribeThing, s.describeThing),
-		answer(wire.ListThings, s.listThings),
-		confirm(wire.UpdateThing, s.updateThing),
+		answer(wire.ListThings, s.listThings, (*needs).listThings),
+		confirm(wire.UpdateThing, s.updateThing, (*needs).updateThing),
 		answer(wire.CreateThingType, s.createThingType, (*needs).createThingType),
 		confirm(wire.DeleteThingType, s.deleteThingType),
 		confirm(wire.DeprecateThingType, s.deprecateThingType),
 		answer(wire.DescribeThingType, s.describeThingType),
-		answer(wire.ListThingTypes, s.listThingTypes),
+		answer(wire.ListThingTypes, s.listThingTypes, (*needs).listThingTypes),
 		confirm(wire.UpdateThingType, s.updateThingType),
 
 		// Static thing groups and who is in them (registry.md section 4).
 		answer(wire.CreateThingGroup, s.createThingGroup, (*needs).createThingGroup),
 		confirm(wire.DeleteThingGroup, s.deleteThingGroup),
 		answer(wire.DescribeThingGroup, s.describeThingGroup),
-		answer(wire.ListThingGroups, s.listThingGroups),
+		answer(wire.ListThingGroups, s.listThingGroups, (*needs).listThingGroups),
 		answer(wire.UpdateThingGroup, s.updateThingGroup),
 		confirm(wire.AddThingToThingGroup, s.addThingToThingGroup, (*needs).addThingToThingGroup),
 		answer(wire.ListThingGroupsForThing, s.listThingGroupsForThing),
@@ -75,7 +75,7 @@ func (s *Server) table() []operation {
 		// Dynamic thing groups and the fleet index (registry.md section 5).
 		answer(wire.CreateDynamicThingGroup, s.createDynamicThingGroup, (*needs).createDynamicThingGroup),
 		confirm(wire.DeleteDynamicThingGroup, s.deleteDynamicThingGroup),
-		answer(wire.UpdateDynamicThingGroup, s.updateDynamicThingGroup),
+		answer(wire.UpdateDynamicThingGroup, s.updateDynamicThingGroup, (*needs).updateDynamicThingGroup),
 		answer(wire.DescribeIndex, s.describeIndex),
 		answer(wire.GetBucketsAggregation, s.getBucketsAggregation, (*needs).getBuckets),
 		answer(wire.GetCardinality, s.getCardinality, (*needs).getCardinality),
@@ -99,8 +99,8 @@ func (s *Server) table() []operation {
 		answer(wire.DescribeCertificate, s.describeCertificate),
 		answer(wire.ListCertificates, s.listCertificates),
 		answer(wire.ListCertificatesByCA, s.listCertificatesByCA),
-		answer(wire.RegisterCertificate, s.registerCertificate),
-		answer(wire.RegisterCertificateWithoutCA, s.registerCertificateWithoutCA),
+		answer(wire.RegisterCertificate, s.registerCertificate, (*needs).registerCertificate),
+		answer(wire.RegisterCertificateWithoutCA, s.registerCertificateWithoutCA, (*needs).registerCertificateWithoutCA),
 		perform(wire.UpdateCertificate, s.updateCertificate),
 
 		// Certificate authorities.
@@ -108,9 +108,9 @@ func (s *Server) table() []operation {
 		confirm(wire.DeleteRegistrationCode, s.deleteRegistrationCode),
 		answer(wire.DescribeCACertificate, s.describeCACertificate),
 		answer(wire.GetRegistrationCode, s.getRegistrationCode),
-		answer(wire.ListCACertificates, s.listCACertificates),
+		answer(wire.ListCACertificates, s.listCACertificates, (*needs).listCAs),
 		answer(wire.RegisterCACertificate, s.registerCACertificate, (*needs).registerCA),
-		perform(wire.UpdateCACertificate, s.updateCACertificate),
+		perform(wire.UpdateCACertificate, s.updateCACertificate, (*needs).updateCA),
 
 		// Policies and what they are attached to (identity-and-auth.md section B.1).
 		answer(wire.CreatePolicy, s.createPolicy, (*needs).createPolicy),

@@ -11,7 +11,7 @@ import (
 )
 
 func (n *needs) createPackage(in *wire.CreatePackageRequest) {
-	n.tagged(tagList(in.Tags), "package", *in.PackageName)
+	n.tagged(tagList(in.Tags), n.account.ARN("package", *in.PackageName))
 }
 
 func (s *Server) createPackage(ctx context.Context, in *wire.CreatePackageRequest) (*wire.CreatePackageResponse, error) {
@@ -47,6 +47,12 @@ func (s *Server) getPackage(ctx context.Context, in *wire.GetPackageRequest) (*w
 		PackageName: text(p.Name), PackageARN: s.packageARN(p.Name), Description: text(p.Description),
 		DefaultVersionName: text(p.Default), CreationDate: instant(p.CreatedAt), LastModifiedDate: instant(p.ModifiedAt),
 	}, nil
+}
+
+func (n *needs) updatePackage(in *wire.UpdatePackageRequest) {
+	if in.DefaultVersionName != nil {
+		n.version(in.PackageName, in.DefaultVersionName)
+	}
 }
 
 func (s *Server) updatePackage(ctx context.Context, in *wire.UpdatePackageRequest) error {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot/wire"
+	"github.com/muster-iot/muster/engine"
 )
 
 // version adds a version of a package, which its path names beside the package.
@@ -15,10 +16,8 @@ func (n *needs) version(name, version *string) string {
 }
 
 func (n *needs) createPackageVersion(in *wire.CreatePackageVersionRequest) {
-	arn := n.version(in.PackageName, in.VersionName)
-	if len(in.Tags) > 0 {
-		n.tags, n.tagging = tagList(in.Tags), append(n.tagging, arn)
-	}
+	n.tagged(tagList(in.Tags), n.version(in.PackageName, in.VersionName))
+	n.artifact(in.Artifact)
 }
 
 func (n *needs) getPackageVersion(in *wire.GetPackageVersionRequest) {
@@ -27,10 +26,18 @@ func (n *needs) getPackageVersion(in *wire.GetPackageVersionRequest) {
 
 func (n *needs) updatePackageVersion(in *wire.UpdatePackageVersionRequest) {
 	n.version(in.PackageName, in.VersionName)
+	n.artifact(in.Artifact)
 }
 
 func (n *needs) deletePackageVersion(in *wire.DeletePackageVersionRequest) {
 	n.version(in.PackageName, in.VersionName)
+}
+
+// artifact adds the file of a version, which jobs send to devices.
+func (n *needs) artifact(in *wire.PackageVersionArtifact) {
+	if o, err := artifact(in, n.account.Region); err == nil && o != nil {
+		n.asks = append(n.asks, fileAsks(engine.Use{File: *o})...)
+	}
 }
 
 func release(name, version *string) muster.Release {

@@ -18,7 +18,7 @@ func checkPolicy(name, document string) error {
 }
 
 func (n *needs) createPolicy(in *wire.CreatePolicyRequest) {
-	n.tagged(in.Tags, "policy", *in.PolicyName)
+	n.tagged(in.Tags, n.account.ARN("policy", *in.PolicyName))
 }
 
 func (s *Server) createPolicy(ctx context.Context, in *wire.CreatePolicyRequest) (*wire.CreatePolicyResponse, error) {

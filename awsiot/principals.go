@@ -10,7 +10,7 @@ import (
 // The operations of registry.md section 6.3. A principal is a certificate.
 
 func (n *needs) attachThingPrincipal(in *wire.AttachThingPrincipalRequest) {
-	n.arns(spelled(*in.Principal))
+	n.arns(*in.Principal)
 }
 
 func (s *Server) attachThingPrincipal(ctx context.Context, in *wire.AttachThingPrincipalRequest) error {
@@ -23,7 +23,7 @@ func (s *Server) attachThingPrincipal(ctx context.Context, in *wire.AttachThingP
 }
 
 func (n *needs) detachThingPrincipal(in *wire.DetachThingPrincipalRequest) {
-	n.arns(spelled(*in.Principal))
+	n.arns(*in.Principal)
 }
 
 func (s *Server) detachThingPrincipal(ctx context.Context, in *wire.DetachThingPrincipalRequest) error {
@@ -63,7 +63,7 @@ func (s *Server) listThingPrincipalsV2(ctx context.Context, in *wire.ListThingPr
 }
 
 func (n *needs) listPrincipalThings(in *wire.ListPrincipalThingsRequest) {
-	n.arns(spelled(*in.Principal))
+	n.arns(*in.Principal)
 }
 
 func (s *Server) listPrincipalThings(ctx context.Context, in *wire.ListPrincipalThingsRequest) (*wire.ListPrincipalThingsResponse, error) {
@@ -83,7 +83,7 @@ func (s *Server) listPrincipalThings(ctx context.Context, in *wire.ListPrincipal
 }
 
 func (n *needs) listPrincipalThingsV2(in *wire.ListPrincipalThingsV2Request) {
-	n.arns(spelled(*in.Principal))
+	n.arns(*in.Principal)
 }
 
 func (s *Server) listPrincipalThingsV2(ctx context.Context, in *wire.ListPrincipalThingsV2Request) (*wire.ListPrincipalThingsV2Response, error) {

@@ -12,6 +12,8 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot/wire"
+	"github.com/muster-iot/muster/intake"
+	"github.com/muster-iot/muster/sigv4"
 )
 
 // ServeHTTP answers one request, whatever it is.
@@ -48,43 +50,50 @@ func (s *Server) plane(op *wire.Operation) DataPlane {
 }
 
 // admit finds out what a request wants and who sent it, and leaves a body that
-// can be read again. The path is looked at before the body, and once more when
-// the signature has told which plane it is for.
+// can be read again. What the head tells decides whether the body is read.
 func (s *Server) admit(c *call, w http.ResponseWriter, r *http.Request) error {
-	if len(r.RequestURI) > maxURI {
-		return refuse("InvalidRequestException", http.StatusRequestURITooLong, fmt.Sprintf("The URI is longer than %d bytes", maxURI))
-	}
-	if len(r.Header) > maxHeaders {
-		return refuse("InvalidRequestException", http.StatusRequestHeaderFieldsTooLarge, fmt.Sprintf("The request has more than %d headers", maxHeaders))
-	}
-	path := r.URL.EscapedPath()
-	if err := s.find(c, "", r.Method, path); err != nil {
-		return err
-	}
-	body, err := readBody(w, r)
+	head, err := s.admitHead(c, r)
 	if err != nil {
+		intake.Unread(w, r)
 		return err
 	}
-	signature, caller, err := s.authenticate(r, body)
-	c.key, c.caller = signature.AccessKeyID, caller
-	if signature.Path != "" { // what was signed is what is done
-		signature.SetTarget(r.URL)
-		path = r.URL.EscapedPath()
+	if head.Genuine || s.o.AuthNone {
+		intake.Known(r.Context())
 	}
-	if signature.Scope.Service != "" {
-		if err := s.find(c, signature.Scope.Service, r.Method, path); err != nil {
-			return err
-		}
+	body, err := readBody(r, c.operation.BodyLimit())
+	if err == nil {
+		err = s.prove(c, r, head, body)
 	}
 	if err != nil {
 		return err
 	}
-	if err := s.coverMembers(r.Header, signature); err != nil {
-		return err
-	}
+	intake.Known(r.Context())
 	c.request.Query, c.request.Header, c.request.Body = r.URL.Query(), r.Header, body
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	return nil
+}
+
+// admitHead looks at the path, then at the signature, and at the path once more
+// when the signature has told which plane it is for.
+func (s *Server) admitHead(c *call, r *http.Request) (*sigv4.Head, error) {
+	if len(r.RequestURI) > maxURI {
+		return nil, refuse("InvalidRequestException", http.StatusRequestURITooLong, fmt.Sprintf("The URI is longer than %d bytes", maxURI))
+	}
+	if len(r.Header) > maxHeaders {
+		return nil, refuse("InvalidRequestException", http.StatusRequestHeaderFieldsTooLarge, fmt.Sprintf("The request has more than %d headers", maxHeaders))
+	}
+	path := r.URL.EscapedPath()
+	if err := s.find(c, "", r.Method, path); err != nil {
+		return nil, err
+	}
+	head, err := s.authenticate(r)
+	c.key = head.AccessKeyID
+	if head.Scope.Service != "" {
+		if err := s.find(c, head.Scope.Service, r.Method, path); err != nil {
+			return nil, err
+		}
+	}
+	return head, err
 }
 
 func (s *Server) find(c *call, service, method, path string) error {
@@ -106,19 +115,17 @@ func respelled(labels wire.Labels) wire.Labels {
 	return labels
 }
 
-// readBody reads a whole body of at most wire.MaxBody bytes. The server's read
-// timeout covers it and ends with it, so the answer may take its time.
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	tooLarge := refuse("RequestEntityTooLargeException", http.StatusRequestEntityTooLarge,
-		fmt.Sprintf("The request body is larger than %d bytes", wire.MaxBody))
-	if r.ContentLength > wire.MaxBody {
-		return nil, tooLarge
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, wire.MaxBody))
-	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return nil, tooLarge
-	}
-	if err != nil {
+// readBody reads a whole body of at most limit bytes. The server's read timeout
+// covers it and ends with it, so the answer may take its time.
+func readBody(r *http.Request, limit int) ([]byte, error) {
+	body, err := intake.Body(r, limit)
+	switch {
+	case errors.Is(err, intake.ErrTooLarge):
+		return nil, refuse("RequestEntityTooLargeException", http.StatusRequestEntityTooLarge,
+			fmt.Sprintf("The request body is larger than %d bytes", limit))
+	case errors.Is(err, intake.ErrBusy):
+		return nil, &muster.Error{Kind: muster.Unavailable, Msg: "The server is receiving too many requests. Please try again.", Err: err}
+	case err != nil:
 		return nil, &muster.Error{Kind: muster.Invalid, Msg: "The request body could not be read", Err: err}
 	}
 	return body, nil
@@ -132,7 +139,7 @@ func (s *Server) run(ctx context.Context, op operation, c *call, w http.Response
 		s.fail(c, w, muster.Errorf(muster.Throttled, "Rate exceeded"))
 		return
 	}
-	body, err := op.run(ctx, c)
+	body, err := op.run(withRights(ctx, c), c)
 	if err != nil {
 		s.fail(c, w, err)
 		return

@@ -3,6 +3,7 @@ package awsiot
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -312,4 +313,39 @@ func TestDescribeEndpoint(t *testing.T) {
 	env.wantError("GET", "/endpoint?endpointType=iot:Else", "", 400, "InvalidRequestException")
 	one := newEnvWith(t, Options{Endpoints: Endpoints{Data: "data.example"}})
 	one.want("DescribeEndpoint of jobs, with one host", one.must("GET", "/endpoint?endpointType=iot:Jobs", ""), `{"endpointAddress":"data.example"}`)
+}
+
+// Readers differ in which of two members counts, so a body that has a name twice
+// is refused, wherever in it and however it is written.
+func TestABodyHasNoNameTwice(t *testing.T) {
+	env := newEnv(t)
+	env.thing("lamp")
+	lamp := quoted([]string{"lamp"})
+	for name, test := range map[string]struct{ method, target, body, key string }{
+		"a member":             {"PUT", "/jobs/a", `{"targets":[` + lamp + `],"targets":[],"document":"{}"}`, "targets"},
+		"an escaped member":    {"PUT", "/jobs/a", `{"targets":[` + lamp + `],"document":"{}","docu\u006dent":"{\"do\":\"harm\"}"}`, "document"},
+		"a member of a member": {"PUT", "/jobs/a", `{"targets":[` + lamp + `],"document":"{}","timeoutConfig":{"inProgressTimeoutInMinutes":5,"inProgressTimeoutInMinutes":6}}`, "inProgressTimeoutInMinutes"},
+		"a member unknown":     {"PUT", "/jobs/a", `{"targets":[` + lamp + `],"document":"{}","x":{"y":1,"y":2}}`, "y"},
+		"a document's":         {"PUT", "/jobs/a", `{"targets":[` + lamp + `],"document":"{\"do\":[{\"a\":1,\"\\u0061\":2}]}"}`, "a"},
+		"a template's":         {"PUT", "/job-templates/a", `{"description":"d","document":"{\"a\":1,\"a\":2}"}`, "a"},
+		"an attribute":         {"POST", "/things/a", `{"attributePayload":{"attributes":{"k":"v","k":"w"}}}`, "k"},
+		"a tag":                {"POST", "/thing-groups/a", `{"tags":[{"Key":"k","Key":"l","Value":"v"}]}`, "Key"},
+	} {
+		got := env.wantError(test.method, test.target, test.body, 400, "InvalidRequestException")
+		if want := fmt.Sprintf(`the key \"%s\" twice`, test.key); !strings.Contains(got.body, want) {
+			t.Errorf("%s: %s, want one with %s", name, got.body, want)
+		}
+	}
+	got := env.wantError("PUT", "/packages/a", `{"tags":{"k":"v","k":"w"}}`, 400, "ValidationException")
+	if !strings.Contains(got.body, `the key \"k\" twice`) {
+		t.Errorf("a package's tags: %s", got.body)
+	}
+	for _, document := range []string{`{\"Version\":\"2012-10-17\",\"Version\":\"2008-10-17\",\"Statement\":[]}`,
+		`{\"Statement\":{\"Effect\":\"Deny\",\"\\u0045ffect\":\"Allow\",\"Action\":\"*\",\"Resource\":\"*\"}}`,
+		`{\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"*\",\"Resource\":\"*\",\"Condition\":{\"Bool\":{\"a\":\"true\",\"a\":\"false\"}}}}`} {
+		got := env.wantError("POST", "/policies/p", `{"policyDocument":"`+document+`"}`, 400, "MalformedPolicyException")
+		if !strings.Contains(got.body, "appears twice") {
+			t.Errorf("the policy %s: %s", document, got.body)
+		}
+	}
 }

@@ -13,12 +13,8 @@ import (
 )
 
 func (n *needs) getEffectivePolicies(in *wire.GetEffectivePoliciesRequest) {
-	if in.Principal != nil {
-		n.arns(spelled(*in.Principal))
-	}
-	if in.ThingName != nil {
-		n.arns(n.account.ARN("thing", *in.ThingName))
-	}
+	n.given(in.Principal)
+	n.named("thing", in.ThingName)
 }
 
 func (s *Server) getEffectivePolicies(ctx context.Context, in *wire.GetEffectivePoliciesRequest) (*wire.GetEffectivePoliciesResponse, error) {
@@ -43,8 +39,9 @@ func (s *Server) getEffectivePolicies(ctx context.Context, in *wire.GetEffective
 }
 
 func (n *needs) testAuthorization(in *wire.TestAuthorizationRequest) {
-	if in.Principal != nil {
-		n.arns(spelled(*in.Principal))
+	n.given(in.Principal)
+	for _, policy := range slices.Concat(in.PolicyNamesToAdd, in.PolicyNamesToSkip) {
+		n.named("policy", &policy)
 	}
 }
 

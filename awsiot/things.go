@@ -8,6 +8,11 @@ import (
 	"github.com/muster-iot/muster/engine"
 )
 
+func (n *needs) createThing(in *wire.CreateThingRequest) {
+	n.named("thingtype", in.ThingTypeName)
+	n.named("billinggroup", in.BillingGroupName)
+}
+
 func (s *Server) createThing(ctx context.Context, in *wire.CreateThingRequest) (*wire.CreateThingResponse, error) {
 	if in.BillingGroupName != nil { // registry.md section 6.5
 		return nil, muster.Errorf(muster.NotFound, "Billing group %s does not exist", *in.BillingGroupName)
@@ -39,6 +44,8 @@ func (s *Server) describeThing(ctx context.Context, in *wire.DescribeThingReques
 	}, nil
 }
 
+func (n *needs) updateThing(in *wire.UpdateThingRequest) { n.named("thingtype", in.ThingTypeName) }
+
 func (s *Server) updateThing(ctx context.Context, in *wire.UpdateThingRequest) error {
 	return s.o.Engine.UpdateThing(ctx, muster.ThingName(*in.ThingName), muster.ThingUpdate{
 		ExpectedVersion: in.ExpectedVersion,
@@ -51,6 +58,8 @@ func (s *Server) updateThing(ctx context.Context, in *wire.UpdateThingRequest) e
 func (s *Server) deleteThing(ctx context.Context, in *wire.DeleteThingRequest) error {
 	return s.o.Engine.DeleteThing(ctx, muster.ThingName(*in.ThingName), in.ExpectedVersion)
 }
+
+func (n *needs) listThings(in *wire.ListThingsRequest) { n.narrowed("thingtype", in.ThingTypeName) }
 
 func (s *Server) listThings(ctx context.Context, in *wire.ListThingsRequest) (*wire.ListThingsResponse, error) {
 	list, err := s.o.Engine.ListThings(ctx, engine.ThingFilter{

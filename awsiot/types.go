@@ -8,7 +8,7 @@ import (
 )
 
 func (n *needs) createThingType(in *wire.CreateThingTypeRequest) {
-	n.tagged(in.Tags, "thingtype", *in.ThingTypeName)
+	n.tagged(in.Tags, n.account.ARN("thingtype", *in.ThingTypeName))
 }
 
 func (s *Server) createThingType(ctx context.Context, in *wire.CreateThingTypeRequest) (*wire.CreateThingTypeResponse, error) {
@@ -54,6 +54,10 @@ func (s *Server) deprecateThingType(ctx context.Context, in *wire.DeprecateThing
 
 func (s *Server) deleteThingType(ctx context.Context, in *wire.DeleteThingTypeRequest) error {
 	return s.o.Engine.DeleteThingType(ctx, muster.TypeName(*in.ThingTypeName))
+}
+
+func (n *needs) listThingTypes(in *wire.ListThingTypesRequest) {
+	n.narrowed("thingtype", in.ThingTypeName)
 }
 
 func (s *Server) listThingTypes(ctx context.Context, in *wire.ListThingTypesRequest) (*wire.ListThingTypesResponse, error) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/gateway"
+	"github.com/muster-iot/muster/intake"
 )
 
 // Device is the holder of a certificate; *authority.Device is one.
@@ -33,6 +34,7 @@ func (h *HTTP) Devices(identify Identify) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, in *http.Request) {
 		w.Header().Set("X-Amzn-RequestId", newRequestID())
 		if in.TLS == nil || len(in.TLS.PeerCertificates) == 0 {
+			intake.Unread(w, in)
 			writeRefusal(w, &request{}, refusalOf(errForbidden))
 			return
 		}
@@ -42,11 +44,13 @@ func (h *HTTP) Devices(identify Identify) http.Handler {
 		name, err := v.name()
 		switch {
 		case errors.Is(err, gateway.ErrRefused):
+			intake.Unread(w, in)
 			writeRefusal(w, &request{}, refusalOf(errForbidden))
 		case err != nil:
 			h.s.o.Log.Error("device could not be identified", "remote", in.RemoteAddr, "error", err)
 			writeRefusal(w, &request{}, refusalOf(err))
 		default:
+			intake.Known(in.Context())
 			h.serve(w, in, sender{name, context.Background(), v.may})
 		}
 	})

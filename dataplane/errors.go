@@ -76,7 +76,7 @@ type refusal struct {
 
 func refusalOf(err error) refusal {
 	switch {
-	case errors.Is(err, errNotJSON):
+	case errors.Is(err, errNotJSON), errors.Is(err, errAmbiguous):
 		return refusal{word: wordJSON, message: err.Error()}
 	case errors.Is(err, errInvalidTopic):
 		return refusal{word: wordTopic, message: err.Error()}

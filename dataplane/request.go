@@ -26,7 +26,7 @@ type request struct {
 }
 
 // read fills r in from a request body (jobs-data-plane.md section 2, C1, C2, C8,
-// and section 6.4, steps 1 to 3). It fails with errNotJSON or an Invalid error.
+// and section 6.4, steps 1 to 3). It fails with errNotJSON, errAmbiguous or an Invalid error.
 // Of a body that is an object the token is kept, whatever else is wrong with it.
 func (r *request) read(body []byte) error {
 	var m fields
@@ -43,6 +43,9 @@ func (r *request) read(body []byte) error {
 	if !fit {
 		return errNotJSON
 	}
+	if name, found := muster.DuplicateName(body); found {
+		return fmt.Errorf("%w: it has the key %q twice in one object", errAmbiguous, clip(name))
+	}
 	if err := r.checkNames(); err != nil {
 		return err
 	}
@@ -52,9 +55,10 @@ func (r *request) read(body []byte) error {
 	return r.decode(m)
 }
 
-// The two refusals that only requests on topics know.
+// The refusals that no rule of jobs knows.
 var (
 	errNotJSON      = errors.New("the request payload is not a JSON object in UTF-8")
+	errAmbiguous    = errors.New("the request payload is ambiguous") // readers differ in what it says
 	errInvalidTopic = errors.New("the topic names no operation")
 )
 

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -404,8 +405,8 @@ func TestUpdateJobRetriesOnlyToZero(t *testing.T) {
 // (jobs-lifecycle.md section 10).
 func TestUpdateJobEndsRetriesThatWaitForAWindow(t *testing.T) {
 	for name, change := range map[string]JobChange{
-		"nothing changed": {},
-		"no more retries": {Retry: &[]muster.RetryCriterion{{Failure: muster.FailureFailed}}},
+		"nothing of retries": {Description: new("d")},
+		"no more retries":    {Retry: &[]muster.RetryCriterion{{Failure: muster.FailureFailed}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			env := newEnv(t)
@@ -452,3 +453,24 @@ func TestNoTargetsAfterTheEnd(t *testing.T) {
 		t.Errorf("after the end the counts are %v, want %v", got, want)
 	}
 }
+
+// A change that gives anything is none of nothing, whatever fields there will be.
+func TestEachFieldOfAChangeIsAChange(t *testing.T) {
+	fields := reflect.TypeFor[JobChange]()
+	for i := range fields.NumField() {
+		var change JobChange
+		if name := fields.Field(i).Name; name != "Rights" {
+			reflect.ValueOf(&change).Elem().Field(i).Set(reflect.New(fields.Field(i).Type.Elem()))
+			if change.empty() {
+				t.Errorf("a change of %s alone is taken for one of nothing", name)
+			}
+		}
+	}
+	if change := (JobChange{Rights: everyRight{}}); !change.empty() {
+		t.Error("rights alone are taken for a change")
+	}
+}
+
+type everyRight struct{}
+
+func (everyRight) Permits(Use) error { return nil }

@@ -23,15 +23,14 @@ func (d *draft) deliver(r store.Reader, account muster.Account) error {
 		if err != nil {
 			return err
 		}
+		if err := permitted(d.Rights, Use{Package: resolved, Brought: true}); err != nil {
+			return err
+		}
 		all = append(all, muster.Destination{Asked: asked, Resolved: resolved})
 		d.packages = append(d.packages, resolved)
 	}
 	text, err := muster.FillPackages(d.document.Text, all, account.Region, func(asked muster.Release) (muster.PackageVersion, error) {
-		release, err := withDefault(r, asked)
-		if err != nil {
-			return muster.PackageVersion{}, err
-		}
-		return packageVersion(r, release)
+		return d.read(r, asked)
 	})
 	if err != nil || text == d.document.Text {
 		return err
@@ -39,6 +38,21 @@ func (d *draft) deliver(r store.Reader, account muster.Account) error {
 	d.document.Before = cmp.Or(d.document.Before, d.document.Text)
 	d.document.Text = text
 	return nil
+}
+
+// read returns a version of which the document takes something.
+func (d *draft) read(r store.Reader, asked muster.Release) (muster.PackageVersion, error) {
+	if err := permitted(d.Rights, Use{Package: asked}); err != nil {
+		return muster.PackageVersion{}, err
+	}
+	release, err := withDefault(r, asked)
+	if err == nil && release != asked {
+		err = permitted(d.Rights, Use{Package: release})
+	}
+	if err != nil {
+		return muster.PackageVersion{}, err
+	}
+	return packageVersion(r, release)
 }
 
 // resolve returns the version that a job brings, which must be one it may bring

@@ -54,10 +54,10 @@ func (e *Engine) draft(ctx context.Context, in NewJob) (draft, error) {
 			return d, err
 		}
 	}
-	if err := e.checkLinks(ctx, p.Links, d.Config.Presigned.RoleARN); err != nil {
+	if err := e.checkLinks(ctx, p.Links, d.Rights, d.Config.Presigned.RoleARN); err != nil {
 		return d, err
 	}
-	return d, e.sign(ctx, p.Signatures, &d.document)
+	return d, e.sign(ctx, p.Signatures, d.Rights, &d.document)
 }
 
 // fromTemplate adds what the template has, if there is one (checks 7 and 8).
@@ -96,9 +96,9 @@ func checkDocument(text string) (muster.Placeholders, error) {
 	return muster.FindPlaceholders(text)
 }
 
-// checkLinks returns an Invalid error unless devices can be sent where the
-// links of a document point. role is only for people.
-func (e *Engine) checkLinks(ctx context.Context, links []muster.Link, role string) error {
+// checkLinks returns an error unless the maker may have devices sent where the
+// links of a document point, and they can be. role is only for people.
+func (e *Engine) checkLinks(ctx context.Context, links []muster.Link, maker Rights, role string) error {
 	for _, l := range links {
 		if e.o.Objects == nil {
 			return errNoObjects
@@ -109,6 +109,9 @@ func (e *Engine) checkLinks(ctx context.Context, links []muster.Link, role strin
 		}
 		if o.Key == "" && !l.Upload {
 			return muster.Errorf(muster.Invalid, "The placeholder for %s names no object of the bucket", l.URL)
+		}
+		if err := e.permittedLink(maker, l); err != nil {
+			return err
 		}
 		err = e.o.Objects.Check(ctx, o, l.Upload)
 		if refusal := (*muster.Error)(nil); errors.As(err, &refusal) && refusal.Kind == muster.Forbidden {
@@ -125,8 +128,8 @@ func (e *Engine) checkLinks(ctx context.Context, links []muster.Link, role strin
 const signaturesMax = 32
 
 // sign puts signatures into a document, in the place of the placeholders for
-// them.
-func (e *Engine) sign(ctx context.Context, wanted []muster.Object, d *jobDocument) error {
+// them, of files that the maker may read.
+func (e *Engine) sign(ctx context.Context, wanted []muster.Object, maker Rights, d *jobDocument) error {
 	if len(wanted) > signaturesMax {
 		return muster.Errorf(muster.Invalid, "A job document may ask for at most %d signatures; this one asks for %d", signaturesMax, len(wanted))
 	}
@@ -137,6 +140,9 @@ func (e *Engine) sign(ctx context.Context, wanted []muster.Object, d *jobDocumen
 		}
 		if _, ok := signatures[o]; ok {
 			continue
+		}
+		if err := permitted(maker, Use{File: o}); err != nil {
+			return err
 		}
 		var err error
 		if signatures[o], err = e.o.Objects.Sign(ctx, o); err != nil {

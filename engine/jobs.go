@@ -32,6 +32,8 @@ type NewJob struct {
 
 	Template   string            // the ARN of a job template; empty: Document is the document
 	Parameters map[string]string // documentParameters, for a managed template
+
+	Rights Rights // of the maker to what the job uses; nil: all
 }
 
 // CreateJob makes a job and starts its rollout, which goes on in the background;
@@ -179,24 +181,33 @@ type JobChange struct {
 	Abort          *[]muster.AbortCriterion
 	TimeoutMinutes *int
 	Retry          *[]muster.RetryCriterion
-	Presigned      *muster.PresignedConfig
+	Presigned      *muster.PresignedConfig // asks the Rights for the files of the document again
+
+	Rights Rights // of whoever changes the job; nil: all
 }
 
 // UpdateJob changes a job that is not over (jobs-control-plane.md section
-// 3.14). A change of nothing succeeds.
+// 3.14). A change of nothing fails with Invalid (arbitration A27).
 func (e *Engine) UpdateJob(ctx context.Context, id muster.JobID, ns *muster.Namespace, in JobChange) error {
+	if in.empty() {
+		return muster.Errorf(muster.Invalid, "Update Job request for job %s cannot be empty", id)
+	}
 	if err := in.check(); err != nil {
 		return err
 	}
 	_, err := e.changeJob(ctx, id, ns, func(b *batch, j muster.Job) (muster.Job, error) {
-		if in == (JobChange{}) {
-			return j, nil
-		}
 		if !j.Status.Active() {
 			return j, muster.Errorf(muster.Invalid, "Job %s cannot be updated while its status is %s", id, j.Status)
 		}
 		if in.Presigned != nil && j.Links {
 			if err := in.Presigned.CheckLinks(); err != nil {
+				return j, err
+			}
+			d, err := readDocument(b, id)
+			if err != nil {
+				return j, err
+			}
+			if err := e.permittedFiles(in.Rights, d.Text); err != nil {
 				return j, err
 			}
 		}
@@ -207,6 +218,12 @@ func (e *Engine) UpdateJob(ctx context.Context, id muster.JobID, ns *muster.Name
 		return j, b.putJob(j)
 	})
 	return err
+}
+
+// empty reports whether the change is one of nothing.
+func (in JobChange) empty() bool {
+	in.Rights = nil
+	return in == JobChange{}
 }
 
 func (in JobChange) check() error {

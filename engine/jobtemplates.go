@@ -18,6 +18,8 @@ type NewJobTemplate struct {
 	Job         string           // the ARN of a job to copy; empty: Document is the document
 	Config      muster.JobConfig // of its Schedule the windows only; replaces what is copied, member by member
 	Tags        []muster.Tag
+
+	Rights Rights // of the maker to the files that the document names; nil: all
 }
 
 // CreateJobTemplate makes a custom job template (jobs-control-plane.md section
@@ -36,6 +38,9 @@ func (e *Engine) CreateJobTemplate(ctx context.Context, in NewJobTemplate) (must
 			}
 		}
 		if _, err := checkDocument(t.Document); err != nil {
+			return t, err
+		}
+		if err := e.permittedFiles(in.Rights, t.Document); err != nil {
 			return t, err
 		}
 		if err := rollout.CheckTemplate(t.Config); err != nil {

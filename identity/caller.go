@@ -61,6 +61,17 @@ func (c Caller) Life() context.Context {
 	return c.grant.life
 }
 
+// AuthorizeSpan is Authorize for every resource that one text can mean in which
+// each * stands for any run of characters: the caller must be allowed all of
+// them, and none may be denied.
+func (c Caller) AuthorizeSpan(action, resource string, vars iotpolicy.Vars) error {
+	d := c.InForce().Decide(iotpolicy.Request{Action: action, Resource: resource, Vars: vars, Span: true})
+	if !d.Allowed() {
+		return &DeniedError{Caller: c.ARN, Action: action, Resource: resource, Decision: d}
+	}
+	return nil
+}
+
 // From returns the condition keys of a request that came from addr, a host and a
 // port: where it came from.
 func From(addr string) iotpolicy.Vars {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/muster-iot/muster/gateway"
+	"github.com/muster-iot/muster/intake"
 )
 
 // Device is the holder of a certificate; *authority.Device is one.
@@ -28,17 +29,20 @@ func (s *Service) Devices(identify Identify) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Amzn-RequestId", rand.Text())
 		if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
+			intake.Unread(w, r)
 			denied.saying("Forbidden").write(w)
 			return
 		}
 		device, err := identify(r.Context(), r.TLS.PeerCertificates[0].Raw, r.RemoteAddr)
 		switch {
 		case errors.Is(err, gateway.ErrRefused):
+			intake.Unread(w, r)
 			denied.saying("Forbidden").write(w)
 		case err != nil:
 			s.o.Log.Error("device could not be identified", "remote", r.RemoteAddr, "error", err)
 			failureOf(err).write(w)
 		default:
+			intake.Known(r.Context())
 			s.answer(w, r, sender{device.Principal(), device.Permits})
 		}
 	})

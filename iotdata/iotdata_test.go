@@ -154,6 +154,7 @@ func TestEveryRefusalIsInTheWordsOfTheAPI(t *testing.T) {
 		{"a payload that is too large", everything, "POST", "/topics/a", "elevenbytes", nil, 413, "RequestEntityTooLargeException"},
 		{"correlation data that is not base64", everything, "POST", "/topics/a", "", []string{"X-Amz-Mqtt5-Correlation-Data", "?"}, 400, "InvalidRequestException"},
 		{"user properties that are no array", everything, "POST", "/topics/a", "", user(`{"k":"v"}`), 400, "InvalidRequestException"},
+		{"user properties with a name twice in one", everything, "POST", "/topics/a", "", user(`[{"k":"v","\u006b":"w"}]`), 400, "InvalidRequestException"},
 		{"user properties with two names in one", everything, "POST", "/topics/a", "", user(`[{"k":"v","l":"w"}]`), 400, "InvalidRequestException"},
 		{"user properties too long for MQTT", everything, "POST", "/topics/a", "", user(`[{"k":"` + strings.Repeat("v", 1<<16) + `"}]`), 400, "InvalidRequestException"},
 		{"a topic that policy does not allow", onlyA, "POST", "/topics/b", "", nil, 403, forbidden},

@@ -97,6 +97,9 @@ func withUser(p packet.Properties, text string) (packet.Properties, error) {
 	if json.Unmarshal([]byte(text), &list) != nil {
 		return nil, malformed
 	}
+	if name, found := muster.DuplicateName([]byte(text)); found {
+		return nil, muster.Errorf(muster.Invalid, "userProperties has the key %.200q twice in one object", name)
+	}
 	for _, pair := range list {
 		if len(pair) != 1 {
 			return nil, malformed

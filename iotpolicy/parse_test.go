@@ -25,6 +25,7 @@ func TestParseRefuses(t *testing.T) {
 		"another version":             {`{"Version":"2020-01-01","Statement":[]}`, "Version: must be 2012-10-17 or 2008-10-17"},
 		"a version that is a number":  {`{"Version":2012}`, "Version: must be"},
 		"an element in another case":  {`{"version":"2012-10-17"}`, "version: is not an element of a policy"},
+		"an element twice, escaped":   {`{"Id":"a","\u0049d":"b"}`, `"Id" appears twice`},
 		"an element twice":            {`{"Id":"a","Id":"b"}`, `"Id" appears twice`},
 		"no statement":                {`{"Version":"2012-10-17"}`, "Statement: is missing or empty"},
 		"an empty statement list":     {`{"Version":"2012-10-17","Statement":[]}`, "Statement: is missing or empty"},

@@ -41,6 +41,10 @@ type Request struct {
 	Action   string // such as "iot:Publish", in the spelling of AWS's pages
 	Resource string // a full ARN, or "*" for actions without a resource
 	Vars     Vars   // nil when nothing is known about the caller
+	// Span makes each * of Resource stand for any run of characters. The request
+	// is then about every resource that this can mean: allowed only if all of them
+	// are, and explicitly denied if any of them is.
+	Span bool
 }
 
 // Outcome is what the policies say. The zero Outcome denies.
@@ -138,29 +142,39 @@ func (st *statement) coversAction(names [2]string) bool {
 // coversSpellings lets a statement apply by either spelling of a resource. An
 // Allow of all but a list needs both: neither may be on the list.
 func (st *statement) coversSpellings(r *Request, also string) bool {
-	covers := st.coversResource(r.Resource, r.Vars)
+	covers := st.coversResource(r, r.Resource)
 	switch {
 	case also == "":
 		return covers
 	case st.notRes && !st.deny:
-		return covers && st.coversResource(also, r.Vars)
+		return covers && st.coversResource(r, also)
 	}
-	return covers || st.coversResource(also, r.Vars)
+	return covers || st.coversResource(r, also)
 }
 
 // coversResource never matches a resource with an unresolved variable (AUTH-59).
 // In a NotResource that would widen the statement, so there an Allow does not
 // apply at all; a Deny keeps denying.
-func (st *statement) coversResource(resource string, vars Vars) bool {
+func (st *statement) coversResource(r *Request, resource string) bool {
 	for i := range st.resources {
-		if st.notRes && !st.deny && !st.resources[i].resolves(vars) {
+		if st.notRes && !st.deny && !st.resources[i].resolves(r.Vars) {
 			return false
 		}
-		if st.resources[i].match(resource, vars) {
+		if st.matches(st.resources[i], r, resource) {
 			return !st.notRes
 		}
 	}
 	return st.notRes
+}
+
+// matches reports whether a pattern of the statement matches a resource. Of a
+// span a Deny wants one match and an Allow every one; a NotResource turns that
+// round.
+func (st *statement) matches(p pattern, r *Request, resource string) bool {
+	if r.Span {
+		return p.spanned(resource, r.Vars, st.deny != st.notRes)
+	}
+	return p.match(resource, r.Vars)
 }
 
 func (st *statement) conditionsHold(vars Vars) bool {

@@ -3,6 +3,7 @@ package metrics
 import (
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/gateway/door"
+	"github.com/muster-iot/muster/intake"
 )
 
 // Gateway adds the counters of the device gateway. Call it once.
@@ -30,6 +31,16 @@ func (m *Metrics) Gateway(stats func() gateway.Stats) {
 		counter("muster_mqtt_dropped_queue_total", "QoS 1 messages dropped: queue full, or expired.", func(s s) uint64 { return s.DroppedQueue }),
 		counter("muster_mqtt_protocol_errors_total", "Connections ended for what the client sent.", func(s s) uint64 { return s.ProtocolErrors }),
 		counter("muster_mqtt_panics_total", "Contained panics; each is a bug.", func(s s) uint64 { return s.Panics }),
+	}})
+}
+
+// Intake adds the counters of the HTTP listeners. Call it once.
+func (m *Metrics) Intake(stats func() intake.Stats) {
+	type s = intake.Stats
+	m.registry.MustRegister(collector[s]{stats, []series[s]{
+		gauge("muster_http_waiting", "HTTP connections that are not serving a request now.", func(s s) int64 { return int64(s.Waiting) }),
+		gauge("muster_http_unknown_bytes", "Bytes received from clients that are not known yet, beyond what each connection may have.", func(s s) int64 { return int64(s.Heads + s.Bodies) }),
+		counter("muster_http_shed_total", "Connections and requests of clients not known yet that were refused for want of room.", func(s s) uint64 { return s.Shed }),
 	}})
 }
 

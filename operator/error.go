@@ -64,7 +64,7 @@ func (e *methodError) Error() string {
 }
 
 // tooLargeError is the error for a body that is longer than its route takes.
-type tooLargeError struct{ most int64 }
+type tooLargeError struct{ most int }
 
 func (e *tooLargeError) Error() string {
 	return fmt.Sprintf("The request body is larger than %d bytes", e.most)

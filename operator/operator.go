@@ -24,6 +24,7 @@ import (
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/flood"
 	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/intake"
 	"github.com/muster-iot/muster/sigv4"
 )
 
@@ -42,7 +43,7 @@ type Route struct {
 	// "*".
 	Resource func(names map[string]string) (arn string, err error)
 	// BodyMax is the longest body taken, in bytes; zero means 16 KiB.
-	BodyMax int64
+	BodyMax int
 	// Serve answers the request, with what becomes JSON or with Taken. An error of
 	// the type *muster.Error is shown as its kind is in the table of errors; others
 	// are logged and shown as an internal failure.
@@ -65,7 +66,8 @@ type Call struct {
 }
 
 // Decode reads the body as a JSON object into a struct. A member that the struct
-// does not have is refused, and so is anything after the object.
+// does not have is refused, and so are one that stands there twice and anything
+// after the object.
 func (c *Call) Decode(into any) error {
 	d := json.NewDecoder(bytes.NewReader(c.Body))
 	d.DisallowUnknownFields()
@@ -74,6 +76,9 @@ func (c *Call) Decode(into any) error {
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return muster.Errorf(muster.Invalid, "The body must be one JSON object")
+	}
+	if name, twice := muster.DuplicateName(c.Body); twice {
+		return muster.Errorf(muster.Invalid, "The member %q stands in the body more than once", clip(name))
 	}
 	return nil
 }
@@ -168,19 +173,16 @@ func (s *Server) admit(q *request) (*Call, error) {
 	if _, err := s.find(q); err != nil {
 		return nil, err
 	}
-	body, err := q.body()
+	head, body, err := s.verify(q)
 	if err != nil {
+		intake.Unread(q.w, q.r)
 		return nil, err
 	}
-	signature, err := s.verify(q.r, body)
-	q.key = signature.AccessKeyID
-	if err != nil {
+	if q.caller, err = s.o.Keys.Caller(head.AccessKeyID); err != nil {
 		return nil, err
 	}
-	if q.caller, err = s.o.Keys.Caller(signature.AccessKeyID); err != nil {
-		return nil, err
-	}
-	signature.SetTarget(q.r.URL) // what was signed is what is done
+	intake.Known(q.r.Context())
+	head.SetTarget(q.r.URL) // what was signed is what is done
 	names, err := s.find(q)
 	if err != nil {
 		return nil, err
@@ -198,13 +200,24 @@ func (s *Server) admit(q *request) (*Call, error) {
 	return &Call{Request: q.r, Writer: q.w, Body: body, Names: names, Caller: q.caller}, nil
 }
 
-func (s *Server) verify(r *http.Request, body []byte) (sigv4.Signature, error) {
-	leave, err := s.o.Flood.Enter(r.Context(), r.RemoteAddr)
+// verify returns a request's signature and body. The body is read once the head
+// has told that it may be genuine.
+func (s *Server) verify(q *request) (*sigv4.Head, []byte, error) {
+	leave, err := s.o.Flood.Enter(q.r.Context(), q.r.RemoteAddr)
 	if err != nil {
-		return sigv4.Signature{}, err
+		return nil, nil, err
 	}
-	defer leave()
-	return s.verifier.Verify(r, body, s.o.Now())
+	head, err := s.verifier.Head(q.r, s.o.Now())
+	leave()
+	q.key = head.AccessKeyID
+	if err != nil {
+		return head, nil, err
+	}
+	body, err := q.body()
+	if err == nil {
+		err = head.Verify(body)
+	}
+	return head, body, err
 }
 
 // find sets the route of a request and returns the names in its path.
@@ -234,11 +247,13 @@ func (q *request) body() ([]byte, error) {
 	if most == 0 {
 		most = bodyMax
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(q.w, q.r.Body, most))
-	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+	body, err := intake.Body(q.r, most)
+	switch {
+	case errors.Is(err, intake.ErrTooLarge):
 		return nil, &tooLargeError{most}
-	}
-	if err != nil {
+	case errors.Is(err, intake.ErrBusy):
+		return nil, &muster.Error{Kind: muster.Unavailable, Msg: "The server is receiving too many requests. Please try again.", Err: err}
+	case err != nil:
 		return nil, &muster.Error{Kind: muster.Invalid, Msg: "The request body could not be read", Err: err}
 	}
 	return body, nil

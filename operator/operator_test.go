@@ -56,7 +56,7 @@ func newEnv(t *testing.T, guard *flood.Guard) *env {
 				return Taken, err
 			}},
 			{Method: "GET", Path: "/muster/v1/clock", Action: "muster:ReadClock", Serve: serve(map[string]int{"now": 1}, nil)},
-			{Method: "POST", Path: "/muster/v1/clock", Action: "muster:MoveClock", BodyMax: 16, Serve: func(_ context.Context, c *Call) (any, error) {
+			{Method: "POST", Path: "/muster/v1/clock", Action: "muster:MoveClock", BodyMax: 20, Serve: func(_ context.Context, c *Call) (any, error) {
 				var order struct{ Set int }
 				return order, c.Decode(&order)
 			}},
@@ -129,9 +129,10 @@ func TestEachRequestIsAnsweredCountedAndLogged(t *testing.T) {
 		"a key for one job":              {method: "GET", target: "/muster/v1/jobs/fw/options", statement: `{"Effect":"Allow","Action":"muster:*","Resource":"arn:aws:iot:*:*:job/fw"}`, status: 200, action: "muster:DescribeJobOptions"},
 		"a key for another job":          {method: "GET", target: "/muster/v1/jobs/fw2/options", statement: `{"Effect":"Allow","Action":"muster:*","Resource":"arn:aws:iot:*:*:job/fw"}`, status: 403, code: "AccessDeniedException", action: "muster:DescribeJobOptions"},
 		"a body":                         {method: "POST", target: "/muster/v1/clock", body: `{"set":7}`, status: 200, want: `{"Set":7}`, action: "muster:MoveClock"},
-		"a body that is too long":        {method: "POST", target: "/muster/v1/clock", body: `{"set":7777777777}`, status: 413, code: "RequestEntityTooLargeException", want: "larger than 16 bytes", action: "muster:MoveClock"},
+		"a body that is too long":        {method: "POST", target: "/muster/v1/clock", body: `{"set":77777777777777}`, status: 413, code: "RequestEntityTooLargeException", want: "larger than 20 bytes", action: "muster:MoveClock"},
 		"a body that is no JSON":         {method: "POST", target: "/muster/v1/clock", body: `{`, status: 400, code: "InvalidRequestException", want: "must be a JSON object", action: "muster:MoveClock"},
 		"a body with more":               {method: "POST", target: "/muster/v1/clock", body: `{} {}`, status: 400, code: "InvalidRequestException", want: "one JSON object", action: "muster:MoveClock"},
+		"a member twice":                 {method: "POST", target: "/muster/v1/clock", body: `{"set":1,"set":2}`, status: 400, code: "InvalidRequestException", want: "more than once", action: "muster:MoveClock"},
 		"a body with another member":     {method: "POST", target: "/muster/v1/clock", body: `{"sot":7}`, status: 400, code: "InvalidRequestException", want: "unknown field", action: "muster:MoveClock"},
 		"an error of the caller":         {method: "GET", target: "/muster/v1/missing", status: 404, code: "ResourceNotFoundException", want: "not there", action: "muster:A"},
 		"an error of ours":               {method: "GET", target: "/muster/v1/broken", status: 500, code: "InternalFailureException", want: internalText, action: "muster:B"},

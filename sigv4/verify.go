@@ -45,21 +45,73 @@ type Verifier struct {
 // A refusal is an *Error; any other error is a failure of Lookup. Beside either
 // the Signature says what could be read, for the log.
 func (v *Verifier) Verify(r *http.Request, body []byte, now time.Time) (Signature, error) {
+	h, err := v.Head(r, now)
+	if err == nil {
+		err = h.Verify(body)
+	}
+	return h.Signature, err
+}
+
+// Head is a request whose head was looked at: all that is left to look at is its
+// body.
+type Head struct {
+	Signature
+	// Genuine says that the signature is, and covers a hash of the body that the
+	// head states, or no body at all. Without it the access key is known and the
+	// time is right, but anybody can have said so.
+	Genuine bool
+
+	stated string                         // hash of the body; empty: none is stated
+	match  func(payloadHash string) error // sets Path and Query
+}
+
+// Head is the first part of Verify, for a server that reads no body before it
+// knows whether it should. It fails as Verify does and returns what it could
+// read beside the error.
+func (v *Verifier) Head(r *http.Request, now time.Time) (*Head, error) {
 	path, rawQuery := target(r)
 	c, query, err := v.read(r, rawQuery)
+	h := &Head{Signature: c.Signature}
 	if err != nil {
-		return c.Signature, err
+		return h, err
 	}
 	credential, err := v.believe(c, now)
 	if err != nil {
-		return c.Signature, err
+		return h, err
 	}
-	payloadHash, err := payloadHash(r, query, body)
-	if err != nil {
-		return c.Signature, err
+	if h.stated, err = statedHash(r, query); err != nil {
+		return h, err
 	}
-	c.UnsignedPayload = payloadHash == unsignedPayload
-	return c.proven(r, path, query, payloadHash, credential.Secret)
+	h.UnsignedPayload = h.stated == unsignedPayload
+	h.match = func(payloadHash string) error {
+		proven, err := c.proven(r, path, query, payloadHash, credential.Secret)
+		h.Path, h.Query = proven.Path, proven.Query
+		return err
+	}
+	if h.stated == "" {
+		return h, nil
+	}
+	err = h.match(h.stated)
+	h.Genuine = err == nil
+	return h, err
+}
+
+// Verify is the second part: it returns nil when the whole body, nil when there
+// is none, is the one that was signed.
+func (h *Head) Verify(body []byte) error {
+	if h.UnsignedPayload {
+		return nil
+	}
+	actual := hexSHA256(body)
+	switch {
+	case h.Genuine && strings.EqualFold(h.stated, actual):
+		return nil
+	case h.Genuine:
+		return refuse(InvalidSignature, "The provided 'x-amz-content-sha256' header does not match what was computed.")
+	}
+	err := h.match(actual)
+	h.Genuine = err == nil
+	return err
 }
 
 // read returns what a request claims, and its query.
@@ -159,27 +211,17 @@ func (v *Verifier) credential(c claim, now time.Time) (Credential, error) {
 	return found, nil
 }
 
-// payloadHash returns the hash the client signed, after comparing a stated one
-// with the body (AUTH-77).
-func payloadHash(r *http.Request, query []param, body []byte) (string, error) {
+// statedHash returns the hash of the body that a request states, unsignedPayload,
+// or "" (AUTH-77).
+func statedHash(r *http.Request, query []param) (string, error) {
 	stated := r.Header.Get("X-Amz-Content-Sha256")
 	if p := first(query, "X-Amz-Content-Sha256"); p != nil && stated == "" {
 		stated = p.value
 	}
-	if stated == unsignedPayload {
-		return stated, nil
-	}
 	if strings.HasPrefix(stated, "STREAMING-") {
 		return "", refuse(InvalidSignature, "Chunked signing (%s) is not supported here. Sign the whole body.", shorten(stated))
 	}
-	actual := hexSHA256(body)
-	if stated != "" && !strings.EqualFold(stated, actual) {
-		return "", refuse(InvalidSignature, "The provided 'x-amz-content-sha256' header does not match what was computed.")
-	}
-	if stated != "" {
-		return stated, nil
-	}
-	return actual, nil
+	return stated, nil
 }
 
 // proven returns the claim's signature when it is genuine, with what it covers.

@@ -2,6 +2,7 @@ package sigv4_test
 
 import (
 	"bufio"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -104,12 +105,6 @@ X-Amz-Date: 20260102T030405Z
 
 // A signed request is refused after each of these changes, and says why.
 func TestRefusals(t *testing.T) {
-	set := func(name, value string) func(*http.Request) {
-		return func(r *http.Request) { r.Header.Set(name, value) }
-	}
-	swap := func(name, old, new string) func(*http.Request) {
-		return func(r *http.Request) { r.Header.Set(name, strings.Replace(r.Header.Get(name), old, new, 1)) }
-	}
 	for name, test := range map[string]struct {
 		change func(*http.Request)
 		key    sigv4.Credential // key unless set
@@ -211,7 +206,7 @@ func TestRefusals(t *testing.T) {
 		"a payload declared unsigned afterwards": {change: set("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD"),
 			code: sigv4.InvalidSignature, text: "does not match the signature you provided"},
 		"a stated payload hash that is wrong": {change: set("X-Amz-Content-Sha256", strings.Repeat("0", 64)),
-			code: sigv4.InvalidSignature, text: "'x-amz-content-sha256' header does not match"},
+			code: sigv4.InvalidSignature, text: "does not match the signature you provided"},
 		"chunked signing": {change: set("X-Amz-Content-Sha256", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"),
 			code: sigv4.InvalidSignature, text: "Chunked signing"},
 	} {
@@ -317,5 +312,66 @@ func BenchmarkVerify(b *testing.B) {
 		if _, err := v.Verify(r, body, at); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// set returns a change of a request's header, and swap one of a part of it.
+func set(name, value string) func(*http.Request) {
+	return func(r *http.Request) { r.Header.Set(name, value) }
+}
+
+func swap(name, old, new string) func(*http.Request) {
+	return func(r *http.Request) { r.Header.Set(name, strings.Replace(r.Header.Get(name), old, new, 1)) }
+}
+
+// A server that reads no body before it must learns from the head what there is
+// to learn.
+func TestHeadIsVerifiedBeforeTheBody(t *testing.T) {
+	const body, other = `{"comment":"x"}`, `{"comment":"y"}`
+	digest := fmt.Sprintf("%x", sha256.Sum256([]byte(body)))
+	for name, test := range map[string]struct {
+		stated     string // in the head, by the client
+		afterwards func(*http.Request)
+		genuine    bool // by the head alone
+		headError  string
+		otherError string // of another body
+	}{
+		"no hash stated":             {"", nil, false, "", "does not match the signature"},
+		"the hash stated":            {digest, nil, true, "", "'x-amz-content-sha256' header does not match"},
+		"unsigned":                   {"UNSIGNED-PAYLOAD", nil, true, "", ""},
+		"a hash stated by another":   {"", set("X-Amz-Content-Sha256", digest[1:]+"0"), false, "does not match the signature", ""},
+		"unsigned, says another":     {"", set("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD"), false, "does not match the signature", ""},
+		"an access key of no one":    {digest, swap("Authorization", "Credential=AKI", "Credential=XXX"), false, "security token", ""},
+		"no hash, key of no one":     {"", swap("Authorization", "Credential=AKI", "Credential=XXX"), false, "security token", ""},
+		"no signature":               {"", func(r *http.Request) { r.Header.Del("Authorization") }, false, "Missing Authentication Token", ""},
+		"signed for another service": {digest, swap("Authorization", "/iot/", "/ec2/"), false, "correct service", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, _ := received(t, "POST /jobs/b HTTP/1.1\nHost: iot.example.com", body)
+			if test.stated != "" {
+				r.Header.Set("X-Amz-Content-Sha256", test.stated)
+			}
+			sigv4.Sign(r, []byte(body), key, "us-east-1", "iot", at)
+			if test.afterwards != nil {
+				test.afterwards(r)
+			}
+			h, err := verifier(key).Head(r, at)
+			if test.headError != "" {
+				if err == nil || !strings.Contains(err.Error(), test.headError) || h.Genuine {
+					t.Errorf("Head() = genuine %t, %v, want %q", h.Genuine, err, test.headError)
+				}
+				return
+			}
+			if err != nil || h.Genuine != test.genuine {
+				t.Fatalf("Head() = genuine %t, %v, want %t", h.Genuine, err, test.genuine)
+			}
+			if err := h.Verify([]byte(body)); err != nil {
+				t.Errorf("Verify of the body that was signed: %v", err)
+			}
+			h, _ = verifier(key).Head(r, at)
+			if err := h.Verify([]byte(other)); test.otherError == "" != (err == nil) || err != nil && !strings.Contains(err.Error(), test.otherError) {
+				t.Errorf("Verify of another body: %v, want %q", err, test.otherError)
+			}
+		})
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/muster-iot/muster/artifacts/diskstore"
 	"github.com/muster-iot/muster/flood"
 	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/intake"
 	"github.com/muster-iot/muster/sigv4"
 )
 
@@ -120,8 +121,10 @@ func (s *Server) serve(ctx context.Context, c *call) error {
 	}
 	c.operation = op.name
 	if err := s.authenticate(c); err != nil {
+		intake.Unread(c.w, c.r)
 		return err
 	}
+	intake.Known(ctx)
 	c.still = func() error { return c.authorize(op.action, c.resource()) }
 	if err := c.still(); err != nil {
 		return err

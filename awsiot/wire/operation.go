@@ -21,6 +21,7 @@ type Operation struct {
 	Query    []Binding // members bound to query parameters
 	Header   []Binding // members bound to headers
 	Errors   []*ErrorShape
+	BodyMax  int  // bytes of the longest body that the model allows, without white space, at most MaxBody; 0: nothing stands in a body
 	Shaped   bool // this package has types for its input and output
 }
 
@@ -48,6 +49,14 @@ type ErrorShape struct {
 func Operations() []*Operation {
 	return append([]*Operation(nil), operations...)
 }
+
+// bodySlack is what a body may have beside what the model allows, in bytes:
+// white space, and members that no one knows.
+const bodySlack = 4 << 10
+
+// BodyLimit returns how many bytes of a body o takes, MaxBody at the most. More
+// cannot be a valid input.
+func (o *Operation) BodyLimit() int { return min(o.BodyMax+bodySlack, MaxBody) }
 
 // Error returns the error shape of that name if o models it.
 func (o *Operation) Error(name string) (*ErrorShape, bool) {

@@ -326,7 +326,8 @@ var (
 			controlPlaneInternalFailureException,
 			controlPlaneResourceNotFoundException,
 		},
-		Shaped: true,
+		BodyMax: 99914,
+		Shaped:  true,
 	}
 
 	// AddThingToThingGroup is PUT /thing-groups/addThingToThingGroup.
@@ -342,7 +343,8 @@ var (
 			controlPlaneInternalFailureException,
 			controlPlaneResourceNotFoundException,
 		},
-		Shaped: true,
+		BodyMax: 99967,
+		Shaped:  true,
 	}
 
 	// AssociateSbomWithPackageVersion is PUT /packages/{packageName}/versions/{versionName}/sbom.
@@ -361,6 +363,7 @@ var (
 			controlPlaneServiceQuotaExceededException,
 			controlPlaneResourceNotFoundException,
 		},
+		BodyMax: 147518,
 	}
 
 	// AssociateTargetsWithJob is POST /jobs/{jobId}/targets.
@@ -378,7 +381,8 @@ var (
 			controlPlaneThrottlingException,
 			controlPlaneServiceUnavailableException,
 		},
-		Shaped: true,
+		BodyMax: 2097152,
+		Shaped:  true,
 	}
 
 	// AttachPolicy is PUT /target-policies/{policyName}.
@@ -397,7 +401,8 @@ var (
 			controlPlaneInternalFailureException,
 			controlPlaneLimitExceededException,
 		},
-		Shaped: true,
+		BodyMax: 49166,
+		Shaped:  true,
 	}
 
 	// AttachPrincipalPolicy is PUT /principal-policies/{policyName}.
@@ -536,7 +541,8 @@ var (
 			controlPlaneServiceUnavailableException,
 			controlPlaneLimitExceededException,
 		},
-		Shaped: true,
+		BodyMax: 12967,
+		Shaped:  true,
 	}
 
 	// CancelJobExecution is PUT /things/{thingName}/jobs/{jobId}/cancel.
@@ -555,7 +561,8 @@ var (
 			controlPlaneServiceUnavailableException,
 			controlPlaneVersionConflictException,
 		},
-		Shaped: true,
+		BodyMax: 2097152,
+		Shaped:  true,
 	}
 
 	// ClearDefaultAuthorizer is DELETE /default-authorizer.
@@ -605,6 +612,7 @@ var (
 			controlPlaneInternalFailureException,
 			controlPlaneLimitExceededException,
 		},
+		BodyMax: 285358,
 	}
 
 	// CreateAuthorizer is POST /authorizer/{authorizerName}.
@@ -623,6 +631,7 @@ var (
 			controlPlaneServiceUnavailableException,
 			controlPlaneInternalFailureException,
 		},
+		BodyMax: 2097152,
 	}
 
 	// CreateBillingGroup is POST /billing-groups/{billingGroupName}.
@@ -638,7 +647,8 @@ var (
 			controlPlaneThrottlingException,
 			controlPlaneInternalFailureException,
 		},
-		Shaped: true,
+		BodyMax: 607949,
+		Shaped:  true,
 	}
 
 	// CreateCertificateFromCsr is POST /certificates.
@@ -656,7 +666,8 @@ var (
 			controlPlaneServiceUnavailableException,
 			controlPlaneInternalFailureException,
 		},
-		Shaped: true,
+		BodyMax: 24609,
+		Shaped:  true,
 	}
 
 	// CreateCertificateProvider is POST /certificate-providers/{certificateProviderName}.
@@ -675,6 +686,7 @@ var (
 			controlPlaneServiceUnavailableException,
 			controlPlaneInternalFailureException,
 		},
+		BodyMax: 657624,
 	}
 
 	// CreateCommand is PUT /commands/{commandId}.
@@ -691,6 +703,7 @@ var (
 			controlPlaneThrottlingException,
 			controlPlaneInternalServerException,
 		},
+		BodyMax: 2097152,
 	}
 
 	// CreateCustomMetric is POST /custom-metric/{metricName}.
@@ -707,6 +720,7 @@ var (
 			controlPlaneThrottlingException,
 			controlPlaneInternalFailureException,
 		},
+		BodyMax: 646085,
 	}
 
 	// CreateDimension is POST /dimensions/{name}.
@@ -723,6 +737,7 @@ var (
 			controlPlaneResourceAlreadyExistsException,
 			controlPlaneThrottlingException,
 		},
+		BodyMax: 799212,
 	}
 
 	// CreateDomainConfiguration is POST /domainConfigurations/{domainConfigurationName}.
@@ -742,6 +757,7 @@ var (
 			controlPlaneUnauthorizedException,
 			controlPlaneThrottlingException,
 		},
+		BodyMax: 796705,
 	}
 
 	// CreateDynamicThingGroup is POST /dynamic-thing-groups/{thingGroupName}.
@@ -760,7 +776,8 @@ var (
 			controlPlaneInvalidQueryException,
 			controlPlaneLimitExceededException,
 		},
-		Shaped: true,
+		BodyMax: 2097152,
+		Shaped:  true,
 	}
 
 	// CreateFleetMetric is PUT /fleet-metric/{metricName}.
@@ -783,6 +800,7 @@ var (
 			controlPlaneInvalidAggregationException,
 			controlPlaneIndexNotReadyException,
 		},
+		BodyMax: 867780,
 	}
 
 	// CreateJob is PUT /jobs/{jobId}.
@@ -800,7 +818,8 @@ var (
 			controlPlaneThrottlingException,
 			controlPlaneServiceUnavailableException,
 		},
-		Shaped: true,
+		BodyMax: 2097152,
+		Shaped:  true,
 	}
 
 	// CreateJobTemplate is PUT /job-templates/{jobTemplateId}.
@@ -818,7 +837,8 @@ var (
 			controlPlaneThrottlingException,
 			controlPlaneInternalFailureException,
 		},
-		Shaped: true,
+		BodyMax: 2097152,
+		Shaped:  true,
 	}
 
 	// CreateKeysAndCertificate is POST /keys-and-certificate.
@@ -853,6 +873,7 @@ var (
 			controlPlaneThrottlingException,
 			controlPlaneInternalFailureException,
 		},
+		BodyMax: 827117,
 	}
 
 	// CreateOTAUpdate is POST /otaUpdates/{otaUpdateId}.
@@ -872,6 +893,7 @@ var (
 			controlPlaneInternalFailureException,
 			controlPlaneServiceUnavailableException,
 		},
+		BodyMax: 2097152,
 	}
 
 	// CreatePackage is PUT /packages/{packageName}.
@@ -889,7 +911,8 @@ var (
 			controlPlaneValidationException,
 			controlPlaneServiceQuotaExceededException,
 		},
-		Shaped: true,
+		BodyMax: 121673,
+		Shaped:  true,
 	}
 
 	// CreatePackageVersion is PUT /packages/{packageName}/versions/{versionName}.
@@ -907,7 +930,8 @@ var (
 			controlPlaneValidationException,
 			controlPlaneServiceQuotaExceededException,
 		},
-		Shaped: true,
+		BodyMax: 2097152,
+		Shaped:  true,
 	}
 
 	// CreatePolicy is POST /policies/{policyName}.
@@ -926,7 +950,8 @@ var (
 			controlPlaneServiceUnavailableException,
 			controlPlaneInternalFailureException,
 		},
-		Shaped: true,
+		BodyMax: 2097152,
+		Shaped:  true,
 	}
 
 	// CreatePolicyVersion is POST /policies/{policyName}/version.
@@ -947,7 +972,8 @@ var (
 			controlPlaneServiceUnavailableException,
 			controlPlaneInternalFailureException,
 		},
-		Shaped: true,
+		BodyMax: 2097152,
+		Shaped:  true,
 	}
 
 	// CreateProvisioningClaim is POST /provisioning-templates/{templateName}/provisioning-claim.
@@ -982,6 +1008,7 @@ var (
 			controlPlaneUnauthorizedException,
 			controlPlaneResourceAlreadyExistsException,
 		},
+		BodyMax: 734491,
 	}
 
 	// CreateProvisioningTemplateVersion is POST /provisioning-templates/{templateName}/versions.
@@ -1001,6 +1028,7 @@ var (
 			controlPlaneUnauthorizedException,
 			controlPlaneConflictingResourceUpdateException,
 		},
+		BodyMax: 61460,
 	}
 
 	// CreateRoleAlias is POST /role-aliases/{roleAlias}.
@@ -1019,6 +1047,7 @@ var (
 			controlPlaneServiceUnavailableException,
 			controlPlaneInternalFailureException,
 		},
+		BodyMax: 608086,
 	}
 
 	// CreateScheduledAudit is POST /audit/scheduledaudits/{scheduledAuditName}.
@@ -1035,6 +1064,7 @@ var (
 			controlPlaneInternalFailureException,
 			controlPlaneLimitExceededException,
 		},
+		BodyMax: 2097152,
 	}
 
 	// CreateSecurityProfile is POST /security-profiles/{securityProfileName}.
@@ -1050,6 +1080,7 @@ var (
 			controlPlaneThrottlingException,
 			controlPlaneInternalFailureException,
 		},
+		BodyMax: 2097152,
 	}
 
 	// CreateStream is POST /streams/{streamId}.
@@ -1069,6 +1100,7 @@ var (
 			controlPlaneServiceUnavailableException,
 			controlPlaneInternalFailureException,
 		},
+		BodyMax: 2097152,
 	}
 
 	// CreateThing is POST /things/{thingName}.
@@ -1087,7 +1119,8 @@ var (
 			controlPlaneResourceAlreadyExistsException,
 			controlPlaneResourceNotFoundException,
 		},
-		Shaped: true,
+		BodyMax: 1428602,
+		Shaped:  true,
 	}
 
 	// CreateThingGroup is POST /thing-groups/{thingGroupName}.
@@ -1103,7 +1136,8 @@ var (
 			controlPlaneThrottlingException,
 			controlPlaneInternalFailureException,
 		},
-		Shaped: true,
+		BodyMax: 2035757,
+		Shaped:  true,
 	}
 
 	// CreateThingType is POST /thing-types/{thingTypeName}.
@@ -1121,7 +1155,8 @@ var (
 			controlPlaneInternalFailureException,
 			controlPlaneResourceAlreadyExistsException,
 		},
-		Shaped: true,
+		BodyMax: 1412884,
+		Shaped:  true,
 	}
 
 	// CreateTopicRule is POST /rules/{ruleName}.
@@ -1141,6 +1176,7 @@ var (
 			controlPlaneConflictingResourceUpdateException,
 			controlPlaneUnauthorizedException,
 		},
+		BodyMax: 2097152,
 	}
 
 	// CreateTopicRuleDestination is POST /destinations.
@@ -1158,6 +1194,7 @@ var (
 			controlPlaneConflictingResourceUpdateException,
 			controlPlaneUnauthorizedException,
 		},
+		BodyMax: 2097152,
 	}
 
 	// DeleteAccountAuditConfiguration is DELETE /audit/configuration.
@@ -1188,6 +1225,7 @@ var (
 			controlPlaneThrottlingException,
 			controlPlaneInternalFailureException,
 		},
+		BodyMax: 278827,
 	}
 
 	// DeleteAuthorizer is DELETE /authorizer/{authorizerName}.
@@ -1787,7 +1825,8 @@ var (
 			controlPlaneServiceUnavailableException,
 			controlPlaneInternalFailureException,
 		},
-		Shaped: true,
+		BodyMax: 51,
+		Shaped:  true,
 	}
 
 	// DescribeAccountAuditConfiguration is GET /audit/configuration.
@@ -1846,6 +1885,7 @@ var (
 			controlPlaneThrottlingException,
 			controlPlaneInternalFailureException,
 		},
+		BodyMax: 278827,
 	}
 
 	// DescribeAuditTask is GET /audit/tasks/{taskId}.
@@ -2371,7 +2411,8 @@ var (
 			controlPlaneInternalFailureException,
 			controlPlaneLimitExceededException,
 		},
-		Shaped: true,
+		BodyMax: 49166,
+		Shaped:  true,
 	}
 
 	// DetachPrincipalPolicy is DELETE /principal-policies/{policyName}.
@@ -2511,7 +2552,8 @@ var (
 			controlPlaneInvalidAggregationException,
 			controlPlaneIndexNotReadyException,
 		},
-		Shaped: true,
+		BodyMax: 148394,
+		Shaped:  true,
 	}
 
 	// GetCardinality is POST /indices/cardinality.
@@ -2532,7 +2574,8 @@ var (
 			controlPlaneInvalidAggregationException,
 			controlPlaneIndexNotReadyException,
 		},
-		Shaped: true,
+		BodyMax: 148298,
+		Shaped:  true,
 	}
 
 	// GetCommand is GET /commands/{commandId}.
@@ -2583,7 +2626,8 @@ var (
 			controlPlaneInternalFailureException,
 			controlPlaneLimitExceededException,
 		},
-		Shaped: true,
+		BodyMax: 98348,
+		Shaped:  true,
 	}
 
 	// GetIndexingConfiguration is GET /indexing/config.
@@ -2715,7 +2759,8 @@ var (
 			controlPlaneInvalidAggregationException,
 			controlPlaneIndexNotReadyException,
 		},
-		Shaped: true,
+		BodyMax: 156760,
+		Shaped:  true,
 	}
 
 	// GetPolicy is GET /policies/{policyName}.
@@ -2789,7 +2834,8 @@ var (
 			controlPlaneInvalidAggregationException,
 			controlPlaneIndexNotReadyException,
 		},
-		Shaped: true,
+		BodyMax: 148298,
+		Shaped:  true,
 	}
 
 	// GetThingConnectivityData is POST /things/{thingName}/connectivity-data.
@@ -2904,6 +2950,7 @@ var (
 			controlPlaneThrottlingException,
 			controlPlaneInternalFailureException,
 		},
+		BodyMax: 328438,
 	}
 
 	// ListAuditMitigationActionsExecutions is GET /audit/mitigationactions/executions.
@@ -2948,6 +2995,7 @@ var (
 			controlPlaneThrottlingException,
 			controlPlaneInternalFailureException,
 		},
+		BodyMax: 328090,
 	}
 
 	// ListAuditTasks is GET /audit/tasks.
@@ -3084,6 +3132,7 @@ var (
 			controlPlaneThrottlingException,
 			controlPlaneInternalServerException,
 		},
+		BodyMax: 210601,
 	}
 
 	// ListCommands is GET /commands.
@@ -3958,6 +4007,7 @@ var (
 			controlPlaneThrottlingException,
 			controlPlaneInternalFailureException,
 		},
+		BodyMax: 55211,
 	}
 
 	// RegisterCACertificate is POST /cacertificate.
@@ -3980,7 +4030,8 @@ var (
 			controlPlaneServiceUnavailableException,
 			controlPlaneInternalFailureException,
 		},
-		Shaped: true,
+		BodyMax: 1505394,
+		Shaped:  true,
 	}
 
 	// RegisterCertificate is POST /certificate/register.
@@ -4002,7 +4053,8 @@ var (
 			controlPlaneServiceUnavailableException,
 			controlPlaneInternalFailureException,
 		},
-		Shaped: true,
+		BodyMax: 835640,
+		Shaped:  true,
 	}
 
 	// RegisterCertificateWithoutCA is POST /certificate/register-no-ca.
@@ -4022,7 +4074,8 @@ var (
 			controlPlaneServiceUnavailableException,
 			controlPlaneInternalFailureException,
 		},
-		Shaped: true,
+		BodyMax: 442402,
+		Shaped:  true,
 	}
 
 	// RegisterThing is POST /things.
@@ -4041,7 +4094,8 @@ var (
 			controlPlaneConflictingResourceUpdateException,
 			controlPlaneResourceRegistrationFailureException,
 		},
-		Shaped: true,
+		BodyMax: 2097152,
+		Shaped:  true,
 	}
 
 	// RejectCertificateTransfer is PATCH /reject-certificate-transfer/{certificateId}.
@@ -4060,6 +4114,7 @@ var (
 			controlPlaneServiceUnavailableException,
 			controlPlaneInternalFailureException,
 		},
+		BodyMax: 788,
 	}
 
 	// RemoveThingFromBillingGroup is PUT /billing-groups/removeThingFromBillingGroup.
@@ -4075,7 +4130,8 @@ var (
 			controlPlaneInternalFailureException,
 			controlPlaneResourceNotFoundException,
 		},
-		Shaped: true,
+		BodyMax: 99914,
+		Shaped:  true,
 	}
 
 	// RemoveThingFromThingGroup is PUT /thing-groups/removeThingFromThingGroup.
@@ -4091,7 +4147,8 @@ var (
 			controlPlaneInternalFailureException,
 			controlPlaneResourceNotFoundException,
 		},
-		Shaped: true,
+		BodyMax: 99910,
+		Shaped:  true,
 	}
 
 	// ReplaceTopicRule is PATCH /rules/{ruleName}.
@@ -4109,6 +4166,7 @@ var (
 			controlPlaneUnauthorizedException,
 			controlPlaneConflictingResourceUpdateException,
 		},
+		BodyMax: 2097152,
 	}
 
 	// SearchIndex is POST /indices/search.
@@ -4128,7 +4186,8 @@ var (
 			controlPlaneInvalidQueryException,
 			controlPlaneIndexNotReadyException,
 		},
-		Shaped: true,
+		BodyMax: 148337,
+		Shaped:  true,
 	}
 
 	// SetDefaultAuthorizer is POST /default-authorizer.
@@ -4147,6 +4206,7 @@ var (
 			controlPlaneInternalFailureException,
 			controlPlaneResourceAlreadyExistsException,
 		},
+		BodyMax: 790,
 	}
 
 	// SetDefaultPolicyVersion is PATCH /policies/{policyName}/version/{policyVersionId}.
@@ -4179,6 +4239,7 @@ var (
 			controlPlaneInvalidRequestException,
 			controlPlaneServiceUnavailableException,
 		},
+		BodyMax: 2097152,
 	}
 
 	// SetV2LoggingLevel is POST /v2LoggingLevel.
@@ -4195,6 +4256,7 @@ var (
 			controlPlaneServiceUnavailableException,
 			controlPlaneLimitExceededException,
 		},
+		BodyMax: 147519,
 	}
 
 	// SetV2LoggingOptions is POST /v2LoggingOptions.
@@ -4209,6 +4271,7 @@ var (
 			controlPlaneInvalidRequestException,
 			controlPlaneServiceUnavailableException,
 		},
+		BodyMax: 2097152,
 	}
 
 	// StartAuditMitigationActionsTask is POST /audit/mitigationactions/tasks/{taskId}.
@@ -4225,6 +4288,7 @@ var (
 			controlPlaneThrottlingException,
 			controlPlaneInternalFailureException,
 		},
+		BodyMax: 2097152,
 	}
 
 	// StartDetectMitigationActionsTask is PUT /detect/mitigationactions/tasks/{taskId}.
@@ -4241,6 +4305,7 @@ var (
 			controlPlaneThrottlingException,
 			controlPlaneInternalFailureException,
 		},
+		BodyMax: 25407,
 	}
 
 	// StartOnDemandAuditTask is POST /audit/tasks.
@@ -4256,6 +4321,7 @@ var (
 			controlPlaneInternalFailureException,
 			controlPlaneLimitExceededException,
 		},
+		BodyMax: 2097152,
 	}
 
 	// StartThingRegistrationTask is POST /thing-registration-tasks.
@@ -4271,6 +4337,7 @@ var (
 			controlPlaneUnauthorizedException,
 			controlPlaneInternalFailureException,
 		},
+		BodyMax: 81480,
 	}
 
 	// StopThingRegistrationTask is PUT /thing-registration-tasks/{taskId}/cancel.
@@ -4303,7 +4370,8 @@ var (
 			controlPlaneThrottlingException,
 			controlPlaneLimitExceededException,
 		},
-		Shaped: true,
+		BodyMax: 644893,
+		Shaped:  true,
 	}
 
 	// TestAuthorization is POST /test-authorization.
@@ -4323,7 +4391,8 @@ var (
 			controlPlaneInternalFailureException,
 			controlPlaneLimitExceededException,
 		},
-		Shaped: true,
+		BodyMax: 2097152,
+		Shaped:  true,
 	}
 
 	// TestInvokeAuthorizer is POST /authorizer/{authorizerName}/test.
@@ -4342,6 +4411,7 @@ var (
 			controlPlaneInternalFailureException,
 			controlPlaneInvalidResponseException,
 		},
+		BodyMax: 2097152,
 	}
 
 	// TransferCertificate is PATCH /transfer-certificate/{certificateId}.
@@ -4362,7 +4432,8 @@ var (
 			controlPlaneServiceUnavailableException,
 			controlPlaneInternalFailureException,
 		},
-		Shaped: true,
+		BodyMax: 791,
+		Shaped:  true,
 	}
 
 	// UntagResource is POST /untag.
@@ -4378,7 +4449,8 @@ var (
 			controlPlaneResourceNotFoundException,
 			controlPlaneThrottlingException,
 		},
-		Shaped: true,
+		BodyMax: 246560,
+		Shaped:  true,
 	}
 
 	// UpdateAccountAuditConfiguration is PATCH /audit/configuration.
@@ -4393,6 +4465,7 @@ var (
 			controlPlaneThrottlingException,
 			controlPlaneInternalFailureException,
 		},
+		BodyMax: 2097152,
 	}
 
 	// UpdateAuditSuppression is PATCH /audit/suppressions/update.
@@ -4408,6 +4481,7 @@ var (
 			controlPlaneThrottlingException,
 			controlPlaneInternalFailureException,
 		},
+		BodyMax: 284950,
 	}
 
 	// UpdateAuthorizer is PUT /authorizer/{authorizerName}.
@@ -4426,6 +4500,7 @@ var (
 			controlPlaneServiceUnavailableException,
 			controlPlaneInternalFailureException,
 		},
+		BodyMax: 2097152,
 	}
 
 	// UpdateBillingGroup is PATCH /billing-groups/{billingGroupName}.
@@ -4442,7 +4517,8 @@ var (
 			controlPlaneInternalFailureException,
 			controlPlaneResourceNotFoundException,
 		},
-		Shaped: true,
+		BodyMax: 12278,
+		Shaped:  true,
 	}
 
 	// UpdateCACertificate is PUT /cacertificate/{caCertificateId}.
@@ -4461,7 +4537,8 @@ var (
 			controlPlaneServiceUnavailableException,
 			controlPlaneInternalFailureException,
 		},
-		Shaped: true,
+		BodyMax: 74077,
+		Shaped:  true,
 	}
 
 	// UpdateCertificate is PUT /certificates/{certificateId}.
@@ -4499,6 +4576,7 @@ var (
 			controlPlaneServiceUnavailableException,
 			controlPlaneInternalFailureException,
 		},
+		BodyMax: 61501,
 	}
 
 	// UpdateCommand is PATCH /commands/{commandId}.
@@ -4515,6 +4593,7 @@ var (
 			controlPlaneThrottlingException,
 			controlPlaneInternalServerException,
 		},
+		BodyMax: 12634,
 	}
 
 	// UpdateCustomMetric is PATCH /custom-metric/{metricName}.
@@ -4530,6 +4609,7 @@ var (
 			controlPlaneThrottlingException,
 			controlPlaneInternalFailureException,
 		},
+		BodyMax: 787,
 	}
 
 	// UpdateDimension is PATCH /dimensions/{name}.
@@ -4545,6 +4625,7 @@ var (
 			controlPlaneResourceNotFoundException,
 			controlPlaneThrottlingException,
 		},
+		BodyMax: 153920,
 	}
 
 	// UpdateDomainConfiguration is PUT /domainConfigurations/{domainConfigurationName}.
@@ -4563,6 +4644,7 @@ var (
 			controlPlaneServiceUnavailableException,
 			controlPlaneInternalFailureException,
 		},
+		BodyMax: 174885,
 	}
 
 	// UpdateDynamicThingGroup is PATCH /dynamic-thing-groups/{thingGroupName}.
@@ -4580,7 +4662,8 @@ var (
 			controlPlaneResourceNotFoundException,
 			controlPlaneInvalidQueryException,
 		},
-		Shaped: true,
+		BodyMax: 1538419,
+		Shaped:  true,
 	}
 
 	// UpdateEncryptionConfiguration is PATCH /encryption-configuration.
@@ -4597,6 +4680,7 @@ var (
 			controlPlaneServiceUnavailableException,
 			controlPlaneInternalFailureException,
 		},
+		BodyMax: 73787,
 	}
 
 	// UpdateEventConfigurations is PATCH /event-configurations.
@@ -4611,7 +4695,8 @@ var (
 			controlPlaneInternalFailureException,
 			controlPlaneThrottlingException,
 		},
-		Shaped: true,
+		BodyMax: 2097152,
+		Shaped:  true,
 	}
 
 	// UpdateFleetMetric is PATCH /fleet-metric/{metricName}.
@@ -4633,6 +4718,7 @@ var (
 			controlPlaneVersionConflictException,
 			controlPlaneIndexNotReadyException,
 		},
+		BodyMax: 272109,
 	}
 
 	// UpdateIndexingConfiguration is POST /indexing/config.
@@ -4649,7 +4735,8 @@ var (
 			controlPlaneServiceUnavailableException,
 			controlPlaneInternalFailureException,
 		},
-		Shaped: true,
+		BodyMax: 2097152,
+		Shaped:  true,
 	}
 
 	// UpdateJob is PATCH /jobs/{jobId}.
@@ -4666,7 +4753,8 @@ var (
 			controlPlaneThrottlingException,
 			controlPlaneServiceUnavailableException,
 		},
-		Shaped: true,
+		BodyMax: 2097152,
+		Shaped:  true,
 	}
 
 	// UpdateMitigationAction is PATCH /mitigationactions/actions/{actionName}.
@@ -4682,6 +4770,7 @@ var (
 			controlPlaneThrottlingException,
 			controlPlaneInternalFailureException,
 		},
+		BodyMax: 231395,
 	}
 
 	// UpdatePackage is PATCH /packages/{packageName}.
@@ -4699,7 +4788,8 @@ var (
 			controlPlaneValidationException,
 			controlPlaneResourceNotFoundException,
 		},
-		Shaped: true,
+		BodyMax: 6626,
+		Shaped:  true,
 	}
 
 	// UpdatePackageConfiguration is PATCH /package-configuration.
@@ -4716,7 +4806,8 @@ var (
 			controlPlaneInternalServerException,
 			controlPlaneValidationException,
 		},
-		Shaped: true,
+		BodyMax: 12377,
+		Shaped:  true,
 	}
 
 	// UpdatePackageVersion is PATCH /packages/{packageName}/versions/{versionName}.
@@ -4734,7 +4825,8 @@ var (
 			controlPlaneValidationException,
 			controlPlaneResourceNotFoundException,
 		},
-		Shaped: true,
+		BodyMax: 2097152,
+		Shaped:  true,
 	}
 
 	// UpdateProvisioningTemplate is PATCH /provisioning-templates/{templateName}.
@@ -4751,6 +4843,7 @@ var (
 			controlPlaneUnauthorizedException,
 			controlPlaneConflictingResourceUpdateException,
 		},
+		BodyMax: 28028,
 	}
 
 	// UpdateRoleAlias is PUT /role-aliases/{roleAlias}.
@@ -4768,6 +4861,7 @@ var (
 			controlPlaneServiceUnavailableException,
 			controlPlaneInternalFailureException,
 		},
+		BodyMax: 12364,
 	}
 
 	// UpdateScheduledAudit is PATCH /audit/scheduledaudits/{scheduledAuditName}.
@@ -4783,6 +4877,7 @@ var (
 			controlPlaneThrottlingException,
 			controlPlaneInternalFailureException,
 		},
+		BodyMax: 2097152,
 	}
 
 	// UpdateSecurityProfile is PATCH /security-profiles/{securityProfileName}.
@@ -4800,6 +4895,7 @@ var (
 			controlPlaneThrottlingException,
 			controlPlaneInternalFailureException,
 		},
+		BodyMax: 2097152,
 	}
 
 	// UpdateStream is PUT /streams/{streamId}.
@@ -4818,6 +4914,7 @@ var (
 			controlPlaneServiceUnavailableException,
 			controlPlaneInternalFailureException,
 		},
+		BodyMax: 2097152,
 	}
 
 	// UpdateThing is PATCH /things/{thingName}.
@@ -4836,7 +4933,8 @@ var (
 			controlPlaneInternalFailureException,
 			controlPlaneResourceNotFoundException,
 		},
-		Shaped: true,
+		BodyMax: 1427914,
+		Shaped:  true,
 	}
 
 	// UpdateThingGroup is PATCH /thing-groups/{thingGroupName}.
@@ -4853,7 +4951,8 @@ var (
 			controlPlaneInternalFailureException,
 			controlPlaneResourceNotFoundException,
 		},
-		Shaped: true,
+		BodyMax: 1439297,
+		Shaped:  true,
 	}
 
 	// UpdateThingGroupsForThing is PUT /thing-groups/updateThingGroupsForThing.
@@ -4869,7 +4968,8 @@ var (
 			controlPlaneInternalFailureException,
 			controlPlaneResourceNotFoundException,
 		},
-		Shaped: true,
+		BodyMax: 395641,
+		Shaped:  true,
 	}
 
 	// UpdateThingType is PATCH /thing-types/{thingTypeName}.
@@ -4887,7 +4987,8 @@ var (
 			controlPlaneServiceUnavailableException,
 			controlPlaneInternalFailureException,
 		},
-		Shaped: true,
+		BodyMax: 817162,
+		Shaped:  true,
 	}
 
 	// UpdateTopicRuleDestination is PATCH /destinations.
@@ -4904,6 +5005,7 @@ var (
 			controlPlaneUnauthorizedException,
 			controlPlaneConflictingResourceUpdateException,
 		},
+		BodyMax: 98327,
 	}
 
 	// ValidateSecurityProfileBehaviors is POST /security-profile-behaviors/validate.
@@ -4918,6 +5020,7 @@ var (
 			controlPlaneThrottlingException,
 			controlPlaneInternalFailureException,
 		},
+		BodyMax: 2097152,
 	}
 )
 
@@ -5012,7 +5115,8 @@ var (
 			jobsDataServiceQuotaExceededException,
 			jobsDataInternalServerException,
 		},
-		Shaped: true,
+		BodyMax: 2097152,
+		Shaped:  true,
 	}
 
 	// StartNextPendingJobExecution is PUT /things/{thingName}/jobs/$next.
@@ -5029,7 +5133,8 @@ var (
 			jobsDataServiceUnavailableException,
 			jobsDataCertificateValidationException,
 		},
-		Shaped: true,
+		BodyMax: 2097152,
+		Shaped:  true,
 	}
 
 	// UpdateJobExecution is POST /things/{thingName}/jobs/{jobId}.
@@ -5047,7 +5152,8 @@ var (
 			jobsDataCertificateValidationException,
 			jobsDataInvalidStateTransitionException,
 		},
-		Shaped: true,
+		BodyMax: 2097152,
+		Shaped:  true,
 	}
 )
 
@@ -5200,7 +5306,8 @@ var (
 			ioTDataMethodNotAllowedException,
 			ioTDataThrottlingException,
 		},
-		Shaped: true,
+		BodyMax: 2097152,
+		Shaped:  true,
 	}
 
 	// UpdateThingShadow is POST /things/{thingName}/shadow.
@@ -5222,6 +5329,7 @@ var (
 			ioTDataMethodNotAllowedException,
 			ioTDataUnsupportedDocumentEncodingException,
 		},
+		BodyMax: 2097152,
 	}
 )
 

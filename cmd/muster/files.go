@@ -203,7 +203,8 @@ func (s *server) fileBases() ([]*url.URL, error) {
 
 // serveFiles serves job files on a listener of their own until ctx ends.
 func (s *server) serveFiles(ctx context.Context) error {
-	return serveHTTP(ctx, s.log, awsiot.NewHTTPServer(s.figures.InFlight(s.fileAPI), s.log), s.fetch, s.c.Drain)
+	server := awsiot.NewHTTPServer(s.figures.InFlight(s.fileAPI), s.log)
+	return serveHTTP(ctx, s.log, server, s.intake.Guard(server, s.fetch), s.c.Drain)
 }
 
 // runFiles looks after the built-in store until ctx ends.

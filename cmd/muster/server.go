@@ -23,6 +23,7 @@ import (
 	"github.com/muster-iot/muster/gateway/door"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/identity/ca"
+	"github.com/muster-iot/muster/intake"
 	"github.com/muster-iot/muster/iotdata"
 	"github.com/muster-iot/muster/limits"
 	"github.com/muster-iot/muster/metrics"
@@ -52,6 +53,8 @@ type server struct {
 	tls   *door.Door
 	https *door.Queue // connections that the TLS listeners found to be HTTPS
 	fetch *door.Queue // likewise, for job files
+	// intake bounds what all HTTP listeners keep of strangers.
+	intake *intake.Intake
 
 	engine  *engine.Engine
 	timer   *scheduler.Scheduler
@@ -103,11 +106,15 @@ func (s *server) run(ctx context.Context, up func(Ready)) error {
 	}
 	if l := s.doors.watch; l != nil {
 		outside = append(outside, func(ctx context.Context) error {
-			return serveHTTP(ctx, s.log, awsiot.NewHTTPServer(s.watching(), s.log), l, 0)
+			server := awsiot.NewHTTPServer(s.watching(), s.log)
+			return serveHTTP(ctx, s.log, server, s.intake.Guard(server, l), 0)
 		})
 	}
 	if l := s.doors.pprof; l != nil {
-		outside = append(outside, func(ctx context.Context) error { return serveHTTP(ctx, s.log, profiler(), l, 0) })
+		outside = append(outside, func(ctx context.Context) error {
+			server := profiler()
+			return serveHTTP(ctx, s.log, server, s.intake.Guard(server, l), 0)
+		})
 	}
 	return runStages(ctx,
 		stage{func(ctx context.Context) error { return s.announce(ctx, up) }},
@@ -138,7 +145,7 @@ func (s *server) serveHTTP(ctx context.Context, h http.Handler, l net.Listener) 
 	server := awsiot.NewHTTPServer(h, s.log)
 	server.ConnContext = withTLS
 	server.RegisterOnShutdown(s.plane.Drain)
-	return serveHTTP(ctx, s.log, server, l, s.c.Drain)
+	return serveHTTP(ctx, s.log, server, s.intake.Guard(server, l), s.c.Drain)
 }
 
 // serveTLS answers a request on a TLS listener: of a device, when that listener

@@ -19,6 +19,7 @@ import (
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/gateway/door"
 	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/intake"
 	"github.com/muster-iot/muster/iotdata"
 	"github.com/muster-iot/muster/metrics"
 	"github.com/muster-iot/muster/operator"
@@ -33,7 +34,11 @@ import (
 // newServer takes the data folder, opens the listeners and wires the parts.
 // Nothing runs yet. The caller closes it.
 func newServer(c Config, log *slog.Logger, r *resets) (*server, error) {
-	s := &server{c: c, log: log, resets: r, figures: metrics.New(versionText()), flood: flood.New(time.Now)}
+	s := &server{
+		c: c, log: log, resets: r, figures: metrics.New(versionText()),
+		flood: flood.New(time.Now), intake: intake.New(intake.Limits{}),
+	}
+	s.figures.Intake(s.intake.Stats)
 	var err error
 	if s.limits, err = c.limits(); err != nil {
 		return nil, err

@@ -53,6 +53,7 @@ func sections() []section {
 		{"requests", "Jobs requests", (*bench).requests},
 		{"connect", "Handshakes and reconnecting", (*bench).connect},
 		{"publish", "Publishing", (*bench).publish},
+		{"unauthenticated", "What strangers make the server keep", (*bench).unauthenticated},
 	}
 }
 
@@ -84,7 +85,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		fmt.Fprintln(stderr, "usage: bench [flags] [section …]")
 		fs.PrintDefaults()
 		for _, s := range sections() {
-			fmt.Fprintf(stderr, "  %-9s %s\n", s.name, s.title)
+			fmt.Fprintf(stderr, "  %-15s %s\n", s.name, s.title)
 		}
 	}
 	if err := fs.Parse(args); err != nil {

@@ -97,6 +97,7 @@ type ready struct {
 	MQTTS string `json:"mqtts_addr"`
 	MQTT  string `json:"mqtt_addr"`
 	ALPN  string `json:"alpn_addr"`
+	Files string `json:"files_url"`
 }
 
 // server is a process of Muster that listens.

@@ -28,6 +28,7 @@ type sizes struct {
 	busyRate    int           // requests a second of theirs
 	activeJobs  int           // that wait
 	watch       time.Duration // how long a server with nothing to do is watched
+	strangers   int           // connections before it is known who they are
 }
 
 var full = sizes{
@@ -54,6 +55,7 @@ var full = sizes{
 	busyRate:    400,
 	activeJobs:  10_000,
 	watch:       20 * time.Second,
+	strangers:   1000,
 }
 
 var small = sizes{
@@ -80,4 +82,5 @@ var small = sizes{
 	busyRate:    200,
 	activeJobs:  500,
 	watch:       2 * time.Second,
+	strangers:   200,
 }

@@ -96,7 +96,9 @@ func (r *run) disguise(m *message) {
 			m.payload = []byte("{}")
 		}
 		m.payload = malformed[m.what](r.generator, m.payload)
-		m.code, m.token = "InvalidJson", ""
+		if m.code = "InvalidJson"; m.what != aMemberTwice {
+			m.token = "" // nothing can be read of it
+		}
 	case 2:
 		if len(m.payload) > 2 {
 			m.what = "unknown members"

@@ -22,13 +22,6 @@ var oddities = map[string]func(g *generator, r *request) bool{
 		r.body = append([]byte(" \r\n\t"), append(r.body, " \n"...)...)
 		return true
 	},
-	"a member twice": func(_ *generator, r *request) bool {
-		first, _, ok := bytes.Cut(r.body, []byte(",")) // the first member, if it is a scalar
-		if !ok || !bytes.HasPrefix(first, []byte("{")) || bytes.ContainsAny(first[1:], `{[\`) || bytes.Count(first, []byte(`"`)) != 4 {
-			return false
-		}
-		return insert(r, string(first[1:])+",")
-	},
 	"another content type": func(g *generator, r *request) bool {
 		r.header.Set("Content-Type", pick(g, "text/plain", "application/x-amz-json-1.1", "nonsense;;=", "application/json; charset=latin1"))
 		return true
@@ -79,8 +72,11 @@ func insert(r *request, text string) bool {
 	return true
 }
 
-// malformed are bodies that are no JSON object, made of one that is. They are
-// refused by whoever has a body to read.
+// aMemberTwice is the only one of malformed that is a JSON object.
+const aMemberTwice = "a member twice"
+
+// malformed are bodies that are no JSON object, or that have a name twice, made of
+// one that is and has not. They are refused by whoever has a body to read.
 var malformed = map[string]func(g *generator, body []byte) []byte{
 	"cut off":      func(_ *generator, body []byte) []byte { return body[:len(body)-1] },
 	"a list":       func(*generator, []byte) []byte { return []byte(`[]`) },
@@ -98,6 +94,13 @@ var malformed = map[string]func(g *generator, body []byte) []byte{
 	},
 	"a bad escape": func(g *generator, _ []byte) []byte {
 		return []byte(`{"x":"` + pick(g, `\x`, `\u12`, `\ud8zz`, "\n") + `"}`)
+	},
+	aMemberTwice: func(g *generator, body []byte) []byte {
+		twice := pick(g, `"x":1,"x":2`, `"x":1,"\u0078":2`, `"x":{"y":[{"z":1,"z":1}]}`)
+		if rest := body[1:]; len(rest) > 1 {
+			return append([]byte("{"+twice+","), rest...)
+		}
+		return []byte("{" + twice + "}")
 	},
 	"a byte order mark": func(_ *generator, body []byte) []byte { return append([]byte("\ufeff"), body...) },
 	"nested deeply": func(*generator, []byte) []byte {
@@ -126,10 +129,16 @@ var strangers = map[string]stranger{
 	}), "UnrecognizedClientException", http.StatusForbidden},
 	"no signature":                     {forged(func(r *http.Request) { r.Header.Del("Authorization") }), "MissingAuthenticationTokenException", http.StatusForbidden},
 	"half a signature":                 {forged(func(r *http.Request) { r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=x") }), "IncompleteSignatureException", http.StatusForbidden},
-	"a body that is too large":         {func(_ *generator, r *request) { r.body = bytes.Repeat([]byte(" "), wire.MaxBody+1) }, "RequestEntityTooLargeException", http.StatusRequestEntityTooLarge},
+	"a body that is too large":         tooLarge,
 	"a path that is too long":          {func(_ *generator, r *request) { r.target += "?x=" + strings.Repeat("a", 17<<10) }, "InvalidRequestException", http.StatusRequestURITooLong},
 	"a signature for another service":  {func(_ *generator, r *request) { r.service = "s3" }, "", http.StatusForbidden},
 	"a signature in another algorithm": {forged(func(r *http.Request) { r.Header.Set("Authorization", "Basic eDp5") }), "", http.StatusForbidden},
+}
+
+// tooLarge is a body that no operation reads.
+var tooLarge = stranger{
+	func(_ *generator, r *request) { r.body = bytes.Repeat([]byte(" "), wire.MaxBody+1) },
+	"RequestEntityTooLargeException", http.StatusRequestEntityTooLarge,
 }
 
 func forged(change func(*http.Request)) func(*generator, *request) {

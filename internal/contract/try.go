@@ -202,6 +202,10 @@ func (r *run) malformed() {
 	q.body = malformed[name](r.generator, q.body)
 	q.what = name
 	q.expect.refused = true
+	if len(q.body) > in.op.BodyLimit() {
+		q.expect.refused = false
+		q.expect.stranger, q.expect.error, q.expect.status = true, tooLarge.error, tooLarge.status
+	}
 	r.try(q)
 }
 

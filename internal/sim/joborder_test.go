@@ -80,9 +80,12 @@ func (w *world) updateJob(id muster.JobID) *order {
 				(change.Abort == nil || len(d.Config.Abort) == len(abort) && d.Config.Abort[0] == abort[0]) && (change.Retry == nil || len(d.Config.Retry) == 1 && d.Config.Retry[0] == none[0])
 		},
 	}
-	if j := w.book.jobs[id]; j == nil {
+	switch j := w.book.jobs[id]; {
+	case change == (engine.JobChange{}): // arbitration A27
+		o.want = muster.Invalid
+	case j == nil:
 		o.want = muster.NotFound
-	} else if !j.stored.Status.Active() && change != (engine.JobChange{}) {
+	case !j.stored.Status.Active():
 		o.want = muster.Invalid
 	}
 	return o

@@ -75,6 +75,9 @@ func writeOperation(svc *service, op *model.Operation, src *source) error {
 		src.line("%s,", errorName(svc, e.Shape))
 	}
 	src.line("},")
+	if most := svc.bodyMax(op); most > 0 {
+		src.line("BodyMax: %d,", most)
+	}
 	if svc.shaped[op.Name] {
 		src.line("Shaped: true,")
 	}

@@ -1,0 +1,148 @@
+package muster
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+)
+
+// DuplicateName returns the first name that stands twice in one object of a JSON
+// text, at any depth, and whether there is any. Readers differ in which of two
+// members counts, so a text with such a name may mean one thing to whoever
+// checks it and another to whoever obeys it. Names are compared as they read
+// after unescaping. text must be valid JSON; of any other it says nothing. It
+// takes time in proportion to the text, and no memory for one with few names.
+func DuplicateName(text []byte) (name string, found bool) {
+	var few [32]nameInText // on the stack, as long as they are enough
+	var shallow [8]openValue
+	names, open := few[:0], shallow[:0] // names of the objects that are open, the outermost first
+	var all longObjects
+	for i, values := 0, 0; i < len(text); i++ {
+		switch text[i] {
+		case '{', '[':
+			values++
+			open = append(open, openValue{first: len(names), id: values})
+		case '}', ']':
+			if len(open) == 0 {
+				return "", false
+			}
+			names = names[:open[len(open)-1].first]
+			open = open[:len(open)-1]
+		case '"':
+			start := i
+			i = stringEnd(text, start) - 1
+			if len(open) == 0 || !isName(text, i+1) {
+				continue
+			}
+			object, n := &open[len(open)-1], newName(text[start:i+1])
+			known := names[object.first:]
+			if len(known) < manyNames {
+				if slices.ContainsFunc(known, n.equals) {
+					return n.text(), true
+				}
+				names = append(names, n)
+			} else if all.again(object, known, n) {
+				return n.text(), true
+			}
+		}
+	}
+	return "", false
+}
+
+// openValue is an object, or an array, that has not ended yet.
+type openValue struct {
+	first int // of its names
+	id    int
+	long  bool // its names are in longObjects
+}
+
+// nameInText is a name as it reads: as it is written, or without its escapes.
+type nameInText struct {
+	raw   []byte // nil when it has escapes
+	plain string
+}
+
+type nameInObject struct {
+	id   int
+	name string
+}
+
+// manyNames is how many names an object may have that are compared one by one.
+const manyNames = 16
+
+func newName(quoted []byte) nameInText {
+	raw := quoted[1:max(1, len(quoted)-1)]
+	if bytes.IndexByte(raw, '\\') < 0 {
+		return nameInText{raw: raw}
+	}
+	var plain string
+	if json.Unmarshal(quoted, &plain) != nil {
+		return nameInText{raw: raw}
+	}
+	return nameInText{plain: plain}
+}
+
+func (n nameInText) text() string {
+	if n.raw != nil {
+		return string(n.raw)
+	}
+	return n.plain
+}
+
+func (n nameInText) equals(m nameInText) bool {
+	switch {
+	case n.raw != nil && m.raw != nil:
+		return bytes.Equal(n.raw, m.raw)
+	case n.raw != nil:
+		return string(n.raw) == m.plain
+	case m.raw != nil:
+		return n.plain == string(m.raw)
+	}
+	return n.plain == m.plain
+}
+
+// longObjects are the names of objects with more than manyNames.
+type longObjects map[nameInObject]bool
+
+// again reports whether an object with the first names known has had n among
+// those or later, and remembers that it has it now.
+func (all *longObjects) again(object *openValue, known []nameInText, n nameInText) bool {
+	if *all == nil {
+		*all = longObjects{}
+	}
+	if !object.long {
+		object.long = true
+		for _, other := range known {
+			(*all)[nameInObject{object.id, other.text()}] = true
+		}
+	}
+	key := nameInObject{object.id, n.text()}
+	was := (*all)[key]
+	(*all)[key] = true
+	return was
+}
+
+// stringEnd returns the place after the string that begins at i.
+func stringEnd(text []byte, i int) int {
+	for i++; i < len(text); i++ {
+		switch text[i] {
+		case '\\':
+			i++
+		case '"':
+			return i + 1
+		}
+	}
+	return len(text)
+}
+
+// isName reports whether a colon follows: the string that ends there is a name.
+func isName(text []byte, i int) bool {
+	for ; i < len(text); i++ {
+		switch text[i] {
+		case ' ', '\t', '\r', '\n':
+		default:
+			return text[i] == ':'
+		}
+	}
+	return false
+}
