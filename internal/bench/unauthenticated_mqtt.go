@@ -16,9 +16,6 @@ import (
 	"github.com/muster-iot/muster/sigv4"
 )
 
-// strangers is how many connections stop at one point, at most.
-const strangers = 1000
-
 // longestConnect is a CONNECT as large as the gateway takes one.
 const longestConnect = 8 << 10
 
@@ -77,7 +74,7 @@ func (k keeping) lost() string {
 
 // kept opens connections and measures while all of them are there.
 func (b *bench) kept(ctx context.Context, profile string, open func(context.Context, int) (net.Conn, error)) (keeping, error) {
-	k := keeping{n: min(strangers, b.idleClients)}
+	k := keeping{n: b.strangers}
 	before, err := settledMemory(ctx, profile)
 	if err != nil {
 		return k, err
@@ -149,16 +146,6 @@ func memoryInUse(ctx context.Context, profile string) (bytes int, err error) {
 		return 0, fmt.Errorf("the profiler at %s does not tell what memory is in use: %s", profile, answer.Status)
 	}
 	return bytes, nil
-}
-
-// freeAddress returns an address of the loopback interface that is free now.
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", anyPort)
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	return l.Addr().String(), nil
 }
 
 // ways are the ways to MQTT.
