@@ -2,6 +2,10 @@ package reserve_test
 
 import (
 	"errors"
+	"fmt"
+	"io/fs"
+	"runtime"
+	"syscall"
 	"testing"
 
 	"github.com/muster-iot/muster/reserve"
@@ -109,5 +113,27 @@ func TestSize(t *testing.T) {
 		if got := reserve.Size(n); got != want {
 			t.Errorf("Size(%d) = %q, want %q", n, got, want)
 		}
+	}
+}
+
+func TestErrorsOfTheHost(t *testing.T) {
+	wrapped := func(err error) error {
+		return fmt.Errorf("upload: %w", &fs.PathError{Op: "write", Path: "f", Err: err})
+	}
+	for err, want := range map[error]struct{ full, files bool }{
+		wrapped(syscall.EMFILE): {false, true},
+		wrapped(syscall.ENFILE): {false, true},
+		wrapped(syscall.EACCES): {},
+	} {
+		if reserve.IsFull(err) != want.full || reserve.IsOutOfFiles(err) != want.files {
+			t.Errorf("%v: IsFull() = %v, IsOutOfFiles() = %v", err, reserve.IsFull(err), reserve.IsOutOfFiles(err))
+		}
+	}
+	full := syscall.ENOSPC
+	if runtime.GOOS == "windows" {
+		full = syscall.Errno(112)
+	}
+	if !reserve.IsFull(wrapped(full)) || reserve.IsFull(nil) {
+		t.Errorf("IsFull(%v) = false, or true of nil", full)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/artifacts"
+	"github.com/muster-iot/muster/reserve"
 	"github.com/muster-iot/muster/store"
 )
 
@@ -82,7 +83,7 @@ func checkKey(key string) error {
 func (s *Store) settle(ctx context.Context, bucket, key string, p Precondition, made record, also func(tx store.Tx) (freed []string, err error)) (Version, error) {
 	now := s.o.Now()
 	made.Modified = now.UnixMilli()
-	err := s.update(ctx, func(tx store.Tx) ([]string, error) {
+	err := s.update(ctx, reserve.Grow, func(tx store.Tx) ([]string, error) {
 		b, err := bucketOf(tx, bucket)
 		if err != nil {
 			return nil, err
@@ -158,9 +159,12 @@ func (s *Store) receive(c Content) (blob string, got received, err error) {
 	if c.Size > s.o.Limits.ObjectSize {
 		return "", got, s.tooLarge()
 	}
+	if err := s.room(reserve.Grow, max(c.Size, 0)); err != nil {
+		return "", got, err
+	}
 	blob, f, err := s.blobs.create()
 	if err != nil {
-		return "", got, fmt.Errorf("begin a content: %w", err)
+		return "", got, fmt.Errorf("begin a content: %w", ofHost(err))
 	}
 	w := &blobWriter{s: s, f: f, sum: c.Algorithm.newSum()}
 	if !c.unnamed {
@@ -173,7 +177,7 @@ func (s *Store) receive(c Content) (blob string, got received, err error) {
 	}
 	if err != nil {
 		s.discard(blob, w.size)
-		return "", got, err
+		return "", got, ofHost(err)
 	}
 	got.size = w.size
 	if w.md5 != nil {
@@ -210,6 +214,9 @@ func (w *blobWriter) Write(b []byte) (int, error) {
 	w.size += n
 	if used := w.s.used.Add(n); w.s.o.Limits.Quota > 0 && used > w.s.o.Limits.Quota {
 		return 0, w.s.full()
+	}
+	if err := w.s.room(reserve.Grow, n); err != nil {
+		return 0, err
 	}
 	if w.md5 != nil {
 		w.md5.Write(b)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/muster-iot/muster/reserve"
 	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/pebblestore"
 )
@@ -223,7 +224,7 @@ func TestOpenOnAFullDisk(t *testing.T) {
 					o.s.Close()
 					return
 				}
-				if !pebblestore.IsFull(o.err) {
+				if !reserve.IsFull(o.err) {
 					t.Fatalf("Open() = %v, want that the disk is full", o.err)
 				}
 			case <-time.After(20 * time.Second):
@@ -282,7 +283,7 @@ func TestStalledWritersOnAFullDiskAreFatal(t *testing.T) {
 	go fill(s, 0, 5000)
 	select {
 	case err := <-said:
-		if !pebblestore.IsFull(err) {
+		if !reserve.IsFull(err) {
 			t.Errorf("Fatal(%v), want that the disk is full", err)
 		}
 	case <-time.After(30 * time.Second):
@@ -299,7 +300,7 @@ func TestALogWithoutRoomStopsTheStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	disk.full.Store(true)
-	if err := fill(s, 10, 1); !errors.Is(err, store.ErrStopped) || !pebblestore.IsFull(err) {
+	if err := fill(s, 10, 1); !errors.Is(err, store.ErrStopped) || !reserve.IsFull(err) {
 		t.Fatalf("Update() = %v, want that the store stopped on a full disk", err)
 	}
 	disk.FS = disk.FS.(*vfs.MemFS).CrashClone(vfs.CrashCloneCfg{})
@@ -321,7 +322,7 @@ func TestABackupWithoutRoomFails(t *testing.T) {
 		}
 		disk.inside = "copy"
 		disk.full.Store(true)
-		if err := s.Backup(context.Background(), "copy"); disk.tries.Load() > 0 && !pebblestore.IsFull(err) {
+		if err := s.Backup(context.Background(), "copy"); disk.tries.Load() > 0 && !reserve.IsFull(err) {
 			t.Errorf("no room for %s: Backup() = %v, want that the disk is full", at, err)
 		}
 		if err := fill(s, 10, 10); err != nil {

@@ -1,11 +1,9 @@
 package pebblestore
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -20,11 +18,6 @@ func Usage(dir string) (free, total int64, err error) {
 		return 0, 0, fmt.Errorf("space of %s: %w", dir, err)
 	}
 	return int64(u.AvailBytes), int64(u.TotalBytes), nil
-}
-
-// IsFull reports whether err says that a disk, or a quota on one, has no room.
-func IsFull(err error) bool {
-	return vfs.IsNoSpaceError(err) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 
 const (
