@@ -43,7 +43,7 @@ var mayImport = map[string][]string{
 	"authority":            {".", "engine", "gateway", "identity/...", "iotpolicy"},
 	"awsiot/wire":          {},
 	"awsiot/wire/wiretest": {"awsiot/wire", "internal/wiregen/..."},
-	"awsiot/...":           {".", "awsiot/...", "fleetquery", "engine", "identity/...", "iotpolicy", "limits", "sigv4"},
+	"awsiot/...":           {".", "awsiot/...", "fleetquery", "engine", "identity/...", "iotpolicy", "limits", "reserve", "sigv4"},
 	"events":               {".", "engine", "gateway"},
 	"webhook":              {".", "engine", "events"},
 	"iotdata":              {".", "awsiot/...", "gateway/...", "identity"},

@@ -13,6 +13,7 @@ import (
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot/wire"
 	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/reserve"
 )
 
 // call is one request on its way, filled as it travels: what the handlers work
@@ -26,6 +27,7 @@ type call struct {
 	request   wire.Request
 	key       string // access key id, as claimed
 	caller    identity.Caller
+	hasRoom   reserve.Room // nil: there always is
 
 	handedOver bool // to the data plane, which counts its requests itself
 
