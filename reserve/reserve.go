@@ -1,6 +1,6 @@
 // Package reserve says what a server may still write when its disk fills up: a
-// part of the disk is kept for bringing work to its end. It is pure; who reads
-// the free space is cmd/muster, and who asks is named at each Use.
+// part of the disk is kept for bringing work to its end. The table of what is
+// refused at which mark is pure; a Volume applies it to a file system.
 package reserve
 
 import (
