@@ -49,8 +49,8 @@ var mayImport = map[string][]string{
 	"iotdata":              {".", "awsiot/...", "gateway/...", "identity"},
 	"presence":             {".", "engine", "gateway"},
 	"dataplane":            {".", "awsiot/...", "engine", "gateway", "identity/...", "iotpolicy", "limits", "sigv4", "store"},
-	"sessionstore":         {"gateway", "store"},
-	"metrics":              {".", "engine", "gateway/...", "webhook"},
+	"sessionstore":         {"gateway", "reserve", "store"},
+	"metrics":              {".", "engine", "gateway/...", "reserve", "webhook"},
 	"device":               {"sigv4"}, // the public contract and nothing of the server
 	"fleet":                {"device", "sigv4"},
 	"cmd/...":              {"..."},

@@ -84,12 +84,20 @@ func (s *Server) end(c *call, r *http.Request, status int) {
 	if c.err != nil {
 		text := clip(c.err.Error())
 		fault := status >= http.StatusInternalServerError && status != http.StatusNotImplemented
-		if fault && !errors.Is(c.err, context.Canceled) { // a client that went away is none
+		if fault && !told(c.err) {
 			level, text = slog.LevelError, c.err.Error()
 		}
 		attrs = append(attrs, slog.String("error", text))
 	}
 	s.o.Log.LogAttrs(r.Context(), level, "request", attrs...)
+}
+
+// told reports whether err is no fault of this request: its client went away, or
+// the disk is nearly full, which the log is told of once and not for every
+// request.
+func told(err error) bool {
+	e, ok := errors.AsType[*muster.Error](err)
+	return errors.Is(err, context.Canceled) || ok && e.Kind == muster.NoRoom
 }
 
 // clipMax bounds how much of a caller's own text the log repeats.

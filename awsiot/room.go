@@ -48,7 +48,7 @@ func (c *call) room(op *wire.Operation) error {
 		return nil
 	}
 	if err := c.hasRoom(u, 0); err != nil {
-		return muster.Errorf(muster.Unavailable, "%s", err.Error())
+		return muster.Errorf(muster.NoRoom, "%s", err.Error())
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ const roomWait = 30 * time.Second
 // room returns nil when there is room for a small write, and else the refusal.
 func (e *Engine) room(u reserve.Use) error {
 	if err := e.o.Room(u, 0); err != nil {
-		return &muster.Error{Kind: muster.Unavailable, Msg: err.Error()}
+		return &muster.Error{Kind: muster.NoRoom, Msg: err.Error()}
 	}
 	return nil
 }

@@ -15,7 +15,9 @@ type fillingDisk struct{ level atomic.Uint32 }
 
 func (f *fillingDisk) set(l reserve.Level) { f.level.Store(uint32(l)) }
 
-func (f *fillingDisk) room(u reserve.Use, _ int64) error { return reserve.Level(f.level.Load()).Check(u) }
+func (f *fillingDisk) room(u reserve.Use, _ int64) error {
+	return reserve.Level(f.level.Load()).Check(u)
+}
 
 func newFillingEnv(t *testing.T) (*env, *fillingDisk) {
 	f := &fillingDisk{}
@@ -109,8 +111,8 @@ func TestAFullDiskIsOnlyRead(t *testing.T) {
 	env.start("lamp")
 	disk.set(reserve.Full)
 	_, err := env.report("lamp", "job1", muster.Succeeded)
-	if refusal, ok := errors.AsType[*muster.Error](err); !ok || refusal.Kind != muster.Unavailable {
-		t.Errorf("a report = %v, want Unavailable", err)
+	if refusal, ok := errors.AsType[*muster.Error](err); !ok || refusal.Kind != muster.NoRoom {
+		t.Errorf("a report = %v, want NoRoom", err)
 	}
 	if _, err := env.CreateThing(t.Context(), muster.Thing{Name: "pump"}); err == nil {
 		t.Error("CreateThing() = nil on a full disk")

@@ -76,6 +76,7 @@ func copyPrivate(from, to string) error {
 // backupAPI is the running server's side of `muster admin backup`: it serves
 // those whose key allows the action muster:Backup, whatever --auth says.
 type backupAPI struct {
+	room   func(to string) error // nil when there is room for a backup in a folder
 	store  *pebblestore.Store
 	data   folder
 	hold   func() (release func()) // keeps the contents of job files in place
@@ -96,6 +97,10 @@ func (b *backupAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var order backupOrder
 	if err := json.Unmarshal(body, &order); err != nil || !filepath.IsAbs(order.To) {
 		plain(w, http.StatusBadRequest, "\"to\" must be an absolute path")
+		return
+	}
+	if err := b.room(order.To); err != nil {
+		plain(w, http.StatusInsufficientStorage, err.Error())
 		return
 	}
 	if err := backup(r.Context(), b.data, b.store, folder(order.To), b.hold); err != nil {

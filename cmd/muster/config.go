@@ -38,6 +38,8 @@ type Config struct {
 	RolloutPerMinute  int  // of jobs that set no maximumPerMinute; zero: as fast as the engine goes
 	TestClock         bool // time stands still until /muster/v1/clock moves it
 
+	DiskReserve reserveSize // what is kept free on the disk of the data folder
+
 	SigningProfile string // that signs what job documents want signed; empty: nothing is signed
 
 	TLSCertificate string // PEM file of the TLS listeners' certificate and its chain; empty: one of our own CA
@@ -100,6 +102,7 @@ func (c *Config) register(fs *flag.FlagSet) {
 	fs.StringVar(&c.MQTTPlain, "mqtt-plain", c.MQTTPlain, "`address` of an MQTT listener without TLS or identity; off by default")
 	fs.StringVar(&c.Pprof, "pprof", c.Pprof, "loopback `address` of the Go profiler; off by default")
 	c.Files.register(fs)
+	c.DiskReserve.register(fs)
 	fs.StringVar(&c.ReadyFile, "ready-file", c.ReadyFile, "`file` to write once everything listens: JSON with URLs, addresses and credentials file")
 	fs.StringVar(&c.Region, "region", c.Region, "`region` this deployment answers as")
 	fs.StringVar(&c.Account, "account", c.Account, "`account` this deployment answers as: 12 digits")

@@ -120,7 +120,7 @@ func (s *server) openFiles() error {
 		return err
 	}
 	s.disk, err = diskstore.Open(context.Background(), diskstore.Options{
-		Dir: s.data.files(), Index: s.store, Now: time.Now, Log: s.log,
+		Dir: s.data.files(), Index: s.store, Now: time.Now, Log: s.log, Room: s.disks.fileRoom,
 		Limits: diskstore.Limits{Quota: int64(s.c.Files.Quota), Uploads: s.limits.Multipart},
 	})
 	if err != nil {

@@ -41,6 +41,7 @@ type server struct {
 	resets  *resets // which outlive it
 
 	data   folder
+	disks  disks
 	store  *pebblestore.Store
 	keys   *identity.Keys
 	issuer *ca.Authority
@@ -79,6 +80,7 @@ func (s *server) run(ctx context.Context, up func(Ready)) error {
 			return s.serveHTTP(ctx, tellTLS(http.HandlerFunc(s.serveTLS)), overTLS{s.https})
 		},
 		s.background,
+		s.disks.run,
 		s.runFiles,
 		s.awaitReset,
 		func(ctx context.Context) error { s.rights.Run(ctx); return nil },

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"strings"
 	"time"
 
@@ -21,6 +22,7 @@ import (
 	"github.com/muster-iot/muster/iotdata"
 	"github.com/muster-iot/muster/metrics"
 	"github.com/muster-iot/muster/presence"
+	"github.com/muster-iot/muster/reserve"
 	"github.com/muster-iot/muster/scheduler"
 	"github.com/muster-iot/muster/sessionstore"
 	"github.com/muster-iot/muster/sigv4"
@@ -67,7 +69,11 @@ func (s *server) openFolder() (err error) {
 	if err = s.data.clear(); err != nil {
 		return err
 	}
-	if s.store, err = s.data.openStore(pebblestore.Options{Logger: s.log}); err != nil {
+	if s.disks, err = s.data.openDisks(s.c.DiskReserve, s.c.Files.builtIn(), s.log); err != nil {
+		return err
+	}
+	s.figures.Disks(s.disks.all())
+	if s.store, err = s.data.openStore(s.storeOptions()); err != nil {
 		return err
 	}
 	if s.keys, err = s.data.openKeys(s.c, s.log); err != nil {
@@ -75,6 +81,18 @@ func (s *server) openFolder() (err error) {
 	}
 	s.issuer, err = identity.OpenAuthority(s.data.ca(), time.Now())
 	return err
+}
+
+// storeOptions fit what the store holds in memory to the room that is kept for it.
+func (s *server) storeOptions() pebblestore.Options {
+	o := pebblestore.Options{Logger: s.log, Fatal: func(err error) {
+		s.log.Error("the store cannot go on; what was answered is safe", "error", err.Error())
+		os.Exit(exitCode(diskHint(err, string(s.data)), os.Stderr))
+	}}
+	if kept := s.disks.store.State().Reserve; kept > 0 {
+		o.MemTableBytes = reserve.TableBytes(kept)
+	}
+	return o
 }
 
 // openDoors opens the listeners. Who connects now waits until run.
@@ -135,6 +153,7 @@ func (s *server) wireEngine() error {
 		Keep:              func(key store.QueueKey, change muster.Change) bool { return s.news.Keep(key, change) },
 		Hears:             func(key store.QueueKey) bool { return s.news.Hears(key) },
 		Objects:           files,
+		Room:              s.disks.room,
 		Sinks:             engine.Sinks{Subscribers: true, Webhook: hooked},
 		Recorded:          s.recorded,
 		Due:               s.timer.Due,
@@ -172,7 +191,8 @@ func (s *server) wireGateway() (err error) {
 		Registered: func(c muster.Certificate) { s.events.Registered(c) },
 	})
 	s.gateway, err = gateway.New(context.Background(), gateway.Options{
-		Authorizer: s.rights, Reserved: s.jobs.MQTT(), Sessions: sessionstore.On(s.store), Log: s.log,
+		Authorizer: s.rights, Reserved: s.jobs.MQTT(), Sessions: sessionstore.On(s.store, s.disks.room), Log: s.log,
+		Room:   func() bool { return s.disks.room(reserve.Grow, 0) == nil },
 		Limits: s.c.gatewayLimits(s.limits), SlimTLS: s.c.SlimTLS,
 		Presence: func(p gateway.Presence) { s.events.Presence(p); s.present.Presence(p) },
 		Interest: func(i gateway.Interest) { s.events.Interest(i) },
@@ -199,6 +219,7 @@ func (s *server) wireAPI() error {
 		Engine: s.engine, Account: s.account(), Now: time.Now, Keys: s.keys, Log: s.log,
 		DataPlane: s.plane,
 		Documents: s.files,
+		Room:      s.disks.room,
 		Messages:  messages,
 		Endpoints: awsiot.Endpoints{Data: s.c.hosts()[0]},
 		Issuer:    s.issuer,
@@ -219,7 +240,7 @@ func (s *server) wireAPI() error {
 		websocket: &websocketAPI{verifier: verifier, gateway: s.gateway, log: s.log},
 		metrics:   s.figures.Handler(),
 		ready:     s.ready,
-		backup:    &backupAPI{store: s.store, data: s.data, hold: s.holdFiles, keys: s.keys, region: s.c.Region},
+		backup:    &backupAPI{room: s.backupRoom, store: s.store, data: s.data, hold: s.holdFiles, keys: s.keys, region: s.c.Region},
 		explain:   &explainAPI{rights: s.rights, keys: s.keys, region: s.c.Region},
 		letters:   &deadLettersAPI{engine: s.engine, keys: s.keys, region: s.c.Region},
 		options:   &jobOptionsAPI{engine: s.engine, account: s.account(), keys: s.keys, region: s.c.Region},
