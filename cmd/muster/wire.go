@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
 	"strings"
 	"time"
 
@@ -85,10 +84,7 @@ func (s *server) openFolder() (err error) {
 
 // storeOptions fit what the store holds in memory to the room that is kept for it.
 func (s *server) storeOptions() pebblestore.Options {
-	o := pebblestore.Options{Logger: s.log, Fatal: func(err error) {
-		s.log.Error("the store cannot go on; what was answered is safe", "error", err.Error())
-		os.Exit(exitCode(diskHint(err, string(s.data)), os.Stderr))
-	}}
+	o := pebblestore.Options{Logger: s.log}
 	if kept := s.disks.store.State().Reserve; kept > 0 {
 		o.MemTableBytes = reserve.TableBytes(kept)
 	}
