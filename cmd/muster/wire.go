@@ -66,7 +66,7 @@ func (s *server) openFolder() (err error) {
 		return err
 	}
 	if err = s.data.clear(); err != nil {
-		return err
+		return fmt.Errorf("data folder: %w", err)
 	}
 	if s.disks, err = s.data.openDisks(s.c.DiskReserve, s.c.Files.builtIn(), s.log); err != nil {
 		return err

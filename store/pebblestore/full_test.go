@@ -333,3 +333,22 @@ func TestABackupWithoutRoomFails(t *testing.T) {
 		}
 	}
 }
+
+// A log that cannot be made for a moment, as when the process has too many files
+// open, makes everybody wait and nothing more.
+func TestANewLogMayTakeAMoment(t *testing.T) {
+	disk := &fullDisk{FS: vfs.NewMem(), at: []string{".log"}, made: true}
+	s := open(t, "data", pebblestore.Options{FS: disk, MemTableBytes: smallMemTable, Fatal: func(err error) { t.Errorf("Fatal(%v)", err) }})
+	defer s.Close()
+	disk.full.Store(true)
+	filled := make(chan error, 1)
+	go func() { filled <- fill(s, 0, 1000) }()
+	eventually(t, "a log fails", func() bool { return disk.tries.Load() > 0 })
+	disk.full.Store(false)
+	if err := <-filled; err != nil {
+		t.Fatal(err)
+	}
+	if n := count(t, s); n != 1000 {
+		t.Errorf("%d records are there, want 1000", n)
+	}
+}

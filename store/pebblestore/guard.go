@@ -27,6 +27,9 @@ const (
 	// stalledTries is how many tables in a row may fail while writers wait for
 	// them before the store gives up.
 	stalledTries = 3
+	// logTries is how often a new log is tried to be made once it has failed,
+	// before the store gives up.
+	logTries = 5
 )
 
 // guard knows how the disk treats Pebble's background work, which has nobody to
@@ -86,13 +89,33 @@ func (g *guard) tableFailed(err error) error {
 	if tries := g.tries.Add(1); tries >= stalledTries && g.stalled.Load() {
 		g.fatal(fmt.Errorf("writers wait for a table that cannot be written: %w", err))
 	}
+	g.pause()
+	return err
+}
+
+// makeLog tries again to make a log. Meanwhile everybody waits for the commit that
+// needs it.
+func (g *guard) makeLog(try func() (vfs.File, error)) (vfs.File, error) {
+	for tries := 1; ; tries++ {
+		g.pause()
+		file, err := try()
+		if err == nil {
+			return file, nil
+		}
+		if tries == logTries {
+			g.fatal(fmt.Errorf("a new log cannot be made: %w", err))
+		}
+	}
+}
+
+// pause lets the disk rest, unless the store is closing.
+func (g *guard) pause() {
 	pause := time.NewTimer(retryPause)
 	defer pause.Stop()
 	select {
 	case <-pause.C:
 	case <-g.closing:
 	}
-	return err
 }
 
 // backgroundError logs the first of a row of errors, the second, the fourth and
@@ -133,8 +156,8 @@ func (g *guard) listener() *pebble.EventListener {
 func (g *guard) fs() vfs.FS { return guardedFS{g.o.FS, g} }
 
 // guardedFS pauses after a table that could not be written, and ends the process
-// when a new log cannot be made: Pebble panics then in a way that nothing can
-// recover from.
+// when a new log still cannot be made after some tries: Pebble would panic then in
+// a way that nothing can recover from.
 type guardedFS struct {
 	vfs.FS
 	g *guard
@@ -143,24 +166,25 @@ type guardedFS struct {
 func (f guardedFS) Unwrap() vfs.FS { return f.FS }
 
 func (f guardedFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
-	file, err := f.FS.Create(name, c)
-	return f.made(name, file, err)
+	return f.make(name, func() (vfs.File, error) { return f.FS.Create(name, c) })
 }
 
 func (f guardedFS) ReuseForWrite(old, name string, c vfs.DiskWriteCategory) (vfs.File, error) {
-	file, err := f.FS.ReuseForWrite(old, name, c)
-	return f.made(name, file, err)
+	return f.make(name, func() (vfs.File, error) { return f.FS.ReuseForWrite(old, name, c) })
 }
 
-func (f guardedFS) made(name string, file vfs.File, err error) (vfs.File, error) {
+func (f guardedFS) make(name string, try func() (vfs.File, error)) (vfs.File, error) {
+	file, err := try()
+	if f.PathDir(name) != f.g.dir { // of a backup, which fails like any request
+		return file, err
+	}
 	switch {
-	case f.PathDir(name) != f.g.dir: // of a backup, which fails like any request
 	case strings.HasSuffix(name, ".sst") && err != nil:
 		return nil, f.g.tableFailed(err)
 	case strings.HasSuffix(name, ".sst"):
 		return guardedFile{file, f.g}, nil
 	case strings.HasSuffix(name, ".log") && err != nil && f.g.isOpen():
-		f.g.fatal(fmt.Errorf("a new log cannot be made: %w", err))
+		return f.g.makeLog(try)
 	}
 	return file, err
 }
