@@ -127,6 +127,30 @@ func TestAnUploadThatIsTooLargeForTheDisk(t *testing.T) {
 	e.tidy(0)
 }
 
+// A body is taken up to the size that was stated, and no further: the rest of one
+// that goes on is not even written.
+func TestABodyIsTakenUpToWhatWasStated(t *testing.T) {
+	e := newEnv(t, diskstore.Limits{})
+	taken := 0
+	endless := readerFunc(func(b []byte) (int, error) {
+		if taken += len(b); taken > 10<<20 {
+			return 0, io.EOF
+		}
+		return len(b), nil
+	})
+	put := func(c diskstore.Content) error {
+		_, err := e.Put(t.Context(), "lab", "k", c, diskstore.Attributes{}, diskstore.Precondition{})
+		return err
+	}
+	e.refused("Put() of more than was stated", put(diskstore.Content{Body: endless, Size: 3}), diskstore.IncompleteBody)
+	e.refused("Put() of more than Max", put(diskstore.Content{Body: endless, Size: -1, Max: 3}), diskstore.EntityTooLarge)
+	e.refused("Put() of a size above Max", put(diskstore.Content{Body: endless, Size: 4, Max: 3}), diskstore.EntityTooLarge)
+	if taken > 2<<20 {
+		t.Errorf("%d bytes were read of what is refused", taken)
+	}
+	e.tidy(0)
+}
+
 type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(b []byte) (int, error) { return f(b) }

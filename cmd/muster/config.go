@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/muster-iot/muster/artifacts/s3api"
 	"github.com/muster-iot/muster/limits"
 )
 
@@ -74,7 +75,7 @@ func defaultConfig() Config {
 		API:     "127.0.0.1:8080",
 		MQTTS:   "127.0.0.1:8883",
 		HTTPS:   "127.0.0.1:8443",
-		Files:   FilesConfig{Address: "127.0.0.1:8444"},
+		Files:   FilesConfig{Address: "127.0.0.1:8444", LinkMax: s3api.DefaultLinkBytes},
 		Region:  "us-east-1",
 		Account: "000000000000",
 		Auth:    authKeys,
