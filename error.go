@@ -29,6 +29,7 @@ const (
 	IndexNotReady                  // the index is being built
 	Forbidden                      // the caller may not do this
 	Unavailable                    // shutting down or overloaded; try again
+	NoRoom                         // the disk is nearly full; try again when there is room
 	KindCount                      // the number of kinds, for completeness tests
 )
 

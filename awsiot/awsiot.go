@@ -21,6 +21,7 @@ import (
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/identity/ca"
 	"github.com/muster-iot/muster/limits"
+	"github.com/muster-iot/muster/reserve"
 	"github.com/muster-iot/muster/sigv4"
 )
 
@@ -40,6 +41,9 @@ type Options struct {
 	Endpoints Endpoints
 	// Documents reads what a documentSource names. Nil refuses it.
 	Documents Documents
+	// Room is asked before an operation of the control plane that writes. Nil has
+	// room for all.
+	Room reserve.Room
 	// Issuer makes the certificates of devices. Without it the operations that
 	// ask for one fail.
 	Issuer *ca.Authority

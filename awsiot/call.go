@@ -13,6 +13,7 @@ import (
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot/wire"
 	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/reserve"
 )
 
 // call is one request on its way, filled as it travels: what the handlers work
@@ -26,6 +27,7 @@ type call struct {
 	request   wire.Request
 	key       string // access key id, as claimed
 	caller    identity.Caller
+	hasRoom   reserve.Room // nil: there always is
 
 	handedOver bool // to the data plane, which counts its requests itself
 
@@ -82,12 +84,20 @@ func (s *Server) end(c *call, r *http.Request, status int) {
 	if c.err != nil {
 		text := clip(c.err.Error())
 		fault := status >= http.StatusInternalServerError && status != http.StatusNotImplemented
-		if fault && !errors.Is(c.err, context.Canceled) { // a client that went away is none
+		if fault && !told(c.err) {
 			level, text = slog.LevelError, c.err.Error()
 		}
 		attrs = append(attrs, slog.String("error", text))
 	}
 	s.o.Flood.Log(r.Context(), s.o.Log, level, "request", c.remote, c.caller.ARN != "", attrs...)
+}
+
+// told reports whether err is no fault of this request: its client went away, or
+// the disk is nearly full, which the log is told of once and not for every
+// request.
+func told(err error) bool {
+	e, ok := errors.AsType[*muster.Error](err)
+	return errors.Is(err, context.Canceled) || ok && e.Kind == muster.NoRoom
 }
 
 // clipMax bounds how much of a caller's own text the log repeats.

@@ -20,6 +20,7 @@ import (
 var words = [muster.KindCount][]string{
 	muster.Internal:           {"InternalFailureException", "InternalServerException", "ServiceUnavailableException"},
 	muster.Unavailable:        {"ServiceUnavailableException", "InternalFailureException", "InternalServerException"},
+	muster.NoRoom:             {"ServiceUnavailableException", "InternalFailureException", "InternalServerException"},
 	muster.Invalid:            {"InvalidRequestException", "ValidationException"},
 	muster.NotFound:           {"ResourceNotFoundException"},
 	muster.AlreadyExists:      {"ResourceAlreadyExistsException", "ConflictException", "InvalidRequestException"},

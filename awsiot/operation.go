@@ -65,7 +65,7 @@ func confirm[I input[T], T any](op *wire.Operation, handle func(context.Context,
 func handOver(op *wire.Operation) operation { return operation{Operation: op} }
 
 // accept decodes and validates the input of a call, then asks whether the
-// caller may do it.
+// caller may do it, and whether there is room for it.
 func accept[I input[T], T any](c *call, also []func(*needs, I)) (I, error) {
 	in := I(new(T))
 	if c.operation.BodyMax > 0 {
@@ -80,5 +80,8 @@ func accept[I input[T], T any](c *call, also []func(*needs, I)) (I, error) {
 	for _, add := range also {
 		add(n, in)
 	}
-	return in, n.authorize(c.caller)
+	if err := n.authorize(c.caller); err != nil {
+		return in, err
+	}
+	return in, c.room(c.operation)
 }

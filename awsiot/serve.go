@@ -18,7 +18,7 @@ import (
 
 // ServeHTTP answers one request, whatever it is.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c := &call{id: newRequestID(), began: s.o.Now(), account: s.o.Account, remote: r.RemoteAddr, code: "ok"}
+	c := &call{id: newRequestID(), began: s.o.Now(), account: s.o.Account, remote: r.RemoteAddr, hasRoom: s.o.Room, code: "ok"}
 	out := &recorder{ResponseWriter: w}
 	out.Header().Set("X-Amzn-Requestid", c.id)
 	defer func() { s.end(c, r, out.status) }()

@@ -47,6 +47,7 @@ var words = [muster.KindCount]word{
 	muster.Throttled:          wordThrottled,
 	muster.Internal:           wordInternal,
 	muster.Unavailable:        {code: "InternalError", exception: "ServiceUnavailableException", status: http.StatusServiceUnavailable},
+	muster.NoRoom:             {code: "InternalError", exception: "ServiceUnavailableException", status: http.StatusServiceUnavailable},
 	muster.CertificateState:   wordCertificate,
 	muster.CertificateInvalid: wordCertificate,
 	muster.Forbidden:          wordForbidden,

@@ -2,9 +2,12 @@ package dataplane
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strconv"
 	"time"
+
+	"github.com/muster-iot/muster"
 )
 
 // words of a log entry per kind: its eventType (jobs-events.md section 5), and
@@ -36,6 +39,9 @@ func (s *Service) ended(c source, r *request, a answer, took time.Duration) {
 	code, level := "ok", slog.LevelDebug
 	if a.err != nil {
 		code, level = refusalOf(a.err).code, slog.LevelError
+	}
+	if e, ok := errors.AsType[*muster.Error](a.err); ok && e.Kind == muster.NoRoom {
+		level = slog.LevelDebug // the log is told once that the disk is full
 	}
 	s.o.Observe(Observation{operationNames[r.Kind], c.wire.String(), code, took})
 	if !s.o.Log.Enabled(context.Background(), level) {

@@ -26,7 +26,7 @@ func TestADocumentIsNotThatOfAnEarlierJob(t *testing.T) {
 		synctest.Wait()
 		done := make(chan error, 3)
 		for range 2 { // to end its execution, and to erase it
-			env.submit(command{run: func(b *batch) error { return b.step("job1") }, done: func(err error) { done <- err }})
+			env.submit(command{run: func(b *batch) error { return b.step("job1", true) }, done: func(err error) { done <- err }})
 		}
 		go func() {
 			_, err := env.CreateJob(t.Context(), NewJob{ID: "job1", Document: `{"do":"other"}`, Targets: []muster.Target{{Name: "lamp"}}})

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/reserve"
 	"github.com/muster-iot/muster/store"
 )
 
@@ -52,14 +53,18 @@ var (
 	errOverloaded = muster.Errorf(muster.Throttled, "too many requests are waiting")
 )
 
-// submit queues c, or fails it at once when the engine is closed or full.
+// submit queues c, or fails it at once when the engine is closed or overloaded,
+// or the disk is full.
 func (e *Engine) submit(c command) {
 	q := &e.commits
+	full := e.room(reserve.Finish)
 	q.mu.Lock()
 	err := error(nil)
 	switch {
 	case q.closed:
 		err = errClosed
+	case full != nil:
+		err = full
 	case len(q.waiting) >= waitingMax:
 		err = errOverloaded
 	default:

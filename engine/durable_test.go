@@ -136,7 +136,7 @@ func TestAnAnswerIsOfOneSnapshot(t *testing.T) {
 			return b.deleting(gone)
 		})
 		for range 3 { // ends its executions, and erases it
-			write(func(b *batch) error { return b.step("job") })
+			write(func(b *batch) error { return b.step("job", true) })
 		}
 		write(func(b *batch) error {
 			j, err := b.open(muster.Job{ID: "job", Targets: []muster.Target{{Name: "lamp"}}, Status: muster.JobScheduled, CreatedAt: b.now})

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/reserve"
 	"github.com/muster-iot/muster/store"
 )
 
@@ -52,6 +53,10 @@ type Options struct {
 	// Objects are the files that job documents name. Nil refuses documents that
 	// name some.
 	Objects Objects
+	// Room is asked before every write; while it refuses Finish nothing is
+	// written at all, and while it refuses Grow rollouts wait. It must be quick.
+	// What else makes the data more is for the edges to refuse. Nil has room.
+	Room reserve.Room
 	// Hears reports whether somebody would get the next notification of a queue
 	// now. It must be quick and not call the engine. Nil says no.
 	Hears func(store.QueueKey) bool
@@ -112,6 +117,9 @@ func New(o Options) *Engine {
 	}
 	if o.Keep == nil {
 		o.Keep = func(store.QueueKey, muster.Change) bool { return false }
+	}
+	if o.Room == nil {
+		o.Room = reserve.Endless
 	}
 	if o.Hears == nil {
 		o.Hears = func(store.QueueKey) bool { return false }

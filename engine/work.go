@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/reserve"
 	"github.com/muster-iot/muster/store"
 )
 
@@ -42,8 +43,12 @@ const jobsMax = batchMax
 // Work does one round of what is due now: for every job in work a few steps,
 // and the timers. It is meant for one caller at a time, the scheduler.
 func (e *Engine) Work(ctx context.Context) (Agenda, error) {
+	if e.room(reserve.Finish) != nil {
+		return Agenda{Next: e.o.Now().Add(roomWait)}, nil
+	}
+	grow := e.room(reserve.Grow) == nil
 	e.asked.Store(0) // what comes up now is seen at the end of this round
-	due, err := e.due(ctx)
+	due, err := e.due(ctx, grow)
 	if err != nil {
 		return Agenda{}, err
 	}
@@ -59,7 +64,7 @@ func (e *Engine) Work(ctx context.Context) (Agenda, error) {
 	}
 	for range max(1, stepsAhead/max(1, len(due.jobs))) {
 		for _, id := range due.jobs {
-			steps = append(steps, func(b *batch) error { return b.step(id) })
+			steps = append(steps, func(b *batch) error { return b.step(id, grow) })
 		}
 	}
 	for _, id := range due.departures {
@@ -70,7 +75,7 @@ func (e *Engine) Work(ctx context.Context) (Agenda, error) {
 		return Agenda{}, err
 	}
 	e.asked.Store(int64(never)) // from here on Due tells of everything new
-	if due, err = e.due(ctx); err != nil {
+	if due, err = e.due(ctx, grow); err != nil {
 		return Agenda{}, err
 	}
 	if due.any() {
@@ -98,8 +103,8 @@ func (d dueWork) any() bool {
 	return d.timers || d.turns || len(d.jobs)+len(d.expired)+len(d.departures) > 0 || d.index.any()
 }
 
-// due looks up what there is to do now.
-func (e *Engine) due(ctx context.Context) (dueWork, error) {
+// due looks up what there is to do now, when the data may grow or not.
+func (e *Engine) due(ctx context.Context, grow bool) (dueWork, error) {
 	var d dueWork
 	now := e.o.Now()
 	later := func(at muster.Instant) {
@@ -149,6 +154,9 @@ func (e *Engine) due(ctx context.Context) (dueWork, error) {
 		d.index, err = e.indexWork(r)
 		return err
 	})
+	if !grow {
+		d.restrict(now)
+	}
 	return d, err
 }
 
@@ -205,8 +213,10 @@ func (e *Engine) workAll(ctx context.Context, runs []func(*batch) error) error {
 	return first
 }
 
-// step does the next piece of a job's background work, if any is due.
-func (b *batch) step(id muster.JobID) error {
+// step does the next piece of a job's background work, if any is due. Unless the
+// data may grow, a job that would give things its executions keeps its place and
+// looks again later.
+func (b *batch) step(id muster.JobID, grow bool) error {
 	old, err := b.job(id)
 	if err != nil || old == nil || old.Wake == 0 || old.Wake > b.now {
 		return err
@@ -242,6 +252,8 @@ func (b *batch) step(id muster.JobID) error {
 	case waiting && !j.Hides():
 		err = b.resume(&j)
 		j.Wake = b.now
+	case !grow && (joiners && !j.Hides() && j.Gives() || j.RollsOut() && !j.Waiting):
+		j.Wake = b.now.Add(roomWait)
 	case joiners && !j.Hides():
 		j, err = b.admit(j, schedule)
 	case j.Status == muster.JobDeleting:

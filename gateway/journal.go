@@ -11,6 +11,10 @@ import (
 // retryTime is how long the journal waits after a write that failed.
 const retryTime = time.Second
 
+// lastTime is how long a journal that stops asks a store again that does not take its last changes. Nobody was told that
+// they are safe.
+const lastTime = 3 * time.Second
+
 var errStopped = errors.New("gateway: stopped before the session store took the message")
 
 // journal writes the changes of persistent sessions and retained messages to their store in batches: what gathers while one batch is written
@@ -23,6 +27,7 @@ type journal struct {
 
 	mu      sync.Mutex // guards what follows; a leaf
 	pending []Change
+	bound   int     // of pending, which is compacted then
 	next    *commit // of pending; nil while it is empty
 	stopped bool
 }
@@ -35,7 +40,7 @@ type commit struct {
 }
 
 func newJournal(store SessionStore, log *slog.Logger) *journal {
-	return &journal{store: store, log: log, wake: make(chan struct{}, 1)}
+	return &journal{store: store, log: log, wake: make(chan struct{}, 1), bound: compactAbove}
 }
 
 // add queues one change and returns the commit that makes it durable, or nil without a store.
@@ -51,7 +56,10 @@ func (j *journal) add(c Change) *commit {
 	if j.stopped {
 		return &commit{done: closed, err: errStopped}
 	}
-	j.pending = append(j.pending, c)
+	if j.pending = append(j.pending, c); len(j.pending) >= j.bound {
+		j.pending = compact(j.pending)
+		j.bound = max(compactAbove, 2*len(j.pending))
+	}
 	select {
 	case j.wake <- struct{}{}:
 	default:
@@ -81,7 +89,7 @@ func (j *journal) run(ctx context.Context) {
 		case <-j.wake:
 			j.flush(ctx)
 		case <-ctx.Done():
-			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastTime)
 			defer cancel()
 			j.mu.Lock()
 			j.stopped = true
@@ -95,18 +103,20 @@ func (j *journal) run(ctx context.Context) {
 // flush writes what is pending, again and again until it is written or ctx ends.
 func (j *journal) flush(ctx context.Context) {
 	j.mu.Lock()
-	batch, c := annul(j.pending), j.next
-	j.pending, j.next = nil, nil
+	batch, c := compact(j.pending), j.next
+	j.pending, j.next, j.bound = nil, nil, compactAbove
 	j.mu.Unlock()
 	if c == nil {
 		return
 	}
 	var err error
-	for len(batch) > 0 {
+	for failures := 0; len(batch) > 0; {
 		if err = j.store.Write(ctx, batch); err == nil {
 			break
 		}
-		j.log.Error("session store does not take changes", "changes", len(batch), "err", err)
+		if failures++; failures&(failures-1) == 0 { // the first, second, fourth …
+			j.log.Error("session store does not take changes and is asked again", "changes", len(batch), "times", failures, "err", err)
+		}
 		select {
 		case <-time.After(retryTime):
 		case <-ctx.Done():
@@ -122,35 +132,4 @@ func (j *journal) flush(ctx context.Context) {
 	for _, f := range c.after {
 		f(err)
 	}
-}
-
-// annul leaves out messages that are added and dropped in the same batch: most of those sent to a client that is
-// there, which need never reach the disk.
-func annul(changes []Change) []Change {
-	type key struct {
-		client string
-		number uint64
-	}
-	dropped := map[key]bool{}
-	for _, c := range changes {
-		if c.Kind == DropMessage {
-			dropped[key{c.Client, c.Number}] = false
-		}
-	}
-	if len(dropped) == 0 {
-		return changes
-	}
-	for _, c := range changes {
-		k := key{c.Client, c.Number}
-		if _, ok := dropped[k]; ok && c.Kind == AddMessage {
-			dropped[k] = true
-		}
-	}
-	kept := changes[:0]
-	for _, c := range changes {
-		if both := dropped[key{c.Client, c.Number}]; !both || c.Kind != AddMessage && c.Kind != DropMessage {
-			kept = append(kept, c)
-		}
-	}
-	return kept
 }

@@ -9,6 +9,7 @@ import (
 // filters only, so a map is all it takes.
 type retained struct {
 	max     int
+	room    func() bool // for a new one
 	journal *journal
 	wheel   *wheel
 
@@ -24,18 +25,18 @@ type retainedMessage struct {
 	timer    timer // runs if the message expires
 }
 
-func newRetained(limit int, j *journal, w *wheel) *retained {
-	return &retained{max: limit, journal: j, wheel: w, messages: map[string]*retainedMessage{}}
+func newRetained(limit int, room func() bool, j *journal, w *wheel) *retained {
+	return &retained{max: limit, room: room, journal: j, wheel: w, messages: map[string]*retainedMessage{}}
 }
 
-// keep remembers m as the retained message of its topic; an empty payload forgets the topic. Beyond the limit new topics
-// are not kept. It returns the commit that makes this durable, nil if there is nothing to wait for.
+// keep remembers m as the retained message of its topic; an empty payload forgets the topic. Beyond the limit, and
+// without room, new topics are not kept. It returns the commit that makes this durable, nil if there is nothing to wait for.
 func (r *retained) keep(m *message, qos byte, now time.Time) *commit {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	old := r.messages[m.topic]
 	switch {
-	case len(m.payload) == 0 && old == nil, old == nil && len(r.messages) >= r.max:
+	case len(m.payload) == 0 && old == nil, old == nil && (len(r.messages) >= r.max || !r.room()):
 		return nil
 	case len(m.payload) == 0:
 		return r.drop(old)

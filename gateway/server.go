@@ -36,8 +36,9 @@ type Options struct {
 	Interest   func(Interest) // told of each SUBSCRIBE and UNSUBSCRIBE; must be quick; nil for nobody
 	Log        *slog.Logger   // nil discards
 	Limits     Limits
-	Goroutines bool // give each connection a goroutine even where the system can do without (Linux)
-	SlimTLS    bool // shrink TLS connections after their handshake, if package slimtls trusts this version of Go
+	Room       func() bool // whether messages of clients may be kept for later; must be quick; nil: always
+	Goroutines bool        // give each connection a goroutine even where the system can do without (Linux)
+	SlimTLS    bool        // shrink TLS connections after their handshake, if package slimtls trusts this version of Go
 }
 
 // Server is one node of the device gateway. Its methods may be called from any goroutine.
@@ -72,6 +73,9 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.Room == nil {
+		o.Room = func() bool { return true }
+	}
 	o.Limits = o.Limits.withDefaults()
 	now := time.Now()
 	s := &Server{
@@ -85,7 +89,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		refused:  loglimit.New(refusedLines, refusedLinesAll),
 		open:     map[*conn]struct{}{},
 	}
-	s.retained = newRetained(o.Limits.Retained, s.journal, s.wheel)
+	s.retained = newRetained(o.Limits.Retained, o.Room, s.journal, s.wheel)
 	if o.SlimTLS {
 		var err error
 		if s.slim, err = slimtls.New(); err != nil {

@@ -67,7 +67,7 @@ func (s *session) deliver(m *message, subs []*subscription, publish byte, retain
 }
 
 // enqueue sends d at once if it can. At QoS 1 it is kept until it can be sent and is acknowledged; at QoS 0 it is dropped
-// when the client is away or slow.
+// when the client is away or slow. Without room, what clients publish is not kept for one that is away.
 func (s *session) enqueue(d delivery, qos byte) *commit {
 	c := s.conn
 	if c != nil && !c.authority.Receive(d.topic) {
@@ -81,6 +81,10 @@ func (s *session) enqueue(d delivery, qos byte) *commit {
 		return nil
 	}
 	if c == nil && (!s.persistent() || d.direct) {
+		return nil
+	}
+	if c == nil && !topic.Reserved(d.topic) && !s.server.o.Room() {
+		s.server.count.droppedQueue.Add(1)
 		return nil
 	}
 	var wait *commit

@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"github.com/muster-iot/muster/gateway"
+	"github.com/muster-iot/muster/reserve"
 	"github.com/muster-iot/muster/store"
 )
 
@@ -19,12 +20,15 @@ var (
 )
 
 // Store is a gateway.SessionStore on a store.Store.
-type Store struct{ in store.Store }
+type Store struct {
+	in   store.Store
+	room reserve.Room
+}
 
 var _ gateway.SessionStore = Store{}
 
-// On returns the sessions in s.
-func On(s store.Store) Store { return Store{s} }
+// On returns the sessions in s. room is asked before each Write.
+func On(s store.Store, room reserve.Room) Store { return Store{s, room} }
 
 // Load calls each for every stored session, by client id.
 func (s Store) Load(ctx context.Context, each func(gateway.StoredSession) error) error {
@@ -60,8 +64,12 @@ func (s Store) LoadRetained(ctx context.Context, each func(gateway.MessageRecord
 	})
 }
 
-// Write applies changes in one transaction and returns when they are durable.
+// Write applies changes in one transaction and returns when they are durable. On
+// a full disk it applies none.
 func (s Store) Write(ctx context.Context, changes []gateway.Change) error {
+	if err := s.room(reserve.Finish, 0); err != nil {
+		return err
+	}
 	return store.Update(ctx, s.in, func(tx store.Tx) error {
 		for _, c := range changes {
 			if err := apply(tx, c); err != nil {

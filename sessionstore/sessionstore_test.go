@@ -12,6 +12,7 @@ import (
 	"github.com/muster-iot/muster/gateway/mqtttest"
 	"github.com/muster-iot/muster/gateway/packet"
 	"github.com/muster-iot/muster/gateway/sessiontest"
+	"github.com/muster-iot/muster/reserve"
 	"github.com/muster-iot/muster/sessionstore"
 	"github.com/muster-iot/muster/store/memstore"
 	"github.com/muster-iot/muster/store/pebblestore"
@@ -22,7 +23,7 @@ func TestInMemory(t *testing.T) {
 	sessiontest.Run(t, func(t *testing.T) func() gateway.SessionStore {
 		s := storetest.Twice(memstore.New())
 		t.Cleanup(func() { s.Close() })
-		return func() gateway.SessionStore { return sessionstore.On(s) }
+		return func() gateway.SessionStore { return sessionstore.On(s, reserve.Endless) }
 	})
 }
 
@@ -39,7 +40,7 @@ func TestInPebble(t *testing.T) {
 			if s, err = pebblestore.Open(dir, pebblestore.Options{}); err != nil {
 				t.Fatal(err)
 			}
-			return sessionstore.On(s)
+			return sessionstore.On(s, reserve.Endless)
 		}
 	})
 }
@@ -63,7 +64,7 @@ func life(t *testing.T, disk vfs.FS) (c *mqtttest.Client, end func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, err := gateway.New(t.Context(), gateway.Options{Authorizer: anybody{}, Sessions: sessionstore.On(s)})
+	g, err := gateway.New(t.Context(), gateway.Options{Authorizer: anybody{}, Sessions: sessionstore.On(s, reserve.Endless)})
 	if err != nil {
 		t.Fatal(err)
 	}

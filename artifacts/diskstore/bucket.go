@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/artifacts"
+	"github.com/muster-iot/muster/reserve"
 	"github.com/muster-iot/muster/store"
 )
 
@@ -43,7 +44,7 @@ func (s *Store) CreateBucket(ctx context.Context, name string) error {
 		return refuse(InvalidBucketName, "The specified bucket is not valid: 3 to 63 lower-case letters, digits, dots and hyphens.")
 	}
 	now := s.o.Now()
-	return store.Update(ctx, s.o.Index, func(tx store.Tx) error {
+	return s.write(ctx, reserve.Grow, func(tx store.Tx) error {
 		count := 0
 		for row, err := range buckets.Scan(tx, "", "") {
 			if err != nil {
@@ -63,7 +64,7 @@ func (s *Store) CreateBucket(ctx context.Context, name string) error {
 
 // DeleteBucket removes a bucket without objects, versions and uploads.
 func (s *Store) DeleteBucket(ctx context.Context, name string) error {
-	return store.Update(ctx, s.o.Index, func(tx store.Tx) error {
+	return s.write(ctx, reserve.Finish, func(tx store.Tx) error {
 		if _, err := bucketOf(tx, name); err != nil {
 			return err
 		}
@@ -112,7 +113,7 @@ func (s *Store) SetVersioning(ctx context.Context, name string, to Versioning) e
 	if to != Enabled && to != Suspended {
 		return refuse(InvalidArgument, "The status of versioning is Enabled or Suspended.")
 	}
-	return store.Update(ctx, s.o.Index, func(tx store.Tx) error {
+	return s.write(ctx, reserve.Change, func(tx store.Tx) error {
 		b, err := bucketOf(tx, name)
 		if err != nil {
 			return err

@@ -87,7 +87,7 @@ func (s *Store) choose(ctx context.Context, bucket, key, id string, named []Name
 		return nil
 	})
 	if err == nil && total > s.o.Limits.ObjectSize {
-		err = s.tooLarge()
+		err = tooLarge(s.o.Limits.ObjectSize)
 	}
 	return u, chosen, err
 }

@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/muster-iot/muster/reserve"
 	"github.com/muster-iot/muster/store"
 )
 
@@ -24,6 +25,7 @@ type Options struct {
 	Index  store.Store      // what is known of them
 	Now    func() time.Time // real time: of Last-Modified, and of the age of uploads
 	Log    *slog.Logger     // nil discards it
+	Room   reserve.Room     // is asked before every write; nil: there always is
 	Limits Limits
 }
 
@@ -53,6 +55,9 @@ type Store struct {
 func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Room == nil {
+		o.Room = reserve.Endless
 	}
 	o.Limits.ObjectSize = cmp.Or(o.Limits.ObjectSize, defaultObjectSize)
 	o.Limits.UploadLife = cmp.Or(o.Limits.UploadLife, defaultUploadLife)
@@ -90,12 +95,28 @@ var (
 	sizes   = store.Of[int64]{Table: "objectsize"}      // blob: every content that counts, and its bytes
 )
 
-// update runs fn in a transaction and, when it is durable, removes the contents
-// that fn has returned.
-func (s *Store) update(ctx context.Context, fn func(tx store.Tx) (freed []string, err error)) error {
+// room returns nil when there is room for a write of so many bytes.
+func (s *Store) room(u reserve.Use, bytes int64) error {
+	if err := s.o.Room(u, bytes); err != nil {
+		return refuse(InsufficientStorage, "%s", err.Error())
+	}
+	return nil
+}
+
+// write runs fn in a transaction if there is room for it.
+func (s *Store) write(ctx context.Context, u reserve.Use, fn func(tx store.Tx) error) error {
+	if err := s.room(u, 0); err != nil {
+		return err
+	}
+	return store.Update(ctx, s.o.Index, fn)
+}
+
+// update runs fn in a transaction, if there is room for it, and, when it is
+// durable, removes the contents that fn has returned.
+func (s *Store) update(ctx context.Context, u reserve.Use, fn func(tx store.Tx) (freed []string, err error)) error {
 	var bytes int64
 	var freed []string
-	err := store.Update(ctx, s.o.Index, func(tx store.Tx) (err error) {
+	err := s.write(ctx, u, func(tx store.Tx) (err error) {
 		bytes = 0
 		if freed, err = fn(tx); err != nil {
 			return err

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/artifacts/diskstore"
+	"github.com/muster-iot/muster/reserve"
 	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/memstore"
 	"github.com/muster-iot/muster/store/storetest"
@@ -26,6 +27,7 @@ type env struct {
 	dir   string
 	index store.Store
 	now   time.Time
+	room  reserve.Room // nil: endless
 }
 
 func newEnv(t testing.TB, limits diskstore.Limits) *env {
@@ -43,7 +45,7 @@ func newEnv(t testing.TB, limits diskstore.Limits) *env {
 func (e *env) reopen(limits diskstore.Limits) {
 	e.t.Helper()
 	s, err := diskstore.Open(e.t.Context(), diskstore.Options{
-		Dir: e.dir, Index: e.index, Now: func() time.Time { return e.now }, Limits: limits,
+		Dir: e.dir, Index: e.index, Now: func() time.Time { return e.now }, Limits: limits, Room: e.room,
 	})
 	if err != nil {
 		e.t.Fatal(err)

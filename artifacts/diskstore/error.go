@@ -1,6 +1,10 @@
 package diskstore
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/muster-iot/muster/reserve"
+)
 
 // Code is S3's own word for what a client did wrong.
 type Code string
@@ -27,6 +31,10 @@ const (
 	PreconditionFailed Code = "PreconditionFailed"
 	MethodNotAllowed   Code = "MethodNotAllowed"
 	InvalidRequest     Code = "InvalidRequest"
+
+	// What is not the client's fault, but its to wait for.
+	InsufficientStorage Code = "InsufficientStorage"
+	SlowDown            Code = "SlowDown"
 )
 
 // Error is what a client did wrong. Its message may be shown.
@@ -39,6 +47,18 @@ type Error struct {
 }
 
 func (e *Error) Error() string { return string(e.Code) + ": " + e.Message }
+
+// ofHost turns an error of the operating system that says that the machine has
+// no more of something into one that says so to the client.
+func ofHost(err error) error {
+	switch {
+	case reserve.IsFull(err):
+		return refuse(InsufficientStorage, "The disk of the server is full.")
+	case reserve.IsOutOfFiles(err):
+		return refuse(SlowDown, "The server has as many files open as it may. Please reduce your request rate.")
+	}
+	return err
+}
 
 func refuse(code Code, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/artifacts"
+	"github.com/muster-iot/muster/reserve"
 	"github.com/muster-iot/muster/store"
 )
 
@@ -20,6 +21,7 @@ import (
 type Content struct {
 	Body io.Reader
 	Size int64  // bytes; -1 when it is not known
+	Max  int64  // the most bytes there may be; zero: Limits.ObjectSize, which always bounds it
 	MD5  []byte // what it must have; nil for any
 	// Algorithm is of the checksum to keep; empty for none.
 	Algorithm Algorithm
@@ -82,7 +84,7 @@ func checkKey(key string) error {
 func (s *Store) settle(ctx context.Context, bucket, key string, p Precondition, made record, also func(tx store.Tx) (freed []string, err error)) (Version, error) {
 	now := s.o.Now()
 	made.Modified = now.UnixMilli()
-	err := s.update(ctx, func(tx store.Tx) ([]string, error) {
+	err := s.update(ctx, reserve.Grow, func(tx store.Tx) ([]string, error) {
 		b, err := bucketOf(tx, bucket)
 		if err != nil {
 			return nil, err
@@ -155,14 +157,21 @@ func (r received) etag() string { return hex.EncodeToString(r.md5) }
 // receive writes a content to disk, durably, and checks it. The blob is for the
 // caller to keep or to discard; there is none beside an error.
 func (s *Store) receive(c Content) (blob string, got received, err error) {
-	if c.Size > s.o.Limits.ObjectSize {
-		return "", got, s.tooLarge()
+	most := s.o.Limits.ObjectSize
+	if c.Max > 0 {
+		most = min(most, c.Max)
+	}
+	if c.Size > most {
+		return "", got, tooLarge(most)
+	}
+	if err := s.room(reserve.Grow, max(c.Size, 0)); err != nil {
+		return "", got, err
 	}
 	blob, f, err := s.blobs.create()
 	if err != nil {
-		return "", got, fmt.Errorf("begin a content: %w", err)
+		return "", got, fmt.Errorf("begin a content: %w", ofHost(err))
 	}
-	w := &blobWriter{s: s, f: f, sum: c.Algorithm.newSum()}
+	w := &blobWriter{s: s, f: f, sum: c.Algorithm.newSum(), most: most, stated: c.Size}
 	if !c.unnamed {
 		w.md5 = md5.New()
 	}
@@ -173,7 +182,7 @@ func (s *Store) receive(c Content) (blob string, got received, err error) {
 	}
 	if err != nil {
 		s.discard(blob, w.size)
-		return "", got, err
+		return "", got, ofHost(err)
 	}
 	got.size = w.size
 	if w.md5 != nil {
@@ -185,8 +194,12 @@ func (s *Store) receive(c Content) (blob string, got received, err error) {
 	return blob, got, nil
 }
 
-func (s *Store) tooLarge() error {
-	return refuse(EntityTooLarge, "Your proposed upload exceeds the maximum allowed size of %d bytes", s.o.Limits.ObjectSize)
+func tooLarge(most int64) error {
+	return refuse(EntityTooLarge, "Your proposed upload exceeds the maximum allowed size of %d bytes", most)
+}
+
+func incomplete(got, stated int64) error {
+	return refuse(IncompleteBody, "You did not provide the number of bytes specified by the Content-Length HTTP header: %d instead of %d", got, stated)
 }
 
 func (s *Store) full() error {
@@ -200,16 +213,25 @@ type blobWriter struct {
 	md5  hash.Hash // nil for none, like sum
 	sum  hash.Hash
 	size int64
+
+	most   int64 // bytes that are taken
+	stated int64 // bytes that were announced; -1 for any number
 }
 
 func (w *blobWriter) Write(b []byte) (int, error) {
 	n := int64(len(b))
-	if w.size+n > w.s.o.Limits.ObjectSize {
-		return 0, w.s.tooLarge()
+	switch {
+	case w.size+n > w.most:
+		return 0, tooLarge(w.most)
+	case w.stated >= 0 && w.size+n > w.stated:
+		return 0, incomplete(w.size+n, w.stated)
 	}
 	w.size += n
 	if used := w.s.used.Add(n); w.s.o.Limits.Quota > 0 && used > w.s.o.Limits.Quota {
 		return 0, w.s.full()
+	}
+	if err := w.s.room(reserve.Grow, n); err != nil {
+		return 0, err
 	}
 	if w.md5 != nil {
 		w.md5.Write(b)
@@ -230,7 +252,7 @@ func (w *blobWriter) fill(c Content) error {
 		return err
 	}
 	if c.Size >= 0 && w.size != c.Size {
-		return refuse(IncompleteBody, "You did not provide the number of bytes specified by the Content-Length HTTP header: %d instead of %d", w.size, c.Size)
+		return incomplete(w.size, c.Size)
 	}
 	if c.MD5 != nil && string(w.md5.Sum(nil)) != string(c.MD5) {
 		return refuse(BadDigest, "The Content-MD5 you specified did not match what we received.")

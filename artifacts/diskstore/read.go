@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/muster-iot/muster/reserve"
 	"github.com/muster-iot/muster/store"
 )
 
@@ -39,7 +40,7 @@ func (s *Store) Open(ctx context.Context, bucket, key, version string) (*os.File
 		case errors.Is(err, os.ErrNotExist) && !again:
 			continue // replaced between the two looks
 		case err != nil:
-			return nil, Version{}, fmt.Errorf("content of %s/%s: %w", bucket, key, err)
+			return nil, Version{}, fmt.Errorf("content of %s/%s: %w", bucket, key, ofHost(err))
 		}
 		return f, r.show(key, latest), nil
 	}
@@ -58,9 +59,12 @@ func (s *Store) Copy(ctx context.Context, fromBucket, fromKey, version, bucket, 
 	if s.o.Limits.Quota > 0 && s.used.Load()+from.Size > s.o.Limits.Quota {
 		return Version{}, s.full()
 	}
+	if err := s.room(reserve.Grow, 0); err != nil {
+		return Version{}, err
+	}
 	blob, err := s.blobs.link(from.Blob)
 	if err != nil {
-		return Version{}, fmt.Errorf("copy %s/%s: %w", fromBucket, fromKey, err)
+		return Version{}, fmt.Errorf("copy %s/%s: %w", fromBucket, fromKey, ofHost(err))
 	}
 	s.used.Add(from.Size)
 	made := record{Attributes: from.Attributes, Blob: blob, Size: from.Size, ETag: from.ETag, Checksum: from.Checksum, Parts: from.Parts}

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"time"
 
+	"github.com/muster-iot/muster/reserve"
 	"github.com/muster-iot/muster/store"
 )
 
@@ -80,7 +81,7 @@ func (s *Store) CreateUpload(ctx context.Context, bucket, key string, a Attribut
 		Attributes: a, Begun: s.o.Now().UnixMilli(), Algorithm: algorithm,
 		Full: checksumType == FullObject || algorithm == CRC64NVME,
 	}
-	err := store.Update(ctx, s.o.Index, func(tx store.Tx) error {
+	err := s.write(ctx, reserve.Grow, func(tx store.Tx) error {
 		if _, err := bucketOf(tx, bucket); err != nil {
 			return err
 		}
@@ -156,7 +157,7 @@ func (s *Store) PutPart(ctx context.Context, bucket, key, id string, number int,
 		return Part{}, err
 	}
 	made := partRecord{Blob: blob, Size: got.size, ETag: got.etag(), Checksum: got.checksum, Stored: s.o.Now().UnixMilli()}
-	err = s.update(ctx, func(tx store.Tx) (freed []string, err error) {
+	err = s.update(ctx, reserve.Grow, func(tx store.Tx) (freed []string, err error) {
 		if _, err := findUpload(tx, bucket, key, id); err != nil {
 			return nil, err
 		}
@@ -241,7 +242,7 @@ func (s *Store) Uploads(ctx context.Context, bucket string, q Query) (Page[Uploa
 
 // AbortUpload ends an upload without an object; its parts are gone.
 func (s *Store) AbortUpload(ctx context.Context, bucket, key, id string) error {
-	return s.update(ctx, func(tx store.Tx) ([]string, error) {
+	return s.update(ctx, reserve.Finish, func(tx store.Tx) ([]string, error) {
 		if _, err := findUpload(tx, bucket, key, id); err != nil {
 			return nil, err
 		}

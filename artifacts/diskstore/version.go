@@ -3,6 +3,7 @@ package diskstore
 import (
 	"context"
 
+	"github.com/muster-iot/muster/reserve"
 	"github.com/muster-iot/muster/store"
 )
 
@@ -50,7 +51,7 @@ func (s *Store) Delete(ctx context.Context, bucket, key, version string) (Delete
 	}
 	var done Deleted
 	now := s.o.Now()
-	err := s.update(ctx, func(tx store.Tx) (freed []string, err error) {
+	err := s.update(ctx, reserve.Finish, func(tx store.Tx) (freed []string, err error) {
 		b, err := bucketOf(tx, bucket)
 		if err != nil {
 			return nil, err

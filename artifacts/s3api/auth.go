@@ -60,7 +60,7 @@ func (s *Server) authenticate(c *call) error {
 	if own != claimsOwn {
 		return refuse("AccessDenied", "Only one authentication mechanism is allowed in a request.")
 	}
-	if own {
+	if c.own = own; own {
 		c.caller = identity.Unrestricted("arn:aws:iam::" + s.o.Account + ":role/muster")
 		return c.ownMay()
 	}

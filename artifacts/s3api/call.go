@@ -33,6 +33,7 @@ type call struct {
 	operation string // "unknown" until it is known
 	signature sigv4.Signature
 	caller    identity.Caller
+	own       bool         // by a URL that the deployment signed for a device
 	still     func() error // nil while the caller may do what it began to do
 	body      *sigv4.BodyReader
 	chunked   bool // the body was coded

@@ -44,6 +44,7 @@ var statuses = map[string]int{
 	"IllegalLocationConstraintException": http.StatusBadRequest,
 	"IncompleteBody":                     http.StatusBadRequest,
 	internalError:                        http.StatusInternalServerError,
+	"InsufficientStorage":                http.StatusInsufficientStorage,
 	"InvalidAccessKeyId":                 http.StatusForbidden,
 	"InvalidArgument":                    http.StatusBadRequest,
 	"InvalidBucketName":                  http.StatusBadRequest,

@@ -21,6 +21,9 @@ func (s *Server) putObject(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
+	if c.own {
+		content.Max = s.o.Limits.LinkBytes
+	}
 	a, err := attributes(c.r.Header)
 	if err != nil {
 		return err

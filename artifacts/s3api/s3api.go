@@ -64,7 +64,14 @@ type Keys interface {
 type Limits struct {
 	Uploads   int // bodies being received; 64, which take some 20 MiB of memory
 	Downloads int // objects being sent; 10000, each an open file
+	// LinkBytes is the most that a device may upload with a URL that the deployment
+	// signed; 1 GiB.
+	LinkBytes int64
 }
+
+// DefaultLinkBytes is the default of Limits.LinkBytes: more than a device has to
+// tell, and not so much that one of them fills a disk.
+const DefaultLinkBytes = 1 << 30
 
 // Skew is how far a client's clock may be off, as S3 has it.
 const skew = 15 * time.Minute
@@ -91,6 +98,7 @@ func New(o Options) (*Server, error) {
 		o.Observe = func(string, string, time.Duration) {}
 	}
 	o.Hosts = slices.SortedFunc(slices.Values(o.Hosts), func(a, b string) int { return len(b) - len(a) }) // the longest fits best
+	o.Limits.LinkBytes = cmp.Or(o.Limits.LinkBytes, DefaultLinkBytes)
 	s := &Server{
 		o:         o,
 		uploads:   make(chan struct{}, cmp.Or(o.Limits.Uploads, 64)),

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/muster-iot/muster/artifacts/s3api"
 	"github.com/muster-iot/muster/limits"
 )
 
@@ -38,6 +39,8 @@ type Config struct {
 	SkipSucceeded     bool // spare a thing that rejoins a continuous job which it has SUCCEEDED in
 	RolloutPerMinute  int  // of jobs that set no maximumPerMinute; zero: as fast as the engine goes
 	TestClock         bool // time stands still until /muster/v1/clock moves it
+
+	DiskReserve reserveSize // what is kept free on the disk of the data folder
 
 	SigningProfile string // that signs what job documents want signed; empty: nothing is signed
 
@@ -74,7 +77,7 @@ func defaultConfig() Config {
 		MQTTS:   "127.0.0.1:8883",
 		HTTPS:   "127.0.0.1:8443",
 		Metrics: "127.0.0.1:9464",
-		Files:   FilesConfig{Address: "127.0.0.1:8444"},
+		Files:   FilesConfig{Address: "127.0.0.1:8444", LinkMax: s3api.DefaultLinkBytes},
 		Region:  "us-east-1",
 		Account: "000000000000",
 		Auth:    authKeys,
@@ -103,6 +106,7 @@ func (c *Config) register(fs *flag.FlagSet) {
 	fs.StringVar(&c.Metrics, "metrics", c.Metrics, "`address` of the listener for scrapers and probes, without keys: /metrics, /healthz, /readyz; empty for none")
 	fs.StringVar(&c.Pprof, "pprof", c.Pprof, "loopback `address` of the Go profiler; off by default")
 	c.Files.register(fs)
+	c.DiskReserve.register(fs)
 	fs.StringVar(&c.ReadyFile, "ready-file", c.ReadyFile, "`file` to write once everything listens: JSON with URLs, addresses and credentials file")
 	fs.StringVar(&c.Region, "region", c.Region, "`region` this deployment answers as")
 	fs.StringVar(&c.Account, "account", c.Account, "`account` this deployment answers as: 12 digits")

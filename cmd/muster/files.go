@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,6 +29,7 @@ type FilesConfig struct {
 	Address string // of the TLS listener of the built-in store; empty for none
 	URL     string // under which devices reach the store; empty: as the listener is
 	Quota   byteSize
+	LinkMax byteSize // of an upload by a URL that a device was given
 
 	S3Endpoint      string // of a store elsewhere, in the place of the built-in one; empty for none
 	S3Region        string // of it; empty: the deployment's
@@ -40,6 +42,7 @@ func (c *FilesConfig) register(fs *flag.FlagSet) {
 	fs.StringVar(&c.Address, "files", c.Address, "`address` of the TLS listener of job files, without client certificates; empty for none")
 	fs.StringVar(&c.URL, "files-url", c.URL, "`URL` under which devices reach job files, such as https://files.example.com; that of --files when not given")
 	fs.Var(&c.Quota, "files-quota", "the most that job files may take on disk, such as 20GiB; 0: no limit")
+	fs.Var(&c.LinkMax, "upload-max", "the `size` that a device may upload at most with a URL of a job document, such as 64MiB")
 	fs.StringVar(&c.S3Endpoint, "s3-endpoint", c.S3Endpoint, "`URL` of an S3-compatible store of job files elsewhere, in the place of the built-in one")
 	fs.StringVar(&c.S3Region, "s3-region", c.S3Region, "`region` of --s3-endpoint; --region when not given")
 	fs.StringVar(&c.S3Credentials, "s3-credentials", c.S3Credentials, "private `file` with the key for --s3-endpoint, in the form of ~/.aws/credentials")
@@ -64,6 +67,8 @@ func (c FilesConfig) check() error {
 		return usagef("--s3-endpoint needs --s3-credentials, a file with the key that it knows")
 	case c.builtIn() && c.S3Region+c.S3Credentials+c.S3CA != "" || c.builtIn() && c.S3VirtualHosted:
 		return usagef("--s3-region, --s3-credentials, --s3-ca and --s3-virtual-hosted need --s3-endpoint")
+	case c.LinkMax <= 0:
+		return usagef("--upload-max must be more than 0")
 	case !c.builtIn() && c.Quota != 0:
 		return usagef("--files-quota is of the built-in store of job files, and --s3-endpoint takes its place")
 	}
@@ -107,7 +112,15 @@ func (b *byteSize) Set(text string) error {
 	return nil
 }
 
-func (b *byteSize) String() string { return strconv.FormatInt(int64(*b), 10) }
+// String writes the number with the largest unit that divides it.
+func (b *byteSize) String() string {
+	for _, unit := range slices.Backward(byteUnits) {
+		if n := int64(*b); unit.suffix != "" && n > 0 && n%unit.bytes == 0 {
+			return strconv.FormatInt(n/unit.bytes, 10) + unit.suffix
+		}
+	}
+	return strconv.FormatInt(int64(*b), 10)
+}
 
 // openFiles opens the store of job files and says where devices find it.
 func (s *server) openFiles() error {
@@ -119,7 +132,7 @@ func (s *server) openFiles() error {
 		return err
 	}
 	s.disk, err = diskstore.Open(context.Background(), diskstore.Options{
-		Dir: s.data.files(), Index: s.store, Now: time.Now, Log: s.log,
+		Dir: s.data.files(), Index: s.store, Now: time.Now, Log: s.log, Room: s.disks.fileRoom,
 		Limits: diskstore.Limits{Quota: int64(s.c.Files.Quota), Uploads: s.limits.Multipart},
 	})
 	if err != nil {
@@ -138,7 +151,8 @@ func (s *server) openFiles() error {
 	}
 	handler, err := s3api.New(s3api.Options{
 		Files: s.disk, Keys: s.keys, Own: own, Region: s.c.Region, Account: s.c.Account, Hosts: []string{strings.ToLower(bases[0].Hostname()), "localhost"},
-		Now: time.Now, OwnNow: func() time.Time { return s.time().Time() },
+		Limits: s3api.Limits{LinkBytes: int64(s.c.Files.LinkMax)},
+		Now:    time.Now, OwnNow: func() time.Time { return s.time().Time() },
 		AuthNone: s.c.Auth == authNone, Flood: s.flood, Log: s.log,
 		Observe: func(operation, code string, took time.Duration) { s.figures.Request("files", operation, code, took) },
 	})

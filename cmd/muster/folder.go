@@ -62,6 +62,9 @@ func (f folder) precious() []string {
 // openStore takes the folder for this process. It fails when another process
 // has it.
 func (f folder) openStore(o pebblestore.Options) (*pebblestore.Store, error) {
+	if o.Fatal == nil {
+		o.Fatal = f.exit
+	}
 	s, err := pebblestore.Open(f.db(), o)
 	if errors.Is(err, pebblestore.ErrLocked) {
 		by := "another process"
@@ -71,6 +74,11 @@ func (f folder) openStore(o pebblestore.Options) (*pebblestore.Store, error) {
 		return nil, fmt.Errorf("the data folder %s is in use by %s: %w", string(f), by, pebblestore.ErrLocked)
 	}
 	return s, err
+}
+
+// exit ends the process when the store cannot go on, in words.
+func (f folder) exit(err error) {
+	os.Exit(exitCode(diskHint(fmt.Errorf("the store cannot go on; what was answered is safe: %w", err), string(f)), os.Stderr))
 }
 
 // makeFolder makes a folder, for its owner only, unless it is there, and returns

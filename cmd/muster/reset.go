@@ -128,8 +128,8 @@ func serveAnew(ctx context.Context, c Config, log *slog.Logger, up func(Ready)) 
 	defer r.close()
 	var asked []net.Conn
 	for {
-		s, err := newServer(c, log, r)
-		if err != nil {
+		s, err := newServerUntil(ctx, c, log, r)
+		if err != nil || s == nil {
 			return err
 		}
 		err = s.run(ctx, func(ready Ready) {
@@ -147,6 +147,27 @@ func serveAnew(ctx context.Context, c Config, log *slog.Logger, up func(Ready)) 
 			return err
 		}
 		log.Info("reset: everything but keys and certificate authority is gone")
+	}
+}
+
+// newServerUntil is newServer for a ctx that may end meanwhile: then it returns
+// neither a server nor an error, and what the start has begun is left to the end
+// of the process, which is always safe.
+func newServerUntil(ctx context.Context, c Config, log *slog.Logger, r *resets) (*server, error) {
+	type started struct {
+		s   *server
+		err error
+	}
+	done := make(chan started, 1)
+	go func() {
+		s, err := newServer(c, log, r)
+		done <- started{s, err}
+	}()
+	select {
+	case d := <-done:
+		return d.s, d.err
+	case <-ctx.Done():
+		return nil, nil
 	}
 }
 

@@ -36,7 +36,7 @@ func serve(ctx context.Context, c Config, log *slog.Logger, up func(Ready)) erro
 	if err == nil {
 		log.Info("stopped")
 	}
-	return err
+	return diskHint(err, c.Data)
 }
 
 // greet tells a person how to use the server. It shows no secret: the key is in

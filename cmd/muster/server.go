@@ -44,6 +44,7 @@ type server struct {
 	flood   *flood.Guard
 
 	data   folder
+	disks  disks
 	store  *pebblestore.Store
 	keys   *identity.Keys
 	issuer *ca.Authority
@@ -86,6 +87,7 @@ func (s *server) run(ctx context.Context, up func(Ready)) error {
 			return s.serveHTTP(ctx, tellTLS(http.HandlerFunc(s.serveTLS)), overTLS{s.https})
 		},
 		s.background,
+		s.disks.run,
 		s.runFiles,
 		s.awaitReset,
 		func(ctx context.Context) error { s.rights.Run(ctx); return nil },

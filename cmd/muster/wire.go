@@ -24,6 +24,7 @@ import (
 	"github.com/muster-iot/muster/metrics"
 	"github.com/muster-iot/muster/operator"
 	"github.com/muster-iot/muster/presence"
+	"github.com/muster-iot/muster/reserve"
 	"github.com/muster-iot/muster/scheduler"
 	"github.com/muster-iot/muster/sessionstore"
 	"github.com/muster-iot/muster/sigv4"
@@ -72,9 +73,13 @@ func (s *server) openFolder() (err error) {
 		return err
 	}
 	if err = s.data.clear(); err != nil {
+		return fmt.Errorf("data folder: %w", err)
+	}
+	if s.disks, err = s.data.openDisks(s.c.DiskReserve, s.c.Files.builtIn(), s.log); err != nil {
 		return err
 	}
-	if s.store, err = s.data.openStore(pebblestore.Options{Logger: s.log}); err != nil {
+	s.figures.Disks(s.disks.all())
+	if s.store, err = s.data.openStore(s.storeOptions()); err != nil {
 		return err
 	}
 	if s.keys, err = s.data.openKeys(s.c, s.log); err != nil {
@@ -82,6 +87,15 @@ func (s *server) openFolder() (err error) {
 	}
 	s.issuer, err = identity.OpenAuthority(s.data.ca(), time.Now())
 	return err
+}
+
+// storeOptions fit what the store holds in memory to the room that is kept for it.
+func (s *server) storeOptions() pebblestore.Options {
+	o := pebblestore.Options{Logger: s.log}
+	if kept := s.disks.store.State().Reserve; kept > 0 {
+		o.MemTableBytes = reserve.TableBytes(kept)
+	}
+	return o
 }
 
 // openDoors opens the listeners. Who connects now waits until run.
@@ -146,6 +160,7 @@ func (s *server) wireEngine() error {
 		Keep:              func(key store.QueueKey, change muster.Change) bool { return s.news.Keep(key, change) },
 		Hears:             func(key store.QueueKey) bool { return s.news.Hears(key) },
 		Objects:           files,
+		Room:              s.disks.room,
 		Sinks:             engine.Sinks{Subscribers: true, Webhook: hooked},
 		Recorded:          s.recorded,
 		Due:               s.timer.Due,
@@ -183,7 +198,8 @@ func (s *server) wireGateway() (err error) {
 		Registered: func(c muster.Certificate) { s.events.Registered(c) },
 	})
 	s.gateway, err = gateway.New(context.Background(), gateway.Options{
-		Authorizer: s.rights, Reserved: s.jobs.MQTT(), Sessions: sessionstore.On(s.store), Log: s.log,
+		Authorizer: s.rights, Reserved: s.jobs.MQTT(), Sessions: sessionstore.On(s.store, s.disks.room), Log: s.log,
+		Room:   func() bool { return s.disks.room(reserve.Grow, 0) == nil },
 		Limits: s.c.gatewayLimits(s.limits), SlimTLS: s.c.SlimTLS,
 		Presence: func(p gateway.Presence) { s.events.Presence(p); s.present.Presence(p) },
 		Interest: func(i gateway.Interest) { s.events.Interest(i) },
@@ -210,6 +226,7 @@ func (s *server) wireAPI() error {
 		Engine: s.engine, Account: s.account(), Now: time.Now, Keys: s.keys, Log: s.log,
 		DataPlane: s.plane,
 		Documents: s.files,
+		Room:      s.disks.room,
 		Messages:  messages,
 		Endpoints: awsiot.Endpoints{Data: s.c.hosts()[0]},
 		Issuer:    s.issuer,

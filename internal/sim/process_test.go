@@ -19,6 +19,7 @@ import (
 	"github.com/muster-iot/muster/events"
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/reserve"
 	"github.com/muster-iot/muster/scheduler"
 	"github.com/muster-iot/muster/sessionstore"
 	"github.com/muster-iot/muster/sigv4"
@@ -95,7 +96,7 @@ func startProcess(files vfs.FS, between func(store.Store) store.Store, log *slog
 	jobs := dataplane.New(dataplane.Options{Engine: p.engine, Account: account, Now: time.Now, Log: log})
 	p.rights = authority.New(authority.Options{Registry: p.engine, Account: account, Now: now, Log: log, Keys: everyKey{}.Caller, Anonymous: true})
 	p.gateway, err = gateway.New(context.Background(), gateway.Options{
-		Authorizer: p.rights, Reserved: jobs.MQTT(), Sessions: sessionstore.On(disk), Log: log, Goroutines: true,
+		Authorizer: p.rights, Reserved: jobs.MQTT(), Sessions: sessionstore.On(disk, reserve.Endless), Log: log, Goroutines: true,
 		Presence: func(x gateway.Presence) { p.events.Presence(x) },
 		Interest: func(x gateway.Interest) { p.events.Interest(x) },
 	})

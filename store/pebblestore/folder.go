@@ -44,14 +44,39 @@ func Open(dir string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pebblestore: lock %s: %w", dir, lockError(err))
 	}
-	s := &Store{o: o, lock: lock, writer: make(chan struct{}, 1)}
-	if s.db, err = pebble.Open(dir, o.pebble(lock)); err != nil {
+	s := &Store{o: o, guard: newGuard(dir, o), lock: lock, writer: make(chan struct{}, 1)}
+	if err := s.open(dir); err != nil {
 		return nil, errors.Join(fmt.Errorf("pebblestore: open %s: %w", dir, err), lock.Close())
 	}
-	if err := s.checkFormat(); err != nil {
-		return nil, errors.Join(fmt.Errorf("pebblestore: open %s: %w", dir, err), s.db.Close(), lock.Close())
-	}
 	return s, nil
+}
+
+// open opens the database. It fails as soon as the disk does not take what has
+// to be written for that, while Pebble would go on trying: then a goroutine of
+// Pebble's is left that does nothing more, and holds the folder's lock until the
+// process ends.
+func (s *Store) open(dir string) error {
+	done := make(chan error, 1)
+	go func() { done <- s.openDatabase(dir) }()
+	select {
+	case err := <-done:
+		if err == nil {
+			close(s.guard.opened)
+		}
+		return err
+	case err := <-s.guard.broken:
+		return err
+	}
+}
+
+func (s *Store) openDatabase(dir string) (err error) {
+	if s.db, err = pebble.Open(dir, s.o.pebble(s.lock, s.guard)); err != nil {
+		return err
+	}
+	if err := s.checkFormat(); err != nil {
+		return errors.Join(err, s.db.Close())
+	}
+	return nil
 }
 
 // makeFolder makes dir for its owner alone, and its name durable.

@@ -33,6 +33,11 @@ type Options struct {
 	// the log alone stays there and is held in memory. Apply and Backup fail
 	// with ErrReadOnly.
 	ReadOnly bool
+
+	// Fatal is called when a failure of the disk leaves Pebble no way on and
+	// nobody to return an error to: while it records what tables there are, or
+	// begins a new log. It must end the process, which is always safe. Nil panics.
+	Fatal func(error)
 }
 
 func (o Options) withDefaults() Options {
@@ -54,6 +59,9 @@ func (o Options) withDefaults() Options {
 	if o.OnCommit == nil {
 		o.OnCommit = func(Commit) {}
 	}
+	if o.Fatal == nil {
+		o.Fatal = func(err error) { panic(err) }
+	}
 	if o.Now == nil {
 		o.Now = func() time.Time { return time.Time{} }
 	}
@@ -61,12 +69,12 @@ func (o Options) withDefaults() Options {
 }
 
 // pebble returns the settings of the database, each with its reason.
-func (o Options) pebble(lock *pebble.Lock) *pebble.Options {
+func (o Options) pebble(lock *pebble.Lock, g *guard) *pebble.Options {
 	p := &pebble.Options{
-		FS:                 o.FS,
+		FS:                 g.fs(),
 		Lock:               lock,
 		ReadOnly:           o.ReadOnly,
-		Logger:             logger{o.Logger},
+		Logger:             logger{o.Logger, g},
 		FormatMajorVersion: pebble.FormatTableFormatV6, // named, so that an upgrade of Pebble changes no file by itself
 		CacheSize:          o.CacheBytes,
 		MemTableSize:       uint64(o.MemTableBytes),
@@ -86,24 +94,15 @@ func (o Options) pebble(lock *pebble.Lock) *pebble.Options {
 		// empty, an execution that is new) end at a filter, on every level.
 		p.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 	}
-	p.EventListener = &pebble.EventListener{
-		BackgroundError: func(err error) { o.Logger.Error("store background work failed", "error", err) },
-		WriteStallBegin: func(i pebble.WriteStallBeginInfo) { o.Logger.Warn("store stalls writers", "reason", i.Reason) },
-		DiskSlow:        func(i pebble.DiskSlowInfo) { o.Logger.Warn("disk is slow", "operation", i.String()) },
-	}
+	p.EventListener = g.listener()
 	return p
 }
 
 // logger hands Pebble's words on.
-type logger struct{ log *slog.Logger }
+type logger struct {
+	log   *slog.Logger
+	guard *guard
+}
 
 func (l logger) Infof(format string, args ...any)  { l.log.Debug(fmt.Sprintf(format, args...)) }
 func (l logger) Errorf(format string, args ...any) { l.log.Error(fmt.Sprintf(format, args...)) }
-
-// Fatalf must not return: Pebble calls it when the files can no longer be
-// trusted. In a commit the panic becomes ErrStopped; in the background it ends
-// the process, which is what is wanted.
-func (l logger) Fatalf(format string, args ...any) {
-	l.log.Error(fmt.Sprintf(format, args...))
-	panic(fmt.Sprintf(format, args...))
-}

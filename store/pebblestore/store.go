@@ -27,6 +27,7 @@ var ErrStopped = fmt.Errorf("pebblestore: a write failed: %w", store.ErrStopped)
 // Store is one open folder. Make one with Open.
 type Store struct {
 	o      Options
+	guard  *guard
 	db     *pebble.DB
 	lock   *pebble.Lock
 	writer chan struct{} // holds a token while a transaction runs
@@ -111,6 +112,7 @@ func (s *Store) Close() error {
 	if closed {
 		return store.ErrClosed
 	}
+	close(s.guard.closing)
 	s.calls.Wait()
 	if err := s.last.Load().wait(); err != nil {
 		return err // Pebble may hold its own locks for ever: leave it alone
@@ -146,7 +148,7 @@ func (s *Store) stopped() error {
 func (s *Store) stop(cause error) error {
 	err := fmt.Errorf("%w: %w", ErrStopped, cause)
 	if s.failure.CompareAndSwap(nil, &err) {
-		s.o.Logger.Error("store stopped", "error", cause)
+		s.o.Logger.Error("store stopped", "error", cause.Error())
 	}
 	return s.stopped()
 }

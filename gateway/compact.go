@@ -1,0 +1,81 @@
+package gateway
+
+// compactAbove is how many changes gather, while the store takes none, before they are compacted for the first time.
+const compactAbove = 4096
+
+// compact returns changes that come to the same and are no more than there are sessions, messages and topics: what gathers
+// while the store takes nothing for hours stays bounded.
+func compact(changes []Change) []Change { return annul(supersede(changes)) }
+
+// supersede leaves out what a later change makes moot: everything of a client before its session was dropped, all but the
+// newest record of a session, which takes the place of the first so that its messages find it, and all but the
+// newest retained message of a topic.
+func supersede(changes []Change) []Change {
+	dropped := map[string]int{} // client: place of the last DropSession
+	topics := map[string]int{}  // topic: place of the last change of its retained message
+	newest := map[string]int{}  // client: place of the last PutSession
+	for i, c := range changes {
+		switch c.Kind {
+		case DropSession:
+			dropped[c.Client] = i
+		case PutSession:
+			newest[c.Client] = i
+		case PutRetained, DropRetained:
+			topics[c.Message.Topic] = i
+		}
+	}
+	written := map[string]bool{}
+	kept := make([]Change, 0, len(changes))
+	for i, c := range changes {
+		switch c.Kind {
+		case PutRetained, DropRetained:
+			if topics[c.Message.Topic] != i {
+				continue
+			}
+		default:
+			if at, ok := dropped[c.Client]; ok && i < at {
+				continue
+			}
+			if c.Kind == PutSession {
+				if written[c.Client] {
+					continue
+				}
+				written[c.Client] = true
+				c = changes[newest[c.Client]]
+			}
+		}
+		kept = append(kept, c)
+	}
+	return kept
+}
+
+// annul leaves out messages that are added and dropped in the same batch: most of those sent to a client that is
+// there, which need never reach the disk.
+func annul(changes []Change) []Change {
+	type key struct {
+		client string
+		number uint64
+	}
+	dropped := map[key]bool{}
+	for _, c := range changes {
+		if c.Kind == DropMessage {
+			dropped[key{c.Client, c.Number}] = false
+		}
+	}
+	if len(dropped) == 0 {
+		return changes
+	}
+	for _, c := range changes {
+		k := key{c.Client, c.Number}
+		if _, ok := dropped[k]; ok && c.Kind == AddMessage {
+			dropped[k] = true
+		}
+	}
+	kept := changes[:0]
+	for _, c := range changes {
+		if both := dropped[key{c.Client, c.Number}]; !both || c.Kind != AddMessage && c.Kind != DropMessage {
+			kept = append(kept, c)
+		}
+	}
+	return kept
+}
