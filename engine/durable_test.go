@@ -146,7 +146,7 @@ func TestAnAnswerIsOfOneSnapshot(t *testing.T) {
 			documents.Put(b, "job", jobDocument{Text: `{"do":"other"}`})
 			return b.putJob(j)
 		})
-		write(func(b *batch) error { return b.step("job") })
+		write(func(b *batch) error { return b.step("job", true) })
 		open()
 		if d := <-told; d.Document == nil || *d.Document != `{"do":"job"}` {
 			t.Errorf("the device was told %+v", d)
