@@ -1,6 +1,9 @@
 package muster
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Account is the one account and region that a deployment is. Its methods make
 // and read the names that cross the wire (registry.md section 1.3).
@@ -58,4 +61,16 @@ func (a Account) TargetARN(t Target) string {
 		return a.ARN("thinggroup", t.Name)
 	}
 	return a.ARN("thing", t.Name)
+}
+
+// TargetARNs returns the ARNs of targets, in order and each once: a deleted group
+// and a later one of its name have the same.
+func (a Account) TargetARNs(targets []Target) []string {
+	arns := make([]string, 0, len(targets))
+	for _, t := range targets {
+		if arn := a.TargetARN(t); !slices.Contains(arns, arn) {
+			arns = append(arns, arn)
+		}
+	}
+	return arns
 }

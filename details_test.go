@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -85,5 +86,17 @@ func TestParseARN(t *testing.T) {
 		case !errors.As(err, &e) || e.Kind != want:
 			t.Errorf("Target(%q) = %v, want kind %d", arn, err, want)
 		}
+	}
+}
+
+func TestARNsOfTargetsAreListedOnce(t *testing.T) {
+	a := Account{ID: "123456789012", Region: "eu-west-1"}
+	targets := []Target{{Group: true, Name: "a", ID: "1"}, {Name: "a", ID: "2"}, {Group: true, Name: "a", ID: "3"}}
+	want := []string{"arn:aws:iot:eu-west-1:123456789012:thinggroup/a", "arn:aws:iot:eu-west-1:123456789012:thing/a"}
+	if got := a.TargetARNs(targets); !slices.Equal(got, want) {
+		t.Errorf("TargetARNs = %v, want %v", got, want)
+	}
+	if got := a.TargetARNs(nil); got == nil || len(got) > 0 {
+		t.Errorf("TargetARNs(nil) = %#v, want an empty list", got)
 	}
 }

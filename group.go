@@ -14,12 +14,13 @@ const (
 
 // Group is a thing group (registry.md section 4): a static one, or a dynamic one
 // (section 5), which is always a root without children. It is a value: rules
-// return changed copies, and nobody changes Path, Attributes or Dynamic in place.
+// return changed copies, and nobody changes Path, PathIDs, Attributes or Dynamic in place.
 type Group struct {
 	Name        GroupName
 	ID          string
 	Parent      GroupName   // empty for a root
 	Path        []GroupName // from the root down to the parent; empty for a root
+	PathIDs     []string    `json:",omitempty"` // the ids of the groups in Path
 	Description string
 	Attributes  map[string]string // nil when empty
 	Version     int64             // from 1, rising with each update of the group
@@ -51,6 +52,7 @@ func (g Group) Below(parent Group, children int) (Group, error) {
 	}
 	g.Parent = parent.Name
 	g.Path = append(slices.Clone(parent.Path), parent.Name)
+	g.PathIDs = append(slices.Clone(parent.PathIDs), parent.ID)
 	if len(g.Path) >= GroupDepthMax {
 		return g, Errorf(Invalid, "Thing group %s would be at level %d below %s; a hierarchy has at most %d levels",
 			g.Name, len(g.Path)+1, g.Path[0], GroupDepthMax)
@@ -142,6 +144,13 @@ func (g Group) Lineage() []GroupName {
 		names = append(names, above)
 	}
 	return names
+}
+
+// LineageIDs returns the ids of the group and all its ancestors, its own first.
+func (g Group) LineageIDs() []string {
+	ids := append(slices.Clone(g.PathIDs), g.ID)
+	slices.Reverse(ids)
+	return ids
 }
 
 func (g Group) checkAttributes() error {

@@ -99,10 +99,13 @@ func (s Selection) String() string {
 	return "SNAPSHOT"
 }
 
-// Target is one thing or one group that a job is for.
+// Target is one thing or one group that a job is for: the one that had the name
+// when it became a target. One that was deleted stays deleted, also when another
+// gets its name (arbitration A22).
 type Target struct {
 	Group bool // Name is a GroupName; otherwise a ThingName
 	Name  string
+	ID    string `json:",omitempty"` // of that thing or group; empty in a request, which means the present one
 }
 
 // Job is an operator's order: a document for the things that its targets name.

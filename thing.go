@@ -67,6 +67,13 @@ func (t Thing) Apply(u ThingUpdate) (Thing, error) {
 	return t, t.checkAttributes()
 }
 
+// Had reports whether an execution under the name of t, nil for none, is its own:
+// one that ended before t was created was that of an earlier thing (registry.md
+// REG-86).
+func (t Thing) Had(x *Execution) bool {
+	return x != nil && !(x.Status.Terminal() && x.UpdatedAt < t.CreatedAt)
+}
+
 // CheckVersion fails with VersionConflict when expected is given and not the
 // version of t.
 func (t Thing) CheckVersion(expected *int64) error {

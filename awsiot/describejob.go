@@ -32,7 +32,7 @@ func (s *Server) job(d engine.JobDescription) *wire.Job {
 		ForceCanceled:   yes(j.ForceCanceled),
 		ReasonCode:      text(j.ReasonCode),
 		Comment:         text(j.Comment),
-		Targets:         s.targetARNs(j.Targets),
+		Targets:         s.o.Account.TargetARNs(j.Targets),
 		Description:     text(j.Description),
 		NamespaceID:     text(j.Namespace),
 		CreatedAt:       instant(j.CreatedAt),
@@ -78,7 +78,7 @@ func (s *Server) processDetails(j muster.Job, counts muster.Counts) *wire.JobPro
 		NumberOfTimedOutThings:   n(muster.TimedOut),
 	}
 	if processing := j.Processing(); len(processing) > 0 {
-		details.ProcessingTargets = s.targetARNs(processing)
+		details.ProcessingTargets = s.o.Account.TargetARNs(processing)
 	}
 	return details
 }

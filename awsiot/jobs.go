@@ -155,14 +155,6 @@ func (s *Server) targets(arns []string) ([]muster.Target, error) {
 	return targets, nil
 }
 
-func (s *Server) targetARNs(targets []muster.Target) []string {
-	arns := make([]string, 0, len(targets))
-	for _, t := range targets {
-		arns = append(arns, s.o.Account.TargetARN(t))
-	}
-	return arns
-}
-
 // selection reads a targetSelection, which validation has limited to two words.
 func selection(word *string) muster.Selection {
 	if word != nil && *word == muster.Continuous.String() {

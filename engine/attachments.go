@@ -228,12 +228,12 @@ func effectivePolicies(r store.Reader, t PolicyTarget, thing muster.ThingName) (
 		keys = lineageTargets(g)
 	}
 	if thing != "" {
-		over, err := groupsOver(r, thing)
+		in, err := groupsOf(r, thing)
 		if err != nil {
 			return nil, err
 		}
-		for _, g := range over {
-			keys = append(keys, groupTarget(g))
+		for _, g := range in {
+			keys = append(keys, lineageTargets(g)...)
 		}
 	}
 	return policiesFor(r, keys)

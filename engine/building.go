@@ -113,13 +113,13 @@ func (b *batch) built(g muster.Group) error {
 	if _, err := b.refleet(); err != nil {
 		return err
 	}
-	return b.wakeWaiting(g.Name)
+	return b.wakeWaiting(g.ID)
 }
 
-// wakeWaiting lets the jobs go on that wait for a dynamic group.
-func (b *batch) wakeWaiting(name muster.GroupName) error {
+// wakeWaiting lets the jobs go on that wait for the dynamic group with that id.
+func (b *batch) wakeWaiting(group string) error {
 	var ids []muster.JobID
-	from, to := store.Under(targetKey(muster.Target{Group: true, Name: string(name)}))
+	from, to := store.Under(group)
 	for row, err := range targets.Scan(b, from, to) {
 		if err != nil {
 			return err
@@ -155,6 +155,6 @@ func (b *batch) mustWait(j *muster.Job) (bool, error) {
 		return false, err
 	}
 	return slices.ContainsFunc(j.Targets[min(j.Rollout.Target, len(j.Targets)):], func(t muster.Target) bool {
-		return t.Group && x.builds(muster.GroupName(t.Name))
+		return x.builds(t)
 	}), nil
 }

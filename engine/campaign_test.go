@@ -16,15 +16,21 @@ import (
 // them, and does what is due.
 func (env *env) campaign(id string, selection muster.Selection, c muster.JobConfig, names ...string) {
 	env.t.Helper()
-	in := NewJob{ID: muster.JobID(id), Document: "{}", Selection: selection, Config: c}
-	for _, name := range names {
-		group, isGroup := strings.CutPrefix(name, "@")
-		in.Targets = append(in.Targets, muster.Target{Group: isGroup, Name: group})
-	}
+	in := NewJob{ID: muster.JobID(id), Document: "{}", Selection: selection, Config: c, Targets: targetsNamed(names)}
 	if _, err := env.CreateJob(env.t.Context(), in); err != nil {
 		env.t.Fatalf("CreateJob(%s): %v", id, err)
 	}
 	env.settleDown()
+}
+
+// targetsNamed returns targets that are written as env.job takes them.
+func targetsNamed(names []string) []muster.Target {
+	var targets []muster.Target
+	for _, name := range names {
+		group, isGroup := strings.CutPrefix(name, "@")
+		targets = append(targets, muster.Target{Group: isGroup, Name: group})
+	}
+	return targets
 }
 
 // fleet makes n things t000, t001, … in a group.

@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"slices"
-
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/store"
 )
@@ -25,21 +23,20 @@ func (b *batch) watch(old *muster.Job, j muster.Job) {
 		return
 	}
 	for _, t := range j.Targets {
-		key := store.JoinKey(targetKey(t), string(j.ID))
 		switch {
 		case !t.Group:
 		case is:
-			rolling.Put(b, key, link{})
+			rolling.Put(b, targetKey(t, j.ID), link{})
 		default:
-			rolling.Delete(b, key)
+			rolling.Delete(b, targetKey(t, j.ID))
 		}
 	}
 }
 
 // capture writes down that a thing which joined a group then, and leaves it
 // now, is still to be given the snapshots under way of that group and of those
-// above it.
-func (b *batch) capture(name muster.ThingName, joined muster.Instant, lineage []muster.GroupName) error {
+// above it, whose ids lineage has.
+func (b *batch) capture(name muster.ThingName, joined muster.Instant, lineage []string) error {
 	return b.eachOf(rolling, lineage, func(j *muster.Job) error {
 		if joined > j.Rollout.Started || j.Rollout.Held {
 			return nil
@@ -94,9 +91,7 @@ func (b *batch) exhausted(j *muster.Job, r muster.Rollout) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if slices.ContainsFunc(j.Targets, func(t muster.Target) bool {
-			return t.Group && slices.Contains(row.Value.Lineage, muster.GroupName(t.Name))
-		}) {
+		if covers(j, row.Value.IDs) {
 			return false, nil // things may yet leave it
 		}
 	}

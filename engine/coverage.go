@@ -15,19 +15,19 @@ import (
 // enqueue gives thing an execution of j, unless one is pending already. A thing
 // that had the job before gets the next number, its retries starting over (J9).
 // Outside the maintenance windows it waits for the next one.
-func (b *batch) enqueue(j *muster.Job, thing muster.ThingName) error {
+func (b *batch) enqueue(j *muster.Job, t *muster.Thing) error {
 	if j.Hides() {
-		deferred.Put(b, store.JoinKey(string(j.ID), string(thing)), deferral{Join: true})
+		deferred.Put(b, store.JoinKey(string(j.ID), string(t.Name)), deferral{Join: true, ThingID: t.ID})
 		return nil
 	}
-	latest, err := b.Latest(thing, j.ID)
+	latest, err := b.Latest(t.Name, j.ID)
 	if err != nil || (latest != nil && !latest.Status.Terminal()) {
 		return err
 	}
-	if b.e.o.SkipSucceeded && latest != nil && latest.Status == muster.Succeeded {
+	if b.e.o.SkipSucceeded && t.Had(latest) && latest.Status == muster.Succeeded {
 		return nil
 	}
-	return b.follow(j, thing, latest, muster.Retries{}, b.now)
+	return b.follow(j, t.Name, latest, muster.Retries{}, b.now)
 }
 
 // follow queues the execution of j that comes after latest, which may be nil.
@@ -45,7 +45,12 @@ func (b *batch) follow(j *muster.Job, thing muster.ThingName, latest *muster.Exe
 // join gives thing the continuous jobs of the groups that it has come under:
 // those it joined and all above. It was under the groups was before; a job that
 // covered it by then is given only if its rollout had not come to the thing.
-func (b *batch) join(thing muster.ThingName, lineage, was []muster.GroupName) error {
+// Groups are given by their ids.
+func (b *batch) join(thing muster.ThingName, lineage, was []string) error {
+	t, err := things.Get(b, string(thing))
+	if err != nil || t == nil {
+		return err
+	}
 	return b.eachOf(standing, lineage, func(j *muster.Job) error {
 		if !j.Gives() {
 			return nil
@@ -53,25 +58,25 @@ func (b *batch) join(thing muster.ThingName, lineage, was []muster.GroupName) er
 		if later, err := b.later(j, lineage); err != nil || later {
 			return err
 		}
-		if covers(j, thing, was) {
-			if latest, err := b.Latest(thing, j.ID); err != nil || latest != nil {
+		if covers(j, append(was, t.ID)) {
+			if latest, err := b.Latest(thing, j.ID); err != nil || t.Had(latest) {
 				return err
 			}
 		}
-		return b.welcome(j, thing)
+		return b.welcome(j, t)
 	})
 }
 
 // later reports whether the rollout of j will come to whoever joined groups just
 // now, as it waits until they know their first members: so that a rate counts
 // for those too.
-func (b *batch) later(j *muster.Job, joined []muster.GroupName) (bool, error) {
+func (b *batch) later(j *muster.Job, joined []string) (bool, error) {
 	x, err := b.fleet()
 	if err != nil {
 		return false, err
 	}
 	for i, t := range j.Targets {
-		if t.Group && slices.Contains(joined, muster.GroupName(t.Name)) && !(x.builds(muster.GroupName(t.Name)) && j.Rollout.Ahead(i)) {
+		if slices.Contains(joined, t.ID) && !(x.builds(t) && j.Rollout.Ahead(i)) {
 			return false, nil
 		}
 	}
@@ -80,18 +85,18 @@ func (b *batch) later(j *muster.Job, joined []muster.GroupName) (bool, error) {
 
 // leave withdraws the continuous jobs of groups that thing has left, unless
 // another target still covers it. It runs after the membership is gone.
-func (b *batch) leave(thing muster.ThingName, lineage []muster.GroupName) error {
-	var under []muster.GroupName
+func (b *batch) leave(thing muster.ThingName, lineage []string) error {
+	var targeted []string
 	known := false
 	return b.eachOf(standing, lineage, func(j *muster.Job) error {
 		if !known {
 			var err error
-			if under, err = groupsOver(b, thing); err != nil {
+			if targeted, err = targetedBy(b, thing); err != nil {
 				return err
 			}
 			known = true
 		}
-		if covers(j, thing, under) {
+		if covers(j, targeted) {
 			return nil
 		}
 		deferred.Delete(b, store.JoinKey(string(j.ID), string(thing)))
@@ -104,13 +109,6 @@ func (b *batch) leave(thing muster.ThingName, lineage []muster.GroupName) error 
 			return nil
 		}
 		return b.remove(latest, j)
-	})
-}
-
-// covers reports whether a target of j is the thing or a group that it is under.
-func covers(j *muster.Job, thing muster.ThingName, under []muster.GroupName) bool {
-	return slices.ContainsFunc(j.Targets, func(t muster.Target) bool {
-		return (t.Group && slices.Contains(under, muster.GroupName(t.Name))) || (!t.Group && t.Name == string(thing))
 	})
 }
 
@@ -146,11 +144,11 @@ func (b *batch) remove(x *muster.Execution, j *muster.Job) error {
 }
 
 // eachOf calls fn for every job of an index by target, standing or rolling,
-// that targets one of the groups, each job once.
-func (b *batch) eachOf(index store.Of[link], groups []muster.GroupName, fn func(*muster.Job) error) error {
+// that targets one of the groups with these ids, each job once.
+func (b *batch) eachOf(index store.Of[link], groups []string, fn func(*muster.Job) error) error {
 	var ids []muster.JobID
 	for _, g := range groups {
-		from, to := store.Under(targetKey(muster.Target{Group: true, Name: string(g)}))
+		from, to := store.Under(g)
 		for row, err := range index.Scan(b, from, to) {
 			if err != nil {
 				return err
@@ -172,10 +170,4 @@ func (b *batch) eachOf(index store.Of[link], groups []muster.GroupName, fn func(
 		}
 	}
 	return nil
-}
-
-// groupsOver returns the groups that thing is in, and all above them.
-func groupsOver(r store.Reader, thing muster.ThingName) ([]muster.GroupName, error) {
-	in, err := groupsOf(r, thing)
-	return lineages(in), err
 }

@@ -23,8 +23,8 @@ const settleMax = 1000
 // of it is asked once, at its end, so that only the final state counts.
 type move struct {
 	thing        muster.ThingName
-	was          []muster.GroupName // the groups it was under before
-	left, joined []muster.GroupName // those that it came out of and under
+	was          []string // ids of the groups it was under before
+	left, joined []string // and of those that it came out of and under
 }
 
 // stirred is a thing that dynamic groups have to look at again.
@@ -77,7 +77,7 @@ func (b *batch) stirring(thing muster.ThingName) *stirred {
 
 // moving returns the move of a thing in this command, which was under the groups
 // was if it begins now.
-func (b *batch) moving(thing muster.ThingName, was []muster.GroupName) *move {
+func (b *batch) moving(thing muster.ThingName, was []string) *move {
 	for i := range b.moves {
 		if b.moves[i].thing == thing {
 			return &b.moves[i]
@@ -180,7 +180,7 @@ func matchesNow(r store.Reader, c muster.IndexingConfig, t muster.Thing, in []mu
 func (b *batch) enter(x *fleetIndex, m *move, g muster.Group) error {
 	members.Put(b, store.JoinKey(g.ID, string(m.thing)), membership{Joined: b.now})
 	memberships.Put(b, store.JoinKey(string(m.thing), string(g.Name)), belonging{GroupID: g.ID})
-	m.joined = append(m.joined, g.Lineage()...)
+	m.joined = append(m.joined, g.LineageIDs()...)
 	if x.state.Config.Things {
 		b.post(m.thing, nil, groupDocument(g.Name))
 	}
@@ -194,13 +194,13 @@ func (b *batch) exit(m *move, g muster.Group) error {
 		return err
 	}
 	if place != nil {
-		if err := b.capture(m.thing, place.Joined, g.Lineage()); err != nil {
+		if err := b.capture(m.thing, place.Joined, g.LineageIDs()); err != nil {
 			return err
 		}
 	}
 	members.Delete(b, store.JoinKey(g.ID, string(m.thing)))
 	memberships.Delete(b, store.JoinKey(string(m.thing), string(g.Name)))
-	m.left = append(m.left, g.Lineage()...)
+	m.left = append(m.left, g.LineageIDs()...)
 	b.post(m.thing, groupDocument(g.Name), nil)
 	return b.tellMember(Removed, m.thing, g)
 }

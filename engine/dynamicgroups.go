@@ -150,7 +150,7 @@ func (e *Engine) DeleteDynamicThingGroup(ctx context.Context, name muster.GroupN
 		if _, err := b.refleet(); err != nil {
 			return err
 		}
-		return b.wakeWaiting(name)
+		return b.wakeWaiting(g.ID)
 	})
 }
 
@@ -189,18 +189,20 @@ func (b *batch) mayDepend(g muster.Group) error {
 // group do: through the jobs that its members are given, or because they ask for
 // the group itself.
 func (b *batch) feeds(x *fleetIndex, name muster.GroupName) ([]muster.GroupName, error) {
+	at := x.find(name)
+	if at < 0 {
+		return nil, nil // things are not indexed: nothing follows from anything
+	}
 	var next []muster.GroupName
-	err := b.eachOf(standing, []muster.GroupName{name}, func(j *muster.Job) error {
+	err := b.eachOf(standing, []string{x.dynamic[at].ID}, func(j *muster.Job) error {
 		for _, i := range x.mentioned[fleetquery.JobStatus(string(j.ID))] {
 			next = append(next, x.dynamic[i].Name)
 		}
 		return nil
 	})
-	if i := x.find(name); i >= 0 {
-		for _, g := range x.dynamic[i+1:] {
-			if g.query.MayAsk(fleetquery.ThingGroupNames, string(name)) {
-				next = append(next, g.Name)
-			}
+	for _, g := range x.dynamic[at+1:] {
+		if g.query.MayAsk(fleetquery.ThingGroupNames, string(name)) {
+			next = append(next, g.Name)
 		}
 	}
 	return next, err
@@ -212,11 +214,14 @@ func (b *batch) mayTarget(j muster.Job) error {
 		return nil
 	}
 	for _, t := range j.Targets {
+		if !t.Group {
+			continue
+		}
 		g, err := groups.Get(b, t.Name)
 		if err != nil {
 			return err
 		}
-		if t.Group && g != nil && g.IsDynamic() {
+		if g != nil && g.ID == t.ID && g.IsDynamic() {
 			if err := b.mayDepend(*g); err != nil {
 				return err
 			}

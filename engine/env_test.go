@@ -164,7 +164,8 @@ func (env *env) thing(names ...string) {
 	env.t.Helper()
 	env.write(func(tx store.Tx) {
 		for _, name := range names {
-			things.Put(tx, name, muster.Thing{Name: muster.ThingName(name), ID: "id-" + name, Version: 1})
+			t := muster.Thing{Name: muster.ThingName(name), ID: env.o.NewID(), Version: 1, CreatedAt: env.clock()}
+			things.Put(tx, name, t)
 		}
 	})
 }
@@ -206,11 +207,7 @@ func (env *env) job(id string, names ...string) {
 
 func (env *env) jobOf(selection muster.Selection, id string, names ...string) {
 	env.t.Helper()
-	in := NewJob{ID: muster.JobID(id), Document: fmt.Sprintf(`{"do":%q}`, id), Selection: selection}
-	for _, name := range names {
-		group, isGroup := strings.CutPrefix(name, "@")
-		in.Targets = append(in.Targets, muster.Target{Group: isGroup, Name: group})
-	}
+	in := NewJob{ID: muster.JobID(id), Document: fmt.Sprintf(`{"do":%q}`, id), Selection: selection, Targets: targetsNamed(names)}
 	if _, err := env.CreateJob(env.t.Context(), in); err != nil {
 		env.t.Fatalf("CreateJob(%s): %v", id, err)
 	}

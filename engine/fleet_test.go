@@ -193,7 +193,7 @@ func (f *randomFleet) checkCoverage(r store.Reader) error {
 		}
 		j := row.Value
 		for _, thing := range f.things {
-			under, err := groupsOver(r, thing)
+			targeted, err := targetedBy(r, thing)
 			if err != nil {
 				return err
 			}
@@ -201,12 +201,12 @@ func (f *randomFleet) checkCoverage(r store.Reader) error {
 			if err != nil {
 				return err
 			}
-			ok, err := things.Has(r, string(thing))
-			direct := slices.Contains(j.Targets, muster.Target{Name: string(thing)})
-			switch covered := covers(&j, thing, under); {
+			t, err := things.Get(r, string(thing))
+			direct := t != nil && covers(&j, []string{t.ID})
+			switch covered := covers(&j, targeted); {
 			case err != nil:
 				return err
-			case !ok || direct: // what becomes of a direct target is not about groups
+			case t == nil || direct: // what becomes of a direct target is not about groups
 			case covered && (latest == nil || latest.Status == muster.Removed):
 				return fmt.Errorf("thing %s is covered by job %s and has %+v", thing, j.ID, latest)
 			case !covered && latest != nil && latest.Status == muster.Queued:

@@ -114,11 +114,10 @@ func (x *fleetIndex) find(name muster.GroupName) int {
 	return slices.IndexFunc(x.dynamic, func(g dynamicGroup) bool { return g.Name == name })
 }
 
-// builds reports whether a group is a dynamic one that has not found all its
+// builds reports whether a target is a dynamic group that has not found all its
 // members yet.
-func (x *fleetIndex) builds(name muster.GroupName) bool {
-	i := x.find(name)
-	return i >= 0 && x.dynamic[i].Dynamic.Building
+func (x *fleetIndex) builds(t muster.Target) bool {
+	return slices.ContainsFunc(x.dynamic, func(g dynamicGroup) bool { return g.ID == t.ID && g.Dynamic.Building })
 }
 
 // reindex moves a thing in the index from one document to another, either of

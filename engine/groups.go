@@ -141,7 +141,7 @@ func (b *batch) removeGroup(g muster.Group) error {
 	if err := b.dropPolicies(g); err != nil {
 		return err
 	}
-	leaving.Put(b, g.ID, departure{Lineage: g.Lineage()})
+	leaving.Put(b, g.ID, departure{Group: g.Name, IDs: g.LineageIDs()})
 	if err := b.depart(g.ID, departMax); err != nil {
 		return err
 	}

@@ -88,7 +88,7 @@ func (b *batch) stepIndex() error {
 		if !s.Config.Things {
 			s.Stage = complete
 			for _, g := range x.dynamic {
-				if err := b.wakeWaiting(g.Name); err != nil {
+				if err := b.wakeWaiting(g.ID); err != nil {
 					return err
 				}
 			}

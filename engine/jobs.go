@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"slices"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/rollout"
@@ -94,42 +93,11 @@ func (e *Engine) CreateJob(ctx context.Context, in NewJob) (muster.Job, error) {
 
 // index makes a job findable by one of its targets.
 func (b *batch) index(j muster.Job, t muster.Target) {
-	key := store.JoinKey(targetKey(t), string(j.ID))
+	key := targetKey(t, j.ID)
 	targets.Put(b, key, link{})
 	if j.Selection == muster.Continuous {
 		standing.Put(b, key, link{})
 	}
-}
-
-// targets returns had followed by those of add that are new, all of which must
-// exist.
-func (e *Engine) targets(r store.Reader, had, add []muster.Target) ([]muster.Target, error) {
-	all := append([]muster.Target(nil), had...)
-	known := map[muster.Target]bool{}
-	for _, t := range had {
-		known[t] = true
-	}
-	for _, t := range add {
-		if known[t] {
-			continue
-		}
-		known[t] = true
-		var ok bool
-		var err error
-		if t.Group {
-			ok, err = groups.Has(r, t.Name)
-		} else {
-			ok, err = things.Has(r, t.Name)
-		}
-		if err != nil {
-			return nil, err
-		}
-		if !ok {
-			return nil, muster.Errorf(muster.NotFound, "The target %s does not exist", e.o.Account.TargetARN(t))
-		}
-		all = append(all, t)
-	}
-	return all, nil
 }
 
 // AssociateTargets adds targets to a continuous job that is IN_PROGRESS; their
@@ -357,7 +325,7 @@ func (b *batch) deleting(j muster.Job) error {
 func (b *batch) retire(j muster.Job) {
 	if j.Selection == muster.Continuous {
 		for _, t := range j.Targets {
-			standing.Delete(b, store.JoinKey(targetKey(t), string(j.ID)))
+			standing.Delete(b, targetKey(t, j.ID))
 		}
 	}
 }
@@ -514,7 +482,8 @@ func (e *Engine) ListJobs(ctx context.Context, f JobFilter, page Page) (JobList,
 	return list, err
 }
 
-// resolveGroup checks the group that f names, by name, id, or both.
+// resolveGroup checks the group that f names, by name, id, or both, and returns
+// f with its id: jobs for an earlier group of the name do not count.
 func resolveGroup(r store.Reader, f JobFilter) (JobFilter, string, error) {
 	if f.Group == "" && f.GroupID == "" {
 		return f, "", nil
@@ -539,11 +508,12 @@ func resolveGroup(r store.Reader, f JobFilter) (JobFilter, string, error) {
 	if f.GroupID != "" && f.GroupID != g.ID {
 		return f, "", muster.Errorf(muster.Invalid, "thingGroupName and thingGroupId name different groups")
 	}
+	f.GroupID = g.ID
 	return f, g.ID, nil
 }
 
 func (f JobFilter) matches(j muster.Job) bool {
-	if f.Group != "" && !slices.Contains(j.Targets, muster.Target{Group: true, Name: string(f.Group)}) {
+	if f.GroupID != "" && !covers(&j, []string{f.GroupID}) {
 		return false
 	}
 	return (f.Status == 0 || f.Status == j.Status) &&

@@ -121,10 +121,10 @@ func (b *batch) depart(id string, limit int) error {
 		n++
 		d.After = store.SplitKey(row.Key)[1]
 		members.Delete(b, row.Key)
-		if err := b.capture(muster.ThingName(d.After), row.Value.Joined, d.Lineage); err != nil {
+		if err := b.capture(muster.ThingName(d.After), row.Value.Joined, d.IDs); err != nil {
 			return err
 		}
-		if err := b.departs(muster.ThingName(d.After), id, d.Lineage); err != nil {
+		if err := b.departs(muster.ThingName(d.After), d); err != nil {
 			return err
 		}
 	}
@@ -134,26 +134,25 @@ func (b *batch) depart(id string, limit int) error {
 
 // departs takes a thing out of a group that is gone, and drops its record of that
 // unless it is by now a place in another group of the name.
-func (b *batch) departs(thing muster.ThingName, id string, lineage []muster.GroupName) error {
-	group := lineage[0]
-	over, err := groupsOver(b, thing)
+func (b *batch) departs(thing muster.ThingName, d *departure) error {
+	in, err := groupsOf(b, thing)
 	if err != nil {
 		return err
 	}
-	m := b.moving(thing, append(over, lineage...))
-	m.left = append(m.left, lineage...)
-	key := store.JoinKey(string(thing), string(group))
+	m := b.moving(thing, append(lineages(in), d.IDs...))
+	m.left = append(m.left, d.IDs...)
+	key := store.JoinKey(string(thing), string(d.Group))
 	of, err := memberships.Get(b, key)
 	if err != nil {
 		return err
 	}
-	if of != nil && of.GroupID == id {
+	if of != nil && of.GroupID == d.IDs[0] {
 		memberships.Delete(b, key)
-		if err := b.reindex(thing, groupDocument(group), nil); err != nil {
+		if err := b.reindex(thing, groupDocument(d.Group), nil); err != nil {
 			return err
 		}
 	}
-	return b.tellMember(Removed, thing, muster.Group{Name: group, ID: id})
+	return b.tellMember(Removed, thing, muster.Group{Name: d.Group, ID: d.IDs[0]})
 }
 
 // groupsOf returns the groups that thing is a direct member of, by name.
@@ -184,13 +183,13 @@ func groupIn(r store.Reader, row store.Row[belonging]) (*muster.Group, error) {
 	return g, nil
 }
 
-// lineages returns the names of groups and of all above them.
-func lineages(of []muster.Group) []muster.GroupName {
-	var names []muster.GroupName
+// lineages returns the ids of groups and of all above them.
+func lineages(of []muster.Group) []string {
+	var ids []string
 	for _, g := range of {
-		names = append(names, g.Lineage()...)
+		ids = append(ids, g.LineageIDs()...)
 	}
-	return names
+	return ids
 }
 
 // staticGroup returns a group that things are put into, or fails with NotFound,

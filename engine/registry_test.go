@@ -16,7 +16,7 @@ import (
 func TestRandomRegistryHistories(t *testing.T) {
 	for seed := range uint64(20) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			h := registrar{newEnv(t), rand.New(rand.NewPCG(seed, 0))}
+			h := registrar{env: newEnv(t), Rand: rand.New(rand.NewPCG(seed, 0))}
 			h.begin()
 			for range 150 {
 				what := h.step()
@@ -32,6 +32,7 @@ func TestRandomRegistryHistories(t *testing.T) {
 type registrar struct {
 	*env
 	*rand.Rand
+	targets []string // ids of the two groups that the job was made for
 }
 
 func (h registrar) name(kind string, n int) string { return fmt.Sprintf("%s%d", kind, h.IntN(n)) }
@@ -40,22 +41,27 @@ func (h registrar) anyGroup() muster.GroupName     { return muster.GroupName(h.n
 func (h registrar) anyType() muster.TypeName       { return muster.TypeName(h.name("y", 2)) }
 
 // begin makes two types, some groups, and a continuous job for two of them.
-func (h registrar) begin() {
+func (h *registrar) begin() {
 	h.createType(muster.ThingType{Name: "y0"})
 	h.createType(muster.ThingType{Name: "y1"})
 	h.group("g0/g1/g2")
 	h.group("g3")
 	h.jobOf(muster.Continuous, "fix", "@g1", "@g3")
+	for _, name := range []muster.GroupName{"g1", "g3"} {
+		g, err := h.DescribeThingGroup(h.t.Context(), name)
+		noErr(h.t, "DescribeThingGroup", err)
+		h.targets = append(h.targets, g.ID)
+	}
 }
 
 // step does one thing and says what. That it may be refused is part of the
 // play; what it did to the tables is checked.
-func (h registrar) step() string {
+func (h *registrar) step() string {
 	ctx := h.t.Context()
 	thing, group, other := h.anyThing(), h.anyGroup(), h.anyGroup()
 	var what string
 	var err error
-	switch h.IntN(10) {
+	switch h.IntN(11) {
 	case 0:
 		what = fmt.Sprintf("create thing %s", thing)
 		_, err = h.CreateThing(ctx, muster.Thing{Name: thing, Type: h.anyType()})
@@ -88,12 +94,31 @@ func (h registrar) step() string {
 	case 7:
 		what = fmt.Sprintf("%s reports success", thing)
 		_, err = h.report(string(thing), "fix", muster.Succeeded)
+	case 8:
+		what = fmt.Sprintf("associate %s", group)
+		err = h.associate(group)
 	default:
 		what = fmt.Sprintf("add %s to %s", thing, group)
 		err = h.AddThingToThingGroup(ctx, thing, group)
 	}
 	h.pass(1)
 	return fmt.Sprintf("%s (%v)", what, err)
+}
+
+// associate makes a group a target of the job.
+func (h *registrar) associate(group muster.GroupName) error {
+	j, err := h.AssociateTargets(h.t.Context(), "fix", nil, []muster.Target{{Group: true, Name: string(group)}}, nil)
+	if err != nil {
+		return err
+	}
+	h.settleDown()
+	g, err := h.DescribeThingGroup(h.t.Context(), group)
+	noErr(h.t, "DescribeThingGroup", err)
+	h.targets = append(h.targets, g.ID)
+	if !slices.Contains(j.Targets, muster.Target{Group: true, Name: string(group), ID: g.ID}) {
+		h.t.Errorf("after AssociateTargets with %s its id %s is not among %v", group, g.ID, j.Targets)
+	}
+	return nil
 }
 
 // check fails the test unless the tables agree with each other, and the job's
@@ -145,11 +170,7 @@ func (h registrar) check(after string, departed bool) {
 
 // checkJob holds the executions of the job against who is under its targets.
 func (h registrar) checkJob(r store.Reader, after string) error {
-	j, err := jobs.Get(r, "fix")
-	if err != nil {
-		return err
-	}
-	for name := range rowsOf(h.t, r, things) {
+	for name, t := range rowsOf(h.t, r, things) {
 		thing := muster.ThingName(name)
 		in, err := groupsOf(r, thing)
 		if err != nil {
@@ -164,8 +185,8 @@ func (h registrar) checkJob(r store.Reader, after string) error {
 		if err != nil {
 			return err
 		}
-		has := latest != nil && latest.Status != muster.Removed
-		covered := covers(j, thing, lineages(in))
+		has := t.Had(latest) && latest.Status != muster.Removed
+		covered := slices.ContainsFunc(lineages(in), func(id string) bool { return slices.Contains(h.targets, id) })
 		if covered && !has || !covered && has && latest.Status == muster.Queued {
 			h.t.Errorf("after %s: %s is under %v and its latest execution is %+v", after, thing, lineages(in), latest)
 		}

@@ -12,7 +12,7 @@ import (
 type deferral struct {
 	Join    bool   // it came under a target; else it is a retry
 	Number  int64  // of a retry: the execution that it follows
-	ThingID string `json:",omitempty"` // of a snapshot: which thing of the name it was for
+	ThingID string `json:",omitempty"` // which thing of the name it is for
 }
 
 // retry gives a thing another execution when the one that ended asks for it
@@ -36,8 +36,11 @@ func (b *batch) retry(x *muster.Execution, j *muster.Job) error {
 		return err
 	}
 	if next.QueuedAt == 0 {
-		deferred.Put(b, store.JoinKey(string(j.ID), string(x.Thing)), deferral{Number: x.Number})
-		return nil
+		t, err := things.Get(b, string(x.Thing))
+		if err == nil && t != nil {
+			deferred.Put(b, store.JoinKey(string(j.ID), string(x.Thing)), deferral{Number: x.Number, ThingID: t.ID})
+		}
+		return err
 	}
 	return b.follow(j, x.Thing, x, next.Retries, next.QueuedAt)
 }
@@ -47,8 +50,8 @@ func (b *batch) hasLeft(thing muster.ThingName, j *muster.Job) (bool, error) {
 	if j.Selection == muster.Snapshot {
 		return false, nil
 	}
-	under, err := groupsOver(b, thing)
-	return err == nil && !covers(j, thing, under), err
+	targeted, err := targetedBy(b, thing)
+	return err == nil && !covers(j, targeted), err
 }
 
 // anyDeferred reports whether things wait for a window of j, or for what j will
@@ -86,14 +89,15 @@ func (b *batch) resume(j *muster.Job) error {
 }
 
 func (b *batch) resumeOne(j *muster.Job, thing muster.ThingName, d deferral) error {
-	if ok, err := things.Has(b, string(thing)); err != nil || !ok {
+	t, err := things.Get(b, string(thing))
+	if err != nil || t == nil || t.ID != d.ThingID {
 		return err
 	}
 	if left, err := b.hasLeft(thing, j); err != nil || left {
 		return err
 	}
 	if d.Join {
-		return b.enqueue(j, thing)
+		return b.enqueue(j, t)
 	}
 	latest, err := b.Latest(thing, j.ID)
 	if err != nil || latest == nil || latest.Number != d.Number {

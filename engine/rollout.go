@@ -160,6 +160,14 @@ func (b *batch) next(j *muster.Job, r muster.Rollout, limit int) ([]muster.Thing
 		return found, r, seen, err
 	}
 	t := j.Targets[r.Target]
+	there, err := isThere(b, t)
+	if err != nil {
+		return nil, r, sight{}, err
+	}
+	if !there {
+		r.Target, r.Group, r.After = r.Target+1, "", ""
+		return nil, r, sight{count: 1}, nil
+	}
 	if !t.Group {
 		r.Target++
 		return []muster.ThingName{muster.ThingName(t.Name)}, r, sight{count: 1}, nil
@@ -219,7 +227,8 @@ func (b *batch) membersAfter(j *muster.Job, r muster.Rollout, limit int) ([]must
 
 // first gives each of the things its first execution of j, unless it has had
 // one or is gone, and returns how many it gave. A thing that was taken out of a
-// continuous job is given it again, like any that rejoins (J9).
+// continuous job is given it again, like any that rejoins (J9), and one that only
+// an earlier thing of its name had is given it too.
 func (b *batch) first(j *muster.Job, names []muster.ThingName) (int, error) {
 	given := 0
 	queues := make([]store.QueueKey, len(names))
@@ -245,14 +254,9 @@ func (b *batch) first(j *muster.Job, names []muster.ThingName) (int, error) {
 				return 0, err
 			}
 		}
-		if latest != nil {
-			if j.Selection != muster.Continuous || latest.Status != muster.Removed {
-				continue
-			}
-		}
-		if ok, err := things.Has(b, string(thing)); err != nil {
+		if lacks, err := b.lacks(j, thing, latest); err != nil {
 			return 0, err
-		} else if !ok {
+		} else if !lacks {
 			continue
 		}
 		given++
@@ -271,4 +275,14 @@ func (b *batch) first(j *muster.Job, names []muster.ThingName) (int, error) {
 		}
 	}
 	return given, nil
+}
+
+// lacks reports whether a thing is there and is to be given j by the rollout;
+// latest is the newest execution under its name, nil when there is none.
+func (b *batch) lacks(j *muster.Job, thing muster.ThingName, latest *muster.Execution) (bool, error) {
+	if latest == nil || j.Selection == muster.Continuous && latest.Status == muster.Removed {
+		return things.Has(b, string(thing))
+	}
+	t, err := things.Get(b, string(thing))
+	return t != nil && !t.Had(latest), err
 }

@@ -19,14 +19,14 @@ var (
 	jobs        = store.Of[muster.Job]{Table: "job"}           // job
 	documents   = store.Of[jobDocument]{Table: "document"}     // job
 	newest      = store.Of[link]{Table: "newest"}              // newestKey of a job
-	targets     = store.Of[link]{Table: "target"}              // targetKey, job
-	standing    = store.Of[link]{Table: "standing"}            // targetKey, job: continuous jobs that are not over
-	rolling     = store.Of[link]{Table: "rolling"}             // targetKey, job: snapshot jobs whose rollout is under way
+	targets     = store.Of[link]{Table: "target"}              // id of a target, job
+	standing    = store.Of[link]{Table: "standing"}            // id of a target, job: continuous jobs that are not over
+	rolling     = store.Of[link]{Table: "rolling"}             // id of a target, job: snapshot jobs whose rollout is under way
 	alarms      = store.Of[link]{Table: "alarm"}               // alarmKey: jobs with background work, by when it is due
 	deletions   = store.Of[link]{Table: "deletion"}            // job that is being deleted
 	deferred    = store.Of[deferral]{Table: "deferred"}        // job, thing that gets it later
 
-	joining    = store.Of[link]{Table: "joining"}    // job, thing that joined and waits for its pace
+	joining    = store.Of[joiner]{Table: "joining"}  // job, thing that joined and waits for its pace
 	concurrent = store.Of[link]{Table: "concurrent"} // job that rolls out or is being cancelled
 	line       = store.Of[link]{Table: "line"}       // alarmKey by creation: jobs that wait for their turn to roll out
 	ended      = store.Of[link]{Table: "ended"}      // alarmKey by end: jobs that are COMPLETED or CANCELED
@@ -103,14 +103,7 @@ type jobDocument struct {
 
 // departure is a deleted group whose members still have to be told.
 type departure struct {
-	Lineage []muster.GroupName // of the group, itself first
-	After   string             // the last thing that was dealt with
-}
-
-// targetKey is the first part of a key in targets.
-func targetKey(t muster.Target) string {
-	if t.Group {
-		return "g" + t.Name
-	}
-	return "t" + t.Name
+	Group muster.GroupName
+	IDs   []string // of the group and of those above it, its own first
+	After string   // the last thing that was dealt with
 }

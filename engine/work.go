@@ -355,7 +355,7 @@ func (b *batch) erase(j muster.Job) error {
 	newest.Delete(b, newestKey(j))
 	deletions.Delete(b, string(j.ID))
 	for _, t := range j.Targets {
-		targets.Delete(b, store.JoinKey(targetKey(t), string(j.ID)))
+		targets.Delete(b, targetKey(t, j.ID))
 	}
 	b.putTags(kindJob, string(j.ID), nil)
 	if err := b.deleteJob(j.ID); err != nil {

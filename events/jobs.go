@@ -40,10 +40,7 @@ func jobEvent(h engine.Happening, account muster.Account) jobPayload {
 	event := jobPayload{
 		EventType: h.Type.String(), EventID: h.ID, Timestamp: h.At.Seconds(), Operation: h.Operation,
 		JobID: string(j.ID), Status: strings.ToUpper(h.Operation), TargetSelection: j.Selection.String(),
-		Description: j.Description, CreatedAt: int64(j.CreatedAt), LastUpdatedAt: int64(j.UpdatedAt),
-	}
-	for _, t := range j.Targets {
-		event.Targets = append(event.Targets, account.TargetARN(t))
+		Targets: account.TargetARNs(j.Targets), Description: j.Description, CreatedAt: int64(j.CreatedAt), LastUpdatedAt: int64(j.UpdatedAt),
 	}
 	if h.Operation != engine.Completed {
 		event.Comment = j.Comment
