@@ -156,8 +156,12 @@ type outcome struct {
 }
 
 // Run commits and answers until ctx ends, then finishes what waits and returns.
-// It does the same, and returns store.ErrStopped, when the store cannot go on.
+// It does the same, and returns store.ErrStopped, when the store cannot go on. On a
+// store that Migrate has not finished with it returns an error at once.
 func (e *Engine) Run(ctx context.Context) (err error) {
+	if err := mustBePresent(ctx, e.o.Store); err != nil {
+		return err
+	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	pipeline := make(chan applied, pipelineMax)

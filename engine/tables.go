@@ -64,6 +64,8 @@ var (
 	packageConfigs  = store.Of[PackageConfig]{Table: "packageconfig"}          // thePackageConfig
 	inventories     = store.Of[muster.Inventory]{Table: "inventory"}           // thing: what it carries
 
+	migrations = store.Of[migration]{Table: "migration"} // theMigration, while there is one
+
 	leaving = store.Of[departure]{Table: "leaving"} // thingGroupId of a deleted group whose members are to leave
 
 	indexStates  = store.Of[indexState]{Table: "indexing"}   // theIndex

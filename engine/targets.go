@@ -37,21 +37,26 @@ func (e *Engine) targets(r store.Reader, had, add []muster.Target) ([]muster.Tar
 	return all, nil
 }
 
-// presentID returns the id of the thing or group that has the name of t now, or
-// "" when there is none.
-func presentID(r store.Reader, t muster.Target) (string, error) {
+// presentTarget returns the id of the thing or group that has the name of t now, and
+// when it was created. The id is "" when there is none.
+func presentTarget(r store.Reader, t muster.Target) (id string, created muster.Instant, err error) {
 	if t.Group {
 		g, err := groups.Get(r, t.Name)
 		if err != nil || g == nil {
-			return "", err
+			return "", 0, err
 		}
-		return g.ID, nil
+		return g.ID, g.CreatedAt, nil
 	}
 	thing, err := things.Get(r, t.Name)
 	if err != nil || thing == nil {
-		return "", err
+		return "", 0, err
 	}
-	return thing.ID, nil
+	return thing.ID, thing.CreatedAt, nil
+}
+
+func presentID(r store.Reader, t muster.Target) (string, error) {
+	id, _, err := presentTarget(r, t)
+	return id, err
 }
 
 // isThere reports whether a target has not been deleted.

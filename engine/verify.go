@@ -28,6 +28,10 @@ func Verify(ctx context.Context, s store.Store) ([]store.Problem, error) {
 		return problems, err
 	}
 	err = s.View(ctx, func(r store.Reader) error {
+		r, err := migrated(r, formatOf(s))
+		if err != nil {
+			return err
+		}
 		v := fleetVerification{ctx: ctx, r: r, problems: problems}
 		if err := v.all(); err != nil {
 			return err

@@ -31,16 +31,16 @@ func (t Of[T]) Has(r Reader, key string) (bool, error) {
 }
 
 // Put writes v under key.
-func (t Of[T]) Put(tx Tx, key string, v T) {
+func (t Of[T]) Put(w Writer, key string, v T) {
 	b, err := json.Marshal(v)
 	if err != nil {
 		panic(fmt.Sprintf("store: %s record is not JSON: %v", t.Table, err)) // a type, not a value, is wrong
 	}
-	tx.Put(t.Table, key, append([]byte{recordVersion}, b...))
+	w.Put(t.Table, key, append([]byte{recordVersion}, b...))
 }
 
 // Delete removes the value under key, if there is one.
-func (t Of[T]) Delete(tx Tx, key string) { tx.Delete(t.Table, key) }
+func (t Of[T]) Delete(w Writer, key string) { w.Delete(t.Table, key) }
 
 // Scan yields keys and values with from <= key < to, in key order.
 func (t Of[T]) Scan(r Reader, from, to string) iter.Seq2[Row[T], error] {

@@ -153,9 +153,38 @@ type Tx interface {
 	// and the timer, which is after.Deadline.
 	Change(before, after *muster.Execution)
 
+	Writer
+}
+
+// Writer writes records.
+type Writer interface {
 	// Put writes a record, and Delete removes one if it is there.
 	Put(table Table, key string, value []byte)
 	Delete(table Table, key string)
+}
+
+// Records is a snapshot whose records can be changed.
+type Records interface {
+	Reader
+	Writer
+}
+
+// Format is the format of keys and records that this release writes. One that
+// changes any of them raises it and says in its migrations how they become the
+// new ones.
+const Format = 2
+
+// Formatted is a Store that keeps the format of what is in it, 1 to Format. Any
+// other Store is new with the process, so it is of the present format.
+type Formatted interface {
+	Store
+
+	// Format returns the format of what is in the store.
+	Format() int
+
+	// SetFormat changes it and returns when that is durable. From then on
+	// releases that do not know the format refuse the store.
+	SetFormat(ctx context.Context, format int) error
 }
 
 // Table names a family of records. Names are short, lower case and for ever.

@@ -164,7 +164,7 @@ func (f folder) letterOffice() (letterOffice, func(), error) {
 	if _, err := os.Stat(f.db()); err != nil {
 		return letterOffice{}, nil, fmt.Errorf("%s is not a data folder: %w", string(f), err)
 	}
-	s, err := f.openStore(pebblestore.Options{})
+	s, err := f.openMigrated(pebblestore.Options{})
 	if errors.Is(err, pebblestore.ErrLocked) {
 		office, err := f.remoteOffice()
 		return office, func() {}, err

@@ -56,7 +56,7 @@ func explain(ctx context.Context, data folder, account muster.Account, q authori
 	if err != nil {
 		return authority.Explanation{}, err
 	}
-	s, err := data.openStore(pebblestore.Options{})
+	s, err := data.openStore(pebblestore.Options{ReadOnly: true})
 	if errors.Is(err, pebblestore.ErrLocked) {
 		return askExplanation(ctx, data, q)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/codesign"
+	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/store/pebblestore"
 )
@@ -79,6 +81,19 @@ func (f folder) openStore(o pebblestore.Options) (*pebblestore.Store, error) {
 // exit ends the process when the store cannot go on, in words.
 func (f folder) exit(err error) {
 	os.Exit(exitCode(diskHint(fmt.Errorf("the store cannot go on; what was answered is safe: %w", err), string(f)), os.Stderr))
+}
+
+// openMigrated is openStore for those who use what is in the store: it is in the
+// present format then, whichever release wrote it.
+func (f folder) openMigrated(o pebblestore.Options) (*pebblestore.Store, error) {
+	s, err := f.openStore(o)
+	if err != nil {
+		return nil, err
+	}
+	if err := engine.Migrate(context.Background(), s, o.Logger); err != nil {
+		return nil, errors.Join(fmt.Errorf("data folder %s: %w", string(f), err), s.Close())
+	}
+	return s, nil
 }
 
 // makeFolder makes a folder, for its owner only, unless it is there, and returns

@@ -79,7 +79,7 @@ func (s *server) openFolder() (err error) {
 		return err
 	}
 	s.figures.Disks(s.disks.all())
-	if s.store, err = s.data.openStore(s.storeOptions()); err != nil {
+	if s.store, err = s.data.openMigrated(s.storeOptions()); err != nil {
 		return err
 	}
 	if s.keys, err = s.data.openKeys(s.c, s.log); err != nil {

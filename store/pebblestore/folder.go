@@ -12,15 +12,13 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/muster-iot/muster/store"
 )
 
 // ErrLocked is the error of Open when another process, or another Store of
 // this one, has the folder.
 var ErrLocked = errors.New("the data folder is in use by another process")
-
-// formatVersion is the layout of keys and records. It is written into every
-// folder; a release reads the formats up to its own.
-const formatVersion = 1
 
 // Open opens the folder dir, making it if need be. It fails with ErrLocked
 // when the folder is in use, and refuses a folder that a newer release wrote.
@@ -121,9 +119,34 @@ func (s *Store) checkFormat() error {
 	switch {
 	case n <= 0 || version == 0:
 		return fmt.Errorf("its format record %x makes no sense", value)
-	case version > formatVersion:
-		return fmt.Errorf("it has format %d, written by a newer release; this one knows formats up to %d", version, formatVersion)
+	case version > store.Format:
+		return fmt.Errorf("it has format %d, written by a newer release; this one knows formats up to %d", version, store.Format)
 	}
+	s.format.Store(int64(version))
+	return nil
+}
+
+// Format returns the format of the folder: the present one, or that of the
+// former release which wrote it.
+func (s *Store) Format() int { return int(s.format.Load()) }
+
+// SetFormat writes another format into the folder.
+func (s *Store) SetFormat(ctx context.Context, format int) error {
+	if err := s.begin(ctx); err != nil {
+		return err
+	}
+	defer s.calls.Done()
+	if s.o.ReadOnly {
+		return ErrReadOnly
+	}
+	return s.putFormat(format)
+}
+
+func (s *Store) putFormat(format int) error {
+	if err := s.db.Set(formatKey, binary.AppendUvarint(nil, uint64(format)), pebble.Sync); err != nil {
+		return err
+	}
+	s.format.Store(int64(format))
 	return nil
 }
 
@@ -138,7 +161,7 @@ func (s *Store) writeFormat() error {
 	if err := errors.Join(err, it.Close()); err != nil {
 		return err
 	}
-	return s.db.Set(formatKey, binary.AppendUvarint(nil, formatVersion), pebble.Sync)
+	return s.putFormat(store.Format)
 }
 
 // Backup writes a consistent copy of everything applied so far to the folder

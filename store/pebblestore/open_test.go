@@ -108,7 +108,7 @@ func TestOpenRefusesFoldersThatItCannotRead(t *testing.T) {
 		value []byte
 		want  string
 	}{
-		"a newer format":   {"f", binary.AppendUvarint(nil, 2), "newer release"},
+		"a newer format":   {"f", binary.AppendUvarint(nil, store.Format+1), "newer release"},
 		"a damaged format": {"f", nil, "makes no sense"},
 		"another database": {"some", []byte("thing"), "not Muster's"},
 	} {

@@ -31,6 +31,7 @@ type Store struct {
 	db     *pebble.DB
 	lock   *pebble.Lock
 	writer chan struct{} // holds a token while a transaction runs
+	format atomic.Int64  // of what is in the folder
 
 	last    atomic.Pointer[commit] // the newest commit, from just before it is applied
 	failure atomic.Pointer[error]  // why the store has stopped
@@ -40,7 +41,7 @@ type Store struct {
 	calls  sync.WaitGroup
 }
 
-var _ store.Store = (*Store)(nil)
+var _ store.Formatted = (*Store)(nil)
 
 // View runs fn on a snapshot, then waits until what the snapshot shows is
 // durable. That costs nothing when no commit is under way.
