@@ -32,6 +32,15 @@ func (t PolicyTarget) key() string {
 	return certificateTarget(t.Certificate)
 }
 
+// policyTargetRow returns the table and the key of what key says.
+func policyTargetRow(key string) (store.Table, string) {
+	kind, name, _ := strings.Cut(key, "/")
+	if kind == "cert" {
+		return certificates.Table, name
+	}
+	return groups.Table, name
+}
+
 func certificateTarget(id muster.CertificateID) string { return "cert/" + string(id) }
 func groupTarget(name muster.GroupName) string         { return "thinggroup/" + string(name) }
 

@@ -66,8 +66,12 @@ func placeKey(place uint64) string {
 	return hex.EncodeToString(binary.BigEndian.AppendUint64(nil, place))
 }
 
+// placeIn is the inverse of placeKey; it is 0, which is no place, for another key.
 func placeIn(key string) uint64 {
-	b, _ := hex.DecodeString(key)
+	b, err := hex.DecodeString(key)
+	if err != nil || len(b) != 8 {
+		return 0
+	}
 	return binary.BigEndian.Uint64(b)
 }
 

@@ -240,9 +240,9 @@ func (h *history) check(after string) {
 // checkTurns holds that no more jobs roll out than may, nor fewer while some
 // wait, and that everything is filed where it belongs.
 func (h *history) checkTurns(r store.Reader) error {
-	problems, err := verifyFiling(h.t.Context(), r)
+	problems, err := verifyRecords(h.t.Context(), r)
 	if err != nil || len(problems) > 0 {
-		return fmt.Errorf("verifyFiling: %v (%w)", problems, err)
+		return fmt.Errorf("verifyRecords: %v (%w)", problems, err)
 	}
 	most := h.o.Limits.ConcurrentJobs
 	if most == 0 {

@@ -139,15 +139,17 @@ func migrated(r store.Reader, format int) (store.Reader, error) {
 }
 
 // mustBePresent returns an error for a store that is to be migrated, or in the midst
-// of it.
+// of it. One that cannot be read will say so to whoever reads it.
 func mustBePresent(ctx context.Context, s store.Store) error {
-	return s.View(ctx, func(r store.Reader) error {
-		begun, err := migrations.Has(r, theMigration)
-		if err == nil && (begun || formatOf(s) != store.Format) {
-			err = fmt.Errorf("the store is not in format %d: it has to be migrated first", store.Format)
-		}
+	begun := false
+	err := s.View(context.WithoutCancel(ctx), func(r store.Reader) (err error) {
+		begun, err = migrations.Has(r, theMigration)
 		return err
 	})
+	if err == nil && (begun || formatOf(s) != store.Format) {
+		return fmt.Errorf("the store is not in format %d: it has to be migrated first", store.Format)
+	}
+	return nil
 }
 
 // formatOf returns the format of what is in a store.

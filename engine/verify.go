@@ -19,9 +19,10 @@ const (
 )
 
 // Verify is store.Verify, and also compares the fleet index and the members of
-// dynamic groups with the registry, and checks where jobs are filed and the event
-// log. Each thing takes some lookups, so a million
-// take about half a minute, during which the store serves on.
+// dynamic groups with the registry, all records with those that they belong to and
+// derive from, and checks the event log. Each thing takes some lookups, so a million
+// take about half a minute, during which the store serves on. A store of a former
+// format is looked at as Migrate will make it, without changing it.
 func Verify(ctx context.Context, s store.Store) ([]store.Problem, error) {
 	problems, err := store.Verify(ctx, s)
 	if err != nil || len(problems) >= store.MaxProblems {
@@ -32,15 +33,21 @@ func Verify(ctx context.Context, s store.Store) ([]store.Problem, error) {
 		if err != nil {
 			return err
 		}
-		v := fleetVerification{ctx: ctx, r: r, problems: problems}
-		if err := v.all(); err != nil {
-			return err
-		}
-		more, err := verifyFiling(ctx, r)
-		problems = append(v.problems, more...)
+		more, err := verify(ctx, r)
+		problems = append(problems, more...)
 		return err
 	})
-	return problems, err
+	return problems[:min(len(problems), store.MaxProblems)], err
+}
+
+// verify is Verify for what the engine keeps.
+func verify(ctx context.Context, r store.Reader) ([]store.Problem, error) {
+	v := fleetVerification{ctx: ctx, r: r}
+	if err := v.all(); err != nil {
+		return v.problems, err
+	}
+	more, err := verifyRecords(ctx, r)
+	return append(v.problems, more...), err
 }
 
 type fleetVerification struct {
@@ -90,15 +97,18 @@ func (v *fleetVerification) findDynamic() error {
 		if err != nil {
 			return err
 		}
-		g, err := thingGroup(v.r, muster.GroupName(row.Key))
+		g, err := groups.Get(v.r, row.Key)
 		if err != nil {
 			return err
+		}
+		if g == nil || !g.IsDynamic() {
+			continue // a row that no group asks for
 		}
 		q, err := fleetquery.Parse(g.Dynamic.Query, fleetquery.Things)
 		if err != nil {
 			v.problem(MembersMatch, "the query of group %s cannot be read: %v", g.Name, err)
 		} else if !g.Dynamic.Building {
-			v.dynamic = append(v.dynamic, dynamicGroup{Group: g, query: q})
+			v.dynamic = append(v.dynamic, dynamicGroup{Group: *g, query: q})
 		}
 	}
 	return nil
@@ -124,7 +134,11 @@ func (v *fleetVerification) thing(t muster.Thing, s indexState) error {
 	if err != nil {
 		return err
 	}
-	for _, e := range d.Entries() {
+	left, err := beingLeft(v.r, t.Name)
+	if err != nil {
+		return err
+	}
+	for _, e := range append(d.Entries(), left...) {
 		v.entries[e.Numbers]++
 		if ok, err := entryTable(e).Has(v.r, e.Key(string(t.Name))); err != nil {
 			return err
@@ -144,13 +158,27 @@ func (v *fleetVerification) thing(t muster.Thing, s indexState) error {
 	return nil
 }
 
-// countEntries compares the number of entries with what the things account for:
-// all of those were found, so it is higher when there are others. Things that
-// still leave a deleted group have some.
-func (v *fleetVerification) countEntries() error {
-	for _, err := range leaving.Scan(v.r, "", "") {
-		return err
+// beingLeft returns the entries of a thing for deleted groups that it has still to
+// leave.
+func beingLeft(r store.Reader, thing muster.ThingName) ([]fleetquery.Entry, error) {
+	var all []fleetquery.Entry
+	from, to := store.Under(string(thing))
+	for row, err := range memberships.Scan(r, from, to) {
+		if err != nil {
+			return nil, err
+		}
+		if g, err := groupIn(r, row); err != nil {
+			return nil, err
+		} else if g == nil {
+			all = append(all, groupDocument(muster.GroupName(store.SplitKey(row.Key)[1])).Entries()...)
+		}
 	}
+	return all, nil
+}
+
+// countEntries compares the number of entries with what the things account for:
+// all of those were found, so it is higher when there are others.
+func (v *fleetVerification) countEntries() error {
 	for _, e := range []fleetquery.Entry{{}, {Numbers: true}} {
 		n := 0
 		for _, err := range entryTable(e).Scan(v.r, "", "") {
@@ -174,6 +202,9 @@ func (v *fleetVerification) members() error {
 			return err
 		}
 		parts := store.SplitKey(row.Key)
+		if len(parts) != 2 {
+			continue // verifyRecords says so
+		}
 		name, err := groupIDs.Get(v.r, parts[0])
 		if err != nil {
 			return err
