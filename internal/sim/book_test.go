@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"cmp"
 	"maps"
 	"slices"
@@ -23,18 +24,23 @@ type book struct {
 	jobs   map[muster.JobID]*job
 	live   map[store.QueueKey]map[muster.JobID]muster.Execution
 
+	made  int            // how many things and groups were
 	down  muster.Instant // when the process came up last
 	late  muster.Instant // by how much the background work of this step is
 	asked []request      // what is under way or was answered in this step
 	broke func(format string, args ...any)
 }
 
+// Things and groups are numbered as they are made, so that those of one name are told
+// apart; 0 is of none.
 type thing struct {
+	number int
 	site   string // its only attribute
 	groups map[muster.GroupName]bool
 }
 
 type group struct {
+	number   int
 	parent   muster.GroupName
 	children int
 	members  map[muster.ThingName]bool
@@ -46,7 +52,7 @@ type job struct {
 	id        muster.JobID
 	namespace muster.Namespace
 	document  string
-	targets   []muster.Target
+	targets   []muster.Target // with the numbers as ids
 	selection muster.Selection
 	config    muster.JobConfig // as it is by now
 	calendar  calendar
@@ -119,19 +125,36 @@ func (b *book) covers(j *job, name muster.ThingName) bool {
 	if t == nil {
 		return false
 	}
-	for _, target := range j.targets {
-		if !target.Group && target.Name == string(name) {
-			return true
-		}
+	if j.has(b.present(muster.Target{Name: string(name)})) {
+		return true
 	}
 	for g := range t.groups {
 		for above := range b.lineage(g) {
-			if slices.Contains(j.targets, muster.Target{Group: true, Name: string(above)}) {
+			if j.has(b.present(muster.Target{Group: true, Name: string(above)})) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// number returns the number of the next thing or group.
+func (b *book) number() int {
+	b.made++
+	return b.made
+}
+
+// present returns a target as the thing or group that has the name now.
+func (b *book) present(t muster.Target) muster.Target {
+	number := 0
+	if g := b.groups[muster.GroupName(t.Name)]; t.Group && g != nil {
+		number = g.number
+	}
+	if thing := b.things[muster.ThingName(t.Name)]; !t.Group && thing != nil {
+		number = thing.number
+	}
+	t.ID = fmt.Sprint(number)
+	return t
 }
 
 // gives reports whether a job may still give things executions.

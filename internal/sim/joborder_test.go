@@ -25,7 +25,7 @@ func (w *world) createJob(id muster.JobID) *order {
 	}
 	want := noFailure
 	for range 1 + w.rng.IntN(3) {
-		j.target(w.someTarget())
+		j.target(w.book.present(w.someTarget()))
 	}
 	for _, t := range j.targets {
 		if !w.book.hasTarget(t) {
@@ -109,7 +109,7 @@ func (w *world) associate(id muster.JobID) *order {
 		effect: func(b *book) { b.associate(id, t) },
 		landed: func(ctx context.Context, w *world) bool {
 			d, err := w.engine.DescribeJob(ctx, id)
-			return err == nil && slices.Contains(d.Targets, t)
+			return err == nil && slices.Contains(d.Targets, w.identified(ctx, t))
 		},
 	}
 	switch j := w.book.jobs[id]; {
@@ -117,10 +117,23 @@ func (w *world) associate(id muster.JobID) *order {
 		o.want = muster.NotFound
 	case j.selection != muster.Continuous || j.stored.Status != muster.JobInProgress || j.stored.Over:
 		o.want = muster.Invalid
-	case !w.book.hasTarget(t) && !j.has(t):
+	case !w.book.hasTarget(t):
 		o.want = muster.NotFound
 	}
 	return o
+}
+
+// identified returns a target with the id that the service gave the present thing or
+// group of the name.
+func (w *world) identified(ctx context.Context, t muster.Target) muster.Target {
+	if t.Group {
+		g, _ := w.engine.DescribeThingGroup(ctx, muster.GroupName(t.Name))
+		t.ID = g.ID
+	} else {
+		thing, _ := w.engine.DescribeThing(ctx, muster.ThingName(t.Name))
+		t.ID = thing.ID
+	}
+	return t
 }
 
 func (w *world) cancelJob(id muster.JobID) *order {

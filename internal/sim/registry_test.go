@@ -14,7 +14,7 @@ func (b *book) createThing(name muster.ThingName, site string) {
 		return
 	}
 	b.moving([]muster.ThingName{name}, func() {
-		b.things[name] = &thing{site: site, groups: map[muster.GroupName]bool{}}
+		b.things[name] = &thing{number: b.number(), site: site, groups: map[muster.GroupName]bool{}}
 		b.refit(name)
 	})
 }
@@ -57,7 +57,7 @@ func (b *book) createGroup(name, parent muster.GroupName) {
 	if b.groups[name] != nil {
 		return
 	}
-	b.groups[name] = &group{parent: parent, members: map[muster.ThingName]bool{}}
+	b.groups[name] = &group{number: b.number(), parent: parent, members: map[muster.ThingName]bool{}}
 	if parent != "" {
 		b.groups[parent].children++
 	}
@@ -126,12 +126,7 @@ func (b *book) regroup(name muster.ThingName, add, remove []muster.GroupName) {
 	})
 }
 
-func (b *book) hasTarget(t muster.Target) bool {
-	if t.Group {
-		return b.groups[muster.GroupName(t.Name)] != nil
-	}
-	return b.things[muster.ThingName(t.Name)] != nil
-}
+func (b *book) hasTarget(t muster.Target) bool { return b.present(t).ID != "0" }
 
 func (j *job) has(t muster.Target) bool { return slices.Contains(j.targets, t) }
 
@@ -170,7 +165,7 @@ func (b *book) associate(id muster.JobID, t muster.Target) {
 			outside = append(outside, name)
 		}
 	}
-	j.target(t)
+	j.target(b.present(t))
 	for _, name := range outside {
 		if !b.covers(j, name) {
 			continue
