@@ -17,7 +17,7 @@ import (
 // Outside the maintenance windows it waits for the next one.
 func (b *batch) enqueue(j *muster.Job, t *muster.Thing) error {
 	if j.Hides() {
-		deferred.Put(b, store.JoinKey(string(j.ID), string(t.Name)), deferral{Join: true, ThingID: t.ID})
+		deferred.Put(b, store.JoinKey(string(j.ID), string(t.Name)), deferral{Join: true})
 		return nil
 	}
 	latest, err := b.Latest(t.Name, j.ID)

@@ -53,18 +53,13 @@ func (e *Engine) SetJobOptions(ctx context.Context, id muster.JobID, o JobOption
 	return err
 }
 
-// joiner is a thing that waits for the pace.
-type joiner struct {
-	ThingID string
-}
-
 // welcome gives a thing that has come under a target of j its execution, at once
 // or when the pace allows it.
 func (b *batch) welcome(j *muster.Job, t *muster.Thing) error {
 	if !j.PaceJoiners {
 		return b.enqueue(j, t)
 	}
-	joining.Put(b, store.JoinKey(string(j.ID), string(t.Name)), joiner{ThingID: t.ID})
+	joining.Put(b, store.JoinKey(string(j.ID), string(t.Name)), link{})
 	if j.Wake != 0 && j.Wake <= b.now {
 		return nil
 	}
@@ -104,12 +99,12 @@ func (b *batch) admit(j muster.Job, schedule rollout.State) (muster.Job, error) 
 		return j, err
 	}
 	given, allowed := 0, min(stepMax, plan.Queue)
-	for _, row := range waiting {
+	for _, thing := range waiting {
 		if given == allowed {
 			break
 		}
-		joining.Delete(b, row.Key)
-		got, err := b.admitOne(&j, muster.ThingName(store.SplitKey(row.Key)[1]), row.Value.ThingID)
+		joining.Delete(b, store.JoinKey(string(j.ID), string(thing)))
+		got, err := b.admitOne(&j, thing)
 		if err != nil {
 			return j, err
 		}
@@ -129,27 +124,27 @@ func (b *batch) admit(j muster.Job, schedule rollout.State) (muster.Job, error) 
 }
 
 // nextJoining returns things that wait for the pace of a job, by name.
-func (b *batch) nextJoining(id muster.JobID) ([]store.Row[joiner], error) {
-	var waiting []store.Row[joiner]
+func (b *batch) nextJoining(id muster.JobID) ([]muster.ThingName, error) {
+	var waiting []muster.ThingName
 	from, to := store.Under(string(id))
 	for row, err := range joining.Scan(b, from, to) {
 		if err != nil {
 			return nil, err
 		}
-		if waiting = append(waiting, row); len(waiting) == stepMax {
+		if waiting = append(waiting, muster.ThingName(store.SplitKey(row.Key)[1])); len(waiting) == stepMax {
 			break
 		}
 	}
 	return waiting, nil
 }
 
-// admitOne gives the thing with that id an execution, and reports whether it did:
-// not to one that has left or was deleted meanwhile, or has the job already.
-func (b *batch) admitOne(j *muster.Job, thing muster.ThingName, id string) (bool, error) {
+// admitOne gives a thing an execution, and reports whether it did: not to one
+// that has left meanwhile, or has the job already.
+func (b *batch) admitOne(j *muster.Job, thing muster.ThingName) (bool, error) {
 	if !j.Gives() {
 		return false, nil
 	}
-	if ok, err := isThere(b, muster.Target{Name: string(thing), ID: id}); err != nil || !ok {
+	if ok, err := things.Has(b, string(thing)); err != nil || !ok {
 		return false, err
 	}
 	if left, err := b.hasLeft(thing, j); err != nil || left {

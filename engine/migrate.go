@@ -32,7 +32,7 @@ type migrationStep func(s store.Records, after string, limit int, note func(stri
 // migrationSteps returns the steps from a format to the present one, in order.
 func migrationSteps(from int) []migrationStep {
 	toNext := [store.Format][]migrationStep{
-		1: {groupPaths, departureIDs, deferralIDs, joinerIDs, targetIDs},
+		1: {groupPaths, departureIDs, targetIDs},
 	}
 	return slices.Concat(toNext[from:]...)
 }

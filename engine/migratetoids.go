@@ -64,39 +64,6 @@ func departureIDs(s store.Records, after string, limit int, _ func(string)) (str
 	})
 }
 
-// deferralIDs gives what things wait for the ids of the present ones.
-func deferralIDs(s store.Records, after string, limit int, _ func(string)) (string, bool, error) {
-	return eachAfter(s, deferred, after, limit, func(row store.Row[deferral]) error {
-		d := row.Value
-		if d.ThingID != "" {
-			return nil
-		}
-		var err error
-		if d.ThingID, err = idOfThing(s, row.Key); err == nil {
-			deferred.Put(s, row.Key, d)
-		}
-		return err
-	})
-}
-
-// joinerIDs does the same for those that wait for the pace.
-func joinerIDs(s store.Records, after string, limit int, _ func(string)) (string, bool, error) {
-	return eachAfter(s, joining, after, limit, func(row store.Row[joiner]) error {
-		id, err := idOfThing(s, row.Key)
-		if err == nil {
-			joining.Put(s, row.Key, joiner{ThingID: id})
-		}
-		return err
-	})
-}
-
-// idOfThing returns the id of the thing that is the second part of a key.
-func idOfThing(s store.Records, key string) (string, error) {
-	t := muster.Target{Name: store.SplitKey(key)[1]}
-	id, err := presentID(s, t)
-	return cmp.Or(id, goneID(t)), err
-}
-
 // targetIDs gives jobs the ids of their targets and files them by these.
 func targetIDs(s store.Records, after string, limit int, note func(string)) (string, bool, error) {
 	return eachAfter(s, jobs, after, limit, func(row store.Row[muster.Job]) error {

@@ -12,7 +12,7 @@ import (
 type deferral struct {
 	Join    bool   // it came under a target; else it is a retry
 	Number  int64  // of a retry: the execution that it follows
-	ThingID string `json:",omitempty"` // which thing of the name it is for
+	ThingID string `json:",omitempty"` // of a snapshot: which thing of the name it was for
 }
 
 // retry gives a thing another execution when the one that ended asks for it
@@ -36,11 +36,8 @@ func (b *batch) retry(x *muster.Execution, j *muster.Job) error {
 		return err
 	}
 	if next.QueuedAt == 0 {
-		t, err := things.Get(b, string(x.Thing))
-		if err == nil && t != nil {
-			deferred.Put(b, store.JoinKey(string(j.ID), string(x.Thing)), deferral{Number: x.Number, ThingID: t.ID})
-		}
-		return err
+		deferred.Put(b, store.JoinKey(string(j.ID), string(x.Thing)), deferral{Number: x.Number})
+		return nil
 	}
 	return b.follow(j, x.Thing, x, next.Retries, next.QueuedAt)
 }
@@ -90,7 +87,7 @@ func (b *batch) resume(j *muster.Job) error {
 
 func (b *batch) resumeOne(j *muster.Job, thing muster.ThingName, d deferral) error {
 	t, err := things.Get(b, string(thing))
-	if err != nil || t == nil || t.ID != d.ThingID {
+	if err != nil || t == nil {
 		return err
 	}
 	if left, err := b.hasLeft(thing, j); err != nil || left {

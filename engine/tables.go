@@ -26,7 +26,7 @@ var (
 	deletions   = store.Of[link]{Table: "deletion"}            // job that is being deleted
 	deferred    = store.Of[deferral]{Table: "deferred"}        // job, thing that gets it later
 
-	joining    = store.Of[joiner]{Table: "joining"}  // job, thing that joined and waits for its pace
+	joining    = store.Of[link]{Table: "joining"}    // job, thing that joined and waits for its pace
 	concurrent = store.Of[link]{Table: "concurrent"} // job that rolls out or is being cancelled
 	line       = store.Of[link]{Table: "line"}       // alarmKey by creation: jobs that wait for their turn to roll out
 	ended      = store.Of[link]{Table: "ended"}      // alarmKey by end: jobs that are COMPLETED or CANCELED

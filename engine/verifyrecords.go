@@ -205,7 +205,7 @@ func (v *recordVerification) allJobs() {
 		job, _ := v.pair(deferred.Table, key)
 		v.owned(deferred.Table, key, jobs.Table, job)
 	})
-	each(v, joining, func(key string, _ joiner) {
+	each(v, joining, func(key string, _ link) {
 		job, _ := v.pair(joining.Table, key)
 		v.owned(joining.Table, key, jobs.Table, job)
 	})
