@@ -68,10 +68,10 @@ func (t Thing) Apply(u ThingUpdate) (Thing, error) {
 }
 
 // Had reports whether an execution under the name of t, nil for none, is its own:
-// one that ended before t was created was that of an earlier thing (registry.md
-// REG-86).
+// one that was queued or ended before t was created was that of an earlier thing,
+// whose pending ones ended with it (registry.md REG-86).
 func (t Thing) Had(x *Execution) bool {
-	return x != nil && !(x.Status.Terminal() && x.UpdatedAt < t.CreatedAt)
+	return x != nil && (!x.Status.Terminal() || min(x.QueuedAt, x.UpdatedAt) >= t.CreatedAt)
 }
 
 // CheckVersion fails with VersionConflict when expected is given and not the

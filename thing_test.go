@@ -100,3 +100,23 @@ func TestSameThing(t *testing.T) {
 		})
 	}
 }
+
+func TestAThingHadWhatWasQueuedAndEndedInItsTime(t *testing.T) {
+	thing := Thing{Name: "lamp", CreatedAt: 100}
+	for name, tt := range map[string]struct {
+		x    *Execution
+		want bool
+	}{
+		"none":                            {nil, false},
+		"pending":                         {&Execution{Status: Queued, QueuedAt: 100, UpdatedAt: 100}, true},
+		"pending, by a clock set back":    {&Execution{Status: InProgress, QueuedAt: 90, UpdatedAt: 95}, true},
+		"ended":                           {&Execution{Status: Succeeded, QueuedAt: 100, UpdatedAt: 100}, true},
+		"queued before it was created":    {&Execution{Status: Removed, QueuedAt: 99, UpdatedAt: 100}, false},
+		"a retry that ended before that":  {&Execution{Status: Removed, QueuedAt: 101, UpdatedAt: 99}, false},
+		"ended before it was even queued": {&Execution{Status: Removed, QueuedAt: 101, UpdatedAt: 100}, true},
+	} {
+		if got := thing.Had(tt.x); got != tt.want {
+			t.Errorf("%s: %v, want %v", name, got, tt.want)
+		}
+	}
+}

@@ -52,7 +52,7 @@ func asksConnectivity(q *fleetquery.Query) bool {
 // another thing that had the name before.
 func ownLatest(r store.Reader, t muster.Thing, job muster.JobID) (*muster.Execution, error) {
 	x, err := r.Latest(t.Name, job)
-	if err != nil || x == nil || x.QueuedAt < t.CreatedAt {
+	if err != nil || !t.Had(x) {
 		return nil, err
 	}
 	return x, nil

@@ -16,11 +16,12 @@ type Shown struct {
 }
 
 // ShowExecution returns one execution, terminal ones included; number nil means
-// the latest (jobs-control-plane.md section 3.9).
+// the latest (jobs-control-plane.md section 3.9). One of an earlier thing of the name
+// is not found.
 func (e *Engine) ShowExecution(ctx context.Context, thing muster.ThingName, job muster.JobID, number *int64) (Shown, error) {
 	s := Shown{At: e.o.Now()}
 	err := e.view(ctx, func(r store.Reader) error {
-		x, err := findExecution(r, thing, job, number)
+		x, err := ownExecution(r, thing, job, number)
 		if err != nil {
 			return err
 		}
@@ -177,7 +178,8 @@ type place struct {
 	Number   int64
 }
 
-// ExecutionsOfThing lists the executions of a thing, those queued last first.
+// ExecutionsOfThing lists the executions of a thing, those queued last first. Those of
+// an earlier thing of the name are listed with their jobs only (arbitration A26).
 func (e *Engine) ExecutionsOfThing(ctx context.Context, thing muster.ThingName, f ThingExecutions, page Page) (ExecutionList, error) {
 	var list ExecutionList
 	limit, err := page.limit(PageMax)
@@ -190,15 +192,19 @@ func (e *Engine) ExecutionsOfThing(ctx context.Context, thing muster.ThingName, 
 		return list, err
 	}
 	err = e.view(ctx, func(r store.Reader) error {
-		if err := mustHaveThing(r, thing); err != nil {
+		t, err := things.Get(r, string(thing))
+		if err != nil {
 			return err
+		}
+		if t == nil {
+			return noThing(thing)
 		}
 		var all []muster.Execution
 		for x, err := range r.ExecutionsOfThing(thing) {
 			if err != nil {
 				return err
 			}
-			if f.matches(x) && (after == nil || placeOf(x).compare(*after) > 0) {
+			if t.Had(&x) && f.matches(x) && (after == nil || placeOf(x).compare(*after) > 0) {
 				all = append(all, x)
 			}
 		}

@@ -209,9 +209,23 @@ func (b *batch) conclude(j muster.Job) error {
 
 // find returns an execution of job on thing: the latest, or the one numbered.
 func find(r store.Reader, thing muster.ThingName, ns muster.Namespace, job muster.JobID, number *int64) (*muster.Execution, error) {
-	x, err := findExecution(r, thing, job, number)
+	x, err := ownExecution(r, thing, job, number)
 	if err == nil && x.Namespace != ns {
 		return nil, noExecution(thing, job)
+	}
+	return x, err
+}
+
+// ownExecution is findExecution without what an earlier thing of the name had
+// (arbitration A26). History of a thing that is gone is found.
+func ownExecution(r store.Reader, thing muster.ThingName, job muster.JobID, number *int64) (*muster.Execution, error) {
+	x, err := findExecution(r, thing, job, number)
+	if err != nil || !x.Status.Terminal() {
+		return x, err
+	}
+	t, err := things.Get(r, string(thing))
+	if err == nil && t != nil && !t.Had(x) {
+		err = noExecution(thing, job)
 	}
 	return x, err
 }

@@ -199,6 +199,45 @@ func TestListsOfJobsKnowGroupsByTheirID(t *testing.T) {
 	}
 }
 
+// TestHistoryBelongsToTheThingThatHadIt makes a thing again that has done a job
+// (arbitration A26).
+func TestHistoryBelongsToTheThingThatHadIt(t *testing.T) {
+	env := newEnv(t)
+	env.thing("lamp")
+	env.job("old", "lamp")
+	env.mustReport("lamp", "old", muster.Succeeded)
+	env.job("cut", "lamp")
+	env.pass(1)
+	env.deleteThing("lamp")
+	if _, err := env.ShowExecution(t.Context(), "lamp", "old", nil); err != nil {
+		t.Errorf("the history of a thing that is gone: %v", err)
+	}
+	env.pass(1)
+	env.thing("lamp")
+	env.job("new", "lamp")
+
+	list, err := env.ExecutionsOfThing(t.Context(), "lamp", ThingExecutions{}, Page{})
+	noErr(t, "ExecutionsOfThing", err)
+	if len(list.Executions) != 1 || list.Executions[0].Job != "new" {
+		t.Errorf("the new thing has %v, want its own execution", list.Executions)
+	}
+	for _, job := range []muster.JobID{"old", "cut"} {
+		_, err := env.ShowExecution(t.Context(), "lamp", job, nil)
+		wantKind(t, "ShowExecution", err, muster.NotFound)
+		_, err = env.DescribeExecution(t.Context(), Describe{Thing: "lamp", Job: job})
+		wantKind(t, "DescribeExecution", err, muster.NotFound)
+		_, err = env.report("lamp", string(job), muster.InProgress)
+		wantKind(t, "UpdateExecution", err, muster.NotFound)
+	}
+	wantStates(t, "with its job", env.states("old"), map[string]muster.Status{"lamp#1": muster.Succeeded})
+	wantStates(t, "with its job", env.states("cut"), map[string]muster.Status{"lamp#1": muster.Removed})
+	env.mustReport("lamp", "new", muster.Succeeded)
+	if _, err := env.ShowExecution(t.Context(), "lamp", "new", nil); err != nil {
+		t.Errorf("its own: %v", err)
+	}
+	noErr(t, "DeleteExecution", env.DeleteExecution(t.Context(), "lamp", "old", 1, nil, false))
+}
+
 func (env *env) associate(job string, names ...string) {
 	env.t.Helper()
 	_, err := env.AssociateTargets(env.t.Context(), muster.JobID(job), nil, targetsNamed(names), nil)

