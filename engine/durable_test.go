@@ -139,7 +139,11 @@ func TestAnAnswerIsOfOneSnapshot(t *testing.T) {
 			write(func(b *batch) error { return b.step("job", true) })
 		}
 		write(func(b *batch) error {
-			j, err := b.open(muster.Job{ID: "job", Targets: []muster.Target{{Name: "lamp"}}, Status: muster.JobScheduled, CreatedAt: b.now})
+			lamp, err := b.e.targets(b, nil, []muster.Target{{Name: "lamp"}})
+			if err != nil {
+				return err
+			}
+			j, err := b.open(muster.Job{ID: "job", Targets: lamp, Status: muster.JobScheduled, CreatedAt: b.now})
 			if err != nil {
 				return err
 			}

@@ -124,7 +124,7 @@ func TestAMigrationGoesOnWhereItWasCutOff(t *testing.T) {
 			when := fmt.Sprintf("cut off at write %d, made: %v", writes, after)
 			dir := formerStore(t, 1)
 			s := openPebble(t, dir)
-			err := migrate(t.Context(), &cutting{s, writes, after}, 10, slog.New(slog.DiscardHandler))
+			err := migrate(t.Context(), &cutting{s, writes, after}, 12, slog.New(slog.DiscardHandler))
 			if err != nil && !errors.Is(err, errCut) || cuts > 1000 {
 				t.Fatalf("%s: %v", when, err)
 			}
