@@ -471,8 +471,8 @@ def main():
     report(s, "lamp11", "daily", "FAILED")  # retried when the window opens
     s.stop()
 
-    # Some of it is told again and again to a process that is killed, so that the log of the
-    # database is not empty and a deletion and a departure are under way.
+    # The process is killed in the midst of its work: the log of the database is not empty, a job
+    # is being deleted and things are leaving a deleted group.
     s = Server(data)
     s.travel(NOW)
     s.iot.create_thing_group(thingGroupName="crowd")
