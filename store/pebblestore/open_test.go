@@ -178,3 +178,40 @@ func TestBackupIsACopyOfAMoment(t *testing.T) {
 		t.Errorf("Backup() of a closed store = %v, want %v", err, store.ErrClosed)
 	}
 }
+
+func TestTheFormatOfAFolderStays(t *testing.T) {
+	disk := vfs.NewMem()
+	open := func(o pebblestore.Options) *pebblestore.Store {
+		t.Helper()
+		o.FS = disk
+		s, err := pebblestore.Open("data", o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	want := store.Format // of a new folder
+	for _, next := range []int{1, store.Format} {
+		s := open(pebblestore.Options{})
+		if s.Format() != want {
+			t.Errorf("the folder has format %d, want %d", s.Format(), want)
+		}
+		if err := s.SetFormat(t.Context(), next); err != nil || s.Format() != next {
+			t.Errorf("SetFormat(%d) = %v, and the format is %d", next, err, s.Format())
+		}
+		want = next
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := open(pebblestore.Options{ReadOnly: true})
+	if err := s.SetFormat(t.Context(), 1); !errors.Is(err, pebblestore.ErrReadOnly) || s.Format() != want {
+		t.Errorf("SetFormat of a folder that is open for reading = %v, and the format is %d", err, s.Format())
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.SetFormat(t.Context(), 1); !errors.Is(err, store.ErrClosed) {
+		t.Errorf("SetFormat of a closed store = %v", err)
+	}
+}
