@@ -159,7 +159,7 @@ type outcome struct {
 // It does the same, and returns store.ErrStopped, when the store cannot go on. On a
 // store that Migrate has not finished with it returns an error at once.
 func (e *Engine) Run(ctx context.Context) (err error) {
-	if err := mustBePresent(ctx, e.o.Store); err != nil {
+	if err := CheckFormat(ctx, e.o.Store); err != nil {
 		return err
 	}
 	ctx, stop := context.WithCancel(ctx)

@@ -138,16 +138,16 @@ func migrated(r store.Reader, format int) (store.Reader, error) {
 	}
 }
 
-// mustBePresent returns an error for a store that is to be migrated, or in the midst
-// of it. One that cannot be read will say so to whoever reads it.
-func mustBePresent(ctx context.Context, s store.Store) error {
+// CheckFormat returns an error for a store that is to be migrated, or in the midst of
+// it. One that cannot be read will say so to whoever reads it.
+func CheckFormat(ctx context.Context, s store.Store) error {
 	begun := false
 	err := s.View(context.WithoutCancel(ctx), func(r store.Reader) (err error) {
 		begun, err = migrations.Has(r, theMigration)
 		return err
 	})
 	if err == nil && (begun || formatOf(s) != store.Format) {
-		return fmt.Errorf("the store is not in format %d: it has to be migrated first", store.Format)
+		return fmt.Errorf("it is not in format %d yet: serve it once with this release", store.Format)
 	}
 	return nil
 }

@@ -164,7 +164,7 @@ func TestAFolderIsRaisedBeforeItIsChanged(t *testing.T) {
 		if changed := !maps.Equal(before, after); changed && s.Format() != store.Format {
 			t.Errorf("after %d writes the folder is changed and has format %d", writes, s.Format())
 		}
-		if err := New(Options{Store: s.Store, Now: func() muster.Instant { return testEpoch }}).Run(t.Context()); err == nil || !strings.Contains(err.Error(), "migrated") {
+		if err := New(Options{Store: s.Store, Now: func() muster.Instant { return testEpoch }}).Run(t.Context()); err == nil || !strings.Contains(err.Error(), "not in format") {
 			t.Errorf("after %d writes an engine runs on the folder and ends with %v", writes, err)
 		}
 		noErr(t, "Close", s.Close())

@@ -164,13 +164,16 @@ func (f folder) letterOffice() (letterOffice, func(), error) {
 	if _, err := os.Stat(f.db()); err != nil {
 		return letterOffice{}, nil, fmt.Errorf("%s is not a data folder: %w", string(f), err)
 	}
-	s, err := f.openMigrated(pebblestore.Options{})
+	s, err := f.openStore(pebblestore.Options{})
 	if errors.Is(err, pebblestore.ErrLocked) {
 		office, err := f.remoteOffice()
 		return office, func() {}, err
 	}
 	if err != nil {
 		return letterOffice{}, nil, err
+	}
+	if err := engine.CheckFormat(context.Background(), s); err != nil {
+		return letterOffice{}, nil, errors.Join(fmt.Errorf("data folder %s: %w", string(f), err), s.Close())
 	}
 	e := engine.New(engine.Options{Store: s, Account: muster.Account{ID: defaultConfig().Account, Region: defaultConfig().Region}, Now: instant})
 	ctx, stop := context.WithCancel(context.Background())

@@ -83,8 +83,8 @@ func (f folder) exit(err error) {
 	os.Exit(exitCode(diskHint(fmt.Errorf("the store cannot go on; what was answered is safe: %w", err), string(f)), os.Stderr))
 }
 
-// openMigrated is openStore for those who use what is in the store: it is in the
-// present format then, whichever release wrote it.
+// openMigrated is openStore for a server: what is in the store is in the present
+// format then, whichever release wrote it, and no former release opens it again.
 func (f folder) openMigrated(o pebblestore.Options) (*pebblestore.Store, error) {
 	s, err := f.openStore(o)
 	if err != nil {

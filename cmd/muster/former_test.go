@@ -99,6 +99,20 @@ func TestABackupOfAFormerFolderIsServed(t *testing.T) {
 		t.Fatal(err)
 	}
 	verified(t, copied)
+	if out, err := exec.Command("muster", "admin", "dead-letters", copied).CombinedOutput(); err == nil || !strings.Contains(string(out), "serve it once with this release") {
+		t.Errorf("muster admin dead-letters, which would change the format: %v\n%s", err, out)
+	}
+	before := digests(t, copied)
+	key, err := readProfile(folder(copied).credentials())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("muster", "admin", "explain-policy", copied, "--who", key.AccessKeyID, "--action", "iot:ListThings", "--resource", "*").CombinedOutput(); err != nil {
+		t.Errorf("muster admin explain-policy: %v\n%s", err, out)
+	}
+	if after := digests(t, copied); !maps.Equal(after, before) {
+		t.Errorf("admin explain-policy has changed the folder from %v to %v", before, after)
+	}
 	s := startServer(t, copied, "--test-clock")
 	s.travel(t, former.Clock)
 	if got, err := s.describeJob(t.Context(), "all-states"); err != nil || got.JobProcessDetails["numberOfSucceededThings"] == 0 {
