@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -113,6 +114,7 @@ func (c *cutting) SetFormat(ctx context.Context, format int) error {
 
 // TestAMigrationGoesOnWhereItWasCutOff ends the process at every single write of it.
 func TestAMigrationGoesOnWhereItWasCutOff(t *testing.T) {
+	untouched := os.DirFS(formerStore(t, 1))
 	whole := openPebble(t, formerStore(t, 1))
 	defer whole.Close()
 	noErr(t, "Migrate", Migrate(t.Context(), whole, nil))
@@ -122,7 +124,8 @@ func TestAMigrationGoesOnWhereItWasCutOff(t *testing.T) {
 	for _, after := range []bool{false, true} {
 		for writes := 0; ; writes++ {
 			when := fmt.Sprintf("cut off at write %d, made: %v", writes, after)
-			dir := formerStore(t, 1)
+			dir := t.TempDir()
+			noErr(t, "CopyFS", os.CopyFS(dir, untouched))
 			s := openPebble(t, dir)
 			err := migrate(t.Context(), &cutting{s, writes, after}, 12, slog.New(slog.DiscardHandler))
 			if err != nil && !errors.Is(err, errCut) || cuts > 1000 {
