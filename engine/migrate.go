@@ -139,7 +139,7 @@ func migrated(r store.Reader, format int) (store.Reader, error) {
 }
 
 // CheckFormat returns an error for a store that is to be migrated, or in the midst of
-// it. One that cannot be read will say so to whoever reads it.
+// it. It returns nil for one that cannot be read: each call on that store fails anyway.
 func CheckFormat(ctx context.Context, s store.Store) error {
 	begun := false
 	err := s.View(context.WithoutCancel(ctx), func(r store.Reader) (err error) {

@@ -86,7 +86,7 @@ func wantNoProblems(t *testing.T, when string, s store.Store) {
 var errCut = errors.New("cut off")
 
 // cutting is a store whose process ends at its first write after so many: before the
-// write is made, or after it and before anybody hears of it.
+// write is made, or after it and before the call returns.
 type cutting struct {
 	*pebblestore.Store
 	writes int
@@ -167,7 +167,8 @@ func TestAFolderIsRaisedBeforeItIsChanged(t *testing.T) {
 		if changed := !maps.Equal(before, after); changed && s.Format() != store.Format {
 			t.Errorf("after %d writes the folder is changed and has format %d", writes, s.Format())
 		}
-		if err := New(Options{Store: s.Store, Now: func() muster.Instant { return testEpoch }}).Run(t.Context()); err == nil || !strings.Contains(err.Error(), "not in format") {
+		e := New(Options{Store: s.Store, Now: func() muster.Instant { return testEpoch }})
+		if err := e.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "not in format") {
 			t.Errorf("after %d writes an engine runs on the folder and ends with %v", writes, err)
 		}
 		noErr(t, "Close", s.Close())
@@ -267,7 +268,8 @@ func TestAMigrationKnowsGroupsThatAreBeingLeft(t *testing.T) {
 		noErr(t, "leaving", err)
 		j, err := jobs.Get(m, "j")
 		noErr(t, "jobs", err)
-		if want := []string{"id-of-floor", j.Targets[0].ID}; d.Group != "floor" || d.After != "lamp7" || !slices.Equal(d.IDs, want) || j.Targets[1].ID != "id-of-floor" {
+		want := []string{"id-of-floor", j.Targets[0].ID}
+		if d.Group != "floor" || d.After != "lamp7" || !slices.Equal(d.IDs, want) || j.Targets[1].ID != "id-of-floor" {
 			t.Errorf("the departure is %+v and the targets are %+v", d, j.Targets)
 		}
 		return nil

@@ -99,7 +99,8 @@ func TestABackupOfAFormerFolderIsServed(t *testing.T) {
 		t.Fatal(err)
 	}
 	verified(t, copied)
-	if out, err := exec.Command("muster", "admin", "dead-letters", copied).CombinedOutput(); err == nil || !strings.Contains(string(out), "serve it once with this release") {
+	out, err := exec.Command("muster", "admin", "dead-letters", copied).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "serve it once with this release") {
 		t.Errorf("muster admin dead-letters, which would change the format: %v\n%s", err, out)
 	}
 	before := digests(t, copied)
@@ -107,7 +108,8 @@ func TestABackupOfAFormerFolderIsServed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command("muster", "admin", "explain-policy", copied, "--who", key.AccessKeyID, "--action", "iot:ListThings", "--resource", "*").CombinedOutput(); err != nil {
+	question := []string{"admin", "explain-policy", copied, "--who", key.AccessKeyID, "--action", "iot:ListThings", "--resource", "*"}
+	if out, err := exec.Command("muster", question...).CombinedOutput(); err != nil {
 		t.Errorf("muster admin explain-policy: %v\n%s", err, out)
 	}
 	if after := digests(t, copied); !maps.Equal(after, before) {
