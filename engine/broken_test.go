@@ -174,14 +174,15 @@ func TestAStoreErrorIsNoAnswer(t *testing.T) {
 func TestAStoreErrorStopsOneStepOfWork(t *testing.T) {
 	s := &broken{Store: memstore.New(), fails: func(store.Table, string) bool { return false }}
 	env := newEnvOnJust(t, s, Options{})
-	env.thing("lamp", "bulb")
+	for _, id := range []string{"a", "b", "c"} {
+		env.thing("lamp-" + id)
+		env.job(id, "lamp-"+id)
+	}
 	for _, id := range []muster.JobID{"a", "b", "c"} {
-		in := NewJob{ID: id, Document: "{}", Targets: []muster.Target{{Name: "bulb"}, {Name: "lamp"}}, Config: muster.JobConfig{Rollout: muster.RolloutConfig{MaximumPerMinute: 1}}}
-		if _, err := env.CreateJob(t.Context(), in); err != nil {
+		if _, err := env.CancelJob(t.Context(), id, Cancellation{}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	env.pass(60_000) // then the lamp's turn comes, in the background
 	env.fails(s, func(t store.Table, key string) bool { return t == jobs.Table && key == "b" })
 	for range 5 {
 		if _, err := env.Work(t.Context()); !errors.Is(err, errDisk) {
@@ -189,8 +190,9 @@ func TestAStoreErrorStopsOneStepOfWork(t *testing.T) {
 		}
 	}
 	env.fails(s, func(store.Table, string) bool { return false })
-	p, err := env.GetPending(t.Context(), "lamp", "")
-	if err != nil || len(p.Queued) != 2 {
-		t.Errorf("the lamp has %v, %v; want jobs a and c", p.Queued, err)
+	for id, want := range map[string]muster.Status{"a": muster.Canceled, "b": muster.Queued, "c": muster.Canceled} {
+		if got := env.counts(id); got.Of(want) != 1 {
+			t.Errorf("job %s counts %v, want one %s", id, got, want)
+		}
 	}
 }

@@ -24,6 +24,17 @@ func TestNoWakeUpIsLost(t *testing.T) {
 			_, err := env.CreateJob(ctx, NewJob{ID: "new", Document: "{}", Targets: []muster.Target{{Name: "lamp"}}})
 			return err
 		}},
+		"the next slice of a rollout": {nil, func(ctx context.Context, env *env) error {
+			_, err := env.CreateJob(ctx, NewJob{
+				ID: "new", Document: "{}", Targets: []muster.Target{{Name: "lamp"}, {Name: "bulb"}},
+				Config: muster.JobConfig{Rollout: muster.RolloutConfig{MaximumPerMinute: 60}},
+			})
+			return err
+		}},
+		"the end of a job": {func(env *env) { env.job("job", "lamp") }, func(ctx context.Context, env *env) error {
+			_, err := env.CancelJob(ctx, "job", Cancellation{})
+			return err
+		}},
 		"a deadline": {func(env *env) { env.job("job", "lamp") }, func(ctx context.Context, env *env) error {
 			_, err := Await(ctx, func(done func(Described, error)) { env.StartNext(Start{Thing: "lamp", StepMinutes: 1}, done) })
 			return err
@@ -59,7 +70,7 @@ func TestNoWakeUpIsLost(t *testing.T) {
 					Limits: Limits{RetentionDays: 1},
 					Due:    func() { due.Add(1) },
 				})
-				env.thing("lamp")
+				env.thing("lamp", "bulb")
 				if test.before != nil {
 					test.before(env)
 				}

@@ -72,11 +72,14 @@ func (s service) within(what string, due time.Time, ready func() bool) {
 	}
 }
 
-func (s service) createJob(id string, config muster.JobConfig) {
+// createJob makes a job for things; a rate of zero is none.
+func (s service) createJob(id string, perMinute int, things ...string) {
 	s.t.Helper()
-	_, err := s.CreateJob(s.t.Context(), engine.NewJob{
-		ID: muster.JobID(id), Document: "{}", Targets: []muster.Target{{Name: "lamp"}}, Config: config,
-	})
+	in := engine.NewJob{ID: muster.JobID(id), Document: "{}", Config: muster.JobConfig{Rollout: muster.RolloutConfig{MaximumPerMinute: perMinute}}}
+	for _, name := range things {
+		in.Targets = append(in.Targets, muster.Target{Name: name})
+	}
+	_, err := s.CreateJob(s.t.Context(), in)
 	s.must("CreateJob", err)
 }
 
@@ -105,17 +108,22 @@ func TestNothingThatIsDueWaits(t *testing.T) {
 		once  func(s service, id string)
 	}{
 		"a new job": {5000, func(s service, id string) {
-			s.createJob(id, muster.JobConfig{})
+			s.createJob(id, 0, "lamp")
 			s.within("job "+id, time.Now(), s.pending)
 			s.must("DeleteJob", s.DeleteJob(s.t.Context(), muster.JobID(id), nil, true))
 		}},
+		"the next slice of a rollout": {1000, func(s service, id string) {
+			s.createJob(id, 60, "bulb", "lamp")
+			s.within("the slice of job "+id, time.Now().Add(time.Second), s.pending)
+			s.must("DeleteJob", s.DeleteJob(s.t.Context(), muster.JobID(id), nil, true))
+		}},
 		"the end of a deleted job": {1000, func(s service, id string) {
-			s.createJob(id, muster.JobConfig{})
+			s.createJob(id, 0, "lamp")
 			s.must("DeleteJob", s.DeleteJob(s.t.Context(), muster.JobID(id), nil, true))
 			s.within("the end of job "+id, time.Now(), func() bool { _, err := s.DescribeJob(s.t.Context(), muster.JobID(id)); return err != nil })
 		}},
 		"a deadline": {1000, func(s service, id string) {
-			s.createJob(id, muster.JobConfig{})
+			s.createJob(id, 0, "lamp")
 			s.within("job "+id, time.Now(), s.pending)
 			s.start()
 			due := time.Now().Add(time.Minute)
@@ -124,8 +132,8 @@ func TestNothingThatIsDueWaits(t *testing.T) {
 			s.must("DeleteJob", s.DeleteJob(s.t.Context(), muster.JobID(id), nil, true))
 		}},
 		"the turn of a job that waits": {1000, func(s service, id string) {
-			s.createJob(id, muster.JobConfig{})
-			s.createJob(id+"-next", muster.JobConfig{})
+			s.createJob(id, 0, "lamp")
+			s.createJob(id+"-next", 0, "lamp")
 			_, err := s.CancelJob(s.t.Context(), muster.JobID(id), engine.Cancellation{})
 			s.must("CancelJob", err)
 			s.within("the turn of job "+id+"-next", time.Now(), s.pending)
@@ -146,8 +154,10 @@ func TestNothingThatIsDueWaits(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := serve(t, 1, engine.Limits{ConcurrentJobs: 1})
-				_, err := s.CreateThing(t.Context(), muster.Thing{Name: "lamp"})
-				s.must("CreateThing", err)
+				for _, name := range []muster.ThingName{"lamp", "bulb"} {
+					_, err := s.CreateThing(t.Context(), muster.Thing{Name: name})
+					s.must("CreateThing", err)
+				}
 				for n := range test.times {
 					test.once(s, fmt.Sprintf("job-%d", n))
 				}
