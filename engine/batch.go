@@ -19,9 +19,9 @@ type batch struct {
 	queues     map[store.QueueKey]muster.Queue // as they are by now
 	jobs       map[muster.JobID]*muster.Job    // as they are by now; nil: there is none
 	texts      map[muster.JobID]string         // of documents, as they are by now; "": there is none
-	events     *muster.EventConfig             // as it is by now; nil until somebody asks
-	marks      *marks                          // of the event log, as they will be; nil until somebody needs them
-	fleetIndex *fleetIndex                     // as it is by now; nil until somebody asks
+	events     *muster.EventConfig             // as it is by now; nil until it is needed
+	marks      *marks                          // of the event log, as they will be; nil until they are needed
+	fleetIndex *fleetIndex                     // as it is by now; nil until it is needed
 
 	// Of the running command:
 	before   map[store.QueueKey]muster.Queue // the queues it changed, as they were

@@ -15,12 +15,12 @@ import (
 
 var errDisk = errors.New("the disk cannot be read")
 
-// broken is a store of which some reads within transactions fail.
+// broken is a store that fails some reads within transactions.
 type broken struct {
 	store.Store
 	fails   func(table store.Table, key string) bool // asked at every read; execution and queue reads have no table
 	failed  atomic.Bool                              // some read did
-	applied atomic.Bool                              // a transaction of which a read had failed
+	applied atomic.Bool                              // a transaction whose read had failed
 }
 
 func (s *broken) Apply(ctx context.Context, fn func(store.Tx) error) (func() error, error) {
@@ -165,7 +165,7 @@ func TestAStoreErrorIsNoAnswer(t *testing.T) {
 		}
 		wantKind(t, "CreateThing(b)", func() error { _, err := env.CreateThing(t.Context(), muster.Thing{Name: "b"}); return err }(), muster.Internal)
 		if s.applied.Load() {
-			t.Error("a transaction of which a read failed was applied")
+			t.Error("a transaction whose read failed was applied")
 		}
 	})
 }

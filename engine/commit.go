@@ -11,12 +11,13 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// Limits of the committer. A batch is whatever callers wait for, up to batchMax,
-// so that one caller waits for nobody and a thousand share a sync, or else steps
-// of background work that touch up to about workMax things. The two take turns,
-// and work stops behind the step in which a caller comes: that is all a caller
-// has before it. Beyond waitingMax the engine is overloaded and says so. Up to
-// pipelineMax batches may be applied and not yet durable.
+// Limits of the committer. A batch is either what callers wait for, up to
+// batchMax commands, so that an idle caller waits for no other and a thousand
+// share a sync; or steps of background work that touch up to about workMax
+// things. The two take turns, and a batch of work ends after the step during
+// which a caller arrives, so a caller waits for at most one step. Beyond
+// waitingMax the engine is overloaded and says so. Up to pipelineMax batches may
+// be applied and not yet durable.
 const (
 	batchMax    = 1024
 	workMax     = 512
@@ -40,7 +41,7 @@ type command struct {
 type committer struct {
 	mu       sync.Mutex
 	waiting  []command // with a caller that waits
-	work     []command // of Work, behind nobody's request
+	work     []command // background work
 	workNext bool      // it is work's turn
 	closed   bool
 	arrived  chan struct{} // holds a token when there may be commands
@@ -200,7 +201,7 @@ func (e *Engine) Run(ctx context.Context) (err error) {
 }
 
 // take returns what the next batch is to do, and whether that is background
-// work, of which the batch may leave some.
+// work; the batch may leave some of that.
 func (c *committer) take() (commands []command, work bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -219,7 +220,7 @@ func (c *committer) take() (commands []command, work bool) {
 	return commands, work
 }
 
-// callersWait reports whether somebody waits for the next batch.
+// callersWait reports whether a caller waits for the next batch.
 func (c *committer) callersWait() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

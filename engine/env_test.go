@@ -35,8 +35,8 @@ const testEpoch = muster.Instant(1_790_000_000_000)
 
 func newEnv(t *testing.T) *env { return newEnvOn(t, memstore.New(), Options{}) }
 
-// newEnvOn returns an env on s, of which every transaction runs twice and which
-// takes its time at every point.
+// newEnvOn returns an env on s, made to run every transaction twice and to take
+// its time at every point.
 func newEnvOn(t *testing.T, s store.Store, o Options) *env {
 	t.Helper()
 	seed := rand.Uint64()
@@ -78,7 +78,7 @@ func newEnvOnJust(t *testing.T, s store.Store, o Options) *env {
 	return env
 }
 
-// unchanged fails when somebody changed a value that a cache has handed out.
+// unchanged fails when a value was changed that a cache has handed out.
 func unchanged[T any](t *testing.T, c *decodedCache[T]) {
 	t.Helper()
 	c.mu.RLock()

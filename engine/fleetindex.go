@@ -10,7 +10,7 @@ import (
 
 // fleetIndex is what the committer has to know of the index at every change: how
 // far it is, and the dynamic groups. It is read from the store once and again
-// after it was changed; nobody changes one in place.
+// after it was changed; it is never changed in place.
 type fleetIndex struct {
 	state     indexState
 	dynamic   []dynamicGroup   // oldest first

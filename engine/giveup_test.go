@@ -12,7 +12,7 @@ import (
 )
 
 // impatient is a store whose callers give up: leave, when it is set, is called
-// between two runs of the next transaction, of which only the second counts.
+// between two runs of the next transaction; only the second one counts.
 type impatient struct {
 	store.Store
 	leave func()

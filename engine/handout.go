@@ -116,7 +116,7 @@ func (e *Engine) describeAnew(ctx context.Context, in Describe) (Described, erro
 }
 
 // reissue stores the instant of new URLs of a live execution. Its queue stays
-// the same, so nobody is told.
+// the same, so no notification is owed.
 func (b *batch) reissue(before, after *muster.Execution) error {
 	if before.PresignedAt == after.PresignedAt {
 		return nil
@@ -125,7 +125,7 @@ func (b *batch) reissue(before, after *muster.Execution) error {
 }
 
 // present makes the head of a notification ready to be handed out, its URLs only
-// if somebody hears it: in the transaction that changed the head, so that the
+// if a subscriber hears it: in the transaction that changed the head, so that the
 // publisher need not come back for each thing of a rollout.
 func (b *batch) present(n *Notification) (err error) {
 	if n.Head == nil {

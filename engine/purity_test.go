@@ -24,7 +24,7 @@ import (
 // anything. This test reads the source: every function that has a batch, and all
 // functions of this package that such a one calls.
 
-// longLived are the types of which one value serves many transactions.
+// longLived are the types whose values serve many transactions.
 var longLived = []string{"Engine", "Options", "committer", "waiters", "pager", "fleetIndex", "decodedCache"}
 
 // pureBut are the functions to which the rule does not apply, and why.

@@ -83,7 +83,7 @@ func TestNoWakeUpIsLost(t *testing.T) {
 				go func() { _, err := env.Work(t.Context()); worked <- err }()
 				synctest.Wait() // Work has begun, and does not see what comes now
 				go func() { called <- test.call(t.Context(), env) }()
-				synctest.Wait() // the command has done its work, which nobody sees yet
+				synctest.Wait() // the command has done its work, which is not visible yet
 				look()
 				if err := <-worked; err != nil {
 					t.Fatalf("Work = %v", err)

@@ -11,7 +11,7 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// This file is what happens without anybody asking: rollouts, the ending of
+// This file is what happens without a request: rollouts, the ending of
 // cancelled and deleted jobs, timers. It is done in short steps that commit
 // their progress, so that a stop at any instant loses nothing and devices never
 // wait long behind it.

@@ -8,8 +8,8 @@ import (
 )
 
 // Twice returns s with every transaction run twice: the first run is undone,
-// whatever it returns, and the second one counts. A caller that leaves
-// something behind in a run which does not count is found by its own tests.
+// whatever it returns, and the second one counts. The tests of a package fail on
+// it when a run that is undone has an effect.
 func Twice(s store.Store) store.Store { return &twice{Store: s} }
 
 type twice struct{ store.Store }
