@@ -293,7 +293,7 @@ func (m marking) Put(t store.Table, key string, value []byte) {
 
 func (m marking) Delete(t store.Table, key string) {
 	m.write(t, key)
-	if t == concurrent.Table {
+	if t == concurrent.Table && m.b.e.o.Limits.ConcurrentJobs > 0 {
 		m.b.wake = 0 // it may be another job's turn
 	}
 	m.Tx.Delete(t, key)
