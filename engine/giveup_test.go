@@ -12,23 +12,28 @@ import (
 )
 
 // impatient is a store whose callers give up: leave, when it is set, is called
-// between two runs of the next transaction; only the second one counts.
+// between two runs of the next transaction. Only the second one counts, and it
+// is not durable before the caller has left.
 type impatient struct {
 	store.Store
 	leave func()
+	left  chan struct{}
 }
 
 func (s *impatient) Apply(ctx context.Context, fn func(store.Tx) error) (func() error, error) {
-	if leave := s.leave; leave != nil {
-		s.leave = nil
-		undone := errors.New("undone")
-		_, err := s.Store.Apply(ctx, func(tx store.Tx) error { return errors.Join(fn(tx), undone) })
-		if !errors.Is(err, undone) {
-			return nil, err
-		}
-		leave()
+	leave := s.leave
+	if leave == nil {
+		return s.Store.Apply(ctx, fn)
 	}
-	return s.Store.Apply(ctx, fn)
+	s.leave = nil
+	undone := errors.New("undone")
+	_, err := s.Store.Apply(ctx, func(tx store.Tx) error { return errors.Join(fn(tx), undone) })
+	if !errors.Is(err, undone) {
+		return nil, err
+	}
+	leave()
+	wait, err := s.Store.Apply(ctx, fn)
+	return func() error { <-s.left; return wait() }, err
 }
 
 var testTags = []muster.Tag{{Key: "k", Value: "v"}}
@@ -123,12 +128,13 @@ func (env *env) givenCommands(before func(*env)) {
 func TestACallerThatGivesUpGetsNothing(t *testing.T) {
 	for name, test := range valueCommands {
 		t.Run(name, func(t *testing.T) {
-			s := &impatient{Store: memstore.New()}
+			s := &impatient{Store: memstore.New(), left: make(chan struct{})}
 			env := newEnvOnJust(t, s, Options{Sinks: Sinks{Webhook: map[muster.EventType]bool{muster.EventThing: true}}})
 			env.givenCommands(test.before)
 			ctx, leave := context.WithCancel(t.Context())
 			s.leave = leave
 			got, err := test.call(ctx, env)
+			close(s.left)
 			if !errors.Is(err, context.Canceled) {
 				t.Fatalf("the caller gave up and was told %v", err)
 			}
