@@ -161,9 +161,9 @@ func next(now muster.Instant, p muster.Pace) muster.Instant {
 	return at
 }
 
-// aligned returns the instant at or after another at which a rollout of that rate
-// may begin to count. One that gives less than an execution a second needs no
-// company.
+// aligned returns the first instant, not before at, at which a rollout of that
+// rate begins to count: a tick, unless it gives less than an execution a second.
+// Such a rollout begins exactly when it was asked for.
 func aligned(at muster.Instant, rate int) muster.Instant {
 	if rate < 60 {
 		return at

@@ -100,7 +100,11 @@ func onTime(t *testing.T, rate int, begin muster.Instant, things int) []muster.I
 	t.Helper()
 	s := running(muster.RolloutConfig{MaximumPerMinute: rate})
 	at := make([]muster.Instant, 0, things)
-	for now := begin; len(at) < things; {
+	asks := things*min(rate, 240)/rate + 10
+	for now := begin; len(at) < things; asks-- {
+		if asks == 0 {
+			t.Fatalf("rate %d: %d executions took more than 240 slices a minute", rate, len(at))
+		}
 		d := Plan(now, s)
 		for range min(d.Queue, things-len(at)) {
 			at = append(at, now)
