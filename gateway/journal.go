@@ -11,9 +11,12 @@ import (
 // retryTime is how long the journal waits after a write that failed.
 const retryTime = time.Second
 
-// lastTime is how long a journal that stops asks a store again that does not take its last changes. Nobody was told that
-// they are safe.
-const lastTime = 3 * time.Second
+// lastTries is how often a store that takes no changes is asked while the server stops, by all batches together. Nobody
+// was told that what it does not take is safe.
+const lastTries = 3
+
+// lastTime bounds the last write.
+const lastTime = 10 * time.Second
 
 var errStopped = errors.New("gateway: stopped before the session store took the message")
 
@@ -28,6 +31,7 @@ type journal struct {
 	mu      sync.Mutex // guards what follows; a leaf
 	pending []Change
 	bound   int     // of pending, which is compacted then
+	tries   int     // that are left once the server stops; negative before
 	next    *commit // of pending; nil while it is empty
 	stopped bool
 }
@@ -40,7 +44,7 @@ type commit struct {
 }
 
 func newJournal(store SessionStore, log *slog.Logger) *journal {
-	return &journal{store: store, log: log, wake: make(chan struct{}, 1), bound: compactAbove}
+	return &journal{store: store, log: log, wake: make(chan struct{}, 1), bound: compactAbove, tries: -1}
 }
 
 // add queues one change and returns the commit that makes it durable, or nil without a store.
@@ -100,6 +104,23 @@ func (j *journal) run(ctx context.Context) {
 	}
 }
 
+// hurry says that the server stops: connections that wait for a batch must not wait for ever.
+func (j *journal) hurry() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.tries = lastTries
+}
+
+// mayTryAgain reports whether a write that failed is tried again.
+func (j *journal) mayTryAgain() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.tries > 0 {
+		j.tries--
+	}
+	return j.tries != 0
+}
+
 // flush writes what is pending, again and again until it is written or ctx ends.
 func (j *journal) flush(ctx context.Context) {
 	j.mu.Lock()
@@ -116,6 +137,9 @@ func (j *journal) flush(ctx context.Context) {
 		}
 		if failures++; failures&(failures-1) == 0 { // the first, second, fourth …
 			j.log.Error("session store does not take changes and is asked again", "changes", len(batch), "times", failures, "err", err)
+		}
+		if !j.mayTryAgain() {
+			break
 		}
 		select {
 		case <-time.After(retryTime):

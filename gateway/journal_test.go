@@ -167,3 +167,27 @@ func TestMessagesThatAreAcknowledgedAtOnceNeverReachTheStore(t *testing.T) {
 		t.Errorf("annul\n got %v\nwant %v", got, want)
 	}
 }
+
+// A server stops though its store takes nothing, and though connections wait for it.
+func TestAServerStopsThoughTheStoreTakesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newGated()
+		b := newBench(t, Options{Sessions: store, Log: quiet})
+		b.policyFreeSession(packet.V311)
+		synctest.Wait()
+		store.mu.Lock()
+		store.fail = 1 << 30
+		store.mu.Unlock()
+		c := b.connect(packet.V311, "pub")
+		c.Send(&packet.Publish{Topic: "kept", QoS: 1, ID: 1})
+		time.Sleep(time.Hour)
+		start := time.Now()
+		b.stop()
+		if took := time.Since(start); took > 10*time.Second {
+			t.Errorf("stopped after %v", took)
+		}
+		if c.Heard() {
+			t.Error("a publish was acknowledged that is nowhere")
+		}
+	})
+}

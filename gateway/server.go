@@ -130,6 +130,7 @@ func (s *Server) Run(ctx context.Context) error {
 			s.wheel.advance(now)
 		case <-stopping:
 			stopping, drained = nil, make(chan struct{})
+			s.journal.hurry()
 			go func() {
 				defer close(drained)
 				s.drain()
