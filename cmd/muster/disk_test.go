@@ -5,7 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/muster-iot/muster/gateway/mqtttest"
+	"github.com/muster-iot/muster/gateway/packet"
 	"github.com/muster-iot/muster/internal/needs"
 	"github.com/muster-iot/muster/reserve"
 )
@@ -123,7 +125,7 @@ const endWithin = 30 * time.Second
 func attemptServer(t *testing.T, data string) attempt {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "ready.json")
-	cmd := exec.Command("muster", "serve", "--data", data, "--api", "127.0.0.1:0", "--mqtts", "", "--https", "", "--files", "",
+	cmd := exec.Command("muster", "serve", "--data", data, "--api", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--mqtts", "", "--https", "", "--files", "",
 		"--mqtt-plain", "127.0.0.1:0", "--ready-file", file, "--log-level", "warn")
 	a := attempt{exited: make(chan error, 1), log: &syncBuffer{}}
 	cmd.Stderr = a.log
@@ -189,23 +191,6 @@ func (a attempt) quiet(t *testing.T) {
 	if len(text) > 16<<10 || strings.Contains(text, "goroutine ") {
 		t.Errorf("the server said %d bytes:\n%.4000s", len(text), text)
 	}
-}
-
-// level returns the figure of /metrics.
-func (s *running) level(t *testing.T) string {
-	t.Helper()
-	response, err := http.Get(s.ready.APIURL + "/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(text), "\n"+`muster_disk_level{holds="data"} `)
-	level, _, _ := strings.Cut(rest, "\n")
-	return level
 }
 
 func verifyFolder(t *testing.T, data string) {
@@ -318,9 +303,7 @@ func TestAFullDisk(t *testing.T) {
 	wantRefusal(t, "create-thing on a low disk", err, "ServiceUnavailableException", "disk")
 	reads(s)
 	must(report(s, "lamp", "fw"))
-	if s.level(t) != "1" {
-		t.Errorf("the level is %s, want 1", s.level(t))
-	}
+	s.awaitMetric(t, `muster_disk_level{holds="data"}`, "1")
 	s.quiet(t)
 	s.kill9(t)
 	verifyFolder(t, data)
@@ -339,9 +322,7 @@ func TestAFullDisk(t *testing.T) {
 	wantRefusal(t, "a device's start-next on a full disk", s.call(ctx, "PUT", "/things/pump/jobs/$next", object{}, nil), "ServiceUnavailableException", "disk")
 	_, err = s.file(ctx, "DELETE", "/lab/1", nil)
 	wantRefusal(t, "a deletion on a full disk", err, "507", "InsufficientStorage")
-	if s.level(t) != "3" {
-		t.Errorf("the level is %s, want 3", s.level(t))
-	}
+	s.awaitMetric(t, `muster_disk_level{holds="data"}`, "3")
 	empty()
 	must(report(s, "pump", "fw2")) // the device asks again until there is room
 	s.quiet(t)
@@ -351,6 +332,7 @@ func TestAFullDisk(t *testing.T) {
 		stop := work(s)
 		empty := stuff(t, disk)
 		time.Sleep(100 * time.Millisecond)
+		defer waitingPublisher(t, s.ready.MQTTAddr).Close()
 		if end == "SIGTERM" {
 			if err := s.sigterm(t); err != nil && !strings.Contains(s.log.String(), "full") {
 				t.Errorf("stopped on a full disk: %v:\n%s", err, s.log)
@@ -379,6 +361,21 @@ func TestAFullDisk(t *testing.T) {
 	if err := s.sigterm(t); err != nil {
 		t.Errorf("stopped with room again: %v", err)
 	}
+}
+
+// waitingPublisher is an MQTT client whose session is kept, and whose message for
+// itself waits for room.
+func waitingPublisher(t *testing.T, address string) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := mqtttest.New(t, conn, packet.V311)
+	client.Connect(packet.Connect{ClientID: "keeper"})
+	client.Subscribe(1, "room")
+	client.Send(&packet.Publish{Topic: "room", QoS: 1, ID: 1, Payload: []byte("wait")})
+	return conn
 }
 
 // removeFiles deletes the numbered job files from from to below to.
