@@ -14,7 +14,7 @@ type Use uint8
 // The uses.
 const (
 	// Grow makes the data more: new things, jobs, job files, executions of a
-	// rollout, messages of clients that somebody must keep, a backup beside it.
+	// rollout, messages kept for clients that are away, a backup on the same disk.
 	Grow Use = iota
 	// Change changes what is there and adds little to it: updates, attachments,
 	// sessions of MQTT clients.
@@ -55,7 +55,7 @@ const (
 	smallDisk = 4
 )
 
-// Of returns the reserve of a file system of total bytes when nobody chose one:
+// Of returns the reserve of a file system of total bytes when none was chosen:
 // Default, or a quarter of the file system if that is less.
 func Of(total int64) int64 { return min(Default, total/smallDisk) }
 

@@ -35,7 +35,7 @@ const (
 	lookEvery = 50 * time.Millisecond
 	// lookShare is the part of the reserve after whose writing it is looked again.
 	lookShare = 64
-	// runEvery is how often a Volume looks when nobody asks.
+	// runEvery is how often a Volume looks even if it is not asked.
 	runEvery = time.Second
 )
 
@@ -82,8 +82,8 @@ func (v *Volume) Room(u Use, bytes int64) error {
 	return max(v.level, At(v.free-bytes, v.o.Reserve)).Check(u)
 }
 
-// Run looks at the volume until ctx ends, so that a change is told though nobody
-// asks.
+// Run looks at the volume until ctx ends, so that a change is logged even if no
+// write asks.
 func (v *Volume) Run(ctx context.Context) error {
 	beat := time.NewTicker(runEvery)
 	defer beat.Stop()

@@ -103,10 +103,10 @@ func openVolume(dir string, size reserveSize, log *slog.Logger) (*reserve.Volume
 	return reserve.NewVolume(reserve.VolumeOptions{Folder: dir, Reserve: kept, Usage: usage, Now: time.Now, Log: log}), nil
 }
 
-// room is asked by whoever writes into the store.
+// room is asked before writes into the store.
 func (d disks) room(u reserve.Use, bytes int64) error { return d.store.Room(u, bytes) }
 
-// fileRoom is asked by the store of job files, which writes into both.
+// fileRoom is asked before writes of job files, which go into both.
 func (d disks) fileRoom(u reserve.Use, bytes int64) error {
 	if d.files != d.store {
 		if err := d.store.Room(u, 0); err != nil {

@@ -32,8 +32,8 @@ const (
 	logTries = 5
 )
 
-// guard knows how the disk treats Pebble's background work, which has nobody to
-// return an error to.
+// guard watches how the disk treats Pebble's background work, which has no caller
+// to return an error to.
 type guard struct {
 	o       Options
 	dir     string

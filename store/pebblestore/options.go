@@ -35,7 +35,7 @@ type Options struct {
 	ReadOnly bool
 
 	// Fatal is called when a failure of the disk leaves Pebble no way on and
-	// nobody to return an error to: while it records what tables there are, or
+	// no caller to return an error to: while it records what tables there are, or
 	// begins a new log. It must end the process, which is always safe. Nil panics.
 	Fatal func(error)
 }
