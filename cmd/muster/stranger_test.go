@@ -66,8 +66,8 @@ var strangers = map[string]func(*stranger){
 	"https": func(s *stranger) { s.tls = &tls.Config{Certificates: []tls.Certificate{selfMade(s.t)}} },
 	"watch": func(*stranger) {},
 	"pprof": func(*stranger) {},
-	"mqtts": nil, // TestConnectionsWithoutConnect… of package gateway
-	"mqtt":  nil, // likewise
+	"mqtts": nil, // gateway: TestConnectionsWithoutCONNECTMakeRoom, and door: TestBytesKeptOfStrangers
+	"mqtt":  nil, // gateway: TestConnectionsWithoutCONNECTMakeRoom
 }
 
 // TestEveryListenerKeepsLittleOfStrangers walks the listeners. On each one, what
