@@ -37,6 +37,7 @@ var words = [muster.KindCount]word{
 	muster.InvalidQuery:       {"InvalidQueryException", http.StatusBadRequest},
 	muster.IndexNotReady:      {"IndexNotReadyException", http.StatusConflict},
 	muster.Forbidden:          {"AccessDeniedException", http.StatusForbidden},
+	muster.NoRoom:             {"ServiceUnavailableException", http.StatusInsufficientStorage},
 }
 
 // word is what an error is called, and the status that goes with it.

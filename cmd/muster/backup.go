@@ -76,7 +76,7 @@ func (s *server) backup(ctx context.Context, c *operator.Call) (any, error) {
 		return nil, muster.Errorf(muster.Invalid, "\"to\" must be an absolute path")
 	}
 	if err := s.backupRoom(order.To); err != nil {
-		return nil, &muster.Error{Kind: muster.Unavailable, Msg: err.Error(), Err: err}
+		return nil, &muster.Error{Kind: muster.NoRoom, Msg: err.Error(), Err: err}
 	}
 	err := backup(ctx, s.data, s.store, folder(order.To), s.holdFiles)
 	if _, known := errors.AsType[*muster.Error](err); err != nil && !known { // who may order it may know why it failed

@@ -18,7 +18,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/sigv4"
 )
 
@@ -108,7 +107,7 @@ const strangerBody = 1 << 20
 
 // httpUtterances returns what can be said to an HTTP listener.
 func (s *server) httpUtterances() ([]utterance, error) {
-	keys, err := identity.OpenKeys(identity.KeysOptions{Path: filepath.Join(s.folder, "keys.json"), Account: account.ID})
+	known, err := s.credential()
 	if err != nil {
 		return nil, err
 	}
@@ -124,9 +123,9 @@ func (s *server) httpUtterances() ([]utterance, error) {
 		{"a head of 5,000 short lines", "GET /jobs HTTP/1.1\r\nHost: x\r\n" + lines.String()},
 		{"half a body of 1 MiB without a signature", "PUT /jobs/x HTTP/1.1\r\n" + body},
 		{"half a body of 1 MiB with an unknown access key", wronglySigned("AKIANOBODY", "iot") + body},
-		{"half a body of 1 MiB with a known access key, not its secret", wronglySigned(keys.List()[0].AccessKeyID, "iot") + body},
-		{"8 KiB of a body of 1 MiB with a known access key, not its secret", wronglySigned(keys.List()[0].AccessKeyID, "iot") + body[:8<<10]},
-		{"half a job file of 1 MiB with a known access key, not its secret", wronglySigned(keys.List()[0].AccessKeyID, "s3") + body},
+		{"half a body of 1 MiB with a known access key, not its secret", wronglySigned(known.AccessKeyID, "iot") + body},
+		{"8 KiB of a body of 1 MiB with a known access key, not its secret", wronglySigned(known.AccessKeyID, "iot") + body[:8<<10]},
+		{"half a job file of 1 MiB with a known access key, not its secret", wronglySigned(known.AccessKeyID, "s3") + body},
 	}, nil
 }
 
