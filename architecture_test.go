@@ -33,15 +33,15 @@ var mayImport = map[string][]string{
 	"fleetquery":           {"."},
 	"scheduler":            {".", "engine"},
 	"gateway/...":          {"gateway/...", "internal/loglimit"}, // has never heard of a job
-	"codesign":             {},
+	"codesign":             {"internal/secretfile"},
 	"sigv4":                {},
 	"flood":                {"internal/loglimit"},
 	"operator":             {".", "flood", "identity", "intake", "sigv4"},
 	"artifacts":            {".", "sigv4"},
 	"artifacts/diskstore":  {".", "artifacts", "reserve", "store"},
-	"artifacts/s3store":    {".", "artifacts", "sigv4"},
+	"artifacts/s3store":    {".", "artifacts", "internal/secretfile", "sigv4"},
 	"artifacts/s3api":      {".", "artifacts", "artifacts/diskstore", "flood", "identity", "intake", "iotpolicy", "sigv4"},
-	"identity":             {".", "identity/ca", "iotpolicy", "sigv4", "store"},
+	"identity":             {".", "identity/ca", "internal/secretfile", "iotpolicy", "sigv4", "store"},
 	"identity/ca":          {".", "sigv4"},
 	"authority":            {".", "engine", "gateway", "identity/...", "internal/loglimit", "iotpolicy"},
 	"awsiot/wire":          {},
@@ -58,6 +58,7 @@ var mayImport = map[string][]string{
 	"fleet":                {"device", "sigv4"},
 	"cmd/...":              {"..."},
 	"internal/loglimit":    {},
+	"internal/secretfile":  {},
 	"internal/...":         {"..."},
 }
 

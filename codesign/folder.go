@@ -16,9 +16,10 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strings"
 	"time"
+
+	"github.com/muster-iot/muster/internal/secretfile"
 )
 
 // Folder holds profiles, each as two PEM files that only their owner may read:
@@ -120,14 +121,14 @@ func (f Folder) Open(name string) (*Profile, error) {
 	if !nameForm.MatchString(name) {
 		return nil, fmt.Errorf("%q is not the name of a signing profile", name)
 	}
-	certificates, err := read(f.Certificate(name), false)
+	certificates, err := read(f.Certificate(name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("there is no signing profile %s: %w", name, err)
 	}
 	if err != nil {
 		return nil, err
 	}
-	key, err := read(f.key(name), true)
+	key, err := secretfile.Read(f.key(name), fileMax)
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +136,7 @@ func (f Folder) Open(name string) (*Profile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", f.Certificate(name), err)
 	}
-	signer, err := parseKey(key)
+	signer, err := parseKey(string(key))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", f.key(name), err)
 	}
@@ -177,15 +178,11 @@ func write(path string, content []byte) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
-// read returns a small file; a private one only if nobody but its owner can read
-// it.
-func read(path string, private bool) (string, error) {
+// read returns a small file.
+func read(path string) (string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return "", err
-	}
-	if mode := info.Mode(); private && mode.Perm()&0o077 != 0 && runtime.GOOS != "windows" {
-		return "", fmt.Errorf("%s is open to others (mode %04o): run chmod 600 %s", path, mode.Perm(), path)
 	}
 	if info.Size() > fileMax {
 		return "", fmt.Errorf("%s is longer than %d bytes", path, fileMax)

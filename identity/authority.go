@@ -1,8 +1,10 @@
 package identity
 
 import (
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,6 +12,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/identity/ca"
+	"github.com/muster-iot/muster/internal/secretfile"
 	"github.com/muster-iot/muster/sigv4"
 )
 
@@ -33,12 +36,32 @@ type PEMFiles struct {
 // exists it makes one and both of them. A key that others may read is refused.
 func OpenAuthority(f PEMFiles, now time.Time) (*ca.Authority, error) {
 	certificate, key, err := f.read()
+	if errors.Is(err, errNeither) {
+		return makeAuthority(f, now)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open certificate authority: %w", err)
 	}
-	if certificate == "" {
-		return makeAuthority(f, now)
+	return f.load(certificate, key)
+}
+
+// AuthorityDigest returns the SHA-256, in hex, of the certificate of the authority
+// that OpenAuthority would return. It changes nothing, and its error wraps
+// fs.ErrNotExist when there is none.
+func AuthorityDigest(f PEMFiles) (string, error) {
+	certificate, key, err := f.read()
+	if err != nil {
+		return "", err
 	}
+	a, err := f.load(certificate, key)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(a.Certificate.X509.Raw)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+func (f PEMFiles) load(certificate string, key sigv4.Secret) (*ca.Authority, error) {
 	a, err := ca.Load(certificate, key)
 	if err != nil {
 		return nil, fmt.Errorf("certificate authority in %s and %s: %w", f.Certificate, f.Key, err)
@@ -67,7 +90,7 @@ func makeAuthority(f PEMFiles, now time.Time) (*ca.Authority, error) {
 // lacks a host or comes near its end.
 func OpenServer(a *ca.Authority, f PEMFiles, hosts []string, now time.Time) (tls.Certificate, error) {
 	certificate, key, err := f.read()
-	if err != nil {
+	if err != nil && !errors.Is(err, errNeither) {
 		return tls.Certificate{}, fmt.Errorf("open server certificate: %w", err)
 	}
 	pair, err := tls.X509KeyPair([]byte(certificate), []byte(key))
@@ -97,24 +120,24 @@ func serves(a *ca.Authority, c *x509.Certificate, hosts []string, now time.Time)
 	return true
 }
 
-// read returns the files' contents, both empty when neither file exists.
+// errNeither is the error of reading two files of which neither exists. An empty
+// file exists.
+var errNeither = fmt.Errorf("neither file is there: %w", fs.ErrNotExist)
+
+// read returns the files' contents, or errNeither.
 func (f PEMFiles) read() (certificate string, key sigv4.Secret, err error) {
 	c, errC := readSmall(f.Certificate)
-	k, errK := readSmall(f.Key)
+	k, errK := secretfile.Read(f.Key, maxPEMFile)
 	lackC, lackK := errors.Is(errC, fs.ErrNotExist), errors.Is(errK, fs.ErrNotExist)
 	switch {
 	case lackC && lackK:
-		return "", "", nil
+		return "", "", errNeither
 	case lackC || lackK:
 		return "", "", fmt.Errorf("there is only one of %s and %s: restore the other, or remove both to start anew", f.Certificate, f.Key)
 	case errC != nil || errK != nil:
 		return "", "", errors.Join(errC, errK)
 	}
-	info, err := os.Stat(f.Key)
-	if err == nil {
-		err = checkPrivate(f.Key, info)
-	}
-	return string(c), sigv4.Secret(k), err
+	return string(c), sigv4.Secret(k), nil
 }
 
 // write stores the key first: a certificate without its key would be useless.

@@ -2,7 +2,10 @@ package identity
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -10,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/muster-iot/muster/internal/secretfile"
 	"github.com/muster-iot/muster/sigv4"
 )
 
@@ -20,6 +24,15 @@ const maxKeyFile = 8 << 20
 type keyFile struct {
 	Version int         `json:"version"`
 	Keys    []keyRecord `json:"keys"`
+	// SHA256 is of Keys, in hex: a secret that is damaged would be another secret.
+	// A file without it, of an earlier release or made by hand, is taken as it is.
+	SHA256 string `json:"sha256,omitempty"`
+}
+
+func (f keyFile) sum() (string, error) {
+	text, err := json.Marshal(f.Keys)
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:]), err
 }
 
 // keyRecord is a Key on disk: the one place where secrets are spelt out.
@@ -87,7 +100,7 @@ func readKeys(path string) ([]Key, fs.FileInfo, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("open access keys: %w", err)
 	}
-	if err := checkPrivate(path, info); err != nil {
+	if err := secretfile.Check(path, info); err != nil {
 		return nil, info, err
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
@@ -116,6 +129,9 @@ func decodeKeys(data []byte) ([]Key, error) {
 	}
 	if file.Version != 1 {
 		return nil, fmt.Errorf("version %d is not known, only 1 is", file.Version)
+	}
+	if sum, err := file.sum(); err != nil || file.SHA256 != "" && file.SHA256 != sum {
+		return nil, errors.New("the file is damaged: restore it from a backup, or, if it was changed by hand, remove its member sha256")
 	}
 	keys := make([]Key, len(file.Keys))
 	for i, r := range file.Keys {
@@ -170,6 +186,11 @@ func writeKeys(path string, list []Key) error {
 			Policies:        accessList{k.FullAccess, k.Policies},
 		}
 	}
+	sum, err := file.sum()
+	if err != nil {
+		return err
+	}
+	file.SHA256 = sum
 	data, err := json.MarshalIndent(file, "", "  ")
 	if err != nil {
 		return err
@@ -188,4 +209,23 @@ func WriteProfile(path string, c sigv4.Credential, region string) error {
 	}
 	fmt.Fprintf(&b, "region = %s\n", region)
 	return writePrivate(path, []byte(b.String()))
+}
+
+// CheckKeys returns nil when the key file at path can be used. It changes nothing,
+// and its error wraps fs.ErrNotExist when there is none.
+func CheckKeys(path string) error {
+	_, _, err := readKeys(path)
+	return err
+}
+
+// SecretOf returns the secret of an access key in the file at path, and whether
+// there is such a key.
+func SecretOf(path, accessKeyID string) (secret sigv4.Secret, known bool, err error) {
+	list, _, err := readKeys(path)
+	for _, k := range list {
+		if k.AccessKeyID == accessKeyID {
+			return k.Secret, true, nil
+		}
+	}
+	return "", false, err
 }

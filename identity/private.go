@@ -1,7 +1,6 @@
 package identity
 
 import (
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -54,14 +53,4 @@ func syncFolder(path string) error {
 	}
 	defer func() { _ = d.Close() }()
 	return d.Sync()
-}
-
-// checkPrivate refuses a file with secrets that others can read.
-func checkPrivate(path string, info fs.FileInfo) error {
-	if mode := info.Mode(); !mode.IsRegular() {
-		return fmt.Errorf("%s is not a regular file", path)
-	} else if mode.Perm()&0o077 != 0 && runtime.GOOS != "windows" {
-		return fmt.Errorf("%s holds secrets but is open to others (mode %04o): run chmod 600 %s", path, mode.Perm(), path)
-	}
-	return nil
 }

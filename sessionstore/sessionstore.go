@@ -141,3 +141,14 @@ func inbox(r store.Reader, client string) ([]gateway.NumberedMessage, error) {
 func messageKey(client string, number uint64) string {
 	return store.JoinKey(client, fmt.Sprintf("%016x", number))
 }
+
+// Verify decodes every record of sessions and retained messages in a store and calls
+// bad for each that cannot be read.
+func Verify(ctx context.Context, in store.Store, bad func(error)) error {
+	return in.View(ctx, func(r store.Reader) error {
+		sessions.Check(r, bad)
+		messages.Check(r, bad)
+		retained.Check(r, bad)
+		return nil
+	})
+}

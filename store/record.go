@@ -61,6 +61,32 @@ func (t Of[T]) Scan(r Reader, from, to string) iter.Seq2[Row[T], error] {
 	}
 }
 
+// Every yields keys and values of the whole table, as far as they can be read, and
+// calls bad for each record that cannot. It is for verification: a Scan ends at the
+// first.
+func (t Of[T]) Every(r Reader, bad func(error)) iter.Seq2[string, T] {
+	return func(yield func(string, T) bool) {
+		for rec, err := range r.Scan(t.Table, "", "") {
+			if err != nil {
+				bad(fmt.Errorf("store: table %s: %w", t.Table, err))
+				return
+			}
+			v, err := t.Decode(rec.Key, rec.Value)
+			if err != nil {
+				bad(err)
+			} else if !yield(rec.Key, *v) {
+				return
+			}
+		}
+	}
+}
+
+// Check calls bad for each record of the table that cannot be read.
+func (t Of[T]) Check(r Reader, bad func(error)) {
+	for range t.Every(r, bad) {
+	}
+}
+
 // Row is one key and its value.
 type Row[T any] struct {
 	Key   string

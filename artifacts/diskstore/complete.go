@@ -31,15 +31,17 @@ func (s *Store) CompleteUpload(ctx context.Context, bucket, key, id string, name
 	if err != nil {
 		return Version{}, err
 	}
-	blob, size, checksum, err := s.join(ctx, u, chosen)
+	blob, got, err := s.join(ctx, u, chosen)
 	if err != nil {
 		return Version{}, err
 	}
-	if want != "" && want != checksum.Value {
-		s.discard(blob, size)
-		return Version{}, refuse(BadDigest, "The %s you specified did not match the calculated checksum.", checksum.Algorithm)
+	if want != "" && want != got.checksum.Value {
+		s.discard(blob, got.size)
+		return Version{}, refuse(BadDigest, "The %s you specified did not match the calculated checksum.", got.checksum.Algorithm)
 	}
-	made := record{Attributes: u.Attributes, Blob: blob, Size: size, ETag: etagOf(chosen), Checksum: checksum, Parts: len(chosen)}
+	made := record{
+		Attributes: u.Attributes, Blob: blob, Size: got.size, ETag: etagOf(chosen), Checksum: got.checksum, SHA256: got.hex(), Parts: len(chosen),
+	}
 	return s.settle(ctx, bucket, key, p, made, func(tx store.Tx) ([]string, error) {
 		for i, part := range chosen { // replaced since, or the upload ended
 			now, err := parts.Get(tx, partKey(id, named[i].Number))
@@ -94,28 +96,28 @@ func (s *Store) choose(ctx context.Context, bucket, key, id string, named []Name
 
 // join writes parts into one content. The blob is for the caller to keep or to
 // discard; there is none beside an error.
-func (s *Store) join(ctx context.Context, u uploadRecord, chosen []partRecord) (blob string, size int64, checksum Checksum, err error) {
+func (s *Store) join(ctx context.Context, u uploadRecord, chosen []partRecord) (blob string, got received, err error) {
 	algorithm := u.Algorithm
 	if !u.Full {
 		algorithm = "" // that of all bytes is not wanted
 	}
+	var size int64
 	readers := make([]io.Reader, len(chosen))
 	for i, p := range chosen {
 		readers[i] = &partReader{ctx: ctx, path: s.blobs.path(p.Blob)}
 		size += p.Size
 	}
-	blob, got, err := s.receive(Content{Body: io.MultiReader(readers...), Size: size, Algorithm: algorithm, unnamed: true})
+	blob, got, err = s.receive(Content{Body: io.MultiReader(readers...), Size: size, Algorithm: algorithm, joined: true})
 	if errors.Is(err, os.ErrNotExist) {
 		err = refuse(NoSuchUpload, "The upload ended while it was being completed.")
 	}
 	if err != nil {
-		return "", 0, checksum, fmt.Errorf("join parts: %w", err)
+		return "", got, fmt.Errorf("join parts: %w", err)
 	}
-	checksum = got.checksum
 	if u.Algorithm != "" && !u.Full {
-		checksum = Checksum{u.Algorithm, u.Algorithm.composite(chosen)}
+		got.checksum = Checksum{u.Algorithm, u.Algorithm.composite(chosen)}
 	}
-	return blob, size, checksum, nil
+	return blob, got, nil
 }
 
 // partReader reads a content that is opened when it is its turn.

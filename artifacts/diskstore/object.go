@@ -22,10 +22,11 @@ type record struct {
 	Size     int64    `json:"size"`
 	ETag     string   `json:"etag,omitempty"` // without quotes
 	Checksum Checksum `json:"checksum,omitzero"`
-	Parts    int      `json:"parts,omitempty"` // of a multipart upload; else 0
-	Modified int64    `json:"modified"`        // milliseconds since the epoch
-	Order    string   `json:"order"`           // sorts the versions of a key, the newest first
-	Null     bool     `json:"null,omitempty"`  // it has no version of its own
+	SHA256   string   `json:"sha256,omitempty"` // of the content, in hex, where the ETag is not its MD5
+	Parts    int      `json:"parts,omitempty"`  // of a multipart upload; else 0
+	Modified int64    `json:"modified"`         // milliseconds since the epoch
+	Order    string   `json:"order"`            // sorts the versions of a key, the newest first
+	Null     bool     `json:"null,omitempty"`   // it has no version of its own
 	Marker   bool     `json:"marker,omitempty"`
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/md5"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"hash"
@@ -25,8 +26,9 @@ type Content struct {
 	MD5  []byte // what it must have; nil for any
 	// Algorithm is of the checksum to keep; empty for none.
 	Algorithm Algorithm
-	// unnamed is true for a content whose MD5 nobody wants to know.
-	unnamed bool
+	// joined is true for a content whose ETag is not its MD5: its SHA-256 is kept
+	// instead.
+	joined bool
 	// Want returns, when Body is read, the checksum that it must have, empty
 	// for any. Nil is allowed.
 	Want func() string
@@ -59,7 +61,7 @@ func (s *Store) Put(ctx context.Context, bucket, key string, c Content, a Attrib
 	if err != nil {
 		return Version{}, err
 	}
-	return s.settle(ctx, bucket, key, p, record{Attributes: a, Blob: blob, Size: got.size, ETag: got.etag(), Checksum: got.checksum}, nil)
+	return s.settle(ctx, bucket, key, p, record{Attributes: a, Blob: blob, Size: got.size, ETag: got.hex(), Checksum: got.checksum}, nil)
 }
 
 // checkPlace returns nil when an object may be stored under a key.
@@ -148,11 +150,11 @@ func nextOrder(now time.Time, there ...*record) string {
 // received is what a content turned out to be.
 type received struct {
 	size     int64
-	md5      []byte
+	digest   []byte // MD5, or SHA-256 of a joined content
 	checksum Checksum
 }
 
-func (r received) etag() string { return hex.EncodeToString(r.md5) }
+func (r received) hex() string { return hex.EncodeToString(r.digest) }
 
 // receive writes a content to disk, durably, and checks it. The blob is for the
 // caller to keep or to discard; there is none beside an error.
@@ -171,9 +173,9 @@ func (s *Store) receive(c Content) (blob string, got received, err error) {
 	if err != nil {
 		return "", got, fmt.Errorf("begin a content: %w", ofHost(err))
 	}
-	w := &blobWriter{s: s, f: f, sum: c.Algorithm.newSum(), most: most, stated: c.Size}
-	if !c.unnamed {
-		w.md5 = md5.New()
+	w := &blobWriter{s: s, f: f, digest: md5.New(), sum: c.Algorithm.newSum(), most: most, stated: c.Size}
+	if c.joined {
+		w.digest = sha256.New()
 	}
 	if err = w.fill(c); err == nil {
 		err = s.blobs.settle(blob, f)
@@ -184,10 +186,7 @@ func (s *Store) receive(c Content) (blob string, got received, err error) {
 		s.discard(blob, w.size)
 		return "", got, ofHost(err)
 	}
-	got.size = w.size
-	if w.md5 != nil {
-		got.md5 = w.md5.Sum(nil)
-	}
+	got.size, got.digest = w.size, w.digest.Sum(nil)
 	if w.sum != nil {
 		got.checksum = Checksum{c.Algorithm, encode(w.sum)}
 	}
@@ -208,11 +207,11 @@ func (s *Store) full() error {
 
 // blobWriter writes a content and counts it against the limits as it comes.
 type blobWriter struct {
-	s    *Store
-	f    *os.File
-	md5  hash.Hash // nil for none, like sum
-	sum  hash.Hash
-	size int64
+	s      *Store
+	f      *os.File
+	digest hash.Hash
+	sum    hash.Hash // nil for none
+	size   int64
 
 	most   int64 // bytes that are taken
 	stated int64 // bytes that were announced; -1 for any number
@@ -233,9 +232,7 @@ func (w *blobWriter) Write(b []byte) (int, error) {
 	if err := w.s.room(reserve.Grow, n); err != nil {
 		return 0, err
 	}
-	if w.md5 != nil {
-		w.md5.Write(b)
-	}
+	w.digest.Write(b)
 	if w.sum != nil {
 		w.sum.Write(b)
 	}
@@ -254,7 +251,7 @@ func (w *blobWriter) fill(c Content) error {
 	if c.Size >= 0 && w.size != c.Size {
 		return incomplete(w.size, c.Size)
 	}
-	if c.MD5 != nil && string(w.md5.Sum(nil)) != string(c.MD5) {
+	if c.MD5 != nil && string(w.digest.Sum(nil)) != string(c.MD5) {
 		return refuse(BadDigest, "The Content-MD5 you specified did not match what we received.")
 	}
 	if c.Want == nil || w.sum == nil {

@@ -67,7 +67,7 @@ func (s *Store) Copy(ctx context.Context, fromBucket, fromKey, version, bucket, 
 		return Version{}, fmt.Errorf("copy %s/%s: %w", fromBucket, fromKey, ofHost(err))
 	}
 	s.used.Add(from.Size)
-	made := record{Attributes: from.Attributes, Blob: blob, Size: from.Size, ETag: from.ETag, Checksum: from.Checksum, Parts: from.Parts}
+	made := record{Attributes: from.Attributes, Blob: blob, Size: from.Size, ETag: from.ETag, Checksum: from.Checksum, SHA256: from.SHA256, Parts: from.Parts}
 	if a != nil {
 		made.Attributes = *a
 	}

@@ -156,7 +156,7 @@ func (s *Store) PutPart(ctx context.Context, bucket, key, id string, number int,
 	if err != nil {
 		return Part{}, err
 	}
-	made := partRecord{Blob: blob, Size: got.size, ETag: got.etag(), Checksum: got.checksum, Stored: s.o.Now().UnixMilli()}
+	made := partRecord{Blob: blob, Size: got.size, ETag: got.hex(), Checksum: got.checksum, Stored: s.o.Now().UnixMilli()}
 	err = s.update(ctx, reserve.Grow, func(tx store.Tx) (freed []string, err error) {
 		if _, err := findUpload(tx, bucket, key, id); err != nil {
 			return nil, err

@@ -1,9 +1,17 @@
 package diskstore
 
 import (
+	"bytes"
 	"context"
+	"crypto/md5"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
 	"fmt"
+	"hash"
+	"io"
 	"os"
+	"strings"
 
 	"github.com/muster-iot/muster/store"
 )
@@ -12,52 +20,138 @@ import (
 const problemsMax = 1000
 
 // Verify compares what an index says of job files with the contents in a folder,
-// and returns what contradicts: a content that is missing, has another size, or
-// is not counted. Contents that belong to nothing are no problem; the next start
-// sweeps them.
+// all of which it reads, and returns what contradicts: a record that cannot be read,
+// a content that is missing, has another size or checksum, or is not counted.
+// Contents that belong to nothing are no problem; the next start sweeps them.
+//
+// A content that was uploaded in parts to a release that kept no checksum of it is
+// compared by size alone.
 func Verify(ctx context.Context, index store.Store, dir string) (problems []string, err error) {
 	err = index.View(ctx, func(r store.Reader) error {
-		problems = nil
-		counted := 0
-		look := func(name, blob string, size int64) {
-			known, err := sizes.Get(r, blob)
-			info, statErr := os.Stat((&blobs{dir: dir}).path(blob))
-			switch counted++; {
-			case len(problems) >= problemsMax:
-			case err != nil || known == nil || *known != size:
-				problems = append(problems, fmt.Sprintf("job file %s: its content %s is not counted with its %d bytes", name, blob, size))
-			case statErr != nil:
-				problems = append(problems, fmt.Sprintf("job file %s: its content cannot be found: %v", name, statErr))
-			case info.Size() != size:
-				problems = append(problems, fmt.Sprintf("job file %s: its content has %d bytes instead of %d", name, info.Size(), size))
-			}
-		}
+		v := verification{ctx: ctx, r: r, blobs: &blobs{dir: dir}}
+		buckets.Check(r, v.unreadable)
+		uploads.Check(r, v.unreadable)
 		for _, table := range []store.Of[record]{objects, olds} {
-			for row, err := range table.Scan(r, "", "") {
-				if err != nil {
-					return err
-				}
-				if !row.Value.Marker {
-					look(fmt.Sprintf("%q", store.SplitKey(row.Key)), row.Value.Blob, row.Value.Size)
+			for key, version := range table.Every(r, v.unreadable) {
+				if !version.Marker {
+					v.content(fmt.Sprintf("job file %q", store.SplitKey(key)), version.content())
 				}
 			}
 		}
-		for row, err := range parts.Scan(r, "", "") {
-			if err != nil {
-				return err
-			}
-			look(fmt.Sprintf("part %q", store.SplitKey(row.Key)), row.Value.Blob, row.Value.Size)
+		for key, part := range parts.Every(r, v.unreadable) {
+			v.content(fmt.Sprintf("job file part %q", store.SplitKey(key)), part.content())
 		}
-		for _, err := range sizes.Scan(r, "", "") {
-			if err != nil {
-				return err
-			}
-			counted--
+		for range sizes.Every(r, v.unreadable) {
+			v.counted--
 		}
-		if counted != 0 {
-			problems = append(problems, fmt.Sprintf("job files: %d more contents are counted than objects, versions and parts have", -counted))
+		if v.counted != 0 {
+			v.problem("job files: %d more contents are counted than objects, versions and parts have", -v.counted)
 		}
-		return nil
+		problems = v.problems
+		return ctx.Err()
 	})
 	return problems, err
+}
+
+type verification struct {
+	ctx      context.Context // of the one call that this lives in
+	r        store.Reader
+	blobs    *blobs
+	counted  int
+	problems []string
+}
+
+func (v *verification) problem(format string, args ...any) {
+	if len(v.problems) < problemsMax {
+		v.problems = append(v.problems, fmt.Sprintf(format, args...))
+	}
+}
+
+func (v *verification) unreadable(err error) { v.problem("job files: %v", err) }
+
+// content compares the content called name with what is known of it.
+func (v *verification) content(name string, c expected) {
+	v.counted++
+	if v.ctx.Err() != nil {
+		return
+	}
+	if known, err := sizes.Get(v.r, c.blob); err != nil || known == nil || *known != c.size {
+		v.problem("%s: its content %s is not counted with its %d bytes", name, c.blob, c.size)
+	}
+	if len(c.blob) != nameLength {
+		v.problem("%s: its content has the name %q, which none has", name, c.blob)
+		return
+	}
+	if err := c.compare(v.ctx, v.blobs.path(c.blob)); err != nil && v.ctx.Err() == nil {
+		v.problem("%s: its content %s %v", name, c.blob, err)
+	}
+}
+
+// expected is what a content should be.
+type expected struct {
+	blob string
+	size int64
+	sum  hash.Hash // nil when nothing is known of its bytes
+	want []byte    // what sum should be
+}
+
+func (r record) content() expected     { return expect(r.Blob, r.Size, r.SHA256, r.ETag, r.Checksum) }
+func (p partRecord) content() expected { return expect(p.Blob, p.Size, "", p.ETag, p.Checksum) }
+
+// expect chooses the best checksum that there is of all bytes of a content.
+func expect(blob string, size int64, sha, etag string, c Checksum) expected {
+	e := expected{blob: blob, size: size}
+	var err error
+	switch {
+	case sha != "":
+		e.sum = sha256.New()
+		e.want, err = hex.DecodeString(sha)
+	case !strings.Contains(etag, "-"):
+		e.sum = md5.New()
+		e.want, err = hex.DecodeString(etag)
+	case c.Type() == FullObject && c.Algorithm.Known():
+		e.sum = c.Algorithm.newSum()
+		e.want, err = base64.StdEncoding.DecodeString(c.Value)
+	}
+	if err != nil {
+		e.want = nil // nothing equals it
+	}
+	return e
+}
+
+// compare reads the content at path and returns, as the rest of a sentence, how it
+// differs.
+func (e expected) compare(ctx context.Context, path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("cannot be found: %w", err)
+	}
+	defer f.Close()
+	var to io.Writer = io.Discard
+	if e.sum != nil {
+		to = e.sum
+	}
+	n, err := io.CopyBuffer(struct{ io.Writer }{to}, stoppable{ctx, f}, make([]byte, copyBuffer))
+	switch {
+	case err != nil:
+		return fmt.Errorf("cannot be read: %w", err)
+	case n != e.size:
+		return fmt.Errorf("has %d bytes instead of %d", n, e.size)
+	case e.sum != nil && !bytes.Equal(e.sum.Sum(nil), e.want):
+		return fmt.Errorf("is damaged: its bytes do not have the checksum that they had when it was stored")
+	}
+	return nil
+}
+
+// stoppable ends the reading of a long content with its context.
+type stoppable struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (s stoppable) Read(b []byte) (int, error) {
+	if err := s.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return s.r.Read(b)
 }

@@ -23,6 +23,7 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/artifacts"
+	"github.com/muster-iot/muster/internal/secretfile"
 	"github.com/muster-iot/muster/sigv4"
 )
 
@@ -86,8 +87,8 @@ func readKey(ctx context.Context, file string) (sigv4.Credential, error) {
 	if err != nil {
 		return sigv4.Credential{}, err
 	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return sigv4.Credential{}, fmt.Errorf("%s can be read by others than its owner: chmod 600 it", file)
+	if err := secretfile.Check(file, info); err != nil {
+		return sigv4.Credential{}, err
 	}
 	profile, err := config.LoadSharedConfigProfile(ctx, "default", func(o *config.LoadSharedConfigOptions) {
 		o.CredentialsFiles, o.ConfigFiles = []string{file}, []string{}

@@ -5,11 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 
-	"github.com/muster-iot/muster/artifacts/diskstore"
-	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/store/pebblestore"
 )
 
@@ -29,6 +28,16 @@ func runAdmin(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 	return dispatch(ctx, "muster admin", adminCommands(), args, stdout, stderr)
 }
 
+// writable is existing for a command that changes the folder: a backup is a data
+// folder from then on.
+func writable(ctx context.Context, name string, args []string, position int) (folder, error) {
+	data, err := existing(name, args, position)
+	if err != nil {
+		return "", err
+	}
+	return data, data.adopt(ctx, false, slog.New(slog.DiscardHandler))
+}
+
 // existing returns the data folder that a command was given.
 func existing(name string, args []string, position int) (folder, error) {
 	if len(args) <= position {
@@ -38,44 +47,6 @@ func existing(name string, args []string, position int) (folder, error) {
 		return "", fmt.Errorf("data folder: %w", err)
 	}
 	return folder(args[position]), nil
-}
-
-func runVerify(ctx context.Context, args []string, stdout, _ io.Writer) error {
-	args, err := parseFlags(flagSet("admin verify", "DIR", stdout), args, 1)
-	if err != nil {
-		return err
-	}
-	data, err := existing("admin verify", args, 0)
-	if err != nil {
-		return err
-	}
-	if _, err := os.Stat(data.db()); err != nil {
-		return fmt.Errorf("%s is not a data folder: %w", string(data), err)
-	}
-	s, err := data.openStore(pebblestore.Options{ReadOnly: true})
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	problems, err := engine.Verify(ctx, s)
-	if err != nil {
-		return err
-	}
-	for _, p := range problems {
-		fmt.Fprintln(stdout, p)
-	}
-	inFiles, err := diskstore.Verify(ctx, s, data.files())
-	if err != nil {
-		return err
-	}
-	for _, p := range inFiles {
-		fmt.Fprintln(stdout, p)
-	}
-	if n := len(problems) + len(inFiles); n > 0 {
-		return fmt.Errorf("%s has %d problems", string(data), n)
-	}
-	_, err = fmt.Fprintf(stdout, "%s holds together\n", string(data))
-	return err
 }
 
 func runBackup(ctx context.Context, args []string, stdout, _ io.Writer) error {
@@ -93,6 +64,9 @@ func runBackup(ctx context.Context, args []string, stdout, _ io.Writer) error {
 	to, err := filepath.Abs(args[1])
 	if err != nil {
 		return err
+	}
+	if _, err := os.Stat(data.backupList()); err == nil {
+		return fmt.Errorf("%s is a backup that was not served yet: copy it as it is, with all its files, and verify the copy", string(data))
 	}
 	s, err := data.openStore(pebblestore.Options{})
 	switch {

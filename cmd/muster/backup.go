@@ -21,13 +21,11 @@ type backupOrder struct {
 
 // backup copies the data folder to another folder, which must be missing or
 // empty, and which can then be served like the first. The store may be in use;
-// hold then keeps the contents of job files in place.
+// hold then keeps the contents of job files in place. The list of what the backup
+// holds comes last: without it the backup is refused.
 func backup(ctx context.Context, data folder, s *pebblestore.Store, to folder, hold func() (release func())) error {
-	if names, err := os.ReadDir(string(to)); err == nil && len(names) > 0 {
-		return fmt.Errorf("the folder %s is not empty", string(to))
-	}
-	if _, err := makeFolder(string(to)); err != nil {
-		return err
+	if err := to.claim(); err != nil {
+		return muster.Errorf(muster.Conflict, "The backup cannot be made there: %v", err)
 	}
 	defer hold()()
 	if err := s.Backup(ctx, to.db()); err != nil {
@@ -36,7 +34,11 @@ func backup(ctx context.Context, data folder, s *pebblestore.Store, to folder, h
 	if err := diskstore.CopyContents(data.files(), to.files()); err != nil {
 		return err
 	}
-	for _, file := range data.precious() {
+	files, err := data.besides()
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
 		name, err := filepath.Rel(string(data), file)
 		if err != nil {
 			return err
@@ -45,7 +47,7 @@ func backup(ctx context.Context, data folder, s *pebblestore.Store, to folder, h
 			return err
 		}
 	}
-	return nil
+	return to.seal(ctx)
 }
 
 // holdNothing is for a folder that nobody serves.
@@ -63,7 +65,12 @@ func copyPrivate(from, to string) error {
 	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
 		return err
 	}
-	return os.WriteFile(to, content, 0o600)
+	f, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	return errors.Join(err, f.Sync(), f.Close())
 }
 
 // backup is the running server's side of `muster admin backup`.

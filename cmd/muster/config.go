@@ -17,16 +17,17 @@ import (
 
 // Config is everything that `muster serve` can be told.
 type Config struct {
-	Data      string // the data folder; made when it does not exist
-	API       string // address of the HTTP listener
-	MQTTS     string // address of the MQTT listener with client certificates; empty for none
-	HTTPS     string // address of the data plane with client certificates; empty for none
-	ALPN      string // address of the listener for everything, told apart by ALPN; empty for none
-	MQTTPlain string // address of the MQTT listener without TLS; empty for none
-	Metrics   string // for scrapers and probes; empty for none
-	Pprof     string // loopback address of the profiler; empty for none
-	Files     FilesConfig
-	ReadyFile string // written once everything listens, removed on exit; empty for none
+	Data       string // the data folder; made when it does not exist
+	AcceptLoss bool   // go on with what is there of a damaged folder
+	API        string // address of the HTTP listener
+	MQTTS      string // address of the MQTT listener with client certificates; empty for none
+	HTTPS      string // address of the data plane with client certificates; empty for none
+	ALPN       string // address of the listener for everything, told apart by ALPN; empty for none
+	MQTTPlain  string // address of the MQTT listener without TLS; empty for none
+	Metrics    string // for scrapers and probes; empty for none
+	Pprof      string // loopback address of the profiler; empty for none
+	Files      FilesConfig
+	ReadyFile  string // written once everything listens, removed on exit; empty for none
 
 	Region  string // the one region this deployment answers as
 	Account string // its account: 12 digits
@@ -98,6 +99,7 @@ func defaultConfig() Config {
 // register makes each field of c a flag whose default is what c holds.
 func (c *Config) register(fs *flag.FlagSet) {
 	fs.StringVar(&c.Data, "data", c.Data, "`folder` that holds everything; made on first start")
+	fs.BoolVar(&c.AcceptLoss, "accept-loss", c.AcceptLoss, "go on with what is there of a damaged data folder, once a start has said what is lost; for one start")
 	fs.StringVar(&c.API, "api", c.API, "`address` of the HTTP listener: control plane, jobs data plane, /healthz, /readyz, and /metrics for keys that may")
 	fs.StringVar(&c.MQTTS, "mqtts", c.MQTTS, "`address` of the MQTT listener with TLS and client certificates; empty for none")
 	fs.StringVar(&c.HTTPS, "https", c.HTTPS, "`address` of the jobs data plane with TLS and client certificates; empty for none")

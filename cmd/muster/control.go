@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/muster-iot/muster/internal/secretfile"
 	"github.com/muster-iot/muster/sigv4"
 )
 
@@ -32,7 +33,7 @@ const answerMax = 4 << 20
 
 // newControl returns a client of the server that r describes.
 func newControl(r Ready) (*control, error) {
-	credential, err := readProfile(r.CredentialsFile)
+	credential, err := readPrivateProfile(r.CredentialsFile)
 	if err != nil {
 		return nil, err
 	}
@@ -163,16 +164,32 @@ func (c *control) register(ctx context.Context, group string, things []string, a
 	return arn, nil
 }
 
-// readProfile reads the default profile of an AWS shared-credentials file.
+// profileMax bounds an AWS shared-credentials file, in bytes.
+const profileMax = 1 << 20
+
+// readProfile reads the default profile of an AWS shared-credentials file, which is
+// the user's own: what the AWS CLI reads, this does.
 func readProfile(file string) (sigv4.Credential, error) {
-	f, err := os.Open(file)
+	text, err := os.ReadFile(file)
 	if err != nil {
 		return sigv4.Credential{}, fmt.Errorf("credentials: %w", err)
 	}
-	defer f.Close()
+	return parseProfile(file, text)
+}
+
+// readPrivateProfile is readProfile for a file that only its owner may open.
+func readPrivateProfile(file string) (sigv4.Credential, error) {
+	text, err := secretfile.Read(file, profileMax)
+	if err != nil {
+		return sigv4.Credential{}, fmt.Errorf("credentials: %w", err)
+	}
+	return parseProfile(file, text)
+}
+
+func parseProfile(file string, text []byte) (sigv4.Credential, error) {
 	var credential sigv4.Credential
 	profile := ""
-	lines := bufio.NewScanner(f)
+	lines := bufio.NewScanner(bytes.NewReader(text))
 	for lines.Scan() {
 		line := strings.TrimSpace(lines.Text())
 		if strings.HasPrefix(line, "[") {

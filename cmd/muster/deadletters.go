@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"os"
@@ -133,12 +134,19 @@ func runDeadLetters(ctx context.Context, args []string, stdout, _ io.Writer) err
 	if err != nil {
 		return err
 	}
-	office, closeOffice, err := data.letterOffice()
+	changes := replay || forget
+	if changes {
+		err = data.adopt(ctx, false, slog.New(slog.DiscardHandler))
+	}
+	if err != nil {
+		return err
+	}
+	office, closeOffice, err := data.letterOffice(pebblestore.Options{ReadOnly: !changes})
 	if err != nil {
 		return err
 	}
 	defer closeOffice()
-	if !replay && !forget {
+	if !changes {
 		return printLetters(ctx, stdout, office, asJSON)
 	}
 	order.Do = replayLetters
@@ -160,11 +168,11 @@ type letterOffice struct {
 }
 
 // letterOffice opens the store of a data folder or finds the server that owns it.
-func (f folder) letterOffice() (letterOffice, func(), error) {
+func (f folder) letterOffice(o pebblestore.Options) (letterOffice, func(), error) {
 	if _, err := os.Stat(f.db()); err != nil {
 		return letterOffice{}, nil, fmt.Errorf("%s is not a data folder: %w", string(f), err)
 	}
-	s, err := f.openStore(pebblestore.Options{})
+	s, err := f.openStore(o)
 	if errors.Is(err, pebblestore.ErrLocked) {
 		office, err := f.remoteOffice()
 		return office, func() {}, err

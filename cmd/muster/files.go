@@ -254,7 +254,7 @@ func (s *server) filesFirst(next http.Handler) http.Handler {
 // openFilesKey returns the key that signs the URLs of job files for devices. It
 // is made on the first start, and belongs to nobody.
 func (f folder) openFilesKey(c Config) (sigv4.Credential, error) {
-	key, err := readProfile(f.filesKey())
+	key, err := readPrivateProfile(f.filesKey())
 	if !errors.Is(err, os.ErrNotExist) {
 		return key, err
 	}

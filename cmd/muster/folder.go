@@ -26,6 +26,7 @@ import (
 //	files-key     the key that signs their URLs for devices
 //	signing/      signing profiles: NAME.pem and NAME-key.pem
 //	ready.json    while a server runs: where to find it
+//	backup.json   in a backup that was not served yet: what it holds
 type folder string
 
 func (f folder) db() string          { return filepath.Join(string(f), "db") }
@@ -52,15 +53,6 @@ func (f folder) pem(name string) identity.PEMFiles {
 	}
 }
 
-// precious are the files that a backup must hold beside the store.
-func (f folder) precious() []string {
-	profiles, _ := filepath.Glob(filepath.Join(string(f.signing()), "*.pem")) // the pattern is well formed
-	return append([]string{
-		f.keys(), f.keysUsed(), f.credentials(), f.filesKey(),
-		f.ca().Certificate, f.ca().Key, f.server().Certificate, f.server().Key,
-	}, profiles...)
-}
-
 // openStore takes the folder for this process. It fails when another process
 // has it.
 func (f folder) openStore(o pebblestore.Options) (*pebblestore.Store, error) {
@@ -68,14 +60,7 @@ func (f folder) openStore(o pebblestore.Options) (*pebblestore.Store, error) {
 		o.Fatal = f.exit
 	}
 	s, err := pebblestore.Open(f.db(), o)
-	if errors.Is(err, pebblestore.ErrLocked) {
-		by := "another process"
-		if r, err := readReady(f.ready()); err == nil {
-			by = fmt.Sprintf("a muster server (process %d, %s)", r.PID, r.APIURL)
-		}
-		return nil, fmt.Errorf("the data folder %s is in use by %s: %w", string(f), by, pebblestore.ErrLocked)
-	}
-	return s, err
+	return s, f.explain(err)
 }
 
 // exit ends the process when the store cannot go on, in words.

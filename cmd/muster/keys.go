@@ -95,7 +95,7 @@ func warnOfActions(w io.Writer, k identity.Key) {
 	}
 }
 
-func runKeysAdd(_ context.Context, args []string, stdout, stderr io.Writer) error {
+func runKeysAdd(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	user, account, policy, admin, expires := "", defaultConfig().Account, "", false, ""
 	fs := flagSet("admin keys add", "DIR --user NAME (--policy FILE | --admin) [flags]", stdout)
 	fs.StringVar(&user, "user", user, "whom the key is for")
@@ -126,6 +126,9 @@ func runKeysAdd(_ context.Context, args []string, stdout, stderr io.Writer) erro
 			return fmt.Errorf("policy: %w", err)
 		}
 		key.Policies = []string{string(document)}
+	}
+	if _, err := writable(ctx, "admin keys add", args, 0); err != nil {
+		return err
 	}
 	keys, err := openKeys("admin keys add", args)
 	if err != nil {
@@ -172,9 +175,12 @@ func parseExpiry(text string, now time.Time) (time.Time, error) {
 	return at, nil
 }
 
-func runKeysRemove(_ context.Context, args []string, stdout, _ io.Writer) error {
+func runKeysRemove(ctx context.Context, args []string, stdout, _ io.Writer) error {
 	args, err := parseFlags(flagSet("admin keys remove", "DIR KEY", stdout), args, 2)
 	if err != nil {
+		return err
+	}
+	if _, err := writable(ctx, "admin keys remove", args, 0); err != nil {
 		return err
 	}
 	keys, err := openKeys("admin keys remove", args)

@@ -181,22 +181,14 @@ func (f folder) empty() error {
 	if err := f.sync(); err != nil {
 		return fmt.Errorf("reset: %w", err)
 	}
-	return f.clear()
+	return nil
 }
 
-// clear removes what a reset left behind.
+// clear removes what a reset put away, once there is a new store: until then it is
+// the proof that the old one was not lost.
 func (f folder) clear() error { return os.RemoveAll(f.emptied()) }
 
 func (f folder) emptied() string { return filepath.Join(string(f), "db.reset") }
-
-// sync makes the names in the folder durable.
-func (f folder) sync() error {
-	d, err := os.Open(string(f))
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
 
 // lend returns l for one server: that it closes them stops its own accepting and
 // nothing else, so that callers wait for the next server.

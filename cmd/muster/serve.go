@@ -32,7 +32,7 @@ func serve(ctx context.Context, c Config, log *slog.Logger, up func(Ready)) erro
 	if c.Auth == authNone {
 		log.Warn("requests need no signature: every program on this machine may do everything")
 	}
-	err := serveAnew(ctx, c, log, up)
+	err := folder(c.Data).explain(serveAnew(ctx, c, log, up))
 	if err == nil {
 		log.Info("stopped")
 	}

@@ -28,7 +28,7 @@ func runProfiles(ctx context.Context, args []string, stdout, stderr io.Writer) e
 // daysMax keeps certificates within this century.
 const daysMax = 20_000
 
-func runProfileCreate(_ context.Context, args []string, stdout, _ io.Writer) error {
+func runProfileCreate(ctx context.Context, args []string, stdout, _ io.Writer) error {
 	keyType, days, key, certificate := string(codesign.ECDSA), 3650, "", ""
 	fs := flagSet("admin signing-profile create", "DIR NAME [flags]", stdout)
 	fs.StringVar(&keyType, "key-type", keyType, "ecdsa (P-256) or rsa (2048 bits) of the new key")
@@ -39,7 +39,7 @@ func runProfileCreate(_ context.Context, args []string, stdout, _ io.Writer) err
 	if err != nil {
 		return err
 	}
-	data, err := existing("admin signing-profile create", args, 0)
+	data, err := writable(ctx, "admin signing-profile create", args, 0)
 	switch {
 	case err != nil:
 		return err

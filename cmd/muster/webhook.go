@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/internal/secretfile"
 	"github.com/muster-iot/muster/metrics"
 	"github.com/muster-iot/muster/webhook"
 )
@@ -133,17 +134,13 @@ func (c webhookConfig) options() (o webhook.Options, err error) {
 	return o, nil
 }
 
+// webhookSecretMax bounds the file of a secret, in bytes.
+const webhookSecretMax = 64 << 10
+
 // readSecret reads a secret from a file that nobody else may read. A line break
 // at its end does not count.
 func readSecret(file string) (webhook.Secret, error) {
-	info, err := os.Stat(file)
-	if err != nil {
-		return webhook.Secret{}, err
-	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return webhook.Secret{}, fmt.Errorf("%s can be read by others; chmod 600 it", file)
-	}
-	text, err := os.ReadFile(file)
+	text, err := secretfile.Read(file, webhookSecretMax)
 	if err != nil {
 		return webhook.Secret{}, err
 	}

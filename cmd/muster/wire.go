@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"strings"
@@ -44,7 +46,7 @@ func newServer(c Config, log *slog.Logger, r *resets) (*server, error) {
 	if s.limits, err = c.limits(); err != nil {
 		return nil, err
 	}
-	for _, step := range []func() error{s.openFolder, s.openDoors, s.openFiles, s.wireEngine, s.wireWebhook, s.wireGateway, s.wireAPI} {
+	for _, step := range []func() error{s.openFolder, s.openDoors, s.openFiles, s.keepParts, s.wireEngine, s.wireWebhook, s.wireGateway, s.wireAPI} {
 		if err := step(); err != nil {
 			s.close()
 			return nil, err
@@ -72,8 +74,11 @@ func (s *server) openFolder() (err error) {
 	if s.data, err = makeFolder(s.c.Data); err != nil {
 		return err
 	}
-	if err = s.data.clear(); err != nil {
-		return fmt.Errorf("data folder: %w", err)
+	if err = s.data.adopt(context.Background(), s.c.AcceptLoss, s.log); err != nil {
+		return err
+	}
+	if err = s.data.checkStoreIsThere(s.c.AcceptLoss, s.log); err != nil {
+		return err
 	}
 	if s.disks, err = s.data.openDisks(s.c.DiskReserve, s.c.Files.builtIn(), s.log); err != nil {
 		return err
@@ -82,8 +87,20 @@ func (s *server) openFolder() (err error) {
 	if s.store, err = s.data.openMigrated(s.storeOptions()); err != nil {
 		return err
 	}
+	if err = s.data.clear(); err != nil {
+		return fmt.Errorf("data folder: %w", err)
+	}
+	if err = s.data.checkParts(context.Background(), s.store, s.c.AcceptLoss, s.log); err != nil {
+		return err
+	}
+	if err = s.data.checkSecrets(); err != nil {
+		return err
+	}
 	if s.keys, err = s.data.openKeys(s.c, s.log); err != nil {
 		return err
+	}
+	if err := s.data.checkCredentials(); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s.log.Warn("the credentials file cannot be used", "error", err)
 	}
 	s.issuer, err = identity.OpenAuthority(s.data.ca(), time.Now())
 	return err
@@ -91,12 +108,15 @@ func (s *server) openFolder() (err error) {
 
 // storeOptions fit what the store holds in memory to the room that is kept for it.
 func (s *server) storeOptions() pebblestore.Options {
-	o := pebblestore.Options{Logger: s.log}
+	o := pebblestore.Options{Logger: s.log, AcceptLoss: s.c.AcceptLoss}
 	if kept := s.disks.store.State().Reserve; kept > 0 {
 		o.MemTableBytes = reserve.TableBytes(kept)
 	}
 	return o
 }
+
+// keepParts notes what the folder holds from now on.
+func (s *server) keepParts() error { return s.data.keepParts(context.Background(), s.store) }
 
 // openDoors opens the listeners. Who connects now waits until run.
 func (s *server) openDoors() error {

@@ -6,9 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
+	"math"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -42,8 +43,9 @@ func Open(dir string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pebblestore: lock %s: %w", dir, lockError(err))
 	}
-	s := &Store{o: o, guard: newGuard(dir, o), lock: lock, writer: make(chan struct{}, 1)}
-	if err := s.open(dir); err != nil {
+	s := &Store{o: o, dir: dir, guard: newGuard(dir, o), lock: lock, writer: make(chan struct{}, 1), trouble: make(chan struct{}, 1)}
+	s.idle = time.AfterFunc(math.MaxInt64, s.vouch) // until there is a commit
+	if err := s.open(); err != nil {
 		return nil, errors.Join(fmt.Errorf("pebblestore: open %s: %w", dir, err), lock.Close())
 	}
 	return s, nil
@@ -53,9 +55,9 @@ func Open(dir string, o Options) (*Store, error) {
 // to be written for that, while Pebble would go on trying: then a goroutine of
 // Pebble's is left that does nothing more, and holds the folder's lock until the
 // process ends.
-func (s *Store) open(dir string) error {
+func (s *Store) open() error {
 	done := make(chan error, 1)
-	go func() { done <- s.openDatabase(dir) }()
+	go func() { done <- s.openDatabase() }()
 	select {
 	case err := <-done:
 		if err == nil {
@@ -63,18 +65,71 @@ func (s *Store) open(dir string) error {
 		}
 		return err
 	case err := <-s.guard.broken:
-		return err
+		return openError(err)
 	}
 }
 
-func (s *Store) openDatabase(dir string) (err error) {
-	if s.db, err = pebble.Open(dir, s.o.pebble(s.lock, s.guard)); err != nil {
+// openDatabase opens the database in a folder that is locked, once its files have
+// been looked at: Pebble takes some of their damage for what a crash leaves, and
+// goes on without what is lost.
+func (s *Store) openDatabase() (err error) {
+	err = examine(s.o.FS, s.dir)
+	if d := asDamage(err); d != nil && d.Tail != nil && s.o.AcceptLoss {
+		s.o.FS, err = s.o.passOver(s.dir, d)
+		s.guard.o.FS = s.o.FS
+	}
+	if err != nil {
 		return err
 	}
-	if err := s.checkFormat(); err != nil {
-		return errors.Join(err, s.db.Close())
+	if !s.o.ReadOnly {
+		if s.mark, err = openLogMark(s.o.FS, s.dir, s.o.Logger); err != nil {
+			return err
+		}
 	}
+	if s.db, err = openPebble(s.dir, s.pebble()); err != nil {
+		return errors.Join(err, s.mark.close())
+	}
+	if err := s.checkFormat(); err != nil {
+		return errors.Join(plainly(err), s.db.Close(), s.mark.close())
+	}
+	s.markManifest()
 	return nil
+}
+
+// markManifest notes what the manifest is now. A mark that cannot be moved asks for
+// less than it could.
+func (s *Store) markManifest() {
+	if s.o.ReadOnly {
+		return
+	}
+	if err := markManifest(s.o.FS, s.dir); err != nil {
+		s.o.Logger.Warn("the mark of the list of tables could not be moved", "error", err)
+	}
+}
+
+// openPebble is pebble.Open, whose panics become errors.
+func openPebble(dir string, o *pebble.Options) (db *pebble.DB, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			db, err = nil, damaged("its database cannot be opened: %v", r)
+		}
+	}()
+	db, err = pebble.Open(dir, o)
+	return db, openError(err)
+}
+
+// openError says of an error of opening a database whether the folder is damaged
+// or the machine is at fault.
+func openError(err error) error {
+	switch {
+	case err == nil, asDamage(err) != nil:
+		return err
+	case errors.Is(err, pebble.ErrDBDoesNotExist):
+		return ErrUnmade
+	case !errors.Is(err, fs.ErrNotExist) && (errors.As(err, new(*fs.PathError)) || errors.As(err, new(syscall.Errno))):
+		return err
+	}
+	return damaged("its database cannot be opened: %s", sentence(err))
 }
 
 // makeFolder makes dir for its owner alone, and its name durable.
@@ -105,11 +160,8 @@ func lockError(err error) error {
 // checkFormat reads the format version, or writes it into a new folder.
 func (s *Store) checkFormat() error {
 	value, closer, err := s.db.Get(formatKey)
-	if errors.Is(err, pebble.ErrNotFound) && !s.o.ReadOnly {
-		return s.writeFormat()
-	}
 	if errors.Is(err, pebble.ErrNotFound) {
-		return errors.New("it has no format record, so it is not Muster's or was never finished")
+		return s.writeFormat()
 	}
 	if err != nil {
 		return err
@@ -161,37 +213,8 @@ func (s *Store) writeFormat() error {
 	if err := errors.Join(err, it.Close()); err != nil {
 		return err
 	}
-	return s.putFormat(store.Format)
-}
-
-// Backup writes a consistent copy of everything applied so far to the folder
-// dir, which must be missing or empty, while the store goes on serving. The
-// copy shares the disk's blocks with the store where the file system can, and
-// is opened like any other folder.
-func (s *Store) Backup(ctx context.Context, dir string) error {
-	if err := s.begin(ctx); err != nil {
-		return err
-	}
-	defer s.calls.Done()
 	if s.o.ReadOnly {
-		return fmt.Errorf("pebblestore: backup to %s: %w", dir, ErrReadOnly)
+		return ErrUnmade
 	}
-	switch names, err := s.o.FS.List(dir); {
-	case errors.Is(err, os.ErrNotExist):
-	case err != nil:
-		return fmt.Errorf("pebblestore: backup to %s: %w", dir, err)
-	case len(names) > 0:
-		return fmt.Errorf("pebblestore: backup to %s: the folder is not empty", dir)
-	default:
-		if err := s.o.FS.Remove(dir); err != nil { // Pebble wants to make it
-			return fmt.Errorf("pebblestore: backup to %s: %w", dir, err)
-		}
-	}
-	if err := s.last.Load().wait(); err != nil {
-		return err
-	}
-	if err := s.db.Checkpoint(dir, pebble.WithFlushedWAL()); err != nil {
-		return fmt.Errorf("pebblestore: backup to %s: %w", dir, err)
-	}
-	return nil
+	return s.putFormat(store.Format)
 }

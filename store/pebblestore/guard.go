@@ -122,9 +122,12 @@ func (g *guard) pause() {
 // so on, so that a disk that fails for a week does not fill the log.
 func (g *guard) backgroundError(err error) {
 	if n := g.errors.Add(1); n&(n-1) == 0 {
-		g.o.Logger.Error("store background work failed and is tried again", "error", err.Error(), "times", n)
+		g.o.Logger.Error("store background work failed and is tried again", "error", sentence(err), "times", n)
 	}
 }
+
+// inTrouble reports whether the last background work failed.
+func (g *guard) inTrouble() bool { return g.errors.Load() > 0 }
 
 // tableWritten ends a row of failures.
 func (g *guard) tableWritten(err error) {
@@ -140,9 +143,8 @@ func (g *guard) tableWritten(err error) {
 // listener hears of what Pebble does in the background.
 func (g *guard) listener() *pebble.EventListener {
 	return &pebble.EventListener{
-		BackgroundError: g.backgroundError,
-		FlushEnd:        func(i pebble.FlushInfo) { g.tableWritten(i.Err) },
-		CompactionEnd:   func(i pebble.CompactionInfo) { g.tableWritten(i.Err) },
+		FlushEnd:      func(i pebble.FlushInfo) { g.tableWritten(i.Err) },
+		CompactionEnd: func(i pebble.CompactionInfo) { g.tableWritten(i.Err) },
 		WriteStallBegin: func(i pebble.WriteStallBeginInfo) {
 			g.stalled.Store(true)
 			g.o.Logger.Warn("store stalls writers", "reason", i.Reason)

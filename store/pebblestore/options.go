@@ -38,6 +38,11 @@ type Options struct {
 	// no caller to return an error to: while it records what tables there are, or
 	// begins a new log. It must end the process, which is always safe. Nil panics.
 	Fatal func(error)
+
+	// AcceptLoss opens a folder whose log is damaged, without the changes from
+	// the damage on: the logger is told what they are, and the files are kept
+	// under another name. Other damage is refused all the same.
+	AcceptLoss bool
 }
 
 func (o Options) withDefaults() Options {
@@ -69,12 +74,13 @@ func (o Options) withDefaults() Options {
 }
 
 // pebble returns the settings of the database, each with its reason.
-func (o Options) pebble(lock *pebble.Lock, g *guard) *pebble.Options {
+func (s *Store) pebble() *pebble.Options {
+	o := s.o
 	p := &pebble.Options{
-		FS:                 g.fs(),
-		Lock:               lock,
+		FS:                 s.guard.fs(),
+		Lock:               s.lock,
 		ReadOnly:           o.ReadOnly,
-		Logger:             logger{o.Logger, g},
+		Logger:             logger{o.Logger, s.guard},
 		FormatMajorVersion: pebble.FormatTableFormatV6, // named, so that an upgrade of Pebble changes no file by itself
 		CacheSize:          o.CacheBytes,
 		MemTableSize:       uint64(o.MemTableBytes),
@@ -94,7 +100,10 @@ func (o Options) pebble(lock *pebble.Lock, g *guard) *pebble.Options {
 		// empty, an execution that is new) end at a filter, on every level.
 		p.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 	}
-	p.EventListener = g.listener()
+	p.EventListener = s.guard.listener()
+	p.EventListener.BackgroundError = s.troubled
+	p.EventListener.DataCorruption = s.corrupted
+	p.EventListener.WALCreated = s.mark.made
 	return p
 }
 

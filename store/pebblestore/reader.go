@@ -28,7 +28,7 @@ func (r *reader) get(key []byte, use func(value []byte) error) (found bool, err 
 		return false, nil
 	}
 	if err != nil {
-		return false, err
+		return false, plainly(err)
 	}
 	err = use(value)
 	return true, errors.Join(err, closer.Close())
@@ -186,7 +186,7 @@ func sequence[T any](
 		for valid := it.First(); valid; valid = it.Next() {
 			value, err := it.ValueAndErr()
 			if err != nil {
-				yield(none, err)
+				yield(none, plainly(err))
 				return
 			}
 			v, ok, err := decode(it.Key(), value)
@@ -199,7 +199,7 @@ func sequence[T any](
 			}
 		}
 		if err := it.Error(); err != nil {
-			yield(none, err)
+			yield(none, plainly(err))
 		}
 	}
 }

@@ -13,6 +13,10 @@ import (
 // Options.ReadOnly.
 var ErrReadOnly = errors.New("pebblestore: the store is open for reading only")
 
+// ErrUnmade is the error of Open with Options.ReadOnly when there is no store yet,
+// or only the beginning of one: nothing was ever written.
+var ErrUnmade = errors.New("there is no store yet")
+
 // readOnlyFS is a file system on which nothing can be changed, so that a folder
 // that is only looked at stays as it is, byte for byte.
 type readOnlyFS struct{ vfs.FS }

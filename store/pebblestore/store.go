@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -27,14 +28,21 @@ var ErrStopped = fmt.Errorf("pebblestore: a write failed: %w", store.ErrStopped)
 // Store is one open folder. Make one with Open.
 type Store struct {
 	o      Options
+	dir    string
 	guard  *guard
 	db     *pebble.DB
 	lock   *pebble.Lock
+	mark   *logMark      // nil when the store is read only
 	writer chan struct{} // holds a token while a transaction runs
 	format atomic.Int64  // of what is in the folder
 
 	last    atomic.Pointer[commit] // the newest commit, from just before it is applied
+	idle    *time.Timer            // calls vouch
+	durable atomic.Uint64          // everything below this sequence number is synced
 	failure atomic.Pointer[error]  // why the store has stopped
+
+	damagedFiles sync.Map      // paths that were reported
+	trouble      chan struct{} // has a token when background work has failed
 
 	mu     sync.Mutex // guards closed, and calls against it
 	closed bool
@@ -57,7 +65,7 @@ func (s *Store) View(ctx context.Context, fn func(store.Reader) error) error {
 	if err := last.wait(); err != nil {
 		return err
 	}
-	return err
+	return plainly(err)
 }
 
 // Apply runs fn on a batch and applies that. The next transaction may begin as
@@ -77,7 +85,7 @@ func (s *Store) Apply(ctx context.Context, fn func(store.Tx) error) (func() erro
 	if err := last.wait(); err != nil {
 		return nil, err
 	}
-	return nil, err
+	return nil, plainly(err)
 }
 
 // transact runs fn alone and returns the commit that holds its changes, or at
@@ -93,10 +101,13 @@ func (s *Store) transact(ctx context.Context, fn func(store.Tx) error) (last *co
 		return nil, err
 	}
 	t := newTx(s.db.NewIndexedBatch())
-	if err = fn(t); err == nil {
+	if err = t.batch.LogData(durableMark(s.durable.Load()), nil); err == nil {
+		err = fn(t)
+	}
+	if err == nil {
 		err = t.finish()
 	}
-	if err != nil || t.batch.Empty() {
+	if err != nil || t.batch.Count() == 0 {
 		_ = t.batch.Close() // it only goes back to its pool
 		return s.last.Load(), err
 	}
@@ -104,7 +115,8 @@ func (s *Store) transact(ctx context.Context, fn func(store.Tx) error) (last *co
 	return c, c.apply()
 }
 
-// Close waits for running calls and makes everything durable.
+// Close waits for running calls and makes everything durable, in tables: what is
+// in the log alone is less well protected against damage.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	closed := s.closed
@@ -114,11 +126,54 @@ func (s *Store) Close() error {
 		return store.ErrClosed
 	}
 	close(s.guard.closing)
+	s.idle.Stop()
 	s.calls.Wait()
 	if err := s.last.Load().wait(); err != nil {
 		return err // Pebble may hold its own locks for ever: leave it alone
 	}
-	return errors.Join(s.db.Close(), s.lock.Close())
+	if err := s.flush(); err != nil {
+		return err // as above
+	}
+	err := s.db.Close()
+	if err == nil {
+		s.markManifest()
+	}
+	return errors.Join(err, s.mark.close(), s.lock.Close())
+}
+
+// flush writes what is in the log alone into tables. It does without when
+// background work has failed, on a full disk for example: the log has everything
+// as well. It fails when Pebble waits for that work for ever.
+func (s *Store) flush() error {
+	if s.o.ReadOnly || s.guard.inTrouble() {
+		return nil
+	}
+	select {
+	case <-s.trouble: // which is over
+	default:
+	}
+	type flush struct {
+		done <-chan struct{}
+		err  error
+	}
+	begun := make(chan flush, 1)
+	go func() {
+		done, err := s.db.AsyncFlush() // which waits when writers must
+		begun <- flush{done, err}
+	}()
+	select {
+	case f := <-begun:
+		if f.err != nil {
+			return f.err
+		}
+		select {
+		case <-f.done:
+		case <-s.trouble:
+		}
+		return nil
+	case <-s.trouble:
+		return errors.New("pebblestore: tables cannot be written; everything is in the log")
+	}
 }
 
 // begin enters a call, which must end with s.calls.Done.

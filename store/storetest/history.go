@@ -94,6 +94,11 @@ func (h *History) Check(r store.Reader) (step int, err error) {
 	return step, nil
 }
 
+// Clone returns the history up to now, for Check.
+func (h *History) Clone() *History {
+	return &History{rng: rand.New(rand.NewPCG(0, 0)), states: slices.Clone(h.states)}
+}
+
 // Rewind forgets what was after step, as a crash does.
 func (h *History) Rewind(step int) { h.states = h.states[:step+1] }
 

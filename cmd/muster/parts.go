@@ -1,0 +1,236 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/internal/secretfile"
+	"github.com/muster-iot/muster/store"
+)
+
+// folderParts is what the store knows of the files beside it. Each was there when a
+// server had started; without this record a server would take a file that was lost
+// for one that never was, and make another certificate authority, which no device
+// trusts.
+type folderParts struct {
+	// Files are names of files, with the SHA-256 in hex of what does not change in
+	// them: all of files-key, the certificate of the authority in ca.pem. The
+	// others have "".
+	Files map[string]string `json:"files"`
+}
+
+var (
+	partsTable = store.Of[folderParts]{Table: "folder"} // theParts
+	theParts   = "parts"
+)
+
+// parts returns what there is now of the files that a server must find again.
+func (f folder) parts() (folderParts, error) {
+	p := folderParts{Files: map[string]string{}}
+	for _, path := range []string{f.keys(), f.filesKey(), f.ca().Certificate, f.ca().Key} {
+		content, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return p, err
+		}
+		sum := ""
+		switch path {
+		case f.filesKey():
+			s := sha256.Sum256(content)
+			sum = hex.EncodeToString(s[:])
+		case f.ca().Certificate:
+			sum, _ = identity.AuthorityDigest(f.ca()) // why there is none, OpenAuthority says
+		}
+		p.Files[filepath.Base(path)] = sum
+	}
+	return p, nil
+}
+
+// missingParts compares the folder with what the store knows of it.
+func (f folder) missingParts(ctx context.Context, s store.Store) (problems []string, err error) {
+	now, err := f.parts()
+	if err != nil {
+		return nil, err
+	}
+	var known *folderParts
+	err = s.View(ctx, func(r store.Reader) (err error) { known, err = partsTable.Get(r, theParts); return err })
+	if err != nil || known == nil {
+		return nil, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(known.Files)) {
+		switch sum, there := now.Files[name]; {
+		case !there:
+			problems = append(problems, fmt.Sprintf("the file %s is missing", name))
+		case known.Files[name] != "" && sum != known.Files[name]:
+			problems = append(problems, fmt.Sprintf("the file %s is damaged, or was replaced: it is not what it was", name))
+		}
+	}
+	return problems, nil
+}
+
+// checkParts refuses a folder that lacks files which it had. With acceptLoss it
+// goes on, and they are made anew.
+func (f folder) checkParts(ctx context.Context, s store.Store, acceptLoss bool, log *slog.Logger) error {
+	problems, err := f.missingParts(ctx, s)
+	if err != nil {
+		return err
+	}
+	if len(problems) > 0 && !acceptLoss {
+		return &damageError{fmt.Sprintf("%s is damaged: %s", string(f), summary(problems))}
+	}
+	for _, p := range problems {
+		log.Warn("a damaged data folder is used, as --accept-loss says", "damage", p)
+	}
+	return nil
+}
+
+// keepParts notes in the store what there is beside it.
+func (f folder) keepParts(ctx context.Context, s store.Store) error {
+	now, err := f.parts()
+	if err != nil {
+		return err
+	}
+	var known *folderParts
+	err = s.View(ctx, func(r store.Reader) (err error) { known, err = partsTable.Get(r, theParts); return err })
+	if err != nil || known != nil && maps.Equal(known.Files, now.Files) {
+		return err
+	}
+	return store.Update(ctx, s, func(tx store.Tx) error { partsTable.Put(tx, theParts, now); return nil })
+}
+
+// checkStoreIsThere refuses a folder that was served and has lost its store, in
+// whose place an empty one would be made. A reset leaves such a folder, beside what
+// it put away.
+func (f folder) checkStoreIsThere(acceptLoss bool, log *slog.Logger) error {
+	marks, _ := filepath.Glob(filepath.Join(f.db(), "marker.*")) // the pattern is well formed
+	_, served := os.Stat(f.server().Certificate)
+	_, reset := os.Stat(f.emptied())
+	if len(marks) > 0 || errors.Is(served, fs.ErrNotExist) || reset == nil {
+		return nil
+	}
+	const missing = "its store, the folder db, is missing or empty"
+	if !acceptLoss {
+		return &damageError{fmt.Sprintf("%s is damaged: %s", string(f), missing)}
+	}
+	log.Warn("a data folder begins anew, as --accept-loss says", "damage", missing)
+	return nil
+}
+
+// known reports whether the folder has a store, or something else of a server's.
+func (f folder) known() bool {
+	for _, path := range []string{f.db(), f.emptied(), f.server().Certificate} {
+		if _, err := os.Stat(path); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// besides returns the files that lie beside the store and the contents of job
+// files, and are as precious.
+func (f folder) besides() ([]string, error) {
+	var files []string
+	for _, dir := range []string{string(f), string(f.signing())} {
+		entries, err := os.ReadDir(dir)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		for _, e := range entries {
+			path := filepath.Join(dir, e.Name())
+			if e.Type().IsRegular() && !strings.HasPrefix(e.Name(), ".") && path != f.ready() && path != f.backupList() {
+				files = append(files, path)
+			}
+		}
+	}
+	return files, nil
+}
+
+// checkSecrets refuses a folder with a secret that others than its owner can open.
+func (f folder) checkSecrets() error {
+	files, err := f.besides()
+	if err != nil {
+		return err
+	}
+	for _, path := range files {
+		if !f.secret(path) {
+			continue
+		}
+		info, err := os.Stat(path)
+		if err == nil {
+			err = secretfile.Check(path, info)
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// secret reports whether a file of the folder is for its owner alone: all are but
+// certificates.
+func (f folder) secret(path string) bool {
+	return !strings.HasSuffix(path, ".pem") || strings.HasSuffix(path, "-key.pem")
+}
+
+// verifyBesides calls problem for each file beside the store that a server could
+// not use.
+func (f folder) verifyBesides(problem func(string)) {
+	check := func(path string, err error) {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			problem(fmt.Sprintf("%s: %v", filepath.Base(path), err))
+		}
+	}
+	if err := f.checkSecrets(); err != nil {
+		problem(err.Error())
+	}
+	check(f.keys(), identity.CheckKeys(f.keys()))
+	_, err := identity.AuthorityDigest(f.ca())
+	check(f.ca().Certificate, err)
+	_, err = readPrivateProfile(f.filesKey())
+	check(f.filesKey(), err)
+	check(f.credentials(), f.checkCredentials())
+	f.verifyProfiles(problem)
+}
+
+// verifyProfiles calls problem for each signing profile of which a part is missing
+// or damaged.
+func (f folder) verifyProfiles(problem func(string)) {
+	files, _ := filepath.Glob(filepath.Join(string(f.signing()), "*.pem")) // the pattern is well formed
+	names := map[string]bool{}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".pem")
+		names[strings.TrimSuffix(name, "-key")] = true
+	}
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		if _, err := f.signing().Open(name); err != nil {
+			problem(fmt.Sprintf("signing profile %s: %v", name, err))
+		}
+	}
+}
+
+// checkCredentials refuses a credentials file that cannot be used, or contradicts
+// the access keys. One whose key was removed is left alone.
+func (f folder) checkCredentials() error {
+	shown, err := readPrivateProfile(f.credentials())
+	if err != nil {
+		return err
+	}
+	secret, known, err := identity.SecretOf(f.keys(), shown.AccessKeyID)
+	if err == nil && known && secret != shown.Secret {
+		err = fmt.Errorf("the secret is not that of the access key %s: remove the file, and the next start makes it anew", shown.AccessKeyID)
+	}
+	return err
+}

@@ -1,0 +1,48 @@
+package pebblestore
+
+import (
+	"fmt"
+	"log/slog"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/atomicfs"
+)
+
+// newestMark names the mark in the folder that holds the number of the newest
+// log. Pebble has no list of its logs, and would take one that was removed for one
+// that never was.
+const newestMark = "newest-log"
+
+// logMark moves the mark. Pebble tells it of each log after the log is made and
+// before anything is written there, and of one at a time.
+type logMark struct {
+	mark *atomicfs.Marker
+	log  *slog.Logger
+}
+
+func openLogMark(files vfs.FS, dir string, log *slog.Logger) (*logMark, error) {
+	mark, _, err := atomicfs.LocateMarker(files, dir, newestMark)
+	if err != nil {
+		return nil, err
+	}
+	return &logMark{mark, log}, mark.RemoveObsolete()
+}
+
+// made notes a new log. A mark that names an older one asks for less than it could, and
+// never for something that is not there.
+func (m *logMark) made(i pebble.WALCreateInfo) {
+	if i.Err != nil {
+		return
+	}
+	if err := m.mark.Move(fmt.Sprintf("%06d", uint64(i.FileNum))); err != nil {
+		m.log.Warn("the mark of the newest log could not be moved", "error", err)
+	}
+}
+
+func (m *logMark) close() error {
+	if m == nil {
+		return nil
+	}
+	return m.mark.Close()
+}
