@@ -1,6 +1,27 @@
 package device
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
+
+// Readers differ on which of two members of one name counts, so a document that
+// has some is refused before anything is made of it.
+func TestADocumentSaysEachThingOnce(t *testing.T) {
+	for document, twice := range map[string]string{
+		`{"u":1,"u":2}`:                   "u",
+		`{"a":[{"u":1,"\u0075":2}]}`:      "u",
+		`{"a":{"b":{"":1,"":{}}}}`:        "",
+		`{"u":{"u":"u"},"a":["u","u"]}`:   "-",
+		`[{"u":1},{"u":2}]`:               "-",
+		`{"a":{"u":1},"b":{"u":2},"u":3}`: "-",
+	} {
+		_, err := signedFiles([]byte(document), nil)
+		if want := `the job document has "` + twice + `" more than once`; twice != "-" && (err == nil || !strings.Contains(err.Error(), want)) || twice == "-" && err != nil {
+			t.Errorf("signedFiles(%s) = %v, want %q", document, err, twice)
+		}
+	}
+}
 
 // FuzzSignedFiles feeds documents: nothing panics, and what is found can be
 // fetched and verified.

@@ -114,7 +114,11 @@ func (f *fleet) writePKI(authority *ca.Authority, issuer []byte) error {
 	if err != nil {
 		return err
 	}
-	f.pki = pki{filepath.Join(f.folder, "bench-ca.pem"), filepath.Join(f.folder, "bench-server.pem"), filepath.Join(f.folder, "bench-key.pem")}
+	folder := f.folder + ".pki" // beside the data folder, where all keys are for their owner alone
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	f.pki = pki{filepath.Join(folder, "ca.pem"), filepath.Join(folder, "server.pem"), filepath.Join(folder, "key.pem")}
 	for file, text := range map[string][]byte{
 		f.pki.ca:          pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: issuer}),
 		f.pki.certificate: []byte(certificate.PEM),
