@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/muster-iot/muster"
@@ -235,7 +236,7 @@ func (c *committer) putBack(commands []command, work bool) {
 	if work {
 		to = &c.work
 	}
-	*to = append(commands[:len(commands):len(commands)], *to...)
+	*to = append(slices.Clip(commands), *to...)
 }
 
 // errAgain starts the transaction of a batch again.

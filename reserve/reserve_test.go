@@ -59,7 +59,7 @@ func TestMoreRoomNeverRefusesMore(t *testing.T) {
 			if level > before {
 				t.Fatalf("with %d of %d free the level is %s, with less it was %s", free, r, level, before)
 			}
-			for use := reserve.Grow; use < reserve.Finish; use++ {
+			for use := range reserve.Finish {
 				if level.Allows(use) && !level.Allows(use+1) {
 					t.Errorf("with %d of %d free use %d is allowed and %d is not", free, r, use, use+1)
 				}

@@ -127,7 +127,7 @@ func (e expected) compare(ctx context.Context, path string) error {
 		return fmt.Errorf("cannot be found: %w", err)
 	}
 	defer f.Close()
-	var to io.Writer = io.Discard
+	to := io.Discard
 	if e.sum != nil {
 		to = e.sum
 	}

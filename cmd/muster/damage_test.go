@@ -284,10 +284,9 @@ func (f soundFolder) check(t *testing.T, kind string, of folder, name, what stri
 	path := filepath.Join(dir, name)
 	of.copyTo(t, dir)
 	var err error
-	switch {
-	case content == nil:
+	if content == nil {
 		err = os.Remove(path)
-	default:
+	} else {
 		err = os.WriteFile(path, content, 0o600)
 	}
 	if err != nil {

@@ -349,8 +349,8 @@ func TestAFullDisk(t *testing.T) {
 			if err := s.sigterm(t); err != nil {
 				t.Errorf("stopped after a start on a full disk: %v", err)
 			}
-		} else if code := s.ends(t).(*exec.ExitError).ExitCode(); code != 1 || !strings.Contains(s.log.String(), "is full") {
-			t.Errorf("a start on a full disk ends with %d:\n%s", code, s.log)
+		} else if exit, ok := errors.AsType[*exec.ExitError](s.ends(t)); !ok || exit.ExitCode() != 1 || !strings.Contains(s.log.String(), "is full") {
+			t.Errorf("a start on a full disk ends with %v:\n%s", exit, s.log)
 		}
 		s.quiet(t)
 		verifyFolder(t, data)

@@ -310,8 +310,12 @@ func (w *ways) webSocket(sent []byte) func(context.Context, int) (net.Conn, erro
 		}
 		_ = c.SetReadDeadline(time.Now().Add(patience))
 		answer, err := http.ReadResponse(c.in, r)
-		if err != nil || answer.StatusCode != http.StatusSwitchingProtocols {
-			return c, fmt.Errorf("no WebSocket: %v, %w", answer, err)
+		if err != nil {
+			return c, err
+		}
+		answer.Body.Close() // what follows on the connection is WebSocket's
+		if answer.StatusCode != http.StatusSwitchingProtocols {
+			return c, fmt.Errorf("no WebSocket: %s", answer.Status)
 		}
 		_, err = c.Write(sent)
 		return c, err
