@@ -4,6 +4,7 @@ import datetime
 import json
 import socket
 import ssl
+import time
 
 import pytest
 from cryptography import x509
@@ -187,6 +188,7 @@ def test_lists_come_in_pages(iot, name):
     made = [name(f"policy-{i}") for i in range(5)]
     for policy in made:
         iot.create_policy(policyName=policy, policyDocument=ALL)
+        time.sleep(0.002)  # lists go by milliseconds
     for ascending, want in ((True, made), (False, made[::-1])):
         pages = iot.get_paginator("list_policies").paginate(ascendingOrder=ascending, PaginationConfig={"PageSize": 2})
         assert [p["policyName"] for page in pages for p in page["policies"] if p["policyName"] in made] == want

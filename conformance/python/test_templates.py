@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import time
 
 import pytest
 
@@ -71,6 +72,7 @@ def test_templates_are_listed_and_deleted(iot, name):
     made = [name(f"t{i}") for i in range(3)]
     for template_id in made:
         iot.create_job_template(jobTemplateId=template_id, description="d", document="{}")
+        time.sleep(0.002)  # lists go by milliseconds
 
     def listed():
         pages = iot.get_paginator("list_job_templates").paginate(PaginationConfig={"PageSize": 1})
