@@ -18,6 +18,7 @@ func TestWhatIsOwedOutlivesTheProcess(t *testing.T) {
 	env.thing("lamp", "pump")
 	env.job("job1", "lamp", "pump")
 	env.job("job2", "lamp")
+	env.write(func(store.Tx) {}) // what was owed before it has been handed to Notify
 
 	again := newEnvOn(t, s, Options{Keep: keep})
 	if err := again.Redeliver(t.Context()); err != nil {
@@ -28,7 +29,7 @@ func TestWhatIsOwedOutlivesTheProcess(t *testing.T) {
 	for _, n := range undelivered {
 		env.Delivered(n)
 	}
-	env.write(func(store.Tx) {}) // behind the deliveries
+	env.write(func(store.Tx) {}) // after the deliveries
 	if err := again.Redeliver(t.Context()); err != nil {
 		t.Fatal(err)
 	}
