@@ -126,8 +126,9 @@ func (g *guard) backgroundError(err error) {
 	}
 }
 
-// inTrouble reports whether the last background work failed.
-func (g *guard) inTrouble() bool { return g.errors.Load() > 0 }
+// inTrouble reports whether the last background work failed, or is about to: a
+// table that could not be written is an error only after a pause.
+func (g *guard) inTrouble() bool { return g.errors.Load() > 0 || g.tries.Load() > 0 }
 
 // tableWritten ends a row of failures.
 func (g *guard) tableWritten(err error) {
