@@ -141,10 +141,11 @@ func (r *run) sendable(op *wire.Operation) *input {
 }
 
 // sendable reports whether an HTTP client could send an input: no label of the
-// path is empty, and headers are one line of text.
+// path is empty or a dot segment, which signers take out of the path
+// (AUTH-73), and headers are one line of text.
 func (in *input) sendable() bool {
 	for _, m := range in.bound("uri") {
-		if m.value.text() == "" {
+		if text := m.value.text(); text == "" || text == "." || text == ".." {
 			return false
 		}
 	}

@@ -67,6 +67,7 @@ type job struct {
 
 	counts  muster.Counts
 	runs    map[muster.ThingName][]muster.Execution // by number
+	former  map[muster.ThingName]muster.Instant     // when the last one of an earlier thing of the name was queued (A26)
 	owed    map[muster.ThingName]debt
 	again   map[muster.ThingName]bool // retries that are owed
 	left    map[muster.ThingName]bool // it was out of reach since its latest was made

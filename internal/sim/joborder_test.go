@@ -17,7 +17,7 @@ func (w *world) createJob(id muster.JobID) *order {
 	w.operator.docs++
 	j := &job{
 		id: id, document: fmt.Sprintf(`{"nonce":%d}`, w.operator.docs), selection: muster.Selection(w.rng.IntN(2)),
-		runs: map[muster.ThingName][]muster.Execution{}, owed: map[muster.ThingName]debt{},
+		runs: map[muster.ThingName][]muster.Execution{}, former: map[muster.ThingName]muster.Instant{}, owed: map[muster.ThingName]debt{},
 		again: map[muster.ThingName]bool{}, left: map[muster.ThingName]bool{}, lenient: map[muster.ThingName]bool{},
 	}
 	if w.chance(8) {

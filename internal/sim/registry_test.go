@@ -50,6 +50,11 @@ func (b *book) deleteThing(name muster.ThingName) {
 		delete(b.groups[g].members, name)
 	}
 	delete(b.things, name)
+	for _, j := range b.jobs {
+		if x := j.latest(name); x != nil {
+			j.former[name] = x.QueuedAt
+		}
+	}
 	b.forget(name)
 }
 

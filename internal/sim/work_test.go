@@ -186,7 +186,7 @@ func (b *book) reported(in engine.Report) (*muster.Execution, muster.Kind) {
 	if in.Number != nil {
 		x = j.find(in.Thing, *in.Number)
 	}
-	if x == nil {
+	if x == nil || b.things[in.Thing] != nil && x.QueuedAt <= j.former[in.Thing] {
 		return nil, muster.NotFound
 	}
 	now := *x
