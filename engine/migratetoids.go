@@ -46,7 +46,7 @@ func departureIDs(s store.Records, after string, limit int, _ func(string)) (str
 		Lineage []muster.GroupName
 		After   string
 	}
-	return eachAfter(s, store.Of[named]{Table: leaving.Table}, after, limit, func(row store.Row[named]) error {
+	return eachAfter(s, store.Of[named](leaving), after, limit, func(row store.Row[named]) error {
 		if len(row.Value.Lineage) == 0 {
 			return nil
 		}
