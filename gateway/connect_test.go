@@ -326,6 +326,7 @@ func TestMQ18AStuckClientIsGivenUp(t *testing.T) {
 		c := b.connect(packet.V311, "lamp")
 		c.Subscribe(1, "a")
 		defer c.StopReading()()
+		synctest.Wait() // until it waits for the read under way
 		start := time.Now()
 		for range 3 { // the pipe holds nothing: the second message is stuck
 			b.Publish(Message{Topic: "a", Payload: make([]byte, 100_000), QoS: 1}, nil)
