@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"bytes"
 	"container/list"
 	"errors"
 	"io"
@@ -156,19 +157,18 @@ func (c *conn) count(b []byte) (reason string) {
 
 // read counts what belongs to the head and returns how long that is by now.
 func (h *head) read(b []byte) int {
-	for _, char := range b {
-		if h.over {
-			break
+	for !h.over && len(b) > 0 {
+		line, ended := b, false
+		if i := bytes.IndexByte(b, '\n'); i >= 0 {
+			line, ended = b[:i+1], true
 		}
-		h.bytes++
-		switch char {
-		case '\n':
+		h.bytes += len(line)
+		h.emptyLine = h.emptyLine && len(bytes.TrimLeft(line, "\r\n")) == 0
+		if ended {
 			h.over, h.emptyLine = h.emptyLine, true
 			h.lines++
-		case '\r':
-		default:
-			h.emptyLine = false
 		}
+		b = b[len(line):]
 	}
 	return h.bytes
 }

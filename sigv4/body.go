@@ -64,11 +64,11 @@ func (v *Verifier) VerifyHead(r *http.Request, now time.Time) (Signature, *Body,
 	if c.Presigned && !c.coversPayload(query) {
 		signed = unsignedPayload
 	}
-	proven, err := c.proven(r, path, query, signed, credential.Secret)
+	proven, key, err := v.prove(c, r, path, query, signed, credential.Secret)
 	if err != nil {
 		return proven, nil, err
 	}
-	b.time, b.scope, b.key, b.previous = c.Time, c.Scope, c.Scope.key(credential.Secret), c.value
+	b.time, b.scope, b.key, b.previous = c.Time, c.Scope, key, c.value
 	return proven, b, nil
 }
 

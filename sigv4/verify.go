@@ -16,11 +16,9 @@ import (
 // DefaultSkew is how far a client's clock may be off (AUTH-71).
 const DefaultSkew = 5 * time.Minute
 
-// DefaultServices returns the services clients sign for (identity-and-auth.md C.2).
+// defaultServices are the services that clients sign for (identity-and-auth.md C.2).
 // The service a request is scoped to tells the two planes apart.
-func DefaultServices() []string {
-	return []string{"iot", "iotdata", "iot-jobs-data", "iotjobsdata", gatewayService}
-}
+var defaultServices = []string{"iot", "iotdata", "iot-jobs-data", "iotjobsdata", gatewayService}
 
 // Verifier decides whether requests are signed by the holder of a key. Its
 // fields are set once; then it may be used by many goroutines at a time.
@@ -31,10 +29,13 @@ type Verifier struct {
 	// Region is the region requests must be scoped to, unless AcceptAnyRegion.
 	Region          string
 	AcceptAnyRegion bool
-	// Services are the services requests may be scoped to; nil means DefaultServices.
+	// Services are the services requests may be scoped to; nil means those of
+	// identity-and-auth.md C.2.
 	Services []string
 	// Skew is how far a client's clock may be off; zero means DefaultSkew.
 	Skew time.Duration
+
+	keys signingKeys
 }
 
 // Verify returns the signature of r when it is genuine at the instant now. body
@@ -84,7 +85,7 @@ func (v *Verifier) Head(r *http.Request, now time.Time) (*Head, error) {
 	}
 	h.UnsignedPayload = h.stated == unsignedPayload
 	h.match = func(payloadHash string) error {
-		proven, err := c.proven(r, path, query, payloadHash, credential.Secret)
+		proven, _, err := v.prove(c, r, path, query, payloadHash, credential.Secret)
 		h.Path, h.Query = proven.Path, proven.Query
 		return err
 	}
@@ -150,7 +151,7 @@ func (v *Verifier) checkScope(s Signature) *Error {
 	}
 	services := v.Services
 	if services == nil {
-		services = DefaultServices()
+		services = defaultServices
 	}
 	if !slices.Contains(services, s.Scope.Service) {
 		return refuse(InvalidSignature, "Credential should be scoped to correct service: '%s'.", services[0])
@@ -224,11 +225,21 @@ func statedHash(r *http.Request, query []param) (string, error) {
 	return stated, nil
 }
 
-// proven returns the claim's signature when it is genuine, with what it covers.
+// prove is claim.proven with the key that is derived from secret, which it returns too.
+func (v *Verifier) prove(c claim, r *http.Request, path string, query []param, payloadHash string, secret Secret) (Signature, []byte, error) {
+	key, remembered := v.keys.find(secret, c.Scope)
+	proven, err := c.proven(r, path, query, payloadHash, key)
+	if err == nil && !remembered {
+		v.keys.remember(secret, c.Scope, key)
+	}
+	return proven, key, err
+}
+
+// proven returns the claim's signature when key made it, with what it covers.
 // It tries the canonical forms that a client may have signed. Each canonical
 // request has one meaning, whatever form it comes from, so trying several does
 // not weaken the proof.
-func (c claim) proven(r *http.Request, path string, query []param, payloadHash string, secret Secret) (Signature, error) {
+func (c claim) proven(r *http.Request, path string, query []param, payloadHash string, key []byte) (Signature, error) {
 	mismatch := refuse(InvalidSignature, mismatchText)
 	want, err := hex.DecodeString(c.value)
 	if err != nil || len(want) != sha256.Size {
@@ -244,7 +255,6 @@ func (c claim) proven(r *http.Request, path string, query []param, payloadHash s
 		queries = append(queries, canonicalQuery(query))
 	}
 
-	key := c.Scope.key(secret)
 	headers := canonicalHeaders(r, c.SignedHeaders, payloadHash)
 	for canonical, covered := range canonicalPaths(path, c.Scope.Service) {
 		for _, query := range queries {
