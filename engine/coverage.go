@@ -47,18 +47,20 @@ func (b *batch) follow(j *muster.Job, thing muster.ThingName, latest *muster.Exe
 // covered it by then is given only if its rollout had not come to the thing.
 // Groups are given by their ids.
 func (b *batch) join(thing muster.ThingName, lineage, was []string) error {
-	t, err := things.Get(b, string(thing))
-	if err != nil || t == nil {
-		return err
-	}
-	return b.eachOf(standing, lineage, func(j *muster.Job) error {
+	var t *muster.Thing // read for the first job: most joins are not into the target of one
+	return b.eachOf(standing, lineage, func(j *muster.Job) (err error) {
 		if !j.Gives() {
 			return nil
 		}
 		if later, err := b.later(j, lineage); err != nil || later {
 			return err
 		}
-		if covers(j, append(was, t.ID)) {
+		if t == nil {
+			if t, err = things.Get(b, string(thing)); err != nil || t == nil {
+				return err
+			}
+		}
+		if covers(j, append(slices.Clip(was), t.ID)) {
 			if latest, err := b.Latest(thing, j.ID); err != nil || t.Had(latest) {
 				return err
 			}
