@@ -262,10 +262,12 @@ func (s *server) wireAPI() error {
 	if err != nil {
 		return err
 	}
-	verifier := sigv4.Verifier{Lookup: s.keys.Lookup, Region: s.c.Region}
 	signed := &api{
-		contract:  contract,
-		websocket: &websocketAPI{verifier: verifier, keys: s.keys, gateway: s.gateway, flood: s.flood, log: s.log},
+		contract: contract,
+		websocket: &websocketAPI{
+			verifier: sigv4.Verifier{Lookup: s.keys.Lookup, Region: s.c.Region},
+			keys:     s.keys, gateway: s.gateway, flood: s.flood, log: s.log,
+		},
 		operator: operator.New(operator.Options{
 			Routes: s.routes(), Keys: s.keys, Region: s.c.Region, Now: time.Now, Flood: s.flood, Log: s.log,
 			Observe: func(action, code string, took time.Duration) { s.figures.Request("operator", action, code, took) },
