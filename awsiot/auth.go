@@ -9,6 +9,7 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/internal/respond"
 	"github.com/muster-iot/muster/sigv4"
 )
 
@@ -71,7 +72,7 @@ func (s *Server) coverMembers(header http.Header, signature sigv4.Signature) err
 			continue
 		}
 		if !slices.Contains(signature.SignedHeaders, strings.ToLower(name)) {
-			return &sigv4.Error{Code: sigv4.IncompleteSignature, Message: "'" + clip(name) + "' must be one of the signed headers."}
+			return &sigv4.Error{Code: sigv4.IncompleteSignature, Message: "'" + respond.Clip(name) + "' must be one of the signed headers."}
 		}
 		header[name] = []string{sigv4.HeaderValue(values)}
 	}

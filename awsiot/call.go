@@ -2,17 +2,15 @@ package awsiot
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot/wire"
 	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/internal/respond"
 	"github.com/muster-iot/muster/reserve"
 )
 
@@ -33,14 +31,6 @@ type call struct {
 
 	code string // how it ended: "ok" or the type of the error
 	err  error
-}
-
-// newRequestID returns a random UUID in lower case.
-func newRequestID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
 // plane returns which plane the call belongs to, for the metrics.
@@ -78,11 +68,11 @@ func (s *Server) end(c *call, r *http.Request, status int) {
 		attrs = append(attrs, slog.String("access_key", c.key))
 	}
 	for _, label := range c.request.Labels {
-		attrs = append(attrs, slog.String(label.Name, clip(label.Value)))
+		attrs = append(attrs, slog.String(label.Name, respond.Clip(label.Value)))
 	}
 	level := slog.LevelInfo
 	if c.err != nil {
-		text := clip(c.err.Error())
+		text := respond.Clip(c.err.Error())
 		fault := status >= http.StatusInternalServerError && status != http.StatusNotImplemented
 		if fault && !told(c.err) {
 			level, text = slog.LevelError, c.err.Error()
@@ -98,14 +88,4 @@ func (s *Server) end(c *call, r *http.Request, status int) {
 func told(err error) bool {
 	e, ok := errors.AsType[*muster.Error](err)
 	return errors.Is(err, context.Canceled) || ok && e.Kind == muster.NoRoom
-}
-
-// clipMax bounds how much of a caller's own text the log repeats.
-const clipMax = 512
-
-func clip(s string) string {
-	if len(s) <= clipMax {
-		return s
-	}
-	return strings.ToValidUTF8(s[:clipMax], "") + "…"
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/muster-iot/muster/awsiot/route"
 	"github.com/muster-iot/muster/awsiot/wire"
 	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/internal/respond"
 	"github.com/muster-iot/muster/sigv4"
 )
 
@@ -158,5 +159,5 @@ func (f *failure) write(w http.ResponseWriter) {
 		w.Header().Add("Allow", method)
 	}
 	w.Header().Set("X-Amzn-Errortype", f.name)
-	writeJSON(w, f.status, body)
+	respond.JSON(w, f.status, body)
 }

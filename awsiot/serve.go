@@ -7,22 +7,21 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"runtime/debug"
-	"strconv"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot/wire"
 	"github.com/muster-iot/muster/intake"
+	"github.com/muster-iot/muster/internal/respond"
 	"github.com/muster-iot/muster/sigv4"
 )
 
 // ServeHTTP answers one request, whatever it is.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c := &call{id: newRequestID(), began: s.o.Now(), account: s.o.Account, remote: r.RemoteAddr, hasRoom: s.o.Room, code: "ok"}
-	out := &recorder{ResponseWriter: w}
+	c := &call{id: respond.RequestID(), began: s.o.Now(), account: s.o.Account, remote: r.RemoteAddr, hasRoom: s.o.Room, code: "ok"}
+	out := &respond.Recorder{ResponseWriter: w}
 	out.Header().Set("X-Amzn-Requestid", c.id)
-	defer func() { s.end(c, r, out.status) }()
-	defer s.contain(c, out)
+	defer func() { s.end(c, r, out.Status) }()
+	defer out.Contain(func(err error) { s.fail(c, out, err) }, func(err error) { c.code, c.err = "panic", err })
 
 	if err := s.admit(c, out, r); err != nil {
 		s.fail(c, out, err)
@@ -35,7 +34,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case ok && s.plane(c.operation) != nil:
 		c.handedOver = true
 		s.plane(c.operation).ServeCaller(out, r, c.caller)
-		c.code = out.code()
+		c.code = codeOf(out)
 	default:
 		s.fail(c, out, notImplemented(c.operation))
 	}
@@ -144,7 +143,7 @@ func (s *Server) run(ctx context.Context, op operation, c *call, w http.Response
 		s.fail(c, w, err)
 		return
 	}
-	writeJSON(w, http.StatusOK, body)
+	respond.JSON(w, http.StatusOK, body)
 }
 
 // fail answers with an error.
@@ -154,56 +153,8 @@ func (s *Server) fail(c *call, w http.ResponseWriter, err error) {
 	f.write(w)
 }
 
-// contain turns a panic into an answer, so that it ends one request only.
-func (s *Server) contain(c *call, w *recorder) {
-	p := recover()
-	if p == nil {
-		return
-	}
-	err := fmt.Errorf("panic: %v\n%s", p, debug.Stack())
-	if w.status == 0 {
-		s.fail(c, w, err)
-		return
-	}
-	c.code, c.err = "panic", err
-	panic(http.ErrAbortHandler) // the answer has begun: cut it off, visibly
-}
-
-// writeJSON sends a whole body; an empty one has no type.
-func writeJSON(w http.ResponseWriter, status int, body []byte) {
-	if len(body) > 0 {
-		w.Header().Set("Content-Type", "application/json")
-	}
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	w.WriteHeader(status)
-	_, _ = w.Write(body) // a client that went away is no fault of ours
-}
-
-// recorder remembers the status of an answer.
-type recorder struct {
-	http.ResponseWriter
-	status int // zero until the answer begins
-}
-
-func (w *recorder) WriteHeader(status int) {
-	if w.status == 0 {
-		w.status = status
-	}
-	w.ResponseWriter.WriteHeader(status)
-}
-
-func (w *recorder) Write(b []byte) (int, error) {
-	if w.status == 0 {
-		w.status = http.StatusOK
-	}
-	return w.ResponseWriter.Write(b)
-}
-
-// Unwrap lets an http.ResponseController find the connection.
-func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-// code returns how the answer ended, by what it says of itself.
-func (w *recorder) code() string {
+// codeOf returns how an answer ended, by what it says of itself.
+func codeOf(w http.ResponseWriter) string {
 	if name := w.Header().Get("X-Amzn-Errortype"); name != "" {
 		return name
 	}

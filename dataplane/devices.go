@@ -2,14 +2,13 @@ package dataplane
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
-	"fmt"
 	"net/http"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/intake"
+	"github.com/muster-iot/muster/internal/respond"
 )
 
 // Device is the holder of a certificate; *authority.Device is one.
@@ -32,7 +31,7 @@ type Identify func(ctx context.Context, certificate []byte, addr string) (Device
 // (AUTH-17), and so is a request without any.
 func (h *HTTP) Devices(identify Identify) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, in *http.Request) {
-		w.Header().Set("X-Amzn-RequestId", newRequestID())
+		w.Header().Set("X-Amzn-RequestId", respond.RequestID())
 		if in.TLS == nil || len(in.TLS.PeerCertificates) == 0 {
 			intake.Unread(w, in)
 			writeRefusal(w, &request{}, refusalOf(errForbidden))
@@ -85,11 +84,3 @@ func (v *visitor) may(action string, thing muster.ThingName) error {
 }
 
 var errForbidden = muster.Errorf(muster.Forbidden, "Forbidden")
-
-// newRequestID returns a random UUID.
-func newRequestID() string {
-	var b [16]byte
-	rand.Read(b[:])
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
-}

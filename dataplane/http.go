@@ -12,6 +12,7 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/internal/respond"
 )
 
 // HTTP answers requests of the HTTPS data plane (jobs-data-plane.md section 7).
@@ -235,7 +236,7 @@ func (h *HTTP) write(w http.ResponseWriter, r *request, a answer) {
 		writeRefusal(w, r, refusalOf(a.err))
 		return
 	}
-	writeJSON(w, http.StatusOK, appendAccepted(make([]byte, 0, replySize), overHTTP, r, a))
+	respond.JSON(w, http.StatusOK, appendAccepted(make([]byte, 0, replySize), overHTTP, r, a))
 }
 
 func writeRefusal(w http.ResponseWriter, r *request, f refusal) {
@@ -244,12 +245,5 @@ func writeRefusal(w http.ResponseWriter, r *request, f refusal) {
 	}
 	w.Header().Set("X-Amzn-ErrorType", f.exception)
 	w.Header().Del("Preference-Applied")
-	writeJSON(w, f.status, appendRejected(nil, overHTTP, r, f, 0))
-}
-
-func writeJSON(w http.ResponseWriter, status int, body []byte) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	w.WriteHeader(status)
-	_, _ = w.Write(body) // a client that went away is no fault of ours
+	respond.JSON(w, f.status, appendRejected(nil, overHTTP, r, f, 0))
 }

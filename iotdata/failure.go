@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strconv"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot/route"
 	"github.com/muster-iot/muster/awsiot/wire"
 	"github.com/muster-iot/muster/gateway"
+	"github.com/muster-iot/muster/internal/respond"
 )
 
 // failure is an error as the caller is shown it.
@@ -75,16 +75,7 @@ func (f failure) write(w http.ResponseWriter) {
 		Message string `json:"message"`
 		TraceID string `json:"traceId,omitempty"`
 	}{f.message, w.Header().Get("X-Amzn-RequestId")})
-	writeJSON(w, f.status, body)
-}
-
-func writeJSON(w http.ResponseWriter, status int, body []byte) {
-	if len(body) > 0 {
-		w.Header().Set("Content-Type", "application/json")
-	}
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	w.WriteHeader(status)
-	_, _ = w.Write(body) // a client that went away is no fault of ours
+	respond.JSON(w, f.status, body)
 }
 
 // bodyMax is more than any message may be; the gateway knows its own limit.

@@ -16,6 +16,7 @@ import (
 	"github.com/muster-iot/muster/awsiot/wire"
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/internal/respond"
 )
 
 // Broker carries the messages; *gateway.Server is one.
@@ -113,7 +114,7 @@ func (s *Service) answer(w http.ResponseWriter, r *http.Request, from sender) {
 		s.log(operation, from, f, err)
 		f.write(w)
 	} else {
-		writeJSON(w, http.StatusOK, body)
+		respond.JSON(w, http.StatusOK, body)
 	}
 	s.o.Observe(operation, code, s.o.Now().Sub(began))
 }

@@ -104,7 +104,7 @@ func shown(err error) (word, string) {
 func (q *request) fail(err error) {
 	w, text := shown(err)
 	q.code, q.err = w.name, err
-	if q.w.status != 0 { // the route has begun to answer
+	if q.w.Status != 0 { // the route has begun to answer
 		panic(http.ErrAbortHandler)
 	}
 	if e, ok := errors.AsType[*methodError](err); ok {

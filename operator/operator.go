@@ -12,11 +12,9 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -25,6 +23,7 @@ import (
 	"github.com/muster-iot/muster/flood"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/intake"
+	"github.com/muster-iot/muster/internal/respond"
 	"github.com/muster-iot/muster/sigv4"
 )
 
@@ -78,7 +77,7 @@ func (c *Call) Decode(into any) error {
 		return muster.Errorf(muster.Invalid, "The body must be one JSON object")
 	}
 	if name, twice := muster.DuplicateName(c.Body); twice {
-		return muster.Errorf(muster.Invalid, "The member %q stands in the body more than once", clip(name))
+		return muster.Errorf(muster.Invalid, "The member %q stands in the body more than once", respond.Clip(name))
 	}
 	return nil
 }
@@ -138,7 +137,7 @@ type request struct {
 	id       string
 	began    time.Time
 	r        *http.Request
-	w        *recorder
+	w        *respond.Recorder
 	route    *Route // nil until it is known
 	resource string // "*" until it is known
 	key      string // access key id, as claimed
@@ -150,10 +149,10 @@ type request struct {
 
 // ServeHTTP answers one request, whatever it is.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	q := &request{id: rand.Text(), began: s.o.Now(), r: r, w: &recorder{ResponseWriter: w}, resource: "*", code: "ok"}
+	q := &request{id: rand.Text(), began: s.o.Now(), r: r, w: &respond.Recorder{ResponseWriter: w}, resource: "*", code: "ok"}
 	w.Header().Set("X-Amzn-Requestid", q.id)
 	defer func() { s.ended(q) }()
-	defer q.contain()
+	defer q.w.Contain(q.fail, func(err error) { q.code, q.err = "panic", err })
 	c, err := s.admit(q)
 	if err != nil {
 		q.fail(err)
@@ -236,9 +235,9 @@ func (s *Server) find(q *request) (map[string]string, error) {
 		}
 	}
 	if allow != nil {
-		return nil, &methodError{q.r.Method, clip(path), allow}
+		return nil, &methodError{q.r.Method, respond.Clip(path), allow}
 	}
-	return nil, &unknownPathError{clip(path)}
+	return nil, &unknownPathError{respond.Clip(path)}
 }
 
 // body reads the whole body of a request.
@@ -259,24 +258,6 @@ func (q *request) body() ([]byte, error) {
 	return body, nil
 }
 
-// contain turns a panic into an answer, so that it ends one request only.
-func (q *request) contain() {
-	p := recover()
-	if p == nil {
-		return
-	}
-	if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) { // fail has said why
-		panic(p)
-	}
-	err := fmt.Errorf("panic: %v\n%s", p, debug.Stack())
-	if q.w.status == 0 {
-		q.fail(err)
-		return
-	}
-	q.code, q.err = "panic", err
-	panic(http.ErrAbortHandler) // the answer has begun: cut it off, visibly
-}
-
 // ended logs and counts a request: one wide event, and no secret.
 func (s *Server) ended(q *request) {
 	took := s.o.Now().Sub(q.began)
@@ -286,52 +267,20 @@ func (s *Server) ended(q *request) {
 	}
 	s.o.Observe(action, q.code, took)
 	attrs := []slog.Attr{
-		slog.String("operation", action), slog.String("plane", "operator"), slog.String("code", q.code), slog.Int("status", q.w.status),
+		slog.String("operation", action), slog.String("plane", "operator"), slog.String("code", q.code), slog.Int("status", q.w.Status),
 		slog.Duration("took", took), slog.String("request_id", q.id), slog.String("remote", q.r.RemoteAddr),
-		slog.String("method", q.r.Method), slog.String("path", clip(q.r.URL.EscapedPath())), slog.String("resource", clip(q.resource)),
+		slog.String("method", q.r.Method), slog.String("path", respond.Clip(q.r.URL.EscapedPath())), slog.String("resource", respond.Clip(q.resource)),
 	}
 	if q.key != "" {
 		attrs = append(attrs, slog.String("access_key", q.key))
 	}
 	level := slog.LevelInfo
 	if q.err != nil {
-		text := clip(q.err.Error())
-		if q.w.status >= http.StatusInternalServerError && !errors.Is(q.err, context.Canceled) { // a client that went away is no fault
+		text := respond.Clip(q.err.Error())
+		if q.w.Status >= http.StatusInternalServerError && !errors.Is(q.err, context.Canceled) { // a client that went away is no fault
 			level, text = slog.LevelError, q.err.Error()
 		}
 		attrs = append(attrs, slog.String("error", text))
 	}
 	s.o.Flood.Log(q.r.Context(), s.o.Log, level, "request", q.r.RemoteAddr, q.caller.ARN != "", attrs...)
 }
-
-// clip bounds how much of a caller's own text is repeated.
-func clip(s string) string {
-	const most = 512
-	if len(s) <= most {
-		return s
-	}
-	return strings.ToValidUTF8(s[:most], "") + "…"
-}
-
-// recorder remembers the status of an answer.
-type recorder struct {
-	http.ResponseWriter
-	status int // zero until the answer begins
-}
-
-func (w *recorder) WriteHeader(status int) {
-	if w.status == 0 {
-		w.status = status
-	}
-	w.ResponseWriter.WriteHeader(status)
-}
-
-func (w *recorder) Write(b []byte) (int, error) {
-	if w.status == 0 {
-		w.status = http.StatusOK
-	}
-	return w.ResponseWriter.Write(b)
-}
-
-// Unwrap lets an http.ResponseController find the connection.
-func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/internal/respond"
 	"github.com/muster-iot/muster/sigv4"
 )
 
@@ -146,7 +147,7 @@ func (c *call) lower() error {
 			continue
 		}
 		if came := c.r.Header.Get(name); came != "" && came != values[0] {
-			return refuse("InvalidRequest", "The header %s has another value than the one that was signed", clip(name))
+			return refuse("InvalidRequest", "The header %s has another value than the one that was signed", respond.Clip(name))
 		}
 		c.r.Header.Set(name, values[0])
 	}

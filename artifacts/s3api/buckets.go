@@ -8,6 +8,7 @@ import (
 	"net/http"
 
 	"github.com/muster-iot/muster/artifacts/diskstore"
+	"github.com/muster-iot/muster/internal/respond"
 	"github.com/muster-iot/muster/sigv4"
 )
 
@@ -60,7 +61,7 @@ func (s *Server) createBucket(ctx context.Context, c *call) error {
 		return err
 	}
 	if in.LocationConstraint != "" && in.LocationConstraint != s.o.Region {
-		return refuse("IllegalLocationConstraintException", "The %s location constraint is incompatible for the region specific endpoint this request was sent to.", clip(in.LocationConstraint))
+		return refuse("IllegalLocationConstraintException", "The %s location constraint is incompatible for the region specific endpoint this request was sent to.", respond.Clip(in.LocationConstraint))
 	}
 	if c.r.Header.Get("X-Amz-Bucket-Object-Lock-Enabled") == "true" {
 		return refuse("NotImplemented", "A header you provided implies functionality that is not implemented.")

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/muster-iot/muster/artifacts/diskstore"
+	"github.com/muster-iot/muster/internal/respond"
 )
 
 // metadataMax bounds the names and values of an object's own metadata together,
@@ -148,7 +149,7 @@ func algorithmOf(name string) (diskstore.Algorithm, error) {
 }
 
 func unknownAlgorithm(name string) error {
-	return refuse("InvalidRequest", "The algorithm type you specified in x-amz-checksum- header is invalid: %s", clip(name))
+	return refuse("InvalidRequest", "The algorithm type you specified in x-amz-checksum- header is invalid: %s", respond.Clip(name))
 }
 
 // checksum writes the headers of a checksum.

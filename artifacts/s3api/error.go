@@ -135,7 +135,7 @@ type errorXML struct {
 func (c *call) fail(err error) {
 	f := failureOf(c, err)
 	c.code, c.err = f.code, err
-	if c.w.status != 0 {
+	if c.w.Status != 0 {
 		panic(http.ErrAbortHandler) // the answer has begun: cut it off, visibly
 	}
 	status, ok := statuses[f.code]

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/artifacts"
+	"github.com/muster-iot/muster/internal/respond"
 	"github.com/muster-iot/muster/sigv4"
 )
 
@@ -41,11 +42,11 @@ func (s *Server) verifyLegacy(c *call, now time.Time) (sigv4.Signature, *sigv4.B
 	}
 	for name := range c.query {
 		if !signing(name) && !slices.Contains(legacyParameters, name) {
-			return claimed, nil, refuse("AccessDenied", "The parameter %s is no part of what signature version 2 signs", clip(name))
+			return claimed, nil, refuse("AccessDenied", "The parameter %s is no part of what signature version 2 signs", respond.Clip(name))
 		}
 	}
 	if name, ok := legible(c.query); !ok {
-		return claimed, nil, refuse("AccessDenied", "The value of the parameter %s reads like several in what signature version 2 signs", clip(name))
+		return claimed, nil, refuse("AccessDenied", "The value of the parameter %s reads like several in what signature version 2 signs", respond.Clip(name))
 	}
 	credential, err := s.o.Keys.Lookup(claimed.AccessKeyID)
 	token := sigv4.Secret(c.query.Get("x-amz-security-token"))

@@ -112,7 +112,7 @@ func New(o Options) (*Server, error) {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := s.newCall(w, r)
 	defer s.end(c)
-	defer c.contain()
+	defer c.w.Contain(c.fail, func(err error) { c.code, c.err = "panic", err })
 	if err := s.serve(r.Context(), c); err != nil {
 		c.fail(err)
 	}

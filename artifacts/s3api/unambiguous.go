@@ -3,6 +3,8 @@ package s3api
 import (
 	"slices"
 	"strings"
+
+	"github.com/muster-iot/muster/internal/respond"
 )
 
 // unambiguous returns an error when the request says something twice that can
@@ -18,13 +20,13 @@ func (c *call) unambiguous() error {
 			name = strings.ToLower(name) // it is a header
 		}
 		if len(values) > 1 || seen[name] {
-			return refuse("InvalidArgument", "The parameter %s stands in the query more than once", clip(name))
+			return refuse("InvalidArgument", "The parameter %s stands in the query more than once", respond.Clip(name))
 		}
 		seen[name] = true
 	}
 	for name, values := range c.r.Header {
 		if len(values) > 1 && single(name) {
-			return refuse("InvalidRequest", "The header %s stands in the request more than once", clip(name))
+			return refuse("InvalidRequest", "The header %s stands in the request more than once", respond.Clip(name))
 		}
 	}
 	return nil

@@ -1,0 +1,105 @@
+// Package respond is what the HTTP APIs have in common when they answer: what was
+// answered is remembered for the log, a panic ends one request only, and what is
+// repeated of a caller's own text is bounded. What an error says is the business
+// of each API.
+package respond
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"strings"
+)
+
+// Recorder remembers what was answered through it.
+type Recorder struct {
+	http.ResponseWriter
+	Status int   // zero until the answer begins
+	Sent   int64 // bytes of the body so far
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (w *Recorder) WriteHeader(status int) {
+	if w.Status == 0 {
+		w.Status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (w *Recorder) Write(b []byte) (int, error) {
+	if w.Status == 0 {
+		w.Status = http.StatusOK
+	}
+	n, err := w.ResponseWriter.Write(b)
+	w.Sent += int64(n)
+	return n, err
+}
+
+// ReadFrom lets a file go to a connection without passing through here.
+func (w *Recorder) ReadFrom(r io.Reader) (int64, error) {
+	if w.Status == 0 {
+		w.Status = http.StatusOK
+	}
+	n, err := io.Copy(w.ResponseWriter, r)
+	w.Sent += n
+	return n, err
+}
+
+// Unwrap lets an http.ResponseController find the connection.
+func (w *Recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// Contain turns a panic into an answer, so that it ends one request only. Defer
+// it: fail is called with the panic and where it was when nothing has been
+// answered yet. Otherwise note is, and the answer is cut off, so that its client
+// sees that it is not whole.
+func (w *Recorder) Contain(fail, note func(error)) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) { // whoever gave up has said why
+		panic(p)
+	}
+	err := fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+	if w.Status == 0 {
+		fail(err)
+		return
+	}
+	note(err)
+	panic(http.ErrAbortHandler)
+}
+
+// JSON sends a whole body; an empty one has no type.
+func JSON(w http.ResponseWriter, status int, body []byte) {
+	if len(body) > 0 {
+		w.Header().Set("Content-Type", "application/json")
+	}
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // a client that went away is no fault of ours
+}
+
+// RequestID returns a random UUID.
+func RequestID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+// ClipMax is how many bytes of a text Clip keeps.
+const ClipMax = 512
+
+// Clip returns text, or the beginning of a long one: it bounds how much of a
+// caller's own text is repeated.
+func Clip(text string) string {
+	if len(text) <= ClipMax {
+		return text
+	}
+	return strings.ToValidUTF8(text[:ClipMax], "") + "…"
+}
