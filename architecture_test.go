@@ -126,7 +126,7 @@ func TestAPackageHasItsOwnRowFirst(t *testing.T) {
 	}
 }
 
-// A row for nothing would let in a package that nobody has thought about.
+// A row that covers no package would permit a later one of that name unseen.
 func TestNoRowIsForNothing(t *testing.T) {
 	all := packages(t)
 	named := slices.Clone(clocks)

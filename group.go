@@ -14,7 +14,7 @@ const (
 
 // Group is a thing group (registry.md section 4): a static one, or a dynamic one
 // (section 5), which is always a root without children. It is a value: rules
-// return changed copies, and nobody changes Path, PathIDs, Attributes or Dynamic in place.
+// return changed copies; Path, PathIDs, Attributes and Dynamic are never changed in place.
 type Group struct {
 	Name        GroupName
 	ID          string

@@ -23,8 +23,8 @@ func (anonymous) Publish(string, bool) error { return nil }
 func (anonymous) Subscribe(string) error     { return nil }
 func (anonymous) Receive(string) bool        { return true }
 
-// keyHolder is somebody with an access key, on a WebSocket. What it may do
-// follows the key.
+// keyHolder is the authority of a WebSocket client that connected with an access
+// key. What it may do follows the key.
 type keyHolder struct {
 	a                 *Authorizer
 	caller            identity.Caller

@@ -81,7 +81,7 @@ func TestAfterARestartNobodyIsConnected(t *testing.T) {
 }
 
 // The search for the things that an earlier process left connected takes several
-// steps, of which every transaction runs twice; a process that stops in between
+// steps, and every transaction of it runs twice; a process that stops in between
 // leaves the next one a search of its own.
 func TestAfterARestartAllThingsAreFoundThatWereConnected(t *testing.T) {
 	s := memstore.New()

@@ -40,7 +40,7 @@ func (d *draft) deliver(r store.Reader, account muster.Account) error {
 	return nil
 }
 
-// read returns a version of which the document takes something.
+// read returns a version that the document takes something from.
 func (d *draft) read(r store.Reader, asked muster.Release) (muster.PackageVersion, error) {
 	if err := permitted(d.Rights, Use{Package: asked}); err != nil {
 		return muster.PackageVersion{}, err

@@ -149,7 +149,7 @@ func (b *batch) present(n *Notification) (err error) {
 // What cannot be resolved stays as it is and is logged.
 func (n Notification) Document(ctx context.Context) (string, error) {
 	e, x := n.engine, *n.Head
-	if renewed(n.job, x, e.o.Now()).PresignedAt != x.PresignedAt { // nobody heard when it was committed, or it has waited since
+	if renewed(n.job, x, e.o.Now()).PresignedAt != x.PresignedAt { // no subscriber when it was committed, or it has waited since
 		var err error
 		if x, err = e.renew(ctx, x); err != nil {
 			return "", err

@@ -9,7 +9,7 @@ type Use struct {
 	// run of characters: for what differs between executions.
 	File   muster.Object
 	Upload bool
-	// Package is a version of which the document takes attributes or the file; with
+	// Package is a version that the document takes attributes or the file from; with
 	// Brought it is one that the job brings to its things. File is then empty.
 	Package muster.Release
 	Brought bool

@@ -110,7 +110,7 @@ func (g *Guard) failed(addr string) (left uint64, log bool) {
 // suspect reports whether many proofs from addr have failed within a window.
 func (g *Guard) suspect(addr string) bool {
 	now := g.now()
-	if now.UnixNano() > g.suspectedUntil.Load() { // nobody is, as nearly always
+	if now.UnixNano() > g.suspectedUntil.Load() { // no source is suspected, as nearly always
 		return false
 	}
 	g.mu.Lock()

@@ -274,7 +274,7 @@ func (s *Server) dismiss(c *conn) {
 func (s *Server) shed(c *conn) {
 	s.count.shed.Add(1)
 	c.end(errNoRoom)
-	c.shut() // without a moment for last words, of which there are none
+	c.shut() // at once: there is nothing left to send
 }
 
 // errNoRoom ends a connection whose place another one needs.

@@ -13,7 +13,7 @@ import (
 	"github.com/muster-iot/muster/gateway/packet"
 )
 
-// TestConnectionsWithoutCONNECTMakeRoom: of those that wait for their CONNECT the oldest goes, and nobody who has connected.
+// TestConnectionsWithoutCONNECTMakeRoom: of those that wait for their CONNECT the oldest is closed, and none that has connected.
 func TestConnectionsWithoutCONNECTMakeRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, Options{Limits: Limits{Unproven: 3}, Log: quiet})
@@ -113,7 +113,7 @@ func TestAFloodOfRefusedConnectionsDoesNotFillTheLog(t *testing.T) {
 	})
 }
 
-// lines is a log of which lines can be counted.
+// lines is a log whose lines can be counted.
 type lines struct {
 	mu  sync.Mutex
 	all []string

@@ -120,7 +120,7 @@ func serves(a *ca.Authority, c *x509.Certificate, hosts []string, now time.Time)
 	return true
 }
 
-// errNeither is the error of reading two files of which neither exists. An empty
+// errNeither is the error of reading two files when neither exists. An empty
 // file exists.
 var errNeither = fmt.Errorf("neither file is there: %w", fs.ErrNotExist)
 

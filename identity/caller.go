@@ -12,7 +12,7 @@ import (
 	"github.com/muster-iot/muster/iotpolicy"
 )
 
-// Caller is somebody whose identity is proven, and what they may do. One that
+// Caller is a proven identity and what it may do. One that
 // Keys returned follows its access key: Authorize decides by the policies that
 // the key has at that moment, and by none once the key is gone.
 type Caller struct {

@@ -15,7 +15,7 @@ const (
 )
 
 // Run follows the key file and the clock until ctx ends, so that keys which are
-// removed, replaced or expire lose their rights though nobody asks for them. It
+// removed, replaced or expire lose their rights even when no request comes. It
 // calls changed after each time that a Caller's life has ended.
 func (k *Keys) Run(ctx context.Context, changed func()) {
 	follow, note := time.NewTicker(followEvery), time.NewTicker(usageEvery)

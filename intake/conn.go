@@ -21,7 +21,7 @@ type conn struct {
 	heads   int  // taken from the pool
 	bodies  int
 
-	// What follows belongs to whoever reads, one at a time.
+	// What follows belongs to the reading goroutine; there is one at a time.
 	head head
 }
 

@@ -1,7 +1,7 @@
 // Package intake bounds what HTTP listeners keep of what clients have sent before
 // it is known who they are: the heads of requests, bodies that a signature covers
 // and that must be read before it can be checked, and the connections themselves.
-// It decides nothing about who anybody is; whoever does says so with Known.
+// It does not authenticate: the code that does calls Known.
 //
 // A connection has a small allowance of its own, enough for nearly every request.
 // What goes beyond it comes from pools that all connections share, so that the

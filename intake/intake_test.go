@@ -227,7 +227,7 @@ func bodiesShareTheirRoom(t *testing.T, read func(*http.Request) ([]byte, error)
 	})
 }
 
-// What somebody known sends does not count, and no more does what they sent
+// What a known client sends does not count, nor does what it sent
 // before that was clear.
 func TestTheKnownAreNotCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

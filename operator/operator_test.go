@@ -87,7 +87,7 @@ func (e *env) key(statement string) identity.Key {
 	return key
 }
 
-// send sends a request that key signs, or nobody when it is the zero key.
+// send sends a request that key signs; with the zero key it is not signed.
 func (e *env) send(key identity.Key, method, target, body string) *httptest.ResponseRecorder {
 	e.t.Helper()
 	r := httptest.NewRequest(method, target, strings.NewReader(body))

@@ -324,7 +324,7 @@ func TestAFullDisk(t *testing.T) {
 	s = begin()
 	reads(s)
 
-	// Full: somebody else takes the rest, and then devices and operators come.
+	// Full: another process takes the rest, and then devices and operators come.
 	must(s.removeFiles(ctx, 12, 30))
 	eventually(t, "there is room again", func() bool { return s.createThing(ctx, "pump") == nil })
 	must(s.createJob(ctx, "fw2", fmt.Sprintf("arn:aws:iot:%s:%s:thing/pump", s.ready.Region, s.ready.Account), `{"do":"flash"}`))

@@ -82,7 +82,7 @@ func (f folder) missingParts(ctx context.Context, s store.Store) (problems []str
 }
 
 // checkParts refuses a folder that lacks files which it had. With acceptLoss it
-// goes on, and they are made anew.
+// goes on, and they are made again.
 func (f folder) checkParts(ctx context.Context, s store.Store, acceptLoss bool, log *slog.Logger) error {
 	problems, err := f.missingParts(ctx, s)
 	if err != nil {
@@ -205,8 +205,8 @@ func (f folder) verifyBesides(problem func(string)) {
 	f.verifyProfiles(problem)
 }
 
-// verifyProfiles calls problem for each signing profile of which a part is missing
-// or damaged.
+// verifyProfiles calls problem for each signing profile that has a missing or
+// damaged part.
 func (f folder) verifyProfiles(problem func(string)) {
 	files, _ := filepath.Glob(filepath.Join(string(f.signing()), "*.pem")) // the pattern is well formed
 	names := map[string]bool{}

@@ -48,7 +48,7 @@ func (c countingConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// stranger is a client that nobody knows, and what the server reads of it.
+// stranger is a client that has not authenticated, and what the server reads of it.
 type stranger struct {
 	*server
 	t    *testing.T
@@ -178,8 +178,8 @@ func (s *stranger) endlessHeads() {
 	s.await("the pool is free again", func() bool { return s.intake.Stats().Heads == 0 })
 }
 
-// manyHeaders sends a head of many short lines, each of which costs more memory
-// than its bytes.
+// manyHeaders sends a head of many short lines. Each costs more memory than its
+// bytes.
 func (s *stranger) manyHeaders() {
 	s.t.Helper()
 	c := s.dial()
@@ -228,7 +228,7 @@ func signedHead(r *http.Request) string {
 
 const bodyLength = 1 << 20
 
-// refusedBody sends a long body with a head that says who nobody is.
+// refusedBody sends a long body after a head that names an unknown caller.
 func (s *stranger) refusedBody(kind, head string) {
 	s.t.Helper()
 	const most = 96 << 10 // two TLS records, a handshake, and what a buffer takes

@@ -102,7 +102,7 @@ func hostOf(base string) string {
 	return u.Host
 }
 
-// strangerBody is how long a body is, in bytes, of which half is sent.
+// strangerBody is the stated length of a body in bytes; half of it is sent.
 const strangerBody = 1 << 20
 
 // httpUtterances returns what can be said to an HTTP listener.

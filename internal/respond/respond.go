@@ -62,7 +62,7 @@ func (w *Recorder) Contain(fail, note func(error)) {
 	if p == nil {
 		return
 	}
-	if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) { // whoever gave up has said why
+	if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) { // the handler gave up and has said why
 		panic(p)
 	}
 	err := fmt.Errorf("panic: %v\n%s", p, debug.Stack())

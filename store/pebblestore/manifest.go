@@ -78,7 +78,7 @@ func readManifest(files vfs.FS, dir string) (state logState, found bool, err err
 	return state, true, checkManifestMark(files, dir, name)
 }
 
-// take follows a record of the manifest, of which only the beginning matters, and
+// take follows a record of the manifest, whose beginning alone matters, and
 // reports whether there is more: tables that come or go.
 func (s *logState) take(record []byte) (more bool) {
 	for len(record) > 0 {

@@ -40,7 +40,7 @@ func (f readOnlyFS) Unwrap() vfs.FS                      { return f.FS }
 func (f readOnlyFS) Lock(name string) (io.Closer, error) { return lockIfThere(f.FS, name) }
 
 // lockIfThere locks a file that exists. A folder without the file is open in no
-// process, and on a disk that takes no writes nobody can change the folder:
+// process, and on a disk that takes no writes the folder cannot change:
 // there is nothing to lock in either.
 func lockIfThere(files vfs.FS, name string) (io.Closer, error) {
 	if _, err := files.Stat(name); errors.Is(err, os.ErrNotExist) {
