@@ -35,8 +35,8 @@ func (k *signingKeys) find(secret Secret, scope Scope) (key []byte, remembered b
 	return key, remembered
 }
 
-// remember keeps a key that was good for a signature. Others are not kept: anyone
-// can name the access key of somebody else, and any region.
+// remember keeps a key that proved a signature. Other keys are not kept, because a
+// request without a valid signature can name any access key and any region.
 func (k *signingKeys) remember(secret Secret, scope Scope, key []byte) {
 	// The parts of a request's scope would keep its whole header in memory.
 	scope = Scope{strings.Clone(scope.Date), strings.Clone(scope.Region), strings.Clone(scope.Service)}

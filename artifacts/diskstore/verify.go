@@ -19,9 +19,9 @@ import (
 // problemsMax bounds how many contradictions Verify returns.
 const problemsMax = 1000
 
-// Verify compares what an index says of job files with the contents in a folder,
-// all of which it reads, and returns what contradicts: a record that cannot be read,
-// a content that is missing, has another size or checksum, or is not counted.
+// Verify reads every job file in a folder and compares it with what the index says.
+// It returns one problem for each record that cannot be read, and for each content
+// that is missing, has another size or checksum, or is not counted.
 // Contents that belong to nothing are no problem; the next start sweeps them.
 //
 // A content that was uploaded in parts to a release that kept no checksum of it is

@@ -15,8 +15,8 @@ import (
 	"github.com/muster-iot/muster/store/pebblestore"
 )
 
-// A block that is damaged while the store is open fails whoever needs it, with an
-// error that says so and a line in the log, and nobody else.
+// When a block is damaged while the store is open, each call that needs the block
+// fails with an error that says so and a line in the log. Other calls succeed.
 func TestADamagedTableIsServedAsFarAsItGoes(t *testing.T) {
 	ctx, disk := context.Background(), vfs.NewMem()
 	s := open(t, "data", pebblestore.Options{FS: disk})
