@@ -25,6 +25,7 @@ var mayImport = map[string][]string{
 	"reserve":              {},
 	"rollout":              {"."},
 	"limits":               {},
+	"landing":              {},
 	"intake":               {},
 	"store":                {"."},
 	"store/storetest":      {".", "store"},

@@ -23,6 +23,7 @@ import (
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/intake"
 	"github.com/muster-iot/muster/iotdata"
+	"github.com/muster-iot/muster/landing"
 	"github.com/muster-iot/muster/metrics"
 	"github.com/muster-iot/muster/operator"
 	"github.com/muster-iot/muster/presence"
@@ -273,8 +274,9 @@ func (s *server) wireAPI() error {
 			Observe: func(action, code string, took time.Duration) { s.figures.Request("operator", action, code, took) },
 		}),
 	}
-	s.api = s.figures.InFlight(s.filesFirst(&probes{ready: s.ready, next: signed}))
-	s.apiTLS = s.figures.InFlight(s.filesFirst(signed))
+	front := landing.New(landing.Options{Next: signed, Version: versionText(), Ready: s.ready, Doors: s.doorsShown()})
+	s.api = s.figures.InFlight(s.filesFirst(&probes{ready: s.ready, next: front}))
+	s.apiTLS = s.figures.InFlight(s.filesFirst(front))
 	s.devices = s.figures.InFlight(&deviceAPI{jobs: s.plane.Devices(s.identifyForJobs), messages: messages.Devices(s.identifyForMessages)})
 	return nil
 }
