@@ -26,6 +26,7 @@ var mayImport = map[string][]string{
 	"rollout":              {"."},
 	"limits":               {},
 	"landing":              {},
+	"cors":                 {"intake", "internal/loglimit", "internal/respond"},
 	"intake":               {},
 	"store":                {"."},
 	"store/storetest":      {".", "store"},

@@ -14,6 +14,7 @@ import (
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/authority"
 	"github.com/muster-iot/muster/awsiot"
+	"github.com/muster-iot/muster/cors"
 	"github.com/muster-iot/muster/dataplane"
 	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/events"
@@ -263,8 +264,12 @@ func (s *server) wireAPI() error {
 	if err != nil {
 		return err
 	}
+	rules, err := s.c.cors()
+	if err != nil {
+		return err
+	}
 	signed := &api{
-		contract: contract,
+		contract: cors.New(cors.Options{Rules: rules, Next: contract, Methods: contract.Methods, Now: time.Now, Log: s.log}),
 		websocket: &websocketAPI{
 			verifier: sigv4.Verifier{Lookup: s.keys.Lookup, Region: s.c.Region},
 			keys:     s.keys, gateway: s.gateway, flood: s.flood, log: s.log,
