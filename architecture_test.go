@@ -25,6 +25,8 @@ var mayImport = map[string][]string{
 	"reserve":              {},
 	"rollout":              {"."},
 	"limits":               {},
+	"landing":              {},
+	"cors":                 {"intake", "internal/loglimit", "internal/respond"},
 	"intake":               {},
 	"store":                {"."},
 	"store/storetest":      {".", "store"},

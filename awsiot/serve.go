@@ -40,6 +40,16 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// Methods returns the methods that an escaped path of the API has, sorted, and none
+// for any other path. Operations of other AWS services, such as GetCallerIdentity,
+// are a POST to the root (identity-and-auth.md section C.2).
+func (s *Server) Methods(escapedPath string) []string {
+	if escapedPath == "/" {
+		return []string{http.MethodPost}
+	}
+	return s.router.Methods(escapedPath)
+}
+
 // plane returns who serves an operation that is handed over, nil for nobody.
 func (s *Server) plane(op *wire.Operation) DataPlane {
 	if op.Service == wire.IoTData {

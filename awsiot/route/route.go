@@ -5,6 +5,7 @@
 package route
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -123,6 +124,16 @@ func (r *Router) Match(service, method, escapedPath string) (Match, error) {
 		}
 	}
 	return m, nil
+}
+
+// Methods returns the methods that an escaped path has, sorted: none for a path
+// that no operation has.
+func (r *Router) Methods(escapedPath string) []string {
+	_, err := r.Match("", "", escapedPath)
+	if e, ok := errors.AsType[*MethodError](err); ok {
+		return e.Allow
+	}
+	return nil
 }
 
 // search is one walk through the tree.

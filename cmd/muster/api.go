@@ -93,6 +93,10 @@ func plain(w http.ResponseWriter, status int, text string) {
 func (s *server) watching() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET "+metricsPath, s.figures.Handler())
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		plain(w, http.StatusOK, "Muster "+versionText()+", for scrapers and probes:\n\n"+
+			metricsPath+"  for Prometheus\n/healthz  200 while the process is up\n/readyz   200 when it can be used, else 503 and the reason")
+	})
 	mux.Handle("/", &probes{ready: s.ready, next: http.NotFoundHandler()})
 	return mux
 }

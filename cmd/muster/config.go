@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/artifacts/s3api"
+	"github.com/muster-iot/muster/cors"
 	"github.com/muster-iot/muster/limits"
 )
 
@@ -33,6 +34,8 @@ type Config struct {
 	Account string // its account: 12 digits
 	Auth    string // authKeys or authNone
 	Hosts   string // by which clients reach this server, separated by commas; the first is announced
+
+	Origins []string // of pages in browsers that may call the API; none by default
 
 	AllowInsecure     bool // plain listeners may leave the loopback interface
 	StrictTransitions bool // refuse REJECTED from IN_PROGRESS
@@ -114,6 +117,10 @@ func (c *Config) register(fs *flag.FlagSet) {
 	fs.StringVar(&c.Account, "account", c.Account, "`account` this deployment answers as: 12 digits")
 	fs.StringVar(&c.Auth, "auth", c.Auth, "keys: requests are signed; none: they need not be, on loopback only")
 	fs.StringVar(&c.Hosts, "hosts", c.Hosts, "`names` and addresses by which clients reach this server: in its certificate, and the first in DescribeEndpoint")
+	fs.Func("cors-origin", "`origin` of pages in browsers that may call the API with access keys, such as https://fleet.example.com, or * for all; separate several with commas, or give it again", func(origins string) error {
+		c.Origins = append(c.Origins, strings.Split(origins, ",")...)
+		return nil
+	})
 	fs.BoolVar(&c.AllowInsecure, "allow-insecure-listeners", c.AllowInsecure, "let listeners without TLS accept connections from other machines")
 	fs.BoolVar(&c.StrictTransitions, "strict-transitions", c.StrictTransitions, "refuse REJECTED from a device that already reported IN_PROGRESS")
 	fs.BoolVar(&c.RemovedInProgress, "removed-in-progress", c.RemovedInProgress, "end the running execution of a thing that leaves the last target of a continuous job")
@@ -168,6 +175,9 @@ func (c Config) check() error {
 	if _, err := c.limits(); err != nil {
 		return err
 	}
+	if _, err := c.cors(); err != nil {
+		return err
+	}
 	if err := c.Files.check(); err != nil {
 		return err
 	}
@@ -189,6 +199,18 @@ func (c Config) limits() (limits.Limits, error) {
 		}
 	}
 	return l, nil
+}
+
+// cors returns the rules for pages in browsers.
+func (c Config) cors() (cors.Rules, error) {
+	rules, err := cors.Parse(c.Origins)
+	switch {
+	case err != nil:
+		return rules, usagef("--cors-origin: %v", err)
+	case !rules.Off() && c.Auth == authNone:
+		return rules, usagef("--cors-origin lets in pages that sign their requests, and --auth=none asks for no signature: leave out one of them")
+	}
+	return rules, nil
 }
 
 // hosts returns the names by which clients reach this server, at least one.

@@ -228,7 +228,7 @@ func TestMetricsAndProbes(t *testing.T) {
 			t.Errorf("%s answers /healthz, /readyz and /metrics without a key with %v, want %s", tt.base, got, tt.want)
 		}
 	}
-	for _, path := range []string{"/things", "/jobs", "/"} {
+	for _, path := range []string{"/things", "/jobs", "/nothing"} {
 		if response, err := http.Get(s.ready.MetricsURL + path); err != nil || response.StatusCode != http.StatusNotFound {
 			t.Errorf("the metrics listener answers %s with %v, %v; want 404", path, response, err)
 		}

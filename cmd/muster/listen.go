@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/gateway"
+	"github.com/muster-iot/muster/landing"
 )
 
 // listeners are the server's open doors. All of them are open before the first
@@ -80,6 +81,34 @@ func (l *listeners) ready() Ready {
 		r.HTTPSURL = "https://" + reachable(l.https)
 	}
 	return r
+}
+
+// doorsShown are the listeners as the landing page tells of them: those with TLS by
+// the name that their certificate has and that DescribeEndpoint announces.
+func (s *server) doorsShown() []landing.Door {
+	named := func(l net.Listener) string {
+		if l == nil {
+			return ""
+		}
+		_, port, _ := net.SplitHostPort(l.Addr().String()) // which is host:port, of a TCP listener
+		return net.JoinHostPort(s.c.hosts()[0], port)
+	}
+	r := s.doors.ready()
+	var shown []landing.Door
+	for _, d := range []landing.Door{
+		{Purpose: "AWS CLI and SDKs", Address: r.APIURL, Flag: "--api"},
+		{Purpose: "MQTT, client certificates", Address: named(s.doors.mqtts), Flag: "--mqtts"},
+		{Purpose: "HTTPS, client certificates", Address: named(s.doors.https), Flag: "--https"},
+		{Purpose: "All on one port, by ALPN", Address: named(s.doors.alpn), Flag: "--alpn"},
+		{Purpose: "MQTT without TLS", Address: reachable(s.doors.mqtt), Flag: "--mqtt-plain"},
+		{Purpose: "Job files, TLS", Address: named(s.doors.files), Flag: "--files"},
+		{Purpose: "Metrics and probes", Address: r.MetricsURL, Flag: "--metrics"},
+	} {
+		if d.Address != "" {
+			shown = append(shown, d)
+		}
+	}
+	return shown
 }
 
 // reachable returns an address of l that a client on this machine can dial, or

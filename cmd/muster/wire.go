@@ -14,6 +14,7 @@ import (
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/authority"
 	"github.com/muster-iot/muster/awsiot"
+	"github.com/muster-iot/muster/cors"
 	"github.com/muster-iot/muster/dataplane"
 	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/events"
@@ -23,6 +24,7 @@ import (
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/intake"
 	"github.com/muster-iot/muster/iotdata"
+	"github.com/muster-iot/muster/landing"
 	"github.com/muster-iot/muster/metrics"
 	"github.com/muster-iot/muster/operator"
 	"github.com/muster-iot/muster/presence"
@@ -262,8 +264,12 @@ func (s *server) wireAPI() error {
 	if err != nil {
 		return err
 	}
+	rules, err := s.c.cors()
+	if err != nil {
+		return err
+	}
 	signed := &api{
-		contract: contract,
+		contract: cors.New(cors.Options{Rules: rules, Next: contract, Methods: contract.Methods, Now: time.Now, Log: s.log}),
 		websocket: &websocketAPI{
 			verifier: sigv4.Verifier{Lookup: s.keys.Lookup, Region: s.c.Region},
 			keys:     s.keys, gateway: s.gateway, flood: s.flood, log: s.log,
@@ -273,8 +279,9 @@ func (s *server) wireAPI() error {
 			Observe: func(action, code string, took time.Duration) { s.figures.Request("operator", action, code, took) },
 		}),
 	}
-	s.api = s.figures.InFlight(s.filesFirst(&probes{ready: s.ready, next: signed}))
-	s.apiTLS = s.figures.InFlight(s.filesFirst(signed))
+	front := landing.New(landing.Options{Next: signed, Version: versionText(), Ready: s.ready, Doors: s.doorsShown()})
+	s.api = s.figures.InFlight(s.filesFirst(&probes{ready: s.ready, next: front}))
+	s.apiTLS = s.figures.InFlight(s.filesFirst(front))
 	s.devices = s.figures.InFlight(&deviceAPI{jobs: s.plane.Devices(s.identifyForJobs), messages: messages.Devices(s.identifyForMessages)})
 	return nil
 }

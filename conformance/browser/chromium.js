@@ -1,0 +1,49 @@
+// Pages in a headless Chromium of this machine.
+
+import { accessSync, constants } from "node:fs";
+import { delimiter, join } from "node:path";
+
+import { chromium } from "playwright-core";
+
+// findChromium returns the path of a Chromium, or undefined.
+export function findChromium() {
+	for (const folder of process.env.PATH.split(delimiter)) {
+		for (const name of ["chromium", "chromium-browser", "google-chrome"]) {
+			const file = join(folder, name);
+			try {
+				accessSync(file, constants.X_OK);
+				return file;
+			} catch {
+				// not here
+			}
+		}
+	}
+}
+
+// startChromium starts a browser with an empty profile that calls nobody on its own.
+export function startChromium(executablePath) {
+	return chromium.launch({
+		executablePath,
+		args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+	});
+}
+
+// Page is a tab that remembers what the browser says in its console, and what it asks for.
+export class Page {
+	static async open(browser, url) {
+		const page = new Page();
+		page.context = await browser.newContext({ ignoreHTTPSErrors: true });
+		page.tab = await page.context.newPage();
+		page.console = [];
+		page.requests = [];
+		page.tab.on("console", (m) => page.console.push(m.text()));
+		page.tab.on("pageerror", (e) => page.console.push(String(e)));
+		page.tab.on("request", (r) => page.requests.push(r.url()));
+		await page.tab.goto(url);
+		return page;
+	}
+
+	close() {
+		return this.context.close();
+	}
+}
