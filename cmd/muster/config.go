@@ -1,7 +1,6 @@
 package main
 
 import (
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -10,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/spf13/pflag"
 
 	"github.com/muster-iot/muster/artifacts/s3api"
 	"github.com/muster-iot/muster/cors"
@@ -100,7 +101,7 @@ func defaultConfig() Config {
 }
 
 // register makes each field of c a flag whose default is what c holds.
-func (c *Config) register(fs *flag.FlagSet) {
+func (c *Config) register(fs *pflag.FlagSet) {
 	fs.StringVar(&c.Data, "data", c.Data, "`folder` that holds everything; made on first start")
 	fs.BoolVar(&c.AcceptLoss, "accept-loss", c.AcceptLoss, "go on with what is there of a damaged data folder, once a start has said what is lost; for one start")
 	fs.StringVar(&c.API, "api", c.API, "`address` of the HTTP listener: control plane, jobs data plane, /healthz, /readyz, and /metrics for keys that may")
@@ -115,7 +116,7 @@ func (c *Config) register(fs *flag.FlagSet) {
 	fs.StringVar(&c.ReadyFile, "ready-file", c.ReadyFile, "`file` to write once everything listens: JSON with URLs, addresses and credentials file")
 	fs.StringVar(&c.Region, "region", c.Region, "`region` this deployment answers as")
 	fs.StringVar(&c.Account, "account", c.Account, "`account` this deployment answers as: 12 digits")
-	fs.StringVar(&c.Auth, "auth", c.Auth, "keys: requests are signed; none: they need not be, on loopback only")
+	fs.StringVar(&c.Auth, "auth", c.Auth, "how requests prove whose they are, `keys|none`: keys sign them; none is for loopback only")
 	fs.StringVar(&c.Hosts, "hosts", c.Hosts, "`names` and addresses by which clients reach this server: in its certificate, and the first in DescribeEndpoint")
 	fs.Func("cors-origin", "`origin` of pages in browsers that may call the API with access keys, such as https://fleet.example.com, or * for all; separate several with commas, or give it again", func(origins string) error {
 		c.Origins = append(c.Origins, strings.Split(origins, ",")...)
@@ -133,14 +134,11 @@ func (c *Config) register(fs *flag.FlagSet) {
 	fs.DurationVar(&c.SessionExpiry, "session-expiry", c.SessionExpiry, "longest `time` an MQTT session is kept after its connection, up to 168h")
 	fs.BoolVar(&c.SlimTLS, "slim-tls", c.SlimTLS, "free what TLS connections of devices keep of their handshake, if this build passes its self-test")
 	c.Webhook.register(fs)
-	fs.StringVar(&c.LimitProfile, "limits", c.LimitProfile, "`profile` of limits: default, or aws for the numbers of AWS; muster limits lists both")
-	fs.Func("limit", "one limit as `name=value`, on top of the profile; may be given again for others", func(order string) error {
-		c.LimitOrders = append(c.LimitOrders, order)
-		return nil
-	})
+	fs.StringVar(&c.LimitProfile, "limits", c.LimitProfile, "profile of limits, `default|aws`; muster limits lists both")
+	fs.StringArrayVar(&c.LimitOrders, "limit", c.LimitOrders, "one `limit=value`, on top of the profile; may be given again for others")
 	fs.DurationVar(&c.Drain, "drain", c.Drain, "`time` a stop waits for requests in flight")
-	fs.TextVar(&c.LogLevel, "log-level", c.LogLevel, "debug, info, warn or error")
-	fs.StringVar(&c.LogFormat, "log-format", c.LogFormat, "text or json")
+	fs.TextVar(&c.LogLevel, "log-level", c.LogLevel, "least important lines in the log, `debug|info|warn|error`")
+	fs.StringVar(&c.LogFormat, "log-format", c.LogFormat, "form of the log, `text|json`")
 }
 
 var (

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"net"
 	"net/http"
@@ -14,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/spf13/pflag"
 
 	"github.com/muster-iot/muster/artifacts"
 	"github.com/muster-iot/muster/artifacts/diskstore"
@@ -38,10 +39,10 @@ type FilesConfig struct {
 	S3VirtualHosted bool   // the bucket stands in front of its host
 }
 
-func (c *FilesConfig) register(fs *flag.FlagSet) {
+func (c *FilesConfig) register(fs *pflag.FlagSet) {
 	fs.StringVar(&c.Address, "files", c.Address, "`address` of the TLS listener of job files, without client certificates; empty for none")
 	fs.StringVar(&c.URL, "files-url", c.URL, "`URL` under which devices reach job files, such as https://files.example.com; that of --files when not given")
-	fs.Var(&c.Quota, "files-quota", "the most that job files may take on disk, such as 20GiB; 0: no limit")
+	fs.Var(&c.Quota, "files-quota", "the `size` that job files may take on disk at most, such as 20GiB; 0: no limit")
 	fs.Var(&c.LinkMax, "upload-max", "the `size` that a device may upload at most with a URL of a job document, such as 64MiB")
 	fs.StringVar(&c.S3Endpoint, "s3-endpoint", c.S3Endpoint, "`URL` of an S3-compatible store of job files elsewhere, in the place of the built-in one")
 	fs.StringVar(&c.S3Region, "s3-region", c.S3Region, "`region` of --s3-endpoint; --region when not given")
@@ -111,6 +112,9 @@ func (b *byteSize) Set(text string) error {
 	}
 	return nil
 }
+
+// Type names a value in the help of a flag that names none.
+func (*byteSize) Type() string { return "size" }
 
 // String writes the number with the largest unit that divides it.
 func (b *byteSize) String() string {

@@ -1,21 +1,29 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"io"
 	"runtime"
 	"runtime/debug"
+
+	"github.com/spf13/cobra"
 )
 
 // version is set by the linker for a release: -ldflags "-X main.version=v1.2.3".
 var version = ""
 
-func runVersion(_ context.Context, args []string, stdout, _ io.Writer) error {
-	if _, err := parseFlags(flagSet("version", "", stdout), args, 0); err != nil {
-		return err
+func versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "version",
+		Short:   "print the version",
+		Long:    "Prints the version, that of Go, and the system that the program is built for.",
+		Example: "  muster version",
+		Args:    atMost(0),
+		RunE:    runVersion,
 	}
-	_, err := fmt.Fprintf(stdout, "muster %s %s %s/%s\n", versionText(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}
+
+func runVersion(cmd *cobra.Command, _ []string) error {
+	_, err := fmt.Fprintf(cmd.OutOrStdout(), "muster %s %s %s/%s\n", versionText(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	return err
 }
 
