@@ -54,6 +54,7 @@ type Config struct {
 
 	SessionExpiry time.Duration // longest life of an MQTT session after its connection
 	SlimTLS       bool          // shrink TLS connections of devices after their handshake
+	OldDevices    bool          // offer RSA key exchange to clients that know nothing better
 
 	Webhook webhookConfig
 
@@ -133,6 +134,7 @@ func (c *Config) register(fs *pflag.FlagSet) {
 	fs.BoolVar(&c.TestClock, "test-clock", c.TestClock, "for tests of users: time stands still until POST /muster/v1/clock moves it; loopback only")
 	fs.DurationVar(&c.SessionExpiry, "session-expiry", c.SessionExpiry, "longest `time` an MQTT session is kept after its connection, up to 168h")
 	fs.BoolVar(&c.SlimTLS, "slim-tls", c.SlimTLS, "free what TLS connections of devices keep of their handshake, if this build passes its self-test")
+	fs.BoolVar(&c.OldDevices, "old-devices", c.OldDevices, "let TLS 1.2 clients exchange keys with RSA, for devices that know nothing newer; who records their traffic and gets the server's key reads it")
 	c.Webhook.register(fs)
 	fs.StringVar(&c.LimitProfile, "limits", c.LimitProfile, "profile of limits, `default|aws`; muster limits lists both")
 	fs.StringArrayVar(&c.LimitOrders, "limit", c.LimitOrders, "one `limit=value`, on top of the profile; may be given again for others")

@@ -139,6 +139,7 @@ func (s *server) openDoors() error {
 		Wrap:         func(conn net.Conn) net.Conn { return s.gateway.Wrap(conn) },
 		HTTPS:        s.https.Put,
 		Files:        func(conn *tls.Conn) { s.fetch.Put(conn) },
+		OldDevices:   s.c.OldDevices,
 		Log:          s.log,
 	})
 	return err
