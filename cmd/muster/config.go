@@ -39,11 +39,14 @@ type Config struct {
 	Origins []string // of pages in browsers that may call the API; none by default
 
 	AllowInsecure     bool // plain listeners may leave the loopback interface
+	AcceptAnyRegion   bool // requests may be signed for other regions than Region
 	StrictTransitions bool // refuse REJECTED from IN_PROGRESS
 	RemovedInProgress bool // end the running execution of a thing that leaves its last target
 	SkipSucceeded     bool // spare a thing that rejoins a continuous job which it has SUCCEEDED in
 	RolloutPerMinute  int  // of jobs that set no maximumPerMinute; zero: as fast as the engine goes
 	TestClock         bool // time stands still until /muster/v1/clock moves it
+
+	TypeDeletionWait time.Duration // between the deprecation of a thing type and its deletion
 
 	DiskReserve reserveSize // what is kept free on the disk of the data folder
 
@@ -55,6 +58,10 @@ type Config struct {
 	SessionExpiry time.Duration // longest life of an MQTT session after its connection
 	SlimTLS       bool          // shrink TLS connections of devices after their handshake
 	OldDevices    bool          // offer RSA key exchange to clients that know nothing better
+
+	ParentWildcard       bool // a subscription to "a/#" gets what is published to "a" too
+	SilentRefusal        bool // a refused MQTT 3.1.1 connection is closed without a CONNACK
+	CloseDeniedSubscribe bool // a SUBSCRIBE that policies do not allow ends the connection
 
 	Webhook webhookConfig
 
@@ -116,6 +123,7 @@ func (c *Config) register(fs *pflag.FlagSet) {
 	c.DiskReserve.register(fs)
 	fs.StringVar(&c.ReadyFile, "ready-file", c.ReadyFile, "`file` to write once everything listens: JSON with URLs, addresses and credentials file")
 	fs.StringVar(&c.Region, "region", c.Region, "`region` this deployment answers as")
+	fs.BoolVar(&c.AcceptAnyRegion, "accept-any-region", c.AcceptAnyRegion, "take requests that are signed for another region than --region, for callers whose default region differs")
 	fs.StringVar(&c.Account, "account", c.Account, "`account` this deployment answers as: 12 digits")
 	fs.StringVar(&c.Auth, "auth", c.Auth, "how requests prove whose they are, `keys|none`: keys sign them; none is for loopback only")
 	fs.StringVar(&c.Hosts, "hosts", c.Hosts, "`names` and addresses by which clients reach this server: in its certificate, and the first in DescribeEndpoint")
@@ -127,6 +135,10 @@ func (c *Config) register(fs *pflag.FlagSet) {
 	fs.BoolVar(&c.StrictTransitions, "strict-transitions", c.StrictTransitions, "refuse REJECTED from a device that already reported IN_PROGRESS")
 	fs.BoolVar(&c.RemovedInProgress, "removed-in-progress", c.RemovedInProgress, "end the running execution of a thing that leaves the last target of a continuous job")
 	fs.StringVar(&c.SigningProfile, "signing-profile", c.SigningProfile, "`name` of the signing profile for ${aws:iot:code-sign-signature:…} in job documents; without one they are refused")
+	fs.DurationVar(&c.TypeDeletionWait, "type-deletion-wait", c.TypeDeletionWait, "`time` that must pass between the deprecation of a thing type and its deletion, 5m on AWS; none by default")
+	fs.BoolVar(&c.ParentWildcard, "mqtt-parent-wildcard", c.ParentWildcard, "let a subscription to a/# also match a, as the MQTT standard says and AWS does not")
+	fs.BoolVar(&c.SilentRefusal, "mqtt-silent-refusal", c.SilentRefusal, "close an MQTT 3.1.1 connection that is refused without a CONNACK, as AWS does")
+	fs.BoolVar(&c.CloseDeniedSubscribe, "mqtt-close-denied-subscribe", c.CloseDeniedSubscribe, "disconnect a client that subscribes to what it may not, instead of refusing the one filter")
 	fs.BoolVar(&c.SkipSucceeded, "skip-succeeded", c.SkipSucceeded, "spare a thing that comes back to a continuous job's group after it SUCCEEDED, instead of giving it the job again")
 	fs.StringVar(&c.TLSCertificate, "tls-certificate", c.TLSCertificate, "PEM `file` of the TLS listeners' certificate and its chain; one of the folder's own CA when not given")
 	fs.StringVar(&c.TLSKey, "tls-key", c.TLSKey, "PEM `file` of the key of --tls-certificate")
@@ -169,6 +181,8 @@ func (c Config) check() error {
 		return usagef("--tls-certificate and --tls-key go together")
 	case c.RolloutPerMinute < 0:
 		return usagef("--rollout-default-per-minute is %d; it cannot be negative", c.RolloutPerMinute)
+	case c.TypeDeletionWait < 0:
+		return usagef("--type-deletion-wait is %s; it cannot be negative", c.TypeDeletionWait)
 	case c.SessionExpiry <= 0 || c.SessionExpiry > sessionExpiryMax:
 		return usagef("--session-expiry is %s; it must be positive and at most %s", c.SessionExpiry, sessionExpiryMax)
 	}

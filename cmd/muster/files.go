@@ -157,7 +157,7 @@ func (s *server) openFiles() error {
 		Files: s.disk, Keys: s.keys, Own: own, Region: s.c.Region, Account: s.c.Account, Hosts: []string{strings.ToLower(bases[0].Hostname()), "localhost"},
 		Limits: s3api.Limits{LinkBytes: int64(s.c.Files.LinkMax)},
 		Now:    time.Now, OwnNow: func() time.Time { return s.time().Time() },
-		AuthNone: s.c.Auth == authNone, Flood: s.flood, Log: s.log,
+		AuthNone: s.c.Auth == authNone, AcceptAnyRegion: s.c.AcceptAnyRegion, Flood: s.flood, Log: s.log,
 		Observe: func(operation, code string, took time.Duration) { s.figures.Request("files", operation, code, took) },
 	})
 	s.fileAPI = handler

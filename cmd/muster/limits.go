@@ -59,5 +59,6 @@ func (c Config) gatewayLimits(l limits.Limits) gateway.Limits {
 	return gateway.Limits{
 		SessionExpiry: c.SessionExpiry, Subscriptions: l.Subscriptions, InFlight: l.InFlight,
 		PublishRate: l.PublishRate, QueueMessages: l.QueuedMessages, Retained: l.Retained,
+		ParentWildcard: c.ParentWildcard, SilentRefusal: c.SilentRefusal, CloseOnDeniedSubscribe: c.CloseDeniedSubscribe,
 	}
 }
