@@ -69,7 +69,7 @@ func rootCommand() *cobra.Command {
 	root.SetHelpFunc(printHelp)
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(serveCommand(), demoCommand(), fleetCommand(), envCommand(), clockCommand(), limitsCommand(),
-		adminCommand(), versionCommand(), completionCommand(), help)
+		adminCommand(), versionCommand(), completionCommand(), manCommand(), help)
 	finish(root)
 	return root
 }
