@@ -81,8 +81,11 @@ func flagError(cmd *cobra.Command, err error) error {
 		return usagef("%s: --%s needs a value: --%s %s", nameOf(cmd), valueless.GetFlag().Name, valueless.GetFlag().Name, kind)
 	case errors.As(err, &invalid):
 		cause := invalid.Unwrap().Error()
+		kind, _ := pflag.UnquoteUsage(invalid.GetFlag())
 		if form, ok := valueForms[invalid.GetFlag().Value.Type()]; ok {
 			cause = "it must be " + form
+		} else if words := strings.Split(kind, "|"); len(words) > 1 {
+			cause = "it must be " + orList("", words)
 		}
 		return usagef("%s: --%s cannot be %q: %s", nameOf(cmd), invalid.GetFlag().Name, invalid.GetValue(), cause)
 	default:
@@ -105,9 +108,8 @@ func twoDashes(root *cobra.Command, args []string) []string {
 	known := map[string]*pflag.Flag{} // a name means the same kind of flag wherever there is one
 	for _, cmd := range everyCommand(root) {
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { known[f.Name] = f })
-		cmd.PersistentFlags().VisitAll(func(f *pflag.Flag) { known[f.Name] = f })
 	}
-	args = append([]string{}, args...)
+	args = append(make([]string, 0, len(args)), args...)
 	for i := 0; i < len(args) && args[i] != "--"; i++ {
 		word, dashed := strings.CutPrefix(args[i], "-")
 		name, _, hasValue := strings.Cut(strings.TrimPrefix(word, "-"), "=")
