@@ -72,6 +72,8 @@ var importers = map[string][]string{
 	"github.com/cockroachdb/pebble/v2":    {"store/pebblestore"},
 	"github.com/eclipse/paho.golang":      {"device"},
 	"github.com/prometheus/client_golang": {"metrics"},
+	"github.com/spf13/cobra":              {"cmd/muster"},
+	"github.com/spf13/pflag":              {"cmd/muster"},
 	"github.com/tidwall/btree":            {"store/memstore"},
 	"golang.org/x/sync":                   {"cmd/muster"},
 }

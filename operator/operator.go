@@ -87,9 +87,11 @@ type Options struct {
 	Routes []Route
 	Keys   *identity.Keys
 	Region string
-	Now    func() time.Time
-	Flood  *flood.Guard // nil limits nothing
-	Log    *slog.Logger // nil discards
+	// AcceptAnyRegion takes signatures scoped to other regions than Region.
+	AcceptAnyRegion bool
+	Now             func() time.Time
+	Flood           *flood.Guard // nil limits nothing
+	Log             *slog.Logger // nil discards
 	// Observe is told how each request ended, in words from fixed tables: the
 	// action, and "ok" or the type of the error. Nil is allowed.
 	Observe func(action, code string, took time.Duration)
@@ -110,7 +112,7 @@ func New(o Options) *Server {
 	if o.Observe == nil {
 		o.Observe = func(string, string, time.Duration) {}
 	}
-	return &Server{o: o, verifier: sigv4.Verifier{Lookup: o.Keys.Lookup, Region: o.Region}}
+	return &Server{o: o, verifier: sigv4.Verifier{Lookup: o.Keys.Lookup, Region: o.Region, AcceptAnyRegion: o.AcceptAnyRegion}}
 }
 
 // Actions returns the actions of a table, each once, sorted.

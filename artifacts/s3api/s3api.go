@@ -40,7 +40,9 @@ type Options struct {
 	// AuthNone lets everybody do everything (arbitration A20). Set it only when
 	// all listeners are on the loopback interface.
 	AuthNone bool
-	Limits   Limits
+	// AcceptAnyRegion takes signatures scoped to other regions than Region.
+	AcceptAnyRegion bool
+	Limits          Limits
 	// Flood bounds what failed authentications cost. Nil bounds nothing.
 	Flood *flood.Guard
 
@@ -104,7 +106,7 @@ func New(o Options) (*Server, error) {
 		uploads:   make(chan struct{}, cmp.Or(o.Limits.Uploads, 64)),
 		downloads: make(chan struct{}, cmp.Or(o.Limits.Downloads, 10000)),
 	}
-	s.verifier = sigv4.Verifier{Lookup: s.lookup, Region: o.Region, Services: []string{"s3"}, Skew: skew}
+	s.verifier = sigv4.Verifier{Lookup: s.lookup, Region: o.Region, AcceptAnyRegion: o.AcceptAnyRegion, Services: []string{"s3"}, Skew: skew}
 	return s, nil
 }
 

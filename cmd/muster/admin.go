@@ -1,60 +1,61 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
 
+	"github.com/spf13/cobra"
+
 	"github.com/muster-iot/muster/store/pebblestore"
 )
 
-func adminCommands() []command {
-	return []command{
-		{"verify", "check that everything in a data folder holds together", runVerify},
-		{"backup", "copy a data folder, while it is served or not", runBackup},
-		{"keys", "list, add and remove access keys", runKeys},
-		{"dead-letters", "list, replay and forget events that the webhook refused", runDeadLetters},
-		{"signing-profile", "make and list the keys that sign job files", runProfiles},
-		{"sign", "sign a file and print what a job document says of it", runSign},
-		{"explain-policy", "say what a device or access key may do, and why", runExplain},
-	}
-}
-
-func runAdmin(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	return dispatch(ctx, "muster admin", adminCommands(), args, stdout, stderr)
+func adminCommand() *cobra.Command {
+	return group("admin <command>", "look after a data folder: check, back up, keys, signatures",
+		"These commands work on a data folder of this machine. Most of them may be used\n"+
+			"while a server runs on it.",
+		verifyCommand(), backupCommand(), keysCommand(), deadLettersCommand(), profilesCommand(), signCommand(), explainCommand())
 }
 
 // writable is existing for a command that changes the folder: a backup is a data
 // folder from then on.
-func writable(ctx context.Context, name string, args []string, position int) (folder, error) {
-	data, err := existing(name, args, position)
+func writable(cmd *cobra.Command, args []string) (folder, error) {
+	data, err := existing(cmd, args)
 	if err != nil {
 		return "", err
 	}
-	return data, data.adopt(ctx, false, slog.New(slog.DiscardHandler))
+	return data, data.adopt(cmd.Context(), false, slog.New(slog.DiscardHandler))
 }
 
-// existing returns the data folder that a command was given.
-func existing(name string, args []string, position int) (folder, error) {
-	if len(args) <= position {
-		return "", usagef("%s needs the data folder", name)
+// existing returns the data folder that a command was given first.
+func existing(cmd *cobra.Command, args []string) (folder, error) {
+	if len(args) == 0 {
+		return "", usagef("%s needs the data folder", nameOf(cmd))
 	}
-	if _, err := os.Stat(args[position]); err != nil {
+	if _, err := os.Stat(args[0]); err != nil {
 		return "", fmt.Errorf("data folder: %w", err)
 	}
-	return folder(args[position]), nil
+	return folder(args[0]), nil
 }
 
-func runBackup(ctx context.Context, args []string, stdout, _ io.Writer) error {
-	args, err := parseFlags(flagSet("admin backup", "DIR TO", stdout), args, 2)
-	if err != nil {
-		return err
+func backupCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "backup DIR TO",
+		Short: "copy a data folder, while it is served or not",
+		Long: `Copies the data folder DIR to the folder TO, which must be missing or empty. The
+copy is of one instant, also while a server runs on DIR, and is a data folder
+itself: to restore it, serve it. Copy it elsewhere with all its files, and let
+"muster admin verify" check the copy.`,
+		Example: "  muster admin backup /var/lib/muster /backup/monday",
+		Args:    atMost(2),
+		RunE:    runBackup,
 	}
-	data, err := existing("admin backup", args, 0)
+}
+
+func runBackup(cmd *cobra.Command, args []string) error {
+	data, err := existing(cmd, args)
 	if err != nil {
 		return err
 	}
@@ -71,13 +72,13 @@ func runBackup(ctx context.Context, args []string, stdout, _ io.Writer) error {
 	s, err := data.openStore(pebblestore.Options{})
 	switch {
 	case errors.Is(err, pebblestore.ErrLocked):
-		err = orderBackup(ctx, data, to)
+		err = orderBackup(cmd.Context(), data, to)
 	case err == nil:
-		err = errors.Join(backup(ctx, data, s, folder(to), holdNothing), s.Close())
+		err = errors.Join(backup(cmd.Context(), data, s, folder(to), holdNothing), s.Close())
 	}
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(stdout, "copied to %s\n", to)
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "copied to %s\n", to)
 	return err
 }

@@ -3,65 +3,106 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"time"
+
+	"github.com/spf13/cobra"
 )
 
-// timeOfDay is the other form that `muster clock set` takes.
+// timeOfDay is the other form of a time that `muster clock set` takes.
 const timeOfDay = "15:04"
 
-// runClock shows or moves the test clock of a server.
-func runClock(ctx context.Context, args []string, stdout, _ io.Writer) error {
-	var which whichServer
-	fs := flagSet("clock", "[advance DURATION | set TIME] [flags]", stdout)
-	fs.StringVar(&which.data, "data", which.data, "data `folder` of the server; without it the one that the AWS CLI calls")
-	fs.StringVar(&which.readyFile, "ready-file", which.readyFile, "or the ready `file` of that server")
-	args, err := parseFlags(fs, args, 2)
-	if err != nil {
-		return err
-	}
-	move, err := parseClock(args)
-	if err != nil {
-		return err
-	}
-	c, err := which.control()
-	if err != nil {
-		return err
-	}
-	now, err := c.clock(ctx, nil)
-	if err == nil && move != nil {
-		now, err = c.clock(ctx, move(now))
-	}
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintln(stdout, now.Format(time.RFC3339Nano))
-	return err
+func clockCommand() *cobra.Command {
+	cmd := showClockCommand()
+	cmd.AddCommand(advanceClockCommand(), setClockCommand())
+	return cmd
 }
 
-// parseClock returns what makes an order of the time that the clock shows, or
-// nil when it is only to be shown.
-func parseClock(args []string) (func(now time.Time) object, error) {
-	if len(args) == 0 {
-		return nil, nil
+const clockLong = `In a server with --test-clock time stands still until it is moved; then what is
+due by the new time happens before the command returns. Without --data or
+--ready-file the server is the one that the AWS CLI calls.`
+
+func showClockCommand() *cobra.Command {
+	var which whichServer
+	cmd := &cobra.Command{
+		Use:   "clock [advance DURATION | set TIME] [flags]",
+		Short: "show or move the clock of a server with --test-clock",
+		Long:  clockLong,
+		Example: `  muster clock --data data
+  muster clock advance 90m --data data`,
+		Args: onlyCommands,
+		RunE: func(cmd *cobra.Command, _ []string) error { return which.moveClock(cmd, nil) },
 	}
-	if len(args) == 2 && args[0] == "advance" {
-		if _, err := time.ParseDuration(args[1]); err != nil {
-			return nil, usagef("clock advance: %q is no duration such as 90m", args[1])
-		}
-		return func(time.Time) object { return object{"advance": args[1]} }, nil
+	which.register(cmd.Flags())
+	return cmd
+}
+
+func advanceClockCommand() *cobra.Command {
+	var which whichServer
+	cmd := &cobra.Command{
+		Use:   "advance DURATION [flags]",
+		Short: "move the clock on by a while",
+		Long:  clockLong,
+		Example: `  muster clock advance 90m
+  muster clock advance 25h --data data`,
+		Args: atMost(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) < 1 {
+				return usagef("clock advance needs a duration such as 90m")
+			}
+			if _, err := time.ParseDuration(args[0]); err != nil {
+				return usagef("clock advance: %q is no duration such as 90m", args[0])
+			}
+			return which.moveClock(cmd, func(time.Time) object { return object{"advance": args[0]} })
+		},
 	}
-	if len(args) == 2 && args[0] == "set" {
-		if at, err := time.Parse(time.RFC3339, args[1]); err == nil {
-			return func(time.Time) object { return object{"set": at} }, nil
-		}
-		if at, err := time.Parse(timeOfDay, args[1]); err == nil {
-			return func(now time.Time) object { return object{"set": nextAt(now, at)} }, nil
-		}
-		return nil, usagef("clock set: %q is neither a time such as 2030-01-01T03:00:00Z nor a time of day, UTC, such as 03:00", args[1])
+	which.register(cmd.Flags())
+	return cmd
+}
+
+func setClockCommand() *cobra.Command {
+	var which whichServer
+	cmd := &cobra.Command{
+		Use:   "set TIME [flags]",
+		Short: "move the clock on to a time, or to the next time of day in UTC",
+		Long:  clockLong,
+		Example: `  muster clock set 03:00
+  muster clock set 2030-01-01T03:00:00Z --data data`,
+		Args: atMost(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) < 1 {
+				return usagef("clock set needs a time such as 2030-01-01T03:00:00Z or 03:00")
+			}
+			if at, err := time.Parse(time.RFC3339, args[0]); err == nil {
+				return which.moveClock(cmd, func(time.Time) object { return object{"set": at} })
+			}
+			at, err := time.Parse(timeOfDay, args[0])
+			if err != nil {
+				return usagef("clock set: %q is neither a time such as 2030-01-01T03:00:00Z nor a time of day, UTC, such as 03:00", args[0])
+			}
+			return which.moveClock(cmd, func(now time.Time) object { return object{"set": nextAt(now, at)} })
+		},
 	}
-	return nil, usagef("clock takes advance DURATION, set TIME, or nothing")
+	which.register(cmd.Flags())
+	return cmd
+}
+
+// moveClock carries out the order that move makes of the time that the clock
+// shows, unless move is nil, and prints what the clock shows then.
+func (w whichServer) moveClock(cmd *cobra.Command, move func(now time.Time) object) error {
+	c, err := w.control()
+	if err != nil {
+		return err
+	}
+	now, err := c.clock(cmd.Context(), nil)
+	if err == nil && move != nil {
+		now, err = c.clock(cmd.Context(), move(now))
+	}
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(cmd.OutOrStdout(), now.Format(time.RFC3339Nano))
+	return err
 }
 
 // nextAt returns the next instant behind now that has the time of day of at, in

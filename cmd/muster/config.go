@@ -1,7 +1,6 @@
 package main
 
 import (
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -10,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/spf13/pflag"
 
 	"github.com/muster-iot/muster/artifacts/s3api"
 	"github.com/muster-iot/muster/cors"
@@ -38,11 +39,14 @@ type Config struct {
 	Origins []string // of pages in browsers that may call the API; none by default
 
 	AllowInsecure     bool // plain listeners may leave the loopback interface
+	AcceptAnyRegion   bool // requests may be signed for other regions than Region
 	StrictTransitions bool // refuse REJECTED from IN_PROGRESS
 	RemovedInProgress bool // end the running execution of a thing that leaves its last target
 	SkipSucceeded     bool // spare a thing that rejoins a continuous job which it has SUCCEEDED in
 	RolloutPerMinute  int  // of jobs that set no maximumPerMinute; zero: as fast as the engine goes
 	TestClock         bool // time stands still until /muster/v1/clock moves it
+
+	TypeDeletionWait time.Duration // between the deprecation of a thing type and its deletion
 
 	DiskReserve reserveSize // what is kept free on the disk of the data folder
 
@@ -53,6 +57,11 @@ type Config struct {
 
 	SessionExpiry time.Duration // longest life of an MQTT session after its connection
 	SlimTLS       bool          // shrink TLS connections of devices after their handshake
+	OldDevices    bool          // offer RSA key exchange to clients that know nothing better
+
+	ParentWildcard       bool // a subscription to "a/#" gets what is published to "a" too
+	SilentRefusal        bool // a refused MQTT 3.1.1 connection is closed without a CONNACK
+	CloseDeniedSubscribe bool // a SUBSCRIBE that policies do not allow ends the connection
 
 	Webhook webhookConfig
 
@@ -100,7 +109,7 @@ func defaultConfig() Config {
 }
 
 // register makes each field of c a flag whose default is what c holds.
-func (c *Config) register(fs *flag.FlagSet) {
+func (c *Config) register(fs *pflag.FlagSet) {
 	fs.StringVar(&c.Data, "data", c.Data, "`folder` that holds everything; made on first start")
 	fs.BoolVar(&c.AcceptLoss, "accept-loss", c.AcceptLoss, "go on with what is there of a damaged data folder, once a start has said what is lost; for one start")
 	fs.StringVar(&c.API, "api", c.API, "`address` of the HTTP listener: control plane, jobs data plane, /healthz, /readyz, and /metrics for keys that may")
@@ -114,8 +123,9 @@ func (c *Config) register(fs *flag.FlagSet) {
 	c.DiskReserve.register(fs)
 	fs.StringVar(&c.ReadyFile, "ready-file", c.ReadyFile, "`file` to write once everything listens: JSON with URLs, addresses and credentials file")
 	fs.StringVar(&c.Region, "region", c.Region, "`region` this deployment answers as")
+	fs.BoolVar(&c.AcceptAnyRegion, "accept-any-region", c.AcceptAnyRegion, "take requests that are signed for another region than --region, for callers whose default region differs")
 	fs.StringVar(&c.Account, "account", c.Account, "`account` this deployment answers as: 12 digits")
-	fs.StringVar(&c.Auth, "auth", c.Auth, "keys: requests are signed; none: they need not be, on loopback only")
+	fs.StringVar(&c.Auth, "auth", c.Auth, "how requests prove whose they are, `keys|none`: keys sign them; none is for loopback only")
 	fs.StringVar(&c.Hosts, "hosts", c.Hosts, "`names` and addresses by which clients reach this server: in its certificate, and the first in DescribeEndpoint")
 	fs.Func("cors-origin", "`origin` of pages in browsers that may call the API with access keys, such as https://fleet.example.com, or * for all; separate several with commas, or give it again", func(origins string) error {
 		c.Origins = append(c.Origins, strings.Split(origins, ",")...)
@@ -125,6 +135,10 @@ func (c *Config) register(fs *flag.FlagSet) {
 	fs.BoolVar(&c.StrictTransitions, "strict-transitions", c.StrictTransitions, "refuse REJECTED from a device that already reported IN_PROGRESS")
 	fs.BoolVar(&c.RemovedInProgress, "removed-in-progress", c.RemovedInProgress, "end the running execution of a thing that leaves the last target of a continuous job")
 	fs.StringVar(&c.SigningProfile, "signing-profile", c.SigningProfile, "`name` of the signing profile for ${aws:iot:code-sign-signature:…} in job documents; without one they are refused")
+	fs.DurationVar(&c.TypeDeletionWait, "type-deletion-wait", c.TypeDeletionWait, "`time` that must pass between the deprecation of a thing type and its deletion, 5m on AWS; none by default")
+	fs.BoolVar(&c.ParentWildcard, "mqtt-parent-wildcard", c.ParentWildcard, "let a subscription to a/# also match a, as the MQTT standard says and AWS does not")
+	fs.BoolVar(&c.SilentRefusal, "mqtt-silent-refusal", c.SilentRefusal, "close an MQTT 3.1.1 connection that is refused without a CONNACK, as AWS does")
+	fs.BoolVar(&c.CloseDeniedSubscribe, "mqtt-close-denied-subscribe", c.CloseDeniedSubscribe, "disconnect a client that subscribes to what it may not, instead of refusing the one filter")
 	fs.BoolVar(&c.SkipSucceeded, "skip-succeeded", c.SkipSucceeded, "spare a thing that comes back to a continuous job's group after it SUCCEEDED, instead of giving it the job again")
 	fs.StringVar(&c.TLSCertificate, "tls-certificate", c.TLSCertificate, "PEM `file` of the TLS listeners' certificate and its chain; one of the folder's own CA when not given")
 	fs.StringVar(&c.TLSKey, "tls-key", c.TLSKey, "PEM `file` of the key of --tls-certificate")
@@ -132,15 +146,13 @@ func (c *Config) register(fs *flag.FlagSet) {
 	fs.BoolVar(&c.TestClock, "test-clock", c.TestClock, "for tests of users: time stands still until POST /muster/v1/clock moves it; loopback only")
 	fs.DurationVar(&c.SessionExpiry, "session-expiry", c.SessionExpiry, "longest `time` an MQTT session is kept after its connection, up to 168h")
 	fs.BoolVar(&c.SlimTLS, "slim-tls", c.SlimTLS, "free what TLS connections of devices keep of their handshake, if this build passes its self-test")
+	fs.BoolVar(&c.OldDevices, "old-devices", c.OldDevices, "let TLS 1.2 clients exchange keys with RSA, for devices that know nothing newer; who records their traffic and gets the server's key reads it")
 	c.Webhook.register(fs)
-	fs.StringVar(&c.LimitProfile, "limits", c.LimitProfile, "`profile` of limits: default, or aws for the numbers of AWS; muster limits lists both")
-	fs.Func("limit", "one limit as `name=value`, on top of the profile; may be given again for others", func(order string) error {
-		c.LimitOrders = append(c.LimitOrders, order)
-		return nil
-	})
+	fs.StringVar(&c.LimitProfile, "limits", c.LimitProfile, "profile of limits, `default|aws`; muster limits lists both")
+	fs.StringArrayVar(&c.LimitOrders, "limit", c.LimitOrders, "one `limit=value`, on top of the profile; may be given again for others")
 	fs.DurationVar(&c.Drain, "drain", c.Drain, "`time` a stop waits for requests in flight")
-	fs.TextVar(&c.LogLevel, "log-level", c.LogLevel, "debug, info, warn or error")
-	fs.StringVar(&c.LogFormat, "log-format", c.LogFormat, "text or json")
+	fs.TextVar(&c.LogLevel, "log-level", c.LogLevel, "least important lines in the log, `debug|info|warn|error`")
+	fs.StringVar(&c.LogFormat, "log-format", c.LogFormat, "form of the log, `text|json`")
 }
 
 var (
@@ -169,6 +181,8 @@ func (c Config) check() error {
 		return usagef("--tls-certificate and --tls-key go together")
 	case c.RolloutPerMinute < 0:
 		return usagef("--rollout-default-per-minute is %d; it cannot be negative", c.RolloutPerMinute)
+	case c.TypeDeletionWait < 0:
+		return usagef("--type-deletion-wait is %s; it cannot be negative", c.TypeDeletionWait)
 	case c.SessionExpiry <= 0 || c.SessionExpiry > sessionExpiryMax:
 		return usagef("--session-expiry is %s; it must be positive and at most %s", c.SessionExpiry, sessionExpiryMax)
 	}

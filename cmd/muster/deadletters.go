@@ -14,6 +14,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/operator"
@@ -108,33 +110,46 @@ func (s *server) clearDeadLetters(ctx context.Context, c *operator.Call) (any, e
 	return order.carryOut(ctx, s.engine)
 }
 
-// runDeadLetters asks the server of a data folder, or, when none runs, works on
-// the folder itself.
-func runDeadLetters(ctx context.Context, args []string, stdout, _ io.Writer) error {
-	order, replay, forget, asJSON := letterOrder{}, false, false, false
-	fs := flagSet("admin dead-letters", "DIR [--replay | --forget] [--id ID …] [flags]", stdout)
-	fs.BoolVar(&replay, replayLetters, replay, "send them to the webhook once more")
-	fs.BoolVar(&forget, forgetLetters, forget, "remove them for good")
-	fs.Func("id", "`eventId` of the only one that is meant; may be given again for others", func(id string) error {
-		order.IDs = append(order.IDs, id)
-		return nil
-	})
-	fs.BoolVar(&asJSON, "json", asJSON, "print JSON")
-	args, err := parseFlags(fs, args, 1)
-	if err != nil {
-		return err
+// letterFlags is what `muster admin dead-letters` is told.
+type letterFlags struct {
+	replay, forget, asJSON bool
+	ids                    []string
+}
+
+func deadLettersCommand() *cobra.Command {
+	var l letterFlags
+	cmd := &cobra.Command{
+		Use:   "dead-letters DIR [--replay | --forget] [--id ID …] [flags]",
+		Short: "list, replay and forget events that the webhook refused",
+		Long: `Without --replay and --forget it lists the events that could not be delivered to
+the webhook, the oldest first, with the reason.`,
+		Example: `  muster admin dead-letters /var/lib/muster
+  muster admin dead-letters /var/lib/muster --replay`,
+		Args: atMost(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return l.run(cmd, args) },
 	}
+	fs := cmd.Flags()
+	fs.BoolVar(&l.replay, replayLetters, l.replay, "send them to the webhook once more")
+	fs.BoolVar(&l.forget, forgetLetters, l.forget, "remove them for good")
+	fs.StringArrayVar(&l.ids, "id", l.ids, "`eventId` of the only one that is meant; may be given again for others")
+	fs.BoolVar(&l.asJSON, "json", l.asJSON, "print JSON")
+	return cmd
+}
+
+// run asks the server of a data folder, or, when none runs, works on the folder
+// itself.
+func (l letterFlags) run(cmd *cobra.Command, args []string) error {
 	switch {
-	case replay && forget:
+	case l.replay && l.forget:
 		return usagef("admin dead-letters does one of --replay and --forget")
-	case len(order.IDs) > 0 && !replay && !forget:
+	case len(l.ids) > 0 && !l.replay && !l.forget:
 		return usagef("admin dead-letters --id needs --replay or --forget")
 	}
-	data, err := existing("admin dead-letters", args, 0)
+	data, err := existing(cmd, args)
 	if err != nil {
 		return err
 	}
-	changes := replay || forget
+	ctx, stdout, changes := cmd.Context(), cmd.OutOrStdout(), l.replay || l.forget
 	if changes {
 		err = data.adopt(ctx, false, slog.New(slog.DiscardHandler))
 	}
@@ -147,10 +162,10 @@ func runDeadLetters(ctx context.Context, args []string, stdout, _ io.Writer) err
 	}
 	defer closeOffice()
 	if !changes {
-		return printLetters(ctx, stdout, office, asJSON)
+		return printLetters(ctx, stdout, office, l.asJSON)
 	}
-	order.Do = replayLetters
-	if forget {
+	order := letterOrder{Do: replayLetters, IDs: l.ids}
+	if l.forget {
 		order.Do = forgetLetters
 	}
 	n, err := office.order(ctx, order)

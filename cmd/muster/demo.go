@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/muster-iot/muster/fleet"
 )
 
@@ -29,20 +31,30 @@ const (
 	devicesMax  = 10_000
 )
 
-func runDemo(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+func demoCommand() *cobra.Command {
 	o := demoOptions{devices: 25, seed: 1, work: 3 * time.Second}
-	fs := flagSet("demo", "[flags]", stdout)
+	cmd := &cobra.Command{
+		Use:   "demo [flags]",
+		Short: "show a job from its creation to the last device",
+		Long: `Starts a server on free ports and a temporary folder, connects simulated devices
+over MQTT, creates a job for all of them and shows how it goes. At the end it
+prints how to do the same with the AWS CLI, and removes the folder.`,
+		Example: `  muster demo
+  muster demo --devices 200 --keep`,
+		Args: atMost(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.devices < 1 || o.devices > devicesMax {
+				return usagef("--devices is %d; it must be 1 to %d", o.devices, devicesMax)
+			}
+			return o.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	fs := cmd.Flags()
 	fs.IntVar(&o.devices, "devices", o.devices, "how many simulated `devices`")
 	fs.BoolVar(&o.keep, "keep", o.keep, "stay up afterwards, to be tried with the AWS CLI, until interrupted")
 	fs.Uint64Var(&o.seed, "seed", o.seed, "plays another part of the devices")
 	fs.DurationVar(&o.work, "work", o.work, "mean `time` a device works on its job")
-	if _, err := parseFlags(fs, args, 0); err != nil {
-		return err
-	}
-	if o.devices < 1 || o.devices > devicesMax {
-		return usagef("--devices is %d; it must be 1 to %d", o.devices, devicesMax)
-	}
-	return o.run(ctx, stdout, stderr)
+	return cmd
 }
 
 // run plays the demo on a server of its own in a temporary folder.

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"flag"
 	"fmt"
 	"log/slog"
 	"os"
@@ -11,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/spf13/pflag"
 
 	"github.com/muster-iot/muster/reserve"
 	"github.com/muster-iot/muster/store/pebblestore"
@@ -24,7 +25,7 @@ type reserveSize struct {
 	percent int // of the file system; zero: bytes count
 }
 
-func (r *reserveSize) register(fs *flag.FlagSet) {
+func (r *reserveSize) register(fs *pflag.FlagSet) {
 	fs.Var(r, "disk-reserve", "the `size` that is kept free on the disk of the data folder, such as 1GiB or 5%; below it nothing new is taken; "+
 		"0: none; 1GiB when not given, or a quarter of a disk that has less than 4GiB")
 }
@@ -48,6 +49,9 @@ func (r *reserveSize) Set(text string) error {
 	}
 	return nil
 }
+
+// Type names a value in the help of a flag that names none.
+func (*reserveSize) Type() string { return "size" }
 
 func (r *reserveSize) String() string {
 	switch {

@@ -11,29 +11,44 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
 	"github.com/muster-iot/muster/sigv4"
 )
 
 // envPoll is the pause between two looks whether a server can be used.
 const envPoll = 50 * time.Millisecond
 
-// runEnv prints the shell commands that aim the AWS CLI and SDKs at the server
-// of a data folder, once it can be used.
-func runEnv(ctx context.Context, args []string, stdout, _ io.Writer) error {
+func envCommand() *cobra.Command {
 	wait := 30 * time.Second
-	fs := flagSet("env", "DIR [flags]", stdout)
-	fs.DurationVar(&wait, "wait", wait, "longest `time` to wait for a server that is starting")
-	args, err := parseFlags(fs, args, 1)
-	if err != nil {
-		return err
+	cmd := &cobra.Command{
+		Use:   "env DIR [flags]",
+		Short: "print the exports that aim the AWS CLI at a server",
+		Long: `Prints shell commands that set the endpoint, the credentials file and the region
+of the server on a data folder, for the AWS CLI and SDKs. It first waits until
+that server can be used.`,
+		Example: `  eval "$(muster env /var/lib/muster)"
+  aws iot list-things`,
+		Args: atMost(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) < 1 {
+				return usagef("env needs the data folder of a server")
+			}
+			return printEnv(cmd.Context(), folder(args[0]), wait, cmd.OutOrStdout())
+		},
 	}
-	if len(args) < 1 {
-		return usagef("env needs the data folder of a server")
-	}
+	cmd.Flags().DurationVar(&wait, "wait", wait, "longest `time` to wait for a server that is starting")
+	return cmd
+}
+
+// printEnv prints the shell commands that aim the AWS CLI and SDKs at the server
+// of a data folder, once it can be used.
+func printEnv(ctx context.Context, data folder, wait time.Duration, stdout io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	for {
-		r, err := usable(ctx, folder(args[0]))
+		r, err := usable(ctx, data)
 		if err == nil {
 			_, err = io.WriteString(stdout, exports(r))
 			return err
@@ -41,7 +56,7 @@ func runEnv(ctx context.Context, args []string, stdout, _ io.Writer) error {
 		select {
 		case <-time.After(envPoll):
 		case <-ctx.Done():
-			return fmt.Errorf("no server on %s can be used after %s: %w", args[0], wait, err)
+			return fmt.Errorf("no server on %s can be used after %s: %w", string(data), wait, err)
 		}
 	}
 }
@@ -71,6 +86,11 @@ func usable(ctx context.Context, data folder) (Ready, error) {
 // whichServer says which server a command is for. Without one of the two it is
 // that of the environment, as for the AWS CLI.
 type whichServer struct{ data, readyFile string }
+
+func (w *whichServer) register(fs *pflag.FlagSet) {
+	fs.StringVar(&w.data, "data", w.data, "data `folder` of the server; without it the one that the AWS CLI calls")
+	fs.StringVar(&w.readyFile, "ready-file", w.readyFile, "or the ready `file` of that server")
+}
 
 // control returns a client of the server.
 func (w whichServer) control() (*control, error) {

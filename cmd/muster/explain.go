@@ -11,6 +11,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/authority"
 	"github.com/muster-iot/muster/engine"
@@ -18,11 +20,38 @@ import (
 	"github.com/muster-iot/muster/store/pebblestore"
 )
 
-// runExplain asks the server of a data folder, or, when none runs, looks itself.
-func runExplain(ctx context.Context, args []string, stdout, _ io.Writer) error {
+func explainCommand() *cobra.Command {
 	q, asJSON := authority.Question{}, false
 	account := muster.Account{ID: defaultConfig().Account, Region: defaultConfig().Region}
-	fs := flagSet("admin explain-policy", "DIR --who WHO --action ACTION --resource RESOURCE [flags]", stdout)
+	cmd := &cobra.Command{
+		Use:   "explain-policy DIR --who ID --action ACTION --resource ARN [flags]",
+		Short: "say what a device or access key may do, and why",
+		Long: `Says whether a device, by its certificate, or an access key may do an action on a
+resource, and which statement of which policy decides it.`,
+		Example: `  muster admin explain-policy /var/lib/muster --who AKIAIOSFODNN7EXAMPLE \
+      --action iot:CreateJob --resource job/my-job
+  muster admin explain-policy data --who 5c1d… --client-id lamp1 \
+      --action iot:Publish --resource topic/lamps/1`,
+		Args: atMost(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if q.Who == "" || q.Action == "" || q.Resource == "" {
+				return usagef("admin explain-policy needs --who, --action and --resource")
+			}
+			data, err := existing(cmd, args)
+			if err != nil {
+				return err
+			}
+			e, err := explain(cmd.Context(), data, account, q)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return json.NewEncoder(cmd.OutOrStdout()).Encode(e)
+			}
+			return printExplanation(cmd.OutOrStdout(), e)
+		},
+	}
+	fs := cmd.Flags()
 	fs.StringVar(&q.Who, "who", q.Who, "certificate id, certificate ARN or access key `id`")
 	fs.StringVar(&q.ClientID, "client-id", q.ClientID, "MQTT client `id` that the device connects with; none means HTTPS")
 	fs.StringVar(&q.Action, "action", q.Action, "`action` such as iot:Publish")
@@ -30,29 +59,12 @@ func runExplain(ctx context.Context, args []string, stdout, _ io.Writer) error {
 	fs.BoolVar(&asJSON, "json", asJSON, "print JSON")
 	fs.StringVar(&account.ID, "account", account.ID, "`account` of the deployment, while no server runs")
 	fs.StringVar(&account.Region, "region", account.Region, "`region` of the deployment, while no server runs")
-	args, err := parseFlags(fs, args, 1)
-	if err != nil {
-		return err
-	}
-	if q.Who == "" || q.Action == "" || q.Resource == "" {
-		return usagef("admin explain-policy needs --who, --action and --resource")
-	}
-	data, err := existing("admin explain-policy", args, 0)
-	if err != nil {
-		return err
-	}
-	e, err := explain(ctx, data, account, q)
-	if err != nil {
-		return err
-	}
-	if asJSON {
-		return json.NewEncoder(stdout).Encode(e)
-	}
-	return printExplanation(stdout, e)
+	return cmd
 }
 
+// explain asks the server of a data folder, or, when none runs, looks itself.
 func explain(ctx context.Context, data folder, account muster.Account, q authority.Question) (authority.Explanation, error) {
-	keys, err := openKeys("admin explain-policy", []string{string(data)})
+	keys, err := openKeys(data)
 	if err != nil {
 		return authority.Explanation{}, err
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"net"
 	"net/http"
@@ -14,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/spf13/pflag"
 
 	"github.com/muster-iot/muster/artifacts"
 	"github.com/muster-iot/muster/artifacts/diskstore"
@@ -38,10 +39,10 @@ type FilesConfig struct {
 	S3VirtualHosted bool   // the bucket stands in front of its host
 }
 
-func (c *FilesConfig) register(fs *flag.FlagSet) {
+func (c *FilesConfig) register(fs *pflag.FlagSet) {
 	fs.StringVar(&c.Address, "files", c.Address, "`address` of the TLS listener of job files, without client certificates; empty for none")
 	fs.StringVar(&c.URL, "files-url", c.URL, "`URL` under which devices reach job files, such as https://files.example.com; that of --files when not given")
-	fs.Var(&c.Quota, "files-quota", "the most that job files may take on disk, such as 20GiB; 0: no limit")
+	fs.Var(&c.Quota, "files-quota", "the `size` that job files may take on disk at most, such as 20GiB; 0: no limit")
 	fs.Var(&c.LinkMax, "upload-max", "the `size` that a device may upload at most with a URL of a job document, such as 64MiB")
 	fs.StringVar(&c.S3Endpoint, "s3-endpoint", c.S3Endpoint, "`URL` of an S3-compatible store of job files elsewhere, in the place of the built-in one")
 	fs.StringVar(&c.S3Region, "s3-region", c.S3Region, "`region` of --s3-endpoint; --region when not given")
@@ -112,6 +113,9 @@ func (b *byteSize) Set(text string) error {
 	return nil
 }
 
+// Type names a value in the help of a flag that names none.
+func (*byteSize) Type() string { return "size" }
+
 // String writes the number with the largest unit that divides it.
 func (b *byteSize) String() string {
 	for _, unit := range slices.Backward(byteUnits) {
@@ -153,7 +157,7 @@ func (s *server) openFiles() error {
 		Files: s.disk, Keys: s.keys, Own: own, Region: s.c.Region, Account: s.c.Account, Hosts: []string{strings.ToLower(bases[0].Hostname()), "localhost"},
 		Limits: s3api.Limits{LinkBytes: int64(s.c.Files.LinkMax)},
 		Now:    time.Now, OwnNow: func() time.Time { return s.time().Time() },
-		AuthNone: s.c.Auth == authNone, Flood: s.flood, Log: s.log,
+		AuthNone: s.c.Auth == authNone, AcceptAnyRegion: s.c.AcceptAnyRegion, Flood: s.flood, Log: s.log,
 		Observe: func(operation, code string, took time.Duration) { s.figures.Request("files", operation, code, took) },
 	})
 	s.fileAPI = handler

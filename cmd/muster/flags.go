@@ -2,48 +2,191 @@ package main
 
 import (
 	"errors"
-	"flag"
-	"fmt"
-	"io"
+	"slices"
 	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
-// flagSet returns a set of flags whose help, printed to w, reads like a page:
-// usage line, then one line for each flag.
-func flagSet(name, usage string, w io.Writer) *flag.FlagSet {
-	fs := flag.NewFlagSet(name, flag.ContinueOnError)
-	fs.SetOutput(io.Discard) // errors are reported once, by main
-	fs.Usage = func() {
-		fmt.Fprintf(w, "usage: muster %s %s\n\n", name, usage)
-		fs.VisitAll(func(f *flag.Flag) {
-			kind, text := flag.UnquoteUsage(f)
-			fmt.Fprintf(w, "  --%s\n        %s", strings.TrimSpace(f.Name+" "+kind), text)
-			if f.DefValue != "" && f.DefValue != "false" && f.DefValue != "0" {
-				fmt.Fprintf(w, " (default %s)", f.DefValue)
-			}
-			fmt.Fprintln(w)
-		})
-	}
-	return fs
+// nameOf is how messages call a command: its words after "muster".
+func nameOf(cmd *cobra.Command) string {
+	return strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" ")
 }
 
-// parseFlags reads args and refuses more than positionals arguments beside the
-// flags. Flags may stand before or after them.
-func parseFlags(fs *flag.FlagSet, args []string, positionals int) ([]string, error) {
-	var rest []string
-	for {
-		if err := fs.Parse(args); err != nil {
-			if errors.Is(err, flag.ErrHelp) {
-				return nil, err
-			}
-			return nil, usagef("%s: %v; try muster %s --help", fs.Name(), err, fs.Name())
+// atMost refuses more than n arguments beside the flags. Flags may stand before
+// or after them.
+func atMost(n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) > n {
+			return usagef("%s: unexpected argument %q; try %s --help", nameOf(cmd), args[n], cmd.CommandPath())
 		}
-		if fs.NArg() == 0 {
-			return rest, nil
-		}
-		if len(rest) == positionals {
-			return nil, usagef("%s: unexpected argument %q; try muster %s --help", fs.Name(), fs.Arg(0), fs.Name())
-		}
-		rest, args = append(rest, fs.Arg(0)), fs.Args()[1:]
+		return nil
 	}
+}
+
+// onlyCommands refuses words that name no command below cmd.
+func onlyCommands(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 || strings.HasPrefix(args[0], "-") {
+		return nil
+	}
+	word, names, elsewhere := args[0], []string{}, []string{}
+	for _, c := range everyCommand(cmd.Root()) {
+		switch {
+		case c.Hidden:
+		case c.Parent() == cmd:
+			names = append(names, c.Name())
+		case c.Name() == word:
+			elsewhere = append(elsewhere, c.CommandPath())
+		}
+	}
+	hint := "try " + cmd.CommandPath() + " --help"
+	if near := nearest(word, names); len(near) > 0 {
+		hint = "did you mean " + orList(cmd.CommandPath()+" ", near) + "?"
+	} else if len(elsewhere) > 0 {
+		hint = "did you mean " + orList("", elsewhere) + "?"
+	}
+	return usagef("%s has no command %q; %s", cmd.CommandPath(), word, hint)
+}
+
+// everyCommand returns cmd and all commands below it.
+func everyCommand(cmd *cobra.Command) []*cobra.Command {
+	all := []*cobra.Command{cmd}
+	for _, below := range cmd.Commands() {
+		all = append(all, everyCommand(below)...)
+	}
+	return all
+}
+
+// flagError says what is wrong with a flag of cmd.
+func flagError(cmd *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	var valueless *pflag.ValueRequiredError
+	var invalid *pflag.InvalidValueError
+	switch {
+	case errors.As(err, &unknown):
+		name, names := unknown.GetSpecifiedName(), []string{}
+		if group := unknown.GetSpecifiedShortnames(); group != "" {
+			name = group // written with one dash
+		}
+		name, _, _ = strings.Cut(name, "=")
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+		hint := cmd.CommandPath() + " --help lists its flags"
+		if near := nearest(name, names); len(near) > 0 {
+			hint = "did you mean " + orList("--", near) + "?"
+		}
+		return usagef("%s has no flag --%s; %s", cmd.CommandPath(), name, hint)
+	case errors.As(err, &valueless):
+		kind, _ := pflag.UnquoteUsage(valueless.GetFlag())
+		return usagef("%s: --%s needs a value: --%s %s", nameOf(cmd), valueless.GetFlag().Name, valueless.GetFlag().Name, kind)
+	case errors.As(err, &invalid):
+		cause := invalid.Unwrap().Error()
+		kind, _ := pflag.UnquoteUsage(invalid.GetFlag())
+		if form, ok := valueForms[invalid.GetFlag().Value.Type()]; ok {
+			cause = "it must be " + form
+		} else if words := strings.Split(kind, "|"); len(words) > 1 {
+			cause = "it must be " + orList("", words)
+		}
+		return usagef("%s: --%s cannot be %q: %s", nameOf(cmd), invalid.GetFlag().Name, invalid.GetValue(), cause)
+	default:
+		return usagef("%s: %v; try %s --help", nameOf(cmd), err, cmd.CommandPath())
+	}
+}
+
+// valueForms say for the types of package pflag what they read.
+var valueForms = map[string]string{
+	"bool":     "true or false",
+	"duration": "a time such as 500ms, 30s or 1h30m",
+	"float64":  "a number",
+	"int":      "a whole number",
+	"uint64":   "a whole number that is not negative",
+}
+
+// twoDashes gives flags that are written with one dash their second one. Releases
+// before 0.1.0 took both, so scripts and service files may have either.
+func twoDashes(root *cobra.Command, args []string) []string {
+	known := map[string]*pflag.Flag{} // a name means the same kind of flag wherever there is one
+	for _, cmd := range everyCommand(root) {
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { known[f.Name] = f })
+	}
+	args = append(make([]string, 0, len(args)), args...)
+	for i := 0; i < len(args) && args[i] != "--"; i++ {
+		word, dashed := strings.CutPrefix(args[i], "-")
+		name, _, hasValue := strings.Cut(strings.TrimPrefix(word, "-"), "=")
+		f := known[name]
+		if !dashed || f == nil {
+			continue
+		}
+		if !strings.HasPrefix(word, "-") {
+			args[i] = "-" + args[i]
+		}
+		if !hasValue && f.NoOptDefVal == "" {
+			i++ // the next word is its value, whatever it looks like
+		}
+	}
+	return args
+}
+
+// nearest returns which of names somebody may have meant who wrote word: those
+// that it begins, or else those that the fewest slips of the keyboard lie between.
+func nearest(word string, names []string) []string {
+	best, limit := []string{}, 1+len(word)/5
+	for _, name := range names {
+		if len(word) > 1 && strings.HasPrefix(name, word) {
+			best = append(best, name)
+		}
+	}
+	if len(best) > 0 {
+		return best
+	}
+	for _, name := range names {
+		d := slips(word, name)
+		if d < limit {
+			best, limit = nil, d
+		}
+		if d == limit {
+			best = append(best, name)
+		}
+	}
+	return best
+}
+
+// slips counts the letters to insert, remove or replace, and the neighbours to
+// swap, that make b of a (the optimal string alignment distance).
+func slips(a, b string) int {
+	above, row := []int(nil), make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		next := slices.Clone(row)
+		next[0] = i + 1
+		for j := range len(b) {
+			replace := row[j]
+			if a[i] != b[j] {
+				replace++
+			}
+			next[j+1] = min(row[j+1]+1, next[j]+1, replace)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				next[j+1] = min(next[j+1], above[j-1]+1)
+			}
+		}
+		above, row = row, next
+	}
+	return row[len(b)]
+}
+
+// orList returns "a, b or c", each after prefix.
+func orList(prefix string, names []string) string {
+	text := ""
+	for i, name := range names {
+		switch {
+		case i > 0 && i == len(names)-1:
+			text += " or "
+		case i > 0:
+			text += ", "
+		}
+		text += prefix + name
+	}
+	return text
 }

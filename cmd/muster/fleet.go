@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/muster-iot/muster/device"
 	"github.com/muster-iot/muster/fleet"
 )
@@ -30,12 +32,29 @@ type fleetOptions struct {
 	signed     bool   // they take no job without a signed file
 }
 
-func runFleet(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+func fleetCommand() *cobra.Command {
 	o := fleetOptions{
 		devices: 25, prefix: "device-", group: "fleet", attributes: map[string]string{},
 		behavior: fleet.Behavior{Seed: 1, Work: 3 * time.Second, Steps: 3, Fail: 0.05, Reject: 0.01, Pick: 0.2},
 	}
-	fs := flagSet("fleet", "(--data DIR | --ready-file F) [flags]", stdout)
+	cmd := &cobra.Command{
+		Use:   "fleet (--data DIR | --ready-file FILE) [flags]",
+		Short: "run simulated devices against a server",
+		Long: `Registers things, puts them into a thing group and plays their devices over
+plain MQTT until it is interrupted: they take jobs, report progress, and some
+fail or reject them. The server must run with --mqtt-plain.`,
+		Example: `  muster fleet --data data --devices 100
+  muster fleet --data data --attribute model=lamp --fail 0.2 --work 10s`,
+		Args: atMost(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.check(); err != nil {
+				return err
+			}
+			log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+			return o.run(cmd.Context(), cmd.OutOrStdout(), log)
+		},
+	}
+	fs := cmd.Flags()
 	fs.StringVar(&o.data, "data", o.data, "data `folder` of the server to work for")
 	fs.StringVar(&o.readyFile, "ready-file", o.readyFile, "or the ready `file` of that server")
 	fs.IntVar(&o.devices, "devices", o.devices, "how many simulated `devices`")
@@ -51,13 +70,7 @@ func runFleet(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 	fs.Float64Var(&o.behavior.Pick, "pick", o.behavior.Pick, "share of devices that pick their jobs, 0 to 1")
 	fs.StringVar(&o.trust, "trust", o.trust, "PEM `file` of certificates: devices download the signed files of a job, and reject it unless one of these signed them")
 	fs.BoolVar(&o.signed, "require-signature", o.signed, "devices also reject a job that brings no signed file")
-	if _, err := parseFlags(fs, args, 0); err != nil {
-		return err
-	}
-	if err := o.check(); err != nil {
-		return err
-	}
-	return o.run(ctx, stdout, slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
+	return cmd
 }
 
 func (o *fleetOptions) check() error {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"os"
@@ -10,44 +9,49 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/muster-iot/muster/identity"
 )
 
-func keyCommands() []command {
-	return []command{
-		{"list", "list the access keys, without their secrets", runKeysList},
-		{"add", "make an access key and print it once", runKeysAdd},
-		{"remove", "remove an access key", runKeysRemove},
-	}
+func keysCommand() *cobra.Command {
+	return group("keys <command>", "list, add and remove access keys",
+		"Access keys sign the requests of operators and their programs. Changes count\n"+
+			"within a second, without a restart of the server.",
+		keysListCommand(), keysAddCommand(), keysRemoveCommand())
 }
 
-func runKeys(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	return dispatch(ctx, "muster admin keys", keyCommands(), args, stdout, stderr)
-}
-
-// openKeys opens the keys of the data folder that a command was given. A server
-// on it notices changes by itself.
-func openKeys(name string, args []string) (*identity.Keys, error) {
-	data, err := existing(name, args, 0)
-	if err != nil {
-		return nil, err
-	}
+// openKeys opens the keys of a data folder. A server on it notices changes by
+// itself.
+func openKeys(data folder) (*identity.Keys, error) {
 	if _, err := os.Stat(data.keys()); err != nil {
 		return nil, fmt.Errorf("%s has no access keys yet; serve it once: %w", string(data), err)
 	}
 	return identity.OpenKeys(data.keysOptions(defaultConfig().Account, nil))
 }
 
-func runKeysList(_ context.Context, args []string, stdout, stderr io.Writer) error {
-	args, err := parseFlags(flagSet("admin keys list", "DIR", stdout), args, 1)
+func keysListCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "list DIR",
+		Short: "list the access keys, without their secrets",
+		Long: `Prints each access key with whom it is for, what it may do, and when it was made,
+last used and expires.`,
+		Example: "  muster admin keys list /var/lib/muster",
+		Args:    atMost(1),
+		RunE:    runKeysList,
+	}
+}
+
+func runKeysList(cmd *cobra.Command, args []string) error {
+	data, err := existing(cmd, args)
 	if err != nil {
 		return err
 	}
-	keys, err := openKeys("admin keys list", args)
+	keys, err := openKeys(data)
 	if err != nil {
 		return err
 	}
-	table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
+	table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 	fmt.Fprint(table, "access key\tprincipal\trights\tmade\tlast used\texpires\n")
 	list := keys.List()
 	for _, k := range list {
@@ -57,7 +61,7 @@ func runKeysList(_ context.Context, args []string, stdout, stderr io.Writer) err
 		return err
 	}
 	for _, k := range list {
-		warnOfActions(stderr, k)
+		warnOfActions(cmd.ErrOrStderr(), k)
 	}
 	return nil
 }
@@ -95,42 +99,68 @@ func warnOfActions(w io.Writer, k identity.Key) {
 	}
 }
 
-func runKeysAdd(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	user, account, policy, admin, expires := "", defaultConfig().Account, "", false, ""
-	fs := flagSet("admin keys add", "DIR --user NAME (--policy FILE | --admin) [flags]", stdout)
-	fs.StringVar(&user, "user", user, "whom the key is for")
-	fs.StringVar(&account, "account", account, "`account` of the deployment: 12 digits")
-	fs.StringVar(&policy, "policy", policy, "`file` with the policy document that says what the key may do")
-	fs.BoolVar(&admin, "admin", admin, "the key may do everything")
-	fs.StringVar(&expires, "expires", expires, "`when` the key stops being accepted: a time from now such as 12h or 90d, or a date such as 2030-12-31; never when not given")
-	args, err := parseFlags(fs, args, 1)
-	if err != nil {
-		return err
+// newKey is what `muster admin keys add` is told.
+type newKey struct {
+	user, account, policy string
+	admin                 bool
+	expires               string
+}
+
+func keysAddCommand() *cobra.Command {
+	k := newKey{account: defaultConfig().Account}
+	cmd := &cobra.Command{
+		Use:   "add DIR --user NAME (--policy FILE | --admin) [flags]",
+		Short: "make an access key and print it once",
+		Long: `Makes an access key and prints it in the form of an AWS credentials file. Its
+secret is not shown again.`,
+		Example: `  muster admin keys add /var/lib/muster --user ann --admin
+  muster admin keys add /var/lib/muster --user ci --policy ci.json --expires 90d`,
+		Args: atMost(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return k.add(cmd, args) },
 	}
-	now := time.Now()
-	key := identity.NewKey(account, user)
-	key.FullAccess, key.Made = admin, now.UTC().Truncate(time.Second)
+	fs := cmd.Flags()
+	fs.StringVar(&k.user, "user", k.user, "`name` of whom the key is for")
+	fs.StringVar(&k.account, "account", k.account, "`account` of the deployment: 12 digits")
+	fs.StringVar(&k.policy, "policy", k.policy, "`file` with the policy document that says what the key may do")
+	fs.BoolVar(&k.admin, "admin", k.admin, "the key may do everything")
+	fs.StringVar(&k.expires, "expires", k.expires, "`when` the key stops being accepted: a time from now such as 12h or 90d, or a date such as 2030-12-31; never when not given")
+	return cmd
+}
+
+// key returns the key that is to be added.
+func (n newKey) key(now time.Time) (key identity.Key, err error) {
+	key = identity.NewKey(n.account, n.user)
+	key.FullAccess, key.Made = n.admin, now.UTC().Truncate(time.Second)
 	switch {
-	case user == "":
-		return usagef("admin keys add needs --user")
-	case admin == (policy != ""):
-		return usagef("admin keys add needs one of --policy FILE, which says what the key may do, and --admin, for a key that may do everything")
-	case expires != "":
-		if key.Expires, err = parseExpiry(expires, now); err != nil {
-			return err
+	case n.user == "":
+		return key, usagef("admin keys add needs --user")
+	case n.admin == (n.policy != ""):
+		return key, usagef("admin keys add needs one of --policy FILE, which says what the key may do, and --admin, for a key that may do everything")
+	case n.expires != "":
+		if key.Expires, err = parseExpiry(n.expires, now); err != nil {
+			return key, err
 		}
 	}
-	if policy != "" {
-		document, err := os.ReadFile(policy)
+	if n.policy != "" {
+		document, err := os.ReadFile(n.policy)
 		if err != nil {
-			return fmt.Errorf("policy: %w", err)
+			return key, fmt.Errorf("policy: %w", err)
 		}
 		key.Policies = []string{string(document)}
 	}
-	if _, err := writable(ctx, "admin keys add", args, 0); err != nil {
+	return key, nil
+}
+
+func (n newKey) add(cmd *cobra.Command, args []string) error {
+	key, err := n.key(time.Now())
+	if err != nil {
 		return err
 	}
-	keys, err := openKeys("admin keys add", args)
+	data, err := writable(cmd, args)
+	if err != nil {
+		return err
+	}
+	keys, err := openKeys(data)
 	if err != nil {
 		return err
 	}
@@ -139,10 +169,10 @@ func runKeysAdd(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	}
 	for _, k := range keys.List() {
 		if k.AccessKeyID == key.AccessKeyID {
-			warnOfActions(stderr, k)
+			warnOfActions(cmd.ErrOrStderr(), k)
 		}
 	}
-	_, err = fmt.Fprintf(stdout, "[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n", key.AccessKeyID, string(key.Secret))
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n", key.AccessKeyID, string(key.Secret))
 	return err
 }
 
@@ -175,15 +205,23 @@ func parseExpiry(text string, now time.Time) (time.Time, error) {
 	return at, nil
 }
 
-func runKeysRemove(ctx context.Context, args []string, stdout, _ io.Writer) error {
-	args, err := parseFlags(flagSet("admin keys remove", "DIR KEY", stdout), args, 2)
+func keysRemoveCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "remove DIR KEY",
+		Short:   "remove an access key",
+		Long:    "Removes the access key with the id KEY. Requests that it signed are refused\nwithin a second.",
+		Example: "  muster admin keys remove /var/lib/muster AKIAIOSFODNN7EXAMPLE",
+		Args:    atMost(2),
+		RunE:    runKeysRemove,
+	}
+}
+
+func runKeysRemove(cmd *cobra.Command, args []string) error {
+	data, err := writable(cmd, args)
 	if err != nil {
 		return err
 	}
-	if _, err := writable(ctx, "admin keys remove", args, 0); err != nil {
-		return err
-	}
-	keys, err := openKeys("admin keys remove", args)
+	keys, err := openKeys(data)
 	if err != nil {
 		return err
 	}
@@ -193,6 +231,6 @@ func runKeysRemove(ctx context.Context, args []string, stdout, _ io.Writer) erro
 	if err := keys.Remove(args[1]); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(stdout, "removed %s\n", args[1])
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "removed %s\n", args[1])
 	return err
 }

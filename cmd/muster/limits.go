@@ -1,22 +1,32 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"strconv"
 	"text/tabwriter"
+
+	"github.com/spf13/cobra"
 
 	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/limits"
 )
 
-// runLimits shows the table of limits.
-func runLimits(_ context.Context, args []string, stdout, _ io.Writer) error {
-	if _, err := parseFlags(flagSet("limits", "", stdout), args, 0); err != nil {
-		return err
+func limitsCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "limits",
+		Short: "list what can be limited, with the defaults and AWS's numbers",
+		Long: `Prints a table of all limits: the name, the number of the profile "default", that
+of the profile "aws", and what is limited.`,
+		Example: `  muster limits
+  muster serve --data data --limits aws --limit active-jobs=5`,
+		Args: atMost(0),
+		RunE: func(cmd *cobra.Command, _ []string) error { return printLimits(cmd.OutOrStdout()) },
 	}
+}
+
+func printLimits(stdout io.Writer) error {
 	table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprint(table, "name\tdefault\taws\twhat is limited\n")
 	for _, row := range limits.Table() {
@@ -49,5 +59,6 @@ func (c Config) gatewayLimits(l limits.Limits) gateway.Limits {
 	return gateway.Limits{
 		SessionExpiry: c.SessionExpiry, Subscriptions: l.Subscriptions, InFlight: l.InFlight,
 		PublishRate: l.PublishRate, QueueMessages: l.QueuedMessages, Retained: l.Retained,
+		ParentWildcard: c.ParentWildcard, SilentRefusal: c.SilentRefusal, CloseOnDeniedSubscribe: c.CloseDeniedSubscribe,
 	}
 }

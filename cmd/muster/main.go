@@ -6,12 +6,13 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/spf13/cobra"
 )
 
 func main() {
@@ -20,58 +21,82 @@ func main() {
 	os.Exit(exitCode(run(ctx, os.Args[1:], os.Stdout, os.Stderr), os.Stderr))
 }
 
-// command is one word that may follow "muster".
-type command struct {
-	name    string
-	summary string
-	run     func(ctx context.Context, args []string, stdout, stderr io.Writer) error
-}
-
-func commands() []command {
-	return []command{
-		{"serve", "run the server on a data folder", runServe},
-		{"demo", "show a job from create-job to the last device, in a temporary folder", runDemo},
-		{"fleet", "run simulated devices against a server", runFleet},
-		{"env", "print the exports that aim the AWS CLI at a server", runEnv},
-		{"clock", "show or move the clock of a server with --test-clock", runClock},
-		{"limits", "list what can be limited, with the defaults and AWS's numbers", runLimits},
-		{"admin", "look after a data folder: verify, backup, keys, signing-profile, sign, dead-letters, explain-policy", runAdmin},
-		{"version", "print the version", runVersion},
-	}
-}
+func init() { cobra.EnableCommandSorting = false } // most wanted first, as in the code
 
 // run is the program: main with everything handed in.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	return dispatch(ctx, "muster", commands(), args, stdout, stderr)
-}
-
-// dispatch runs the command that args name.
-func dispatch(ctx context.Context, path string, from []command, args []string, stdout, stderr io.Writer) error {
-	if len(args) == 0 || isHelp(args[0]) {
-		printCommands(stdout, path, from)
-		if len(args) == 0 {
-			return usagef("%s needs a command", path)
-		}
-		return nil
-	}
-	for _, c := range from {
-		if c.name == args[0] {
-			return c.run(ctx, args[1:], stdout, stderr)
+	root := rootCommand()
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	args = twoDashes(root, args)
+	if completing(args) {
+		shortenDescriptions(root)
+	} else if cmd, rest, err := root.Find(args); err != nil {
+		return err
+	} else if cmd.HasSubCommands() {
+		// before cobra looks at flags of a command that does not exist
+		if err := onlyCommands(cmd, rest); err != nil {
+			return err
 		}
 	}
-	return usagef("%s has no command %q; try %s help", path, args[0], path)
+	root.SetArgs(args)
+	return root.ExecuteContext(ctx)
 }
 
-func isHelp(arg string) bool {
-	return arg == "help" || arg == "-h" || arg == "-help" || arg == "--help"
-}
-
-func printCommands(w io.Writer, path string, from []command) {
-	fmt.Fprintf(w, "usage: %s <command> [flags]\n\ncommands:\n", path)
-	for _, c := range from {
-		fmt.Fprintf(w, "  %-13s %s\n", c.name, c.summary)
+// rootCommand returns a new tree of all commands.
+func rootCommand() *cobra.Command {
+	version := false
+	root := &cobra.Command{
+		Use:   "muster <command>",
+		Short: "device jobs, self-hosted, byte for byte compatible with AWS IoT Jobs",
+		Example: `  muster demo
+  muster serve --data /var/lib/muster`,
+		Args:          onlyCommands,
+		SilenceErrors: true, // main reports an error, once
+		SilenceUsage:  true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if version {
+				return runVersion(cmd, args)
+			}
+			return needsCommand(cmd, args)
+		},
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true}, // completionCommand takes its place
 	}
-	fmt.Fprintf(w, "\n%s <command> --help lists the flags of one.\n", path)
+	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
+	root.Flags().BoolVar(&version, "version", version, "print the version")
+	help := helpCommand()
+	root.SetHelpCommand(help)
+	root.SetHelpFunc(printHelp)
+	root.SetFlagErrorFunc(flagError)
+	root.AddCommand(serveCommand(), demoCommand(), fleetCommand(), envCommand(), clockCommand(), limitsCommand(),
+		adminCommand(), versionCommand(), completionCommand(), manCommand(), help)
+	finish(root)
+	return root
+}
+
+// finish gives cmd, and every command below it, what all of them have.
+func finish(cmd *cobra.Command) {
+	cmd.DisableFlagsInUseLine = true // it says so itself where there are any
+	cmd.Flags().BoolP("help", "h", false, "show this page")
+	completeValues(cmd)
+	for _, below := range cmd.Commands() {
+		finish(below)
+	}
+}
+
+// group returns a command that stands for several others.
+func group(use, short, long string, of ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{Use: use, Short: short, Long: long, Args: onlyCommands, RunE: needsCommand}
+	help := helpCommand()
+	help.Hidden = true
+	cmd.AddCommand(append(of, help)...)
+	return cmd
+}
+
+// needsCommand is what a command does that stands for several others.
+func needsCommand(cmd *cobra.Command, _ []string) error {
+	printHelp(cmd, nil)
+	return usagef("%s needs a command", cmd.CommandPath())
 }
 
 // Exit codes: 0 all well, 1 it failed, 2 it was asked for something that makes
@@ -79,7 +104,7 @@ func printCommands(w io.Writer, path string, from []command) {
 func exitCode(err error, stderr io.Writer) int {
 	var usage *usageError
 	switch {
-	case err == nil || errors.Is(err, flag.ErrHelp):
+	case err == nil:
 		return 0
 	case errors.As(err, &usage):
 		fmt.Fprintln(stderr, "muster:", err)

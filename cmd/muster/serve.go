@@ -6,25 +6,40 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+
+	"github.com/spf13/cobra"
 )
 
-func runServe(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	c := defaultConfig()
-	checkOnly := false
-	fs := flagSet("serve", "--data DIR [flags]", stdout)
-	c.register(fs)
-	fs.BoolVar(&checkOnly, "check", checkOnly, "check the configuration and exit")
-	if _, err := parseFlags(fs, args, 0); err != nil {
-		return err
+func serveCommand() *cobra.Command {
+	c, checkOnly := defaultConfig(), false
+	cmd := &cobra.Command{
+		Use:   "serve --data DIR [flags]",
+		Short: "run the server on a data folder",
+		Long: `The first start makes the data folder, an access key with full access, and a
+credentials file with that key. Every start prints the lines that aim the AWS CLI
+and SDKs at the server. It serves until it is interrupted or gets SIGTERM.
+
+Without further flags everything listens on this machine only. A listener takes
+port 0 for any free port, which the ready file then names.`,
+		Example: `  muster serve --data /var/lib/muster
+  muster serve --data data --mqtt-plain 127.0.0.1:1883 --log-level debug
+  muster serve --data data --api 0.0.0.0:8080 --allow-insecure-listeners --check`,
+		Args: atMost(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := c.check(); err != nil {
+				return err
+			}
+			stdout := cmd.OutOrStdout()
+			if checkOnly {
+				_, err := fmt.Fprintln(stdout, "the configuration is good")
+				return err
+			}
+			return serve(cmd.Context(), c, c.logger(cmd.ErrOrStderr()), func(r Ready) { greet(stdout, r) })
+		},
 	}
-	if err := c.check(); err != nil {
-		return err
-	}
-	if checkOnly {
-		_, err := fmt.Fprintln(stdout, "the configuration is good")
-		return err
-	}
-	return serve(ctx, c, c.logger(stderr), func(r Ready) { greet(stdout, r) })
+	c.register(cmd.Flags())
+	cmd.Flags().BoolVar(&checkOnly, "check", checkOnly, "check the configuration and exit")
+	return cmd
 }
 
 // serve runs a server until ctx ends. up is told once everything listens.

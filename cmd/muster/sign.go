@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -11,55 +10,71 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/muster-iot/muster/codesign"
 )
 
-func profileCommands() []command {
-	return []command{
-		{"create", "make a signing profile: a key and its certificate", runProfileCreate},
-		{"list", "list the signing profiles and their certificates", runProfileList},
-	}
-}
-
-func runProfiles(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	return dispatch(ctx, "muster admin signing-profile", profileCommands(), args, stdout, stderr)
+func profilesCommand() *cobra.Command {
+	return group("signing-profile <command>", "make and list the keys that sign job files",
+		"A signing profile is a key and its certificate. Devices that have the\n"+
+			"certificate can tell files that the key signed from others.",
+		profileCreateCommand(), profileListCommand())
 }
 
 // daysMax keeps certificates within this century.
 const daysMax = 20_000
 
-func runProfileCreate(ctx context.Context, args []string, stdout, _ io.Writer) error {
-	keyType, days, key, certificate := string(codesign.ECDSA), 3650, "", ""
-	fs := flagSet("admin signing-profile create", "DIR NAME [flags]", stdout)
-	fs.StringVar(&keyType, "key-type", keyType, "ecdsa (P-256) or rsa (2048 bits) of the new key")
-	fs.IntVar(&days, "days", days, "how many `days` its certificate counts")
-	fs.StringVar(&key, "key", key, "PEM `file` of a key to take instead")
-	fs.StringVar(&certificate, "certificate", certificate, "PEM `file` of its certificate, with those that vouch for it behind it")
-	args, err := parseFlags(fs, args, 2)
-	if err != nil {
-		return err
+// newProfile is what `muster admin signing-profile create` is told.
+type newProfile struct {
+	keyType          string
+	days             int
+	key, certificate string // files; empty for a new key
+}
+
+func profileCreateCommand() *cobra.Command {
+	p := newProfile{keyType: string(codesign.ECDSA), days: 3650}
+	cmd := &cobra.Command{
+		Use:   "create DIR NAME [flags]",
+		Short: "make a signing profile: a key and its certificate",
+		Long: `Makes a key and a certificate for it, or takes those that you have, and keeps
+them in the data folder under NAME.`,
+		Example: `  muster admin signing-profile create /var/lib/muster firmware
+  muster admin signing-profile create /var/lib/muster firmware \
+      --key key.pem --certificate certificate.pem`,
+		Args: atMost(2),
+		RunE: func(cmd *cobra.Command, args []string) error { return p.create(cmd, args) },
 	}
-	data, err := writable(ctx, "admin signing-profile create", args, 0)
+	fs := cmd.Flags()
+	fs.StringVar(&p.keyType, "key-type", p.keyType, "kind of the new key, `ecdsa|rsa`: P-256, or 2048 bits")
+	fs.IntVar(&p.days, "days", p.days, "how many `days` its certificate counts")
+	fs.StringVar(&p.key, "key", p.key, "PEM `file` of a key to take instead")
+	fs.StringVar(&p.certificate, "certificate", p.certificate, "PEM `file` of its certificate, with those that vouch for it behind it")
+	return cmd
+}
+
+func (n newProfile) create(cmd *cobra.Command, args []string) error {
+	data, err := writable(cmd, args)
 	switch {
 	case err != nil:
 		return err
 	case len(args) < 2:
 		return usagef("admin signing-profile create needs a name for the profile")
-	case (key == "") != (certificate == ""):
+	case (n.key == "") != (n.certificate == ""):
 		return usagef("--key and --certificate go together")
-	case days < 1 || days > daysMax:
-		return usagef("--days is %d; it must be 1 to %d", days, daysMax)
+	case n.days < 1 || n.days > daysMax:
+		return usagef("--days is %d; it must be 1 to %d", n.days, daysMax)
 	}
 	var p *codesign.Profile
-	if key != "" {
-		p, err = importProfile(data, args[1], certificate, key)
+	if n.key != "" {
+		p, err = importProfile(data, args[1], n.certificate, n.key)
 	} else {
-		p, err = data.signing().Create(args[1], codesign.KeyType(keyType), time.Duration(days)*24*time.Hour, time.Now())
+		p, err = data.signing().Create(args[1], codesign.KeyType(n.keyType), time.Duration(n.days)*24*time.Hour, time.Now())
 	}
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(stdout, "made the signing profile %s (%s); give its certificate to devices: %s\n", p.Name, p.Type.Algorithm(), data.signing().Certificate(p.Name))
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "made the signing profile %s (%s); give its certificate to devices: %s\n", p.Name, p.Type.Algorithm(), data.signing().Certificate(p.Name))
 	return err
 }
 
@@ -75,12 +90,19 @@ func importProfile(data folder, name, certificate, key string) (*codesign.Profil
 	return data.signing().Import(name, string(chain), string(secret))
 }
 
-func runProfileList(_ context.Context, args []string, stdout, _ io.Writer) error {
-	args, err := parseFlags(flagSet("admin signing-profile list", "DIR", stdout), args, 1)
-	if err != nil {
-		return err
+func profileListCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "list DIR",
+		Short:   "list the signing profiles and their certificates",
+		Long:    "Prints each signing profile with its algorithm, the end of its certificate, and\nthe file of that certificate.",
+		Example: "  muster admin signing-profile list /var/lib/muster",
+		Args:    atMost(1),
+		RunE:    runProfileList,
 	}
-	data, err := existing("admin signing-profile list", args, 0)
+}
+
+func runProfileList(cmd *cobra.Command, args []string) error {
+	data, err := existing(cmd, args)
 	if err != nil {
 		return err
 	}
@@ -88,7 +110,7 @@ func runProfileList(_ context.Context, args []string, stdout, _ io.Writer) error
 	if err != nil {
 		return err
 	}
-	table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
+	table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 	for _, name := range names {
 		p, err := data.signing().Open(name)
 		if err != nil {
@@ -106,28 +128,41 @@ const (
 	formSignature = "signature"
 )
 
-func runSign(_ context.Context, args []string, stdout, _ io.Writer) error {
-	profile, form, location := "", formElement, ""
-	fs := flagSet("admin sign", "DIR FILE --profile NAME [flags]", stdout)
-	fs.StringVar(&profile, "profile", profile, "`name` of the signing profile")
-	fs.StringVar(&form, "form", form, "what to print: codesign, the element of that name; afr_ota, the members of a file for FreeRTOS; or the signature alone")
-	fs.StringVar(&location, "location", location, "where the file will be, `s3://bucket/key?versionId=…`, for the codesign element")
-	args, err := parseFlags(fs, args, 2)
+// signOrder is what `muster admin sign` is told.
+type signOrder struct{ profile, form, location string }
+
+func signCommand() *cobra.Command {
+	o := signOrder{form: formElement}
+	cmd := &cobra.Command{
+		Use:   "sign DIR FILE --profile NAME [flags]",
+		Short: "sign a file and print what a job document says of it",
+		Long: `Signs FILE, or standard input when FILE is -, with the key of a signing profile
+of the data folder DIR, and prints the signature in the form that --form names.`,
+		Example: `  muster admin sign /var/lib/muster lamp.bin --profile firmware
+  muster admin sign /var/lib/muster lamp.bin --profile firmware --form signature`,
+		Args: atMost(2),
+		RunE: func(cmd *cobra.Command, args []string) error { return o.sign(cmd, args) },
+	}
+	fs := cmd.Flags()
+	fs.StringVar(&o.profile, "profile", o.profile, "`name` of the signing profile")
+	fs.StringVar(&o.form, "form", o.form, "what to print, `codesign|afr_ota|signature`: the element of that name, the members of a file for FreeRTOS, or the signature alone")
+	fs.StringVar(&o.location, "location", o.location, "where the file will be, `s3://bucket/key?versionId=…`, for the codesign element")
+	return cmd
+}
+
+func (o signOrder) sign(cmd *cobra.Command, args []string) error {
+	data, err := existing(cmd, args)
 	if err != nil {
 		return err
 	}
-	data, err := existing("admin sign", args, 0)
-	if err != nil {
-		return err
-	}
-	if len(args) < 2 || profile == "" {
+	if len(args) < 2 || o.profile == "" {
 		return usagef("admin sign needs the file to sign, - for standard input, and --profile")
 	}
-	at, err := readLocation(location)
+	at, err := readLocation(o.location)
 	if err != nil {
 		return err
 	}
-	p, err := data.signing().Open(profile)
+	p, err := data.signing().Open(o.profile)
 	if err != nil {
 		return err
 	}
@@ -138,7 +173,7 @@ func runSign(_ context.Context, args []string, stdout, _ io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return printSignature(stdout, form, p, signature, at)
+	return printSignature(cmd.OutOrStdout(), o.form, p, signature, at)
 }
 
 func signFile(p *codesign.Profile, name string) (codesign.Signature, error) {

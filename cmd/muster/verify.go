@@ -7,6 +7,8 @@ import (
 	"io"
 	"io/fs"
 
+	"github.com/spf13/cobra"
+
 	"github.com/muster-iot/muster/artifacts/diskstore"
 	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/sessionstore"
@@ -52,23 +54,31 @@ func damageOf(err error) *pebblestore.DamageError {
 	return d
 }
 
-func runVerify(ctx context.Context, args []string, stdout, _ io.Writer) error {
-	args, err := parseFlags(flagSet("admin verify", "DIR", stdout), args, 1)
+func verifyCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "verify DIR",
+		Short: "check that everything in a data folder holds together",
+		Long: `Reads a whole data folder that no server uses, or a backup, and prints what is
+damaged or missing. It changes nothing. It fails when there is any problem.`,
+		Example: "  muster admin verify /backup/monday",
+		Args:    atMost(1),
+		RunE:    runVerify,
+	}
+}
+
+func runVerify(cmd *cobra.Command, args []string) error {
+	data, err := existing(cmd, args)
 	if err != nil {
 		return err
 	}
-	data, err := existing("admin verify", args, 0)
-	if err != nil {
-		return err
-	}
-	v := verifier{ctx: ctx, data: data, out: stdout}
+	v := verifier{ctx: cmd.Context(), data: data, out: cmd.OutOrStdout()}
 	if err := v.all(); err != nil {
 		return err
 	}
 	if v.problems > 0 {
 		return fmt.Errorf("%s has %d problems", string(data), v.problems)
 	}
-	_, err = fmt.Fprintf(stdout, "%s holds together\n", string(data))
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s holds together\n", string(data))
 	return err
 }
 

@@ -1,37 +1,66 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"io"
 	"runtime"
 	"runtime/debug"
+	"strings"
+
+	"github.com/spf13/cobra"
 )
 
-// version is set by the linker for a release: -ldflags "-X main.version=v1.2.3".
+// nextRelease is the release that this source is on its way to.
+const nextRelease = "0.1.0"
+
+// version is set by the linker for a release: -ldflags "-X main.version=1.2.3".
 var version = ""
 
-func runVersion(_ context.Context, args []string, stdout, _ io.Writer) error {
-	if _, err := parseFlags(flagSet("version", "", stdout), args, 0); err != nil {
-		return err
+func versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "version",
+		Short:   "print the version",
+		Long:    "Prints the version, that of Go, and the system that the program is built for. A version with -devel is on its way to that release; what follows is the commit that it is built from.",
+		Example: "  muster version",
+		Args:    atMost(0),
+		RunE:    runVersion,
 	}
-	_, err := fmt.Fprintf(stdout, "muster %s %s %s/%s\n", versionText(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}
+
+func runVersion(cmd *cobra.Command, _ []string) error {
+	_, err := fmt.Fprintf(cmd.OutOrStdout(), "muster %s %s %s/%s\n", versionText(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	return err
 }
 
-// versionText returns the release, or what the build knows of its commit.
+// versionText returns the release, or the next one with what the build knows of
+// its commit.
 func versionText() string {
 	if version != "" {
 		return version
 	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return "devel"
+		info = &debug.BuildInfo{}
 	}
+	return versionOf(info)
+}
+
+// versionOf returns the version of a build that the linker was not told about: in
+// the form of semantic versions, so that it sorts before its release.
+func versionOf(info *debug.BuildInfo) string {
+	if info.Main.Sum != "" { // "go install …@v0.1.0": no checkout, but a module with a version
+		return strings.TrimPrefix(info.Main.Version, "v")
+	}
+	commit, modified := "", ""
 	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
-			return "devel-" + s.Value[:12]
+		switch {
+		case s.Key == "vcs.revision" && len(s.Value) >= 12:
+			commit = "+" + s.Value[:12]
+		case s.Key == "vcs.modified" && s.Value == "true":
+			modified = ".modified"
 		}
 	}
-	return "devel"
+	if commit == "" {
+		modified = "" // of what?
+	}
+	return nextRelease + "-devel" + commit + modified
 }

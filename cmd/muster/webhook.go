@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/x509"
-	"flag"
 	"fmt"
 	"net"
 	"net/url"
@@ -12,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/spf13/pflag"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/internal/secretfile"
@@ -34,7 +35,7 @@ func defaultWebhook() webhookConfig {
 	return webhookConfig{Events: "JOB,JOB_EXECUTION", Batch: 1, Attempts: 20, MaxAge: 24 * time.Hour}
 }
 
-func (c *webhookConfig) register(fs *flag.FlagSet) {
+func (c *webhookConfig) register(fs *pflag.FlagSet) {
 	fs.StringVar(&c.URL, "webhook-url", c.URL, "`URL` that events are posted to as CloudEvents, https or on this machine; off by default")
 	fs.StringVar(&c.SecretFile, "webhook-secret-file", c.SecretFile, "`file` with the secret that signs those requests, readable for its owner only")
 	fs.StringVar(&c.Events, "webhook-events", c.Events, "event `types` for the webhook, separated by commas")

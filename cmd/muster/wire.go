@@ -139,6 +139,7 @@ func (s *server) openDoors() error {
 		Wrap:         func(conn net.Conn) net.Conn { return s.gateway.Wrap(conn) },
 		HTTPS:        s.https.Put,
 		Files:        func(conn *tls.Conn) { s.fetch.Put(conn) },
+		OldDevices:   s.c.OldDevices,
 		Log:          s.log,
 	})
 	return err
@@ -191,6 +192,7 @@ func (s *server) wireEngine() error {
 		StrictTransitions: s.c.StrictTransitions,
 		RemovedInProgress: s.c.RemovedInProgress,
 		SkipSucceeded:     s.c.SkipSucceeded,
+		TypeDeletionWait:  s.c.TypeDeletionWait,
 		RolloutPerMinute:  s.c.RolloutPerMinute,
 		Limits:            engineLimits(s.limits),
 	})
@@ -252,9 +254,9 @@ func (s *server) wireAPI() error {
 		Messages:  messages,
 		Endpoints: awsiot.Endpoints{Data: s.c.hosts()[0]},
 		Issuer:    s.issuer,
-		AuthNone:  s.c.Auth == authNone,
-		Rate:      s.limits.Rate,
-		Flood:     s.flood,
+		AuthNone:  s.c.Auth == authNone, AcceptAnyRegion: s.c.AcceptAnyRegion,
+		Rate:  s.limits.Rate,
+		Flood: s.flood,
 		Observe: func(plane, operation, code string, took time.Duration) {
 			if plane == "control" { // the data plane counts its own
 				s.figures.Request("control", operation, code, took)
@@ -271,11 +273,11 @@ func (s *server) wireAPI() error {
 	signed := &api{
 		contract: cors.New(cors.Options{Rules: rules, Next: contract, Methods: contract.Methods, Now: time.Now, Log: s.log}),
 		websocket: &websocketAPI{
-			verifier: sigv4.Verifier{Lookup: s.keys.Lookup, Region: s.c.Region},
+			verifier: sigv4.Verifier{Lookup: s.keys.Lookup, Region: s.c.Region, AcceptAnyRegion: s.c.AcceptAnyRegion},
 			keys:     s.keys, gateway: s.gateway, flood: s.flood, log: s.log,
 		},
 		operator: operator.New(operator.Options{
-			Routes: s.routes(), Keys: s.keys, Region: s.c.Region, Now: time.Now, Flood: s.flood, Log: s.log,
+			Routes: s.routes(), Keys: s.keys, Region: s.c.Region, AcceptAnyRegion: s.c.AcceptAnyRegion, Now: time.Now, Flood: s.flood, Log: s.log,
 			Observe: func(action, code string, took time.Duration) { s.figures.Request("operator", action, code, took) },
 		}),
 	}

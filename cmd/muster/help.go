@@ -1,0 +1,117 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// pageWidth is how many columns a help page has at most.
+const pageWidth = 80
+
+// helpCommand returns the command that shows the pages of its parent and of the
+// commands below that.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "help [COMMAND …]",
+		Short:   "show the page of a command",
+		Long:    "Shows the page that --help shows, of muster itself when no command is named.",
+		Example: "  muster help serve\n  muster help admin keys add",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			about, rest, err := cmd.Parent().Find(args)
+			if err == nil {
+				err = onlyCommands(about, rest)
+			}
+			if err != nil {
+				return err
+			}
+			printHelp(about, nil)
+			return nil
+		},
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			about, _, err := cmd.Parent().Find(args)
+			if err != nil {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return commandCompletions(about), cobra.ShellCompDirectiveNoFileComp
+		},
+	}
+}
+
+// printHelp prints the page of a command.
+func printHelp(cmd *cobra.Command, _ []string) {
+	w := cmd.OutOrStdout()
+	fmt.Fprintf(w, "%s\n\nusage:\n%s", sentence(cmd.Short), indented(cmd.UseLine(), 2))
+	for _, paragraph := range paragraphs(cmd.Long) {
+		fmt.Fprintf(w, "\n%s", indented(paragraph, 0))
+	}
+	if cmd.HasAvailableSubCommands() {
+		fmt.Fprint(w, "\ncommands:\n")
+		for _, c := range cmd.Commands() {
+			if !c.Hidden {
+				fmt.Fprintf(w, "  %-*s  %s\n", c.NamePadding(), c.Name(), c.Short)
+			}
+		}
+	}
+	if cmd.Example != "" {
+		fmt.Fprintf(w, "\nexamples:\n%s\n", cmd.Example)
+	}
+	fmt.Fprint(w, "\nflags:\n")
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { printFlag(w, f) })
+	if cmd.HasAvailableSubCommands() {
+		fmt.Fprintf(w, "\n%s <command> --help shows the page of one.\n", cmd.CommandPath())
+	}
+}
+
+// printFlag prints what a page says of a flag.
+func printFlag(w io.Writer, f *pflag.Flag) {
+	kind, text := pflag.UnquoteUsage(f)
+	name := "--" + f.Name
+	if f.Shorthand != "" {
+		name = "-" + f.Shorthand + ", " + name
+	}
+	fmt.Fprintf(w, "  %s\n%s", strings.TrimSpace(name+" "+kind), indented(text+shownDefault(f), 8))
+}
+
+// shownDefault says what a flag is when it is not given, unless that goes without
+// saying.
+func shownDefault(f *pflag.Flag) string {
+	switch f.DefValue {
+	case "", "false", "0", "[]":
+		return ""
+	}
+	return " (default " + f.DefValue + ")"
+}
+
+// paragraphs splits a text at its empty lines.
+func paragraphs(text string) []string {
+	if text == "" {
+		return nil
+	}
+	return strings.Split(text, "\n\n")
+}
+
+// sentence makes a sentence of a summary.
+func sentence(summary string) string {
+	return strings.ToUpper(summary[:1]) + summary[1:] + "."
+}
+
+// indented returns text in lines of at most pageWidth columns, each after indent
+// spaces. Only a word that is longer makes a line longer.
+func indented(text string, indent int) string {
+	var page strings.Builder
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && indent+utf8.RuneCountInString(line+" "+word) > pageWidth {
+			fmt.Fprintf(&page, "%*s%s\n", indent, "", line)
+			line = ""
+		}
+		line = strings.TrimSpace(line + " " + word)
+	}
+	fmt.Fprintf(&page, "%*s%s\n", indent, "", line)
+	return page.String()
+}
