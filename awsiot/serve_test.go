@@ -104,6 +104,9 @@ func TestTheSigningServiceTellsThePlanesApart(t *testing.T) { // jobs-control-pl
 	}{
 		"a list for iot":           {"iot", "GET", "/things/lamp/jobs", "", `{"executionSummaries":[]}`},
 		"a list for iot-jobs-data": {"iot-jobs-data", "GET", "/things/lamp/jobs", "", "data GET /things/lamp/jobs arn:aws:iam::111122223333:user/AKIDADMIN"},
+		"a list for execute-api":   {"execute-api", "GET", "/things/lamp/jobs", "", `{"executionSummaries":[]}`},
+		"one for execute-api":      {"execute-api", "GET", "/things/lamp/jobs/fw", "", `{"message":`},
+		"a list for iotjobsdata":   {"iotjobsdata", "GET", "/things/lamp/jobs", "", "data GET"},
 		"a list for iotdata":       {"iotdata", "GET", "/things/lamp/jobs", "", "data GET"},
 		"one for iot":              {"iot", "GET", "/things/lamp/jobs/fw", "", `{"message":`},
 		"one for iot-jobs-data":    {"iot-jobs-data", "GET", "/things/lamp/jobs/%24next", "", "data GET /things/lamp/jobs/$next"},

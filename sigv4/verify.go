@@ -18,7 +18,7 @@ const DefaultSkew = 5 * time.Minute
 
 // defaultServices are the services that clients sign for (identity-and-auth.md C.2).
 // The service a request is scoped to tells the two planes apart.
-var defaultServices = []string{"iot", "iotdata", "iot-jobs-data", "iotjobsdata", gatewayService}
+var defaultServices = []string{"iot", controlService, "iotdata", "iot-jobs-data", "iotjobsdata", gatewayService}
 
 // Verifier decides whether requests are signed by the holder of a key. Its
 // fields are set once; then it may be used by many goroutines at a time.
