@@ -46,10 +46,6 @@ type Credential struct {
 	Expires time.Time
 }
 
-// ControlPlane reports whether requests that are signed for service are for the
-// control plane, under either of its names.
-func ControlPlane(service string) bool { return service == "iot" || service == controlService }
-
 // Scope says for which day, region and service a signature counts.
 type Scope struct {
 	Date    string // yyyymmdd, UTC

@@ -260,6 +260,7 @@ func TestAccepts(t *testing.T) {
 		"jobs of devices without hyphens":           {service: "iotjobsdata"},
 		"the device gateway":                        {service: "iotdevicegateway"},
 		"another service when so set":               {service: "s3", adjust: func(v *sigv4.Verifier) { v.Services = []string{"s3"} }},
+		"any service when so set":                   {service: "dynamodb", adjust: func(v *sigv4.Verifier) { v.AcceptAnyService = true }},
 		"a host with a port":                        {head: "GET /jobs HTTP/1.1\nHost: iot.example.com:9443"},
 		"an absolute request target":                {head: "GET http://iot.example.com/jobs?x HTTP/1.1\nHost: iot.example.com"},
 		"an absolute request target without a path": {head: "GET http://iot.example.com HTTP/1.1\nHost: iot.example.com"},

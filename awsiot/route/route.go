@@ -110,7 +110,7 @@ func (n *node) child(s wire.Segment) *node {
 //
 // The error is an *UnknownPathError or a *MethodError.
 func (r *Router) Match(service, method, escapedPath string) (Match, error) {
-	s := search{method: method, control: sigv4.ControlPlane(service)}
+	s := search{method: method, control: sigv4.IsControlPlane(service)}
 	rest, ok := strings.CutPrefix(escapedPath, "/")
 	if !ok || !s.find(&r.root, rest) {
 		if s.allow != nil {
