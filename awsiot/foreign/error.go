@@ -109,7 +109,11 @@ func (q *Request) WriteError(w http.ResponseWriter, status int, name, message, r
 		write(w, status, "application/cbor", cborMap([2]string{"__type", name}, [2]string{"message", message}))
 	case RESTJSON, JSON:
 		w.Header().Set("X-Amzn-Errortype", name)
-		body, _ := json.Marshal(map[string]string{"__type": name, "message": message}) // strings always marshal
+		said := map[string]string{"message": message}
+		if q.Protocol == JSON {
+			said["__type"] = name
+		}
+		body, _ := json.Marshal(said) // strings always marshal
 		write(w, status, q.json, body)
 	}
 }

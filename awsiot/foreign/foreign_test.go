@@ -93,7 +93,7 @@ func TestErrorsHaveTheFormOfTheProtocol(t *testing.T) {
 		"JSON 1.1, a signature": {request("POST", "/", "ssm", "", "Content-Type", "application/x-amz-json-1.1", "X-Amz-Target", "D.L"), signature, 403,
 			"application/x-amz-json-1.1", `{"__type":"InvalidSignatureException","message":"no <b> & no \u0001"}`, signature},
 		"rest-json": {request("GET", "/functions", "lambda", ""), unserved, 404,
-			"application/json", `{"__type":"UnknownOperationException","message":"no <b> & no \u0001"}`, unserved},
+			"application/json", `{"message":"no <b> & no \u0001"}`, unserved},
 		"query": {request("POST", "/", "sns", "", "Content-Type", form), unserved, 400,
 			"text/xml", `<ErrorResponse><Error><Type>Sender</Type><Code>InvalidAction</Code><Message>no &lt;b&gt; &amp; no ` + "\uFFFD" + `</Message></Error><RequestId>id</RequestId></ErrorResponse>`, ""},
 		"query, a signature": {request("POST", "/", "sts", "", "Content-Type", form), signature, 403,
