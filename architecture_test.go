@@ -46,7 +46,7 @@ var mayImport = map[string][]string{
 	"identity":             {".", "identity/ca", "internal/secretfile", "iotpolicy", "sigv4", "store"},
 	"identity/ca":          {".", "sigv4"},
 	"authority":            {".", "engine", "gateway", "identity/...", "internal/loglimit", "iotpolicy"},
-	"awsiot/wire":          {},
+	"awsiot/wire":          {"."},
 	"awsiot/wire/wiretest": {"awsiot/wire", "internal/wiregen/..."},
 	"awsiot/...":           {".", "awsiot/...", "fleetquery", "engine", "flood", "identity/...", "intake", "internal/respond", "iotpolicy", "limits", "reserve", "sigv4"},
 	"events":               {".", "engine", "gateway"},

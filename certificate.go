@@ -59,14 +59,14 @@ type Certificate struct {
 	NotAfter     Instant
 }
 
-// CheckFirstStatus returns an Invalid error unless a certificate can be
+// CheckFirstStatus returns a CertificateState error unless a certificate can be
 // registered with the status (AUTH-29).
 func CheckFirstStatus(s CertificateStatus) error {
 	switch s {
 	case CertificateActive, CertificateInactive, CertificateRevoked:
 		return nil
 	}
-	return Errorf(Invalid, "A certificate cannot be registered as %s", s)
+	return Errorf(CertificateState, "A certificate cannot be registered as %s; it can be as ACTIVE, INACTIVE or REVOKED", s)
 }
 
 // WithStatus returns the certificate after UpdateCertificate. The two pending

@@ -14,7 +14,7 @@ func CheckDocument(text string, limit int) error {
 	case len(text) > limit:
 		return Errorf(Invalid, "The job document has %d bytes; at most %d are allowed", len(text), limit)
 	case !utf8.ValidString(text) || !json.Valid([]byte(text)):
-		return Errorf(Invalid, "The job document is not valid JSON")
+		return Errorf(Invalid, "The job document is not valid JSON %s", JSONFault([]byte(text)))
 	case !strings.HasPrefix(strings.TrimLeft(text, " \t\r\n"), "{"):
 		return Errorf(Invalid, "The job document is not a JSON object")
 	}

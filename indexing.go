@@ -4,7 +4,7 @@ package muster
 // words are the contract's and come back as they were given.
 type IndexingConfig struct {
 	Things       bool   // the index of things is on
-	ThingMode    string // REGISTRY or REGISTRY_AND_SHADOW, which are one as long as no thing has a shadow
+	ThingMode    string // REGISTRY; older folders may have REGISTRY_AND_SHADOW, which means the same, as no thing has a shadow
 	Connectivity bool   // it holds connectivity
 	Groups       bool   // the index of thing groups is on
 

@@ -59,7 +59,7 @@ func FillPackages(document string, destinations []Destination, region string, fi
 	for start, end := range stringValues(document) {
 		var value string
 		if err := json.Unmarshal([]byte(document[start:end]), &value); err != nil {
-			return "", Errorf(Invalid, "The job document is not valid JSON")
+			return "", Errorf(Invalid, "The job document is not valid JSON %s", JSONFault([]byte(document)))
 		}
 		text, changed, err := fillValue(value, destinations, region, find)
 		if err != nil {

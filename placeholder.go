@@ -202,7 +202,7 @@ func rewriteStrings(text string, change func(value string) (string, error)) (str
 	for start, end := range stringValues(text) {
 		var value string
 		if err := json.Unmarshal([]byte(text[start:end]), &value); err != nil {
-			return "", Errorf(Invalid, "The job document is not valid JSON")
+			return "", Errorf(Invalid, "The job document is not valid JSON %s", JSONFault([]byte(text)))
 		}
 		changed, err := change(value)
 		if err != nil {

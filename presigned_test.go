@@ -40,7 +40,10 @@ func TestCheckPresignedConfig(t *testing.T) {
 		"a role":           {PresignedConfig{RoleARN: "arn:aws:iam::123456789012:role/service/downloads", ExpiresInSec: 60}, ""},
 		"another arn":      {PresignedConfig{RoleARN: "arn:aws:iam::123456789012:user/downloads"}, "is not the ARN of a role"},
 		"no arn":           {PresignedConfig{RoleARN: "the role of downloads"}, "is not the ARN of a role"},
-		"no account":       {PresignedConfig{RoleARN: "arn:aws:iam::mine12345678:role/downloads"}, "is not the ARN of a role"},
+		"a short account":  {PresignedConfig{RoleARN: "arn:aws:iam::1:role/service-role/iot_job_role"}, ""},
+		"a named account":  {PresignedConfig{RoleARN: "arn:aws-cn:iam::mine12345678:role/downloads"}, ""},
+		"no account":       {PresignedConfig{RoleARN: "arn:aws:iam:::role/downloads"}, "is not the ARN of a role"},
+		"no name":          {PresignedConfig{RoleARN: "arn:aws:iam::123456789012:role/"}, "is not the ARN of a role"},
 		"a life too short": {PresignedConfig{ExpiresInSec: 59}, "expiresInSec must be 60 to 3600; it is 59"},
 		"a life too long":  {PresignedConfig{ExpiresInSec: 3601}, "expiresInSec must be 60 to 3600; it is 3601"},
 	} {

@@ -39,11 +39,19 @@ func (t ThingType) Check() error {
 	return nil
 }
 
-// Same reports whether t and u have the same name and properties (registry.md
-// REG-14).
+// Same reports whether t and u have the same name and properties, in whatever
+// order their attributes are listed (registry.md REG-14).
 func (t ThingType) Same(u ThingType) bool {
 	return t.Name == u.Name && t.Description == u.Description &&
-		slices.Equal(t.SearchableAttributes, u.SearchableAttributes) && slices.Equal(t.Propagating, u.Propagating)
+		sameSet(t.SearchableAttributes, u.SearchableAttributes) && sameSet(t.Propagating, u.Propagating)
+}
+
+// sameSet reports whether two lists, which are short, hold the same elements.
+func sameSet[E comparable](a, b []E) bool {
+	within := func(all []E) func(E) bool {
+		return func(e E) bool { return !slices.Contains(all, e) }
+	}
+	return !slices.ContainsFunc(a, within(b)) && !slices.ContainsFunc(b, within(a))
 }
 
 // TypeUpdate is a change that somebody asks of a thing type; what is nil stays.

@@ -55,6 +55,31 @@ func TestDeprecationKeepsItsFirstDate(t *testing.T) {
 func TestSameThingType(t *testing.T) {
 	light := ThingType{Name: "light", ID: "1", Description: "d", SearchableAttributes: []string{"a"}, CreatedAt: 1}
 	same := ThingType{Name: "light", Description: "d", SearchableAttributes: []string{"a"}, DeprecatedAt: 9}
+	listed := func(attributes []string, keys ...string) ThingType {
+		t := ThingType{Name: "light", SearchableAttributes: attributes}
+		for _, key := range keys {
+			t.Propagating = append(t.Propagating, PropagatingAttribute{UserPropertyKey: key})
+		}
+		return t
+	}
+	for name, test := range map[string]struct {
+		a, b ThingType
+		want bool
+	}{
+		"the same order":                    {listed([]string{"a", "b"}), listed([]string{"a", "b"}), true},
+		"another order":                     {listed([]string{"a", "b", "c"}), listed([]string{"c", "a", "b"}), true},
+		"one more":                          {listed([]string{"a", "b"}), listed([]string{"a", "b", "c"}), false},
+		"another one":                       {listed([]string{"a", "b"}), listed([]string{"a", "c"}), false},
+		"one of them twice":                 {listed([]string{"a", "b"}), listed([]string{"a", "a"}), false},
+		"none, and an empty list":           {listed(nil), listed([]string{}), true},
+		"another order of what is sent":     {listed(nil, "x", "y"), listed(nil, "y", "x"), true},
+		"another one of what is sent":       {listed(nil, "x", "y"), listed(nil, "y", "z"), false},
+		"the same words in different lists": {listed([]string{"a"}, "b"), listed([]string{"b"}, "a"), false},
+	} {
+		if test.a.Same(test.b) != test.want || test.b.Same(test.a) != test.want {
+			t.Errorf("%s: Same() = %t and %t, want %t", name, test.a.Same(test.b), test.b.Same(test.a), test.want)
+		}
+	}
 	if !light.Same(same) {
 		t.Errorf("%+v.Same(%+v) = false; ids and dates do not count", light, same)
 	}

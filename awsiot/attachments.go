@@ -108,9 +108,13 @@ func (n *needs) listPolicyPrincipals(in *wire.ListPolicyPrincipalsRequest) {
 }
 
 // listPolicyPrincipals lists by ARN, whatever order is asked for: attachments
-// have no date.
+// have no date. Unlike the operations that came after it, it does not tell a policy
+// that is not there from one that is attached to nothing.
 func (s *Server) listPolicyPrincipals(ctx context.Context, in *wire.ListPolicyPrincipalsRequest) (*wire.ListPolicyPrincipalsResponse, error) {
 	list, err := s.o.Engine.TargetsOfPolicy(ctx, *in.PolicyName, true, page(in.PageSize, in.Marker))
+	if e, ok := errors.AsType[*muster.Error](err); ok && e.Kind == muster.NotFound {
+		return &wire.ListPolicyPrincipalsResponse{Principals: []string{}}, nil
+	}
 	if err != nil {
 		return nil, err
 	}

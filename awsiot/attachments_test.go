@@ -138,7 +138,9 @@ func TestThePolicyOperationsOfOldScripts(t *testing.T) {
 	env.mustWith(by(id), "DELETE", "/principal-policies/p", "")
 	env.want("ListPolicyPrincipals of none", env.mustWith(of("p"), "GET", "/policy-principals", ""), `{"principals":[]}`)
 
-	env.wantErrorWith(of("none"), "GET", "/policy-principals", "", http.StatusNotFound, "ResourceNotFoundException")
+	env.want("ListPolicyPrincipals of an unknown policy", env.mustWith(of("none"), "GET", "/policy-principals", ""), `{"principals":[]}`)
+	env.wantErrorWith(of("none"), "GET", "/policy-principals?marker=x", "", 400, "InvalidRequestException")
+	env.wantError("POST", "/policy-targets/none", "", http.StatusNotFound, "ResourceNotFoundException")
 	for _, method := range []string{"PUT", "DELETE"} {
 		env.wantErrorWith(by(id), method, "/principal-policies/none", "", http.StatusNotFound, "ResourceNotFoundException")
 		env.wantErrorWith(by(someID), method, "/principal-policies/p", "", http.StatusNotFound, "ResourceNotFoundException")

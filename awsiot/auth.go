@@ -13,14 +13,14 @@ import (
 	"github.com/muster-iot/muster/sigv4"
 )
 
-// authenticate returns the signature of a request, as far as its head tells.
-// Beside an error the head says what the request claims.
-func (s *Server) authenticate(r *http.Request) (*sigv4.Head, error) {
+// authenticate returns the signature of a request by a verifier, as far as its head
+// tells. Beside an error the head says what the request claims.
+func (s *Server) authenticate(by *sigv4.Verifier, r *http.Request) (*sigv4.Head, error) {
 	leave, err := s.o.Flood.Enter(r.Context(), r.RemoteAddr)
 	if err != nil {
 		return &sigv4.Head{}, err
 	}
-	head, err := s.verifier.Head(r, s.o.Now())
+	head, err := by.Head(r, s.o.Now())
 	leave()
 	if s.o.AuthNone {
 		err = local(r)
@@ -28,10 +28,22 @@ func (s *Server) authenticate(r *http.Request) (*sigv4.Head, error) {
 	return head, err
 }
 
-// prove holds the body of a request against its signature, finds out whom that
+// prove identifies who sent a request, and finds its operation in what the
+// signature covers.
+func (s *Server) prove(c *call, r *http.Request, head *sigv4.Head, body []byte) error {
+	if err := s.identify(c, r, head, body); err != nil || head.Path == "" { // no signature was asked for
+		return err
+	}
+	if err := s.find(c, head.Scope.Service, r.Method, r.URL.EscapedPath()); err != nil {
+		return err
+	}
+	return s.coverMembers(r.Header, head.Signature)
+}
+
+// identify holds the body of a request against its signature, finds out whom that
 // stands for, and makes the request say what the signature covers: what was
 // signed is what is done.
-func (s *Server) prove(c *call, r *http.Request, head *sigv4.Head, body []byte) error {
+func (s *Server) identify(c *call, r *http.Request, head *sigv4.Head, body []byte) error {
 	if !s.o.AuthNone {
 		leave, err := s.o.Flood.Enter(r.Context(), r.RemoteAddr)
 		if err != nil {
@@ -48,14 +60,10 @@ func (s *Server) prove(c *call, r *http.Request, head *sigv4.Head, body []byte) 
 		return err
 	}
 	c.caller = caller
-	if head.Path == "" { // no signature was asked for
-		return nil
+	if head.Path != "" {
+		head.SetTarget(r.URL)
 	}
-	head.SetTarget(r.URL)
-	if err := s.find(c, head.Scope.Service, r.Method, r.URL.EscapedPath()); err != nil {
-		return err
-	}
-	return s.coverMembers(r.Header, head.Signature)
+	return nil
 }
 
 // memberHeaders begin the names of the headers that carry members of an input.

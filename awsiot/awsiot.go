@@ -102,6 +102,7 @@ type Server struct {
 	o          Options
 	router     *route.Router
 	verifier   sigv4.Verifier
+	foreigners sigv4.Verifier // of requests for other services
 	operations map[*wire.Operation]operation
 	keys       chan struct{} // holds a token for each RSA key that is being made
 }
@@ -127,6 +128,7 @@ func New(o Options) (*Server, error) {
 		o:          o,
 		router:     route.New(wire.Operations()),
 		verifier:   sigv4.Verifier{Lookup: o.Keys.Lookup, Region: o.Account.Region, AcceptAnyRegion: o.AcceptAnyRegion},
+		foreigners: sigv4.Verifier{Lookup: o.Keys.Lookup, AcceptAnyRegion: true, AcceptAnyService: true},
 		operations: map[*wire.Operation]operation{},
 		keys:       make(chan struct{}, keysAtOnce()),
 	}

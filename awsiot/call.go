@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/awsiot/foreign"
 	"github.com/muster-iot/muster/awsiot/wire"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/internal/respond"
@@ -20,8 +21,10 @@ type call struct {
 	id        string
 	began     time.Time
 	account   muster.Account
-	remote    string          // address and port
-	operation *wire.Operation // nil until the path is known
+	remote    string           // address and port
+	operation *wire.Operation  // nil until the path is known
+	foreign   *foreign.Request // nil for a request for AWS IoT
+	served    string           // operation of another service that was answered
 	request   wire.Request
 	key       string // access key id, as claimed
 	caller    identity.Caller
@@ -43,7 +46,10 @@ func (c *call) plane() string {
 
 // name returns the operation's name, "unknown" when there is none.
 func (c *call) name() string {
-	if c.operation == nil {
+	switch {
+	case c.served != "":
+		return c.served
+	case c.operation == nil:
 		return "unknown"
 	}
 	return c.operation.Name
@@ -66,6 +72,9 @@ func (s *Server) end(c *call, r *http.Request, status int) {
 	}
 	if c.key != "" {
 		attrs = append(attrs, slog.String("access_key", c.key))
+	}
+	if c.foreign != nil {
+		attrs = append(attrs, slog.String("service", respond.Clip(c.foreign.Service)))
 	}
 	for _, label := range c.request.Labels {
 		attrs = append(attrs, slog.String(label.Name, respond.Clip(label.Value)))

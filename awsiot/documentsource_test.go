@@ -75,7 +75,7 @@ func TestDocumentSourceRefuses(t *testing.T) {
 		status                     int
 	}{
 		"nothing there":       {"https://s3.amazonaws.com/lab/none", "InvalidRequestException", "There is nothing", 400},
-		"no JSON":             {"https://s3.amazonaws.com/lab/text", "InvalidRequestException", "not valid JSON", 400},
+		"no JSON":             {"https://s3.amazonaws.com/lab/text", "InvalidRequestException", "The job document is not valid JSON at line 1, column 1: unexpected", 400},
 		"no object":           {"https://s3.amazonaws.com/lab/array", "InvalidRequestException", "not a JSON object", 400},
 		"empty":               {"https://s3.amazonaws.com/lab/empty", "InvalidRequestException", "not valid JSON", 400},
 		"a bad placeholder":   {"https://s3.amazonaws.com/lab/kind", "InvalidRequestException", "unknown", 400},

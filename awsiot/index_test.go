@@ -2,6 +2,7 @@ package awsiot
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 )
 
@@ -75,15 +76,27 @@ func TestIndexingConfiguration(t *testing.T) {
 	env.wantError("POST", "/dynamic-thing-groups/g", `{"queryString":"*"}`, http.StatusBadRequest, "InvalidRequestException")
 	env.wantError("POST", "/things/lamp/connectivity-data", "", http.StatusBadRequest, "InvalidRequestException")
 
-	for _, refused := range []string{
-		`{"thingIndexingMode":"REGISTRY","deviceDefenderIndexingMode":"VIOLATIONS"}`, `{"thingIndexingMode":"REGISTRY","namedShadowIndexingMode":"ON"}`,
-		`{"thingIndexingMode":"OFF","thingConnectivityIndexingMode":"STATUS"}`, `{"thingIndexingMode":"REGISTRY","filter":{"namedShadowNames":["a"]}}`,
+	const shadows = "shadows are not served"
+	for refused, why := range map[string]string{
+		`{"thingIndexingMode":"REGISTRY_AND_SHADOW"}`:                                                                    shadows,
+		`{"thingIndexingMode":"REGISTRY","namedShadowIndexingMode":"ON"}`:                                                shadows,
+		`{"thingIndexingMode":"REGISTRY","filter":{"namedShadowNames":["a"]}}`:                                           shadows,
+		`{"thingIndexingMode":"REGISTRY","filter":{"geoLocations":[{"name":"shadow.reported.place","order":"LonLat"}]}}`: shadows,
+		`{"thingIndexingMode":"REGISTRY","customFields":[{"name":"shadow.reported.fw","type":"Number"}]}`:                "shadow.reported.fw",
+		`{"thingIndexingMode":"REGISTRY","managedFields":[{"name":"shadow.name.a.version","type":"Number"}]}`:            "shadow.name.a.version",
+		`{"thingIndexingMode":"REGISTRY","customFields":[{"name":"deviceDefender.violationCount","type":"Number"}]}`:     "Device Defender",
+		`{"thingIndexingMode":"REGISTRY","deviceDefenderIndexingMode":"VIOLATIONS"}`:                                     "Device Defender is not served",
+		`{"thingIndexingMode":"OFF","thingConnectivityIndexingMode":"STATUS"}`:                                           "thingIndexingMode",
 	} {
-		env.wantError("POST", "/indexing/config", `{"thingIndexingConfiguration":`+refused+`}`, http.StatusBadRequest, "InvalidRequestException")
+		got := env.wantError("POST", "/indexing/config", `{"thingIndexingConfiguration":`+refused+`}`, http.StatusBadRequest, "InvalidRequestException")
+		if !strings.Contains(got.body, why) {
+			t.Errorf("%s is refused with %s, want %s in it", refused, got.body, why)
+		}
 	}
-	env.must("POST", "/indexing/config", `{"thingIndexingConfiguration":{"thingIndexingMode":"REGISTRY_AND_SHADOW","customFields":[{"name":"attributes.fw","type":"Number"}]}}`)
+	env.must("POST", "/indexing/config", `{"thingIndexingConfiguration":{"thingIndexingMode":"OFF","namedShadowIndexingMode":"OFF","deviceDefenderIndexingMode":"OFF","filter":{}}}`)
+	env.must("POST", "/indexing/config", `{"thingIndexingConfiguration":{"thingIndexingMode":"REGISTRY","customFields":[{"name":"attributes.fw","type":"Number"}]}}`)
 	env.settle()
-	env.want("DescribeIndex without connectivity", env.must("GET", "/indices/AWS_Things", ""), `{"indexName":"AWS_Things","indexStatus":"ACTIVE","schema":"REGISTRY_AND_SHADOW"}`)
+	env.want("DescribeIndex without connectivity", env.must("GET", "/indices/AWS_Things", ""), `{"indexName":"AWS_Things","indexStatus":"ACTIVE","schema":"REGISTRY"}`)
 	env.want("SearchIndex", env.must("POST", "/indices/search", `{"queryString":"*"}`), `{"things":[{"attributes":{},"thingGroupNames":[],"thingId":"id-lamp","thingName":"lamp"}]}`)
 }
 

@@ -2,26 +2,26 @@ package awsiot
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot/wire"
+	"github.com/muster-iot/muster/internal/respond"
 )
 
 // The words of the indexing configuration.
 const (
-	indexingOff    = "OFF"
-	indexingOn     = "ON"
-	indexingStatus = "STATUS"
+	indexingOff     = "OFF"
+	indexingOn      = "ON"
+	indexingStatus  = "STATUS"
+	indexingShadows = "REGISTRY_AND_SHADOW"
 )
 
 func (s *Server) updateIndexingConfiguration(ctx context.Context, in *wire.UpdateIndexingConfigurationRequest) error {
 	t, g := in.ThingIndexingConfiguration, in.ThingGroupIndexingConfiguration
 	if t != nil {
-		if err := refuseGiven(
-			member{"deviceDefenderIndexingMode VIOLATIONS", wire.Or(t.DeviceDefenderIndexingMode, indexingOff) != indexingOff},
-			member{"namedShadowIndexingMode ON", wire.Or(t.NamedShadowIndexingMode, indexingOff) != indexingOff},
-			member{"filter", t.Filter != nil && len(t.Filter.NamedShadowNames)+len(t.Filter.GeoLocations) > 0},
-		); err != nil {
+		if err := refuseShadows(t); err != nil {
 			return err
 		}
 		if *t.ThingIndexingMode == indexingOff && wire.Or(t.ThingConnectivityIndexingMode, indexingOff) != indexingOff {
@@ -47,6 +47,30 @@ func (s *Server) updateIndexingConfiguration(ctx context.Context, in *wire.Updat
 		}
 		return c
 	})
+}
+
+// refuseShadows returns an error for what asks to index shadows or what Device
+// Defender finds: neither is there, so a query on them would find nothing.
+func refuseShadows(t *wire.ThingIndexingConfiguration) error {
+	if *t.ThingIndexingMode == indexingShadows {
+		return muster.Errorf(muster.Invalid, "thingIndexingMode %s is not available: shadows are not served. REGISTRY indexes all that there is", indexingShadows)
+	}
+	if wire.Or(t.NamedShadowIndexingMode, indexingOff) != indexingOff {
+		return muster.Errorf(muster.Invalid, "namedShadowIndexingMode must be OFF: shadows are not served")
+	}
+	if wire.Or(t.DeviceDefenderIndexingMode, indexingOff) != indexingOff {
+		return muster.Errorf(muster.Invalid, "deviceDefenderIndexingMode must be OFF: Device Defender is not served")
+	}
+	if f := t.Filter; f != nil && len(f.NamedShadowNames)+len(f.GeoLocations) > 0 {
+		return muster.Errorf(muster.Invalid, "filter must be empty: it chooses shadows and their locations, and shadows are not served")
+	}
+	for _, f := range slices.Concat(t.CustomFields, t.ManagedFields) {
+		name := wire.Or(f.Name, "")
+		if strings.HasPrefix(name, "shadow.") || strings.HasPrefix(name, "deviceDefender.") {
+			return muster.Errorf(muster.Invalid, "The field %q cannot be indexed: shadows and Device Defender are not served", respond.Clip(name))
+		}
+	}
+	return nil
 }
 
 func (s *Server) getIndexingConfiguration(ctx context.Context, _ *wire.GetIndexingConfigurationRequest) (*wire.GetIndexingConfigurationResponse, error) {

@@ -180,12 +180,15 @@ func TestAUTH29TheStatusOfARegisteredCertificate(t *testing.T) {
 		{"/certificate/register-no-ca", "ACTIVE", "ACTIVE"},
 		{"/certificate/register-no-ca", "REVOKED", "REVOKED"},
 		{"/certificate/register-no-ca", "PENDING_ACTIVATION", ""},
+		{"/certificate/register-no-ca", "PENDING_TRANSFER", ""},
 		{"/certificate/register-no-ca", "REGISTER_INACTIVE", ""},
 		{"/certificate/register", "", "INACTIVE"},
 		{"/certificate/register?setAsActive=true", "", "ACTIVE"},
 		{"/certificate/register?setAsActive=true", "INACTIVE", "INACTIVE"},
 		{"/certificate/register", "ACTIVE", "ACTIVE"},
 		{"/certificate/register", "PENDING_TRANSFER", ""},
+		{"/certificate/register", "PENDING_ACTIVATION", ""},
+		{"/certificate/register?setAsActive=true", "REGISTER_INACTIVE", ""},
 	} {
 		t.Run(test.target+" "+test.status, func(t *testing.T) {
 			env := newEnv(t)
@@ -197,7 +200,11 @@ func TestAUTH29TheStatusOfARegisteredCertificate(t *testing.T) {
 				members["status"] = test.status
 			}
 			if test.want == "" {
-				env.wantError("POST", test.target, object(members), 400, "InvalidRequestException")
+				got := env.wantError("POST", test.target, object(members), http.StatusNotAcceptable, "CertificateStateException")
+				if !strings.Contains(got.body, test.status) {
+					t.Errorf("the message is %s, want %s in it", got.body, test.status)
+				}
+				env.wantError("GET", "/certificates/"+c.id(), "", http.StatusNotFound, "ResourceNotFoundException")
 				return
 			}
 			env.must("POST", test.target, object(members))

@@ -55,7 +55,7 @@ func TestCreateJobRefuses(t *testing.T) {
 		"parameters and no template": {"fw", `{"targets":[` + lamp + `],"document":"{}","documentParameters":{"a":"b"}}`, 400, "InvalidRequestException", "documentParameters are only valid with"},
 		"an unknown placeholder":     {"fw", `{"targets":[` + lamp + `],"document":"{\"a\":\"${aws:iot:nope}\"}"}`, 400, "InvalidRequestException", "${aws:iot:nope}"},
 		"two documents":              {"fw", `{"targets":[` + lamp + `],"document":"{}","documentSource":"https://s3.amazonaws.com/b/k"}`, 400, "InvalidRequestException", "exclude each other"},
-		"a document of no JSON":      {"fw", `{"targets":[` + lamp + `],"document":"{"}`, 400, "InvalidRequestException", "not valid JSON"},
+		"a document of no JSON":      {"fw", `{"targets":[` + lamp + `],"document":"{\n \"ä\": 1,\n}"}`, 400, "InvalidRequestException", "The job document is not valid JSON at line 3, column 1: unexpected '}', expected a name in double quotes"},
 		"a document of no object":    {"fw", `{"targets":[` + lamp + `],"document":"[]"}`, 400, "InvalidRequestException", "not a JSON object"},
 		"a selection nobody knows":   {"fw", `{"targets":[` + lamp + `],"document":"{}","targetSelection":"SOME"}`, 400, "InvalidRequestException", "'targetSelection'"},
 		"a description with newline": {"fw", `{"targets":[` + lamp + `],"document":"{}","description":"a\nb"}`, 400, "InvalidRequestException", "'description'"},

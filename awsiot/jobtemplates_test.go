@@ -68,7 +68,7 @@ func TestCreateJobTemplateRefuses(t *testing.T) {
 		"a rate that never grows":       {"x", `{"description":"d","document":"{}","jobExecutionsRolloutConfig":{"exponentialRate":{"baseRatePerMinute":50,"incrementFactor":1.5,"rateIncreaseCriteria":{}}}}`, 400, "InvalidRequestException", "rateIncreaseCriteria"},
 		"a reserved tag":                {"x", `{"description":"d","document":"{}","tags":[{"Key":"aws:x","Value":"y"}]}`, 400, "InvalidRequestException", "aws:"},
 		"an id that is taken":           {"taken", `{"description":"d","document":"{}"}`, 409, "ConflictException", `"resourceId":"taken"`},
-		"an id that is taken, bad text": {"taken", `{"description":"d","document":"{"}`, 400, "InvalidRequestException", "not valid JSON"},
+		"an id that is taken, bad text": {"taken", `{"description":"d","document":"{"}`, 400, "InvalidRequestException", "The job document is not valid JSON at line 1, column 2: unexpected end of the text"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			env := newEnv(t)

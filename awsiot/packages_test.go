@@ -189,6 +189,7 @@ func TestWhatAThingCarries(t *testing.T) {
 	if i, _ := carries(); i != nil {
 		t.Errorf("before it is enabled the thing carries %v, want nothing known", i)
 	}
+	env.must("PATCH", "/package-configuration", `{"versionUpdateByJobsConfig":{"enabled":true,"roleArn":"arn:aws:iam::1:role/service/x"}}`)
 	env.must("PATCH", "/package-configuration", `{"versionUpdateByJobsConfig":{"enabled":true,"roleArn":"arn:aws:iam::111122223333:role/x"}}`)
 	env.want("GetPackageConfiguration", env.must("GET", "/package-configuration", ""),
 		`{"versionUpdateByJobsConfig":{"enabled":true,"roleArn":"arn:aws:iam::111122223333:role/x"}}`)

@@ -20,6 +20,9 @@ func TestPresignedURLConfig(t *testing.T) {
 	}
 	env.must("PUT", "/jobs/fw", `{`+lamp+`,"document":"{}","presignedUrlConfig":{`+role+`,"expiresInSec":60}}`)
 	shows("DescribeJob", env.must("GET", "/jobs/fw", ""), `"presignedUrlConfig":{"expiresInSec":60,`+role+`}`)
+	const short = `"presignedUrlConfig":{"roleArn":"arn:aws:iam::1:role/service-role/iot_job_role"}`
+	env.must("PATCH", "/jobs/fw", `{`+short+`}`)
+	shows("DescribeJob with a role of moto's", env.must("GET", "/jobs/fw", ""), short)
 	env.must("PATCH", "/jobs/fw", `{"presignedUrlConfig":{`+role+`}}`)
 	shows("DescribeJob after UpdateJob", env.must("GET", "/jobs/fw", ""), `"presignedUrlConfig":{`+role+`}`)
 	env.wantError("PATCH", "/jobs/fw", `{"presignedUrlConfig":{"expiresInSec":3601}}`, 400, "InvalidRequestException")

@@ -9,6 +9,7 @@ import (
 	"net/http"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/awsiot/foreign"
 	"github.com/muster-iot/muster/awsiot/wire"
 	"github.com/muster-iot/muster/intake"
 	"github.com/muster-iot/muster/internal/respond"
@@ -23,6 +24,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer func() { s.end(c, r, out.Status) }()
 	defer out.Contain(func(err error) { s.fail(c, out, err) }, func(err error) { c.code, c.err = "panic", err })
 
+	if c.foreign = foreign.Of(r); c.foreign != nil {
+		if err := s.serveForeign(c, out, r); err != nil {
+			s.fail(c, out, err)
+		}
+		return
+	}
 	if err := s.admit(c, out, r); err != nil {
 		s.fail(c, out, err)
 		return
@@ -85,17 +92,14 @@ func (s *Server) admit(c *call, w http.ResponseWriter, r *http.Request) error {
 // admitHead looks at the path, then at the signature, and at the path once more
 // when the signature has told which plane it is for.
 func (s *Server) admitHead(c *call, r *http.Request) (*sigv4.Head, error) {
-	if len(r.RequestURI) > maxURI {
-		return nil, refuse("InvalidRequestException", http.StatusRequestURITooLong, fmt.Sprintf("The URI is longer than %d bytes", maxURI))
-	}
-	if len(r.Header) > maxHeaders {
-		return nil, refuse("InvalidRequestException", http.StatusRequestHeaderFieldsTooLarge, fmt.Sprintf("The request has more than %d headers", maxHeaders))
+	if err := bounded(r); err != nil {
+		return nil, err
 	}
 	path := r.URL.EscapedPath()
 	if err := s.find(c, "", r.Method, path); err != nil {
 		return nil, err
 	}
-	head, err := s.authenticate(r)
+	head, err := s.authenticate(&s.verifier, r)
 	c.key = head.AccessKeyID
 	if head.Scope.Service != "" {
 		if err := s.find(c, head.Scope.Service, r.Method, path); err != nil {
@@ -103,6 +107,18 @@ func (s *Server) admitHead(c *call, r *http.Request) (*sigv4.Head, error) {
 		}
 	}
 	return head, err
+}
+
+// bounded returns an error when the head of a request is larger than any that a
+// client of AWS sends.
+func bounded(r *http.Request) error {
+	if len(r.RequestURI) > maxURI {
+		return refuse("InvalidRequestException", http.StatusRequestURITooLong, fmt.Sprintf("The URI is longer than %d bytes", maxURI))
+	}
+	if len(r.Header) > maxHeaders {
+		return refuse("InvalidRequestException", http.StatusRequestHeaderFieldsTooLarge, fmt.Sprintf("The request has more than %d headers", maxHeaders))
+	}
+	return nil
 }
 
 func (s *Server) find(c *call, service, method, path string) error {
@@ -160,6 +176,10 @@ func (s *Server) run(ctx context.Context, op operation, c *call, w http.Response
 func (s *Server) fail(c *call, w http.ResponseWriter, err error) {
 	f := failureOf(c.operation, err)
 	c.code, c.err = f.name, err
+	if c.foreign != nil {
+		c.foreign.WriteError(w, f.status, f.name, f.body.Message, c.id)
+		return
+	}
 	f.write(w)
 }
 

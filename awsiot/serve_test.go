@@ -63,7 +63,7 @@ func TestWhoMayCome(t *testing.T) {
 		"a stranger":          {func(r *http.Request) { swap(r, admin.AccessKeyID, "AKIDNOBODY") }, 403, "UnrecognizedClientException"},
 		"a wrong signature":   {func(r *http.Request) { r.Method = "PUT"; r.URL.Path = "/jobs/x"; r.RequestURI = "/jobs/x" }, 403, "InvalidSignatureException"},
 		"a malformed header":  {func(r *http.Request) { r.Header.Set("Authorization", "AWS4-HMAC-SHA256 x") }, 403, "IncompleteSignatureException"},
-		"a scope of S3":       {func(r *http.Request) { swap(r, "/iot/", "/s3/") }, 403, "InvalidSignatureException"},
+		"another service":     {func(r *http.Request) { swap(r, "/iot/", "/iotwireless/") }, 403, "InvalidSignatureException"},
 		"a changed parameter": {func(r *http.Request) { r.RequestURI = path + "?maxResults=1" }, 403, "InvalidSignatureException"},
 	}
 	for name, test := range tests {
@@ -104,6 +104,9 @@ func TestTheSigningServiceTellsThePlanesApart(t *testing.T) { // jobs-control-pl
 	}{
 		"a list for iot":           {"iot", "GET", "/things/lamp/jobs", "", `{"executionSummaries":[]}`},
 		"a list for iot-jobs-data": {"iot-jobs-data", "GET", "/things/lamp/jobs", "", "data GET /things/lamp/jobs arn:aws:iam::111122223333:user/AKIDADMIN"},
+		"a list for execute-api":   {"execute-api", "GET", "/things/lamp/jobs", "", `{"executionSummaries":[]}`},
+		"one for execute-api":      {"execute-api", "GET", "/things/lamp/jobs/fw", "", `{"message":`},
+		"a list for iotjobsdata":   {"iotjobsdata", "GET", "/things/lamp/jobs", "", "data GET"},
 		"a list for iotdata":       {"iotdata", "GET", "/things/lamp/jobs", "", "data GET"},
 		"one for iot":              {"iot", "GET", "/things/lamp/jobs/fw", "", `{"message":`},
 		"one for iot-jobs-data":    {"iot-jobs-data", "GET", "/things/lamp/jobs/%24next", "", "data GET /things/lamp/jobs/$next"},

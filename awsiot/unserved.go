@@ -26,14 +26,3 @@ func oneOf(a, b, c member) error {
 	}
 	return muster.Errorf(muster.Invalid, "%s and %s exclude each other", names[0], names[1])
 }
-
-// refuseGiven returns an error for what an operation cannot do yet: better than
-// one that silently does something else.
-func refuseGiven(members ...member) error {
-	for _, m := range members {
-		if m.given {
-			return muster.Errorf(muster.Invalid, "%s is not supported yet", m.name)
-		}
-	}
-	return nil
-}

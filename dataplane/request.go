@@ -41,7 +41,7 @@ func (r *request) read(body []byte) error {
 		return errInvalidTopic
 	}
 	if !fit {
-		return errNotJSON
+		return notJSON(body)
 	}
 	if name, found := muster.DuplicateName(body); found {
 		return fmt.Errorf("%w: it has the key %q twice in one object", errAmbiguous, clip(name))
@@ -61,6 +61,15 @@ var (
 	errAmbiguous    = errors.New("the request payload is ambiguous") // readers differ in what it says
 	errInvalidTopic = errors.New("the topic names no operation")
 )
+
+// notJSON returns errNotJSON with the place that is wrong, if it is one place.
+func notJSON(body []byte) error {
+	fault := muster.JSONFault(body)
+	if fault == "" { // it is JSON, and no object
+		return errNotJSON
+	}
+	return fmt.Errorf("%w %s", errNotJSON, fault)
+}
 
 // fields are the members of a body that mean something, as written in JSON. One
 // that is absent or null is nil.

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/internal/secretfile"
 	"github.com/muster-iot/muster/sigv4"
 )
@@ -125,6 +126,9 @@ func decodeKeys(data []byte) ([]Key, error) {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&file); err != nil {
+		if fault := muster.JSONFault(data); fault != "" {
+			return nil, fmt.Errorf("the file is not valid JSON %s", fault)
+		}
 		return nil, err
 	}
 	if file.Version != 1 {

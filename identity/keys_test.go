@@ -87,8 +87,9 @@ func TestOpenKeysRefuses(t *testing.T) {
 	}{
 		"a file the group can read":  {0o640, `{"version":1}`, "open to others (mode 0640): run chmod 600"},
 		"a file everybody can read":  {0o604, `{"version":1}`, "open to others (mode 0604)"},
-		"a file that is no JSON":     {0o600, `AKIA`, "invalid character"},
-		"an empty file":              {0o600, ``, "EOF"},
+		"a file that is no JSON":     {0o600, `AKIA`, "not valid JSON at line 1, column 1: unexpected 'A'"},
+		"a comma that is missing":    {0o600, "{\"version\":1,\n \"keys\":[{\"secretAccessKey\":\"hunter2\" \"accessKeyId\":\"AKID\"}]}", "at line 2, column 39: unexpected '\"', expected ',' or '}'"},
+		"an empty file":              {0o600, ``, "not valid JSON at line 1, column 1: unexpected end of the text"},
 		"another version":            {0o600, `{"version":2}`, "version 2 is not known"},
 		"an unknown field":           {0o600, `{"version":1,"users":[]}`, `unknown field "users"`},
 		"a key without an id":        {0o600, `{"version":1,"keys":[{}]}`, `access key id ""`},

@@ -3,9 +3,6 @@ package iotpolicy
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
-	"io"
-	"unicode/utf8"
 )
 
 // member is one key of a JSON object and its value.
@@ -14,12 +11,10 @@ type member struct {
 	value json.RawMessage
 }
 
-// parseObject reads a JSON object by hand, because encoding/json accepts keys in
-// any case and keeps only the last of two equal ones, which could lose a Deny.
+// parseObject reads an object, a part of valid JSON, by hand, because encoding/json
+// accepts keys in any case and keeps only the last of two equal ones, which could
+// lose a Deny.
 func parseObject(where string, raw []byte) ([]member, error) {
-	if !utf8.Valid(raw) {
-		return nil, malformed(where, "is not valid UTF-8")
-	}
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	if start, err := decoder.Token(); err != nil || start != json.Delim('{') {
 		return nil, malformed(where, "must be a JSON object")
@@ -40,12 +35,6 @@ func parseObject(where string, raw []byte) ([]member, error) {
 			return nil, malformed(where, "is not valid JSON: %v", err)
 		}
 		members = append(members, m)
-	}
-	if _, err := decoder.Token(); err != nil {
-		return nil, malformed(where, "is not valid JSON: %v", err)
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return nil, malformed(where, "has something after its closing brace")
 	}
 	return members, nil
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+
+	"github.com/muster-iot/muster"
 )
 
 const (
@@ -38,6 +40,9 @@ func malformed(where, format string, args ...any) error {
 func Parse(name, document string) (*Policy, error) {
 	if len(document) > maxText || visibleLength(document) > MaxDocument {
 		return nil, malformed("", "the policy document is longer than %d characters", MaxDocument)
+	}
+	if fault := muster.JSONFault([]byte(document)); fault != "" {
+		return nil, malformed("", "the policy document is not valid JSON %s", fault)
 	}
 	members, err := parseObject("", []byte(document))
 	if err != nil {

@@ -14,14 +14,14 @@ func TestParseRefuses(t *testing.T) {
 		return statement(`"Effect":"Allow","Action":"*","Resource":"*","Condition":` + c)
 	}
 	for name, test := range map[string]struct{ document, want string }{
-		"nothing":                     {``, "must be a JSON object"},
-		"no JSON":                     {`allow everything`, "must be a JSON object"},
+		"nothing":                     {``, "at line 1, column 1: unexpected end of the text"},
+		"no JSON":                     {`allow everything`, "at line 1, column 1: unexpected 'a', expected a value"},
 		"a list":                      {`[]`, "must be a JSON object"},
 		"half a document":             {`{"Statement":[`, "is not valid JSON"},
 		"an unfinished object":        {`{"Version":"2012-10-17"`, "is not valid JSON"},
-		"a comma too many":            {`{"Version":"2012-10-17",}`, "is not valid JSON"},
-		"something after it":          {`{"Statement":{"Effect":"Allow","Action":"*","Resource":"*"}} {}`, "after its closing brace"},
-		"invalid UTF-8":               {"{\"Id\":\"\xff\"}", "is not valid UTF-8"},
+		"a comma too many":            {"{\n\t\"Version\": \"2012-10-17\",\n}", "the policy document is not valid JSON at line 3, column 1: unexpected '}', expected a name in double quotes"},
+		"something after it":          {`{"Statement":{"Effect":"Allow","Action":"*","Resource":"*"}} {}`, "column 62: unexpected '{', expected the end of the text"},
+		"invalid UTF-8":               {"{\"Id\":\"\xff\"}", "at line 1, column 8: unexpected byte that is not UTF-8"},
 		"another version":             {`{"Version":"2020-01-01","Statement":[]}`, "Version: must be 2012-10-17 or 2008-10-17"},
 		"a version that is a number":  {`{"Version":2012}`, "Version: must be"},
 		"an element in another case":  {`{"version":"2012-10-17"}`, "version: is not an element of a policy"},

@@ -71,6 +71,9 @@ func (c *Call) Decode(into any) error {
 	d := json.NewDecoder(bytes.NewReader(c.Body))
 	d.DisallowUnknownFields()
 	if err := d.Decode(into); err != nil {
+		if fault := muster.JSONFault(c.Body); fault != "" {
+			return muster.Errorf(muster.Invalid, "The body must be a JSON object; it is not valid JSON %s", fault)
+		}
 		return muster.Errorf(muster.Invalid, "The body must be a JSON object: %v", err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {

@@ -131,6 +131,7 @@ func TestEachRequestIsAnsweredCountedAndLogged(t *testing.T) {
 		"a body":                         {method: "POST", target: "/muster/v1/clock", body: `{"set":7}`, status: 200, want: `{"Set":7}`, action: "muster:MoveClock"},
 		"a body that is too long":        {method: "POST", target: "/muster/v1/clock", body: `{"set":77777777777777}`, status: 413, code: "RequestEntityTooLargeException", want: "larger than 20 bytes", action: "muster:MoveClock"},
 		"a body that is no JSON":         {method: "POST", target: "/muster/v1/clock", body: `{`, status: 400, code: "InvalidRequestException", want: "must be a JSON object", action: "muster:MoveClock"},
+		"a body with a comma too many":   {method: "POST", target: "/muster/v1/clock", body: `{"set":7,}`, status: 400, code: "InvalidRequestException", want: "at line 1, column 10: unexpected '}'", action: "muster:MoveClock"},
 		"a body with more":               {method: "POST", target: "/muster/v1/clock", body: `{} {}`, status: 400, code: "InvalidRequestException", want: "one JSON object", action: "muster:MoveClock"},
 		"a member twice":                 {method: "POST", target: "/muster/v1/clock", body: `{"set":1,"set":2}`, status: 400, code: "InvalidRequestException", want: "more than once", action: "muster:MoveClock"},
 		"a body with another member":     {method: "POST", target: "/muster/v1/clock", body: `{"sot":7}`, status: 400, code: "InvalidRequestException", want: "unknown field", action: "muster:MoveClock"},

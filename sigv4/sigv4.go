@@ -26,6 +26,9 @@ const (
 	// gatewayService is the one service whose presigned URLs do not cover the
 	// session token (AUTH-85).
 	gatewayService = "iotdevicegateway"
+	// controlService is what clients of before May 2023 sign the control plane for,
+	// as the API model had it then. It means the same as "iot".
+	controlService = "execute-api"
 	// objectService is the one service whose paths are signed as they stand and
 	// whose presigned URLs leave the body open.
 	objectService = "s3"

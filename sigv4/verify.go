@@ -18,7 +18,7 @@ const DefaultSkew = 5 * time.Minute
 
 // defaultServices are the services that clients sign for (identity-and-auth.md C.2).
 // The service a request is scoped to tells the two planes apart.
-var defaultServices = []string{"iot", "iotdata", "iot-jobs-data", "iotjobsdata", gatewayService}
+var defaultServices = []string{"iot", controlService, "iotdata", "iot-jobs-data", "iotjobsdata", gatewayService}
 
 // Verifier decides whether requests are signed by the holder of a key. Its
 // fields are set once; then it may be used by many goroutines at a time.
@@ -29,9 +29,10 @@ type Verifier struct {
 	// Region is the region requests must be scoped to, unless AcceptAnyRegion.
 	Region          string
 	AcceptAnyRegion bool
-	// Services are the services requests may be scoped to; nil means those of
-	// identity-and-auth.md C.2.
-	Services []string
+	// Services are the services requests may be scoped to, unless AcceptAnyService;
+	// nil means those of identity-and-auth.md C.2.
+	Services         []string
+	AcceptAnyService bool
 	// Skew is how far a client's clock may be off; zero means DefaultSkew.
 	Skew time.Duration
 
@@ -153,7 +154,7 @@ func (v *Verifier) checkScope(s Signature) *Error {
 	if services == nil {
 		services = defaultServices
 	}
-	if !slices.Contains(services, s.Scope.Service) {
+	if !v.AcceptAnyService && !slices.Contains(services, s.Scope.Service) {
 		return refuse(InvalidSignature, "Credential should be scoped to correct service: '%s'.", services[0])
 	}
 	return nil

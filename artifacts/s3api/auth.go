@@ -157,14 +157,8 @@ func (c *call) lower() error {
 // Claims reports whether a request says that it is of this API: that it is signed
 // for the service s3. What it says is yet to be proven.
 func Claims(r *http.Request) bool {
-	const scope = "/s3/aws4_request"
-	if authorization := r.Header.Get("Authorization"); authorization != "" {
-		credential, _, _ := strings.Cut(authorization, ",")
-		return strings.HasPrefix(credential, "AWS4-HMAC-SHA256 ") && strings.HasSuffix(strings.TrimSpace(credential), scope)
+	if sigv4.ClaimedService(r) == "s3" {
+		return true
 	}
-	if r.URL.RawQuery == "" {
-		return false
-	}
-	query := r.URL.Query()
-	return strings.HasSuffix(query.Get("X-Amz-Credential"), scope) || isLegacy(query)
+	return r.Header.Get("Authorization") == "" && r.URL.RawQuery != "" && isLegacy(r.URL.Query())
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/muster-iot/muster/awsiot/wire"
+	"github.com/muster-iot/muster/sigv4"
 )
 
 // Match is what a request means.
@@ -103,12 +104,13 @@ func (n *node) child(s wire.Segment) *node {
 // segment beats a label (registry.md REG-7, REG-9).
 //
 // Where the control plane and a data plane share a method and path, the signing
-// service decides: "iot" means the control plane, anything else, also no
-// signature at all, the data plane (identity-and-auth.md section C.2).
+// service decides: "iot", or "execute-api" as older clients have it, means the
+// control plane, anything else, also no signature at all, the data plane
+// (identity-and-auth.md section C.2).
 //
 // The error is an *UnknownPathError or a *MethodError.
 func (r *Router) Match(service, method, escapedPath string) (Match, error) {
-	s := search{method: method, control: service == string(wire.ControlPlane)}
+	s := search{method: method, control: sigv4.IsControlPlane(service)}
 	rest, ok := strings.CutPrefix(escapedPath, "/")
 	if !ok || !s.find(&r.root, rest) {
 		if s.allow != nil {

@@ -1,10 +1,13 @@
 package wire
 
 import (
+	"encoding/json"
 	"iter"
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/muster-iot/muster"
 )
 
 // Limits of a JSON body. A listener should refuse a larger body before it reads
@@ -29,9 +32,11 @@ func decodeBody[T any](body []byte, lenient bool, into *T, read func(*decoder, *
 	case len(body) > MaxBody:
 		d.fail(NotJSON, "The request body is larger than "+strconv.Itoa(MaxBody)+" bytes")
 	case !utf8.ValidString(d.data):
-		d.fail(NotJSON, "The request body is not valid UTF-8")
-	case d.peek() != '{':
+		d.fail(NotJSON, "The request body is not valid JSON in UTF-8 "+muster.JSONFault(body))
+	case d.peek() != '{' && json.Valid(body):
 		d.fail(NotJSON, "The request body must be a JSON object")
+	case d.peek() != '{':
+		d.syntax()
 	}
 	read(&d, into)
 	d.end()
@@ -65,8 +70,18 @@ func (d *decoder) fail(fault Fault, message string) {
 	}
 }
 
+// syntax says where the body stops being JSON. The decoder itself is stricter in
+// one thing: half of a surrogate pair is no character.
 func (d *decoder) syntax() {
-	d.fail(NotJSON, "The request body is not valid JSON at byte "+strconv.Itoa(d.pos))
+	if d.err != nil {
+		return
+	}
+	text := []byte(d.data)
+	fault := muster.JSONFault(text)
+	if fault == "" {
+		fault = "at " + muster.PlaceIn(text, d.pos) + ": half of a surrogate pair"
+	}
+	d.fail(NotJSON, "The request body is not valid JSON "+fault)
 }
 
 // end reports what follows the value.

@@ -83,7 +83,7 @@ func TestDecodePayloadFaults(t *testing.T) {
 				`[Member must have length greater than or equal to 1, Member must satisfy regular expression pattern: ([^\p{C}]|[\n\r\t])+]`, "c"},
 		"a member that is missing": {`{"clientToken":"c"}`, Violation,
 			"1 validation error detected: Value null at 'status' failed to satisfy constraint: Member must not be null", "c"},
-		"not JSON, so no token": {`{"clientToken":"c","status":5`, NotJSON, "The request body is not valid JSON at byte 29", ""},
+		"not JSON, so no token": {`{"clientToken":"c","status":5`, NotJSON, "The request body is not valid JSON at line 1, column 30: unexpected end of the text, expected ',' or '}'", ""},
 		"not an object":         {`["c"]`, NotJSON, "The request body must be a JSON object", ""},
 		"no number in a string": {`{"status":"FAILED","expectedVersion":"two"}`, WrongType, "Value at 'expectedVersion' must be an integer of 64 bits", ""},
 		"no boolean in a string": {`{"status":"FAILED","includeJobDocument":"TRUE"}`, WrongType,

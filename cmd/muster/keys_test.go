@@ -61,11 +61,17 @@ func (s *running) as(credential sigv4.Credential) *control {
 // presigned.
 func (s *running) dialWebSocket(t *testing.T, credential sigv4.Credential) net.Conn {
 	t.Helper()
+	return s.dialWebSocketFor(t, credential, "iotdevicegateway")
+}
+
+// dialWebSocketFor is dialWebSocket with a URL that is signed for another service.
+func (s *running) dialWebSocketFor(t *testing.T, credential sigv4.Credential, service string) net.Conn {
+	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.ready.APIURL+websocketPath, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	sigv4.Presign(r, credential, s.region, "iotdevicegateway", time.Minute, time.Now())
+	sigv4.Presign(r, credential, s.region, service, time.Minute, time.Now())
 	r.Header = http.Header{"Upgrade": {"websocket"}, "Connection": {"Upgrade"}, "Sec-Websocket-Version": {"13"},
 		"Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZQ=="}, "Sec-Websocket-Protocol": {"mqtt"}}
 	conn, err := net.Dial("tcp", r.URL.Host)

@@ -194,10 +194,9 @@ def test_the_indexes_and_their_configuration(iot, aws, name, fleet):
         aws("iot update-indexing-configuration --thing-indexing-configuration thingIndexingMode=REGISTRY,thingConnectivityIndexingMode=STATUS")
     eventually(lambda: aws("iot describe-index --index-name AWS_Things")["indexStatus"] == "ACTIVE", "the index to be built")
     assert [t["thingName"] for t in aws("iot search-index", "--query-string", f"attributes.run:{run}")["things"]] == names
-    aws(
-        "iot update-indexing-configuration --thing-indexing-configuration thingIndexingMode=REGISTRY,namedShadowIndexingMode=ON",
-        fails="InvalidRequestException",
-    )
+    for asked in ("thingIndexingMode=REGISTRY,namedShadowIndexingMode=ON", "thingIndexingMode=REGISTRY_AND_SHADOW"):
+        said = aws(f"iot update-indexing-configuration --thing-indexing-configuration {asked}", fails="InvalidRequestException")
+        assert "shadows are not served" in said
 
 
 def test_aggregations(iot, fleet):

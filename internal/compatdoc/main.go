@@ -108,6 +108,26 @@ func Areas() []Area {
 	return slices.DeleteFunc(areas, func(a Area) bool { return len(a.Operations) == 0 })
 }
 
+// signing says which clients are told apart by what they sign for.
+const signing = `
+## What clients sign for
+
+A request counts for the service in its signature's scope (signature version 4), by header or presigned, on every listener that takes signatures.
+
+| signed for | means | by |
+|---|---|---|
+| ` + "`iot`" + ` | control plane | AWS CLI and SDKs since May 2023 |
+| ` + "`execute-api`" + ` | the same | AWS CLI 2.9.19 (Debian 12), botocore up to 1.29.120, aws-sdk-js 2.1094, aws-sdk-go 1.44.200, and what is older |
+| ` + "`iot-jobs-data`, `iotjobsdata`" + ` | data plane: jobs of devices | AWS CLI and SDKs |
+| ` + "`iotdata`" + ` | data plane: jobs and messages | AWS CLI and SDKs |
+| ` + "`iotdevicegateway`" + ` | data plane, and MQTT over WebSocket | the device SDKs |
+| ` + "`s3`" + ` | job files | AWS CLI and SDKs, presigned URLs |
+| ` + "`sts`" + ` | ` + "`GetCallerIdentity`" + `, which every key may ask; nothing else | AWS CLI and SDKs |
+
+A request that is signed for any other service gets an error that names the service and, where the request tells it, the operation, in the form of the protocol
+that the client speaks (JSON, REST with JSON, CBOR, Query, EC2, REST with XML). The SDKs of today do not try again after it.
+`
+
 // Page returns the whole page. paho is what the Eclipse Paho suites say, a page
 // of its own whose first line is its title.
 func Page(areas []Area, paho string) string {
@@ -124,7 +144,7 @@ func Page(areas []Area, paho string) string {
 			fmt.Fprintf(&b, "| %s | `%s %s` | %s |\n", op.Name, op.Method, op.Path, mark)
 		}
 	}
-	b.WriteString(Limits() + silent)
+	b.WriteString(signing + Limits() + silent)
 	_, results, _ := strings.Cut(paho, "\n")
 	b.WriteString("\n## MQTT: the Eclipse Paho suites\n" + results)
 	return b.String()

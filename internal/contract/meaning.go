@@ -40,7 +40,7 @@ var meanings = map[string]func(g *generator) (string, bool){
 	"QueryString":              mostly(one("thingName:thingname-*", "attributes.colour:red", "thingName:* AND NOT thingGroupNames:thinggroupname-1", "*"), "((", "attributes.fw > 5"),
 	"QueryVersion":             one("2017-09-30"),
 
-	"ThingIndexingMode":             mostly(one("REGISTRY", "REGISTRY_AND_SHADOW"), "OFF"),
+	"ThingIndexingMode":             mostly(one("REGISTRY"), "OFF", "REGISTRY_AND_SHADOW"),
 	"ThingConnectivityIndexingMode": mostly(one("STATUS"), "OFF"),
 
 	// Certificates and policies.

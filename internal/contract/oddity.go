@@ -131,7 +131,7 @@ var strangers = map[string]stranger{
 	"half a signature":                 {forged(func(r *http.Request) { r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=x") }), "IncompleteSignatureException", http.StatusForbidden},
 	"a body that is too large":         tooLarge,
 	"a path that is too long":          {func(_ *generator, r *request) { r.target += "?x=" + strings.Repeat("a", 17<<10) }, "InvalidRequestException", http.StatusRequestURITooLong},
-	"a signature for another service":  {func(_ *generator, r *request) { r.service = "s3" }, "", http.StatusForbidden},
+	"a signature for another service":  {func(_ *generator, r *request) { r.service = "iotwireless" }, "UnknownOperationException", http.StatusNotFound},
 	"a signature in another algorithm": {forged(func(r *http.Request) { r.Header.Set("Authorization", "Basic eDp5") }), "", http.StatusForbidden},
 }
 
