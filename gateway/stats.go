@@ -18,6 +18,7 @@ type Stats struct {
 	BytesOut         uint64
 	PublishesIn      uint64 // by clients
 	Requests         uint64 // of these: to served reserved topics
+	Unserved         uint64 // of these: to reserved topics of features that are not there
 	PublishesDenied  uint64
 	SubscribesDenied uint64
 	ReceivesDenied   uint64
@@ -33,7 +34,7 @@ type counters struct {
 	connections                                       atomic.Int64
 	shed, accepted, connects, connectsRefused         atomic.Uint64
 	packetsIn, bytesIn, bytesOut                      atomic.Uint64
-	publishesIn, requests, delivered                  atomic.Uint64
+	publishesIn, requests, unserved, delivered        atomic.Uint64
 	publishesDenied, subscribesDenied, receivesDenied atomic.Uint64
 	droppedSlow, droppedQueue, protocolErrors, panics atomic.Uint64
 }
@@ -55,6 +56,7 @@ func (s *Server) Stats() Stats {
 		BytesOut:         c.bytesOut.Load(),
 		PublishesIn:      c.publishesIn.Load(),
 		Requests:         c.requests.Load(),
+		Unserved:         c.unserved.Load(),
 		PublishesDenied:  c.publishesDenied.Load(),
 		SubscribesDenied: c.subscribesDenied.Load(),
 		ReceivesDenied:   c.receivesDenied.Load(),

@@ -23,6 +23,7 @@ func (m *Metrics) Gateway(stats func() gateway.Stats) {
 		counter("muster_mqtt_bytes_out_total", "Bytes written.", func(s s) uint64 { return s.BytesOut }),
 		counter("muster_mqtt_publishes_in_total", "Messages published by clients.", func(s s) uint64 { return s.PublishesIn }),
 		counter("muster_mqtt_requests_total", "Of these, requests to served reserved topics.", func(s s) uint64 { return s.Requests }),
+		counter("muster_mqtt_unserved_total", "Of these, requests to features of AWS IoT that are not served.", func(s s) uint64 { return s.Unserved }),
 		counter("muster_mqtt_publishes_denied_total", "Publishes refused by policy.", func(s s) uint64 { return s.PublishesDenied }),
 		counter("muster_mqtt_subscribes_denied_total", "Subscriptions refused by policy.", func(s s) uint64 { return s.SubscribesDenied }),
 		counter("muster_mqtt_receives_denied_total", "Deliveries withheld by policy.", func(s s) uint64 { return s.ReceivesDenied }),
