@@ -29,6 +29,7 @@ func (m *Metrics) Gateway(stats func() gateway.Stats) {
 		counter("muster_mqtt_receives_denied_total", "Deliveries withheld by policy.", func(s s) uint64 { return s.ReceivesDenied }),
 		counter("muster_mqtt_delivered_total", "Messages written towards a client.", func(s s) uint64 { return s.Delivered }),
 		counter("muster_mqtt_dropped_slow_total", "QoS 0 messages dropped for a slow client.", func(s s) uint64 { return s.DroppedSlow }),
+		counter("muster_mqtt_dropped_large_total", "Messages dropped: larger than the client's Maximum Packet Size.", func(s s) uint64 { return s.DroppedLarge }),
 		counter("muster_mqtt_dropped_queue_total", "QoS 1 messages dropped: queue full, or expired.", func(s s) uint64 { return s.DroppedQueue }),
 		counter("muster_mqtt_protocol_errors_total", "Connections ended for what the client sent.", func(s s) uint64 { return s.ProtocolErrors }),
 		counter("muster_mqtt_panics_total", "Contained panics; each is a bug.", func(s s) uint64 { return s.Panics }),
