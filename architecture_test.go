@@ -54,6 +54,7 @@ var mayImport = map[string][]string{
 	"iotdata":              {".", "awsiot/...", "gateway/...", "identity", "intake", "internal/respond"},
 	"presence":             {".", "engine", "gateway"},
 	"dataplane":            {".", "awsiot/...", "engine", "gateway", "identity/...", "intake", "internal/respond", "iotpolicy", "limits", "sigv4", "store"},
+	"unserved":             {"gateway/...", "internal/loglimit"},
 	"sessionstore":         {"gateway", "reserve", "store"},
 	"metrics":              {".", "engine", "gateway/...", "intake", "reserve", "webhook"},
 	"device":               {"sigv4"}, // the public contract and nothing of the server

@@ -46,6 +46,20 @@ func TestCancelJobExecution(t *testing.T) { // 7, 8
 	env.wantError("PUT", "/things/lamp/jobs/fw/cancel", `{"statusDetails":{"":"x"}}`, 400, "InvalidRequestException")
 }
 
+// jobs-data-plane.md J15 holds on this plane as well.
+func TestCancelJobExecutionTakesScalarsInTheDetails(t *testing.T) {
+	env := newEnv(t)
+	env.thing("lamp")
+	env.job("fw", "lamp")
+	for _, bad := range []string{`{}`, `[1]`, `null`} {
+		env.wantError("PUT", "/things/lamp/jobs/fw/cancel", `{"statusDetails":{"n":1,"a":`+bad+`}}`, 400, "InvalidRequestException")
+	}
+	env.must("PUT", "/things/lamp/jobs/fw/cancel", `{"statusDetails":{"a":1.50,"b":true,"c":"1e3"}}`)
+	env.want("DescribeJobExecution", env.must("GET", "/things/lamp/jobs/fw", ""),
+		`{"execution":{"executionNumber":1,"jobId":"fw","lastUpdatedAt":1790000000.123,"queuedAt":1790000000.123,"status":"CANCELED",`+
+			`"statusDetails":{"detailsMap":{"a":"1.50","b":"true","c":"1e3"}},"thingArn":"arn:aws:iot:eu-west-1:111122223333:thing/lamp","versionNumber":2}}`)
+}
+
 func TestDeleteJobExecution(t *testing.T) {
 	env := newEnv(t)
 	env.thing("lamp")

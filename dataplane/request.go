@@ -195,8 +195,9 @@ var statusWords = func() string {
 	return "[" + strings.Join(words, ", ") + "]"
 }()
 
-// readDetails reads statusDetails. A value that is not a string is refused
-// (J15); the rest of what a map may hold is for the engine to judge.
+// readDetails reads statusDetails. A number or a boolean stands for its source
+// text, since devices send them and AWS takes them; null, objects and arrays are
+// refused (jobs-data-plane.md J15). What a text may hold is for the engine to judge.
 func readDetails(text []byte) (map[string]string, error) {
 	if text == nil {
 		return nil, nil
@@ -206,10 +207,14 @@ func readDetails(text []byte) (map[string]string, error) {
 	}
 	details := map[string]string{}
 	for name, value := range members(text) {
-		if !isString(value) {
-			return nil, mistyped("statusDetails."+clip(unquote(name)), "a string")
+		switch value[0] {
+		case '"':
+			details[unquote(name)] = unquote(value)
+		case '{', '[', 'n':
+			return nil, mistyped("statusDetails."+clip(unquote(name)), "a string, a number or a boolean")
+		default:
+			details[unquote(name)] = string(value)
 		}
-		details[unquote(name)] = unquote(value)
 	}
 	return details, nil
 }

@@ -50,6 +50,10 @@ func TestReadRequest(t *testing.T) {
 		{"integers may be strings", Update, `{"status":"IN_PROGRESS","expectedVersion":"-3","executionNumber":"9223372036854775807"}`,
 			"token= status=IN_PROGRESS details=map[] step=0 version=-3 number=9223372036854775807 state=false document=false", ""},
 
+		{"numbers and booleans in the details as they are written", StartNext,
+			`{"statusDetails":{"a":0, "b":1.50 ,"c":1e3,"d":-0,"e":true,"f":false,"g":12345678901234567890123,"h":"1"}}`,
+			"token= status= details=map[a:0 b:1.50 c:1e3 d:-0 e:true f:false g:12345678901234567890123 h:1] step=0 version=- number=- state=false document=false", ""},
+
 		{"a key twice", Update, `{"status":"FAILED","status":"SUCCEEDED"}`, "",
 			`InvalidJson: the request payload is ambiguous: it has the key "status" twice in one object`},
 		{"a key twice, once escaped", Update, `{"status":"FAILED","stat\u0075s":"SUCCEEDED"}`, "", `InvalidJson: the request payload is ambiguous: it has the key "status" twice in one object`},
@@ -74,8 +78,11 @@ func TestReadRequest(t *testing.T) {
 			"Member must satisfy enum value set: [QUEUED, IN_PROGRESS, SUCCEEDED, FAILED, TIMED_OUT, REJECTED, REMOVED, CANCELED]"},
 		{"a status that is a number", Update, `{"status":3}`, "", "InvalidRequest: Value at 'status' must be a string"},
 		{"details that are a list", StartNext, `{"statusDetails":[]}`, "", "InvalidRequest: Value at 'statusDetails' must be an object"},
-		{"a detail that is a number", StartNext, `{"statusDetails":{"a":1}}`, "", "InvalidRequest: Value at 'statusDetails.a' must be a string"},
-		{"a detail that is null", StartNext, `{"statusDetails":{"a":null}}`, "", "InvalidRequest: Value at 'statusDetails.a' must be a string"},
+		{"a detail that is null", StartNext, `{"statusDetails":{"a":null}}`, "", "InvalidRequest: Value at 'statusDetails.a' must be a string, a number or a boolean"},
+		{"a detail that is an object", StartNext, `{"statusDetails":{"a":{"b":1}}}`, "", "InvalidRequest: Value at 'statusDetails.a' must be a string, a number or a boolean"},
+		{"a detail that is a list", Update, `{"status":"FAILED","statusDetails":{"n":1,"a":[1]}}`, "", "InvalidRequest: Value at 'statusDetails.a' must be a string, a number or a boolean"},
+		{"a detail that is no number", StartNext, `{"statusDetails":{"a":01}}`, "", "InvalidJson"},
+		{"a detail that is no word of JSON", StartNext, `{"statusDetails":{"a":True}}`, "", "InvalidJson"},
 		{"a step of zero", StartNext, `{"stepTimeoutInMinutes":0}`, "", "InvalidRequest: stepTimeoutInMinutes must be 1 to 10080, or -1 to discard the timer; it is 0"},
 		{"a negative step", StartNext, `{"stepTimeoutInMinutes":-2}`, "", "InvalidRequest: stepTimeoutInMinutes must be 1 to 10080, or -1 to discard the timer; it is -2"},
 		{"a step beyond a week", StartNext, `{"stepTimeoutInMinutes":10081}`, "", "InvalidRequest: 1 validation error detected: Value '10081' at 'stepTimeoutInMinutes' failed to satisfy constraint: Member must have value less than or equal to 10080"},
@@ -175,7 +182,8 @@ func TestTheTokenIsKeptWheneverTheBodyIsAnObject(t *testing.T) {
 func FuzzReadRequest(f *testing.F) {
 	for _, body := range []string{
 		``, `{}`, `[]`, `{"status":"IN_PROGRESS","statusDetails":{"a":"b"},"expectedVersion":"1"}`,
-		`{"a":[{"b":1e+5}],"clientToken":"\ud800","stepTimeoutInMinutes":-1}`, "{\"\\u0073tatus\" : \"FAILED\"\n}",
+		`{"a":[{"b":1e+5}],"clientToken":"\ud800","stepTimeoutInMinutes":-1}`,
+		`{"status":"IN_PROGRESS","statusDetails":{"a":1.50,"b":true,"c":-1e3,"d":[]}}`, "{\"\\u0073tatus\" : \"FAILED\"\n}",
 	} {
 		f.Add([]byte(body))
 	}
@@ -190,6 +198,17 @@ func FuzzReadRequest(f *testing.F) {
 		var status string
 		if err == nil && (json.Unmarshal(m["status"], &status) != nil || status != r.status.String()) {
 			t.Errorf("read(%q) finds status %v, encoding/json finds %s", body, r.status, m["status"])
+		}
+		if details := map[string]json.RawMessage{}; err == nil && json.Unmarshal(m["statusDetails"], &details) == nil {
+			for name, value := range details {
+				text := string(value)
+				if isString(value) {
+					json.Unmarshal(value, &text)
+				}
+				if got, found := r.details[name]; !found || got != text {
+					t.Errorf("read(%q) finds %q in the details, encoding/json finds %s", body, got, value)
+				}
+			}
 		}
 		if got := string(r.token); isObject && got != "" && got != string(m["clientToken"]) {
 			t.Errorf("read(%q) finds token %s, encoding/json finds %s", body, got, m["clientToken"])

@@ -2,9 +2,13 @@ package fleet
 
 import (
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/muster-iot/muster"
 )
 
 func TestTheSameSeedPlaysTheSamePart(t *testing.T) {
@@ -34,6 +38,39 @@ func TestRatesAreKept(t *testing.T) {
 	for outcome, want := range map[Outcome]int{Succeed: 6500, Fail: 2000, Reject: 1000, Hang: 500} {
 		if got := count[outcome]; got < want-200 || got > want+200 {
 			t.Errorf("outcome %d came %d times of 10000, want about %d", outcome, got, want)
+		}
+	}
+}
+
+// An operator who looks at what failed wants to see kinds, and the same ones when a fleet plays its part again.
+func TestDevicesSayWhy(t *testing.T) {
+	b := Behavior{Seed: 1}
+	for name, c := range map[string]struct {
+		why  func(thing, job string, number int64) map[string]string
+		from []complaint
+	}{"failures": {b.fails, failures}, "refusals": {b.refuses, refusals}} {
+		count, texts := map[string]int{}, map[string]bool{}
+		for i := range 10_000 {
+			thing := fmt.Sprint("lamp-", i)
+			details := c.why(thing, "fw", 1)
+			if err := muster.CheckDetails(details); err != nil || strings.Contains(details["reason"], "%!") {
+				t.Fatalf("%s: %v, %v", name, details, err)
+			}
+			if !maps.Equal(details, c.why(thing, "fw", 1)) {
+				t.Fatalf("%s of %s are not the same again", name, thing)
+			}
+			count[details["code"]]++
+			texts[details["reason"]] = true
+		}
+		sum := 0
+		for _, kind := range c.from {
+			sum += kind.share
+			if got, want := count[kind.code], 100*kind.share; got < want-200 || got > want+200 {
+				t.Errorf("%s: %s came %d times of 10000, want about %d", name, kind.code, got, want)
+			}
+		}
+		if sum != 100 || len(count) != len(c.from) || len(texts) < 50*len(c.from) {
+			t.Errorf("%s: shares of %d %%, %d kinds and %d texts; want 100 %%, %d kinds and many texts", name, sum, len(count), len(texts), len(c.from))
 		}
 	}
 }

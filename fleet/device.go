@@ -16,11 +16,6 @@ type dev struct {
 	client *device.Client
 }
 
-// errBroken is why a device fails a job that its dice say will fail.
-var errBroken = errors.New("the simulated device could not do it")
-
-const unwilling = "the simulated device does not do such jobs"
-
 // handler is what the device does with a job that it has started.
 func (d dev) handler() device.Handler {
 	if v := d.fleet.o.Verifier; v != nil {
@@ -33,7 +28,11 @@ func (d dev) handler() device.Handler {
 func (d dev) do(ctx context.Context, j *device.Job) error {
 	outcome := d.fleet.outcome(d.thing, j.JobID, j.Number)
 	if outcome == Reject {
-		return device.Refuse(unwilling)
+		why := d.fleet.o.refuses(d.thing, j.JobID, j.Number)
+		if err := j.Reject(ctx, why); err != nil {
+			return device.Refuse(why["reason"]) // which copes with a service that is strict
+		}
+		return nil
 	}
 	pauses := d.fleet.o.pauses(d.thing, j.JobID)
 	for step, pause := range pauses {
@@ -50,7 +49,10 @@ func (d dev) do(ctx context.Context, j *device.Job) error {
 	}
 	switch outcome {
 	case Fail:
-		return errBroken
+		why := d.fleet.o.fails(d.thing, j.JobID, j.Number)
+		if err := j.Fail(ctx, why); err != nil {
+			return errors.New(why["reason"])
+		}
 	case Hang:
 		<-ctx.Done()
 		return context.Cause(ctx)
@@ -93,7 +95,7 @@ func (d dev) take(ctx context.Context, s device.Summary) error {
 	if d.fleet.outcome(d.thing, s.JobID, s.Number) == Reject {
 		_, err := d.client.Update(ctx, s.JobID, device.Update{
 			Status: device.Rejected, Number: s.Number,
-			Report: device.Report{Details: map[string]string{"reason": unwilling}},
+			Report: device.Report{Details: d.fleet.o.refuses(d.thing, s.JobID, s.Number)},
 		})
 		return err
 	}

@@ -14,12 +14,13 @@ import (
 var (
 	ErrTopic    = errors.New("not a topic to publish on")
 	ErrTooLarge = errors.New("larger than a message may be")
+	ErrUnserved = errors.New("this server does not have the feature of AWS IoT that takes requests there")
 )
 
 // PublishAs publishes m as a client with the rights of a would, for somebody who has no connection: an HTTPS request
 // (mqtt-broker.md section 11). A request to a reserved topic is served and its replies go nowhere (MQ-76). It returns when m is
-// durable where it must be. The error wraps ErrTopic or ErrTooLarge, ErrRefused when a may not publish that, or says
-// why m could not be stored; then it may reach subscribers all the same.
+// durable where it must be. The error wraps ErrTopic or ErrTooLarge, ErrRefused when a may not publish that, ErrUnserved
+// when its rejection would go nowhere, or says why m could not be stored; then it may reach subscribers all the same.
 func (s *Server) PublishAs(ctx context.Context, a Authority, m Message) error {
 	switch err := topic.CheckName(m.Topic); {
 	case err != nil:
@@ -33,9 +34,13 @@ func (s *Server) PublishAs(ctx context.Context, a Authority, m Message) error {
 		return fmt.Errorf("publish to %q: %w: %w", m.Topic, ErrRefused, err)
 	}
 	if topic.Reserved(m.Topic) {
-		if s.o.Reserved.Use(m.Topic) == Served {
+		switch s.o.Reserved.Use(m.Topic) {
+		case Served:
 			s.count.requests.Add(1)
 			s.o.Reserved.Request(Request{Topic: m.Topic, Payload: m.Payload, Authority: a}, func(string, []byte) {})
+		case Unserved:
+			s.count.unserved.Add(1)
+			return fmt.Errorf("publish to %q: %w", m.Topic, ErrUnserved)
 		}
 		return nil
 	}

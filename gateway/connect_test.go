@@ -249,7 +249,7 @@ func TestConnackTellsTheProfile(t *testing.T) {
 		packet.ReceiveMaximum:    100,
 		packet.MaximumQoS:        1,
 		packet.RetainAvailable:   1,
-		packet.MaximumPacketSize: 147456,
+		packet.MaximumPacketSize: 149504,
 		packet.TopicAliasMaximum: 8,
 		packet.WildcardAvailable: 1,
 		packet.SubIDsAvailable:   0,

@@ -84,6 +84,7 @@ const (
 	Forbidden Use = iota // refused like a publish that policy denies (MQ-28)
 	Ignored              // acknowledged, then dropped: a reply topic (MQ-71)
 	Served               // a request, handed to Reserved.Request
+	Unserved             // a request to a feature that is not there: Reserved.Request says so (MQ-71)
 )
 
 // Reserved serves the topics that begin with "$". Both methods are asked after topic aliases are resolved; Request also

@@ -169,13 +169,7 @@ func (c *conn) settle() *ending {
 func (c *conn) accept(p *packet.Publish) *commit {
 	payload := append([]byte(nil), p.Payload...)
 	if topic.Reserved(p.Topic) {
-		if c.server.o.Reserved.Use(p.Topic) == Served {
-			c.server.count.requests.Add(1)
-			session := c.session
-			c.server.o.Reserved.Request(
-				Request{Topic: p.Topic, Payload: payload, ClientID: session.client, Authority: c.authority.authority},
-				func(name string, payload []byte) { session.reply(c, name, payload) })
-		}
+		c.request(p.Topic, payload)
 		return nil
 	}
 	m := &message{topic: p.Topic, payload: payload, forward: append(packet.Properties(nil), p.Forward...)}
@@ -185,7 +179,23 @@ func (c *conn) accept(p *packet.Publish) *commit {
 	return c.server.route(m, p.QoS, p.Retain, c.session)
 }
 
-// mayPublish says whether a client may publish to a topic: reserved ones only where the service takes them, and never retained
+// request hands a permitted publish to a reserved topic to the service, unless it is one that is dropped.
+func (c *conn) request(name string, payload []byte) {
+	switch c.server.o.Reserved.Use(name) {
+	case Served:
+		c.server.count.requests.Add(1)
+	case Unserved:
+		c.server.count.unserved.Add(1)
+	default:
+		return
+	}
+	session := c.session
+	c.server.o.Reserved.Request(
+		Request{Topic: name, Payload: payload, ClientID: session.client, Authority: c.authority.authority},
+		func(name string, payload []byte) { session.reply(c, name, payload) })
+}
+
+// mayPublish says whether a client may publish to a topic: reserved ones only where AWS takes them, and never retained
 // (MQ-28, MQ-61, MQ-71).
 func (s *Server) mayPublish(a Authority, name string, retain bool) error {
 	if topic.Reserved(name) {

@@ -8,7 +8,7 @@ import (
 // Limits bound what one client can cost (mqtt-broker.md section 12). A zero field means its default.
 type Limits struct {
 	Payload                int           // bytes of one message; 128 KiB (MQ-26)
-	Packet                 int           // bytes of one packet after CONNECT; 147,456 (MQ-60)
+	Packet                 int           // bytes of one packet after CONNECT; 149,504, as AWS says in CONNACK (MQ-60)
 	Subscriptions          int           // per session; 50 (MQ-36)
 	InFlight               int           // unacknowledged QoS 1 messages per direction; 100 (MQ-29)
 	QueueMessages          int           // kept for a session that is away; 1,000 (MQ-55)
@@ -42,7 +42,7 @@ const (
 
 func (l Limits) withDefaults() Limits {
 	l.Payload = cmp.Or(l.Payload, 128<<10)
-	l.Packet = cmp.Or(l.Packet, 147456)
+	l.Packet = cmp.Or(l.Packet, 149504)
 	l.Subscriptions = cmp.Or(l.Subscriptions, 50)
 	l.InFlight = cmp.Or(l.InFlight, 100)
 	l.QueueMessages = cmp.Or(l.QueueMessages, 1000)

@@ -125,9 +125,28 @@ func TestMQ26Payloads(t *testing.T) {
 		c.Send(&packet.Publish{Topic: "a", Payload: make([]byte, 131073)})
 		c.ExpectDisconnect(packet.PacketTooLarge)
 		c = b.connect(v, "lamp")
-		c.SendBytes([]byte("\x30\x81\x80\x09")) // 147,457 bytes are to follow: refused before they come
+		c.SendBytes([]byte("\x30\xfd\x8f\x09")) // 149,501 bytes are to follow, one too many: refused before they come
 		c.ExpectDisconnect(packet.PacketTooLarge)
 	})
+}
+
+// CONNACK says how large a packet may be, and one of just that size is taken.
+func TestMQ60APacketOfTheMaximumSize(t *testing.T) {
+	b := newBench(t, Options{})
+	c := b.connect(packet.V5, "lamp")
+	c.Subscribe(0, "a")
+	filled := func(size int) *packet.Publish {
+		p := &packet.Publish{Topic: "a", Payload: make([]byte, 131072), Forward: packet.Properties(nil).WithUser("k", "")}
+		p.Forward = packet.Properties(nil).WithUser("k", strings.Repeat("v", size-p.Size(packet.V5)-2)) // the properties' length takes two bytes more
+		if got := p.Size(packet.V5); got != size {
+			t.Fatalf("the packet has %d bytes, want %d", got, size)
+		}
+		return p
+	}
+	c.Send(filled(149504))
+	c.ExpectMessage("a", string(make([]byte, 131072)))
+	c.Send(filled(149505))
+	c.ExpectDisconnect(packet.PacketTooLarge)
 }
 
 func TestMQ27PublishNotPermitted(t *testing.T) {

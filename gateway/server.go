@@ -53,6 +53,7 @@ type Server struct {
 	slim     *slimtls.Slimmer // nil: TLS connections stay as they are
 	retained *retained
 	refused  *loglimit.Limiter // of lines about those who did not get in
+	withheld *loglimit.Limiter // of lines about messages that a client does not get
 	count    counters
 	serials  atomic.Uint64
 
@@ -87,6 +88,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		journal:  newJournal(o.Sessions, o.Log),
 		pool:     admission.New(o.Limits.Unproven),
 		refused:  loglimit.New(refusedLines, refusedLinesAll),
+		withheld: loglimit.NewHourly(1, withheldLinesAll),
 		open:     map[*conn]struct{}{},
 	}
 	s.retained = newRetained(o.Limits.Retained, o.Room, s.journal, s.wheel)

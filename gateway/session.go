@@ -71,7 +71,7 @@ func (s *session) deliver(m *message, subs []*subscription, publish byte, retain
 func (s *session) enqueue(d delivery, qos byte) *commit {
 	c := s.conn
 	if c != nil && !c.authority.Receive(d.topic) {
-		s.server.count.receivesDenied.Add(1)
+		s.forbid(c, d.topic)
 		return nil
 	}
 	if qos == 0 {
@@ -113,8 +113,13 @@ func (s *session) pump() {
 			return
 		}
 		d := s.shift()
-		if d.expired(now) || !c.authority.Receive(d.topic) {
+		if d.expired(now) {
 			s.server.count.droppedQueue.Add(1)
+			s.forget(&d)
+			continue
+		}
+		if !c.authority.Receive(d.topic) {
+			s.forbid(c, d.topic)
 			s.forget(&d)
 			continue
 		}
@@ -124,7 +129,8 @@ func (s *session) pump() {
 			d.id = s.nextID()
 		}
 		p.ID = d.id
-		if c.packetMax > 0 && p.Size(c.version) > c.packetMax {
+		if size := p.Size(c.version); c.packetMax > 0 && size > c.packetMax {
+			s.tooLarge(c, d.topic, size)
 			s.forget(&d) // MQ-60: discarded as if it had been delivered
 			continue
 		}

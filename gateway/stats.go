@@ -18,11 +18,13 @@ type Stats struct {
 	BytesOut         uint64
 	PublishesIn      uint64 // by clients
 	Requests         uint64 // of these: to served reserved topics
+	Unserved         uint64 // of these: to reserved topics of features that are not there
 	PublishesDenied  uint64
 	SubscribesDenied uint64
-	ReceivesDenied   uint64
+	ReceivesDenied   uint64 // deliveries that policy does not permit
 	Delivered        uint64 // messages written towards a client
 	DroppedSlow      uint64 // QoS 0 messages dropped for a slow client
+	DroppedLarge     uint64 // messages dropped because they are larger than the client takes
 	DroppedQueue     uint64 // QoS 1 messages dropped because a queue was full or they expired
 	ProtocolErrors   uint64 // connections ended for what the client sent
 	Panics           uint64 // contained; each is a bug
@@ -33,9 +35,10 @@ type counters struct {
 	connections                                       atomic.Int64
 	shed, accepted, connects, connectsRefused         atomic.Uint64
 	packetsIn, bytesIn, bytesOut                      atomic.Uint64
-	publishesIn, requests, delivered                  atomic.Uint64
+	publishesIn, requests, unserved, delivered        atomic.Uint64
 	publishesDenied, subscribesDenied, receivesDenied atomic.Uint64
-	droppedSlow, droppedQueue, protocolErrors, panics atomic.Uint64
+	droppedSlow, droppedLarge, droppedQueue           atomic.Uint64
+	protocolErrors, panics                            atomic.Uint64
 }
 
 // Stats returns the counters of the server as of now.
@@ -55,11 +58,13 @@ func (s *Server) Stats() Stats {
 		BytesOut:         c.bytesOut.Load(),
 		PublishesIn:      c.publishesIn.Load(),
 		Requests:         c.requests.Load(),
+		Unserved:         c.unserved.Load(),
 		PublishesDenied:  c.publishesDenied.Load(),
 		SubscribesDenied: c.subscribesDenied.Load(),
 		ReceivesDenied:   c.receivesDenied.Load(),
 		Delivered:        c.delivered.Load(),
 		DroppedSlow:      c.droppedSlow.Load(),
+		DroppedLarge:     c.droppedLarge.Load(),
 		DroppedQueue:     c.droppedQueue.Load(),
 		ProtocolErrors:   c.protocolErrors.Load(),
 		Panics:           c.panics.Load(),

@@ -35,7 +35,8 @@ func (c *conn) sendQoS0(d *delivery) {
 	}
 	p := d.packet(now)
 	p.Retain = d.retain
-	if c.packetMax > 0 && p.Size(c.version) > c.packetMax {
+	if size := p.Size(c.version); c.packetMax > 0 && size > c.packetMax {
+		c.session.tooLarge(c, d.topic, size)
 		return
 	}
 	c.mu.Lock()

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/muster-iot/muster/gateway/packet"
 	"github.com/muster-iot/muster/gateway/websocket"
 	"github.com/muster-iot/muster/internal/loglimit"
 )
@@ -12,7 +13,7 @@ import (
 // request (mqtt-broker.md section 9). The caller has authenticated r already, and says in p who it is and until when it may
 // stay. A request that is no WebSocket handshake is answered with the fitting 4xx.
 func (s *Server) ServeWebSocket(w http.ResponseWriter, r *http.Request, p Peer) {
-	c, err := websocket.Upgrade(w, r)
+	c, err := websocket.Upgrade(w, r, firstPacket)
 	if err != nil {
 		if left, ok := s.refused.Take(loglimit.Network(p.Addr), time.Now()); ok {
 			s.log.Info("WebSocket refused", "peer", p.Addr, "err", err, loglimit.LeftOut(left))
@@ -20,4 +21,13 @@ func (s *Server) ServeWebSocket(w http.ResponseWriter, r *http.Request, p Peer) 
 		return
 	}
 	go s.ServeConn(c, p) // on a stack of its own, so that the one of the HTTP server goes
+}
+
+// firstPacket returns the length of the first packet in p, which holds whole packets.
+func firstPacket(p []byte) int {
+	_, n, err := packet.Cut(p, len(p))
+	if err != nil || n == 0 {
+		return len(p)
+	}
+	return n
 }

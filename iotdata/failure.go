@@ -28,6 +28,7 @@ var (
 	notFound   = failure{name: "ResourceNotFoundException", status: http.StatusNotFound}
 	badMethod  = failure{name: "MethodNotAllowedException", status: http.StatusMethodNotAllowed}
 	tooLarge   = failure{name: "RequestEntityTooLargeException", status: http.StatusRequestEntityTooLarge}
+	unserved   = failure{name: "NotImplementedException", status: http.StatusNotImplemented}
 	unexpected = failure{name: "InternalFailureException", status: http.StatusInternalServerError}
 )
 
@@ -62,6 +63,8 @@ func failureOf(err error) failure {
 		return invalid.saying(err.Error())
 	case errors.Is(err, gateway.ErrTooLarge):
 		return tooLarge.saying(err.Error())
+	case errors.Is(err, gateway.ErrUnserved):
+		return unserved.saying(err.Error())
 	}
 	return unexpected.saying("An internal failure occurred. The log of the server has it.")
 }

@@ -121,7 +121,7 @@ func (s *Service) answer(w http.ResponseWriter, r *http.Request, from sender) {
 
 func (s *Service) log(operation string, from sender, f failure, err error) {
 	level := slog.LevelDebug
-	if f.status >= http.StatusInternalServerError {
+	if f.status >= http.StatusInternalServerError && f.status != http.StatusNotImplemented {
 		level = slog.LevelError
 	}
 	s.o.Log.Log(context.Background(), level, "request refused", "operation", operation, "sender", from.name, "code", f.name, "error", err)

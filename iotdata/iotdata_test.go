@@ -39,6 +39,8 @@ func (b *broker) PublishAs(_ context.Context, a gateway.Authority, m gateway.Mes
 		return fmt.Errorf("11 bytes: %w", gateway.ErrTooLarge)
 	case strings.Contains(m.Topic, "+"):
 		return fmt.Errorf("%w: wildcard", gateway.ErrTopic)
+	case strings.Contains(m.Topic, "/shadow/"):
+		return fmt.Errorf("publish to %q: %w", m.Topic, gateway.ErrUnserved)
 	case m.Topic == "broken":
 		return errors.New("disk on fire")
 	}
@@ -159,6 +161,7 @@ func TestEveryRefusalIsInTheWordsOfTheAPI(t *testing.T) {
 		{"user properties too long for MQTT", everything, "POST", "/topics/a", "", user(`[{"k":"` + strings.Repeat("v", 1<<16) + `"}]`), 400, "InvalidRequestException"},
 		{"a topic that policy does not allow", onlyA, "POST", "/topics/b", "", nil, 403, forbidden},
 		{"retained where only publishing is allowed", onlyA, "POST", "/topics/a?retain=true", "", nil, 403, forbidden},
+		{"a feature that is not served", everything, "POST", "/topics/%24aws%2Fthings%2Flamp%2Fshadow%2Fupdate", "{}", nil, 501, "NotImplementedException"},
 		{"a fault of ours", everything, "POST", "/topics/broken", "", nil, 500, "InternalFailureException"},
 		{"a retained message that policy does not allow", onlyA, "GET", "/retainedMessage/a", "", nil, 403, forbidden},
 		{"no retained message", everything, "GET", "/retainedMessage/none", "", nil, 404, "ResourceNotFoundException"},

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -89,6 +90,24 @@ func TestWebSocketTokenMayBeSigned(t *testing.T) {
 	got, _ := overTheWire(t, newRequest(t, "GET", signed, ""), "")
 	if _, err := verifier(temporary).Verify(got, nil, at); err != nil {
 		t.Errorf("Verify(%s) = %v, want no error", signed, err)
+	}
+}
+
+// The AWS IoT Device SDK for Python v1 signs for "iotdata" and adds the token after it has signed (AUTH-85).
+func TestWebSocketTokenMayBeUnsigned(t *testing.T) {
+	for service, genuine := range map[string]bool{"iotdevicegateway": true, "iotdata": true, "iot": false} {
+		credentials := aws.Credentials{AccessKeyID: temporary.AccessKeyID, SecretAccessKey: string(temporary.Secret)}
+		r := newRequest(t, "GET", "https://iot.example.com/mqtt?X-Amz-Expires=86400", "")
+		signed, _, err := v4.NewSigner().PresignHTTP(context.Background(), credentials, r, hashOf(""), service, "us-east-1", at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for token, right := range map[string]bool{url.QueryEscape(string(temporary.SessionToken)): true, "guess": false, "": false} {
+			got, _ := overTheWire(t, newRequest(t, "GET", signed+"&X-Amz-Security-Token="+token, ""), "")
+			if _, err := verifier(temporary).Verify(got, nil, at); (err == nil) != (genuine && right) {
+				t.Errorf("Verify of %s with the token %q = %v, want success %v", service, token, err, genuine && right)
+			}
+		}
 	}
 }
 

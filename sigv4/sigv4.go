@@ -23,12 +23,15 @@ const (
 	dateFormat = "20060102"
 
 	unsignedPayload = "UNSIGNED-PAYLOAD"
-	// gatewayService is the one service whose presigned URLs do not cover the
-	// session token (AUTH-85).
+	// gatewayService is what MQTT over WebSocket is signed for. Its presigned URLs
+	// do not cover the session token (AUTH-85).
 	gatewayService = "iotdevicegateway"
 	// controlService is what clients of before May 2023 sign the control plane for,
 	// as the API model had it then. It means the same as "iot".
 	controlService = "execute-api"
+	// dataService is what older clients sign the same URLs for, such as the AWS IoT
+	// Device SDK for Python v1.
+	dataService = "iotdata"
 	// objectService is the one service whose paths are signed as they stand and
 	// whose presigned URLs leave the body open.
 	objectService = "s3"

@@ -18,7 +18,7 @@ const DefaultSkew = 5 * time.Minute
 
 // defaultServices are the services that clients sign for (identity-and-auth.md C.2).
 // The service a request is scoped to tells the two planes apart.
-var defaultServices = []string{"iot", controlService, "iotdata", "iot-jobs-data", "iotjobsdata", gatewayService}
+var defaultServices = []string{"iot", controlService, dataService, "iot-jobs-data", "iotjobsdata", gatewayService}
 
 // Verifier decides whether requests are signed by the holder of a key. Its
 // fields are set once; then it may be used by many goroutines at a time.
@@ -247,7 +247,7 @@ func (c claim) proven(r *http.Request, path string, query []param, payloadHash s
 		return c.Signature, mismatch
 	}
 	var queries []string
-	if c.Presigned && c.Scope.Service == gatewayService && c.token != "" { // AUTH-85
+	if c.Presigned && (c.Scope.Service == gatewayService || c.Scope.Service == dataService) && c.token != "" { // AUTH-85
 		queries = append(queries, canonicalQuery(query, "X-Amz-Signature", "X-Amz-Security-Token"))
 	}
 	if c.Presigned {

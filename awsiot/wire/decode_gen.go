@@ -225,7 +225,7 @@ func decodeCancelJobExecutionRequest(d *decoder, v *CancelJobExecutionRequest) {
 		case "expectedVersion":
 			v.ExpectedVersion = optional(d, (*decoder).long)
 		case "statusDetails":
-			v.StatusDetails = dict(d, (*decoder).text)
+			v.StatusDetails = dict(d, (*decoder).scalar)
 		default:
 			d.skip()
 		}
@@ -2169,7 +2169,7 @@ func decodeStartNextPendingJobExecutionRequest(d *decoder, v *StartNextPendingJo
 	for name := range d.members(false) {
 		switch name {
 		case "statusDetails":
-			v.StatusDetails = dict(d, (*decoder).text)
+			v.StatusDetails = dict(d, (*decoder).scalar)
 		case "stepTimeoutInMinutes":
 			v.StepTimeoutInMinutes = optional(d, (*decoder).long)
 		default:
@@ -2186,7 +2186,7 @@ func (in *StartNextPendingJobExecutionRequest) DecodePayload(payload []byte) (cl
 	err = decodePayload(payload, &clientToken, in, func(d *decoder, v *StartNextPendingJobExecutionRequest, name string) {
 		switch name {
 		case "statusDetails":
-			v.StatusDetails = dict(d, (*decoder).text)
+			v.StatusDetails = dict(d, (*decoder).scalar)
 		case "stepTimeoutInMinutes":
 			v.StepTimeoutInMinutes = optional(d, (*decoder).long)
 		default:
@@ -2564,7 +2564,7 @@ func decodeUpdateJobExecutionRequest(d *decoder, v *UpdateJobExecutionRequest) {
 		case "status":
 			v.Status = optional(d, (*decoder).text)
 		case "statusDetails":
-			v.StatusDetails = dict(d, (*decoder).text)
+			v.StatusDetails = dict(d, (*decoder).scalar)
 		case "stepTimeoutInMinutes":
 			v.StepTimeoutInMinutes = optional(d, (*decoder).long)
 		default:
@@ -2591,7 +2591,7 @@ func (in *UpdateJobExecutionRequest) DecodePayload(payload []byte) (clientToken 
 		case "status":
 			v.Status = optional(d, (*decoder).text)
 		case "statusDetails":
-			v.StatusDetails = dict(d, (*decoder).text)
+			v.StatusDetails = dict(d, (*decoder).scalar)
 		case "stepTimeoutInMinutes":
 			v.StepTimeoutInMinutes = optional(d, (*decoder).long)
 		default:

@@ -13,7 +13,7 @@ import (
 func FuzzDecode(f *testing.F) {
 	for _, body := range []string{
 		createJob, ``, `{}`, `null`, `{"targets":["\ud83d\ude00"]}`, `{"attributePayload":{"attributes":{"a":"b"},"merge":true}}`,
-		`{"status":"FAILED","expectedVersion":"2","statusDetails":{"a":"b"}}`, `{"targets":[null,1e9,"\u00e9"]}`, `{"a":[[[{}]]]}`,
+		`{"status":"FAILED","expectedVersion":"2","statusDetails":{"a":"b"}}`, `{"status":"FAILED","statusDetails":{"a":-1.50e3,"b":true}}`, `{"targets":[null,1e9,"\u00e9"]}`, `{"a":[[[{}]]]}`,
 	} {
 		f.Add([]byte(body))
 	}

@@ -32,6 +32,10 @@ func TestDecodePayload(t *testing.T) {
 			`{"status":"FAILED","statusDetails":{"log":"line 1\r\n\tline 2"},"clientToken":null}`,
 			update(UpdateJobExecutionRequest{Status: new("FAILED"), StatusDetails: map[string]string{"log": "line 1\r\n\tline 2"}}), nil,
 		},
+		"numbers and booleans in the details": {
+			`{"status":"FAILED","statusDetails":{"a":0, "b":1.50 ,"c":1e3,"d":-0,"e":true,"f":false}}`,
+			update(UpdateJobExecutionRequest{Status: new("FAILED"), StatusDetails: map[string]string{"a": "0", "b": "1.50", "c": "1e3", "d": "-0", "e": "true", "f": "false"}}), nil,
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -78,6 +82,10 @@ func TestDecodePayloadFaults(t *testing.T) {
 	}{
 		"the token stands behind the wrong type": {`{"status":5,"clientToken":"c"}`, WrongType, "Value at 'status' must be a string, not a number", "c"},
 		"the token has the wrong type":           {`{"status":"FAILED","clientToken":5}`, WrongType, "Value at 'clientToken' must be a string, not a number", ""},
+		"an object in the details":               {`{"status":"FAILED","statusDetails":{"a":{}},"clientToken":"c"}`, WrongType, "Value at 'statusDetails.a.member' must be a string, a number or a boolean, not an object", "c"},
+		"a list in the details":                  {`{"status":"FAILED","statusDetails":{"a":[1]},"clientToken":"c"}`, WrongType, "Value at 'statusDetails.a.member' must be a string, a number or a boolean, not a list", "c"},
+		"null in the details":                    {`{"status":"FAILED","statusDetails":{"a":null},"clientToken":"c"}`, WrongType, "Value at 'statusDetails.a.member' must be a string, a number or a boolean, not null", "c"},
+		"a number in the details that is none":   {`{"status":"FAILED","statusDetails":{"a":01},"clientToken":"c"}`, NotJSON, "The request body is not valid JSON at byte 41", ""},
 		"a value that the model refuses": {`{"clientToken":"c","statusDetails":{"a":"\u0000"},"status":"FAILED"}`, Violation,
 			"1 validation error detected: Value '{a=\x00}' at 'statusDetails' failed to satisfy constraint: Map value must satisfy constraint: " +
 				`[Member must have length greater than or equal to 1, Member must satisfy regular expression pattern: ([^\p{C}]|[\n\r\t])+]`, "c"},

@@ -16,6 +16,22 @@ func (d *decoder) text() string {
 	return strings.Clone(d.quoted())
 }
 
+// scalar reads a string, or a number or a boolean as its source text.
+func (d *decoder) scalar() string {
+	switch c := d.peek(); {
+	case c == '"':
+		return d.text()
+	case d.word("true"):
+		return "true"
+	case d.word("false"):
+		return "false"
+	case c == '-' || '0' <= c && c <= '9':
+		return strings.Clone(d.number())
+	}
+	d.mistyped("a string, a number or a boolean")
+	return ""
+}
+
 func (d *decoder) boolean() bool {
 	switch {
 	case d.word("true"), d.lenient && d.word(`"true"`):

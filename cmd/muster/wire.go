@@ -34,6 +34,7 @@ import (
 	"github.com/muster-iot/muster/sigv4"
 	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/pebblestore"
+	"github.com/muster-iot/muster/unserved"
 )
 
 // newServer takes the data folder, opens the listeners and wires the parts.
@@ -222,7 +223,7 @@ func (s *server) wireGateway() (err error) {
 		Registered: func(c muster.Certificate) { s.events.Registered(c) },
 	})
 	s.gateway, err = gateway.New(context.Background(), gateway.Options{
-		Authorizer: s.rights, Reserved: s.jobs.MQTT(), Sessions: sessionstore.On(s.store, s.disks.room), Log: s.log,
+		Authorizer: s.rights, Reserved: unserved.New(unserved.Options{Served: s.jobs.MQTT(), Now: time.Now, Log: s.log}), Sessions: sessionstore.On(s.store, s.disks.room), Log: s.log,
 		Room:   func() bool { return s.disks.room(reserve.Grow, 0) == nil },
 		Limits: s.c.gatewayLimits(s.limits), SlimTLS: s.c.SlimTLS,
 		Presence: func(p gateway.Presence) { s.events.Presence(p); s.present.Presence(p) },

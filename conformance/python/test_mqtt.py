@@ -181,7 +181,7 @@ def test_refusals(connect, create):
     assert code(f"{job}/update", {}) == "InvalidRequest"
     assert code(f"{job}/update", {"status": "QUEUED"}) == "InvalidRequest"
     assert code(f"{job}/update", {"status": "IN_PROGRESS", "stepTimeoutInMinutes": 0}) == "InvalidRequest"
-    assert code(f"{job}/update", {"status": "IN_PROGRESS", "statusDetails": {"n": 1}}) == "InvalidRequest"
+    assert code(f"{job}/update", {"status": "IN_PROGRESS", "statusDetails": {"n": {}}}) == "InvalidRequest"
     assert code("$next/update", {"status": "FAILED"}) == "InvalidRequest"
     assert code("nosuch/update", {"status": "FAILED"}) == "ResourceNotFound"
     assert code(f"{job}/update", {"status": "FAILED", "expectedVersion": 99}, status="QUEUED", versionNumber=1) == "VersionMismatch"
@@ -255,3 +255,46 @@ def test_a_second_connection_of_one_client_id_takes_over(connect, thing):
     second = connect(client_id=thing)
     assert gone.wait(10), "the first connection is still there"
     second.silent()
+
+
+def test_firmware_that_uses_other_features_gets_its_job(connect, create, iot, thing):
+    """Shadows, Device Defender and more on the connection of the jobs (mqtt-broker.md MQ-71)."""
+    lamp = connect(client_id=thing)
+    gone = []
+    lamp.client.on_disconnect = lambda *_: gone.append(True)
+    lamp.client.subscribe([(f"$aws/things/{thing}/shadow/+/{answer}", 1) for answer in ("accepted", "rejected")])
+    assert lamp.subscribed.wait(10) and not lamp.failures
+    mine = f"$aws/things/{thing}"
+    for topic, answered, code in [
+        (f"{mine}/shadow/get", f"{mine}/shadow/get/rejected", lambda b: (b["code"], b["clientToken"]) == (501, "t")),
+        (f"{mine}/shadow/name/config/update", f"{mine}/shadow/name/config/update/rejected", lambda b: b["code"] == 501),
+        (f"{mine}/defender/metrics/json", f"{mine}/defender/metrics/json/rejected", lambda b: b["status"] == "REJECTED"),
+        (f"{mine}/streams/fw/get/json", f"{mine}/streams/fw/rejected/json", lambda b: b["o"] == "NotImplemented"),
+        ("$aws/certificates/create/json", "$aws/certificates/create/json/rejected", lambda b: b["statusCode"] == 501),
+        ("$aws/rules/store/reading", None, None),
+    ]:
+        sent = lamp.client.publish(topic, '{"clientToken": "t"}', qos=1)
+        if answered:
+            assert code(lamp.next(answered)), topic
+        sent.wait_for_publish(10)
+        assert sent.is_published(), topic
+    job = create("job")
+    assert lamp.ask("start-next", {"statusDetails": {"progress": 0}})["execution"]["statusDetails"] == {"progress": "0"}
+    lamp.ask(f"{job}/update", {"status": "SUCCEEDED", "statusDetails": {"rate": 1.5, "ok": True}})
+    lamp.silent()
+    assert not gone
+    told = iot.describe_job_execution(jobId=job, thingName=thing)["execution"]
+    assert (told["status"], told["statusDetails"]["detailsMap"]) == ("SUCCEEDED", {"rate": "1.5", "ok": "true"})
+
+
+def test_details_that_are_no_text(connect, create, iot, thing):
+    """Numbers and booleans are taken as they are written, objects and arrays refused (jobs-data-plane.md J15)."""
+    lamp = connect()
+    job = create("job")
+    for value, want in {"1.50": "1.50", "1e3": "1e3", "-0": "-0", "true": "true", '"x"': "x"}.items():
+        state = lamp.ask(f"{job}/update", f'{{"status":"IN_PROGRESS","statusDetails":{{"a":{value}}},"includeJobExecutionState":true}}')
+        assert state["executionState"]["statusDetails"] == {"a": want}
+    for value in ("{}", "[1]", "null"):
+        got = lamp.ask(f"{job}/update", f'{{"status":"FAILED","statusDetails":{{"b":1,"a":{value}}}}}', want="rejected")
+        assert got["code"] == "InvalidRequest"
+    assert iot.describe_job_execution(jobId=job, thingName=thing)["execution"]["statusDetails"]["detailsMap"] == {"a": "x"}

@@ -11,7 +11,7 @@ import (
 // Limits of names and filters (MQ-24, MQ-37, MQ-46).
 const (
 	BytesMax   = 256 // of a name, or of a filter without its share prefix
-	SlashesMax = 7   // likewise; the first three segments of "$aws/rules/<rule>/..." are not counted
+	SlashesMax = 7   // likewise; the first three segments of "$aws/rules/<rule>/..." are not counted, nor is "$aws/" of "$aws/commands/..."
 	ShareMax   = 128 // bytes of a share name
 )
 
@@ -56,6 +56,8 @@ func CheckFilter(filter string) error {
 func checkDepth(s string) error {
 	if rest, ok := strings.CutPrefix(s, "$aws/rules/"); ok {
 		_, s, _ = strings.Cut(rest, "/")
+	} else if rest, ok := strings.CutPrefix(s, "$aws/commands/"); ok {
+		s = "commands/" + rest
 	}
 	if n := strings.Count(s, "/"); n > SlashesMax {
 		return fmt.Errorf("topic with %d slashes, at most %d are allowed", n, SlashesMax)

@@ -61,8 +61,10 @@ func TestCheckName(t *testing.T) {
 		"1/2/3/4/5/6/7/8/9":              false,
 		"$aws/rules/r/1/2/3/4/5/6/7/8":   true,
 		"$aws/rules/r/1/2/3/4/5/6/7/8/9": false,
-		"$aws/things/T/jobs/$next/namespace-x/get/accepted":  true,
-		"$aws/things/T/jobs/$next/namespace-x/get/accepted/": false,
+		"$aws/commands/things/lamp/executions/e/response/rejected/json":   true,
+		"$aws/commands/things/lamp/executions/e/response/rejected/json/x": false,
+		"$aws/things/T/jobs/$next/namespace-x/get/accepted":               true,
+		"$aws/things/T/jobs/$next/namespace-x/get/accepted/":              false,
 	} {
 		if err := CheckName(name); (err == nil) != ok {
 			t.Errorf("CheckName(%q) = %v, want ok %v", name, err, ok)

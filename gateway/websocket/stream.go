@@ -27,20 +27,22 @@ const (
 	fin        = 0x80
 	masked     = 0x80
 	controlMax = 125 // bytes of a control frame
+	headMax    = 10  // bytes of a frame's head, without a mask
 	pongTime   = 10 * time.Second
 )
 
 // stream is the bytes inside the binary frames of a connection. One goroutine reads, any may write.
 type stream struct {
 	net.Conn
-	early []byte // input that came with the HTTP request
+	first func(p []byte) int // length of the first message in p
+	early []byte             // input that came with the HTTP request
 
 	// Of the reader.
 	frames  decoder
 	control []byte // payload so far of the control frame under way
 	err     error  // what ended reading
 
-	writing sync.Mutex // held for one frame; guards by
+	writing sync.Mutex // held for one write; guards by
 	by      time.Time  // write deadline of the user
 }
 
@@ -115,17 +117,26 @@ func (s *stream) sayClose(code uint16) {
 	_ = s.frame(opClose, binary.BigEndian.AppendUint16(nil, code), time.Now().Add(time.Second)) // whoever left hears nothing
 }
 
-// Write implements net.Conn: p becomes one binary frame.
+// Write implements net.Conn: each message in p becomes one binary frame, all of them one write.
 func (s *stream) Write(p []byte) (int, error) {
-	if err := s.frame(opBinary, p, time.Time{}); err != nil {
+	b := make([]byte, 0, len(p)+headMax)
+	for rest := p; len(rest) > 0; {
+		n := s.first(rest)
+		b = appendFrame(b, opBinary, rest[:n])
+		rest = rest[n:]
+	}
+	if err := s.send(b, time.Time{}); err != nil {
 		return 0, err
 	}
 	return len(p), nil
 }
 
-// frame writes one frame in one write, by its own deadline if it has one.
+// frame writes one frame by a deadline of its own.
 func (s *stream) frame(op byte, payload []byte, by time.Time) error {
-	b := make([]byte, 0, len(payload)+10)
+	return s.send(appendFrame(make([]byte, 0, len(payload)+headMax), op, payload), by)
+}
+
+func appendFrame(b []byte, op byte, payload []byte) []byte {
 	b = append(b, fin|op)
 	switch n := len(payload); {
 	case n <= 125:
@@ -135,7 +146,11 @@ func (s *stream) frame(op byte, payload []byte, by time.Time) error {
 	default:
 		b = binary.BigEndian.AppendUint64(append(b, 127), uint64(n))
 	}
-	b = append(b, payload...)
+	return append(b, payload...)
+}
+
+// send writes whole frames at once, by their own deadline if they have one.
+func (s *stream) send(b []byte, by time.Time) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	if !by.IsZero() {

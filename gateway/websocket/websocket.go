@@ -1,12 +1,13 @@
 // Package websocket turns an HTTP request into a byte stream over WebSocket frames (RFC 6455), server side, as MQTT uses it
-// (mqtt-broker.md section 9): binary frames only, whose borders mean nothing. An idle connection holds no buffer.
-// It knows no MQTT, no extensions and no compression.
+// (mqtt-broker.md section 9): binary frames only. The borders of a client's frames mean nothing; the server sends one message in a
+// frame. An idle connection holds no buffer. It knows no MQTT, no extensions and no compression.
 package websocket
 
 import (
 	"crypto/sha1"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"slices"
@@ -20,12 +21,20 @@ var subprotocols = []string{"mqtt", "mqttv3.1"}
 // keySuffix is what RFC 6455 section 1.3 adds to the client's key.
 const keySuffix = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
+// The bytes that Sec-WebSocket-Key may have, decoded. RFC 6455 section 4.1 says 16; the AWS IoT Device SDK for Python v1 sends 128.
+const (
+	keyMin = 16
+	keyMax = 192
+)
+
 // upgradeTime bounds the writing of the response.
 const upgradeTime = 10 * time.Second
 
-// Upgrade answers r with "101 Switching Protocols" and returns the stream. On an error it has answered with that error
-// and a plain text. The Origin is not checked (MQ-88): who may connect is settled before, from the request's signature.
-func Upgrade(w http.ResponseWriter, r *http.Request) (net.Conn, error) {
+// Upgrade answers r with "101 Switching Protocols" and returns the stream. What is written to it must be whole messages; first returns
+// the length of the first one in p, at least 1, and each goes into a frame of its own: some clients look at no second one.
+// On an error it has answered with that error and a plain text. The Origin is not checked (MQ-88): who may connect is settled
+// before, from the request's signature.
+func Upgrade(w http.ResponseWriter, r *http.Request, first func(p []byte) int) (net.Conn, error) {
 	key := r.Header.Get("Sec-WebSocket-Key")
 	raw, err := base64.StdEncoding.DecodeString(key)
 	switch {
@@ -37,18 +46,19 @@ func Upgrade(w http.ResponseWriter, r *http.Request) (net.Conn, error) {
 	case r.Header.Get("Sec-WebSocket-Version") != "13":
 		w.Header().Set("Sec-WebSocket-Version", "13")
 		return nil, refuse(w, http.StatusUpgradeRequired, "only WebSocket version 13 is supported")
-	case err != nil || len(raw) != 16:
-		return nil, refuse(w, http.StatusBadRequest, "Sec-WebSocket-Key is not 16 bytes in base64")
+	case err != nil || len(raw) < keyMin || len(raw) > keyMax:
+		return nil, refuse(w, http.StatusBadRequest, fmt.Sprintf("Sec-WebSocket-Key is not %d to %d bytes in base64", keyMin, keyMax))
 	}
 	conn, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return nil, refuse(w, http.StatusInternalServerError, "this connection cannot be upgraded")
 	}
 	accept := sha1.Sum([]byte(key + keySuffix))
-	response := "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
-		"Sec-WebSocket-Accept: " + base64.StdEncoding.EncodeToString(accept[:]) + "\r\n"
+	// Lower-case names, as AWS sends them: the SDK for Python v1 looks for no others.
+	response := "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n" +
+		"sec-websocket-accept: " + base64.StdEncoding.EncodeToString(accept[:]) + "\r\n"
 	if chosen := choose(r.Header); chosen != "" {
-		response += "Sec-WebSocket-Protocol: " + chosen + "\r\n"
+		response += "sec-websocket-protocol: " + chosen + "\r\n"
 	}
 	conn.SetDeadline(time.Now().Add(upgradeTime))
 	if _, err := conn.Write([]byte(response + "\r\n")); err != nil {
@@ -57,7 +67,7 @@ func Upgrade(w http.ResponseWriter, r *http.Request) (net.Conn, error) {
 	}
 	conn.SetDeadline(time.Time{})
 	early, _ := rw.Reader.Peek(rw.Reader.Buffered()) // the client may already have sent frames
-	return &stream{Conn: conn, early: slices.Clone(early)}, nil
+	return &stream{Conn: conn, first: first, early: slices.Clone(early)}, nil
 }
 
 func refuse(w http.ResponseWriter, status int, text string) error {

@@ -3,6 +3,8 @@ package websocket
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha1"
+	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -33,11 +35,19 @@ func frame(first byte, payload string) []byte {
 	return b
 }
 
+// lines takes text for messages of one line each, the last one without its end.
+func lines(p []byte) int {
+	if i := bytes.IndexByte(p, '\n'); i >= 0 {
+		return i + 1
+	}
+	return len(p)
+}
+
 // echo upgrades and sends back what it reads; serverErr gets what ended it.
 func echo(t *testing.T, serverErr chan<- error) string {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c, err := Upgrade(w, r)
+		c, err := Upgrade(w, r, lines)
 		if err != nil {
 			return
 		}
@@ -81,14 +91,17 @@ func TestMQ85Upgrade(t *testing.T) {
 		status   int
 		protocol string
 	}{
-		"mqtt is chosen":                {handshake, 101, "mqtt"},
-		"mqttv3.1 is accepted":          {strings.Replace(handshake, "foo, mqtt", "mqttv3.1", 1), 101, "mqttv3.1"},
-		"no subprotocol is accepted":    {strings.Replace(handshake, "Sec-WebSocket-Protocol: foo, mqtt\r\n", "", 1), 101, ""},
-		"any origin is accepted":        {strings.Replace(handshake, "Host: x", "Host: x\r\nOrigin: http://elsewhere", 1), 101, "mqtt"},
-		"an ordinary GET is refused":    {"GET /mqtt HTTP/1.1\r\nHost: x\r\n\r\n", 426, ""},
-		"POST is refused":               {strings.Replace(handshake, "GET", "POST", 1), 405, ""},
-		"another version is refused":    {strings.Replace(handshake, "13", "8", 1), 426, ""},
-		"a key of a wrong size refused": {strings.Replace(handshake, "dGhlIHNhbXBsZSBub25jZQ==", "dGhl", 1), 400, ""},
+		"mqtt is chosen":             {handshake, 101, "mqtt"},
+		"mqttv3.1 is accepted":       {strings.Replace(handshake, "foo, mqtt", "mqttv3.1", 1), 101, "mqttv3.1"},
+		"no subprotocol is accepted": {strings.Replace(handshake, "Sec-WebSocket-Protocol: foo, mqtt\r\n", "", 1), 101, ""},
+		"any origin is accepted":     {strings.Replace(handshake, "Host: x", "Host: x\r\nOrigin: http://elsewhere", 1), 101, "mqtt"},
+		"an ordinary GET is refused": {"GET /mqtt HTTP/1.1\r\nHost: x\r\n\r\n", 426, ""},
+		"POST is refused":            {strings.Replace(handshake, "GET", "POST", 1), 405, ""},
+		"another version is refused": {strings.Replace(handshake, "13", "8", 1), 426, ""},
+		"a key that is too short":    {withKey(strings.Repeat("A", 20)), 400, ""},
+		"a key that is too long":     {withKey(strings.Repeat("A", 260)), 400, ""},
+		"a key that is not base64":   {withKey("dGhlIHNhbXBsZSBub25jZQ"), 400, ""},
+		"no key":                     {withKey(""), 400, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, _, res := dial(t, addr, c.request)
@@ -99,6 +112,57 @@ func TestMQ85Upgrade(t *testing.T) {
 				t.Errorf("Sec-WebSocket-Accept %q", got)
 			}
 		})
+	}
+}
+
+// withKey is a handshake with another key.
+func withKey(key string) string {
+	return strings.Replace(handshake, "dGhlIHNhbXBsZSBub25jZQ==", key, 1)
+}
+
+// The AWS IoT Device SDK for Python v1 sends a key of 128 bytes and looks for the answer's header names in lower case.
+func TestAnUpgradeThatTheOldPythonSDKTakes(t *testing.T) {
+	for _, size := range []int{keyMin, 128, keyMax} {
+		key := base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{7}, size))
+		c, err := net.Dial("tcp", echo(t, make(chan error, 1)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		c.SetDeadline(time.Now().Add(10 * time.Second))
+		io.WriteString(c, withKey(key))
+		accept := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+		want := "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-accept: " +
+			base64.StdEncoding.EncodeToString(accept[:]) + "\r\nsec-websocket-protocol: mqtt\r\n\r\n"
+		got := make([]byte, len(want))
+		if _, err := io.ReadFull(c, got); err != nil || string(got) != want {
+			t.Errorf("a key of %d bytes is answered with %q, %v; want %q", size, got, err, want)
+		}
+	}
+}
+
+// countedWrites is a connection that nothing comes from.
+type countedWrites struct {
+	net.Conn
+	written bytes.Buffer
+	writes  int
+}
+
+func (c *countedWrites) Write(p []byte) (int, error) {
+	c.writes++
+	return c.written.Write(p)
+}
+
+func TestEachMessageHasAFrameAndAllOfThemOneWrite(t *testing.T) {
+	conn := &countedWrites{}
+	s := &stream{Conn: conn, first: lines}
+	long := strings.Repeat("x", 299) + "\n"
+	in := "a\nbc\n" + long + "d"
+	if n, err := s.Write([]byte(in)); n != len(in) || err != nil {
+		t.Fatalf("Write = %d, %v", n, err)
+	}
+	if got, want := conn.written.String(), "\x82\x02a\n\x82\x03bc\n\x82\x7e\x01\x2c"+long+"\x82\x01d"; got != want || conn.writes != 1 {
+		t.Errorf("%d writes of %q, want one of %q", conn.writes, got, want)
 	}
 }
 
@@ -137,7 +201,7 @@ func TestMQ87Frames(t *testing.T) {
 	}
 	t.Run("a frame of 70,000 bytes comes through", func(t *testing.T) {
 		ours, theirs := net.Pipe()
-		s := &stream{Conn: ours}
+		s := &stream{Conn: ours, first: lines}
 		go theirs.Write(frame(fin|opBinary, longer))
 		got := make([]byte, len(longer))
 		if _, err := io.ReadFull(s, got); err != nil || string(got) != longer {

@@ -248,6 +248,9 @@ func (g *generator) mistyped(p place, shape *model.Shape) []string {
 	case "timestamp":
 		wrong = []string{`{}`, `true`}
 	}
+	if shape == p.in.api.Shapes["DetailsValue"] { // a number or a boolean is its source text (jobs-data-plane.md J15)
+		wrong = []string{`{}`, `["x"]`}
+	}
 	if p.member {
 		wrong = append(wrong, `null`)
 	}

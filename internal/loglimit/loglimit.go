@@ -1,6 +1,6 @@
-// Package loglimit bounds the log lines that strangers can bring about: refused connections, failed signatures, denied requests.
-// Each address or principal may have a few lines a minute, and all together some more; what is left out is counted and told with
-// the next line. The memory is the same however many strangers there are.
+// Package loglimit bounds the log lines that others can bring about: refused connections, failed signatures, denied requests.
+// Each address, principal or device may have a few lines a minute (or an hour), and all together some more; what is left out is
+// counted and told with the next line. The memory is the same however many there are.
 package loglimit
 
 import (
@@ -13,11 +13,9 @@ import (
 // cellsMax is how many keys are told apart at best. Keys that share a cell share its lines.
 const cellsMax = 1024
 
-// window is how long a line counts.
-const window = time.Minute
-
 // Limiter bounds the lines of one kind. Its methods may be called from any goroutine.
 type Limiter struct {
+	window    time.Duration // how long a line counts
 	each, all int
 	seed      maphash.Seed
 
@@ -39,8 +37,13 @@ type cell struct {
 
 // New returns a Limiter that lets each key have the given number of lines a minute, and all keys together another. Both are at
 // least 1.
-func New(each, all int) *Limiter {
-	return &Limiter{each: each, all: all, seed: maphash.MakeSeed()}
+func New(each, all int) *Limiter { return newLimiter(time.Minute, each, all) }
+
+// NewHourly is New with an hour in the place of the minute: for what a device does again and again until somebody changes it.
+func NewHourly(each, all int) *Limiter { return newLimiter(time.Hour, each, all) }
+
+func newLimiter(window time.Duration, each, all int) *Limiter {
+	return &Limiter{window: window, each: each, all: all, seed: maphash.MakeSeed()}
 }
 
 // Take reports whether a line about key may be written at the instant now. left is how many were left out before it, since the
@@ -49,7 +52,7 @@ func (l *Limiter) Take(key string, now time.Time) (left uint64, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c := &l.cells[maphash.String(l.seed, key)%cellsMax]
-	if !c.room(now, l.each) || !l.total.room(now, l.all) {
+	if !c.room(now, l.window, l.each) || !l.total.room(now, l.window, l.all) {
 		c.left++
 		return 0, false
 	}
@@ -60,7 +63,7 @@ func (l *Limiter) Take(key string, now time.Time) (left uint64, ok bool) {
 }
 
 // room reports whether the window that now is in takes one more line. The clock may be set back.
-func (b *bucket) room(now time.Time, most int) bool {
+func (b *bucket) room(now time.Time, window time.Duration, most int) bool {
 	if age := now.Sub(b.began); age >= window || age < 0 {
 		*b = bucket{began: now}
 	}

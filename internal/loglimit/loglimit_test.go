@@ -26,6 +26,18 @@ func TestAKeyHasAFewLinesAMinute(t *testing.T) {
 	}
 }
 
+func TestAnHourlyLimitHoldsForAnHour(t *testing.T) {
+	l := NewHourly(1, 100)
+	for i, want := range []bool{true, false, false} {
+		if _, ok := l.Take("a", start.Add(time.Duration(i)*59*time.Minute/2)); ok != want {
+			t.Errorf("line %d: %v, want %v", i, ok, want)
+		}
+	}
+	if left, ok := l.Take("a", start.Add(time.Hour)); !ok || left != 2 {
+		t.Errorf("an hour later: %v, %d left out; want 2", ok, left)
+	}
+}
+
 func TestAllKeysTogetherHaveABound(t *testing.T) {
 	l := New(3, 50)
 	lines := 0

@@ -2,6 +2,7 @@ package wiregen
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/muster-iot/muster/internal/wiregen/model"
 )
@@ -9,6 +10,20 @@ import (
 // readers names the decoder method that reads a scalar.
 var readers = map[string]string{
 	"string": "text", "boolean": "boolean", "integer": "integer", "long": "long", "double": "double",
+}
+
+// sourceTexts are the texts that may be written as a number or a boolean, which
+// stands for its source text (jobs-data-plane.md J15).
+var sourceTexts = []string{"DetailsValue"}
+
+// reader is the decoder method that reads an element of a list or a map, if it is
+// a scalar.
+func (t *structure) reader(element *model.Ref) (string, bool) {
+	if slices.Contains(sourceTexts, element.Shape) {
+		return "scalar", true
+	}
+	method, ok := readers[t.svc.lookup(element).Type]
+	return method, ok
 }
 
 // writeDecoders writes Decode for every input and a reader for every structure
@@ -135,11 +150,10 @@ func (t *structure) read(name string) (string, error) {
 		if shape.Type == "map" {
 			element = shape.Value
 		}
-		of := t.svc.lookup(element)
-		if reader, ok := readers[of.Type]; ok {
+		if reader, ok := t.reader(element); ok {
 			return fmt.Sprintf("%s(d, (*decoder).%s)", collections[shape.Type][0], reader), nil
 		}
-		if of.Type == "structure" {
+		if t.svc.lookup(element).Type == "structure" {
 			return fmt.Sprintf("%s(d, decode%s)", collections[shape.Type][1], t.svc.typeName(element.Shape)), nil
 		}
 	}

@@ -1,0 +1,55 @@
+package gateway
+
+import (
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/muster-iot/muster/gateway/topic"
+	"github.com/muster-iot/muster/internal/loglimit"
+)
+
+// withheldLinesAll is how many lines an hour all clients may have together about messages that they do not get. Each has one for
+// each reason and family of topics.
+const withheldLinesAll = 600
+
+// forbid counts a message that policy keeps from the client on c and writes it down: nobody else would tell the device's owner.
+// Like tooLarge it is called under the session's lock; lines are few.
+func (s *session) forbid(c *conn, name string) {
+	s.server.count.receivesDenied.Add(1)
+	s.server.tellWithheld(c, name, "message withheld: policy does not permit iot:Receive")
+}
+
+// tooLarge counts a message that is larger than the client takes, and writes it down.
+func (s *session) tooLarge(c *conn, name string, size int) {
+	s.server.count.droppedLarge.Add(1)
+	s.server.tellWithheld(c, name, "message dropped: larger than the client's Maximum Packet Size", slog.Int("bytes", size), slog.Int("limit", c.packetMax))
+}
+
+func (s *Server) tellWithheld(c *conn, name, why string, attrs ...any) {
+	left, ok := s.withheld.Take(strings.Join([]string{why, c.session.client, familyOf(name)}, "\x00"), time.Now())
+	if !ok {
+		return
+	}
+	attrs = append(attrs, slog.String("topic", name), slog.String("client", c.session.client),
+		slog.String("principal", c.authority.Principal()), loglimit.LeftOut(left))
+	s.log.Warn(why, attrs...)
+}
+
+// familyOf returns the beginning that topics for one purpose share: "$aws/things/<thing>/<service>" of reserved ones, the first level of
+// others.
+func familyOf(name string) string {
+	levels := 1
+	if topic.Reserved(name) {
+		levels = 4
+	}
+	end := 0
+	for ; levels > 0; levels-- {
+		i := strings.IndexByte(name[end:], '/')
+		if i < 0 {
+			return name
+		}
+		end += i + 1
+	}
+	return name[:end-1]
+}
