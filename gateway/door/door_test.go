@@ -129,6 +129,8 @@ func TestTheListenerAndALPNDecide(t *testing.T) {
 		{"files without ALPN", Files, nil, toFiles, false, "", false},
 		{"files with the MQTT name", Files, []string{"x-amzn-mqtt-ca"}, toFiles, false, "", false},
 		{"443 for a custom authoriser", Shared, []string{"mqtt"}, 0, false, "", true},
+		{"443 for a custom authoriser or MQTT", Shared, []string{"mqtt", "x-amzn-mqtt-ca"}, toMQTT, true, "x-amzn-mqtt-ca", false},
+		{"8883 with the name for custom authorisers", MQTTS, []string{"mqtt"}, toMQTT, true, "", false},
 	} {
 		for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 			t.Run(fmt.Sprint(c.name, ", ", tls.VersionName(version)), func(t *testing.T) {
