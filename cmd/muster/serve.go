@@ -31,6 +31,9 @@ port 0 for any free port, which the ready file then names.`,
 			}
 			stdout := cmd.OutOrStdout()
 			if checkOnly {
+				for _, w := range c.warnings() {
+					fmt.Fprintln(stdout, "warning:", w)
+				}
 				_, err := fmt.Fprintln(stdout, "the configuration is good")
 				return err
 			}
@@ -44,8 +47,8 @@ port 0 for any free port, which the ready file then names.`,
 
 // serve runs a server until ctx ends. up is told once everything listens.
 func serve(ctx context.Context, c Config, log *slog.Logger, up func(Ready)) error {
-	if c.Auth == authNone {
-		log.Warn("requests need no signature: every program on this machine may do everything")
+	for _, w := range c.warnings() {
+		log.Warn(w)
 	}
 	err := folder(c.Data).explain(serveAnew(ctx, c, log, up))
 	if err == nil {
