@@ -265,3 +265,51 @@ func TestTheSecondRootIsMended(t *testing.T) {
 		}
 	}
 }
+
+// With AWS_CA_BUNDLE, as muster env prints it, the API is reached over TLS.
+func TestTheEnvironmentTrustsTheServer(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	s := startServer(t, data, "--alpn", "127.0.0.1:0")
+	var said bytes.Buffer
+	if err := run(t.Context(), []string{"env", data}, &said, t.Output()); err != nil {
+		t.Fatal(err)
+	}
+	if want := "export AWS_CA_BUNDLE=" + s.ready.CAFile; !strings.Contains(said.String(), want) {
+		t.Errorf("muster env says\n%s, want %s", &said, want)
+	}
+	t.Setenv("AWS_ENDPOINT_URL", "https://"+s.ready.ALPNAddr)
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", s.ready.CredentialsFile)
+	t.Setenv("AWS_ACCESS_KEY_ID", "")
+	for bundle, want := range map[string]string{s.ready.CAFile: "", "": "certificate signed by unknown authority", s.ready.CredentialsFile: "holds no certificate", data + "/none": "no such file"} {
+		t.Setenv("AWS_CA_BUNDLE", bundle)
+		c, err := environmentControl()
+		if err == nil {
+			err = c.createThing(t.Context(), "lamp")
+		}
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("with AWS_CA_BUNDLE=%q: %v, want %q", bundle, err, want)
+		}
+	}
+}
+
+// What needs no bundle, or another one, names none.
+func TestNoBundleIsNamedThatDoesNotFit(t *testing.T) {
+	dir := t.TempDir()
+	pair := func(name string) identity.PEMFiles {
+		return identity.PEMFiles{Certificate: filepath.Join(dir, name+".pem"), Key: filepath.Join(dir, name+"-key.pem")}
+	}
+	authority, err := identity.OpenAuthority(pair("ca"), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := identity.OpenServer(authority, pair("server"), []string{"localhost"}, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	for _, flags := range [][]string{nil, {"--alpn", "127.0.0.1:0", "--tls-certificate", pair("server").Certificate, "--tls-key", pair("server").Key}} {
+		s := startServer(t, filepath.Join(dir, "data"), flags...)
+		if text := exports(s.ready); strings.Contains(text, "AWS_CA_BUNDLE") {
+			t.Errorf("with %v muster env says\n%s", flags, text)
+		}
+		s.stop(t)
+	}
+}

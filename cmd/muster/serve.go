@@ -70,10 +70,15 @@ func greet(w io.Writer, r Ready) {
 	fmt.Fprintf(w, "\n\nTo use it with the AWS CLI and SDKs:\n\n%s\n  aws iot list-things\n\n", exports(r))
 }
 
-// exports returns the shell commands that aim the AWS CLI and SDKs at r.
+// exports returns the shell commands that aim the AWS CLI and SDKs at r, and, when it
+// serves them over TLS as well, have them trust it.
 func exports(r Ready) string {
-	return fmt.Sprintf("  export AWS_ENDPOINT_URL=%s\n  export AWS_SHARED_CREDENTIALS_FILE=%s\n  export AWS_REGION=%s AWS_DEFAULT_REGION=%s\n",
+	all := fmt.Sprintf("  export AWS_ENDPOINT_URL=%s\n  export AWS_SHARED_CREDENTIALS_FILE=%s\n  export AWS_REGION=%s AWS_DEFAULT_REGION=%s\n",
 		r.APIURL, quoted(r.CredentialsFile), r.Region, r.Region)
+	if r.CABundle != "" {
+		all += fmt.Sprintf("  export AWS_CA_BUNDLE=%s\n", quoted(r.CABundle))
+	}
+	return all
 }
 
 // quoted returns text as one word of a shell.

@@ -182,6 +182,9 @@ func (s *server) announce(ctx context.Context, up func(Ready)) error {
 	r := s.doors.ready()
 	r.CAFile, r.FilesURL = s.data.ca().Certificate, s.files.URL.String()
 	r.CredentialsFile, r.Region, r.Account, r.PID = s.data.credentials(), s.c.Region, s.c.Account, os.Getpid()
+	if r.ALPNAddr != "" && s.c.TLSCertificate == "" {
+		r.CABundle = r.CAFile
+	}
 	files := []string{s.data.ready()}
 	if s.c.ReadyFile != "" {
 		files = append(files, s.c.ReadyFile)

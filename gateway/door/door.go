@@ -184,8 +184,9 @@ type handshake struct {
 	inside  bool               // the gate
 	begun   bool               // its first message was dealt with, so that it goes before those whose was not
 
-	versions, suites []uint16 // that the client offers
-	refused          string   // what would help a client that we refuse
+	versions, suites []uint16       // that the client offers
+	refused          string         // what would help a client that we refuse
+	alerted          tls.AlertError // by which the client ended it, if it was readable; else 0
 }
 
 func (h *handshake) leave() {

@@ -31,6 +31,9 @@ func (h *handshake) tell(err error) {
 		h.door.log.Debug("TLS handshake ended", "listener", h.kind.String(), "peer", peer, "err", err)
 		return
 	}
+	if h.alerted != 0 { // OpenSSL sends it in the clear where crypto/tls expects it encrypted
+		err = &net.OpError{Op: "remote error", Err: h.alerted}
+	}
 	hint := h.hint(err)
 	left, ok := h.door.lines.Take(loglimit.Network(peer)+hint, time.Now())
 	if !ok {

@@ -108,6 +108,27 @@ func TestAClientThatRefusesTheServerIsToldOf(t *testing.T) {
 	}
 }
 
+// OpenSSL's TLS 1.3 sends the alert in the clear, which crypto/tls takes for damage.
+func TestAnAlertInTheClearIsUnderstood(t *testing.T) {
+	log := &said{}
+	d, addr, _ := open(t, Shared, func(o *Options) { o.Log = slog.New(slog.NewTextHandler(log, nil)) })
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	front := tls.Client(c, &tls.Config{ServerName: "localhost", MinVersion: tls.VersionTLS13, InsecureSkipVerify: true,
+		VerifyConnection: func(tls.ConnectionState) error {
+			_, err := c.Write([]byte{21, 3, 3, 0, 2, 2, 48})
+			return err
+		}})
+	_ = front.Handshake() // which the server ends
+	waitFor(t, "the handshake has failed", func() bool { return d.Stats().Failed == 1 })
+	if got := log.lines(); len(got) != 1 || !strings.Contains(got[0], "unknown certificate authority") || !strings.Contains(got[0], "both roots in ca.pem") {
+		t.Errorf("the log says %q", got)
+	}
+}
+
 func TestWhatIsNotTLSIsToldOfAndWhoSaysNothingIsNot(t *testing.T) {
 	for bytes, want := range map[string]string{
 		"GET / HTTP/1.1\r\n\r\n":                       "does not speak TLS",
