@@ -235,6 +235,11 @@ func TestALostRSAAuthorityIsNoticed(t *testing.T) {
 				t.Errorf("without %q %s says %v, want what is missing", lost, what, err)
 			}
 		}
+		c := defaultConfig()
+		c.Data, c.API, c.Metrics, c.MQTTS, c.HTTPS, c.Files.Address, c.AcceptLoss = dir, "127.0.0.1:0", "", "", "", "", true
+		if err := startWith(t, c); (err == nil) != (lost != "ca-rsa-key.pem") { // a certificate without its key stays refused
+			t.Errorf("without %q serve --accept-loss says %v", lost, err)
+		}
 		if err := os.RemoveAll(dir); err != nil {
 			t.Fatal(err)
 		}
