@@ -122,8 +122,7 @@ func (d *Door) Serve(ctx context.Context, l net.Listener, k Kind) error {
 	return gateway.Accept(ctx, l, d.log, func(c net.Conn) {
 		v := d.take(d.pool, c)
 		if v == nil {
-			d.shed.Add(1)
-			c.Close()
+			d.close(c)
 			return
 		}
 		shaking.Go(func() { d.shake(ctx, c, k, v) })
@@ -132,10 +131,14 @@ func (d *Door) Serve(ctx context.Context, l net.Listener, k Kind) error {
 
 // take takes a place for a connection, which is closed when another one needs the place.
 func (d *Door) take(h *admission.Pool, c net.Conn) *admission.Place {
-	return h.Take(c.RemoteAddr().String(), func() {
-		d.shed.Add(1)
-		c.Close()
-	})
+	return h.Take(c.RemoteAddr().String(), func() { d.close(c) })
+}
+
+// close sheds a connection.
+func (d *Door) close(c net.Conn) {
+	d.shed.Add(1)
+	d.tellShed()
+	c.Close()
 }
 
 // shake does the handshake and starts serving.

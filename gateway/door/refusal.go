@@ -53,6 +53,13 @@ func (h *handshake) tell(err error) {
 	h.door.log.LogAttrs(context.Background(), slog.LevelWarn, "TLS handshake failed", attrs...)
 }
 
+// tellShed says in the log, once a minute, that connections are closed to make room for others.
+func (d *Door) tellShed() {
+	if left, ok := d.lines.Take("shed", time.Now()); ok {
+		d.log.Warn("connections are closed before the end of their handshake, the longest waiting first: too many wait", loglimit.LeftOut(left))
+	}
+}
+
 // wordless reports whether a handshake ended with its connection, or its time, and with nothing that either side said.
 func wordless(err error) bool {
 	for _, end := range []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, context.Canceled, context.DeadlineExceeded} {
