@@ -155,9 +155,9 @@ func (d *Door) shake(ctx context.Context, raw net.Conn, k Kind, v *admission.Pla
 	err := c.HandshakeContext(context.WithValue(ctx, handshakeKey{}, h))
 	front.settle()
 	if err != nil {
-		d.failed.Add(1)
 		h.alert(err)
 		h.tell(err)
+		d.failed.Add(1)
 		raw.Close()
 		return
 	}
