@@ -146,10 +146,9 @@ func (f PEMFiles) keepAuthority(a *ca.Authority) error {
 	return nil
 }
 
-// KeepRoots sees to it that a file begins with the certificates of the given
-// authorities, which clients trust then. Other certificates in it stay, behind
-// those; what is no certificate does not. A reader sees the file as it was or as it
-// will be.
+// KeepRoots makes a file begin with the certificates of the given authorities, for
+// clients to trust. Other certificates in it stay, after those; anything else in it is
+// dropped. The file is replaced in one step, and only if it changes.
 func KeepRoots(file string, authorities ...*ca.Authority) error {
 	before, err := readSmall(file)
 	if err != nil {

@@ -32,16 +32,16 @@ func (s *shown) all() []tls.Certificate {
 	return nil
 }
 
-// add shows one more, behind the others. Handshakes may be under way.
+// add shows one more, after the others. Handshakes may be under way.
 func (s *shown) add(c tls.Certificate) {
 	now := s.all()
 	now = append(now[:len(now):len(now)], c)
 	s.now.Store(&now)
 }
 
-// openCertificates shows the operator's certificate, if there is one, and behind it our
-// own, as far as they are there: that with an RSA key takes long to make, and
-// completeCertificates does it.
+// openCertificates shows the operator's certificate, if there is one, and after it our
+// own. The one with an RSA key takes long to make: when it is missing,
+// completeCertificates makes it later.
 func (s *server) openCertificates() error {
 	if s.c.TLSCertificate != "" {
 		given, err := tls.LoadX509KeyPair(s.c.TLSCertificate, s.c.TLSKey)
@@ -131,10 +131,10 @@ func (s *server) makeRSAAuthority(ctx context.Context) (*ca.Authority, error) {
 	return authority, s.keepParts()
 }
 
-// openAuthority returns the folder's certificate authority, made on the first start. A
-// first start that was killed while it made the authority is gone on with: nobody has
-// seen its certificate then, and nothing of the certificate of the server, which comes
-// next, is there.
+// openAuthority returns the folder's certificate authority, made on the first start. When
+// a first start was killed while it made the authority, the key is made again: nobody has
+// seen a certificate of it, and the files of the server's certificate, which are written
+// next, are missing.
 func (f folder) openAuthority(now time.Time) (*ca.Authority, error) {
 	a, err := identity.OpenAuthority(f.ca(), now)
 	if !errors.Is(err, identity.ErrKeyAlone) {

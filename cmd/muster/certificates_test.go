@@ -101,7 +101,7 @@ func firstPEM(text []byte) []byte {
 
 // A server that is killed while it makes the certificates leaves some of the files,
 // which are written in a fixed order. The next start makes the others.
-func TestAStartThatWasBrokenOffIsGoneOnWith(t *testing.T) {
+func TestTheNextStartCompletesAFirstStartThatWasKilled(t *testing.T) {
 	base := t.TempDir()
 	data := folder(filepath.Join(base, "whole"))
 	s := startServer(t, string(data))
