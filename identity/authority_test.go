@@ -2,7 +2,12 @@ package identity_test
 
 import (
 	"bytes"
+	"context"
+	"crypto/rsa"
 	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -88,13 +93,15 @@ func TestServerCertificateIsKeptWhileItServes(t *testing.T) {
 		spoil     func(f identity.PEMFiles) error
 		kept      bool
 	}{
-		"the next start":          {a, []string{"localhost", "127.0.0.1"}, now.AddDate(7, 0, 0), nil, true},
-		"a host fewer":            {a, []string{"127.0.0.1"}, now, nil, true},
-		"a host more":             {a, []string{"localhost", "iot.example.com"}, now, nil, false},
-		"another authority":       {openAuthority(t, pemFiles(t, "ca")), []string{"localhost"}, now, nil, false},
-		"nearly at its end":       {a, []string{"localhost"}, now.AddDate(9, 0, 0), nil, false},
-		"a key that is another's": {a, []string{"localhost"}, now, func(f identity.PEMFiles) error { return os.WriteFile(f.Key, []byte("x"), 0o600) }, false},
-		"a certificate in rags":   {a, []string{"localhost"}, now, func(f identity.PEMFiles) error { return os.WriteFile(f.Certificate, nil, 0o644) }, false},
+		"the next start":              {a, []string{"localhost", "127.0.0.1"}, now.AddDate(7, 0, 0), nil, true},
+		"a host fewer":                {a, []string{"127.0.0.1"}, now, nil, true},
+		"a host more":                 {a, []string{"localhost", "iot.example.com"}, now, nil, false},
+		"another authority":           {openAuthority(t, pemFiles(t, "ca")), []string{"localhost"}, now, nil, false},
+		"nearly at its end":           {a, []string{"localhost"}, now.AddDate(9, 0, 0), nil, false},
+		"a key that is another's":     {a, []string{"localhost"}, now, func(f identity.PEMFiles) error { return os.WriteFile(f.Key, []byte("x"), 0o600) }, false},
+		"a key without a certificate": {a, []string{"localhost"}, now, func(f identity.PEMFiles) error { return os.Remove(f.Certificate) }, false},
+		"a certificate without a key": {a, []string{"localhost"}, now, func(f identity.PEMFiles) error { return os.Remove(f.Key) }, false},
+		"a certificate in rags":       {a, []string{"localhost"}, now, func(f identity.PEMFiles) error { return os.WriteFile(f.Certificate, nil, 0o644) }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := pemFiles(t, "server")
@@ -123,6 +130,102 @@ func TestServerCertificateIsKeptWhileItServes(t *testing.T) {
 	}
 	if _, err := identity.OpenServer(a, pemFiles(t, "server"), nil, now); err == nil {
 		t.Error("OpenServer() without a host = nil, want an error")
+	}
+}
+
+func TestTheRSAAuthorityIsMadeOnceAndCertifiesRSAKeys(t *testing.T) {
+	f, server := pemFiles(t, "ca-rsa"), pemFiles(t, "server-rsa")
+	if _, err := identity.LoadRSAAuthority(f); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("LoadRSAAuthority() before there is one = %v, want fs.ErrNotExist", err)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := identity.MakeRSAAuthority(ended, f, now); !errors.Is(err, context.Canceled) {
+		t.Errorf("MakeRSAAuthority() with a context that has ended = %v, want that", err)
+	}
+	made, err := identity.MakeRSAAuthority(t.Context(), f, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	loaded, err := identity.LoadRSAAuthority(f)
+	if err != nil || loaded.Certificate.ID != made.Certificate.ID {
+		t.Fatalf("LoadRSAAuthority() = %v, %v, want the one that was made", loaded, err)
+	}
+	if digest, err := identity.RootDigest(f.Certificate); err != nil || digest != string(made.Certificate.ID) {
+		t.Errorf("RootDigest() = %s, %v, want %s", digest, err, made.Certificate.ID)
+	}
+	if _, err := identity.MakeServer(ended, loaded, server, []string{"localhost"}, now); !errors.Is(err, context.Canceled) {
+		t.Errorf("MakeServer() with a context that has ended = %v, want that", err)
+	}
+	pair, err := identity.MakeServer(t.Context(), loaded, server, []string{"localhost"}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, c := range map[string]*x509.Certificate{"the authority": made.Certificate.X509, "the server": pair.Leaf} {
+		if key, ok := c.PublicKey.(*rsa.PublicKey); !ok || key.N.BitLen() != 2048 || c.SignatureAlgorithm != x509.SHA256WithRSA {
+			t.Errorf("%s has a %v key under a %v signature, want 2048 bits of RSA under RSA with SHA-256", what, c.PublicKeyAlgorithm, c.SignatureAlgorithm)
+		}
+	}
+	if want := x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment; pair.Leaf.KeyUsage != want {
+		t.Errorf("the server's key is for %b, want %b: signing, and RSA key exchange", pair.Leaf.KeyUsage, want)
+	}
+	again, err := identity.LoadServer(loaded, server, []string{"localhost"}, now)
+	if err != nil || !bytes.Equal(again.Certificate[0], pair.Certificate[0]) {
+		t.Errorf("LoadServer() = another certificate, %v", err)
+	}
+	if _, err := identity.LoadServer(loaded, server, []string{"iot.example.com"}, now); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("LoadServer() for another host = %v, want fs.ErrNotExist", err)
+	}
+	for _, path := range []string{f.Key, server.Key} {
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s has mode %v (%v), want 0600", path, info.Mode(), err)
+		}
+	}
+
+	certificate, err := os.ReadFile(f.Certificate)
+	if err != nil || os.Remove(f.Certificate) != nil {
+		t.Fatal(err)
+	}
+	if _, err := identity.LoadRSAAuthority(f); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("LoadRSAAuthority() of a key alone = %v, want fs.ErrNotExist: its making was broken off", err)
+	}
+	if err := errors.Join(os.WriteFile(f.Certificate, certificate, 0o644), os.Remove(f.Key)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := identity.LoadRSAAuthority(f); err == nil || errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "only one of") {
+		t.Errorf("LoadRSAAuthority() of a certificate alone = %v, want a refusal: its key was lost", err)
+	}
+}
+
+func TestKeepRoots(t *testing.T) {
+	f := pemFiles(t, "ca")
+	a, b, other := openAuthority(t, f), openAuthority(t, pemFiles(t, "b")), openAuthority(t, pemFiles(t, "other"))
+	both := a.Certificate.PEM + b.Certificate.PEM
+	for name, test := range map[string]struct{ before, want string }{
+		"one root":                      {a.Certificate.PEM, both},
+		"both":                          {both, both},
+		"in another order":              {b.Certificate.PEM + a.Certificate.PEM, both},
+		"and what an operator added":    {a.Certificate.PEM + other.Certificate.PEM, both + other.Certificate.PEM},
+		"and what is no certificate":    {a.Certificate.PEM + "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\nwords", both},
+		"with text before the first":    {"words\n" + a.Certificate.PEM, both},
+		"a second that was cut":         {both[:len(both)-40], both},
+		"nothing that could be read of": {"words", both},
+	} {
+		if err := os.WriteFile(f.Certificate, []byte(test.before), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := identity.KeepRoots(f.Certificate, a, b); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if got, err := os.ReadFile(f.Certificate); err != nil || string(got) != test.want {
+			t.Errorf("%s: the file holds\n%s(%v), want\n%s", name, got, err, test.want)
+		}
+	}
+	if _, err := identity.OpenAuthority(f, now); err != nil {
+		t.Errorf("OpenAuthority() of a file with two roots = %v", err)
+	}
+	if err := identity.KeepRoots(f.Certificate+"x", a); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("KeepRoots() without a file = %v, want fs.ErrNotExist", err)
 	}
 }
 

@@ -230,43 +230,78 @@ func (c Config) cors() (cors.Rules, error) {
 // hosts returns the names by which clients reach this server, at least one.
 func (c Config) hosts() []string { return strings.Split(c.Hosts, ",") }
 
+// listenFlag is a flag with the address of a listener.
+type listenFlag struct {
+	flag, address string
+	tls           bool   // and everybody proves who they are
+	local         bool   // no flag opens it to others
+	instead       string // what serves other machines better, for those without TLS
+}
+
+// listenFlags returns those of the listeners that c asks for.
+func (c Config) listenFlags() []listenFlag {
+	all := []listenFlag{
+		{flag: "--api", address: c.API, instead: "--alpn serves the same API with TLS; or put a TLS proxy in front"},
+		{flag: "--mqtts", address: c.MQTTS, tls: true},
+		{flag: "--https", address: c.HTTPS, tls: true},
+		{flag: "--alpn", address: c.ALPN, tls: true},
+		{flag: "--files", address: c.Files.Address, tls: true},
+		{flag: "--mqtt-plain", address: c.MQTTPlain, instead: "--mqtts, or --alpn, serves MQTT with TLS; or put a TLS proxy in front"},
+		{flag: "--metrics", address: c.Metrics, instead: "--alpn serves /metrics with TLS, to keys that may muster:ReadMetrics; or put a TLS proxy in front"},
+		{flag: "--pprof", address: c.Pprof, local: true},
+	}
+	return slices.DeleteFunc(all, func(l listenFlag) bool { return l.address == "" && l.flag != "--api" })
+}
+
 // checkListeners keeps what is not encrypted, or not authenticated, on this
 // machine unless the operator says otherwise.
 func (c Config) checkListeners() error {
-	for _, l := range []struct {
-		flag, address string
-		secure        bool // TLS, and everybody proves who they are
-		local         bool // no flag opens it to others
-		required      bool
-	}{
-		{flag: "--api", address: c.API, required: true},
-		{flag: "--mqtts", address: c.MQTTS, secure: true},
-		{flag: "--https", address: c.HTTPS, secure: true},
-		{flag: "--alpn", address: c.ALPN, secure: true},
-		{flag: "--files", address: c.Files.Address, secure: true},
-		{flag: "--mqtt-plain", address: c.MQTTPlain},
-		{flag: "--metrics", address: c.Metrics},
-		{flag: "--pprof", address: c.Pprof, local: true},
-	} {
-		if l.address == "" && !l.required {
-			continue
-		}
+	for _, l := range c.listenFlags() {
 		loopback, err := isLoopback(l.address)
 		switch {
 		case err != nil:
 			return usagef("%s: %v", l.flag, err)
 		case loopback:
 		case l.local:
-			return usagef("%s %s is not a loopback address", l.flag, l.address)
+			return usagef("%s %s is not a loopback address: reach it from elsewhere through an SSH tunnel", l.flag, l.address)
 		case c.TestClock:
 			return usagef("%s %s is not a loopback address, and --test-clock is for tests on one machine", l.flag, l.address)
 		case c.Auth == authNone:
 			return usagef("%s %s would serve other machines without authentication: --auth=none needs loopback addresses", l.flag, l.address)
-		case !l.secure && !c.AllowInsecure:
-			return usagef("%s %s would serve other machines without TLS: put a TLS proxy in front, or say --allow-insecure-listeners", l.flag, l.address)
+		case !l.tls && !c.AllowInsecure:
+			return usagef("%s %s would serve other machines without TLS: %s, or say --allow-insecure-listeners", l.flag, l.address, l.instead)
 		}
 	}
 	return nil
+}
+
+// warnings returns what is allowed but hardly meant, each with what to do about it.
+func (c Config) warnings() []string {
+	var all []string
+	if c.Auth == authNone {
+		all = append(all, "requests need no signature: every program on this machine may do everything")
+	}
+	var open, secure []string
+	for _, l := range c.listenFlags() {
+		if loopback, err := isLoopback(l.address); err != nil || loopback || !l.tls && l.flag != "--api" {
+			continue
+		}
+		open = append(open, l.flag)
+		if l.tls {
+			secure = append(secure, l.flag)
+		}
+	}
+	const say = "say with --hosts by which names and addresses they reach this server, such as --hosts muster.example,192.0.2.7"
+	switch {
+	case len(open) == 0 || slices.ContainsFunc(c.hosts(), func(host string) bool { return !isLoopbackHost(host) }):
+	case len(secure) > 0 && c.TLSCertificate == "":
+		all = append(all, fmt.Sprintf("%s can be reached from other machines, which will refuse the certificate, since it is for %s only: %s",
+			strings.Join(secure, ", "), strings.Join(c.hosts(), ", "), say))
+	default:
+		all = append(all, fmt.Sprintf("%s can be reached from other machines, which DescribeEndpoint and the URLs of job files send to %s: %s",
+			strings.Join(open, ", "), c.hosts()[0], say))
+	}
+	return all
 }
 
 // isLoopback reports whether only this machine can reach a listener on address.
@@ -278,8 +313,14 @@ func isLoopback(address string) (bool, error) {
 	if _, err := net.LookupPort("tcp", port); err != nil {
 		return false, fmt.Errorf("%q has no valid port", address)
 	}
+	return isLoopbackHost(host), nil
+}
+
+// isLoopbackHost reports whether a name or an address means this machine, whoever
+// uses it.
+func isLoopbackHost(host string) bool {
 	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback(), nil
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // logger returns the log that c asks for.

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -92,6 +93,17 @@ func (s *running) kill(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = s.cmd.Wait() // "signal: killed", as ordered
+}
+
+// stop is SIGTERM, which ends it in order.
+func (s *running) stop(t *testing.T) {
+	t.Helper()
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // sworn is what the server has answered to its clients.

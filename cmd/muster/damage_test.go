@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/muster-iot/muster/artifacts/diskstore"
@@ -48,12 +47,10 @@ func makeSoundFolder(t *testing.T) soundFolder {
 	if err := inProcess(ctx, "admin", "signing-profile", "create", string(f.data), "release"); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := awaitFile(f.data.rsaServer().Certificate); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.cmd.Wait(); err != nil {
-		t.Fatal(err)
-	}
+	s.stop(t)
 	if err := inProcess(ctx, "admin", "backup", string(f.data), string(f.backup)); err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +95,10 @@ func (f soundFolder) holds(t *testing.T, data folder) error {
 	if _, err := identity.AuthorityDigest(data.ca()); err != nil {
 		return err
 	}
-	for _, name := range []string{"ca.pem", "files-key"} {
+	if _, err := identity.LoadRSAAuthority(data.rsaCA()); err != nil {
+		return err
+	}
+	for _, name := range []string{"ca.pem", "ca-rsa.pem", "files-key"} {
 		before, err := os.ReadFile(filepath.Join(string(f.data), name))
 		if err != nil {
 			t.Fatal(err)

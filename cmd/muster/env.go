@@ -3,6 +3,8 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -123,7 +125,10 @@ func environmentControl() (*control, error) {
 			Secret:       sigv4.Secret(os.Getenv("AWS_SECRET_ACCESS_KEY")),
 			SessionToken: sigv4.Secret(os.Getenv("AWS_SESSION_TOKEN")),
 		},
-		http: &http.Client{Timeout: time.Minute},
+	}
+	var err error
+	if c.http, err = environmentClient(); err != nil {
+		return nil, err
 	}
 	if c.credential.AccessKeyID != "" {
 		return c, nil
@@ -136,7 +141,28 @@ func environmentControl() (*control, error) {
 		}
 		file = filepath.Join(home, ".aws", "credentials")
 	}
-	var err error
 	c.credential, err = readProfile(file)
 	return c, err
+}
+
+// environmentClient returns an HTTP client that trusts what AWS_CA_BUNDLE names, if
+// that is set, instead of the system's authorities.
+func environmentClient() (*http.Client, error) {
+	c := &http.Client{Timeout: time.Minute}
+	file := os.Getenv("AWS_CA_BUNDLE")
+	if file == "" {
+		return c, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("AWS_CA_BUNDLE: %w", err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("AWS_CA_BUNDLE: %s holds no certificate", file)
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.TLSClientConfig = &tls.Config{RootCAs: roots}
+	c.Transport = transport
+	return c, nil
 }

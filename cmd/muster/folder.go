@@ -20,8 +20,9 @@ import (
 //	db/           the store
 //	keys.json     access keys and what they may do; keys-used.json when they did
 //	credentials   the first key as an AWS shared-credentials file
-//	ca.pem        the certificate authority that devices trust; ca-key.pem its key
+//	ca.pem        what devices trust: the certificate authority, behind it that of ca-rsa.pem; ca-key.pem the key of the first
 //	server.pem    the certificate of the TLS listeners; server-key.pem its key
+//	ca-rsa.pem    and ca-rsa-key.pem, server-rsa.pem, server-rsa-key.pem: the same with RSA keys, see certificates.go
 //	files/        the contents of job files
 //	files-key     the key that signs their URLs for devices
 //	signing/      signing profiles: NAME.pem and NAME-key.pem
@@ -42,9 +43,12 @@ func (f folder) signing() codesign.Folder {
 	return codesign.Folder(filepath.Join(string(f), "signing"))
 }
 
-// ca and server name the two certificates and their keys.
-func (f folder) ca() identity.PEMFiles     { return f.pem("ca") }
-func (f folder) server() identity.PEMFiles { return f.pem("server") }
+// ca and server name the two certificates and their keys, and those for clients that
+// can check RSA signatures only.
+func (f folder) ca() identity.PEMFiles        { return f.pem("ca") }
+func (f folder) server() identity.PEMFiles    { return f.pem("server") }
+func (f folder) rsaCA() identity.PEMFiles     { return f.pem("ca-rsa") }
+func (f folder) rsaServer() identity.PEMFiles { return f.pem("server-rsa") }
 
 func (f folder) pem(name string) identity.PEMFiles {
 	return identity.PEMFiles{

@@ -28,6 +28,9 @@ type folderParts struct {
 	// them: all of files-key, the certificate of the authority in ca.pem. The
 	// others have "".
 	Files map[string]string `json:"files"`
+	// RSA is the same for files that releases before them do not know: those would
+	// take them for missing.
+	RSA map[string]string `json:"rsa,omitempty"`
 }
 
 var (
@@ -38,6 +41,11 @@ var (
 // parts returns what there is now of the files that a server must find again.
 func (f folder) parts() (folderParts, error) {
 	p := folderParts{Files: map[string]string{}}
+	if _, err := os.Stat(f.rsaCA().Certificate); err == nil { // else there may be a key, of a making that was broken off
+		if p.RSA, err = f.rsaParts(); err != nil {
+			return p, err
+		}
+	}
 	for _, path := range []string{f.keys(), f.filesKey(), f.ca().Certificate, f.ca().Key} {
 		content, err := os.ReadFile(path)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -59,6 +67,19 @@ func (f folder) parts() (folderParts, error) {
 	return p, nil
 }
 
+func (f folder) rsaParts() (map[string]string, error) {
+	parts := map[string]string{}
+	switch _, err := os.Stat(f.rsaCA().Key); {
+	case err == nil:
+		parts[filepath.Base(f.rsaCA().Key)] = ""
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	}
+	sum, _ := identity.RootDigest(f.rsaCA().Certificate) // why there is none, LoadRSAAuthority says
+	parts[filepath.Base(f.rsaCA().Certificate)] = sum
+	return parts, nil
+}
+
 // missingParts compares the folder with what the store knows of it.
 func (f folder) missingParts(ctx context.Context, s store.Store) (problems []string, err error) {
 	now, err := f.parts()
@@ -70,15 +91,20 @@ func (f folder) missingParts(ctx context.Context, s store.Store) (problems []str
 	if err != nil || known == nil {
 		return nil, err
 	}
-	for _, name := range slices.Sorted(maps.Keys(known.Files)) {
-		switch sum, there := now.Files[name]; {
+	return append(missing(known.Files, now.Files), missing(known.RSA, now.RSA)...), nil
+}
+
+// missing says which of the known files are not there now, or are not what they were.
+func missing(known, now map[string]string) (problems []string) {
+	for _, name := range slices.Sorted(maps.Keys(known)) {
+		switch sum, there := now[name]; {
 		case !there:
 			problems = append(problems, fmt.Sprintf("the file %s is missing", name))
-		case known.Files[name] != "" && sum != known.Files[name]:
+		case known[name] != "" && sum != known[name]:
 			problems = append(problems, fmt.Sprintf("the file %s is damaged, or was replaced: it is not what it was", name))
 		}
 	}
-	return problems, nil
+	return problems
 }
 
 // checkParts refuses a folder that lacks files which it had. With acceptLoss it
@@ -105,7 +131,7 @@ func (f folder) keepParts(ctx context.Context, s store.Store) error {
 	}
 	var known *folderParts
 	err = s.View(ctx, func(r store.Reader) (err error) { known, err = partsTable.Get(r, theParts); return err })
-	if err != nil || known != nil && maps.Equal(known.Files, now.Files) {
+	if err != nil || known != nil && maps.Equal(known.Files, now.Files) && maps.Equal(known.RSA, now.RSA) {
 		return err
 	}
 	return store.Update(ctx, s, func(tx store.Tx) error { partsTable.Put(tx, theParts, now); return nil })
@@ -199,6 +225,8 @@ func (f folder) verifyBesides(problem func(string)) {
 	check(f.keys(), identity.CheckKeys(f.keys()))
 	_, err := identity.AuthorityDigest(f.ca())
 	check(f.ca().Certificate, err)
+	_, err = identity.LoadRSAAuthority(f.rsaCA())
+	check(f.rsaCA().Certificate, err)
 	_, err = readPrivateProfile(f.filesKey())
 	check(f.filesKey(), err)
 	check(f.credentials(), f.checkCredentials())

@@ -20,6 +20,7 @@ type Ready struct {
 	MQTTAddr        string `json:"mqtt_addr,omitempty"`
 	ALPNAddr        string `json:"alpn_addr,omitempty"`
 	CAFile          string `json:"ca_file,omitempty"`
+	CABundle        string `json:"ca_bundle,omitempty"` // CAFile, where it is what clients of the API over TLS need
 	CredentialsFile string `json:"credentials_file,omitempty"`
 	Region          string `json:"region"`
 	Account         string `json:"account"`

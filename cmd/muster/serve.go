@@ -31,6 +31,9 @@ port 0 for any free port, which the ready file then names.`,
 			}
 			stdout := cmd.OutOrStdout()
 			if checkOnly {
+				for _, w := range c.warnings() {
+					fmt.Fprintln(stdout, "warning:", w)
+				}
 				_, err := fmt.Fprintln(stdout, "the configuration is good")
 				return err
 			}
@@ -44,8 +47,8 @@ port 0 for any free port, which the ready file then names.`,
 
 // serve runs a server until ctx ends. up is told once everything listens.
 func serve(ctx context.Context, c Config, log *slog.Logger, up func(Ready)) error {
-	if c.Auth == authNone {
-		log.Warn("requests need no signature: every program on this machine may do everything")
+	for _, w := range c.warnings() {
+		log.Warn(w)
 	}
 	err := folder(c.Data).explain(serveAnew(ctx, c, log, up))
 	if err == nil {
@@ -67,10 +70,15 @@ func greet(w io.Writer, r Ready) {
 	fmt.Fprintf(w, "\n\nTo use it with the AWS CLI and SDKs:\n\n%s\n  aws iot list-things\n\n", exports(r))
 }
 
-// exports returns the shell commands that aim the AWS CLI and SDKs at r.
+// exports returns the shell commands that aim the AWS CLI and SDKs at r, and, when it
+// serves them over TLS as well, have them trust it.
 func exports(r Ready) string {
-	return fmt.Sprintf("  export AWS_ENDPOINT_URL=%s\n  export AWS_SHARED_CREDENTIALS_FILE=%s\n  export AWS_REGION=%s AWS_DEFAULT_REGION=%s\n",
+	all := fmt.Sprintf("  export AWS_ENDPOINT_URL=%s\n  export AWS_SHARED_CREDENTIALS_FILE=%s\n  export AWS_REGION=%s AWS_DEFAULT_REGION=%s\n",
 		r.APIURL, quoted(r.CredentialsFile), r.Region, r.Region)
+	if r.CABundle != "" {
+		all += fmt.Sprintf("  export AWS_CA_BUNDLE=%s\n", quoted(r.CABundle))
+	}
+	return all
 }
 
 // quoted returns text as one word of a shell.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -50,7 +49,7 @@ type server struct {
 	issuer *ca.Authority
 
 	doors *listeners
-	shown []tls.Certificate // by the TLS listeners
+	shown shown // by the TLS listeners
 	tls   *door.Door
 	https *door.Queue // connections that the TLS listeners found to be HTTPS
 	fetch *door.Queue // likewise, for job files
@@ -81,6 +80,7 @@ type server struct {
 // then what is under way is answered and told, then connections end. up is told
 // once everything listens.
 func (s *server) run(ctx context.Context, up func(Ready)) error {
+	announced := make(chan struct{})
 	outside := stage{
 		func(ctx context.Context) error { return s.serveHTTP(ctx, s.api, s.doors.api) },
 		func(ctx context.Context) error {
@@ -90,6 +90,7 @@ func (s *server) run(ctx context.Context, up func(Ready)) error {
 		s.disks.run,
 		s.runFiles,
 		s.awaitReset,
+		func(ctx context.Context) error { s.completeCertificates(ctx, announced); return nil },
 		func(ctx context.Context) error { s.rights.Run(ctx); return nil },
 		func(ctx context.Context) error { s.keys.Run(ctx, func() { s.gateway.DisconnectOver() }); return nil },
 	}
@@ -119,7 +120,12 @@ func (s *server) run(ctx context.Context, up func(Ready)) error {
 		})
 	}
 	return runStages(ctx,
-		stage{func(ctx context.Context) error { return s.announce(ctx, up) }},
+		stage{func(ctx context.Context) error {
+			return s.announce(ctx, func(r Ready) {
+				up(r)
+				close(announced)
+			})
+		}},
 		outside,
 		append(s.sinks(), s.present.Run), // which tell the engine what they have handed on, and who is connected
 		stage{s.engine.Run},
@@ -176,6 +182,9 @@ func (s *server) announce(ctx context.Context, up func(Ready)) error {
 	r := s.doors.ready()
 	r.CAFile, r.FilesURL = s.data.ca().Certificate, s.files.URL.String()
 	r.CredentialsFile, r.Region, r.Account, r.PID = s.data.credentials(), s.c.Region, s.c.Account, os.Getpid()
+	if r.ALPNAddr != "" && s.c.TLSCertificate == "" {
+		r.CABundle = r.CAFile
+	}
 	files := []string{s.data.ready()}
 	if s.c.ReadyFile != "" {
 		files = append(files, s.c.ReadyFile)

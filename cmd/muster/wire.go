@@ -21,7 +21,6 @@ import (
 	"github.com/muster-iot/muster/flood"
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/gateway/door"
-	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/intake"
 	"github.com/muster-iot/muster/iotdata"
 	"github.com/muster-iot/muster/landing"
@@ -105,7 +104,7 @@ func (s *server) openFolder() (err error) {
 	if err := s.data.checkCredentials(); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		s.log.Warn("the credentials file cannot be used", "error", err)
 	}
-	s.issuer, err = identity.OpenAuthority(s.data.ca(), time.Now())
+	s.issuer, err = s.data.openAuthority(time.Now())
 	return err
 }
 
@@ -123,10 +122,10 @@ func (s *server) keepParts() error { return s.data.keepParts(context.Background(
 
 // openDoors opens the listeners. Who connects now waits until run.
 func (s *server) openDoors() error {
-	var err error
-	if s.shown, err = s.certificates(); err != nil {
+	if err := s.openCertificates(); err != nil {
 		return err
 	}
+	var err error
 	if s.doors, err = s.resets.open(s.c); err != nil {
 		return err
 	}
@@ -135,7 +134,7 @@ func (s *server) openDoors() error {
 		s.fetch = door.NewQueue(s.doors.files.Addr())
 	}
 	s.tls, err = door.New(door.Options{
-		Certificates: func() []tls.Certificate { return s.shown },
+		Certificates: s.shown.all,
 		MQTT:         func(conn *tls.Conn) { s.gateway.ServeTLS(conn) },
 		Wrap:         func(conn net.Conn) net.Conn { return s.gateway.Wrap(conn) },
 		HTTPS:        s.https.Put,
@@ -144,20 +143,6 @@ func (s *server) openDoors() error {
 		Log:          s.log,
 	})
 	return err
-}
-
-// certificates returns what the TLS listeners show: the operator's certificate,
-// if there is one, before the one of our own CA.
-func (s *server) certificates() ([]tls.Certificate, error) {
-	own, err := identity.OpenServer(s.issuer, s.data.server(), s.c.hosts(), time.Now())
-	if err != nil || s.c.TLSCertificate == "" {
-		return []tls.Certificate{own}, err
-	}
-	given, err := tls.LoadX509KeyPair(s.c.TLSCertificate, s.c.TLSKey)
-	if err != nil {
-		return nil, fmt.Errorf("--tls-certificate: %w", err)
-	}
-	return []tls.Certificate{given, own}, nil
 }
 
 // wireEngine makes the engine and what drives it, and the data plane on it.

@@ -1,6 +1,7 @@
 package door
 
 import (
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -24,6 +25,7 @@ const (
 const (
 	recordHeader = 5
 	typeFirst    = 20
+	typeAlert    = 21
 	typeLast     = 23
 	versionMajor = 3
 )
@@ -169,8 +171,12 @@ func (h *handshake) allow(bytes int) error {
 	return nil
 }
 
-// look judges a whole record of a client that has had no answer yet. h is nil after the handshake.
+// look judges a whole record of a client that has had no answer yet, and of each takes the alert that can be read, if it is one. h
+// is nil after the handshake.
 func (h *handshake) look(record []byte) error {
+	if h != nil && record[0] == typeAlert && len(record) == recordHeader+2 {
+		h.alerted = tls.AlertError(record[recordHeader+1])
+	}
 	if h == nil || h.begun || ordinary(record) {
 		return nil
 	}

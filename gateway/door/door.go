@@ -19,6 +19,7 @@ import (
 
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/gateway/admission"
+	"github.com/muster-iot/muster/internal/loglimit"
 )
 
 // Kind is what a listener is for.
@@ -31,6 +32,9 @@ const (
 	Shared             // everything, told apart by ALPN (443)
 	Files              // HTTPS for job files: a client proves nothing but that it has a URL
 )
+
+// String names the listener as its flag does.
+func (k Kind) String() string { return [...]string{"mqtts", "https", "alpn", "files"}[k] }
 
 // ALPN names.
 const (
@@ -62,10 +66,12 @@ type Door struct {
 	o     Options
 	log   *slog.Logger
 	gate  *gate
+	lines *loglimit.Limiter
 	pool  *admission.Pool // of those whose handshake is under way
 	large *admission.Pool // of those of them that need much room
 
 	outer   *tls.Config // picks the one to use; session tickets hang on it
+	nobody  *tls.Config // shares no protocol with a client that it is for, so that the handshake ends with that alert
 	configs sync.Map    // of *tls.Config by choice
 
 	shed     atomic.Uint64
@@ -92,10 +98,12 @@ func New(o Options) (*Door, error) {
 	o.HandshakeTimeout = cmp.Or(o.HandshakeTimeout, 10*time.Second)
 	o.AtOnce = cmp.Or(o.AtOnce, runtime.GOMAXPROCS(0))
 	o.Waiting = cmp.Or(o.Waiting, 16384)
-	d := &Door{o: o, log: o.Log, gate: &gate{free: o.AtOnce}, pool: admission.New(o.Waiting), large: admission.New(largeMax)}
+	d := &Door{o: o, log: o.Log, gate: &gate{free: o.AtOnce}, lines: loglimit.New(failedLines, failedLinesAll), pool: admission.New(o.Waiting), large: admission.New(largeMax)}
 	d.outer = &tls.Config{GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		return hello.Context().Value(handshakeKey{}).(*handshake).config(hello)
 	}}
+	d.nobody = d.config(choice{purpose: toNobody})
+	d.nobody.NextProtos = []string{alpnMQTT, alpnHTTP, alpnWeb}
 	return d, nil
 }
 
@@ -114,8 +122,7 @@ func (d *Door) Serve(ctx context.Context, l net.Listener, k Kind) error {
 	return gateway.Accept(ctx, l, d.log, func(c net.Conn) {
 		v := d.take(d.pool, c)
 		if v == nil {
-			d.shed.Add(1)
-			c.Close()
+			d.close(c)
 			return
 		}
 		shaking.Go(func() { d.shake(ctx, c, k, v) })
@@ -124,10 +131,14 @@ func (d *Door) Serve(ctx context.Context, l net.Listener, k Kind) error {
 
 // take takes a place for a connection, which is closed when another one needs the place.
 func (d *Door) take(h *admission.Pool, c net.Conn) *admission.Place {
-	return h.Take(c.RemoteAddr().String(), func() {
-		d.shed.Add(1)
-		c.Close()
-	})
+	return h.Take(c.RemoteAddr().String(), func() { d.close(c) })
+}
+
+// close sheds a connection.
+func (d *Door) close(c net.Conn) {
+	d.shed.Add(1)
+	d.tellShed()
+	c.Close()
 }
 
 // shake does the handshake and starts serving.
@@ -144,8 +155,9 @@ func (d *Door) shake(ctx context.Context, raw net.Conn, k Kind, v *admission.Pla
 	err := c.HandshakeContext(context.WithValue(ctx, handshakeKey{}, h))
 	front.settle()
 	if err != nil {
+		h.alert(err)
+		h.tell(err)
 		d.failed.Add(1)
-		d.log.Debug("handshake failed", "peer", raw.RemoteAddr().String(), "err", err)
 		raw.Close()
 		return
 	}
@@ -174,6 +186,10 @@ type handshake struct {
 	places  []*admission.Place // in Door.pool, and in Door.large if it is there
 	inside  bool               // the gate
 	begun   bool               // its first message was dealt with, so that it goes before those whose was not
+
+	versions, suites []uint16       // that the client offers
+	refused          string         // what would help a client that we refuse
+	alerted          tls.AlertError // by which the client ended it, if it was readable; else 0
 }
 
 func (h *handshake) leave() {
@@ -184,12 +200,16 @@ func (h *handshake) leave() {
 
 // config is called when the client's first message is there.
 func (h *handshake) config(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+	h.versions, h.suites = hello.SupportedVersions, hello.CipherSuites
 	if len(hello.SupportedProtos) > namesMax { // which crypto/tls keeps, at many times their size
-		return nil, fmt.Errorf("%w: %d ALPN names", errTooMuch, len(hello.SupportedProtos))
+		h.refused = fmt.Sprintf("a client may offer %d ALPN names", namesMax)
+		return nil, fmt.Errorf("the client offers %d ALPN names", len(hello.SupportedProtos))
 	}
-	choice, err := choose(h.kind, hello.SupportedProtos)
-	if err != nil {
-		return nil, err
+	choice := choose(h.kind, hello.SupportedProtos)
+	if choice.purpose == toNobody {
+		h.refused = fmt.Sprintf("ALPN %q is for custom authorizers, which there are none of: offer %s for MQTT with a certificate, "+
+			"%s for HTTPS with one, %s or nothing for requests with a signature", alpnUser, alpnMQTT, alpnHTTP, alpnWeb)
+		return h.door.nobody, nil
 	}
 	h.purpose = choice.purpose
 	config, ok := h.door.configs.Load(choice)
@@ -206,6 +226,7 @@ const (
 	toMQTT purpose = iota
 	toHTTPS
 	toFiles
+	toNobody // nobody serves what the client wants
 )
 
 // choice is what a listener makes of the protocols a client offers.
@@ -216,8 +237,8 @@ type choice struct {
 }
 
 // choose decides by the listener and the client's ALPN list. A name that is not known never ends a handshake: it is not
-// answered (AUTH-2).
-func choose(k Kind, offered []string) (choice, error) {
+// answered (AUTH-2). The one exception is what section 0 refuses by name.
+func choose(k Kind, offered []string) choice {
 	has := func(name string) bool { return slices.Contains(offered, name) }
 	first := func(names ...string) string {
 		for _, name := range names {
@@ -229,21 +250,21 @@ func choose(k Kind, offered []string) (choice, error) {
 	}
 	switch k {
 	case MQTTS:
-		return choice{toMQTT, true, first(alpnMQTT)}, nil
+		return choice{toMQTT, true, first(alpnMQTT)}
 	case HTTPS:
-		return choice{toHTTPS, true, first(alpnHTTP, alpnWeb)}, nil
+		return choice{toHTTPS, true, first(alpnHTTP, alpnWeb)}
 	case Files:
-		return choice{toFiles, false, first(alpnWeb)}, nil
+		return choice{toFiles, false, first(alpnWeb)}
 	}
 	switch p := first(alpnMQTT, alpnHTTP, alpnWeb); {
 	case p == alpnMQTT:
-		return choice{toMQTT, true, p}, nil
+		return choice{toMQTT, true, p}
 	case p == alpnHTTP:
-		return choice{toHTTPS, true, p}, nil
+		return choice{toHTTPS, true, p}
 	case p == "" && has(alpnUser):
-		return choice{}, fmt.Errorf("ALPN %q needs a custom authoriser", alpnUser)
+		return choice{purpose: toNobody}
 	default:
-		return choice{toHTTPS, false, p}, nil
+		return choice{toHTTPS, false, p}
 	}
 }
 

@@ -13,11 +13,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -129,6 +131,8 @@ func TestTheListenerAndALPNDecide(t *testing.T) {
 		{"files without ALPN", Files, nil, toFiles, false, "", false},
 		{"files with the MQTT name", Files, []string{"x-amzn-mqtt-ca"}, toFiles, false, "", false},
 		{"443 for a custom authoriser", Shared, []string{"mqtt"}, 0, false, "", true},
+		{"443 for a custom authoriser or MQTT", Shared, []string{"mqtt", "x-amzn-mqtt-ca"}, toMQTT, true, "x-amzn-mqtt-ca", false},
+		{"8883 with the name for custom authorisers", MQTTS, []string{"mqtt"}, toMQTT, true, "", false},
 	} {
 		for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 			t.Run(fmt.Sprint(c.name, ", ", tls.VersionName(version)), func(t *testing.T) {
@@ -255,7 +259,8 @@ func TestSilentClientsDoNotKeepOthersOut(t *testing.T) {
 }
 
 func TestWhenTooManyWaitTheOldestMakesRoom(t *testing.T) {
-	d, addr, _ := open(t, Shared, func(o *Options) { o.Waiting = 3 })
+	log := &said{}
+	d, addr, _ := open(t, Shared, func(o *Options) { o.Waiting, o.Log = 3, slog.New(slog.NewTextHandler(log, nil)) })
 	var silent []net.Conn
 	for i := range 3 {
 		c, err := net.Dial("tcp", addr)
@@ -273,8 +278,9 @@ func TestWhenTooManyWaitTheOldestMakesRoom(t *testing.T) {
 	if _, err := silent[0].Read(make([]byte, 1)); errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Error("the one that waited longest is still there")
 	}
-	if got := d.Stats(); got.Shed != 1 || got.Waiting != 2 {
-		t.Errorf("%d shed, %d waiting, want 1 and 2", got.Shed, got.Waiting)
+	waitFor(t, "one was shed and two wait", func() bool { got := d.Stats(); return got.Shed == 1 && got.Waiting == 2 })
+	if got := log.lines(); len(got) != 1 || !strings.Contains(got[0], "level=WARN") || !strings.Contains(got[0], "too many wait") {
+		t.Errorf("the log says %q, want one warning that too many wait", got)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -40,11 +41,25 @@ func New(now time.Time) (*Authority, error) {
 	if err != nil {
 		return nil, err
 	}
+	return newAuthority("Muster CA", key, now)
+}
+
+// NewRSA is New with an RSA key of 2048 bits, for the servers of clients that can
+// check no other signature. Finding the key takes up to some seconds of computing.
+func NewRSA(now time.Time) (*Authority, error) {
+	key, err := rsa.GenerateKey(rand.Reader, minRSABits)
+	if err != nil {
+		return nil, err
+	}
+	return newAuthority("Muster RSA CA", key, now)
+}
+
+func newAuthority(name string, key crypto.Signer, now time.Time) (*Authority, error) {
 	serial := newSerial()
 	template := &x509.Certificate{
 		SerialNumber: serial,
 		// A name of its own, so that two deployments are never taken for one.
-		Subject:               pkix.Name{CommonName: fmt.Sprintf("Muster CA %x", serial.Bytes()[:4]), Organization: []string{"Muster"}},
+		Subject:               pkix.Name{CommonName: fmt.Sprintf("%s %x", name, serial.Bytes()[:4]), Organization: []string{"Muster"}},
 		NotBefore:             now.Add(-clockSlack),
 		NotAfter:              forever(),
 		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign | x509.KeyUsageDigitalSignature,

@@ -1,9 +1,11 @@
 package ca
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
@@ -14,14 +16,15 @@ import (
 )
 
 // NewServer issues the certificate of a TLS server that clients reach by hosts,
-// names or IP addresses, for lifetime from now on. Its key is ECDSA P-256, which
-// makes a handshake cheapest. The clients' root is the authority's certificate;
-// there is nothing in between.
+// names or IP addresses, for lifetime from now on. Its key is of the authority's
+// kind: ECDSA P-256, which makes a handshake cheapest, or RSA of 2048 bits, which
+// takes up to some seconds of computing to find and also serves RSA key exchange.
+// The clients' root is the authority's certificate; there is nothing in between.
 func (a *Authority) NewServer(hosts []string, lifetime time.Duration, now time.Time) (Certificate, sigv4.Secret, error) {
 	if len(hosts) == 0 {
 		return Certificate{}, "", errors.New("a server certificate needs at least one host")
 	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	key, usage, err := a.newServerKey()
 	if err != nil {
 		return Certificate{}, "", err
 	}
@@ -29,7 +32,7 @@ func (a *Authority) NewServer(hosts []string, lifetime time.Duration, now time.T
 		Subject:     pkix.Name{CommonName: hosts[0]},
 		NotBefore:   now.Add(-clockSlack),
 		NotAfter:    now.Add(lifetime),
-		KeyUsage:    x509.KeyUsageDigitalSignature,
+		KeyUsage:    usage,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
 	for _, host := range hosts {
@@ -45,4 +48,14 @@ func (a *Authority) NewServer(hosts []string, lifetime time.Duration, now time.T
 	}
 	secret, err := marshalKey(key)
 	return c, secret, err
+}
+
+// newServerKey makes a key of the authority's kind, and says what it is used for.
+func (a *Authority) newServerKey() (crypto.Signer, x509.KeyUsage, error) {
+	if _, is := a.key.(*rsa.PrivateKey); is {
+		key, err := rsa.GenerateKey(rand.Reader, minRSABits)
+		return key, x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment, err
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	return key, x509.KeyUsageDigitalSignature, err
 }

@@ -13,12 +13,13 @@ import (
 // Check refuses what is not a regular file, and a file that others than its owner
 // can read, write or run. The second does not apply on Windows, whose files have no
 // such mode. Its error names the command that helps, and nothing that is in the file.
-func Check(path string, info fs.FileInfo) error {
-	mode := info.Mode()
+func Check(path string, info fs.FileInfo) error { return check(path, info.Mode(), runtime.GOOS) }
+
+func check(path string, mode fs.FileMode, system string) error {
 	switch {
 	case !mode.IsRegular():
 		return fmt.Errorf("%s is not a regular file", path)
-	case mode.Perm()&0o077 != 0 && runtime.GOOS != "windows":
+	case mode.Perm()&0o077 != 0 && system != "windows":
 		return fmt.Errorf("%s holds secrets but is open to others (mode %04o): run chmod 600 %s", path, mode.Perm(), path)
 	}
 	return nil

@@ -1,0 +1,127 @@
+package door
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/muster-iot/muster/internal/loglimit"
+)
+
+// Lines a minute about handshakes that failed: of clients of one network that need the same hint, and of all. Whoever tries
+// again every second leaves a line a minute, which counts the others.
+const (
+	failedLines    = 1
+	failedLinesAll = 60
+)
+
+// errLongest is how much of an error is shown, in bytes: some of them repeat what a client has sent.
+const errLongest = 300
+
+// tell says in the log why a handshake failed, and what its client's owner can do. Clients that went away without a word, or
+// said nothing, are told of at debug only: scanners and probes do that all day.
+func (h *handshake) tell(err error) {
+	peer := h.raw.RemoteAddr().String()
+	if wordless(err) {
+		h.door.log.Debug("TLS handshake ended", "listener", h.kind.String(), "peer", peer, "err", err)
+		return
+	}
+	if h.alerted != 0 { // OpenSSL sends it in the clear where crypto/tls expects it encrypted
+		err = &net.OpError{Op: "remote error", Err: h.alerted}
+	}
+	hint := h.hint(err)
+	left, ok := h.door.lines.Take(loglimit.Network(peer)+hint, time.Now())
+	if !ok {
+		return
+	}
+	reason := err.Error()
+	if len(reason) > errLongest {
+		reason = reason[:errLongest] + "…"
+	}
+	attrs := []slog.Attr{slog.String("listener", h.kind.String()), slog.String("peer", peer), slog.String("err", reason)}
+	if hint != "" {
+		attrs = append(attrs, slog.String("hint", hint))
+	}
+	if left > 0 {
+		attrs = append(attrs, loglimit.LeftOut(left))
+	}
+	h.door.log.LogAttrs(context.Background(), slog.LevelWarn, "TLS handshake failed", attrs...)
+}
+
+// tellShed says in the log, once a minute, that connections are closed to make room for others.
+func (d *Door) tellShed() {
+	if left, ok := d.lines.Take("shed", time.Now()); ok {
+		d.log.Warn("connections are closed before the end of their handshake, the longest waiting first: too many wait", loglimit.LeftOut(left))
+	}
+}
+
+// wordless reports whether a handshake ended with its connection, or its time, and with nothing that either side said.
+func wordless(err error) bool {
+	for _, end := range []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, context.Canceled, context.DeadlineExceeded} {
+		if errors.Is(err, end) {
+			return true
+		}
+	}
+	network, ok := errors.AsType[*net.OpError](err)
+	return ok && (network.Op == "read" || network.Op == "write")
+}
+
+// errNoCertificate is what crypto/tls says of a client that shows no certificate where it must.
+const errNoCertificate = "tls: client didn't provide a certificate"
+
+// refusals are the alerts of clients that do not like the server's certificate.
+var refusals = []tls.AlertError{42, 43, 45, 46, 48} // bad, unsupported, expired, unknown, unknown CA
+
+// hint says what would help, or nothing.
+func (h *handshake) hint(err error) string {
+	_, notTLS := errors.AsType[tls.RecordHeaderError](err)
+	said, _ := errors.AsType[*net.OpError](err)
+	switch {
+	case h.refused != "":
+		return h.refused
+	case notTLS:
+		return "the client does not speak TLS, which this listener needs"
+	case errors.Is(err, errTooMuch):
+		return "have the client send less of its certificate's chain: a handshake may have 32 KiB"
+	case len(h.versions) > 0 && slices.Max(h.versions) < tls.VersionTLS12:
+		return "the client must speak TLS 1.2 or later"
+	case !h.door.o.OldDevices && needsOldSuites(h.suites):
+		return "the client knows only cipher suites that are off: --old-devices serves it"
+	case said != nil && said.Op == "remote error" && slices.ContainsFunc(refusals, func(a tls.AlertError) bool { return said.Err.Error() == a.Error() }):
+		return "the client refuses the server's certificate: give it both roots in ca.pem, reach the server by a name in --hosts, and set the client's clock"
+	case err.Error() == errNoCertificate:
+		return "the client must show its certificate and have its key: this listener is for devices; others use --api or --alpn"
+	}
+	return ""
+}
+
+// needsOldSuites reports whether a client has a cipher suite that Options.OldDevices offers, and none of the others.
+func needsOldSuites(offered []uint16) bool {
+	has := func(suites []*tls.CipherSuite) bool {
+		return slices.ContainsFunc(suites, func(s *tls.CipherSuite) bool {
+			return slices.Contains(offered, s.ID) && !slices.Contains(brokenSuites, s.ID)
+		})
+	}
+	return has(tls.InsecureCipherSuites()) && !has(tls.CipherSuites())
+}
+
+// illegalParameter is a TLS record with the fatal alert of that name.
+var illegalParameter = []byte{21, 3, 3, 0, 2, 2, 47}
+
+// alertWait is how long an alert may take to be sent.
+const alertWait = time.Second
+
+// alert tells a client that it has sent more than a handshake needs. crypto/tls says nothing when its connection refuses to read
+// on. Once a client may have what it needs to read TLS 1.3, it expects its alerts encrypted and gets none.
+func (h *handshake) alert(err error) {
+	if !errors.Is(err, errTooMuch) || h.begun && slices.Contains(h.versions, tls.VersionTLS13) {
+		return
+	}
+	_ = h.raw.SetWriteDeadline(time.Now().Add(alertWait)) // if it fails, so does Write
+	_, _ = h.raw.Write(illegalParameter)                  // the connection is closed next
+}
