@@ -20,12 +20,14 @@ func clientRows(t *testing.T) [][]string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	_, table, _ := strings.Cut(string(page), "| client |")
+	table, _, _ = strings.Cut(table, "\n\n")
 	var rows [][]string
-	for line := range strings.Lines(string(page)) {
-		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
-		if !strings.HasPrefix(line, "| ") || strings.TrimSpace(cells[0]) == "client" {
+	for i, line := range strings.Split(table, "\n") {
+		if i < 2 { // the rest of the head, and the line below it
 			continue
 		}
+		cells := strings.Split(strings.Trim(line, "|"), "|")
 		if len(cells) != 5 {
 			t.Errorf("docs/clients.md: %d cells, want 5: %s", len(cells), line)
 			continue

@@ -27,20 +27,20 @@ def certificate(client, device):
     client.configureCredentials(device.ca, device.key, device.certificate)
 
 
-def websocket(client, device, token=""):
+def websocket(client, device):
     host, port = device.at("alpn_addr")
     client.configureEndpoint(ENDPOINT, port)
     client.configureSocketFactory(lambda: socket.create_connection((host, port)))  # in place of a name server
     client.configureCredentials(device.ca)
     keys = boto3.Session().get_credentials()
-    client.configureIAMCredentials(keys.access_key, keys.secret_key, token)
+    client.configureIAMCredentials(keys.access_key, keys.secret_key)
 
 
 TRANSPORTS = {"certificate": (certificate, False), "websocket": (websocket, True)}
 
 
-def connect(client, configure, device, **more):
-    configure(client, device, **more)
+def connect(client, configure, device):
+    configure(client, device)
     client.configureConnectDisconnectTimeout(LIMIT)
     client.configureMQTTOperationTimeout(LIMIT)
     assert client.connect()

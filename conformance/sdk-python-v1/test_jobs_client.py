@@ -3,10 +3,8 @@
 import json
 import queue
 
-from AWSIoTPythonSDK.MQTTLib import AWSIoTMQTTThingJobsClient
-
 from conftest import DOCUMENT, counters, eventually
-from device_v1 import LIMIT, Jobs, connect, jobs_beside, shadow_client, websocket
+from device_v1 import LIMIT, jobs_beside, shadow_client
 from fleet import THING, rows
 
 
@@ -73,14 +71,6 @@ def test_details_are_what_the_device_has(jobs, create, iot, thing):
     jobs.update(job, "SUCCEEDED", statusDetails={"progress": 1.50, "verified": True, "image": "b"})
     seen = iot.describe_job_execution(jobId=job, thingName=thing)["execution"]
     assert seen["statusDetails"]["detailsMap"] == {"progress": "1.5", "verified": "true", "image": "b"}
-
-
-def test_a_session_token_that_is_not_signed(dial, lamp, create):
-    """Temporary credentials: the SDK appends the token to the URL that it has signed."""
-    client = AWSIoTMQTTThingJobsClient(lamp.thing, lamp.thing, QoS=1, useWebsocket=True)
-    jobs = dial(Jobs, connect(client, websocket, lamp, token="FwoGZXIvYXdzEXAMPLE+token/=="))
-    job = create("job")
-    assert jobs.nexts.get(timeout=LIMIT)[1]["execution"]["jobId"] == job
 
 
 def test_shadows_and_jobs_on_one_connection(transport, enroll, arn, iot):
