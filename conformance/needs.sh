@@ -2,7 +2,7 @@
 # For the scripts of suites, to be sourced: missing WORD WHY ends a suite for want
 # of something, by skipping it, or as a failure when the machine promised to have
 # it, by a WORD in MUSTER_REQUIRE (as internal/needs does for Go tests). Words are
-# awscli (Debian's), browser, cargo, java.
+# awscli (Debian's), browser, cargo, java, mosquitto.
 missing() {
 	case ",${MUSTER_REQUIRE:-}," in
 	*",$1,"*)

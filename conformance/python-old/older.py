@@ -24,7 +24,7 @@ LACKS = {
 }
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     # The command line is another client, and the suite awscli-debian.
     items[:] = [item for item in items if not {"aws", "shell"} & set(item.fixturenames)]
