@@ -7,7 +7,7 @@ LINT       = $(GO) tool -modfile=tools/go.mod golangci-lint
 PACKAGES   = ./...
 CONTRACT  ?= 30s
 
-.PHONY: all help build test race sim contract fuzz lint generate check-generate conformance bench run clean
+.PHONY: all help build test race sim contract fuzz lint generate check-generate conformance conformance-all bench run clean
 .DEFAULT_GOAL := all
 
 all: build test lint check-generate race contract fuzz conformance ## everything CI does
@@ -44,6 +44,9 @@ check-generate: generate ## fail when generated files are not up to date
 
 conformance: build ## run the stock AWS and MQTT clients against the binary
 	@conformance/run bin/muster
+
+conformance-all: build ## the same, and the clients that take longer to build or run
+	@conformance/run bin/muster all
 
 bench: build ## measure and print one table; BENCH=engine for a part, QUICK=1 for small sizes, OUT=file to keep it
 	$(GO) run ./internal/bench $(if $(QUICK),-quick) $(if $(OUT),-out $(OUT)) $(BENCH)

@@ -55,7 +55,7 @@ def aws(server):
         "AWS_DEFAULT_REGION": server["region"],
         "AWS_PAGER": "",
     }
-    command = os.path.join(os.path.dirname(sys.executable), "aws")
+    command = os.environ.get("AWS") or os.path.join(os.path.dirname(sys.executable), "aws")
 
     def run(line, *more, fails=None):
         words = [command, "--endpoint-url", server["api_url"], "--output", "json", *line.split(), *more]

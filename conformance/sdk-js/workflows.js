@@ -8,7 +8,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { ControlPlane } from "./control_plane.js";
-import { Queue, Refused, generations, transports, versions } from "./device.js";
+import { Refused, generations, transports, versions } from "./device.js";
+import { Queue } from "./queue.js";
 
 const DOCUMENT = { do: "flash", size: 12, nested: { list: [1, "two", null] } };
 const ready = JSON.parse(readFileSync(process.env.MUSTER_READY));

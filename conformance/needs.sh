@@ -1,0 +1,15 @@
+# shellcheck shell=bash
+# For the scripts of suites, to be sourced: missing WORD WHY ends a suite for want
+# of something, by skipping it, or as a failure when the machine promised to have
+# it, by a WORD in MUSTER_REQUIRE (as internal/needs does for Go tests). Words are
+# awscli (Debian's), browser, cargo, java, mosquitto.
+missing() {
+	case ",${MUSTER_REQUIRE:-}," in
+	*",$1,"*)
+		echo "MUSTER_REQUIRE=$MUSTER_REQUIRE, but $2" >&2
+		exit 1
+		;;
+	esac
+	echo "skipped, needs $1: $2"
+	exit 0
+}
