@@ -10,7 +10,6 @@ its server has been stopped and each data folder that it leaves verified.
 
 import concurrent.futures
 import contextlib
-import itertools
 import os
 import pathlib
 import shutil
@@ -54,18 +53,19 @@ fi
 exec '{}' "$@"
 """
 
-# candidates are ports that systems do not give to outgoing connections by
-# themselves. Each is tried once, so that no two pages have the same.
-candidates = itertools.count(20000 + os.getpid() % 10000)
-
-
-def free() -> str:
-    """Returns a port that nothing listens on."""
-    for port in candidates:
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("", port))
-            return str(port)
-    raise AssertionError
+@contextlib.contextmanager
+def free_ports(count: int):
+    """Yields ports that nothing else gets as long as they are held, while a
+    server may listen on them: a socket that does not listen has them, and allows
+    another one only from now on, if that asks for SO_REUSEADDR as servers do."""
+    with contextlib.ExitStack() as held:
+        ports = []
+        for _ in range(count):
+            holder = held.enter_context(socket.socket())
+            holder.bind(("", 0))
+            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            ports.append(str(holder.getsockname()[1]))
+        yield ports
 
 
 class Shell:
@@ -90,7 +90,9 @@ class Shell:
     def run(self, step: page.Step) -> None:
         """Runs a step until it has done what the page says, or fails."""
         if step.file:
-            (self.home / "work" / step.file).write_text(step.text)
+            file = self.home / "work" / step.file
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(step.text)
             return
         end = time.monotonic() + self.patience
         while True:
@@ -135,13 +137,14 @@ class Shell:
 def check(file: pathlib.Path, start: pathlib.Path, muster: pathlib.Path, patience: float = PATIENCE) -> int:
     """Runs one page behind the first steps of start, whose last step stops the
     server, and returns how many steps did what they should."""
-    ports = {port: free() for port in (*LISTENERS.values(), *OTHER_PORTS)}
-    begin = page.steps(start, ports)
-    plan = [(start, step) for step in begin[:-1]]
-    if file != start:
-        plan += [(file, step) for step in page.steps(file, ports)]
-    plan.append((start, begin[-1]))
-    with tempfile.TemporaryDirectory(prefix="muster-guide-") as name:
+    shown = (*LISTENERS.values(), *OTHER_PORTS)
+    with free_ports(len(shown)) as got, tempfile.TemporaryDirectory(prefix="muster-guide-") as name:
+        ports = dict(zip(shown, got))
+        begin = page.steps(start, ports)
+        plan = [(start, step) for step in begin[:-1]]
+        if file != start:
+            plan += [(file, step) for step in page.steps(file, ports)]
+        plan.append((start, begin[-1]))
         home = pathlib.Path(name)
         (home / "bin").mkdir()
         flags = " ".join(f"--{listener} 127.0.0.1:{ports[port]}" for listener, port in LISTENERS.items())
