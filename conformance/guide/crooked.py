@@ -37,6 +37,8 @@ WRONG = {
     "a file that is not JSON": "Save `f.json`:\n\n```json f.json\n{,}\n```\n",
     "a file that is not YAML": "Save `f.yml`:\n\n```yaml f.yml\n- a: [\n```\n",
     "a file that prints": "Save `f.py`:\n\n```python f.py\nprint(1)\n```\n```text\n1\n```\n",
+    "a block with one word too many": "```sh again fails\nfalse\n```\n",
+    "a block without an end": "```sh\nfalse\n",
     "a block of no kind": "```\ntrue\n```\n",
     "a folder that does not verify": "```sh\nmkdir -p d/db; echo x >d/db/CURRENT\n```\n",
     "a log that tells of a panic": "```sh\necho panic: x >x.log\n```\n",

@@ -54,7 +54,10 @@ def steps(page: pathlib.Path, ports: dict[str, str]) -> list[Step]:
     ports becomes another one, wherever the page has it."""
     text = page.read_text()
     found: list[Step] = []
-    for block in FENCE.finditer(text):
+    blocks = list(FENCE.finditer(text))
+    if len(re.findall(r"^```", text, re.MULTILINE)) != 2 * len(blocks):
+        raise Wrong(f"{page}: a block does not end, or begins with more than a kind and one word")
+    for block in blocks:
         line = text.count("\n", 0, block.start()) + 1
         kind, word, body = block[1], block[2] or "", _ported(block[3], ports)
         if kind == "sh" and word in MODES:
