@@ -2,7 +2,7 @@
 compares what they print with what the pages show.
 
 guide.py [PAGE…] runs the pages named, such as rollout, or all of them, a few at
-a time. Each runs in a shell and a folder of its own, behind the commands of
+a time. Each runs in a shell and a folder of its own, after the commands of
 README.md. Port numbers become those of free ports, in the page and where a
 server would take its defaults: that is all that is changed. A page ends when
 its server has been stopped and each data folder that it leaves verified.
@@ -53,11 +53,15 @@ fi
 exec '{}' "$@"
 """
 
+
 @contextlib.contextmanager
 def free_ports(count: int):
-    """Yields ports that nothing else gets as long as they are held, while a
-    server may listen on them: a socket that does not listen has them, and allows
-    another one only from now on, if that asks for SO_REUSEADDR as servers do."""
+    """Yields ports that the system gives to nobody else while they are held.
+
+    Each has a socket that is bound and does not listen. SO_REUSEADDR is set only
+    then, so the port was free; and a server may listen on it, now and after a
+    restart, since servers set SO_REUSEADDR, too.
+    """
     with contextlib.ExitStack() as held:
         ports = []
         for _ in range(count):
@@ -135,7 +139,7 @@ class Shell:
 
 
 def check(file: pathlib.Path, start: pathlib.Path, muster: pathlib.Path, patience: float = PATIENCE) -> int:
-    """Runs one page behind the first steps of start, whose last step stops the
+    """Runs one page after the first steps of start, whose last step stops the
     server, and returns how many steps did what they should."""
     shown = (*LISTENERS.values(), *OTHER_PORTS)
     with free_ports(len(shown)) as got, tempfile.TemporaryDirectory(prefix="muster-guide-") as name:

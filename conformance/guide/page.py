@@ -11,7 +11,7 @@ import yaml
 
 FENCE = re.compile(r"^```(\w+)?(?: ([\w./-]+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
-# MODES are the words behind "sh" that tell how a block is run. Any other word
+# MODES are the words after "sh" that tell how a block is run. Any other word
 # is the name of a file.
 MODES = ("", "again", "fails")
 
@@ -35,7 +35,7 @@ class Step:
     """One ```sh block and, if a ```text block follows, what it shows; or a
     block that the reader saves as a file.
 
-    mode is the word behind "sh", which a reader does not see: "again" for a
+    mode is the word after "sh", which a reader does not see: "again" for a
     block that is run until it prints what is shown, since devices are at work,
     "fails" for one whose last command must fail, else "". file is the name of a
     file, which the paragraph before the block must have told the reader; the
