@@ -202,8 +202,9 @@ def main(names: list[str]) -> None:
                 checks += steps
                 print(f"guide: {file.name} in {seconds:.0f} s")
         except Wrong as wrong:
-            pool.shutdown(wait=False, cancel_futures=True)
             raise SystemExit(f"guide: {wrong}") from None
+        finally:  # pages that have not begun do not begin after a failure
+            pool.shutdown(wait=False, cancel_futures=True)
     print(f"guide: {checks} checks passed")
 
 
