@@ -1,17 +1,20 @@
 """Runs the commands of docs/guide as they stand, with the stock AWS CLI, and
 compares what they print with what the pages show.
 
-guide.py [PAGE…] runs the pages named, such as rollout, or all of them. Each
-runs in a shell and a folder of its own, behind the commands of README.md, on a
-server whose ports are free ones: that is all that is changed. A page ends
-when its server has been stopped and its data folder verified.
+guide.py [PAGE…] runs the pages named, such as rollout, or all of them, a few at
+a time. Each runs in a shell and a folder of its own, after the commands of
+README.md. Port numbers become those of free ports, in the page and where a
+server would take its defaults: that is all that is changed. A page ends when
+its server has been stopped and each data folder that it leaves verified.
 """
 
+import concurrent.futures
 import contextlib
 import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +22,7 @@ import time
 
 import crooked
 import page
+from page import Wrong
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 GUIDE = ROOT / "docs" / "guide"
@@ -31,17 +35,41 @@ PATIENCE = 60
 # LOG_LINES is how much of a server's log is shown when a page fails.
 LOG_LINES = 20
 
-# MUSTER stands for the binary: a server listens on free ports.
+# TOGETHER is how many pages run at a time.
+TOGETHER = 2
+
+# LISTENERS are what a server opens without being asked, and where.
+LISTENERS = {"api": "8080", "metrics": "9464", "mqtts": "8883", "https": "8443", "files": "8444"}
+
+# OTHER_PORTS are those that pages ask for.
+OTHER_PORTS = ("1883", "9443")
+
+# MUSTER stands for the binary. What a page gives comes later and counts.
 MUSTER = """#!/bin/sh
 if [ "$1" = serve ]; then
-	set -- "$@" --api 127.0.0.1:0 --metrics 127.0.0.1:0 --mqtts 127.0.0.1:0 --https 127.0.0.1:0 --files 127.0.0.1:0 --mqtt-plain 127.0.0.1:0
+	shift
+	set -- serve {} "$@"
 fi
 exec '{}' "$@"
 """
 
 
-class Wrong(Exception):
-    """A step did not do what its page says."""
+@contextlib.contextmanager
+def free_ports(count: int):
+    """Yields ports that the system gives to nobody else while they are held.
+
+    Each has a socket that is bound and does not listen. SO_REUSEADDR is set only
+    then, so the port was free; and a server may listen on it, now and after a
+    restart, since servers set SO_REUSEADDR, too.
+    """
+    with contextlib.ExitStack() as held:
+        ports = []
+        for _ in range(count):
+            holder = held.enter_context(socket.socket())
+            holder.bind(("", 0))
+            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            ports.append(str(holder.getsockname()[1]))
+        yield ports
 
 
 class Shell:
@@ -65,6 +93,11 @@ class Shell:
 
     def run(self, step: page.Step) -> None:
         """Runs a step until it has done what the page says, or fails."""
+        if step.file:
+            file = self.home / "work" / step.file
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(step.text)
+            return
         end = time.monotonic() + self.patience
         while True:
             out = self.source(step)
@@ -84,7 +117,7 @@ class Shell:
         it must."""
         self.ran += 1
         script, out, done = (self.home / f"{self.ran}.{what}" for what in ("sh", "out", "done"))
-        script.write_text(step.commands)
+        script.write_text(step.text)
         run = f". '{script}' </dev/null >'{out}' 2>&1"
         if step.mode == "fails":
             run = f"! {run}"
@@ -106,17 +139,20 @@ class Shell:
 
 
 def check(file: pathlib.Path, start: pathlib.Path, muster: pathlib.Path, patience: float = PATIENCE) -> int:
-    """Runs one page behind the first steps of start, whose last step stops the
+    """Runs one page after the first steps of start, whose last step stops the
     server, and returns how many steps did what they should."""
-    begin = page.steps(start)
-    plan = [(start, step) for step in begin[:-1]]
-    if file != start:
-        plan += [(file, step) for step in page.steps(file)]
-    plan.append((start, begin[-1]))
-    with tempfile.TemporaryDirectory(prefix="muster-guide-") as name:
+    shown = (*LISTENERS.values(), *OTHER_PORTS)
+    with free_ports(len(shown)) as got, tempfile.TemporaryDirectory(prefix="muster-guide-") as name:
+        ports = dict(zip(shown, got))
+        begin = page.steps(start, ports)
+        plan = [(start, step) for step in begin[:-1]]
+        if file != start:
+            plan += [(file, step) for step in page.steps(file, ports)]
+        plan.append((start, begin[-1]))
         home = pathlib.Path(name)
         (home / "bin").mkdir()
-        (home / "bin" / "muster").write_text(MUSTER.format(muster))
+        flags = " ".join(f"--{listener} 127.0.0.1:{ports[port]}" for listener, port in LISTENERS.items())
+        (home / "bin" / "muster").write_text(MUSTER.format(flags, muster))
         (home / "bin" / "muster").chmod(0o755)
         shell = Shell(home, patience)
         try:
@@ -124,43 +160,51 @@ def check(file: pathlib.Path, start: pathlib.Path, muster: pathlib.Path, patienc
                 try:
                     shell.run(step)
                 except Wrong as wrong:
-                    raise Wrong(f"{where}:{step.line}:\n{step.commands}{wrong}{log(home / 'work')}") from None
+                    raise Wrong(f"{where}:{step.line}:\n{step.text}{wrong}{logs(home / 'work')}") from None
         finally:
             shell.close()
-        if (home / "work" / "data").exists():
-            verify(muster, home / "work")
+        verify(muster, home / "work")
     return len(plan)
 
 
-def log(work: pathlib.Path) -> str:
-    """Returns the end of what the server of a page logged."""
-    file = work / "serve.log"
-    lines = file.read_text().splitlines() if file.exists() else []
-    return "\nthe end of serve.log:\n" + page.indented(lines[-LOG_LINES:])
+def logs(work: pathlib.Path) -> str:
+    """Returns the ends of what the programs of a page logged."""
+    return "".join(
+        f"\nthe end of {file.name}:\n" + page.indented(file.read_text().splitlines()[-LOG_LINES:]) for file in sorted(work.glob("*.log"))
+    )
 
 
 def verify(muster: pathlib.Path, work: pathlib.Path) -> None:
-    """Checks what the server of a page left behind."""
-    if "panic" in (work / "serve.log").read_text():
-        raise Wrong("the server's log tells of a panic:\n" + (work / "serve.log").read_text())
-    found = subprocess.run([muster, "admin", "verify", work / "data"], capture_output=True, text=True, check=False)
-    if found.returncode != 0:
-        raise Wrong("the data folder does not verify:\n" + found.stdout + found.stderr)
+    """Checks what the servers of a page left behind."""
+    for file in work.glob("*.log"):
+        if "panic" in file.read_text():
+            raise Wrong(f"{file.name} tells of a panic:\n" + file.read_text())
+    for store in work.glob("*/db"):
+        found = subprocess.run([muster, "admin", "verify", store.parent], capture_output=True, text=True, check=False)
+        if found.returncode != 0:
+            raise Wrong(f"the folder {store.parent.name} does not verify:\n{found.stdout}{found.stderr}")
 
 
 def main(names: list[str]) -> None:
     muster = pathlib.Path(os.environ.get("MUSTER", ROOT / "bin" / "muster"))
     if not shutil.which(muster):
         raise SystemExit(f"guide: no binary {muster}")
-    checks = crooked.refused(check, Wrong, muster)
+    checks = crooked.refused(check, muster)
     pages = [GUIDE / f"{name}.md" for name in names] or sorted(GUIDE.glob("*.md"))
-    for file in pages:
+
+    def timed(file: pathlib.Path) -> tuple[int, float]:
         began = time.monotonic()
+        return check(file, GUIDE / START, muster), time.monotonic() - began
+
+    with concurrent.futures.ThreadPoolExecutor(TOGETHER) as pool:
         try:
-            checks += check(file, GUIDE / START, muster)
+            for file, (steps, seconds) in zip(pages, pool.map(timed, pages)):
+                checks += steps
+                print(f"guide: {file.name} in {seconds:.0f} s")
         except Wrong as wrong:
             raise SystemExit(f"guide: {wrong}") from None
-        print(f"guide: {file.name} in {time.monotonic() - began:.0f} s")
+        finally:  # pages that have not begun do not begin after a failure
+            pool.shutdown(wait=False, cancel_futures=True)
     print(f"guide: {checks} checks passed")
 
 
