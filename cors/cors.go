@@ -19,7 +19,7 @@ import (
 	"time"
 )
 
-// Everyone, in the place of an origin, lists all of them.
+// Everyone lists all origins, in the place of one.
 const Everyone = "*"
 
 // Rules are the origins that are listed. They are immutable; the zero value lists

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -47,10 +48,8 @@ func (a anybody) Subscribe(filter string) error                                 
 func (a anybody) Receive(topic string) bool                                           { return a.may("receive "+topic) == nil }
 
 func (a anybody) may(what string) error {
-	for _, denied := range a.denied {
-		if denied == what {
-			return errors.New("denied")
-		}
+	if slices.Contains(a.denied, what) {
+		return errors.New("denied")
 	}
 	return nil
 }

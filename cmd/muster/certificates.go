@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -34,8 +35,7 @@ func (s *shown) all() []tls.Certificate {
 
 // add shows one more, after the others. Handshakes may be under way.
 func (s *shown) add(c tls.Certificate) {
-	now := s.all()
-	now = append(now[:len(now):len(now)], c)
+	now := append(slices.Clip(s.all()), c)
 	s.now.Store(&now)
 }
 

@@ -69,7 +69,7 @@ func commandLines(page string) [][]string {
 	var all [][]string
 	for _, text := range texts {
 		args := []string{}
-		for _, word := range strings.Fields(text) {
+		for word := range strings.FieldsSeq(text) {
 			if shellEnd.MatchString(word) {
 				break
 			}

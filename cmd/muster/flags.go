@@ -178,15 +178,15 @@ func slips(a, b string) int {
 
 // orList returns "a, b or c", each after prefix.
 func orList(prefix string, names []string) string {
-	text := ""
+	var text strings.Builder
 	for i, name := range names {
 		switch {
 		case i > 0 && i == len(names)-1:
-			text += " or "
+			text.WriteString(" or ")
 		case i > 0:
-			text += ", "
+			text.WriteString(", ")
 		}
-		text += prefix + name
+		text.WriteString(prefix + name)
 	}
-	return text
+	return text.String()
 }

@@ -105,7 +105,7 @@ func sentence(summary string) string {
 func indented(text string, indent int) string {
 	var page strings.Builder
 	line := ""
-	for _, word := range strings.Fields(text) {
+	for word := range strings.FieldsSeq(text) {
 		if line != "" && indent+utf8.RuneCountInString(line+" "+word) > pageWidth {
 			fmt.Fprintf(&page, "%*s%s\n", indent, "", line)
 			line = ""
