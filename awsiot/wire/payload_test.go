@@ -85,7 +85,7 @@ func TestDecodePayloadFaults(t *testing.T) {
 		"an object in the details":               {`{"status":"FAILED","statusDetails":{"a":{}},"clientToken":"c"}`, WrongType, "Value at 'statusDetails.a.member' must be a string, a number or a boolean, not an object", "c"},
 		"a list in the details":                  {`{"status":"FAILED","statusDetails":{"a":[1]},"clientToken":"c"}`, WrongType, "Value at 'statusDetails.a.member' must be a string, a number or a boolean, not a list", "c"},
 		"null in the details":                    {`{"status":"FAILED","statusDetails":{"a":null},"clientToken":"c"}`, WrongType, "Value at 'statusDetails.a.member' must be a string, a number or a boolean, not null", "c"},
-		"a number in the details that is none":   {`{"status":"FAILED","statusDetails":{"a":01},"clientToken":"c"}`, NotJSON, "The request body is not valid JSON at byte 41", ""},
+		"a number in the details that is none":   {`{"status":"FAILED","statusDetails":{"a":01},"clientToken":"c"}`, NotJSON, "The request body is not valid JSON at line 1, column 42: unexpected '1', expected ',' or '}'", ""},
 		"a value that the model refuses": {`{"clientToken":"c","statusDetails":{"a":"\u0000"},"status":"FAILED"}`, Violation,
 			"1 validation error detected: Value '{a=\x00}' at 'statusDetails' failed to satisfy constraint: Map value must satisfy constraint: " +
 				`[Member must have length greater than or equal to 1, Member must satisfy regular expression pattern: ([^\p{C}]|[\n\r\t])+]`, "c"},
