@@ -75,13 +75,18 @@ func (s *server) openCertificates() error {
 }
 
 // openRSAAuthority returns the RSA authority, if it is there, and sees to it that
-// clients which are given ca.pem trust it.
+// clients which are given ca.pem trust it. Where ca.pem cannot be replaced, such as one
+// that is mounted by itself, that is left to the operator.
 func (s *server) openRSAAuthority() (*ca.Authority, error) {
 	authority, err := identity.LoadRSAAuthority(s.data.rsaCA())
 	if err != nil {
 		return nil, err
 	}
-	return authority, identity.KeepRoots(s.data.ca().Certificate, s.issuer, authority)
+	if err := identity.KeepRoots(s.data.ca().Certificate, s.issuer, authority); err != nil {
+		s.log.Warn("the second root cannot be written to ca.pem: give it to devices that can check RSA signatures only",
+			"root", s.data.rsaCA().Certificate, "error", err)
+	}
+	return authority, nil
 }
 
 // completeCertificates makes the certificate with an RSA key, unless it is there, once

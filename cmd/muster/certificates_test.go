@@ -7,6 +7,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"io/fs"
+	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
@@ -316,5 +317,31 @@ func TestNoBundleIsNamedThatDoesNotFit(t *testing.T) {
 			t.Errorf("with %v muster env says\n%s", flags, text)
 		}
 		s.stop(t)
+	}
+}
+
+// Where ca.pem cannot be replaced, because it is mounted by itself, say, a server starts all the same, and the RSA
+// authority that there is stays.
+func TestAnRSAAuthorityIsUsedThoughItsRootIsNotInCAPEM(t *testing.T) {
+	data := folder(t.TempDir())
+	made, err := identity.MakeRSAAuthority(t.Context(), data.rsaCA(), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	issuer, err := data.openAuthority(time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(data.ca().Certificate); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	s := &server{data: data, issuer: issuer, log: slog.New(slog.NewTextHandler(&log, nil))}
+	got, err := s.openRSAAuthority()
+	if err != nil || got.Certificate.PEM != made.Certificate.PEM {
+		t.Errorf("openRSAAuthority() = another authority, or %v; want the one that was made", err)
+	}
+	if line := log.String(); !strings.Contains(line, "level=WARN") || !strings.Contains(line, data.rsaCA().Certificate) {
+		t.Errorf("the log is %q, want a warning that names %s", line, data.rsaCA().Certificate)
 	}
 }
