@@ -296,6 +296,15 @@ func TestTheEnvironmentTrustsTheServer(t *testing.T) {
 			t.Errorf("with AWS_CA_BUNDLE=%q: %v, want %q", bundle, err, want)
 		}
 	}
+	t.Setenv("AWS_ENDPOINT_URL", s.ready.APIURL)
+	t.Setenv("AWS_CA_BUNDLE", data+"/none")
+	c, err := environmentControl()
+	if err == nil {
+		err = c.createThing(t.Context(), "pump")
+	}
+	if err != nil {
+		t.Errorf("without TLS, with an AWS_CA_BUNDLE that is not there: %v", err)
+	}
 }
 
 // What needs no bundle, or another one, names none.

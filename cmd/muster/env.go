@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -127,7 +128,7 @@ func environmentControl() (*control, error) {
 		},
 	}
 	var err error
-	if c.http, err = environmentClient(); err != nil {
+	if c.http, err = environmentClient(endpoint); err != nil {
 		return nil, err
 	}
 	if c.credential.AccessKeyID != "" {
@@ -146,11 +147,12 @@ func environmentControl() (*control, error) {
 }
 
 // environmentClient returns an HTTP client that trusts what AWS_CA_BUNDLE names, if
-// that is set, instead of the system's authorities.
-func environmentClient() (*http.Client, error) {
+// that is set, instead of the system's authorities. For an endpoint without TLS the file
+// is not read, as in the AWS CLI: it may be gone.
+func environmentClient(endpoint string) (*http.Client, error) {
 	c := &http.Client{Timeout: time.Minute}
 	file := os.Getenv("AWS_CA_BUNDLE")
-	if file == "" {
+	if file == "" || !strings.HasPrefix(strings.ToLower(endpoint), "https:") {
 		return c, nil
 	}
 	text, err := os.ReadFile(file)
