@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"fmt"
+	"hash/crc32"
 	"log/slog"
 	"strings"
 	"time"
@@ -9,9 +11,12 @@ import (
 	"github.com/muster-iot/muster/internal/loglimit"
 )
 
-// withheldLinesAll is how many lines an hour all clients may have together about messages that they do not get. Each has one for
-// each reason and family of topics.
-const withheldLinesAll = 600
+// Lines an hour about messages that clients do not get: of all clients together, and of one client for each reason. It has one for each
+// family of topics; a hash puts the families into so many classes, so that a client with a wide filter leaves lines to the others.
+const (
+	withheldLinesAll = 600
+	withheldFamilies = 16
+)
 
 // forbid counts a message that policy keeps from the client on c and writes it down: nobody else would tell the device's owner.
 // Like tooLarge it is called under the session's lock; lines are few.
@@ -27,7 +32,8 @@ func (s *session) tooLarge(c *conn, name string, size int) {
 }
 
 func (s *Server) tellWithheld(c *conn, name, why string, attrs ...any) {
-	left, ok := s.withheld.Take(strings.Join([]string{why, c.session.client, familyOf(name)}, "\x00"), time.Now())
+	family := crc32.ChecksumIEEE([]byte(familyOf(name))) % withheldFamilies
+	left, ok := s.withheld.Take(fmt.Sprint(why, "\x00", c.session.client, "\x00", family), time.Now())
 	if !ok {
 		return
 	}
