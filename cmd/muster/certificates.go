@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"slices"
 	"sync/atomic"
@@ -137,10 +138,10 @@ func (s *server) makeRSAAuthority(ctx context.Context) (*ca.Authority, error) {
 }
 
 // openAuthority returns the folder's certificate authority, made on the first start. When
-// a first start was killed while it made the authority, the key is made again: nobody has
-// seen a certificate of it, and the files of the server's certificate, which are written
-// next, are missing.
-func (f folder) openAuthority(now time.Time) (*ca.Authority, error) {
+// a first start was killed while it made the authority, the key that it left is put away and
+// another one made: nobody has seen a certificate of it, and the files of the server's
+// certificate, which are written next, are missing.
+func (f folder) openAuthority(now time.Time, log *slog.Logger) (*ca.Authority, error) {
 	a, err := identity.OpenAuthority(f.ca(), now)
 	if !errors.Is(err, identity.ErrKeyAlone) {
 		return a, err
@@ -150,8 +151,10 @@ func (f folder) openAuthority(now time.Time) (*ca.Authority, error) {
 			return nil, err
 		}
 	}
-	if err := os.Remove(f.ca().Key); err != nil {
+	away := f.ca().Key + ".unused" // it may be an operator's own, too
+	if err := os.Rename(f.ca().Key, away); err != nil {
 		return nil, err
 	}
+	log.Warn("there was a key without a certificate: another authority is made", "missing", f.ca().Certificate, "key", away)
 	return identity.OpenAuthority(f.ca(), now)
 }

@@ -337,7 +337,7 @@ func TestAnRSAAuthorityIsUsedThoughItsRootIsNotInCAPEM(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	issuer, err := data.openAuthority(time.Now())
+	issuer, err := data.openAuthority(time.Now(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -352,5 +352,26 @@ func TestAnRSAAuthorityIsUsedThoughItsRootIsNotInCAPEM(t *testing.T) {
 	}
 	if line := log.String(); !strings.Contains(line, "level=WARN") || !strings.Contains(line, data.rsaCA().Certificate) {
 		t.Errorf("the log is %q, want a warning that names %s", line, data.rsaCA().Certificate)
+	}
+}
+
+// A key without a certificate may be what a start left that was killed, but also the key of an operator who forgot the
+// other file, or all that is left of an authority.
+func TestAKeyWithoutItsCertificateIsPutAway(t *testing.T) {
+	data := folder(t.TempDir())
+	const content = "not looked at"
+	if err := os.WriteFile(data.ca().Key, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	if _, err := data.openAuthority(time.Now(), slog.New(slog.NewTextHandler(&log, nil))); err != nil {
+		t.Fatal(err)
+	}
+	away := data.ca().Key + ".unused"
+	if got, err := os.ReadFile(away); err != nil || string(got) != content {
+		t.Errorf("%s holds %q, %v; want the key", away, got, err)
+	}
+	if line := log.String(); !strings.Contains(line, "level=WARN") || !strings.Contains(line, away) {
+		t.Errorf("the log is %q, want a warning that names %s", line, away)
 	}
 }

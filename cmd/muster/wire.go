@@ -104,7 +104,7 @@ func (s *server) openFolder() (err error) {
 	if err := s.data.checkCredentials(); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		s.log.Warn("the credentials file cannot be used", "error", err)
 	}
-	s.issuer, err = s.data.openAuthority(time.Now())
+	s.issuer, err = s.data.openAuthority(time.Now(), s.log)
 	return err
 }
 
