@@ -54,7 +54,7 @@ func TestMethods(t *testing.T) {
 	s := newEnv(t).server
 	for path, want := range map[string][]string{
 		"/":                        {"POST"},
-		"/things":                 {"GET", "POST"},
+		"/things":                  {"GET", "POST"},
 		"/things/lamp":             {"DELETE", "GET", "PATCH", "POST"},
 		"/things/lamp/jobs/$next":  {"GET", "POST", "PUT"},
 		"/topics/a/b":              {"POST"},
