@@ -29,7 +29,7 @@ var optionRows = map[string]string{
 
 	"authority.Options.Account":   "--account",
 	"authority.Options.Anonymous": "--mqtt-plain",
-	"authority.Options.Grace":     "The contract gives expired certificates a day, so that a device whose clock or renewal is late still gets the job that mends it.",
+	"authority.Options.Grace":     "--certificate-grace",
 
 	"awsiot.Options.AcceptAnyRegion": "--accept-any-region",
 	"awsiot.Options.Account":         "--account",
