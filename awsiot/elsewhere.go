@@ -57,6 +57,7 @@ func unservedService(service, operation string) error {
 // body as far as it was needed for that.
 func (s *Server) admitForeign(c *call, w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if err := bounded(r); err != nil {
+		intake.Unread(w, r)
 		return nil, err
 	}
 	if c.foreign.Service == "s3" && !s.o.AuthNone { // whose bodies may be endless, and are signed otherwise

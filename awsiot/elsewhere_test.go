@@ -154,6 +154,25 @@ func TestRequestsForOtherServices(t *testing.T) {
 	}
 }
 
+// Whoever is refused by the head does not make the server read a long body.
+func TestABodyForAnotherServiceIsNotReadForNothing(t *testing.T) {
+	long := strings.Repeat("x", foreignBodyMax+1)
+	stranger := sigv4.Credential{AccessKeyID: "AKIDNOBODY", Secret: "x"}
+	for name, test := range map[string]foreignRequest{
+		"a URI that is too long": {method: "POST", target: "/?" + strings.Repeat("x", maxURI), service: "sts", body: long},
+		"an unknown key":         {method: "POST", target: "/", service: "dynamodb", body: long, key: stranger},
+		"more than is served":    {method: "POST", target: "/", service: "dynamodb", body: long},
+		"s3":                     {method: "PUT", target: "/b/k", service: "s3", body: long},
+	} {
+		env := newEnv(t)
+		rec := httptest.NewRecorder()
+		env.server.ServeHTTP(rec, test.make(env.clock().Time()))
+		if rec.Code < 400 || rec.Header().Get("Connection") != "close" {
+			t.Errorf("%s: %d %v, want an error after which the connection ends", name, rec.Code, rec.Header())
+		}
+	}
+}
+
 func TestOtherServicesWithoutAuthentication(t *testing.T) {
 	for name, test := range map[string]struct {
 		foreignRequest

@@ -14,6 +14,7 @@ import (
 
 	"github.com/muster-iot/muster/artifacts/s3api"
 	"github.com/muster-iot/muster/cors"
+	"github.com/muster-iot/muster/identity/ca"
 	"github.com/muster-iot/muster/limits"
 )
 
@@ -55,9 +56,10 @@ type Config struct {
 	TLSCertificate string // PEM file of the TLS listeners' certificate and its chain; empty: one of our own CA
 	TLSKey         string // PEM file of its key
 
-	SessionExpiry time.Duration // longest life of an MQTT session after its connection
-	SlimTLS       bool          // shrink TLS connections of devices after their handshake
-	OldDevices    bool          // offer RSA key exchange to clients that know nothing better
+	SessionExpiry    time.Duration // longest life of an MQTT session after its connection
+	CertificateGrace time.Duration // how long a device certificate counts before and after its time; negative: always
+	SlimTLS          bool          // shrink TLS connections of devices after their handshake
+	OldDevices       bool          // offer RSA key exchange to clients that know nothing better
 
 	ParentWildcard       bool // a subscription to "a/#" gets what is published to "a" too
 	SilentRefusal        bool // a refused MQTT 3.1.1 connection is closed without a CONNACK
@@ -101,12 +103,16 @@ func defaultConfig() Config {
 
 		LimitProfile: "default",
 
-		SessionExpiry: time.Hour,
+		SessionExpiry:    time.Hour,
+		CertificateGrace: ca.DefaultGrace,
 
 		LogLevel:  slog.LevelInfo,
 		LogFormat: logText,
 	}
 }
+
+// graceUsage is what --certificate-grace of serve and of explain-policy says.
+const graceUsage = "`time` that a device certificate counts before its first and after its last instant; a negative one, such as -1s, takes it whatever its time is"
 
 // register makes each field of c a flag whose default is what c holds.
 func (c *Config) register(fs *pflag.FlagSet) {
@@ -145,6 +151,7 @@ func (c *Config) register(fs *pflag.FlagSet) {
 	fs.IntVar(&c.RolloutPerMinute, "rollout-default-per-minute", c.RolloutPerMinute, "`rate` of jobs that set none, such as AWS's 1000; 0: as fast as it goes")
 	fs.BoolVar(&c.TestClock, "test-clock", c.TestClock, "for tests of users: time stands still until POST /muster/v1/clock moves it; loopback only")
 	fs.DurationVar(&c.SessionExpiry, "session-expiry", c.SessionExpiry, "longest `time` an MQTT session is kept after its connection, up to 168h")
+	fs.DurationVar(&c.CertificateGrace, "certificate-grace", c.CertificateGrace, graceUsage)
 	fs.BoolVar(&c.SlimTLS, "slim-tls", c.SlimTLS, "free what TLS connections of devices keep of their handshake, if this build passes its self-test")
 	fs.BoolVar(&c.OldDevices, "old-devices", c.OldDevices, "let TLS 1.2 clients exchange keys with RSA, for devices that know nothing newer; who records their traffic and gets the server's key reads it")
 	c.Webhook.register(fs)

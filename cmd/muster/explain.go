@@ -21,7 +21,7 @@ import (
 )
 
 func explainCommand() *cobra.Command {
-	q, asJSON := authority.Question{}, false
+	q, asJSON, grace := authority.Question{}, false, defaultConfig().CertificateGrace
 	account := muster.Account{ID: defaultConfig().Account, Region: defaultConfig().Region}
 	cmd := &cobra.Command{
 		Use:   "explain-policy DIR --who ID --action ACTION --resource ARN [flags]",
@@ -41,7 +41,7 @@ resource, and which statement of which policy decides it.`,
 			if err != nil {
 				return err
 			}
-			e, err := explain(cmd.Context(), data, account, q)
+			e, err := explain(cmd.Context(), data, account, grace, q)
 			if err != nil {
 				return err
 			}
@@ -59,11 +59,12 @@ resource, and which statement of which policy decides it.`,
 	fs.BoolVar(&asJSON, "json", asJSON, "print JSON")
 	fs.StringVar(&account.ID, "account", account.ID, "`account` of the deployment, while no server runs")
 	fs.StringVar(&account.Region, "region", account.Region, "`region` of the deployment, while no server runs")
+	fs.DurationVar(&grace, "certificate-grace", grace, "while no server runs: "+graceUsage)
 	return cmd
 }
 
 // explain asks the server of a data folder, or, when none runs, looks itself.
-func explain(ctx context.Context, data folder, account muster.Account, q authority.Question) (authority.Explanation, error) {
+func explain(ctx context.Context, data folder, account muster.Account, grace time.Duration, q authority.Question) (authority.Explanation, error) {
 	keys, err := openKeys(data)
 	if err != nil {
 		return authority.Explanation{}, err
@@ -79,7 +80,7 @@ func explain(ctx context.Context, data folder, account muster.Account, q authori
 	now := func() muster.Instant { return muster.At(time.Now()) }
 	registry := engine.New(engine.Options{Store: s, Account: account, Now: now})
 	return authority.New(authority.Options{
-		Registry: registry, Account: account, Now: now, Grace: certificateGrace, Keys: keys.Holder,
+		Registry: registry, Account: account, Now: now, Grace: grace, Keys: keys.Holder,
 	}).Explain(ctx, q)
 }
 

@@ -65,9 +65,9 @@ func flagError(cmd *cobra.Command, err error) error {
 	var invalid *pflag.InvalidValueError
 	switch {
 	case errors.As(err, &unknown):
-		name, names := unknown.GetSpecifiedName(), []string{}
+		dashes, name, names := "--", unknown.GetSpecifiedName(), []string{}
 		if group := unknown.GetSpecifiedShortnames(); group != "" {
-			name = group // written with one dash
+			dashes, name = "-", group
 		}
 		name, _, _ = strings.Cut(name, "=")
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
@@ -75,7 +75,7 @@ func flagError(cmd *cobra.Command, err error) error {
 		if near := nearest(name, names); len(near) > 0 {
 			hint = "did you mean " + orList("--", near) + "?"
 		}
-		return usagef("%s has no flag --%s; %s", cmd.CommandPath(), name, hint)
+		return usagef("%s has no flag %s%s; %s", cmd.CommandPath(), dashes, name, hint)
 	case errors.As(err, &valueless):
 		kind, _ := pflag.UnquoteUsage(valueless.GetFlag())
 		return usagef("%s: --%s needs a value: --%s %s", nameOf(cmd), valueless.GetFlag().Name, valueless.GetFlag().Name, kind)

@@ -11,7 +11,7 @@ var optionRows = map[string]string{
 	"artifacts/diskstore.Options.Dir":       "--data",
 	"artifacts/diskstore.Options.Limits":    "--files-quota",
 
-	"artifacts/s3api.Limits.Downloads":        "A download more is one open file more; the system's own bound on open files is reached first.",
+	"artifacts/s3api.Limits.Downloads":        "Ten thousand downloads at once share any line thinly; whoever finds no place is told SlowDown, and clients of S3 try again.",
 	"artifacts/s3api.Limits.LinkBytes":        "--upload-max",
 	"artifacts/s3api.Limits.Uploads":          "More than 64 bodies at once would share the same disk; whoever finds no place is told SlowDown, and clients of S3 try again.",
 	"artifacts/s3api.Options.AcceptAnyRegion": "--accept-any-region",
@@ -29,7 +29,7 @@ var optionRows = map[string]string{
 
 	"authority.Options.Account":   "--account",
 	"authority.Options.Anonymous": "--mqtt-plain",
-	"authority.Options.Grace":     "The contract gives expired certificates a day, so that a device whose clock or renewal is late still gets the job that mends it.",
+	"authority.Options.Grace":     "--certificate-grace",
 
 	"awsiot.Options.AcceptAnyRegion": "--accept-any-region",
 	"awsiot.Options.Account":         "--account",
@@ -96,7 +96,7 @@ var optionRows = map[string]string{
 	"gateway.Limits.ParentWildcard":         "--mqtt-parent-wildcard",
 	"gateway.Limits.Payload":                "AWS fixes the size of a message at 128 KiB, and devices are built for it.",
 	"gateway.Limits.PublishRate":            "--limit mqtt-publish-rate",
-	"gateway.Limits.QueueBytes":             "It bounds what one absent device may take of the store, whatever --limit mqtt-queued-messages allows by number.",
+	"gateway.Limits.QueueBytes":             "The contract bounds by number, which --limit mqtt-queued-messages sets, and by 8 MiB, so that no absent device fills the disk for all.",
 	"gateway.Limits.QueueMessages":          "--limit mqtt-queued-messages",
 	"gateway.Limits.Retained":               "--limit mqtt-retained",
 	"gateway.Limits.SessionExpiry":          "--session-expiry",
@@ -155,6 +155,12 @@ var optionRows = map[string]string{
 
 	"reserve.VolumeOptions.Folder":  "--data",
 	"reserve.VolumeOptions.Reserve": "--disk-reserve",
+
+	"sigv4.Verifier.AcceptAnyRegion":  "--accept-any-region",
+	"sigv4.Verifier.AcceptAnyService": "Requests for other services are told so in their own form, and nothing of theirs is served but the name of the caller.",
+	"sigv4.Verifier.Region":           "--region",
+	"sigv4.Verifier.Services":         "The contract says which services a listener serves, and a client cannot choose what it signs for.",
+	"sigv4.Verifier.Skew":             "AWS allows five minutes, a longer time lets what was recorded be sent again for longer, and SDKs set their clock by the refusal.",
 
 	"store/pebblestore.Options.AcceptLoss":    "--accept-loss",
 	"store/pebblestore.Options.CacheBytes":    "The system's own cache of files holds what this one does not, and grows with the machine.",

@@ -27,8 +27,9 @@ import (
 
 const modulePath = "github.com/muster-iot/muster"
 
-// optionSet matches the names of types that say how a package does its work.
-var optionSet = regexp.MustCompile(`(Options|Config|Limits)$`)
+// optionSet matches the names of types that say how a package does its work. A
+// Verifier is its own options.
+var optionSet = regexp.MustCompile(`(Options|Config|Limits|Verifier)$`)
 
 // Whatever a package lets somebody choose is for the operator to choose, by a
 // flag, or there is a reason why no operator needs to.

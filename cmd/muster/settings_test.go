@@ -1,8 +1,12 @@
 package main
 
 import (
+	"bytes"
+	"encoding/pem"
+	"io"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -43,6 +47,48 @@ func TestAnyRegionIsTakenWhereItIsSaid(t *testing.T) {
 			}
 		}
 		s.kill(t)
+	}
+}
+
+// How long a certificate counts after its time is for the operator to say, also
+// to the command that explains without a server (arbitration A5).
+func TestCertificatesCountForTheirGrace(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	question := []string{"--action", "iot:Publish", "--resource", "topic/x", "--client-id", "lamp", "--who", ""}
+	who := &question[len(question)-1]
+	for _, test := range []struct {
+		grace []string
+		want  string
+	}{
+		{nil, "out of its time"},
+		{[]string{"--certificate-grace", "72h"}, "IMPLICIT_DENY"}, // in force, with no policy
+		{[]string{"--certificate-grace", "-1s"}, "IMPLICIT_DENY"},
+		{[]string{"--certificate-grace", "0"}, "out of its time"},
+	} {
+		s := startServer(t, data, test.grace...)
+		if *who == "" {
+			var made struct{ CertificateID string }
+			expired := selfMadeUntil(t, time.Now().Add(-48*time.Hour)).Certificate[0]
+			certificate := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: expired}))
+			if err := s.call(t.Context(), http.MethodPost, "/certificate/register-no-ca", object{"certificatePem": certificate, "status": "ACTIVE"}, &made); err != nil {
+				t.Fatal(err)
+			}
+			*who = made.CertificateID
+		}
+		explain := func(flags ...string) string {
+			var out bytes.Buffer
+			if err := run(t.Context(), slices.Concat([]string{"admin", "explain-policy", data}, question, flags), &out, io.Discard); err != nil {
+				t.Fatal(err)
+			}
+			return out.String()
+		}
+		if got := explain(); !strings.Contains(got, test.want) {
+			t.Errorf("serve %q explains a certificate of two days ago with %s, want %s", test.grace, got, test.want)
+		}
+		s.kill(t)
+		if got := explain(test.grace...); !strings.Contains(got, test.want) {
+			t.Errorf("without a server, %q, it is explained with %s, want %s", test.grace, got, test.want)
+		}
 	}
 }
 

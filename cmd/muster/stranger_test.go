@@ -281,11 +281,17 @@ func (s *stranger) unprovenBodies() {
 // selfMade returns a client certificate that no registry knows.
 func selfMade(t *testing.T) tls.Certificate {
 	t.Helper()
+	return selfMadeUntil(t, time.Now().Add(time.Hour))
+}
+
+// selfMadeUntil is selfMade with its last instant.
+func selfMadeUntil(t *testing.T, end time.Time) tls.Certificate {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
+	template := x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: end.Add(-2 * time.Hour), NotAfter: end}
 	der, err := x509.CreateCertificate(rand.Reader, &template, &template, key.Public(), key)
 	if err != nil {
 		t.Fatal(err)

@@ -193,15 +193,11 @@ func (s *server) wireEngine() error {
 	return nil
 }
 
-// certificateGrace is how long a device certificate counts before and after its
-// time (arbitration A5).
-const certificateGrace = 24 * time.Hour
-
 // wireGateway makes the device gateway, and those who publish through it.
 func (s *server) wireGateway() (err error) {
 	s.rights = authority.New(authority.Options{
 		Registry: s.engine, Account: s.account(), Now: instant, Log: s.log,
-		Grace:      certificateGrace,
+		Grace:      s.c.CertificateGrace,
 		Keys:       s.keys.Holder,
 		Anonymous:  s.c.MQTTPlain != "",
 		Revoked:    func(principal string) { s.gateway.DisconnectPrincipal(principal, gateway.AuthError) },
