@@ -55,4 +55,4 @@ run: ## serve from ./data, plain MQTT on 127.0.0.1:1883
 	$(GO) run ./cmd/muster serve --data data --mqtt-plain 127.0.0.1:1883
 
 clean: ## remove what the other targets made, except ./data
-	rm -rf bin .venv dist
+	rm -rf bin .venv dist conformance/*/node_modules conformance/*/target conformance/rust/Cargo.lock

@@ -1,8 +1,10 @@
 # shellcheck shell=bash
-# For the scripts of suites, to be sourced: missing WORD WHY ends a suite for want
-# of something, by skipping it, or as a failure when the machine promised to have
-# it, by a WORD in MUSTER_REQUIRE (as internal/needs does for Go tests). Words are
-# awscli (Debian's), browser, cargo, java, mosquitto.
+# For the scripts of suites, to be sourced.
+
+# missing WORD WHY ends a suite for want of something, by skipping it, or as a
+# failure when the machine promised to have it, by a WORD in MUSTER_REQUIRE (as
+# internal/needs does for Go tests). Words are awscli (Debian's), browser, cargo,
+# java, mosquitto.
 missing() {
 	case ",${MUSTER_REQUIRE:-}," in
 	*",$1,"*)
@@ -12,4 +14,12 @@ missing() {
 	esac
 	echo "skipped, needs $1: $2"
 	exit 0
+}
+
+# packages makes node_modules hold what package-lock.json pins.
+packages() {
+	cmp -s package-lock.json node_modules/.installed || {
+		npm ci --silent
+		cp package-lock.json node_modules/.installed
+	}
 }

@@ -7,6 +7,7 @@ a test can cut the line.
 import getpass
 import json
 import queue
+import signal
 import socket
 import subprocess
 import threading
@@ -18,6 +19,9 @@ from conftest import eventually
 from fleet import rows
 
 LIMIT = 20  # seconds that anything may take
+
+# conformance/run ends this suite when another one fails: each mosquitto ends with it.
+signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 CONFIG = """
 user {user}

@@ -3,10 +3,14 @@
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 
-import { chromium } from "playwright-core";
+// whyNoPages says what is missing for pages in a browser, or returns undefined.
+export function whyNoPages() {
+	if (Number.parseInt(process.versions.node) < 20) return `Playwright wants Node 20, and this is ${process.versions.node}`;
+	if (!findChromium()) return "there is no Chromium in the PATH";
+}
 
 // findChromium returns the path of a Chromium, or undefined.
-export function findChromium() {
+function findChromium() {
 	for (const folder of process.env.PATH.split(delimiter)) {
 		for (const name of ["chromium", "chromium-browser", "google-chrome"]) {
 			const file = join(folder, name);
@@ -21,9 +25,10 @@ export function findChromium() {
 }
 
 // startChromium starts a browser with an empty profile that calls nobody on its own.
-export function startChromium(executablePath) {
+export async function startChromium() {
+	const { chromium } = await import("playwright-core"); // ends the process where Node is too old
 	return chromium.launch({
-		executablePath,
+		executablePath: findChromium(),
 		args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
 	});
 }

@@ -11,7 +11,7 @@ import { setTimeout as pause } from "node:timers/promises";
 
 import { build } from "esbuild";
 
-import { Page, findChromium, startChromium } from "./chromium.js";
+import { Page, startChromium, whyNoPages } from "./chromium.js";
 import { wholeJob } from "./job.js";
 
 let passed = 0;
@@ -36,22 +36,22 @@ const shared = JSON.parse(readFileSync(process.env.MUSTER_READY));
 
 await part("in Node", async () => (await wholeJob(configOf(shared), name())).length);
 
-const executable = findChromium();
-if (executable) {
-	await inBrowser(executable);
+const missing = whyNoPages();
+if (!missing) {
+	await inBrowser();
 } else if ((process.env.MUSTER_REQUIRE ?? "").split(",").includes("browser")) {
-	console.error(`MUSTER_REQUIRE=${process.env.MUSTER_REQUIRE}, but there is no Chromium in the PATH`);
+	console.error(`MUSTER_REQUIRE=${process.env.MUSTER_REQUIRE}, but ${missing}`);
 	process.exit(1);
 } else {
-	console.log("in Chromium: skipped, there is none in the PATH");
+	console.log(`in Chromium: skipped, needs browser: ${missing}`);
 }
 console.log(`${passed} checks passed`);
 
-async function inBrowser(executable) {
+async function inBrowser() {
 	const site = await servePage();
 	// One port, two origins: a browser takes a name and an address for two sites.
 	const listed = `http://127.0.0.1:${site.port}`, unlisted = `http://localhost:${site.port}`;
-	const browser = await startChromium(executable);
+	const browser = await startChromium();
 	const server = await serve("--cors-origin", listed);
 	try {
 		for (const [where, endpoint] of [["", server.ready.api_url], [" over TLS", `https://${server.ready.alpn_addr}`]]) {

@@ -1,4 +1,4 @@
-"""The operator's side of the JavaScript suite: boto3, driven by lines of JSON.
+"""The operator's side of suites that are not in Python: boto3, driven by lines of JSON.
 
 Reads {"call": "create_job", "with": {…}} and answers {"ok": {…}} or {"error": "…"}.
 The call "enroll" is the one that is no operation: it makes a thing with a
