@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"strings"
@@ -92,7 +93,7 @@ type damageSample struct {
 // several logs.
 func damageSamples(t *testing.T) map[string]damageSample {
 	t.Helper()
-	disk, h := vfs.NewMem(), storetest.NewHistory(3)
+	disk, h := vfs.NewCrashableMem(), storetest.NewHistory(3)
 	s := open(t, "data", pebblestore.Options{FS: disk, MemTableBytes: crashMemTable})
 	play(t, h, s, 100)
 	if err := s.Close(); err != nil {
@@ -112,7 +113,7 @@ func damageSamples(t *testing.T) map[string]damageSample {
 		t.Fatal(err)
 	}
 
-	disk, h = vfs.NewMem(), storetest.NewHistory(4)
+	disk, h = vfs.NewCrashableMem(), storetest.NewHistory(4)
 	s = open(t, "data", pebblestore.Options{FS: noTables{disk}, MemTableBytes: crashMemTable, Fatal: func(error) {}})
 	several := damageSample{}
 	for len(several.logs()) < 3 { // one more, and writers would wait for tables
@@ -140,10 +141,13 @@ func play(t *testing.T, h *storetest.History, s store.Store, steps int) {
 	}
 }
 
-// kill returns what is in the folder of a process that runs.
-func kill(t *testing.T, disk vfs.FS, h *storetest.History) damageSample {
+// kill returns what is in the folder of a process that runs, at one instant: tables
+// may be written and removed meanwhile.
+func kill(t *testing.T, disk *vfs.MemFS, h *storetest.History) damageSample {
 	t.Helper()
-	d := damageSample{files: readFolder(t, disk, "data"), history: h.Clone()}
+	all := vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(1, 1))} // nothing is lost by chance
+	then := disk.CrashClone(all)
+	d := damageSample{files: readFolder(t, then, "data"), history: h.Clone()}
 	logs := d.logs()
 	d.newest = logs[len(logs)-1]
 	return d
