@@ -1,14 +1,13 @@
 package awsiot
 
 import (
-	"net"
 	"net/http"
-	"net/netip"
 	"slices"
 	"strings"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/internal/loopback"
 	"github.com/muster-iot/muster/internal/respond"
 	"github.com/muster-iot/muster/sigv4"
 )
@@ -91,12 +90,7 @@ func (s *Server) coverMembers(header http.Header, signature sigv4.Signature) err
 // page in a browser: such a page can reach the loopback interface too, by a
 // cross-site request or by a host name that points there.
 func local(r *http.Request) error {
-	host := r.Host
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	addr, err := netip.ParseAddr(host)
-	if r.Header.Get("Origin") != "" || (host != "localhost" && (err != nil || !addr.IsLoopback())) {
+	if r.Header.Get("Origin") != "" || !loopback.Names(loopback.Host(r.Host)) {
 		return muster.Errorf(muster.Forbidden, "Without authentication, only programs that address this server as localhost are served")
 	}
 	return nil

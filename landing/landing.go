@@ -11,12 +11,12 @@ import (
 	"encoding/base64"
 	"fmt"
 	"html"
-	"net"
 	"net/http"
-	"net/netip"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/muster-iot/muster/internal/loopback"
 )
 
 // Home is where the project is.
@@ -93,16 +93,10 @@ func asked(r *http.Request) bool {
 // local reports whether r comes from this machine and names it: not from another
 // one through a proxy, nor by a name that points here.
 func local(r *http.Request) bool {
-	from, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil || !from.Addr().IsLoopback() || r.Header.Get("Forwarded")+r.Header.Get("X-Forwarded-For")+r.Header.Get("Via") != "" {
+	if !loopback.Names(loopback.Host(r.RemoteAddr)) || r.Header.Get("Forwarded")+r.Header.Get("X-Forwarded-For")+r.Header.Get("Via") != "" {
 		return false
 	}
-	host := r.Host
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
-	return host == "localhost" || err == nil && addr.IsLoopback()
+	return loopback.Names(loopback.Host(r.Host))
 }
 
 // preferred returns the one of kinds that the value of an Accept header gives the

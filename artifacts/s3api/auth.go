@@ -3,12 +3,12 @@ package s3api
 import (
 	"net"
 	"net/http"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/internal/loopback"
 	"github.com/muster-iot/muster/internal/respond"
 	"github.com/muster-iot/muster/sigv4"
 )
@@ -87,12 +87,8 @@ func (c *call) receive(body *sigv4.Body) {
 // local returns an error unless the request comes from something else than a
 // page in a browser, which can reach the loopback interface too.
 func local(r *http.Request) error {
-	host := r.Host
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	addr, err := netip.ParseAddr(host)
-	if r.Header.Get("Origin") != "" || host != "localhost" && !strings.HasSuffix(host, ".localhost") && (err != nil || !addr.IsLoopback()) {
+	host := loopback.Host(r.Host)
+	if r.Header.Get("Origin") != "" || !loopback.Names(host) && !strings.HasSuffix(host, ".localhost") { // below it are buckets
 		return refuse("AccessDenied", "Without authentication, only programs that address this server as localhost are served")
 	}
 	return nil

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"github.com/muster-iot/muster/internal/respond"
@@ -106,7 +105,7 @@ func (q *Request) WriteError(w http.ResponseWriter, status int, name, message, r
 		WriteXML(w, status, s3Error{fault: f, RequestID: requestID})
 	case CBOR:
 		w.Header().Set("Smithy-Protocol", "rpc-v2-cbor")
-		write(w, status, "application/cbor", cborMap([2]string{"__type", name}, [2]string{"message", message}))
+		respond.Whole(w, status, "application/cbor", cborMap([2]string{"__type", name}, [2]string{"message", message}))
 	case RESTJSON, JSON:
 		w.Header().Set("X-Amzn-Errortype", name)
 		said := map[string]string{"message": message}
@@ -114,21 +113,14 @@ func (q *Request) WriteError(w http.ResponseWriter, status int, name, message, r
 			said["__type"] = name
 		}
 		body, _ := json.Marshal(said) // strings always marshal
-		write(w, status, q.json, body)
+		respond.Whole(w, status, q.json, body)
 	}
 }
 
 // WriteXML sends a whole answer in XML.
 func WriteXML(w http.ResponseWriter, status int, body any) {
 	text, _ := xml.Marshal(body) // of plain structs, which always marshal
-	write(w, status, "text/xml", append([]byte(xml.Header), text...))
-}
-
-func write(w http.ResponseWriter, status int, kind string, body []byte) {
-	w.Header().Set("Content-Type", kind)
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	w.WriteHeader(status)
-	_, _ = w.Write(body) // a client that went away is no fault of ours
+	respond.Whole(w, status, "text/xml", append([]byte(xml.Header), text...))
 }
 
 // The first bytes of CBOR's maps and texts (RFC 8949 section 3).

@@ -15,6 +15,7 @@ import (
 	"github.com/muster-iot/muster/artifacts/s3api"
 	"github.com/muster-iot/muster/cors"
 	"github.com/muster-iot/muster/identity/ca"
+	"github.com/muster-iot/muster/internal/loopback"
 	"github.com/muster-iot/muster/limits"
 )
 
@@ -300,7 +301,7 @@ func (c Config) warnings() []string {
 	}
 	const say = "say with --hosts by which names and addresses they reach this server, such as --hosts muster.example,192.0.2.7"
 	switch {
-	case len(open) == 0 || slices.ContainsFunc(c.hosts(), func(host string) bool { return !isLoopbackHost(host) }):
+	case len(open) == 0 || slices.ContainsFunc(c.hosts(), func(host string) bool { return !loopback.Names(host) }):
 	case len(secure) > 0 && c.TLSCertificate == "":
 		all = append(all, fmt.Sprintf("%s can be reached from other machines, which will refuse the certificate, since it is for %s only: %s",
 			strings.Join(secure, ", "), strings.Join(c.hosts(), ", "), say))
@@ -320,14 +321,7 @@ func isLoopback(address string) (bool, error) {
 	if _, err := net.LookupPort("tcp", port); err != nil {
 		return false, fmt.Errorf("%q has no valid port", address)
 	}
-	return isLoopbackHost(host), nil
-}
-
-// isLoopbackHost reports whether a name or an address means this machine, whoever
-// uses it.
-func isLoopbackHost(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
+	return loopback.Names(host), nil
 }
 
 // logger returns the log that c asks for.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
-	"net"
 	"net/url"
 	"os"
 	"slices"
@@ -15,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/internal/loopback"
 	"github.com/muster-iot/muster/internal/secretfile"
 	"github.com/muster-iot/muster/metrics"
 	"github.com/muster-iot/muster/webhook"
@@ -86,7 +86,7 @@ func (c webhookConfig) checkURL() error {
 	case u.Scheme != "http":
 		return usagef("--webhook-url has the scheme %q; it must be https, or http on this machine", u.Scheme)
 	}
-	if ip := net.ParseIP(u.Hostname()); u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
+	if !loopback.Names(u.Hostname()) {
 		return usagef("--webhook-url leaves this machine without TLS: it must be https")
 	}
 	return nil

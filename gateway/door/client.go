@@ -171,8 +171,8 @@ func (h *handshake) allow(bytes int) error {
 	return nil
 }
 
-// look judges a whole record of a client that has had no answer yet, and of each takes the alert that can be read, if it is one. h
-// is nil after the handshake.
+// look notes the alert in a whole record, if it is one and not encrypted, and judges what a client sends before it has had an
+// answer. h is nil after the handshake.
 func (h *handshake) look(record []byte) error {
 	if h != nil && record[0] == typeAlert && len(record) == recordHeader+2 {
 		h.alerted = tls.AlertError(record[recordHeader+1])

@@ -63,12 +63,13 @@ type Options struct {
 
 // Door is one set of rules for any number of listeners.
 type Door struct {
-	o     Options
-	log   *slog.Logger
-	gate  *gate
-	lines *loglimit.Limiter
-	pool  *admission.Pool // of those whose handshake is under way
-	large *admission.Pool // of those of them that need much room
+	o        Options
+	log      *slog.Logger
+	gate     *gate
+	lines    *loglimit.Limiter // of failed handshakes
+	shedding *loglimit.Limiter
+	pool     *admission.Pool // of those whose handshake is under way
+	large    *admission.Pool // of those of them that need much room
 
 	outer   *tls.Config // picks the one to use; session tickets hang on it
 	nobody  *tls.Config // shares no protocol with a client that it is for, so that the handshake ends with that alert
@@ -98,7 +99,7 @@ func New(o Options) (*Door, error) {
 	o.HandshakeTimeout = cmp.Or(o.HandshakeTimeout, 10*time.Second)
 	o.AtOnce = cmp.Or(o.AtOnce, runtime.GOMAXPROCS(0))
 	o.Waiting = cmp.Or(o.Waiting, 16384)
-	d := &Door{o: o, log: o.Log, gate: &gate{free: o.AtOnce}, lines: loglimit.New(failedLines, failedLinesAll), pool: admission.New(o.Waiting), large: admission.New(largeMax)}
+	d := &Door{o: o, log: o.Log, gate: &gate{free: o.AtOnce}, lines: loglimit.New(failedLines, failedLinesAll), shedding: loglimit.New(1, 1), pool: admission.New(o.Waiting), large: admission.New(largeMax)}
 	d.outer = &tls.Config{GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 		return hello.Context().Value(handshakeKey{}).(*handshake).config(hello)
 	}}

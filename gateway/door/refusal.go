@@ -55,7 +55,7 @@ func (h *handshake) tell(err error) {
 
 // tellShed says in the log, once a minute, that connections are closed to make room for others.
 func (d *Door) tellShed() {
-	if left, ok := d.lines.Take("shed", time.Now()); ok {
+	if left, ok := d.shedding.Take("shed", time.Now()); ok {
 		d.log.Warn("connections are closed before the end of their handshake, the longest waiting first: too many wait", loglimit.LeftOut(left))
 	}
 }

@@ -74,10 +74,15 @@ func (w *Recorder) Contain(fail, note func(error)) {
 	panic(http.ErrAbortHandler)
 }
 
-// JSON sends a whole body; an empty one has no type.
+// JSON sends a whole body of that type; an empty one has no type.
 func JSON(w http.ResponseWriter, status int, body []byte) {
+	Whole(w, status, "application/json", body)
+}
+
+// Whole sends a whole body of a type; an empty one has no type.
+func Whole(w http.ResponseWriter, status int, contentType string, body []byte) {
 	if len(body) > 0 {
-		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Content-Type", contentType)
 	}
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
