@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,7 +30,8 @@ func envCommand() *cobra.Command {
 		Use:   "env DIR [flags]",
 		Short: "print the exports that aim the AWS CLI at a server",
 		Long: `Prints shell commands that set the endpoint, the credentials file and the region
-of the server on a data folder, for the AWS CLI and SDKs. It first waits until
+of the server on a data folder, for the AWS CLI and SDKs, and take away what would
+come before these, such as the access key of another account. It first waits until
 that server can be used.`,
 		Example: `  eval "$(muster env /var/lib/muster)"
   aws iot list-things`,
@@ -53,7 +55,7 @@ func printEnv(ctx context.Context, data folder, wait time.Duration, stdout io.Wr
 	for {
 		r, err := usable(ctx, data)
 		if err == nil {
-			_, err = io.WriteString(stdout, exports(r))
+			_, err = io.WriteString(stdout, unsets(os.Environ(), r)+exports(r))
 			return err
 		}
 		select {
@@ -62,6 +64,27 @@ func printEnv(ctx context.Context, data folder, wait time.Duration, stdout io.Wr
 			return fmt.Errorf("no server on %s can be used after %s: %w", string(data), wait, err)
 		}
 	}
+}
+
+// unsets returns the shell command that takes from an environment what the AWS CLI
+// and SDKs would heed before the exports of r, such as the access key of an account
+// of AWS; nothing when there is none of that.
+func unsets(environ []string, r Ready) string {
+	var names []string
+	for _, variable := range environ {
+		switch name, value, _ := strings.Cut(variable, "="); {
+		case value == "":
+		case slices.Contains([]string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"}, name),
+			strings.HasPrefix(name, "AWS_ENDPOINT_URL_"), // of one service
+			name == "AWS_CA_BUNDLE" && r.CABundle == "":
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	slices.Sort(names)
+	return "  unset " + strings.Join(names, " ") + "\n"
 }
 
 // usable returns where to find the server of a data folder when it says itself
