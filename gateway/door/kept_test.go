@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"runtime"
@@ -46,6 +47,9 @@ func TestBytesKeptOfStrangers(t *testing.T) {
 		t.Logf("%-11s %-31s %6d bytes", name, "idle", idle)
 		for stop, stall := range listener.stranger {
 			kept := keptBy(t, n, name, stall)
+			if kept-idle > keptMax { // what the runtime keeps for itself counts less among more
+				idle, kept = keptBy(t, 4*n, name, listener.idle), keptBy(t, 4*n, name, stall)
+			}
 			t.Logf("%-11s %-31s %6d bytes, %+d", name, stop, kept, kept-idle)
 			if kept-idle > keptMax {
 				t.Errorf("%s, %s: %d bytes are kept of each connection, %d of an idle one; at most %d more are allowed",
@@ -77,7 +81,7 @@ func overTLS(t *testing.T, longest, short []byte) stops {
 	below := func(b []byte) way { // the record layer
 		return func(c net.Conn) any { front := shake(c); c.Write(b); return front }
 	}
-	second := func(b []byte) way { // where the client's certificate belongs
+	second := func(b []byte) way { // where the client's certificate belongs, when the server has done its computing
 		return func(c net.Conn) any {
 			c.Write(flight)
 			io.ReadAtLeast(c, make([]byte, 4096), 512)
@@ -85,13 +89,18 @@ func overTLS(t *testing.T, longest, short []byte) stops {
 			return c
 		}
 	}
+	unread := func(c net.Conn) any { // but for a byte, which says that the server has done its computing
+		c.Write(flight)
+		io.ReadFull(c, make([]byte, 1))
+		return c
+	}
 	return stops{answered(inside(short)), map[string]way{
 		"nothing":                                sending(),
 		"a record announced":                     sending([]byte{22, 3, 1, 9, 0}),
 		"half a ClientHello":                     sending(flight[:len(flight)/2]),
 		"nearly all of the longest ClientHello":  sending(record(helloOwn - recordHeader)[:helloOwn-1]),
 		"a ClientHello of key shares, not whole": sending(withShares(500)[:2000]),
-		"a ClientHello":                          sending(flight),
+		"a ClientHello":                          unread,
 		"a certificate announced":                second([]byte{23, 3, 3, 0x18, 0}),
 		"nearly all of the largest certificate":  second(record(handshakeOwn - len(flight) - recordHeader)[:handshakeOwn-len(flight)-1]),
 		"a handshake":                            inside(nil),
@@ -201,15 +210,20 @@ func keptBy(t *testing.T, n int, listener string, act way) int {
 	open[0] = p.dialed() // what is made once is made before counting
 	kept[0] = act(open[0])
 	settle := func(n int) int {
-		waitFor(t, "all stay", func() bool {
-			return d.Stats().Waiting+s.Stats().Waiting+s.Stats().Connections == int64(n) && d.gate.rests()
-		})
-		var m runtime.MemStats
-		for range 3 { // stacks shrink by half each time
-			runtime.GC()
+		for least, before := math.MaxInt, math.MaxInt; ; before = least { // until it falls no more: what is under way comes to its end
+			waitFor(t, "all stay", func() bool {
+				return d.Stats().Waiting+s.Stats().Waiting+s.Stats().Connections == int64(n) && d.gate.rests()
+			})
+			var m runtime.MemStats
+			for range 3 { // stacks shrink by half each time
+				runtime.GC()
+			}
+			runtime.ReadMemStats(&m)
+			if least = min(least, int(m.HeapAlloc+m.StackInuse)); least > before-n*256 {
+				return least
+			}
+			time.Sleep(10 * time.Millisecond)
 		}
-		runtime.ReadMemStats(&m)
-		return int(m.HeapAlloc + m.StackInuse)
 	}
 	before := settle(1)
 	for i := 1; i < n; i++ {
