@@ -138,6 +138,7 @@ func listed(status string, entries []muster.Entry) string {
 func (env *env) told() []string {
 	env.t.Helper()
 	env.settleDown()
+	env.write(func(store.Tx) {}) // answered after what was answered before has been told
 	env.mu.Lock()
 	defer env.mu.Unlock()
 	notes := env.notes

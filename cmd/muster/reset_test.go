@@ -196,6 +196,28 @@ func TestAResetIsWholeOverAKill(t *testing.T) {
 	}
 }
 
+// A folder that was left by a kill between the two stores of a reset is whole, and
+// one that has lost its store otherwise is not.
+func TestVerifyBetweenTheStoresOfAReset(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	s := startServer(t, data, "--test-clock")
+	s.kill(t)
+	store, away := filepath.Join(data, "db"), filepath.Join(data, "db.reset")
+	if err := os.Rename(store, away); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("muster", "admin", "verify", data).CombinedOutput(); err != nil {
+		t.Errorf("with the old store put away: %v\n%s", err, out)
+	}
+	if err := os.RemoveAll(away); err != nil {
+		t.Fatal(err)
+	}
+	const missing = "its store, the folder db, is missing or empty"
+	if out, err := exec.Command("muster", "admin", "verify", data).CombinedOutput(); err == nil || !strings.Contains(string(out), missing) {
+		t.Errorf("without any store: %v, want that %s\n%s", err, missing, out)
+	}
+}
+
 // A device that asks while the server is being reset waits, and is answered by
 // the new one.
 func TestADeviceMeetsAReset(t *testing.T) {

@@ -98,9 +98,6 @@ func (f *cutFile) Read(b []byte) (int, error) { return f.front.Read(b) }
 // examine returns a DamageError when the files of a folder lack something that
 // had been synced, as far as that can be told without reading tables.
 func examine(files vfs.FS, dir string) error {
-	if _, err := files.Stat(dir); errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
 	state, found, err := readManifest(files, dir)
 	if err != nil || !found {
 		return err

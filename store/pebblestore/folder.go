@@ -38,6 +38,8 @@ func Open(dir string, o Options) (*Store, error) {
 		if err := makeFolder(o.FS, dir); err != nil {
 			return nil, fmt.Errorf("pebblestore: make %s: %w", dir, err)
 		}
+	} else if _, err := o.FS.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("pebblestore: open %s: %w", dir, ErrUnmade)
 	}
 	lock, err := pebble.LockDirectory(dir, o.FS)
 	if err != nil {

@@ -96,8 +96,9 @@ func TestReadOnlyChangesNothing(t *testing.T) {
 
 func TestReadOnlyMakesNoFolder(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
-	if _, err := pebblestore.Open(dir, pebblestore.Options{ReadOnly: true}); err == nil {
-		t.Error("Open() of a folder that is not there, for reading only, succeeds")
+	_, err := pebblestore.Open(dir, pebblestore.Options{ReadOnly: true})
+	if !errors.Is(err, pebblestore.ErrUnmade) {
+		t.Errorf("Open() of a folder that is not there, for reading only: %v, want %v", err, pebblestore.ErrUnmade)
 	}
 	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("Stat() of the folder = %v, want that it does not exist", err)
