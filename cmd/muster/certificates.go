@@ -139,7 +139,7 @@ func (s *server) makeRSAAuthority(ctx context.Context) (*ca.Authority, error) {
 
 // openAuthority returns the folder's certificate authority, made on the first start. When
 // a first start was killed while it made the authority, the key that it left is put away and
-// another one made: nobody has seen a certificate of it, and the files of the server's
+// another one made: no certificate was issued with it, since the files of the server's
 // certificate, which are written next, are missing.
 func (f folder) openAuthority(now time.Time, log *slog.Logger) (*ca.Authority, error) {
 	a, err := identity.OpenAuthority(f.ca(), now)

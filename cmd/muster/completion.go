@@ -130,8 +130,8 @@ func commandCompletions(cmd *cobra.Command) []cobra.Completion {
 	return all
 }
 
-// shortenDescriptions leaves of what is said of flags what fits behind them in a
-// list: the first clause.
+// shortenDescriptions cuts the descriptions of flags to their first clause, which
+// fits next to a flag in a list.
 func shortenDescriptions(root *cobra.Command) {
 	for _, cmd := range everyCommand(root) {
 		cmd.Flags().VisitAll(func(f *pflag.Flag) {

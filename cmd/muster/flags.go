@@ -127,8 +127,8 @@ func twoDashes(root *cobra.Command, args []string) []string {
 	return args
 }
 
-// nearest returns which of names somebody may have meant who wrote word: those
-// that it begins, or else those that the fewest slips of the keyboard lie between.
+// nearest returns the names that were probably meant by word: those that begin with
+// it, or else those that the fewest typing slips turn into it.
 func nearest(word string, names []string) []string {
 	best, limit := []string{}, 1+len(word)/5
 	for _, name := range names {

@@ -31,8 +31,8 @@ const modulePath = "github.com/muster-iot/muster"
 // Verifier is its own options.
 var optionSet = regexp.MustCompile(`(Options|Config|Limits|Verifier)$`)
 
-// Whatever a package lets somebody choose is for the operator to choose, by a
-// flag, or there is a reason why no operator needs to.
+// Every option of a package is set by a flag, or there is a reason why no operator
+// needs one.
 func TestEveryOptionHasAFlagOrAReason(t *testing.T) {
 	source, err := loadedCommand()
 	if err != nil {
@@ -51,7 +51,7 @@ func TestEveryOptionHasAFlagOrAReason(t *testing.T) {
 				t.Errorf("the reason for %s %s: %q", o.of, fault, whole)
 			}
 		case !hasRow && wired(o.field.Type()):
-			// a part, or somebody to be told: the command hands it in
+			// a part or a callback, which the command passes in
 		case !hasRow:
 			t.Errorf("%s is neither reached by a flag nor has a reason why no operator needs it: give it a row in optionRows", o.name)
 		case flagRow.MatchString(row):
