@@ -23,7 +23,7 @@ type callerIdentity struct {
 	RequestID string   `xml:"ResponseMetadata>RequestId"`
 }
 
-// WriteCallerIdentity answers GetCallerIdentity with the ARN of whoever called.
+// WriteCallerIdentity answers GetCallerIdentity with the caller's ARN.
 func WriteCallerIdentity(w http.ResponseWriter, arn, requestID string) {
 	parts := strings.SplitN(arn, ":", 6)
 	account := ""

@@ -91,7 +91,7 @@ func (s *server) openRSAAuthority() (*ca.Authority, error) {
 }
 
 // completeCertificates makes the certificate with an RSA key, unless it is there, once
-// the server is announced: nobody waits for it. It returns when ctx ends.
+// the server is announced, so that no start waits for it. It returns when ctx ends.
 func (s *server) completeCertificates(ctx context.Context, announced <-chan struct{}) {
 	select {
 	case <-announced:

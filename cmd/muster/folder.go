@@ -20,7 +20,7 @@ import (
 //	db/           the store
 //	keys.json     access keys and what they may do; keys-used.json when they did
 //	credentials   the first key as an AWS shared-credentials file
-//	ca.pem        what devices trust: the certificate authority, behind it that of ca-rsa.pem; ca-key.pem the key of the first;
+//	ca.pem        what devices trust: the certificate authority, then that of ca-rsa.pem; ca-key.pem the key of the first;
 //	              ca-key.pem.unused a key that was there without a certificate
 //	server.pem    the certificate of the TLS listeners; server-key.pem its key
 //	ca-rsa.pem    and ca-rsa-key.pem, server-rsa.pem, server-rsa-key.pem: the same with RSA keys, see certificates.go

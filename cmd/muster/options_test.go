@@ -76,7 +76,7 @@ func TestEveryOptionHasAFlagOrAReason(t *testing.T) {
 	}
 }
 
-// A field of Config that no flag sets is a choice that nobody has.
+// Every field of Config is set by a flag: another way to set it does not exist.
 func TestEveryFieldOfConfigIsAFlag(t *testing.T) {
 	source, err := loadedCommand()
 	if err != nil {
