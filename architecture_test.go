@@ -21,6 +21,7 @@ const module = "github.com/muster-iot/muster"
 // "." is the root package, the nouns and rules.
 var mayImport = map[string][]string{
 	".":                    {},
+	"jobdoc":               {"."},
 	"iotpolicy":            {"."},
 	"reserve":              {},
 	"rollout":              {"."},
@@ -31,7 +32,7 @@ var mayImport = map[string][]string{
 	"store":                {"."},
 	"store/storetest":      {".", "store"},
 	"store/...":            {".", "store"},
-	"engine":               {".", "fleetquery", "reserve", "rollout", "store"},
+	"engine":               {".", "fleetquery", "jobdoc", "reserve", "rollout", "store"},
 	"fleetquery":           {"."},
 	"scheduler":            {".", "engine"},
 	"gateway/...":          {"gateway/...", "internal/loglimit"}, // has never heard of a job
@@ -48,7 +49,7 @@ var mayImport = map[string][]string{
 	"authority":            {".", "engine", "gateway", "identity/...", "internal/loglimit", "iotpolicy"},
 	"awsiot/wire":          {"."},
 	"awsiot/wire/wiretest": {"awsiot/wire", "internal/wiregen/..."},
-	"awsiot/...":           {".", "awsiot/...", "fleetquery", "engine", "flood", "identity/...", "intake", "internal/loopback", "internal/respond", "iotpolicy", "limits", "reserve", "sigv4"},
+	"awsiot/...":           {".", "awsiot/...", "fleetquery", "engine", "flood", "identity/...", "intake", "internal/loopback", "internal/respond", "iotpolicy", "jobdoc", "limits", "reserve", "sigv4"},
 	"events":               {".", "engine", "gateway"},
 	"webhook":              {".", "engine", "events"},
 	"iotdata":              {".", "awsiot/...", "gateway/...", "identity", "intake", "internal/respond"},

@@ -51,18 +51,6 @@ func TestCheckStep(t *testing.T) {
 	}
 }
 
-func TestCheckDocument(t *testing.T) {
-	for text, ok := range map[string]bool{
-		`{}`: true, " \n{\"a\": 1}\n": true, `[]`: false, `"x"`: false, `{`: false, ``: false, "{\"a\":\"\xff\"}": false,
-		`{"a":"` + strings.Repeat("x", 42) + `"}`: true,
-		`{"a":"` + strings.Repeat("x", 43) + `"}`: false,
-	} {
-		if err := CheckDocument(text, 50); (err == nil) != ok {
-			t.Errorf("CheckDocument(%q) = %v, want ok %v", text, err, ok)
-		}
-	}
-}
-
 func TestParseARN(t *testing.T) {
 	a := Account{ID: "123456789012", Region: "eu-west-1"}
 	for arn, want := range map[string]Kind{

@@ -2,7 +2,6 @@ package muster
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -118,13 +117,4 @@ func duplicated(d *json.Decoder) bool {
 		_, _ = d.Token()
 	}
 	return false
-}
-
-func TestADocumentHasNoNameTwice(t *testing.T) {
-	for _, text := range []string{`{"a":1,"a":2}`, `{"x":[{"run":"good","\u0072un":"bad"}]}`} {
-		err := CheckDocument(text, 100)
-		if e, ok := errors.AsType[*Error](err); !ok || e.Kind != Invalid || !strings.Contains(e.Msg, "twice") {
-			t.Errorf("CheckDocument(%s) = %v, want Invalid", text, err)
-		}
-	}
 }

@@ -73,3 +73,36 @@ func TestAttemptCountsEveryRetry(t *testing.T) {
 		t.Errorf("Attempt = %d, want 3", got)
 	}
 }
+
+func TestAConfigurationTakesWhatItDoesNotGive(t *testing.T) {
+	night := []MaintenanceWindow{{StartTime: "cron(0 2 * * ? *)", DurationMinutes: 60}}
+	base := JobConfig{
+		Rollout:        RolloutConfig{MaximumPerMinute: 10, Exponential: &ExponentialRate{BasePerMinute: 5}},
+		Abort:          []AbortCriterion{{Failure: FailureAll, ThresholdPercent: 5, MinExecuted: 1}},
+		Retry:          []RetryCriterion{{Failure: FailureAll, Max: 2}},
+		TimeoutMinutes: 7,
+		Schedule:       Schedule{StartTime: "2026-01-01 00:00", Windows: night},
+	}
+	inherited := base
+	inherited.Schedule = Schedule{Windows: night}
+	given := JobConfig{
+		Rollout:        RolloutConfig{MaximumPerMinute: 1},
+		Abort:          []AbortCriterion{{Failure: FailureFailed, ThresholdPercent: 50, MinExecuted: 9}},
+		Retry:          []RetryCriterion{{Failure: FailureFailed, Max: 0}},
+		TimeoutMinutes: 1,
+		Schedule:       Schedule{EndTime: "2027-01-01 00:00", Windows: []MaintenanceWindow{{StartTime: "cron(0 5 * * ? *)", DurationMinutes: 5}}},
+	}
+	partly := inherited
+	partly.TimeoutMinutes, partly.Schedule.EndTime = 3, "2027-01-01 00:00"
+	for name, test := range map[string]struct{ c, want JobConfig }{
+		"everything, but neither start nor end": {JobConfig{}, inherited},
+		"nothing, members are not merged":       {given, given},
+		"what is missing":                       {JobConfig{TimeoutMinutes: 3, Schedule: Schedule{EndTime: "2027-01-01 00:00"}}, partly},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := test.c.Or(base); !reflect.DeepEqual(got, test.want) {
+				t.Errorf("Or = %+v, want %+v", got, test.want)
+			}
+		})
+	}
+}

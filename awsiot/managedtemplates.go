@@ -3,14 +3,14 @@ package awsiot
 import (
 	"context"
 
-	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot/wire"
+	"github.com/muster-iot/muster/jobdoc"
 )
 
 // describeManagedJobTemplate asks for the version that the call will show.
 func (n *needs) describeManagedJobTemplate(in *wire.DescribeManagedJobTemplateRequest) {
 	version := wire.Or(in.TemplateVersion, "")
-	if t, ok := muster.FindManagedTemplate(*in.TemplateName, version); ok {
+	if t, ok := jobdoc.FindManagedTemplate(*in.TemplateName, version); ok {
 		version = t.Version
 	}
 	n.arns(n.account.ManagedTemplateARN(*in.TemplateName, version))

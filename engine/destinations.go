@@ -4,6 +4,7 @@ import (
 	"cmp"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/jobdoc"
 	"github.com/muster-iot/muster/store"
 )
 
@@ -17,7 +18,7 @@ func (d *draft) deliver(r store.Reader, account muster.Account) error {
 	if len(d.Config.Packages) > PackagesMax {
 		return muster.Errorf(muster.LimitExceeded, "A job may bring at most %d package versions; this one brings %d", PackagesMax, len(d.Config.Packages))
 	}
-	all := make([]muster.Destination, 0, len(d.Config.Packages))
+	all := make([]jobdoc.Destination, 0, len(d.Config.Packages))
 	for _, asked := range d.Config.Packages {
 		resolved, err := resolve(r, asked)
 		if err != nil {
@@ -26,10 +27,10 @@ func (d *draft) deliver(r store.Reader, account muster.Account) error {
 		if err := permitted(d.Rights, Use{Package: resolved, Brought: true}); err != nil {
 			return err
 		}
-		all = append(all, muster.Destination{Asked: asked, Resolved: resolved})
+		all = append(all, jobdoc.Destination{Asked: asked, Resolved: resolved})
 		d.packages = append(d.packages, resolved)
 	}
-	text, err := muster.FillPackages(d.document.Text, all, account.Region, func(asked muster.Release) (muster.PackageVersion, error) {
+	text, err := jobdoc.FillPackages(d.document.Text, all, account.Region, func(asked muster.Release) (muster.PackageVersion, error) {
 		return d.read(r, asked)
 	})
 	if err != nil || text == d.document.Text {

@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/jobdoc"
 	"github.com/muster-iot/muster/store"
 )
 
@@ -22,7 +23,7 @@ type draft struct {
 // no transaction, since it may take as long as it takes to read a file.
 func (e *Engine) draft(ctx context.Context, in NewJob) (draft, error) {
 	d := draft{NewJob: in}
-	var p muster.Placeholders
+	var p jobdoc.Placeholders
 	err := e.view(ctx, func(r store.Reader) error {
 		if _, err := e.targets(r, nil, in.Targets); err != nil {
 			return err
@@ -64,7 +65,7 @@ func (e *Engine) draft(ctx context.Context, in NewJob) (draft, error) {
 func (d *draft) fromTemplate(r store.Reader, account muster.Account) error {
 	d.document = jobDocument{Text: d.Document}
 	if d.Template != "" {
-		id, managed, err := account.JobTemplate(d.Template)
+		id, managed, err := jobdoc.ResolveTemplate(account, d.Template)
 		if err != nil {
 			return err
 		}
@@ -89,16 +90,16 @@ func (d *draft) fromTemplate(r store.Reader, account muster.Account) error {
 
 // checkDocument returns the placeholders of a text, or an Invalid error unless
 // it may be the document of a job or a template.
-func checkDocument(text string) (muster.Placeholders, error) {
-	if err := muster.CheckDocument(text, DocumentMax); err != nil {
-		return muster.Placeholders{}, err
+func checkDocument(text string) (jobdoc.Placeholders, error) {
+	if err := jobdoc.Check(text, DocumentMax); err != nil {
+		return jobdoc.Placeholders{}, err
 	}
-	return muster.FindPlaceholders(text)
+	return jobdoc.FindPlaceholders(text)
 }
 
 // checkLinks returns an error unless the maker may have devices sent where the
 // links of a document point, and they can be. role is only for people.
-func (e *Engine) checkLinks(ctx context.Context, links []muster.Link, maker Rights, role string) error {
+func (e *Engine) checkLinks(ctx context.Context, links []jobdoc.Link, maker Rights, role string) error {
 	for _, l := range links {
 		if e.o.Objects == nil {
 			return errNoObjects
@@ -153,7 +154,7 @@ func (e *Engine) sign(ctx context.Context, wanted []muster.Object, maker Rights,
 		return nil
 	}
 	d.Before = cmp.Or(d.Before, d.Text)
-	text, err := muster.FillSignatures(d.Text, signatures)
+	text, err := jobdoc.FillSignatures(d.Text, signatures)
 	d.Text = text
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/jobdoc"
 	"github.com/muster-iot/muster/store"
 )
 
@@ -47,7 +48,7 @@ func (e *Engine) presigned(text string, j *muster.Job, x muster.Execution) (stri
 	if j == nil || !j.Links {
 		return text, nil
 	}
-	filled, err := muster.FillLinks(text, func(l muster.Link) (string, error) {
+	filled, err := jobdoc.FillLinks(text, func(l jobdoc.Link) (string, error) {
 		if e.o.Objects == nil {
 			return "", errNoObjects
 		}
@@ -56,7 +57,7 @@ func (e *Engine) presigned(text string, j *muster.Job, x muster.Execution) (stri
 			return "", err
 		}
 		if o.Key == "" {
-			o.Key = muster.UploadKey(x)
+			o.Key = jobdoc.UploadKey(x)
 		}
 		return e.o.Objects.Presign(o, l.Upload, j.Config.Presigned.Life(), x.PresignedAt)
 	})

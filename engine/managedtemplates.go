@@ -6,12 +6,13 @@ import (
 	"slices"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/jobdoc"
 	"github.com/muster-iot/muster/store"
 )
 
 // ManagedTemplateList is a page of managed job templates.
 type ManagedTemplateList struct {
-	Templates []muster.ManagedTemplate
+	Templates []jobdoc.ManagedTemplate
 	Next      string // token of the next page; empty on the last
 }
 
@@ -24,25 +25,25 @@ func (e *Engine) ManagedTemplates(name string, p Page) (list ManagedTemplateList
 	if err != nil {
 		return list, err
 	}
-	all := muster.ManagedTemplates()
+	all := jobdoc.ManagedTemplates()
 	if name != "" {
-		all = slices.DeleteFunc(all, func(t muster.ManagedTemplate) bool { return t.Name != name })
+		all = slices.DeleteFunc(all, func(t jobdoc.ManagedTemplate) bool { return t.Name != name })
 		if len(all) == 0 {
 			return list, noManagedTemplate(name)
 		}
 	}
-	list.Templates, list.Next, err = fill(l, managedFrom(all, l.from("")), func(row store.Row[muster.ManagedTemplate]) (muster.ManagedTemplate, bool, error) {
+	list.Templates, list.Next, err = fill(l, managedFrom(all, l.from("")), func(row store.Row[jobdoc.ManagedTemplate]) (jobdoc.ManagedTemplate, bool, error) {
 		return row.Value, true, nil
 	})
 	return list, err
 }
 
 // managedFrom yields templates from a key on, as a scan of a table would.
-func managedFrom(all []muster.ManagedTemplate, from string) iter.Seq2[store.Row[muster.ManagedTemplate], error] {
-	return func(yield func(store.Row[muster.ManagedTemplate], error) bool) {
+func managedFrom(all []jobdoc.ManagedTemplate, from string) iter.Seq2[store.Row[jobdoc.ManagedTemplate], error] {
+	return func(yield func(store.Row[jobdoc.ManagedTemplate], error) bool) {
 		for _, t := range all {
 			key := store.JoinKey(t.Name, t.Version)
-			if key >= from && !yield(store.Row[muster.ManagedTemplate]{Key: key, Value: t}, nil) {
+			if key >= from && !yield(store.Row[jobdoc.ManagedTemplate]{Key: key, Value: t}, nil) {
 				return
 			}
 		}
@@ -51,8 +52,8 @@ func managedFrom(all []muster.ManagedTemplate, from string) iter.Seq2[store.Row[
 
 // ManagedTemplate returns a managed job template, the newest version unless one
 // is named. It fails with NotFound.
-func (e *Engine) ManagedTemplate(name, version string) (muster.ManagedTemplate, error) {
-	t, ok := muster.FindManagedTemplate(name, version)
+func (e *Engine) ManagedTemplate(name, version string) (jobdoc.ManagedTemplate, error) {
+	t, ok := jobdoc.FindManagedTemplate(name, version)
 	if !ok {
 		if version != "" {
 			name += ":" + version

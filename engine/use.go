@@ -1,6 +1,9 @@
 package engine
 
-import "github.com/muster-iot/muster"
+import (
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/jobdoc"
+)
 
 // Use is something that a job or a template makes use of on behalf of its maker:
 // a file that the document names, or a version of a package.
@@ -32,11 +35,11 @@ func permitted(r Rights, u Use) error {
 	return r.Permits(u)
 }
 
-// anyUploadKey stands for muster.UploadKey of every execution.
+// anyUploadKey stands for jobdoc.UploadKey of every execution.
 const anyUploadKey = "*/*/*"
 
 // permittedLink asks for the files that a link means, of all executions.
-func (e *Engine) permittedLink(r Rights, l muster.Link) error {
+func (e *Engine) permittedLink(r Rights, l jobdoc.Link) error {
 	o, err := e.o.Objects.Locate(l.Span())
 	if err != nil {
 		return err
@@ -51,7 +54,7 @@ func (e *Engine) permittedLink(r Rights, l muster.Link) error {
 // job as it stands, names. What is no file of the store is nobody's: it is
 // refused when a job is made of the template.
 func (e *Engine) permittedFiles(r Rights, document string) error {
-	all, err := muster.FindPlaceholders(document)
+	all, err := jobdoc.FindPlaceholders(document)
 	if err != nil || e.o.Objects == nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package muster
+package jobdoc
 
 import (
 	"encoding/json"
@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/muster-iot/muster"
 )
 
 // ManagedTemplate is a job template that every deployment has: a document for
@@ -16,13 +18,13 @@ type ManagedTemplate struct {
 	Name         string // such as "AWS-Reboot"
 	Version      string // such as "1.0"
 	Description  string
-	Environments []string            // the systems that its handlers are for
-	Document     string              // with placeholders
-	Parameters   []DocumentParameter // the required ones first
+	Environments []string    // the systems that its handlers are for
+	Document     string      // with placeholders
+	Parameters   []Parameter // the required ones first
 }
 
-// DocumentParameter is a value that a job from a managed template is given.
-type DocumentParameter struct {
+// Parameter is a value that a job from a managed template is given.
+type Parameter struct {
 	Key         string
 	Description string
 	Example     string
@@ -32,7 +34,7 @@ type DocumentParameter struct {
 
 // Regex returns the pattern that whole values must match, as the contract
 // writes it.
-func (p DocumentParameter) Regex() string {
+func (p Parameter) Regex() string {
 	if p.MaxLength == 0 {
 		return "(.*?)"
 	}
@@ -42,22 +44,22 @@ func (p DocumentParameter) Regex() string {
 // Matches reports whether the whole of value matches the pattern: its dot is
 // any character but a line break. Repetitions such as {0,4096} are beyond what
 // package regexp takes.
-func (p DocumentParameter) Matches(value string) bool {
+func (p Parameter) Matches(value string) bool {
 	return !strings.ContainsAny(value, "\n\r\u0085\u2028\u2029") &&
 		(p.MaxLength == 0 || utf8.RuneCountInString(value) <= p.MaxLength)
 }
 
 // parameter holds the parameters of the managed templates.
 var parameter = struct {
-	downloadURL, filePath, packages, services, command, runAsUser, pathToHandler DocumentParameter
+	downloadURL, filePath, packages, services, command, runAsUser, pathToHandler Parameter
 }{
-	downloadURL:   DocumentParameter{Key: "downloadUrl", Description: "The URL to fetch the file from.", Example: "http://www.example.com/index.html"},
-	filePath:      DocumentParameter{Key: "filePath", Description: "The path on the device that the file is written to.", Example: "/path/to/file"},
-	packages:      DocumentParameter{Key: "packages", Description: "The application packages, separated by spaces.", Example: "package1 package2"},
-	services:      DocumentParameter{Key: "services", Description: "The services, separated by spaces.", Example: "service1 service2"},
-	command:       DocumentParameter{Key: "command", Description: `The command and its arguments, separated by commas. A comma within an argument is written \,.`, Example: "echo,hello"},
-	runAsUser:     DocumentParameter{Key: "runAsUser", Description: "The user to run as. By default, the one that the device client runs as.", Example: "user1", Optional: true, MaxLength: 256},
-	pathToHandler: DocumentParameter{Key: "pathToHandler", Description: "The folder of the handler on the device. By default, where the device client looks for handlers.", Example: "/path/to/handler/script", Optional: true, MaxLength: 4096},
+	downloadURL:   Parameter{Key: "downloadUrl", Description: "The URL to fetch the file from.", Example: "http://www.example.com/index.html"},
+	filePath:      Parameter{Key: "filePath", Description: "The path on the device that the file is written to.", Example: "/path/to/file"},
+	packages:      Parameter{Key: "packages", Description: "The application packages, separated by spaces.", Example: "package1 package2"},
+	services:      Parameter{Key: "services", Description: "The services, separated by spaces.", Example: "service1 service2"},
+	command:       Parameter{Key: "command", Description: `The command and its arguments, separated by commas. A comma within an argument is written \,.`, Example: "echo,hello"},
+	runAsUser:     Parameter{Key: "runAsUser", Description: "The user to run as. By default, the one that the device client runs as.", Example: "user1", Optional: true, MaxLength: 256},
+	pathToHandler: Parameter{Key: "pathToHandler", Description: "The folder of the handler on the device. By default, where the device client looks for handlers.", Example: "/path/to/handler/script", Optional: true, MaxLength: 4096},
 }
 
 // ManagedTemplates returns all managed templates, by name and within a name
@@ -93,17 +95,17 @@ func FindManagedTemplate(name, version string) (ManagedTemplate, bool) {
 // match.
 func (t ManagedTemplate) Fill(given map[string]string) (string, error) {
 	for _, key := range slices.Sorted(maps.Keys(given)) {
-		if !slices.ContainsFunc(t.Parameters, func(p DocumentParameter) bool { return p.Key == key }) {
-			return "", Errorf(Invalid, "Job template %s has no document parameter %s", t.Name, key)
+		if !slices.ContainsFunc(t.Parameters, func(p Parameter) bool { return p.Key == key }) {
+			return "", muster.Errorf(muster.Invalid, "Job template %s has no document parameter %s", t.Name, key)
 		}
 	}
 	for _, p := range t.Parameters {
 		value, ok := given[p.Key]
 		if !ok && !p.Optional {
-			return "", Errorf(Invalid, "Job template %s requires the document parameter %s", t.Name, p.Key)
+			return "", muster.Errorf(muster.Invalid, "Job template %s requires the document parameter %s", t.Name, p.Key)
 		}
 		if !p.Matches(value) {
-			return "", Errorf(Invalid, "The value of document parameter %s does not match %s", p.Key, p.Regex())
+			return "", muster.Errorf(muster.Invalid, "The value of document parameter %s does not match %s", p.Key, p.Regex())
 		}
 	}
 	return fillParameters(t.Document, given)
@@ -126,7 +128,7 @@ type actionInput struct {
 
 // handled returns the template of a handler, which gets the parameters as its
 // arguments.
-func handled(name, description, handler string, args ...DocumentParameter) ManagedTemplate {
+func handled(name, description, handler string, args ...Parameter) ManagedTemplate {
 	in := actionInput{Handler: handler, Path: parameter.pathToHandler.placeholder()}
 	for _, p := range args {
 		in.Args = append(in.Args, p.placeholder())
@@ -134,7 +136,7 @@ func handled(name, description, handler string, args ...DocumentParameter) Manag
 	return managed(name, description, remoteAction{Type: "runHandler", Input: in}, append(args, parameter.runAsUser, parameter.pathToHandler)...)
 }
 
-func managed(name, description string, a remoteAction, parameters ...DocumentParameter) ManagedTemplate {
+func managed(name, description string, a remoteAction, parameters ...Parameter) ManagedTemplate {
 	type step struct {
 		Action remoteAction `json:"action"`
 	}
@@ -149,4 +151,4 @@ func managed(name, description string, a remoteAction, parameters ...DocumentPar
 	}
 }
 
-func (p DocumentParameter) placeholder() string { return "${aws:iot:parameter:" + p.Key + "}" }
+func (p Parameter) placeholder() string { return "${aws:iot:parameter:" + p.Key + "}" }

@@ -1,27 +1,29 @@
-package muster
+package jobdoc
 
 import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/muster-iot/muster"
 )
 
 // versions are those that documents can ask for.
-func versions(r Release) (PackageVersion, error) {
-	if r.Version == DefaultVersion {
+func versions(r muster.Release) (muster.PackageVersion, error) {
+	if r.Version == muster.DefaultVersion {
 		r.Version = "1"
 	}
-	if r != (Release{"app", "1"}) {
-		return PackageVersion{}, Errorf(NotFound, "no %s %s", r.Package, r.Version)
+	if r != (muster.Release{Package: "app", Version: "1"}) {
+		return muster.PackageVersion{}, muster.Errorf(muster.NotFound, "no %s %s", r.Package, r.Version)
 	}
-	return PackageVersion{
+	return muster.PackageVersion{
 		Package: "app", Name: "1", Attributes: map[string]string{"size": "7", "say": `"hi" <b>`, "a:b": "c"},
-		Artifact: &Object{Region: "eu-west-1", Bucket: "files", Key: "a b/c+d?.bin", Version: "v/1+2"},
+		Artifact: &muster.Object{Region: "eu-west-1", Bucket: "files", Key: "a b/c+d?.bin", Version: "v/1+2"},
 	}, nil
 }
 
 func TestFillPackages(t *testing.T) {
-	brought := []Destination{{Release{"app", DefaultVersion}, Release{"app", "1"}}}
+	brought := []Destination{{Asked: muster.Release{Package: "app", Version: muster.DefaultVersion}, Resolved: muster.Release{Package: "app", Version: "1"}}}
 	tests := map[string]struct {
 		document     string
 		destinations []Destination
@@ -79,7 +81,7 @@ func TestFillPackagesRefuses(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			got, err := FillPackages(`{"a":"`+test.placeholder+`"}`, nil, "eu-west-1", versions)
-			if e, ok := errors.AsType[*Error](err); !ok || !strings.Contains(e.Msg, test.want) {
+			if e, ok := errors.AsType[*muster.Error](err); !ok || !strings.Contains(e.Msg, test.want) {
 				t.Errorf("FillPackages(%s) = %s, %v, want %q", test.placeholder, got, err, test.want)
 			}
 		})

@@ -1,4 +1,4 @@
-package muster
+package jobdoc
 
 import (
 	"bytes"
@@ -6,6 +6,8 @@ import (
 	"iter"
 	"slices"
 	"strings"
+
+	"github.com/muster-iot/muster"
 )
 
 // placeholder is one ${aws:iot:KIND:ARGUMENT} in a string value of a job
@@ -29,16 +31,16 @@ const (
 // Placeholders are those that a job document still holds when it is that of a
 // job or of a template.
 type Placeholders struct {
-	Links      []Link   // in order; what a device gets in their place differs from time to time
-	Signatures []Object // the objects of which the document wants signatures
-	Packages   bool     // something of packages is wanted
+	Links      []Link          // in order; what a device gets in their place differs from time to time
+	Signatures []muster.Object // the objects of which the document wants signatures
+	Packages   bool            // something of packages is wanted
 }
 
 // FindPlaceholders returns the placeholders in the string values of a job
 // document (jobs-control-plane.md sections 6.2 and 6.6). It fails with Invalid
 // when one of them is none that may be there. What begins with ${ and not with
 // ${aws: is no placeholder, and the names of members hold none. document must
-// have passed CheckDocument.
+// have passed Check.
 func FindPlaceholders(document string) (Placeholders, error) {
 	var all Placeholders
 	_, err := rewriteStrings(document, func(value string) (string, error) {
@@ -70,13 +72,13 @@ func (all *Placeholders) add(p placeholder) error {
 		all.Signatures = append(all.Signatures, o)
 		return err
 	case parameterKind:
-		return Errorf(Invalid, "The placeholder ${aws:iot:parameter:%s} is only valid in AWS managed job templates", p.argument)
+		return muster.Errorf(muster.Invalid, "The placeholder ${aws:iot:parameter:%s} is only valid in AWS managed job templates", p.argument)
 	case packageKind:
 		all.Packages = true
 		_, err := p.readPackage()
 		return err
 	}
-	return Errorf(Invalid, "The job document has a placeholder of the unknown kind ${aws:iot:%s}", p.kind)
+	return muster.Errorf(muster.Invalid, "The job document has a placeholder of the unknown kind ${aws:iot:%s}", p.kind)
 }
 
 // checkNested refuses a placeholder within another one, but for local ones
@@ -86,17 +88,17 @@ func (p placeholder) checkNested() error {
 		local := localPlaceholder(text)
 		switch name, ours := strings.CutPrefix(text, "${aws:"); {
 		case ours && strings.HasPrefix(name, "iot:package:") && strings.Contains(name, ":artifact"):
-			return Errorf(Invalid, "${aws:iot:package:[...]:artifact:s3-presigned-url} cannot be nested inside another placeholder.")
+			return muster.Errorf(muster.Invalid, "${aws:iot:package:[...]:artifact:s3-presigned-url} cannot be nested inside another placeholder.")
 		case ours:
 			service, rest, _ := strings.Cut(name, ":")
 			kind, _, _ := strings.Cut(rest, ":")
-			return Errorf(Invalid, "${aws:%s:%s[...]} should not be the second layer pattern.", service, strings.TrimRight(kind, "}"))
+			return muster.Errorf(muster.Invalid, "${aws:%s:%s[...]} should not be the second layer pattern.", service, strings.TrimRight(kind, "}"))
 		case local != "" && p.kind != uploadKind:
-			return Errorf(Invalid, "Local placeholder, %s, is only valid inside of presign url upload", local)
+			return muster.Errorf(muster.Invalid, "Local placeholder, %s, is only valid inside of presign url upload", local)
 		case local == "" && p.kind == uploadKind:
-			return Errorf(Invalid, "Undefined placeholder, %s, inside of presign url upload parameter", text[:closed(text)])
+			return muster.Errorf(muster.Invalid, "Undefined placeholder, %s, inside of presign url upload parameter", text[:closed(text)])
 		case local != "" && strings.Count(p.argument, local) > localMax:
-			return Errorf(Invalid, "The occurrence of local placeholder %s within S3 presigned url upload placeholder exceeds limit of %d.", local, localMax)
+			return muster.Errorf(muster.Invalid, "The occurrence of local placeholder %s within S3 presigned url upload placeholder exceeds limit of %d.", local, localMax)
 		}
 	}
 	return nil
@@ -157,19 +159,19 @@ func placeholders(value string) ([]placeholder, error) {
 		text := value[start:]
 		at = start + len("${")
 		if local := localPlaceholder(text); local != "" {
-			return nil, Errorf(Invalid, "Local placeholder, %s, is only valid inside of presign url upload", local)
+			return nil, muster.Errorf(muster.Invalid, "Local placeholder, %s, is only valid inside of presign url upload", local)
 		}
 		if !strings.HasPrefix(text, "${aws:") {
 			continue
 		}
 		length := closed(text)
 		if length == 0 {
-			return nil, Errorf(Invalid, "One or more parameters or placeholders are not terminated.")
+			return nil, muster.Errorf(muster.Invalid, "One or more parameters or placeholders are not terminated.")
 		}
 		at = start + length
 		name, ok := strings.CutPrefix(text[:length-1], "${aws:iot:")
 		if !ok {
-			return nil, Errorf(Invalid, "The job document has an unknown placeholder %s", text[:length])
+			return nil, muster.Errorf(muster.Invalid, "The job document has an unknown placeholder %s", text[:length])
 		}
 		p := placeholder{start: start, end: at}
 		p.kind, p.argument, _ = strings.Cut(name, ":")
@@ -202,7 +204,7 @@ func rewriteStrings(text string, change func(value string) (string, error)) (str
 	for start, end := range stringValues(text) {
 		var value string
 		if err := json.Unmarshal([]byte(text[start:end]), &value); err != nil {
-			return "", Errorf(Invalid, "The job document is not valid JSON %s", JSONFault([]byte(text)))
+			return "", muster.Errorf(muster.Invalid, "The job document is not valid JSON %s", muster.JSONFault([]byte(text)))
 		}
 		changed, err := change(value)
 		if err != nil {

@@ -1,10 +1,12 @@
-package muster
+package jobdoc
 
 import (
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/muster-iot/muster"
 )
 
 // Link is a place in a job document where a device gets a presigned URL
@@ -12,12 +14,6 @@ import (
 type Link struct {
 	URL    string // of the object, not signed; that of an upload may hold local placeholders
 	Upload bool   // the device is to PUT the object, not to GET it
-}
-
-// Object names a file in an object store.
-type Object struct {
-	Region, Bucket, Key string
-	Version             string // empty: the newest
 }
 
 // localPlaceholders stand for what an upload belongs to. They have a meaning
@@ -64,13 +60,13 @@ func (p placeholder) link() (Link, error) {
 }
 
 var (
-	errLink         = Errorf(Invalid, "Provided argument for presigned url is invalid")
-	errUploadBucket = Errorf(Invalid, "S3 bucket name in presigned url upload is not allowed to contain any placeholders")
+	errLink         = muster.Errorf(muster.Invalid, "Provided argument for presigned url is invalid")
+	errUploadBucket = muster.Errorf(muster.Invalid, "S3 bucket name in presigned url upload is not allowed to contain any placeholders")
 )
 
 // For returns the URL of the object that the link means for an execution: that
 // of an upload has its local placeholders filled in.
-func (l Link) For(x Execution) string {
+func (l Link) For(x muster.Execution) string {
 	if !l.Upload {
 		return l.URL
 	}
@@ -94,22 +90,22 @@ func (l Link) Span() string {
 // Locate returns the object that the link means for no execution in particular,
 // as read says. It fails with Invalid when the bucket of an upload is not the
 // same for all of them, or not in region (section 6.6).
-func (l Link) Locate(region string, read func(url string) (Object, error)) (Object, error) {
-	o, err := read(l.For(Execution{Thing: "one", Job: "one", Number: 111}))
+func (l Link) Locate(region string, read func(url string) (muster.Object, error)) (muster.Object, error) {
+	o, err := read(l.For(muster.Execution{Thing: "one", Job: "one", Number: 111}))
 	if err != nil || !l.Upload {
 		return o, err
 	}
-	if other, err := read(l.For(Execution{Thing: "two", Job: "two", Number: 222})); err != nil || other.Bucket != o.Bucket {
+	if other, err := read(l.For(muster.Execution{Thing: "two", Job: "two", Number: 222})); err != nil || other.Bucket != o.Bucket {
 		return o, errUploadBucket
 	}
 	if o.Region != region {
-		return o, Errorf(Invalid, "Cross region S3 bucket is not supported for presigned url upload placeholder")
+		return o, muster.Errorf(muster.Invalid, "Cross region S3 bucket is not supported for presigned url upload placeholder")
 	}
 	return o, nil
 }
 
 // UploadKey is the key of an upload whose URL has none: one for each execution.
-func UploadKey(x Execution) string {
+func UploadKey(x muster.Execution) string {
 	return string(x.Job) + "/" + string(x.Thing) + "/" + strconv.FormatInt(x.Number, 10)
 }
 

@@ -1,4 +1,4 @@
-package muster
+package jobdoc
 
 import (
 	"encoding/json"
@@ -6,14 +6,16 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/muster-iot/muster"
 )
 
 // packagePlaceholder is one ${aws:iot:package:P:version:V:…} of a job document
 // (jobs-control-plane.md section 6.2).
 type packagePlaceholder struct {
-	Release        // both names empty: the only destination of the job
-	key     string // of one attribute; empty: all of them, as an object
-	file    bool   // the artifact is wanted instead
+	muster.Release        // both names empty: the only destination of the job
+	key            string // of one attribute; empty: all of them, as an object
+	file           bool   // the artifact is wanted instead
 }
 
 // readPackage reads the argument of a placeholder for something of a package.
@@ -22,11 +24,11 @@ func (p placeholder) readPackage() (packagePlaceholder, error) {
 	if len(parts) < 4 || parts[1] != "version" {
 		return packagePlaceholder{}, p.malformed()
 	}
-	read := packagePlaceholder{Release: Release{PackageName(parts[0]), VersionName(parts[2])}}
+	read := packagePlaceholder{Release: muster.Release{Package: muster.PackageName(parts[0]), Version: muster.VersionName(parts[2])}}
 	switch {
 	case (parts[0] == "") != (parts[2] == ""):
-		return read, Errorf(Invalid, "Empty package name and version name have to be used in pair.")
-	case read.Version == NoVersion:
+		return read, muster.Errorf(muster.Invalid, "Empty package name and version name have to be used in pair.")
+	case read.Version == muster.NoVersion:
 		return read, errNullVersion
 	}
 	switch what := parts[3]; {
@@ -41,10 +43,10 @@ func (p placeholder) readPackage() (packagePlaceholder, error) {
 	return read, nil
 }
 
-var errNullVersion = Errorf(Invalid, "$null is not allowed to be referenced as a package version in job documents.")
+var errNullVersion = muster.Errorf(muster.Invalid, "$null is not allowed to be referenced as a package version in job documents.")
 
 func (p placeholder) malformed() error {
-	return Errorf(Invalid, "The placeholder ${aws:iot:%s:%s} is none that asks something of a package", p.kind, p.argument)
+	return muster.Errorf(muster.Invalid, "The placeholder ${aws:iot:%s:%s} is none that asks something of a package", p.kind, p.argument)
 }
 
 // FillPackages returns a document with the attributes of package versions in
@@ -53,13 +55,13 @@ func (p placeholder) malformed() error {
 // what the job brings, as it was asked for and resolved, in the same order; with
 // any of them, no other version may be asked for. find returns a version whose
 // name may be DefaultVersion. It fails with Invalid, or as find does.
-func FillPackages(document string, destinations []Destination, region string, find func(Release) (PackageVersion, error)) (string, error) {
+func FillPackages(document string, destinations []Destination, region string, find func(muster.Release) (muster.PackageVersion, error)) (string, error) {
 	var out strings.Builder
 	done := 0
 	for start, end := range stringValues(document) {
 		var value string
 		if err := json.Unmarshal([]byte(document[start:end]), &value); err != nil {
-			return "", Errorf(Invalid, "The job document is not valid JSON %s", JSONFault([]byte(document)))
+			return "", muster.Errorf(muster.Invalid, "The job document is not valid JSON %s", muster.JSONFault([]byte(document)))
 		}
 		text, changed, err := fillValue(value, destinations, region, find)
 		if err != nil {
@@ -77,12 +79,12 @@ func FillPackages(document string, destinations []Destination, region string, fi
 
 // Destination is a version that a job brings to its things.
 type Destination struct {
-	Asked    Release // as it was given
-	Resolved Release // the same, but with the name that DefaultVersion had
+	Asked    muster.Release // as it was given
+	Resolved muster.Release // the same, but with the name that DefaultVersion had
 }
 
 // fillValue returns the JSON text that takes the place of a string value.
-func fillValue(value string, destinations []Destination, region string, find func(Release) (PackageVersion, error)) (text string, changed bool, err error) {
+func fillValue(value string, destinations []Destination, region string, find func(muster.Release) (muster.PackageVersion, error)) (text string, changed bool, err error) {
 	found, err := placeholders(value)
 	if err != nil {
 		return "", false, err
@@ -105,7 +107,7 @@ func fillValue(value string, destinations []Destination, region string, find fun
 		}
 		whole := p.start == 0 && p.end == len(value)
 		if read.key == "" && !read.file {
-			object, err := v.object(whole)
+			object, err := allAttributes(v, whole)
 			return object, true, err
 		}
 		put, err := read.of(v, region)
@@ -119,12 +121,12 @@ func fillValue(value string, destinations []Destination, region string, find fun
 
 // among returns the version that is meant, which must be one of destinations if
 // there are any.
-func (p packagePlaceholder) among(destinations []Destination) (Release, error) {
+func (p packagePlaceholder) among(destinations []Destination) (muster.Release, error) {
 	if p.Package == "" {
 		switch {
 		case len(destinations) != 1:
-			return p.Release, Errorf(Invalid, "Cannot resolve empty package name and version name given multiple elements in destination package versions.")
-		case destinations[0].Resolved.Version == NoVersion:
+			return p.Release, muster.Errorf(muster.Invalid, "Cannot resolve empty package name and version name given multiple elements in destination package versions.")
+		case destinations[0].Resolved.Version == muster.NoVersion:
 			return p.Release, errNullVersion
 		}
 		return destinations[0].Resolved, nil
@@ -135,15 +137,15 @@ func (p packagePlaceholder) among(destinations []Destination) (Release, error) {
 		}
 	}
 	if len(destinations) > 0 {
-		return p.Release, Errorf(Invalid, "Version %s of package %s is not among the destinationPackageVersions of the job", p.Version, p.Package)
+		return p.Release, muster.Errorf(muster.Invalid, "Version %s of package %s is not among the destinationPackageVersions of the job", p.Version, p.Package)
 	}
 	return p.Release, nil
 }
 
-// object returns all attributes of v as JSON.
-func (v PackageVersion) object(whole bool) (string, error) {
+// allAttributes returns the attributes of v as JSON.
+func allAttributes(v muster.PackageVersion, whole bool) (string, error) {
 	if !whole {
-		return "", Errorf(Invalid, "A placeholder for all attributes of a package version must be a whole string")
+		return "", muster.Errorf(muster.Invalid, "A placeholder for all attributes of a package version must be a whole string")
 	}
 	if len(v.Attributes) == 0 {
 		return "{}", nil
@@ -156,16 +158,16 @@ func (v PackageVersion) object(whole bool) (string, error) {
 }
 
 // of returns the text that takes the place of the placeholder.
-func (p packagePlaceholder) of(v PackageVersion, region string) (string, error) {
+func (p packagePlaceholder) of(v muster.PackageVersion, region string) (string, error) {
 	if !p.file {
 		value, ok := v.Attributes[p.key]
 		if !ok {
-			return "", Errorf(Invalid, "Package %s version %s has no attribute %s", v.Package, v.Name, p.key)
+			return "", muster.Errorf(muster.Invalid, "Package %s version %s has no attribute %s", v.Package, v.Name, p.key)
 		}
 		return value, nil
 	}
 	if v.Artifact == nil {
-		return "", Errorf(Invalid, "Package %s version %s does not have an associated artifact to generate an S3 presigned url.", v.Package, v.Name)
+		return "", muster.Errorf(muster.Invalid, "Package %s version %s does not have an associated artifact to generate an S3 presigned url.", v.Package, v.Name)
 	}
 	link := url.URL{Scheme: "https", Host: "s3." + region + ".amazonaws.com", Path: "/" + v.Artifact.Bucket + "/" + v.Artifact.Key}
 	if v.Artifact.Version != "" {

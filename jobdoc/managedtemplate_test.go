@@ -1,4 +1,4 @@
-package muster
+package jobdoc
 
 import (
 	"encoding/json"
@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/muster-iot/muster"
 )
 
 const handlerPath = `"path":"${aws:iot:parameter:pathToHandler}"},"runAsUser":"${aws:iot:parameter:runAsUser}"}}]}`
@@ -82,8 +84,8 @@ func TestFillOfAManagedTemplate(t *testing.T) {
 				t.Fatalf("no template %s", test.template)
 			}
 			text, err := m.Fill(test.given)
-			if e, ok := errors.AsType[*Error](err); ok {
-				if e.Kind != Invalid || !strings.Contains(e.Msg, test.want) {
+			if e, ok := errors.AsType[*muster.Error](err); ok {
+				if e.Kind != muster.Invalid || !strings.Contains(e.Msg, test.want) {
 					t.Errorf("Fill(%v) = %v, want %s", test.given, err, test.want)
 				}
 				return

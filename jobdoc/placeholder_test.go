@@ -1,10 +1,12 @@
-package muster
+package jobdoc
 
 import (
 	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/muster-iot/muster"
 )
 
 func TestFindPlaceholdersRefuses(t *testing.T) {
@@ -59,8 +61,8 @@ func TestFindPlaceholdersRefuses(t *testing.T) {
 				}
 				return
 			}
-			var e *Error
-			if !errors.As(err, &e) || e.Kind != Invalid || !strings.Contains(e.Msg, test.message) {
+			var e *muster.Error
+			if !errors.As(err, &e) || e.Kind != muster.Invalid || !strings.Contains(e.Msg, test.message) {
 				t.Errorf("FindPlaceholders(%s) = %v, want Invalid with %q", test.document, err, test.message)
 			}
 		})
@@ -97,7 +99,7 @@ func FuzzPlaceholders(f *testing.F) {
 	f.Add(`{"x":["${aws:iot:code-sign-signature:s3://r.b/k@v}"]}`, "MEUC")
 	f.Fuzz(func(t *testing.T, document, value string) {
 		found, before := FindPlaceholders(document)
-		if CheckDocument(document, 1<<15) != nil {
+		if Check(document, 1<<15) != nil {
 			return // it may say what it likes, but not panic
 		}
 		linked, err := FillLinks(document, func(Link) (string, error) { return value, nil })

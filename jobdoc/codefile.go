@@ -1,28 +1,32 @@
-package muster
+package jobdoc
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/muster-iot/muster"
+)
 
 // object reads the argument of a signature placeholder:
 // s3://REGION.BUCKET/CODE-FILE@VERSION-ID (jobs-control-plane.md section 6.2).
 // A signature is worth something only with the version that it is of.
-func (p placeholder) object() (Object, error) {
+func (p placeholder) object() (muster.Object, error) {
 	place, ok := strings.CutPrefix(p.argument, "s3://")
 	place, file, _ := strings.Cut(place, "/")
 	region, bucket, _ := strings.Cut(place, ".")
 	if !ok || region == "" || bucket == "" || file == "" {
-		return Object{}, Errorf(Invalid, "The placeholder ${aws:iot:%s:%s} does not name an object; its form is s3://REGION.BUCKET/CODE-FILE@VERSION-ID", p.kind, p.argument)
+		return muster.Object{}, muster.Errorf(muster.Invalid, "The placeholder ${aws:iot:%s:%s} does not name an object; its form is s3://REGION.BUCKET/CODE-FILE@VERSION-ID", p.kind, p.argument)
 	}
 	at := strings.LastIndex(file, "@")
 	if at < 1 || at == len(file)-1 {
-		return Object{}, Errorf(Invalid, "VersionId not found when attempting to access s3 url")
+		return muster.Object{}, muster.Errorf(muster.Invalid, "VersionId not found when attempting to access s3 url")
 	}
-	return Object{Region: region, Bucket: bucket, Key: file[:at], Version: file[at+1:]}, nil
+	return muster.Object{Region: region, Bucket: bucket, Key: file[:at], Version: file[at+1:]}, nil
 }
 
 // FillSignatures returns a document with signatures in the place of its
 // placeholders for them; sign must have one for each object of
 // Placeholders.Signatures.
-func FillSignatures(document string, signatures map[Object]string) (string, error) {
+func FillSignatures(document string, signatures map[muster.Object]string) (string, error) {
 	return fill(document, func(p placeholder) (string, bool, error) {
 		if p.kind != signatureKind {
 			return "", false, nil

@@ -1,4 +1,4 @@
-package muster
+package jobdoc
 
 import (
 	"errors"
@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/muster-iot/muster"
 )
 
 func TestFindPlaceholders(t *testing.T) {
@@ -18,7 +20,7 @@ func TestFindPlaceholders(t *testing.T) {
 			{URL: "https://s3.eu-west-1.amazonaws.com/logs/${thingName}", Upload: true},
 			{URL: "https://s3.amazonaws.com/b/k"},
 		},
-		Signatures: []Object{{Region: "eu-west-1", Bucket: "my.bucket", Key: "fw@home.bin", Version: "v1"}},
+		Signatures: []muster.Object{{Region: "eu-west-1", Bucket: "my.bucket", Key: "fw@home.bin", Version: "v1"}},
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("FindPlaceholders() = %+v, %v\nwant %+v", got, err, want)
@@ -26,7 +28,7 @@ func TestFindPlaceholders(t *testing.T) {
 }
 
 func TestFillLinks(t *testing.T) {
-	x := Execution{Thing: "pump:7", Job: "fw", Number: 12}
+	x := muster.Execution{Thing: "pump:7", Job: "fw", Number: 12}
 	presign := func(l Link) (string, error) { return l.For(x) + `?a=1&s="`, nil }
 	for name, test := range map[string]struct{ document, want string }{
 		"the rest stays byte for byte": {"{ \"n\" : 1.50,\n \"u\":\"${aws:iot:s3-presigned-url:https://h/b/k}\", \"\\u00e9\":\"${HOME}\" }", "{ \"n\" : 1.50,\n \"u\":\"https://h/b/k?a=1&s=\\\"\", \"\\u00e9\":\"${HOME}\" }"},
@@ -48,7 +50,7 @@ func TestFillLinks(t *testing.T) {
 
 func TestFillSignatures(t *testing.T) {
 	document := `{"codesign":{"signature":"${aws:iot:code-sign-signature:s3://r.b/k@v}"},"u":"${aws:iot:s3-presigned-url:https://h/b/k}"}`
-	got, err := FillSignatures(document, map[Object]string{{Region: "r", Bucket: "b", Key: "k", Version: "v"}: "MEUC+/=="})
+	got, err := FillSignatures(document, map[muster.Object]string{{Region: "r", Bucket: "b", Key: "k", Version: "v"}: "MEUC+/=="})
 	want := `{"codesign":{"signature":"MEUC+/=="},"u":"${aws:iot:s3-presigned-url:https://h/b/k}"}`
 	if err != nil || got != want {
 		t.Errorf("FillSignatures() = %s, %v, want %s", got, err, want)
@@ -57,13 +59,13 @@ func TestFillSignatures(t *testing.T) {
 
 func TestLocate(t *testing.T) {
 	// pathStyle reads https://s3.REGION.amazonaws.com/BUCKET/KEY.
-	pathStyle := func(text string) (Object, error) {
+	pathStyle := func(text string) (muster.Object, error) {
 		u, err := url.Parse(text)
 		if err != nil {
-			return Object{}, Errorf(Invalid, "no URL")
+			return muster.Object{}, muster.Errorf(muster.Invalid, "no URL")
 		}
 		bucket, key, _ := strings.Cut(strings.TrimPrefix(u.Path, "/"), "/")
-		return Object{Region: strings.Split(u.Host, ".")[1], Bucket: bucket, Key: key}, nil
+		return muster.Object{Region: strings.Split(u.Host, ".")[1], Bucket: bucket, Key: key}, nil
 	}
 	for name, test := range map[string]struct {
 		link    Link

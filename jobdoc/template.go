@@ -1,0 +1,29 @@
+package jobdoc
+
+import (
+	"strings"
+
+	"github.com/muster-iot/muster"
+)
+
+// ResolveTemplate reads the ARN of a job template. It returns the id of a custom
+// one, which need not exist, or a managed one. It fails with Invalid, or with
+// NotFound for a managed template, account or region that is not here.
+func ResolveTemplate(a muster.Account, arn string) (muster.JobTemplateID, *ManagedTemplate, error) {
+	if full, ok := strings.CutPrefix(arn, muster.Account{Region: a.Region}.JobTemplateARN("")); ok {
+		name, version, _ := strings.Cut(full, ":")
+		if t, ok := FindManagedTemplate(name, version); ok && version != "" {
+			return "", &t, nil
+		}
+		return "", nil, muster.Errorf(muster.NotFound, "Managed job template %s not found", full)
+	}
+	_, name, err := a.ParseARN(arn)
+	if err != nil {
+		return "", nil, err
+	}
+	id := muster.JobTemplateID(name)
+	if a.JobTemplateARN(id) != arn {
+		return "", nil, muster.Errorf(muster.Invalid, "%s is not a job template", arn)
+	}
+	return id, nil, nil
+}
