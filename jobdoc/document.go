@@ -8,9 +8,9 @@ import (
 	"github.com/muster-iot/muster"
 )
 
-// Check returns an Invalid error unless text can be a job document: a
-// JSON object in UTF-8 of at most limit bytes (jobs-control-plane.md sections
-// 1.2, 3.1 and J4), in which no object has a name twice.
+// Check returns an Invalid error unless text can be a job document: a JSON object
+// in UTF-8 of at most limit bytes (jobs-control-plane.md sections 1.2, 3.1 and J4),
+// in which no object has the same name twice.
 func Check(text string, limit int) error {
 	switch {
 	case len(text) > limit:

@@ -12,12 +12,12 @@ import (
 // Link is a place in a job document where a device gets a presigned URL
 // (jobs-control-plane.md sections 6.3 and 6.4).
 type Link struct {
-	URL    string // of the object, not signed; that of an upload may hold local placeholders
-	Upload bool   // the device is to PUT the object, not to GET it
+	URL    string // of the object, unsigned; the URL of an upload may contain local placeholders
+	Upload bool   // the device will PUT the object; otherwise it will GET it
 }
 
-// localPlaceholders stand for what an upload belongs to. They have a meaning
-// inside of an upload placeholder only (section 6.4).
+// localPlaceholders name the execution that an upload belongs to. They are valid
+// only inside an upload placeholder (section 6.4).
 var localPlaceholders = []string{"${thingName}", "${jobId}", "${executionNumber}"}
 
 // localMax is how often each of them may stand in one upload placeholder.
@@ -64,8 +64,8 @@ var (
 	errUploadBucket = muster.Errorf(muster.Invalid, "S3 bucket name in presigned url upload is not allowed to contain any placeholders")
 )
 
-// For returns the URL of the object that the link means for an execution: that
-// of an upload has its local placeholders filled in.
+// For returns the URL of the object that the link means for one execution, with
+// the local placeholders of an upload replaced.
 func (l Link) For(x muster.Execution) string {
 	if !l.Upload {
 		return l.URL
@@ -74,8 +74,8 @@ func (l Link) For(x muster.Execution) string {
 		"${executionNumber}", strconv.FormatInt(x.Number, 10)).Replace(l.URL)
 }
 
-// Span returns the URL of what the link means for all executions: with a * in the
-// place of each local placeholder, which stands for any run of characters.
+// Span returns one URL that covers the objects of all executions: each local
+// placeholder is replaced by *, which stands for any run of characters.
 func (l Link) Span() string {
 	if !l.Upload {
 		return l.URL
@@ -87,9 +87,10 @@ func (l Link) Span() string {
 	return url
 }
 
-// Locate returns the object that the link means for no execution in particular,
-// as read says. It fails with Invalid when the bucket of an upload is not the
-// same for all of them, or not in region (section 6.6).
+// Locate returns the object of the link for a made-up execution, so that its bucket
+// can be checked when the job is created. read returns the object that a URL means.
+// Locate fails with Invalid when the bucket of an upload depends on the execution or
+// is not in region (section 6.6), or with the error of read.
 func (l Link) Locate(region string, read func(url string) (muster.Object, error)) (muster.Object, error) {
 	o, err := read(l.For(muster.Execution{Thing: "one", Job: "one", Number: 111}))
 	if err != nil || !l.Upload {
@@ -104,14 +105,14 @@ func (l Link) Locate(region string, read func(url string) (muster.Object, error)
 	return o, nil
 }
 
-// UploadKey is the key of an upload whose URL has none: one for each execution.
+// UploadKey returns the key of an upload whose URL names only a bucket: a key of
+// its own for each execution.
 func UploadKey(x muster.Execution) string {
 	return string(x.Job) + "/" + string(x.Thing) + "/" + strconv.FormatInt(x.Number, 10)
 }
 
-// FillLinks returns a document with what presign returns in the place of its
-// links, as the content of JSON strings (jobs-data-plane.md section 13). It
-// returns the error of presign as it is.
+// FillLinks returns a document with its links replaced by what presign returns
+// (jobs-data-plane.md section 13). It fails with the error of presign.
 func FillLinks(document string, presign func(Link) (string, error)) (string, error) {
 	return fill(document, func(p placeholder) (string, bool, error) {
 		if !slices.Contains([]string{linkKind, linkV2Kind, uploadKind}, p.kind) {

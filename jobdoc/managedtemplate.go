@@ -11,29 +11,29 @@ import (
 	"github.com/muster-iot/muster"
 )
 
-// ManagedTemplate is a job template that every deployment has: a document for
-// the handlers that device clients bring along, with parameters
+// ManagedTemplate is a job template that every deployment has: a document with
+// parameters, for the handlers that device clients ship with
 // (jobs-control-plane.md section 8).
 type ManagedTemplate struct {
 	Name         string // such as "AWS-Reboot"
 	Version      string // such as "1.0"
 	Description  string
-	Environments []string    // the systems that its handlers are for
-	Document     string      // with placeholders
+	Environments []string    // the operating systems that its handlers run on
+	Document     string      // with parameter placeholders
 	Parameters   []Parameter // the required ones first
 }
 
-// Parameter is a value that a job from a managed template is given.
+// Parameter is a value that the creator of a job gives to a managed template.
 type Parameter struct {
 	Key         string
 	Description string
 	Example     string
-	Optional    bool // the empty string takes its place when it is not given (J18)
+	Optional    bool // empty when it is not given (J18)
 	MaxLength   int  // in characters; zero: any
 }
 
-// Regex returns the pattern that whole values must match, as the contract
-// writes it.
+// Regex returns the pattern that a whole value must match, in the contract's
+// spelling.
 func (p Parameter) Regex() string {
 	if p.MaxLength == 0 {
 		return "(.*?)"
@@ -41,9 +41,9 @@ func (p Parameter) Regex() string {
 	return fmt.Sprintf("(.){0,%d}", p.MaxLength)
 }
 
-// Matches reports whether the whole of value matches the pattern: its dot is
-// any character but a line break. Repetitions such as {0,4096} are beyond what
-// package regexp takes.
+// Matches reports whether the whole of value matches Regex, in which a dot is any
+// character except a line break. It does not compile Regex, since package regexp
+// does not support repetitions such as {0,4096}.
 func (p Parameter) Matches(value string) bool {
 	return !strings.ContainsAny(value, "\n\r\u0085\u2028\u2029") &&
 		(p.MaxLength == 0 || utf8.RuneCountInString(value) <= p.MaxLength)
@@ -89,10 +89,9 @@ func FindManagedTemplate(name, version string) (ManagedTemplate, bool) {
 	return ManagedTemplate{}, false
 }
 
-// Fill returns the document with what given says in the place of its
-// parameters. It fails with Invalid for a parameter that the template does not
-// have, for a required one that is missing, and for a value that does not
-// match.
+// Fill returns the document with its parameters replaced by the values in given.
+// It fails with Invalid for a parameter that the template does not have, for a
+// missing one that is required, and for a value that does not match its Regex.
 func (t ManagedTemplate) Fill(given map[string]string) (string, error) {
 	for _, key := range slices.Sorted(maps.Keys(given)) {
 		if !slices.ContainsFunc(t.Parameters, func(p Parameter) bool { return p.Key == key }) {
@@ -126,8 +125,7 @@ type actionInput struct {
 	Command string   `json:"command,omitempty"`
 }
 
-// handled returns the template of a handler, which gets the parameters as its
-// arguments.
+// handled returns a template that runs a handler with args as its arguments.
 func handled(name, description, handler string, args ...Parameter) ManagedTemplate {
 	in := actionInput{Handler: handler, Path: parameter.pathToHandler.placeholder()}
 	for _, p := range args {

@@ -1,7 +1,6 @@
 package jobdoc
 
 import (
-	"encoding/json"
 	"maps"
 	"net/url"
 	"slices"
@@ -14,11 +13,11 @@ import (
 // (jobs-control-plane.md section 6.2).
 type packagePlaceholder struct {
 	muster.Release        // both names empty: the only destination of the job
-	key            string // of one attribute; empty: all of them, as an object
-	file           bool   // the artifact is wanted instead
+	key            string // of one attribute; empty: all attributes, as a JSON object
+	file           bool   // a link to the artifact instead of attributes
 }
 
-// readPackage reads the argument of a placeholder for something of a package.
+// readPackage reads the argument of a package placeholder.
 func (p placeholder) readPackage() (packagePlaceholder, error) {
 	parts := strings.SplitN(p.argument, ":", 5)
 	if len(parts) < 4 || parts[1] != "version" {
@@ -49,41 +48,26 @@ func (p placeholder) malformed() error {
 	return muster.Errorf(muster.Invalid, "The placeholder ${aws:iot:%s:%s} is none that asks something of a package", p.kind, p.argument)
 }
 
-// FillPackages returns a document with the attributes of package versions in
-// the place of the placeholders for them, and with links in the place of those
-// for artifacts. What it does not change stays byte for byte. destinations are
-// what the job brings, as it was asked for and resolved, in the same order; with
-// any of them, no other version may be asked for. find returns a version whose
-// name may be DefaultVersion. It fails with Invalid, or as find does.
+// FillPackages returns a document with its package placeholders replaced: by
+// attributes of the version or, for an artifact, by a placeholder for a link.
+// Everything else stays byte for byte. destinations are the versions that the job
+// brings; if there are any, placeholders may name only those. find returns a
+// version, whose name may be muster.DefaultVersion. FillPackages fails with Invalid
+// or with the error of find.
 func FillPackages(document string, destinations []Destination, region string, find func(muster.Release) (muster.PackageVersion, error)) (string, error) {
-	var out strings.Builder
-	done := 0
-	for start, end := range stringValues(document) {
-		var value string
-		if err := json.Unmarshal([]byte(document[start:end]), &value); err != nil {
-			return "", muster.Errorf(muster.Invalid, "The job document is not valid JSON %s", muster.JSONFault([]byte(document)))
-		}
-		text, changed, err := fillValue(value, destinations, region, find)
-		if err != nil {
-			return "", err
-		}
-		if changed {
-			out.WriteString(document[done:start])
-			out.WriteString(text)
-			done = end
-		}
-	}
-	out.WriteString(document[done:])
-	return out.String(), nil
+	return rewriteStrings(document, func(value string) (string, bool, error) {
+		return fillValue(value, destinations, region, find)
+	})
 }
 
 // Destination is a version that a job brings to its things.
 type Destination struct {
-	Asked    muster.Release // as it was given
-	Resolved muster.Release // the same, but with the name that DefaultVersion had
+	Asked    muster.Release // as the request named it
+	Resolved muster.Release // with the version that muster.DefaultVersion stood for
 }
 
-// fillValue returns the JSON text that takes the place of a string value.
+// fillValue returns the JSON that replaces a string value, and whether there were
+// package placeholders in it.
 func fillValue(value string, destinations []Destination, region string, find func(muster.Release) (muster.PackageVersion, error)) (text string, changed bool, err error) {
 	found, err := placeholders(value)
 	if err != nil {
@@ -119,8 +103,8 @@ func fillValue(value string, destinations []Destination, region string, find fun
 	return quote(value), changed, nil
 }
 
-// among returns the version that is meant, which must be one of destinations if
-// there are any.
+// among returns the version that the placeholder means. It fails with Invalid
+// unless that is one of destinations, where there are any.
 func (p packagePlaceholder) among(destinations []Destination) (muster.Release, error) {
 	if p.Package == "" {
 		switch {
@@ -142,7 +126,8 @@ func (p packagePlaceholder) among(destinations []Destination) (muster.Release, e
 	return p.Release, nil
 }
 
-// allAttributes returns the attributes of v as JSON.
+// allAttributes returns the attributes of v as a JSON object. It can only replace
+// a whole string value.
 func allAttributes(v muster.PackageVersion, whole bool) (string, error) {
 	if !whole {
 		return "", muster.Errorf(muster.Invalid, "A placeholder for all attributes of a package version must be a whole string")
@@ -157,7 +142,8 @@ func allAttributes(v muster.PackageVersion, whole bool) (string, error) {
 	return "{" + b.String()[1:] + "}", nil
 }
 
-// of returns the text that takes the place of the placeholder.
+// of returns the text that replaces the placeholder: one attribute of v, or a
+// placeholder for a link to its artifact.
 func (p packagePlaceholder) of(v muster.PackageVersion, region string) (string, error) {
 	if !p.file {
 		value, ok := v.Attributes[p.key]

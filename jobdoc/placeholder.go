@@ -17,8 +17,8 @@ type placeholder struct {
 	start, end     int // its place in the value
 }
 
-// The kinds of placeholders. Those of links are resolved whenever a device is
-// given the document, the others when the job is made.
+// The kinds of placeholders. Links are resolved each time a device is given the
+// document, all others once, when the job is created.
 const (
 	parameterKind = "parameter"
 	linkKind      = "s3-presigned-url"        // its argument is a URL
@@ -28,32 +28,33 @@ const (
 	packageKind   = "package"                 // its argument names something of a version of a package
 )
 
-// Placeholders are those that a job document still holds when it is that of a
-// job or of a template.
+// Placeholders are the placeholders of a document that can belong to a job or to a
+// custom template: it has no parameters.
 type Placeholders struct {
-	Links      []Link          // in order; what a device gets in their place differs from time to time
-	Signatures []muster.Object // the objects of which the document wants signatures
-	Packages   bool            // something of packages is wanted
+	Links      []Link          // in the order of the document
+	Signatures []muster.Object // the objects whose signatures are wanted, in the order of the document
+	Packages   bool            // there are placeholders for packages
 }
 
 // FindPlaceholders returns the placeholders in the string values of a job
 // document (jobs-control-plane.md sections 6.2 and 6.6). It fails with Invalid
-// when one of them is none that may be there. What begins with ${ and not with
-// ${aws: is no placeholder, and the names of members hold none. document must
-// have passed Check.
+// when a placeholder is malformed, of an unknown kind, or a parameter. Text that
+// begins with ${ but not with ${aws: is left to the device, except for local
+// placeholders, and names of members are never searched. document must have passed
+// Check.
 func FindPlaceholders(document string) (Placeholders, error) {
 	var all Placeholders
-	_, err := rewriteStrings(document, func(value string) (string, error) {
+	_, err := rewriteStrings(document, func(value string) (string, bool, error) {
 		found, err := placeholders(value)
 		if err != nil {
-			return value, err
+			return "", false, err
 		}
 		for _, p := range found {
 			if err := all.add(p); err != nil {
-				return value, err
+				return "", false, err
 			}
 		}
-		return value, nil
+		return "", false, nil
 	})
 	return all, err
 }
@@ -81,8 +82,8 @@ func (all *Placeholders) add(p placeholder) error {
 	return muster.Errorf(muster.Invalid, "The job document has a placeholder of the unknown kind ${aws:iot:%s}", p.kind)
 }
 
-// checkNested refuses a placeholder within another one, but for local ones
-// within an upload, and those not too often (section 6.4).
+// checkNested returns an Invalid error for a placeholder inside another one. Only
+// an upload may contain some: local ones, each at most localMax times (section 6.4).
 func (p placeholder) checkNested() error {
 	for text := range nested(p.argument) {
 		local := localPlaceholder(text)
@@ -104,7 +105,7 @@ func (p placeholder) checkNested() error {
 	return nil
 }
 
-// nested yields what is left of a placeholder's argument from each "${" on.
+// nested yields the rest of a placeholder's argument, starting at each "${" in it.
 func nested(argument string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for at := strings.Index(argument, "${"); at >= 0; at = strings.Index(argument, "${") {
@@ -117,33 +118,37 @@ func nested(argument string) iter.Seq[string] {
 	}
 }
 
-// fillParameters returns a document with values in the place of its parameters.
-// What it does not change stays byte for byte.
+// fillParameters returns a document with its parameters replaced by values; one
+// without a value becomes empty. Everything else stays byte for byte.
 func fillParameters(document string, values map[string]string) (string, error) {
 	return fill(document, func(p placeholder) (string, bool, error) {
 		return values[p.argument], p.kind == parameterKind, nil
 	})
 }
 
-// fill returns a document with what put says in the place of its placeholders;
-// those that put is not for stay. What it does not change stays byte for byte,
-// and nothing that was put is looked at again.
-func fill(document string, put func(placeholder) (text string, ok bool, err error)) (string, error) {
-	return rewriteStrings(document, func(value string) (string, error) {
+// fill returns a document in which each placeholder is replaced by what resolve
+// returns for it, or kept where resolve reports false. Everything else stays byte
+// for byte. The replacements are not searched for placeholders.
+func fill(document string, resolve func(placeholder) (text string, ok bool, err error)) (string, error) {
+	return rewriteStrings(document, func(value string) (string, bool, error) {
 		found, err := placeholders(value)
 		if err != nil {
-			return value, err
+			return "", false, err
 		}
+		filled := value
 		for _, p := range slices.Backward(found) {
-			text, ok, err := put(p)
+			text, ok, err := resolve(p)
 			if err != nil {
-				return value, err
+				return "", false, err
 			}
 			if ok {
-				value = value[:p.start] + text + value[p.end:]
+				filled = filled[:p.start] + text + filled[p.end:]
 			}
 		}
-		return value, nil
+		if filled == value {
+			return "", false, nil
+		}
+		return quote(filled), true, nil
 	})
 }
 
@@ -179,8 +184,8 @@ func placeholders(value string) ([]placeholder, error) {
 	}
 }
 
-// closed returns the length of the placeholder that text begins with, others
-// within it included; 0 when it is not terminated.
+// closed returns the length of the placeholder that text begins with, including
+// those nested in it, or 0 when it is not terminated.
 func closed(text string) int {
 	depth := 0
 	for i := 0; i < len(text); i++ {
@@ -196,9 +201,10 @@ func closed(text string) int {
 	return 0
 }
 
-// rewriteStrings returns a JSON text with change made to each string value; the
-// names of members are none. What change leaves alone stays byte for byte.
-func rewriteStrings(text string, change func(value string) (string, error)) (string, error) {
+// rewriteStrings calls edit with each string value of a JSON text, but not with the
+// names of members, and returns the text with the JSON that edit returned in place
+// of the values that it reports as changed. Everything else stays byte for byte.
+func rewriteStrings(text string, edit func(value string) (replacement string, changed bool, err error)) (string, error) {
 	var out strings.Builder
 	done := 0
 	for start, end := range stringValues(text) {
@@ -206,13 +212,13 @@ func rewriteStrings(text string, change func(value string) (string, error)) (str
 		if err := json.Unmarshal([]byte(text[start:end]), &value); err != nil {
 			return "", muster.Errorf(muster.Invalid, "The job document is not valid JSON %s", muster.JSONFault([]byte(text)))
 		}
-		changed, err := change(value)
+		edited, changed, err := edit(value)
 		if err != nil {
 			return "", err
 		}
-		if changed != value {
+		if changed {
 			out.WriteString(text[done:start])
-			out.WriteString(quote(changed))
+			out.WriteString(edited)
 			done = end
 		}
 	}
@@ -220,8 +226,8 @@ func rewriteStrings(text string, change func(value string) (string, error)) (str
 	return out.String(), nil
 }
 
-// stringValues yields where the string values of a JSON text begin and end,
-// with their quotes.
+// stringValues yields the start and end of each string value of a JSON text,
+// quotes included. text must be valid JSON.
 func stringValues(text string) iter.Seq2[int, int] {
 	return func(yield func(start, end int) bool) {
 		for i := 0; i < len(text); i++ {
@@ -245,7 +251,8 @@ func stringValues(text string) iter.Seq2[int, int] {
 	}
 }
 
-// quote writes a JSON string, with no more escapes than JSON asks for.
+// quote writes a JSON string with only the escapes that JSON requires: signed URLs
+// are full of &, which encoding/json would write as \u0026.
 func quote(s string) string {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)

@@ -6,9 +6,10 @@ import (
 	"github.com/muster-iot/muster"
 )
 
-// ResolveTemplate reads the ARN of a job template. It returns the id of a custom
-// one, which need not exist, or a managed one. It fails with Invalid, or with
-// NotFound for a managed template, account or region that is not here.
+// ResolveTemplate reads the ARN of a job template. It returns the ID of a custom
+// template, which need not exist, or a managed template. It fails with Invalid for
+// any other ARN, and with NotFound for an unknown managed template and for another
+// account or region.
 func ResolveTemplate(a muster.Account, arn string) (muster.JobTemplateID, *ManagedTemplate, error) {
 	if full, ok := strings.CutPrefix(arn, muster.Account{Region: a.Region}.JobTemplateARN("")); ok {
 		name, version, _ := strings.Cut(full, ":")

@@ -8,7 +8,7 @@ import (
 
 // object reads the argument of a signature placeholder:
 // s3://REGION.BUCKET/CODE-FILE@VERSION-ID (jobs-control-plane.md section 6.2).
-// A signature is worth something only with the version that it is of.
+// The version is required: a signature is valid for one version only.
 func (p placeholder) object() (muster.Object, error) {
 	place, ok := strings.CutPrefix(p.argument, "s3://")
 	place, file, _ := strings.Cut(place, "/")
@@ -23,9 +23,8 @@ func (p placeholder) object() (muster.Object, error) {
 	return muster.Object{Region: region, Bucket: bucket, Key: file[:at], Version: file[at+1:]}, nil
 }
 
-// FillSignatures returns a document with signatures in the place of its
-// placeholders for them; sign must have one for each object of
-// Placeholders.Signatures.
+// FillSignatures returns a document with its signature placeholders replaced.
+// signatures must have an entry for each object in Placeholders.Signatures.
 func FillSignatures(document string, signatures map[muster.Object]string) (string, error) {
 	return fill(document, func(p placeholder) (string, bool, error) {
 		if p.kind != signatureKind {
