@@ -3,9 +3,9 @@ package muster
 // ThingIndex is the index that dynamic groups ask.
 const ThingIndex = "AWS_Things"
 
-// Membership is the rule of a dynamic group (registry.md section 5): the things
+// MembershipRule is the rule of a dynamic group (registry.md section 5): the things
 // that match the query are its members.
-type Membership struct {
+type MembershipRule struct {
 	Query    string
 	Index    string // ThingIndex
 	Version  string // of the query language
@@ -13,12 +13,12 @@ type Membership struct {
 }
 
 // Same reports whether m and n have the same members.
-func (m Membership) Same(n Membership) bool {
+func (m MembershipRule) Same(n MembershipRule) bool {
 	return m.Query == n.Query && m.Index == n.Index && m.Version == n.Version
 }
 
 // Status returns the contract's word for how far the membership is.
-func (m Membership) Status() string {
+func (m MembershipRule) Status() string {
 	if m.Building {
 		return "BUILDING"
 	}

@@ -12,7 +12,7 @@ func TestOlderGroups(t *testing.T) {
 
 func TestDynamicGroupsAreTheSameWithTheSameQuery(t *testing.T) {
 	dynamic := func(query string, building bool) Group {
-		return Group{Name: "g", Dynamic: &Membership{Query: query, Index: ThingIndex, Building: building}}
+		return Group{Name: "g", Dynamic: &MembershipRule{Query: query, Index: ThingIndex, Building: building}}
 	}
 	if !dynamic("*", true).Same(dynamic("*", false)) {
 		t.Error("that members are still looked for makes no other group")
@@ -25,7 +25,7 @@ func TestDynamicGroupsAreTheSameWithTheSameQuery(t *testing.T) {
 func TestDynamicGroupsDoNotCountAgainstTheLimit(t *testing.T) {
 	var in []Group
 	for i := range 2 * GroupsPerThingMax {
-		in = append(in, Group{Name: GroupName(rune('a' + i)), Dynamic: &Membership{}})
+		in = append(in, Group{Name: GroupName(rune('a' + i)), Dynamic: &MembershipRule{}})
 	}
 	if err := (Group{Name: "static"}).Admit("thing", in); err != nil {
 		t.Errorf("Admit of a thing in %d dynamic groups: %v", len(in), err)

@@ -25,7 +25,7 @@ type Group struct {
 	Attributes  map[string]string // nil when empty
 	Version     int64             // from 1, rising with each update of the group
 	CreatedAt   Instant
-	Dynamic     *Membership `json:",omitempty"` // nil for a static group
+	Dynamic     *MembershipRule `json:",omitempty"` // nil for a static group
 }
 
 // NewGroup returns a group at version 1, a root until it is put under a parent.
@@ -77,7 +77,7 @@ type GroupUpdate struct {
 	ExpectedVersion *int64  // the optimistic lock; nil asks for no check
 	Description     *string // nil keeps it
 	Attributes      AttributePayload
-	Dynamic         *Membership // nil keeps it; of a dynamic group
+	Dynamic         *MembershipRule // nil keeps it; of a dynamic group
 }
 
 // Apply returns the group that u makes of g, one version on even when nothing

@@ -41,14 +41,14 @@ type JobEvent uint8
 
 // The events of a job's life.
 const (
-	JobStarts      JobEvent = iota + 1 // its start time came, or a maintenance window opened
-	JobPauses                          // a maintenance window closed
-	JobFinishes                        // rolled out, and every execution is terminal
-	JobIsCanceled                      // CancelJob, or an abort criterion
-	JobIsForced                        // CancelJob with force
-	JobIsDeleted                       // DeleteJob
-	JobIsForceGone                     // DeleteJob with force
-	jobEventCount  = JobIsForceGone + 1
+	JobStarts          JobEvent = iota + 1 // its start time came, or a maintenance window opened
+	JobPauses                              // a maintenance window closed
+	JobFinishes                            // rolled out, and every execution is terminal
+	JobIsCanceled                          // CancelJob, or an abort criterion
+	JobIsForceCanceled                     // CancelJob with force
+	JobIsDeleted                           // DeleteJob
+	JobIsForceDeleted                      // DeleteJob with force
+	jobEventCount      = JobIsForceDeleted + 1
 )
 
 var jobEventNames = [...]string{
@@ -62,14 +62,14 @@ func (e JobEvent) String() string { return jobEventNames[e] }
 var jobMoves = map[JobStatus]map[JobEvent]JobStatus{
 	JobScheduled: {
 		JobStarts: JobInProgress, JobFinishes: JobCompleted,
-		JobIsCanceled: JobCanceled, JobIsForced: JobCanceled, JobIsForceGone: JobDeleting,
+		JobIsCanceled: JobCanceled, JobIsForceCanceled: JobCanceled, JobIsForceDeleted: JobDeleting,
 	},
 	JobInProgress: {
 		JobPauses: JobScheduled, JobFinishes: JobCompleted,
-		JobIsCanceled: JobCanceled, JobIsForced: JobCanceled, JobIsForceGone: JobDeleting,
+		JobIsCanceled: JobCanceled, JobIsForceCanceled: JobCanceled, JobIsForceDeleted: JobDeleting,
 	},
-	JobCompleted: {JobIsDeleted: JobDeleting, JobIsForceGone: JobDeleting},
-	JobCanceled:  {JobIsForced: JobCanceled, JobIsDeleted: JobDeleting, JobIsForceGone: JobDeleting},
+	JobCompleted: {JobIsDeleted: JobDeleting, JobIsForceDeleted: JobDeleting},
+	JobCanceled:  {JobIsForceCanceled: JobCanceled, JobIsDeleted: JobDeleting, JobIsForceDeleted: JobDeleting},
 }
 
 // JobMoves calls yield for every permitted change of a job, in a fixed order.
@@ -239,9 +239,9 @@ func (j Job) Apply(event JobEvent, now Instant) (Job, error) {
 	switch event {
 	case JobFinishes:
 		j.CompletedAt, j.Settling, j.Revealing, j.Wake = now, false, false, 0
-	case JobIsForced:
+	case JobIsForceCanceled:
 		j.ForceCanceled, j.Settling = true, true
-	case JobIsCanceled, JobIsDeleted, JobIsForceGone:
+	case JobIsCanceled, JobIsDeleted, JobIsForceDeleted:
 		j.Settling = true
 	}
 	return j, nil

@@ -11,13 +11,13 @@ func TestJobMoves(t *testing.T) {
 	}{
 		{"a running job is cancelled", JobInProgress, JobIsCanceled, JobCanceled},
 		{"a finished job is not cancelled", JobCompleted, JobIsCanceled, 0},
-		{"nor by force", JobCompleted, JobIsForced, 0},
+		{"nor by force", JobCompleted, JobIsForceCanceled, 0},
 		{"a cancelled job is not cancelled again", JobCanceled, JobIsCanceled, 0},
-		{"but force ends its survivors", JobCanceled, JobIsForced, JobCanceled},
+		{"but force ends its survivors", JobCanceled, JobIsForceCanceled, JobCanceled},
 		{"a running job is not deleted", JobInProgress, JobIsDeleted, 0},
-		{"but by force it is", JobScheduled, JobIsForceGone, JobDeleting},
+		{"but by force it is", JobScheduled, JobIsForceDeleted, JobDeleting},
 		{"a finished job is deleted", JobCompleted, JobIsDeleted, JobDeleting},
-		{"a job under deletion is not deleted again", JobDeleting, JobIsForceGone, 0},
+		{"a job under deletion is not deleted again", JobDeleting, JobIsForceDeleted, 0},
 		{"a finished job never reopens", JobCompleted, JobStarts, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {

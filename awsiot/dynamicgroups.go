@@ -18,7 +18,7 @@ func (s *Server) createDynamicThingGroup(ctx context.Context, in *wire.CreateDyn
 		Name:        muster.GroupName(*in.ThingGroupName),
 		Description: wire.Or(p.ThingGroupDescription, ""),
 		Attributes:  payload(p.AttributePayload).Attributes,
-		Dynamic:     &muster.Membership{Query: *in.QueryString, Index: wire.Or(in.IndexName, ""), Version: wire.Or(in.QueryVersion, "")},
+		Dynamic:     &muster.MembershipRule{Query: *in.QueryString, Index: wire.Or(in.IndexName, ""), Version: wire.Or(in.QueryVersion, "")},
 	}, tagsOf(in.Tags))
 	if err != nil {
 		return nil, err
@@ -40,7 +40,7 @@ func (s *Server) updateDynamicThingGroup(ctx context.Context, in *wire.UpdateDyn
 		ExpectedVersion: in.ExpectedVersion,
 		Description:     in.ThingGroupProperties.ThingGroupDescription,
 		Attributes:      payload(in.ThingGroupProperties.AttributePayload),
-	}, muster.Membership{Query: wire.Or(in.QueryString, ""), Index: wire.Or(in.IndexName, ""), Version: wire.Or(in.QueryVersion, "")})
+	}, muster.MembershipRule{Query: wire.Or(in.QueryString, ""), Index: wire.Or(in.IndexName, ""), Version: wire.Or(in.QueryVersion, "")})
 	if err != nil {
 		return nil, err
 	}

@@ -129,7 +129,7 @@ func TestAnAnswerIsOfOneSnapshot(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			gone, err := j.Apply(muster.JobIsForceGone, b.now)
+			gone, err := j.Apply(muster.JobIsForceDeleted, b.now)
 			if err != nil {
 				return err
 			}

@@ -12,7 +12,7 @@ import (
 // dynamic makes a dynamic group and lets it find its members.
 func (env *env) dynamic(name, query string) {
 	env.t.Helper()
-	_, err := env.CreateDynamicThingGroup(env.t.Context(), muster.Group{Name: muster.GroupName(name), Dynamic: &muster.Membership{Query: query}}, nil)
+	_, err := env.CreateDynamicThingGroup(env.t.Context(), muster.Group{Name: muster.GroupName(name), Dynamic: &muster.MembershipRule{Query: query}}, nil)
 	if err != nil {
 		env.t.Fatalf("CreateDynamicThingGroup(%s, %s): %v", name, query, err)
 	}
@@ -102,7 +102,7 @@ func TestAJobWaitsForAGroupThatIsBuilding(t *testing.T) {
 			for _, name := range names {
 				env.set(name, "site", "north")
 			}
-			if _, err := env.CreateDynamicThingGroup(t.Context(), muster.Group{Name: "northern", Dynamic: &muster.Membership{Query: "attributes.site:north"}}, nil); err != nil {
+			if _, err := env.CreateDynamicThingGroup(t.Context(), muster.Group{Name: "northern", Dynamic: &muster.MembershipRule{Query: "attributes.site:north"}}, nil); err != nil {
 				t.Fatal(err)
 			}
 			in := NewJob{ID: "job", Document: "{}", Selection: selection, Targets: []muster.Target{{Group: true, Name: "northern"}}, Config: muster.JobConfig{Rollout: muster.RolloutConfig{MaximumPerMinute: 60}}}
@@ -150,7 +150,7 @@ func TestADynamicGroupCannotFeedItself(t *testing.T) {
 	env.dynamic("first", "attributes.site:north")
 	env.dynamic("second", "thingGroupNames:first")
 	env.jobOf(muster.Continuous, "one", "@second")
-	_, err = env.UpdateDynamicThingGroup(t.Context(), "first", muster.GroupUpdate{}, muster.Membership{Query: "jobs.one.status:FAILED"})
+	_, err = env.UpdateDynamicThingGroup(t.Context(), "first", muster.GroupUpdate{}, muster.MembershipRule{Query: "jobs.one.status:FAILED"})
 	wantKind(t, "UpdateDynamicThingGroup to ask for a job that another group feeds", err, muster.Invalid)
 	env.wantMembers("after what was refused", "second", "a")
 	env.dynamic("failed", "jobs.one.status:FAILED")
@@ -234,7 +234,7 @@ func TestWhatIsNotForDynamicGroups(t *testing.T) {
 	env.dynamic("d", "*")
 	env.group("s", "a")
 	env.dynamic("d2", "*")
-	_, err := env.CreateDynamicThingGroup(ctx, muster.Group{Name: "d3", Dynamic: &muster.Membership{Query: "*"}}, nil)
+	_, err := env.CreateDynamicThingGroup(ctx, muster.Group{Name: "d3", Dynamic: &muster.MembershipRule{Query: "*"}}, nil)
 	wantKind(t, "CreateDynamicThingGroup beyond the limit", err, muster.LimitExceeded)
 	wantKind(t, "AddThingToThingGroup", env.AddThingToThingGroup(ctx, "a", "d"), muster.Invalid)
 	wantKind(t, "RemoveThingFromThingGroup", env.RemoveThingFromThingGroup(ctx, "a", "d"), muster.Invalid)
@@ -242,7 +242,7 @@ func TestWhatIsNotForDynamicGroups(t *testing.T) {
 	wantKind(t, "DeleteDynamicThingGroup of a static one", env.DeleteDynamicThingGroup(ctx, "s", nil), muster.Invalid)
 	_, err = env.UpdateThingGroup(ctx, "d", muster.GroupUpdate{})
 	wantKind(t, "UpdateThingGroup", err, muster.Invalid)
-	_, err = env.UpdateDynamicThingGroup(ctx, "s", muster.GroupUpdate{}, muster.Membership{})
+	_, err = env.UpdateDynamicThingGroup(ctx, "s", muster.GroupUpdate{}, muster.MembershipRule{})
 	wantKind(t, "UpdateDynamicThingGroup of a static one", err, muster.Invalid)
 	_, err = env.CreateThingGroup(ctx, muster.Group{Name: "child", Parent: "d"}, nil)
 	wantKind(t, "CreateThingGroup below one", err, muster.Invalid)
@@ -264,7 +264,7 @@ func TestTheSearchForMembersGoesOnAfterARestart(t *testing.T) {
 	}
 	first.register("site", "north", names...)
 	first.settleDown()
-	if _, err := first.CreateDynamicThingGroup(t.Context(), muster.Group{Name: "northern", Dynamic: &muster.Membership{Query: "attributes.site:north"}}, nil); err != nil {
+	if _, err := first.CreateDynamicThingGroup(t.Context(), muster.Group{Name: "northern", Dynamic: &muster.MembershipRule{Query: "attributes.site:north"}}, nil); err != nil {
 		t.Fatal(err)
 	}
 	for steps := 1; ; steps++ {
@@ -295,7 +295,7 @@ func TestManyGroupsAreBuilt(t *testing.T) {
 	env := newEnv(t)
 	env.register("site", "north", "a")
 	for i := range 3 * buildingMax {
-		if _, err := env.CreateDynamicThingGroup(t.Context(), muster.Group{Name: muster.GroupName(fmt.Sprint("g", i)), Dynamic: &muster.Membership{Query: "attributes.site:north"}}, nil); err != nil {
+		if _, err := env.CreateDynamicThingGroup(t.Context(), muster.Group{Name: muster.GroupName(fmt.Sprint("g", i)), Dynamic: &muster.MembershipRule{Query: "attributes.site:north"}}, nil); err != nil {
 			t.Fatal(err)
 		}
 	}

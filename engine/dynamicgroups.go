@@ -66,7 +66,7 @@ var errNotIndexed = muster.Errorf(muster.Invalid, "Things are not indexed: thing
 
 // membershipRule completes a rule with the defaults. It fails with InvalidQuery,
 // NotFound (the index) or Invalid (the version).
-func membershipRule(m muster.Membership) (*muster.Membership, error) {
+func membershipRule(m muster.MembershipRule) (*muster.MembershipRule, error) {
 	if m.Index == "" {
 		m.Index = muster.ThingIndex
 	}
@@ -94,7 +94,7 @@ func checkQueryVersion(version string) error {
 // What rule leaves empty stays; with another query the group looks for its
 // members anew (registry.md REG-64). It fails with NotFound, VersionConflict,
 // InvalidQuery or Invalid.
-func (e *Engine) UpdateDynamicThingGroup(ctx context.Context, name muster.GroupName, u muster.GroupUpdate, rule muster.Membership) (muster.Group, error) {
+func (e *Engine) UpdateDynamicThingGroup(ctx context.Context, name muster.GroupName, u muster.GroupUpdate, rule muster.MembershipRule) (muster.Group, error) {
 	return do(ctx, e, func(b *batch) (g muster.Group, err error) {
 		old, err := thingGroup(b, name)
 		if err != nil {

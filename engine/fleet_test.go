@@ -90,13 +90,13 @@ func (f *randomFleet) step() (string, error) {
 	case 10:
 		return "AddThingToThingGroup", f.AddThingToThingGroup(ctx, thing, static)
 	case 11:
-		_, err := f.CreateDynamicThingGroup(ctx, muster.Group{Name: dynamic, Dynamic: &muster.Membership{Query: f.someQuery()}}, nil)
+		_, err := f.CreateDynamicThingGroup(ctx, muster.Group{Name: dynamic, Dynamic: &muster.MembershipRule{Query: f.someQuery()}}, nil)
 		return "CreateDynamicThingGroup", err
 	case 12:
 		if f.rng.IntN(2) == 0 {
 			return "DeleteDynamicThingGroup", f.DeleteDynamicThingGroup(ctx, dynamic, nil)
 		}
-		_, err := f.UpdateDynamicThingGroup(ctx, dynamic, muster.GroupUpdate{}, muster.Membership{Query: f.someQuery()})
+		_, err := f.UpdateDynamicThingGroup(ctx, dynamic, muster.GroupUpdate{}, muster.MembershipRule{Query: f.someQuery()})
 		return "UpdateDynamicThingGroup", err
 	case 13:
 		f.session++

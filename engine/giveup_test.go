@@ -60,10 +60,10 @@ var valueCommands = map[string]struct {
 		return env.UpdateThingGroup(ctx, "lamps", muster.GroupUpdate{Description: new("late")})
 	}},
 	"CreateDynamicThingGroup": {func(env *env) { env.dynamic("other", "thingName:lamp") }, func(ctx context.Context, env *env) (any, error) {
-		return env.CreateDynamicThingGroup(ctx, muster.Group{Name: "new", Dynamic: &muster.Membership{Query: "thingName:lamp"}}, testTags)
+		return env.CreateDynamicThingGroup(ctx, muster.Group{Name: "new", Dynamic: &muster.MembershipRule{Query: "thingName:lamp"}}, testTags)
 	}},
 	"UpdateDynamicThingGroup": {func(env *env) { env.dynamic("other", "thingName:lamp") }, func(ctx context.Context, env *env) (any, error) {
-		return env.UpdateDynamicThingGroup(ctx, "other", muster.GroupUpdate{}, muster.Membership{Query: "thingName:x*"})
+		return env.UpdateDynamicThingGroup(ctx, "other", muster.GroupUpdate{}, muster.MembershipRule{Query: "thingName:x*"})
 	}},
 	"CreatePackage": {nil, func(ctx context.Context, env *env) (any, error) {
 		return env.CreatePackage(ctx, muster.Package{Name: "new"}, testTags)

@@ -41,7 +41,7 @@ func benchFleet(b *testing.B, n int) (*Engine, context.Context) {
 		if i%10 == 0 {
 			query = fmt.Sprintf("attributes.fw:[2 TO 3] AND attributes.serial<%d", i)
 		}
-		if _, err := e.CreateDynamicThingGroup(ctx, muster.Group{Name: muster.GroupName(fmt.Sprintf("dynamic-%02d", i)), Dynamic: &muster.Membership{Query: query}}, nil); err != nil {
+		if _, err := e.CreateDynamicThingGroup(ctx, muster.Group{Name: muster.GroupName(fmt.Sprintf("dynamic-%02d", i)), Dynamic: &muster.MembershipRule{Query: query}}, nil); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -109,7 +109,7 @@ func BenchmarkSearch(b *testing.B) {
 func BenchmarkReconnectStorm(b *testing.B) {
 	const n = 10_000
 	e, ctx := benchFleet(b, n)
-	if _, err := e.CreateDynamicThingGroup(ctx, muster.Group{Name: "online", Dynamic: &muster.Membership{Query: "connectivity.connected:true"}}, nil); err != nil {
+	if _, err := e.CreateDynamicThingGroup(ctx, muster.Group{Name: "online", Dynamic: &muster.MembershipRule{Query: "connectivity.connected:true"}}, nil); err != nil {
 		b.Fatal(err)
 	}
 	round := 0

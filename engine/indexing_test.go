@@ -61,7 +61,7 @@ func TestTheIndexCanBeSwitchedOff(t *testing.T) {
 
 	_, err := env.SearchIndex(t.Context(), IndexQuery{Text: "*"}, Page{})
 	wantKind(t, "SearchIndex while the index is off", err, muster.NotFound)
-	_, err = env.CreateDynamicThingGroup(t.Context(), muster.Group{Name: "g", Dynamic: &muster.Membership{Query: "*"}}, nil)
+	_, err = env.CreateDynamicThingGroup(t.Context(), muster.Group{Name: "g", Dynamic: &muster.MembershipRule{Query: "*"}}, nil)
 	wantKind(t, "CreateDynamicThingGroup while the index is off", err, muster.Invalid)
 	env.register("site", "north", "b")
 	env.set("a", "site", "south")

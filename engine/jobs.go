@@ -258,7 +258,7 @@ func (e *Engine) CancelJob(ctx context.Context, id muster.JobID, in Cancellation
 	return e.changeJob(ctx, id, nil, func(b *batch, j muster.Job) (muster.Job, error) {
 		event := muster.JobIsCanceled
 		if in.Force {
-			event = muster.JobIsForced
+			event = muster.JobIsForceCanceled
 		}
 		if j.Status == muster.JobCanceled && in.Force {
 			counts, err := b.Counts(id)
@@ -293,7 +293,7 @@ func (e *Engine) DeleteJob(ctx context.Context, id muster.JobID, ns *muster.Name
 	_, err := e.changeJob(ctx, id, ns, func(b *batch, j muster.Job) (muster.Job, error) {
 		event := muster.JobIsDeleted
 		if force {
-			event = muster.JobIsForceGone
+			event = muster.JobIsForceDeleted
 		}
 		gone, err := j.Apply(event, b.now)
 		if err != nil {

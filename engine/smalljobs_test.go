@@ -137,7 +137,7 @@ func TestASmallJobIsThereWhenItIsAnswered(t *testing.T) {
 		}, 3},
 		{"a dynamic group that is BUILDING", Options{}, muster.JobConfig{}, func(env *env) []string {
 			env.register("site", "north", "a", "b", "c")
-			_, err := env.CreateDynamicThingGroup(env.t.Context(), muster.Group{Name: "northern", Dynamic: &muster.Membership{Query: "attributes.site:north"}}, nil)
+			_, err := env.CreateDynamicThingGroup(env.t.Context(), muster.Group{Name: "northern", Dynamic: &muster.MembershipRule{Query: "attributes.site:north"}}, nil)
 			noErr(env.t, "CreateDynamicThingGroup", err)
 			return []string{"@northern"}
 		}, 0},

@@ -76,7 +76,7 @@ func TestATargetIsTheOneThatExisted(t *testing.T) {
 			muster.Snapshot, slow, []string{"spot", "@lit"},
 			func(env *env) {
 				noErr(env.t, "DeleteDynamicThingGroup", env.DeleteDynamicThingGroup(env.t.Context(), "lit", nil))
-				_, err := env.CreateDynamicThingGroup(env.t.Context(), muster.Group{Name: "lit", Dynamic: &muster.Membership{Query: "thingName:*"}}, nil)
+				_, err := env.CreateDynamicThingGroup(env.t.Context(), muster.Group{Name: "lit", Dynamic: &muster.MembershipRule{Query: "thingName:*"}}, nil)
 				noErr(env.t, "CreateDynamicThingGroup", err)
 				env.minutes(3)
 			},

@@ -52,7 +52,7 @@ func TestNoWakeUpIsLost(t *testing.T) {
 			env.group("many", names...)
 		}, func(ctx context.Context, env *env) error { return env.DeleteThingGroup(ctx, "many", nil) }},
 		"a dynamic group": {nil, func(ctx context.Context, env *env) error {
-			_, err := env.CreateDynamicThingGroup(ctx, muster.Group{Name: "new", Dynamic: &muster.Membership{Query: "thingName:lamp"}}, nil)
+			_, err := env.CreateDynamicThingGroup(ctx, muster.Group{Name: "new", Dynamic: &muster.MembershipRule{Query: "thingName:lamp"}}, nil)
 			return err
 		}},
 		"another index": {nil, func(ctx context.Context, env *env) error {

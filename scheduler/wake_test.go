@@ -141,7 +141,7 @@ func TestNothingThatIsDueWaits(t *testing.T) {
 		}},
 		"a dynamic group": {1000, func(s service, id string) {
 			name := muster.GroupName(id)
-			_, err := s.CreateDynamicThingGroup(s.t.Context(), muster.Group{Name: name, Dynamic: &muster.Membership{Query: "thingName:lamp"}}, nil)
+			_, err := s.CreateDynamicThingGroup(s.t.Context(), muster.Group{Name: name, Dynamic: &muster.MembershipRule{Query: "thingName:lamp"}}, nil)
 			s.must("CreateDynamicThingGroup", err)
 			s.within("group "+id, time.Now(), func() bool {
 				g, err := s.DescribeThingGroup(s.t.Context(), name)
