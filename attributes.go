@@ -1,9 +1,6 @@
 package muster
 
-import (
-	"maps"
-	"strings"
-)
+import "maps"
 
 // The limits of attributes (registry.md sections 1.2 and 8).
 const (
@@ -68,13 +65,3 @@ func checkAttributeName(name string) error {
 
 // attributePunctuation is what an attribute name may hold beside nameChar.
 const attributePunctuation = ".,@/:#"
-
-// allOf reports whether s is made of nameChar and the characters of others.
-func allOf(s, others string) bool {
-	for i := range len(s) {
-		if !nameChar(s[i]) && strings.IndexByte(others, s[i]) < 0 {
-			return false
-		}
-	}
-	return true
-}

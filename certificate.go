@@ -35,12 +35,7 @@ func (s CertificateStatus) String() string { return certificateStatusNames[s] }
 
 // ParseCertificateStatus returns the status that word names.
 func ParseCertificateStatus(word string) (CertificateStatus, bool) {
-	for s, name := range certificateStatusNames {
-		if s > 0 && name == word {
-			return CertificateStatus(s), true
-		}
-	}
-	return 0, false
+	return byName[CertificateStatus](certificateStatusNames[:], word)
 }
 
 // Certificate is a device certificate as the registry knows it

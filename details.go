@@ -20,7 +20,7 @@ func CheckDetails(details map[string]string) error {
 		return Errorf(Invalid, "statusDetails has %d entries; at most %d are allowed", len(details), DetailsMax)
 	}
 	for key, value := range details {
-		if len(key) == 0 || len(key) > detailsKeyMax || !allNameChars(key) {
+		if len(key) == 0 || len(key) > detailsKeyMax || !allOf(key, ":") {
 			return Errorf(Invalid, "statusDetails has a key that is not 1 to %d of [a-zA-Z0-9:_-]", detailsKeyMax)
 		}
 		if n := utf8.RuneCountInString(value); n == 0 || n > detailsValueMax {
@@ -33,41 +33,4 @@ func CheckDetails(details map[string]string) error {
 		}
 	}
 	return nil
-}
-
-func allNameChars(s string) bool {
-	for i := range len(s) {
-		if !nameChar(s[i]) && s[i] != ':' {
-			return false
-		}
-	}
-	return true
-}
-
-func nameChar(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '_' || c == '-'
-}
-
-// ThingNameMax and JobIDMax bound the two names that appear in topics.
-const (
-	ThingNameMax = 128
-	JobIDMax     = 64
-)
-
-// ValidThingName reports whether s may name a thing or a thing group.
-func ValidThingName(s string) bool {
-	return len(s) > 0 && len(s) <= ThingNameMax && allNameChars(s)
-}
-
-// ValidJobID reports whether s may name a job.
-func ValidJobID(s string) bool { return len(s) <= JobIDMax && ValidNamespace(s) }
-
-// ValidNamespace reports whether s may be a namespace other than the default.
-func ValidNamespace(s string) bool {
-	for i := range len(s) {
-		if !nameChar(s[i]) {
-			return false
-		}
-	}
-	return len(s) > 0
 }

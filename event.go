@@ -37,14 +37,7 @@ func EventTypes() []EventType {
 func (t EventType) String() string { return eventTypeNames[t] }
 
 // ParseEventType returns the EventType that word names.
-func ParseEventType(word string) (EventType, bool) {
-	for t, name := range eventTypeNames {
-		if name == word {
-			return EventType(t), true
-		}
-	}
-	return 0, false
-}
+func ParseEventType(word string) (EventType, bool) { return byName[EventType](eventTypeNames[:], word) }
 
 // EventConfig says which events are published. The zero EventConfig publishes
 // none and was never changed.

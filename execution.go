@@ -58,6 +58,22 @@ const (
 	ClearStep = -1 // stop the step timer
 )
 
+// maxStepMinutes and minStepMinutes bound the step timer.
+const (
+	minStepMinutes = 1
+	maxStepMinutes = 7 * 24 * 60
+)
+
+// CheckStep returns an Invalid error unless minutes may be asked of a step
+// timer: 1 to 10080, or -1 to clear it (jobs-data-plane.md section 14).
+func CheckStep(minutes int64) error {
+	if minutes == ClearStep || (minutes >= minStepMinutes && minutes <= maxStepMinutes) {
+		return nil
+	}
+	return Errorf(Invalid, "stepTimeoutInMinutes must be %d to %d, or %d to discard the timer; it is %d",
+		minStepMinutes, maxStepMinutes, ClearStep, minutes)
+}
+
 // Update is a change that somebody asks of an execution.
 type Update struct {
 	By Actor

@@ -175,3 +175,11 @@ func TestMovesLeaveEveryFinalStateAlone(t *testing.T) {
 		t.Error("the empty word is a status")
 	}
 }
+
+func TestCheckStep(t *testing.T) {
+	for minutes, ok := range map[int64]bool{-2: false, -1: true, 0: false, 1: true, 10080: true, 10081: false, 1 << 40: false} {
+		if err := CheckStep(minutes); (err == nil) != ok {
+			t.Errorf("CheckStep(%d) = %v, want ok %v", minutes, err, ok)
+		}
+	}
+}

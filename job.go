@@ -24,14 +24,7 @@ func JobStatuses() []JobStatus {
 func (s JobStatus) String() string { return jobStatusNames[s] }
 
 // ParseJobStatus returns the JobStatus that word names.
-func ParseJobStatus(word string) (JobStatus, bool) {
-	for s, name := range jobStatusNames {
-		if s > 0 && name == word {
-			return JobStatus(s), true
-		}
-	}
-	return 0, false
-}
+func ParseJobStatus(word string) (JobStatus, bool) { return byName[JobStatus](jobStatusNames[:], word) }
 
 // Active reports whether the job may still give things executions.
 func (s JobStatus) Active() bool { return s == JobScheduled || s == JobInProgress }
@@ -251,53 +244,4 @@ func (j Job) Apply(event JobEvent, now Instant) (Job, error) {
 // (jobs-lifecycle.md section 12).
 func (j Job) Ended(c Counts) bool {
 	return j.Status.Active() && (j.Selection == Snapshot || j.Over) && j.Rollout.Done && c.Pending() == 0
-}
-
-// Counts holds the number of executions of a job in each Status; index it with
-// Count. Its unit is executions, not things (jobs-lifecycle.md section 4.2).
-type Counts [8]int64
-
-// Of returns the count of one status.
-func (c Counts) Of(s Status) int64 { return c[s-1] }
-
-// Add returns c with n more in status s.
-func (c Counts) Add(s Status, n int64) Counts {
-	c[s-1] += n
-	return c
-}
-
-// Plus returns the sum of c and d.
-func (c Counts) Plus(d Counts) Counts {
-	for i := range c {
-		c[i] += d[i]
-	}
-	return c
-}
-
-// Pending returns how many executions are not terminal.
-func (c Counts) Pending() int64 { return c.Of(Queued) + c.Of(InProgress) }
-
-// Total returns how many executions there are.
-func (c Counts) Total() int64 {
-	var n int64
-	for _, k := range c {
-		n += k
-	}
-	return n
-}
-
-// maxStepMinutes and minStepMinutes bound the step timer.
-const (
-	minStepMinutes = 1
-	maxStepMinutes = 7 * 24 * 60
-)
-
-// CheckStep returns an Invalid error unless minutes may be asked of a step
-// timer: 1 to 10080, or -1 to clear it (jobs-data-plane.md section 14).
-func CheckStep(minutes int64) error {
-	if minutes == ClearStep || (minutes >= minStepMinutes && minutes <= maxStepMinutes) {
-		return nil
-	}
-	return Errorf(Invalid, "stepTimeoutInMinutes must be %d to %d, or %d to discard the timer; it is %d",
-		minStepMinutes, maxStepMinutes, ClearStep, minutes)
 }

@@ -62,3 +62,22 @@ func TestProcessingShrinksAsTargetsAreDone(t *testing.T) {
 		t.Errorf("Processing after a target was added = %+v, want c", got)
 	}
 }
+
+func TestARolloutThatWaitedBeginsAnew(t *testing.T) {
+	r := Rollout{Started: 5, Held: true}
+	if got := r.Begin(9); got != (Rollout{Started: 9}) {
+		t.Errorf("Begin = %+v, want it to start at 9", got)
+	}
+	r.Target = 1
+	if got := r.Begin(9); got != (Rollout{Started: 5, Target: 1}) {
+		t.Errorf("Begin in the middle = %+v, want it to keep its start", got)
+	}
+	for target, want := range map[int]bool{0: false, 1: true, 2: true} {
+		if got := (Rollout{Target: 1}).Ahead(target); got != want {
+			t.Errorf("Ahead(%d) = %v, want %v", target, got, want)
+		}
+	}
+	if (Rollout{Target: 1, Group: "g"}).Ahead(1) || (Rollout{Done: true}).Ahead(0) {
+		t.Error("what has begun, or is done, is not ahead")
+	}
+}

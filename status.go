@@ -1,5 +1,7 @@
 package muster
 
+import "slices"
+
 //go:generate go run ./internal/statesdoc -out docs/states.md
 
 // Status is the state of an execution (jobs-lifecycle.md section 3).
@@ -31,13 +33,16 @@ func Statuses() []Status {
 func (s Status) String() string { return statusNames[s] }
 
 // ParseStatus returns the Status that word names.
-func ParseStatus(word string) (Status, bool) {
-	for s, name := range statusNames {
-		if s > 0 && name == word {
-			return Status(s), true
-		}
+func ParseStatus(word string) (Status, bool) { return byName[Status](statusNames[:], word) }
+
+// byName returns the value with that name; names lists them by value, with "" for
+// a value that has none.
+func byName[T ~uint8](names []string, word string) (T, bool) {
+	i := slices.Index(names, word)
+	if i < 0 || word == "" {
+		return 0, false
 	}
-	return 0, false
+	return T(i), true
 }
 
 // Terminal reports whether s is final.
