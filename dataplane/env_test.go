@@ -120,7 +120,7 @@ func (env *env) observe(o Observation) {
 	env.observed = append(env.observed, o)
 }
 
-// files is a store of job files that presigns as artifacts does.
+// files is a store of job files that presigns as package files does.
 type files struct{}
 
 func (files) Locate(url string) (muster.Object, error) {

@@ -20,7 +20,7 @@ type registeredPayload struct {
 
 // Registered tells of a certificate that registered itself, to those who
 // subscribed: an operator's hook that is to activate it. It fits
-// authority.Options.Registered.
+// authz.Options.Registered.
 func (p *Publisher) Registered(c muster.Certificate) {
 	topic := "$aws/events/certificates/registered/" + string(c.CA)
 	if !p.o.Broker.Wanted(topic) {

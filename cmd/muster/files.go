@@ -16,11 +16,11 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/muster-iot/muster/artifacts"
-	"github.com/muster-iot/muster/artifacts/diskstore"
-	"github.com/muster-iot/muster/artifacts/s3api"
-	"github.com/muster-iot/muster/artifacts/s3store"
 	"github.com/muster-iot/muster/awsiot"
+	"github.com/muster-iot/muster/files"
+	"github.com/muster-iot/muster/files/diskstore"
+	"github.com/muster-iot/muster/files/s3api"
+	"github.com/muster-iot/muster/files/s3store"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/sigv4"
 )
@@ -147,8 +147,8 @@ func (s *server) openFiles() error {
 	if err != nil {
 		return err
 	}
-	s.files = &artifacts.Store{
-		Endpoint: &artifacts.Endpoint{
+	s.files = &files.Store{
+		Endpoint: &files.Endpoint{
 			URL: bases[0], Aliases: bases[1:], Region: s.c.Region, Credential: func() sigv4.Credential { return own },
 		},
 		Objects: s.disk.Objects(),
@@ -182,8 +182,8 @@ func (s *server) openFilesElsewhere() error {
 	if err != nil {
 		return err
 	}
-	s.files = &artifacts.Store{
-		Endpoint: &artifacts.Endpoint{
+	s.files = &files.Store{
+		Endpoint: &files.Endpoint{
 			URL: public, Aliases: []*url.URL{endpoint}, VirtualHosted: c.S3VirtualHosted, Region: region, Credential: store.Credential,
 		},
 		Objects: store,

@@ -7,14 +7,14 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/artifacts"
 	"github.com/muster-iot/muster/codesign"
+	"github.com/muster-iot/muster/files"
 )
 
 // jobFiles is the store of job files as the engine asks it, with the words of
 // jobs-control-plane.md section 6.6, and with the profile that signs.
 type jobFiles struct {
-	store  *artifacts.Store
+	store  *files.Store
 	region string            // of URLs that name none
 	signer *codesign.Profile // nil: nothing is signed
 }
@@ -90,8 +90,8 @@ func (f *jobFiles) Presign(o muster.Object, upload bool, life time.Duration, at 
 	return f.store.PresignGet(artifact(o), life, at.Time()), nil
 }
 
-func artifact(o muster.Object) artifacts.Object {
-	return artifacts.Object{Bucket: o.Bucket, Key: o.Key, Version: o.Version}
+func artifact(o muster.Object) files.Object {
+	return files.Object{Bucket: o.Bucket, Key: o.Key, Version: o.Version}
 }
 
 // noVersion says in the contract's words that a version is not there.

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/artifacts"
 	"github.com/muster-iot/muster/codesign"
+	"github.com/muster-iot/muster/files"
 	"github.com/muster-iot/muster/sigv4"
 )
 
@@ -25,14 +25,14 @@ func (oneBucket) CheckBucket(_ context.Context, bucket string) error {
 	return nil
 }
 
-func (oneBucket) Stat(_ context.Context, o artifacts.Object) (artifacts.Info, error) {
-	if o != (artifacts.Object{Bucket: "lab", Key: "fw.bin", Version: "7"}) {
-		return artifacts.Info{}, muster.Errorf(muster.NotFound, "no such version")
+func (oneBucket) Stat(_ context.Context, o files.Object) (files.Info, error) {
+	if o != (files.Object{Bucket: "lab", Key: "fw.bin", Version: "7"}) {
+		return files.Info{}, muster.Errorf(muster.NotFound, "no such version")
 	}
-	return artifacts.Info{Size: 8}, nil
+	return files.Info{Size: 8}, nil
 }
 
-func (b oneBucket) Open(ctx context.Context, o artifacts.Object, limit int64) (io.ReadCloser, artifacts.Info, error) {
+func (b oneBucket) Open(ctx context.Context, o files.Object, limit int64) (io.ReadCloser, files.Info, error) {
 	info, err := b.Stat(ctx, o)
 	return io.NopCloser(strings.NewReader("firmware")), info, err
 }
@@ -47,10 +47,10 @@ func newJobFiles(t *testing.T) *jobFiles {
 	if err != nil {
 		t.Fatal(err)
 	}
-	endpoint := &artifacts.Endpoint{URL: base, Region: "us-east-1", Credential: func() sigv4.Credential {
+	endpoint := &files.Endpoint{URL: base, Region: "us-east-1", Credential: func() sigv4.Credential {
 		return sigv4.Credential{AccessKeyID: "AKID", Secret: "secret"}
 	}}
-	return &jobFiles{store: &artifacts.Store{Endpoint: endpoint, Objects: oneBucket{}}, region: "us-east-1", signer: signer}
+	return &jobFiles{store: &files.Store{Endpoint: endpoint, Objects: oneBucket{}}, region: "us-east-1", signer: signer}
 }
 
 // The store's answers are told in the contract's words (jobs-control-plane.md

@@ -9,14 +9,14 @@ import (
 	"os"
 	"sync/atomic"
 
-	"github.com/muster-iot/muster/artifacts"
-	"github.com/muster-iot/muster/artifacts/diskstore"
-	"github.com/muster-iot/muster/artifacts/s3api"
-	"github.com/muster-iot/muster/authority"
+	"github.com/muster-iot/muster/authz"
 	"github.com/muster-iot/muster/awsiot"
 	"github.com/muster-iot/muster/dataplane"
 	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/events"
+	"github.com/muster-iot/muster/files"
+	"github.com/muster-iot/muster/files/diskstore"
+	"github.com/muster-iot/muster/files/s3api"
 	"github.com/muster-iot/muster/flood"
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/gateway/door"
@@ -60,7 +60,7 @@ type server struct {
 	timer   *scheduler.Scheduler
 	clock   *scheduler.TestClock // nil: real time
 	disk    *diskstore.Store     // nil: job files are elsewhere
-	files   *artifacts.Store
+	files   *files.Store
 	fileAPI http.Handler // nil like disk
 	jobs    *dataplane.Service
 	plane   *dataplane.HTTP
@@ -68,7 +68,7 @@ type server struct {
 	events  *events.Publisher
 	hook    *webhook.Hook // nil: none
 	present *presence.Recorder
-	rights  *authority.Authorizer
+	rights  *authz.Authorizer
 	gateway *gateway.Server
 	api     http.Handler
 	apiTLS  http.Handler // without probes

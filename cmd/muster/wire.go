@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/authority"
+	"github.com/muster-iot/muster/authz"
 	"github.com/muster-iot/muster/awsiot"
 	"github.com/muster-iot/muster/cors"
 	"github.com/muster-iot/muster/dataplane"
@@ -195,7 +195,7 @@ func (s *server) wireEngine() error {
 
 // wireGateway makes the device gateway, and those who publish through it.
 func (s *server) wireGateway() (err error) {
-	s.rights = authority.New(authority.Options{
+	s.rights = authz.New(authz.Options{
 		Registry: s.engine, Account: s.account(), Now: instant, Log: s.log,
 		Grace:      s.c.CertificateGrace,
 		Keys:       s.keys.Holder,

@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/authority"
+	"github.com/muster-iot/muster/authz"
 	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/gateway/door"
@@ -53,7 +53,7 @@ func runGateway(ctx context.Context, args []string) error {
 		return err
 	}
 	defer w.close()
-	rights := authority.New(authority.Options{
+	rights := authz.New(authz.Options{
 		Registry: w.Engine, Account: account, Now: func() muster.Instant { return muster.At(time.Now()) }, Grace: time.Hour,
 	})
 	g, err := gateway.New(ctx, gateway.Options{
@@ -123,7 +123,7 @@ func serverCertificate(folder string) (tls.Certificate, error) {
 // their client id would have, so that TCP and TLS do the same work.
 type byClientID struct {
 	registry *engine.Engine
-	rights   *authority.Authorizer
+	rights   *authz.Authorizer
 }
 
 func (b byClientID) Connect(ctx context.Context, c gateway.Connect) (gateway.Authority, error) {
