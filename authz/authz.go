@@ -97,7 +97,7 @@ func New(o Options) *Authorizer {
 
 // Connect decides whether a connection may come in at all, and returns what it
 // may do then.
-func (a *Authorizer) Connect(ctx context.Context, c gateway.Connect) (gateway.Authority, error) {
+func (a *Authorizer) Connect(ctx context.Context, c gateway.Connect) (gateway.Grant, error) {
 	switch {
 	case c.Peer.Certificate != nil:
 		return a.connectDevice(ctx, c)
@@ -109,7 +109,7 @@ func (a *Authorizer) Connect(ctx context.Context, c gateway.Connect) (gateway.Au
 	return nil, refusal("a connection without identity")
 }
 
-func (a *Authorizer) connectDevice(ctx context.Context, c gateway.Connect) (gateway.Authority, error) {
+func (a *Authorizer) connectDevice(ctx context.Context, c gateway.Connect) (gateway.Grant, error) {
 	noted := a.noted.Load()
 	d, err := a.identify(ctx, c.Peer.Certificate, c.ClientID, c.Peer.Addr)
 	if err != nil {
@@ -214,7 +214,7 @@ func (a *Authorizer) renew(ctx context.Context, d *Device) {
 }
 
 // connectCaller admits the holder of an access key.
-func (a *Authorizer) connectCaller(c gateway.Connect) (gateway.Authority, error) {
+func (a *Authorizer) connectCaller(c gateway.Connect) (gateway.Grant, error) {
 	if a.o.Keys == nil {
 		return nil, refusal("access keys are not accepted")
 	}

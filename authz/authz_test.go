@@ -98,7 +98,7 @@ func (w *world) allow(name, document string, target engine.PolicyTarget) {
 	w.ok(w.AttachPolicy(w.t.Context(), name, target))
 }
 
-func (w *world) connect(der []byte, client string) (gateway.Authority, error) {
+func (w *world) connect(der []byte, client string) (gateway.Grant, error) {
 	return w.a.Connect(w.t.Context(), gateway.Connect{ClientID: client, Clean: true, Peer: gateway.Peer{Addr: "127.0.0.1:1", Certificate: der}})
 }
 

@@ -25,7 +25,7 @@ func TestHoldersOfAccessKeysAreHeldToTheirPolicies(t *testing.T) {
 		}
 		return identity.Caller{}, identity.ErrUnknownKey
 	}
-	connect := func(key, client, addr string) (gateway.Authority, error) {
+	connect := func(key, client, addr string) (gateway.Grant, error) {
 		return w.a.Connect(t.Context(), gateway.Connect{ClientID: client, Peer: gateway.Peer{Principal: key, Addr: addr, Transport: "wss"}})
 	}
 	if _, err := connect("AKIA1", "board-1", "10.0.0.1:99"); !errors.Is(err, gateway.ErrRefused) {

@@ -23,7 +23,7 @@ func (anonymous) Publish(string, bool) error { return nil }
 func (anonymous) Subscribe(string) error     { return nil }
 func (anonymous) Receive(string) bool        { return true }
 
-// keyHolder is the authority of a WebSocket client that connected with an access
+// keyHolder is the grant of a WebSocket client that connected with an access
 // key. What it may do follows the key.
 type keyHolder struct {
 	a                 *Authorizer

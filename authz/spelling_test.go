@@ -36,7 +36,7 @@ func TestEverySpellingIsHeldToTheSamePolicy(t *testing.T) {
 	}
 	holder, err := w.a.Connect(t.Context(), gateway.Connect{ClientID: "hub", Peer: gateway.Peer{Principal: "AKIA1", Transport: "wss"}})
 	w.ok(err)
-	for who, a := range map[string]gateway.Authority{"a device": device, "the holder of a key": holder} {
+	for who, a := range map[string]gateway.Grant{"a device": device, "the holder of a key": holder} {
 		for _, test := range []struct {
 			name string
 			got  error

@@ -147,7 +147,7 @@ func (files) Presign(o muster.Object, upload bool, life time.Duration, at muster
 // everybody may do everything.
 type everybody struct{}
 
-func (everybody) Connect(context.Context, gateway.Connect) (gateway.Authority, error) {
+func (everybody) Connect(context.Context, gateway.Connect) (gateway.Grant, error) {
 	return everybody{}, nil
 }
 func (everybody) Principal() string          { return "everybody" }

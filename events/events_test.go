@@ -188,7 +188,7 @@ func TestAConnectionWaitsForNobodyWhoWatchesIt(t *testing.T) {
 	p := New(Options{Broker: b, Events: &notebook{}, Account: account, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	const over = 10
 	for range queueMax + over { // before Run: none goes out
-		p.Presence(gateway.Presence{Connected: true, Client: gateway.Connect{ClientID: "lamp"}, Authority: plain{}})
+		p.Presence(gateway.Presence{Connected: true, Client: gateway.Connect{ClientID: "lamp"}, Grant: plain{}})
 	}
 	got := b.run(t, p, func() { close(b.held) })
 	if len(got) != queueMax {

@@ -20,7 +20,7 @@ import (
 // openDoor lets everybody do everything.
 type openDoor struct{}
 
-func (openDoor) Connect(context.Context, gateway.Connect) (gateway.Authority, error) {
+func (openDoor) Connect(context.Context, gateway.Connect) (gateway.Grant, error) {
 	return plain{}, nil
 }
 

@@ -33,8 +33,8 @@ func (p *Publisher) Presence(x gateway.Presence) {
 		return
 	}
 	event := presencePayload{
-		ClientID: x.Client.ClientID, ThingName: exclusiveThing(x.Authority), Timestamp: x.Time.UnixMilli(), EventType: what,
-		Session: x.Session, Principal: x.Authority.Principal(), IPAddress: host(x.Client.Peer.Addr), Version: x.Version,
+		ClientID: x.Client.ClientID, ThingName: exclusiveThing(x.Grant), Timestamp: x.Time.UnixMilli(), EventType: what,
+		Session: x.Session, Principal: x.Grant.Principal(), IPAddress: host(x.Client.Peer.Addr), Version: x.Version,
 	}
 	if !x.Connected {
 		event.ByClient, event.WhyItEnded = new(x.Cause == gateway.ClientInitiated), string(x.Cause)
@@ -65,8 +65,8 @@ func (p *Publisher) Interest(x gateway.Interest) {
 		return
 	}
 	p.offer(topic, subscriptionsPayload{
-		ClientID: x.ClientID, ThingName: exclusiveThing(x.Authority), Timestamp: x.Time.UnixMilli(), EventType: what,
-		Session: x.Session, Principal: x.Authority.Principal(), Topics: x.Topics,
+		ClientID: x.ClientID, ThingName: exclusiveThing(x.Grant), Timestamp: x.Time.UnixMilli(), EventType: what,
+		Session: x.Session, Principal: x.Grant.Principal(), Topics: x.Topics,
 	})
 }
 
@@ -78,8 +78,8 @@ func (p *Publisher) lifeCycle(family, what, client string) (topic string, wanted
 
 // exclusiveThing returns the thing that a certificate is bound to for ever, or
 // "" (MQ-90).
-func exclusiveThing(a gateway.Authority) string {
-	device, ok := a.(interface {
+func exclusiveThing(g gateway.Grant) string {
+	device, ok := g.(interface {
 		Thing() muster.ThingName
 		Exclusive() bool
 	})

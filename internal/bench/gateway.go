@@ -126,7 +126,7 @@ type byClientID struct {
 	rights   *authz.Authorizer
 }
 
-func (b byClientID) Connect(ctx context.Context, c gateway.Connect) (gateway.Authority, error) {
+func (b byClientID) Connect(ctx context.Context, c gateway.Connect) (gateway.Grant, error) {
 	if c.Peer.Certificate == nil {
 		bound, err := b.registry.PrincipalsOfThing(ctx, muster.ThingName(c.ClientID), nil, engine.Page{})
 		if err != nil || len(bound.Bound) == 0 {
