@@ -39,7 +39,7 @@ var mayImport = map[string][]string{
 	"sigv4":                {},
 	"flood":                {"internal/loglimit"},
 	"operator":             {".", "flood", "identity", "intake", "internal/respond", "sigv4"},
-	"files":                {".", "sigv4"},
+	"files":                {".", "codesign", "sigv4"},
 	"files/diskstore":      {".", "files", "reserve", "store"},
 	"files/s3store":        {".", "files", "internal/secretfile", "sigv4"},
 	"files/s3api":          {".", "files", "files/diskstore", "flood", "identity", "intake", "internal/loopback", "internal/respond", "iotpolicy", "sigv4"},

@@ -191,6 +191,20 @@ func (s *server) openFilesElsewhere() error {
 	return nil
 }
 
+// filesForJobs returns the store of job files as the engine asks for it, with the
+// profile that the operator chose.
+func (s *server) filesForJobs() (*files.ForJobs, error) {
+	f := &files.ForJobs{Store: s.files, Region: s.c.Region, Now: time.Now}
+	if s.c.SigningProfile == "" {
+		return f, nil
+	}
+	var err error
+	if f.Signer, err = s.data.signing().Open(s.c.SigningProfile); err != nil {
+		return nil, fmt.Errorf("--signing-profile: %w", err)
+	}
+	return f, nil
+}
+
 // fileBases returns the URLs under which the built-in store is found, first the
 // one for devices.
 func (s *server) fileBases() ([]*url.URL, error) {

@@ -155,7 +155,7 @@ func (s *server) wireEngine() error {
 	if err != nil {
 		return err
 	}
-	files, err := s.jobFiles()
+	files, err := s.filesForJobs()
 	if err != nil {
 		return err
 	}

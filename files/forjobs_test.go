@@ -1,8 +1,9 @@
-package main
+package files_test
 
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"io"
 	"net/url"
 	"strings"
@@ -37,7 +38,7 @@ func (b oneBucket) Open(ctx context.Context, o files.Object, limit int64) (io.Re
 	return io.NopCloser(strings.NewReader("firmware")), info, err
 }
 
-func newJobFiles(t *testing.T) *jobFiles {
+func newForJobs(t *testing.T) *files.ForJobs {
 	t.Helper()
 	signer, err := codesign.Folder(t.TempDir()).Create("fleet", codesign.ECDSA, time.Hour, time.Now())
 	if err != nil {
@@ -47,16 +48,16 @@ func newJobFiles(t *testing.T) *jobFiles {
 	if err != nil {
 		t.Fatal(err)
 	}
-	endpoint := &files.Endpoint{URL: base, Region: "us-east-1", Credential: func() sigv4.Credential {
+	e := &files.Endpoint{URL: base, Region: "us-east-1", Credential: func() sigv4.Credential {
 		return sigv4.Credential{AccessKeyID: "AKID", Secret: "secret"}
 	}}
-	return &jobFiles{store: &files.Store{Endpoint: endpoint, Objects: oneBucket{}}, region: "us-east-1", signer: signer}
+	return &files.ForJobs{Store: &files.Store{Endpoint: e, Objects: oneBucket{}}, Region: "us-east-1", Signer: signer, Now: time.Now}
 }
 
 // The store's answers are told in the contract's words (jobs-control-plane.md
 // section 6.6).
-func TestJobFilesSpeakTheContract(t *testing.T) {
-	f := newJobFiles(t)
+func TestForJobsSpeaksTheContract(t *testing.T) {
+	f := newForJobs(t)
 	check := func(o muster.Object, upload bool) func() error {
 		return func() error { return f.Check(t.Context(), o, upload) }
 	}
@@ -83,19 +84,19 @@ func TestJobFilesSpeakTheContract(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := test.call()
-			if test.message == "" && err != nil || test.message != "" && (!isKind(err, muster.Invalid) || !strings.Contains(err.Error(), test.message)) {
+			if test.message == "" && err != nil || test.message != "" && (!invalid(err) || !strings.Contains(err.Error(), test.message)) {
 				t.Errorf("got %v, want %q", err, test.message)
 			}
 		})
 	}
-	f.signer = nil
-	if _, err := f.Sign(t.Context(), muster.Object{Region: "us-east-1", Bucket: "lab", Key: "fw.bin", Version: "7"}); !isKind(err, muster.Invalid) {
+	f.Signer = nil
+	if _, err := f.Sign(t.Context(), muster.Object{Region: "us-east-1", Bucket: "lab", Key: "fw.bin", Version: "7"}); !invalid(err) {
 		t.Errorf("Sign without a profile = %v, want Invalid", err)
 	}
 }
 
-func TestJobFilesPresign(t *testing.T) {
-	f := newJobFiles(t)
+func TestForJobsPresigns(t *testing.T) {
+	f := newForJobs(t)
 	for link, want := range map[string]muster.Object{
 		"https://lab.s3.eu-west-1.amazonaws.com/a%20b?versionId=7": {Region: "eu-west-1", Bucket: "lab", Key: "a b", Version: "7"},
 		"http://127.0.0.1:8080/lab/fw.bin":                         {Region: "us-east-1", Bucket: "lab", Key: "fw.bin"},
@@ -118,4 +119,9 @@ func TestJobFilesPresign(t *testing.T) {
 	if _, notBase64 := base64.StdEncoding.DecodeString(signature); err != nil || notBase64 != nil {
 		t.Errorf("Sign = %q, %v, want base64", signature, err)
 	}
+}
+
+func invalid(err error) bool {
+	e, ok := errors.AsType[*muster.Error](err)
+	return ok && e.Kind == muster.Invalid
 }
