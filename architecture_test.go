@@ -56,7 +56,7 @@ var mayImport = map[string][]string{
 	"dataplane":            {".", "awsiot/...", "engine", "gateway", "identity/...", "intake", "internal/respond", "iotpolicy", "limits", "sigv4", "store"},
 	"unserved":             {"gateway/...", "internal/loglimit"},
 	"sessionstore":         {"gateway", "reserve", "store"},
-	"metrics":              {".", "engine", "gateway/...", "intake", "reserve", "webhook"},
+	"metrics":              {".", "gateway/...", "intake", "reserve", "webhook"},
 	"device":               {"sigv4"}, // the public contract and nothing of the server
 	"fleet":                {"device", "sigv4"},
 	"cmd/...":              {"..."},

@@ -22,19 +22,25 @@ import (
 	"github.com/muster-iot/muster/iotpolicy"
 )
 
-// Registry is where rights rest; *engine.Engine is one.
-type Registry interface {
+// Principals says who the holder of a certificate is and which policies are in
+// force for it. *engine.Engine implements it. Its methods may be called by many
+// goroutines.
+type Principals interface {
+	// Grounds returns what the rights of one connection rest on; clientID is
+	// empty for device HTTPS. An unknown certificate is no error.
 	Grounds(ctx context.Context, id muster.CertificateID, clientID string) (engine.Grounds, error)
+	// CAsOf returns the registered CAs with a subject: its DER in hex.
 	CAsOf(ctx context.Context, subject string) ([]muster.CA, error)
+	// AddCertificate stores a certificate that registers itself.
 	AddCertificate(ctx context.Context, c muster.Certificate) (muster.Certificate, error)
 }
 
-// Options are the parts of an Authorizer. Registry, Account and Now are
+// Options are the parts of an Authorizer. Principals, Account and Now are
 // required.
 type Options struct {
-	Registry Registry
-	Account  muster.Account
-	Now      func() muster.Instant
+	Principals Principals
+	Account    muster.Account
+	Now        func() muster.Instant
 	// Grace is how long a certificate is still accepted after it expired, and
 	// before it becomes valid (arbitration A5). Negative accepts any.
 	Grace time.Duration

@@ -39,7 +39,7 @@ func newWorld(t *testing.T) *world {
 	s := memstore.New()
 	w.Engine = engine.New(engine.Options{Store: s, Account: account, Now: now, Access: func(c engine.AccessChange) { w.a.Changed(c) }})
 	w.a = New(Options{
-		Registry: w.Engine, Account: account, Now: now, Grace: 24 * time.Hour,
+		Principals: w.Engine, Account: account, Now: now, Grace: 24 * time.Hour,
 		Revoked:    func(p string) { w.revoked <- p },
 		Registered: func(c muster.Certificate) { w.added = append(w.added, c) },
 	})
@@ -252,14 +252,14 @@ func eventually(t *testing.T, what string, is func() bool) {
 	t.Fatalf("it never came true that %s", what)
 }
 
-// meddler is a registry in which something happens right after a look-up.
+// meddler has something happen right after a look-up.
 type meddler struct {
-	Registry
+	Principals
 	then func()
 }
 
 func (m *meddler) Grounds(ctx context.Context, id muster.CertificateID, clientID string) (engine.Grounds, error) {
-	g, err := m.Registry.Grounds(ctx, id, clientID)
+	g, err := m.Principals.Grounds(ctx, id, clientID)
 	if then := m.then; then != nil {
 		m.then = nil
 		then()
@@ -271,8 +271,8 @@ func TestAChangeDuringAConnectIsNotLost(t *testing.T) {
 	w := newWorld(t)
 	der, id := w.device("d", muster.CertificateActive, w.now.Add(time.Hour), nil)
 	w.allow("all", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iot:*","Resource":"*"}}`, engine.PolicyTarget{Certificate: id})
-	m := &meddler{Registry: w.Engine}
-	w.a.o.Registry = m
+	m := &meddler{Principals: w.Engine}
+	w.a.o.Principals = m
 	m.then = func() {
 		w.ok(w.UpdateCertificate(t.Context(), id, muster.CertificateInactive))
 		for len(w.a.changes) > 0 {

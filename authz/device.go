@@ -47,7 +47,7 @@ type rights struct {
 func (d *Device) refresh(ctx context.Context) (bool, error) {
 	d.renewal.Lock()
 	defer d.renewal.Unlock()
-	g, err := d.a.o.Registry.Grounds(ctx, d.id, d.clientID)
+	g, err := d.a.o.Principals.Grounds(ctx, d.id, d.clientID)
 	if err != nil {
 		return false, err
 	}

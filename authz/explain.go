@@ -63,7 +63,7 @@ func (a *Authorizer) Explain(ctx context.Context, q Question) (Explanation, erro
 
 func (a *Authorizer) explainDevice(ctx context.Context, q Question) (Explanation, error) {
 	id := muster.CertificateIDOf(q.Who[strings.LastIndexByte(q.Who, '/')+1:])
-	g, err := a.o.Registry.Grounds(ctx, id, q.ClientID)
+	g, err := a.o.Principals.Grounds(ctx, id, q.ClientID)
 	if err != nil {
 		return Explanation{}, err
 	}

@@ -82,7 +82,7 @@ func (k keyHolder) vars(key string) ([]string, bool) {
 // activation, when a registered CA with auto registration signed it (AUTH-34).
 // The connection is refused all the same; the device will come again.
 func (a *Authorizer) registerItself(ctx context.Context, id muster.CertificateID, leaf *x509.Certificate) {
-	cas, err := a.o.Registry.CAsOf(ctx, hex.EncodeToString(leaf.RawIssuer))
+	cas, err := a.o.Principals.CAsOf(ctx, hex.EncodeToString(leaf.RawIssuer))
 	if err != nil {
 		a.o.Log.Error("CA look-up failed", "error", err)
 		return
@@ -92,7 +92,7 @@ func (a *Authorizer) registerItself(ctx context.Context, id muster.CertificateID
 			continue
 		}
 		text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: leaf.Raw})
-		c, err := a.o.Registry.AddCertificate(ctx, muster.Certificate{
+		c, err := a.o.Principals.AddCertificate(ctx, muster.Certificate{
 			ID: id, PEM: string(text), Status: muster.CertificatePendingActivation, CA: issuer.ID,
 			NotBefore: muster.At(leaf.NotBefore), NotAfter: muster.At(leaf.NotAfter),
 		})

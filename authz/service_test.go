@@ -52,7 +52,7 @@ func newService(t *testing.T) *service {
 		Notify: func(n []engine.Notification) { news.Notify(n) },
 	})
 	rights = authz.New(authz.Options{
-		Registry: s.Engine, Account: account, Now: now, Grace: 24 * time.Hour,
+		Principals: s.Engine, Account: account, Now: now, Grace: 24 * time.Hour,
 		Revoked: func(p string) { s.gateway.DisconnectPrincipal(p, gateway.AuthError) },
 	})
 	plane := dataplane.New(dataplane.Options{Engine: s.Engine, Account: account, Now: time.Now})

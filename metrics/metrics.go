@@ -11,8 +11,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-
-	"github.com/muster-iot/muster/engine"
 )
 
 // Metrics holds the instruments of one process. Make it with New. Its methods
@@ -91,11 +89,12 @@ func (m *Metrics) InFlight(h http.Handler) http.Handler {
 	return promhttp.InstrumentHandlerInFlight(m.inFlight, h)
 }
 
-// Commit counts one durable transaction; it fits engine.Options.Observe.
-func (m *Metrics) Commit(c engine.Commit) {
+// Commit counts one durable transaction, which was of so many commands and owed
+// so many things a notification.
+func (m *Metrics) Commit(commands, notified int) {
 	m.commits.Inc()
-	m.commands.Observe(float64(c.Commands))
-	m.notifications.Add(float64(c.Notified))
+	m.commands.Observe(float64(commands))
+	m.notifications.Add(float64(notified))
 }
 
 // Handler shows everything in Prometheus' text form.

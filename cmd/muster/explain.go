@@ -78,9 +78,8 @@ func explain(ctx context.Context, data folder, account muster.Account, grace tim
 	}
 	defer s.Close()
 	now := func() muster.Instant { return muster.At(time.Now()) }
-	registry := engine.New(engine.Options{Store: s, Account: account, Now: now})
 	return authz.New(authz.Options{
-		Registry: registry, Account: account, Now: now, Grace: grace, Keys: keys.Holder,
+		Principals: engine.New(engine.Options{Store: s, Account: account, Now: now}), Account: account, Now: now, Grace: grace, Keys: keys.Holder,
 	}).Explain(ctx, q)
 }
 
@@ -129,5 +128,5 @@ func (s *server) explainPolicy(ctx context.Context, c *operator.Call) (any, erro
 	if err := c.Decode(&q); err != nil {
 		return nil, err
 	}
-	return s.rights.Explain(ctx, q)
+	return s.authz.Explain(ctx, q)
 }

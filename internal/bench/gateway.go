@@ -54,7 +54,7 @@ func runGateway(ctx context.Context, args []string) error {
 	}
 	defer w.close()
 	rights := authz.New(authz.Options{
-		Registry: w.Engine, Account: account, Now: func() muster.Instant { return muster.At(time.Now()) }, Grace: time.Hour,
+		Principals: w.Engine, Account: account, Now: func() muster.Instant { return muster.At(time.Now()) }, Grace: time.Hour,
 	})
 	g, err := gateway.New(ctx, gateway.Options{
 		Authorizer: byClientID{w.Engine, rights}, Reserved: fromMemory{}, Goroutines: *goroutines,
