@@ -1,8 +1,14 @@
-// Package authz answers what a device may do: it takes the certificate or
-// access key that a front door has proven, finds what its rights rest on in the
-// registry, and decides by the policies in force (identity-and-auth.md parts A
-// and B). It serves the MQTT gateway and the device HTTPS listener alike. It
-// never authenticates anybody, and never opens a socket or a file.
+// Package authz decides what a device may do now: it takes the certificate or
+// access key that a listener has verified, looks up its registration, thing and
+// policies, and decides by the policies in force (identity-and-auth.md parts A and
+// B). It serves both the MQTT gateway and the device HTTPS listener. It never
+// authenticates anybody, and never opens a socket or a file.
+//
+// The rights of an open connection follow every change. The writer of a change
+// calls Changed after its commit; Run then looks up the rights of the live
+// connections that the change may concern. A look-up that a change may have
+// overtaken is recognised by the generation, a counter of changes: it is read
+// before the look-up and compared afterwards.
 package authz
 
 import (
@@ -41,46 +47,46 @@ type Options struct {
 	Principals Principals
 	Account    muster.Account
 	Now        func() muster.Instant
-	// Grace is how long a certificate is still accepted after it expired, and
-	// before it becomes valid (arbitration A5). Negative accepts any.
+	// Grace is how long a certificate is still accepted after it expired, and how
+	// long before it becomes valid (arbitration A5). Negative accepts any.
 	Grace time.Duration
 	// Keys finds the holder of an access key, for WebSocket connections and for
-	// Explain. Nil refuses the former.
+	// Explain. Nil refuses such connections.
 	Keys func(accessKeyID string) (identity.Caller, error)
-	// Anonymous lets plain TCP connections in, which prove nothing, with all
+	// Anonymous admits plain TCP connections, which have no identity, with all
 	// rights: for a listener on loopback. Off, they are refused.
 	Anonymous bool
-	// Revoked is told the principal of a live connection whose certificate is
-	// no longer active, so that it can be disconnected (AUTH-31). Nil is
+	// Revoked is called with the principal of a live connection whose certificate
+	// is no longer active, so that it can be disconnected (AUTH-31). Nil is
 	// allowed.
 	Revoked func(principal string)
-	// Registered is told of a certificate that registered itself by its first
+	// Registered is called with a certificate that registered itself by its first
 	// connection (AUTH-34). Nil is allowed.
 	Registered func(muster.Certificate)
-	// Log takes each refusal with the statement that decided. Nil discards.
+	// Log gets refusals, with the statement that decided. Nil discards.
 	Log *slog.Logger
 }
 
-// Authorizer decides who comes in; it is a gateway.Authorizer. Make it with New
-// and keep Run running.
+// Authorizer decides which connections are admitted and what each may do; it is a
+// gateway.Authorizer. Make it with New and keep Run running.
 type Authorizer struct {
-	o        Options
-	policies policyCache
-	live     liveDevices
-	changes  chan engine.AccessChange
-	recent   recentDevices
-	noted    atomic.Uint64 // changes so far
-	refused  *loglimit.Limiter
+	o          Options
+	policies   policyCache
+	live       liveDevices
+	changes    chan engine.AccessChange // not yet handled by Run
+	recent     recentDevices
+	generation atomic.Uint64 // calls of Changed so far
+	refused    *loglimit.Limiter
 }
 
-// Lines a minute about what policies refuse: for one principal, and for all.
+// Log lines a minute about refusals by policies: for one principal, and for all.
 const (
 	refusedLines    = 30
 	refusedLinesAll = 600
 )
 
-// changesMax bounds the changes that wait for Run. When more come at once, all
-// live connections are looked at again.
+// changesMax bounds the changes that wait for Run. When more come at once, the
+// rights of all live connections are looked up again.
 const changesMax = 1024
 
 // New returns an Authorizer on o.
@@ -101,8 +107,9 @@ func New(o Options) *Authorizer {
 	return a
 }
 
-// Connect decides whether a connection may come in at all, and returns what it
-// may do then.
+// Connect decides whether a connection is admitted, and returns what it may do. It
+// fails with an error that wraps gateway.ErrRefused, or with another one when the
+// rights could not be looked up.
 func (a *Authorizer) Connect(ctx context.Context, c gateway.Connect) (gateway.Grant, error) {
 	switch {
 	case c.Peer.Certificate != nil:
@@ -116,13 +123,13 @@ func (a *Authorizer) Connect(ctx context.Context, c gateway.Connect) (gateway.Gr
 }
 
 func (a *Authorizer) connectDevice(ctx context.Context, c gateway.Connect) (gateway.Grant, error) {
-	noted := a.noted.Load()
+	generation := a.generation.Load()
 	d, err := a.identify(ctx, c.Peer.Certificate, c.ClientID, c.Peer.Addr)
 	if err != nil {
 		return nil, err
 	}
 	a.live.add(d)
-	if thing := d.Thing(); a.noted.Load() != noted { // changes that may not have found d
+	if thing := d.Thing(); a.generation.Load() != generation { // a change after the look-up may have missed d in a.live
 		if _, err := d.refresh(ctx); err != nil {
 			return nil, fmt.Errorf("look up certificate %s: %w", d.id, err)
 		}
@@ -140,18 +147,19 @@ func (a *Authorizer) connectDevice(ctx context.Context, c gateway.Connect) (gate
 // It fails with an error that wraps gateway.ErrRefused when the certificate
 // gives no access.
 func (a *Authorizer) Device(ctx context.Context, certificate []byte, addr string) (*Device, error) {
-	v, noted, now := visitor{ca.ID(certificate), hostOf(addr)}, a.noted.Load(), a.o.Now()
-	if d := a.recent.get(v, noted, now); d != nil {
+	v, generation, now := visitor{ca.ID(certificate), hostOf(addr)}, a.generation.Load(), a.o.Now()
+	if d := a.recent.get(v, generation, now); d != nil {
 		return d, nil
 	}
 	d, err := a.identify(ctx, certificate, "", addr)
 	if err == nil {
-		a.recent.put(v, d, noted, now)
+		a.recent.put(v, d, generation, now)
 	}
 	return d, err
 }
 
-// identify finds what the holder of a certificate may build on now.
+// identify looks up the rights of a certificate's holder. It refuses a certificate
+// that is unknown or not in force.
 func (a *Authorizer) identify(ctx context.Context, der []byte, clientID, addr string) (*Device, error) {
 	d := &Device{a: a, id: ca.ID(der), clientID: clientID, address: hostOf(addr)}
 	leaf, err := x509.ParseCertificate(der)
@@ -173,10 +181,10 @@ func (a *Authorizer) identify(ctx context.Context, der []byte, clientID, addr st
 	return d, nil
 }
 
-// Changed notes whose rights may be different now; it fits
+// Changed says whose rights may be different now. It never waits; it fits
 // engine.Options.Access.
 func (a *Authorizer) Changed(c engine.AccessChange) {
-	a.noted.Add(1)
+	a.generation.Add(1)
 	select {
 	case a.changes <- c:
 	default:
@@ -184,8 +192,7 @@ func (a *Authorizer) Changed(c engine.AccessChange) {
 	}
 }
 
-// Run brings the rights of live connections up to date as they change, until
-// ctx ends.
+// Run updates the rights of live connections after each change, until ctx ends.
 func (a *Authorizer) Run(ctx context.Context) {
 	for {
 		select {
@@ -202,6 +209,8 @@ func (a *Authorizer) Run(ctx context.Context) {
 	}
 }
 
+// renew looks up the rights of a live connection again, and has it disconnected
+// when its certificate is no longer in force.
 func (a *Authorizer) renew(ctx context.Context, d *Device) {
 	was := d.rights.Load()
 	if _, err := d.refresh(ctx); err != nil {
@@ -232,8 +241,8 @@ func (a *Authorizer) connectCaller(c gateway.Connect) (gateway.Grant, error) {
 	return k, k.may(iotpolicy.Connect, "client/"+c.ClientID)
 }
 
-// logRefused takes the line about something that the policies of a principal refuse: operators debug this more than anything
-// else, and a device that is refused tries again and again.
+// logRefused logs that the policies of a principal refuse something. Refusals are what operators debug most, so they are
+// warnings; the number of lines is bounded because a device that is refused tries again and again.
 func (a *Authorizer) logRefused(text, principal string, attrs ...any) {
 	if left, ok := a.refused.Take(principal, a.o.Now().Time()); ok {
 		a.o.Log.Warn(text, append(attrs, "principal", principal, loglimit.LeftOut(left))...)

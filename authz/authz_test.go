@@ -240,7 +240,7 @@ func TestRightsFollowTheRegistry(t *testing.T) {
 	}
 }
 
-// eventually waits until what is true, which Run brings about in its own time.
+// eventually waits until Run has made a condition true.
 func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
 	for range 10_000 {
@@ -276,7 +276,7 @@ func TestAChangeDuringAConnectIsNotLost(t *testing.T) {
 	m.then = func() {
 		w.ok(w.UpdateCertificate(t.Context(), id, muster.CertificateInactive))
 		for len(w.a.changes) > 0 {
-			time.Sleep(time.Millisecond) // until Run has seen to it
+			time.Sleep(time.Millisecond) // until Run has handled it
 		}
 	}
 	if _, err := w.connect(der, "lamp"); !errors.Is(err, gateway.ErrRefused) {

@@ -17,33 +17,34 @@ import (
 )
 
 // Device is what the holder of a certificate may do on one connection, or in
-// one HTTPS request. Its rights follow the registry; its methods only look at
-// what was found last.
+// one HTTPS request. Its methods decide by the rights that were looked up last,
+// without a look-up of their own; Authorizer.Run replaces those of live
+// connections as they change.
 type Device struct {
 	a        *Authorizer
 	id       muster.CertificateID
 	clientID string // "" over HTTPS
 	address  string
 	leaf     *x509.Certificate // its names only
-	renewal  sync.Mutex        // held from a look-up to the change of rights, so that the newest wins
+	renewal  sync.Mutex        // held from a look-up until rights are replaced, so that an older look-up cannot replace a newer one
 	rights   atomic.Pointer[rights]
 }
 
 var _ gateway.Bounded = (*Device)(nil)
 
-// rights are what a device's decisions rest on. They are replaced, not changed.
+// rights are what a device's decisions rest on. They are immutable.
 type rights struct {
 	active    bool
-	why       string    // when not active: the status, or "expired"
-	until     time.Time // while active: when the certificate stops counting, grace included; zero for never
+	why       string    // when not active: the status, "deleted", or how the certificate is out of its time
+	until     time.Time // while active: when the certificate expires, grace included; zero for never
 	set       iotpolicy.Set
 	thing     muster.ThingName
 	exclusive bool
 	vars      iotpolicy.Vars
 }
 
-// refresh looks up the rights again. It reports whether the certificate is
-// known; one that is not has no rights.
+// refresh looks up the rights and replaces the old ones. It reports whether the
+// certificate is known; an unknown one has no rights.
 func (d *Device) refresh(ctx context.Context) (bool, error) {
 	d.renewal.Lock()
 	defer d.renewal.Unlock()
@@ -70,13 +71,14 @@ func (d *Device) refresh(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// as returns the device for policies to look at, as the thing it is or as none.
+// as returns what policy variables show of the device when it connects as thing;
+// nil means as no thing.
 func (d *Device) as(thing *muster.Thing) identity.Device {
 	return identity.Device{Certificate: d.id, Leaf: d.leaf, ClientID: d.clientID, Address: d.address, Thing: thing}
 }
 
 // named returns the parts of a certificate that policy variables show, so that
-// a connection does not hold on to the rest.
+// a connection does not keep the rest in memory.
 func named(leaf *x509.Certificate) *x509.Certificate {
 	return &x509.Certificate{
 		SerialNumber: leaf.SerialNumber, Subject: leaf.Subject, Issuer: leaf.Issuer,
@@ -84,8 +86,8 @@ func named(leaf *x509.Certificate) *x509.Certificate {
 	}
 }
 
-// inForce reports whether a certificate gives access at an instant, and if not
-// why.
+// inForce reports whether a certificate gives access at the instant now, and why
+// not.
 func inForce(c muster.Certificate, now muster.Instant, grace time.Duration) (bool, string) {
 	if c.Status != muster.CertificateActive {
 		return false, c.Status.String()
@@ -99,8 +101,8 @@ func inForce(c muster.Certificate, now muster.Instant, grace time.Duration) (boo
 // Principal is the certificate id.
 func (d *Device) Principal() string { return string(d.id) }
 
-// Until returns when the certificate stops giving access (arbitration A5). It is
-// in the past once the certificate is not active any more.
+// Until returns when the certificate stops giving access, zero for never
+// (arbitration A5). It is in the past once the certificate is no longer active.
 func (d *Device) Until() time.Time {
 	r := d.rights.Load()
 	if !r.active {
@@ -109,10 +111,10 @@ func (d *Device) Until() time.Time {
 	return r.until
 }
 
-// Thing returns the thing that the connection is, or "" (AUTH-41).
+// Thing returns the thing that the connection acts as, or "" (AUTH-41).
 func (d *Device) Thing() muster.ThingName { return d.rights.Load().thing }
 
-// Exclusive reports whether that thing is the certificate's only one for ever.
+// Exclusive reports whether the certificate can be attached to that thing only.
 func (d *Device) Exclusive() bool { return d.rights.Load().exclusive }
 
 // Publish answers for iot:Publish, and iot:RetainPublish if retain is set.
@@ -171,8 +173,8 @@ func (d *Device) Permits(action, resource string) error {
 	return d.judge(d.rights.Load(), action, resource)
 }
 
-// judge decides, and logs by which statement. What is allowed is logged for
-// those who look closely.
+// judge decides and logs the statement that decided: refusals as warnings, the
+// rest at debug level.
 func (d *Device) judge(r *rights, action, resource string) error {
 	if !r.active {
 		return refusal("a certificate that is " + r.why)

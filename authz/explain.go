@@ -11,7 +11,7 @@ import (
 	"github.com/muster-iot/muster/iotpolicy"
 )
 
-// Question asks whether somebody may do something. It travels as JSON.
+// Question asks whether a principal may do something. It is sent as JSON.
 type Question struct {
 	Who      string `json:"who"`                // a certificate's id or ARN, or an access key id
 	ClientID string `json:"clientId,omitempty"` // of the MQTT connection; empty means HTTPS
@@ -22,16 +22,16 @@ type Question struct {
 // Explanation is the answer to a Question: what would be decided now, and what
 // the decision rests on.
 type Explanation struct {
-	Principal string         `json:"principal"`        // the ARN of who was asked about
+	Principal string         `json:"principal"`        // its ARN
 	Action    string         `json:"action"`           // as asked
 	Resource  string         `json:"resource"`         // the whole ARN
 	Allowed   bool           `json:"allowed"`          // whether it may be done
 	Decision  string         `json:"decision"`         // ALLOWED, EXPLICIT_DENY or IMPLICIT_DENY, by the policies alone
-	Policy    string         `json:"policy,omitempty"` // that decided
+	Policy    string         `json:"policy,omitempty"` // the one that decided
 	Statement string         `json:"statement,omitempty"`
-	Refused   string         `json:"refused,omitempty"` // why the policies do not matter: a certificate that is INACTIVE
-	Thing     string         `json:"thing,omitempty"`   // that the connection would be (AUTH-41)
-	Missing   []string       `json:"missing"`           // variables that statements asked for and that have no value
+	Refused   string         `json:"refused,omitempty"` // why the policies do not matter, such as an INACTIVE certificate
+	Thing     string         `json:"thing,omitempty"`   // that the connection would act as (AUTH-41)
+	Missing   []string       `json:"missing"`           // variables in statements that have no value
 	Policies  []PolicyAnswer `json:"policies"`          // in force, by name
 }
 
@@ -43,9 +43,9 @@ type PolicyAnswer struct {
 	Statement string `json:"statement,omitempty"`
 }
 
-// Explain answers q as the listeners would decide, but for what only a
-// connection has: its address and the facts of its CONNECT packet. It fails with
-// Invalid or, when nobody is called Who, NotFound.
+// Explain answers q as the listeners would decide, except that it does not know
+// what only a connection has: its address and its CONNECT packet. It fails with
+// Invalid or, when Who is neither a certificate nor an access key, NotFound.
 func (a *Authorizer) Explain(ctx context.Context, q Question) (Explanation, error) {
 	if q.Who == "" || q.Action == "" || q.Resource == "" {
 		return Explanation{}, muster.Errorf(muster.Invalid, "who, action and resource are required")
@@ -92,7 +92,7 @@ func (a *Authorizer) explainDevice(ctx context.Context, q Question) (Explanation
 	return e, nil
 }
 
-// explain fills in what a set of policies says.
+// explain fills in what the policies of set say.
 func (a *Authorizer) explain(e *Explanation, q Question, set iotpolicy.Set, vars iotpolicy.Vars) {
 	e.Action, e.Resource = q.Action, q.Resource
 	if !strings.HasPrefix(q.Resource, "arn:") && q.Resource != "*" {
@@ -107,8 +107,8 @@ func (a *Authorizer) explain(e *Explanation, q Question, set iotpolicy.Set, vars
 	}
 }
 
-// compile makes the policies in force ready to decide. One that cannot be read
-// allows nothing, and is logged.
+// compile compiles the policies in force. A policy that cannot be read allows
+// nothing and is logged.
 func (a *Authorizer) compile(g engine.Grounds) iotpolicy.Set {
 	var set iotpolicy.Set
 	for _, p := range g.Policies {

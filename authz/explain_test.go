@@ -14,7 +14,7 @@ import (
 	"github.com/muster-iot/muster/iotpolicy"
 )
 
-// short shows an explanation in one line.
+// short formats an explanation in one line.
 func short(e Explanation) string {
 	var policies []string
 	for _, p := range e.Policies {

@@ -13,7 +13,7 @@ import (
 	"github.com/muster-iot/muster/identity"
 )
 
-// A principal that is refused again and again has so many lines a minute, and another one still has its own.
+// A principal that is refused again and again gets a bounded number of lines a minute; another principal still gets its own.
 func TestRefusedRequestsDoNotFillTheLog(t *testing.T) {
 	w := newWorld(t)
 	var said bytes.Buffer

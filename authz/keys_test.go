@@ -63,8 +63,8 @@ func TestHoldersOfAccessKeysAreHeldToTheirPolicies(t *testing.T) {
 	}
 }
 
-// A connection that was made with an access key does what the key may do now,
-// and must end once the key is gone.
+// A connection that was made with an access key may do what the key may do now,
+// and must end once the key is removed.
 func TestConnectionsFollowTheirAccessKey(t *testing.T) {
 	w := newWorld(t)
 	path := filepath.Join(t.TempDir(), "keys.json")

@@ -12,10 +12,11 @@ import (
 	"github.com/muster-iot/muster/iotpolicy"
 )
 
-// liveDevices finds the devices whose rights a change may touch. It holds them
-// weakly: a connection that ended takes its device with it.
+// liveDevices finds the devices whose rights a change may concern. It holds weak
+// pointers, so that a connection that ends needs no removal: its device is
+// collected, and its entry with the next sweep.
 type liveDevices struct {
-	overflow atomic.Bool // changes were lost: look at everybody
+	overflow atomic.Bool // changes were lost: all devices are concerned
 
 	mu            sync.Mutex
 	byCertificate holders[muster.CertificateID]
@@ -23,8 +24,8 @@ type liveDevices struct {
 	added         int // since the last sweep
 }
 
-// sweepEvery is how many new devices make it worth while to forget the dead
-// ones of certificates that never come back.
+// sweepEvery is after how many new devices, at least, the entries of collected
+// devices are removed. Those of certificates that connect again go earlier.
 const sweepEvery = 4096
 
 func (l *liveDevices) init() {
@@ -46,7 +47,7 @@ func (l *liveDevices) add(d *Device) {
 	}
 }
 
-// moved notes that a device is another thing now.
+// moved files a device under the thing that it acts as now.
 func (l *liveDevices) moved(d *Device) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -55,7 +56,7 @@ func (l *liveDevices) moved(d *Device) {
 	}
 }
 
-// affected returns the live devices that c may touch, each once.
+// affected returns the live devices that c may concern, each once.
 func (l *liveDevices) affected(c engine.AccessChange) []*Device {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -74,7 +75,7 @@ func (l *liveDevices) affected(c engine.AccessChange) []*Device {
 	return slices.Collect(maps.Keys(found))
 }
 
-// holders are devices under a name that they share.
+// holders are the devices that share a certificate or a thing.
 type holders[K comparable] map[K][]weak.Pointer[Device]
 
 func (h holders[K]) add(key K, d *Device) { h[key] = append(alive(h[key]), weak.Make(d)) }
@@ -99,10 +100,11 @@ func alive(all []weak.Pointer[Device]) []weak.Pointer[Device] {
 	return slices.DeleteFunc(all, func(p weak.Pointer[Device]) bool { return p.Value() == nil })
 }
 
-// policiesMax bounds the compiled policies kept.
+// policiesMax bounds the compiled policies that are cached.
 const policiesMax = 4096
 
-// policyCache keeps compiled policies by their text, which never goes stale.
+// policyCache caches compiled policies by their text, so that no entry ever goes
+// stale.
 type policyCache struct {
 	mu       sync.Mutex
 	compiled map[policyText]*iotpolicy.Policy

@@ -9,8 +9,8 @@ import (
 	"github.com/muster-iot/muster/engine"
 )
 
-// until waits for a right of a live connection to become what a change made of
-// it. Run needs a moment; a right that never comes fails the test in the end.
+// until waits until a live connection has a right, or has it no longer. Run needs
+// a moment; the test fails when that never happens.
 func (w *world) until(what string, want bool, right func() bool) {
 	w.t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); right() != want; time.Sleep(time.Millisecond) {
@@ -21,7 +21,7 @@ func (w *world) until(what string, want bool, right func() bool) {
 }
 
 // TestAUTH44ALiveConnectionFollowsTheRegistry changes everything that the rights
-// of a connection rest on, and watches one right come and go.
+// of a connection rest on, and watches the connection gain and lose a right.
 func TestAUTH44ALiveConnectionFollowsTheRegistry(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()

@@ -16,9 +16,9 @@ import (
 	"github.com/muster-iot/muster/gateway/packet"
 )
 
-// identities are the holders of certificates in the matrix, and for which things
-// each may act: by which client id over MQTT, and over HTTPS. Whatever is not
-// said here is forbidden.
+// identities are the holders of certificates in the matrix, and the things that
+// each may act for: with which client id over MQTT, and over HTTPS. What is not
+// listed is forbidden.
 var identities = []struct {
 	name      string
 	status    muster.CertificateStatus // zero: the certificate is not registered
@@ -27,7 +27,7 @@ var identities = []struct {
 	policy    string // "" for none
 	mqtt      map[string][]string
 	https     []string
-	wide      bool // may subscribe for all things at once, but hears only of its own
+	wide      bool // may subscribe with a filter for all things, but receives only what concerns its own
 }{
 	{name: "the lamp", status: muster.CertificateActive, attached: things("lamp"), policy: minimal,
 		mqtt: map[string][]string{"lamp": {"lamp"}}}, // AUTH-42: the variable does not resolve over HTTPS
@@ -78,8 +78,9 @@ func allBut(thing string) string {
 	 {"Effect":"Deny","Action":"*","Resource":["` + arn + `topic/$aws/things/` + thing + `/*","` + arn + `topicfilter/$aws/things/` + thing + `/*","` + arn + `thing/` + thing + `"]}]}`
 }
 
-// operations are the device operations on both wires. Each succeeds for whoever
-// may act for the thing, however often; the last two change the execution.
+// operations are the device operations over MQTT and HTTPS. Each succeeds, any
+// number of times, for an identity that may act for the thing; the last two change
+// the execution.
 var operations = []struct {
 	name, topic, payload  string // below $aws/things/<thing>/jobs/
 	method, path, content string // below /things/<thing>/jobs
@@ -91,9 +92,9 @@ var operations = []struct {
 	{"UpdateJobExecution", "fw/update", `{"status":"IN_PROGRESS"}`, "POST", "/fw", `{"status":"IN_PROGRESS"}`, true},
 }
 
-// TestAThingNeverActsForAnotherThing asks, for every identity, transport, client
-// id, operation and thing, whether it goes through, and looks at the execution
-// to see that nothing else did.
+// TestAThingNeverActsForAnotherThing tries every identity, transport, client id,
+// operation and thing, and checks by the execution that only what is allowed had
+// an effect.
 func TestAThingNeverActsForAnotherThing(t *testing.T) {
 	s := newService(t)
 	for _, id := range identities {
@@ -116,7 +117,7 @@ func TestAThingNeverActsForAnotherThing(t *testing.T) {
 }
 
 // overMQTT checks what a device may do when it connects with a client id; may
-// are the things, none at all means that it does not get in.
+// are the things that it may act for, and nil means that it is not admitted.
 func (s *service) overMQTT(t *testing.T, d device, version byte, client string, may []string, wide bool) {
 	t.Helper()
 	for _, thing := range []string{"lamp", "pump"} {
@@ -153,9 +154,9 @@ func (s *service) overMQTT(t *testing.T, d device, version byte, client string, 
 	}
 }
 
-// listens checks whether a device hears what a thing is told. A wide filter is
-// text to a policy (AUTH-65), so that it may be granted; then each delivery is
-// held against iot:Receive.
+// listens checks whether a device receives the notifications of a thing. Policies
+// compare a filter as text (AUTH-65), so that a wide one may be granted; then
+// iot:Receive decides about each delivery.
 func (s *service) listens(t *testing.T, d device, version byte, client, thing string, allowed, wide bool) {
 	t.Helper()
 	what := fmt.Sprintf("as %s over MQTT %d", client, version)
@@ -216,7 +217,7 @@ func (s *service) version(t *testing.T, thing string) int64 {
 	return d.Execution.Version
 }
 
-// checkVersion checks that an execution changed if, and only if, it was to.
+// checkVersion checks that an execution changed if, and only if, it should.
 func (s *service) checkVersion(t *testing.T, what, thing string, before int64, allowed, changes bool) {
 	t.Helper()
 	after := s.version(t, thing)

@@ -7,24 +7,25 @@ import (
 	"github.com/muster-iot/muster"
 )
 
-// recentMax bounds the devices kept for their next request.
+// recentMax bounds the devices that are cached.
 const recentMax = 16_384
 
-// recentFor is how long a device's rights count when nothing changes, since a
-// certificate can also expire.
+// recentFor is how long a device's rights are cached when nothing changes: a
+// certificate can expire without a change.
 const recentFor = time.Minute
 
-// recentDevices are the devices of HTTPS requests that came a moment ago. One
-// that polls comes again and again, and to find its rights costs more than to
-// answer it. Any change of anybody's rights forgets them all, before whoever
-// made it has an answer.
+// recentDevices caches the devices of recent HTTPS requests. A device that polls
+// comes again and again, and looking up its rights costs more than answering it.
+// Any change of rights empties the whole cache before the change is answered:
+// Authorizer.Changed has raised the generation by then.
 type recentDevices struct {
-	mu    sync.Mutex
-	noted uint64 // what Authorizer.noted was when they were looked up
-	found map[visitor]recentDevice
+	mu         sync.Mutex
+	generation uint64 // that of Authorizer when found was looked up
+	found      map[visitor]recentDevice
 }
 
-// visitor is who came from where: policies may look at both.
+// visitor is a certificate and the address that it is used from; policies may
+// depend on both.
 type visitor struct {
 	id      muster.CertificateID
 	address string
@@ -35,27 +36,26 @@ type recentDevice struct {
 	until muster.Instant
 }
 
-// get returns the device that v was found to be, or nil when it has to be
-// looked up.
-func (r *recentDevices) get(v visitor, noted uint64, now muster.Instant) *Device {
+// get returns the cached device of v, or nil when it must be looked up.
+func (r *recentDevices) get(v visitor, generation uint64, now muster.Instant) *Device {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if d, ok := r.found[v]; ok && r.noted == noted && now < d.until {
+	if d, ok := r.found[v]; ok && r.generation == generation && now < d.until {
 		return d.Device
 	}
 	return nil
 }
 
-// put keeps what v was found to be, by what was known at noted.
-func (r *recentDevices) put(v visitor, d *Device, noted uint64, now muster.Instant) {
+// put caches the device of v, whose look-up began at generation.
+func (r *recentDevices) put(v visitor, d *Device, generation uint64, now muster.Instant) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if noted < r.noted {
-		return // others know more by now
+	if generation < r.generation {
+		return // a change came after this look-up began
 	}
-	if noted > r.noted || len(r.found) >= recentMax {
+	if generation > r.generation || len(r.found) >= recentMax {
 		clear(r.found)
 	}
-	r.noted = noted
+	r.generation = generation
 	r.found[v] = recentDevice{d, now.Add(recentFor)}
 }

@@ -20,7 +20,8 @@ func (s *service) connect(t *testing.T, d device, client string) *mqtttest.Clien
 	return c
 }
 
-// get asks over HTTPS what is pending for the lamp and returns the status.
+// get requests the pending executions of the lamp over HTTPS and returns the
+// status.
 func (s *service) get(t *testing.T, d device) int {
 	t.Helper()
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: s.trusting(d)}, Timeout: time.Minute}

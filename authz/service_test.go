@@ -27,7 +27,7 @@ import (
 	"github.com/muster-iot/muster/store/memstore"
 )
 
-// service is the whole server but its control plane, on loopback sockets with
+// service is the whole server except its control plane, on loopback sockets with
 // client certificates.
 type service struct {
 	*engine.Engine
@@ -141,7 +141,7 @@ type device struct {
 	pair tls.Certificate
 }
 
-// newDevice makes a certificate and registers it, unless it has no status.
+// newDevice makes a certificate and registers it with status, unless that is zero.
 func (s *service) newDevice(t *testing.T, name string, status muster.CertificateStatus) device {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

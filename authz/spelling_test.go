@@ -12,8 +12,8 @@ import (
 	"github.com/muster-iot/muster/iotpolicy"
 )
 
-// withSpellings allows everything but what one fleet may not see. The Deny names
-// each thing in one spelling only.
+// withSpellings allows everything except some resources. Its Deny names each of
+// them in one spelling only.
 const withSpellings = `{"Version":"2012-10-17","Statement":[
 	{"Effect":"Allow","Action":"iot:*","Resource":"*"},
 	{"Effect":"Deny","Action":"iot:Subscribe","Resource":["arn:aws:iot:*:*:topicfilter/secret/*","arn:aws:iot:*:*:topicfilter/$share/closed/*"]},
@@ -21,8 +21,8 @@ const withSpellings = `{"Version":"2012-10-17","Statement":[
 	{"Effect":"Deny","Action":"iot:RetainPublish","Resource":"arn:aws:iot:*:*:topic/status/*"},
 	{"Effect":"Deny","Action":"iot:Publish","Resource":"arn:aws:iot:*:*:topic/$aws/things/pump/jobs/$next/get"}]}`
 
-// TestEverySpellingIsHeldToTheSamePolicy asks a device and the holder of an
-// access key, who have the same policy, for one thing in all its spellings.
+// TestEverySpellingIsHeldToTheSamePolicy has a device and the holder of an access
+// key, with the same policy, ask for one thing in all its spellings.
 func TestEverySpellingIsHeldToTheSamePolicy(t *testing.T) {
 	w := newWorld(t)
 	der, id := w.device("d", muster.CertificateActive, w.now.Add(time.Hour), nil)
