@@ -40,13 +40,13 @@ var mayImport = map[string][]string{
 	"sigv4":                {},
 	"flood":                {"internal/loglimit"},
 	"operator":             {".", "flood", "identity", "intake", "internal/respond", "sigv4"},
-	"artifacts":            {".", "sigv4"},
-	"artifacts/diskstore":  {".", "artifacts", "reserve", "store"},
-	"artifacts/s3store":    {".", "artifacts", "internal/secretfile", "sigv4"},
-	"artifacts/s3api":      {".", "artifacts", "artifacts/diskstore", "flood", "identity", "intake", "internal/loopback", "internal/respond", "iotpolicy", "sigv4"},
+	"files":                {".", "codesign", "sigv4"},
+	"files/diskstore":      {".", "files", "reserve", "store"},
+	"files/s3store":        {".", "files", "internal/secretfile", "sigv4"},
+	"files/s3api":          {".", "files", "files/diskstore", "flood", "identity", "intake", "internal/loopback", "internal/respond", "iotpolicy", "sigv4"},
 	"identity":             {".", "identity/ca", "internal/secretfile", "iotpolicy", "sigv4", "store"},
 	"identity/ca":          {".", "sigv4"},
-	"authority":            {".", "engine", "gateway", "identity/...", "internal/loglimit", "iotpolicy"},
+	"authz":                {".", "engine", "gateway", "identity/...", "internal/loglimit", "iotpolicy"},
 	"awsiot/wire":          {"."},
 	"awsiot/wire/wiretest": {"awsiot/wire", "internal/wiregen/..."},
 	"awsiot/...":           {".", "awsiot/...", "fleetquery", "engine", "flood", "identity/...", "intake", "internal/loopback", "internal/respond", "iotpolicy", "jobdoc", "limits", "reserve", "sigv4"},
@@ -57,7 +57,7 @@ var mayImport = map[string][]string{
 	"dataplane":            {".", "awsiot/...", "engine", "gateway", "identity/...", "intake", "internal/respond", "iotpolicy", "limits", "sigv4", "store"},
 	"unserved":             {"gateway/...", "internal/loglimit"},
 	"sessionstore":         {"gateway", "reserve", "store"},
-	"metrics":              {".", "engine", "gateway/...", "intake", "reserve", "webhook"},
+	"metrics":              {".", "gateway/...", "intake", "reserve", "webhook"},
 	"device":               {"sigv4"}, // the public contract and nothing of the server
 	"fleet":                {"device", "sigv4"},
 	"cmd/...":              {"..."},
@@ -71,7 +71,7 @@ var mayImport = map[string][]string{
 // importers names, for each outside library, the packages that may import it.
 // Tests may import what they like.
 var importers = map[string][]string{
-	"github.com/aws/aws-sdk-go-v2":        {"artifacts/s3store"},
+	"github.com/aws/aws-sdk-go-v2":        {"files/s3store"},
 	"github.com/cockroachdb/pebble/v2":    {"store/pebblestore"},
 	"github.com/eclipse/paho.golang":      {"device"},
 	"github.com/prometheus/client_golang": {"metrics"},

@@ -9,7 +9,7 @@ import (
 )
 
 // Documents reads the job documents that lie in the store of job files;
-// *artifacts.Store does. Its method may be called by many goroutines.
+// *files.Store does. Its method may be called by many goroutines.
 type Documents interface {
 	// Document returns the text that a documentSource names, of at most limit
 	// bytes of UTF-8, when permit, which is told what would be read before it is

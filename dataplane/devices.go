@@ -11,7 +11,7 @@ import (
 	"github.com/muster-iot/muster/internal/respond"
 )
 
-// Device is the holder of a certificate; *authority.Device is one.
+// Device is the holder of a certificate; *authz.Device is one.
 type Device interface {
 	// Principal is the stable name of the identity.
 	Principal() string

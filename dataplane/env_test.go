@@ -120,7 +120,7 @@ func (env *env) observe(o Observation) {
 	env.observed = append(env.observed, o)
 }
 
-// files is a store of job files that presigns as artifacts does.
+// files is a store of job files that presigns as package files does.
 type files struct{}
 
 func (files) Locate(url string) (muster.Object, error) {
@@ -147,7 +147,7 @@ func (files) Presign(o muster.Object, upload bool, life time.Duration, at muster
 // everybody may do everything.
 type everybody struct{}
 
-func (everybody) Connect(context.Context, gateway.Connect) (gateway.Authority, error) {
+func (everybody) Connect(context.Context, gateway.Connect) (gateway.Grant, error) {
 	return everybody{}, nil
 }
 func (everybody) Principal() string          { return "everybody" }

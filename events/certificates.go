@@ -7,8 +7,8 @@ import (
 	"github.com/muster-iot/muster/gateway"
 )
 
-// registeredPayload is a certificate that registered itself by its first
-// connection (identity-and-auth.md AUTH-34).
+// registeredPayload is the event of a certificate that registered itself by its
+// first connection (identity-and-auth.md AUTH-34).
 type registeredPayload struct {
 	CertificateID string `json:"certificateId"`
 	CA            string `json:"caCertificateId"`
@@ -18,9 +18,8 @@ type registeredPayload struct {
 	RegisteredAt  string `json:"certificateRegistrationTimestamp"`
 }
 
-// Registered tells of a certificate that registered itself, to those who
-// subscribed: an operator's hook that is to activate it. It fits
-// authority.Options.Registered.
+// Registered publishes that a certificate registered itself, so that an operator's
+// program can activate it. It fits authz.Options.Registered.
 func (p *Publisher) Registered(c muster.Certificate) {
 	topic := "$aws/events/certificates/registered/" + string(c.CA)
 	if !p.o.Broker.Wanted(topic) {

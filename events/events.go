@@ -1,11 +1,11 @@
-// Package events tells fleet software what goes on: the life of jobs and of
-// their executions (jobs-events.md), what changes in the registry (registry.md
-// section 6.7), and who comes and goes (mqtt-broker.md section 10), as messages
-// on the topics below $aws/events/.
+// Package events publishes events to fleet software, as messages on the topics
+// below $aws/events/: of jobs and executions (jobs-events.md), of the registry
+// (registry.md section 6.7), and the life-cycle events of connections
+// (mqtt-broker.md section 10).
 //
-// It makes messages of what it is told and decides nothing: whether something
-// happened, and whether anybody enabled its event, is the engine's to know. It
-// never talks to a device about its jobs; package dataplane does.
+// It turns events into messages and decides nothing: the engine writes an event
+// into its log only when that kind of event is enabled. What a device is told of
+// its own jobs comes from package dataplane.
 package events
 
 import (
@@ -22,19 +22,24 @@ import (
 	"github.com/muster-iot/muster/gateway"
 )
 
-// Broker carries messages to whoever subscribed. *gateway.Server is one.
+// Broker carries messages to their subscribers; *gateway.Server implements it.
 type Broker interface {
-	// Wanted reports whether anybody would get a message on topic, now or when
-	// it comes back. It must be quick.
+	// Wanted reports whether topic has a subscriber, connected or with a
+	// persistent session. It must be quick.
 	Wanted(topic string) bool
-	// Publish sends m. Messages on one topic that come from one goroutine keep
-	// their order. done may be nil.
+	// Publish sends m. Messages that one goroutine publishes on one topic keep
+	// their order. done is called when m is safe with its subscribers, or with the
+	// reason why it is not; it may be nil.
 	Publish(m gateway.Message, done func(error))
 }
 
-// Log is where events are kept until they are taken. *engine.Engine is one.
+// Log holds events until every sink has taken them; *engine.Engine implements it.
 type Log interface {
-	Events(ctx context.Context, sink engine.Sink, after uint64, most int) ([]engine.Happening, uint64, error)
+	// Events returns at most limit events for sink that come after a place; zero
+	// means the oldest that the sink has not taken. through is the place up to
+	// which there are no others, and equals after when there is nothing at all.
+	Events(ctx context.Context, sink engine.Sink, after uint64, limit int) (events []engine.Happening, through uint64, err error)
+	// Taken says that sink is done with all events up to a place. It does not wait.
 	Taken(sink engine.Sink, through uint64)
 }
 
@@ -47,31 +52,32 @@ type Options struct {
 	Log     *slog.Logger // nil discards
 }
 
-// Publisher publishes events that somebody subscribed to; the others cost no
-// more than looking. Keep Run running.
+// Publisher publishes the events that have a subscriber; an event without one
+// costs a look-up of its topic. Make it with New and keep Run running.
 //
-// The events of jobs, executions and the registry go out at least once, with QoS
-// 1 and in the order in which they happened: what was not safe with its
-// subscribers when the process was killed goes out again, with the same eventId
-// (jobs-events.md section 1). Who comes and goes is told at most once and not
-// after a crash: it is a view of connections that a crash has ended.
+// The events of jobs, executions and the registry are published at least once,
+// with QoS 1 and in the order in which they happened. Those that were not safe
+// with their subscribers when the process was killed are published again, with
+// the same eventId (jobs-events.md section 1). Life-cycle events are published at
+// most once and not after a crash, which ended the connections that they are
+// about.
 type Publisher struct {
 	o        Options
 	recorded chan struct{}        // holds a token when the log may have more
 	queue    chan gateway.Message // life-cycle events
-	dropped  atomic.Uint64        // those that found the queue full
+	dropped  atomic.Uint64        // life-cycle events that found the queue full
 }
 
 const (
-	// queueMax bounds the life-cycle events on their way to Run.
+	// queueMax bounds the life-cycle events that wait for Run.
 	queueMax = 4096
-	// chunkMax bounds the events that are published before they are known to be
-	// safe.
+	// chunkMax bounds the events that are published before the first of them is
+	// known to be safe.
 	chunkMax = 256
-	// retryAfter is the pause after events could not be read or made safe.
+	// retryAfter is the pause after events could not be read or delivered.
 	retryAfter = time.Second
-	// lastWords is how long Run goes on after its context ended.
-	lastWords = time.Second
+	// drainMax is how long Run goes on publishing after its context ended.
+	drainMax = time.Second
 )
 
 // New returns a publisher on o.
@@ -91,8 +97,8 @@ func (p *Publisher) Recorded() {
 	}
 }
 
-// Run publishes until ctx ends, and then what is there by then. The engine must
-// be running still.
+// Run publishes until ctx ends, and then, for a second at most, the events that
+// are there by then. The engine must still be running.
 func (p *Publisher) Run(ctx context.Context) error {
 	var running sync.WaitGroup
 	running.Go(func() { p.follow(ctx) })
@@ -101,8 +107,8 @@ func (p *Publisher) Run(ctx context.Context) error {
 	return nil
 }
 
-// follow publishes what is in the log, beginning with what a process before this
-// one left there.
+// follow publishes the events of the log, beginning with those that an earlier
+// process left there.
 func (p *Publisher) follow(ctx context.Context) {
 	after := uint64(0)
 	for {
@@ -117,16 +123,16 @@ func (p *Publisher) follow(ctx context.Context) {
 		case <-more:
 		case <-again:
 		case <-ctx.Done():
-			last, stop := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
-			_, _ = p.drain(last, after) // what does not make it, the next process publishes
+			last, stop := context.WithTimeout(context.WithoutCancel(ctx), drainMax)
+			_, _ = p.drain(last, after) // the next process publishes the rest
 			stop()
 			return
 		}
 	}
 }
 
-// drain publishes what is in the log behind a place, and returns how far it
-// came.
+// drain publishes the events of the log after a place, and returns the place that
+// it reached.
 func (p *Publisher) drain(ctx context.Context, after uint64) (uint64, error) {
 	for {
 		events, through, err := p.o.Events.Events(ctx, engine.Subscribers, after, chunkMax)
@@ -141,16 +147,16 @@ func (p *Publisher) drain(ctx context.Context, after uint64) (uint64, error) {
 	}
 }
 
-// publishAll publishes events and waits until they are safe with whoever
-// subscribed. So the deletion of a large job is told at the broker's pace
-// (jobs-events.md J8).
+// publishAll publishes events and waits until they are safe with their
+// subscribers, so that the many events of a large job's deletion go out at the
+// broker's pace (jobs-events.md J8).
 func (p *Publisher) publishAll(ctx context.Context, events []engine.Happening) error {
 	safe := make(chan error, len(events))
 	n := 0
-	for _, h := range events {
-		if topic := topicOf(h); p.o.Broker.Wanted(topic) {
+	for _, e := range events {
+		if topic := topicOf(e); p.o.Broker.Wanted(topic) {
 			n++
-			p.o.Broker.Publish(gateway.Message{Topic: topic, Payload: encode(Payload(h, p.o.Account)), QoS: 1}, func(err error) { safe <- err })
+			p.o.Broker.Publish(gateway.Message{Topic: topic, Payload: encode(Payload(e, p.o.Account)), QoS: 1}, func(err error) { safe <- err })
 		}
 	}
 	for ; n > 0; n-- {
@@ -161,7 +167,8 @@ func (p *Publisher) publishAll(ctx context.Context, events []engine.Happening) e
 	return nil
 }
 
-// await returns what comes from answer, even if ctx ends at the same time.
+// await returns the next error from answer, and prefers it when ctx has ended as
+// well.
 func await(ctx context.Context, answer <-chan error) error {
 	select {
 	case err := <-answer:
@@ -176,34 +183,34 @@ func await(ctx context.Context, answer <-chan error) error {
 	}
 }
 
-// topicOf returns where an event is published.
-func topicOf(h engine.Happening) string {
+// topicOf returns the topic of an event.
+func topicOf(e engine.Happening) string {
 	what := ""
-	switch h.Type {
+	switch e.Type {
 	case muster.EventJob:
-		what = "job/" + string(h.Job.ID)
+		what = "job/" + string(e.Job.ID)
 	case muster.EventJobExecution:
-		what = "jobExecution/" + string(h.Execution.Job)
+		what = "jobExecution/" + string(e.Execution.Job)
 	default:
-		what = registryTopic(h)
+		what = registryTopic(e)
 	}
-	return "$aws/events/" + what + "/" + h.Operation
+	return "$aws/events/" + what + "/" + e.Operation
 }
 
-// Payload returns what tells of an event, to be encoded as JSON (jobs-events.md
+// Payload returns the payload of an event, to be encoded as JSON (jobs-events.md
 // sections 2 and 3, registry.md section 6.7).
-func Payload(h engine.Happening, account muster.Account) any {
-	switch h.Type {
+func Payload(e engine.Happening, account muster.Account) any {
+	switch e.Type {
 	case muster.EventJob:
-		return jobEvent(h, account)
+		return jobEvent(e, account)
 	case muster.EventJobExecution:
-		return executionEvent(h, account)
+		return executionEvent(e, account)
 	}
-	return registryEvent(h, account)
+	return registryEvent(e, account)
 }
 
 // offer queues a life-cycle event, or drops it when the queue is full: a
-// connection waits for nobody who watches it. Their QoS is 0.
+// connection does not wait for those who watch it. Life-cycle events have QoS 0.
 func (p *Publisher) offer(topic string, payload any) {
 	select {
 	case p.queue <- gateway.Message{Topic: topic, Payload: encode(payload)}:
@@ -212,7 +219,7 @@ func (p *Publisher) offer(topic string, payload any) {
 	}
 }
 
-// forward publishes life-cycle events until ctx ends, and then what still waits.
+// forward publishes life-cycle events until ctx ends, and then those still queued.
 func (p *Publisher) forward(ctx context.Context) {
 	for {
 		select {

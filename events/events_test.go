@@ -24,8 +24,8 @@ var (
 
 var account = muster.Account{ID: "111122223333", Region: "eu-west-1"}
 
-// board is a Broker that keeps what is published. It wants everything but the
-// topics in unwanted.
+// board is a Broker that keeps what is published. All topics have a subscriber but
+// those in unwanted.
 type board struct {
 	mu       sync.Mutex
 	messages []gateway.Message
@@ -53,14 +53,14 @@ func (b *board) Publish(m gateway.Message, done func(error)) {
 	}
 }
 
-// notebook is a Log.
+// notebook is a Log in memory.
 type notebook struct {
 	mu     sync.Mutex
 	events []engine.Happening
 	taken  uint64
 }
 
-// add writes events down, each at the next place.
+// add appends events, each at the next place.
 func (n *notebook) add(all ...engine.Happening) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -94,8 +94,8 @@ func (n *notebook) through() uint64 {
 	return n.taken
 }
 
-// run runs p until the test has told what it has to tell, and returns what was
-// published, each as "topic qos payload".
+// run runs p while tell runs, and returns what was published, each as "topic qos
+// payload".
 func (b *board) run(t *testing.T, p *Publisher, tell func()) []string {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -188,7 +188,7 @@ func TestAConnectionWaitsForNobodyWhoWatchesIt(t *testing.T) {
 	p := New(Options{Broker: b, Events: &notebook{}, Account: account, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	const over = 10
 	for range queueMax + over { // before Run: none goes out
-		p.Presence(gateway.Presence{Connected: true, Client: gateway.Connect{ClientID: "lamp"}, Authority: plain{}})
+		p.Presence(gateway.Presence{Connected: true, Client: gateway.Connect{ClientID: "lamp"}, Grant: plain{}})
 	}
 	got := b.run(t, p, func() { close(b.held) })
 	if len(got) != queueMax {

@@ -17,10 +17,10 @@ import (
 	"github.com/muster-iot/muster/store/memstore"
 )
 
-// openDoor lets everybody do everything.
+// openDoor permits everything.
 type openDoor struct{}
 
-func (openDoor) Connect(context.Context, gateway.Connect) (gateway.Authority, error) {
+func (openDoor) Connect(context.Context, gateway.Connect) (gateway.Grant, error) {
 	return plain{}, nil
 }
 
@@ -71,7 +71,7 @@ func newService(t *testing.T) *service {
 	return s
 }
 
-// settle does what is due.
+// settle does the background work that is due.
 func (s *service) settle() {
 	s.t.Helper()
 	for more := true; more; {
@@ -95,7 +95,7 @@ func (s *service) client(id string) *mqtttest.Client {
 	return c
 }
 
-// heard returns the events that c was sent, each as "topic qos thing or client".
+// heard returns the events that c received, each as "topic qos thing or client".
 func heard(t *testing.T, c *mqtttest.Client) (lines []string) {
 	t.Helper()
 	synctest.Wait()
@@ -170,7 +170,7 @@ func TestFleetSoftwareSeesWhoComesAndGoes(t *testing.T) {
 		want := []string{
 			"$aws/events/presence/connected/lamp 0 lamp",
 			"$aws/events/subscriptions/subscribed/lamp 0 lamp",
-			// MQ-91: the two of a take-over come in any order.
+			// MQ-91: the two events of a take-over come in any order.
 			"$aws/events/presence/connected/lamp 0 lamp",
 			"$aws/events/presence/disconnected/lamp 0 lamp",
 			"$aws/events/presence/disconnected/lamp 0 lamp",

@@ -7,8 +7,8 @@ import (
 	"github.com/muster-iot/muster/engine"
 )
 
-// jobPayload is a job event (jobs-events.md section 2). Its timestamp is in
-// seconds and the other times are in milliseconds (J5).
+// jobPayload is the event of a job (jobs-events.md section 2). Its timestamp is in
+// seconds, the other times are in milliseconds (J5).
 type jobPayload struct {
 	EventType       string      `json:"eventType"`
 	EventID         string      `json:"eventId"`
@@ -26,7 +26,7 @@ type jobPayload struct {
 	Details         *jobDetails `json:"jobProcessDetails,omitempty"`
 }
 
-// jobDetails are the five counters of a job that is completed.
+// jobDetails are the five counters of a completed job.
 type jobDetails struct {
 	Canceled  int64 `json:"numberOfCanceledThings"`
 	Rejected  int64 `json:"numberOfRejectedThings"`
@@ -35,26 +35,26 @@ type jobDetails struct {
 	Succeeded int64 `json:"numberOfSucceededThings"`
 }
 
-func jobEvent(h engine.Happening, account muster.Account) jobPayload {
-	j := h.Job
+func jobEvent(e engine.Happening, account muster.Account) jobPayload {
+	j := e.Job
 	event := jobPayload{
-		EventType: h.Type.String(), EventID: h.ID, Timestamp: h.At.Seconds(), Operation: h.Operation,
-		JobID: string(j.ID), Status: strings.ToUpper(h.Operation), TargetSelection: j.Selection.String(),
+		EventType: e.Type.String(), EventID: e.ID, Timestamp: e.At.Seconds(), Operation: e.Operation,
+		JobID: string(j.ID), Status: strings.ToUpper(e.Operation), TargetSelection: j.Selection.String(),
 		Targets: account.TargetARNs(j.Targets), Description: j.Description, CreatedAt: int64(j.CreatedAt), LastUpdatedAt: int64(j.UpdatedAt),
 	}
-	if h.Operation != engine.Completed {
+	if e.Operation != engine.Completed {
 		event.Comment = j.Comment
 		return event
 	}
 	event.CompletedAt = int64(j.CompletedAt)
 	event.Details = &jobDetails{
-		Canceled: h.Counts.Of(muster.Canceled), Rejected: h.Counts.Of(muster.Rejected), Failed: h.Counts.Of(muster.Failed),
-		Removed: h.Counts.Of(muster.Removed), Succeeded: h.Counts.Of(muster.Succeeded),
+		Canceled: e.Counts.Of(muster.Canceled), Rejected: e.Counts.Of(muster.Rejected), Failed: e.Counts.Of(muster.Failed),
+		Removed: e.Counts.Of(muster.Removed), Succeeded: e.Counts.Of(muster.Succeeded),
 	}
 	return event
 }
 
-// executionPayload is an event of one execution (jobs-events.md section 3).
+// executionPayload is the event of one execution (jobs-events.md section 3).
 type executionPayload struct {
 	EventType     string            `json:"eventType"`
 	EventID       string            `json:"eventId"`
@@ -66,11 +66,11 @@ type executionPayload struct {
 	StatusDetails map[string]string `json:"statusDetails,omitempty"`
 }
 
-func executionEvent(h engine.Happening, account muster.Account) executionPayload {
-	x := h.Execution
+func executionEvent(e engine.Happening, account muster.Account) executionPayload {
+	x := e.Execution
 	return executionPayload{
-		EventType: h.Type.String(), EventID: h.ID, Timestamp: h.At.Seconds(), Operation: h.Operation,
-		JobID: string(x.Job), ThingARN: account.ARN("thing", string(x.Thing)), Status: strings.ToUpper(h.Operation),
+		EventType: e.Type.String(), EventID: e.ID, Timestamp: e.At.Seconds(), Operation: e.Operation,
+		JobID: string(x.Job), ThingARN: account.ARN("thing", string(x.Thing)), Status: strings.ToUpper(e.Operation),
 		StatusDetails: x.Details,
 	}
 }

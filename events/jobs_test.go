@@ -84,11 +84,12 @@ func TestExecutionEvents(t *testing.T) {
 	}
 }
 
-// wantPublished fails unless h is published on topic, with QoS 1 and as sample.
-func wantPublished(t *testing.T, h engine.Happening, topic, sample string) {
+// wantPublished fails unless e is published on topic, with QoS 1 and the payload
+// sample.
+func wantPublished(t *testing.T, e engine.Happening, topic, sample string) {
 	t.Helper()
 	b, log := &board{}, &notebook{}
-	log.add(h)
+	log.add(e)
 	got := b.run(t, New(Options{Broker: b, Events: log, Account: account}), func() {})
 	if want := topic + " 1 " + compact(sample); len(got) != 1 || got[0] != want {
 		t.Errorf("published\n  %s\nwant\n  %s", got, want)

@@ -7,7 +7,8 @@ import (
 	"github.com/muster-iot/muster/gateway"
 )
 
-// presencePayload is a client that came or went (mqtt-broker.md section 10).
+// presencePayload is the event of a client that connected or disconnected
+// (mqtt-broker.md section 10).
 type presencePayload struct {
 	ClientID   string `json:"clientId"`
 	ThingName  string `json:"thingName,omitempty"`
@@ -21,8 +22,8 @@ type presencePayload struct {
 	WhyItEnded string `json:"disconnectReason,omitempty"`
 }
 
-// Presence tells that a client came or went, to those who subscribed
-// (mqtt-broker.md section 10). It fits gateway.Options.Presence and never waits.
+// Presence publishes that a client connected or disconnected (mqtt-broker.md
+// section 10). It fits gateway.Options.Presence and never waits.
 func (p *Publisher) Presence(x gateway.Presence) {
 	what := "disconnected"
 	if x.Connected {
@@ -33,8 +34,8 @@ func (p *Publisher) Presence(x gateway.Presence) {
 		return
 	}
 	event := presencePayload{
-		ClientID: x.Client.ClientID, ThingName: exclusiveThing(x.Authority), Timestamp: x.Time.UnixMilli(), EventType: what,
-		Session: x.Session, Principal: x.Authority.Principal(), IPAddress: host(x.Client.Peer.Addr), Version: x.Version,
+		ClientID: x.Client.ClientID, ThingName: exclusiveThing(x.Grant), Timestamp: x.Time.UnixMilli(), EventType: what,
+		Session: x.Session, Principal: x.Grant.Principal(), IPAddress: host(x.Client.Peer.Addr), Version: x.Version,
 	}
 	if !x.Connected {
 		event.ByClient, event.WhyItEnded = new(x.Cause == gateway.ClientInitiated), string(x.Cause)
@@ -42,7 +43,7 @@ func (p *Publisher) Presence(x gateway.Presence) {
 	p.offer(topic, event)
 }
 
-// subscriptionsPayload is a client that subscribed or unsubscribed.
+// subscriptionsPayload is the event of a client that subscribed or unsubscribed.
 type subscriptionsPayload struct {
 	ClientID  string   `json:"clientId"`
 	ThingName string   `json:"thingName,omitempty"`
@@ -53,8 +54,8 @@ type subscriptionsPayload struct {
 	Topics    []string `json:"topics"`
 }
 
-// Interest tells that a client subscribed or unsubscribed, to those who
-// subscribed to that. It fits gateway.Options.Interest and never waits.
+// Interest publishes that a client subscribed or unsubscribed (mqtt-broker.md
+// section 10). It fits gateway.Options.Interest and never waits.
 func (p *Publisher) Interest(x gateway.Interest) {
 	what := "unsubscribed"
 	if x.Subscribed {
@@ -65,21 +66,21 @@ func (p *Publisher) Interest(x gateway.Interest) {
 		return
 	}
 	p.offer(topic, subscriptionsPayload{
-		ClientID: x.ClientID, ThingName: exclusiveThing(x.Authority), Timestamp: x.Time.UnixMilli(), EventType: what,
-		Session: x.Session, Principal: x.Authority.Principal(), Topics: x.Topics,
+		ClientID: x.ClientID, ThingName: exclusiveThing(x.Grant), Timestamp: x.Time.UnixMilli(), EventType: what,
+		Session: x.Session, Principal: x.Grant.Principal(), Topics: x.Topics,
 	})
 }
 
-// lifeCycle returns the topic of a life-cycle event and whether anybody wants it.
+// lifeCycle returns the topic of a life-cycle event and whether it has a subscriber.
 func (p *Publisher) lifeCycle(family, what, client string) (topic string, wanted bool) {
 	topic = "$aws/events/" + family + "/" + what + "/" + client
 	return topic, p.o.Broker.Wanted(topic)
 }
 
-// exclusiveThing returns the thing that a certificate is bound to for ever, or
-// "" (MQ-90).
-func exclusiveThing(a gateway.Authority) string {
-	device, ok := a.(interface {
+// exclusiveThing returns the only thing that the connection's certificate may be
+// attached to, or "" when there is none (MQ-90).
+func exclusiveThing(g gateway.Grant) string {
+	device, ok := g.(interface {
 		Thing() muster.ThingName
 		Exclusive() bool
 	})

@@ -9,7 +9,7 @@ import (
 	"github.com/muster-iot/muster/gateway"
 )
 
-// plain is the authority of somebody without a thing.
+// plain is the grant of a client without a thing.
 type plain struct{}
 
 func (plain) Principal() string          { return "someone" }
@@ -17,7 +17,7 @@ func (plain) Publish(string, bool) error { return nil }
 func (plain) Subscribe(string) error     { return nil }
 func (plain) Receive(string) bool        { return true }
 
-// bound is the authority of a certificate that is attached to a thing.
+// bound is the grant of a certificate that is attached to a thing.
 type bound struct {
 	plain
 	exclusive bool
@@ -36,19 +36,19 @@ func TestPresenceEvents(t *testing.T) {
 		want []string
 	}{
 		"a client came": {
-			gateway.Presence{Connected: true, Time: at, Client: client, Authority: plain{}, Session: session},
+			gateway.Presence{Connected: true, Time: at, Client: client, Grant: plain{}, Session: session},
 			[]string{`$aws/events/presence/connected/lamp 0 {"clientId":"lamp","timestamp":1573002230757,"eventType":"connected","sessionIdentifier":"` + session + `","principalIdentifier":"someone","ipAddress":"192.0.2.1","versionNumber":0}`},
 		},
 		"a client said good-bye": {
-			gateway.Presence{Time: at, Client: client, Authority: plain{}, Session: session, Version: 7, Cause: gateway.ClientInitiated},
+			gateway.Presence{Time: at, Client: client, Grant: plain{}, Session: session, Version: 7, Cause: gateway.ClientInitiated},
 			[]string{`$aws/events/presence/disconnected/lamp 0 {"clientId":"lamp","timestamp":1573002230757,"eventType":"disconnected","sessionIdentifier":"` + session + `","principalIdentifier":"someone","ipAddress":"192.0.2.1","versionNumber":7,"clientInitiatedDisconnect":true,"disconnectReason":"CLIENT_INITIATED_DISCONNECT"}`},
 		},
 		"a client was lost, whose certificate is bound to a thing (MQ-90)": {
-			gateway.Presence{Time: at, Client: client, Authority: bound{exclusive: true}, Session: session, Version: 7, Cause: gateway.ConnectionLost},
+			gateway.Presence{Time: at, Client: client, Grant: bound{exclusive: true}, Session: session, Version: 7, Cause: gateway.ConnectionLost},
 			[]string{`$aws/events/presence/disconnected/lamp 0 {"clientId":"lamp","thingName":"kitchen-lamp","timestamp":1573002230757,"eventType":"disconnected","sessionIdentifier":"` + session + `","principalIdentifier":"someone","ipAddress":"192.0.2.1","versionNumber":7,"clientInitiatedDisconnect":false,"disconnectReason":"CONNECTION_LOST"}`},
 		},
 		"a certificate that may have other things names none": {
-			gateway.Presence{Connected: true, Time: at, Client: client, Authority: bound{}, Session: session},
+			gateway.Presence{Connected: true, Time: at, Client: client, Grant: bound{}, Session: session},
 			[]string{`$aws/events/presence/connected/lamp 0 {"clientId":"lamp","timestamp":1573002230757,"eventType":"connected","sessionIdentifier":"` + session + `","principalIdentifier":"someone","ipAddress":"192.0.2.1","versionNumber":0}`},
 		},
 	} {
@@ -65,7 +65,7 @@ func TestPresenceEvents(t *testing.T) {
 func TestSubscriptionEvents(t *testing.T) {
 	b := &board{}
 	p := New(Options{Broker: b, Events: &notebook{}, Account: account})
-	told := gateway.Interest{Subscribed: true, Time: time.UnixMilli(1573002230757), ClientID: "lamp", Authority: plain{}, Session: session, Topics: []string{"a/+", "b"}}
+	told := gateway.Interest{Subscribed: true, Time: time.UnixMilli(1573002230757), ClientID: "lamp", Grant: plain{}, Session: session, Topics: []string{"a/+", "b"}}
 	got := b.run(t, p, func() {
 		p.Interest(told)
 		told.Subscribed, told.Topics = false, []string{"b"}

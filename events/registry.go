@@ -9,22 +9,22 @@ import (
 	"github.com/muster-iot/muster/engine"
 )
 
-// registryTopic returns where an event of the registry is published, below
-// $aws/events/ (registry.md section 6.7).
-func registryTopic(h engine.Happening) string {
-	switch h.Type {
+// registryTopic returns the topic of an event of the registry, without
+// "$aws/events/" and the operation (registry.md section 6.7).
+func registryTopic(e engine.Happening) string {
+	switch e.Type {
 	case muster.EventThing:
-		return "thing/" + string(h.Thing.Name)
+		return "thing/" + string(e.Thing.Name)
 	case muster.EventThingTypeAssociation:
-		return "thingTypeAssociation/thing/" + string(h.Thing.Name) + "/thingType/" + string(h.Thing.Type)
+		return "thingTypeAssociation/thing/" + string(e.Thing.Name) + "/thingType/" + string(e.Thing.Type)
 	case muster.EventThingType:
-		return "thingType/" + string(h.ThingType.Name)
+		return "thingType/" + string(e.ThingType.Name)
 	case muster.EventThingGroupMembership:
-		return "thingGroupMembership/thingGroup/" + string(h.Group.Name) + "/thing/" + string(h.Thing.Name)
+		return "thingGroupMembership/thingGroup/" + string(e.Group.Name) + "/thing/" + string(e.Thing.Name)
 	case muster.EventThingGroupHierarchy:
-		return "thingGroupHierarchy/thingGroup/" + string(h.Group.Parent) + "/childThingGroup/" + string(h.Group.Name)
+		return "thingGroupHierarchy/thingGroup/" + string(e.Group.Parent) + "/childThingGroup/" + string(e.Group.Name)
 	}
-	return "thingGroup/" + string(h.Group.Name)
+	return "thingGroup/" + string(e.Group.Name)
 }
 
 // registryPayload is what the events of the registry have in common. Their
@@ -98,24 +98,24 @@ type membershipPayload struct {
 	ID       string `json:"membershipId"`
 }
 
-func registryEvent(h engine.Happening, account muster.Account) any {
+func registryEvent(e engine.Happening, account muster.Account) any {
 	head := registryPayload{
-		EventType: h.Type.String() + "_EVENT", EventID: h.ID, Timestamp: int64(h.At),
-		Operation: strings.ToUpper(h.Operation), Account: account.ID,
+		EventType: e.Type.String() + "_EVENT", EventID: e.ID, Timestamp: int64(e.At),
+		Operation: strings.ToUpper(e.Operation), Account: account.ID,
 	}
-	switch t, g := h.Thing, h.Group; h.Type {
+	switch t, g := e.Thing, e.Group; e.Type {
 	case muster.EventThing:
-		return thingPayload{head, t.ID, string(t.Name), t.Version, given(t.Type), some(t.Attributes)}
+		return thingPayload{head, t.ID, string(t.Name), t.Version, orNull(t.Type), orEmpty(t.Attributes)}
 	case muster.EventThingTypeAssociation:
 		return associationPayload{head, t.ID, string(t.Name), string(t.Type)}
 	case muster.EventThingType:
-		return thingTypeEvent(head, *h.ThingType)
+		return thingTypeEvent(head, *e.ThingType)
 	case muster.EventThingGroupMembership:
 		return membershipPayload{head, account.ARN("thinggroup", string(g.Name)), g.ID, account.ARN("thing", string(t.Name)), t.ID, membershipID(*g, *t)}
 	case muster.EventThingGroupHierarchy:
-		return hierarchyPayload{head, h.Above[len(h.Above)-1].ID, string(g.Parent), g.ID, string(g.Name)}
+		return hierarchyPayload{head, e.Above[len(e.Above)-1].ID, string(g.Parent), g.ID, string(g.Name)}
 	}
-	return groupEvent(head, *h.Group, h.Above, account)
+	return groupEvent(head, *e.Group, e.Above, account)
 }
 
 func thingTypeEvent(head registryPayload, t muster.ThingType) thingTypePayload {
@@ -131,8 +131,8 @@ func thingTypeEvent(head registryPayload, t muster.ThingType) thingTypePayload {
 
 func groupEvent(head registryPayload, g muster.Group, above []muster.Group, account muster.Account) groupPayload {
 	event := groupPayload{
-		registryPayload: head, ID: g.ID, Name: string(g.Name), Version: g.Version, Parent: given(g.Parent),
-		Description: g.Description, Above: []groupAbove{}, Attributes: some(g.Attributes),
+		registryPayload: head, ID: g.ID, Name: string(g.Name), Version: g.Version, Parent: orNull(g.Parent),
+		Description: g.Description, Above: []groupAbove{}, Attributes: orEmpty(g.Attributes),
 	}
 	for _, a := range above {
 		event.Above = append(event.Above, groupAbove{account.ARN("thinggroup", string(a.Name)), a.ID})
@@ -141,24 +141,24 @@ func groupEvent(head registryPayload, g muster.Group, above []muster.Group, acco
 	return event
 }
 
-// membershipID makes an id for the place of a thing in a group, the same each
-// time: the registry keeps none.
+// membershipID derives the id of a thing's membership in a group from theirs, so
+// that it is the same each time: the registry stores none.
 func membershipID(g muster.Group, t muster.Thing) string {
 	b := sha256.Sum256([]byte(g.ID + "/" + t.ID))
 	b[6], b[8] = b[6]&0x0f|0x80, b[8]&0x3f|0x80
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:16])
 }
 
-// given returns a name for a member that is null when there is none.
-func given[S ~string](name S) *string {
+// orNull returns a name for a member that is null when there is none.
+func orNull[S ~string](name S) *string {
 	if name == "" {
 		return nil
 	}
 	return new(string(name))
 }
 
-// some returns attributes for a member that is {} when there are none.
-func some(attributes map[string]string) map[string]string {
+// orEmpty returns attributes for a member that is {} when there are none.
+func orEmpty(attributes map[string]string) map[string]string {
 	if attributes == nil {
 		return map[string]string{}
 	}

@@ -14,7 +14,7 @@ func (s *Server) attach(c *conn, p *packet.Connect) {
 	old := sh.sessions[c.hello.ClientID]
 	sess, present := old, old != nil && old.suits(c)
 	if !present {
-		sess = s.newSession(c.hello.ClientID, c.version, c.authority.Principal())
+		sess = s.newSession(c.hello.ClientID, c.version, c.grant.Principal())
 	}
 	idle := time.Duration(keepAlive(p.KeepAlive)) * time.Second * 3 / 2
 	if !c.adopt(sess, idle) {
@@ -50,7 +50,7 @@ func (s *Server) newSession(client string, version byte, principal string) *sess
 func (s *session) suits(c *conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !c.hello.Clean && s.persistent() && s.version == c.version && s.principal == c.authority.Principal()
+	return !c.hello.Clean && s.persistent() && s.version == c.version && s.principal == c.grant.Principal()
 }
 
 // vacate takes the session from its connection, to be continued or else for good. It returns the connection, and the delayed will
@@ -93,7 +93,7 @@ func (s *session) begin(c *conn, p *packet.Connect, present bool) {
 	s.visits++
 	c.visit = s.visits
 	for _, sub := range append([]*subscription(nil), s.subs...) {
-		if err := s.server.maySubscribe(c.authority, sub.filter); err != nil {
+		if err := s.server.maySubscribe(c.grant, sub.filter); err != nil {
 			s.drop(sub)
 		}
 	}
@@ -109,11 +109,11 @@ func (s *session) begin(c *conn, p *packet.Connect, present bool) {
 // left settles what the end of a connection means to others. It is called once for each connection.
 func (s *Server) left(c *conn) {
 	c.mu.Lock()
-	e, w, hello, authority := c.ending, c.will, c.hello, c.authority
+	e, w, hello, grant := c.ending, c.will, c.hello, c.grant
 	c.will = nil
 	c.mu.Unlock()
 	c.place.Leave()
-	s.logEnd(c, &e, hello, authority)
+	s.logEnd(c, &e, hello, grant)
 	if e.cause == ClientError {
 		s.count.protocolErrors.Add(1)
 	}

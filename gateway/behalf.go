@@ -21,7 +21,7 @@ var (
 // (mqtt-broker.md section 11). A request to a reserved topic is served and its replies go nowhere (MQ-76). It returns when m is
 // durable where it must be. The error wraps ErrTopic or ErrTooLarge, ErrRefused when a may not publish that, ErrUnserved
 // when its rejection would go nowhere, or says why m could not be stored; then it may reach subscribers all the same.
-func (s *Server) PublishAs(ctx context.Context, a Authority, m Message) error {
+func (s *Server) PublishAs(ctx context.Context, g Grant, m Message) error {
 	switch err := topic.CheckName(m.Topic); {
 	case err != nil:
 		return fmt.Errorf("%w: %w", ErrTopic, err)
@@ -29,7 +29,7 @@ func (s *Server) PublishAs(ctx context.Context, a Authority, m Message) error {
 		return fmt.Errorf("payload of %d bytes, at most %d are allowed: %w", len(m.Payload), s.o.Limits.Payload, ErrTooLarge)
 	}
 	s.count.publishesIn.Add(1)
-	if err := s.mayPublish(a, m.Topic, m.Retain); err != nil {
+	if err := s.mayPublish(g, m.Topic, m.Retain); err != nil {
 		s.count.publishesDenied.Add(1)
 		return fmt.Errorf("publish to %q: %w: %w", m.Topic, ErrRefused, err)
 	}
@@ -37,7 +37,7 @@ func (s *Server) PublishAs(ctx context.Context, a Authority, m Message) error {
 		switch s.o.Reserved.Use(m.Topic) {
 		case Served:
 			s.count.requests.Add(1)
-			s.o.Reserved.Request(Request{Topic: m.Topic, Payload: m.Payload, Authority: a}, func(string, []byte) {})
+			s.o.Reserved.Request(Request{Topic: m.Topic, Payload: m.Payload, Grant: g}, func(string, []byte) {})
 		case Unserved:
 			s.count.unserved.Add(1)
 			return fmt.Errorf("publish to %q: %w", m.Topic, ErrUnserved)

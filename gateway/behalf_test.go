@@ -13,7 +13,7 @@ import (
 )
 
 // stranger is somebody without a connection who may do what the policy of the bench says.
-func (b *bench) stranger(t *testing.T) Authority {
+func (b *bench) stranger(t *testing.T) Grant {
 	t.Helper()
 	a, err := b.policy.Connect(t.Context(), Connect{ClientID: "stranger"})
 	if err != nil {

@@ -12,12 +12,12 @@ import (
 
 // lease is an Authorizer of connections that must end.
 type lease struct {
-	Authority
+	Grant
 	until func() time.Time
 }
 
-func (l lease) Connect(context.Context, Connect) (Authority, error) { return l, nil }
-func (l lease) Until() time.Time                                    { return l.until() }
+func (l lease) Connect(context.Context, Connect) (Grant, error) { return l, nil }
+func (l lease) Until() time.Time                                { return l.until() }
 
 func TestAConnectionEndsWithItsRights(t *testing.T) {
 	both(t, func(t *testing.T, v byte) {

@@ -30,7 +30,7 @@ type conn struct {
 	// Settled by CONNECT, read-only afterwards.
 	hello     *Connect // before that it holds the Peer alone
 	version   byte     // 0 before CONNECT
-	authority *guarded
+	grant     *guarded
 	session   *session
 	window    int // QoS 1 messages the client takes unacknowledged
 	packetMax int // bytes the client takes in one packet; 0 for any
@@ -106,7 +106,7 @@ func (c *conn) hasEnded() bool {
 // expire looks after time: CONNECT must come soon, a client must show life, and a connection may have a last hour.
 func (c *conn) expire(now time.Time) {
 	c.mu.Lock()
-	idle, ended, until, authority := c.idle, c.ended, c.hello.Peer.Until, c.authority
+	idle, ended, until, grant := c.idle, c.ended, c.hello.Peer.Until, c.grant
 	c.mu.Unlock()
 	if ended {
 		c.shut()
@@ -118,7 +118,7 @@ func (c *conn) expire(now time.Time) {
 	}
 	due := time.Unix(0, c.seen.Load()).Add(idle)
 	switch {
-	case !until.IsZero() && !now.Before(until) && authority.over(now):
+	case !until.IsZero() && !now.Before(until) && grant.over(now):
 		c.end(errOver)
 	case !until.IsZero() && !now.Before(until):
 		c.end(&ending{WebSocketTTLExpired, packet.NotAuthorized, fmt.Errorf("connected for as long as allowed")})

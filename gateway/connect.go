@@ -33,9 +33,9 @@ func (c *conn) first(f packet.Frame) *ending {
 	ctx, cancel := context.WithTimeout(context.Background(), c.server.o.Limits.ConnectTimeout)
 	defer cancel()
 	granted, err := c.server.o.Authorizer.Connect(ctx, *hello)
-	authority := &guarded{c.server, granted}
+	grant := &guarded{c.server, granted}
 	if err == nil && hello.Will != nil {
-		if err = authority.Publish(hello.Will.Topic, hello.Will.Retain); err != nil {
+		if err = grant.Publish(hello.Will.Topic, hello.Will.Retain); err != nil {
 			err = fmt.Errorf("%w to publish the will: %w", ErrRefused, err)
 		}
 	}
@@ -45,13 +45,13 @@ func (c *conn) first(f packet.Frame) *ending {
 	case err != nil:
 		return c.refuse(p, hello, packet.UnspecifiedError, err)
 	}
-	hello.Peer.Certificate = nil // the authority knows it; a kilobyte less for each connection
-	if at := authority.until(); !at.IsZero() {
+	hello.Peer.Certificate = nil // the grant has kept what it needs of it; a kilobyte less for each connection
+	if at := grant.until(); !at.IsZero() {
 		hello.Peer.Until = earlier(at, hello.Peer.Until)
 	}
-	c.settleIn(p, hello, authority)
+	c.settleIn(p, hello, grant)
 	c.server.attach(c, p)
-	if authority.over(time.Now()) { // nobody found the connection when that was told
+	if grant.over(time.Now()) { // nobody found the connection when that was told
 		return errOver
 	}
 	return nil
@@ -119,15 +119,15 @@ func (c *conn) refuse(p *packet.Connect, h *Connect, reason packet.Reason, err e
 }
 
 // introduce says who the client is. Only the log of a connection that times out meanwhile may look at the same time.
-func (c *conn) introduce(h *Connect, a *guarded) {
+func (c *conn) introduce(h *Connect, g *guarded) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.hello, c.authority = h, a
+	c.hello, c.grant = h, g
 }
 
 // settleIn notes what the CONNECT says about the connection itself. Nobody else knows the connection yet.
-func (c *conn) settleIn(p *packet.Connect, h *Connect, a *guarded) {
-	c.introduce(h, a)
+func (c *conn) settleIn(p *packet.Connect, h *Connect, g *guarded) {
+	c.introduce(h, g)
 	c.window = min(c.server.o.Limits.InFlight, int(p.Properties.Int(packet.ReceiveMaximum, 65535)))
 	c.packetMax = int(p.Properties.Int(packet.MaximumPacketSize, 0))
 	c.life = uuid()

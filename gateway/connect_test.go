@@ -164,7 +164,7 @@ func TestMQ7RefusedByPolicy(t *testing.T) {
 // down is an Authorizer that cannot answer.
 type down struct{}
 
-func (down) Connect(context.Context, Connect) (Authority, error) {
+func (down) Connect(context.Context, Connect) (Grant, error) {
 	return nil, errors.New("the policy store is down")
 }
 

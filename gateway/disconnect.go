@@ -12,7 +12,7 @@ import (
 // certificate, say), and returns how many there were.
 func (s *Server) DisconnectPrincipal(principal string, cause Cause) (n int) {
 	for _, c := range s.registry.conns() {
-		if c.authority.Principal() == principal {
+		if c.grant.Principal() == principal {
 			c.end(&ending{cause, packet.NotAuthorized, fmt.Errorf("principal %s was disconnected", principal)})
 			n++
 		}
@@ -20,12 +20,12 @@ func (s *Server) DisconnectPrincipal(principal string, cause Cause) (n int) {
 	return n
 }
 
-// DisconnectOver ends every connection whose authority says that its time has come (Bounded), MQTT 5 clients learn reason
+// DisconnectOver ends every connection whose grant says that its time has come (Bounded), MQTT 5 clients learn reason
 // 0x87, and returns how many there were. Call it when rights have ended that connections may have been made with.
 func (s *Server) DisconnectOver() (n int) {
 	now := time.Now()
 	for _, c := range s.registry.conns() {
-		if c.authority.over(now) {
+		if c.grant.over(now) {
 			c.end(errOver)
 			n++
 		}

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// ErrRefused is what an Authorizer or Authority wraps when the answer is "not permitted". From Authorizer.Connect any
+// ErrRefused is what an Authorizer or Grant wraps when the answer is "not permitted". From Authorizer.Connect any
 // other error means that the question could not be answered: the client is told "server unavailable" instead of "not
 // authorised". Either way it does not get in.
 var ErrRefused = errors.New("not authorised")
@@ -35,7 +35,7 @@ type Connect struct {
 	Username string        // metrics of AWS SDKs, never a credential (MQ-3)
 	Clean    bool          // clean session (3.1.1) or clean start (5)
 	Expiry   time.Duration // how long the session is to live after the connection; 0 for not at all
-	Will     *Will         // nil without one; its topic is asked of Authority.Publish by the gateway
+	Will     *Will         // nil without one; its topic is asked of Grant.Publish by the gateway
 }
 
 // Will is the message a client leaves to be published when it is lost (MQ-62).
@@ -50,13 +50,13 @@ type Will struct {
 type Authorizer interface {
 	// Connect returns what the connection may do, or an error wrapping ErrRefused. It may block until ctx ends and is
 	// called from many goroutines at once.
-	Connect(ctx context.Context, c Connect) (Authority, error)
+	Connect(ctx context.Context, c Connect) (Grant, error)
 }
 
-// Authority is what one connection may do (identity-and-auth.md section B.4). Its methods are asked for each packet and
+// Grant is what one connection may do (identity-and-auth.md section B.4). Its methods are asked for each packet and
 // each delivery, from many goroutines at once and under a lock of the session: they must be cheap, must not block and
 // must not call back into the gateway. Answers may change with time; the gateway caches none.
-type Authority interface {
+type Grant interface {
 	// Principal is the stable name of the identity; sessions are bound to it. Never empty.
 	Principal() string
 	// Publish answers for iot:Publish on topic, and for iot:RetainPublish when retain is set. Nil means yes.
@@ -67,9 +67,9 @@ type Authority interface {
 	Receive(topic string) bool
 }
 
-// Bounded is an Authority whose connection must end some time: when a certificate expires, say.
+// Bounded is a Grant whose connection must end some time: when a certificate expires, say.
 type Bounded interface {
-	Authority
+	Grant
 	// Until returns the instant from which there must be no connection any more; zero for never, one in the past when all
 	// rights are lost. It is asked when the connection is about to begin, right after, and by DisconnectOver: to make it a
 	// past instant and then call DisconnectPrincipal or DisconnectOver leaves no connection that began before.
@@ -104,10 +104,10 @@ type Reserved interface {
 
 // Request is one publish to a reserved topic.
 type Request struct {
-	Topic     string
-	Payload   []byte // the callee may keep it
-	ClientID  string
-	Authority Authority // of the requesting connection, as its Authorizer made it
+	Topic    string
+	Payload  []byte // the callee may keep it
+	ClientID string
+	Grant    Grant // of the requesting connection, as its Authorizer made it
 }
 
 // Message is what Server.Publish sends to subscribers.

@@ -8,11 +8,11 @@ import (
 
 var errPanicked = errors.New("the authoriser failed")
 
-// guarded keeps the panics of an Authority to itself and answers them with no: it is asked in the middle of deliveries to
+// guarded keeps the panics of a Grant to itself and answers them with no: it is asked in the middle of deliveries to
 // and from many clients, and must not take them down.
 type guarded struct {
 	server    *Server
-	authority Authority
+	unguarded Grant
 }
 
 func (g *guarded) catch() {
@@ -22,29 +22,29 @@ func (g *guarded) catch() {
 	}
 }
 
-func (g *guarded) Principal() string { return g.authority.Principal() }
+func (g *guarded) Principal() string { return g.unguarded.Principal() }
 
 func (g *guarded) Publish(name string, retain bool) (err error) {
 	defer g.catch()
 	err = errPanicked
-	return g.authority.Publish(name, retain)
+	return g.unguarded.Publish(name, retain)
 }
 
 func (g *guarded) Subscribe(filter string) (err error) {
 	defer g.catch()
 	err = errPanicked
-	return g.authority.Subscribe(filter)
+	return g.unguarded.Subscribe(filter)
 }
 
 func (g *guarded) Receive(name string) bool {
 	defer g.catch()
-	return g.authority.Receive(name)
+	return g.unguarded.Receive(name)
 }
 
-// until returns when the authority's connection must end, zero for never.
+// until returns when the grant's connection must end, zero for never.
 func (g *guarded) until() (at time.Time) {
 	defer g.catch()
-	if b, ok := g.authority.(Bounded); ok {
+	if b, ok := g.unguarded.(Bounded); ok {
 		at = b.Until()
 	}
 	return at

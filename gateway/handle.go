@@ -74,7 +74,7 @@ func (c *conn) publish(f packet.Frame) *ending {
 	if err := topic.CheckName(p.Topic); err != nil {
 		return c.refusePublish(p, packet.TopicNameInvalid, &ending{ClientError, packet.TopicNameInvalid, err})
 	}
-	if err := c.server.mayPublish(c.authority, p.Topic, p.Retain); err != nil {
+	if err := c.server.mayPublish(c.grant, p.Topic, p.Retain); err != nil {
 		c.server.count.publishesDenied.Add(1)
 		c.logDenied("publish", p.Topic, err)
 		return c.refusePublish(p, packet.NotAuthorized, forbidden(fmt.Errorf("publish to %q: %w", p.Topic, err)))
@@ -191,13 +191,13 @@ func (c *conn) request(name string, payload []byte) {
 	}
 	session := c.session
 	c.server.o.Reserved.Request(
-		Request{Topic: name, Payload: payload, ClientID: session.client, Authority: c.authority.authority},
+		Request{Topic: name, Payload: payload, ClientID: session.client, Grant: c.grant.unguarded},
 		func(name string, payload []byte) { session.reply(c, name, payload) })
 }
 
 // mayPublish says whether a client may publish to a topic: reserved ones only where AWS takes them, and never retained
 // (MQ-28, MQ-61, MQ-71).
-func (s *Server) mayPublish(a Authority, name string, retain bool) error {
+func (s *Server) mayPublish(g Grant, name string, retain bool) error {
 	if topic.Reserved(name) {
 		switch {
 		case s.o.Reserved == nil || s.o.Reserved.Use(name) == Forbidden:
@@ -206,7 +206,7 @@ func (s *Server) mayPublish(a Authority, name string, retain bool) error {
 			return errors.New("reserved topics are not retained")
 		}
 	}
-	return a.Publish(name, retain)
+	return g.Publish(name, retain)
 }
 
 // disconnect handles a DISCONNECT: the client goes in peace, unless it asks for its will (MQ-52, MQ-63).
@@ -235,5 +235,5 @@ func (c *conn) logDenied(action, resource string, err error) {
 	}
 	c.denied = true
 	c.server.log.Warn("denied", "action", action, "resource", resource, "client", c.session.client,
-		"principal", c.authority.Principal(), "err", err)
+		"principal", c.grant.Principal(), "err", err)
 }

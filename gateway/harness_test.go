@@ -103,7 +103,7 @@ func (p *policy) ask(line string) error {
 	return nil
 }
 
-func (p *policy) Connect(_ context.Context, c Connect) (Authority, error) {
+func (p *policy) Connect(_ context.Context, c Connect) (Grant, error) {
 	if err := p.ask("connect " + c.ClientID); err != nil {
 		return nil, err
 	}
@@ -152,11 +152,11 @@ func (echo) Request(r Request, reply func(string, []byte)) {
 // quiet is the log for tests that provoke errors.
 var quiet = slog.New(slog.DiscardHandler)
 
-// open is an Authorizer and an Authority that permits everything without a thought.
+// open is an Authorizer and a Grant that permits everything without a thought.
 type open struct{}
 
-func (open) Connect(context.Context, Connect) (Authority, error) { return open{}, nil }
-func (open) Principal() string                                   { return "anybody" }
-func (open) Publish(string, bool) error                          { return nil }
-func (open) Subscribe(string) error                              { return nil }
-func (open) Receive(string) bool                                 { return true }
+func (open) Connect(context.Context, Connect) (Grant, error) { return open{}, nil }
+func (open) Principal() string                               { return "anybody" }
+func (open) Publish(string, bool) error                      { return nil }
+func (open) Subscribe(string) error                          { return nil }
+func (open) Receive(string) bool                             { return true }

@@ -11,8 +11,8 @@ import (
 type Presence struct {
 	Connected bool
 	Time      time.Time
-	Client    Connect // without the certificate, which is with the authority
-	Authority Authority
+	Client    Connect // without the certificate, of which the grant keeps what it needs
+	Grant     Grant
 	Session   string // UUID of this connection
 	Version   uint64 // rises with each connection of the client; equal in the two events of one connection
 	Cause     Cause  // why it went; None on connect
@@ -23,7 +23,7 @@ type Interest struct {
 	Subscribed bool
 	Time       time.Time
 	ClientID   string
-	Authority  Authority
+	Grant      Grant
 	Session    string   // UUID of the connection
 	Topics     []string // the filters that were granted or removed; at least one
 }
@@ -37,7 +37,7 @@ func (s *Server) tellPresence(c *conn, connected bool, cause Cause) {
 		Connected: connected,
 		Time:      time.Now(),
 		Client:    *c.hello,
-		Authority: c.authority.authority,
+		Grant:     c.grant.unguarded,
 		Session:   c.life,
 		Version:   c.visit,
 		Cause:     cause,
@@ -62,7 +62,7 @@ func (s *Server) tellInterest(c *conn, subscribed bool, filters []string, reason
 		Subscribed: subscribed,
 		Time:       time.Now(),
 		ClientID:   c.session.client,
-		Authority:  c.authority.authority,
+		Grant:      c.grant.unguarded,
 		Session:    c.life,
 		Topics:     topics,
 	})

@@ -38,7 +38,7 @@ func TestMQ90And91PresenceEvents(t *testing.T) {
 		next := func(connected bool, version uint64, cause Cause) Presence {
 			t.Helper()
 			e := <-events
-			if e.Connected != connected || e.Version != version || e.Cause != cause || e.Client.ClientID != "lamp" || e.Authority.Principal() != "someone" {
+			if e.Connected != connected || e.Version != version || e.Cause != cause || e.Client.ClientID != "lamp" || e.Grant.Principal() != "someone" {
 				t.Errorf("event %+v, want connected %v, version %d, cause %q", e, connected, version, cause)
 			}
 			return e
@@ -62,7 +62,7 @@ func TestInterestEvents(t *testing.T) {
 	both(t, func(t *testing.T, v byte) {
 		var told []string
 		b := newBench(t, Options{Interest: func(i Interest) {
-			told = append(told, fmt.Sprintf("%v %s %v %s", i.Subscribed, i.ClientID, i.Topics, i.Authority.Principal()))
+			told = append(told, fmt.Sprintf("%v %s %v %s", i.Subscribed, i.ClientID, i.Topics, i.Grant.Principal()))
 		}})
 		b.policy.deny("subscribe no")
 		c := b.connect(v, "lamp")

@@ -303,7 +303,7 @@ func (s *Server) Publish(m Message, done func(error)) {
 
 // logEnd is the one event a connection leaves in the log. Of those who did not get in, anybody can make as many as they like:
 // each address has a few lines a minute.
-func (s *Server) logEnd(c *conn, e *ending, hello *Connect, authority *guarded) {
+func (s *Server) logEnd(c *conn, e *ending, hello *Connect, grant *guarded) {
 	var left uint64
 	if c.session == nil {
 		var ok bool
@@ -320,8 +320,8 @@ func (s *Server) logEnd(c *conn, e *ending, hello *Connect, authority *guarded) 
 	if hello.ClientID != "" {
 		attrs = append(attrs, slog.String("client", hello.ClientID), slog.Int("version", int(hello.Version)))
 	}
-	if authority != nil {
-		attrs = append(attrs, slog.String("principal", authority.Principal()))
+	if grant != nil {
+		attrs = append(attrs, slog.String("principal", grant.Principal()))
 	}
 	if e.reason != packet.Success {
 		attrs = append(attrs, slog.String("reason", e.reason.String()))

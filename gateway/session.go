@@ -70,7 +70,7 @@ func (s *session) deliver(m *message, subs []*subscription, publish byte, retain
 // when the client is away or slow. Without room, what clients publish is not kept for one that is away.
 func (s *session) enqueue(d delivery, qos byte) *commit {
 	c := s.conn
-	if c != nil && !c.authority.Receive(d.topic) {
+	if c != nil && !c.grant.Receive(d.topic) {
 		s.forbid(c, d.topic)
 		return nil
 	}
@@ -118,7 +118,7 @@ func (s *session) pump() {
 			s.forget(&d)
 			continue
 		}
-		if !c.authority.Receive(d.topic) {
+		if !c.grant.Receive(d.topic) {
 			s.forbid(c, d.topic)
 			s.forget(&d)
 			continue

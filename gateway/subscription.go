@@ -62,7 +62,7 @@ func (c *conn) judge(want packet.Subscription) packet.Reason {
 	if err := topic.CheckFilter(want.Filter); err != nil {
 		return packet.TopicFilterInvalid
 	}
-	if err := c.server.maySubscribe(c.authority, want.Filter); err != nil {
+	if err := c.server.maySubscribe(c.grant, want.Filter); err != nil {
 		c.server.count.subscribesDenied.Add(1)
 		c.logDenied("subscribe", want.Filter, err)
 		return packet.NotAuthorized
@@ -72,11 +72,11 @@ func (c *conn) judge(want packet.Subscription) packet.Reason {
 
 // maySubscribe says whether a client may subscribe to a filter: reserved ones only within one family, whatever policy
 // says (MQ-40, MQ-70).
-func (s *Server) maySubscribe(a Authority, filter string) error {
+func (s *Server) maySubscribe(g Grant, filter string) error {
 	if _, rest, _ := topic.Share(filter); topic.Reserved(rest) && !inFamily(rest) {
 		return errors.New("reserved topic filter")
 	}
-	return a.Subscribe(filter)
+	return g.Subscribe(filter)
 }
 
 // inFamily reports whether a reserved filter stays within one family of topics: "$aws/things/...", not "$aws/#".

@@ -38,7 +38,7 @@ func (s *Server) tellWithheld(c *conn, name, why string, attrs ...any) {
 		return
 	}
 	attrs = append(attrs, slog.String("topic", name), slog.String("client", c.session.client),
-		slog.String("principal", c.authority.Principal()), loglimit.LeftOut(left))
+		slog.String("principal", c.grant.Principal()), loglimit.LeftOut(left))
 	s.log.Warn(why, attrs...)
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/muster-iot/muster/intake"
 )
 
-// Device is the holder of a certificate; *authority.Device is one.
+// Device is the holder of a certificate; *authz.Device is one.
 type Device interface {
 	Principal() string
 	// Permits returns nil when the device may perform an action such as

@@ -21,7 +21,7 @@ import (
 
 // Broker carries the messages; *gateway.Server is one.
 type Broker interface {
-	PublishAs(ctx context.Context, a gateway.Authority, m gateway.Message) error
+	PublishAs(ctx context.Context, g gateway.Grant, m gateway.Message) error
 	Retained(topic string) (gateway.Retained, bool)
 	RetainedAfter(after string, limit int) []gateway.Retained
 	DisconnectClient(client string, withWill, dropSession bool) bool
@@ -128,18 +128,18 @@ func (s *Service) log(operation string, from sender, f failure, err error) {
 }
 
 // sender is who sent a request, and what they may do: resource is such as
-// "topic/lamp/on", or "*". It is the gateway.Authority of a publish.
+// "topic/lamp/on", or "*". It is the gateway.Grant of a publish.
 type sender struct {
 	name string
 	may  func(action, resource string) error
 }
 
-var _ gateway.Authority = sender{}
+var _ gateway.Grant = sender{}
 
-// Principal implements gateway.Authority.
+// Principal implements gateway.Grant.
 func (s sender) Principal() string { return s.name }
 
-// Publish implements gateway.Authority.
+// Publish implements gateway.Grant.
 func (s sender) Publish(topic string, retain bool) error {
 	if err := s.may("iot:Publish", "topic/"+topic); err != nil || !retain {
 		return err
@@ -147,10 +147,10 @@ func (s sender) Publish(topic string, retain bool) error {
 	return s.may("iot:RetainPublish", "topic/"+topic)
 }
 
-// Subscribe implements gateway.Authority: there is no connection to subscribe.
+// Subscribe implements gateway.Grant: there is no connection to subscribe.
 func (s sender) Subscribe(string) error { return errNoConnection }
 
-// Receive implements gateway.Authority: there is no connection to receive.
+// Receive implements gateway.Grant: there is no connection to receive.
 func (s sender) Receive(string) bool { return false }
 
 var errNoConnection = errors.New("an HTTPS request receives no messages")

@@ -31,9 +31,9 @@ type broker struct {
 	clients   map[string]string // what was asked for each
 }
 
-func (b *broker) PublishAs(_ context.Context, a gateway.Authority, m gateway.Message) error {
+func (b *broker) PublishAs(_ context.Context, g gateway.Grant, m gateway.Message) error {
 	switch {
-	case a.Publish(m.Topic, m.Retain) != nil:
+	case g.Publish(m.Topic, m.Retain) != nil:
 		return fmt.Errorf("publish: %w", gateway.ErrRefused)
 	case len(m.Payload) > 10:
 		return fmt.Errorf("11 bytes: %w", gateway.ErrTooLarge)

@@ -2,7 +2,7 @@ package metrics
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// series is one figure of a set of counters that somebody else keeps.
+// series is one figure of a set of counters that another package keeps.
 type series[T any] struct {
 	desc  *prometheus.Desc
 	kind  prometheus.ValueType
@@ -23,7 +23,7 @@ func counter[T any](name, help string, value func(T) uint64) series[T] {
 	}
 }
 
-// collector shows such a set, read when somebody looks.
+// collector shows such a set, read at each scrape.
 type collector[T any] struct {
 	read   func() T
 	series []series[T]

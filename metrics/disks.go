@@ -6,8 +6,8 @@ import (
 	"github.com/muster-iot/muster/reserve"
 )
 
-// Disks has the metrics tell how much room there is on each file system. What
-// lies on one ("data", "files") becomes its label. Call it once.
+// Disks adds how much room there is on each file system. The key of volumes, what
+// the file system holds ("data", "files"), becomes its label. Call it once.
 func (m *Metrics) Disks(volumes map[string]*reserve.Volume) {
 	for holds, v := range volumes {
 		labels := prometheus.Labels{"holds": holds}

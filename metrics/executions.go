@@ -9,11 +9,11 @@ import (
 	"github.com/muster-iot/muster"
 )
 
-// countTimeout bounds the reading of counters while somebody looks.
+// countTimeout bounds the reading of counters during a scrape.
 const countTimeout = 5 * time.Second
 
-// Executions adds how many executions there are in each status. total is asked
-// when somebody looks; when it fails, the figure is left out. Call it once.
+// Executions adds how many executions there are in each status. total is called
+// at each scrape; when it fails, the figure is left out. Call it once.
 func (m *Metrics) Executions(total func(context.Context) (muster.Counts, error)) {
 	m.registry.MustRegister(executionsCollector{total})
 }

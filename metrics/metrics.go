@@ -1,7 +1,7 @@
-// Package metrics is what Muster tells Prometheus: one struct of instruments
-// that the edges report to, and the handler that shows them. It measures and
-// never decides; names of things and jobs never become labels, since there are
-// millions of them.
+// Package metrics is what Muster shows to Prometheus: one struct of instruments
+// that the edges report to, and the handler of /metrics. It measures and never
+// decides. Names of things and jobs never become labels, since there are millions
+// of them.
 package metrics
 
 import (
@@ -11,8 +11,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-
-	"github.com/muster-iot/muster/engine"
 )
 
 // Metrics holds the instruments of one process. Make it with New. Its methods
@@ -29,10 +27,10 @@ type Metrics struct {
 }
 
 // latencyBuckets reach from a read in memory to the longest wait that is not a
-// long poll.
+// long poll, in seconds.
 var latencyBuckets = []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10}
 
-// batchBuckets end at the engine's largest batch.
+// batchBuckets end at the largest batch of commands in one transaction.
 var batchBuckets = prometheus.ExponentialBuckets(1, 4, 6)
 
 // New returns instruments at zero. version labels the build.
@@ -91,14 +89,15 @@ func (m *Metrics) InFlight(h http.Handler) http.Handler {
 	return promhttp.InstrumentHandlerInFlight(m.inFlight, h)
 }
 
-// Commit counts one durable transaction; it fits engine.Options.Observe.
-func (m *Metrics) Commit(c engine.Commit) {
+// Commit counts one durable transaction: the commands that shared it and the
+// things that it owed a notification.
+func (m *Metrics) Commit(commands, notified int) {
 	m.commits.Inc()
-	m.commands.Observe(float64(c.Commands))
-	m.notifications.Add(float64(c.Notified))
+	m.commands.Observe(float64(commands))
+	m.notifications.Add(float64(notified))
 }
 
-// Handler shows everything in Prometheus' text form.
+// Handler serves all instruments in the text format of Prometheus.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError})
 }

@@ -2,11 +2,11 @@ package metrics
 
 import "github.com/muster-iot/muster/webhook"
 
-// Webhook is how the webhook fares.
+// Webhook holds the figures of the webhook.
 type Webhook struct {
 	webhook.Stats
-	Backlog uint64 // events it has not taken yet, and others between them
-	Dead    int    // dead letters there are
+	Backlog uint64 // places of the event log that it has not passed yet, those of events it does not want included
+	Dead    int    // dead letters stored now
 }
 
 // Webhook adds the counters of the webhook. Call it once.

@@ -1,7 +1,10 @@
-// Package presence tells the engine which devices are connected: it gathers what
-// the gateway says of clients that come and go and hands over, a moment later,
-// what became of each. A storm of reconnecting devices so becomes a few
-// transactions, and who was away for less than that moment was never away.
+// Package presence records which devices are connected, for the fleet index. The
+// gateway reports each connect and disconnect of a client (gateway.Presence, the
+// contract's word for these events); the index stores the latest state of each
+// client (muster.Connectivity, the contract's word for these fields). The package
+// gathers the former for a second and records only the resulting states, so a
+// storm of reconnecting devices costs a few transactions. A client that was
+// disconnected for less than that second may never be recorded as disconnected.
 package presence
 
 import (
@@ -15,22 +18,24 @@ import (
 	"github.com/muster-iot/muster/gateway"
 )
 
-// Moment is how long changes are gathered before they are handed over.
-const Moment = time.Second
+// GatherTime is how long changes are gathered before they are recorded together.
+const GatherTime = time.Second
 
-// waitingMax bounds the clients whose changes are being gathered. Changes of
-// further ones are lost, and the log says so: it is more than can be connected.
+// waitingMax bounds the clients whose changes are being gathered. It is more than
+// can be connected; changes of further clients are lost and counted in the log.
 const waitingMax = 2_000_000
 
-// Connections is what a Recorder asks of the engine.
-type Connections interface {
+// Index stores which devices are connected; *engine.Engine implements it.
+type Index interface {
+	// RecordConnections stores the latest change of each client in changes.
 	RecordConnections(ctx context.Context, changes []engine.ConnectionChange) error
 }
 
-// Recorder gathers who is connected. Make it with New and keep Run running.
+// Recorder gathers the changes of connections. Make it with New and keep Run
+// running.
 type Recorder struct {
-	engine Connections
-	log    *slog.Logger
+	index Index
+	log   *slog.Logger
 
 	mu      sync.Mutex
 	waiting map[string]engine.ConnectionChange // by client id
@@ -38,16 +43,17 @@ type Recorder struct {
 	arrived chan struct{} // holds a token when waiting may be non-empty
 }
 
-// New returns a Recorder that hands over to e. A nil log discards.
-func New(e Connections, log *slog.Logger) *Recorder {
+// New returns a Recorder that records into index. A nil log discards.
+func New(index Index, log *slog.Logger) *Recorder {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Recorder{engine: e, log: log, waiting: map[string]engine.ConnectionChange{}, arrived: make(chan struct{}, 1)}
+	return &Recorder{index: index, log: log, waiting: map[string]engine.ConnectionChange{}, arrived: make(chan struct{}, 1)}
 }
 
-// Presence takes a client that came or went. It fits gateway.Options.Presence
-// and never waits.
+// Presence takes a client that connected or disconnected. It fits
+// gateway.Options.Presence and never waits. Client ids that cannot name a thing
+// are ignored.
 func (r *Recorder) Presence(p gateway.Presence) {
 	client := p.Client.ClientID
 	if !muster.ValidThingName(client) {
@@ -64,7 +70,7 @@ func (r *Recorder) Presence(p gateway.Presence) {
 		r.lost++
 		return
 	case had:
-		// What began and ended while it waited is told as one.
+		// A connection that began and ended while it waited is one change.
 		next.Whole = !p.Connected && old.Connected && old.Session == p.Session
 		if old.Connectivity.After(next.Connectivity, next.Whole) != next.Connectivity {
 			return
@@ -77,8 +83,8 @@ func (r *Recorder) Presence(p gateway.Presence) {
 	}
 }
 
-// reason is the contract's word for why a connection ended; its list for this
-// purpose lacks that an operator asked for it.
+// reason returns the contract's word for why a connection ended. The index has no
+// word for an end that an operator asked for through the API.
 func reason(p gateway.Presence) string {
 	switch {
 	case p.Connected:
@@ -89,30 +95,30 @@ func reason(p gateway.Presence) string {
 	return string(p.Cause)
 }
 
-// Run hands over until ctx ends, then what is left.
+// Run records changes until ctx ends, and then those that are left.
 func (r *Recorder) Run(ctx context.Context) error {
-	moment := time.NewTimer(Moment)
-	defer moment.Stop()
+	timer := time.NewTimer(GatherTime)
+	defer timer.Stop()
 	for {
 		select {
 		case <-r.arrived:
 		case <-ctx.Done():
-			return r.handOver(context.WithoutCancel(ctx))
+			return r.record(context.WithoutCancel(ctx))
 		}
-		moment.Reset(Moment)
+		timer.Reset(GatherTime)
 		select {
-		case <-moment.C:
+		case <-timer.C:
 		case <-ctx.Done():
 		}
-		if err := r.handOver(ctx); err != nil && ctx.Err() == nil {
+		if err := r.record(ctx); err != nil && ctx.Err() == nil {
 			r.log.Error("who is connected could not be stored", "error", err)
 		}
 	}
 }
 
-// handOver hands over what waits. What could not be stored waits on, unless
-// there is newer by then.
-func (r *Recorder) handOver(ctx context.Context) error {
+// record stores what was gathered. Changes that cannot be stored are kept for the
+// next time, except those of clients that have newer ones by then.
+func (r *Recorder) record(ctx context.Context) error {
 	r.mu.Lock()
 	gathered, lost := r.waiting, r.lost
 	r.waiting, r.lost = map[string]engine.ConnectionChange{}, 0
@@ -127,7 +133,7 @@ func (r *Recorder) handOver(ctx context.Context) error {
 	for _, c := range gathered {
 		changes = append(changes, c)
 	}
-	err := r.engine.RecordConnections(ctx, changes)
+	err := r.index.RecordConnections(ctx, changes)
 	if err == nil {
 		return nil
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/muster-iot/muster/gateway"
 )
 
-// book keeps what a Recorder hands over, and fails while it is told to.
+// book keeps what a Recorder records, and fails while fail is set.
 type book struct {
 	changes []engine.ConnectionChange
 	calls   int
@@ -32,8 +32,8 @@ func (b *book) RecordConnections(_ context.Context, changes []engine.ConnectionC
 	return nil
 }
 
-// recording runs a Recorder in a bubble. The function it hands to play lets a
-// connection of a client begin (without a cause) or end.
+// recording runs a Recorder in a synctest bubble. The function that it gives to
+// play lets a connection of a client begin (without a cause) or end.
 func recording(t *testing.T, play func(t *testing.T, b *book, tell func(client, session string, cause gateway.Cause))) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -54,7 +54,7 @@ func recording(t *testing.T, play func(t *testing.T, b *book, tell func(client, 
 	})
 }
 
-func TestWhatIsLeftAfterAMoment(t *testing.T) {
+func TestWhatIsRecordedOfAClient(t *testing.T) {
 	type step struct {
 		session string
 		cause   gateway.Cause
@@ -76,15 +76,15 @@ func TestWhatIsLeftAfterAMoment(t *testing.T) {
 				for _, s := range c.steps {
 					tell("lamp", s.session, s.cause)
 				}
-				time.Sleep(2 * Moment)
+				time.Sleep(2 * GatherTime)
 				synctest.Wait()
 				if len(b.changes) != 1 {
-					t.Fatalf("%d changes were handed over: %+v; want one", len(b.changes), b.changes)
+					t.Fatalf("%d changes were recorded: %+v; want one", len(b.changes), b.changes)
 				}
 				got := b.changes[0]
 				c.want.At = got.At
 				if got.Connectivity != c.want || got.Whole != c.whole || got.Client != "lamp" || got.At == 0 {
-					t.Errorf("handed over %+v, want %+v, whole %v", got, c.want, c.whole)
+					t.Errorf("recorded %+v, want %+v, whole %v", got, c.want, c.whole)
 				}
 			})
 		})
@@ -98,7 +98,7 @@ func TestAStormIsOneCall(t *testing.T) {
 			tell(client, "old", gateway.ConnectionLost)
 			tell(client, "new", gateway.None)
 		}
-		time.Sleep(2 * Moment)
+		time.Sleep(2 * GatherTime)
 		synctest.Wait()
 		if b.calls != 1 || len(b.changes) != 10_000 {
 			t.Errorf("%d calls with %d changes; want one with 10000", b.calls, len(b.changes))
@@ -110,10 +110,10 @@ func TestWhoCanBeNoThingIsNotGathered(t *testing.T) {
 	recording(t, func(t *testing.T, b *book, tell func(string, string, gateway.Cause)) {
 		tell("", "a", gateway.None)
 		tell("a/b", "a", gateway.None)
-		time.Sleep(2 * Moment)
+		time.Sleep(2 * GatherTime)
 		synctest.Wait()
 		if b.calls != 0 {
-			t.Errorf("%+v was handed over", b.changes)
+			t.Errorf("%+v was recorded", b.changes)
 		}
 	})
 }
@@ -123,30 +123,30 @@ func TestWhatCannotBeStoredWaits(t *testing.T) {
 		b.fail.Store(true)
 		tell("lamp", "a", gateway.None)
 		tell("pump", "a", gateway.None)
-		time.Sleep(Moment + Moment/2)
+		time.Sleep(GatherTime + GatherTime/2)
 		synctest.Wait()
 		tell("pump", "a", gateway.ConnectionLost)
 		b.fail.Store(false)
-		time.Sleep(2 * Moment)
+		time.Sleep(2 * GatherTime)
 		synctest.Wait()
 		if len(b.changes) != 2 {
-			t.Fatalf("%d changes were handed over: %+v; want two", len(b.changes), b.changes)
+			t.Fatalf("%d changes were recorded: %+v; want two", len(b.changes), b.changes)
 		}
 		for _, c := range b.changes {
 			if c.Connected != (c.Client == "lamp") {
-				t.Errorf("%s is handed over as %+v", c.Client, c)
+				t.Errorf("%s is recorded as %+v", c.Client, c)
 			}
 		}
 	})
 }
 
-func TestTheRestIsHandedOverAtTheEnd(t *testing.T) {
+func TestTheRestIsRecordedAtTheEnd(t *testing.T) {
 	var b *book
 	recording(t, func(_ *testing.T, own *book, tell func(string, string, gateway.Cause)) {
 		b = own
 		tell("lamp", "a", gateway.None)
 	})
 	if len(b.changes) != 1 {
-		t.Errorf("%d changes were handed over, want the one that was left", len(b.changes))
+		t.Errorf("%d changes were recorded, want the one that was left", len(b.changes))
 	}
 }

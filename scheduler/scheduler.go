@@ -1,6 +1,6 @@
-// Package scheduler owns time: it calls the engine's background work when it is
-// due, and is the only part of the service that sleeps until a deadline. It
-// decides nothing; what is due, and what that means, are the engine's rules.
+// Package scheduler calls background work when it is due. It is the only part of
+// the service that sleeps until a deadline. It decides nothing: what is due, and
+// what happens then, are rules of the work that it calls.
 package scheduler
 
 import (
@@ -12,16 +12,19 @@ import (
 	"github.com/muster-iot/muster/engine"
 )
 
-// Work is what a Scheduler drives; *engine.Engine is one.
+// Work is the background work that a Scheduler drives; *engine.Engine implements
+// it.
 type Work interface {
+	// Work does a bounded amount of what is due and says when to call it again.
 	Work(ctx context.Context) (engine.Agenda, error)
 }
 
-// idleMax is the longest sleep. Every deadline is stored and Due announces the
-// new ones, so this only bounds how long a clock that jumped goes unnoticed.
+// idleMax is the longest sleep. Work returns the next stored deadline and Due
+// announces earlier ones, so this only bounds how late a deadline is noticed
+// after the system clock was set forward.
 const idleMax = time.Minute
 
-// retryAfter is the pause after a round that failed.
+// retryAfter is the pause after a call of Work that failed.
 const retryAfter = time.Second
 
 // Scheduler calls Work when it is due. Make it with New and keep Run running.
@@ -36,8 +39,8 @@ func New(now func() muster.Instant, log *slog.Logger) *Scheduler {
 	return &Scheduler{now: now, log: log, due: make(chan struct{}, 1)}
 }
 
-// Due says that there may be work sooner than Work last said. It never blocks;
-// it fits engine.Options.Due.
+// Due says that there may be work earlier than the last call of Work said. It
+// never blocks; it fits engine.Options.Due.
 func (s *Scheduler) Due() {
 	select {
 	case s.due <- struct{}{}:
@@ -45,7 +48,8 @@ func (s *Scheduler) Due() {
 	}
 }
 
-// Run drives w until ctx ends. A round that fails is logged and tried again.
+// Run calls w until ctx ends. A call that fails is logged and repeated after a
+// second.
 func (s *Scheduler) Run(ctx context.Context, w Work) {
 	for ctx.Err() == nil {
 		agenda, err := w.Work(ctx)

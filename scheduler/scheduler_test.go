@@ -13,8 +13,8 @@ import (
 	"github.com/muster-iot/muster/engine"
 )
 
-// script answers the rounds of Work one after the other and notes when they
-// were asked for, in seconds since the start. Behind its end it is idle.
+// script answers the calls of Work one after the other and records when they
+// came, in seconds since the start. After its last answer it is idle.
 type script struct {
 	start  time.Time
 	rounds []func() (engine.Agenda, error)
@@ -82,7 +82,7 @@ func TestWorkIsCalledWhenItAsksForIt(t *testing.T) {
 	}
 }
 
-// due is work at three instants; it notes what the clock shows when it is done.
+// due is work at given instants; it records what the clock shows when each is done.
 type due struct {
 	clock *TestClock
 	at    []muster.Instant

@@ -9,11 +9,11 @@ import (
 	"github.com/muster-iot/muster/engine"
 )
 
-// TestClock is a clock that stands still until somebody moves it, so that a
-// window of next night or a time-out of an hour can be tested in milliseconds.
-// Work that goes through Hold never runs while it is being moved.
+// TestClock is a clock that stands still until it is moved, so that tomorrow
+// night's maintenance window or a time-out of an hour can be tested in
+// milliseconds. Work that was wrapped by Hold does not run during a move.
 type TestClock struct {
-	moving sync.Mutex // held by whoever works or moves
+	moving sync.Mutex // held during a move, and during a call of held work
 	now    atomic.Int64
 }
 
@@ -24,15 +24,16 @@ func NewTestClock(at muster.Instant) *TestClock {
 	return c
 }
 
-// Now returns what the clock shows.
+// Now returns the instant that the clock shows.
 func (c *TestClock) Now() muster.Instant { return muster.Instant(c.now.Load()) }
 
-// Hold returns w such that it does not run while the clock is being moved.
+// Hold wraps w so that it waits while the clock is being moved.
 func (c *TestClock) Hold(w Work) Work { return heldWork{c, w} }
 
-// Move lets time pass until the instant to: everything that w has due by then
-// happens at its own instant, in order, before Move returns. A clock is not set
-// back: that is Invalid.
+// Move moves the clock to the instant to. It stops at each instant at which w has
+// something due, so that everything due by then is done at its own instant and in
+// order before Move returns. It fails with Invalid when to is in the past, since
+// the clock is never set back, and as w fails.
 func (c *TestClock) Move(ctx context.Context, w Work, to muster.Instant) error {
 	c.moving.Lock()
 	defer c.moving.Unlock()
@@ -54,7 +55,8 @@ func (c *TestClock) Move(ctx context.Context, w Work, to muster.Instant) error {
 	return err
 }
 
-// settle works until nothing is due, and returns when something will be.
+// settle calls w until nothing is due, and returns the next instant at which
+// something will be; zero when there is none.
 func settle(ctx context.Context, w Work) (muster.Instant, error) {
 	for {
 		agenda, err := w.Work(ctx)

@@ -17,7 +17,7 @@ import (
 	"github.com/muster-iot/muster/store/storetest"
 )
 
-// service is an engine that a scheduler drives, on a store that takes its time.
+// service is an engine that a scheduler drives, on a store with random delays.
 type service struct {
 	*engine.Engine
 	t *testing.T
@@ -72,7 +72,7 @@ func (s service) within(what string, due time.Time, ready func() bool) {
 	}
 }
 
-// createJob makes a job for things; a rate of zero is none.
+// createJob makes a job for things; perMinute 0 means no rate.
 func (s service) createJob(id string, perMinute int, things ...string) {
 	s.t.Helper()
 	in := engine.NewJob{ID: muster.JobID(id), Document: "{}", Config: muster.JobConfig{Rollout: muster.RolloutConfig{MaximumPerMinute: perMinute}}}
@@ -100,8 +100,8 @@ func (s service) start() {
 	s.must("StartNext", err)
 }
 
-// Whatever a command leaves to the background is begun within a second of its
-// instant, however the command and the background cross each other.
+// Background work that a command leaves behind begins within a second of the
+// instant at which it is due, however the command and the background interleave.
 func TestNothingThatIsDueWaits(t *testing.T) {
 	for name, test := range map[string]struct {
 		times int

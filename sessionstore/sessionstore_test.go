@@ -48,7 +48,7 @@ func TestInPebble(t *testing.T) {
 // anybody permits everything.
 type anybody struct{}
 
-func (anybody) Connect(context.Context, gateway.Connect) (gateway.Authority, error) {
+func (anybody) Connect(context.Context, gateway.Connect) (gateway.Grant, error) {
 	return anybody{}, nil
 }
 func (anybody) Principal() string          { return "anybody" }

@@ -61,7 +61,7 @@ func (t *Topics) Request(in gateway.Request, reply func(topic string, payload []
 	now := t.o.Now()
 	if left, ok := t.warned.Take(in.ClientID, now); ok {
 		t.o.Log.Warn("a device uses a feature that this server does not have; it is told so, and stays connected",
-			"feature", f.feature, "topic", in.Topic, "client", in.ClientID, "principal", in.Authority.Principal(), loglimit.LeftOut(left))
+			"feature", f.feature, "topic", in.Topic, "client", in.ClientID, "principal", in.Grant.Principal(), loglimit.LeftOut(left))
 	}
 	if f.reject == nil {
 		return

@@ -41,11 +41,11 @@ func (jobs) Request(r gateway.Request, reply func(string, []byte)) {
 // anybody lets everybody in and permits what is not in denied.
 type anybody struct{ denied []string }
 
-func (a anybody) Connect(context.Context, gateway.Connect) (gateway.Authority, error) { return a, nil }
-func (a anybody) Principal() string                                                   { return "certificate" }
-func (a anybody) Publish(topic string, _ bool) error                                  { return a.may("publish " + topic) }
-func (a anybody) Subscribe(filter string) error                                       { return a.may("subscribe " + filter) }
-func (a anybody) Receive(topic string) bool                                           { return a.may("receive "+topic) == nil }
+func (a anybody) Connect(context.Context, gateway.Connect) (gateway.Grant, error) { return a, nil }
+func (a anybody) Principal() string                                               { return "certificate" }
+func (a anybody) Publish(topic string, _ bool) error                              { return a.may("publish " + topic) }
+func (a anybody) Subscribe(filter string) error                                   { return a.may("subscribe " + filter) }
+func (a anybody) Receive(topic string) bool                                       { return a.may("receive "+topic) == nil }
 
 func (a anybody) may(what string) error {
 	if slices.Contains(a.denied, what) {
@@ -139,7 +139,7 @@ func TestRequestsAreRejectedInTheFeaturesOwnForm(t *testing.T) {
 			t.Errorf("Use(%q) = %d, want %d", topic, got, want)
 		}
 		replied, body := "", []byte(nil)
-		topics.Request(gateway.Request{Topic: topic, Payload: []byte(c.payload), ClientID: "lamp", Authority: anybody{}}, func(topic string, payload []byte) {
+		topics.Request(gateway.Request{Topic: topic, Payload: []byte(c.payload), ClientID: "lamp", Grant: anybody{}}, func(topic string, payload []byte) {
 			replied, body = replied+topic, payload
 		})
 		if strings.HasSuffix(topic, "/cbor") {
@@ -198,7 +198,7 @@ func fromCBOR(t *testing.T, b []byte) (v any, rest []byte) {
 func TestCBOR(t *testing.T) {
 	topics := unserved.New(unserved.Options{Served: jobs{}, Now: func() time.Time { return now }})
 	var got []byte
-	topics.Request(gateway.Request{Topic: "$aws/certificates/create/cbor", Authority: anybody{}}, func(_ string, payload []byte) { got = payload })
+	topics.Request(gateway.Request{Topic: "$aws/certificates/create/cbor", Grant: anybody{}}, func(_ string, payload []byte) { got = payload })
 	want := "a3" + "6a" + hex.EncodeToString([]byte("statusCode")) + "1901f5" +
 		"69" + hex.EncodeToString([]byte("errorCode")) + "6e" + hex.EncodeToString([]byte("NotImplemented")) +
 		"6c" + hex.EncodeToString([]byte("errorMessage")) + "7841" +
@@ -251,7 +251,7 @@ func TestOneWarningADeviceAndHour(t *testing.T) {
 	topics := unserved.New(unserved.Options{Served: jobs{}, Now: func() time.Time { return at }, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	ask := func(client string, n int) {
 		for range n {
-			topics.Request(gateway.Request{Topic: "$aws/things/lamp/shadow/get", Payload: []byte(`{"secret":"s3"}`), ClientID: client, Authority: anybody{}}, func(string, []byte) {})
+			topics.Request(gateway.Request{Topic: "$aws/things/lamp/shadow/get", Payload: []byte(`{"secret":"s3"}`), ClientID: client, Grant: anybody{}}, func(string, []byte) {})
 		}
 	}
 	ask("lamp", 10)
@@ -370,7 +370,7 @@ func FuzzRequest(f *testing.F) {
 	topics := unserved.New(unserved.Options{Served: jobs{}, Now: func() time.Time { return now }})
 	f.Fuzz(func(t *testing.T, topic string, payload []byte) {
 		use := topics.Use(topic)
-		topics.Request(gateway.Request{Topic: topic, Payload: payload, Authority: anybody{}}, func(on string, body []byte) {
+		topics.Request(gateway.Request{Topic: topic, Payload: payload, Grant: anybody{}}, func(on string, body []byte) {
 			if use == gateway.Forbidden {
 				t.Fatalf("%q is forbidden and answered", topic)
 			}

@@ -20,26 +20,26 @@ const (
 // typePrefix begins the type of every event.
 const typePrefix = "io.github.muster-iot."
 
-// cloudEvent is an event in the JSON format of CloudEvents 1.0. Its data is what
-// MQTT subscribers get.
+// cloudEvent is an event in the JSON format of CloudEvents 1.0. Its data is the
+// payload that MQTT subscribers get.
 type cloudEvent struct {
 	SpecVersion     string `json:"specversion"`
-	ID              string `json:"id"`     // the eventId: the same whenever the event is sent
+	ID              string `json:"id"`     // the eventId, the same each time the event is sent
 	Source          string `json:"source"` // the deployment
-	Type            string `json:"type"`   // what happened to what: "io.github.muster-iot.jobExecution.failed"
+	Type            string `json:"type"`   // such as "io.github.muster-iot.jobExecution.failed"
 	Subject         string `json:"subject"`
 	Time            string `json:"time"`
 	DataContentType string `json:"datacontenttype"`
-	Sequence        string `json:"sequence"` // an extension: it sorts as the events happened, or were replayed
+	Sequence        string `json:"sequence"` // an extension: it sorts in the order of the log
 	Data            any    `json:"data"`
 }
 
-// encode returns the body of a request: a list if it is a batch, and otherwise
+// encode returns the body of a request: a list of events for a batch, and otherwise
 // the only event.
 func encode(all []engine.Happening, account muster.Account, batch bool) body {
 	list := make([]cloudEvent, len(all))
-	for i, h := range all {
-		list[i] = eventOf(h, account)
+	for i, e := range all {
+		list[i] = eventOf(e, account)
 	}
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -52,34 +52,35 @@ func encode(all []engine.Happening, account muster.Account, batch bool) body {
 	return body{structured, b.Bytes()}
 }
 
-func eventOf(h engine.Happening, account muster.Account) cloudEvent {
-	family, subject := about(h)
+func eventOf(e engine.Happening, account muster.Account) cloudEvent {
+	family, subject := about(e)
 	return cloudEvent{
-		SpecVersion: "1.0", ID: h.ID, Source: "arn:aws:iot:" + account.Region + ":" + account.ID,
-		Type: typePrefix + family + "." + h.Operation, Subject: subject,
-		Time: h.At.Time().Format(time.RFC3339Nano), DataContentType: "application/json",
-		Sequence: fmt.Sprintf("%020d", h.Place),
-		Data:     events.Payload(h, account),
+		SpecVersion: "1.0", ID: e.ID, Source: "arn:aws:iot:" + account.Region + ":" + account.ID,
+		Type: typePrefix + family + "." + e.Operation, Subject: subject,
+		Time: e.At.Time().Format(time.RFC3339Nano), DataContentType: "application/json",
+		Sequence: fmt.Sprintf("%020d", e.Place),
+		Data:     events.Payload(e, account),
 	}
 }
 
-// about returns the family of an event, as in its topic, and what it is about.
-func about(h engine.Happening) (family, subject string) {
-	switch h.Type {
+// about returns the family of an event, as in its topic, and its subject: the path
+// of what it is about.
+func about(e engine.Happening) (family, subject string) {
+	switch e.Type {
 	case muster.EventJob:
-		return "job", "job/" + string(h.Job.ID)
+		return "job", "job/" + string(e.Job.ID)
 	case muster.EventJobExecution:
-		return "jobExecution", "thing/" + string(h.Execution.Thing) + "/job/" + string(h.Execution.Job)
+		return "jobExecution", "thing/" + string(e.Execution.Thing) + "/job/" + string(e.Execution.Job)
 	case muster.EventThing:
-		return "thing", "thing/" + string(h.Thing.Name)
+		return "thing", "thing/" + string(e.Thing.Name)
 	case muster.EventThingTypeAssociation:
-		return "thingTypeAssociation", "thing/" + string(h.Thing.Name) + "/thingtype/" + string(h.Thing.Type)
+		return "thingTypeAssociation", "thing/" + string(e.Thing.Name) + "/thingtype/" + string(e.Thing.Type)
 	case muster.EventThingType:
-		return "thingType", "thingtype/" + string(h.ThingType.Name)
+		return "thingType", "thingtype/" + string(e.ThingType.Name)
 	case muster.EventThingGroupMembership:
-		return "thingGroupMembership", "thinggroup/" + string(h.Group.Name) + "/thing/" + string(h.Thing.Name)
+		return "thingGroupMembership", "thinggroup/" + string(e.Group.Name) + "/thing/" + string(e.Thing.Name)
 	case muster.EventThingGroupHierarchy:
-		return "thingGroupHierarchy", "thinggroup/" + string(h.Group.Parent) + "/thinggroup/" + string(h.Group.Name)
+		return "thingGroupHierarchy", "thinggroup/" + string(e.Group.Parent) + "/thinggroup/" + string(e.Group.Name)
 	}
-	return "thingGroup", "thinggroup/" + string(h.Group.Name)
+	return "thingGroup", "thinggroup/" + string(e.Group.Name)
 }

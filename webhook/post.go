@@ -12,18 +12,18 @@ import (
 	"time"
 )
 
-// body is what one request carries.
+// body is the body of one request.
 type body struct {
 	contentType string
 	text        []byte
 }
 
-// reply is what became of one request.
+// reply is the outcome of one request.
 type reply struct {
 	taken   bool
-	refused bool          // the server answered, and not that it wants to be left alone for a while
-	wait    time.Duration // what it asked for
-	why     string        // it was not taken; shows no secret
+	refused bool          // the server answered with a failure that is not a request to wait
+	wait    time.Duration // from Retry-After
+	why     string        // of a failure; shows no secret
 }
 
 // post sends one request.
@@ -45,13 +45,13 @@ func (h *Hook) post(ctx context.Context, b body) reply {
 	if response.StatusCode/100 == 2 {
 		return reply{taken: true}
 	}
-	patience := false
+	asksToWait := false
 	switch response.StatusCode {
 	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		patience = true
+		asksToWait = true
 	}
 	return reply{
-		refused: !patience,
+		refused: !asksToWait,
 		wait:    retryAfter(response.Header.Get("Retry-After"), now),
 		why:     fmt.Sprintf("the server answers %d %s", response.StatusCode, http.StatusText(response.StatusCode)),
 	}
@@ -65,8 +65,8 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// retryAfter returns the pause that a Retry-After header asks for: seconds, or a
-// date. What makes no sense asks for none.
+// retryAfter returns the pause that a Retry-After header asks for, in seconds or as
+// a date; zero when it is neither.
 func retryAfter(text string, now time.Time) time.Duration {
 	if seconds, err := strconv.Atoi(text); err == nil {
 		return time.Duration(min(max(seconds, 0), int(askedMax/time.Second))) * time.Second

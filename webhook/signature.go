@@ -11,17 +11,17 @@ import (
 	"time"
 )
 
-// SignatureHeader is where a request carries its signature: "t=<seconds since
-// the epoch>,v1=<hex>", of which the second is the HMAC-SHA256 of
-// "<seconds>.<body>" under the secret. A receiver computes it anew over the bytes
-// it got, compares in constant time, and refuses one that is some minutes old, so
-// that nobody can send it again.
+// SignatureHeader is the header with the signature of a request: "t=<seconds since
+// the epoch>,v1=<hex>", where v1 is the HMAC-SHA256 of "<seconds>.<body>" with the
+// secret as its key. A receiver computes it over the bytes that it got, compares
+// in constant time, and refuses a signature that is more than some minutes old, so
+// that nobody can replay the request.
 const SignatureHeader = "Muster-Signature"
 
 // secretMin is the shortest secret: 128 bits, if they are random.
 const secretMin = 16
 
-// Secret is what both sides of a webhook know. It never prints itself.
+// Secret is the key that both sides of a webhook share. It never prints itself.
 type Secret struct{ key []byte }
 
 // NewSecret returns the secret with the bytes of text, which must be 16 or more.

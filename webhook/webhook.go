@@ -1,10 +1,10 @@
-// Package webhook tells one HTTP server of an operator's own what became of
-// jobs, executions and the registry: CloudEvents 1.0 in JSON, signed, in the
-// order in which they happened, at least once.
+// Package webhook delivers the events of jobs, executions and the registry to one
+// HTTP server of the operator: as CloudEvents 1.0 in JSON, signed, at least once
+// and in the order in which they happened.
 //
-// It keeps nothing itself: the engine's durable log of events is its queue, and
-// what the server will not take becomes a dead letter there. It never follows a
-// redirect, and never shows its secret to anybody.
+// It stores nothing itself: the durable log of events is its queue, and an event
+// that the server does not accept becomes a dead letter there. It never follows a
+// redirect and never shows its secret.
 package webhook
 
 import (
@@ -21,10 +21,16 @@ import (
 	"github.com/muster-iot/muster/engine"
 )
 
-// Log is where events are kept until they are taken. *engine.Engine is one.
+// Log holds events until every sink has taken them; *engine.Engine implements it.
 type Log interface {
-	Events(ctx context.Context, sink engine.Sink, after uint64, most int) ([]engine.Happening, uint64, error)
+	// Events returns at most limit events for sink that come after a place; zero
+	// means the oldest that the sink has not taken. through is the place up to
+	// which there are no others, and equals after when there is nothing at all.
+	Events(ctx context.Context, sink engine.Sink, after uint64, limit int) (events []engine.Happening, through uint64, err error)
+	// Taken says that sink is done with all events up to a place. It does not wait.
 	Taken(sink engine.Sink, through uint64)
+	// GiveUp stores dead letters and, in the same transaction, that the webhook is
+	// done with all events up to a place.
 	GiveUp(ctx context.Context, letters []engine.DeadLetter, through uint64) error
 }
 
@@ -36,14 +42,14 @@ const (
 	readMax = 64
 	// timeout bounds one request, with its answer.
 	timeout = 10 * time.Second
-	// backoffMin is the pause after the first failure; each other one is twice
-	// as long, up to backoffMax.
+	// backoffMin is the pause after the first failure, without jitter; it doubles
+	// with each further one up to backoffMax.
 	backoffMin = time.Second
 	backoffMax = time.Minute
-	// askedMax is the longest pause that a server may ask for.
+	// askedMax is the longest pause that a server may ask for with Retry-After.
 	askedMax = time.Hour
-	// answerMax bounds what is read of an answer, so that its connection can be
-	// used again.
+	// answerMax bounds how much of an answer is read, in bytes, so that its
+	// connection can be reused.
 	answerMax = 4 << 10
 )
 
@@ -53,35 +59,34 @@ type Options struct {
 	Secret  Secret
 	Events  Log
 	Account muster.Account
-	Now     func() time.Time      // of the signatures
-	Clock   func() muster.Instant // that the events were recorded by
+	Now     func() time.Time      // real time, for signatures
+	Clock   func() muster.Instant // the clock by which events were recorded
 
-	// Batch is how many events a request may carry, up to BatchMax: with 1 each
-	// is a request in structured mode, with more they come in batched mode.
+	// Batch is how many events a request may carry, 1 to BatchMax. With 1 each
+	// event is a request in structured mode; with more, requests are in batched
+	// mode.
 	Batch int
-	// Attempts is how often events are sent that the server answers with
-	// anything but a success, before they become dead letters. Answers that ask
-	// for patience (408, 425, 429, 503) do not count, nor does a server that
-	// cannot be reached: there only MaxAge does.
+	// Attempts is how often the server may answer a request with a failure before
+	// its events become dead letters. Answers that ask to wait (408, 425, 429, 503)
+	// and a server that cannot be reached do not count; only MaxAge bounds those.
 	Attempts int
-	// MaxAge is how old a record of an event may get before it becomes a dead
-	// letter.
+	// MaxAge is how long after it was recorded an event becomes a dead letter.
 	MaxAge time.Duration
-	// Roots are whom the server's certificate may come from; nil means those of
-	// the system.
+	// Roots are the CAs that the server's certificate may come from; nil means
+	// those of the system.
 	Roots *x509.CertPool
 	Log   *slog.Logger // nil discards
 }
 
-// Stats count what a Hook has done since it was made.
+// Stats are counters since the Hook was made.
 type Stats struct {
 	Delivered   uint64 // events
-	Requests    uint64 // that were sent
-	Failures    uint64 // of these
-	DeadLetters uint64 // events that were given up
+	Requests    uint64 // sent
+	Failures    uint64 // requests that failed
+	DeadLetters uint64 // events that became dead letters
 }
 
-// Hook hands events to a server. Make it with New and keep Run running.
+// Hook delivers events to a server. Make it with New and keep Run running.
 type Hook struct {
 	o        Options
 	client   *http.Client
@@ -121,12 +126,12 @@ func (h *Hook) Recorded() {
 	}
 }
 
-// Stats returns what h has done.
+// Stats returns the counters.
 func (h *Hook) Stats() Stats {
 	return Stats{h.delivered.Load(), h.requests.Load(), h.failures.Load(), h.deadLetters.Load()}
 }
 
-// Run delivers what is in the log until ctx ends; the rest stays there. The
+// Run delivers the events of the log until ctx ends; the rest stays there. The
 // engine must be running.
 func (h *Hook) Run(ctx context.Context) error {
 	defer h.client.CloseIdleConnections()
@@ -151,8 +156,8 @@ func (h *Hook) Run(ctx context.Context) error {
 	return nil
 }
 
-// deliverAll hands over events in order, Batch at a time, and returns the place
-// of the last that was handed over or given up. It fails only when ctx ends.
+// deliverAll delivers events in order, Batch at a time, and returns the place of
+// the last that was delivered or became a dead letter. It fails only when ctx ends.
 func (h *Hook) deliverAll(ctx context.Context, events []engine.Happening, after uint64) (uint64, error) {
 	for len(events) > 0 {
 		n := min(len(events), h.o.Batch)
@@ -164,7 +169,8 @@ func (h *Hook) deliverAll(ctx context.Context, events []engine.Happening, after 
 	return after, nil
 }
 
-// deliver hands over the events of one request, however often it must try.
+// deliver sends one request until it succeeds or its events become dead letters. It
+// fails only when ctx ends.
 func (h *Hook) deliver(ctx context.Context, events []engine.Happening) error {
 	body := encode(events, h.o.Account, h.o.Batch > 1)
 	for attempt, refused := 1, 0; ; attempt++ {
@@ -197,7 +203,8 @@ func (h *Hook) tooOld(events []engine.Happening) bool {
 	return h.o.Clock() > events[0].Recorded.Add(h.o.MaxAge)
 }
 
-// giveUp makes dead letters of events, however often it must try.
+// giveUp makes dead letters of events, trying until that is stored. It fails only
+// when ctx ends.
 func (h *Hook) giveUp(ctx context.Context, events []engine.Happening, attempts int, why string) error {
 	letters := make([]engine.DeadLetter, len(events))
 	for i, e := range events {
@@ -217,7 +224,8 @@ func (h *Hook) giveUp(ctx context.Context, events []engine.Happening, attempts i
 	}
 }
 
-// backoff returns a random pause before the next attempt, half of it sure.
+// backoff returns the pause before the next attempt: exponential backoff with 50 %
+// jitter.
 func backoff(attempt int) time.Duration {
 	d := backoffMax
 	if attempt < 10 {
@@ -226,7 +234,7 @@ func backoff(attempt int) time.Duration {
 	return d/2 + rand.N(d/2)
 }
 
-// pause waits, and reports whether ctx goes on.
+// pause waits for d and reports whether ctx goes on.
 func pause(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -25,7 +25,7 @@ var account = muster.Account{ID: "111122223333", Region: "eu-west-1"}
 
 const beginning = muster.Instant(1_790_000_000_000)
 
-// notebook is a Log.
+// notebook is a Log in memory.
 type notebook struct {
 	mu      sync.Mutex
 	events  []engine.Happening
@@ -33,7 +33,7 @@ type notebook struct {
 	letters []engine.DeadLetter
 }
 
-// add writes down that things were created, an event each.
+// add appends an event for each thing: that it was created.
 func (n *notebook) add(at muster.Instant, things ...string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -71,8 +71,8 @@ func (n *notebook) GiveUp(_ context.Context, letters []engine.DeadLetter, throug
 	return nil
 }
 
-// server answers requests as a test tells it, and writes down when they came and
-// what they carried. It is reached without a socket, so it lives in a bubble.
+// server answers requests as a test wants it, and keeps when they came and their
+// bodies. It is an http.RoundTripper, so it works in a synctest bubble.
 type server struct {
 	notebook
 	hook   *Hook
@@ -103,7 +103,7 @@ func status(code int, headers ...string) *http.Response {
 	return r
 }
 
-// first answers the first requests with codes, zero being no answer, and the
+// first answers the first requests with codes, where zero means no answer, and the
 // others with 204.
 func first(codes ...int) func(int, *http.Request) (*http.Response, error) {
 	return func(n int, _ *http.Request) (*http.Response, error) {
@@ -117,7 +117,7 @@ func first(codes ...int) func(int, *http.Request) (*http.Response, error) {
 	}
 }
 
-// run runs a hook for so long, in a bubble.
+// run runs a hook for d, in a synctest bubble.
 func (s *server) run(t *testing.T, o Options, d time.Duration) {
 	t.Helper()
 	secret, err := NewSecret([]byte("0123456789abcdef"))
@@ -233,7 +233,7 @@ func TestAServerMayAskForPatience(t *testing.T) {
 		to     float64
 	}{
 		{"seconds", "300", 300, 300},
-		{"a date", "Sat, 01 Jan 2000 00:03:20 GMT", 200, 200}, // where a bubble's time begins, and 200 s
+		{"a date", "Sat, 01 Jan 2000 00:03:20 GMT", 200, 200}, // the beginning of a bubble's time, plus 200 s
 		{"less than we would wait anyhow", "0", 0.5, 1},
 		{"more than anybody may ask for", "1000000000000", 3600, 3600},
 		{"more than a number holds", "9223372036854775808", 0.5, 1},

@@ -59,13 +59,14 @@ func TestWhatAnEventIsAbout(t *testing.T) {
 	}
 }
 
-// received is a request as a server of the operator's sees it.
+// received is a request as the operator's server sees it.
 type received struct {
 	path, contentType, signature string
 	body                         string
 }
 
-// receive serves one hook until a request has come, and returns it.
+// receive runs a hook against s until a request has come, and returns it; it reports
+// false when a request failed first.
 func receive(t *testing.T, s *httptest.Server, requests <-chan received, roots *x509.CertPool) (received, bool) {
 	t.Helper()
 	secret, err := NewSecret([]byte("0123456789abcdef"))
@@ -129,7 +130,7 @@ func TestARequestIsSigned(t *testing.T) {
 func TestTheServersCertificateMustBeKnown(t *testing.T) {
 	requests := make(chan received, 10)
 	s := httptest.NewUnstartedServer(listener(requests))
-	s.Config.ErrorLog = log.New(io.Discard, "", 0) // it will be refused once
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // its certificate is refused once
 	s.StartTLS()
 	defer s.Close()
 	if _, ok := receive(t, s, requests, nil); ok {

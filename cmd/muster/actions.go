@@ -3,8 +3,8 @@ package main
 import (
 	"slices"
 
-	"github.com/muster-iot/muster/artifacts/s3api"
 	"github.com/muster-iot/muster/awsiot/wire"
+	"github.com/muster-iot/muster/files/s3api"
 	"github.com/muster-iot/muster/iotpolicy"
 	"github.com/muster-iot/muster/operator"
 )

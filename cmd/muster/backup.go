@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/artifacts/diskstore"
+	"github.com/muster-iot/muster/files/diskstore"
 	"github.com/muster-iot/muster/operator"
 	"github.com/muster-iot/muster/store/pebblestore"
 )

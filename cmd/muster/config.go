@@ -12,8 +12,8 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/muster-iot/muster/artifacts/s3api"
 	"github.com/muster-iot/muster/cors"
+	"github.com/muster-iot/muster/files/s3api"
 	"github.com/muster-iot/muster/identity/ca"
 	"github.com/muster-iot/muster/internal/loopback"
 	"github.com/muster-iot/muster/limits"

@@ -15,7 +15,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/muster-iot/muster/artifacts/diskstore"
+	"github.com/muster-iot/muster/files/diskstore"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/sigv4"
 	"github.com/muster-iot/muster/store"

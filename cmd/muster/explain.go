@@ -14,14 +14,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/authority"
+	"github.com/muster-iot/muster/authz"
 	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/operator"
 	"github.com/muster-iot/muster/store/pebblestore"
 )
 
 func explainCommand() *cobra.Command {
-	q, asJSON, grace := authority.Question{}, false, defaultConfig().CertificateGrace
+	q, asJSON, grace := authz.Question{}, false, defaultConfig().CertificateGrace
 	account := muster.Account{ID: defaultConfig().Account, Region: defaultConfig().Region}
 	cmd := &cobra.Command{
 		Use:   "explain-policy DIR --who ID --action ACTION --resource ARN [flags]",
@@ -64,28 +64,27 @@ resource, and which statement of which policy decides it.`,
 }
 
 // explain asks the server of a data folder, or, when none runs, looks itself.
-func explain(ctx context.Context, data folder, account muster.Account, grace time.Duration, q authority.Question) (authority.Explanation, error) {
+func explain(ctx context.Context, data folder, account muster.Account, grace time.Duration, q authz.Question) (authz.Explanation, error) {
 	keys, err := openKeys(data)
 	if err != nil {
-		return authority.Explanation{}, err
+		return authz.Explanation{}, err
 	}
 	s, err := data.openStore(pebblestore.Options{ReadOnly: true})
 	if errors.Is(err, pebblestore.ErrLocked) {
 		return askExplanation(ctx, data, q)
 	}
 	if err != nil {
-		return authority.Explanation{}, err
+		return authz.Explanation{}, err
 	}
 	defer s.Close()
 	now := func() muster.Instant { return muster.At(time.Now()) }
-	registry := engine.New(engine.Options{Store: s, Account: account, Now: now})
-	return authority.New(authority.Options{
-		Registry: registry, Account: account, Now: now, Grace: grace, Keys: keys.Holder,
+	return authz.New(authz.Options{
+		Principals: engine.New(engine.Options{Store: s, Account: account, Now: now}), Account: account, Now: now, Grace: grace, Keys: keys.Holder,
 	}).Explain(ctx, q)
 }
 
 // askExplanation has the server that owns a data folder explain.
-func askExplanation(ctx context.Context, data folder, q authority.Question) (e authority.Explanation, err error) {
+func askExplanation(ctx context.Context, data folder, q authz.Question) (e authz.Explanation, err error) {
 	ready, err := readReady(data.ready())
 	if err != nil {
 		return e, fmt.Errorf("the data folder is in use, but its server cannot be found: %w", err)
@@ -97,7 +96,7 @@ func askExplanation(ctx context.Context, data folder, q authority.Question) (e a
 	return e, c.call(ctx, http.MethodPost, explainPath, q, &e)
 }
 
-func printExplanation(w io.Writer, e authority.Explanation) error {
+func printExplanation(w io.Writer, e authz.Explanation) error {
 	may := "may not"
 	if e.Allowed {
 		may = "may"
@@ -125,9 +124,9 @@ func printExplanation(w io.Writer, e authority.Explanation) error {
 
 // explainPolicy is the running server's side of `muster admin explain-policy`.
 func (s *server) explainPolicy(ctx context.Context, c *operator.Call) (any, error) {
-	var q authority.Question
+	var q authz.Question
 	if err := c.Decode(&q); err != nil {
 		return nil, err
 	}
-	return s.rights.Explain(ctx, q)
+	return s.authz.Explain(ctx, q)
 }

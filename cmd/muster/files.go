@@ -16,11 +16,11 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/muster-iot/muster/artifacts"
-	"github.com/muster-iot/muster/artifacts/diskstore"
-	"github.com/muster-iot/muster/artifacts/s3api"
-	"github.com/muster-iot/muster/artifacts/s3store"
 	"github.com/muster-iot/muster/awsiot"
+	"github.com/muster-iot/muster/files"
+	"github.com/muster-iot/muster/files/diskstore"
+	"github.com/muster-iot/muster/files/s3api"
+	"github.com/muster-iot/muster/files/s3store"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/sigv4"
 )
@@ -147,8 +147,8 @@ func (s *server) openFiles() error {
 	if err != nil {
 		return err
 	}
-	s.files = &artifacts.Store{
-		Endpoint: &artifacts.Endpoint{
+	s.files = &files.Store{
+		Endpoint: &files.Endpoint{
 			URL: bases[0], Aliases: bases[1:], Region: s.c.Region, Credential: func() sigv4.Credential { return own },
 		},
 		Objects: s.disk.Objects(),
@@ -182,13 +182,27 @@ func (s *server) openFilesElsewhere() error {
 	if err != nil {
 		return err
 	}
-	s.files = &artifacts.Store{
-		Endpoint: &artifacts.Endpoint{
+	s.files = &files.Store{
+		Endpoint: &files.Endpoint{
 			URL: public, Aliases: []*url.URL{endpoint}, VirtualHosted: c.S3VirtualHosted, Region: region, Credential: store.Credential,
 		},
 		Objects: store,
 	}
 	return nil
+}
+
+// filesForJobs returns the store of job files as the engine asks for it, with the
+// profile that the operator chose.
+func (s *server) filesForJobs() (*files.ForJobs, error) {
+	f := &files.ForJobs{Store: s.files, Region: s.c.Region, Now: time.Now}
+	if s.c.SigningProfile == "" {
+		return f, nil
+	}
+	var err error
+	if f.Signer, err = s.data.signing().Open(s.c.SigningProfile); err != nil {
+		return nil, fmt.Errorf("--signing-profile: %w", err)
+	}
+	return f, nil
 }
 
 // fileBases returns the URLs under which the built-in store is found, first the

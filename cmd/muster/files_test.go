@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/muster-iot/muster/artifacts"
+	"github.com/muster-iot/muster/files"
 	"github.com/muster-iot/muster/sigv4"
 )
 
@@ -81,8 +81,8 @@ func (s *running) presign(t *testing.T, base, key string, at time.Time) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := artifacts.Endpoint{URL: u, Region: s.ready.Region, Credential: func() sigv4.Credential { return own }}
-	return e.PresignGet(artifacts.Object{Bucket: "lab", Key: key}, time.Minute, at)
+	e := files.Endpoint{URL: u, Region: s.ready.Region, Credential: func() sigv4.Credential { return own }}
+	return e.PresignGet(files.Object{Bucket: "lab", Key: key}, time.Minute, at)
 }
 
 // A device that knows the CA and has a URL needs nothing else. With a test clock

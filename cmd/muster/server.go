@@ -9,14 +9,14 @@ import (
 	"os"
 	"sync/atomic"
 
-	"github.com/muster-iot/muster/artifacts"
-	"github.com/muster-iot/muster/artifacts/diskstore"
-	"github.com/muster-iot/muster/artifacts/s3api"
-	"github.com/muster-iot/muster/authority"
+	"github.com/muster-iot/muster/authz"
 	"github.com/muster-iot/muster/awsiot"
 	"github.com/muster-iot/muster/dataplane"
 	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/events"
+	"github.com/muster-iot/muster/files"
+	"github.com/muster-iot/muster/files/diskstore"
+	"github.com/muster-iot/muster/files/s3api"
 	"github.com/muster-iot/muster/flood"
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/gateway/door"
@@ -60,7 +60,7 @@ type server struct {
 	timer   *scheduler.Scheduler
 	clock   *scheduler.TestClock // nil: real time
 	disk    *diskstore.Store     // nil: job files are elsewhere
-	files   *artifacts.Store
+	files   *files.Store
 	fileAPI http.Handler // nil like disk
 	jobs    *dataplane.Service
 	plane   *dataplane.HTTP
@@ -68,7 +68,7 @@ type server struct {
 	events  *events.Publisher
 	hook    *webhook.Hook // nil: none
 	present *presence.Recorder
-	rights  *authority.Authorizer
+	authz   *authz.Authorizer
 	gateway *gateway.Server
 	api     http.Handler
 	apiTLS  http.Handler // without probes
@@ -91,7 +91,7 @@ func (s *server) run(ctx context.Context, up func(Ready)) error {
 		s.runFiles,
 		s.awaitReset,
 		func(ctx context.Context) error { s.completeCertificates(ctx, announced); return nil },
-		func(ctx context.Context) error { s.rights.Run(ctx); return nil },
+		func(ctx context.Context) error { s.authz.Run(ctx); return nil },
 		func(ctx context.Context) error { s.keys.Run(ctx, func() { s.gateway.DisconnectOver() }); return nil },
 	}
 	for kind, l := range map[door.Kind]net.Listener{
@@ -169,11 +169,11 @@ func (s *server) serveTLS(w http.ResponseWriter, r *http.Request) {
 
 // identifyForJobs and identifyForMessages find the device of a client certificate.
 func (s *server) identifyForJobs(ctx context.Context, certificate []byte, addr string) (dataplane.Device, error) {
-	return s.rights.Device(ctx, certificate, addr)
+	return s.authz.Device(ctx, certificate, addr)
 }
 
 func (s *server) identifyForMessages(ctx context.Context, certificate []byte, addr string) (iotdata.Device, error) {
-	return s.rights.Device(ctx, certificate, addr)
+	return s.authz.Device(ctx, certificate, addr)
 }
 
 // announce tells the world that the server can be used, and, when ctx ends,

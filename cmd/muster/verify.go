@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/muster-iot/muster/artifacts/diskstore"
 	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/files/diskstore"
 	"github.com/muster-iot/muster/sessionstore"
 	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/pebblestore"

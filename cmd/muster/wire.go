@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/authority"
+	"github.com/muster-iot/muster/authz"
 	"github.com/muster-iot/muster/awsiot"
 	"github.com/muster-iot/muster/cors"
 	"github.com/muster-iot/muster/dataplane"
@@ -155,7 +155,7 @@ func (s *server) wireEngine() error {
 	if err != nil {
 		return err
 	}
-	files, err := s.jobFiles()
+	files, err := s.filesForJobs()
 	if err != nil {
 		return err
 	}
@@ -173,8 +173,8 @@ func (s *server) wireEngine() error {
 		Sinks:             engine.Sinks{Subscribers: true, Webhook: hooked},
 		Recorded:          s.recorded,
 		Due:               s.timer.Due,
-		Access:            func(change engine.AccessChange) { s.rights.Changed(change) },
-		Observe:           s.figures.Commit,
+		Access:            func(change engine.AccessChange) { s.authz.Changed(change) },
+		Observe:           func(c engine.Commit) { s.figures.Commit(c.Commands, c.Notified) },
 		StrictTransitions: s.c.StrictTransitions,
 		RemovedInProgress: s.c.RemovedInProgress,
 		SkipSucceeded:     s.c.SkipSucceeded,
@@ -195,8 +195,8 @@ func (s *server) wireEngine() error {
 
 // wireGateway makes the device gateway, and those who publish through it.
 func (s *server) wireGateway() (err error) {
-	s.rights = authority.New(authority.Options{
-		Registry: s.engine, Account: s.account(), Now: instant, Log: s.log,
+	s.authz = authz.New(authz.Options{
+		Principals: s.engine, Account: s.account(), Now: instant, Log: s.log,
 		Grace:      s.c.CertificateGrace,
 		Keys:       s.keys.Holder,
 		Anonymous:  s.c.MQTTPlain != "",
@@ -204,7 +204,7 @@ func (s *server) wireGateway() (err error) {
 		Registered: func(c muster.Certificate) { s.events.Registered(c) },
 	})
 	s.gateway, err = gateway.New(context.Background(), gateway.Options{
-		Authorizer: s.rights, Reserved: unserved.New(unserved.Options{Served: s.jobs.MQTT(), Now: time.Now, Log: s.log}), Sessions: sessionstore.On(s.store, s.disks.room), Log: s.log,
+		Authorizer: s.authz, Reserved: unserved.New(unserved.Options{Served: s.jobs.MQTT(), Now: time.Now, Log: s.log}), Sessions: sessionstore.On(s.store, s.disks.room), Log: s.log,
 		Room:   func() bool { return s.disks.room(reserve.Grow, 0) == nil },
 		Limits: s.c.gatewayLimits(s.limits), SlimTLS: s.c.SlimTLS,
 		Presence: func(p gateway.Presence) { s.events.Presence(p); s.present.Presence(p) },

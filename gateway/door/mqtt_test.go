@@ -17,7 +17,7 @@ import (
 // anybody lets everybody do everything; the principal is as long as the certificate.
 type anybody struct{ principal string }
 
-func (anybody) Connect(_ context.Context, c gateway.Connect) (gateway.Authority, error) {
+func (anybody) Connect(_ context.Context, c gateway.Connect) (gateway.Grant, error) {
 	return anybody{fmt.Sprint(len(c.Peer.Certificate))}, nil
 }
 func (a anybody) Principal() string        { return a.principal }

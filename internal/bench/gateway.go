@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/authority"
+	"github.com/muster-iot/muster/authz"
 	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/gateway/door"
@@ -53,8 +53,8 @@ func runGateway(ctx context.Context, args []string) error {
 		return err
 	}
 	defer w.close()
-	rights := authority.New(authority.Options{
-		Registry: w.Engine, Account: account, Now: func() muster.Instant { return muster.At(time.Now()) }, Grace: time.Hour,
+	rights := authz.New(authz.Options{
+		Principals: w.Engine, Account: account, Now: func() muster.Instant { return muster.At(time.Now()) }, Grace: time.Hour,
 	})
 	g, err := gateway.New(ctx, gateway.Options{
 		Authorizer: byClientID{w.Engine, rights}, Reserved: fromMemory{}, Goroutines: *goroutines,
@@ -123,10 +123,10 @@ func serverCertificate(folder string) (tls.Certificate, error) {
 // their client id would have, so that TCP and TLS do the same work.
 type byClientID struct {
 	registry *engine.Engine
-	rights   *authority.Authorizer
+	rights   *authz.Authorizer
 }
 
-func (b byClientID) Connect(ctx context.Context, c gateway.Connect) (gateway.Authority, error) {
+func (b byClientID) Connect(ctx context.Context, c gateway.Connect) (gateway.Grant, error) {
 	if c.Peer.Certificate == nil {
 		bound, err := b.registry.PrincipalsOfThing(ctx, muster.ThingName(c.ClientID), nil, engine.Page{})
 		if err != nil || len(bound.Bound) == 0 {

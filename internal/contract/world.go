@@ -90,7 +90,7 @@ func newWorld(tamper func(http.Handler) http.Handler) (*world, error) {
 // nobody may connect: what devices ask goes to the data plane directly.
 type nobody struct{}
 
-func (nobody) Connect(context.Context, gateway.Connect) (gateway.Authority, error) {
+func (nobody) Connect(context.Context, gateway.Connect) (gateway.Grant, error) {
 	return nil, gateway.ErrRefused
 }
 

@@ -12,7 +12,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/authority"
+	"github.com/muster-iot/muster/authz"
 	"github.com/muster-iot/muster/awsiot"
 	"github.com/muster-iot/muster/dataplane"
 	"github.com/muster-iot/muster/engine"
@@ -40,7 +40,7 @@ type process struct {
 	timer   *scheduler.Scheduler
 	news    *dataplane.Notifier
 	events  *events.Publisher
-	rights  *authority.Authorizer
+	authz   *authz.Authorizer
 	gateway *gateway.Server
 	plane   *dataplane.HTTP
 	server  *http.Server
@@ -91,12 +91,12 @@ func startProcess(files vfs.FS, between func(store.Store) store.Store, log *slog
 		Sinks:    engine.Sinks{Subscribers: true},
 		Recorded: func() { p.events.Recorded() },
 		Due:      p.timer.Due,
-		Access:   func(c engine.AccessChange) { p.rights.Changed(c) },
+		Access:   func(c engine.AccessChange) { p.authz.Changed(c) },
 	})
 	jobs := dataplane.New(dataplane.Options{Engine: p.engine, Account: account, Now: time.Now, Log: log})
-	p.rights = authority.New(authority.Options{Registry: p.engine, Account: account, Now: now, Log: log, Keys: everyKey{}.Caller, Anonymous: true})
+	p.authz = authz.New(authz.Options{Principals: p.engine, Account: account, Now: now, Log: log, Keys: everyKey{}.Caller, Anonymous: true})
 	p.gateway, err = gateway.New(context.Background(), gateway.Options{
-		Authorizer: p.rights, Reserved: jobs.MQTT(), Sessions: sessionstore.On(disk, reserve.Endless), Log: log, Goroutines: true,
+		Authorizer: p.authz, Reserved: jobs.MQTT(), Sessions: sessionstore.On(disk, reserve.Endless), Log: log, Goroutines: true,
 		Presence: func(x gateway.Presence) { p.events.Presence(x) },
 		Interest: func(x gateway.Interest) { p.events.Interest(x) },
 	})
@@ -131,7 +131,7 @@ func (p *process) run(l *pipes) {
 			}
 		})
 	}
-	p.running.Go(func() { p.rights.Run(ctx) })
+	p.running.Go(func() { p.authz.Run(ctx) })
 	p.running.Go(func() { _ = p.server.Serve(l) })
 }
 

@@ -54,7 +54,7 @@ func serve(t *testing.T) string {
 // guest may do everything below sessions.Root and nothing elsewhere.
 type guest struct{}
 
-func (guest) Connect(context.Context, gateway.Connect) (gateway.Authority, error) {
+func (guest) Connect(context.Context, gateway.Connect) (gateway.Grant, error) {
 	return guest{}, nil
 }
 func (guest) Principal() string                  { return "guest" }

@@ -1,0 +1,206 @@
+package authz
+
+import (
+	"context"
+	"crypto/x509"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/gateway"
+	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/identity/ca"
+	"github.com/muster-iot/muster/iotpolicy"
+)
+
+// Device is what the holder of a certificate may do on one connection, or in
+// one HTTPS request. Its methods decide by the rights that were looked up last,
+// without a look-up of their own; Authorizer.Run replaces those of live
+// connections as they change.
+type Device struct {
+	a        *Authorizer
+	id       muster.CertificateID
+	clientID string // "" over HTTPS
+	address  string
+	leaf     *x509.Certificate // its names only
+	renewal  sync.Mutex        // held from a look-up until rights are replaced, so that an older look-up cannot replace a newer one
+	rights   atomic.Pointer[rights]
+}
+
+var _ gateway.Bounded = (*Device)(nil)
+
+// rights are what a device's decisions rest on. They are immutable.
+type rights struct {
+	active    bool
+	why       string    // when not active: the status, "deleted", or how the certificate is out of its time
+	until     time.Time // while active: when the certificate expires, grace included; zero for never
+	set       iotpolicy.Set
+	thing     muster.ThingName
+	exclusive bool
+	vars      iotpolicy.Vars
+}
+
+// refresh looks up the rights and replaces the old ones. It reports whether the
+// certificate is known; an unknown one has no rights.
+func (d *Device) refresh(ctx context.Context) (bool, error) {
+	d.renewal.Lock()
+	defer d.renewal.Unlock()
+	g, err := d.a.o.Principals.Grounds(ctx, d.id, d.clientID)
+	if err != nil {
+		return false, err
+	}
+	r := &rights{}
+	if g.Certificate == nil {
+		r.why = "deleted"
+		d.rights.Store(r)
+		return false, nil
+	}
+	r.active, r.why = inForce(*g.Certificate, d.a.o.Now(), d.a.o.Grace)
+	if d.a.o.Grace >= 0 {
+		r.until = g.Certificate.NotAfter.Time().Add(d.a.o.Grace)
+	}
+	r.set = d.a.compile(g)
+	if g.Thing != nil {
+		r.thing, r.exclusive = g.Thing.Name, g.Exclusive
+	}
+	r.vars = d.as(g.Thing).Vars
+	d.rights.Store(r)
+	return true, nil
+}
+
+// as returns what policy variables show of the device when it connects as thing;
+// nil means as no thing.
+func (d *Device) as(thing *muster.Thing) identity.Device {
+	return identity.Device{Certificate: d.id, Leaf: d.leaf, ClientID: d.clientID, Address: d.address, Thing: thing}
+}
+
+// named returns the parts of a certificate that policy variables show, so that
+// a connection does not keep the rest in memory.
+func named(leaf *x509.Certificate) *x509.Certificate {
+	return &x509.Certificate{
+		SerialNumber: leaf.SerialNumber, Subject: leaf.Subject, Issuer: leaf.Issuer,
+		EmailAddresses: leaf.EmailAddresses, DNSNames: leaf.DNSNames, URIs: leaf.URIs, IPAddresses: leaf.IPAddresses,
+	}
+}
+
+// inForce reports whether a certificate gives access at the instant now, and why
+// not.
+func inForce(c muster.Certificate, now muster.Instant, grace time.Duration) (bool, string) {
+	if c.Status != muster.CertificateActive {
+		return false, c.Status.String()
+	}
+	if err := ca.CheckValidity(c.NotBefore.Time(), c.NotAfter.Time(), now.Time(), grace); err != nil {
+		return false, "out of its time: " + err.Error()
+	}
+	return true, ""
+}
+
+// Principal is the certificate id.
+func (d *Device) Principal() string { return string(d.id) }
+
+// Until returns when the certificate stops giving access, zero for never
+// (arbitration A5). It is in the past once the certificate is no longer active.
+func (d *Device) Until() time.Time {
+	r := d.rights.Load()
+	if !r.active {
+		return time.Unix(0, 0)
+	}
+	return r.until
+}
+
+// Thing returns the thing that the connection acts as, or "" (AUTH-41).
+func (d *Device) Thing() muster.ThingName { return d.rights.Load().thing }
+
+// Exclusive reports whether the certificate can be attached to that thing only.
+func (d *Device) Exclusive() bool { return d.rights.Load().exclusive }
+
+// Publish answers for iot:Publish, and iot:RetainPublish if retain is set.
+func (d *Device) Publish(topic string, retain bool) error {
+	if err := d.Permits(iotpolicy.Publish, "topic/"+topic); err != nil || !retain {
+		return err
+	}
+	return d.Permits(iotpolicy.RetainPublish, "topic/"+topic)
+}
+
+// Subscribe answers for iot:Subscribe on a filter. Policies hold for a shared
+// subscription by its whole text and by the filter after the share prefix.
+func (d *Device) Subscribe(filter string) error {
+	return d.Permits(iotpolicy.Subscribe, "topicfilter/"+filter)
+}
+
+// Receive answers for iot:Receive.
+func (d *Device) Receive(topic string) bool {
+	r := d.rights.Load()
+	return r.active && r.decide(iotpolicy.Receive, d.a.o.Account.Named("topic/"+topic)).Allowed()
+}
+
+// Act answers for one operation of the device HTTPS listener on a thing
+// (identity-and-auth.md section B.5).
+func (d *Device) Act(action string, thing muster.ThingName) error {
+	return d.Permits(action, "thing/"+string(thing))
+}
+
+// connect answers for iot:Connect, with the facts of the CONNECT packet.
+func (d *Device) connect(c gateway.Connect) error {
+	var set []string
+	if !c.Clean || c.Expiry > 0 {
+		set = append(set, "PersistentConnect")
+	}
+	if c.Will != nil {
+		set = append(set, "LastWill")
+	}
+	r := *d.rights.Load()
+	vars := r.vars
+	r.vars = func(key string) ([]string, bool) {
+		switch {
+		case key == iotpolicy.ConnectAttributes:
+			return set, len(set) > 0
+		case key == iotpolicy.LastWillTopic && c.Will != nil:
+			return []string{c.Will.Topic}, true
+		case key == iotpolicy.DomainName && c.Peer.ServerName != "":
+			return []string{c.Peer.ServerName}, true
+		}
+		return vars(key)
+	}
+	return d.judge(&r, iotpolicy.Connect, "client/"+c.ClientID)
+}
+
+// Permits answers for any action on a resource such as "topic/lamp/on".
+func (d *Device) Permits(action, resource string) error {
+	return d.judge(d.rights.Load(), action, resource)
+}
+
+// judge decides and logs the statement that decided: refusals as warnings, the
+// rest at debug level.
+func (d *Device) judge(r *rights, action, resource string) error {
+	if !r.active {
+		return refusal("a certificate that is " + r.why)
+	}
+	arn := d.a.o.Account.Named(resource)
+	decision := r.decide(action, arn)
+	if !decision.Allowed() {
+		d.a.logRefused("device refused", string(d.id), "client", d.clientID, "thing", r.thing,
+			"action", action, "resource", arn, "decision", decision)
+		return refusal(action + " on " + arn)
+	}
+	if log, ctx := d.a.o.Log, context.Background(); log.Enabled(ctx, slog.LevelDebug) {
+		log.DebugContext(ctx, "device allowed", "principal", d.id, "client", d.clientID, "thing", r.thing,
+			"action", action, "resource", arn, "decision", decision)
+	}
+	return nil
+}
+
+func (r *rights) decide(action, arn string) iotpolicy.Decision {
+	return r.set.Decide(iotpolicy.Request{Action: action, Resource: arn, Vars: r.vars})
+}
+
+func hostOf(addr string) string {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return addr
+	}
+	return host
+}

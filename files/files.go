@@ -1,0 +1,112 @@
+// Package files is where job files are: which URLs name one, how a device is
+// allowed to fetch or send one, and how the server reads one itself
+// (jobs-control-plane.md section 6). There is one store of job files in a
+// deployment, the built-in one (files/diskstore) or one elsewhere that
+// speaks the S3 API (files/s3store); URLs that do not name an object of it
+// are nobody's, and are never fetched.
+package files
+
+import (
+	"context"
+	"io"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/muster-iot/muster"
+)
+
+// Object names one object of the store.
+type Object struct {
+	Bucket string // as CheckBucket wants it
+	Key    string // as CheckKey wants it
+	// Version is the id of one version; empty means the current one.
+	Version string
+}
+
+// Address is what a URL says.
+type Address struct {
+	Object
+	// Region is the one that an Amazon host name holds; empty when the URL
+	// names none. The store is the same whatever it is.
+	Region string
+}
+
+// Info describes an object.
+type Info struct {
+	Size        int64     // bytes
+	ETag        string    // with its quotes
+	ContentType string    // as whoever sent it said
+	Version     string    // empty where versions are not kept
+	Modified    time.Time // UTC
+}
+
+// Objects is what the server reads of a store. Its methods may be called by many
+// goroutines. Errors are *muster.Error: NotFound for a bucket, an object or a
+// version that is not there, Forbidden where the store refuses, Unavailable
+// where it cannot be asked.
+type Objects interface {
+	// CheckBucket returns nil when the bucket exists.
+	CheckBucket(ctx context.Context, bucket string) error
+	// Stat describes an object.
+	Stat(ctx context.Context, o Object) (Info, error)
+	// Open returns an object of at most limit bytes, to be read until ctx ends
+	// and closed by the caller; a larger one is LimitExceeded. What is read is
+	// never more than Info.Size bytes.
+	Open(ctx context.Context, o Object, limit int64) (io.ReadCloser, Info, error)
+}
+
+// Store is the store of job files: where it is, and how to read it.
+type Store struct {
+	*Endpoint
+	Objects
+}
+
+// keyMax bounds a key, in bytes, as S3 does.
+const keyMax = 1024
+
+// CheckKey returns an Invalid error unless key can name an object: 1 to 1024
+// bytes of UTF-8 without NUL.
+func CheckKey(key string) error {
+	switch {
+	case key == "":
+		return muster.Errorf(muster.Invalid, "The key of an object cannot be empty")
+	case len(key) > keyMax:
+		return muster.Errorf(muster.Invalid, "The key of an object has at most %d bytes; this one has %d", keyMax, len(key))
+	case !utf8.ValidString(key) || strings.ContainsRune(key, 0):
+		return muster.Errorf(muster.Invalid, "The key of an object must be UTF-8 without NUL")
+	}
+	return nil
+}
+
+// CheckBucket returns an Invalid error unless name can be a bucket's: 3 to 63
+// lower-case letters, digits, dots and hyphens, with a letter or digit at both
+// ends and beside each dot, and not like an IPv4 address.
+func CheckBucket(name string) error {
+	if !validBucket(name) {
+		return muster.Errorf(muster.Invalid, "Given S3 bucket name is invalid.") // section 6.6
+	}
+	return nil
+}
+
+func validBucket(name string) bool {
+	if len(name) < 3 || len(name) > 63 {
+		return false
+	}
+	digitsAndDots := true
+	for part := range strings.SplitSeq(name, ".") {
+		if part == "" || part[0] == '-' || part[len(part)-1] == '-' {
+			return false
+		}
+		for i := range len(part) {
+			switch c := part[i]; {
+			case '0' <= c && c <= '9':
+			case 'a' <= c && c <= 'z', c == '-':
+				digitsAndDots = false
+			default:
+				return false
+			}
+		}
+	}
+	return !digitsAndDots || strings.Count(name, ".") != 3
+}
