@@ -31,9 +31,10 @@ var mayImport = map[string][]string{
 	"store":                {"."},
 	"store/storetest":      {".", "store"},
 	"store/...":            {".", "store"},
-	"engine":               {".", "fleetquery", "reserve", "rollout", "store"},
+	"commit":               {".", "reserve", "store"},
+	"engine":               {".", "commit", "fleetquery", "reserve", "rollout", "store"},
 	"fleetquery":           {"."},
-	"scheduler":            {".", "engine"},
+	"scheduler":            {".", "commit"},
 	"gateway/...":          {"gateway/...", "internal/loglimit"}, // has never heard of a job
 	"codesign":             {"internal/secretfile"},
 	"sigv4":                {},

@@ -11,8 +11,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-
-	"github.com/muster-iot/muster/engine"
 )
 
 // Metrics holds the instruments of one process. Make it with New. Its methods
@@ -91,12 +89,14 @@ func (m *Metrics) InFlight(h http.Handler) http.Handler {
 	return promhttp.InstrumentHandlerInFlight(m.inFlight, h)
 }
 
-// Commit counts one durable transaction; it fits engine.Options.Observe.
-func (m *Metrics) Commit(c engine.Commit) {
+// Committed counts one durable transaction and the commands that it carried.
+func (m *Metrics) Committed(commands int) {
 	m.commits.Inc()
-	m.commands.Observe(float64(c.Commands))
-	m.notifications.Add(float64(c.Notified))
+	m.commands.Observe(float64(commands))
 }
+
+// Notified counts notifications that things are owed.
+func (m *Metrics) Notified(n int) { m.notifications.Add(float64(n)) }
 
 // Handler shows everything in Prometheus' text form.
 func (m *Metrics) Handler() http.Handler {

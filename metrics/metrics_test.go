@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/gateway/door"
 	"github.com/muster-iot/muster/metrics"
@@ -24,7 +23,8 @@ func TestEveryInstrumentShowsItsFigure(t *testing.T) {
 	})
 	m.Request("control", "CreateJob", "200", 3*time.Millisecond)
 	m.Request("control", "CreateJob", "200", 7*time.Millisecond)
-	m.Commit(engine.Commit{Commands: 5, Notified: 2})
+	m.Committed(5)
+	m.Notified(2)
 
 	recorder := httptest.NewRecorder()
 	m.InFlight(m.Handler()).ServeHTTP(recorder, httptest.NewRequest("GET", "/metrics", nil))
@@ -58,7 +58,7 @@ func TestEveryInstrumentShowsItsFigure(t *testing.T) {
 func TestAFailingCountLeavesTheRestInPlace(t *testing.T) {
 	m := metrics.New("v0-test")
 	m.Executions(func(context.Context) (muster.Counts, error) { return muster.Counts{}, io.ErrUnexpectedEOF })
-	m.Commit(engine.Commit{Commands: 1})
+	m.Committed(1)
 
 	recorder := httptest.NewRecorder()
 	m.Handler().ServeHTTP(recorder, httptest.NewRequest("GET", "/metrics", nil))

@@ -9,12 +9,12 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/commit"
 )
 
 // Work is what a Scheduler drives; *engine.Engine is one.
 type Work interface {
-	Work(ctx context.Context) (engine.Agenda, error)
+	Work(ctx context.Context) (commit.Agenda, error)
 }
 
 // idleMax is the longest sleep. Every deadline is stored and Due announces the
