@@ -32,9 +32,10 @@ var mayImport = map[string][]string{
 	"store":                {"."},
 	"store/storetest":      {".", "store"},
 	"store/...":            {".", "store"},
-	"engine":               {".", "fleetquery", "jobdoc", "reserve", "rollout", "store"},
+	"commit":               {".", "reserve", "store"},
+	"engine":               {".", "commit", "fleetquery", "jobdoc", "reserve", "rollout", "store"},
 	"fleetquery":           {"."},
-	"scheduler":            {".", "engine"},
+	"scheduler":            {".", "commit"},
 	"gateway/...":          {"gateway/...", "internal/loglimit"}, // has never heard of a job
 	"codesign":             {"internal/secretfile"},
 	"sigv4":                {},

@@ -16,6 +16,7 @@ import (
 	"github.com/muster-iot/muster/awsiot/route"
 	"github.com/muster-iot/muster/awsiot/wire"
 	"github.com/muster-iot/muster/awsiot/wire/wiretest"
+	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/identity/ca"
@@ -270,7 +271,7 @@ func quoted(things []string) string {
 // report has a device say how it stands.
 func (env *env) report(thing, job string, status muster.Status, details map[string]string) {
 	env.t.Helper()
-	_, err := engine.Await(env.t.Context(), func(done func(engine.Described, error)) {
+	_, err := commit.Await(env.t.Context(), func(done func(engine.Described, error)) {
 		env.engine.UpdateExecution(engine.Report{
 			Thing: muster.ThingName(thing), Job: muster.JobID(job), Status: status, Details: details,
 		}, done)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/store"
@@ -95,7 +96,7 @@ func BenchmarkUpdate(b *testing.B) {
 				report := engine.Report{
 					Thing: muster.ThingName(thing), Job: "fw", Status: muster.InProgress, Details: map[string]string{"step": "download"},
 				}
-				if _, err := engine.Await(context.Background(), func(done func(engine.Described, error)) {
+				if _, err := commit.Await(context.Background(), func(done func(engine.Described, error)) {
 					e.UpdateExecution(report, done)
 				}); err != nil {
 					b.Error(err)

@@ -1,6 +1,9 @@
 package engine
 
-import "github.com/muster-iot/muster"
+import (
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/commit"
+)
 
 // AccessChange says whose rights may be different after a commit. Whoever
 // caches decisions forgets those; All means everybody's.
@@ -10,16 +13,27 @@ type AccessChange struct {
 	Things       []muster.ThingName
 }
 
-func (c AccessChange) any() bool { return c.All || len(c.Certificates)+len(c.Things) > 0 }
+// access returns what the running command has changed of rights, to be added to.
+func (b *batch) access() *AccessChange {
+	c := commit.OfCommand[AccessChange](b.Tx, accessKey)
+	if !c.All && len(c.Certificates)+len(c.Things) == 0 {
+		b.Ahead(func() { b.e.o.Access(*c) }) // before the answer, so that the caller sees it in force
+	}
+	return c
+}
+
+var accessKey any = new(int)
 
 // recheckAll, recheckCertificate and recheckThing note, in a command, whose
 // rights it may have changed.
-func (b *batch) recheckAll() { b.access.All = true }
+func (b *batch) recheckAll() { b.access().All = true }
 
 func (b *batch) recheckCertificate(id muster.CertificateID) {
-	b.access.Certificates = append(b.access.Certificates, id)
+	c := b.access()
+	c.Certificates = append(c.Certificates, id)
 }
 
 func (b *batch) recheckThing(name muster.ThingName) {
-	b.access.Things = append(b.access.Things, name)
+	c := b.access()
+	c.Things = append(c.Things, name)
 }

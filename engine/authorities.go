@@ -32,7 +32,7 @@ func (e *Engine) AddCA(ctx context.Context, ca muster.CA, given []muster.Tag) (m
 		if len(same) >= sameSubjectMax {
 			return ca, muster.Errorf(muster.LimitExceeded, "There are %d CA certificates with this subject already", len(same))
 		}
-		ca.CreatedAt, ca.UpdatedAt, ca.Version, ca.GenerationID = b.now, b.now, 1, e.o.NewID()
+		ca.CreatedAt, ca.UpdatedAt, ca.Version, ca.GenerationID = b.Now, b.Now, 1, e.o.NewID()
 		authorities.Put(b, string(ca.ID), ca)
 		authoritiesBySubject.Put(b, store.JoinKey(ca.Subject, string(ca.ID)), link{})
 		b.dated(authoritiesByDate, ca.CreatedAt, string(ca.ID))
@@ -73,7 +73,7 @@ func (e *Engine) UpdateCA(ctx context.Context, id muster.CertificateID, fn func(
 		if ca == old {
 			return nil
 		}
-		ca.UpdatedAt, ca.Version = b.now, old.Version+1
+		ca.UpdatedAt, ca.Version = b.Now, old.Version+1
 		authorities.Put(b, string(id), ca)
 		return nil
 	})

@@ -1,97 +1,69 @@
 package engine
 
 import (
-	"fmt"
-	"runtime/debug"
-
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/store"
 )
 
-// batch is the transaction of the commands that were waiting together, with
-// what the later ones may reuse of the earlier ones' reading. It belongs to the
-// committer's goroutine.
+// batch is a transaction with what its commands may reuse of each other's
+// reading. It belongs to the committer's goroutine.
 type batch struct {
-	store.Tx
-	e   *Engine
-	now muster.Instant
+	*commit.Tx
+	e *Engine
 
-	queues     map[store.QueueKey]muster.Queue // as they are by now
-	jobs       map[muster.JobID]*muster.Job    // as they are by now; nil: there is none
-	texts      map[muster.JobID]string         // of documents, as they are by now; "": there is none
-	events     *muster.EventConfig             // as it is by now; nil until it is needed
-	marks      *marks                          // of the event log, as they will be; nil until they are needed
-	fleetIndex *fleetIndex                     // as it is by now; nil until it is needed
-
-	// Of the running command:
-	before   map[store.QueueKey]muster.Queue // the queues it changed, as they were
-	order    []store.QueueKey                // the keys of before, in order
-	notes    []Notification
-	wrote    bool
-	wake     muster.Instant // when Work has something to do of it; never for nothing
-	access   AccessChange   // whose rights it may have changed
-	recorded bool           // there are events to be told of it
-	stirred  []stirred      // things that dynamic groups have to look at, in order
-	moves    []move         // things that joined or left groups, in order
+	jobs       map[muster.JobID]*muster.Job // as they are by now; nil: there is none
+	texts      map[muster.JobID]string      // of documents, as they are by now; "": there is none
+	events     *muster.EventConfig          // as it is by now; nil until it is needed
+	marks      *marks                       // of the event log, as they will be; nil until they are needed
+	fleetIndex *fleetIndex                  // as it is by now; nil until it is needed
+	adopting   bool                         // the committer is to adopt it
 }
 
-func newBatch(e *Engine, tx store.Tx, now muster.Instant) *batch {
-	b := &batch{e: e, now: now, queues: map[store.QueueKey]muster.Queue{}, jobs: map[muster.JobID]*muster.Job{}, texts: map[muster.JobID]string{}}
-	b.Tx = marking{tx, b}
-	return b
+func newBatch(e *Engine, tx *commit.Tx) *batch {
+	return &batch{Tx: tx, e: e, jobs: map[muster.JobID]*muster.Job{}, texts: map[muster.JobID]string{}}
 }
 
-// run runs one command and collects what it owes. A command that panics fails
-// like any other, and takes no other with it.
-func (b *batch) run(c command) (err error) {
-	defer func() {
-		if value := recover(); value != nil {
-			b.wrote = true
-			err = &muster.Error{Kind: muster.Internal, Msg: "internal fault", Err: &faultError{value, string(debug.Stack())}}
-		}
-	}()
-	b.before, b.order, b.notes, b.wrote, b.wake, b.access, b.recorded = nil, nil, nil, false, never, AccessChange{}, false
-	b.stirred, b.moves = nil, nil
-	if err := c.run(b); err != nil {
-		return err
+// The ranks of what is done at the end of a command.
+const (
+	settling = iota // what dynamic groups and jobs make of its changes
+	noting          // what things are told of it
+)
+
+// replacedKey is the key of replaced among what is kept of a command.
+var replacedKey any = new(int)
+
+// replaced are the queues that a command changed, as they were before it.
+type replaced struct {
+	before map[store.QueueKey]muster.Queue
+	order  []store.QueueKey // those of which no notification is made yet
+	notes  []Notification
+}
+
+// tell has things told after the command.
+func (b *batch) tellThings(n Notification) {
+	r := commit.OfCommand[replaced](b.Tx, replacedKey)
+	if r.notes = append(r.notes, n); len(r.notes) > 1 {
+		return
 	}
-	if err := b.settleMembers(); err != nil {
-		return err
-	}
-	for _, key := range b.order {
-		if err := b.note(key); err != nil {
-			return err
-		}
-	}
-	return nil
+	b.After(func() {
+		b.e.waiters.wake(r.notes)
+		b.e.o.Notify(r.notes)
+	})
 }
-
-// outcome returns what became of the command that just ran.
-func (b *batch) outcome(err error) outcome {
-	if err != nil {
-		return outcome{err: err, wake: never}
-	}
-	return outcome{notes: b.notes, wake: b.wake, access: b.access, recorded: b.recorded}
-}
-
-// faultError is a panic of a command.
-type faultError struct {
-	value any
-	stack string
-}
-
-func (e *faultError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
 
 // note adds the notifications that the command owes the thing of key.
-func (b *batch) note(key store.QueueKey) error {
-	after := b.queues[key]
-	change := muster.Diff(b.before[key], after)
+func (b *batch) note(key store.QueueKey, before muster.Queue) error {
+	after, err := b.Queue(key)
+	if err != nil {
+		return err
+	}
+	change := muster.Diff(before, after)
 	if !change.Any() {
 		return nil
 	}
-	n := Notification{QueueKey: key, At: b.now, Change: change, Queue: after, engine: b.e}
+	n := Notification{QueueKey: key, At: b.Now, Change: change, Queue: after, engine: b.e}
 	if change.Next {
-		var err error
 		if n.Head, err = b.head(after); err != nil {
 			return err
 		}
@@ -102,7 +74,7 @@ func (b *batch) note(key store.QueueKey) error {
 	if err := b.owe(&n); err != nil {
 		return err
 	}
-	b.notes = append(b.notes, n)
+	b.tellThings(n)
 	return nil
 }
 
@@ -119,37 +91,6 @@ func (b *batch) head(q muster.Queue) (*muster.Execution, error) {
 	return found[0], nil
 }
 
-// queue returns the queue of key as it is at this point of the batch.
-func (b *batch) queue(key store.QueueKey) (muster.Queue, error) {
-	if q, ok := b.queues[key]; ok {
-		return q, nil
-	}
-	found, err := b.Queues(key)
-	if err != nil {
-		return muster.Queue{}, err
-	}
-	b.queues[key] = found[0]
-	return found[0], nil
-}
-
-// load reads many queues at once, for commands that will ask for each.
-func (b *batch) load(keys []store.QueueKey) error {
-	missing := make([]store.QueueKey, 0, len(keys))
-	for _, key := range keys {
-		if _, ok := b.queues[key]; !ok {
-			missing = append(missing, key)
-		}
-	}
-	found, err := b.Queues(missing...)
-	if err != nil {
-		return err
-	}
-	for i, q := range found {
-		b.queues[missing[i]] = q
-	}
-	return nil
-}
-
 // change replaces, creates (before nil) or deletes (after nil) an execution,
 // together with its place in the thing's queue. It is the only way in.
 func (b *batch) change(before, after *muster.Execution) error {
@@ -158,7 +99,7 @@ func (b *batch) change(before, after *muster.Execution) error {
 		e = before
 	}
 	key := store.QueueKey{Thing: e.Thing, Namespace: e.Namespace}
-	old, err := b.queue(key)
+	old, err := b.Queue(key)
 	if err != nil {
 		return err
 	}
@@ -180,15 +121,28 @@ func (b *batch) change(before, after *muster.Execution) error {
 // the command.
 func (b *batch) replace(old, q muster.Queue) {
 	key := store.QueueKey{Thing: q.Thing, Namespace: q.Namespace}
-	if _, ok := b.before[key]; !ok {
-		if b.before == nil {
-			b.before = map[store.QueueKey]muster.Queue{}
+	r := commit.OfCommand[replaced](b.Tx, replacedKey)
+	if _, ok := r.before[key]; !ok {
+		if r.before == nil {
+			r.before = map[store.QueueKey]muster.Queue{}
 		}
-		b.before[key] = old
-		b.order = append(b.order, key)
+		r.before[key] = old
+		if r.order = append(r.order, key); len(r.order) == 1 {
+			b.Before(noting, func() error { return b.noteAll(r) })
+		}
 	}
-	b.queues[key] = q
 	b.PutQueue(q)
+}
+
+// noteAll makes the notifications of the queues that the command changed.
+func (b *batch) noteAll(r *replaced) error {
+	for _, key := range r.order {
+		if err := b.note(key, r.before[key]); err != nil {
+			return err
+		}
+	}
+	r.order = nil
+	return nil
 }
 
 // job returns a job, or nil when there is none. It is not to be changed.
@@ -264,44 +218,7 @@ func (b *batch) setAlarm(id muster.JobID, old *muster.Job, wake muster.Instant) 
 		alarms.Delete(b.Tx, alarmKey(old.Wake, id))
 	}
 	if wake != 0 {
+		b.Wake(wake)
 		alarms.Put(b.Tx, alarmKey(wake, id), link{})
-	}
-}
-
-// marking notices what a command writes: that it did, when Work has something
-// to do of it, and that what was read of a document is out of date.
-type marking struct {
-	store.Tx
-	b *batch
-}
-
-func (m marking) PutQueue(q muster.Queue) { m.b.wrote = true; m.Tx.PutQueue(q) }
-
-func (m marking) Change(before, after *muster.Execution) {
-	m.b.wrote = true
-	if after != nil && after.Deadline() != 0 {
-		m.b.wake = min(m.b.wake, after.Deadline())
-	}
-	m.Tx.Change(before, after)
-}
-
-func (m marking) Put(t store.Table, key string, value []byte) {
-	m.write(t, key)
-	m.b.wake = min(m.b.wake, m.b.e.workOf(t, key))
-	m.Tx.Put(t, key, value)
-}
-
-func (m marking) Delete(t store.Table, key string) {
-	m.write(t, key)
-	if t == concurrent.Table && m.b.e.o.Limits.ConcurrentJobs > 0 {
-		m.b.wake = 0 // it may be another job's turn
-	}
-	m.Tx.Delete(t, key)
-}
-
-func (m marking) write(t store.Table, key string) {
-	m.b.wrote = true
-	if t == documents.Table {
-		delete(m.b.texts, muster.JobID(key))
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/pebblestore"
 )
@@ -129,9 +130,9 @@ func startUpdate(b *testing.B, prepare func(context.Context, *testing.B, *Engine
 				wait.Go(func() {
 					for i := next.Add(1) - 1; i < int64(b.N); i = next.Add(1) - 1 {
 						thing := muster.ThingName(fmt.Sprintf("thing-%07d", i))
-						_, err := Await(ctx, func(done func(Described, error)) { e.StartNext(Start{Thing: thing}, done) })
+						_, err := commit.Await(ctx, func(done func(Described, error)) { e.StartNext(Start{Thing: thing}, done) })
 						if err == nil {
-							_, err = Await(ctx, func(done func(Described, error)) {
+							_, err = commit.Await(ctx, func(done func(Described, error)) {
 								e.UpdateExecution(Report{Thing: thing, Job: "job", Status: muster.Succeeded}, done)
 							})
 						}

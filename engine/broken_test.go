@@ -142,7 +142,7 @@ func TestAStoreErrorIsNoAnswer(t *testing.T) {
 		s := &broken{Store: memstore.New(), fails: func(t store.Table, key string) bool { return t == things.Table && key == "b" }}
 		env := newEnvOnJust(t, s, Options{})
 		held := make(chan struct{})
-		env.submit(command{run: func(*batch) error { <-held; return nil }, done: func(error) {}})
+		env.submit(func(*batch) error { <-held; return nil }, func(error) {})
 		synctest.Wait()
 		outcomes := map[muster.ThingName]chan error{}
 		for _, name := range []muster.ThingName{"a", "b", "c"} {

@@ -25,6 +25,7 @@ func (b *batch) rebuild(g muster.Group) muster.Group {
 	g.Dynamic = &m
 	groups.Put(b, string(g.Name), g)
 	dynamicNames.Put(b, string(g.Name), link{})
+	b.Wake(0)
 	building.Put(b, string(g.Name), sweep{GroupID: g.ID})
 	return g
 }
@@ -71,6 +72,7 @@ func (b *batch) stepBuilding(name muster.GroupName) error {
 		b.stirring(thing).groups[name] = true
 	}
 	if n > stepMax {
+		b.Wake(0)
 		building.Put(b, string(name), *s)
 		return nil
 	}
@@ -95,6 +97,7 @@ func (b *batch) sweepMembers(g muster.Group, s sweep) error {
 		b.stirring(muster.ThingName(s.After)).groups[g.Name] = true
 	}
 	s.Members = n <= stepMax
+	b.Wake(0)
 	building.Put(b, string(g.Name), s)
 	return nil
 }
@@ -135,7 +138,7 @@ func (b *batch) wakeWaiting(group string) error {
 			continue
 		}
 		awake := *j
-		awake.Wake = b.now
+		awake.Wake = b.Now
 		if err := b.putJob(awake); err != nil {
 			return err
 		}

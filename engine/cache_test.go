@@ -22,11 +22,11 @@ func TestADocumentIsNotThatOfAnEarlierJob(t *testing.T) {
 		}
 
 		held := make(chan struct{})
-		env.submit(command{run: func(*batch) error { <-held; return nil }, done: func(error) {}})
+		env.submit(func(*batch) error { <-held; return nil }, func(error) {})
 		synctest.Wait()
 		done := make(chan error, 3)
 		for range 2 { // to end its execution, and to erase it
-			env.submit(command{run: func(b *batch) error { return b.step("job1", true) }, done: func(err error) { done <- err }})
+			env.submit(func(b *batch) error { return b.step("job1", true) }, func(err error) { done <- err })
 		}
 		go func() {
 			_, err := env.CreateJob(t.Context(), NewJob{ID: "job1", Document: `{"do":"other"}`, Targets: []muster.Target{{Name: "lamp"}}})

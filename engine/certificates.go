@@ -27,7 +27,7 @@ func (e *Engine) AddCertificate(ctx context.Context, c muster.Certificate) (must
 				return c, muster.Errorf(muster.CertificateState, "CA certificate %s is not active", c.CA)
 			}
 		}
-		c.CreatedAt, c.UpdatedAt, c.Version, c.GenerationID = b.now, b.now, 1, e.o.NewID()
+		c.CreatedAt, c.UpdatedAt, c.Version, c.GenerationID = b.Now, b.Now, 1, e.o.NewID()
 		certificates.Put(b, string(c.ID), c)
 		b.dated(certificatesByDate, c.CreatedAt, string(c.ID))
 		if c.CA != "" {
@@ -70,7 +70,7 @@ func (e *Engine) UpdateCertificate(ctx context.Context, id muster.CertificateID,
 		if err != nil {
 			return err
 		}
-		if c, err = c.WithStatus(status, b.now); err != nil {
+		if c, err = c.WithStatus(status, b.Now); err != nil {
 			return err
 		}
 		certificates.Put(b, string(id), c)

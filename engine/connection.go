@@ -33,7 +33,7 @@ func (e *Engine) RecordConnections(ctx context.Context, changes []ConnectionChan
 		changes = changes[n:]
 		steps = append(steps, func(b *batch) error { return b.recordConnections(some) })
 	}
-	return e.workAll(ctx, steps)
+	return e.background(ctx, steps)
 }
 
 func (b *batch) recordConnections(changes []ConnectionChange) error {
@@ -137,7 +137,7 @@ func (b *batch) absent() error {
 			return err
 		}
 		now := old
-		now.Connected, now.At, now.Reason = false, b.now, muster.UnknownReason
+		now.Connected, now.At, now.Reason = false, b.Now, muster.UnknownReason
 		if err := b.putConnection(name, old, now); err != nil {
 			return err
 		}

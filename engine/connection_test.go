@@ -101,7 +101,7 @@ func TestAfterARestartAllThingsAreFoundThatWereConnected(t *testing.T) {
 	first.stop()
 
 	second := newEnvOn(t, s, Options{})
-	if err := second.workAll(t.Context(), []func(*batch) error{(*batch).absent}); err != nil {
+	if err := second.background(t.Context(), []func(*batch) error{(*batch).absent}); err != nil {
 		t.Fatal(err)
 	}
 	if got := len(second.membersOf("online", false)); got != len(names)-stepMax {

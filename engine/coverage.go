@@ -27,7 +27,7 @@ func (b *batch) enqueue(j *muster.Job, t *muster.Thing) error {
 	if b.e.o.SkipSucceeded && t.Had(latest) && latest.Status == muster.Succeeded {
 		return nil
 	}
-	return b.follow(j, t.Name, latest, muster.Retries{}, b.now)
+	return b.follow(j, t.Name, latest, muster.Retries{}, b.Now)
 }
 
 // follow queues the execution of j that comes after latest, which may be nil.
@@ -138,7 +138,7 @@ func (b *batch) withdraw(thing muster.ThingName) error {
 }
 
 func (b *batch) remove(x *muster.Execution, j *muster.Job) error {
-	after, err := x.Apply(muster.Update{By: muster.Registry, To: muster.Removed}, b.now)
+	after, err := x.Apply(muster.Update{By: muster.Registry, To: muster.Removed}, b.Now)
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ func (e *Engine) GiveUp(ctx context.Context, letters []DeadLetter, through uint6
 			return err
 		}
 		for _, l := range letters {
-			l.GivenUp = b.now
+			l.GivenUp = b.Now
 			deadLetters.Put(b, placeKey(l.Place), l)
 		}
 		n += len(letters)

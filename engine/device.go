@@ -143,7 +143,7 @@ func (e *Engine) StartNext(in Start, done func(Described, error)) {
 		return
 	}
 	submitFor(e, func(b *batch) (Described, error) {
-		d := Described{At: b.now}
+		d := Described{At: b.Now}
 		q, err := b.deviceQueue(in.Thing, in.Namespace)
 		if err != nil {
 			return d, err
@@ -161,9 +161,9 @@ func (e *Engine) StartNext(in Start, done func(Described, error)) {
 			return d, err
 		}
 		before := *found[0]
-		after := before.WithStep(in.StepMinutes, b.now)
+		after := before.WithStep(in.StepMinutes, b.Now)
 		if before.Status == muster.Queued {
-			if after, err = before.Apply(b.deviceUpdate(j, muster.InProgress, in.Details, in.StepMinutes), b.now); err != nil {
+			if after, err = before.Apply(b.deviceUpdate(j, muster.InProgress, in.Details, in.StepMinutes), b.Now); err != nil {
 				return d, err
 			}
 		}
@@ -200,7 +200,7 @@ func (e *Engine) UpdateExecution(in Report, done func(Described, error)) {
 		return
 	}
 	submitFor(e, func(b *batch) (Described, error) {
-		d := Described{At: b.now}
+		d := Described{At: b.Now}
 		if _, err := b.settled(store.QueueKey{Thing: in.Thing, Namespace: in.Namespace}); err != nil {
 			return d, err
 		}
@@ -217,7 +217,7 @@ func (e *Engine) UpdateExecution(in Report, done func(Described, error)) {
 		}
 		u := b.deviceUpdate(j, in.Status, in.Details, in.StepMinutes)
 		u.ExpectedVersion = in.ExpectedVersion
-		after, err := before.Apply(u, b.now)
+		after, err := before.Apply(u, b.Now)
 		if err != nil {
 			return d, err
 		}
@@ -229,24 +229,6 @@ func (e *Engine) UpdateExecution(in Report, done func(Described, error)) {
 		}
 		return d, b.end(before, &after, j)
 	}, done)
-}
-
-// Await calls one of the operations that answer through done, and waits. When
-// ctx ends first the operation may still take effect.
-func Await[T any](ctx context.Context, call func(done func(T, error))) (T, error) {
-	type result struct {
-		value T
-		err   error
-	}
-	answered := make(chan result, 1)
-	call(func(v T, err error) { answered <- result{v, err} })
-	select {
-	case r := <-answered:
-		return r.value, r.err
-	case <-ctx.Done():
-		var zero T
-		return zero, &muster.Error{Kind: muster.Unavailable, Msg: "the request took too long, or its client went away", Err: ctx.Err()}
-	}
 }
 
 func (b *batch) deviceUpdate(j *muster.Job, to muster.Status, details map[string]string, step int) muster.Update {

@@ -129,7 +129,7 @@ func TestAnAnswerIsOfOneSnapshot(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			gone, err := j.Apply(muster.JobIsForceDeleted, b.now)
+			gone, err := j.Apply(muster.JobIsForceDeleted, b.Now)
 			if err != nil {
 				return err
 			}
@@ -143,7 +143,7 @@ func TestAnAnswerIsOfOneSnapshot(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			j, err := b.open(muster.Job{ID: "job", Targets: lamp, Status: muster.JobScheduled, CreatedAt: b.now})
+			j, err := b.open(muster.Job{ID: "job", Targets: lamp, Status: muster.JobScheduled, CreatedAt: b.Now})
 			if err != nil {
 				return err
 			}

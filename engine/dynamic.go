@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/fleetquery"
 	"github.com/muster-iot/muster/store"
 )
@@ -31,6 +32,25 @@ type move struct {
 type stirred struct {
 	thing  muster.ThingName
 	groups map[muster.GroupName]bool
+}
+
+// unsettled is what a command has left to settle.
+type unsettled struct {
+	stirred []stirred // things that dynamic groups have to look at, in order
+	moves   []move    // things that joined or left groups, in order
+	sealed  bool      // it will be settled at the end of the command
+}
+
+var unsettledKey any = new(int)
+
+// unsettled returns what the command has left to settle, to be added to.
+func (b *batch) unsettled() *unsettled {
+	s := commit.OfCommand[unsettled](b.Tx, unsettledKey)
+	if !s.sealed {
+		s.sealed = true
+		b.Before(settling, b.settleMembers)
+	}
+	return s
 }
 
 // stir remembers that a field of a thing changed.
@@ -66,43 +86,47 @@ func (b *batch) stirExecution(thing muster.ThingName, job muster.JobID) error {
 }
 
 func (b *batch) stirring(thing muster.ThingName) *stirred {
-	for i := range b.stirred {
-		if b.stirred[i].thing == thing {
-			return &b.stirred[i]
+	s := b.unsettled()
+	for i := range s.stirred {
+		if s.stirred[i].thing == thing {
+			return &s.stirred[i]
 		}
 	}
-	b.stirred = append(b.stirred, stirred{thing: thing, groups: map[muster.GroupName]bool{}})
-	return &b.stirred[len(b.stirred)-1]
+	s.stirred = append(s.stirred, stirred{thing: thing, groups: map[muster.GroupName]bool{}})
+	return &s.stirred[len(s.stirred)-1]
 }
 
 // moving returns the move of a thing in this command, which was under the groups
 // was if it begins now.
 func (b *batch) moving(thing muster.ThingName, was []string) *move {
-	for i := range b.moves {
-		if b.moves[i].thing == thing {
-			return &b.moves[i]
+	s := b.unsettled()
+	for i := range s.moves {
+		if s.moves[i].thing == thing {
+			return &s.moves[i]
 		}
 	}
-	b.moves = append(b.moves, move{thing: thing, was: was})
-	return &b.moves[len(b.moves)-1]
+	s.moves = append(s.moves, move{thing: thing, was: was})
+	return &s.moves[len(s.moves)-1]
 }
 
 // settleMembers draws the conclusions of a command: what was stirred joins and
 // leaves dynamic groups, then who moved gets and loses jobs.
 func (b *batch) settleMembers() error {
+	s := commit.OfCommand[unsettled](b.Tx, unsettledKey)
 	for range settleMax {
-		if len(b.stirred)+len(b.moves) == 0 {
+		if len(s.stirred)+len(s.moves) == 0 {
+			s.sealed = false
 			return nil
 		}
-		looks := b.stirred
-		b.stirred = nil
-		for _, s := range looks {
-			if err := b.look(s.thing, s.groups); err != nil {
+		looks := s.stirred
+		s.stirred = nil
+		for _, l := range looks {
+			if err := b.look(l.thing, l.groups); err != nil {
 				return err
 			}
 		}
-		moves := b.moves
-		b.moves = nil
+		moves := s.moves
+		s.moves = nil
 		for _, m := range moves {
 			if err := b.leave(m.thing, m.left); err != nil {
 				return err
@@ -178,7 +202,7 @@ func matchesNow(r store.Reader, c muster.IndexingConfig, t muster.Thing, in []mu
 
 // enter puts a thing into a group.
 func (b *batch) enter(x *fleetIndex, m *move, g muster.Group) error {
-	members.Put(b, store.JoinKey(g.ID, string(m.thing)), membership{Joined: b.now})
+	members.Put(b, store.JoinKey(g.ID, string(m.thing)), membership{Joined: b.Now})
 	memberships.Put(b, store.JoinKey(string(m.thing), string(g.Name)), belonging{GroupID: g.ID})
 	m.joined = append(m.joined, g.LineageIDs()...)
 	if x.state.Config.Things {

@@ -47,7 +47,7 @@ func (e *Engine) CreateDynamicThingGroup(ctx context.Context, in muster.Group, g
 			return g, muster.Errorf(muster.LimitExceeded, "There are %d dynamic thing groups, the most there may be", len(x.dynamic))
 		}
 		g = asked
-		g.ID, g.CreatedAt = e.o.NewID(), b.now
+		g.ID, g.CreatedAt = e.o.NewID(), b.Now
 		groupIDs.Put(b, g.ID, g.Name)
 		below.Put(b, belowKey(g.Name, 0, g.Name), link{})
 		b.putTags(kindGroup, string(g.Name), labels)

@@ -10,10 +10,10 @@ import (
 	"context"
 	"crypto/rand"
 	"log/slog"
-	"sync/atomic"
 	"time"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/reserve"
 	"github.com/muster-iot/muster/store"
 )
@@ -49,7 +49,7 @@ type Options struct {
 	// the answer. It must be quick and not call the engine. Nil is allowed.
 	Access func(AccessChange)
 	// Observe is told of every commit. Nil is allowed.
-	Observe func(Commit)
+	Observe func(commands int)
 	// Objects are the files that job documents name. Nil refuses documents that
 	// name some.
 	Objects Objects
@@ -88,26 +88,27 @@ type Options struct {
 	PageKey []byte
 }
 
-// Commit says what one transaction carried.
-type Commit struct {
-	Commands int // operations in it
-	Notified int // notifications it owed
+// watcher makes a commit.Watcher of functions.
+type watcher struct {
+	due       func()
+	committed func(commands int)
 }
+
+func (w watcher) Due()            { w.due() }
+func (w watcher) Committed(n int) { w.committed(n) }
 
 // Engine runs operations on one store. Make it with New and keep Run running;
 // operations called before Run wait for it, those after it fail with
 // Unavailable.
 type Engine struct {
 	o          Options
-	commits    committer
+	commits    *commit.Committer
 	jobs       *decodedCache[muster.Job]
 	documents  *decodedCache[jobDocument]
 	waiters    waiters
 	pages      pager
 	fleetIndex *fleetIndex // as committed; nil until it is needed. For the committer only
 	process    string      // names this run of the server
-
-	asked atomic.Int64 // the instant that Work last said it wants to be called
 }
 
 // New returns an engine on o.
@@ -117,9 +118,6 @@ func New(o Options) *Engine {
 	}
 	if o.Keep == nil {
 		o.Keep = func(store.QueueKey, muster.Change) bool { return false }
-	}
-	if o.Room == nil {
-		o.Room = reserve.Endless
 	}
 	if o.Hears == nil {
 		o.Hears = func(store.QueueKey) bool { return false }
@@ -134,7 +132,7 @@ func New(o Options) *Engine {
 		o.Access = func(AccessChange) {}
 	}
 	if o.Observe == nil {
-		o.Observe = func(Commit) {}
+		o.Observe = func(int) {}
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -148,7 +146,7 @@ func New(o Options) *Engine {
 	}
 	e := &Engine{o: o, pages: pager{key: o.PageKey}, process: newUUID()}
 	e.jobs, e.documents = newDecodedCache(jobs, decodedJobsMax), newDecodedCache(documents, decodedDocumentsMax)
-	e.commits.init()
+	e.commits = commit.New(commit.Options{Store: o.Store, Now: o.Now, Room: o.Room, Watcher: watcher{o.Due, o.Observe}, Log: o.Log})
 	e.waiters.init()
 	return e
 }

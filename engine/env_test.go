@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/memstore"
 	"github.com/muster-iot/muster/store/storetest"
@@ -199,6 +200,11 @@ func (env *env) write(fn func(store.Tx)) {
 	}
 }
 
+// submit hands in a command and does not wait for it.
+func (env *env) submit(run func(*batch) error, done func(error)) {
+	submitFor(env.Engine, func(b *batch) (struct{}, error) { return struct{}{}, run(b) }, func(_ struct{}, err error) { done(err) })
+}
+
 // job creates a job with the document {"do":"<id>"} for targets such as "lamp"
 // (a thing) or "@lamps" (a group), and rolls it out.
 func (env *env) job(id string, names ...string) {
@@ -218,7 +224,7 @@ func (env *env) jobOf(selection muster.Selection, id string, names ...string) {
 
 func (env *env) start(thing string) Described {
 	env.t.Helper()
-	d, err := Await(env.t.Context(), func(done func(Described, error)) {
+	d, err := commit.Await(env.t.Context(), func(done func(Described, error)) {
 		env.StartNext(Start{Thing: muster.ThingName(thing)}, done)
 	})
 	if err != nil {
@@ -232,7 +238,7 @@ func (env *env) report(thing, job string, status muster.Status) (Described, erro
 }
 
 func (env *env) reportAs(r Report) (Described, error) {
-	return Await(env.t.Context(), func(done func(Described, error)) { env.UpdateExecution(r, done) })
+	return commit.Await(env.t.Context(), func(done func(Described, error)) { env.UpdateExecution(r, done) })
 }
 
 func (env *env) mustReport(thing, job string, status muster.Status) {

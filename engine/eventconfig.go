@@ -19,7 +19,7 @@ func (e *Engine) UpdateEventConfigurations(ctx context.Context, change map[muste
 		if err != nil {
 			return err
 		}
-		c = c.With(change, b.now)
+		c = c.With(change, b.Now)
 		eventConfigs.Put(b, theEventConfig, c)
 		b.events = &c
 		return nil

@@ -51,6 +51,8 @@ type marks struct {
 	Last    uint64 // the place of the newest event
 	Removed uint64 // all up to this place are gone
 	Taken   [sinkCount]uint64
+
+	recorded bool // this transaction put events into the log
 }
 
 const theMarks = "log"
@@ -82,9 +84,9 @@ func (b *batch) record(h Happening, wanted uint8) error {
 		return err
 	}
 	m.Last++
-	h.Recorded = b.now
+	h.Recorded = b.Now
 	eventLog.Put(b, placeKey(m.Last), logged{For: wanted, Happening: h})
-	b.recorded = true
+	m.recorded = true
 	return nil
 }
 
@@ -96,15 +98,18 @@ func (b *batch) markLog() (*marks, error) {
 			return nil, err
 		}
 		b.marks = &m
+		b.Close(b.sealLog)
 	}
 	return b.marks, nil
 }
 
-// seal writes what was kept until the end of the transaction.
-func (b *batch) seal() {
-	if b.marks != nil {
-		eventMarks.Put(b, theMarks, *b.marks)
+// sealLog writes the marks at the end of the transaction.
+func (b *batch) sealLog() error {
+	eventMarks.Put(b, theMarks, *b.marks)
+	if b.marks.recorded {
+		b.After(b.e.o.Recorded)
 	}
+	return nil
 }
 
 func readMarks(r store.Reader) (marks, error) {
@@ -154,13 +159,10 @@ func (e *Engine) Events(ctx context.Context, sink Sink, after uint64, most int) 
 // removed when every sink is. It does not wait. What it could not note before
 // the process stopped is handed out again.
 func (e *Engine) Taken(sink Sink, through uint64) {
-	e.submit(command{
-		run: func(b *batch) error { return b.taken(sink, through) },
-		done: func(err error) {
-			if err != nil {
-				e.o.Log.Debug("events may be handed out again after a restart", "error", err)
-			}
-		},
+	submitFor(e, func(b *batch) (struct{}, error) { return struct{}{}, b.taken(sink, through) }, func(_ struct{}, err error) {
+		if err != nil {
+			e.o.Log.Debug("events may be handed out again after a restart", "error", err)
+		}
 	})
 }
 

@@ -61,7 +61,7 @@ func (e *Engine) CancelExecution(ctx context.Context, in ExecutionCancellation) 
 		after, err := x.Apply(muster.Update{
 			By: cancelActor(in.Force), To: muster.Canceled,
 			ExpectedVersion: in.ExpectedVersion, Details: in.Details,
-		}, b.now)
+		}, b.Now)
 		if err != nil {
 			return err
 		}

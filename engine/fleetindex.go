@@ -94,6 +94,10 @@ func (b *batch) refleet() (*fleetIndex, error) {
 		}
 	}
 	b.fleetIndex = x
+	if !b.adopting {
+		b.adopting = true
+		b.Adopt(func() { b.e.adopt(b.fleetIndex) })
+	}
 	return x, nil
 }
 

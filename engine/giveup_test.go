@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/memstore"
 )
@@ -102,10 +103,10 @@ var valueCommands = map[string]struct {
 		return env.Forget(ctx, nil)
 	}},
 	"StartNext": {nil, func(ctx context.Context, env *env) (any, error) {
-		return Await(ctx, func(done func(Described, error)) { env.StartNext(Start{Thing: "lamp"}, done) })
+		return commit.Await(ctx, func(done func(Described, error)) { env.StartNext(Start{Thing: "lamp"}, done) })
 	}},
 	"UpdateExecution": {nil, func(ctx context.Context, env *env) (any, error) {
-		return Await(ctx, func(done func(Described, error)) {
+		return commit.Await(ctx, func(done func(Described, error)) {
 			env.UpdateExecution(Report{Thing: "lamp", Job: "standing", Status: muster.Succeeded}, done)
 		})
 	}},

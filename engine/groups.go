@@ -36,7 +36,7 @@ func (e *Engine) CreateThingGroup(ctx context.Context, in muster.Group, given []
 		if g, err = b.placed(asked); err != nil {
 			return g, err
 		}
-		g.ID, g.CreatedAt = e.o.NewID(), b.now
+		g.ID, g.CreatedAt = e.o.NewID(), b.Now
 		groups.Put(b, string(g.Name), g)
 		groupIDs.Put(b, g.ID, g.Name)
 		for levels, above := range g.Lineage() {
@@ -141,6 +141,7 @@ func (b *batch) removeGroup(g muster.Group) error {
 	if err := b.dropPolicies(g); err != nil {
 		return err
 	}
+	b.Wake(0)
 	leaving.Put(b, g.ID, departure{Group: g.Name, IDs: g.LineageIDs()})
 	if err := b.depart(g.ID, departMax); err != nil {
 		return err

@@ -74,7 +74,7 @@ func (b *batch) handOut(j *muster.Job, x *muster.Execution) (*string, error) {
 	if err != nil {
 		return nil, err
 	}
-	*x = renewed(j, *x, b.now)
+	*x = renewed(j, *x, b.Now)
 	text, err = b.e.presigned(text, j, *x)
 	return &text, err
 }
@@ -98,7 +98,7 @@ func (e *Engine) described(r jobReader, x muster.Execution) (*string, error) {
 // execution stays as it is.
 func (e *Engine) describeAnew(ctx context.Context, in Describe) (Described, error) {
 	return do(ctx, e, func(b *batch) (Described, error) {
-		d := Described{At: b.now}
+		d := Described{At: b.Now}
 		before, err := describe(b, in)
 		if err != nil || before == nil {
 			return d, err
@@ -141,7 +141,7 @@ func (b *batch) present(n *Notification) (err error) {
 	if n.job == nil || !n.job.Links || !b.e.o.Hears(n.QueueKey) {
 		return nil
 	}
-	before, after := n.Head, renewed(n.job, *n.Head, b.now)
+	before, after := n.Head, renewed(n.job, *n.Head, b.Now)
 	n.Head = &after
 	return b.reissue(before, &after)
 }
@@ -174,9 +174,9 @@ func (e *Engine) renew(ctx context.Context, x muster.Execution) (muster.Executio
 		}
 		found, err := b.Executions(store.Key(x))
 		if err != nil || found[0] == nil || found[0].Status.Terminal() {
-			return renewed(j, x, b.now), err
+			return renewed(j, x, b.Now), err
 		}
-		now, after := renewed(j, *found[0], b.now), x
+		now, after := renewed(j, *found[0], b.Now), x
 		after.PresignedAt = now.PresignedAt
 		return after, b.reissue(found[0], &now)
 	})

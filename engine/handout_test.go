@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/memstore"
 )
@@ -233,7 +234,7 @@ func TestAPlaceholderThatCannotBeResolvedChangesNothing(t *testing.T) {
 	f.broken.Store(true)
 	_, err := env.DescribeExecution(t.Context(), Describe{Thing: "lamp", Job: "fw"})
 	wantKind(t, "describe", err, muster.Internal)
-	_, err = Await(t.Context(), func(done func(Described, error)) { env.StartNext(Start{Thing: "lamp"}, done) })
+	_, err = commit.Await(t.Context(), func(done func(Described, error)) { env.StartNext(Start{Thing: "lamp"}, done) })
 	wantKind(t, "start-next", err, muster.Internal)
 	_, err = env.reportAs(Report{Thing: "lamp", Job: "fw", Status: muster.InProgress, WithDocument: true})
 	wantKind(t, "update with the document", err, muster.Internal)

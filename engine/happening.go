@@ -71,7 +71,7 @@ func (b *batch) tell(h Happening) error {
 	if err != nil || wanted == 0 {
 		return err
 	}
-	h.ID, h.At = b.e.o.NewID(), b.now
+	h.ID, h.At = b.e.o.NewID(), b.Now
 	return b.record(h, wanted)
 }
 

@@ -241,7 +241,7 @@ func TestARefusedCommandTellsNothing(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		after, err := x.Apply(muster.Update{By: muster.Operator, To: muster.Canceled}, b.now)
+		after, err := x.Apply(muster.Update{By: muster.Operator, To: muster.Canceled}, b.Now)
 		if err != nil {
 			return err
 		}

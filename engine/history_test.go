@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/memstore"
 )
@@ -131,7 +132,7 @@ func (h *history) step() (string, error) {
 		})
 		return "CreateJob", err
 	case 10, 11:
-		_, err := Await(ctx, func(done func(Described, error)) {
+		_, err := commit.Await(ctx, func(done func(Described, error)) {
 			h.StartNext(Start{Thing: thing, StepMinutes: h.rng.IntN(3)}, done)
 		})
 		return "StartNext", err

@@ -67,6 +67,7 @@ func (e *Engine) UpdateIndexingConfiguration(ctx context.Context, change func(mu
 }
 
 func (b *batch) putIndexState(s indexState) error {
+	b.Wake(0)
 	indexStates.Put(b, theIndex, s)
 	_, err := b.refleet()
 	return err

@@ -113,7 +113,7 @@ func (b *batch) install(x *muster.Execution, j *muster.Job) error {
 		brought = append(brought, v)
 	}
 	inventories.Put(b, string(x.Thing), muster.Inventory{
-		Installed: old.Installed.After(brought), Version: old.Version + 1, ChangedAt: b.now,
+		Installed: old.Installed.After(brought), Version: old.Version + 1, ChangedAt: b.Now,
 	})
 	return nil
 }

@@ -57,7 +57,7 @@ func (e *Engine) CreateJob(ctx context.Context, in NewJob) (muster.Job, error) {
 		if err != nil {
 			return j, err
 		}
-		if err := rollout.Check(d.Config, in.Selection, b.now); err != nil {
+		if err := rollout.Check(d.Config, in.Selection, b.Now); err != nil {
 			return j, err
 		}
 		if old, err := b.job(in.ID); err != nil {
@@ -70,12 +70,13 @@ func (e *Engine) CreateJob(ctx context.Context, in NewJob) (muster.Job, error) {
 		}
 		j = muster.Job{
 			ID: in.ID, Namespace: in.Namespace, Targets: chosen, Selection: in.Selection, Description: d.Description,
-			DocumentSource: d.Source, TemplateARN: in.Template, Config: d.Config, Links: d.links, Packages: d.packages, Status: muster.JobScheduled, CreatedAt: b.now, UpdatedAt: b.now,
+			DocumentSource: d.Source, TemplateARN: in.Template, Config: d.Config, Links: d.links, Packages: d.packages, Status: muster.JobScheduled, CreatedAt: b.Now, UpdatedAt: b.Now,
 		}
 		if j, err = b.open(j); err != nil {
 			return j, err
 		}
 		documents.Put(b, string(in.ID), d.document)
+		delete(b.texts, in.ID)
 		newest.Put(b, newestKey(j), link{})
 		for _, t := range chosen {
 			b.index(j, t)
@@ -123,13 +124,13 @@ func (e *Engine) AssociateTargets(ctx context.Context, id muster.JobID, ns *must
 		if comment != nil {
 			j.Comment = *comment
 		}
-		j.UpdatedAt = b.now
+		j.UpdatedAt = b.Now
 		for _, t := range all[len(had):] {
 			b.index(j, t)
 		}
 		if len(all) > len(had) {
 			j = j.WithTargets(all)
-			j.Wake = b.now
+			j.Wake = b.Now
 		}
 		if err := b.putJob(j); err != nil {
 			return j, err
@@ -179,7 +180,7 @@ func (e *Engine) UpdateJob(ctx context.Context, id muster.JobID, ns *muster.Name
 				return j, err
 			}
 		}
-		j, err := b.paced(in.apply(j, b.now))
+		j, err := b.paced(in.apply(j, b.Now))
 		if err != nil {
 			return j, err
 		}
@@ -269,7 +270,7 @@ func (e *Engine) CancelJob(ctx context.Context, id muster.JobID, in Cancellation
 				return j, muster.Errorf(muster.InvalidTransition, "Job %s is CANCELED and has no execution in progress", id)
 			}
 		}
-		j, err := j.Apply(event, b.now)
+		j, err := j.Apply(event, b.Now)
 		if err != nil {
 			return j, err
 		}
@@ -280,7 +281,7 @@ func (e *Engine) CancelJob(ctx context.Context, id muster.JobID, in Cancellation
 			j.ReasonCode = *in.ReasonCode
 		}
 		b.retire(j)
-		j.Wake = b.now
+		j.Wake = b.Now
 		return j, b.putJob(j)
 	})
 }
@@ -295,7 +296,7 @@ func (e *Engine) DeleteJob(ctx context.Context, id muster.JobID, ns *muster.Name
 		if force {
 			event = muster.JobIsForceDeleted
 		}
-		gone, err := j.Apply(event, b.now)
+		gone, err := j.Apply(event, b.Now)
 		if err != nil {
 			if j.Status.Active() {
 				return j, muster.Errorf(muster.InvalidTransition, "Job %s cannot be deleted while its status is %s; use force", id, j.Status)
@@ -317,7 +318,7 @@ func (e *Engine) DeleteJob(ctx context.Context, id muster.JobID, ns *muster.Name
 func (b *batch) deleting(j muster.Job) error {
 	b.retire(j)
 	deletions.Put(b, string(j.ID), link{})
-	j.Wake = b.now
+	j.Wake = b.Now
 	return b.putJob(j)
 }
 

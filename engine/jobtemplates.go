@@ -31,7 +31,7 @@ func (e *Engine) CreateJobTemplate(ctx context.Context, in NewJobTemplate) (must
 		return muster.JobTemplate{}, err
 	}
 	return do(ctx, e, func(b *batch) (t muster.JobTemplate, err error) {
-		t = muster.JobTemplate{ID: in.ID, Description: in.Description, Document: in.Document, DocumentSource: in.Source, Config: in.Config, CreatedAt: b.now}
+		t = muster.JobTemplate{ID: in.ID, Description: in.Description, Document: in.Document, DocumentSource: in.Source, Config: in.Config, CreatedAt: b.Now}
 		if in.Job != "" {
 			if t, err = b.copied(t, in.Job); err != nil {
 				return t, err

@@ -46,8 +46,8 @@ func (e *Engine) SetJobOptions(ctx context.Context, id muster.JobID, o JobOption
 		case !j.Status.Active():
 			return j, muster.Errorf(muster.Invalid, "Job %s cannot be changed while its status is %s", id, j.Status)
 		}
-		j.PaceJoiners, j.UpdatedAt = o.PaceJoiners, b.now
-		j.Wake = b.now
+		j.PaceJoiners, j.UpdatedAt = o.PaceJoiners, b.Now
+		j.Wake = b.Now
 		return j, b.putJob(j)
 	})
 	return err
@@ -60,11 +60,11 @@ func (b *batch) welcome(j *muster.Job, t *muster.Thing) error {
 		return b.enqueue(j, t)
 	}
 	joining.Put(b, store.JoinKey(string(j.ID), string(t.Name)), link{})
-	if j.Wake != 0 && j.Wake <= b.now {
+	if j.Wake != 0 && j.Wake <= b.Now {
 		return nil
 	}
 	next := *j
-	next.Wake = b.now
+	next.Wake = b.Now
 	return b.putJob(next)
 }
 
@@ -112,7 +112,7 @@ func (b *batch) admit(j muster.Job, schedule rollout.State) (muster.Job, error) 
 			given++
 		}
 	}
-	j.Wake = b.now
+	j.Wake = b.Now
 	if plan.Queue == rollout.Unlimited {
 		return j, nil
 	}
@@ -154,5 +154,5 @@ func (b *batch) admitOne(j *muster.Job, thing muster.ThingName) (bool, error) {
 	if err != nil || (latest != nil && !latest.Status.Terminal()) {
 		return false, err
 	}
-	return true, b.follow(j, thing, latest, muster.Retries{}, b.now)
+	return true, b.follow(j, thing, latest, muster.Retries{}, b.Now)
 }

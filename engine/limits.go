@@ -38,8 +38,17 @@ func (b *batch) fileJob(old, now *muster.Job) error {
 		tallies.Put(b, activeJobs, n)
 	}
 	b.refile(concurrent, was.concurrent, is.concurrent)
+	if is.concurrent == "" && was.concurrent != "" && b.e.o.Limits.ConcurrentJobs > 0 {
+		b.Wake(0) // it may be another job's turn
+	}
 	b.refile(line, was.line, is.line)
+	if is.line != was.line && is.line != "" {
+		b.Wake(0)
+	}
 	b.refile(ended, was.ended, is.ended)
+	if is.ended != was.ended && is.ended != "" && b.e.o.Limits.RetentionDays > 0 {
+		b.Wake(b.e.keptUntil(now.UpdatedAt))
+	}
 	return nil
 }
 

@@ -115,6 +115,7 @@ func (b *batch) depart(id string, limit int) error {
 			return err
 		}
 		if n == limit {
+			b.Wake(0)
 			leaving.Put(b, id, *d)
 			return nil
 		}

@@ -45,19 +45,16 @@ func (e *Engine) Delivered(n Notification) {
 	if n.receipt == 0 {
 		return
 	}
-	e.submit(command{
-		run: func(b *batch) error {
-			debt, err := outbox.Get(b, outboxKey(n.QueueKey))
-			if err == nil && debt != nil && debt.Receipt == n.receipt {
-				outbox.Delete(b, outboxKey(n.QueueKey))
-			}
-			return err
-		},
-		done: func(err error) {
-			if err != nil {
-				e.o.Log.Debug("a notification may be sent again after a restart", "thing", n.Thing, "error", err)
-			}
-		},
+	submitFor(e, func(b *batch) (struct{}, error) {
+		debt, err := outbox.Get(b, outboxKey(n.QueueKey))
+		if err == nil && debt != nil && debt.Receipt == n.receipt {
+			outbox.Delete(b, outboxKey(n.QueueKey))
+		}
+		return struct{}{}, err
+	}, func(_ struct{}, err error) {
+		if err != nil {
+			e.o.Log.Debug("a notification may be sent again after a restart", "thing", n.Thing, "error", err)
+		}
 	})
 }
 
@@ -80,18 +77,18 @@ func (e *Engine) Redeliver(ctx context.Context) error {
 	for _, debt := range debts {
 		runs = append(runs, func(b *batch) error { return b.redeliver(debt) })
 	}
-	return e.workAll(ctx, runs)
+	return e.background(ctx, runs)
 }
 
 func (b *batch) redeliver(debt store.Row[owing]) error {
 	parts := store.SplitKey(debt.Key)
 	key := store.QueueKey{Thing: muster.ThingName(parts[0]), Namespace: muster.Namespace(parts[1])}
-	q, err := b.queue(key)
+	q, err := b.Queue(key)
 	if err != nil {
 		return err
 	}
 	n := Notification{
-		QueueKey: key, At: b.now, Queue: q, engine: b.e, receipt: debt.Value.Receipt,
+		QueueKey: key, At: b.Now, Queue: q, engine: b.e, receipt: debt.Value.Receipt,
 		Change: muster.Change{List: debt.Value.List, Next: debt.Value.Next},
 	}
 	if n.Head, err = b.head(q); err != nil {
@@ -100,6 +97,6 @@ func (b *batch) redeliver(debt store.Row[owing]) error {
 	if err := b.present(&n); err != nil {
 		return err
 	}
-	b.notes = append(b.notes, n)
+	b.tellThings(n)
 	return nil
 }

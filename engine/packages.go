@@ -29,7 +29,7 @@ func (e *Engine) CreatePackage(ctx context.Context, in muster.Package, given []m
 			err.ResourceID, err.ResourceARN = string(in.Name), e.o.Account.PackageARN(in.Name)
 			return p, err
 		}
-		p = muster.Package{Name: in.Name, Description: in.Description, CreatedAt: b.now, ModifiedAt: b.now, Token: in.Token}
+		p = muster.Package{Name: in.Name, Description: in.Description, CreatedAt: b.Now, ModifiedAt: b.Now, Token: in.Token}
 		packages.Put(b, string(p.Name), p)
 		b.putTags(kindPackage, string(p.Name), labels)
 		return p, nil
@@ -78,7 +78,7 @@ func (e *Engine) UpdatePackage(ctx context.Context, name muster.PackageName, u m
 				return muster.Errorf(muster.Conflict, "Version %s of package %s is %s: only a published version can be the default", v.Name, name, v.Status)
 			}
 		}
-		if p, err = p.Apply(u, b.now); err != nil {
+		if p, err = p.Apply(u, b.Now); err != nil {
 			return err
 		}
 		p.Token = token

@@ -37,7 +37,7 @@ func (e *Engine) CreatePackageVersion(ctx context.Context, in muster.PackageVers
 			return v, err
 		}
 		v = in
-		v.Status, v.CreatedAt, v.ModifiedAt = muster.VersionDraft, b.now, b.now
+		v.Status, v.CreatedAt, v.ModifiedAt = muster.VersionDraft, b.Now, b.Now
 		packageVersions.Put(b, releaseKey(release), v)
 		b.putTags(kindPackage, e.releaseName(release), labels)
 		return v, nil
@@ -95,7 +95,7 @@ func (e *Engine) UpdatePackageVersion(ctx context.Context, release muster.Releas
 				return err
 			}
 		}
-		if v, err = v.Apply(u, b.now); err != nil {
+		if v, err = v.Apply(u, b.Now); err != nil {
 			return err
 		}
 		v.Token = token

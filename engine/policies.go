@@ -23,7 +23,7 @@ func (e *Engine) CreatePolicy(ctx context.Context, name, document string, given 
 			err.ResourceID, err.ResourceARN = name, e.o.Account.ARN("policy", name)
 			return p, err
 		}
-		p = muster.NewPolicy(name, document, b.now)
+		p = muster.NewPolicy(name, document, b.Now)
 		p.GenerationID = e.o.NewID()
 		policies.Put(b, name, p)
 		b.dated(policiesByDate, p.CreatedAt, name)
@@ -110,7 +110,7 @@ func changePolicy[T any](ctx context.Context, e *Engine, name string, fn func(mu
 		if err != nil {
 			return v, err
 		}
-		p, v, err := fn(old, b.now)
+		p, v, err := fn(old, b.Now)
 		if err != nil {
 			return v, err
 		}

@@ -72,7 +72,7 @@ func (b *batch) deviceQueue(thing muster.ThingName, ns muster.Namespace) (muster
 // settled returns a queue after it has met the fate of its jobs, and shows what
 // their maintenance windows let it.
 func (b *batch) settled(key store.QueueKey) (muster.Queue, error) {
-	q, err := b.queue(key)
+	q, err := b.Queue(key)
 	if err != nil {
 		return q, err
 	}
@@ -95,12 +95,12 @@ func (b *batch) settled(key store.QueueKey) (muster.Queue, error) {
 			return q, err
 		}
 	}
-	return b.queue(key)
+	return b.Queue(key)
 }
 
 // reveal shows or hides the entry of j in a queue, as its windows say.
 func (b *batch) reveal(key store.QueueKey, j *muster.Job) error {
-	old, err := b.queue(key)
+	old, err := b.Queue(key)
 	if err != nil {
 		return err
 	}
@@ -130,7 +130,7 @@ func (b *batch) fated(x *muster.Execution, j *muster.Job) (*muster.Execution, er
 	case goes:
 		return nil, nil
 	}
-	after, err := x.Apply(muster.Update{By: cancelActor(fate == forced), To: muster.Canceled}, b.now)
+	after, err := x.Apply(muster.Update{By: cancelActor(fate == forced), To: muster.Canceled}, b.Now)
 	return &after, err
 }
 
@@ -174,11 +174,11 @@ func (b *batch) abort(j *muster.Job) (bool, error) {
 	if !met {
 		return false, nil
 	}
-	canceled, err := j.Apply(muster.JobIsCanceled, b.now)
+	canceled, err := j.Apply(muster.JobIsCanceled, b.Now)
 	if err != nil {
 		return false, err
 	}
-	canceled.Comment, canceled.ReasonCode, canceled.Wake = comment, rollout.AbortReasonCode, b.now
+	canceled.Comment, canceled.ReasonCode, canceled.Wake = comment, rollout.AbortReasonCode, b.Now
 	b.retire(canceled)
 	return true, b.putJob(canceled)
 }
@@ -195,14 +195,14 @@ func (b *batch) conclude(j muster.Job) error {
 	if err != nil || !j.Ended(counts) {
 		return err
 	}
-	done, err := j.Apply(muster.JobFinishes, b.now)
+	done, err := j.Apply(muster.JobFinishes, b.Now)
 	if err != nil {
 		return err
 	}
 	if waiting, err := b.anyWaiting(&done); err != nil {
 		return err
 	} else if waiting {
-		done.Wake = b.now // to forget who waits
+		done.Wake = b.Now // to forget who waits
 	}
 	return b.putJob(done)
 }

@@ -1,6 +1,8 @@
 package engine
 
-import "github.com/muster-iot/muster"
+import (
+	"github.com/muster-iot/muster"
+)
 
 // The operations of the registry's events (registry.md section 6.7); Deleted is
 // one more.

@@ -42,7 +42,7 @@ func (b *batch) expire(id muster.JobID) error {
 	if err != nil || j == nil || (j.Status != muster.JobCompleted && j.Status != muster.JobCanceled) {
 		return err // somebody else was quicker
 	}
-	gone, err := j.Apply(muster.JobIsDeleted, b.now)
+	gone, err := j.Apply(muster.JobIsDeleted, b.Now)
 	if err != nil {
 		return err
 	}

@@ -25,8 +25,8 @@ func (b *batch) retry(x *muster.Execution, j *muster.Job) error {
 	if err != nil {
 		return err
 	}
-	next, again := rollout.Retry(b.now, rollout.Ending{
-		Job: j.Status, Schedule: t.At(b.now), Criteria: j.Config.Retry,
+	next, again := rollout.Retry(b.Now, rollout.Ending{
+		Job: j.Status, Schedule: t.At(b.Now), Criteria: j.Config.Retry,
 		Status: x.Status, Used: x.Retries, QueuedAt: x.QueuedAt,
 	})
 	if !again {

@@ -39,7 +39,7 @@ func (b *batch) rollOutSmall(id muster.JobID) (muster.Job, error) {
 	if waiting, err := b.anyWaiting(&j); err != nil {
 		return j, err
 	} else if waiting || j.Revealing {
-		j.Wake = b.now // it has other work
+		j.Wake = b.Now // it has other work
 	}
 	if err := b.stepped(j, changes); err != nil {
 		return j, err
@@ -52,7 +52,7 @@ func (b *batch) rollOutSmall(id muster.JobID) (muster.Job, error) {
 // than it takes to tell.
 func (b *batch) isSmall(j muster.Job) (bool, error) {
 	left := map[muster.ThingName]bool{}
-	r := j.Rollout.Begin(b.now)
+	r := j.Rollout.Begin(b.Now)
 	for looks := smallLooks; r.Target < len(j.Targets); {
 		found, after, seen, err := b.next(&j, r, smallMax+1)
 		if err != nil {
@@ -83,7 +83,7 @@ func (b *batch) rollOut(j muster.Job, schedule rollout.State, looks int) (muster
 		j.Rollout.Held, j.Wake = true, 0
 		return j, err
 	}
-	r, given := j.Rollout.Begin(b.now), 0
+	r, given := j.Rollout.Begin(b.Now), 0
 	done, err := b.exhausted(&j, r)
 	if err != nil {
 		return j, err
@@ -113,11 +113,11 @@ func (b *batch) rollOut(j muster.Job, schedule rollout.State, looks int) (muster
 	switch {
 	case done:
 		j.Rollout = muster.Rollout{Done: true, Started: r.Started, Pace: r.Pace}
-		j.UpdatedAt, j.Wake = b.now, 0
+		j.UpdatedAt, j.Wake = b.Now, 0
 	case given == plan.Queue:
 		j.Wake = plan.Wake
 	default:
-		j.Wake = b.now
+		j.Wake = b.Now
 	}
 	return j, nil
 }
@@ -134,7 +134,7 @@ func (b *batch) pace(j muster.Job, schedule rollout.State) (rollout.Decision, er
 			return rollout.Decision{}, err
 		}
 	}
-	return rollout.Plan(b.now, s), nil
+	return rollout.Plan(b.Now, s), nil
 }
 
 // paced returns a job whose rate was just changed, with what the old rate has
@@ -147,7 +147,7 @@ func (b *batch) paced(j muster.Job) (muster.Job, error) {
 	if err != nil {
 		return j, err
 	}
-	plan, err := b.pace(j, t.At(b.now))
+	plan, err := b.pace(j, t.At(b.Now))
 	j.Rollout.Pace = plan.Pace
 	return j, err
 }
@@ -241,11 +241,15 @@ func (b *batch) first(j *muster.Job, names []muster.ThingName) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := b.load(queues); err != nil {
+	if err := b.Load(queues); err != nil {
 		return 0, err
 	}
 	for i, thing := range names {
-		if _, pending := b.queues[queues[i]].Find(j.ID); pending {
+		q, err := b.Queue(queues[i])
+		if err != nil {
+			return 0, err
+		}
+		if _, pending := q.Find(j.ID); pending {
 			continue
 		}
 		latest := had[i]
@@ -261,14 +265,14 @@ func (b *batch) first(j *muster.Job, names []muster.ThingName) (int, error) {
 		}
 		given++
 		if latest != nil {
-			if err := b.follow(j, thing, latest, muster.Retries{}, b.now); err != nil {
+			if err := b.follow(j, thing, latest, muster.Retries{}, b.Now); err != nil {
 				return 0, err
 			}
 			continue
 		}
-		x := muster.NewExecution(j, thing, 1, b.now)
-		if j.Links && len(b.queues[queues[i]].Entries) == 0 && b.e.o.Hears(queues[i]) {
-			x = renewed(j, x, b.now) // as the head that it will be; present would write it again
+		x := muster.NewExecution(j, thing, 1, b.Now)
+		if j.Links && len(q.Entries) == 0 && b.e.o.Hears(queues[i]) {
+			x = renewed(j, x, b.Now) // as the head that it will be; present would write it again
 		}
 		if err := b.change(nil, &x); err != nil {
 			return 0, err

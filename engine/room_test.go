@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/reserve"
 	"github.com/muster-iot/muster/store/memstore"
 )
@@ -42,8 +43,8 @@ func TestARolloutWaitsForRoom(t *testing.T) {
 			t.Errorf("disk %s: %d executions, want %d as before", level, got, before)
 		}
 		a, err := env.Work(t.Context())
-		if err != nil || a.More || a.Next <= env.clock() || a.Next > env.clock().Add(roomWait) {
-			t.Errorf("disk %s: Work() = %+v, %v at %d, want to be called again within %s", level, a, err, env.clock(), roomWait)
+		if err != nil || a.More || a.Next <= env.clock() || a.Next > env.clock().Add(commit.RoomWait) {
+			t.Errorf("disk %s: Work() = %+v, %v at %d, want to be called again within %s", level, a, err, env.clock(), commit.RoomWait)
 		}
 	}
 	env.start("t000")
@@ -122,8 +123,8 @@ func TestAFullDiskIsOnlyRead(t *testing.T) {
 	}
 	env.pass(120_000)
 	a, err := env.Work(t.Context())
-	if err != nil || a.More || a.Next != env.clock().Add(roomWait) {
-		t.Errorf("Work() = %+v, %v; want to be called again in %s", a, err, roomWait)
+	if err != nil || a.More || a.Next != env.clock().Add(commit.RoomWait) {
+		t.Errorf("Work() = %+v, %v; want to be called again in %s", a, err, commit.RoomWait)
 	}
 	disk.set(reserve.Plenty)
 	env.settleDown()

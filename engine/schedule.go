@@ -13,7 +13,7 @@ import (
 func (b *batch) open(j muster.Job) (muster.Job, error) {
 	j, _, err := b.keepTime(j)
 	if err == nil && j.Status == muster.JobInProgress {
-		j.Wake = b.now
+		j.Wake = b.Now
 	}
 	return j, err
 }
@@ -29,18 +29,18 @@ func (b *batch) keepTime(j muster.Job) (muster.Job, rollout.State, error) {
 	if err != nil {
 		return j, rollout.State{}, err
 	}
-	state := t.At(b.now)
+	state := t.At(b.Now)
 	switch {
 	case state.Phase == rollout.Ended:
 		return b.finish(j), state, nil
 	case state.Phase == rollout.Open && j.Status == muster.JobScheduled:
-		j, err = j.Apply(muster.JobStarts, b.now)
+		j, err = j.Apply(muster.JobStarts, b.Now)
 		if j.Rollout.Started == 0 {
-			j.Rollout.Started = b.now
+			j.Rollout.Started = b.Now
 		}
 		j = turn(j)
 	case state.Phase == rollout.Closed && j.Status == muster.JobInProgress:
-		j, err = j.Apply(muster.JobPauses, b.now)
+		j, err = j.Apply(muster.JobPauses, b.Now)
 		j = turn(j)
 	}
 	j.Wake = state.Next
@@ -56,7 +56,7 @@ func turn(j muster.Job) muster.Job {
 // finish ends the giving of a job whose end time has come; the end behavior
 // says what becomes of what is pending (section 9.3).
 func (b *batch) finish(j muster.Job) muster.Job {
-	j.Over, j.UpdatedAt = true, b.now
+	j.Over, j.UpdatedAt = true, b.Now
 	j.Rollout = muster.Rollout{Done: true, Started: max(j.Rollout.Started, 1), Pace: j.Rollout.Pace}
 	j.Settling = j.Config.Schedule.EndBehavior == muster.CancelAtEnd || j.Config.Schedule.EndBehavior == muster.ForceAtEnd
 	b.retire(j)
@@ -79,7 +79,7 @@ func (b *batch) revealSome(j muster.Job) (muster.Job, error) {
 		keys = append(keys, store.QueueKey{Thing: x.Thing, Namespace: x.Namespace})
 		j.Revealed = muster.Mark{QueuedAt: x.QueuedAt, Thing: x.Thing, Number: x.Number}
 	}
-	if err := b.load(keys); err != nil {
+	if err := b.Load(keys); err != nil {
 		return j, err
 	}
 	for _, key := range keys {

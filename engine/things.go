@@ -30,7 +30,7 @@ func (e *Engine) CreateThing(ctx context.Context, in muster.Thing) (muster.Thing
 			return t, err
 		}
 		t = asked
-		t.ID, t.CreatedAt = e.o.NewID(), b.now
+		t.ID, t.CreatedAt = e.o.NewID(), b.Now
 		things.Put(b, string(t.Name), t)
 		b.retype(t.Name, "", t.Type)
 		if err := b.reindex(t.Name, nil, recordDocument(&t)); err != nil {

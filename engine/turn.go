@@ -76,9 +76,9 @@ func (b *batch) giveTurns() error {
 			return err
 		}
 		j := *old
-		j.Waiting, j.Wake = false, b.now
+		j.Waiting, j.Wake = false, b.Now
 		if j.Rollout.Started == 0 {
-			j.Rollout.Started = b.now
+			j.Rollout.Started = b.Now
 		}
 		if err := b.putJob(j); err != nil {
 			return err

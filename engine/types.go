@@ -33,7 +33,7 @@ func (e *Engine) CreateThingType(ctx context.Context, in muster.ThingType, given
 			return t, e.sameType(t, asked)
 		}
 		t = asked
-		t.ID, t.CreatedAt = e.o.NewID(), b.now
+		t.ID, t.CreatedAt = e.o.NewID(), b.Now
 		thingTypes.Put(b, string(t.Name), t)
 		b.putTags(kindType, string(t.Name), labels)
 		return t, b.tellType(nil, &t)
@@ -74,7 +74,7 @@ func (e *Engine) DeprecateThingType(ctx context.Context, name muster.TypeName, u
 		if undo {
 			return t.Undeprecate(), nil
 		}
-		return t.Deprecate(b.now), nil
+		return t.Deprecate(b.Now), nil
 	})
 }
 
@@ -104,7 +104,7 @@ func (e *Engine) DeleteThingType(ctx context.Context, name muster.TypeName) erro
 		if t.DeprecatedAt == 0 {
 			return muster.Errorf(muster.Invalid, "Thing type %s cannot be deleted before it is deprecated", name)
 		}
-		if b.now < t.DeprecatedAt.Add(e.o.TypeDeletionWait) {
+		if b.Now < t.DeprecatedAt.Add(e.o.TypeDeletionWait) {
 			return muster.Errorf(muster.Invalid, "Thing type %s can be deleted %s after its deprecation", name, e.o.TypeDeletionWait)
 		}
 		used, err := anyUnder(b, typed, string(name))

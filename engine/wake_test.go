@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/store/memstore"
 	"github.com/muster-iot/muster/store/storetest"
 )
@@ -36,7 +37,7 @@ func TestNoWakeUpIsLost(t *testing.T) {
 			return err
 		}},
 		"a deadline": {func(env *env) { env.job("job", "lamp") }, func(ctx context.Context, env *env) error {
-			_, err := Await(ctx, func(done func(Described, error)) { env.StartNext(Start{Thing: "lamp", StepMinutes: 1}, done) })
+			_, err := commit.Await(ctx, func(done func(Described, error)) { env.StartNext(Start{Thing: "lamp", StepMinutes: 1}, done) })
 			return err
 		}},
 		"the end of what is kept": {func(env *env) { env.job("job", "lamp") }, func(ctx context.Context, env *env) error {

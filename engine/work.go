@@ -3,11 +3,10 @@ package engine
 import (
 	"context"
 	"fmt"
-	"math"
 	"strconv"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/reserve"
+	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/store"
 )
 
@@ -27,156 +26,138 @@ const stepsAhead = 16
 // timersMax bounds the timers that fire in one step.
 const timersMax = stepMax
 
-// never is later than every deadline.
-const never = muster.Instant(math.MaxInt64)
-
-// Agenda says when Work wants to be called again.
-type Agenda struct {
-	More bool           // at once: there is more to do now
-	Next muster.Instant // else at this instant; zero when only Due can tell
-}
-
 // jobsMax bounds the jobs that one round works on: as many as a transaction
 // takes, so that those which are due at the same tick share it.
-const jobsMax = batchMax
+const jobsMax = commit.BatchMax
 
 // Work does one round of what is due now: for every job in work a few steps,
 // and the timers. It is meant for one caller at a time, the scheduler.
-func (e *Engine) Work(ctx context.Context) (Agenda, error) {
-	if e.room(reserve.Finish) != nil {
-		return Agenda{Next: e.o.Now().Add(roomWait)}, nil
-	}
-	grow := e.room(reserve.Grow) == nil
-	e.asked.Store(0) // what comes up now is seen at the end of this round
-	due, err := e.due(ctx, grow)
-	if err != nil {
-		return Agenda{}, err
-	}
-	var steps []func(*batch) error
-	if due.timers {
-		steps = append(steps, (*batch).fire)
-	}
-	if due.turns {
-		steps = append(steps, (*batch).giveTurns)
-	}
-	for _, id := range due.expired {
-		steps = append(steps, func(b *batch) error { return b.expire(id) })
-	}
-	for range max(1, stepsAhead/max(1, len(due.jobs))) {
-		for _, id := range due.jobs {
-			steps = append(steps, func(b *batch) error { return b.step(id, grow) })
-		}
-	}
-	for _, id := range due.departures {
-		steps = append(steps, func(b *batch) error { return b.depart(id, stepMax) })
-	}
-	steps = append(steps, due.index.steps()...)
-	if err := e.workAll(ctx, steps); err != nil {
-		return Agenda{}, err
-	}
-	e.asked.Store(int64(never)) // from here on Due tells of everything new
-	if due, err = e.due(ctx, grow); err != nil {
-		return Agenda{}, err
-	}
-	if due.any() {
-		return Agenda{More: true}, nil
-	}
-	if due.next == 0 {
-		return Agenda{}, nil
-	}
-	e.asked.Store(int64(due.next))
-	return Agenda{Next: due.next}, nil
+func (e *Engine) Work(ctx context.Context) (commit.Agenda, error) {
+	return e.commits.Work(ctx, e.jobWork(), e.registryWork())
 }
 
-// dueWork is the background work that can be done at an instant.
-type dueWork struct {
-	timers     bool
-	turns      bool // a job that waits may roll out
-	jobs       []muster.JobID
-	expired    []muster.JobID // past their retention
-	departures []string
-	index      indexWork
-	next       muster.Instant // when more is due; zero when nothing is known
+// sourceFunc makes a commit.Source of a function.
+type sourceFunc func(r store.Reader, now muster.Instant, grow bool) (commit.Due, error)
+
+func (s sourceFunc) Due(r store.Reader, now muster.Instant, grow bool) (commit.Due, error) {
+	return s(r, now, grow)
 }
 
-func (d dueWork) any() bool {
-	return d.timers || d.turns || len(d.jobs)+len(d.expired)+len(d.departures) > 0 || d.index.any()
+// dueJobs is the background work of jobs that can be done at an instant.
+type dueJobs struct {
+	timers  bool
+	turns   bool // a job that waits may roll out
+	jobs    []muster.JobID
+	expired []muster.JobID // past their retention
 }
 
-// due looks up what there is to do now, when the data may grow or not.
-func (e *Engine) due(ctx context.Context, grow bool) (dueWork, error) {
-	var d dueWork
-	now := e.o.Now()
-	later := func(at muster.Instant) {
-		if d.next == 0 || at < d.next {
-			d.next = at
-		}
-	}
-	err := e.view(ctx, func(r store.Reader) (err error) {
+func (d dueJobs) any() bool { return d.timers || d.turns || len(d.jobs)+len(d.expired) > 0 }
+
+// jobWork looks up what there is to do for jobs.
+func (e *Engine) jobWork() commit.Source {
+	return sourceFunc(func(r store.Reader, now muster.Instant, grow bool) (due commit.Due, err error) {
+		var d dueJobs
 		if d.turns, err = e.turnDue(r); err != nil {
-			return err
+			return due, err
 		}
 		var expires muster.Instant
 		if d.expired, expires, err = e.expired(r, now); err != nil {
-			return err
+			return due, err
 		}
 		if expires != 0 {
-			later(expires)
+			due.Sooner(expires)
 		}
-		for t, err := range r.Timers(never) {
+		for t, err := range r.Timers(commit.Never) {
 			if err != nil {
-				return err
+				return due, err
 			}
 			if d.timers = t.Due <= now; !d.timers {
-				later(t.Due)
+				due.Sooner(t.Due)
 			}
 			break
 		}
 		for row, err := range alarms.Scan(r, "", "") {
 			if err != nil {
-				return err
+				return due, err
 			}
 			at, id := alarmOf(row.Key)
 			if at > now {
-				later(at)
+				due.Sooner(at)
 				break
 			}
 			if d.jobs = append(d.jobs, id); len(d.jobs) == jobsMax {
 				break
 			}
 		}
-		for row, err := range leaving.Scan(r, "", "") {
-			if err != nil {
-				return err
-			}
-			d.departures = append(d.departures, row.Key)
+		if d.any() {
+			due.Steps = func() []func(*commit.Tx) error { return e.steps(d.steps(grow)) }
 		}
-		d.index, err = e.indexWork(r)
-		return err
+		return due, nil
 	})
-	if !grow {
-		d.restrict(now)
-	}
-	return d, err
 }
 
-// workOf returns when Work has something to do because a record was written:
-// zero for at once, never if it has nothing. It names all that due looks up, but
-// for deadlines.
-func (e *Engine) workOf(t store.Table, key string) muster.Instant {
-	switch t {
-	case alarms.Table:
-		at, _ := alarmOf(key)
-		return at
-	case ended.Table:
-		if e.o.Limits.RetentionDays > 0 {
-			at, _ := alarmOf(key)
-			return e.keptUntil(at)
-		}
-	case line.Table, leaving.Table, building.Table, indexStates.Table:
-		return 0
+func (d dueJobs) steps(grow bool) []func(*batch) error {
+	var steps []func(*batch) error
+	if d.timers {
+		steps = append(steps, (*batch).fire)
 	}
-	return never
+	if d.turns {
+		steps = append(steps, (*batch).giveTurns)
+	}
+	for _, id := range d.expired {
+		steps = append(steps, func(b *batch) error { return b.expire(id) })
+	}
+	for range max(1, stepsAhead/max(1, len(d.jobs))) {
+		for _, id := range d.jobs {
+			steps = append(steps, func(b *batch) error { return b.step(id, grow) })
+		}
+	}
+	return steps
+}
+
+// registryWork looks up what there is to do for groups and the index.
+func (e *Engine) registryWork() commit.Source {
+	return sourceFunc(func(r store.Reader, _ muster.Instant, grow bool) (due commit.Due, err error) {
+		var departures []string
+		for row, err := range leaving.Scan(r, "", "") {
+			if err != nil {
+				return due, err
+			}
+			departures = append(departures, row.Key)
+		}
+		index, err := e.indexWork(r)
+		if err != nil {
+			return due, err
+		}
+		if !grow {
+			index.extent, index.groups = false, nil
+		}
+		if len(departures) > 0 || index.any() {
+			due.Steps = func() []func(*commit.Tx) error {
+				var steps []func(*batch) error
+				for _, id := range departures {
+					steps = append(steps, func(b *batch) error { return b.depart(id, stepMax) })
+				}
+				return e.steps(append(steps, index.steps()...))
+			}
+		}
+		return due, nil
+	})
+}
+
+// steps returns steps as the committer runs them.
+func (e *Engine) steps(of []func(*batch) error) []func(*commit.Tx) error {
+	steps := make([]func(*commit.Tx) error, len(of))
+	for i, step := range of {
+		steps[i] = func(tx *commit.Tx) error { return step(e.batch(tx)) }
+	}
+	return steps
+}
+
+// background runs background steps together and waits for all; it returns the
+// first error.
+func (e *Engine) background(ctx context.Context, steps []func(*batch) error) error {
+	return e.commits.Background(ctx, e.steps(steps))
 }
 
 // alarmKey sorts alarms by when they are due.
@@ -190,35 +171,12 @@ func alarmOf(key string) (muster.Instant, muster.JobID) {
 	return muster.Instant(at), muster.JobID(parts[1])
 }
 
-// workAll submits background commands together and waits for all; it returns
-// the first error.
-func (e *Engine) workAll(ctx context.Context, runs []func(*batch) error) error {
-	done := make(chan error, len(runs))
-	commands := make([]command, len(runs))
-	for i, run := range runs {
-		commands[i] = command{run: run, done: func(err error) { done <- err }}
-	}
-	e.submitWork(commands)
-	var first error
-	for range runs {
-		select {
-		case err := <-done:
-			if first == nil {
-				first = err
-			}
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	return first
-}
-
 // step does the next piece of a job's background work, if any is due. Unless the
 // data may grow, a job that would give things its executions keeps its place and
 // looks again later.
 func (b *batch) step(id muster.JobID, grow bool) error {
 	old, err := b.job(id)
-	if err != nil || old == nil || old.Wake == 0 || old.Wake > b.now {
+	if err != nil || old == nil || old.Wake == 0 || old.Wake > b.Now {
 		return err
 	}
 	j, schedule, err := b.keepTime(*old)
@@ -245,15 +203,15 @@ func (b *batch) step(id muster.JobID, grow bool) error {
 		if j.Status == muster.JobDeleting && !j.Settling && !waiting && !joiners {
 			return b.erase(j)
 		}
-		j.Wake = b.now
+		j.Wake = b.Now
 	case j.Revealing:
 		j, err = b.revealSome(j)
-		j.Wake = b.now
+		j.Wake = b.Now
 	case waiting && !j.Hides():
 		err = b.resume(&j)
-		j.Wake = b.now
+		j.Wake = b.Now
 	case !grow && (joiners && !j.Hides() && j.Gives() || j.RollsOut() && !j.Waiting):
-		j.Wake = b.now.Add(roomWait)
+		j.Wake = b.Now.Add(commit.RoomWait)
 	case joiners && !j.Hides():
 		j, err = b.admit(j, schedule)
 	case j.Status == muster.JobDeleting:
@@ -282,7 +240,7 @@ func (b *batch) stepped(j muster.Job, changes muster.Instant) error {
 // fire times out what is due.
 func (b *batch) fire() error {
 	var due []store.Timer
-	for t, err := range b.Timers(b.now) {
+	for t, err := range b.Timers(b.Now) {
 		if err != nil {
 			return err
 		}
@@ -298,7 +256,7 @@ func (b *batch) fire() error {
 		if found[0] == nil || found[0].Status != muster.InProgress {
 			continue // an earlier one aborted its job
 		}
-		after, err := found[0].Apply(muster.Update{By: muster.Clock, To: muster.TimedOut}, b.now)
+		after, err := found[0].Apply(muster.Update{By: muster.Clock, To: muster.TimedOut}, b.Now)
 		if err != nil {
 			return err
 		}
@@ -352,6 +310,7 @@ func (b *batch) settleSome(j muster.Job) (muster.Job, error) {
 // erase removes the last of a deleted job.
 func (b *batch) erase(j muster.Job) error {
 	documents.Delete(b, string(j.ID))
+	delete(b.texts, j.ID)
 	newest.Delete(b, newestKey(j))
 	deletions.Delete(b, string(j.ID))
 	for _, t := range j.Targets {

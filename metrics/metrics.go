@@ -89,13 +89,14 @@ func (m *Metrics) InFlight(h http.Handler) http.Handler {
 	return promhttp.InstrumentHandlerInFlight(m.inFlight, h)
 }
 
-// Commit counts one durable transaction: the commands that shared it and the
-// things that it owed a notification.
-func (m *Metrics) Commit(commands, notified int) {
+// Committed counts one durable transaction and the commands that it carried.
+func (m *Metrics) Committed(commands int) {
 	m.commits.Inc()
 	m.commands.Observe(float64(commands))
-	m.notifications.Add(float64(notified))
 }
+
+// Notified counts notifications that things are owed.
+func (m *Metrics) Notified(n int) { m.notifications.Add(float64(n)) }
 
 // Handler serves all instruments in the text format of Prometheus.
 func (m *Metrics) Handler() http.Handler {

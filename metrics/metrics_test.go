@@ -23,7 +23,8 @@ func TestEveryInstrumentShowsItsFigure(t *testing.T) {
 	})
 	m.Request("control", "CreateJob", "200", 3*time.Millisecond)
 	m.Request("control", "CreateJob", "200", 7*time.Millisecond)
-	m.Commit(5, 2)
+	m.Committed(5)
+	m.Notified(2)
 
 	recorder := httptest.NewRecorder()
 	m.InFlight(m.Handler()).ServeHTTP(recorder, httptest.NewRequest("GET", "/metrics", nil))
@@ -57,7 +58,7 @@ func TestEveryInstrumentShowsItsFigure(t *testing.T) {
 func TestAFailingCountLeavesTheRestInPlace(t *testing.T) {
 	m := metrics.New("v0-test")
 	m.Executions(func(context.Context) (muster.Counts, error) { return muster.Counts{}, io.ErrUnexpectedEOF })
-	m.Commit(1, 0)
+	m.Committed(1)
 
 	recorder := httptest.NewRecorder()
 	m.Handler().ServeHTTP(recorder, httptest.NewRequest("GET", "/metrics", nil))

@@ -9,14 +9,14 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/commit"
 )
 
 // Work is the background work that a Scheduler drives; *engine.Engine implements
 // it.
 type Work interface {
 	// Work does a bounded amount of what is due and says when to call it again.
-	Work(ctx context.Context) (engine.Agenda, error)
+	Work(ctx context.Context) (commit.Agenda, error)
 }
 
 // idleMax is the longest sleep. Work returns the next stored deadline and Due

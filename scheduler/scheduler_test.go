@@ -10,53 +10,53 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/commit"
 )
 
 // script answers the calls of Work one after the other and records when they
 // came, in seconds since the start. After its last answer it is idle.
 type script struct {
 	start  time.Time
-	rounds []func() (engine.Agenda, error)
+	rounds []func() (commit.Agenda, error)
 	asked  []float64
 }
 
-func (s *script) Work(context.Context) (engine.Agenda, error) {
+func (s *script) Work(context.Context) (commit.Agenda, error) {
 	s.asked = append(s.asked, time.Since(s.start).Seconds())
 	if len(s.asked) > len(s.rounds) {
-		return engine.Agenda{}, nil
+		return commit.Agenda{}, nil
 	}
 	return s.rounds[len(s.asked)-1]()
 }
 
-func in(d time.Duration) func() (engine.Agenda, error) {
+func in(d time.Duration) func() (commit.Agenda, error) {
 	at := muster.At(time.Now().Add(d))
-	return func() (engine.Agenda, error) { return engine.Agenda{Next: at}, nil }
+	return func() (commit.Agenda, error) { return commit.Agenda{Next: at}, nil }
 }
 
-func more() (engine.Agenda, error)   { return engine.Agenda{More: true}, nil }
-func idle() (engine.Agenda, error)   { return engine.Agenda{}, nil }
-func failed() (engine.Agenda, error) { return engine.Agenda{}, errors.New("no disk") }
+func more() (commit.Agenda, error)   { return commit.Agenda{More: true}, nil }
+func idle() (commit.Agenda, error)   { return commit.Agenda{}, nil }
+func failed() (commit.Agenda, error) { return commit.Agenda{}, errors.New("no disk") }
 
 func TestWorkIsCalledWhenItAsksForIt(t *testing.T) {
 	for _, test := range []struct {
 		name   string
-		rounds func() []func() (engine.Agenda, error)
+		rounds func() []func() (commit.Agenda, error)
 		due    time.Duration // when Due is called; zero for never
 		last   time.Duration
 		want   []float64
 	}{
-		{"at once while there is more", func() []func() (engine.Agenda, error) { return []func() (engine.Agenda, error){more, more, idle} }, 0, 30 * time.Second, []float64{0, 0, 0}},
-		{"at the instant it names", func() []func() (engine.Agenda, error) {
-			return []func() (engine.Agenda, error){in(10 * time.Second), in(25 * time.Second), idle}
+		{"at once while there is more", func() []func() (commit.Agenda, error) { return []func() (commit.Agenda, error){more, more, idle} }, 0, 30 * time.Second, []float64{0, 0, 0}},
+		{"at the instant it names", func() []func() (commit.Agenda, error) {
+			return []func() (commit.Agenda, error){in(10 * time.Second), in(25 * time.Second), idle}
 		}, 0, 40 * time.Second, []float64{0, 10, 25}},
-		{"at once for an instant in the past", func() []func() (engine.Agenda, error) { return []func() (engine.Agenda, error){in(-time.Hour), idle} }, 0, 30 * time.Second, []float64{0, 0}},
-		{"when something is due sooner", func() []func() (engine.Agenda, error) {
-			return []func() (engine.Agenda, error){in(50 * time.Second), idle}
+		{"at once for an instant in the past", func() []func() (commit.Agenda, error) { return []func() (commit.Agenda, error){in(-time.Hour), idle} }, 0, 30 * time.Second, []float64{0, 0}},
+		{"when something is due sooner", func() []func() (commit.Agenda, error) {
+			return []func() (commit.Agenda, error){in(50 * time.Second), idle}
 		}, 5 * time.Second, 30 * time.Second, []float64{0, 5}},
-		{"again after a fault", func() []func() (engine.Agenda, error) { return []func() (engine.Agenda, error){failed, idle} }, 0, 30 * time.Second, []float64{0, 1}},
-		{"once a minute at least, for a clock that jumped", func() []func() (engine.Agenda, error) {
-			return []func() (engine.Agenda, error){in(10 * time.Hour), idle}
+		{"again after a fault", func() []func() (commit.Agenda, error) { return []func() (commit.Agenda, error){failed, idle} }, 0, 30 * time.Second, []float64{0, 1}},
+		{"once a minute at least, for a clock that jumped", func() []func() (commit.Agenda, error) {
+			return []func() (commit.Agenda, error){in(10 * time.Hour), idle}
 		}, 0, 100 * time.Second, []float64{0, 60}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -89,15 +89,15 @@ type due struct {
 	done  []muster.Instant
 }
 
-func (d *due) Work(context.Context) (engine.Agenda, error) {
+func (d *due) Work(context.Context) (commit.Agenda, error) {
 	if len(d.at) > 0 && d.at[0] <= d.clock.Now() {
 		d.done, d.at = append(d.done, d.clock.Now()), d.at[1:]
-		return engine.Agenda{More: true}, nil
+		return commit.Agenda{More: true}, nil
 	}
 	if len(d.at) > 0 {
-		return engine.Agenda{Next: d.at[0]}, nil
+		return commit.Agenda{Next: d.at[0]}, nil
 	}
-	return engine.Agenda{}, nil
+	return commit.Agenda{}, nil
 }
 
 func TestAMovedClockPassesEveryInstantInOrder(t *testing.T) {

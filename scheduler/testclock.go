@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/commit"
 )
 
 // TestClock is a clock that stands still until it is moved, so that tomorrow
@@ -71,7 +71,7 @@ type heldWork struct {
 	work  Work
 }
 
-func (h heldWork) Work(ctx context.Context) (engine.Agenda, error) {
+func (h heldWork) Work(ctx context.Context) (commit.Agenda, error) {
 	h.clock.moving.Lock()
 	defer h.clock.moving.Unlock()
 	return h.work.Work(ctx)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/scheduler"
 	"github.com/muster-iot/muster/store/memstore"
@@ -94,7 +95,7 @@ func (s service) pending() bool {
 // start begins the next job of the lamp, with a step timer of a minute.
 func (s service) start() {
 	s.t.Helper()
-	_, err := engine.Await(s.t.Context(), func(done func(engine.Described, error)) {
+	_, err := commit.Await(s.t.Context(), func(done func(engine.Described, error)) {
 		s.StartNext(engine.Start{Thing: "lamp", StepMinutes: 1}, done)
 	})
 	s.must("StartNext", err)

@@ -165,7 +165,10 @@ func (s *server) wireEngine() error {
 	s.timer = scheduler.New(s.time, s.log)
 	s.engine = engine.New(engine.Options{
 		Store: s.store, Account: s.account(), Now: s.time, Log: s.log, PageKey: pages,
-		Notify:            func(n []engine.Notification) { s.news.Notify(n) },
+		Notify: func(n []engine.Notification) {
+			s.figures.Notified(len(n))
+			s.news.Notify(n)
+		},
 		Keep:              func(key store.QueueKey, change muster.Change) bool { return s.news.Keep(key, change) },
 		Hears:             func(key store.QueueKey) bool { return s.news.Hears(key) },
 		Objects:           files,
@@ -174,7 +177,7 @@ func (s *server) wireEngine() error {
 		Recorded:          s.recorded,
 		Due:               s.timer.Due,
 		Access:            func(change engine.AccessChange) { s.authz.Changed(change) },
-		Observe:           func(c engine.Commit) { s.figures.Commit(c.Commands, c.Notified) },
+		Observe:           s.figures.Committed,
 		StrictTransitions: s.c.StrictTransitions,
 		RemovedInProgress: s.c.RemovedInProgress,
 		SkipSucceeded:     s.c.SkipSucceeded,

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/engine"
 )
 
@@ -82,7 +83,7 @@ func (w *world) wait(ctx context.Context, b *bench) error {
 
 // begin has a thing start its next execution, which times out in a week.
 func (w *world) begin(ctx context.Context, thing string) error {
-	started, err := engine.Await(ctx, func(done func(engine.Described, error)) {
+	started, err := commit.Await(ctx, func(done func(engine.Described, error)) {
 		w.StartNext(engine.Start{Thing: muster.ThingName(thing), StepMinutes: muster.TimeoutMinutesMax}, done)
 	})
 	if err == nil && started.Execution == nil {

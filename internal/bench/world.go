@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/scheduler"
 	"github.com/muster-iot/muster/store/pebblestore"
@@ -122,7 +123,7 @@ func (w *world) fanOut(ctx context.Context, job, group string, n int) (time.Dura
 // when it returns.
 func (w *world) pair(ctx context.Context, thing, job string) error {
 	name := muster.ThingName(thing)
-	started, err := engine.Await(ctx, func(done func(engine.Described, error)) {
+	started, err := commit.Await(ctx, func(done func(engine.Described, error)) {
 		w.StartNext(engine.Start{Thing: name, StepMinutes: 30}, done)
 	})
 	if err != nil {
@@ -131,7 +132,7 @@ func (w *world) pair(ctx context.Context, thing, job string) error {
 	if started.Execution == nil || started.Execution.Job != muster.JobID(job) {
 		return errors.New("nothing to start on " + thing)
 	}
-	_, err = engine.Await(ctx, func(done func(engine.Described, error)) {
+	_, err = commit.Await(ctx, func(done func(engine.Described, error)) {
 		w.UpdateExecution(engine.Report{
 			Thing: name, Job: muster.JobID(job), Status: muster.Succeeded, StepMinutes: muster.NoStep,
 			Details: map[string]string{"progress": "100 %"},

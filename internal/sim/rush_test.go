@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/engine"
 )
 
@@ -27,7 +28,7 @@ const rushMax = 40
 func (w *world) rush() {
 	open := w.power.shut()
 	w.rushed(func(ctx context.Context) error { // it keeps the committer busy
-		_, err := engine.Await(ctx, func(done func(engine.Described, error)) { w.engine.StartNext(engine.Start{Thing: "nobody"}, done) })
+		_, err := commit.Await(ctx, func(done func(engine.Described, error)) { w.engine.StartNext(engine.Start{Thing: "nobody"}, done) })
 		return err
 	})
 	var calls []*call
@@ -90,7 +91,7 @@ func (w *world) come(d *dummy) *call {
 		w.book.asked = append(w.book.asked, request{thing: d.name, by: muster.Device, status: muster.InProgress})
 		in := engine.Start{Thing: d.name, Namespace: namespaces[w.rng.IntN(len(namespaces))]}
 		c.answer = w.rushed(func(ctx context.Context) (err error) {
-			c.got, err = engine.Await(ctx, func(done func(engine.Described, error)) { w.engine.StartNext(in, done) })
+			c.got, err = commit.Await(ctx, func(done func(engine.Described, error)) { w.engine.StartNext(in, done) })
 			return err
 		})
 		return c
@@ -99,7 +100,7 @@ func (w *world) come(d *dummy) *call {
 	w.book.asked = append(w.book.asked, request{thing: d.name, job: d.job.job, by: muster.Device, status: status})
 	in := engine.Report{Thing: d.name, Namespace: d.job.ns, Job: d.job.job, Status: status}
 	c.answer = w.rushed(func(ctx context.Context) (err error) {
-		c.got, err = engine.Await(ctx, func(done func(engine.Described, error)) { w.engine.UpdateExecution(in, done) })
+		c.got, err = commit.Await(ctx, func(done func(engine.Described, error)) { w.engine.UpdateExecution(in, done) })
 		return err
 	})
 	return c

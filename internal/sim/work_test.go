@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/store"
 )
@@ -237,7 +238,7 @@ func ask[T any](w *world, question func(context.Context) (T, error)) (T, error) 
 // asks is ask for what may change something, which is judged at once.
 func asks(w *world, r request, call func(func(engine.Described, error))) (engine.Described, error) {
 	w.book.asked = append(w.book.asked, r)
-	got, err := ask(w, func(ctx context.Context) (engine.Described, error) { return engine.Await(ctx, call) })
+	got, err := ask(w, func(ctx context.Context) (engine.Described, error) { return commit.Await(ctx, call) })
 	if errors.Is(err, errCrash) {
 		return got, err
 	}

@@ -15,6 +15,7 @@ import (
 	"testing/synctest"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/storetest"
@@ -251,7 +252,7 @@ func (w *world) background() {
 	w.mu.Lock()
 	w.due = false
 	w.mu.Unlock()
-	var agenda engine.Agenda
+	var agenda commit.Agenda
 	_, answered := w.do(func(ctx context.Context) (err error) { agenda, err = w.engine.Work(ctx); return err })
 	if !answered {
 		return

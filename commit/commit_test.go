@@ -1,0 +1,308 @@
+package commit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/store/memstore"
+	"github.com/muster-iot/muster/store/storetest"
+)
+
+var records = store.Of[string]{Table: "record"}
+
+// running returns a Committer on o that runs until the test ends.
+func running(t *testing.T, o Options) *Committer {
+	t.Helper()
+	o.Now = func() muster.Instant { return 1 }
+	c := New(o)
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- c.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Errorf("Run = %v", err)
+		}
+	})
+	return c
+}
+
+// hand hands in a command and does not wait for it.
+func hand(c *Committer, run func(*Tx) error, done chan<- error) {
+	Submit(c, nil, func(tx *Tx) (struct{}, error) { return struct{}{}, run(tx) }, func(_ struct{}, err error) { done <- err })
+}
+
+// handedIn returns how many steps of background work wait.
+func handedIn(c *Committer) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.work)
+}
+
+// stored reports whether there is a record.
+func stored(t *testing.T, c *Committer, key string) (there bool) {
+	t.Helper()
+	if err := c.View(t.Context(), func(r store.Reader) (err error) { there, err = records.Has(r, key); return err }); err != nil {
+		t.Fatal(err)
+	}
+	return there
+}
+
+func TestACallerHasOneStepOfWorkBeforeItAtMost(t *testing.T) {
+	c := running(t, Options{Store: memstore.New()})
+	var order []string // written by the committer alone, read when all is done
+	called := make(chan error, 1)
+	steps := make([]func(*Tx) error, 5)
+	for i := range steps {
+		steps[i] = func(*Tx) error {
+			order = append(order, fmt.Sprint("step ", i))
+			if i == 1 {
+				hand(c, func(*Tx) error { order = append(order, "caller"); return nil }, called)
+			}
+			return nil
+		}
+	}
+	if err := c.Background(t.Context(), steps); err != nil {
+		t.Fatalf("Background = %v", err)
+	}
+	if err := <-called; err != nil {
+		t.Fatalf("the caller was told %v", err)
+	}
+	const want = "step 0, step 1, caller, step 2, step 3, step 4"
+	if got := strings.Join(order, ", "); got != want {
+		t.Errorf("the order was %s, want %s", got, want)
+	}
+}
+
+func TestWorkGoesOnHoweverManyCall(t *testing.T) {
+	c := running(t, Options{Store: memstore.New()})
+	var order []string // written by the committer alone, read when all is done
+	worked, called := make(chan error, 1), make(chan error, 9)
+	call := func(*Tx) error { return nil }
+	for range 9 { // each caller brings the next one
+		next := call
+		call = func(*Tx) error {
+			order = append(order, "caller")
+			hand(c, next, called)
+			return nil
+		}
+	}
+	err := c.Do(t.Context(), func(b *Tx) error {
+		go func() {
+			worked <- c.Background(t.Context(), []func(*Tx) error{func(*Tx) error { order = append(order, "work"); return nil }})
+		}()
+		for handedIn(c) == 0 {
+			runtime.Gosched()
+		}
+		return call(b)
+	})
+	if err != nil {
+		t.Fatalf("Do = %v", err)
+	}
+	for range 9 {
+		if err := <-called; err != nil {
+			t.Fatalf("a caller was told %v", err)
+		}
+	}
+	if err := <-worked; err != nil {
+		t.Fatalf("the work ended with %v", err)
+	}
+	if order[0] != "caller" || order[1] != "work" {
+		t.Errorf("the order was %s; want the work behind the first caller", strings.Join(order, ", "))
+	}
+}
+
+func TestABatchOfWorkTouchesAboutWorkMaxThings(t *testing.T) {
+	c := running(t, Options{Store: memstore.New()})
+	const each = 100
+	batches := map[*Tx]int{}
+	steps := make([]func(*Tx) error, 3*workMax/each)
+	for i := range steps {
+		steps[i] = func(b *Tx) error {
+			batches[b] += each
+			keys := make([]store.QueueKey, each)
+			for n := range keys {
+				keys[n].Thing = muster.ThingName(fmt.Sprintf("thing-%d-%d", i, n))
+			}
+			return b.Load(keys)
+		}
+	}
+	if err := c.Background(t.Context(), steps); err != nil {
+		t.Fatalf("Background = %v", err)
+	}
+	touched := 0
+	for _, n := range batches {
+		if touched += n; n >= workMax+each {
+			t.Errorf("a batch touched %d things, want fewer than %d", n, workMax+each)
+		}
+	}
+	if touched != len(steps)*each {
+		t.Errorf("%d things were touched, want %d", touched, len(steps)*each)
+	}
+}
+
+func TestWorkThatFailsIsToldAndTheRestIsDone(t *testing.T) {
+	c := running(t, Options{Store: memstore.New()})
+	failure := errors.New("no")
+	done := 0
+	err := c.Background(t.Context(), []func(*Tx) error{
+		func(*Tx) error { done++; return nil },
+		func(b *Tx) error { records.Put(b, "lamp", "on"); return failure },
+		func(*Tx) error { done++; return nil },
+	})
+	if !errors.Is(err, failure) || done < 2 {
+		t.Errorf("Background = %v with %d of 2 other steps done", err, done)
+	}
+	if stored(t, c, "lamp") {
+		t.Error("what the failed step wrote is there")
+	}
+}
+
+// Values are those of the run that counts, also when an earlier one was given up
+// because another command of the batch failed after it wrote.
+func TestTheValueIsThatOfTheRunThatCounts(t *testing.T) {
+	c := running(t, Options{Store: storetest.Twice(memstore.New())})
+	held, blocked := make(chan struct{}), make(chan error, 1)
+	hand(c, func(*Tx) error { <-held; return nil }, blocked)
+	var runs atomic.Int64
+	type answer struct {
+		value int64
+		err   error
+	}
+	answers := make(chan answer, 1)
+	Submit(c, nil, func(tx *Tx) (int64, error) { records.Put(tx, "a", "b"); return runs.Add(1), nil }, func(v int64, err error) { answers <- answer{v, err} })
+	spoiled := make(chan error, 1)
+	hand(c, func(tx *Tx) error { records.Put(tx, "c", "d"); return muster.Errorf(muster.Invalid, "no") }, spoiled)
+	close(held)
+	if err := <-spoiled; err == nil {
+		t.Error("the command that fails succeeded")
+	}
+	if got := <-answers; got.err != nil || got.value != runs.Load() {
+		t.Errorf("the value is that of run %d (%v), want of run %d, the last", got.value, got.err, runs.Load())
+	}
+	if runs.Load() < 2 {
+		t.Errorf("the command ran %d times, want several", runs.Load())
+	}
+	if !stored(t, c, "a") || stored(t, c, "c") {
+		t.Error("want what the one command wrote and nothing of the other")
+	}
+}
+
+// What a command owes is done in this order, and nothing of one that fails.
+func TestWhatACommandOwesIsDoneInOrder(t *testing.T) {
+	c := running(t, Options{Store: storetest.Twice(memstore.New())})
+	var order []string // written by the goroutine that answers
+	note := func(s string) func() { return func() { order = append(order, s) } }
+	owe := func(tx *Tx, who string, fails error) error {
+		tx.Before(2, func() error { tx.After(note(who + " sealed last")); return nil })
+		tx.Before(1, func() error {
+			tx.Before(1, func() error { tx.After(note(who + " sealed by a seal")); return nil })
+			tx.After(note(who + " sealed first"))
+			return fails
+		})
+		tx.Ahead(note(who + " ahead"))
+		return nil
+	}
+	done := make(chan struct{}, 3)
+	held, blocked := make(chan struct{}), make(chan error, 1)
+	hand(c, func(*Tx) error { <-held; return nil }, blocked)
+	for _, who := range []string{"one", "two", "three"} {
+		fails := error(nil)
+		if who == "two" {
+			fails = muster.Errorf(muster.Invalid, "no")
+		}
+		Submit(c, nil, func(tx *Tx) (struct{}, error) {
+			_, err := OfTransaction(tx, "closing", func() (*int, error) {
+				tx.Close(func() error { tx.After(note("closed")); return nil })
+				return new(int), nil
+			})
+			return struct{}{}, errors.Join(err, owe(tx, who, fails))
+		}, func(_ struct{}, err error) {
+			order = append(order, fmt.Sprintf("%s answered %v", who, err == nil))
+			done <- struct{}{}
+		})
+	}
+	close(held)
+	for range 3 {
+		<-done
+	}
+	if err := c.Do(t.Context(), func(*Tx) error { return nil }); err != nil { // answered after all that came before
+		t.Fatal(err)
+	}
+	want := []string{
+		"one ahead", "one answered true", "one sealed first", "one sealed by a seal", "one sealed last",
+		"two answered false",
+		"three ahead", "three answered true", "three sealed first", "three sealed by a seal", "three sealed last",
+		"closed",
+	}
+	if !slices.Equal(order, want) {
+		t.Errorf("the order was\n%q, want\n%q", order, want)
+	}
+}
+
+// A batch of commands that name what they read asks the store once for it.
+func TestABatchReadsAtOnceWhatItsCommandsName(t *testing.T) {
+	s := &counting{Store: memstore.New()}
+	c := running(t, Options{Store: s})
+	held, blocked := make(chan struct{}), make(chan error, 1)
+	hand(c, func(*Tx) error { <-held; return nil }, blocked)
+	const many = 20
+	done := make(chan error, many)
+	for i := range many {
+		key := store.QueueKey{Thing: muster.ThingName(fmt.Sprint("thing-", i))}
+		x := store.ExecutionKey{Thing: key.Thing, Job: "job", Number: 1}
+		Submit(c, func(w *Wants) { w.Queue(key); w.Execution(x) }, func(tx *Tx) (struct{}, error) {
+			q, err := tx.Queue(key)
+			if err == nil && q.Thing != key.Thing {
+				err = fmt.Errorf("the queue of %s is that of %q", key.Thing, q.Thing)
+			}
+			if found, failed := tx.Executions(x); failed != nil || len(found) != 1 || found[0] != nil {
+				err = fmt.Errorf("the execution is %v, %v", found, failed)
+			}
+			return struct{}{}, err
+		}, func(_ struct{}, err error) { done <- err })
+	}
+	s.reads.Store(0)
+	close(held)
+	for range many {
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := s.reads.Load(); n != 2 {
+		t.Errorf("the store was asked %d times, want 2", n)
+	}
+}
+
+// counting is a store that counts how often queues and executions are read.
+type counting struct {
+	store.Store
+	reads atomic.Int64
+}
+
+func (s *counting) Apply(ctx context.Context, fn func(store.Tx) error) (func() error, error) {
+	return s.Store.Apply(ctx, func(tx store.Tx) error { return fn(countingTx{tx, s}) })
+}
+
+type countingTx struct {
+	store.Tx
+	s *counting
+}
+
+func (t countingTx) Queues(keys ...store.QueueKey) ([]muster.Queue, error) {
+	t.s.reads.Add(1)
+	return t.Tx.Queues(keys...)
+}
+
+func (t countingTx) Executions(keys ...store.ExecutionKey) ([]*muster.Execution, error) {
+	t.s.reads.Add(1)
+	return t.Tx.Executions(keys...)
+}
