@@ -13,6 +13,10 @@ import (
 // before it looks again.
 const RoomWait = 30 * time.Second
 
+// StepsAhead is how many steps a Source hands in together when it has few, so
+// that some run while those before them are being synced.
+const StepsAhead = 16
+
 // Source is background work that a package leaves in the store. A command that
 // leaves some says so with Tx.Wake.
 type Source interface {

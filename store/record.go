@@ -4,7 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"math"
+	"strconv"
 	"strings"
+
+	"github.com/muster-iot/muster"
 )
 
 // recordVersion is the first byte of every record: the form of what follows.
@@ -28,6 +32,48 @@ func (t Of[T]) Get(r Reader, key string) (*T, error) {
 func (t Of[T]) Has(r Reader, key string) (bool, error) {
 	b, err := r.Get(t.Table, key)
 	return b != nil, err
+}
+
+// Require returns the value under key, and the error that missing makes when
+// there is none.
+func (t Of[T]) Require(r Reader, key string, missing func() error) (T, error) {
+	v, err := t.Get(r, key)
+	if err == nil && v == nil {
+		err = missing()
+	}
+	if err != nil {
+		var zero T
+		return zero, err
+	}
+	return *v, nil
+}
+
+// AnyUnder reports whether there is a key whose first parts these are and that
+// has at least one more.
+func (t Of[T]) AnyUnder(r Reader, parts ...string) (bool, error) {
+	from, to := Under(parts...)
+	for _, err := range r.Scan(t.Table, from, to) {
+		return err == nil, err
+	}
+	return false, nil
+}
+
+// Full reports whether the table has at least limit rows, looking at no more of
+// them. A limit of zero is never reached.
+func (t Of[T]) Full(r Reader, limit int) (bool, error) {
+	if limit == 0 {
+		return false, nil
+	}
+	n := 0
+	for _, err := range r.Scan(t.Table, "", "") {
+		if err != nil {
+			return false, err
+		}
+		if n++; n == limit {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // Put writes v under key.
@@ -81,11 +127,20 @@ func (t Of[T]) Every(r Reader, bad func(error)) iter.Seq2[string, T] {
 	}
 }
 
+// Checker is a table that can say which of its records cannot be read; every Of
+// is one.
+type Checker interface {
+	Check(r Reader, bad func(error))
+}
+
 // Check calls bad for each record of the table that cannot be read.
 func (t Of[T]) Check(r Reader, bad func(error)) {
 	for range t.Every(r, bad) {
 	}
 }
+
+// Link is a record whose key says everything.
+type Link struct{}
 
 // Row is one key and its value.
 type Row[T any] struct {
@@ -123,5 +178,40 @@ func Under(parts ...string) (from, to string) {
 	return prefix + keySeparator, prefix + "\x01"
 }
 
+// TimeKey is a part of a key that sorts by an instant, the earliest first.
+func TimeKey(at muster.Instant) string { return fmt.Sprintf("%016x", uint64(at)) }
+
+// TimeIn is the inverse of TimeKey; it is 0 for another string.
+func TimeIn(part string) muster.Instant {
+	at, _ := strconv.ParseUint(part, 16, 64)
+	return muster.Instant(at)
+}
+
+// LatestKey is a part of a key that sorts by an instant, the latest first.
+func LatestKey(at muster.Instant) string { return fmt.Sprintf("%016x", math.MaxInt64-uint64(at)) }
+
 // After returns the smallest key that follows key.
 func After(key string) string { return key + "\x00" }
+
+// EachAfter calls fn for up to limit rows of a table that come after a key. It
+// returns the last of them and whether there are more.
+func EachAfter[T any](s Records, table Of[T], after string, limit int, fn func(Row[T]) error) (string, bool, error) {
+	from := ""
+	if after != "" {
+		from = After(after)
+	}
+	n := 0
+	for row, err := range table.Scan(s, from, "") {
+		if err != nil {
+			return after, false, err
+		}
+		if n++; n > limit {
+			return after, true, nil
+		}
+		if err := fn(row); err != nil {
+			return after, false, err
+		}
+		after = row.Key
+	}
+	return after, false, nil
+}

@@ -1,0 +1,44 @@
+// Package catalog keeps software packages and their versions, and what things
+// carry of them.
+package catalog
+
+import (
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/commit"
+	"github.com/muster-iot/muster/listing"
+	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/tags"
+)
+
+// Things is what the catalog asks of the registry.
+type Things interface {
+	// RequireThing fails with NotFound when there is no such thing.
+	RequireThing(r store.Reader, name muster.ThingName) error
+}
+
+// Catalog is the service of software packages. Make it with New.
+type Catalog struct {
+	commits *commit.Committer
+	account muster.Account
+	pages   listing.Pager
+	things  Things
+}
+
+// New returns a Catalog.
+func New(c *commit.Committer, account muster.Account, pages listing.Pager, things Things) *Catalog {
+	return &Catalog{c, account, pages, things}
+}
+
+// KindPackage is the kind of packages and of their versions among the resources
+// that can have tags.
+const KindPackage tags.Kind = "package"
+
+// Kinds say which resources there are.
+func Kinds() tags.Kinds {
+	return tags.Kinds{KindPackage: func(r store.Reader, name string) (bool, error) {
+		if release := muster.ReleaseOf(name); release.Version != "" {
+			return tables.versions.Has(r, releaseKey(release))
+		}
+		return tables.packages.Has(r, name)
+	}}
+}

@@ -1,0 +1,25 @@
+package catalog
+
+import (
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/integrity"
+	"github.com/muster-iot/muster/store"
+)
+
+// Verify compares packages with their versions, and what things carry with the
+// things, whose table is given.
+func Verify(c *integrity.Check, things store.Table) {
+	integrity.Each(c, tables.inventories, func(key string, _ muster.Inventory) {
+		c.Owned(tables.inventories.Table, key, things, key)
+	})
+	integrity.Each(c, tables.packages, func(key string, p muster.Package) {
+		c.Keyed(tables.packages.Table, key, string(p.Name))
+		if p.Default != "" {
+			c.Owned(tables.packages.Table, key, tables.versions.Table, releaseKey(muster.Release{Package: p.Name, Version: p.Default}))
+		}
+	})
+	integrity.Each(c, tables.versions, func(key string, p muster.PackageVersion) {
+		c.Keyed(tables.versions.Table, key, releaseKey(muster.Release{Package: p.Package, Version: p.Name}))
+		c.Owned(tables.versions.Table, key, tables.packages.Table, string(p.Package))
+	})
+}

@@ -1,0 +1,139 @@
+package eventlog
+
+import (
+	"context"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/commit"
+	"github.com/muster-iot/muster/store"
+)
+
+// DeadLettersMax bounds the dead letters that are kept; the oldest make room.
+const DeadLettersMax = 100_000
+
+// deadLetterTally is the key in tallies of how many dead letters there are.
+const deadLetterTally = "dead-letters"
+
+// lettersStep bounds the dead letters that one transaction clears.
+const lettersStep = 128
+
+// DeadLetter is an event that the webhook would not take. It is kept until an
+// operator has it sent again, or forgets it.
+type DeadLetter struct {
+	Event
+	GivenUp  muster.Instant // when
+	Attempts int            // in the life of the process that gave it up
+	Why      string         // what became of the last attempt
+}
+
+// GiveUp makes dead letters of events that Events handed to the webhook, and
+// notes that it is done with all up to a place.
+func (l *Log) GiveUp(ctx context.Context, letters []DeadLetter, through uint64) error {
+	return l.commits.Do(ctx, func(tx *commit.Tx) error {
+		n, err := store.Tally(tx, deadLetterTally)
+		if err != nil {
+			return err
+		}
+		for _, d := range letters {
+			d.GivenUp = tx.Now
+			tables.letters.Put(tx, placeKey(d.Place), d)
+		}
+		n += len(letters)
+		for row, err := range tables.letters.Scan(tx, "", "") {
+			if err != nil {
+				return err
+			}
+			if n <= DeadLettersMax {
+				break
+			}
+			tables.letters.Delete(tx, row.Key)
+			n--
+		}
+		store.Tallies.Put(tx, deadLetterTally, n)
+		return l.taken(tx, Webhook, through)
+	})
+}
+
+// DeadLetters lists dead letters, oldest first, at most limit of them and after
+// the place after.
+func (l *Log) DeadLetters(ctx context.Context, after uint64, limit int) ([]DeadLetter, error) {
+	var letters []DeadLetter
+	err := l.commits.View(ctx, func(r store.Reader) error {
+		for row, err := range tables.letters.Scan(r, placeKey(after+1), "") {
+			if err != nil {
+				return err
+			}
+			if len(letters) == limit {
+				break
+			}
+			row.Value.Place = placeIn(row.Key)
+			letters = append(letters, row.Value)
+		}
+		return nil
+	})
+	return letters, err
+}
+
+// Replay has dead letters sent once more, as the newest events with their old
+// IDs: those of the given IDs, or all. It returns how many there were.
+func (l *Log) Replay(ctx context.Context, ids []string) (int, error) {
+	return l.clearLetters(ctx, ids, func(tx *commit.Tx, d DeadLetter) error { return l.record(tx, d.Event, 1<<Webhook) })
+}
+
+// Forget removes dead letters for good: those of the given IDs, or all. It
+// returns how many there were.
+func (l *Log) Forget(ctx context.Context, ids []string) (int, error) {
+	return l.clearLetters(ctx, ids, func(*commit.Tx, DeadLetter) error { return nil })
+}
+
+// clearLetters removes dead letters in steps and does with each what is to be
+// done, in the same transaction. An empty ids means all that there are now.
+func (l *Log) clearLetters(ctx context.Context, ids []string, each func(*commit.Tx, DeadLetter) error) (int, error) {
+	chosen := map[string]bool{}
+	for _, id := range ids {
+		chosen[id] = true
+	}
+	var newest uint64 // what is given up again meanwhile is left alone
+	if err := l.commits.View(ctx, func(r store.Reader) error {
+		m, err := readMarks(r)
+		newest = m.Last
+		return err
+	}); err != nil {
+		return 0, err
+	}
+	cleared := 0
+	for after := uint64(0); ; {
+		letters, err := l.DeadLetters(ctx, after, lettersStep)
+		if err != nil || len(letters) == 0 || letters[0].Place > newest {
+			return cleared, err
+		}
+		after = letters[len(letters)-1].Place
+		n, err := commit.Do(ctx, l.commits, func(tx *commit.Tx) (int, error) { return clearLetters(tx, letters, chosen, each) })
+		if err != nil {
+			return cleared, err
+		}
+		cleared += n
+	}
+}
+
+func clearLetters(tx *commit.Tx, letters []DeadLetter, chosen map[string]bool, each func(*commit.Tx, DeadLetter) error) (int, error) {
+	n := 0
+	for _, l := range letters {
+		if len(chosen) > 0 && !chosen[l.ID] {
+			continue
+		}
+		if there, err := tables.letters.Has(tx, placeKey(l.Place)); err != nil || !there {
+			return n, err // somebody else was quicker
+		}
+		tables.letters.Delete(tx, placeKey(l.Place))
+		if err := each(tx, l); err != nil {
+			return n, err
+		}
+		n++
+	}
+	left, err := store.Tally(tx, deadLetterTally)
+	if n > 0 {
+		store.Tallies.Put(tx, deadLetterTally, left-n)
+	}
+	return n, err
+}

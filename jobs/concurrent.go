@@ -1,0 +1,89 @@
+package jobs
+
+import (
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/store"
+)
+
+// This file keeps the number of jobs that roll out at once below a limit, if
+// there is one. Those beyond it wait, the oldest first, and are never cancelled
+// (arbitration A13, jobs-lifecycle.md J4). What is being cancelled counts, but
+// never waits.
+
+// takeTurn decides whether j (old before this command, nil for a new one) may roll
+// out now or must wait for its turn, and returns it so. A job that waits before it
+// has begun captures its members when it does begin. Asked twice in one
+// transaction, takeTurn decides the same.
+func takeTurn(tx *transaction, old *muster.Job, j muster.Job) (muster.Job, error) {
+	if !j.RollsOut() {
+		j.Waiting = false
+		return j, nil
+	}
+	if j.Waiting || (old != nil && old.RollsOut()) || tx.s.limits.ConcurrentJobs == 0 {
+		return j, nil
+	}
+	free, err := tx.s.turnIsFree(tx)
+	if err != nil {
+		return j, err
+	}
+	if _, waits, err := nextInLine(tx); err != nil || (free && !waits) {
+		return j, err
+	}
+	j.Waiting, j.Rollout.Started = true, 0
+	if old != nil {
+		j.Rollout.Started = old.Rollout.Started
+	}
+	return j, nil
+}
+
+// turnIsFree reports whether one more job may roll out.
+func (s *Jobs) turnIsFree(r store.Reader) (bool, error) {
+	taken, err := tables.concurrent.Full(r, s.limits.ConcurrentJobs)
+	return !taken, err
+}
+
+// nextInLine returns the job whose turn comes next, if any waits.
+func nextInLine(r store.Reader) (id muster.JobID, ok bool, err error) {
+	for row, err := range tables.line.Scan(r, "", "") {
+		if err != nil {
+			return "", false, err
+		}
+		_, id := alarmOf(row.Key)
+		return id, true, nil
+	}
+	return "", false, nil
+}
+
+// turnDue reports whether a job that waits may roll out.
+func (s *Jobs) turnDue(r store.Reader) (bool, error) {
+	if _, waits, err := nextInLine(r); err != nil || !waits {
+		return false, err
+	}
+	return s.turnIsFree(r)
+}
+
+// giveTurns lets the jobs that come next roll out, as many as may.
+func giveTurns(tx *transaction) error {
+	for range stepMax {
+		if due, err := tx.s.turnDue(tx); err != nil || !due {
+			return err
+		}
+		id, _, err := nextInLine(tx)
+		if err != nil {
+			return err
+		}
+		old, err := tx.job(id)
+		if err != nil {
+			return err
+		}
+		j := *old
+		j.Waiting, j.Wake = false, tx.Now
+		if j.Rollout.Started == 0 {
+			j.Rollout.Started = tx.Now
+		}
+		if err := tx.putJob(j); err != nil {
+			return err
+		}
+	}
+	return nil
+}

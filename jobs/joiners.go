@@ -1,0 +1,158 @@
+package jobs
+
+import (
+	"context"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/rollout"
+	"github.com/muster-iot/muster/store"
+)
+
+// This file is about things that come under a target of a continuous job while
+// it runs. They are given the job at once, as on AWS, or, if the job is told so,
+// with the rate of its rollout (arbitration A7).
+
+// JobOptions are what the contract has no field for.
+type JobOptions struct {
+	PaceJoiners bool // late joiners go through the rollout's rate
+}
+
+// JobOptions returns the options of a job, or fails with NotFound.
+func (s *Jobs) JobOptions(ctx context.Context, id muster.JobID) (JobOptions, error) {
+	var o JobOptions
+	err := s.commits.View(ctx, func(r store.Reader) error {
+		j, err := tables.jobs.Get(r, string(id))
+		if err == nil && j == nil {
+			err = noJob(id)
+		}
+		if err == nil {
+			o.PaceJoiners = j.PaceJoiners
+		}
+		return err
+	})
+	return o, err
+}
+
+// SetJobOptions replaces the options of a job. Things that wait for the pace are
+// given the job at once when it is lifted. It fails with NotFound, or with
+// Invalid for the joiners of a job that has none or is over.
+func (s *Jobs) SetJobOptions(ctx context.Context, id muster.JobID, o JobOptions) error {
+	_, err := s.changeJob(ctx, id, nil, func(tx *transaction, j muster.Job) (muster.Job, error) {
+		switch {
+		case j.PaceJoiners == o.PaceJoiners:
+			return j, nil
+		case j.Selection != muster.Continuous:
+			return j, muster.Errorf(muster.Invalid, "Job %s is a SNAPSHOT: nobody joins it", id)
+		case !j.Status.Active():
+			return j, muster.Errorf(muster.Invalid, "Job %s cannot be changed while its status is %s", id, j.Status)
+		}
+		j.PaceJoiners, j.UpdatedAt = o.PaceJoiners, tx.Now
+		j.Wake = tx.Now
+		return j, tx.putJob(j)
+	})
+	return err
+}
+
+// welcome gives a thing that has come under a target of j its execution, at once
+// or when the pace allows it.
+func welcome(tx *transaction, j *muster.Job, t *muster.Thing) error {
+	if !j.PaceJoiners {
+		return enqueue(tx, j, t)
+	}
+	tables.joining.Put(tx, store.JoinKey(string(j.ID), string(t.Name)), store.Link{})
+	if j.Wake != 0 && j.Wake <= tx.Now {
+		return nil
+	}
+	next := *j
+	next.Wake = tx.Now
+	return tx.putJob(next)
+}
+
+// anyWaiting reports whether things wait for a window of j, or for its pace.
+func anyWaiting(tx *transaction, j *muster.Job) (bool, error) {
+	if deferred, err := anyDeferred(tx, j); err != nil || deferred {
+		return deferred, err
+	}
+	return anyJoining(tx, j)
+}
+
+// anyJoining reports whether things wait for the pace of j.
+func anyJoining(tx *transaction, j *muster.Job) (bool, error) {
+	if j.Selection != muster.Continuous {
+		return false, nil
+	}
+	return tables.joining.AnyUnder(tx, string(j.ID))
+}
+
+// admit gives some of the things that wait for the pace their executions, or
+// none when the job gives nothing any more. It returns the job with its Wake set.
+func admit(tx *transaction, j muster.Job, schedule rollout.State) (muster.Job, error) {
+	plan := rollout.Decision{Queue: rollout.Unlimited}
+	if j.PaceJoiners && j.Gives() {
+		var err error
+		if plan, err = pace(tx, j, schedule); err != nil {
+			return j, err
+		}
+	}
+	waiting, err := nextJoining(tx, j.ID)
+	if err != nil {
+		return j, err
+	}
+	given, allowed := 0, min(stepMax, plan.Queue)
+	for _, thing := range waiting {
+		if given == allowed {
+			break
+		}
+		tables.joining.Delete(tx, store.JoinKey(string(j.ID), string(thing)))
+		got, err := admitOne(tx, &j, thing)
+		if err != nil {
+			return j, err
+		}
+		if got {
+			given++
+		}
+	}
+	j.Wake = tx.Now
+	if plan.Queue == rollout.Unlimited {
+		return j, nil
+	}
+	j.Rollout.Pace = plan.Pace.With(given)
+	if given == plan.Queue {
+		j.Wake = plan.Wake
+	}
+	return j, nil
+}
+
+// nextJoining returns things that wait for the pace of a job, by name.
+func nextJoining(tx *transaction, id muster.JobID) ([]muster.ThingName, error) {
+	var waiting []muster.ThingName
+	from, to := store.Under(string(id))
+	for row, err := range tables.joining.Scan(tx, from, to) {
+		if err != nil {
+			return nil, err
+		}
+		if waiting = append(waiting, muster.ThingName(store.SplitKey(row.Key)[1])); len(waiting) == stepMax {
+			break
+		}
+	}
+	return waiting, nil
+}
+
+// admitOne gives a thing an execution, and reports whether it did: not to one
+// that has left meanwhile, or has the job already.
+func admitOne(tx *transaction, j *muster.Job, thing muster.ThingName) (bool, error) {
+	if !j.Gives() {
+		return false, nil
+	}
+	if ok, err := lookup.HasThing(tx, thing); err != nil || !ok {
+		return false, err
+	}
+	if left, err := hasLeft(tx, thing, j); err != nil || left {
+		return false, err
+	}
+	latest, err := tx.Latest(thing, j.ID)
+	if err != nil || (latest != nil && !latest.Status.Terminal()) {
+		return false, err
+	}
+	return true, tx.follow(j, thing, latest, muster.Retries{}, tx.Now)
+}

@@ -1,0 +1,267 @@
+package jobs
+
+import (
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/commit"
+	"github.com/muster-iot/muster/eventlog"
+	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/tags"
+)
+
+// This file is what happens without a request: rollouts, the ending of
+// cancelled and deleted jobs, timers. It is done in short steps that commit
+// their progress, so that a stop at any instant loses nothing and devices never
+// wait long behind it.
+
+// stepMax bounds the executions that one step touches: what a device waits for at
+// most.
+const stepMax = 128
+
+// timersMax bounds the timers that fire in one step.
+const timersMax = stepMax
+
+// jobsMax bounds the jobs that one round works on: as many as a transaction
+// takes, so that those which are due at the same tick share it.
+const jobsMax = commit.BatchMax
+
+// dueJobs is the background work of jobs that can be done at an instant.
+type dueJobs struct {
+	timers  bool
+	turns   bool // a job that waits may roll out
+	jobs    []muster.JobID
+	expired []muster.JobID // past their retention
+}
+
+func (d dueJobs) any() bool { return d.timers || d.turns || len(d.jobs)+len(d.expired) > 0 }
+
+// Due looks up what there is to do in the background: timers, rollouts and the
+// ends of jobs (commit.Source).
+func (s *Jobs) Due(r store.Reader, now muster.Instant, grow bool) (due commit.Due, err error) {
+	var d dueJobs
+	if d.turns, err = s.turnDue(r); err != nil {
+		return due, err
+	}
+	var expires muster.Instant
+	if d.expired, expires, err = s.expired(r, now); err != nil {
+		return due, err
+	}
+	if expires != 0 {
+		due.Sooner(expires)
+	}
+	for t, err := range r.Timers(commit.Never) {
+		if err != nil {
+			return due, err
+		}
+		if d.timers = t.Due <= now; !d.timers {
+			due.Sooner(t.Due)
+		}
+		break
+	}
+	for row, err := range tables.alarms.Scan(r, "", "") {
+		if err != nil {
+			return due, err
+		}
+		at, id := alarmOf(row.Key)
+		if at > now {
+			due.Sooner(at)
+			break
+		}
+		if d.jobs = append(d.jobs, id); len(d.jobs) == jobsMax {
+			break
+		}
+	}
+	if d.any() {
+		due.Steps = func() []func(*commit.Tx) error { return s.steps(d.steps(grow)) }
+	}
+	return due, nil
+}
+
+func (d dueJobs) steps(grow bool) []func(*transaction) error {
+	var steps []func(*transaction) error
+	if d.timers {
+		steps = append(steps, fire)
+	}
+	if d.turns {
+		steps = append(steps, giveTurns)
+	}
+	for _, id := range d.expired {
+		steps = append(steps, func(tx *transaction) error { return expire(tx, id) })
+	}
+	for range max(1, commit.StepsAhead/max(1, len(d.jobs))) {
+		for _, id := range d.jobs {
+			steps = append(steps, func(tx *transaction) error { return step(tx, id, grow) })
+		}
+	}
+	return steps
+}
+
+// steps returns steps as the committer runs them.
+func (s *Jobs) steps(of []func(*transaction) error) []func(*commit.Tx) error {
+	steps := make([]func(*commit.Tx) error, len(of))
+	for i, step := range of {
+		steps[i] = func(tx *commit.Tx) error { return step(s.in(tx)) }
+	}
+	return steps
+}
+
+// alarmKey sorts alarms by when they are due.
+func alarmKey(at muster.Instant, id muster.JobID) string {
+	return store.JoinKey(store.TimeKey(at), string(id))
+}
+
+func alarmOf(key string) (muster.Instant, muster.JobID) {
+	parts := store.SplitKey(key)
+	return store.TimeIn(parts[0]), muster.JobID(parts[1])
+}
+
+// step does the next piece of a job's background work, if any is due. Unless the
+// data may grow, a job that would give things its executions keeps its place and
+// looks again later.
+func step(tx *transaction, id muster.JobID, grow bool) error {
+	old, err := tx.job(id)
+	if err != nil || old == nil || old.Wake == 0 || old.Wake > tx.Now {
+		return err
+	}
+	j, schedule, err := keepTime(tx, *old)
+	if err != nil {
+		return err
+	}
+	if j, err = takeTurn(tx, old, j); err != nil {
+		return err
+	}
+	waiting, err := anyDeferred(tx, &j)
+	if err != nil {
+		return err
+	}
+	joiners, err := anyJoining(tx, &j)
+	if err != nil {
+		return err
+	}
+	changes := j.Wake // of the schedule
+	switch {
+	case j.Settling:
+		if j, err = settleSome(tx, j); err != nil {
+			return err
+		}
+		if j.Status == muster.JobDeleting && !j.Settling && !waiting && !joiners {
+			return erase(tx, j)
+		}
+		j.Wake = tx.Now
+	case j.Revealing:
+		j, err = revealSome(tx, j)
+		j.Wake = tx.Now
+	case waiting && !j.Hides():
+		err = resume(tx, &j)
+		j.Wake = tx.Now
+	case !grow && (joiners && !j.Hides() && j.Gives() || j.RollsOut() && !j.Waiting):
+		j.Wake = tx.Now.Add(commit.RoomWait)
+	case joiners && !j.Hides():
+		j, err = admit(tx, j, schedule)
+	case j.Status == muster.JobDeleting:
+		return erase(tx, j)
+	case j.RollsOut() && !j.Waiting:
+		j, err = rollOut(tx, j, schedule, stepMax)
+	}
+	if err != nil {
+		return err
+	}
+	return stepped(tx, j, changes)
+}
+
+// stepped stores a job after a piece of its work. It has more to do at its Wake,
+// or when its schedule changes, if it does.
+func stepped(tx *transaction, j muster.Job, changes muster.Instant) error {
+	if changes != 0 && (j.Wake == 0 || changes < j.Wake) {
+		j.Wake = changes
+	}
+	if err := tx.putJob(j); err != nil {
+		return err
+	}
+	return tx.conclude(j)
+}
+
+// fire times out what is due.
+func fire(tx *transaction) error {
+	var due []store.Timer
+	for t, err := range tx.Timers(tx.Now) {
+		if err != nil {
+			return err
+		}
+		if due = append(due, t); len(due) == timersMax {
+			break
+		}
+	}
+	for _, t := range due {
+		found, err := tx.Executions(t.ExecutionKey)
+		if err != nil {
+			return err
+		}
+		if found[0] == nil || found[0].Status != muster.InProgress {
+			continue // an earlier one aborted its job
+		}
+		after, err := found[0].Apply(muster.Update{By: muster.Clock, To: muster.TimedOut}, tx.Now)
+		if err != nil {
+			return err
+		}
+		j, err := tx.job(t.Job)
+		if err != nil {
+			return err
+		}
+		if err := tx.end(found[0], &after, j); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settleSome ends some of the executions of a job that was cancelled, deleted
+// or is over; when none is left, the job is settled.
+func settleSome(tx *transaction, j muster.Job) (muster.Job, error) {
+	var found []muster.Execution
+	for _, status := range []muster.Status{muster.Queued, muster.InProgress, 0} {
+		if status == 0 && j.Status != muster.JobDeleting {
+			continue // what has ended stays
+		}
+		if status == muster.InProgress && fateOf(&j, status) == stays {
+			continue
+		}
+		for x, err := range tx.ExecutionsOfJob(j.ID, status, store.Cursor{}) {
+			if err != nil {
+				return j, err
+			}
+			if found = append(found, x); len(found) == stepMax {
+				break
+			}
+		}
+		if len(found) > 0 {
+			break
+		}
+	}
+	for i := range found {
+		after, err := tx.fated(&found[i], &j)
+		if err != nil {
+			return j, err
+		}
+		if err := tx.change(&found[i], after); err != nil {
+			return j, err
+		}
+	}
+	j.Settling = len(found) > 0
+	return j, nil
+}
+
+// erase removes the last of a deleted job.
+func erase(tx *transaction, j muster.Job) error {
+	tables.documents.Delete(tx, string(j.ID))
+	delete(tx.texts, j.ID)
+	tables.newest.Delete(tx, newestKey(j))
+	tables.deletions.Delete(tx, string(j.ID))
+	for _, t := range j.Targets {
+		tables.byTarget.Delete(tx, targetKey(t, j.ID))
+	}
+	tags.Put(tx, KindJob, string(j.ID), nil)
+	if err := tx.deleteJob(j.ID); err != nil {
+		return err
+	}
+	return tx.tellOfJob(eventlog.Deleted, j)
+}

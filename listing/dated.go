@@ -1,0 +1,74 @@
+package listing
+
+import (
+	"context"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/store"
+)
+
+// PutDated files a resource in a dated table, which lists resources by creation
+// in both directions: each has a key that sorts up and one that sorts down. Those
+// of an owner can be listed apart.
+func PutDated(w store.Writer, t store.Of[store.Link], at muster.Instant, id string, owner ...string) {
+	t.Put(w, DatedKey(true, at, id, owner), store.Link{})
+	t.Put(w, DatedKey(false, at, id, owner), store.Link{})
+}
+
+// DeleteDated takes a resource out of a dated table.
+func DeleteDated(w store.Writer, t store.Of[store.Link], at muster.Instant, id string, owner ...string) {
+	t.Delete(w, DatedKey(true, at, id, owner))
+	t.Delete(w, DatedKey(false, at, id, owner))
+}
+
+// DatedKey returns one of the two keys of a resource in a dated table.
+func DatedKey(ascending bool, at muster.Instant, id string, owner []string) string {
+	date := store.TimeKey(at)
+	if !ascending {
+		date = store.LatestKey(at)
+	}
+	return store.JoinKey(append(datedPrefix(ascending, owner), date, id)...)
+}
+
+func datedPrefix(ascending bool, owner []string) []string {
+	if ascending {
+		return append([]string{"a"}, owner...)
+	}
+	return append([]string{"d"}, owner...)
+}
+
+// Dated is a list by creation.
+type Dated[T any] struct {
+	Table  store.Of[store.Link]
+	Owner  []string // of the rows; none for all
+	Read   func(r store.Reader, id string) (T, error)
+	Filter string       // what Pick depends on
+	Pick   func(T) bool // nil picks all
+}
+
+// Viewer shows snapshots of a store.
+type Viewer interface {
+	View(ctx context.Context, fn func(store.Reader) error) error
+}
+
+// Page reads one page, newest first unless ascending, and returns the token of
+// the next.
+func (d Dated[T]) Page(ctx context.Context, v Viewer, pages Pager, p Page, ascending bool) ([]T, string, error) {
+	prefix := datedPrefix(ascending, d.Owner)
+	l, err := pages.Begin(p, d.Table.Table, prefix, d.Filter)
+	if err != nil {
+		return nil, "", err
+	}
+	var page []T
+	var next string
+	err = v.View(ctx, func(r store.Reader) error {
+		from, to := store.Under(prefix...)
+		page, next, err = Fill(l, d.Table.Scan(r, l.From(from), to), func(row store.Row[store.Link]) (T, bool, error) {
+			parts := store.SplitKey(row.Key)
+			v, err := d.Read(r, parts[len(parts)-1])
+			return v, d.Pick == nil || d.Pick(v), err
+		})
+		return err
+	})
+	return page, next, err
+}

@@ -1,0 +1,67 @@
+package listing
+
+import (
+	"iter"
+
+	"github.com/muster-iot/muster/store"
+)
+
+// Default is the length of a page of a registry list, unless asked otherwise.
+const Default = 25
+
+// RowsMax bounds the rows that one page of a registry list looks at, so that a
+// filter that fits little cannot hold a snapshot for long. A page may therefore
+// be short, even empty, while there is a next one.
+const RowsMax = 4096
+
+// List is one page of a list in the making.
+type List struct {
+	After string // the key of the last row of the page before; empty for the first
+
+	pages Pager
+	name  any // the operation and its filters, which bind its tokens
+	limit int
+}
+
+// Begin begins a page of the list that name stands for: the operation with all
+// its filters. It fails with Invalid.
+func (p Pager) Begin(page Page, name ...any) (List, error) {
+	l := List{pages: p, name: name}
+	var err error
+	if l.limit, err = page.Size(Default); err != nil {
+		return l, err
+	}
+	return l, p.Open(page.Token, l.name, &l.After)
+}
+
+// From returns where to scan on: first, or after the page before.
+func (l List) From(first string) string {
+	if l.After == "" {
+		return first
+	}
+	return store.After(l.After)
+}
+
+// Fill reads rows until the page is full with what pick takes of them. It
+// returns the page, and the token of the next one unless the rows ended.
+func Fill[R, T any](l List, rows iter.Seq2[store.Row[R], error], pick func(store.Row[R]) (T, bool, error)) ([]T, string, error) {
+	var page []T
+	seen, last := 0, ""
+	for row, err := range rows {
+		if err != nil {
+			return nil, "", err
+		}
+		if len(page) == l.limit || seen == RowsMax {
+			return page, l.pages.Seal(l.name, last), nil
+		}
+		seen, last = seen+1, row.Key
+		item, ok, err := pick(row)
+		if err != nil {
+			return nil, "", err
+		}
+		if ok {
+			page = append(page, item)
+		}
+	}
+	return page, "", nil
+}

@@ -1,0 +1,232 @@
+package registry
+
+import (
+	"cmp"
+	"context"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/commit"
+	"github.com/muster-iot/muster/fleetquery"
+	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/tags"
+)
+
+// CreateDynamicThingGroup makes a group whose members are the things that match
+// a query (registry.md section 5). It looks for them in the background; its
+// status is BUILDING until it has them all. One that exists with the same query
+// and properties is returned as it is. It fails with Invalid (also while things
+// are not indexed), InvalidQuery, NotFound (the index), LimitExceeded or
+// AlreadyExists.
+func (s *Registry) CreateDynamicThingGroup(ctx context.Context, in muster.Group, given []muster.Tag) (muster.Group, error) {
+	asked, err := muster.NewGroup(in.Name, in.Description, in.Attributes)
+	if err != nil {
+		return asked, err
+	}
+	labels, err := muster.Retag(nil, given)
+	if err != nil {
+		return asked, err
+	}
+	asked.Dynamic, err = membershipRule(*in.Dynamic)
+	if err != nil {
+		return asked, err
+	}
+	return commit.Do(ctx, s.commits, func(tx *commit.Tx) (g muster.Group, err error) {
+		old, err := tables.groups.Get(tx, string(asked.Name))
+		if err != nil {
+			return g, err
+		}
+		if old != nil {
+			g = *old
+			return g, s.sameGroup(g, asked)
+		}
+		x, err := s.index.read(tx)
+		if err != nil {
+			return g, err
+		}
+		if !x.state.Config.Things {
+			return g, errNotIndexed
+		}
+		if most := s.dynamicGroupsMax; most > 0 && len(x.dynamic) >= most {
+			return g, muster.Errorf(muster.LimitExceeded, "There are %d dynamic thing groups, the most there may be", len(x.dynamic))
+		}
+		g = asked
+		g.ID, g.CreatedAt = s.newID(), tx.Now
+		tables.groupIDs.Put(tx, g.ID, g.Name)
+		tables.below.Put(tx, belowKey(g.Name, 0, g.Name), store.Link{})
+		tags.Put(tx, KindGroup, string(g.Name), labels)
+		g = s.index.rebuild(tx, g)
+		if _, err := s.index.reread(tx); err != nil {
+			return g, err
+		}
+		if err := s.index.mayDepend(tx, g); err != nil {
+			return g, err
+		}
+		return g, s.events.group(tx, nil, &g)
+	})
+}
+
+var errNotIndexed = muster.Errorf(muster.Invalid, "Things are not indexed: thingIndexingMode is OFF")
+
+// membershipRule completes a rule with the defaults. It fails with InvalidQuery,
+// NotFound (the index) or Invalid (the version).
+func membershipRule(m muster.MembershipRule) (*muster.MembershipRule, error) {
+	if m.Index == "" {
+		m.Index = muster.ThingIndex
+	}
+	if m.Version == "" {
+		m.Version = fleetquery.Version
+	}
+	if m.Index != muster.ThingIndex {
+		return nil, muster.Errorf(muster.NotFound, "Index %s does not exist, or holds no things", m.Index)
+	}
+	if err := checkQueryVersion(m.Version); err != nil {
+		return nil, err
+	}
+	_, err := fleetquery.Parse(m.Query, fleetquery.Things)
+	return &m, err
+}
+
+func checkQueryVersion(version string) error {
+	if version != "" && version != fleetquery.Version {
+		return muster.Errorf(muster.Invalid, "queryVersion %q does not exist; the only one is %s", version, fleetquery.Version)
+	}
+	return nil
+}
+
+// UpdateDynamicThingGroup changes a dynamic group and returns it as it is then.
+// What rule leaves empty stays; with another query the group looks for its
+// members anew (registry.md REG-64). It fails with NotFound, VersionConflict,
+// InvalidQuery or Invalid.
+func (s *Registry) UpdateDynamicThingGroup(ctx context.Context, name muster.GroupName, u muster.GroupUpdate, rule muster.MembershipRule) (muster.Group, error) {
+	return commit.Do(ctx, s.commits, func(tx *commit.Tx) (g muster.Group, err error) {
+		old, err := thingGroup(tx, name)
+		if err != nil {
+			return g, err
+		}
+		if err := old.OnlyDynamic(); err != nil {
+			return g, err
+		}
+		merged := *old.Dynamic
+		merged.Query, merged.Index, merged.Version = cmp.Or(rule.Query, merged.Query), cmp.Or(rule.Index, merged.Index), cmp.Or(rule.Version, merged.Version)
+		u := u // the next run begins with what was asked for
+		if u.Dynamic, err = membershipRule(merged); err != nil {
+			return g, err
+		}
+		if g, err = old.Apply(u); err != nil {
+			return g, err
+		}
+		if merged.Same(*old.Dynamic) {
+			tables.groups.Put(tx, string(name), g)
+		} else {
+			g = s.index.rebuild(tx, g)
+		}
+		if _, err := s.index.reread(tx); err != nil {
+			return g, err
+		}
+		if err := s.index.mayDepend(tx, g); err != nil {
+			return g, err
+		}
+		return g, s.events.group(tx, &old, &g)
+	})
+}
+
+// DeleteDynamicThingGroup removes a dynamic group, or succeeds when there is
+// none; its things leave it as those of DeleteThingGroup do. It fails with
+// VersionConflict, or Invalid for a static group.
+func (s *Registry) DeleteDynamicThingGroup(ctx context.Context, name muster.GroupName, expected *int64) error {
+	return s.commits.Do(ctx, func(tx *commit.Tx) error {
+		g, err := tables.groups.Get(tx, string(name))
+		if err != nil || g == nil {
+			return err
+		}
+		if err := g.OnlyDynamic(); err != nil {
+			return err
+		}
+		if err := g.CheckVersion(expected); err != nil {
+			return err
+		}
+		tables.dynamic.Delete(tx, string(name))
+		tables.building.Delete(tx, string(name))
+		if err := s.removeGroup(tx, *g); err != nil {
+			return err
+		}
+		if _, err := s.index.reread(tx); err != nil {
+			return err
+		}
+		return s.index.jobs.GroupKnown(tx, g.ID)
+	})
+}
+
+// mayDepend returns an Invalid error when a dynamic group would depend on a job
+// that depends on the group: then things could go in and out of it for ever.
+func (ix *index) mayDepend(tx *commit.Tx, g muster.Group) error {
+	var follow func(name muster.GroupName, way []muster.GroupName) error
+	x, err := ix.read(tx)
+	if err != nil {
+		return err
+	}
+	seen := map[muster.GroupName]bool{}
+	follow = func(name muster.GroupName, way []muster.GroupName) error {
+		if seen[name] {
+			return nil
+		}
+		seen[name] = true
+		next, err := ix.feeds(tx, x, name)
+		if err != nil {
+			return err
+		}
+		for _, to := range next {
+			if to == g.Name {
+				return muster.Errorf(muster.Invalid, "Thing group %s asks for the status of a job that is given to its own members, so things could go in and out of it for ever", g.Name)
+			}
+			if err := follow(to, append(way, to)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return follow(g.Name, nil)
+}
+
+// feeds returns the dynamic groups whose members may change when those of a
+// group do: through the jobs that its members are given, or because they ask for
+// the group itself.
+func (ix *index) feeds(tx *commit.Tx, x *indexView, name muster.GroupName) ([]muster.GroupName, error) {
+	at := x.find(name)
+	if at < 0 {
+		return nil, nil // things are not indexed: nothing follows from anything
+	}
+	var next []muster.GroupName
+	err := ix.jobs.GivenToMembers(tx, x.dynamic[at].ID, func(job muster.JobID) error {
+		for _, i := range x.mentioned[fleetquery.JobStatus(string(job))] {
+			next = append(next, x.dynamic[i].Name)
+		}
+		return nil
+	})
+	for _, g := range x.dynamic[at+1:] {
+		if g.query.MayAsk(fleetquery.ThingGroupNames, string(name)) {
+			next = append(next, g.Name)
+		}
+	}
+	return next, err
+}
+
+// MayTarget returns an Invalid error when a dynamic group among the targets of a
+// continuous job would then depend on a job that depends on the group.
+func (s *Registry) MayTarget(tx *commit.Tx, targets []muster.Target) error {
+	for _, t := range targets {
+		if !t.Group {
+			continue
+		}
+		g, err := tables.groups.Get(tx, t.Name)
+		if err != nil {
+			return err
+		}
+		if g != nil && g.ID == t.ID && g.IsDynamic() {
+			if err := s.index.mayDepend(tx, *g); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,84 @@
+package registry
+
+import (
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/fleetquery"
+	"github.com/muster-iot/muster/store"
+)
+
+// documentOf returns the document of a thing without its jobs, and of what else
+// there is all that c asks for.
+func documentOf(r store.Reader, c muster.IndexingConfig, t muster.Thing) (fleetquery.Document, error) {
+	d := recordDocument(&t)
+	in, err := groupsOf(r, t.Name)
+	if err != nil {
+		return nil, err
+	}
+	for _, g := range in {
+		d.Add(fleetquery.ThingGroupNames, string(g.Name))
+	}
+	return d, addConnectivity(r, c, d, t.Name)
+}
+
+// addAsked adds to the document of a thing what a query asks for beyond the
+// registry: its connectivity and the status of jobs.
+func addAsked(r store.Reader, c muster.IndexingConfig, d fleetquery.Document, t muster.Thing, q *fleetquery.Query) error {
+	if _, has := d[fleetquery.Connected]; !has && asksConnectivity(q) {
+		if err := addConnectivity(r, c, d, t.Name); err != nil {
+			return err
+		}
+	}
+	for _, field := range q.Fields() {
+		job := fleetquery.JobOf(field)
+		if job == "" || d[field] != nil {
+			continue
+		}
+		x, err := ownLatest(r, t, muster.JobID(job))
+		if err != nil {
+			return err
+		}
+		if x != nil {
+			d.Add(field, x.Status.String())
+		}
+	}
+	return nil
+}
+
+func asksConnectivity(q *fleetquery.Query) bool {
+	return q.Mentions(fleetquery.Connected) || q.Mentions(fleetquery.ConnectedAt) || q.Mentions(fleetquery.DisconnectReason)
+}
+
+// ownLatest returns a thing's latest execution of a job, but nil for one of
+// another thing that had the name before.
+func ownLatest(r store.Reader, t muster.Thing, job muster.JobID) (*muster.Execution, error) {
+	x, err := r.Latest(t.Name, job)
+	if err != nil || !t.Had(x) {
+		return nil, err
+	}
+	return x, nil
+}
+
+// recordDocument is the part of a thing's document that is its own record. A
+// missing thing has none.
+func recordDocument(t *muster.Thing) fleetquery.Document {
+	d := fleetquery.Document{}
+	if t == nil {
+		return d
+	}
+	d.Add(fleetquery.ThingName, string(t.Name))
+	d.Add(fleetquery.ThingID, t.ID)
+	d.Add(fleetquery.ThingTypeName, string(t.Type))
+	for name, value := range t.Attributes {
+		d.Add(fleetquery.Attribute(name), value)
+	}
+	return d
+}
+
+// groupDocument is the part that says that a thing is in a group.
+func groupDocument(names ...muster.GroupName) fleetquery.Document {
+	d := fleetquery.Document{}
+	for _, name := range names {
+		d.Add(fleetquery.ThingGroupNames, string(name))
+	}
+	return d
+}

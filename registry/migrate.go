@@ -1,0 +1,78 @@
+package registry
+
+import (
+	"cmp"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/store"
+)
+
+// This file holds the registry's steps from format 1 to format 2: what knew things
+// and groups by their names knows them by their ids (arbitration A22).
+
+// GoneID returns the id of a target that was deleted before ids were kept. No thing
+// or group has it.
+func GoneID(t muster.Target) string {
+	if t.Group {
+		return "gone:group:" + t.Name
+	}
+	return "gone:thing:" + t.Name
+}
+
+// GroupPaths is the step of a migration from format 1 to 2 that writes into each group the ids of those above it.
+func GroupPaths(s store.Records, after string, limit int, _ func(string)) (string, bool, error) {
+	return store.EachAfter(s, tables.groups, after, limit, func(row store.Row[muster.Group]) error {
+		g := row.Value
+		if len(g.Path) == 0 {
+			return nil
+		}
+		g.PathIDs = nil
+		for _, name := range g.Path {
+			above, err := thingGroup(s, name)
+			if err != nil {
+				return err
+			}
+			g.PathIDs = append(g.PathIDs, above.ID)
+		}
+		tables.groups.Put(s, row.Key, g)
+		return nil
+	})
+}
+
+// DepartureIDs is the step of a migration from format 1 to 2 that gives departures the ids of the groups that their things leave.
+func DepartureIDs(s store.Records, after string, limit int, _ func(string)) (string, bool, error) {
+	type named struct { // as format 1 has it
+		Lineage []muster.GroupName
+		After   string
+	}
+	return store.EachAfter(s, store.Of[named](tables.departures), after, limit, func(row store.Row[named]) error {
+		if len(row.Value.Lineage) == 0 {
+			return nil
+		}
+		d := departure{Group: row.Value.Lineage[0], IDs: []string{row.Key}, After: row.Value.After}
+		for _, name := range row.Value.Lineage[1:] {
+			above := muster.Target{Group: true, Name: string(name)}
+			id, _, err := Lookup{}.Target(s, above)
+			if err != nil {
+				return err
+			}
+			d.IDs = append(d.IDs, cmp.Or(id, GoneID(above)))
+		}
+		tables.departures.Put(s, row.Key, d)
+		return nil
+	})
+}
+
+// DepartingID returns the id of a deleted group of the name of t whose things are
+// still leaving it, or "".
+func DepartingID(s store.Records, t muster.Target) (string, error) {
+	for row, err := range tables.departures.Scan(s, "", "") {
+		if err != nil {
+			return "", err
+		}
+		if t.Group && string(row.Value.Group) == t.Name {
+			return row.Key, nil
+		}
+	}
+	return "", nil
+}

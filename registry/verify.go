@@ -1,0 +1,91 @@
+package registry
+
+import (
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/integrity"
+	"github.com/muster-iot/muster/store"
+)
+
+// The tables that records of other packages belong to.
+const (
+	ThingTable store.Table = "thing"
+	GroupTable store.Table = "group"
+)
+
+// Verify compares the records of the registry with each other.
+func Verify(c *integrity.Check) {
+	for _, verify := range []func(*integrity.Check){verifyThings, verifyGroups, verifyMembers} {
+		if verify(c); c.Done() {
+			return
+		}
+	}
+	c.Surplus(integrity.IndexesAgree, tables.typed.Table, tables.connected.Table, tables.groupIDs.Table, tables.below.Table, tables.dynamic.Table, tables.building.Table)
+}
+
+func verifyThings(c *integrity.Check) {
+	integrity.Each(c, tables.things, func(key string, t muster.Thing) {
+		c.Keyed(tables.things.Table, key, string(t.Name))
+		if t.Type != "" {
+			c.Owned(tables.things.Table, key, tables.types.Table, string(t.Type))
+			c.Derived(integrity.IndexesAgree, tables.typed.Table, store.JoinKey(string(t.Type), key), "thing "+key)
+		}
+	})
+	integrity.Each(c, tables.types, func(key string, t muster.ThingType) { c.Keyed(tables.types.Table, key, string(t.Name)) })
+	integrity.Each(c, tables.connections, func(key string, known connection) {
+		c.Owned(tables.connections.Table, key, tables.things.Table, key)
+		if known.Connected {
+			c.Derived(integrity.IndexesAgree, tables.connected.Table, key, "the connection of thing "+key)
+		}
+	})
+}
+
+func verifyGroups(c *integrity.Check) {
+	integrity.Each(c, tables.groups, func(key string, g muster.Group) {
+		from := "group " + key
+		c.Keyed(tables.groups.Table, key, string(g.Name))
+		c.Derived(integrity.IndexesAgree, tables.groupIDs.Table, g.ID, from)
+		for levels, above := range g.Lineage() {
+			c.Derived(integrity.IndexesAgree, tables.below.Table, belowKey(above, levels, g.Name), from)
+			isTarget(c, tables.groups.Table, key, muster.Target{Group: true, Name: string(above), ID: g.LineageIDs()[levels]})
+		}
+		if g.IsDynamic() {
+			c.Derived(integrity.IndexesAgree, tables.dynamic.Table, key, from)
+		}
+		if g.IsDynamic() && g.Dynamic.Building {
+			c.Derived(integrity.IndexesAgree, tables.building.Table, key, from)
+		}
+	})
+	integrity.Each(c, tables.groupIDs, func(key string, name muster.GroupName) {
+		isTarget(c, tables.groupIDs.Table, key, muster.Target{Group: true, Name: string(name), ID: key})
+	})
+	integrity.Each(c, tables.departures, func(key string, d departure) {
+		if c.Has(tables.groupIDs.Table, key) || len(d.IDs) == 0 || d.IDs[0] != key {
+			c.Problem(integrity.IndexesAgree, "table %s has %q, which is the id of a group that is there or not of %s", tables.departures.Table, key, d.Group)
+		}
+	})
+}
+
+// isTarget reports a thing or group that is not the one of its name.
+func isTarget(c *integrity.Check, table store.Table, key string, t muster.Target) {
+	there, err := Lookup{}.IsThere(c.Reader(), t)
+	c.Fail(err)
+	if !there && err == nil {
+		c.Problem(integrity.IndexesAgree, "table %s has under %q the id %q for %s, which has another one or is not there", table, key, t.ID, t.Name)
+	}
+}
+
+// verifyMembers looks for memberships of things and groups that are gone; that things and
+// groups agree is checked elsewhere.
+func verifyMembers(c *integrity.Check) {
+	integrity.Each(c, tables.memberships, func(key string, _ belonging) {
+		thing, _ := c.Pair(tables.memberships.Table, key)
+		c.Owned(tables.memberships.Table, key, tables.things.Table, thing)
+	})
+	integrity.Each(c, tables.members, func(key string, _ membership) {
+		group, thing := c.Pair(tables.members.Table, key)
+		c.Owned(tables.members.Table, key, tables.things.Table, thing)
+		if !c.Has(tables.groupIDs.Table, group) {
+			c.Owned(tables.members.Table, key, tables.departures.Table, group)
+		}
+	})
+}

@@ -1,0 +1,171 @@
+package rights
+
+import (
+	"context"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/commit"
+	"github.com/muster-iot/muster/listing"
+	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/tags"
+)
+
+// sameSubjectMax bounds the registered CAs with one subject (AUTH-33).
+const sameSubjectMax = 10
+
+// AddCA registers a certificate authority whose texts the caller has checked.
+// It fails with AlreadyExists, or LimitExceeded for too many CAs of one
+// subject.
+func (s *Rights) AddCA(ctx context.Context, ca muster.CA, given []muster.Tag) (muster.CA, error) {
+	given, err := muster.Retag(nil, given)
+	if err != nil {
+		return ca, err
+	}
+	return commit.Do(ctx, s.commits, func(tx *commit.Tx) (muster.CA, error) {
+		ca := ca // the next run begins with what was asked for
+		if old, err := tables.cas.Has(tx, string(ca.ID)); err != nil {
+			return ca, err
+		} else if old {
+			return ca, s.certificateExists("cacert", ca.ID)
+		}
+		same, err := casOf(tx, ca.Subject)
+		if err != nil {
+			return ca, err
+		}
+		if len(same) >= sameSubjectMax {
+			return ca, muster.Errorf(muster.LimitExceeded, "There are %d CA certificates with this subject already", len(same))
+		}
+		ca.CreatedAt, ca.UpdatedAt, ca.Version, ca.GenerationID = tx.Now, tx.Now, 1, s.newID()
+		tables.cas.Put(tx, string(ca.ID), ca)
+		tables.casBySubject.Put(tx, store.JoinKey(ca.Subject, string(ca.ID)), store.Link{})
+		listing.PutDated(tx, tables.casByDate, ca.CreatedAt, string(ca.ID))
+		tags.Put(tx, KindCA, string(ca.ID), given)
+		return ca, nil
+	})
+}
+
+// CA returns one registered CA.
+func (s *Rights) CA(ctx context.Context, id muster.CertificateID) (muster.CA, error) {
+	var ca muster.CA
+	err := s.commits.View(ctx, func(r store.Reader) (err error) {
+		ca, err = findCA(r, id)
+		return err
+	})
+	return ca, err
+}
+
+// CAsOf returns the registered CAs with a subject (DER, in hex), which is what
+// a certificate names as its issuer.
+func (s *Rights) CAsOf(ctx context.Context, subject string) ([]muster.CA, error) {
+	var found []muster.CA
+	err := s.commits.View(ctx, func(r store.Reader) (err error) {
+		found, err = casOf(r, subject)
+		return err
+	})
+	return found, err
+}
+
+// UpdateCA changes a registered CA by fn, which gets and returns its state.
+func (s *Rights) UpdateCA(ctx context.Context, id muster.CertificateID, fn func(muster.CA) muster.CA) error {
+	return s.commits.Do(ctx, func(tx *commit.Tx) error {
+		old, err := findCA(tx, id)
+		if err != nil {
+			return err
+		}
+		ca := fn(old)
+		if ca == old {
+			return nil
+		}
+		ca.UpdatedAt, ca.Version = tx.Now, old.Version+1
+		tables.cas.Put(tx, string(id), ca)
+		return nil
+	})
+}
+
+// DeleteCA removes a registered CA, which must be inactive.
+func (s *Rights) DeleteCA(ctx context.Context, id muster.CertificateID) error {
+	return s.commits.Do(ctx, func(tx *commit.Tx) error {
+		ca, err := findCA(tx, id)
+		if err != nil {
+			return err
+		}
+		if ca.Active {
+			return muster.Errorf(muster.CertificateState, "CA certificate must be deactivated (not ACTIVE) before deletion. Id: %s", id)
+		}
+		tables.cas.Delete(tx, string(id))
+		tables.casBySubject.Delete(tx, store.JoinKey(ca.Subject, string(id)))
+		listing.DeleteDated(tx, tables.casByDate, ca.CreatedAt, string(id))
+		tags.Put(tx, KindCA, string(id), nil)
+		return nil
+	})
+}
+
+// CAList is a page of registered CAs.
+type CAList struct {
+	CAs  []muster.CA
+	Next string // marker of the next page; empty on the last
+}
+
+// CAs lists the registered CAs by creation, newest first unless ascending; with
+// a template those that name it only.
+func (s *Rights) CAs(ctx context.Context, template string, p listing.Page, ascending bool) (list CAList, err error) {
+	d := listing.Dated[muster.CA]{Table: tables.casByDate, Filter: template, Read: readCA}
+	if template != "" {
+		d.Pick = func(ca muster.CA) bool { return ca.TemplateName == template }
+	}
+	list.CAs, list.Next, err = d.Page(ctx, s.commits, s.pages, p, ascending)
+	return list, err
+}
+
+func readCA(r store.Reader, id string) (muster.CA, error) {
+	return findCA(r, muster.CertificateID(id))
+}
+
+// registrationCode is the name of the setting that holds the code.
+const registrationCode = "registrationcode"
+
+// RegistrationCode returns the code that proves possession of a CA's key; it
+// stays the same until it is deleted. fresh is used when there is none.
+func (s *Rights) RegistrationCode(ctx context.Context, fresh string) (string, error) {
+	return commit.Do(ctx, s.commits, func(tx *commit.Tx) (string, error) {
+		old, err := store.Settings.Get(tx, registrationCode)
+		if err != nil {
+			return "", err
+		}
+		if old != nil {
+			return *old, nil
+		}
+		store.Settings.Put(tx, registrationCode, fresh)
+		return fresh, nil
+	})
+}
+
+// DeleteRegistrationCode forgets the code; the next one is different.
+func (s *Rights) DeleteRegistrationCode(ctx context.Context) error {
+	return s.commits.Do(ctx, func(tx *commit.Tx) error {
+		store.Settings.Delete(tx, registrationCode)
+		return nil
+	})
+}
+
+func findCA(r store.Reader, id muster.CertificateID) (muster.CA, error) {
+	return tables.cas.Require(r, string(id), func() error {
+		return muster.Errorf(muster.NotFound, "CA certificate %s does not exist", id)
+	})
+}
+
+func casOf(r store.Reader, subject string) ([]muster.CA, error) {
+	var found []muster.CA
+	from, to := store.Under(subject)
+	for row, err := range tables.casBySubject.Scan(r, from, to) {
+		if err != nil {
+			return nil, err
+		}
+		ca, err := findCA(r, muster.CertificateID(store.SplitKey(row.Key)[1]))
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, ca)
+	}
+	return found, nil
+}

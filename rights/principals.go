@@ -1,0 +1,170 @@
+package rights
+
+import (
+	"context"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/commit"
+	"github.com/muster-iot/muster/listing"
+	"github.com/muster-iot/muster/store"
+)
+
+// AttachPrincipal binds a certificate to a thing; again succeeds, and may make
+// the binding exclusive or not. An exclusive certificate has no other thing
+// (registry.md section 6.3).
+func (s *Rights) AttachPrincipal(ctx context.Context, thing muster.ThingName, id muster.CertificateID, a muster.Attachment) error {
+	return s.commits.Do(ctx, func(tx *commit.Tx) error {
+		if err := s.registry.RequireThing(tx, thing); err != nil {
+			return err
+		}
+		if _, err := certificate(tx, id); err != nil {
+			return err
+		}
+		from, to := store.Under(string(id))
+		for row, err := range tables.thingsOfPrincipal.Scan(tx, from, to) {
+			if err != nil {
+				return err
+			}
+			if other := store.SplitKey(row.Key)[1]; other != string(thing) && (a.Exclusive || row.Value.Exclusive) {
+				return muster.Errorf(muster.Invalid, "The principal is attached to thing %s, and one of the two attachments is exclusive", other)
+			}
+		}
+		tables.principalsOfThing.Put(tx, store.JoinKey(string(thing), string(id)), a)
+		tables.thingsOfPrincipal.Put(tx, store.JoinKey(string(id), string(thing)), a)
+		s.recheckCertificate(tx, id)
+		return nil
+	})
+}
+
+// DetachPrincipal ends a binding; one that does not exist is fine.
+func (s *Rights) DetachPrincipal(ctx context.Context, thing muster.ThingName, id muster.CertificateID) error {
+	return s.commits.Do(ctx, func(tx *commit.Tx) error {
+		if err := s.registry.RequireThing(tx, thing); err != nil {
+			return err
+		}
+		if _, err := certificate(tx, id); err != nil {
+			return err
+		}
+		tables.principalsOfThing.Delete(tx, store.JoinKey(string(thing), string(id)))
+		tables.thingsOfPrincipal.Delete(tx, store.JoinKey(string(id), string(thing)))
+		s.recheckCertificate(tx, id)
+		return nil
+	})
+}
+
+// Attached reports whether principals are attached to a thing.
+func (s *Rights) Attached(r store.Reader, thing muster.ThingName) (bool, error) {
+	return tables.principalsOfThing.AnyUnder(r, string(thing))
+}
+
+// AttachedTo is one end of an attachment, seen from the other.
+type AttachedTo struct {
+	Certificate muster.CertificateID // in PrincipalsOfThing
+	Thing       muster.ThingName     // in ThingsOfPrincipal
+	muster.Attachment
+}
+
+// AttachedList is a page of attachments.
+type AttachedList struct {
+	Attached []AttachedTo
+	Next     string // token of the next page; empty on the last
+}
+
+// PrincipalsOfThing lists the certificates attached to a thing, of one kind
+// unless exclusive is nil.
+func (s *Rights) PrincipalsOfThing(ctx context.Context, thing muster.ThingName, exclusive *bool, page listing.Page) (AttachedList, error) {
+	return s.attached(ctx, tables.principalsOfThing, string(thing), exclusive, page, func(r store.Reader) error {
+		return s.registry.RequireThing(r, thing)
+	}, func(other string, a muster.Attachment) AttachedTo {
+		return AttachedTo{Certificate: muster.CertificateID(other), Attachment: a}
+	})
+}
+
+// ThingsOfPrincipal lists the things that a certificate is attached to, of one
+// kind unless exclusive is nil.
+func (s *Rights) ThingsOfPrincipal(ctx context.Context, id muster.CertificateID, exclusive *bool, page listing.Page) (AttachedList, error) {
+	return s.attached(ctx, tables.thingsOfPrincipal, string(id), exclusive, page, func(r store.Reader) error {
+		_, err := certificate(r, id)
+		return err
+	}, func(other string, a muster.Attachment) AttachedTo {
+		return AttachedTo{Thing: muster.ThingName(other), Attachment: a}
+	})
+}
+
+func (s *Rights) attached(ctx context.Context, t store.Of[muster.Attachment], of string, exclusive *bool, p listing.Page, check func(store.Reader) error, end func(string, muster.Attachment) AttachedTo) (AttachedList, error) {
+	var list AttachedList
+	l, err := s.pages.Begin(p, t.Table, of, exclusive)
+	if err != nil {
+		return list, err
+	}
+	err = s.commits.View(ctx, func(r store.Reader) error {
+		if err := check(r); err != nil {
+			return err
+		}
+		from, to := store.Under(of)
+		list.Attached, list.Next, err = listing.Fill(l, t.Scan(r, l.From(from), to), func(row store.Row[muster.Attachment]) (AttachedTo, bool, error) {
+			wanted := exclusive == nil || *exclusive == row.Value.Exclusive
+			return end(store.SplitKey(row.Key)[1], row.Value), wanted, nil
+		})
+		return err
+	})
+	return list, err
+}
+
+// Grounds are what the rights of one connection rest on.
+type Grounds struct {
+	Certificate *muster.Certificate // nil: unknown
+	Thing       *muster.Thing       // the connection's thing; nil when it has none
+	Exclusive   bool                // the certificate is exclusively that thing's
+	Policies    []muster.Policy     // in force
+}
+
+// Grounds returns what a certificate may build on when it connects with a
+// client id: its record, the connection's thing (AUTH-41) and the policies in
+// force (AUTH-61). Device HTTPS has no client id: pass "".
+func (s *Rights) Grounds(ctx context.Context, id muster.CertificateID, clientID string) (Grounds, error) {
+	var g Grounds
+	err := s.commits.View(ctx, func(r store.Reader) error {
+		c, err := tables.certificates.Get(r, string(id))
+		if err != nil || c == nil {
+			return err
+		}
+		g.Certificate = c
+		thing, exclusive, err := connectionThing(r, id, clientID)
+		if err != nil {
+			return err
+		}
+		g.Exclusive = exclusive
+		if thing != "" {
+			if g.Thing, err = s.registry.Thing(r, muster.ThingName(thing)); err != nil {
+				return err
+			}
+		}
+		g.Policies, err = s.effectivePolicies(r, PolicyTarget{Certificate: id}, muster.ThingName(thing))
+		return err
+	})
+	return g, err
+}
+
+// connectionThing finds the thing of a connection: the one that the certificate
+// is exclusively attached to, else the attached one named like the client.
+func connectionThing(r store.Reader, id muster.CertificateID, clientID string) (thing string, exclusive bool, err error) {
+	from, to := store.Under(string(id))
+	for row, err := range tables.thingsOfPrincipal.Scan(r, from, to) {
+		if err != nil {
+			return "", false, err
+		}
+		if row.Value.Exclusive {
+			return store.SplitKey(row.Key)[1], true, nil
+		}
+		break // an exclusive attachment is the only one
+	}
+	if clientID == "" || !muster.ValidThingName(clientID) {
+		return "", false, nil
+	}
+	a, err := tables.thingsOfPrincipal.Get(r, store.JoinKey(string(id), clientID))
+	if err != nil || a == nil {
+		return "", false, err
+	}
+	return clientID, false, nil
+}

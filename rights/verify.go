@@ -1,0 +1,48 @@
+package rights
+
+import (
+	"strings"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/integrity"
+	"github.com/muster-iot/muster/store"
+)
+
+// Verify compares certificates, authorities and policies with their lists, and with
+// what they are attached to; things and groups are the tables of those.
+func Verify(c *integrity.Check, things, groups store.Table) {
+	integrity.Each(c, tables.certificates, func(key string, cert muster.Certificate) {
+		c.Keyed(tables.certificates.Table, key, string(cert.ID))
+		c.Dated(tables.certificatesByDate.Table, cert.CreatedAt, key, "certificate "+key)
+		if cert.CA != "" {
+			c.Dated(tables.certificatesOfCA.Table, cert.CreatedAt, key, "certificate "+key, string(cert.CA))
+		}
+	})
+	integrity.Each(c, tables.cas, func(key string, ca muster.CA) {
+		c.Keyed(tables.cas.Table, key, string(ca.ID))
+		c.Dated(tables.casByDate.Table, ca.CreatedAt, key, "CA "+key)
+		c.Derived(integrity.IndexesAgree, tables.casBySubject.Table, store.JoinKey(ca.Subject, key), "CA "+key)
+	})
+	integrity.Each(c, tables.policies, func(key string, p muster.Policy) {
+		c.Keyed(tables.policies.Table, key, p.Name)
+		c.Dated(tables.policiesByDate.Table, p.CreatedAt, key, "policy "+key)
+	})
+	integrity.Each(c, tables.policyTargets, func(key string, _ store.Link) {
+		policy, target := c.Pair(tables.policyTargets.Table, key)
+		c.Owned(tables.policyTargets.Table, key, tables.policies.Table, policy)
+		if kind, name, _ := strings.Cut(target, "/"); kind == "cert" {
+			c.Owned(tables.policyTargets.Table, key, tables.certificates.Table, name)
+		} else {
+			c.Owned(tables.policyTargets.Table, key, groups, name)
+		}
+		c.Derived(integrity.IndexesAgree, tables.policiesOfTarget.Table, store.JoinKey(target, policy), "policy "+policy)
+	})
+	integrity.Each(c, tables.principalsOfThing, func(key string, _ muster.Attachment) {
+		thing, principal := c.Pair(tables.principalsOfThing.Table, key)
+		c.Owned(tables.principalsOfThing.Table, key, things, thing)
+		c.Owned(tables.principalsOfThing.Table, key, tables.certificates.Table, principal)
+		c.Derived(integrity.IndexesAgree, tables.thingsOfPrincipal.Table, store.JoinKey(principal, thing), "thing "+thing)
+	})
+	c.Surplus(integrity.IndexesAgree, tables.certificatesByDate.Table, tables.certificatesOfCA.Table, tables.casByDate.Table, tables.casBySubject.Table,
+		tables.policiesByDate.Table, tables.policiesOfTarget.Table, tables.thingsOfPrincipal.Table)
+}

@@ -1,0 +1,47 @@
+package service
+
+import (
+	"bytes"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/commit"
+	"github.com/muster-iot/muster/store/memstore"
+)
+
+// What goes wrong in a transaction is logged when its outcome is known, once,
+// however often it ran.
+func TestFaultsAreLoggedOnce(t *testing.T) {
+	var log bytes.Buffer
+	env := newEnvOn(t, memstore.New(), Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+	err := env.Commits.Do(t.Context(), func(tx *commit.Tx) error {
+		things.Put(b, "lamp", muster.Thing{Name: "lamp"})
+		panic("out of luck")
+	})
+	wantKind(t, "a command that panics", err, muster.Internal)
+	env.dynamic("group", "thingName:lamp")
+	broken := func(tx *commit.Tx) error {
+		g, err := thingGroup(b, "group")
+		if err != nil {
+			return err
+		}
+		g.Dynamic.Query = "no (query"
+		groups.Put(b, "group", g)
+		_, err = b.refleet()
+		return err
+	}
+	if err := env.Commits.Do(t.Context(), broken); err != nil {
+		t.Fatal(err)
+	}
+	env.stop()
+	for _, line := range []string{"command panicked", "out of luck", "cannot be read any more"} {
+		if n := strings.Count(log.String(), line); n != 1 {
+			t.Errorf("the log says %q %d times, want once:\n%s", line, n, log.String())
+		}
+	}
+	if _, err := env.DescribeThing(t.Context(), "lamp"); err == nil {
+		t.Error("what the command wrote before its fault is there")
+	}
+}

@@ -1,0 +1,169 @@
+package service
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"github.com/muster-iot/muster/jobs"
+	"github.com/muster-iot/muster/registry"
+	"github.com/muster-iot/muster/store"
+)
+
+// This file brings what a former release wrote into the present format
+// (docs/decisions/0014-formats-and-migrations.md). The store keeps the number of the
+// format; what it means is in the migrations.
+
+// theMigration is the key of the only record of migrations.
+const theMigration = "migration"
+
+// migrations hold the one record of a migration, while there is one.
+var migrations = store.Of[migration]{Table: "migration"}
+
+// migration is how far the way from an older format is. While the record is there
+// nothing may be served.
+type migration struct {
+	From  int    // the format that the store had
+	Step  int    // of migrationSteps(From), those before it are done
+	After string `json:",omitempty"` // the last record that the step has dealt with
+}
+
+// migrationStep brings some records into the present format: at most limit that come
+// after the key after. It returns the last of them and whether there are more, and
+// notes what an operator should know.
+type migrationStep func(s store.Records, after string, limit int, note func(string)) (last string, more bool, err error)
+
+// migrationSteps returns the steps from a format to the present one, in order.
+func migrationSteps(from int) []migrationStep {
+	toNext := [store.Format][]migrationStep{
+		1: {registry.GroupPaths, registry.DepartureIDs, jobs.TargetIDs},
+	}
+	return slices.Concat(toNext[from:]...)
+}
+
+// migrationStepMax bounds the records that one transaction of a migration touches.
+const migrationStepMax = 128
+
+// notesMax bounds the notes that one migration logs.
+const notesMax = 100
+
+// Migrate brings a store that a former release wrote into the present format, in
+// short transactions; what was interrupted goes on where it was. Nothing may use
+// the store before it is done. Before the first change the store takes the number
+// of the present format, so that no former release opens what is half done. A nil
+// log discards what an operator should know.
+func Migrate(ctx context.Context, s store.Store, log *slog.Logger) error {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return migrate(ctx, s, migrationStepMax, log)
+}
+
+func migrate(ctx context.Context, s store.Store, limit int, log *slog.Logger) error {
+	if err := beginMigration(ctx, s, log); err != nil {
+		return err
+	}
+	noted := 0
+	for {
+		var notes []string
+		more := false
+		err := store.Update(ctx, s, func(tx store.Tx) (err error) {
+			notes = nil
+			more, err = migrateSome(tx, limit, func(n string) { notes = append(notes, n) })
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("bring the store into format %d: %w", store.Format, err)
+		}
+		for _, n := range notes {
+			if noted++; noted <= notesMax {
+				log.Warn(n)
+			}
+		}
+		if !more {
+			return nil
+		}
+	}
+}
+
+// beginMigration writes down where the store comes from, then gives it its new
+// number. Stopped in between it begins again.
+func beginMigration(ctx context.Context, s store.Store, log *slog.Logger) error {
+	f, ok := s.(store.Formatted)
+	if !ok || f.Format() == store.Format {
+		return nil
+	}
+	log.Info("bringing the store into the present format", "from", f.Format(), "to", store.Format)
+	err := store.Update(ctx, s, func(tx store.Tx) error {
+		if begun, err := migrations.Has(tx, theMigration); err != nil || begun {
+			return err
+		}
+		migrations.Put(tx, theMigration, migration{From: f.Format()})
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return f.SetFormat(ctx, store.Format)
+}
+
+// migrateSome does the next piece of a migration and reports whether there is more.
+func migrateSome(s store.Records, limit int, note func(string)) (more bool, err error) {
+	m, err := migrations.Get(s, theMigration)
+	if err != nil || m == nil {
+		return false, err
+	}
+	steps := migrationSteps(m.From)
+	if m.Step == len(steps) {
+		migrations.Delete(s, theMigration)
+		return false, nil
+	}
+	m.After, more, err = steps[m.Step](s, m.After, limit, note)
+	if err != nil {
+		return false, err
+	}
+	if !more {
+		m.Step, m.After = m.Step+1, ""
+	}
+	migrations.Put(s, theMigration, *m)
+	return true, nil
+}
+
+// migrated returns what r shows in the present format: r itself, or a migration of
+// it that stays in memory and changes nothing in the store.
+func migrated(r store.Reader, format int) (store.Reader, error) {
+	o := store.NewOverlay(r)
+	if format != store.Format {
+		migrations.Put(o, theMigration, migration{From: format})
+	} else if begun, err := migrations.Has(r, theMigration); err != nil || !begun {
+		return r, err
+	}
+	for {
+		if more, err := migrateSome(o, migrationStepMax, func(string) {}); err != nil || !more {
+			return o, err
+		}
+	}
+}
+
+// CheckFormat returns an error for a store that is to be migrated, or in the midst of
+// it. It returns nil for one that cannot be read: each call on that store fails anyway.
+func CheckFormat(ctx context.Context, s store.Store) error {
+	begun := false
+	err := s.View(context.WithoutCancel(ctx), func(r store.Reader) (err error) {
+		begun, err = migrations.Has(r, theMigration)
+		return err
+	})
+	if err == nil && (begun || formatOf(s) != store.Format) {
+		return fmt.Errorf("it is not in format %d yet: serve it once with this release", store.Format)
+	}
+	return nil
+}
+
+// formatOf returns the format of what is in a store.
+func formatOf(s store.Store) int {
+	if f, ok := s.(store.Formatted); ok {
+		return f.Format()
+	}
+	return store.Format
+}

@@ -1,0 +1,43 @@
+package service
+
+import (
+	"context"
+	"slices"
+
+	"github.com/muster-iot/muster/catalog"
+	"github.com/muster-iot/muster/eventlog"
+	"github.com/muster-iot/muster/jobs"
+	"github.com/muster-iot/muster/registry"
+	"github.com/muster-iot/muster/rights"
+	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/tags"
+)
+
+// Tables are the tables of all records of the service.
+func Tables() []store.Checker {
+	return slices.Concat(
+		registry.Tables(), rights.Tables(), catalog.Tables(), jobs.Tables(), eventlog.Tables(), tags.Tables(),
+		[]store.Checker{store.Settings, store.Tallies, migrations},
+	)
+}
+
+// VerifyRecords decodes every record of the service and returns a problem
+// for each that cannot be read, store.MaxProblems at most. Verify reads only what it
+// compares.
+func VerifyRecords(ctx context.Context, s store.Store) (problems []store.Problem, err error) {
+	err = s.View(ctx, func(r store.Reader) error {
+		problems = nil
+		for _, table := range Tables() {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			table.Check(r, func(err error) {
+				if len(problems) < store.MaxProblems {
+					problems = append(problems, store.Problem{Invariant: store.Readable, Detail: err.Error()})
+				}
+			})
+		}
+		return nil
+	})
+	return problems, err
+}

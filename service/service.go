@@ -1,0 +1,151 @@
+// Package service puts the rooms of the service together on one store: rights, the
+// catalog, the registry, jobs and the event log share a committer. It also looks
+// at a store as a whole: whether its records agree, and how a former format
+// becomes the present one.
+package service
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"time"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/catalog"
+	"github.com/muster-iot/muster/commit"
+	"github.com/muster-iot/muster/eventlog"
+	"github.com/muster-iot/muster/jobs"
+	"github.com/muster-iot/muster/listing"
+	"github.com/muster-iot/muster/registry"
+	"github.com/muster-iot/muster/reserve"
+	"github.com/muster-iot/muster/rights"
+	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/tags"
+)
+
+// Watcher is told of what was committed. Its methods are called after the commit,
+// in commit order, and must not block.
+type Watcher interface {
+	commit.Watcher
+	rights.Watcher
+	eventlog.Watcher
+}
+
+// Options are the parts of a Service. Store, Account and Now are required.
+type Options struct {
+	Store   store.Store
+	Account muster.Account
+	Now     func() muster.Instant
+
+	// Audience is told of changes of queues (jobs.Audience). Nil tells nobody.
+	Audience jobs.Audience
+	// Watcher is told of commits. Nil is allowed.
+	Watcher Watcher
+	// Sinks are who takes events; they read them with Events.
+	Sinks eventlog.Sinks
+	// Objects are the files that job documents name. Nil refuses documents that
+	// name some.
+	Objects jobs.Objects
+	// Room is asked before every write; while it refuses Finish nothing is
+	// written at all, and while it refuses Grow rollouts wait. It must be quick.
+	// What else makes the data more is for the edges to refuse. Nil has room.
+	Room reserve.Room
+	// Log takes the faults that no caller can be shown. Nil discards them.
+	Log *slog.Logger
+	// NewID makes identities for things, groups and types; not all of them are
+	// used. Nil means random UUIDs.
+	NewID func() string
+	// PageKey makes page tokens tamper-proof; nil means a random one, so that
+	// tokens end with the process.
+	PageKey []byte
+
+	// StrictTransitions refuses REJECTED from IN_PROGRESS (arbitration A10).
+	StrictTransitions bool
+	// RemovedInProgress ends the running execution of a thing that left the
+	// last target of a continuous job, instead of letting it finish
+	// (arbitration A6).
+	RemovedInProgress bool
+	// SkipSucceeded spares a thing that rejoins a continuous job which it has
+	// SUCCEEDED in, instead of giving it the job again (jobs-lifecycle.md J9).
+	SkipSucceeded bool
+	// TypeDeletionWait is how long a thing type must have been deprecated
+	// before it can be deleted; zero means not at all (registry.md REG-35).
+	TypeDeletionWait time.Duration
+	// DynamicGroupsMax bounds the dynamic thing groups; more are LimitExceeded. Zero
+	// means no bound.
+	DynamicGroupsMax int
+	// RolloutPerMinute is the rate of jobs that set none; zero is as fast as
+	// the service goes (arbitration A8).
+	RolloutPerMinute int
+	// Limits bound what jobs there may be at once; the zero Limits bound nothing.
+	Limits jobs.Limits
+}
+
+// Service is the rooms on one store. Make it with New and keep Run running;
+// operations called before Run wait for it, those after it fail with
+// Unavailable.
+type Service struct {
+	Commits  *commit.Committer
+	Events   *eventlog.Log
+	Rights   *rights.Rights
+	Catalog  *catalog.Catalog
+	Registry *registry.Registry
+	Jobs     *jobs.Jobs
+	Tags     *tags.Tags
+
+	store store.Store
+}
+
+// New returns a Service on o.
+func New(o Options) *Service {
+	if o.NewID == nil {
+		o.NewID = newUUID
+	}
+	pages := listing.NewPager(o.PageKey)
+	s := &Service{store: o.Store}
+	s.Commits = commit.New(commit.Options{Store: o.Store, Now: o.Now, Room: o.Room, Watcher: o.Watcher, Log: o.Log})
+	s.Events = eventlog.New(eventlog.Options{Commits: s.Commits, NewID: o.NewID, Sinks: o.Sinks, Watcher: o.Watcher})
+	s.Rights = rights.New(rights.Options{
+		Commits: s.Commits, Account: o.Account, NewID: o.NewID, Pages: pages, Registry: registry.Lookup{}, Watcher: o.Watcher,
+	})
+	s.Catalog = catalog.New(s.Commits, o.Account, pages, registry.Lookup{})
+	s.Registry = registry.New(registry.Options{
+		Commits: s.Commits, Account: o.Account, NewID: o.NewID, Process: newUUID(), Pages: pages, Events: s.Events, Rights: s.Rights, Catalog: s.Catalog,
+		TypeDeletionWait: o.TypeDeletionWait, DynamicGroupsMax: o.DynamicGroupsMax,
+	})
+	s.Jobs = jobs.New(jobs.Options{
+		Commits: s.Commits, Account: o.Account, Pages: pages, Events: s.Events, Catalog: s.Catalog, Registry: s.Registry,
+		Audience: o.Audience, Objects: o.Objects,
+		StrictTransitions: o.StrictTransitions, RemovedInProgress: o.RemovedInProgress, SkipSucceeded: o.SkipSucceeded,
+		RolloutPerMinute: o.RolloutPerMinute, Limits: o.Limits,
+	})
+	s.Tags = tags.New(s.Commits, o.Account, kinds())
+	return s
+}
+
+// kinds say of all resources that can have tags which there are.
+func kinds() tags.Kinds {
+	all := tags.Kinds{}
+	for _, of := range []tags.Kinds{rights.Kinds(), catalog.Kinds(), registry.Kinds(), jobs.Kinds()} {
+		maps.Copy(all, of)
+	}
+	return all
+}
+
+// Run commits and answers until ctx ends, then finishes what waits and returns.
+// It does the same, and returns store.ErrStopped, when the store cannot go on. On a
+// store that Migrate has not finished with it returns an error at once.
+func (s *Service) Run(ctx context.Context) error {
+	if err := CheckFormat(ctx, s.store); err != nil {
+		return err
+	}
+	return s.Commits.Run(ctx)
+}
+
+// Work does one round of the background work that is due (commit.Committer.Work).
+func (s *Service) Work(ctx context.Context) (commit.Agenda, error) {
+	return s.Commits.Work(ctx, s.Jobs, s.Registry)
+}
+
+// Ready returns nil when the store answers.
+func (s *Service) Ready(ctx context.Context) error { return s.Commits.View(ctx, registry.Ready) }

@@ -1,0 +1,261 @@
+package service
+
+import (
+	"os"
+	"regexp"
+	"testing"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/eventlog"
+	"github.com/muster-iot/muster/jobs"
+	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/store/memstore"
+	"github.com/muster-iot/muster/tags"
+)
+
+func TestVerifySeesWhatIsFiledWrongly(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		damage func(tx store.Tx)
+		want   store.Invariant // empty: nothing is wrong
+	}{
+		{"nothing", func(store.Tx) {}, ""},
+		{"a job that rolls out is not filed", func(tx store.Tx) { concurrent.Delete(tx, "slow") }, jobs.JobsAreFiled},
+		{"one that does not is filed", func(tx store.Tx) { concurrent.Put(tx, "done", link{}) }, jobs.JobsAreFiled},
+		{"one waits that does not exist", func(tx store.Tx) { line.Put(tx, alarmKey(1, "none"), link{}) }, jobs.JobsAreFiled},
+		{"one that ended is not filed", func(tx store.Tx) {
+			for row := range ended.Scan(tx, "", "") {
+				ended.Delete(tx, row.Key)
+			}
+		}, jobs.JobsAreFiled},
+		{"active jobs are miscounted", func(tx store.Tx) { tallies.Put(tx, activeJobs, 3) }, jobs.JobsAreFiled},
+		{"an event is missing in the middle", func(tx store.Tx) { eventLog.Delete(tx, placeKey(2)) }, eventlog.LogIsComplete},
+		{"the newest event is missing", func(tx store.Tx) { eventLog.Delete(tx, placeKey(3)) }, eventlog.LogIsComplete},
+		{"an event was not removed", func(tx store.Tx) { eventMarks.Put(tx, theMarks, marks{Last: 3, Removed: 1}) }, eventlog.LogIsComplete},
+		{"dead letters are miscounted", func(tx store.Tx) { tallies.Put(tx, deadLetterTally, 1) }, eventlog.LogIsComplete},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := memstore.New()
+			env := newEnvOn(t, s, Options{Sinks: eventlog.Sinks{Webhook: map[muster.EventType]bool{muster.EventThing: true}}})
+			for _, name := range []muster.ThingName{"a", "b", "c"} {
+				env.createThing(muster.Thing{Name: name})
+			}
+			env.group("all", "a", "b", "c")
+			env.job("done", "a")
+			env.mustReport("a", "done", muster.Succeeded)
+			noErr(t, "CreateJob", env.create("slow", muster.Snapshot, 1))
+			env.settleDown()
+			env.write(tt.damage)
+			problems, err := Verify(t.Context(), s)
+			noErr(t, "Verify", err)
+			if tt.want == "" && len(problems) == 0 {
+				return
+			}
+			if len(problems) != 1 || problems[0].Invariant != tt.want {
+				t.Errorf("Verify finds %v, want one of %q", problems, tt.want)
+			}
+		})
+	}
+}
+
+// TestVerifySeesExecutionsWithoutTheirOthers plants executions whose job or thing is
+// not there.
+func TestVerifySeesExecutionsWithoutTheirOthers(t *testing.T) {
+	for name, plant := range map[string]func(tx store.Tx, j muster.Job){
+		"ended, of a job that is gone": func(tx store.Tx, j muster.Job) {
+			x := muster.NewExecution(&muster.Job{ID: "none"}, "a", 1, testEpoch)
+			x.Status = muster.Succeeded
+			tx.Change(nil, &x)
+		},
+		"pending, of a thing that is gone": func(tx store.Tx, j muster.Job) {
+			x := muster.NewExecution(&j, "none", 1, testEpoch)
+			tx.Change(nil, &x)
+			tx.PutQueue(muster.Queue{Thing: "none"}.With(x))
+		},
+		"in another namespace than its job": func(tx store.Tx, j muster.Job) {
+			x := muster.NewExecution(&muster.Job{ID: j.ID, Namespace: "other"}, "a", 2, testEpoch)
+			x.Status = muster.Succeeded
+			tx.Change(nil, &x)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			env := newEnv(t)
+			env.thing("a")
+			env.job("j", "a")
+			env.mustReport("a", "j", muster.Succeeded)
+			wantNoProblems(t, "before", env.store)
+			j := env.described("j").Job
+			env.write(func(tx store.Tx) { plant(tx, j) })
+			problems, err := Verify(t.Context(), env.store)
+			noErr(t, "Verify", err)
+			if len(problems) != 1 || problems[0].Invariant != jobs.ExecutionsBelong {
+				t.Errorf("Verify finds %v, want one of %q", problems, jobs.ExecutionsBelong)
+			}
+		})
+	}
+}
+
+// silent says of tables why no other record tells that a row of them is lost, or that
+// there is one too many.
+var silent = map[store.Table]struct{ lost, stray string }{
+	thingTypes.Table:      {lost: "a type that no thing has is written nowhere else"},
+	packageVersions.Table: {lost: "one that is not its package's default is written nowhere else"},
+	deferred.Table:        {lost: "that a thing waits for a window is written nowhere else"},
+	joining.Table:         {lost: "that a thing waits for the pace is written nowhere else"},
+	tags.Table:            {lost: "a resource without tags has no row"},
+	inventories.Table:     {lost: "a thing that carries nothing has no row"},
+	tallies.Table:         {lost: "a count that is missing is counted anew", stray: "it is never read"},
+	outbox.Table:          {lost: "what a thing is owed is written nowhere else", stray: "a debt too many is a message twice, which is allowed"},
+	settings.Table:        {lost: "a setting that is missing is made anew", stray: "it is never read"},
+	eventConfigs.Table:    {lost: "without a configuration there are defaults", stray: "it is never read"},
+	packageConfigs.Table:  {lost: "without a configuration there are defaults", stray: "it is never read"},
+	indexStates.Table:     {lost: "without a configuration there are defaults", stray: "it is never read"},
+	eventMarks.Table:      {stray: "it is never read"},
+	absences.Table:        {lost: "a process that has not begun to look has no row", stray: "it is of a process that has ended"},
+	migrations.Table:      {lost: "it is empty but for the time of a migration", stray: "it is never read"},
+}
+
+// TestVerifySeesEveryRow takes rows of a folder with something of everything away, one
+// at a time, and puts one too many into each table.
+func TestVerifySeesEveryRow(t *testing.T) {
+	s := inMemory(t, formerStore(t, 1))
+	defer s.Close()
+	noErr(t, "View", s.View(t.Context(), func(r store.Reader) error {
+		rare := store.NewOverlay(r)
+		plantRareRows(t, rare)
+		for _, table := range tableNames(t) {
+			below := r
+			rows := firstAndLast(t, r, table)
+			if len(rows) == 0 {
+				below, rows = rare, firstAndLast(t, rare, table)
+			}
+			if len(rows) == 0 {
+				t.Errorf("there is no row of table %s, so nothing is proved of it", table)
+				continue
+			}
+			var without, with []store.Reader
+			for _, row := range rows {
+				o := store.NewOverlay(below)
+				o.Delete(table, row.Key)
+				without = append(without, o)
+			}
+			for _, key := range strayKeys(rows[0].Key) {
+				o := store.NewOverlay(below)
+				o.Put(table, key, rows[0].Value)
+				with = append(with, o)
+			}
+			wantSeen(t, without, silent[table].lost, "without a row of table "+string(table))
+			wantSeen(t, with, silent[table].stray, "with a stray row of table "+string(table))
+		}
+		return nil
+	}))
+}
+
+// inMemory returns what is in a folder of a former format, in memory and in the present
+// one: reading it over and over is faster there.
+func inMemory(t *testing.T, dir string) *memstore.Store {
+	t.Helper()
+	from, s := openPebble(t, dir), memstore.New()
+	defer from.Close()
+	noErr(t, "Migrate", Migrate(t.Context(), from, nil))
+	noErr(t, "View", from.View(t.Context(), func(r store.Reader) error {
+		return store.Update(t.Context(), s, func(tx store.Tx) error {
+			for _, table := range tableNames(t) {
+				for row, err := range r.Scan(table, "", "") {
+					noErr(t, "Scan", err)
+					tx.Put(table, row.Key, row.Value)
+				}
+			}
+			for x, err := range r.AllExecutions() {
+				noErr(t, "AllExecutions", err)
+				tx.Change(nil, &x)
+			}
+			for q, err := range r.AllQueues() {
+				noErr(t, "AllQueues", err)
+				tx.PutQueue(q)
+			}
+			return nil
+		})
+	}))
+	return s
+}
+
+// wantSeen fails the test unless Verify finds something in all, or has a reason not to
+// and does not.
+func wantSeen(t *testing.T, all []store.Reader, unless, when string) {
+	t.Helper()
+	missed := 0
+	for i, r := range all {
+		problems, err := verify(t.Context(), r)
+		noErr(t, "verify", err)
+		if len(problems) > 0 {
+			continue
+		}
+		if missed++; unless == "" {
+			t.Errorf("%s (%d) Verify finds nothing", when, i)
+		}
+	}
+	if missed == 0 && unless != "" {
+		t.Errorf("%s Verify always finds something; the reason why it does not is wrong: %s", when, unless)
+	}
+}
+
+// plantRareRows adds rows of tables that are empty in the folder. Things are not
+// indexed then, so that one may be connected.
+func plantRareRows(t *testing.T, o *store.Overlay) {
+	t.Helper()
+	indexStates.Put(o, theIndex, indexState{Stage: complete})
+	connections.Put(o, "lamp1", connection{Connectivity: muster.Connectivity{Connected: true}})
+	present.Put(o, "lamp1", link{})
+	g, err := thingGroup(o, "strong")
+	noErr(t, "thingGroup", err)
+	m := *g.Dynamic
+	m.Building, g.Dynamic = true, &m
+	groups.Put(o, "strong", g)
+	building.Put(o, "strong", sweep{GroupID: g.ID})
+	certificates.Put(o, "c1", muster.Certificate{ID: "c1", CA: "ca1"})
+	for _, ascending := range []bool{true, false} {
+		certificatesByDate.Put(o, datedKey(ascending, 0, "c1", nil), link{})
+		certificatesOfCA.Put(o, datedKey(ascending, 0, "c1", []string{"ca1"}), link{})
+	}
+	migrations.Put(o, theMigration, migration{})
+	absences.Put(o, "a process", absence{})
+	problems, err := verify(t.Context(), o)
+	noErr(t, "verify", err)
+	for _, p := range problems {
+		t.Fatalf("with rare rows: %s", p)
+	}
+}
+
+// tableNames returns the tables that tables.go declares.
+func tableNames(t *testing.T) []store.Table {
+	t.Helper()
+	text, err := os.ReadFile("tables.go")
+	noErr(t, "ReadFile", err)
+	var names []store.Table
+	for _, found := range regexp.MustCompile(`store\.Of\[.*\]\{Table: "(\w+)"\}`).FindAllStringSubmatch(string(text), -1) {
+		names = append(names, store.Table(found[1]))
+	}
+	if len(names) < 50 {
+		t.Fatalf("tables.go declares only %v", names)
+	}
+	return names
+}
+
+func firstAndLast(t *testing.T, r store.Reader, table store.Table) []store.Record {
+	t.Helper()
+	var rows []store.Record
+	for row, err := range r.Scan(table, "", "") {
+		noErr(t, "Scan", err)
+		rows = append(rows[:min(len(rows), 1)], row)
+	}
+	return rows
+}
+
+// strayKeys returns a key like another one, of something that is not there, and one
+// that is no key at all.
+func strayKeys(key string) []string {
+	parts := store.SplitKey(key)
+	parts[0] = "zz"
+	return []string{store.JoinKey(parts...), store.JoinKey("zz", "zz", "zz", "zz")}
+}

@@ -1,0 +1,16 @@
+package tags
+
+import (
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/integrity"
+)
+
+// Verify looks for the resources that have tags.
+func Verify(c *integrity.Check, kinds Kinds) {
+	integrity.Each(c, Table, func(key string, _ []muster.Tag) {
+		kind, name := c.Pair(Table.Table, key)
+		if err := kinds.check(c.Reader(), Kind(kind), name, key); err != nil {
+			c.Problem(integrity.OwnersExist, "table %s has %q: %v", Table.Table, key, err)
+		}
+	})
+}
