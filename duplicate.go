@@ -6,16 +6,16 @@ import (
 	"slices"
 )
 
-// DuplicateName returns the first name that stands twice in one object of a JSON
-// text, at any depth, and whether there is any. Readers differ in which of two
-// members counts, so a text with such a name may mean one thing to whoever
-// checks it and another to whoever obeys it. Names are compared as they read
-// after unescaping. text must be valid JSON; of any other it says nothing. It
-// takes time in proportion to the text, and no memory for one with few names.
+// DuplicateName returns the first name that occurs twice in one object of a JSON
+// text, at any depth, and whether there is one. JSON readers differ in which of the
+// two members they take, so the server that checks such a text and the device that
+// obeys it may see different values. Names are compared after unescaping. text must
+// be valid JSON; for any other text the result is undefined. DuplicateName runs in
+// linear time and does not allocate for a text with few names.
 func DuplicateName(text []byte) (name string, found bool) {
-	var few [32]nameInText // on the stack, as long as they are enough
+	var few [32]nameInText // on the stack; append moves to the heap when they are full
 	var shallow [8]openValue
-	names, open := few[:0], shallow[:0] // names of the objects that are open, the outermost first
+	names, open := few[:0], shallow[:0] // the names seen in the open objects, outermost first
 	var all longObjects
 	for i, values := 0, 0; i < len(text); i++ {
 		switch text[i] {
@@ -49,14 +49,15 @@ func DuplicateName(text []byte) (name string, found bool) {
 	return "", false
 }
 
-// openValue is an object, or an array, that has not ended yet.
+// openValue is an object or array whose end has not been reached.
 type openValue struct {
-	first int // of its names
+	first int // index of its first name in names
 	id    int
 	long  bool // its names are in longObjects
 }
 
-// nameInText is a name as it reads: as it is written, or without its escapes.
+// nameInText is an unescaped name. One without escapes is a slice of the text, so
+// that it costs no memory.
 type nameInText struct {
 	raw   []byte // nil when it has escapes
 	plain string
@@ -67,7 +68,8 @@ type nameInObject struct {
 	name string
 }
 
-// manyNames is how many names an object may have that are compared one by one.
+// manyNames is how many names of an object are compared one by one; any further ones
+// go into a map, to stay linear.
 const manyNames = 16
 
 func newName(quoted []byte) nameInText {
@@ -101,11 +103,11 @@ func (n nameInText) equals(m nameInText) bool {
 	return n.plain == m.plain
 }
 
-// longObjects are the names of objects with more than manyNames.
+// longObjects holds the names of the objects that have more than manyNames.
 type longObjects map[nameInObject]bool
 
-// again reports whether an object with the first names known has had n among
-// those or later, and remembers that it has it now.
+// again adds n to the names of an object and reports whether it was there already.
+// known are the first manyNames names of the object.
 func (all *longObjects) again(object *openValue, known []nameInText, n nameInText) bool {
 	if *all == nil {
 		*all = longObjects{}
@@ -122,7 +124,7 @@ func (all *longObjects) again(object *openValue, known []nameInText, n nameInTex
 	return was
 }
 
-// stringEnd returns the place after the string that begins at i.
+// stringEnd returns the index after the string that begins at i.
 func stringEnd(text []byte, i int) int {
 	for i++; i < len(text); i++ {
 		switch text[i] {
@@ -135,7 +137,8 @@ func stringEnd(text []byte, i int) int {
 	return len(text)
 }
 
-// isName reports whether a colon follows: the string that ends there is a name.
+// isName reports whether a colon follows at i, so that the string before it is a
+// name.
 func isName(text []byte, i int) bool {
 	for ; i < len(text); i++ {
 		switch text[i] {

@@ -8,12 +8,11 @@ import (
 	"unicode/utf8"
 )
 
-// JSONFault says where a text stops being JSON in UTF-8 and what is there, such as
-// "at line 3, column 14: unexpected '}', expected a name in double quotes". It is
-// "" for valid JSON, exactly when json.Valid and utf8.Valid are true. Lines and
-// columns count from 1, columns in characters. Of the text it repeats one
-// character at most, so it can be shown and logged. It takes time in proportion to
-// the text.
+// JSONFault says where a text stops being JSON in UTF-8, such as "at line 3, column
+// 14: unexpected '}', expected a name in double quotes". It returns "" exactly when
+// json.Valid and utf8.Valid are true. Lines and columns count from 1, columns in
+// characters. It repeats at most one character of the text, so it can be shown and
+// logged. It runs in linear time.
 func JSONFault(text []byte) string {
 	at, want := findJSONFault(text)
 	if want == "" {
@@ -28,15 +27,15 @@ func JSONFault(text []byte) string {
 	return fault
 }
 
-// PlaceIn names the place of the byte at an index, as JSONFault does: "line 3,
-// column 14".
+// PlaceIn returns the line and column of the byte at an index in the form of
+// JSONFault: "line 3, column 14".
 func PlaceIn(text []byte, index int) string {
 	line := 1 + bytes.Count(text[:index], []byte("\n"))
 	column := 1 + utf8.RuneCount(text[bytes.LastIndexByte(text[:index], '\n')+1:index])
 	return fmt.Sprintf("line %d, column %d", line, column)
 }
 
-// nameOfRune names the character with which text begins.
+// nameOfRune names the first character of text.
 func nameOfRune(text []byte) string {
 	r, size := utf8.DecodeRune(text)
 	switch {
@@ -56,6 +55,7 @@ func nameOfRune(text []byte) string {
 	return strconv.QuoteRune(r)
 }
 
+// invalidUTF8 returns the index of the first byte that is not UTF-8, or -1.
 func invalidUTF8(text []byte) int {
 	for i := 0; i < len(text); {
 		r, size := utf8.DecodeRune(text[i:])
@@ -67,8 +67,8 @@ func invalidUTF8(text []byte) int {
 	return -1
 }
 
-// What JSON may go on with. These are the states of findJSONFault, and what a
-// person is told.
+// What may come next in a JSON text. These are both the states of findJSONFault and
+// the words of its message.
 const (
 	wantValue     = "a value"
 	wantElement   = "a value or ']'" // the first of a list
@@ -85,13 +85,13 @@ const (
 	wantLessDepth = "at most 10000 levels of objects and lists"
 )
 
-// jsonDepthMax is how deep encoding/json lets values be nested.
+// jsonDepthMax is how deep encoding/json allows values to be nested.
 const jsonDepthMax = 10000
 
-// findJSONFault returns the place of the first byte that cannot stand where it
-// does, and what can. want is "" when there is none.
+// findJSONFault returns the index of the first byte that is not allowed where it is,
+// and what is allowed there. want is "" when there is no such byte.
 func findJSONFault(text []byte) (at int, want string) {
-	var open []byte // what ends the objects and lists that are open
+	var open []byte // the closing brackets of the open objects and lists, outermost first
 	want = wantValue
 	for i := 0; ; {
 		for i < len(text) && (text[i] == ' ' || text[i] == '\t' || text[i] == '\n' || text[i] == '\r') {
@@ -125,7 +125,7 @@ func findJSONFault(text []byte) (at int, want string) {
 			if len(open) == jsonDepthMax {
 				return i, wantLessDepth
 			}
-			open, want = append(open, c+2), wantMember // '}' and ']' come two after
+			open, want = append(open, c+2), wantMember // in ASCII, each closing bracket is two after the opening one
 			if c == '[' {
 				want = wantElement
 			}
@@ -143,7 +143,8 @@ func findJSONFault(text []byte) (at int, want string) {
 	}
 }
 
-// afterValue returns what may follow a value inside what is open.
+// afterValue returns what may follow a value, given the closing brackets that are
+// still to come.
 func afterValue(open []byte) string {
 	switch {
 	case len(open) == 0:
@@ -154,8 +155,8 @@ func afterValue(open []byte) string {
 	return wantMore
 }
 
-// The skip functions return the place after what begins at i, or that of a fault
-// and what was wanted there.
+// The skip functions return the index after the value that begins at i or, when it
+// has a fault, the index of the fault and what is allowed there.
 
 func skipJSONScalar(text []byte, i int) (at int, want string) {
 	switch c := text[i]; {
@@ -226,7 +227,7 @@ func skipJSONNumber(text []byte, i int) (at int, want string) {
 	return i, ""
 }
 
-// skipDigits skips one digit or more.
+// skipDigits skips one or more digits.
 func skipDigits(text []byte, i int) (at int, want string) {
 	start := i
 	for i < len(text) && isDigit(text[i]) {
