@@ -38,7 +38,7 @@ func ParseCertificateStatus(word string) (CertificateStatus, bool) {
 	return byName[CertificateStatus](certificateStatusNames[:], word)
 }
 
-// Certificate is a device certificate as the registry knows it
+// Certificate is a device certificate in the registry
 // (identity-and-auth.md section A.3). The private key is never here.
 type Certificate struct {
 	ID           CertificateID
