@@ -5,6 +5,7 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot/wire"
+	"github.com/muster-iot/muster/internal/jsontext"
 	"github.com/muster-iot/muster/limits"
 )
 
@@ -69,7 +70,7 @@ func handOver(op *wire.Operation) operation { return operation{Operation: op} }
 func accept[I input[T], T any](c *call, also []func(*needs, I)) (I, error) {
 	in := I(new(T))
 	if c.operation.BodyMax > 0 {
-		if name, found := muster.DuplicateName(c.request.Body); found {
+		if name, found := jsontext.DuplicateName(c.request.Body); found {
 			return nil, muster.Errorf(muster.Invalid, "The request body has the key %.200q twice in one object", name)
 		}
 	}

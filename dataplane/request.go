@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/internal/jsontext"
 )
 
 // request is one device request, whichever wire it came by. What does not
@@ -43,7 +44,7 @@ func (r *request) read(body []byte) error {
 	if !fit {
 		return notJSON(body)
 	}
-	if name, found := muster.DuplicateName(body); found {
+	if name, found := jsontext.DuplicateName(body); found {
 		return fmt.Errorf("%w: it has the key %q twice in one object", errAmbiguous, clip(name))
 	}
 	if err := r.checkNames(); err != nil {
@@ -64,7 +65,7 @@ var (
 
 // notJSON returns errNotJSON with the place that is wrong, if it is one place.
 func notJSON(body []byte) error {
-	fault := muster.JSONFault(body)
+	fault := jsontext.Fault(body)
 	if fault == "" { // it is JSON, and no object
 		return errNotJSON
 	}

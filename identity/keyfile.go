@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/internal/jsontext"
 	"github.com/muster-iot/muster/internal/secretfile"
 	"github.com/muster-iot/muster/sigv4"
 )
@@ -126,7 +126,7 @@ func decodeKeys(data []byte) ([]Key, error) {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&file); err != nil {
-		if fault := muster.JSONFault(data); fault != "" {
+		if fault := jsontext.Fault(data); fault != "" {
 			return nil, fmt.Errorf("the file is not valid JSON %s", fault)
 		}
 		return nil, err

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/internal/jsontext"
 )
 
 const (
@@ -42,7 +42,7 @@ func Parse(name, document string) (*Policy, error) {
 	if len(document) > maxText || visibleLength(document) > MaxDocument {
 		return nil, malformed("", "the policy document is longer than %d characters", MaxDocument)
 	}
-	if fault := muster.JSONFault([]byte(document)); fault != "" {
+	if fault := jsontext.Fault([]byte(document)); fault != "" {
 		return nil, malformed("", "the policy document is not valid JSON %s", fault)
 	}
 	members, err := parseObject("", []byte(document))

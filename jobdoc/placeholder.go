@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/internal/jsontext"
 )
 
 // placeholder is one ${aws:iot:KIND:ARGUMENT} in a string value of a job
@@ -210,7 +211,7 @@ func rewriteStrings(text string, edit func(value string) (replacement string, ch
 	for start, end := range stringValues(text) {
 		var value string
 		if err := json.Unmarshal([]byte(text[start:end]), &value); err != nil {
-			return "", muster.Errorf(muster.Invalid, "The job document is not valid JSON %s", muster.JSONFault([]byte(text)))
+			return "", muster.Errorf(muster.Invalid, "The job document is not valid JSON %s", jsontext.Fault([]byte(text)))
 		}
 		edited, changed, err := edit(value)
 		if err != nil {

@@ -23,6 +23,7 @@ import (
 	"github.com/muster-iot/muster/flood"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/intake"
+	"github.com/muster-iot/muster/internal/jsontext"
 	"github.com/muster-iot/muster/internal/respond"
 	"github.com/muster-iot/muster/sigv4"
 )
@@ -71,7 +72,7 @@ func (c *Call) Decode(into any) error {
 	d := json.NewDecoder(bytes.NewReader(c.Body))
 	d.DisallowUnknownFields()
 	if err := d.Decode(into); err != nil {
-		if fault := muster.JSONFault(c.Body); fault != "" {
+		if fault := jsontext.Fault(c.Body); fault != "" {
 			return muster.Errorf(muster.Invalid, "The body must be a JSON object; it is not valid JSON %s", fault)
 		}
 		return muster.Errorf(muster.Invalid, "The body must be a JSON object: %v", err)
@@ -79,7 +80,7 @@ func (c *Call) Decode(into any) error {
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return muster.Errorf(muster.Invalid, "The body must be one JSON object")
 	}
-	if name, twice := muster.DuplicateName(c.Body); twice {
+	if name, twice := jsontext.DuplicateName(c.Body); twice {
 		return muster.Errorf(muster.Invalid, "The member %q stands in the body more than once", respond.Clip(name))
 	}
 	return nil

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/internal/jsontext"
 )
 
 // Limits of a JSON body. A listener should refuse a larger body before it reads
@@ -32,7 +32,7 @@ func decodeBody[T any](body []byte, lenient bool, into *T, read func(*decoder, *
 	case len(body) > MaxBody:
 		d.fail(NotJSON, "The request body is larger than "+strconv.Itoa(MaxBody)+" bytes")
 	case !utf8.ValidString(d.data):
-		d.fail(NotJSON, "The request body is not valid JSON in UTF-8 "+muster.JSONFault(body))
+		d.fail(NotJSON, "The request body is not valid JSON in UTF-8 "+jsontext.Fault(body))
 	case d.peek() != '{' && json.Valid(body):
 		d.fail(NotJSON, "The request body must be a JSON object")
 	case d.peek() != '{':
@@ -77,9 +77,9 @@ func (d *decoder) syntax() {
 		return
 	}
 	text := []byte(d.data)
-	fault := muster.JSONFault(text)
+	fault := jsontext.Fault(text)
 	if fault == "" {
-		fault = "at " + muster.PlaceIn(text, d.pos) + ": half of a surrogate pair"
+		fault = "at " + jsontext.Place(text, d.pos) + ": half of a surrogate pair"
 	}
 	d.fail(NotJSON, "The request body is not valid JSON "+fault)
 }

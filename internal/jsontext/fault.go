@@ -1,4 +1,7 @@
-package muster
+// Package jsontext says what encoding/json does not say about a JSON text: where it is
+// malformed, in words that may be shown to a caller, and whether an object has the same
+// name twice.
+package jsontext
 
 import (
 	"bytes"
@@ -8,28 +11,28 @@ import (
 	"unicode/utf8"
 )
 
-// JSONFault says where a text stops being JSON in UTF-8, such as "at line 3, column
+// Fault says where a text stops being JSON in UTF-8, such as "at line 3, column
 // 14: unexpected '}', expected a name in double quotes". It returns "" exactly when
 // json.Valid and utf8.Valid are true. Lines and columns count from 1, columns in
 // characters. It repeats at most one character of the text, so it can be shown and
 // logged. It runs in linear time.
-func JSONFault(text []byte) string {
-	at, want := findJSONFault(text)
+func Fault(text []byte) string {
+	at, want := findFault(text)
 	if want == "" {
 		if at = invalidUTF8(text); at < 0 {
 			return ""
 		}
 	}
-	fault := "at " + PlaceIn(text, at) + ": unexpected " + nameOfRune(text[at:])
+	fault := "at " + Place(text, at) + ": unexpected " + nameOfRune(text[at:])
 	if want != "" {
 		fault += ", expected " + want
 	}
 	return fault
 }
 
-// PlaceIn returns the line and column of the byte at an index in the form of
-// JSONFault: "line 3, column 14".
-func PlaceIn(text []byte, index int) string {
+// Place returns the line and column of the byte at an index in the form of
+// Fault: "line 3, column 14".
+func Place(text []byte, index int) string {
 	line := 1 + bytes.Count(text[:index], []byte("\n"))
 	column := 1 + utf8.RuneCount(text[bytes.LastIndexByte(text[:index], '\n')+1:index])
 	return fmt.Sprintf("line %d, column %d", line, column)
@@ -67,7 +70,7 @@ func invalidUTF8(text []byte) int {
 	return -1
 }
 
-// What may come next in a JSON text. These are both the states of findJSONFault and
+// What may come next in a JSON text. These are both the states of findFault and
 // the words of its message.
 const (
 	wantValue     = "a value"
@@ -85,12 +88,12 @@ const (
 	wantLessDepth = "at most 10000 levels of objects and lists"
 )
 
-// jsonDepthMax is how deep encoding/json allows values to be nested.
-const jsonDepthMax = 10000
+// depthMax is how deep encoding/json allows values to be nested.
+const depthMax = 10000
 
-// findJSONFault returns the index of the first byte that is not allowed where it is,
+// findFault returns the index of the first byte that is not allowed where it is,
 // and what is allowed there. want is "" when there is no such byte.
-func findJSONFault(text []byte) (at int, want string) {
+func findFault(text []byte) (at int, want string) {
 	var open []byte // the closing brackets of the open objects and lists, outermost first
 	want = wantValue
 	for i := 0; ; {
@@ -115,14 +118,14 @@ func findJSONFault(text []byte) (at int, want string) {
 		case c == ':' && want == wantColon:
 			i, want = i+1, wantValue
 		case c == '"' && (want == wantName || want == wantMember):
-			if i, want = skipJSONString(text, i); want != "" {
+			if i, want = skipString(text, i); want != "" {
 				return i, want
 			}
 			want = wantColon
 		case want != wantValue && want != wantElement:
 			return i, want
 		case c == '{' || c == '[':
-			if len(open) == jsonDepthMax {
+			if len(open) == depthMax {
 				return i, wantLessDepth
 			}
 			open, want = append(open, c+2), wantMember // in ASCII, each closing bracket is two after the opening one
@@ -132,7 +135,7 @@ func findJSONFault(text []byte) (at int, want string) {
 			i++
 		default:
 			expected := want
-			if i, want = skipJSONScalar(text, i); want != "" {
+			if i, want = skipScalar(text, i); want != "" {
 				if want == wantValue {
 					want = expected
 				}
@@ -158,23 +161,23 @@ func afterValue(open []byte) string {
 // The skip functions return the index after the value that begins at i or, when it
 // has a fault, the index of the fault and what is allowed there.
 
-func skipJSONScalar(text []byte, i int) (at int, want string) {
+func skipScalar(text []byte, i int) (at int, want string) {
 	switch c := text[i]; {
 	case c == '"':
-		return skipJSONString(text, i)
+		return skipString(text, i)
 	case c == '-' || isDigit(c):
-		return skipJSONNumber(text, i)
+		return skipNumber(text, i)
 	case c == 't':
-		return skipJSONWord(text, i, "true")
+		return skipWord(text, i, "true")
 	case c == 'f':
-		return skipJSONWord(text, i, "false")
+		return skipWord(text, i, "false")
 	case c == 'n':
-		return skipJSONWord(text, i, "null")
+		return skipWord(text, i, "null")
 	}
 	return i, wantValue
 }
 
-func skipJSONWord(text []byte, i int, word string) (at int, want string) {
+func skipWord(text []byte, i int, word string) (at int, want string) {
 	for j := range len(word) {
 		if i+j == len(text) || text[i+j] != word[j] {
 			return i + j, word
@@ -183,7 +186,7 @@ func skipJSONWord(text []byte, i int, word string) (at int, want string) {
 	return i + len(word), ""
 }
 
-func skipJSONString(text []byte, i int) (at int, want string) {
+func skipString(text []byte, i int) (at int, want string) {
 	for i++; i < len(text); i++ {
 		switch c := text[i]; {
 		case c == '"':
@@ -204,7 +207,7 @@ func skipJSONString(text []byte, i int) (at int, want string) {
 	return i, wantQuote
 }
 
-func skipJSONNumber(text []byte, i int) (at int, want string) {
+func skipNumber(text []byte, i int) (at int, want string) {
 	if text[i] == '-' {
 		i++
 	}

@@ -1,4 +1,4 @@
-package muster
+package jsontext
 
 import (
 	"encoding/json"
@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-func TestJSONFault(t *testing.T) {
+func TestFault(t *testing.T) {
 	for text, want := range map[string]string{
 		`{"a":[1,-2.5e+3,true,false,null,"\u00e9\n"],"b":{}}`: "",
 		" [ ] \r\n":                     "",
@@ -50,43 +50,43 @@ func TestJSONFault(t *testing.T) {
 		"\xff":                          "at line 1, column 1: unexpected byte that is not UTF-8, expected a value",
 		strings.Repeat("[", 10001):      "at line 1, column 10001: unexpected '[', expected at most 10000 levels of objects and lists",
 	} {
-		if got := JSONFault([]byte(text)); got != want {
-			t.Errorf("JSONFault(%.60q) = %q, want %q", text, got, want)
+		if got := Fault([]byte(text)); got != want {
+			t.Errorf("Fault(%.60q) = %q, want %q", text, got, want)
 		}
 	}
 }
 
-func TestJSONFaultAllowsTheDepthThatJSONDoes(t *testing.T) {
+func TestFaultAllowsTheDepthThatEncodingJSONDoes(t *testing.T) {
 	for depth := 9998; depth < 10003; depth++ {
 		text := []byte(strings.Repeat(`[{"a":`, depth/2) + strings.Repeat("[", depth%2) + strings.Repeat("]", depth%2) + strings.Repeat("}]", depth/2))
 		text = []byte(strings.Replace(string(text), ":}", ":1}", 1))
-		if fault := JSONFault(text); (fault == "") != json.Valid(text) {
-			t.Errorf("JSONFault of %d levels = %q", depth, fault)
+		if fault := Fault(text); (fault == "") != json.Valid(text) {
+			t.Errorf("Fault of %d levels = %q", depth, fault)
 		}
 	}
 }
 
 // Whoever judges by json.Valid gets a reason for every refusal and for nothing
 // else, of a bounded length and with a place within the text.
-func FuzzJSONFault(f *testing.F) {
+func FuzzFault(f *testing.F) {
 	for _, text := range []string{`{"a":[1,-2.5e+3,true,null,"\u00e9\n"],"b":{}}`, `{"a":1,}`, "[\"\xff\"]", "\uFEFF{", `["\u12`, `-`, "1e", `[[[[]`} {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		fault := JSONFault(text)
+		fault := Fault(text)
 		if valid := json.Valid(text) && utf8.Valid(text); valid != (fault == "") {
-			t.Fatalf("JSONFault(%q) = %q, and the text is valid: %t", text, fault, valid)
+			t.Fatalf("Fault(%q) = %q, and the text is valid: %t", text, fault, valid)
 		}
 		if fault == "" {
 			return
 		}
 		var line, column int
 		if _, err := fmt.Sscanf(fault, "at line %d, column %d: unexpected ", &line, &column); err != nil || len(fault) > 160 || !utf8.ValidString(fault) || strings.ContainsFunc(fault, func(r rune) bool { return r < ' ' }) {
-			t.Fatalf("JSONFault(%q) = %q, %v", text, fault, err)
+			t.Fatalf("Fault(%q) = %q, %v", text, fault, err)
 		}
 		lines := strings.Split(string(text), "\n")
 		if line < 1 || line > len(lines) || column < 1 || column > utf8.RuneCountInString(lines[line-1])+1 {
-			t.Errorf("JSONFault(%q) = %q, which is outside of it", text, fault)
+			t.Errorf("Fault(%q) = %q, which is outside of it", text, fault)
 		}
 	})
 }

@@ -1,4 +1,4 @@
-package muster
+package jsontext
 
 import (
 	"encoding/json"
