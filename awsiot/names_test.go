@@ -335,7 +335,7 @@ func somePEM(t *testing.T, member string) (text, arn string) {
 // silentBroker takes everything and has nothing.
 type silentBroker struct{}
 
-func (silentBroker) PublishAs(_ context.Context, a gateway.Authority, m gateway.Message) error {
+func (silentBroker) PublishAs(_ context.Context, a gateway.Grant, m gateway.Message) error {
 	if a.Publish(m.Topic, m.Retain) != nil {
 		return gateway.ErrRefused
 	}

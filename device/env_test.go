@@ -125,7 +125,7 @@ func (s *service) authenticate(next *dataplane.HTTP) http.Handler {
 // everybody may do everything over MQTT, unless a test has denied it.
 type everybody struct{ denied *atomic.Bool }
 
-func (e everybody) Connect(context.Context, gateway.Connect) (gateway.Authority, error) {
+func (e everybody) Connect(context.Context, gateway.Connect) (gateway.Grant, error) {
 	return e, nil
 }
 func (e everybody) Principal() string          { return "everybody" }
