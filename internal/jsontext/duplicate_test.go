@@ -53,8 +53,8 @@ func TestDuplicateName(t *testing.T) {
 	}
 }
 
-// The text may be as long as a body can be, and must not cost more than it is
-// worth: a name is compared with few others.
+// A text may be as long as the largest body, so each name must be compared with only a few
+// others.
 func TestDuplicateNameOfVeryManyNames(t *testing.T) {
 	var b strings.Builder
 	for i := range 200_000 {
@@ -76,7 +76,7 @@ func TestDuplicateNameTakesNoMemoryForFewNames(t *testing.T) {
 	}
 }
 
-// It agrees with a reader that keeps every member, and never fails.
+// DuplicateName never panics, and agrees with a decoder that sees every member.
 func FuzzDuplicateName(f *testing.F) {
 	f.Add([]byte(`{"a":[{"b":1,"\u0062":2}],"a":{}}`))
 	f.Add([]byte(`]}":{"`))
@@ -91,7 +91,7 @@ func FuzzDuplicateName(f *testing.F) {
 	})
 }
 
-// duplicated reads one value token by token.
+// duplicated reads one value token by token and reports whether a name occurs twice.
 func duplicated(d *json.Decoder) bool {
 	token, err := d.Token()
 	if err != nil {

@@ -66,8 +66,8 @@ func TestFaultAllowsTheDepthThatEncodingJSONDoes(t *testing.T) {
 	}
 }
 
-// Whoever judges by json.Valid gets a reason for every refusal and for nothing
-// else, of a bounded length and with a place within the text.
+// Fault returns a reason exactly for the texts that json.Valid or utf8.Valid refuses, of bounded
+// length and with a place within the text.
 func FuzzFault(f *testing.F) {
 	for _, text := range []string{`{"a":[1,-2.5e+3,true,null,"\u00e9\n"],"b":{}}`, `{"a":1,}`, "[\"\xff\"]", "\uFEFF{", `["\u12`, `-`, "1e", `[[[[]`} {
 		f.Add([]byte(text))
