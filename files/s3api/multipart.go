@@ -170,9 +170,9 @@ func (s *Server) completeMultipartUpload(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	var named []diskstore.Named
+	var named []diskstore.CompletedPart
 	for _, p := range in.Part {
-		n := diskstore.Named{Number: p.PartNumber, ETag: strings.Trim(p.ETag, `"`)}
+		n := diskstore.CompletedPart{Number: p.PartNumber, ETag: strings.Trim(p.ETag, `"`)}
 		if place := p.member(u.Algorithm); place != nil {
 			n.Checksum = *place
 		}
