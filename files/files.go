@@ -18,8 +18,8 @@ import (
 
 // Object names one object of the store.
 type Object struct {
-	Bucket string // as CheckBucket wants it
-	Key    string // as CheckKey wants it
+	Bucket string // valid by CheckBucket
+	Key    string // valid by CheckKey
 	// Version is the id of one version; empty means the current one.
 	Version string
 }
@@ -81,7 +81,7 @@ func CheckKey(key string) error {
 
 // CheckBucket returns an Invalid error unless name can be a bucket's: 3 to 63
 // lower-case letters, digits, dots and hyphens, with a letter or digit at both
-// ends and beside each dot, and not like an IPv4 address.
+// ends and next to each dot, and not like an IPv4 address.
 func CheckBucket(name string) error {
 	if !validBucket(name) {
 		return muster.Errorf(muster.Invalid, "Given S3 bucket name is invalid.") // section 6.6

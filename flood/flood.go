@@ -80,10 +80,10 @@ func (g *Guard) Enter(ctx context.Context, addr string) (leave func(), err error
 }
 
 // Log writes the log event of a request from addr. When its sender is not
-// authenticated (proven is false), some events are left out and counted in the next
-// one of that address; those of level error are always written.
-func (g *Guard) Log(ctx context.Context, log *slog.Logger, level slog.Level, text, addr string, proven bool, attrs ...slog.Attr) {
-	if g != nil && !proven {
+// authenticated, some events are left out and counted in the next one of that
+// address; those of level error are always written.
+func (g *Guard) Log(ctx context.Context, log *slog.Logger, level slog.Level, text, addr string, authenticated bool, attrs ...slog.Attr) {
+	if g != nil && !authenticated {
 		left, ok := g.failed(addr)
 		if !ok && level < slog.LevelError {
 			return

@@ -48,7 +48,7 @@ func (v *Verifier) VerifyHead(r *http.Request, now time.Time) (Signature, *Body,
 		refused.Code = WrongScope
 		return c.Signature, nil, &refused
 	}
-	credential, err := v.believe(c, now)
+	credential, err := v.checkClaim(c, now)
 	if err != nil {
 		return c.Signature, nil, err
 	}
@@ -64,12 +64,12 @@ func (v *Verifier) VerifyHead(r *http.Request, now time.Time) (Signature, *Body,
 	if c.Presigned && !c.coversPayload(query) {
 		signed = unsignedPayload
 	}
-	proven, key, err := v.prove(c, r, path, query, signed, credential.Secret)
+	verified, key, err := v.verifyClaim(c, r, path, query, signed, credential.Secret)
 	if err != nil {
-		return proven, nil, err
+		return verified, nil, err
 	}
 	b.time, b.scope, b.key, b.previous = c.Time, c.Scope, key, c.value
-	return proven, b, nil
+	return verified, b, nil
 }
 
 // UnverifiedBody is the Body of a request whose signature is not checked: its reader

@@ -76,7 +76,7 @@ func (v *Verifier) Head(r *http.Request, now time.Time) (*Head, error) {
 	if err != nil {
 		return h, err
 	}
-	credential, err := v.believe(c, now)
+	credential, err := v.checkClaim(c, now)
 	if err != nil {
 		return h, err
 	}
@@ -85,8 +85,8 @@ func (v *Verifier) Head(r *http.Request, now time.Time) (*Head, error) {
 	}
 	h.UnsignedPayload = h.stated == unsignedPayload
 	h.match = func(payloadHash string) error {
-		proven, _, err := v.prove(c, r, path, query, payloadHash, credential.Secret)
-		h.Path, h.Query = proven.Path, proven.Query
+		verified, _, err := v.verifyClaim(c, r, path, query, payloadHash, credential.Secret)
+		h.Path, h.Query = verified.Path, verified.Query
 		return err
 	}
 	if h.stated == "" {
@@ -125,9 +125,9 @@ func (v *Verifier) read(r *http.Request, rawQuery string) (claim, []param, error
 	return c, query, err
 }
 
-// believe checks everything of a claim but the signature itself, and returns its
+// checkClaim checks everything of a claim but the signature itself, and returns its
 // credential.
-func (v *Verifier) believe(c claim, now time.Time) (Credential, error) {
+func (v *Verifier) checkClaim(c claim, now time.Time) (Credential, error) {
 	if err := v.checkScope(c.Signature); err != nil {
 		return Credential{}, err
 	}
@@ -225,21 +225,21 @@ func statedHash(r *http.Request, query []param) (string, error) {
 	return stated, nil
 }
 
-// prove is claim.proven with the key derived from secret, which it also returns.
-func (v *Verifier) prove(c claim, r *http.Request, path string, query []param, payloadHash string, secret Secret) (Signature, []byte, error) {
+// verifyClaim is claim.verified with the key derived from secret, which it also returns.
+func (v *Verifier) verifyClaim(c claim, r *http.Request, path string, query []param, payloadHash string, secret Secret) (Signature, []byte, error) {
 	key, remembered := v.keys.find(secret, c.Scope)
-	proven, err := c.proven(r, path, query, payloadHash, key)
+	verified, err := c.verified(r, path, query, payloadHash, key)
 	if err == nil && !remembered {
 		v.keys.remember(secret, c.Scope, key)
 	}
-	return proven, key, err
+	return verified, key, err
 }
 
-// proven returns the claim's signature with the target that it covers, when key made
+// verified returns the claim's signature with the target that it covers, when key made
 // it. It tries the canonical forms that a client may have signed. Each canonical
 // request stands for exactly one target whatever form it comes from, so trying
 // several does not weaken the verification.
-func (c claim) proven(r *http.Request, path string, query []param, payloadHash string, key []byte) (Signature, error) {
+func (c claim) verified(r *http.Request, path string, query []param, payloadHash string, key []byte) (Signature, error) {
 	mismatch := refuse(InvalidSignature, mismatchText)
 	want, err := hex.DecodeString(c.value)
 	if err != nil || len(want) != sha256.Size {

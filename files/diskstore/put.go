@@ -22,7 +22,7 @@ import (
 type Content struct {
 	Body io.Reader
 	Size int64  // bytes; -1 when it is not known
-	Max  int64  // limit in bytes, beside Limits.ObjectSize; zero means no other limit
+	Max  int64  // further limit in bytes; zero means Limits.ObjectSize only
 	MD5  []byte // that it must have; nil for any
 	// Algorithm is the algorithm of the checksum to store; empty for none.
 	Algorithm Algorithm
