@@ -24,7 +24,7 @@ import (
 
 var now = time.UnixMilli(1_790_000_000_123)
 
-// jobs stands for what Muster serves.
+// jobs stands for the features that Muster has.
 type jobs struct{}
 
 func (jobs) Use(topic string) gateway.Use {
@@ -38,7 +38,7 @@ func (jobs) Request(r gateway.Request, reply func(string, []byte)) {
 	reply(r.Topic+"/accepted", []byte("{}"))
 }
 
-// anybody lets everybody in and permits what is not in denied.
+// anybody admits every client and permits what is not in denied.
 type anybody struct{ denied []string }
 
 func (a anybody) Connect(context.Context, gateway.Connect) (gateway.Grant, error) { return a, nil }
@@ -54,7 +54,7 @@ func (a anybody) may(what string) error {
 	return nil
 }
 
-// requests has one of each kind of request, and what AWS's own form of a rejection is.
+// requests holds one request of each kind, with the rejection in AWS's own form.
 var requests = map[string]struct{ payload, topic, want string }{
 	"$aws/things/lamp/shadow/get": {
 		`{"clientToken":"t<1>\u0041"}`, "$aws/things/lamp/shadow/get/rejected",
@@ -160,7 +160,7 @@ func TestRequestsAreRejectedInTheFeaturesOwnForm(t *testing.T) {
 	}
 }
 
-// fromCBOR reads one value, in the form that encoding/json gives it.
+// fromCBOR decodes one value, to the types of encoding/json.
 func fromCBOR(t *testing.T, b []byte) (v any, rest []byte) {
 	t.Helper()
 	if len(b) == 0 {
@@ -194,7 +194,7 @@ func fromCBOR(t *testing.T, b []byte) (v any, rest []byte) {
 	return nil, nil
 }
 
-// The bytes that RFC 8949 demands, written out by hand.
+// The bytes that RFC 8949 requires, written by hand.
 func TestCBOR(t *testing.T) {
 	topics := unserved.New(unserved.Options{Served: jobs{}, Now: func() time.Time { return now }})
 	var got []byte
@@ -345,7 +345,7 @@ func TestAConnectionThatUsesShadowsGetsItsJobs(t *testing.T) {
 	}
 }
 
-// A caller over HTTPS hears of it in the answer, because a rejection would reach nobody (MQ-76).
+// A caller over HTTPS gets an error in the answer, because a rejection would have no connection to go to (MQ-76).
 func TestARequestWithoutAConnectionIsRefused(t *testing.T) {
 	s, err := gateway.New(t.Context(), gateway.Options{Authorizer: anybody{}, Reserved: unserved.New(unserved.Options{Served: jobs{}, Now: time.Now})})
 	if err != nil {
