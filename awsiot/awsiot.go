@@ -16,7 +16,6 @@ import (
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot/route"
 	"github.com/muster-iot/muster/awsiot/wire"
-	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/flood"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/identity/ca"
@@ -25,10 +24,19 @@ import (
 	"github.com/muster-iot/muster/sigv4"
 )
 
-// Options are the parts a Server is made of. Engine, Account and Now are
-// required, and Keys unless AuthNone is set.
+// Options are the parts a Server is made of. Those that keep what the operations
+// are about, Account and Now are required, and Keys unless AuthNone is set.
 type Options struct {
-	Engine  *engine.Engine
+	// These keep what the operations are about. *engine.Engine is all of them.
+	// Their methods may be called by many goroutines; an error that the caller may
+	// see is a *muster.Error.
+	Catalog  Catalog
+	Events   Events
+	Jobs     Jobs
+	Registry Registry
+	Rights   Rights
+	Tags     Tags
+
 	Account muster.Account
 	Now     func() time.Time // of the signatures and of the log
 	Keys    Keys
@@ -69,6 +77,24 @@ type Options struct {
 	Observe func(plane, operation, code string, took time.Duration)
 }
 
+// Registry keeps things, their types and groups, and the index of them.
+type Registry interface {
+	Things
+	ThingTypes
+	ThingGroups
+	Index
+}
+
+// Rights keeps the certificates, policies and attachments that devices act by.
+type Rights interface {
+	Certificates
+	CAs
+	Policies
+	Attachments
+	Authorization
+	Principals
+}
+
 // Keys knows the access keys; *identity.Keys does. Its methods may be called by
 // many goroutines.
 type Keys interface {
@@ -104,14 +130,15 @@ type Server struct {
 	verifier   sigv4.Verifier
 	foreigners sigv4.Verifier // of requests for other services
 	operations map[*wire.Operation]operation
-	keys       chan struct{} // holds a token for each RSA key that is being made
 }
 
 // New returns a server on o.
 func New(o Options) (*Server, error) {
 	switch {
-	case o.Engine == nil || o.Now == nil || o.Account == (muster.Account{}):
-		return nil, fmt.Errorf("awsiot: Engine, Now and Account are required")
+	case o.Catalog == nil || o.Events == nil || o.Jobs == nil || o.Registry == nil || o.Rights == nil || o.Tags == nil:
+		return nil, fmt.Errorf("awsiot: Catalog, Events, Jobs, Registry, Rights and Tags are required")
+	case o.Now == nil || o.Account == (muster.Account{}):
+		return nil, fmt.Errorf("awsiot: Now and Account are required")
 	case o.Keys == nil && !o.AuthNone:
 		return nil, fmt.Errorf("awsiot: Keys are required, or AuthNone")
 	}
@@ -130,9 +157,8 @@ func New(o Options) (*Server, error) {
 		verifier:   sigv4.Verifier{Lookup: o.Keys.Lookup, Region: o.Account.Region, AcceptAnyRegion: o.AcceptAnyRegion},
 		foreigners: sigv4.Verifier{Lookup: o.Keys.Lookup, AcceptAnyRegion: true, AcceptAnyService: true},
 		operations: map[*wire.Operation]operation{},
-		keys:       make(chan struct{}, keysAtOnce()),
 	}
-	for _, op := range append(s.table(), transfers()...) {
+	for _, op := range append(table(o), transfers()...) {
 		if o.Rate != nil && op.Service == wire.ControlPlane {
 			op.throttle = limits.NewThrottle(float64(o.Rate(op.Name)))
 		}
@@ -145,7 +171,7 @@ func New(o Options) (*Server, error) {
 // serves, of all planes, ordered by service and name.
 func Implemented() []*wire.Operation {
 	served := map[*wire.Operation]bool{}
-	for _, op := range new(Server).table() {
+	for _, op := range table(Options{}) {
 		served[op.Operation] = true
 	}
 	var all []*wire.Operation

@@ -21,14 +21,14 @@ type Documents interface {
 
 // document returns the document of a job or template: the one given, or what its
 // source holds now, and never looks at again (jobs-control-plane.md section 6.1).
-func (s *Server) document(ctx context.Context, given, source *string) (string, error) {
+func document(ctx context.Context, in Documents, given, source *string) (string, error) {
 	switch {
 	case source == nil:
 		return wire.Or(given, ""), nil
-	case s.o.Documents == nil:
+	case in == nil:
 		return "", muster.Errorf(muster.Invalid, "This server has no store of job files")
 	}
-	return s.o.Documents.Document(ctx, *source, engine.DocumentMax, func(o muster.Object) error {
+	return in.Document(ctx, *source, engine.DocumentMax, func(o muster.Object) error {
 		return rightsOf(ctx).Permits(engine.Use{File: o})
 	})
 }

@@ -117,7 +117,8 @@ func newEnvWithFiles(t testing.TB, s store.Store, o Options, files engine.Object
 		}
 	})
 	t.Cleanup(env.stop)
-	o.Engine, o.Account, o.Now = env.engine, testAccount, func() time.Time { return env.clock().Time() }
+	o.Catalog, o.Events, o.Jobs, o.Registry, o.Rights, o.Tags = env.engine, env.engine, env.engine, env.engine, env.engine, env.engine
+	o.Account, o.Now = testAccount, func() time.Time { return env.clock().Time() }
 	if o.Keys == nil {
 		o.Keys = testKeys{everything}
 	}

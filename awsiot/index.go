@@ -6,21 +6,44 @@ import (
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot/wire"
 	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/fleetquery"
 )
+
+// Index answers queries about the fleet (registry.md section 5).
+type Index interface {
+	// Aggregate gathers the values of a field of all things that match a query.
+	Aggregate(ctx context.Context, q engine.IndexQuery, field string) (*fleetquery.Aggregate, error)
+	Connectivity(ctx context.Context, name muster.ThingName) (muster.Connectivity, error)
+	// IndexStatus returns the indexStatus of an index, ACTIVE for instance.
+	IndexStatus(ctx context.Context, name string) (string, error)
+	IndexingConfiguration(ctx context.Context) (muster.IndexingConfig, error)
+	SearchIndex(ctx context.Context, q engine.IndexQuery, p engine.Page) (engine.Found, error)
+	// UpdateIndexingConfiguration stores what change makes of the configuration;
+	// change may be called more than once.
+	UpdateIndexingConfiguration(ctx context.Context, change func(muster.IndexingConfig) muster.IndexingConfig) error
+}
+
+// indexOperations are the operations on the fleet index (registry.md section 5).
+type indexOperations struct {
+	account account
+	index   Index
+}
 
 // groupIndex is the name of the index of thing groups.
 const groupIndex = "AWS_ThingGroups"
 
-func (n *needs) searchIndex(in *wire.SearchIndexRequest) { n.index(in.IndexName) }
-
-// index adds the index that a call asks.
-func (n *needs) index(name *string) {
-	n.arns(n.account.ARN("index", wire.Or(name, muster.ThingIndex)))
+func (o indexOperations) searchIndexNeeds(in *wire.SearchIndexRequest) needs {
+	return o.account.index(in.IndexName)
 }
 
-func (s *Server) searchIndex(ctx context.Context, in *wire.SearchIndexRequest) (*wire.SearchIndexResponse, error) {
+// index asks for the index that a call reads, the one of things for nil.
+func (a account) index(name *string) needs {
+	return arns(a.ARN("index", wire.Or(name, muster.ThingIndex)))
+}
+
+func (o indexOperations) searchIndex(ctx context.Context, in *wire.SearchIndexRequest) (*wire.SearchIndexResponse, error) {
 	index := wire.Or(in.IndexName, muster.ThingIndex)
-	found, err := s.o.Engine.SearchIndex(ctx, engine.IndexQuery{
+	found, err := o.index.SearchIndex(ctx, engine.IndexQuery{
 		Index: index, Text: *in.QueryString, Version: wire.Or(in.QueryVersion, ""),
 	}, page(in.MaxResults, in.NextToken))
 	if err != nil {
@@ -69,8 +92,8 @@ func texts[S ~string](all []S) []string {
 	return plain
 }
 
-func (s *Server) describeIndex(ctx context.Context, in *wire.DescribeIndexRequest) (*wire.DescribeIndexResponse, error) {
-	status, err := s.o.Engine.IndexStatus(ctx, *in.IndexName)
+func (o indexOperations) describeIndex(ctx context.Context, in *wire.DescribeIndexRequest) (*wire.DescribeIndexResponse, error) {
+	status, err := o.index.IndexStatus(ctx, *in.IndexName)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +101,7 @@ func (s *Server) describeIndex(ctx context.Context, in *wire.DescribeIndexReques
 	if *in.IndexName == groupIndex {
 		return out, nil
 	}
-	c, err := s.o.Engine.IndexingConfiguration(ctx)
+	c, err := o.index.IndexingConfiguration(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -91,8 +114,8 @@ func (s *Server) describeIndex(ctx context.Context, in *wire.DescribeIndexReques
 }
 
 // listIndices has both names on one page, however small.
-func (s *Server) listIndices(ctx context.Context, _ *wire.ListIndicesRequest) (*wire.ListIndicesResponse, error) {
-	c, err := s.o.Engine.IndexingConfiguration(ctx)
+func (o indexOperations) listIndices(ctx context.Context, _ *wire.ListIndicesRequest) (*wire.ListIndicesResponse, error) {
+	c, err := o.index.IndexingConfiguration(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -104,4 +127,15 @@ func (s *Server) listIndices(ctx context.Context, _ *wire.ListIndicesRequest) (*
 		out.IndexNames = append(out.IndexNames, muster.ThingIndex)
 	}
 	return out, nil
+}
+
+// getThingConnectivityData answers in seconds, where SearchIndex has milliseconds.
+func (o indexOperations) getThingConnectivityData(ctx context.Context, in *wire.GetThingConnectivityDataRequest) (*wire.GetThingConnectivityDataResponse, error) {
+	c, err := o.index.Connectivity(ctx, muster.ThingName(*in.ThingName))
+	if err != nil {
+		return nil, err
+	}
+	return &wire.GetThingConnectivityDataResponse{
+		ThingName: in.ThingName, Connected: &c.Connected, Timestamp: instant(c.At), DisconnectReason: &c.Reason,
+	}, nil
 }

@@ -18,7 +18,7 @@ const (
 	indexingShadows = "REGISTRY_AND_SHADOW"
 )
 
-func (s *Server) updateIndexingConfiguration(ctx context.Context, in *wire.UpdateIndexingConfigurationRequest) error {
+func (o indexOperations) updateIndexingConfiguration(ctx context.Context, in *wire.UpdateIndexingConfigurationRequest) error {
 	t, g := in.ThingIndexingConfiguration, in.ThingGroupIndexingConfiguration
 	if t != nil {
 		if err := refuseShadows(t); err != nil {
@@ -36,7 +36,7 @@ func (s *Server) updateIndexingConfiguration(ctx context.Context, in *wire.Updat
 			return err
 		}
 	}
-	return s.o.Engine.UpdateIndexingConfiguration(ctx, func(c muster.IndexingConfig) muster.IndexingConfig {
+	return o.index.UpdateIndexingConfiguration(ctx, func(c muster.IndexingConfig) muster.IndexingConfig {
 		if t != nil {
 			c.Things, c.ThingMode = *t.ThingIndexingMode != indexingOff, *t.ThingIndexingMode
 			c.Connectivity = wire.Or(t.ThingConnectivityIndexingMode, indexingOff) == indexingStatus
@@ -73,8 +73,8 @@ func refuseShadows(t *wire.ThingIndexingConfiguration) error {
 	return nil
 }
 
-func (s *Server) getIndexingConfiguration(ctx context.Context, _ *wire.GetIndexingConfigurationRequest) (*wire.GetIndexingConfigurationResponse, error) {
-	c, err := s.o.Engine.IndexingConfiguration(ctx)
+func (o indexOperations) getIndexingConfiguration(ctx context.Context, _ *wire.GetIndexingConfigurationRequest) (*wire.GetIndexingConfigurationResponse, error) {
+	c, err := o.index.IndexingConfiguration(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -150,7 +150,12 @@ func TestAUTH26AUTH27CreateCertificateFromCSR(t *testing.T) {
 
 func TestWithoutAnIssuerNothingIsIssued(t *testing.T) {
 	env := newEnv(t)
-	env.server.o.Issuer = nil
+	o := env.server.o
+	o.Issuer = nil
+	var err error
+	if env.server, err = New(o); err != nil {
+		t.Fatal(err)
+	}
 	env.wantError("POST", "/keys-and-certificate", "", http.StatusServiceUnavailable, "ServiceUnavailableException")
 	env.wantError("POST", "/certificates", `{"certificateSigningRequest":"x"}`, http.StatusServiceUnavailable, "ServiceUnavailableException")
 }

@@ -23,7 +23,7 @@ type input[T any] interface {
 
 // answer makes a row for an operation with an output. The caller needs
 // permission for what the labels of the path name, and for what also adds.
-func answer[I input[T], O wire.Output, T any](op *wire.Operation, handle func(context.Context, I) (O, error), also ...func(*needs, I)) operation {
+func answer[I input[T], O wire.Output, T any](op *wire.Operation, handle func(context.Context, I) (O, error), also ...func(I) needs) operation {
 	return operation{Operation: op, run: func(ctx context.Context, c *call) ([]byte, error) {
 		in, err := accept(c, also)
 		if err != nil {
@@ -38,7 +38,7 @@ func answer[I input[T], O wire.Output, T any](op *wire.Operation, handle func(co
 }
 
 // perform makes a row for an operation whose success is an empty body.
-func perform[I input[T], T any](op *wire.Operation, handle func(context.Context, I) error, also ...func(*needs, I)) operation {
+func perform[I input[T], T any](op *wire.Operation, handle func(context.Context, I) error, also ...func(I) needs) operation {
 	return operation{Operation: op, run: func(ctx context.Context, c *call) ([]byte, error) {
 		in, err := accept(c, also)
 		if err != nil {
@@ -50,7 +50,7 @@ func perform[I input[T], T any](op *wire.Operation, handle func(context.Context,
 
 // confirm makes a row for an operation whose output has no members: {}
 // (registry.md REG-2).
-func confirm[I input[T], T any](op *wire.Operation, handle func(context.Context, I) error, also ...func(*needs, I)) operation {
+func confirm[I input[T], T any](op *wire.Operation, handle func(context.Context, I) error, also ...func(I) needs) operation {
 	return operation{Operation: op, run: func(ctx context.Context, c *call) ([]byte, error) {
 		in, err := accept(c, also)
 		if err != nil {
@@ -66,7 +66,7 @@ func handOver(op *wire.Operation) operation { return operation{Operation: op} }
 
 // accept decodes and validates the input of a call, then asks whether the
 // caller may do it, and whether there is room for it.
-func accept[I input[T], T any](c *call, also []func(*needs, I)) (I, error) {
+func accept[I input[T], T any](c *call, also []func(I) needs) (I, error) {
 	in := I(new(T))
 	if c.operation.BodyMax > 0 {
 		if name, found := muster.DuplicateName(c.request.Body); found {
@@ -76,11 +76,11 @@ func accept[I input[T], T any](c *call, also []func(*needs, I)) (I, error) {
 	if err := in.Decode(&c.request); err != nil {
 		return nil, err
 	}
-	n := needsOf(c)
-	for _, add := range also {
-		add(n, in)
+	n := c.needs()
+	for _, needsOf := range also {
+		n = n.and(needsOf(in))
 	}
-	if err := n.authorize(c.caller); err != nil {
+	if err := c.authorize(n); err != nil {
 		return in, err
 	}
 	return in, c.room(c.operation)

@@ -8,19 +8,19 @@ import (
 	"github.com/muster-iot/muster/identity"
 )
 
-// rights are those of a call to what its job or template uses: job files by the
+// callRights are those of a call to what its job or template uses: job files by the
 // actions and ARNs of S3, as if the caller asked the store of job files
 // (arbitration A25), and versions of packages as if the caller read them.
-type rights struct {
+type callRights struct {
 	account muster.Account
 	caller  identity.Caller
 	remote  string // address and port
 }
 
-var _ engine.Rights = rights{}
+var _ engine.Rights = callRights{}
 
 // Permits implements engine.Rights.
-func (r rights) Permits(u engine.Use) error {
+func (r callRights) Permits(u engine.Use) error {
 	vars := identity.From(r.remote)
 	var err error
 	switch name := string(u.Package.Package); {
@@ -37,7 +37,7 @@ func (r rights) Permits(u engine.Use) error {
 	return nil
 }
 
-func (r rights) permitsFile(u engine.Use) error {
+func (r callRights) permitsFile(u engine.Use) error {
 	vars := identity.From(r.remote)
 	for _, a := range fileAsks(u) {
 		var err error
@@ -70,12 +70,12 @@ type rightsKey struct{}
 
 // withRights returns a context that carries the rights of a call.
 func withRights(ctx context.Context, c *call) context.Context {
-	return context.WithValue(ctx, rightsKey{}, rights{c.account, c.caller, c.remote})
+	return context.WithValue(ctx, rightsKey{}, callRights{c.account, c.caller, c.remote})
 }
 
 // rightsOf returns the rights of the call that ctx belongs to; of none, those of
 // someone who may do nothing.
-func rightsOf(ctx context.Context) rights {
-	r, _ := ctx.Value(rightsKey{}).(rights)
+func rightsOf(ctx context.Context) callRights {
+	r, _ := ctx.Value(rightsKey{}).(callRights)
 	return r
 }

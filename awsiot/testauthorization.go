@@ -12,57 +12,71 @@ import (
 	"github.com/muster-iot/muster/iotpolicy"
 )
 
-func (n *needs) getEffectivePolicies(in *wire.GetEffectivePoliciesRequest) {
-	n.given(in.Principal)
-	n.named("thing", in.ThingName)
+// Authorization finds the policies that count for a client.
+type Authorization interface {
+	// EffectivePolicies returns the policies of a target, and with a thing those of
+	// its groups too.
+	EffectivePolicies(ctx context.Context, t engine.PolicyTarget, thing muster.ThingName) ([]muster.Policy, error)
+	// Grounds returns what decides about a client that connects with a certificate
+	// and a client id.
+	Grounds(ctx context.Context, id muster.CertificateID, clientID string) (engine.Grounds, error)
+	Policy(ctx context.Context, name string) (muster.Policy, error)
 }
 
-func (s *Server) getEffectivePolicies(ctx context.Context, in *wire.GetEffectivePoliciesRequest) (*wire.GetEffectivePoliciesResponse, error) {
-	who, err := s.tested(in.Principal, in.CognitoIdentityPoolID)
+// authorizationOperations are the operations that tell what a client may do
+// (identity-and-auth.md section B.1).
+type authorizationOperations struct {
+	account       account
+	authorization Authorization
+}
+
+func (o authorizationOperations) getEffectivePoliciesNeeds(in *wire.GetEffectivePoliciesRequest) needs {
+	return givenARNs(in.Principal).and(o.account.named("thing", in.ThingName))
+}
+
+func (o authorizationOperations) getEffectivePolicies(ctx context.Context, in *wire.GetEffectivePoliciesRequest) (*wire.GetEffectivePoliciesResponse, error) {
+	who, err := o.tested(in.Principal, in.CognitoIdentityPoolID)
 	if err != nil {
 		return nil, err
 	}
 	if in.Principal == nil && in.ThingName == nil {
 		return nil, muster.Errorf(muster.Invalid, "One of principal and thingName is required")
 	}
-	found, err := s.o.Engine.EffectivePolicies(ctx, who, value[muster.ThingName](in.ThingName))
+	found, err := o.authorization.EffectivePolicies(ctx, who, value[muster.ThingName](in.ThingName))
 	if err != nil {
 		return nil, err
 	}
 	out := &wire.GetEffectivePoliciesResponse{EffectivePolicies: make([]wire.EffectivePolicy, 0, len(found))}
 	for _, p := range found {
 		out.EffectivePolicies = append(out.EffectivePolicies, wire.EffectivePolicy{
-			PolicyName: &p.Name, PolicyARN: s.policyARN(p.Name), PolicyDocument: new(p.InForce()),
+			PolicyName: &p.Name, PolicyARN: o.account.policyARN(p.Name), PolicyDocument: new(p.InForce()),
 		})
 	}
 	return out, nil
 }
 
-func (n *needs) testAuthorization(in *wire.TestAuthorizationRequest) {
-	n.given(in.Principal)
-	for _, policy := range slices.Concat(in.PolicyNamesToAdd, in.PolicyNamesToSkip) {
-		n.named("policy", &policy)
-	}
+func (o authorizationOperations) testAuthorizationNeeds(in *wire.TestAuthorizationRequest) needs {
+	return givenARNs(in.Principal).and(o.account.all("policy", in.PolicyNamesToAdd), o.account.all("policy", in.PolicyNamesToSkip))
 }
 
 // testAuthorization decides as the gateway would for a connection of the client
 // id, whatever the status of the certificate.
-func (s *Server) testAuthorization(ctx context.Context, in *wire.TestAuthorizationRequest) (*wire.TestAuthorizationResponse, error) {
-	who, err := s.tested(in.Principal, in.CognitoIdentityPoolID)
+func (o authorizationOperations) testAuthorization(ctx context.Context, in *wire.TestAuthorizationRequest) (*wire.TestAuthorizationResponse, error) {
+	who, err := o.tested(in.Principal, in.CognitoIdentityPoolID)
 	if err != nil {
 		return nil, err
 	}
-	device, inForce, err := s.grounds(ctx, who, wire.Or(in.ClientID, ""))
+	device, inForce, err := o.grounds(ctx, who, wire.Or(in.ClientID, ""))
 	if err != nil {
 		return nil, err
 	}
-	set, err := s.policySet(ctx, inForce, in.PolicyNamesToAdd, in.PolicyNamesToSkip)
+	set, err := o.policySet(ctx, inForce, in.PolicyNamesToAdd, in.PolicyNamesToSkip)
 	if err != nil {
 		return nil, err
 	}
 	out := &wire.TestAuthorizationResponse{AuthResults: make([]wire.AuthResult, 0, len(in.AuthInfos))}
 	for _, info := range in.AuthInfos {
-		result, err := s.authResult(info, set, device.Vars)
+		result, err := o.authResult(info, set, device.Vars)
 		if err != nil {
 			return nil, err
 		}
@@ -73,25 +87,25 @@ func (s *Server) testAuthorization(ctx context.Context, in *wire.TestAuthorizati
 
 // tested reads whose rights are asked for: those of a certificate, of the things
 // of a group, or of nobody.
-func (s *Server) tested(principal, cognito *string) (engine.PolicyTarget, error) {
+func (o authorizationOperations) tested(principal, cognito *string) (engine.PolicyTarget, error) {
 	if cognito != nil {
 		return engine.PolicyTarget{}, muster.Errorf(muster.Invalid, "There are no Cognito identities here")
 	}
 	if principal == nil {
 		return engine.PolicyTarget{}, nil
 	}
-	return s.policyTarget(*principal)
+	return o.account.policyTarget(*principal)
 }
 
 // grounds returns the device that a principal would be as a client, and the
 // policies in force for it.
-func (s *Server) grounds(ctx context.Context, who engine.PolicyTarget, clientID string) (identity.Device, []muster.Policy, error) {
+func (o authorizationOperations) grounds(ctx context.Context, who engine.PolicyTarget, clientID string) (identity.Device, []muster.Policy, error) {
 	device := identity.Device{Certificate: who.Certificate, ClientID: clientID}
 	if who.Certificate == "" {
-		found, err := s.o.Engine.EffectivePolicies(ctx, who, "")
+		found, err := o.authorization.EffectivePolicies(ctx, who, "")
 		return device, found, err
 	}
-	g, err := s.o.Engine.Grounds(ctx, who.Certificate, clientID)
+	g, err := o.authorization.Grounds(ctx, who.Certificate, clientID)
 	if err != nil {
 		return device, nil, err
 	}
@@ -106,9 +120,9 @@ func (s *Server) grounds(ctx context.Context, who engine.PolicyTarget, clientID 
 }
 
 // policySet compiles policies, and those added by name, without those to skip.
-func (s *Server) policySet(ctx context.Context, inForce []muster.Policy, add, skip []string) (iotpolicy.Set, error) {
+func (o authorizationOperations) policySet(ctx context.Context, inForce []muster.Policy, add, skip []string) (iotpolicy.Set, error) {
 	for _, name := range add {
-		p, err := s.o.Engine.Policy(ctx, name)
+		p, err := o.authorization.Policy(ctx, name)
 		if err != nil {
 			return nil, err
 		}
@@ -138,7 +152,7 @@ var testedActions = map[string]string{
 // authResult tells how one question ends: allowed only if every resource is,
 // and denied explicitly if one is. A policy is listed by the strongest that it
 // says about any of them.
-func (s *Server) authResult(info wire.AuthInfo, set iotpolicy.Set, vars iotpolicy.Vars) (wire.AuthResult, error) {
+func (o authorizationOperations) authResult(info wire.AuthInfo, set iotpolicy.Set, vars iotpolicy.Vars) (wire.AuthResult, error) {
 	action := testedActions[wire.Or(info.ActionType, "")]
 	if action == "" || len(info.Resources) == 0 {
 		return wire.AuthResult{}, muster.Errorf(muster.Invalid, "authInfos must have an actionType and resources")
@@ -155,7 +169,7 @@ func (s *Server) authResult(info wire.AuthInfo, set iotpolicy.Set, vars iotpolic
 	}
 	lists := [...][]wire.Policy{iotpolicy.ImplicitDeny: {}, iotpolicy.ExplicitDeny: {}, iotpolicy.Allowed: {}}
 	for i, p := range set {
-		lists[said[i]] = append(lists[said[i]], s.policy(p.Name()))
+		lists[said[i]] = append(lists[said[i]], o.account.policy(p.Name()))
 	}
 	slices.Sort(missing)
 	return wire.AuthResult{

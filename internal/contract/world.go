@@ -65,7 +65,8 @@ func newWorld(tamper func(http.Handler) http.Handler) (*world, error) {
 		return nil, err
 	}
 	w.handler, err = awsiot.New(awsiot.Options{
-		Engine: w.engine, Account: account, Now: w.time, Keys: keys{}, Log: log, Issuer: issuer,
+		Catalog: w.engine, Events: w.engine, Jobs: w.engine, Registry: w.engine, Rights: w.engine, Tags: w.engine,
+		Account: account, Now: w.time, Keys: keys{}, Log: log, Issuer: issuer,
 		DataPlane: service.HTTP(),
 		Messages:  iotdata.New(iotdata.Options{Broker: broker, Account: account, Now: w.time, Log: log, Inventory: w.engine.Inventory}),
 		Endpoints: awsiot.Endpoints{Data: "data.example", CredentialProvider: "credentials.example"},
