@@ -85,9 +85,10 @@ func (o indexOperations) getBucketsAggregation(ctx context.Context, in *wire.Get
 	if err != nil {
 		return nil, err
 	}
-	out := &wire.GetBucketsAggregationResponse{TotalCount: new(a.Total()), Buckets: []wire.Bucket{}}
-	for _, b := range a.Buckets(limit) {
-		out.Buckets = append(out.Buckets, wire.Bucket{KeyValue: &b.Value, Count: &b.Count})
-	}
-	return out, nil
+	return &wire.GetBucketsAggregationResponse{
+		TotalCount: new(a.Total()),
+		Buckets: each(a.Buckets(limit), func(b fleetquery.Bucket) wire.Bucket {
+			return wire.Bucket{KeyValue: &b.Value, Count: &b.Count}
+		}),
+	}, nil
 }

@@ -172,13 +172,14 @@ func (o caOperations) listCACertificates(ctx context.Context, in *wire.ListCACer
 	if err != nil {
 		return nil, err
 	}
-	out := &wire.ListCACertificatesResponse{Certificates: make([]wire.CACertificate, 0, len(list.CAs)), NextMarker: text(list.Next)}
-	for _, c := range list.CAs {
-		out.Certificates = append(out.Certificates, wire.CACertificate{
-			CertificateARN: o.account.caARN(c.ID), CertificateID: text(c.ID), Status: caStatus(c), CreationDate: instant(c.CreatedAt),
-		})
-	}
-	return out, nil
+	return &wire.ListCACertificatesResponse{
+		Certificates: each(list.CAs, func(c muster.CA) wire.CACertificate {
+			return wire.CACertificate{
+				CertificateARN: o.account.caARN(c.ID), CertificateID: text(c.ID), Status: caStatus(c), CreationDate: instant(c.CreatedAt),
+			}
+		}),
+		NextMarker: text(list.Next),
+	}, nil
 }
 
 // configured returns c with what a registrationConfig says about it. It is kept

@@ -83,17 +83,15 @@ func (o certificateOperations) listCertificatesByCA(ctx context.Context, in *wir
 }
 
 func (a account) certificates(all []muster.Certificate) []wire.Certificate {
-	shown := make([]wire.Certificate, 0, len(all))
-	for _, c := range all {
-		shown = append(shown, wire.Certificate{
+	return each(all, func(c muster.Certificate) wire.Certificate {
+		return wire.Certificate{
 			CertificateARN:  a.certificateARN(c.ID),
 			CertificateID:   text(c.ID),
 			Status:          new(c.Status.String()),
 			CertificateMode: mode(c.SNIOnly),
 			CreationDate:    instant(c.CreatedAt),
-		})
-	}
-	return shown
+		}
+	})
 }
 
 func (a account) certificateARN(id muster.CertificateID) *string {

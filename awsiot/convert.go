@@ -48,10 +48,18 @@ func page(limit *int, token *string) engine.Page {
 	return engine.Page{Limit: wire.Or(limit, 0), Token: wire.Or(token, "")}
 }
 
-func tagsOf(given []wire.Tag) []muster.Tag {
-	tags := make([]muster.Tag, 0, len(given))
-	for _, t := range given {
-		tags = append(tags, muster.Tag{Key: wire.Or(t.Key, ""), Value: wire.Or(t.Value, "")})
+// each converts a list between the wire and the rules, one element at a time. It
+// never returns nil: a list on the wire is there even when it is empty (REG-4).
+func each[From, To any](all []From, convert func(From) To) []To {
+	converted := make([]To, 0, len(all))
+	for _, one := range all {
+		converted = append(converted, convert(one))
 	}
-	return tags
+	return converted
+}
+
+func tagsOf(given []wire.Tag) []muster.Tag {
+	return each(given, func(t wire.Tag) muster.Tag {
+		return muster.Tag{Key: wire.Or(t.Key, ""), Value: wire.Or(t.Value, "")}
+	})
 }

@@ -85,16 +85,12 @@ func (o executionOperations) listJobExecutionsForJob(ctx context.Context, in *wi
 	if err != nil {
 		return nil, err
 	}
-	out := &wire.ListJobExecutionsForJobResponse{
-		ExecutionSummaries: make([]wire.JobExecutionSummaryForJob, 0, len(list.Executions)),
-		NextToken:          text(list.Next),
-	}
-	for _, x := range list.Executions {
-		out.ExecutionSummaries = append(out.ExecutionSummaries, wire.JobExecutionSummaryForJob{
-			ThingARN: o.account.thingARN(x.Thing), JobExecutionSummary: summary(x),
-		})
-	}
-	return out, nil
+	return &wire.ListJobExecutionsForJobResponse{
+		ExecutionSummaries: each(list.Executions, func(x muster.Execution) wire.JobExecutionSummaryForJob {
+			return wire.JobExecutionSummaryForJob{ThingARN: o.account.thingARN(x.Thing), JobExecutionSummary: summary(x)}
+		}),
+		NextToken: text(list.Next),
+	}, nil
 }
 
 func (o executionOperations) listJobExecutionsForThingNeeds(in *wire.ListJobExecutionsForThingRequest) needs {
@@ -111,16 +107,12 @@ func (o executionOperations) listJobExecutionsForThing(ctx context.Context, in *
 	if err != nil {
 		return nil, err
 	}
-	out := &wire.ListJobExecutionsForThingResponse{
-		ExecutionSummaries: make([]wire.JobExecutionSummaryForThing, 0, len(list.Executions)),
-		NextToken:          text(list.Next),
-	}
-	for _, x := range list.Executions {
-		out.ExecutionSummaries = append(out.ExecutionSummaries, wire.JobExecutionSummaryForThing{
-			JobID: text(x.Job), JobExecutionSummary: summary(x),
-		})
-	}
-	return out, nil
+	return &wire.ListJobExecutionsForThingResponse{
+		ExecutionSummaries: each(list.Executions, func(x muster.Execution) wire.JobExecutionSummaryForThing {
+			return wire.JobExecutionSummaryForThing{JobID: text(x.Job), JobExecutionSummary: summary(x)}
+		}),
+		NextToken: text(list.Next),
+	}, nil
 }
 
 // summary shows an execution in a list (jobs-control-plane.md section 3.12).

@@ -116,9 +116,7 @@ func (a account) groupARN(name muster.GroupName) *string {
 }
 
 func (a account) groupNames(names []muster.GroupName) []wire.GroupNameAndArn {
-	all := make([]wire.GroupNameAndArn, 0, len(names))
-	for _, name := range names {
-		all = append(all, wire.GroupNameAndArn{GroupName: text(name), GroupARN: a.groupARN(name)})
-	}
-	return all
+	return each(names, func(name muster.GroupName) wire.GroupNameAndArn {
+		return wire.GroupNameAndArn{GroupName: text(name), GroupARN: a.groupARN(name)}
+	})
 }

@@ -85,11 +85,7 @@ func groupDocument(g muster.Group) wire.ThingGroupDocument {
 }
 
 func texts[S ~string](all []S) []string {
-	plain := make([]string, 0, len(all))
-	for _, s := range all {
-		plain = append(plain, string(s))
-	}
-	return plain
+	return each(all, func(s S) string { return string(s) })
 }
 
 func (o indexOperations) describeIndex(ctx context.Context, in *wire.DescribeIndexRequest) (*wire.DescribeIndexResponse, error) {

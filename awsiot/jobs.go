@@ -141,21 +141,22 @@ func (o jobOperations) listJobs(ctx context.Context, in *wire.ListJobsRequest) (
 	if err != nil {
 		return nil, err
 	}
-	out := &wire.ListJobsResponse{Jobs: make([]wire.JobSummary, 0, len(list.Jobs)), NextToken: text(list.Next)}
-	for _, j := range list.Jobs {
-		out.Jobs = append(out.Jobs, wire.JobSummary{
-			JobARN:          o.account.jobARN(j.ID),
-			JobID:           text(j.ID),
-			ThingGroupID:    text(list.GroupID),
-			TargetSelection: new(j.Selection.String()),
-			Status:          new(j.Status.String()),
-			CreatedAt:       instant(j.CreatedAt),
-			LastUpdatedAt:   instant(j.UpdatedAt),
-			CompletedAt:     instant(j.CompletedAt),
-			IsConcurrent:    new(j.Concurrent()),
-		})
-	}
-	return out, nil
+	return &wire.ListJobsResponse{
+		Jobs: each(list.Jobs, func(j muster.Job) wire.JobSummary {
+			return wire.JobSummary{
+				JobARN:          o.account.jobARN(j.ID),
+				JobID:           text(j.ID),
+				ThingGroupID:    text(list.GroupID),
+				TargetSelection: new(j.Selection.String()),
+				Status:          new(j.Status.String()),
+				CreatedAt:       instant(j.CreatedAt),
+				LastUpdatedAt:   instant(j.UpdatedAt),
+				CompletedAt:     instant(j.CompletedAt),
+				IsConcurrent:    new(j.Concurrent()),
+			}
+		}),
+		NextToken: text(list.Next),
+	}, nil
 }
 
 func (a account) jobARN(id muster.JobID) *string { return new(a.ARN("job", string(id))) }

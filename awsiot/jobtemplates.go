@@ -111,13 +111,14 @@ func (o templateOperations) listJobTemplates(ctx context.Context, in *wire.ListJ
 	if err != nil {
 		return nil, err
 	}
-	out := &wire.ListJobTemplatesResponse{JobTemplates: make([]wire.JobTemplateSummary, 0, len(list.Templates)), NextToken: text(list.Next)}
-	for _, t := range list.Templates {
-		out.JobTemplates = append(out.JobTemplates, wire.JobTemplateSummary{
-			JobTemplateARN: o.account.templateARN(t.ID), JobTemplateID: text(t.ID), Description: text(t.Description), CreatedAt: instant(t.CreatedAt),
-		})
-	}
-	return out, nil
+	return &wire.ListJobTemplatesResponse{
+		JobTemplates: each(list.Templates, func(t muster.JobTemplate) wire.JobTemplateSummary {
+			return wire.JobTemplateSummary{
+				JobTemplateARN: o.account.templateARN(t.ID), JobTemplateID: text(t.ID), Description: text(t.Description), CreatedAt: instant(t.CreatedAt),
+			}
+		}),
+		NextToken: text(list.Next),
+	}, nil
 }
 
 func (a account) templateARN(id muster.JobTemplateID) *string {

@@ -48,11 +48,7 @@ func (o groupOperations) listThingsInThingGroup(ctx context.Context, in *wire.Li
 	if err != nil {
 		return nil, err
 	}
-	out := &wire.ListThingsInThingGroupResponse{Things: make([]string, 0, len(list.Things)), NextToken: text(list.Next)}
-	for _, name := range list.Things {
-		out.Things = append(out.Things, string(name))
-	}
-	return out, nil
+	return &wire.ListThingsInThingGroupResponse{Things: texts(list.Things), NextToken: text(list.Next)}, nil
 }
 
 func (o groupOperations) listThingGroupsForThing(ctx context.Context, in *wire.ListThingGroupsForThingRequest) (*wire.ListThingGroupsForThingResponse, error) {
@@ -95,9 +91,5 @@ func (a account) either(kind string, name, arn *string) (string, error) {
 }
 
 func names(given []string) []muster.GroupName {
-	all := make([]muster.GroupName, 0, len(given))
-	for _, name := range given {
-		all = append(all, muster.GroupName(name))
-	}
-	return all
+	return each(given, func(name string) muster.GroupName { return muster.GroupName(name) })
 }

@@ -39,24 +39,23 @@ func answer[I input[T], O wire.Output, T any](op *wire.Operation, handle func(co
 
 // perform makes a row for an operation whose success is an empty body.
 func perform[I input[T], T any](op *wire.Operation, handle func(context.Context, I) error, also ...func(I) needs) operation {
-	return operation{Operation: op, run: func(ctx context.Context, c *call) ([]byte, error) {
-		in, err := accept(c, also)
-		if err != nil {
-			return nil, err
-		}
-		return nil, handle(ctx, in)
-	}}
+	return finish(op, nil, handle, also)
 }
 
 // confirm makes a row for an operation whose output has no members: {}
 // (registry.md REG-2).
 func confirm[I input[T], T any](op *wire.Operation, handle func(context.Context, I) error, also ...func(I) needs) operation {
+	return finish(op, []byte("{}"), handle, also)
+}
+
+// finish makes a row for an operation whose success is always the same body.
+func finish[I input[T], T any](op *wire.Operation, body []byte, handle func(context.Context, I) error, also []func(I) needs) operation {
 	return operation{Operation: op, run: func(ctx context.Context, c *call) ([]byte, error) {
 		in, err := accept(c, also)
 		if err != nil {
 			return nil, err
 		}
-		return []byte("{}"), handle(ctx, in)
+		return body, handle(ctx, in)
 	}}
 }
 

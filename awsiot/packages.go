@@ -98,14 +98,15 @@ func (o packageOperations) listPackages(ctx context.Context, in *wire.ListPackag
 	if err != nil {
 		return nil, err
 	}
-	out := &wire.ListPackagesResponse{PackageSummaries: make([]wire.PackageSummary, 0, len(list.Packages)), NextToken: text(list.Next)}
-	for _, p := range list.Packages {
-		out.PackageSummaries = append(out.PackageSummaries, wire.PackageSummary{
-			PackageName: text(p.Name), DefaultVersionName: text(p.Default),
-			CreationDate: instant(p.CreatedAt), LastModifiedDate: instant(p.ModifiedAt),
-		})
-	}
-	return out, nil
+	return &wire.ListPackagesResponse{
+		PackageSummaries: each(list.Packages, func(p muster.Package) wire.PackageSummary {
+			return wire.PackageSummary{
+				PackageName: text(p.Name), DefaultVersionName: text(p.Default),
+				CreationDate: instant(p.CreatedAt), LastModifiedDate: instant(p.ModifiedAt),
+			}
+		}),
+		NextToken: text(list.Next),
+	}, nil
 }
 
 func (o packageOperations) getPackageConfiguration(ctx context.Context, _ *wire.GetPackageConfigurationRequest) (*wire.GetPackageConfigurationResponse, error) {

@@ -124,14 +124,15 @@ func (o packageOperations) listPackageVersions(ctx context.Context, in *wire.Lis
 	if err != nil {
 		return nil, err
 	}
-	out := &wire.ListPackageVersionsResponse{PackageVersionSummaries: make([]wire.PackageVersionSummary, 0, len(list.Versions)), NextToken: text(list.Next)}
-	for _, v := range list.Versions {
-		out.PackageVersionSummaries = append(out.PackageVersionSummaries, wire.PackageVersionSummary{
-			PackageName: text(v.Package), VersionName: text(v.Name), Status: text(v.Status),
-			CreationDate: instant(v.CreatedAt), LastModifiedDate: instant(v.ModifiedAt),
-		})
-	}
-	return out, nil
+	return &wire.ListPackageVersionsResponse{
+		PackageVersionSummaries: each(list.Versions, func(v muster.PackageVersion) wire.PackageVersionSummary {
+			return wire.PackageVersionSummary{
+				PackageName: text(v.Package), VersionName: text(v.Name), Status: text(v.Status),
+				CreationDate: instant(v.CreatedAt), LastModifiedDate: instant(v.ModifiedAt),
+			}
+		}),
+		NextToken: text(list.Next),
+	}, nil
 }
 
 // releases reads the ARNs of the versions that a job brings. How many there are

@@ -130,11 +130,7 @@ func (o policyOperations) setDefaultPolicyVersion(ctx context.Context, in *wire.
 }
 
 func (a account) policies(all []muster.Policy) []wire.Policy {
-	shown := make([]wire.Policy, 0, len(all))
-	for _, p := range all {
-		shown = append(shown, a.policy(p.Name))
-	}
-	return shown
+	return each(all, func(p muster.Policy) wire.Policy { return a.policy(p.Name) })
 }
 
 func (a account) policy(name string) wire.Policy {

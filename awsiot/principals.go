@@ -54,11 +54,10 @@ func (o principalOperations) listThingPrincipals(ctx context.Context, in *wire.L
 	if err != nil {
 		return nil, err
 	}
-	out := &wire.ListThingPrincipalsResponse{Principals: make([]string, 0, len(list.Bound)), NextToken: text(list.Next)}
-	for _, b := range list.Bound {
-		out.Principals = append(out.Principals, *o.account.certificateARN(b.Certificate))
-	}
-	return out, nil
+	return &wire.ListThingPrincipalsResponse{
+		Principals: each(list.Bound, func(b engine.Bound) string { return *o.account.certificateARN(b.Certificate) }),
+		NextToken:  text(list.Next),
+	}, nil
 }
 
 func (o principalOperations) listThingPrincipalsV2(ctx context.Context, in *wire.ListThingPrincipalsV2Request) (*wire.ListThingPrincipalsV2Response, error) {
@@ -66,15 +65,14 @@ func (o principalOperations) listThingPrincipalsV2(ctx context.Context, in *wire
 	if err != nil {
 		return nil, err
 	}
-	out := &wire.ListThingPrincipalsV2Response{
-		ThingPrincipalObjects: make([]wire.ThingPrincipalObject, 0, len(list.Bound)), NextToken: text(list.Next),
-	}
-	for _, b := range list.Bound {
-		out.ThingPrincipalObjects = append(out.ThingPrincipalObjects, wire.ThingPrincipalObject{
-			Principal: o.account.certificateARN(b.Certificate), ThingPrincipalType: principalType(b.Attachment),
-		})
-	}
-	return out, nil
+	return &wire.ListThingPrincipalsV2Response{
+		ThingPrincipalObjects: each(list.Bound, func(b engine.Bound) wire.ThingPrincipalObject {
+			return wire.ThingPrincipalObject{
+				Principal: o.account.certificateARN(b.Certificate), ThingPrincipalType: principalType(b.Attachment),
+			}
+		}),
+		NextToken: text(list.Next),
+	}, nil
 }
 
 func (principalOperations) listPrincipalThingsNeeds(in *wire.ListPrincipalThingsRequest) needs {
@@ -90,11 +88,10 @@ func (o principalOperations) listPrincipalThings(ctx context.Context, in *wire.L
 	if err != nil {
 		return nil, err
 	}
-	out := &wire.ListPrincipalThingsResponse{Things: make([]string, 0, len(list.Bound)), NextToken: text(list.Next)}
-	for _, b := range list.Bound {
-		out.Things = append(out.Things, string(b.Thing))
-	}
-	return out, nil
+	return &wire.ListPrincipalThingsResponse{
+		Things:    each(list.Bound, func(b engine.Bound) string { return string(b.Thing) }),
+		NextToken: text(list.Next),
+	}, nil
 }
 
 func (principalOperations) listPrincipalThingsV2Needs(in *wire.ListPrincipalThingsV2Request) needs {
@@ -110,15 +107,14 @@ func (o principalOperations) listPrincipalThingsV2(ctx context.Context, in *wire
 	if err != nil {
 		return nil, err
 	}
-	out := &wire.ListPrincipalThingsV2Response{
-		PrincipalThingObjects: make([]wire.PrincipalThingObject, 0, len(list.Bound)), NextToken: text(list.Next),
-	}
-	for _, b := range list.Bound {
-		out.PrincipalThingObjects = append(out.PrincipalThingObjects, wire.PrincipalThingObject{
-			ThingName: text(b.Thing), ThingPrincipalType: principalType(b.Attachment),
-		})
-	}
-	return out, nil
+	return &wire.ListPrincipalThingsV2Response{
+		PrincipalThingObjects: each(list.Bound, func(b engine.Bound) wire.PrincipalThingObject {
+			return wire.PrincipalThingObject{
+				ThingName: text(b.Thing), ThingPrincipalType: principalType(b.Attachment),
+			}
+		}),
+		NextToken: text(list.Next),
+	}, nil
 }
 
 // principal reads the ARN of a certificate.

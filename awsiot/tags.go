@@ -43,9 +43,7 @@ func (o tagOperations) listTagsForResource(ctx context.Context, in *wire.ListTag
 	if err != nil {
 		return nil, err
 	}
-	out := &wire.ListTagsForResourceResponse{Tags: make([]wire.Tag, 0, len(tags))}
-	for _, t := range tags {
-		out.Tags = append(out.Tags, wire.Tag{Key: &t.Key, Value: &t.Value})
-	}
-	return out, nil
+	return &wire.ListTagsForResourceResponse{
+		Tags: each(tags, func(t muster.Tag) wire.Tag { return wire.Tag{Key: &t.Key, Value: &t.Value} }),
+	}, nil
 }

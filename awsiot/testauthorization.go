@@ -46,13 +46,13 @@ func (o authorizationOperations) getEffectivePolicies(ctx context.Context, in *w
 	if err != nil {
 		return nil, err
 	}
-	out := &wire.GetEffectivePoliciesResponse{EffectivePolicies: make([]wire.EffectivePolicy, 0, len(found))}
-	for _, p := range found {
-		out.EffectivePolicies = append(out.EffectivePolicies, wire.EffectivePolicy{
-			PolicyName: &p.Name, PolicyARN: o.account.policyARN(p.Name), PolicyDocument: new(p.InForce()),
-		})
-	}
-	return out, nil
+	return &wire.GetEffectivePoliciesResponse{
+		EffectivePolicies: each(found, func(p muster.Policy) wire.EffectivePolicy {
+			return wire.EffectivePolicy{
+				PolicyName: &p.Name, PolicyARN: o.account.policyARN(p.Name), PolicyDocument: new(p.InForce()),
+			}
+		}),
+	}, nil
 }
 
 func (o authorizationOperations) testAuthorizationNeeds(in *wire.TestAuthorizationRequest) needs {

@@ -90,17 +90,18 @@ func (o thingOperations) listThings(ctx context.Context, in *wire.ListThingsRequ
 	if err != nil {
 		return nil, err
 	}
-	out := &wire.ListThingsResponse{Things: make([]wire.ThingAttribute, 0, len(list.Things)), NextToken: text(list.Next)}
-	for _, t := range list.Things {
-		out.Things = append(out.Things, wire.ThingAttribute{
-			ThingName:     text(t.Name),
-			ThingTypeName: text(t.Type),
-			ThingARN:      o.account.thingARN(t.Name),
-			Attributes:    attributes(t.Attributes),
-			Version:       new(t.Version),
-		})
-	}
-	return out, nil
+	return &wire.ListThingsResponse{
+		Things: each(list.Things, func(t muster.Thing) wire.ThingAttribute {
+			return wire.ThingAttribute{
+				ThingName:     text(t.Name),
+				ThingTypeName: text(t.Type),
+				ThingARN:      o.account.thingARN(t.Name),
+				Attributes:    attributes(t.Attributes),
+				Version:       new(t.Version),
+			}
+		}),
+		NextToken: text(list.Next),
+	}, nil
 }
 
 // payload reads the attributes that a call gives.

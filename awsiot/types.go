@@ -83,16 +83,17 @@ func (o typeOperations) listThingTypes(ctx context.Context, in *wire.ListThingTy
 	if err != nil {
 		return nil, err
 	}
-	out := &wire.ListThingTypesResponse{ThingTypes: make([]wire.ThingTypeDefinition, 0, len(list.Types)), NextToken: text(list.Next)}
-	for _, t := range list.Types {
-		out.ThingTypes = append(out.ThingTypes, wire.ThingTypeDefinition{
-			ThingTypeName:       text(t.Name),
-			ThingTypeARN:        o.account.typeARN(t.Name),
-			ThingTypeProperties: typeProperties(t),
-			ThingTypeMetadata:   typeMetadata(t),
-		})
-	}
-	return out, nil
+	return &wire.ListThingTypesResponse{
+		ThingTypes: each(list.Types, func(t muster.ThingType) wire.ThingTypeDefinition {
+			return wire.ThingTypeDefinition{
+				ThingTypeName:       text(t.Name),
+				ThingTypeARN:        o.account.typeARN(t.Name),
+				ThingTypeProperties: typeProperties(t),
+				ThingTypeMetadata:   typeMetadata(t),
+			}
+		}),
+		NextToken: text(list.Next),
+	}, nil
 }
 
 func (a account) typeARN(name muster.TypeName) *string {
@@ -123,15 +124,13 @@ func propagating(c *wire.Mqtt5Configuration) []muster.PropagatingAttribute {
 	if c == nil {
 		return nil
 	}
-	all := make([]muster.PropagatingAttribute, 0, len(c.PropagatingAttributes))
-	for _, a := range c.PropagatingAttributes {
-		all = append(all, muster.PropagatingAttribute{
+	return each(c.PropagatingAttributes, func(a wire.PropagatingAttribute) muster.PropagatingAttribute {
+		return muster.PropagatingAttribute{
 			UserPropertyKey:     wire.Or(a.UserPropertyKey, ""),
 			ThingAttribute:      wire.Or(a.ThingAttribute, ""),
 			ConnectionAttribute: wire.Or(a.ConnectionAttribute, ""),
-		})
-	}
-	return all
+		}
+	})
 }
 
 func typeMetadata(t muster.ThingType) *wire.ThingTypeMetadata {
