@@ -74,8 +74,8 @@ func (a account) named(kind string, name *string) needs {
 	return arns(a.ARN(kind, *name))
 }
 
-// all asks for the resources that a list names.
-func (a account) all(kind string, names []string) needs {
+// allNamed asks for the resources that a list names.
+func (a account) allNamed(kind string, names []string) needs {
 	every := make([]string, 0, len(names))
 	for _, name := range names {
 		every = append(every, a.ARN(kind, name))

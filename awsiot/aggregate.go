@@ -19,16 +19,16 @@ func (o indexOperations) aggregated(ctx context.Context, index, query, version, 
 }
 
 func (o indexOperations) getStatisticsNeeds(in *wire.GetStatisticsRequest) needs {
-	return o.account.index(in.IndexName)
+	return o.account.indexNeeds(in.IndexName)
 }
 func (o indexOperations) getCardinalityNeeds(in *wire.GetCardinalityRequest) needs {
-	return o.account.index(in.IndexName)
+	return o.account.indexNeeds(in.IndexName)
 }
 func (o indexOperations) getPercentilesNeeds(in *wire.GetPercentilesRequest) needs {
-	return o.account.index(in.IndexName)
+	return o.account.indexNeeds(in.IndexName)
 }
 func (o indexOperations) getBucketsAggregationNeeds(in *wire.GetBucketsAggregationRequest) needs {
-	return o.account.index(in.IndexName)
+	return o.account.indexNeeds(in.IndexName)
 }
 
 // getStatistics counts the things that have the field; what is not a number has

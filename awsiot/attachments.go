@@ -99,7 +99,7 @@ func (attachmentOperations) attachPrincipalPolicyNeeds(in *wire.AttachPrincipalP
 }
 
 func (o attachmentOperations) attachPrincipalPolicy(ctx context.Context, in *wire.AttachPrincipalPolicyRequest) error {
-	if _, err := o.account.principal(*in.Principal); err != nil {
+	if _, err := o.account.certificateOf(*in.Principal); err != nil {
 		return err
 	}
 	return o.attach(ctx, *in.PolicyName, *in.Principal)
@@ -110,7 +110,7 @@ func (attachmentOperations) detachPrincipalPolicyNeeds(in *wire.DetachPrincipalP
 }
 
 func (o attachmentOperations) detachPrincipalPolicy(ctx context.Context, in *wire.DetachPrincipalPolicyRequest) error {
-	if _, err := o.account.principal(*in.Principal); err != nil {
+	if _, err := o.account.certificateOf(*in.Principal); err != nil {
 		return err
 	}
 	if _, err := o.attachments.Policy(ctx, *in.PolicyName); err != nil {
@@ -124,7 +124,7 @@ func (attachmentOperations) listPrincipalPoliciesNeeds(in *wire.ListPrincipalPol
 }
 
 func (o attachmentOperations) listPrincipalPolicies(ctx context.Context, in *wire.ListPrincipalPoliciesRequest) (*wire.ListPrincipalPoliciesResponse, error) {
-	id, err := o.account.principal(*in.Principal)
+	id, err := o.account.certificateOf(*in.Principal)
 	if err != nil {
 		return nil, err
 	}

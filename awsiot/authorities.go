@@ -44,16 +44,16 @@ func (o caOperations) deleteRegistrationCode(ctx context.Context, _ *wire.Delete
 }
 
 func (o caOperations) registerCACertificateNeeds(in *wire.RegisterCACertificateRequest) needs {
-	n := arns("*").and(o.account.pem("cacert", in.CACertificate), o.account.provisioning(in.RegistrationConfig))
+	n := arns("*").and(o.account.pemNeeds("cacert", in.CACertificate), o.account.provisioningNeeds(in.RegistrationConfig))
 	if c, err := ca.Parse(*in.CACertificate); err == nil {
 		n = n.and(tagged(in.Tags, o.account.ARN("cacert", string(c.ID))))
 	}
 	return n
 }
 
-// pem asks for a certificate that is given as such, by the id that it has or will
+// pemNeeds asks for a certificate that is given as such, by the id that it has or will
 // have. Text that is no certificate has no id; the operation refuses it.
-func (a account) pem(kind string, text *string) needs {
+func (a account) pemNeeds(kind string, text *string) needs {
 	if text == nil {
 		return needs{}
 	}
@@ -64,8 +64,8 @@ func (a account) pem(kind string, text *string) needs {
 	return arns(a.ARN(kind, string(c.ID)))
 }
 
-// provisioning asks for the template that a registrationConfig names.
-func (a account) provisioning(config *wire.RegistrationConfig) needs {
+// provisioningNeeds asks for the template that a registrationConfig names.
+func (a account) provisioningNeeds(config *wire.RegistrationConfig) needs {
 	if config == nil {
 		return needs{}
 	}
@@ -73,7 +73,7 @@ func (a account) provisioning(config *wire.RegistrationConfig) needs {
 }
 
 func (o caOperations) updateCACertificateNeeds(in *wire.UpdateCACertificateRequest) needs {
-	return o.account.provisioning(in.RegistrationConfig)
+	return o.account.provisioningNeeds(in.RegistrationConfig)
 }
 
 func (o caOperations) listCACertificatesNeeds(in *wire.ListCACertificatesRequest) needs {

@@ -8,7 +8,7 @@ import (
 )
 
 func (o groupOperations) createDynamicThingGroupNeeds(in *wire.CreateDynamicThingGroupRequest) needs {
-	return tagged(in.Tags, o.account.ARN("thinggroup", *in.ThingGroupName)).and(o.account.index(in.IndexName))
+	return tagged(in.Tags, o.account.ARN("thinggroup", *in.ThingGroupName)).and(o.account.indexNeeds(in.IndexName))
 }
 
 func (o groupOperations) createDynamicThingGroup(ctx context.Context, in *wire.CreateDynamicThingGroupRequest) (*wire.CreateDynamicThingGroupResponse, error) {
@@ -32,7 +32,7 @@ func (o groupOperations) updateDynamicThingGroupNeeds(in *wire.UpdateDynamicThin
 	if in.IndexName == nil && in.QueryString == nil {
 		return needs{}
 	}
-	return o.account.index(in.IndexName)
+	return o.account.indexNeeds(in.IndexName)
 }
 
 func (o groupOperations) updateDynamicThingGroup(ctx context.Context, in *wire.UpdateDynamicThingGroupRequest) (*wire.UpdateDynamicThingGroupResponse, error) {

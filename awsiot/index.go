@@ -33,11 +33,11 @@ type indexOperations struct {
 const groupIndex = "AWS_ThingGroups"
 
 func (o indexOperations) searchIndexNeeds(in *wire.SearchIndexRequest) needs {
-	return o.account.index(in.IndexName)
+	return o.account.indexNeeds(in.IndexName)
 }
 
-// index asks for the index that a call reads, the one of things for nil.
-func (a account) index(name *string) needs {
+// indexNeeds asks for the index that a call reads, the one of things for nil.
+func (a account) indexNeeds(name *string) needs {
 	return arns(a.ARN("index", wire.Or(name, muster.ThingIndex)))
 }
 

@@ -31,7 +31,7 @@ func (o certificateOperations) createKeysAndCertificate(ctx context.Context, in 
 	if err != nil {
 		return nil, err
 	}
-	if err := o.add(ctx, made, muster.Certificate{Status: firstStatus(in.SetAsActive)}); err != nil {
+	if err := o.addCertificate(ctx, made, muster.Certificate{Status: firstStatus(in.SetAsActive)}); err != nil {
 		return nil, err
 	}
 	return &wire.CreateKeysAndCertificateResponse{
@@ -48,7 +48,7 @@ func (o certificateOperations) createCertificateFromCSR(ctx context.Context, in 
 	if err != nil {
 		return nil, err
 	}
-	if err := o.add(ctx, made, muster.Certificate{Status: firstStatus(in.SetAsActive)}); err != nil {
+	if err := o.addCertificate(ctx, made, muster.Certificate{Status: firstStatus(in.SetAsActive)}); err != nil {
 		return nil, err
 	}
 	return &wire.CreateCertificateFromCsrResponse{
@@ -57,11 +57,11 @@ func (o certificateOperations) createCertificateFromCSR(ctx context.Context, in 
 }
 
 func (o certificateOperations) registerCertificateNeeds(in *wire.RegisterCertificateRequest) needs {
-	return arns("*").and(o.account.pem("cert", in.CertificatePEM), o.account.pem("cacert", in.CACertificatePEM))
+	return arns("*").and(o.account.pemNeeds("cert", in.CertificatePEM), o.account.pemNeeds("cacert", in.CACertificatePEM))
 }
 
 func (o certificateOperations) registerCertificateWithoutCANeeds(in *wire.RegisterCertificateWithoutCARequest) needs {
-	return arns("*").and(o.account.pem("cert", in.CertificatePEM))
+	return arns("*").and(o.account.pemNeeds("cert", in.CertificatePEM))
 }
 
 // registerCertificate takes in a certificate that a registered CA signed
@@ -82,7 +82,7 @@ func (o certificateOperations) registerCertificate(ctx context.Context, in *wire
 	if err != nil {
 		return nil, err
 	}
-	if err := o.add(ctx, c, muster.Certificate{Status: status, CA: issuer.ID, SNIOnly: issuer.SNIOnly}); err != nil {
+	if err := o.addCertificate(ctx, c, muster.Certificate{Status: status, CA: issuer.ID, SNIOnly: issuer.SNIOnly}); err != nil {
 		return nil, err
 	}
 	return &wire.RegisterCertificateResponse{CertificateARN: o.account.certificateARN(c.ID), CertificateID: text(c.ID)}, nil
@@ -97,7 +97,7 @@ func (o certificateOperations) registerCertificateWithoutCA(ctx context.Context,
 	if err != nil {
 		return nil, err
 	}
-	if err := o.add(ctx, c, muster.Certificate{Status: status, SNIOnly: true}); err != nil {
+	if err := o.addCertificate(ctx, c, muster.Certificate{Status: status, SNIOnly: true}); err != nil {
 		return nil, err
 	}
 	return &wire.RegisterCertificateWithoutCAResponse{CertificateARN: o.account.certificateARN(c.ID), CertificateID: text(c.ID)}, nil
@@ -144,8 +144,8 @@ func only(id muster.CertificateID, all []muster.CA) []muster.CA {
 	return nil
 }
 
-// add takes a certificate into the registry.
-func (o certificateOperations) add(ctx context.Context, c ca.Certificate, as muster.Certificate) error {
+// addCertificate registers a certificate.
+func (o certificateOperations) addCertificate(ctx context.Context, c ca.Certificate, as muster.Certificate) error {
 	as.ID, as.PEM = c.ID, c.PEM
 	as.NotBefore, as.NotAfter = muster.At(c.X509.NotBefore), muster.At(c.X509.NotAfter)
 	_, err := o.certificates.AddCertificate(ctx, as)

@@ -32,11 +32,11 @@ func (o groupOperations) removeThingFromThingGroup(ctx context.Context, in *wire
 }
 
 func (o groupOperations) updateThingGroupsForThingNeeds(in *wire.UpdateThingGroupsForThingRequest) needs {
-	return o.account.named("thing", in.ThingName).and(o.account.all("thinggroup", in.ThingGroupsToAdd), o.account.all("thinggroup", in.ThingGroupsToRemove))
+	return o.account.named("thing", in.ThingName).and(o.account.allNamed("thinggroup", in.ThingGroupsToAdd), o.account.allNamed("thinggroup", in.ThingGroupsToRemove))
 }
 
 func (o groupOperations) updateThingGroupsForThing(ctx context.Context, in *wire.UpdateThingGroupsForThingRequest) error {
-	thing, err := o.account.either("thing", in.ThingName, nil)
+	thing, err := o.account.nameOrARN("thing", in.ThingName, nil)
 	if err != nil {
 		return err
 	}
@@ -61,17 +61,17 @@ func (o groupOperations) listThingGroupsForThing(ctx context.Context, in *wire.L
 
 // member reads the thing and the group that a call names.
 func (a account) member(thingName, thingARN, groupName, groupARN *string) (muster.ThingName, muster.GroupName, error) {
-	thing, err := a.either("thing", thingName, thingARN)
+	thing, err := a.nameOrARN("thing", thingName, thingARN)
 	if err != nil {
 		return "", "", err
 	}
-	group, err := a.either("thinggroup", groupName, groupARN)
+	group, err := a.nameOrARN("thinggroup", groupName, groupARN)
 	return muster.ThingName(thing), muster.GroupName(group), err
 }
 
-// either reads a resource that a call names by its name, by its ARN, or by both
+// nameOrARN reads a resource that a call names by its name, by its ARN, or by both
 // if they agree (registry.md REG-48).
-func (a account) either(kind string, name, arn *string) (string, error) {
+func (a account) nameOrARN(kind string, name, arn *string) (string, error) {
 	switch {
 	case name == nil && arn == nil:
 		return "", muster.Errorf(muster.Invalid, "The name or the ARN of the %s is required", kind)

@@ -78,7 +78,7 @@ func (o packageOperations) updatePackageNeeds(in *wire.UpdatePackageRequest) nee
 	if in.DefaultVersionName == nil {
 		return needs{}
 	}
-	return o.account.version(in.PackageName, in.DefaultVersionName)
+	return o.account.versionNeeds(in.PackageName, in.DefaultVersionName)
 }
 
 func (o packageOperations) updatePackage(ctx context.Context, in *wire.UpdatePackageRequest) error {

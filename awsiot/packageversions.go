@@ -8,30 +8,30 @@ import (
 	"github.com/muster-iot/muster/engine"
 )
 
-// version asks for a version of a package; the path asks for the package itself.
-func (a account) version(name, version *string) needs {
+// versionNeeds asks for a version of a package; the path asks for the package itself.
+func (a account) versionNeeds(name, version *string) needs {
 	return arns(a.ReleaseARN(release(name, version)))
 }
 
 func (o packageOperations) createPackageVersionNeeds(in *wire.CreatePackageVersionRequest) needs {
 	tags := tagged(tagList(in.Tags), o.account.ReleaseARN(release(in.PackageName, in.VersionName)))
-	return o.account.version(in.PackageName, in.VersionName).and(tags, o.account.artifact(in.Artifact))
+	return o.account.versionNeeds(in.PackageName, in.VersionName).and(tags, o.account.artifactNeeds(in.Artifact))
 }
 
 func (o packageOperations) getPackageVersionNeeds(in *wire.GetPackageVersionRequest) needs {
-	return o.account.version(in.PackageName, in.VersionName)
+	return o.account.versionNeeds(in.PackageName, in.VersionName)
 }
 
 func (o packageOperations) updatePackageVersionNeeds(in *wire.UpdatePackageVersionRequest) needs {
-	return o.account.version(in.PackageName, in.VersionName).and(o.account.artifact(in.Artifact))
+	return o.account.versionNeeds(in.PackageName, in.VersionName).and(o.account.artifactNeeds(in.Artifact))
 }
 
 func (o packageOperations) deletePackageVersionNeeds(in *wire.DeletePackageVersionRequest) needs {
-	return o.account.version(in.PackageName, in.VersionName)
+	return o.account.versionNeeds(in.PackageName, in.VersionName)
 }
 
-// artifact asks for the file of a version, which jobs send to devices.
-func (a account) artifact(in *wire.PackageVersionArtifact) needs {
+// artifactNeeds asks for the file of a version, which jobs send to devices.
+func (a account) artifactNeeds(in *wire.PackageVersionArtifact) needs {
 	o, err := artifact(in, a.Region)
 	if err != nil || o == nil {
 		return needs{}

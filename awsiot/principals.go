@@ -29,7 +29,7 @@ func (principalOperations) attachThingPrincipalNeeds(in *wire.AttachThingPrincip
 }
 
 func (o principalOperations) attachThingPrincipal(ctx context.Context, in *wire.AttachThingPrincipalRequest) error {
-	id, err := o.account.principal(*in.Principal)
+	id, err := o.account.certificateOf(*in.Principal)
 	if err != nil {
 		return err
 	}
@@ -42,7 +42,7 @@ func (principalOperations) detachThingPrincipalNeeds(in *wire.DetachThingPrincip
 }
 
 func (o principalOperations) detachThingPrincipal(ctx context.Context, in *wire.DetachThingPrincipalRequest) error {
-	id, err := o.account.principal(*in.Principal)
+	id, err := o.account.certificateOf(*in.Principal)
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func (principalOperations) listPrincipalThingsNeeds(in *wire.ListPrincipalThings
 }
 
 func (o principalOperations) listPrincipalThings(ctx context.Context, in *wire.ListPrincipalThingsRequest) (*wire.ListPrincipalThingsResponse, error) {
-	id, err := o.account.principal(*in.Principal)
+	id, err := o.account.certificateOf(*in.Principal)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +99,7 @@ func (principalOperations) listPrincipalThingsV2Needs(in *wire.ListPrincipalThin
 }
 
 func (o principalOperations) listPrincipalThingsV2(ctx context.Context, in *wire.ListPrincipalThingsV2Request) (*wire.ListPrincipalThingsV2Response, error) {
-	id, err := o.account.principal(*in.Principal)
+	id, err := o.account.certificateOf(*in.Principal)
 	if err != nil {
 		return nil, err
 	}
@@ -117,8 +117,8 @@ func (o principalOperations) listPrincipalThingsV2(ctx context.Context, in *wire
 	}, nil
 }
 
-// principal reads the ARN of a certificate.
-func (a account) principal(arn string) (muster.CertificateID, error) {
+// certificateOf reads the ARN of a certificate.
+func (a account) certificateOf(arn string) (muster.CertificateID, error) {
 	kind, id, err := a.ParseARN(arn)
 	if err == nil && kind != "cert" {
 		err = muster.Errorf(muster.Invalid, "%s is not the ARN of a certificate", arn)

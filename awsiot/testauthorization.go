@@ -56,7 +56,7 @@ func (o authorizationOperations) getEffectivePolicies(ctx context.Context, in *w
 }
 
 func (o authorizationOperations) testAuthorizationNeeds(in *wire.TestAuthorizationRequest) needs {
-	return givenARNs(in.Principal).and(o.account.all("policy", in.PolicyNamesToAdd), o.account.all("policy", in.PolicyNamesToSkip))
+	return givenARNs(in.Principal).and(o.account.allNamed("policy", in.PolicyNamesToAdd), o.account.allNamed("policy", in.PolicyNamesToSkip))
 }
 
 // testAuthorization decides as the gateway would for a connection of the client
