@@ -34,8 +34,7 @@ func (n needs) and(more ...needs) needs {
 }
 
 // arns asks for resources by their ARNs, or by "*". A malformed ARN is refused
-// later, by whoever looks the resource up; until then it is a name that few
-// policies allow.
+// when the resource is looked up; until then it is a name that few policies allow.
 func arns(arns ...string) needs {
 	n := needs{asks: make([]ask, 0, len(arns))}
 	for _, arn := range arns {
@@ -63,7 +62,8 @@ func tagged(tags []wire.Tag, arn string) needs {
 	return needs{asks: []ask{{"iot:TagResource", arn}}, tags: tags}
 }
 
-// account is the account of the deployment, as calls name what is in it.
+// account is the account of the deployment. Its methods turn names into ARNs, as
+// the wire shows them, ARNs into names, and both into needs.
 type account struct{ muster.Account }
 
 // named asks for the resource that an optional member names.
@@ -83,15 +83,15 @@ func (a account) allNamed(kind string, names []string) needs {
 	return arns(every...)
 }
 
-// narrowed is what a list asks for that a resource narrows: the whole list, as
-// without the resource, and the resource too, which a policy may deny.
+// narrowed is what a list asks for when a resource narrows it: the whole list, as
+// without the resource, and also the resource, because a policy may deny it.
 func (a account) narrowed(kind string, name *string) needs {
 	return arns("*").and(a.named(kind, name))
 }
 
-// kinds gives the kind of resource that a label of a path names; an empty one
-// says that the label names none of its own. A label that is not here would
-// leave its operation open, so a test forbids that.
+// kinds gives the kind of resource that a label of a path names. It is empty for a
+// label that does not name a resource by itself. A label without a row would leave
+// its operation unprotected; a test checks that all have one.
 var kinds = map[string]string{
 	"caCertificateId": "cacert",
 	"certificateId":   "cert",

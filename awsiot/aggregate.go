@@ -9,10 +9,10 @@ import (
 	"github.com/muster-iot/muster/fleetquery"
 )
 
-// bucketsDefault is how many buckets there are unless somebody says otherwise.
+// bucketsDefault is how many buckets an answer has unless the call gives maxBuckets.
 const bucketsDefault = 10
 
-// aggregated reads what the four operations have in common.
+// aggregated runs the query that the four aggregations have in common.
 func (o indexOperations) aggregated(ctx context.Context, index, query, version, field *string) (*fleetquery.Aggregate, error) {
 	q := engine.IndexQuery{Index: wire.Or(index, ""), Text: wire.Or(query, ""), Version: wire.Or(version, "")}
 	return o.index.Aggregate(ctx, q, wire.Or(field, ""))
@@ -31,8 +31,8 @@ func (o indexOperations) getBucketsAggregationNeeds(in *wire.GetBucketsAggregati
 	return o.account.indexNeeds(in.IndexName)
 }
 
-// getStatistics counts the things that have the field; what is not a number has
-// nothing but a count.
+// getStatistics counts the things that have the field. A field that holds no
+// numbers has a count and nothing else.
 func (o indexOperations) getStatistics(ctx context.Context, in *wire.GetStatisticsRequest) (*wire.GetStatisticsResponse, error) {
 	a, err := o.aggregated(ctx, in.IndexName, in.QueryString, in.QueryVersion, in.AggregationField)
 	if err != nil {

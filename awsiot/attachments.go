@@ -50,8 +50,8 @@ func (attachmentOperations) detachPolicyNeeds(in *wire.DetachPolicyRequest) need
 	return arns(*in.Target)
 }
 
-// detachPolicy has no word for what does not exist: a target is then a bad
-// request, and a policy is not attached.
+// detachPolicy answers a bad request where others answer NotFound: the model has
+// no such error for it. A policy that does not exist is then not attached.
 func (o attachmentOperations) detachPolicy(ctx context.Context, in *wire.DetachPolicyRequest) error {
 	err := o.detach(ctx, *in.PolicyName, *in.Target)
 	if e, ok := errors.AsType[*muster.Error](err); ok && e.Kind == muster.NotFound {
@@ -92,7 +92,7 @@ func (o attachmentOperations) listTargetsForPolicy(ctx context.Context, in *wire
 	return &wire.ListTargetsForPolicyResponse{Targets: present(list.ARNs), NextMarker: text(list.Next)}, nil
 }
 
-// The older operations name a certificate in a header and know no groups.
+// The older operations name a certificate in a header and do not work on groups.
 
 func (attachmentOperations) attachPrincipalPolicyNeeds(in *wire.AttachPrincipalPolicyRequest) needs {
 	return arns(*in.Principal)
@@ -139,9 +139,9 @@ func (o attachmentOperations) listPolicyPrincipalsNeeds(in *wire.ListPolicyPrinc
 	return o.account.named("policy", in.PolicyName)
 }
 
-// listPolicyPrincipals lists by ARN, whatever order is asked for: attachments
-// have no date. Unlike the operations that came after it, it does not tell a policy
-// that is not there from one that is attached to nothing.
+// listPolicyPrincipals sorts by ARN, whatever order the call asks for, because
+// attachments have no date. Unlike the newer operations, it answers an empty list
+// for a policy that does not exist.
 func (o attachmentOperations) listPolicyPrincipals(ctx context.Context, in *wire.ListPolicyPrincipalsRequest) (*wire.ListPolicyPrincipalsResponse, error) {
 	list, err := o.attachments.TargetsOfPolicy(ctx, *in.PolicyName, true, page(in.PageSize, in.Marker))
 	if e, ok := errors.AsType[*muster.Error](err); ok && e.Kind == muster.NotFound {
@@ -153,8 +153,8 @@ func (o attachmentOperations) listPolicyPrincipals(ctx context.Context, in *wire
 	return &wire.ListPolicyPrincipalsResponse{Principals: present(list.ARNs), NextMarker: text(list.Next)}, nil
 }
 
-// policyTarget reads what a policy can be attached to: the ARN of a certificate
-// or of a static thing group.
+// policyTarget reads the ARN of what a policy can be attached to: a certificate or
+// a static thing group.
 func (a account) policyTarget(arn string) (engine.PolicyTarget, error) {
 	kind, name, err := a.ParseARN(arn)
 	switch {
@@ -168,8 +168,8 @@ func (a account) policyTarget(arn string) (engine.PolicyTarget, error) {
 	return engine.PolicyTarget{}, muster.Errorf(muster.Invalid, "%s is neither a certificate nor a thing group", arn)
 }
 
-// spelled returns an ARN as the registry spells it: the id of a certificate may
-// come in upper case or with 0x (AUTH-20).
+// spelled returns an ARN in the registry's spelling: clients may write the id of a
+// certificate in upper case or with 0x in front (AUTH-20).
 func spelled(arn string) string {
 	account, id, ok := strings.Cut(arn, ":cert/")
 	if !ok {
@@ -178,7 +178,7 @@ func spelled(arn string) string {
 	return account + ":cert/" + string(muster.CertificateIDOf(id))
 }
 
-// present returns a list that is there even when empty (REG-4).
+// present returns a list that the wire shows even when it is empty (REG-4).
 func present(list []string) []string {
 	if list == nil {
 		return []string{}

@@ -13,14 +13,15 @@ import (
 type CAs interface {
 	AddCA(ctx context.Context, ca muster.CA, tags []muster.Tag) (muster.CA, error)
 	CA(ctx context.Context, id muster.CertificateID) (muster.CA, error)
-	// CAs lists those whose registration names a provisioning template, "" all.
+	// CAs lists those that name a provisioning template; "" lists all.
 	CAs(ctx context.Context, template string, p engine.Page, ascending bool) (engine.CAList, error)
 	DeleteCA(ctx context.Context, id muster.CertificateID) error
 	DeleteRegistrationCode(ctx context.Context) error
-	// RegistrationCode returns the code of the account, which becomes fresh if
-	// there is none.
+	// RegistrationCode returns the code of the account. If there is none yet, it
+	// stores fresh.
 	RegistrationCode(ctx context.Context, fresh string) (string, error)
-	// UpdateCA stores what change makes of a CA; change may be called more than once.
+	// UpdateCA stores what change returns for a CA; change may be called more than
+	// once.
 	UpdateCA(ctx context.Context, id muster.CertificateID, change func(muster.CA) muster.CA) error
 }
 
@@ -51,8 +52,8 @@ func (o caOperations) registerCACertificateNeeds(in *wire.RegisterCACertificateR
 	return n
 }
 
-// pemNeeds asks for a certificate that is given as such, by the id that it has or will
-// have. Text that is no certificate has no id; the operation refuses it.
+// pemNeeds asks for a certificate that the call holds as PEM, by the id that it has
+// or will have. Text that is not a certificate has no id; the operation refuses it.
 func (a account) pemNeeds(kind string, text *string) needs {
 	if text == nil {
 		return needs{}
@@ -101,8 +102,8 @@ func (o caOperations) registerCACertificate(ctx context.Context, in *wire.Regist
 	return &wire.RegisterCACertificateResponse{CertificateARN: o.account.caARN(made.ID), CertificateID: text(made.ID)}, nil
 }
 
-// checkPossession has who registers a CA prove that they hold its key, which
-// only a CA in the mode SNI_ONLY need not (AUTH-33).
+// checkPossession checks the proof that the caller holds the key of a CA. Only a CA
+// in the mode SNI_ONLY needs none (AUTH-33).
 func (o caOperations) checkPossession(ctx context.Context, c ca.Certificate, sniOnly bool, verification *string) error {
 	switch {
 	case sniOnly && verification != nil:
@@ -182,9 +183,9 @@ func (o caOperations) listCACertificates(ctx context.Context, in *wire.ListCACer
 	}, nil
 }
 
-// configured returns c with what a registrationConfig says about it. It is kept
-// and shown; devices of the CA are registered, but nothing is provisioned for
-// them.
+// configured returns c with its registrationConfig. The configuration is kept and
+// shown and has no other effect: devices of the CA are registered, but nothing is
+// provisioned for them.
 func configured(c muster.CA, config *wire.RegistrationConfig) muster.CA {
 	if config != nil {
 		c.Template, c.RoleARN, c.TemplateName = wire.Or(config.TemplateBody, ""), wire.Or(config.RoleARN, ""), wire.Or(config.TemplateName, "")

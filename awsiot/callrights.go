@@ -8,9 +8,10 @@ import (
 	"github.com/muster-iot/muster/identity"
 )
 
-// callRights are those of a call to what its job or template uses: job files by the
-// actions and ARNs of S3, as if the caller asked the store of job files
-// (arbitration A25), and versions of packages as if the caller read them.
+// callRights decides whether the caller may use what a job or template refers to:
+// job files by the actions and ARNs of S3, as if the caller read them from the
+// store of job files (arbitration A25), and versions of packages as if the caller
+// read them.
 type callRights struct {
 	account muster.Account
 	caller  identity.Caller
@@ -53,8 +54,8 @@ func (r callRights) permitsFile(u engine.Use) error {
 	return nil
 }
 
-// fileAsks returns the permissions that the use of a file takes. A version takes
-// one more, as in S3: it may be one that was replaced for a reason.
+// fileAsks returns the permissions that the use of a file takes. Naming a version
+// takes one more, as in S3: the version may have been replaced for a reason.
 func fileAsks(u engine.Use) []ask {
 	resource := "arn:aws:s3:::" + u.File.Bucket + "/" + u.File.Key
 	switch {
@@ -73,8 +74,8 @@ func withRights(ctx context.Context, c *call) context.Context {
 	return context.WithValue(ctx, rightsKey{}, callRights{c.account, c.caller, c.remote})
 }
 
-// rightsOf returns the rights of the call that ctx belongs to; of none, those of
-// someone who may do nothing.
+// rightsOf returns the rights of the call that ctx belongs to. Without a call they
+// permit nothing.
 func rightsOf(ctx context.Context) callRights {
 	r, _ := ctx.Value(rightsKey{}).(callRights)
 	return r

@@ -110,9 +110,9 @@ func mode(sniOnly bool) *string {
 	return new("DEFAULT")
 }
 
-// transfers are the operations that give certificates to other accounts. They
-// are refused, not served: a deployment is one account. They ask for permission
-// all the same.
+// transfers are the operations that move certificates between accounts. They are
+// always refused, because a deployment has one account, but they need permission
+// like all others.
 func transfers() []operation {
 	refuse := func(_ context.Context, c *call) ([]byte, error) {
 		if err := c.authorize(c.needs()); err != nil {

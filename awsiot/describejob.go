@@ -20,8 +20,8 @@ func (o jobOperations) describeJob(ctx context.Context, in *wire.DescribeJobRequ
 	return out, nil
 }
 
-// job shows a job with exactly the members of jobs-control-plane.md section
-// 3.8: three configurations are there even when unset.
+// job shows a job with exactly the members of jobs-control-plane.md section 3.8:
+// three of the configurations are there even when they are not set.
 func (o jobOperations) job(d engine.JobDescription) *wire.Job {
 	j := d.Job
 	return &wire.Job{
@@ -56,7 +56,7 @@ func (o jobOperations) job(d engine.JobDescription) *wire.Job {
 	}
 }
 
-// upcoming lists when maintenance windows open next.
+// upcoming lists the times when maintenance windows open next.
 func upcoming(opens []string) []wire.ScheduledJobRollout {
 	var out []wire.ScheduledJobRollout
 	for _, at := range opens {

@@ -11,12 +11,13 @@ import (
 // Executions shows and ends executions for operators.
 type Executions interface {
 	CancelExecution(ctx context.Context, in engine.ExecutionCancellation) error
-	// DeleteExecution deletes the execution with this number, of at least 1.
+	// DeleteExecution deletes the execution with this number, counted from 1. A
+	// namespace that is not nil must be the job's.
 	DeleteExecution(ctx context.Context, thing muster.ThingName, job muster.JobID, number int64, ns *muster.Namespace, force bool) error
-	// ExecutionsOfJob lists those with the given status, the zero status all.
+	// ExecutionsOfJob lists executions with this status; the zero status lists all.
 	ExecutionsOfJob(ctx context.Context, job muster.JobID, status muster.Status, page engine.Page) (engine.ExecutionList, error)
 	ExecutionsOfThing(ctx context.Context, thing muster.ThingName, f engine.ThingExecutions, page engine.Page) (engine.ExecutionList, error)
-	// ShowExecution returns the execution with this number, the latest for nil.
+	// ShowExecution returns the execution with this number, or the latest for nil.
 	ShowExecution(ctx context.Context, thing muster.ThingName, job muster.JobID, number *int64) (engine.Shown, error)
 }
 
@@ -54,8 +55,8 @@ func (o executionOperations) execution(x engine.Shown) *wire.JobExecution {
 	}
 }
 
-// secondsLeft returns the whole seconds until a timer ends the execution, at
-// least zero, and nil when none runs.
+// secondsLeft returns the whole seconds until a timer ends the execution, never
+// below zero, or nil if no timer runs.
 func secondsLeft(x engine.Shown) *int64 {
 	deadline := x.Deadline()
 	if deadline == 0 {

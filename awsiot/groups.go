@@ -8,9 +8,9 @@ import (
 	"github.com/muster-iot/muster/engine"
 )
 
-// ThingGroups keeps static and dynamic thing groups and their members. An
-// expected version that is not nil must be the group's, or else the call fails
-// with VersionConflict.
+// ThingGroups keeps static and dynamic thing groups and their members. If expected
+// is not nil, it must be the version of the group, or the call fails with
+// VersionConflict.
 type ThingGroups interface {
 	AddThingToThingGroup(ctx context.Context, thing muster.ThingName, group muster.GroupName) error
 	CreateDynamicThingGroup(ctx context.Context, in muster.Group, tags []muster.Tag) (muster.Group, error)
@@ -27,7 +27,7 @@ type ThingGroups interface {
 	UpdateThingGroupsForThing(ctx context.Context, thing muster.ThingName, add, remove []muster.GroupName) error
 }
 
-// groupOperations are the operations on thing groups and who is in them
+// groupOperations are the operations on thing groups and their members
 // (registry.md sections 4 and 5).
 type groupOperations struct {
 	account account
@@ -98,7 +98,7 @@ func (o groupOperations) listThingGroupsNeeds(in *wire.ListThingGroupsRequest) n
 	return o.account.narrowed("thinggroup", in.ParentGroup)
 }
 
-// listThingGroups takes an absent recursive for true (REG-52).
+// listThingGroups is recursive unless the call says otherwise (REG-52).
 func (o groupOperations) listThingGroups(ctx context.Context, in *wire.ListThingGroupsRequest) (*wire.ListThingGroupsResponse, error) {
 	list, err := o.groups.ListThingGroups(ctx, engine.GroupFilter{
 		Parent: value[muster.GroupName](in.ParentGroup),

@@ -11,14 +11,14 @@ import (
 
 // Index answers queries about the fleet (registry.md section 5).
 type Index interface {
-	// Aggregate gathers the values of a field of all things that match a query.
+	// Aggregate collects the values of one field of all things that match a query.
 	Aggregate(ctx context.Context, q engine.IndexQuery, field string) (*fleetquery.Aggregate, error)
 	Connectivity(ctx context.Context, name muster.ThingName) (muster.Connectivity, error)
-	// IndexStatus returns the indexStatus of an index, ACTIVE for instance.
+	// IndexStatus returns the status of an index, such as "ACTIVE".
 	IndexStatus(ctx context.Context, name string) (string, error)
 	IndexingConfiguration(ctx context.Context) (muster.IndexingConfig, error)
 	SearchIndex(ctx context.Context, q engine.IndexQuery, p engine.Page) (engine.Found, error)
-	// UpdateIndexingConfiguration stores what change makes of the configuration;
+	// UpdateIndexingConfiguration stores what change returns for the configuration;
 	// change may be called more than once.
 	UpdateIndexingConfiguration(ctx context.Context, change func(muster.IndexingConfig) muster.IndexingConfig) error
 }
@@ -36,7 +36,7 @@ func (o indexOperations) searchIndexNeeds(in *wire.SearchIndexRequest) needs {
 	return o.account.indexNeeds(in.IndexName)
 }
 
-// indexNeeds asks for the index that a call reads, the one of things for nil.
+// indexNeeds asks for the index that a call reads; nil means the index of things.
 func (a account) indexNeeds(name *string) needs {
 	return arns(a.ARN("index", wire.Or(name, muster.ThingIndex)))
 }
@@ -109,7 +109,7 @@ func (o indexOperations) describeIndex(ctx context.Context, in *wire.DescribeInd
 	return out, nil
 }
 
-// listIndices has both names on one page, however small.
+// listIndices answers both names on one page, whatever the page size.
 func (o indexOperations) listIndices(ctx context.Context, _ *wire.ListIndicesRequest) (*wire.ListIndicesResponse, error) {
 	c, err := o.index.IndexingConfiguration(ctx)
 	if err != nil {
@@ -125,7 +125,7 @@ func (o indexOperations) listIndices(ctx context.Context, _ *wire.ListIndicesReq
 	return out, nil
 }
 
-// getThingConnectivityData answers in seconds, where SearchIndex has milliseconds.
+// getThingConnectivityData answers in seconds; SearchIndex has milliseconds.
 func (o indexOperations) getThingConnectivityData(ctx context.Context, in *wire.GetThingConnectivityDataRequest) (*wire.GetThingConnectivityDataResponse, error) {
 	c, err := o.index.Connectivity(ctx, muster.ThingName(*in.ThingName))
 	if err != nil {

@@ -49,8 +49,9 @@ func (o indexOperations) updateIndexingConfiguration(ctx context.Context, in *wi
 	})
 }
 
-// refuseShadows returns an error for what asks to index shadows or what Device
-// Defender finds: neither is there, so a query on them would find nothing.
+// refuseShadows returns an error for a configuration that indexes shadows or the
+// findings of Device Defender. Neither is served, so queries on them would find
+// nothing.
 func refuseShadows(t *wire.ThingIndexingConfiguration) error {
 	if *t.ThingIndexingMode == indexingShadows {
 		return muster.Errorf(muster.Invalid, "thingIndexingMode %s is not available: shadows are not served. REGISTRY indexes all that there is", indexingShadows)
@@ -97,8 +98,8 @@ func (o indexOperations) getIndexingConfiguration(ctx context.Context, _ *wire.G
 	}, nil
 }
 
-// wholeFields returns an error unless all fields have what the model lets them
-// do without.
+// wholeFields returns an error unless all fields have a name and a type, which the
+// model does not require.
 func wholeFields(given []wire.Field) error {
 	for _, f := range given {
 		if wire.Or(f.Name, "") == "" || f.Type == nil {

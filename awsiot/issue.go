@@ -9,13 +9,13 @@ import (
 	"github.com/muster-iot/muster/identity/ca"
 )
 
-// keysAtOnce bounds the RSA keys that are being made: each takes a processor
-// for a good part of a second, and devices are to be served meanwhile.
+// keysAtOnce is how many RSA keys are made at the same time. Each occupies a
+// processor for a good part of a second, and devices must be served meanwhile.
 func keysAtOnce() int { return max(1, runtime.GOMAXPROCS(0)/2) }
 
 var errNoIssuer = muster.Errorf(muster.Unavailable, "This server has no certificate authority of its own")
 
-// createKeysAndCertificate answers with the private key, which nobody keeps
+// createKeysAndCertificate answers with the private key, which is not stored
 // (AUTH-25).
 func (o certificateOperations) createKeysAndCertificate(ctx context.Context, in *wire.CreateKeysAndCertificateRequest) (*wire.CreateKeysAndCertificateResponse, error) {
 	if o.issuer == nil {
@@ -64,7 +64,7 @@ func (o certificateOperations) registerCertificateWithoutCANeeds(in *wire.Regist
 	return arns("*").and(o.account.pemNeeds("cert", in.CertificatePEM))
 }
 
-// registerCertificate takes in a certificate that a registered CA signed
+// registerCertificate registers a certificate that a registered CA signed
 // (AUTH-28).
 func (o certificateOperations) registerCertificate(ctx context.Context, in *wire.RegisterCertificateRequest) (*wire.RegisterCertificateResponse, error) {
 	status, err := registrationStatus(in.Status, in.SetAsActive)
@@ -104,8 +104,8 @@ func (o certificateOperations) registerCertificateWithoutCA(ctx context.Context,
 }
 
 // issuerOf finds the registered CA that signed a certificate: the given one, or
-// the only one with the issuer's name (AUTH-28). Whether it is active is for
-// the registry to say.
+// else the only one with the issuer's name (AUTH-28). It does not check whether the
+// CA is active; Certificates does.
 func (o certificateOperations) issuerOf(ctx context.Context, c ca.Certificate, given *string) (muster.CA, error) {
 	candidates, err := o.certificates.CAsOf(ctx, c.Issuer())
 	if err != nil {
@@ -159,8 +159,8 @@ func firstStatus(active *bool) muster.CertificateStatus {
 	return muster.CertificateInactive
 }
 
-// registrationStatus reads the status that a certificate is to be registered
-// with: INACTIVE unless the call says otherwise (AUTH-29).
+// registrationStatus reads the status that a certificate gets when it is registered:
+// INACTIVE unless the call asks for another (AUTH-29).
 func registrationStatus(word *string, active *bool) (muster.CertificateStatus, error) {
 	if word == nil {
 		return firstStatus(active), nil

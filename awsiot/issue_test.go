@@ -82,8 +82,8 @@ func TestAUTH25CreateKeysAndCertificate(t *testing.T) {
 	}
 }
 
-// The private key is in the answer and nowhere else: not in the log, and not in
-// a single byte of the store.
+// The private key is in the answer and nowhere else: neither in the log nor in the
+// files of the store.
 func TestAUTH25ThePrivateKeyIsNeitherStoredNorLogged(t *testing.T) {
 	var log bytes.Buffer
 	folder := t.TempDir()

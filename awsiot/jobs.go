@@ -161,8 +161,8 @@ func (o jobOperations) listJobs(ctx context.Context, in *wire.ListJobsRequest) (
 
 func (a account) jobARN(id muster.JobID) *string { return new(a.ARN("job", string(id))) }
 
-// targets reads the ARNs of things and groups. How many there are is looked at
-// before what they say (jobs-control-plane.md section 3.1, checks 4 and 5).
+// targets reads the ARNs of things and groups. Their number is checked before their
+// form (jobs-control-plane.md section 3.1, checks 4 and 5).
 func (a account) targets(arns []string) ([]muster.Target, error) {
 	if len(arns) > engine.TargetsMax {
 		return nil, muster.Errorf(muster.LimitExceeded, "A job may have at most %d targets; these are %d", engine.TargetsMax, len(arns))
@@ -178,7 +178,8 @@ func (a account) targets(arns []string) ([]muster.Target, error) {
 	return targets, nil
 }
 
-// selection reads a targetSelection, which validation has limited to two words.
+// selection reads a targetSelection; validation has checked that it is one of two
+// words.
 func selection(word *string) muster.Selection {
 	if word != nil && *word == muster.Continuous.String() {
 		return muster.Continuous

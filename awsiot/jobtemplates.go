@@ -9,15 +9,15 @@ import (
 	"github.com/muster-iot/muster/jobdoc"
 )
 
-// JobTemplates keeps the templates of an account, and knows the managed ones.
+// JobTemplates keeps the templates of the account and has the managed ones.
 type JobTemplates interface {
 	CreateJobTemplate(ctx context.Context, in engine.NewJobTemplate) (muster.JobTemplate, error)
 	DeleteJobTemplate(ctx context.Context, id muster.JobTemplateID) error
 	JobTemplate(ctx context.Context, id muster.JobTemplateID) (muster.JobTemplate, error)
 	JobTemplates(ctx context.Context, p engine.Page) (engine.JobTemplateList, error)
-	// ManagedTemplate returns a version of a managed template, the newest for "".
+	// ManagedTemplate returns this version of a managed template; "" is the newest.
 	ManagedTemplate(name, version string) (jobdoc.ManagedTemplate, error)
-	// ManagedTemplates lists the versions of one, or all for "".
+	// ManagedTemplates lists the versions of the one with this name; "" lists all.
 	ManagedTemplates(name string, p engine.Page) (engine.ManagedTemplateList, error)
 }
 
@@ -73,8 +73,8 @@ func (o templateOperations) deleteJobTemplate(ctx context.Context, in *wire.Dele
 	return o.templates.DeleteJobTemplate(ctx, muster.JobTemplateID(*in.JobTemplateID))
 }
 
-// describeJobTemplate shows what a template sets: unlike those of a job, its
-// configurations are absent when unset (jobs-control-plane.md section 3.3).
+// describeJobTemplate shows a template. Unlike a job's, its configurations are
+// absent when they are not set (jobs-control-plane.md section 3.3).
 func (o templateOperations) describeJobTemplate(ctx context.Context, in *wire.DescribeJobTemplateRequest) (*wire.DescribeJobTemplateResponse, error) {
 	t, err := o.templates.JobTemplate(ctx, muster.JobTemplateID(*in.JobTemplateID))
 	if err != nil {

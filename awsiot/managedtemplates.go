@@ -7,7 +7,7 @@ import (
 	"github.com/muster-iot/muster/jobdoc"
 )
 
-// describeManagedJobTemplate asks for the version that the call will show.
+// describeManagedJobTemplateNeeds asks for the version that the call will show.
 func (o templateOperations) describeManagedJobTemplateNeeds(in *wire.DescribeManagedJobTemplateRequest) needs {
 	version := wire.Or(in.TemplateVersion, "")
 	if t, ok := jobdoc.FindManagedTemplate(*in.TemplateName, version); ok {

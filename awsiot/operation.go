@@ -8,11 +8,12 @@ import (
 	"github.com/muster-iot/muster/limits"
 )
 
-// operation is a row of the table: an operation of the API and what serves it.
+// operation is a row of the table: an operation of the API, and the function that
+// serves it.
 type operation struct {
 	*wire.Operation
-	run      func(ctx context.Context, c *call) (body []byte, err error) // nil: a data plane does
-	throttle *limits.Throttle                                            // nil: as often as one likes
+	run      func(ctx context.Context, c *call) (body []byte, err error) // nil: a data plane serves it
+	throttle *limits.Throttle                                            // nil: no limit
 }
 
 // input is a pointer to an input shape T.
@@ -21,8 +22,8 @@ type input[T any] interface {
 	wire.Input
 }
 
-// answer makes a row for an operation with an output. The caller needs
-// permission for what the labels of the path name, and for what also adds.
+// answer makes a row for an operation with an output. The caller needs permission
+// for what the labels of the path name, and for what also returns.
 func answer[I input[T], O wire.Output, T any](op *wire.Operation, handle func(context.Context, I) (O, error), also ...func(I) needs) operation {
 	return operation{Operation: op, run: func(ctx context.Context, c *call) ([]byte, error) {
 		in, err := accept(c, also)
@@ -63,8 +64,8 @@ func finish[I input[T], T any](op *wire.Operation, body []byte, handle func(cont
 // serves.
 func handOver(op *wire.Operation) operation { return operation{Operation: op} }
 
-// accept decodes and validates the input of a call, then asks whether the
-// caller may do it, and whether there is room for it.
+// accept decodes and validates the input of a call, and then checks whether the
+// caller has the permissions and the disk has the room for it.
 func accept[I input[T], T any](c *call, also []func(I) needs) (I, error) {
 	in := I(new(T))
 	if c.operation.BodyMax > 0 {

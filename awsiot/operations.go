@@ -4,8 +4,8 @@ import "github.com/muster-iot/muster/awsiot/wire"
 
 //go:generate go run ../internal/compatdoc -out ../docs/compatibility.md -paho ../conformance/paho/results.md -readme ../README.md
 
-// table lists what this package serves, one row for each operation. The
-// compatibility table is generated from it, and from no options.
+// table lists what a Server with these options serves, one row for each operation.
+// The compatibility table is generated from the rows, without options.
 func table(o Options) []operation {
 	in := account{o.Account}
 	var (
@@ -41,7 +41,7 @@ func table(o Options) []operation {
 		answer(wire.ListJobs, jobs.listJobs, jobs.listJobsNeeds),
 		perform(wire.UpdateJob, jobs.updateJob),
 
-		// Their executions.
+		// Executions of jobs.
 		perform(wire.CancelJobExecution, executions.cancelJobExecution),
 		perform(wire.DeleteJobExecution, executions.deleteJobExecution),
 		answer(wire.DescribeJobExecution, executions.describeJobExecution),
@@ -83,7 +83,7 @@ func table(o Options) []operation {
 		answer(wire.ListThingTypes, types.listThingTypes, types.listThingTypesNeeds),
 		confirm(wire.UpdateThingType, types.updateThingType),
 
-		// Static thing groups and who is in them (registry.md section 4).
+		// Static thing groups and their members (registry.md section 4).
 		answer(wire.CreateThingGroup, groups.createThingGroup, groups.createThingGroupNeeds),
 		confirm(wire.DeleteThingGroup, groups.deleteThingGroup),
 		answer(wire.DescribeThingGroup, groups.describeThingGroup),
@@ -110,7 +110,7 @@ func table(o Options) []operation {
 		answer(wire.SearchIndex, index.searchIndex, index.searchIndexNeeds),
 		confirm(wire.UpdateIndexingConfiguration, index.updateIndexingConfiguration),
 
-		// Tags of whatever can have some (registry.md section 6.4).
+		// Tags of all kinds of resources (registry.md section 6.4).
 		answer(wire.ListTagsForResource, tags.listTagsForResource, tags.listTagsForResourceNeeds),
 		confirm(wire.TagResource, tags.tagResource, tags.tagResourceNeeds),
 		confirm(wire.UntagResource, tags.untagResource, tags.untagResourceNeeds),
@@ -169,12 +169,13 @@ func table(o Options) []operation {
 		answer(wire.DescribeEventConfigurations, events.describeEventConfigurations),
 		confirm(wire.UpdateEventConfigurations, events.updateEventConfigurations),
 
-		// What devices ask (jobs-data-plane.md section 7).
+		// The jobs data plane, for devices (jobs-data-plane.md section 7).
 		handOver(wire.DataDescribeJobExecution),
 		handOver(wire.GetPendingJobExecutions),
 		handOver(wire.StartNextPendingJobExecution),
 		handOver(wire.UpdateJobExecution),
 
+		// Messages, connections and shadows.
 		handOver(wire.DeleteConnection),
 		handOver(wire.GetRetainedMessage),
 		handOver(wire.GetThingShadow),

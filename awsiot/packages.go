@@ -10,14 +10,14 @@ import (
 	"github.com/muster-iot/muster/engine"
 )
 
-// Catalog keeps software packages and their versions. A token makes a repeated
-// call of the same client take effect once; the empty one does not.
+// Catalog keeps software packages and their versions. A call that is repeated with
+// the same token takes effect once; an empty token is none.
 type Catalog interface {
 	CreatePackage(ctx context.Context, in muster.Package, tags []muster.Tag) (muster.Package, error)
 	CreatePackageVersion(ctx context.Context, in muster.PackageVersion, tags []muster.Tag) (muster.PackageVersion, error)
 	DeletePackage(ctx context.Context, name muster.PackageName) error
 	DeletePackageVersion(ctx context.Context, release muster.Release) error
-	// ListPackageVersions lists those with the given status, "" all.
+	// ListPackageVersions lists versions with this status; "" lists all.
 	ListPackageVersions(ctx context.Context, of muster.PackageName, status muster.VersionStatus, p engine.Page) (engine.PackageVersionList, error)
 	ListPackages(ctx context.Context, p engine.Page) (engine.PackageList, error)
 	Package(ctx context.Context, name muster.PackageName) (muster.Package, error)
@@ -49,8 +49,8 @@ func (o packageOperations) createPackage(ctx context.Context, in *wire.CreatePac
 	return &wire.CreatePackageResponse{PackageName: text(p.Name), PackageARN: o.account.packageARN(p.Name), Description: text(p.Description)}, nil
 }
 
-// tagList turns the tags of the operations that have a map of them into the
-// list that the others have.
+// tagList turns a map of tags, which these operations have, into a list of tags,
+// which all other operations have.
 func tagList(tags map[string]string) []wire.Tag {
 	var list []wire.Tag
 	for _, key := range slices.Sorted(maps.Keys(tags)) {

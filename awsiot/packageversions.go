@@ -8,7 +8,7 @@ import (
 	"github.com/muster-iot/muster/engine"
 )
 
-// versionNeeds asks for a version of a package; the path asks for the package itself.
+// versionNeeds asks for a version of a package. The path has asked for the package.
 func (a account) versionNeeds(name, version *string) needs {
 	return arns(a.ReleaseARN(release(name, version)))
 }
@@ -30,7 +30,7 @@ func (o packageOperations) deletePackageVersionNeeds(in *wire.DeletePackageVersi
 	return o.account.versionNeeds(in.PackageName, in.VersionName)
 }
 
-// artifactNeeds asks for the file of a version, which jobs send to devices.
+// artifactNeeds asks for the file of a version, because jobs give it to devices.
 func (a account) artifactNeeds(in *wire.PackageVersionArtifact) needs {
 	o, err := artifact(in, a.Region)
 	if err != nil || o == nil {
@@ -66,7 +66,7 @@ func (o packageOperations) createPackageVersion(ctx context.Context, in *wire.Cr
 	}, nil
 }
 
-// artifact reads where the file of a version lies.
+// artifact reads the location of the file of a version, nil if there is none.
 func artifact(in *wire.PackageVersionArtifact, region string) (*muster.Object, error) {
 	if in == nil || in.S3Location == nil {
 		return nil, nil
@@ -135,8 +135,8 @@ func (o packageOperations) listPackageVersions(ctx context.Context, in *wire.Lis
 	}, nil
 }
 
-// releases reads the ARNs of the versions that a job brings. How many there are
-// is for the engine to judge.
+// releases reads the ARNs of the versions that a job installs. Jobs limits how many
+// there may be.
 func (a account) releases(arns []string) ([]muster.Release, error) {
 	var all []muster.Release
 	for _, arn := range arns {

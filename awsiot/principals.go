@@ -8,8 +8,8 @@ import (
 	"github.com/muster-iot/muster/engine"
 )
 
-// Principals keeps which certificates belong to which things. A filter on
-// exclusiveness that is nil lets all pass.
+// Principals keeps which certificates are attached to which things. If exclusive is
+// nil, a list has both kinds of attachments.
 type Principals interface {
 	AttachPrincipal(ctx context.Context, thing muster.ThingName, id muster.CertificateID, a muster.Attachment) error
 	DetachPrincipal(ctx context.Context, thing muster.ThingName, id muster.CertificateID) error
@@ -128,7 +128,7 @@ func (a account) certificateOf(arn string) (muster.CertificateID, error) {
 
 const exclusiveThing, nonExclusiveThing = "EXCLUSIVE_THING", "NON_EXCLUSIVE_THING"
 
-// exclusiveness reads a thingPrincipalType; nil is either.
+// exclusiveness reads a thingPrincipalType; nil means both.
 func exclusiveness(word *string) *bool {
 	if word == nil {
 		return nil

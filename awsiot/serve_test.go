@@ -84,7 +84,7 @@ func swap(r *http.Request, from, to string) {
 	r.Header.Set("Authorization", strings.Replace(r.Header.Get("Authorization"), from, to, 1))
 }
 
-// dataPlane tells who came and what could be read.
+// dataPlane answers with the caller and the body that it got.
 type dataPlane struct{}
 
 func (dataPlane) ServeCaller(w http.ResponseWriter, r *http.Request, caller identity.Caller) {
@@ -330,8 +330,8 @@ func TestDescribeEndpoint(t *testing.T) {
 	one.want("DescribeEndpoint of jobs, with one host", one.must("GET", "/endpoint?endpointType=iot:Jobs", ""), `{"endpointAddress":"data.example"}`)
 }
 
-// Readers differ in which of two members counts, so a body that has a name twice
-// is refused, wherever in it and however it is written.
+// JSON parsers differ in which of two members of the same name they use, so a body
+// with such members is refused, at any depth and in any spelling of the name.
 func TestABodyHasNoNameTwice(t *testing.T) {
 	env := newEnv(t)
 	env.thing("lamp")

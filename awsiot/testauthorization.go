@@ -12,13 +12,13 @@ import (
 	"github.com/muster-iot/muster/iotpolicy"
 )
 
-// Authorization finds the policies that count for a client.
+// Authorization returns the policies that decide about a client.
 type Authorization interface {
-	// EffectivePolicies returns the policies of a target, and with a thing those of
-	// its groups too.
+	// EffectivePolicies returns the policies in force for a target that acts as a
+	// thing, or as none if thing is "".
 	EffectivePolicies(ctx context.Context, t engine.PolicyTarget, thing muster.ThingName) ([]muster.Policy, error)
-	// Grounds returns what decides about a client that connects with a certificate
-	// and a client id.
+	// Grounds returns what a decision about a client with this certificate and
+	// client id is based on.
 	Grounds(ctx context.Context, id muster.CertificateID, clientID string) (engine.Grounds, error)
 	Policy(ctx context.Context, name string) (muster.Policy, error)
 }
@@ -59,8 +59,8 @@ func (o authorizationOperations) testAuthorizationNeeds(in *wire.TestAuthorizati
 	return givenARNs(in.Principal).and(o.account.allNamed("policy", in.PolicyNamesToAdd), o.account.allNamed("policy", in.PolicyNamesToSkip))
 }
 
-// testAuthorization decides as the gateway would for a connection of the client
-// id, whatever the status of the certificate.
+// testAuthorization decides as the gateway would for a connection with the client
+// id. The status of the certificate does not matter.
 func (o authorizationOperations) testAuthorization(ctx context.Context, in *wire.TestAuthorizationRequest) (*wire.TestAuthorizationResponse, error) {
 	who, err := o.tested(in.Principal, in.CognitoIdentityPoolID)
 	if err != nil {
@@ -85,8 +85,8 @@ func (o authorizationOperations) testAuthorization(ctx context.Context, in *wire
 	return out, nil
 }
 
-// tested reads whose rights are asked for: those of a certificate, of the things
-// of a group, or of nobody.
+// tested reads whose rights the call is about: a certificate's, those of the things
+// of a group, or, for nil, nobody's.
 func (o authorizationOperations) tested(principal, cognito *string) (engine.PolicyTarget, error) {
 	if cognito != nil {
 		return engine.PolicyTarget{}, muster.Errorf(muster.Invalid, "There are no Cognito identities here")
@@ -97,8 +97,8 @@ func (o authorizationOperations) tested(principal, cognito *string) (engine.Poli
 	return o.account.policyTarget(*principal)
 }
 
-// grounds returns the device that a principal would be as a client, and the
-// policies in force for it.
+// grounds returns the device as which a principal would connect, and the policies in
+// force for it.
 func (o authorizationOperations) grounds(ctx context.Context, who engine.PolicyTarget, clientID string) (identity.Device, []muster.Policy, error) {
 	device := identity.Device{Certificate: who.Certificate, ClientID: clientID}
 	if who.Certificate == "" {
@@ -119,7 +119,7 @@ func (o authorizationOperations) grounds(ctx context.Context, who engine.PolicyT
 	return device, g.Policies, nil
 }
 
-// policySet compiles policies, and those added by name, without those to skip.
+// policySet compiles the policies in force and those in add, without those in skip.
 func (o authorizationOperations) policySet(ctx context.Context, inForce []muster.Policy, add, skip []string) (iotpolicy.Set, error) {
 	for _, name := range add {
 		p, err := o.authorization.Policy(ctx, name)
@@ -144,14 +144,14 @@ func (o authorizationOperations) policySet(ctx context.Context, inForce []muster
 	return set, nil
 }
 
-// testedActions are the actions that can be asked about.
+// testedActions are the actions that a call can ask about.
 var testedActions = map[string]string{
 	"CONNECT": iotpolicy.Connect, "PUBLISH": iotpolicy.Publish, "RECEIVE": iotpolicy.Receive, "SUBSCRIBE": iotpolicy.Subscribe,
 }
 
-// authResult tells how one question ends: allowed only if every resource is,
-// and denied explicitly if one is. A policy is listed by the strongest that it
-// says about any of them.
+// authResult answers one question: it is allowed if every resource is allowed, and
+// denied explicitly if one resource is. Each policy is listed once, by its strongest
+// outcome for any of the resources.
 func (o authorizationOperations) authResult(info wire.AuthInfo, set iotpolicy.Set, vars iotpolicy.Vars) (wire.AuthResult, error) {
 	action := testedActions[wire.Or(info.ActionType, "")]
 	if action == "" || len(info.Resources) == 0 {
@@ -184,8 +184,8 @@ func (o authorizationOperations) authResult(info wire.AuthInfo, set iotpolicy.Se
 	}, nil
 }
 
-// worse orders outcomes for several resources together: ExplicitDeny before
-// ImplicitDeny before Allowed.
+// worse returns the outcome that counts for several resources together:
+// ExplicitDeny before ImplicitDeny before Allowed.
 func worse(a, b iotpolicy.Outcome) iotpolicy.Outcome {
 	switch {
 	case a == iotpolicy.ExplicitDeny || b == iotpolicy.ExplicitDeny:
@@ -196,8 +196,8 @@ func worse(a, b iotpolicy.Outcome) iotpolicy.Outcome {
 	return iotpolicy.Allowed
 }
 
-// stronger orders what one policy says of several resources: that it denies
-// before that it allows before nothing.
+// stronger returns the outcome that counts for one policy: ExplicitDeny before
+// Allowed before ImplicitDeny, which is the outcome of a policy that does not match.
 func stronger(a, b iotpolicy.Outcome) iotpolicy.Outcome {
 	if a == iotpolicy.ImplicitDeny || b == iotpolicy.ExplicitDeny {
 		return b

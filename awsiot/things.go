@@ -8,8 +8,8 @@ import (
 	"github.com/muster-iot/muster/engine"
 )
 
-// Things keeps the things of the registry. An expected version that is not nil
-// must be the thing's, or else the call fails with VersionConflict.
+// Things keeps the things of the registry. If expected is not nil, it must be the
+// version of the thing, or the call fails with VersionConflict.
 type Things interface {
 	CreateThing(ctx context.Context, in muster.Thing) (muster.Thing, error)
 	DeleteThing(ctx context.Context, name muster.ThingName, expected *int64) error
@@ -104,7 +104,7 @@ func (o thingOperations) listThings(ctx context.Context, in *wire.ListThingsRequ
 	}, nil
 }
 
-// payload reads the attributes that a call gives.
+// payload reads the attributes of a call.
 func payload(p *wire.AttributePayload) muster.AttributePayload {
 	if p == nil {
 		return muster.AttributePayload{}
@@ -112,7 +112,8 @@ func payload(p *wire.AttributePayload) muster.AttributePayload {
 	return muster.AttributePayload{Attributes: p.Attributes, Merge: wire.Or(p.Merge, false)}
 }
 
-// attributes returns m for a member that is there even when empty (REG-4).
+// attributes returns m for a member that the wire shows even when it is empty
+// (REG-4).
 func attributes(m map[string]string) map[string]string {
 	if m == nil {
 		return map[string]string{}

@@ -11,7 +11,7 @@ import (
 
 var uuid = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
 
-// masked returns an answer with <id> for every id that was made up.
+// masked returns an answer with <id> in place of every generated id.
 func masked(body string) string { return uuid.ReplaceAllString(body, "<id>") }
 
 func TestThingFromCreateToDelete(t *testing.T) {
@@ -107,8 +107,8 @@ func TestListThingsFilters(t *testing.T) {
 	}
 }
 
-// listed walks all pages of a list, two items each, and returns one member of
-// the objects in them, or the items themselves when member is empty.
+// listed reads all pages of a list, two items each, and returns one member of each
+// item, or the items themselves if member is empty.
 func (env *env) listed(target, list, member string) []string {
 	env.t.Helper()
 	var all []string

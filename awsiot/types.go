@@ -14,7 +14,7 @@ type ThingTypes interface {
 	DeleteThingType(ctx context.Context, name muster.TypeName) error
 	DeprecateThingType(ctx context.Context, name muster.TypeName, undo bool) error
 	DescribeThingType(ctx context.Context, name muster.TypeName) (muster.ThingType, error)
-	// ListThingTypes lists all types, or only the one of the given name.
+	// ListThingTypes lists the type with the name only; "" lists all.
 	ListThingTypes(ctx context.Context, only muster.TypeName, p engine.Page) (engine.TypeList, error)
 	UpdateThingType(ctx context.Context, name muster.TypeName, u muster.TypeUpdate) error
 }
@@ -119,7 +119,7 @@ func typeProperties(t muster.ThingType) *wire.ThingTypeProperties {
 	return p
 }
 
-// propagating reads an mqtt5Configuration; one that is absent is nil.
+// propagating reads an mqtt5Configuration; it is nil if that is absent.
 func propagating(c *wire.Mqtt5Configuration) []muster.PropagatingAttribute {
 	if c == nil {
 		return nil
