@@ -11,7 +11,7 @@ import (
 
 var uuid = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
 
-// masked returns an answer with <id> in place of every generated id.
+// masked returns an answer with <id> for every id that was made up.
 func masked(body string) string { return uuid.ReplaceAllString(body, "<id>") }
 
 func TestThingFromCreateToDelete(t *testing.T) {
