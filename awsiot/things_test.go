@@ -107,8 +107,8 @@ func TestListThingsFilters(t *testing.T) {
 	}
 }
 
-// listed walks all pages of a list, two items each, and returns one member of
-// the objects in them, or the items themselves when member is empty.
+// listed reads all pages of a list, two items each, and returns one member of each
+// item, or the items themselves if member is empty.
 func (env *env) listed(target, list, member string) []string {
 	env.t.Helper()
 	var all []string

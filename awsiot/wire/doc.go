@@ -4,9 +4,9 @@
 // shapes, with decoding, validation and encoding. Files ending in _gen.go are
 // generated from the model; the rest is their runtime.
 //
-// It never routes, authenticates, touches state or writes to a connection, and
-// it applies the model's limits only: a rule that needs state, or that a
-// specification adds to the model, belongs to the engine.
+// The package does not route or authenticate, has no state, and does not write to
+// connections. It applies the limits of the models only. A rule that needs state, or
+// that the specification adds to the models, is elsewhere.
 //
 // # Shapes
 //

@@ -49,5 +49,5 @@ func FuzzText(f *testing.F) {
 	})
 }
 
-// toValid has each byte that is no UTF-8 replaced on its own.
+// toValid replaces each byte that is not UTF-8 on its own.
 func toValid(s string) string { return string([]rune(s)) }

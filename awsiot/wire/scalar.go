@@ -116,7 +116,7 @@ func (d *decoder) number() string {
 	return d.data[start:d.pos]
 }
 
-// accept consumes c if it is the very next byte.
+// accept consumes c if it is the next byte; it does not skip white space.
 func (d *decoder) accept(c byte) bool {
 	if d.pos < len(d.data) && d.data[d.pos] == c {
 		d.pos++

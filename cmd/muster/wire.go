@@ -232,7 +232,8 @@ func (s *server) wireAPI() error {
 		Observe: func(operation, code string, took time.Duration) { s.figures.Request("http", operation, code, took) },
 	})
 	contract, err := awsiot.New(awsiot.Options{
-		Engine: s.engine, Account: s.account(), Now: time.Now, Keys: s.keys, Log: s.log,
+		Catalog: s.engine, Events: s.engine, Jobs: s.engine, Registry: s.engine, Rights: s.engine, Tags: s.engine,
+		Account: s.account(), Now: time.Now, Keys: s.keys, Log: s.log,
 		DataPlane: s.plane,
 		Documents: s.files,
 		Room:      s.disks.room,

@@ -28,7 +28,7 @@ func orNone(n int) string {
 	return strconv.Itoa(n)
 }
 
-// silent is the section on what is never told.
+// silent is the section on events, and on those that are never published.
 const silent = `
 ## Events
 

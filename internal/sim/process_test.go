@@ -107,7 +107,8 @@ func startProcess(files vfs.FS, between func(store.Store) store.Store, log *slog
 	p.news = dataplane.NewNotifier(dataplane.NotifierOptions{Publisher: p.gateway, Delivered: p.engine.Delivered, Log: log})
 	p.plane = jobs.HTTP()
 	api, err := awsiot.New(awsiot.Options{
-		Engine: p.engine, Account: account, Now: time.Now, Keys: everyKey{}, Log: log, DataPlane: p.plane,
+		Catalog: p.engine, Events: p.engine, Jobs: p.engine, Registry: p.engine, Rights: p.engine, Tags: p.engine,
+		Account: account, Now: time.Now, Keys: everyKey{}, Log: log, DataPlane: p.plane,
 		Endpoints: awsiot.Endpoints{Data: "muster.test"},
 	})
 	if err != nil {

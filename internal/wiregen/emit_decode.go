@@ -12,12 +12,12 @@ var readers = map[string]string{
 	"string": "text", "boolean": "boolean", "integer": "integer", "long": "long", "double": "double",
 }
 
-// sourceTexts are the texts that may be written as a number or a boolean, which
-// stands for its source text (jobs-data-plane.md J15).
+// sourceTexts are the string shapes that also accept a number or a boolean, as its
+// source text (jobs-data-plane.md J15).
 var sourceTexts = []string{"DetailsValue"}
 
-// reader is the decoder method that reads an element of a list or a map, if it is
-// a scalar.
+// reader returns the decoder method that reads an element of a list or a map, if the
+// element is a scalar.
 func (t *structure) reader(element *model.Ref) (string, bool) {
 	if slices.Contains(sourceTexts, element.Shape) {
 		return "scalar", true
@@ -133,7 +133,7 @@ func (t *structure) writeSwitch(src *source, members []string) error {
 	return nil
 }
 
-// read is the expression that reads a member.
+// read returns the expression that reads a member.
 func (t *structure) read(name string) (string, error) {
 	shape := t.svc.Shapes[name]
 	if reader, ok := readers[shape.Type]; ok {

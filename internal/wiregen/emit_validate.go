@@ -30,7 +30,7 @@ func writeValidators(p *plan, src *source) error {
 	return nil
 }
 
-// writeChecks writes what validates a member beyond its presence.
+// writeChecks writes the checks of a member's value.
 func (t *structure) writeChecks(src *source, name string) error {
 	member := t.shape.Members[name].Shape
 	shape := t.svc.Shapes[member]

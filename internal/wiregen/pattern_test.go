@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// samples gives for each pattern that an input uses what it must match and what
-// it must not, as Java reads it.
+// samples gives, for each pattern that an input uses, values that it must match and
+// values that it must not match, as in Java.
 var samples = map[string]struct{ yes, no []string }{
 	`(0x)?[a-fA-F0-9]+`:               {[]string{"0xAf09", "a", "0"}, []string{"", "0x", "g", "0Xa", "a\n"}},
 	`([^\p{C}]|[\n\r\t])+`:            {[]string{"line 1\r\n\tline 2", "é", "\u00a0", "\u2028"}, []string{"", "\x00", "\x0b", "\x7f", "\u00ad", "\u200d", "\ue000", "\u0378", "\ufffe"}},
@@ -73,7 +73,7 @@ func TestEveryPatternInUseIsTranslated(t *testing.T) {
 	}
 }
 
-// An operation can be added to the list without a new kind of pattern.
+// The patterns of all operations can be translated, also of those without types yet.
 func TestEveryPatternOfTheModelsIsTranslated(t *testing.T) {
 	p, err := newPlan()
 	if err != nil {
@@ -103,8 +103,8 @@ func TestTranslate(t *testing.T) {
 	}
 }
 
-// A class must agree with the expression it stands for on every single
-// character, and so on every string of them.
+// A class must agree with its expression on every single character, and so on every
+// string.
 func TestClassAgreesWithItsExpression(t *testing.T) {
 	p, err := newPlan()
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 	"github.com/muster-iot/muster/sigv4"
 )
 
-// pipes is a listener whose connections are made by dial.
+// pipes is a listener; dial makes its connections.
 type pipes struct {
 	accepted chan net.Conn
 	closed   chan struct{}
@@ -36,8 +36,8 @@ func (p *pipes) Accept() (net.Conn, error) {
 func (p *pipes) Close() error   { close(p.closed); return nil }
 func (p *pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)} }
 
-// serveOnPipe serves h in fake time; the client's end of the one connection is
-// returned. When the test ends, so has the server.
+// serveOnPipe serves h in fake time and returns the client's end of its only
+// connection. It stops the server at the end of the test.
 func serveOnPipe(t *testing.T, h http.Handler) net.Conn {
 	t.Helper()
 	server := NewHTTPServer(h, slog.New(slog.DiscardHandler))
@@ -82,7 +82,7 @@ func TestSlowClientsAreCut(t *testing.T) {
 	}
 }
 
-// bareServer answers without an engine: all that needs none.
+// bareServer is a server without an engine, for requests that need none.
 func bareServer(d DataPlane) *Server {
 	s := &Server{
 		o:          Options{Now: time.Now, Keys: testKeys{}, DataPlane: d, Log: slog.New(slog.DiscardHandler), Observe: func(string, string, string, time.Duration) {}},
@@ -93,8 +93,8 @@ func bareServer(d DataPlane) *Server {
 	return s
 }
 
-// patient is a data plane that takes its time and tells whether the client was
-// still there.
+// patient is a data plane that answers late and records whether the client was still
+// connected.
 type patient struct{ wait time.Duration }
 
 func (p patient) ServeCaller(w http.ResponseWriter, r *http.Request, _ identity.Caller) {

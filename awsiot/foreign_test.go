@@ -154,7 +154,7 @@ func TestRequestsForOtherServices(t *testing.T) {
 	}
 }
 
-// Whoever is refused by the head does not make the server read a long body.
+// The server does not read the body of a request that it refuses by its head.
 func TestABodyForAnotherServiceIsNotReadForNothing(t *testing.T) {
 	long := strings.Repeat("x", foreignBodyMax+1)
 	stranger := sigv4.Credential{AccessKeyID: "AKIDNOBODY", Secret: "x"}

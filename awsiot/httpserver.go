@@ -6,19 +6,19 @@ import (
 	"time"
 )
 
-// Limits on what a stranger may make the edge hold or wait for. The body's is
-// wire.MaxBody.
+// These limits bound how much memory and time an unknown client can take. The limit
+// on the body is wire.MaxBody.
 const (
 	// maxHeader bounds the request line and all headers together.
 	maxHeader = 64 << 10
-	// maxHeaders is some ten times what the SDKs send.
+	// maxHeaders is about ten times what the SDKs send.
 	maxHeaders = 100
 	// maxURI fits the longest ARN and the longest page token, all escaped.
 	maxURI = 16 << 10
 
 	headerTimeout = 10 * time.Second
-	// readTimeout covers headers and body; a request that is read may then wait
-	// longer than that for its answer.
+	// readTimeout covers headers and body. Once a request is read, its answer may
+	// take longer than that.
 	readTimeout = 30 * time.Second
 	// writeTimeout outlasts the longest long poll (arbitration A11).
 	writeTimeout = 6 * time.Minute
@@ -27,16 +27,16 @@ const (
 	operationTimeout = 30 * time.Second
 )
 
-// NewHTTPServer returns the server that h should run in: with time and size
-// limits that cut slow, half-open and oversized clients. It speaks HTTP/1.1
-// only, as the service it stands in for does.
+// NewHTTPServer returns the server that h should run in. Its limits on time and size
+// close the connections of slow, half-open and oversized clients. It speaks HTTP/1.1
+// only, as AWS IoT does.
 func NewHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	return &http.Server{
 		Handler:   h,
 		Protocols: protocols,
-		// OPTIONS * is a path that nobody knows, like any other.
+		// OPTIONS * is an unknown path like any other.
 		DisableGeneralOptionsHandler: true,
 
 		ReadHeaderTimeout: headerTimeout,

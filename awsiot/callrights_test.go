@@ -11,8 +11,8 @@ import (
 	"github.com/muster-iot/muster/store/memstore"
 )
 
-// labFiles is a store of job files where https://files/BUCKET/KEY names an
-// object, and everything exists but the bucket "missing".
+// labFiles is a store of job files in which https://files/BUCKET/KEY names an
+// object. Every object exists, except in the bucket "missing".
 type labFiles struct{}
 
 func (labFiles) Locate(text string) (muster.Object, error) {
@@ -39,14 +39,14 @@ func (labFiles) Presign(muster.Object, bool, time.Duration, muster.Instant) (str
 
 const signedBy = `"presignedUrlConfig":{"roleArn":"arn:aws:iam::111122223333:role/any"}`
 
-// link returns a placeholder as it stands in a document that stands in a body.
+// link returns a placeholder in a document in a JSON body, escaped for both.
 func link(kind, argument string) string {
 	return `"document":"{\"u\":\"${aws:iot:` + kind + `:` + argument + `}\"}",` + signedBy
 }
 
-// TestTheMakerOfAJobMustHaveItsFiles walks the ways in which a job or a template
-// comes to name a file or a version of a package: the key may do everything but
-// one thing, and is refused that thing only.
+// TestTheMakerOfAJobMustHaveItsFiles goes through all ways in which a job or a
+// template can name a file or a version of a package. The key may do everything but
+// one thing, and only the call that needs it is refused.
 func TestTheMakerOfAJobMustHaveItsFiles(t *testing.T) {
 	const (
 		get, version, put = "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"
@@ -139,7 +139,8 @@ func TestTheMakerOfAJobMustHaveItsFiles(t *testing.T) {
 	}
 }
 
-// The rights count when the job is made: devices are served by it afterwards.
+// The rights are checked when the job is made. Devices get the files even if they
+// are taken away later.
 func TestAJobKeepsItsFilesWhenItsMakerLosesThem(t *testing.T) {
 	keys := &testKeys{policy: everything}
 	env := newEnvWithFiles(t, memstore.New(), Options{Keys: keys}, labFiles{})

@@ -9,13 +9,13 @@ import (
 	"github.com/muster-iot/muster/internal/respond"
 )
 
-// foreignBodyMax is how much of a request for another service is read to verify
-// it, in bytes: a call of GetCallerIdentity has some fifty.
+// foreignBodyMax is how many bytes of the body of a request for another service are
+// read to verify it. A call of GetCallerIdentity has about fifty.
 const foreignBodyMax = 64 << 10
 
-// serveForeign answers a request for another service of AWS: the question who is
-// calling, which scripts ask before anything else, and an error that names the
-// service for all others.
+// serveForeign answers a request for another service of AWS. GetCallerIdentity is
+// served, because scripts call it before anything else; everything else gets an
+// error that names the service.
 func (s *Server) serveForeign(c *call, w http.ResponseWriter, r *http.Request) error {
 	body, err := s.admitForeign(c, w, r)
 	if err != nil {
@@ -40,8 +40,8 @@ func (s *Server) serveForeign(c *call, w http.ResponseWriter, r *http.Request) e
 	return nil
 }
 
-// unservedService is the answer to an operation, "" for one that is not known, of
-// a service that is not served.
+// unservedService is the answer to an operation of a service that is not served. An
+// operation that is not known is "".
 func unservedService(service, operation string) error {
 	what := "the service " + respond.Clip(service)
 	if service == "" {
@@ -53,14 +53,14 @@ func unservedService(service, operation string) error {
 	return refuse(foreign.Unserved, http.StatusBadRequest, "Muster serves AWS IoT, and this request is for "+what)
 }
 
-// admitForeign finds out who sent a request for another service, and returns its
-// body as far as it was needed for that.
+// admitForeign finds out who sent a request for another service. It returns the
+// body if it had to read it.
 func (s *Server) admitForeign(c *call, w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if err := bounded(r); err != nil {
 		intake.Unread(w, r)
 		return nil, err
 	}
-	if c.foreign.Service == "s3" && !s.o.AuthNone { // whose bodies may be endless, and are signed otherwise
+	if c.foreign.Service == "s3" && !s.o.AuthNone { // bodies of S3 may be endless, and are signed in another way
 		intake.Unread(w, r)
 		return nil, s.admitObject(c, r)
 	}
@@ -73,7 +73,7 @@ func (s *Server) admitForeign(c *call, w http.ResponseWriter, r *http.Request) (
 	if head.Genuine || s.o.AuthNone {
 		intake.Known(r.Context())
 	}
-	if r.ContentLength > foreignBodyMax { // nothing that is served is as long
+	if r.ContentLength > foreignBodyMax { // no request that is served is this long
 		intake.Unread(w, r)
 		operation, _ := c.foreign.Call(nil, nil)
 		return nil, unservedService(c.foreign.Service, operation)
@@ -89,7 +89,7 @@ func (s *Server) admitForeign(c *call, w http.ResponseWriter, r *http.Request) (
 	return body, nil
 }
 
-// admitObject is admitForeign for a request of S3, whose body it leaves alone.
+// admitObject is admitForeign for a request of S3. It does not read the body.
 func (s *Server) admitObject(c *call, r *http.Request) error {
 	leave, err := s.o.Flood.Enter(r.Context(), r.RemoteAddr)
 	if err != nil {

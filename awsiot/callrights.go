@@ -8,19 +8,20 @@ import (
 	"github.com/muster-iot/muster/identity"
 )
 
-// rights are those of a call to what its job or template uses: job files by the
-// actions and ARNs of S3, as if the caller asked the store of job files
-// (arbitration A25), and versions of packages as if the caller read them.
-type rights struct {
+// callRights decides whether the caller may use what a job or template refers to:
+// job files by the actions and ARNs of S3, as if the caller read them from the
+// store of job files (arbitration A25), and versions of packages as if the caller
+// read them.
+type callRights struct {
 	account muster.Account
 	caller  identity.Caller
 	remote  string // address and port
 }
 
-var _ engine.Rights = rights{}
+var _ engine.Rights = callRights{}
 
 // Permits implements engine.Rights.
-func (r rights) Permits(u engine.Use) error {
+func (r callRights) Permits(u engine.Use) error {
 	vars := identity.From(r.remote)
 	var err error
 	switch name := string(u.Package.Package); {
@@ -37,7 +38,7 @@ func (r rights) Permits(u engine.Use) error {
 	return nil
 }
 
-func (r rights) permitsFile(u engine.Use) error {
+func (r callRights) permitsFile(u engine.Use) error {
 	vars := identity.From(r.remote)
 	for _, a := range fileAsks(u) {
 		var err error
@@ -53,8 +54,8 @@ func (r rights) permitsFile(u engine.Use) error {
 	return nil
 }
 
-// fileAsks returns the permissions that the use of a file takes. A version takes
-// one more, as in S3: it may be one that was replaced for a reason.
+// fileAsks returns the permissions that the use of a file takes. Naming a version
+// takes one more, as in S3: the version may have been replaced for a reason.
 func fileAsks(u engine.Use) []ask {
 	resource := "arn:aws:s3:::" + u.File.Bucket + "/" + u.File.Key
 	switch {
@@ -70,12 +71,12 @@ type rightsKey struct{}
 
 // withRights returns a context that carries the rights of a call.
 func withRights(ctx context.Context, c *call) context.Context {
-	return context.WithValue(ctx, rightsKey{}, rights{c.account, c.caller, c.remote})
+	return context.WithValue(ctx, rightsKey{}, callRights{c.account, c.caller, c.remote})
 }
 
-// rightsOf returns the rights of the call that ctx belongs to; of none, those of
-// someone who may do nothing.
-func rightsOf(ctx context.Context) rights {
-	r, _ := ctx.Value(rightsKey{}).(rights)
+// rightsOf returns the rights of the call that ctx belongs to. Without a call they
+// permit nothing.
+func rightsOf(ctx context.Context) callRights {
+	r, _ := ctx.Value(rightsKey{}).(callRights)
 	return r
 }

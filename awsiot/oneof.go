@@ -2,8 +2,7 @@ package awsiot
 
 import "github.com/muster-iot/muster"
 
-// member is a member of an input, and whether it is given. An empty
-// configuration asks for nothing, so it does not count.
+// member is the name of a member of an input, and whether the call has it.
 type member struct {
 	name  string
 	given bool
