@@ -31,10 +31,10 @@ var mayImport = map[string][]string{
 	"store":                {"."},
 	"store/storetest":      {".", "store"},
 	"store/...":            {".", "store"},
-	"engine":               {".", "fleetquery", "reserve", "rollout", "store"},
+	"engine":               {".", "fleetquery", "internal/uuid", "reserve", "rollout", "store"},
 	"fleetquery":           {"."},
 	"scheduler":            {".", "engine"},
-	"gateway/...":          {"gateway/...", "internal/loglimit"}, // has never heard of a job
+	"gateway/...":          {"gateway/...", "internal/loglimit", "internal/uuid"}, // has never heard of a job
 	"codesign":             {"internal/secretfile"},
 	"sigv4":                {},
 	"flood":                {"internal/loglimit"},
@@ -48,12 +48,12 @@ var mayImport = map[string][]string{
 	"authority":            {".", "engine", "gateway", "identity/...", "internal/loglimit", "iotpolicy"},
 	"awsiot/wire":          {"."},
 	"awsiot/wire/wiretest": {"awsiot/wire", "internal/wiregen/..."},
-	"awsiot/...":           {".", "awsiot/...", "fleetquery", "engine", "flood", "identity/...", "intake", "internal/loopback", "internal/respond", "iotpolicy", "limits", "reserve", "sigv4"},
-	"events":               {".", "engine", "gateway"},
+	"awsiot/...":           {".", "awsiot/...", "fleetquery", "engine", "flood", "identity/...", "intake", "internal/loopback", "internal/respond", "internal/uuid", "iotpolicy", "limits", "reserve", "sigv4"},
+	"events":               {".", "engine", "gateway", "internal/uuid"},
 	"webhook":              {".", "engine", "events"},
 	"iotdata":              {".", "awsiot/...", "gateway/...", "identity", "intake", "internal/respond"},
 	"presence":             {".", "engine", "gateway"},
-	"dataplane":            {".", "awsiot/...", "engine", "gateway", "identity/...", "intake", "internal/respond", "iotpolicy", "limits", "sigv4", "store"},
+	"dataplane":            {".", "awsiot/...", "engine", "gateway", "identity/...", "intake", "internal/respond", "internal/uuid", "iotpolicy", "limits", "sigv4", "store"},
 	"unserved":             {"gateway/...", "internal/loglimit"},
 	"sessionstore":         {"gateway", "reserve", "store"},
 	"metrics":              {".", "engine", "gateway/...", "intake", "reserve", "webhook"},
@@ -64,6 +64,7 @@ var mayImport = map[string][]string{
 	"internal/loopback":    {},
 	"internal/respond":     {},
 	"internal/secretfile":  {},
+	"internal/uuid":        {},
 	"internal/...":         {"..."},
 }
 

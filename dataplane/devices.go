@@ -8,7 +8,7 @@ import (
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/intake"
-	"github.com/muster-iot/muster/internal/respond"
+	"github.com/muster-iot/muster/internal/uuid"
 )
 
 // Device is the holder of a certificate; *authority.Device is one.
@@ -31,7 +31,7 @@ type Identify func(ctx context.Context, certificate []byte, addr string) (Device
 // (AUTH-17), and so is a request without any.
 func (h *HTTP) Devices(identify Identify) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, in *http.Request) {
-		w.Header().Set("X-Amzn-RequestId", respond.RequestID())
+		w.Header().Set("X-Amzn-RequestId", uuid.New())
 		if in.TLS == nil || len(in.TLS.PeerCertificates) == 0 {
 			intake.Unread(w, in)
 			writeRefusal(w, &request{}, refusalOf(errForbidden))

@@ -2,11 +2,11 @@ package events
 
 import (
 	"crypto/sha256"
-	"fmt"
 	"strings"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/internal/uuid"
 )
 
 // registryTopic returns where an event of the registry is published, below
@@ -144,9 +144,8 @@ func groupEvent(head registryPayload, g muster.Group, above []muster.Group, acco
 // membershipID makes an id for the place of a thing in a group, the same each
 // time: the registry keeps none.
 func membershipID(g muster.Group, t muster.Thing) string {
-	b := sha256.Sum256([]byte(g.ID + "/" + t.ID))
-	b[6], b[8] = b[6]&0x0f|0x80, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:16])
+	sum := sha256.Sum256([]byte(g.ID + "/" + t.ID))
+	return uuid.Format([16]byte(sum[:16]), 8)
 }
 
 // given returns a name for a member that is null when there is none.

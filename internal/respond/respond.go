@@ -5,7 +5,6 @@
 package respond
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -87,14 +86,6 @@ func Whole(w http.ResponseWriter, status int, contentType string, body []byte) {
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // a client that went away is no fault of ours
-}
-
-// RequestID returns a random UUID.
-func RequestID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
 // ClipMax is how many bytes of a text Clip keeps.
