@@ -18,6 +18,7 @@ import (
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/identity/ca"
+	"github.com/muster-iot/muster/internal/hostport"
 	"github.com/muster-iot/muster/internal/loglimit"
 	"github.com/muster-iot/muster/iotpolicy"
 )
@@ -134,7 +135,7 @@ func (a *Authorizer) connectDevice(ctx context.Context, c gateway.Connect) (gate
 // It fails with an error that wraps gateway.ErrRefused when the certificate
 // gives no access.
 func (a *Authorizer) Device(ctx context.Context, certificate []byte, addr string) (*Device, error) {
-	v, noted, now := visitor{ca.ID(certificate), hostOf(addr)}, a.noted.Load(), a.o.Now()
+	v, noted, now := visitor{ca.ID(certificate), hostport.Host(addr)}, a.noted.Load(), a.o.Now()
 	if d := a.recent.get(v, noted, now); d != nil {
 		return d, nil
 	}
@@ -147,7 +148,7 @@ func (a *Authorizer) Device(ctx context.Context, certificate []byte, addr string
 
 // identify finds what the holder of a certificate may build on now.
 func (a *Authorizer) identify(ctx context.Context, der []byte, clientID, addr string) (*Device, error) {
-	d := &Device{a: a, id: ca.ID(der), clientID: clientID, address: hostOf(addr)}
+	d := &Device{a: a, id: ca.ID(der), clientID: clientID, address: hostport.Host(addr)}
 	leaf, err := x509.ParseCertificate(der)
 	if err != nil {
 		return nil, refusal("a certificate that cannot be read")
@@ -222,7 +223,7 @@ func (a *Authorizer) connectCaller(c gateway.Connect) (gateway.Authority, error)
 	if err != nil {
 		return nil, refusal("an unknown access key")
 	}
-	k := keyHolder{a: a, caller: caller, clientID: c.ClientID, address: hostOf(c.Peer.Addr)}
+	k := keyHolder{a: a, caller: caller, clientID: c.ClientID, address: hostport.Host(c.Peer.Addr)}
 	return k, k.may(iotpolicy.Connect, "client/"+c.ClientID)
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/x509"
 	"log/slog"
-	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -193,12 +192,4 @@ func (d *Device) judge(r *rights, action, resource string) error {
 
 func (r *rights) decide(action, arn string) iotpolicy.Decision {
 	return r.set.Decide(iotpolicy.Request{Action: action, Resource: arn, Vars: r.vars})
-}
-
-func hostOf(addr string) string {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return addr
-	}
-	return host
 }

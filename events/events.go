@@ -9,9 +9,7 @@
 package events
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -20,6 +18,7 @@ import (
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/gateway"
+	"github.com/muster-iot/muster/internal/plainjson"
 )
 
 // Broker carries messages to whoever subscribed. *gateway.Server is one.
@@ -150,7 +149,7 @@ func (p *Publisher) publishAll(ctx context.Context, events []engine.Happening) e
 	for _, h := range events {
 		if topic := topicOf(h); p.o.Broker.Wanted(topic) {
 			n++
-			p.o.Broker.Publish(gateway.Message{Topic: topic, Payload: encode(Payload(h, p.o.Account)), QoS: 1}, func(err error) { safe <- err })
+			p.o.Broker.Publish(gateway.Message{Topic: topic, Payload: plainjson.Encode(Payload(h, p.o.Account)), QoS: 1}, func(err error) { safe <- err })
 		}
 	}
 	for ; n > 0; n-- {
@@ -206,7 +205,7 @@ func Payload(h engine.Happening, account muster.Account) any {
 // connection waits for nobody who watches it. Their QoS is 0.
 func (p *Publisher) offer(topic string, payload any) {
 	select {
-	case p.queue <- gateway.Message{Topic: topic, Payload: encode(payload)}:
+	case p.queue <- gateway.Message{Topic: topic, Payload: plainjson.Encode(payload)}:
 	default:
 		p.dropped.Add(1)
 	}
@@ -232,13 +231,4 @@ func (p *Publisher) publish(m gateway.Message) {
 	if n := p.dropped.Swap(0); n > 0 {
 		p.o.Log.Warn("life-cycle events were dropped: too many at once", "count", n)
 	}
-}
-
-// encode writes a payload as compact JSON.
-func encode(payload any) []byte {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	_ = e.Encode(payload) // cannot fail: payloads are structs of plain values
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }

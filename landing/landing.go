@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/muster-iot/muster/internal/hostport"
 	"github.com/muster-iot/muster/internal/loopback"
 )
 
@@ -93,10 +94,10 @@ func asked(r *http.Request) bool {
 // local reports whether r comes from this machine and names it: not from another
 // one through a proxy, nor by a name that points here.
 func local(r *http.Request) bool {
-	if !loopback.Names(loopback.Host(r.RemoteAddr)) || r.Header.Get("Forwarded")+r.Header.Get("X-Forwarded-For")+r.Header.Get("Via") != "" {
+	if !loopback.Names(hostport.Host(r.RemoteAddr)) || r.Header.Get("Forwarded")+r.Header.Get("X-Forwarded-For")+r.Header.Get("Via") != "" {
 		return false
 	}
-	return loopback.Names(loopback.Host(r.Host))
+	return loopback.Names(hostport.Host(r.Host))
 }
 
 // preferred returns the one of kinds that the value of an Accept header gives the

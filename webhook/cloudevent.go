@@ -1,14 +1,13 @@
 package webhook
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"time"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/events"
+	"github.com/muster-iot/muster/internal/plainjson"
 )
 
 // Content types of CloudEvents in JSON.
@@ -34,22 +33,17 @@ type cloudEvent struct {
 	Data            any    `json:"data"`
 }
 
-// encode returns the body of a request: a list if it is a batch, and otherwise
-// the only event.
+// encode returns the body of a request, one line: a list if it is a batch, and
+// otherwise the only event.
 func encode(all []engine.Happening, account muster.Account, batch bool) body {
 	list := make([]cloudEvent, len(all))
 	for i, h := range all {
 		list[i] = eventOf(h, account)
 	}
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
 	if batch {
-		_ = e.Encode(list) // cannot fail: plain values
-		return body{batched, b.Bytes()}
+		return body{batched, append(plainjson.Encode(list), '\n')}
 	}
-	_ = e.Encode(list[0])
-	return body{structured, b.Bytes()}
+	return body{structured, append(plainjson.Encode(list[0]), '\n')}
 }
 
 func eventOf(h engine.Happening, account muster.Account) cloudEvent {

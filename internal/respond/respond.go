@@ -11,7 +11,8 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
-	"strings"
+
+	"github.com/muster-iot/muster/internal/excerpt"
 )
 
 // Recorder remembers what was answered through it.
@@ -94,8 +95,5 @@ const ClipMax = 512
 // Clip returns text, or the beginning of a long one: it bounds how much of a
 // caller's own text is repeated.
 func Clip(text string) string {
-	if len(text) <= ClipMax {
-		return text
-	}
-	return strings.ToValidUTF8(text[:ClipMax], "") + "…"
+	return excerpt.Of(text, ClipMax)
 }
