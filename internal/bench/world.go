@@ -22,7 +22,7 @@ var account = muster.Account{ID: "000000000000", Region: "us-east-1"}
 // world is an engine in this process, on the data folder of a server that does
 // not run now.
 type world struct {
-	*engine.Engine
+	engine *engine.Engine
 	folder string
 	store  *pebblestore.Store
 	stop   context.CancelFunc
@@ -41,13 +41,13 @@ func (b *bench) open(folder string) (*world, error) {
 	}
 	now := func() muster.Instant { return muster.At(time.Now()) }
 	timer := scheduler.New(now, slog.New(slog.DiscardHandler))
-	w := &world{folder: folder, store: store, Engine: engine.New(engine.Options{
+	w := &world{folder: folder, store: store, engine: engine.New(engine.Options{
 		Store: store, Account: account, Now: now, Due: timer.Due,
 	})}
 	var ctx context.Context
 	ctx, w.stop = context.WithCancel(context.Background())
 	w.ended.Go(func() { _ = w.Run(ctx) }) // a failure shows in every operation
-	w.ended.Go(func() { timer.Run(ctx, w.Engine) })
+	w.ended.Go(func() { timer.Run(ctx, w.engine) })
 	return w, nil
 }
 
