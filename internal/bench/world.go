@@ -46,7 +46,7 @@ func (b *bench) open(folder string) (*world, error) {
 	})}
 	var ctx context.Context
 	ctx, w.stop = context.WithCancel(context.Background())
-	w.ended.Go(func() { _ = w.Run(ctx) }) // a failure shows in every operation
+	w.ended.Go(func() { _ = w.engine.Run(ctx) }) // a failure shows in every operation
 	w.ended.Go(func() { timer.Run(ctx, w.engine) })
 	return w, nil
 }
@@ -70,7 +70,7 @@ func (w *world) addGroup(ctx context.Context, group string, n int) error {
 }
 
 func (w *world) createGroup(ctx context.Context, group string) error {
-	_, err := w.CreateThingGroup(ctx, muster.Group{Name: muster.GroupName(group)}, nil)
+	_, err := w.engine.CreateThingGroup(ctx, muster.Group{Name: muster.GroupName(group)}, nil)
 	return err
 }
 
@@ -78,10 +78,10 @@ func (w *world) createGroup(ctx context.Context, group string) error {
 func (w *world) addThings(ctx context.Context, group string, n int, name func(i int) string) error {
 	return inParallel(registering, n, func(_, i int) error {
 		thing := muster.ThingName(name(i))
-		if _, err := w.CreateThing(ctx, muster.Thing{Name: thing}); err != nil {
+		if _, err := w.engine.CreateThing(ctx, muster.Thing{Name: thing}); err != nil {
 			return err
 		}
-		return w.AddThingToThingGroup(ctx, thing, muster.GroupName(group))
+		return w.engine.AddThingToThingGroup(ctx, thing, muster.GroupName(group))
 	})
 }
 
@@ -94,14 +94,14 @@ const document = `{"operation":"install","url":"https://example.com/firmware.bin
 // the last execution was durable.
 func (w *world) fanOut(ctx context.Context, job, group string, n int) (time.Duration, error) {
 	began := time.Now()
-	_, err := w.CreateJob(ctx, engine.NewJob{
+	_, err := w.engine.CreateJob(ctx, engine.NewJob{
 		ID: muster.JobID(job), Document: document, Targets: []muster.Target{{Group: true, Name: group}},
 	})
 	if err != nil {
 		return 0, err
 	}
 	for {
-		d, err := w.DescribeJob(ctx, muster.JobID(job)) // of what is durable
+		d, err := w.engine.DescribeJob(ctx, muster.JobID(job)) // of what is durable
 		switch got := d.Counts.Of(muster.Queued); {
 		case err != nil:
 			return 0, err
@@ -123,7 +123,7 @@ func (w *world) fanOut(ctx context.Context, job, group string, n int) (time.Dura
 func (w *world) pair(ctx context.Context, thing, job string) error {
 	name := muster.ThingName(thing)
 	started, err := engine.Await(ctx, func(done func(engine.Described, error)) {
-		w.StartNext(engine.Start{Thing: name, StepMinutes: 30}, done)
+		w.engine.StartNext(engine.Start{Thing: name, StepMinutes: 30}, done)
 	})
 	if err != nil {
 		return err
@@ -132,7 +132,7 @@ func (w *world) pair(ctx context.Context, thing, job string) error {
 		return errors.New("nothing to start on " + thing)
 	}
 	_, err = engine.Await(ctx, func(done func(engine.Described, error)) {
-		w.UpdateExecution(engine.Report{
+		w.engine.UpdateExecution(engine.Report{
 			Thing: name, Job: muster.JobID(job), Status: muster.Succeeded, StepMinutes: muster.NoStep,
 			Details: map[string]string{"progress": "100 %"},
 		}, done)
