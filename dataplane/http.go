@@ -210,7 +210,7 @@ func (h *HTTP) poll(ctx context.Context, r *request, from sender, wait time.Dura
 	defer context.AfterFunc(h.open, cancel)()
 	defer context.AfterFunc(from.life, cancel)()
 	for a.err == nil && a.empty(r.Kind) && ctx.Err() == nil {
-		if err := h.s.o.Engine.AwaitPending(ctx, r.Thing, r.Namespace); err != nil {
+		if err := h.s.o.Jobs.AwaitPending(ctx, r.Thing, r.Namespace); err != nil {
 			return answer{err: err}
 		}
 		if err := from.permits(r); err != nil {
