@@ -140,10 +140,13 @@ func (a *Authorizer) Device(ctx context.Context, certificate []byte, addr string
 		return d, nil
 	}
 	d, err := a.identify(ctx, certificate, "", addr)
-	if err == nil {
-		a.recent.put(v, d, noted, now)
+	if err != nil {
+		return nil, err
 	}
-	return d, err
+	d.noted = noted
+	d.life, d.end = context.WithCancel(context.Background())
+	a.recent.put(v, d, noted, now)
+	return d, nil
 }
 
 // identify finds what the holder of a certificate may build on now.
@@ -207,6 +210,9 @@ func (a *Authorizer) renew(ctx context.Context, d *Device) {
 	}
 	is := d.rights.Load()
 	if was.active && !is.active {
+		if d.end != nil {
+			d.end()
+		}
 		a.o.Revoked(d.Principal())
 	}
 	if was.thing != is.thing {

@@ -26,6 +26,12 @@ type Device struct {
 	leaf     *x509.Certificate // its names only
 	renewal  sync.Mutex        // held from a look-up to the change of rights, so that the newest wins
 	rights   atomic.Pointer[rights]
+
+	// Of a device over HTTPS.
+	noted    uint64 // what Authorizer.noted was before d was looked up
+	life     context.Context
+	end      context.CancelFunc // of life
+	followed sync.Once
 }
 
 var _ gateway.Bounded = (*Device)(nil)
@@ -67,6 +73,19 @@ func (d *Device) refresh(ctx context.Context) (bool, error) {
 	r.vars = d.as(g.Thing).Vars
 	d.rights.Store(r)
 	return true, nil
+}
+
+// Life ends when the certificate of a device over HTTPS is no longer in force,
+// provided that d is referenced until then. It is for what goes on after a
+// request was permitted: a long poll.
+func (d *Device) Life() context.Context {
+	d.followed.Do(func() {
+		d.a.live.add(d)
+		if d.a.noted.Load() != d.noted { // changes that may not have found d
+			d.a.renew(context.Background(), d)
+		}
+	})
+	return d.life
 }
 
 // as returns the device for policies to look at, as the thing it is or as none.
