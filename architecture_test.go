@@ -26,7 +26,7 @@ var mayImport = map[string][]string{
 	"reserve":              {},
 	"rollout":              {"."},
 	"limits":               {},
-	"landing":              {"internal/loopback"},
+	"landing":              {"internal/hostport", "internal/loopback"},
 	"cors":                 {"intake", "internal/loglimit", "internal/respond"},
 	"intake":               {},
 	"store":                {"."},
@@ -38,7 +38,7 @@ var mayImport = map[string][]string{
 	"scheduler":            {".", "commit"},
 	"gateway/...":          {"gateway/...", "internal/loglimit"}, // has never heard of a job
 	"codesign":             {"internal/secretfile"},
-	"sigv4":                {},
+	"sigv4":                {"internal/excerpt"},
 	"flood":                {"internal/loglimit"},
 	"operator":             {".", "flood", "identity", "intake", "internal/jsontext", "internal/respond", "sigv4"},
 	"files":                {".", "codesign", "sigv4"},
@@ -65,8 +65,10 @@ var mayImport = map[string][]string{
 	"internal/jsontext":    {},
 	"internal/loglimit":    {},
 	"internal/loopback":    {},
-	"internal/respond":     {},
+	"internal/plainjson":   {},
+	"internal/respond":     {"internal/excerpt"},
 	"internal/secretfile":  {},
+	"internal/uuid":        {},
 	"internal/...":         {"..."},
 }
 

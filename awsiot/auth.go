@@ -7,6 +7,7 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/internal/hostport"
 	"github.com/muster-iot/muster/internal/loopback"
 	"github.com/muster-iot/muster/internal/respond"
 	"github.com/muster-iot/muster/sigv4"
@@ -92,7 +93,7 @@ func (s *Server) coverMembers(header http.Header, signature sigv4.Signature) err
 // a page can reach the loopback interface too, by a cross-site request or by a host
 // name that points there.
 func local(r *http.Request) error {
-	if r.Header.Get("Origin") != "" || !loopback.Names(loopback.Host(r.Host)) {
+	if r.Header.Get("Origin") != "" || !loopback.Names(hostport.Host(r.Host)) {
 		return muster.Errorf(muster.Forbidden, "Without authentication, only programs that address this server as localhost are served")
 	}
 	return nil

@@ -13,12 +13,13 @@ import (
 	"github.com/muster-iot/muster/awsiot/wire"
 	"github.com/muster-iot/muster/intake"
 	"github.com/muster-iot/muster/internal/respond"
+	"github.com/muster-iot/muster/internal/uuid"
 	"github.com/muster-iot/muster/sigv4"
 )
 
 // ServeHTTP answers one request, whatever it is.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c := &call{id: respond.RequestID(), began: s.o.Now(), account: s.o.Account, remote: r.RemoteAddr, hasRoom: s.o.Room, code: "ok"}
+	c := &call{id: uuid.New(), began: s.o.Now(), account: s.o.Account, remote: r.RemoteAddr, hasRoom: s.o.Room, code: "ok"}
 	out := &respond.Recorder{ResponseWriter: w}
 	out.Header().Set("X-Amzn-Requestid", c.id)
 	defer func() { s.end(c, r, out.Status) }()

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/internal/excerpt"
 	"github.com/muster-iot/muster/internal/jsontext"
 )
 
@@ -279,9 +280,4 @@ func violation(field, value, constraint string, args ...any) error {
 // clipMax bounds how much of a request's own text an error message repeats.
 const clipMax = 256
 
-func clip(s string) string {
-	if len(s) <= clipMax {
-		return s
-	}
-	return strings.ToValidUTF8(s[:clipMax], "") + "…"
-}
+func clip(s string) string { return excerpt.Of(s, clipMax) }

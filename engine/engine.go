@@ -14,6 +14,7 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/commit"
+	"github.com/muster-iot/muster/internal/uuid"
 	"github.com/muster-iot/muster/reserve"
 	"github.com/muster-iot/muster/store"
 )
@@ -138,13 +139,13 @@ func New(o Options) *Engine {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if o.NewID == nil {
-		o.NewID = newUUID
+		o.NewID = uuid.New
 	}
 	if o.PageKey == nil {
 		o.PageKey = make([]byte, 32)
 		rand.Read(o.PageKey)
 	}
-	e := &Engine{o: o, pages: pager{key: o.PageKey}, process: newUUID()}
+	e := &Engine{o: o, pages: pager{key: o.PageKey}, process: uuid.New()}
 	e.jobs, e.documents = newDecodedCache(jobs, decodedJobsMax), newDecodedCache(documents, decodedDocumentsMax)
 	e.commits = commit.New(commit.Options{Store: o.Store, Now: o.Now, Room: o.Room, Watcher: watcher{o.Due, o.Observe}, Log: o.Log})
 	e.waiters.init()

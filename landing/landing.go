@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/muster-iot/muster/internal/hostport"
 	"github.com/muster-iot/muster/internal/loopback"
 )
 
@@ -93,10 +94,10 @@ func asked(r *http.Request) bool {
 // machine as its host. The latter refuses pages whose own name resolves to a loopback
 // address (DNS rebinding).
 func local(r *http.Request) bool {
-	if !loopback.Names(loopback.Host(r.RemoteAddr)) || r.Header.Get("Forwarded")+r.Header.Get("X-Forwarded-For")+r.Header.Get("Via") != "" {
+	if !loopback.Names(hostport.Host(r.RemoteAddr)) || r.Header.Get("Forwarded")+r.Header.Get("X-Forwarded-For")+r.Header.Get("Via") != "" {
 		return false
 	}
-	return loopback.Names(loopback.Host(r.Host))
+	return loopback.Names(hostport.Host(r.Host))
 }
 
 // preferred returns the one of kinds with the highest quality in an Accept header; of

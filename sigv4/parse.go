@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/muster-iot/muster/internal/excerpt"
 )
 
 const (
@@ -180,10 +182,4 @@ func parseSignedHeaders(text string) ([]string, error) {
 }
 
 // shorten bounds a text of the request for use in an error text.
-func shorten(s string) string {
-	const limit = 64
-	if len(s) <= limit {
-		return s
-	}
-	return strings.ToValidUTF8(s[:limit], "") + "…"
-}
+func shorten(s string) string { return excerpt.Of(s, 64) }

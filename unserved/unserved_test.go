@@ -1,7 +1,6 @@
 package unserved_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -19,6 +18,7 @@ import (
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/gateway/mqtttest"
 	"github.com/muster-iot/muster/gateway/packet"
+	"github.com/muster-iot/muster/internal/logtest"
 	"github.com/muster-iot/muster/unserved"
 )
 
@@ -227,26 +227,8 @@ func TestWhatIsNoRequestIsForbidden(t *testing.T) {
 	}
 }
 
-// logged is a log that a test can read.
-type logged struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logged) lines() []string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Split(strings.TrimSuffix(l.text.String(), "\n"), "\n")
-}
-
 func TestOneWarningADeviceAndHour(t *testing.T) {
-	var log logged
+	var log logtest.Log
 	at := now
 	topics := unserved.New(unserved.Options{Served: jobs{}, Now: func() time.Time { return at }, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	ask := func(client string, n int) {
@@ -258,7 +240,7 @@ func TestOneWarningADeviceAndHour(t *testing.T) {
 	ask("pump", 1)
 	at = at.Add(time.Hour)
 	ask("lamp", 2)
-	lines := log.lines()
+	lines := log.Lines()
 	if len(lines) != 3 || !strings.Contains(lines[2], "left_out=9") {
 		t.Fatalf("the log is\n%s\nwant a line for lamp, one for pump, and one for lamp an hour later that counts 9", strings.Join(lines, "\n"))
 	}
@@ -273,7 +255,7 @@ func TestOneWarningADeviceAndHour(t *testing.T) {
 	for i := range 100_000 {
 		ask(fmt.Sprint("client", i), 1)
 	}
-	if n := len(log.lines()); n > 700 {
+	if n := len(log.Lines()); n > 700 {
 		t.Errorf("100,000 devices write %d lines in an hour", n)
 	}
 }

@@ -21,13 +21,11 @@ const (
 )
 
 // decodeBody reads body as one JSON object with the reader of a structure.
-// A lenient decoder also takes integers and booleans from strings, as devices
-// send them (jobs-data-plane.md section 2, C8).
-func decodeBody[T any](body []byte, lenient bool, into *T, read func(*decoder, *T)) error {
+func decodeBody[T any](body []byte, into *T, read func(*decoder, *T)) error {
 	if len(body) == 0 {
 		return nil
 	}
-	d := decoder{data: string(body), lenient: lenient, path: make(path, 0, 8)}
+	d := decoder{data: string(body), path: make(path, 0, 8)}
 	switch {
 	case len(body) > MaxBody:
 		d.fail(NotJSON, "The request body is larger than "+strconv.Itoa(MaxBody)+" bytes")
@@ -57,11 +55,10 @@ func decodeBody[T any](body []byte, lenient bool, into *T, read func(*decoder, *
 // decoder reads JSON strictly. It keeps the first error: after it, every read returns
 // a zero value and every loop ends.
 type decoder struct {
-	data    string
-	pos     int
-	lenient bool
-	path    path
-	err     *InputError
+	data string
+	pos  int
+	path path
+	err  *InputError
 }
 
 func (d *decoder) fail(fault Fault, message string) {

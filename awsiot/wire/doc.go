@@ -1,7 +1,8 @@
 // Package wire is the AWS IoT API as Go types: every operation of the three
 // models (control plane, jobs data plane, data plane) with its binding and its
-// modeled errors, and for those Muster serves also the input and output
-// shapes, with decoding, validation and encoding. Files ending in _gen.go are
+// modeled errors, and for those that Muster serves also the input and output
+// shapes, with decoding, validation and encoding; package dataplane reads and
+// writes those of the jobs data plane itself. Files ending in _gen.go are
 // generated from the model; the rest is their runtime.
 //
 // The package does not route or authenticate, has no state, and does not write to

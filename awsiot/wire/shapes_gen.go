@@ -434,55 +434,6 @@ type CreateThingTypeResponse struct {
 	ThingTypeName *string // thingTypeName; 1 to 128 characters
 }
 
-// DataCommandParameterValue is a structure of service iot-jobs-data.
-type DataCommandParameterValue struct {
-	B   *bool    // B
-	BIN []byte   // BIN; at least 1 byte
-	D   *float64 // D
-	I   *int     // I
-	L   *int64   // L
-	S   *string  // S; at least 1 character
-	UL  *string  // UL; 1 to 20 characters
-}
-
-// DataDescribeJobExecutionRequest is the input of DataDescribeJobExecution.
-type DataDescribeJobExecutionRequest struct {
-	ExecutionNumber    *int64  // executionNumber; in the query as executionNumber
-	IncludeJobDocument *bool   // includeJobDocument; in the query as includeJobDocument
-	JobID              *string // jobId; in the path; required
-	ThingName          *string // thingName; in the path; required; 1 to 128 characters
-}
-
-// DataDescribeJobExecutionResponse is the output of DataDescribeJobExecution.
-type DataDescribeJobExecutionResponse struct {
-	Execution *DataJobExecution // execution
-}
-
-// DataJobExecution is a structure of service iot-jobs-data.
-type DataJobExecution struct {
-	ApproximateSecondsBeforeTimedOut *int64            // approximateSecondsBeforeTimedOut
-	ExecutionNumber                  *int64            // executionNumber
-	JobDocument                      *string           // jobDocument; at most 32768 characters
-	JobID                            *string           // jobId; 1 to 64 characters
-	LastUpdatedAt                    *int64            // lastUpdatedAt
-	QueuedAt                         *int64            // queuedAt
-	StartedAt                        *int64            // startedAt
-	Status                           *string           // status; QUEUED|IN_PROGRESS|SUCCEEDED|FAILED|TIMED_OUT|REJECTED|REMOVED|CANCELED
-	StatusDetails                    map[string]string // statusDetails
-	ThingName                        *string           // thingName; 1 to 128 characters
-	VersionNumber                    *int64            // versionNumber
-}
-
-// DataJobExecutionSummary is a structure of service iot-jobs-data.
-type DataJobExecutionSummary struct {
-	ExecutionNumber *int64  // executionNumber
-	JobID           *string // jobId; 1 to 64 characters
-	LastUpdatedAt   *int64  // lastUpdatedAt
-	QueuedAt        *int64  // queuedAt
-	StartedAt       *int64  // startedAt
-	VersionNumber   *int64  // versionNumber
-}
-
 // DeleteBillingGroupRequest is the input of DeleteBillingGroup.
 type DeleteBillingGroupRequest struct {
 	BillingGroupName *string // billingGroupName; in the path; required; 1 to 128 characters
@@ -983,17 +934,6 @@ type GetPackageVersionResponse struct {
 	VersionName          *string                 // versionName; 1 to 64 characters
 }
 
-// GetPendingJobExecutionsRequest is the input of GetPendingJobExecutions.
-type GetPendingJobExecutionsRequest struct {
-	ThingName *string // thingName; in the path; required; 1 to 128 characters
-}
-
-// GetPendingJobExecutionsResponse is the output of GetPendingJobExecutions.
-type GetPendingJobExecutionsResponse struct {
-	InProgressJobs []DataJobExecutionSummary // inProgressJobs
-	QueuedJobs     []DataJobExecutionSummary // queuedJobs
-}
-
 // GetPercentilesRequest is the input of GetPercentiles.
 type GetPercentilesRequest struct {
 	AggregationField *string   // aggregationField; at least 1 character
@@ -1150,13 +1090,6 @@ type JobExecution struct {
 	StatusDetails                    *JobExecutionStatusDetails // statusDetails
 	ThingARN                         *string                    // thingArn
 	VersionNumber                    *int64                     // versionNumber
-}
-
-// JobExecutionState is a structure of service iot-jobs-data.
-type JobExecutionState struct {
-	Status        *string           // status; QUEUED|IN_PROGRESS|SUCCEEDED|FAILED|TIMED_OUT|REJECTED|REMOVED|CANCELED
-	StatusDetails map[string]string // statusDetails
-	VersionNumber *int64            // versionNumber
 }
 
 // JobExecutionStatusDetails is a structure of service iot.
@@ -1888,32 +1821,6 @@ type SetDefaultPolicyVersionRequest struct {
 	PolicyVersionID *string // policyVersionId; in the path; required
 }
 
-// StartCommandExecutionRequest is the input of StartCommandExecution.
-type StartCommandExecutionRequest struct {
-	ClientToken             *string                              // clientToken; 1 to 64 characters
-	CommandARN              *string                              // commandArn; required
-	ExecutionTimeoutSeconds *int64                               // executionTimeoutSeconds; at least 1
-	Parameters              map[string]DataCommandParameterValue // parameters; at least 1 element
-	TargetARN               *string                              // targetArn; required; at most 2048 characters
-}
-
-// StartCommandExecutionResponse is the output of StartCommandExecution.
-type StartCommandExecutionResponse struct {
-	ExecutionID *string // executionId; 1 to 64 characters
-}
-
-// StartNextPendingJobExecutionRequest is the input of StartNextPendingJobExecution.
-type StartNextPendingJobExecutionRequest struct {
-	StatusDetails        map[string]string // statusDetails
-	StepTimeoutInMinutes *int64            // stepTimeoutInMinutes
-	ThingName            *string           // thingName; in the path; required; 1 to 128 characters
-}
-
-// StartNextPendingJobExecutionResponse is the output of StartNextPendingJobExecution.
-type StartNextPendingJobExecutionResponse struct {
-	Execution *DataJobExecution // execution
-}
-
 // Statistics is a structure of service iot.
 type Statistics struct {
 	Average      *float64 // average
@@ -2153,25 +2060,6 @@ type UpdateIndexingConfigurationRequest struct {
 
 // UpdateIndexingConfigurationResponse is the output of UpdateIndexingConfiguration.
 type UpdateIndexingConfigurationResponse struct {
-}
-
-// UpdateJobExecutionRequest is the input of UpdateJobExecution.
-type UpdateJobExecutionRequest struct {
-	ExecutionNumber          *int64            // executionNumber
-	ExpectedVersion          *int64            // expectedVersion
-	IncludeJobDocument       *bool             // includeJobDocument
-	IncludeJobExecutionState *bool             // includeJobExecutionState
-	JobID                    *string           // jobId; in the path; required; 1 to 64 characters
-	Status                   *string           // status; required; QUEUED|IN_PROGRESS|SUCCEEDED|FAILED|TIMED_OUT|REJECTED|REMOVED|CANCELED
-	StatusDetails            map[string]string // statusDetails
-	StepTimeoutInMinutes     *int64            // stepTimeoutInMinutes
-	ThingName                *string           // thingName; in the path; required; 1 to 128 characters
-}
-
-// UpdateJobExecutionResponse is the output of UpdateJobExecution.
-type UpdateJobExecutionResponse struct {
-	ExecutionState *JobExecutionState // executionState
-	JobDocument    *string            // jobDocument; at most 32768 characters
 }
 
 // UpdateJobRequest is the input of UpdateJob.

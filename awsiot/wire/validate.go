@@ -60,13 +60,6 @@ func (v *validator) text(name string, s *string, r *textRule) {
 	})
 }
 
-// blob validates a blob that is present.
-func (v *validator) blob(name string, b []byte, r *sizeRule) {
-	if b != nil {
-		r.broken(len(b), func(constraint string) { v.violated(name, "", constraint) })
-	}
-}
-
 // inRange validates a number that is present.
 func inRange[T int | int64 | float64](v *validator, name string, n *T, r *numberRule) {
 	if n != nil {

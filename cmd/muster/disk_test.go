@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/muster-iot/muster/gateway/mqtttest"
 	"github.com/muster-iot/muster/gateway/packet"
+	"github.com/muster-iot/muster/internal/logtest"
 	"github.com/muster-iot/muster/internal/needs"
 	"github.com/muster-iot/muster/reserve"
 )
@@ -96,25 +96,7 @@ func stuff(t *testing.T, dir string) (empty func()) {
 type attempt struct {
 	*running // nil when it failed
 	exited   chan error
-	log      *syncBuffer
-}
-
-// syncBuffer keeps what a process says.
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
+	log      *logtest.Log
 }
 
 // endWithin is far more than a server needs to fail or to stop.
@@ -127,7 +109,7 @@ func attemptServer(t *testing.T, data string) attempt {
 	file := filepath.Join(t.TempDir(), "ready.json")
 	cmd := exec.Command("muster", "serve", "--data", data, "--api", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--mqtts", "", "--https", "", "--files", "",
 		"--mqtt-plain", "127.0.0.1:0", "--ready-file", file, "--log-level", "warn")
-	a := attempt{exited: make(chan error, 1), log: &syncBuffer{}}
+	a := attempt{exited: make(chan error, 1), log: &logtest.Log{}}
 	cmd.Stderr = a.log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

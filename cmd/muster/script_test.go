@@ -57,7 +57,9 @@ func terminate(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	ready, err := readReady(ts.MkAbs(args[0]))
 	ts.Check(err)
-	ts.Check(syscall.Kill(ready.PID, syscall.SIGTERM))
+	server, err := os.FindProcess(ready.PID)
+	ts.Check(err)
+	ts.Check(server.Signal(syscall.SIGTERM))
 }
 
 // private checks that only the owner may read files: private FILE...

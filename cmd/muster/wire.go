@@ -187,7 +187,7 @@ func (s *server) wireEngine() error {
 	})
 	s.figures.Executions(s.engine.Totals)
 	s.jobs = dataplane.New(dataplane.Options{
-		Engine: s.engine, Account: s.account(), Now: time.Now, Log: s.log,
+		Jobs: s.engine, Account: s.account(), Now: time.Now, Log: s.log,
 		ReadsPerSecond: float64(s.limits.ReadRate), WritesPerSecond: float64(s.limits.WriteRate),
 		Observe: func(o dataplane.Observation) {
 			s.figures.Request(strings.ToLower(o.Protocol), o.Operation, o.Code, o.Took)

@@ -1,13 +1,13 @@
 package s3api
 
 import (
-	"net"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/internal/hostport"
 	"github.com/muster-iot/muster/internal/loopback"
 	"github.com/muster-iot/muster/internal/respond"
 	"github.com/muster-iot/muster/sigv4"
@@ -87,7 +87,7 @@ func (c *call) receive(body *sigv4.Body) {
 // local refuses requests of pages in a browser, which can reach the loopback interface
 // too: those have an Origin, or a host whose name resolves to a loopback address.
 func local(r *http.Request) error {
-	host := loopback.Host(r.Host)
+	host := hostport.Host(r.Host)
 	if r.Header.Get("Origin") != "" || !loopback.Names(host) && !strings.HasSuffix(host, ".localhost") { // below it are buckets
 		return refuse("AccessDenied", "Without authentication, only programs that address this server as localhost are served")
 	}
@@ -116,11 +116,8 @@ func (c *call) vars(key string) ([]string, bool) {
 		return c.query["prefix"], c.query.Has("prefix")
 	case "s3:delimiter":
 		return c.query["delimiter"], c.query.Has("delimiter")
-	case "aws:SourceIp":
-		host, _, err := net.SplitHostPort(c.r.RemoteAddr)
-		return []string{host}, err == nil
 	}
-	return nil, false
+	return identity.From(c.r.RemoteAddr)(key)
 }
 
 // signing reports whether a parameter is part of the signature of a presigned request,

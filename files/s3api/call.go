@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/internal/hostport"
 	"github.com/muster-iot/muster/internal/respond"
 	"github.com/muster-iot/muster/sigv4"
 )
@@ -59,11 +60,7 @@ func (s *Server) newCall(w http.ResponseWriter, r *http.Request) *call {
 // part of the host.
 func (s *Server) name(r *http.Request) (bucket, key string) {
 	path := strings.TrimPrefix(r.URL.Path, "/")
-	host := r.Host
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	host = strings.ToLower(host)
+	host := strings.ToLower(hostport.Host(r.Host))
 	if !slices.Contains(s.o.Hosts, host) { // a configured host may itself end in another one
 		for _, base := range s.o.Hosts {
 			if bucket, ok := strings.CutSuffix(host, "."+base); ok && net.ParseIP(base) == nil {

@@ -54,7 +54,7 @@ func newWorld(tamper func(http.Handler) http.Handler) (*world, error) {
 		Store: w.store, Account: account, Now: w.clock, Log: log, TypeDeletionWait: time.Minute,
 		PageKey: []byte("the key of page tokens"), NewID: w.newID(),
 	})
-	service := dataplane.New(dataplane.Options{Engine: w.engine, Account: account, Now: w.time, Log: log})
+	service := dataplane.New(dataplane.Options{Jobs: w.engine, Account: account, Now: w.time, Log: log})
 	w.mqtt = service.MQTT()
 	broker, err := gateway.New(context.Background(), gateway.Options{Authorizer: nobody{}, Reserved: w.mqtt, Log: log})
 	if err != nil {

@@ -93,7 +93,7 @@ func startProcess(files vfs.FS, between func(store.Store) store.Store, log *slog
 		Due:      p.timer.Due,
 		Access:   func(c engine.AccessChange) { p.authz.Changed(c) },
 	})
-	jobs := dataplane.New(dataplane.Options{Engine: p.engine, Account: account, Now: time.Now, Log: log})
+	jobs := dataplane.New(dataplane.Options{Jobs: p.engine, Account: account, Now: time.Now, Log: log})
 	p.authz = authz.New(authz.Options{Principals: p.engine, Account: account, Now: now, Log: log, Keys: everyKey{}.Caller, Anonymous: true})
 	p.gateway, err = gateway.New(context.Background(), gateway.Options{
 		Authorizer: p.authz, Reserved: jobs.MQTT(), Sessions: sessionstore.On(disk, reserve.Endless), Log: log, Goroutines: true,

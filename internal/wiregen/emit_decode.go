@@ -46,11 +46,6 @@ func writeDecoders(p *plan, src *source) error {
 			}
 			src.line("}")
 		}
-		if t.op != "" && t.svc.id == model.JobsData && t.shape.Members["thingName"] != nil {
-			if err := t.writePayload(src); err != nil {
-				return fmt.Errorf("%s: %w", t.name, err)
-			}
-		}
 	}
 	return nil
 }
@@ -84,25 +79,9 @@ func (t *structure) writeDecode(src *source) error {
 		}
 		src.line("in.%s = r.Body", fieldName(t.shape.Payload))
 	case len(body) > 0:
-		src.line("if err := decodeBody(r.Body, %v, in, decode%s); err != nil { return err }", t.svc.id == model.JobsData, t.name)
+		src.line("if err := decodeBody(r.Body, in, decode%s); err != nil { return err }", t.name)
 	}
 	src.line("return in.Validate()\n}")
-	return nil
-}
-
-// writePayload writes the method that reads an input from an MQTT payload.
-func (t *structure) writePayload(src *source) error {
-	src.line(`
-// DecodePayload fills in from the payload of an MQTT request and validates it;
-// the caller has set the members that the topic gives. What HTTP carries in the
-// query stands in the payload too. The client token is returned also with an
-// error, as long as the payload is JSON (jobs-data-plane.md section 2, C3).
-func (in *%[1]s) DecodePayload(payload []byte) (clientToken *string, err error) {
-	err = decodePayload(payload, &clientToken, in, func(d *decoder, v *%[1]s, name string) {`, t.name)
-	if err := t.writeSwitch(src, t.in("", "querystring")); err != nil {
-		return err
-	}
-	src.line("})\nif err != nil { return clientToken, err }\nreturn clientToken, in.Validate()\n}")
 	return nil
 }
 
@@ -143,8 +122,6 @@ func (t *structure) read(name string) (string, error) {
 	switch shape.Type {
 	case "structure":
 		return fmt.Sprintf("object(d, decode%s)", t.svc.typeName(name)), nil
-	case "blob":
-		return "d.blob()", nil
 	case "list", "map":
 		element := shape.Element
 		if shape.Type == "map" {

@@ -15,7 +15,7 @@ func writeRules(p *plan, src *source) error {
 		switch r.shape.Type {
 		case "string":
 			src.line("%s = &textRule{%s}", r.name, strings.Join(p.textRule(r.shape), ", "))
-		case "list", "map", "blob":
+		case "list", "map":
 			src.line("%s = &sizeRule{%s}", r.name, strings.Join(bounds(r.shape, "%v"), ", "))
 		default:
 			src.line("%s = &numberRule{%s}", r.name, strings.Join(bounds(r.shape, "new(float64(%v))"), ", "))

@@ -1,6 +1,7 @@
 package wiregen
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -47,7 +48,7 @@ func (t *structure) writeChecks(src *source, name string) error {
 		}
 	case "blob":
 		if constrained(shape) {
-			src.line("v.blob(%s, %s)", args, rule)
+			return errors.New("cannot validate the length of a blob")
 		}
 	case "structure":
 		src.line("inside(v, %s, (*%s).validate)", args, t.svc.typeName(member))

@@ -129,13 +129,6 @@ var shaped = map[string][]string{
 		"UpdateThingGroupsForThing",
 		"UpdateThingType",
 	},
-	model.JobsData: {
-		"DescribeJobExecution",
-		"GetPendingJobExecutions",
-		"StartCommandExecution",
-		"StartNextPendingJobExecution",
-		"UpdateJobExecution",
-	},
 	model.IoTData: {
 		"DeleteConnection",
 		"GetRetainedMessage",
