@@ -98,10 +98,10 @@ func orderBackup(ctx context.Context, data folder, to string) error {
 	if err != nil {
 		return fmt.Errorf("the data folder is in use, but its server cannot be found: %w", err)
 	}
-	c, err := newControl(ready)
+	c, err := ready.client()
 	if err != nil {
 		return err
 	}
-	c.http = &http.Client{} // a large store takes its time
-	return c.call(ctx, http.MethodPost, backupPath, backupOrder{To: to}, nil)
+	c.HTTP = &http.Client{} // a large store takes its time
+	return c.Call(ctx, http.MethodPost, backupPath, backupOrder{To: to}, nil)
 }

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/sigv4"
 )
 
@@ -77,7 +78,7 @@ func openAllDoors(t *testing.T, origins ...string) *doors {
 	case <-time.After(startTimeout):
 		t.Fatal("the server does not start")
 	}
-	if d.key, err = readProfile(d.data.credentials()); err != nil {
+	if d.key, err = identity.ReadProfile(d.data.credentials()); err != nil {
 		t.Fatal(err)
 	}
 	return d

@@ -288,9 +288,9 @@ func TestTheEnvironmentTrustsTheServer(t *testing.T) {
 	t.Setenv("AWS_ACCESS_KEY_ID", "")
 	for bundle, want := range map[string]string{s.ready.CAFile: "", "": "certificate signed by unknown authority", s.ready.CredentialsFile: "holds no certificate", data + "/none": "no such file"} {
 		t.Setenv("AWS_CA_BUNDLE", bundle)
-		c, err := environmentControl()
+		c, err := environmentServer()
 		if err == nil {
-			err = c.createThing(t.Context(), "lamp")
+			err = c.CreateThing(t.Context(), "lamp")
 		}
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("with AWS_CA_BUNDLE=%q: %v, want %q", bundle, err, want)
@@ -298,9 +298,9 @@ func TestTheEnvironmentTrustsTheServer(t *testing.T) {
 	}
 	t.Setenv("AWS_ENDPOINT_URL", s.ready.APIURL)
 	t.Setenv("AWS_CA_BUNDLE", data+"/none")
-	c, err := environmentControl()
+	c, err := environmentServer()
 	if err == nil {
-		err = c.createThing(t.Context(), "pump")
+		err = c.CreateThing(t.Context(), "pump")
 	}
 	if err != nil {
 		t.Errorf("without TLS, with an AWS_CA_BUNDLE that is not there: %v", err)

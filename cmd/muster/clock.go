@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/internal/apiclient"
 	"github.com/muster-iot/muster/operator"
 )
 
@@ -22,7 +23,7 @@ func (s *server) readClock(context.Context, *operator.Call) (any, error) {
 	if s.clock == nil {
 		return nil, errRealTime
 	}
-	return object{"now": s.clock.Now().Time()}, nil
+	return apiclient.Object{"now": s.clock.Now().Time()}, nil
 }
 
 // moveClock moves the test clock. It answers with the time, when everything that

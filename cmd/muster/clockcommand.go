@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/muster-iot/muster/internal/apiclient"
 	"github.com/spf13/cobra"
 )
 
@@ -53,7 +54,7 @@ func advanceClockCommand() *cobra.Command {
 			if _, err := time.ParseDuration(args[0]); err != nil {
 				return usagef("clock advance: %q is no duration such as 90m", args[0])
 			}
-			return which.moveClock(cmd, func(time.Time) object { return object{"advance": args[0]} })
+			return which.moveClock(cmd, func(time.Time) apiclient.Object { return apiclient.Object{"advance": args[0]} })
 		},
 	}
 	which.register(cmd.Flags())
@@ -74,13 +75,13 @@ func setClockCommand() *cobra.Command {
 				return usagef("clock set needs a time such as 2030-01-01T03:00:00Z or 03:00")
 			}
 			if at, err := time.Parse(time.RFC3339, args[0]); err == nil {
-				return which.moveClock(cmd, func(time.Time) object { return object{"set": at} })
+				return which.moveClock(cmd, func(time.Time) apiclient.Object { return apiclient.Object{"set": at} })
 			}
 			at, err := time.Parse(timeOfDay, args[0])
 			if err != nil {
 				return usagef("clock set: %q is neither a time such as 2030-01-01T03:00:00Z nor a time of day, UTC, such as 03:00", args[0])
 			}
-			return which.moveClock(cmd, func(now time.Time) object { return object{"set": nextAt(now, at)} })
+			return which.moveClock(cmd, func(now time.Time) apiclient.Object { return apiclient.Object{"set": nextAt(now, at)} })
 		},
 	}
 	which.register(cmd.Flags())
@@ -89,14 +90,14 @@ func setClockCommand() *cobra.Command {
 
 // moveClock carries out the order that move makes of the time that the clock
 // shows, unless move is nil, and prints what the clock shows then.
-func (w whichServer) moveClock(cmd *cobra.Command, move func(now time.Time) object) error {
-	c, err := w.control()
+func (w whichServer) moveClock(cmd *cobra.Command, move func(now time.Time) apiclient.Object) error {
+	c, err := w.client()
 	if err != nil {
 		return err
 	}
-	now, err := c.clock(cmd.Context(), nil)
+	now, err := clockOf(cmd.Context(), c, nil)
 	if err == nil && move != nil {
-		now, err = c.clock(cmd.Context(), move(now))
+		now, err = clockOf(cmd.Context(), c, move(now))
 	}
 	if err != nil {
 		return err
@@ -116,13 +117,13 @@ func nextAt(now, at time.Time) time.Time {
 	return next
 }
 
-// clock moves the test clock, unless order is nil, and returns what it shows.
-func (c *control) clock(ctx context.Context, order object) (time.Time, error) {
+// clockOf moves the test clock of a server, unless order is nil, and returns what it shows.
+func clockOf(ctx context.Context, c *apiclient.Client, order apiclient.Object) (time.Time, error) {
 	var answer struct{ Now time.Time }
 	method := http.MethodPost
 	if order == nil {
 		method = http.MethodGet
 	}
-	err := c.call(ctx, method, clockPath, order, &answer)
+	err := c.Call(ctx, method, clockPath, order, &answer)
 	return answer.Now, err
 }

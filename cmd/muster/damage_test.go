@@ -33,14 +33,14 @@ func makeSoundFolder(t *testing.T) soundFolder {
 	base, ctx := t.TempDir(), t.Context()
 	f := soundFolder{data: folder(filepath.Join(base, "data")), backup: folder(filepath.Join(base, "backup"))}
 	s := startServer(t, string(f.data))
-	f.key = s.credential
+	f.key = s.Credential
 	for _, step := range []struct{ target, body string }{{"/lab", ""}, {"/lab/firmware", strings.Repeat("bytes of it ", 100)}} {
 		if _, err := s.file(ctx, "PUT", step.target, []byte(step.body)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for i := range 40 {
-		if err := s.ensureThing(ctx, fmt.Sprintf("pump-%02d", i), nil); err != nil {
+		if err := s.EnsureThing(ctx, fmt.Sprintf("pump-%02d", i), nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -237,7 +237,7 @@ func TestADamagedLogIsGivenUpOnlyOnRequest(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	s := startServer(t, dir)
 	for i := range 60 {
-		if err := s.ensureThing(t.Context(), fmt.Sprintf("pump-%02d", i), nil); err != nil {
+		if err := s.EnsureThing(t.Context(), fmt.Sprintf("pump-%02d", i), nil); err != nil {
 			t.Fatal(err)
 		}
 	}

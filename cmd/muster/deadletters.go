@@ -213,17 +213,17 @@ func (f folder) remoteOffice() (letterOffice, error) {
 	if err != nil {
 		return letterOffice{}, fmt.Errorf("the data folder is in use, but its server cannot be found: %w", err)
 	}
-	c, err := newControl(ready)
+	c, err := ready.client()
 	return letterOffice{
 		list: func(ctx context.Context, after string) (list letterList, err error) {
 			path := deadLettersPath
 			if after != "" {
 				path += "?after=" + url.QueryEscape(after)
 			}
-			return list, c.call(ctx, http.MethodGet, path, nil, &list)
+			return list, c.Call(ctx, http.MethodGet, path, nil, &list)
 		},
 		order: func(ctx context.Context, o letterOrder) (n letterCount, err error) {
-			return n, c.call(ctx, http.MethodPost, deadLettersPath, o, &n)
+			return n, c.Call(ctx, http.MethodPost, deadLettersPath, o, &n)
 		},
 	}, err
 }

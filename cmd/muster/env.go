@@ -18,6 +18,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/internal/apiclient"
 	"github.com/muster-iot/muster/sigv4"
 )
 
@@ -118,43 +120,43 @@ func (w *whichServer) register(fs *pflag.FlagSet) {
 	fs.StringVar(&w.readyFile, "ready-file", w.readyFile, "or the ready `file` of that server")
 }
 
-// control returns a client of the server.
-func (w whichServer) control() (*control, error) {
+// client returns a client of the server.
+func (w whichServer) client() (*apiclient.Client, error) {
 	if w.data != "" {
 		w.readyFile = folder(w.data).ready()
 	}
 	if w.readyFile == "" {
-		return environmentControl()
+		return environmentServer()
 	}
 	r, err := readReady(w.readyFile)
 	if err != nil {
 		return nil, err
 	}
-	return newControl(r)
+	return r.client()
 }
 
-// environmentControl returns a client of the server that the AWS CLI would
+// environmentServer returns a client of the server that the AWS CLI would
 // call with the same environment variables. Of a credentials file it reads the
 // default profile.
-func environmentControl() (*control, error) {
+func environmentServer() (*apiclient.Client, error) {
 	endpoint := os.Getenv("AWS_ENDPOINT_URL")
 	if endpoint == "" {
 		return nil, errors.New(`which server? Give --data or --ready-file, or set AWS_ENDPOINT_URL: eval "$(muster env DIR)"`)
 	}
-	c := &control{
-		base:   endpoint,
-		region: cmp.Or(os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION"), defaultConfig().Region),
-		credential: sigv4.Credential{
+	c := &apiclient.Client{
+		URL:    endpoint,
+		Region: cmp.Or(os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION"), defaultConfig().Region),
+		Credential: sigv4.Credential{
 			AccessKeyID:  os.Getenv("AWS_ACCESS_KEY_ID"),
 			Secret:       sigv4.Secret(os.Getenv("AWS_SECRET_ACCESS_KEY")),
 			SessionToken: sigv4.Secret(os.Getenv("AWS_SESSION_TOKEN")),
 		},
 	}
 	var err error
-	if c.http, err = environmentClient(endpoint); err != nil {
+	if c.HTTP, err = environmentClient(endpoint); err != nil {
 		return nil, err
 	}
-	if c.credential.AccessKeyID != "" {
+	if c.Credential.AccessKeyID != "" {
 		return c, nil
 	}
 	file := os.Getenv("AWS_SHARED_CREDENTIALS_FILE")
@@ -165,7 +167,7 @@ func environmentControl() (*control, error) {
 		}
 		file = filepath.Join(home, ".aws", "credentials")
 	}
-	c.credential, err = readProfile(file)
+	c.Credential, err = identity.ReadProfile(file)
 	return c, err
 }
 

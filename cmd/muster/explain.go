@@ -89,11 +89,11 @@ func askExplanation(ctx context.Context, data folder, q authz.Question) (e authz
 	if err != nil {
 		return e, fmt.Errorf("the data folder is in use, but its server cannot be found: %w", err)
 	}
-	c, err := newControl(ready)
+	c, err := ready.client()
 	if err != nil {
 		return e, err
 	}
-	return e, c.call(ctx, http.MethodPost, explainPath, q, &e)
+	return e, c.Call(ctx, http.MethodPost, explainPath, q, &e)
 }
 
 func printExplanation(w io.Writer, e authz.Explanation) error {

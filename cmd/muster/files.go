@@ -272,7 +272,7 @@ func (s *server) filesFirst(next http.Handler) http.Handler {
 // openFilesKey returns the key that signs the URLs of job files for devices. It
 // is made on the first start, and belongs to nobody.
 func (f folder) openFilesKey(c Config) (sigv4.Credential, error) {
-	key, err := readPrivateProfile(f.filesKey())
+	key, err := identity.ReadPrivateProfile(f.filesKey())
 	if !errors.Is(err, os.ErrNotExist) {
 		return key, err
 	}

@@ -115,7 +115,7 @@ func (o *fleetOptions) run(ctx context.Context, stdout io.Writer, log *slog.Logg
 	if ready.MQTTAddr == "" {
 		return fmt.Errorf("the server at %s has no plain MQTT listener; start it with --mqtt-plain", ready.APIURL)
 	}
-	api, err := newControl(ready)
+	api, err := ready.client()
 	if err != nil {
 		return err
 	}
@@ -124,7 +124,7 @@ func (o *fleetOptions) run(ctx context.Context, stdout io.Writer, log *slog.Logg
 		return err
 	}
 	things := thingNames(o.prefix, o.devices)
-	target, err := api.register(ctx, o.group, things, o.attributes)
+	target, err := api.Register(ctx, o.group, things, o.attributes)
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/sigv4"
 )
 
@@ -182,7 +183,7 @@ func TestTheOperatorIsAnsweredAsBefore(t *testing.T) {
 
 	d, stop := serveHere(t, c)
 	weak := addKey(t, c.Data, `{"Effect":"Allow","Action":["iot:*","muster:UpdateJobOptions"],"Resource":["arn:aws:iot:us-east-1:000000000000:job/other"]}`)
-	admin, err := readPrivateProfile(d.ready.CredentialsFile)
+	admin, err := identity.ReadPrivateProfile(d.ready.CredentialsFile)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +203,7 @@ func TestTheOperatorIsAnsweredAsBefore(t *testing.T) {
 	d, stop = serveHere(t, c)
 	defer func() { stop() }()
 	d.hide = strings.NewReplacer(admin.AccessKeyID, "ADMIN", weak.AccessKeyID, "WEAK", dir, "DIR")
-	api, err := newControl(d.ready)
+	api, err := d.ready.client()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,7 +239,7 @@ func TestTheOperatorIsAnsweredAsBefore(t *testing.T) {
 		for _, body := range []string{"", "{", `{"paceJoiners":true}`} {
 			d.ask(admin, "PUT", "/muster/v1/jobs/none/options", body, "")
 		}
-		arn, err := api.createGroup(t.Context(), "lamps")
+		arn, err := api.CreateGroup(t.Context(), "lamps")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -247,7 +248,7 @@ func TestTheOperatorIsAnsweredAsBefore(t *testing.T) {
 			if id == "snapshot" {
 				delete(job, "targetSelection")
 			}
-			if err := api.call(t.Context(), "PUT", "/jobs/"+id, job, nil); err != nil {
+			if err := api.Call(t.Context(), "PUT", "/jobs/"+id, job, nil); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -267,7 +268,7 @@ func TestTheOperatorIsAnsweredAsBefore(t *testing.T) {
 		d.t = t
 		d.ask(admin, "GET", "/muster/v1/dead-letters", "", "")
 		for _, thing := range []string{"lamp", "pump"} {
-			if err := api.createThing(t.Context(), thing); err != nil {
+			if err := api.CreateThing(t.Context(), thing); err != nil {
 				t.Fatal(err)
 			}
 			<-refused

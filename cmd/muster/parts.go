@@ -227,7 +227,7 @@ func (f folder) verifyBesides(problem func(string)) {
 	check(f.ca().Certificate, err)
 	_, err = identity.LoadRSAAuthority(f.rsaCA())
 	check(f.rsaCA().Certificate, err)
-	_, err = readPrivateProfile(f.filesKey())
+	_, err = identity.ReadPrivateProfile(f.filesKey())
 	check(f.filesKey(), err)
 	check(f.credentials(), f.checkCredentials())
 	f.verifyProfiles(problem)
@@ -252,7 +252,7 @@ func (f folder) verifyProfiles(problem func(string)) {
 // checkCredentials refuses a credentials file that cannot be used, or contradicts
 // the access keys. One whose key was removed is left alone.
 func (f folder) checkCredentials() error {
-	shown, err := readPrivateProfile(f.credentials())
+	shown, err := identity.ReadPrivateProfile(f.credentials())
 	if err != nil {
 		return err
 	}

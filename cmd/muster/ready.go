@@ -5,8 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
+	"time"
+
+	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/internal/apiclient"
 )
 
 // Ready is what a script needs to know of a running server. An address is
@@ -65,4 +70,14 @@ func readReady(file string) (Ready, error) {
 		return r, fmt.Errorf("ready file: %w", err)
 	}
 	return r, nil
+}
+
+// client returns a client of the server that r describes, with the key of its
+// credentials file.
+func (r Ready) client() (*apiclient.Client, error) {
+	credential, err := identity.ReadPrivateProfile(r.CredentialsFile)
+	if err != nil {
+		return nil, err
+	}
+	return &apiclient.Client{URL: r.APIURL, Region: r.Region, Credential: credential, HTTP: &http.Client{Timeout: time.Minute}}, nil
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/internal/apiclient"
 	"github.com/muster-iot/muster/operator"
 )
 
@@ -108,7 +109,7 @@ func (r *resets) close() {
 
 // answerReset tells those who asked that it is done.
 func answerReset(waiting []net.Conn, now time.Time) {
-	body, _ := json.Marshal(object{"now": now}) // cannot fail
+	body, _ := json.Marshal(apiclient.Object{"now": now}) // cannot fail
 	for _, conn := range waiting {
 		answer := http.Response{
 			StatusCode: http.StatusOK, ProtoMajor: 1, ProtoMinor: 1, Close: true,

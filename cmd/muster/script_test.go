@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/muster-iot/muster/identity"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -77,7 +78,7 @@ func hides(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) < 2 {
 		ts.Fatalf("usage: hides CREDENTIALS FILE...")
 	}
-	credential, err := readProfile(ts.MkAbs(args[0]))
+	credential, err := identity.ReadProfile(ts.MkAbs(args[0]))
 	ts.Check(err)
 	for _, name := range args[1:] {
 		content := ts.ReadFile(name)
