@@ -12,6 +12,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -74,7 +75,7 @@ func (c *Call) Decode(into any) error {
 		if fault := muster.JSONFault(c.Body); fault != "" {
 			return muster.Errorf(muster.Invalid, "The body must be a JSON object; it is not valid JSON %s", fault)
 		}
-		return muster.Errorf(muster.Invalid, "The body must be a JSON object: %v", err)
+		return muster.Errorf(muster.Invalid, "The body must be a JSON object: %s", decodeFault(err))
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return muster.Errorf(muster.Invalid, "The body must be one JSON object")
@@ -83,6 +84,23 @@ func (c *Call) Decode(into any) error {
 		return muster.Errorf(muster.Invalid, "The member %q stands in the body more than once", respond.Clip(name))
 	}
 	return nil
+}
+
+// decodeFault says why valid JSON is not the object that is wanted, without the names of
+// Go types.
+func decodeFault(err error) string {
+	e, ok := errors.AsType[*json.UnmarshalTypeError](err)
+	if !ok {
+		return err.Error()
+	}
+	value := "a " + e.Value
+	if e.Value == "array" || e.Value == "object" {
+		value = "an " + e.Value
+	}
+	if e.Field == "" {
+		return "it is " + value
+	}
+	return fmt.Sprintf("%q cannot be %s", e.Field, value)
 }
 
 // Options are the parts of a Server. Routes, Keys, Region and Now are required.
