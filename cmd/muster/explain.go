@@ -16,12 +16,13 @@ import (
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/authz"
 	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/iotpolicy"
 	"github.com/muster-iot/muster/operator"
 	"github.com/muster-iot/muster/store/pebblestore"
 )
 
 func explainCommand() *cobra.Command {
-	q, asJSON, grace := authz.Question{}, false, defaultConfig().CertificateGrace
+	q, asJSON, grace := iotpolicy.Question{}, false, defaultConfig().CertificateGrace
 	account := muster.Account{ID: defaultConfig().Account, Region: defaultConfig().Region}
 	cmd := &cobra.Command{
 		Use:   "explain-policy DIR --who ID --action ACTION --resource ARN [flags]",
@@ -64,17 +65,17 @@ resource, and which statement of which policy decides it.`,
 }
 
 // explain asks the server of a data folder, or, when none runs, looks itself.
-func explain(ctx context.Context, data folder, account muster.Account, grace time.Duration, q authz.Question) (authz.Explanation, error) {
+func explain(ctx context.Context, data folder, account muster.Account, grace time.Duration, q iotpolicy.Question) (iotpolicy.Explanation, error) {
 	keys, err := openKeys(data)
 	if err != nil {
-		return authz.Explanation{}, err
+		return iotpolicy.Explanation{}, err
 	}
 	s, err := data.openStore(pebblestore.Options{ReadOnly: true})
 	if errors.Is(err, pebblestore.ErrLocked) {
 		return askExplanation(ctx, data, q)
 	}
 	if err != nil {
-		return authz.Explanation{}, err
+		return iotpolicy.Explanation{}, err
 	}
 	defer s.Close()
 	now := func() muster.Instant { return muster.At(time.Now()) }
@@ -84,7 +85,7 @@ func explain(ctx context.Context, data folder, account muster.Account, grace tim
 }
 
 // askExplanation has the server that owns a data folder explain.
-func askExplanation(ctx context.Context, data folder, q authz.Question) (e authz.Explanation, err error) {
+func askExplanation(ctx context.Context, data folder, q iotpolicy.Question) (e iotpolicy.Explanation, err error) {
 	ready, err := readReady(data.ready())
 	if err != nil {
 		return e, fmt.Errorf("the data folder is in use, but its server cannot be found: %w", err)
@@ -96,7 +97,7 @@ func askExplanation(ctx context.Context, data folder, q authz.Question) (e authz
 	return e, c.Call(ctx, http.MethodPost, explainPath, q, &e)
 }
 
-func printExplanation(w io.Writer, e authz.Explanation) error {
+func printExplanation(w io.Writer, e iotpolicy.Explanation) error {
 	may := "may not"
 	if e.Allowed {
 		may = "may"
@@ -124,7 +125,7 @@ func printExplanation(w io.Writer, e authz.Explanation) error {
 
 // explainPolicy is the running server's side of `muster admin explain-policy`.
 func (s *server) explainPolicy(ctx context.Context, c *operator.Call) (any, error) {
-	var q authz.Question
+	var q iotpolicy.Question
 	if err := c.Decode(&q); err != nil {
 		return nil, err
 	}
