@@ -40,7 +40,7 @@ var mayImport = map[string][]string{
 	"codesign":             {"internal/secretfile"},
 	"sigv4":                {},
 	"flood":                {"internal/loglimit"},
-	"operator":             {".", "flood", "identity", "intake", "internal/respond", "sigv4"},
+	"operator":             {".", "flood", "identity", "intake", "internal/apiclient", "internal/respond", "iotpolicy", "sigv4"},
 	"files":                {".", "codesign", "sigv4"},
 	"files/diskstore":      {".", "files", "reserve", "store"},
 	"files/s3store":        {".", "files", "internal/secretfile", "sigv4"},
@@ -62,6 +62,7 @@ var mayImport = map[string][]string{
 	"device":               {"sigv4"}, // the public contract and nothing of the server
 	"fleet":                {"device", "sigv4"},
 	"cmd/...":              {"..."},
+	"internal/apiclient":   {"sigv4"},
 	"internal/loglimit":    {},
 	"internal/loopback":    {},
 	"internal/respond":     {},

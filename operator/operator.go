@@ -1,9 +1,10 @@
 // Package operator serves what Muster has beside the contract: the paths below
-// /muster/v1, and others of its own such as /metrics. Each is a row of a table, a
-// method and a path, the action that a caller's key must allow, and a function;
-// what is the same for all is here: signatures, policies and their conditions,
-// limits, errors, and one event in the log for each request, refused or not. It
-// knows nothing of what the functions do.
+// /muster/v1, and others of its own such as /metrics. Each is a row of a table
+// (Routes): a method and a path, the action that a caller's key must allow, and a
+// function. What is the same for all is in Server: signatures, policies and their
+// conditions, limits, errors, and one event in the log for each request, refused or
+// not. Almost all functions have one form: the body is decoded, a small interface is
+// called, and its answer is encoded (serve). Client calls the same actions.
 package operator
 
 import (
@@ -136,10 +137,10 @@ func New(o Options) *Server {
 	return &Server{o: o, verifier: sigv4.Verifier{Lookup: o.Keys.Lookup, Region: o.Region, AcceptAnyRegion: o.AcceptAnyRegion}}
 }
 
-// Actions returns the actions of a table, each once, sorted.
-func Actions(routes []Route) []string {
+// Actions returns the actions of all routes, each once, sorted.
+func Actions() []string {
 	var actions []string
-	for _, r := range routes {
+	for _, r := range Routes(Parts{}) {
 		actions = append(actions, r.Action)
 	}
 	slices.Sort(actions)

@@ -3,21 +3,13 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/files/diskstore"
-	"github.com/muster-iot/muster/operator"
 	"github.com/muster-iot/muster/store/pebblestore"
 )
-
-// backupOrder asks a running server for a backup.
-type backupOrder struct {
-	To string `json:"to"` // an absolute folder of the server's machine
-}
 
 // backup copies the data folder to another folder, which must be missing or
 // empty, and which can then be served like the first. The store may be in use;
@@ -73,35 +65,20 @@ func copyPrivate(from, to string) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
-// backup is the running server's side of `muster admin backup`.
-func (s *server) backup(ctx context.Context, c *operator.Call) (any, error) {
-	var order backupOrder
-	if err := c.Decode(&order); err != nil {
-		return nil, err
+// Backup is the running server's side of `muster admin backup`.
+func (s *server) Backup(ctx context.Context, to string) error {
+	if err := s.backupRoom(to); err != nil {
+		return &muster.Error{Kind: muster.NoRoom, Msg: err.Error(), Err: err}
 	}
-	if !filepath.IsAbs(order.To) {
-		return nil, muster.Errorf(muster.Invalid, "\"to\" must be an absolute path")
-	}
-	if err := s.backupRoom(order.To); err != nil {
-		return nil, &muster.Error{Kind: muster.NoRoom, Msg: err.Error(), Err: err}
-	}
-	err := backup(ctx, s.data, s.store, folder(order.To), s.holdFiles)
-	if _, known := errors.AsType[*muster.Error](err); err != nil && !known { // who may order it may know why it failed
-		err = &muster.Error{Kind: muster.Unavailable, Msg: "the backup failed: " + err.Error(), Err: err}
-	}
-	return order, err
+	return backup(ctx, s.data, s.store, folder(to), s.holdFiles)
 }
 
 // orderBackup has the server that owns a data folder make the backup.
 func orderBackup(ctx context.Context, data folder, to string) error {
-	ready, err := readReady(data.ready())
-	if err != nil {
-		return fmt.Errorf("the data folder is in use, but its server cannot be found: %w", err)
-	}
-	c, err := ready.client()
+	c, err := data.owner()
 	if err != nil {
 		return err
 	}
-	c.HTTP = &http.Client{} // a large store takes its time
-	return c.Call(ctx, http.MethodPost, backupPath, backupOrder{To: to}, nil)
+	c.API.HTTP.Timeout = 0 // a large store takes its time
+	return c.Backup(ctx, to)
 }

@@ -26,7 +26,7 @@ func TestTheTestClockMakesHoursPass(t *testing.T) {
 	}
 	move := func(order object) {
 		t.Helper()
-		if err := s.Call(ctx, "POST", clockPath, order, nil); err != nil {
+		if err := s.Call(ctx, "POST", "/muster/v1/clock", order, nil); err != nil {
 			t.Fatalf("move the clock by %v: %v", order, err)
 		}
 	}
@@ -53,7 +53,7 @@ func TestTheTestClockMakesHoursPass(t *testing.T) {
 	if err != nil || j.Count("TimedOut") != 2 || j.Status != "COMPLETED" {
 		t.Errorf("the job is %+v, %v; want it COMPLETED with two that timed out", j, err)
 	}
-	err = s.Call(ctx, "POST", clockPath, object{"set": "2020-01-01T00:00:00Z"}, nil)
+	err = s.Call(ctx, "POST", "/muster/v1/clock", object{"set": "2020-01-01T00:00:00Z"}, nil)
 	if err == nil || !strings.Contains(err.Error(), "cannot be set back") {
 		t.Errorf("setting the clock back: %v, want that it cannot", err)
 	}
@@ -61,7 +61,7 @@ func TestTheTestClockMakesHoursPass(t *testing.T) {
 
 func TestAServerThatKeepsRealTimeRefusesToBeMoved(t *testing.T) {
 	s := startServer(t, filepath.Join(t.TempDir(), "data"))
-	err := s.Call(t.Context(), "POST", clockPath, object{"advance": "1m"}, nil)
+	err := s.Call(t.Context(), "POST", "/muster/v1/clock", object{"advance": "1m"}, nil)
 	if err == nil || !strings.Contains(err.Error(), "keeps real time") {
 		t.Errorf("moving the clock: %v, want that it keeps real time", err)
 	}

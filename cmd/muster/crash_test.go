@@ -16,6 +16,7 @@ import (
 
 	"github.com/muster-iot/muster/device"
 	"github.com/muster-iot/muster/internal/apiclient"
+	"github.com/muster-iot/muster/operator"
 )
 
 var crashRounds = flag.Int("crash.rounds", 4, "how often TestNothingAnsweredIsLost kills the server")
@@ -89,6 +90,12 @@ func startServer(t *testing.T, data string, flags ...string) *running {
 
 // object is the body of a request.
 type object = apiclient.Object
+
+// advance moves the test clock on by a duration such as 90m.
+func (s *running) advance(ctx context.Context, by string) error {
+	_, err := operator.Client{API: s.Client}.MoveClock(ctx, operator.ClockOrder{Advance: by})
+	return err
+}
 
 // kill is kill -9.
 func (s *running) kill(t *testing.T) {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -17,7 +16,6 @@ import (
 	"github.com/muster-iot/muster/authz"
 	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/iotpolicy"
-	"github.com/muster-iot/muster/operator"
 	"github.com/muster-iot/muster/store/pebblestore"
 )
 
@@ -72,7 +70,11 @@ func explain(ctx context.Context, data folder, account muster.Account, grace tim
 	}
 	s, err := data.openStore(pebblestore.Options{ReadOnly: true})
 	if errors.Is(err, pebblestore.ErrLocked) {
-		return askExplanation(ctx, data, q)
+		owner, err := data.owner()
+		if err != nil {
+			return iotpolicy.Explanation{}, err
+		}
+		return owner.ExplainPolicy(ctx, q)
 	}
 	if err != nil {
 		return iotpolicy.Explanation{}, err
@@ -82,19 +84,6 @@ func explain(ctx context.Context, data folder, account muster.Account, grace tim
 	return authz.New(authz.Options{
 		Principals: engine.New(engine.Options{Store: s, Account: account, Now: now}), Account: account, Now: now, Grace: grace, Keys: keys.Holder,
 	}).Explain(ctx, q)
-}
-
-// askExplanation has the server that owns a data folder explain.
-func askExplanation(ctx context.Context, data folder, q iotpolicy.Question) (e iotpolicy.Explanation, err error) {
-	ready, err := readReady(data.ready())
-	if err != nil {
-		return e, fmt.Errorf("the data folder is in use, but its server cannot be found: %w", err)
-	}
-	c, err := ready.client()
-	if err != nil {
-		return e, err
-	}
-	return e, c.Call(ctx, http.MethodPost, explainPath, q, &e)
 }
 
 func printExplanation(w io.Writer, e iotpolicy.Explanation) error {
@@ -121,13 +110,4 @@ func printExplanation(w io.Writer, e iotpolicy.Explanation) error {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", p.Name, p.Version, p.Decision, p.Statement)
 	}
 	return table.Flush()
-}
-
-// explainPolicy is the running server's side of `muster admin explain-policy`.
-func (s *server) explainPolicy(ctx context.Context, c *operator.Call) (any, error) {
-	var q iotpolicy.Question
-	if err := c.Decode(&q); err != nil {
-		return nil, err
-	}
-	return s.authz.Explain(ctx, q)
 }

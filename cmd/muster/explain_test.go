@@ -66,7 +66,7 @@ func TestExplainPolicy(t *testing.T) {
 	stranger := *s.Client
 	stranger.Credential = sigv4.Credential{AccessKeyID: "AKIANOBODY", Secret: "x"}
 	var told bytes.Buffer
-	err := stranger.Call(t.Context(), "POST", explainPath, object{"who": made.CertificateId, "action": "iot:Publish", "resource": "*"}, &told)
+	err := stranger.Call(t.Context(), "POST", "/muster/v1/explain-policy", object{"who": made.CertificateId, "action": "iot:Publish", "resource": "*"}, &told)
 	if err == nil || !strings.Contains(err.Error(), "security token") {
 		t.Errorf("a stranger's question: %v, want it refused", err)
 	}

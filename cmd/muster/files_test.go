@@ -119,7 +119,7 @@ func TestDevicesDownload(t *testing.T) {
 	if _, err := s.file(t.Context(), "GET", "/lab/fw.bin", nil); err != nil {
 		t.Error(err)
 	}
-	if err := s.Call(t.Context(), http.MethodPost, clockPath, object{"advance": "1h"}, nil); err != nil {
+	if err := s.Call(t.Context(), http.MethodPost, "/muster/v1/clock", object{"advance": "1h"}, nil); err != nil {
 		t.Fatal(err)
 	}
 	if got := fetch(t, device, signed); got != "403 Forbidden" {

@@ -44,7 +44,7 @@ func TestDevicesThatHangTimeOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.awaitMetric(t, `muster_executions{status="IN_PROGRESS"}`, "3")
-	if _, err := clockOf(ctx, s.Client, object{"advance": "10m"}); err != nil {
+	if err := s.advance(ctx, "10m"); err != nil {
 		t.Fatal(err)
 	}
 	done, err := s.DescribeJob(ctx, "fw")

@@ -185,7 +185,7 @@ func (s *running) travel(t *testing.T, to time.Time) {
 		if at.After(to) {
 			at = to
 		}
-		if err := s.Call(t.Context(), "POST", clockPath, object{"set": at.UTC().Format(time.RFC3339)}, nil); err != nil {
+		if err := s.Call(t.Context(), "POST", "/muster/v1/clock", object{"set": at.UTC().Format(time.RFC3339)}, nil); err != nil {
 			t.Fatal(err)
 		}
 		if at.Equal(to) {

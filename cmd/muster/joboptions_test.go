@@ -62,7 +62,7 @@ func TestTheJoinersOfAJobCanBePaced(t *testing.T) {
 	s.kill(t)
 	s = startServer(t, data, "--test-clock") // whose clock shows the present again
 	for _, minutes := range []string{"1m", "1m", "1m"} {
-		if err := s.Call(ctx, "POST", clockPath, object{"advance": minutes}, nil); err != nil {
+		if err := s.Call(ctx, "POST", "/muster/v1/clock", object{"advance": minutes}, nil); err != nil {
 			t.Fatal(err)
 		}
 		if j, err := s.DescribeJob(ctx, "fw"); err != nil || j.Count("Queued") > 3 {

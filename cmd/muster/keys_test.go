@@ -20,6 +20,7 @@ import (
 	"github.com/muster-iot/muster/gateway/packet"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/internal/apiclient"
+	"github.com/muster-iot/muster/operator"
 	"github.com/muster-iot/muster/sigv4"
 )
 
@@ -174,7 +175,7 @@ func TestEveryOperatorRouteAsksForItsAction(t *testing.T) {
 	s := startServer(t, data, "--log-level", "info", "--auth", "none")
 	weak := s.as(addKey(t, data, `{"Effect":"Allow","Action":["iot:*","s3:*"],"Resource":"*"}`))
 	elsewhere := s.as(addKey(t, data, `{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"IpAddress":{"aws:SourceIp":"192.0.2.0/24"}}}`))
-	for _, route := range new(server).routes() {
+	for _, route := range operator.Routes(operator.Parts{}) {
 		path := strings.ReplaceAll(route.Path, "{job}", "fw")
 		r, err := http.NewRequestWithContext(t.Context(), route.Method, s.ready.APIURL+path, strings.NewReader("{}"))
 		if err != nil {
@@ -246,7 +247,7 @@ func TestMetricsAndProbes(t *testing.T) {
 		client *http.Client
 		base   string
 	}{"the API listener": {http.DefaultClient, s.ready.APIURL}, "the ALPN listener": {overTLS, "https://" + s.ready.ALPNAddr}} {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, target.base+metricsPath, nil)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, target.base+"/metrics", nil)
 		if err != nil {
 			t.Fatal(err)
 		}

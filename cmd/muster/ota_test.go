@@ -98,7 +98,7 @@ func TestURLsOutliveTheProcess(t *testing.T) {
 			t.Errorf("after kill -9 the document is\n%s\nwant\n%s", again, first)
 		}
 	}
-	if _, err := clockOf(t.Context(), s.Client, object{"advance": "31m"}); err != nil {
+	if err := s.advance(t.Context(), "31m"); err != nil {
 		t.Fatal(err)
 	}
 	if later := document(true); later == first {

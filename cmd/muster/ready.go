@@ -12,6 +12,7 @@ import (
 
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/internal/apiclient"
+	"github.com/muster-iot/muster/operator"
 )
 
 // Ready is what a script needs to know of a running server. An address is
@@ -70,6 +71,16 @@ func readReady(file string) (Ready, error) {
 		return r, fmt.Errorf("ready file: %w", err)
 	}
 	return r, nil
+}
+
+// owner returns a client of the server that has a data folder in use.
+func (f folder) owner() (operator.Client, error) {
+	ready, err := readReady(f.ready())
+	if err != nil {
+		return operator.Client{}, fmt.Errorf("the data folder is in use, but its server cannot be found: %w", err)
+	}
+	c, err := ready.client()
+	return operator.Client{API: c}, err
 }
 
 // client returns a client of the server that r describes, with the key of its

@@ -15,8 +15,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/internal/apiclient"
 	"github.com/muster-iot/muster/operator"
 )
 
@@ -45,8 +43,8 @@ const (
 	resetPatience = 5 * time.Second
 )
 
-// ask has the server begin anew, and answers on conn when it has.
-func (r *resets) ask(conn net.Conn) {
+// Ask has the server begin anew, and answers on conn when it has.
+func (r *resets) Ask(conn net.Conn) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.waiting = append(r.waiting, conn)
@@ -109,7 +107,7 @@ func (r *resets) close() {
 
 // answerReset tells those who asked that it is done.
 func answerReset(waiting []net.Conn, now time.Time) {
-	body, _ := json.Marshal(apiclient.Object{"now": now}) // cannot fail
+	body, _ := json.Marshal(operator.ClockReading{Now: now}) // cannot fail
 	for _, conn := range waiting {
 		answer := http.Response{
 			StatusCode: http.StatusOK, ProtoMajor: 1, ProtoMinor: 1, Close: true,
@@ -272,17 +270,4 @@ func (l *lentListener) giveBack() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.back = true
-}
-
-// reset empties a test server.
-func (s *server) reset(_ context.Context, c *operator.Call) (any, error) {
-	if !s.c.TestClock {
-		return nil, muster.Errorf(muster.NotFound, "this server is no test server; only one with --test-clock can be emptied")
-	}
-	conn, _, err := http.NewResponseController(c.Writer).Hijack() // it outlives the server that has it now
-	if err != nil {
-		return nil, fmt.Errorf("the connection cannot wait for a reset: %w", err)
-	}
-	s.resets.ask(conn)
-	return operator.Taken, nil
 }

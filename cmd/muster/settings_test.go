@@ -25,11 +25,11 @@ func TestAnyRegionIsTakenWhereItIsSaid(t *testing.T) {
 	} {
 		s := startServer(t, filepath.Join(t.TempDir(), "data"), append(test.flags, "--files", "127.0.0.1:0")...)
 		for path, service := range map[string]string{
-			"/things":        "iot",
-			deadLettersPath:  "iot",
-			"/":              "s3",
-			websocketPath:    "iotdevicegateway",
-			"/things/x/jobs": "iot-jobs-data",
+			"/things":                 "iot",
+			"/muster/v1/dead-letters": "iot",
+			"/":                       "s3",
+			websocketPath:             "iotdevicegateway",
+			"/things/x/jobs":          "iot-jobs-data",
 		} {
 			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.ready.APIURL+path, nil)
 			if err != nil {
@@ -104,7 +104,7 @@ func TestTypesWaitForTheirDeletion(t *testing.T) {
 	if err := remove(); err == nil || !strings.Contains(err.Error(), "1h0m0s after its deprecation") {
 		t.Errorf("deleting it at once: %v, want that it is an hour too early", err)
 	}
-	if _, err := clockOf(ctx, s.Client, object{"advance": "1h"}); err != nil {
+	if err := s.advance(ctx, "1h"); err != nil {
 		t.Fatal(err)
 	}
 	if err := remove(); err != nil {

@@ -262,7 +262,7 @@ func (s *server) wireAPI() error {
 			keys:     s.keys, gateway: s.gateway, flood: s.flood, log: s.log,
 		},
 		operator: operator.New(operator.Options{
-			Routes: s.routes(), Keys: s.keys, Region: s.c.Region, AcceptAnyRegion: s.c.AcceptAnyRegion, Now: time.Now, Flood: s.flood, Log: s.log,
+			Routes: operator.Routes(s.operatorParts()), Keys: s.keys, Region: s.c.Region, AcceptAnyRegion: s.c.AcceptAnyRegion, Now: time.Now, Flood: s.flood, Log: s.log,
 			Observe: func(action, code string, took time.Duration) { s.figures.Request("operator", action, code, took) },
 		}),
 	}
