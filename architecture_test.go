@@ -38,6 +38,7 @@ var mayImport = map[string][]string{
 	"scheduler":            {".", "commit"},
 	"gateway/...":          {"gateway/...", "internal/loglimit"}, // has never heard of a job
 	"codesign":             {"internal/secretfile"},
+	"datafolder":           {".", "codesign", "engine", "files/diskstore", "identity/...", "internal/secretfile", "sessionstore", "sigv4", "store", "store/pebblestore"},
 	"sigv4":                {},
 	"flood":                {"internal/loglimit"},
 	"operator":             {".", "flood", "identity", "intake", "internal/apiclient", "internal/respond", "iotpolicy", "sigv4"},

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/muster-iot/muster/datafolder"
 	"github.com/muster-iot/muster/device"
 	"github.com/muster-iot/muster/internal/apiclient"
 	"github.com/muster-iot/muster/operator"
@@ -58,7 +59,7 @@ func TestNothingAnsweredIsLost(t *testing.T) {
 // running is a server in a process of its own.
 type running struct {
 	*apiclient.Client
-	ready Ready
+	ready datafolder.Ready
 	cmd   *exec.Cmd
 }
 
@@ -77,11 +78,11 @@ func startServer(t *testing.T, data string, flags ...string) *running {
 	if err := awaitFile(file); err != nil {
 		t.Fatal(err)
 	}
-	ready, err := readReady(file)
+	ready, err := datafolder.ReadReady(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := ready.client()
+	c, err := clientOf(ready)
 	if err != nil {
 		t.Fatal(err)
 	}

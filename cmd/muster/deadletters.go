@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/datafolder"
 	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/operator"
 	"github.com/muster-iot/muster/store/pebblestore"
@@ -60,12 +61,12 @@ func (l letterFlags) run(cmd *cobra.Command, args []string) error {
 	}
 	ctx, stdout, changes := cmd.Context(), cmd.OutOrStdout(), l.replay || l.forget
 	if changes {
-		err = data.adopt(ctx, false, slog.New(slog.DiscardHandler))
+		err = data.Adopt(ctx, false, slog.New(slog.DiscardHandler))
 	}
 	if err != nil {
 		return err
 	}
-	office, closeOffice, err := data.letterOffice(pebblestore.Options{ReadOnly: !changes})
+	office, closeOffice, err := openLetters(data, pebblestore.Options{ReadOnly: !changes, Fatal: fatal(data)})
 	if err != nil {
 		return err
 	}
@@ -103,14 +104,14 @@ func (l localOffice) ClearDeadLetters(ctx context.Context, order operator.DeadLe
 	return operator.ClearDeadLetters(ctx, l.deadLetters, order)
 }
 
-// letterOffice opens the store of a data folder or finds the server that owns it.
-func (f folder) letterOffice(o pebblestore.Options) (letterOffice, func(), error) {
-	if _, err := os.Stat(f.db()); err != nil {
+// openLetters opens the store of a data folder or finds the server that owns it.
+func openLetters(f datafolder.Folder, o pebblestore.Options) (letterOffice, func(), error) {
+	if _, err := os.Stat(f.DB()); err != nil {
 		return nil, nil, fmt.Errorf("%s is not a data folder: %w", string(f), err)
 	}
-	s, err := f.openStore(o)
+	s, err := f.OpenStore(o)
 	if errors.Is(err, pebblestore.ErrLocked) {
-		owner, err := f.owner()
+		owner, err := ownerOf(f)
 		return owner, func() {}, err
 	}
 	if err != nil {

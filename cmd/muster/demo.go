@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/muster-iot/muster/datafolder"
 	"github.com/muster-iot/muster/fleet"
 	"github.com/muster-iot/muster/internal/apiclient"
 )
@@ -76,10 +77,10 @@ func (o demoOptions) run(ctx context.Context, stdout, stderr io.Writer) error {
 
 	serving, stop := context.WithCancel(ctx)
 	defer stop()
-	up := make(chan Ready, 1)
+	up := make(chan datafolder.Ready, 1)
 	served := make(chan error, 1)
-	go func() { served <- serve(serving, c, log, func(r Ready) { up <- r }) }()
-	var ready Ready
+	go func() { served <- serve(serving, c, log, func(r datafolder.Ready) { up <- r }) }()
+	var ready datafolder.Ready
 	select {
 	case ready = <-up:
 	case err := <-served:
@@ -100,10 +101,10 @@ func (o demoOptions) run(ctx context.Context, stdout, stderr io.Writer) error {
 }
 
 // play shows one job from its creation to the last device.
-func (o demoOptions) play(ctx context.Context, ready Ready, stdout io.Writer, log *slog.Logger) error {
+func (o demoOptions) play(ctx context.Context, ready datafolder.Ready, stdout io.Writer, log *slog.Logger) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, demoTimeout, errors.New("the demo did not end in time"))
 	defer cancel()
-	api, err := ready.client()
+	api, err := clientOf(ready)
 	if err != nil {
 		return err
 	}
@@ -212,7 +213,7 @@ func (c cast) check(j apiclient.Job) error {
 }
 
 // printCommandsTried says how to look at the same job with the stock AWS CLI.
-func printCommandsTried(w io.Writer, r Ready, job, target, thing string, stays bool) {
+func printCommandsTried(w io.Writer, r datafolder.Ready, job, target, thing string, stays bool) {
 	if stays {
 		fmt.Fprint(w, "\nLook at it with the stock AWS CLI:\n\n", exports(r))
 	} else {

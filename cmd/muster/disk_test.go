@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/muster-iot/muster/datafolder"
 	"github.com/muster-iot/muster/gateway/mqtttest"
 	"github.com/muster-iot/muster/gateway/packet"
 	"github.com/muster-iot/muster/internal/needs"
@@ -141,8 +142,8 @@ func attemptServer(t *testing.T, data string) attempt {
 			return a
 		default:
 		}
-		if ready, err := readReady(file); err == nil {
-			c, err := ready.client()
+		if ready, err := datafolder.ReadReady(file); err == nil {
+			c, err := clientOf(ready)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/muster-iot/muster/datafolder"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/internal/apiclient"
 	"github.com/muster-iot/muster/sigv4"
@@ -42,7 +43,7 @@ that server can be used.`,
 			if len(args) < 1 {
 				return usagef("env needs the data folder of a server")
 			}
-			return printEnv(cmd.Context(), folder(args[0]), wait, cmd.OutOrStdout())
+			return printEnv(cmd.Context(), datafolder.Folder(args[0]), wait, cmd.OutOrStdout())
 		},
 	}
 	cmd.Flags().DurationVar(&wait, "wait", wait, "longest `time` to wait for a server that is starting")
@@ -51,7 +52,7 @@ that server can be used.`,
 
 // printEnv prints the shell commands that aim the AWS CLI and SDKs at the server
 // of a data folder, once it can be used.
-func printEnv(ctx context.Context, data folder, wait time.Duration, stdout io.Writer) error {
+func printEnv(ctx context.Context, data datafolder.Folder, wait time.Duration, stdout io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	for {
@@ -71,7 +72,7 @@ func printEnv(ctx context.Context, data folder, wait time.Duration, stdout io.Wr
 // unsets returns the shell command that takes from an environment what the AWS CLI
 // and SDKs would heed before the exports of r, such as the access key of an account
 // of AWS; nothing when there is none of that.
-func unsets(environ []string, r Ready) string {
+func unsets(environ []string, r datafolder.Ready) string {
 	var names []string
 	for _, variable := range environ {
 		switch name, value, _ := strings.Cut(variable, "="); {
@@ -91,8 +92,8 @@ func unsets(environ []string, r Ready) string {
 
 // usable returns where to find the server of a data folder when it says itself
 // that it can be used: the file alone may be left of one that was killed.
-func usable(ctx context.Context, data folder) (Ready, error) {
-	r, err := readReady(data.ready())
+func usable(ctx context.Context, data datafolder.Folder) (datafolder.Ready, error) {
+	r, err := datafolder.ReadReady(data.ReadyFile())
 	if err != nil {
 		return r, err
 	}
@@ -123,16 +124,16 @@ func (w *whichServer) register(fs *pflag.FlagSet) {
 // client returns a client of the server.
 func (w whichServer) client() (*apiclient.Client, error) {
 	if w.data != "" {
-		w.readyFile = folder(w.data).ready()
+		w.readyFile = datafolder.Folder(w.data).ReadyFile()
 	}
 	if w.readyFile == "" {
 		return environmentServer()
 	}
-	r, err := readReady(w.readyFile)
+	r, err := datafolder.ReadReady(w.readyFile)
 	if err != nil {
 		return nil, err
 	}
-	return r.client()
+	return clientOf(r)
 }
 
 // environmentServer returns a client of the server that the AWS CLI would

@@ -14,6 +14,7 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/authz"
+	"github.com/muster-iot/muster/datafolder"
 	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/iotpolicy"
 	"github.com/muster-iot/muster/store/pebblestore"
@@ -63,14 +64,14 @@ resource, and which statement of which policy decides it.`,
 }
 
 // explain asks the server of a data folder, or, when none runs, looks itself.
-func explain(ctx context.Context, data folder, account muster.Account, grace time.Duration, q iotpolicy.Question) (iotpolicy.Explanation, error) {
+func explain(ctx context.Context, data datafolder.Folder, account muster.Account, grace time.Duration, q iotpolicy.Question) (iotpolicy.Explanation, error) {
 	keys, err := openKeys(data)
 	if err != nil {
 		return iotpolicy.Explanation{}, err
 	}
-	s, err := data.openStore(pebblestore.Options{ReadOnly: true})
+	s, err := data.OpenStore(pebblestore.Options{ReadOnly: true, Fatal: fatal(data)})
 	if errors.Is(err, pebblestore.ErrLocked) {
-		owner, err := data.owner()
+		owner, err := ownerOf(data)
 		if err != nil {
 			return iotpolicy.Explanation{}, err
 		}

@@ -22,6 +22,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/muster-iot/muster/datafolder"
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/gateway/mqtttest"
 	"github.com/muster-iot/muster/gateway/packet"
@@ -89,7 +90,7 @@ func TestABackupOfAFormerFolderIsServed(t *testing.T) {
 	if out, err := exec.Command("muster", "admin", "backup", data, copied).CombinedOutput(); err != nil {
 		t.Fatalf("muster admin backup: %v\n%s", err, out)
 	}
-	opened, err := pebblestore.Open(folder(copied).db(), pebblestore.Options{ReadOnly: true})
+	opened, err := pebblestore.Open(datafolder.Folder(copied).DB(), pebblestore.Options{ReadOnly: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +106,7 @@ func TestABackupOfAFormerFolderIsServed(t *testing.T) {
 		t.Errorf("muster admin dead-letters, which would change the format: %v\n%s", err, out)
 	}
 	before := digests(t, copied)
-	key, err := identity.ReadProfile(folder(copied).credentials())
+	key, err := identity.ReadProfile(datafolder.Folder(copied).Credentials())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +156,7 @@ func verified(t *testing.T, data string) {
 func keepSessions(t *testing.T, data string) {
 	t.Helper()
 	sessions := store.Of[gateway.SessionRecord]{Table: "session"}
-	s, err := pebblestore.Open(folder(data).db(), pebblestore.Options{})
+	s, err := pebblestore.Open(datafolder.Folder(data).DB(), pebblestore.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

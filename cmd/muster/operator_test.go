@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/muster-iot/muster/datafolder"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/sigv4"
 )
@@ -26,7 +27,7 @@ var updateTranscript = flag.Bool("update", false, "rewrite testdata/operator wit
 // the operator, with what each request left in the log.
 type dialogue struct {
 	t     *testing.T
-	ready Ready
+	ready datafolder.Ready
 	log   chan map[string]string // the lines of the operator's requests
 	said  strings.Builder
 	hide  *strings.Replacer // of what differs from run to run
@@ -37,8 +38,8 @@ func serveHere(t *testing.T, c Config) (d *dialogue, stop func()) {
 	t.Helper()
 	d = &dialogue{t: t, log: make(chan map[string]string, 100), hide: strings.NewReplacer()}
 	ctx, cancel := context.WithCancel(t.Context())
-	up, ended := make(chan Ready, 1), make(chan error, 1)
-	go func() { ended <- serve(ctx, c, slog.New(operatorLines{d.log}), func(r Ready) { up <- r }) }()
+	up, ended := make(chan datafolder.Ready, 1), make(chan error, 1)
+	go func() { ended <- serve(ctx, c, slog.New(operatorLines{d.log}), func(r datafolder.Ready) { up <- r }) }()
 	select {
 	case d.ready = <-up:
 	case err := <-ended:
@@ -203,7 +204,7 @@ func TestTheOperatorIsAnsweredAsBefore(t *testing.T) {
 	d, stop = serveHere(t, c)
 	defer func() { stop() }()
 	d.hide = strings.NewReplacer(admin.AccessKeyID, "ADMIN", weak.AccessKeyID, "WEAK", dir, "DIR")
-	api, err := d.ready.client()
+	api, err := clientOf(d.ready)
 	if err != nil {
 		t.Fatal(err)
 	}

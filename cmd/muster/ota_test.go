@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/muster-iot/muster/datafolder"
 	"github.com/muster-iot/muster/sigv4"
 )
 
@@ -119,7 +120,7 @@ func TestFleetVerifiesWhatItDownloads(t *testing.T) {
 		}
 		return strings.TrimSpace(string(out))
 	}
-	if _, err := makeFolder(data); err != nil {
+	if _, err := datafolder.Make(data); err != nil {
 		t.Fatal(err)
 	}
 	admin("signing-profile", "create", data, "release")

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/muster-iot/muster/datafolder"
 	"github.com/muster-iot/muster/identity"
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -56,7 +57,7 @@ func terminate(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) != 1 {
 		ts.Fatalf("usage: terminate READY")
 	}
-	ready, err := readReady(ts.MkAbs(args[0]))
+	ready, err := datafolder.ReadReady(ts.MkAbs(args[0]))
 	ts.Check(err)
 	ts.Check(syscall.Kill(ready.PID, syscall.SIGTERM))
 }

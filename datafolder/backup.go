@@ -1,4 +1,4 @@
-package main
+package datafolder
 
 import (
 	"context"
@@ -11,27 +11,27 @@ import (
 	"github.com/muster-iot/muster/store/pebblestore"
 )
 
-// backup copies the data folder to another folder, which must be missing or
+// Backup copies the data folder to another folder, which must be missing or
 // empty, and which can then be served like the first. The store may be in use;
 // hold then keeps the contents of job files in place. The list of what the backup
 // holds comes last: without it the backup is refused.
-func backup(ctx context.Context, data folder, s *pebblestore.Store, to folder, hold func() (release func())) error {
+func (f Folder) Backup(ctx context.Context, s *pebblestore.Store, to Folder, hold func() (release func())) error {
 	if err := to.claim(); err != nil {
 		return muster.Errorf(muster.Conflict, "The backup cannot be made there: %v", err)
 	}
 	defer hold()()
-	if err := s.Backup(ctx, to.db()); err != nil {
+	if err := s.Backup(ctx, to.DB()); err != nil {
 		return err
 	}
-	if err := diskstore.CopyContents(data.files(), to.files()); err != nil {
+	if err := diskstore.CopyContents(f.Files(), to.Files()); err != nil {
 		return err
 	}
-	files, err := data.besides()
+	files, err := f.besides()
 	if err != nil {
 		return err
 	}
 	for _, file := range files {
-		name, err := filepath.Rel(string(data), file)
+		name, err := filepath.Rel(string(f), file)
 		if err != nil {
 			return err
 		}
@@ -42,8 +42,8 @@ func backup(ctx context.Context, data folder, s *pebblestore.Store, to folder, h
 	return to.seal(ctx)
 }
 
-// holdNothing is for a folder that nobody serves.
-func holdNothing() (release func()) { return func() {} }
+// HoldNothing is the hold for a folder that nobody serves.
+func HoldNothing() (release func()) { return func() {} }
 
 // copyPrivate copies a small file, readable for its owner only, if it is there.
 func copyPrivate(from, to string) error {
@@ -63,22 +63,4 @@ func copyPrivate(from, to string) error {
 	}
 	_, err = f.Write(content)
 	return errors.Join(err, f.Sync(), f.Close())
-}
-
-// Backup is the running server's side of `muster admin backup`.
-func (s *server) Backup(ctx context.Context, to string) error {
-	if err := s.backupRoom(to); err != nil {
-		return &muster.Error{Kind: muster.NoRoom, Msg: err.Error(), Err: err}
-	}
-	return backup(ctx, s.data, s.store, folder(to), s.holdFiles)
-}
-
-// orderBackup has the server that owns a data folder make the backup.
-func orderBackup(ctx context.Context, data folder, to string) error {
-	c, err := data.owner()
-	if err != nil {
-		return err
-	}
-	c.API.HTTP.Timeout = 0 // a large store takes its time
-	return c.Backup(ctx, to)
 }

@@ -1,18 +1,12 @@
-package main
+package datafolder
 
 import (
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/http"
 	"os"
 	"path/filepath"
-	"time"
-
-	"github.com/muster-iot/muster/identity"
-	"github.com/muster-iot/muster/internal/apiclient"
-	"github.com/muster-iot/muster/operator"
 )
 
 // Ready is what a script needs to know of a running server. An address is
@@ -33,8 +27,8 @@ type Ready struct {
 	PID             int    `json:"pid"`
 }
 
-// write puts r into file as a whole: a reader sees all of it or no file.
-func (r Ready) write(file string) error {
+// Write puts r into file as a whole: a reader sees all of it or no file.
+func (r Ready) Write(file string) error {
 	body, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return err
@@ -57,8 +51,8 @@ func (r Ready) write(file string) error {
 	return nil
 }
 
-// readReady reads a ready file.
-func readReady(file string) (Ready, error) {
+// ReadReady reads a ready file. Its error wraps fs.ErrNotExist when there is none.
+func ReadReady(file string) (Ready, error) {
 	var r Ready
 	body, err := os.ReadFile(file)
 	if err == nil {
@@ -71,24 +65,4 @@ func readReady(file string) (Ready, error) {
 		return r, fmt.Errorf("ready file: %w", err)
 	}
 	return r, nil
-}
-
-// owner returns a client of the server that has a data folder in use.
-func (f folder) owner() (operator.Client, error) {
-	ready, err := readReady(f.ready())
-	if err != nil {
-		return operator.Client{}, fmt.Errorf("the data folder is in use, but its server cannot be found: %w", err)
-	}
-	c, err := ready.client()
-	return operator.Client{API: c}, err
-}
-
-// client returns a client of the server that r describes, with the key of its
-// credentials file.
-func (r Ready) client() (*apiclient.Client, error) {
-	credential, err := identity.ReadPrivateProfile(r.CredentialsFile)
-	if err != nil {
-		return nil, err
-	}
-	return &apiclient.Client{URL: r.APIURL, Region: r.Region, Credential: credential, HTTP: &http.Client{Timeout: time.Minute}}, nil
 }
