@@ -10,7 +10,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/muster-iot/muster/internal/jsontext"
@@ -201,19 +200,6 @@ func writeKeys(path string, list []Key) error {
 		return err
 	}
 	return writePrivate(path, append(data, '\n'))
-}
-
-// WriteProfile writes c as an AWS shared-credentials file with the profile
-// "default", which AWS_SHARED_CREDENTIALS_FILE can name for the AWS CLI and SDKs.
-// Only the owner may read it.
-func WriteProfile(path string, c sigv4.Credential, region string) error {
-	var b strings.Builder
-	fmt.Fprintf(&b, "[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n", c.AccessKeyID, string(c.Secret))
-	if c.SessionToken != "" {
-		fmt.Fprintf(&b, "aws_session_token = %s\n", string(c.SessionToken))
-	}
-	fmt.Fprintf(&b, "region = %s\n", region)
-	return writePrivate(path, []byte(b.String()))
 }
 
 // CheckKeys returns nil when the key file at path can be used. It changes nothing,

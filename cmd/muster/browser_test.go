@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/muster-iot/muster/datafolder"
+	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/internal/logtest"
 	"github.com/muster-iot/muster/sigv4"
 )
@@ -45,7 +47,7 @@ func openAllDoors(t *testing.T, origins ...string) *doors {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	ended, up := make(chan error, 1), make(chan struct{})
-	go func() { ended <- d.run(ctx, func(Ready) { close(up) }) }()
+	go func() { ended <- d.run(ctx, func(datafolder.Ready) { close(up) }) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-ended; err != nil {
@@ -58,7 +60,7 @@ func openAllDoors(t *testing.T, origins ...string) *doors {
 	case <-time.After(startTimeout):
 		t.Fatal("the server does not start")
 	}
-	if d.key, err = readProfile(d.data.credentials()); err != nil {
+	if d.key, err = identity.ReadProfile(d.data.Credentials()); err != nil {
 		t.Fatal(err)
 	}
 	return d

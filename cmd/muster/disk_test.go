@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/muster-iot/muster/datafolder"
 	"github.com/muster-iot/muster/gateway/mqtttest"
 	"github.com/muster-iot/muster/gateway/packet"
 	"github.com/muster-iot/muster/internal/logtest"
@@ -123,8 +124,8 @@ func attemptServer(t *testing.T, data string) attempt {
 			return a
 		default:
 		}
-		if ready, err := readReady(file); err == nil {
-			c, err := newControl(ready)
+		if ready, err := datafolder.ReadReady(file); err == nil {
+			c, err := clientOf(ready)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -250,7 +251,7 @@ func TestAFullDisk(t *testing.T) {
 	}
 	reads := func(s attempt) {
 		t.Helper()
-		said.check(t, s.control)
+		said.check(t, s.Client)
 		content, err := s.file(ctx, "GET", "/lab/0", nil)
 		if err != nil || len(content) != mib {
 			t.Errorf("a job file of %d bytes, %v", len(content), err)
@@ -272,8 +273,8 @@ func TestAFullDisk(t *testing.T) {
 	stop()
 	_, err := s.file(ctx, "PUT", "/lab", nil)
 	must(err)
-	must(s.createThing(ctx, "lamp"))
-	must(s.createJob(ctx, "fw", fmt.Sprintf("arn:aws:iot:%s:%s:thing/lamp", s.ready.Region, s.ready.Account), `{"do":"flash"}`))
+	must(s.CreateThing(ctx, "lamp"))
+	must(s.CreateJob(ctx, "fw", fmt.Sprintf("arn:aws:iot:%s:%s:thing/lamp", s.ready.Region, s.ready.Account), `{"do":"flash"}`))
 
 	// Low: clients upload what there is room for, and then smaller things.
 	uploads := 0
@@ -293,7 +294,7 @@ func TestAFullDisk(t *testing.T) {
 	things := 0
 	eventually(t, "a thing is refused", func() bool {
 		things++
-		err = s.createThing(ctx, fmt.Sprintf("extra%d", things))
+		err = s.CreateThing(ctx, fmt.Sprintf("extra%d", things))
 		return err != nil
 	})
 	wantRefusal(t, "create-thing on a low disk", err, "ServiceUnavailableException", "disk")
@@ -308,15 +309,15 @@ func TestAFullDisk(t *testing.T) {
 
 	// Full: another process takes the rest, and then devices and operators come.
 	must(s.removeFiles(ctx, 12, 30))
-	eventually(t, "there is room again", func() bool { return s.createThing(ctx, "pump") == nil })
-	must(s.createJob(ctx, "fw2", fmt.Sprintf("arn:aws:iot:%s:%s:thing/pump", s.ready.Region, s.ready.Account), `{"do":"flash"}`))
+	eventually(t, "there is room again", func() bool { return s.CreateThing(ctx, "pump") == nil })
+	must(s.CreateJob(ctx, "fw2", fmt.Sprintf("arn:aws:iot:%s:%s:thing/pump", s.ready.Region, s.ready.Account), `{"do":"flash"}`))
 	empty := stuff(t, disk)
 	s.awaitMetric(t, `muster_disk_level{holds="data"}`, "3")
 	stop = work(s)
 	time.Sleep(200 * time.Millisecond)
 	stop()
 	reads(s)
-	wantRefusal(t, "a device's start-next on a full disk", s.call(ctx, "PUT", "/things/pump/jobs/$next", object{}, nil), "ServiceUnavailableException", "disk")
+	wantRefusal(t, "a device's start-next on a full disk", s.Call(ctx, "PUT", "/things/pump/jobs/$next", object{}, nil), "ServiceUnavailableException", "disk")
 	_, err = s.file(ctx, "DELETE", "/lab/1", nil)
 	wantRefusal(t, "a deletion on a full disk", err, "507", "InsufficientStorage")
 	empty()

@@ -1,4 +1,4 @@
-package main
+package datafolder
 
 import (
 	"context"
@@ -38,11 +38,12 @@ const (
 	backupListMax = 2 << 30
 )
 
-func (f folder) backupList() string { return filepath.Join(string(f), "backup.json") }
+// BackupList is the file that makes a folder a backup which was not served yet.
+func (f Folder) BackupList() string { return filepath.Join(string(f), "backup.json") }
 
 // claim makes the folder of a backup, for its owner only, and marks it as begun. It
 // fails when anything is there, so that two backups never share a folder.
-func (f folder) claim() error {
+func (f Folder) claim() error {
 	info, err := os.Lstat(string(f))
 	if err == nil && !info.IsDir() {
 		return fmt.Errorf("%s is not a folder", string(f))
@@ -51,7 +52,7 @@ func (f folder) claim() error {
 	switch {
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return err
-	case slices.ContainsFunc(names, func(d fs.DirEntry) bool { return d.Name() == filepath.Base(f.backupList()) }):
+	case slices.ContainsFunc(names, func(d fs.DirEntry) bool { return d.Name() == filepath.Base(f.BackupList()) }):
 		return fmt.Errorf("the folder %s is not empty: it holds another backup, or one that was broken off", string(f))
 	case len(names) > 0:
 		return fmt.Errorf("the folder %s is not empty", string(f))
@@ -66,17 +67,17 @@ func (f folder) claim() error {
 }
 
 // seal lists what is in a backup, which is complete from then on.
-func (f folder) seal(ctx context.Context) error {
+func (f Folder) seal(ctx context.Context) error {
 	list := backupList{Version: backupListVersion, Complete: true}
 	err := filepath.WalkDir(string(f), func(path string, d fs.DirEntry, err error) error {
 		if err == nil {
 			err = ctx.Err()
 		}
-		if err != nil || path == f.backupList() {
+		if err != nil || path == f.BackupList() {
 			return err
 		}
 		if d.IsDir() {
-			return errors.Join(os.Chmod(path, 0o700), folder(path).sync())
+			return errors.Join(os.Chmod(path, 0o700), Folder(path).sync())
 		}
 		name, err := filepath.Rel(string(f), path)
 		if err == nil {
@@ -98,12 +99,12 @@ func (f folder) seal(ctx context.Context) error {
 }
 
 // writeBackupList replaces the list, or makes it with the flag os.O_EXCL.
-func (f folder) writeBackupList(list backupList, flag int) error {
+func (f Folder) writeBackupList(list backupList, flag int) error {
 	text, err := json.MarshalIndent(list, "", " ")
 	if err != nil {
 		return err
 	}
-	path := f.backupList()
+	path := f.BackupList()
 	if flag == os.O_TRUNC {
 		path += ".tmp"
 	}
@@ -117,7 +118,7 @@ func (f folder) writeBackupList(list backupList, flag int) error {
 	}
 	err = errors.Join(err, file.Close())
 	if err == nil && flag == os.O_TRUNC {
-		err = os.Rename(path, f.backupList())
+		err = os.Rename(path, f.BackupList())
 	}
 	if err != nil {
 		return err
@@ -128,8 +129,8 @@ func (f folder) writeBackupList(list backupList, flag int) error {
 // checkBackup compares a backup that was not served yet with its list, and calls
 // problem for what differs. is is false for any other folder. Files that are not in
 // the list do no harm.
-func (f folder) checkBackup(ctx context.Context, problem func(string)) (is bool, err error) {
-	file, err := os.Open(f.backupList())
+func (f Folder) checkBackup(ctx context.Context, problem func(string)) (is bool, err error) {
+	file, err := os.Open(f.BackupList())
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
@@ -141,7 +142,7 @@ func (f folder) checkBackup(ctx context.Context, problem func(string)) (is bool,
 	err = json.NewDecoder(io.LimitReader(file, backupListMax)).Decode(&list)
 	switch {
 	case err != nil:
-		problem(fmt.Sprintf("the list of what the backup holds, %s, is damaged: %v", f.backupList(), err))
+		problem(fmt.Sprintf("the list of what the backup holds, %s, is damaged: %v", f.BackupList(), err))
 	case list.Version > backupListVersion:
 		return true, fmt.Errorf("the backup %s was made by a newer release", string(f))
 	case !list.Complete:
@@ -171,12 +172,12 @@ func (f folder) checkBackup(ctx context.Context, problem func(string)) (is bool,
 	return true, nil
 }
 
-// adopt turns a backup into a data folder that may be changed: it checks it, and
+// Adopt turns a backup into a data folder that may be changed: it checks it, and
 // then removes its list. It does nothing to a folder that is one already. With
 // acceptLoss it goes on with what is there of a damaged backup, and logs what is
 // not.
-func (f folder) adopt(ctx context.Context, acceptLoss bool, log *slog.Logger) error {
-	if _, err := os.Stat(f.backupList()); err == nil {
+func (f Folder) Adopt(ctx context.Context, acceptLoss bool, log *slog.Logger) error {
+	if _, err := os.Stat(f.BackupList()); err == nil {
 		log.Info("this folder is a backup; its files are compared with their checksums before they are used", "folder", string(f))
 	}
 	var problems []string
@@ -190,7 +191,7 @@ func (f folder) adopt(ctx context.Context, acceptLoss bool, log *slog.Logger) er
 	for _, p := range problems {
 		log.Warn("a damaged backup is used, as --accept-loss says", "damage", p)
 	}
-	if err := os.Remove(f.backupList()); err != nil {
+	if err := os.Remove(f.BackupList()); err != nil {
 		return err
 	}
 	return f.sync()
@@ -230,7 +231,7 @@ func (u untilDone) Read(b []byte) (int, error) {
 }
 
 // sync makes the names in the folder durable, where folders can be synced.
-func (f folder) sync() error {
+func (f Folder) sync() error {
 	if runtime.GOOS == "windows" {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package main
+package datafolder
 
 import (
 	"encoding/json"
@@ -27,8 +27,8 @@ type Ready struct {
 	PID             int    `json:"pid"`
 }
 
-// write puts r into file as a whole: a reader sees all of it or no file.
-func (r Ready) write(file string) error {
+// Write puts r into file as a whole: a reader sees all of it or no file.
+func (r Ready) Write(file string) error {
 	body, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return err
@@ -51,8 +51,8 @@ func (r Ready) write(file string) error {
 	return nil
 }
 
-// readReady reads a ready file.
-func readReady(file string) (Ready, error) {
+// ReadReady reads a ready file. Its error wraps fs.ErrNotExist when there is none.
+func ReadReady(file string) (Ready, error) {
 	var r Ready
 	body, err := os.ReadFile(file)
 	if err == nil {
