@@ -3,6 +3,8 @@
 // forms that job documents carry them in (jobs-control-plane.md section 6.5 and
 // device-clients.md section 6). The package never decides who may sign, and
 // never says what a signed file is good for.
+//
+// The package is API: docs/api-stability.md says what that promises.
 package codesign
 
 import (
