@@ -23,8 +23,8 @@ var (
 	semantic       = regexp.MustCompile(`^(\d+)\.(\d+)\.(\d+)$`)
 )
 
-// sections returns the versions of a changelog in their order; what stands below
-// a heading without brackets has no version and is left out.
+// sections returns the versions of a changelog in their order. A heading without
+// brackets has no version and is left out.
 func sections(changelog string) []released {
 	var all []released
 	for part := range strings.SplitSeq("\n"+changelog, "\n## ") {
@@ -44,7 +44,7 @@ func versionFault(changelog, source string) string {
 		return "the changelog does not begin with Unreleased and a version"
 	}
 	newest := all[1].version
-	if !groupHeading.MatchString(all[0].text) {
+	if strings.TrimSpace(all[0].text) == "" {
 		if source != newest {
 			return "nothing is unreleased, so the source must be " + newest + ", not " + source
 		}
@@ -91,6 +91,7 @@ func TestVersionFault(t *testing.T) {
 		{ahead, "0.9.0-devel", false},
 		{ahead, "0.8.9-devel", false},
 		{ahead, "0.10.0", false},
+		{"## [Unreleased]\n\n- b\n\n## [0.9.0] - 2026-11-28\n", "0.9.0", false},
 		{"## [0.9.0] - 2026-11-28\n", "0.9.0", false},
 	} {
 		if fault := versionFault(test.changelog, test.source); (fault == "") != test.good {
