@@ -2,6 +2,8 @@
 // private key and the certificate by which devices recognise it. Signatures have
 // the forms in which job documents carry them (jobs-control-plane.md section 6.5
 // and device-clients.md section 6). The package does not decide who may sign.
+//
+// The package is API: docs/api-stability.md says what that promises.
 package codesign
 
 import (

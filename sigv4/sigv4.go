@@ -2,6 +2,8 @@
 // in the Authorization header and in a presigned query (identity-and-auth.md
 // part C). It tells whether the holder of an access key sent a request, not what
 // that holder may do or what the request means.
+//
+// The package is API: docs/api-stability.md says what that promises.
 package sigv4
 
 import (
