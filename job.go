@@ -52,7 +52,7 @@ func (e JobEvent) String() string { return jobEventNames[e] }
 
 // jobMoves is the state machine of a job: from, event, to. An event without a row
 // is refused. A forced CancelJob of a cancelled job cancels the executions that the
-// first CancelJob left IN_PROGRESS (J5, J8).
+// first CancelJob left IN_PROGRESS (jobs-lifecycle.md J5, jobs-control-plane.md J8).
 var jobMoves = map[JobStatus]map[JobEvent]JobStatus{
 	JobScheduled: {
 		JobStarts: JobInProgress, JobFinishes: JobCompleted,
@@ -122,7 +122,7 @@ type Job struct {
 	Status        JobStatus
 	ForceCanceled bool
 	CreatedAt     Instant
-	UpdatedAt     Instant // job-level changes only (J6)
+	UpdatedAt     Instant // job-level changes only (jobs-lifecycle.md J6)
 	CompletedAt   Instant // zero unless COMPLETED
 
 	// Gaps is set when the first execution of a thing was deleted and a later one

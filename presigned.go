@@ -40,7 +40,7 @@ func isRole(arn string) bool {
 }
 
 // CheckLinks returns an Invalid error unless a job with c may have a document
-// with links (section 3.1, check 11).
+// with links (jobs-control-plane.md section 3.1, check 11).
 func (c PresignedConfig) CheckLinks() error {
 	if c.RoleARN == "" {
 		return Errorf(Invalid, "presignedUrlConfig role ARN is required to generate an S3 presigned url in job document.")

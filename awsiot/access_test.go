@@ -171,7 +171,7 @@ func TestEveryOperationTakesItsPermissions(t *testing.T) {
 	for _, op := range controlPlane() {
 		row, ok := access[op]
 		if !ok {
-			t.Errorf("%s has no row in part D: say what a call of it takes", op.Name)
+			t.Errorf("%s has no row in part D of identity-and-auth.md: say what a call of it takes", op.Name)
 			continue
 		}
 		t.Run(op.Name, func(t *testing.T) {

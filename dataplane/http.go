@@ -118,7 +118,8 @@ func route(in *http.Request) (*request, bool) {
 const commandsPath = "/command-executions"
 
 // refuse answers what is no operation of the jobs data plane, and
-// StartCommandExecution, which Muster does not have (section 6.5).
+// StartCommandExecution, which Muster does not have (jobs-data-plane.md section
+// 6.5).
 func refuse(w http.ResponseWriter, in *http.Request) {
 	f := refusal{word: wordTopic, message: in.Method + " " + in.URL.EscapedPath() + " is no operation of the jobs data plane"}
 	if in.Method == http.MethodPost && in.URL.Path == commandsPath {

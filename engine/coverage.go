@@ -13,8 +13,8 @@ import (
 // call it in the transaction that changes the membership.
 
 // enqueue gives thing an execution of j, unless one is pending already. A thing
-// that had the job before gets the next number, its retries starting over (J9).
-// Outside the maintenance windows it waits for the next one.
+// that had the job before gets the next number, its retries starting over
+// (jobs-lifecycle.md J9). Outside the maintenance windows it waits for the next one.
 func (b *batch) enqueue(j *muster.Job, t *muster.Thing) error {
 	if j.Hides() {
 		deferred.Put(b, store.JoinKey(string(j.ID), string(t.Name)), deferral{Join: true})

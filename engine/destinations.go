@@ -57,7 +57,7 @@ func (d *draft) read(r store.Reader, asked muster.Release) (muster.PackageVersio
 }
 
 // resolve returns the version that a job brings, which must be one it may bring
-// (section 3.1, check 14).
+// (jobs-control-plane.md section 3.1, check 14).
 func resolve(r store.Reader, asked muster.Release) (muster.Release, error) {
 	if asked.Version == muster.NoVersion {
 		_, err := softwarePackage(r, asked.Package)

@@ -15,7 +15,7 @@ import (
 // Pending is the answer to GetPending.
 type Pending struct {
 	At                 muster.Instant
-	InProgress, Queued []muster.Entry // in queue order, capped as section 5 says
+	InProgress, Queued []muster.Entry // in queue order, capped as jobs-data-plane.md section 5 says
 }
 
 // Described is an execution as a device is shown it.
@@ -136,7 +136,7 @@ type Start struct {
 
 // StartNext gives a thing the head of its queue to work on, IN_PROGRESS from
 // now on. One that is already IN_PROGRESS is given again, unchanged but for the
-// step timer (J5). Nothing pending is an answer without an execution.
+// step timer (jobs-data-plane.md J5). Nothing pending is an answer without an execution.
 func (e *Engine) StartNext(in Start, done func(Described, error)) {
 	if err := checkReport(in.Details, in.StepMinutes); err != nil {
 		done(Described{}, err)

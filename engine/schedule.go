@@ -54,7 +54,7 @@ func turn(j muster.Job) muster.Job {
 }
 
 // finish ends the giving of a job whose end time has come; the end behavior
-// says what becomes of what is pending (section 9.3).
+// says what becomes of what is pending (jobs-lifecycle.md section 9.3).
 func (b *batch) finish(j muster.Job) muster.Job {
 	j.Over, j.UpdatedAt = true, b.Now
 	j.Rollout = muster.Rollout{Done: true, Started: max(j.Rollout.Started, 1), Pace: j.Rollout.Pace}

@@ -32,7 +32,7 @@ func (s *Store) Document(ctx context.Context, source string, limit int, permit f
 	ctx, cancel := context.WithTimeout(ctx, documentTimeout)
 	defer cancel()
 	if err := s.CheckBucket(ctx, a.Bucket); err != nil {
-		return "", unreadable(err, "Provided S3 bucket is not valid: %s. Error: %s", a.Bucket) // section 6.6
+		return "", unreadable(err, "Provided S3 bucket is not valid: %s. Error: %s", a.Bucket) // jobs-control-plane.md section 6.6
 	}
 	body, info, err := s.Open(ctx, a.Object, int64(limit))
 	if err != nil {

@@ -84,7 +84,7 @@ func CheckKey(key string) error {
 // ends and next to each dot, and not like an IPv4 address.
 func CheckBucket(name string) error {
 	if !validBucket(name) {
-		return muster.Errorf(muster.Invalid, "Given S3 bucket name is invalid.") // section 6.6
+		return muster.Errorf(muster.Invalid, "Given S3 bucket name is invalid.") // jobs-control-plane.md section 6.6
 	}
 	return nil
 }

@@ -84,7 +84,8 @@ func (all *Placeholders) add(p placeholder) error {
 }
 
 // checkNested returns an Invalid error for a placeholder inside another one. Only
-// an upload may contain some: local ones, each at most localMax times (section 6.4).
+// an upload may contain some: local ones, each at most localMax times
+// (jobs-control-plane.md section 6.4).
 func (p placeholder) checkNested() error {
 	for text := range nested(p.argument) {
 		local := localPlaceholder(text)

@@ -20,7 +20,7 @@ func TestFindPlaceholdersRefuses(t *testing.T) {
 		"a parameter":                                  {`{"a":"${aws:iot:parameter:path}"}`, "${aws:iot:parameter:path} is only valid in AWS managed job templates"},
 		"a parameter deep in a list":                   {`{"a":[{"b":["x ${aws:iot:parameter:p} y"]}]}`, "only valid in AWS managed job templates"},
 		"an unknown kind":                              {`{"a":"${aws:iot:s3-presined-url:https://x}"}`, "unknown kind ${aws:iot:s3-presined-url}"},
-		"an unknown service (J17)":                     {`{"a":"${aws:s3:x}"}`, "unknown placeholder ${aws:s3:x}"},
+		"an unknown service":                           {`{"a":"${aws:s3:x}"}`, "unknown placeholder ${aws:s3:x}"}, // jobs-control-plane.md J17
 		"not terminated":                               {`{"a":"${aws:iot:parameter:p"}`, "One or more parameters or placeholders are not terminated."},
 		"not terminated because of a nested one":       {`{"a":"${aws:iot:s3-presigned-url:${x}"}`, "One or more parameters or placeholders are not terminated."},
 		"terminated in another value":                  {`{"a":"${aws:iot:parameter:p","b":"}"}`, "One or more parameters or placeholders are not terminated."},
