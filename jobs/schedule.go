@@ -54,7 +54,7 @@ func reveals(j muster.Job) muster.Job {
 }
 
 // finish ends the giving of a job whose end time has come; the end behavior
-// says what becomes of what is pending (section 9.3).
+// says what becomes of what is pending (jobs-lifecycle.md section 9.3).
 func finish(tx *transaction, j muster.Job) muster.Job {
 	j.Over, j.UpdatedAt = true, tx.Now
 	j.Rollout = muster.Rollout{Done: true, Started: max(j.Rollout.Started, 1), Pace: j.Rollout.Pace}
