@@ -16,14 +16,15 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/gateway"
+	"github.com/muster-iot/muster/rights"
+	"github.com/muster-iot/muster/service"
 	"github.com/muster-iot/muster/store/memstore"
 )
 
 // world is an engine with one thing, and an Authorizer that follows it.
 type world struct {
-	*engine.Engine
+	*service.Service
 	a       *Authorizer
 	t       *testing.T
 	now     time.Time
@@ -37,7 +38,7 @@ func newWorld(t *testing.T) *world {
 	account := muster.Account{ID: "123456789012", Region: "eu-west-1"}
 	now := func() muster.Instant { return muster.At(w.now) }
 	s := memstore.New()
-	w.Engine = engine.New(engine.Options{Store: s, Account: account, Now: now, Access: func(c engine.AccessChange) { w.a.Changed(c) }})
+	w.Engine = service.New(service.Options{Store: s, Account: account, Now: now, Access: func(c rights.Change) { w.a.Changed(c) }})
 	w.a = New(Options{
 		Principals: w.Engine, Account: account, Now: now, Grace: 24 * time.Hour,
 		Revoked:    func(p string) { w.revoked <- p },
@@ -92,7 +93,7 @@ type authorityKey struct {
 	key         *ecdsa.PrivateKey
 }
 
-func (w *world) allow(name, document string, target engine.PolicyTarget) {
+func (w *world) allow(name, document string, target rights.PolicyTarget) {
 	w.t.Helper()
 	w.must(w.CreatePolicy(w.t.Context(), name, document, nil))
 	w.ok(w.AttachPolicy(w.t.Context(), name, target))
@@ -116,7 +117,7 @@ func TestAUTH42TheMinimalPolicyAllowsItsThingAndNobodyElse(t *testing.T) {
 	w.must(w.CreateThing(t.Context(), muster.Thing{Name: "pump"}))
 	der, id := w.device("d", muster.CertificateActive, w.now.Add(time.Hour), nil)
 	w.ok(w.AttachPrincipal(t.Context(), "lamp", id, muster.Attachment{}))
-	w.allow("minimal", minimal, engine.PolicyTarget{Certificate: id})
+	w.allow("minimal", minimal, rights.PolicyTarget{Certificate: id})
 
 	lamp, err := w.connect(der, "lamp")
 	if err != nil {
@@ -160,7 +161,7 @@ func TestAUTH42AnExclusiveThingResolvesOverHTTPSToo(t *testing.T) {
 	w := newWorld(t)
 	der, id := w.device("d", muster.CertificateActive, w.now.Add(time.Hour), nil)
 	w.ok(w.AttachPrincipal(t.Context(), "lamp", id, muster.Attachment{Exclusive: true}))
-	w.allow("minimal", minimal, engine.PolicyTarget{Certificate: id})
+	w.allow("minimal", minimal, rights.PolicyTarget{Certificate: id})
 	d, err := w.a.Device(t.Context(), der, "127.0.0.1:1")
 	if err != nil {
 		t.Fatal(err)
@@ -196,7 +197,7 @@ func TestAUTH17AUTH40WhoGetsIn(t *testing.T) {
 			w := w
 			der, id := w.device("d", test.status, w.now.Add(test.notAfter), nil)
 			if test.policy {
-				w.ok(w.AttachPolicy(t.Context(), "all", engine.PolicyTarget{Certificate: id}))
+				w.ok(w.AttachPolicy(t.Context(), "all", rights.PolicyTarget{Certificate: id}))
 			}
 			_, err := w.connect(der, "anything")
 			if (err == nil) != test.ok || (err != nil && !errors.Is(err, gateway.ErrRefused)) {
@@ -214,7 +215,7 @@ func TestRightsFollowTheRegistry(t *testing.T) {
 	ctx := t.Context()
 	der, id := w.device("d", muster.CertificateActive, w.now.Add(time.Hour), nil)
 	w.allow("p", `{"Version":"2012-10-17","Statement":[
-		{"Effect":"Allow","Action":["iot:Connect","iot:Publish"],"Resource":"*"}]}`, engine.PolicyTarget{Certificate: id})
+		{"Effect":"Allow","Action":["iot:Connect","iot:Publish"],"Resource":"*"}]}`, rights.PolicyTarget{Certificate: id})
 	d, err := w.connect(der, "lamp")
 	if err != nil {
 		t.Fatal(err)
@@ -258,7 +259,7 @@ type meddler struct {
 	then func()
 }
 
-func (m *meddler) Grounds(ctx context.Context, id muster.CertificateID, clientID string) (engine.Grounds, error) {
+func (m *meddler) Grounds(ctx context.Context, id muster.CertificateID, clientID string) (rights.Grounds, error) {
 	g, err := m.Principals.Grounds(ctx, id, clientID)
 	if then := m.then; then != nil {
 		m.then = nil
@@ -270,7 +271,7 @@ func (m *meddler) Grounds(ctx context.Context, id muster.CertificateID, clientID
 func TestAChangeDuringAConnectIsNotLost(t *testing.T) {
 	w := newWorld(t)
 	der, id := w.device("d", muster.CertificateActive, w.now.Add(time.Hour), nil)
-	w.allow("all", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iot:*","Resource":"*"}}`, engine.PolicyTarget{Certificate: id})
+	w.allow("all", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iot:*","Resource":"*"}}`, rights.PolicyTarget{Certificate: id})
 	m := &meddler{Principals: w.Engine}
 	w.a.o.Principals = m
 	m.then = func() {

@@ -19,18 +19,19 @@ import (
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/authz"
 	"github.com/muster-iot/muster/dataplane"
-	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/gateway/door"
 	"github.com/muster-iot/muster/gateway/mqtttest"
 	"github.com/muster-iot/muster/identity/ca"
+	"github.com/muster-iot/muster/jobs"
+	"github.com/muster-iot/muster/rights"
 	"github.com/muster-iot/muster/store/memstore"
 )
 
 // service is the whole server except its control plane, on loopback sockets with
 // client certificates.
 type service struct {
-	*engine.Engine
+	*service.Service
 	issuer      *ca.Authority
 	gateway     *gateway.Server
 	mqtts       string // addresses
@@ -46,10 +47,10 @@ func newService(t *testing.T) *service {
 	store := memstore.New()
 	var rights *authz.Authorizer
 	var news *dataplane.Notifier
-	s.Engine = engine.New(engine.Options{
+	s.Engine = service.New(service.Options{
 		Store: store, Account: account, Now: now,
-		Access: func(c engine.AccessChange) { rights.Changed(c) },
-		Notify: func(n []engine.Notification) { news.Notify(n) },
+		Access: func(c rights.Change) { rights.Changed(c) },
+		Notify: func(n []jobs.Notification) { news.Notify(n) },
 	})
 	rights = authz.New(authz.Options{
 		Principals: s.Engine, Account: account, Now: now, Grace: 24 * time.Hour,
@@ -109,7 +110,7 @@ func newService(t *testing.T) *service {
 		_, err := s.CreateThing(t.Context(), muster.Thing{Name: muster.ThingName(thing)})
 		s.must(t, err)
 	}
-	_, err = s.CreateJob(t.Context(), engine.NewJob{ID: "fw", Document: "{}", Targets: []muster.Target{{Name: "lamp"}, {Name: "pump"}}})
+	_, err = s.CreateJob(t.Context(), jobs.NewJob{ID: "fw", Document: "{}", Targets: []muster.Target{{Name: "lamp"}, {Name: "pump"}}})
 	s.must(t, err)
 	for more := true; more; {
 		agenda, err := s.Work(t.Context())
@@ -159,7 +160,7 @@ func (s *service) newDevice(t *testing.T, name string, status muster.Certificate
 	return device{c.ID, tls.Certificate{Certificate: [][]byte{c.X509.Raw}, PrivateKey: key}}
 }
 
-func target(d device) engine.PolicyTarget { return engine.PolicyTarget{Certificate: d.id} }
+func target(d device) rights.PolicyTarget { return rights.PolicyTarget{Certificate: d.id} }
 
 // allow attaches a policy of its own to a certificate, and returns its name.
 func (s *service) allow(t *testing.T, d device, document string) string {

@@ -6,8 +6,9 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot/wire"
-	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/identity/ca"
+	"github.com/muster-iot/muster/listing"
+	"github.com/muster-iot/muster/rights"
 )
 
 // Certificates keeps the certificates of devices.
@@ -17,8 +18,8 @@ type Certificates interface {
 	// CAsOf returns the registered CAs with a subject.
 	CAsOf(ctx context.Context, subject string) ([]muster.CA, error)
 	Certificate(ctx context.Context, id muster.CertificateID) (muster.Certificate, error)
-	Certificates(ctx context.Context, p engine.Page, ascending bool) (engine.CertificateList, error)
-	CertificatesOfCA(ctx context.Context, ca muster.CertificateID, p engine.Page, ascending bool) (engine.CertificateList, error)
+	Certificates(ctx context.Context, p listing.Page, ascending bool) (rights.CertificateList, error)
+	CertificatesOfCA(ctx context.Context, ca muster.CertificateID, p listing.Page, ascending bool) (rights.CertificateList, error)
 	DeleteCertificate(ctx context.Context, id muster.CertificateID, force bool) error
 	// NewCertificate returns an AlreadyExists error when the certificate is
 	// registered.

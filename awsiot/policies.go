@@ -5,8 +5,9 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot/wire"
-	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/iotpolicy"
+	"github.com/muster-iot/muster/listing"
+	"github.com/muster-iot/muster/rights"
 )
 
 // Policies keeps policies and their versions.
@@ -15,7 +16,7 @@ type Policies interface {
 	CreatePolicyVersion(ctx context.Context, name, document string, asDefault bool) (muster.PolicyVersion, error)
 	DeletePolicy(ctx context.Context, name string) error
 	DeletePolicyVersion(ctx context.Context, name, version string) error
-	Policies(ctx context.Context, p engine.Page, ascending bool) (engine.PolicyList, error)
+	Policies(ctx context.Context, p listing.Page, ascending bool) (rights.PolicyList, error)
 	Policy(ctx context.Context, name string) (muster.Policy, error)
 	SetDefaultPolicyVersion(ctx context.Context, name, version string) error
 }

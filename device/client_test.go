@@ -11,7 +11,7 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/device"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/jobs"
 )
 
 func TestOperations(t *testing.T) {
@@ -245,6 +245,6 @@ func TestConnectFailsWhenItsContextEnds(t *testing.T) {
 
 var errRefused = errors.New("connection refused")
 
-func newJob(id muster.JobID) engine.NewJob {
-	return engine.NewJob{ID: id, Document: `{}`, Targets: []muster.Target{{Name: thing}}}
+func newJob(id muster.JobID) jobs.NewJob {
+	return jobs.NewJob{ID: id, Document: `{}`, Targets: []muster.Target{{Name: thing}}}
 }

@@ -17,10 +17,10 @@ import (
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/dataplane"
 	"github.com/muster-iot/muster/device"
-	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/iotpolicy"
+	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/sigv4"
 	"github.com/muster-iot/muster/store/memstore"
 )
@@ -28,7 +28,7 @@ import (
 // service is a whole server behind in-memory connections. It lives in a synctest
 // bubble, so that days pass in no time and settle knows when all is quiet.
 type service struct {
-	*engine.Engine
+	*service.Service
 	t       *testing.T
 	gateway *gateway.Server
 	http    *pipeListener
@@ -48,20 +48,20 @@ const (
 
 var credential = sigv4.Credential{AccessKeyID: "AKIDEXAMPLE", Secret: "secret"}
 
-func newService(t *testing.T, change ...func(*engine.Options)) *service {
+func newService(t *testing.T, change ...func(*service.Options)) *service {
 	t.Helper()
 	s := &service{t: t, http: &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}}
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError + 1}))
 	account := muster.Account{ID: "000000000000", Region: region}
 	var notifier *dataplane.Notifier
-	o := engine.Options{
+	o := service.Options{
 		Store: memstore.New(), Account: account, Now: func() muster.Instant { return muster.At(time.Now()) },
-		Notify: func(notes []engine.Notification) { notifier.Notify(notes) },
+		Notify: func(notes []jobs.Notification) { notifier.Notify(notes) },
 	}
 	for _, c := range change {
 		c(&o)
 	}
-	s.Engine = engine.New(o)
+	s.Engine = service.New(o)
 	plane := dataplane.New(dataplane.Options{Jobs: s.Engine, Account: account, Now: time.Now, Log: log})
 	var err error
 	if s.gateway, err = gateway.New(t.Context(), gateway.Options{Authorizer: everybody{&s.denied}, Reserved: plane.MQTT(), Log: log}); err != nil {
@@ -279,9 +279,9 @@ func overBoth(t *testing.T, test func(t *testing.T, s *service, c *device.Client
 }
 
 // job rolls out a job for the thing.
-func (s *service) job(id string, change ...func(*engine.NewJob)) {
+func (s *service) job(id string, change ...func(*jobs.NewJob)) {
 	s.t.Helper()
-	j := engine.NewJob{ID: muster.JobID(id), Document: `{"n": 1.50}`, Targets: []muster.Target{{Name: thing}}}
+	j := jobs.NewJob{ID: muster.JobID(id), Document: `{"n": 1.50}`, Targets: []muster.Target{{Name: thing}}}
 	for _, c := range change {
 		c(&j)
 	}
@@ -318,7 +318,7 @@ func (s *service) outcome(job string) muster.Execution {
 // cancelJob cancels a job by force.
 func (s *service) cancelJob(job string) {
 	s.t.Helper()
-	if _, err := s.CancelJob(s.t.Context(), muster.JobID(job), engine.Cancellation{Force: true}); err != nil {
+	if _, err := s.CancelJob(s.t.Context(), muster.JobID(job), jobs.Cancellation{Force: true}); err != nil {
 		s.t.Fatalf("CancelJob(%s): %v", job, err)
 	}
 	s.settle()

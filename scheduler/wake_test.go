@@ -12,7 +12,7 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/commit"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/scheduler"
 	"github.com/muster-iot/muster/store/memstore"
 	"github.com/muster-iot/muster/store/storetest"
@@ -20,11 +20,11 @@ import (
 
 // service is an engine that a scheduler drives, on a store with random delays.
 type service struct {
-	*engine.Engine
+	*service.Service
 	t *testing.T
 }
 
-func serve(t *testing.T, seed uint64, limits engine.Limits) service {
+func serve(t *testing.T, seed uint64, limits jobs.Limits) service {
 	now := func() muster.Instant { return muster.At(time.Now()) }
 	s := scheduler.New(now, slog.New(slog.DiscardHandler))
 	var mu sync.Mutex
@@ -35,7 +35,7 @@ func serve(t *testing.T, seed uint64, limits engine.Limits) service {
 		mu.Unlock()
 		time.Sleep(d)
 	}
-	e := engine.New(engine.Options{
+	e := service.New(service.Options{
 		Store: storetest.Late(memstore.New(), storetest.Pauses{Read: pause, Visible: pause}), Now: now, Due: s.Due,
 		Account: muster.Account{ID: "000000000000", Region: "us-east-1"}, Limits: limits,
 	})
@@ -76,7 +76,7 @@ func (s service) within(what string, due time.Time, ready func() bool) {
 // createJob makes a job for things; perMinute 0 means no rate.
 func (s service) createJob(id string, perMinute int, things ...string) {
 	s.t.Helper()
-	in := engine.NewJob{ID: muster.JobID(id), Document: "{}", Config: muster.JobConfig{Rollout: muster.RolloutConfig{MaximumPerMinute: perMinute}}}
+	in := jobs.NewJob{ID: muster.JobID(id), Document: "{}", Config: muster.JobConfig{Rollout: muster.RolloutConfig{MaximumPerMinute: perMinute}}}
 	for _, name := range things {
 		in.Targets = append(in.Targets, muster.Target{Name: name})
 	}
@@ -95,8 +95,8 @@ func (s service) pending() bool {
 // start begins the next job of the lamp, with a step timer of a minute.
 func (s service) start() {
 	s.t.Helper()
-	_, err := commit.Await(s.t.Context(), func(done func(engine.Described, error)) {
-		s.StartNext(engine.Start{Thing: "lamp", StepMinutes: 1}, done)
+	_, err := commit.Await(s.t.Context(), func(done func(jobs.Described, error)) {
+		s.StartNext(jobs.StartNextInput{Thing: "lamp", StepMinutes: 1}, done)
 	})
 	s.must("StartNext", err)
 }
@@ -135,7 +135,7 @@ func TestNothingThatIsDueWaits(t *testing.T) {
 		"the turn of a job that waits": {1000, func(s service, id string) {
 			s.createJob(id, 0, "lamp")
 			s.createJob(id+"-next", 0, "lamp")
-			_, err := s.CancelJob(s.t.Context(), muster.JobID(id), engine.Cancellation{})
+			_, err := s.CancelJob(s.t.Context(), muster.JobID(id), jobs.Cancellation{})
 			s.must("CancelJob", err)
 			s.within("the turn of job "+id+"-next", time.Now(), s.pending)
 			s.must("DeleteJob", s.DeleteJob(s.t.Context(), muster.JobID(id+"-next"), nil, true))
@@ -154,7 +154,7 @@ func TestNothingThatIsDueWaits(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := serve(t, 1, engine.Limits{ConcurrentJobs: 1})
+				s := serve(t, 1, jobs.Limits{ConcurrentJobs: 1})
 				for _, name := range []muster.ThingName{"lamp", "bulb"} {
 					_, err := s.CreateThing(t.Context(), muster.Thing{Name: name})
 					s.must("CreateThing", err)
