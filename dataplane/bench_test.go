@@ -32,12 +32,12 @@ func benchService(b *testing.B, s store.Store) (*Service, *service.Service) {
 	job := jobs.NewJob{ID: "fw", Document: `{"do":"flash"}`}
 	for i := range benchThings {
 		name := fmt.Sprint("lamp-", i)
-		if _, err := e.CreateThing(ctx, muster.Thing{Name: muster.ThingName(name)}); err != nil {
+		if _, err := e.Registry.CreateThing(ctx, muster.Thing{Name: muster.ThingName(name)}); err != nil {
 			b.Fatal(err)
 		}
 		job.Targets = append(job.Targets, muster.Target{Name: name})
 	}
-	if _, err := e.CreateJob(ctx, job); err != nil {
+	if _, err := e.Jobs.CreateJob(ctx, job); err != nil {
 		b.Fatal(err)
 	}
 	for range 10_000_000 {
@@ -98,7 +98,7 @@ func BenchmarkUpdate(b *testing.B) {
 					Thing: muster.ThingName(thing), Job: "fw", Status: muster.InProgress, Details: map[string]string{"step": "download"},
 				}
 				if _, err := commit.Await(context.Background(), func(done func(jobs.Described, error)) {
-					e.UpdateExecution(report, done)
+					e.Jobs.UpdateExecution(report, done)
 				}); err != nil {
 					b.Error(err)
 				}

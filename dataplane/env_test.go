@@ -87,8 +87,8 @@ func newEnv(t *testing.T, s store.Store, version byte, change ...options) *env {
 	for _, c := range change {
 		c(&o, &eo)
 	}
-	env.Engine = service.New(eo)
-	o.Jobs = env.Engine
+	env.Service = service.New(eo)
+	o.Jobs = env.Service
 	service := New(o)
 	env.mqtt, env.http = service.MQTT(), service.HTTP()
 	var err error

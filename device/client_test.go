@@ -144,7 +144,7 @@ func TestHTTPSWithoutLongPolling(t *testing.T) {
 		s.headers = func(h http.Header) { h.Del("Prefer") }
 		c := s.overHTTPS("")
 		began := time.Now()
-		time.AfterFunc(95*time.Second, func() { s.CreateJob(t.Context(), newJob("fw")); s.Work(t.Context()) })
+		time.AfterFunc(95*time.Second, func() { s.Jobs.CreateJob(t.Context(), newJob("fw")); s.Work(t.Context()) })
 		j, err := c.Next(t.Context())
 		if err != nil || j.JobID != "fw" {
 			t.Fatalf("Next = %+v, %v; want fw", j, err)
@@ -160,7 +160,7 @@ func TestHTTPSWithLongPolling(t *testing.T) {
 		s := newService(t)
 		c := s.overHTTPS("")
 		began := time.Now()
-		time.AfterFunc(95*time.Second, func() { s.CreateJob(t.Context(), newJob("fw")); s.Work(t.Context()) })
+		time.AfterFunc(95*time.Second, func() { s.Jobs.CreateJob(t.Context(), newJob("fw")); s.Work(t.Context()) })
 		j, err := c.Next(t.Context())
 		if err != nil || j.JobID != "fw" {
 			t.Fatalf("Next = %+v, %v; want fw", j, err)

@@ -61,8 +61,8 @@ func newService(t *testing.T, change ...func(*service.Options)) *service {
 	for _, c := range change {
 		c(&o)
 	}
-	s.Engine = service.New(o)
-	plane := dataplane.New(dataplane.Options{Jobs: s.Engine, Account: account, Now: time.Now, Log: log})
+	s.Service = service.New(o)
+	plane := dataplane.New(dataplane.Options{Jobs: s.Service, Account: account, Now: time.Now, Log: log})
 	var err error
 	if s.gateway, err = gateway.New(t.Context(), gateway.Options{Authorizer: everybody{&s.denied}, Reserved: plane.MQTT(), Log: log}); err != nil {
 		t.Fatalf("gateway: %v", err)
@@ -84,7 +84,7 @@ func newService(t *testing.T, change ...func(*service.Options)) *service {
 		server.Close()
 		running.Wait()
 	})
-	if _, err := s.CreateThing(t.Context(), muster.Thing{Name: thing}); err != nil {
+	if _, err := s.Registry.CreateThing(t.Context(), muster.Thing{Name: thing}); err != nil {
 		t.Fatalf("CreateThing: %v", err)
 	}
 	return s
@@ -285,7 +285,7 @@ func (s *service) job(id string, change ...func(*jobs.NewJob)) {
 	for _, c := range change {
 		c(&j)
 	}
-	if _, err := s.CreateJob(s.t.Context(), j); err != nil {
+	if _, err := s.Jobs.CreateJob(s.t.Context(), j); err != nil {
 		s.t.Fatalf("CreateJob(%s): %v", id, err)
 	}
 	s.settle()
@@ -308,7 +308,7 @@ func (s *service) settle() {
 // outcome returns the latest execution of a job as the service has it.
 func (s *service) outcome(job string) muster.Execution {
 	s.t.Helper()
-	x, err := s.ShowExecution(s.t.Context(), thing, muster.JobID(job), nil)
+	x, err := s.Jobs.ShowExecution(s.t.Context(), thing, muster.JobID(job), nil)
 	if err != nil {
 		s.t.Fatalf("ShowExecution(%s): %v", job, err)
 	}
@@ -318,7 +318,7 @@ func (s *service) outcome(job string) muster.Execution {
 // cancelJob cancels a job by force.
 func (s *service) cancelJob(job string) {
 	s.t.Helper()
-	if _, err := s.CancelJob(s.t.Context(), muster.JobID(job), jobs.Cancellation{Force: true}); err != nil {
+	if _, err := s.Jobs.CancelJob(s.t.Context(), muster.JobID(job), jobs.Cancellation{Force: true}); err != nil {
 		s.t.Fatalf("CancelJob(%s): %v", job, err)
 	}
 	s.settle()
@@ -327,7 +327,7 @@ func (s *service) cancelJob(job string) {
 // deleteJob deletes a job by force.
 func (s *service) deleteJob(job string) {
 	s.t.Helper()
-	if err := s.DeleteJob(s.t.Context(), muster.JobID(job), nil, true); err != nil {
+	if err := s.Jobs.DeleteJob(s.t.Context(), muster.JobID(job), nil, true); err != nil {
 		s.t.Fatalf("DeleteJob(%s): %v", job, err)
 	}
 	s.settle()
