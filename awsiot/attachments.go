@@ -10,11 +10,12 @@ import (
 	"github.com/muster-iot/muster/engine"
 )
 
-// Attachments keeps what policies are attached to.
+// Attachments keeps what policies are attached to (identity-and-auth.md section B.1).
+// A policy can be attached again, which changes nothing.
 type Attachments interface {
 	AttachPolicy(ctx context.Context, name string, t engine.PolicyTarget) error
-	// AttachedPolicies lists the policies of a target and, if recursive, those of
-	// the groups above it.
+	// AttachedPolicies lists the policies of a target and, if recursive, those of the
+	// groups above it. The newest policy is the first unless ascending.
 	AttachedPolicies(ctx context.Context, t engine.PolicyTarget, recursive bool, p engine.Page, ascending bool) (engine.PolicyList, error)
 	DetachPolicy(ctx context.Context, name string, t engine.PolicyTarget) error
 	Policy(ctx context.Context, name string) (muster.Policy, error)

@@ -8,7 +8,8 @@ import (
 	"github.com/muster-iot/muster/engine"
 )
 
-// Jobs keeps jobs, their executions and their templates.
+// Jobs keeps jobs, their executions and their templates (jobs-control-plane.md
+// section 3).
 type Jobs interface {
 	Executions
 	JobTemplates
@@ -17,6 +18,9 @@ type Jobs interface {
 	CreateJob(ctx context.Context, in engine.NewJob) (muster.Job, error)
 	DeleteJob(ctx context.Context, id muster.JobID, ns *muster.Namespace, force bool) error
 	DescribeJob(ctx context.Context, id muster.JobID) (engine.JobDescription, error)
+	// JobDocument returns the document as it was submitted. Unless
+	// beforeSubstitution, the parameters of its template and its signatures are
+	// filled in.
 	JobDocument(ctx context.Context, id muster.JobID, beforeSubstitution bool) (string, error)
 	ListJobs(ctx context.Context, f engine.JobFilter, page engine.Page) (engine.JobList, error)
 	UpdateJob(ctx context.Context, id muster.JobID, ns *muster.Namespace, in engine.JobChange) error

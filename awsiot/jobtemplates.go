@@ -9,7 +9,8 @@ import (
 	"github.com/muster-iot/muster/jobdoc"
 )
 
-// JobTemplates keeps the templates of the account and has the managed ones.
+// JobTemplates keeps the templates of the account and has the managed ones
+// (jobs-control-plane.md sections 7 and 8).
 type JobTemplates interface {
 	CreateJobTemplate(ctx context.Context, in engine.NewJobTemplate) (muster.JobTemplate, error)
 	DeleteJobTemplate(ctx context.Context, id muster.JobTemplateID) error
