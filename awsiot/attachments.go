@@ -11,11 +11,12 @@ import (
 	"github.com/muster-iot/muster/rights"
 )
 
-// Attachments keeps what policies are attached to.
+// Attachments keeps what policies are attached to (identity-and-auth.md section B.1).
+// A policy can be attached again, which changes nothing.
 type Attachments interface {
 	AttachPolicy(ctx context.Context, name string, t rights.PolicyTarget) error
-	// AttachedPolicies lists the policies of a target and, if recursive, those of
-	// the groups above it.
+	// AttachedPolicies lists the policies of a target and, if recursive, those of the
+	// groups above it. The newest policy is the first unless ascending.
 	AttachedPolicies(ctx context.Context, t rights.PolicyTarget, recursive bool, p listing.Page, ascending bool) (rights.PolicyList, error)
 	DetachPolicy(ctx context.Context, name string, t rights.PolicyTarget) error
 	Policy(ctx context.Context, name string) (muster.Policy, error)

@@ -9,11 +9,11 @@ import (
 	"github.com/muster-iot/muster/listing"
 )
 
-// Executions shows and ends executions for operators.
+// Executions shows, cancels and deletes executions (jobs-control-plane.md sections
+// 3.6, 3.7, 3.9 and 3.12).
 type Executions interface {
 	CancelExecution(ctx context.Context, in jobs.ExecutionCancellation) error
-	// DeleteExecution deletes the execution with this number, counted from 1. A
-	// namespace that is not nil must be the job's.
+	// DeleteExecution deletes the execution with this number, counted from 1.
 	DeleteExecution(ctx context.Context, thing muster.ThingName, job muster.JobID, number int64, ns *muster.Namespace, force bool) error
 	// ExecutionsOfJob lists executions with this status; the zero status lists all.
 	ExecutionsOfJob(ctx context.Context, job muster.JobID, status muster.Status, page listing.Page) (jobs.ExecutionList, error)
@@ -23,7 +23,7 @@ type Executions interface {
 }
 
 // executionOperations are the operations on executions (jobs-control-plane.md
-// sections 3.9 to 3.12).
+// sections 3.6, 3.7, 3.9 and 3.12).
 type executionOperations struct {
 	account    account
 	executions Executions

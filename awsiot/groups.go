@@ -9,9 +9,9 @@ import (
 	"github.com/muster-iot/muster/registry"
 )
 
-// ThingGroups keeps static and dynamic thing groups and their members. If expected
-// is not nil, it must be the version of the group, or the call fails with
-// VersionConflict.
+// ThingGroups keeps static and dynamic thing groups and their members (registry.md
+// sections 4 and 5). If expected is not nil, it must be the version of the group, or
+// the call fails with VersionConflict.
 type ThingGroups interface {
 	AddThingToThingGroup(ctx context.Context, thing muster.ThingName, group muster.GroupName) error
 	CreateDynamicThingGroup(ctx context.Context, in muster.Group, tags []muster.Tag) (muster.Group, error)

@@ -14,6 +14,7 @@ import (
 type Index interface {
 	// Aggregate collects the values of one field of all things that match a query.
 	Aggregate(ctx context.Context, q registry.IndexQuery, field string) (*fleetquery.Aggregate, error)
+	// Connectivity returns the last known connection or disconnection of a thing.
 	Connectivity(ctx context.Context, name muster.ThingName) (muster.Connectivity, error)
 	// IndexStatus returns the status of an index, such as "ACTIVE".
 	IndexStatus(ctx context.Context, name string) (string, error)

@@ -9,7 +9,8 @@ import (
 	"github.com/muster-iot/muster/listing"
 )
 
-// Jobs keeps jobs, their executions and their templates.
+// Jobs keeps jobs, their executions and their templates (jobs-control-plane.md
+// section 3).
 type Jobs interface {
 	Executions
 	JobTemplates
@@ -18,6 +19,9 @@ type Jobs interface {
 	CreateJob(ctx context.Context, in jobs.NewJob) (muster.Job, error)
 	DeleteJob(ctx context.Context, id muster.JobID, ns *muster.Namespace, force bool) error
 	DescribeJob(ctx context.Context, id muster.JobID) (jobs.JobDescription, error)
+	// JobDocument returns the document as it was submitted. Unless
+	// beforeSubstitution, the parameters of its template and its signatures are
+	// filled in.
 	JobDocument(ctx context.Context, id muster.JobID, beforeSubstitution bool) (string, error)
 	ListJobs(ctx context.Context, f jobs.JobFilter, page listing.Page) (jobs.JobList, error)
 	UpdateJob(ctx context.Context, id muster.JobID, ns *muster.Namespace, in jobs.JobChange) error

@@ -10,7 +10,8 @@ import (
 	"github.com/muster-iot/muster/listing"
 )
 
-// JobTemplates keeps the templates of the account and has the managed ones.
+// JobTemplates keeps the templates of the account and has the managed ones
+// (jobs-control-plane.md sections 7 and 8).
 type JobTemplates interface {
 	CreateJobTemplate(ctx context.Context, in jobs.NewJobTemplate) (muster.JobTemplate, error)
 	DeleteJobTemplate(ctx context.Context, id muster.JobTemplateID) error

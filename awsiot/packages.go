@@ -11,8 +11,8 @@ import (
 	"github.com/muster-iot/muster/listing"
 )
 
-// Catalog keeps software packages and their versions. A call that is repeated with
-// the same token takes effect once; an empty token is none.
+// Catalog keeps software packages and their versions (jobs-lifecycle.md section 13). A
+// call that is repeated with the same token takes effect once; an empty token is none.
 type Catalog interface {
 	CreatePackage(ctx context.Context, in muster.Package, tags []muster.Tag) (muster.Package, error)
 	CreatePackageVersion(ctx context.Context, in muster.PackageVersion, tags []muster.Tag) (muster.PackageVersion, error)

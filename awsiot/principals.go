@@ -9,8 +9,8 @@ import (
 	"github.com/muster-iot/muster/rights"
 )
 
-// Principals keeps which certificates are attached to which things. If exclusive is
-// nil, a list has both kinds of attachments.
+// Principals keeps which certificates are attached to which things (registry.md
+// section 6.3). If exclusive is nil, a list has both kinds of attachments.
 type Principals interface {
 	AttachPrincipal(ctx context.Context, thing muster.ThingName, id muster.CertificateID, a muster.Attachment) error
 	DetachPrincipal(ctx context.Context, thing muster.ThingName, id muster.CertificateID) error

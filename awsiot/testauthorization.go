@@ -12,7 +12,8 @@ import (
 	"github.com/muster-iot/muster/rights"
 )
 
-// Authorization returns the policies that decide about a client.
+// Authorization returns the policies that decide about a client (identity-and-auth.md
+// section B.1).
 type Authorization interface {
 	// EffectivePolicies returns the policies in force for a target that acts as a
 	// thing, or as none if thing is "".

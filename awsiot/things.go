@@ -9,8 +9,8 @@ import (
 	"github.com/muster-iot/muster/registry"
 )
 
-// Things keeps the things of the registry. If expected is not nil, it must be the
-// version of the thing, or the call fails with VersionConflict.
+// Things keeps the things of the registry (registry.md section 2). If expected is not
+// nil, it must be the version of the thing, or the call fails with VersionConflict.
 type Things interface {
 	CreateThing(ctx context.Context, in muster.Thing) (muster.Thing, error)
 	DeleteThing(ctx context.Context, name muster.ThingName, expected *int64) error

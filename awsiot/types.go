@@ -9,7 +9,7 @@ import (
 	"github.com/muster-iot/muster/registry"
 )
 
-// ThingTypes keeps the types of things.
+// ThingTypes keeps the types of things (registry.md section 3).
 type ThingTypes interface {
 	CreateThingType(ctx context.Context, in muster.ThingType, tags []muster.Tag) (muster.ThingType, error)
 	DeleteThingType(ctx context.Context, name muster.TypeName) error
