@@ -3,7 +3,7 @@
 // over HTTPS. What both wires share, from the reading of a request to the words
 // of a refusal, is written once; MQTT, HTTP and Notifier add what only one has.
 //
-// It holds no rule and no state of jobs: every request is one call of the
-// engine. It never authenticates anybody, keeps no connection, and does not
+// It holds no rule and no state of jobs: every request is one call of package
+// jobs. It never authenticates anybody, keeps no connection, and does not
 // know how a message reaches its subscribers.
 package dataplane

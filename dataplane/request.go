@@ -199,7 +199,7 @@ var statusWords = func() string {
 
 // readDetails reads statusDetails. A number or a boolean stands for its source
 // text, since devices send them and AWS takes them; null, objects and arrays are
-// refused (jobs-data-plane.md J15). What a text may hold is for the engine to judge.
+// refused (jobs-data-plane.md J15). What a text may hold is for package jobs to judge.
 func readDetails(text []byte) (map[string]string, error) {
 	if text == nil {
 		return nil, nil

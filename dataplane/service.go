@@ -72,7 +72,7 @@ func New(o Options) *Service {
 
 // serve performs r and calls done once: for the operations that write, when it
 // is durable and before the notifications that it causes go out, on the
-// engine's own goroutine.
+// goroutine of the committer that answers.
 func (s *Service) serve(ctx context.Context, r *request, done func(answer)) {
 	if !s.throttle(r.Kind).Allow(s.o.Now()) {
 		done(answer{err: muster.Errorf(muster.Throttled, "Too many requests")})

@@ -1,8 +1,8 @@
-// Package store is the narrow seam between the engine and a database: what
+// Package store is the narrow seam between the service and a database: what
 // Muster asks of one, and nothing that any of them could not keep. Package
 // storetest is this contract as tests; memstore, pebblestore and pgstore fill
 // it. No rule lives here: paging limits, versions, idempotency and state
-// machines are the engine's.
+// machines are those of the packages above.
 package store
 
 import (

@@ -132,7 +132,7 @@ func (h *Hook) Stats() Stats {
 }
 
 // Run delivers the events of the log until ctx ends; the rest stays there. The
-// engine must be running.
+// service must be running.
 func (h *Hook) Run(ctx context.Context) error {
 	defer h.client.CloseIdleConnections()
 	for after := uint64(0); ctx.Err() == nil; {

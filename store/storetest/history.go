@@ -156,7 +156,7 @@ func (m *model) act(rng *rand.Rand, tx store.Tx, now muster.Instant) error {
 	return nil
 }
 
-// change does what an engine does with every execution: the queue first, then
+// change does what package jobs does with every execution: the queue first, then
 // the pair.
 func (m *model) change(tx store.Tx, before, after *muster.Execution) error {
 	e := before

@@ -1,6 +1,6 @@
 // Package storetest is the contract of package store as tests. A store's own
 // test is a few lines that call Run, and Reopen if the store persists; what
-// passes may stand behind the engine. It knows no particular store.
+// passes may hold the state of the service. It knows no particular store.
 package storetest
 
 import (
