@@ -19,10 +19,10 @@ import (
 // key is RSA, and so is that of the authority above it. That authority certifies nothing
 // else: devices get their certificates from the first.
 
-// shown is what the TLS listeners show, the preferred first.
+// shown are the certificates that the TLS listeners present, the preferred one first.
 type shown struct {
 	now atomic.Pointer[[]tls.Certificate]
-	rsa bool // ours with an RSA key is among them
+	rsa bool // the server's own certificate with an RSA key is among them
 }
 
 func (s *shown) all() []tls.Certificate {
@@ -32,14 +32,14 @@ func (s *shown) all() []tls.Certificate {
 	return nil
 }
 
-// add shows one more, after the others. Handshakes may be under way.
+// add presents one more, after the others. It may be called during handshakes.
 func (s *shown) add(c tls.Certificate) {
 	now := append(slices.Clip(s.all()), c)
 	s.now.Store(&now)
 }
 
-// openCertificates shows the operator's certificate, if there is one, and after it our
-// own. The one with an RSA key takes long to make: when it is missing,
+// openCertificates presents the operator's certificate, if there is one, and then the
+// server's own. An RSA key takes long to generate: when that certificate is missing,
 // completeCertificates makes it later.
 func (s *server) openCertificates() error {
 	if s.c.TLSCertificate != "" {
@@ -73,9 +73,9 @@ func (s *server) openCertificates() error {
 	return nil
 }
 
-// openRSAAuthority returns the RSA authority, if it is there, and sees to it that
-// clients which are given ca.pem trust it. Where ca.pem cannot be replaced, such as one
-// that is mounted by itself, that is left to the operator.
+// openRSAAuthority returns the RSA authority, if it is there, and adds it to ca.pem, so that
+// clients which trust ca.pem trust it too. A ca.pem that cannot be replaced, such as one that
+// is a mount of its own, is left to the operator.
 func (s *server) openRSAAuthority() (*ca.Authority, error) {
 	authority, err := identity.LoadRSAAuthority(s.data.RSACA())
 	if err != nil {
@@ -88,8 +88,8 @@ func (s *server) openRSAAuthority() (*ca.Authority, error) {
 	return authority, nil
 }
 
-// completeCertificates makes the certificate with an RSA key, unless it is there, once
-// the server is announced, so that no start waits for it. It returns when ctx ends.
+// completeCertificates makes the certificate with an RSA key, if it is missing, after the
+// server is announced, so that the start does not wait for it. It returns when ctx ends.
 func (s *server) completeCertificates(ctx context.Context, announced <-chan struct{}) {
 	select {
 	case <-announced:
@@ -103,9 +103,9 @@ func (s *server) completeCertificates(ctx context.Context, announced <-chan stru
 	<-ctx.Done()
 }
 
-// makeRSA makes what is missing of the RSA authority and of the certificate below it,
-// and shows that. It writes one file after the other, so that the next start can go on
-// wherever this one ends.
+// makeRSA makes what is missing of the RSA authority and of the certificate below it, and
+// presents that certificate. It writes one file after the other, so that the next start can
+// continue wherever this one stops.
 func (s *server) makeRSA(ctx context.Context) error {
 	began := time.Now()
 	authority, err := s.openRSAAuthority()

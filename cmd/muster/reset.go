@@ -17,19 +17,18 @@ import (
 	"github.com/muster-iot/muster/operator"
 )
 
-// errReset ends a server that is to begin anew, empty.
+// errReset ends a server that is to start again, empty.
 var errReset = errors.New("reset")
 
-// resets is what outlives a server that is reset: its listeners, and who asked
-// for it. A reset is a stop and a start within one process, so whatever a part
-// remembers is gone, and so are its connections; in between callers wait at the
-// listeners.
+// resets is what outlives a server that is reset: its listeners, and the callers that asked
+// for the reset. A reset is a stop and a start within one process, so the memory of all parts
+// and their connections are gone. In between, callers wait in the backlog of the listeners.
 type resets struct {
 	sockets *listeners // nil until the first server has its folder
 	wanted  chan struct{}
 
 	mu      sync.Mutex
-	waiting []net.Conn // of those who asked, to be answered when it is done
+	waiting []net.Conn // of callers that asked, to be answered when it is done
 }
 
 func newResets() *resets { return &resets{wanted: make(chan struct{}, 1)} }
@@ -42,7 +41,7 @@ const (
 	resetPatience = 5 * time.Second
 )
 
-// Ask has the server begin anew, and answers on conn when it has.
+// Ask resets the server, and answers on conn when that is done.
 func (r *resets) Ask(conn net.Conn) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -53,7 +52,7 @@ func (r *resets) Ask(conn net.Conn) {
 	}
 }
 
-// awaitReset returns errReset when somebody asks for it, or nil when ctx ends.
+// awaitReset returns errReset when a reset is asked for, or nil when ctx ends.
 func (s *server) awaitReset(ctx context.Context) error {
 	select {
 	case <-s.resets.wanted:
@@ -70,8 +69,8 @@ func (s *server) awaitReset(ctx context.Context) error {
 	return errReset
 }
 
-// taken returns those who asked before the server was stopped: they are served
-// with one reset.
+// taken returns the connections that asked before the server was stopped: one reset answers
+// all of them.
 func (r *resets) taken() []net.Conn {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -104,7 +103,7 @@ func (r *resets) close() {
 	}
 }
 
-// answerReset tells those who asked that it is done.
+// answerReset answers the callers that asked for a reset.
 func answerReset(waiting []net.Conn, now time.Time) {
 	body, _ := json.Marshal(operator.ClockReading{Now: now}) // cannot fail
 	for _, conn := range waiting {
@@ -119,8 +118,8 @@ func answerReset(waiting []net.Conn, now time.Time) {
 	}
 }
 
-// serveAnew runs servers one after the other until ctx ends: one, and another for
-// each reset. up is told once the first listens.
+// serveAnew runs servers one after the other until ctx ends: one, and another for each reset.
+// It calls up once, when the first one listens.
 func serveAnew(ctx context.Context, c Config, log *slog.Logger, up func(datafolder.Ready)) error {
 	r := newResets()
 	defer r.close()
@@ -148,9 +147,8 @@ func serveAnew(ctx context.Context, c Config, log *slog.Logger, up func(datafold
 	}
 }
 
-// newServerUntil is newServer for a ctx that may end meanwhile: then it returns
-// neither a server nor an error, and what the start has begun is left to the end
-// of the process, which is always safe.
+// newServerUntil is newServer for a ctx that may end meanwhile. Then it returns neither a
+// server nor an error: the process is about to end, which is safe at any point of a start.
 func newServerUntil(ctx context.Context, c Config, log *slog.Logger, r *resets) (*server, error) {
 	type started struct {
 		s   *server

@@ -23,10 +23,10 @@ func profilesCommand() *cobra.Command {
 		profileCreateCommand(), profileListCommand())
 }
 
-// daysMax keeps certificates within this century.
+// daysMax bounds the life of a certificate, in days.
 const daysMax = 20_000
 
-// newProfile is what `muster admin signing-profile create` is told.
+// newProfile are the flags of `muster admin signing-profile create`.
 type newProfile struct {
 	keyType          string
 	days             int
@@ -129,7 +129,7 @@ const (
 	formSignature = "signature"
 )
 
-// signOrder is what `muster admin sign` is told.
+// signOrder are the flags of `muster admin sign`.
 type signOrder struct{ profile, form, location string }
 
 func signCommand() *cobra.Command {

@@ -16,14 +16,14 @@ import (
 
 const (
 	websocketPath = "/mqtt"
-	// websocketLife is the longest a connection made with an access key lasts
+	// websocketLife bounds the life of a connection that was made with an access key
 	// (mqtt-broker.md MQ-64).
 	websocketLife = 24 * time.Hour
 )
 
-// websocketAPI lets MQTT clients in by WebSocket, with a signed or presigned
-// request (identity-and-auth.md section C.4). It wants a signature even with
-// --auth=none: any page in a browser may open a WebSocket to this machine.
+// websocketAPI accepts MQTT clients over WebSocket, with a signed or presigned request
+// (identity-and-auth.md section C.4). It requires a signature even with --auth=none, because
+// any page in a browser can open a WebSocket to this machine.
 type websocketAPI struct {
 	verifier sigv4.Verifier
 	keys     *identity.Keys
