@@ -11,10 +11,10 @@ import (
 	"github.com/muster-iot/muster/identity/ca"
 )
 
-// OpenAuthority returns the folder's certificate authority, made on the first start. When
-// a first start was killed while it made the authority, the key that it left is put away and
-// another one made: no certificate was issued with it, since the files of the server's
-// certificate, which are written next, are missing.
+// OpenAuthority returns the certificate authority of the folder, and makes it on the first
+// start. When a first start was killed between the key and the certificate of the authority,
+// the key is renamed and another authority is made. Nothing was issued with that key, because
+// the files of the server's certificate, which are written next, are missing.
 func (f Folder) OpenAuthority(now time.Time, log *slog.Logger) (*ca.Authority, error) {
 	a, err := identity.OpenAuthority(f.CA(), now)
 	if !errors.Is(err, identity.ErrKeyAlone) {
