@@ -65,6 +65,7 @@ var mayImport = map[string][]string{
 	"cmd/...":              {"..."},
 	"internal/jsontext":    {},
 	"internal/apiclient":   {"sigv4"},
+	"internal/lend":        {},
 	"internal/loglimit":    {},
 	"internal/loopback":    {},
 	"internal/plainjson":   {},

@@ -9,11 +9,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"sync"
 	"time"
 
 	"github.com/muster-iot/muster/datafolder"
+	"github.com/muster-iot/muster/internal/lend"
 	"github.com/muster-iot/muster/operator"
 )
 
@@ -174,7 +174,7 @@ func (l *listeners) lend() *listeners {
 	from, to := l.all(), lent.all()
 	for i := range from {
 		if *from[i] != nil {
-			*to[i] = lend((*from[i]).(*net.TCPListener))
+			*to[i] = lend.New((*from[i]).(*net.TCPListener))
 		}
 	}
 	return lent
@@ -183,8 +183,8 @@ func (l *listeners) lend() *listeners {
 // giveBack ends a loan: what its server does late does not disturb the next.
 func (l *listeners) giveBack() {
 	for _, open := range l.all() {
-		if lent, ok := (*open).(*lentListener); ok {
-			lent.giveBack()
+		if lent, ok := (*open).(*lend.Listener); ok {
+			lent.GiveBack()
 		}
 	}
 }
@@ -192,60 +192,8 @@ func (l *listeners) giveBack() {
 // pause ends the accepting of a loan, though it is not closed yet.
 func (l *listeners) pause() {
 	for _, open := range l.all() {
-		if lent, ok := (*open).(*lentListener); ok {
-			lent.pause()
+		if lent, ok := (*open).(*lend.Listener); ok {
+			lent.Pause()
 		}
 	}
-}
-
-// lentListener is a listener that can be closed without closing its socket.
-// Connections that nobody has accepted by then stay.
-type lentListener struct {
-	*net.TCPListener
-	closed chan struct{}
-
-	mu   sync.Mutex // guards what follows
-	over bool       // it was closed
-	back bool       // it was given back
-}
-
-func lend(l *net.TCPListener) *lentListener {
-	_ = l.SetDeadline(time.Time{}) // fails on a closed socket, as Accept will
-	return &lentListener{TCPListener: l, closed: make(chan struct{})}
-}
-
-// Accept fails with net.ErrClosed after Close.
-func (l *lentListener) Accept() (net.Conn, error) {
-	c, err := l.TCPListener.Accept()
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		<-l.closed
-		err = net.ErrClosed
-	}
-	return c, err
-}
-
-// Close ends Accept.
-func (l *lentListener) Close() error {
-	l.pause()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !l.over {
-		l.over = true
-		close(l.closed)
-	}
-	return nil
-}
-
-func (l *lentListener) pause() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !l.back {
-		_ = l.SetDeadline(time.Unix(1, 0)) // fails on a closed socket, as Accept will
-	}
-}
-
-func (l *lentListener) giveBack() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.back = true
 }
