@@ -48,11 +48,11 @@ type server struct {
 	keys   *identity.Keys
 	issuer *ca.Authority
 
-	doors *listeners
-	shown shown // by the TLS listeners
-	tls   *door.Door
-	https *door.Queue // connections that the TLS listeners found to be HTTPS
-	fetch *door.Queue // likewise, for job files
+	doors        *listeners
+	certificates *datafolder.Certificates
+	tls          *door.Door
+	https        *door.Queue // connections that the TLS listeners found to be HTTPS
+	fetch        *door.Queue // likewise, for job files
 	// intake bounds the memory that all HTTP listeners give to unknown clients.
 	intake *intake.Intake
 
@@ -165,6 +165,19 @@ func (s *server) serveTLS(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.apiTLS.ServeHTTP(w, r)
+}
+
+// completeCertificates makes the certificate with an RSA key, if it is missing, after the
+// server is announced, so that the start does not wait for it. It returns when ctx ends.
+func (s *server) completeCertificates(ctx context.Context, announced <-chan struct{}) {
+	select {
+	case <-announced:
+	case <-ctx.Done():
+	}
+	if err := s.certificates.Complete(ctx, s.keepParts); err != nil && ctx.Err() == nil {
+		s.log.Warn("the certificate for devices that can check RSA signatures only cannot be made; the next start tries again", "error", err)
+	}
+	<-ctx.Done()
 }
 
 // identifyForJobs and identifyForMessages find the device of a client certificate.

@@ -124,10 +124,13 @@ func (s *server) keepParts() error { return s.data.KeepParts(context.Background(
 
 // openDoors opens the listeners. Connections wait in their backlog until run.
 func (s *server) openDoors() error {
-	if err := s.openCertificates(); err != nil {
+	given, err := s.c.certificates()
+	if err != nil {
 		return err
 	}
-	var err error
+	if s.certificates, err = s.data.OpenCertificates(given, s.issuer, s.c.hosts(), time.Now, s.log); err != nil {
+		return err
+	}
 	if s.doors, err = s.resets.open(s.c); err != nil {
 		return err
 	}
@@ -136,7 +139,7 @@ func (s *server) openDoors() error {
 		s.fetch = door.NewQueue(s.doors.files.Addr())
 	}
 	s.tls, err = door.New(door.Options{
-		Certificates: s.shown.all,
+		Certificates: s.certificates.All,
 		MQTT:         func(conn *tls.Conn) { s.gateway.ServeTLS(conn) },
 		Wrap:         func(conn net.Conn) net.Conn { return s.gateway.Wrap(conn) },
 		HTTPS:        s.https.Put,
