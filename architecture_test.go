@@ -41,7 +41,7 @@ var mayImport = map[string][]string{
 	"datafolder":           {".", "codesign", "engine", "files/diskstore", "identity/...", "internal/secretfile", "sessionstore", "sigv4", "store", "store/pebblestore"},
 	"sigv4":                {},
 	"flood":                {"internal/loglimit"},
-	"operator":             {".", "flood", "identity", "intake", "internal/apiclient", "internal/respond", "iotpolicy", "sigv4"},
+	"operator":             {".", "flood", "identity", "intake", "internal/apiclient", "internal/jsontext", "internal/respond", "iotpolicy", "sigv4"},
 	"files":                {".", "codesign", "sigv4"},
 	"files/diskstore":      {".", "files", "reserve", "store"},
 	"files/s3store":        {".", "files", "internal/secretfile", "sigv4"},

@@ -11,6 +11,7 @@ import (
 	"github.com/muster-iot/muster/flood"
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/internal/respond"
 	"github.com/muster-iot/muster/sigv4"
 )
 
@@ -67,7 +68,5 @@ func (a *websocketAPI) refuse(w http.ResponseWriter, r *http.Request, err error)
 	body, _ := json.Marshal(map[string]string{"message": message}) // strings always marshal
 	w.Header().Set("X-Amzn-RequestId", rand.Text())
 	w.Header().Set("X-Amzn-ErrorType", kind)
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_, _ = w.Write(body) // a client that went away is no fault of ours
+	respond.JSON(w, status, body)
 }
