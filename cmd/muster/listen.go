@@ -14,7 +14,7 @@ import (
 	"github.com/muster-iot/muster/landing"
 )
 
-// listeners are the server's listeners. All of them are open before the first request is
+// listeners are those of one server. All of them are open before the first request is
 // served.
 type listeners struct {
 	api   net.Listener
