@@ -95,6 +95,7 @@ var mayImport = map[string][]string{
 	"internal/excerpt":    {},
 	"internal/hostport":   {},
 	"internal/jsontext":   {},
+	"internal/lend":       {},
 	"internal/loglimit":   {"internal/hostport"},
 	"internal/logtest":    {},
 	"internal/loopback":   {},
