@@ -42,7 +42,7 @@ func (w *watch) enable(on bool, types ...muster.EventType) {
 func (w *watch) took() []eventlog.Event {
 	w.t.Helper()
 	w.settleDown()
-	all, through, err := w.Events(w.t.Context(), eventlog.Subscribers, w.after, 1000)
+	all, through, err := w.Log.Events(w.t.Context(), eventlog.Subscribers, w.after, 1000)
 	w.must(err)
 	w.after = through
 	return all
@@ -239,20 +239,18 @@ func TestARefusedCommandTellsNothing(t *testing.T) {
 	w := newWatch(t, muster.EventJobExecution)
 	w.thing("a")
 	w.job("job1", "a")
-	err := w.do(t.Context(), func(tx *commit.Tx) error {
-		x, j, err := b.managed("a", "job1", nil)
-		if err != nil {
-			return err
-		}
-		after, err := x.Apply(muster.Update{By: muster.Operator, To: muster.Canceled}, b.Now)
-		if err != nil {
-			return err
-		}
-		if err := b.end(x, &after, j); err != nil {
+	_, err := w.CancelJob(t.Context(), "job1", jobs.Cancellation{})
+	w.must(err)
+	end := w.stepsOf(w.Jobs)[0] // of the execution
+	err = w.Commits.Do(t.Context(), func(tx *commit.Tx) error {
+		if err := end(tx); err != nil {
 			return err
 		}
 		return muster.Errorf(muster.Invalid, "refused after all")
 	})
 	wantKind(t, "the command", err, muster.Invalid)
-	w.want("after it")
+	if all, _, err := w.Log.Events(t.Context(), eventlog.Subscribers, w.after, 1000); err != nil || len(all) > 0 {
+		t.Errorf("after it, this happened: %+v, %v; want nothing", all, err)
+	}
+	w.want("when it is done and not refused", "a job1 #1 canceled")
 }
