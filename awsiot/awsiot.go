@@ -32,7 +32,7 @@ import (
 // Options are the parts of a Server. Catalog, Events, Jobs, Registry, Rights, Tags,
 // Account and Now are required, and Keys unless AuthNone is set.
 type Options struct {
-	// These do the work of the operations; *service.Service implements all of them.
+	// These do the work of the operations; the rooms of a service.Service do.
 	// Their methods are called by many goroutines at once. A *muster.Error is shown
 	// to the caller; any other error is an internal failure.
 	Catalog  Catalog

@@ -10,7 +10,7 @@ import (
 	"github.com/muster-iot/muster/limits"
 )
 
-// Jobs is what the data plane asks of jobs; *service.Service is one. Its errors
+// Jobs is what the data plane asks of jobs; *jobs.Jobs is one. Its errors
 // are those of muster.Error that the operations of jobs-data-plane.md know; any
 // other is an internal failure.
 type Jobs interface {
@@ -72,7 +72,7 @@ func New(o Options) *Service {
 
 // serve performs r and calls done once: for the operations that write, when it
 // is durable and before the notifications that it causes go out, on the
-// engine's own goroutine.
+// goroutine that commits.
 func (s *Service) serve(ctx context.Context, r *request, done func(answer)) {
 	if !s.throttle(r.Kind).Allow(s.o.Now()) {
 		done(answer{err: muster.Errorf(muster.Throttled, "Too many requests")})
