@@ -30,7 +30,7 @@ type Publisher interface {
 type NotifierOptions struct {
 	Publisher Publisher
 	// Delivered is told of each notification whose messages are safe; it is
-	// what service.Service.Delivered wants. Nil is allowed.
+	// what jobs.Jobs.Delivered wants. Nil is allowed.
 	Delivered func(jobs.Notification)
 	Log       *slog.Logger // nil discards
 }
@@ -64,7 +64,7 @@ func NewNotifier(o NotifierOptions) *Notifier {
 	return n
 }
 
-// Notify takes what a commit owes; it is what service.Options.Notify wants. It
+// Notify takes what a commit owes; it fits jobs.Audience. It
 // does not wait, and what nobody subscribed to costs nothing more than looking.
 func (n *Notifier) Notify(notes []jobs.Notification) {
 	for _, note := range notes {
@@ -78,15 +78,15 @@ func (n *Notifier) Notify(notes []jobs.Notification) {
 	}
 }
 
-// Keep reports whether what a thing is owed must outlive the process; it is
-// what service.Options.Keep wants.
+// Keep reports whether what a thing is owed must outlive the process; it fits
+// jobs.Audience.
 func (n *Notifier) Keep(key store.QueueKey, change muster.Change) bool {
 	return (change.List && n.o.Publisher.Kept(noticeTopic(NotifyList, key))) ||
 		(change.Next && n.o.Publisher.Kept(noticeTopic(NotifyNext, key)))
 }
 
 // Hears reports whether somebody would get the next notify-next of a queue; it
-// is what service.Options.Hears wants.
+// fits jobs.Audience.
 func (n *Notifier) Hears(key store.QueueKey) bool {
 	return n.o.Publisher.Wanted(noticeTopic(NotifyNext, key))
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/muster-iot/muster/limits"
 )
 
-// Jobs is what the data plane asks of jobs; *service.Service is one. Its errors
+// Jobs is what the data plane asks of jobs; *jobs.Jobs is one. Its errors
 // are those of muster.Error that the operations of jobs-data-plane.md know; any
 // other is an internal failure.
 type Jobs interface {

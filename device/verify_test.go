@@ -241,7 +241,7 @@ func TestVerifier(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				s := newService(t)
+				s := newDeployment(t)
 				seen := -1
 				stop := run(t, s.overMQTT(""), v.Handle(func(_ context.Context, _ *device.Job, files []device.File) error {
 					seen = len(files)
@@ -298,7 +298,7 @@ func TestDownloadIsTriedAgain(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				s := newService(t)
+				s := newDeployment(t)
 				stop := run(t, s.overMQTT(""), v.Handle(func(context.Context, *device.Job, []device.File) error { return nil }))
 				s.job("fw", withDocument(beside(element(t, p, false))))
 				time.Sleep(time.Minute)
@@ -328,7 +328,7 @@ func TestCertificatesHaveTheirTime(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				s := newService(t)
+				s := newDeployment(t)
 				stop := run(t, s.overHTTPS(""), v.Handle(func(context.Context, *device.Job, []device.File) error { return nil }))
 				s.job("fw", withDocument(beside(element(t, p, false))))
 				time.Sleep(time.Minute)
