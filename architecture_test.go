@@ -7,8 +7,10 @@ import (
 	"go/parser"
 	"go/token"
 	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -358,4 +360,34 @@ func matches(pattern, path string) bool {
 		return pattern == path
 	}
 	return prefix == "" || path+"/" == prefix || strings.HasPrefix(path, prefix)
+}
+
+// The page names every package, and its walks name files that are there.
+func TestTheArchitecturePageIsComplete(t *testing.T) {
+	page, err := os.ReadFile("docs/ARCHITECTURE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	figure, codeMap, _ := strings.Cut(string(page), "## Code map")
+	for _, p := range packages(t) {
+		name := p.path()
+		parts := strings.Split(name, "/")
+		last := parts[len(parts)-1]
+		switch {
+		case name == "." || parts[0] == "cmd" || strings.HasSuffix(last, "test"):
+		case parts[0] == "internal": // with what lies below it
+			if !strings.Contains(codeMap, "`"+parts[0]+"/"+parts[1]+"`") {
+				t.Errorf("the code map does not name %s", name)
+			}
+		case !strings.Contains(figure, last):
+			t.Errorf("the figure does not show %s", name)
+		case len(parts) == 1 && !strings.Contains(codeMap, "`"+name+"`"):
+			t.Errorf("the code map does not name %s", name)
+		}
+	}
+	for _, match := range regexp.MustCompile("`([a-z0-9/]+\\.go)`").FindAllStringSubmatch(string(page), -1) {
+		if _, err := os.Stat(match[1]); err != nil {
+			t.Errorf("the page names %s, which is not there", match[1])
+		}
+	}
 }
