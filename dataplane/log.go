@@ -10,8 +10,8 @@ import (
 	"github.com/muster-iot/muster"
 )
 
-// words of a log entry per kind: its eventType (jobs-events.md section 5), and
-// the operation's name in metrics.
+// eventTypes are the eventType of a log entry by kind of request (jobs-events.md
+// section 5).
 var eventTypes = [...]string{
 	GetPending: "GetPendingJobExecution", // sic, the singular
 	StartNext:  "StartNextPendingJobExecution",
@@ -19,6 +19,7 @@ var eventTypes = [...]string{
 	Update:     "UpdateJobExecution",
 }
 
+// operationNames are the names of operations in metrics and in policies.
 var operationNames = [...]string{
 	InvalidTopic: "InvalidTopic",
 	GetPending:   "GetPendingJobExecutions",
@@ -31,10 +32,10 @@ var operationNames = [...]string{
 type source struct {
 	wire   wire
 	topic  string // MQTT only
-	client string // the MQTT client id, or the ARN of whoever sent it
+	client string // the MQTT client id, or the ARN of the sender
 }
 
-// ended counts a request and writes it down.
+// ended counts a request and logs it.
 func (s *Service) ended(c source, r *request, a answer, took time.Duration) {
 	code, level := "ok", slog.LevelDebug
 	if a.err != nil {

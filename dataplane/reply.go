@@ -9,17 +9,14 @@ import (
 	"github.com/muster-iot/muster/engine"
 )
 
-// The encoders of everything a device is sent: compact JSON, absent members
-// left out, the order of keys that of the contract's examples
-// (jobs-data-plane.md sections 2, 3 and 11.2). A wire is what the two forms
-// differ in.
+// wire is a protocol of the data plane. What a device is sent has one form for
+// each: compact JSON without absent members, its keys in the order of the
+// contract's examples (jobs-data-plane.md sections 2, 3 and 11.2).
 type wire uint8
 
 const (
-	// overMQTT: clientToken and timestamp in front, the document an object.
-	overMQTT wire = iota
-	// overHTTP: neither of these, the document a string, and the thing's name.
-	overHTTP
+	overMQTT wire = iota // clientToken and timestamp come first; the document is an object
+	overHTTP             // neither of these; the document is a string; the thing's name is included
 )
 
 func (w wire) String() string {
@@ -29,7 +26,7 @@ func (w wire) String() string {
 	return "MQTT"
 }
 
-// answer is what an operation came to, before any wire has its say.
+// answer is the result of an operation, independent of the protocol.
 type answer struct {
 	pending   engine.Pending
 	described engine.Described
