@@ -87,7 +87,7 @@ func TestABacklogKeepsTheNewestOfEachThing(t *testing.T) {
 		b := &board{}
 		n := NewNotifier(NotifierOptions{Publisher: b})
 		rounds := 2*laneMax + 10
-		n.Notify(notes(rounds)) // nobody publishes yet
+		n.Notify(notes(rounds)) // Run is not running yet
 		for i := range n.lanes {
 			if held := len(n.lanes[i].waiting); held > laneMax {
 				t.Errorf("a lane holds %d notifications of 3 things, want at most %d", held, laneMax)
