@@ -21,7 +21,7 @@ const module = "github.com/muster-iot/muster"
 // "." is the root package, the nouns and rules.
 var mayImport = map[string][]string{
 	".":                    {},
-	"jobdoc":               {".", "internal/jsontext"},
+	"jobdoc":               {".", "internal/jsontext", "internal/plainjson"},
 	"iotpolicy":            {"internal/jsontext"},
 	"reserve":              {},
 	"rollout":              {"."},
