@@ -77,7 +77,7 @@ func (h *HTTP) serve(w http.ResponseWriter, in *http.Request, from sender) {
 	if in.Context().Err() == nil {
 		h.write(w, r, a)
 	}
-	h.s.ended(source{wire: overHTTP, client: from.name}, r, a, h.s.o.Now().Sub(began))
+	h.s.ended(source{protocol: overHTTP, client: from.name}, r, a, h.s.o.Now().Sub(began))
 }
 
 // route finds the operation of a request by its escaped path. A segment is

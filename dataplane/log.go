@@ -30,9 +30,9 @@ var operationNames = [...]string{
 
 // source is where a request came from.
 type source struct {
-	wire   wire
-	topic  string // MQTT only
-	client string // the MQTT client id, or the ARN of the sender
+	protocol protocol
+	topic    string // MQTT only
+	client   string // the MQTT client id, or the ARN of the sender
 }
 
 // ended counts a request and logs it.
@@ -44,14 +44,14 @@ func (s *Service) ended(c source, r *request, a answer, took time.Duration) {
 	if e, ok := errors.AsType[*muster.Error](a.err); ok && e.Kind == muster.NoRoom {
 		level = slog.LevelDebug // the log is told once that the disk is full
 	}
-	s.o.Observe(Observation{operationNames[r.Kind], c.wire.String(), code, took})
+	s.o.Observe(Observation{operationNames[r.Kind], c.protocol.String(), code, took})
 	if !s.o.Log.Enabled(context.Background(), level) {
 		return
 	}
 	attrs := []slog.Attr{
 		slog.String("accountId", s.o.Account.ID),
 		slog.String("eventType", r.eventType()),
-		slog.String("protocol", c.wire.String()),
+		slog.String("protocol", c.protocol.String()),
 		slog.String("clientId", c.client),
 		slog.String("thingName", string(r.Thing)),
 	}

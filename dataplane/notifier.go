@@ -69,8 +69,8 @@ func NewNotifier(o NotifierOptions) *Notifier {
 // subscribers costs no more than finding that out.
 func (n *Notifier) Notify(notes []engine.Notification) {
 	for _, note := range notes {
-		note.List = note.List && n.o.Publisher.Wanted(noticeTopic(NotifyList, note.QueueKey))
-		note.Next = note.Next && n.o.Publisher.Wanted(noticeTopic(NotifyNext, note.QueueKey))
+		note.List = note.List && n.o.Publisher.Wanted(notificationTopic(NotifyList, note.QueueKey))
+		note.Next = note.Next && n.o.Publisher.Wanted(notificationTopic(NotifyNext, note.QueueKey))
 		if !note.Any() {
 			n.o.Delivered(note)
 		} else {
@@ -82,17 +82,17 @@ func (n *Notifier) Notify(notes []engine.Notification) {
 // Keep reports whether the notifications of a change must outlive the process;
 // it is for engine.Options.Keep.
 func (n *Notifier) Keep(key store.QueueKey, change muster.Change) bool {
-	return (change.List && n.o.Publisher.Kept(noticeTopic(NotifyList, key))) ||
-		(change.Next && n.o.Publisher.Kept(noticeTopic(NotifyNext, key)))
+	return (change.List && n.o.Publisher.Kept(notificationTopic(NotifyList, key))) ||
+		(change.Next && n.o.Publisher.Kept(notificationTopic(NotifyNext, key)))
 }
 
 // Hears reports whether the next notify-next of a queue would have a receiver;
 // it is for engine.Options.Hears.
 func (n *Notifier) Hears(key store.QueueKey) bool {
-	return n.o.Publisher.Wanted(noticeTopic(NotifyNext, key))
+	return n.o.Publisher.Wanted(notificationTopic(NotifyNext, key))
 }
 
-func noticeTopic(k Kind, key store.QueueKey) string {
+func notificationTopic(k Kind, key store.QueueKey) string {
 	return Topic{Kind: k, Thing: key.Thing, Namespace: key.Namespace}.String()
 }
 
@@ -122,7 +122,7 @@ func (n *Notifier) work(ctx context.Context, l *lane) {
 func (n *Notifier) publish(note engine.Notification) {
 	var messages []gateway.Message
 	if note.List {
-		messages = append(messages, notice(noticeTopic(NotifyList, note.QueueKey), appendNotify(nil, note)))
+		messages = append(messages, newMessage(notificationTopic(NotifyList, note.QueueKey), appendNotify(nil, note)))
 	}
 	if note.Next {
 		document, err := documentOf(note)
@@ -131,7 +131,7 @@ func (n *Notifier) publish(note engine.Notification) {
 			return
 		}
 		if note.Head == nil || document != "" { // otherwise the job was deleted in the meantime, and another notification says so
-			messages = append(messages, notice(noticeTopic(NotifyNext, note.QueueKey), appendNotifyNext(nil, note, document)))
+			messages = append(messages, newMessage(notificationTopic(NotifyNext, note.QueueKey), appendNotifyNext(nil, note, document)))
 		}
 	}
 	n.send(note, messages)
@@ -144,9 +144,9 @@ func documentOf(note engine.Notification) (string, error) {
 	return note.Document(context.Background())
 }
 
-// notice is a message of QoS 1. Each carries the full state, so a client that
-// is away needs only the newest (arbitration A3).
-func notice(topic string, payload []byte) gateway.Message {
+// newMessage returns a message of QoS 1. Each carries the full state, so a client
+// that is away needs only the newest (arbitration A3).
+func newMessage(topic string, payload []byte) gateway.Message {
 	return gateway.Message{Topic: topic, Payload: payload, QoS: 1, Latest: true}
 }
 
