@@ -25,8 +25,8 @@ import (
 	"github.com/muster-iot/muster/store/memstore"
 )
 
-// service is a whole server behind in-memory connections. It lives in a synctest
-// bubble, so that days pass in no time and settle knows when all is quiet.
+// service is a whole server with in-memory connections. It runs in a synctest
+// bubble, so that days pass in no time and settle knows when all is idle.
 type service struct {
 	*engine.Engine
 	t       *testing.T
@@ -268,7 +268,7 @@ func (s *service) closing(c *device.Client, err error) *device.Client {
 	return c
 }
 
-// overBoth runs a test in a bubble for each wire.
+// overBoth runs a test in a bubble for each protocol.
 func overBoth(t *testing.T, test func(t *testing.T, s *service, c *device.Client)) {
 	t.Run("MQTT", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) { s := newService(t); test(t, s, s.overMQTT("")) })
@@ -292,7 +292,7 @@ func (s *service) job(id string, change ...func(*engine.NewJob)) {
 	time.Sleep(time.Millisecond) // so that the next one is queued later
 }
 
-// settle returns when all that is due has been done and everybody waits.
+// settle returns when all that is due has been done and all goroutines wait.
 func (s *service) settle() {
 	s.t.Helper()
 	for more := true; more; {
