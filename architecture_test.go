@@ -24,7 +24,7 @@ const module = "github.com/muster-iot/muster"
 var mayImport = map[string][]string{
 	// Nouns and rules: pure.
 	".":          {},
-	"jobdoc":     {".", "internal/jsontext"},
+	"jobdoc":     {".", "internal/jsontext", "internal/plainjson"},
 	"rollout":    {"."},
 	"fleetquery": {"."},
 	"iotpolicy":  {"internal/jsontext"},

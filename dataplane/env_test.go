@@ -59,7 +59,7 @@ type env struct {
 	version  byte // of the clients
 
 	mu       sync.Mutex
-	answers  []*httpAnswer // to requests that were not heard of yet
+	answers  []*httpAnswer // to requests, not yet returned by heard
 	observed []Observation
 }
 
@@ -191,8 +191,8 @@ func (env *env) client(name string) *mqtttest.Client {
 	return c
 }
 
-// heard returns what all clients and HTTP requests were sent since it was last
-// asked, as a transcript writes it.
+// heard returns what all clients and HTTP requests received since the last call,
+// as a transcript writes it.
 func (env *env) heard() []string {
 	env.t.Helper()
 	lines := env.answered()
@@ -252,7 +252,7 @@ func caller(t *testing.T, document string) identity.Caller {
 // httpAnswer is the answer to an HTTP request, nil lines until it has come.
 type httpAnswer struct{ lines []string }
 
-// ask sends an HTTP request; its answer is heard when it comes.
+// ask sends an HTTP request; heard returns its answer when it has come.
 func (env *env) ask(method, target, prefer, body string) {
 	env.t.Helper()
 	r := httptest.NewRequestWithContext(env.t.Context(), method, target, strings.NewReader(body))

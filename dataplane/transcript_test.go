@@ -20,7 +20,7 @@ var update = flag.Bool("update", false, "rewrite the transcripts in testdata wit
 
 // TestTranscripts plays the files in testdata on every store and with clients of
 // both versions of MQTT. A file is a list of steps, each followed by everything
-// that anybody hears because of it:
+// that any client receives because of it:
 //
 //	given thing lamp                    the registry has a thing
 //	given job fw for lamp {"do":"it"}   a job is rolled out; "in gg" before the document gives it a namespace

@@ -100,7 +100,7 @@ func TestALostConnectionIsHidden(t *testing.T) {
 		stop := run(t, c, func(_ context.Context, j *device.Job) error { done <- j.JobID; return nil })
 		s.settle()
 		s.cut()
-		s.job("while-away") // of which no message tells
+		s.job("while-away") // no message says so
 		if got := <-done; got != "while-away" {
 			t.Errorf("after a lost connection %s is done, want while-away", got)
 		}

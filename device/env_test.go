@@ -27,8 +27,8 @@ import (
 	"github.com/muster-iot/muster/store/memstore"
 )
 
-// deployment is a whole server behind in-memory connections. It lives in a synctest
-// bubble, so that days pass in no time and settle knows when all is quiet.
+// deployment is a whole server with in-memory connections. It runs in a synctest
+// bubble, so that days pass in no time and settle knows when all is idle.
 type deployment struct {
 	*service.Service
 	t        *testing.T
@@ -277,7 +277,7 @@ func (s *deployment) closing(c *device.Client, err error) *device.Client {
 	return c
 }
 
-// overBoth runs a test in a bubble for each wire.
+// overBoth runs a test in a bubble for each protocol.
 func overBoth(t *testing.T, test func(t *testing.T, s *deployment, c *device.Client)) {
 	t.Run("MQTT", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) { s := newDeployment(t); test(t, s, s.overMQTT("")) })
@@ -301,7 +301,7 @@ func (s *deployment) job(id string, change ...func(*jobs.NewJob)) {
 	time.Sleep(time.Millisecond) // so that the next one is queued later
 }
 
-// settle returns when all that is due has been done and everybody waits.
+// settle returns when all that is due has been done and all goroutines wait.
 func (s *deployment) settle() {
 	s.t.Helper()
 	for more := true; more; {

@@ -26,8 +26,8 @@ func run(t *testing.T, c *device.Client, handle device.Handler) (stop func() err
 	return func() error { cancel(); return <-result }
 }
 
-// With --strict-transitions a service takes no REJECTED of what is IN_PROGRESS
-// (arbitration A10); the job must not come again for ever.
+// With --strict-transitions a service refuses REJECTED for an execution that is
+// IN_PROGRESS (arbitration A10); the job must not be taken again and again.
 func TestARefusalThatIsRefusedFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newDeployment(t, func(o *service.Options) { o.StrictTransitions = true })
@@ -134,7 +134,7 @@ func TestARestartPicksUpTheJobInProgress(t *testing.T) {
 func TestTheServiceEndsAJobInWork(t *testing.T) {
 	tests := map[string]struct {
 		end  func(s *deployment)
-		want device.Ended // by the news; a refused report tells more
+		want device.Ended // learned from a notification; a refused report says more
 		also device.Ended
 	}{
 		"by cancelling it": {func(s *deployment) { s.cancelJob("fw") }, device.Ended{}, device.Ended{Status: device.Canceled}},

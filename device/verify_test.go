@@ -270,8 +270,8 @@ func TestVerifier(t *testing.T) {
 	}
 }
 
-// A presigned URL that has run out is asked for again; what does not work at
-// all fails the job, which the service may then try again.
+// When a presigned URL has expired, the device asks for a new one; if the download
+// keeps failing, the job fails, and the service may retry it.
 func TestDownloadIsTriedAgain(t *testing.T) {
 	status := func(code int) func(*http.Request) (int, string) {
 		return func(*http.Request) (int, string) { return code, "no" }

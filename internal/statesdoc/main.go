@@ -1,5 +1,5 @@
 // Statesdoc draws the two state machines of package muster as a Markdown page,
-// so that the page cannot say anything else than the code.
+// so that the page agrees with the code.
 package main
 
 import (
