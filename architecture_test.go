@@ -66,7 +66,7 @@ var mayImport = map[string][]string{
 	"internal/jsontext":    {},
 	"internal/apiclient":   {"sigv4"},
 	"internal/lend":        {},
-	"internal/loglimit":    {},
+	"internal/loglimit":    {"internal/hostport"},
 	"internal/loopback":    {},
 	"internal/plainjson":   {},
 	"internal/respond":     {"internal/excerpt"},
