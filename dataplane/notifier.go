@@ -36,8 +36,9 @@ type NotifierOptions struct {
 }
 
 // Notifier tells things of changes in their queues, by notify and notify-next
-// messages (jobs-data-plane.md section 11). For one thing they go out in the
-// order of the commits, notify before notify-next. Keep Run running.
+// messages (jobs-data-plane.md section 11); it is a jobs.Audience. For one thing
+// they go out in the order of the commits, notify before notify-next. Keep Run
+// running.
 type Notifier struct {
 	o     NotifierOptions
 	seed  maphash.Seed
@@ -64,8 +65,8 @@ func NewNotifier(o NotifierOptions) *Notifier {
 	return n
 }
 
-// Notify takes what a commit owes; it fits jobs.Audience. It
-// does not wait, and what nobody subscribed to costs nothing more than looking.
+// Notify takes what a commit owes. It does not wait, and what nobody subscribed to
+// costs nothing more than looking.
 func (n *Notifier) Notify(notes []jobs.Notification) {
 	for _, note := range notes {
 		note.List = note.List && n.o.Publisher.Wanted(noticeTopic(NotifyList, note.QueueKey))
@@ -78,15 +79,13 @@ func (n *Notifier) Notify(notes []jobs.Notification) {
 	}
 }
 
-// Keep reports whether what a thing is owed must outlive the process; it fits
-// jobs.Audience.
+// Keep reports whether what a thing is owed must outlive the process.
 func (n *Notifier) Keep(key store.QueueKey, change muster.Change) bool {
 	return (change.List && n.o.Publisher.Kept(noticeTopic(NotifyList, key))) ||
 		(change.Next && n.o.Publisher.Kept(noticeTopic(NotifyNext, key)))
 }
 
-// Hears reports whether somebody would get the next notify-next of a queue; it
-// fits jobs.Audience.
+// Hears reports whether somebody would get the next notify-next of a queue.
 func (n *Notifier) Hears(key store.QueueKey) bool {
 	return n.o.Publisher.Wanted(noticeTopic(NotifyNext, key))
 }
