@@ -185,8 +185,8 @@ func (a *Authorizer) identify(ctx context.Context, der []byte, clientID, addr st
 	return d, nil
 }
 
-// Changed says whose rights may be different now. It never waits; it fits
-// rights.Watcher.
+// Changed says whose rights may be different now. It never waits, as
+// rights.Watcher requires.
 func (a *Authorizer) Changed(c rights.Change) {
 	a.generation.Add(1)
 	select {

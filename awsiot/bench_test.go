@@ -8,7 +8,7 @@ import (
 )
 
 // BenchmarkServeHTTP is one signed read: limits, signature, route, validation,
-// permission, engine and encoding, without a connection.
+// permission, package jobs and encoding, without a connection.
 func BenchmarkServeHTTP(b *testing.B) {
 	env := newEnvWith(b, Options{Log: slog.New(slog.NewJSONHandler(io.Discard, nil))})
 	env.thing("lamp")

@@ -82,7 +82,7 @@ func TestSlowClientsAreCut(t *testing.T) {
 	}
 }
 
-// bareServer is a server without an engine, for requests that need none.
+// bareServer is a server without a service, for requests that need none.
 func bareServer(d DataPlane) *Server {
 	s := &Server{
 		o:          Options{Now: time.Now, Keys: testKeys{}, DataPlane: d, Log: slog.New(slog.DiscardHandler), Observe: func(string, string, string, time.Duration) {}},

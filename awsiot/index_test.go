@@ -57,7 +57,7 @@ func TestSearchIndex(t *testing.T) {
 
 func TestIndexingConfiguration(t *testing.T) {
 	env := newEnv(t)
-	env.thing("lamp") // behind the engine's back, so that there is something to index
+	env.thing("lamp") // past the registry, so that there is something to index
 	env.wantError("POST", "/indices/search", `{"queryString":"*"}`, http.StatusBadRequest, "IndexNotReadyException")
 	env.want("DescribeIndex at first", env.must("GET", "/indices/AWS_Things", ""), `{"indexName":"AWS_Things","indexStatus":"BUILDING","schema":"REGISTRY_AND_CONNECTIVITY_STATUS"}`)
 	env.settle()

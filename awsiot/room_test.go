@@ -15,7 +15,7 @@ func TestEveryOperationSaysWhatItWritesFor(t *testing.T) {
 	verbs := map[string]bool{}
 	for _, op := range Implemented() {
 		if op.Service != wire.ControlPlane {
-			continue // devices' reports, which the engine answers for
+			continue // devices' reports, which package jobs answers for
 		}
 		verb := verbOf(op.Name)
 		verbs[verb], verbs[op.Name] = true, true

@@ -31,7 +31,10 @@ import (
 	"github.com/muster-iot/muster/store/pebblestore"
 )
 
-var _ Publisher = (*gateway.Server)(nil)
+var (
+	_ Publisher     = (*gateway.Server)(nil)
+	_ jobs.Audience = (*Notifier)(nil)
+)
 
 // stores are all stores that everything must run on.
 var stores = map[string]func(t *testing.T) store.Store{

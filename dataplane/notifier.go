@@ -36,8 +36,9 @@ type NotifierOptions struct {
 }
 
 // Notifier tells things of changes in their queues, by notify and notify-next
-// messages (jobs-data-plane.md section 11). For one thing they go out in the
-// order of the commits, notify before notify-next. Keep Run running.
+// messages (jobs-data-plane.md section 11); it is a jobs.Audience. For one thing
+// they go out in the order of the commits, notify before notify-next. Keep Run
+// running.
 type Notifier struct {
 	o     NotifierOptions
 	seed  maphash.Seed

@@ -40,7 +40,7 @@ func New(now func() muster.Instant, log *slog.Logger) *Scheduler {
 }
 
 // Due says that there may be work earlier than the last call of Work said. It
-// never blocks; it fits commit.Watcher.
+// never blocks, as commit.Watcher requires.
 func (s *Scheduler) Due() {
 	select {
 	case s.due <- struct{}{}:

@@ -117,8 +117,8 @@ func New(o Options) *Hook {
 	}
 }
 
-// Recorded says that the log has more. It never blocks; it fits
-// eventlog.Watcher.
+// Recorded says that the log has more. It never blocks, as
+// eventlog.Watcher requires.
 func (h *Hook) Recorded() {
 	select {
 	case h.recorded <- struct{}{}:
