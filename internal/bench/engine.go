@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// engineGroup is the things of the engine's part, met in random order.
+// engineGroup is the things of the section engine, met in random order.
 const engineGroup = "engine"
 
-// engine measures the work of a device, start-next and update, on an engine in
+// engine measures the work of a device, start-next and update, on a service in
 // this process, and in turn what Pebble alone can do with the same keys and
 // bytes: store/pebblestore has that as a benchmark, since only it knows them.
 func (b *bench) engine(ctx context.Context) ([]figure, error) {
@@ -97,7 +97,7 @@ func runPairs(callers, n int, do func(worker, i int) error) (pairRun, error) {
 }
 
 // pebbleAlone returns the operations a second of the benchmark in
-// store/pebblestore that does without the seam and the engine.
+// store/pebblestore that does without the seam and the service.
 func pebbleAlone(ctx context.Context, program string, callers, n int) (float64, error) {
 	out, err := exec.CommandContext(ctx, program, "-test.run=^$",
 		fmt.Sprintf("-test.bench=Pair/pebble/callers=%d$", callers), fmt.Sprintf("-test.benchtime=%dx", n)).CombinedOutput()

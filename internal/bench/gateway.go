@@ -27,7 +27,7 @@ import (
 
 // gatewayCommand is the first argument of this program when it is to be a
 // server itself: the gateway with identities and policies, but with answers
-// from memory instead of an engine, so that its own cost shows.
+// from memory instead of a service, so that its own cost shows.
 const gatewayCommand = "gateway"
 
 // serveGateway runs that server on a data folder.

@@ -14,7 +14,7 @@ const (
 	updatePayload = `{"status":"SUCCEEDED","statusDetails":{"progress":"100 %"},"clientToken":"5f1b7a0e-2d4c-4b8e-9a77-0c5d1e6f7a8b"}`
 )
 
-// wire measures the pairs of engine over the wires, and once without one on the
+// wire measures the pairs of section engine over the wires, and once without one on the
 // same folder.
 func (b *bench) wire(ctx context.Context) ([]figure, error) {
 	folder := filepath.Join(b.dir, "wire")
@@ -82,7 +82,7 @@ func (b *bench) wirePlan(devices *fleet) []wirePart {
 }
 
 // prepareWire makes a folder with devices and a job for every part of the plan,
-// and measures the engine on it.
+// and measures the service on it.
 func (b *bench) prepareWire(ctx context.Context, folder string, devices *fleet, plan []wirePart) (pairRun, error) {
 	w, err := b.open(folder)
 	if err != nil {

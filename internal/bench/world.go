@@ -22,7 +22,7 @@ import (
 // account is the one that a server answers as by default.
 var account = muster.Account{ID: "000000000000", Region: "us-east-1"}
 
-// world is an engine in this process, on the data folder of a server that does
+// world is a service in this process, on the data folder of a server that does
 // not run now.
 type world struct {
 	service *service.Service
@@ -61,7 +61,7 @@ func (w *world) close() error {
 }
 
 // registering is how many operations of the registry are under way at once when
-// the fleet is made: enough to fill the engine's batches.
+// the fleet is made: enough to fill the committer's batches.
 const registering = 2048
 
 // addGroup makes a group of n things, whose names begin with its own.

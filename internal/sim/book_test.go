@@ -11,8 +11,8 @@ import (
 )
 
 // book is what the service must be like, kept by the simulation from what it
-// ordered and was answered, with rules of its own: not a line of it is the
-// engine's. What it is told of the store it judges in audit_test.go.
+// ordered and was answered, with rules of its own: it calls none of the rooms'
+// rules. What it is told of the store it judges in audit_test.go.
 type book struct {
 	now     muster.Instant
 	limit   int  // the server's maximumPerMinute; zero: none

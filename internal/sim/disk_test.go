@@ -237,7 +237,7 @@ func copied(x *muster.Execution) *muster.Execution {
 	return &c
 }
 
-// jobTable is where the engine keeps its jobs; that they are there is all that
+// jobTable is where package jobs keeps jobs; that they are there is all that
 // the simulation knows of its tables.
 var jobTable = store.Of[muster.Job]{Table: "job"}
 

@@ -7,7 +7,7 @@
 //
 // There are two simulations.
 //
-// The sequential one (TestSequential) has the engine on a disk in memory, with
+// The sequential one (TestSequential) has package service on a disk in memory, with
 // thousands of devices that call it directly, and lets one thing happen at a
 // time, or some at once that share a transaction. A book judges every
 // transaction that became durable, every answer and every notification. A seed
@@ -15,9 +15,9 @@
 // TestASeedReplaysExactly checks. Some ten thousand steps take a second.
 //
 // The other one (TestFullStack) has the whole service in one bubble of virtual
-// time: Pebble on a disk that forgets what was not synced, engine, scheduler,
-// gateway, both planes over connections in memory, signed requests, devices of
-// package device and MQTT clients with persistent sessions. Everybody runs at
+// time: Pebble on a disk that forgets what was not synced, package service,
+// scheduler, gateway, both planes over connections in memory, signed requests,
+// devices of package device and MQTT clients with persistent sessions. Everybody runs at
 // the same time, so a seed decides what is done and when, but not which
 // goroutine comes first at one instant: a failure may need a few attempts to
 // come again. It promises less, too: nothing acknowledged is lost, what is

@@ -18,8 +18,8 @@ import (
 )
 
 // TestFullStack plays the whole service in one bubble of virtual time: Pebble on
-// a disk that crashes, engine, scheduler, gateway, control plane and data plane
-// over connections in memory, with devices of package device.
+// a disk that crashes, package service, scheduler, gateway, control plane and data
+// plane over connections in memory, with devices of package device.
 func TestFullStack(t *testing.T) {
 	for seed := range seeds(t, 1, 1.0/3) {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {

@@ -34,8 +34,7 @@ type course struct {
 const epoch = muster.Instant(1_790_000_123_456)
 
 // world is one simulation under way. All of it happens on one goroutine, but
-// for the engine's own two, which are let work, one call at a time, until they
-// rest.
+// for the two of the committer, which run, one call at a time, until both wait.
 type world struct {
 	course
 	ctx  context.Context
