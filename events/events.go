@@ -32,7 +32,7 @@ type Broker interface {
 	Publish(m gateway.Message, done func(error))
 }
 
-// Log holds events until every sink has taken them; *service.Service implements it.
+// Log holds events until every sink has taken them; *eventlog.Log implements it.
 type Log interface {
 	// Events returns at most limit events for sink that come after a place; zero
 	// means the oldest that the sink has not taken. through is the place up to
@@ -87,8 +87,8 @@ func New(o Options) *Publisher {
 	return &Publisher{o: o, recorded: make(chan struct{}, 1), queue: make(chan gateway.Message, queueMax)}
 }
 
-// Recorded says that the log has more. It never blocks; it fits
-// service.Options.Recorded.
+// Recorded says that the log has more. It never blocks: it is for the method of
+// that name of eventlog.Watcher.
 func (p *Publisher) Recorded() {
 	select {
 	case p.recorded <- struct{}{}:

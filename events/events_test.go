@@ -15,12 +15,11 @@ import (
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/eventlog"
 	"github.com/muster-iot/muster/gateway"
-	"github.com/muster-iot/muster/service"
 )
 
 var (
 	_ Broker = (*gateway.Server)(nil)
-	_ Log    = (*service.Service)(nil)
+	_ Log    = (*eventlog.Log)(nil)
 )
 
 var account = muster.Account{ID: "111122223333", Region: "eu-west-1"}
@@ -62,7 +61,7 @@ type notebook struct {
 }
 
 // add appends events, each at the next place.
-func (n *notebook) add(all ...service.Happening) {
+func (n *notebook) add(all ...eventlog.Event) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, h := range all {

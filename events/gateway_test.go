@@ -15,6 +15,8 @@ import (
 	"github.com/muster-iot/muster/gateway/mqtttest"
 	"github.com/muster-iot/muster/gateway/packet"
 	"github.com/muster-iot/muster/jobs"
+	"github.com/muster-iot/muster/rights"
+	"github.com/muster-iot/muster/service"
 	"github.com/muster-iot/muster/store/memstore"
 )
 
@@ -25,22 +27,31 @@ func (openDoor) Connect(context.Context, gateway.Connect) (gateway.Grant, error)
 	return plain{}, nil
 }
 
-// service is an engine and a gateway with a Publisher between them, in a
+// deployment is a service and a gateway with a Publisher between them, in a
 // synctest bubble.
-type service struct {
+type deployment struct {
 	*service.Service
 	t       *testing.T
 	gateway *gateway.Server
 }
 
-func newService(t *testing.T) *service {
+// recorder is a Watcher that tells a Publisher, which is made after the service,
+// of events.
+type recorder struct{ p **Publisher }
+
+func (recorder) Due()                        {}
+func (recorder) Committed(int)               {}
+func (r recorder) Recorded()                 { (*r.p).Recorded() }
+func (recorder) RightsChanged(rights.Change) {}
+
+func newDeployment(t *testing.T) *deployment {
 	t.Helper()
-	s := &service{t: t}
+	s := &deployment{t: t}
 	var p *Publisher
 	db := memstore.New()
 	s.Service = service.New(service.Options{
 		Store: db, Account: account, Now: func() muster.Instant { return 1790000000000 },
-		Sinks: eventlog.Sinks{Subscribers: true}, Recorded: func() { p.Recorded() },
+		Sinks: eventlog.Sinks{Subscribers: true}, Watcher: recorder{&p},
 	})
 	var err error
 	s.gateway, err = gateway.New(t.Context(), gateway.Options{
@@ -51,7 +62,7 @@ func newService(t *testing.T) *service {
 	if err != nil {
 		t.Fatalf("gateway: %v", err)
 	}
-	p = New(Options{Broker: s.gateway, Events: s.Service, Account: account})
+	p = New(Options{Broker: s.gateway, Events: s.Service.Events, Account: account})
 
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -73,7 +84,7 @@ func newService(t *testing.T) *service {
 }
 
 // settle does the background work that is due.
-func (s *service) settle() {
+func (s *deployment) settle() {
 	s.t.Helper()
 	for more := true; more; {
 		agenda, err := s.Work(s.t.Context())
@@ -85,7 +96,7 @@ func (s *service) settle() {
 	synctest.Wait()
 }
 
-func (s *service) client(id string) *mqtttest.Client {
+func (s *deployment) client(id string) *mqtttest.Client {
 	s.t.Helper()
 	ours, theirs := net.Pipe()
 	go s.gateway.ServeConn(ours, gateway.Peer{Addr: "192.0.2.1:4711"})
@@ -120,7 +131,7 @@ func heard(t *testing.T, c *mqtttest.Client) (lines []string) {
 
 func TestFleetSoftwareFollowsAJobOverTheGateway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newService(t)
+		s := newDeployment(t)
 		watcher := s.client("watcher")
 		watcher.Subscribe(1, "$aws/events/job/#", "$aws/events/jobExecution/+/canceled")
 		all := map[muster.EventType]bool{muster.EventJob: true, muster.EventJobExecution: true}
@@ -158,7 +169,7 @@ func TestFleetSoftwareFollowsAJobOverTheGateway(t *testing.T) {
 
 func TestFleetSoftwareSeesWhoComesAndGoes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newService(t)
+		s := newDeployment(t)
 		watcher := s.client("watcher")
 		watcher.Subscribe(0, "$aws/events/presence/#", "$aws/events/subscriptions/subscribed/lamp")
 		lamp := s.client("lamp")

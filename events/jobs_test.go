@@ -20,7 +20,7 @@ func TestJobEvents(t *testing.T) {
 	bare := muster.Job{ID: "fw-13", Targets: []muster.Target{{Name: "sensor-7"}}, CreatedAt: 1790000009214, UpdatedAt: 1790000009215}
 
 	for name, test := range map[string]struct {
-		operation string
+		operation eventlog.Operation
 		job       muster.Job
 		topic     string
 		want      string
@@ -61,7 +61,7 @@ func TestJobEvents(t *testing.T) {
 
 func TestExecutionEvents(t *testing.T) {
 	for name, test := range map[string]struct {
-		operation string
+		operation eventlog.Operation
 		details   map[string]string
 		want      string
 	}{
@@ -79,7 +79,7 @@ func TestExecutionEvents(t *testing.T) {
 			wantPublished(t, eventlog.Event{
 				ID: "6f0d8a0e-7a3c-4a0d-b6f1-2c9c3a9f4e02", At: 1790003600000, Type: muster.EventJobExecution, Operation: test.operation,
 				Execution: &muster.Execution{Job: "fw-12", Thing: "sensor-7", Status: muster.Succeeded, Details: test.details},
-			}, "$aws/events/jobExecution/fw-12/"+test.operation, test.want)
+			}, "$aws/events/jobExecution/fw-12/"+string(test.operation), test.want)
 		})
 	}
 }

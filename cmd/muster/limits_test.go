@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// Limits that are ordered by flag are in force: of the control plane, of the
-// engine, and of what devices ask.
+// Limits that are ordered by flag are in force: of the control plane, of jobs, and
+// of what devices ask.
 func TestOrderedLimitsAreInForce(t *testing.T) {
 	s := startServer(t, filepath.Join(t.TempDir(), "data"),
 		"--limits", "aws", "--limit", "active-jobs=1", "--limit", "create-thing-rate=1", "--limit", "data-write-rate=1", "--limit", "operation-rate=none")

@@ -60,22 +60,7 @@ var optionRows = map[string]string{
 	"device.VerifierOptions.Trusted":  "fleet --trust",
 	"device.VerifierOptions.Uploads":  "A simulated device uploads nothing, so no member of a document names a URL that it sends to.",
 
-	"jobs.Limits.ActiveJobs":     "--limit active-jobs",
-	"jobs.Limits.ConcurrentJobs": "--limit concurrent-jobs",
-	"jobs.Limits.DeletingJobs":   "--limit deleting-jobs",
-	"jobs.Limits.DynamicGroups":  "--limit dynamic-groups",
-	"jobs.Limits.JobTemplates":   "--limit job-templates",
-	"jobs.Limits.RetentionDays":  "--limit retention-days",
-
-	"service.Options.Account":           "--account",
-	"service.Options.Limits":            "--limits",
-	"service.Options.PageKey":           "The key of page tokens is made at the first start and kept in the store, so that tokens outlive the process.",
-	"service.Options.RemovedInProgress": "--removed-in-progress",
-	"service.Options.RolloutPerMinute":  "--rollout-default-per-minute",
-	"service.Options.Sinks":             "--webhook-events",
-	"service.Options.SkipSucceeded":     "--skip-succeeded",
-	"service.Options.StrictTransitions": "--strict-transitions",
-	"service.Options.TypeDeletionWait":  "--type-deletion-wait",
+	"eventlog.Options.Sinks": "--webhook-events",
 
 	"events.Options.Account": "--account",
 
@@ -127,6 +112,20 @@ var optionRows = map[string]string{
 
 	"iotdata.Options.Account": "--account",
 
+	"jobs.Limits.ActiveJobs":     "--limit active-jobs",
+	"jobs.Limits.ConcurrentJobs": "--limit concurrent-jobs",
+	"jobs.Limits.DeletingJobs":   "--limit deleting-jobs",
+	"jobs.Limits.JobTemplates":   "--limit job-templates",
+	"jobs.Limits.RetentionDays":  "--limit retention-days",
+
+	"jobs.Options.Account":           "--account",
+	"jobs.Options.Limits":            "--limits",
+	"jobs.Options.Pages":             "Its key is made at the first start and kept in the store, so that page tokens outlive the process.",
+	"jobs.Options.RemovedInProgress": "--removed-in-progress",
+	"jobs.Options.RolloutPerMinute":  "--rollout-default-per-minute",
+	"jobs.Options.SkipSucceeded":     "--skip-succeeded",
+	"jobs.Options.StrictTransitions": "--strict-transitions",
+
 	"landing.Options.Doors":   "--api",
 	"landing.Options.Version": "The page shows the version that the program was built as.",
 
@@ -153,8 +152,28 @@ var optionRows = map[string]string{
 	"operator.Options.Region":          "--region",
 	"operator.Options.Routes":          "The routes are what this release serves to operators; rights to them are given by policy.",
 
+	"registry.Options.Account":          "--account",
+	"registry.Options.DynamicGroupsMax": "--limit dynamic-groups",
+	"registry.Options.Pages":            "Its key is made at the first start and kept in the store, so that page tokens outlive the process.",
+	"registry.Options.Process":          "Each run of the server is named anew, so that connections of an earlier run are known to be over.",
+	"registry.Options.TypeDeletionWait": "--type-deletion-wait",
+
 	"reserve.VolumeOptions.Folder":  "--data",
 	"reserve.VolumeOptions.Reserve": "--disk-reserve",
+
+	"rights.Options.Account": "--account",
+	"rights.Options.Pages":   "Its key is made at the first start and kept in the store, so that page tokens outlive the process.",
+
+	"service.Options.Account":           "--account",
+	"service.Options.DynamicGroupsMax":  "--limit dynamic-groups",
+	"service.Options.Limits":            "--limits",
+	"service.Options.PageKey":           "The key of page tokens is made at the first start and kept in the store, so that tokens outlive the process.",
+	"service.Options.RemovedInProgress": "--removed-in-progress",
+	"service.Options.RolloutPerMinute":  "--rollout-default-per-minute",
+	"service.Options.Sinks":             "--webhook-events",
+	"service.Options.SkipSucceeded":     "--skip-succeeded",
+	"service.Options.StrictTransitions": "--strict-transitions",
+	"service.Options.TypeDeletionWait":  "--type-deletion-wait",
 
 	"sigv4.Verifier.AcceptAnyRegion":  "--accept-any-region",
 	"sigv4.Verifier.AcceptAnyService": "Requests for other services are told so in their own form, and nothing of theirs is served but the name of the caller.",

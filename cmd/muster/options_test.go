@@ -59,7 +59,7 @@ func TestEveryOptionHasAFlagOrAReason(t *testing.T) {
 				t.Errorf("%s: %s", o.name, fault)
 			}
 			if !source.set[o.field] && o.of != "limits.Limits" { // which is set by the names of its own table
-				t.Errorf("%s is said to be reached by %s, but cmd/muster sets it nowhere", o.name, row)
+				t.Errorf("%s is said to be reached by %s, but neither cmd/muster nor package service sets it", o.name, row)
 			}
 		default:
 			if fault := faultOf(row); fault != "" {
@@ -186,7 +186,7 @@ type option struct {
 type commandSource struct {
 	command  *types.Package
 	packages []*types.Package    // of the module, without commands and what only develops it
-	set      map[*types.Var]bool // fields that the command writes
+	set      map[*types.Var]bool // fields that the command writes, or package service, which passes options on to the rooms
 	flags    map[*types.Var]bool // fields that flags are made of
 }
 
@@ -218,7 +218,27 @@ func loadCommand() (*commandSource, error) {
 	files := token.NewFileSet()
 	from := importer.ForCompiler(files, "gc", func(path string) (io.ReadCloser, error) { return os.Open(exports[path]) })
 
-	names, err := filepath.Glob("*.go")
+	s := &commandSource{set: map[*types.Var]bool{}, flags: map[*types.Var]bool{}}
+	if s.command, err = s.read("main", ".", files, from); err != nil {
+		return nil, err
+	}
+	if _, err := s.read("service", "../../service", files, from); err != nil {
+		return nil, err
+	}
+	for _, path := range own {
+		p, err := from.Import(path)
+		if err != nil {
+			return nil, err
+		}
+		s.packages = append(s.packages, p)
+	}
+	return s, nil
+}
+
+// read checks the types of the package in a folder and remembers the fields that
+// it writes, or makes flags of.
+func (s *commandSource) read(name, folder string, files *token.FileSet, from types.Importer) (*types.Package, error) {
+	names, err := filepath.Glob(filepath.Join(folder, "*.go"))
 	if err != nil {
 		return nil, err
 	}
@@ -234,21 +254,14 @@ func loadCommand() (*commandSource, error) {
 		trees = append(trees, tree)
 	}
 	info := &types.Info{Types: map[ast.Expr]types.TypeAndValue{}, Uses: map[*ast.Ident]types.Object{}, Selections: map[*ast.SelectorExpr]*types.Selection{}}
-	s := &commandSource{set: map[*types.Var]bool{}, flags: map[*types.Var]bool{}}
-	if s.command, err = (&types.Config{Importer: from}).Check("main", files, trees, info); err != nil {
+	p, err := (&types.Config{Importer: from}).Check(name, files, trees, info)
+	if err != nil {
 		return nil, err
-	}
-	for _, path := range own {
-		p, err := from.Import(path)
-		if err != nil {
-			return nil, err
-		}
-		s.packages = append(s.packages, p)
 	}
 	for _, tree := range trees {
 		ast.Inspect(tree, func(n ast.Node) bool { s.note(n, info); return true })
 	}
-	return s, nil
+	return p, nil
 }
 
 // note remembers the fields that n writes, or makes flags of.

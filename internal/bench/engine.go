@@ -14,7 +14,7 @@ import (
 // engineGroup is the group of the things of this part, used in random order.
 const engineGroup = "engine"
 
-// engine measures the work of a device, start-next and update, on an engine in
+// engine measures the work of a device, start-next and update, on a service in
 // this process, in alternation with what Pebble alone can do with the same keys
 // and bytes. The latter is a benchmark of store/pebblestore, since only that
 // package knows them.
@@ -98,7 +98,7 @@ func runPairs(callers, n int, do func(worker, i int) error) (pairRun, error) {
 }
 
 // pebbleAlone returns the operations a second of the benchmark in
-// store/pebblestore that does not use the store interface and the engine.
+// store/pebblestore that does not use the store interface and the service.
 func pebbleAlone(ctx context.Context, program string, callers, n int) (float64, error) {
 	out, err := exec.CommandContext(ctx, program, "-test.run=^$",
 		fmt.Sprintf("-test.bench=Pair/pebble/callers=%d$", callers), fmt.Sprintf("-test.benchtime=%dx", n)).CombinedOutput()

@@ -26,8 +26,8 @@ import (
 )
 
 // gatewayCommand is the first argument with which this program is a server: the
-// gateway with identities and policies, but with fixed answers instead of an
-// engine, to measure the cost of the gateway alone.
+// gateway with identities and policies, but with fixed answers instead of a
+// service, to measure the cost of the gateway alone.
 const gatewayCommand = "gateway"
 
 // serveGateway runs that server on a data folder.

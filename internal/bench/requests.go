@@ -13,7 +13,7 @@ import (
 const warmUp = 500 * time.Millisecond
 
 // requests measures jobs requests of many connections: what the gateway costs
-// with identity and policy but no engine, what the real server costs, and how
+// with identity and policy but no service, what the real server costs, and how
 // long one takes at a given rate.
 func (b *bench) requests(ctx context.Context) ([]figure, error) {
 	f, err := b.fleet(ctx)

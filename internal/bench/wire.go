@@ -82,7 +82,7 @@ func (b *bench) wirePlan(devices *fleet) []wirePart {
 }
 
 // prepareWire makes a folder with devices and a job for every part of the plan,
-// and measures the engine on it.
+// and measures the service on it.
 func (b *bench) prepareWire(ctx context.Context, folder string, devices *fleet, plan []wirePart) (pairRun, error) {
 	w, err := b.open(folder)
 	if err != nil {

@@ -22,7 +22,7 @@ import (
 // account is a server's default account.
 var account = muster.Account{ID: "000000000000", Region: "us-east-1"}
 
-// world is an engine in this process, on the data folder of a server that is not
+// world is a service in this process, on the data folder of a server that is not
 // running.
 type world struct {
 	service *service.Service
@@ -61,7 +61,7 @@ func (w *world) close() error {
 }
 
 // registering is how many operations of the registry are under way at once when
-// the fleet is made: enough to fill the engine's batches.
+// the fleet is made: enough to fill the committer's batches.
 const registering = 2048
 
 // addGroup makes a group of n things, whose names begin with its own.

@@ -12,7 +12,7 @@ import (
 
 // book is the expected state of the service. The simulation keeps it by what it
 // ordered and was answered, with separate rules: it shares no code with the
-// engine. audit_test.go compares with it what was stored.
+// rooms. audit_test.go compares with it what was stored.
 type book struct {
 	now     muster.Instant
 	limit   int  // the server's maximumPerMinute; zero: none

@@ -237,7 +237,7 @@ func copied(x *muster.Execution) *muster.Execution {
 	return &c
 }
 
-// jobTable is where the engine keeps its jobs. It is the only table that the
+// jobTable is where package jobs keeps jobs. It is the only table that the
 // simulation knows.
 var jobTable = store.Of[muster.Job]{Table: "job"}
 

@@ -7,7 +7,7 @@
 //
 // There are two simulations.
 //
-// The sequential one (TestSequential) runs the engine on a disk in memory, with
+// The sequential one (TestSequential) runs the service on a disk in memory, with
 // thousands of devices that call it directly. One event happens at a time, or a
 // few at once that share a transaction. Every transaction that became durable,
 // every answer and every notification is compared with the expected state, the
@@ -15,7 +15,7 @@
 // TestASeedReplaysExactly checks. Some ten thousand steps take a second.
 //
 // The other one (TestFullStack) has the whole service in one bubble of virtual
-// time: Pebble on a disk that forgets what was not synced, engine, scheduler,
+// time: Pebble on a disk that forgets what was not synced, service, scheduler,
 // gateway, both planes over connections in memory, signed requests, devices of
 // package device and MQTT clients with persistent sessions. All of them run
 // concurrently, so a seed decides what is done and when, but not which goroutine

@@ -70,12 +70,7 @@ func TestFaultsAreFound(t *testing.T) {
 			}}
 		}}, ""},
 		"a notification is lost": {fault{options: func(o *service.Options) {
-			tell, n := o.Notify, 0
-			o.Notify = func(all []jobs.Notification) {
-				if n++; n%50 != 0 {
-					tell(all)
-				}
-			}
+			o.Audience = &forgetful{Audience: o.Audience}
 		}}, "was told"},
 		"the counters drift":      {fault{read: func(r store.Reader) store.Reader { return drifting{r} }}, "counts"},
 		"REJECTED is let through": {fault{options: func(o *service.Options) { o.StrictTransitions = !o.StrictTransitions }}, "UpdateExecution"},
@@ -95,7 +90,7 @@ func TestFaultsAreFound(t *testing.T) {
 	}
 }
 
-// on puts the fault between an engine and its store.
+// on puts the fault between a service and its store.
 func (f *fault) on(o service.Options) service.Options {
 	if f.options != nil {
 		f.options(&o)
@@ -174,4 +169,16 @@ func (r drifting) Counts(id muster.JobID) (muster.Counts, error) {
 		c[0]++
 	}
 	return c, err
+}
+
+// forgetful passes on all notifications but every fiftieth hand-over.
+type forgetful struct {
+	jobs.Audience
+	n int
+}
+
+func (a *forgetful) Notify(all []jobs.Notification) {
+	if a.n++; a.n%50 != 0 {
+		a.Audience.Notify(all)
+	}
 }

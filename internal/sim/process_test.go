@@ -74,7 +74,7 @@ func now() muster.Instant { return muster.At(time.Now()) }
 const simMemTable = 64 << 10
 
 // startProcess brings the service up on a disk. between comes between the
-// engine and its store.
+// service and its store.
 func startProcess(files vfs.FS, between func(store.Store) store.Store, log *slog.Logger) (*process, error) {
 	p := &process{}
 	var err error
@@ -89,15 +89,11 @@ func startProcess(files vfs.FS, between func(store.Store) store.Store, log *slog
 	p.timer = scheduler.New(now, log)
 	p.service = service.New(service.Options{
 		Store: disk, Account: account, Now: now, Log: log, PageKey: make([]byte, 32),
-		Notify:   func(n []jobs.Notification) { p.news.Notify(n) },
-		Keep:     func(key store.QueueKey, change muster.Change) bool { return p.news.Keep(key, change) },
-		Sinks:    eventlog.Sinks{Subscribers: true},
-		Recorded: func() { p.events.Recorded() },
-		Due:      p.timer.Due,
-		Access:   func(c rights.Change) { p.authz.Changed(c) },
+		Audience: subscribers{p}, Watcher: parts{p},
+		Sinks: eventlog.Sinks{Subscribers: true},
 	})
-	jobs := dataplane.New(dataplane.Options{Jobs: p.service, Account: account, Now: time.Now, Log: log})
-	p.authz = authz.New(authz.Options{Principals: p.service, Account: account, Now: now, Log: log, Keys: everyKey{}.Caller, Anonymous: true})
+	jobs := dataplane.New(dataplane.Options{Jobs: p.service.Jobs, Account: account, Now: time.Now, Log: log})
+	p.authz = authz.New(authz.Options{Principals: p.service.Rights, Account: account, Now: now, Log: log, Keys: everyKey{}.Caller, Anonymous: true})
 	p.gateway, err = gateway.New(context.Background(), gateway.Options{
 		Authorizer: p.authz, Reserved: jobs.MQTT(), Sessions: sessionstore.On(disk, reserve.Endless), Log: log, Goroutines: true,
 		Presence: func(x gateway.Presence) { p.events.Presence(x) },
@@ -106,11 +102,11 @@ func startProcess(files vfs.FS, between func(store.Store) store.Store, log *slog
 	if err != nil {
 		return nil, errors.Join(err, p.store.Close())
 	}
-	p.events = events.New(events.Options{Broker: p.gateway, Events: p.service, Account: account, Log: log})
+	p.events = events.New(events.Options{Broker: p.gateway, Events: p.service.Events, Account: account, Log: log})
 	p.news = dataplane.NewNotifier(dataplane.NotifierOptions{Publisher: p.gateway, Delivered: p.service.Jobs.Delivered, Log: log})
 	p.plane = jobs.HTTP()
 	api, err := awsiot.New(awsiot.Options{
-		Catalog: p.service, Events: p.service, Jobs: p.service, Registry: p.service, Rights: p.service, Tags: p.service,
+		Catalog: p.service.Catalog, Events: p.service.Events, Jobs: p.service.Jobs, Registry: p.service.Registry, Rights: p.service.Rights, Tags: p.service.Tags,
 		Account: account, Now: time.Now, Keys: everyKey{}, Log: log, DataPlane: p.plane,
 		Endpoints: awsiot.Endpoints{Data: "muster.test"},
 	})
@@ -120,6 +116,24 @@ func startProcess(files vfs.FS, between func(store.Store) store.Store, log *slog
 	p.server = awsiot.NewHTTPServer(api, log)
 	return p, nil
 }
+
+// subscribers are who hears of changes of queues: the clients of the gateway,
+// which is made after the service.
+type subscribers struct{ p *process }
+
+func (s subscribers) Keep(key store.QueueKey, change muster.Change) bool {
+	return s.p.news.Keep(key, change)
+}
+func (s subscribers) Hears(store.QueueKey) bool    { return false }
+func (s subscribers) Notify(n []jobs.Notification) { s.p.news.Notify(n) }
+
+// parts are what follows a commit.
+type parts struct{ p *process }
+
+func (w parts) Due()                          { w.p.timer.Due() }
+func (w parts) Committed(int)                 {}
+func (w parts) Recorded()                     { w.p.events.Recorded() }
+func (w parts) RightsChanged(c rights.Change) { w.p.authz.Changed(c) }
 
 // run serves until end is called, HTTP from l.
 func (p *process) run(l *pipes) {

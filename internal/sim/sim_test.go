@@ -16,7 +16,7 @@ var (
 	simDuration = flag.Duration("sim.duration", 0, "play random seeds, or those from -sim.seed on, for so long")
 )
 
-// TestSequential simulates the engine, its store and its devices step by step.
+// TestSequential simulates the service, its store and its devices step by step.
 func TestSequential(t *testing.T) {
 	for seed := range seeds(t, 4, 2.0/3) {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {

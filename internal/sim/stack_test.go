@@ -18,7 +18,7 @@ import (
 )
 
 // TestFullStack simulates the whole service in one bubble of virtual time: Pebble on
-// a disk that crashes, engine, scheduler, gateway, control plane and data plane
+// a disk that crashes, service, scheduler, gateway, control plane and data plane
 // over connections in memory, with devices of package device.
 func TestFullStack(t *testing.T) {
 	for seed := range seeds(t, 1, 1.0/3) {

@@ -17,6 +17,7 @@ import (
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/jobs"
+	"github.com/muster-iot/muster/rights"
 	"github.com/muster-iot/muster/service"
 	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/storetest"
@@ -33,7 +34,7 @@ type course struct {
 const epoch = muster.Instant(1_790_000_123_456)
 
 // world is one simulation under way. It runs on one goroutine, apart from the
-// engine's two, which are run, one call at a time, until they are idle.
+// two of the committer, which are run, one call at a time, until they are idle.
 type world struct {
 	course
 	ctx  context.Context
@@ -116,10 +117,8 @@ func (w *world) run() {
 	w.book = newBook(w.broke)
 	w.o = service.Options{
 		Account: muster.Account{ID: "000000000000", Region: "us-east-1"}, PageKey: make([]byte, 32),
-		Now:               func() muster.Instant { return w.now },
-		Due:               func() { w.mu.Lock(); defer w.mu.Unlock(); w.due = true },
-		Notify:            func(n []jobs.Notification) { w.mu.Lock(); defer w.mu.Unlock(); w.hot = append(w.hot, n...) },
-		Keep:              func(key store.QueueKey, _ muster.Change) bool { return w.crowd.keeps(key.Thing) },
+		Now:      func() muster.Instant { return w.now },
+		Audience: audience{w}, Watcher: watcher{w},
 		NewID:             w.newID,
 		RemovedInProgress: w.chance(3),
 		StrictTransitions: w.chance(8),
@@ -139,6 +138,31 @@ func (w *world) run() {
 	}
 	w.finish()
 }
+
+// audience is who the service tells of changes of queues: the devices.
+type audience struct{ w *world }
+
+func (a audience) Keep(key store.QueueKey, _ muster.Change) bool { return a.w.crowd.keeps(key.Thing) }
+func (a audience) Hears(store.QueueKey) bool                     { return false }
+
+func (a audience) Notify(n []jobs.Notification) {
+	a.w.mu.Lock()
+	defer a.w.mu.Unlock()
+	a.w.hot = append(a.w.hot, n...)
+}
+
+// watcher hears that there may be background work.
+type watcher struct{ w *world }
+
+func (w watcher) Due() {
+	w.w.mu.Lock()
+	defer w.w.mu.Unlock()
+	w.w.due = true
+}
+
+func (watcher) Committed(int)               {}
+func (watcher) Recorded()                   {}
+func (watcher) RightsChanged(rights.Change) {}
 
 func (w *world) newID() string { w.operator.ids++; return fmt.Sprintf("id-%d", w.operator.ids) }
 
