@@ -132,6 +132,12 @@ type Job struct {
 	// PaceJoiners has things that join later go through the rollout's rate
 	// (arbitration A7).
 	PaceJoiners bool
+	Background
+}
+
+// Background is what is left to do for a job when nobody asks: package rollout says
+// what comes first. Its names are those of stored records.
+type Background struct {
 	// Waiting is set while the job is to roll out and its turn has not come, since
 	// too many others do (arbitration A13).
 	Waiting bool
@@ -185,12 +191,15 @@ func (r Rollout) Ahead(target int) bool {
 // Concurrent reports whether the service is creating or cancelling executions
 // (jobs-lifecycle.md section 2.1).
 func (j Job) Concurrent() bool {
-	return (j.Settling && j.Status != JobDeleting) || (j.RollsOut() && !j.Waiting)
+	return (j.Settling && j.Status != JobDeleting) || j.RollsOutNow()
 }
 
 // RollsOut reports whether the job is to be given to things, now or when its
 // turn comes.
 func (j Job) RollsOut() bool { return j.Status == JobInProgress && !j.Rollout.Done }
+
+// RollsOutNow reports whether the job rolls out and its turn has come.
+func (j Job) RollsOutNow() bool { return j.RollsOut() && !j.Waiting }
 
 // Windowed reports whether the job has maintenance windows.
 func (j Job) Windowed() bool { return len(j.Config.Schedule.Windows) > 0 }
