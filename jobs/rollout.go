@@ -22,7 +22,7 @@ func rollOutSmall(tx *transaction, id muster.JobID) (muster.Job, error) {
 	if err != nil {
 		return muster.Job{}, err
 	}
-	if !old.RollsOut() || old.Waiting || old.PaceJoiners {
+	if !old.RollsOutNow() || old.PaceJoiners {
 		return *old, nil
 	}
 	j, schedule, err := keepTime(tx, *old)
@@ -32,16 +32,17 @@ func rollOutSmall(tx *transaction, id muster.JobID) (muster.Job, error) {
 	if small, err := isSmall(tx, j); err != nil || !small {
 		return *old, err
 	}
-	changes := j.Wake
 	if j, err = rollOut(tx, j, schedule, smallLooks); err != nil {
 		return j, err
 	}
-	if waiting, err := anyWaiting(tx, &j); err != nil {
+	facts, err := factsOf(tx, &j, schedule)
+	if err != nil {
 		return j, err
-	} else if waiting || j.Revealing {
+	}
+	if work := rollout.Next(j, facts, tx.Now).Work; work != rollout.RollOut && work != rollout.Nothing {
 		j.Wake = tx.Now // it has other work
 	}
-	if err := stepped(tx, j, changes); err != nil {
+	if err := stepped(tx, j, schedule.Next); err != nil {
 		return j, err
 	}
 	now, err := tx.job(id)

@@ -4,6 +4,7 @@ import (
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/eventlog"
+	"github.com/muster-iot/muster/rollout"
 	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/tags"
 )
@@ -114,9 +115,9 @@ func alarmOf(key string) (muster.Instant, muster.JobID) {
 	return store.TimeIn(parts[0]), muster.JobID(parts[1])
 }
 
-// step does the next piece of a job's background work, if any is due. Unless the
-// data may grow, a job that would give things its executions keeps its place and
-// looks again later.
+// step does the next piece of a job's background work, if any is due
+// (rollout.Next). Unless the data may grow, a job that would give things
+// executions keeps its place and looks again later.
 func step(tx *transaction, id muster.JobID, grow bool) error {
 	old, err := tx.job(id)
 	if err != nil || old == nil || old.Wake == 0 || old.Wake > tx.Now {
@@ -129,50 +130,58 @@ func step(tx *transaction, id muster.JobID, grow bool) error {
 	if j, err = takeTurn(tx, old, j); err != nil {
 		return err
 	}
-	waiting, err := anyDeferred(tx, &j)
+	facts, err := factsOf(tx, &j, schedule)
 	if err != nil {
 		return err
 	}
-	joiners, err := anyJoining(tx, &j)
-	if err != nil {
-		return err
+	if !grow {
+		facts.RoomAt = tx.Now.Add(commit.RoomWait)
 	}
-	changes := j.Wake // of the schedule
-	switch {
-	case j.Settling:
-		if j, err = settleSome(tx, j); err != nil {
-			return err
-		}
-		if j.Status == muster.JobDeleting && !j.Settling && !waiting && !joiners {
-			return erase(tx, j)
-		}
-		j.Wake = tx.Now
-	case j.Revealing:
-		j, err = revealSome(tx, j)
-		j.Wake = tx.Now
-	case waiting && !j.Hides():
-		err = resume(tx, &j)
-		j.Wake = tx.Now
-	case !grow && (joiners && !j.Hides() && j.Gives() || j.RollsOut() && !j.Waiting):
-		j.Wake = tx.Now.Add(commit.RoomWait)
-	case joiners && !j.Hides():
-		j, err = admit(tx, j, schedule)
-	case j.Status == muster.JobDeleting:
-		return erase(tx, j)
-	case j.RollsOut() && !j.Waiting:
-		j, err = rollOut(tx, j, schedule, stepMax)
-	}
-	if err != nil {
-		return err
-	}
-	return stepped(tx, j, changes)
+	return carryOut(tx, j, schedule, rollout.Next(j, facts, tx.Now))
 }
 
-// stepped stores a job after a piece of its work. It has more to do at its Wake,
-// or when its schedule changes, if it does.
-func stepped(tx *transaction, j muster.Job, changes muster.Instant) error {
-	if changes != 0 && (j.Wake == 0 || changes < j.Wake) {
-		j.Wake = changes
+// factsOf reads what decides about the next piece of a job's work. There is room
+// for it.
+func factsOf(tx *transaction, j *muster.Job, schedule rollout.State) (f rollout.Facts, err error) {
+	f.Schedule = schedule
+	if f.Deferred, err = anyDeferred(tx, j); err != nil {
+		return f, err
+	}
+	f.Joining, err = anyJoining(tx, j)
+	return f, err
+}
+
+// carryOut does a piece of a job's work and stores the job.
+func carryOut(tx *transaction, j muster.Job, schedule rollout.State, piece rollout.Piece) (err error) {
+	switch piece.Work {
+	case rollout.Settle:
+		j, err = settleSome(tx, j)
+	case rollout.Reveal:
+		j, err = revealSome(tx, j)
+	case rollout.Resume:
+		err = resume(tx, &j)
+	case rollout.Admit:
+		j, err = admit(tx, j, schedule)
+	case rollout.RollOut:
+		j, err = rollOut(tx, j, schedule, stepMax)
+	case rollout.Erase:
+		return erase(tx, j)
+	case rollout.Wait, rollout.Nothing:
+	}
+	switch {
+	case err != nil:
+		return err
+	case piece.Then == rollout.Erase && !j.Settling:
+		return erase(tx, j)
+	}
+	return stepped(tx, j, piece.Wake)
+}
+
+// stepped stores a job after a piece of its work. It is due again at its Wake or
+// at the instant again, whichever is earlier; zero is never.
+func stepped(tx *transaction, j muster.Job, again muster.Instant) error {
+	if again != 0 && (j.Wake == 0 || again < j.Wake) {
+		j.Wake = again
 	}
 	if err := tx.putJob(j); err != nil {
 		return err

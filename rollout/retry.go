@@ -14,10 +14,10 @@ type Ending struct {
 	QueuedAt muster.Instant
 }
 
-// Next is the execution that follows another one. It begins at version 1,
+// Attempt is the execution that follows another one. It begins at version 1,
 // QUEUED, without details or timers, under the next number.
-type Next struct {
-	Retries muster.Retries // to be stored with it; its Attempt is the retryAttempt
+type Attempt struct {
+	Retries muster.Retries // to be stored with it; its Attempt() is the retryAttempt
 	// QueuedAt is when it is to be queued: now, or the start of the next second
 	// where the one before was queued in this (arbitration A9). Zero while the
 	// job is outside its maintenance windows: when the next one opens, QueuedAfter
@@ -28,15 +28,15 @@ type Next struct {
 // Retry reports whether an execution that ended at the instant now is followed
 // by another, and by which (jobs-lifecycle.md section 10). An abort that the
 // same ending causes comes first and is the caller's to look at (J22).
-func Retry(now muster.Instant, e Ending) (Next, bool) {
+func Retry(now muster.Instant, e Ending) (Attempt, bool) {
 	if !e.Job.Active() || e.Left || e.Schedule.Phase == Ended {
-		return Next{}, false
+		return Attempt{}, false
 	}
 	for _, c := range e.Criteria {
 		if c.Max <= used(c.Failure, e.Status, e.Used) {
 			continue
 		}
-		next := Next{Retries: e.Used}
+		next := Attempt{Retries: e.Used}
 		if e.Status == muster.TimedOut {
 			next.Retries.TimedOut++
 		} else {
@@ -47,7 +47,7 @@ func Retry(now muster.Instant, e Ending) (Next, bool) {
 		}
 		return next, true
 	}
-	return Next{}, false
+	return Attempt{}, false
 }
 
 // retriesMax is the most that a criterion may ask for, and all together.

@@ -31,42 +31,42 @@ func TestRetryOfTheContract(t *testing.T) {
 func TestRetry(t *testing.T) {
 	type list = []muster.RetryCriterion
 	failed := Ending{Job: muster.JobInProgress, Criteria: list{upTo(muster.FailureAll, 2)}, Status: muster.Failed, QueuedAt: t0 - 5*minute}
-	once := Next{Retries: muster.Retries{Failed: 1}, QueuedAt: t0}
+	once := Attempt{Retries: muster.Retries{Failed: 1}, QueuedAt: t0}
 	for _, test := range []struct {
 		name   string
 		change func(*Ending)
-		want   Next // zero: no retry
+		want   Attempt // zero: no retry
 	}{
 		{"a failed execution is retried now", func(*Ending) {}, once},
-		{"ALL covers time-outs", func(e *Ending) { e.Status = muster.TimedOut }, Next{muster.Retries{TimedOut: 1}, t0}},
-		{"ALL counts both kinds", func(e *Ending) { e.Used = muster.Retries{Failed: 1, TimedOut: 1} }, Next{}},
-		{"a rejected one is never retried", func(e *Ending) { e.Status = muster.Rejected }, Next{}},
-		{"nor a cancelled one", func(e *Ending) { e.Status = muster.Canceled }, Next{}},
-		{"nor a removed one", func(e *Ending) { e.Status = muster.Removed }, Next{}},
-		{"nor one that succeeded", func(e *Ending) { e.Status = muster.Succeeded }, Next{}},
-		{"no criteria", func(e *Ending) { e.Criteria = nil }, Next{}},
-		{"a criterion for the other kind", func(e *Ending) { e.Criteria = list{upTo(muster.FailureTimedOut, 10)} }, Next{}},
-		{"retries set to 0", func(e *Ending) { e.Criteria[0].Max = 0 }, Next{}},
-		{"the tenth retry", func(e *Ending) { e.Criteria[0].Max, e.Used.Failed = 10, 9 }, Next{muster.Retries{Failed: 10}, t0}},
-		{"no eleventh", func(e *Ending) { e.Criteria[0].Max, e.Used.Failed = 10, 10 }, Next{}},
+		{"ALL covers time-outs", func(e *Ending) { e.Status = muster.TimedOut }, Attempt{muster.Retries{TimedOut: 1}, t0}},
+		{"ALL counts both kinds", func(e *Ending) { e.Used = muster.Retries{Failed: 1, TimedOut: 1} }, Attempt{}},
+		{"a rejected one is never retried", func(e *Ending) { e.Status = muster.Rejected }, Attempt{}},
+		{"nor a cancelled one", func(e *Ending) { e.Status = muster.Canceled }, Attempt{}},
+		{"nor a removed one", func(e *Ending) { e.Status = muster.Removed }, Attempt{}},
+		{"nor one that succeeded", func(e *Ending) { e.Status = muster.Succeeded }, Attempt{}},
+		{"no criteria", func(e *Ending) { e.Criteria = nil }, Attempt{}},
+		{"a criterion for the other kind", func(e *Ending) { e.Criteria = list{upTo(muster.FailureTimedOut, 10)} }, Attempt{}},
+		{"retries set to 0", func(e *Ending) { e.Criteria[0].Max = 0 }, Attempt{}},
+		{"the tenth retry", func(e *Ending) { e.Criteria[0].Max, e.Used.Failed = 10, 9 }, Attempt{muster.Retries{Failed: 10}, t0}},
+		{"no eleventh", func(e *Ending) { e.Criteria[0].Max, e.Used.Failed = 10, 10 }, Attempt{}},
 		{"the other kind's retries do not count", func(e *Ending) {
 			e.Criteria, e.Used = list{upTo(muster.FailureFailed, 1), upTo(muster.FailureTimedOut, 3)}, muster.Retries{TimedOut: 3}
-		}, Next{muster.Retries{Failed: 1, TimedOut: 3}, t0}},
-		{"the job is cancelled", func(e *Ending) { e.Job = muster.JobCanceled }, Next{}},
-		{"the job is being deleted", func(e *Ending) { e.Job = muster.JobDeleting }, Next{}},
-		{"the job's end time has come", func(e *Ending) { e.Schedule.Phase = Ended }, Next{}},
-		{"the thing has left", func(e *Ending) { e.Left = true }, Next{}},
+		}, Attempt{muster.Retries{Failed: 1, TimedOut: 3}, t0}},
+		{"the job is cancelled", func(e *Ending) { e.Job = muster.JobCanceled }, Attempt{}},
+		{"the job is being deleted", func(e *Ending) { e.Job = muster.JobDeleting }, Attempt{}},
+		{"the job's end time has come", func(e *Ending) { e.Schedule.Phase = Ended }, Attempt{}},
+		{"the thing has left", func(e *Ending) { e.Left = true }, Attempt{}},
 		{"outside the windows it waits", func(e *Ending) {
 			e.Job, e.Schedule = muster.JobScheduled, State{Closed, t0 + minute}
-		}, Next{Retries: muster.Retries{Failed: 1}}},
-		{"queued in this very second", func(e *Ending) { e.QueuedAt = t0 }, Next{muster.Retries{Failed: 1}, t0 + 750}},
+		}, Attempt{Retries: muster.Retries{Failed: 1}}},
+		{"queued in this very second", func(e *Ending) { e.QueuedAt = t0 }, Attempt{muster.Retries{Failed: 1}, t0 + 750}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			e := failed
 			e.Criteria = list{upTo(muster.FailureAll, 2)}
 			test.change(&e)
 			got, ok := Retry(t0, e)
-			if got != test.want || ok != (test.want != Next{}) {
+			if got != test.want || ok != (test.want != Attempt{}) {
 				t.Errorf("Retry(%+v) = %+v, %t; want %+v", e, got, ok, test.want)
 			}
 		})
