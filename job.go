@@ -32,7 +32,8 @@ func (s JobStatus) Active() bool { return s == JobScheduled || s == JobInProgres
 // JobEvent is what happens to a job as a whole.
 type JobEvent uint8
 
-// The events of a job's life.
+// The events of a job's life: first those that may change its Status (Apply),
+// then those that change only its flags (Note).
 const (
 	JobStarts          JobEvent = iota + 1 // its start time came, or a maintenance window opened
 	JobPauses                              // a maintenance window closed
@@ -41,11 +42,23 @@ const (
 	JobIsForceCanceled                     // CancelJob with force
 	JobIsDeleted                           // DeleteJob
 	JobIsForceDeleted                      // DeleteJob with force
-	jobEventCount      = JobIsForceDeleted + 1
+
+	JobEnds          // its end time came: what is pending stays
+	JobEndsCanceling // its end time came: what is pending is cancelled
+	JobIsSettled     // no execution is left that has to end
+	JobIsRevealed    // every thing knows that a window opened or closed
+	JobMustWait      // too many jobs roll out
+	JobMayGoOn       // its turn to roll out came
+	JobIsHeld        // a dynamic group among its targets does not know its members
+	JobIsReleased    // the group knows them
+	JobIsRolledOut   // every target has been expanded
+	JobGainsTargets  // AssociateTargets
+	jobEventCount    = JobGainsTargets + 1
 )
 
 var jobEventNames = [...]string{
 	"", "starts", "pauses", "finishes", "CancelJob", "CancelJob with force", "DeleteJob", "DeleteJob with force",
+	"ends", "ends and cancels", "is settled", "is revealed", "must wait", "may go on", "is held", "is released", "is rolled out", "AssociateTargets",
 }
 
 func (e JobEvent) String() string { return jobEventNames[e] }
@@ -135,32 +148,6 @@ type Job struct {
 	Background
 }
 
-// Background is what is left to do for a job when nobody asks: package rollout says
-// what comes first. Its names are those of stored records.
-type Background struct {
-	// Waiting is set while the job is to roll out and its turn has not come, since
-	// too many others do (arbitration A13).
-	Waiting bool
-	// Over is set when the end time has passed: nobody is given the job any more.
-	Over bool
-	// Settling is set while the executions of a job that was cancelled, deleted
-	// or came to its end time are still being ended in the background.
-	Settling bool
-	// Revealing is set while the things are told that a maintenance window
-	// opened or closed; Revealed is the last execution that was dealt with.
-	Revealing bool
-	Revealed  Mark
-	// Wake is when the job's background work is due; zero when there is none.
-	Wake Instant
-}
-
-// Mark is a place among a job's executions, queued last first.
-type Mark struct {
-	QueuedAt Instant
-	Thing    ThingName
-	Number   int64
-}
-
 // Rollout is the durable cursor of a job's fan-out: targets are taken in order,
 // and in a group its things by name.
 type Rollout struct {
@@ -171,16 +158,6 @@ type Rollout struct {
 	After   string  // the last thing of Group that was looked at
 	Pace    Pace    // what the planner remembers of the rate
 	Held    bool    `json:",omitempty"` // until the dynamic groups among the targets know their members
-}
-
-// Begin returns the rollout as it goes on at the instant now. One that had to
-// wait before its first target captures the membership only then.
-func (r Rollout) Begin(now Instant) Rollout {
-	if r.Held && r.Target == 0 {
-		r.Started = now
-	}
-	r.Held = false
-	return r
 }
 
 // Ahead reports whether the rollout has still to begin with a target.
@@ -224,10 +201,10 @@ func (j Job) Processing() []Target {
 // new. all begins with the targets that it has.
 func (j Job) WithTargets(all []Target) Job {
 	if j.Rollout.Done {
-		j.Rollout = Rollout{Started: j.Rollout.Started, Target: len(j.Targets), Pace: j.Rollout.Pace}
+		j.Rollout.Target = len(j.Targets)
 	}
 	j.Targets = all
-	return j
+	return j.Note(JobGainsTargets)
 }
 
 // Apply returns the job after event at the instant now. It fails with
@@ -240,13 +217,11 @@ func (j Job) Apply(event JobEvent, now Instant) (Job, error) {
 	j.Status, j.UpdatedAt = to, now
 	switch event {
 	case JobFinishes:
-		j.CompletedAt, j.Settling, j.Revealing, j.Wake = now, false, false, 0
+		j.CompletedAt, j.Wake = now, 0
 	case JobIsForceCanceled:
-		j.ForceCanceled, j.Settling = true, true
-	case JobIsCanceled, JobIsDeleted, JobIsForceDeleted:
-		j.Settling = true
+		j.ForceCanceled = true
 	}
-	return j, nil
+	return j.Note(event), nil
 }
 
 // Ended reports whether a job in this state, with these counts, is complete

@@ -15,11 +15,7 @@ import (
 // has begun captures its members when it does begin. Asked twice in one
 // transaction, takeTurn decides the same.
 func takeTurn(tx *transaction, old *muster.Job, j muster.Job) (muster.Job, error) {
-	if !j.RollsOut() {
-		j.Waiting = false
-		return j, nil
-	}
-	if j.Waiting || (old != nil && old.RollsOut()) || tx.s.limits.ConcurrentJobs == 0 {
+	if !j.RollsOut() || j.Waiting || (old != nil && old.RollsOut()) || tx.s.limits.ConcurrentJobs == 0 {
 		return j, nil
 	}
 	free, err := tx.s.turnIsFree(tx)
@@ -29,7 +25,8 @@ func takeTurn(tx *transaction, old *muster.Job, j muster.Job) (muster.Job, error
 	if _, waits, err := nextInLine(tx); err != nil || (free && !waits) {
 		return j, err
 	}
-	j.Waiting, j.Rollout.Started = true, 0
+	j = j.Note(muster.JobMustWait)
+	j.Rollout.Started = 0
 	if old != nil {
 		j.Rollout.Started = old.Rollout.Started
 	}
@@ -76,8 +73,8 @@ func giveTurns(tx *transaction) error {
 		if err != nil {
 			return err
 		}
-		j := *old
-		j.Waiting, j.Wake = false, tx.Now
+		j := old.Note(muster.JobMayGoOn)
+		j.Wake = tx.Now
 		if j.Rollout.Started == 0 {
 			j.Rollout.Started = tx.Now
 		}

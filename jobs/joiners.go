@@ -60,7 +60,7 @@ func welcome(tx *transaction, j *muster.Job, t *muster.Thing) error {
 		return enqueue(tx, j, t)
 	}
 	tables.joining.Put(tx, store.JoinKey(string(j.ID), string(t.Name)), store.Link{})
-	if j.Wake != 0 && j.Wake <= tx.Now {
+	if j.Due(tx.Now) {
 		return nil
 	}
 	next := *j

@@ -53,7 +53,7 @@ func rollOutSmall(tx *transaction, id muster.JobID) (muster.Job, error) {
 // than it takes to tell.
 func isSmall(tx *transaction, j muster.Job) (bool, error) {
 	left := map[muster.ThingName]bool{}
-	r := j.Rollout.Begin(tx.Now)
+	r := j.BeginRollout(tx.Now).Rollout
 	for looks := smallLooks; r.Target < len(j.Targets); {
 		found, after, seen, err := next(tx, &j, r, smallMax+1)
 		if err != nil {
@@ -81,10 +81,12 @@ func rollOut(tx *transaction, j muster.Job, schedule rollout.State, looks int) (
 		return j, err
 	}
 	if waits, err := mustWait(tx, &j); err != nil || waits {
-		j.Rollout.Held, j.Wake = true, 0
+		j = j.Note(muster.JobIsHeld)
+		j.Wake = 0
 		return j, err
 	}
-	r, given := j.Rollout.Begin(tx.Now), 0
+	j = j.BeginRollout(tx.Now)
+	r, given := j.Rollout, 0
 	done, err := exhausted(tx, &j, r)
 	if err != nil {
 		return j, err
@@ -113,7 +115,7 @@ func rollOut(tx *transaction, j muster.Job, schedule rollout.State, looks int) (
 	j.Rollout = r
 	switch {
 	case done:
-		j.Rollout = muster.Rollout{Done: true, Started: r.Started, Pace: r.Pace}
+		j = j.Note(muster.JobIsRolledOut)
 		j.UpdatedAt, j.Wake = tx.Now, 0
 	case given == plan.Queue:
 		j.Wake = plan.Wake

@@ -53,7 +53,7 @@ func revealSome(tx *transaction, j muster.Job) (muster.Job, error) {
 		}
 	}
 	if n <= stepMax {
-		j.Revealing, j.Revealed = false, muster.Mark{}
+		j = j.Note(muster.JobIsRevealed)
 	}
 	return j, nil
 }

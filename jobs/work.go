@@ -120,7 +120,7 @@ func alarmOf(key string) (muster.Instant, muster.JobID) {
 // executions keeps its place and looks again later.
 func step(tx *transaction, id muster.JobID, grow bool) error {
 	old, err := tx.job(id)
-	if err != nil || old == nil || old.Wake == 0 || old.Wake > tx.Now {
+	if err != nil || old == nil || !old.Due(tx.Now) {
 		return err
 	}
 	j, schedule, err := keepTime(tx, *old)
@@ -255,7 +255,9 @@ func settleSome(tx *transaction, j muster.Job) (muster.Job, error) {
 			return j, err
 		}
 	}
-	j.Settling = len(found) > 0
+	if len(found) == 0 {
+		j = j.Note(muster.JobIsSettled)
+	}
 	return j, nil
 }
 

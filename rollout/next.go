@@ -2,25 +2,39 @@ package rollout
 
 import "github.com/muster-iot/muster"
 
-// Work is a kind of background work on one job. The order of the constants is
-// the order in which Next prefers them.
+// Work is a kind of background work on one job.
 type Work uint8
 
-// The kinds of work.
+// The kinds of work, in the order in which Next prefers them.
 const (
-	Nothing Work = iota // until the schedule changes, or an event wakes the job
-	Settle              // end executions of a job that was cancelled, deleted or has come to its end time
-	Reveal              // show or hide queued executions, after a maintenance window opened or closed
-	Resume              // give things what they have waited for since a window closed
-	Wait                // keep the job's place until the disk has room for more executions
-	Admit               // give the job to things that joined and wait for its pace
-	Erase               // remove the last records of a deleted job
-	RollOut             // give the job to the next things of its targets
+	Settle  Work = iota + 1 // end executions of a job that was cancelled, deleted or has come to its end time
+	Reveal                  // show or hide queued executions, after a maintenance window opened or closed
+	Resume                  // give things what they have waited for since a window closed
+	Wait                    // keep the job's place until the disk has room for more executions
+	Admit                   // give the job to things that joined and wait for its pace
+	Erase                   // remove the last records of a deleted job
+	RollOut                 // give the job to the next things of its targets
+	Nothing                 // until the schedule changes, or an event makes the job due
 )
 
-var workNames = [...]string{"nothing", "settle", "reveal", "resume", "wait", "admit", "erase", "roll out"}
+var works = [...]struct{ name, when string }{
+	Settle:  {"settle", "the job is Settling"},
+	Reveal:  {"reveal", "the job is Revealing"},
+	Resume:  {"resume", "things wait for a maintenance window, and it is open or the job gives nothing any more"},
+	Wait:    {"wait", "the disk has no room, and the job would be given to things"},
+	Admit:   {"admit", "things that joined wait for the pace, inside the windows"},
+	Erase:   {"erase", "the job is DELETION_IN_PROGRESS"},
+	RollOut: {"roll out", "the job is IN_PROGRESS, neither RolledOut nor Waiting"},
+	Nothing: {"nothing", "otherwise"},
+}
 
-func (w Work) String() string { return workNames[w] }
+// Works lists all kinds of work, those that Next prefers first.
+func Works() []Work { return []Work{Settle, Reveal, Resume, Wait, Admit, Erase, RollOut, Nothing} }
+
+func (w Work) String() string { return works[w].name }
+
+// When says when Next chooses w, if nothing before it applies.
+func (w Work) When() string { return works[w].when }
 
 // Facts are what Next must know of a job beyond its record, at the same instant.
 type Facts struct {
@@ -33,8 +47,8 @@ type Facts struct {
 // Piece is the next piece of a job's background work.
 type Piece struct {
 	Work Work
-	// Then is done in the same transaction if Work has come to its end: Erase,
-	// after Settle; else Nothing.
+	// Then is done in the same transaction when Work has come to its end: Erase
+	// after Settle, else zero.
 	Then Work
 	// Wake is when the job is due again after this piece; zero when only an event
 	// can tell. Admit and RollOut may be due earlier: their rate decides.
@@ -71,7 +85,7 @@ func Next(j muster.Job, f Facts, now muster.Instant) Piece {
 	case rollsOut:
 		return Piece{Work: RollOut, Wake: f.Schedule.Next}
 	}
-	return Piece{Wake: f.Schedule.Next}
+	return Piece{Work: Nothing, Wake: f.Schedule.Next}
 }
 
 // sooner returns the earlier of two instants; zero is never.
@@ -106,26 +120,19 @@ func OnSchedule(j muster.Job, now muster.Instant) (muster.Job, State, error) {
 		if j.Rollout.Started == 0 {
 			j.Rollout.Started = now
 		}
-		j = reveals(j)
 	case state.Phase == Closed && j.Status == muster.JobInProgress:
 		j, err = j.Apply(muster.JobPauses, now)
-		j = reveals(j)
 	}
 	j.Wake = state.Next
 	return j, state, err
 }
 
-// reveals returns a job that has to tell its things that a window opened or closed.
-func reveals(j muster.Job) muster.Job {
-	j.Revealing, j.Revealed = j.Windowed(), muster.Mark{}
-	return j
-}
-
 // end returns a job whose end time has come; the end behavior says what becomes
 // of what is pending (jobs-lifecycle.md section 9.3).
 func end(j muster.Job, now muster.Instant) muster.Job {
-	j.Over, j.UpdatedAt = true, now
-	j.Rollout = muster.Rollout{Done: true, Started: max(j.Rollout.Started, 1), Pace: j.Rollout.Pace}
-	j.Settling = j.Config.Schedule.EndBehavior == muster.CancelAtEnd || j.Config.Schedule.EndBehavior == muster.ForceAtEnd
-	return reveals(j)
+	j.UpdatedAt = now
+	if b := j.Config.Schedule.EndBehavior; b == muster.CancelAtEnd || b == muster.ForceAtEnd {
+		return j.Note(muster.JobEndsCanceling)
+	}
+	return j.Note(muster.JobEnds)
 }

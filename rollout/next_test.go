@@ -27,9 +27,9 @@ func TestNextPrefersWhatIsMostUrgent(t *testing.T) {
 		{"admit", func() { f.RoomAt = 0 }, Piece{Work: Admit, Wake: changes}},
 		{"roll out", func() { f.Joining = false }, Piece{Work: RollOut, Wake: changes}},
 		{"a rollout waits for room, too", func() { f.RoomAt = t0 + minute }, Piece{Work: Wait, Wake: t0 + minute}},
-		{"unless it is not its turn", func() { j.Waiting = true }, Piece{Wake: changes}},
-		{"nothing before the schedule changes", func() { j.Waiting, j.Rollout.Done = false, true }, Piece{Wake: changes}},
-		{"nothing for ever", func() { f.Schedule.Next = 0 }, Piece{}},
+		{"unless it is not its turn", func() { j.Waiting = true }, Piece{Work: Nothing, Wake: changes}},
+		{"nothing before the schedule changes", func() { j.Waiting, j.Rollout.Done = false, true }, Piece{Work: Nothing, Wake: changes}},
+		{"nothing for ever", func() { f.Schedule.Next = 0 }, Piece{Work: Nothing}},
 	} {
 		row.without()
 		if got := Next(j, f, t0); got != row.want {
@@ -43,7 +43,7 @@ func TestNextOutsideTheWindows(t *testing.T) {
 	closed.Rollout.Started = 1
 	opens := t0 + 5*minute
 	f := Facts{Schedule: State{Phase: Closed, Next: opens}, Deferred: true, Joining: true, RoomAt: t0 + minute}
-	if got, want := Next(closed, f, t0), (Piece{Wake: opens}); got != want {
+	if got, want := Next(closed, f, t0), (Piece{Work: Nothing, Wake: opens}); got != want {
 		t.Errorf("things wait for the window: Next = %v, want %v", got, want)
 	}
 	closed.Revealing = true
@@ -64,7 +64,7 @@ func TestNextForgetsWhoWaitsForAnEndedJob(t *testing.T) {
 	}{
 		{"things wait for a window", Facts{Deferred: true, RoomAt: t0 + minute}, Piece{Work: Resume, Wake: t0}},
 		{"things wait for the pace", Facts{Joining: true, RoomAt: t0 + minute}, Piece{Work: Admit}},
-		{"nothing waits", Facts{RoomAt: t0 + minute}, Piece{}},
+		{"nothing waits", Facts{RoomAt: t0 + minute}, Piece{Work: Nothing}},
 	} {
 		if got := Next(j, test.f, t0); got != test.want {
 			t.Errorf("%s: Next = %v, want %v", test.name, got, test.want)
