@@ -2,6 +2,9 @@ package jobs
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
+	"reflect"
 	"sync"
 
 	"github.com/muster-iot/muster"
@@ -70,6 +73,25 @@ func (c *decodedCache[T]) put(key string, d decoded[T]) {
 		}
 	}
 	c.entries[key] = d
+}
+
+// CheckShared returns an error when a value that was handed out to be shared has been
+// changed: it decodes again what the caches hold. It is for tests, after the last
+// command.
+func (s *Jobs) CheckShared() error {
+	return errors.Join(s.decoded.unchanged(), s.documents.unchanged())
+}
+
+func (c *decodedCache[T]) unchanged() error {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	for key, entry := range c.entries {
+		fresh, err := c.table.Decode(key, entry.record)
+		if err != nil || !reflect.DeepEqual(fresh, entry.value) {
+			return fmt.Errorf("what is shared of %s %q was changed: %+v, and its record says %+v (%w)", c.table.Table, key, entry.value, fresh, err)
+		}
+	}
+	return nil
 }
 
 // jobReader reads a snapshot or a transaction, and the jobs and the texts of

@@ -46,7 +46,7 @@ func (l *accessLog) take() string {
 // Whatever changes a right says so before it is answered (AUTH-31, AUTH-44).
 func TestAUTH44ChangesOfRightsAreTold(t *testing.T) {
 	var told accessLog
-	env := newEnvOn(t, memstore.New(), Options{Access: told.note})
+	env := newEnvOn(t, memstore.New(), Options{Watcher: watcher{rightsChanged: told.note}})
 	ctx := t.Context()
 	certificate := func(id string) error {
 		_, err := env.AddCertificate(ctx, muster.Certificate{ID: muster.CertificateID(id), Status: muster.CertificateActive})

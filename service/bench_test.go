@@ -19,17 +19,23 @@ import (
 	"github.com/muster-iot/muster/store/pebblestore"
 )
 
-// benchEnv is an engine on a real folder, with n things in group "fleet".
-func benchEnv(b *testing.B, n int) (*Service, context.Context) {
+// benchPageKey makes the page tokens of benchmarks.
+var benchPageKey = []byte("a key")
+
+// benchEnv is a service on a real folder, with n things in group "fleet".
+func benchEnv(b *testing.B, n int) (rooms, context.Context) { return benchEnvOf(b, n, Options{}) }
+
+// benchEnvOf is benchEnv with options.
+func benchEnvOf(b *testing.B, n int, o Options) (rooms, context.Context) {
 	b.Helper()
 	s, err := pebblestore.Open(b.TempDir(), pebblestore.Options{})
 	if err != nil {
 		b.Fatal(err)
 	}
-	e := New(Options{
-		Store: s, Account: muster.Account{ID: "000000000000", Region: "us-east-1"}, Now: func() muster.Instant { return muster.At(time.Now()) },
-		Sinks: eventlog.Sinks{Subscribers: true},
-	})
+	o.Store, o.Account = s, muster.Account{ID: "000000000000", Region: "us-east-1"}
+	o.Now, o.PageKey = func() muster.Instant { return muster.At(time.Now()) }, benchPageKey
+	o.Sinks = eventlog.Sinks{Subscribers: true}
+	e := roomsOf(New(o))
 	ctx, cancel := context.WithCancel(context.Background())
 	stopped := make(chan error, 1)
 	go func() { stopped <- e.Run(ctx) }()
@@ -39,16 +45,16 @@ func benchEnv(b *testing.B, n int) (*Service, context.Context) {
 		s.Close()
 	})
 	fill := func(from, to int) error {
-		return e.do(ctx, func(t *commit.Tx) error {
+		return e.Commits.Do(ctx, func(t *commit.Tx) error {
 			for i := from; i < to; i++ {
 				name := fmt.Sprintf("thing-%07d", i)
-				things.Put(t, name, muster.Thing{Name: muster.ThingName(name), ID: e.o.NewID(), Version: 1})
-				members.Put(t, store.JoinKey("fleet-id", name), membership{})
+				things.Put(t, name, muster.Thing{Name: muster.ThingName(name), ID: newUUID(), Version: 1})
+				records("member").Put(t, store.JoinKey("fleet-id", name), fields{})
 			}
 			return nil
 		})
 	}
-	if err := e.do(ctx, func(t *commit.Tx) error {
+	if err := e.Commits.Do(ctx, func(t *commit.Tx) error {
 		groups.Put(t, "fleet", muster.Group{Name: "fleet", ID: "fleet-id", Version: 1})
 		return nil
 	}); err != nil {
@@ -62,13 +68,13 @@ func benchEnv(b *testing.B, n int) (*Service, context.Context) {
 	return e, ctx
 }
 
-func rollOut(ctx context.Context, b *testing.B, e *Service, id string) {
+func rollOut(ctx context.Context, b *testing.B, e rooms, id string) {
 	b.Helper()
 	rollOutOf(ctx, b, e, jobs.NewJob{ID: muster.JobID(id), Document: `{"do":"flash","url":"https://example.com/fw.bin"}`})
 }
 
 // rollOutOf rolls a job out to the fleet.
-func rollOutOf(ctx context.Context, b *testing.B, e *Service, in jobs.NewJob) {
+func rollOutOf(ctx context.Context, b *testing.B, e rooms, in jobs.NewJob) {
 	b.Helper()
 	in.Targets = []muster.Target{{Group: true, Name: "fleet"}}
 	if _, err := e.CreateJob(ctx, in); err != nil {
@@ -89,13 +95,13 @@ func rollOutOf(ctx context.Context, b *testing.B, e *Service, in jobs.NewJob) {
 // BenchmarkStartUpdate measures start-next followed by an update to SUCCEEDED,
 // both durable before they are answered.
 func BenchmarkStartUpdate(b *testing.B) {
-	startUpdate(b, func(context.Context, *testing.B, *Service) {})
+	startUpdate(b, func(context.Context, *testing.B, rooms) {})
 }
 
 // BenchmarkStartUpdateWithEvents is the same while somebody follows the events
 // of all executions.
 func BenchmarkStartUpdateWithEvents(b *testing.B) {
-	startUpdate(b, func(ctx context.Context, b *testing.B, e *Service) {
+	startUpdate(b, func(ctx context.Context, b *testing.B, e rooms) {
 		if err := e.UpdateEventConfigurations(ctx, map[muster.EventType]bool{muster.EventJobExecution: true}); err != nil {
 			b.Fatal(err)
 		}
@@ -104,7 +110,7 @@ func BenchmarkStartUpdateWithEvents(b *testing.B) {
 		go func() {
 			defer close(ended)
 			for after := uint64(0); ctx.Err() == nil; {
-				_, through, err := e.Events(ctx, eventlog.Subscribers, after, 256)
+				_, through, err := e.Log.Events(ctx, eventlog.Subscribers, after, 256)
 				if err != nil {
 					return
 				}
@@ -120,7 +126,7 @@ func BenchmarkStartUpdateWithEvents(b *testing.B) {
 	})
 }
 
-func startUpdate(b *testing.B, prepare func(context.Context, *testing.B, *Service)) {
+func startUpdate(b *testing.B, prepare func(context.Context, *testing.B, rooms)) {
 	for _, callers := range []int{1, 64, 1024} {
 		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
 			e, ctx := benchEnv(b, b.N)
@@ -190,8 +196,7 @@ func BenchmarkFanOut(b *testing.B) {
 // every thing subscribed: what the instants of a million URLs cost.
 func BenchmarkFanOutWithLinks(b *testing.B) {
 	const n = 50_000
-	e, ctx := benchEnv(b, n)
-	e.o.Objects, e.o.Hears = &files{}, func(store.QueueKey) bool { return true }
+	e, ctx := benchEnvOf(b, n, Options{Objects: &files{}, Audience: audience{hears: func(store.QueueKey) bool { return true }}})
 	b.ResetTimer()
 	for i := range b.N {
 		rollOutOf(ctx, b, e, jobs.NewJob{

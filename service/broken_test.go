@@ -11,6 +11,7 @@ import (
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/eventlog"
+	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/memstore"
 )
@@ -185,7 +186,7 @@ func TestAStoreErrorStopsOneStepOfWork(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	env.fails(s, func(t store.Table, key string) bool { return t == jobs.Table && key == "b" })
+	env.fails(s, func(t store.Table, key string) bool { return t == jobRecords.Table && key == "b" })
 	for range 5 {
 		if _, err := env.Work(t.Context()); !errors.Is(err, errDisk) {
 			t.Fatalf("Work = %v, want %v", err, errDisk)

@@ -23,12 +23,13 @@ func TestADocumentIsNotThatOfAnEarlierJob(t *testing.T) {
 			t.Fatal(err)
 		}
 
+		steps := env.stepsOf(env.Jobs) // all of them are of the job
 		held := make(chan struct{})
 		env.submit(func(*commit.Tx) error { <-held; return nil }, func(error) {})
 		synctest.Wait()
 		done := make(chan error, 3)
-		for range 2 { // to end its execution, and to erase it
-			env.submit(func(tx *commit.Tx) error { return b.step("job1", true) }, func(err error) { done <- err })
+		for _, step := range steps[:2] { // to end its execution, and to erase it
+			env.submit(step, func(err error) { done <- err })
 		}
 		go func() {
 			_, err := env.CreateJob(t.Context(), jobs.NewJob{ID: "job1", Document: `{"do":"other"}`, Targets: []muster.Target{{Name: "lamp"}}})

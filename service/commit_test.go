@@ -8,6 +8,7 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/commit"
+	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/memstore"
 )
 
@@ -17,24 +18,19 @@ func TestFaultsAreLoggedOnce(t *testing.T) {
 	var log bytes.Buffer
 	env := newEnvOn(t, memstore.New(), Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
 	err := env.Commits.Do(t.Context(), func(tx *commit.Tx) error {
-		things.Put(b, "lamp", muster.Thing{Name: "lamp"})
+		things.Put(tx, "lamp", muster.Thing{Name: "lamp"})
 		panic("out of luck")
 	})
 	wantKind(t, "a command that panics", err, muster.Internal)
 	env.dynamic("group", "thingName:lamp")
-	broken := func(tx *commit.Tx) error {
-		g, err := thingGroup(b, "group")
-		if err != nil {
-			return err
-		}
+	env.write(func(tx store.Tx) {
+		g, err := groups.Get(tx, "group")
+		noErr(t, "Get", err)
 		g.Dynamic.Query = "no (query"
-		groups.Put(b, "group", g)
-		_, err = b.refleet()
-		return err
-	}
-	if err := env.Commits.Do(t.Context(), broken); err != nil {
-		t.Fatal(err)
-	}
+		groups.Put(tx, "group", *g)
+	})
+	same := func(c muster.IndexingConfig) muster.IndexingConfig { return c }
+	noErr(t, "UpdateIndexingConfiguration, which reads the queries again", env.UpdateIndexingConfiguration(t.Context(), same))
 	env.stop()
 	for _, line := range []string{"command panicked", "out of luck", "cannot be read any more"} {
 		if n := strings.Count(log.String(), line); n != 1 {

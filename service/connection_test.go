@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/listing"
 	"github.com/muster-iot/muster/registry"
 	"github.com/muster-iot/muster/store"
@@ -20,7 +19,7 @@ func went(client, session string, at muster.Instant) registry.ConnectionChange {
 	return registry.ConnectionChange{Client: client, Connectivity: muster.Connectivity{At: at, Reason: "CONNECTION_LOST", Session: session}}
 }
 
-func (env *env) connections(changes ...ConnectionChange) {
+func (env *env) connections(changes ...registry.ConnectionChange) {
 	env.t.Helper()
 	if err := env.RecordConnections(env.t.Context(), changes); err != nil {
 		env.t.Fatalf("RecordConnections: %v", err)
@@ -104,9 +103,8 @@ func TestAfterARestartAllThingsAreFoundThatWereConnected(t *testing.T) {
 	first.stop()
 
 	second := newEnvOn(t, s, Options{})
-	if err := second.background(t.Context(), []func(*commit.Tx) error{(*commit.Tx).absent}); err != nil {
-		t.Fatal(err)
-	}
+	search := second.stepsOf(second.Registry)[:1]
+	noErr(t, "the first step of the search", second.Commits.Background(t.Context(), search))
 	if got := len(second.membersOf("online", false)); got != len(names)-stepMax {
 		t.Errorf("after one step %d things are connected, want %d", got, len(names)-stepMax)
 	}
@@ -118,7 +116,7 @@ func TestAfterARestartAllThingsAreFoundThatWereConnected(t *testing.T) {
 	rows := 0
 	third.write(func(tx store.Tx) {
 		rows = 0
-		for _, err := range absences.Scan(tx, "", "") {
+		for _, err := range records("absence").Scan(tx, "", "") {
 			if err != nil {
 				t.Error(err)
 			}

@@ -23,11 +23,11 @@ func (env *env) bury(things ...string) []eventlog.Event {
 	for _, name := range things {
 		env.createThing(muster.Thing{Name: muster.ThingName(name)})
 	}
-	all, through, err := env.Events(env.t.Context(), eventlog.Webhook, 0, 1000)
+	all, through, err := env.Log.Events(env.t.Context(), eventlog.Webhook, 0, 1000)
 	noErr(env.t, "Events", err)
 	var letters []eventlog.DeadLetter
 	for _, h := range all {
-		letters = append(letters, eventlog.DeadLetter{Happening: h, Attempts: 3, Why: "500 of " + string(h.Thing.Name)})
+		letters = append(letters, eventlog.DeadLetter{Event: h, Attempts: 3, Why: "500 of " + string(h.Thing.Name)})
 	}
 	noErr(env.t, "GiveUp", env.GiveUp(env.t.Context(), letters, through))
 	return all
@@ -63,7 +63,7 @@ func TestWhatTheWebhookRefusesIsKeptAndCanBeReplayed(t *testing.T) {
 		t.Errorf("Replay of one = %d, %v", n, err)
 	}
 	env.wantLetters("after Replay of one", "a: 500 of a", "c: 500 of c")
-	again, _, err := env.Events(t.Context(), eventlog.Webhook, 0, 10)
+	again, _, err := env.Log.Events(t.Context(), eventlog.Webhook, 0, 10)
 	noErr(t, "Events", err)
 	if len(again) != 1 || again[0].ID != before[1].ID || again[0].At != before[1].At || again[0].Place != 4 || again[0].Recorded != env.clock() {
 		t.Errorf("what is replayed is %+v, want %+v, recorded now, at place 4", again, before[1])
@@ -104,7 +104,7 @@ func TestManyDeadLettersAreReplayedInSteps(t *testing.T) {
 func TestTheOldestDeadLettersMakeRoom(t *testing.T) {
 	env := hooked(t)
 	env.bury("a", "b")
-	env.write(func(tx store.Tx) { tallies.Put(tx, deadLetterTally, eventlog.DeadLettersMax) }) // as if there were that many
+	env.write(func(tx store.Tx) { store.Tallies.Put(tx, deadLetterTally, eventlog.DeadLettersMax) }) // as if there were that many
 	env.bury("c")
 	letters, err := env.DeadLetters(t.Context(), 0, 10)
 	noErr(t, "DeadLetters", err)

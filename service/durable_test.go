@@ -7,7 +7,6 @@ import (
 	"testing/synctest"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/store/memstore"
 	"github.com/muster-iot/muster/store/storetest"
@@ -120,39 +119,11 @@ func TestAnAnswerIsOfOneSnapshot(t *testing.T) {
 			told <- d
 		}()
 		synctest.Wait()
-		write := func(fn func(tx *commit.Tx) error) {
-			t.Helper()
-			if err := env.Commits.Do(t.Context(), fn); err != nil {
-				t.Fatal(err)
-			}
-		}
-		write(func(tx *commit.Tx) error {
-			j, err := b.job("job")
-			if err != nil {
-				return err
-			}
-			gone, err := j.Apply(muster.JobIsForceDeleted, b.Now)
-			if err != nil {
-				return err
-			}
-			return b.deleting(gone)
-		})
-		for range 3 { // ends its executions, and erases it
-			write(func(tx *commit.Tx) error { return b.step("job", true) })
-		}
-		write(func(tx *commit.Tx) error {
-			lamp, err := b.e.targets(b, nil, []muster.Target{{Name: "lamp"}})
-			if err != nil {
-				return err
-			}
-			j, err := b.open(muster.Job{ID: "job", Targets: lamp, Status: muster.JobScheduled, CreatedAt: b.Now})
-			if err != nil {
-				return err
-			}
-			documents.Put(b, "job", jobDocument{Text: `{"do":"other"}`})
-			return b.putJob(j)
-		})
-		write(func(tx *commit.Tx) error { return b.step("job", true) })
+		noErr(t, "DeleteJob", env.DeleteJob(t.Context(), "job", nil, true))
+		env.settleDown() // ends its executions, and erases it
+		_, err := env.CreateJob(t.Context(), jobs.NewJob{ID: "job", Document: `{"do":"other"}`, Targets: []muster.Target{{Name: "lamp"}}})
+		noErr(t, "CreateJob", err)
+		env.settleDown()
 		open()
 		if d := <-told; d.Document == nil || *d.Document != `{"do":"job"}` {
 			t.Errorf("the device was told %+v", d)

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/listing"
 	"github.com/muster-iot/muster/rights"
@@ -232,7 +231,7 @@ func TestAThingThatWasTakenOutIsGivenAJobAgain(t *testing.T) {
 }
 
 func TestWhatIsNotForDynamicGroups(t *testing.T) {
-	env := newEnvOn(t, memstore.New(), Options{Limits: jobs.Limits{DynamicGroups: 2}})
+	env := newEnvOn(t, memstore.New(), Options{DynamicGroupsMax: 2})
 	ctx := t.Context()
 	env.register("site", "north", "a")
 	env.dynamic("d", "*")
@@ -273,9 +272,7 @@ func TestTheSearchForMembersGoesOnAfterARestart(t *testing.T) {
 	}
 	for steps := 1; ; steps++ {
 		env := newEnvOn(t, s, Options{})
-		if err := env.Commits.Do(t.Context(), func(tx *commit.Tx) error { return b.stepBuilding("northern") }); err != nil {
-			t.Fatal(err)
-		}
+		env.firstOfEach()
 		g, err := env.DescribeThingGroup(t.Context(), "northern")
 		if err != nil {
 			t.Fatal(err)

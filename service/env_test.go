@@ -24,9 +24,8 @@ import (
 	"github.com/muster-iot/muster/tags"
 )
 
-// env is one engine on a store of its own, with a clock that tests move and a
-// record of what the things were told.
-type env struct {
+// rooms are a Service with the methods of all its rooms at hand.
+type rooms struct {
 	*Service
 	*jobs.Jobs
 	*registry.Registry
@@ -34,9 +33,19 @@ type env struct {
 	*catalog.Catalog
 	*eventlog.Log
 	*tags.Tags
+}
+
+func roomsOf(s *Service) rooms {
+	return rooms{s, s.Jobs, s.Registry, s.Rights, s.Catalog, s.Events, s.Tags}
+}
+
+// env is one service on a store of its own, with a clock that tests move and a
+// record of what the things were told.
+type env struct {
+	rooms
 	t     *testing.T
 	store store.Store
-	stop  func() // ends the engine and leaves the store open
+	stop  func() // ends the service and leaves the store open
 
 	mu    sync.Mutex
 	now   muster.Instant
@@ -60,18 +69,19 @@ func newEnvOn(t *testing.T, s store.Store, o Options) *env {
 	return newEnvOnJust(t, storetest.Late(storetest.Twice(s), storetest.AnyTime(seed, 100*time.Microsecond)), o)
 }
 
-// newEnvOnJust returns an env on s as it is.
+// newEnvOnJust returns an env on s as it is. The Audience of o is an audience, if
+// there is one; without its notify the env records.
 func newEnvOnJust(t *testing.T, s store.Store, o Options) *env {
 	t.Helper()
 	env := &env{t: t, store: s, now: testEpoch}
 	o.Store, o.Account = s, muster.Account{ID: "000000000000", Region: "us-east-1"}
 	o.Now = env.clock
-	if o.Audience == nil {
-		o.Audience = audience{notify: env.record}
+	told, _ := o.Audience.(audience)
+	if told.notify == nil {
+		told.notify = env.record
 	}
-	env.Service = New(o)
-	env.Jobs, env.Registry, env.Rights, env.Catalog = env.Service.Jobs, env.Service.Registry, env.Service.Rights, env.Service.Catalog
-	env.Log, env.Tags = env.Service.Events, env.Service.Tags
+	o.Audience = told
+	env.rooms = roomsOf(New(o))
 	ctx, cancel := context.WithCancel(context.Background())
 	stopped := make(chan error, 1)
 	go func() { stopped <- env.Run(ctx) }()
@@ -83,6 +93,9 @@ func newEnvOnJust(t *testing.T, s store.Store, o Options) *env {
 	})
 	t.Cleanup(func() {
 		env.stop()
+		if err := env.CheckShared(); err != nil {
+			t.Error(err)
+		}
 		if err := s.Close(); err != nil && !errors.Is(err, store.ErrClosed) {
 			t.Errorf("Close: %v", err)
 		}
@@ -253,8 +266,46 @@ var (
 	things     = store.Of[muster.Thing]{Table: "thing"}
 	groups     = store.Of[muster.Group]{Table: "group"}
 	jobRecords = store.Of[muster.Job]{Table: "job"}
-	linksOf    = func(table store.Table) store.Of[store.Link] { return store.Of[store.Link]{Table: table} }
 )
+
+// links is a table whose records say everything with their keys.
+func links(table store.Table) store.Of[store.Link] { return store.Of[store.Link]{Table: table} }
+
+// fields are a record as JSON has it: of a table whose type only its room knows.
+type fields map[string]any
+
+func records(table store.Table) store.Of[fields] { return store.Of[fields]{Table: table} }
+
+// Bounds of the rooms that tests go beyond. Most tests that use one also fail when
+// the room has another; the others would prove less.
+const (
+	stepMax      = 128  // of jobs and of registry: what one step of background work touches
+	departMax    = 100  // of registry: the things that leave a group in the command that deletes it
+	buildingMax  = 8    // of registry: the dynamic groups that one round of work builds
+	smallLooks   = 1024 // of jobs: the members and groups that a small rollout looks at
+	trimMax      = 4096 // of eventlog: the events that one command removes
+	eventLookMax = 2048 // of eventlog: the events that one call of Events looks at
+)
+
+// Keys of counts in store.Tallies.
+const (
+	activeJobs      = "active-jobs"
+	deadLetterTally = "dead-letters"
+)
+
+// stepsOf returns the steps that a room would do in the background now.
+func (env *env) stepsOf(room commit.Source) []func(*commit.Tx) error {
+	env.t.Helper()
+	var due commit.Due
+	err := env.Commits.View(env.t.Context(), func(r store.Reader) (err error) {
+		due, err = room.Due(r, env.clock(), true)
+		return err
+	})
+	if err != nil || due.Steps == nil {
+		env.t.Fatalf("Due = %+v, %v; want steps", due, err)
+	}
+	return due.Steps()
+}
 
 // job creates a job with the document {"do":"<id>"} for targets such as "lamp"
 // (a thing) or "@lamps" (a group), and rolls it out.

@@ -14,7 +14,7 @@ import (
 // events returns what a sink has not taken yet, as "lamp1 created".
 func (env *env) events(sink eventlog.Sink, after uint64, most int) (names []string, places []uint64, through uint64) {
 	env.t.Helper()
-	all, through, err := env.Events(env.t.Context(), sink, after, most)
+	all, through, err := env.Log.Events(env.t.Context(), sink, after, most)
 	if err != nil {
 		env.t.Fatalf("Events(%d, %d, %d): %v", sink, after, most, err)
 	}
@@ -30,7 +30,7 @@ func (env *env) logSize() (n int) {
 	env.t.Helper()
 	env.write(func(tx store.Tx) { // after whatever Taken submitted
 		n = 0
-		for _, err := range eventLog.Scan(tx, "", "") {
+		for _, err := range records("event").Scan(tx, "", "") {
 			if err != nil {
 				env.t.Fatal(err)
 			}
@@ -103,14 +103,14 @@ func TestEventsAreHandedOutAgainAfterARestart(t *testing.T) {
 	for _, name := range []muster.ThingName{"a", "b", "c"} {
 		env.createThing(muster.Thing{Name: name})
 	}
-	before, _, err := env.Events(t.Context(), eventlog.Subscribers, 0, 10)
+	before, _, err := env.Log.Events(t.Context(), eventlog.Subscribers, 0, 10)
 	noErr(t, "Events", err)
 	env.Taken(eventlog.Subscribers, 1)
 	env.logSize()
 	env.stop()
 
 	env = newEnvOn(t, s, o)
-	after, through, err := env.Events(t.Context(), eventlog.Subscribers, 0, 10)
+	after, through, err := env.Log.Events(t.Context(), eventlog.Subscribers, 0, 10)
 	noErr(t, "Events", err)
 	if len(after) != 2 || through != 3 || after[0].ID != before[1].ID || after[1].ID != before[2].ID || after[0].At != before[1].At {
 		t.Errorf("after a restart Events are %+v, want the last two of %+v", after, before)
@@ -147,8 +147,8 @@ func TestASinkThatIsGoneHoldsNothingUp(t *testing.T) {
 func TestNothingIsRecordedThatNobodyWants(t *testing.T) {
 	recorded := 0
 	env := newEnvOn(t, memstore.New(), Options{
-		Sinks:    eventlog.Sinks{Subscribers: true, Webhook: map[muster.EventType]bool{muster.EventJob: true}},
-		Recorded: func() { recorded++ },
+		Sinks:   eventlog.Sinks{Subscribers: true, Webhook: map[muster.EventType]bool{muster.EventJob: true}},
+		Watcher: watcher{recorded: func() { recorded++ }},
 	})
 	env.createThing(muster.Thing{Name: "a"})
 	env.job("job1", "a")

@@ -9,6 +9,7 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/fleetquery"
+	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/listing"
 	"github.com/muster-iot/muster/registry"
 	"github.com/muster-iot/muster/store"
@@ -162,10 +163,10 @@ func (f *randomFleet) check(after string) {
 	f.t.Helper()
 	err := f.store.View(f.t.Context(), func(r store.Reader) error {
 		s, err := indexStateOf(r)
-		if err == nil && s.Stage != complete {
+		if err == nil && s.Stage != indexComplete {
 			err = fmt.Errorf("the index is %+v when all is done", s)
 		}
-		for row := range building.Scan(r, "", "") {
+		for row := range records("building").Scan(r, "", "") {
 			if s.Config.Things {
 				return fmt.Errorf("group %s is BUILDING when all is done", row.Key)
 			}
@@ -185,17 +186,73 @@ func (f *randomFleet) check(after string) {
 	f.checkSearch(after)
 }
 
+// indexState is how far the index is, as it is stored.
+type indexState struct {
+	Config muster.IndexingConfig
+	Stage  int
+}
+
+// indexComplete is the Stage of an index that has every change in it.
+const indexComplete = 2
+
+func indexStateOf(r store.Reader) (indexState, error) {
+	s, err := store.Of[indexState]{Table: "indexing"}.Get(r, "things")
+	if err != nil || s == nil {
+		return indexState{Config: muster.DefaultIndexing()}, err
+	}
+	return *s, nil
+}
+
+// documentOf returns all that a query can ask for of a thing, as the records have it
+// now.
+func documentOf(r store.Reader, c muster.IndexingConfig, t muster.Thing) (fleetquery.Document, error) {
+	d := fleetquery.Document{}
+	d.Add(fleetquery.ThingName, string(t.Name))
+	d.Add(fleetquery.ThingID, t.ID)
+	d.Add(fleetquery.ThingTypeName, string(t.Type))
+	for name, value := range t.Attributes {
+		d.Add(fleetquery.Attribute(name), value)
+	}
+	in, err := registry.Lookup{}.GroupsOf(r, t.Name)
+	if err != nil {
+		return nil, err
+	}
+	for _, g := range in {
+		d.Add(fleetquery.ThingGroupNames, string(g.Name))
+	}
+	for _, job := range []muster.JobID{"j1", "j2"} {
+		x, err := r.Latest(t.Name, job)
+		if err != nil {
+			return nil, err
+		}
+		if t.Had(x) {
+			d.Add(fleetquery.JobStatus(string(job)), x.Status.String())
+		}
+	}
+	connection, err := store.Of[muster.Connectivity]{Table: "connection"}.Get(r, string(t.Name))
+	if err == nil && connection != nil && c.Connectivity {
+		d.Add(fleetquery.Connected, fmt.Sprint(connection.Connected))
+		d.Add(fleetquery.ConnectedAt, fmt.Sprint(int64(connection.At)))
+		d.Add(fleetquery.DisconnectReason, connection.Reason)
+	}
+	return d, err
+}
+
+func covers(j muster.Job, ids []string) bool {
+	return slices.ContainsFunc(j.Targets, func(t muster.Target) bool { return slices.Contains(ids, t.ID) })
+}
+
 // checkCoverage holds that a thing in a dynamic group which a continuous job
 // targets has had the job since it joined, and one that is covered by nothing
 // waits for it no longer.
 func (f *randomFleet) checkCoverage(r store.Reader) error {
-	for row, err := range jobs.Scan(r, "", "") {
+	for row, err := range jobRecords.Scan(r, "", "") {
 		if err != nil {
 			return err
 		}
 		j := row.Value
 		for _, thing := range f.things {
-			targeted, err := targetedBy(r, thing)
+			targeted, err := registry.Lookup{}.TargetsOf(r, thing)
 			if err != nil {
 				return err
 			}
@@ -204,8 +261,8 @@ func (f *randomFleet) checkCoverage(r store.Reader) error {
 				return err
 			}
 			t, err := things.Get(r, string(thing))
-			direct := t != nil && covers(&j, []string{t.ID})
-			switch covered := covers(&j, targeted); {
+			direct := t != nil && covers(j, []string{t.ID})
+			switch covered := covers(j, targeted); {
 			case err != nil:
 				return err
 			case t == nil || direct: // what becomes of a direct target is not about groups
@@ -258,9 +315,6 @@ func (f *randomFleet) checkSearch(after string) {
 			}
 			d, err := documentOf(r, s.Config, row.Value)
 			if err != nil {
-				return err
-			}
-			if err := addAsked(r, s.Config, d, row.Value, q); err != nil {
 				return err
 			}
 			if q.Matches(d) {

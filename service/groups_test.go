@@ -154,12 +154,12 @@ func TestAttachedPoliciesDoNotKeepAGroup(t *testing.T) {
 	env := newEnv(t)
 	env.group("g")
 	env.write(func(tx store.Tx) {
-		policiesOfTarget.Put(tx, store.JoinKey("thinggroup/g", "p"), link{})
-		policyTargets.Put(tx, store.JoinKey("p", "thinggroup/g"), link{})
+		links("targetpolicy").Put(tx, store.JoinKey("thinggroup/g", "p"), store.Link{})
+		links("policytarget").Put(tx, store.JoinKey("p", "thinggroup/g"), store.Link{})
 	})
 	noErr(t, "DeleteThingGroup (REG-44)", env.DeleteThingGroup(t.Context(), "g", nil))
-	err := env.view(t.Context(), func(r store.Reader) error {
-		left, err := anyUnder(r, policyTargets, "p")
+	err := env.Commits.View(t.Context(), func(r store.Reader) error {
+		left, err := links("policytarget").AnyUnder(r, "p")
 		if left {
 			t.Error("the policy is still attached to the group")
 		}
@@ -214,17 +214,17 @@ func TestGroupBelowWalksAHierarchy(t *testing.T) {
 		"a group elsewhere: from the start":      {"other", "m"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			noErr(t, "view", env.view(t.Context(), func(r store.Reader) error {
-				got, err := groupBelow(r, "m", test.current)
+			noErr(t, "view", env.Commits.View(t.Context(), func(r store.Reader) error {
+				got, err := registry.Lookup{}.GroupBelow(r, "m", test.current)
 				if got != test.want {
-					t.Errorf("groupBelow(m, %s) = %q, want %q", test.current, got, test.want)
+					t.Errorf("GroupBelow(m, %s) = %q, want %q", test.current, got, test.want)
 				}
 				return err
 			}))
 		})
 	}
-	noErr(t, "view", env.view(t.Context(), func(r store.Reader) error {
-		if got, err := groupBelow(r, "gone", "gone"); got != "" && err == nil {
+	noErr(t, "view", env.Commits.View(t.Context(), func(r store.Reader) error {
+		if got, err := (registry.Lookup{}).GroupBelow(r, "gone", "gone"); got != "" && err == nil {
 			t.Errorf("below a root that is gone comes %q, want nothing", got)
 		}
 		return nil

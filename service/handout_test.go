@@ -75,7 +75,7 @@ const (
 func newLinkedEnv(t *testing.T, s store.Store, heard bool) (*env, *files) {
 	t.Helper()
 	f := &files{}
-	return newEnvOn(t, s, Options{Objects: f, Hears: func(store.QueueKey) bool { return heard }}), f
+	return newEnvOn(t, s, Options{Objects: f, Audience: audience{hears: func(store.QueueKey) bool { return heard }}}), f
 }
 
 // linkedJob creates a job with a document whose links live for ten minutes.
@@ -166,8 +166,11 @@ func TestNotificationsCarryTheURL(t *testing.T) {
 	f := &files{}
 	var deaf atomic.Bool
 	env := newEnvOn(t, memstore.New(), Options{
-		Objects: f, Notify: func(n []jobs.Notification) { notes = append(notes, n...) },
-		Hears: func(store.QueueKey) bool { return !deaf.Load() },
+		Objects: f,
+		Audience: audience{
+			hears:  func(store.QueueKey) bool { return !deaf.Load() },
+			notify: func(n []jobs.Notification) { notes = append(notes, n...) },
+		},
 	})
 	env.thing("lamp")
 	document := func() string {

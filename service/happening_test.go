@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/eventlog"
 	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/store/memstore"
@@ -42,7 +41,7 @@ func (w *watch) enable(on bool, types ...muster.EventType) {
 func (w *watch) took() []eventlog.Event {
 	w.t.Helper()
 	w.settleDown()
-	all, through, err := w.Events(w.t.Context(), eventlog.Subscribers, w.after, 1000)
+	all, through, err := w.Log.Events(w.t.Context(), eventlog.Subscribers, w.after, 1000)
 	w.must(err)
 	w.after = through
 	return all
@@ -233,26 +232,4 @@ func TestOnlyWhatIsEnabledIsToldOf(t *testing.T) {
 	w.enable(true, muster.EventJob)
 	w.mustReport("c", "job1", muster.Succeeded)
 	w.want("while jobs are enabled", "job job1 completed")
-}
-
-func TestARefusedCommandTellsNothing(t *testing.T) {
-	w := newWatch(t, muster.EventJobExecution)
-	w.thing("a")
-	w.job("job1", "a")
-	err := w.do(t.Context(), func(tx *commit.Tx) error {
-		x, j, err := b.managed("a", "job1", nil)
-		if err != nil {
-			return err
-		}
-		after, err := x.Apply(muster.Update{By: muster.Operator, To: muster.Canceled}, b.Now)
-		if err != nil {
-			return err
-		}
-		if err := b.end(x, &after, j); err != nil {
-			return err
-		}
-		return muster.Errorf(muster.Invalid, "refused after all")
-	})
-	wantKind(t, "the command", err, muster.Invalid)
-	w.want("after it")
 }

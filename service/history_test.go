@@ -14,6 +14,7 @@ import (
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/eventlog"
+	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/memstore"
 )
@@ -39,7 +40,8 @@ type history struct {
 	rng    *rand.Rand
 	things []muster.ThingName
 	groups []muster.GroupName
-	jobs   int
+	made   int // jobs
+	limits jobs.Limits
 
 	told sync.Mutex
 	list map[muster.ThingName]string // what each thing was told last
@@ -51,9 +53,10 @@ func newHistory(t *testing.T, seed uint64) *history {
 		rng: rand.New(rand.NewPCG(seed, 1)), list: map[muster.ThingName]string{}, head: map[muster.ThingName]string{},
 		things: []muster.ThingName{"a", "b", "c", "d", "e"}, groups: []muster.GroupName{"root", "left", "right", "leaf", "apart"},
 	}
+	h.limits = jobs.Limits{ConcurrentJobs: int(seed % 4), RetentionDays: int(seed % 3)}
 	h.env = newEnvOn(t, memstore.New(), Options{
-		RemovedInProgress: seed%2 == 0, Notify: h.listen,
-		Limits: jobs.Limits{ConcurrentJobs: int(seed % 4), RetentionDays: int(seed % 3)},
+		RemovedInProgress: seed%2 == 0, Audience: audience{notify: h.listen},
+		Limits: h.limits,
 		Sinks:  eventlog.Sinks{Webhook: map[muster.EventType]bool{muster.EventJob: true, muster.EventJobExecution: true}},
 	})
 	return h
@@ -125,10 +128,10 @@ func (h *history) step() (string, error) {
 	case 7:
 		return "RemoveThingFromThingGroup", h.RemoveThingFromThingGroup(ctx, thing, group)
 	case 8, 9:
-		h.jobs++
+		h.made++
 		selection := muster.Selection(h.rng.IntN(2))
 		_, err := h.CreateJob(ctx, jobs.NewJob{
-			ID: muster.JobID(fmt.Sprint("job", h.jobs)), Document: "{}", Selection: selection, Config: h.someConfig(selection),
+			ID: muster.JobID(fmt.Sprint("job", h.made)), Document: "{}", Selection: selection, Config: h.someConfig(selection),
 			Targets: []muster.Target{{Name: string(thing)}, {Group: true, Name: string(group)}}[h.rng.IntN(2):],
 		})
 		return "CreateJob", err
@@ -149,9 +152,9 @@ func (h *history) step() (string, error) {
 	case 16:
 		return "CancelExecution", h.CancelExecution(ctx, jobs.ExecutionCancellation{Thing: thing, Job: job, Force: h.rng.IntN(2) == 0})
 	case 19:
-		events, through, err := h.Events(ctx, eventlog.Webhook, 0, 1+h.rng.IntN(5))
+		events, through, err := h.Log.Events(ctx, eventlog.Webhook, 0, 1+h.rng.IntN(5))
 		if err == nil && len(events) > 0 && h.rng.IntN(2) == 0 {
-			return "GiveUp", h.GiveUp(ctx, []eventlog.DeadLetter{{Happening: events[0]}}, events[0].Place)
+			return "GiveUp", h.GiveUp(ctx, []eventlog.DeadLetter{{Event: events[0]}}, events[0].Place)
 		}
 		h.Taken(eventlog.Webhook, through)
 		return "Taken", err
@@ -190,7 +193,7 @@ func (h *history) someConfig(selection muster.Selection) muster.JobConfig {
 }
 
 func (h *history) someJob() muster.JobID {
-	return muster.JobID(fmt.Sprint("job", 1+h.rng.IntN(h.jobs+1)))
+	return muster.JobID(fmt.Sprint("job", 1+h.rng.IntN(h.made+1)))
 }
 
 func pick[T any](rng *rand.Rand, all []T) T { return all[rng.IntN(len(all))] }
@@ -210,7 +213,7 @@ func (h *history) check(after string) {
 			}
 			list[q.Thing] = shownSet(q)
 			for _, e := range q.Entries {
-				if j, err := jobs.Get(r, string(e.Job)); err != nil || e.Hidden != (j.Hides() && e.Status == muster.Queued) {
+				if j, err := jobRecords.Get(r, string(e.Job)); err != nil || e.Hidden != (j.Hides() && e.Status == muster.Queued) {
 					return fmt.Errorf("entry %+v of %s is not as the windows of %+v say (%w)", e, q.Thing, j, err)
 				}
 			}
@@ -242,19 +245,23 @@ func (h *history) check(after string) {
 // checkTurns holds that no more jobs roll out than may, nor fewer while some
 // wait, and that everything is filed where it belongs.
 func (h *history) checkTurns(r store.Reader) error {
-	problems, err := verifyRecords(h.t.Context(), r)
+	problems, err := verify(h.t.Context(), r)
 	if err != nil || len(problems) > 0 {
-		return fmt.Errorf("verifyRecords: %v (%w)", problems, err)
+		return fmt.Errorf("verify: %v (%w)", problems, err)
 	}
-	most := h.o.Limits.ConcurrentJobs
+	most := h.limits.ConcurrentJobs
 	if most == 0 {
 		return nil
 	}
-	above, err := full(r, concurrent, most+1)
+	above, err := links("concurrent").Full(r, most+1)
 	if err != nil || above {
 		return fmt.Errorf("more than %d jobs roll out (%w)", most, err)
 	}
-	if due, err := h.turnDue(r); err != nil || due {
+	waits, err := links("line").Full(r, 1)
+	if err != nil || !waits {
+		return err
+	}
+	if taken, err := links("concurrent").Full(r, most); err != nil || !taken {
 		return fmt.Errorf("a job waits though fewer than %d roll out (%w)", most, err)
 	}
 	return nil
@@ -262,23 +269,23 @@ func (h *history) checkTurns(r store.Reader) error {
 
 // checkJobs holds what the jobs promise once their background work is done.
 func (h *history) checkJobs(r store.Reader) error {
-	for row, err := range deferred.Scan(r, "", "") {
+	for row, err := range records("deferred").Scan(r, "", "") {
 		if err != nil {
 			return err
 		}
-		if j, err := jobs.Get(r, store.SplitKey(row.Key)[0]); err != nil || j == nil || !j.Hides() {
+		if j, err := jobRecords.Get(r, store.SplitKey(row.Key)[0]); err != nil || j == nil || !j.Hides() {
 			return fmt.Errorf("%q waits for a window of %+v (%w)", row.Key, j, err)
 		}
 	}
-	for row, err := range joining.Scan(r, "", "") {
+	for row, err := range links("joining").Scan(r, "", "") {
 		if err != nil {
 			return err
 		}
-		if j, err := jobs.Get(r, store.SplitKey(row.Key)[0]); err != nil || j == nil || !j.Gives() || j.Wake == 0 {
+		if j, err := jobRecords.Get(r, store.SplitKey(row.Key)[0]); err != nil || j == nil || !j.Gives() || j.Wake == 0 {
 			return fmt.Errorf("%q waits for the pace of %+v (%w)", row.Key, j, err)
 		}
 	}
-	for row, err := range jobs.Scan(r, "", "") {
+	for row, err := range jobRecords.Scan(r, "", "") {
 		if err != nil {
 			return err
 		}

@@ -15,7 +15,7 @@ func (env *env) certificate(id string, status muster.CertificateStatus) {
 	}
 }
 
-func (env *env) policy(name string, targets ...PolicyTarget) {
+func (env *env) policy(name string, targets ...rights.PolicyTarget) {
 	env.t.Helper()
 	if _, err := env.CreatePolicy(env.t.Context(), name, `{"name":"`+name+`"}`, nil); err != nil {
 		env.t.Fatalf("CreatePolicy(%s): %v", name, err)

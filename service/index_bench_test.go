@@ -16,24 +16,21 @@ import (
 
 // benchFleet is an engine with n indexed things of two attributes, each in one
 // group, and 100 dynamic groups of which ten ask for the attribute "fw".
-func benchFleet(b *testing.B, n int) (*Service, context.Context) {
+func benchFleet(b *testing.B, n int) (rooms, context.Context) {
 	b.Helper()
 	e, ctx := benchEnv(b, 0)
 	for from := 0; from < n; from += 5000 {
-		err := e.do(ctx, func(t *commit.Tx) error {
+		err := e.Commits.Do(ctx, func(t *commit.Tx) error {
 			for i := from; i < min(n, from+5000); i++ {
 				thing := muster.Thing{
-					Name: muster.ThingName(fmt.Sprintf("thing-%07d", i)), ID: e.o.NewID(), Version: 1,
+					Name: muster.ThingName(fmt.Sprintf("thing-%07d", i)), ID: newUUID(), Version: 1,
 					Attributes: map[string]string{"fw": "1", "serial": strconv.Itoa(i)},
 				}
 				things.Put(t, string(thing.Name), thing)
-				members.Put(t, store.JoinKey("fleet-id", string(thing.Name)), membership{})
-				memberships.Put(t, store.JoinKey(string(thing.Name), "fleet"), belonging{GroupID: "fleet-id"})
-				d := recordDocument(&thing)
-				d.Add("thingGroupNames", "fleet")
-				t.post(thing.Name, nil, d)
+				records("member").Put(t, store.JoinKey("fleet-id", string(thing.Name)), fields{})
+				records("groupof").Put(t, store.JoinKey(string(thing.Name), "fleet"), fields{"GroupID": "fleet-id"})
 			}
-			return t.putIndexState(indexState{Config: muster.DefaultIndexing(), Stage: complete})
+			return nil // the background builds the index
 		})
 		if err != nil {
 			b.Fatal(err)
@@ -58,7 +55,7 @@ func benchFleet(b *testing.B, n int) (*Service, context.Context) {
 		}
 	}
 	b.Fatal("the background work never ends")
-	return nil, nil
+	return rooms{}, nil
 }
 
 // benchSizes are fleets to compare; MUSTER_BENCH_THINGS adds one.

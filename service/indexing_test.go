@@ -5,11 +5,18 @@ import (
 	"testing"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/listing"
 	"github.com/muster-iot/muster/registry"
+	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/memstore"
 )
+
+// firstOfEach does one step of each work that the registry of a new process has: the
+// search for the things that an earlier process left connected, and one other.
+func (env *env) firstOfEach() {
+	env.t.Helper()
+	noErr(env.t, "Background", env.Commits.Background(env.t.Context(), env.stepsOf(env.Registry)[:2]))
+}
 
 func (env *env) wantFound(when, query string, want ...string) {
 	env.t.Helper()
@@ -47,9 +54,7 @@ func TestTheIndexOfAnOldFolderIsBuilt(t *testing.T) {
 		if i > n {
 			t.Fatal("the index is never built")
 		}
-		if err := env.Commits.Do(t.Context(), (*commit.Tx).stepIndex); err != nil {
-			t.Fatal(err)
-		}
+		env.firstOfEach()
 	}
 	if problems, err := Verify(t.Context(), s); err != nil || len(problems) > 0 {
 		t.Errorf("Verify: %v, %v", problems, err)
@@ -76,13 +81,13 @@ func TestTheIndexCanBeSwitchedOff(t *testing.T) {
 }
 
 func TestVerifyComparesTheIndex(t *testing.T) {
-	for name, spoil := range map[string]func(*commit.Tx){
-		"an entry is missing":             func(tx *commit.Tx) { entries.Delete(b, "attributes.site\x00north\x00a") },
-		"an entry is too many":            func(tx *commit.Tx) { entries.Put(b, "attributes.site\x00east\x00a", link{}) },
-		"a number is missing":             func(tx *commit.Tx) { numbers.Delete(b, "attributes.fw\x00bff0000000000000\x00a") },
-		"a thing does not know its group": func(tx *commit.Tx) { memberships.Delete(b, "a\x00northern") },
-		"a group does not know its thing": func(tx *commit.Tx) { members.Delete(b, "northern-id\x00a") },
-		"a member no longer matches":      func(tx *commit.Tx) { things.Put(b, "a", muster.Thing{Name: "a", ID: "id"}) },
+	for name, spoil := range map[string]func(store.Tx){
+		"an entry is missing":             func(tx store.Tx) { links("entry").Delete(tx, "attributes.site\x00north\x00a") },
+		"an entry is too many":            func(tx store.Tx) { links("entry").Put(tx, "attributes.site\x00east\x00a", store.Link{}) },
+		"a number is missing":             func(tx store.Tx) { links("number").Delete(tx, "attributes.fw\x00bff0000000000000\x00a") },
+		"a thing does not know its group": func(tx store.Tx) { records("groupof").Delete(tx, "a\x00northern") },
+		"a group does not know its thing": func(tx store.Tx) { records("member").Delete(tx, "northern-id\x00a") },
+		"a member no longer matches":      func(tx store.Tx) { things.Put(tx, "a", muster.Thing{Name: "a", ID: "id"}) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, id := memstore.New(), "id"
@@ -95,9 +100,7 @@ func TestVerifyComparesTheIndex(t *testing.T) {
 			if problems, err := Verify(t.Context(), s); err != nil || len(problems) > 0 {
 				t.Fatalf("Verify before: %v, %v", problems, err)
 			}
-			if err := env.Commits.Do(t.Context(), func(tx *commit.Tx) error { spoil(b); return nil }); err != nil {
-				t.Fatal(err)
-			}
+			env.write(spoil)
 			if problems, err := Verify(t.Context(), s); err != nil || len(problems) == 0 {
 				t.Errorf("Verify finds nothing, %v", err)
 			}

@@ -122,7 +122,7 @@ func TestJoinersOfAJobThatIsOverGetNothing(t *testing.T) {
 			env.pass(60_000)
 			env.settleDown()
 			env.write(func(tx store.Tx) {
-				for row := range joining.Scan(tx, "", "") {
+				for row := range links("joining").Scan(tx, "", "") {
 					t.Fatalf("%q still waits", row.Key)
 				}
 			})

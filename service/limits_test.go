@@ -57,7 +57,7 @@ func TestHowManyJobsMayBeActive(t *testing.T) {
 func TestActiveJobsOfAnOlderFolderAreCounted(t *testing.T) {
 	env := limited(t, jobs.Limits{ActiveJobs: 2})
 	noErr(t, "the first", env.create("a", muster.Continuous, 0))
-	env.write(func(tx store.Tx) { tallies.Delete(tx, activeJobs) })
+	env.write(func(tx store.Tx) { store.Tallies.Delete(tx, activeJobs) })
 	noErr(t, "the second", env.create("b", muster.Continuous, 0))
 	wantKind(t, "one too many", env.create("c", muster.Snapshot, 0), muster.LimitExceeded)
 }

@@ -77,7 +77,7 @@ func TestPagesOfARegistryList(t *testing.T) {
 func TestAFilterThatFitsNothingIsBounded(t *testing.T) {
 	env := newEnv(t)
 	env.write(func(tx store.Tx) {
-		for i := range rowsMax + 10 {
+		for i := range listing.RowsMax + 10 {
 			name := fmt.Sprintf("t%05d", i)
 			things.Put(tx, name, muster.Thing{Name: muster.ThingName(name)})
 		}

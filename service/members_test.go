@@ -141,13 +141,13 @@ func TestEmptyGroupsCountAsWorkOfAPage(t *testing.T) {
 	env.thing("lamp")
 	env.group("root")
 	env.write(func(tx store.Tx) {
-		for i := range rowsMax + 10 {
+		for i := range listing.RowsMax + 10 {
 			g := muster.Group{Name: muster.GroupName(fmt.Sprintf("g%05d", i)), Path: []muster.GroupName{"root"}, ID: fmt.Sprint(i)}
 			groups.Put(tx, string(g.Name), g)
-			below.Put(tx, belowKey("root", 1, g.Name), link{})
+			links("below").Put(tx, store.JoinKey("root", "1", string(g.Name)), store.Link{})
 		}
 	})
-	noErr(t, "AddThingToThingGroup", env.AddThingToThingGroup(t.Context(), "lamp", muster.GroupName(fmt.Sprintf("g%05d", rowsMax+9))))
+	noErr(t, "AddThingToThingGroup", env.AddThingToThingGroup(t.Context(), "lamp", muster.GroupName(fmt.Sprintf("g%05d", listing.RowsMax+9))))
 	list, err := env.ListThingsInThingGroup(t.Context(), "root", true, listing.Page{})
 	if err != nil || len(list.Things) != 0 || list.Next == "" {
 		t.Fatalf("the first page has %v, token %q, %v; want none and a token", list.Things, list.Next, err)
@@ -159,12 +159,12 @@ func TestEmptyGroupsCountAsWorkOfAPage(t *testing.T) {
 
 func TestALargeGroupDepartsInTheBackground(t *testing.T) {
 	due := make(chan struct{}, 1)
-	env := newEnvOn(t, memstore.New(), Options{Due: func() {
+	env := newEnvOn(t, memstore.New(), Options{Watcher: watcher{due: func() {
 		select {
 		case due <- struct{}{}:
 		default:
 		}
-	}})
+	}}})
 	ctx := t.Context()
 	var names []string
 	for i := range departMax + 2*stepMax + 7 {
@@ -213,12 +213,12 @@ func TestALargeGroupDepartsInTheBackground(t *testing.T) {
 	if d := env.start(first); d.Execution != nil {
 		t.Errorf("the first thing is still given %+v", d.Execution)
 	}
-	noErr(t, "view", env.view(ctx, func(r store.Reader) error {
-		for row, err := range leaving.Scan(r, "", "") {
+	noErr(t, "view", env.Commits.View(ctx, func(r store.Reader) error {
+		for row, err := range records("leaving").Scan(r, "", "") {
 			t.Errorf("the departure %q is still recorded (%v)", row.Key, err)
 		}
 		n := 0
-		for _, err := range members.Scan(r, "", "") {
+		for _, err := range records("member").Scan(r, "", "") {
 			if n++; err != nil {
 				return err
 			}
@@ -232,7 +232,7 @@ func TestALargeGroupDepartsInTheBackground(t *testing.T) {
 
 func TestWhoseRightsARegistryChangeTouches(t *testing.T) {
 	var rechecked []rights.Change // written before each answer
-	env := newEnvOn(t, memstore.New(), Options{Access: func(c rights.Change) { rechecked = append(rechecked, c) }})
+	env := newEnvOn(t, memstore.New(), Options{Watcher: watcher{rightsChanged: func(c rights.Change) { rechecked = append(rechecked, c) }}})
 	env.thing("lamp")
 	env.group("house")
 	for name, call := range map[string]func(){

@@ -14,6 +14,7 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/internal/former"
+	"github.com/muster-iot/muster/registry"
 	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/memstore"
 	"github.com/muster-iot/muster/store/pebblestore"
@@ -37,7 +38,7 @@ func openPebble(t *testing.T, dir string) *pebblestore.Store {
 // migratedTables are the tables that migrations from format 1 change or read, and the
 // place of the migration itself.
 var migratedTables = []store.Table{
-	groups.Table, leaving.Table, jobs.Table, targets.Table, standing.Table, rolling.Table, migrations.Table, things.Table,
+	"group", "leaving", "job", "target", "standing", "rolling", "migration", "thing",
 }
 
 // contents returns all records of those tables.
@@ -219,8 +220,8 @@ func TestTargetsOfAFormerFolderAreThoseThatExisted(t *testing.T) {
 		var got []bool
 		noErr(t, "View", s.View(t.Context(), func(r store.Reader) error {
 			for _, target := range j.Targets {
-				there, err := isThere(r, target)
-				noErr(t, "isThere", err)
+				there, err := registry.Lookup{}.IsThere(r, target)
+				noErr(t, "IsThere", err)
 				got = append(got, there)
 			}
 			return nil
@@ -257,16 +258,21 @@ func TestAMigrationKnowsGroupsThatAreBeingLeft(t *testing.T) {
 	s := memstore.New()
 	defer s.Close()
 	noErr(t, "Update", store.Update(t.Context(), s, func(tx store.Tx) error {
-		tx.Put(leaving.Table, "id-of-floor", []byte("\x01"+`{"Lineage":["floor","house"],"After":"lamp7"}`))
-		jobs.Put(tx, "j", muster.Job{ID: "j", Selection: muster.Continuous, Targets: []muster.Target{{Group: true, Name: "house"}, {Group: true, Name: "floor"}}})
+		tx.Put("leaving", "id-of-floor", []byte("\x01"+`{"Lineage":["floor","house"],"After":"lamp7"}`))
+		jobRecords.Put(tx, "j", muster.Job{ID: "j", Selection: muster.Continuous, Targets: []muster.Target{{Group: true, Name: "house"}, {Group: true, Name: "floor"}}})
 		return nil
 	}))
 	noErr(t, "View", s.View(t.Context(), func(r store.Reader) error {
 		m, err := migrated(r, 1)
 		noErr(t, "migrated", err)
-		d, err := leaving.Get(m, "id-of-floor")
+		type departure struct {
+			Group muster.GroupName
+			IDs   []string
+			After string
+		}
+		d, err := store.Of[departure]{Table: "leaving"}.Get(m, "id-of-floor")
 		noErr(t, "leaving", err)
-		j, err := jobs.Get(m, "j")
+		j, err := jobRecords.Get(m, "j")
 		noErr(t, "jobs", err)
 		want := []string{"id-of-floor", j.Targets[0].ID}
 		if d.Group != "floor" || d.After != "lamp7" || !slices.Equal(d.IDs, want) || j.Targets[1].ID != "id-of-floor" {

@@ -15,13 +15,13 @@ func TestWhatIsOwedOutlivesTheProcess(t *testing.T) {
 	s := memstore.New()
 	var undelivered []jobs.Notification
 	keep := func(key store.QueueKey, _ muster.Change) bool { return key.Thing == "lamp" }
-	env := newEnvOn(t, s, Options{Keep: keep, Notify: func(n []jobs.Notification) { undelivered = append(undelivered, n...) }})
+	env := newEnvOn(t, s, Options{Audience: audience{keep: keep, notify: func(n []jobs.Notification) { undelivered = append(undelivered, n...) }}})
 	env.thing("lamp", "pump")
 	env.job("job1", "lamp", "pump")
 	env.job("job2", "lamp")
 	env.write(func(store.Tx) {}) // what was owed before it has been handed to Notify
 
-	again := newEnvOn(t, s, Options{Keep: keep})
+	again := newEnvOn(t, s, Options{Audience: audience{keep: keep}})
 	if err := again.Redeliver(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -45,8 +45,8 @@ func BenchmarkRegister(b *testing.B) {
 // BenchmarkListThingsInThingGroup reads a page from the middle of a group.
 func BenchmarkListThingsInThingGroup(b *testing.B) {
 	e, ctx := benchEnv(b, 100_000)
-	if err := e.do(ctx, func(t *commit.Tx) error {
-		below.Put(t, belowKey("fleet", 0, "fleet"), link{})
+	if err := e.Commits.Do(ctx, func(t *commit.Tx) error {
+		links("below").Put(t, store.JoinKey("fleet", "0", "fleet"), store.Link{})
 		return nil
 	}); err != nil {
 		b.Fatal(err)
@@ -57,7 +57,7 @@ func BenchmarkListThingsInThingGroup(b *testing.B) {
 			if recursive {
 				at = store.JoinKey("0", "fleet", "thing-0050000")
 			}
-			token := e.pages.seal([]any{"things in thing group", muster.GroupName("fleet"), recursive}, at)
+			token := listing.NewPager(benchPageKey).Seal([]any{"things in thing group", muster.GroupName("fleet"), recursive}, at)
 			for b.Loop() {
 				list, err := e.ListThingsInThingGroup(ctx, "fleet", recursive, listing.Page{Limit: 250, Token: token})
 				if err != nil || len(list.Things) != 250 || list.Things[0] != "thing-0050001" {

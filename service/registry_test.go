@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/registry"
 	"github.com/muster-iot/muster/store"
 )
 
@@ -125,27 +126,27 @@ func (h *registrar) associate(group muster.GroupName) error {
 // executions with them.
 func (h registrar) check(after string, departed bool) {
 	h.t.Helper()
-	noErr(h.t, "view", h.view(h.t.Context(), func(r store.Reader) error {
+	noErr(h.t, "view", h.Commits.View(h.t.Context(), func(r store.Reader) error {
 		all := rowsOf(h.t, r, groups)
-		gone := rowsOf(h.t, r, leaving)
+		gone := rowsOf(h.t, r, records("leaving"))
 		want := map[string]bool{}
 		ids := map[string]string{}
 		for name, g := range all {
 			ids[g.ID] = name
 			for level, above := range g.Lineage() {
-				want[belowKey(above, level, g.Name)] = true
+				want[store.JoinKey(string(above), fmt.Sprint(level), string(g.Name))] = true
 				if up := all[string(above)]; level < len(g.Path) && up.Parent != g.Lineage()[level+1] {
 					h.t.Errorf("after %s: %s has the path %v, but %s is below %q", after, name, g.Path, above, up.Parent)
 				}
 			}
 		}
-		h.same(after, "below", slices.Collect(maps.Keys(rowsOf(h.t, r, below))), want)
+		h.same(after, "below", slices.Collect(maps.Keys(rowsOf(h.t, r, links("below")))), want)
 
 		want = map[string]bool{}
 		for id := range ids {
 			want[id] = true
 		}
-		h.same(after, "groupIDs", slices.Collect(maps.Keys(rowsOf(h.t, r, groupIDs))), want)
+		h.same(after, "groupIDs", slices.Collect(maps.Keys(rowsOf(h.t, r, store.Of[muster.GroupName]{Table: "groupid"}))), want)
 
 		want = map[string]bool{}
 		for name, thing := range rowsOf(h.t, r, things) {
@@ -153,17 +154,17 @@ func (h registrar) check(after string, departed bool) {
 				want[store.JoinKey(string(thing.Type), name)] = true
 			}
 		}
-		h.same(after, "typed", slices.Collect(maps.Keys(rowsOf(h.t, r, typed))), want)
+		h.same(after, "typed", slices.Collect(maps.Keys(rowsOf(h.t, r, links("typed")))), want)
 
 		want = map[string]bool{}
-		for key := range rowsOf(h.t, r, members) {
+		for key := range rowsOf(h.t, r, records("member")) {
 			id, thing := store.SplitKey(key)[0], store.SplitKey(key)[1]
 			if _, leaves := gone[id]; leaves && !departed {
 				continue
 			}
 			want[store.JoinKey(thing, ids[id])] = true
 		}
-		h.same(after, "memberships", slices.Collect(maps.Keys(rowsOf(h.t, r, memberships))), want)
+		h.same(after, "memberships", slices.Collect(maps.Keys(rowsOf(h.t, r, records("groupof")))), want)
 		return h.checkJob(r, after)
 	}))
 }
@@ -172,7 +173,7 @@ func (h registrar) check(after string, departed bool) {
 func (h registrar) checkJob(r store.Reader, after string) error {
 	for name, t := range rowsOf(h.t, r, things) {
 		thing := muster.ThingName(name)
-		in, err := groupsOf(r, thing)
+		in, err := registry.Lookup{}.GroupsOf(r, thing)
 		if err != nil {
 			return err
 		}
@@ -185,13 +186,22 @@ func (h registrar) checkJob(r store.Reader, after string) error {
 		if err != nil {
 			return err
 		}
+		under := lineages(in)
 		has := t.Had(latest) && latest.Status != muster.Removed
-		covered := slices.ContainsFunc(lineages(in), func(id string) bool { return slices.Contains(h.targets, id) })
+		covered := slices.ContainsFunc(under, func(id string) bool { return slices.Contains(h.targets, id) })
 		if covered && !has || !covered && has && latest.Status == muster.Queued {
-			h.t.Errorf("after %s: %s is under %v and its latest execution is %+v", after, thing, lineages(in), latest)
+			h.t.Errorf("after %s: %s is under %v and its latest execution is %+v", after, thing, under, latest)
 		}
 	}
 	return nil
+}
+
+// lineages returns the ids of groups and of all above them.
+func lineages(of []muster.Group) (ids []string) {
+	for _, g := range of {
+		ids = append(ids, g.LineageIDs()...)
+	}
+	return ids
 }
 
 func (h registrar) same(after, table string, got []string, want map[string]bool) {

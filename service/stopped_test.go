@@ -36,10 +36,10 @@ func (b *breaking) Apply(ctx context.Context, fn func(store.Tx) error) (func() e
 func TestRunEndsWhenTheStoreCannotGoOn(t *testing.T) {
 	for _, late := range []bool{false, true} {
 		s := &breaking{Store: memstore.New(), late: late}
-		e := New(Options{
+		e := roomsOf(New(Options{
 			Store: s, Account: muster.Account{ID: "000000000000", Region: "us-east-1"},
 			Now: func() muster.Instant { return muster.At(time.Now()) },
-		})
+		}))
 		ended := make(chan error, 1)
 		go func() { ended <- e.Run(t.Context()) }()
 		if _, err := e.CreateThing(t.Context(), muster.Thing{Name: "lamp"}); err != nil {

@@ -177,7 +177,7 @@ func TestDeleteThing(t *testing.T) {
 		env := newEnv(t)
 		env.thing("lamp")
 		env.write(func(tx store.Tx) {
-			principalsOfThing.Put(tx, store.JoinKey("lamp", strings.Repeat("a", 64)), muster.Attachment{})
+			store.Of[muster.Attachment]{Table: "principal"}.Put(tx, store.JoinKey("lamp", strings.Repeat("a", 64)), muster.Attachment{})
 		})
 		e := wantKind(t, "DeleteThing", env.DeleteThing(ctx, "lamp", nil), muster.Invalid)
 		if want := "Cannot delete. Thing lamp is still attached to one or more principals"; e.Msg != want {

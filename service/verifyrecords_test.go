@@ -1,16 +1,15 @@
 package service
 
 import (
-	"os"
-	"regexp"
+	"fmt"
 	"testing"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/eventlog"
 	"github.com/muster-iot/muster/jobs"
+	"github.com/muster-iot/muster/listing"
 	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/memstore"
-	"github.com/muster-iot/muster/tags"
 )
 
 func TestVerifySeesWhatIsFiledWrongly(t *testing.T) {
@@ -20,19 +19,23 @@ func TestVerifySeesWhatIsFiledWrongly(t *testing.T) {
 		want   store.Invariant // empty: nothing is wrong
 	}{
 		{"nothing", func(store.Tx) {}, ""},
-		{"a job that rolls out is not filed", func(tx store.Tx) { concurrent.Delete(tx, "slow") }, jobs.JobsAreFiled},
-		{"one that does not is filed", func(tx store.Tx) { concurrent.Put(tx, "done", link{}) }, jobs.JobsAreFiled},
-		{"one waits that does not exist", func(tx store.Tx) { line.Put(tx, alarmKey(1, "none"), link{}) }, jobs.JobsAreFiled},
+		{"a job that rolls out is not filed", func(tx store.Tx) { links("concurrent").Delete(tx, "slow") }, jobs.JobsAreFiled},
+		{"one that does not is filed", func(tx store.Tx) { links("concurrent").Put(tx, "done", store.Link{}) }, jobs.JobsAreFiled},
+		{"one waits that does not exist", func(tx store.Tx) {
+			links("line").Put(tx, store.JoinKey(store.TimeKey(1), "none"), store.Link{})
+		}, jobs.JobsAreFiled},
 		{"one that ended is not filed", func(tx store.Tx) {
-			for row := range ended.Scan(tx, "", "") {
-				ended.Delete(tx, row.Key)
+			for row := range links("ended").Scan(tx, "", "") {
+				links("ended").Delete(tx, row.Key)
 			}
 		}, jobs.JobsAreFiled},
-		{"active jobs are miscounted", func(tx store.Tx) { tallies.Put(tx, activeJobs, 3) }, jobs.JobsAreFiled},
-		{"an event is missing in the middle", func(tx store.Tx) { eventLog.Delete(tx, placeKey(2)) }, eventlog.LogIsComplete},
-		{"the newest event is missing", func(tx store.Tx) { eventLog.Delete(tx, placeKey(3)) }, eventlog.LogIsComplete},
-		{"an event was not removed", func(tx store.Tx) { eventMarks.Put(tx, theMarks, marks{Last: 3, Removed: 1}) }, eventlog.LogIsComplete},
-		{"dead letters are miscounted", func(tx store.Tx) { tallies.Put(tx, deadLetterTally, 1) }, eventlog.LogIsComplete},
+		{"active jobs are miscounted", func(tx store.Tx) { store.Tallies.Put(tx, activeJobs, 3) }, jobs.JobsAreFiled},
+		{"an event is missing in the middle", func(tx store.Tx) { records("event").Delete(tx, placeKey(2)) }, eventlog.LogIsComplete},
+		{"the newest event is missing", func(tx store.Tx) { records("event").Delete(tx, placeKey(3)) }, eventlog.LogIsComplete},
+		{"an event was not removed", func(tx store.Tx) {
+			records("eventmark").Put(tx, "log", fields{"Last": 3, "Removed": 1})
+		}, eventlog.LogIsComplete},
+		{"dead letters are miscounted", func(tx store.Tx) { store.Tallies.Put(tx, deadLetterTally, 1) }, eventlog.LogIsComplete},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := memstore.New()
@@ -95,24 +98,27 @@ func TestVerifySeesExecutionsWithoutTheirOthers(t *testing.T) {
 	}
 }
 
+// placeKey is the key of an event in the log.
+func placeKey(place uint64) string { return fmt.Sprintf("%016x", place) }
+
 // silent says of tables why no other record tells that a row of them is lost, or that
 // there is one too many.
 var silent = map[store.Table]struct{ lost, stray string }{
-	thingTypes.Table:      {lost: "a type that no thing has is written nowhere else"},
-	packageVersions.Table: {lost: "one that is not its package's default is written nowhere else"},
-	deferred.Table:        {lost: "that a thing waits for a window is written nowhere else"},
-	joining.Table:         {lost: "that a thing waits for the pace is written nowhere else"},
-	tags.Table:            {lost: "a resource without tags has no row"},
-	inventories.Table:     {lost: "a thing that carries nothing has no row"},
-	tallies.Table:         {lost: "a count that is missing is counted anew", stray: "it is never read"},
-	outbox.Table:          {lost: "what a thing is owed is written nowhere else", stray: "a debt too many is a message twice, which is allowed"},
-	settings.Table:        {lost: "a setting that is missing is made anew", stray: "it is never read"},
-	eventConfigs.Table:    {lost: "without a configuration there are defaults", stray: "it is never read"},
-	packageConfigs.Table:  {lost: "without a configuration there are defaults", stray: "it is never read"},
-	indexStates.Table:     {lost: "without a configuration there are defaults", stray: "it is never read"},
-	eventMarks.Table:      {stray: "it is never read"},
-	absences.Table:        {lost: "a process that has not begun to look has no row", stray: "it is of a process that has ended"},
-	migrations.Table:      {lost: "it is empty but for the time of a migration", stray: "it is never read"},
+	"type":           {lost: "a type that no thing has is written nowhere else"},
+	"packageversion": {lost: "one that is not its package's default is written nowhere else"},
+	"deferred":       {lost: "that a thing waits for a window is written nowhere else"},
+	"joining":        {lost: "that a thing waits for the pace is written nowhere else"},
+	"tag":            {lost: "a resource without tags has no row"},
+	"inventory":      {lost: "a thing that carries nothing has no row"},
+	"tally":          {lost: "a count that is missing is counted anew", stray: "it is never read"},
+	"outbox":         {lost: "what a thing is owed is written nowhere else", stray: "a debt too many is a message twice, which is allowed"},
+	"setting":        {lost: "a setting that is missing is made anew", stray: "it is never read"},
+	"events":         {lost: "without a configuration there are defaults", stray: "it is never read"},
+	"packageconfig":  {lost: "without a configuration there are defaults", stray: "it is never read"},
+	"indexing":       {lost: "without a configuration there are defaults", stray: "it is never read"},
+	"eventmark":      {stray: "it is never read"},
+	"absence":        {lost: "a process that has not begun to look has no row", stray: "it is of a process that has ended"},
+	"migration":      {lost: "it is empty but for the time of a migration", stray: "it is never read"},
 }
 
 // TestVerifySeesEveryRow takes rows of a folder with something of everything away, one
@@ -204,22 +210,22 @@ func wantSeen(t *testing.T, all []store.Reader, unless, when string) {
 // indexed then, so that one may be connected.
 func plantRareRows(t *testing.T, o *store.Overlay) {
 	t.Helper()
-	indexStates.Put(o, theIndex, indexState{Stage: complete})
-	connections.Put(o, "lamp1", connection{Connectivity: muster.Connectivity{Connected: true}})
-	present.Put(o, "lamp1", link{})
-	g, err := thingGroup(o, "strong")
-	noErr(t, "thingGroup", err)
+	store.Of[indexState]{Table: "indexing"}.Put(o, "things", indexState{Stage: indexComplete})
+	store.Of[muster.Connectivity]{Table: "connection"}.Put(o, "lamp1", muster.Connectivity{Connected: true})
+	links("present").Put(o, "lamp1", store.Link{})
+	g, err := groups.Get(o, "strong")
+	noErr(t, "Get", err)
 	m := *g.Dynamic
 	m.Building, g.Dynamic = true, &m
-	groups.Put(o, "strong", g)
-	building.Put(o, "strong", sweep{GroupID: g.ID})
-	certificates.Put(o, "c1", muster.Certificate{ID: "c1", CA: "ca1"})
+	groups.Put(o, "strong", *g)
+	records("building").Put(o, "strong", fields{"GroupID": g.ID})
+	store.Of[muster.Certificate]{Table: "certificate"}.Put(o, "c1", muster.Certificate{ID: "c1", CA: "ca1"})
 	for _, ascending := range []bool{true, false} {
-		certificatesByDate.Put(o, datedKey(ascending, 0, "c1", nil), link{})
-		certificatesOfCA.Put(o, datedKey(ascending, 0, "c1", []string{"ca1"}), link{})
+		links("certificatedate").Put(o, listing.DatedKey(ascending, 0, "c1", nil), store.Link{})
+		links("certificateca").Put(o, listing.DatedKey(ascending, 0, "c1", []string{"ca1"}), store.Link{})
 	}
 	migrations.Put(o, theMigration, migration{})
-	absences.Put(o, "a process", absence{})
+	records("absence").Put(o, "a process", fields{})
 	problems, err := verify(t.Context(), o)
 	noErr(t, "verify", err)
 	for _, p := range problems {
@@ -227,17 +233,15 @@ func plantRareRows(t *testing.T, o *store.Overlay) {
 	}
 }
 
-// tableNames returns the tables that tables.go declares.
+// tableNames returns the names of Tables.
 func tableNames(t *testing.T) []store.Table {
 	t.Helper()
-	text, err := os.ReadFile("tables.go")
-	noErr(t, "ReadFile", err)
 	var names []store.Table
-	for _, found := range regexp.MustCompile(`store\.Of\[.*\]\{Table: "(\w+)"\}`).FindAllStringSubmatch(string(text), -1) {
-		names = append(names, store.Table(found[1]))
+	for _, s := range shapes(t) {
+		names = append(names, s.table)
 	}
 	if len(names) < 50 {
-		t.Fatalf("tables.go declares only %v", names)
+		t.Fatalf("there are only the tables %v", names)
 	}
 	return names
 }

@@ -71,8 +71,8 @@ func TestNoWakeUpIsLost(t *testing.T) {
 				var read, visible gate
 				var due atomic.Int32
 				env := newEnvOnJust(t, storetest.Late(memstore.New(), storetest.Pauses{Read: read.pass, Visible: visible.pass}), Options{
-					Limits: jobs.Limits{RetentionDays: 1},
-					Due:    func() { due.Add(1) },
+					Limits:  jobs.Limits{RetentionDays: 1},
+					Watcher: watcher{due: func() { due.Add(1) }},
 				})
 				env.thing("lamp", "bulb")
 				if test.before != nil {
