@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-// Account is the one account and region that a deployment is. Its methods make
-// and read the names that cross the wire (registry.md section 1.3).
+// Account is the account and region of a deployment, which has exactly one. Its
+// methods write and read ARNs (registry.md section 1.3).
 type Account struct {
 	ID     string // 12 digits
 	Region string
 }
 
-// ARN returns the name of a resource: ARN("thing", "pump-7").
+// ARN returns the ARN of a resource, such as ARN("thing", "pump-7").
 func (a Account) ARN(kind, name string) string {
 	return a.Named(kind + "/" + name)
 }
@@ -22,9 +22,9 @@ func (a Account) Named(resource string) string {
 	return "arn:aws:iot:" + a.Region + ":" + a.ID + ":" + resource
 }
 
-// ParseARN splits an ARN of service iot into the kind and the name of its
-// resource. A malformed one is Invalid; one of another account or region names
-// nothing here, so it is NotFound (arbitration A16).
+// ParseARN returns the kind and the name of the resource in an ARN of the service
+// iot. It fails with Invalid when arn is malformed, and with NotFound when it has
+// another account or region (arbitration A16).
 func (a Account) ParseARN(arn string) (kind, name string, err error) {
 	parts := strings.SplitN(arn, ":", 6)
 	if len(parts) != 6 || parts[0] != "arn" || parts[1] == "" || parts[2] != "iot" {
@@ -55,7 +55,7 @@ func (a Account) Target(arn string) (Target, error) {
 	return Target{}, Errorf(Invalid, "%s is neither a thing nor a thing group", arn)
 }
 
-// TargetARN is the inverse of Target.
+// TargetARN returns the ARN of a target; it is the inverse of Target.
 func (a Account) TargetARN(t Target) string {
 	if t.Group {
 		return a.ARN("thinggroup", t.Name)
@@ -63,8 +63,8 @@ func (a Account) TargetARN(t Target) string {
 	return a.ARN("thing", t.Name)
 }
 
-// TargetARNs returns the ARNs of targets, in order and each once: a deleted group
-// and a later one of its name have the same.
+// TargetARNs returns the ARNs of targets, in order and without duplicates: a deleted
+// group and a later group of the same name have the same ARN.
 func (a Account) TargetARNs(targets []Target) []string {
 	arns := make([]string, 0, len(targets))
 	for _, t := range targets {

@@ -10,18 +10,18 @@ const (
 	attributeValueMax    = 800
 )
 
-// AttributePayload is what somebody asks of the attributes of a thing or a
-// group (registry.md REG-22).
+// AttributePayload is a change of the attributes of a thing or a group
+// (registry.md REG-22).
 type AttributePayload struct {
-	// Attributes are the new ones, or with Merge those to add or overwrite. One
-	// with an empty value is deleted. A nil map changes nothing.
+	// Attributes replaces all attributes or, with Merge, adds to them and overwrites
+	// those of the same name. An attribute with an empty value is deleted. A nil map
+	// changes nothing.
 	Attributes map[string]string
 	Merge      bool
 }
 
-// Apply returns the attributes that p makes of old, nil when none are left. It
-// leaves both maps alone. It fails with Invalid for a name or a value that no
-// attribute may have.
+// Apply returns the attributes after the change, nil when none are left. It does
+// not modify old or p. It fails with Invalid for a malformed name or value.
 func (p AttributePayload) Apply(old map[string]string) (map[string]string, error) {
 	if p.Attributes == nil {
 		return old, nil
@@ -63,5 +63,5 @@ func checkAttributeName(name string) error {
 	return nil
 }
 
-// attributePunctuation is what an attribute name may hold beside nameChar.
+// attributePunctuation is what an attribute name may contain besides nameChar.
 const attributePunctuation = ".,@/:#"

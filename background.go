@@ -27,7 +27,8 @@ type Background struct {
 // Due reports whether background work is due at the instant now.
 func (b Background) Due(now Instant) bool { return b.Wake != 0 && b.Wake <= now }
 
-// Mark is a place among a job's executions, queued last first.
+// Mark is a position in the list of a job's executions, which begins with the one
+// queued last.
 type Mark struct {
 	QueuedAt Instant
 	Thing    ThingName
@@ -133,8 +134,9 @@ func (j *Job) flag(f JobFlag) *bool {
 	return &j.Rollout.Held
 }
 
-// BeginRollout returns the job as its rollout goes on at the instant now. One that was
-// held before its first target captures the membership only then.
+// BeginRollout returns the job with a rollout that is no longer held, at the instant
+// now. One that was held at its first target starts now, so that it includes all
+// members of now.
 func (j Job) BeginRollout(now Instant) Job {
 	if j.Rollout.Held && j.Rollout.Target == 0 {
 		j.Rollout.Started = now

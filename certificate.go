@@ -6,17 +6,17 @@ import "strings"
 // (identity-and-auth.md AUTH-20).
 type CertificateID string
 
-// CertificateIDOf returns the id that text spells. People may write it in upper
-// case and with the prefix 0x (AUTH-20); nothing else is checked.
+// CertificateIDOf returns text as a certificate ID. It accepts upper case and the
+// prefix 0x (AUTH-20), and checks nothing else.
 func CertificateIDOf(text string) CertificateID {
 	return CertificateID(strings.TrimPrefix(strings.ToLower(text), "0x"))
 }
 
-// CertificateStatus is what a certificate may do. Only an active one gives
-// access (AUTH-30).
+// CertificateStatus is the state of a certificate. Only an active one gives access
+// (AUTH-30).
 type CertificateStatus uint8
 
-// The statuses; the zero value is no status.
+// The statuses. The zero value is not a status.
 const (
 	CertificateActive CertificateStatus = iota + 1
 	CertificateInactive
@@ -38,13 +38,13 @@ func ParseCertificateStatus(word string) (CertificateStatus, bool) {
 	return byName[CertificateStatus](certificateStatusNames[:], word)
 }
 
-// Certificate is a device certificate as the registry knows it
+// Certificate is a device certificate in the registry
 // (identity-and-auth.md section A.3). The private key is never here.
 type Certificate struct {
 	ID           CertificateID
 	PEM          string
 	Status       CertificateStatus
-	CA           CertificateID // the registered CA that vouched for it; "" if none
+	CA           CertificateID // the registered CA that signed it; "" if none
 	SNIOnly      bool          // certificateMode SNI_ONLY
 	CreatedAt    Instant
 	UpdatedAt    Instant
@@ -54,8 +54,8 @@ type Certificate struct {
 	NotAfter     Instant
 }
 
-// CheckFirstStatus returns a CertificateState error unless a certificate can be
-// registered with the status (AUTH-29).
+// CheckFirstStatus returns a CertificateState error unless a certificate may be
+// registered with that status (AUTH-29).
 func CheckFirstStatus(s CertificateStatus) error {
 	switch s {
 	case CertificateActive, CertificateInactive, CertificateRevoked:
@@ -64,8 +64,9 @@ func CheckFirstStatus(s CertificateStatus) error {
 	return Errorf(CertificateState, "A certificate cannot be registered as %s; it can be as ACTIVE, INACTIVE or REVOKED", s)
 }
 
-// WithStatus returns the certificate after UpdateCertificate. The two pending
-// statuses cannot be asked for (AUTH-30).
+// WithStatus returns the certificate after UpdateCertificate at the instant now. It
+// fails with Invalid for the two pending statuses, which no request can set
+// (AUTH-30).
 func (c Certificate) WithStatus(s CertificateStatus, now Instant) (Certificate, error) {
 	if s == CertificatePendingTransfer || s == CertificatePendingActivation {
 		return c, Errorf(Invalid, "A certificate cannot be set to %s", s)
@@ -76,13 +77,13 @@ func (c Certificate) WithStatus(s CertificateStatus, now Instant) (Certificate, 
 	return c, nil
 }
 
-// CA is a certificate authority that an operator registered.
+// CA is a certificate authority registered by an operator.
 type CA struct {
 	ID               CertificateID
 	PEM              string
-	Subject          string // DER of its subject, in hex: what its certificates name as issuer
+	Subject          string // DER of its subject, in hex: the issuer of the certificates that it signs
 	Active           bool
-	AutoRegistration bool // devices it signed are registered at first connect
+	AutoRegistration bool // a device with a certificate of this CA is registered when it first connects
 	SNIOnly          bool
 	Template         string // registrationConfig.templateBody, stored and returned
 	TemplateName     string
@@ -97,5 +98,5 @@ type CA struct {
 
 // Attachment binds a certificate to a thing (registry.md section 6.3).
 type Attachment struct {
-	Exclusive bool // EXCLUSIVE_THING: the certificate's only thing, for ever
+	Exclusive bool // EXCLUSIVE_THING: the certificate can be attached to no other thing
 }

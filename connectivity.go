@@ -1,23 +1,24 @@
 package muster
 
-// Connectivity is what is known of the connection whose client id is a thing's
-// name (registry.md section 6.2).
+// Connectivity is the state of the latest known connection whose client ID is the
+// name of a thing (registry.md section 6.2).
 type Connectivity struct {
 	Connected bool
-	At        Instant // since when
-	Reason    string  // why it ended, in the contract's word; NoReason while connected
-	Session   string  // which connection that is or was
+	At        Instant // when it connected or disconnected
+	Reason    string  // the contract's word for why it ended; NoReason while connected
+	Session   string  // identifies the connection
 }
 
-// The reasons that do not come from the end of a connection.
+// Reasons other than those for which connections end.
 const (
 	NoReason      = "NONE"
-	UnknownReason = "UNKNOWN" // the server stopped before it could tell
+	UnknownReason = "UNKNOWN" // the server stopped before it could record one
 )
 
-// After returns what is known after next. The end of a connection counts only if
-// it is the one that is known: another may have taken over by then. With whole,
-// nothing came between the begin of that connection and its end.
+// After returns the state after the report next. The report that a connection ended
+// is ignored while another one is known to be open, which took over in the meantime.
+// whole says that the connection of next both began and ended since the report
+// before, so that it is newer than the known one and always counts.
 func (c Connectivity) After(next Connectivity, whole bool) Connectivity {
 	if !next.Connected && !whole && c.Connected && c.Session != next.Session {
 		return c

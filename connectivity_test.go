@@ -23,6 +23,6 @@ func TestConnectivityAfter(t *testing.T) {
 		}
 	}
 	if end := (Connectivity{Session: "x"}); (Connectivity{}).After(end, false) != end {
-		t.Error("the end of a connection that nobody knew of counts")
+		t.Error("After ignores the end of a connection when none was known")
 	}
 }

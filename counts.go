@@ -1,10 +1,10 @@
 package muster
 
-// Counts holds the number of executions of a job in each Status; index it with
-// Count. Its unit is executions, not things (jobs-lifecycle.md section 4.2).
+// Counts holds how many executions of a job are in each Status; read it with Of. It
+// counts executions, not things (jobs-lifecycle.md section 4.2).
 type Counts [8]int64
 
-// Of returns the count of one status.
+// Of returns how many executions are in status s.
 func (c Counts) Of(s Status) int64 { return c[s-1] }
 
 // Add returns c with n more in status s.

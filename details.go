@@ -13,8 +13,9 @@ const (
 )
 
 // CheckDetails returns an Invalid error unless details may be stored: at most
-// 10 pairs; keys of 1 to 128 [a-zA-Z0-9:_-]; values of 1 to 1024 characters,
-// no control characters but newline, carriage return and tab (arbitration A2).
+// 10 pairs; keys of 1 to 128 [a-zA-Z0-9:_-]; values of 1 to 1024 characters
+// without control characters other than newline, carriage return and tab
+// (arbitration A2).
 func CheckDetails(details map[string]string) error {
 	if len(details) > DetailsMax {
 		return Errorf(Invalid, "statusDetails has %d entries; at most %d are allowed", len(details), DetailsMax)

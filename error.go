@@ -6,15 +6,16 @@ import "fmt"
 // every Kind its own word and status; no edge looks at the message.
 type Kind uint8
 
-// The kinds of failure. Internal is the zero value: whatever nobody classified.
+// The kinds of failure. Internal is the zero value, the kind of every error that
+// was not classified.
 const (
-	Internal           Kind = iota // a fault of ours; the cause is logged, never shown
-	Invalid                        // the request makes no sense, whatever the state
+	Internal           Kind = iota // a fault of the server; the cause is logged, never shown
+	Invalid                        // the request is wrong, whatever the state of the server
 	NotFound                       // a resource named by the request does not exist
-	AlreadyExists                  // the name is taken by something different
+	AlreadyExists                  // the name is taken by a different resource
 	VersionConflict                // an optimistic lock failed
 	InvalidTransition              // the state machine forbids it
-	TerminalState                  // a finished execution is not shown to devices
+	TerminalState                  // the execution has ended, and devices are not shown it
 	LimitExceeded                  // a quota is used up
 	Throttled                      // too many requests just now
 	Conflict                       // the resource is in use or changing
@@ -23,7 +24,7 @@ const (
 	MalformedPolicy                // a policy document cannot be read
 	CertificateState               // the certificate's status forbids it
 	CertificateInvalid             // a certificate cannot be read or verified
-	CertificateClash               // several CAs could be meant
+	CertificateClash               // several registered CAs could have signed it
 	RegistrationCode               // a verification certificate does not prove possession
 	InvalidQuery                   // a fleet index query cannot be read
 	IndexNotReady                  // the index is being built
@@ -39,11 +40,11 @@ type Error struct {
 	Msg  string // safe to show the caller
 	Err  error  // the cause: for the log, never for the wire
 
-	// State is the execution as it is, for the two kinds of failure that show
-	// it to a device: VersionConflict and InvalidTransition.
+	// State is the current execution, for the two kinds of failure that show it to
+	// a device: VersionConflict and InvalidTransition. Otherwise it is nil.
 	State *Execution
-	// ResourceID and ResourceARN name what exists already, for AlreadyExists
-	// and Conflict. Empty when unknown.
+	// ResourceID and ResourceARN name the existing resource, for AlreadyExists and
+	// Conflict. They are empty when unknown.
 	ResourceID, ResourceARN string
 }
 

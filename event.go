@@ -1,7 +1,7 @@
 package muster
 
-// EventType is a family of events that fleet software can ask for
-// (jobs-events.md section 1). Its order is stored, so it is for ever.
+// EventType is a family of events that fleet software can subscribe to
+// (jobs-events.md section 1). The values are stored, so they must never change.
 type EventType uint8
 
 // The eleven types.
@@ -39,10 +39,10 @@ func (t EventType) String() string { return eventTypeNames[t] }
 // ParseEventType returns the EventType that word names.
 func ParseEventType(word string) (EventType, bool) { return byName[EventType](eventTypeNames[:], word) }
 
-// EventConfig says which events are published. The zero EventConfig publishes
-// none and was never changed.
+// EventConfig says which events are published. The zero EventConfig publishes none:
+// it is the configuration until an operator sets one.
 type EventConfig struct {
-	On        uint16 // a bit for each EventType; ask Enabled
+	On        uint16 // bit t is set for EventType t; use Enabled
 	CreatedAt Instant
 	UpdatedAt Instant
 }
@@ -50,8 +50,8 @@ type EventConfig struct {
 // Enabled reports whether events of type t are published.
 func (c EventConfig) Enabled(t EventType) bool { return c.On&(1<<t) != 0 }
 
-// With returns c with the types in change switched on or off at the instant
-// now, and the others as they were.
+// With returns c with the types in change switched on or off at the instant now.
+// The other types keep their setting.
 func (c EventConfig) With(change map[EventType]bool, now Instant) EventConfig {
 	for t, on := range change {
 		c.On &^= 1 << t

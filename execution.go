@@ -5,36 +5,36 @@ import (
 	"slices"
 )
 
-// Execution is one thing's run of one job (jobs-lifecycle.md section 1). It is
-// a value: rules return changed copies, and nobody changes Details in place.
+// Execution is one thing's run of one job (jobs-lifecycle.md section 1). It is a
+// value: rules return changed copies, and Details is never changed in place.
 type Execution struct {
 	Thing     ThingName
 	Job       JobID
-	Number    int64 // from 1, rising with each retry or re-queue
+	Number    int64 // from 1; each retry and each new execution of the job on the thing has the next
 	Namespace Namespace
 
 	Status  Status
-	Version int64             // from 1, rising with every accepted change
+	Version int64             // from 1; each accepted change adds 1
 	Details map[string]string // what the device reported; nil when empty
 
 	QueuedAt  Instant
-	StartedAt Instant // zero until IN_PROGRESS for the first time
+	StartedAt Instant // zero until it is IN_PROGRESS for the first time
 	UpdatedAt Instant
 
-	JobDeadline  Instant // the in-progress timer; zero when the job has none
-	StepDeadline Instant // the step timer; zero when the device set none
+	JobDeadline  Instant // when the in-progress timer expires; zero without one
+	StepDeadline Instant // when the step timer expires; zero without one
 
-	Retries       Retries // that led to it; its Attempt is the retryAttempt
+	Retries       Retries // the retries that led to this execution; Attempt is its retryAttempt
 	ForceCanceled bool    // an operator cancelled it while it was IN_PROGRESS
 	Windowed      bool    // its job has maintenance windows
 
-	// PresignedAt is when the URLs were made that its device was given last, in
-	// whole seconds; zero when it was given none.
+	// PresignedAt is when the URLs that its device was last given were signed, a whole
+	// second; zero when it was given none.
 	PresignedAt Instant
 }
 
-// Deadline returns the earlier of the two timers, or zero when neither runs
-// (jobs-lifecycle.md section 8).
+// Deadline returns when the first of the two timers expires, or zero when neither
+// runs (jobs-lifecycle.md section 8).
 func (e Execution) Deadline() Instant {
 	if e.Status != InProgress {
 		return 0
@@ -58,14 +58,14 @@ const (
 	ClearStep = -1 // stop the step timer
 )
 
-// maxStepMinutes and minStepMinutes bound the step timer.
+// The range of the step timer.
 const (
 	minStepMinutes = 1
 	maxStepMinutes = 7 * 24 * 60
 )
 
-// CheckStep returns an Invalid error unless minutes may be asked of a step
-// timer: 1 to 10080, or -1 to clear it (jobs-data-plane.md section 14).
+// CheckStep returns an Invalid error unless a step timer may be set to minutes:
+// 1 to 10080, or ClearStep (jobs-data-plane.md section 14).
 func CheckStep(minutes int64) error {
 	if minutes == ClearStep || (minutes >= minStepMinutes && minutes <= maxStepMinutes) {
 		return nil
@@ -74,28 +74,28 @@ func CheckStep(minutes int64) error {
 		minStepMinutes, maxStepMinutes, ClearStep, minutes)
 }
 
-// Update is a change that somebody asks of an execution.
+// Update is a requested change of an execution.
 type Update struct {
 	By Actor
 	To Status
 
-	// ExpectedVersion is the optimistic lock; nil asks for no check.
+	// ExpectedVersion is the optimistic lock; nil means no check.
 	ExpectedVersion *int64
 	// Details replaces the whole map when not nil; an empty map clears it
 	// (arbitration A2).
 	Details map[string]string
 	// StepMinutes sets the step timer: 1 to 10080, NoStep or ClearStep.
 	StepMinutes int
-	// JobMinutes is the job's in-progress timeout, which starts the first time
-	// the execution is IN_PROGRESS; zero when the job has none.
+	// JobMinutes is the job's in-progress timeout, which starts when the execution
+	// is first IN_PROGRESS; zero when the job has none.
 	JobMinutes int
 	// Strict refuses REJECTED from IN_PROGRESS (arbitration A10).
 	Strict bool
 }
 
-// Apply returns the execution that u makes of e at the instant now: version
-// first, then the state machine (jobs-data-plane.md section 6.4, steps 5-7).
-// It fails with VersionConflict or InvalidTransition, both carrying e as State.
+// Apply returns the execution after u at the instant now. It checks the version
+// first, then the state machine (jobs-data-plane.md section 6.4, steps 5-7). It
+// fails with VersionConflict or InvalidTransition, both carrying e as State.
 func (e Execution) Apply(u Update, now Instant) (Execution, error) {
 	if u.ExpectedVersion != nil && *u.ExpectedVersion != e.Version {
 		err := Errorf(VersionConflict, "Expected version %d but found version %d", *u.ExpectedVersion, e.Version)
@@ -123,8 +123,8 @@ func (e Execution) Apply(u Update, now Instant) (Execution, error) {
 	return e.WithStep(u.StepMinutes, now), nil
 }
 
-// WithStep returns e with its step timer set, kept or cleared as minutes says,
-// and everything else as it was (jobs-data-plane.md section 14 and J5).
+// WithStep returns e with its step timer set, kept or cleared as minutes says
+// (jobs-data-plane.md section 14 and J5). Everything else stays, the version too.
 func (e Execution) WithStep(minutes int, now Instant) Execution {
 	switch {
 	case minutes == ClearStep:
@@ -146,7 +146,7 @@ func (e Execution) withDetails(details map[string]string) Execution {
 	return e
 }
 
-// equalScalars compares two executions whose Details are nil.
+// equalScalars compares every field but Details.
 func equalScalars(e, f Execution) bool {
 	return e.Thing == f.Thing && e.Job == f.Job && e.Number == f.Number && e.Namespace == f.Namespace &&
 		e.Status == f.Status && e.Version == f.Version && e.QueuedAt == f.QueuedAt && e.StartedAt == f.StartedAt &&
@@ -155,8 +155,8 @@ func equalScalars(e, f Execution) bool {
 		e.PresignedAt == f.PresignedAt
 }
 
-// NewExecution returns the execution of j that thing is queued with at the
-// instant now, at version 1 (jobs-data-plane.md section 9).
+// NewExecution returns an execution of j for thing, queued at the instant now, at
+// version 1 (jobs-data-plane.md section 9).
 func NewExecution(j *Job, thing ThingName, number int64, now Instant) Execution {
 	return Execution{
 		Thing: thing, Job: j.ID, Number: number, Namespace: j.Namespace,

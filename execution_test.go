@@ -116,9 +116,8 @@ func TestStepTimers(t *testing.T) {
 	}
 }
 
-// Whatever anybody asks, in any order: versions rise by one with each accepted
-// change and never otherwise, final states stay, and timers run only while
-// IN_PROGRESS.
+// For random updates in any order: the version grows by one with each accepted change
+// and never otherwise, final states stay, and timers run only while IN_PROGRESS.
 func TestApplyProperties(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for range 2000 {

@@ -13,24 +13,25 @@ const (
 )
 
 // Group is a thing group (registry.md section 4): a static one, or a dynamic one
-// (section 5), which is always a root without children. It is a value: rules
-// return changed copies; Path, PathIDs, Attributes and Dynamic are never changed in place.
+// (section 5), which is always a root without children. It is a value: rules return
+// changed copies, and Path, PathIDs, Attributes and Dynamic are never changed in
+// place.
 type Group struct {
 	Name        GroupName
 	ID          string
 	Parent      GroupName   // empty for a root
 	Path        []GroupName // from the root down to the parent; empty for a root
-	PathIDs     []string    `json:",omitempty"` // the ids of the groups in Path
+	PathIDs     []string    `json:",omitempty"` // the IDs of the groups in Path
 	Description string
 	Attributes  map[string]string // nil when empty
-	Version     int64             // from 1, rising with each update of the group
+	Version     int64             // from 1; each update of the group adds 1
 	CreatedAt   Instant
 	Dynamic     *MembershipRule `json:",omitempty"` // nil for a static group
 }
 
-// NewGroup returns a group at version 1, a root until it is put under a parent.
-// It fails with Invalid unless the name and the attributes are as the registry
-// wants them; attributes without a value are dropped.
+// NewGroup returns a root group at version 1; Below gives it a parent. It fails with
+// Invalid for a malformed name or attributes. Attributes with an empty value are
+// dropped.
 func NewGroup(name GroupName, description string, attributes map[string]string) (Group, error) {
 	g := Group{Name: name, Description: description, Version: 1}
 	if !ValidThingName(string(name)) {
@@ -43,9 +44,9 @@ func NewGroup(name GroupName, description string, attributes map[string]string) 
 	return g, g.checkAttributes()
 }
 
-// Below returns the group as a child of parent, which has that many children
-// already. It fails with Invalid where the hierarchy would grow too deep or too
-// wide (registry.md REG-40).
+// Below returns the group as a child of parent, which already has that many children.
+// It fails with Invalid when the hierarchy would become too deep or too wide
+// (registry.md REG-40).
 func (g Group) Below(parent Group, children int) (Group, error) {
 	if err := parent.OnlyStatic("it cannot have child groups"); err != nil {
 		return g, err
@@ -72,16 +73,16 @@ func (g Group) Same(h Group) bool {
 	return g.Name == h.Name && g.Parent == h.Parent && g.Description == h.Description && maps.Equal(g.Attributes, h.Attributes)
 }
 
-// GroupUpdate is a change that somebody asks of a group.
+// GroupUpdate is a requested change of a group.
 type GroupUpdate struct {
-	ExpectedVersion *int64  // the optimistic lock; nil asks for no check
+	ExpectedVersion *int64  // the optimistic lock; nil means no check
 	Description     *string // nil keeps it
 	Attributes      AttributePayload
-	Dynamic         *MembershipRule // nil keeps it; of a dynamic group
+	Dynamic         *MembershipRule // nil keeps it; only for a dynamic group
 }
 
-// Apply returns the group that u makes of g, one version on even when nothing
-// changed (registry.md REG-12). It fails with VersionConflict or Invalid.
+// Apply returns the group after u. Its version grows even when nothing changed
+// (registry.md REG-12). It fails with VersionConflict or Invalid.
 func (g Group) Apply(u GroupUpdate) (Group, error) {
 	if err := g.CheckVersion(u.ExpectedVersion); err != nil {
 		return g, err
@@ -101,16 +102,15 @@ func (g Group) Apply(u GroupUpdate) (Group, error) {
 	return g, g.checkAttributes()
 }
 
-// CheckVersion fails with VersionConflict when expected is given and not the
-// version of g.
+// CheckVersion fails with VersionConflict unless expected is nil or the version of g.
 func (g Group) CheckVersion(expected *int64) error {
 	return checkVersion("Thing group "+string(g.Name), g.Version, expected)
 }
 
-// Admit returns an Invalid error unless a thing that is in the groups in may
-// also join g, which is not one of them: at most 10 groups, and no two of one
-// hierarchy (registry.md REG-45 and REG-46). Dynamic groups do not count, since
-// nobody chooses to be in one (section 8).
+// Admit returns an Invalid error unless thing, which is in the groups in, may also
+// join g: at most 10 groups, and no two of the same hierarchy (registry.md REG-45
+// and REG-46). g must not be one of in. Dynamic groups do not count, since nobody
+// puts things into them (section 8).
 func (g Group) Admit(thing ThingName, in []Group) error {
 	static := 0
 	for _, other := range in {
@@ -136,7 +136,7 @@ func (g Group) Root() GroupName {
 	return g.Name
 }
 
-// Lineage returns the group and all its ancestors, itself first.
+// Lineage returns the names of the group and all its ancestors, from the group up.
 func (g Group) Lineage() []GroupName {
 	names := make([]GroupName, 0, len(g.Path)+1)
 	names = append(names, g.Name)
@@ -146,7 +146,7 @@ func (g Group) Lineage() []GroupName {
 	return names
 }
 
-// LineageIDs returns the ids of the group and all its ancestors, its own first.
+// LineageIDs returns the IDs of the group and all its ancestors, from the group up.
 func (g Group) LineageIDs() []string {
 	ids := append(slices.Clone(g.PathIDs), g.ID)
 	slices.Reverse(ids)

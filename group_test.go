@@ -45,10 +45,10 @@ func TestGroupBelowLeavesTheParentAlone(t *testing.T) {
 
 func TestNewGroup(t *testing.T) {
 	if _, err := NewGroup("g", "", many(50)); err != nil {
-		t.Errorf("fifty attributes: %v, want them allowed (section 8)", err)
+		t.Errorf("fifty attributes: %v, want them allowed (registry.md section 8)", err)
 	}
 	_, err := NewGroup("g", "", many(51))
-	wantInvalid(t, "fifty-one attributes (section 8)", err)
+	wantInvalid(t, "fifty-one attributes (registry.md section 8)", err)
 	_, err = NewGroup("a b", "", nil)
 	wantInvalid(t, "a name with a blank", err)
 }

@@ -3,7 +3,7 @@ package muster
 // JobStatus is the state of a job (jobs-lifecycle.md section 2).
 type JobStatus uint8
 
-// The five states of a job. The zero JobStatus is no state: filters use it for
+// The five states of a job. The zero JobStatus is not a state: filters use it for
 // "any".
 const (
 	JobScheduled JobStatus = iota + 1
@@ -26,16 +26,16 @@ func (s JobStatus) String() string { return jobStatusNames[s] }
 // ParseJobStatus returns the JobStatus that word names.
 func ParseJobStatus(word string) (JobStatus, bool) { return byName[JobStatus](jobStatusNames[:], word) }
 
-// Active reports whether the job may still give things executions.
+// Active reports whether the job may still create executions.
 func (s JobStatus) Active() bool { return s == JobScheduled || s == JobInProgress }
 
-// JobEvent is what happens to a job as a whole.
+// JobEvent is something that happens to a job as a whole.
 type JobEvent uint8
 
 // The events of a job's life: first those that may change its Status (Apply),
 // then those that change only its flags (Note).
 const (
-	JobStarts          JobEvent = iota + 1 // its start time came, or a maintenance window opened
+	JobStarts          JobEvent = iota + 1 // its start time has come, or a maintenance window opened
 	JobPauses                              // a maintenance window closed
 	JobFinishes                            // rolled out, and every execution is terminal
 	JobIsCanceled                          // CancelJob, or an abort criterion
@@ -63,8 +63,9 @@ var jobEventNames = [...]string{
 
 func (e JobEvent) String() string { return jobEventNames[e] }
 
-// jobMoves is the state machine of a job: from, event, to. What has no row is
-// refused. A forced CancelJob of a cancelled job ends the survivors (J5, J8).
+// jobMoves is the state machine of a job: from, event, to. An event without a row
+// is refused. A forced CancelJob of a cancelled job cancels the executions that the
+// first CancelJob left IN_PROGRESS (jobs-lifecycle.md J5, jobs-control-plane.md J8).
 var jobMoves = map[JobStatus]map[JobEvent]JobStatus{
 	JobScheduled: {
 		JobStarts: JobInProgress, JobFinishes: JobCompleted,
@@ -78,7 +79,7 @@ var jobMoves = map[JobStatus]map[JobEvent]JobStatus{
 	JobCanceled:  {JobIsForceCanceled: JobCanceled, JobIsDeleted: JobDeleting, JobIsForceDeleted: JobDeleting},
 }
 
-// JobMoves calls yield for every permitted change of a job, in a fixed order.
+// JobMoves yields every permitted change of a job, in a fixed order.
 func JobMoves(yield func(from JobStatus, event JobEvent, to JobStatus) bool) {
 	for _, from := range JobStatuses() {
 		for event := JobStarts; event < jobEventCount; event++ {
@@ -89,13 +90,13 @@ func JobMoves(yield func(from JobStatus, event JobEvent, to JobStatus) bool) {
 	}
 }
 
-// Selection says whether a job ends with its targets of today.
+// Selection says which members of its target groups a job is for.
 type Selection uint8
 
 // The two selections; Snapshot is the contract's default.
 const (
-	Snapshot   Selection = iota // the members at the start of the rollout
-	Continuous                  // those, and whoever joins a target later
+	Snapshot   Selection = iota // the members when the rollout starts
+	Continuous                  // these, and all that join later
 )
 
 func (s Selection) String() string {
@@ -105,17 +106,17 @@ func (s Selection) String() string {
 	return "SNAPSHOT"
 }
 
-// Target is one thing or one group that a job is for: the one that had the name
-// when it became a target. One that was deleted stays deleted, also when another
-// gets its name (arbitration A22).
+// Target is a thing or a group that a job is for. It means the resource that had
+// the name when it became a target, not a later one of the same name (arbitration
+// A22).
 type Target struct {
-	Group bool // Name is a GroupName; otherwise a ThingName
+	Group bool // Name is a GroupName; otherwise it is a ThingName
 	Name  string
-	ID    string `json:",omitempty"` // of that thing or group; empty in a request, which means the present one
+	ID    string `json:",omitempty"` // of that thing or group; empty in a request, which means the existing one
 }
 
-// Job is an operator's order: a document for the things that its targets name.
-// The document is kept apart, since most readers of a job do not want it. Jobs
+// Job is an operator's order to send a document to the things of its targets. The
+// document is stored apart from it, since most readers of a job do not need it. Jobs
 // are values; rules return changed copies.
 type Job struct {
 	ID             JobID
@@ -125,16 +126,16 @@ type Job struct {
 	Description    string
 	Comment        string // from the latest cancel, abort or association
 	ReasonCode     string
-	DocumentSource string // the URL it was made from, if it was
-	TemplateARN    string // of the job template it was made from, which may be gone
+	DocumentSource string // the URL that the document was read from; empty if it was given
+	TemplateARN    string // of the job template that it was created from, which may be deleted since; or empty
 	Config         JobConfig
-	Links          bool      // its document has links, so that each execution gets one of its own
-	Packages       []Release // the versions that it brings: Config.Packages with the names that DefaultVersion had
+	Links          bool      // its document has links, so each execution is given its own copy with presigned URLs
+	Packages       []Release // the package versions that it brings: Config.Packages with DefaultVersion resolved
 
 	Status        JobStatus
 	ForceCanceled bool
 	CreatedAt     Instant
-	UpdatedAt     Instant // job-level changes only (J6)
+	UpdatedAt     Instant // job-level changes only (jobs-lifecycle.md J6)
 	CompletedAt   Instant // zero unless COMPLETED
 
 	// Gaps is set when the first execution of a thing was deleted and a later one
@@ -148,19 +149,19 @@ type Job struct {
 	Background
 }
 
-// Rollout is the durable cursor of a job's fan-out: targets are taken in order,
-// and in a group its things by name.
+// Rollout is the stored cursor of a job's rollout, which takes targets in order and
+// the things of a group by name.
 type Rollout struct {
 	Done    bool    // every target has been expanded
-	Started Instant // when membership was captured; later joiners do not count
-	Target  int     // index of the target in work; those before it are done
-	Group   string  // the group in work below that target, in hierarchy order
+	Started Instant // the members at this instant are rolled out to, not those that joined later
+	Target  int     // index of the current target; all before it are done
+	Group   string  // the current group: the target or one below it, in the order of the hierarchy
 	After   string  // the last thing of Group that was looked at
 	Pace    Pace    // what the planner remembers of the rate
-	Held    bool    `json:",omitempty"` // until the dynamic groups among the targets know their members
+	Held    bool    `json:",omitempty"` // it waits until membership of the dynamic groups among the targets is complete
 }
 
-// Ahead reports whether the rollout has still to begin with a target.
+// Ahead reports whether the rollout has not begun with a target yet.
 func (r Rollout) Ahead(target int) bool {
 	return !r.Done && (target > r.Target || target == r.Target && r.Group == "")
 }
@@ -171,8 +172,8 @@ func (j Job) Concurrent() bool {
 	return (j.Settling && j.Status != JobDeleting) || j.RollsOutNow()
 }
 
-// RollsOut reports whether the job is to be given to things, now or when its
-// turn comes.
+// RollsOut reports whether there are targets left to roll out to, now or when
+// Waiting ends.
 func (j Job) RollsOut() bool { return j.Status == JobInProgress && !j.Rollout.Done }
 
 // RollsOutNow reports whether the job rolls out and its turn has come.
@@ -181,15 +182,15 @@ func (j Job) RollsOutNow() bool { return j.RollsOut() && !j.Waiting }
 // Windowed reports whether the job has maintenance windows.
 func (j Job) Windowed() bool { return len(j.Config.Schedule.Windows) > 0 }
 
-// Hides reports whether devices do not see QUEUED executions of the job just
-// now, because it is outside its maintenance windows.
+// Hides reports whether QUEUED executions of the job are hidden from devices because
+// it is outside its maintenance windows.
 func (j Job) Hides() bool { return j.Windowed() && j.Status == JobScheduled && !j.Over }
 
-// Gives reports whether things that come under a target of the job may still be
-// given it, now or when the next window opens.
+// Gives reports whether things that join a target may still be given the job, now or
+// when the next window opens.
 func (j Job) Gives() bool { return j.Status.Active() && !j.Over && j.Rollout.Started != 0 }
 
-// Processing returns the targets that are not rolled out yet.
+// Processing returns the targets whose rollout is not complete.
 func (j Job) Processing() []Target {
 	if j.Rollout.Done || !j.Status.Active() || (j.Rollout.Started == 0 && !j.Waiting) {
 		return nil
@@ -197,8 +198,8 @@ func (j Job) Processing() []Target {
 	return j.Targets[min(j.Rollout.Target, len(j.Targets)):]
 }
 
-// WithTargets returns the job with more targets, rolling out to those that are
-// new. all begins with the targets that it has.
+// WithTargets returns the job with the targets all, which begin with those that it
+// has. Its rollout goes on with the new ones.
 func (j Job) WithTargets(all []Target) Job {
 	if j.Rollout.Done {
 		j.Rollout.Target = len(j.Targets)
@@ -208,7 +209,7 @@ func (j Job) WithTargets(all []Target) Job {
 }
 
 // Apply returns the job after event at the instant now. It fails with
-// InvalidTransition when the state machine has no such row.
+// InvalidTransition when jobMoves has no row for it.
 func (j Job) Apply(event JobEvent, now Instant) (Job, error) {
 	to, ok := jobMoves[j.Status][event]
 	if !ok {
@@ -224,8 +225,8 @@ func (j Job) Apply(event JobEvent, now Instant) (Job, error) {
 	return j.Note(event), nil
 }
 
-// Ended reports whether a job in this state, with these counts, is complete
-// (jobs-lifecycle.md section 12).
+// Ended reports whether the job, with the counts c, is complete (jobs-lifecycle.md
+// section 12).
 func (j Job) Ended(c Counts) bool {
 	return j.Status.Active() && (j.Selection == Snapshot || j.Over) && j.Rollout.Done && c.Pending() == 0
 }

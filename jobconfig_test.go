@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestStoredConfigurationKeepsItsNames holds the promise that a record written
-// by this release is read by every later one.
+// TestStoredConfigurationKeepsItsNames makes sure that every later release can read the
+// records of this one.
 func TestStoredConfigurationKeepsItsNames(t *testing.T) {
 	full := JobConfig{
 		Rollout: RolloutConfig{MaximumPerMinute: 500, Exponential: &ExponentialRate{

@@ -1,4 +1,4 @@
-// Package muster holds the nouns and the rules of device jobs: things, jobs,
+// Package muster holds the nouns and rules of device jobs: things, groups, jobs,
 // executions, queues, and what may happen to them.
 //
 // Everything here is pure: a rule is a function of a state and an instant that
@@ -12,10 +12,10 @@ import "time"
 // [a-zA-Z0-9:_-] (registry.md section 1.2).
 type ThingName string
 
-// GroupName names a thing group; same alphabet as ThingName.
+// GroupName names a thing group; it has the alphabet and length of a ThingName.
 type GroupName string
 
-// TypeName names a thing type; same alphabet as ThingName.
+// TypeName names a thing type; it has the alphabet and length of a ThingName.
 type TypeName string
 
 // JobID names a job: 1 to 64 characters of [a-zA-Z0-9_-].
@@ -25,9 +25,9 @@ type JobID string
 // namespace is the default one (jobs-data-plane.md section 4.2).
 type Namespace string
 
-// Instant is a moment in milliseconds since the Unix epoch. Zero means unset.
-// Every time in a rule or a record is an Instant, so that records compare with
-// == and nothing depends on a time zone.
+// Instant is a point in time in milliseconds since the Unix epoch. Zero means unset.
+// Every time in a rule or a record is an Instant, so that records compare with ==
+// and do not depend on a time zone.
 type Instant int64
 
 // At returns the instant of t, floored to the millisecond.

@@ -2,7 +2,8 @@ package muster
 
 import "strings"
 
-// ThingNameMax and JobIDMax bound the two names that appear in topics.
+// ThingNameMax and JobIDMax are the lengths, in characters, that the two names in
+// topics may have.
 const (
 	ThingNameMax = 128
 	JobIDMax     = 64
@@ -13,13 +14,13 @@ func ValidThingName(s string) bool {
 	return s != "" && len(s) <= ThingNameMax && allOf(s, ":")
 }
 
-// ValidJobID reports whether s may name a job.
+// ValidJobID reports whether s may name a job. Its alphabet is that of a namespace.
 func ValidJobID(s string) bool { return len(s) <= JobIDMax && ValidNamespace(s) }
 
 // ValidNamespace reports whether s may be a namespace other than the default.
 func ValidNamespace(s string) bool { return s != "" && allOf(s, "") }
 
-// allOf reports whether s is made of nameChar and the characters of others.
+// allOf reports whether s consists of nameChar and the characters in others.
 func allOf(s, others string) bool {
 	for i := range len(s) {
 		if !nameChar(s[i]) && strings.IndexByte(others, s[i]) < 0 {

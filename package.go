@@ -9,30 +9,29 @@ import (
 // [a-zA-Z0-9-_.].
 type PackageName string
 
-// VersionName names a version of a software package: 1 to 64 characters of the
-// same.
+// VersionName names a version of a software package: 1 to 64 characters of
+// [a-zA-Z0-9-_.].
 type VersionName string
 
-// Package is a piece of software that devices carry a version of
-// (jobs-lifecycle.md section 13). It is a value; rules return changed copies.
+// Package is a piece of software of which devices have a version installed
+// (jobs-lifecycle.md section 13). It is a value: rules return changed copies.
 type Package struct {
 	Name        PackageName
 	Description string
 	Default     VersionName // empty: none
 	CreatedAt   Instant
 	ModifiedAt  Instant
-	Token       string // the client token of the last change, so that it can be repeated
+	Token       string // the client token of the last change, by which a repeated request is recognized
 }
 
-// PackageUpdate is a change that somebody asks of a package; what is nil stays.
+// PackageUpdate is a requested change of a package; nil fields stay as they are.
 type PackageUpdate struct {
 	Description *string
 	Default     *VersionName
-	NoDefault   bool // takes the default version away
+	NoDefault   bool // removes the default version
 }
 
-// Apply returns the package that u makes of p at the instant now. It fails with
-// Invalid.
+// Apply returns the package after u at the instant now. It fails with Invalid.
 func (p Package) Apply(u PackageUpdate, now Instant) (Package, error) {
 	if u.NoDefault && u.Default != nil {
 		return p, Errorf(Invalid, "defaultVersionName and unsetDefaultVersion exclude each other")
@@ -53,8 +52,8 @@ func (p Package) Apply(u PackageUpdate, now Instant) (Package, error) {
 // VersionStatus is the state of a version of a package.
 type VersionStatus string
 
-// The states of a version, in the contract's words. Jobs may bring those that
-// are not drafts.
+// The states of a version, in the contract's words. Jobs can bring all but drafts to
+// devices.
 const (
 	VersionDraft      VersionStatus = "DRAFT"
 	VersionPublished  VersionStatus = "PUBLISHED"
@@ -70,8 +69,8 @@ const (
 	DeprecateVersion VersionAction = "DEPRECATE"
 )
 
-// versionMoves is the state machine of a version: from, action, to. A version
-// that was published is never a draft again.
+// versionMoves is the state machine of a version: from, action, to. A published
+// version never becomes a draft again.
 var versionMoves = map[VersionStatus]map[VersionAction]VersionStatus{
 	VersionDraft:      {PublishVersion: VersionPublished},
 	VersionPublished:  {DeprecateVersion: VersionDeprecated},
@@ -85,22 +84,22 @@ type PackageVersion struct {
 	Name        VersionName
 	Description string
 	Attributes  map[string]string
-	Artifact    *Object // the file that it consists of; its Region is the deployment's
-	Recipe      string  // for those who install it; stored and returned
+	Artifact    *Object // the file of the version, nil if there is none; its Region is that of the deployment
+	Recipe      string  // instructions for devices; stored and returned
 	Status      VersionStatus
 	CreatedAt   Instant
 	ModifiedAt  Instant
-	Token       string // as that of a Package
+	Token       string // like that of a Package
 }
 
 // Ready reports whether jobs may bring the version to devices.
 func (v PackageVersion) Ready() bool { return v.Status != VersionDraft }
 
-// VersionAttributesMax bounds what the attributes of a version have together,
-// in bytes: a document that takes them all in must hold them.
+// VersionAttributesMax bounds the total size of the attributes of a version, in
+// bytes, so that a job document can contain them all.
 const VersionAttributesMax = 16 << 10
 
-// Check returns an Invalid error unless there may be such a version.
+// Check returns an Invalid error when the attributes are too large.
 func (v PackageVersion) Check() error {
 	total := 0
 	for key, value := range v.Attributes {
@@ -112,7 +111,7 @@ func (v PackageVersion) Check() error {
 	return nil
 }
 
-// VersionUpdate is a change that somebody asks of a version; what is nil stays.
+// VersionUpdate is a requested change of a version; nil fields stay as they are.
 type VersionUpdate struct {
 	Description *string
 	Attributes  map[string]string
@@ -121,9 +120,9 @@ type VersionUpdate struct {
 	Action      VersionAction // empty: none
 }
 
-// Apply returns the version that u makes of v at the instant now. What devices
-// may have already does not change: attributes, artifact and recipe are those
-// of a draft. It fails with Invalid or Conflict.
+// Apply returns the version after u at the instant now. Attributes, artifact and
+// recipe can only change in a draft, since devices may have any other version
+// installed. It fails with Invalid or Conflict.
 func (v PackageVersion) Apply(u VersionUpdate, now Instant) (PackageVersion, error) {
 	if v.Status != VersionDraft && (u.Attributes != nil || u.Artifact != nil || u.Recipe != nil) {
 		return v, Errorf(Conflict, "Version %s of package %s is %s: only a draft can get other attributes, another artifact or recipe", v.Name, v.Package, v.Status)
@@ -154,12 +153,12 @@ func (v PackageVersion) Apply(u VersionUpdate, now Instant) (PackageVersion, err
 // Release names a version of a package as jobs refer to it.
 type Release struct {
 	Package PackageName
-	Version VersionName // DefaultVersion, or NoVersion for none
+	Version VersionName // may be DefaultVersion or NoVersion
 }
 
-// What stands for a version where a job refers to it.
+// Special version names in jobs.
 const (
-	DefaultVersion VersionName = "$default" // the default version when the job is made
+	DefaultVersion VersionName = "$default" // the default version at the time when the job is created
 	NoVersion      VersionName = "$null"    // the package is to be removed
 )
 
@@ -169,10 +168,10 @@ const (
 	versionInARN    = "/version/"
 )
 
-// PackageARN returns the name of a package.
+// PackageARN returns the ARN of a package.
 func (a Account) PackageARN(name PackageName) string { return a.ARN(packageResource, string(name)) }
 
-// ReleaseARN returns the name of a version of a package.
+// ReleaseARN returns the ARN of a version of a package.
 func (a Account) ReleaseARN(r Release) string {
 	return a.ARN(packageResource, string(r.Package)+versionInARN+string(r.Version))
 }
@@ -191,33 +190,33 @@ func (a Account) Release(arn string) (Release, error) {
 	return r, nil
 }
 
-// ReleaseOf splits what an ARN of a package has after its kind; the version is
-// empty when it is that of a package.
+// ReleaseOf reads the part after the kind of the ARN of a package or of a version;
+// Version is empty for a package.
 func ReleaseOf(name string) Release {
 	p, v, _ := strings.Cut(name, versionInARN)
 	return Release{PackageName(p), VersionName(v)}
 }
 
-// Inventory is what a thing carries, as its jobs have brought it
-// (jobs-lifecycle.md section 13).
+// Inventory says what is installed on a thing, according to the jobs that succeeded
+// on it (jobs-lifecycle.md section 13).
 type Inventory struct {
 	Installed Installed
-	Version   int64 // grows with each change, from 1
+	Version   int64 // from 1; each change adds 1
 	ChangedAt Instant
 }
 
-// Installed says which versions of packages a thing carries. It is a value and
-// never changed in place.
+// Installed says which versions of packages are installed on a thing. It is never
+// changed in place.
 type Installed map[PackageName]InstalledVersion
 
-// InstalledVersion is the version of a package that a thing carries.
+// InstalledVersion is the version of a package that is installed on a thing.
 type InstalledVersion struct {
 	Version    VersionName       `json:"version"`
 	Attributes map[string]string `json:"attributes"`
 }
 
-// After returns what the thing carries once versions were brought to it; one
-// of the name NoVersion takes the package away.
+// After returns what is installed after a job brought versions to the thing. A
+// version with the name NoVersion removes its package.
 func (i Installed) After(versions []PackageVersion) Installed {
 	after := make(Installed, len(i)+len(versions))
 	maps.Copy(after, i)

@@ -11,13 +11,13 @@ type Policy struct {
 	Name         string
 	Versions     []PolicyVersion // oldest first
 	Default      string          // the ID of the version in force
-	Last         int             // the highest version number ever given
+	Last         int             // the highest version number so far, even if that version was deleted
 	CreatedAt    Instant
 	UpdatedAt    Instant
 	GenerationID string
 }
 
-// PolicyVersion is one text of a policy, kept verbatim.
+// PolicyVersion is one version of a policy's document, stored as it was given.
 type PolicyVersion struct {
 	ID        string // a decimal number, never reused
 	Document  string
@@ -32,7 +32,7 @@ func NewPolicy(name, document string, now Instant) Policy {
 	}
 }
 
-// Version returns the version with an id.
+// Version returns the version with an ID. It fails with NotFound.
 func (p Policy) Version(id string) (PolicyVersion, error) {
 	for _, v := range p.Versions {
 		if v.ID == id {
@@ -42,14 +42,14 @@ func (p Policy) Version(id string) (PolicyVersion, error) {
 	return PolicyVersion{}, Errorf(NotFound, "Policy %s has no version %s", p.Name, id)
 }
 
-// InForce returns the text of the default version.
+// InForce returns the document of the default version.
 func (p Policy) InForce() string {
 	v, _ := p.Version(p.Default)
 	return v.Document
 }
 
-// WithVersion returns the policy with one more version. It fails with
-// VersionsLimit at PolicyVersionsMax.
+// WithVersion returns the policy with one more version, and that version. It fails
+// with VersionsLimit when there are PolicyVersionsMax already.
 func (p Policy) WithVersion(document string, asDefault bool, now Instant) (Policy, PolicyVersion, error) {
 	if len(p.Versions) >= PolicyVersionsMax {
 		return p, PolicyVersion{}, Errorf(VersionsLimit, "The policy %s already has the maximum number of versions (%d)", p.Name, PolicyVersionsMax)
@@ -64,8 +64,8 @@ func (p Policy) WithVersion(document string, asDefault bool, now Instant) (Polic
 	return p, v, nil
 }
 
-// WithoutVersion returns the policy with one version less. The default version
-// stays.
+// WithoutVersion returns the policy without the version id. It fails with NotFound,
+// and with Invalid for the default version.
 func (p Policy) WithoutVersion(id string, now Instant) (Policy, error) {
 	if _, err := p.Version(id); err != nil {
 		return p, err
@@ -83,7 +83,8 @@ func (p Policy) WithoutVersion(id string, now Instant) (Policy, error) {
 	return p, nil
 }
 
-// WithDefault returns the policy with another version in force.
+// WithDefault returns the policy with id as its default version. It fails with
+// NotFound.
 func (p Policy) WithDefault(id string, now Instant) (Policy, error) {
 	if _, err := p.Version(id); err != nil {
 		return p, err

@@ -5,15 +5,15 @@ import (
 	"slices"
 )
 
-// PlainCap and WindowedCap bound what a device is shown of its queue: at most
-// 10 executions of plain jobs and 5 of jobs with maintenance windows
-// (arbitration A12). Membership of the queue itself is not bounded by them.
+// PlainCap and WindowedCap bound the part of its queue that a device is shown: at
+// most 10 executions of plain jobs and 5 of jobs with maintenance windows
+// (arbitration A12). They do not bound the queue itself.
 const (
 	PlainCap    = 10
 	WindowedCap = 5
 )
 
-// Entry is one pending execution as its queue knows it: all that a list shows.
+// Entry is a pending execution in its queue: the fields that lists show.
 type Entry struct {
 	Job       JobID
 	Number    int64
@@ -23,17 +23,17 @@ type Entry struct {
 	StartedAt Instant
 	UpdatedAt Instant
 	Windowed  bool // its job has maintenance windows
-	Hidden    bool // QUEUED outside the maintenance window: devices do not see it
+	Hidden    bool // QUEUED while the job is outside its maintenance windows; not shown to devices
 }
 
-// Queue is the unit of consistency: everything pending for one thing in one
-// namespace. A thing has at most one entry of a job. The zero Queue with its
-// two names set is an empty queue. Queues are values; rules return changed
-// copies and never touch the Entries they were given.
+// Queue is the unit of consistency: all pending executions of one thing in one
+// namespace, at most one of each job. The zero Queue with its two names set is an
+// empty queue. Queues are values: rules return changed copies and do not modify the
+// Entries of the original.
 type Queue struct {
 	Thing     ThingName
 	Namespace Namespace
-	Entries   []Entry // by job id; Pending has the order that devices see
+	Entries   []Entry // sorted by job ID; Pending returns them in the order that devices see
 }
 
 // Find returns the entry of job, if one is pending.
@@ -44,9 +44,9 @@ func (q Queue) Find(job JobID) (Entry, bool) {
 	return Entry{}, false
 }
 
-// With returns the queue after e was created or changed: a pending execution
-// is entered or refreshed, a finished one leaves. An entry keeps its Hidden
-// mark until it leaves or starts.
+// With returns the queue after e was created or changed: a pending execution is
+// added or updated, a terminal one is removed. An entry stays Hidden until its
+// execution starts or another one takes its place.
 func (q Queue) With(e Execution) Queue {
 	if e.Status.Terminal() {
 		return q.Without(e.Job, e.Number)
@@ -68,7 +68,8 @@ func (q Queue) With(e Execution) Queue {
 	return q
 }
 
-// Without returns the queue after execution number of job ended or was deleted.
+// Without returns the queue after execution number of job ended or was deleted. The
+// entry of another execution of the job stays.
 func (q Queue) Without(job JobID, number int64) Queue {
 	i, ok := q.search(job)
 	if !ok || q.Entries[i].Number != number {
@@ -84,8 +85,8 @@ func (q Queue) search(job JobID) (int, bool) {
 	return slices.BinarySearchFunc(q.Entries, job, func(e Entry, job JobID) int { return cmp.Compare(e.Job, job) })
 }
 
-// Hide returns the queue with the entry of job hidden or shown. Only QUEUED
-// entries are ever hidden.
+// Hide returns the queue with the entry of job hidden or shown. Only QUEUED entries
+// can be hidden.
 func (q Queue) Hide(job JobID, hidden bool) Queue {
 	i, ok := q.search(job)
 	if !ok || q.Entries[i].Hidden == hidden || q.Entries[i].Status != Queued {
@@ -96,9 +97,9 @@ func (q Queue) Hide(job JobID, hidden bool) Queue {
 	return q
 }
 
-// Pending returns the visible entries in the order of jobs-data-plane.md
-// section 5: IN_PROGRESS before QUEUED, each by queuedAt, job id, number.
-// The slice is the caller's own.
+// Pending returns the visible entries in the order of jobs-data-plane.md section 5:
+// IN_PROGRESS before QUEUED, then by queuedAt, job ID and number. The caller owns the
+// slice.
 func (q Queue) Pending() []Entry {
 	entries := make([]Entry, 0, len(q.Entries))
 	for _, e := range q.Entries {
@@ -110,7 +111,7 @@ func (q Queue) Pending() []Entry {
 	return entries
 }
 
-// Head returns the execution that comes first, if any is visible.
+// Head returns the first entry of Pending, if there is one.
 func (q Queue) Head() (Entry, bool) {
 	var head Entry
 	found := false
@@ -144,21 +145,22 @@ func (q Queue) Shown() (inProgress, queued []Entry) {
 	return inProgress, queued
 }
 
-// Change says which of a thing's two notifications a change of its queue owes
+// Change says which of the two notifications must be sent after a change of a queue
 // (jobs-data-plane.md section 11.1).
 type Change struct {
 	List bool // the set of pending executions changed: notify
 	Next bool // the head changed: notify-next
 }
 
-// Or joins what two changes owe.
+// Or returns the notifications of either change.
 func (c Change) Or(d Change) Change { return Change{c.List || d.List, c.Next || d.Next} }
 
-// Any reports whether anything is owed.
+// Any reports whether there is a notification to send.
 func (c Change) Any() bool { return c.List || c.Next }
 
-// Diff compares a queue before and after a change. Only identities count: a
-// start, a progress report or a new version owes nothing.
+// Diff compares a queue before and after a change. Only which executions are pending
+// and which is the first one counts: a start, a progress report or a new version
+// alone causes no notification.
 func Diff(before, after Queue) Change {
 	hb, okb := before.Head()
 	ha, oka := after.Head()
@@ -168,7 +170,8 @@ func Diff(before, after Queue) Change {
 	}
 }
 
-// sameSet walks two queues in job order and compares who is visible.
+// sameSet reports whether the same executions are visible in both queues. It walks
+// them in parallel, as both are sorted by job.
 func (q Queue) sameSet(r Queue) bool {
 	a, b := q.Entries, r.Entries
 	for {
@@ -192,7 +195,7 @@ func skipHidden(entries []Entry) []Entry {
 
 func (e Entry) compare(f Entry) int {
 	return cmp.Or(
-		-cmp.Compare(e.Status, f.Status), // IN_PROGRESS is the higher of the two
+		-cmp.Compare(e.Status, f.Status), // InProgress is greater than Queued
 		cmp.Compare(e.QueuedAt, f.QueuedAt),
 		cmp.Compare(e.Job, f.Job),
 		cmp.Compare(e.Number, f.Number),

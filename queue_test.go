@@ -54,8 +54,8 @@ func TestShownIsCapped(t *testing.T) {
 	}
 }
 
-// Head, Diff and With agree with a slow reading of their definitions on random
-// histories of a queue.
+// On random histories of a queue, Head, Diff and With agree with a slow model that
+// follows their definitions.
 func TestQueueProperties(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	for range 300 {
@@ -92,7 +92,7 @@ func clone(m map[JobID]Entry) map[JobID]Entry {
 	return maps.Clone(m)
 }
 
-// hide closes a maintenance window over some entries.
+// hide hides some entries, as the end of a maintenance window does.
 func hide(q Queue, model map[JobID]Entry, rng *rand.Rand) Queue {
 	q.Entries = slices.Clone(q.Entries)
 	for i, e := range q.Entries {

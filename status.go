@@ -7,8 +7,8 @@ import "slices"
 // Status is the state of an execution (jobs-lifecycle.md section 3).
 type Status uint8
 
-// The eight states, in the order of the counters. The zero Status is no state:
-// filters use it for "any".
+// The eight states, in the order of Counts. The zero Status is not a state: filters
+// use it for "any".
 const (
 	Queued Status = iota + 1
 	InProgress
@@ -48,25 +48,25 @@ func byName[T ~uint8](names []string, word string) (T, bool) {
 // Terminal reports whether s is final.
 func (s Status) Terminal() bool { return s > InProgress }
 
-// Actor is who asks for a change of state.
+// Actor is what asks for a change of state.
 type Actor uint8
 
-// The actors. DeviceStart is not an actor of its own: a start is a Device
-// asking for InProgress.
+// The actors. A start is not an actor of its own: it is a Device asking for
+// InProgress.
 const (
 	Device   Actor = iota + 1 // the thing itself, over MQTT or HTTPS
-	Operator                  // somebody on the control plane, or an abort rule
+	Operator                  // a caller of the control plane, or an abort criterion
 	Forced                    // an operator who asked for force
-	Clock                     // a timer that came due
-	Registry                  // the thing was deleted, or left every target
+	Clock                     // a timer that expired
+	Registry                  // the thing was deleted, or is in no target of the job any more
 )
 
 var actorNames = [...]string{"", "device", "operator", "operator with force", "clock", "registry"}
 
 func (a Actor) String() string { return actorNames[a] }
 
-// moves is the whole state machine of an execution: from, to, and who may ask
-// for it. A status without a row is final. docs/states.md is drawn from it.
+// moves is the whole state machine of an execution: from, to, and which actors may
+// ask for it. A status without a row is final. docs/states.md is drawn from it.
 var moves = map[Status]map[Status][]Actor{
 	Queued: {
 		InProgress: {Device},
@@ -87,7 +87,7 @@ var moves = map[Status]map[Status][]Actor{
 	},
 }
 
-// Moves calls yield for every permitted change of state, in a fixed order.
+// Moves yields every permitted change of state, in a fixed order.
 func Moves(yield func(from, to Status, by Actor) bool) {
 	for _, from := range Statuses() {
 		for _, to := range Statuses() {

@@ -9,15 +9,15 @@ import (
 // TagsMax bounds the tags of one resource.
 const TagsMax = 50
 
-// reservedTag begins the keys that nobody may set.
+// reservedTag is the prefix of keys that callers cannot set.
 const reservedTag = "aws:"
 
 // Tag is one tag of a resource (registry.md section 6.4).
 type Tag struct{ Key, Value string }
 
-// Retag returns the tags of a resource that had the tags had, after set was set
-// on it: ordered by key, with set overwriting. It fails with Invalid for a
-// reserved or repeated key, and with LimitExceeded beyond TagsMax.
+// Retag returns the tags had after set was added to them, sorted by key; set
+// overwrites tags of the same key. It fails with Invalid for a reserved or repeated
+// key in set, and with LimitExceeded for more than TagsMax tags.
 func Retag(had, set []Tag) ([]Tag, error) {
 	if err := checkTags(set); err != nil {
 		return nil, err
@@ -35,7 +35,7 @@ func Retag(had, set []Tag) ([]Tag, error) {
 	return all, nil
 }
 
-// Untag returns the tags without those of the given keys.
+// Untag returns the tags had without those of the given keys.
 func Untag(had []Tag, keys []string) []Tag {
 	return slices.DeleteFunc(slices.Clone(had), func(t Tag) bool { return slices.Contains(keys, t.Key) })
 }

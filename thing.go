@@ -2,20 +2,19 @@ package muster
 
 import "maps"
 
-// Thing is a device as the registry knows it (registry.md section 2). It is a
-// value: rules return changed copies, and nobody changes Attributes in place.
+// Thing is a device in the registry (registry.md section 2). It is a value: rules
+// return changed copies, and Attributes is never changed in place.
 type Thing struct {
 	Name       ThingName
-	ID         string // a new one each time a thing of this name is created
+	ID         string // differs between things that had the same name one after the other
 	Type       TypeName
 	Attributes map[string]string // nil when empty
-	Version    int64             // from 1, rising with each update of the thing
+	Version    int64             // from 1; each update of the thing adds 1
 	CreatedAt  Instant
 }
 
-// NewThing returns a thing at version 1. It fails with Invalid unless the name
-// and the attributes are as the registry wants them; attributes without a value
-// are dropped (registry.md REG-23).
+// NewThing returns a thing at version 1. It fails with Invalid for a malformed name
+// or attributes. Attributes with an empty value are dropped (registry.md REG-23).
 func NewThing(name ThingName, typ TypeName, attributes map[string]string) (Thing, error) {
 	t := Thing{Name: name, Type: typ, Version: 1}
 	if !ValidThingName(string(name)) {
@@ -28,23 +27,23 @@ func NewThing(name ThingName, typ TypeName, attributes map[string]string) (Thing
 	return t, t.checkAttributes()
 }
 
-// Same reports whether t and u have one configuration, so that creating one
-// where the other exists changes nothing (registry.md REG-14).
+// Same reports whether t and u have the same configuration, so that creating t when
+// u exists succeeds and changes nothing (registry.md REG-14).
 func (t Thing) Same(u Thing) bool {
 	return t.Name == u.Name && t.Type == u.Type && maps.Equal(t.Attributes, u.Attributes)
 }
 
-// ThingUpdate is a change that somebody asks of a thing.
+// ThingUpdate is a requested change of a thing.
 type ThingUpdate struct {
-	ExpectedVersion *int64   // the optimistic lock; nil asks for no check
+	ExpectedVersion *int64   // the optimistic lock; nil means no check
 	Type            TypeName // empty keeps the type
 	RemoveType      bool
 	Attributes      AttributePayload
 }
 
-// Apply returns the thing that u makes of t, one version on even when nothing
-// changed (registry.md REG-12). It fails with VersionConflict or Invalid. That
-// the new type exists is for the caller to check.
+// Apply returns the thing after u. Its version grows even when nothing changed
+// (registry.md REG-12). It fails with VersionConflict or Invalid. The caller must
+// check that the new type exists.
 func (t Thing) Apply(u ThingUpdate) (Thing, error) {
 	if u.RemoveType && u.Type != "" {
 		return t, Errorf(Invalid, "thingTypeName and removeThingType cannot be used together")
@@ -67,15 +66,15 @@ func (t Thing) Apply(u ThingUpdate) (Thing, error) {
 	return t, t.checkAttributes()
 }
 
-// Had reports whether an execution under the name of t, nil for none, is its own:
-// one that was queued or ended before t was created was that of an earlier thing,
-// whose pending ones ended with it (registry.md REG-86).
+// Had reports whether x, an execution for a thing with the name of t, was for t
+// itself; it reports false for nil. An execution that was queued, or had ended, before
+// t was created was for an earlier thing of the same name, whose pending executions
+// ended when it was deleted (registry.md REG-86).
 func (t Thing) Had(x *Execution) bool {
 	return x != nil && (!x.Status.Terminal() || min(x.QueuedAt, x.UpdatedAt) >= t.CreatedAt)
 }
 
-// CheckVersion fails with VersionConflict when expected is given and not the
-// version of t.
+// CheckVersion fails with VersionConflict unless expected is nil or the version of t.
 func (t Thing) CheckVersion(expected *int64) error {
 	return checkVersion("Thing "+string(t.Name), t.Version, expected)
 }

@@ -5,25 +5,26 @@ import "slices"
 // SearchableMax bounds the searchable attributes of one type.
 const SearchableMax = 3
 
-// ThingType describes a kind of thing (registry.md section 3). It is a value:
-// rules return changed copies, and nobody changes its slices in place.
+// ThingType describes a kind of thing (registry.md section 3). It is a value: rules
+// return changed copies, and its slices are never changed in place.
 type ThingType struct {
 	Name                 TypeName
 	ID                   string
 	Description          string
 	SearchableAttributes []string
-	Propagating          []PropagatingAttribute // stored and returned, not acted on
+	Propagating          []PropagatingAttribute // stored and returned; without effect
 	CreatedAt            Instant
 	DeprecatedAt         Instant // zero unless deprecated
 }
 
-// PropagatingAttribute is one entry of a type's mqtt5Configuration; what is
-// empty was not given.
+// PropagatingAttribute is one entry of a type's mqtt5Configuration. An empty field
+// was not given.
 type PropagatingAttribute struct {
 	UserPropertyKey, ThingAttribute, ConnectionAttribute string
 }
 
-// Check returns an Invalid error unless the registry may have such a type.
+// Check returns an Invalid error unless the name and the searchable attributes are
+// valid.
 func (t ThingType) Check() error {
 	if !ValidThingName(string(t.Name)) {
 		return Errorf(Invalid, "The thing type name %q is not 1 to %d of [a-zA-Z0-9:_-]", t.Name, ThingNameMax)
@@ -39,14 +40,14 @@ func (t ThingType) Check() error {
 	return nil
 }
 
-// Same reports whether t and u have the same name and properties, in whatever
-// order their attributes are listed (registry.md REG-14).
+// Same reports whether t and u have the same name and properties (registry.md
+// REG-14). The order of attributes does not matter.
 func (t ThingType) Same(u ThingType) bool {
 	return t.Name == u.Name && t.Description == u.Description &&
 		sameSet(t.SearchableAttributes, u.SearchableAttributes) && sameSet(t.Propagating, u.Propagating)
 }
 
-// sameSet reports whether two lists, which are short, hold the same elements.
+// sameSet reports whether two short lists hold the same elements.
 func sameSet[E comparable](a, b []E) bool {
 	within := func(all []E) func(E) bool {
 		return func(e E) bool { return !slices.Contains(all, e) }
@@ -54,14 +55,14 @@ func sameSet[E comparable](a, b []E) bool {
 	return !slices.ContainsFunc(a, within(b)) && !slices.ContainsFunc(b, within(a))
 }
 
-// TypeUpdate is a change that somebody asks of a thing type; what is nil stays.
+// TypeUpdate is a requested change of a thing type; nil fields stay as they are.
 type TypeUpdate struct {
 	Description          *string
 	SearchableAttributes []string
 	Propagating          []PropagatingAttribute
 }
 
-// Apply returns the type that u makes of t. It fails with Invalid.
+// Apply returns the type after u. It fails with Invalid.
 func (t ThingType) Apply(u TypeUpdate) (ThingType, error) {
 	if u.Description != nil {
 		t.Description = *u.Description
@@ -75,7 +76,8 @@ func (t ThingType) Apply(u TypeUpdate) (ThingType, error) {
 	return t, t.Check()
 }
 
-// Deprecate returns the type deprecated since now, or since it first was.
+// Deprecate returns the type deprecated at the instant now. One that is deprecated
+// already keeps its date.
 func (t ThingType) Deprecate(now Instant) ThingType {
 	if t.DeprecatedAt == 0 {
 		t.DeprecatedAt = now
@@ -83,7 +85,7 @@ func (t ThingType) Deprecate(now Instant) ThingType {
 	return t
 }
 
-// Undeprecate returns the type as one that things may be given again.
+// Undeprecate returns the type without its deprecation: things can be given it again.
 func (t ThingType) Undeprecate() ThingType {
 	t.DeprecatedAt = 0
 	return t

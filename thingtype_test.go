@@ -7,12 +7,12 @@ func TestThingTypeCheck(t *testing.T) {
 		typ ThingType
 		ok  bool
 	}{
-		"a name is enough":                       {ThingType{Name: "light"}, true},
-		"no name":                                {ThingType{}, false},
-		"a name with a dot":                      {ThingType{Name: "a.b"}, false},
-		"three searchable attributes":            {ThingType{Name: "light", SearchableAttributes: []string{"a", "b", "c"}}, true},
-		"four searchable attributes (section 8)": {ThingType{Name: "light", SearchableAttributes: []string{"a", "b", "c", "d"}}, false},
-		"a searchable attribute with a blank":    {ThingType{Name: "light", SearchableAttributes: []string{"a b"}}, false},
+		"a name is enough":            {ThingType{Name: "light"}, true},
+		"no name":                     {ThingType{}, false},
+		"a name with a dot":           {ThingType{Name: "a.b"}, false},
+		"three searchable attributes": {ThingType{Name: "light", SearchableAttributes: []string{"a", "b", "c"}}, true},
+		"four searchable attributes (registry.md section 8)": {ThingType{Name: "light", SearchableAttributes: []string{"a", "b", "c", "d"}}, false},
+		"a searchable attribute with a blank":                {ThingType{Name: "light", SearchableAttributes: []string{"a b"}}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if err := test.typ.Check(); test.ok && err != nil {

@@ -24,6 +24,7 @@ import (
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/identity/ca"
+	"github.com/muster-iot/muster/internal/hostport"
 	"github.com/muster-iot/muster/internal/loglimit"
 	"github.com/muster-iot/muster/iotpolicy"
 )
@@ -147,21 +148,24 @@ func (a *Authorizer) connectDevice(ctx context.Context, c gateway.Connect) (gate
 // It fails with an error that wraps gateway.ErrRefused when the certificate
 // gives no access.
 func (a *Authorizer) Device(ctx context.Context, certificate []byte, addr string) (*Device, error) {
-	v, generation, now := visitor{ca.ID(certificate), hostOf(addr)}, a.generation.Load(), a.o.Now()
+	v, generation, now := visitor{ca.ID(certificate), hostport.Host(addr)}, a.generation.Load(), a.o.Now()
 	if d := a.recent.get(v, generation, now); d != nil {
 		return d, nil
 	}
 	d, err := a.identify(ctx, certificate, "", addr)
-	if err == nil {
-		a.recent.put(v, d, generation, now)
+	if err != nil {
+		return nil, err
 	}
-	return d, err
+	d.generation = generation
+	d.life, d.end = context.WithCancel(context.Background())
+	a.recent.put(v, d, generation, now)
+	return d, nil
 }
 
 // identify looks up the rights of a certificate's holder. It refuses a certificate
 // that is unknown or not in force.
 func (a *Authorizer) identify(ctx context.Context, der []byte, clientID, addr string) (*Device, error) {
-	d := &Device{a: a, id: ca.ID(der), clientID: clientID, address: hostOf(addr)}
+	d := &Device{a: a, id: ca.ID(der), clientID: clientID, address: hostport.Host(addr)}
 	leaf, err := x509.ParseCertificate(der)
 	if err != nil {
 		return nil, refusal("a certificate that cannot be read")
@@ -221,6 +225,9 @@ func (a *Authorizer) renew(ctx context.Context, d *Device) {
 	}
 	is := d.rights.Load()
 	if was.active && !is.active {
+		if d.end != nil {
+			d.end()
+		}
 		a.o.Revoked(d.Principal())
 	}
 	if was.thing != is.thing {
@@ -237,7 +244,7 @@ func (a *Authorizer) connectCaller(c gateway.Connect) (gateway.Grant, error) {
 	if err != nil {
 		return nil, refusal("an unknown access key")
 	}
-	k := keyHolder{a: a, caller: caller, clientID: c.ClientID, address: hostOf(c.Peer.Addr)}
+	k := keyHolder{a: a, caller: caller, clientID: c.ClientID, address: hostport.Host(c.Peer.Addr)}
 	return k, k.may(iotpolicy.Connect, "client/"+c.ClientID)
 }
 

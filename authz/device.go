@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/x509"
 	"log/slog"
-	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,6 +27,12 @@ type Device struct {
 	leaf     *x509.Certificate // its names only
 	renewal  sync.Mutex        // held from a look-up until rights are replaced, so that an older look-up cannot replace a newer one
 	rights   atomic.Pointer[rights]
+
+	// Of a device over HTTPS.
+	generation uint64 // that of Authorizer before d was looked up
+	life       context.Context
+	end        context.CancelFunc // of life
+	followed   sync.Once
 }
 
 var _ gateway.Bounded = (*Device)(nil)
@@ -69,6 +74,19 @@ func (d *Device) refresh(ctx context.Context) (bool, error) {
 	r.vars = d.as(g.Thing).Vars
 	d.rights.Store(r)
 	return true, nil
+}
+
+// Life ends when the certificate of a device over HTTPS is no longer in force,
+// provided that d is referenced until then. It is for what goes on after a
+// request was permitted: a long poll.
+func (d *Device) Life() context.Context {
+	d.followed.Do(func() {
+		d.a.live.add(d)
+		if d.a.generation.Load() != d.generation { // changes that may not have found d
+			d.a.renew(context.Background(), d)
+		}
+	})
+	return d.life
 }
 
 // as returns what policy variables show of the device when it connects as thing;
@@ -195,12 +213,4 @@ func (d *Device) judge(r *rights, action, resource string) error {
 
 func (r *rights) decide(action, arn string) iotpolicy.Decision {
 	return r.set.Decide(iotpolicy.Request{Action: action, Resource: arn, Vars: r.vars})
-}
-
-func hostOf(addr string) string {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return addr
-	}
-	return host
 }

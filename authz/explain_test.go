@@ -15,7 +15,7 @@ import (
 )
 
 // short formats an explanation in one line.
-func short(e Explanation) string {
+func short(e iotpolicy.Explanation) string {
 	var policies []string
 	for _, p := range e.Policies {
 		policies = append(policies, fmt.Sprintf("%s/%s %s %s", p.Name, p.Version, p.Decision, p.Statement))
@@ -50,21 +50,21 @@ func TestExplain(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		first func()
-		q     Question
+		q     iotpolicy.Question
 		want  string
 	}{
-		{"the statement that allows", nil, Question{Who: string(id), ClientID: "lamp", Action: "iot:Publish", Resource: "topic/lamp"},
+		{"the statement that allows", nil, iotpolicy.Question{Who: string(id), ClientID: "lamp", Action: "iot:Publish", Resource: "topic/lamp"},
 			`true ALLOWED by own/itself  as "lamp" missing[] of [every/2 IMPLICIT_DENY , own/1 ALLOWED itself]`},
 		{"a whole ARN, and the id in another spelling", nil,
-			Question{Who: "arn:aws:iot:eu-west-1:123456789012:cert/0x" + strings.ToUpper(string(id)), ClientID: "lamp", Action: "iot:Publish", Resource: "arn:aws:iot:eu-west-1:123456789012:topic/pump-7"},
+			iotpolicy.Question{Who: "arn:aws:iot:eu-west-1:123456789012:cert/0x" + strings.ToUpper(string(id)), ClientID: "lamp", Action: "iot:Publish", Resource: "arn:aws:iot:eu-west-1:123456789012:topic/pump-7"},
 			`true ALLOWED by own/#1  as "lamp" missing[] of [every/2 IMPLICIT_DENY , own/1 ALLOWED #1]`},
-		{"the statement that denies", nil, Question{Who: string(id), ClientID: "lamp", Action: "iot:Publish", Resource: "topic/secret"},
+		{"the statement that denies", nil, iotpolicy.Question{Who: string(id), ClientID: "lamp", Action: "iot:Publish", Resource: "topic/secret"},
 			`false EXPLICIT_DENY by every/never  as "lamp" missing[] of [every/2 EXPLICIT_DENY never, own/1 IMPLICIT_DENY ]`},
-		{"over HTTPS there is no thing", nil, Question{Who: string(id), Action: "iot:Publish", Resource: "topic/lamp"},
+		{"over HTTPS there is no thing", nil, iotpolicy.Question{Who: string(id), Action: "iot:Publish", Resource: "topic/lamp"},
 			`false IMPLICIT_DENY by /  as "" missing[iot:Connection.Thing.ThingName] of [own/1 IMPLICIT_DENY ]`},
-		{"an access key", nil, Question{Who: "AKIA1", Action: "iot:CreateJob", Resource: "job/j"},
+		{"an access key", nil, iotpolicy.Question{Who: "AKIA1", Action: "iot:CreateJob", Resource: "job/j"},
 			`true ALLOWED by admin[0]/#0  as "" missing[] of [admin[0]/ ALLOWED #0]`},
-		{"a certificate that is not active", deactivate, Question{Who: string(id), ClientID: "lamp", Action: "iot:Publish", Resource: "topic/lamp"},
+		{"a certificate that is not active", deactivate, iotpolicy.Question{Who: string(id), ClientID: "lamp", Action: "iot:Publish", Resource: "topic/lamp"},
 			`false ALLOWED by own/itself the certificate is INACTIVE as "lamp" missing[] of [every/2 IMPLICIT_DENY , own/1 ALLOWED itself]`},
 	} {
 		if test.first != nil {
@@ -75,7 +75,7 @@ func TestExplain(t *testing.T) {
 			t.Errorf("%s: Explain(%+v) =\n %s, %v; want\n %s", test.name, test.q, short(got), err, test.want)
 		}
 	}
-	for kind, q := range map[muster.Kind]Question{
+	for kind, q := range map[muster.Kind]iotpolicy.Question{
 		muster.NotFound: {Who: "AKIA2", Action: "iot:Publish", Resource: "topic/lamp"},
 		muster.Invalid:  {Who: "AKIA1", Action: "iot:Publish"},
 	} {

@@ -2,6 +2,7 @@ package authz
 
 import (
 	"errors"
+	"runtime"
 	"testing"
 	"time"
 
@@ -43,6 +44,35 @@ func TestADeviceOverHTTPSIsLookedUpAgainWhenSomethingChanged(t *testing.T) {
 	w.ok(w.UpdateCertificate(t.Context(), id, muster.CertificateInactive))
 	if _, err := w.a.Device(t.Context(), der, "127.0.0.1:1"); !errors.Is(err, gateway.ErrRefused) {
 		t.Errorf("Device() after the certificate was deactivated = %v, want a refusal", err)
+	}
+}
+
+func TestTheLifeOfADeviceOverHTTPSEndsWithItsCertificate(t *testing.T) {
+	w := newWorld(t)
+	der, id := w.device("d", muster.CertificateActive, w.now.Add(time.Hour), nil)
+	for _, looked := range []string{"before the change", "only after it"} {
+		d, err := w.a.Device(t.Context(), der, "127.0.0.1:1")
+		if err != nil {
+			t.Fatalf("Device() = %v", err)
+		}
+		if looked == "before the change" && d.Life().Err() != nil {
+			t.Error("the life of an active certificate has ended")
+		}
+		w.ok(w.UpdateCertificate(t.Context(), id, muster.CertificateInactive))
+		for looked == "only after it" && len(w.a.changes) > 0 {
+			time.Sleep(time.Millisecond) // until Run has seen to it, and has not found d
+		}
+		select {
+		case <-d.Life().Done():
+		case <-time.After(10 * time.Second):
+			t.Errorf("the life of a device that looked at it %s goes on", looked)
+		}
+		w.ok(w.UpdateCertificate(t.Context(), id, muster.CertificateActive))
+		back, err := w.a.Device(t.Context(), der, "127.0.0.1:1")
+		if err != nil || back.Life().Err() != nil {
+			t.Errorf("active again: %v, or its life has ended", err)
+		}
+		runtime.KeepAlive(d)
 	}
 }
 

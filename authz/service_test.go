@@ -55,7 +55,7 @@ func newService(t *testing.T) *service {
 		Principals: s.Engine, Account: account, Now: now, Grace: 24 * time.Hour,
 		Revoked: func(p string) { s.gateway.DisconnectPrincipal(p, gateway.AuthError) },
 	})
-	plane := dataplane.New(dataplane.Options{Engine: s.Engine, Account: account, Now: time.Now})
+	plane := dataplane.New(dataplane.Options{Jobs: s.Engine, Account: account, Now: time.Now})
 	var err error
 	s.gateway, err = gateway.New(t.Context(), gateway.Options{Authorizer: rights, Reserved: plane.MQTT()})
 	s.must(t, err)

@@ -66,7 +66,7 @@ func TestEverySpellingIsHeldToTheSamePolicy(t *testing.T) {
 		}
 	}
 	for filter, want := range map[string]bool{"secret/a": false, "$share/g/secret/a": false, "$share/open/open/a": true} {
-		e, err := w.a.Explain(t.Context(), Question{Who: string(id), ClientID: "hub", Action: iotpolicy.Subscribe, Resource: "topicfilter/" + filter})
+		e, err := w.a.Explain(t.Context(), iotpolicy.Question{Who: string(id), ClientID: "hub", Action: iotpolicy.Subscribe, Resource: "topicfilter/" + filter})
 		w.ok(err)
 		if e.Allowed != want {
 			t.Errorf("Explain says of %s: %+v", filter, e)

@@ -1,30 +1,97 @@
 package awsiot
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot/wire"
 	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/iotpolicy"
 )
 
-// needs gathers the permissions that one call takes (identity-and-auth.md part
-// D): the operation's own action on every resource that the call names, in its
-// path, query, headers or body, and other actions on what it also uses.
+// needs are the permissions that one call takes (identity-and-auth.md part D):
+// the operation's own action on every resource that the call names, in its path,
+// query, headers or body, and other actions on what it also uses. The zero needs
+// add nothing.
 type needs struct {
-	account muster.Account
-	action  string // "iot:" and the name of the operation
-	asks    []ask  // none means the action on "*"
-	tags    []wire.Tag
-	remote  string // address and port of the caller
+	asks []ask
+	tags []wire.Tag // that the call sets
 }
 
-// ask is one permission: an action on a resource, a full ARN or "*".
+// ask is one permission: an action on a resource, a full ARN or "*". An empty
+// action is that of the operation.
 type ask struct{ action, resource string }
 
-// kinds gives the kind of resource that a label of a path names; an empty one
-// says that the label names none of its own. A label that is not here would
-// leave its operation open, so a test forbids that.
+// and returns n and more together.
+func (n needs) and(more ...needs) needs {
+	for _, m := range more {
+		n.asks = slices.Concat(n.asks, m.asks)
+		n.tags = slices.Concat(n.tags, m.tags)
+	}
+	return n
+}
+
+// arns asks for resources by their ARNs, or by "*". A malformed ARN is refused
+// when the resource is looked up; until then it is a name that few policies allow.
+func arns(arns ...string) needs {
+	n := needs{asks: make([]ask, 0, len(arns))}
+	for _, arn := range arns {
+		n.asks = append(n.asks, ask{resource: spelled(arn)})
+	}
+	return n
+}
+
+// givenARNs asks for the resources that optional members name by their ARNs.
+func givenARNs(members ...*string) needs {
+	var n needs
+	for _, arn := range members {
+		if arn != nil {
+			n = n.and(arns(*arn))
+		}
+	}
+	return n
+}
+
+// tagged asks to set tags on the resource that the call makes.
+func tagged(tags []wire.Tag, arn string) needs {
+	if len(tags) == 0 {
+		return needs{}
+	}
+	return needs{asks: []ask{{"iot:TagResource", arn}}, tags: tags}
+}
+
+// account is the account of the deployment. Its methods turn names into ARNs, as
+// the wire shows them, ARNs into names, and both into needs.
+type account struct{ muster.Account }
+
+// named asks for the resource that an optional member names.
+func (a account) named(kind string, name *string) needs {
+	if name == nil {
+		return needs{}
+	}
+	return arns(a.ARN(kind, *name))
+}
+
+// allNamed asks for the resources that a list names.
+func (a account) allNamed(kind string, names []string) needs {
+	every := make([]string, 0, len(names))
+	for _, name := range names {
+		every = append(every, a.ARN(kind, name))
+	}
+	return arns(every...)
+}
+
+// narrowed is what a list asks for when a resource narrows it: the whole list, as
+// without the resource, and also the resource, because a policy may deny it.
+func (a account) narrowed(kind string, name *string) needs {
+	return arns("*").and(a.named(kind, name))
+}
+
+// kinds gives the kind of resource that a label of a path names. It is empty for a
+// label that does not name a resource by itself. A label without a row would leave
+// its operation unprotected; a test checks that all have one.
 var kinds = map[string]string{
 	"caCertificateId": "cacert",
 	"certificateId":   "cert",
@@ -43,85 +110,50 @@ var kinds = map[string]string{
 	"versionName":     "", // part of an ARN, which its operations ask for
 }
 
-// needsOf returns what the path of a call asks for.
-func needsOf(c *call) *needs {
-	n := &needs{account: c.account, action: "iot:" + c.operation.Name, remote: c.remote}
+// needs returns what the path of a call asks for.
+func (c *call) needs() needs {
+	var n needs
 	for _, label := range c.request.Labels {
 		if kind := kinds[label.Name]; kind != "" {
-			n.arns(n.account.ARN(kind, label.Value))
+			n = n.and(arns(c.account.ARN(kind, label.Value)))
 		}
 	}
 	return n
 }
 
-// arns adds resources by their ARNs, or by "*". A malformed one is for the
-// engine to refuse; until then it is a name that few policies allow.
-func (n *needs) arns(arns ...string) {
-	for _, arn := range arns {
-		n.asks = append(n.asks, ask{n.action, spelled(arn)})
-	}
-}
-
-// given adds the resources that optional members name by their ARNs.
-func (n *needs) given(arns ...*string) {
-	for _, arn := range arns {
-		if arn != nil {
-			n.arns(*arn)
-		}
-	}
-}
-
-// named adds the resources that optional members name.
-func (n *needs) named(kind string, names ...*string) {
-	for _, name := range names {
-		if name != nil {
-			n.arns(n.account.ARN(kind, *name))
-		}
-	}
-}
-
-// narrowed adds what a list asks for that a resource narrows: the whole list,
-// as without it, and that resource, which a policy may deny.
-func (n *needs) narrowed(kind string, name *string) {
-	n.arns("*")
-	n.named(kind, name)
-}
-
-// tagged adds the permission to tag the resource that the call makes.
-func (n *needs) tagged(tags []wire.Tag, arn string) {
-	if len(tags) > 0 {
-		n.tags, n.asks = tags, append(n.asks, ask{"iot:TagResource", arn})
-	}
-}
-
-// authorize returns nil when the caller may do all of it.
-func (n *needs) authorize(caller identity.Caller) error {
+// authorize returns nil when the caller may do all that n asks for.
+func (c *call) authorize(n needs) error {
 	if len(n.asks) == 0 {
-		n.arns("*")
+		n = arns("*")
 	}
+	conditions := c.conditions(n.tags)
 	for _, a := range n.asks {
-		if err := caller.Authorize(a.action, []string{a.resource}, n.vars); err != nil {
+		action := cmp.Or(a.action, "iot:"+c.operation.Name)
+		if err := c.caller.Authorize(action, []string{a.resource}, conditions); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// vars returns the condition keys of the call.
-func (n *needs) vars(key string) ([]string, bool) {
-	switch tag, ok := strings.CutPrefix(key, "aws:RequestTag/"); {
-	case ok:
-		for _, t := range n.tags {
-			if wire.Or(t.Key, "") == tag {
-				return []string{wire.Or(t.Value, "")}, true
+// conditions returns the condition keys of a call that sets tags.
+func (c *call) conditions(tags []wire.Tag) iotpolicy.Vars {
+	address := identity.From(c.remote)
+	return func(key string) ([]string, bool) {
+		switch name, ok := strings.CutPrefix(key, "aws:RequestTag/"); {
+		case ok:
+			for _, t := range tags {
+				if wire.Or(t.Key, "") == name {
+					return []string{wire.Or(t.Value, "")}, true
+				}
 			}
+		case key == "aws:TagKeys" && len(tags) > 0:
+			var keys []string
+			for _, t := range tags {
+				keys = append(keys, wire.Or(t.Key, ""))
+			}
+			return keys, true
 		}
-	case key == "aws:TagKeys" && len(n.tags) > 0:
-		var keys []string
-		for _, t := range n.tags {
-			keys = append(keys, wire.Or(t.Key, ""))
-		}
-		return keys, true
+		return address(key)
 	}
-	return identity.From(n.remote)(key)
 }

@@ -10,8 +10,9 @@ import (
 	"github.com/muster-iot/muster/awsiot/wire"
 )
 
-// access is part D of identity-and-auth.md: for each operation a call and what
-// it takes, as "action resource" with the ARNs cut to their last part.
+// access is part D of identity-and-auth.md: for each operation a call and the
+// permissions that it takes, as "action resource" with only the last part of the
+// ARN.
 var access = map[*wire.Operation]struct {
 	target, body string
 	takes        []string
@@ -154,15 +155,15 @@ const arnPrefix = "arn:aws:iot:eu-west-1:111122223333:"
 // someID is the id of a certificate.
 var someID = strings.Repeat("ab", 32)
 
-// accessHeaders are what those calls carry that name something in a header.
+// accessHeaders are the headers of those calls that name a resource.
 var accessHeaders = http.Header{
 	"X-Amzn-Principal":     {arnPrefix + "cert/" + someID},
 	"X-Amzn-Iot-Principal": {arnPrefix + "cert/" + someID},
 	"X-Amzn-Iot-Policy":    {"p"},
 }
 
-// TestEveryOperationTakesItsPermissions finds out what a call takes by denying
-// everything, allowing what the denial names, and trying again.
+// TestEveryOperationTakesItsPermissions finds out which permissions a call takes by
+// allowing nothing at first, and then, again and again, what the denial names.
 func TestEveryOperationTakesItsPermissions(t *testing.T) {
 	keys := &testKeys{}
 	env := newEnvWith(t, Options{Keys: keys})
@@ -170,7 +171,7 @@ func TestEveryOperationTakesItsPermissions(t *testing.T) {
 	for _, op := range controlPlane() {
 		row, ok := access[op]
 		if !ok {
-			t.Errorf("%s has no row in part D: say what a call of it takes", op.Name)
+			t.Errorf("%s has no row in part D of identity-and-auth.md: say what a call of it takes", op.Name)
 			continue
 		}
 		t.Run(op.Name, func(t *testing.T) {

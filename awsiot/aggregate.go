@@ -9,24 +9,32 @@ import (
 	"github.com/muster-iot/muster/fleetquery"
 )
 
-// bucketsDefault is how many buckets there are unless somebody says otherwise.
+// bucketsDefault is how many buckets an answer has unless the call gives maxBuckets.
 const bucketsDefault = 10
 
-// aggregated reads what the four operations have in common.
-func (s *Server) aggregated(ctx context.Context, index, query, version, field *string) (*fleetquery.Aggregate, error) {
+// aggregated runs the query that the four aggregations have in common.
+func (o indexOperations) aggregated(ctx context.Context, index, query, version, field *string) (*fleetquery.Aggregate, error) {
 	q := engine.IndexQuery{Index: wire.Or(index, ""), Text: wire.Or(query, ""), Version: wire.Or(version, "")}
-	return s.o.Engine.Aggregate(ctx, q, wire.Or(field, ""))
+	return o.index.Aggregate(ctx, q, wire.Or(field, ""))
 }
 
-func (n *needs) getStatistics(in *wire.GetStatisticsRequest)      { n.index(in.IndexName) }
-func (n *needs) getCardinality(in *wire.GetCardinalityRequest)    { n.index(in.IndexName) }
-func (n *needs) getPercentiles(in *wire.GetPercentilesRequest)    { n.index(in.IndexName) }
-func (n *needs) getBuckets(in *wire.GetBucketsAggregationRequest) { n.index(in.IndexName) }
+func (o indexOperations) getStatisticsNeeds(in *wire.GetStatisticsRequest) needs {
+	return o.account.indexNeeds(in.IndexName)
+}
+func (o indexOperations) getCardinalityNeeds(in *wire.GetCardinalityRequest) needs {
+	return o.account.indexNeeds(in.IndexName)
+}
+func (o indexOperations) getPercentilesNeeds(in *wire.GetPercentilesRequest) needs {
+	return o.account.indexNeeds(in.IndexName)
+}
+func (o indexOperations) getBucketsAggregationNeeds(in *wire.GetBucketsAggregationRequest) needs {
+	return o.account.indexNeeds(in.IndexName)
+}
 
-// getStatistics counts the things that have the field; what is not a number has
-// nothing but a count.
-func (s *Server) getStatistics(ctx context.Context, in *wire.GetStatisticsRequest) (*wire.GetStatisticsResponse, error) {
-	a, err := s.aggregated(ctx, in.IndexName, in.QueryString, in.QueryVersion, in.AggregationField)
+// getStatistics counts the things that have the field. A field that holds no
+// numbers has a count and nothing else.
+func (o indexOperations) getStatistics(ctx context.Context, in *wire.GetStatisticsRequest) (*wire.GetStatisticsResponse, error) {
+	a, err := o.aggregated(ctx, in.IndexName, in.QueryString, in.QueryVersion, in.AggregationField)
 	if err != nil {
 		return nil, err
 	}
@@ -40,20 +48,20 @@ func (s *Server) getStatistics(ctx context.Context, in *wire.GetStatisticsReques
 }
 
 // getCardinality is exact, where AWS's is approximate.
-func (s *Server) getCardinality(ctx context.Context, in *wire.GetCardinalityRequest) (*wire.GetCardinalityResponse, error) {
-	a, err := s.aggregated(ctx, in.IndexName, in.QueryString, in.QueryVersion, in.AggregationField)
+func (o indexOperations) getCardinality(ctx context.Context, in *wire.GetCardinalityRequest) (*wire.GetCardinalityResponse, error) {
+	a, err := o.aggregated(ctx, in.IndexName, in.QueryString, in.QueryVersion, in.AggregationField)
 	if err != nil {
 		return nil, err
 	}
 	return &wire.GetCardinalityResponse{Cardinality: new(a.Cardinality())}, nil
 }
 
-func (s *Server) getPercentiles(ctx context.Context, in *wire.GetPercentilesRequest) (*wire.GetPercentilesResponse, error) {
+func (o indexOperations) getPercentiles(ctx context.Context, in *wire.GetPercentilesRequest) (*wire.GetPercentilesResponse, error) {
 	percents := in.Percents
 	if len(percents) == 0 {
 		percents = []float64{1, 5, 25, 50, 75, 95, 99}
 	}
-	a, err := s.aggregated(ctx, in.IndexName, in.QueryString, in.QueryVersion, in.AggregationField)
+	a, err := o.aggregated(ctx, in.IndexName, in.QueryString, in.QueryVersion, in.AggregationField)
 	if err != nil {
 		return nil, err
 	}
@@ -68,18 +76,19 @@ func (s *Server) getPercentiles(ctx context.Context, in *wire.GetPercentilesRequ
 	return out, nil
 }
 
-func (s *Server) getBucketsAggregation(ctx context.Context, in *wire.GetBucketsAggregationRequest) (*wire.GetBucketsAggregationResponse, error) {
+func (o indexOperations) getBucketsAggregation(ctx context.Context, in *wire.GetBucketsAggregationRequest) (*wire.GetBucketsAggregationResponse, error) {
 	limit := bucketsDefault
 	if terms := in.BucketsAggregationType.TermsAggregation; terms != nil {
 		limit = wire.Or(terms.MaxBuckets, bucketsDefault)
 	}
-	a, err := s.aggregated(ctx, in.IndexName, in.QueryString, in.QueryVersion, in.AggregationField)
+	a, err := o.aggregated(ctx, in.IndexName, in.QueryString, in.QueryVersion, in.AggregationField)
 	if err != nil {
 		return nil, err
 	}
-	out := &wire.GetBucketsAggregationResponse{TotalCount: new(a.Total()), Buckets: []wire.Bucket{}}
-	for _, b := range a.Buckets(limit) {
-		out.Buckets = append(out.Buckets, wire.Bucket{KeyValue: &b.Value, Count: &b.Count})
-	}
-	return out, nil
+	return &wire.GetBucketsAggregationResponse{
+		TotalCount: new(a.Total()),
+		Buckets: each(a.Buckets(limit), func(b fleetquery.Bucket) wire.Bucket {
+			return wire.Bucket{KeyValue: &b.Value, Count: &b.Count}
+		}),
+	}, nil
 }

@@ -10,108 +10,140 @@ import (
 	"github.com/muster-iot/muster/engine"
 )
 
-func (n *needs) attachPolicy(in *wire.AttachPolicyRequest) { n.arns(*in.Target) }
-
-func (s *Server) attachPolicy(ctx context.Context, in *wire.AttachPolicyRequest) error {
-	return s.attach(ctx, *in.PolicyName, *in.Target)
+// Attachments keeps what policies are attached to.
+type Attachments interface {
+	AttachPolicy(ctx context.Context, name string, t engine.PolicyTarget) error
+	// AttachedPolicies lists the policies of a target and, if recursive, those of
+	// the groups above it.
+	AttachedPolicies(ctx context.Context, t engine.PolicyTarget, recursive bool, p engine.Page, ascending bool) (engine.PolicyList, error)
+	DetachPolicy(ctx context.Context, name string, t engine.PolicyTarget) error
+	Policy(ctx context.Context, name string) (muster.Policy, error)
+	// TargetsOfPolicy lists the ARNs that a policy is attached to, or only those
+	// of certificates.
+	TargetsOfPolicy(ctx context.Context, name string, certificates bool, p engine.Page) (engine.TargetList, error)
 }
 
-func (s *Server) attach(ctx context.Context, policy, target string) error {
-	t, err := s.policyTarget(target)
+// attachmentOperations are the operations on what policies are attached to
+// (identity-and-auth.md section B.1).
+type attachmentOperations struct {
+	account     account
+	attachments Attachments
+}
+
+func (attachmentOperations) attachPolicyNeeds(in *wire.AttachPolicyRequest) needs {
+	return arns(*in.Target)
+}
+
+func (o attachmentOperations) attachPolicy(ctx context.Context, in *wire.AttachPolicyRequest) error {
+	return o.attach(ctx, *in.PolicyName, *in.Target)
+}
+
+func (o attachmentOperations) attach(ctx context.Context, policy, target string) error {
+	t, err := o.account.policyTarget(target)
 	if err != nil {
 		return err
 	}
-	return s.o.Engine.AttachPolicy(ctx, policy, t)
+	return o.attachments.AttachPolicy(ctx, policy, t)
 }
 
-func (n *needs) detachPolicy(in *wire.DetachPolicyRequest) { n.arns(*in.Target) }
+func (attachmentOperations) detachPolicyNeeds(in *wire.DetachPolicyRequest) needs {
+	return arns(*in.Target)
+}
 
-// detachPolicy has no word for what does not exist: a target is then a bad
-// request, and a policy is not attached.
-func (s *Server) detachPolicy(ctx context.Context, in *wire.DetachPolicyRequest) error {
-	err := s.detach(ctx, *in.PolicyName, *in.Target)
+// detachPolicy answers a bad request where others answer NotFound: the model has
+// no such error for it. A policy that does not exist is then not attached.
+func (o attachmentOperations) detachPolicy(ctx context.Context, in *wire.DetachPolicyRequest) error {
+	err := o.detach(ctx, *in.PolicyName, *in.Target)
 	if e, ok := errors.AsType[*muster.Error](err); ok && e.Kind == muster.NotFound {
 		return muster.Errorf(muster.Invalid, "%s", e.Msg)
 	}
 	return err
 }
 
-func (s *Server) detach(ctx context.Context, policy, target string) error {
-	t, err := s.policyTarget(target)
+func (o attachmentOperations) detach(ctx context.Context, policy, target string) error {
+	t, err := o.account.policyTarget(target)
 	if err != nil {
 		return err
 	}
-	return s.o.Engine.DetachPolicy(ctx, policy, t)
+	return o.attachments.DetachPolicy(ctx, policy, t)
 }
 
-func (n *needs) listAttachedPolicies(in *wire.ListAttachedPoliciesRequest) { n.arns(*in.Target) }
+func (attachmentOperations) listAttachedPoliciesNeeds(in *wire.ListAttachedPoliciesRequest) needs {
+	return arns(*in.Target)
+}
 
-func (s *Server) listAttachedPolicies(ctx context.Context, in *wire.ListAttachedPoliciesRequest) (*wire.ListAttachedPoliciesResponse, error) {
-	t, err := s.policyTarget(*in.Target)
+func (o attachmentOperations) listAttachedPolicies(ctx context.Context, in *wire.ListAttachedPoliciesRequest) (*wire.ListAttachedPoliciesResponse, error) {
+	t, err := o.account.policyTarget(*in.Target)
 	if err != nil {
 		return nil, err
 	}
-	list, err := s.o.Engine.AttachedPolicies(ctx, t, wire.Or(in.Recursive, false), page(in.PageSize, in.Marker), false)
+	list, err := o.attachments.AttachedPolicies(ctx, t, wire.Or(in.Recursive, false), page(in.PageSize, in.Marker), false)
 	if err != nil {
 		return nil, err
 	}
-	return &wire.ListAttachedPoliciesResponse{Policies: s.policies(list.Policies), NextMarker: text(list.Next)}, nil
+	return &wire.ListAttachedPoliciesResponse{Policies: o.account.policies(list.Policies), NextMarker: text(list.Next)}, nil
 }
 
-func (s *Server) listTargetsForPolicy(ctx context.Context, in *wire.ListTargetsForPolicyRequest) (*wire.ListTargetsForPolicyResponse, error) {
-	list, err := s.o.Engine.TargetsOfPolicy(ctx, *in.PolicyName, false, page(in.PageSize, in.Marker))
+func (o attachmentOperations) listTargetsForPolicy(ctx context.Context, in *wire.ListTargetsForPolicyRequest) (*wire.ListTargetsForPolicyResponse, error) {
+	list, err := o.attachments.TargetsOfPolicy(ctx, *in.PolicyName, false, page(in.PageSize, in.Marker))
 	if err != nil {
 		return nil, err
 	}
 	return &wire.ListTargetsForPolicyResponse{Targets: present(list.ARNs), NextMarker: text(list.Next)}, nil
 }
 
-// The older operations name a certificate in a header and know no groups.
+// The older operations name a certificate in a header and do not work on groups.
 
-func (n *needs) attachPrincipalPolicy(in *wire.AttachPrincipalPolicyRequest) { n.arns(*in.Principal) }
-
-func (s *Server) attachPrincipalPolicy(ctx context.Context, in *wire.AttachPrincipalPolicyRequest) error {
-	if _, err := s.principal(*in.Principal); err != nil {
-		return err
-	}
-	return s.attach(ctx, *in.PolicyName, *in.Principal)
+func (attachmentOperations) attachPrincipalPolicyNeeds(in *wire.AttachPrincipalPolicyRequest) needs {
+	return arns(*in.Principal)
 }
 
-func (n *needs) detachPrincipalPolicy(in *wire.DetachPrincipalPolicyRequest) { n.arns(*in.Principal) }
-
-func (s *Server) detachPrincipalPolicy(ctx context.Context, in *wire.DetachPrincipalPolicyRequest) error {
-	if _, err := s.principal(*in.Principal); err != nil {
+func (o attachmentOperations) attachPrincipalPolicy(ctx context.Context, in *wire.AttachPrincipalPolicyRequest) error {
+	if _, err := o.account.certificateOf(*in.Principal); err != nil {
 		return err
 	}
-	if _, err := s.o.Engine.Policy(ctx, *in.PolicyName); err != nil {
-		return err
-	}
-	return s.detach(ctx, *in.PolicyName, *in.Principal)
+	return o.attach(ctx, *in.PolicyName, *in.Principal)
 }
 
-func (n *needs) listPrincipalPolicies(in *wire.ListPrincipalPoliciesRequest) { n.arns(*in.Principal) }
+func (attachmentOperations) detachPrincipalPolicyNeeds(in *wire.DetachPrincipalPolicyRequest) needs {
+	return arns(*in.Principal)
+}
 
-func (s *Server) listPrincipalPolicies(ctx context.Context, in *wire.ListPrincipalPoliciesRequest) (*wire.ListPrincipalPoliciesResponse, error) {
-	id, err := s.principal(*in.Principal)
+func (o attachmentOperations) detachPrincipalPolicy(ctx context.Context, in *wire.DetachPrincipalPolicyRequest) error {
+	if _, err := o.account.certificateOf(*in.Principal); err != nil {
+		return err
+	}
+	if _, err := o.attachments.Policy(ctx, *in.PolicyName); err != nil {
+		return err
+	}
+	return o.detach(ctx, *in.PolicyName, *in.Principal)
+}
+
+func (attachmentOperations) listPrincipalPoliciesNeeds(in *wire.ListPrincipalPoliciesRequest) needs {
+	return arns(*in.Principal)
+}
+
+func (o attachmentOperations) listPrincipalPolicies(ctx context.Context, in *wire.ListPrincipalPoliciesRequest) (*wire.ListPrincipalPoliciesResponse, error) {
+	id, err := o.account.certificateOf(*in.Principal)
 	if err != nil {
 		return nil, err
 	}
-	list, err := s.o.Engine.AttachedPolicies(ctx, engine.PolicyTarget{Certificate: id}, false, page(in.PageSize, in.Marker), wire.Or(in.AscendingOrder, false))
+	list, err := o.attachments.AttachedPolicies(ctx, engine.PolicyTarget{Certificate: id}, false, page(in.PageSize, in.Marker), wire.Or(in.AscendingOrder, false))
 	if err != nil {
 		return nil, err
 	}
-	return &wire.ListPrincipalPoliciesResponse{Policies: s.policies(list.Policies), NextMarker: text(list.Next)}, nil
+	return &wire.ListPrincipalPoliciesResponse{Policies: o.account.policies(list.Policies), NextMarker: text(list.Next)}, nil
 }
 
-func (n *needs) listPolicyPrincipals(in *wire.ListPolicyPrincipalsRequest) {
-	n.arns(n.account.ARN("policy", *in.PolicyName))
+func (o attachmentOperations) listPolicyPrincipalsNeeds(in *wire.ListPolicyPrincipalsRequest) needs {
+	return o.account.named("policy", in.PolicyName)
 }
 
-// listPolicyPrincipals lists by ARN, whatever order is asked for: attachments
-// have no date. Unlike the operations that came after it, it does not tell a policy
-// that is not there from one that is attached to nothing.
-func (s *Server) listPolicyPrincipals(ctx context.Context, in *wire.ListPolicyPrincipalsRequest) (*wire.ListPolicyPrincipalsResponse, error) {
-	list, err := s.o.Engine.TargetsOfPolicy(ctx, *in.PolicyName, true, page(in.PageSize, in.Marker))
+// listPolicyPrincipals sorts by ARN, whatever order the call asks for, because
+// attachments have no date. Unlike the newer operations, it answers an empty list
+// for a policy that does not exist.
+func (o attachmentOperations) listPolicyPrincipals(ctx context.Context, in *wire.ListPolicyPrincipalsRequest) (*wire.ListPolicyPrincipalsResponse, error) {
+	list, err := o.attachments.TargetsOfPolicy(ctx, *in.PolicyName, true, page(in.PageSize, in.Marker))
 	if e, ok := errors.AsType[*muster.Error](err); ok && e.Kind == muster.NotFound {
 		return &wire.ListPolicyPrincipalsResponse{Principals: []string{}}, nil
 	}
@@ -121,10 +153,10 @@ func (s *Server) listPolicyPrincipals(ctx context.Context, in *wire.ListPolicyPr
 	return &wire.ListPolicyPrincipalsResponse{Principals: present(list.ARNs), NextMarker: text(list.Next)}, nil
 }
 
-// policyTarget reads what a policy can be attached to: the ARN of a certificate
-// or of a static thing group.
-func (s *Server) policyTarget(arn string) (engine.PolicyTarget, error) {
-	kind, name, err := s.o.Account.ParseARN(arn)
+// policyTarget reads the ARN of what a policy can be attached to: a certificate or
+// a static thing group.
+func (a account) policyTarget(arn string) (engine.PolicyTarget, error) {
+	kind, name, err := a.ParseARN(arn)
 	switch {
 	case err != nil:
 		return engine.PolicyTarget{}, err
@@ -136,8 +168,8 @@ func (s *Server) policyTarget(arn string) (engine.PolicyTarget, error) {
 	return engine.PolicyTarget{}, muster.Errorf(muster.Invalid, "%s is neither a certificate nor a thing group", arn)
 }
 
-// spelled returns an ARN as the registry spells it: the id of a certificate may
-// come in upper case or with 0x (AUTH-20).
+// spelled returns an ARN in the registry's spelling: clients may write the id of a
+// certificate in upper case or with 0x in front (AUTH-20).
 func spelled(arn string) string {
 	account, id, ok := strings.Cut(arn, ":cert/")
 	if !ok {
@@ -146,7 +178,7 @@ func spelled(arn string) string {
 	return account + ":cert/" + string(muster.CertificateIDOf(id))
 }
 
-// present returns a list that is there even when empty (REG-4).
+// present returns a list that the wire shows even when it is empty (REG-4).
 func present(list []string) []string {
 	if list == nil {
 		return []string{}

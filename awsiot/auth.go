@@ -7,13 +7,15 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/internal/hostport"
 	"github.com/muster-iot/muster/internal/loopback"
 	"github.com/muster-iot/muster/internal/respond"
 	"github.com/muster-iot/muster/sigv4"
 )
 
-// authenticate returns the signature of a request by a verifier, as far as its head
-// tells. Beside an error the head says what the request claims.
+// authenticate reads the signature of a request and verifies it as far as the
+// request's head allows. The head is never nil: with an error it holds what the
+// request claims.
 func (s *Server) authenticate(by *sigv4.Verifier, r *http.Request) (*sigv4.Head, error) {
 	leave, err := s.o.Flood.Enter(r.Context(), r.RemoteAddr)
 	if err != nil {
@@ -27,8 +29,8 @@ func (s *Server) authenticate(by *sigv4.Verifier, r *http.Request) (*sigv4.Head,
 	return head, err
 }
 
-// prove identifies who sent a request, and finds its operation in what the
-// signature covers.
+// prove finds out who sent a request, and then finds its operation once more, in
+// the path that the signature covers.
 func (s *Server) prove(c *call, r *http.Request, head *sigv4.Head, body []byte) error {
 	if err := s.identify(c, r, head, body); err != nil || head.Path == "" { // no signature was asked for
 		return err
@@ -39,9 +41,9 @@ func (s *Server) prove(c *call, r *http.Request, head *sigv4.Head, body []byte) 
 	return s.coverMembers(r.Header, head.Signature)
 }
 
-// identify holds the body of a request against its signature, finds out whom that
-// stands for, and makes the request say what the signature covers: what was
-// signed is what is done.
+// identify verifies the body of a request against its signature, looks up whose
+// key it is, and replaces the request's target by the one that the signature
+// covers, so that what is done is what was signed.
 func (s *Server) identify(c *call, r *http.Request, head *sigv4.Head, body []byte) error {
 	if !s.o.AuthNone {
 		leave, err := s.o.Flood.Enter(r.Context(), r.RemoteAddr)
@@ -65,11 +67,12 @@ func (s *Server) identify(c *call, r *http.Request, head *sigv4.Head, body []byt
 	return nil
 }
 
-// memberHeaders begin the names of the headers that carry members of an input.
+// memberHeaders are the beginnings of the names of headers that carry members of an
+// input.
 var memberHeaders = []string{"X-Amz-Mqtt5-", "X-Amz-Tagging", "X-Amzn-Iot-", "X-Amzn-Principal"}
 
-// coverMembers makes headers that carry members say what the signature covers,
-// and refuses one that it does not cover.
+// coverMembers replaces the values of headers that carry members by those that the
+// signature covers, and refuses such a header if it is not signed.
 func (s *Server) coverMembers(header http.Header, signature sigv4.Signature) error {
 	if s.o.AuthNone {
 		return nil
@@ -86,18 +89,18 @@ func (s *Server) coverMembers(header http.Header, signature sigv4.Signature) err
 	return nil
 }
 
-// local returns an error unless the request comes from something else than a
-// page in a browser: such a page can reach the loopback interface too, by a
-// cross-site request or by a host name that points there.
+// local returns an error for a request that a page in a browser may have sent. Such
+// a page can reach the loopback interface too, by a cross-site request or by a host
+// name that points there.
 func local(r *http.Request) error {
-	if r.Header.Get("Origin") != "" || !loopback.Names(loopback.Host(r.Host)) {
+	if r.Header.Get("Origin") != "" || !loopback.Names(hostport.Host(r.Host)) {
 		return muster.Errorf(muster.Forbidden, "Without authentication, only programs that address this server as localhost are served")
 	}
 	return nil
 }
 
-// openKeys are the keys of a deployment without authentication: whoever calls
-// is the same caller, who may do everything.
+// openKeys are the keys of a deployment without authentication: every request has
+// the same caller, who may do everything.
 type openKeys struct{ caller identity.Caller }
 
 func (openKeys) Lookup(string) (sigv4.Credential, error) {

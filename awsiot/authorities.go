@@ -5,61 +5,89 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot/wire"
+	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/identity/ca"
 )
 
-func (s *Server) getRegistrationCode(ctx context.Context, _ *wire.GetRegistrationCodeRequest) (*wire.GetRegistrationCodeResponse, error) {
-	code, err := s.o.Engine.RegistrationCode(ctx, ca.NewRegistrationCode())
+// CAs keeps the certificate authorities of devices.
+type CAs interface {
+	AddCA(ctx context.Context, ca muster.CA, tags []muster.Tag) (muster.CA, error)
+	CA(ctx context.Context, id muster.CertificateID) (muster.CA, error)
+	// CAs lists those that name a provisioning template; "" lists all.
+	CAs(ctx context.Context, template string, p engine.Page, ascending bool) (engine.CAList, error)
+	DeleteCA(ctx context.Context, id muster.CertificateID) error
+	DeleteRegistrationCode(ctx context.Context) error
+	// RegistrationCode returns the code of the account. If there is none yet, it
+	// stores fresh.
+	RegistrationCode(ctx context.Context, fresh string) (string, error)
+	// UpdateCA stores what change returns for a CA; change may be called more than
+	// once.
+	UpdateCA(ctx context.Context, id muster.CertificateID, change func(muster.CA) muster.CA) error
+}
+
+// caOperations are the operations on certificate authorities
+// (identity-and-auth.md section A.3).
+type caOperations struct {
+	account account
+	cas     CAs
+}
+
+func (o caOperations) getRegistrationCode(ctx context.Context, _ *wire.GetRegistrationCodeRequest) (*wire.GetRegistrationCodeResponse, error) {
+	code, err := o.cas.RegistrationCode(ctx, ca.NewRegistrationCode())
 	if err != nil {
 		return nil, err
 	}
 	return &wire.GetRegistrationCodeResponse{RegistrationCode: &code}, nil
 }
 
-func (s *Server) deleteRegistrationCode(ctx context.Context, _ *wire.DeleteRegistrationCodeRequest) error {
-	return s.o.Engine.DeleteRegistrationCode(ctx)
+func (o caOperations) deleteRegistrationCode(ctx context.Context, _ *wire.DeleteRegistrationCodeRequest) error {
+	return o.cas.DeleteRegistrationCode(ctx)
 }
 
-func (n *needs) registerCA(in *wire.RegisterCACertificateRequest) {
-	n.arns("*")
-	n.pem("cacert", in.CACertificate)
-	n.provisioning(in.RegistrationConfig)
+func (o caOperations) registerCACertificateNeeds(in *wire.RegisterCACertificateRequest) needs {
+	n := arns("*").and(o.account.pemNeeds("cacert", in.CACertificate), o.account.provisioningNeeds(in.RegistrationConfig))
 	if c, err := ca.Parse(*in.CACertificate); err == nil {
-		n.tagged(in.Tags, n.account.ARN("cacert", string(c.ID)))
+		n = n.and(tagged(in.Tags, o.account.ARN("cacert", string(c.ID))))
 	}
+	return n
 }
 
-// pem adds the certificate that is given itself, by the id that it has or will
-// have. What cannot be read has none, and is for the operation to refuse.
-func (n *needs) pem(kind string, text *string) {
+// pemNeeds asks for a certificate that the call holds as PEM, by the id that it has
+// or will have. Text that is not a certificate has no id; the operation refuses it.
+func (a account) pemNeeds(kind string, text *string) needs {
 	if text == nil {
-		return
+		return needs{}
 	}
-	if c, err := ca.Parse(*text); err == nil {
-		n.arns(n.account.ARN(kind, string(c.ID)))
+	c, err := ca.Parse(*text)
+	if err != nil {
+		return needs{}
 	}
+	return arns(a.ARN(kind, string(c.ID)))
 }
 
-// provisioning adds the template that a registrationConfig names.
-func (n *needs) provisioning(config *wire.RegistrationConfig) {
-	if config != nil {
-		n.named("provisioningtemplate", config.TemplateName)
+// provisioningNeeds asks for the template that a registrationConfig names.
+func (a account) provisioningNeeds(config *wire.RegistrationConfig) needs {
+	if config == nil {
+		return needs{}
 	}
+	return a.named("provisioningtemplate", config.TemplateName)
 }
 
-func (n *needs) updateCA(in *wire.UpdateCACertificateRequest) { n.provisioning(in.RegistrationConfig) }
-
-func (n *needs) listCAs(in *wire.ListCACertificatesRequest) {
-	n.narrowed("provisioningtemplate", in.TemplateName)
+func (o caOperations) updateCACertificateNeeds(in *wire.UpdateCACertificateRequest) needs {
+	return o.account.provisioningNeeds(in.RegistrationConfig)
 }
 
-func (s *Server) registerCACertificate(ctx context.Context, in *wire.RegisterCACertificateRequest) (*wire.RegisterCACertificateResponse, error) {
+func (o caOperations) listCACertificatesNeeds(in *wire.ListCACertificatesRequest) needs {
+	return o.account.narrowed("provisioningtemplate", in.TemplateName)
+}
+
+func (o caOperations) registerCACertificate(ctx context.Context, in *wire.RegisterCACertificateRequest) (*wire.RegisterCACertificateResponse, error) {
 	c, err := ca.ParseCA(*in.CACertificate)
 	if err != nil {
 		return nil, err
 	}
 	sniOnly := wire.Or(in.CertificateMode, "DEFAULT") == "SNI_ONLY"
-	if err := s.checkPossession(ctx, c, sniOnly, in.VerificationCertificate); err != nil {
+	if err := o.checkPossession(ctx, c, sniOnly, in.VerificationCertificate); err != nil {
 		return nil, err
 	}
 	made := muster.CA{
@@ -67,16 +95,16 @@ func (s *Server) registerCACertificate(ctx context.Context, in *wire.RegisterCAC
 		Active: wire.Or(in.SetAsActive, false), AutoRegistration: wire.Or(in.AllowAutoRegistration, false),
 		NotBefore: muster.At(c.X509.NotBefore), NotAfter: muster.At(c.X509.NotAfter),
 	}
-	made, err = s.o.Engine.AddCA(ctx, configured(made, in.RegistrationConfig), tagsOf(in.Tags))
+	made, err = o.cas.AddCA(ctx, configured(made, in.RegistrationConfig), tagsOf(in.Tags))
 	if err != nil {
 		return nil, err
 	}
-	return &wire.RegisterCACertificateResponse{CertificateARN: s.caARN(made.ID), CertificateID: text(made.ID)}, nil
+	return &wire.RegisterCACertificateResponse{CertificateARN: o.account.caARN(made.ID), CertificateID: text(made.ID)}, nil
 }
 
-// checkPossession has who registers a CA prove that they hold its key, which
-// only a CA in the mode SNI_ONLY need not (AUTH-33).
-func (s *Server) checkPossession(ctx context.Context, c ca.Certificate, sniOnly bool, verification *string) error {
+// checkPossession checks the proof that the caller holds the key of a CA. Only a CA
+// in the mode SNI_ONLY needs none (AUTH-33).
+func (o caOperations) checkPossession(ctx context.Context, c ca.Certificate, sniOnly bool, verification *string) error {
 	switch {
 	case sniOnly && verification != nil:
 		return muster.Errorf(muster.Invalid, "A CA certificate in the mode SNI_ONLY takes no verificationCertificate")
@@ -85,24 +113,24 @@ func (s *Server) checkPossession(ctx context.Context, c ca.Certificate, sniOnly 
 	case verification == nil:
 		return muster.Errorf(muster.Invalid, "A CA certificate in the mode DEFAULT needs a verificationCertificate")
 	}
-	code, err := s.o.Engine.RegistrationCode(ctx, ca.NewRegistrationCode())
+	code, err := o.cas.RegistrationCode(ctx, ca.NewRegistrationCode())
 	if err != nil {
 		return err
 	}
 	return ca.CheckRegistration(c, *verification, code)
 }
 
-func (s *Server) describeCACertificate(ctx context.Context, in *wire.DescribeCACertificateRequest) (*wire.DescribeCACertificateResponse, error) {
-	c, err := s.o.Engine.CA(ctx, muster.CertificateID(*in.CertificateID))
+func (o caOperations) describeCACertificate(ctx context.Context, in *wire.DescribeCACertificateRequest) (*wire.DescribeCACertificateResponse, error) {
+	c, err := o.cas.CA(ctx, muster.CertificateID(*in.CertificateID))
 	if err != nil {
 		return nil, err
 	}
 	out := &wire.DescribeCACertificateResponse{CertificateDescription: &wire.CACertificateDescription{
-		CertificateARN:         s.caARN(c.ID),
+		CertificateARN:         o.account.caARN(c.ID),
 		CertificateID:          text(c.ID),
 		Status:                 caStatus(c),
 		CertificatePEM:         &c.PEM,
-		OwnedBy:                &s.o.Account.ID,
+		OwnedBy:                &o.account.ID,
 		CreationDate:           instant(c.CreatedAt),
 		AutoRegistrationStatus: new("DISABLE"),
 		LastModifiedDate:       instant(c.UpdatedAt),
@@ -121,8 +149,8 @@ func (s *Server) describeCACertificate(ctx context.Context, in *wire.DescribeCAC
 	return out, nil
 }
 
-func (s *Server) updateCACertificate(ctx context.Context, in *wire.UpdateCACertificateRequest) error {
-	return s.o.Engine.UpdateCA(ctx, muster.CertificateID(*in.CertificateID), func(c muster.CA) muster.CA {
+func (o caOperations) updateCACertificate(ctx context.Context, in *wire.UpdateCACertificateRequest) error {
+	return o.cas.UpdateCA(ctx, muster.CertificateID(*in.CertificateID), func(c muster.CA) muster.CA {
 		if in.NewStatus != nil {
 			c.Active = *in.NewStatus == "ACTIVE"
 		}
@@ -136,27 +164,28 @@ func (s *Server) updateCACertificate(ctx context.Context, in *wire.UpdateCACerti
 	})
 }
 
-func (s *Server) deleteCACertificate(ctx context.Context, in *wire.DeleteCACertificateRequest) error {
-	return s.o.Engine.DeleteCA(ctx, muster.CertificateID(*in.CertificateID))
+func (o caOperations) deleteCACertificate(ctx context.Context, in *wire.DeleteCACertificateRequest) error {
+	return o.cas.DeleteCA(ctx, muster.CertificateID(*in.CertificateID))
 }
 
-func (s *Server) listCACertificates(ctx context.Context, in *wire.ListCACertificatesRequest) (*wire.ListCACertificatesResponse, error) {
-	list, err := s.o.Engine.CAs(ctx, wire.Or(in.TemplateName, ""), page(in.PageSize, in.Marker), wire.Or(in.AscendingOrder, false))
+func (o caOperations) listCACertificates(ctx context.Context, in *wire.ListCACertificatesRequest) (*wire.ListCACertificatesResponse, error) {
+	list, err := o.cas.CAs(ctx, wire.Or(in.TemplateName, ""), page(in.PageSize, in.Marker), wire.Or(in.AscendingOrder, false))
 	if err != nil {
 		return nil, err
 	}
-	out := &wire.ListCACertificatesResponse{Certificates: make([]wire.CACertificate, 0, len(list.CAs)), NextMarker: text(list.Next)}
-	for _, c := range list.CAs {
-		out.Certificates = append(out.Certificates, wire.CACertificate{
-			CertificateARN: s.caARN(c.ID), CertificateID: text(c.ID), Status: caStatus(c), CreationDate: instant(c.CreatedAt),
-		})
-	}
-	return out, nil
+	return &wire.ListCACertificatesResponse{
+		Certificates: each(list.CAs, func(c muster.CA) wire.CACertificate {
+			return wire.CACertificate{
+				CertificateARN: o.account.caARN(c.ID), CertificateID: text(c.ID), Status: caStatus(c), CreationDate: instant(c.CreatedAt),
+			}
+		}),
+		NextMarker: text(list.Next),
+	}, nil
 }
 
-// configured returns c with what a registrationConfig says about it. It is kept
-// and shown; devices of the CA are registered, but nothing is provisioned for
-// them.
+// configured returns c with its registrationConfig. The configuration is kept and
+// shown and has no other effect: devices of the CA are registered, but nothing is
+// provisioned for them.
 func configured(c muster.CA, config *wire.RegistrationConfig) muster.CA {
 	if config != nil {
 		c.Template, c.RoleARN, c.TemplateName = wire.Or(config.TemplateBody, ""), wire.Or(config.RoleARN, ""), wire.Or(config.TemplateName, "")
@@ -171,6 +200,6 @@ func caStatus(c muster.CA) *string {
 	return new(muster.CertificateInactive.String())
 }
 
-func (s *Server) caARN(id muster.CertificateID) *string {
-	return new(s.o.Account.ARN("cacert", string(id)))
+func (a account) caARN(id muster.CertificateID) *string {
+	return new(a.ARN("cacert", string(id)))
 }

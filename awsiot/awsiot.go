@@ -1,10 +1,15 @@
-// Package awsiot is the HTTPS edge: it turns a signed request into one call of
-// the engine and the outcome into the bytes that a stock AWS client expects
-// (jobs-control-plane.md section 1, registry.md section 1). It serves the
-// control plane itself and hands what belongs to a data plane on.
+// Package awsiot is the HTTPS edge: it turns a signed request into one call of a
+// small interface, such as Jobs or Things, and the outcome into the bytes that a
+// stock AWS client expects (jobs-control-plane.md section 1, registry.md section
+// 1). It serves the control plane itself and hands over what belongs to a data
+// plane.
 //
-// It holds no rule and no state: whatever depends on what is stored is the
-// engine's, and whatever depends on the model alone is awsiot/wire's.
+// It holds no rule and no state. What depends on stored data is behind the
+// interfaces, and what depends on the API model alone is in awsiot/wire.
+//
+// Each operation is a row of one table, in operations.go. A file holds the
+// operations on one noun, the interface that they need, and the permissions that
+// they take.
 package awsiot
 
 import (
@@ -16,7 +21,6 @@ import (
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot/route"
 	"github.com/muster-iot/muster/awsiot/wire"
-	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/flood"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/identity/ca"
@@ -25,93 +29,125 @@ import (
 	"github.com/muster-iot/muster/sigv4"
 )
 
-// Options are the parts a Server is made of. Engine, Account and Now are
-// required, and Keys unless AuthNone is set.
+// Options are the parts of a Server. Catalog, Events, Jobs, Registry, Rights, Tags,
+// Account and Now are required, and Keys unless AuthNone is set.
 type Options struct {
-	Engine  *engine.Engine
+	// These do the work of the operations; *engine.Engine implements all of them.
+	// Their methods are called by many goroutines at once. A *muster.Error is shown
+	// to the caller; any other error is an internal failure.
+	Catalog  Catalog
+	Events   Events
+	Jobs     Jobs
+	Registry Registry
+	Rights   Rights
+	Tags     Tags
+
 	Account muster.Account
-	Now     func() time.Time // of the signatures and of the log
+	Now     func() time.Time // for signatures and the log
 	Keys    Keys
-	// DataPlane serves the operations of the jobs data plane. Nil answers them
-	// as not implemented.
+	// DataPlane serves the operations of the jobs data plane. If it is nil, they
+	// are answered as not implemented.
 	DataPlane DataPlane
-	// Messages serves the operations about messages and connections. Nil answers
-	// them as not implemented.
+	// Messages serves the operations on messages and connections. If it is nil,
+	// they are answered as not implemented.
 	Messages  DataPlane
 	Endpoints Endpoints
-	// Documents reads what a documentSource names. Nil refuses it.
+	// Documents reads what a documentSource names. If it is nil, calls with a
+	// documentSource are refused.
 	Documents Documents
-	// Room is asked before an operation of the control plane that writes. Nil has
-	// room for all.
+	// Room is asked before each operation of the control plane that writes. Nil
+	// means that there always is room.
 	Room reserve.Room
-	// Issuer makes the certificates of devices. Without it the operations that
-	// ask for one fail.
+	// Issuer makes certificates for devices. If it is nil, the operations that
+	// issue one fail.
 	Issuer *ca.Authority
 
 	// AuthNone lets everybody do everything (arbitration A20). Set it only when
 	// all listeners are on the loopback interface; requests that a browser sent
 	// for another site, or that were meant for another host, are still refused.
 	AuthNone bool
-	// Rate says how many requests a second an operation of the control plane may
-	// take, zero for any number (arbitration A19). Nil limits none.
+	// Rate returns how many requests a second an operation of the control plane
+	// takes, zero for any number (arbitration A19). Nil limits no operation.
 	Rate func(operation string) int
 	// Flood bounds what failed authentications cost. Nil bounds nothing.
 	Flood *flood.Guard
 	// AcceptAnyRegion takes signatures scoped to any region.
 	AcceptAnyRegion bool
 
-	// Log is told of every request. Nil discards it.
+	// Log gets one event for each request. Nil discards them.
 	Log *slog.Logger
-	// Observe is told how each request ended, all in words from fixed tables:
-	// the plane ("control" or "data"), the operation, and "ok" or the type of
-	// the error. Requests that DataPlane or Messages answered are theirs to
-	// count. Nil is allowed.
+	// Observe is called at the end of each request, with words from fixed tables:
+	// the plane ("control" or "data"), the operation, and "ok" or the type of the
+	// error. It is not called for requests that DataPlane or Messages answered:
+	// they count those themselves. Nil is allowed.
 	Observe func(plane, operation, code string, took time.Duration)
 }
 
-// Keys knows the access keys; *identity.Keys does. Its methods may be called by
-// many goroutines.
+// Registry keeps things, their types and groups, and the index of them.
+type Registry interface {
+	Things
+	ThingTypes
+	ThingGroups
+	Index
+}
+
+// Rights keeps certificates, policies and what connects them: all that decides what
+// a device may do.
+type Rights interface {
+	Certificates
+	CAs
+	Policies
+	Attachments
+	Authorization
+	Principals
+}
+
+// Keys holds the access keys; *identity.Keys implements it. Its methods are called
+// by many goroutines at once.
 type Keys interface {
 	// Lookup returns an access key, or an error that wraps sigv4.ErrUnknownKey.
 	Lookup(accessKeyID string) (sigv4.Credential, error)
-	// Caller returns whom an access key stands for, or such an error.
+	// Caller returns whose access key it is, or the same error.
 	Caller(accessKeyID string) (identity.Caller, error)
 }
 
-// DataPlane serves requests of a data plane; *dataplane.HTTP and
-// *iotdata.Service do.
+// DataPlane serves requests of a data plane; *dataplane.HTTP and *iotdata.Service
+// implement it.
 type DataPlane interface {
-	// ServeCaller answers a request whose sender is known. The body of r can be
-	// read as if nobody had.
+	// ServeCaller answers a request whose sender is known. The body of r has not
+	// been read, or can be read again.
 	ServeCaller(w http.ResponseWriter, r *http.Request, caller identity.Caller)
 }
 
-// Endpoints are the hosts that DescribeEndpoint names, without a scheme. They
-// must not change in the life of a deployment: clients keep them (REG-70).
+// Endpoints are the hosts that DescribeEndpoint answers with, without a scheme. They
+// must not change during the life of a deployment, because clients store them
+// (REG-70).
 type Endpoints struct {
 	Data string
 	Jobs string // empty means Data
-	// CredentialProvider empty makes the question for it a bad request.
+	// CredentialProvider may be empty; asking for it is then a bad request.
 	CredentialProvider string
 }
 
 // Server serves the control plane. It is an http.Handler for the root of a
-// listener; do not put an http.ServeMux in front of it, which redirects paths
-// that are signed as they are. Run it in the server that NewHTTPServer makes.
+// listener. Do not put an http.ServeMux in front of it: that redirects paths, and a
+// signature holds for the path as it is. Run it in the server that NewHTTPServer
+// makes.
 type Server struct {
 	o          Options
 	router     *route.Router
 	verifier   sigv4.Verifier
-	foreigners sigv4.Verifier // of requests for other services
+	foreigners sigv4.Verifier // for requests to other services
 	operations map[*wire.Operation]operation
-	keys       chan struct{} // holds a token for each RSA key that is being made
 }
 
 // New returns a server on o.
 func New(o Options) (*Server, error) {
 	switch {
-	case o.Engine == nil || o.Now == nil || o.Account == (muster.Account{}):
-		return nil, fmt.Errorf("awsiot: Engine, Now and Account are required")
+	case o.Catalog == nil || o.Events == nil || o.Jobs == nil || o.Registry == nil || o.Rights == nil || o.Tags == nil:
+		return nil, fmt.Errorf("awsiot: Catalog, Events, Jobs, Registry, Rights and Tags are required")
+	case o.Now == nil || o.Account == (muster.Account{}):
+		return nil, fmt.Errorf("awsiot: Now and Account are required")
 	case o.Keys == nil && !o.AuthNone:
 		return nil, fmt.Errorf("awsiot: Keys are required, or AuthNone")
 	}
@@ -130,9 +166,8 @@ func New(o Options) (*Server, error) {
 		verifier:   sigv4.Verifier{Lookup: o.Keys.Lookup, Region: o.Account.Region, AcceptAnyRegion: o.AcceptAnyRegion},
 		foreigners: sigv4.Verifier{Lookup: o.Keys.Lookup, AcceptAnyRegion: true, AcceptAnyService: true},
 		operations: map[*wire.Operation]operation{},
-		keys:       make(chan struct{}, keysAtOnce()),
 	}
-	for _, op := range append(s.table(), transfers()...) {
+	for _, op := range append(table(o), transfers()...) {
 		if o.Rate != nil && op.Service == wire.ControlPlane {
 			op.throttle = limits.NewThrottle(float64(o.Rate(op.Name)))
 		}
@@ -145,7 +180,7 @@ func New(o Options) (*Server, error) {
 // serves, of all planes, ordered by service and name.
 func Implemented() []*wire.Operation {
 	served := map[*wire.Operation]bool{}
-	for _, op := range new(Server).table() {
+	for _, op := range table(Options{}) {
 		served[op.Operation] = true
 	}
 	var all []*wire.Operation

@@ -15,8 +15,8 @@ import (
 	"github.com/muster-iot/muster/reserve"
 )
 
-// call is one request on its way, filled as it travels: what the handlers work
-// on and what the log is told at the end.
+// call is one request, filled step by step while it is handled: what the operations
+// work on, and what the log shows at the end.
 type call struct {
 	id        string
 	began     time.Time
@@ -24,19 +24,19 @@ type call struct {
 	remote    string           // address and port
 	operation *wire.Operation  // nil until the path is known
 	foreign   *foreign.Request // nil for a request for AWS IoT
-	served    string           // operation of another service that was answered
+	served    string           // the operation of another service that was answered
 	request   wire.Request
 	key       string // access key id, as claimed
 	caller    identity.Caller
-	hasRoom   reserve.Room // nil: there always is
+	hasRoom   reserve.Room // nil: there always is room
 
-	handedOver bool // to the data plane, which counts its requests itself
+	handedOver bool // to a data plane, which counts its requests itself
 
 	code string // how it ended: "ok" or the type of the error
 	err  error
 }
 
-// plane returns which plane the call belongs to, for the metrics.
+// plane returns the plane that the call belongs to, for the metrics.
 func (c *call) plane() string {
 	if c.operation != nil && c.operation.Service != wire.ControlPlane {
 		return "data"
@@ -44,7 +44,7 @@ func (c *call) plane() string {
 	return "control"
 }
 
-// name returns the operation's name, "unknown" when there is none.
+// name returns the name of the operation, "unknown" if there is none.
 func (c *call) name() string {
 	switch {
 	case c.served != "":
@@ -55,7 +55,7 @@ func (c *call) name() string {
 	return c.operation.Name
 }
 
-// end logs and counts a call: one wide event (and no secret).
+// end logs a call as one wide event without secrets, and counts it.
 func (s *Server) end(c *call, r *http.Request, status int) {
 	took := s.o.Now().Sub(c.began)
 	if !c.handedOver {
@@ -83,7 +83,7 @@ func (s *Server) end(c *call, r *http.Request, status int) {
 	if c.err != nil {
 		text := respond.Clip(c.err.Error())
 		fault := status >= http.StatusInternalServerError && status != http.StatusNotImplemented
-		if fault && !told(c.err) {
+		if fault && !expected(c.err) {
 			level, text = slog.LevelError, c.err.Error()
 		}
 		attrs = append(attrs, slog.String("error", text))
@@ -91,10 +91,9 @@ func (s *Server) end(c *call, r *http.Request, status int) {
 	s.o.Flood.Log(r.Context(), s.o.Log, level, "request", c.remote, c.caller.ARN != "", attrs...)
 }
 
-// told reports whether err is no fault of this request: its client went away, or
-// the disk is nearly full, which the log is told of once and not for every
-// request.
-func told(err error) bool {
+// expected reports whether err needs no error line of its own: the client went away, or
+// the disk is nearly full, which is logged once and not for every request.
+func expected(err error) bool {
 	e, ok := errors.AsType[*muster.Error](err)
 	return errors.Is(err, context.Canceled) || ok && e.Kind == muster.NoRoom
 }

@@ -2,23 +2,52 @@ package awsiot
 
 import (
 	"context"
+	"time"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot/wire"
+	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/identity/ca"
 )
 
-func (s *Server) describeCertificate(ctx context.Context, in *wire.DescribeCertificateRequest) (*wire.DescribeCertificateResponse, error) {
-	c, err := s.o.Engine.Certificate(ctx, muster.CertificateID(*in.CertificateID))
+// Certificates keeps the certificates of devices.
+type Certificates interface {
+	// AddCertificate registers a certificate that is not registered yet.
+	AddCertificate(ctx context.Context, c muster.Certificate) (muster.Certificate, error)
+	// CAsOf returns the registered CAs with a subject.
+	CAsOf(ctx context.Context, subject string) ([]muster.CA, error)
+	Certificate(ctx context.Context, id muster.CertificateID) (muster.Certificate, error)
+	Certificates(ctx context.Context, p engine.Page, ascending bool) (engine.CertificateList, error)
+	CertificatesOfCA(ctx context.Context, ca muster.CertificateID, p engine.Page, ascending bool) (engine.CertificateList, error)
+	DeleteCertificate(ctx context.Context, id muster.CertificateID, force bool) error
+	// NewCertificate returns an AlreadyExists error when the certificate is
+	// registered.
+	NewCertificate(ctx context.Context, id muster.CertificateID) error
+	UpdateCertificate(ctx context.Context, id muster.CertificateID, status muster.CertificateStatus) error
+}
+
+// certificateOperations are the operations on the certificates of devices
+// (identity-and-auth.md section A.3).
+type certificateOperations struct {
+	account      account
+	certificates Certificates
+	issuer       *ca.Authority // nil: the server issues none
+	now          func() time.Time
+	keys         chan struct{} // holds a token for each RSA key that is being made
+}
+
+func (o certificateOperations) describeCertificate(ctx context.Context, in *wire.DescribeCertificateRequest) (*wire.DescribeCertificateResponse, error) {
+	c, err := o.certificates.Certificate(ctx, muster.CertificateID(*in.CertificateID))
 	if err != nil {
 		return nil, err
 	}
 	return &wire.DescribeCertificateResponse{CertificateDescription: &wire.CertificateDescription{
-		CertificateARN:   s.certificateARN(c.ID),
+		CertificateARN:   o.account.certificateARN(c.ID),
 		CertificateID:    text(c.ID),
 		CACertificateID:  text(c.CA),
 		Status:           new(c.Status.String()),
 		CertificatePEM:   &c.PEM,
-		OwnedBy:          &s.o.Account.ID,
+		OwnedBy:          &o.account.ID,
 		CreationDate:     instant(c.CreatedAt),
 		LastModifiedDate: instant(c.UpdatedAt),
 		CustomerVersion:  new(int(c.Version)),
@@ -28,47 +57,45 @@ func (s *Server) describeCertificate(ctx context.Context, in *wire.DescribeCerti
 	}}, nil
 }
 
-func (s *Server) updateCertificate(ctx context.Context, in *wire.UpdateCertificateRequest) error {
+func (o certificateOperations) updateCertificate(ctx context.Context, in *wire.UpdateCertificateRequest) error {
 	status, _ := muster.ParseCertificateStatus(*in.NewStatus)
-	return s.o.Engine.UpdateCertificate(ctx, muster.CertificateID(*in.CertificateID), status)
+	return o.certificates.UpdateCertificate(ctx, muster.CertificateID(*in.CertificateID), status)
 }
 
-func (s *Server) deleteCertificate(ctx context.Context, in *wire.DeleteCertificateRequest) error {
-	return s.o.Engine.DeleteCertificate(ctx, muster.CertificateID(*in.CertificateID), wire.Or(in.ForceDelete, false))
+func (o certificateOperations) deleteCertificate(ctx context.Context, in *wire.DeleteCertificateRequest) error {
+	return o.certificates.DeleteCertificate(ctx, muster.CertificateID(*in.CertificateID), wire.Or(in.ForceDelete, false))
 }
 
-func (s *Server) listCertificates(ctx context.Context, in *wire.ListCertificatesRequest) (*wire.ListCertificatesResponse, error) {
-	list, err := s.o.Engine.Certificates(ctx, page(in.PageSize, in.Marker), wire.Or(in.AscendingOrder, false))
+func (o certificateOperations) listCertificates(ctx context.Context, in *wire.ListCertificatesRequest) (*wire.ListCertificatesResponse, error) {
+	list, err := o.certificates.Certificates(ctx, page(in.PageSize, in.Marker), wire.Or(in.AscendingOrder, false))
 	if err != nil {
 		return nil, err
 	}
-	return &wire.ListCertificatesResponse{Certificates: s.certificates(list.Certificates), NextMarker: text(list.Next)}, nil
+	return &wire.ListCertificatesResponse{Certificates: o.account.certificates(list.Certificates), NextMarker: text(list.Next)}, nil
 }
 
-func (s *Server) listCertificatesByCA(ctx context.Context, in *wire.ListCertificatesByCARequest) (*wire.ListCertificatesByCAResponse, error) {
-	list, err := s.o.Engine.CertificatesOfCA(ctx, muster.CertificateID(*in.CACertificateID), page(in.PageSize, in.Marker), wire.Or(in.AscendingOrder, false))
+func (o certificateOperations) listCertificatesByCA(ctx context.Context, in *wire.ListCertificatesByCARequest) (*wire.ListCertificatesByCAResponse, error) {
+	list, err := o.certificates.CertificatesOfCA(ctx, muster.CertificateID(*in.CACertificateID), page(in.PageSize, in.Marker), wire.Or(in.AscendingOrder, false))
 	if err != nil {
 		return nil, err
 	}
-	return &wire.ListCertificatesByCAResponse{Certificates: s.certificates(list.Certificates), NextMarker: text(list.Next)}, nil
+	return &wire.ListCertificatesByCAResponse{Certificates: o.account.certificates(list.Certificates), NextMarker: text(list.Next)}, nil
 }
 
-func (s *Server) certificates(all []muster.Certificate) []wire.Certificate {
-	shown := make([]wire.Certificate, 0, len(all))
-	for _, c := range all {
-		shown = append(shown, wire.Certificate{
-			CertificateARN:  s.certificateARN(c.ID),
+func (a account) certificates(all []muster.Certificate) []wire.Certificate {
+	return each(all, func(c muster.Certificate) wire.Certificate {
+		return wire.Certificate{
+			CertificateARN:  a.certificateARN(c.ID),
 			CertificateID:   text(c.ID),
 			Status:          new(c.Status.String()),
 			CertificateMode: mode(c.SNIOnly),
 			CreationDate:    instant(c.CreatedAt),
-		})
-	}
-	return shown
+		}
+	})
 }
 
-func (s *Server) certificateARN(id muster.CertificateID) *string {
-	return new(s.o.Account.ARN("cert", string(id)))
+func (a account) certificateARN(id muster.CertificateID) *string {
+	return new(a.ARN("cert", string(id)))
 }
 
 func validity(from, to muster.Instant) *wire.CertificateValidity {
@@ -83,12 +110,12 @@ func mode(sniOnly bool) *string {
 	return new("DEFAULT")
 }
 
-// transfers are the operations that give certificates to other accounts. They
-// are refused, not served: a deployment is one account. They ask for permission
-// all the same.
+// transfers are the operations that move certificates between accounts. They are
+// always refused, because a deployment has one account, but they need permission
+// like all others.
 func transfers() []operation {
 	refuse := func(_ context.Context, c *call) ([]byte, error) {
-		if err := needsOf(c).authorize(c.caller); err != nil {
+		if err := c.authorize(c.needs()); err != nil {
 			return nil, err
 		}
 		return nil, muster.Errorf(muster.Invalid, "Certificates cannot be transferred: there is no other account here")

@@ -51,7 +51,7 @@ func TestAUTH20AnIDMayHaveAPrefixAndUpperCase(t *testing.T) {
 	env.wantError("GET", "/certificates/"+id, "", http.StatusNotFound, "ResourceNotFoundException")
 }
 
-// A policy that denies a certificate denies it however its id is written.
+// A policy that denies a certificate denies it in every spelling of its id.
 func TestAUTH20PermissionsSeeTheIDInOneSpelling(t *testing.T) {
 	env := newEnvWith(t, Options{Keys: testKeys{`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},
 		{"Effect":"Deny","Action":"*","Resource":"` + certARN(someID) + `"}]}`}})

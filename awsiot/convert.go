@@ -6,10 +6,10 @@ import (
 	"github.com/muster-iot/muster/engine"
 )
 
-// What several converters between the wire and the rules share. Absent on the
-// wire is zero in the rules.
+// This file holds what several converters between the wire and the rules share. A
+// member that is absent on the wire is a zero value in the rules.
 
-// text returns s for an optional member.
+// text returns s for a member that is absent when s is empty.
 func text[S ~string](s S) *string {
 	if s == "" {
 		return nil
@@ -17,7 +17,7 @@ func text[S ~string](s S) *string {
 	return new(string(s))
 }
 
-// instant returns i for a member that is absent while i is unset.
+// instant returns i for a member that is absent when i is zero.
 func instant(i muster.Instant) *wire.Timestamp {
 	if i == 0 {
 		return nil
@@ -25,7 +25,7 @@ func instant(i muster.Instant) *wire.Timestamp {
 	return new(wire.Timestamp(i))
 }
 
-// yes returns true for a member that is absent when false.
+// yes returns b for a member that is absent when b is false.
 func yes(b bool) *bool {
 	if !b {
 		return nil
@@ -33,10 +33,10 @@ func yes(b bool) *bool {
 	return &b
 }
 
-// value is what an optional member of the wire is in the rules.
+// value returns an optional member of the wire, "" if it is absent.
 func value[R ~string](s *string) R { return R(wire.Or(s, "")) }
 
-// optional is like value, but keeps absent apart from empty.
+// optional is like value, but nil if the member is absent.
 func optional[R ~string](s *string) *R {
 	if s == nil {
 		return nil
@@ -48,10 +48,18 @@ func page(limit *int, token *string) engine.Page {
 	return engine.Page{Limit: wire.Or(limit, 0), Token: wire.Or(token, "")}
 }
 
-func tagsOf(given []wire.Tag) []muster.Tag {
-	tags := make([]muster.Tag, 0, len(given))
-	for _, t := range given {
-		tags = append(tags, muster.Tag{Key: wire.Or(t.Key, ""), Value: wire.Or(t.Value, "")})
+// each converts a list between the wire and the rules, one element at a time. It
+// never returns nil: a list on the wire is there even when it is empty (REG-4).
+func each[From, To any](all []From, convert func(From) To) []To {
+	converted := make([]To, 0, len(all))
+	for _, one := range all {
+		converted = append(converted, convert(one))
 	}
-	return tags
+	return converted
+}
+
+func tagsOf(given []wire.Tag) []muster.Tag {
+	return each(given, func(t wire.Tag) muster.Tag {
+		return muster.Tag{Key: wire.Or(t.Key, ""), Value: wire.Or(t.Value, "")}
+	})
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/muster-iot/muster/intake"
 )
 
-// A page reads also what went wrong in the server itself.
+// A page can read failures of the server itself, too.
 func TestAPageSeesFaults(t *testing.T) {
 	const origin = "https://fleet.example.com"
 	rules, err := cors.Parse([]string{origin})

@@ -13,7 +13,7 @@ import (
 	"github.com/muster-iot/muster/sigv4"
 )
 
-// Every header that carries a member is one that signatures must cover.
+// Signatures must cover every header that carries a member.
 func TestHeadersWithMembersMustBeSigned(t *testing.T) {
 	found := 0
 	for _, name := range []string{"iot", "iot-data", "iot-jobs-data"} {
@@ -44,8 +44,8 @@ func TestHeadersWithMembersMustBeSigned(t *testing.T) {
 	}
 }
 
-// Whatever spelling of a request its signature is good for, the same operation is
-// done with the same input.
+// All spellings of a request for which a signature is valid cause the same operation
+// with the same input.
 func TestOneSignatureOneInput(t *testing.T) {
 	env := newEnv(t)
 	accepted := 0
@@ -97,7 +97,7 @@ func TestOneSignatureOneInput(t *testing.T) {
 					delete(members, name)
 				}
 			}
-			// The planes that a request is handed to read it once more.
+			// A data plane reads the request again after it was handed over.
 			return fmt.Sprintf("%s %q %q %q; %s %q", c.operation.Name, c.request.Labels, c.request.Query, members, r.URL.EscapedPath(), r.URL.Query()), nil
 		}
 		want, err := read(tt.target, tt.headers)

@@ -8,31 +8,31 @@ import (
 	"github.com/muster-iot/muster/engine"
 )
 
-func (s *Server) describeJob(ctx context.Context, in *wire.DescribeJobRequest) (*wire.DescribeJobResponse, error) {
-	d, err := s.o.Engine.DescribeJob(ctx, muster.JobID(*in.JobID))
+func (o jobOperations) describeJob(ctx context.Context, in *wire.DescribeJobRequest) (*wire.DescribeJobResponse, error) {
+	d, err := o.jobs.DescribeJob(ctx, muster.JobID(*in.JobID))
 	if err != nil {
 		return nil, err
 	}
-	out := &wire.DescribeJobResponse{DocumentSource: text(d.DocumentSource), Job: s.job(d)}
+	out := &wire.DescribeJobResponse{DocumentSource: text(d.DocumentSource), Job: o.job(d)}
 	if wire.Or(in.BeforeSubstitution, false) {
-		out.Job.DestinationPackageVersions = s.releaseARNs(d.Config.Packages)
+		out.Job.DestinationPackageVersions = o.account.releaseARNs(d.Config.Packages)
 	}
 	return out, nil
 }
 
-// job shows a job with exactly the members of jobs-control-plane.md section
-// 3.8: three configurations are there even when unset.
-func (s *Server) job(d engine.JobDescription) *wire.Job {
+// job shows a job with exactly the members of jobs-control-plane.md section 3.8:
+// three of the configurations are there even when they are not set.
+func (o jobOperations) job(d engine.JobDescription) *wire.Job {
 	j := d.Job
 	return &wire.Job{
-		JobARN:          s.jobARN(j.ID),
+		JobARN:          o.account.jobARN(j.ID),
 		JobID:           text(j.ID),
 		TargetSelection: new(j.Selection.String()),
 		Status:          new(j.Status.String()),
 		ForceCanceled:   yes(j.ForceCanceled),
 		ReasonCode:      text(j.ReasonCode),
 		Comment:         text(j.Comment),
-		Targets:         s.o.Account.TargetARNs(j.Targets),
+		Targets:         o.account.TargetARNs(j.Targets),
 		Description:     text(j.Description),
 		NamespaceID:     text(j.Namespace),
 		CreatedAt:       instant(j.CreatedAt),
@@ -43,7 +43,7 @@ func (s *Server) job(d engine.JobDescription) *wire.Job {
 		JobTemplateARN:     text(j.TemplateARN),
 		DocumentParameters: d.Parameters,
 
-		DestinationPackageVersions: s.releaseARNs(j.Packages),
+		DestinationPackageVersions: o.account.releaseARNs(j.Packages),
 
 		PresignedURLConfig:         presignedShape(j.Config.Presigned),
 		JobExecutionsRolloutConfig: rolloutShape(j.Config.Rollout),
@@ -52,11 +52,11 @@ func (s *Server) job(d engine.JobDescription) *wire.Job {
 		JobExecutionsRetryConfig:   retryShape(j.Config.Retry),
 		SchedulingConfig:           scheduleShape(j.Config.Schedule),
 		ScheduledJobRollouts:       upcoming(d.Upcoming),
-		JobProcessDetails:          s.processDetails(j, d.Counts),
+		JobProcessDetails:          o.processDetails(j, d.Counts),
 	}
 }
 
-// upcoming lists when maintenance windows open next.
+// upcoming lists the times when maintenance windows open next.
 func upcoming(opens []string) []wire.ScheduledJobRollout {
 	var out []wire.ScheduledJobRollout
 	for _, at := range opens {
@@ -65,7 +65,7 @@ func upcoming(opens []string) []wire.ScheduledJobRollout {
 	return out
 }
 
-func (s *Server) processDetails(j muster.Job, counts muster.Counts) *wire.JobProcessDetails {
+func (o jobOperations) processDetails(j muster.Job, counts muster.Counts) *wire.JobProcessDetails {
 	n := func(status muster.Status) *int { return new(int(counts.Of(status))) }
 	details := &wire.JobProcessDetails{
 		NumberOfCanceledThings:   n(muster.Canceled),
@@ -78,7 +78,7 @@ func (s *Server) processDetails(j muster.Job, counts muster.Counts) *wire.JobPro
 		NumberOfTimedOutThings:   n(muster.TimedOut),
 	}
 	if processing := j.Processing(); len(processing) > 0 {
-		details.ProcessingTargets = s.o.Account.TargetARNs(processing)
+		details.ProcessingTargets = o.account.TargetARNs(processing)
 	}
 	return details
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/muster-iot/muster/engine"
 )
 
-// someDocuments are documents by their URLs; what is not there is Invalid.
+// someDocuments are documents by their URLs; other URLs are Invalid.
 type someDocuments map[string]string
 
 func (d someDocuments) Document(_ context.Context, source string, limit int, permit func(muster.Object) error) (string, error) {
@@ -27,8 +27,8 @@ func (d someDocuments) Document(_ context.Context, source string, limit int, per
 	return text, nil
 }
 
-// The document is read once, and shown with where it came from
-// (jobs-control-plane.md sections 3.1 to 3.3, 3.8 and 6.1).
+// The document is read once, and shown with its source (jobs-control-plane.md
+// sections 3.1 to 3.3, 3.8 and 6.1).
 func TestDocumentSource(t *testing.T) {
 	const source = "https://s3.amazonaws.com/lab/doc.json"
 	documents := someDocuments{source: `{"do": "flash"}`}

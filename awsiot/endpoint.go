@@ -7,10 +7,10 @@ import (
 	"github.com/muster-iot/muster/awsiot/wire"
 )
 
-// describeEndpoint names a host of the deployment (registry.md section 6.1,
+// describeEndpoint answers with a host of the deployment (registry.md section 6.1,
 // arbitration A14).
-func (s *Server) describeEndpoint(_ context.Context, in *wire.DescribeEndpointRequest) (*wire.DescribeEndpointResponse, error) {
-	e, kind := s.o.Endpoints, wire.Or(in.EndpointType, "iot:Data")
+func (e Endpoints) describeEndpoint(_ context.Context, in *wire.DescribeEndpointRequest) (*wire.DescribeEndpointResponse, error) {
+	kind := wire.Or(in.EndpointType, "iot:Data")
 	host := ""
 	switch kind {
 	case "iot:Data", "iot:Data-ATS":

@@ -26,9 +26,8 @@ import (
 	"github.com/muster-iot/muster/store/memstore"
 )
 
-// env is a server on an engine and a store of its own, with a clock that tests
-// move. Every answer of an operation that the server implements is held against
-// the model.
+// env is a server on its own engine and store, with a clock that tests move. Every
+// answer of an operation that the server implements is checked against the model.
 type env struct {
 	t       testing.TB
 	engine  *engine.Engine
@@ -117,7 +116,8 @@ func newEnvWithFiles(t testing.TB, s store.Store, o Options, files engine.Object
 		}
 	})
 	t.Cleanup(env.stop)
-	o.Engine, o.Account, o.Now = env.engine, testAccount, func() time.Time { return env.clock().Time() }
+	o.Catalog, o.Events, o.Jobs, o.Registry, o.Rights, o.Tags = env.engine, env.engine, env.engine, env.engine, env.engine, env.engine
+	o.Account, o.Now = testAccount, func() time.Time { return env.clock().Time() }
 	if o.Keys == nil {
 		o.Keys = testKeys{everything}
 	}
@@ -140,14 +140,14 @@ func (env *env) clock() muster.Instant {
 	return env.now
 }
 
-// pass moves the clock on.
+// pass moves the clock forward.
 func (env *env) pass(ms int64) {
 	env.mu.Lock()
 	defer env.mu.Unlock()
 	env.now += muster.Instant(ms)
 }
 
-// reply is what came back.
+// reply is the answer to a request.
 type reply struct {
 	status int
 	header http.Header
@@ -172,7 +172,7 @@ func (env *env) sendWith(headers http.Header, method, target, body string) reply
 	return env.serve(r)
 }
 
-// serve sends a request as it is and holds the answer against the model.
+// serve sends a request as it is and checks the answer against the model.
 func (env *env) serve(r *http.Request) reply {
 	env.t.Helper()
 	rec := httptest.NewRecorder()
@@ -188,7 +188,7 @@ func (env *env) serve(r *http.Request) reply {
 	return got
 }
 
-// unmodeled are the errors of the edge itself.
+// unmodeled are the errors of this package that no operation models.
 var unmodeled = map[string]bool{
 	"AccessDeniedException": true, "MissingAuthenticationTokenException": true, "IncompleteSignatureException": true,
 	"UnrecognizedClientException": true, "InvalidSignatureException": true, "RequestEntityTooLargeException": true,
@@ -204,7 +204,7 @@ func (env *env) must(method, target, body string) string {
 	return got.body
 }
 
-// wantError sends a request that must fail so.
+// wantError sends a request that must fail with this status and error.
 func (env *env) wantError(method, target, body string, status int, errorType string) reply {
 	env.t.Helper()
 	got := env.send(method, target, body)
@@ -268,7 +268,7 @@ func quoted(things []string) string {
 	return strings.Join(arns, ",")
 }
 
-// report has a device say how it stands.
+// report has a device report a status of an execution.
 func (env *env) report(thing, job string, status muster.Status, details map[string]string) {
 	env.t.Helper()
 	_, err := commit.Await(env.t.Context(), func(done func(engine.Described, error)) {

@@ -8,24 +8,44 @@ import (
 	"github.com/muster-iot/muster/engine"
 )
 
-func (s *Server) describeJobExecution(ctx context.Context, in *wire.DescribeJobExecutionRequest) (*wire.DescribeJobExecutionResponse, error) {
-	x, err := s.o.Engine.ShowExecution(ctx, muster.ThingName(*in.ThingName), muster.JobID(*in.JobID), in.ExecutionNumber)
+// Executions shows and ends executions for operators.
+type Executions interface {
+	CancelExecution(ctx context.Context, in engine.ExecutionCancellation) error
+	// DeleteExecution deletes the execution with this number, counted from 1. A
+	// namespace that is not nil must be the job's.
+	DeleteExecution(ctx context.Context, thing muster.ThingName, job muster.JobID, number int64, ns *muster.Namespace, force bool) error
+	// ExecutionsOfJob lists executions with this status; the zero status lists all.
+	ExecutionsOfJob(ctx context.Context, job muster.JobID, status muster.Status, page engine.Page) (engine.ExecutionList, error)
+	ExecutionsOfThing(ctx context.Context, thing muster.ThingName, f engine.ThingExecutions, page engine.Page) (engine.ExecutionList, error)
+	// ShowExecution returns the execution with this number, or the latest for nil.
+	ShowExecution(ctx context.Context, thing muster.ThingName, job muster.JobID, number *int64) (engine.Shown, error)
+}
+
+// executionOperations are the operations on executions (jobs-control-plane.md
+// sections 3.9 to 3.12).
+type executionOperations struct {
+	account    account
+	executions Executions
+}
+
+func (o executionOperations) describeJobExecution(ctx context.Context, in *wire.DescribeJobExecutionRequest) (*wire.DescribeJobExecutionResponse, error) {
+	x, err := o.executions.ShowExecution(ctx, muster.ThingName(*in.ThingName), muster.JobID(*in.JobID), in.ExecutionNumber)
 	if err != nil {
 		return nil, err
 	}
-	return &wire.DescribeJobExecutionResponse{Execution: s.execution(x)}, nil
+	return &wire.DescribeJobExecutionResponse{Execution: o.execution(x)}, nil
 }
 
 // execution shows an execution with exactly the members of
 // jobs-control-plane.md section 3.9: statusDetails wraps the map and is always
 // there.
-func (s *Server) execution(x engine.Shown) *wire.JobExecution {
+func (o executionOperations) execution(x engine.Shown) *wire.JobExecution {
 	return &wire.JobExecution{
 		JobID:                            text(x.Job),
 		Status:                           new(x.Status.String()),
 		ForceCanceled:                    yes(x.ForceCanceled),
 		StatusDetails:                    &wire.JobExecutionStatusDetails{DetailsMap: x.Details},
-		ThingARN:                         s.thingARN(x.Thing),
+		ThingARN:                         o.account.thingARN(x.Thing),
 		QueuedAt:                         instant(x.QueuedAt),
 		StartedAt:                        instant(x.StartedAt),
 		LastUpdatedAt:                    instant(x.UpdatedAt),
@@ -35,8 +55,8 @@ func (s *Server) execution(x engine.Shown) *wire.JobExecution {
 	}
 }
 
-// secondsLeft returns the whole seconds until a timer ends the execution, at
-// least zero, and nil when none runs.
+// secondsLeft returns the whole seconds until a timer ends the execution, never
+// below zero, or nil if no timer runs.
 func secondsLeft(x engine.Shown) *int64 {
 	deadline := x.Deadline()
 	if deadline == 0 {
@@ -45,8 +65,8 @@ func secondsLeft(x engine.Shown) *int64 {
 	return new((max(deadline-x.At, 0)).Seconds())
 }
 
-func (s *Server) cancelJobExecution(ctx context.Context, in *wire.CancelJobExecutionRequest) error {
-	return s.o.Engine.CancelExecution(ctx, engine.ExecutionCancellation{
+func (o executionOperations) cancelJobExecution(ctx context.Context, in *wire.CancelJobExecutionRequest) error {
+	return o.executions.CancelExecution(ctx, engine.ExecutionCancellation{
 		Thing:           muster.ThingName(*in.ThingName),
 		Job:             muster.JobID(*in.JobID),
 		Force:           wire.Or(in.Force, false),
@@ -55,53 +75,45 @@ func (s *Server) cancelJobExecution(ctx context.Context, in *wire.CancelJobExecu
 	})
 }
 
-func (s *Server) deleteJobExecution(ctx context.Context, in *wire.DeleteJobExecutionRequest) error {
-	return s.o.Engine.DeleteExecution(ctx, muster.ThingName(*in.ThingName), muster.JobID(*in.JobID),
+func (o executionOperations) deleteJobExecution(ctx context.Context, in *wire.DeleteJobExecutionRequest) error {
+	return o.executions.DeleteExecution(ctx, muster.ThingName(*in.ThingName), muster.JobID(*in.JobID),
 		*in.ExecutionNumber, optional[muster.Namespace](in.NamespaceID), wire.Or(in.Force, false))
 }
 
-func (s *Server) listJobExecutionsForJob(ctx context.Context, in *wire.ListJobExecutionsForJobRequest) (*wire.ListJobExecutionsForJobResponse, error) {
+func (o executionOperations) listJobExecutionsForJob(ctx context.Context, in *wire.ListJobExecutionsForJobRequest) (*wire.ListJobExecutionsForJobResponse, error) {
 	status, _ := muster.ParseStatus(wire.Or(in.Status, ""))
-	list, err := s.o.Engine.ExecutionsOfJob(ctx, muster.JobID(*in.JobID), status, page(in.MaxResults, in.NextToken))
+	list, err := o.executions.ExecutionsOfJob(ctx, muster.JobID(*in.JobID), status, page(in.MaxResults, in.NextToken))
 	if err != nil {
 		return nil, err
 	}
-	out := &wire.ListJobExecutionsForJobResponse{
-		ExecutionSummaries: make([]wire.JobExecutionSummaryForJob, 0, len(list.Executions)),
-		NextToken:          text(list.Next),
-	}
-	for _, x := range list.Executions {
-		out.ExecutionSummaries = append(out.ExecutionSummaries, wire.JobExecutionSummaryForJob{
-			ThingARN: s.thingARN(x.Thing), JobExecutionSummary: summary(x),
-		})
-	}
-	return out, nil
+	return &wire.ListJobExecutionsForJobResponse{
+		ExecutionSummaries: each(list.Executions, func(x muster.Execution) wire.JobExecutionSummaryForJob {
+			return wire.JobExecutionSummaryForJob{ThingARN: o.account.thingARN(x.Thing), JobExecutionSummary: summary(x)}
+		}),
+		NextToken: text(list.Next),
+	}, nil
 }
 
-func (n *needs) listJobExecutionsForThing(in *wire.ListJobExecutionsForThingRequest) {
-	n.named("job", in.JobID)
+func (o executionOperations) listJobExecutionsForThingNeeds(in *wire.ListJobExecutionsForThingRequest) needs {
+	return o.account.named("job", in.JobID)
 }
 
-func (s *Server) listJobExecutionsForThing(ctx context.Context, in *wire.ListJobExecutionsForThingRequest) (*wire.ListJobExecutionsForThingResponse, error) {
+func (o executionOperations) listJobExecutionsForThing(ctx context.Context, in *wire.ListJobExecutionsForThingRequest) (*wire.ListJobExecutionsForThingResponse, error) {
 	filter := engine.ThingExecutions{
 		Namespace: optional[muster.Namespace](in.NamespaceID),
 		Job:       value[muster.JobID](in.JobID),
 	}
 	filter.Status, _ = muster.ParseStatus(wire.Or(in.Status, ""))
-	list, err := s.o.Engine.ExecutionsOfThing(ctx, muster.ThingName(*in.ThingName), filter, page(in.MaxResults, in.NextToken))
+	list, err := o.executions.ExecutionsOfThing(ctx, muster.ThingName(*in.ThingName), filter, page(in.MaxResults, in.NextToken))
 	if err != nil {
 		return nil, err
 	}
-	out := &wire.ListJobExecutionsForThingResponse{
-		ExecutionSummaries: make([]wire.JobExecutionSummaryForThing, 0, len(list.Executions)),
-		NextToken:          text(list.Next),
-	}
-	for _, x := range list.Executions {
-		out.ExecutionSummaries = append(out.ExecutionSummaries, wire.JobExecutionSummaryForThing{
-			JobID: text(x.Job), JobExecutionSummary: summary(x),
-		})
-	}
-	return out, nil
+	return &wire.ListJobExecutionsForThingResponse{
+		ExecutionSummaries: each(list.Executions, func(x muster.Execution) wire.JobExecutionSummaryForThing {
+			return wire.JobExecutionSummaryForThing{JobID: text(x.Job), JobExecutionSummary: summary(x)}
+		}),
+		NextToken: text(list.Next),
+	}, nil
 }
 
 // summary shows an execution in a list (jobs-control-plane.md section 3.12).
@@ -116,6 +128,6 @@ func summary(x muster.Execution) *wire.JobExecutionSummary {
 	}
 }
 
-func (s *Server) thingARN(name muster.ThingName) *string {
-	return new(s.o.Account.ARN("thing", string(name)))
+func (a account) thingARN(name muster.ThingName) *string {
+	return new(a.ARN("thing", string(name)))
 }

@@ -14,10 +14,10 @@ import (
 	"github.com/muster-iot/muster/sigv4"
 )
 
-// words is the control plane's table of errors: for each kind of failure the
-// names it may have, best first. An operation answers with the first that it
-// models, and with the first of all when it models none (jobs-control-plane.md
-// section 1, registry.md section 1.1).
+// words is the control plane's table of errors: for each kind of failure, the names
+// that it may have, best first. An operation answers with the first one that the
+// model lists for it, or with the first of all if the model lists none
+// (jobs-control-plane.md section 1, registry.md section 1.1).
 var words = [muster.KindCount][]string{
 	muster.Internal:           {"InternalFailureException", "InternalServerException", "ServiceUnavailableException"},
 	muster.Unavailable:        {"ServiceUnavailableException", "InternalFailureException", "InternalServerException"},
@@ -43,7 +43,7 @@ var words = [muster.KindCount][]string{
 	muster.Forbidden:          {"AccessDeniedException"},
 }
 
-// statuses of the names that are used where an operation does not model them.
+// statuses are those of names that an operation uses although it does not model them.
 var statuses = map[string]int{
 	"AccessDeniedException":       http.StatusForbidden,
 	"InternalFailureException":    http.StatusInternalServerError,
@@ -53,7 +53,8 @@ var statuses = map[string]int{
 	"ThrottlingException":         http.StatusBadRequest,
 }
 
-// named returns what op, nil when none was found, calls a kind of failure.
+// named returns the name and status of a kind of failure in op, which is nil if no
+// operation was found.
 func named(op *wire.Operation, kind muster.Kind) (name string, status int) {
 	names := words[kind]
 	if op != nil {
@@ -61,7 +62,7 @@ func named(op *wire.Operation, kind muster.Kind) (name string, status int) {
 			if e, ok := op.Error(name); ok {
 				return name, e.Status
 			}
-			if e := op.BadInput(); name == "InvalidRequestException" && e != nil { // the newer operations call it otherwise
+			if e := op.BadInput(); name == "InvalidRequestException" && e != nil { // the newer operations have another name for it
 				return e.Name, e.Status
 			}
 		}
@@ -74,11 +75,11 @@ func named(op *wire.Operation, kind muster.Kind) (name string, status int) {
 	return names[0], http.StatusInternalServerError
 }
 
-// failure is an error as the caller is shown it.
+// failure is an error as it is shown to the caller.
 type failure struct {
 	name   string
 	status int
-	allow  []string // for a wrong method, the right ones
+	allow  []string // for a wrong method: the methods that the path has
 	body   struct {
 		Message     string `json:"message"`
 		ResourceID  string `json:"resourceId,omitempty"`
@@ -94,16 +95,16 @@ func refuse(name string, status int, message string) *failure {
 	return f
 }
 
-// notImplemented is the answer of an operation that nobody built.
+// notImplemented is the answer to an operation that is not implemented.
 func notImplemented(op *wire.Operation) *failure {
 	return refuse("NotImplementedException", http.StatusNotImplemented,
 		op.Name+" is an operation of the API that this server does not implement")
 }
 
-// internalText is all that a caller is told of a fault of ours.
+// internalText is all that a caller sees of an internal failure.
 const internalText = "An internal failure occurred. The log of the server has it under the id of this request."
 
-// failureOf returns what a caller of op is shown of err.
+// failureOf returns the failure that a caller of op sees for err.
 func failureOf(op *wire.Operation, err error) *failure {
 	if f, ok := errors.AsType[*failure](err); ok {
 		return f
@@ -114,7 +115,7 @@ func failureOf(op *wire.Operation, err error) *failure {
 		if e.Kind == muster.Internal {
 			f.body.Message = internalText
 		}
-		switch name { // the two errors that have more to say
+		switch name { // the two errors with more members
 		case "ResourceAlreadyExistsException":
 			f.body.ResourceID, f.body.ResourceARN = e.ResourceID, e.ResourceARN
 		case "ConflictException":

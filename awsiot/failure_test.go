@@ -13,10 +13,10 @@ import (
 	"github.com/muster-iot/muster/sigv4"
 )
 
-// mayBeUnmodeled are the kinds of failure whose word an operation need not
-// model: denial is nowhere in the models (identity-and-auth.md C.5); a missing
-// parent is answered as such although CreateThingGroup does not model it
-// (registry.md REG-40); two operations without inputs model no bad request.
+// mayBeUnmodeled are the kinds of failure that may have a name that the operation
+// does not model. Denial is nowhere in the models (identity-and-auth.md C.5),
+// CreateThingGroup does not model that a parent does not exist (registry.md REG-40),
+// and two operations without inputs model no bad request.
 var mayBeUnmodeled = map[muster.Kind]string{
 	muster.Forbidden: "AccessDeniedException",
 	muster.NotFound:  "ResourceNotFoundException",
@@ -47,7 +47,7 @@ func TestEveryKindHasAWordInEveryOperation(t *testing.T) {
 	}
 }
 
-// TestEveryWordIsFoundOrHasAStatus keeps typing errors out of the table.
+// TestEveryWordIsFoundOrHasAStatus finds misspelled names in the table.
 func TestEveryWordIsFoundOrHasAStatus(t *testing.T) {
 	modeled := map[string]bool{}
 	for _, op := range wire.Operations() {

@@ -12,8 +12,8 @@ import (
 	"github.com/muster-iot/muster/sigv4"
 )
 
-// FuzzServeHTTP sends whatever a stranger with a key may send. The answer is
-// never a panic nor a fault, and always in the service's own form.
+// FuzzServeHTTP sends any request that the holder of a key can send. The server must
+// not panic or fail, and the answer must have the form of the service.
 func FuzzServeHTTP(f *testing.F) {
 	for _, op := range wire.Operations() {
 		if op.Service == wire.ControlPlane && op.Shaped {
@@ -46,7 +46,7 @@ func FuzzServeHTTP(f *testing.F) {
 	})
 }
 
-// output is what a request got; unlike httptest's recorder it takes any status.
+// output records an answer; unlike httptest's recorder it takes any status.
 type output struct {
 	status int
 	header http.Header

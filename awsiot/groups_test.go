@@ -71,8 +71,8 @@ func TestThingGroupsRefuse(t *testing.T) {
 	env.wantError("GET", "/thing-groups/none", "", http.StatusNotFound, "ResourceNotFoundException")
 }
 
-// TestAnUnknownParent is apart, since the model knows no such error of
-// CreateThingGroup.
+// TestAnUnknownParent is a test of its own because CreateThingGroup does not model
+// this error.
 func TestAnUnknownParent(t *testing.T) {
 	env := newEnv(t)
 	const body = `{"parentGroupName":"none"}`

@@ -6,21 +6,44 @@ import (
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot/wire"
 	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/fleetquery"
 )
+
+// Index answers queries about the fleet (registry.md section 5).
+type Index interface {
+	// Aggregate collects the values of one field of all things that match a query.
+	Aggregate(ctx context.Context, q engine.IndexQuery, field string) (*fleetquery.Aggregate, error)
+	Connectivity(ctx context.Context, name muster.ThingName) (muster.Connectivity, error)
+	// IndexStatus returns the status of an index, such as "ACTIVE".
+	IndexStatus(ctx context.Context, name string) (string, error)
+	IndexingConfiguration(ctx context.Context) (muster.IndexingConfig, error)
+	SearchIndex(ctx context.Context, q engine.IndexQuery, p engine.Page) (engine.Found, error)
+	// UpdateIndexingConfiguration stores what change returns for the configuration;
+	// change may be called more than once.
+	UpdateIndexingConfiguration(ctx context.Context, change func(muster.IndexingConfig) muster.IndexingConfig) error
+}
+
+// indexOperations are the operations on the fleet index (registry.md section 5).
+type indexOperations struct {
+	account account
+	index   Index
+}
 
 // groupIndex is the name of the index of thing groups.
 const groupIndex = "AWS_ThingGroups"
 
-func (n *needs) searchIndex(in *wire.SearchIndexRequest) { n.index(in.IndexName) }
-
-// index adds the index that a call asks.
-func (n *needs) index(name *string) {
-	n.arns(n.account.ARN("index", wire.Or(name, muster.ThingIndex)))
+func (o indexOperations) searchIndexNeeds(in *wire.SearchIndexRequest) needs {
+	return o.account.indexNeeds(in.IndexName)
 }
 
-func (s *Server) searchIndex(ctx context.Context, in *wire.SearchIndexRequest) (*wire.SearchIndexResponse, error) {
+// indexNeeds asks for the index that a call reads; nil means the index of things.
+func (a account) indexNeeds(name *string) needs {
+	return arns(a.ARN("index", wire.Or(name, muster.ThingIndex)))
+}
+
+func (o indexOperations) searchIndex(ctx context.Context, in *wire.SearchIndexRequest) (*wire.SearchIndexResponse, error) {
 	index := wire.Or(in.IndexName, muster.ThingIndex)
-	found, err := s.o.Engine.SearchIndex(ctx, engine.IndexQuery{
+	found, err := o.index.SearchIndex(ctx, engine.IndexQuery{
 		Index: index, Text: *in.QueryString, Version: wire.Or(in.QueryVersion, ""),
 	}, page(in.MaxResults, in.NextToken))
 	if err != nil {
@@ -62,15 +85,11 @@ func groupDocument(g muster.Group) wire.ThingGroupDocument {
 }
 
 func texts[S ~string](all []S) []string {
-	plain := make([]string, 0, len(all))
-	for _, s := range all {
-		plain = append(plain, string(s))
-	}
-	return plain
+	return each(all, func(s S) string { return string(s) })
 }
 
-func (s *Server) describeIndex(ctx context.Context, in *wire.DescribeIndexRequest) (*wire.DescribeIndexResponse, error) {
-	status, err := s.o.Engine.IndexStatus(ctx, *in.IndexName)
+func (o indexOperations) describeIndex(ctx context.Context, in *wire.DescribeIndexRequest) (*wire.DescribeIndexResponse, error) {
+	status, err := o.index.IndexStatus(ctx, *in.IndexName)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +97,7 @@ func (s *Server) describeIndex(ctx context.Context, in *wire.DescribeIndexReques
 	if *in.IndexName == groupIndex {
 		return out, nil
 	}
-	c, err := s.o.Engine.IndexingConfiguration(ctx)
+	c, err := o.index.IndexingConfiguration(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -90,9 +109,9 @@ func (s *Server) describeIndex(ctx context.Context, in *wire.DescribeIndexReques
 	return out, nil
 }
 
-// listIndices has both names on one page, however small.
-func (s *Server) listIndices(ctx context.Context, _ *wire.ListIndicesRequest) (*wire.ListIndicesResponse, error) {
-	c, err := s.o.Engine.IndexingConfiguration(ctx)
+// listIndices answers both names on one page, whatever the page size.
+func (o indexOperations) listIndices(ctx context.Context, _ *wire.ListIndicesRequest) (*wire.ListIndicesResponse, error) {
+	c, err := o.index.IndexingConfiguration(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -104,4 +123,15 @@ func (s *Server) listIndices(ctx context.Context, _ *wire.ListIndicesRequest) (*
 		out.IndexNames = append(out.IndexNames, muster.ThingIndex)
 	}
 	return out, nil
+}
+
+// getThingConnectivityData answers in seconds; SearchIndex has milliseconds.
+func (o indexOperations) getThingConnectivityData(ctx context.Context, in *wire.GetThingConnectivityDataRequest) (*wire.GetThingConnectivityDataResponse, error) {
+	c, err := o.index.Connectivity(ctx, muster.ThingName(*in.ThingName))
+	if err != nil {
+		return nil, err
+	}
+	return &wire.GetThingConnectivityDataResponse{
+		ThingName: in.ThingName, Connected: &c.Connected, Timestamp: instant(c.At), DisconnectReason: &c.Reason,
+	}, nil
 }

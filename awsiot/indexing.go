@@ -18,7 +18,7 @@ const (
 	indexingShadows = "REGISTRY_AND_SHADOW"
 )
 
-func (s *Server) updateIndexingConfiguration(ctx context.Context, in *wire.UpdateIndexingConfigurationRequest) error {
+func (o indexOperations) updateIndexingConfiguration(ctx context.Context, in *wire.UpdateIndexingConfigurationRequest) error {
 	t, g := in.ThingIndexingConfiguration, in.ThingGroupIndexingConfiguration
 	if t != nil {
 		if err := refuseShadows(t); err != nil {
@@ -36,7 +36,7 @@ func (s *Server) updateIndexingConfiguration(ctx context.Context, in *wire.Updat
 			return err
 		}
 	}
-	return s.o.Engine.UpdateIndexingConfiguration(ctx, func(c muster.IndexingConfig) muster.IndexingConfig {
+	return o.index.UpdateIndexingConfiguration(ctx, func(c muster.IndexingConfig) muster.IndexingConfig {
 		if t != nil {
 			c.Things, c.ThingMode = *t.ThingIndexingMode != indexingOff, *t.ThingIndexingMode
 			c.Connectivity = wire.Or(t.ThingConnectivityIndexingMode, indexingOff) == indexingStatus
@@ -49,8 +49,9 @@ func (s *Server) updateIndexingConfiguration(ctx context.Context, in *wire.Updat
 	})
 }
 
-// refuseShadows returns an error for what asks to index shadows or what Device
-// Defender finds: neither is there, so a query on them would find nothing.
+// refuseShadows returns an error for a configuration that indexes shadows or the
+// findings of Device Defender. Neither is served, so queries on them would find
+// nothing.
 func refuseShadows(t *wire.ThingIndexingConfiguration) error {
 	if *t.ThingIndexingMode == indexingShadows {
 		return muster.Errorf(muster.Invalid, "thingIndexingMode %s is not available: shadows are not served. REGISTRY indexes all that there is", indexingShadows)
@@ -73,8 +74,8 @@ func refuseShadows(t *wire.ThingIndexingConfiguration) error {
 	return nil
 }
 
-func (s *Server) getIndexingConfiguration(ctx context.Context, _ *wire.GetIndexingConfigurationRequest) (*wire.GetIndexingConfigurationResponse, error) {
-	c, err := s.o.Engine.IndexingConfiguration(ctx)
+func (o indexOperations) getIndexingConfiguration(ctx context.Context, _ *wire.GetIndexingConfigurationRequest) (*wire.GetIndexingConfigurationResponse, error) {
+	c, err := o.index.IndexingConfiguration(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -97,8 +98,8 @@ func (s *Server) getIndexingConfiguration(ctx context.Context, _ *wire.GetIndexi
 	}, nil
 }
 
-// wholeFields returns an error unless all fields have what the model lets them
-// do without.
+// wholeFields returns an error unless all fields have a name and a type, which the
+// model does not require.
 func wholeFields(given []wire.Field) error {
 	for _, f := range given {
 		if wire.Or(f.Name, "") == "" || f.Type == nil {

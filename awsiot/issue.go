@@ -9,67 +9,64 @@ import (
 	"github.com/muster-iot/muster/identity/ca"
 )
 
-// keysAtOnce bounds the RSA keys that are being made: each takes a processor
-// for a good part of a second, and devices are to be served meanwhile.
+// keysAtOnce is how many RSA keys are made at the same time. Each occupies a
+// processor for a good part of a second, and devices must be served meanwhile.
 func keysAtOnce() int { return max(1, runtime.GOMAXPROCS(0)/2) }
 
 var errNoIssuer = muster.Errorf(muster.Unavailable, "This server has no certificate authority of its own")
 
-// createKeysAndCertificate answers with the private key, which nobody keeps
+// createKeysAndCertificate answers with the private key, which is not stored
 // (AUTH-25).
-func (s *Server) createKeysAndCertificate(ctx context.Context, in *wire.CreateKeysAndCertificateRequest) (*wire.CreateKeysAndCertificateResponse, error) {
-	if s.o.Issuer == nil {
+func (o certificateOperations) createKeysAndCertificate(ctx context.Context, in *wire.CreateKeysAndCertificateRequest) (*wire.CreateKeysAndCertificateResponse, error) {
+	if o.issuer == nil {
 		return nil, errNoIssuer
 	}
 	select {
-	case s.keys <- struct{}{}:
+	case o.keys <- struct{}{}:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	made, keys, err := s.o.Issuer.NewDevice(s.o.Now())
-	<-s.keys
+	made, keys, err := o.issuer.NewDevice(o.now())
+	<-o.keys
 	if err != nil {
 		return nil, err
 	}
-	if err := s.add(ctx, made, muster.Certificate{Status: firstStatus(in.SetAsActive)}); err != nil {
+	if err := o.addCertificate(ctx, made, muster.Certificate{Status: firstStatus(in.SetAsActive)}); err != nil {
 		return nil, err
 	}
 	return &wire.CreateKeysAndCertificateResponse{
-		CertificateARN: s.certificateARN(made.ID), CertificateID: text(made.ID), CertificatePEM: &made.PEM,
+		CertificateARN: o.account.certificateARN(made.ID), CertificateID: text(made.ID), CertificatePEM: &made.PEM,
 		KeyPair: &wire.KeyPair{PublicKey: &keys.PublicKey, PrivateKey: new(string(keys.PrivateKey))},
 	}, nil
 }
 
-func (s *Server) createCertificateFromCSR(ctx context.Context, in *wire.CreateCertificateFromCsrRequest) (*wire.CreateCertificateFromCsrResponse, error) {
-	if s.o.Issuer == nil {
+func (o certificateOperations) createCertificateFromCSR(ctx context.Context, in *wire.CreateCertificateFromCsrRequest) (*wire.CreateCertificateFromCsrResponse, error) {
+	if o.issuer == nil {
 		return nil, errNoIssuer
 	}
-	made, err := s.o.Issuer.IssueDevice(*in.CertificateSigningRequest, s.o.Now())
+	made, err := o.issuer.IssueDevice(*in.CertificateSigningRequest, o.now())
 	if err != nil {
 		return nil, err
 	}
-	if err := s.add(ctx, made, muster.Certificate{Status: firstStatus(in.SetAsActive)}); err != nil {
+	if err := o.addCertificate(ctx, made, muster.Certificate{Status: firstStatus(in.SetAsActive)}); err != nil {
 		return nil, err
 	}
 	return &wire.CreateCertificateFromCsrResponse{
-		CertificateARN: s.certificateARN(made.ID), CertificateID: text(made.ID), CertificatePEM: &made.PEM,
+		CertificateARN: o.account.certificateARN(made.ID), CertificateID: text(made.ID), CertificatePEM: &made.PEM,
 	}, nil
 }
 
-func (n *needs) registerCertificate(in *wire.RegisterCertificateRequest) {
-	n.arns("*")
-	n.pem("cert", in.CertificatePEM)
-	n.pem("cacert", in.CACertificatePEM)
+func (o certificateOperations) registerCertificateNeeds(in *wire.RegisterCertificateRequest) needs {
+	return arns("*").and(o.account.pemNeeds("cert", in.CertificatePEM), o.account.pemNeeds("cacert", in.CACertificatePEM))
 }
 
-func (n *needs) registerCertificateWithoutCA(in *wire.RegisterCertificateWithoutCARequest) {
-	n.arns("*")
-	n.pem("cert", in.CertificatePEM)
+func (o certificateOperations) registerCertificateWithoutCANeeds(in *wire.RegisterCertificateWithoutCARequest) needs {
+	return arns("*").and(o.account.pemNeeds("cert", in.CertificatePEM))
 }
 
-// registerCertificate takes in a certificate that a registered CA signed
+// registerCertificate registers a certificate that a registered CA signed
 // (AUTH-28).
-func (s *Server) registerCertificate(ctx context.Context, in *wire.RegisterCertificateRequest) (*wire.RegisterCertificateResponse, error) {
+func (o certificateOperations) registerCertificate(ctx context.Context, in *wire.RegisterCertificateRequest) (*wire.RegisterCertificateResponse, error) {
 	status, err := registrationStatus(in.Status, in.SetAsActive)
 	if err != nil {
 		return nil, err
@@ -78,20 +75,20 @@ func (s *Server) registerCertificate(ctx context.Context, in *wire.RegisterCerti
 	if err != nil {
 		return nil, err
 	}
-	if err := s.o.Engine.NewCertificate(ctx, c.ID); err != nil {
+	if err := o.certificates.NewCertificate(ctx, c.ID); err != nil {
 		return nil, err
 	}
-	issuer, err := s.issuerOf(ctx, c, in.CACertificatePEM)
+	issuer, err := o.issuerOf(ctx, c, in.CACertificatePEM)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.add(ctx, c, muster.Certificate{Status: status, CA: issuer.ID, SNIOnly: issuer.SNIOnly}); err != nil {
+	if err := o.addCertificate(ctx, c, muster.Certificate{Status: status, CA: issuer.ID, SNIOnly: issuer.SNIOnly}); err != nil {
 		return nil, err
 	}
-	return &wire.RegisterCertificateResponse{CertificateARN: s.certificateARN(c.ID), CertificateID: text(c.ID)}, nil
+	return &wire.RegisterCertificateResponse{CertificateARN: o.account.certificateARN(c.ID), CertificateID: text(c.ID)}, nil
 }
 
-func (s *Server) registerCertificateWithoutCA(ctx context.Context, in *wire.RegisterCertificateWithoutCARequest) (*wire.RegisterCertificateWithoutCAResponse, error) {
+func (o certificateOperations) registerCertificateWithoutCA(ctx context.Context, in *wire.RegisterCertificateWithoutCARequest) (*wire.RegisterCertificateWithoutCAResponse, error) {
 	status, err := registrationStatus(in.Status, nil)
 	if err != nil {
 		return nil, err
@@ -100,17 +97,17 @@ func (s *Server) registerCertificateWithoutCA(ctx context.Context, in *wire.Regi
 	if err != nil {
 		return nil, err
 	}
-	if err := s.add(ctx, c, muster.Certificate{Status: status, SNIOnly: true}); err != nil {
+	if err := o.addCertificate(ctx, c, muster.Certificate{Status: status, SNIOnly: true}); err != nil {
 		return nil, err
 	}
-	return &wire.RegisterCertificateWithoutCAResponse{CertificateARN: s.certificateARN(c.ID), CertificateID: text(c.ID)}, nil
+	return &wire.RegisterCertificateWithoutCAResponse{CertificateARN: o.account.certificateARN(c.ID), CertificateID: text(c.ID)}, nil
 }
 
 // issuerOf finds the registered CA that signed a certificate: the given one, or
-// the only one with the issuer's name (AUTH-28). Whether it is active is for
-// the registry to say.
-func (s *Server) issuerOf(ctx context.Context, c ca.Certificate, given *string) (muster.CA, error) {
-	candidates, err := s.o.Engine.CAsOf(ctx, c.Issuer())
+// else the only one with the issuer's name (AUTH-28). It does not check whether the
+// CA is active; Certificates does.
+func (o certificateOperations) issuerOf(ctx context.Context, c ca.Certificate, given *string) (muster.CA, error) {
+	candidates, err := o.certificates.CAsOf(ctx, c.Issuer())
 	if err != nil {
 		return muster.CA{}, err
 	}
@@ -147,11 +144,11 @@ func only(id muster.CertificateID, all []muster.CA) []muster.CA {
 	return nil
 }
 
-// add takes a certificate into the registry.
-func (s *Server) add(ctx context.Context, c ca.Certificate, as muster.Certificate) error {
+// addCertificate registers a certificate.
+func (o certificateOperations) addCertificate(ctx context.Context, c ca.Certificate, as muster.Certificate) error {
 	as.ID, as.PEM = c.ID, c.PEM
 	as.NotBefore, as.NotAfter = muster.At(c.X509.NotBefore), muster.At(c.X509.NotAfter)
-	_, err := s.o.Engine.AddCertificate(ctx, as)
+	_, err := o.certificates.AddCertificate(ctx, as)
 	return err
 }
 
@@ -162,8 +159,8 @@ func firstStatus(active *bool) muster.CertificateStatus {
 	return muster.CertificateInactive
 }
 
-// registrationStatus reads the status that a certificate is to be registered
-// with: INACTIVE unless the call says otherwise (AUTH-29).
+// registrationStatus reads the status that a certificate gets when it is registered:
+// INACTIVE unless the call asks for another (AUTH-29).
 func registrationStatus(word *string, active *bool) (muster.CertificateStatus, error) {
 	if word == nil {
 		return firstStatus(active), nil

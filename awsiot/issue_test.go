@@ -82,8 +82,8 @@ func TestAUTH25CreateKeysAndCertificate(t *testing.T) {
 	}
 }
 
-// The private key is in the answer and nowhere else: not in the log, and not in
-// a single byte of the store.
+// The private key is in the answer and nowhere else: neither in the log nor in the
+// files of the store.
 func TestAUTH25ThePrivateKeyIsNeitherStoredNorLogged(t *testing.T) {
 	var log bytes.Buffer
 	folder := t.TempDir()
@@ -150,7 +150,12 @@ func TestAUTH26AUTH27CreateCertificateFromCSR(t *testing.T) {
 
 func TestWithoutAnIssuerNothingIsIssued(t *testing.T) {
 	env := newEnv(t)
-	env.server.o.Issuer = nil
+	o := env.server.o
+	o.Issuer = nil
+	var err error
+	if env.server, err = New(o); err != nil {
+		t.Fatal(err)
+	}
 	env.wantError("POST", "/keys-and-certificate", "", http.StatusServiceUnavailable, "ServiceUnavailableException")
 	env.wantError("POST", "/certificates", `{"certificateSigningRequest":"x"}`, http.StatusServiceUnavailable, "ServiceUnavailableException")
 }

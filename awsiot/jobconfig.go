@@ -6,9 +6,8 @@ import (
 	"github.com/muster-iot/muster/engine"
 )
 
-// This file turns the configurations of a job from their wire shapes into
-// muster.JobConfig and back. A configuration without members is one that was
-// not given.
+// This file converts the configurations of a job between their wire shapes and
+// muster.JobConfig. A configuration without members counts as not given.
 
 // given are the configurations of a new job, or of a template.
 type given struct {
@@ -84,7 +83,7 @@ func rolloutShape(c muster.RolloutConfig) *wire.JobExecutionsRolloutConfig {
 	return out
 }
 
-// positive returns nil for zero, which stands for a number that was not given.
+// positive returns n, or nil for zero, which stands for a number that was not given.
 func positive(n int) *int {
 	if n == 0 {
 		return nil
@@ -141,9 +140,9 @@ func retryShape(criteria []muster.RetryCriterion) *wire.JobExecutionsRetryConfig
 	return out
 }
 
-// timeoutMinutes returns the in-progress timeout, nil when none is given. The
-// model has no bounds for it, so they are checked here, where absence still
-// differs from zero.
+// timeoutMinutes returns the in-progress timeout, or nil if there is none. The model
+// has no bounds for it. They are checked here, where a timeout of zero can still be
+// told from none.
 func timeoutMinutes(in *wire.TimeoutConfig) (*int, error) {
 	if in == nil || in.InProgressTimeoutInMinutes == nil {
 		return nil, nil

@@ -8,20 +8,38 @@ import (
 	"github.com/muster-iot/muster/engine"
 )
 
-func (n *needs) createJob(in *wire.CreateJobRequest) {
-	n.arns(in.Targets...)
-	n.given(in.JobTemplateARN)
-	n.arns(in.DestinationPackageVersions...)
-	n.tagged(in.Tags, n.account.ARN("job", *in.JobID))
+// Jobs keeps jobs, their executions and their templates.
+type Jobs interface {
+	Executions
+	JobTemplates
+	AssociateTargets(ctx context.Context, id muster.JobID, ns *muster.Namespace, add []muster.Target, comment *string) (muster.Job, error)
+	CancelJob(ctx context.Context, id muster.JobID, in engine.Cancellation) (muster.Job, error)
+	CreateJob(ctx context.Context, in engine.NewJob) (muster.Job, error)
+	DeleteJob(ctx context.Context, id muster.JobID, ns *muster.Namespace, force bool) error
+	DescribeJob(ctx context.Context, id muster.JobID) (engine.JobDescription, error)
+	JobDocument(ctx context.Context, id muster.JobID, beforeSubstitution bool) (string, error)
+	ListJobs(ctx context.Context, f engine.JobFilter, page engine.Page) (engine.JobList, error)
+	UpdateJob(ctx context.Context, id muster.JobID, ns *muster.Namespace, in engine.JobChange) error
 }
 
-func (s *Server) createJob(ctx context.Context, in *wire.CreateJobRequest) (*wire.CreateJobResponse, error) {
+// jobOperations are the operations on jobs (jobs-control-plane.md section 3).
+type jobOperations struct {
+	account   account
+	jobs      Jobs
+	documents Documents // nil refuses a documentSource
+}
+
+func (o jobOperations) createJobNeeds(in *wire.CreateJobRequest) needs {
+	return arns(in.Targets...).and(givenARNs(in.JobTemplateARN), arns(in.DestinationPackageVersions...), tagged(in.Tags, o.account.ARN("job", *in.JobID)))
+}
+
+func (o jobOperations) createJob(ctx context.Context, in *wire.CreateJobRequest) (*wire.CreateJobResponse, error) {
 	err := oneOf(member{"document", in.Document != nil}, member{"documentSource", in.DocumentSource != nil},
 		member{"jobTemplateArn", in.JobTemplateARN != nil})
 	if err != nil {
 		return nil, err
 	}
-	targets, err := s.targets(in.Targets)
+	targets, err := o.account.targets(in.Targets)
 	if err != nil {
 		return nil, err
 	}
@@ -31,14 +49,14 @@ func (s *Server) createJob(ctx context.Context, in *wire.CreateJobRequest) (*wir
 	if err != nil {
 		return nil, err
 	}
-	if config.Packages, err = s.releases(in.DestinationPackageVersions); err != nil {
+	if config.Packages, err = o.account.releases(in.DestinationPackageVersions); err != nil {
 		return nil, err
 	}
-	document, err := s.document(ctx, in.Document, in.DocumentSource)
+	document, err := document(ctx, o.documents, in.Document, in.DocumentSource)
 	if err != nil {
 		return nil, err
 	}
-	job, err := s.o.Engine.CreateJob(ctx, engine.NewJob{
+	job, err := o.jobs.CreateJob(ctx, engine.NewJob{
 		ID:          muster.JobID(*in.JobID),
 		Namespace:   value[muster.Namespace](in.NamespaceID),
 		Targets:     targets,
@@ -55,57 +73,61 @@ func (s *Server) createJob(ctx context.Context, in *wire.CreateJobRequest) (*wir
 	if err != nil {
 		return nil, err
 	}
-	return &wire.CreateJobResponse{JobARN: s.jobARN(job.ID), JobID: text(job.ID), Description: text(job.Description)}, nil
+	return &wire.CreateJobResponse{JobARN: o.account.jobARN(job.ID), JobID: text(job.ID), Description: text(job.Description)}, nil
 }
 
-func (n *needs) associateTargets(in *wire.AssociateTargetsWithJobRequest) { n.arns(in.Targets...) }
+func (jobOperations) associateTargetsWithJobNeeds(in *wire.AssociateTargetsWithJobRequest) needs {
+	return arns(in.Targets...)
+}
 
-func (s *Server) associateTargetsWithJob(ctx context.Context, in *wire.AssociateTargetsWithJobRequest) (*wire.AssociateTargetsWithJobResponse, error) {
-	targets, err := s.targets(in.Targets)
+func (o jobOperations) associateTargetsWithJob(ctx context.Context, in *wire.AssociateTargetsWithJobRequest) (*wire.AssociateTargetsWithJobResponse, error) {
+	targets, err := o.account.targets(in.Targets)
 	if err != nil {
 		return nil, err
 	}
-	job, err := s.o.Engine.AssociateTargets(ctx, muster.JobID(*in.JobID), optional[muster.Namespace](in.NamespaceID), targets, in.Comment)
+	job, err := o.jobs.AssociateTargets(ctx, muster.JobID(*in.JobID), optional[muster.Namespace](in.NamespaceID), targets, in.Comment)
 	if err != nil {
 		return nil, err
 	}
-	return &wire.AssociateTargetsWithJobResponse{JobARN: s.jobARN(job.ID), JobID: text(job.ID), Description: text(job.Description)}, nil
+	return &wire.AssociateTargetsWithJobResponse{JobARN: o.account.jobARN(job.ID), JobID: text(job.ID), Description: text(job.Description)}, nil
 }
 
-func (s *Server) updateJob(ctx context.Context, in *wire.UpdateJobRequest) error {
+func (o jobOperations) updateJob(ctx context.Context, in *wire.UpdateJobRequest) error {
 	change, err := jobChange(in)
 	if err != nil {
 		return err
 	}
 	change.Rights = rightsOf(ctx)
-	return s.o.Engine.UpdateJob(ctx, muster.JobID(*in.JobID), optional[muster.Namespace](in.NamespaceID), change)
+	return o.jobs.UpdateJob(ctx, muster.JobID(*in.JobID), optional[muster.Namespace](in.NamespaceID), change)
 }
 
-func (s *Server) cancelJob(ctx context.Context, in *wire.CancelJobRequest) (*wire.CancelJobResponse, error) {
-	job, err := s.o.Engine.CancelJob(ctx, muster.JobID(*in.JobID), engine.Cancellation{
+func (o jobOperations) cancelJob(ctx context.Context, in *wire.CancelJobRequest) (*wire.CancelJobResponse, error) {
+	job, err := o.jobs.CancelJob(ctx, muster.JobID(*in.JobID), engine.Cancellation{
 		Force: wire.Or(in.Force, false), Comment: in.Comment, ReasonCode: in.ReasonCode,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &wire.CancelJobResponse{JobARN: s.jobARN(job.ID), JobID: text(job.ID), Description: text(job.Description)}, nil
+	return &wire.CancelJobResponse{JobARN: o.account.jobARN(job.ID), JobID: text(job.ID), Description: text(job.Description)}, nil
 }
 
-func (s *Server) deleteJob(ctx context.Context, in *wire.DeleteJobRequest) error {
-	return s.o.Engine.DeleteJob(ctx, muster.JobID(*in.JobID), optional[muster.Namespace](in.NamespaceID), wire.Or(in.Force, false))
+func (o jobOperations) deleteJob(ctx context.Context, in *wire.DeleteJobRequest) error {
+	return o.jobs.DeleteJob(ctx, muster.JobID(*in.JobID), optional[muster.Namespace](in.NamespaceID), wire.Or(in.Force, false))
 }
 
-func (s *Server) getJobDocument(ctx context.Context, in *wire.GetJobDocumentRequest) (*wire.GetJobDocumentResponse, error) {
-	document, err := s.o.Engine.JobDocument(ctx, muster.JobID(*in.JobID), wire.Or(in.BeforeSubstitution, false))
+func (o jobOperations) getJobDocument(ctx context.Context, in *wire.GetJobDocumentRequest) (*wire.GetJobDocumentResponse, error) {
+	document, err := o.jobs.JobDocument(ctx, muster.JobID(*in.JobID), wire.Or(in.BeforeSubstitution, false))
 	if err != nil {
 		return nil, err
 	}
 	return &wire.GetJobDocumentResponse{Document: &document}, nil
 }
 
-func (n *needs) listJobs(in *wire.ListJobsRequest) { n.narrowed("thinggroup", in.ThingGroupName) }
+func (o jobOperations) listJobsNeeds(in *wire.ListJobsRequest) needs {
+	return o.account.narrowed("thinggroup", in.ThingGroupName)
+}
 
-func (s *Server) listJobs(ctx context.Context, in *wire.ListJobsRequest) (*wire.ListJobsResponse, error) {
+func (o jobOperations) listJobs(ctx context.Context, in *wire.ListJobsRequest) (*wire.ListJobsResponse, error) {
 	filter := engine.JobFilter{
 		Group:     value[muster.GroupName](in.ThingGroupName),
 		GroupID:   wire.Or(in.ThingGroupID, ""),
@@ -115,38 +137,39 @@ func (s *Server) listJobs(ctx context.Context, in *wire.ListJobsRequest) (*wire.
 	if in.TargetSelection != nil {
 		filter.Selection = new(selection(in.TargetSelection))
 	}
-	list, err := s.o.Engine.ListJobs(ctx, filter, page(in.MaxResults, in.NextToken))
+	list, err := o.jobs.ListJobs(ctx, filter, page(in.MaxResults, in.NextToken))
 	if err != nil {
 		return nil, err
 	}
-	out := &wire.ListJobsResponse{Jobs: make([]wire.JobSummary, 0, len(list.Jobs)), NextToken: text(list.Next)}
-	for _, j := range list.Jobs {
-		out.Jobs = append(out.Jobs, wire.JobSummary{
-			JobARN:          s.jobARN(j.ID),
-			JobID:           text(j.ID),
-			ThingGroupID:    text(list.GroupID),
-			TargetSelection: new(j.Selection.String()),
-			Status:          new(j.Status.String()),
-			CreatedAt:       instant(j.CreatedAt),
-			LastUpdatedAt:   instant(j.UpdatedAt),
-			CompletedAt:     instant(j.CompletedAt),
-			IsConcurrent:    new(j.Concurrent()),
-		})
-	}
-	return out, nil
+	return &wire.ListJobsResponse{
+		Jobs: each(list.Jobs, func(j muster.Job) wire.JobSummary {
+			return wire.JobSummary{
+				JobARN:          o.account.jobARN(j.ID),
+				JobID:           text(j.ID),
+				ThingGroupID:    text(list.GroupID),
+				TargetSelection: new(j.Selection.String()),
+				Status:          new(j.Status.String()),
+				CreatedAt:       instant(j.CreatedAt),
+				LastUpdatedAt:   instant(j.UpdatedAt),
+				CompletedAt:     instant(j.CompletedAt),
+				IsConcurrent:    new(j.Concurrent()),
+			}
+		}),
+		NextToken: text(list.Next),
+	}, nil
 }
 
-func (s *Server) jobARN(id muster.JobID) *string { return new(s.o.Account.ARN("job", string(id))) }
+func (a account) jobARN(id muster.JobID) *string { return new(a.ARN("job", string(id))) }
 
-// targets reads the ARNs of things and groups. How many there are is looked at
-// before what they say (jobs-control-plane.md section 3.1, checks 4 and 5).
-func (s *Server) targets(arns []string) ([]muster.Target, error) {
+// targets reads the ARNs of things and groups. Their number is checked before their
+// form (jobs-control-plane.md section 3.1, checks 4 and 5).
+func (a account) targets(arns []string) ([]muster.Target, error) {
 	if len(arns) > engine.TargetsMax {
 		return nil, muster.Errorf(muster.LimitExceeded, "A job may have at most %d targets; these are %d", engine.TargetsMax, len(arns))
 	}
 	targets := make([]muster.Target, 0, len(arns))
 	for _, arn := range arns {
-		t, err := s.o.Account.Target(arn)
+		t, err := a.Target(arn)
 		if err != nil {
 			return nil, err
 		}
@@ -155,7 +178,8 @@ func (s *Server) targets(arns []string) ([]muster.Target, error) {
 	return targets, nil
 }
 
-// selection reads a targetSelection, which validation has limited to two words.
+// selection reads a targetSelection; validation has checked that it is one of two
+// words.
 func selection(word *string) muster.Selection {
 	if word != nil && *word == muster.Continuous.String() {
 		return muster.Continuous

@@ -11,7 +11,7 @@ import (
 	"github.com/muster-iot/muster"
 )
 
-// The numbers are lines of jobs-control-plane.md section 11.
+// The numbers are those of jobs-control-plane.md section 11.
 
 func TestCreateJobAnswersWithTheMembersThatTheJobHas(t *testing.T) { // 1
 	env := newEnv(t)
@@ -333,7 +333,7 @@ func TestAssociateTargetsWithJob(t *testing.T) { // 14
 	env.wantError("POST", "/jobs/always/targets", `{"targets":[]}`, 400, "InvalidRequestException")
 }
 
-// The forms of startTime and endTime that clients write (arbitration A27).
+// The forms in which clients write startTime and endTime (arbitration A27).
 func TestTimesOfASchedule(t *testing.T) {
 	env := newEnv(t)
 	env.thing("lamp")

@@ -6,15 +6,34 @@ import (
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot/wire"
 	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/jobdoc"
 )
 
-func (n *needs) createJobTemplate(in *wire.CreateJobTemplateRequest) {
-	n.given(in.JobARN)
-	n.arns(in.DestinationPackageVersions...)
-	n.tagged(in.Tags, n.account.ARN("jobtemplate", *in.JobTemplateID))
+// JobTemplates keeps the templates of the account and has the managed ones.
+type JobTemplates interface {
+	CreateJobTemplate(ctx context.Context, in engine.NewJobTemplate) (muster.JobTemplate, error)
+	DeleteJobTemplate(ctx context.Context, id muster.JobTemplateID) error
+	JobTemplate(ctx context.Context, id muster.JobTemplateID) (muster.JobTemplate, error)
+	JobTemplates(ctx context.Context, p engine.Page) (engine.JobTemplateList, error)
+	// ManagedTemplate returns this version of a managed template; "" is the newest.
+	ManagedTemplate(name, version string) (jobdoc.ManagedTemplate, error)
+	// ManagedTemplates lists the versions of the one with this name; "" lists all.
+	ManagedTemplates(name string, p engine.Page) (engine.ManagedTemplateList, error)
 }
 
-func (s *Server) createJobTemplate(ctx context.Context, in *wire.CreateJobTemplateRequest) (*wire.CreateJobTemplateResponse, error) {
+// templateOperations are the operations on job templates
+// (jobs-control-plane.md sections 3.2, 3.3 and 3.13).
+type templateOperations struct {
+	account   account
+	templates JobTemplates
+	documents Documents // nil refuses a documentSource
+}
+
+func (o templateOperations) createJobTemplateNeeds(in *wire.CreateJobTemplateRequest) needs {
+	return givenARNs(in.JobARN).and(arns(in.DestinationPackageVersions...), tagged(in.Tags, o.account.ARN("jobtemplate", *in.JobTemplateID)))
+}
+
+func (o templateOperations) createJobTemplate(ctx context.Context, in *wire.CreateJobTemplateRequest) (*wire.CreateJobTemplateResponse, error) {
 	err := oneOf(member{"document", in.Document != nil}, member{"documentSource", in.DocumentSource != nil},
 		member{"jobArn", in.JobARN != nil})
 	if err != nil {
@@ -27,14 +46,14 @@ func (s *Server) createJobTemplate(ctx context.Context, in *wire.CreateJobTempla
 	if err != nil {
 		return nil, err
 	}
-	if config.Packages, err = s.releases(in.DestinationPackageVersions); err != nil {
+	if config.Packages, err = o.account.releases(in.DestinationPackageVersions); err != nil {
 		return nil, err
 	}
-	document, err := s.document(ctx, in.Document, in.DocumentSource)
+	document, err := document(ctx, o.documents, in.Document, in.DocumentSource)
 	if err != nil {
 		return nil, err
 	}
-	t, err := s.o.Engine.CreateJobTemplate(ctx, engine.NewJobTemplate{
+	t, err := o.templates.CreateJobTemplate(ctx, engine.NewJobTemplate{
 		ID:          muster.JobTemplateID(*in.JobTemplateID),
 		Description: *in.Description,
 		Document:    document,
@@ -47,22 +66,22 @@ func (s *Server) createJobTemplate(ctx context.Context, in *wire.CreateJobTempla
 	if err != nil {
 		return nil, err
 	}
-	return &wire.CreateJobTemplateResponse{JobTemplateARN: s.templateARN(t.ID), JobTemplateID: text(t.ID)}, nil
+	return &wire.CreateJobTemplateResponse{JobTemplateARN: o.account.templateARN(t.ID), JobTemplateID: text(t.ID)}, nil
 }
 
-func (s *Server) deleteJobTemplate(ctx context.Context, in *wire.DeleteJobTemplateRequest) error {
-	return s.o.Engine.DeleteJobTemplate(ctx, muster.JobTemplateID(*in.JobTemplateID))
+func (o templateOperations) deleteJobTemplate(ctx context.Context, in *wire.DeleteJobTemplateRequest) error {
+	return o.templates.DeleteJobTemplate(ctx, muster.JobTemplateID(*in.JobTemplateID))
 }
 
-// describeJobTemplate shows what a template sets: unlike those of a job, its
-// configurations are absent when unset (jobs-control-plane.md section 3.3).
-func (s *Server) describeJobTemplate(ctx context.Context, in *wire.DescribeJobTemplateRequest) (*wire.DescribeJobTemplateResponse, error) {
-	t, err := s.o.Engine.JobTemplate(ctx, muster.JobTemplateID(*in.JobTemplateID))
+// describeJobTemplate shows a template. Unlike a job's, its configurations are
+// absent when they are not set (jobs-control-plane.md section 3.3).
+func (o templateOperations) describeJobTemplate(ctx context.Context, in *wire.DescribeJobTemplateRequest) (*wire.DescribeJobTemplateResponse, error) {
+	t, err := o.templates.JobTemplate(ctx, muster.JobTemplateID(*in.JobTemplateID))
 	if err != nil {
 		return nil, err
 	}
 	return &wire.DescribeJobTemplateResponse{
-		JobTemplateARN: s.templateARN(t.ID),
+		JobTemplateARN: o.account.templateARN(t.ID),
 		JobTemplateID:  text(t.ID),
 		Description:    text(t.Description),
 		Document:       text(t.Document),
@@ -75,7 +94,7 @@ func (s *Server) describeJobTemplate(ctx context.Context, in *wire.DescribeJobTe
 		AbortConfig:                abortShape(t.Config.Abort),
 		JobExecutionsRetryConfig:   retryShape(t.Config.Retry),
 		MaintenanceWindows:         windowShapes(t.Config.Schedule.Windows),
-		DestinationPackageVersions: s.releaseARNs(t.Config.Packages),
+		DestinationPackageVersions: o.account.releaseARNs(t.Config.Packages),
 	}, nil
 }
 
@@ -87,20 +106,21 @@ func set[T comparable](shape *T) *T {
 	return shape
 }
 
-func (s *Server) listJobTemplates(ctx context.Context, in *wire.ListJobTemplatesRequest) (*wire.ListJobTemplatesResponse, error) {
-	list, err := s.o.Engine.JobTemplates(ctx, page(in.MaxResults, in.NextToken))
+func (o templateOperations) listJobTemplates(ctx context.Context, in *wire.ListJobTemplatesRequest) (*wire.ListJobTemplatesResponse, error) {
+	list, err := o.templates.JobTemplates(ctx, page(in.MaxResults, in.NextToken))
 	if err != nil {
 		return nil, err
 	}
-	out := &wire.ListJobTemplatesResponse{JobTemplates: make([]wire.JobTemplateSummary, 0, len(list.Templates)), NextToken: text(list.Next)}
-	for _, t := range list.Templates {
-		out.JobTemplates = append(out.JobTemplates, wire.JobTemplateSummary{
-			JobTemplateARN: s.templateARN(t.ID), JobTemplateID: text(t.ID), Description: text(t.Description), CreatedAt: instant(t.CreatedAt),
-		})
-	}
-	return out, nil
+	return &wire.ListJobTemplatesResponse{
+		JobTemplates: each(list.Templates, func(t muster.JobTemplate) wire.JobTemplateSummary {
+			return wire.JobTemplateSummary{
+				JobTemplateARN: o.account.templateARN(t.ID), JobTemplateID: text(t.ID), Description: text(t.Description), CreatedAt: instant(t.CreatedAt),
+			}
+		}),
+		NextToken: text(list.Next),
+	}, nil
 }
 
-func (s *Server) templateARN(id muster.JobTemplateID) *string {
-	return new(s.o.Account.JobTemplateARN(id))
+func (a account) templateARN(id muster.JobTemplateID) *string {
+	return new(a.JobTemplateARN(id))
 }

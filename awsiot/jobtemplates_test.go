@@ -145,8 +145,8 @@ func TestCreateJobFromATemplateRefuses(t *testing.T) {
 		errorType    string
 		message      string
 	}{
-		"a template and a document (J6)":          {"lamp", custom + `,"document":"{}"`, 400, "InvalidRequestException", "document and jobTemplateArn exclude each other"},
-		"a template and a source (J6)":            {"lamp", custom + `,"documentSource":"https://s3.amazonaws.com/b/k"`, 400, "InvalidRequestException", "documentSource and jobTemplateArn exclude"},
+		"a template and a document (jobs-control-plane.md J6)": {"lamp", custom + `,"document":"{}"`, 400, "InvalidRequestException", "document and jobTemplateArn exclude each other"},
+		"a template and a source (jobs-control-plane.md J6)":   {"lamp", custom + `,"documentSource":"https://s3.amazonaws.com/b/k"`, 400, "InvalidRequestException", "documentSource and jobTemplateArn exclude"},
 		"an unknown template":                     {"lamp", `"jobTemplateArn":"` + arnPrefix + `jobtemplate/none"`, 404, "ResourceNotFoundException", "Job template none not found"},
 		"an unknown managed template":             {"lamp", `"jobTemplateArn":"arn:aws:iot:eu-west-1::jobtemplate/AWS-None:1.0"`, 404, "ResourceNotFoundException", "AWS-None:1.0 not found"},
 		"an unknown version":                      {"lamp", `"jobTemplateArn":"arn:aws:iot:eu-west-1::jobtemplate/AWS-Reboot:9.9"`, 404, "ResourceNotFoundException", "AWS-Reboot:9.9 not found"},

@@ -7,23 +7,23 @@ import (
 	"github.com/muster-iot/muster/jobdoc"
 )
 
-// describeManagedJobTemplate asks for the version that the call will show.
-func (n *needs) describeManagedJobTemplate(in *wire.DescribeManagedJobTemplateRequest) {
+// describeManagedJobTemplateNeeds asks for the version that the call will show.
+func (o templateOperations) describeManagedJobTemplateNeeds(in *wire.DescribeManagedJobTemplateRequest) needs {
 	version := wire.Or(in.TemplateVersion, "")
 	if t, ok := jobdoc.FindManagedTemplate(*in.TemplateName, version); ok {
 		version = t.Version
 	}
-	n.arns(n.account.ManagedTemplateARN(*in.TemplateName, version))
+	return arns(o.account.ManagedTemplateARN(*in.TemplateName, version))
 }
 
-func (s *Server) describeManagedJobTemplate(_ context.Context, in *wire.DescribeManagedJobTemplateRequest) (*wire.DescribeManagedJobTemplateResponse, error) {
-	t, err := s.o.Engine.ManagedTemplate(*in.TemplateName, wire.Or(in.TemplateVersion, ""))
+func (o templateOperations) describeManagedJobTemplate(_ context.Context, in *wire.DescribeManagedJobTemplateRequest) (*wire.DescribeManagedJobTemplateResponse, error) {
+	t, err := o.templates.ManagedTemplate(*in.TemplateName, wire.Or(in.TemplateVersion, ""))
 	if err != nil {
 		return nil, err
 	}
 	out := &wire.DescribeManagedJobTemplateResponse{
 		TemplateName:    &t.Name,
-		TemplateARN:     new(s.o.Account.ManagedTemplateARN(t.Name, t.Version)),
+		TemplateARN:     new(o.account.ManagedTemplateARN(t.Name, t.Version)),
 		Description:     &t.Description,
 		TemplateVersion: &t.Version,
 		Environments:    t.Environments,
@@ -37,15 +37,15 @@ func (s *Server) describeManagedJobTemplate(_ context.Context, in *wire.Describe
 	return out, nil
 }
 
-func (s *Server) listManagedJobTemplates(_ context.Context, in *wire.ListManagedJobTemplatesRequest) (*wire.ListManagedJobTemplatesResponse, error) {
-	list, err := s.o.Engine.ManagedTemplates(wire.Or(in.TemplateName, ""), page(in.MaxResults, in.NextToken))
+func (o templateOperations) listManagedJobTemplates(_ context.Context, in *wire.ListManagedJobTemplatesRequest) (*wire.ListManagedJobTemplatesResponse, error) {
+	list, err := o.templates.ManagedTemplates(wire.Or(in.TemplateName, ""), page(in.MaxResults, in.NextToken))
 	if err != nil {
 		return nil, err
 	}
 	out := &wire.ListManagedJobTemplatesResponse{NextToken: text(list.Next)}
 	for _, t := range list.Templates {
 		out.ManagedJobTemplates = append(out.ManagedJobTemplates, wire.ManagedJobTemplateSummary{
-			TemplateARN: new(s.o.Account.ManagedTemplateARN(t.Name, t.Version)), TemplateName: &t.Name,
+			TemplateARN: new(o.account.ManagedTemplateARN(t.Name, t.Version)), TemplateName: &t.Name,
 			Description: &t.Description, Environments: t.Environments, TemplateVersion: &t.Version,
 		})
 	}

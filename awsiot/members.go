@@ -2,95 +2,83 @@ package awsiot
 
 import (
 	"context"
-	"slices"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot/wire"
 )
 
-func (n *needs) addThingToThingGroup(in *wire.AddThingToThingGroupRequest) {
-	n.named("thing", in.ThingName)
-	n.named("thinggroup", in.ThingGroupName)
-	n.given(in.ThingARN, in.ThingGroupARN)
+func (o groupOperations) addThingToThingGroupNeeds(in *wire.AddThingToThingGroupRequest) needs {
+	return o.account.named("thing", in.ThingName).and(o.account.named("thinggroup", in.ThingGroupName), givenARNs(in.ThingARN, in.ThingGroupARN))
 }
 
-func (s *Server) addThingToThingGroup(ctx context.Context, in *wire.AddThingToThingGroupRequest) error {
-	thing, group, err := s.member(in.ThingName, in.ThingARN, in.ThingGroupName, in.ThingGroupARN)
+func (o groupOperations) addThingToThingGroup(ctx context.Context, in *wire.AddThingToThingGroupRequest) error {
+	thing, group, err := o.account.member(in.ThingName, in.ThingARN, in.ThingGroupName, in.ThingGroupARN)
 	if err != nil {
 		return err
 	}
-	return s.o.Engine.AddThingToThingGroup(ctx, thing, group)
+	return o.groups.AddThingToThingGroup(ctx, thing, group)
 }
 
-func (n *needs) removeThingFromThingGroup(in *wire.RemoveThingFromThingGroupRequest) {
-	n.named("thing", in.ThingName)
-	n.named("thinggroup", in.ThingGroupName)
-	n.given(in.ThingARN, in.ThingGroupARN)
+func (o groupOperations) removeThingFromThingGroupNeeds(in *wire.RemoveThingFromThingGroupRequest) needs {
+	return o.account.named("thing", in.ThingName).and(o.account.named("thinggroup", in.ThingGroupName), givenARNs(in.ThingARN, in.ThingGroupARN))
 }
 
-func (s *Server) removeThingFromThingGroup(ctx context.Context, in *wire.RemoveThingFromThingGroupRequest) error {
-	thing, group, err := s.member(in.ThingName, in.ThingARN, in.ThingGroupName, in.ThingGroupARN)
+func (o groupOperations) removeThingFromThingGroup(ctx context.Context, in *wire.RemoveThingFromThingGroupRequest) error {
+	thing, group, err := o.account.member(in.ThingName, in.ThingARN, in.ThingGroupName, in.ThingGroupARN)
 	if err != nil {
 		return err
 	}
-	return s.o.Engine.RemoveThingFromThingGroup(ctx, thing, group)
+	return o.groups.RemoveThingFromThingGroup(ctx, thing, group)
 }
 
-func (n *needs) updateThingGroupsForThing(in *wire.UpdateThingGroupsForThingRequest) {
-	n.named("thing", in.ThingName)
-	for _, group := range slices.Concat(in.ThingGroupsToAdd, in.ThingGroupsToRemove) {
-		n.named("thinggroup", &group)
-	}
+func (o groupOperations) updateThingGroupsForThingNeeds(in *wire.UpdateThingGroupsForThingRequest) needs {
+	return o.account.named("thing", in.ThingName).and(o.account.allNamed("thinggroup", in.ThingGroupsToAdd), o.account.allNamed("thinggroup", in.ThingGroupsToRemove))
 }
 
-func (s *Server) updateThingGroupsForThing(ctx context.Context, in *wire.UpdateThingGroupsForThingRequest) error {
-	thing, err := s.either("thing", in.ThingName, nil)
+func (o groupOperations) updateThingGroupsForThing(ctx context.Context, in *wire.UpdateThingGroupsForThingRequest) error {
+	thing, err := o.account.nameOrARN("thing", in.ThingName, nil)
 	if err != nil {
 		return err
 	}
-	return s.o.Engine.UpdateThingGroupsForThing(ctx, muster.ThingName(thing), names(in.ThingGroupsToAdd), names(in.ThingGroupsToRemove))
+	return o.groups.UpdateThingGroupsForThing(ctx, muster.ThingName(thing), names(in.ThingGroupsToAdd), names(in.ThingGroupsToRemove))
 }
 
-func (s *Server) listThingsInThingGroup(ctx context.Context, in *wire.ListThingsInThingGroupRequest) (*wire.ListThingsInThingGroupResponse, error) {
-	list, err := s.o.Engine.ListThingsInThingGroup(ctx, muster.GroupName(*in.ThingGroupName), wire.Or(in.Recursive, false), page(in.MaxResults, in.NextToken))
+func (o groupOperations) listThingsInThingGroup(ctx context.Context, in *wire.ListThingsInThingGroupRequest) (*wire.ListThingsInThingGroupResponse, error) {
+	list, err := o.groups.ListThingsInThingGroup(ctx, muster.GroupName(*in.ThingGroupName), wire.Or(in.Recursive, false), page(in.MaxResults, in.NextToken))
 	if err != nil {
 		return nil, err
 	}
-	out := &wire.ListThingsInThingGroupResponse{Things: make([]string, 0, len(list.Things)), NextToken: text(list.Next)}
-	for _, name := range list.Things {
-		out.Things = append(out.Things, string(name))
-	}
-	return out, nil
+	return &wire.ListThingsInThingGroupResponse{Things: texts(list.Things), NextToken: text(list.Next)}, nil
 }
 
-func (s *Server) listThingGroupsForThing(ctx context.Context, in *wire.ListThingGroupsForThingRequest) (*wire.ListThingGroupsForThingResponse, error) {
-	list, err := s.o.Engine.ListThingGroupsForThing(ctx, muster.ThingName(*in.ThingName), page(in.MaxResults, in.NextToken))
+func (o groupOperations) listThingGroupsForThing(ctx context.Context, in *wire.ListThingGroupsForThingRequest) (*wire.ListThingGroupsForThingResponse, error) {
+	list, err := o.groups.ListThingGroupsForThing(ctx, muster.ThingName(*in.ThingName), page(in.MaxResults, in.NextToken))
 	if err != nil {
 		return nil, err
 	}
-	return &wire.ListThingGroupsForThingResponse{ThingGroups: s.groupNames(list.Groups), NextToken: text(list.Next)}, nil
+	return &wire.ListThingGroupsForThingResponse{ThingGroups: o.account.groupNames(list.Groups), NextToken: text(list.Next)}, nil
 }
 
 // member reads the thing and the group that a call names.
-func (s *Server) member(thingName, thingARN, groupName, groupARN *string) (muster.ThingName, muster.GroupName, error) {
-	thing, err := s.either("thing", thingName, thingARN)
+func (a account) member(thingName, thingARN, groupName, groupARN *string) (muster.ThingName, muster.GroupName, error) {
+	thing, err := a.nameOrARN("thing", thingName, thingARN)
 	if err != nil {
 		return "", "", err
 	}
-	group, err := s.either("thinggroup", groupName, groupARN)
+	group, err := a.nameOrARN("thinggroup", groupName, groupARN)
 	return muster.ThingName(thing), muster.GroupName(group), err
 }
 
-// either reads a resource that a call names by its name, by its ARN, or by both
+// nameOrARN reads a resource that a call names by its name, by its ARN, or by both
 // if they agree (registry.md REG-48).
-func (s *Server) either(kind string, name, arn *string) (string, error) {
+func (a account) nameOrARN(kind string, name, arn *string) (string, error) {
 	switch {
 	case name == nil && arn == nil:
 		return "", muster.Errorf(muster.Invalid, "The name or the ARN of the %s is required", kind)
 	case arn == nil:
 		return *name, nil
 	}
-	of, found, err := s.o.Account.ParseARN(*arn)
+	of, found, err := a.ParseARN(*arn)
 	switch {
 	case err != nil:
 		return "", err
@@ -103,9 +91,5 @@ func (s *Server) either(kind string, name, arn *string) (string, error) {
 }
 
 func names(given []string) []muster.GroupName {
-	all := make([]muster.GroupName, 0, len(given))
-	for _, name := range given {
-		all = append(all, muster.GroupName(name))
-	}
-	return all
+	return each(given, func(name string) muster.GroupName { return muster.GroupName(name) })
 }

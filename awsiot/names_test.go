@@ -61,7 +61,7 @@ var naming = map[string]struct{ value, arn string }{
 	"ResponseTopic":             {"named", "%topic/named"},
 }
 
-// elsewhere are the members whose shape says less than their place.
+// elsewhere are members that name another kind of resource than their shape says.
 var elsewhere = map[string]string{
 	"DeleteCACertificate.certificateId":    "%cacert/" + namedID,
 	"DescribeCACertificate.certificateId":  "%cacert/" + namedID,
@@ -69,7 +69,7 @@ var elsewhere = map[string]string{
 	"ListCertificatesByCA.caCertificateId": "%cacert/" + namedID,
 }
 
-// exempt are the members that name a resource and ask for nothing, and why.
+// exempt are members that name a resource but need no permission, with the reason.
 var exempt = map[string]string{
 	"ListJobs.thingGroupId":                         "an id that says no name; it narrows a list that the caller may have whole",
 	"ListThingGroups.namePrefixFilter":              "a prefix that narrows a list that the caller may have whole",
@@ -81,7 +81,8 @@ var exempt = map[string]string{
 	"RegisterCACertificate.verificationCertificate": "a proof that is checked and forgotten; it is registered nowhere",
 }
 
-// nameless are the shapes of strings that name no resource, and what they hold.
+// nameless are the shapes of strings that do not name a resource, with what they
+// hold.
 var nameless = map[string]string{
 	"AggregationField": "a field of the index, which is what is asked for", "FieldName": "a field of the index", "TargetFieldName": "a field of the index",
 	"AttributeName": "an attribute of a thing or group that is asked for", "AttributeValue": "its value",
@@ -110,15 +111,15 @@ var nameless = map[string]string{
 
 var namedID = strings.Repeat("cd", 32)
 
-// TestEveryNamedResourceIsAuthorised walks every member of the input of every
-// operation that is served, on all planes. A member that names a resource is
-// given in a call by a key that may do everything but to that resource: it must
-// be refused, and must not be without the denial.
+// TestEveryNamedResourceIsAuthorised goes through every member of the input of every
+// operation that is served, on all planes. For a member that names a resource it
+// makes a call with a key that may do everything except to that resource: the call
+// must be refused. Without the exception it must not be refused.
 func TestEveryNamedResourceIsAuthorised(t *testing.T) {
 	keys := &testKeys{}
 	env := newEnvWith(t, Options{Keys: keys, Documents: someDocuments{}}) // which permits are asked for before what is there
 	env.key = limited
-	jobs := dataplane.New(dataplane.Options{Engine: env.engine, Account: testAccount, Now: time.Now})
+	jobs := dataplane.New(dataplane.Options{Jobs: env.engine, Account: testAccount, Now: time.Now})
 	env.server.o.DataPlane = jobs.HTTP()
 	env.server.o.Messages = iotdata.New(iotdata.Options{Broker: silentBroker{}, Account: testAccount, Now: time.Now})
 	seen := map[string]bool{}
@@ -169,7 +170,7 @@ func TestEveryNamedResourceIsAuthorised(t *testing.T) {
 	}
 }
 
-// allBut returns a policy that allows everything but what concerns arn.
+// allBut returns a policy that allows everything except on arn.
 func allBut(arn string) string {
 	return fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},{"Effect":"Deny","Action":"*","Resource":%q}]}`, arn)
 }
@@ -183,8 +184,8 @@ func loadModel(t *testing.T, service wire.Service) *model.API {
 	return api
 }
 
-// stringsIn returns the strings that a structure can hold, at any depth, by
-// their places, such as "targets[]", with the names of their shapes.
+// stringsIn returns the strings that a structure can hold, at any depth: the names of
+// their shapes by their places, such as "targets[]".
 func stringsIn(api *model.API, structure string) map[string]string {
 	found := map[string]string{}
 	var walk func(name, place string, above []string)
@@ -213,7 +214,7 @@ func stringsIn(api *model.API, structure string) map[string]string {
 	return found
 }
 
-// sample makes an input of what is required, and of one member of choice.
+// sample makes an input of the required members and one chosen member.
 type sample struct {
 	api    *model.API
 	chosen string // its place
@@ -257,7 +258,7 @@ func (m sample) send(env *env, op *wire.Operation, structure string) reply {
 	return reply{rec.Code, rec.Header(), rec.Body.String()}
 }
 
-// member returns a member's value when it is required or leads to the chosen one.
+// member returns a value for a member that is required or leads to the chosen one.
 func (m sample) member(structure, name, place string) (any, bool) {
 	shape := m.api.Shapes[structure]
 	at := strings.TrimPrefix(place+"."+name, ".")
@@ -269,7 +270,7 @@ func (m sample) member(structure, name, place string) (any, bool) {
 	return m.of(shape.Members[name].Shape, at), true
 }
 
-// besides are the members that must stand with a chosen one to make sense.
+// besides are the members that a chosen member needs beside it to make sense.
 var besides = map[string][]string{
 	"artifact.s3Location.key": {"artifact.s3Location.bucket"},
 	"thingArn":                {"thingGroupName"}, "thingGroupArn": {"thingName"}, "thingName": {"thingGroupName"}, "thingGroupName": {"thingName"},
@@ -321,7 +322,7 @@ func (m sample) text(name string, shape *model.Shape, at string) string {
 	return "other"
 }
 
-// somePEM returns a certificate and the ARN that the member that holds it names.
+// somePEM returns a certificate, and the ARN that a member with it names.
 func somePEM(t *testing.T, member string) (text, arn string) {
 	t.Helper()
 	c := testIssuer().Certificate
@@ -332,7 +333,7 @@ func somePEM(t *testing.T, member string) (text, arn string) {
 	return c.PEM, "%" + kind + "/" + string(c.ID)
 }
 
-// silentBroker takes everything and has nothing.
+// silentBroker accepts everything and keeps nothing.
 type silentBroker struct{}
 
 func (silentBroker) PublishAs(_ context.Context, a gateway.Grant, m gateway.Message) error {

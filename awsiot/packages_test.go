@@ -85,7 +85,7 @@ func (env *env) packages() {
 	env.must("PATCH", "/packages/app", `{"defaultVersionName":"2"}`)
 }
 
-// bringing is the body of a job that brings versions.
+// bringing is the body of a job that installs versions.
 func bringing(document string, versions ...string) string {
 	var arns []string
 	for _, v := range versions {

@@ -21,8 +21,7 @@ import (
 	"github.com/muster-iot/muster/identity/ca"
 )
 
-// signer is a certificate with its key: of a CA that somebody else runs, or of
-// a device.
+// signer is a certificate with its key, of a CA outside of Muster or of a device.
 type signer struct {
 	*x509.Certificate
 	key *ecdsa.PrivateKey
@@ -100,7 +99,7 @@ func object(members map[string]any) string {
 	return string(body)
 }
 
-// said returns a member of a JSON answer as text, "" when it is absent.
+// said returns a member of a JSON answer as text, "" if it is absent.
 func said(t testing.TB, body, name string) string {
 	t.Helper()
 	var all map[string]any
@@ -131,7 +130,7 @@ func (env *env) certificate(name string, status muster.CertificateStatus) string
 
 func certARN(id string) string { return arnPrefix + "cert/" + id }
 
-// by is the header that names a certificate.
+// by is the header in which a call names a certificate.
 func by(id string) http.Header {
 	return http.Header{"X-Amzn-Principal": {certARN(id)}, "X-Amzn-Iot-Principal": {certARN(id)}}
 }

@@ -5,8 +5,27 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot/wire"
+	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/iotpolicy"
 )
+
+// Policies keeps policies and their versions.
+type Policies interface {
+	CreatePolicy(ctx context.Context, name, document string, tags []muster.Tag) (muster.Policy, error)
+	CreatePolicyVersion(ctx context.Context, name, document string, asDefault bool) (muster.PolicyVersion, error)
+	DeletePolicy(ctx context.Context, name string) error
+	DeletePolicyVersion(ctx context.Context, name, version string) error
+	Policies(ctx context.Context, p engine.Page, ascending bool) (engine.PolicyList, error)
+	Policy(ctx context.Context, name string) (muster.Policy, error)
+	SetDefaultPolicyVersion(ctx context.Context, name, version string) error
+}
+
+// policyOperations are the operations on policies and their versions
+// (identity-and-auth.md section B.1).
+type policyOperations struct {
+	account  account
+	policies Policies
+}
 
 // checkPolicy returns a MalformedPolicy error unless document is a policy
 // (AUTH-51, AUTH-55).
@@ -17,62 +36,62 @@ func checkPolicy(name, document string) error {
 	return nil
 }
 
-func (n *needs) createPolicy(in *wire.CreatePolicyRequest) {
-	n.tagged(in.Tags, n.account.ARN("policy", *in.PolicyName))
+func (o policyOperations) createPolicyNeeds(in *wire.CreatePolicyRequest) needs {
+	return tagged(in.Tags, o.account.ARN("policy", *in.PolicyName))
 }
 
-func (s *Server) createPolicy(ctx context.Context, in *wire.CreatePolicyRequest) (*wire.CreatePolicyResponse, error) {
+func (o policyOperations) createPolicy(ctx context.Context, in *wire.CreatePolicyRequest) (*wire.CreatePolicyResponse, error) {
 	if err := checkPolicy(*in.PolicyName, *in.PolicyDocument); err != nil {
 		return nil, err
 	}
-	p, err := s.o.Engine.CreatePolicy(ctx, *in.PolicyName, *in.PolicyDocument, tagsOf(in.Tags))
+	p, err := o.policies.CreatePolicy(ctx, *in.PolicyName, *in.PolicyDocument, tagsOf(in.Tags))
 	if err != nil {
 		return nil, err
 	}
 	return &wire.CreatePolicyResponse{
-		PolicyName: &p.Name, PolicyARN: s.policyARN(p.Name), PolicyDocument: in.PolicyDocument, PolicyVersionID: &p.Default,
+		PolicyName: &p.Name, PolicyARN: o.account.policyARN(p.Name), PolicyDocument: in.PolicyDocument, PolicyVersionID: &p.Default,
 	}, nil
 }
 
-func (s *Server) getPolicy(ctx context.Context, in *wire.GetPolicyRequest) (*wire.GetPolicyResponse, error) {
-	p, err := s.o.Engine.Policy(ctx, *in.PolicyName)
+func (o policyOperations) getPolicy(ctx context.Context, in *wire.GetPolicyRequest) (*wire.GetPolicyResponse, error) {
+	p, err := o.policies.Policy(ctx, *in.PolicyName)
 	if err != nil {
 		return nil, err
 	}
 	return &wire.GetPolicyResponse{
-		PolicyName: &p.Name, PolicyARN: s.policyARN(p.Name), PolicyDocument: new(p.InForce()), DefaultVersionID: &p.Default,
+		PolicyName: &p.Name, PolicyARN: o.account.policyARN(p.Name), PolicyDocument: new(p.InForce()), DefaultVersionID: &p.Default,
 		CreationDate: instant(p.CreatedAt), LastModifiedDate: instant(p.UpdatedAt), GenerationID: &p.GenerationID,
 	}, nil
 }
 
-func (s *Server) deletePolicy(ctx context.Context, in *wire.DeletePolicyRequest) error {
-	return s.o.Engine.DeletePolicy(ctx, *in.PolicyName)
+func (o policyOperations) deletePolicy(ctx context.Context, in *wire.DeletePolicyRequest) error {
+	return o.policies.DeletePolicy(ctx, *in.PolicyName)
 }
 
-func (s *Server) listPolicies(ctx context.Context, in *wire.ListPoliciesRequest) (*wire.ListPoliciesResponse, error) {
-	list, err := s.o.Engine.Policies(ctx, page(in.PageSize, in.Marker), wire.Or(in.AscendingOrder, false))
+func (o policyOperations) listPolicies(ctx context.Context, in *wire.ListPoliciesRequest) (*wire.ListPoliciesResponse, error) {
+	list, err := o.policies.Policies(ctx, page(in.PageSize, in.Marker), wire.Or(in.AscendingOrder, false))
 	if err != nil {
 		return nil, err
 	}
-	return &wire.ListPoliciesResponse{Policies: s.policies(list.Policies), NextMarker: text(list.Next)}, nil
+	return &wire.ListPoliciesResponse{Policies: o.account.policies(list.Policies), NextMarker: text(list.Next)}, nil
 }
 
-func (s *Server) createPolicyVersion(ctx context.Context, in *wire.CreatePolicyVersionRequest) (*wire.CreatePolicyVersionResponse, error) {
+func (o policyOperations) createPolicyVersion(ctx context.Context, in *wire.CreatePolicyVersionRequest) (*wire.CreatePolicyVersionResponse, error) {
 	if err := checkPolicy(*in.PolicyName, *in.PolicyDocument); err != nil {
 		return nil, err
 	}
 	inForce := wire.Or(in.SetAsDefault, false)
-	v, err := s.o.Engine.CreatePolicyVersion(ctx, *in.PolicyName, *in.PolicyDocument, inForce)
+	v, err := o.policies.CreatePolicyVersion(ctx, *in.PolicyName, *in.PolicyDocument, inForce)
 	if err != nil {
 		return nil, err
 	}
 	return &wire.CreatePolicyVersionResponse{
-		PolicyARN: s.policyARN(*in.PolicyName), PolicyDocument: in.PolicyDocument, PolicyVersionID: &v.ID, IsDefaultVersion: &inForce,
+		PolicyARN: o.account.policyARN(*in.PolicyName), PolicyDocument: in.PolicyDocument, PolicyVersionID: &v.ID, IsDefaultVersion: &inForce,
 	}, nil
 }
 
-func (s *Server) getPolicyVersion(ctx context.Context, in *wire.GetPolicyVersionRequest) (*wire.GetPolicyVersionResponse, error) {
-	p, err := s.o.Engine.Policy(ctx, *in.PolicyName)
+func (o policyOperations) getPolicyVersion(ctx context.Context, in *wire.GetPolicyVersionRequest) (*wire.GetPolicyVersionResponse, error) {
+	p, err := o.policies.Policy(ctx, *in.PolicyName)
 	if err != nil {
 		return nil, err
 	}
@@ -81,15 +100,15 @@ func (s *Server) getPolicyVersion(ctx context.Context, in *wire.GetPolicyVersion
 		return nil, err
 	}
 	return &wire.GetPolicyVersionResponse{
-		PolicyName: &p.Name, PolicyARN: s.policyARN(p.Name), PolicyDocument: &v.Document, PolicyVersionID: &v.ID,
+		PolicyName: &p.Name, PolicyARN: o.account.policyARN(p.Name), PolicyDocument: &v.Document, PolicyVersionID: &v.ID,
 		IsDefaultVersion: new(v.ID == p.Default),
 		CreationDate:     instant(v.CreatedAt), LastModifiedDate: instant(v.CreatedAt), GenerationID: &p.GenerationID,
 	}, nil
 }
 
 // listPolicyVersions lists the newest version first.
-func (s *Server) listPolicyVersions(ctx context.Context, in *wire.ListPolicyVersionsRequest) (*wire.ListPolicyVersionsResponse, error) {
-	p, err := s.o.Engine.Policy(ctx, *in.PolicyName)
+func (o policyOperations) listPolicyVersions(ctx context.Context, in *wire.ListPolicyVersionsRequest) (*wire.ListPolicyVersionsResponse, error) {
+	p, err := o.policies.Policy(ctx, *in.PolicyName)
 	if err != nil {
 		return nil, err
 	}
@@ -102,24 +121,20 @@ func (s *Server) listPolicyVersions(ctx context.Context, in *wire.ListPolicyVers
 	return out, nil
 }
 
-func (s *Server) deletePolicyVersion(ctx context.Context, in *wire.DeletePolicyVersionRequest) error {
-	return s.o.Engine.DeletePolicyVersion(ctx, *in.PolicyName, *in.PolicyVersionID)
+func (o policyOperations) deletePolicyVersion(ctx context.Context, in *wire.DeletePolicyVersionRequest) error {
+	return o.policies.DeletePolicyVersion(ctx, *in.PolicyName, *in.PolicyVersionID)
 }
 
-func (s *Server) setDefaultPolicyVersion(ctx context.Context, in *wire.SetDefaultPolicyVersionRequest) error {
-	return s.o.Engine.SetDefaultPolicyVersion(ctx, *in.PolicyName, *in.PolicyVersionID)
+func (o policyOperations) setDefaultPolicyVersion(ctx context.Context, in *wire.SetDefaultPolicyVersionRequest) error {
+	return o.policies.SetDefaultPolicyVersion(ctx, *in.PolicyName, *in.PolicyVersionID)
 }
 
-func (s *Server) policies(all []muster.Policy) []wire.Policy {
-	shown := make([]wire.Policy, 0, len(all))
-	for _, p := range all {
-		shown = append(shown, s.policy(p.Name))
-	}
-	return shown
+func (a account) policies(all []muster.Policy) []wire.Policy {
+	return each(all, func(p muster.Policy) wire.Policy { return a.policy(p.Name) })
 }
 
-func (s *Server) policy(name string) wire.Policy {
-	return wire.Policy{PolicyName: &name, PolicyARN: s.policyARN(name)}
+func (a account) policy(name string) wire.Policy {
+	return wire.Policy{PolicyName: &name, PolicyARN: a.policyARN(name)}
 }
 
-func (s *Server) policyARN(name string) *string { return new(s.o.Account.ARN("policy", name)) }
+func (a account) policyARN(name string) *string { return new(a.ARN("policy", name)) }

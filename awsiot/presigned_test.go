@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// presignedUrlConfig is echoed as it was given by jobs and templates
+// Jobs and templates show presignedUrlConfig as it was given
 // (jobs-control-plane.md sections 3.2, 3.8 and 3.14).
 func TestPresignedURLConfig(t *testing.T) {
 	const role = `"roleArn":"arn:aws:iam::111122223333:role/downloads"`

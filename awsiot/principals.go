@@ -5,110 +5,121 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot/wire"
+	"github.com/muster-iot/muster/engine"
 )
 
-// The operations of registry.md section 6.3. A principal is a certificate.
-
-func (n *needs) attachThingPrincipal(in *wire.AttachThingPrincipalRequest) {
-	n.arns(*in.Principal)
+// Principals keeps which certificates are attached to which things. If exclusive is
+// nil, a list has both kinds of attachments.
+type Principals interface {
+	AttachPrincipal(ctx context.Context, thing muster.ThingName, id muster.CertificateID, a muster.Attachment) error
+	DetachPrincipal(ctx context.Context, thing muster.ThingName, id muster.CertificateID) error
+	PrincipalsOfThing(ctx context.Context, thing muster.ThingName, exclusive *bool, page engine.Page) (engine.BoundList, error)
+	ThingsOfPrincipal(ctx context.Context, id muster.CertificateID, exclusive *bool, page engine.Page) (engine.BoundList, error)
 }
 
-func (s *Server) attachThingPrincipal(ctx context.Context, in *wire.AttachThingPrincipalRequest) error {
-	id, err := s.principal(*in.Principal)
+// principalOperations are the operations of registry.md section 6.3. A principal
+// is a certificate.
+type principalOperations struct {
+	account    account
+	principals Principals
+}
+
+func (principalOperations) attachThingPrincipalNeeds(in *wire.AttachThingPrincipalRequest) needs {
+	return arns(*in.Principal)
+}
+
+func (o principalOperations) attachThingPrincipal(ctx context.Context, in *wire.AttachThingPrincipalRequest) error {
+	id, err := o.account.certificateOf(*in.Principal)
 	if err != nil {
 		return err
 	}
 	exclusive := exclusiveness(in.ThingPrincipalType)
-	return s.o.Engine.AttachPrincipal(ctx, muster.ThingName(*in.ThingName), id, muster.Attachment{Exclusive: wire.Or(exclusive, false)})
+	return o.principals.AttachPrincipal(ctx, muster.ThingName(*in.ThingName), id, muster.Attachment{Exclusive: wire.Or(exclusive, false)})
 }
 
-func (n *needs) detachThingPrincipal(in *wire.DetachThingPrincipalRequest) {
-	n.arns(*in.Principal)
+func (principalOperations) detachThingPrincipalNeeds(in *wire.DetachThingPrincipalRequest) needs {
+	return arns(*in.Principal)
 }
 
-func (s *Server) detachThingPrincipal(ctx context.Context, in *wire.DetachThingPrincipalRequest) error {
-	id, err := s.principal(*in.Principal)
+func (o principalOperations) detachThingPrincipal(ctx context.Context, in *wire.DetachThingPrincipalRequest) error {
+	id, err := o.account.certificateOf(*in.Principal)
 	if err != nil {
 		return err
 	}
-	return s.o.Engine.DetachPrincipal(ctx, muster.ThingName(*in.ThingName), id)
+	return o.principals.DetachPrincipal(ctx, muster.ThingName(*in.ThingName), id)
 }
 
-func (s *Server) listThingPrincipals(ctx context.Context, in *wire.ListThingPrincipalsRequest) (*wire.ListThingPrincipalsResponse, error) {
-	list, err := s.o.Engine.PrincipalsOfThing(ctx, muster.ThingName(*in.ThingName), nil, page(in.MaxResults, in.NextToken))
+func (o principalOperations) listThingPrincipals(ctx context.Context, in *wire.ListThingPrincipalsRequest) (*wire.ListThingPrincipalsResponse, error) {
+	list, err := o.principals.PrincipalsOfThing(ctx, muster.ThingName(*in.ThingName), nil, page(in.MaxResults, in.NextToken))
 	if err != nil {
 		return nil, err
 	}
-	out := &wire.ListThingPrincipalsResponse{Principals: make([]string, 0, len(list.Bound)), NextToken: text(list.Next)}
-	for _, b := range list.Bound {
-		out.Principals = append(out.Principals, *s.certificateARN(b.Certificate))
-	}
-	return out, nil
+	return &wire.ListThingPrincipalsResponse{
+		Principals: each(list.Bound, func(b engine.Bound) string { return *o.account.certificateARN(b.Certificate) }),
+		NextToken:  text(list.Next),
+	}, nil
 }
 
-func (s *Server) listThingPrincipalsV2(ctx context.Context, in *wire.ListThingPrincipalsV2Request) (*wire.ListThingPrincipalsV2Response, error) {
-	list, err := s.o.Engine.PrincipalsOfThing(ctx, muster.ThingName(*in.ThingName), exclusiveness(in.ThingPrincipalType), page(in.MaxResults, in.NextToken))
+func (o principalOperations) listThingPrincipalsV2(ctx context.Context, in *wire.ListThingPrincipalsV2Request) (*wire.ListThingPrincipalsV2Response, error) {
+	list, err := o.principals.PrincipalsOfThing(ctx, muster.ThingName(*in.ThingName), exclusiveness(in.ThingPrincipalType), page(in.MaxResults, in.NextToken))
 	if err != nil {
 		return nil, err
 	}
-	out := &wire.ListThingPrincipalsV2Response{
-		ThingPrincipalObjects: make([]wire.ThingPrincipalObject, 0, len(list.Bound)), NextToken: text(list.Next),
-	}
-	for _, b := range list.Bound {
-		out.ThingPrincipalObjects = append(out.ThingPrincipalObjects, wire.ThingPrincipalObject{
-			Principal: s.certificateARN(b.Certificate), ThingPrincipalType: principalType(b.Attachment),
-		})
-	}
-	return out, nil
+	return &wire.ListThingPrincipalsV2Response{
+		ThingPrincipalObjects: each(list.Bound, func(b engine.Bound) wire.ThingPrincipalObject {
+			return wire.ThingPrincipalObject{
+				Principal: o.account.certificateARN(b.Certificate), ThingPrincipalType: principalType(b.Attachment),
+			}
+		}),
+		NextToken: text(list.Next),
+	}, nil
 }
 
-func (n *needs) listPrincipalThings(in *wire.ListPrincipalThingsRequest) {
-	n.arns(*in.Principal)
+func (principalOperations) listPrincipalThingsNeeds(in *wire.ListPrincipalThingsRequest) needs {
+	return arns(*in.Principal)
 }
 
-func (s *Server) listPrincipalThings(ctx context.Context, in *wire.ListPrincipalThingsRequest) (*wire.ListPrincipalThingsResponse, error) {
-	id, err := s.principal(*in.Principal)
+func (o principalOperations) listPrincipalThings(ctx context.Context, in *wire.ListPrincipalThingsRequest) (*wire.ListPrincipalThingsResponse, error) {
+	id, err := o.account.certificateOf(*in.Principal)
 	if err != nil {
 		return nil, err
 	}
-	list, err := s.o.Engine.ThingsOfPrincipal(ctx, id, nil, page(in.MaxResults, in.NextToken))
+	list, err := o.principals.ThingsOfPrincipal(ctx, id, nil, page(in.MaxResults, in.NextToken))
 	if err != nil {
 		return nil, err
 	}
-	out := &wire.ListPrincipalThingsResponse{Things: make([]string, 0, len(list.Bound)), NextToken: text(list.Next)}
-	for _, b := range list.Bound {
-		out.Things = append(out.Things, string(b.Thing))
-	}
-	return out, nil
+	return &wire.ListPrincipalThingsResponse{
+		Things:    each(list.Bound, func(b engine.Bound) string { return string(b.Thing) }),
+		NextToken: text(list.Next),
+	}, nil
 }
 
-func (n *needs) listPrincipalThingsV2(in *wire.ListPrincipalThingsV2Request) {
-	n.arns(*in.Principal)
+func (principalOperations) listPrincipalThingsV2Needs(in *wire.ListPrincipalThingsV2Request) needs {
+	return arns(*in.Principal)
 }
 
-func (s *Server) listPrincipalThingsV2(ctx context.Context, in *wire.ListPrincipalThingsV2Request) (*wire.ListPrincipalThingsV2Response, error) {
-	id, err := s.principal(*in.Principal)
+func (o principalOperations) listPrincipalThingsV2(ctx context.Context, in *wire.ListPrincipalThingsV2Request) (*wire.ListPrincipalThingsV2Response, error) {
+	id, err := o.account.certificateOf(*in.Principal)
 	if err != nil {
 		return nil, err
 	}
-	list, err := s.o.Engine.ThingsOfPrincipal(ctx, id, exclusiveness(in.ThingPrincipalType), page(in.MaxResults, in.NextToken))
+	list, err := o.principals.ThingsOfPrincipal(ctx, id, exclusiveness(in.ThingPrincipalType), page(in.MaxResults, in.NextToken))
 	if err != nil {
 		return nil, err
 	}
-	out := &wire.ListPrincipalThingsV2Response{
-		PrincipalThingObjects: make([]wire.PrincipalThingObject, 0, len(list.Bound)), NextToken: text(list.Next),
-	}
-	for _, b := range list.Bound {
-		out.PrincipalThingObjects = append(out.PrincipalThingObjects, wire.PrincipalThingObject{
-			ThingName: text(b.Thing), ThingPrincipalType: principalType(b.Attachment),
-		})
-	}
-	return out, nil
+	return &wire.ListPrincipalThingsV2Response{
+		PrincipalThingObjects: each(list.Bound, func(b engine.Bound) wire.PrincipalThingObject {
+			return wire.PrincipalThingObject{
+				ThingName: text(b.Thing), ThingPrincipalType: principalType(b.Attachment),
+			}
+		}),
+		NextToken: text(list.Next),
+	}, nil
 }
 
-// principal reads the ARN of a certificate.
-func (s *Server) principal(arn string) (muster.CertificateID, error) {
-	kind, id, err := s.o.Account.ParseARN(arn)
+// certificateOf reads the ARN of a certificate.
+func (a account) certificateOf(arn string) (muster.CertificateID, error) {
+	kind, id, err := a.ParseARN(arn)
 	if err == nil && kind != "cert" {
 		err = muster.Errorf(muster.Invalid, "%s is not the ARN of a certificate", arn)
 	}
@@ -117,7 +128,7 @@ func (s *Server) principal(arn string) (muster.CertificateID, error) {
 
 const exclusiveThing, nonExclusiveThing = "EXCLUSIVE_THING", "NON_EXCLUSIVE_THING"
 
-// exclusiveness reads a thingPrincipalType; nil is either.
+// exclusiveness reads a thingPrincipalType; nil means both.
 func exclusiveness(word *string) *bool {
 	if word == nil {
 		return nil

@@ -9,15 +9,16 @@ import (
 	"github.com/muster-iot/muster/reserve"
 )
 
-// uses says what an operation writes for, by the verb that its name begins with;
-// an operation with a row of its own is an exception to its verb. A verb without
-// a row would be refused on no disk, so a test forbids that.
+// uses gives the purpose that an operation writes for, by the verb that its name
+// begins with; a row for a whole operation is an exception to its verb. Operations
+// of a verb without a row would be served even on a full disk; a test checks that
+// every verb that writes has one.
 var uses = map[string]reserve.Use{
 	"Add":       reserve.Grow, // with the executions of continuous jobs
 	"Associate": reserve.Grow,
 	"Create":    reserve.Grow,
 	"Register":  reserve.Grow,
-	// These have much built anew.
+	// These cause large parts of the index or of groups to be built again.
 	"UpdateDynamicThingGroup":     reserve.Grow,
 	"UpdateIndexingConfiguration": reserve.Grow,
 	"UpdateThingGroupsForThing":   reserve.Grow,
@@ -32,7 +33,7 @@ var uses = map[string]reserve.Use{
 	"Detach": reserve.Finish,
 	"Remove": reserve.Finish,
 	"Untag":  reserve.Finish,
-	// These take rights away, which must never have to wait for room.
+	// These take rights away, which must work on a full disk.
 	"SetDefaultPolicyVersion": reserve.Finish,
 	"UpdateCACertificate":     reserve.Finish,
 	"UpdateCertificate":       reserve.Finish,
@@ -53,7 +54,7 @@ func (c *call) room(op *wire.Operation) error {
 	return nil
 }
 
-// useOf returns what an operation writes for, if it writes.
+// useOf returns the purpose that an operation writes for, if it writes.
 func useOf(operation string) (u reserve.Use, writes bool) {
 	if u, ok := uses[operation]; ok {
 		return u, true

@@ -10,8 +10,7 @@ import (
 	"github.com/muster-iot/muster/reserve"
 )
 
-// Every operation that is served reads, or says what it writes for, and only
-// operations that read say nothing.
+// Every operation that is served either reads or has a purpose that it writes for.
 func TestEveryOperationSaysWhatItWritesFor(t *testing.T) {
 	verbs := map[string]bool{}
 	for _, op := range Implemented() {
@@ -35,8 +34,8 @@ func TestEveryOperationSaysWhatItWritesFor(t *testing.T) {
 	}
 }
 
-// What is refused says so in the operation's own words, with a status that has
-// clients try again, and after the caller's rights were looked at.
+// A refusal for lack of room uses an error that the operation models, with a status
+// after which clients retry. It comes after the check of permissions.
 func TestTheControlPlaneOnAFullDisk(t *testing.T) {
 	var level atomic.Uint32
 	env := newEnvWith(t, Options{

@@ -13,12 +13,13 @@ import (
 	"github.com/muster-iot/muster/awsiot/wire"
 	"github.com/muster-iot/muster/intake"
 	"github.com/muster-iot/muster/internal/respond"
+	"github.com/muster-iot/muster/internal/uuid"
 	"github.com/muster-iot/muster/sigv4"
 )
 
 // ServeHTTP answers one request, whatever it is.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c := &call{id: respond.RequestID(), began: s.o.Now(), account: s.o.Account, remote: r.RemoteAddr, hasRoom: s.o.Room, code: "ok"}
+	c := &call{id: uuid.New(), began: s.o.Now(), account: s.o.Account, remote: r.RemoteAddr, hasRoom: s.o.Room, code: "ok"}
 	out := &respond.Recorder{ResponseWriter: w}
 	out.Header().Set("X-Amzn-Requestid", c.id)
 	defer func() { s.end(c, r, out.Status) }()
@@ -47,9 +48,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// Methods returns the methods that an escaped path of the API has, sorted, and none
-// for any other path. Operations of other AWS services, such as GetCallerIdentity,
-// are a POST to the root (identity-and-auth.md section C.2).
+// Methods returns the methods that an escaped path of the API has, sorted. It is
+// empty for any other path. Operations of other AWS services, such as
+// GetCallerIdentity, are a POST to the root (identity-and-auth.md section C.2).
 func (s *Server) Methods(escapedPath string) []string {
 	if escapedPath == "/" {
 		return []string{http.MethodPost}
@@ -57,7 +58,7 @@ func (s *Server) Methods(escapedPath string) []string {
 	return s.router.Methods(escapedPath)
 }
 
-// plane returns who serves an operation that is handed over, nil for nobody.
+// plane returns the data plane that serves an operation, or nil if there is none.
 func (s *Server) plane(op *wire.Operation) DataPlane {
 	if op.Service == wire.IoTData {
 		return s.o.Messages
@@ -65,8 +66,8 @@ func (s *Server) plane(op *wire.Operation) DataPlane {
 	return s.o.DataPlane
 }
 
-// admit finds out what a request wants and who sent it, and leaves a body that
-// can be read again. What the head tells decides whether the body is read.
+// admit finds out what a request wants and who sent it. The body is read only if the
+// head passes, and can be read again afterwards.
 func (s *Server) admit(c *call, w http.ResponseWriter, r *http.Request) error {
 	head, err := s.admitHead(c, r)
 	if err != nil {
@@ -89,8 +90,8 @@ func (s *Server) admit(c *call, w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// admitHead looks at the path, then at the signature, and at the path once more
-// when the signature has told which plane it is for.
+// admitHead looks at the path, then at the signature, and then at the path again,
+// because the signature may say which plane the request is for.
 func (s *Server) admitHead(c *call, r *http.Request) (*sigv4.Head, error) {
 	if err := bounded(r); err != nil {
 		return nil, err
@@ -109,8 +110,8 @@ func (s *Server) admitHead(c *call, r *http.Request) (*sigv4.Head, error) {
 	return head, err
 }
 
-// bounded returns an error when the head of a request is larger than any that a
-// client of AWS sends.
+// bounded returns an error if the head of a request is larger than clients of AWS
+// send.
 func bounded(r *http.Request) error {
 	if len(r.RequestURI) > maxURI {
 		return refuse("InvalidRequestException", http.StatusRequestURITooLong, fmt.Sprintf("The URI is longer than %d bytes", maxURI))
@@ -129,8 +130,8 @@ func (s *Server) find(c *call, service, method, path string) error {
 	return err
 }
 
-// respelled returns the labels of a path with the ids of certificates as the
-// registry spells them (AUTH-20), before the model or a policy looks at them.
+// respelled returns the labels of a path with the ids of certificates in the
+// registry's spelling (AUTH-20), before validation and policies see them.
 func respelled(labels wire.Labels) wire.Labels {
 	for i, label := range labels {
 		if label.Name == "certificateId" || label.Name == "caCertificateId" {
@@ -141,7 +142,7 @@ func respelled(labels wire.Labels) wire.Labels {
 }
 
 // readBody reads a whole body of at most limit bytes. The server's read timeout
-// covers it and ends with it, so the answer may take its time.
+// covers it and ends with it; the answer may take longer.
 func readBody(r *http.Request, limit int) ([]byte, error) {
 	body, err := intake.Body(r, limit)
 	switch {
@@ -183,7 +184,7 @@ func (s *Server) fail(c *call, w http.ResponseWriter, err error) {
 	f.write(w)
 }
 
-// codeOf returns how an answer ended, by what it says of itself.
+// codeOf returns how an answer ended, read from its headers.
 func codeOf(w http.ResponseWriter) string {
 	if name := w.Header().Get("X-Amzn-Errortype"); name != "" {
 		return name

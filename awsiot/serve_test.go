@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot/wire"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/sigv4"
@@ -83,7 +84,7 @@ func swap(r *http.Request, from, to string) {
 	r.Header.Set("Authorization", strings.Replace(r.Header.Get("Authorization"), from, to, 1))
 }
 
-// dataPlane tells who came and what could be read.
+// dataPlane answers with the caller and the body that it got.
 type dataPlane struct{}
 
 func (dataPlane) ServeCaller(w http.ResponseWriter, r *http.Request, caller identity.Caller) {
@@ -277,7 +278,7 @@ func TestWithoutAuthentication(t *testing.T) {
 
 func TestTheTableHasEachOperationOnce(t *testing.T) {
 	seen := map[*wire.Operation]bool{}
-	for _, op := range new(Server).table() {
+	for _, op := range table(Options{}) {
 		if seen[op.Operation] {
 			t.Errorf("%s has two rows", op.Name)
 		}
@@ -290,12 +291,23 @@ func TestTheTableHasEachOperationOnce(t *testing.T) {
 
 func TestNewRefusesWhatCannotWork(t *testing.T) {
 	env := newEnv(t)
-	for name, o := range map[string]Options{
-		"nothing":    {},
-		"no keys":    {Engine: env.engine, Account: testAccount, Now: time.Now},
-		"no clock":   {Engine: env.engine, Account: testAccount, Keys: testKeys{}},
-		"no account": {Engine: env.engine, Now: time.Now, Keys: testKeys{}},
+	for name, spoil := range map[string]func(*Options){
+		"nothing":     func(o *Options) { *o = Options{} },
+		"no keys":     func(o *Options) { o.Keys = nil },
+		"no clock":    func(o *Options) { o.Now = nil },
+		"no account":  func(o *Options) { o.Account = muster.Account{} },
+		"no catalog":  func(o *Options) { o.Catalog = nil },
+		"no events":   func(o *Options) { o.Events = nil },
+		"no jobs":     func(o *Options) { o.Jobs = nil },
+		"no registry": func(o *Options) { o.Registry = nil },
+		"no rights":   func(o *Options) { o.Rights = nil },
+		"no tags":     func(o *Options) { o.Tags = nil },
 	} {
+		o := env.server.o
+		if _, err := New(o); err != nil {
+			t.Fatalf("New with everything = %v", err)
+		}
+		spoil(&o)
 		if _, err := New(o); err == nil {
 			t.Errorf("New with %s succeeded", name)
 		}
@@ -318,8 +330,8 @@ func TestDescribeEndpoint(t *testing.T) {
 	one.want("DescribeEndpoint of jobs, with one host", one.must("GET", "/endpoint?endpointType=iot:Jobs", ""), `{"endpointAddress":"data.example"}`)
 }
 
-// Readers differ in which of two members counts, so a body that has a name twice
-// is refused, wherever in it and however it is written.
+// JSON parsers differ in which of two members of the same name they use, so a body
+// with such members is refused, at any depth and in any spelling of the name.
 func TestABodyHasNoNameTwice(t *testing.T) {
 	env := newEnv(t)
 	env.thing("lamp")

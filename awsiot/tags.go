@@ -3,34 +3,46 @@ package awsiot
 import (
 	"context"
 
+	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot/wire"
 )
 
-func (n *needs) tagResource(in *wire.TagResourceRequest) {
-	n.arns(*in.ResourceARN)
-	n.tags = in.Tags
+// Tags keeps the tags of resources of all kinds. Resources are named by their ARNs.
+type Tags interface {
+	ListTagsForResource(ctx context.Context, arn, token string) ([]muster.Tag, error)
+	TagResource(ctx context.Context, arn string, set []muster.Tag) error
+	UntagResource(ctx context.Context, arn string, keys []string) error
 }
 
-func (s *Server) tagResource(ctx context.Context, in *wire.TagResourceRequest) error {
-	return s.o.Engine.TagResource(ctx, *in.ResourceARN, tagsOf(in.Tags))
+// tagOperations are the operations on tags (registry.md section 6.4).
+type tagOperations struct{ tags Tags }
+
+func (tagOperations) tagResourceNeeds(in *wire.TagResourceRequest) needs {
+	return arns(*in.ResourceARN).and(needs{tags: in.Tags})
 }
 
-func (n *needs) untagResource(in *wire.UntagResourceRequest) { n.arns(*in.ResourceARN) }
-
-func (s *Server) untagResource(ctx context.Context, in *wire.UntagResourceRequest) error {
-	return s.o.Engine.UntagResource(ctx, *in.ResourceARN, in.TagKeys)
+func (o tagOperations) tagResource(ctx context.Context, in *wire.TagResourceRequest) error {
+	return o.tags.TagResource(ctx, *in.ResourceARN, tagsOf(in.Tags))
 }
 
-func (n *needs) listTagsForResource(in *wire.ListTagsForResourceRequest) { n.arns(*in.ResourceARN) }
+func (tagOperations) untagResourceNeeds(in *wire.UntagResourceRequest) needs {
+	return arns(*in.ResourceARN)
+}
 
-func (s *Server) listTagsForResource(ctx context.Context, in *wire.ListTagsForResourceRequest) (*wire.ListTagsForResourceResponse, error) {
-	tags, err := s.o.Engine.ListTagsForResource(ctx, *in.ResourceARN, wire.Or(in.NextToken, ""))
+func (o tagOperations) untagResource(ctx context.Context, in *wire.UntagResourceRequest) error {
+	return o.tags.UntagResource(ctx, *in.ResourceARN, in.TagKeys)
+}
+
+func (tagOperations) listTagsForResourceNeeds(in *wire.ListTagsForResourceRequest) needs {
+	return arns(*in.ResourceARN)
+}
+
+func (o tagOperations) listTagsForResource(ctx context.Context, in *wire.ListTagsForResourceRequest) (*wire.ListTagsForResourceResponse, error) {
+	tags, err := o.tags.ListTagsForResource(ctx, *in.ResourceARN, wire.Or(in.NextToken, ""))
 	if err != nil {
 		return nil, err
 	}
-	out := &wire.ListTagsForResourceResponse{Tags: make([]wire.Tag, 0, len(tags))}
-	for _, t := range tags {
-		out.Tags = append(out.Tags, wire.Tag{Key: &t.Key, Value: &t.Value})
-	}
-	return out, nil
+	return &wire.ListTagsForResourceResponse{
+		Tags: each(tags, func(t muster.Tag) wire.Tag { return wire.Tag{Key: &t.Key, Value: &t.Value} }),
+	}, nil
 }

@@ -12,57 +12,71 @@ import (
 	"github.com/muster-iot/muster/iotpolicy"
 )
 
-func (n *needs) getEffectivePolicies(in *wire.GetEffectivePoliciesRequest) {
-	n.given(in.Principal)
-	n.named("thing", in.ThingName)
+// Authorization returns the policies that decide about a client.
+type Authorization interface {
+	// EffectivePolicies returns the policies in force for a target that acts as a
+	// thing, or as none if thing is "".
+	EffectivePolicies(ctx context.Context, t engine.PolicyTarget, thing muster.ThingName) ([]muster.Policy, error)
+	// Grounds returns what a decision about a client with this certificate and
+	// client id is based on.
+	Grounds(ctx context.Context, id muster.CertificateID, clientID string) (engine.Grounds, error)
+	Policy(ctx context.Context, name string) (muster.Policy, error)
 }
 
-func (s *Server) getEffectivePolicies(ctx context.Context, in *wire.GetEffectivePoliciesRequest) (*wire.GetEffectivePoliciesResponse, error) {
-	who, err := s.tested(in.Principal, in.CognitoIdentityPoolID)
+// authorizationOperations are the operations that tell what a client may do
+// (identity-and-auth.md section B.1).
+type authorizationOperations struct {
+	account       account
+	authorization Authorization
+}
+
+func (o authorizationOperations) getEffectivePoliciesNeeds(in *wire.GetEffectivePoliciesRequest) needs {
+	return givenARNs(in.Principal).and(o.account.named("thing", in.ThingName))
+}
+
+func (o authorizationOperations) getEffectivePolicies(ctx context.Context, in *wire.GetEffectivePoliciesRequest) (*wire.GetEffectivePoliciesResponse, error) {
+	who, err := o.tested(in.Principal, in.CognitoIdentityPoolID)
 	if err != nil {
 		return nil, err
 	}
 	if in.Principal == nil && in.ThingName == nil {
 		return nil, muster.Errorf(muster.Invalid, "One of principal and thingName is required")
 	}
-	found, err := s.o.Engine.EffectivePolicies(ctx, who, value[muster.ThingName](in.ThingName))
+	found, err := o.authorization.EffectivePolicies(ctx, who, value[muster.ThingName](in.ThingName))
 	if err != nil {
 		return nil, err
 	}
-	out := &wire.GetEffectivePoliciesResponse{EffectivePolicies: make([]wire.EffectivePolicy, 0, len(found))}
-	for _, p := range found {
-		out.EffectivePolicies = append(out.EffectivePolicies, wire.EffectivePolicy{
-			PolicyName: &p.Name, PolicyARN: s.policyARN(p.Name), PolicyDocument: new(p.InForce()),
-		})
-	}
-	return out, nil
+	return &wire.GetEffectivePoliciesResponse{
+		EffectivePolicies: each(found, func(p muster.Policy) wire.EffectivePolicy {
+			return wire.EffectivePolicy{
+				PolicyName: &p.Name, PolicyARN: o.account.policyARN(p.Name), PolicyDocument: new(p.InForce()),
+			}
+		}),
+	}, nil
 }
 
-func (n *needs) testAuthorization(in *wire.TestAuthorizationRequest) {
-	n.given(in.Principal)
-	for _, policy := range slices.Concat(in.PolicyNamesToAdd, in.PolicyNamesToSkip) {
-		n.named("policy", &policy)
-	}
+func (o authorizationOperations) testAuthorizationNeeds(in *wire.TestAuthorizationRequest) needs {
+	return givenARNs(in.Principal).and(o.account.allNamed("policy", in.PolicyNamesToAdd), o.account.allNamed("policy", in.PolicyNamesToSkip))
 }
 
-// testAuthorization decides as the gateway would for a connection of the client
-// id, whatever the status of the certificate.
-func (s *Server) testAuthorization(ctx context.Context, in *wire.TestAuthorizationRequest) (*wire.TestAuthorizationResponse, error) {
-	who, err := s.tested(in.Principal, in.CognitoIdentityPoolID)
+// testAuthorization decides as the gateway would for a connection with the client
+// id. The status of the certificate does not matter.
+func (o authorizationOperations) testAuthorization(ctx context.Context, in *wire.TestAuthorizationRequest) (*wire.TestAuthorizationResponse, error) {
+	who, err := o.tested(in.Principal, in.CognitoIdentityPoolID)
 	if err != nil {
 		return nil, err
 	}
-	device, inForce, err := s.grounds(ctx, who, wire.Or(in.ClientID, ""))
+	device, inForce, err := o.grounds(ctx, who, wire.Or(in.ClientID, ""))
 	if err != nil {
 		return nil, err
 	}
-	set, err := s.policySet(ctx, inForce, in.PolicyNamesToAdd, in.PolicyNamesToSkip)
+	set, err := o.policySet(ctx, inForce, in.PolicyNamesToAdd, in.PolicyNamesToSkip)
 	if err != nil {
 		return nil, err
 	}
 	out := &wire.TestAuthorizationResponse{AuthResults: make([]wire.AuthResult, 0, len(in.AuthInfos))}
 	for _, info := range in.AuthInfos {
-		result, err := s.authResult(info, set, device.Vars)
+		result, err := o.authResult(info, set, device.Vars)
 		if err != nil {
 			return nil, err
 		}
@@ -71,27 +85,27 @@ func (s *Server) testAuthorization(ctx context.Context, in *wire.TestAuthorizati
 	return out, nil
 }
 
-// tested reads whose rights are asked for: those of a certificate, of the things
-// of a group, or of nobody.
-func (s *Server) tested(principal, cognito *string) (engine.PolicyTarget, error) {
+// tested reads whose rights the call is about: a certificate's, those of the things
+// of a group, or, for nil, nobody's.
+func (o authorizationOperations) tested(principal, cognito *string) (engine.PolicyTarget, error) {
 	if cognito != nil {
 		return engine.PolicyTarget{}, muster.Errorf(muster.Invalid, "There are no Cognito identities here")
 	}
 	if principal == nil {
 		return engine.PolicyTarget{}, nil
 	}
-	return s.policyTarget(*principal)
+	return o.account.policyTarget(*principal)
 }
 
-// grounds returns the device that a principal would be as a client, and the
-// policies in force for it.
-func (s *Server) grounds(ctx context.Context, who engine.PolicyTarget, clientID string) (identity.Device, []muster.Policy, error) {
+// grounds returns the device as which a principal would connect, and the policies in
+// force for it.
+func (o authorizationOperations) grounds(ctx context.Context, who engine.PolicyTarget, clientID string) (identity.Device, []muster.Policy, error) {
 	device := identity.Device{Certificate: who.Certificate, ClientID: clientID}
 	if who.Certificate == "" {
-		found, err := s.o.Engine.EffectivePolicies(ctx, who, "")
+		found, err := o.authorization.EffectivePolicies(ctx, who, "")
 		return device, found, err
 	}
-	g, err := s.o.Engine.Grounds(ctx, who.Certificate, clientID)
+	g, err := o.authorization.Grounds(ctx, who.Certificate, clientID)
 	if err != nil {
 		return device, nil, err
 	}
@@ -105,10 +119,10 @@ func (s *Server) grounds(ctx context.Context, who engine.PolicyTarget, clientID 
 	return device, g.Policies, nil
 }
 
-// policySet compiles policies, and those added by name, without those to skip.
-func (s *Server) policySet(ctx context.Context, inForce []muster.Policy, add, skip []string) (iotpolicy.Set, error) {
+// policySet compiles the policies in force and those in add, without those in skip.
+func (o authorizationOperations) policySet(ctx context.Context, inForce []muster.Policy, add, skip []string) (iotpolicy.Set, error) {
 	for _, name := range add {
-		p, err := s.o.Engine.Policy(ctx, name)
+		p, err := o.authorization.Policy(ctx, name)
 		if err != nil {
 			return nil, err
 		}
@@ -130,15 +144,15 @@ func (s *Server) policySet(ctx context.Context, inForce []muster.Policy, add, sk
 	return set, nil
 }
 
-// testedActions are the actions that can be asked about.
+// testedActions are the actions that a call can ask about.
 var testedActions = map[string]string{
 	"CONNECT": iotpolicy.Connect, "PUBLISH": iotpolicy.Publish, "RECEIVE": iotpolicy.Receive, "SUBSCRIBE": iotpolicy.Subscribe,
 }
 
-// authResult tells how one question ends: allowed only if every resource is,
-// and denied explicitly if one is. A policy is listed by the strongest that it
-// says about any of them.
-func (s *Server) authResult(info wire.AuthInfo, set iotpolicy.Set, vars iotpolicy.Vars) (wire.AuthResult, error) {
+// authResult answers one question: it is allowed if every resource is allowed, and
+// denied explicitly if one resource is. Each policy is listed once, by its strongest
+// outcome for any of the resources.
+func (o authorizationOperations) authResult(info wire.AuthInfo, set iotpolicy.Set, vars iotpolicy.Vars) (wire.AuthResult, error) {
 	action := testedActions[wire.Or(info.ActionType, "")]
 	if action == "" || len(info.Resources) == 0 {
 		return wire.AuthResult{}, muster.Errorf(muster.Invalid, "authInfos must have an actionType and resources")
@@ -155,7 +169,7 @@ func (s *Server) authResult(info wire.AuthInfo, set iotpolicy.Set, vars iotpolic
 	}
 	lists := [...][]wire.Policy{iotpolicy.ImplicitDeny: {}, iotpolicy.ExplicitDeny: {}, iotpolicy.Allowed: {}}
 	for i, p := range set {
-		lists[said[i]] = append(lists[said[i]], s.policy(p.Name()))
+		lists[said[i]] = append(lists[said[i]], o.account.policy(p.Name()))
 	}
 	slices.Sort(missing)
 	return wire.AuthResult{
@@ -170,8 +184,8 @@ func (s *Server) authResult(info wire.AuthInfo, set iotpolicy.Set, vars iotpolic
 	}, nil
 }
 
-// worse orders outcomes for several resources together: ExplicitDeny before
-// ImplicitDeny before Allowed.
+// worse returns the outcome that counts for several resources together:
+// ExplicitDeny before ImplicitDeny before Allowed.
 func worse(a, b iotpolicy.Outcome) iotpolicy.Outcome {
 	switch {
 	case a == iotpolicy.ExplicitDeny || b == iotpolicy.ExplicitDeny:
@@ -182,8 +196,8 @@ func worse(a, b iotpolicy.Outcome) iotpolicy.Outcome {
 	return iotpolicy.Allowed
 }
 
-// stronger orders what one policy says of several resources: that it denies
-// before that it allows before nothing.
+// stronger returns the outcome that counts for one policy: ExplicitDeny before
+// Allowed before ImplicitDeny, which is the outcome of a policy that does not match.
 func stronger(a, b iotpolicy.Outcome) iotpolicy.Outcome {
 	if a == iotpolicy.ImplicitDeny || b == iotpolicy.ExplicitDeny {
 		return b

@@ -24,8 +24,8 @@ func statements(lines ...string) string {
 	return `{"Version":"2012-10-17","Statement":[` + strings.Join(all, ",") + `]}`
 }
 
-// lampEnv has a thing lamp, in the group room of the group house, and its
-// certificate. Each has a policy of its name.
+// lampEnv has a thing lamp, which is in the group room of the group house, and its
+// certificate. Each of them has a policy of its name.
 func lampEnv(t *testing.T) (*env, string) {
 	env := newEnv(t)
 	env.must("POST", "/things/lamp", "")

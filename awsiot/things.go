@@ -8,16 +8,31 @@ import (
 	"github.com/muster-iot/muster/engine"
 )
 
-func (n *needs) createThing(in *wire.CreateThingRequest) {
-	n.named("thingtype", in.ThingTypeName)
-	n.named("billinggroup", in.BillingGroupName)
+// Things keeps the things of the registry. If expected is not nil, it must be the
+// version of the thing, or the call fails with VersionConflict.
+type Things interface {
+	CreateThing(ctx context.Context, in muster.Thing) (muster.Thing, error)
+	DeleteThing(ctx context.Context, name muster.ThingName, expected *int64) error
+	DescribeThing(ctx context.Context, name muster.ThingName) (muster.Thing, error)
+	ListThings(ctx context.Context, f engine.ThingFilter, p engine.Page) (engine.ThingList, error)
+	UpdateThing(ctx context.Context, name muster.ThingName, u muster.ThingUpdate) error
 }
 
-func (s *Server) createThing(ctx context.Context, in *wire.CreateThingRequest) (*wire.CreateThingResponse, error) {
+// thingOperations are the operations on things (registry.md section 2).
+type thingOperations struct {
+	account account
+	things  Things
+}
+
+func (o thingOperations) createThingNeeds(in *wire.CreateThingRequest) needs {
+	return o.account.named("thingtype", in.ThingTypeName).and(o.account.named("billinggroup", in.BillingGroupName))
+}
+
+func (o thingOperations) createThing(ctx context.Context, in *wire.CreateThingRequest) (*wire.CreateThingResponse, error) {
 	if in.BillingGroupName != nil { // registry.md section 6.5
 		return nil, muster.Errorf(muster.NotFound, "Billing group %s does not exist", *in.BillingGroupName)
 	}
-	t, err := s.o.Engine.CreateThing(ctx, muster.Thing{
+	t, err := o.things.CreateThing(ctx, muster.Thing{
 		Name:       muster.ThingName(*in.ThingName),
 		Type:       value[muster.TypeName](in.ThingTypeName),
 		Attributes: payload(in.AttributePayload).Attributes,
@@ -25,11 +40,11 @@ func (s *Server) createThing(ctx context.Context, in *wire.CreateThingRequest) (
 	if err != nil {
 		return nil, err
 	}
-	return &wire.CreateThingResponse{ThingName: text(t.Name), ThingARN: s.thingARN(t.Name), ThingID: &t.ID}, nil
+	return &wire.CreateThingResponse{ThingName: text(t.Name), ThingARN: o.account.thingARN(t.Name), ThingID: &t.ID}, nil
 }
 
-func (s *Server) describeThing(ctx context.Context, in *wire.DescribeThingRequest) (*wire.DescribeThingResponse, error) {
-	t, err := s.o.Engine.DescribeThing(ctx, muster.ThingName(*in.ThingName))
+func (o thingOperations) describeThing(ctx context.Context, in *wire.DescribeThingRequest) (*wire.DescribeThingResponse, error) {
+	t, err := o.things.DescribeThing(ctx, muster.ThingName(*in.ThingName))
 	if err != nil {
 		return nil, err
 	}
@@ -37,17 +52,19 @@ func (s *Server) describeThing(ctx context.Context, in *wire.DescribeThingReques
 		DefaultClientID: text(t.Name), // REG-20
 		ThingName:       text(t.Name),
 		ThingID:         &t.ID,
-		ThingARN:        s.thingARN(t.Name),
+		ThingARN:        o.account.thingARN(t.Name),
 		ThingTypeName:   text(t.Type),
 		Attributes:      attributes(t.Attributes),
 		Version:         &t.Version,
 	}, nil
 }
 
-func (n *needs) updateThing(in *wire.UpdateThingRequest) { n.named("thingtype", in.ThingTypeName) }
+func (o thingOperations) updateThingNeeds(in *wire.UpdateThingRequest) needs {
+	return o.account.named("thingtype", in.ThingTypeName)
+}
 
-func (s *Server) updateThing(ctx context.Context, in *wire.UpdateThingRequest) error {
-	return s.o.Engine.UpdateThing(ctx, muster.ThingName(*in.ThingName), muster.ThingUpdate{
+func (o thingOperations) updateThing(ctx context.Context, in *wire.UpdateThingRequest) error {
+	return o.things.UpdateThing(ctx, muster.ThingName(*in.ThingName), muster.ThingUpdate{
 		ExpectedVersion: in.ExpectedVersion,
 		Type:            value[muster.TypeName](in.ThingTypeName),
 		RemoveType:      wire.Or(in.RemoveThingType, false),
@@ -55,14 +72,16 @@ func (s *Server) updateThing(ctx context.Context, in *wire.UpdateThingRequest) e
 	})
 }
 
-func (s *Server) deleteThing(ctx context.Context, in *wire.DeleteThingRequest) error {
-	return s.o.Engine.DeleteThing(ctx, muster.ThingName(*in.ThingName), in.ExpectedVersion)
+func (o thingOperations) deleteThing(ctx context.Context, in *wire.DeleteThingRequest) error {
+	return o.things.DeleteThing(ctx, muster.ThingName(*in.ThingName), in.ExpectedVersion)
 }
 
-func (n *needs) listThings(in *wire.ListThingsRequest) { n.narrowed("thingtype", in.ThingTypeName) }
+func (o thingOperations) listThingsNeeds(in *wire.ListThingsRequest) needs {
+	return o.account.narrowed("thingtype", in.ThingTypeName)
+}
 
-func (s *Server) listThings(ctx context.Context, in *wire.ListThingsRequest) (*wire.ListThingsResponse, error) {
-	list, err := s.o.Engine.ListThings(ctx, engine.ThingFilter{
+func (o thingOperations) listThings(ctx context.Context, in *wire.ListThingsRequest) (*wire.ListThingsResponse, error) {
+	list, err := o.things.ListThings(ctx, engine.ThingFilter{
 		Attribute: wire.Or(in.AttributeName, ""),
 		Value:     in.AttributeValue,
 		Prefix:    wire.Or(in.UsePrefixAttributeValue, false),
@@ -71,20 +90,21 @@ func (s *Server) listThings(ctx context.Context, in *wire.ListThingsRequest) (*w
 	if err != nil {
 		return nil, err
 	}
-	out := &wire.ListThingsResponse{Things: make([]wire.ThingAttribute, 0, len(list.Things)), NextToken: text(list.Next)}
-	for _, t := range list.Things {
-		out.Things = append(out.Things, wire.ThingAttribute{
-			ThingName:     text(t.Name),
-			ThingTypeName: text(t.Type),
-			ThingARN:      s.thingARN(t.Name),
-			Attributes:    attributes(t.Attributes),
-			Version:       new(t.Version),
-		})
-	}
-	return out, nil
+	return &wire.ListThingsResponse{
+		Things: each(list.Things, func(t muster.Thing) wire.ThingAttribute {
+			return wire.ThingAttribute{
+				ThingName:     text(t.Name),
+				ThingTypeName: text(t.Type),
+				ThingARN:      o.account.thingARN(t.Name),
+				Attributes:    attributes(t.Attributes),
+				Version:       new(t.Version),
+			}
+		}),
+		NextToken: text(list.Next),
+	}, nil
 }
 
-// payload reads the attributes that a call gives.
+// payload reads the attributes of a call.
 func payload(p *wire.AttributePayload) muster.AttributePayload {
 	if p == nil {
 		return muster.AttributePayload{}
@@ -92,7 +112,8 @@ func payload(p *wire.AttributePayload) muster.AttributePayload {
 	return muster.AttributePayload{Attributes: p.Attributes, Merge: wire.Or(p.Merge, false)}
 }
 
-// attributes returns m for a member that is there even when empty (REG-4).
+// attributes returns m for a member that the wire shows even when it is empty
+// (REG-4).
 func attributes(m map[string]string) map[string]string {
 	if m == nil {
 		return map[string]string{}

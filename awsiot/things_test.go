@@ -9,10 +9,10 @@ import (
 	"testing"
 )
 
-var uuid = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
+var uuids = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
 
 // masked returns an answer with <id> for every id that was made up.
-func masked(body string) string { return uuid.ReplaceAllString(body, "<id>") }
+func masked(body string) string { return uuids.ReplaceAllString(body, "<id>") }
 
 func TestThingFromCreateToDelete(t *testing.T) {
 	env := newEnv(t)
@@ -107,8 +107,8 @@ func TestListThingsFilters(t *testing.T) {
 	}
 }
 
-// listed walks all pages of a list, two items each, and returns one member of
-// the objects in them, or the items themselves when member is empty.
+// listed reads all pages of a list, two items each, and returns one member of each
+// item, or the items themselves if member is empty.
 func (env *env) listed(target, list, member string) []string {
 	env.t.Helper()
 	var all []string

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// Each operation has a rate of its own, and what is too much is a 400
+// Each operation has its own rate; calls above it are answered with a 400
 // (arbitration A19).
 func TestTooManyRequestsOfOneOperation(t *testing.T) {
 	env := newEnvWith(t, Options{Rate: func(operation string) int {

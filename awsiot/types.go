@@ -5,15 +5,33 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot/wire"
+	"github.com/muster-iot/muster/engine"
 )
 
-func (n *needs) createThingType(in *wire.CreateThingTypeRequest) {
-	n.tagged(in.Tags, n.account.ARN("thingtype", *in.ThingTypeName))
+// ThingTypes keeps the types of things.
+type ThingTypes interface {
+	CreateThingType(ctx context.Context, in muster.ThingType, tags []muster.Tag) (muster.ThingType, error)
+	DeleteThingType(ctx context.Context, name muster.TypeName) error
+	DeprecateThingType(ctx context.Context, name muster.TypeName, undo bool) error
+	DescribeThingType(ctx context.Context, name muster.TypeName) (muster.ThingType, error)
+	// ListThingTypes lists the type with the name only; "" lists all.
+	ListThingTypes(ctx context.Context, only muster.TypeName, p engine.Page) (engine.TypeList, error)
+	UpdateThingType(ctx context.Context, name muster.TypeName, u muster.TypeUpdate) error
 }
 
-func (s *Server) createThingType(ctx context.Context, in *wire.CreateThingTypeRequest) (*wire.CreateThingTypeResponse, error) {
+// typeOperations are the operations on thing types (registry.md section 3).
+type typeOperations struct {
+	account account
+	types   ThingTypes
+}
+
+func (o typeOperations) createThingTypeNeeds(in *wire.CreateThingTypeRequest) needs {
+	return tagged(in.Tags, o.account.ARN("thingtype", *in.ThingTypeName))
+}
+
+func (o typeOperations) createThingType(ctx context.Context, in *wire.CreateThingTypeRequest) (*wire.CreateThingTypeResponse, error) {
 	p := wire.Or(in.ThingTypeProperties, wire.ThingTypeProperties{})
-	t, err := s.o.Engine.CreateThingType(ctx, muster.ThingType{
+	t, err := o.types.CreateThingType(ctx, muster.ThingType{
 		Name:                 muster.TypeName(*in.ThingTypeName),
 		Description:          wire.Or(p.ThingTypeDescription, ""),
 		SearchableAttributes: p.SearchableAttributes,
@@ -22,63 +40,64 @@ func (s *Server) createThingType(ctx context.Context, in *wire.CreateThingTypeRe
 	if err != nil {
 		return nil, err
 	}
-	return &wire.CreateThingTypeResponse{ThingTypeName: text(t.Name), ThingTypeARN: s.typeARN(t.Name), ThingTypeID: &t.ID}, nil
+	return &wire.CreateThingTypeResponse{ThingTypeName: text(t.Name), ThingTypeARN: o.account.typeARN(t.Name), ThingTypeID: &t.ID}, nil
 }
 
-func (s *Server) describeThingType(ctx context.Context, in *wire.DescribeThingTypeRequest) (*wire.DescribeThingTypeResponse, error) {
-	t, err := s.o.Engine.DescribeThingType(ctx, muster.TypeName(*in.ThingTypeName))
+func (o typeOperations) describeThingType(ctx context.Context, in *wire.DescribeThingTypeRequest) (*wire.DescribeThingTypeResponse, error) {
+	t, err := o.types.DescribeThingType(ctx, muster.TypeName(*in.ThingTypeName))
 	if err != nil {
 		return nil, err
 	}
 	return &wire.DescribeThingTypeResponse{
 		ThingTypeName:       text(t.Name),
 		ThingTypeID:         &t.ID,
-		ThingTypeARN:        s.typeARN(t.Name),
+		ThingTypeARN:        o.account.typeARN(t.Name),
 		ThingTypeProperties: typeProperties(t),
 		ThingTypeMetadata:   typeMetadata(t),
 	}, nil
 }
 
-func (s *Server) updateThingType(ctx context.Context, in *wire.UpdateThingTypeRequest) error {
+func (o typeOperations) updateThingType(ctx context.Context, in *wire.UpdateThingTypeRequest) error {
 	p := wire.Or(in.ThingTypeProperties, wire.ThingTypeProperties{})
-	return s.o.Engine.UpdateThingType(ctx, muster.TypeName(*in.ThingTypeName), muster.TypeUpdate{
+	return o.types.UpdateThingType(ctx, muster.TypeName(*in.ThingTypeName), muster.TypeUpdate{
 		Description:          p.ThingTypeDescription,
 		SearchableAttributes: p.SearchableAttributes,
 		Propagating:          propagating(p.Mqtt5Configuration),
 	})
 }
 
-func (s *Server) deprecateThingType(ctx context.Context, in *wire.DeprecateThingTypeRequest) error {
-	return s.o.Engine.DeprecateThingType(ctx, muster.TypeName(*in.ThingTypeName), wire.Or(in.UndoDeprecate, false))
+func (o typeOperations) deprecateThingType(ctx context.Context, in *wire.DeprecateThingTypeRequest) error {
+	return o.types.DeprecateThingType(ctx, muster.TypeName(*in.ThingTypeName), wire.Or(in.UndoDeprecate, false))
 }
 
-func (s *Server) deleteThingType(ctx context.Context, in *wire.DeleteThingTypeRequest) error {
-	return s.o.Engine.DeleteThingType(ctx, muster.TypeName(*in.ThingTypeName))
+func (o typeOperations) deleteThingType(ctx context.Context, in *wire.DeleteThingTypeRequest) error {
+	return o.types.DeleteThingType(ctx, muster.TypeName(*in.ThingTypeName))
 }
 
-func (n *needs) listThingTypes(in *wire.ListThingTypesRequest) {
-	n.narrowed("thingtype", in.ThingTypeName)
+func (o typeOperations) listThingTypesNeeds(in *wire.ListThingTypesRequest) needs {
+	return o.account.narrowed("thingtype", in.ThingTypeName)
 }
 
-func (s *Server) listThingTypes(ctx context.Context, in *wire.ListThingTypesRequest) (*wire.ListThingTypesResponse, error) {
-	list, err := s.o.Engine.ListThingTypes(ctx, value[muster.TypeName](in.ThingTypeName), page(in.MaxResults, in.NextToken))
+func (o typeOperations) listThingTypes(ctx context.Context, in *wire.ListThingTypesRequest) (*wire.ListThingTypesResponse, error) {
+	list, err := o.types.ListThingTypes(ctx, value[muster.TypeName](in.ThingTypeName), page(in.MaxResults, in.NextToken))
 	if err != nil {
 		return nil, err
 	}
-	out := &wire.ListThingTypesResponse{ThingTypes: make([]wire.ThingTypeDefinition, 0, len(list.Types)), NextToken: text(list.Next)}
-	for _, t := range list.Types {
-		out.ThingTypes = append(out.ThingTypes, wire.ThingTypeDefinition{
-			ThingTypeName:       text(t.Name),
-			ThingTypeARN:        s.typeARN(t.Name),
-			ThingTypeProperties: typeProperties(t),
-			ThingTypeMetadata:   typeMetadata(t),
-		})
-	}
-	return out, nil
+	return &wire.ListThingTypesResponse{
+		ThingTypes: each(list.Types, func(t muster.ThingType) wire.ThingTypeDefinition {
+			return wire.ThingTypeDefinition{
+				ThingTypeName:       text(t.Name),
+				ThingTypeARN:        o.account.typeARN(t.Name),
+				ThingTypeProperties: typeProperties(t),
+				ThingTypeMetadata:   typeMetadata(t),
+			}
+		}),
+		NextToken: text(list.Next),
+	}, nil
 }
 
-func (s *Server) typeARN(name muster.TypeName) *string {
-	return new(s.o.Account.ARN("thingtype", string(name)))
+func (a account) typeARN(name muster.TypeName) *string {
+	return new(a.ARN("thingtype", string(name)))
 }
 
 func typeProperties(t muster.ThingType) *wire.ThingTypeProperties {
@@ -100,20 +119,18 @@ func typeProperties(t muster.ThingType) *wire.ThingTypeProperties {
 	return p
 }
 
-// propagating reads an mqtt5Configuration; one that is absent is nil.
+// propagating reads an mqtt5Configuration; it is nil if that is absent.
 func propagating(c *wire.Mqtt5Configuration) []muster.PropagatingAttribute {
 	if c == nil {
 		return nil
 	}
-	all := make([]muster.PropagatingAttribute, 0, len(c.PropagatingAttributes))
-	for _, a := range c.PropagatingAttributes {
-		all = append(all, muster.PropagatingAttribute{
+	return each(c.PropagatingAttributes, func(a wire.PropagatingAttribute) muster.PropagatingAttribute {
+		return muster.PropagatingAttribute{
 			UserPropertyKey:     wire.Or(a.UserPropertyKey, ""),
 			ThingAttribute:      wire.Or(a.ThingAttribute, ""),
 			ConnectionAttribute: wire.Or(a.ConnectionAttribute, ""),
-		})
-	}
-	return all
+		}
+	})
 }
 
 func typeMetadata(t muster.ThingType) *wire.ThingTypeMetadata {

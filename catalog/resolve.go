@@ -6,7 +6,7 @@ import (
 )
 
 // Resolve returns the version that a job brings, which must be one it may bring
-// (section 3.1, check 14).
+// (jobs-control-plane.md section 3.1, check 14).
 func (c *Catalog) Resolve(r store.Reader, asked muster.Release) (muster.Release, error) {
 	if asked.Version == muster.NoVersion {
 		_, err := softwarePackage(r, asked.Package)

@@ -1,8 +1,9 @@
-// Package codesign signs the files that jobs bring to devices: a profile is a
-// private key and the certificate that devices know it by. Signatures have the
-// forms that job documents carry them in (jobs-control-plane.md section 6.5 and
-// device-clients.md section 6). The package never decides who may sign, and
-// never says what a signed file is good for.
+// Package codesign signs the files that jobs deliver to devices. A profile is a
+// private key and the certificate by which devices recognise it. Signatures have
+// the forms in which job documents carry them (jobs-control-plane.md section 6.5
+// and device-clients.md section 6). The package does not decide who may sign.
+//
+// The package is API: docs/api-stability.md says what that promises.
 package codesign
 
 import (
@@ -22,21 +23,21 @@ import (
 	"time"
 )
 
-// KeyType is what a profile signs with.
+// KeyType is the kind of key that a profile signs with.
 type KeyType string
 
-// The key types. Both sign the SHA-256 digest of a file: ECDSA as an ASN.1
-// sequence, RSA as PKCS #1 v1.5.
+// The key types. Both sign the SHA-256 digest of a file; an ECDSA signature is an
+// ASN.1 sequence, an RSA signature PKCS #1 v1.5.
 const (
 	ECDSA KeyType = "ecdsa" // on the curve P-256
-	RSA   KeyType = "rsa"   // of at least RSABitsMin
+	RSA   KeyType = "rsa"   // of at least RSABitsMin bits
 )
 
 // RSABitsMin is the shortest RSA key that signs.
 const RSABitsMin = 2048
 
-// Algorithm is the name of what a profile does, as the member
-// signatureAlgorithm of a codesign element gives it.
+// Algorithm returns the name of the signature algorithm, for the member
+// signatureAlgorithm of a codesign element.
 func (k KeyType) Algorithm() string {
 	if k == RSA {
 		return "SHA256withRSA"
@@ -44,29 +45,30 @@ func (k KeyType) Algorithm() string {
 	return "SHA256withECDSA"
 }
 
-// Member is the name of the member that carries the signature in the afr_ota
+// Member returns the name of the member that carries the signature in the afr_ota
 // document of FreeRTOS.
 func (k KeyType) Member() string { return "sig-sha256-" + string(k) }
 
-// Profile is a key that signs, and its certificate. It never shows the key.
+// Profile is a private key that signs, and its certificate. It never shows the key.
+// It may be used by many goroutines.
 type Profile struct {
 	Name  string
 	Type  KeyType
-	Chain []*x509.Certificate // that of the key first, then those that vouch for it
+	Chain []*x509.Certificate // the certificate of the key, then those of its issuers; never empty
 
 	key crypto.Signer
 }
 
-// Signature is what is known of a signed file.
+// Signature is the signature of a file.
 type Signature struct {
-	Size  int64 // of the file, in bytes
-	Value []byte
+	Size  int64  // of the file, in bytes
+	Value []byte // the raw signature, see KeyType
 }
 
-// String returns the signature as documents carry it: in base64.
+// String returns the signature in base64, as documents carry it.
 func (s Signature) String() string { return base64.StdEncoding.EncodeToString(s.Value) }
 
-// Sign signs all that file has to read. It holds none of it in memory.
+// Sign reads file to its end and signs what it read, without holding it in memory.
 func (p *Profile) Sign(file io.Reader) (Signature, error) {
 	digest := sha256.New()
 	size, err := io.Copy(digest, file)
@@ -77,7 +79,7 @@ func (p *Profile) Sign(file io.Reader) (Signature, error) {
 	return Signature{Size: size, Value: value}, err
 }
 
-// ChainPEM returns the certificates of the profile, for those who verify.
+// ChainPEM returns the certificates of the profile in PEM, for devices that verify.
 func (p *Profile) ChainPEM() string {
 	var text []byte
 	for _, c := range p.Chain {
@@ -86,8 +88,8 @@ func (p *Profile) ChainPEM() string {
 	return string(text)
 }
 
-// Valid returns an error unless the certificate counts at the instant now: what
-// is signed before or after, devices reject.
+// Valid returns an error unless the certificate is valid at the instant now. Devices
+// reject a file whose certificate is not.
 func (p *Profile) Valid(now time.Time) error {
 	if c := p.Chain[0]; now.Before(c.NotBefore) || now.After(c.NotAfter) {
 		return fmt.Errorf("the certificate of signing profile %s counts from %s to %s", p.Name, c.NotBefore.UTC().Format(time.RFC3339), c.NotAfter.UTC().Format(time.RFC3339))
@@ -95,7 +97,7 @@ func (p *Profile) Valid(now time.Time) error {
 	return nil
 }
 
-// newProfile puts a profile together and checks that its parts fit.
+// newProfile makes a profile, after checking that its parts belong together.
 func newProfile(name string, chain []*x509.Certificate, key crypto.Signer) (*Profile, error) {
 	p := &Profile{Name: name, Chain: chain, key: key}
 	switch k := key.(type) {

@@ -38,8 +38,8 @@ func create(t *testing.T, f Folder, name string, k KeyType) *Profile {
 	return p
 }
 
-// A profile signs what the public key of its certificate verifies, in the form
-// that documents say, also after it was read again.
+// The public key of a profile's certificate verifies what the profile signs, in the
+// form that documents name, also after the profile was read again.
 func TestSign(t *testing.T) {
 	for name, test := range map[string]struct {
 		k                 KeyType

@@ -2,9 +2,8 @@ package codesign
 
 import "encoding/json"
 
-// Element is the codesign element of a job document
-// (jobs-control-plane.md section 6.5), with the certificates beside it for
-// devices that know only those who vouch for them.
+// Element is the codesign element of a job document (jobs-control-plane.md section
+// 6.5). It includes the certificates, for devices that know only their issuers.
 type Element struct {
 	RawPayloadSize     int64     `json:"rawPayloadSize"`
 	Signature          string    `json:"signature"`
@@ -13,19 +12,19 @@ type Element struct {
 	PayloadLocation    *Location `json:"payloadLocation,omitempty"`
 }
 
-// Location is where the signed file lies.
+// Location is where the signed file is stored.
 type Location struct {
 	S3 S3Object `json:"s3"`
 }
 
-// S3Object names an object.
+// S3Object names an object; without Version, the current version.
 type S3Object struct {
 	BucketName string `json:"bucketName"`
 	Key        string `json:"key"`
 	Version    string `json:"version,omitempty"`
 }
 
-// Element returns the codesign element of a file that p signed.
+// Element returns the codesign element of a file that p signed; at may be nil.
 func (p *Profile) Element(s Signature, at *S3Object) Element {
 	e := Element{RawPayloadSize: s.Size, Signature: s.String(), SignatureAlgorithm: p.Type.Algorithm(), Certificate: p.ChainPEM()}
 	if at != nil {
@@ -34,7 +33,7 @@ func (p *Profile) Element(s Signature, at *S3Object) Element {
 	return e
 }
 
-// FreeRTOS returns the members that the afr_ota document of FreeRTOS has of a
+// FreeRTOS returns the members of an afr_ota document of FreeRTOS that describe a
 // file that p signed, as JSON.
 func (p *Profile) FreeRTOS(s Signature) ([]byte, error) {
 	return json.Marshal(map[string]any{"filesize": s.Size, p.Type.Member(): s.String()})

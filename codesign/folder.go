@@ -22,23 +22,23 @@ import (
 	"github.com/muster-iot/muster/internal/secretfile"
 )
 
-// Folder holds profiles, each as two PEM files that only their owner may read:
-// NAME.pem with the certificates and NAME-key.pem with the private key.
+// Folder is a folder of profiles, each stored as two PEM files that only their owner
+// may read: NAME.pem with the certificates and NAME-key.pem with the private key.
 type Folder string
 
-// nameForm is what a profile may be called, as signing profiles on AWS are.
+// nameForm matches names of profiles; it is that of signing profiles on AWS.
 var nameForm = regexp.MustCompile(`^[a-zA-Z0-9_]{2,64}$`)
 
-// fileMax bounds a PEM file that is read.
+// fileMax is the longest PEM file that is read, in bytes.
 const fileMax = 64 << 10
 
-// clockSlack is how long before its making a certificate counts, for devices
-// whose clocks are slow.
+// clockSlack is how long before it was made a certificate becomes valid, for
+// devices whose clocks are slow.
 const clockSlack = 5 * time.Minute
 
-// Create makes a profile with a new key and a certificate that vouches for
-// itself: devices trust it because they were given it. It counts for life from
-// the instant now. It fails when there is one of that name.
+// Create makes a profile with a new key and a self-signed certificate, which devices
+// trust because it was installed on them. The certificate is valid for life from the
+// instant now. Create fails when there is a profile of that name.
 func (f Folder) Create(name string, t KeyType, life time.Duration, now time.Time) (*Profile, error) {
 	var key crypto.Signer
 	var err error
@@ -77,8 +77,9 @@ func (f Folder) Create(name string, t KeyType, life time.Duration, now time.Time
 	return f.put(name, []*x509.Certificate{certificate}, key)
 }
 
-// Import makes a profile of a private key, as PKCS #8, PKCS #1 or SEC 1 in PEM,
-// and its certificate with those that vouch for it behind it.
+// Import makes a profile from a private key in PEM (PKCS #8, PKCS #1 or SEC 1) and,
+// also in PEM, its certificate followed by those of its issuers. It fails when there
+// is a profile of that name.
 func (f Folder) Import(name, certificates, key string) (*Profile, error) {
 	chain, err := parseChain(certificates)
 	if err != nil {
@@ -109,14 +110,15 @@ func (f Folder) put(name string, chain []*x509.Certificate, key crypto.Signer) (
 	if _, err := os.Stat(f.Certificate(name)); err == nil {
 		return nil, fmt.Errorf("there is a signing profile %s already", name)
 	}
-	// The key first: a profile is there once its certificate is.
+	// The key is written first, because a profile exists as soon as its certificate does.
 	if err := write(f.key(name), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})); err != nil {
 		return nil, err
 	}
 	return p, write(f.Certificate(name), []byte(p.ChainPEM()))
 }
 
-// Open reads a profile.
+// Open reads a profile. The error wraps fs.ErrNotExist when there is none of that
+// name.
 func (f Folder) Open(name string) (*Profile, error) {
 	if !nameForm.MatchString(name) {
 		return nil, fmt.Errorf("%q is not the name of a signing profile", name)
@@ -162,13 +164,12 @@ func (f Folder) List() ([]string, error) {
 	return names, err
 }
 
-// Certificate returns the file with the certificates of a profile.
+// Certificate returns the path of the file with the certificates of a profile.
 func (f Folder) Certificate(name string) string { return filepath.Join(string(f), name+".pem") }
 
 func (f Folder) key(name string) string { return filepath.Join(string(f), name+"-key.pem") }
 
-// write makes or replaces a file that only its owner may read; it is on disk
-// when write returns.
+// write makes or replaces a file that only its owner may read, durably.
 func write(path string, content []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
@@ -178,7 +179,7 @@ func write(path string, content []byte) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
-// read returns a small file.
+// read returns the text of a file of at most fileMax bytes.
 func read(path string) (string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -221,7 +222,7 @@ func parseKey(text string) (crypto.Signer, error) {
 		case "RSA PRIVATE KEY":
 			key, err = x509.ParsePKCS1PrivateKey(block.Bytes)
 		default:
-			continue // such as the parameters that openssl writes in front
+			continue // such as the EC parameters that openssl writes first
 		}
 		if err != nil {
 			return nil, errors.New("the private key cannot be read")

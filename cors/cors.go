@@ -1,9 +1,8 @@
 // Package cors lets pages in a browser call an HTTP API from the origins that its
-// operator lists, by the rules that browsers go by (the Fetch standard, CORS
-// protocol): it answers their preflight requests, and marks answers, errors
-// included, as theirs to read. It never lets a browser send credentials of its own,
-// such as cookies or client certificates: who calls is proven by what the page signs.
-// It does not decide which paths there are.
+// operator lists, by the CORS protocol (Fetch standard): it answers preflight
+// requests, and marks answers, errors included, as readable by the page. It never
+// lets a browser send its own credentials, such as cookies or client certificates:
+// the page signs its requests. It does not decide which paths there are.
 package cors
 
 import (
@@ -19,19 +18,18 @@ import (
 	"time"
 )
 
-// Everyone lists all origins, in the place of one.
+// Everyone stands for all origins in a list.
 const Everyone = "*"
 
-// Rules are the origins that are listed. They are immutable; the zero value lists
-// none.
+// Rules are the listed origins. They are immutable; the zero value lists none.
 type Rules struct {
 	everyone bool
 	origins  []string // as browsers send them
 }
 
-// Parse returns the rules that list the given origins, each of the form scheme,
-// host and perhaps port as in https://fleet.example.com or http://localhost:5173,
-// or Everyone alone. None are fine. The error is a sentence for an operator.
+// Parse returns rules that list the given origins: Everyone alone, or each a scheme, a
+// host and perhaps a port, such as https://fleet.example.com or http://localhost:5173.
+// An empty list is allowed. The error is a sentence for an operator.
 func Parse(origins []string) (Rules, error) {
 	if len(origins) > 1 && slices.Contains(origins, Everyone) {
 		return Rules{}, fmt.Errorf("%s lists every origin, so it goes without others", Everyone)
@@ -50,8 +48,8 @@ func Parse(origins []string) (Rules, error) {
 
 var hostForm = regexp.MustCompile(`^([a-z0-9_-]+\.)*[a-z0-9_-]+$`)
 
-// check returns an error unless origin is one as browsers send it: they are
-// compared byte by byte.
+// check returns an error unless origin has the form in which browsers send it, since
+// origins are compared byte by byte.
 func check(origin string) error {
 	u, err := url.Parse(origin)
 	switch {
@@ -85,39 +83,39 @@ func check(origin string) error {
 // Off reports whether no origin is listed.
 func (r Rules) Off() bool { return !r.everyone && len(r.origins) == 0 }
 
-// Admits reports whether the one origin that a request names is listed.
+// Admits reports whether a request names exactly one origin and it is listed.
 func (r Rules) Admits(request http.Header) bool {
 	origin := request["Origin"]
 	return len(origin) == 1 && (r.everyone || slices.Contains(r.origins, origin[0]))
 }
 
-// IsPreflight reports whether r is a browser's question whether a page may send a
-// request.
+// IsPreflight reports whether r is a preflight request, by which a browser asks whether
+// a page may send a request.
 func IsPreflight(r *http.Request) bool {
 	return r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != ""
 }
 
-// exposed are the headers of answers that a page may read beside those that it
-// always may: what the SDKs make errors of, the date, by which they notice that
-// their clock is wrong, and the headers that carry results.
+// exposed are the headers of answers that a page may read in addition to the safelisted
+// ones: those from which the SDKs make errors, the date, from which they notice that
+// their clock is wrong, and those that carry results.
 const exposed = "x-amzn-RequestId, x-amzn-ErrorType, Date, ETag, Preference-Applied, Retry-After"
 
-// Mark adds to the head of an answer what lets the page that Admits has let in
-// read it.
+// Mark adds to answer the headers that let the page read it, after Admits reported true
+// for request.
 func (r Rules) Mark(request, answer http.Header) {
 	r.allow(request, answer)
 	answer.Add("Vary", "Origin")
 	answer.Set("Access-Control-Expose-Headers", exposed)
 }
 
-// maxAge is how long a browser may keep the answer to a preflight: as long as
-// Chromium does at most. Answers are marked one by one, so that a browser which
-// remembers an origin that is no longer listed shows nothing to its pages.
+// maxAge is how long a browser may cache the answer to a preflight; Chromium caches no
+// longer. Each answer is marked separately, so that a page whose origin is no longer
+// listed can read nothing even while its preflight is cached.
 const maxAge = 2 * time.Hour
 
-// Preflight adds to the head of an answer what tells a browser, whose page Admits
-// has let in, that the page may send requests with the given methods, and with the
-// headers that the browser asks for: a signature says which count.
+// Preflight adds to answer the headers that permit the page to send requests with the
+// given methods and with all headers that the browser asks for, after Admits reported
+// true for request. Headers need no list, because a signature covers those that matter.
 func (r Rules) Preflight(request, answer http.Header, methods []string) {
 	r.allow(request, answer)
 	answer.Add("Vary", "Origin, Access-Control-Request-Headers")
@@ -136,14 +134,14 @@ func (r Rules) allow(request, answer http.Header) {
 	answer.Set("Access-Control-Allow-Origin", origin)
 }
 
-// askedMax is how many headers a preflight may ask for, some five times what an
-// SDK sends. The rest is not allowed.
+// askedMax bounds the headers that a preflight is permitted, at about five times what
+// an SDK sends.
 const askedMax = 64
 
 var nameForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
-// asked returns the names in the values of Access-Control-Request-Headers that are
-// names of headers.
+// asked returns the valid names of headers in the values of
+// Access-Control-Request-Headers.
 func asked(values []string) []string {
 	var names []string
 	for _, value := range values {

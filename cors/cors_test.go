@@ -9,7 +9,7 @@ import (
 )
 
 func TestParse(t *testing.T) {
-	for origin, want := range map[string]string{ // "" for one that is taken, else a part of the reason
+	for origin, want := range map[string]string{ // "" for one that is accepted, else a part of the error
 		"https://fleet.example.com":       "",
 		"http://localhost:5173":           "",
 		"http://127.0.0.1:5173":           "",
@@ -93,9 +93,9 @@ func TestAdmits(t *testing.T) {
 func TestPreflight(t *testing.T) {
 	long := strings.Repeat("x-header,", askedMax+10)
 	for name, test := range map[string]struct {
-		origin string // that is listed
+		origin string // listed
 		asked  []string
-		want   []string // lines of the answer beside those of every one
+		want   []string // lines of the answer, without those of every answer
 	}{
 		"an SDK": {
 			"http://localhost:5173", []string{"amz-sdk-invocation-id,amz-sdk-request,authorization,x-amz-content-sha256,x-amz-date,x-amz-security-token,x-amz-user-agent"},
@@ -126,7 +126,7 @@ func TestPreflight(t *testing.T) {
 	}
 }
 
-// lines returns a head as its lines in order.
+// lines returns the lines of a head, sorted.
 func lines(h http.Header) []string {
 	var all []string
 	for name, values := range h {

@@ -14,17 +14,17 @@ import (
 type Options struct {
 	Rules Rules
 	Next  http.Handler
-	// Methods returns the methods that an escaped path of the API has. Requests for
-	// a path that has none go to Next as if there were no rules.
+	// Methods returns the methods of the API for an escaped path. Requests for a path
+	// without any are passed to Next as if there were no rules.
 	Methods func(escapedPath string) []string
 	Now     func() time.Time // of the log
-	Log     *slog.Logger     // is told of browsers that are not let in
+	Log     *slog.Logger     // gets refused origins
 }
 
-// Lines a minute about browsers that are not let in: of one origin, and of all.
+// Log lines a minute about refused origins: for one origin, and for all.
 const linesMax, allLinesMax = 1, 20
 
-// Handler puts rules before an API. Without rules its answers are those of Next.
+// Handler applies rules to an API. Without rules its answers are those of Next.
 type Handler struct {
 	o     Options
 	lines *loglimit.Limiter
@@ -56,8 +56,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.o.Next.ServeHTTP(w, r)
 }
 
-// tell names an origin that is not listed in the log: the browser tells its user
-// that something was wrong, and only the server knows what.
+// tell logs an origin that is not listed: the browser shows its user only that the
+// request failed, not why.
 func (h *Handler) tell(r *http.Request) {
 	origin := respond.Clip(r.Header.Get("Origin"))
 	if left, ok := h.lines.Take(origin, h.o.Now()); ok {

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// api is an API with one path. Other answers are its errors.
+// api is an API with one path; it answers others with errors.
 func api(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Amzn-Requestid", "1")
 	if r.URL.Path != "/things" || r.Method != http.MethodGet {
@@ -28,7 +28,7 @@ func methods(path string) []string {
 	return nil
 }
 
-// ask sends one request to a handler with rules.
+// ask sends one request to a Handler with rules.
 func ask(t *testing.T, rules Rules, log *bytes.Buffer, method, path string, header http.Header) *http.Response {
 	t.Helper()
 	r := httptest.NewRequest(method, path, http.NoBody)
@@ -50,7 +50,7 @@ func TestWhoSeesWhat(t *testing.T) {
 	marked := []string{"Access-Control-Allow-Origin: " + here, "Access-Control-Expose-Headers: " + exposed, "Vary: Origin"}
 	type outcome struct {
 		status int
-		added  []string // to the head of what the API answers; nil with status 204: a preflight
+		added  []string // headers added to the answer of the API; nil with status 204 for a preflight
 		logged string   // a part of the line; "" for none
 	}
 	for _, test := range []struct {
@@ -107,7 +107,7 @@ func TestWhoSeesWhat(t *testing.T) {
 	}
 }
 
-// A page that tries all day, and one that makes up origins, leave few lines.
+// A page that keeps trying, and one that makes up origins, write few log lines.
 func TestFewLinesAboutStrangers(t *testing.T) {
 	var log bytes.Buffer
 	h := newHandler(mustParse(t, "https://fleet.example.com"), &log)
@@ -124,7 +124,7 @@ func TestFewLinesAboutStrangers(t *testing.T) {
 	}
 }
 
-// The body of a preflight is not read for its sake.
+// The body of a preflight is not read.
 func TestThePreflightOfALongBodyEndsTheConnection(t *testing.T) {
 	r := httptest.NewRequest("OPTIONS", "/things", strings.NewReader(strings.Repeat("x", 1<<20)))
 	r.Header = http.Header{"Origin": {"https://fleet.example.com"}, "Access-Control-Request-Method": {"GET"}}
@@ -135,7 +135,7 @@ func TestThePreflightOfALongBodyEndsTheConnection(t *testing.T) {
 	}
 }
 
-// BenchmarkHandler is what rules add to a request.
+// BenchmarkHandler measures what rules add to a request.
 func BenchmarkHandler(b *testing.B) {
 	for _, test := range []struct {
 		name, listed, origin, method string

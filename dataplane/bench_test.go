@@ -45,7 +45,7 @@ func benchService(b *testing.B, s store.Store) (*Service, *engine.Engine) {
 			b.Fatal(err)
 		}
 		if !agenda.More {
-			return New(Options{Engine: e, Account: account, Now: time.Now}), e
+			return New(Options{Jobs: e, Account: account, Now: time.Now}), e
 		}
 	}
 	b.Fatal("the background work never ends")

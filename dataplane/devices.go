@@ -8,7 +8,7 @@ import (
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/intake"
-	"github.com/muster-iot/muster/internal/respond"
+	"github.com/muster-iot/muster/internal/uuid"
 )
 
 // Device is the holder of a certificate; *authz.Device is one.
@@ -18,6 +18,9 @@ type Device interface {
 	// Act returns nil when the device may perform an action such as
 	// "iotjobsdata:UpdateJobExecution" on a thing.
 	Act(action string, thing muster.ThingName) error
+	// Life ends when the certificate gives no access any more, provided that
+	// the Device is referenced until then.
+	Life() context.Context
 }
 
 // Identify finds the holder of a certificate in DER whose possession is proven;
@@ -31,7 +34,7 @@ type Identify func(ctx context.Context, certificate []byte, addr string) (Device
 // (AUTH-17), and so is a request without any.
 func (h *HTTP) Devices(identify Identify) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, in *http.Request) {
-		w.Header().Set("X-Amzn-RequestId", respond.RequestID())
+		w.Header().Set("X-Amzn-RequestId", uuid.New())
 		if in.TLS == nil || len(in.TLS.PeerCertificates) == 0 {
 			intake.Unread(w, in)
 			writeRefusal(w, &request{}, refusalOf(errForbidden))
@@ -50,16 +53,17 @@ func (h *HTTP) Devices(identify Identify) http.Handler {
 			writeRefusal(w, &request{}, refusalOf(err))
 		default:
 			intake.Known(in.Context())
-			h.serve(w, in, sender{name, context.Background(), v.may})
+			h.serve(w, in, sender{name, v.life, v.may})
 		}
 	})
 }
 
-// visitor is a device during one request. Who it is was found out just before
-// its first question; later ones, after a wait, look again.
+// visitor is a device during one request. It is identified just before its first
+// question, and again before each later one, which comes after a wait.
 type visitor struct {
 	identify func() (Device, error)
-	device   Device // for the next question; nil after that
+	device   Device // as identified first; referenced here for as long as its life matters
+	asked    bool   // the first question
 }
 
 func (v *visitor) name() (string, error) {
@@ -71,15 +75,17 @@ func (v *visitor) name() (string, error) {
 	return device.Principal(), nil
 }
 
+func (v *visitor) life() context.Context { return v.device.Life() }
+
 func (v *visitor) may(action string, thing muster.ThingName) error {
 	device := v.device
-	v.device = nil
-	if device == nil {
+	if v.asked {
 		var err error
 		if device, err = v.identify(); err != nil {
 			return err
 		}
 	}
+	v.asked = true
 	return device.Act(action, thing)
 }
 

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/gateway"
@@ -23,6 +24,8 @@ import (
 type onlyLamp struct{}
 
 func (onlyLamp) Principal() string { return "c1" }
+
+func (onlyLamp) Life() context.Context { return context.Background() }
 
 func (onlyLamp) Act(action string, thing muster.ThingName) error {
 	if action == "iotjobsdata:GetPendingJobExecutions" && thing == "lamp" {
@@ -109,6 +112,46 @@ func TestAUTH31ALongPollEndsWithTheRights(t *testing.T) {
 		active.Store(true)
 		if w := ask(); w.Code != 200 || !strings.Contains(w.Body.String(), "fw") {
 			t.Errorf("active again: %d %s, want the job", w.Code, w.Body)
+		}
+	})
+}
+
+// mortal is a device whose certificate may be deactivated.
+type mortal struct {
+	onlyLamp
+	life context.Context
+}
+
+func (m mortal) Life() context.Context { return m.life }
+
+// A long poll may wait for five minutes, and the holder of a stolen key must not.
+func TestAUTH31DeactivationEndsALongPollAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		env := newEnv(t, memstore.New(), packet.V5)
+		env.step("given thing lamp")
+		life, deactivate := context.WithCancel(t.Context())
+		handler := env.http.Devices(func(context.Context, []byte, string) (Device, error) {
+			if life.Err() != nil {
+				return nil, fmt.Errorf("%w: a certificate that is INACTIVE", gateway.ErrRefused)
+			}
+			return mortal{life: life}, nil
+		})
+		r := httptest.NewRequest("GET", "/things/lamp/jobs", nil)
+		r.Header.Set("Prefer", "wait=300")
+		r.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{{}}}
+		w, began, took := httptest.NewRecorder(), time.Now(), time.Duration(-1)
+		go func() {
+			handler.ServeHTTP(w, r)
+			took = time.Since(began)
+		}()
+		synctest.Wait()
+		if took >= 0 {
+			t.Fatalf("a poll with nothing pending = %d %s, want it to wait", w.Code, w.Body)
+		}
+		deactivate()
+		time.Sleep(time.Hour)
+		if w.Code != 403 || took != 0 {
+			t.Errorf("a poll of a certificate that was deactivated = %d %s after %v, want 403 at once", w.Code, w.Body, took)
 		}
 	})
 }

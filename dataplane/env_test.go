@@ -87,7 +87,7 @@ func newEnv(t *testing.T, s store.Store, version byte, change ...options) *env {
 		c(&o, &eo)
 	}
 	env.Engine = engine.New(eo)
-	o.Engine = env.Engine
+	o.Jobs = env.Engine
 	service := New(o)
 	env.mqtt, env.http = service.MQTT(), service.HTTP()
 	var err error

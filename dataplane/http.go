@@ -39,7 +39,7 @@ func (h *HTTP) Drain() { h.drain() }
 // allow the operation on the thing. A request that long polls waits in its own
 // goroutine and costs nothing else; it ends when its client goes away.
 func (h *HTTP) ServeCaller(w http.ResponseWriter, in *http.Request, caller identity.Caller) {
-	h.serve(w, in, sender{caller.ARN, caller.Life(), func(action string, thing muster.ThingName) error {
+	h.serve(w, in, sender{caller.ARN, caller.Life, func(action string, thing muster.ThingName) error {
 		return caller.Authorize(action, []string{h.s.o.Account.ARN("thing", string(thing))}, identity.From(in.RemoteAddr))
 	}})
 }
@@ -47,7 +47,7 @@ func (h *HTTP) ServeCaller(w http.ResponseWriter, in *http.Request, caller ident
 // sender is who sent a request, and what they may do by now.
 type sender struct {
 	name string
-	life context.Context // what the sender waits for ends with it
+	life func() context.Context // a wait of the sender ends with it
 	may  func(action string, thing muster.ThingName) error
 }
 
@@ -118,7 +118,8 @@ func route(in *http.Request) (*request, bool) {
 const commandsPath = "/command-executions"
 
 // refuse answers what is no operation of the jobs data plane, and
-// StartCommandExecution, which Muster does not have (section 6.5).
+// StartCommandExecution, which Muster does not have (jobs-data-plane.md section
+// 6.5).
 func refuse(w http.ResponseWriter, in *http.Request) {
 	f := refusal{word: wordTopic, message: in.Method + " " + in.URL.EscapedPath() + " is no operation of the jobs data plane"}
 	if in.Method == http.MethodPost && in.URL.Path == commandsPath {
@@ -202,15 +203,15 @@ func longPoll(in *http.Request, r *request) time.Duration {
 // or an access key removed, which ends the wait.
 func (h *HTTP) poll(ctx context.Context, r *request, from sender, wait time.Duration) answer {
 	a := h.perform(ctx, r)
-	if wait == 0 {
+	if wait == 0 || a.err != nil || !a.empty(r.Kind) {
 		return a
 	}
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	defer context.AfterFunc(h.open, cancel)()
-	defer context.AfterFunc(from.life, cancel)()
+	defer context.AfterFunc(from.life(), cancel)()
 	for a.err == nil && a.empty(r.Kind) && ctx.Err() == nil {
-		if err := h.s.o.Engine.AwaitPending(ctx, r.Thing, r.Namespace); err != nil {
+		if err := h.s.o.Jobs.AwaitPending(ctx, r.Thing, r.Namespace); err != nil {
 			return answer{err: err}
 		}
 		if err := from.permits(r); err != nil {

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/internal/excerpt"
+	"github.com/muster-iot/muster/internal/jsontext"
 )
 
 // request is one device request, whichever wire it came by. What does not
@@ -43,7 +45,7 @@ func (r *request) read(body []byte) error {
 	if !fit {
 		return notJSON(body)
 	}
-	if name, found := muster.DuplicateName(body); found {
+	if name, found := jsontext.DuplicateName(body); found {
 		return fmt.Errorf("%w: it has the key %q twice in one object", errAmbiguous, clip(name))
 	}
 	if err := r.checkNames(); err != nil {
@@ -64,7 +66,7 @@ var (
 
 // notJSON returns errNotJSON with the place that is wrong, if it is one place.
 func notJSON(body []byte) error {
-	fault := muster.JSONFault(body)
+	fault := jsontext.Fault(body)
 	if fault == "" { // it is JSON, and no object
 		return errNotJSON
 	}
@@ -278,9 +280,4 @@ func violation(field, value, constraint string, args ...any) error {
 // clipMax bounds how much of a request's own text an error message repeats.
 const clipMax = 256
 
-func clip(s string) string {
-	if len(s) <= clipMax {
-		return s
-	}
-	return strings.ToValidUTF8(s[:clipMax], "") + "…"
-}
+func clip(s string) string { return excerpt.Of(s, clipMax) }

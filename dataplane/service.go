@@ -10,10 +10,25 @@ import (
 	"github.com/muster-iot/muster/limits"
 )
 
-// Options are the parts a Service is made of. Engine, Account and Now are
+// Jobs is what the data plane asks of jobs; *engine.Engine is one. Its errors
+// are those of muster.Error that the operations of jobs-data-plane.md know; any
+// other is an internal failure.
+type Jobs interface {
+	GetPending(ctx context.Context, thing muster.ThingName, ns muster.Namespace) (engine.Pending, error)
+	// AwaitPending returns nil when something is pending for a thing, or when ctx
+	// ends, whichever is first.
+	AwaitPending(ctx context.Context, thing muster.ThingName, ns muster.Namespace) error
+	DescribeExecution(ctx context.Context, in engine.Describe) (engine.Described, error)
+	// StartNext and UpdateExecution call done once: after the change is durable
+	// and before the thing is notified of it.
+	StartNext(in engine.Start, done func(engine.Described, error))
+	UpdateExecution(in engine.Report, done func(engine.Described, error))
+}
+
+// Options are the parts a Service is made of. Jobs, Account and Now are
 // required.
 type Options struct {
-	Engine  *engine.Engine
+	Jobs    Jobs
 	Account muster.Account
 	Now     func() time.Time
 
@@ -66,10 +81,10 @@ func (s *Service) serve(ctx context.Context, r *request, done func(answer)) {
 	described := func(d engine.Described, err error) { done(answer{described: d, err: err}) }
 	switch r.Kind {
 	case GetPending:
-		p, err := s.o.Engine.GetPending(ctx, r.Thing, r.Namespace)
+		p, err := s.o.Jobs.GetPending(ctx, r.Thing, r.Namespace)
 		done(answer{pending: p, err: err})
 	case StartNext:
-		s.o.Engine.StartNext(engine.Start{
+		s.o.Jobs.StartNext(engine.Start{
 			Thing: r.Thing, Namespace: r.Namespace, Details: r.details, StepMinutes: r.stepMinutes,
 		}, described)
 	case Describe:
@@ -77,11 +92,11 @@ func (s *Service) serve(ctx context.Context, r *request, done func(answer)) {
 		if job == NextJob {
 			job = ""
 		}
-		described(s.o.Engine.DescribeExecution(ctx, engine.Describe{
+		described(s.o.Jobs.DescribeExecution(ctx, engine.Describe{
 			Thing: r.Thing, Namespace: r.Namespace, Job: job, Number: r.number, WithoutDocument: !r.withDocument,
 		}))
 	case Update:
-		s.o.Engine.UpdateExecution(engine.Report{
+		s.o.Jobs.UpdateExecution(engine.Report{
 			Thing: r.Thing, Namespace: r.Namespace, Job: r.Job, Number: r.number,
 			Status: r.status, ExpectedVersion: r.expectedVersion, Details: r.details, StepMinutes: r.stepMinutes,
 			WithDocument: r.withDocument,

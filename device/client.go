@@ -10,6 +10,8 @@
 // what was not answered, and picks up what the thing had in progress. What it
 // never does: decide what a job document means, or keep state on disk. Whatever
 // a device must remember across a restart belongs in statusDetails.
+//
+// The package is API: docs/api-stability.md says what that promises.
 package device
 
 import (

@@ -62,7 +62,7 @@ func newService(t *testing.T, change ...func(*engine.Options)) *service {
 		c(&o)
 	}
 	s.Engine = engine.New(o)
-	plane := dataplane.New(dataplane.Options{Engine: s.Engine, Account: account, Now: time.Now, Log: log})
+	plane := dataplane.New(dataplane.Options{Jobs: s.Engine, Account: account, Now: time.Now, Log: log})
 	var err error
 	if s.gateway, err = gateway.New(t.Context(), gateway.Options{Authorizer: everybody{&s.denied}, Reserved: plane.MQTT(), Log: log}); err != nil {
 		t.Fatalf("gateway: %v", err)

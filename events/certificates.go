@@ -5,6 +5,7 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/gateway"
+	"github.com/muster-iot/muster/internal/plainjson"
 )
 
 // registeredPayload is the event of a certificate that registered itself by its
@@ -25,7 +26,7 @@ func (p *Publisher) Registered(c muster.Certificate) {
 	if !p.o.Broker.Wanted(topic) {
 		return
 	}
-	p.o.Broker.Publish(gateway.Message{Topic: topic, QoS: 1, Payload: encode(registeredPayload{
+	p.o.Broker.Publish(gateway.Message{Topic: topic, QoS: 1, Payload: plainjson.Encode(registeredPayload{
 		CertificateID: string(c.ID), CA: string(c.CA), Timestamp: int64(c.CreatedAt), Status: c.Status.String(),
 		Account: p.o.Account.ID, RegisteredAt: strconv.FormatInt(int64(c.CreatedAt), 10),
 	})}, nil)

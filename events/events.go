@@ -9,9 +9,7 @@
 package events
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -20,6 +18,7 @@ import (
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/gateway"
+	"github.com/muster-iot/muster/internal/plainjson"
 )
 
 // Broker carries messages to their subscribers; *gateway.Server implements it.
@@ -156,7 +155,7 @@ func (p *Publisher) publishAll(ctx context.Context, events []engine.Happening) e
 	for _, e := range events {
 		if topic := topicOf(e); p.o.Broker.Wanted(topic) {
 			n++
-			p.o.Broker.Publish(gateway.Message{Topic: topic, Payload: encode(Payload(e, p.o.Account)), QoS: 1}, func(err error) { safe <- err })
+			p.o.Broker.Publish(gateway.Message{Topic: topic, Payload: plainjson.Encode(Payload(e, p.o.Account)), QoS: 1}, func(err error) { safe <- err })
 		}
 	}
 	for ; n > 0; n-- {
@@ -213,7 +212,7 @@ func Payload(e engine.Happening, account muster.Account) any {
 // connection does not wait for those who watch it. Life-cycle events have QoS 0.
 func (p *Publisher) offer(topic string, payload any) {
 	select {
-	case p.queue <- gateway.Message{Topic: topic, Payload: encode(payload)}:
+	case p.queue <- gateway.Message{Topic: topic, Payload: plainjson.Encode(payload)}:
 	default:
 		p.dropped.Add(1)
 	}
@@ -239,13 +238,4 @@ func (p *Publisher) publish(m gateway.Message) {
 	if n := p.dropped.Swap(0); n > 0 {
 		p.o.Log.Warn("life-cycle events were dropped: too many at once", "count", n)
 	}
-}
-
-// encode writes a payload as compact JSON.
-func encode(payload any) []byte {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	_ = e.Encode(payload) // cannot fail: payloads are structs of plain values
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }

@@ -36,7 +36,7 @@ func TestJobEvents(t *testing.T) {
 			"jobId":"fw-12","status":"CANCELLATION_IN_PROGRESS","targetSelection":"CONTINUOUS",
 			"targets":["arn:aws:iot:eu-west-1:111122223333:thinggroup/pumps","arn:aws:iot:eu-west-1:111122223333:thing/sensor-7"],
 			"description":"fast & <safe>","comment":"wrong file","createdAt":1790000009214,"lastUpdatedAt":1790003600874}`},
-		"canceled, which has the comment too (J1)": {engine.Canceled, job, "$aws/events/job/fw-12/canceled", `
+		"canceled, which has the comment too (jobs-events.md J1)": {engine.Canceled, job, "$aws/events/job/fw-12/canceled", `
 			{"eventType":"JOB","eventId":"0b8c7c52-3f0e-4d7a-9a55-5d1d7f6f2c11","timestamp":1790003601,"operation":"canceled",
 			"jobId":"fw-12","status":"CANCELED","targetSelection":"CONTINUOUS",
 			"targets":["arn:aws:iot:eu-west-1:111122223333:thinggroup/pumps","arn:aws:iot:eu-west-1:111122223333:thing/sensor-7"],
@@ -68,10 +68,10 @@ func TestExecutionEvents(t *testing.T) {
 		"failed, as in jobs-events.md section 3": {"failed", map[string]string{"reason": "checksum"}, `
 			{"eventType":"JOB_EXECUTION","eventId":"6f0d8a0e-7a3c-4a0d-b6f1-2c9c3a9f4e02","timestamp":1790003600,"operation":"failed",
 			"jobId":"fw-12","thingArn":"arn:aws:iot:eu-west-1:111122223333:thing/sensor-7","status":"FAILED","statusDetails":{"reason":"checksum"}}`},
-		"timed_out, without details (J3)": {"timed_out", nil, `
+		"timed_out, without details (jobs-events.md J3)": {"timed_out", nil, `
 			{"eventType":"JOB_EXECUTION","eventId":"6f0d8a0e-7a3c-4a0d-b6f1-2c9c3a9f4e02","timestamp":1790003600,"operation":"timed_out",
 			"jobId":"fw-12","thingArn":"arn:aws:iot:eu-west-1:111122223333:thing/sensor-7","status":"TIMED_OUT"}`},
-		"deleted, whatever it was before (J2)": {engine.Deleted, nil, `
+		"deleted, whatever it was before (jobs-events.md J2)": {engine.Deleted, nil, `
 			{"eventType":"JOB_EXECUTION","eventId":"6f0d8a0e-7a3c-4a0d-b6f1-2c9c3a9f4e02","timestamp":1790003600,"operation":"deleted",
 			"jobId":"fw-12","thingArn":"arn:aws:iot:eu-west-1:111122223333:thing/sensor-7","status":"DELETED"}`},
 	} {

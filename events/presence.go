@@ -1,10 +1,9 @@
 package events
 
 import (
-	"net"
-
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/gateway"
+	"github.com/muster-iot/muster/internal/hostport"
 )
 
 // presencePayload is the event of a client that connected or disconnected
@@ -35,7 +34,7 @@ func (p *Publisher) Presence(x gateway.Presence) {
 	}
 	event := presencePayload{
 		ClientID: x.Client.ClientID, ThingName: exclusiveThing(x.Grant), Timestamp: x.Time.UnixMilli(), EventType: what,
-		Session: x.Session, Principal: x.Grant.Principal(), IPAddress: host(x.Client.Peer.Addr), Version: x.Version,
+		Session: x.Session, Principal: x.Grant.Principal(), IPAddress: hostport.Host(x.Client.Peer.Addr), Version: x.Version,
 	}
 	if !x.Connected {
 		event.ByClient, event.WhyItEnded = new(x.Cause == gateway.ClientInitiated), string(x.Cause)
@@ -88,12 +87,4 @@ func exclusiveThing(g gateway.Grant) string {
 		return ""
 	}
 	return string(device.Thing())
-}
-
-func host(addr string) string {
-	h, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return addr
-	}
-	return h
 }

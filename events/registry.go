@@ -2,11 +2,11 @@ package events
 
 import (
 	"crypto/sha256"
-	"fmt"
 	"strings"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/internal/uuid"
 )
 
 // registryTopic returns the topic of an event of the registry, without
@@ -144,9 +144,8 @@ func groupEvent(head registryPayload, g muster.Group, above []muster.Group, acco
 // membershipID derives the id of a thing's membership in a group from theirs, so
 // that it is the same each time: the registry stores none.
 func membershipID(g muster.Group, t muster.Thing) string {
-	b := sha256.Sum256([]byte(g.ID + "/" + t.ID))
-	b[6], b[8] = b[6]&0x0f|0x80, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:16])
+	sum := sha256.Sum256([]byte(g.ID + "/" + t.ID))
+	return uuid.Format([16]byte(sum[:16]), 8)
 }
 
 // orNull returns a name for a member that is null when there is none.

@@ -10,14 +10,14 @@ import (
 	"github.com/muster-iot/muster"
 )
 
-// documentTimeout bounds how long a store may take to send a job document.
+// documentTimeout bounds how long reading a job document from the store may take.
 const documentTimeout = 10 * time.Second
 
 // Document returns the text of the object that the URL source names, of at most
-// limit bytes of UTF-8 (jobs-control-plane.md section 3.1, check 10). Only
-// objects of this store are ever asked for, and only when permit, which is told
-// which, returns nil. It fails as permit does, with Invalid, or with Unavailable
-// when the store cannot be asked.
+// limit bytes of UTF-8 (jobs-control-plane.md section 3.1, check 10). It reads only
+// objects of this store, and only after permit has returned nil for the object. It
+// fails as permit does, with Invalid, or with Unavailable when the store cannot be
+// reached.
 func (s *Store) Document(ctx context.Context, source string, limit int, permit func(muster.Object) error) (string, error) {
 	a, err := s.Find(source)
 	if err != nil {
@@ -32,7 +32,7 @@ func (s *Store) Document(ctx context.Context, source string, limit int, permit f
 	ctx, cancel := context.WithTimeout(ctx, documentTimeout)
 	defer cancel()
 	if err := s.CheckBucket(ctx, a.Bucket); err != nil {
-		return "", unreadable(err, "Provided S3 bucket is not valid: %s. Error: %s", a.Bucket) // section 6.6
+		return "", unreadable(err, "Provided S3 bucket is not valid: %s. Error: %s", a.Bucket) // jobs-control-plane.md section 6.6
 	}
 	body, info, err := s.Open(ctx, a.Object, int64(limit))
 	if err != nil {
@@ -49,8 +49,8 @@ func (s *Store) Document(ctx context.Context, source string, limit int, permit f
 	return string(text), nil
 }
 
-// unreadable returns the error of a document that cannot be had: the caller's,
-// unless the store cannot be asked.
+// unreadable returns the error for a document that cannot be read: Invalid, unless the
+// store cannot be reached.
 func unreadable(err error, format, what string) error {
 	known, ok := errors.AsType[*muster.Error](err)
 	if !ok {

@@ -11,7 +11,7 @@ import (
 	"github.com/muster-iot/muster/files"
 )
 
-// fixed is a store of one bucket, "lab".
+// fixed is a store with one bucket, "lab": its objects by key.
 type fixed map[string]string
 
 func (f fixed) CheckBucket(_ context.Context, bucket string) error {

@@ -20,7 +20,7 @@ var (
 	key = sigv4.Credential{AccessKeyID: "AKIAFILES", Secret: "secret"}
 )
 
-// endpoint returns an endpoint under base, and under aliases.
+// endpoint returns an endpoint with the URL base and aliases.
 func endpoint(t testing.TB, base string, aliases ...string) *files.Endpoint {
 	t.Helper()
 	parse := func(text string) *url.URL {
@@ -100,7 +100,7 @@ func TestFindRefuses(t *testing.T) {
 	}
 }
 
-// What is handed out is found again, and is signed as the AWS SDK signs.
+// Find accepts presigned URLs, and they are signed as the AWS SDK signs.
 func TestPresignedAsTheSDK(t *testing.T) {
 	objects := []files.Object{
 		{Bucket: "lab", Key: "lamp.bin"},
@@ -165,7 +165,7 @@ func TestPresignedLife(t *testing.T) {
 	}
 }
 
-// What Find accepts names something that a store may have.
+// What Find accepts is a valid name.
 func FuzzFind(f *testing.F) {
 	f.Add("https://lab.s3.eu-west-1.amazonaws.com/a%2Fb?versionId=1")
 	f.Add("s3://lab/k?versionId=?versionId=")

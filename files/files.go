@@ -1,9 +1,9 @@
-// Package files is where job files are: which URLs name one, how a device is
-// allowed to fetch or send one, and how the server reads one itself
-// (jobs-control-plane.md section 6). There is one store of job files in a
-// deployment, the built-in one (files/diskstore) or one elsewhere that
-// speaks the S3 API (files/s3store); URLs that do not name an object of it
-// are nobody's, and are never fetched.
+// Package files deals with job files: the URLs that name them, the presigned URLs
+// with which devices download and upload them, and how the server reads them
+// (jobs-control-plane.md section 6). A deployment has one store of job files: the
+// built-in one (files/diskstore, served to S3 clients by files/s3api) or one elsewhere
+// with the S3 API (files/s3store). The server never fetches a URL that does not name
+// an object of that store.
 package files
 
 import (
@@ -18,17 +18,17 @@ import (
 
 // Object names one object of the store.
 type Object struct {
-	Bucket string // as CheckBucket wants it
-	Key    string // as CheckKey wants it
+	Bucket string // valid by CheckBucket
+	Key    string // valid by CheckKey
 	// Version is the id of one version; empty means the current one.
 	Version string
 }
 
-// Address is what a URL says.
+// Address is what a URL names.
 type Address struct {
 	Object
-	// Region is the one that an Amazon host name holds; empty when the URL
-	// names none. The store is the same whatever it is.
+	// Region is the one in an Amazon host name; empty when the URL names none. It
+	// does not choose another store.
 	Region string
 }
 
@@ -36,27 +36,27 @@ type Address struct {
 type Info struct {
 	Size        int64     // bytes
 	ETag        string    // with its quotes
-	ContentType string    // as whoever sent it said
-	Version     string    // empty where versions are not kept
+	ContentType string    // as its uploader stated
+	Version     string    // empty in a bucket without versioning
 	Modified    time.Time // UTC
 }
 
-// Objects is what the server reads of a store. Its methods may be called by many
-// goroutines. Errors are *muster.Error: NotFound for a bucket, an object or a
-// version that is not there, Forbidden where the store refuses, Unavailable
-// where it cannot be asked.
+// Objects is what the server needs of a store of job files; diskstore and s3store
+// implement it. Its methods may be called by many goroutines. Errors are
+// *muster.Error: NotFound for a bucket, an object or a version that does not exist,
+// Forbidden when the store refuses, Unavailable when it cannot be reached.
 type Objects interface {
 	// CheckBucket returns nil when the bucket exists.
 	CheckBucket(ctx context.Context, bucket string) error
 	// Stat describes an object.
 	Stat(ctx context.Context, o Object) (Info, error)
-	// Open returns an object of at most limit bytes, to be read until ctx ends
-	// and closed by the caller; a larger one is LimitExceeded. What is read is
-	// never more than Info.Size bytes.
+	// Open returns an object of at most limit bytes; a larger one is LimitExceeded.
+	// It can be read until ctx ends, gives at most Info.Size bytes, and must be closed
+	// by the caller.
 	Open(ctx context.Context, o Object, limit int64) (io.ReadCloser, Info, error)
 }
 
-// Store is the store of job files: where it is, and how to read it.
+// Store is the store of job files: its URLs, and how to read it.
 type Store struct {
 	*Endpoint
 	Objects
@@ -81,10 +81,10 @@ func CheckKey(key string) error {
 
 // CheckBucket returns an Invalid error unless name can be a bucket's: 3 to 63
 // lower-case letters, digits, dots and hyphens, with a letter or digit at both
-// ends and beside each dot, and not like an IPv4 address.
+// ends and next to each dot, and not like an IPv4 address.
 func CheckBucket(name string) error {
 	if !validBucket(name) {
-		return muster.Errorf(muster.Invalid, "Given S3 bucket name is invalid.") // section 6.6
+		return muster.Errorf(muster.Invalid, "Given S3 bucket name is invalid.") // jobs-control-plane.md section 6.6
 	}
 	return nil
 }

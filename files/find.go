@@ -8,18 +8,18 @@ import (
 	"github.com/muster-iot/muster"
 )
 
-// urlMax bounds a URL that is looked at: an escaped key of the longest length
-// and what surrounds it.
+// urlMax is the longest URL that is parsed, in bytes: enough for an escaped key of
+// maximum length.
 const urlMax = 4096
 
-// Find returns what a URL names: s3://bucket/key; a URL of Amazon S3, path-style
-// or virtual-hosted, which means this store (jobs-control-plane.md section 6.1);
-// or a URL of this endpoint in either style. Each may end in ?versionId=…, and in
-// nothing else. It asks nobody: what is named need not exist. Every other URL is
-// an Invalid error, which may be shown.
+// Find returns what a URL names. It accepts s3://bucket/key; a URL of Amazon S3,
+// path-style or virtual-hosted, which means this store (jobs-control-plane.md section
+// 6.1); and a URL of this endpoint in either style. Each may have the query
+// versionId=… and no other. Every other URL is an Invalid error, which may be shown.
+// The store is not asked: what is named need not exist.
 //
-// The key may be empty, which some uploads allow (section 6.4); all else is as
-// CheckBucket and CheckKey want it.
+// The key may be empty, which some uploads allow (section 6.4). Otherwise bucket and
+// key are valid by CheckBucket and CheckKey.
 func (e *Endpoint) Find(rawURL string) (Address, error) {
 	a, err := e.parse(rawURL)
 	if err == nil {
@@ -63,7 +63,7 @@ func (e *Endpoint) parse(rawURL string) (Address, error) {
 	return a, nil
 }
 
-// plainName reads what follows s3://, in which nothing is escaped.
+// plainName parses the part of a URL after s3://, in which nothing is escaped.
 func plainName(text string) Address {
 	const version = "?versionId="
 	a := Address{}
@@ -74,11 +74,12 @@ func plainName(text string) Address {
 	return a
 }
 
-// amazonHosts match the hosts of Amazon S3, of old and new regions alike.
+// amazonHosts matches the hosts of Amazon S3: an optional bucket and an optional
+// region, in the forms of older and newer regions.
 var amazonHosts = regexp.MustCompile(`^(?:(.+)\.)?s3(?:[.-](?:dualstack\.)?([a-z]{2}(?:-[a-z]+)+-[0-9]{1,2}))?\.amazonaws\.com(?:\.cn)?$`)
 
-// bucketOfHost reports whether u is at this store, and returns the bucket that
-// its host names, empty when the path does.
+// bucketOfHost reports whether u is a URL of this store, and returns the bucket in its
+// host; empty when the bucket is in the path. It sets region from an Amazon host.
 func (e *Endpoint) bucketOfHost(u *url.URL, region *string) (bucket string, ok bool) {
 	host := hostOf(u)
 	for _, base := range append([]*url.URL{e.URL}, e.Aliases...) {

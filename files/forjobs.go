@@ -9,14 +9,14 @@ import (
 	"github.com/muster-iot/muster/codesign"
 )
 
-// ForJobs is the store of job files as jobs ask for it, with the errors that
-// jobs-control-plane.md section 6.6 words. Its fields are set once; then it may
-// be used by many goroutines.
+// ForJobs is what jobs need of the store of job files, with the error sentences of
+// jobs-control-plane.md section 6.6. Its fields are set once; then it may be used by
+// many goroutines.
 type ForJobs struct {
 	Store  *Store
-	Region string            // the deployment's: of URLs that name none, and of what is signed
+	Region string            // the deployment's, which URLs without a region mean and outside of which nothing is signed
 	Signer *codesign.Profile // nil: nothing is signed
-	Now    func() time.Time  // real time, by which Signer's certificate is valid
+	Now    func() time.Time  // real time, for the validity of Signer's certificate
 }
 
 // signedMax is the largest file that is read to be signed, in bytes.
@@ -75,8 +75,8 @@ func (f *ForJobs) Sign(ctx context.Context, o muster.Object) (string, error) {
 	return signature.String(), err
 }
 
-// Presign returns a URL with which anybody can GET o, or PUT it for an upload, for life from the instant at. It asks
-// nobody, and the same arguments give the same URL for as long as the store's key stays.
+// Presign returns a URL with which anybody can GET o, or PUT it for an upload, for life from the instant at. The store is
+// not asked. The same arguments give the same URL while the store's key is the same.
 func (f *ForJobs) Presign(o muster.Object, upload bool, life time.Duration, at muster.Instant) (string, error) {
 	if upload {
 		return f.Store.PresignPut(objectOf(o), life, at.Time()), nil
@@ -88,7 +88,7 @@ func objectOf(o muster.Object) Object {
 	return Object{Bucket: o.Bucket, Key: o.Key, Version: o.Version}
 }
 
-// noVersion says in the contract's words that a version is not there.
+// noVersion returns the contract's error for a version that does not exist, instead of NotFound.
 func noVersion(err error) error {
 	if isKind(err, muster.NotFound) {
 		return muster.Errorf(muster.Invalid, "VersionId not found when attempting to access s3 url")

@@ -54,8 +54,8 @@ func newForJobs(t *testing.T) *files.ForJobs {
 	return &files.ForJobs{Store: &files.Store{Endpoint: e, Objects: oneBucket{}}, Region: "us-east-1", Signer: signer, Now: time.Now}
 }
 
-// The store's answers are told in the contract's words (jobs-control-plane.md
-// section 6.6).
+// Errors of the store become those of the contract (jobs-control-plane.md section
+// 6.6).
 func TestForJobsSpeaksTheContract(t *testing.T) {
 	f := newForJobs(t)
 	check := func(o muster.Object, upload bool) func() error {

@@ -9,22 +9,22 @@ import (
 	"github.com/muster-iot/muster"
 )
 
-// RegistryVersion is a field that can be aggregated and not searched: the
-// version of a thing. It is what is aggregated unless somebody asks otherwise.
+// RegistryVersion is the version of a thing: a field that can be aggregated but not
+// searched. It is aggregated when a request names no field.
 const RegistryVersion = "registry.version"
 
-// distinctMax bounds the different values that one aggregate tells apart.
+// distinctMax bounds the distinct values of one aggregate.
 const distinctMax = 1_000_000
 
-// Aggregate sums up the values of one field over what matches a query. The zero
-// Aggregate is empty.
+// Aggregate summarizes the values of one field over the documents that match a query.
+// The zero Aggregate is empty and ready to use.
 type Aggregate struct {
 	total  int            // documents that have the field
-	counts map[string]int // of each value
+	counts map[string]int // documents by value
 }
 
-// Add counts the values of one more document. It fails with LimitExceeded when
-// there are too many different ones.
+// Add adds the values of one document. It fails with LimitExceeded when there are more
+// than distinctMax distinct values.
 func (a *Aggregate) Add(values []string) error {
 	if len(values) == 0 {
 		return nil
@@ -42,19 +42,20 @@ func (a *Aggregate) Add(values []string) error {
 	return nil
 }
 
-// Cardinality returns how many different values there are.
+// Cardinality returns the number of distinct values.
 func (a *Aggregate) Cardinality() int { return len(a.counts) }
 
-// Total returns how many documents have the field.
+// Total returns the number of documents that have the field.
 func (a *Aggregate) Total() int { return a.total }
 
-// Bucket is a value and how many documents have it.
+// Bucket is a value and the number of documents that have it.
 type Bucket struct {
 	Value string
 	Count int
 }
 
-// Buckets returns up to limit values, the most frequent first.
+// Buckets returns up to limit values, the most frequent first, and by value among
+// equally frequent ones.
 func (a *Aggregate) Buckets(limit int) []Bucket {
 	all := make([]Bucket, 0, len(a.counts))
 	for value, count := range a.counts {
@@ -66,9 +67,9 @@ func (a *Aggregate) Buckets(limit int) []Bucket {
 	return all[:min(limit, len(all))]
 }
 
-// Statistics are those of the values that are numbers.
+// Statistics are the statistics of the values that are numbers.
 type Statistics struct {
-	Count                                int // of numbers; 0: the rest is not defined
+	Count                                int // of numbers; if it is 0, the other fields are undefined
 	Sum, SumOfSquares, Minimum, Maximum  float64
 	Average, Variance, StandardDeviation float64
 }
@@ -91,7 +92,7 @@ func (a *Aggregate) Statistics() Statistics {
 		return Statistics{}
 	}
 	s.Average = s.Sum / float64(s.Count)
-	for _, value := range slices.Sorted(maps.Keys(a.counts)) { // around the average, and in one order: equal questions have equal answers
+	for _, value := range slices.Sorted(maps.Keys(a.counts)) { // in a fixed order, as floating-point sums depend on it
 		if n, ok := number(value); ok {
 			count := a.counts[value]
 			s.Variance += (n - s.Average) * (n - s.Average) * float64(count) / float64(s.Count)
@@ -101,9 +102,9 @@ func (a *Aggregate) Statistics() Statistics {
 	return s
 }
 
-// Percentiles returns, for each of percents (0 to 100), the number that so many
-// of the numbers are not above, between two of them in proportion. It returns
-// nil when no value is a number.
+// Percentiles returns the percentile of the numeric values for each of percents (0 to
+// 100), with linear interpolation between two values. It returns nil when no value is
+// a number.
 func (a *Aggregate) Percentiles(percents []float64) []float64 {
 	byNumber := map[float64]int{}
 	total := 0
@@ -117,7 +118,7 @@ func (a *Aggregate) Percentiles(percents []float64) []float64 {
 		return nil
 	}
 	sorted := slices.Sorted(maps.Keys(byNumber))
-	at := func(rank int) float64 { // the number of that rank, from 0
+	at := func(rank int) float64 { // returns the number with that rank, from 0
 		for _, n := range sorted {
 			if rank -= byNumber[n]; rank < 0 {
 				return n
@@ -134,8 +135,8 @@ func (a *Aggregate) Percentiles(percents []float64) []float64 {
 	return found
 }
 
-// CheckAggregated returns an Invalid error unless a field of the index of things
-// can be aggregated.
+// CheckAggregated returns an Invalid error unless field is a field of the index of
+// things that can be aggregated.
 func CheckAggregated(field string) error {
 	if field == RegistryVersion {
 		return nil

@@ -2,15 +2,16 @@ package fleetquery
 
 import "slices"
 
-// spansMax bounds the spans of one cover; what would need more is better walked.
+// spansMax bounds the spans of one cover. A query that needs more is better answered by
+// scanning all documents.
 const spansMax = 256
 
-// Cover returns spans of the index that together hold an entry of every document
-// that matches; they may hold others too. fields are those that the index has
-// entries of, which only a query that is Bare needs. cost estimates how many
-// entries a span holds; of two ways to cover the cheaper is taken. It reports
-// false when the query has no cover, such as a negation, and all documents must
-// be looked at.
+// Cover returns spans of the index that together contain an entry of every document
+// that matches, and possibly of others. fields are the fields that the index has
+// entries of; they are used only if the query is Bare. cost estimates the number of
+// entries in a span, by which Cover chooses the cheapest of several covers. It reports
+// false when the query has no cover, as for a negation, so that all documents must be
+// scanned.
 func (q *Query) Cover(fields []string, cost func(Span) int) ([]Span, bool) {
 	c, ok := q.root.cover(&planner{fields: fields, cost: cost})
 	return c.spans, ok && len(c.spans) <= spansMax
@@ -21,7 +22,8 @@ type planner struct {
 	cost   func(Span) int
 }
 
-// cover is some spans and what they cost, which is known only after weigh.
+// cover is a list of spans and their cost, which weigh computes when it is first
+// needed.
 type cover struct {
 	spans   []Span
 	cost    int
@@ -41,7 +43,7 @@ func (c *cover) weigh(p *planner) int {
 func (everything) cover(*planner) (cover, bool) { return cover{}, false }
 func (not) cover(*planner) (cover, bool)        { return cover{}, false }
 
-// cover of a conjunction is the cheapest of its parts' covers.
+// cover returns the cheapest cover of a part, since all parts must match.
 func (n and) cover(p *planner) (cover, bool) {
 	var best cover
 	found := false
@@ -58,7 +60,7 @@ func (n and) cover(p *planner) (cover, bool) {
 	return best, found
 }
 
-// cover of alternatives is the covers of all of them.
+// cover returns the covers of all parts together.
 func (n or) cover(p *planner) (cover, bool) {
 	var all cover
 	for _, part := range n {
@@ -87,14 +89,14 @@ func (t *term) cover(p *planner) (cover, bool) {
 	return c, true
 }
 
-// spans returns where the values of a field that pass the test lie.
+// spans returns the spans that contain all values of a field that pass the test.
 func (t *term) spans(field string) []Span {
 	if t.pattern != nil {
 		return []Span{t.pattern.span(field)}
 	}
 	numeric := t.from != nil && t.from.numeric || t.to != nil && t.to.numeric
 	if numeric && (t.from != nil && !t.from.numeric || t.to != nil && !t.to.numeric) {
-		return []Span{{Field: field}} // one side compares as text, the other does not
+		return []Span{{Field: field}} // one bound compares as text, the other as a number
 	}
 	text := Span{Field: field, From: t.from.first(textPlace), To: t.to.last(textPlace)}
 	if !numeric {
@@ -117,7 +119,7 @@ func (p *pattern) span(field string) Span {
 func textPlace(b *bound) string   { return b.text }
 func numberPlace(b *bound) string { return sortable(b.number) }
 
-// first returns where a span begins whose lower bound is b.
+// first returns where a span with the lower bound b begins.
 func (b *bound) first(place func(*bound) string) string {
 	switch {
 	case b == nil:
@@ -128,7 +130,7 @@ func (b *bound) first(place func(*bound) string) string {
 	return place(b) + "\x01"
 }
 
-// last returns where a span ends whose upper bound is b.
+// last returns where a span with the upper bound b ends.
 func (b *bound) last(place func(*bound) string) string {
 	switch {
 	case b == nil:

@@ -37,7 +37,7 @@ func TestWhatIsANumber(t *testing.T) {
 	}
 }
 
-// Whatever matches has an entry in the cover, and the first of them is one.
+// Every document that matches has an entry in the cover, and First finds one.
 func TestACoverHoldsWhateverMatches(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	values := []string{"a", "ab", "b", "1", "2", "10", "-3", "1.5", "2.0.1", "north", "n"}
@@ -108,8 +108,8 @@ func TestTheCheaperPartCovers(t *testing.T) {
 	}
 }
 
-// Whatever bytes come, Parse does not panic; what it accepts has an answer, and
-// means the same in parentheses.
+// Parse does not panic for any input. A query that it accepts can be evaluated, and means the
+// same in parentheses.
 func FuzzParse(f *testing.F) {
 	for _, text := range []string{`*`, `thingName:lamp*`, `attributes.fw:[1 TO 5}`, `a AND (b OR -c)`, `"x y" OR attributes.a\:b>="3"`, `thingGroupNames:(a OR NOT b)`, `jobs.x.status:FAILED`, `\`, `f:(`} {
 		f.Add(text)

@@ -7,23 +7,23 @@ import (
 	"strings"
 )
 
-// An inverted index has an Entry for each value of each field of each document,
-// and for a value that is a number a second one among the numbers. Its key is
-// the field, the place of the value and the name of what has it, separated by
-// NUL, so that entries of one value lie together and values sort.
+// An inverted index has an Entry for each value of each field of each document and,
+// for a value that is a number, a second one among the numbers. The key of an entry is
+// the field, the place of the value and the name of the document, separated by NUL, so
+// that the entries of one value are adjacent and values are in order.
 
-// Entry is one place of a document in the index.
+// Entry is one entry of a document in the index.
 type Entry struct {
 	Field   string
-	Numbers bool   // among the numbers
-	Place   string // the value, or for a number something that sorts as it does
+	Numbers bool   // the entry is among the numbers
+	Place   string // the value; among the numbers, a text that sorts like it
 }
 
-// Key returns the key of the entry for whoever has the name.
+// Key returns the key of the entry of the document with that name.
 func (e Entry) Key(name string) string { return e.Field + "\x00" + e.Place + "\x00" + name }
 
-// Entries returns all entries of a document but those of jobs, which have an
-// index of their own. Their order is not promised.
+// Entries returns all entries of a document in no particular order, without those of
+// jobs, which have an index of their own.
 func (d Document) Entries() []Entry {
 	var all []Entry
 	for field, values := range d {
@@ -44,7 +44,8 @@ func entriesOf(field, value string) []Entry {
 	return all
 }
 
-// sortable returns text that sorts as the numbers do.
+// sortable returns a text that sorts like the number: the bits of n, with the sign bit
+// flipped for positive and all bits for negative numbers.
 func sortable(n float64) string {
 	bits := math.Float64bits(n)
 	if n < 0 {
@@ -55,34 +56,34 @@ func sortable(n float64) string {
 	return fmt.Sprintf("%016x", bits)
 }
 
-// Span is a stretch of the index: the entries of one field from one place up to
-// another. It may be stored, as JSON, to go on with later.
+// Span is a contiguous part of the index: the entries of one field from one place up to
+// another. It may be stored as JSON, to continue with later.
 type Span struct {
 	Field   string
 	Numbers bool   `json:",omitempty"`
-	From    string `json:",omitempty"` // where it begins: a place, or the beginning of one
-	To      string `json:",omitempty"` // the first behind it; empty: the end of the field
+	From    string `json:",omitempty"` // where it begins: a place or a prefix of one
+	To      string `json:",omitempty"` // where it ends, excluded; empty: at the end of the field
 }
 
-// Bounds returns the keys between which the entries lie, the first included.
+// Bounds returns the range of keys of the entries: from is included, to is not.
 func (s Span) Bounds() (from, to string) {
 	from, to = s.Field+"\x00"+s.From, s.Field+"\x00"+s.To
 	if s.To == "" {
 		to = s.Field + "\x01"
 	}
-	return from, max(from, to) // from 5 to 1 lies nothing
+	return from, max(from, to) // an interval such as [5 TO 1] is empty
 }
 
-// Holds reports whether an entry lies in the span.
+// Holds reports whether an entry is in the span.
 func (s Span) Holds(e Entry) bool {
 	from, to := s.Bounds()
 	key := e.Key("")
 	return e.Field == s.Field && e.Numbers == s.Numbers && from <= key && key < to
 }
 
-// First returns the first entry of a document that lies in one of the spans, and
-// in which. Whoever walks the spans in order takes a document there only, and so
-// takes it once. It reports false when there is none.
+// First returns the index of the first span that contains an entry of the document, and
+// the first such entry. A caller that walks the spans in order uses a document only
+// there, so that it uses it once. First reports false when no span contains an entry.
 func (d Document) First(spans []Span) (int, Entry, bool) {
 	for i, s := range spans {
 		var found []Entry

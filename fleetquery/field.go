@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Fields of the index of things. Those of connectivity need a connection whose
-// client id is the name of the thing.
+// Fields of the index of things. Those of connectivity are about connections whose
+// client ID is the name of the thing.
 const (
 	ThingName        = "thingName"
 	ThingID          = "thingId"
@@ -33,11 +33,11 @@ const (
 // Attribute returns the field of an attribute.
 func Attribute(name string) string { return attributePrefix + name }
 
-// JobStatus returns the field that holds the status of a thing's latest
-// execution of a job. It is Muster's own; no document shows it.
+// JobStatus returns the field with the status of a thing's latest execution of a job.
+// It is an extension of Muster.
 func JobStatus(job string) string { return jobPrefix + job + jobSuffix }
 
-// JobOf returns the job whose status a field holds, or "".
+// JobOf returns the job of a field that JobStatus returned, or "".
 func JobOf(field string) string {
 	rest, ok := strings.CutPrefix(field, jobPrefix)
 	job, ends := strings.CutSuffix(rest, jobSuffix)
@@ -47,27 +47,27 @@ func JobOf(field string) string {
 	return job
 }
 
-// Searchable reports whether a term without a field looks at a field: at all but
-// the statuses of jobs.
+// Searchable reports whether a term without a field tests that field: all but the
+// statuses of jobs.
 func Searchable(field string) bool { return !strings.HasPrefix(field, jobPrefix) }
 
-// Index is one of the two indexes: it knows its fields.
+// Index is one of the two indexes and its fields.
 type Index struct {
 	name   string
 	fields []string
 	jobs   bool
 }
 
-// The indexes, and their names on the wire.
+// The two indexes.
 var (
 	Things = Index{"AWS_Things", []string{ThingName, ThingID, ThingTypeName, ThingGroupNames, Connected, ConnectedAt, DisconnectReason}, true}
 	Groups = Index{"AWS_ThingGroups", []string{ThingGroupName, ThingGroupID, ThingGroupDescription, ParentGroupNames}, false}
 )
 
-// Name returns the name of the index on the wire.
+// Name returns the contract's name of the index.
 func (x Index) Name() string { return x.name }
 
-// check says what is wrong with a field, or "".
+// check returns what is wrong with the name of a field, or "".
 func (x Index) check(field string) string {
 	switch {
 	case slices.Contains(x.fields, field):

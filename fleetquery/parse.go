@@ -12,13 +12,13 @@ import (
 const (
 	LengthMax = 1000 // characters
 	TermsMax  = 12
-	// leadingMax bounds a query with a wildcard before the first character of a
-	// term, of which it may have one.
+	// leadingMax bounds a query, in characters, with a term that begins with a
+	// wildcard. Only one term may.
 	leadingMax = 100
 )
 
-// Parse reads a query on an index. It fails with InvalidQuery, saying what is
-// wrong and at which character.
+// Parse parses a query on an index. It fails with InvalidQuery; the message says what
+// is wrong and at which character.
 func Parse(text string, on Index) (*Query, error) {
 	p := &parser{text: []rune(text), index: on}
 	if !utf8.ValidString(text) {
@@ -48,17 +48,17 @@ func Parse(text string, on Index) (*Query, error) {
 	return q, nil
 }
 
-// parser reads by recursive descent. What binds least comes first: either (OR),
-// both (AND), single (NOT, parentheses, terms).
+// parser is a recursive-descent parser. Its levels, from the loosest binding on, are
+// either (OR), both (AND) and single (NOT, parentheses, terms).
 type parser struct {
 	text    []rune
 	at      int
 	index   Index
 	terms   int
-	leading int // terms that begin with a wildcard
+	leading int // number of terms that begin with a wildcard
 }
 
-// end is what peek returns behind the last character.
+// end is what peek returns after the last character.
 const end = rune(-1)
 
 func (p *parser) peek() rune { return p.ahead(0) }
@@ -80,7 +80,7 @@ func (p *parser) errorf(format string, args ...any) error {
 	return muster.Errorf(muster.InvalidQuery, "The query cannot be read at character %d: %s", p.at+1, fmt.Sprintf(format, args...))
 }
 
-// either reads alternatives. Within f:( … ) field is f.
+// either parses terms joined by OR. Within f:( … ) field is f.
 func (p *parser) either(field string) (node, error) {
 	var parts or
 	for {
@@ -99,7 +99,7 @@ func (p *parser) either(field string) (node, error) {
 	return parts, nil
 }
 
-// both reads what must all match; AND between terms may be left out.
+// both parses terms joined by AND, which may be left out.
 func (p *parser) both(field string) (node, error) {
 	var parts and
 	for {
@@ -149,7 +149,7 @@ func (p *parser) parenthesis(field string) (node, error) {
 	return inside, nil
 }
 
-// keyword skips a keyword, if it is next.
+// keyword skips a keyword if it is next, and reports whether it was.
 func (p *parser) keyword(word string) bool {
 	p.blanks()
 	if !p.isKeyword(word) {
@@ -159,7 +159,7 @@ func (p *parser) keyword(word string) bool {
 	return true
 }
 
-// isKeyword reports whether a keyword is next: upper case, and a word of its own.
+// isKeyword reports whether a keyword is next, in upper case and as a whole word.
 func (p *parser) isKeyword(word string) bool {
 	for i, c := range word {
 		if p.ahead(i) != c {

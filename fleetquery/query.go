@@ -1,7 +1,7 @@
-// Package fleetquery is the query language of the fleet index (registry.md
-// section 5.2): it reads a query, says whether a document matches, which fields
-// a query looks at, and which stretches of an inverted index hold all that can
-// match. It knows no store and no registry: a document is fields with values.
+// Package fleetquery is the query language of the fleet index (registry.md section
+// 5.2). It parses a query and says whether a document matches, which fields the query
+// reads, and which spans of an inverted index contain all documents that can match. It
+// is independent of the store and the registry: a document is fields with values.
 package fleetquery
 
 import (
@@ -9,15 +9,14 @@ import (
 	"strings"
 )
 
-// Version is the only version of the language.
+// Version is the only version of the query language.
 const Version = "2017-09-30"
 
-// Document is what the index knows of one thing or group: for each field that
-// it has, one or more values. Put them in with Add.
+// Document is one thing or group in the index: one or more values for each field that
+// it has. Add values with Add or AddWords, which fold them.
 type Document map[string][]string
 
-// Add gives the document one more value of a field. An empty value is none, and
-// one that the field has already is not added again.
+// Add adds a value to a field, unless it is empty or the field has it already.
 func (d Document) Add(field, value string) {
 	value = fold(value)
 	if value == "" || slices.Contains(d[field], value) {
@@ -26,40 +25,40 @@ func (d Document) Add(field, value string) {
 	d[field] = append(d[field], value)
 }
 
-// AddWords gives the document the words of a text as values of a field.
+// AddWords adds each word of a text as a value of a field.
 func (d Document) AddWords(field, text string) {
 	for word := range strings.FieldsSeq(text) {
 		d.Add(field, word)
 	}
 }
 
-// fold makes values that differ in case only the same.
+// fold maps values that differ only in case to the same text.
 func fold(value string) string { return strings.ToLower(value) }
 
-// Query is a compiled query. It is immutable and may be used by many
-// goroutines.
+// Query is a parsed query. It is immutable and safe for concurrent use.
 type Query struct {
 	root   node
-	fields []string // that it names, each once
+	fields []string // the fields that it names, without duplicates
 	bare   bool     // it has terms without a field
 }
 
 // Matches reports whether a document matches.
 func (q *Query) Matches(d Document) bool { return q.root.matches(d) }
 
-// Fields returns the fields that the query names. They belong to the query.
+// Fields returns the fields that the query names. The caller must not modify them.
 func (q *Query) Fields() []string { return q.fields }
 
-// Bare reports whether the query has terms without a field, which look at every
-// field but those of jobs.
+// Bare reports whether the query has terms without a field, which test every field for
+// which Searchable is true.
 func (q *Query) Bare() bool { return q.bare }
 
-// Mentions reports whether the answer may depend on a field.
+// Mentions reports whether the result of Matches can depend on a field.
 func (q *Query) Mentions(field string) bool {
 	return slices.Contains(q.fields, field) || q.bare && Searchable(field)
 }
 
-// MayAsk reports whether the answer may depend on whether a field has a value.
+// MayAsk reports whether the result of Matches can depend on whether a field has that
+// value.
 func (q *Query) MayAsk(field, value string) bool {
 	value = fold(value)
 	asked := false
@@ -69,7 +68,7 @@ func (q *Query) MayAsk(field, value string) bool {
 	return asked
 }
 
-// node is a part of a query.
+// node is a node of the syntax tree.
 type node interface {
 	matches(Document) bool
 	each(func(*term))

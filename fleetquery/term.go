@@ -7,13 +7,12 @@ import (
 	"strings"
 )
 
-// term is one test of one field, or of every searchable one when field is
-// empty. The test is one of: a pattern, a phrase (a pattern without wildcards),
-// or an interval.
+// term is a test of one field, or of every searchable field when field is empty. It is
+// either a pattern (a phrase is one without wildcards) or an interval.
 type term struct {
 	field   string
 	pattern *pattern
-	from    *bound // of an interval; nil on an open side
+	from    *bound // of an interval; nil: unbounded
 	to      *bound
 }
 
@@ -43,7 +42,7 @@ func (t *term) accepts(value string) bool {
 	return t.from.below(value) && t.to.above(value)
 }
 
-// pattern is text with wildcards.
+// pattern is a text with wildcards.
 type pattern struct {
 	marks []mark
 	wild  bool // there is at least one wildcard
@@ -75,8 +74,8 @@ func (p *pattern) prefix() string {
 	return b.String()
 }
 
-// matches walks value and pattern together; where a * could have taken more, it
-// comes back to it.
+// matches walks value and pattern in parallel. On a mismatch it goes back to the last *
+// and lets it match one more character.
 func (p *pattern) matches(value string) bool {
 	runes := []rune(value)
 	at, again, from := 0, -1, 0
@@ -100,7 +99,8 @@ func (p *pattern) matches(value string) bool {
 	return at == len(p.marks)
 }
 
-// bound is one end of an interval. Numbers compare as numbers, all else as text.
+// bound is one end of an interval. If it and a value are numbers, they compare as
+// numbers, otherwise as text.
 type bound struct {
 	text      string
 	number    float64
@@ -114,7 +114,7 @@ func newBound(text string, inclusive bool) *bound {
 	return b
 }
 
-// below reports whether the bound, as a lower one, lets value in.
+// below reports whether value satisfies b as a lower bound.
 func (b *bound) below(value string) bool {
 	if b == nil {
 		return true
@@ -123,7 +123,7 @@ func (b *bound) below(value string) bool {
 	return c > 0 || c == 0 && b.inclusive
 }
 
-// above is the same for an upper bound.
+// above reports whether value satisfies b as an upper bound.
 func (b *bound) above(value string) bool {
 	if b == nil {
 		return true
@@ -132,7 +132,7 @@ func (b *bound) above(value string) bool {
 	return c < 0 || c == 0 && b.inclusive
 }
 
-// compare returns where value lies seen from the bound.
+// compare returns whether value is less than the bound (-1), equal (0) or greater (1).
 func (b *bound) compare(value string) int {
 	if b.numeric {
 		if n, ok := number(value); ok {
@@ -148,7 +148,7 @@ func (b *bound) compare(value string) int {
 	return strings.Compare(value, b.text)
 }
 
-// number reads a plain decimal number.
+// number parses a plain decimal number.
 func number(text string) (float64, bool) {
 	if text == "" || strings.Trim(text, "0123456789.eE+-") != "" {
 		return 0, false // no hexadecimals, no infinity

@@ -5,11 +5,11 @@ import (
 	"unicode"
 )
 
-// unsupported are the characters that a query may hold in quotes or behind a
-// backslash only.
+// unsupported are characters that a query may contain only in quotes or after a
+// backslash.
 const unsupported = "`@#%/';,+&|!^~{[="
 
-// term reads one test. Within f:( … ) field is f, and a term has none of its own.
+// term parses one term. Within f:( … ) field is f, and the term cannot name a field.
 func (p *parser) term(field string) (node, error) {
 	if p.terms++; p.terms > TermsMax {
 		return nil, p.errorf("it has more than %d terms", TermsMax)
@@ -49,7 +49,7 @@ func (p *parser) term(field string) (node, error) {
 	return p.test(name)
 }
 
-// test reads what follows the name of a field.
+// test parses what follows the name of a field.
 func (p *parser) test(field string) (node, error) {
 	switch p.peek() {
 	case '"':
@@ -74,7 +74,7 @@ func (p *parser) test(field string) (node, error) {
 	return p.wildcard(field, word, begin)
 }
 
-// wildcard makes a term of a word that began at begin.
+// wildcard returns the term for a word that began at begin.
 func (p *parser) wildcard(field string, word *pattern, begin int) (node, error) {
 	if field == "" && len(word.marks) == 1 && word.marks[0].kind == anyMany {
 		return everything{}, nil
@@ -95,7 +95,7 @@ func (p *parser) wildcard(field string, word *pattern, begin int) (node, error) 
 	return &term{field: field, pattern: word}, nil
 }
 
-// interval reads [1 TO 5], {1 TO 5} and the two mixtures.
+// interval parses [1 TO 5], {1 TO 5}, [1 TO 5} and {1 TO 5].
 func (p *parser) interval(field string) (node, error) {
 	t := &term{field: field}
 	var err error
@@ -127,7 +127,7 @@ func (p *parser) interval(field string) (node, error) {
 	return t, nil
 }
 
-// comparison reads >3, >=3, <3 and <=3.
+// comparison parses >3, >=3, <3 and <=3.
 func (p *parser) comparison(field string) (node, error) {
 	above := p.peek() == '>'
 	p.at++
@@ -145,7 +145,7 @@ func (p *parser) comparison(field string) (node, error) {
 	return &term{field: field, to: b}, err
 }
 
-// bound reads a value to compare with; * is nil, an open end.
+// bound parses a value to compare with. For * it returns nil: unbounded.
 func (p *parser) bound(inclusive bool) (*bound, error) {
 	p.blanks()
 	if p.peek() == '"' {
@@ -158,7 +158,7 @@ func (p *parser) bound(inclusive bool) (*bound, error) {
 	case err != nil:
 		return nil, err
 	case len(word.marks) == 1 && word.marks[0].kind == anyMany:
-		return nil, nil //nolint:nilnil // an open end has no bound
+		return nil, nil //nolint:nilnil // nil is a valid bound
 	case word.wild:
 		p.at = begin
 		return nil, p.errorf("what is compared with has no wildcards")
@@ -166,7 +166,7 @@ func (p *parser) bound(inclusive bool) (*bound, error) {
 	return newBound(word.prefix(), inclusive), nil
 }
 
-// word reads one or more characters up to a blank or a special character.
+// word parses one or more characters, up to a blank or a special character.
 func (p *parser) word() (*pattern, error) {
 	w := &pattern{}
 	for {
@@ -207,7 +207,7 @@ func (p *parser) unexpected() error {
 	return p.errorf("there is a %c where a term should be", p.peek())
 }
 
-// quoted reads "…", in which only the quote and the backslash are special.
+// quoted parses "…", in which only the quote and the backslash are special.
 func (p *parser) quoted() (string, error) {
 	begin := p.at
 	var b strings.Builder
@@ -231,7 +231,7 @@ func (p *parser) quoted() (string, error) {
 
 func (w *pattern) add(c rune) { w.marks = append(w.marks, mark{char: c}) }
 
-// exactly returns a pattern that only text matches.
+// exactly returns a pattern that matches only text, in any case.
 func exactly(text string) *pattern {
 	p := &pattern{}
 	for _, c := range fold(text) {

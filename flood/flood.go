@@ -1,8 +1,8 @@
-// Package flood bounds what callers cost who do not prove who they are: how many
-// lines they leave in the log, and how much of the processors it takes to find
-// out. It turns nobody away, since one address may stand for a flood and for ten
-// thousand devices: where many proofs have failed, the next ones are checked a
-// few at a time, and those of other addresses do not wait for them.
+// Package flood bounds the cost of failed authentications: the log lines that they
+// write and the processor time that checking them takes. It never refuses a caller,
+// since one address may be the source of a flood and of ten thousand devices at
+// once. Instead, requests from an address with many failures are checked a few at a
+// time, while those of other addresses are checked at once.
 package flood
 
 import (
@@ -19,27 +19,29 @@ import (
 
 // Limits of one minute.
 const (
-	// linesMax is how many failures of one address are logged, and allLinesMax
-	// how many of all addresses.
+	// linesMax and allLinesMax bound the failures that are logged: of one address,
+	// and of all together.
 	linesMax, allLinesMax = 20, 300
-	// suspectAfter is how many failures make an address wait in the lane.
+	// suspectAfter is the number of failures after which an address must wait for
+	// the lane.
 	suspectAfter = 100
 
 	window = time.Minute
 )
 
-// cellsMax is how many addresses are told apart at best. Those that share a cell
-// share its count.
+// cellsMax is the number of counters. Addresses are hashed to them; those that share
+// one share its count.
 const cellsMax = 1024
 
-// Guard counts failed proofs of identity by address. An IPv6 address counts with
-// its network of 64 bits, which one customer has. A nil Guard limits nothing.
-// Its methods may be called by many goroutines.
+// Guard counts failed authentications by address. An IPv6 address counts as its /64
+// network, which usually belongs to one customer. A nil Guard limits nothing. Its
+// methods may be called by many goroutines.
 type Guard struct {
 	now   func() time.Time
 	lines *loglimit.Limiter
-	lane  chan struct{} // holds a token for each proof of a suspect that is being checked
-	// suspectedUntil is when the last suspicion ends, in nanoseconds since the epoch.
+	lane  chan struct{} // holds a token for each request of a suspect address that is being checked
+	// suspectedUntil is the instant after which no address is suspect, in
+	// nanoseconds since the epoch.
 	suspectedUntil atomic.Int64
 	seed           maphash.Seed
 
@@ -47,7 +49,7 @@ type Guard struct {
 	cells [cellsMax]cell
 }
 
-// cell is how often proofs have failed in a window.
+// cell counts the failures of one window.
 type cell struct {
 	began  time.Time
 	failed int
@@ -61,10 +63,10 @@ func New(now func() time.Time) *Guard {
 	}
 }
 
-// Enter must be called before a proof from addr, a host with or without a port,
-// is checked, and leave after it. It returns at once unless many proofs from
-// there have failed; then it waits until few are being checked, or fails with the
-// error of ctx.
+// Enter must be called before a request from addr, a host with or without a port,
+// is authenticated, and leave after that. It returns at once unless many have failed
+// from there within a minute; then it waits for its turn, or fails with the error of
+// ctx.
 func (g *Guard) Enter(ctx context.Context, addr string) (leave func(), err error) {
 	if g == nil || !g.suspect(addr) {
 		return func() {}, nil
@@ -77,11 +79,11 @@ func (g *Guard) Enter(ctx context.Context, addr string) (leave func(), err error
 	}
 }
 
-// Log writes the one event that a request from addr leaves. Of requests whose
-// sender is not proven some are left out, and counted in the next line about
-// that address; those with level error are all written.
-func (g *Guard) Log(ctx context.Context, log *slog.Logger, level slog.Level, text, addr string, proven bool, attrs ...slog.Attr) {
-	if g != nil && !proven {
+// Log writes the log event of a request from addr. When its sender is not
+// authenticated, some events are left out and counted in the next one of that
+// address; those of level error are always written.
+func (g *Guard) Log(ctx context.Context, log *slog.Logger, level slog.Level, text, addr string, authenticated bool, attrs ...slog.Attr) {
+	if g != nil && !authenticated {
 		left, ok := g.failed(addr)
 		if !ok && level < slog.LevelError {
 			return
@@ -91,8 +93,8 @@ func (g *Guard) Log(ctx context.Context, log *slog.Logger, level slog.Level, tex
 	log.LogAttrs(ctx, level, text, attrs...)
 }
 
-// failed notes a failure. It reports whether that is to be logged, and how many
-// were not before it.
+// failed counts a failure. It reports whether to log it, and how many were left out
+// before it.
 func (g *Guard) failed(addr string) (left uint64, log bool) {
 	network, now := loglimit.Network(addr), g.now()
 	g.mu.Lock()
@@ -107,10 +109,10 @@ func (g *Guard) failed(addr string) (left uint64, log bool) {
 	return g.lines.Take(network, now)
 }
 
-// suspect reports whether many proofs from addr have failed within a window.
+// suspect reports whether many requests from addr have failed within a window.
 func (g *Guard) suspect(addr string) bool {
 	now := g.now()
-	if now.UnixNano() > g.suspectedUntil.Load() { // no source is suspected, as nearly always
+	if now.UnixNano() > g.suspectedUntil.Load() { // the usual case, without the lock
 		return false
 	}
 	g.mu.Lock()

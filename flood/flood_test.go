@@ -14,7 +14,7 @@ import (
 	"github.com/muster-iot/muster/internal/loglimit"
 )
 
-// watched is a guard and what was logged through it.
+// watched is a guard and the log that it writes to.
 type watched struct {
 	*Guard
 	bytes.Buffer
@@ -22,7 +22,7 @@ type watched struct {
 
 func newWatched() *watched { return &watched{Guard: New(time.Now)} }
 
-// requests logs n requests of an address, and returns how many lines they left.
+// requests logs n requests of an address, and returns how many lines were written.
 func (w *watched) requests(addr string, proven bool, level slog.Level, n int) int {
 	w.Reset()
 	log := slog.New(slog.NewTextHandler(&w.Buffer, nil))
@@ -72,7 +72,7 @@ func TestOnlySuspectsWait(t *testing.T) {
 		w := newWatched()
 		w.lane = make(chan struct{}, 1)
 		const flooder, other = "192.0.2.1:1000", "192.0.2.2:1000"
-		w.requests(flooder, true, slog.LevelInfo, 10*suspectAfter) // of somebody known
+		w.requests(flooder, true, slog.LevelInfo, 10*suspectAfter) // of an authenticated caller
 		w.requests(flooder, false, slog.LevelInfo, suspectAfter)
 		for range 3 { // not yet
 			if _, err := w.Enter(t.Context(), flooder); err != nil {
@@ -91,7 +91,7 @@ func TestOnlySuspectsWait(t *testing.T) {
 		}
 		for range 3 {
 			if w.cell(loglimit.Network(other)) == w.cell(loglimit.Network(flooder)) {
-				break // once in a thousand times they share a cell, and would wait
+				break // in one of a thousand cases the two share a cell, and this one would wait
 			}
 			if _, err := w.Enter(t.Context(), other); err != nil {
 				t.Errorf("Enter of another address = %v", err)
@@ -113,7 +113,7 @@ func TestOnlySuspectsWait(t *testing.T) {
 		leave()
 		<-entered
 		time.Sleep(window)
-		for range 3 { // all is forgotten
+		for range 3 { // the window is over
 			if _, err := w.Enter(t.Context(), flooder); err != nil {
 				t.Fatal(err)
 			}

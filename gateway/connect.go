@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"strings"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/muster-iot/muster/gateway/packet"
 	"github.com/muster-iot/muster/gateway/topic"
+	"github.com/muster-iot/muster/internal/uuid"
 )
 
 // first handles the first packet, a CONNECT (mqtt-broker.md section 2). The authoriser is asked before
@@ -67,7 +67,7 @@ func (c *conn) wish(p *packet.Connect) (*Connect, packet.Reason, error) {
 	case h.ClientID == "" && !p.Clean && p.Version == packet.V311:
 		return h, packet.ClientIDNotValid, errors.New("empty client id without clean session")
 	case h.ClientID == "":
-		h.ClientID = "$GEN/" + uuid()
+		h.ClientID = "$GEN/" + uuid.New()
 	case len(h.ClientID) > clientIDMax:
 		return h, packet.ClientIDNotValid, fmt.Errorf("client id of %d bytes, at most %d are allowed", len(h.ClientID), clientIDMax)
 	case strings.HasPrefix(h.ClientID, "$"):
@@ -130,7 +130,7 @@ func (c *conn) settleIn(p *packet.Connect, h *Connect, g *guarded) {
 	c.introduce(h, g)
 	c.window = min(c.server.o.Limits.InFlight, int(p.Properties.Int(packet.ReceiveMaximum, 65535)))
 	c.packetMax = int(p.Properties.Int(packet.MaximumPacketSize, 0))
-	c.life = uuid()
+	c.life = uuid.New()
 	c.problems = p.Properties.Int(packet.RequestProblemInfo, 1) == 1
 	if p.Will != nil {
 		c.will = newWill(p.Will)
@@ -172,12 +172,4 @@ func (c *conn) welcome(p *packet.Connect, present bool, expiry time.Duration) *p
 	}
 	ack.Properties = props
 	return ack
-}
-
-// uuid returns a random UUID.
-func uuid() string {
-	var b [16]byte
-	rand.Read(b[:])
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }

@@ -369,7 +369,7 @@ func TestMQ71And73To76DirectReplies(t *testing.T) {
 			}
 			return p
 		}
-		t.Run("MQ73 an unsubscribed requester is answered at QoS 0", func(t *testing.T) {
+		t.Run("MQ-73 an unsubscribed requester is answered at QoS 0", func(t *testing.T) {
 			c := b.connect(v, "lamp")
 			c.Send(ask(0))
 			c.Expect(&packet.Publish{Topic: accepted, Payload: []byte("q")})
@@ -377,7 +377,7 @@ func TestMQ71And73To76DirectReplies(t *testing.T) {
 			c.Expect(&packet.Publish{Topic: accepted, Payload: []byte("q")}, &packet.Puback{ID: 77})
 			c.ExpectNothing()
 		})
-		t.Run("MQ74 a subscribed one gets one copy at the best QoS", func(t *testing.T) {
+		t.Run("MQ-74 a subscribed one gets one copy at the best QoS", func(t *testing.T) {
 			c := b.connect(v, "lamp")
 			c.Subscribe(0, "$aws/things/t/jobs/get/+", "$aws/things/+/jobs/#")
 			c.Send(ask(0))
@@ -389,14 +389,14 @@ func TestMQ71And73To76DirectReplies(t *testing.T) {
 			}
 			c.ExpectNothing()
 		})
-		t.Run("MQ71 reply topics are acknowledged and dropped", func(t *testing.T) {
+		t.Run("MQ-71 reply topics are acknowledged and dropped", func(t *testing.T) {
 			c := b.connect(v, "lamp")
 			c.Subscribe(1, "$aws/things/t/jobs/#")
 			c.Publish(accepted, "forged")
 			c.Send(&packet.Publish{Topic: accepted, Payload: []byte("forged")})
 			c.ExpectNothing()
 		})
-		t.Run("MQ78 the receive check applies", func(t *testing.T) {
+		t.Run("MQ-78 the receive check applies", func(t *testing.T) {
 			c := b.connect(v, "lamp")
 			c.Publish("$aws/things/deaf/jobs/get", "q")
 			c.ExpectNothing()

@@ -3,14 +3,13 @@ package gateway
 import (
 	"fmt"
 	"log/slog"
-	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/muster-iot/muster/gateway/mqtttest"
 	"github.com/muster-iot/muster/gateway/packet"
+	"github.com/muster-iot/muster/internal/logtest"
 )
 
 // TestConnectionsWithoutCONNECTMakeRoom: of those that wait for their CONNECT the oldest is closed, and none that has connected.
@@ -66,7 +65,7 @@ func TestNoPlaceIsLeftTaken(t *testing.T) {
 // minute, and the next line tells how many were left out.
 func TestAFloodOfRefusedConnectionsDoesNotFillTheLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		said := &lines{}
+		said := &logtest.Log{}
 		b := newBench(t, Options{Log: slog.New(slog.NewTextHandler(said, nil))})
 		b.policy.deny("connect no")
 		fail := func(addr string) {
@@ -83,56 +82,32 @@ func TestAFloodOfRefusedConnectionsDoesNotFillTheLog(t *testing.T) {
 			fail("192.0.2.1:1234")
 		}
 		synctest.Wait()
-		if got := said.count("192.0.2.1"); got != refusedLines {
+		if got := len(said.With("192.0.2.1")); got != refusedLines {
 			t.Errorf("300 failures left %d lines, want %d", got, refusedLines)
 		}
 		fail("198.51.100.1:1")
 		synctest.Wait()
-		if got := said.count("198.51.100.1"); got != 3 {
+		if got := len(said.With("198.51.100.1")); got != 3 {
 			t.Errorf("another address has %d lines, want 3", got)
 		}
 		time.Sleep(2 * time.Minute)
 		fail("192.0.2.1:1234")
 		synctest.Wait()
-		if got := said.count(fmt.Sprint("left_out=", 300-refusedLines)); got != 1 {
+		if got := len(said.With(fmt.Sprint("left_out=", 300-refusedLines))); got != 1 {
 			t.Errorf("%d lines tell of those left out, want one", got)
 		}
 		for i := range 500 {
 			fail(fmt.Sprintf("203.0.%d.%d:1", i/250, i%250))
 		}
 		synctest.Wait()
-		if got := said.count("203.0."); got > refusedLinesAll {
+		if got := len(said.With("203.0.")); got > refusedLinesAll {
 			t.Errorf("1,500 failures from many addresses left %d lines", got)
 		}
 		lamp := b.connect(packet.V311, "lamp") // one that was in has its line all the same
 		lamp.Close()
 		synctest.Wait()
-		if got := said.count("client=lamp"); got != 1 {
+		if got := len(said.With("client=lamp")); got != 1 {
 			t.Errorf("the end of a connection left %d lines, want 1", got)
 		}
 	})
-}
-
-// lines is a log whose lines can be counted.
-type lines struct {
-	mu  sync.Mutex
-	all []string
-}
-
-func (l *lines) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.all = append(l.all, string(b))
-	return len(b), nil
-}
-
-func (l *lines) count(with string) (n int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, line := range l.all {
-		if strings.Contains(line, with) {
-			n++
-		}
-	}
-	return n
 }

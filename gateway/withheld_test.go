@@ -5,40 +5,16 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/muster-iot/muster/gateway/packet"
+	"github.com/muster-iot/muster/internal/logtest"
 )
-
-// logText is a log that a test can read.
-type logText struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logText) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-// with returns the lines that hold a text.
-func (l *logText) with(text string) (lines []string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for line := range strings.Lines(l.text.String()) {
-		if strings.Contains(line, text) {
-			lines = append(lines, line)
-		}
-	}
-	return lines
-}
 
 // Without iot:Receive a device hears nothing and learns nothing: the log must say so (mqtt-broker.md section 13).
 func TestAMessageThatPolicyWithholdsLeavesALine(t *testing.T) {
 	both(t, func(t *testing.T, v byte) {
-		var said logText
+		var said logtest.Log
 		b := newBench(t, Options{Reserved: echo{}, Log: slog.New(slog.NewTextHandler(&said, nil))})
 		b.policy.deny("receive $aws/things/t/jobs/get/accepted", "receive $aws/things/t/jobs/notify", "receive a/b", "receive kept")
 		c := b.connect(v, "lamp")
@@ -63,9 +39,9 @@ func TestAMessageThatPolicyWithholdsLeavesALine(t *testing.T) {
 		b.Publish(Message{Topic: "kept", Payload: []byte("secret"), QoS: 1}, nil)
 		b.connectWith(v, away).ExpectNothing()
 
-		lines := said.with("iot:Receive")
+		lines := said.With("iot:Receive")
 		if len(lines) != 3 {
-			t.Fatalf("the log has %d lines:\n%s\nwant one for the jobs of lamp, one for a and one for kept", len(lines), strings.Join(lines, ""))
+			t.Fatalf("the log has %d lines:\n%s\nwant one for the jobs of lamp, one for a and one for kept", len(lines), strings.Join(lines, "\n"))
 		}
 		for i, want := range []string{"topic=$aws/things/t/jobs/get/accepted client=lamp", "topic=a/b client=lamp", "topic=kept client=pump"} {
 			if !strings.Contains(lines[i], "level=WARN") || !strings.Contains(lines[i], want+" principal=") || strings.Contains(lines[i], "secret") {
@@ -80,7 +56,7 @@ func TestAMessageThatPolicyWithholdsLeavesALine(t *testing.T) {
 
 func TestAMessageTooLargeForItsClientLeavesALine(t *testing.T) {
 	for qos := range byte(2) {
-		var said logText
+		var said logtest.Log
 		b := newBench(t, Options{Reserved: echo{}, Log: slog.New(slog.NewTextHandler(&said, nil))})
 		c := b.connectWith(packet.V5, packet.Connect{ClientID: "lamp", Clean: true, Properties: packet.Properties(nil).WithInt(packet.MaximumPacketSize, 60)})
 		c.Subscribe(qos, "a")
@@ -91,12 +67,12 @@ func TestAMessageTooLargeForItsClientLeavesALine(t *testing.T) {
 		b.Publish(Message{Topic: "a", Payload: []byte("small"), QoS: qos}, nil)
 		c.ExpectMessage("a", "small")
 		c.Publish("b", "") // after all requests
-		lines := said.with("Maximum Packet Size")
+		lines := said.With("Maximum Packet Size")
 		if len(lines) != 2 {
-			t.Fatalf("QoS %d: the log has %d lines:\n%s\nwant one for each family of topics", qos, len(lines), strings.Join(lines, ""))
+			t.Fatalf("QoS %d: the log has %d lines:\n%s\nwant one for each family of topics", qos, len(lines), strings.Join(lines, "\n"))
 		}
 		for _, want := range []string{"topic=a client=lamp", "topic=$aws/things/t/jobs/get/accepted client=lamp"} {
-			if all := strings.Join(lines, ""); !strings.Contains(all, want) || !strings.Contains(all, "limit=60") || !strings.Contains(all, "bytes=") || strings.Contains(all, "ssss") {
+			if all := strings.Join(lines, "\n"); !strings.Contains(all, want) || !strings.Contains(all, "limit=60") || !strings.Contains(all, "bytes=") || strings.Contains(all, "ssss") {
 				t.Errorf("QoS %d: the lines\n%s\nlack %q, or show a payload", qos, all, want)
 			}
 		}
@@ -109,7 +85,7 @@ func TestAMessageTooLargeForItsClientLeavesALine(t *testing.T) {
 // However many clients and topics there are, the lines of an hour are bounded, and one client's topics do not use up those of the
 // others.
 func TestLinesAboutWithheldMessagesAreBounded(t *testing.T) {
-	var said logText
+	var said logtest.Log
 	b := newBench(t, Options{Log: slog.New(slog.NewTextHandler(&said, nil))})
 	var denied, topics []string
 	for i := range 2000 {
@@ -121,7 +97,7 @@ func TestLinesAboutWithheldMessagesAreBounded(t *testing.T) {
 	for _, topic := range topics {
 		b.Publish(Message{Topic: topic, QoS: 1}, nil)
 	}
-	if n := len(said.with("client=lamp")); n < 2 || n > withheldFamilies {
+	if n := len(said.With("client=lamp")); n < 2 || n > withheldFamilies {
 		t.Errorf("%d lines about one client, want some and at most %d", n, withheldFamilies)
 	}
 	const pumps = 120
@@ -133,14 +109,14 @@ func TestLinesAboutWithheldMessagesAreBounded(t *testing.T) {
 	}
 	told := 0
 	for i := range pumps {
-		if len(said.with(fmt.Sprintf("client=pump-%d-", i))) > 0 {
+		if len(said.With(fmt.Sprintf("client=pump-%d-", i))) > 0 {
 			told++
 		}
 	}
 	if told < pumps/2 { // a few share a cell of the limiter with another one
 		t.Errorf("%d of %d other clients are told of", told, pumps)
 	}
-	if n := len(said.with("iot:Receive")); n < pumps/2 || n > withheldLinesAll {
+	if n := len(said.With("iot:Receive")); n < pumps/2 || n > withheldLinesAll {
 		t.Errorf("%d lines, want some and at most %d", n, withheldLinesAll)
 	}
 }

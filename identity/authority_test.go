@@ -229,8 +229,8 @@ func TestKeepRoots(t *testing.T) {
 	}
 }
 
-// A client that trusts the authority talks to the server, and the server knows
-// the device by the id of its certificate.
+// A client that trusts the authority can connect to the server, and the server can
+// identify the device by the id of its certificate.
 func TestHandshake(t *testing.T) {
 	a := openAuthority(t, pemFiles(t, "ca"))
 	at := time.Now()

@@ -1,7 +1,7 @@
-// Package identity knows who may call: the holders of access keys and what their
-// policies allow, and the deployment's own certificate authority. It never
-// decides what a call means, and the devices' certificates, which the registry
-// keeps, pass through it without being stored.
+// Package identity holds who may call: the access keys with their policies, and
+// the deployment's own certificate authority, all in files of the data folder. It
+// does not know what a call means. Device certificates are kept in the registry,
+// not here.
 package identity
 
 import (
@@ -12,9 +12,9 @@ import (
 	"github.com/muster-iot/muster/iotpolicy"
 )
 
-// Caller is a proven identity and what it may do. One that
-// Keys returned follows its access key: Authorize decides by the policies that
-// the key has at that moment, and by none once the key is gone.
+// Caller is a verified identity and what it may do. One that Keys returned follows
+// its access key: Authorize decides by the policies that the key has at that
+// moment, and by none once the key is removed.
 type Caller struct {
 	// ARN names the caller, such as arn:aws:iam::123456789012:user/admin.
 	ARN string
@@ -22,7 +22,7 @@ type Caller struct {
 	// everything is denied.
 	Policies iotpolicy.Set
 
-	grant *grant // nil for a caller without an access key
+	rights *keyRights // nil for a caller without an access key
 }
 
 // Authorize returns nil when the caller may perform action on every one of
@@ -43,26 +43,26 @@ func (c Caller) Authorize(action string, resources []string, vars iotpolicy.Vars
 	return nil
 }
 
-// InForce returns the policies that decide for the caller now, none when its
-// access key is gone.
+// InForce returns the policies that decide for the caller now; none when its
+// access key is removed.
 func (c Caller) InForce() iotpolicy.Set {
-	if c.grant == nil {
+	if c.rights == nil {
 		return c.Policies
 	}
-	return *c.grant.policies.Load()
+	return *c.rights.policies.Load()
 }
 
 // Life ends when the caller's access key is removed, is replaced or expires. It
-// is for what goes on after a request was authorised: a connection, a long poll.
+// is for what continues after a request was authorised: a connection, a long poll.
 func (c Caller) Life() context.Context {
-	if c.grant == nil {
+	if c.rights == nil {
 		return context.Background()
 	}
-	return c.grant.life
+	return c.rights.life
 }
 
-// AuthorizeSpan is Authorize for every resource that one text can mean in which
-// each * stands for any run of characters: the caller must be allowed all of
+// AuthorizeSpan is Authorize for every resource that resource matches, in which
+// each * stands for any number of characters: the caller must be allowed all of
 // them, and none may be denied.
 func (c Caller) AuthorizeSpan(action, resource string, vars iotpolicy.Vars) error {
 	d := c.InForce().Decide(iotpolicy.Request{Action: action, Resource: resource, Vars: vars, Span: true})
@@ -72,8 +72,8 @@ func (c Caller) AuthorizeSpan(action, resource string, vars iotpolicy.Vars) erro
 	return nil
 }
 
-// From returns the condition keys of a request that came from addr, a host and a
-// port: where it came from.
+// From returns the condition keys of a request from addr, a host and a port: the
+// source address.
 func From(addr string) iotpolicy.Vars {
 	return func(key string) ([]string, bool) {
 		if key != iotpolicy.SourceIP {
@@ -84,8 +84,8 @@ func From(addr string) iotpolicy.Vars {
 	}
 }
 
-// DeniedError says that a caller may not do something. Its text is the one the
-// control plane shows; the Decision is for the log.
+// DeniedError says that a caller may not do something. Its text is what the control
+// plane answers; the Decision is for the log.
 type DeniedError struct {
 	Caller   string // the caller's ARN
 	Action   string

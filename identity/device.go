@@ -10,11 +10,11 @@ import (
 	"github.com/muster-iot/muster/iotpolicy"
 )
 
-// Device is the holder of a certificate as policies see it. What is not known
-// has its zero value, and variables that stand for it have no value.
+// Device is what policy variables show of the holder of a certificate. A field
+// that is not known is zero, and its variables have no value.
 type Device struct {
 	Certificate muster.CertificateID
-	Leaf        *x509.Certificate // only its names are looked at
+	Leaf        *x509.Certificate // only its names are used
 	ClientID    string            // of the MQTT connection; "" over HTTPS
 	Address     string            // the peer's, without the port
 	Thing       *muster.Thing     // the connection's (AUTH-41)
@@ -23,7 +23,7 @@ type Device struct {
 // Vars returns the values of the variables and condition keys of
 // identity-and-auth.md section B.3; it is an iotpolicy.Vars. Those of a thing
 // resolve over MQTT, and over HTTPS only when the thing is exclusively the
-// certificate's (AUTH-42), which who filled in Thing has seen to.
+// certificate's (AUTH-42); the caller leaves Thing nil otherwise.
 func (d Device) Vars(key string) ([]string, bool) {
 	switch key {
 	case iotpolicy.ClientID:

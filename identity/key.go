@@ -13,21 +13,21 @@ import (
 	"github.com/muster-iot/muster/sigv4"
 )
 
-// Key is an access key and whom it stands for.
+// Key is an access key and the user that it belongs to.
 type Key struct {
 	sigv4.Credential
 	// Principal is the ARN of the user the key belongs to.
 	Principal string
 	// FullAccess allows everything; Policies must then be empty.
 	FullAccess bool
-	// Policies are the documents that say what the key may do. With neither
-	// these nor FullAccess the key may do nothing.
+	// Policies are the policy documents of the key. With neither these nor
+	// FullAccess the key may do nothing.
 	Policies []string
-	// Made is when the key was made, zero when that is not known: keys of older
-	// releases do not say.
+	// Made is when the key was made; zero when that is not known, as for keys of
+	// older releases.
 	Made time.Time
-	// LastUsed is the minute in which a request was last proven to be signed with
-	// the key, zero for never. Keys.List fills it in; Keys.Add ignores it.
+	// LastUsed is the minute of the last request with a valid signature of the key,
+	// zero for never. Keys.List fills it in; Keys.Add ignores it.
 	LastUsed time.Time
 
 	set iotpolicy.Set
@@ -56,7 +56,7 @@ var (
 
 const fullAccess = `{"Version":"2012-10-17","Statement":[{"Sid":"full-access","Effect":"Allow","Action":"*","Resource":"*"}]}`
 
-// compile checks the key and makes its policies ready to decide.
+// compile checks the key and compiles its policies.
 func (k *Key) compile() error {
 	switch {
 	case !accessKeyIDs.MatchString(k.AccessKeyID):
@@ -84,8 +84,8 @@ func (k *Key) compile() error {
 	return nil
 }
 
-// UnknownActions returns the actions that the key's policies name and that fit
-// none of known: spelling mistakes, which allow and deny nothing.
+// UnknownActions returns the actions in the key's policies that match none of
+// known: spelling mistakes, which allow and deny nothing.
 func (k *Key) UnknownActions(known []string) []string {
 	var unknown []string
 	for _, p := range k.set {

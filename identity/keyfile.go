@@ -10,10 +10,9 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"strings"
 	"time"
 
-	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/internal/jsontext"
 	"github.com/muster-iot/muster/internal/secretfile"
 	"github.com/muster-iot/muster/sigv4"
 )
@@ -25,8 +24,9 @@ const maxKeyFile = 8 << 20
 type keyFile struct {
 	Version int         `json:"version"`
 	Keys    []keyRecord `json:"keys"`
-	// SHA256 is of Keys, in hex: a secret that is damaged would be another secret.
-	// A file without it, of an earlier release or made by hand, is taken as it is.
+	// SHA256 is the digest of Keys, in hex: damage to a secret would otherwise go
+	// unnoticed. A file without it, from an earlier release or made by hand, is not
+	// checked.
 	SHA256 string `json:"sha256,omitempty"`
 }
 
@@ -36,7 +36,7 @@ func (f keyFile) sum() (string, error) {
 	return hex.EncodeToString(sum[:]), err
 }
 
-// keyRecord is a Key on disk: the one place where secrets are spelt out.
+// keyRecord is a Key in the file. Only here are secrets plain strings.
 type keyRecord struct {
 	AccessKeyID     string     `json:"accessKeyId"`
 	SecretAccessKey string     `json:"secretAccessKey"`
@@ -89,8 +89,8 @@ func (a *accessList) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// readKeys returns the keys of the file at path, checked and ready, and the file
-// as it was. When it fails after opening the file, the latter is still set.
+// readKeys returns the keys of the file at path, checked and compiled, and the
+// state of the file. The latter is also set when an opened file is invalid.
 func readKeys(path string) ([]Key, fs.FileInfo, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -126,7 +126,7 @@ func decodeKeys(data []byte) ([]Key, error) {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&file); err != nil {
-		if fault := muster.JSONFault(data); fault != "" {
+		if fault := jsontext.Fault(data); fault != "" {
 			return nil, fmt.Errorf("the file is not valid JSON %s", fault)
 		}
 		return nil, err
@@ -155,7 +155,7 @@ func decodeKeys(data []byte) ([]Key, error) {
 	return keys, nil
 }
 
-// checkKeys checks and compiles each key and that no two have the same id.
+// checkKeys checks and compiles each key, and checks that ids are unique.
 func checkKeys(list []Key) error {
 	if len(list) > maxKeys {
 		return fmt.Errorf("there are more than %d keys", maxKeys)
@@ -173,7 +173,7 @@ func checkKeys(list []Key) error {
 	return nil
 }
 
-// writeKeys stores list if it is in order.
+// writeKeys stores list if it is valid.
 func writeKeys(path string, list []Key) error {
 	if err := checkKeys(list); err != nil {
 		return err
@@ -200,19 +200,6 @@ func writeKeys(path string, list []Key) error {
 		return err
 	}
 	return writePrivate(path, append(data, '\n'))
-}
-
-// WriteProfile writes c as an AWS shared-credentials file with the profile
-// "default", which the AWS CLI and SDKs read where AWS_SHARED_CREDENTIALS_FILE
-// says. Only the owner may read it.
-func WriteProfile(path string, c sigv4.Credential, region string) error {
-	var b strings.Builder
-	fmt.Fprintf(&b, "[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n", c.AccessKeyID, string(c.Secret))
-	if c.SessionToken != "" {
-		fmt.Fprintf(&b, "aws_session_token = %s\n", string(c.SessionToken))
-	}
-	fmt.Fprintf(&b, "region = %s\n", region)
-	return writePrivate(path, []byte(b.String()))
 }
 
 // CheckKeys returns nil when the key file at path can be used. It changes nothing,

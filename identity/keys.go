@@ -18,47 +18,46 @@ import (
 // ErrUnknownKey is returned for an access key that does not exist.
 var ErrUnknownKey = sigv4.ErrUnknownKey
 
-// maxKeys is how many access keys one file may hold: people and their tools,
-// not devices.
+// maxKeys bounds the access keys of one file. They are for people and their tools,
+// not for devices.
 const maxKeys = 1000
 
-// Keys is the access keys of a deployment, kept in one private file. A change of
-// the file, by whatever process, counts from the next look-up on, and within a
-// second for callers that were found before, while Run runs. It may be used by
-// many goroutines at a time and changed by many processes.
+// Keys are the access keys of a deployment, in one private file. A change of the
+// file by any process takes effect with the next look-up and, while Run runs,
+// within a second for callers that were looked up before. Keys may be used by many
+// goroutines, and the file may be changed by many processes.
 type Keys struct {
 	o     KeysOptions
-	ended atomic.Uint64 // live keys that ended so far
+	ended atomic.Uint64 // how many live keys have ended
 
 	mu    sync.RWMutex // guards what follows
 	stamp fs.FileInfo  // the file as last read
-	lost  bool         // it could not be looked at the last time
+	lost  bool         // the file could not be found the last time
 	list  []*Key       // in the order of the file
 	live  map[string]*liveKey
-	used  usage // as last written
+	used  usage // as last written to the file Used
 }
 
 // KeysOptions are the parts of Keys.
 type KeysOptions struct {
 	// Path is where the file is, or will be.
 	Path string
-	// Used is where a server notes when each key was last used. Empty notes
-	// nothing.
+	// Used is the file in which a server records when each key was last used. Empty
+	// records nothing.
 	Used string
-	// Account is the 12 digits that the first key's principal carries.
+	// Account is the account of the first key's principal, 12 digits.
 	Account string
-	// Now is the time by which keys are made, used and expire. Required.
+	// Now is the clock by which keys are made, used and expire. Required.
 	Now func() time.Time
-	// Actions are those that a policy can name. The log is warned of keys with
-	// others. Empty warns of none.
+	// Actions are those that exist. Keys whose policies name others are logged as
+	// warnings. Empty means no warnings.
 	Actions []string
-	// Log receives what cannot be returned; nil discards it.
+	// Log gets what cannot be returned as an error. Nil discards.
 	Log *slog.Logger
 }
 
-// OpenKeys reads the file. When there is none it makes one that holds a single
-// key with full access, for the user "admin". A file that others may read is
-// refused.
+// OpenKeys reads the file. When there is none it makes one with a single key with
+// full access, for the user "admin". A file that others may read is refused.
 func OpenKeys(o KeysOptions) (*Keys, error) {
 	if o.Now == nil {
 		return nil, errors.New("open access keys: Now is required")
@@ -78,8 +77,8 @@ func OpenKeys(o KeysOptions) (*Keys, error) {
 	return k, k.Reload()
 }
 
-// Reload reads the file again. When it cannot be read or is not in order, the
-// keys stay as they were.
+// Reload reads the file again. When it cannot be read or is invalid, the keys stay
+// as they were.
 func (k *Keys) Reload() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -89,7 +88,7 @@ func (k *Keys) Reload() error {
 func (k *Keys) load() error {
 	list, stamp, err := readKeys(k.o.Path)
 	if stamp != nil {
-		k.stamp = stamp // also when it is broken, to read it once only
+		k.stamp = stamp // also of an invalid file, so that it is read only once
 	}
 	if err != nil {
 		return err
@@ -114,7 +113,7 @@ func (k *Keys) load() error {
 	return nil
 }
 
-// end takes a key's rights from all who still have it.
+// end ends a live key: its callers lose their rights.
 func (k *Keys) end(l *liveKey) {
 	l.end()
 	k.ended.Add(1)
@@ -130,8 +129,8 @@ func (k *Keys) Lookup(accessKeyID string) (sigv4.Credential, error) {
 	return l.Credential, nil
 }
 
-// Caller returns whom an access key stands for, or ErrUnknownKey, and notes that
-// the key was used: call it once the signature is proven.
+// Caller returns the holder of an access key, or ErrUnknownKey, and records that
+// the key was used: call it after the signature was verified.
 func (k *Keys) Caller(accessKeyID string) (Caller, error) {
 	l, err := k.find(accessKeyID)
 	if err != nil {
@@ -141,7 +140,8 @@ func (k *Keys) Caller(accessKeyID string) (Caller, error) {
 	return l.caller(), nil
 }
 
-// Holder is Caller for a question about a key, which is no use of it.
+// Holder is Caller without recording that the key was used: for questions about a
+// key.
 func (k *Keys) Holder(accessKeyID string) (Caller, error) {
 	l, err := k.find(accessKeyID)
 	if err != nil {
@@ -161,7 +161,7 @@ func (k *Keys) find(accessKeyID string) (*liveKey, error) {
 	return l, nil
 }
 
-// follow reads the file again when it is not the one last read.
+// follow reads the file again when it has changed since it was last read.
 func (k *Keys) follow() {
 	now, err := os.Stat(k.o.Path)
 	k.mu.RLock()
@@ -193,8 +193,8 @@ func sameFile(a, b fs.FileInfo) bool {
 	return a != nil && os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime()) && a.Mode() == b.Mode()
 }
 
-// Format writes the path and no more, whatever the verb: left to itself, package
-// fmt would print the secrets in unexported fields.
+// Format writes the path only, for every verb: by itself, package fmt would print
+// the secrets in unexported fields.
 func (k *Keys) Format(f fmt.State, _ rune) { _, _ = fmt.Fprintf(f, "access keys in %s", k.o.Path) }
 
 // List returns all keys in the order of the file.
@@ -211,14 +211,15 @@ func (k *Keys) List() []Key {
 	return list
 }
 
-// Add stores a new key. It is durable when Add returns.
+// Add stores a new key, durably. A key whose id exists, or that is invalid, is an
+// error.
 func (k *Keys) Add(key Key) error {
 	return k.change(func(list []Key) ([]Key, error) {
 		return append(list, key), nil
 	})
 }
 
-// Remove deletes a key, or returns ErrUnknownKey.
+// Remove deletes a key, durably, or returns ErrUnknownKey.
 func (k *Keys) Remove(accessKeyID string) error {
 	return k.change(func(list []Key) ([]Key, error) {
 		i := slices.IndexFunc(list, func(key Key) bool { return key.AccessKeyID == accessKeyID })
@@ -229,9 +230,9 @@ func (k *Keys) Remove(accessKeyID string) error {
 	})
 }
 
-// change applies fn to what the file holds now and writes the result. Of several
-// processes one at a time does so, or a removal could be undone by an addition
-// that had read the file before.
+// change applies fn to the keys in the file and writes the result. A lock lets one
+// process at a time do so: otherwise an addition by a process that had read the
+// file earlier could undo a removal.
 func (k *Keys) change(fn func([]Key) ([]Key, error)) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -174,7 +174,8 @@ func TestAddAndRemove(t *testing.T) {
 	}
 }
 
-// A file that breaks while the server runs changes nothing until it is mended.
+// A file that becomes invalid while the server runs changes nothing until it is
+// valid again.
 func TestBrokenChangeKeepsTheKeys(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "credentials")
 	keys := open(t, path)
@@ -218,7 +219,7 @@ func TestBrokenChangeKeepsTheKeys(t *testing.T) {
 	}
 }
 
-// That the file is gone is said once, not for every request.
+// A missing file is logged once, not for every request.
 func TestALostFileIsSaidOnce(t *testing.T) {
 	var log bytes.Buffer
 	path := filepath.Join(t.TempDir(), "credentials")

@@ -29,8 +29,8 @@ func serving(t *testing.T, path string) (keys *identity.Keys, changed func() int
 	return keys, func() int { mu.Lock(); defer mu.Unlock(); return n }
 }
 
-// What was found before a key changed follows the key within a second, without
-// any further look-up.
+// A caller that was looked up before its key changed follows the change within a
+// second, without another look-up.
 func TestCallersFollowTheirKey(t *testing.T) {
 	type change func(t *testing.T, admin *identity.Keys, key identity.Key)
 	rewrite := func(edit func(*identity.Key)) change {
@@ -102,7 +102,7 @@ func TestCallersFollowTheirKey(t *testing.T) {
 	}
 }
 
-// Keys that many processes add and remove at the same time are all added and
+// When many processes add and remove keys at the same time, all are added and
 // removed.
 func TestChangesOfManyProcesses(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keys.json")
@@ -138,8 +138,8 @@ func TestChangesOfManyProcesses(t *testing.T) {
 	}
 }
 
-// The last use is kept to the minute, over a restart too, and for keys that are
-// there.
+// The last use is recorded to the minute, survives a restart, and is kept for
+// existing keys only.
 func TestLastUse(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keys.json")
 	lastUse := func(k *identity.Keys, id string) time.Time {
@@ -174,7 +174,7 @@ func TestLastUse(t *testing.T) {
 		if at := lastUse(keys, ann.AccessKeyID); !at.Equal(used) {
 			t.Errorf("a key used at %s was used at %s", used, at)
 		}
-		// A server that crashes now forgets it; one that lives for a minute does not.
+		// A crash now would lose it; it is recorded within a minute.
 		if at := lastUse(open(t, path), ann.AccessKeyID); !at.IsZero() {
 			t.Errorf("a process without notes knows that the key was used at %s", at)
 		}
@@ -191,7 +191,7 @@ func TestLastUse(t *testing.T) {
 			t.Errorf("after a restart the key was used at %s, want %s", at, used)
 		}
 		for _, question := range []func(string) error{
-			func(id string) error { _, err := again.Lookup(id); return err }, // anybody can have asked for it
+			func(id string) error { _, err := again.Lookup(id); return err }, // not a use: anybody can ask with the id
 			func(id string) error { _, err := again.Holder(id); return err },
 		} {
 			if err := question(ann.AccessKeyID); err != nil {
@@ -212,7 +212,7 @@ func TestLastUse(t *testing.T) {
 	}
 }
 
-// Files of releases that wrote no dates open unchanged.
+// Files of releases that wrote no dates are read, and stay unchanged.
 func TestKeysWithoutDates(t *testing.T) {
 	path := file(t, 0o600, `{"version":1,"keys":[{"accessKeyId":"AKIDEXAMPLE","secretAccessKey":"s","principal":"arn:aws:iam::123456789012:user/ann","policies":"full-access"}]}`)
 	before, err := os.ReadFile(path)

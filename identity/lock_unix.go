@@ -9,8 +9,8 @@ import (
 	"syscall"
 )
 
-// lockBeside waits until no other process holds the folder of a file locked, and
-// locks it. A process that ends unlocks what it holds.
+// lockBeside locks the folder of a file against other processes, and waits while one
+// of them has it locked. The system releases the lock when a process ends.
 func lockBeside(path string) (unlock func(), err error) {
 	d, err := os.Open(filepath.Dir(path))
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Waiting for another process, which holds the lock while it writes one file.
+// A process holds the lock while it writes one file, so waits are short.
 const (
 	lockPause = 20 * time.Millisecond
 	lockTries = 500
@@ -14,8 +14,8 @@ const (
 
 const errSharingViolation = syscall.Errno(32)
 
-// lockBeside waits until no other process has the lock file of a file open, and
-// opens it so that none can. A process that ends closes what it has open.
+// lockBeside opens the lock file of a file exclusively, and waits, for 10 seconds at
+// most, while another process has it open. The system closes it when a process ends.
 func lockBeside(path string) (unlock func(), err error) {
 	name, err := syscall.UTF16PtrFromString(path + ".lock")
 	if err != nil {

@@ -11,8 +11,7 @@ import (
 // only.
 func writePrivate(path string, data []byte) error { return writeFile(path, data, 0o600) }
 
-// writeFile replaces the file at path in one step. It is on disk when writeFile
-// returns.
+// writeFile replaces the file at path in one step, durably.
 func writeFile(path string, data []byte, mode fs.FileMode) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*") // mode 0600
 	if err != nil {

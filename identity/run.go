@@ -6,27 +6,27 @@ import (
 )
 
 const (
-	// followEvery is how long a change of the key file, or the end of a key, may
-	// go unnoticed by callers that were found before.
+	// followEvery bounds how late a change of the key file, or the expiry of a key,
+	// takes effect for callers that were looked up before.
 	followEvery = time.Second
-	// usageEvery is how often it is noted when keys were last used, which is what
-	// a crash forgets at most.
+	// usageEvery is how often the last use of keys is recorded; a crash loses this
+	// much at most.
 	usageEvery = time.Minute
 )
 
-// Run follows the key file and the clock until ctx ends, so that keys which are
+// Run watches the key file and the clock until ctx ends, so that keys that are
 // removed, replaced or expire lose their rights even when no request comes. It
-// calls changed after each time that a Caller's life has ended.
+// calls changed when the life of a Caller has ended.
 func (k *Keys) Run(ctx context.Context, changed func()) {
-	follow, note := time.NewTicker(followEvery), time.NewTicker(usageEvery)
+	follow, record := time.NewTicker(followEvery), time.NewTicker(usageEvery)
 	defer follow.Stop()
-	defer note.Stop()
+	defer record.Stop()
 	defer k.writeUsage()
 	for ended := uint64(0); ; {
 		select {
 		case <-ctx.Done():
 			return
-		case <-note.C:
+		case <-record.C:
 			k.writeUsage()
 		case <-follow.C:
 			k.follow()
@@ -39,7 +39,7 @@ func (k *Keys) Run(ctx context.Context, changed func()) {
 	}
 }
 
-// expire ends the keys whose time has come.
+// expire ends the keys that have expired.
 func (k *Keys) expire(now time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

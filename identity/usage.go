@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// usage says when each access key was last used, to the minute.
+// usage is when each access key was last used, to the minute.
 type usage map[string]time.Time
 
 // usageFile is the content of KeysOptions.Used, version 1.
@@ -18,8 +18,8 @@ type usageFile struct {
 	LastUsed usage `json:"lastUsed"`
 }
 
-// readUsage returns what is noted. A note that cannot be read is lost: it decides
-// nothing.
+// readUsage returns the recorded usage. A file that cannot be read is logged and
+// ignored, since nothing is decided by it.
 func (k *Keys) readUsage() usage {
 	if k.o.Used == "" {
 		return usage{}
@@ -44,8 +44,8 @@ func (k *Keys) readUsage() usage {
 	return file.LastUsed
 }
 
-// usage returns when the present keys were last used, by the notes and by what
-// has happened since. The caller holds mu.
+// usage returns when each key was last used, from the file and from the requests
+// since. The caller holds mu.
 func (k *Keys) usage() usage {
 	now := usage{}
 	for id, l := range k.live {
@@ -60,7 +60,7 @@ func (k *Keys) usage() usage {
 	return now
 }
 
-// writeUsage notes when the keys were last used, if that is news.
+// writeUsage records when the keys were last used, if that has changed.
 func (k *Keys) writeUsage() {
 	if k.o.Used == "" {
 		return

@@ -15,29 +15,29 @@ type conn struct {
 	in *Intake
 
 	// What follows is guarded by in.mu.
-	place   *list.Element // among the waiting; nil while a request is served
-	isKnown bool
-	serving bool // the sender of the request that is being served is known
-	heads   int  // taken from the pool
-	bodies  int
+	place   *list.Element // in in.strangers or in.known; nil while a request is served
+	isKnown bool          // a sender of a request on it was authenticated
+	serving bool          // the sender of the present request was authenticated
+	heads   int           // bytes taken from the pool of heads
+	bodies  int           // bytes taken from the pool of bodies
 
-	// What follows belongs to the reading goroutine; there is one at a time.
+	// head is used by the reading goroutine only; there is one at a time.
 	head head
 }
 
-// head is how far the head of a request was read.
+// head is how much of the head of a request was read.
 type head struct {
-	over      bool // what comes now is the body
+	over      bool // the head is complete: the body follows
 	bytes     int
 	lines     int
-	emptyLine bool // nothing but perhaps a carriage return since the last line
+	emptyLine bool // the present line is empty so far, or a carriage return
 }
 
-// entered follows the life of the connection, as net/http tells it.
+// entered follows the state of the connection, as net/http reports it.
 func (c *conn) entered(s http.ConnState) {
 	switch s {
 	case http.StateActive:
-		c.head.over = true // also of a head that came with the request before it
+		c.head.over = true // also when the head was read together with the previous request
 		c.in.mu.Lock()
 		c.leave()
 		c.in.mu.Unlock()
@@ -57,8 +57,9 @@ func (c *conn) entered(s http.ConnState) {
 	}
 }
 
-// wait puts the connection among those that wait for a request, and closes the
-// one that has waited longest when there are too many.
+// wait adds the connection to those that wait for a request, and closes one of them
+// when there are too many: the one that has waited longest, those that were never
+// known first.
 func (c *conn) wait() {
 	i := c.in
 	i.mu.Lock()
@@ -78,10 +79,10 @@ func (c *conn) wait() {
 	i.shed++
 	gone := oldest.Value.(*conn)
 	gone.leave()
-	go func() { _ = gone.Conn.Close() }() // may take as long as TLS says goodbye
+	go func() { _ = gone.Conn.Close() }() // may block while TLS sends its close_notify
 }
 
-// leave takes the connection from among those that wait.
+// leave removes the connection from those that wait.
 func (c *conn) leave() {
 	if c.place != nil {
 		waiting := &c.in.strangers
@@ -93,7 +94,7 @@ func (c *conn) leave() {
 	}
 }
 
-// giveBack returns to the pools what the connection has taken.
+// giveBack returns to the pools what the connection took.
 func (c *conn) giveBack() {
 	c.in.heads -= c.heads
 	c.in.bodies -= c.bodies
@@ -107,21 +108,22 @@ func (c *conn) takeHead(bytes int) bool {
 	return c.in.take(&c.in.heads, &c.heads, bytes, c.in.limits.Heads)
 }
 
-// takeBody is the same for a body.
+// takeBody is takeHead for a body; that of a known sender is not counted.
 func (c *conn) takeBody(bytes int) bool {
 	c.in.mu.Lock()
 	defer c.in.mu.Unlock()
 	return c.serving || c.in.take(&c.in.bodies, &c.bodies, bytes, c.in.limits.Bodies)
 }
 
-// take has a connection, which has own of what is taken from a pool, have enough
-// for that many bytes.
-func (i *Intake) take(taken, own *int, bytes, most int) bool {
+// take lets a connection hold that many bytes of a head or body: those beyond its
+// own allowance come from a pool of limit bytes, of which taken are in use, own by
+// this connection. It reports false when the pool has too little left.
+func (i *Intake) take(taken, own *int, bytes, limit int) bool {
 	more := bytes - i.limits.Own - *own
 	if more <= 0 {
 		return true
 	}
-	if *taken+more > most {
+	if *taken+more > limit {
 		i.shed++
 		return false
 	}
@@ -130,8 +132,8 @@ func (i *Intake) take(taken, own *int, bytes, most int) bool {
 	return true
 }
 
-// Read implements net.Conn. A head that is too large ends the connection, with
-// an answer: net/http says nothing about errors of a read.
+// Read implements net.Conn. A head that is too large ends the connection. Read writes
+// the answer itself, because net/http sends none after an error of Read.
 func (c *conn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	if !c.head.over {
@@ -143,7 +145,8 @@ func (c *conn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// count counts what was read of a head and returns why it is refused.
+// count counts bytes of the head and returns the status with which it is refused, ""
+// when it is not.
 func (c *conn) count(b []byte) (reason string) {
 	read := c.head.read(b)
 	switch {
@@ -155,7 +158,7 @@ func (c *conn) count(b []byte) (reason string) {
 	return ""
 }
 
-// read counts what belongs to the head and returns how long that is by now.
+// read counts those of b that belong to the head and returns its length so far.
 func (h *head) read(b []byte) int {
 	for !h.over && len(b) > 0 {
 		line, ended := b, false
@@ -173,7 +176,7 @@ func (h *head) read(b []byte) int {
 	return h.bytes
 }
 
-// ReadFrom lets a file go to a TCP connection without passing through here.
+// ReadFrom lets the kernel copy a file to a TCP connection directly.
 func (c *conn) ReadFrom(r io.Reader) (int64, error) {
 	if direct, ok := c.Conn.(io.ReaderFrom); ok {
 		return direct.ReadFrom(r)
@@ -181,8 +184,8 @@ func (c *conn) ReadFrom(r io.Reader) (int64, error) {
 	return io.Copy(struct{ io.Writer }{c.Conn}, r)
 }
 
-// CloseWrite sends the end of what the server says, so that the client can read
-// the answer before the connection ends.
+// CloseWrite ends the direction to the client, so that the client can read the answer
+// before the connection is closed.
 func (c *conn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()

@@ -1,12 +1,12 @@
-// Package intake bounds what HTTP listeners keep of what clients have sent before
-// it is known who they are: the heads of requests, bodies that a signature covers
-// and that must be read before it can be checked, and the connections themselves.
-// It does not authenticate: the code that does calls Known.
+// Package intake bounds the memory that HTTP listeners use for clients that are not
+// authenticated yet: for the heads of requests, for bodies that must be read before
+// their signature can be checked, and for the connections themselves. It does not
+// authenticate: the code that does calls Known.
 //
-// A connection has a small allowance of its own, enough for nearly every request.
-// What goes beyond it comes from pools that all connections share, so that the
-// sum is bounded whatever strangers do: a request for which a pool has nothing
-// left is refused, and may come again.
+// Each connection has a small allowance, which is enough for nearly every request.
+// Bytes beyond it come from pools that all connections share, so that their sum is
+// bounded whatever clients send. A request for which a pool has too little left is
+// refused; the client may retry.
 package intake
 
 import (
@@ -20,14 +20,14 @@ import (
 	"sync"
 )
 
-// Limits bound what is kept for clients that are not known. Zero means the
-// default; sizes are in bytes.
+// Limits bound what is held for clients that are not known. Zero means the default;
+// sizes are in bytes.
 type Limits struct {
-	Own     int // of a head, and again of a body, that a connection may have without asking; 4 KiB
-	Heads   int // of all heads beyond that; 1 MiB
-	Bodies  int // of all bodies beyond that; 3 MiB
-	Lines   int // of one head; 128. Each costs memory beside its bytes
-	Waiting int // connections that are not serving a request; 16,384. The oldest gives way, one that was never known first
+	Own     int // allowance of a connection for a head, and again for a body; default 4 KiB
+	Heads   int // pool for all heads beyond that; default 1 MiB
+	Bodies  int // pool for all bodies beyond that; default 3 MiB
+	Lines   int // of one head, since each costs memory beside its bytes; default 128
+	Waiting int // connections that serve no request now; default 16,384. Beyond it the oldest is closed, first those never known
 }
 
 func (l Limits) withDefaults() Limits {
@@ -42,20 +42,20 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// Intake is the limits of one process for any number of listeners. Its methods
-// may be called by many goroutines.
+// Intake applies limits to all listeners of a process together. Its methods may be
+// called by many goroutines.
 type Intake struct {
 	limits Limits
 
-	mu        sync.Mutex // guards what follows, and the fields of connections that say so
-	heads     int        // taken of Limits.Heads
-	bodies    int        // taken of Limits.Bodies
-	strangers list.List  // of *conn: waiting, and never known
-	known     list.List  // of *conn: waiting, and known once
+	mu        sync.Mutex // guards what follows, and some fields of connections
+	heads     int        // bytes taken of Limits.Heads
+	bodies    int        // bytes taken of Limits.Bodies
+	strangers list.List  // of *conn that wait for a request and were never known
+	known     list.List  // of *conn that wait for a request and were known once
 	shed      uint64
 }
 
-// New returns an intake with limits.
+// New returns an intake with limits l.
 func New(l Limits) *Intake { return &Intake{limits: l.withDefaults()} }
 
 // Stats are the counters of an Intake.
@@ -65,16 +65,17 @@ type Stats struct {
 	Shed          uint64 // connections and requests refused for want of room, so far
 }
 
-// Stats returns the counters as of now.
+// Stats returns the counters.
 func (i *Intake) Stats() Stats {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	return Stats{i.heads, i.bodies, i.strangers.Len() + i.known.Len(), i.shed}
 }
 
-// Guard returns l with the limits put on its connections, and prepares server,
-// which is to serve on it, with the handler and the hooks that it has. Its
-// ConnContext is given the connection as l accepted it. Call it once for a server.
+// Guard returns a listener that applies the limits to the connections of l, and
+// prepares server, which must then serve on it: it wraps the handler, ConnContext and
+// ConnState that are set. ConnContext still gets the connections of l. Call it once
+// for a server.
 func (i *Intake) Guard(server *http.Server, l net.Listener) net.Listener {
 	contextOf, state := server.ConnContext, server.ConnState
 	server.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
@@ -106,15 +107,14 @@ func (i *Intake) Guard(server *http.Server, l net.Listener) net.Listener {
 	return guard{l, i}
 }
 
-// countedBody is a body that counts as long as its sender is not known, however
-// it is read.
+// countedBody is a body whose bytes are counted while its sender is not known.
 type countedBody struct {
 	io.ReadCloser
 	on   *conn
 	read int
 }
 
-// Read implements io.Reader. It fails with ErrBusy when there is no room.
+// Read implements io.Reader. It fails with ErrBusy when the pool has too little left.
 func (b *countedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.read += n
@@ -141,8 +141,8 @@ func (g guard) Accept() (net.Conn, error) {
 	return guarded, nil
 }
 
-// Known tells that the sender of a request is known: from now on nothing that
-// the connection has sent counts.
+// Known says that the sender of the request with context ctx was authenticated: what
+// its connection sends for this request is no longer counted.
 func Known(ctx context.Context) {
 	if c, ok := ctx.Value(connKey{}).(*conn); ok {
 		c.in.mu.Lock()
@@ -155,13 +155,13 @@ func Known(ctx context.Context) {
 var (
 	// ErrTooLarge says that a body is longer than it may be.
 	ErrTooLarge = errors.New("the request body is too large")
-	// ErrBusy says that there is no room for the body of a request whose sender is
-	// not known yet.
+	// ErrBusy says that the pool has too little left for the body of a request whose
+	// sender is not known yet.
 	ErrBusy = errors.New("too much is being received from clients that are not known yet")
 )
 
 // Body reads the whole body of a request, of at most limit bytes. It fails with an
-// error that wraps ErrTooLarge or ErrBusy, or with that of the connection.
+// error that wraps ErrTooLarge or ErrBusy, or with an error of the connection.
 func Body(r *http.Request, limit int) ([]byte, error) {
 	if r.ContentLength > int64(limit) {
 		return nil, fmt.Errorf("%w: it has %d bytes and may have %d", ErrTooLarge, r.ContentLength, limit)
@@ -176,15 +176,15 @@ func Body(r *http.Request, limit int) ([]byte, error) {
 	return body, nil
 }
 
-// Unread tells that a request is refused before its body was read: unless that
-// is short, the connection ends with the answer, rather than be read on for it.
-// It must be called before the answer begins.
+// Unread prepares the answer to a request that is refused before its body was read:
+// unless the body is short, the connection ends with the answer, so that net/http does
+// not read the body first. Call it before the answer begins.
 func Unread(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength < 0 || r.ContentLength > discardMax {
 		w.Header().Set("Connection", "close")
 	}
 }
 
-// discardMax is how much of a body is read for nothing, in bytes, for the sake
-// of a connection that can be used again.
+// discardMax is the longest body, in bytes, that is read and discarded so that its
+// connection can be reused.
 const discardMax = 16 << 10

@@ -17,8 +17,8 @@ import (
 	"github.com/muster-iot/muster/intake"
 )
 
-// pipes is a listener whose connections are made by dial. It counts what the
-// server reads of them.
+// pipes is a listener whose connections are made by dial. It counts the bytes that
+// the server reads from them.
 type pipes struct {
 	accepted chan net.Conn
 	closed   chan struct{}
@@ -52,7 +52,7 @@ func (c counted) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// site is a server behind an intake, in the fake time of a bubble.
+// site is a server with an intake, in a synctest bubble.
 type site struct {
 	*intake.Intake
 	t  *testing.T
@@ -77,13 +77,13 @@ func serve(t *testing.T, l intake.Limits, h http.HandlerFunc) *site {
 	return s
 }
 
-// lingered waits until net/http has let go of connections that it ended.
+// lingered waits until net/http has closed the connections that it ended.
 func lingered() {
 	time.Sleep(time.Second)
 	synctest.Wait()
 }
 
-// client is one end of a connection. What arrives is kept until it is asked for.
+// client is one end of a connection. It buffers what arrives.
 type client struct {
 	net.Conn
 	said chan string
@@ -101,13 +101,13 @@ func (s *site) dial() *client {
 	return c
 }
 
-// send writes what the server takes and lets everything settle.
+// send writes as much as the server reads, and waits until all goroutines block.
 func (c *client) send(text string) {
 	go func() { _, _ = io.WriteString(c, text) }()
 	synctest.Wait()
 }
 
-// answer ends the connection and returns what the server had said.
+// answer ends the connection and returns what the server wrote.
 func (c *client) answer() string {
 	_ = c.Close()
 	return <-c.said
@@ -164,8 +164,8 @@ func TestAHeadHasFewLines(t *testing.T) {
 	})
 }
 
-// A request that comes in the same packet as the one before it is counted by its
-// head, not by its body.
+// Of a request in the same packet as the previous one, the head is counted, not the
+// body.
 func TestRequestsInOnePacket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t, intake.Limits{Own: 1 << 10, Heads: 1 << 10}, func(w http.ResponseWriter, r *http.Request) {
@@ -227,8 +227,8 @@ func bodiesShareTheirRoom(t *testing.T, read func(*http.Request) ([]byte, error)
 	})
 }
 
-// What a known client sends does not count, nor does what it sent
-// before that was clear.
+// What a known client sends is not counted, nor is what it sent before it became
+// known.
 func TestTheKnownAreNotCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t, intake.Limits{Own: 4 << 10, Bodies: 30 << 10}, func(w http.ResponseWriter, r *http.Request) {
@@ -274,7 +274,7 @@ func TestABodyHasALimit(t *testing.T) {
 	}
 }
 
-// A request that is refused by its head costs the head only.
+// Of a request that is refused by its head, only the head is read.
 func TestARefusedBodyIsNotRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t, intake.Limits{}, func(w http.ResponseWriter, r *http.Request) {
@@ -297,8 +297,8 @@ func TestARefusedBodyIsNotRead(t *testing.T) {
 	})
 }
 
-// The connection that gives way is the oldest that was never known, and one that
-// was known only when there is no other.
+// The connection that is closed is the oldest that was never known, and one that was
+// known only when there is no other.
 func TestTheOldestStrangerGivesWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t, intake.Limits{Waiting: 3}, func(_ http.ResponseWriter, r *http.Request) { intake.Known(r.Context()) })

@@ -12,6 +12,7 @@ import (
 	"github.com/muster-iot/muster/awsiot/wire"
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/gateway/packet"
+	"github.com/muster-iot/muster/internal/jsontext"
 )
 
 // publish serves Publish.
@@ -97,7 +98,7 @@ func withUser(p packet.Properties, text string) (packet.Properties, error) {
 	if json.Unmarshal([]byte(text), &list) != nil {
 		return nil, malformed
 	}
-	if name, found := muster.DuplicateName([]byte(text)); found {
+	if name, found := jsontext.DuplicateName([]byte(text)); found {
 		return nil, muster.Errorf(muster.Invalid, "userProperties has the key %.200q twice in one object", name)
 	}
 	for _, pair := range list {

@@ -2,8 +2,8 @@ package iotpolicy
 
 import "strings"
 
-// Actions that guard the device gateway and the jobs data plane; the action of
-// any other operation is "iot:" and its name.
+// Actions of the device gateway and the jobs data plane. The action of any other
+// operation is "iot:" followed by its name.
 const (
 	Connect              = "iot:Connect"
 	Publish              = "iot:Publish"
@@ -20,10 +20,10 @@ const (
 	UpdateJobExecution           = "iotjobsdata:UpdateJobExecution"
 )
 
-// otherNames holds the actions of the data planes under both of their names:
-// AWS's own pages write the jobs actions with iot: as well as with iotjobsdata:
-// (identity-and-auth.md B.5). Only real data plane actions have two names, so
-// that iotjobsdata:* does not become iot:*.
+// otherNames maps each of the two names of a data plane action to the other one: AWS's
+// own pages write the jobs actions with iot: as well as with iotjobsdata:
+// (identity-and-auth.md B.5). Only real data plane actions are listed, so that
+// iotjobsdata:* does not mean iot:*.
 var otherNames = bothWays(map[string][]string{
 	"iotjobsdata:": {"DescribeJobExecution", "GetPendingJobExecutions", "StartNextPendingJobExecution", "UpdateJobExecution"},
 	"iotdata:": {"Connect", "Publish", "RetainPublish", "Subscribe", "Receive",
@@ -41,7 +41,7 @@ func bothWays(services map[string][]string) map[string]string {
 	return names
 }
 
-// actionPattern is an Action element in lower case; case does not count in it.
+// actionPattern is an Action element, in lower case since it ignores case.
 type actionPattern struct {
 	text     string
 	wildcard bool
@@ -55,7 +55,7 @@ func (p *actionPattern) match(action string) bool {
 	if !p.wildcard {
 		return len(p.text) == len(action) && strings.EqualFold(p.text, action)
 	}
-	// The usual glob: on a mismatch the last star takes one character more.
+	// The usual glob: on a mismatch the last star matches one more character.
 	i, j, star, taken := 0, 0, -1, 0
 	for {
 		switch {

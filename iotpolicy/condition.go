@@ -7,30 +7,30 @@ import (
 	"strings"
 )
 
-// condition is one key of a Condition element under one operator. Its tests are
-// alternatives; the conditions of a statement must all hold.
+// condition is one key of a Condition element under one operator. One of its tests must
+// pass, and all conditions of a statement must hold.
 type condition struct {
 	key     string
 	set     setMode
-	negated bool // the operator's name says Not
-	lenient bool // …IfExists
-	null    bool // the Null operator: the key's absence is what counts
+	negated bool // the operator is a negated one, such as StringNotEquals
+	lenient bool // the operator ends with IfExists
+	null    bool // the Null operator, which tests whether the key is absent
 	tests   []test
 }
 
-// setMode says how many of the values that the request has for the key count.
+// setMode says how many of the request's values for the key must pass.
 type setMode uint8
 
 const (
-	single setMode = iota
-	forAny
-	forAll
+	single setMode = iota // no prefix
+	forAny                // ForAnyValue
+	forAll                // ForAllValues
 )
 
 // test compares one value of the request with one value of the policy.
 type test func(value string, vars Vars) bool
 
-// newCondition compiles the values of one key under the operator called name.
+// newCondition compiles the values of one key under the operator with that name.
 func newCondition(name, key string, values []string) (condition, error) {
 	c := condition{key: canonicalKey(key)}
 	operator := name
@@ -64,7 +64,8 @@ func (c *condition) compile(compile func(string) (test, error), values []string)
 	return nil
 }
 
-// holds answers as AUTH-59 wants when the request has no value for the key.
+// holds reports whether the condition holds. AUTH-59 says when it does without a value
+// for the key.
 func (c *condition) holds(vars Vars) bool {
 	values, ok := vars(c.key)
 	absent := !ok || len(values) == 0
@@ -84,8 +85,8 @@ func (c *condition) holds(vars Vars) bool {
 	}
 }
 
-// passes compares one value of the request: it must meet one of the tests or,
-// under a negated operator, none.
+// passes reports whether one value of the request passes: at least one of the tests or,
+// under a negated operator, none of them must be true.
 func (c *condition) passes(value string, vars Vars) bool {
 	for _, t := range c.tests {
 		if t(value, vars) {

@@ -42,7 +42,7 @@ func TestConditions(t *testing.T) {
 		{`"StringEquals":{"iot:ClientId":"pump-7","aws:Word":"seven"}`, true},
 		{`"StringEquals":{"iot:ClientId":"pump-7","aws:Word":"eight"}`, false},
 		{`"StringEquals":{"iot:ClientId":"pump-7"},"StringLike":{"aws:Word":"e*"}`, false},
-		// Bool, also as it is often written.
+		// Bool, also as a JSON boolean.
 		{`"Bool":{"iot:Connection.Thing.IsAttached":["true"]}`, true},
 		{`"Bool":{"iot:Connection.Thing.IsAttached":true}`, true},
 		{`"Bool":{"iot:Connection.Thing.IsAttached":"false"}`, false},
@@ -78,7 +78,7 @@ func TestConditions(t *testing.T) {
 		{`"DateGreaterThanEquals":{"aws:CurrentTime":"2026-01-02T04:04:05+01:00"}`, true},
 		{`"DateLessThan":{"aws:CurrentTime":"2026-01-02T03:04Z"}`, false},
 		{`"DateLessThanEquals":{"aws:Word":"2026-01-02"}`, false},
-		// Null asks for absence.
+		// Null tests for absence.
 		{`"Null":{"aws:Gone":"true"}`, true},
 		{`"Null":{"aws:Gone":"false"}`, false},
 		{`"Null":{"iot:ClientId":"true"}`, false},
@@ -113,7 +113,7 @@ func TestConditions(t *testing.T) {
 	}
 }
 
-// Every operator answers for an absent key by its form alone, whatever it compares.
+// For an absent key, only the form of an operator decides, not what it compares.
 func TestAUTH59AbsentKeys(t *testing.T) {
 	values := map[string]string{"String": `"a"`, "Arn": `"arn:aws:iot:::a"`, "Ip": `"10.0.0.0/8"`, "Numeric": "1", "Date": `"2026-01-02"`}
 	for kind, forms := range map[string][]string{

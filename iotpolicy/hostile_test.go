@@ -7,7 +7,7 @@ import (
 	"github.com/muster-iot/muster/iotpolicy"
 )
 
-// Everything that a client, a certificate or a thing can bring into a policy.
+// All variables whose values come from a client, a certificate or a thing.
 var variables = []string{
 	iotpolicy.ClientID, iotpolicy.SourceIP, iotpolicy.ThingName, iotpolicy.ThingTypeName, iotpolicy.ThingIsAttached,
 	iotpolicy.CertificateID, iotpolicy.LastWillTopic, iotpolicy.DomainName, iotpolicy.ThingAttribute("site"),
@@ -16,15 +16,14 @@ var variables = []string{
 	"iot:Certificate.Subject.AlternativeName.DNSName", "iot:Certificate.SerialNumber", "aws:username", "aws:PrincipalTag/x",
 }
 
-// Values that mean something to MQTT, to the policy language or to an ARN.
+// Values with a special meaning in MQTT, in the policy language or in an ARN.
 var hostile = []string{
 	"+", "#", "a+", "+/+", "a/#", "*", "?", "a*", "??", "**", "$", "${iot:ClientId}", "${*}", "{", "}", "${", "$share/g/a", "$aws",
 	"a/b", "/", "a:b", "arn:aws:iot:*:*:topic/*", "a\x00b", "ä", "\xff",
 }
 
-// TestNoVariableCarriesAWildcardIntoAMatch tries every value in every variable:
-// what an Allow lets through is the value itself and nothing else, and never a
-// filter that the broker would widen.
+// TestNoVariableCarriesAWildcardIntoAMatch tries every value in every variable: an Allow
+// allows the value itself and nothing else, and never a filter with MQTT wildcards.
 func TestNoVariableCarriesAWildcardIntoAMatch(t *testing.T) {
 	asked := append([]string{"lamp", "a", "b", "x", "+", "#", "aa", "ab", "a/b/c"}, hostile...)
 	for _, key := range variables {
@@ -50,7 +49,7 @@ func TestNoVariableCarriesAWildcardIntoAMatch(t *testing.T) {
 	}
 }
 
-// In conditions values are compared with each other and are no filters.
+// In conditions, values are compared with each other and are not filters.
 func TestHostileValuesInConditionsAreText(t *testing.T) {
 	for _, operator := range []string{"StringEquals", "StringLike", "StringEqualsIgnoreCase", "ArnLike"} {
 		set := statements(t, `{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"`+operator+`":{"iot:ClientId":"${`+iotpolicy.ThingAttribute("x")+`}"}}}`)
@@ -63,8 +62,8 @@ func TestHostileValuesInConditionsAreText(t *testing.T) {
 	}
 }
 
-// TestBothSpellingsOfASharedSubscription: a Deny of either spelling refuses, an
-// Allow of either lets in, and an Allow of all but a list has neither on it.
+// TestBothSpellingsOfASharedSubscription: a Deny or an Allow of either spelling applies, and an
+// Allow with NotResource applies only if neither spelling is listed.
 func TestBothSpellingsOfASharedSubscription(t *testing.T) {
 	const plain, whole = `"` + arn + `topicfilter/fleet/*"`, `"` + arn + `topicfilter/$share/g/fleet/*"`
 	allow := func(element string) string {

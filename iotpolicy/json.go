@@ -11,9 +11,9 @@ type member struct {
 	value json.RawMessage
 }
 
-// parseObject reads an object, a part of valid JSON, by hand, because encoding/json
-// accepts keys in any case and keeps only the last of two equal ones, which could
-// lose a Deny.
+// parseObject parses an object within valid JSON. It does not use json.Unmarshal, which
+// accepts keys in any case and keeps only the last of two equal keys, so that a Deny
+// could be lost.
 func parseObject(where string, raw []byte) ([]member, error) {
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	if start, err := decoder.Token(); err != nil || start != json.Delim('{') {
@@ -26,7 +26,7 @@ func parseObject(where string, raw []byte) ([]member, error) {
 		if err != nil {
 			return nil, malformed(where, "is not valid JSON: %v", err)
 		}
-		m := member{key: token.(string)} // the decoder lets nothing else pass as a key
+		m := member{key: token.(string)} // the decoder accepts nothing else as a key
 		if seen[m.key] {
 			return nil, malformed(where, "%q appears twice", m.key)
 		}
@@ -47,13 +47,13 @@ func parseString(where string, raw json.RawMessage) (string, error) {
 	return s, nil
 }
 
-// parseStrings reads a string or a list of at least one.
+// parseStrings parses a string or a list with at least one.
 func parseStrings(where string, raw json.RawMessage) ([]string, error) {
 	return parseTexts(where, raw, false)
 }
 
-// parseTexts reads the same and, when scalars is set, takes numbers and booleans
-// as their text.
+// parseTexts parses a string or a list with at least one. With scalars it also accepts
+// numbers and booleans and returns their text.
 func parseTexts(where string, raw json.RawMessage, scalars bool) ([]string, error) {
 	list := []json.RawMessage{raw}
 	if raw[0] == '[' {

@@ -2,9 +2,9 @@ package iotpolicy
 
 import "strings"
 
-// Keys of policy variables and conditions (identity-and-auth.md B.3), as Vars is
-// asked for them. Upper and lower case do not count in a policy, except in the
-// name of an attribute or tag.
+// Keys of policy variables and conditions (identity-and-auth.md B.3), in the spelling in
+// which Vars is called. A policy may spell them in any case, except for the name of an
+// attribute or tag.
 const (
 	ClientID          = "iot:ClientId"
 	SourceIP          = "aws:SourceIp"
@@ -17,23 +17,23 @@ const (
 	DomainName        = "iot:DomainName"
 	TagKeys           = "aws:TagKeys" // a set
 
-	// attributePrefix goes before a name and "]"; the tag prefixes before a tag key.
+	// attributePrefix is followed by a name and "]", a tag prefix by a tag key.
 	attributePrefix   = "iot:Connection.Thing.Attributes["
 	certificatePrefix = "iot:Certificate."
 	requestTagPrefix  = "aws:RequestTag/"
 	resourceTagPrefix = "aws:ResourceTag/"
 )
 
-// ThingAttribute returns the key of an attribute of the connection's thing.
+// ThingAttribute returns the key of an attribute of the thing that is connected.
 func ThingAttribute(name string) string { return attributePrefix + name + "]" }
 
-// RequestTag returns the key of a tag that a request carries.
+// RequestTag returns the key of a tag in the request.
 func RequestTag(key string) string { return requestTagPrefix + key }
 
-// ResourceTag returns the key of a tag of the resource at hand.
+// ResourceTag returns the key of a tag of the resource.
 func ResourceTag(key string) string { return resourceTagPrefix + key }
 
-// words holds the canonical spelling of each part of a key.
+// words maps each part of a key, in lower case, to its canonical spelling.
 var words = spelling(ClientID, SourceIP, ThingName, ThingTypeName, ThingIsAttached, CertificateID,
 	ConnectAttributes, LastWillTopic, DomainName, TagKeys, attributePrefix, requestTagPrefix, resourceTagPrefix,
 	"iot:Certificate.Subject.AlternativeName.RFC822Name.List", "iot:Certificate.Issuer", "DNSName.DirectoryName",
@@ -50,8 +50,8 @@ func spelling(keys ...string) map[string]string {
 	return words
 }
 
-// canonicalKey returns key in the spelling of this package. What follows the
-// first [ or / is somebody's own name and stays.
+// canonicalKey returns key in the spelling of this package. The part from the first [ or
+// / on is the name of an attribute or tag and stays as it is.
 func canonicalKey(key string) string {
 	own := ""
 	if i := strings.IndexAny(key, "[/"); i >= 0 {

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// operators maps an operator without its prefix, suffix and "Not" to what reads
-// its policy value. Each also has a negated form of its own name.
+// operators maps an operator, without set prefix and IfExists suffix, to the name of its
+// negation, if it has one, and to what compiles a value of the policy.
 var operators = map[string]struct {
 	negation string
 	compile  func(value string) (test, error)
@@ -52,8 +52,8 @@ func stringLike(want string) (test, error) {
 	return func(v string, vars Vars) bool { return p.match(v, vars) }, nil
 }
 
-// arnLike compares the six parts of an ARN one by one, so that a wildcard in one
-// part cannot reach into the next.
+// arnLike compares the six parts of an ARN one by one, so that a wildcard in one part
+// cannot match beyond its colon.
 func arnLike(want string) (test, error) {
 	var parts []pattern
 	for _, part := range splitARN(want) {
@@ -138,7 +138,7 @@ func date(met func(compared int) bool) func(string) (test, error) {
 	}
 }
 
-// parseDate reads the ISO 8601 forms IAM takes, and seconds since 1970.
+// parseDate parses the ISO 8601 formats that IAM accepts, and seconds since 1970.
 func parseDate(s string) (time.Time, error) {
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04Z07:00", "2006-01-02"} {
 		if at, err := time.Parse(layout, s); err == nil {

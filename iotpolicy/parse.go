@@ -6,19 +6,20 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/internal/jsontext"
 )
 
 const (
-	// MaxDocument is the longest policy document in characters, white space not
-	// counted (AUTH-51).
+	// MaxDocument is the longest policy document, in characters without white space
+	// (AUTH-51).
 	MaxDocument = 2048
-	// maxText is the longest document as it arrives, in bytes: the model's limit.
+	// maxText is the longest policy document in bytes, white space included: the limit
+	// of the API model.
 	maxText = 404_600
 )
 
-// MalformedError says why a document is not a policy. Its text may be shown to
-// the caller, in a MalformedPolicyException.
+// MalformedError says why a document is not a policy. Its text may be shown to the
+// caller, in a MalformedPolicyException.
 type MalformedError struct {
 	Where  string // such as "Statement[1].Effect"; empty for the whole document
 	Reason string
@@ -35,13 +36,13 @@ func malformed(where, format string, args ...any) error {
 	return &MalformedError{Where: where, Reason: fmt.Sprintf(format, args...)}
 }
 
-// Parse reads and compiles a policy document (identity-and-auth.md B.2). name is
-// what decisions call the policy. Every error is a *MalformedError.
+// Parse parses and compiles a policy document (identity-and-auth.md B.2). name is the
+// name of the policy in decisions. Every error is a *MalformedError.
 func Parse(name, document string) (*Policy, error) {
 	if len(document) > maxText || visibleLength(document) > MaxDocument {
 		return nil, malformed("", "the policy document is longer than %d characters", MaxDocument)
 	}
-	if fault := muster.JSONFault([]byte(document)); fault != "" {
+	if fault := jsontext.Fault([]byte(document)); fault != "" {
 		return nil, malformed("", "the policy document is not valid JSON %s", fault)
 	}
 	members, err := parseObject("", []byte(document))
@@ -55,7 +56,7 @@ func Parse(name, document string) (*Policy, error) {
 			if v, err := parseString(m.key, m.value); err != nil || v != "2012-10-17" && v != "2008-10-17" {
 				return nil, malformed(m.key, "must be 2012-10-17 or 2008-10-17")
 			}
-		case "Id": // says nothing
+		case "Id": // has no meaning
 		case "Statement":
 			if p.statements, err = parseStatements(m.value); err != nil {
 				return nil, err
@@ -79,7 +80,7 @@ func visibleLength(s string) (n int) {
 	return n
 }
 
-// parseStatements accepts one object in place of a list of one.
+// parseStatements parses a list of statements or a single one.
 func parseStatements(raw json.RawMessage) ([]statement, error) {
 	list := []json.RawMessage{raw}
 	if raw[0] == '[' {
@@ -120,7 +121,7 @@ func parseStatement(position int, raw json.RawMessage) (statement, error) {
 	if given["Resource"] == given["NotResource"] {
 		return st, malformed(at, "must have either Resource or NotResource")
 	}
-	if !st.deny { // a Deny that took less would deny less
+	if !st.deny { // in a Deny, plain would make it deny less
 		for _, r := range st.resources {
 			r.plain()
 		}
@@ -128,7 +129,7 @@ func parseStatement(position int, raw json.RawMessage) (statement, error) {
 	return st, nil
 }
 
-// set reads one element of a statement.
+// set parses one element of a statement.
 func (st *statement) set(where string, m member) error {
 	switch m.key {
 	case "Sid":

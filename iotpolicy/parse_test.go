@@ -87,14 +87,14 @@ func TestParseAccepts(t *testing.T) {
 	}
 }
 
-// longest is a document of MaxDocument characters, in more bytes than that.
+// longest is a document of MaxDocument characters and of more bytes.
 func longest() string {
 	const frame = `{"Statement":{"Effect":"Allow","Action":"*","Resource":"*","Sid":""}}`
 	return strings.Replace(frame, `""`, `"`+strings.Repeat("é", iotpolicy.MaxDocument-len(frame))+`"`, 1)
 }
 
-// Whatever parses also decides, and an empty request is never allowed by a
-// policy that only denies.
+// Every policy that Parse accepts can decide, and an empty request is never allowed by a policy
+// that only denies.
 func FuzzParse(f *testing.F) {
 	f.Add(minimal, "iot:Publish", "arn:aws:iot:us-east-1:123456789012:topic/a")
 	f.Add(`{"Statement":{"Effect":"Deny","NotAction":"iot:*","NotResource":"arn:${*}${iot:ClientId}?*","Condition":{"ForAllValues:StringNotLikeIfExists":{"aws:TagKeys":["a*",1]}}}}`, "", "")

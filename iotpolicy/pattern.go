@@ -5,13 +5,13 @@ import (
 	"unicode/utf8"
 )
 
-// maxCertificateValue is the longest value of a certificate that is substituted,
-// in characters (AUTH-58).
+// maxCertificateValue is the longest value of a certificate, in characters, that may
+// replace a variable (AUTH-58).
 const maxCertificateValue = 1024
 
-// pattern is a text with wildcards and variables, cut into pieces once so that
-// matching needs no memory. What a variable brings is compared as literal text,
-// whatever characters it holds (AUTH-58).
+// pattern is a text with wildcards and variables, parsed once so that matching does not
+// allocate. The value of a variable is compared as literal text, even if it contains
+// wildcards (AUTH-58).
 type pattern []piece
 
 type piece struct {
@@ -25,15 +25,15 @@ const (
 	literal       pieceKind = iota
 	anyRun                  // *
 	anyOne                  // ?
-	variable                // ${key}: this kind and those after it ask Vars
-	plainVariable           // ${key} whose value counts only without MQTT wildcards
+	variable                // ${key}; this kind and those after it call Vars
+	plainVariable           // ${key} that has no value if it contains MQTT wildcards
 )
 
-// mqttWildcards are plain characters to a policy, and not to the broker.
+// mqttWildcards are literal characters in a policy, but wildcards in a topic filter.
 const mqttWildcards = "+#"
 
-// plain makes p take no variable's value with an MQTT wildcard: "devices/${x}/in"
-// must not become a permit for the topic filter "devices/+/in".
+// plain makes variables of p have no value if it contains an MQTT wildcard:
+// "devices/${x}/in" must not allow the topic filter "devices/+/in".
 func (p pattern) plain() {
 	for i := range p {
 		if p[i].kind == variable {
@@ -42,7 +42,7 @@ func (p pattern) plain() {
 	}
 }
 
-// newPattern cuts text. Without wildcards, * and ? stand for themselves.
+// newPattern parses text. Without wildcards, * and ? are literal characters.
 func newPattern(text string, wildcards bool) pattern {
 	var p pattern
 	plain := ""
@@ -80,7 +80,7 @@ func newPattern(text string, wildcards bool) pattern {
 	return p
 }
 
-// cutVariable splits a ${key} off the front of text.
+// cutVariable splits text after a leading ${key}.
 func cutVariable(text string) (key, rest string, ok bool) {
 	if !strings.HasPrefix(text, "${") {
 		return "", text, false
@@ -88,8 +88,8 @@ func cutVariable(text string) (key, rest string, ok bool) {
 	return strings.Cut(text[2:], "}")
 }
 
-// match reports whether the whole of s fits. A variable without a value fits
-// nothing (AUTH-59).
+// match reports whether the pattern matches the whole of s. With a variable that has no
+// value it matches nothing (AUTH-59).
 func (p pattern) match(s string, vars Vars) bool {
 	i, j, star, taken := 0, 0, -1, 0
 	for {
@@ -123,7 +123,7 @@ func (p pattern) match(s string, vars Vars) bool {
 		if fits {
 			continue
 		}
-		// The last star takes one character more.
+		// The last star matches one more character.
 		if star < 0 || taken >= len(s) {
 			return false
 		}
@@ -132,6 +132,7 @@ func (p pattern) match(s string, vars Vars) bool {
 	}
 }
 
+// width returns the length of the first character of s, in bytes.
 func width(s string) int {
 	_, n := utf8.DecodeRuneInString(s)
 	return n
@@ -165,8 +166,8 @@ func (p pattern) expand(vars Vars) (string, bool) {
 	return b.String(), true
 }
 
-// value returns the literal text of a piece. A variable counts only with exactly
-// one value that is not empty.
+// value returns the text of a literal or a variable. A variable has a value only if Vars
+// returns exactly one that is not empty.
 func (p *piece) value(vars Vars) (string, bool) {
 	if p.kind == literal {
 		return p.text, true

@@ -1,6 +1,6 @@
-// Package iotpolicy reads the policy language of identity-and-auth.md part B and
-// decides what a policy allows. It is pure: it never looks up who the caller is,
-// where policies are kept or what time it is.
+// Package iotpolicy is the policy language of identity-and-auth.md part B: it parses
+// policies and decides what they allow. It is pure: who the caller is, which policies
+// apply and what time it is comes from its callers.
 package iotpolicy
 
 import (
@@ -8,9 +8,8 @@ import (
 	"log/slog"
 )
 
-// Policy is a parsed policy, ready to decide. It never changes and may be shared
-// by any number of goroutines and connections: what differs between callers
-// comes in through Vars.
+// Policy is a compiled policy. It is immutable and safe for concurrent use: everything
+// that differs between callers comes from Vars.
 type Policy struct {
 	name       string
 	statements []statement
@@ -30,39 +29,38 @@ type statement struct {
 	conditions []condition
 }
 
-// Vars returns the values that a policy variable or condition key has for the
-// caller at hand, and whether it has any. Keys come in the spelling of the
-// constants in this package, however the policy spells them. The values are not
-// kept or changed.
+// Vars returns the values of a policy variable or condition key for one caller, and
+// whether it has any. Keys are in the spelling of the constants in this package, however
+// the policy spells them. This package neither keeps nor changes the values.
 type Vars func(key string) ([]string, bool)
 
-// Request is one thing somebody wants to do.
+// Request is an action on a resource that a caller asks for.
 type Request struct {
 	Action   string // such as "iot:Publish", in the spelling of AWS's pages
 	Resource string // a full ARN, or "*" for actions without a resource
 	Vars     Vars   // nil when nothing is known about the caller
-	// Span makes each * of Resource stand for any run of characters. The request
-	// is then about every resource that this can mean: allowed only if all of them
-	// are, and explicitly denied if any of them is.
+	// Span makes each * in Resource stand for any run of characters. The request is
+	// then about all resources that match: it is allowed only if each of them is, and
+	// explicitly denied if any of them is.
 	Span bool
 }
 
-// Outcome is what the policies say. The zero Outcome denies.
+// Outcome is the result of a decision. The zero Outcome denies.
 type Outcome uint8
 
-// The three outcomes, named as TestAuthorization names them.
+// The three outcomes, with the names that they have in TestAuthorization.
 const (
 	ImplicitDeny Outcome = iota // no statement applies
 	ExplicitDeny                // a Deny statement applies
 	Allowed                     // an Allow statement applies and no Deny does
 )
 
-// String returns the outcome as it stands in TestAuthorization's authDecision.
+// String returns the outcome as the authDecision of TestAuthorization.
 func (o Outcome) String() string {
 	return [...]string{"IMPLICIT_DENY", "EXPLICIT_DENY", "ALLOWED"}[o]
 }
 
-// Decision is an outcome and the statement that brought it about.
+// Decision is an outcome and the statement that caused it.
 type Decision struct {
 	Outcome Outcome
 	// Policy is the name of the deciding policy; empty for ImplicitDeny.
@@ -93,12 +91,12 @@ func (d Decision) LogValue() slog.Value {
 		slog.String("policy", d.Policy), slog.String("statement", d.Statement))
 }
 
-// Set is all policies that hold for a caller, in any order.
+// Set is all policies that apply to a caller, in any order.
 type Set []*Policy
 
-// Decide looks at every statement of every policy: an applicable Deny wins, else
-// an applicable Allow, else the request is denied implicitly (AUTH-60). An empty
-// set denies everything.
+// Decide evaluates the statements of all policies. If a Deny applies the request is
+// denied explicitly, otherwise if an Allow applies it is allowed, otherwise it is denied
+// implicitly (AUTH-60). An empty set denies everything.
 func (s Set) Decide(r Request) Decision {
 	var d Decision
 	if r.Vars == nil {
@@ -124,8 +122,8 @@ func (s Set) Decide(r Request) Decision {
 
 func noVars(string) ([]string, bool) { return nil, false }
 
-// applies looks at both names of an action and, if also is not empty, both
-// spellings of the resource.
+// applies reports whether the statement applies to a request, whose action has the given
+// names and whose resource has the second spelling also, unless that is empty.
 func (st *statement) applies(r *Request, names [2]string, also string) bool {
 	return st.coversAction(names) && st.coversSpellings(r, also) && st.conditionsHold(r.Vars)
 }
@@ -139,8 +137,8 @@ func (st *statement) coversAction(names [2]string) bool {
 	return st.notAction
 }
 
-// coversSpellings lets a statement apply by either spelling of a resource. An
-// Allow of all but a list needs both: neither may be on the list.
+// coversSpellings reports whether the statement covers one of the two spellings of the
+// resource. An Allow with NotResource must cover both, so that neither is listed.
 func (st *statement) coversSpellings(r *Request, also string) bool {
 	covers := st.coversResource(r, r.Resource)
 	switch {
@@ -152,9 +150,9 @@ func (st *statement) coversSpellings(r *Request, also string) bool {
 	return covers || st.coversResource(r, also)
 }
 
-// coversResource never matches a resource with an unresolved variable (AUTH-59).
-// In a NotResource that would widen the statement, so there an Allow does not
-// apply at all; a Deny keeps denying.
+// coversResource reports whether the statement covers a resource. A pattern with a
+// variable that has no value matches nothing (AUTH-59). In a NotResource that would make
+// the statement cover more, so an Allow then covers nothing, while a Deny still denies.
 func (st *statement) coversResource(r *Request, resource string) bool {
 	for i := range st.resources {
 		if st.notRes && !st.deny && !st.resources[i].resolves(r.Vars) {
@@ -167,9 +165,9 @@ func (st *statement) coversResource(r *Request, resource string) bool {
 	return st.notRes
 }
 
-// matches reports whether a pattern of the statement matches a resource. Of a
-// span a Deny wants one match and an Allow every one; a NotResource turns that
-// round.
+// matches reports whether a pattern of the statement matches a resource. For a span, a
+// Deny needs a match of one resource and an Allow of all of them; with a NotResource it is
+// the other way round.
 func (st *statement) matches(p pattern, r *Request, resource string) bool {
 	if r.Span {
 		return p.spanned(resource, r.Vars, st.deny != st.notRes)

@@ -110,7 +110,7 @@ func TestActions(t *testing.T) {
 		{`"NotAction":"iot:Publish"`, "iot:Publish", false},
 		{`"NotAction":"iot:Publish"`, "iot:Connect", true},
 		{`"NotAction":["iot:Publish","iot:Con*"]`, "iot:Connect", false},
-		// The jobs and data actions go by two names.
+		// The jobs and data actions have two names.
 		{`"Action":"iot:UpdateJobExecution"`, "iotjobsdata:UpdateJobExecution", true},
 		{`"Action":"iotjobsdata:UpdateJobExecution"`, "iotjobsdata:UpdateJobExecution", true},
 		{`"Action":"iotjobsdata:UpdateJobExecution"`, "iot:UpdateJobExecution", true},
@@ -118,7 +118,7 @@ func TestActions(t *testing.T) {
 		{`"Action":"iot:*"`, "iotjobsdata:GetPendingJobExecutions", true},
 		{`"Action":"iotdata:Publish"`, "iot:Publish", true},
 		{`"NotAction":"iot:UpdateJobExecution"`, "iotjobsdata:UpdateJobExecution", false},
-		// But only they do.
+		// No other action has.
 		{`"Action":"iotjobsdata:*"`, "iot:CreateJob", false},
 		{`"Action":"iotjobsdata:*"`, "iot:Publish", false},
 		{`"Action":"iotdata:*"`, "iot:CreateJob", false},
@@ -183,7 +183,7 @@ func TestResources(t *testing.T) {
 		{"topic/$aws/things/${iot:Connection.Thing.ThingName}/jobs/*", "topic/$aws/things/pump-8/jobs/x/update", false},
 		{"topic/${iot:ClientId}/${iot:ClientId}", "topic/pump-7/pump-7", true},
 		{"topic/*${iot:ClientId}", "topic/pump-pump-7", true},
-		// What a variable brings is literal (AUTH-58).
+		// The value of a variable is literal (AUTH-58).
 		{"topic/${iot:Connection.Thing.Attributes[site]}", "topic/a*b", true},
 		{"topic/${iot:Connection.Thing.Attributes[site]}", "topic/axb", false},
 		{"topic/${IOT:connection.thing.attributes[site]}", "topic/a*b", true},
@@ -231,8 +231,8 @@ func TestResourceElements(t *testing.T) {
 	}
 }
 
-// A Deny whose variable has no value is without effect, except that a Deny of
-// everything but that stays a Deny of everything (AUTH-59).
+// A Deny has no effect if a variable in its Resource has no value. With NotResource it then
+// denies everything (AUTH-59).
 func TestUnresolvedDeny(t *testing.T) {
 	const allow = `{"Effect":"Allow","Action":"*","Resource":"*"},`
 	for element, want := range map[string]bool{
@@ -261,7 +261,7 @@ const minimal = `{ "Version": "2012-10-17", "Statement": [
              "iotjobsdata:StartNextPendingJobExecution","iotjobsdata:UpdateJobExecution"],
    "Resource":["arn:aws:iot:us-east-1:123456789012:thing/${iot:Connection.Thing.ThingName}"]} ] }`
 
-// With the minimal policy a device may do its jobs and nobody else's.
+// With the minimal policy a device may use its own jobs and no others.
 func TestMinimalDevicePolicy(t *testing.T) {
 	set := iotpolicy.Set{parse(t, "minimal", minimal)}
 	does := []struct{ action, resource string }{

@@ -6,9 +6,8 @@ import (
 	"github.com/muster-iot/muster/iotpolicy"
 )
 
-// The rules of identity-and-auth.md section B that are decided here, by number.
-// Each case is a policy of one statement for the action iot:Publish and what it
-// makes of a resource.
+// The rules of identity-and-auth.md section B that this package decides, by number. Each case
+// is a policy of one statement for the action iot:Publish, and its decision about a resource.
 
 const publishARN = "arn:aws:iot:us-east-1:123456789012:topic/"
 
@@ -20,7 +19,7 @@ type ruling struct {
 	want     bool
 }
 
-// rule decides each case as an Allow, and as a Deny beside an Allow of all.
+// rule checks each case as an Allow, and as a Deny next to an Allow of everything.
 func rule(t *testing.T, cases []ruling) {
 	t.Helper()
 	for _, c := range cases {

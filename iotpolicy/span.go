@@ -2,25 +2,26 @@ package iotpolicy
 
 import "slices"
 
-// This file decides about many resources at once: a Request whose Resource is a
-// Span stands for every resource that it can become. It is allowed only when
-// each of them would be, and denied when any of them would be.
+// This file decides about many resources at once: a Request with Span stands for all
+// resources that match its Resource. It is allowed only if each of them is, and denied
+// if any of them is.
 
-// anything stands for a run of characters in a sequence, anyRune for one; no
-// text holds them.
+// In a sequence, anything stands for any run of characters and anyRune for a single one.
+// Neither is a valid character.
 const (
 	anything rune = -1
 	anyRune  rune = -2
 )
 
-// spanned reports whether a pattern fits what the span can become: all of it, or
-// with some, any of it. A variable without a value fits nothing (AUTH-59).
+// spanned reports whether the pattern matches all texts that match span or, with some, at
+// least one of them. With a variable that has no value it matches nothing (AUTH-59).
 func (p pattern) spanned(span string, vars Vars, some bool) bool {
 	sequence, ok := p.sequence(vars)
 	return ok && fits(sequence, spanOf(span), some)
 }
 
-// sequence returns a pattern with its variables resolved.
+// sequence returns the pattern with its variables replaced. It reports false when one has
+// no value.
 func (p pattern) sequence(vars Vars) ([]rune, bool) {
 	var all []rune
 	for i := range p {
@@ -50,10 +51,10 @@ func spanOf(text string) []rune {
 	return span
 }
 
-// fits walks both from their ends, row by row: row[j] says whether what is left
-// of the pattern fits what is left of the span from j on.
+// fits does the work of spanned by dynamic programming from the ends of both: after each
+// step, row[j] says whether the rest of the pattern matches span[j:].
 func fits(pattern, span []rune, some bool) bool {
-	row := make([]bool, len(span)+1) // of the empty rest of the pattern
+	row := make([]bool, len(span)+1) // for the empty pattern
 	row[len(span)] = true
 	if some {
 		emptied(row, span)
@@ -76,7 +77,7 @@ func fits(pattern, span []rune, some bool) bool {
 	return row[0]
 }
 
-// emptied marks the places from which only runs are left, which may be empty.
+// emptied sets row[j] where span[j:] consists of runs only, all of which may be empty.
 func emptied(row []bool, span []rune) {
 	for j := len(span) - 1; j >= 0 && span[j] == anything; j-- {
 		row[j] = true

@@ -43,7 +43,7 @@ func TestASpanIsAllowedAsAWholeAndDeniedInPart(t *testing.T) {
 	}
 }
 
-// What is decided about a span holds for each text that it can mean.
+// The decision about a span agrees with those about the texts that match it.
 func TestASpanAgreesWithItsTexts(t *testing.T) {
 	const letters = "ab*?"
 	texts := words("ab", 4)
@@ -100,7 +100,7 @@ func words(letters string, n int) []string {
 	return all
 }
 
-// meaning reports whether text is one that span can mean.
+// meaning reports whether text matches span.
 func meaning(span, text string) bool {
 	first, rest, wild := strings.Cut(span, "*")
 	if !wild {

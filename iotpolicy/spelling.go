@@ -2,11 +2,11 @@ package iotpolicy
 
 import "strings"
 
-// otherSpelling returns the second name of a resource, or "" when it has only
-// one. A shared subscription "$share/<group>/<filter>" brings the messages of
-// <filter>, so policies about that filter hold for it as well (identity-and-auth.md
-// B.4). No other resource has two names: topic names, filters with wildcards and
-// $next are compared as text (AUTH-65).
+// otherSpelling returns the second name of a resource, or "" when it has only one. A
+// shared subscription "$share/<group>/<filter>" receives the messages of <filter>, so
+// policies about that filter apply to it as well (identity-and-auth.md B.4). No other
+// resource has two names: topic names, filters with wildcards and $next are compared as
+// text (AUTH-65).
 func otherSpelling(names [2]string, resource string) string {
 	if names[0] != Subscribe && names[1] != Subscribe {
 		return ""

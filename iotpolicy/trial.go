@@ -5,15 +5,15 @@ import (
 	"slices"
 )
 
-// Trial is a decision with all that can be told about it, for people who ask
-// why. It takes longer to make than a Decision.
+// Trial is a decision with its reasons, for people who ask why. It costs more than a
+// Decision.
 type Trial struct {
 	Decision
-	Each    []Decision // what each policy of the set says by itself, in order
-	Missing []string   // keys that statements asked for and that had no value, sorted
+	Each    []Decision // the decision of each policy of the set on its own, in order
+	Missing []string   // keys that statements use and that had no value, sorted
 }
 
-// Try decides as Decide does, and explains.
+// Try makes the same decision as Decide and explains it.
 func (s Set) Try(r Request) Trial {
 	missing := map[string]bool{}
 	vars := r.Vars

@@ -39,6 +39,6 @@ func TestATrialTellsWhatEachPolicySays(t *testing.T) {
 		})
 	}
 	if got := (iotpolicy.Set{}).Try(iotpolicy.Request{Action: iotpolicy.Publish, Resource: "*"}); got.Allowed() || len(got.Each) != 0 {
-		t.Errorf("a trial without policies = %+v, want a denial by nobody", got)
+		t.Errorf("a trial without policies = %+v, want a denial without a policy", got)
 	}
 }

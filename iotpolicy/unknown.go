@@ -2,11 +2,11 @@ package iotpolicy
 
 import "slices"
 
-// UnknownActions returns the action elements of a policy that fit none of known,
-// which are whole names such as iot:CreateJob: in the order of the policy, in
-// lower case and each once. Such an element has no effect, so it is most likely
-// a spelling mistake. An action of the data planes has two names (B.5), and
-// either may be the known one.
+// UnknownActions returns the Action elements of a policy that match none of known, in
+// the order of the policy, in lower case and without duplicates. known are whole names
+// such as iot:CreateJob. An unknown element has no effect, so it is most likely a
+// spelling mistake. Of an action of the data planes, which has two names
+// (identity-and-auth.md B.5), known may contain either.
 func (p *Policy) UnknownActions(known []string) []string {
 	var unknown []string
 	for _, st := range p.statements {

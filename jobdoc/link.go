@@ -17,7 +17,7 @@ type Link struct {
 }
 
 // localPlaceholders name the execution that an upload belongs to. They are valid
-// only inside an upload placeholder (section 6.4).
+// only inside an upload placeholder (jobs-control-plane.md section 6.4).
 var localPlaceholders = []string{"${thingName}", "${jobId}", "${executionNumber}"}
 
 // localMax is how often each of them may stand in one upload placeholder.
@@ -90,7 +90,7 @@ func (l Link) Span() string {
 // Locate returns the object of the link for a made-up execution, so that its bucket
 // can be checked when the job is created. read returns the object that a URL means.
 // Locate fails with Invalid when the bucket of an upload depends on the execution or
-// is not in region (section 6.6), or with the error of read.
+// is not in region (jobs-control-plane.md section 6.6), or with the error of read.
 func (l Link) Locate(region string, read func(url string) (muster.Object, error)) (muster.Object, error) {
 	o, err := read(l.For(muster.Execution{Thing: "one", Job: "one", Number: 111}))
 	if err != nil || !l.Upload {

@@ -28,7 +28,7 @@ type Parameter struct {
 	Key         string
 	Description string
 	Example     string
-	Optional    bool // empty when it is not given (J18)
+	Optional    bool // empty when it is not given (jobs-control-plane.md J18)
 	MaxLength   int  // in characters; zero: any
 }
 

@@ -63,7 +63,7 @@ func TestFillOfAManagedTemplate(t *testing.T) {
 		given    given
 		want     string // the input and the user, or part of the refusal
 	}{
-		"optional ones that are not given are empty (J18)": {"AWS-Reboot", nil, `{"handler":"reboot.sh","path":""} ""`},
+		"optional ones that are not given are empty (jobs-control-plane.md J18)": {"AWS-Reboot", nil, `{"handler":"reboot.sh","path":""} ""`},
 		"all of them": {"AWS-Reboot", given{"pathToHandler": "/opt", "runAsUser": "ops"}, `{"handler":"reboot.sh","path":"/opt"} "ops"`},
 		"arguments in order": {"AWS-Download-File", given{"filePath": "/tmp/f", "downloadUrl": "http://h/f"},
 			`{"handler":"download-file.sh","args":["http://h/f","/tmp/f"],"path":""} ""`},

@@ -8,7 +8,7 @@ import (
 	"github.com/muster-iot/muster"
 )
 
-// versions are those that documents can ask for.
+// versions finds the package versions that the documents of these tests can name.
 func versions(r muster.Release) (muster.PackageVersion, error) {
 	if r.Version == muster.DefaultVersion {
 		r.Version = "1"

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/internal/jsontext"
 )
 
 // placeholder is one ${aws:iot:KIND:ARGUMENT} in a string value of a job
@@ -83,7 +84,8 @@ func (all *Placeholders) add(p placeholder) error {
 }
 
 // checkNested returns an Invalid error for a placeholder inside another one. Only
-// an upload may contain some: local ones, each at most localMax times (section 6.4).
+// an upload may contain some: local ones, each at most localMax times
+// (jobs-control-plane.md section 6.4).
 func (p placeholder) checkNested() error {
 	for text := range nested(p.argument) {
 		local := localPlaceholder(text)
@@ -210,7 +212,7 @@ func rewriteStrings(text string, edit func(value string) (replacement string, ch
 	for start, end := range stringValues(text) {
 		var value string
 		if err := json.Unmarshal([]byte(text[start:end]), &value); err != nil {
-			return "", muster.Errorf(muster.Invalid, "The job document is not valid JSON %s", muster.JSONFault([]byte(text)))
+			return "", muster.Errorf(muster.Invalid, "The job document is not valid JSON %s", jsontext.Fault([]byte(text)))
 		}
 		edited, changed, err := edit(value)
 		if err != nil {

@@ -19,17 +19,17 @@ func TestFindPlaceholdersRefuses(t *testing.T) {
 		"a name of a member holds none":                {`{"${aws:iot:nonsense}" : 1, "${jobId}":{"${aws:":[]}}`, ""},
 		"a parameter":                                  {`{"a":"${aws:iot:parameter:path}"}`, "${aws:iot:parameter:path} is only valid in AWS managed job templates"},
 		"a parameter deep in a list":                   {`{"a":[{"b":["x ${aws:iot:parameter:p} y"]}]}`, "only valid in AWS managed job templates"},
-		"a kind nobody knows":                          {`{"a":"${aws:iot:s3-presined-url:https://x}"}`, "unknown kind ${aws:iot:s3-presined-url}"},
-		"a service nobody knows (J17)":                 {`{"a":"${aws:s3:x}"}`, "unknown placeholder ${aws:s3:x}"},
+		"an unknown kind":                              {`{"a":"${aws:iot:s3-presined-url:https://x}"}`, "unknown kind ${aws:iot:s3-presined-url}"},
+		"an unknown service":                           {`{"a":"${aws:s3:x}"}`, "unknown placeholder ${aws:s3:x}"}, // jobs-control-plane.md J17
 		"not terminated":                               {`{"a":"${aws:iot:parameter:p"}`, "One or more parameters or placeholders are not terminated."},
 		"not terminated because of a nested one":       {`{"a":"${aws:iot:s3-presigned-url:${x}"}`, "One or more parameters or placeholders are not terminated."},
 		"terminated in another value":                  {`{"a":"${aws:iot:parameter:p","b":"}"}`, "One or more parameters or placeholders are not terminated."},
-		"behind an untouched one":                      {`{"a":"${x ${aws:iot:nope}"}`, "unknown kind ${aws:iot:nope}"},
+		"after one for the device":                     {`{"a":"${x ${aws:iot:nope}"}`, "unknown kind ${aws:iot:nope}"},
 		"spelled with escapes":                         {`{"a":"\u0024{aws:\u0069ot:nope}"}`, "unknown kind ${aws:iot:nope}"},
 		"a quote within a value":                       {`{"a":"\"${aws:iot:nope}"}`, "unknown kind"},
 		"a backslash at the end of a value":            {`{"a":"\\","b":"${aws:iot:nope}"}`, "unknown kind"},
 		"an upload with its local placeholders":        {`{"a":"${aws:iot:s3-presigned-url-upload:https://s3.us-east-1.amazonaws.com/b/${thingName}/${jobId}/${executionNumber}-${thingName}}"}`, ""},
-		"an upload with a placeholder nobody knows":    {`{"a":"${aws:iot:s3-presigned-url-upload:https://s3.us-east-1.amazonaws.com/b/${thing}}"}`, "Undefined placeholder, ${thing}, inside of presign url upload parameter"},
+		"an upload with an unknown placeholder":        {`{"a":"${aws:iot:s3-presigned-url-upload:https://s3.us-east-1.amazonaws.com/b/${thing}}"}`, "Undefined placeholder, ${thing}, inside of presign url upload parameter"},
 		"an upload with one too often":                 {`{"a":"${aws:iot:s3-presigned-url-upload:https://s3.us-east-1.amazonaws.com/b/${jobId}${jobId}${jobId}}"}`, "The occurrence of local placeholder ${jobId} within S3 presigned url upload placeholder exceeds limit of 2."},
 		"an upload to a host that is not fixed":        {`{"a":"${aws:iot:s3-presigned-url-upload:https://${thingName}.s3.us-east-1.amazonaws.com/k}"}`, "S3 bucket name in presigned url upload is not allowed to contain any placeholders"},
 		"another kind within an upload":                {`{"a":"${aws:iot:s3-presigned-url-upload:https://s3.us-east-1.amazonaws.com/b/${aws:iot:parameter:p}}"}`, "${aws:iot:parameter[...]} should not be the second layer pattern."},
@@ -89,8 +89,8 @@ func TestFillParameters(t *testing.T) {
 	}
 }
 
-// FuzzPlaceholders feeds documents and values from strangers: nothing panics,
-// and what comes out is a document again with exactly these values.
+// FuzzPlaceholders checks arbitrary documents and values: nothing panics, and the result
+// of filling placeholders is valid JSON, and the document itself where there are none.
 func FuzzPlaceholders(f *testing.F) {
 	f.Add(`{"x":"${aws:iot:parameter:a}","y":["\\","\u0024{aws:"]}`, "b")
 	f.Add(`{"${aws:iot:parameter:a}":"a ${aws:iot:parameter:a} ${${","z":{}}`, `"\`)

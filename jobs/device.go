@@ -16,7 +16,7 @@ import (
 // Pending is the answer to GetPending.
 type Pending struct {
 	At                 muster.Instant
-	InProgress, Queued []muster.Entry // in queue order, capped as section 5 says
+	InProgress, Queued []muster.Entry // in queue order, capped as jobs-data-plane.md section 5 says
 }
 
 // Described is an execution as a device is shown it.
@@ -137,7 +137,7 @@ type StartNextInput struct {
 
 // StartNext gives a thing the head of its queue to work on, IN_PROGRESS from
 // now on. One that is already IN_PROGRESS is given again, unchanged but for the
-// step timer (J5). Nothing pending is an answer without an execution.
+// step timer (jobs-data-plane.md J5). Nothing pending is an answer without an execution.
 func (s *Jobs) StartNext(in StartNextInput, done func(Described, error)) {
 	if err := checkReport(in.Details, in.StepMinutes); err != nil {
 		done(Described{}, err)

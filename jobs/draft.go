@@ -63,7 +63,8 @@ func (s *Jobs) draft(ctx context.Context, in NewJob) (draft, error) {
 	return d, s.sign(ctx, p.Signatures, d.Rights, &d.document)
 }
 
-// fromTemplate adds what the template has, if there is one (checks 7 and 8).
+// fromTemplate adds what the template has, if there is one (jobs-control-plane.md section 3.1,
+// checks 7 and 8).
 func (d *draft) fromTemplate(r store.Reader, account muster.Account) error {
 	d.document = jobDocument{Text: d.Document}
 	if d.Template != "" {

@@ -18,7 +18,8 @@ const (
 
 // fateOf says what becomes of an execution in status s of job j. The job
 // decides from the moment it is cancelled, deleted or over; its executions
-// follow in the background, and nobody can tell the difference (J12, J14).
+// follow in the background, and nobody can tell the difference
+// (jobs-lifecycle.md J12, jobs-data-plane.md J14).
 func fateOf(j *muster.Job, s muster.Status) fate {
 	switch {
 	case j == nil || j.Status == muster.JobDeleting:
@@ -36,7 +37,7 @@ func fateOf(j *muster.Job, s muster.Status) fate {
 
 // deviceQueue returns what a device may see of its queue: without what is about
 // to be cancelled or deleted, or is outside its maintenance windows. It fails with NotFound when the thing is
-// not in the registry (J11).
+// not in the registry (jobs-data-plane.md J11).
 func deviceQueue(r jobReader, thing muster.ThingName, ns muster.Namespace) (muster.Queue, error) {
 	if err := lookup.RequireThing(r, thing); err != nil {
 		return muster.Queue{}, err

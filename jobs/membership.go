@@ -41,8 +41,8 @@ func (s *Jobs) GivenToMembers(tx *commit.Tx, id string, fn func(muster.JobID) er
 }
 
 // enqueue gives thing an execution of j, unless one is pending already. A thing
-// that had the job before gets the next number, its retries starting over (J9).
-// Outside the maintenance windows it waits for the next one.
+// that had the job before gets the next number, its retries starting over
+// (jobs-lifecycle.md J9). Outside the maintenance windows it waits for the next one.
 func enqueue(tx *transaction, j *muster.Job, t *muster.Thing) error {
 	if j.Hides() {
 		tables.deferred.Put(tx, store.JoinKey(string(j.ID), string(t.Name)), deferral{Join: true})

@@ -236,7 +236,7 @@ func membersAfter(tx *transaction, j *muster.Job, r muster.Rollout, limit int) (
 
 // first gives each of the things its first execution of j, unless it has had
 // one or is gone, and returns how many it gave. A thing that was taken out of a
-// continuous job is given it again, like any that rejoins (J9), and one that only
+// continuous job is given it again, like any that rejoins (jobs-lifecycle.md J9), and one that only
 // an earlier thing of its name had is given it too.
 func first(tx *transaction, j *muster.Job, names []muster.ThingName) (int, error) {
 	given := 0

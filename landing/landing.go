@@ -1,7 +1,7 @@
-// Package landing is what people find at the root of the API when they look with a
-// browser or with curl: what this is, whether it can be used, and where to go. It
-// tells facts about the server only to callers on its machine; others learn its
-// name and how to sign requests.
+// Package landing answers people who open the root of the API in a browser or with
+// curl: what this is, whether it is ready, and what to do next. It shows facts about
+// the server to callers on its machine only; others see its name and how to sign
+// requests.
 package landing
 
 import (
@@ -16,20 +16,21 @@ import (
 	"strings"
 	"time"
 
+	"github.com/muster-iot/muster/internal/hostport"
 	"github.com/muster-iot/muster/internal/loopback"
 )
 
-// Home is where the project is.
+// Home is the URL of the project.
 const Home = "https://github.com/muster-iot/muster"
 
-// Summary says in a sentence what Muster is.
+// Summary describes Muster in one sentence.
 const Summary = "A self-hosted server for device jobs that speaks the AWS IoT Jobs contract: the AWS CLI, the AWS SDKs and MQTT clients work with it unchanged."
 
-// Door is a listener, as a caller on the server's machine is told of it.
+// Door is a listener, as it is shown to a caller on the server's machine.
 type Door struct {
 	Purpose string // such as "MQTT with client certificates"
 	Address string // host and port, or a URL
-	Flag    string // of `muster serve` that moves it, such as --mqtts
+	Flag    string // of `muster serve` that sets the address, such as --mqtts
 }
 
 // Options are the parts of a Handler. Next, Version and Ready are required.
@@ -37,18 +38,17 @@ type Options struct {
 	Next    http.Handler // answers all other requests
 	Version string
 	Ready   func(context.Context) error // nil when the server can be used
-	Doors   []Door                      // that are open
+	Doors   []Door                      // the open ones
 }
 
-// Handler answers GET and HEAD of / that carry neither a signature nor anything
-// else, in HTML or in plain text, whichever the caller prefers. When it prefers
-// JSON, Next answers.
+// Handler answers GET and HEAD of / without a signature or a query, in HTML or plain
+// text as the caller prefers. When the caller prefers JSON, Next answers.
 type Handler struct{ o Options }
 
 // New returns a handler on o.
 func New(o Options) *Handler { return &Handler{o} }
 
-// readyTimeout bounds the look at the state of the server.
+// readyTimeout bounds a call of Options.Ready.
 const readyTimeout = 5 * time.Second
 
 const (
@@ -80,28 +80,29 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Referrer-Policy", "no-referrer")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	_, _ = w.Write([]byte(text)) // a client that went away is no fault of ours
+	_, _ = w.Write([]byte(text)) // fails only when the client is gone
 }
 
-// asked reports whether r is somebody's look at the root. What is signed, in a
-// header or in the query, is a call of the API.
+// asked reports whether r asks for the page. A request with a signature, in a header or
+// in the query, is a call of the API.
 func asked(r *http.Request) bool {
 	return r.URL.Path == "/" && (r.Method == http.MethodGet || r.Method == http.MethodHead) && r.URL.RawQuery == "" &&
 		r.Header.Get("Authorization") == "" && r.ContentLength == 0
 }
 
-// local reports whether r comes from this machine and names it: not from another
-// one through a proxy, nor by a name that points here.
+// local reports whether r comes from this machine, not through a proxy, and names this
+// machine as its host. The latter refuses pages whose own name resolves to a loopback
+// address (DNS rebinding).
 func local(r *http.Request) bool {
-	if !loopback.Names(loopback.Host(r.RemoteAddr)) || r.Header.Get("Forwarded")+r.Header.Get("X-Forwarded-For")+r.Header.Get("Via") != "" {
+	if !loopback.Names(hostport.Host(r.RemoteAddr)) || r.Header.Get("Forwarded")+r.Header.Get("X-Forwarded-For")+r.Header.Get("Via") != "" {
 		return false
 	}
-	return loopback.Names(loopback.Host(r.Host))
+	return loopback.Names(hostport.Host(r.Host))
 }
 
-// preferred returns the one of kinds that the value of an Accept header gives the
-// highest quality, of equals the one that it names most exactly, and of those the
-// first; "" when it takes none. No value takes all.
+// preferred returns the one of kinds with the highest quality in an Accept header; of
+// equals the one that is named most exactly, and of those the first. It returns "" when
+// none is accepted. An empty header accepts all.
 func preferred(accept string, kinds ...string) string {
 	if accept == "" {
 		accept = "*/*"
@@ -115,8 +116,8 @@ func preferred(accept string, kinds ...string) string {
 	return best
 }
 
-// qualityOf returns the quality that an Accept header gives to a kind, from 0 for
-// none to 1, by the range that names it most exactly, and how exactly that does.
+// qualityOf returns the quality of a kind in an Accept header, from 0 (not accepted) to
+// 1, by the media range that matches it most exactly, and how exactly that matches.
 func qualityOf(accept, kind string) (quality float64, exactness int) {
 	major, _, _ := strings.Cut(kind, "/")
 	for one := range strings.SplitSeq(accept, ",") {
@@ -136,18 +137,18 @@ func qualityOf(accept, kind string) (quality float64, exactness int) {
 		quality, exactness = 1, e
 		for parameter := range strings.SplitSeq(parameters, ";") {
 			if q, ok := strings.CutPrefix(strings.ToLower(strings.TrimSpace(parameter)), "q="); ok {
-				quality, _ = strconv.ParseFloat(q, 64) // what is no number is no quality
+				quality, _ = strconv.ParseFloat(q, 64) // 0 when it is not a number
 			}
 		}
 	}
 	return min(max(quality, 0), 1), exactness
 }
 
-// facts are what only callers on the server's machine are told. Nil is what others
-// are told.
+// facts are what is shown to callers on the server's machine only. For others they are
+// nil.
 type facts struct {
 	version string
-	problem error // why the server cannot be used now; nil: it can
+	problem error // why the server is not ready; nil when it is
 	doors   []Door
 }
 
@@ -157,7 +158,7 @@ func (h *Handler) facts(ctx context.Context) *facts {
 	return &facts{h.o.Version, h.o.Ready(ctx), h.o.Doors}
 }
 
-// state says whether the server can be used.
+// state returns a sentence about whether the server is ready.
 func (f *facts) state() string {
 	if f.problem != nil {
 		return "not ready: " + f.problem.Error()
@@ -165,13 +166,13 @@ func (f *facts) state() string {
 	return "ready"
 }
 
-// Commands that aim the AWS CLI at the server, from its machine and from others.
+// Commands that use the AWS CLI with the server, on its machine and on others.
 const (
 	aimHere  = "# DIR: the folder of --data\neval \"$(muster env DIR)\"\naws iot list-things"
 	aimThere = "# the URL of this page\nexport AWS_ENDPOINT_URL=…\naws iot list-things"
 )
 
-// how says how requests are made.
+// how returns how to make requests.
 func (f *facts) how() (text, commands string) {
 	if f == nil {
 		return "Requests are signed with an access key, as on AWS. Whoever runs this server can make one for you; then aim the AWS CLI or an SDK here:", aimThere
@@ -179,7 +180,7 @@ func (f *facts) how() (text, commands string) {
 	return "Requests are signed with an access key, as on AWS. The first start has made one; this aims the AWS CLI and the SDKs at it:", aimHere
 }
 
-// text returns what is told as plain text.
+// text returns the page as plain text.
 func (f *facts) text() string {
 	var b strings.Builder
 	if f == nil {
@@ -205,19 +206,19 @@ var pageForm string
 //go:embed page.css
 var pageStyle string
 
-// icon is the picture in the browser's tab, which would ask the API for one otherwise.
+// icon is the icon of the page. Without one, browsers request /favicon.ico from the API.
 const icon = `data:image/svg+xml,` +
 	`%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Crect width='16' height='16' rx='4' fill='%230f766e'/%3E` +
 	`%3Cg fill='%23fff'%3E%3Ccircle cx='5' cy='5' r='1.5'/%3E%3Ccircle cx='11' cy='5' r='1.5'/%3E%3Ccircle cx='5' cy='11' r='1.5'/%3E%3Ccircle cx='11' cy='11' r='1.5'/%3E%3C/g%3E%3C/svg%3E`
 
-// policy is the Content-Security-Policy of the page: its one style and its icon,
-// and nothing from anywhere.
+// policy returns the Content-Security-Policy of the page: its style sheet and icon only,
+// and nothing from other sources.
 func policy() string {
 	sum := sha256.Sum256([]byte(pageStyle))
 	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 }
 
-// page returns what is told as HTML.
+// page returns the page as HTML.
 func (f *facts) page() string {
 	how, commands := f.how()
 	state, doors := "", ""
@@ -235,13 +236,13 @@ func (f *facts) page() string {
 	).Replace(pageForm)
 }
 
-// commandsHTML sets the comment, which is the first line, apart from the commands.
+// commandsHTML marks the first line of commands, a comment, as one.
 func commandsHTML(commands string) string {
 	comment, rest, _ := strings.Cut(commands, "\n")
 	return "<i>" + html.EscapeString(comment) + "</i>\n" + html.EscapeString(rest)
 }
 
-// doorsHTML returns the table of doors.
+// doorsHTML returns the table of listeners.
 func (f *facts) doorsHTML() string {
 	if len(f.doors) == 0 {
 		return ""

@@ -29,7 +29,7 @@ func TestPreferred(t *testing.T) {
 		"application/json":                  "application/json",
 		"application/json, text/html;q=0.1": "application/json",
 		"application/json, */*;q=0.1":       "application/json",
-		"application/json, text/plain, */*": plainText, // of equals the first
+		"application/json, text/plain, */*": plainText, // the first of equals
 		"text/html;q=0, */*":                plainText,
 		"text/html;q=0":                     "",
 		"text/html;q=x":                     "",
@@ -44,7 +44,7 @@ func TestPreferred(t *testing.T) {
 	}
 }
 
-// look asks a handler whose other requests are answered with 404.
+// look sends r to a Handler whose Next answers with 404.
 func look(r *http.Request, problem error, doors ...Door) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	New(Options{
@@ -54,7 +54,7 @@ func look(r *http.Request, problem error, doors ...Door) *httptest.ResponseRecor
 	return w
 }
 
-// request is one of somebody on the server's machine.
+// request returns a request from the server's machine.
 func request(method, target, accept string) *http.Request {
 	r := httptest.NewRequest(method, target, http.NoBody)
 	r.Host, r.RemoteAddr = "localhost:8080", "127.0.0.1:5000"
@@ -94,7 +94,7 @@ func TestOnlyAnUnsignedLookIsAnswered(t *testing.T) {
 	}
 }
 
-// Who is not on the server's machine learns nothing about the server.
+// Callers on other machines see no facts about the server.
 func TestFactsStayOnTheMachine(t *testing.T) {
 	for name, test := range map[string]struct {
 		host, from, header string

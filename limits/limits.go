@@ -1,11 +1,12 @@
-// Package limits is what a deployment allows: how much of a thing there may be
-// and how often something may be asked, each with its name, Muster's generous
-// default and AWS's own number (jobs-control-plane.md section 9,
+// Package limits is the table of what a deployment allows: how many of something may
+// exist and how often an operation may be called, each with its name, Muster's
+// generous default and AWS's own number (jobs-control-plane.md section 9,
 // jobs-data-plane.md section 15, registry.md section 8, mqtt-broker.md section
 // 12). It also counts requests against a rate.
 //
-// It holds numbers and enforces none: whoever is limited does. What the contract
-// fixes for everybody, such as the size of a document, is no limit of this kind.
+// The table does not enforce anything: each limit is enforced where it applies. What
+// the contract fixes for every account, such as the size of a document, is not in the
+// table.
 package limits
 
 import (
@@ -16,46 +17,46 @@ import (
 	"strings"
 )
 
-// Limits are the limits in force. Zero means none, where a limit may be lifted.
-// Make them with Default or AWS.
+// Limits are the limits in force. Zero means no limit, for those that can be lifted.
+// Create them with Default, AWS or Profile.
 type Limits struct {
 	ActiveJobs     int // SCHEDULED and IN_PROGRESS
 	ConcurrentJobs int // rolling out or being cancelled (arbitration A13)
 	DeletingJobs   int // in DELETION_IN_PROGRESS
 	JobTemplates   int
-	RetentionDays  int // that a job is kept after its end
+	RetentionDays  int // how long a job is kept after its end
 	DynamicGroups  int
 
-	OperationRate   int // requests a second, of each operation of the control plane that has no rate of its own
+	OperationRate   int // requests per second of each operation of the control plane without a rate of its own
 	CreateThingRate int
 	DescribeRate    int // of DescribeThing
-	MembershipRate  int // of each operation that moves things between groups
+	MembershipRate  int // of each operation that changes which groups a thing is in
 	ReadRate        int // of the jobs data plane: DescribeJobExecution and GetPendingJobExecutions
 	WriteRate       int // StartNextPendingJobExecution and UpdateJobExecution
 
 	Subscriptions  int // of one MQTT session
-	InFlight       int // QoS 1 messages that wait for their acknowledgement, per session and direction
-	PublishRate    int // messages a second from one connection
-	QueuedMessages int // kept for an MQTT session that is away
+	InFlight       int // unacknowledged QoS 1 messages per session and direction
+	PublishRate    int // messages per second from one connection
+	QueuedMessages int // messages kept for an MQTT session whose client is not connected
 	Retained       int // retained messages
 
-	Multipart int // uploads of job files in parts that are open
+	Multipart int // multipart uploads of job files that are not finished
 }
 
 // Limit is a row of the table.
 type Limit struct {
 	Name         string // as in --limit NAME=VALUE
 	Default, AWS int
-	Min          int    // the lowest value; zero means that the limit can be lifted
-	Text         string // what is limited
+	Min          int    // the lowest value; zero: the limit can be lifted
+	Text         string // what is limited, for people
 
 	field func(*Limits) *int
 }
 
-// valueMax bounds every value: it fits whatever counts against it.
+// valueMax is the largest value of a limit; it fits into every counter.
 const valueMax = math.MaxInt32
 
-// table holds every limit once.
+// table has one row for each limit.
 var table = []Limit{
 	{"active-jobs", 0, 100_000, 0, "jobs that are SCHEDULED or IN_PROGRESS; more fail with LimitExceededException", func(l *Limits) *int { return &l.ActiveJobs }},
 	{"concurrent-jobs", 0, 500, 0, "jobs that roll out or are being cancelled at once; more wait for their turn", func(l *Limits) *int { return &l.ConcurrentJobs }},
@@ -80,13 +81,13 @@ var table = []Limit{
 	{"multipart-uploads", 1000, 0, 0, "uploads of job files in parts that are open at once; more fail with QuotaExceeded", func(l *Limits) *int { return &l.Multipart }},
 }
 
-// Table returns all limits in the order in which they are shown.
+// Table returns all limits, in the order in which they are shown. The caller owns it.
 func Table() []Limit { return slices.Clone(table) }
 
-// Default returns Muster's own limits: few, and far away.
+// Default returns Muster's own limits, which are few and generous.
 func Default() Limits { return filled(func(row Limit) int { return row.Default }) }
 
-// AWS returns the numbers that AWS gives an account that asked for no more.
+// AWS returns the limits that AWS gives an account by default.
 func AWS() Limits { return filled(func(row Limit) int { return row.AWS }) }
 
 func filled(value func(Limit) int) Limits {
@@ -108,9 +109,9 @@ func Profile(name string) (Limits, error) {
 	return Limits{}, fmt.Errorf("there is no profile %q of limits; there are default and aws", name)
 }
 
-// With returns l with one limit changed by an order "name=value". The value is
-// a number, or none where the limit can be lifted. The error of a wrong name
-// says which there are.
+// With returns l with one limit changed as order says: "name=value", where value is a
+// number, or "none" if the limit can be lifted. The error for an unknown name lists all
+// names.
 func (l Limits) With(order string) (Limits, error) {
 	name, text, ok := strings.Cut(order, "=")
 	if !ok {
@@ -134,7 +135,7 @@ func (l Limits) With(order string) (Limits, error) {
 	return l, nil
 }
 
-// Of returns the value of the limit that row describes.
+// Of returns the value of the limit in row, which must come from Table.
 func (l Limits) Of(row Limit) int { return *row.field(&l) }
 
 func find(name string) (Limit, error) {
@@ -148,8 +149,8 @@ func find(name string) (Limit, error) {
 	return Limit{}, fmt.Errorf("there is no limit %q; there are %s", name, strings.Join(names, ", "))
 }
 
-// Rate returns how many requests a second an operation of the control plane
-// may take; zero means any number.
+// Rate returns how many requests per second are allowed of an operation of the control
+// plane; zero means any number.
 func (l Limits) Rate(operation string) int {
 	switch operation {
 	case "CreateThing":

@@ -5,18 +5,18 @@ import (
 	"time"
 )
 
-// Throttle lets through so many requests a second, and after a pause a second's
-// worth at once. Nil lets all through. Its methods may be called by many
-// goroutines.
+// Throttle allows a number of requests per second and, after a pause, as many at once.
+// A nil Throttle allows all. It is safe for concurrent use.
 type Throttle struct {
 	interval time.Duration // between two requests at full rate
 	burst    time.Duration
 
 	mu   sync.Mutex
-	next time.Time // when the request after those let through would be on time
+	next time.Time // when the next request is due at full rate
 }
 
-// NewThrottle returns a throttle of perSecond, nil when that is not positive.
+// NewThrottle returns a throttle of perSecond requests, or nil, which allows all, when
+// that is not positive.
 func NewThrottle(perSecond float64) *Throttle {
 	if perSecond <= 0 {
 		return nil
@@ -25,8 +25,7 @@ func NewThrottle(perSecond float64) *Throttle {
 	return &Throttle{interval: interval, burst: max(time.Second, interval) - interval}
 }
 
-// Allow reports whether a request at the instant now may pass, and counts it if
-// so.
+// Allow reports whether a request at the time now is allowed, and counts it if so.
 func (t *Throttle) Allow(now time.Time) bool {
 	if t == nil {
 		return true

@@ -33,7 +33,7 @@ func TestThrottle(t *testing.T) {
 	}
 }
 
-// passing returns how many of a thousand requests pass.
+// passing returns how many of a thousand requests are allowed.
 func passing(th *Throttle, at time.Time) (n int) {
 	for range 1000 {
 		if th.Allow(at) {

@@ -1,9 +1,10 @@
 // Package operator serves what Muster has beside the contract: the paths below
-// /muster/v1, and others of its own such as /metrics. Each is a row of a table, a
-// method and a path, the action that a caller's key must allow, and a function;
-// what is the same for all is here: signatures, policies and their conditions,
-// limits, errors, and one event in the log for each request, refused or not. It
-// knows nothing of what the functions do.
+// /muster/v1, and others of its own such as /metrics. Each is a row of a table
+// (Routes): a method and a path, the action that a caller's key must allow, and a
+// function. What is the same for all is in Server: signatures, policies and their
+// conditions, limits, errors, and one event in the log for each request, refused or
+// not. Almost all functions have one form: the body is decoded, a small interface is
+// called, and its answer is encoded (serve). Client calls the same actions.
 package operator
 
 import (
@@ -12,6 +13,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -23,6 +25,7 @@ import (
 	"github.com/muster-iot/muster/flood"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/intake"
+	"github.com/muster-iot/muster/internal/jsontext"
 	"github.com/muster-iot/muster/internal/respond"
 	"github.com/muster-iot/muster/sigv4"
 )
@@ -71,18 +74,35 @@ func (c *Call) Decode(into any) error {
 	d := json.NewDecoder(bytes.NewReader(c.Body))
 	d.DisallowUnknownFields()
 	if err := d.Decode(into); err != nil {
-		if fault := muster.JSONFault(c.Body); fault != "" {
+		if fault := jsontext.Fault(c.Body); fault != "" {
 			return muster.Errorf(muster.Invalid, "The body must be a JSON object; it is not valid JSON %s", fault)
 		}
-		return muster.Errorf(muster.Invalid, "The body must be a JSON object: %v", err)
+		return muster.Errorf(muster.Invalid, "The body must be a JSON object: %s", decodeFault(err))
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return muster.Errorf(muster.Invalid, "The body must be one JSON object")
 	}
-	if name, twice := muster.DuplicateName(c.Body); twice {
+	if name, twice := jsontext.DuplicateName(c.Body); twice {
 		return muster.Errorf(muster.Invalid, "The member %q stands in the body more than once", respond.Clip(name))
 	}
 	return nil
+}
+
+// decodeFault says why valid JSON is not the object that is wanted, without the names of
+// Go types.
+func decodeFault(err error) string {
+	e, ok := errors.AsType[*json.UnmarshalTypeError](err)
+	if !ok {
+		return err.Error()
+	}
+	value := "a " + e.Value
+	if e.Value == "array" || e.Value == "object" {
+		value = "an " + e.Value
+	}
+	if e.Field == "" {
+		return "it is " + value
+	}
+	return fmt.Sprintf("%q cannot be %s", e.Field, value)
 }
 
 // Options are the parts of a Server. Routes, Keys, Region and Now are required.
@@ -118,10 +138,10 @@ func New(o Options) *Server {
 	return &Server{o: o, verifier: sigv4.Verifier{Lookup: o.Keys.Lookup, Region: o.Region, AcceptAnyRegion: o.AcceptAnyRegion}}
 }
 
-// Actions returns the actions of a table, each once, sorted.
-func Actions(routes []Route) []string {
+// Actions returns the actions of all routes, each once, sorted.
+func Actions() []string {
 	var actions []string
-	for _, r := range routes {
+	for _, r := range Routes(Parts{}) {
 		actions = append(actions, r.Action)
 	}
 	slices.Sort(actions)

@@ -57,7 +57,9 @@ func newEnv(t *testing.T, guard *flood.Guard) *env {
 			}},
 			{Method: "GET", Path: "/muster/v1/clock", Action: "muster:ReadClock", Serve: serve(map[string]int{"now": 1}, nil)},
 			{Method: "POST", Path: "/muster/v1/clock", Action: "muster:MoveClock", BodyMax: 20, Serve: func(_ context.Context, c *Call) (any, error) {
-				var order struct{ Set int }
+				var order struct {
+					Set int `json:"set"`
+				}
 				return order, c.Decode(&order)
 			}},
 			{Method: "GET", Path: "/muster/v1/jobs/{job}/options", Action: "muster:DescribeJobOptions",
@@ -128,10 +130,13 @@ func TestEachRequestIsAnsweredCountedAndLogged(t *testing.T) {
 		"a key that may do it from here": {method: "GET", target: "/muster/v1/clock", statement: `{"Effect":"Allow","Action":"muster:*","Resource":"*","Condition":{"IpAddress":{"aws:SourceIp":"192.0.2.0/24"}}}`, status: 200, action: "muster:ReadClock"},
 		"a key for one job":              {method: "GET", target: "/muster/v1/jobs/fw/options", statement: `{"Effect":"Allow","Action":"muster:*","Resource":"arn:aws:iot:*:*:job/fw"}`, status: 200, action: "muster:DescribeJobOptions"},
 		"a key for another job":          {method: "GET", target: "/muster/v1/jobs/fw2/options", statement: `{"Effect":"Allow","Action":"muster:*","Resource":"arn:aws:iot:*:*:job/fw"}`, status: 403, code: "AccessDeniedException", action: "muster:DescribeJobOptions"},
-		"a body":                         {method: "POST", target: "/muster/v1/clock", body: `{"set":7}`, status: 200, want: `{"Set":7}`, action: "muster:MoveClock"},
+		"a body":                         {method: "POST", target: "/muster/v1/clock", body: `{"set":7}`, status: 200, want: `{"set":7}`, action: "muster:MoveClock"},
 		"a body that is too long":        {method: "POST", target: "/muster/v1/clock", body: `{"set":77777777777777}`, status: 413, code: "RequestEntityTooLargeException", want: "larger than 20 bytes", action: "muster:MoveClock"},
 		"a body that is no JSON":         {method: "POST", target: "/muster/v1/clock", body: `{`, status: 400, code: "InvalidRequestException", want: "must be a JSON object", action: "muster:MoveClock"},
 		"a body with a comma too many":   {method: "POST", target: "/muster/v1/clock", body: `{"set":7,}`, status: 400, code: "InvalidRequestException", want: "at line 1, column 10: unexpected '}'", action: "muster:MoveClock"},
+		"a body that is an array":        {method: "POST", target: "/muster/v1/clock", body: `[1]`, status: 400, code: "InvalidRequestException", want: `{"message":"The body must be a JSON object: it is an array"}`, action: "muster:MoveClock"},
+		"a member of another type":       {method: "POST", target: "/muster/v1/clock", body: `{"set":"7"}`, status: 400, code: "InvalidRequestException", want: `{"message":"The body must be a JSON object: \"set\" cannot be a string"}`, action: "muster:MoveClock"},
+		"a number that is too large":     {method: "POST", target: "/muster/v1/clock", body: `{"set":1e99}`, status: 400, code: "InvalidRequestException", want: `{"message":"The body must be a JSON object: \"set\" cannot be a number 1e99"}`, action: "muster:MoveClock"},
 		"a body with more":               {method: "POST", target: "/muster/v1/clock", body: `{} {}`, status: 400, code: "InvalidRequestException", want: "one JSON object", action: "muster:MoveClock"},
 		"a member twice":                 {method: "POST", target: "/muster/v1/clock", body: `{"set":1,"set":2}`, status: 400, code: "InvalidRequestException", want: "more than once", action: "muster:MoveClock"},
 		"a body with another member":     {method: "POST", target: "/muster/v1/clock", body: `{"sot":7}`, status: 400, code: "InvalidRequestException", want: "unknown field", action: "muster:MoveClock"},

@@ -6,11 +6,11 @@ import (
 	"syscall"
 )
 
-// IsFull reports whether err says that a disk, or a quota on one, has no room.
+// IsFull reports whether err means that a disk, or a quota on it, is full.
 func IsFull(err error) bool { return isAny(err, fullErrors) }
 
-// IsOutOfFiles reports whether err says that this process, or the machine, has
-// as many files and connections open as it may.
+// IsOutOfFiles reports whether err means that this process, or the machine, has
+// reached its limit of open files and connections.
 func IsOutOfFiles(err error) bool {
 	return isAny(err, []error{syscall.EMFILE, syscall.ENFILE})
 }

@@ -1,6 +1,6 @@
-// Package reserve says what a server may still write when its disk fills up: a
-// part of the disk is kept for bringing work to its end. The table of what is
-// refused at which mark is pure; a Volume applies it to a file system.
+// Package reserve decides what a server may still write when its disk fills up. A part
+// of the disk is reserved for finishing work that has begun. The table of what is
+// refused at which level is pure; a Volume applies it to a file system.
 package reserve
 
 import (
@@ -8,32 +8,33 @@ import (
 	"math/bits"
 )
 
-// Use is what a write is for. Those for which less room must be left come later.
+// Use is the purpose of a write, in ascending order of importance: the later ones are
+// allowed with less free space.
 type Use uint8
 
 // The uses.
 const (
-	// Grow makes the data more: new things, jobs, job files, executions of a
-	// rollout, messages kept for clients that are away, a backup on the same disk.
+	// Grow adds data: new things, jobs, job files, executions of a rollout, messages
+	// kept for clients that are not connected, a backup on the same disk.
 	Grow Use = iota
-	// Change changes what is there and adds little to it: updates, attachments,
-	// sessions of MQTT clients.
+	// Change modifies existing data and adds little: updates, attachments, sessions
+	// of MQTT clients.
 	Change
-	// Finish brings work to its end or makes room: reports of devices, time-outs,
-	// cancelling, deleting.
+	// Finish completes work or frees space: reports of devices, time-outs,
+	// cancellations, deletions.
 	Finish
 	useCount
 )
 
-// Level is how much room there is.
+// Level is how much free space is left.
 type Level uint8
 
 // The levels, best first.
 const (
 	Plenty   Level = iota // everything may be written
-	Low                   // below the reserve: nothing that makes the data more
-	Critical              // below a quarter of it: only what finishes work or makes room
-	Full                  // below a sixteenth, which the store needs for itself: nothing
+	Low                   // less than the reserve: everything but Grow
+	Critical              // less than a quarter of it: only Finish
+	Full                  // less than a sixteenth, which the store itself needs: nothing
 	levelCount
 )
 
@@ -41,32 +42,33 @@ var levelNames = [levelCount]string{"plenty", "low", "critical", "full"}
 
 func (l Level) String() string { return levelNames[l] }
 
-// divisors give the part of the reserve below which a level begins.
+// divisors[l] is the divisor of the reserve that gives the free space below which level
+// l begins.
 var divisors = [levelCount]int64{Low: 1, Critical: 4, Full: 16}
 
-// Shape of a reserve, in bytes.
+// Sizes of a reserve.
 const (
-	// Default is the reserve of an ordinary disk: room for some hundred thousand
-	// reports, and for the store to rewrite its largest tables meanwhile.
+	// Default is the reserve of an ordinary disk, in bytes: space for several hundred
+	// thousand reports while the store rewrites its largest tables.
 	Default = 1 << 30
-	// Min is the smallest reserve that lets the store go on from it.
+	// Min is the smallest reserve with which the store can continue, in bytes.
 	Min = 16 << 20
-	// smallDisk is the share of a small disk that its reserve is.
+	// smallDisk is the divisor of the size of a small disk that gives its reserve.
 	smallDisk = 4
 )
 
-// Of returns the reserve of a file system of total bytes when none was chosen:
-// Default, or a quarter of the file system if that is less.
+// Of returns the reserve, in bytes, of a file system of total bytes for which the
+// operator chose none: Default, or a quarter of the file system if that is less.
 func Of(total int64) int64 { return min(Default, total/smallDisk) }
 
-// TableBytes returns how much the store may hold of new writes before it writes
-// a table, so that what it holds at most, three times as much, fits into the
-// room below the last mark.
+// TableBytes returns how many bytes of new writes the store may hold in memory before
+// it writes a table. It holds at most three times as much, which then fits into the
+// space that is left when Full begins.
 func TableBytes(reserve int64) int {
 	return int(min(max(reserve/divisors[Full]/4, 256<<10), 16<<20))
 }
 
-// At returns the level with so many bytes free. A reserve of zero is none.
+// At returns the level when free bytes are left. Without a reserve, zero, it is Plenty.
 func At(free, reserve int64) Level {
 	for l := Full; l > Plenty; l-- {
 		if free < reserve/divisors[l] {
@@ -76,8 +78,9 @@ func At(free, reserve int64) Level {
 	return Plenty
 }
 
-// Next returns the level after l. It is left for a better one only with an
-// eighth more room than where it began, so that it does not flicker.
+// Next returns the level that follows l when free bytes are left. It returns a better
+// level than l only when there is an eighth more space than where l began, so that the
+// level does not oscillate.
 func (l Level) Next(free, reserve int64) Level {
 	now := At(free, reserve)
 	return max(now, min(l, At(free-free/9, reserve)))
@@ -86,17 +89,17 @@ func (l Level) Next(free, reserve int64) Level {
 // lowest is the worst level at which a use is allowed.
 var lowest = [useCount]Level{Grow: Plenty, Change: Low, Finish: Critical}
 
-// Allows reports whether a write may be done.
+// Allows reports whether a write is allowed.
 func (l Level) Allows(u Use) bool { return l <= lowest[u] }
 
-// sentences are what who is refused is told.
+// sentences are the messages of a NoRoomError.
 var sentences = [useCount]string{
 	Grow:   "The disk of the server is nearly full: nothing new is taken until there is room. What is there can be read, finished and deleted.",
 	Change: "The disk of the server is nearly full: nothing is changed until there is room. What is there can be read, finished and deleted.",
 	Finish: "The disk of the server is full: nothing is written until there is room. What is there can be read.",
 }
 
-// Check returns nil when a write may be done, and else a *NoRoomError.
+// Check returns nil when a write is allowed, otherwise a *NoRoomError.
 func (l Level) Check(u Use) error {
 	if l.Allows(u) {
 		return nil
@@ -104,7 +107,7 @@ func (l Level) Check(u Use) error {
 	return &NoRoomError{Use: u, Level: l}
 }
 
-// NoRoomError refuses a write. What it says may be shown to a client.
+// NoRoomError refuses a write. Its message may be shown to a client.
 type NoRoomError struct {
 	Use   Use
 	Level Level
@@ -112,14 +115,14 @@ type NoRoomError struct {
 
 func (e *NoRoomError) Error() string { return sentences[e.Use] }
 
-// Room is asked before a write of so many bytes, zero for few; it returns nil or
-// a *NoRoomError. It must be quick, as it is asked for every request.
+// Room is called before each write with its size in bytes, zero if it is small. It
+// returns nil or a *NoRoomError. It must be fast, since every request calls it.
 type Room func(u Use, bytes int64) error
 
-// Endless has room for everything.
+// Endless is a Room that allows everything.
 func Endless(Use, int64) error { return nil }
 
-// Size writes a number of bytes for people.
+// Size formats a number of bytes for people, such as "1.5 GiB".
 func Size(n int64) string {
 	unit := max(0, min(bits.Len64(uint64(max(n, 0)))-1, 59)/10)
 	if unit == 0 {

@@ -16,7 +16,7 @@ const (
 	gib = 1 << 30
 )
 
-// The whole table of what is refused at which mark.
+// The whole table of what is refused at which level.
 func TestWhatIsRefusedAtWhichMark(t *testing.T) {
 	for _, test := range []struct {
 		free, reserve        int64
@@ -49,8 +49,8 @@ func TestWhatIsRefusedAtWhichMark(t *testing.T) {
 	}
 }
 
-// Whatever the reserve, more room never refuses more, and reports of devices are
-// refused last of all.
+// For every reserve, more free space never means more refusals, and reports of devices are
+// refused last.
 func TestMoreRoomNeverRefusesMore(t *testing.T) {
 	for _, r := range []int64{reserve.Min, 64 * mib, gib, 7 * gib} {
 		before := reserve.Full
@@ -94,8 +94,8 @@ func TestALevelDoesNotFlicker(t *testing.T) {
 	}
 }
 
-// What the store holds in memory must fit below the last mark, or it could not
-// be written any more.
+// What the store holds in memory must fit into the space that is left when Full begins, or
+// it could not be written any more.
 func TestTablesFitBelowTheLastMark(t *testing.T) {
 	for _, r := range []int64{reserve.Min, 100 * mib, gib, 20 * gib} {
 		held := 3 * int64(reserve.TableBytes(r))

@@ -7,40 +7,41 @@ import (
 	"time"
 )
 
-// VolumeOptions are the parts a Volume is made of; all but Log are required.
+// VolumeOptions configure a Volume. Folder, Usage and Now are required.
 type VolumeOptions struct {
-	Folder  string                                // on the file system; for the log
-	Reserve int64                                 // bytes; zero: none, and there is always room
+	Folder  string                                // a folder on the file system, to name it in the log
+	Reserve int64                                 // in bytes; zero: no reserve, and nothing is refused
 	Usage   func() (free, total int64, err error) // of the file system, in bytes
 	Now     func() time.Time
-	Log     *slog.Logger // is told once of each change of level; nil discards
+	Log     *slog.Logger // gets one line for each change of the level; nil discards
 }
 
-// Volume is a file system with a reserve. Its methods may be called by many
-// goroutines, and are quick: it asks the file system at most every lookEvery, and
-// sooner when much is written.
+// Volume is a file system with a reserve. It is safe for concurrent use, and fast: it
+// reads the free space at most once every lookEvery, or sooner when much is written.
 type Volume struct {
 	o VolumeOptions
 
 	mu      sync.Mutex // guards what follows
-	looked  time.Time
+	looked  time.Time  // when the free space was last read
 	free    int64
 	total   int64
-	spent   int64 // bytes announced since it was looked
+	spent   int64 // bytes passed to Room since then
 	level   Level
-	blinded bool // the last look failed
+	blinded bool // reading the free space failed last time
 }
 
 const (
+	// lookEvery is how long the free space that was read is used.
 	lookEvery = 50 * time.Millisecond
-	// lookShare is the part of the reserve after whose writing it is looked again.
+	// lookShare is the divisor of the reserve that gives how many bytes may be written
+	// before the free space is read again.
 	lookShare = 64
-	// runEvery is how often a Volume looks even if it is not asked.
+	// runEvery is how often the free space is read when nothing is written.
 	runEvery = time.Second
 )
 
-// NewVolume returns a volume that has been looked at. Where the file system does
-// not say how full it is, there is always room, and the log says so.
+// NewVolume returns a volume after reading its free space. When that cannot be read,
+// nothing is refused, and the log says so.
 func NewVolume(o VolumeOptions) *Volume {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -52,20 +53,20 @@ func NewVolume(o VolumeOptions) *Volume {
 	return v
 }
 
-// VolumeState is how a volume was when it was last looked at.
+// VolumeState is the state of a volume when its free space was last read.
 type VolumeState struct {
 	Free, Total, Reserve int64 // bytes
 	Level                Level
 }
 
-// State returns how the volume was when it was last looked at.
+// State returns the state when the free space was last read.
 func (v *Volume) State() VolumeState {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return VolumeState{Free: v.free, Total: v.total, Reserve: v.o.Reserve, Level: v.level}
 }
 
-// Room answers as a Room.
+// Room is the Room of this volume.
 func (v *Volume) Room(u Use, bytes int64) error {
 	if v.o.Reserve == 0 {
 		return nil
@@ -82,8 +83,8 @@ func (v *Volume) Room(u Use, bytes int64) error {
 	return max(v.level, At(v.free-bytes, v.o.Reserve)).Check(u)
 }
 
-// Run looks at the volume until ctx ends, so that a change is logged even if no
-// write asks.
+// Run reads the free space regularly until ctx ends, so that a change of the level is
+// logged even when nothing is written. It returns nil.
 func (v *Volume) Run(ctx context.Context) error {
 	beat := time.NewTicker(runEvery)
 	defer beat.Stop()
@@ -99,7 +100,7 @@ func (v *Volume) Run(ctx context.Context) error {
 	}
 }
 
-// look asks the file system, and tells of what has changed.
+// look reads the free space and logs a change of the level. The caller holds v.mu.
 func (v *Volume) look() {
 	v.looked, v.spent = v.o.Now(), 0
 	free, total, err := v.o.Usage()
@@ -118,7 +119,7 @@ func (v *Volume) look() {
 	}
 }
 
-// meanings say what a level brings with it.
+// meanings say in the log what a level means.
 var meanings = [levelCount]string{
 	Plenty:   "everything is served",
 	Low:      "refused: job files, new things and jobs, backups on this disk; rollouts wait; messages of MQTT clients are not kept for who is away",

@@ -30,8 +30,8 @@ func (d *fakeDisk) volume(reserved int64) *reserve.Volume {
 
 func (d *fakeDisk) lines() int { return strings.Count(d.log.String(), "\n") }
 
-// Each change of level is told once, however often it is asked; a look costs one
-// question in a while.
+// Each change of the level is logged once, however often Room is called, and the free space
+// is read only now and then.
 func TestAVolumeTellsOnceAndLooksRarely(t *testing.T) {
 	d := &fakeDisk{free: 40 * mib}
 	v := d.volume(reserve.Min)
@@ -56,7 +56,7 @@ func TestAVolumeTellsOnceAndLooksRarely(t *testing.T) {
 	}
 }
 
-// What is announced counts before the file system shows it.
+// Bytes passed to Room count before the file system shows them.
 func TestAVolumeCountsWhatIsAnnounced(t *testing.T) {
 	d := &fakeDisk{free: 40 * mib}
 	v := d.volume(reserve.Min)

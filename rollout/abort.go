@@ -12,9 +12,9 @@ import (
 // (jobs-lifecycle.md J19).
 const AbortReasonCode = "ABORT_CRITERIA_MET"
 
-// Abort reports whether a job with these counts must be cancelled, and the
-// comment that says why (jobs-lifecycle.md section 11). Executions count that a
-// device or a timer ended; the arithmetic is exact.
+// Abort reports whether a job with the counts c meets one of its abort criteria, and
+// the comment for the cancelled job (jobs-lifecycle.md section 11). Only executions
+// that a device or a timer ended count as executed. The arithmetic is exact.
 func Abort(criteria []muster.AbortCriterion, c muster.Counts) (comment string, ok bool) {
 	failed, rejected, timedOut := c.Of(muster.Failed), c.Of(muster.Rejected), c.Of(muster.TimedOut)
 	executed := c.Of(muster.Succeeded) + failed + rejected + timedOut
@@ -47,5 +47,6 @@ func abortComment(a muster.AbortCriterion, bad, executed int64) string {
 		share/100, share%100, failure, executed, strconv.FormatFloat(a.ThresholdPercent, 'f', -1, 64))
 }
 
-// hundredths is exact for a percentage that CheckAbort accepts.
+// hundredths returns a percentage in hundredths. It is exact for all that CheckAbort
+// accepts.
 func hundredths(percent float64) int64 { return int64(math.Round(percent * 100)) }

@@ -9,8 +9,8 @@ import (
 	"github.com/muster-iot/muster"
 )
 
-// ended returns the counts of executions that ended, with some that did not
-// end by a device or a timer and must not matter.
+// ended returns the counts of executions that ended, and adds some that must not count
+// because neither a device nor a timer ended them.
 func ended(succeeded, failed, rejected, timedOut int64) muster.Counts {
 	return muster.Counts{}.
 		Add(muster.Succeeded, succeeded).Add(muster.Failed, failed).
@@ -57,8 +57,8 @@ func TestAbort(t *testing.T) {
 	}
 }
 
-// TestAbortIsExact compares with fractions of whole numbers, for every kind of
-// threshold and for counts that do not fit a float.
+// TestAbortIsExact compares Abort with exact fractions, for every kind of threshold and
+// for counts that a float64 cannot hold exactly.
 func TestAbortIsExact(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for range 20_000 {

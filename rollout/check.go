@@ -12,11 +12,11 @@ const (
 	baseRateMax      = 1000
 	factorMin        = 1.1
 	factorMax        = 5
-	abortCriteriaMax = 100 // the contract sets none; each costs at every ending
+	abortCriteriaMax = 100 // the contract has no limit; each criterion is computed whenever an execution ends
 )
 
-// Check returns an Invalid error unless c may be the configuration of a new job
-// at the instant now (jobs-control-plane.md section 3.1, checks 1, 12 and 13).
+// Check returns an Invalid error unless c is valid for a job that is created at the
+// instant now (jobs-control-plane.md section 3.1, checks 1, 12 and 13).
 func Check(c muster.JobConfig, selection muster.Selection, now muster.Instant) error {
 	if err := CheckSchedule(c.Schedule, selection, now); err != nil {
 		return err
@@ -24,9 +24,8 @@ func Check(c muster.JobConfig, selection muster.Selection, now muster.Instant) e
 	return checkPlain(c)
 }
 
-// CheckTemplate returns an Invalid error unless c may be the configuration of a
-// job template, which has windows but neither start nor end
-// (jobs-control-plane.md section 3.2).
+// CheckTemplate returns an Invalid error unless c is valid for a job template, whose
+// schedule has windows but neither start nor end (jobs-control-plane.md section 3.2).
 func CheckTemplate(c muster.JobConfig) error {
 	if s := c.Schedule; s.StartTime != "" || s.EndTime != "" || s.EndBehavior != "" {
 		return muster.Errorf(muster.Invalid, "A job template has no startTime, endTime or endBehavior")
@@ -37,6 +36,7 @@ func CheckTemplate(c muster.JobConfig) error {
 	return checkPlain(c)
 }
 
+// checkPlain checks everything but the schedule.
 func checkPlain(c muster.JobConfig) error {
 	if err := CheckRollout(c.Rollout); err != nil {
 		return err
@@ -57,8 +57,8 @@ func checkPlain(c muster.JobConfig) error {
 	return nil
 }
 
-// CheckRollout returns an Invalid error unless c follows jobs-lifecycle.md
-// section 5.1 and arbitration A8.
+// CheckRollout returns an Invalid error unless c is valid (jobs-lifecycle.md section
+// 5.1 and arbitration A8).
 func CheckRollout(c muster.RolloutConfig) error {
 	if c.MaximumPerMinute < 0 {
 		return muster.Errorf(muster.Invalid, "maximumPerMinute must be at least 1; it is %d", c.MaximumPerMinute)
@@ -81,8 +81,8 @@ func CheckRollout(c muster.RolloutConfig) error {
 	return nil
 }
 
-// CheckAbort returns an Invalid error unless criteria may be given as a job's
-// abort criteria (jobs-lifecycle.md section 11).
+// CheckAbort returns an Invalid error unless criteria are valid abort criteria
+// (jobs-lifecycle.md section 11).
 func CheckAbort(criteria []muster.AbortCriterion) error {
 	if len(criteria) == 0 || len(criteria) > abortCriteriaMax {
 		return muster.Errorf(muster.Invalid, "abortConfig must have 1 to %d criteria; it has %d", abortCriteriaMax, len(criteria))
@@ -103,8 +103,8 @@ func CheckAbort(criteria []muster.AbortCriterion) error {
 	return nil
 }
 
-// CheckRetry returns an Invalid error unless criteria may be given as a new
-// job's retry criteria (jobs-lifecycle.md section 10 and J17).
+// CheckRetry returns an Invalid error unless criteria are valid retry criteria of a
+// new job (jobs-lifecycle.md section 10 and J17).
 func CheckRetry(criteria []muster.RetryCriterion) error {
 	if len(criteria) < 1 || len(criteria) > 2 {
 		return muster.Errorf(muster.Invalid, "jobExecutionsRetryConfig must have 1 or 2 criteria; it has %d", len(criteria))
@@ -133,9 +133,9 @@ func CheckRetry(criteria []muster.RetryCriterion) error {
 	return nil
 }
 
-// CheckRetryChange returns an Invalid error unless criteria may replace those
-// of an existing job: retries can only be ended, with 0
-// (jobs-control-plane.md section 3.14).
+// CheckRetryChange returns an Invalid error unless criteria can replace those of an
+// existing job: retries can only be stopped, with 0 (jobs-control-plane.md section
+// 3.14).
 func CheckRetryChange(criteria []muster.RetryCriterion) error {
 	if err := CheckRetry(criteria); err != nil {
 		return err
@@ -148,7 +148,7 @@ func CheckRetryChange(criteria []muster.RetryCriterion) error {
 	return nil
 }
 
-// decimals returns how many decimals x needs.
+// decimals returns how many decimals x has when it is written as short as possible.
 func decimals(x float64) int {
 	_, fraction, _ := strings.Cut(strconv.FormatFloat(x, 'f', -1, 64), ".")
 	return len(fraction)

@@ -8,13 +8,13 @@ import (
 	"github.com/muster-iot/muster"
 )
 
-// invalid reports whether err is an error of kind Invalid.
+// invalid reports whether err is an error of the kind Invalid.
 func invalid(err error) bool {
 	var e *muster.Error
 	return errors.As(err, &e) && e.Kind == muster.Invalid
 }
 
-// expect fails t unless err is nil, or an Invalid error, as ok says.
+// expect fails t unless err is nil, if ok, or an Invalid error, if not.
 func expect(t *testing.T, call string, err error, ok bool) {
 	t.Helper()
 	if (ok && err != nil) || (!ok && !invalid(err)) {
@@ -77,7 +77,7 @@ func TestCheckAbort(t *testing.T) {
 		{"more than everything", with(func(c *muster.AbortCriterion) { c.ThresholdPercent = 100.01 }), false},
 		{"nothing", with(func(c *muster.AbortCriterion) { c.ThresholdPercent = 0 }), false},
 		{"no number", with(func(c *muster.AbortCriterion) { c.ThresholdPercent = math.NaN() }), false},
-		{"of nobody", with(func(c *muster.AbortCriterion) { c.MinExecuted = 0 }), false},
+		{"of no things", with(func(c *muster.AbortCriterion) { c.MinExecuted = 0 }), false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			expect(t, "CheckAbort", CheckAbort(test.criteria), test.ok)

@@ -6,7 +6,7 @@ import (
 	"github.com/muster-iot/muster"
 )
 
-// The years that a cron expression can speak of.
+// The years that a cron expression can name.
 const (
 	yearMin = 1970
 	yearMax = 2199
@@ -15,8 +15,8 @@ const (
 // cronEnd is the first instant after the last of these years.
 var cronEnd = muster.At(time.Date(yearMax+1, 1, 1, 0, 0, 0, 0, time.UTC))
 
-// Cron is a cron expression in six fields, read in UTC: the minutes at which it
-// occurs (jobs-lifecycle.md section 9.2). The zero Cron never does.
+// Cron is a parsed cron expression of six fields, in UTC (jobs-lifecycle.md section
+// 9.2). The zero Cron never occurs.
 type Cron struct {
 	minutes, hours, months numbers
 	years                  numbers // counted from yearMin
@@ -24,11 +24,11 @@ type Cron struct {
 	week                   weekDays
 }
 
-// monthDays is the day-of-month field. A month without one of the days does
-// not have it; the nearest weekday never leaves the month.
+// monthDays is the day-of-month field. A day that a month does not have does not
+// occur in it. The nearest weekday is always in the same month.
 type monthDays struct {
 	on          numbers // these days
-	nearest     numbers // the weekday nearest to these
+	nearest     numbers // the weekdays nearest to these days
 	last        bool    // the last day
 	lastWeekday bool    // the last weekday
 }
@@ -37,20 +37,21 @@ type monthDays struct {
 type weekDays struct {
 	on   numbers
 	last numbers    // the last such day of the month
-	nth  [6]numbers // index n: the nth such day of the month, from 1
+	nth  [6]numbers // nth[n]: the nth such day of the month, n from 1
 }
 
-// After returns the first occurrence later than t, or false when there is none
-// up to the end of the year 2199.
+// After returns the first occurrence after t. It reports false when there is none
+// before the end of the year 2199.
 func (c *Cron) After(t muster.Instant) (muster.Instant, bool) {
 	if t >= cronEnd {
 		return 0, false
 	}
-	next := (max(t, -minute) + minute).Time() // the minute after that of t
+	next := (max(t, -minute) + minute).Time() // the minute after the one of t
 	year, month, day, hour, mins := next.Year()-yearMin, int(next.Month()), next.Day(), next.Hour(), next.Minute()
 	for {
-		// Each unit looks for its next member; when it has none, or moved on, the
-		// smaller units begin anew.
+		// From year to minute, look for the first allowed value that is not before
+		// the current one. When a unit changes, the smaller ones start from their
+		// minimum; when it has no such value, the next larger one advances by one.
 		y := c.years.from(year)
 		if y < 0 {
 			return 0, false
@@ -89,8 +90,8 @@ func (c *Cron) After(t muster.Instant) (muster.Instant, bool) {
 	}
 }
 
-// dayFrom returns the first day of a month, from day on, on which c occurs, or
-// -1.
+// dayFrom returns the first day of a month on which c occurs that is not before day,
+// or -1.
 func (c *Cron) dayFrom(year int, month time.Month, day int) int {
 	first := int(time.Date(year, month, 1, 0, 0, 0, 0, time.UTC).Weekday())
 	length := time.Date(year, month+1, 0, 0, 0, 0, 0, time.UTC).Day()
@@ -120,8 +121,8 @@ func (d *weekDays) have(day, length, weekday int) bool {
 	return d.on.has(weekday) || d.nth[(day+6)/7].has(weekday) || (day > length-7 && d.last.has(weekday))
 }
 
-// nearestWeekday returns the day from Monday to Friday that is nearest to day,
-// in a month of that length.
+// nearestWeekday returns the day from Monday to Friday that is nearest to day in a
+// month with length days.
 func nearestWeekday(day, weekday, length int) int {
 	const sunday, saturday = 1, 7
 	switch {

@@ -143,8 +143,8 @@ func TestCronRefusesWhatItCannotRead(t *testing.T) {
 // words are the names of months and days of the week.
 var words = strings.Fields("JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC SUN MON TUE WED THU FRI SAT")
 
-// plain is the same calendar written down as a matcher of the six fields: one
-// minute, yes or no. It is slow, and shares nothing with Cron.
+// plain is a second implementation of cron expressions, which matches one minute against
+// the six fields. It is slow and shares no code with Cron.
 func plain(f []string, at time.Time) bool {
 	last := at.AddDate(0, 1, -at.Day()).Day()
 	workday := func(day int) bool {
@@ -236,7 +236,7 @@ func plain(f []string, at time.Time) bool {
 		(f[4] == "?" || any(f[4], week)) && any(f[5], within(at.Year(), yearMin, yearMax))
 }
 
-// randomCron writes an expression at random.
+// randomCron returns a random expression.
 func randomCron(r *rand.Rand) string {
 	pick := func(choices ...string) string { return choices[r.IntN(len(choices))] }
 	n := func(low, high int) string { return strconv.Itoa(low + r.IntN(high-low+1)) }
@@ -253,8 +253,7 @@ func randomCron(r *rand.Rand) string {
 		pick("*", "*", "*", item(1, 12)), week, pick("*", "2026", "2026-2027", "2025/2"))
 }
 
-// TestCronMinuteByMinute compares every minute of some months with the plain
-// reading of the same expression.
+// TestCronMinuteByMinute compares Cron with plain for every minute of some months.
 func TestCronMinuteByMinute(t *testing.T) {
 	for seed := range uint64(60) {
 		r := rand.New(rand.NewPCG(seed, 1))

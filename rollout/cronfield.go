@@ -7,17 +7,17 @@ import (
 	"github.com/muster-iot/muster"
 )
 
-// cronLengthMax bounds a cron expression, in bytes.
+// cronLengthMax is the longest cron expression, in bytes.
 const cronLengthMax = 256
 
-// field says how the values of one field of a cron expression are written.
+// field is the syntax of one field of a cron expression.
 type field struct {
 	name     string
 	min, max int
-	words    []string // names of the values from min on, if they have any
-	optional bool     // may be ?
+	words    []string // names of the values, starting with min, if they have names
+	optional bool     // may be "?"
 	stepless bool     // start/step is not allowed
-	linear   bool     // a range may not run over the end, as FRI-MON does
+	linear   bool     // a range must not wrap around, as FRI-MON does
 }
 
 var (
@@ -32,9 +32,9 @@ var (
 )
 
 // ParseCron reads an expression such as "cron(0 0 18 * ? *)": minutes, hours,
-// day of month, month, day of week, year, with the wildcards that
-// jobs-lifecycle.md section 9.2 gives each of them. Names may be in any case.
-// It fails with an Invalid error that says what cannot be read.
+// day of month, month, day of week, year, each with the wildcards of
+// jobs-lifecycle.md section 9.2. Names of months and days may be in any case. It
+// fails with an Invalid error that says what is wrong.
 func ParseCron(text string) (Cron, error) {
 	if len(text) > cronLengthMax {
 		return Cron{}, muster.Errorf(muster.Invalid, "A cron expression has at most %d characters; this one has %d", cronLengthMax, len(text))
@@ -72,8 +72,8 @@ func ParseCron(text string) (Cron, error) {
 	return c, nil
 }
 
-// read calls add for each value that one item of the field names: *, a value, a
-// range, or one of these with a step. It reports whether the item can be read.
+// read calls add for each value of one item of the field: *, a value, a range, or one
+// of these with a step. It reports whether the item is valid.
 func (f field) read(item string, add func(int)) bool {
 	item, by, stepped := strings.Cut(item, "/")
 	step := 1
@@ -109,7 +109,7 @@ func (f field) read(item string, add func(int)) bool {
 	return true
 }
 
-// value reads one value: a number or a name.
+// value reads one value, a number or a name.
 func (f field) value(text string) (int, bool) {
 	for i, word := range f.words {
 		if strings.EqualFold(word, text) {

@@ -2,60 +2,60 @@ package rollout
 
 import "github.com/muster-iot/muster"
 
-// Spans of time in milliseconds.
+// Durations, in milliseconds.
 const (
 	second muster.Instant = 1000
-	// minute is the span that rates are counted in.
+	// minute is the unit of rates.
 	minute = 60 * second
 	day    = 24 * 60 * minute
-	// tick is the distance of the instants at which rollouts of 240 a minute and
-	// more go on, and at which those of 60 and more begin to count. All jobs have
-	// the same ticks, so that those which are due do their work together.
+	// tick is the interval at which rollouts of 240 per minute or more continue, and
+	// to which those of 60 per minute or more align their start. Ticks are the same
+	// for all jobs, so that the work of those that are due shares a transaction.
 	tick = second / 4
 )
 
-// fastest is a rate that no engine keeps up with. Higher ones are taken for it,
-// so that credit never overflows.
+// fastest caps rates, so that credit cannot overflow. No server reaches it.
 const fastest = 1 << 30
 
-// Snapshot is what the planner looks at.
+// Snapshot is the input of Plan.
 type Snapshot struct {
 	Status   muster.JobStatus
 	Schedule State // of the job's Timetable at the same instant; the zero State is always open
 	Config   muster.RolloutConfig
 	Maximum  int // the server's maximumPerMinute for jobs that set none; zero is Unlimited
 	Pace     muster.Pace
-	Counts   muster.Counts // only the succeeded are looked at
+	Counts   muster.Counts // only the count of SUCCEEDED is used
 }
 
 // Decision is what a rollout should do now.
 type Decision struct {
-	// Queue is how many executions may be queued now: zero up to Unlimited.
+	// Queue is how many executions may be queued now: 0 to Unlimited.
 	Queue int
-	// Wake is when there will be more to queue, or the schedule changes; zero
-	// when only an event can tell. It holds once Queue is used up: a caller that
-	// has done less, and has more to do, need not wait.
+	// Wake is when more may be queued or the schedule changes; zero when only an
+	// event can change the decision. It is right after all of Queue was queued: a
+	// caller that queued fewer, and has more, need not wait for it.
 	Wake muster.Instant
-	// Pace is to be stored, With what was queued, in the same transaction.
+	// Pace must be stored in the same transaction, updated by Pace.With for the
+	// executions that were queued.
 	Pace muster.Pace
 }
 
-// Plan says how many things a rollout may give executions at the instant now
-// and when to ask again (jobs-lifecycle.md section 5.2, arbitration A8).
+// Plan returns how many executions a rollout may queue at the instant now and when
+// to call Plan again (jobs-lifecycle.md section 5.2, arbitration A8).
 //
-// A rate of n a minute is spread evenly: below 240, one execution every 60/n
-// seconds, else what a quarter of a second brings at each quarter of the clock's
-// seconds. The first slice, a second's worth and at least one, goes at once, in
-// advance: what follows waits until its time has passed. Asked at each Wake,
-// every minute since the start sees exactly n, and no span of s seconds more
-// than n × s / 60 and one such slice.
+// A rate of n per minute is spread evenly: below 240, one execution every 60/n
+// seconds; from 240 on, every quarter of a second the share of that quarter. The
+// first slice, one second's share and at least one execution, is queued at once, in
+// advance, and the next one only when its time has passed. When Plan is called at
+// each Wake, exactly n executions are queued in every minute since the start, and in
+// s seconds at most n × s / 60 plus one first slice.
 //
-// A caller that is less than a second late makes up for it. After more than
-// that, after a stop or outside a maintenance window, the rollout begins again
-// with a first slice: nothing is saved up. A new rate counts at once, with what
-// was earned of the next execution; the exponential rate is raised where a
-// minute begins and keeps its step. Should the clock be set back, the rollout
-// goes on from where it was.
+// A caller that is less than a second late catches up. One that is later, because
+// the server was stopped or the job was outside its maintenance windows, starts
+// again with a first slice: unused rate is not saved. A changed rate takes effect at
+// once and keeps the part of an execution that was earned. The exponential rate is
+// raised only when a minute of the rollout begins. When the clock is set back, the
+// rollout continues from where it was.
 func Plan(now muster.Instant, s Snapshot) Decision {
 	switch {
 	case !s.Status.Active():
@@ -63,7 +63,7 @@ func Plan(now muster.Instant, s Snapshot) Decision {
 	case s.Status != muster.JobInProgress || s.Schedule.Phase != Open:
 		return Decision{Pace: s.Pace, Wake: s.Schedule.Next}
 	}
-	p := turn(now, s)
+	p := inMinute(now, s)
 	rate := Rate(s.Config, s.Maximum, p.Step)
 	if rate == Unlimited {
 		p.At, p.Credit, p.Rate = 0, 0, 0
@@ -79,8 +79,9 @@ func Plan(now muster.Instant, s Snapshot) Decision {
 	return Decision{Queue: allowed, Wake: wake, Pace: p}
 }
 
-// turn returns the pace in the minute that now belongs to.
-func turn(now muster.Instant, s Snapshot) muster.Pace {
+// inMinute returns the pace in the rollout's minute that contains now. Where that is a
+// new minute, it raises the step of the exponential rate.
+func inMinute(now muster.Instant, s Snapshot) muster.Pace {
 	p := s.Pace
 	switch {
 	case p.Minute == 0 || p.Minute > now:
@@ -94,11 +95,11 @@ func turn(now muster.Instant, s Snapshot) muster.Pace {
 	return p
 }
 
-// earn returns the pace with what was earned by now, to go on at a rate; grown
-// says that it is the same exponential one, a step higher. Where the rollout
-// begins, or begins again, earn also returns the size of the first slice, which
-// may be in advance. It is no more than was earned, at the rate in force until
-// now, since something was given last.
+// earn returns the pace with the credit that was earned by now, continuing at rate;
+// grown says that rate is the same exponential rate, one or more steps higher. When
+// the rollout starts, or starts again, earn also returns the size of the first slice,
+// which is queued in advance. When it starts again, that slice is limited to the
+// credit of p and what the old rate has earned since then.
 func earn(now muster.Instant, p muster.Pace, rate int, grown bool) (_ muster.Pace, ahead int) {
 	if p.Rate == 0 || now-p.At >= tooLate(p) {
 		ahead = max(1, rate/60)
@@ -122,19 +123,20 @@ func earn(now muster.Instant, p muster.Pace, rate int, grown bool) (_ muster.Pac
 	return p, 0
 }
 
-// tooLate returns how long after credit was counted the rollout has missed a
-// second, and so begins again. A caller that asks once a second never does.
+// tooLate returns how long after credit was counted a caller is more than a second
+// late, so that the rollout starts again. It is not reached by a caller that calls
+// Plan once a second.
 func tooLate(p muster.Pace) muster.Instant {
 	r := int64(p.Rate)
 	return muster.Instant((muster.ExecutionCredit + int64(second)*r - p.Credit + r - 1) / r)
 }
 
-// changed returns a pace as it goes on at another rate. It forgives what is left
-// of an advance, which a lower rate would take too long to work off, and aligns
-// the next execution.
+// changed returns a pace that continues at another rate. It cancels the rest of an
+// advance, which a lower rate would take too long to make up for, and aligns the next
+// execution.
 func changed(now muster.Instant, p muster.Pace, rate int, grown bool) muster.Pace {
 	if grown {
-		p.Credit += grain(rate) - grain(p.Rate) // the minute begins with a tick of the new rate
+		p.Credit += grain(rate) - grain(p.Rate) // the minute begins with a tick's share at the new rate
 	}
 	if rate < p.Rate {
 		p.Credit = min(p.Credit, grain(rate))
@@ -147,11 +149,11 @@ func changed(now muster.Instant, p muster.Pace, rate int, grown bool) muster.Pac
 	return p
 }
 
-// grain is the credit that a rollout waits for: one execution's or, where a
-// tick brings more, that of a tick.
+// grain is the credit for which a rollout waits before it queues: that of one
+// execution or, if that is more, what the rate earns in a tick.
 func grain(rate int) int64 { return max(muster.ExecutionCredit, int64(tick)*int64(rate)) }
 
-// next returns when a rollout whose credit is used up has earned an execution.
+// next returns when a rollout has earned its next execution, after now.
 func next(now muster.Instant, p muster.Pace) muster.Instant {
 	r := int64(p.Rate)
 	at := max(p.At+muster.Instant((muster.ExecutionCredit-p.Credit+r-1)/r), now+1)
@@ -161,9 +163,8 @@ func next(now muster.Instant, p muster.Pace) muster.Instant {
 	return at
 }
 
-// aligned returns the first instant, not before at, at which a rollout of that
-// rate begins to count: a tick, unless it gives less than an execution a second.
-// Such a rollout begins exactly when it was asked for.
+// aligned returns the first instant, not before at, at which a rollout with that rate
+// begins to earn credit: at itself below one execution per second, otherwise a tick.
 func aligned(at muster.Instant, rate int) muster.Instant {
 	if rate < 60 {
 		return at
@@ -171,5 +172,5 @@ func aligned(at muster.Instant, rate int) muster.Instant {
 	return onTick(at)
 }
 
-// onTick returns the first tick that is not before an instant.
+// onTick returns the first tick that is not before at.
 func onTick(at muster.Instant) muster.Instant { return (at + tick - 1) / tick * tick }

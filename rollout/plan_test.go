@@ -7,13 +7,12 @@ import (
 	"github.com/muster-iot/muster"
 )
 
-// t0 is when the rollouts of these tests begin; not at the beginning of a
-// minute of the clock.
+// t0 is when the rollouts of these tests begin: in the middle of a minute of the clock.
 var t0 = muster.At(time.Date(2026, 9, 18, 12, 0, 37, 250e6, time.UTC))
 
-// play rolls out to things, looking exactly when the planner asks to, and
-// returns how many were queued in each minute since the start. Each thing that
-// is queued succeeds at once when succeed is set.
+// play rolls out to things, calling Plan exactly at each Wake, and returns how many were
+// queued in each minute since the start. With succeed, each execution succeeds as soon as
+// it is queued.
 func play(t *testing.T, s Snapshot, things int, succeed bool) []int {
 	t.Helper()
 	var queued []int
@@ -49,8 +48,8 @@ func TestConstantRateOfTheContract(t *testing.T) {
 	}
 }
 
-// TestExponentialRateOfTheContract is the table of jobs-lifecycle.md section
-// 5.3, which is idealized: a boundary is met within one batch.
+// TestExponentialRateOfTheContract is the table of jobs-lifecycle.md section 5.3, which is
+// idealized: it raises the rate within a batch.
 func TestExponentialRateOfTheContract(t *testing.T) {
 	config := exponential(50, 2, 1000, 1000)
 	config.MaximumPerMinute = 1000
@@ -82,7 +81,7 @@ func TestExponentialRateOfTheContract(t *testing.T) {
 func TestRateWaitsForSuccesses(t *testing.T) {
 	for i, n := range play(t, running(exponential(50, 2, 0, 1000)), 5000, false) {
 		if n != 50 {
-			t.Fatalf("minute %d: %d queued though nobody succeeded, want 50", i, n)
+			t.Fatalf("minute %d: %d queued although no execution succeeded, want 50", i, n)
 		}
 	}
 	got := play(t, running(exponential(50, 2, 0, 100)), 1000, true)
@@ -94,8 +93,8 @@ func TestRateWaitsForSuccesses(t *testing.T) {
 	}
 }
 
-// onTime rolls out to things, asking exactly at each Wake from begin on, and
-// returns when each execution was queued.
+// onTime rolls out to things, calling Plan exactly at each Wake from begin on, and returns
+// when each execution was queued.
 func onTime(t *testing.T, rate int, begin muster.Instant, things int) []muster.Instant {
 	t.Helper()
 	s := running(muster.RolloutConfig{MaximumPerMinute: rate})
@@ -148,8 +147,9 @@ func TestHigherRatesGoByQuartersOfASecond(t *testing.T) {
 	}
 }
 
-// A rollout of 60 a minute and more begins to count at the next tick, a faster one
-// goes on at ticks: so jobs that were created at any time are due together.
+// A rollout of 60 per minute or more begins to earn credit at the next tick, and a faster
+// one continues at ticks, so that jobs that were created at different times are due
+// together.
 func TestRolloutsShareTheirInstants(t *testing.T) {
 	for _, rate := range []int{60, 120, 240, 1000, 100_000} {
 		for _, later := range []muster.Instant{0, 1, 100, 249, 7351} {
@@ -167,7 +167,8 @@ func TestRolloutsShareTheirInstants(t *testing.T) {
 }
 
 func TestPlan(t *testing.T) {
-	// What is used up a second after t0, at 100 and at 600 a minute.
+	// The paces of rollouts at 100 and at 600 per minute that have used their credit a
+	// second after t0.
 	begun := muster.Pace{Minute: t0, At: t0 + 1000, Rate: 100, Notified: 1040, Step: 1}
 	fast := muster.Pace{Minute: t0, At: t0 + 1000, Rate: 600, Notified: 1040, Step: 1}
 	hundred := muster.RolloutConfig{MaximumPerMinute: 100}
@@ -221,15 +222,15 @@ func TestPlan(t *testing.T) {
 			with(slow, func(s *Snapshot) { s.Schedule = State{Open, t0 + 1100} }), 0, 1100},
 		{"a distant one is not", 1005,
 			with(slow, func(s *Snapshot) { s.Schedule = State{Open, t0 + 100*minute} }), 0, 1600},
-		{"outside the windows nobody is queued", 5000,
+		{"outside the windows nothing is queued", 5000,
 			with(slow, func(s *Snapshot) { s.Schedule = State{Closed, t0 + 6000} }), 0, 6000},
-		{"before the start nobody is queued", 5000,
+		{"before the start nothing is queued", 5000,
 			with(slow, func(s *Snapshot) { s.Schedule = State{Early, t0 + 6000} }), 0, 6000},
-		{"after the end nobody is queued", 5000,
+		{"after the end nothing is queued", 5000,
 			with(slow, func(s *Snapshot) { s.Schedule = State{Phase: Ended} }), 0, 0},
-		{"a job that still has to open its window queues nobody", 5000,
+		{"a job that has not opened its window yet queues nothing", 5000,
 			with(slow, func(s *Snapshot) { s.Status = muster.JobScheduled }), 0, 0},
-		{"a cancelled job queues nobody and wants nothing", 5000,
+		{"a cancelled job queues nothing and has no wake", 5000,
 			with(slow, func(s *Snapshot) { s.Status, s.Schedule = muster.JobCanceled, State{Open, t0 + 6000} }), 0, 0},
 		{"nor does a completed one", 5000, with(slow, func(s *Snapshot) { s.Status = muster.JobCompleted }), 0, 0},
 		{"nor does a deleted one", 5000, with(slow, func(s *Snapshot) { s.Status = muster.JobDeleting }), 0, 0},

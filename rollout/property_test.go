@@ -7,10 +7,10 @@ import (
 	"github.com/muster-iot/muster"
 )
 
-// TestRolloutsKeepTheirProperties plays rollouts from random seeds: an engine
-// that looks late, too early or not for a long time, that queues less than it
-// may, that loses what it did not commit; devices that succeed; an operator who
-// changes the rate and cancels.
+// TestRolloutsKeepTheirProperties plays rollouts from random seeds: a caller that calls Plan
+// late, too early or not for a long time, that queues fewer than allowed, and that loses
+// what it did not commit; devices that succeed; an operator who changes the rate and
+// cancels.
 func TestRolloutsKeepTheirProperties(t *testing.T) {
 	for seed := range uint64(400) {
 		playRandomly(t, seed)
@@ -76,7 +76,7 @@ func playRandomly(t *testing.T, seed uint64) {
 	}
 }
 
-// nextLook is mostly when the planner asked for it.
+// nextLook returns when the caller calls Plan next: mostly at Wake.
 func nextLook(r *rand.Rand, now, wake muster.Instant) muster.Instant {
 	switch r.IntN(8) {
 	case 0:
@@ -100,9 +100,9 @@ func randomConfig(r *rand.Rand) muster.RolloutConfig {
 	return c
 }
 
-// ledger is what was given when, held against what the rates in force allow: in
-// a span of any length what they bring in it, one slice and, since a caller may
-// be late, less than one execution more.
+// ledger records when executions were queued and checks it against the rates in force. In
+// an interval of any length they allow what they earn in it plus one slice and, since a
+// caller may be late, less than one more execution.
 type ledger struct {
 	asks []ask
 }
@@ -138,7 +138,7 @@ func (l *ledger) add(t *testing.T, at muster.Instant, n, rate int) {
 	}
 }
 
-// someRates are rates from 1 to 100,000: where slices change, and others.
+// someRates are rates from 1 to 100,000, among them those at which slices change.
 func someRates() []int {
 	rates := []int{1, 2, 3, 7, 47, 58, 59, 60, 61, 90, 119, 120, 121, 179, 180, 181, 239, 240, 241, 299, 300, 301, 359, 999, 1000, 1001, 6000, 59_999, 60_000, 100_000}
 	r := rand.New(rand.NewPCG(3, 8))
@@ -148,8 +148,8 @@ func someRates() []int {
 	return rates
 }
 
-// TestNoSpanSeesMoreThanTheRateAndOneSlice looks at every span of a rollout that
-// is asked on time, both ends included: an instant is a whole millisecond.
+// TestNoSpanSeesMoreThanTheRateAndOneSlice checks every interval of a rollout whose caller is
+// on time. Both ends are included, as an instant is a whole millisecond.
 func TestNoSpanSeesMoreThanTheRateAndOneSlice(t *testing.T) {
 	for _, rate := range someRates() {
 		for _, begin := range []muster.Instant{t0, t0 + 137} {
@@ -177,8 +177,8 @@ func TestNoSpanSeesMoreThanTheRateAndOneSlice(t *testing.T) {
 	}
 }
 
-// TestEveryMinuteSeesTheRate counts the minutes of a rollout, which begin with
-// it or, from 60 a minute on, at the tick after.
+// TestEveryMinuteSeesTheRate counts executions by minutes of the rollout, which begin when it
+// does or, from 60 per minute on, at the next tick.
 func TestEveryMinuteSeesTheRate(t *testing.T) {
 	for _, rate := range someRates() {
 		for _, begin := range []muster.Instant{t0, t0 + 1, t0 + 137, t0 + 249} {
@@ -196,8 +196,8 @@ func TestEveryMinuteSeesTheRate(t *testing.T) {
 	}
 }
 
-// TestALittleLatenessCostsNothing asks once a second, or at a random instant
-// less than a second late, and wants the rate all the same.
+// TestALittleLatenessCostsNothing calls Plan once a second, or at a random instant less than a
+// second late, and expects the full rate.
 func TestALittleLatenessCostsNothing(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 9))
 	for name, later := range map[string]func(now, wake muster.Instant) muster.Instant{
@@ -228,8 +228,8 @@ func TestALittleLatenessCostsNothing(t *testing.T) {
 	}
 }
 
-// TestChangingTheRateGainsNothing has an operator change the rate all the time:
-// a rollout gets what the rates bring while they are in force.
+// TestChangingTheRateGainsNothing changes the rate all the time: a rollout queues only what each
+// rate earns while it is in force.
 func TestChangingTheRateGainsNothing(t *testing.T) {
 	r := rand.New(rand.NewPCG(2, 9))
 	for range 300 {
@@ -254,8 +254,8 @@ func TestChangingTheRateGainsNothing(t *testing.T) {
 	}
 }
 
-// TestACrashLosesNothingAndRepeatsNothing stops a rollout after every single
-// commit and goes on from the record: the same executions at the same instants.
+// TestACrashLosesNothingAndRepeatsNothing stops a rollout after each commit and continues from the
+// stored pace: the same executions are queued at the same instants.
 func TestACrashLosesNothingAndRepeatsNothing(t *testing.T) {
 	config := exponential(40, 1.5, 100, 0)
 	var calm, crashing []muster.Instant

@@ -7,18 +7,17 @@ import (
 	"github.com/muster-iot/muster"
 )
 
-// Unlimited is the rate of a rollout that nothing slows down: as fast as the
-// engine goes.
+// Unlimited is the rate of a rollout that is as fast as the server can be.
 const Unlimited = math.MaxInt
 
-// growthMax is a step at which even the slowest growth, 1.1 times from 1 a
-// minute, is past every rate that an int can hold.
+// growthMax is a step after which even the slowest growth, by 1.1 from 1 per minute,
+// exceeds every int.
 const growthMax = 500
 
-// Rate returns how many executions c allows per minute after step increases:
-// at least 1, or Unlimited. maximum is the server's default for a job that sets
-// no maximumPerMinute; zero means Unlimited (jobs-lifecycle.md section 5.2,
-// arbitration A8). The arithmetic is exact; fractions are dropped.
+// Rate returns how many executions per minute c allows after its exponential rate was
+// raised step times: at least 1, up to Unlimited. maximum is the server's default for
+// a job without maximumPerMinute; zero means Unlimited (jobs-lifecycle.md section
+// 5.2, arbitration A8). The arithmetic is exact, and the result rounded down.
 func Rate(c muster.RolloutConfig, maximum, step int) int {
 	if c.MaximumPerMinute > 0 {
 		maximum = c.MaximumPerMinute
@@ -43,9 +42,9 @@ func Rate(c muster.RolloutConfig, maximum, step int) int {
 	return int(max(min(rate.Int64(), int64(maximum)), 1))
 }
 
-// advance returns the step that a rollout is at which had reached step before,
-// has queued notified executions and seen succeeded of them succeed. A
-// criterion is met at each multiple of it; the step never falls.
+// advance returns the step of a rollout that was at step before and by now has queued
+// notified executions, of which succeeded have SUCCEEDED. Each multiple of a
+// criterion is one step. The step never decreases.
 func advance(x *muster.ExponentialRate, step int, notified, succeeded int64) int {
 	if x == nil {
 		return step
@@ -59,5 +58,5 @@ func advance(x *muster.ExponentialRate, step int, notified, succeeded int64) int
 	return step
 }
 
-// tenths is exact for a factor that CheckRollout accepts.
+// tenths returns a factor in tenths. It is exact for all that CheckRollout accepts.
 func tenths(factor float64) int64 { return int64(math.Round(factor * 10)) }

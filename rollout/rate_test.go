@@ -88,8 +88,8 @@ func TestAdvanceCountsMultiplesOfEitherCriterion(t *testing.T) {
 	}
 }
 
-// TestAdvanceIsTheLoopOfTheContract compares with the text of
-// jobs-lifecycle.md section 5.2.
+// TestAdvanceIsTheLoopOfTheContract compares advance with the loop of jobs-lifecycle.md
+// section 5.2.
 func TestAdvanceIsTheLoopOfTheContract(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 2000 {

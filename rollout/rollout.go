@@ -2,7 +2,7 @@
 // when it must stop: rates, maintenance windows, retries, abort criteria, and
 // the checks of the configuration that these are made of.
 //
-// Everything in it is a function of a state and an instant. It never acts: it
-// touches no store, reads no clock and starts nothing. It answers with data,
-// and the engine acts on it within one transaction.
+// Everything in it is a function of a state and an instant that returns data, on
+// which the caller acts within one transaction. It uses no store and no clock, and
+// starts no goroutines.
 package rollout

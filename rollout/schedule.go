@@ -5,35 +5,34 @@ import "github.com/muster-iot/muster"
 // Phase is where a job is in its schedule.
 type Phase uint8
 
-// The phases. Open is the zero Phase: that of a job without a schedule.
+// The phases. Open is the zero Phase, which a job without a schedule is always in.
 const (
 	Open   Phase = iota // it may roll out
-	Early               // its start time has not come
+	Early               // its start time has not been reached
 	Closed              // it is outside its maintenance windows
-	Ended               // its end time has come
+	Ended               // its end time has been reached
 )
 
 var phaseNames = [...]string{"open", "early", "closed", "ended"}
 
 func (p Phase) String() string { return phaseNames[p] }
 
-// State is where a job is in its schedule at an instant. Nothing changes before
-// Next, when to ask again; zero means never. The Phase may be the same then.
+// State is where a job is in its schedule at an instant. The Phase does not change
+// before Next, and may be the same then; zero means that it never changes.
 type State struct {
 	Phase Phase
 	Next  muster.Instant
 }
 
-// Timetable is a Schedule that has been read. The zero Timetable is always
-// open. It is never changed, so it may be shared.
+// Timetable is a parsed Schedule. The zero Timetable is always open. It is immutable,
+// so goroutines may share it.
 type Timetable struct {
 	start, end muster.Instant // zero when not given
 	windows    []window       // none: open from start to end
 }
 
-// Compile reads s. It fails with Invalid when a time or a window cannot be
-// read. CheckSchedule has the rules beyond that, which hold only at the moment
-// when a job is created.
+// Compile parses s. It fails with Invalid when a time or a window is malformed.
+// CheckSchedule has the further rules, which apply only when a job is created.
 func Compile(s muster.Schedule) (Timetable, error) {
 	var t Timetable
 	var err error
@@ -54,9 +53,9 @@ func Compile(s muster.Schedule) (Timetable, error) {
 }
 
 // At returns the state of the schedule at the instant now (jobs-lifecycle.md
-// sections 2 and 9): early, then open, in turn with closed where there are
-// windows, then ended. A window that opened before the start time does not
-// count. A window is open from its start up to, and not at, its end.
+// sections 2 and 9): early, then open, alternating with closed where there are
+// windows, then ended. A window that opens before the start time is ignored. A window
+// includes its start but not its end.
 func (t Timetable) At(now muster.Instant) State {
 	switch {
 	case t.end != 0 && now >= t.end:
@@ -75,10 +74,10 @@ func (t Timetable) At(now muster.Instant) State {
 	return State{Closed, t.end}
 }
 
-// Upcoming returns when the windows open next after now, at most n times, for
-// the scheduledJobRollouts of DescribeJob; nil for a job without windows.
-// Windows that overlap open once, and none opens at or after the end time
-// (jobs-lifecycle.md section 9.2).
+// Upcoming returns the next n or fewer instants after now at which the windows open,
+// for the scheduledJobRollouts of DescribeJob; nil for a job without windows. Windows
+// that overlap open once, and none opens at or after the end time (jobs-lifecycle.md
+// section 9.2).
 func (t Timetable) Upcoming(now muster.Instant, n int) []muster.Instant {
 	if len(t.windows) == 0 || n <= 0 {
 		return nil

@@ -27,7 +27,7 @@ func windows(given ...any) []muster.MaintenanceWindow {
 	return all
 }
 
-// line shows a state as "phase, until when".
+// line formats a state as its phase and Next.
 func line(s State) string {
 	if s.Next == 0 {
 		return s.Phase.String()
@@ -154,9 +154,9 @@ func TestWindowsThatNeverCloseAreFollowedInSteps(t *testing.T) {
 	}
 }
 
-// TestScheduleMinuteByMinute compares with the plain reading: open in a minute
-// when some occurrence began, not before the start time, less than its duration
-// ago. It also checks the promise of State.Next.
+// TestScheduleMinuteByMinute compares Timetable with a direct definition: a minute is open if
+// an occurrence began less than its duration ago and not before the start time. It also
+// checks State.Next.
 func TestScheduleMinuteByMinute(t *testing.T) {
 	for seed := range uint64(12) {
 		r := rand.New(rand.NewPCG(seed, 2))

@@ -8,23 +8,23 @@ import (
 
 // The limits of start and end time (jobs-lifecycle.md section 9.1).
 const (
-	aheadMinutes  = 30 // least distance from now to either, and from one to the other
-	startYearsMax = 1  // most distance from now to the start
-	endYearsMax   = 2  // most distance from now, or the start, to the end
+	aheadMinutes  = 30 // at least from now to either, and from start to end
+	startYearsMax = 1  // at most from now to the start
+	endYearsMax   = 2  // at most from now, and from the start, to the end
 )
 
-// timeLayouts are the forms of a start or end time.
+// timeLayouts are the formats of a start or end time.
 var timeLayouts = []string{
 	"2006-01-02 15:04", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02T15:04:05",
 	"2006-01-02 15:04Z", "2006-01-02 15:04:05Z", "2006-01-02T15:04Z", "2006-01-02T15:04:05Z",
 }
 
-// ParseTime reads a startTime or endTime such as "2026-09-18 00:00", in UTC. A T
-// between the two parts, seconds and a final Z are allowed (jobs-lifecycle.md
+// ParseTime parses a startTime or endTime such as "2026-09-18 00:00", in UTC. It also
+// accepts a T between date and time, seconds, and a Z at the end (jobs-lifecycle.md
 // J15). It fails with Invalid.
 func ParseTime(text string) (muster.Instant, error) {
 	for _, layout := range timeLayouts {
-		// time.Parse takes a fraction that the layout does not have.
+		// time.Parse accepts a fraction of a second even if the layout has none.
 		if len(text) != len(layout) {
 			continue
 		}
@@ -35,13 +35,12 @@ func ParseTime(text string) (muster.Instant, error) {
 	return 0, muster.Errorf(muster.Invalid, "%q is not a time such as 2026-09-18 00:00", text)
 }
 
-// FormatTime writes a time as ParseTime reads it, in whole minutes.
+// FormatTime formats a time so that ParseTime can parse it, rounded down to minutes.
 func FormatTime(at muster.Instant) string { return at.Time().Format(timeLayouts[0]) }
 
-// CheckSchedule returns an Invalid error unless s may be the schedule of a job
-// that is created at the instant now (jobs-lifecycle.md section 9.1). Distances
-// are counted from the beginning of the minute of now, since the times that
-// clients write have no seconds.
+// CheckSchedule returns an Invalid error unless s is valid for a job that is created
+// at the instant now (jobs-lifecycle.md section 9.1). Durations are measured from the
+// beginning of the minute of now, since clients usually give times without seconds.
 func CheckSchedule(s muster.Schedule, selection muster.Selection, now muster.Instant) error {
 	t, err := Compile(s)
 	if err != nil {
@@ -71,8 +70,8 @@ func CheckSchedule(s muster.Schedule, selection muster.Selection, now muster.Ins
 	return checkWindows(s, selection, t, now)
 }
 
-// checkWindows returns an error unless the windows are of a continuous job, and
-// open at least once: a job that can never roll out is a mistake.
+// checkWindows returns an error for windows of a job that is not continuous, and for a
+// window that never opens: a job that can never roll out is a mistake.
 func checkWindows(s muster.Schedule, selection muster.Selection, t Timetable, now muster.Instant) error {
 	if len(s.Windows) > 0 && selection != muster.Continuous {
 		return muster.Errorf(muster.Invalid, "Only a CONTINUOUS job can have maintenanceWindows")
@@ -85,7 +84,7 @@ func checkWindows(s muster.Schedule, selection muster.Selection, t Timetable, no
 	return nil
 }
 
-// checkSpan returns an error unless at is at least aheadMinutes and at most
+// checkSpan returns an error unless at is at least aheadMinutes and at most that many
 // years after since.
 func checkSpan(name, sinceName string, since, at muster.Instant, years int) error {
 	latest := muster.At(since.Time().AddDate(years, 0, 0))

@@ -49,7 +49,7 @@ func TestParseTime(t *testing.T) {
 }
 
 func TestCheckSchedule(t *testing.T) {
-	// t0 is 2026-09-18 12:00:37.250; distances count from 12:00.
+	// t0 is 2026-09-18 12:00:37.250; durations are measured from 12:00.
 	night := windows("cron(0 2 * * ? *)", 60)
 	for _, test := range []struct {
 		name     string

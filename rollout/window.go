@@ -7,17 +7,16 @@ import (
 	"github.com/muster-iot/muster"
 )
 
-// windowMinutesMax bounds the duration of a maintenance window
-// (jobs-lifecycle.md section 9.1).
+// windowMinutesMax is the longest maintenance window (jobs-lifecycle.md section 9.1).
 const windowMinutesMax = 1430
 
-// windowsMax bounds the windows of one job. The contract sets no bound; each is
-// looked at whenever the job is.
+// windowsMax bounds the windows of one job. The contract has no limit, but all of them
+// are evaluated whenever the job is.
 const windowsMax = 100
 
-// Windows may never close: these bound how many occurrences, one after the
-// other, are followed to the end of a span. nowMax is plenty for windows that
-// do close; upcomingMax is a week of minutes.
+// Windows can overlap so that they never close. These bound how many occurrences spans
+// joins to find the end of a span: nowMax is plenty for windows that do close, and
+// upcomingMax is a week with an occurrence every minute.
 const (
 	nowMax      = 100
 	upcomingMax = 7 * 24 * 60
@@ -26,7 +25,7 @@ const (
 // never is later than every occurrence.
 const never = muster.Instant(math.MaxInt64)
 
-// window is a maintenance window that has been read.
+// window is a parsed maintenance window.
 type window struct {
 	cron   Cron
 	length muster.Instant
@@ -50,20 +49,20 @@ func compileWindows(given []muster.MaintenanceWindow) ([]window, error) {
 	return windows, nil
 }
 
-// span is a time without gaps in which at least one window is open. It does not
-// include its end.
+// span is an interval during which at least one window is open without a gap. It does
+// not include its end.
 type span struct {
 	start, end muster.Instant
-	cut        bool // it goes on after end, which is only as far as was looked
+	cut        bool // it continues after end, where the search stopped
 }
 
-// spans yields, in order, the spans that end after now, up to one that is cut.
-// The first may have begun before the start that it shows; no occurrence that
-// begins before earliest counts. Windows that overlap or touch are one span, of
-// at most limit occurrences.
+// spans yields the spans that end after now, in order, and stops after one that is
+// cut. Windows that overlap or touch are one span, of at most limit occurrences.
+// Occurrences that begin before earliest are ignored. The first span may have begun
+// earlier than its start says.
 func spans(windows []window, earliest, now muster.Instant, limit int) iter.Seq[span] {
 	return func(yield func(span) bool) {
-		next := make([]muster.Instant, len(windows)) // of each window, its occurrence to look at
+		next := make([]muster.Instant, len(windows)) // the next occurrence of each window
 		for i, w := range windows {
 			next[i] = w.after(max(now-w.length, earliest-1))
 		}
@@ -87,8 +86,8 @@ func spans(windows []window, earliest, now muster.Instant, limit int) iter.Seq[s
 	}
 }
 
-// occurrence takes the earliest occurrence out of next; where several windows
-// begin together, the longest.
+// occurrence returns the earliest occurrence in next, the longest if several windows
+// open at the same time, and moves those windows to their following occurrence.
 func occurrence(windows []window, next []muster.Instant) span {
 	s := span{start: never}
 	for _, at := range next {
@@ -106,7 +105,7 @@ func occurrence(windows []window, next []muster.Instant) span {
 	return s
 }
 
-// after returns the first occurrence of w later than t, or never.
+// after returns the first occurrence of w after t, or never.
 func (w *window) after(t muster.Instant) muster.Instant {
 	if at, ok := w.cron.After(t); ok {
 		return at

@@ -15,6 +15,7 @@ import (
 	"github.com/muster-iot/muster/catalog"
 	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/eventlog"
+	"github.com/muster-iot/muster/internal/uuid"
 	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/registry"
 	"github.com/muster-iot/muster/rights"
@@ -177,7 +178,7 @@ func (env *env) thing(names ...string) {
 	env.t.Helper()
 	env.write(func(tx store.Tx) {
 		for _, name := range names {
-			t := muster.Thing{Name: muster.ThingName(name), ID: newUUID(), Version: 1, CreatedAt: env.clock()}
+			t := muster.Thing{Name: muster.ThingName(name), ID: uuid.New(), Version: 1, CreatedAt: env.clock()}
 			things.Put(tx, name, t)
 		}
 	})

@@ -65,13 +65,13 @@ func TestCreateThingGroup(t *testing.T) {
 		given []muster.Tag
 		want  muster.Kind
 	}{
-		"another parent (REG-14)":           {in: muster.Group{Name: "mid"}, want: muster.AlreadyExists},
-		"other properties (REG-14)":         {in: muster.Group{Name: "root"}, want: muster.AlreadyExists},
-		"an unknown parent (REG-40)":        {in: muster.Group{Name: "x", Parent: "none"}, want: muster.NotFound},
-		"itself as parent":                  {in: muster.Group{Name: "x", Parent: "x"}, want: muster.NotFound},
-		"too many attributes (section 8)":   {in: muster.Group{Name: "x", Attributes: attributesOf(51)}, want: muster.Invalid},
-		"a reserved tag":                    {in: muster.Group{Name: "x"}, given: []muster.Tag{{Key: "aws:a"}}, want: muster.Invalid},
-		"a name that is none (section 1.2)": {in: muster.Group{Name: "a/b"}, want: muster.Invalid},
+		"another parent (REG-14)":                       {in: muster.Group{Name: "mid"}, want: muster.AlreadyExists},
+		"other properties (REG-14)":                     {in: muster.Group{Name: "root"}, want: muster.AlreadyExists},
+		"an unknown parent (REG-40)":                    {in: muster.Group{Name: "x", Parent: "none"}, want: muster.NotFound},
+		"itself as parent":                              {in: muster.Group{Name: "x", Parent: "x"}, want: muster.NotFound},
+		"too many attributes (registry.md section 8)":   {in: muster.Group{Name: "x", Attributes: attributesOf(51)}, want: muster.Invalid},
+		"a reserved tag":                                {in: muster.Group{Name: "x"}, given: []muster.Tag{{Key: "aws:a"}}, want: muster.Invalid},
+		"a name that is none (registry.md section 1.2)": {in: muster.Group{Name: "a/b"}, want: muster.Invalid},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := env.CreateThingGroup(ctx, test.in, test.given)

@@ -14,6 +14,7 @@ import (
 	"github.com/muster-iot/muster/catalog"
 	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/eventlog"
+	"github.com/muster-iot/muster/internal/uuid"
 	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/listing"
 	"github.com/muster-iot/muster/registry"
@@ -99,7 +100,7 @@ type Service struct {
 // New returns a Service on o.
 func New(o Options) *Service {
 	if o.NewID == nil {
-		o.NewID = newUUID
+		o.NewID = uuid.New
 	}
 	pages := listing.NewPager(o.PageKey)
 	s := &Service{store: o.Store}
@@ -110,7 +111,7 @@ func New(o Options) *Service {
 	})
 	s.Catalog = catalog.New(s.Commits, o.Account, pages, registry.Lookup{})
 	s.Registry = registry.New(registry.Options{
-		Commits: s.Commits, Account: o.Account, NewID: o.NewID, Process: newUUID(), Pages: pages, Events: s.Events, Rights: s.Rights, Catalog: s.Catalog,
+		Commits: s.Commits, Account: o.Account, NewID: o.NewID, Process: uuid.New(), Pages: pages, Events: s.Events, Rights: s.Rights, Catalog: s.Catalog,
 		TypeDeletionWait: o.TypeDeletionWait, DynamicGroupsMax: o.DynamicGroupsMax,
 	})
 	s.Jobs = jobs.New(jobs.Options{

@@ -46,9 +46,9 @@ func TestCreateThingType(t *testing.T) {
 		given []muster.Tag
 		want  muster.Kind
 	}{
-		"other properties (REG-14)":              {in: muster.ThingType{Name: "light"}, want: muster.AlreadyExists},
-		"four searchable attributes (section 8)": {in: muster.ThingType{Name: "x", SearchableAttributes: []string{"a", "b", "c", "d"}}, want: muster.Invalid},
-		"a reserved tag":                         {in: muster.ThingType{Name: "x"}, given: []muster.Tag{{Key: "aws:a"}}, want: muster.Invalid},
+		"other properties (REG-14)":                          {in: muster.ThingType{Name: "light"}, want: muster.AlreadyExists},
+		"four searchable attributes (registry.md section 8)": {in: muster.ThingType{Name: "x", SearchableAttributes: []string{"a", "b", "c", "d"}}, want: muster.Invalid},
+		"a reserved tag":                                     {in: muster.ThingType{Name: "x"}, given: []muster.Tag{{Key: "aws:a"}}, want: muster.Invalid},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := env.CreateThingType(ctx, test.in, test.given)

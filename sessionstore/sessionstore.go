@@ -1,6 +1,6 @@
 // Package sessionstore keeps the gateway's persistent sessions and retained
-// messages in Muster's own store, beside everything else, so that a restart
-// strands no fleet (mqtt-broker.md MQ-57, MQ-61). It knows what is to be kept and nothing of MQTT.
+// messages in Muster's own store, so that devices find them after a restart
+// (mqtt-broker.md MQ-57, MQ-61). It knows records only, not MQTT.
 package sessionstore
 
 import (
@@ -12,7 +12,7 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// The tables and their keys.
+// The tables, with their keys.
 var (
 	sessions = store.Of[gateway.SessionRecord]{Table: "session"}  // client id
 	messages = store.Of[gateway.MessageRecord]{Table: "inbox"}    // client id, messageKey
@@ -27,7 +27,7 @@ type Store struct {
 
 var _ gateway.SessionStore = Store{}
 
-// On returns the sessions in s. room is asked before each Write.
+// On returns the sessions in s. room is called before each Write.
 func On(s store.Store, room reserve.Room) Store { return Store{s, room} }
 
 // Load calls each for every stored session, by client id.
@@ -104,8 +104,8 @@ func apply(tx store.Tx, c gateway.Change) error {
 	return nil
 }
 
-// clearInbox drops the messages of a client. There are at most as many as the
-// gateway lets a session hold.
+// clearInbox deletes the messages of a client. The gateway bounds how many a session
+// holds.
 func clearInbox(tx store.Tx, client string) error {
 	var keys []string
 	from, to := store.Under(client)

@@ -56,8 +56,8 @@ func (anybody) Publish(string, bool) error { return nil }
 func (anybody) Subscribe(string) error     { return nil }
 func (anybody) Receive(string) bool        { return true }
 
-// life runs a gateway on the store in disk until the returned function ends it. The client is connected to it with a session
-// that lasts.
+// life runs a gateway on the store in disk until the returned function ends it. The client is connected to it with a persistent
+// session.
 func life(t *testing.T, disk vfs.FS) (c *mqtttest.Client, end func()) {
 	t.Helper()
 	s, err := pebblestore.Open("data", pebblestore.Options{FS: disk})
@@ -92,7 +92,7 @@ func TestMQ57And61WhatWasAcknowledgedSurvivesThePowerCut(t *testing.T) {
 		c.Send(&p)
 		c.Expect(&packet.Puback{ID: p.ID})
 	}
-	crashed := disk.CrashClone(vfs.CrashCloneCfg{}) // what was synced, and nothing else
+	crashed := disk.CrashClone(vfs.CrashCloneCfg{}) // only what was synced
 	end()
 
 	c, end = life(t, crashed)

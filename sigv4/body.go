@@ -20,23 +20,23 @@ const (
 	streamingUnsigned = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 )
 
-// Body is what a signature says of a body that is not yet read.
+// Body is what a signature covers of a body that is not read yet.
 type Body struct {
-	// Chunked is true when the body is in the aws-chunked coding, so that it has
-	// fewer bytes than the request announces.
+	// Chunked is true when the body is in the aws-chunked coding, so that its content
+	// is shorter than Content-Length.
 	Chunked bool
 
 	payload  string // of X-Amz-Content-Sha256
 	time     time.Time
 	scope    Scope
 	key      []byte
-	previous string // the signature that the next chunk's goes on from
+	previous string // the signature that the next chunk's signature builds on
 }
 
-// VerifyHead is Verify for a request whose body is too long to be held: it is
-// believed as far as it can be without. Hold what is read of it against the
-// Body, with Reader, before anything is made of it. Only requests scoped to "s3"
-// are taken, whose paths and bodies are signed differently.
+// VerifyHead is Verify for a request whose body is too long to hold in memory. It
+// verifies all but the body, which must then be read through the Reader of the
+// returned Body: only when that ends without an error is the body verified. Only
+// requests scoped to "s3" are accepted, since S3 signs paths and bodies differently.
 func (v *Verifier) VerifyHead(r *http.Request, now time.Time) (Signature, *Body, error) {
 	path, rawQuery := target(r)
 	c, query, err := v.read(r, rawQuery)
@@ -48,7 +48,7 @@ func (v *Verifier) VerifyHead(r *http.Request, now time.Time) (Signature, *Body,
 		refused.Code = WrongScope
 		return c.Signature, nil, &refused
 	}
-	credential, err := v.believe(c, now)
+	credential, err := v.checkClaim(c, now)
 	if err != nil {
 		return c.Signature, nil, err
 	}
@@ -64,16 +64,16 @@ func (v *Verifier) VerifyHead(r *http.Request, now time.Time) (Signature, *Body,
 	if c.Presigned && !c.coversPayload(query) {
 		signed = unsignedPayload
 	}
-	proven, key, err := v.prove(c, r, path, query, signed, credential.Secret)
+	verified, key, err := v.verifyClaim(c, r, path, query, signed, credential.Secret)
 	if err != nil {
-		return proven, nil, err
+		return verified, nil, err
 	}
 	b.time, b.scope, b.key, b.previous = c.Time, c.Scope, key, c.value
-	return proven, b, nil
+	return verified, b, nil
 }
 
-// UnverifiedBody is the Body of a request whose signature nobody looks at: its
-// reader undoes the coding of chunks and believes the rest.
+// UnverifiedBody is the Body of a request whose signature is not checked: its reader
+// only removes the coding of chunks.
 func UnverifiedBody(r *http.Request) *Body {
 	switch stated := r.Header.Get("X-Amz-Content-Sha256"); stated {
 	case streamingSigned, streamingTrailer, streamingUnsigned:
@@ -82,11 +82,11 @@ func UnverifiedBody(r *http.Request) *Body {
 	return &Body{payload: unsignedPayload}
 }
 
-// unsignedHeader returns a header of the service's own that came with a request
-// and is not covered by its signature, "" for none. Such headers change what a
-// request does, so S3 refuses it: else anyone who holds a presigned URL could
-// add some. The digest of a body that may be any is the exception: it can only
-// refuse a body.
+// unsignedHeader returns an X-Amz- header of a request that its signature does not
+// cover, "" for none. Such headers change what a request does, so S3 refuses them:
+// otherwise anyone who holds a presigned URL could add some. The exception is the
+// digest of a body that the signature leaves open, since it can only make the
+// request fail.
 func (c claim) unsignedHeader(header http.Header) string {
 	for name := range header {
 		name = strings.ToLower(name)
@@ -97,12 +97,12 @@ func (c claim) unsignedHeader(header http.Header) string {
 	return ""
 }
 
-// coversPayload reports whether a presigned request says what body it is for.
+// coversPayload reports whether a presigned request states the hash of its body.
 func (c claim) coversPayload(query []param) bool {
 	return first(query, "X-Amz-Content-Sha256") != nil || slices.Contains(c.SignedHeaders, "x-amz-content-sha256")
 }
 
-// bodyOf reads what a request says of its body.
+// bodyOf returns what a request states of its body.
 func bodyOf(r *http.Request, c claim, query []param) (*Body, error) {
 	stated := r.Header.Get("X-Amz-Content-Sha256")
 	if p := first(query, "X-Amz-Content-Sha256"); p != nil {
@@ -131,18 +131,18 @@ func bodyOf(r *http.Request, c claim, query []param) (*Body, error) {
 	return b, nil
 }
 
-// BodyReader reads a body and checks it on the way. Its Read returns an *Error
-// in the place of io.EOF, or before, when the body is not the one that was
-// signed; what was read until then must be forgotten.
+// BodyReader reads a body and verifies it. When the body is not the one that was
+// signed, Read returns an *Error instead of io.EOF, or earlier; what was read until
+// then must be discarded.
 type BodyReader struct {
 	io.Reader
-	// Trailer is what came behind the last chunk, complete when Read has
+	// Trailer holds the headers after the last chunk. It is complete when Read has
 	// returned io.EOF. Names are in canonical form.
 	Trailer http.Header
 }
 
-// Reader returns the body that from carries, without the coding of its chunks.
-// It may be called once.
+// Reader returns a reader of the body in from, without the coding of its chunks. It
+// may be called once.
 func (b *Body) Reader(from io.Reader) *BodyReader {
 	trailer := http.Header{}
 	switch {
@@ -154,7 +154,7 @@ func (b *Body) Reader(from io.Reader) *BodyReader {
 	return &BodyReader{&hashReader{from: from, want: b.payload, sum: sha256.New()}, trailer}
 }
 
-// hashReader holds a body against its SHA-256.
+// hashReader compares a body with its SHA-256.
 type hashReader struct {
 	from io.Reader
 	want string // in hexadecimal
@@ -170,13 +170,14 @@ func (h *hashReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// chunk returns the signature of the next chunk, whose bytes have the digest.
+// chunk returns the signature that the next chunk must have, by the digest of its
+// bytes.
 func (b *Body) chunk(digest []byte) string {
 	empty := sha256.Sum256(nil)
 	return b.sign("AWS4-HMAC-SHA256-PAYLOAD", hex.EncodeToString(empty[:])+"\n"+hex.EncodeToString(digest))
 }
 
-// trailer returns the signature of the trailer, of which canonical has the digest.
+// trailer returns the signature that the trailer must have, by its canonical form.
 func (b *Body) trailer(canonical []byte) string {
 	digest := sha256.Sum256(canonical)
 	return b.sign("AWS4-HMAC-SHA256-TRAILER", hex.EncodeToString(digest[:]))
@@ -187,8 +188,8 @@ func (b *Body) sign(kind, rest string) string {
 	return hex.EncodeToString(keyedHash(b.key, text))
 }
 
-// follows reports whether signature is the one that must come next, which is
-// then the one that the next must go on from.
+// follows reports whether signature is the wanted one, and then has the next one
+// build on it.
 func (b *Body) follows(signature, want string) bool {
 	b.previous = want
 	return hmac.Equal([]byte(signature), []byte(want))

@@ -14,7 +14,7 @@ import (
 	"github.com/muster-iot/muster/sigv4"
 )
 
-// The public examples of S3 for bodies in chunks are of this key and instant.
+// The public examples of S3 for bodies in chunks use this key and instant.
 var (
 	example   = sigv4.Credential{AccessKeyID: "AKIAIOSFODNN7EXAMPLE", Secret: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}
 	exampleAt = time.Date(2013, 5, 24, 0, 0, 0, 0, time.UTC)
@@ -44,7 +44,7 @@ func examplePut(headers, signature string) *http.Request {
 			names = append(names, name)
 		}
 	}
-	if len(names) > 2 { // host comes behind content-…
+	if len(names) > 2 { // host comes after content-…
 		names = append(names[1:], "host")
 		slices.Sort(names)
 	}
@@ -213,7 +213,7 @@ func TestPresignedObject(t *testing.T) {
 	}
 }
 
-// What a stranger sends as chunks is refused, or is what the chunks hold.
+// Unsigned chunks are either refused or read as the bytes that they hold.
 func FuzzUnsignedChunks(f *testing.F) {
 	f.Add("5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n")
 	f.Add("5\r\nhello\r\n0\r\n")

@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// A canonical request (AUTH-72) is the one text both sides of a signature build
-// from the same request. Everything here reads the request as it stands on the
-// wire: decoding a path first would make different requests look alike.
+// A canonical request (AUTH-72) is the text that both sides of a signature build
+// from the same request. Everything here reads the request as it was sent: decoding
+// a path first would make different requests look alike.
 
 // target splits the request target into its escaped path and its raw query.
 func target(r *http.Request) (path, query string) {
 	uri := r.RequestURI
-	if uri == "" { // a request about to be sent
+	if uri == "" { // a request that is to be sent
 		uri = r.URL.RequestURI()
 	}
 	if !strings.HasPrefix(uri, "/") { // absolute form, as sent to a proxy
@@ -29,8 +29,8 @@ func target(r *http.Request) (path, query string) {
 	return path, query
 }
 
-// canonicalHeaders returns everything of the canonical request that follows the
-// query: the signed headers, their list and the payload hash.
+// canonicalHeaders returns the part of the canonical request after the query: the
+// signed headers, their list and the hash of the body.
 func canonicalHeaders(r *http.Request, names []string, payloadHash string) []byte {
 	b := make([]byte, 0, 512)
 	for _, name := range names {
@@ -50,8 +50,9 @@ func canonicalHeaders(r *http.Request, names []string, payloadHash string) []byt
 	return append(b, payloadHash...)
 }
 
-// HeaderValue returns what a signature covers of the values of one header: other
-// values may be good for the same signature.
+// HeaderValue returns what a signature covers of the values of one header, the same
+// for all values with which the signature is valid. A header that is signed must be
+// read through it.
 func HeaderValue(values []string) string { return string(appendHeader(nil, values)) }
 
 func appendHeader(b []byte, values []string) []byte {
@@ -64,7 +65,8 @@ func appendHeader(b []byte, values []string) []byte {
 	return b
 }
 
-// headerValues looks a signed header up, also where net/http keeps it apart.
+// headerValues returns a signed header, also one that net/http keeps outside of
+// Header.
 func headerValues(r *http.Request, name string) []string {
 	switch name {
 	case "host":
@@ -87,7 +89,8 @@ func hostOf(r *http.Request) string {
 	return r.Host
 }
 
-// appendFolded appends a header value trimmed, its runs of blanks made one.
+// appendFolded appends a header value, trimmed and with each run of blanks replaced
+// by one.
 func appendFolded(b []byte, value string) []byte {
 	value = strings.Trim(value, " \t")
 	blank := false
@@ -104,7 +107,7 @@ func appendFolded(b []byte, value string) []byte {
 	return b
 }
 
-// canonicalRequest puts the four parts together.
+// canonicalRequest joins the parts.
 func canonicalRequest(method, path, query string, headers []byte) []byte {
 	b := make([]byte, 0, len(method)+len(path)+len(query)+len(headers)+3)
 	b = append(b, method...)

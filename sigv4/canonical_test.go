@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Nothing a stranger writes into the header or the query may do more than be
-// refused: nobody signs with the secret of this look-up.
+// Whatever a stranger writes into the header or the query is refused: nobody signs
+// with the secret of this look-up.
 func FuzzVerify(f *testing.F) {
 	f.Add("/jobs", "AWS4-HMAC-SHA256 Credential=A/20260102/us-east-1/iot/aws4_request, SignedHeaders=host;x-amz-date, Signature=00", "20260102T030405Z")
 	f.Add("/mqtt?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=A%2F20260102%2Fus-east-1%2Fiotdevicegateway%2Faws4_request&X-Amz-Date=20260102T030405Z&X-Amz-Expires=86400&X-Amz-SignedHeaders=host&X-Amz-Signature=00", "", "")
@@ -35,7 +35,7 @@ func FuzzVerify(f *testing.F) {
 	})
 }
 
-// The Date header serves when X-Amz-Date is absent, in both notations.
+// The Date header is used when X-Amz-Date is absent, in both notations.
 func TestDateHeader(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	c := Credential{AccessKeyID: "A", Secret: "s"}
@@ -82,10 +82,10 @@ func FuzzSignVerify(f *testing.F) {
 		s, err := v.Verify(r, []byte(body), now)
 		var refusal *Error
 		if errors.As(err, &refusal) && refusal.Code == IncompleteSignature {
-			return // signed twice over, or too long
+			return // signed twice, or too long
 		}
 		if target, _ := target(r); !decodes(target) {
-			return // which no HTTP server hands on
+			return // no HTTP server passes it on
 		}
 		if err != nil {
 			t.Errorf("Verify(Sign(%q)) = %v for %+v", r.RequestURI, err, s)

@@ -13,15 +13,17 @@ import (
 )
 
 const (
-	// chunkLineMax bounds the line before a chunk, and one of the trailer.
+	// chunkLineMax bounds the line before a chunk and each line of the trailer, in
+	// bytes.
 	chunkLineMax = 1 << 10
-	// trailersMax bounds how many lines a trailer has.
+	// trailersMax bounds the lines of a trailer.
 	trailersMax = 10
 )
 
-// chunkReader reads a body in the aws-chunked coding: lines of a size in
-// hexadecimal and, when chunks are signed, ";chunk-signature=" and a signature;
-// behind each its bytes and CRLF; the last has none, and a trailer may follow.
+// chunkReader reads a body in the aws-chunked coding. Each chunk is a line with its
+// size in hexadecimal and, when chunks are signed, ";chunk-signature=" and a
+// signature, then its bytes and CRLF. The last chunk has size 0 and no bytes; a
+// trailer may follow.
 type chunkReader struct {
 	body    *Body
 	from    *bufio.Reader
@@ -71,7 +73,7 @@ func cutShort(err error) error {
 	return err
 }
 
-// next ends one chunk and begins another. It returns io.EOF behind the last.
+// next ends one chunk and begins the next. It returns io.EOF after the last.
 func (r *chunkReader) next() error {
 	if r.began {
 		if err := r.end(); err != nil {
@@ -107,7 +109,7 @@ func (r *chunkReader) next() error {
 	return r.last()
 }
 
-// end checks the signature of a chunk that is read.
+// end checks the signature of the chunk that was read.
 func (r *chunkReader) end() error {
 	if r.sum != nil && !r.body.follows(r.signature, r.body.chunk(r.sum.Sum(nil))) {
 		return refuse(InvalidSignature, mismatchText)
@@ -115,14 +117,14 @@ func (r *chunkReader) end() error {
 	return nil
 }
 
-// last reads what follows the last chunk: the trailer and an empty line.
+// last reads the trailer and the empty line after the last chunk.
 func (r *chunkReader) last() error {
 	var canonical strings.Builder
 	signature := ""
 	for range trailersMax {
 		line, err := r.line()
 		if errors.Is(err, io.ErrUnexpectedEOF) && line == "" && r.trailerDone(signature) {
-			line, err = "", nil // some clients leave the empty line out
+			line, err = "", nil // some clients omit the empty line
 		}
 		if err != nil {
 			return err
@@ -153,7 +155,7 @@ func (r *chunkReader) trailerDone(signature string) bool {
 	return signature != "" || r.body.payload != streamingTrailer
 }
 
-// line reads a line without its end.
+// line reads a line and returns it without its end.
 func (r *chunkReader) line() (string, error) {
 	var line []byte
 	for {

@@ -7,17 +7,17 @@ import (
 	"strings"
 )
 
-// IsIoT reports whether service is one that clients of AWS IoT sign for
+// IsIoT reports whether service is one of those that clients of AWS IoT sign for
 // (identity-and-auth.md C.2).
 func IsIoT(service string) bool { return slices.Contains(defaultServices, service) }
 
-// IsControlPlane reports whether service stands for the control plane of AWS IoT,
-// under either of its names.
+// IsControlPlane reports whether service is either name of the control plane of AWS
+// IoT.
 func IsControlPlane(service string) bool { return service == "iot" || service == controlService }
 
-// ClaimedService returns the service that r says it is signed for, "" when it does
-// not say so in the form of a signature. Nothing of that is proven: it serves to
-// choose the API that then verifies the signature.
+// ClaimedService returns the service that r says it is signed for, "" when r has no
+// well-formed signature. It is not verified: use it to choose the API that then
+// verifies the signature.
 func ClaimedService(r *http.Request) string {
 	if authorization := r.Header.Get("Authorization"); authorization != "" {
 		rest, ok := strings.CutPrefix(authorization, algorithm+" ")
@@ -36,7 +36,7 @@ func ClaimedService(r *http.Request) string {
 	if credential == nil {
 		return ""
 	}
-	decoded, _ := url.QueryUnescape(credential.value) // which is well formed
+	decoded, _ := url.QueryUnescape(credential.value) // it is well formed
 	return scopedService(decoded)
 }
 

@@ -38,7 +38,7 @@ func TestClaimedService(t *testing.T) {
 	}
 }
 
-// What a signed request claims is what Verify then finds.
+// The claimed service of a signed request is the one that Verify finds.
 func TestWhatIsSignedForIsClaimed(t *testing.T) {
 	for _, service := range []string{"iot", "s3", "sts", "IoTSecuredTunneling"} {
 		for form, sign := range map[string]func() string{

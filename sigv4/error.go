@@ -5,11 +5,11 @@ import (
 	"fmt"
 )
 
-// Code is the modelled name of a refusal, as it stands in x-amzn-ErrorType. All
-// of them go with HTTP status 403 (identity-and-auth.md C.5).
+// Code is the modelled name of a refusal, for the header x-amzn-ErrorType. All of
+// them have HTTP status 403 (identity-and-auth.md C.5).
 type Code string
 
-// The ways a request fails to be authentic.
+// The reasons for which a request is refused.
 const (
 	MissingAuthenticationToken Code = "MissingAuthenticationTokenException"
 	IncompleteSignature        Code = "IncompleteSignatureException"
@@ -17,16 +17,16 @@ const (
 	InvalidSignature           Code = "InvalidSignatureException"
 	ExpiredToken               Code = "ExpiredTokenException"
 
-	// Of requests that VerifyHead looks at, which have words of their own.
-	RequestExpired Code = "RequestExpired"            // a presigned request, after its time
+	// Those of S3, from VerifyHead only.
+	RequestExpired Code = "RequestExpired"            // a presigned request after its lifetime
 	RequestSkewed  Code = "RequestTimeTooSkewed"      // the clocks do not agree
 	WrongScope     Code = "InvalidCredentialScope"    // another day, region or service
 	InvalidBody    Code = "XAmzContentSHA256Mismatch" // the body is not the one that was signed
 	UnsignedHeader Code = "UnsignedHeader"            // a header of the service that the signature does not cover
 )
 
-// Error is a refusal. Its message may be shown to the caller: it holds nothing
-// but what the request said and what every client knows.
+// Error is a refusal. Its message may be shown to the caller: it contains only what
+// the request contained and what every client knows.
 type Error struct {
 	Code    Code
 	Message string
@@ -34,7 +34,7 @@ type Error struct {
 
 func (e *Error) Error() string { return string(e.Code) + ": " + e.Message }
 
-// ErrUnknownKey is what a look-up returns for an access key it does not have.
+// ErrUnknownKey is wrapped by the error of Verifier.Lookup for an unknown access key.
 var ErrUnknownKey = errors.New("unknown access key")
 
 func refuse(code Code, format string, args ...any) *Error {

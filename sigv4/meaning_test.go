@@ -17,9 +17,9 @@ var (
 	meaningNow = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 )
 
-// read is what a server makes of a request that a signature was found good for:
-// its segments and its parameters, each decoded once, as awsiot/route and
-// net/url do. Of an object it is the whole path, decoded, as s3api does.
+// read returns how a server reads a request with a valid signature: its segments and
+// its parameters, each decoded once, as awsiot/route and net/url do. For an object it
+// is the whole path, decoded, as s3api does.
 func read(s Signature, u url.URL) string {
 	s.SetTarget(&u)
 	query := fmt.Sprintf("%q", u.Query())
@@ -36,8 +36,8 @@ func read(s Signature, u url.URL) string {
 	return fmt.Sprintf("%q %s", segments, query)
 }
 
-// arriving returns a request as net/http hands it on, or false for one that it
-// does not.
+// arriving returns a request as net/http passes it to a handler, or false for one that
+// it refuses.
 func arriving(target, service string) (*http.Request, bool) {
 	u, err := url.ParseRequestURI(target)
 	if err != nil {
@@ -99,8 +99,8 @@ func verified(r *http.Request, service string) (Signature, error) {
 	return v.Verify(r, nil, meaningNow)
 }
 
-// spellings are targets that mean the same or nearly, so that a signature for one
-// of them may be good for another.
+// spellings are targets that mean the same or nearly, so that a signature for one of
+// them may be valid for another.
 func spellings(random *rand.Rand) []string {
 	parts := []string{"a", "b", "%61", "%41", "a%2Fb", "a%2fb", "a%252Fb", "a%252fb", "a%25252Fb", "a+b", "a%2Bb", "a%20b", "a%2520b",
 		".", "..", "%2e", "%2E%2e", "%252e", "", "", "$next", "%24next", "%2524next", "a;b", "a:b", "a%3Ab", "%25", "%2525", "100%2525", `a"b`, "a%22b", "é", "%C3%A9", "~", "%7E", "%ff"}
@@ -120,7 +120,7 @@ func spellings(random *rand.Rand) []string {
 	return slices.Compact(targets)
 }
 
-// Requests that are good for one signature are read as one request.
+// Requests for which one signature is valid are read as the same request.
 func TestOneSignatureOneMeaning(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for _, service := range []string{"iotdata", objectService} {
@@ -153,7 +153,7 @@ func TestOneSignatureOneMeaning(t *testing.T) {
 	}
 }
 
-// What clients are known to send goes on being accepted, and means what they meant.
+// What clients are known to send is accepted, and read as they mean it.
 func TestSpellingsOfClients(t *testing.T) {
 	for name, tt := range map[string]struct{ signer, target, want string }{
 		"boto3":                                {"the contract", "/topics/a%2Fb%20c?qos=1&retain=true", `["" "topics" "a/b c"] map["qos":["1"] "retain":["true"]]`},
@@ -186,8 +186,8 @@ func TestSpellingsOfClients(t *testing.T) {
 	}
 }
 
-// The signature of a topic with an escaped slash is no good for the topic that
-// has the escape in its name, which was found by using it.
+// The signature for a topic with an escaped slash is not valid for the topic that has
+// the escape in its name; this was once a bug.
 func TestADoublyEscapedSlashIsAnotherTopic(t *testing.T) {
 	r, _ := arriving("/topics/a%2Fb", "iotdata")
 	r.Header.Set("Authorization", signedAs(r, canonicalPath("/topics/a%2Fb", "iotdata"), "", "iotdata"))

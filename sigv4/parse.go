@@ -7,26 +7,27 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/muster-iot/muster/internal/excerpt"
 )
 
 const (
-	// MaxLifetime is the longest a presigned request counts; a longer
-	// X-Amz-Expires is cut to it (AUTH-88).
+	// MaxLifetime is the longest lifetime of a presigned request; a longer
+	// X-Amz-Expires is reduced to it (AUTH-88).
 	MaxLifetime = 24 * time.Hour
-	// maxObjectLifetime is the same for requests scoped to "s3", as S3 has it.
+	// maxObjectLifetime is MaxLifetime for requests scoped to "s3".
 	maxObjectLifetime = 7 * 24 * time.Hour
-	// defaultLifetime counts for a presigned request without X-Amz-Expires.
+	// defaultLifetime is that of a presigned request without X-Amz-Expires.
 	defaultLifetime = 5 * time.Minute
 
-	// Limits on what a stranger may make us sort and hash.
+	// Limits on what an unverified request makes the server sort and hash.
 	maxSignedHeaders = 100
 	maxQueryParams   = 1000
 	maxAccessKeyID   = 128
 )
 
-// parse reads the signature of a request from its Authorization header or from
-// its query. It believes nothing yet; what it returns may be partly filled when
-// it fails.
+// parse reads the signature of a request from its Authorization header or from its
+// query, without verifying it. With an error, the claim holds what could be read.
 func parse(r *http.Request, query []param) (claim, error) {
 	authorizations := r.Header["Authorization"]
 	presigned := first(query, "X-Amz-Signature") != nil || first(query, "X-Amz-Algorithm") != nil
@@ -162,8 +163,8 @@ func parseCredential(text string) (string, Scope, error) {
 	return part[0], scope, nil
 }
 
-// parseSignedHeaders splits a;b;c. Names must be lower case and ascending, as
-// every signer writes them, so that no header can be counted twice.
+// parseSignedHeaders splits a;b;c. Names must be lower case and ascending, as every
+// signer writes them, so that no header can be listed twice.
 func parseSignedHeaders(text string) ([]string, error) {
 	if strings.Count(text, ";") >= maxSignedHeaders {
 		return nil, refuse(IncompleteSignature, "SignedHeaders names more than %d headers.", maxSignedHeaders)
@@ -180,11 +181,5 @@ func parseSignedHeaders(text string) ([]string, error) {
 	return names, nil
 }
 
-// shorten keeps what a stranger sent from filling an error text.
-func shorten(s string) string {
-	const limit = 64
-	if len(s) <= limit {
-		return s
-	}
-	return strings.ToValidUTF8(s[:limit], "") + "…"
-}
+// shorten bounds a text of the request for use in an error text.
+func shorten(s string) string { return excerpt.Of(s, 64) }

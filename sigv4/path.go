@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// canonicalPath is the contract's: normalised, then escaped once more (AUTH-73),
-// except that the path of an object is strictly escaped once.
+// canonicalPath returns the canonical path by the contract: normalised, then escaped
+// once more (AUTH-73), except that the path of an object is strictly escaped once.
 func canonicalPath(path, service string) string {
 	if service != objectService {
 		return EscapePath(normalPath(path))
@@ -18,21 +18,21 @@ func canonicalPath(path, service string) string {
 	return path
 }
 
-// canonicalPaths yields the canonical paths that a client may have signed,
-// likeliest first, each with the path that it covers: the contract's; the same
-// not normalised, as some SDKs do; and the singly escaped one (AUTH-74). Of an
-// object's, it is the strictly escaped one, the one that was sent, and the one
-// whose escaped slashes are slashes.
+// canonicalPaths yields the canonical paths that a client may have signed, likeliest
+// first, each with the path that it covers. They are: the one of the contract; the
+// same without normalisation, as some SDKs have it; and the singly escaped one
+// (AUTH-74). For an object they are: the strictly escaped path; the path as sent;
+// and the path with its escaped slashes decoded.
 //
-// A canonical path covers one path, whichever form it is taken for, or a
-// signature for one request would be good for another. The first two forms are
-// taken back by removing the escapes that were added. The third is then another
-// reading of the same text only where a name holds a percent sign, and is not
-// taken there. All forms of an object's path are decoded to the same name.
+// A canonical path must cover exactly one path, whichever form it is taken for:
+// otherwise a signature for one request would be valid for another. In the first two
+// forms, removing the added escapes gives that path. The third form would be read
+// differently only where a name contains a percent sign, and is not tried there. All
+// forms of an object's path decode to the same name.
 func canonicalPaths(path, service string) iter.Seq2[string, string] {
 	return func(yield func(canonical, covered string) bool) {
 		if _, err := url.PathUnescape(path); err != nil {
-			return // which no server hands on
+			return // no server passes it on
 		}
 		if service == objectService {
 			canonical := canonicalPath(path, service)
@@ -58,8 +58,8 @@ func canonicalPaths(path, service string) iter.Seq2[string, string] {
 	}
 }
 
-// validPath escapes the bytes of an escaped path that should have been, so that
-// every reader decodes it alike.
+// validPath escapes those bytes of an escaped path that should be escaped and are not,
+// so that every reader decodes it alike.
 func validPath(path string) string {
 	b := make([]byte, 0, len(path)+16)
 	for i := range len(path) {
@@ -72,7 +72,7 @@ func validPath(path string) string {
 	return string(b)
 }
 
-// normalPath removes dot segments and empty segments; a trailing slash stays.
+// normalPath removes dot segments and empty segments; it keeps a trailing slash.
 func normalPath(path string) string {
 	if !strings.Contains(path, "//") && !strings.Contains(path, "/.") {
 		return path
@@ -107,8 +107,8 @@ func decodedSegments(path string) ([]string, error) {
 	return segments, nil
 }
 
-// EscapePath escapes everything but slashes and the unreserved characters, as the
-// path of an object is written on the wire and signed.
+// EscapePath escapes all bytes but slashes and the unreserved characters, as the path
+// of an object is sent and signed.
 func EscapePath(path string) string {
 	b := make([]byte, 0, len(path)+16)
 	for i := range len(path) {

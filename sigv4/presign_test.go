@@ -84,8 +84,8 @@ func TestPresignedRefusals(t *testing.T) {
 	}
 }
 
-// The session token stays out of a WebSocket's signature (AUTH-85); elsewhere it
-// must be in it.
+// The signature of a WebSocket does not cover the session token (AUTH-85); all others
+// must.
 func TestPresignedToken(t *testing.T) {
 	tokenOf := func(r *http.Request) string {
 		_, after, _ := strings.Cut(r.RequestURI, "&X-Amz-Signature=")

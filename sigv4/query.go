@@ -9,9 +9,9 @@ import (
 // param is one query parameter, both parts strictly escaped.
 type param struct{ name, value string }
 
-// splitParams splits a raw query into strictly escaped parameters (AUTH-75), in
-// the order received. A plus sign stands for a blank, as in every URL parser the
-// SDKs use; a percent sign that starts no escape stands for itself.
+// splitParams splits a raw query into strictly escaped parameters (AUTH-75), in the
+// order received. A plus sign means a blank, as in the URL parsers of the SDKs; a
+// percent sign that starts no escape means itself.
 func splitParams(raw string) []param {
 	if raw == "" {
 		return nil
@@ -36,8 +36,8 @@ func first(params []param, name string) *param {
 	return nil
 }
 
-// canonicalQuery joins the parameters in order of name, then value, leaving out
-// those named in without. Escaped bytes sort as the contract wants.
+// canonicalQuery joins the parameters, sorted by escaped name and value, without those
+// named in without.
 func canonicalQuery(params []param, without ...string) string {
 	sorted := slices.Clone(params)
 	slices.SortFunc(sorted, func(a, b param) int {

@@ -27,7 +27,7 @@ var targets = []string{
 	"/jobs?status=IN_PROGRESS&targetSelection=SNAPSHOT&nextToken=a%2Fb%3D%3D",
 }
 
-// What the AWS SDK for Go signs, Verify accepts, header and query form alike.
+// Verify accepts what the AWS SDK for Go signs, in the header and in the query.
 func TestSDKSignsWeVerify(t *testing.T) {
 	signer := v4.NewSigner()
 	for _, c := range []sigv4.Credential{key, temporary} {
@@ -60,14 +60,14 @@ func TestSDKSignsWeVerify(t *testing.T) {
 	}
 }
 
-// What we sign is byte for byte what the AWS SDK for Go signs.
+// Sign and Presign make the same bytes as the AWS SDK for Go.
 func TestWeSignAsTheSDK(t *testing.T) {
 	for _, target := range targets {
 		for _, body := range []string{"", `{"status":"SUCCEEDED"}`} {
 			ours := newRequest(t, "POST", "https://iot.example.com:8443"+target, body)
 			sigv4.Sign(ours, []byte(body), temporary, "us-east-1", "iot", at)
 			theirs := newRequest(t, "POST", "https://iot.example.com:8443"+target, body)
-			theirs.ContentLength = 0 // the SDK would sign it as a header of its own
+			theirs.ContentLength = 0 // the SDK would sign it as a header
 			credentials := aws.Credentials{AccessKeyID: temporary.AccessKeyID, SecretAccessKey: string(temporary.Secret), SessionToken: string(temporary.SessionToken)}
 			if err := v4.NewSigner().SignHTTP(context.Background(), credentials, theirs, hashOf(body), "iot", "us-east-1", at); err != nil {
 				t.Fatal(err)
@@ -79,7 +79,7 @@ func TestWeSignAsTheSDK(t *testing.T) {
 	}
 }
 
-// A client may sign the token of a WebSocket, as it does elsewhere (AUTH-85).
+// A client may sign the token of a WebSocket, as for other services (AUTH-85).
 func TestWebSocketTokenMayBeSigned(t *testing.T) {
 	credentials := aws.Credentials{AccessKeyID: temporary.AccessKeyID, SecretAccessKey: string(temporary.Secret), SessionToken: string(temporary.SessionToken)}
 	r := newRequest(t, "GET", "https://iot.example.com/mqtt", "")

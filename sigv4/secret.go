@@ -9,8 +9,8 @@ import (
 
 const redacted = "[redacted]"
 
-// Secret is text that must not be seen. However it is printed, logged or
-// marshalled it shows as "[redacted]"; convert it to string to use it.
+// Secret is text that must not be shown. It is printed, logged and marshalled as
+// "[redacted]"; convert it to string to use it.
 type Secret string
 
 // String returns "[redacted]".
@@ -25,7 +25,7 @@ func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 // MarshalText returns "[redacted]", which is also what encoding/json writes.
 func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-// Equal compares without telling by its duration how much agrees.
+// Equal compares in constant time.
 func (s Secret) Equal(t Secret) bool {
 	return subtle.ConstantTimeCompare([]byte(s), []byte(t)) == 1
 }

@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// Sign adds to r the headers that prove c sent it at the instant now with this
-// body, nil for none. It signs the host, the content type and every X-Amz-
-// header, so set those first; r.Body is neither read nor set.
+// Sign adds the headers of a signature of c at the instant now to r. body is the whole
+// body, nil for none; r.Body is neither read nor set. The signature covers the host,
+// the content type and every X-Amz- header, so set those first.
 func Sign(r *http.Request, body []byte, c Credential, region, service string, now time.Time) {
 	now = now.UTC()
 	r.Header.Del("Authorization")
@@ -24,7 +24,7 @@ func Sign(r *http.Request, body []byte, c Credential, region, service string, no
 	if payload == "" {
 		payload = hexSHA256(body)
 	}
-	if service == objectService { // which wants it said
+	if service == objectService { // S3 requires the header
 		r.Header.Set("X-Amz-Content-Sha256", payload)
 	}
 	scope := Scope{now.Format(dateFormat), region, service}
@@ -50,12 +50,12 @@ func headersToSign(header http.Header) []string {
 	return names
 }
 
-// Presign adds to r's query what proves, for lifetime from the instant now, that
-// c allows this bodyless request; r.URL then works in anybody's hands. Only the
-// host header is signed. lifetime is in whole seconds, at least 1 s; zero leaves
-// X-Amz-Expires out. For the service "iotdevicegateway" the session token is not
-// covered by the signature, as MQTT over WebSocket wants it; for "s3" the request
-// may have any body.
+// Presign adds a signature of c to r's query, valid for lifetime from the instant now:
+// anybody can then send the request, without a body, to r.URL. Of the headers only
+// the host is signed. lifetime is in whole seconds, at least 1 s; zero omits
+// X-Amz-Expires. For the service "iotdevicegateway" the signature does not cover the
+// session token, as MQTT over WebSocket requires; for "s3" the request may have any
+// body.
 func Presign(r *http.Request, c Credential, region, service string, lifetime time.Duration, now time.Time) {
 	now = now.UTC()
 	scope := Scope{now.Format(dateFormat), region, service}

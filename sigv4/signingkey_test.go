@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// TestSigningKeysAreThoseOfGenuineRequests looks at what is remembered of callers
-// with the right secret and of others, and at a secret that is replaced.
+// TestSigningKeysAreThoseOfGenuineRequests checks what is cached for callers with the
+// right secret and for others, and what happens when a secret is replaced.
 func TestSigningKeysAreThoseOfGenuineRequests(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	known := Credential{AccessKeyID: "AKIDEXAMPLE", Secret: "right"}

@@ -13,15 +13,15 @@ import (
 	"time"
 )
 
-// DefaultSkew is how far a client's clock may be off (AUTH-71).
+// DefaultSkew is how far a client's clock may deviate, either way (AUTH-71).
 const DefaultSkew = 5 * time.Minute
 
 // defaultServices are the services that clients sign for (identity-and-auth.md C.2).
-// The service a request is scoped to tells the two planes apart.
+// The service in the scope of a request tells the control plane from the data plane.
 var defaultServices = []string{"iot", controlService, dataService, "iot-jobs-data", "iotjobsdata", gatewayService}
 
-// Verifier decides whether requests are signed by the holder of a key. Its
-// fields are set once; then it may be used by many goroutines at a time.
+// Verifier decides whether requests are signed by the holder of an access key. Its
+// fields are set once; then it may be used by many goroutines.
 type Verifier struct {
 	// Lookup returns the credential of an access key, or an error that wraps
 	// ErrUnknownKey. It must be safe for concurrent use.
@@ -33,19 +33,18 @@ type Verifier struct {
 	// nil means those of identity-and-auth.md C.2.
 	Services         []string
 	AcceptAnyService bool
-	// Skew is how far a client's clock may be off; zero means DefaultSkew.
+	// Skew is how far a client's clock may deviate; zero means DefaultSkew.
 	Skew time.Duration
 
 	keys signingKeys
 }
 
-// Verify returns the signature of r when it is genuine at the instant now. body
-// is the whole request body, nil when there is none; r.Body is not read. The
-// path and query are taken from r.RequestURI as received, and from r.URL only
-// when that is empty.
+// Verify returns the signature of r when it is valid at the instant now. body is the
+// whole request body, nil when there is none; r.Body is not read. The path and query
+// are those of r.RequestURI as received, and of r.URL only when that is empty.
 //
-// A refusal is an *Error; any other error is a failure of Lookup. Beside either
-// the Signature says what could be read, for the log.
+// A refusal is an *Error; any other error is one of Lookup. With an error, the
+// Signature holds what could be read, for a log.
 func (v *Verifier) Verify(r *http.Request, body []byte, now time.Time) (Signature, error) {
 	h, err := v.Head(r, now)
 	if err == nil {
@@ -54,22 +53,22 @@ func (v *Verifier) Verify(r *http.Request, body []byte, now time.Time) (Signatur
 	return h.Signature, err
 }
 
-// Head is a request whose head was looked at: all that is left to look at is its
+// Head is a request whose head was verified. Its Verify completes that with the
 // body.
 type Head struct {
 	Signature
-	// Genuine says that the signature is, and covers a hash of the body that the
-	// head states, or no body at all. Without it the access key is known and the
-	// time is right, but anybody can have said so.
+	// Genuine says that the signature is valid: it covers the hash of the body that the
+	// head states, or leaves the body open (UnsignedPayload). When it is false, the
+	// head states no hash: the access key is known and the time is right, but the
+	// signature cannot be checked without the body.
 	Genuine bool
 
 	stated string                         // hash of the body; empty: none is stated
 	match  func(payloadHash string) error // sets Path and Query
 }
 
-// Head is the first part of Verify, for a server that reads no body before it
-// knows whether it should. It fails as Verify does and returns what it could
-// read beside the error.
+// Head is the first part of Verify, for a server that decides by the head whether to
+// read the body. It fails as Verify does, and then also returns what could be read.
 func (v *Verifier) Head(r *http.Request, now time.Time) (*Head, error) {
 	path, rawQuery := target(r)
 	c, query, err := v.read(r, rawQuery)
@@ -77,7 +76,7 @@ func (v *Verifier) Head(r *http.Request, now time.Time) (*Head, error) {
 	if err != nil {
 		return h, err
 	}
-	credential, err := v.believe(c, now)
+	credential, err := v.checkClaim(c, now)
 	if err != nil {
 		return h, err
 	}
@@ -86,8 +85,8 @@ func (v *Verifier) Head(r *http.Request, now time.Time) (*Head, error) {
 	}
 	h.UnsignedPayload = h.stated == unsignedPayload
 	h.match = func(payloadHash string) error {
-		proven, _, err := v.prove(c, r, path, query, payloadHash, credential.Secret)
-		h.Path, h.Query = proven.Path, proven.Query
+		verified, _, err := v.verifyClaim(c, r, path, query, payloadHash, credential.Secret)
+		h.Path, h.Query = verified.Path, verified.Query
 		return err
 	}
 	if h.stated == "" {
@@ -98,8 +97,8 @@ func (v *Verifier) Head(r *http.Request, now time.Time) (*Head, error) {
 	return h, err
 }
 
-// Verify is the second part: it returns nil when the whole body, nil when there
-// is none, is the one that was signed.
+// Verify is the second part: it returns nil when body, the whole body or nil for none,
+// is the one that was signed.
 func (h *Head) Verify(body []byte) error {
 	if h.UnsignedPayload {
 		return nil
@@ -116,7 +115,7 @@ func (h *Head) Verify(body []byte) error {
 	return err
 }
 
-// read returns what a request claims, and its query.
+// read returns the unverified signature of a request, and its query.
 func (v *Verifier) read(r *http.Request, rawQuery string) (claim, []param, error) {
 	if strings.Count(rawQuery, "&") >= maxQueryParams {
 		return claim{}, nil, refuse(IncompleteSignature, "The query has more than %d parameters.", maxQueryParams)
@@ -126,9 +125,9 @@ func (v *Verifier) read(r *http.Request, rawQuery string) (claim, []param, error
 	return c, query, err
 }
 
-// believe returns the credential of a claim that may be true: what is left to
-// look at is its signature.
-func (v *Verifier) believe(c claim, now time.Time) (Credential, error) {
+// checkClaim checks everything of a claim but the signature itself, and returns its
+// credential.
+func (v *Verifier) checkClaim(c claim, now time.Time) (Credential, error) {
 	if err := v.checkScope(c.Signature); err != nil {
 		return Credential{}, err
 	}
@@ -142,7 +141,7 @@ func (v *Verifier) believe(c claim, now time.Time) (Credential, error) {
 	return v.credential(c, now)
 }
 
-// checkScope compares day, region and service with what this server serves.
+// checkScope checks the day, region and service of the scope.
 func (v *Verifier) checkScope(s Signature) *Error {
 	if day := s.Time.Format(dateFormat); s.Scope.Date != day {
 		return refuse(InvalidSignature, "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '%s' != '%s'.", shorten(s.Scope.Date), day)
@@ -160,7 +159,7 @@ func (v *Verifier) checkScope(s Signature) *Error {
 	return nil
 }
 
-// checkTime holds the request against the clock, with Skew at both ends.
+// checkTime checks the time of the request against the clock, with Skew at both ends.
 func (v *Verifier) checkTime(s Signature, now time.Time) error {
 	skew := cmp.Or(v.Skew, DefaultSkew)
 	stamp := func(t time.Time) string { return t.UTC().Format(TimeFormat) }
@@ -175,8 +174,8 @@ func (v *Verifier) checkTime(s Signature, now time.Time) error {
 	return nil
 }
 
-// checkObjectTime is checkTime as S3 has it: a presigned request ends when it
-// says, and clocks may differ by Skew otherwise.
+// checkObjectTime is checkTime by the rules of S3: Skew does not extend the lifetime
+// of a presigned request.
 func (v *Verifier) checkObjectTime(s Signature, now time.Time) error {
 	skew := cmp.Or(v.Skew, DefaultSkew)
 	switch {
@@ -197,7 +196,7 @@ func minutes(d time.Duration) string {
 	return d.String()
 }
 
-// credential looks the access key up and holds the session token against it.
+// credential looks up the access key and compares its session token.
 func (v *Verifier) credential(c claim, now time.Time) (Credential, error) {
 	found, err := v.Lookup(c.AccessKeyID)
 	switch {
@@ -213,8 +212,8 @@ func (v *Verifier) credential(c claim, now time.Time) (Credential, error) {
 	return found, nil
 }
 
-// statedHash returns the hash of the body that a request states, unsignedPayload,
-// or "" (AUTH-77).
+// statedHash returns the hash of the body that the head states, unsignedPayload, or ""
+// for none (AUTH-77).
 func statedHash(r *http.Request, query []param) (string, error) {
 	stated := r.Header.Get("X-Amz-Content-Sha256")
 	if p := first(query, "X-Amz-Content-Sha256"); p != nil && stated == "" {
@@ -226,21 +225,21 @@ func statedHash(r *http.Request, query []param) (string, error) {
 	return stated, nil
 }
 
-// prove is claim.proven with the key that is derived from secret, which it returns too.
-func (v *Verifier) prove(c claim, r *http.Request, path string, query []param, payloadHash string, secret Secret) (Signature, []byte, error) {
+// verifyClaim is claim.verified with the key derived from secret, which it also returns.
+func (v *Verifier) verifyClaim(c claim, r *http.Request, path string, query []param, payloadHash string, secret Secret) (Signature, []byte, error) {
 	key, remembered := v.keys.find(secret, c.Scope)
-	proven, err := c.proven(r, path, query, payloadHash, key)
+	verified, err := c.verified(r, path, query, payloadHash, key)
 	if err == nil && !remembered {
 		v.keys.remember(secret, c.Scope, key)
 	}
-	return proven, key, err
+	return verified, key, err
 }
 
-// proven returns the claim's signature when key made it, with what it covers.
-// It tries the canonical forms that a client may have signed. Each canonical
-// request has one meaning, whatever form it comes from, so trying several does
-// not weaken the proof.
-func (c claim) proven(r *http.Request, path string, query []param, payloadHash string, key []byte) (Signature, error) {
+// verified returns the claim's signature with the target that it covers, when key made
+// it. It tries the canonical forms that a client may have signed. Each canonical
+// request stands for exactly one target whatever form it comes from, so trying
+// several does not weaken the verification.
+func (c claim) verified(r *http.Request, path string, query []param, payloadHash string, key []byte) (Signature, error) {
 	mismatch := refuse(InvalidSignature, mismatchText)
 	want, err := hex.DecodeString(c.value)
 	if err != nil || len(want) != sha256.Size {

@@ -34,8 +34,7 @@ func verifier(keys ...sigv4.Credential) *sigv4.Verifier {
 	}}
 }
 
-// received reads a request as a server would, so that RequestURI is what was on
-// the wire.
+// received reads a request as a server does, so that RequestURI is as it was sent.
 func received(t testing.TB, head, body string) (*http.Request, []byte) {
 	t.Helper()
 	head = strings.ReplaceAll(strings.TrimSpace(head), "\n", "\r\n")
@@ -103,7 +102,7 @@ X-Amz-Date: 20260102T030405Z
 	}
 }
 
-// A signed request is refused after each of these changes, and says why.
+// A signed request is refused after each of these changes, with the reason.
 func TestRefusals(t *testing.T) {
 	for name, test := range map[string]struct {
 		change func(*http.Request)
@@ -321,7 +320,7 @@ func BenchmarkVerify(b *testing.B) {
 	}
 }
 
-// set returns a change of a request's header, and swap one of a part of it.
+// set returns a change that sets a header of a request; swap replaces a part of it.
 func set(name, value string) func(*http.Request) {
 	return func(r *http.Request) { r.Header.Set(name, value) }
 }
@@ -330,8 +329,7 @@ func swap(name, old, new string) func(*http.Request) {
 	return func(r *http.Request) { r.Header.Set(name, strings.Replace(r.Header.Get(name), old, new, 1)) }
 }
 
-// A server that reads no body before it must learns from the head what there is
-// to learn.
+// A server can verify the head of a request before it reads the body.
 func TestHeadIsVerifiedBeforeTheBody(t *testing.T) {
 	const body, other = `{"comment":"x"}`, `{"comment":"y"}`
 	digest := fmt.Sprintf("%x", sha256.Sum256([]byte(body)))

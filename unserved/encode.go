@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// object is the body of a rejection: members in their order.
+// object is the body of a rejection: members in order.
 type object []member
 
 type member struct {
@@ -14,17 +14,17 @@ type member struct {
 	value
 }
 
-// value is what a member can be, in the two encodings that devices ask for.
+// value is the value of a member, in the two encodings that devices may ask for.
 type value interface {
 	appendJSON(b []byte) []byte
-	appendCBOR(b []byte) []byte // with definite lengths, each head as short as can be (RFC 8949 section 4.2.1)
+	appendCBOR(b []byte) []byte // in preferred encoding: definite lengths, shortest heads (RFC 8949 section 4.2.1)
 }
 
-// The values beside objects.
+// The values other than objects.
 type (
 	text   string
 	number int64  // not negative
-	quoted []byte // a JSON string, repeated as it is written
+	quoted []byte // a JSON string, repeated as the device wrote it
 )
 
 func (o object) appendJSON(b []byte) []byte {
@@ -48,7 +48,7 @@ func (o object) appendCBOR(b []byte) []byte {
 }
 
 func (s text) appendJSON(b []byte) []byte {
-	encoded, _ := json.Marshal(string(s)) // strings always marshal
+	encoded, _ := json.Marshal(string(s)) // a string can always be marshalled
 	return append(b, encoded...)
 }
 
@@ -68,7 +68,7 @@ func (q quoted) appendCBOR(b []byte) []byte {
 	return text(s).appendCBOR(b)
 }
 
-// The major types of CBOR that a rejection has (RFC 8949 section 3.1).
+// The major types of CBOR in a rejection (RFC 8949 section 3.1).
 const (
 	cborUnsigned = 0 << 5
 	cborText     = 3 << 5

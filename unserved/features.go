@@ -9,15 +9,15 @@ import (
 	"github.com/muster-iot/muster/gateway/topic"
 )
 
-// requests is one kind of topic that devices send requests of a feature to.
+// requests describes the topics of one kind of request of a feature.
 type requests struct {
-	feature string // as the message of a rejection and the log call it
-	filter  string // its topics
-	// reject returns the topic and the body of the rejection, in the feature's own form. It is nil where AWS answers nothing.
+	feature string // its name in rejections and in the log
+	filter  string // the topics of the requests
+	// reject returns the topic and the body of the rejection, in the feature's own form. It is nil where AWS does not answer.
 	reject func(question) (string, object)
 }
 
-// question is a request that is about to be rejected.
+// question is a request to be rejected.
 type question struct {
 	topic   string
 	payload []byte
@@ -25,8 +25,8 @@ type question struct {
 	why     string
 }
 
-// features are the topics that AWS IoT takes requests on and Muster does not, as the AWS IoT developer guide lists them under
-// "Reserved topics". docs/mqtt.md has them too.
+// features are the topics on which AWS IoT accepts requests and Muster does not, from "Reserved topics" of the AWS IoT developer
+// guide. docs/mqtt.md lists them too.
 var features = []requests{
 	{"the Device Shadow service", "$aws/things/+/shadow/get", shadow},
 	{"the Device Shadow service", "$aws/things/+/shadow/update", shadow},
@@ -62,7 +62,7 @@ var features = []requests{
 	{"FleetWise", "$aws/iotfleetwise/vehicles/+/signals", nil},
 }
 
-// find returns what the requests on a topic are for, nil for none.
+// find returns the requests that a topic belongs to, nil for none.
 func find(name string) *requests {
 	for i := range features {
 		if f := &features[i]; topic.Match(f.filter, name, false) {
@@ -72,15 +72,15 @@ func find(name string) *requests {
 	return nil
 }
 
-// code is what a rejection says wherever its form has a number for it, and its message everywhere.
+// code is the error code of a rejection whose form has a number for it; the message of every rejection contains it.
 const code = 501
 
 func (f *requests) why() string { return "501 Not Implemented: this server does not have " + f.feature }
 
-// cbor reports whether the answers are CBOR, as the last level of the topic asks.
+// cbor reports whether answers are CBOR, by the last level of the topic.
 func (f *requests) cbor() bool { return strings.HasSuffix(f.filter, "/cbor") }
 
-// word is the code of those forms that have words for it.
+// word is the error code of a rejection whose form has a word for it.
 const word = "NotImplemented"
 
 func shadow(q question) (string, object) {
@@ -111,7 +111,7 @@ func provisioning(q question) (string, object) {
 	return q.topic + "/rejected", object{{"statusCode", number(code)}, {"errorCode", text(word)}, {"errorMessage", text(q.why)}}
 }
 
-// command rejects on …/response/rejected, with the encoding after it if the topic has one.
+// command rejects on …/response/rejected, followed by the encoding if the topic has one.
 func command(q question) (string, object) {
 	levels := slices.Insert(strings.Split(q.topic, "/"), 7, "rejected")
 	return strings.Join(levels, "/"), object{{"error", text(word)}, {"errorMessage", text(q.why)}, {"executionId", text(q.level(5))}}
@@ -124,7 +124,7 @@ func location(q question) (string, object) {
 // level returns the n-th level of the topic, counted from 0.
 func (q question) level(n int) string { return strings.Split(q.topic, "/")[n] }
 
-// tokens are what a device tells its requests apart by. Of a request that is not JSON there are none.
+// tokens are the members by which a device recognises the answer to a request. A request that is not JSON has none.
 type tokens struct {
 	ClientToken json.RawMessage `json:"clientToken"`
 	C           json.RawMessage `json:"c"`
@@ -136,14 +136,14 @@ type tokens struct {
 func (q question) tokens() tokens {
 	var t tokens
 	t.Header.ReportID = -1
-	_ = json.Unmarshal(q.payload, &t) // a member of a wrong type is none
+	_ = json.Unmarshal(q.payload, &t) // a member of a wrong type counts as absent
 	return t
 }
 
 // tokenMax is the longest token that is repeated, in bytes as written in JSON.
 const tokenMax = 256
 
-// withToken adds a token as it is written, if it is a string.
+// withToken adds a token as the device wrote it, if it is a string.
 func (o object) withToken(name string, token json.RawMessage) object {
 	if len(token) < 2 || token[0] != '"' || len(token) > tokenMax {
 		return o

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// The manual lists what is answered here.
+// docs/mqtt.md lists the topics that are answered here.
 func TestTheManualHasEveryTopic(t *testing.T) {
 	manual, err := os.ReadFile("../docs/mqtt.md")
 	if err != nil {

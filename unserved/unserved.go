@@ -1,7 +1,8 @@
 // Package unserved answers devices that use features of AWS IoT which Muster does not have: shadows, Device Defender, streams,
 // Basic Ingest, fleet provisioning and others (mqtt-broker.md MQ-28 and MQ-71). Firmware that uses such a feature on the same
-// connection as its jobs must still get its jobs, so a request that policy permits is acknowledged and answered with a rejection in
-// the feature's own form, the connection stays, and the log has one warning a device and hour. Nothing is kept or forwarded.
+// connection as its jobs must still get its jobs. So a request that policy permits is acknowledged and answered with a rejection in
+// the feature's own form, the connection stays open, and a warning is logged, at most once an hour for each device. Nothing is
+// stored or forwarded.
 package unserved
 
 import (
@@ -12,24 +13,24 @@ import (
 	"github.com/muster-iot/muster/internal/loglimit"
 )
 
-// warningsAll is how many warnings an hour all devices may have together.
+// warningsAll bounds the warnings an hour for all devices together.
 const warningsAll = 600
 
 // Options are the parts of Topics. Served and Now are required.
 type Options struct {
-	Served gateway.Reserved // the features that there are
+	Served gateway.Reserved // the topics of features that Muster has
 	Now    func() time.Time
 	Log    *slog.Logger // nil discards
 }
 
-// Topics are the reserved topics of a deployment: those that are served, and those that are answered here. They are the gateway's
-// gateway.Reserved, and their methods may be called from any goroutine.
+// Topics are all reserved topics of a deployment: those that are served and those that are answered here. It implements
+// gateway.Reserved; its methods may be called by many goroutines.
 type Topics struct {
 	o      Options
 	warned *loglimit.Limiter // by client id
 }
 
-// New returns Topics that leave to o.Served whatever it does not forbid.
+// New returns Topics that pass to o.Served all topics that it does not forbid.
 func New(o Options) *Topics {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -37,7 +38,7 @@ func New(o Options) *Topics {
 	return &Topics{o: o, warned: loglimit.NewHourly(1, warningsAll)}
 }
 
-// Use implements gateway.Reserved. A topic that no feature of AWS takes requests on is forbidden, and so are their answers.
+// Use implements gateway.Reserved. Topics on which no feature of AWS accepts requests are forbidden, those of answers among them.
 func (t *Topics) Use(topic string) gateway.Use {
 	if use := t.o.Served.Use(topic); use != gateway.Forbidden {
 		return use
@@ -56,7 +57,7 @@ func (t *Topics) Request(in gateway.Request, reply func(topic string, payload []
 	}
 	f := find(in.Topic)
 	if f == nil {
-		return // not called for such a topic
+		return // the gateway does not call it for such a topic
 	}
 	now := t.o.Now()
 	if left, ok := t.warned.Take(in.ClientID, now); ok {

@@ -1,7 +1,6 @@
 package unserved_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -19,12 +18,13 @@ import (
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/gateway/mqtttest"
 	"github.com/muster-iot/muster/gateway/packet"
+	"github.com/muster-iot/muster/internal/logtest"
 	"github.com/muster-iot/muster/unserved"
 )
 
 var now = time.UnixMilli(1_790_000_000_123)
 
-// jobs stands for what Muster serves.
+// jobs stands for the features that Muster has.
 type jobs struct{}
 
 func (jobs) Use(topic string) gateway.Use {
@@ -38,7 +38,7 @@ func (jobs) Request(r gateway.Request, reply func(string, []byte)) {
 	reply(r.Topic+"/accepted", []byte("{}"))
 }
 
-// anybody lets everybody in and permits what is not in denied.
+// anybody admits every client and permits what is not in denied.
 type anybody struct{ denied []string }
 
 func (a anybody) Connect(context.Context, gateway.Connect) (gateway.Grant, error) { return a, nil }
@@ -54,7 +54,7 @@ func (a anybody) may(what string) error {
 	return nil
 }
 
-// requests has one of each kind of request, and what AWS's own form of a rejection is.
+// requests holds one request of each kind, with the rejection in AWS's own form.
 var requests = map[string]struct{ payload, topic, want string }{
 	"$aws/things/lamp/shadow/get": {
 		`{"clientToken":"t<1>\u0041"}`, "$aws/things/lamp/shadow/get/rejected",
@@ -160,7 +160,7 @@ func TestRequestsAreRejectedInTheFeaturesOwnForm(t *testing.T) {
 	}
 }
 
-// fromCBOR reads one value, in the form that encoding/json gives it.
+// fromCBOR decodes one value, to the types of encoding/json.
 func fromCBOR(t *testing.T, b []byte) (v any, rest []byte) {
 	t.Helper()
 	if len(b) == 0 {
@@ -194,7 +194,7 @@ func fromCBOR(t *testing.T, b []byte) (v any, rest []byte) {
 	return nil, nil
 }
 
-// The bytes that RFC 8949 demands, written out by hand.
+// The bytes that RFC 8949 requires, written by hand.
 func TestCBOR(t *testing.T) {
 	topics := unserved.New(unserved.Options{Served: jobs{}, Now: func() time.Time { return now }})
 	var got []byte
@@ -227,26 +227,8 @@ func TestWhatIsNoRequestIsForbidden(t *testing.T) {
 	}
 }
 
-// logged is a log that a test can read.
-type logged struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logged) lines() []string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Split(strings.TrimSuffix(l.text.String(), "\n"), "\n")
-}
-
 func TestOneWarningADeviceAndHour(t *testing.T) {
-	var log logged
+	var log logtest.Log
 	at := now
 	topics := unserved.New(unserved.Options{Served: jobs{}, Now: func() time.Time { return at }, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	ask := func(client string, n int) {
@@ -258,7 +240,7 @@ func TestOneWarningADeviceAndHour(t *testing.T) {
 	ask("pump", 1)
 	at = at.Add(time.Hour)
 	ask("lamp", 2)
-	lines := log.lines()
+	lines := log.Lines()
 	if len(lines) != 3 || !strings.Contains(lines[2], "left_out=9") {
 		t.Fatalf("the log is\n%s\nwant a line for lamp, one for pump, and one for lamp an hour later that counts 9", strings.Join(lines, "\n"))
 	}
@@ -273,7 +255,7 @@ func TestOneWarningADeviceAndHour(t *testing.T) {
 	for i := range 100_000 {
 		ask(fmt.Sprint("client", i), 1)
 	}
-	if n := len(log.lines()); n > 700 {
+	if n := len(log.Lines()); n > 700 {
 		t.Errorf("100,000 devices write %d lines in an hour", n)
 	}
 }
@@ -345,7 +327,7 @@ func TestAConnectionThatUsesShadowsGetsItsJobs(t *testing.T) {
 	}
 }
 
-// A caller over HTTPS hears of it in the answer, because a rejection would reach nobody (MQ-76).
+// A caller over HTTPS gets an error in the answer, because a rejection would have no connection to go to (MQ-76).
 func TestARequestWithoutAConnectionIsRefused(t *testing.T) {
 	s, err := gateway.New(t.Context(), gateway.Options{Authorizer: anybody{}, Reserved: unserved.New(unserved.Options{Served: jobs{}, Now: time.Now})})
 	if err != nil {

@@ -1,14 +1,13 @@
 package webhook
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"time"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/events"
+	"github.com/muster-iot/muster/internal/plainjson"
 )
 
 // Content types of CloudEvents in JSON.
@@ -41,15 +40,10 @@ func encode(all []engine.Happening, account muster.Account, batch bool) body {
 	for i, e := range all {
 		list[i] = eventOf(e, account)
 	}
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
 	if batch {
-		_ = e.Encode(list) // cannot fail: plain values
-		return body{batched, b.Bytes()}
+		return body{batched, append(plainjson.Encode(list), '\n')}
 	}
-	_ = e.Encode(list[0])
-	return body{structured, b.Bytes()}
+	return body{structured, append(plainjson.Encode(list[0]), '\n')}
 }
 
 func eventOf(e engine.Happening, account muster.Account) cloudEvent {

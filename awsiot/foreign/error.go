@@ -10,13 +10,13 @@ import (
 	"github.com/muster-iot/muster/internal/respond"
 )
 
-// Unserved is the name of the error that says that a service or an operation is
-// not served, as the JSON protocols have it. Write knows what the others call it.
+// Unserved is the name, in the JSON protocols, of the error for a service or an
+// operation that is not served. Name returns the name in the other protocols.
 const Unserved = "UnknownOperationException"
 
-// words are what the XML protocols call an error that the JSON protocols know
-// under another name: those of Query and EC2 first, then that of S3. What has no
-// row is called the same without "Exception".
+// words are the names of errors in the XML protocols where they differ from those in
+// the JSON protocols: first that of Query and EC2, then that of S3. An error without
+// a row has the same name without "Exception".
 var words = map[string][2]string{
 	Unserved:                              {"InvalidAction", "NotImplemented"},
 	"MissingAuthenticationTokenException": {"MissingAuthenticationToken", "AccessDenied"},
@@ -30,12 +30,12 @@ var words = map[string][2]string{
 	"InvalidRequestException":             {"ValidationError", "InvalidRequest"},
 }
 
-// statuses of Unserved; everywhere else it is 400. None of them makes a client of
-// today try again.
+// statuses are those of Unserved where it is not 400. No current client retries
+// after any of them.
 var statuses = map[Protocol]int{RESTJSON: http.StatusNotFound, S3: http.StatusNotImplemented}
 
-// Status returns the HTTP status of an error, which is that of Unserved when its
-// name is, and otherwise the one given.
+// Status returns the HTTP status of an error. It is status, except for Unserved,
+// whose status depends on the protocol.
 func (q *Request) Status(name string, status int) int {
 	switch unserved, ok := statuses[q.Protocol]; {
 	case name != Unserved:
@@ -46,7 +46,8 @@ func (q *Request) Status(name string, status int) int {
 	return http.StatusBadRequest
 }
 
-// Name returns what the protocol of q calls an error.
+// Name returns the name of an error in the protocol of q, from its name in the JSON
+// protocols.
 func (q *Request) Name(name string) string {
 	column := 0
 	switch q.Protocol {
@@ -87,8 +88,8 @@ type s3Error struct {
 	RequestID string `xml:"RequestId"`
 }
 
-// WriteError sends an error, whose name is that of the JSON protocols, in the form
-// that the client of q reads. requestID is the id that the request was given.
+// WriteError sends an error in the form that the client of q reads. name is the
+// error's name in the JSON protocols, requestID the id of the request.
 func (q *Request) WriteError(w http.ResponseWriter, status int, name, message, requestID string) {
 	status, name = q.Status(name, status), q.Name(name)
 	f := fault{Code: name, Message: message}
@@ -119,7 +120,7 @@ func (q *Request) WriteError(w http.ResponseWriter, status int, name, message, r
 
 // WriteXML sends a whole answer in XML.
 func WriteXML(w http.ResponseWriter, status int, body any) {
-	text, _ := xml.Marshal(body) // of plain structs, which always marshal
+	text, _ := xml.Marshal(body) // plain structs always marshal
 	respond.Whole(w, status, "text/xml", append([]byte(xml.Header), text...))
 }
 
@@ -127,11 +128,11 @@ func WriteXML(w http.ResponseWriter, status int, body any) {
 const (
 	cborMapOf  = 0xa0
 	cborText   = 0x60
-	cborText16 = 0x79 // its length follows in two bytes
+	cborText16 = 0x79 // the length follows in two bytes
 )
 
-// cborMap returns a map of fewer than 24 texts. A text is shortened to what an
-// error may say, so that its length fits.
+// cborMap returns a map of fewer than 24 texts. Each text is cut to the longest that
+// an error may have, so its length fits in two bytes.
 func cborMap(members ...[2]string) []byte {
 	b := []byte{cborMapOf | byte(len(members))}
 	for _, member := range members {

@@ -1,7 +1,7 @@
-// Package foreign speaks to clients of other services of AWS than IoT: it finds
-// out from a request alone which protocol its client speaks, which service and
-// operation it asks for, and writes errors in the form that this client reads. It
-// never decides whether a request is genuine or what is served.
+// Package foreign answers clients of AWS services other than IoT. From a request
+// alone it finds out which protocol the client speaks and which service and
+// operation it wants, and it writes errors in the form that this client reads. It
+// does not decide whether a request is genuine, nor what is served.
 package foreign
 
 import (
@@ -14,7 +14,7 @@ import (
 	"github.com/muster-iot/muster/sigv4"
 )
 
-// Protocol is how the clients of a service put requests and read answers.
+// Protocol is how the clients of a service write requests and read answers.
 type Protocol string
 
 // The protocols of AWS.
@@ -23,17 +23,17 @@ const (
 	JSON     Protocol = "json"               // the operation is in X-Amz-Target
 	CBOR     Protocol = "smithy-rpc-v2-cbor" // the operation is in the path
 	Query    Protocol = "query"              // the operation is the parameter Action; answers are XML
-	EC2      Protocol = "ec2"                // the same with errors of its own
+	EC2      Protocol = "ec2"                // like Query, with another form of errors
 	RESTXML  Protocol = "rest-xml"           // errors as in Query
-	S3       Protocol = "s3"                 // rest-xml with errors of its own
+	S3       Protocol = "s3"                 // like RESTXML, with another form of errors
 )
 
-// named are the services whose protocol does not show in a request.
+// named are the services whose protocol cannot be seen in a request.
 var named = map[string]Protocol{
 	"ec2": EC2, "s3": S3, "s3express": S3, "s3-object-lambda": S3, "s3-outposts": S3, "cloudfront": RESTXML, "route53": RESTXML,
 }
 
-// Request is what a request for another service tells of itself.
+// Request is what a request for another service says about itself.
 type Request struct {
 	Service  string // as the client signed, "" when it did not sign
 	Protocol Protocol
@@ -42,9 +42,10 @@ type Request struct {
 	json      string // type of the bodies in JSON
 }
 
-// Of returns what r tells of itself when it is for another service: when it says
-// that it is signed for one, or is not signed and a call of the Query protocol,
-// which AWS IoT does not have. Otherwise it returns nil. Nothing is proven yet.
+// Of returns what r says about itself if it is for another service, and nil if it is
+// for AWS IoT. It is for another service if it claims to be signed for one, or if it
+// is not signed and a call of the Query protocol, which AWS IoT does not have.
+// Nothing of it is verified yet.
 func Of(r *http.Request) *Request {
 	service := sigv4.ClaimedService(r)
 	if sigv4.IsIoT(service) {
@@ -88,14 +89,14 @@ func isForm(header http.Header) bool {
 	return kind == "application/x-www-form-urlencoded"
 }
 
-// Call returns the operation that a request names, "" when it does not, and the
-// version of the API that it is of, which only the Query protocol tells. body is
-// that of the request, and query its query.
+// Call returns the operation that a request names, "" if it names none, and the
+// version of its API, which only requests of the Query protocols have. query and
+// body are those of the request.
 func (q *Request) Call(query url.Values, body []byte) (operation, version string) {
 	if q.Protocol != Query && q.Protocol != EC2 {
 		return q.operation, ""
 	}
-	form, _ := url.ParseQuery(string(body)) // what can be read of it
+	form, _ := url.ParseQuery(string(body)) // as much as can be parsed
 	for name, values := range query {
 		if !form.Has(name) {
 			form[name] = values

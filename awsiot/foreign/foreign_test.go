@@ -15,8 +15,8 @@ import (
 
 const form = "application/x-www-form-urlencoded; charset=utf-8"
 
-// request returns a request signed for service, or not at all when that is "".
-// headers are pairs.
+// request returns a request that is signed for service, or unsigned if service is "".
+// headers are pairs of names and values.
 func request(method, target, service, body string, headers ...string) *http.Request {
 	r := httptest.NewRequest(method, target, strings.NewReader(body))
 	for i := 0; i < len(headers); i += 2 {
@@ -146,7 +146,7 @@ func TestWhoIsCalling(t *testing.T) {
 	}
 }
 
-// Whatever a stranger sends, an error can be written that its client can read.
+// For any request, an error can be written in a form that its client can read.
 func FuzzRequest(f *testing.F) {
 	f.Add("POST", "/", "sts", form, "", "", "Action=GetCallerIdentity")
 	f.Add("POST", "/", "dynamodb", "application/x-amz-json-1.0", "D.L", "", "{}")

@@ -33,8 +33,8 @@ func WriteCallerIdentity(w http.ResponseWriter, arn, requestID string) {
 	WriteXML(w, http.StatusOK, callerIdentity{ARN: arn, UserID: UserID(arn), Account: account, RequestID: requestID})
 }
 
-// UserID returns an id for the user whom an ARN names, in the form that AWS gives
-// users: the same for every access key of theirs.
+// UserID returns an id for the user whom an ARN names, in AWS's form of user ids. It
+// is the same for all access keys of the user.
 func UserID(arn string) string {
 	digest := sha256.Sum256([]byte(arn))
 	return "AIDA" + base32.StdEncoding.EncodeToString(digest[:])[:17]

@@ -1,7 +1,6 @@
 // Package route finds the operation that an HTTP request means, by its escaped
-// path, method and signing service. It knows every operation of the API, also
-// those that nobody serves, and it never looks at a body or decides who may
-// call what.
+// path, method and signing service. It covers every operation of the API, served or
+// not. It does not look at bodies or permissions.
 package route
 
 import (
@@ -30,7 +29,7 @@ func (e *UnknownPathError) Error() string {
 	return fmt.Sprintf("no operation has the path %s", e.Path)
 }
 
-// MethodError is the error for a known path with a method that it has not.
+// MethodError is the error for a known path that does not have the method.
 type MethodError struct {
 	Path   string   // escaped
 	Method string   // of the request
@@ -47,7 +46,7 @@ type Router struct {
 	root node
 }
 
-// node is a place in the tree of path templates.
+// node is a node of the tree of path templates.
 type node struct {
 	literals map[string]*node
 	label    *node             // any one segment that is not empty
@@ -80,8 +79,8 @@ func New(operations []*wire.Operation) *Router {
 	return r
 }
 
-// child returns the node below n for a segment of a template; the empty literal
-// is what follows a final slash.
+// child returns the node below n for a segment of a template, making it if need be.
+// The empty literal is what follows a final slash.
 func (n *node) child(s wire.Segment) *node {
 	if s.Label != "" {
 		if n.label == nil {
@@ -98,15 +97,15 @@ func (n *node) child(s wire.Segment) *node {
 	return n.literals[s.Literal]
 }
 
-// Match returns the operation that a request means. The path is the escaped
-// one, as received (url.URL.EscapedPath): it is split at slashes and then each
-// segment is decoded once, so that an ARN with %2F stays one label. A literal
-// segment beats a label (registry.md REG-7, REG-9).
+// Match returns the operation that a request means. The path is the escaped path as
+// received (url.URL.EscapedPath). It is split at slashes, and then each segment is
+// decoded once, so an ARN with %2F stays one label. A literal segment takes
+// precedence over a label (registry.md REG-7, REG-9).
 //
-// Where the control plane and a data plane share a method and path, the signing
-// service decides: "iot", or "execute-api" as older clients have it, means the
-// control plane, anything else, also no signature at all, the data plane
-// (identity-and-auth.md section C.2).
+// Where the control plane and a data plane share a method and path, the service
+// that the request is signed for decides: "iot", or "execute-api" from older
+// clients, means the control plane; anything else, or no signature, means the data
+// plane (identity-and-auth.md section C.2).
 //
 // The error is an *UnknownPathError or a *MethodError.
 func (r *Router) Match(service, method, escapedPath string) (Match, error) {
@@ -128,8 +127,8 @@ func (r *Router) Match(service, method, escapedPath string) (Match, error) {
 	return m, nil
 }
 
-// Methods returns the methods that an escaped path has, sorted: none for a path
-// that no operation has.
+// Methods returns the methods that an escaped path has, sorted. It is empty for a
+// path that no operation has.
 func (r *Router) Methods(escapedPath string) []string {
 	_, err := r.Match("", "", escapedPath)
 	if e, ok := errors.AsType[*MethodError](err); ok {
@@ -143,13 +142,13 @@ type search struct {
 	method  string
 	control bool
 	values  []string // of the labels on the way
-	allow   []string // methods of the path that were not the one wanted
+	allow   []string // the other methods of the path
 	found   *wire.Operation
 }
 
-// find looks for the rest of a path below n. A literal that leads nowhere, be it
-// for lack of the method, gives way to the label beside it: a thing group may
-// be called like a verb.
+// find looks for the rest of a path below n. If a literal leads to no operation with
+// the method, find tries the label beside it: a thing group may have the name of a
+// verb.
 func (s *search) find(n *node, rest string) bool {
 	escaped, deeper, more := strings.Cut(rest, "/")
 	segment, err := url.PathUnescape(escaped)
@@ -182,7 +181,7 @@ func (s *search) step(child *node, deeper string, more bool) bool {
 	return s.pick(child.here)
 }
 
-// pick chooses among the operations that share a path.
+// pick chooses one of the operations that share a path.
 func (s *search) pick(operations []*wire.Operation) bool {
 	for _, op := range operations {
 		if op.Method != s.method {

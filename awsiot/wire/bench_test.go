@@ -13,17 +13,6 @@ func BenchmarkDecodeCreateJob(b *testing.B) {
 	}
 }
 
-func BenchmarkDecodeUpdateJobExecution(b *testing.B) {
-	payload := []byte(`{"status":"IN_PROGRESS","statusDetails":{"step":"download"},"expectedVersion":"2","clientToken":"t-4"}`)
-	b.ReportAllocs()
-	for b.Loop() {
-		in := UpdateJobExecutionRequest{JobID: new("fw-12"), ThingName: new("lamp")}
-		if _, err := in.DecodePayload(payload); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
 func BenchmarkEncodeDescribeJob(b *testing.B) {
 	out := &DescribeJobResponse{Job: &Job{
 		JobARN: new("arn:aws:iot:eu-west-1:111122223333:job/fw-12"), JobID: new("fw-12"), Status: new("IN_PROGRESS"),

@@ -24,7 +24,7 @@ type contract struct {
 	output wire.Output // nil when the operation has none
 }
 
-// each runs test for every contract with its facts from the model.
+// each runs test for every contract, with the facts of the model about it.
 func each(t *testing.T, test func(t *testing.T, c contract, api *model.API, input *model.Shape)) {
 	apis := map[string]*model.API{}
 	for _, c := range contracts {
@@ -42,7 +42,7 @@ func each(t *testing.T, test func(t *testing.T, c contract, api *model.API, inpu
 	}
 }
 
-// wrong returns JSON that no member of that type takes.
+// wrong returns JSON that is not valid for a member of that type.
 func wrong(typ string) string {
 	if typ == "string" || typ == "blob" {
 		return `[7]`
@@ -140,8 +140,8 @@ func TestEveryLimitOfTheBodyHolds(t *testing.T) {
 	})
 }
 
-// beyond returns JSON values that break a limit of shape, with the constraint
-// that each breaks.
+// beyond returns JSON values that break a limit of shape, each with the constraint
+// that it breaks.
 func beyond(shape *model.Shape) map[string]string {
 	values := map[string]string{}
 	number := func(f float64) string {
@@ -203,7 +203,7 @@ func TestEveryOutputFollowsTheModel(t *testing.T) {
 	})
 }
 
-// fill sets v, of the Go type of a shape, and all that it holds.
+// fill sets v, of the Go type of a shape, and everything in it.
 func fill(v reflect.Value, api *model.API, name string) {
 	shape := api.Shapes[name]
 	if v.Kind() == reflect.Pointer {

@@ -7,32 +7,30 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/internal/jsontext"
 )
 
-// Limits of a JSON body. A listener should refuse a larger body before it reads
-// it all; these hold whoever calls.
+// Limits of a JSON body. A listener should refuse a larger body before it has read
+// all of it; these limits hold in any case.
 const (
-	// MaxBody fits a 32,768-character job document and ten 30,720-character
-	// parameters even when every character is escaped to six.
+	// MaxBody, in bytes, is enough for a job document of 32,768 characters and ten
+	// parameters of 30,720 characters even if every character is escaped to six.
 	MaxBody = 2 << 20
 	// MaxDepth is several times what the deepest input shape needs.
 	MaxDepth = 32
 )
 
 // decodeBody reads body as one JSON object with the reader of a structure.
-// A lenient decoder also takes integers and booleans from strings, as devices
-// send them (jobs-data-plane.md section 2, C8).
-func decodeBody[T any](body []byte, lenient bool, into *T, read func(*decoder, *T)) error {
+func decodeBody[T any](body []byte, into *T, read func(*decoder, *T)) error {
 	if len(body) == 0 {
 		return nil
 	}
-	d := decoder{data: string(body), lenient: lenient, path: make(path, 0, 8)}
+	d := decoder{data: string(body), path: make(path, 0, 8)}
 	switch {
 	case len(body) > MaxBody:
 		d.fail(NotJSON, "The request body is larger than "+strconv.Itoa(MaxBody)+" bytes")
 	case !utf8.ValidString(d.data):
-		d.fail(NotJSON, "The request body is not valid JSON in UTF-8 "+muster.JSONFault(body))
+		d.fail(NotJSON, "The request body is not valid JSON in UTF-8 "+jsontext.Fault(body))
 	case d.peek() != '{' && json.Valid(body):
 		d.fail(NotJSON, "The request body must be a JSON object")
 	case d.peek() != '{':
@@ -41,7 +39,7 @@ func decodeBody[T any](body []byte, lenient bool, into *T, read func(*decoder, *
 	read(&d, into)
 	d.end()
 	if d.err != nil && d.err.Fault == WrongType {
-		// What is not JSON at all is told first, wherever it stands.
+		// A body that is not JSON is reported as that, even if a type is wrong earlier.
 		again := decoder{data: d.data}
 		again.skip()
 		if again.end(); again.err != nil {
@@ -54,14 +52,13 @@ func decodeBody[T any](body []byte, lenient bool, into *T, read func(*decoder, *
 	return nil
 }
 
-// decoder reads JSON strictly. The first error sticks: every later read returns
+// decoder reads JSON strictly. It keeps the first error: after it, every read returns
 // a zero value and every loop ends.
 type decoder struct {
-	data    string
-	pos     int
-	lenient bool
-	path    path
-	err     *InputError
+	data string
+	pos  int
+	path path
+	err  *InputError
 }
 
 func (d *decoder) fail(fault Fault, message string) {
@@ -70,16 +67,16 @@ func (d *decoder) fail(fault Fault, message string) {
 	}
 }
 
-// syntax says where the body stops being JSON. The decoder itself is stricter in
-// one thing: half of a surrogate pair is no character.
+// syntax says where the body stops being JSON. The decoder is stricter than
+// encoding/json in one way: it refuses half of a surrogate pair.
 func (d *decoder) syntax() {
 	if d.err != nil {
 		return
 	}
 	text := []byte(d.data)
-	fault := muster.JSONFault(text)
+	fault := jsontext.Fault(text)
 	if fault == "" {
-		fault = "at " + muster.PlaceIn(text, d.pos) + ": half of a surrogate pair"
+		fault = "at " + jsontext.Place(text, d.pos) + ": half of a surrogate pair"
 	}
 	d.fail(NotJSON, "The request body is not valid JSON "+fault)
 }
@@ -96,7 +93,7 @@ func (d *decoder) wrong(want string) {
 	d.fail(WrongType, "Value at '"+d.path.String()+"' must be "+want)
 }
 
-// mistyped reports that the value that comes next is not a want.
+// mistyped reports that the next value is not a want.
 func (d *decoder) mistyped(want string) {
 	found := ""
 	switch c := d.peek(); {
@@ -118,8 +115,8 @@ func (d *decoder) mistyped(want string) {
 	d.wrong(want + found)
 }
 
-// peek skips white space and returns the next byte; zero at the end and after
-// an error.
+// peek skips white space and returns the next byte. It returns zero at the end and
+// after an error.
 func (d *decoder) peek() byte {
 	if d.err != nil {
 		return 0
@@ -210,8 +207,8 @@ func (d *decoder) enter(open byte, want string) bool {
 	return true
 }
 
-// more reports whether another element follows and consumes the comma or the
-// closing byte.
+// more consumes a comma or the closing byte, and reports whether another element
+// follows.
 func (d *decoder) more(closing byte, first bool) bool {
 	if d.err != nil || d.take(closing) {
 		return false
@@ -223,7 +220,7 @@ func (d *decoder) more(closing byte, first bool) bool {
 	return true
 }
 
-// skip reads a value that nobody wants.
+// skip reads a value of an unknown member.
 func (d *decoder) skip() {
 	switch c := d.peek(); {
 	case c == '{':

@@ -32,7 +32,7 @@ func decodeAbortCriteria(d *decoder, v *AbortCriteria) {
 
 // Decode implements Input.
 func (in *AddThingToBillingGroupRequest) Decode(r *Request) error {
-	if err := decodeBody(r.Body, false, in, decodeAddThingToBillingGroupRequest); err != nil {
+	if err := decodeBody(r.Body, in, decodeAddThingToBillingGroupRequest); err != nil {
 		return err
 	}
 	return in.Validate()
@@ -57,7 +57,7 @@ func decodeAddThingToBillingGroupRequest(d *decoder, v *AddThingToBillingGroupRe
 
 // Decode implements Input.
 func (in *AddThingToThingGroupRequest) Decode(r *Request) error {
-	if err := decodeBody(r.Body, false, in, decodeAddThingToThingGroupRequest); err != nil {
+	if err := decodeBody(r.Body, in, decodeAddThingToThingGroupRequest); err != nil {
 		return err
 	}
 	return in.Validate()
@@ -90,7 +90,7 @@ func (in *AssociateTargetsWithJobRequest) Decode(r *Request) error {
 	if p.err != nil {
 		return p.err
 	}
-	if err := decodeBody(r.Body, false, in, decodeAssociateTargetsWithJobRequest); err != nil {
+	if err := decodeBody(r.Body, in, decodeAssociateTargetsWithJobRequest); err != nil {
 		return err
 	}
 	return in.Validate()
@@ -116,7 +116,7 @@ func (in *AttachPolicyRequest) Decode(r *Request) error {
 	if p.err != nil {
 		return p.err
 	}
-	if err := decodeBody(r.Body, false, in, decodeAttachPolicyRequest); err != nil {
+	if err := decodeBody(r.Body, in, decodeAttachPolicyRequest); err != nil {
 		return err
 	}
 	return in.Validate()
@@ -213,7 +213,7 @@ func (in *CancelJobExecutionRequest) Decode(r *Request) error {
 	if p.err != nil {
 		return p.err
 	}
-	if err := decodeBody(r.Body, false, in, decodeCancelJobExecutionRequest); err != nil {
+	if err := decodeBody(r.Body, in, decodeCancelJobExecutionRequest); err != nil {
 		return err
 	}
 	return in.Validate()
@@ -240,7 +240,7 @@ func (in *CancelJobRequest) Decode(r *Request) error {
 	if p.err != nil {
 		return p.err
 	}
-	if err := decodeBody(r.Body, false, in, decodeCancelJobRequest); err != nil {
+	if err := decodeBody(r.Body, in, decodeCancelJobRequest); err != nil {
 		return err
 	}
 	return in.Validate()
@@ -277,7 +277,7 @@ func (in *CreateBillingGroupRequest) Decode(r *Request) error {
 	if p.err != nil {
 		return p.err
 	}
-	if err := decodeBody(r.Body, false, in, decodeCreateBillingGroupRequest); err != nil {
+	if err := decodeBody(r.Body, in, decodeCreateBillingGroupRequest); err != nil {
 		return err
 	}
 	return in.Validate()
@@ -303,7 +303,7 @@ func (in *CreateCertificateFromCsrRequest) Decode(r *Request) error {
 	if p.err != nil {
 		return p.err
 	}
-	if err := decodeBody(r.Body, false, in, decodeCreateCertificateFromCsrRequest); err != nil {
+	if err := decodeBody(r.Body, in, decodeCreateCertificateFromCsrRequest); err != nil {
 		return err
 	}
 	return in.Validate()
@@ -327,7 +327,7 @@ func (in *CreateDynamicThingGroupRequest) Decode(r *Request) error {
 	if p.err != nil {
 		return p.err
 	}
-	if err := decodeBody(r.Body, false, in, decodeCreateDynamicThingGroupRequest); err != nil {
+	if err := decodeBody(r.Body, in, decodeCreateDynamicThingGroupRequest); err != nil {
 		return err
 	}
 	return in.Validate()
@@ -359,7 +359,7 @@ func (in *CreateJobRequest) Decode(r *Request) error {
 	if p.err != nil {
 		return p.err
 	}
-	if err := decodeBody(r.Body, false, in, decodeCreateJobRequest); err != nil {
+	if err := decodeBody(r.Body, in, decodeCreateJobRequest); err != nil {
 		return err
 	}
 	return in.Validate()
@@ -413,7 +413,7 @@ func (in *CreateJobTemplateRequest) Decode(r *Request) error {
 	if p.err != nil {
 		return p.err
 	}
-	if err := decodeBody(r.Body, false, in, decodeCreateJobTemplateRequest); err != nil {
+	if err := decodeBody(r.Body, in, decodeCreateJobTemplateRequest); err != nil {
 		return err
 	}
 	return in.Validate()
@@ -470,7 +470,7 @@ func (in *CreatePackageRequest) Decode(r *Request) error {
 	if p.err != nil {
 		return p.err
 	}
-	if err := decodeBody(r.Body, false, in, decodeCreatePackageRequest); err != nil {
+	if err := decodeBody(r.Body, in, decodeCreatePackageRequest); err != nil {
 		return err
 	}
 	return in.Validate()
@@ -498,7 +498,7 @@ func (in *CreatePackageVersionRequest) Decode(r *Request) error {
 	if p.err != nil {
 		return p.err
 	}
-	if err := decodeBody(r.Body, false, in, decodeCreatePackageVersionRequest); err != nil {
+	if err := decodeBody(r.Body, in, decodeCreatePackageVersionRequest); err != nil {
 		return err
 	}
 	return in.Validate()
@@ -530,7 +530,7 @@ func (in *CreatePolicyRequest) Decode(r *Request) error {
 	if p.err != nil {
 		return p.err
 	}
-	if err := decodeBody(r.Body, false, in, decodeCreatePolicyRequest); err != nil {
+	if err := decodeBody(r.Body, in, decodeCreatePolicyRequest); err != nil {
 		return err
 	}
 	return in.Validate()
@@ -557,7 +557,7 @@ func (in *CreatePolicyVersionRequest) Decode(r *Request) error {
 	if p.err != nil {
 		return p.err
 	}
-	if err := decodeBody(r.Body, false, in, decodeCreatePolicyVersionRequest); err != nil {
+	if err := decodeBody(r.Body, in, decodeCreatePolicyVersionRequest); err != nil {
 		return err
 	}
 	return in.Validate()
@@ -581,7 +581,7 @@ func (in *CreateThingGroupRequest) Decode(r *Request) error {
 	if p.err != nil {
 		return p.err
 	}
-	if err := decodeBody(r.Body, false, in, decodeCreateThingGroupRequest); err != nil {
+	if err := decodeBody(r.Body, in, decodeCreateThingGroupRequest); err != nil {
 		return err
 	}
 	return in.Validate()
@@ -609,7 +609,7 @@ func (in *CreateThingRequest) Decode(r *Request) error {
 	if p.err != nil {
 		return p.err
 	}
-	if err := decodeBody(r.Body, false, in, decodeCreateThingRequest); err != nil {
+	if err := decodeBody(r.Body, in, decodeCreateThingRequest); err != nil {
 		return err
 	}
 	return in.Validate()
@@ -637,7 +637,7 @@ func (in *CreateThingTypeRequest) Decode(r *Request) error {
 	if p.err != nil {
 		return p.err
 	}
-	if err := decodeBody(r.Body, false, in, decodeCreateThingTypeRequest); err != nil {
+	if err := decodeBody(r.Body, in, decodeCreateThingTypeRequest); err != nil {
 		return err
 	}
 	return in.Validate()
@@ -654,63 +654,6 @@ func decodeCreateThingTypeRequest(d *decoder, v *CreateThingTypeRequest) {
 			d.skip()
 		}
 	}
-}
-
-func decodeDataCommandParameterValue(d *decoder, v *DataCommandParameterValue) {
-	for name := range d.members(false) {
-		switch name {
-		case "B":
-			v.B = optional(d, (*decoder).boolean)
-		case "BIN":
-			v.BIN = d.blob()
-		case "D":
-			v.D = optional(d, (*decoder).double)
-		case "I":
-			v.I = optional(d, (*decoder).integer)
-		case "L":
-			v.L = optional(d, (*decoder).long)
-		case "S":
-			v.S = optional(d, (*decoder).text)
-		case "UL":
-			v.UL = optional(d, (*decoder).text)
-		default:
-			d.skip()
-		}
-	}
-}
-
-// Decode implements Input.
-func (in *DataDescribeJobExecutionRequest) Decode(r *Request) error {
-	var p params
-	in.ExecutionNumber = p.long(r.query("executionNumber"))
-	in.IncludeJobDocument = p.boolean(r.query("includeJobDocument"))
-	in.JobID = p.text(r.label("jobId"))
-	in.ThingName = p.text(r.label("thingName"))
-	if p.err != nil {
-		return p.err
-	}
-	return in.Validate()
-}
-
-// DecodePayload fills in from the payload of an MQTT request and validates it;
-// the caller has set the members that the topic gives. What HTTP carries in the
-// query stands in the payload too. The client token is returned also with an
-// error, as long as the payload is JSON (jobs-data-plane.md section 2, C3).
-func (in *DataDescribeJobExecutionRequest) DecodePayload(payload []byte) (clientToken *string, err error) {
-	err = decodePayload(payload, &clientToken, in, func(d *decoder, v *DataDescribeJobExecutionRequest, name string) {
-		switch name {
-		case "executionNumber":
-			v.ExecutionNumber = optional(d, (*decoder).long)
-		case "includeJobDocument":
-			v.IncludeJobDocument = optional(d, (*decoder).boolean)
-		default:
-			d.skip()
-		}
-	})
-	if err != nil {
-		return clientToken, err
-	}
-	return clientToken, in.Validate()
 }
 
 // Decode implements Input.
@@ -892,7 +835,7 @@ func (in *DeprecateThingTypeRequest) Decode(r *Request) error {
 	if p.err != nil {
 		return p.err
 	}
-	if err := decodeBody(r.Body, false, in, decodeDeprecateThingTypeRequest); err != nil {
+	if err := decodeBody(r.Body, in, decodeDeprecateThingTypeRequest); err != nil {
 		return err
 	}
 	return in.Validate()
@@ -1045,7 +988,7 @@ func (in *DetachPolicyRequest) Decode(r *Request) error {
 	if p.err != nil {
 		return p.err
 	}
-	if err := decodeBody(r.Body, false, in, decodeDetachPolicyRequest); err != nil {
+	if err := decodeBody(r.Body, in, decodeDetachPolicyRequest); err != nil {
 		return err
 	}
 	return in.Validate()
@@ -1127,7 +1070,7 @@ func decodeGeoLocationTarget(d *decoder, v *GeoLocationTarget) {
 
 // Decode implements Input.
 func (in *GetBucketsAggregationRequest) Decode(r *Request) error {
-	if err := decodeBody(r.Body, false, in, decodeGetBucketsAggregationRequest); err != nil {
+	if err := decodeBody(r.Body, in, decodeGetBucketsAggregationRequest); err != nil {
 		return err
 	}
 	return in.Validate()
@@ -1154,7 +1097,7 @@ func decodeGetBucketsAggregationRequest(d *decoder, v *GetBucketsAggregationRequ
 
 // Decode implements Input.
 func (in *GetCardinalityRequest) Decode(r *Request) error {
-	if err := decodeBody(r.Body, false, in, decodeGetCardinalityRequest); err != nil {
+	if err := decodeBody(r.Body, in, decodeGetCardinalityRequest); err != nil {
 		return err
 	}
 	return in.Validate()
@@ -1184,7 +1127,7 @@ func (in *GetEffectivePoliciesRequest) Decode(r *Request) error {
 	if p.err != nil {
 		return p.err
 	}
-	if err := decodeBody(r.Body, false, in, decodeGetEffectivePoliciesRequest); err != nil {
+	if err := decodeBody(r.Body, in, decodeGetEffectivePoliciesRequest); err != nil {
 		return err
 	}
 	return in.Validate()
@@ -1246,32 +1189,8 @@ func (in *GetPackageVersionRequest) Decode(r *Request) error {
 }
 
 // Decode implements Input.
-func (in *GetPendingJobExecutionsRequest) Decode(r *Request) error {
-	var p params
-	in.ThingName = p.text(r.label("thingName"))
-	if p.err != nil {
-		return p.err
-	}
-	return in.Validate()
-}
-
-// DecodePayload fills in from the payload of an MQTT request and validates it;
-// the caller has set the members that the topic gives. What HTTP carries in the
-// query stands in the payload too. The client token is returned also with an
-// error, as long as the payload is JSON (jobs-data-plane.md section 2, C3).
-func (in *GetPendingJobExecutionsRequest) DecodePayload(payload []byte) (clientToken *string, err error) {
-	err = decodePayload(payload, &clientToken, in, func(d *decoder, v *GetPendingJobExecutionsRequest, name string) {
-		d.skip()
-	})
-	if err != nil {
-		return clientToken, err
-	}
-	return clientToken, in.Validate()
-}
-
-// Decode implements Input.
 func (in *GetPercentilesRequest) Decode(r *Request) error {
-	if err := decodeBody(r.Body, false, in, decodeGetPercentilesRequest); err != nil {
+	if err := decodeBody(r.Body, in, decodeGetPercentilesRequest); err != nil {
 		return err
 	}
 	return in.Validate()
@@ -1334,7 +1253,7 @@ func (in *GetRetainedMessageRequest) Decode(r *Request) error {
 
 // Decode implements Input.
 func (in *GetStatisticsRequest) Decode(r *Request) error {
-	if err := decodeBody(r.Body, false, in, decodeGetStatisticsRequest); err != nil {
+	if err := decodeBody(r.Body, in, decodeGetStatisticsRequest); err != nil {
 		return err
 	}
 	return in.Validate()
@@ -1882,7 +1801,7 @@ func (in *RegisterCACertificateRequest) Decode(r *Request) error {
 	if p.err != nil {
 		return p.err
 	}
-	if err := decodeBody(r.Body, false, in, decodeRegisterCACertificateRequest); err != nil {
+	if err := decodeBody(r.Body, in, decodeRegisterCACertificateRequest); err != nil {
 		return err
 	}
 	return in.Validate()
@@ -1914,7 +1833,7 @@ func (in *RegisterCertificateRequest) Decode(r *Request) error {
 	if p.err != nil {
 		return p.err
 	}
-	if err := decodeBody(r.Body, false, in, decodeRegisterCertificateRequest); err != nil {
+	if err := decodeBody(r.Body, in, decodeRegisterCertificateRequest); err != nil {
 		return err
 	}
 	return in.Validate()
@@ -1937,7 +1856,7 @@ func decodeRegisterCertificateRequest(d *decoder, v *RegisterCertificateRequest)
 
 // Decode implements Input.
 func (in *RegisterCertificateWithoutCARequest) Decode(r *Request) error {
-	if err := decodeBody(r.Body, false, in, decodeRegisterCertificateWithoutCARequest); err != nil {
+	if err := decodeBody(r.Body, in, decodeRegisterCertificateWithoutCARequest); err != nil {
 		return err
 	}
 	return in.Validate()
@@ -1958,7 +1877,7 @@ func decodeRegisterCertificateWithoutCARequest(d *decoder, v *RegisterCertificat
 
 // Decode implements Input.
 func (in *RegisterThingRequest) Decode(r *Request) error {
-	if err := decodeBody(r.Body, false, in, decodeRegisterThingRequest); err != nil {
+	if err := decodeBody(r.Body, in, decodeRegisterThingRequest); err != nil {
 		return err
 	}
 	return in.Validate()
@@ -1994,7 +1913,7 @@ func decodeRegistrationConfig(d *decoder, v *RegistrationConfig) {
 
 // Decode implements Input.
 func (in *RemoveThingFromBillingGroupRequest) Decode(r *Request) error {
-	if err := decodeBody(r.Body, false, in, decodeRemoveThingFromBillingGroupRequest); err != nil {
+	if err := decodeBody(r.Body, in, decodeRemoveThingFromBillingGroupRequest); err != nil {
 		return err
 	}
 	return in.Validate()
@@ -2019,7 +1938,7 @@ func decodeRemoveThingFromBillingGroupRequest(d *decoder, v *RemoveThingFromBill
 
 // Decode implements Input.
 func (in *RemoveThingFromThingGroupRequest) Decode(r *Request) error {
-	if err := decodeBody(r.Body, false, in, decodeRemoveThingFromThingGroupRequest); err != nil {
+	if err := decodeBody(r.Body, in, decodeRemoveThingFromThingGroupRequest); err != nil {
 		return err
 	}
 	return in.Validate()
@@ -2089,7 +2008,7 @@ func decodeSchedulingConfig(d *decoder, v *SchedulingConfig) {
 
 // Decode implements Input.
 func (in *SearchIndexRequest) Decode(r *Request) error {
-	if err := decodeBody(r.Body, false, in, decodeSearchIndexRequest); err != nil {
+	if err := decodeBody(r.Body, in, decodeSearchIndexRequest); err != nil {
 		return err
 	}
 	return in.Validate()
@@ -2125,80 +2044,6 @@ func (in *SetDefaultPolicyVersionRequest) Decode(r *Request) error {
 	return in.Validate()
 }
 
-// Decode implements Input.
-func (in *StartCommandExecutionRequest) Decode(r *Request) error {
-	if err := decodeBody(r.Body, true, in, decodeStartCommandExecutionRequest); err != nil {
-		return err
-	}
-	return in.Validate()
-}
-
-func decodeStartCommandExecutionRequest(d *decoder, v *StartCommandExecutionRequest) {
-	for name := range d.members(false) {
-		switch name {
-		case "clientToken":
-			v.ClientToken = optional(d, (*decoder).text)
-		case "commandArn":
-			v.CommandARN = optional(d, (*decoder).text)
-		case "executionTimeoutSeconds":
-			v.ExecutionTimeoutSeconds = optional(d, (*decoder).long)
-		case "parameters":
-			v.Parameters = objectDict(d, decodeDataCommandParameterValue)
-		case "targetArn":
-			v.TargetARN = optional(d, (*decoder).text)
-		default:
-			d.skip()
-		}
-	}
-}
-
-// Decode implements Input.
-func (in *StartNextPendingJobExecutionRequest) Decode(r *Request) error {
-	var p params
-	in.ThingName = p.text(r.label("thingName"))
-	if p.err != nil {
-		return p.err
-	}
-	if err := decodeBody(r.Body, true, in, decodeStartNextPendingJobExecutionRequest); err != nil {
-		return err
-	}
-	return in.Validate()
-}
-
-func decodeStartNextPendingJobExecutionRequest(d *decoder, v *StartNextPendingJobExecutionRequest) {
-	for name := range d.members(false) {
-		switch name {
-		case "statusDetails":
-			v.StatusDetails = dict(d, (*decoder).scalar)
-		case "stepTimeoutInMinutes":
-			v.StepTimeoutInMinutes = optional(d, (*decoder).long)
-		default:
-			d.skip()
-		}
-	}
-}
-
-// DecodePayload fills in from the payload of an MQTT request and validates it;
-// the caller has set the members that the topic gives. What HTTP carries in the
-// query stands in the payload too. The client token is returned also with an
-// error, as long as the payload is JSON (jobs-data-plane.md section 2, C3).
-func (in *StartNextPendingJobExecutionRequest) DecodePayload(payload []byte) (clientToken *string, err error) {
-	err = decodePayload(payload, &clientToken, in, func(d *decoder, v *StartNextPendingJobExecutionRequest, name string) {
-		switch name {
-		case "statusDetails":
-			v.StatusDetails = dict(d, (*decoder).scalar)
-		case "stepTimeoutInMinutes":
-			v.StepTimeoutInMinutes = optional(d, (*decoder).long)
-		default:
-			d.skip()
-		}
-	})
-	if err != nil {
-		return clientToken, err
-	}
-	return clientToken, in.Validate()
-}
-
 func decodeTag(d *decoder, v *Tag) {
 	for name := range d.members(false) {
 		switch name {
@@ -2214,7 +2059,7 @@ func decodeTag(d *decoder, v *Tag) {
 
 // Decode implements Input.
 func (in *TagResourceRequest) Decode(r *Request) error {
-	if err := decodeBody(r.Body, false, in, decodeTagResourceRequest); err != nil {
+	if err := decodeBody(r.Body, in, decodeTagResourceRequest); err != nil {
 		return err
 	}
 	return in.Validate()
@@ -2251,7 +2096,7 @@ func (in *TestAuthorizationRequest) Decode(r *Request) error {
 	if p.err != nil {
 		return p.err
 	}
-	if err := decodeBody(r.Body, false, in, decodeTestAuthorizationRequest); err != nil {
+	if err := decodeBody(r.Body, in, decodeTestAuthorizationRequest); err != nil {
 		return err
 	}
 	return in.Validate()
@@ -2361,7 +2206,7 @@ func (in *TransferCertificateRequest) Decode(r *Request) error {
 	if p.err != nil {
 		return p.err
 	}
-	if err := decodeBody(r.Body, false, in, decodeTransferCertificateRequest); err != nil {
+	if err := decodeBody(r.Body, in, decodeTransferCertificateRequest); err != nil {
 		return err
 	}
 	return in.Validate()
@@ -2380,7 +2225,7 @@ func decodeTransferCertificateRequest(d *decoder, v *TransferCertificateRequest)
 
 // Decode implements Input.
 func (in *UntagResourceRequest) Decode(r *Request) error {
-	if err := decodeBody(r.Body, false, in, decodeUntagResourceRequest); err != nil {
+	if err := decodeBody(r.Body, in, decodeUntagResourceRequest); err != nil {
 		return err
 	}
 	return in.Validate()
@@ -2406,7 +2251,7 @@ func (in *UpdateBillingGroupRequest) Decode(r *Request) error {
 	if p.err != nil {
 		return p.err
 	}
-	if err := decodeBody(r.Body, false, in, decodeUpdateBillingGroupRequest); err != nil {
+	if err := decodeBody(r.Body, in, decodeUpdateBillingGroupRequest); err != nil {
 		return err
 	}
 	return in.Validate()
@@ -2434,7 +2279,7 @@ func (in *UpdateCACertificateRequest) Decode(r *Request) error {
 	if p.err != nil {
 		return p.err
 	}
-	if err := decodeBody(r.Body, false, in, decodeUpdateCACertificateRequest); err != nil {
+	if err := decodeBody(r.Body, in, decodeUpdateCACertificateRequest); err != nil {
 		return err
 	}
 	return in.Validate()
@@ -2471,7 +2316,7 @@ func (in *UpdateDynamicThingGroupRequest) Decode(r *Request) error {
 	if p.err != nil {
 		return p.err
 	}
-	if err := decodeBody(r.Body, false, in, decodeUpdateDynamicThingGroupRequest); err != nil {
+	if err := decodeBody(r.Body, in, decodeUpdateDynamicThingGroupRequest); err != nil {
 		return err
 	}
 	return in.Validate()
@@ -2498,7 +2343,7 @@ func decodeUpdateDynamicThingGroupRequest(d *decoder, v *UpdateDynamicThingGroup
 
 // Decode implements Input.
 func (in *UpdateEventConfigurationsRequest) Decode(r *Request) error {
-	if err := decodeBody(r.Body, false, in, decodeUpdateEventConfigurationsRequest); err != nil {
+	if err := decodeBody(r.Body, in, decodeUpdateEventConfigurationsRequest); err != nil {
 		return err
 	}
 	return in.Validate()
@@ -2517,7 +2362,7 @@ func decodeUpdateEventConfigurationsRequest(d *decoder, v *UpdateEventConfigurat
 
 // Decode implements Input.
 func (in *UpdateIndexingConfigurationRequest) Decode(r *Request) error {
-	if err := decodeBody(r.Body, false, in, decodeUpdateIndexingConfigurationRequest); err != nil {
+	if err := decodeBody(r.Body, in, decodeUpdateIndexingConfigurationRequest); err != nil {
 		return err
 	}
 	return in.Validate()
@@ -2537,74 +2382,6 @@ func decodeUpdateIndexingConfigurationRequest(d *decoder, v *UpdateIndexingConfi
 }
 
 // Decode implements Input.
-func (in *UpdateJobExecutionRequest) Decode(r *Request) error {
-	var p params
-	in.JobID = p.text(r.label("jobId"))
-	in.ThingName = p.text(r.label("thingName"))
-	if p.err != nil {
-		return p.err
-	}
-	if err := decodeBody(r.Body, true, in, decodeUpdateJobExecutionRequest); err != nil {
-		return err
-	}
-	return in.Validate()
-}
-
-func decodeUpdateJobExecutionRequest(d *decoder, v *UpdateJobExecutionRequest) {
-	for name := range d.members(false) {
-		switch name {
-		case "executionNumber":
-			v.ExecutionNumber = optional(d, (*decoder).long)
-		case "expectedVersion":
-			v.ExpectedVersion = optional(d, (*decoder).long)
-		case "includeJobDocument":
-			v.IncludeJobDocument = optional(d, (*decoder).boolean)
-		case "includeJobExecutionState":
-			v.IncludeJobExecutionState = optional(d, (*decoder).boolean)
-		case "status":
-			v.Status = optional(d, (*decoder).text)
-		case "statusDetails":
-			v.StatusDetails = dict(d, (*decoder).scalar)
-		case "stepTimeoutInMinutes":
-			v.StepTimeoutInMinutes = optional(d, (*decoder).long)
-		default:
-			d.skip()
-		}
-	}
-}
-
-// DecodePayload fills in from the payload of an MQTT request and validates it;
-// the caller has set the members that the topic gives. What HTTP carries in the
-// query stands in the payload too. The client token is returned also with an
-// error, as long as the payload is JSON (jobs-data-plane.md section 2, C3).
-func (in *UpdateJobExecutionRequest) DecodePayload(payload []byte) (clientToken *string, err error) {
-	err = decodePayload(payload, &clientToken, in, func(d *decoder, v *UpdateJobExecutionRequest, name string) {
-		switch name {
-		case "executionNumber":
-			v.ExecutionNumber = optional(d, (*decoder).long)
-		case "expectedVersion":
-			v.ExpectedVersion = optional(d, (*decoder).long)
-		case "includeJobDocument":
-			v.IncludeJobDocument = optional(d, (*decoder).boolean)
-		case "includeJobExecutionState":
-			v.IncludeJobExecutionState = optional(d, (*decoder).boolean)
-		case "status":
-			v.Status = optional(d, (*decoder).text)
-		case "statusDetails":
-			v.StatusDetails = dict(d, (*decoder).scalar)
-		case "stepTimeoutInMinutes":
-			v.StepTimeoutInMinutes = optional(d, (*decoder).long)
-		default:
-			d.skip()
-		}
-	})
-	if err != nil {
-		return clientToken, err
-	}
-	return clientToken, in.Validate()
-}
-
-// Decode implements Input.
 func (in *UpdateJobRequest) Decode(r *Request) error {
 	var p params
 	in.JobID = p.text(r.label("jobId"))
@@ -2612,7 +2389,7 @@ func (in *UpdateJobRequest) Decode(r *Request) error {
 	if p.err != nil {
 		return p.err
 	}
-	if err := decodeBody(r.Body, false, in, decodeUpdateJobRequest); err != nil {
+	if err := decodeBody(r.Body, in, decodeUpdateJobRequest); err != nil {
 		return err
 	}
 	return in.Validate()
@@ -2646,7 +2423,7 @@ func (in *UpdatePackageConfigurationRequest) Decode(r *Request) error {
 	if p.err != nil {
 		return p.err
 	}
-	if err := decodeBody(r.Body, false, in, decodeUpdatePackageConfigurationRequest); err != nil {
+	if err := decodeBody(r.Body, in, decodeUpdatePackageConfigurationRequest); err != nil {
 		return err
 	}
 	return in.Validate()
@@ -2671,7 +2448,7 @@ func (in *UpdatePackageRequest) Decode(r *Request) error {
 	if p.err != nil {
 		return p.err
 	}
-	if err := decodeBody(r.Body, false, in, decodeUpdatePackageRequest); err != nil {
+	if err := decodeBody(r.Body, in, decodeUpdatePackageRequest); err != nil {
 		return err
 	}
 	return in.Validate()
@@ -2701,7 +2478,7 @@ func (in *UpdatePackageVersionRequest) Decode(r *Request) error {
 	if p.err != nil {
 		return p.err
 	}
-	if err := decodeBody(r.Body, false, in, decodeUpdatePackageVersionRequest); err != nil {
+	if err := decodeBody(r.Body, in, decodeUpdatePackageVersionRequest); err != nil {
 		return err
 	}
 	return in.Validate()
@@ -2733,7 +2510,7 @@ func (in *UpdateThingGroupRequest) Decode(r *Request) error {
 	if p.err != nil {
 		return p.err
 	}
-	if err := decodeBody(r.Body, false, in, decodeUpdateThingGroupRequest); err != nil {
+	if err := decodeBody(r.Body, in, decodeUpdateThingGroupRequest); err != nil {
 		return err
 	}
 	return in.Validate()
@@ -2754,7 +2531,7 @@ func decodeUpdateThingGroupRequest(d *decoder, v *UpdateThingGroupRequest) {
 
 // Decode implements Input.
 func (in *UpdateThingGroupsForThingRequest) Decode(r *Request) error {
-	if err := decodeBody(r.Body, false, in, decodeUpdateThingGroupsForThingRequest); err != nil {
+	if err := decodeBody(r.Body, in, decodeUpdateThingGroupsForThingRequest); err != nil {
 		return err
 	}
 	return in.Validate()
@@ -2784,7 +2561,7 @@ func (in *UpdateThingRequest) Decode(r *Request) error {
 	if p.err != nil {
 		return p.err
 	}
-	if err := decodeBody(r.Body, false, in, decodeUpdateThingRequest); err != nil {
+	if err := decodeBody(r.Body, in, decodeUpdateThingRequest); err != nil {
 		return err
 	}
 	return in.Validate()
@@ -2814,7 +2591,7 @@ func (in *UpdateThingTypeRequest) Decode(r *Request) error {
 	if p.err != nil {
 		return p.err
 	}
-	if err := decodeBody(r.Body, false, in, decodeUpdateThingTypeRequest); err != nil {
+	if err := decodeBody(r.Body, in, decodeUpdateThingTypeRequest); err != nil {
 		return err
 	}
 	return in.Validate()

@@ -92,7 +92,7 @@ func TestDecodeKeepsPresence(t *testing.T) {
 		`{"attributePayload":{"attributes":null}}`:  attributes(nil),
 		`{"attributePayload":{"attributes":{}}}`:    attributes(map[string]string{}),
 		`{"thingName":"other"}`:                     {ThingName: new("lamp")},
-		// The last of duplicates wins as a whole, also over what it does not mention.
+		// The last of duplicates replaces the others as a whole, not member by member.
 		`{"attributePayload":{"merge":true},"attributePayload":{"attributes":{"a":"1","a":"2"}}}`: attributes(map[string]string{"a": "2"}),
 		`{"expectedVersion":1,"expectedVersion":null}`:                                            {ThingName: new("lamp")},
 	} {
@@ -161,7 +161,7 @@ func TestDecodeRefusesWhatIsNotJSON(t *testing.T) {
 		`{"document":"\ud83d\n"}`:      invalid + "21: half of a surrogate pair",
 		`{"document":"\ude00\ud83d"}`:  invalid + "26: half of a surrogate pair",
 		`{"description":7,"document":`: invalid + "29: unexpected end of the text, expected a value",
-		// The type of description is wrong, too, but what is not JSON has no types.
+		// The type of description is wrong, too, but a body that is not JSON is reported first.
 		`{"description":7,"document":"}`:                                invalid + `31: unexpected end of the text, expected '"'`,
 		`{"a":` + strings.Repeat("[", 40) + `}`:                         "The request body is nested deeper than 32 levels",
 		`{"document":"` + strings.Repeat("x", MaxBody) + `"}`:           "The request body is larger than 2097152 bytes",

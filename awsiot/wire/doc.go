@@ -1,12 +1,13 @@
 // Package wire is the AWS IoT API as Go types: every operation of the three
 // models (control plane, jobs data plane, data plane) with its binding and its
-// modeled errors, and for those Muster serves also the input and output
-// shapes, with decoding, validation and encoding. Files ending in _gen.go are
+// modeled errors, and for those that Muster serves also the input and output
+// shapes, with decoding, validation and encoding; package dataplane reads and
+// writes those of the jobs data plane itself. Files ending in _gen.go are
 // generated from the model; the rest is their runtime.
 //
-// It never routes, authenticates, touches state or writes to a connection, and
-// it applies the model's limits only: a rule that needs state, or that a
-// specification adds to the model, belongs to the engine.
+// The package does not route or authenticate, has no state, and does not write to
+// connections. It applies the limits of the models only. A rule that needs state, or
+// that the specification adds to the models, is elsewhere.
 //
 // # Shapes
 //

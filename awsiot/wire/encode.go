@@ -19,8 +19,8 @@ type encoder struct {
 func (e *encoder) open(c byte)  { e.b = append(e.b, c) }
 func (e *encoder) close(c byte) { e.b = append(e.b, c) }
 
-// comma separates the next value from the one before, if there is one. A
-// complete value never ends in any of these three bytes.
+// comma writes a comma unless the next value is the first. A complete value never
+// ends in one of these three bytes.
 func (e *encoder) comma() {
 	switch e.b[len(e.b)-1] {
 	case '{', '[', ':':
@@ -32,7 +32,7 @@ func (e *encoder) comma() {
 func (e *encoder) name(name string) {
 	e.comma()
 	e.b = append(e.b, '"')
-	e.b = append(e.b, name...) // names of the model need no escaping
+	e.b = append(e.b, name...) // the names in the models need no escaping
 	e.b = append(e.b, '"', ':')
 }
 
@@ -56,8 +56,8 @@ func listMember[T any](e *encoder, name string, l []T, write func(*encoder, *T))
 	e.close(']')
 }
 
-// mapMember writes the entries in order of their keys, so that the same output
-// always gives the same bytes.
+// mapMember writes the entries in the order of their keys, so the same output always
+// gives the same bytes.
 func mapMember[T any](e *encoder, name string, m map[string]T, write func(*encoder, *T)) {
 	if m == nil {
 		return
@@ -88,7 +88,7 @@ func (e *encoder) boolean(v *bool) { e.b = strconv.AppendBool(e.b, *v) }
 func (e *encoder) integer(v *int)  { e.b = strconv.AppendInt(e.b, int64(*v), 10) }
 func (e *encoder) long(v *int64)   { e.b = strconv.AppendInt(e.b, *v, 10) }
 
-// double writes zero for what JSON has no number for.
+// double writes a number, and zero for those that JSON does not have.
 func (e *encoder) double(v *float64) {
 	f := *v
 	if math.IsNaN(f) || math.IsInf(f, 0) {
@@ -109,8 +109,8 @@ func (e *encoder) timestamp(v *Timestamp) {
 	}
 }
 
-// text writes a string with the escapes that JSON demands and no others. Bytes
-// that are no UTF-8 become U+FFFD.
+// text writes a string with the escapes that JSON requires and no others. Bytes that
+// are not UTF-8 become U+FFFD.
 func (e *encoder) text(v *string) {
 	const hex = "0123456789abcdef"
 	s, done := *v, 0

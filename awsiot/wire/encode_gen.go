@@ -405,46 +405,6 @@ func encodeCreateThingTypeResponse(e *encoder, v *CreateThingTypeResponse) {
 }
 
 // AppendJSON implements Output.
-func (out *DataDescribeJobExecutionResponse) AppendJSON(b []byte) []byte {
-	e := encoder{b}
-	encodeDataDescribeJobExecutionResponse(&e, out)
-	return e.b
-}
-
-func encodeDataDescribeJobExecutionResponse(e *encoder, v *DataDescribeJobExecutionResponse) {
-	e.open('{')
-	member(e, "execution", v.Execution, encodeDataJobExecution)
-	e.close('}')
-}
-
-func encodeDataJobExecution(e *encoder, v *DataJobExecution) {
-	e.open('{')
-	member(e, "approximateSecondsBeforeTimedOut", v.ApproximateSecondsBeforeTimedOut, (*encoder).long)
-	member(e, "executionNumber", v.ExecutionNumber, (*encoder).long)
-	member(e, "jobDocument", v.JobDocument, (*encoder).text)
-	member(e, "jobId", v.JobID, (*encoder).text)
-	member(e, "lastUpdatedAt", v.LastUpdatedAt, (*encoder).long)
-	member(e, "queuedAt", v.QueuedAt, (*encoder).long)
-	member(e, "startedAt", v.StartedAt, (*encoder).long)
-	member(e, "status", v.Status, (*encoder).text)
-	mapMember(e, "statusDetails", v.StatusDetails, (*encoder).text)
-	member(e, "thingName", v.ThingName, (*encoder).text)
-	member(e, "versionNumber", v.VersionNumber, (*encoder).long)
-	e.close('}')
-}
-
-func encodeDataJobExecutionSummary(e *encoder, v *DataJobExecutionSummary) {
-	e.open('{')
-	member(e, "executionNumber", v.ExecutionNumber, (*encoder).long)
-	member(e, "jobId", v.JobID, (*encoder).text)
-	member(e, "lastUpdatedAt", v.LastUpdatedAt, (*encoder).long)
-	member(e, "queuedAt", v.QueuedAt, (*encoder).long)
-	member(e, "startedAt", v.StartedAt, (*encoder).long)
-	member(e, "versionNumber", v.VersionNumber, (*encoder).long)
-	e.close('}')
-}
-
-// AppendJSON implements Output.
 func (out *DeleteBillingGroupResponse) AppendJSON(b []byte) []byte {
 	e := encoder{b}
 	encodeDeleteBillingGroupResponse(&e, out)
@@ -971,20 +931,6 @@ func encodeGetPackageVersionResponse(e *encoder, v *GetPackageVersionResponse) {
 }
 
 // AppendJSON implements Output.
-func (out *GetPendingJobExecutionsResponse) AppendJSON(b []byte) []byte {
-	e := encoder{b}
-	encodeGetPendingJobExecutionsResponse(&e, out)
-	return e.b
-}
-
-func encodeGetPendingJobExecutionsResponse(e *encoder, v *GetPendingJobExecutionsResponse) {
-	e.open('{')
-	listMember(e, "inProgressJobs", v.InProgressJobs, encodeDataJobExecutionSummary)
-	listMember(e, "queuedJobs", v.QueuedJobs, encodeDataJobExecutionSummary)
-	e.close('}')
-}
-
-// AppendJSON implements Output.
 func (out *GetPercentilesResponse) AppendJSON(b []byte) []byte {
 	e := encoder{b}
 	encodeGetPercentilesResponse(&e, out)
@@ -1157,14 +1103,6 @@ func encodeJobExecution(e *encoder, v *JobExecution) {
 	member(e, "status", v.Status, (*encoder).text)
 	member(e, "statusDetails", v.StatusDetails, encodeJobExecutionStatusDetails)
 	member(e, "thingArn", v.ThingARN, (*encoder).text)
-	member(e, "versionNumber", v.VersionNumber, (*encoder).long)
-	e.close('}')
-}
-
-func encodeJobExecutionState(e *encoder, v *JobExecutionState) {
-	e.open('{')
-	member(e, "status", v.Status, (*encoder).text)
-	mapMember(e, "statusDetails", v.StatusDetails, (*encoder).text)
 	member(e, "versionNumber", v.VersionNumber, (*encoder).long)
 	e.close('}')
 }
@@ -1923,32 +1861,6 @@ func encodeSearchIndexResponse(e *encoder, v *SearchIndexResponse) {
 	e.close('}')
 }
 
-// AppendJSON implements Output.
-func (out *StartCommandExecutionResponse) AppendJSON(b []byte) []byte {
-	e := encoder{b}
-	encodeStartCommandExecutionResponse(&e, out)
-	return e.b
-}
-
-func encodeStartCommandExecutionResponse(e *encoder, v *StartCommandExecutionResponse) {
-	e.open('{')
-	member(e, "executionId", v.ExecutionID, (*encoder).text)
-	e.close('}')
-}
-
-// AppendJSON implements Output.
-func (out *StartNextPendingJobExecutionResponse) AppendJSON(b []byte) []byte {
-	e := encoder{b}
-	encodeStartNextPendingJobExecutionResponse(&e, out)
-	return e.b
-}
-
-func encodeStartNextPendingJobExecutionResponse(e *encoder, v *StartNextPendingJobExecutionResponse) {
-	e.open('{')
-	member(e, "execution", v.Execution, encodeDataJobExecution)
-	e.close('}')
-}
-
 func encodeStatistics(e *encoder, v *Statistics) {
 	e.open('{')
 	member(e, "average", v.Average, (*encoder).double)
@@ -2190,20 +2102,6 @@ func (out *UpdateIndexingConfigurationResponse) AppendJSON(b []byte) []byte {
 
 func encodeUpdateIndexingConfigurationResponse(e *encoder, v *UpdateIndexingConfigurationResponse) {
 	e.open('{')
-	e.close('}')
-}
-
-// AppendJSON implements Output.
-func (out *UpdateJobExecutionResponse) AppendJSON(b []byte) []byte {
-	e := encoder{b}
-	encodeUpdateJobExecutionResponse(&e, out)
-	return e.b
-}
-
-func encodeUpdateJobExecutionResponse(e *encoder, v *UpdateJobExecutionResponse) {
-	e.open('{')
-	member(e, "executionState", v.ExecutionState, encodeJobExecutionState)
-	member(e, "jobDocument", v.JobDocument, (*encoder).text)
 	e.close('}')
 }
 

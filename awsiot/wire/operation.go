@@ -10,26 +10,26 @@ const (
 	IoTData      Service = "iotdata"
 )
 
-// Operation is one call of the API. All operations of the models are known;
-// those without generated shapes have Shaped false.
+// Operation is one operation of the API. The package has all operations of the
+// models; Shaped tells for which of them it has shapes.
 type Operation struct {
 	Name     string
 	Service  Service
 	Method   string
-	Path     string    // the template, as the model writes it
-	Segments []Segment // the same, split at slashes
+	Path     string    // the template, as the model has it
+	Segments []Segment // of Path, split at slashes
 	Query    []Binding // members bound to query parameters
 	Header   []Binding // members bound to headers
 	Errors   []*ErrorShape
-	BodyMax  int  // bytes of the longest body that the model allows, without white space, at most MaxBody; 0: nothing stands in a body
+	BodyMax  int  // bytes of the longest body that the model allows, without white space, at most MaxBody; 0: the operation has no body
 	Shaped   bool // this package has types for its input and output
 }
 
 // Segment is one segment of a path template: a literal or a label.
 type Segment struct {
 	Literal string
-	Label   string // not empty: any value, decoded once
-	Greedy  bool   // the label takes all that is left of the path
+	Label   string // if not empty, the segment may have any value, decoded once
+	Greedy  bool   // the label takes the rest of the path
 }
 
 // Binding ties a member of an input to the name of a parameter.
@@ -37,8 +37,8 @@ type Binding struct {
 	Member, Name string
 }
 
-// ErrorShape is an error as one service models it: the same name can have
-// another status in another service.
+// ErrorShape is an error as one service models it. The same name can have another
+// status in another service.
 type ErrorShape struct {
 	Name   string
 	Status int // HTTP
@@ -50,15 +50,15 @@ func Operations() []*Operation {
 	return append([]*Operation(nil), operations...)
 }
 
-// bodySlack is what a body may have beside what the model allows, in bytes:
-// white space, and members that no one knows.
+// bodySlack is how many bytes a body may have in addition to those that the model
+// allows, for white space and unknown members.
 const bodySlack = 4 << 10
 
-// BodyLimit returns how many bytes of a body o takes, MaxBody at the most. More
-// cannot be a valid input.
+// BodyLimit returns how many bytes the body of o may have, at most MaxBody. A longer
+// one cannot be a valid input.
 func (o *Operation) BodyLimit() int { return min(o.BodyMax+bodySlack, MaxBody) }
 
-// Error returns the error shape of that name if o models it.
+// Error returns the error shape with that name if o models one.
 func (o *Operation) Error(name string) (*ErrorShape, bool) {
 	for _, e := range o.Errors {
 		if e.Name == name {
@@ -68,9 +68,9 @@ func (o *Operation) Error(name string) (*ErrorShape, bool) {
 	return nil, false
 }
 
-// BadInput returns the error that o models for an input that does not decode:
-// InvalidRequestException, or ValidationException for the newer operations. It
-// is nil for the few operations that model neither.
+// BadInput returns the error that o models for an input that cannot be decoded:
+// InvalidRequestException, or ValidationException in newer operations. It is nil for
+// the few operations that model neither.
 func (o *Operation) BadInput() *ErrorShape {
 	for _, name := range []string{"InvalidRequestException", "ValidationException"} {
 		if e, ok := o.Error(name); ok {

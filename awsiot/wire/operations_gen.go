@@ -5080,7 +5080,6 @@ var (
 			jobsDataCertificateValidationException,
 			jobsDataTerminalStateException,
 		},
-		Shaped: true,
 	}
 
 	// GetPendingJobExecutions is GET /things/{thingName}/jobs.
@@ -5097,7 +5096,6 @@ var (
 			jobsDataServiceUnavailableException,
 			jobsDataCertificateValidationException,
 		},
-		Shaped: true,
 	}
 
 	// StartCommandExecution is POST /command-executions.
@@ -5116,7 +5114,6 @@ var (
 			jobsDataInternalServerException,
 		},
 		BodyMax: 2097152,
-		Shaped:  true,
 	}
 
 	// StartNextPendingJobExecution is PUT /things/{thingName}/jobs/$next.
@@ -5134,7 +5131,6 @@ var (
 			jobsDataCertificateValidationException,
 		},
 		BodyMax: 2097152,
-		Shaped:  true,
 	}
 
 	// UpdateJobExecution is POST /things/{thingName}/jobs/{jobId}.
@@ -5153,7 +5149,6 @@ var (
 			jobsDataInvalidStateTransitionException,
 		},
 		BodyMax: 2097152,
-		Shaped:  true,
 	}
 )
 

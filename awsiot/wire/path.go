@@ -2,19 +2,19 @@ package wire
 
 import "strconv"
 
-// path is where in an input a value stands, outermost first.
+// path is the place of a value in an input, outermost step first.
 type path []step
 
-// step is a member of a structure, an entry of a map (by name) or an element
-// of a list (by index, when name is empty).
+// step is a member of a structure, an entry of a map (by name) or an element of a
+// list (by index, if name is empty).
 type step struct {
 	name  string
 	index int
 	entry bool
 }
 
-// String renders p as the framework does: names start in lower case, list
-// elements count from one and are followed by ".member".
+// String writes p as AWS's framework does: names begin in lower case, list elements
+// count from one and are followed by ".member".
 func (p path) String() string {
 	var b []byte
 	for i, s := range p {

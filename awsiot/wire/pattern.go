@@ -5,13 +5,13 @@ import (
 	"sync"
 )
 
-// pattern is a pattern of the model. It must match the whole value.
+// pattern is a pattern of the models. It must match the whole value.
 //
-// Nearly all patterns repeat one character class, so the ASCII part of the
-// class is a bit set and no regular expression runs on an ASCII value.
+// Nearly all patterns repeat one character class. The ASCII part of such a class is
+// a bit set, so no regular expression runs on an ASCII value.
 type pattern struct {
-	text string // as the model writes it; violations show it
-	expr string // the same in RE2, anchored at both ends
+	text string // as the model has it; violations show it
+	expr string // text in the syntax of RE2, anchored at both ends
 
 	class    bool      // the pattern is one repeated character class
 	nonEmpty bool      // repeated by +, not by *
@@ -22,13 +22,13 @@ type pattern struct {
 	re   *regexp.Regexp // expr, compiled when first needed
 }
 
-// beyond says what a class holds from U+0080 up.
+// beyond says how much of U+0080 and above a class holds.
 type beyond uint8
 
 const (
 	none beyond = iota
 	all
-	some // only the regular expression knows
+	some // only the regular expression can tell
 )
 
 // match reports whether s as a whole matches p.

@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// quoted consumes the JSON string that comes next and returns its value, which
-// shares memory with the body when nothing in it was escaped.
+// quoted consumes the next JSON string and returns its value. The value shares memory
+// with the body if nothing in it was escaped.
 func (d *decoder) quoted() string {
 	d.pos++ // the caller has seen the quotation mark
 	start := d.pos
@@ -29,7 +29,7 @@ func (d *decoder) quoted() string {
 	return ""
 }
 
-// unescape is quoted for a string with escapes, the first of which comes next.
+// unescape is quoted for a string with escapes, from the first escape on.
 func (d *decoder) unescape(start int) string {
 	var b strings.Builder
 	b.WriteString(d.data[start:d.pos])
@@ -58,13 +58,13 @@ func (d *decoder) unescape(start int) string {
 	return ""
 }
 
-// escapes are the escapes of one letter.
+// escapes are the escapes that consist of one letter.
 var escapes = [...]rune{
 	'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t',
 }
 
-// escaped consumes what follows a backslash. Half a surrogate pair is refused:
-// it is no character and could not be written back.
+// escaped consumes what follows a backslash. Half of a surrogate pair is refused: it
+// is not a character and cannot be written in UTF-8.
 func (d *decoder) escaped() (rune, bool) {
 	if d.pos == len(d.data) {
 		return 0, false

@@ -13,12 +13,12 @@ import (
 // Request is the part of an HTTP request that an input is decoded from.
 type Request struct {
 	Labels Labels      // from the path, already percent-decoded
-	Query  url.Values  // parameters that no member is bound to are ignored
-	Header http.Header // likewise
+	Query  url.Values  // parameters without a member are ignored
+	Header http.Header // headers without a member are ignored
 	Body   []byte      // empty means {}; at most MaxBody bytes
 }
 
-// Label is the value that a path gave to a label of a path template.
+// Label is a label of a path template with its value in a path.
 type Label struct {
 	Name, Value string
 }
@@ -39,10 +39,10 @@ func (l Labels) Get(name string) string {
 // Input is the input of an operation.
 type Input interface {
 	// Decode fills the empty input from r and validates it. The error is an
-	// *InputError; the input is then of no use.
+	// *InputError; after it, the input must not be used.
 	Decode(r *Request) error
-	// Validate holds the input against every constraint of the model. The
-	// error is an *InputError that lists the violations.
+	// Validate checks the input against every constraint of the model. The error is
+	// an *InputError that lists the violations.
 	Validate() error
 }
 
@@ -52,7 +52,7 @@ type Output interface {
 	AppendJSON(b []byte) []byte
 }
 
-// Or returns what p points at, or fallback when p is nil.
+// Or returns the value that p points to, or fallback if p is nil.
 func Or[T any](p *T, fallback T) T {
 	if p == nil {
 		return fallback
@@ -76,8 +76,8 @@ func (r *Request) label(name string) param {
 	return param{name: name}
 }
 
-// query returns the last value of a parameter, as the last of duplicate JSON
-// members counts.
+// query returns the last value of a parameter, because the last of duplicate JSON
+// members counts, too.
 func (r *Request) query(name string) param {
 	if values := r.Query[name]; len(values) > 0 {
 		return param{name, values[len(values)-1], true}
@@ -97,7 +97,7 @@ type params struct {
 	err error
 }
 
-// fail records that p is not a want.
+// fail records that p is not a valid want.
 func (ps *params) fail(p param, want string) {
 	if ps.err == nil {
 		ps.err = &InputError{WrongType, "Value '" + shown(p.value) + "' at '" + p.name + "' must be " + want}

@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// textRule is what a model says about a string. Lengths are in characters; a
-// zero max is none.
+// textRule holds the constraints on a string. Lengths are in characters; a zero max
+// means that there is none.
 type textRule struct {
 	min, max  int
 	pattern   *pattern
@@ -17,17 +17,17 @@ type textRule struct {
 	sensitive bool // the value must not be shown
 }
 
-// sizeRule bounds the length of a list or map. A zero max is none.
+// sizeRule bounds the size of a list or map. A zero max means that there is none.
 type sizeRule struct {
 	min, max int
 }
 
-// numberRule bounds a number. A nil bound is none.
+// numberRule bounds a number. A nil bound means that there is none.
 type numberRule struct {
 	min, max *float64
 }
 
-// The constraints of the framework, in its words.
+// The constraints in the words of AWS's framework.
 const (
 	notNull = "Member must not be null"
 	noLess  = "Member must have value greater than or equal to "
@@ -41,7 +41,7 @@ const (
 	values  = "Map value must satisfy constraint: "
 )
 
-// broken calls report for every constraint that s breaks.
+// broken calls report with every constraint that s breaks.
 func (r *textRule) broken(s string, report func(constraint string)) {
 	if r.enum != nil && !slices.Contains(r.enum, s) {
 		report(r.enumText())
@@ -49,7 +49,7 @@ func (r *textRule) broken(s string, report func(constraint string)) {
 	if r.pattern != nil && !r.pattern.match(s) {
 		report(matches + r.pattern.text)
 	}
-	// A string has no more characters than bytes: count only when it matters.
+	// A string has at most as many characters as bytes, so count only if it matters.
 	if r.max > 0 && len(s) > r.max && utf8.RuneCountInString(s) > r.max {
 		report(noLong + strconv.Itoa(r.max))
 	}
@@ -65,8 +65,8 @@ func (r *textRule) allows(s string) bool {
 	return ok
 }
 
-// all lists every constraint of r, as the framework does for an element of a
-// list or map.
+// all lists every constraint of r, as AWS's framework does for an element of a list
+// or map.
 func (r *textRule) all() string {
 	var c []string
 	if r.max > 0 {
@@ -88,7 +88,7 @@ func (r *textRule) enumText() string {
 	return oneOf + "[" + strings.Join(r.enum, ", ") + "]"
 }
 
-// broken calls report for every bound that n breaks.
+// broken calls report with every bound that n breaks.
 func (r *sizeRule) broken(n int, report func(constraint string)) {
 	if r.max > 0 && n > r.max {
 		report(noLong + strconv.Itoa(r.max))
@@ -98,7 +98,7 @@ func (r *sizeRule) broken(n int, report func(constraint string)) {
 	}
 }
 
-// broken calls report for every bound that f breaks.
+// broken calls report with every bound that f breaks.
 func (r *numberRule) broken(f float64, report func(constraint string)) {
 	if r.max != nil && f > *r.max {
 		report(noMore + number(*r.max))
@@ -127,7 +127,7 @@ func (r *numberRule) all() string {
 	return "[" + strings.Join(c, ", ") + "]"
 }
 
-// number prints f without an exponent or needless zeros.
+// number prints f without an exponent and without needless zeros.
 func number[T int | int64 | float64](f T) string {
 	return strconv.FormatFloat(float64(f), 'f', -1, 64)
 }
@@ -135,7 +135,7 @@ func number[T int | int64 | float64](f T) string {
 // shownLimit is how many bytes of a value a message shows.
 const shownLimit = 256
 
-// shown is s, cut when long.
+// shown returns s, cut after shownLimit bytes.
 func shown(s string) string {
 	if len(s) <= shownLimit {
 		return s

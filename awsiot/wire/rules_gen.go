@@ -4,132 +4,118 @@ package wire
 
 // The constraints of the models, by shape.
 var (
-	abortActionRule                              = &textRule{enum: []string{"CANCEL"}}
-	abortCriteriaListRule                        = &sizeRule{min: 1}
-	abortThresholdPercentageRule                 = &numberRule{max: new(float64(100))}
-	actionTypeRule                               = &textRule{enum: []string{"PUBLISH", "SUBSCRIBE", "RECEIVE", "CONNECT"}}
-	aggregationFieldRule                         = &textRule{min: 1}
-	attributeNameRule                            = &textRule{max: 128, pattern: pattern17}
-	attributeValueRule                           = &textRule{max: 800, pattern: pattern18}
-	authInfosRule                                = &sizeRule{min: 1, max: 10}
-	autoRegistrationStatusRule                   = &textRule{enum: []string{"ENABLE", "DISABLE"}}
-	awsAccountIdRule                             = &textRule{min: 12, max: 12, pattern: pattern3}
-	billingGroupDescriptionRule                  = &textRule{max: 2028, pattern: pattern5}
-	billingGroupNameRule                         = &textRule{min: 1, max: 128, pattern: pattern13}
-	cACertificateStatusRule                      = &textRule{enum: []string{"ACTIVE", "INACTIVE"}}
-	certificateIdRule                            = &textRule{min: 64, max: 64, pattern: pattern0}
-	certificateModeRule                          = &textRule{enum: []string{"DEFAULT", "SNI_ONLY"}}
-	certificatePemRule                           = &textRule{min: 1, max: 65536, pattern: pattern7}
-	certificateSigningRequestRule                = &textRule{min: 1, max: 4096, pattern: pattern7}
-	certificateStatusRule                        = &textRule{enum: []string{"ACTIVE", "INACTIVE", "REVOKED", "PENDING_TRANSFER", "REGISTER_INACTIVE", "PENDING_ACTIVATION"}}
-	clientTokenRule                              = &textRule{min: 36, max: 64, pattern: pattern19}
-	commentRule                                  = &textRule{max: 2028, pattern: pattern9}
-	connectionAttributeNameRule                  = &textRule{max: 128, pattern: pattern12}
-	connectivityApiThingNameRule                 = &textRule{min: 1, max: 128, pattern: pattern13, sensitive: true}
-	cronExpressionRule                           = &textRule{min: 1, max: 256}
-	detailsKeyRule                               = &textRule{min: 1, max: 128, pattern: pattern13}
-	detailsValueRule                             = &textRule{min: 1, pattern: pattern1}
-	deviceDefenderIndexingModeRule               = &textRule{enum: []string{"OFF", "VIOLATIONS"}}
-	durationInMinutesRule                        = &numberRule{min: new(float64(1)), max: new(float64(1430))}
-	endpointTypeRule                             = &textRule{max: 128, pattern: pattern7}
-	eventTypeRule                                = &textRule{enum: []string{"THING", "THING_GROUP", "THING_TYPE", "THING_GROUP_MEMBERSHIP", "THING_GROUP_HIERARCHY", "THING_TYPE_ASSOCIATION", "JOB", "JOB_EXECUTION", "POLICY", "CERTIFICATE", "CA_CERTIFICATE"}}
-	expiresInSecRule                             = &numberRule{min: new(float64(60)), max: new(float64(3600))}
-	fieldTypeRule                                = &textRule{enum: []string{"Number", "String", "Boolean"}}
-	incrementFactorRule                          = &numberRule{min: new(float64(1.1)), max: new(float64(5))}
-	indexNameRule                                = &textRule{min: 1, max: 128, pattern: pattern13}
-	ioTDataClientIdRule                          = &textRule{min: 1, max: 128, pattern: pattern26}
-	ioTDataMaxResultsRule                        = &numberRule{min: new(float64(1)), max: new(float64(200))}
-	ioTDataPayloadFormatIndicatorRule            = &textRule{enum: []string{"UNSPECIFIED_BYTES", "UTF8_DATA"}}
-	ioTDataQosRule                               = &numberRule{min: new(float64(0)), max: new(float64(1))}
-	jobDescriptionRule                           = &textRule{max: 2028, pattern: pattern9}
-	jobDocumentRule                              = &textRule{max: 32768}
-	jobDocumentSourceRule                        = &textRule{min: 1, max: 1350}
-	jobEndBehaviorRule                           = &textRule{enum: []string{"STOP_ROLLOUT", "CANCEL", "FORCE_CANCEL"}}
-	jobExecutionFailureTypeRule                  = &textRule{enum: []string{"FAILED", "REJECTED", "TIMED_OUT", "ALL"}}
-	jobExecutionStatusRule                       = &textRule{enum: []string{"QUEUED", "IN_PROGRESS", "SUCCEEDED", "FAILED", "TIMED_OUT", "REJECTED", "REMOVED", "CANCELED"}}
-	jobIdRule                                    = &textRule{min: 1, max: 64, pattern: pattern15}
-	jobStatusRule                                = &textRule{enum: []string{"IN_PROGRESS", "CANCELED", "COMPLETED", "DELETION_IN_PROGRESS", "SCHEDULED"}}
-	jobTargetsRule                               = &sizeRule{min: 1}
-	jobTemplateArnRule                           = &textRule{min: 1, max: 1600, pattern: pattern27}
-	jobTemplateIdRule                            = &textRule{min: 1, max: 64, pattern: pattern15}
-	jobsDataBinaryParameterValueRule             = &sizeRule{min: 1}
-	jobsDataClientRequestTokenV2Rule             = &textRule{min: 1, max: 64, pattern: pattern25}
-	jobsDataCommandExecutionParameterMapRule     = &sizeRule{min: 1}
-	jobsDataCommandExecutionTimeoutInSecondsRule = &numberRule{min: new(float64(1))}
-	jobsDataCommandParameterNameRule             = &textRule{min: 1, max: 192, pattern: pattern21}
-	jobsDataDescribeJobExecutionJobIdRule        = &textRule{pattern: pattern16}
-	jobsDataDetailsKeyRule                       = &textRule{min: 1, max: 128, pattern: pattern13}
-	jobsDataDetailsValueRule                     = &textRule{min: 1, pattern: pattern1}
-	jobsDataJobExecutionStatusRule               = &textRule{enum: []string{"QUEUED", "IN_PROGRESS", "SUCCEEDED", "FAILED", "TIMED_OUT", "REJECTED", "REMOVED", "CANCELED"}}
-	jobsDataJobIdRule                            = &textRule{min: 1, max: 64, pattern: pattern15}
-	jobsDataStringParameterValueRule             = &textRule{min: 1}
-	jobsDataTargetArnRule                        = &textRule{max: 2048}
-	jobsDataThingNameRule                        = &textRule{min: 1, max: 128, pattern: pattern13}
-	jobsDataUnsignedLongParameterValueRule       = &textRule{min: 1, max: 20, pattern: pattern23}
-	laserMaxResultsRule                          = &numberRule{min: new(float64(1)), max: new(float64(250))}
-	managedJobTemplateNameRule                   = &textRule{min: 1, max: 64}
-	managedTemplateVersionRule                   = &textRule{pattern: pattern24}
-	markerRule                                   = &textRule{max: 1024, pattern: pattern4}
-	maxBucketsRule                               = &numberRule{min: new(float64(1)), max: new(float64(10000))}
-	maxJobExecutionsPerMinRule                   = &numberRule{min: new(float64(1))}
-	messageRule                                  = &textRule{max: 128, pattern: pattern7}
-	minimumNumberOfExecutedThingsRule            = &numberRule{min: new(float64(1))}
-	namedShadowIndexingModeRule                  = &textRule{enum: []string{"OFF", "ON"}}
-	namespaceIdRule                              = &textRule{pattern: pattern15}
-	numberOfRetriesRule                          = &numberRule{min: new(float64(0)), max: new(float64(10))}
-	numberOfThingsRule                           = &numberRule{min: new(float64(1))}
-	packageCatalogMaxResultsRule                 = &numberRule{min: new(float64(1)), max: new(float64(100))}
-	packageNameRule                              = &textRule{min: 1, max: 128, pattern: pattern10}
-	packageVersionActionRule                     = &textRule{enum: []string{"PUBLISH", "DEPRECATE"}}
-	packageVersionArnRule                        = &textRule{min: 1, max: 1600, pattern: pattern27}
-	packageVersionRecipeRule                     = &textRule{max: 3072, sensitive: true}
-	packageVersionStatusRule                     = &textRule{enum: []string{"DRAFT", "PUBLISHED", "DEPRECATED"}}
-	pageSizeRule                                 = &numberRule{min: new(float64(1)), max: new(float64(250))}
-	parameterKeyRule                             = &textRule{min: 1, max: 128, pattern: pattern15}
-	parameterRule                                = &textRule{min: 0, max: 2048, pattern: pattern7}
-	parameterValueRule                           = &textRule{min: 1, max: 30720, pattern: pattern9}
-	percentRule                                  = &numberRule{min: new(float64(0)), max: new(float64(100))}
-	policyDocumentRule                           = &textRule{min: 0, max: 404600, pattern: pattern7}
-	policyNameRule                               = &textRule{min: 1, max: 128, pattern: pattern8}
-	policyVersionIdRule                          = &textRule{pattern: pattern3}
-	queryMaxResultsRule                          = &numberRule{min: new(float64(1)), max: new(float64(500))}
-	queryStringRule                              = &textRule{min: 1}
-	reasonCodeRule                               = &textRule{max: 128, pattern: pattern6}
-	registryMaxResultsRule                       = &numberRule{min: new(float64(1)), max: new(float64(250))}
-	resourceAttributeKeyRule                     = &textRule{min: 1, pattern: pattern13}
-	resourceAttributeValueRule                   = &textRule{min: 1, pattern: pattern9}
-	resourceDescriptionRule                      = &textRule{min: 0, max: 1024, pattern: pattern9, sensitive: true}
-	resourceRule                                 = &textRule{max: 2048, pattern: pattern7}
-	retryCriteriaListRule                        = &sizeRule{min: 1, max: 2}
-	retryableFailureTypeRule                     = &textRule{enum: []string{"FAILED", "TIMED_OUT", "ALL"}}
-	roleArnRule                                  = &textRule{min: 20, max: 2048}
-	rolloutRatePerMinuteRule                     = &numberRule{min: new(float64(1)), max: new(float64(1000))}
-	s3BucketRule                                 = &textRule{min: 1}
-	s3KeyRule                                    = &textRule{min: 1}
-	searchQueryMaxResultsRule                    = &numberRule{min: new(float64(1))}
-	shadowNameRule                               = &textRule{min: 1, max: 64, pattern: pattern2}
-	stringDateTimeRule                           = &textRule{min: 1, max: 64}
-	tagKeyRule                                   = &textRule{min: 1, max: 128, pattern: pattern20}
-	tagMapRule                                   = &sizeRule{min: 1, max: 50}
-	tagValueRule                                 = &textRule{min: 0, max: 256}
-	targetArnRule                                = &textRule{max: 2048}
-	targetFieldOrderRule                         = &textRule{enum: []string{"LatLon", "LonLat"}}
-	targetSelectionRule                          = &textRule{enum: []string{"CONTINUOUS", "SNAPSHOT"}}
-	templateBodyRule                             = &textRule{min: 0, max: 10240, pattern: pattern7}
-	templateNameRule                             = &textRule{min: 1, max: 36, pattern: pattern22}
-	thingConnectivityIndexingModeRule            = &textRule{enum: []string{"OFF", "STATUS"}}
-	thingGroupDescriptionRule                    = &textRule{max: 2028, pattern: pattern5}
-	thingGroupIdRule                             = &textRule{min: 1, max: 128, pattern: pattern14}
-	thingGroupIndexingModeRule                   = &textRule{enum: []string{"OFF", "ON"}}
-	thingGroupNameRule                           = &textRule{min: 1, max: 128, pattern: pattern13}
-	thingIndexingModeRule                        = &textRule{enum: []string{"OFF", "REGISTRY", "REGISTRY_AND_SHADOW"}}
-	thingNameRule                                = &textRule{min: 1, max: 128, pattern: pattern13}
-	thingPrincipalTypeRule                       = &textRule{enum: []string{"EXCLUSIVE_THING", "NON_EXCLUSIVE_THING"}}
-	thingTypeDescriptionRule                     = &textRule{max: 2028, pattern: pattern5}
-	thingTypeNameRule                            = &textRule{min: 1, max: 128, pattern: pattern13}
-	userPropertyKeyNameRule                      = &textRule{max: 128, pattern: pattern11}
-	valueRule                                    = &textRule{min: 0, max: 4096, pattern: pattern7}
-	versionNameRule                              = &textRule{min: 1, max: 64, pattern: pattern10}
+	abortActionRule                   = &textRule{enum: []string{"CANCEL"}}
+	abortCriteriaListRule             = &sizeRule{min: 1}
+	abortThresholdPercentageRule      = &numberRule{max: new(float64(100))}
+	actionTypeRule                    = &textRule{enum: []string{"PUBLISH", "SUBSCRIBE", "RECEIVE", "CONNECT"}}
+	aggregationFieldRule              = &textRule{min: 1}
+	attributeNameRule                 = &textRule{max: 128, pattern: pattern16}
+	attributeValueRule                = &textRule{max: 800, pattern: pattern17}
+	authInfosRule                     = &sizeRule{min: 1, max: 10}
+	autoRegistrationStatusRule        = &textRule{enum: []string{"ENABLE", "DISABLE"}}
+	awsAccountIdRule                  = &textRule{min: 12, max: 12, pattern: pattern3}
+	billingGroupDescriptionRule       = &textRule{max: 2028, pattern: pattern5}
+	billingGroupNameRule              = &textRule{min: 1, max: 128, pattern: pattern13}
+	cACertificateStatusRule           = &textRule{enum: []string{"ACTIVE", "INACTIVE"}}
+	certificateIdRule                 = &textRule{min: 64, max: 64, pattern: pattern0}
+	certificateModeRule               = &textRule{enum: []string{"DEFAULT", "SNI_ONLY"}}
+	certificatePemRule                = &textRule{min: 1, max: 65536, pattern: pattern7}
+	certificateSigningRequestRule     = &textRule{min: 1, max: 4096, pattern: pattern7}
+	certificateStatusRule             = &textRule{enum: []string{"ACTIVE", "INACTIVE", "REVOKED", "PENDING_TRANSFER", "REGISTER_INACTIVE", "PENDING_ACTIVATION"}}
+	clientTokenRule                   = &textRule{min: 36, max: 64, pattern: pattern18}
+	commentRule                       = &textRule{max: 2028, pattern: pattern9}
+	connectionAttributeNameRule       = &textRule{max: 128, pattern: pattern12}
+	connectivityApiThingNameRule      = &textRule{min: 1, max: 128, pattern: pattern13, sensitive: true}
+	cronExpressionRule                = &textRule{min: 1, max: 256}
+	detailsKeyRule                    = &textRule{min: 1, max: 128, pattern: pattern13}
+	detailsValueRule                  = &textRule{min: 1, pattern: pattern1}
+	deviceDefenderIndexingModeRule    = &textRule{enum: []string{"OFF", "VIOLATIONS"}}
+	durationInMinutesRule             = &numberRule{min: new(float64(1)), max: new(float64(1430))}
+	endpointTypeRule                  = &textRule{max: 128, pattern: pattern7}
+	eventTypeRule                     = &textRule{enum: []string{"THING", "THING_GROUP", "THING_TYPE", "THING_GROUP_MEMBERSHIP", "THING_GROUP_HIERARCHY", "THING_TYPE_ASSOCIATION", "JOB", "JOB_EXECUTION", "POLICY", "CERTIFICATE", "CA_CERTIFICATE"}}
+	expiresInSecRule                  = &numberRule{min: new(float64(60)), max: new(float64(3600))}
+	fieldTypeRule                     = &textRule{enum: []string{"Number", "String", "Boolean"}}
+	incrementFactorRule               = &numberRule{min: new(float64(1.1)), max: new(float64(5))}
+	indexNameRule                     = &textRule{min: 1, max: 128, pattern: pattern13}
+	ioTDataClientIdRule               = &textRule{min: 1, max: 128, pattern: pattern22}
+	ioTDataMaxResultsRule             = &numberRule{min: new(float64(1)), max: new(float64(200))}
+	ioTDataPayloadFormatIndicatorRule = &textRule{enum: []string{"UNSPECIFIED_BYTES", "UTF8_DATA"}}
+	ioTDataQosRule                    = &numberRule{min: new(float64(0)), max: new(float64(1))}
+	jobDescriptionRule                = &textRule{max: 2028, pattern: pattern9}
+	jobDocumentRule                   = &textRule{max: 32768}
+	jobDocumentSourceRule             = &textRule{min: 1, max: 1350}
+	jobEndBehaviorRule                = &textRule{enum: []string{"STOP_ROLLOUT", "CANCEL", "FORCE_CANCEL"}}
+	jobExecutionFailureTypeRule       = &textRule{enum: []string{"FAILED", "REJECTED", "TIMED_OUT", "ALL"}}
+	jobExecutionStatusRule            = &textRule{enum: []string{"QUEUED", "IN_PROGRESS", "SUCCEEDED", "FAILED", "TIMED_OUT", "REJECTED", "REMOVED", "CANCELED"}}
+	jobIdRule                         = &textRule{min: 1, max: 64, pattern: pattern15}
+	jobStatusRule                     = &textRule{enum: []string{"IN_PROGRESS", "CANCELED", "COMPLETED", "DELETION_IN_PROGRESS", "SCHEDULED"}}
+	jobTargetsRule                    = &sizeRule{min: 1}
+	jobTemplateArnRule                = &textRule{min: 1, max: 1600, pattern: pattern23}
+	jobTemplateIdRule                 = &textRule{min: 1, max: 64, pattern: pattern15}
+	laserMaxResultsRule               = &numberRule{min: new(float64(1)), max: new(float64(250))}
+	managedJobTemplateNameRule        = &textRule{min: 1, max: 64}
+	managedTemplateVersionRule        = &textRule{pattern: pattern21}
+	markerRule                        = &textRule{max: 1024, pattern: pattern4}
+	maxBucketsRule                    = &numberRule{min: new(float64(1)), max: new(float64(10000))}
+	maxJobExecutionsPerMinRule        = &numberRule{min: new(float64(1))}
+	messageRule                       = &textRule{max: 128, pattern: pattern7}
+	minimumNumberOfExecutedThingsRule = &numberRule{min: new(float64(1))}
+	namedShadowIndexingModeRule       = &textRule{enum: []string{"OFF", "ON"}}
+	namespaceIdRule                   = &textRule{pattern: pattern15}
+	numberOfRetriesRule               = &numberRule{min: new(float64(0)), max: new(float64(10))}
+	numberOfThingsRule                = &numberRule{min: new(float64(1))}
+	packageCatalogMaxResultsRule      = &numberRule{min: new(float64(1)), max: new(float64(100))}
+	packageNameRule                   = &textRule{min: 1, max: 128, pattern: pattern10}
+	packageVersionActionRule          = &textRule{enum: []string{"PUBLISH", "DEPRECATE"}}
+	packageVersionArnRule             = &textRule{min: 1, max: 1600, pattern: pattern23}
+	packageVersionRecipeRule          = &textRule{max: 3072, sensitive: true}
+	packageVersionStatusRule          = &textRule{enum: []string{"DRAFT", "PUBLISHED", "DEPRECATED"}}
+	pageSizeRule                      = &numberRule{min: new(float64(1)), max: new(float64(250))}
+	parameterKeyRule                  = &textRule{min: 1, max: 128, pattern: pattern15}
+	parameterRule                     = &textRule{min: 0, max: 2048, pattern: pattern7}
+	parameterValueRule                = &textRule{min: 1, max: 30720, pattern: pattern9}
+	percentRule                       = &numberRule{min: new(float64(0)), max: new(float64(100))}
+	policyDocumentRule                = &textRule{min: 0, max: 404600, pattern: pattern7}
+	policyNameRule                    = &textRule{min: 1, max: 128, pattern: pattern8}
+	policyVersionIdRule               = &textRule{pattern: pattern3}
+	queryMaxResultsRule               = &numberRule{min: new(float64(1)), max: new(float64(500))}
+	queryStringRule                   = &textRule{min: 1}
+	reasonCodeRule                    = &textRule{max: 128, pattern: pattern6}
+	registryMaxResultsRule            = &numberRule{min: new(float64(1)), max: new(float64(250))}
+	resourceAttributeKeyRule          = &textRule{min: 1, pattern: pattern13}
+	resourceAttributeValueRule        = &textRule{min: 1, pattern: pattern9}
+	resourceDescriptionRule           = &textRule{min: 0, max: 1024, pattern: pattern9, sensitive: true}
+	resourceRule                      = &textRule{max: 2048, pattern: pattern7}
+	retryCriteriaListRule             = &sizeRule{min: 1, max: 2}
+	retryableFailureTypeRule          = &textRule{enum: []string{"FAILED", "TIMED_OUT", "ALL"}}
+	roleArnRule                       = &textRule{min: 20, max: 2048}
+	rolloutRatePerMinuteRule          = &numberRule{min: new(float64(1)), max: new(float64(1000))}
+	s3BucketRule                      = &textRule{min: 1}
+	s3KeyRule                         = &textRule{min: 1}
+	searchQueryMaxResultsRule         = &numberRule{min: new(float64(1))}
+	shadowNameRule                    = &textRule{min: 1, max: 64, pattern: pattern2}
+	stringDateTimeRule                = &textRule{min: 1, max: 64}
+	tagKeyRule                        = &textRule{min: 1, max: 128, pattern: pattern19}
+	tagMapRule                        = &sizeRule{min: 1, max: 50}
+	tagValueRule                      = &textRule{min: 0, max: 256}
+	targetArnRule                     = &textRule{max: 2048}
+	targetFieldOrderRule              = &textRule{enum: []string{"LatLon", "LonLat"}}
+	targetSelectionRule               = &textRule{enum: []string{"CONTINUOUS", "SNAPSHOT"}}
+	templateBodyRule                  = &textRule{min: 0, max: 10240, pattern: pattern7}
+	templateNameRule                  = &textRule{min: 1, max: 36, pattern: pattern20}
+	thingConnectivityIndexingModeRule = &textRule{enum: []string{"OFF", "STATUS"}}
+	thingGroupDescriptionRule         = &textRule{max: 2028, pattern: pattern5}
+	thingGroupIdRule                  = &textRule{min: 1, max: 128, pattern: pattern14}
+	thingGroupIndexingModeRule        = &textRule{enum: []string{"OFF", "ON"}}
+	thingGroupNameRule                = &textRule{min: 1, max: 128, pattern: pattern13}
+	thingIndexingModeRule             = &textRule{enum: []string{"OFF", "REGISTRY", "REGISTRY_AND_SHADOW"}}
+	thingNameRule                     = &textRule{min: 1, max: 128, pattern: pattern13}
+	thingPrincipalTypeRule            = &textRule{enum: []string{"EXCLUSIVE_THING", "NON_EXCLUSIVE_THING"}}
+	thingTypeDescriptionRule          = &textRule{max: 2028, pattern: pattern5}
+	thingTypeNameRule                 = &textRule{min: 1, max: 128, pattern: pattern13}
+	userPropertyKeyNameRule           = &textRule{max: 128, pattern: pattern11}
+	valueRule                         = &textRule{min: 0, max: 4096, pattern: pattern7}
+	versionNameRule                   = &textRule{min: 1, max: 64, pattern: pattern10}
 )
 
 // The patterns of the models.
@@ -253,10 +239,6 @@ var (
 		nonEmpty: true,
 	}
 	pattern16 = &pattern{
-		text: `[a-zA-Z0-9_-]+|^\$next`,
-		expr: `\A(?:[a-zA-Z0-9_-]+|^\$next)\z`,
-	}
-	pattern17 = &pattern{
 		text:     `[a-zA-Z0-9_.,@/:#-]+`,
 		expr:     `\A(?:[a-zA-Z0-9_.,@/:#-]+)\z`,
 		class:    true,
@@ -264,33 +246,25 @@ var (
 		beyond:   none,
 		nonEmpty: true,
 	}
-	pattern18 = &pattern{
+	pattern17 = &pattern{
 		text:   `[a-zA-Z0-9_.,@/:#=\[\]-]*`,
 		expr:   `\A(?:[a-zA-Z0-9_.,@/:#=\[\]-]*)\z`,
 		class:  true,
 		ascii:  [2]uint64{0x27fff00800000000, 0x7fffffeafffffff},
 		beyond: none,
 	}
-	pattern19 = &pattern{
+	pattern18 = &pattern{
 		text: `\S{36,64}`,
 		expr: `\A(?:[\x00-\x08\x0E-\x1F\x21-\x{10FFFF}]{36,64})\z`,
 	}
-	pattern20 = &pattern{
+	pattern19 = &pattern{
 		text:   `^([\p{L}\p{Z}\p{N}_.:/=+\-@]*)$`,
 		expr:   `\A(?:^([\p{L}\p{Z}\p{N}_.:/=+\-@]*)$)\z`,
 		class:  true,
 		ascii:  [2]uint64{0x27ffe80100000000, 0x7fffffe87ffffff},
 		beyond: some,
 	}
-	pattern21 = &pattern{
-		text:     `^[.$a-zA-Z0-9_-]+$`,
-		expr:     `\A(?:^[.$a-zA-Z0-9_-]+$)\z`,
-		class:    true,
-		ascii:    [2]uint64{0x3ff601000000000, 0x7fffffe87fffffe},
-		beyond:   none,
-		nonEmpty: true,
-	}
-	pattern22 = &pattern{
+	pattern20 = &pattern{
 		text:     `^[0-9A-Za-z_-]+$`,
 		expr:     `\A(?:^[0-9A-Za-z_-]+$)\z`,
 		class:    true,
@@ -298,30 +272,15 @@ var (
 		beyond:   none,
 		nonEmpty: true,
 	}
-	pattern23 = &pattern{
-		text:   `^[0-9]*$`,
-		expr:   `\A(?:^[0-9]*$)\z`,
-		class:  true,
-		ascii:  [2]uint64{0x3ff000000000000, 0x0},
-		beyond: none,
-	}
-	pattern24 = &pattern{
+	pattern21 = &pattern{
 		text: `^[1-9]+.[0-9]+`,
 		expr: `\A(?:^[1-9]+[^\n\r\x{85}\x{2028}\x{2029}][0-9]+)\z`,
 	}
-	pattern25 = &pattern{
-		text:     `^[\x21-\x7E]+$`,
-		expr:     `\A(?:^[\x21-\x7E]+$)\z`,
-		class:    true,
-		ascii:    [2]uint64{0xfffffffe00000000, 0x7fffffffffffffff},
-		beyond:   none,
-		nonEmpty: true,
-	}
-	pattern26 = &pattern{
+	pattern22 = &pattern{
 		text: `^[^$].*`,
 		expr: `\A(?:^[^$][^\n\r\x{85}\x{2028}\x{2029}]*)\z`,
 	}
-	pattern27 = &pattern{
+	pattern23 = &pattern{
 		text: `^arn:[!-~]+$`,
 		expr: `\A(?:^arn:[!-~]+$)\z`,
 	}

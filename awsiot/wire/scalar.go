@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"encoding/base64"
 	"math"
 	"strconv"
 	"strings"
@@ -34,9 +33,9 @@ func (d *decoder) scalar() string {
 
 func (d *decoder) boolean() bool {
 	switch {
-	case d.word("true"), d.lenient && d.word(`"true"`):
+	case d.word("true"):
 		return true
-	case d.word("false"), d.lenient && d.word(`"false"`):
+	case d.word("false"):
 	default:
 		d.mistyped("a boolean")
 	}
@@ -53,17 +52,11 @@ func (d *decoder) integer() int {
 }
 
 func (d *decoder) long() int64 {
-	var digits string
-	switch c := d.peek(); {
-	case c == '-' || '0' <= c && c <= '9':
-		digits = d.number()
-	case c == '"' && d.lenient:
-		digits = d.quoted()
-	default:
+	if c := d.peek(); c != '-' && (c < '0' || c > '9') {
 		d.mistyped("an integer")
 		return 0
 	}
-	n, err := strconv.ParseInt(digits, 10, 64)
+	n, err := strconv.ParseInt(d.number(), 10, 64)
 	if err != nil {
 		d.wrong("an integer of 64 bits")
 	}
@@ -80,14 +73,6 @@ func (d *decoder) double() float64 {
 		d.wrong("a number that fits a double")
 	}
 	return f
-}
-
-func (d *decoder) blob() []byte {
-	b, err := base64.StdEncoding.DecodeString(d.text())
-	if err != nil {
-		d.wrong("base64")
-	}
-	return b
 }
 
 // number consumes a JSON number and returns its text.
@@ -116,7 +101,7 @@ func (d *decoder) number() string {
 	return d.data[start:d.pos]
 }
 
-// accept consumes c if it is the very next byte.
+// accept consumes c if it is the next byte; it does not skip white space.
 func (d *decoder) accept(c byte) bool {
 	if d.pos < len(d.data) && d.data[d.pos] == c {
 		d.pos++

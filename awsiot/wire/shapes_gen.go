@@ -4,7 +4,7 @@ package wire
 
 // AbortConfig is a structure of service iot.
 type AbortConfig struct {
-	CriteriaList []AbortCriteria // criteriaList; required; at least 1 elements
+	CriteriaList []AbortCriteria // criteriaList; required; at least 1 element
 }
 
 // AbortCriteria is a structure of service iot.
@@ -50,7 +50,7 @@ type AssociateTargetsWithJobRequest struct {
 	Comment     *string  // comment; at most 2028 characters
 	JobID       *string  // jobId; in the path; required; 1 to 64 characters
 	NamespaceID *string  // namespaceId; in the query as namespaceId
-	Targets     []string // targets; required; at least 1 elements
+	Targets     []string // targets; required; at least 1 element
 }
 
 // AssociateTargetsWithJobResponse is the output of AssociateTargetsWithJob.
@@ -128,7 +128,7 @@ type BucketsAggregationType struct {
 // CACertificate is a structure of service iot.
 type CACertificate struct {
 	CertificateARN *string    // certificateArn
-	CertificateID  *string    // certificateId; 64 to 64 characters
+	CertificateID  *string    // certificateId; exactly 64 characters
 	CreationDate   *Timestamp // creationDate
 	Status         *string    // status; ACTIVE|INACTIVE
 }
@@ -137,14 +137,14 @@ type CACertificate struct {
 type CACertificateDescription struct {
 	AutoRegistrationStatus *string              // autoRegistrationStatus; ENABLE|DISABLE
 	CertificateARN         *string              // certificateArn
-	CertificateID          *string              // certificateId; 64 to 64 characters
+	CertificateID          *string              // certificateId; exactly 64 characters
 	CertificateMode        *string              // certificateMode; DEFAULT|SNI_ONLY
 	CertificatePEM         *string              // certificatePem; 1 to 65536 characters
 	CreationDate           *Timestamp           // creationDate
 	CustomerVersion        *int                 // customerVersion; at least 1
 	GenerationID           *string              // generationId
 	LastModifiedDate       *Timestamp           // lastModifiedDate
-	OwnedBy                *string              // ownedBy; 12 to 12 characters
+	OwnedBy                *string              // ownedBy; exactly 12 characters
 	Status                 *string              // status; ACTIVE|INACTIVE
 	Validity               *CertificateValidity // validity
 }
@@ -176,7 +176,7 @@ type CancelJobResponse struct {
 // Certificate is a structure of service iot.
 type Certificate struct {
 	CertificateARN  *string    // certificateArn
-	CertificateID   *string    // certificateId; 64 to 64 characters
+	CertificateID   *string    // certificateId; exactly 64 characters
 	CertificateMode *string    // certificateMode; DEFAULT|SNI_ONLY
 	CreationDate    *Timestamp // creationDate
 	Status          *string    // status; ACTIVE|INACTIVE|REVOKED|PENDING_TRANSFER|REGISTER_INACTIVE|PENDING_ACTIVATION
@@ -184,17 +184,17 @@ type Certificate struct {
 
 // CertificateDescription is a structure of service iot.
 type CertificateDescription struct {
-	CACertificateID  *string              // caCertificateId; 64 to 64 characters
+	CACertificateID  *string              // caCertificateId; exactly 64 characters
 	CertificateARN   *string              // certificateArn
-	CertificateID    *string              // certificateId; 64 to 64 characters
+	CertificateID    *string              // certificateId; exactly 64 characters
 	CertificateMode  *string              // certificateMode; DEFAULT|SNI_ONLY
 	CertificatePEM   *string              // certificatePem; 1 to 65536 characters
 	CreationDate     *Timestamp           // creationDate
 	CustomerVersion  *int                 // customerVersion; at least 1
 	GenerationID     *string              // generationId
 	LastModifiedDate *Timestamp           // lastModifiedDate
-	OwnedBy          *string              // ownedBy; 12 to 12 characters
-	PreviousOwnedBy  *string              // previousOwnedBy; 12 to 12 characters
+	OwnedBy          *string              // ownedBy; exactly 12 characters
+	PreviousOwnedBy  *string              // previousOwnedBy; exactly 12 characters
 	Status           *string              // status; ACTIVE|INACTIVE|REVOKED|PENDING_TRANSFER|REGISTER_INACTIVE|PENDING_ACTIVATION
 	TransferData     *TransferData        // transferData
 	Validity         *CertificateValidity // validity
@@ -234,14 +234,14 @@ type CreateCertificateFromCsrRequest struct {
 // CreateCertificateFromCsrResponse is the output of CreateCertificateFromCsr.
 type CreateCertificateFromCsrResponse struct {
 	CertificateARN *string // certificateArn
-	CertificateID  *string // certificateId; 64 to 64 characters
+	CertificateID  *string // certificateId; exactly 64 characters
 	CertificatePEM *string // certificatePem; 1 to 65536 characters
 }
 
 // CreateDynamicThingGroupRequest is the input of CreateDynamicThingGroup.
 type CreateDynamicThingGroupRequest struct {
 	IndexName            *string               // indexName; 1 to 128 characters
-	QueryString          *string               // queryString; required; at least 1 characters
+	QueryString          *string               // queryString; required; at least 1 character
 	QueryVersion         *string               // queryVersion
 	Tags                 []Tag                 // tags
 	ThingGroupName       *string               // thingGroupName; in the path; required; 1 to 128 characters
@@ -251,7 +251,7 @@ type CreateDynamicThingGroupRequest struct {
 // CreateDynamicThingGroupResponse is the output of CreateDynamicThingGroup.
 type CreateDynamicThingGroupResponse struct {
 	IndexName      *string // indexName; 1 to 128 characters
-	QueryString    *string // queryString; at least 1 characters
+	QueryString    *string // queryString; at least 1 character
 	QueryVersion   *string // queryVersion
 	ThingGroupARN  *string // thingGroupArn
 	ThingGroupID   *string // thingGroupId; 1 to 128 characters
@@ -275,7 +275,7 @@ type CreateJobRequest struct {
 	SchedulingConfig           *SchedulingConfig           // schedulingConfig
 	Tags                       []Tag                       // tags
 	TargetSelection            *string                     // targetSelection; CONTINUOUS|SNAPSHOT
-	Targets                    []string                    // targets; required; at least 1 elements
+	Targets                    []string                    // targets; required; at least 1 element
 	TimeoutConfig              *TimeoutConfig              // timeoutConfig
 }
 
@@ -317,7 +317,7 @@ type CreateKeysAndCertificateRequest struct {
 // CreateKeysAndCertificateResponse is the output of CreateKeysAndCertificate.
 type CreateKeysAndCertificateResponse struct {
 	CertificateARN *string  // certificateArn
-	CertificateID  *string  // certificateId; 64 to 64 characters
+	CertificateID  *string  // certificateId; exactly 64 characters
 	CertificatePEM *string  // certificatePem; 1 to 65536 characters
 	KeyPair        *KeyPair // keyPair
 }
@@ -434,55 +434,6 @@ type CreateThingTypeResponse struct {
 	ThingTypeName *string // thingTypeName; 1 to 128 characters
 }
 
-// DataCommandParameterValue is a structure of service iot-jobs-data.
-type DataCommandParameterValue struct {
-	B   *bool    // B
-	BIN []byte   // BIN; at least 1 bytes
-	D   *float64 // D
-	I   *int     // I
-	L   *int64   // L
-	S   *string  // S; at least 1 characters
-	UL  *string  // UL; 1 to 20 characters
-}
-
-// DataDescribeJobExecutionRequest is the input of DataDescribeJobExecution.
-type DataDescribeJobExecutionRequest struct {
-	ExecutionNumber    *int64  // executionNumber; in the query as executionNumber
-	IncludeJobDocument *bool   // includeJobDocument; in the query as includeJobDocument
-	JobID              *string // jobId; in the path; required
-	ThingName          *string // thingName; in the path; required; 1 to 128 characters
-}
-
-// DataDescribeJobExecutionResponse is the output of DataDescribeJobExecution.
-type DataDescribeJobExecutionResponse struct {
-	Execution *DataJobExecution // execution
-}
-
-// DataJobExecution is a structure of service iot-jobs-data.
-type DataJobExecution struct {
-	ApproximateSecondsBeforeTimedOut *int64            // approximateSecondsBeforeTimedOut
-	ExecutionNumber                  *int64            // executionNumber
-	JobDocument                      *string           // jobDocument; at most 32768 characters
-	JobID                            *string           // jobId; 1 to 64 characters
-	LastUpdatedAt                    *int64            // lastUpdatedAt
-	QueuedAt                         *int64            // queuedAt
-	StartedAt                        *int64            // startedAt
-	Status                           *string           // status; QUEUED|IN_PROGRESS|SUCCEEDED|FAILED|TIMED_OUT|REJECTED|REMOVED|CANCELED
-	StatusDetails                    map[string]string // statusDetails
-	ThingName                        *string           // thingName; 1 to 128 characters
-	VersionNumber                    *int64            // versionNumber
-}
-
-// DataJobExecutionSummary is a structure of service iot-jobs-data.
-type DataJobExecutionSummary struct {
-	ExecutionNumber *int64  // executionNumber
-	JobID           *string // jobId; 1 to 64 characters
-	LastUpdatedAt   *int64  // lastUpdatedAt
-	QueuedAt        *int64  // queuedAt
-	StartedAt       *int64  // startedAt
-	VersionNumber   *int64  // versionNumber
-}
-
 // DeleteBillingGroupRequest is the input of DeleteBillingGroup.
 type DeleteBillingGroupRequest struct {
 	BillingGroupName *string // billingGroupName; in the path; required; 1 to 128 characters
@@ -495,7 +446,7 @@ type DeleteBillingGroupResponse struct {
 
 // DeleteCACertificateRequest is the input of DeleteCACertificate.
 type DeleteCACertificateRequest struct {
-	CertificateID *string // certificateId; in the path; required; 64 to 64 characters
+	CertificateID *string // certificateId; in the path; required; exactly 64 characters
 }
 
 // DeleteCACertificateResponse is the output of DeleteCACertificate.
@@ -504,7 +455,7 @@ type DeleteCACertificateResponse struct {
 
 // DeleteCertificateRequest is the input of DeleteCertificate.
 type DeleteCertificateRequest struct {
-	CertificateID *string // certificateId; in the path; required; 64 to 64 characters
+	CertificateID *string // certificateId; in the path; required; exactly 64 characters
 	ForceDelete   *bool   // forceDelete; in the query as forceDelete
 }
 
@@ -648,7 +599,7 @@ type DescribeBillingGroupResponse struct {
 
 // DescribeCACertificateRequest is the input of DescribeCACertificate.
 type DescribeCACertificateRequest struct {
-	CertificateID *string // certificateId; in the path; required; 64 to 64 characters
+	CertificateID *string // certificateId; in the path; required; exactly 64 characters
 }
 
 // DescribeCACertificateResponse is the output of DescribeCACertificate.
@@ -659,7 +610,7 @@ type DescribeCACertificateResponse struct {
 
 // DescribeCertificateRequest is the input of DescribeCertificate.
 type DescribeCertificateRequest struct {
-	CertificateID *string // certificateId; in the path; required; 64 to 64 characters
+	CertificateID *string // certificateId; in the path; required; exactly 64 characters
 }
 
 // DescribeCertificateResponse is the output of DescribeCertificate.
@@ -771,7 +722,7 @@ type DescribeThingGroupRequest struct {
 // DescribeThingGroupResponse is the output of DescribeThingGroup.
 type DescribeThingGroupResponse struct {
 	IndexName            *string               // indexName; 1 to 128 characters
-	QueryString          *string               // queryString; at least 1 characters
+	QueryString          *string               // queryString; at least 1 character
 	QueryVersion         *string               // queryVersion
 	Status               *string               // status; ACTIVE|BUILDING|REBUILDING
 	ThingGroupARN        *string               // thingGroupArn
@@ -877,10 +828,10 @@ type GeoLocationTarget struct {
 
 // GetBucketsAggregationRequest is the input of GetBucketsAggregation.
 type GetBucketsAggregationRequest struct {
-	AggregationField       *string                 // aggregationField; required; at least 1 characters
+	AggregationField       *string                 // aggregationField; required; at least 1 character
 	BucketsAggregationType *BucketsAggregationType // bucketsAggregationType; required
 	IndexName              *string                 // indexName; 1 to 128 characters
-	QueryString            *string                 // queryString; required; at least 1 characters
+	QueryString            *string                 // queryString; required; at least 1 character
 	QueryVersion           *string                 // queryVersion
 }
 
@@ -892,9 +843,9 @@ type GetBucketsAggregationResponse struct {
 
 // GetCardinalityRequest is the input of GetCardinality.
 type GetCardinalityRequest struct {
-	AggregationField *string // aggregationField; at least 1 characters
+	AggregationField *string // aggregationField; at least 1 character
 	IndexName        *string // indexName; 1 to 128 characters
-	QueryString      *string // queryString; required; at least 1 characters
+	QueryString      *string // queryString; required; at least 1 character
 	QueryVersion     *string // queryVersion
 }
 
@@ -983,23 +934,12 @@ type GetPackageVersionResponse struct {
 	VersionName          *string                 // versionName; 1 to 64 characters
 }
 
-// GetPendingJobExecutionsRequest is the input of GetPendingJobExecutions.
-type GetPendingJobExecutionsRequest struct {
-	ThingName *string // thingName; in the path; required; 1 to 128 characters
-}
-
-// GetPendingJobExecutionsResponse is the output of GetPendingJobExecutions.
-type GetPendingJobExecutionsResponse struct {
-	InProgressJobs []DataJobExecutionSummary // inProgressJobs
-	QueuedJobs     []DataJobExecutionSummary // queuedJobs
-}
-
 // GetPercentilesRequest is the input of GetPercentiles.
 type GetPercentilesRequest struct {
-	AggregationField *string   // aggregationField; at least 1 characters
+	AggregationField *string   // aggregationField; at least 1 character
 	IndexName        *string   // indexName; 1 to 128 characters
 	Percents         []float64 // percents
-	QueryString      *string   // queryString; required; at least 1 characters
+	QueryString      *string   // queryString; required; at least 1 character
 	QueryVersion     *string   // queryVersion
 }
 
@@ -1048,7 +988,7 @@ type GetRegistrationCodeRequest struct {
 
 // GetRegistrationCodeResponse is the output of GetRegistrationCode.
 type GetRegistrationCodeResponse struct {
-	RegistrationCode *string // registrationCode; 64 to 64 characters
+	RegistrationCode *string // registrationCode; exactly 64 characters
 }
 
 // GetRetainedMessageRequest is the input of GetRetainedMessage.
@@ -1067,9 +1007,9 @@ type GetRetainedMessageResponse struct {
 
 // GetStatisticsRequest is the input of GetStatistics.
 type GetStatisticsRequest struct {
-	AggregationField *string // aggregationField; at least 1 characters
+	AggregationField *string // aggregationField; at least 1 character
 	IndexName        *string // indexName; 1 to 128 characters
-	QueryString      *string // queryString; required; at least 1 characters
+	QueryString      *string // queryString; required; at least 1 character
 	QueryVersion     *string // queryVersion
 }
 
@@ -1133,7 +1073,7 @@ type Job struct {
 	SchedulingConfig           *SchedulingConfig           // schedulingConfig
 	Status                     *string                     // status; IN_PROGRESS|CANCELED|COMPLETED|DELETION_IN_PROGRESS|SCHEDULED
 	TargetSelection            *string                     // targetSelection; CONTINUOUS|SNAPSHOT
-	Targets                    []string                    // targets; at least 1 elements
+	Targets                    []string                    // targets; at least 1 element
 	TimeoutConfig              *TimeoutConfig              // timeoutConfig
 }
 
@@ -1150,13 +1090,6 @@ type JobExecution struct {
 	StatusDetails                    *JobExecutionStatusDetails // statusDetails
 	ThingARN                         *string                    // thingArn
 	VersionNumber                    *int64                     // versionNumber
-}
-
-// JobExecutionState is a structure of service iot-jobs-data.
-type JobExecutionState struct {
-	Status        *string           // status; QUEUED|IN_PROGRESS|SUCCEEDED|FAILED|TIMED_OUT|REJECTED|REMOVED|CANCELED
-	StatusDetails map[string]string // statusDetails
-	VersionNumber *int64            // versionNumber
 }
 
 // JobExecutionStatusDetails is a structure of service iot.
@@ -1233,8 +1166,8 @@ type JobTemplateSummary struct {
 
 // KeyPair is a structure of service iot.
 type KeyPair struct {
-	PrivateKey *string // PrivateKey; at least 1 characters
-	PublicKey  *string // PublicKey; at least 1 characters
+	PrivateKey *string // PrivateKey; at least 1 character
+	PublicKey  *string // PublicKey; at least 1 character
 }
 
 // ListAttachedPoliciesRequest is the input of ListAttachedPolicies.
@@ -1281,7 +1214,7 @@ type ListCACertificatesResponse struct {
 // ListCertificatesByCARequest is the input of ListCertificatesByCA.
 type ListCertificatesByCARequest struct {
 	AscendingOrder  *bool   // ascendingOrder; in the query as isAscendingOrder
-	CACertificateID *string // caCertificateId; in the path; required; 64 to 64 characters
+	CACertificateID *string // caCertificateId; in the path; required; exactly 64 characters
 	Marker          *string // marker; in the query as marker; at most 1024 characters
 	PageSize        *int    // pageSize; in the query as pageSize; 1 to 250
 }
@@ -1755,7 +1688,7 @@ type RegisterCACertificateRequest struct {
 // RegisterCACertificateResponse is the output of RegisterCACertificate.
 type RegisterCACertificateResponse struct {
 	CertificateARN *string // certificateArn
-	CertificateID  *string // certificateId; 64 to 64 characters
+	CertificateID  *string // certificateId; exactly 64 characters
 }
 
 // RegisterCertificateRequest is the input of RegisterCertificate.
@@ -1769,7 +1702,7 @@ type RegisterCertificateRequest struct {
 // RegisterCertificateResponse is the output of RegisterCertificate.
 type RegisterCertificateResponse struct {
 	CertificateARN *string // certificateArn
-	CertificateID  *string // certificateId; 64 to 64 characters
+	CertificateID  *string // certificateId; exactly 64 characters
 }
 
 // RegisterCertificateWithoutCARequest is the input of RegisterCertificateWithoutCA.
@@ -1781,7 +1714,7 @@ type RegisterCertificateWithoutCARequest struct {
 // RegisterCertificateWithoutCAResponse is the output of RegisterCertificateWithoutCA.
 type RegisterCertificateWithoutCAResponse struct {
 	CertificateARN *string // certificateArn
-	CertificateID  *string // certificateId; 64 to 64 characters
+	CertificateID  *string // certificateId; exactly 64 characters
 }
 
 // RegisterThingRequest is the input of RegisterThing.
@@ -1843,8 +1776,8 @@ type RetryCriteria struct {
 
 // S3Location is a structure of service iot.
 type S3Location struct {
-	Bucket  *string // bucket; at least 1 characters
-	Key     *string // key; at least 1 characters
+	Bucket  *string // bucket; at least 1 character
+	Key     *string // key; at least 1 character
 	Version *string // version
 }
 
@@ -1871,7 +1804,7 @@ type SearchIndexRequest struct {
 	IndexName    *string // indexName; 1 to 128 characters
 	MaxResults   *int    // maxResults; at least 1
 	NextToken    *string // nextToken
-	QueryString  *string // queryString; required; at least 1 characters
+	QueryString  *string // queryString; required; at least 1 character
 	QueryVersion *string // queryVersion
 }
 
@@ -1886,32 +1819,6 @@ type SearchIndexResponse struct {
 type SetDefaultPolicyVersionRequest struct {
 	PolicyName      *string // policyName; in the path; required; 1 to 128 characters
 	PolicyVersionID *string // policyVersionId; in the path; required
-}
-
-// StartCommandExecutionRequest is the input of StartCommandExecution.
-type StartCommandExecutionRequest struct {
-	ClientToken             *string                              // clientToken; 1 to 64 characters
-	CommandARN              *string                              // commandArn; required
-	ExecutionTimeoutSeconds *int64                               // executionTimeoutSeconds; at least 1
-	Parameters              map[string]DataCommandParameterValue // parameters; at least 1 elements
-	TargetARN               *string                              // targetArn; required; at most 2048 characters
-}
-
-// StartCommandExecutionResponse is the output of StartCommandExecution.
-type StartCommandExecutionResponse struct {
-	ExecutionID *string // executionId; 1 to 64 characters
-}
-
-// StartNextPendingJobExecutionRequest is the input of StartNextPendingJobExecution.
-type StartNextPendingJobExecutionRequest struct {
-	StatusDetails        map[string]string // statusDetails
-	StepTimeoutInMinutes *int64            // stepTimeoutInMinutes
-	ThingName            *string           // thingName; in the path; required; 1 to 128 characters
-}
-
-// StartNextPendingJobExecutionResponse is the output of StartNextPendingJobExecution.
-type StartNextPendingJobExecutionResponse struct {
-	Execution *DataJobExecution // execution
 }
 
 // Statistics is a structure of service iot.
@@ -2065,8 +1972,8 @@ type TimeoutConfig struct {
 
 // TransferCertificateRequest is the input of TransferCertificate.
 type TransferCertificateRequest struct {
-	CertificateID    *string // certificateId; in the path; required; 64 to 64 characters
-	TargetAwsAccount *string // targetAwsAccount; in the query as targetAwsAccount; required; 12 to 12 characters
+	CertificateID    *string // certificateId; in the path; required; exactly 64 characters
+	TargetAwsAccount *string // targetAwsAccount; in the query as targetAwsAccount; required; exactly 12 characters
 	TransferMessage  *string // transferMessage; at most 128 characters
 }
 
@@ -2108,7 +2015,7 @@ type UpdateBillingGroupResponse struct {
 
 // UpdateCACertificateRequest is the input of UpdateCACertificate.
 type UpdateCACertificateRequest struct {
-	CertificateID             *string             // certificateId; in the path; required; 64 to 64 characters
+	CertificateID             *string             // certificateId; in the path; required; exactly 64 characters
 	NewAutoRegistrationStatus *string             // newAutoRegistrationStatus; in the query as newAutoRegistrationStatus; ENABLE|DISABLE
 	NewStatus                 *string             // newStatus; in the query as newStatus; ACTIVE|INACTIVE
 	RegistrationConfig        *RegistrationConfig // registrationConfig
@@ -2117,7 +2024,7 @@ type UpdateCACertificateRequest struct {
 
 // UpdateCertificateRequest is the input of UpdateCertificate.
 type UpdateCertificateRequest struct {
-	CertificateID *string // certificateId; in the path; required; 64 to 64 characters
+	CertificateID *string // certificateId; in the path; required; exactly 64 characters
 	NewStatus     *string // newStatus; in the query as newStatus; required; ACTIVE|INACTIVE|REVOKED|PENDING_TRANSFER|REGISTER_INACTIVE|PENDING_ACTIVATION
 }
 
@@ -2125,7 +2032,7 @@ type UpdateCertificateRequest struct {
 type UpdateDynamicThingGroupRequest struct {
 	ExpectedVersion      *int64                // expectedVersion
 	IndexName            *string               // indexName; 1 to 128 characters
-	QueryString          *string               // queryString; at least 1 characters
+	QueryString          *string               // queryString; at least 1 character
 	QueryVersion         *string               // queryVersion
 	ThingGroupName       *string               // thingGroupName; in the path; required; 1 to 128 characters
 	ThingGroupProperties *ThingGroupProperties // thingGroupProperties; required
@@ -2153,25 +2060,6 @@ type UpdateIndexingConfigurationRequest struct {
 
 // UpdateIndexingConfigurationResponse is the output of UpdateIndexingConfiguration.
 type UpdateIndexingConfigurationResponse struct {
-}
-
-// UpdateJobExecutionRequest is the input of UpdateJobExecution.
-type UpdateJobExecutionRequest struct {
-	ExecutionNumber          *int64            // executionNumber
-	ExpectedVersion          *int64            // expectedVersion
-	IncludeJobDocument       *bool             // includeJobDocument
-	IncludeJobExecutionState *bool             // includeJobExecutionState
-	JobID                    *string           // jobId; in the path; required; 1 to 64 characters
-	Status                   *string           // status; required; QUEUED|IN_PROGRESS|SUCCEEDED|FAILED|TIMED_OUT|REJECTED|REMOVED|CANCELED
-	StatusDetails            map[string]string // statusDetails
-	StepTimeoutInMinutes     *int64            // stepTimeoutInMinutes
-	ThingName                *string           // thingName; in the path; required; 1 to 128 characters
-}
-
-// UpdateJobExecutionResponse is the output of UpdateJobExecution.
-type UpdateJobExecutionResponse struct {
-	ExecutionState *JobExecutionState // executionState
-	JobDocument    *string            // jobDocument; at most 32768 characters
 }
 
 // UpdateJobRequest is the input of UpdateJob.

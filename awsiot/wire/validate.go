@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// maxViolations bounds how many violations one message tells.
+// maxViolations is how many violations one message lists at most.
 const maxViolations = 20
 
 // validator collects the violations of one input.
@@ -14,7 +14,7 @@ type validator struct {
 	violations []string
 }
 
-// err returns what was found as the framework words it, or nil.
+// err returns the violations as one error in the words of AWS's framework, or nil.
 func (v *validator) err() error {
 	n := len(v.violations)
 	if n == 0 {
@@ -27,8 +27,8 @@ func (v *validator) err() error {
 	return &InputError{Violation, fmt.Sprintf("%d validation %s detected: %s", n, noun, strings.Join(v.violations, "; "))}
 }
 
-// violated records that the value of a member breaks a constraint. The value is
-// quoted by the caller, or empty when it must not be shown.
+// violated records that the value of a member breaks a constraint. The caller has
+// quoted the value, or passes "" if it must not be shown.
 func (v *validator) violated(name, value, constraint string) {
 	if len(v.violations) == maxViolations {
 		return
@@ -60,13 +60,6 @@ func (v *validator) text(name string, s *string, r *textRule) {
 	})
 }
 
-// blob validates a blob that is present.
-func (v *validator) blob(name string, b []byte, r *sizeRule) {
-	if b != nil {
-		r.broken(len(b), func(constraint string) { v.violated(name, "", constraint) })
-	}
-}
-
 // inRange validates a number that is present.
 func inRange[T int | int64 | float64](v *validator, name string, n *T, r *numberRule) {
 	if n != nil {
@@ -82,7 +75,8 @@ func size[T any](v *validator, name string, l []T, r *sizeRule) {
 	r.broken(len(l), func(constraint string) { v.violated(name, quote(listed(l)), constraint) })
 }
 
-// listed shows strings and numbers as the framework does, structures by count.
+// listed shows strings and numbers as AWS's framework does, and of structures their
+// number.
 func listed[T any](l []T) string {
 	switch l := any(l).(type) {
 	case []string:
@@ -100,8 +94,8 @@ func listed[T any](l []T) string {
 	return fmt.Sprintf("[%d elements]", len(l))
 }
 
-// texts validates the strings of a list. As the framework does, the first bad
-// one is told for the whole list, with every constraint of an element.
+// texts validates the strings of a list. As in AWS's framework, the first bad one is
+// reported for the whole list, with all constraints on an element.
 func (v *validator) texts(name string, l []string, r *textRule) {
 	for _, s := range l {
 		if !r.allows(s) {
@@ -111,7 +105,7 @@ func (v *validator) texts(name string, l []string, r *textRule) {
 	}
 }
 
-// doubles validates the numbers of a list, as texts does its strings.
+// doubles validates the numbers of a list like texts its strings.
 func (v *validator) doubles(name string, l []float64, r *numberRule) {
 	for _, f := range l {
 		if !r.allows(f) {
@@ -138,7 +132,7 @@ func mapKeys[T any](v *validator, name string, m map[string]T, r *textRule) {
 	}
 }
 
-// mapTexts validates the strings that a map holds.
+// mapTexts validates the values of a map of strings.
 func (v *validator) mapTexts(name string, m map[string]string, r *textRule) {
 	for _, key := range sortedKeys(m) {
 		if !r.allows(m[key]) {
@@ -167,7 +161,7 @@ func insideEach[T any](v *validator, name string, l []T, validate func(*T, *vali
 	}
 }
 
-// insideMap validates the structures that a map holds.
+// insideMap validates the values of a map of structures.
 func insideMap[T any](v *validator, name string, m map[string]T, validate func(*T, *validator)) {
 	for _, key := range sortedKeys(m) {
 		v.path = append(v.path, step{name: name}, step{name: key, entry: true})

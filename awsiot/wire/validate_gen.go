@@ -373,26 +373,6 @@ func (in *CreateThingTypeRequest) validate(v *validator) {
 	inside(v, "thingTypeProperties", in.ThingTypeProperties, (*ThingTypeProperties).validate)
 }
 
-func (in *DataCommandParameterValue) validate(v *validator) {
-	v.blob("BIN", in.BIN, jobsDataBinaryParameterValueRule)
-	v.text("S", in.S, jobsDataStringParameterValueRule)
-	v.text("UL", in.UL, jobsDataUnsignedLongParameterValueRule)
-}
-
-// Validate implements Input.
-func (in *DataDescribeJobExecutionRequest) Validate() error {
-	var v validator
-	in.validate(&v)
-	return v.err()
-}
-
-func (in *DataDescribeJobExecutionRequest) validate(v *validator) {
-	v.present("jobId", in.JobID != nil)
-	v.text("jobId", in.JobID, jobsDataDescribeJobExecutionJobIdRule)
-	v.present("thingName", in.ThingName != nil)
-	v.text("thingName", in.ThingName, jobsDataThingNameRule)
-}
-
 // Validate implements Input.
 func (in *DeleteBillingGroupRequest) Validate() error {
 	var v validator
@@ -916,18 +896,6 @@ func (in *GetPackageVersionRequest) validate(v *validator) {
 	v.text("packageName", in.PackageName, packageNameRule)
 	v.present("versionName", in.VersionName != nil)
 	v.text("versionName", in.VersionName, versionNameRule)
-}
-
-// Validate implements Input.
-func (in *GetPendingJobExecutionsRequest) Validate() error {
-	var v validator
-	in.validate(&v)
-	return v.err()
-}
-
-func (in *GetPendingJobExecutionsRequest) validate(v *validator) {
-	v.present("thingName", in.ThingName != nil)
-	v.text("thingName", in.ThingName, jobsDataThingNameRule)
 }
 
 // Validate implements Input.
@@ -1598,38 +1566,6 @@ func (in *SetDefaultPolicyVersionRequest) validate(v *validator) {
 	v.text("policyVersionId", in.PolicyVersionID, policyVersionIdRule)
 }
 
-// Validate implements Input.
-func (in *StartCommandExecutionRequest) Validate() error {
-	var v validator
-	in.validate(&v)
-	return v.err()
-}
-
-func (in *StartCommandExecutionRequest) validate(v *validator) {
-	v.text("clientToken", in.ClientToken, jobsDataClientRequestTokenV2Rule)
-	v.present("commandArn", in.CommandARN != nil)
-	inRange(v, "executionTimeoutSeconds", in.ExecutionTimeoutSeconds, jobsDataCommandExecutionTimeoutInSecondsRule)
-	mapSize(v, "parameters", in.Parameters, jobsDataCommandExecutionParameterMapRule)
-	mapKeys(v, "parameters", in.Parameters, jobsDataCommandParameterNameRule)
-	insideMap(v, "parameters", in.Parameters, (*DataCommandParameterValue).validate)
-	v.present("targetArn", in.TargetARN != nil)
-	v.text("targetArn", in.TargetARN, jobsDataTargetArnRule)
-}
-
-// Validate implements Input.
-func (in *StartNextPendingJobExecutionRequest) Validate() error {
-	var v validator
-	in.validate(&v)
-	return v.err()
-}
-
-func (in *StartNextPendingJobExecutionRequest) validate(v *validator) {
-	mapKeys(v, "statusDetails", in.StatusDetails, jobsDataDetailsKeyRule)
-	v.mapTexts("statusDetails", in.StatusDetails, jobsDataDetailsValueRule)
-	v.present("thingName", in.ThingName != nil)
-	v.text("thingName", in.ThingName, jobsDataThingNameRule)
-}
-
 func (in *Tag) validate(v *validator) {
 	v.present("Key", in.Key != nil)
 	v.text("Key", in.Key, tagKeyRule)
@@ -1809,24 +1745,6 @@ func (in *UpdateIndexingConfigurationRequest) Validate() error {
 func (in *UpdateIndexingConfigurationRequest) validate(v *validator) {
 	inside(v, "thingGroupIndexingConfiguration", in.ThingGroupIndexingConfiguration, (*ThingGroupIndexingConfiguration).validate)
 	inside(v, "thingIndexingConfiguration", in.ThingIndexingConfiguration, (*ThingIndexingConfiguration).validate)
-}
-
-// Validate implements Input.
-func (in *UpdateJobExecutionRequest) Validate() error {
-	var v validator
-	in.validate(&v)
-	return v.err()
-}
-
-func (in *UpdateJobExecutionRequest) validate(v *validator) {
-	v.present("jobId", in.JobID != nil)
-	v.text("jobId", in.JobID, jobsDataJobIdRule)
-	v.present("status", in.Status != nil)
-	v.text("status", in.Status, jobsDataJobExecutionStatusRule)
-	mapKeys(v, "statusDetails", in.StatusDetails, jobsDataDetailsKeyRule)
-	v.mapTexts("statusDetails", in.StatusDetails, jobsDataDetailsValueRule)
-	v.present("thingName", in.ThingName != nil)
-	v.text("thingName", in.ThingName, jobsDataThingNameRule)
 }
 
 // Validate implements Input.

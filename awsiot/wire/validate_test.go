@@ -114,12 +114,16 @@ func TestValidationMessages(t *testing.T) {
 				"THING_GROUP_MEMBERSHIP, THING_GROUP_HIERARCHY, THING_TYPE_ASSOCIATION, JOB, JOB_EXECUTION, POLICY, CERTIFICATE, CA_CERTIFICATE]]"),
 		},
 		"an empty map": {
-			(&StartCommandExecutionRequest{CommandARN: new("c"), TargetARN: new("t"), Parameters: map[string]DataCommandParameterValue{}}).Validate,
-			one("'{0 entries}'", "parameters", "Member must have length greater than or equal to 1"),
+			(&CreatePackageRequest{PackageName: new("p"), Tags: map[string]string{}}).Validate,
+			one("'{0 entries}'", "tags", "Member must have length greater than or equal to 1"),
 		},
 		"a member of a structure in a map": {
-			(&StartCommandExecutionRequest{CommandARN: new("c"), TargetARN: new("t"), Parameters: map[string]DataCommandParameterValue{"p": {BIN: []byte{}}}}).Validate,
-			one("", "parameters.p.member.bIN", "Member must have length greater than or equal to 1"),
+			func() error {
+				var v validator
+				insideMap(&v, "labels", map[string]Tag{"p": {Key: new("a*")}}, (*Tag).validate)
+				return v.err()
+			},
+			one("'a*'", "labels.p.member.key", `Member must satisfy regular expression pattern: ^([\p{L}\p{Z}\p{N}_.:/=+\-@]*)$`),
 		},
 		"a sensitive value is not shown": {
 			(&GetThingConnectivityDataRequest{ThingName: new("la mp")}).Validate,

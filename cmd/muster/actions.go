@@ -22,7 +22,7 @@ func knownActions() []string {
 		known = append(known, service+op.Name)
 	}
 	known = append(known, s3api.Actions()...)
-	known = append(known, operator.Actions(new(server).routes())...)
+	known = append(known, operator.Actions()...)
 	slices.Sort(known)
 	return slices.Compact(known)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -9,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/datafolder"
 	"github.com/muster-iot/muster/store/pebblestore"
 )
 
@@ -21,23 +24,23 @@ func adminCommand() *cobra.Command {
 
 // writable is existing for a command that changes the folder: a backup is a data
 // folder from then on.
-func writable(cmd *cobra.Command, args []string) (folder, error) {
+func writable(cmd *cobra.Command, args []string) (datafolder.Folder, error) {
 	data, err := existing(cmd, args)
 	if err != nil {
 		return "", err
 	}
-	return data, data.adopt(cmd.Context(), false, slog.New(slog.DiscardHandler))
+	return data, data.Adopt(cmd.Context(), false, slog.New(slog.DiscardHandler))
 }
 
 // existing returns the data folder that a command was given first.
-func existing(cmd *cobra.Command, args []string) (folder, error) {
+func existing(cmd *cobra.Command, args []string) (datafolder.Folder, error) {
 	if len(args) == 0 {
 		return "", usagef("%s needs the data folder", nameOf(cmd))
 	}
 	if _, err := os.Stat(args[0]); err != nil {
 		return "", fmt.Errorf("data folder: %w", err)
 	}
-	return folder(args[0]), nil
+	return datafolder.Folder(args[0]), nil
 }
 
 func backupCommand() *cobra.Command {
@@ -66,19 +69,37 @@ func runBackup(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(data.backupList()); err == nil {
+	if _, err := os.Stat(data.BackupList()); err == nil {
 		return fmt.Errorf("%s is a backup that was not served yet: copy it as it is, with all its files, and verify the copy", string(data))
 	}
-	s, err := data.openStore(pebblestore.Options{})
+	s, err := data.OpenStore(pebblestore.Options{Fatal: fatal(data)})
 	switch {
 	case errors.Is(err, pebblestore.ErrLocked):
 		err = orderBackup(cmd.Context(), data, to)
 	case err == nil:
-		err = errors.Join(backup(cmd.Context(), data, s, folder(to), holdNothing), s.Close())
+		err = errors.Join(data.Backup(cmd.Context(), s, datafolder.Folder(to), datafolder.HoldNothing), s.Close())
 	}
 	if err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "copied to %s\n", to)
 	return err
+}
+
+// Backup is the running server's side of `muster admin backup`.
+func (s *server) Backup(ctx context.Context, to string) error {
+	if err := s.backupRoom(to); err != nil {
+		return &muster.Error{Kind: muster.NoRoom, Msg: err.Error(), Err: err}
+	}
+	return s.data.Backup(ctx, s.store, datafolder.Folder(to), s.holdFiles)
+}
+
+// orderBackup has the server that owns a data folder make the backup.
+func orderBackup(ctx context.Context, data datafolder.Folder, to string) error {
+	c, err := ownerOf(data)
+	if err != nil {
+		return err
+	}
+	c.API.HTTP.Timeout = 0 // a large store takes its time
+	return c.Backup(ctx, to)
 }

@@ -49,7 +49,6 @@ func (a *deviceAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 const (
-	metricsPath = "/metrics"
 	// readyTimeout bounds the look at the store.
 	readyTimeout = 5 * time.Second
 )
@@ -92,10 +91,10 @@ func plain(w http.ResponseWriter, status int, text string) {
 // a key.
 func (s *server) watching() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET "+metricsPath, s.figures.Handler())
+	mux.Handle("GET "+operator.MetricsPath, s.figures.Handler())
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		plain(w, http.StatusOK, "Muster "+versionText()+", for scrapers and probes:\n\n"+
-			metricsPath+"  for Prometheus\n/healthz  200 while the process is up\n/readyz   200 when it can be used, else 503 and the reason")
+			operator.MetricsPath+"  for Prometheus\n/healthz  200 while the process is up\n/readyz   200 when it can be used, else 503 and the reason")
 	})
 	mux.Handle("/", &probes{ready: s.ready, next: http.NotFoundHandler()})
 	return mux

@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/muster-iot/muster/datafolder"
 )
 
 // A backup is for its owner only, whatever the folder was before, and the same
@@ -18,7 +20,7 @@ func TestBackupIsPrivateAndOnce(t *testing.T) {
 	if err := os.Mkdir(to, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := orderBackup(t.Context(), folder(filepath.Join(dir, "data")), to); err != nil {
+	if err := orderBackup(t.Context(), datafolder.Folder(filepath.Join(dir, "data")), to); err != nil {
 		t.Fatal(err)
 	}
 	err := filepath.WalkDir(to, func(path string, d fs.DirEntry, err error) error {
@@ -39,7 +41,7 @@ func TestBackupIsPrivateAndOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, to := range []string{to, filepath.Join(dir, "data"), file, filepath.Join(file, "below")} {
-		err := orderBackup(t.Context(), folder(filepath.Join(dir, "data")), to)
+		err := orderBackup(t.Context(), datafolder.Folder(filepath.Join(dir, "data")), to)
 		if err == nil || !strings.Contains(err.Error(), "ConflictException") || !strings.Contains(err.Error(), to) {
 			t.Errorf("a backup to %s: %v, want a conflict and the folder's name", to, err)
 		}
@@ -50,26 +52,28 @@ func TestBackupIsPrivateAndOnce(t *testing.T) {
 // made in the place of what it lacks.
 func TestAnIncompleteBackupIsRefused(t *testing.T) {
 	sound := makeSoundFolder(t)
-	for name, breakOff := range map[string]func(t *testing.T, f folder) error{
-		"before its list was complete": func(t *testing.T, f folder) error { return f.writeBackupList(backupList{Version: 1}, os.O_TRUNC) },
-		"with nothing but its list":    func(t *testing.T, f folder) error { return os.RemoveAll(f.db()) },
-		"without its keys":             func(t *testing.T, f folder) error { return os.Remove(f.keys()) },
-		"without its authority": func(t *testing.T, f folder) error {
-			_ = os.Remove(f.ca().Key)
-			return os.Remove(f.ca().Certificate)
+	for name, breakOff := range map[string]func(t *testing.T, f datafolder.Folder) error{
+		"before its list was complete": func(t *testing.T, f datafolder.Folder) error {
+			return os.WriteFile(f.BackupList(), []byte(`{"version":1}`), 0o600)
 		},
-		"without its authority and its list": func(t *testing.T, f folder) error {
-			_, _ = os.Remove(f.ca().Key), os.Remove(f.backupList())
-			return os.Remove(f.ca().Certificate)
+		"with nothing but its list": func(t *testing.T, f datafolder.Folder) error { return os.RemoveAll(f.DB()) },
+		"without its keys":          func(t *testing.T, f datafolder.Folder) error { return os.Remove(f.Keys()) },
+		"without its authority": func(t *testing.T, f datafolder.Folder) error {
+			_ = os.Remove(f.CA().Key)
+			return os.Remove(f.CA().Certificate)
 		},
-		"without its store and its list": func(t *testing.T, f folder) error {
-			_ = os.Remove(f.backupList())
-			return os.RemoveAll(f.db())
+		"without its authority and its list": func(t *testing.T, f datafolder.Folder) error {
+			_, _ = os.Remove(f.CA().Key), os.Remove(f.BackupList())
+			return os.Remove(f.CA().Certificate)
+		},
+		"without its store and its list": func(t *testing.T, f datafolder.Folder) error {
+			_ = os.Remove(f.BackupList())
+			return os.RemoveAll(f.DB())
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			copied := folder(filepath.Join(t.TempDir(), "copy"))
-			sound.backup.copyTo(t, string(copied))
+			copied := datafolder.Folder(filepath.Join(t.TempDir(), "copy"))
+			copyFolder(t, sound.backup, string(copied))
 			if err := breakOff(t, copied); err != nil {
 				t.Fatal(err)
 			}
@@ -83,7 +87,7 @@ func TestAnIncompleteBackupIsRefused(t *testing.T) {
 			if err := start(t, copied); err == nil || !strings.Contains(err.Error(), "--accept-loss") {
 				t.Errorf("a server that starts with it says %v, want a refusal that names --accept-loss", err)
 			}
-			if _, err := os.Stat(copied.ca().Key); err == nil && strings.Contains(name, "authority") {
+			if _, err := os.Stat(copied.CA().Key); err == nil && strings.Contains(name, "authority") {
 				t.Error("another authority was made")
 			}
 			c := defaultConfig()
@@ -102,10 +106,10 @@ func TestAnIncompleteBackupIsRefused(t *testing.T) {
 // compared with its list. Before that, only what was checked may change it.
 func TestABackupBecomesADataFolder(t *testing.T) {
 	sound := makeSoundFolder(t)
-	list := func(f folder) bool { _, err := os.Stat(f.backupList()); return err == nil }
-	copied := func() folder {
-		f := folder(filepath.Join(t.TempDir(), "copy"))
-		sound.backup.copyTo(t, string(f))
+	list := func(f datafolder.Folder) bool { _, err := os.Stat(f.BackupList()); return err == nil }
+	copied := func() datafolder.Folder {
+		f := datafolder.Folder(filepath.Join(t.TempDir(), "copy"))
+		copyFolder(t, sound.backup, string(f))
 		return f
 	}
 
@@ -138,10 +142,10 @@ func TestABackupBecomesADataFolder(t *testing.T) {
 		{"admin", "dead-letters", "--forget", "DIR"},
 	} {
 		changed, damaged := copied(), copied()
-		if err := os.Remove(damaged.filesKey()); err != nil {
+		if err := os.Remove(damaged.FilesKey()); err != nil {
 			t.Fatal(err)
 		}
-		for _, f := range []folder{changed, damaged} {
+		for _, f := range []datafolder.Folder{changed, damaged} {
 			with := append([]string(nil), args...)
 			for i := range with {
 				if with[i] == "DIR" {

@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/muster-iot/muster/internal/apiclient"
 )
 
 // board shows the progress of one job: bars that redraw themselves on a
@@ -48,7 +50,7 @@ var rows = []struct{ status, counter, color string }{
 }
 
 // show draws j as it is now.
-func (b *board) show(j jobView) {
+func (b *board) show(j apiclient.Job) {
 	if !b.live {
 		b.line(j)
 		return
@@ -58,7 +60,7 @@ func (b *board) show(j jobView) {
 		fmt.Fprintf(&text, "\x1b[%dA", len(rows)) // back to the first row
 	}
 	for _, row := range rows {
-		n := j.count(row.counter)
+		n := j.Count(row.counter)
 		full := 0
 		if b.total > 0 {
 			full = min(barWidth, (n*barWidth+b.total-1)/b.total)
@@ -71,10 +73,10 @@ func (b *board) show(j jobView) {
 }
 
 // line writes j when it differs from what was written last.
-func (b *board) line(j jobView) {
+func (b *board) line(j apiclient.Job) {
 	var parts []string
 	for _, row := range rows {
-		parts = append(parts, fmt.Sprintf("%s %d", row.status, j.count(row.counter)))
+		parts = append(parts, fmt.Sprintf("%s %d", row.status, j.Count(row.counter)))
 	}
 	if text := strings.Join(parts, "  "); text != b.last {
 		b.last = text
@@ -83,7 +85,7 @@ func (b *board) line(j jobView) {
 }
 
 // done tells how it ended.
-func (b *board) done(j jobView) {
+func (b *board) done(j apiclient.Job) {
 	fmt.Fprintf(b.w, "\nThe job is %s after %.1f s: %d succeeded, %d failed, %d rejected.\n", j.Status,
-		j.CompletedAt-j.CreatedAt, j.count("Succeeded"), j.count("Failed"), j.count("Rejected"))
+		j.CompletedAt-j.CreatedAt, j.Count("Succeeded"), j.Count("Failed"), j.Count("Rejected"))
 }

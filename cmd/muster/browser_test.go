@@ -10,10 +10,12 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"github.com/muster-iot/muster/datafolder"
+	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/internal/logtest"
 	"github.com/muster-iot/muster/sigv4"
 )
 
@@ -22,30 +24,11 @@ const (
 	unlistedOrigin = "https://elsewhere.example"
 )
 
-// lineLog is a log that a test may read while a server writes it.
-type lineLog struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *lineLog) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
-}
-
-// about returns the lines that hold a text.
-func (l *lineLog) about(text string) []string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return slices.DeleteFunc(strings.Split(l.text.String(), "\n"), func(line string) bool { return !strings.Contains(line, text) })
-}
-
 // doors is a server in this process with all its listeners, as a browser reaches
 // them.
 type doors struct {
 	*server
-	log *lineLog
+	log *logtest.Log
 	key sigv4.Credential
 }
 
@@ -57,14 +40,14 @@ func openAllDoors(t *testing.T, origins ...string) *doors {
 	for _, address := range []*string{&c.API, &c.MQTTS, &c.HTTPS, &c.ALPN, &c.Files.Address, &c.MQTTPlain, &c.Metrics} {
 		*address = "127.0.0.1:0"
 	}
-	d := &doors{log: new(lineLog)}
+	d := &doors{log: new(logtest.Log)}
 	var err error
 	if d.server, err = newServer(c, slog.New(slog.NewTextHandler(d.log, nil)), newResets()); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	ended, up := make(chan error, 1), make(chan struct{})
-	go func() { ended <- d.run(ctx, func(Ready) { close(up) }) }()
+	go func() { ended <- d.run(ctx, func(datafolder.Ready) { close(up) }) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-ended; err != nil {
@@ -77,7 +60,7 @@ func openAllDoors(t *testing.T, origins ...string) *doors {
 	case <-time.After(startTimeout):
 		t.Fatal("the server does not start")
 	}
-	if d.key, err = readProfile(d.data.credentials()); err != nil {
+	if d.key, err = identity.ReadProfile(d.data.Credentials()); err != nil {
 		t.Fatal(err)
 	}
 	return d
@@ -196,7 +179,7 @@ func TestPagesOfListedOriginsSeeAnswersAndErrors(t *testing.T) {
 			}
 		}
 	}
-	if lines := d.log.about("--cors-origin"); len(lines) > 0 {
+	if lines := d.log.With("--cors-origin"); len(lines) > 0 {
 		t.Errorf("the log complains of a listed origin: %q", lines)
 	}
 	for _, door := range []string{"api", "alpn"} { // of operations that are a POST to the root
@@ -246,7 +229,7 @@ func TestElsewhereNothingChanges(t *testing.T) {
 		same(q, unlistedOrigin)
 	}
 	for _, d := range []*doors{on, off} {
-		if lines := d.log.about("--cors-origin"); len(lines) > 0 {
+		if lines := d.log.With("--cors-origin"); len(lines) > 0 {
 			t.Errorf("the log complains of paths that are not the contract's: %q", lines)
 		}
 	}
@@ -255,7 +238,7 @@ func TestElsewhereNothingChanges(t *testing.T) {
 		same(q, "")
 	}
 	for name, d := range map[string]*doors{"with": on, "without": off} {
-		if lines := d.log.about("--cors-origin"); len(lines) != 1 || !strings.Contains(lines[0], "origin="+unlistedOrigin) {
+		if lines := d.log.With("--cors-origin"); len(lines) != 1 || !strings.Contains(lines[0], "origin="+unlistedOrigin) {
 			t.Errorf("%s --cors-origin the log does not say once that %s is not listed: %q", name, unlistedOrigin, lines)
 		}
 	}

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
-	"os"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -51,7 +49,7 @@ func (s *server) openCertificates() error {
 		}
 		s.shown.add(given)
 	}
-	own, err := identity.OpenServer(s.issuer, s.data.server(), s.c.hosts(), time.Now())
+	own, err := identity.OpenServer(s.issuer, s.data.Server(), s.c.hosts(), time.Now())
 	if err != nil {
 		return err
 	}
@@ -63,7 +61,7 @@ func (s *server) openCertificates() error {
 	if err != nil {
 		return err
 	}
-	own, err = identity.LoadServer(authority, s.data.rsaServer(), s.c.hosts(), time.Now())
+	own, err = identity.LoadServer(authority, s.data.RSAServer(), s.c.hosts(), time.Now())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -79,13 +77,13 @@ func (s *server) openCertificates() error {
 // clients which are given ca.pem trust it. Where ca.pem cannot be replaced, such as one
 // that is mounted by itself, that is left to the operator.
 func (s *server) openRSAAuthority() (*ca.Authority, error) {
-	authority, err := identity.LoadRSAAuthority(s.data.rsaCA())
+	authority, err := identity.LoadRSAAuthority(s.data.RSACA())
 	if err != nil {
 		return nil, err
 	}
-	if err := identity.KeepRoots(s.data.ca().Certificate, s.issuer, authority); err != nil {
+	if err := identity.KeepRoots(s.data.CA().Certificate, s.issuer, authority); err != nil {
 		s.log.Warn("the second root cannot be written to ca.pem: give it to devices that can check RSA signatures only",
-			"root", s.data.rsaCA().Certificate, "error", err)
+			"root", s.data.RSACA().Certificate, "error", err)
 	}
 	return authority, nil
 }
@@ -117,17 +115,17 @@ func (s *server) makeRSA(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	own, err := identity.MakeServer(ctx, authority, s.data.rsaServer(), s.c.hosts(), time.Now())
+	own, err := identity.MakeServer(ctx, authority, s.data.RSAServer(), s.c.hosts(), time.Now())
 	if err != nil {
 		return err
 	}
 	s.shown.add(own)
-	s.log.Info("a second certificate, for devices that can check RSA signatures only, was made", "root", s.data.rsaCA().Certificate, "took", time.Since(began))
+	s.log.Info("a second certificate, for devices that can check RSA signatures only, was made", "root", s.data.RSACA().Certificate, "took", time.Since(began))
 	return nil
 }
 
 func (s *server) makeRSAAuthority(ctx context.Context) (*ca.Authority, error) {
-	if _, err := identity.MakeRSAAuthority(ctx, s.data.rsaCA(), time.Now()); err != nil {
+	if _, err := identity.MakeRSAAuthority(ctx, s.data.RSACA(), time.Now()); err != nil {
 		return nil, err
 	}
 	authority, err := s.openRSAAuthority()
@@ -135,26 +133,4 @@ func (s *server) makeRSAAuthority(ctx context.Context) (*ca.Authority, error) {
 		return nil, err
 	}
 	return authority, s.keepParts()
-}
-
-// openAuthority returns the folder's certificate authority, made on the first start. When
-// a first start was killed while it made the authority, the key that it left is put away and
-// another one made: no certificate was issued with it, since the files of the server's
-// certificate, which are written next, are missing.
-func (f folder) openAuthority(now time.Time, log *slog.Logger) (*ca.Authority, error) {
-	a, err := identity.OpenAuthority(f.ca(), now)
-	if !errors.Is(err, identity.ErrKeyAlone) {
-		return a, err
-	}
-	for _, later := range []string{f.server().Certificate, f.server().Key} {
-		if _, served := os.Stat(later); !errors.Is(served, fs.ErrNotExist) {
-			return nil, err
-		}
-	}
-	away := f.ca().Key + ".unused" // it may be an operator's own, too
-	if err := os.Rename(f.ca().Key, away); err != nil {
-		return nil, err
-	}
-	log.Warn("there was a key without a certificate: another authority is made", "missing", f.ca().Certificate, "key", away)
-	return identity.OpenAuthority(f.ca(), now)
 }

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/muster-iot/muster/datafolder"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/pebblestore"
@@ -55,12 +56,12 @@ func shownTo(addr string, c *tls.Config) (*x509.Certificate, error) {
 // A client that knows RSA only is served by the server that is running since before
 // there was a certificate for it, and by each later one.
 func TestAClientThatKnowsRSAOnlyIsServed(t *testing.T) {
-	data := folder(filepath.Join(t.TempDir(), "data"))
+	data := datafolder.Folder(filepath.Join(t.TempDir(), "data"))
 	var first *x509.Certificate
 	for start, flags := range [][]string{nil, nil, {"--hosts", "localhost,muster.example"}} {
 		s := startServer(t, string(data), append(flags, "--alpn", "127.0.0.1:0", "--files", "127.0.0.1:0")...)
 		for end := time.Now().Add(startTimeout); ; time.Sleep(5 * time.Millisecond) {
-			_, err := shownTo(s.ready.ALPNAddr, rsaOnly(t, data.ca().Certificate))
+			_, err := shownTo(s.ready.ALPNAddr, rsaOnly(t, data.CA().Certificate))
 			if err == nil {
 				break
 			}
@@ -69,7 +70,7 @@ func TestAClientThatKnowsRSAOnlyIsServed(t *testing.T) {
 			}
 		}
 		for _, addr := range []string{s.ready.ALPNAddr, strings.TrimPrefix(s.ready.FilesURL, "https://")} {
-			for _, roots := range []string{data.ca().Certificate, data.rsaCA().Certificate} {
+			for _, roots := range []string{data.CA().Certificate, data.RSACA().Certificate} {
 				got, err := shownTo(addr, rsaOnly(t, roots))
 				if err != nil {
 					t.Errorf("start %d: with the roots in %s: %v", start, roots, err)
@@ -78,12 +79,12 @@ func TestAClientThatKnowsRSAOnlyIsServed(t *testing.T) {
 				}
 			}
 		}
-		got, err := shownTo(s.ready.ALPNAddr, rsaOnly(t, data.ca().Certificate))
+		got, err := shownTo(s.ready.ALPNAddr, rsaOnly(t, data.CA().Certificate))
 		if err != nil {
 			t.Fatal(err)
 		}
 		first = got
-		modern, err := shownTo(s.ready.ALPNAddr, &tls.Config{RootCAs: rootsIn(t, data.ca().Certificate), ServerName: "localhost"})
+		modern, err := shownTo(s.ready.ALPNAddr, &tls.Config{RootCAs: rootsIn(t, data.CA().Certificate), ServerName: "localhost"})
 		if err != nil || modern.PublicKeyAlgorithm != x509.ECDSA {
 			t.Errorf("start %d: a client that knows both is shown %v, %v; want ECDSA, which costs less", start, modern, err)
 		}
@@ -104,19 +105,19 @@ func firstPEM(text []byte) []byte {
 // which are written in a fixed order. The next start makes the others.
 func TestTheNextStartCompletesAFirstStartThatWasKilled(t *testing.T) {
 	base := t.TempDir()
-	data := folder(filepath.Join(base, "whole"))
+	data := datafolder.Folder(filepath.Join(base, "whole"))
 	s := startServer(t, string(data))
-	if err := awaitFile(data.rsaServer().Certificate); err != nil {
+	if err := awaitFile(data.RSAServer().Certificate); err != nil {
 		t.Fatal(err)
 	}
 	s.stop(t)
 	written := []string{"ca-key.pem", "ca.pem", "server-key.pem", "server.pem", "ca-rsa-key.pem", "ca-rsa.pem", "server-rsa-key.pem", "server-rsa.pem"}
 	for n := range written {
 		name := "only " + strings.Join(written[:n], ", ")
-		dir := folder(filepath.Join(base, "broken"))
+		dir := datafolder.Folder(filepath.Join(base, "broken"))
 		if n > 3 { // until then the server was not announced, and nothing was in the store
-			data.copyTo(t, string(dir))
-			dir.forgetRSA(t)
+			copyFolder(t, data, string(dir))
+			forgetRSA(t, dir)
 		} else if err := os.Mkdir(string(dir), 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -139,7 +140,7 @@ func TestTheNextStartCompletesAFirstStartThatWasKilled(t *testing.T) {
 			}
 		}
 		s := startServer(t, string(dir), "--alpn", "127.0.0.1:0")
-		if err := awaitFile(dir.rsaServer().Certificate); err != nil {
+		if err := awaitFile(dir.RSAServer().Certificate); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 		s.stop(t)
@@ -154,7 +155,7 @@ func TestTheNextStartCompletesAFirstStartThatWasKilled(t *testing.T) {
 			}
 		}
 		s = startServer(t, string(dir), "--alpn", "127.0.0.1:0")
-		if _, err := shownTo(s.ready.ALPNAddr, rsaOnly(t, dir.ca().Certificate)); err != nil {
+		if _, err := shownTo(s.ready.ALPNAddr, rsaOnly(t, dir.CA().Certificate)); err != nil {
 			t.Errorf("%s: a client that knows RSA only: %v", name, err)
 		}
 		s.kill(t)
@@ -166,22 +167,23 @@ func TestTheNextStartCompletesAFirstStartThatWasKilled(t *testing.T) {
 
 // forgetRSA turns what the store knows of the folder into what it knew before the
 // certificates with RSA keys were made.
-func (f folder) forgetRSA(t *testing.T) {
+func forgetRSA(t *testing.T, f datafolder.Folder) {
 	t.Helper()
-	f.changeParts(t, func(p *folderParts) { p.RSA = nil })
+	changeParts(t, f, func(p *datafolder.Parts) { p.RSA = nil })
 }
 
-func (f folder) changeParts(t *testing.T, change func(*folderParts)) {
+func changeParts(t *testing.T, f datafolder.Folder, change func(*datafolder.Parts)) {
 	t.Helper()
-	s, err := f.openStore(pebblestore.Options{})
+	s, err := f.OpenStore(pebblestore.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
+	parts := store.Of[datafolder.Parts]{Table: "folder"}
 	err = store.Update(t.Context(), s, func(tx store.Tx) error {
-		p, err := partsTable.Get(tx, theParts)
+		p, err := parts.Get(tx, "parts")
 		if err == nil {
 			change(p)
-			partsTable.Put(tx, theParts, *p)
+			parts.Put(tx, "parts", *p)
 		}
 		return err
 	})
@@ -193,21 +195,21 @@ func (f folder) changeParts(t *testing.T, change func(*folderParts)) {
 // Releases that do not know of the certificates with RSA keys refuse a folder when a file
 // that they know by name is missing. So they must not be told of these.
 func TestAFormerReleaseIsToldOfItsOwnFilesOnly(t *testing.T) {
-	data := folder(filepath.Join(t.TempDir(), "data"))
+	data := datafolder.Folder(filepath.Join(t.TempDir(), "data"))
 	s := startServer(t, string(data))
-	if err := awaitFile(data.rsaServer().Certificate); err != nil {
+	if err := awaitFile(data.RSAServer().Certificate); err != nil {
 		t.Fatal(err)
 	}
 	s.stop(t)
-	var known folderParts
-	data.changeParts(t, func(p *folderParts) { known = *p })
+	var known datafolder.Parts
+	changeParts(t, data, func(p *datafolder.Parts) { known = *p })
 	if got := slices.Sorted(maps.Keys(known.Files)); !slices.Equal(got, []string{"ca-key.pem", "ca.pem", "files-key", "keys.json"}) {
 		t.Errorf("the files that releases before this one look for are %v", got)
 	}
 	if got := slices.Sorted(maps.Keys(known.RSA)); !slices.Equal(got, []string{"ca-rsa-key.pem", "ca-rsa.pem"}) || known.RSA["ca-rsa.pem"] == "" {
 		t.Errorf("of the RSA authority the store knows %v", known.RSA)
 	}
-	if _, err := identity.OpenAuthority(data.ca(), time.Now()); err != nil { // which reads the first certificate, as they do
+	if _, err := identity.OpenAuthority(data.CA(), time.Now()); err != nil { // which reads the first certificate, as they do
 		t.Error(err)
 	}
 }
@@ -215,15 +217,15 @@ func TestAFormerReleaseIsToldOfItsOwnFilesOnly(t *testing.T) {
 // An RSA authority that was lost is not replaced without a word: devices trust it.
 func TestALostRSAAuthorityIsNoticed(t *testing.T) {
 	base := t.TempDir()
-	data := folder(filepath.Join(base, "data"))
+	data := datafolder.Folder(filepath.Join(base, "data"))
 	s := startServer(t, string(data))
-	if err := awaitFile(data.rsaServer().Certificate); err != nil {
+	if err := awaitFile(data.RSAServer().Certificate); err != nil {
 		t.Fatal(err)
 	}
 	s.stop(t)
 	for _, lost := range []string{"ca-rsa.pem", "ca-rsa-key.pem", ""} {
 		dir := filepath.Join(base, "copy")
-		data.copyTo(t, dir)
+		copyFolder(t, data, dir)
 		for _, name := range []string{"ca-rsa.pem", "ca-rsa-key.pem"} {
 			if lost == name || lost == "" {
 				if err := os.Remove(filepath.Join(dir, name)); err != nil {
@@ -231,7 +233,7 @@ func TestALostRSAAuthorityIsNoticed(t *testing.T) {
 				}
 			}
 		}
-		for what, err := range map[string]error{"verify": inProcess(t.Context(), "admin", "verify", dir), "serve": start(t, folder(dir))} {
+		for what, err := range map[string]error{"verify": inProcess(t.Context(), "admin", "verify", dir), "serve": start(t, datafolder.Folder(dir))} {
 			if err == nil || !strings.Contains(err.Error(), "ca-rsa") || !strings.Contains(err.Error(), "missing") {
 				t.Errorf("without %q %s says %v, want what is missing", lost, what, err)
 			}
@@ -249,24 +251,24 @@ func TestALostRSAAuthorityIsNoticed(t *testing.T) {
 
 // Damage to the second root in ca.pem is mended, since it lies in a file of its own.
 func TestTheSecondRootIsMended(t *testing.T) {
-	data := folder(filepath.Join(t.TempDir(), "data"))
+	data := datafolder.Folder(filepath.Join(t.TempDir(), "data"))
 	s := startServer(t, string(data))
-	if err := awaitFile(data.rsaServer().Certificate); err != nil {
+	if err := awaitFile(data.RSAServer().Certificate); err != nil {
 		t.Fatal(err)
 	}
 	s.stop(t)
-	whole, err := os.ReadFile(data.ca().Certificate)
+	whole, err := os.ReadFile(data.CA().Certificate)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for what, content := range map[string][]byte{"cut": whole[:len(whole)-60], "the first alone": firstPEM(whole)} {
-		if err := os.WriteFile(data.ca().Certificate, content, 0o644); err != nil {
+		if err := os.WriteFile(data.CA().Certificate, content, 0o644); err != nil {
 			t.Fatal(err)
 		}
 		if err := start(t, data); err != nil {
 			t.Errorf("%s: %v", what, err)
 		}
-		if now, err := os.ReadFile(data.ca().Certificate); err != nil || !bytes.Equal(now, whole) {
+		if now, err := os.ReadFile(data.CA().Certificate); err != nil || !bytes.Equal(now, whole) {
 			t.Errorf("%s: ca.pem is\n%s, %v; want\n%s", what, now, err, whole)
 		}
 	}
@@ -288,9 +290,9 @@ func TestTheEnvironmentTrustsTheServer(t *testing.T) {
 	t.Setenv("AWS_ACCESS_KEY_ID", "")
 	for bundle, want := range map[string]string{s.ready.CAFile: "", "": "certificate signed by unknown authority", s.ready.CredentialsFile: "holds no certificate", data + "/none": "no such file"} {
 		t.Setenv("AWS_CA_BUNDLE", bundle)
-		c, err := environmentControl()
+		c, err := environmentServer()
 		if err == nil {
-			err = c.createThing(t.Context(), "lamp")
+			err = c.CreateThing(t.Context(), "lamp")
 		}
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("with AWS_CA_BUNDLE=%q: %v, want %q", bundle, err, want)
@@ -298,9 +300,9 @@ func TestTheEnvironmentTrustsTheServer(t *testing.T) {
 	}
 	t.Setenv("AWS_ENDPOINT_URL", s.ready.APIURL)
 	t.Setenv("AWS_CA_BUNDLE", data+"/none")
-	c, err := environmentControl()
+	c, err := environmentServer()
 	if err == nil {
-		err = c.createThing(t.Context(), "pump")
+		err = c.CreateThing(t.Context(), "pump")
 	}
 	if err != nil {
 		t.Errorf("without TLS, with an AWS_CA_BUNDLE that is not there: %v", err)
@@ -332,16 +334,16 @@ func TestNoBundleIsNamedThatDoesNotFit(t *testing.T) {
 // Where ca.pem cannot be replaced, because it is mounted by itself, say, a server starts all the same, and the RSA
 // authority that there is stays.
 func TestAnRSAAuthorityIsUsedThoughItsRootIsNotInCAPEM(t *testing.T) {
-	data := folder(t.TempDir())
-	made, err := identity.MakeRSAAuthority(t.Context(), data.rsaCA(), time.Now())
+	data := datafolder.Folder(t.TempDir())
+	made, err := identity.MakeRSAAuthority(t.Context(), data.RSACA(), time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
-	issuer, err := data.openAuthority(time.Now(), slog.New(slog.DiscardHandler))
+	issuer, err := data.OpenAuthority(time.Now(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Remove(data.ca().Certificate); err != nil {
+	if err := os.Remove(data.CA().Certificate); err != nil {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
@@ -350,24 +352,24 @@ func TestAnRSAAuthorityIsUsedThoughItsRootIsNotInCAPEM(t *testing.T) {
 	if err != nil || got.Certificate.PEM != made.Certificate.PEM {
 		t.Errorf("openRSAAuthority() = another authority, or %v; want the one that was made", err)
 	}
-	if line := log.String(); !strings.Contains(line, "level=WARN") || !strings.Contains(line, data.rsaCA().Certificate) {
-		t.Errorf("the log is %q, want a warning that names %s", line, data.rsaCA().Certificate)
+	if line := log.String(); !strings.Contains(line, "level=WARN") || !strings.Contains(line, data.RSACA().Certificate) {
+		t.Errorf("the log is %q, want a warning that names %s", line, data.RSACA().Certificate)
 	}
 }
 
 // A key without a certificate may be what a start left that was killed, but also the key of an operator who forgot the
 // other file, or all that is left of an authority.
 func TestAKeyWithoutItsCertificateIsPutAway(t *testing.T) {
-	data := folder(t.TempDir())
+	data := datafolder.Folder(t.TempDir())
 	const content = "not looked at"
-	if err := os.WriteFile(data.ca().Key, []byte(content), 0o600); err != nil {
+	if err := os.WriteFile(data.CA().Key, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
-	if _, err := data.openAuthority(time.Now(), slog.New(slog.NewTextHandler(&log, nil))); err != nil {
+	if _, err := data.OpenAuthority(time.Now(), slog.New(slog.NewTextHandler(&log, nil))); err != nil {
 		t.Fatal(err)
 	}
-	away := data.ca().Key + ".unused"
+	away := data.CA().Key + ".unused"
 	if got, err := os.ReadFile(away); err != nil || string(got) != content {
 		t.Errorf("%s holds %q, %v; want the key", away, got, err)
 	}

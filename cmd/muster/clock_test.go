@@ -12,7 +12,7 @@ import (
 func TestTheTestClockMakesHoursPass(t *testing.T) {
 	s := startServer(t, filepath.Join(t.TempDir(), "data"), "--test-clock")
 	ctx := t.Context()
-	if err := s.createThing(ctx, "lamp"); err != nil {
+	if err := s.CreateThing(ctx, "lamp"); err != nil {
 		t.Fatal(err)
 	}
 	job := object{
@@ -21,12 +21,12 @@ func TestTheTestClockMakesHoursPass(t *testing.T) {
 		"jobExecutionsRetryConfig": object{"criteriaList": []object{{"failureType": "TIMED_OUT", "numberOfRetries": 1}}},
 		"schedulingConfig":         object{"startTime": time.Now().UTC().Add(3 * time.Hour).Format("2006-01-02 15:04")},
 	}
-	if err := s.call(ctx, "PUT", "/jobs/fw", job, nil); err != nil {
+	if err := s.Call(ctx, "PUT", "/jobs/fw", job, nil); err != nil {
 		t.Fatal(err)
 	}
 	move := func(order object) {
 		t.Helper()
-		if err := s.call(ctx, "POST", clockPath, order, nil); err != nil {
+		if err := s.Call(ctx, "POST", "/muster/v1/clock", order, nil); err != nil {
 			t.Fatalf("move the clock by %v: %v", order, err)
 		}
 	}
@@ -34,7 +34,7 @@ func TestTheTestClockMakesHoursPass(t *testing.T) {
 	start := func() string {
 		t.Helper()
 		var answer struct{ Execution struct{ Status string } }
-		if err := s.call(ctx, "PUT", "/things/lamp/jobs/$next", object{}, &answer); err != nil {
+		if err := s.Call(ctx, "PUT", "/things/lamp/jobs/$next", object{}, &answer); err != nil {
 			t.Fatal(err)
 		}
 		return answer.Execution.Status
@@ -49,11 +49,11 @@ func TestTheTestClockMakesHoursPass(t *testing.T) {
 		}
 		move(object{"advance": "61m"})
 	}
-	j, err := s.describeJob(ctx, "fw")
-	if err != nil || j.count("TimedOut") != 2 || j.Status != "COMPLETED" {
+	j, err := s.DescribeJob(ctx, "fw")
+	if err != nil || j.Count("TimedOut") != 2 || j.Status != "COMPLETED" {
 		t.Errorf("the job is %+v, %v; want it COMPLETED with two that timed out", j, err)
 	}
-	err = s.call(ctx, "POST", clockPath, object{"set": "2020-01-01T00:00:00Z"}, nil)
+	err = s.Call(ctx, "POST", "/muster/v1/clock", object{"set": "2020-01-01T00:00:00Z"}, nil)
 	if err == nil || !strings.Contains(err.Error(), "cannot be set back") {
 		t.Errorf("setting the clock back: %v, want that it cannot", err)
 	}
@@ -61,7 +61,7 @@ func TestTheTestClockMakesHoursPass(t *testing.T) {
 
 func TestAServerThatKeepsRealTimeRefusesToBeMoved(t *testing.T) {
 	s := startServer(t, filepath.Join(t.TempDir(), "data"))
-	err := s.call(t.Context(), "POST", clockPath, object{"advance": "1m"}, nil)
+	err := s.Call(t.Context(), "POST", "/muster/v1/clock", object{"advance": "1m"}, nil)
 	if err == nil || !strings.Contains(err.Error(), "keeps real time") {
 		t.Errorf("moving the clock: %v, want that it keeps real time", err)
 	}

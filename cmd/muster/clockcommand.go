@@ -1,11 +1,10 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"net/http"
 	"time"
 
+	"github.com/muster-iot/muster/operator"
 	"github.com/spf13/cobra"
 )
 
@@ -53,7 +52,7 @@ func advanceClockCommand() *cobra.Command {
 			if _, err := time.ParseDuration(args[0]); err != nil {
 				return usagef("clock advance: %q is no duration such as 90m", args[0])
 			}
-			return which.moveClock(cmd, func(time.Time) object { return object{"advance": args[0]} })
+			return which.moveClock(cmd, func(time.Time) operator.ClockOrder { return operator.ClockOrder{Advance: args[0]} })
 		},
 	}
 	which.register(cmd.Flags())
@@ -74,13 +73,16 @@ func setClockCommand() *cobra.Command {
 				return usagef("clock set needs a time such as 2030-01-01T03:00:00Z or 03:00")
 			}
 			if at, err := time.Parse(time.RFC3339, args[0]); err == nil {
-				return which.moveClock(cmd, func(time.Time) object { return object{"set": at} })
+				return which.moveClock(cmd, func(time.Time) operator.ClockOrder { return operator.ClockOrder{Set: &at} })
 			}
 			at, err := time.Parse(timeOfDay, args[0])
 			if err != nil {
 				return usagef("clock set: %q is neither a time such as 2030-01-01T03:00:00Z nor a time of day, UTC, such as 03:00", args[0])
 			}
-			return which.moveClock(cmd, func(now time.Time) object { return object{"set": nextAt(now, at)} })
+			return which.moveClock(cmd, func(now time.Time) operator.ClockOrder {
+				next := nextAt(now, at)
+				return operator.ClockOrder{Set: &next}
+			})
 		},
 	}
 	which.register(cmd.Flags())
@@ -89,23 +91,24 @@ func setClockCommand() *cobra.Command {
 
 // moveClock carries out the order that move makes of the time that the clock
 // shows, unless move is nil, and prints what the clock shows then.
-func (w whichServer) moveClock(cmd *cobra.Command, move func(now time.Time) object) error {
-	c, err := w.control()
+func (w whichServer) moveClock(cmd *cobra.Command, move func(now time.Time) operator.ClockOrder) error {
+	api, err := w.client()
 	if err != nil {
 		return err
 	}
-	now, err := c.clock(cmd.Context(), nil)
+	c := operator.Client{API: api}
+	clock, err := c.ReadClock(cmd.Context())
 	if err == nil && move != nil {
-		now, err = c.clock(cmd.Context(), move(now))
+		clock, err = c.MoveClock(cmd.Context(), move(clock.Now))
 	}
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(cmd.OutOrStdout(), now.Format(time.RFC3339Nano))
+	_, err = fmt.Fprintln(cmd.OutOrStdout(), clock.Now.Format(time.RFC3339Nano))
 	return err
 }
 
-// nextAt returns the next instant behind now that has the time of day of at, in
+// nextAt returns the next instant after now that has the time of day of at, in
 // UTC.
 func nextAt(now, at time.Time) time.Time {
 	now = now.UTC()
@@ -114,15 +117,4 @@ func nextAt(now, at time.Time) time.Time {
 		next = next.AddDate(0, 0, 1)
 	}
 	return next
-}
-
-// clock moves the test clock, unless order is nil, and returns what it shows.
-func (c *control) clock(ctx context.Context, order object) (time.Time, error) {
-	var answer struct{ Now time.Time }
-	method := http.MethodPost
-	if order == nil {
-		method = http.MethodGet
-	}
-	err := c.call(ctx, method, clockPath, order, &answer)
-	return answer.Now, err
 }

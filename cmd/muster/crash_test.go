@@ -14,7 +14,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/muster-iot/muster/datafolder"
 	"github.com/muster-iot/muster/device"
+	"github.com/muster-iot/muster/internal/apiclient"
+	"github.com/muster-iot/muster/operator"
 )
 
 var crashRounds = flag.Int("crash.rounds", 4, "how often TestNothingAnsweredIsLost kills the server")
@@ -26,7 +29,7 @@ func TestNothingAnsweredIsLost(t *testing.T) {
 	var said sworn
 	for round := range *crashRounds {
 		s := startServer(t, data)
-		said.check(t, s.control)
+		said.check(t, s.Client)
 		if t.Failed() {
 			s.kill(t)
 			t.Fatalf("in round %d, after %d answers", round, said.answers)
@@ -45,7 +48,7 @@ func TestNothingAnsweredIsLost(t *testing.T) {
 		}
 	}
 	s := startServer(t, data)
-	said.check(t, s.control)
+	said.check(t, s.Client)
 	s.kill(t)
 	if said.answers < 10**crashRounds {
 		t.Errorf("only %d answers in %d rounds; that proves little", said.answers, *crashRounds)
@@ -55,8 +58,8 @@ func TestNothingAnsweredIsLost(t *testing.T) {
 
 // running is a server in a process of its own.
 type running struct {
-	*control
-	ready Ready
+	*apiclient.Client
+	ready datafolder.Ready
 	cmd   *exec.Cmd
 }
 
@@ -75,15 +78,24 @@ func startServer(t *testing.T, data string, flags ...string) *running {
 	if err := awaitFile(file); err != nil {
 		t.Fatal(err)
 	}
-	ready, err := readReady(file)
+	ready, err := datafolder.ReadReady(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := newControl(ready)
+	c, err := clientOf(ready)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return &running{c, ready, cmd}
+}
+
+// object is the body of a request.
+type object = apiclient.Object
+
+// advance moves the test clock on by a duration such as 90m.
+func (s *running) advance(ctx context.Context, by string) error {
+	_, err := operator.Client{API: s.Client}.MoveClock(ctx, operator.ClockOrder{Advance: by})
+	return err
 }
 
 // kill is kill -9.
@@ -137,12 +149,12 @@ func (s *sworn) note(x execution, now state) {
 func (s *sworn) work(ctx context.Context, on *running, name string, overHTTP bool) {
 	for i := 0; ctx.Err() == nil; i++ {
 		x := execution{fmt.Sprintf("%s-lamp%d", name, i), fmt.Sprintf("%s-job%d", name, i)}
-		if on.createThing(ctx, x.thing) != nil {
+		if on.CreateThing(ctx, x.thing) != nil {
 			return
 		}
 		s.note(x, state{})
 		target := fmt.Sprintf("arn:aws:iot:%s:%s:thing/%s", on.ready.Region, on.ready.Account, x.thing)
-		if on.createJob(ctx, x.job, target, `{"do":"flash"}`) != nil {
+		if on.CreateJob(ctx, x.job, target, `{"do":"flash"}`) != nil {
 			return
 		}
 		s.note(x, state{device.Queued, 0}) // its execution may follow later
@@ -179,22 +191,22 @@ func (s *sworn) report(ctx context.Context, on *running, x execution, overHTTP b
 
 func (s *running) device(ctx context.Context, thing string, overHTTP bool) (*device.Client, error) {
 	if overHTTP {
-		return device.NewHTTPS(device.HTTPSOptions{Endpoint: s.ready.APIURL, Thing: thing, Credential: &s.credential, Region: s.region})
+		return device.NewHTTPS(device.HTTPSOptions{Endpoint: s.ready.APIURL, Thing: thing, Credential: &s.Credential, Region: s.Region})
 	}
 	return device.ConnectMQTT(ctx, device.MQTTOptions{Endpoint: "mqtt://" + s.ready.MQTTAddr, Thing: thing})
 }
 
 // check asks a server for everything that was answered.
-func (s *sworn) check(t *testing.T, c *control) {
+func (s *sworn) check(t *testing.T, c *apiclient.Client) {
 	t.Helper()
 	for x, last := range s.executions {
-		if err := c.call(t.Context(), http.MethodGet, "/things/"+x.thing, nil, nil); err != nil {
+		if err := c.Call(t.Context(), http.MethodGet, "/things/"+x.thing, nil, nil); err != nil {
 			t.Errorf("thing %s was answered for and is lost: %v", x.thing, err)
 		}
 		if last.status == "" {
 			continue
 		}
-		if _, err := c.describeJob(t.Context(), x.job); err != nil {
+		if _, err := c.DescribeJob(t.Context(), x.job); err != nil {
 			t.Errorf("job %s was answered for and is lost: %v", x.job, err)
 		}
 		if last.version == 0 {
@@ -206,7 +218,7 @@ func (s *sworn) check(t *testing.T, c *control) {
 				VersionNumber int64
 			}
 		}
-		err := c.call(t.Context(), http.MethodGet, "/things/"+x.thing+"/jobs/"+x.job, nil, &now)
+		err := c.Call(t.Context(), http.MethodGet, "/things/"+x.thing+"/jobs/"+x.job, nil, &now)
 		e := now.Execution
 		switch {
 		case err != nil:

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/pem"
 	"fmt"
 	"io"
@@ -15,6 +16,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/muster-iot/muster/datafolder"
 	"github.com/muster-iot/muster/files/diskstore"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/sigv4"
@@ -24,30 +26,30 @@ import (
 
 // soundFolder is a data folder with something of everything, and its backup.
 type soundFolder struct {
-	data, backup folder
+	data, backup datafolder.Folder
 	key          sigv4.Credential
 }
 
 func makeSoundFolder(t *testing.T) soundFolder {
 	t.Helper()
 	base, ctx := t.TempDir(), t.Context()
-	f := soundFolder{data: folder(filepath.Join(base, "data")), backup: folder(filepath.Join(base, "backup"))}
+	f := soundFolder{data: datafolder.Folder(filepath.Join(base, "data")), backup: datafolder.Folder(filepath.Join(base, "backup"))}
 	s := startServer(t, string(f.data))
-	f.key = s.credential
+	f.key = s.Credential
 	for _, step := range []struct{ target, body string }{{"/lab", ""}, {"/lab/firmware", strings.Repeat("bytes of it ", 100)}} {
 		if _, err := s.file(ctx, "PUT", step.target, []byte(step.body)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for i := range 40 {
-		if err := s.ensureThing(ctx, fmt.Sprintf("pump-%02d", i), nil); err != nil {
+		if err := s.EnsureThing(ctx, fmt.Sprintf("pump-%02d", i), nil); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if err := inProcess(ctx, "admin", "signing-profile", "create", string(f.data), "release"); err != nil {
 		t.Fatal(err)
 	}
-	if err := awaitFile(f.data.rsaServer().Certificate); err != nil {
+	if err := awaitFile(f.data.RSAServer().Certificate); err != nil {
 		t.Fatal(err)
 	}
 	s.stop(t)
@@ -68,7 +70,7 @@ func inProcess(ctx context.Context, args ...string) error {
 }
 
 // start does what a server does before it listens, and stops.
-func start(t *testing.T, data folder) error {
+func start(t *testing.T, data datafolder.Folder) error {
 	t.Helper()
 	c := defaultConfig()
 	c.Data, c.API, c.Metrics, c.MQTTS, c.HTTPS, c.Files.Address = string(data), "127.0.0.1:0", "", "", "", ""
@@ -87,15 +89,15 @@ func startWith(t *testing.T, c Config) error {
 }
 
 // holds returns nil when all that was acknowledged is in a folder.
-func (f soundFolder) holds(t *testing.T, data folder) error {
-	secret, known, err := identity.SecretOf(data.keys(), f.key.AccessKeyID)
+func (f soundFolder) holds(t *testing.T, data datafolder.Folder) error {
+	secret, known, err := identity.SecretOf(data.Keys(), f.key.AccessKeyID)
 	if err != nil || !known || secret != f.key.Secret {
 		return fmt.Errorf("the access key is not what it was: %w", err)
 	}
-	if _, err := identity.AuthorityDigest(data.ca()); err != nil {
+	if _, err := identity.AuthorityDigest(data.CA()); err != nil {
 		return err
 	}
-	if _, err := identity.LoadRSAAuthority(data.rsaCA()); err != nil {
+	if _, err := identity.LoadRSAAuthority(data.RSACA()); err != nil {
 		return err
 	}
 	for _, name := range []string{"ca.pem", "ca-rsa.pem", "files-key"} {
@@ -108,10 +110,10 @@ func (f soundFolder) holds(t *testing.T, data folder) error {
 			return fmt.Errorf("%s is not what it was: %w", name, err)
 		}
 	}
-	if _, err := data.signing().Open("release"); err != nil {
+	if _, err := data.Signing().Open("release"); err != nil {
 		return err
 	}
-	s, err := data.openStore(pebblestore.Options{ReadOnly: true})
+	s, err := data.OpenStore(pebblestore.Options{ReadOnly: true})
 	if err != nil {
 		return err
 	}
@@ -129,7 +131,7 @@ func (f soundFolder) holds(t *testing.T, data folder) error {
 	if err != nil || things != 40 {
 		return fmt.Errorf("there are %d things: %w", things, err)
 	}
-	problems, err := diskstore.Verify(t.Context(), s, data.files())
+	problems, err := diskstore.Verify(t.Context(), s, data.Files())
 	if err != nil || len(problems) > 0 {
 		return fmt.Errorf("job files: %v: %w", problems, err)
 	}
@@ -145,9 +147,9 @@ func meaning(text []byte) string {
 }
 
 // copyTo copies a folder with its modes, which matter.
-func (f folder) copyTo(t *testing.T, to string) {
+func copyFolder(t *testing.T, f datafolder.Folder, to string) {
 	t.Helper()
-	for _, name := range f.inFolder(t) {
+	for _, name := range inFolder(t, f) {
 		content, err := os.ReadFile(filepath.Join(string(f), name))
 		if err == nil {
 			err = os.MkdirAll(filepath.Dir(filepath.Join(to, name)), 0o700)
@@ -162,7 +164,7 @@ func (f folder) copyTo(t *testing.T, to string) {
 }
 
 // inFolder returns the names of all files of a folder.
-func (f folder) inFolder(t *testing.T) []string {
+func inFolder(t *testing.T, f datafolder.Folder) []string {
 	t.Helper()
 	var names []string
 	err := filepath.WalkDir(string(f), func(path string, d fs.DirEntry, err error) error {
@@ -203,19 +205,19 @@ func damages(content []byte, bytesOfEach int) map[string][]byte {
 // test of its own that goes deeper (store/pebblestore).
 func TestDamageIsNoticedOrHarmless(t *testing.T) {
 	sound := makeSoundFolder(t)
-	for kind, of := range map[string]folder{"data": sound.data, "backup": sound.backup} {
+	for kind, of := range map[string]datafolder.Folder{"data": sound.data, "backup": sound.backup} {
 		whole := filepath.Join(t.TempDir(), "whole")
-		of.copyTo(t, whole)
+		copyFolder(t, of, whole)
 		if err := inProcess(t.Context(), "admin", "verify", whole); err != nil {
 			t.Fatalf("%s: verify of a whole folder: %v", kind, err)
 		}
-		if err := start(t, folder(whole)); err != nil {
+		if err := start(t, datafolder.Folder(whole)); err != nil {
 			t.Fatalf("%s: start on a whole folder: %v", kind, err)
 		}
-		if err := sound.holds(t, folder(whole)); err != nil {
+		if err := sound.holds(t, datafolder.Folder(whole)); err != nil {
 			t.Fatalf("%s: a whole folder: %v", kind, err)
 		}
-		for _, name := range of.inFolder(t) {
+		for _, name := range inFolder(t, of) {
 			content, err := os.ReadFile(filepath.Join(string(of), name))
 			if err != nil {
 				t.Fatal(err)
@@ -237,7 +239,7 @@ func TestADamagedLogIsGivenUpOnlyOnRequest(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	s := startServer(t, dir)
 	for i := range 60 {
-		if err := s.ensureThing(t.Context(), fmt.Sprintf("pump-%02d", i), nil); err != nil {
+		if err := s.EnsureThing(t.Context(), fmt.Sprintf("pump-%02d", i), nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -257,7 +259,7 @@ func TestADamagedLogIsGivenUpOnlyOnRequest(t *testing.T) {
 	}
 	for what, err := range map[string]error{
 		"verify": inProcess(t.Context(), "admin", "verify", dir), "backup": inProcess(t.Context(), "admin", "backup", dir, dir+"-copy"),
-		"serve": start(t, folder(dir)),
+		"serve": start(t, datafolder.Folder(dir)),
 	} {
 		if err == nil || !strings.Contains(err.Error(), "later changes") {
 			t.Errorf("%s says %v, want that later changes build on what is lost", what, err)
@@ -277,12 +279,12 @@ func TestADamagedLogIsGivenUpOnlyOnRequest(t *testing.T) {
 }
 
 // check damages a copy of a folder and looks at it as its operator would.
-func (f soundFolder) check(t *testing.T, kind string, of folder, name, what string, content []byte) {
+func (f soundFolder) check(t *testing.T, kind string, of datafolder.Folder, name, what string, content []byte) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "copy")
 	defer os.RemoveAll(dir)
 	path := filepath.Join(dir, name)
-	of.copyTo(t, dir)
+	copyFolder(t, of, dir)
 	var err error
 	if content == nil {
 		err = os.Remove(path)
@@ -300,13 +302,13 @@ func (f soundFolder) check(t *testing.T, kind string, of folder, name, what stri
 	if kind == "backup" && noticed == nil && !isOneOf(name, "backup.json", "LOCK") {
 		t.Errorf("%s: a backup with it is taken as it is", what)
 	}
-	refused := start(t, folder(dir))
+	refused := start(t, datafolder.Folder(dir))
 	for _, said := range []error{noticed, refused} {
 		if said != nil && (!strings.Contains(said.Error(), " ") || strings.Contains(said.Error(), "goroutine")) {
 			t.Errorf("%s: it says %v, which is no sentence", what, said)
 		}
 	}
-	lost := f.holds(t, folder(dir))
+	lost := f.holds(t, datafolder.Folder(dir))
 	switch {
 	case lost == nil:
 	case noticed == nil:
@@ -330,12 +332,12 @@ func isOneOf(name string, bases ...string) bool { return slices.Contains(bases, 
 func folderSum(t *testing.T, dir string) string {
 	t.Helper()
 	var all strings.Builder
-	for _, name := range folder(dir).inFolder(t) {
-		size, sum, err := digest(t.Context(), filepath.Join(dir, name))
+	for _, name := range inFolder(t, datafolder.Folder(dir)) {
+		content, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		fmt.Fprintln(&all, name, size, sum)
+		fmt.Fprintf(&all, "%s %d %x\n", name, len(content), sha256.Sum256(content))
 	}
 	return all.String()
 }

@@ -12,7 +12,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/muster-iot/muster/datafolder"
 	"github.com/muster-iot/muster/fleet"
+	"github.com/muster-iot/muster/internal/apiclient"
 )
 
 // demoOptions are what `muster demo` can be told.
@@ -75,10 +77,10 @@ func (o demoOptions) run(ctx context.Context, stdout, stderr io.Writer) error {
 
 	serving, stop := context.WithCancel(ctx)
 	defer stop()
-	up := make(chan Ready, 1)
+	up := make(chan datafolder.Ready, 1)
 	served := make(chan error, 1)
-	go func() { served <- serve(serving, c, log, func(r Ready) { up <- r }) }()
-	var ready Ready
+	go func() { served <- serve(serving, c, log, func(r datafolder.Ready) { up <- r }) }()
+	var ready datafolder.Ready
 	select {
 	case ready = <-up:
 	case err := <-served:
@@ -99,17 +101,17 @@ func (o demoOptions) run(ctx context.Context, stdout, stderr io.Writer) error {
 }
 
 // play shows one job from its creation to the last device.
-func (o demoOptions) play(ctx context.Context, ready Ready, stdout io.Writer, log *slog.Logger) error {
+func (o demoOptions) play(ctx context.Context, ready datafolder.Ready, stdout io.Writer, log *slog.Logger) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, demoTimeout, errors.New("the demo did not end in time"))
 	defer cancel()
-	api, err := newControl(ready)
+	api, err := clientOf(ready)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(stdout, "Muster %s serves on %s and mqtt://%s\n", versionText(), ready.APIURL, ready.MQTTAddr)
 
 	things := thingNames("lamp-", o.devices)
-	target, err := api.register(ctx, demoGroup, things, nil)
+	target, err := api.Register(ctx, demoGroup, things, nil)
 	if err != nil {
 		return err
 	}
@@ -135,7 +137,7 @@ func (o demoOptions) play(ctx context.Context, ready Ready, stdout io.Writer, lo
 	fmt.Fprintf(stdout, "Connected %d simulated devices over MQTT\n", len(things))
 
 	job := fmt.Sprintf("demo-%s", time.Now().UTC().Format("20060102-150405"))
-	if err := api.createJob(ctx, job, target, demoDocument); err != nil {
+	if err := api.CreateJob(ctx, job, target, demoDocument); err != nil {
 		return fmt.Errorf("create job: %w", err)
 	}
 	fmt.Fprintf(stdout, "Created job %s for the group\n\n", job)
@@ -153,11 +155,11 @@ func (o demoOptions) play(ctx context.Context, ready Ready, stdout io.Writer, lo
 }
 
 // follow shows the job on the board until it is complete.
-func follow(ctx context.Context, api *control, job string, b *board) (jobView, error) {
+func follow(ctx context.Context, api *apiclient.Client, job string, b *board) (apiclient.Job, error) {
 	beat := time.NewTicker(b.every)
 	defer beat.Stop()
 	for {
-		now, err := api.describeJob(ctx, job)
+		now, err := api.DescribeJob(ctx, job)
 		if err != nil {
 			return now, fmt.Errorf("describe job: %w", err)
 		}
@@ -197,13 +199,13 @@ func castOf(things []string, seed uint64) cast {
 }
 
 // check compares what the job counted with what the devices played.
-func (c cast) check(j jobView) error {
+func (c cast) check(j apiclient.Job) error {
 	want := map[fleet.Outcome]int{}
 	for _, outcome := range c {
 		want[outcome]++
 	}
 	for outcome, name := range map[fleet.Outcome]string{fleet.Succeed: "Succeeded", fleet.Fail: "Failed", fleet.Reject: "Rejected"} {
-		if got := j.count(name); got != want[outcome] {
+		if got := j.Count(name); got != want[outcome] {
 			return fmt.Errorf("the job counts %d things as %s, but %d played that part", got, name, want[outcome])
 		}
 	}
@@ -211,7 +213,7 @@ func (c cast) check(j jobView) error {
 }
 
 // printCommandsTried says how to look at the same job with the stock AWS CLI.
-func printCommandsTried(w io.Writer, r Ready, job, target, thing string, stays bool) {
+func printCommandsTried(w io.Writer, r datafolder.Ready, job, target, thing string, stays bool) {
 	if stays {
 		fmt.Fprint(w, "\nLook at it with the stock AWS CLI:\n\n", exports(r))
 	} else {

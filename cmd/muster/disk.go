@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/muster-iot/muster/datafolder"
 	"github.com/muster-iot/muster/reserve"
 	"github.com/muster-iot/muster/store/pebblestore"
 )
@@ -83,12 +84,12 @@ type disks struct {
 }
 
 // openDisks looks at the file systems of a data folder that is made.
-func (f folder) openDisks(size reserveSize, builtIn bool, log *slog.Logger) (d disks, err error) {
-	if d.store, err = openVolume(existingOf(f.db(), string(f)), size, log); err != nil {
+func openDisks(f datafolder.Folder, size reserveSize, builtIn bool, log *slog.Logger) (d disks, err error) {
+	if d.store, err = openVolume(existingOf(f.DB(), string(f)), size, log); err != nil {
 		return d, err
 	}
 	d.files = d.store
-	if files := existingOf(f.files(), string(f)); builtIn && !sameDisk(files, existingOf(f.db(), string(f))) {
+	if files := existingOf(f.Files(), string(f)); builtIn && !sameDisk(files, existingOf(f.DB(), string(f))) {
 		d.files, err = openVolume(files, size, log)
 	}
 	return d, err
@@ -171,4 +172,11 @@ func diskHint(err error, dir string) error {
 		room = fmt.Sprintf("%s of %s are free", reserve.Size(free), reserve.Size(total))
 	}
 	return fmt.Errorf("the disk of %s is full (%s): make room there and start again; nothing that was answered is lost: %w", cmp.Or(dir, "."), room, err)
+}
+
+// fatal ends the process when the store of a data folder cannot go on, in words.
+func fatal(data datafolder.Folder) func(error) {
+	return func(err error) {
+		os.Exit(exitCode(diskHint(fmt.Errorf("the store cannot go on; what was answered is safe: %w", err), string(data)), os.Stderr))
+	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,8 +15,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/muster-iot/muster/datafolder"
 	"github.com/muster-iot/muster/gateway/mqtttest"
 	"github.com/muster-iot/muster/gateway/packet"
+	"github.com/muster-iot/muster/internal/logtest"
 	"github.com/muster-iot/muster/internal/needs"
 	"github.com/muster-iot/muster/reserve"
 )
@@ -96,25 +97,7 @@ func stuff(t *testing.T, dir string) (empty func()) {
 type attempt struct {
 	*running // nil when it failed
 	exited   chan error
-	log      *syncBuffer
-}
-
-// syncBuffer keeps what a process says.
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
+	log      *logtest.Log
 }
 
 // endWithin is far more than a server needs to fail or to stop.
@@ -127,7 +110,7 @@ func attemptServer(t *testing.T, data string) attempt {
 	file := filepath.Join(t.TempDir(), "ready.json")
 	cmd := exec.Command("muster", "serve", "--data", data, "--api", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--mqtts", "", "--https", "", "--files", "",
 		"--mqtt-plain", "127.0.0.1:0", "--ready-file", file, "--log-level", "warn")
-	a := attempt{exited: make(chan error, 1), log: &syncBuffer{}}
+	a := attempt{exited: make(chan error, 1), log: &logtest.Log{}}
 	cmd.Stderr = a.log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -141,8 +124,8 @@ func attemptServer(t *testing.T, data string) attempt {
 			return a
 		default:
 		}
-		if ready, err := readReady(file); err == nil {
-			c, err := newControl(ready)
+		if ready, err := datafolder.ReadReady(file); err == nil {
+			c, err := clientOf(ready)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -268,7 +251,7 @@ func TestAFullDisk(t *testing.T) {
 	}
 	reads := func(s attempt) {
 		t.Helper()
-		said.check(t, s.control)
+		said.check(t, s.Client)
 		content, err := s.file(ctx, "GET", "/lab/0", nil)
 		if err != nil || len(content) != mib {
 			t.Errorf("a job file of %d bytes, %v", len(content), err)
@@ -290,8 +273,8 @@ func TestAFullDisk(t *testing.T) {
 	stop()
 	_, err := s.file(ctx, "PUT", "/lab", nil)
 	must(err)
-	must(s.createThing(ctx, "lamp"))
-	must(s.createJob(ctx, "fw", fmt.Sprintf("arn:aws:iot:%s:%s:thing/lamp", s.ready.Region, s.ready.Account), `{"do":"flash"}`))
+	must(s.CreateThing(ctx, "lamp"))
+	must(s.CreateJob(ctx, "fw", fmt.Sprintf("arn:aws:iot:%s:%s:thing/lamp", s.ready.Region, s.ready.Account), `{"do":"flash"}`))
 
 	// Low: clients upload what there is room for, and then smaller things.
 	uploads := 0
@@ -311,7 +294,7 @@ func TestAFullDisk(t *testing.T) {
 	things := 0
 	eventually(t, "a thing is refused", func() bool {
 		things++
-		err = s.createThing(ctx, fmt.Sprintf("extra%d", things))
+		err = s.CreateThing(ctx, fmt.Sprintf("extra%d", things))
 		return err != nil
 	})
 	wantRefusal(t, "create-thing on a low disk", err, "ServiceUnavailableException", "disk")
@@ -326,15 +309,15 @@ func TestAFullDisk(t *testing.T) {
 
 	// Full: another process takes the rest, and then devices and operators come.
 	must(s.removeFiles(ctx, 12, 30))
-	eventually(t, "there is room again", func() bool { return s.createThing(ctx, "pump") == nil })
-	must(s.createJob(ctx, "fw2", fmt.Sprintf("arn:aws:iot:%s:%s:thing/pump", s.ready.Region, s.ready.Account), `{"do":"flash"}`))
+	eventually(t, "there is room again", func() bool { return s.CreateThing(ctx, "pump") == nil })
+	must(s.CreateJob(ctx, "fw2", fmt.Sprintf("arn:aws:iot:%s:%s:thing/pump", s.ready.Region, s.ready.Account), `{"do":"flash"}`))
 	empty := stuff(t, disk)
 	s.awaitMetric(t, `muster_disk_level{holds="data"}`, "3")
 	stop = work(s)
 	time.Sleep(200 * time.Millisecond)
 	stop()
 	reads(s)
-	wantRefusal(t, "a device's start-next on a full disk", s.call(ctx, "PUT", "/things/pump/jobs/$next", object{}, nil), "ServiceUnavailableException", "disk")
+	wantRefusal(t, "a device's start-next on a full disk", s.Call(ctx, "PUT", "/things/pump/jobs/$next", object{}, nil), "ServiceUnavailableException", "disk")
 	_, err = s.file(ctx, "DELETE", "/lab/1", nil)
 	wantRefusal(t, "a deletion on a full disk", err, "507", "InsufficientStorage")
 	empty()

@@ -31,7 +31,7 @@ var (
 func documented(t *testing.T) []commandLine {
 	t.Helper()
 	var all []commandLine
-	for _, root := range []string{"README.md", "docs", "conformance"} {
+	for _, root := range []string{"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "docs", "conformance"} {
 		err := filepath.WalkDir(filepath.Join("..", "..", root), func(path string, d fs.DirEntry, err error) error {
 			if d != nil && d.Name() == "node_modules" {
 				return filepath.SkipDir

@@ -18,6 +18,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/muster-iot/muster/datafolder"
+	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/internal/apiclient"
 	"github.com/muster-iot/muster/sigv4"
 )
 
@@ -40,7 +43,7 @@ that server can be used.`,
 			if len(args) < 1 {
 				return usagef("env needs the data folder of a server")
 			}
-			return printEnv(cmd.Context(), folder(args[0]), wait, cmd.OutOrStdout())
+			return printEnv(cmd.Context(), datafolder.Folder(args[0]), wait, cmd.OutOrStdout())
 		},
 	}
 	cmd.Flags().DurationVar(&wait, "wait", wait, "longest `time` to wait for a server that is starting")
@@ -49,7 +52,7 @@ that server can be used.`,
 
 // printEnv prints the shell commands that aim the AWS CLI and SDKs at the server
 // of a data folder, once it can be used.
-func printEnv(ctx context.Context, data folder, wait time.Duration, stdout io.Writer) error {
+func printEnv(ctx context.Context, data datafolder.Folder, wait time.Duration, stdout io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	for {
@@ -69,7 +72,7 @@ func printEnv(ctx context.Context, data folder, wait time.Duration, stdout io.Wr
 // unsets returns the shell command that takes from an environment what the AWS CLI
 // and SDKs would heed before the exports of r, such as the access key of an account
 // of AWS; nothing when there is none of that.
-func unsets(environ []string, r Ready) string {
+func unsets(environ []string, r datafolder.Ready) string {
 	var names []string
 	for _, variable := range environ {
 		switch name, value, _ := strings.Cut(variable, "="); {
@@ -89,8 +92,8 @@ func unsets(environ []string, r Ready) string {
 
 // usable returns where to find the server of a data folder when it says itself
 // that it can be used: the file alone may be left of one that was killed.
-func usable(ctx context.Context, data folder) (Ready, error) {
-	r, err := readReady(data.ready())
+func usable(ctx context.Context, data datafolder.Folder) (datafolder.Ready, error) {
+	r, err := datafolder.ReadReady(data.ReadyFile())
 	if err != nil {
 		return r, err
 	}
@@ -118,43 +121,43 @@ func (w *whichServer) register(fs *pflag.FlagSet) {
 	fs.StringVar(&w.readyFile, "ready-file", w.readyFile, "or the ready `file` of that server")
 }
 
-// control returns a client of the server.
-func (w whichServer) control() (*control, error) {
+// client returns a client of the server.
+func (w whichServer) client() (*apiclient.Client, error) {
 	if w.data != "" {
-		w.readyFile = folder(w.data).ready()
+		w.readyFile = datafolder.Folder(w.data).ReadyFile()
 	}
 	if w.readyFile == "" {
-		return environmentControl()
+		return environmentServer()
 	}
-	r, err := readReady(w.readyFile)
+	r, err := datafolder.ReadReady(w.readyFile)
 	if err != nil {
 		return nil, err
 	}
-	return newControl(r)
+	return clientOf(r)
 }
 
-// environmentControl returns a client of the server that the AWS CLI would
+// environmentServer returns a client of the server that the AWS CLI would
 // call with the same environment variables. Of a credentials file it reads the
 // default profile.
-func environmentControl() (*control, error) {
+func environmentServer() (*apiclient.Client, error) {
 	endpoint := os.Getenv("AWS_ENDPOINT_URL")
 	if endpoint == "" {
 		return nil, errors.New(`which server? Give --data or --ready-file, or set AWS_ENDPOINT_URL: eval "$(muster env DIR)"`)
 	}
-	c := &control{
-		base:   endpoint,
-		region: cmp.Or(os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION"), defaultConfig().Region),
-		credential: sigv4.Credential{
+	c := &apiclient.Client{
+		URL:    endpoint,
+		Region: cmp.Or(os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION"), defaultConfig().Region),
+		Credential: sigv4.Credential{
 			AccessKeyID:  os.Getenv("AWS_ACCESS_KEY_ID"),
 			Secret:       sigv4.Secret(os.Getenv("AWS_SECRET_ACCESS_KEY")),
 			SessionToken: sigv4.Secret(os.Getenv("AWS_SESSION_TOKEN")),
 		},
 	}
 	var err error
-	if c.http, err = environmentClient(endpoint); err != nil {
+	if c.HTTP, err = environmentClient(endpoint); err != nil {
 		return nil, err
 	}
-	if c.credential.AccessKeyID != "" {
+	if c.Credential.AccessKeyID != "" {
 		return c, nil
 	}
 	file := os.Getenv("AWS_SHARED_CREDENTIALS_FILE")
@@ -165,7 +168,7 @@ func environmentControl() (*control, error) {
 		}
 		file = filepath.Join(home, ".aws", "credentials")
 	}
-	c.credential, err = readProfile(file)
+	c.Credential, err = identity.ReadProfile(file)
 	return c, err
 }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -15,13 +14,14 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/authz"
+	"github.com/muster-iot/muster/datafolder"
 	"github.com/muster-iot/muster/engine"
-	"github.com/muster-iot/muster/operator"
+	"github.com/muster-iot/muster/iotpolicy"
 	"github.com/muster-iot/muster/store/pebblestore"
 )
 
 func explainCommand() *cobra.Command {
-	q, asJSON, grace := authz.Question{}, false, defaultConfig().CertificateGrace
+	q, asJSON, grace := iotpolicy.Question{}, false, defaultConfig().CertificateGrace
 	account := muster.Account{ID: defaultConfig().Account, Region: defaultConfig().Region}
 	cmd := &cobra.Command{
 		Use:   "explain-policy DIR --who ID --action ACTION --resource ARN [flags]",
@@ -64,17 +64,21 @@ resource, and which statement of which policy decides it.`,
 }
 
 // explain asks the server of a data folder, or, when none runs, looks itself.
-func explain(ctx context.Context, data folder, account muster.Account, grace time.Duration, q authz.Question) (authz.Explanation, error) {
+func explain(ctx context.Context, data datafolder.Folder, account muster.Account, grace time.Duration, q iotpolicy.Question) (iotpolicy.Explanation, error) {
 	keys, err := openKeys(data)
 	if err != nil {
-		return authz.Explanation{}, err
+		return iotpolicy.Explanation{}, err
 	}
-	s, err := data.openStore(pebblestore.Options{ReadOnly: true})
+	s, err := data.OpenStore(pebblestore.Options{ReadOnly: true, Fatal: fatal(data)})
 	if errors.Is(err, pebblestore.ErrLocked) {
-		return askExplanation(ctx, data, q)
+		owner, err := ownerOf(data)
+		if err != nil {
+			return iotpolicy.Explanation{}, err
+		}
+		return owner.ExplainPolicy(ctx, q)
 	}
 	if err != nil {
-		return authz.Explanation{}, err
+		return iotpolicy.Explanation{}, err
 	}
 	defer s.Close()
 	now := func() muster.Instant { return muster.At(time.Now()) }
@@ -83,20 +87,7 @@ func explain(ctx context.Context, data folder, account muster.Account, grace tim
 	}).Explain(ctx, q)
 }
 
-// askExplanation has the server that owns a data folder explain.
-func askExplanation(ctx context.Context, data folder, q authz.Question) (e authz.Explanation, err error) {
-	ready, err := readReady(data.ready())
-	if err != nil {
-		return e, fmt.Errorf("the data folder is in use, but its server cannot be found: %w", err)
-	}
-	c, err := newControl(ready)
-	if err != nil {
-		return e, err
-	}
-	return e, c.call(ctx, http.MethodPost, explainPath, q, &e)
-}
-
-func printExplanation(w io.Writer, e authz.Explanation) error {
+func printExplanation(w io.Writer, e iotpolicy.Explanation) error {
 	may := "may not"
 	if e.Allowed {
 		may = "may"
@@ -120,13 +111,4 @@ func printExplanation(w io.Writer, e authz.Explanation) error {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", p.Name, p.Version, p.Decision, p.Statement)
 	}
 	return table.Flush()
-}
-
-// explainPolicy is the running server's side of `muster admin explain-policy`.
-func (s *server) explainPolicy(ctx context.Context, c *operator.Call) (any, error) {
-	var q authz.Question
-	if err := c.Decode(&q); err != nil {
-		return nil, err
-	}
-	return s.authz.Explain(ctx, q)
 }

@@ -18,7 +18,7 @@ func TestExplainPolicy(t *testing.T) {
 	var made struct{ CertificateId, CertificateArn string }
 	call := func(method, path string, body, answer any) {
 		t.Helper()
-		if err := s.call(t.Context(), method, path, body, answer); err != nil {
+		if err := s.Call(t.Context(), method, path, body, answer); err != nil {
 			t.Fatalf("%s %s: %v", method, path, err)
 		}
 	}
@@ -47,7 +47,7 @@ func TestExplainPolicy(t *testing.T) {
 			[]string{"--who", made.CertificateArn, "--client-id", "lamp", "--action", "iot:Publish", "--resource", "topic/pump/on"},
 			[]string{"  may not iot:Publish\n", "IMPLICIT_DENY"},
 		},
-		"an access key":     {[]string{"--who", s.credential.AccessKeyID, "--action", "iot:CreateJob", "--resource", "*"}, []string{"user/admin\n  may iot:CreateJob", "full-access"}},
+		"an access key":     {[]string{"--who", s.Credential.AccessKeyID, "--action", "iot:CreateJob", "--resource", "*"}, []string{"user/admin\n  may iot:CreateJob", "full-access"}},
 		"nobody":            {[]string{"--who", "nobody", "--action", "iot:CreateJob", "--resource", "*"}, []string{"nobody is neither a certificate nor an access key"}},
 		"as JSON":           {[]string{"--json", "--who", made.CertificateId, "--client-id", "lamp", "--action", "iot:Publish", "--resource", "topic/lamp/on"}, []string{`"allowed":true`, `"statement":"own"`}},
 		"half a question":   {[]string{"--who", "nobody"}, []string{"needs --who, --action and --resource"}},
@@ -63,10 +63,10 @@ func TestExplainPolicy(t *testing.T) {
 		}
 	}
 	// Whoever has no such permission is told nothing.
-	stranger := *s.control
-	stranger.credential = sigv4.Credential{AccessKeyID: "AKIANOBODY", Secret: "x"}
+	stranger := *s.Client
+	stranger.Credential = sigv4.Credential{AccessKeyID: "AKIANOBODY", Secret: "x"}
 	var told bytes.Buffer
-	err := stranger.call(t.Context(), "POST", explainPath, object{"who": made.CertificateId, "action": "iot:Publish", "resource": "*"}, &told)
+	err := stranger.Call(t.Context(), "POST", "/muster/v1/explain-policy", object{"who": made.CertificateId, "action": "iot:Publish", "resource": "*"}, &told)
 	if err == nil || !strings.Contains(err.Error(), "security token") {
 		t.Errorf("a stranger's question: %v, want it refused", err)
 	}

@@ -3,12 +3,10 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,11 +15,11 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/muster-iot/muster/awsiot"
+	"github.com/muster-iot/muster/datafolder"
 	"github.com/muster-iot/muster/files"
 	"github.com/muster-iot/muster/files/diskstore"
 	"github.com/muster-iot/muster/files/s3api"
 	"github.com/muster-iot/muster/files/s3store"
-	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/sigv4"
 )
 
@@ -131,12 +129,12 @@ func (s *server) openFiles() error {
 	if !s.c.Files.builtIn() {
 		return s.openFilesElsewhere()
 	}
-	own, err := s.data.openFilesKey(s.c)
+	own, err := s.data.OpenFilesKey(s.c.Account, s.c.Region)
 	if err != nil {
 		return err
 	}
 	s.disk, err = diskstore.Open(context.Background(), diskstore.Options{
-		Dir: s.data.files(), Index: s.store, Now: time.Now, Log: s.log, Room: s.disks.fileRoom,
+		Dir: s.data.Files(), Index: s.store, Now: time.Now, Log: s.log, Room: s.disks.fileRoom,
 		Limits: diskstore.Limits{Quota: int64(s.c.Files.Quota), Uploads: s.limits.Multipart},
 	})
 	if err != nil {
@@ -199,7 +197,7 @@ func (s *server) filesForJobs() (*files.ForJobs, error) {
 		return f, nil
 	}
 	var err error
-	if f.Signer, err = s.data.signing().Open(s.c.SigningProfile); err != nil {
+	if f.Signer, err = s.data.Signing().Open(s.c.SigningProfile); err != nil {
 		return nil, fmt.Errorf("--signing-profile: %w", err)
 	}
 	return f, nil
@@ -252,7 +250,7 @@ func (s *server) runFiles(ctx context.Context) error {
 // called.
 func (s *server) holdFiles() (release func()) {
 	if s.disk == nil {
-		return holdNothing()
+		return datafolder.HoldNothing()
 	}
 	return s.disk.Hold()
 }
@@ -267,15 +265,4 @@ func (s *server) filesFirst(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
-}
-
-// openFilesKey returns the key that signs the URLs of job files for devices. It
-// is made on the first start, and belongs to nobody.
-func (f folder) openFilesKey(c Config) (sigv4.Credential, error) {
-	key, err := readPrivateProfile(f.filesKey())
-	if !errors.Is(err, os.ErrNotExist) {
-		return key, err
-	}
-	made := identity.NewKey(c.Account, "files").Credential
-	return made, identity.WriteProfile(f.filesKey(), made, c.Region)
 }

@@ -62,7 +62,7 @@ func (s *running) file(ctx context.Context, method, target string, body []byte) 
 	if err != nil {
 		return nil, err
 	}
-	sigv4.Sign(r, body, s.credential, s.region, "s3", time.Now())
+	sigv4.Sign(r, body, s.Credential, s.Region, "s3", time.Now())
 	response, err := http.DefaultClient.Do(r)
 	if err != nil {
 		return nil, err

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/files"
+	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/sigv4"
 )
 
@@ -35,11 +36,11 @@ func TestNoPathOfJobFilesCollides(t *testing.T) {
 			}
 		}
 	}
-	if err := s.createThing(t.Context(), "lamp"); err != nil {
+	if err := s.CreateThing(t.Context(), "lamp"); err != nil {
 		t.Error(err)
 	}
 	var thing struct{ ThingName string }
-	if err := s.call(t.Context(), "GET", "/things/lamp", nil, &thing); err != nil || thing.ThingName != "lamp" {
+	if err := s.Call(t.Context(), "GET", "/things/lamp", nil, &thing); err != nil || thing.ThingName != "lamp" {
 		t.Errorf("GET /things/lamp for the registry = %+v, %v", thing, err)
 	}
 	if got := fetch(t, http.DefaultClient, s.ready.APIURL+"/healthz"); got != "ok\n" {
@@ -73,7 +74,7 @@ func fetch(t *testing.T, client *http.Client, from string) string {
 // presign signs a URL as the server does for its devices.
 func (s *running) presign(t *testing.T, base, key string, at time.Time) string {
 	t.Helper()
-	own, err := readProfile(filepath.Join(filepath.Dir(s.ready.CredentialsFile), "files-key"))
+	own, err := identity.ReadProfile(filepath.Join(filepath.Dir(s.ready.CredentialsFile), "files-key"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +119,7 @@ func TestDevicesDownload(t *testing.T) {
 	if _, err := s.file(t.Context(), "GET", "/lab/fw.bin", nil); err != nil {
 		t.Error(err)
 	}
-	if err := s.call(t.Context(), http.MethodPost, clockPath, object{"advance": "1h"}, nil); err != nil {
+	if err := s.Call(t.Context(), http.MethodPost, "/muster/v1/clock", object{"advance": "1h"}, nil); err != nil {
 		t.Fatal(err)
 	}
 	if got := fetch(t, device, signed); got != "403 Forbidden" {

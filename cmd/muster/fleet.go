@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/muster-iot/muster/datafolder"
 	"github.com/muster-iot/muster/device"
 	"github.com/muster-iot/muster/fleet"
 )
@@ -91,7 +92,7 @@ func (o *fleetOptions) check() error {
 		}
 	}
 	if o.data != "" {
-		o.readyFile = folder(o.data).ready()
+		o.readyFile = datafolder.Folder(o.data).ReadyFile()
 	}
 	return nil
 }
@@ -108,14 +109,14 @@ func (o *fleetOptions) attribute(text string) error {
 
 // run registers the things and plays their devices until ctx ends.
 func (o *fleetOptions) run(ctx context.Context, stdout io.Writer, log *slog.Logger) error {
-	ready, err := readReady(o.readyFile)
+	ready, err := datafolder.ReadReady(o.readyFile)
 	if err != nil {
 		return err
 	}
 	if ready.MQTTAddr == "" {
 		return fmt.Errorf("the server at %s has no plain MQTT listener; start it with --mqtt-plain", ready.APIURL)
 	}
-	api, err := newControl(ready)
+	api, err := clientOf(ready)
 	if err != nil {
 		return err
 	}
@@ -124,7 +125,7 @@ func (o *fleetOptions) run(ctx context.Context, stdout io.Writer, log *slog.Logg
 		return err
 	}
 	things := thingNames(o.prefix, o.devices)
-	target, err := api.register(ctx, o.group, things, o.attributes)
+	target, err := api.Register(ctx, o.group, things, o.attributes)
 	if err != nil {
 		return err
 	}
@@ -141,7 +142,7 @@ func (o *fleetOptions) run(ctx context.Context, stdout io.Writer, log *slog.Logg
 
 // verifier returns what verifies the files of jobs, nil when nobody is trusted.
 // It downloads from servers that the server's CA vouches for.
-func (o *fleetOptions) verifier(ready Ready) (*device.Verifier, error) {
+func (o *fleetOptions) verifier(ready datafolder.Ready) (*device.Verifier, error) {
 	if o.trust == "" {
 		return nil, nil
 	}

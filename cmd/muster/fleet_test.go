@@ -16,7 +16,7 @@ func TestDevicesThatHangTimeOut(t *testing.T) {
 	s := startServer(t, data, "--test-clock")
 	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 	defer stop()
-	if err := s.ensureThing(ctx, "lamp-2", map[string]string{"model": "old"}); err != nil {
+	if err := s.EnsureThing(ctx, "lamp-2", map[string]string{"model": "old"}); err != nil {
 		t.Fatal(err)
 	}
 	ended := make(chan error, 1)
@@ -29,7 +29,7 @@ func TestDevicesThatHangTimeOut(t *testing.T) {
 	s.awaitMetric(t, "muster_mqtt_connections", "3")
 	for thing, want := range map[string]string{"lamp-1": "new roof", "lamp-2": "old "} {
 		var answer struct{ Attributes map[string]string }
-		if err := s.call(ctx, "GET", "/things/"+thing, nil, &answer); err != nil {
+		if err := s.Call(ctx, "GET", "/things/"+thing, nil, &answer); err != nil {
 			t.Fatal(err)
 		}
 		if got := answer.Attributes["model"] + " " + answer.Attributes["site"]; got != want {
@@ -40,15 +40,15 @@ func TestDevicesThatHangTimeOut(t *testing.T) {
 		"targets": []string{"arn:aws:iot:us-east-1:000000000000:thinggroup/fleet"}, "document": "{}",
 		"timeoutConfig": object{"inProgressTimeoutInMinutes": 10},
 	}
-	if err := s.call(ctx, "PUT", "/jobs/fw", job, nil); err != nil {
+	if err := s.Call(ctx, "PUT", "/jobs/fw", job, nil); err != nil {
 		t.Fatal(err)
 	}
 	s.awaitMetric(t, `muster_executions{status="IN_PROGRESS"}`, "3")
-	if _, err := s.clock(ctx, object{"advance": "10m"}); err != nil {
+	if err := s.advance(ctx, "10m"); err != nil {
 		t.Fatal(err)
 	}
-	done, err := s.describeJob(ctx, "fw")
-	if err != nil || done.Status != "COMPLETED" || done.count("TimedOut") != 3 {
+	done, err := s.DescribeJob(ctx, "fw")
+	if err != nil || done.Status != "COMPLETED" || done.Count("TimedOut") != 3 {
 		t.Errorf("the job is %+v, %v; want it COMPLETED with three that timed out", done, err)
 	}
 	stop()

@@ -22,9 +22,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/muster-iot/muster/datafolder"
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/gateway/mqtttest"
 	"github.com/muster-iot/muster/gateway/packet"
+	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/internal/former"
 	"github.com/muster-iot/muster/sigv4"
 	"github.com/muster-iot/muster/store"
@@ -88,7 +90,7 @@ func TestABackupOfAFormerFolderIsServed(t *testing.T) {
 	if out, err := exec.Command("muster", "admin", "backup", data, copied).CombinedOutput(); err != nil {
 		t.Fatalf("muster admin backup: %v\n%s", err, out)
 	}
-	opened, err := pebblestore.Open(folder(copied).db(), pebblestore.Options{ReadOnly: true})
+	opened, err := pebblestore.Open(datafolder.Folder(copied).DB(), pebblestore.Options{ReadOnly: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +106,7 @@ func TestABackupOfAFormerFolderIsServed(t *testing.T) {
 		t.Errorf("muster admin dead-letters, which would change the format: %v\n%s", err, out)
 	}
 	before := digests(t, copied)
-	key, err := readProfile(folder(copied).credentials())
+	key, err := identity.ReadProfile(datafolder.Folder(copied).Credentials())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +119,7 @@ func TestABackupOfAFormerFolderIsServed(t *testing.T) {
 	}
 	s := startServer(t, copied, "--test-clock")
 	s.travel(t, former.Clock)
-	if got, err := s.describeJob(t.Context(), "all-states"); err != nil || got.JobProcessDetails["numberOfSucceededThings"] == 0 {
+	if got, err := s.DescribeJob(t.Context(), "all-states"); err != nil || got.JobProcessDetails["numberOfSucceededThings"] == 0 {
 		t.Errorf("all-states is described as %+v, %v", got, err)
 	}
 	s.kill(t)
@@ -154,7 +156,7 @@ func verified(t *testing.T, data string) {
 func keepSessions(t *testing.T, data string) {
 	t.Helper()
 	sessions := store.Of[gateway.SessionRecord]{Table: "session"}
-	s, err := pebblestore.Open(folder(data).db(), pebblestore.Options{})
+	s, err := pebblestore.Open(datafolder.Folder(data).DB(), pebblestore.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +186,7 @@ func (s *running) travel(t *testing.T, to time.Time) {
 		if at.After(to) {
 			at = to
 		}
-		if err := s.call(t.Context(), "POST", clockPath, object{"set": at.UTC().Format(time.RFC3339)}, nil); err != nil {
+		if err := s.Call(t.Context(), "POST", "/muster/v1/clock", object{"set": at.UTC().Format(time.RFC3339)}, nil); err != nil {
 			t.Fatal(err)
 		}
 		if at.Equal(to) {
@@ -203,12 +205,12 @@ func (s *running) compare(t *testing.T, a former.Answer) {
 			t.Fatal(err)
 		}
 	}
-	r, err := http.NewRequestWithContext(t.Context(), a.Method, s.base+a.Path, bytes.NewReader(body))
+	r, err := http.NewRequestWithContext(t.Context(), a.Method, s.URL+a.Path, bytes.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
-	sigv4.Sign(r, body, s.credential, s.region, a.Service, time.Now())
-	response, err := s.http.Do(r)
+	sigv4.Sign(r, body, s.Credential, s.Region, a.Service, time.Now())
+	response, err := s.HTTP.Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}

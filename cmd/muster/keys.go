@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"strconv"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/muster-iot/muster/datafolder"
 	"github.com/muster-iot/muster/identity"
 )
 
@@ -23,11 +25,16 @@ func keysCommand() *cobra.Command {
 
 // openKeys opens the keys of a data folder. A server on it notices changes by
 // itself.
-func openKeys(data folder) (*identity.Keys, error) {
-	if _, err := os.Stat(data.keys()); err != nil {
+func openKeys(data datafolder.Folder) (*identity.Keys, error) {
+	if _, err := os.Stat(data.Keys()); err != nil {
 		return nil, fmt.Errorf("%s has no access keys yet; serve it once: %w", string(data), err)
 	}
-	return identity.OpenKeys(data.keysOptions(defaultConfig().Account, nil))
+	return identity.OpenKeys(keysOptions(data, defaultConfig().Account, nil))
+}
+
+// keysOptions says where access keys are kept.
+func keysOptions(data datafolder.Folder, account string, log *slog.Logger) identity.KeysOptions {
+	return identity.KeysOptions{Path: data.Keys(), Used: data.KeysUsed(), Account: account, Now: time.Now, Actions: knownActions(), Log: log}
 }
 
 func keysListCommand() *cobra.Command {

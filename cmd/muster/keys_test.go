@@ -18,6 +18,9 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/gateway/packet"
+	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/internal/apiclient"
+	"github.com/muster-iot/muster/operator"
 	"github.com/muster-iot/muster/sigv4"
 )
 
@@ -43,7 +46,7 @@ func addKey(t *testing.T, data, statement string, flags ...string) sigv4.Credent
 	if err := os.WriteFile(profile, out, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	credential, err := readProfile(profile)
+	credential, err := identity.ReadProfile(profile)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,9 +54,9 @@ func addKey(t *testing.T, data, statement string, flags ...string) sigv4.Credent
 }
 
 // as returns a client of s with another key.
-func (s *running) as(credential sigv4.Credential) *control {
-	c := *s.control
-	c.credential = credential
+func (s *running) as(credential sigv4.Credential) *apiclient.Client {
+	c := *s.Client
+	c.Credential = credential
 	return &c
 }
 
@@ -71,7 +74,7 @@ func (s *running) dialWebSocketFor(t *testing.T, credential sigv4.Credential, se
 	if err != nil {
 		t.Fatal(err)
 	}
-	sigv4.Presign(r, credential, s.region, service, time.Minute, time.Now())
+	sigv4.Presign(r, credential, s.Region, service, time.Minute, time.Now())
 	r.Header = http.Header{"Upgrade": {"websocket"}, "Connection": {"Upgrade"}, "Sec-Websocket-Version": {"13"},
 		"Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZQ=="}, "Sec-Websocket-Protocol": {"mqtt"}}
 	conn, err := net.Dial("tcp", r.URL.Host)
@@ -103,7 +106,7 @@ func (s *running) dialWebSocketFor(t *testing.T, credential sigv4.Credential, se
 func TestWhatAKeyOpenedEndsWithIt(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	s := startServer(t, data)
-	if err := s.createThing(t.Context(), "lamp"); err != nil {
+	if err := s.CreateThing(t.Context(), "lamp"); err != nil {
 		t.Fatal(err)
 	}
 	kept := s.dialWebSocket(t, addKey(t, data, ""))
@@ -126,7 +129,7 @@ func TestWhatAKeyOpenedEndsWithIt(t *testing.T) {
 				t.Fatal(err)
 			}
 			poll.Header.Set("Prefer", "wait=300")
-			sigv4.Sign(poll, nil, key, s.region, "iot-jobs-data", time.Now())
+			sigv4.Sign(poll, nil, key, s.Region, "iot-jobs-data", time.Now())
 			var both sync.WaitGroup
 			both.Go(func() {
 				response, err := (&http.Client{Timeout: startTimeout}).Do(poll)
@@ -147,7 +150,7 @@ func TestWhatAKeyOpenedEndsWithIt(t *testing.T) {
 			s.awaitMetric(t, "muster_http_requests_in_flight", "1")
 			end.end(key)
 			both.Wait()
-			if err := s.as(key).call(t.Context(), http.MethodGet, "/things", nil, nil); err == nil {
+			if err := s.as(key).Call(t.Context(), http.MethodGet, "/things", nil, nil); err == nil {
 				t.Error("the key still works")
 			}
 		})
@@ -172,7 +175,7 @@ func TestEveryOperatorRouteAsksForItsAction(t *testing.T) {
 	s := startServer(t, data, "--log-level", "info", "--auth", "none")
 	weak := s.as(addKey(t, data, `{"Effect":"Allow","Action":["iot:*","s3:*"],"Resource":"*"}`))
 	elsewhere := s.as(addKey(t, data, `{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"IpAddress":{"aws:SourceIp":"192.0.2.0/24"}}}`))
-	for _, route := range new(server).routes() {
+	for _, route := range operator.Routes(operator.Parts{}) {
 		path := strings.ReplaceAll(route.Path, "{job}", "fw")
 		r, err := http.NewRequestWithContext(t.Context(), route.Method, s.ready.APIURL+path, strings.NewReader("{}"))
 		if err != nil {
@@ -186,8 +189,8 @@ func TestEveryOperatorRouteAsksForItsAction(t *testing.T) {
 		if response.StatusCode != http.StatusForbidden {
 			t.Errorf("%s %s without a key = %s, want 403", route.Method, path, response.Status)
 		}
-		for name, c := range map[string]*control{"that may do all but this": weak, "that may do it elsewhere": elsewhere} {
-			if err := c.call(t.Context(), route.Method, path, nil, nil); err == nil || !strings.Contains(err.Error(), "not authorized to perform: "+route.Action) {
+		for name, c := range map[string]*apiclient.Client{"that may do all but this": weak, "that may do it elsewhere": elsewhere} {
+			if err := c.Call(t.Context(), route.Method, path, nil, nil); err == nil || !strings.Contains(err.Error(), "not authorized to perform: "+route.Action) {
 				t.Errorf("%s %s with a key %s = %v, want it refused for %s", route.Method, path, name, err, route.Action)
 			}
 		}
@@ -244,11 +247,11 @@ func TestMetricsAndProbes(t *testing.T) {
 		client *http.Client
 		base   string
 	}{"the API listener": {http.DefaultClient, s.ready.APIURL}, "the ALPN listener": {overTLS, "https://" + s.ready.ALPNAddr}} {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, target.base+metricsPath, nil)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, target.base+"/metrics", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		sigv4.Sign(r, nil, scraper, s.region, "iot", time.Now())
+		sigv4.Sign(r, nil, scraper, s.Region, "iot", time.Now())
 		response, err := target.client.Do(r)
 		if err != nil {
 			t.Fatal(err)

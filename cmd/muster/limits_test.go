@@ -13,7 +13,7 @@ func TestOrderedLimitsAreInForce(t *testing.T) {
 	s := startServer(t, filepath.Join(t.TempDir(), "data"),
 		"--limits", "aws", "--limit", "active-jobs=1", "--limit", "create-thing-rate=1", "--limit", "data-write-rate=1", "--limit", "operation-rate=none")
 	ctx := t.Context()
-	if err := s.createThing(ctx, "lamp"); err != nil {
+	if err := s.CreateThing(ctx, "lamp"); err != nil {
 		t.Fatal(err)
 	}
 	// however slow the machine is, of many requests some fall into one second
@@ -29,14 +29,14 @@ func TestOrderedLimitsAreInForce(t *testing.T) {
 		}
 		t.Errorf("%s is never throttled", what)
 	}
-	until("CreateThing", func() error { return s.createThing(ctx, "lamp") })
-	until("what a device starts", func() error { return s.call(ctx, "PUT", "/things/lamp/jobs/$next", object{}, nil) })
+	until("CreateThing", func() error { return s.CreateThing(ctx, "lamp") })
+	until("what a device starts", func() error { return s.Call(ctx, "PUT", "/things/lamp/jobs/$next", object{}, nil) })
 
 	target := fmt.Sprintf("arn:aws:iot:%s:%s:thing/lamp", s.ready.Region, s.ready.Account)
-	if err := s.createJob(ctx, "first", target, "{}"); err != nil {
+	if err := s.CreateJob(ctx, "first", target, "{}"); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.createJob(ctx, "second", target, "{}"); err == nil || !strings.Contains(err.Error(), "LimitExceededException") {
+	if err := s.CreateJob(ctx, "second", target, "{}"); err == nil || !strings.Contains(err.Error(), "LimitExceededException") {
 		t.Errorf("a second active job: %v, want LimitExceededException", err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/muster-iot/muster/datafolder"
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/landing"
 )
@@ -69,8 +70,8 @@ func (l *listeners) close() {
 }
 
 // ready says where the listeners can be reached.
-func (l *listeners) ready() Ready {
-	r := Ready{
+func (l *listeners) ready() datafolder.Ready {
+	r := datafolder.Ready{
 		APIURL:    "http://" + reachable(l.api),
 		MQTTSAddr: reachable(l.mqtts), ALPNAddr: reachable(l.alpn), MQTTAddr: reachable(l.mqtt),
 	}

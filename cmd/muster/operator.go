@@ -2,47 +2,65 @@ package main
 
 import (
 	"context"
-	"net/http"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/operator"
+	"github.com/muster-iot/muster/scheduler"
 )
 
-const (
-	backupPath      = operator.Prefix + "backup"
-	explainPath     = operator.Prefix + "explain-policy"
-	clockPath       = operator.Prefix + "clock"
-	resetPath       = operator.Prefix + "reset"
-	deadLettersPath = operator.Prefix + "dead-letters"
-	jobOptionsPath  = operator.Prefix + "jobs/{job}/options"
-)
-
-// routes is the table of what is served beside the contract. A new row needs one
-// in the operator's guide too, which a test holds against this table.
-func (s *server) routes() []operator.Route {
-	return []operator.Route{
-		{Method: http.MethodGet, Path: metricsPath, Action: "muster:ReadMetrics", Serve: s.readMetrics},
-		{Method: http.MethodPost, Path: backupPath, Action: "muster:Backup", Serve: s.backup},
-		{Method: http.MethodPost, Path: explainPath, Action: "muster:ExplainPolicy", Serve: s.explainPolicy},
-		{Method: http.MethodGet, Path: deadLettersPath, Action: "muster:ListDeadLetters", Serve: s.listDeadLetters},
-		{Method: http.MethodPost, Path: deadLettersPath, Action: "muster:ClearDeadLetters", BodyMax: letterBodyMax, Serve: s.clearDeadLetters},
-		{Method: http.MethodGet, Path: jobOptionsPath, Action: "muster:DescribeJobOptions", Resource: s.jobARN, Serve: s.describeJobOptions},
-		{Method: http.MethodPut, Path: jobOptionsPath, Action: "muster:UpdateJobOptions", Resource: s.jobARN, Serve: s.updateJobOptions},
-		{Method: http.MethodGet, Path: clockPath, Action: "muster:ReadClock", Serve: s.readClock},
-		{Method: http.MethodPost, Path: clockPath, Action: "muster:MoveClock", Serve: s.moveClock},
-		{Method: http.MethodPost, Path: resetPath, Action: "muster:Reset", Serve: s.reset},
+// operatorParts are what the operator's paths act on.
+func (s *server) operatorParts() operator.Parts {
+	p := operator.Parts{
+		Account: s.account(), Metrics: s.figures.Handler(), Backups: s, Policies: s.authz,
+		DeadLetters: deadLetters{s.engine}, Jobs: jobOptions{s.engine},
 	}
+	if s.clock != nil {
+		p.Clock, p.Resets = testClock{s.clock, s.engine}, s.resets
+	}
+	return p
 }
 
-// jobARN names the job of a path.
-func (s *server) jobARN(names map[string]string) (string, error) {
-	if !muster.ValidJobID(names["job"]) {
-		return "", muster.Errorf(muster.Invalid, "%q is no id of a job", names["job"])
+// deadLetters are those of an engine.
+type deadLetters struct{ of *engine.Engine }
+
+func (d deadLetters) DeadLetters(ctx context.Context, after uint64, limit int) ([]operator.DeadLetter, error) {
+	kept, err := d.of.DeadLetters(ctx, after, limit)
+	var letters []operator.DeadLetter
+	for _, l := range kept {
+		letters = append(letters, operator.DeadLetter{
+			Place: l.Place, ID: l.ID, EventType: l.Type.String(), Operation: l.Operation, Time: l.At.Time(), GivenUp: l.GivenUp.Time(), Attempts: l.Attempts, Why: l.Why,
+		})
 	}
-	return s.account().ARN("job", names["job"]), nil
+	return letters, err
 }
 
-func (s *server) readMetrics(_ context.Context, c *operator.Call) (any, error) {
-	s.figures.Handler().ServeHTTP(c.Writer, c.Request)
-	return operator.Taken, nil
+func (d deadLetters) Replay(ctx context.Context, ids []string) (int, error) {
+	return d.of.Replay(ctx, ids)
+}
+
+func (d deadLetters) Forget(ctx context.Context, ids []string) (int, error) {
+	return d.of.Forget(ctx, ids)
+}
+
+// jobOptions are those of an engine's jobs.
+type jobOptions struct{ of *engine.Engine }
+
+func (j jobOptions) JobOptions(ctx context.Context, job muster.JobID) (operator.JobOptions, error) {
+	o, err := j.of.JobOptions(ctx, job)
+	return operator.JobOptions(o), err
+}
+
+func (j jobOptions) SetJobOptions(ctx context.Context, job muster.JobID, o operator.JobOptions) error {
+	return j.of.SetJobOptions(ctx, job, engine.JobOptions(o))
+}
+
+// testClock moves a clock over the work that is due meanwhile.
+type testClock struct {
+	*scheduler.TestClock
+	work scheduler.Work
+}
+
+func (c testClock) Move(ctx context.Context, to muster.Instant) error {
+	return c.TestClock.Move(ctx, c.work, to)
 }

@@ -185,6 +185,7 @@ var recordRows = map[string]string{
 	"PresignedConfig":                        "Each job has its own, from the member presignedUrlConfig of CreateJob.",
 	"RolloutConfig":                          "Each job has its own, from the member jobExecutionsRolloutConfig of CreateJob.",
 	"engine.JobOptions":                      "Each job has its own, from the operator's path /muster/v1/jobs/{job}/options.",
+	"operator.JobOptions":                    "Each job has its own, from the operator's path /muster/v1/jobs/{job}/options.",
 	"engine.PackageConfig":                   "The operation UpdatePackageConfiguration sets it while the server runs.",
 	"awsiot/wire.AbortConfig":                "It is a shape of the API model: callers of CreateJob send it for their job.",
 	"awsiot/wire.JobExecutionsRetryConfig":   "It is a shape of the API model: callers of CreateJob send it for their job.",

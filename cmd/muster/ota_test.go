@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/muster-iot/muster/datafolder"
 	"github.com/muster-iot/muster/sigv4"
 )
 
@@ -28,7 +29,7 @@ func (s *running) s3(t *testing.T, method, path, body, header string) string {
 	}
 	digest := sha256.Sum256([]byte(body))
 	r.Header.Set("X-Amz-Content-Sha256", hex.EncodeToString(digest[:]))
-	sigv4.Sign(r, []byte(body), s.credential, s.region, "s3", time.Now())
+	sigv4.Sign(r, []byte(body), s.Credential, s.Region, "s3", time.Now())
 	response, err := http.DefaultClient.Do(r)
 	if err != nil {
 		t.Fatal(err)
@@ -56,7 +57,7 @@ func (s *running) linkedJob(t *testing.T, job, target, document string) {
 		"targets": []string{target}, "document": document,
 		"presignedUrlConfig": object{"roleArn": "arn:aws:iam::000000000000:role/downloads"},
 	}
-	if err := s.call(t.Context(), http.MethodPut, "/jobs/"+job, body, nil); err != nil {
+	if err := s.Call(t.Context(), http.MethodPut, "/jobs/"+job, body, nil); err != nil {
 		t.Fatalf("create job %s: %v", job, err)
 	}
 }
@@ -68,7 +69,7 @@ func TestURLsOutliveTheProcess(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	s := startServer(t, data, "--files-url", "https://files.example.com")
 	s.upload(t)
-	if err := s.createThing(t.Context(), "lamp"); err != nil {
+	if err := s.CreateThing(t.Context(), "lamp"); err != nil {
 		t.Fatal(err)
 	}
 	s.linkedJob(t, "fw", "arn:aws:iot:us-east-1:000000000000:thing/lamp", `{"url":"${aws:iot:s3-presigned-url:https://s3.amazonaws.com/lab/fw.bin}"}`)
@@ -98,7 +99,7 @@ func TestURLsOutliveTheProcess(t *testing.T) {
 			t.Errorf("after kill -9 the document is\n%s\nwant\n%s", again, first)
 		}
 	}
-	if _, err := s.clock(t.Context(), object{"advance": "31m"}); err != nil {
+	if err := s.advance(t.Context(), "31m"); err != nil {
 		t.Fatal(err)
 	}
 	if later := document(true); later == first {
@@ -119,7 +120,7 @@ func TestFleetVerifiesWhatItDownloads(t *testing.T) {
 		}
 		return strings.TrimSpace(string(out))
 	}
-	if _, err := makeFolder(data); err != nil {
+	if _, err := datafolder.Make(data); err != nil {
 		t.Fatal(err)
 	}
 	admin("signing-profile", "create", data, "release")
@@ -136,7 +137,7 @@ func TestFleetVerifiesWhatItDownloads(t *testing.T) {
 		}, io.Discard, t.Output())
 	}()
 	s.awaitMetric(t, "muster_mqtt_connections", "4")
-	target, err := s.createGroup(ctx, "fleet")
+	target, err := s.CreateGroup(ctx, "fleet")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,11 +155,11 @@ func TestFleetVerifiesWhatItDownloads(t *testing.T) {
 		{"unsigned", `{"url":"` + url + `"}`, "Rejected"},
 	} {
 		s.linkedJob(t, test.job, target, test.document)
-		done, err := follow(ctx, s.control, test.job, newBoard(io.Discard, 4))
+		done, err := follow(ctx, s.Client, test.job, newBoard(io.Discard, 4))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if done.count(test.counter) != 4 {
+		if done.Count(test.counter) != 4 {
 			t.Errorf("job %s ended %v, want four devices %s", test.job, done.JobProcessDetails, test.counter)
 		}
 	}

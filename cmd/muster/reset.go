@@ -5,17 +5,15 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
-	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/datafolder"
 	"github.com/muster-iot/muster/operator"
 )
 
@@ -44,8 +42,8 @@ const (
 	resetPatience = 5 * time.Second
 )
 
-// ask has the server begin anew, and answers on conn when it has.
-func (r *resets) ask(conn net.Conn) {
+// Ask has the server begin anew, and answers on conn when it has.
+func (r *resets) Ask(conn net.Conn) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.waiting = append(r.waiting, conn)
@@ -108,7 +106,7 @@ func (r *resets) close() {
 
 // answerReset tells those who asked that it is done.
 func answerReset(waiting []net.Conn, now time.Time) {
-	body, _ := json.Marshal(object{"now": now}) // cannot fail
+	body, _ := json.Marshal(operator.ClockReading{Now: now}) // cannot fail
 	for _, conn := range waiting {
 		answer := http.Response{
 			StatusCode: http.StatusOK, ProtoMajor: 1, ProtoMinor: 1, Close: true,
@@ -123,7 +121,7 @@ func answerReset(waiting []net.Conn, now time.Time) {
 
 // serveAnew runs servers one after the other until ctx ends: one, and another for
 // each reset. up is told once the first listens.
-func serveAnew(ctx context.Context, c Config, log *slog.Logger, up func(Ready)) error {
+func serveAnew(ctx context.Context, c Config, log *slog.Logger, up func(datafolder.Ready)) error {
 	r := newResets()
 	defer r.close()
 	var asked []net.Conn
@@ -132,7 +130,7 @@ func serveAnew(ctx context.Context, c Config, log *slog.Logger, up func(Ready)) 
 		if err != nil || s == nil {
 			return err
 		}
-		err = s.run(ctx, func(ready Ready) {
+		err = s.run(ctx, func(ready datafolder.Ready) {
 			answerReset(asked, s.time().Time())
 			up(ready)
 		})
@@ -142,8 +140,8 @@ func serveAnew(ctx context.Context, c Config, log *slog.Logger, up func(Ready)) 
 			}
 			return errors.Join(err, closed)
 		}
-		asked, up = r.taken(), func(Ready) {}
-		if err := s.data.empty(); err != nil {
+		asked, up = r.taken(), func(datafolder.Ready) {}
+		if err := s.data.Empty(); err != nil {
 			return err
 		}
 		log.Info("reset: everything but keys and certificate authority is gone")
@@ -170,25 +168,6 @@ func newServerUntil(ctx context.Context, c Config, log *slog.Logger, r *resets) 
 		return nil, nil
 	}
 }
-
-// empty forgets the store of a data folder, at once and for good: a process that
-// is killed in the middle has either all of it or nothing. Contents of job files
-// that are in no store any more go when the next server sweeps.
-func (f folder) empty() error {
-	if err := os.Rename(f.db(), f.emptied()); err != nil {
-		return fmt.Errorf("reset: %w", err)
-	}
-	if err := f.sync(); err != nil {
-		return fmt.Errorf("reset: %w", err)
-	}
-	return nil
-}
-
-// clear removes what a reset put away, once there is a new store: until then it is
-// the proof that the old one was not lost.
-func (f folder) clear() error { return os.RemoveAll(f.emptied()) }
-
-func (f folder) emptied() string { return filepath.Join(string(f), "db.reset") }
 
 // lend returns l for one server: that it closes them stops its own accepting and
 // nothing else, so that callers wait for the next server.
@@ -271,17 +250,4 @@ func (l *lentListener) giveBack() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.back = true
-}
-
-// reset empties a test server.
-func (s *server) reset(_ context.Context, c *operator.Call) (any, error) {
-	if !s.c.TestClock {
-		return nil, muster.Errorf(muster.NotFound, "this server is no test server; only one with --test-clock can be emptied")
-	}
-	conn, _, err := http.NewResponseController(c.Writer).Hijack() // it outlives the server that has it now
-	if err != nil {
-		return nil, fmt.Errorf("the connection cannot wait for a reset: %w", err)
-	}
-	s.resets.ask(conn)
-	return operator.Taken, nil
 }

@@ -23,11 +23,11 @@ import (
 func (s *running) fill(t *testing.T) {
 	t.Helper()
 	ctx := t.Context()
-	arn, err := s.register(ctx, "lamps", []string{"lamp1", "lamp2"}, nil)
+	arn, err := s.Register(ctx, "lamps", []string{"lamp1", "lamp2"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.createJob(ctx, "fw", arn, `{"do":"flash"}`); err != nil {
+	if err := s.CreateJob(ctx, "fw", arn, `{"do":"flash"}`); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
@@ -39,7 +39,7 @@ func (s *running) fill(t *testing.T) {
 		{"PUT", "/job-templates/t", object{"document": "{}", "description": "a template"}},
 		{"PATCH", "/event-configurations", object{"eventConfigurations": object{"JOB": object{"Enabled": true}}}},
 	} {
-		if err := s.call(ctx, c.method, c.path, c.body, nil); err != nil {
+		if err := s.Call(ctx, c.method, c.path, c.body, nil); err != nil {
 			t.Fatalf("%s %s: %v", c.method, c.path, err)
 		}
 	}
@@ -54,7 +54,7 @@ func (s *running) census(t *testing.T) string {
 		{"/certificates", "certificates"}, {"/job-templates", "jobTemplates"},
 	} {
 		var found map[string]any
-		if err := s.call(t.Context(), "GET", list.path, nil, &found); err != nil {
+		if err := s.Call(t.Context(), "GET", list.path, nil, &found); err != nil {
 			t.Fatalf("GET %s: %v", list.path, err)
 		}
 		items, _ := found[list.member].([]any)
@@ -75,7 +75,7 @@ func TestAResetEmptiesATestServer(t *testing.T) {
 	if got := s.census(t); got != fullCensus {
 		t.Fatalf("there are %s, want %s", got, fullCensus)
 	}
-	if err := s.call(ctx, "POST", clockPath, object{"advance": "1000h"}, nil); err != nil {
+	if err := s.Call(ctx, "POST", "/muster/v1/clock", object{"advance": "1000h"}, nil); err != nil {
 		t.Fatal(err)
 	}
 	client, err := s.device(ctx, "lamp1", false)
@@ -88,15 +88,15 @@ func TestAResetEmptiesATestServer(t *testing.T) {
 
 	// Many at once: each is answered, and nobody sees half of it. They come over
 	// connections of their own, since a kept one may be closed at that moment.
-	fresh := *s.control
-	fresh.http = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Minute}
+	fresh := *s.Client
+	fresh.HTTP = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Minute}
 	var asking sync.WaitGroup
 	for range 4 {
 		asking.Go(func() {
 			var said struct{ Now time.Time }
-			err := fresh.call(ctx, "POST", resetPath, nil, &said)
+			err := fresh.Call(ctx, "POST", "/muster/v1/reset", nil, &said)
 			for errors.Is(err, io.EOF) { // it came as the doors closed: SDKs try again too
-				err = fresh.call(ctx, "POST", resetPath, nil, &said)
+				err = fresh.Call(ctx, "POST", "/muster/v1/reset", nil, &said)
 			}
 			if err != nil {
 				t.Errorf("reset: %v", err)
@@ -113,7 +113,7 @@ func TestAResetEmptiesATestServer(t *testing.T) {
 	var config struct {
 		EventConfigurations map[string]struct{ Enabled bool }
 	}
-	if err := s.call(ctx, "GET", "/event-configurations", nil, &config); err != nil || config.EventConfigurations["JOB"].Enabled {
+	if err := s.Call(ctx, "GET", "/event-configurations", nil, &config); err != nil || config.EventConfigurations["JOB"].Enabled {
 		t.Errorf("after the reset the event configurations are %+v, %v; want all off", config, err)
 	}
 
@@ -131,7 +131,7 @@ func TestAResetEmptiesATestServer(t *testing.T) {
 	if j, err := again.Next(ctx); err != nil || j == nil || j.JobID != "fw" {
 		t.Errorf("after the reset the device gets %+v, %v; want the new job", j, err)
 	}
-	if err := s.call(ctx, "POST", resetPath, nil, nil); err != nil {
+	if err := s.Call(ctx, "POST", "/muster/v1/reset", nil, nil); err != nil {
 		t.Errorf("the second reset: %v", err)
 	}
 	if got := s.census(t); got != emptyCensus {
@@ -143,12 +143,12 @@ func TestWhoMayReset(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	s := startServer(t, data)
 	s.fill(t)
-	if err := s.call(t.Context(), "POST", resetPath, nil, nil); err == nil || !strings.Contains(err.Error(), "no test server") {
+	if err := s.Call(t.Context(), "POST", "/muster/v1/reset", nil, nil); err == nil || !strings.Contains(err.Error(), "no test server") {
 		t.Errorf("reset without --test-clock: %v, want that it is no test server", err)
 	}
 	s.kill(t)
 	s = startServer(t, data, "--test-clock")
-	response, err := http.Post(s.ready.APIURL+resetPath, "", nil)
+	response, err := http.Post(s.ready.APIURL+"/muster/v1/reset", "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +156,7 @@ func TestWhoMayReset(t *testing.T) {
 	if response.StatusCode != http.StatusForbidden {
 		t.Errorf("reset without a signature: %s, want 403", response.Status)
 	}
-	if err := s.call(t.Context(), "GET", resetPath, nil, nil); err == nil || !strings.Contains(err.Error(), "only POST") {
+	if err := s.Call(t.Context(), "GET", "/muster/v1/reset", nil, nil); err == nil || !strings.Contains(err.Error(), "only POST") {
 		t.Errorf("GET: %v, want a refusal", err)
 	}
 	if got := s.census(t); got != fullCensus {
@@ -175,7 +175,7 @@ func TestAResetIsWholeOverAKill(t *testing.T) {
 		}
 		done := make(chan error, 1)
 		ctx, stop := context.WithCancel(t.Context())
-		go func() { done <- s.call(ctx, "POST", resetPath, nil, nil) }()
+		go func() { done <- s.Call(ctx, "POST", "/muster/v1/reset", nil, nil) }()
 		time.Sleep(rand.N(2*resetGrace + 100*time.Millisecond))
 		s.kill(t)
 		stop()
@@ -224,9 +224,9 @@ func TestADeviceMeetsAReset(t *testing.T) {
 	s := startServer(t, filepath.Join(t.TempDir(), "data"), "--test-clock")
 	s.fill(t)
 	reset := make(chan error, 1)
-	go func() { reset <- s.call(t.Context(), "POST", resetPath, nil, nil) }()
+	go func() { reset <- s.Call(t.Context(), "POST", "/muster/v1/reset", nil, nil) }()
 	for i, gone := 0, false; !gone && !t.Failed(); i++ {
-		client, err := device.NewHTTPS(device.HTTPSOptions{Endpoint: s.ready.APIURL, Thing: "lamp1", Credential: &s.credential, Region: s.region})
+		client, err := device.NewHTTPS(device.HTTPSOptions{Endpoint: s.ready.APIURL, Thing: "lamp1", Credential: &s.Credential, Region: s.Region})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/muster-iot/muster/datafolder"
+	"github.com/muster-iot/muster/identity"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -55,9 +57,11 @@ func terminate(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) != 1 {
 		ts.Fatalf("usage: terminate READY")
 	}
-	ready, err := readReady(ts.MkAbs(args[0]))
+	ready, err := datafolder.ReadReady(ts.MkAbs(args[0]))
 	ts.Check(err)
-	ts.Check(syscall.Kill(ready.PID, syscall.SIGTERM))
+	server, err := os.FindProcess(ready.PID)
+	ts.Check(err)
+	ts.Check(server.Signal(syscall.SIGTERM))
 }
 
 // private checks that only the owner may read files: private FILE...
@@ -77,7 +81,7 @@ func hides(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) < 2 {
 		ts.Fatalf("usage: hides CREDENTIALS FILE...")
 	}
-	credential, err := readProfile(ts.MkAbs(args[0]))
+	credential, err := identity.ReadProfile(ts.MkAbs(args[0]))
 	ts.Check(err)
 	for _, name := range args[1:] {
 		content := ts.ReadFile(name)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 
+	"github.com/muster-iot/muster/datafolder"
 	"github.com/spf13/cobra"
 )
 
@@ -37,7 +38,7 @@ port 0 for any free port, which the ready file then names.`,
 				_, err := fmt.Fprintln(stdout, "the configuration is good")
 				return err
 			}
-			return serve(cmd.Context(), c, c.logger(cmd.ErrOrStderr()), func(r Ready) { greet(stdout, r) })
+			return serve(cmd.Context(), c, c.logger(cmd.ErrOrStderr()), func(r datafolder.Ready) { greet(stdout, r) })
 		},
 	}
 	c.register(cmd.Flags())
@@ -46,11 +47,11 @@ port 0 for any free port, which the ready file then names.`,
 }
 
 // serve runs a server until ctx ends. up is told once everything listens.
-func serve(ctx context.Context, c Config, log *slog.Logger, up func(Ready)) error {
+func serve(ctx context.Context, c Config, log *slog.Logger, up func(datafolder.Ready)) error {
 	for _, w := range c.warnings() {
 		log.Warn(w)
 	}
-	err := folder(c.Data).explain(serveAnew(ctx, c, log, up))
+	err := datafolder.Folder(c.Data).Explain(serveAnew(ctx, c, log, up))
 	if err == nil {
 		log.Info("stopped")
 	}
@@ -59,7 +60,7 @@ func serve(ctx context.Context, c Config, log *slog.Logger, up func(Ready)) erro
 
 // greet tells a person how to use the server. It shows no secret: the key is in
 // the credentials file.
-func greet(w io.Writer, r Ready) {
+func greet(w io.Writer, r datafolder.Ready) {
 	fmt.Fprintf(w, "Muster %s serves on %s", versionText(), r.APIURL)
 	if r.MQTTSAddr != "" {
 		fmt.Fprintf(w, ", mqtts://%s", r.MQTTSAddr)
@@ -72,7 +73,7 @@ func greet(w io.Writer, r Ready) {
 
 // exports returns the shell commands that aim the AWS CLI and SDKs at r, and, when it
 // serves them over TLS as well, have them trust it.
-func exports(r Ready) string {
+func exports(r datafolder.Ready) string {
 	all := fmt.Sprintf("  export AWS_ENDPOINT_URL=%s\n  export AWS_SHARED_CREDENTIALS_FILE=%s\n  export AWS_REGION=%s AWS_DEFAULT_REGION=%s\n",
 		r.APIURL, quoted(r.CredentialsFile), r.Region, r.Region)
 	if r.CABundle != "" {

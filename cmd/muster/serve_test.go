@@ -17,7 +17,7 @@ import (
 // device waits at for a minute.
 func TestAStopEndsLongPollsAndWaitsForNobodyElse(t *testing.T) {
 	s := startServer(t, filepath.Join(t.TempDir(), "data"))
-	if err := s.createThing(t.Context(), "lamp"); err != nil {
+	if err := s.CreateThing(t.Context(), "lamp"); err != nil {
 		t.Fatal(err)
 	}
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.ready.APIURL+"/things/lamp/jobs", nil)
@@ -25,7 +25,7 @@ func TestAStopEndsLongPollsAndWaitsForNobodyElse(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.Header.Set("Prefer", "wait=60")
-	sigv4.Sign(r, nil, s.credential, s.region, "iot-jobs-data", time.Now())
+	sigv4.Sign(r, nil, s.Credential, s.Region, "iot-jobs-data", time.Now())
 	type answer struct {
 		status int
 		body   string
@@ -66,18 +66,18 @@ func TestFleetWorks(t *testing.T) {
 		ended <- run(ctx, []string{"fleet", "--data", data, "--devices", "6", "--work", "20ms", "--fail", "0.5", "--pick", "0.5"}, io.Discard, t.Output())
 	}()
 	s.awaitMetric(t, "muster_mqtt_connections", "6")
-	target, err := s.createGroup(ctx, "fleet")
+	target, err := s.CreateGroup(ctx, "fleet")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.createJob(ctx, "blink", target, "{}"); err != nil {
+	if err := s.CreateJob(ctx, "blink", target, "{}"); err != nil {
 		t.Fatal(err)
 	}
-	done, err := follow(ctx, s.control, "blink", newBoard(io.Discard, 6))
+	done, err := follow(ctx, s.Client, "blink", newBoard(io.Discard, 6))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := done.count("Succeeded") + done.count("Failed") + done.count("Rejected"); n != 6 {
+	if n := done.Count("Succeeded") + done.Count("Failed") + done.Count("Rejected"); n != 6 {
 		t.Errorf("%d of 6 devices did the job: %v", n, done.JobProcessDetails)
 	}
 	stop()

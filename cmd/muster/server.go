@@ -11,6 +11,7 @@ import (
 
 	"github.com/muster-iot/muster/authz"
 	"github.com/muster-iot/muster/awsiot"
+	"github.com/muster-iot/muster/datafolder"
 	"github.com/muster-iot/muster/dataplane"
 	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/events"
@@ -42,7 +43,7 @@ type server struct {
 	resets  *resets // which outlive it
 	flood   *flood.Guard
 
-	data   folder
+	data   datafolder.Folder
 	disks  disks
 	store  *pebblestore.Store
 	keys   *identity.Keys
@@ -79,7 +80,7 @@ type server struct {
 // run serves until ctx ends, then lets go in order: first nobody new comes in,
 // then what is under way is answered and told, then connections end. up is told
 // once everything listens.
-func (s *server) run(ctx context.Context, up func(Ready)) error {
+func (s *server) run(ctx context.Context, up func(datafolder.Ready)) error {
 	announced := make(chan struct{})
 	outside := stage{
 		func(ctx context.Context) error { return s.serveHTTP(ctx, s.api, s.doors.api) },
@@ -121,7 +122,7 @@ func (s *server) run(ctx context.Context, up func(Ready)) error {
 	}
 	return runStages(ctx,
 		stage{func(ctx context.Context) error {
-			return s.announce(ctx, func(r Ready) {
+			return s.announce(ctx, func(r datafolder.Ready) {
 				up(r)
 				close(announced)
 			})
@@ -178,21 +179,21 @@ func (s *server) identifyForMessages(ctx context.Context, certificate []byte, ad
 
 // announce tells the world that the server can be used, and, when ctx ends,
 // that it no longer can.
-func (s *server) announce(ctx context.Context, up func(Ready)) error {
+func (s *server) announce(ctx context.Context, up func(datafolder.Ready)) error {
 	r := s.doors.ready()
-	r.CAFile, r.FilesURL = s.data.ca().Certificate, s.files.URL.String()
-	r.CredentialsFile, r.Region, r.Account, r.PID = s.data.credentials(), s.c.Region, s.c.Account, os.Getpid()
+	r.CAFile, r.FilesURL = s.data.CA().Certificate, s.files.URL.String()
+	r.CredentialsFile, r.Region, r.Account, r.PID = s.data.Credentials(), s.c.Region, s.c.Account, os.Getpid()
 	if r.ALPNAddr != "" && s.c.TLSCertificate == "" {
 		r.CABundle = r.CAFile
 	}
-	files := []string{s.data.ready()}
+	files := []string{s.data.ReadyFile()}
 	if s.c.ReadyFile != "" {
 		files = append(files, s.c.ReadyFile)
 	}
 	s.serving.Store(true)
 	defer s.serving.Store(false)
 	for _, file := range files {
-		if err := r.write(file); err != nil {
+		if err := r.Write(file); err != nil {
 			return err
 		}
 		defer os.Remove(file)

@@ -25,17 +25,17 @@ func TestAnyRegionIsTakenWhereItIsSaid(t *testing.T) {
 	} {
 		s := startServer(t, filepath.Join(t.TempDir(), "data"), append(test.flags, "--files", "127.0.0.1:0")...)
 		for path, service := range map[string]string{
-			"/things":        "iot",
-			deadLettersPath:  "iot",
-			"/":              "s3",
-			websocketPath:    "iotdevicegateway",
-			"/things/x/jobs": "iot-jobs-data",
+			"/things":                 "iot",
+			"/muster/v1/dead-letters": "iot",
+			"/":                       "s3",
+			websocketPath:             "iotdevicegateway",
+			"/things/x/jobs":          "iot-jobs-data",
 		} {
 			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.ready.APIURL+path, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			sigv4.Sign(r, nil, s.credential, "eu-central-1", service, time.Now())
+			sigv4.Sign(r, nil, s.Credential, "eu-central-1", service, time.Now())
 			answer, err := http.DefaultClient.Do(r)
 			if err != nil {
 				t.Fatal(err)
@@ -70,7 +70,7 @@ func TestCertificatesCountForTheirGrace(t *testing.T) {
 			var made struct{ CertificateID string }
 			expired := selfMadeUntil(t, time.Now().Add(-48*time.Hour)).Certificate[0]
 			certificate := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: expired}))
-			if err := s.call(t.Context(), http.MethodPost, "/certificate/register-no-ca", object{"certificatePem": certificate, "status": "ACTIVE"}, &made); err != nil {
+			if err := s.Call(t.Context(), http.MethodPost, "/certificate/register-no-ca", object{"certificatePem": certificate, "status": "ACTIVE"}, &made); err != nil {
 				t.Fatal(err)
 			}
 			*who = made.CertificateID
@@ -96,15 +96,15 @@ func TestTypesWaitForTheirDeletion(t *testing.T) {
 	s := startServer(t, filepath.Join(t.TempDir(), "data"), "--type-deletion-wait", "1h", "--test-clock")
 	ctx := t.Context()
 	for _, step := range []string{"/thing-types/lamp", "/thing-types/lamp/deprecate"} {
-		if err := s.call(ctx, http.MethodPost, step, object{}, nil); err != nil {
+		if err := s.Call(ctx, http.MethodPost, step, object{}, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
-	remove := func() error { return s.call(ctx, http.MethodDelete, "/thing-types/lamp", nil, nil) }
+	remove := func() error { return s.Call(ctx, http.MethodDelete, "/thing-types/lamp", nil, nil) }
 	if err := remove(); err == nil || !strings.Contains(err.Error(), "1h0m0s after its deprecation") {
 		t.Errorf("deleting it at once: %v, want that it is an hour too early", err)
 	}
-	if _, err := s.clock(ctx, object{"advance": "1h"}); err != nil {
+	if err := s.advance(ctx, "1h"); err != nil {
 		t.Fatal(err)
 	}
 	if err := remove(); err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/muster-iot/muster/codesign"
+	"github.com/muster-iot/muster/datafolder"
 )
 
 func profilesCommand() *cobra.Command {
@@ -69,16 +70,16 @@ func (n newProfile) create(cmd *cobra.Command, args []string) error {
 	if n.key != "" {
 		p, err = importProfile(data, args[1], n.certificate, n.key)
 	} else {
-		p, err = data.signing().Create(args[1], codesign.KeyType(n.keyType), time.Duration(n.days)*24*time.Hour, time.Now())
+		p, err = data.Signing().Create(args[1], codesign.KeyType(n.keyType), time.Duration(n.days)*24*time.Hour, time.Now())
 	}
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "made the signing profile %s (%s); give its certificate to devices: %s\n", p.Name, p.Type.Algorithm(), data.signing().Certificate(p.Name))
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "made the signing profile %s (%s); give its certificate to devices: %s\n", p.Name, p.Type.Algorithm(), data.Signing().Certificate(p.Name))
 	return err
 }
 
-func importProfile(data folder, name, certificate, key string) (*codesign.Profile, error) {
+func importProfile(data datafolder.Folder, name, certificate, key string) (*codesign.Profile, error) {
 	chain, err := os.ReadFile(certificate)
 	if err != nil {
 		return nil, err
@@ -87,7 +88,7 @@ func importProfile(data folder, name, certificate, key string) (*codesign.Profil
 	if err != nil {
 		return nil, err
 	}
-	return data.signing().Import(name, string(chain), string(secret))
+	return data.Signing().Import(name, string(chain), string(secret))
 }
 
 func profileListCommand() *cobra.Command {
@@ -106,17 +107,17 @@ func runProfileList(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	names, err := data.signing().List()
+	names, err := data.Signing().List()
 	if err != nil {
 		return err
 	}
 	table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 	for _, name := range names {
-		p, err := data.signing().Open(name)
+		p, err := data.Signing().Open(name)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(table, "%s\t%s\tuntil %s\t%s\n", name, p.Type.Algorithm(), p.Chain[0].NotAfter.UTC().Format(time.DateOnly), data.signing().Certificate(name))
+		fmt.Fprintf(table, "%s\t%s\tuntil %s\t%s\n", name, p.Type.Algorithm(), p.Chain[0].NotAfter.UTC().Format(time.DateOnly), data.Signing().Certificate(name))
 	}
 	return table.Flush()
 }
@@ -162,7 +163,7 @@ func (o signOrder) sign(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	p, err := data.signing().Open(o.profile)
+	p, err := data.Signing().Open(o.profile)
 	if err != nil {
 		return err
 	}

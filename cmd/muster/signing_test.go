@@ -16,15 +16,15 @@ import (
 // and by presigned URL (identity-and-auth.md C.2).
 func TestEverySigningNameIsTaken(t *testing.T) {
 	s := startServer(t, filepath.Join(t.TempDir(), "data"))
-	if err := s.createThing(t.Context(), "lamp"); err != nil {
+	if err := s.CreateThing(t.Context(), "lamp"); err != nil {
 		t.Fatal(err)
 	}
 	sign := map[string]func(r *http.Request, service string){
 		"header": func(r *http.Request, service string) {
-			sigv4.Sign(r, nil, s.credential, s.region, service, time.Now())
+			sigv4.Sign(r, nil, s.Credential, s.Region, service, time.Now())
 		},
 		"presigned": func(r *http.Request, service string) {
-			sigv4.Presign(r, s.credential, s.region, service, time.Minute, time.Now())
+			sigv4.Presign(r, s.Credential, s.Region, service, time.Minute, time.Now())
 		},
 	}
 	const control, device = `"executionSummaries":[]`, `"inProgressJobs":[]`
@@ -51,6 +51,6 @@ func TestEverySigningNameIsTaken(t *testing.T) {
 				}
 			}
 		}
-		s.dialWebSocketFor(t, s.credential, service).Close()
+		s.dialWebSocketFor(t, s.Credential, service).Close()
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/muster-iot/muster/datafolder"
 	"github.com/muster-iot/muster/sigv4"
 )
 
@@ -102,7 +103,7 @@ func TestEveryListenerKeepsLittleOfStrangers(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	ended, up := make(chan error, 1), make(chan struct{})
-	go func() { ended <- s.run(ctx, func(Ready) { close(up) }) }()
+	go func() { ended <- s.run(ctx, func(datafolder.Ready) { close(up) }) }()
 	<-up
 	for name, place := range places {
 		t.Run(name, func(t *testing.T) {

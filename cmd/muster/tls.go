@@ -9,26 +9,33 @@ import (
 
 // overTLS is a listener of finished TLS connections for net/http, which closes a
 // *tls.Conn whose ALPN protocol it does not know, such as x-amzn-http-ca. It
-// hides their type; withTLS tells the handler of them.
+// hides their type; withTLS and tellTLS pass the result of the handshake to the handler.
 type overTLS struct{ net.Listener }
 
 // tlsConn is a *tls.Conn under another type.
-type tlsConn struct{ *tls.Conn }
+type tlsConn struct {
+	net.Conn // secure, of which net/http sees no more than this
+	secure   *tls.Conn
+}
+
+// CloseWrite tells the client that nothing more will come. net/http calls it before it
+// closes a connection, so that the client can read the last answer.
+func (c tlsConn) CloseWrite() error { return c.secure.CloseWrite() }
 
 func (l overTLS) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
 	if secure, ok := c.(*tls.Conn); ok {
-		return tlsConn{secure}, err
+		return tlsConn{secure, secure}, err
 	}
 	return c, err
 }
 
 type tlsKey struct{}
 
-// withTLS is an http.Server.ConnContext that keeps what a handshake has told.
+// withTLS is an http.Server.ConnContext that keeps the result of a handshake.
 func withTLS(ctx context.Context, c net.Conn) context.Context {
-	if secure, ok := c.(tlsConn); ok {
-		state := secure.ConnectionState()
+	if c, ok := c.(tlsConn); ok {
+		state := c.secure.ConnectionState()
 		return context.WithValue(ctx, tlsKey{}, &state)
 	}
 	return ctx

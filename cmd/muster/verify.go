@@ -1,58 +1,10 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 
 	"github.com/spf13/cobra"
-
-	"github.com/muster-iot/muster/engine"
-	"github.com/muster-iot/muster/files/diskstore"
-	"github.com/muster-iot/muster/sessionstore"
-	"github.com/muster-iot/muster/store"
-	"github.com/muster-iot/muster/store/pebblestore"
 )
-
-// damageError says that a data folder cannot be used as it is, and what to do.
-type damageError struct{ what string }
-
-func (e *damageError) Error() string {
-	return e.what + ". Restore a backup of it, or start once with --accept-loss to go on with what is there (see \"Damage\" in the operator's guide)"
-}
-
-// brokenError is damage that nothing can be done without.
-type brokenError struct{ what string }
-
-func (e *brokenError) Error() string {
-	return e.what + ". Restore a backup of it (see \"Damage\" in the operator's guide)"
-}
-
-// explain says of an error of the store why it is, and what to do.
-func (f folder) explain(err error) error {
-	switch d := damageOf(err); {
-	case errors.Is(err, pebblestore.ErrLocked):
-		by := "another process"
-		if r, err := readReady(f.ready()); err == nil {
-			by = fmt.Sprintf("a muster server (process %d, %s)", r.PID, r.APIURL)
-		}
-		return fmt.Errorf("the data folder %s is in use by %s: %w", string(f), by, pebblestore.ErrLocked)
-	case d == nil:
-		return err
-	case d.Tail != nil:
-		return &damageError{fmt.Sprintf("%s is damaged: %s", string(f), d.What)}
-	default:
-		return &brokenError{fmt.Sprintf("%s is damaged: %s", string(f), d.What)}
-	}
-}
-
-// damageOf returns the damage of a store that an error speaks of, nil for none.
-func damageOf(err error) *pebblestore.DamageError {
-	d, _ := errors.AsType[*pebblestore.DamageError](err)
-	return d
-}
 
 func verifyCommand() *cobra.Command {
 	return &cobra.Command{
@@ -71,114 +23,17 @@ func runVerify(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	v := verifier{ctx: cmd.Context(), data: data, out: cmd.OutOrStdout()}
-	if err := v.all(); err != nil {
-		return err
-	}
-	if v.problems > 0 {
-		return fmt.Errorf("%s has %d problems", string(data), v.problems)
-	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s holds together\n", string(data))
-	return err
-}
-
-// verifier looks at all of a data folder and changes nothing in it. What it finds
-// does not keep it from looking on, as far as that can be done.
-type verifier struct {
-	ctx      context.Context // of the one call that this lives in
-	data     folder
-	out      io.Writer
-	problems int
-}
-
-func (v *verifier) problem(p string) {
-	v.problems++
-	fmt.Fprintln(v.out, p)
-}
-
-func (v *verifier) all() error {
-	backup, err := v.data.checkBackup(v.ctx, v.problem)
+	problems := 0
+	err = data.Verify(cmd.Context(), func(p string) {
+		problems++
+		fmt.Fprintln(cmd.OutOrStdout(), p)
+	})
 	if err != nil {
 		return err
 	}
-	if !backup && !v.data.known() {
-		return fmt.Errorf("%s is not a data folder: it has neither a store nor anything else of a server's", string(v.data))
+	if problems > 0 {
+		return fmt.Errorf("%s has %d problems", string(data), problems)
 	}
-	v.data.verifyBesides(v.problem)
-	s, err := v.open()
-	if err != nil || s == nil {
-		return err
-	}
-	for _, check := range []func(*pebblestore.Store) error{v.parts, v.tables, v.records, v.jobFiles} {
-		if err := v.unbroken(check, s); err != nil {
-			return errors.Join(err, s.Close())
-		}
-	}
-	return s.Close()
-}
-
-// open opens the store, without the end of its log when that is damaged. It
-// returns nil when there is nothing to be read.
-func (v *verifier) open() (*pebblestore.Store, error) {
-	s, err := pebblestore.Open(v.data.db(), pebblestore.Options{ReadOnly: true})
-	if damage := damageOf(err); damage != nil && damage.Tail != nil {
-		v.problem(damage.Error())
-		s, err = pebblestore.Open(v.data.db(), pebblestore.Options{ReadOnly: true, AcceptLoss: true})
-	}
-	switch damage := damageOf(err); {
-	case damage != nil:
-		v.problem(damage.Error())
-		return nil, nil
-	case errors.Is(err, pebblestore.ErrUnmade), errors.Is(err, fs.ErrNotExist):
-		if err := v.data.checkStoreIsThere(false, nil); err != nil {
-			v.problem("its store, the folder db, is missing or empty")
-		}
-		return nil, nil
-	}
-	return s, v.data.explain(err)
-}
-
-// unbroken runs a check. Damage that makes the check itself fail is a problem, and
-// the end of this check alone.
-func (v *verifier) unbroken(check func(*pebblestore.Store) error, s *pebblestore.Store) error {
-	defer func() {
-		if r := recover(); r != nil {
-			v.problem(fmt.Sprintf("what is stored cannot be read any further: %v", r))
-		}
-	}()
-	if err := check(s); err != nil {
-		v.problem(fmt.Sprintf("what is stored cannot be read any further: %v", err))
-	}
-	return v.ctx.Err()
-}
-
-func (v *verifier) parts(s *pebblestore.Store) error {
-	problems, err := v.data.missingParts(v.ctx, s)
-	for _, p := range problems {
-		v.problem(p)
-	}
-	return err
-}
-
-func (v *verifier) tables(s *pebblestore.Store) error { return s.CheckTables(v.ctx, v.problem) }
-
-func (v *verifier) records(s *pebblestore.Store) error {
-	for _, verify := range []func(context.Context, store.Store) ([]store.Problem, error){engine.VerifyRecords, engine.Verify} {
-		problems, err := verify(v.ctx, s)
-		for _, p := range problems {
-			v.problem(p.String())
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return sessionstore.Verify(v.ctx, s, func(err error) { v.problem(err.Error()) })
-}
-
-func (v *verifier) jobFiles(s *pebblestore.Store) error {
-	problems, err := diskstore.Verify(v.ctx, s, v.data.files())
-	for _, p := range problems {
-		v.problem(p)
-	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s holds together\n", string(data))
 	return err
 }

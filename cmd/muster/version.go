@@ -9,17 +9,18 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// nextRelease is the release that this source is on its way to.
-const nextRelease = "0.1.0"
+// sourceVersion is the version of this source: the newest one in CHANGELOG.md, or, while
+// that has unreleased changes, the next one with "-devel".
+const sourceVersion = "0.1.0"
 
-// version is set by the linker for a release: -ldflags "-X main.version=1.2.3".
+// version replaces sourceVersion and the commit, when the linker sets it: -ldflags "-X main.version=1.2.3".
 var version = ""
 
 func versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "version",
 		Short:   "print the version",
-		Long:    "Prints the version, that of Go, and the system that the program is built for. A version with -devel is on its way to that release; what follows is the commit that it is built from.",
+		Long:    "Prints the version, that of Go, and the system that the program is built for. A version with -devel comes before the release of that name; what follows the plus sign is the commit that it is built from.",
 		Example: "  muster version",
 		Args:    atMost(0),
 		RunE:    runVersion,
@@ -31,8 +32,8 @@ func runVersion(cmd *cobra.Command, _ []string) error {
 	return err
 }
 
-// versionText returns the release, or the next one with what the build knows of
-// its commit.
+// versionText returns the version that the linker set, or else that of the source
+// with what the build knows about its commit.
 func versionText() string {
 	if version != "" {
 		return version
@@ -44,8 +45,8 @@ func versionText() string {
 	return versionOf(info)
 }
 
-// versionOf returns the version of a build that the linker was not told about: in
-// the form of semantic versions, so that it sorts before its release.
+// versionOf returns the version of a build whose version the linker did not set: a
+// semantic version with the commit as build metadata, which has no precedence.
 func versionOf(info *debug.BuildInfo) string {
 	if info.Main.Sum != "" { // "go install …@v0.1.0": no checkout, but a module with a version
 		return strings.TrimPrefix(info.Main.Version, "v")
@@ -62,5 +63,5 @@ func versionOf(info *debug.BuildInfo) string {
 	if commit == "" {
 		modified = "" // of what?
 	}
-	return nextRelease + "-devel" + commit + modified
+	return sourceVersion + commit + modified
 }

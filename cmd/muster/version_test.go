@@ -13,9 +13,9 @@ func TestVersionOfABuild(t *testing.T) {
 		info debug.BuildInfo
 		want string
 	}{
-		{"no checkout", debug.BuildInfo{}, nextRelease + "-devel"},
-		{"a commit", debug.BuildInfo{Settings: []debug.BuildSetting{revision}}, nextRelease + "-devel+0123456789ab"},
-		{"a changed commit", debug.BuildInfo{Settings: []debug.BuildSetting{revision, modified}}, nextRelease + "-devel+0123456789ab.modified"},
+		{"no checkout", debug.BuildInfo{}, sourceVersion},
+		{"a commit", debug.BuildInfo{Settings: []debug.BuildSetting{revision}}, sourceVersion + "+0123456789ab"},
+		{"a changed commit", debug.BuildInfo{Settings: []debug.BuildSetting{revision, modified}}, sourceVersion + "+0123456789ab.modified"},
 		{"a module", debug.BuildInfo{Main: debug.Module{Version: "v0.1.0", Sum: "h1:…"}}, "0.1.0"},
 	} {
 		if got := versionOf(&test.info); got != test.want {

@@ -57,7 +57,7 @@ func (a *websocketAPI) authenticate(r *http.Request, now time.Time) (sigv4.Signa
 	return signature, err
 }
 
-// refuse answers in the form of section C.5.
+// refuse answers in the form of identity-and-auth.md section C.5.
 func (a *websocketAPI) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	a.flood.Log(r.Context(), a.log, slog.LevelInfo, "WebSocket refused", r.RemoteAddr, false, slog.String("remote", r.RemoteAddr), slog.Any("error", err))
 	status, kind, message := http.StatusInternalServerError, "InternalFailureException", "An internal error occurred."

@@ -15,6 +15,7 @@ import (
 	"github.com/muster-iot/muster/authz"
 	"github.com/muster-iot/muster/awsiot"
 	"github.com/muster-iot/muster/cors"
+	"github.com/muster-iot/muster/datafolder"
 	"github.com/muster-iot/muster/dataplane"
 	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/events"
@@ -73,44 +74,44 @@ func (s *server) time() muster.Instant {
 // openFolder takes the data folder for this process, the store first: from then
 // on nobody else writes there.
 func (s *server) openFolder() (err error) {
-	if s.data, err = makeFolder(s.c.Data); err != nil {
+	if s.data, err = datafolder.Make(s.c.Data); err != nil {
 		return err
 	}
-	if err = s.data.adopt(context.Background(), s.c.AcceptLoss, s.log); err != nil {
+	if err = s.data.Adopt(context.Background(), s.c.AcceptLoss, s.log); err != nil {
 		return err
 	}
-	if err = s.data.checkStoreIsThere(s.c.AcceptLoss, s.log); err != nil {
+	if err = s.data.CheckStoreIsThere(s.c.AcceptLoss, s.log); err != nil {
 		return err
 	}
-	if s.disks, err = s.data.openDisks(s.c.DiskReserve, s.c.Files.builtIn(), s.log); err != nil {
+	if s.disks, err = openDisks(s.data, s.c.DiskReserve, s.c.Files.builtIn(), s.log); err != nil {
 		return err
 	}
 	s.figures.Disks(s.disks.all())
-	if s.store, err = s.data.openMigrated(s.storeOptions()); err != nil {
+	if s.store, err = s.data.OpenMigrated(s.storeOptions()); err != nil {
 		return err
 	}
-	if err = s.data.clear(); err != nil {
+	if err = s.data.Clear(); err != nil {
 		return fmt.Errorf("data folder: %w", err)
 	}
-	if err = s.data.checkParts(context.Background(), s.store, s.c.AcceptLoss, s.log); err != nil {
+	if err = s.data.CheckParts(context.Background(), s.store, s.c.AcceptLoss, s.log); err != nil {
 		return err
 	}
-	if err = s.data.checkSecrets(); err != nil {
+	if err = s.data.CheckSecrets(); err != nil {
 		return err
 	}
-	if s.keys, err = s.data.openKeys(s.c, s.log); err != nil {
+	if s.keys, err = s.data.OpenKeys(keysOptions(s.data, s.c.Account, s.log), s.c.Region); err != nil {
 		return err
 	}
-	if err := s.data.checkCredentials(); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := s.data.CheckCredentials(); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		s.log.Warn("the credentials file cannot be used", "error", err)
 	}
-	s.issuer, err = s.data.openAuthority(time.Now(), s.log)
+	s.issuer, err = s.data.OpenAuthority(time.Now(), s.log)
 	return err
 }
 
 // storeOptions fit what the store holds in memory to the room that is kept for it.
 func (s *server) storeOptions() pebblestore.Options {
-	o := pebblestore.Options{Logger: s.log, AcceptLoss: s.c.AcceptLoss}
+	o := pebblestore.Options{Logger: s.log, Fatal: fatal(s.data), AcceptLoss: s.c.AcceptLoss}
 	if kept := s.disks.store.State().Reserve; kept > 0 {
 		o.MemTableBytes = reserve.TableBytes(kept)
 	}
@@ -118,7 +119,7 @@ func (s *server) storeOptions() pebblestore.Options {
 }
 
 // keepParts notes what the folder holds from now on.
-func (s *server) keepParts() error { return s.data.keepParts(context.Background(), s.store) }
+func (s *server) keepParts() error { return s.data.KeepParts(context.Background(), s.store) }
 
 // openDoors opens the listeners. Who connects now waits until run.
 func (s *server) openDoors() error {
@@ -187,7 +188,7 @@ func (s *server) wireEngine() error {
 	})
 	s.figures.Executions(s.engine.Totals)
 	s.jobs = dataplane.New(dataplane.Options{
-		Engine: s.engine, Account: s.account(), Now: time.Now, Log: s.log,
+		Jobs: s.engine, Account: s.account(), Now: time.Now, Log: s.log,
 		ReadsPerSecond: float64(s.limits.ReadRate), WritesPerSecond: float64(s.limits.WriteRate),
 		Observe: func(o dataplane.Observation) {
 			s.figures.Request(strings.ToLower(o.Protocol), o.Operation, o.Code, o.Took)
@@ -232,7 +233,8 @@ func (s *server) wireAPI() error {
 		Observe: func(operation, code string, took time.Duration) { s.figures.Request("http", operation, code, took) },
 	})
 	contract, err := awsiot.New(awsiot.Options{
-		Engine: s.engine, Account: s.account(), Now: time.Now, Keys: s.keys, Log: s.log,
+		Catalog: s.engine, Events: s.engine, Jobs: s.engine, Registry: s.engine, Rights: s.engine, Tags: s.engine,
+		Account: s.account(), Now: time.Now, Keys: s.keys, Log: s.log,
 		DataPlane: s.plane,
 		Documents: s.files,
 		Room:      s.disks.room,
@@ -262,7 +264,7 @@ func (s *server) wireAPI() error {
 			keys:     s.keys, gateway: s.gateway, flood: s.flood, log: s.log,
 		},
 		operator: operator.New(operator.Options{
-			Routes: s.routes(), Keys: s.keys, Region: s.c.Region, AcceptAnyRegion: s.c.AcceptAnyRegion, Now: time.Now, Flood: s.flood, Log: s.log,
+			Routes: operator.Routes(s.operatorParts()), Keys: s.keys, Region: s.c.Region, AcceptAnyRegion: s.c.AcceptAnyRegion, Now: time.Now, Flood: s.flood, Log: s.log,
 			Observe: func(action, code string, took time.Duration) { s.figures.Request("operator", action, code, took) },
 		}),
 	}

@@ -82,7 +82,7 @@ def test_cancelling_and_deleting_a_job_is_told_of(iot, aws, arn, name, thing, en
         "eventType": "JOB", "operation": "canceled", "jobId": job, "status": "CANCELED", "targetSelection": "SNAPSHOT",
         "targets": [arn("thing", thing)], "description": "September firmware", "comment": "wrong file"}
     assert set(canceled) == {"eventId", "timestamp", "createdAt", "lastUpdatedAt"}
-    assert canceled["createdAt"] // 1000 <= canceled["timestamp"] < canceled["createdAt"] // 1000 + 60, "seconds beside milliseconds (J5)"
+    assert canceled["createdAt"] // 1000 <= canceled["timestamp"] < canceled["createdAt"] // 1000 + 60, "seconds beside milliseconds (jobs-events.md J5)"
 
     execution = told[f"jobExecution/{job}/deleted"]
     assert (execution["eventType"], execution["thingArn"], execution["status"]) == ("JOB_EXECUTION", arn("thing", thing), "DELETED")

@@ -305,7 +305,7 @@ def test_program_output_is_welcome_in_the_details(talk, job):
 
 @rows(40, 41, 43)
 def test_details_outlive_a_reboot(talk, create):
-    """FreeRTOS OTA: the self test after the reboot reads what was written before it (section 6)."""
+    """FreeRTOS OTA: the self test after the reboot reads what was written before it (device-clients.md section 6)."""
     document = {"afr_ota": {"protocols": ["HTTP"], "files": [{"filepath": "/device/updates", "filesize": 180568, "fileid": 0, "certfile": "cert.pem",
         "update_data_url": "https://files.example.com/fw.bin?a=b&c=%2F", "auth_scheme": "aws.s3.presigned", "sig-sha256-ecdsa": "MEUCIQDx/+="}]}}
     lamp = talk()
@@ -327,7 +327,7 @@ def test_details_outlive_a_reboot(talk, create):
 
 @rows(45)
 def test_greengrass_works_in_its_namespace(talk, create, iot):
-    """The nucleus' order of calls (section 8)."""
+    """The nucleus' order of calls (device-clients.md section 8)."""
     core, gg = talk(), "namespace-aws-gg-deployment"
     core.subscribe(f"$next/{gg}/get/accepted", f"$next/{gg}/get/rejected", f"notify-{gg}", "notify")
     assert list(core.ask(f"$next/{gg}/get", {"includeJobDocument": True})) == ["timestamp"]

@@ -7,7 +7,7 @@ import (
 	"github.com/muster-iot/muster/files/diskstore"
 )
 
-// What it costs to make an object of two parts of 8 MiB, durably.
+// BenchmarkCompleteUpload makes an object from two parts of 8 MiB, durably.
 func BenchmarkCompleteUpload(b *testing.B) {
 	e := newEnv(b, diskstore.Limits{})
 	part := strings.Repeat("x", 8<<20)
@@ -15,7 +15,7 @@ func BenchmarkCompleteUpload(b *testing.B) {
 	for b.Loop() {
 		b.StopTimer()
 		u := e.upload("k", "", "")
-		named := []diskstore.Named{e.part(u, 1, part), e.part(u, 2, part)}
+		named := []diskstore.CompletedPart{e.part(u, 1, part), e.part(u, 2, part)}
 		b.StartTimer()
 		if _, err := e.CompleteUpload(b.Context(), "lab", "k", u.ID, named, "", diskstore.Precondition{}); err != nil {
 			b.Fatal(err)

@@ -11,15 +11,17 @@ import (
 	"sync"
 )
 
-// blobs are the contents: files that are written once and never change, under
-// names that mean nothing.
+// blobs are the files that hold the contents of objects and parts. A file is written
+// once and never changed. Its name, the blob, is random and is what the index knows it
+// by. A content is fresh until the transaction that puts its blob into the index has
+// committed; the sweep of a running process leaves fresh ones alone.
 type blobs struct {
 	dir string
 
 	mu     sync.Mutex      // guards what follows
-	fresh  map[string]bool // being written, or not yet in the index
-	held   int             // how many want that nothing be removed
-	doomed []string        // to be removed when nobody holds
+	fresh  map[string]bool // blobs that are being written, or not yet in the index
+	held   int             // callers of hold that have not released
+	doomed []string        // blobs to be removed when held is 0
 }
 
 func openBlobs(dir string) (*blobs, error) {
@@ -29,13 +31,14 @@ func openBlobs(dir string) (*blobs, error) {
 	return &blobs{dir: dir, fresh: map[string]bool{}}, nil
 }
 
-// path spreads the files over 256 folders.
+// path returns the file of a blob. Files are spread over 256 folders.
 func (b *blobs) path(name string) string { return filepath.Join(b.dir, name[:2], name) }
 
-// nameLength is of a blob's name: 16 random bytes in hexadecimal.
+// nameLength is the length of a blob: 16 random bytes in hexadecimal.
 const nameLength = 32
 
-// create begins a content. The caller ends it with keep or drop.
+// create makes an empty file for a fresh content. The caller must later call keep or
+// drop.
 func (b *blobs) create() (string, *os.File, error) {
 	var id [nameLength / 2]byte
 	_, _ = rand.Read(id[:]) // never fails
@@ -66,8 +69,8 @@ func (b *blobs) open(name string) (*os.File, error) {
 	return os.OpenFile(b.path(name), mode, 0o600)
 }
 
-// settle closes a content so that it outlives the machine's next breath.
-func (b *blobs) settle(name string, f *os.File) error {
+// finish closes the file of a content, durably.
+func (b *blobs) finish(name string, f *os.File) error {
 	err := f.Sync()
 	if closeErr := f.Close(); err == nil {
 		err = closeErr
@@ -78,7 +81,7 @@ func (b *blobs) settle(name string, f *os.File) error {
 	return err
 }
 
-// link makes another name for a content.
+// link makes another blob with the same content, as a hard link.
 func (b *blobs) link(from string) (string, error) {
 	name, f, err := b.create()
 	if err != nil {
@@ -98,21 +101,21 @@ func (b *blobs) link(from string) (string, error) {
 	return name, nil
 }
 
-// keep says that a content is in the index now.
+// keep says that a blob is in the index now.
 func (b *blobs) keep(name string) {
 	b.mu.Lock()
 	delete(b.fresh, name)
 	b.mu.Unlock()
 }
 
-// drop removes a content that never came into the index.
+// drop removes a fresh content.
 func (b *blobs) drop(name string) {
 	os.Remove(b.path(name))
 	b.keep(name)
 }
 
-// remove removes a content that left the index. What cannot be removed, the next
-// process sweeps.
+// remove removes a content whose blob is no longer in the index. If that fails, the
+// sweep of the next process removes it.
 func (b *blobs) remove(name string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -123,7 +126,7 @@ func (b *blobs) remove(name string) {
 	os.Remove(b.path(name))
 }
 
-// hold keeps contents from being removed until release is called, once.
+// hold delays all removals until release is called. Call release once.
 func (b *blobs) hold() (release func()) {
 	b.mu.Lock()
 	b.held++
@@ -147,7 +150,7 @@ func (b *blobs) isFresh(name string) bool {
 	return b.fresh[name]
 }
 
-// syncDir makes the names in a folder durable.
+// syncDir makes the entries of a folder durable.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
@@ -157,13 +160,13 @@ func syncDir(dir string) error {
 	return d.Sync()
 }
 
-// Hold keeps every content that an index read from now on may speak of until
-// release is called, once: for a backup.
+// Hold keeps every content that is in the index now or later, until release is called:
+// for a backup, which reads the index and then copies contents. Call release once.
 func (s *Store) Hold() (release func()) { return s.blobs.hold() }
 
-// CopyContents copies the contents in one folder to another, which is made: by a
-// second name where the disk allows it. It may be used while a Store has the
-// first, which holds.
+// CopyContents copies the contents in one folder to another, which it makes. It makes
+// hard links where the file system allows that. A Store may use the first folder
+// meanwhile, if it is held (Store.Hold).
 func CopyContents(from, to string) error {
 	folders, err := os.ReadDir(from)
 	if errors.Is(err, os.ErrNotExist) {
@@ -196,7 +199,7 @@ func copyFile(from, to string) error {
 	}
 	source, err := os.Open(from)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil // was being written, and was given up
+		return nil // it was fresh, and was dropped
 	}
 	if err != nil {
 		return err

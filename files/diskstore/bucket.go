@@ -16,14 +16,14 @@ type Bucket struct {
 	Versioning Versioning
 }
 
-// Versioning says what becomes of an object that is replaced or deleted.
+// Versioning says what happens to an object that is replaced or deleted.
 type Versioning string
 
-// The states of versioning. A bucket that ever had it never goes back to none.
+// The states of versioning. A bucket that was Enabled is never Unversioned again.
 const (
-	Unversioned Versioning = ""          // it is gone
-	Enabled     Versioning = "Enabled"   // it stays, as an older version
-	Suspended   Versioning = "Suspended" // it is gone, unless it has a version of its own
+	Unversioned Versioning = ""          // it is removed
+	Enabled     Versioning = "Enabled"   // it is kept as an older version
+	Suspended   Versioning = "Suspended" // it is removed, unless it is a version made while Enabled
 )
 
 type bucketRecord struct {
@@ -35,10 +35,10 @@ func (b bucketRecord) bucket(name string) Bucket {
 	return Bucket{Name: name, Created: time.UnixMilli(b.Created).UTC(), Versioning: b.Versioning}
 }
 
-// bucketsMax bounds how many buckets there can be, as S3 does.
+// bucketsMax bounds the buckets of a store, as S3 does.
 const bucketsMax = 100
 
-// CreateBucket makes a bucket. It is there already: BucketExists.
+// CreateBucket makes a bucket; BucketExists when there is one of that name.
 func (s *Store) CreateBucket(ctx context.Context, name string) error {
 	if files.CheckBucket(name) != nil {
 		return refuse(InvalidBucketName, "The specified bucket is not valid: 3 to 63 lower-case letters, digits, dots and hyphens.")
@@ -62,7 +62,7 @@ func (s *Store) CreateBucket(ctx context.Context, name string) error {
 	})
 }
 
-// DeleteBucket removes a bucket without objects, versions and uploads.
+// DeleteBucket removes a bucket that has no objects, versions or multipart uploads.
 func (s *Store) DeleteBucket(ctx context.Context, name string) error {
 	return s.write(ctx, reserve.Finish, func(tx store.Tx) error {
 		if _, err := bucketOf(tx, name); err != nil {
@@ -82,7 +82,7 @@ func (s *Store) DeleteBucket(ctx context.Context, name string) error {
 	})
 }
 
-// Buckets returns all buckets by name.
+// Buckets returns all buckets, sorted by name.
 func (s *Store) Buckets(ctx context.Context) ([]Bucket, error) {
 	var all []Bucket
 	err := s.o.Index.View(ctx, func(r store.Reader) error {
@@ -107,8 +107,7 @@ func (s *Store) Bucket(ctx context.Context, name string) (Bucket, error) {
 	return b.bucket(name), err
 }
 
-// SetVersioning switches the versioning of a bucket on or off, that is Enabled
-// or Suspended.
+// SetVersioning sets the versioning of a bucket to Enabled or Suspended.
 func (s *Store) SetVersioning(ctx context.Context, name string, to Versioning) error {
 	if to != Enabled && to != Suspended {
 		return refuse(InvalidArgument, "The status of versioning is Enabled or Suspended.")

@@ -11,7 +11,7 @@ import (
 	"slices"
 )
 
-// Algorithm is how a checksum is made. Empty means that there is none.
+// Algorithm is the algorithm of a checksum. Empty means no checksum.
 type Algorithm string
 
 // The algorithms of S3 that stock clients use.
@@ -23,7 +23,7 @@ const (
 	SHA256    Algorithm = "SHA256"
 )
 
-// Algorithms returns all of them.
+// Algorithms returns all algorithms.
 func Algorithms() []Algorithm { return []Algorithm{CRC32, CRC32C, CRC64NVME, SHA1, SHA256} }
 
 // Known reports whether a is one of Algorithms.
@@ -32,12 +32,11 @@ func (a Algorithm) Known() bool { return slices.Contains(Algorithms(), a) }
 // Checksum is a checksum of an object or of a part.
 type Checksum struct {
 	Algorithm Algorithm `json:"algorithm,omitempty"`
-	// Value is in base64; that of parts together ends in a hyphen and how many
-	// they are.
+	// Value is in base64. A Composite one ends in a hyphen and the number of parts.
 	Value string `json:"value,omitempty"`
 }
 
-// The two types of checksum that an object of several parts may have.
+// The two types of checksum of an object from a multipart upload.
 const (
 	FullObject = "FULL_OBJECT" // of all bytes
 	Composite  = "COMPOSITE"   // of the checksums of the parts
@@ -48,7 +47,7 @@ func (c Checksum) Type() string {
 	switch {
 	case c.Value == "":
 		return ""
-	case slices.Contains([]byte(c.Value), '-'): // no letter of base64
+	case slices.Contains([]byte(c.Value), '-'): // not a letter of base64
 		return Composite
 	}
 	return FullObject
@@ -60,7 +59,7 @@ var nvme = crc64.MakeTable(0x9a6c9329ac4bc9b5)
 // castagnoli is the table of CRC-32C.
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// newSum returns a hash of an algorithm, nil for none.
+// newSum returns a hash of an algorithm, nil for the empty one.
 func (a Algorithm) newSum() hash.Hash {
 	switch a {
 	case CRC32:
@@ -77,11 +76,11 @@ func (a Algorithm) newSum() hash.Hash {
 	return nil
 }
 
-// encode returns what a hash says, as S3 writes it.
+// encode returns the value of a hash, as S3 writes it.
 func encode(h hash.Hash) string { return base64.StdEncoding.EncodeToString(h.Sum(nil)) }
 
-// composite returns the checksum of the checksums of parts, or "" when one of
-// them has none.
+// composite returns the checksum of the checksums of parts, or "" when one of them has
+// no checksum.
 func (a Algorithm) composite(parts []partRecord) string {
 	h := a.newSum()
 	for _, p := range parts {

@@ -13,20 +13,20 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// PartMin is the least a part may have, in bytes, unless it is the last.
+// PartMin is the smallest size of a part, in bytes, except the last.
 const PartMin = 5 << 20
 
-// Named is a part as a client names it to complete an upload.
-type Named struct {
+// CompletedPart names a part in a request to complete a multipart upload.
+type CompletedPart struct {
 	Number   int
 	ETag     string // without quotes
-	Checksum string // in base64; empty for any
+	Checksum string // in base64; empty when the client does not check it
 }
 
-// CompleteUpload makes an object of parts of an upload, in the order of named;
-// the others are gone. want is the checksum that the object must have, empty for
-// any.
-func (s *Store) CompleteUpload(ctx context.Context, bucket, key, id string, named []Named, want string, p Precondition) (Version, error) {
+// CompleteUpload makes an object from the named parts of a multipart upload, in that
+// order, and removes the other parts. want is the checksum that the object must have,
+// empty for any.
+func (s *Store) CompleteUpload(ctx context.Context, bucket, key, id string, named []CompletedPart, want string, p Precondition) (Version, error) {
 	u, chosen, err := s.choose(ctx, bucket, key, id, named)
 	if err != nil {
 		return Version{}, err
@@ -42,8 +42,8 @@ func (s *Store) CompleteUpload(ctx context.Context, bucket, key, id string, name
 	made := record{
 		Attributes: u.Attributes, Blob: blob, Size: got.size, ETag: etagOf(chosen), Checksum: got.checksum, SHA256: got.hex(), Parts: len(chosen),
 	}
-	return s.settle(ctx, bucket, key, p, made, func(tx store.Tx) ([]string, error) {
-		for i, part := range chosen { // replaced since, or the upload ended
+	return s.commit(ctx, bucket, key, p, made, func(tx store.Tx) ([]string, error) {
+		for i, part := range chosen { // replaced meanwhile, or the upload ended
 			now, err := parts.Get(tx, partKey(id, named[i].Number))
 			if err != nil {
 				return nil, err
@@ -56,12 +56,12 @@ func (s *Store) CompleteUpload(ctx context.Context, bucket, key, id string, name
 	})
 }
 
-// choose returns an upload and those of its parts that are named.
-func (s *Store) choose(ctx context.Context, bucket, key, id string, named []Named) (u uploadRecord, chosen []partRecord, err error) {
+// choose returns a multipart upload and its named parts, after checking them.
+func (s *Store) choose(ctx context.Context, bucket, key, id string, named []CompletedPart) (u uploadRecord, chosen []partRecord, err error) {
 	if len(named) == 0 {
 		return u, nil, refuse(InvalidRequest, "You must specify at least one part")
 	}
-	if !slices.IsSortedFunc(named, func(a, b Named) int { return a.Number - b.Number }) {
+	if !slices.IsSortedFunc(named, func(a, b CompletedPart) int { return a.Number - b.Number }) {
 		return u, nil, refuse(InvalidPartOrder, "The list of parts was not in ascending order. Parts must be ordered by part number.")
 	}
 	var total int64
@@ -94,12 +94,12 @@ func (s *Store) choose(ctx context.Context, bucket, key, id string, named []Name
 	return u, chosen, err
 }
 
-// join writes parts into one content. The blob is for the caller to keep or to
-// discard; there is none beside an error.
+// join writes parts into one content, durably. The caller must keep or discard its
+// blob. With an error there is none.
 func (s *Store) join(ctx context.Context, u uploadRecord, chosen []partRecord) (blob string, got received, err error) {
 	algorithm := u.Algorithm
 	if !u.Full {
-		algorithm = "" // that of all bytes is not wanted
+		algorithm = "" // no checksum of all bytes is kept
 	}
 	var size int64
 	readers := make([]io.Reader, len(chosen))
@@ -120,9 +120,10 @@ func (s *Store) join(ctx context.Context, u uploadRecord, chosen []partRecord) (
 	return blob, got, nil
 }
 
-// partReader reads a content that is opened when it is its turn.
+// partReader reads the content of a part. It opens the file with the first Read, so
+// that few files are open at once.
 type partReader struct {
-	ctx  context.Context // of the one call that this lives in
+	ctx  context.Context // of the call that made it
 	path string
 	f    *os.File
 }
@@ -143,12 +144,12 @@ func (p *partReader) Read(b []byte) (n int, err error) {
 	return n, err
 }
 
-// etagOf returns the ETag of an object of several parts: the MD5 of theirs, and
-// how many they are.
+// etagOf returns the ETag of an object from a multipart upload: the MD5 of the MD5s of
+// its parts, a hyphen and their number.
 func etagOf(chosen []partRecord) string {
 	h := md5.New()
 	for _, p := range chosen {
-		raw, _ := hex.DecodeString(p.ETag) // we wrote it
+		raw, _ := hex.DecodeString(p.ETag) // valid, because PutPart wrote it
 		h.Write(raw)
 	}
 	return fmt.Sprintf("%x-%d", h.Sum(nil), len(chosen))

@@ -1,10 +1,9 @@
 // Package diskstore is the built-in store of job files: buckets of objects with
-// versions and uploads in parts, as S3 has them. The content of each object is a
-// file of its own on local disk, and everything that is known of it is in
-// Muster's store, so that an object is there when its row is: whole, durable, and
-// never half. It speaks no protocol and asks nobody for permission
-// (files/s3api does), and a name that a client chose never becomes the name
-// of a file.
+// versions and multipart uploads, as in S3. The content of each object is a file on
+// local disk, and everything else about it is a row in Muster's store, the index. A
+// row is written only after its content is durable, so an object exists completely
+// or not at all. The package has no protocol and checks no permissions (files/s3api
+// does). The name of a file is never one that a client chose.
 package diskstore
 
 import (
@@ -19,22 +18,22 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// Options are the parts a Store is made of. Dir, Index and Now are required.
+// Options are the parts of a Store. Dir, Index and Now are required.
 type Options struct {
 	Dir    string           // folder of the contents; made when it does not exist
-	Index  store.Store      // what is known of them
-	Now    func() time.Time // real time: of Last-Modified, and of the age of uploads
-	Log    *slog.Logger     // nil discards it
-	Room   reserve.Room     // is asked before every write; nil: there always is
+	Index  store.Store      // everything about objects but their contents
+	Now    func() time.Time // real time, for Last-Modified and the age of uploads
+	Log    *slog.Logger     // nil discards
+	Room   reserve.Room     // called before every write; nil means that there is always room
 	Limits Limits
 }
 
-// Limits bound what clients may make a Store hold. Zero means the default.
+// Limits bound what clients may store. Zero means the default.
 type Limits struct {
-	ObjectSize int64         // bytes of one object; 5 GiB
-	Quota      int64         // bytes of all objects and parts; no limit
-	Uploads    int           // multipart uploads that are open at once; no limit
-	UploadLife time.Duration // after which a multipart upload that nobody ended is; 7 days
+	ObjectSize int64         // bytes of one object; default 5 GiB
+	Quota      int64         // bytes of all objects and parts; default no limit
+	Uploads    int           // multipart uploads that are open at once; default no limit
+	UploadLife time.Duration // after which an open multipart upload is aborted; default 7 days
 }
 
 const (
@@ -44,11 +43,11 @@ const (
 )
 
 // Store is the built-in store of job files. Its methods may be called by many
-// goroutines. Errors that are a client's are *Error.
+// goroutines. Errors of the client are *Error.
 type Store struct {
 	o     Options
 	blobs *blobs
-	used  atomic.Int64 // bytes of all contents, those being written included
+	used  atomic.Int64 // bytes of all contents, including those being written
 }
 
 // Open returns the store in o.Dir and o.Index, which belong together.
@@ -81,21 +80,20 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	return s, nil
 }
 
-// Used returns how many bytes all contents have.
+// Used returns the size of all contents, in bytes.
 func (s *Store) Used() int64 { return s.used.Load() }
 
-// The tables and their keys. What a version is called in "oldobject" sorts the
-// newest first.
+// The tables, with their keys. The key in "oldobject" sorts the newest version first.
 var (
 	buckets = store.Of[bucketRecord]{Table: "bucket"}   // bucket
 	objects = store.Of[record]{Table: "object"}         // bucket, key: the current version
 	olds    = store.Of[record]{Table: "oldobject"}      // bucket, key, order: versions that are not current, and delete markers
 	uploads = store.Of[uploadRecord]{Table: "upload"}   // bucket, key, upload
 	parts   = store.Of[partRecord]{Table: "uploadpart"} // upload, number in five digits
-	sizes   = store.Of[int64]{Table: "objectsize"}      // blob: every content that counts, and its bytes
+	sizes   = store.Of[int64]{Table: "objectsize"}      // blob: the size in bytes of every content in the index
 )
 
-// room returns nil when there is room for a write of so many bytes.
+// room returns nil when there is room for a write of that many bytes.
 func (s *Store) room(u reserve.Use, bytes int64) error {
 	if err := s.o.Room(u, bytes); err != nil {
 		return refuse(InsufficientStorage, "%s", err.Error())
@@ -111,8 +109,8 @@ func (s *Store) write(ctx context.Context, u reserve.Use, fn func(tx store.Tx) e
 	return store.Update(ctx, s.o.Index, fn)
 }
 
-// update runs fn in a transaction, if there is room for it, and, when it is
-// durable, removes the contents that fn has returned.
+// update runs fn in a transaction, if there is room for it. After that is durable, it
+// removes the contents that fn returned.
 func (s *Store) update(ctx context.Context, u reserve.Use, fn func(tx store.Tx) (freed []string, err error)) error {
 	var bytes int64
 	var freed []string

@@ -20,7 +20,7 @@ import (
 	"github.com/muster-iot/muster/store/storetest"
 )
 
-// env is a store of job files with what lies below it.
+// env is a store of job files with its index and folder.
 type env struct {
 	*diskstore.Store
 	t     testing.TB
@@ -41,7 +41,7 @@ func newEnv(t testing.TB, limits diskstore.Limits) *env {
 	return e
 }
 
-// reopen is what a new process does.
+// reopen opens the store as a new process does.
 func (e *env) reopen(limits diskstore.Limits) {
 	e.t.Helper()
 	s, err := diskstore.Open(e.t.Context(), diskstore.Options{
@@ -66,7 +66,7 @@ func (e *env) put(key, body string) diskstore.Version {
 	return v
 }
 
-// get returns the content of an object, or the code of the refusal.
+// get returns the content of an object, or the code of the error.
 func (e *env) get(key, version string) string {
 	e.t.Helper()
 	f, v, err := e.Open(e.t.Context(), "lab", key, version)
@@ -100,7 +100,7 @@ func (e *env) refused(what string, err error, want diskstore.Code) {
 	}
 }
 
-// files returns how many contents lie on disk, and the bytes of all.
+// files returns the number of contents on disk, and their size in bytes.
 func (e *env) files() (n int, size int64) {
 	e.t.Helper()
 	err := filepath.WalkDir(e.dir, func(_ string, d fs.DirEntry, err error) error {
@@ -120,7 +120,7 @@ func (e *env) files() (n int, size int64) {
 	return n, size
 }
 
-// tidy fails unless the disk holds want contents and Used agrees.
+// tidy fails unless there are want contents on disk and Used is their size.
 func (e *env) tidy(want int) {
 	e.t.Helper()
 	if n, size := e.files(); n != want || size != e.Used() {
@@ -128,7 +128,7 @@ func (e *env) tidy(want int) {
 	}
 }
 
-// broken is a body that ends in an error.
+// broken returns a body that ends in an error.
 func broken(body string) io.Reader {
 	return io.MultiReader(strings.NewReader(body), iotest.ErrReader(errors.New("the line broke")))
 }
@@ -151,7 +151,7 @@ func describe(versions []diskstore.Version) string {
 	return b.String()
 }
 
-// runOnce runs the store's background work as far as it goes without waiting.
+// runOnce runs the store's background work until it waits.
 func (e *env) runOnce() {
 	e.t.Helper()
 	ctx, cancel := context.WithCancel(e.t.Context())

@@ -6,7 +6,7 @@ import (
 	"github.com/muster-iot/muster/reserve"
 )
 
-// Code is S3's own word for what a client did wrong.
+// Code is S3's error code.
 type Code string
 
 // The codes of a Store.
@@ -32,24 +32,24 @@ const (
 	MethodNotAllowed   Code = "MethodNotAllowed"
 	InvalidRequest     Code = "InvalidRequest"
 
-	// What is not the client's fault, but its to wait for.
+	// Not errors of the client, which may retry later.
 	InsufficientStorage Code = "InsufficientStorage"
 	SlowDown            Code = "SlowDown"
 )
 
-// Error is what a client did wrong. Its message may be shown.
+// Error is an error of the client. Its message may be shown.
 type Error struct {
 	Code    Code
 	Message string
-	// Marker is the version of the delete marker that was met instead of an
-	// object; empty for none.
+	// Marker is the version of the delete marker that was found instead of an object;
+	// empty for none.
 	Marker string
 }
 
 func (e *Error) Error() string { return string(e.Code) + ": " + e.Message }
 
-// ofHost turns an error of the operating system that says that the machine has
-// no more of something into one that says so to the client.
+// ofHost returns an Error for an error of the operating system that says that the disk
+// is full or that too many files are open, and any other error as it is.
 func ofHost(err error) error {
 	switch {
 	case reserve.IsFull(err):

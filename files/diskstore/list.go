@@ -8,38 +8,37 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// ListMax bounds what one listing returns, as S3 does.
+// ListMax bounds the entries of one page, as S3 does.
 const ListMax = 1000
 
-// Query says which objects, versions or uploads a listing is of.
+// Query selects the objects, versions or multipart uploads of a page.
 type Query struct {
 	Prefix    string
-	Delimiter string // keys that go on after one of these, beyond the prefix, count as one; empty for none
-	After     string // a key or common prefix: the listing starts behind it
-	// AfterID is the version or upload of the key After that the listing starts
-	// behind; empty means behind all of them.
+	Delimiter string // keys that contain it after Prefix are grouped into a common prefix; empty for none
+	After     string // a key or common prefix: the page begins after it
+	// AfterID is the version or upload of the key After after which the page begins;
+	// empty means after all of them.
 	AfterID string
 	Max     int // 0 … ListMax entries and common prefixes together
 }
 
-// Page is a part of a listing.
+// Page is one page of a listing.
 type Page[T any] struct {
 	Items    []T
 	Prefixes []string // common prefixes
 	More     bool
-	// Next is the last key or common prefix, and NextID the version or upload:
-	// After and AfterID of the next page.
+	// Next and NextID are After and AfterID of the next page: the last key or common
+	// prefix of this one, with its version or upload.
 	Next, NextID string
 }
 
-// row is something that can be listed under a key.
+// row is an entry of a listing with its key.
 type row[T any] struct {
 	key, id string
 	value   T
 }
 
-// List returns the current versions of the objects of a bucket, in order of
-// their keys.
+// List returns the current versions of the objects of a bucket, sorted by key.
 func (s *Store) List(ctx context.Context, bucket string, q Query) (Page[Version], error) {
 	return list(ctx, s, bucket, q, func(r store.Reader, from, to string) iter.Seq2[row[Version], error] {
 		return func(yield func(row[Version], error) bool) {
@@ -52,15 +51,15 @@ func (s *Store) List(ctx context.Context, bucket string, q Query) (Page[Version]
 	})
 }
 
-// ListVersions returns all versions and delete markers of a bucket, in order of
-// their keys and the newest first.
+// ListVersions returns all versions and delete markers of a bucket, sorted by key, the
+// newest first.
 func (s *Store) ListVersions(ctx context.Context, bucket string, q Query) (Page[Version], error) {
 	return list(ctx, s, bucket, q, func(r store.Reader, from, to string) iter.Seq2[row[Version], error] {
 		return allVersions(r, from, to)
 	})
 }
 
-// allVersions merges the current versions with the others.
+// allVersions merges the current versions with the older ones.
 func allVersions(r store.Reader, from, to string) iter.Seq2[row[Version], error] {
 	return func(yield func(row[Version], error) bool) {
 		next, stop := iter.Pull2(olds.Scan(r, from, to))
@@ -106,8 +105,8 @@ func versionRow(found store.Row[record], latest bool) row[Version] {
 	return row[Version]{key, v.ID, v}
 }
 
-// list reads rows of a bucket until a page is full. rows yields those whose keys
-// in the index lie between from and to, in order.
+// list reads rows of a bucket until a page is full. rows yields those whose keys in the
+// index are between from and to, in order.
 func list[T any](ctx context.Context, s *Store, bucket string, q Query, rows func(r store.Reader, from, to string) iter.Seq2[row[T], error]) (Page[T], error) {
 	var page Page[T]
 	err := s.o.Index.View(ctx, func(r store.Reader) error {
@@ -144,21 +143,21 @@ func (q Query) start() string {
 	case q.AfterID != "":
 		return q.After
 	case q.Delimiter != "" && strings.HasSuffix(q.After, q.Delimiter) && strings.HasPrefix(q.After, q.Prefix) && q.After != q.Prefix:
-		return past(q.After) // a common prefix: all that it stands for is behind
+		return past(q.After) // a common prefix: skip all keys that it stands for
 	}
-	return q.After + "\x01" // NUL, which no key holds, divides a key from its versions
+	return q.After + "\x01" // NUL, which no key contains, separates a key from its versions
 }
 
-// lister fills a page.
+// lister collects the rows of a page.
 type lister[T any] struct {
 	q       Query
 	page    *Page[T]
-	passing bool // the row that the page begins behind has not come yet
+	passing bool // the row after which the page begins has not come yet
 	done    bool
 }
 
-// take looks at a row. It returns a key to go on from, or "" to go on with the
-// next row.
+// take adds a row to the page, or skips it. It returns the key to continue from, or ""
+// to continue with the next row.
 func (l *lister[T]) take(found row[T]) (from string) {
 	if !strings.HasPrefix(found.key, l.q.Prefix) {
 		l.done = true
@@ -184,7 +183,7 @@ func (l *lister[T]) take(found row[T]) (from string) {
 	return ""
 }
 
-// common returns the common prefix that a key counts under, "" for none.
+// common returns the common prefix that a key belongs to, "" for none.
 func (q Query) common(key string) string {
 	if q.Delimiter == "" {
 		return ""
@@ -196,8 +195,8 @@ func (q Query) common(key string) string {
 	return q.Prefix + head + q.Delimiter
 }
 
-// past returns the first string behind all that begin with prefix, which is not
-// empty and, being UTF-8, does not end in the last byte there is.
+// past returns the first string after all that begin with prefix. prefix is not empty
+// and, as UTF-8, does not end in the byte 0xff.
 func past(prefix string) string {
 	last := len(prefix) - 1
 	return prefix[:last] + string([]byte{prefix[last] + 1})

@@ -55,7 +55,7 @@ func TestList(t *testing.T) {
 	}
 }
 
-// However a listing is cut into pages, it is the same as in one.
+// The pages of a listing together are the whole listing, whatever their size.
 func TestPagesMakeTheListing(t *testing.T) {
 	e := newEnv(t, diskstore.Limits{})
 	e.versioning(diskstore.Enabled)

@@ -6,12 +6,12 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// Attributes are what whoever sends an object says about it.
+// Attributes are what the uploader of an object states about it.
 type Attributes struct {
-	// Headers are sent back with the object: Content-Type, Cache-Control,
+	// Headers are returned with the object: Content-Type, Cache-Control,
 	// Content-Disposition, Content-Encoding, Content-Language, Expires.
 	Headers map[string]string `json:"headers,omitempty"`
-	// Metadata is the client's own, without the x-amz-meta- of its names.
+	// Metadata is the client's metadata, by names without x-amz-meta-.
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
@@ -26,11 +26,11 @@ type record struct {
 	Parts    int      `json:"parts,omitempty"`  // of a multipart upload; else 0
 	Modified int64    `json:"modified"`         // milliseconds since the epoch
 	Order    string   `json:"order"`            // sorts the versions of a key, the newest first
-	Null     bool     `json:"null,omitempty"`   // it has no version of its own
+	Null     bool     `json:"null,omitempty"`   // its version is NullVersion
 	Marker   bool     `json:"marker,omitempty"`
 }
 
-// NullVersion is the id of the version that an object has without versioning.
+// NullVersion is the version id of an object that was stored without versioning.
 const NullVersion = "null"
 
 // version returns the id of the version.
@@ -45,14 +45,14 @@ func (r record) version() string {
 type Version struct {
 	Key string
 	Attributes
-	ID       string // NullVersion where none is kept
+	ID       string // NullVersion without versioning
 	Latest   bool
-	Marker   bool // a delete marker, which has none of what follows but Modified
+	Marker   bool // a delete marker; of the following it has Modified only
 	Modified time.Time
 	Size     int64
 	ETag     string // without quotes
 	Checksum Checksum
-	Parts    int // how many it was uploaded in; 0 when at once
+	Parts    int // of a multipart upload; 0 without one
 }
 
 func (r record) show(key string, latest bool) Version {
@@ -62,8 +62,8 @@ func (r record) show(key string, latest bool) Version {
 	}
 }
 
-// current returns the current version of an object, nil when there is none, and
-// the newest of the others.
+// current returns the current version of an object and the newest of the others; each
+// is nil when there is none.
 func current(r store.Reader, bucket, key string) (now *record, then *record, err error) {
 	if now, err = objects.Get(r, store.JoinKey(bucket, key)); err != nil {
 		return nil, nil, err
@@ -78,8 +78,8 @@ func current(r store.Reader, bucket, key string) (now *record, then *record, err
 	return now, nil, nil
 }
 
-// find returns a version of an object, the current one when version is empty.
-// Beside an Error with a Marker, the record is the marker.
+// find returns a version of an object, the current one when version is empty. With an
+// Error that has a Marker, the record is the delete marker.
 func find(r store.Reader, bucket, key, version string) (found record, latest bool, err error) {
 	if _, err := bucketOf(r, bucket); err != nil {
 		return record{}, false, err
@@ -119,7 +119,7 @@ const noSuchKey = "The specified key does not exist."
 // oldVersion returns a version that is not current, nil when there is none.
 func oldVersion(r store.Reader, bucket, key, version string) (*record, error) {
 	if version != NullVersion {
-		if len(version) != orderLength { // also keeps what a key cannot hold away from the store
+		if len(version) != orderLength { // a longer text may contain what a key of the index must not
 			return nil, nil
 		}
 		old, err := olds.Get(r, store.JoinKey(bucket, key, version))

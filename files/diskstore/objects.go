@@ -9,7 +9,7 @@ import (
 	"github.com/muster-iot/muster/files"
 )
 
-// Objects returns the store as the rest of the server reads it.
+// Objects returns the store as package files reads it.
 func (s *Store) Objects() files.Objects { return reader{s} }
 
 type reader struct{ s *Store }
@@ -47,7 +47,7 @@ func info(v Version) files.Info {
 	return i
 }
 
-// classify turns what a client did wrong into one of the kinds of failure.
+// classify returns an Error as a *muster.Error of the kind that fits.
 func classify(err error) error {
 	refused, ok := errors.AsType[*Error](err)
 	if !ok {

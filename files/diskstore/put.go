@@ -18,27 +18,27 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// Content is what a client sends.
+// Content is the body of an object or part, with what its uploader states about it.
 type Content struct {
 	Body io.Reader
 	Size int64  // bytes; -1 when it is not known
-	Max  int64  // the most bytes there may be; zero: Limits.ObjectSize, which always bounds it
-	MD5  []byte // what it must have; nil for any
-	// Algorithm is of the checksum to keep; empty for none.
+	Max  int64  // further limit in bytes; zero means Limits.ObjectSize only
+	MD5  []byte // that it must have; nil for any
+	// Algorithm is the algorithm of the checksum to store; empty for none.
 	Algorithm Algorithm
-	// joined is true for a content whose ETag is not its MD5: its SHA-256 is kept
-	// instead.
+	// joined is true for a content from several parts. Its ETag is not its MD5, so
+	// its SHA-256 is stored for Verify.
 	joined bool
-	// Want returns, when Body is read, the checksum that it must have, empty
-	// for any. Nil is allowed.
+	// Want returns the checksum that the body must have, empty for any. It is called
+	// after Body was read, since the checksum may be in a trailer. Nil is allowed.
 	Want func() string
 }
 
-// Precondition is what must be true of the object that is there for another to
-// take its place. Its zero value always is.
+// Precondition must hold for the existing object before another one may replace it.
+// The zero value always holds.
 type Precondition struct {
-	Absent bool   // there is none
-	ETag   string // it has this one, without quotes; empty for any
+	Absent bool   // there must be no object
+	ETag   string // of the existing object, without quotes; empty for any
 }
 
 func (p Precondition) check(now *record) error {
@@ -51,8 +51,7 @@ func (p Precondition) check(now *record) error {
 	return nil
 }
 
-// Put stores an object. When it returns nil, the object is durable; otherwise
-// there is no trace of it.
+// Put stores an object, durably. When it fails, nothing of the object is stored.
 func (s *Store) Put(ctx context.Context, bucket, key string, c Content, a Attributes, p Precondition) (Version, error) {
 	if err := s.checkPlace(ctx, bucket, key); err != nil {
 		return Version{}, err
@@ -61,7 +60,7 @@ func (s *Store) Put(ctx context.Context, bucket, key string, c Content, a Attrib
 	if err != nil {
 		return Version{}, err
 	}
-	return s.settle(ctx, bucket, key, p, record{Attributes: a, Blob: blob, Size: got.size, ETag: got.hex(), Checksum: got.checksum}, nil)
+	return s.commit(ctx, bucket, key, p, record{Attributes: a, Blob: blob, Size: got.size, ETag: got.hex(), Checksum: got.checksum}, nil)
 }
 
 // checkPlace returns nil when an object may be stored under a key.
@@ -81,9 +80,10 @@ func checkKey(key string) error {
 	return nil
 }
 
-// settle puts a finished content into the index as the current version, together
-// with what also does. The blob is kept, or dropped when that fails.
-func (s *Store) settle(ctx context.Context, bucket, key string, p Precondition, made record, also func(tx store.Tx) (freed []string, err error)) (Version, error) {
+// commit puts a finished content into the index as the current version of an object,
+// and calls also, unless it is nil, in the same transaction. It keeps the blob of made,
+// or discards it when the transaction fails.
+func (s *Store) commit(ctx context.Context, bucket, key string, p Precondition, made record, also func(tx store.Tx) (freed []string, err error)) (Version, error) {
 	now := s.o.Now()
 	made.Modified = now.UnixMilli()
 	err := s.update(ctx, reserve.Grow, func(tx store.Tx) ([]string, error) {
@@ -122,16 +122,17 @@ func (s *Store) settle(ctx context.Context, bucket, key string, p Precondition, 
 	return made.show(key, true), nil
 }
 
-// discard forgets a content that did not come into the index.
+// discard removes a content that did not get into the index.
 func (s *Store) discard(blob string, size int64) {
 	s.used.Add(-size)
 	s.blobs.drop(blob)
 }
 
-// orderLength is of record.Order: sixteen digits of time, sixteen of chance.
+// orderLength is the length of record.Order: sixteen digits of time, sixteen random
+// ones.
 const orderLength = 32
 
-// nextOrder returns an order before those of the versions that are there.
+// nextOrder returns an order that sorts before those of the existing versions.
 func nextOrder(now time.Time, there ...*record) string {
 	at := ^uint64(now.UnixNano())
 	for _, r := range there {
@@ -147,7 +148,7 @@ func nextOrder(now time.Time, there ...*record) string {
 	return fmt.Sprintf("%016x%x", at, chance)
 }
 
-// received is what a content turned out to be.
+// received describes a content that was written.
 type received struct {
 	size     int64
 	digest   []byte // MD5, or SHA-256 of a joined content
@@ -156,15 +157,15 @@ type received struct {
 
 func (r received) hex() string { return hex.EncodeToString(r.digest) }
 
-// receive writes a content to disk, durably, and checks it. The blob is for the
-// caller to keep or to discard; there is none beside an error.
+// receive writes a content to disk, durably, and checks it. The caller must keep or
+// discard its blob. With an error there is none.
 func (s *Store) receive(c Content) (blob string, got received, err error) {
-	most := s.o.Limits.ObjectSize
+	limit := s.o.Limits.ObjectSize
 	if c.Max > 0 {
-		most = min(most, c.Max)
+		limit = min(limit, c.Max)
 	}
-	if c.Size > most {
-		return "", got, tooLarge(most)
+	if c.Size > limit {
+		return "", got, tooLarge(limit)
 	}
 	if err := s.room(reserve.Grow, max(c.Size, 0)); err != nil {
 		return "", got, err
@@ -173,12 +174,12 @@ func (s *Store) receive(c Content) (blob string, got received, err error) {
 	if err != nil {
 		return "", got, fmt.Errorf("begin a content: %w", ofHost(err))
 	}
-	w := &blobWriter{s: s, f: f, digest: md5.New(), sum: c.Algorithm.newSum(), most: most, stated: c.Size}
+	w := &blobWriter{s: s, f: f, digest: md5.New(), sum: c.Algorithm.newSum(), limit: limit, stated: c.Size}
 	if c.joined {
 		w.digest = sha256.New()
 	}
 	if err = w.fill(c); err == nil {
-		err = s.blobs.settle(blob, f)
+		err = s.blobs.finish(blob, f)
 	} else {
 		f.Close()
 	}
@@ -193,8 +194,8 @@ func (s *Store) receive(c Content) (blob string, got received, err error) {
 	return blob, got, nil
 }
 
-func tooLarge(most int64) error {
-	return refuse(EntityTooLarge, "Your proposed upload exceeds the maximum allowed size of %d bytes", most)
+func tooLarge(limit int64) error {
+	return refuse(EntityTooLarge, "Your proposed upload exceeds the maximum allowed size of %d bytes", limit)
 }
 
 func incomplete(got, stated int64) error {
@@ -205,7 +206,7 @@ func (s *Store) full() error {
 	return refuse(QuotaExceeded, "The store of job files is full: %d bytes are the most it may hold", s.o.Limits.Quota)
 }
 
-// blobWriter writes a content and counts it against the limits as it comes.
+// blobWriter writes a content and checks the limits with each piece.
 type blobWriter struct {
 	s      *Store
 	f      *os.File
@@ -213,15 +214,15 @@ type blobWriter struct {
 	sum    hash.Hash // nil for none
 	size   int64
 
-	most   int64 // bytes that are taken
-	stated int64 // bytes that were announced; -1 for any number
+	limit  int64 // bytes
+	stated int64 // bytes, by the uploader; -1 for any number
 }
 
 func (w *blobWriter) Write(b []byte) (int, error) {
 	n := int64(len(b))
 	switch {
-	case w.size+n > w.most:
-		return 0, tooLarge(w.most)
+	case w.size+n > w.limit:
+		return 0, tooLarge(w.limit)
 	case w.stated >= 0 && w.size+n > w.stated:
 		return 0, incomplete(w.size+n, w.stated)
 	}
@@ -239,12 +240,12 @@ func (w *blobWriter) Write(b []byte) (int, error) {
 	return w.f.Write(b)
 }
 
-// copyBuffer is how much of one content is in memory at a time.
+// copyBuffer is how much of one content is held in memory, in bytes.
 const copyBuffer = 256 << 10
 
-// fill writes all of a content and checks what its sender said of it.
+// fill writes a whole content and checks it against what its uploader stated.
 func (w *blobWriter) fill(c Content) error {
-	// The struct hides that the file could read by itself, past the limits.
+	// The struct hides ReadFrom of the file, which would bypass Write and its checks.
 	if _, err := io.CopyBuffer(struct{ io.Writer }{w}, c.Body, make([]byte, copyBuffer)); err != nil {
 		return err
 	}

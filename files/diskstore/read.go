@@ -27,8 +27,8 @@ func (s *Store) find(ctx context.Context, bucket, key, version string) (r record
 	return r, latest, err
 }
 
-// Open returns a version of an object with its content, which the caller closes.
-// It stays readable when the object is replaced or deleted meanwhile.
+// Open returns a version of an object with its content, which the caller must close.
+// The content stays readable when the object is replaced or deleted meanwhile.
 func (s *Store) Open(ctx context.Context, bucket, key, version string) (*os.File, Version, error) {
 	for again := false; ; again = true {
 		r, latest, err := s.find(ctx, bucket, key, version)
@@ -38,7 +38,7 @@ func (s *Store) Open(ctx context.Context, bucket, key, version string) (*os.File
 		f, err := os.Open(s.blobs.path(r.Blob))
 		switch {
 		case errors.Is(err, os.ErrNotExist) && !again:
-			continue // replaced between the two looks
+			continue // replaced after the look-up
 		case err != nil:
 			return nil, Version{}, fmt.Errorf("content of %s/%s: %w", bucket, key, ofHost(err))
 		}
@@ -46,8 +46,8 @@ func (s *Store) Open(ctx context.Context, bucket, key, version string) (*os.File
 	}
 }
 
-// Copy stores a version of an object under another name, with the attributes
-// given or, when they are nil, those of the original. The content is not read.
+// Copy stores a version of an object under another name, with attributes a or, when a is
+// nil, those of the original. The content is not read, but linked.
 func (s *Store) Copy(ctx context.Context, fromBucket, fromKey, version, bucket, key string, a *Attributes) (Version, error) {
 	if err := s.checkPlace(ctx, bucket, key); err != nil {
 		return Version{}, err
@@ -71,5 +71,5 @@ func (s *Store) Copy(ctx context.Context, fromBucket, fromKey, version, bucket, 
 	if a != nil {
 		made.Attributes = *a
 	}
-	return s.settle(ctx, bucket, key, Precondition{}, made, nil)
+	return s.commit(ctx, bucket, key, Precondition{}, made, nil)
 }

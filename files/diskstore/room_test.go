@@ -10,7 +10,7 @@ import (
 	"github.com/muster-iot/muster/reserve"
 )
 
-// disk is one of 64 MiB as a Store sees it.
+// disk is a disk of 64 MiB.
 type disk struct{ free atomic.Int64 }
 
 const reserved = 16 << 20
@@ -19,9 +19,8 @@ func (d *disk) room(u reserve.Use, bytes int64) error {
 	return reserve.At(d.free.Load()-bytes, reserved).Check(u)
 }
 
-// Below each mark, everything that writes is refused or goes on as the table of
-// package reserve says, reading always goes on, and what was refused leaves no
-// trace.
+// Below each level of free space, writes are refused or permitted by the table of
+// package reserve, reads always succeed, and a refused write stores nothing.
 func TestWhatIsRefusedOnAFullDisk(t *testing.T) {
 	for level, free := range map[reserve.Level]int64{
 		reserve.Plenty: 32 << 20, reserve.Low: 15 << 20, reserve.Critical: 3 << 20, reserve.Full: 0,
@@ -74,7 +73,7 @@ func TestWhatIsRefusedOnAFullDisk(t *testing.T) {
 			grow("CreateUpload()", err)
 			_, err = e.PutPart(ctx, "lab", "other", other.ID, 1, content("part"))
 			grow("PutPart()", err)
-			_, err = e.CompleteUpload(ctx, "lab", "parts", begun.ID, []diskstore.Named{{Number: 1, ETag: part.ETag}}, "", none)
+			_, err = e.CompleteUpload(ctx, "lab", "parts", begun.ID, []diskstore.CompletedPart{{Number: 1, ETag: part.ETag}}, "", none)
 			grow("CompleteUpload()", err)
 			if !level.Allows(reserve.Grow) {
 				if n, bytes := e.files(); n != files || bytes != size || e.Used() != used {
@@ -98,8 +97,8 @@ func TestWhatIsRefusedOnAFullDisk(t *testing.T) {
 	}
 }
 
-// A size that is stated is refused before its first byte, and a body that grows
-// past the mark while it comes is refused then.
+// A body whose stated size is too large is refused before its first byte, and one that
+// grows too large is refused when it does.
 func TestAnUploadThatIsTooLargeForTheDisk(t *testing.T) {
 	d := &disk{}
 	d.free.Store(64 << 20)
@@ -127,8 +126,7 @@ func TestAnUploadThatIsTooLargeForTheDisk(t *testing.T) {
 	e.tidy(0)
 }
 
-// A body is taken up to the size that was stated, and no further: the rest of one
-// that goes on is not even written.
+// A body is written up to its stated size: of a longer one the rest is not written.
 func TestABodyIsTakenUpToWhatWasStated(t *testing.T) {
 	e := newEnv(t, diskstore.Limits{})
 	taken := 0

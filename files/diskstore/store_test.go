@@ -146,13 +146,13 @@ func TestAReaderKeepsWhatItOpened(t *testing.T) {
 	}
 }
 
-// swept starts Run and returns when it has swept.
+// swept starts Run and returns after its sweep.
 func (e *env) swept(ctx context.Context, done chan<- error) {
 	go func() { done <- e.Run(ctx) }()
 	synctest.Wait()
 }
 
-// What a crash leaves is gone after the next start; nothing else is.
+// The next start removes what a crash left behind, and nothing else.
 func TestSweep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEnv(t, diskstore.Limits{UploadLife: time.Hour})
@@ -190,7 +190,7 @@ func TestSweep(t *testing.T) {
 	})
 }
 
-// A backup made while objects are deleted has them all.
+// A backup during which objects are deleted contains them all.
 func TestHoldKeepsContentsForABackup(t *testing.T) {
 	e := newEnv(t, diskstore.Limits{})
 	e.put("k", "v")

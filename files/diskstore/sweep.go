@@ -10,9 +10,8 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// Run clears away what crashes and clients left behind, until ctx ends: first
-// contents that belong to nothing, then, from time to time, uploads in parts that
-// nobody ended.
+// Run removes what crashes and clients left behind, until ctx ends: first contents that
+// are not in the index, then, periodically, multipart uploads that are too old.
 func (s *Store) Run(ctx context.Context) error {
 	if n, err := s.sweepContents(ctx); err != nil && ctx.Err() == nil {
 		s.o.Log.Error("contents of job files that belong to nothing could not be swept", "error", err)
@@ -32,11 +31,11 @@ func (s *Store) Run(ctx context.Context) error {
 	}
 }
 
-// sweepBatch is how many files are looked up at a time.
+// sweepBatch is how many files are looked up in one read of the index.
 const sweepBatch = 1000
 
-// sweepContents removes the files that are not in the index, and returns how
-// many there were.
+// sweepContents removes the contents that are not in the index, and returns their
+// number.
 func (s *Store) sweepContents(ctx context.Context) (removed int, err error) {
 	folders, err := os.ReadDir(s.o.Dir)
 	if err != nil {
@@ -74,7 +73,8 @@ func (s *Store) sweepFolder(ctx context.Context, folder string) (removed int, er
 				orphans = append(orphans, name)
 			}
 		}
-		// What is not fresh was in the index before this look, or will never be.
+		// A blob that is not fresh is already in the index, or will never be. So it is
+		// looked up after that was checked.
 		if orphans, err = s.unknown(ctx, orphans); err != nil {
 			return removed, err
 		}
@@ -103,7 +103,7 @@ func (s *Store) unknown(ctx context.Context, names []string) (orphans []string, 
 	return orphans, err
 }
 
-// sweepUploads aborts the uploads that are too old.
+// sweepUploads aborts the multipart uploads that are too old.
 func (s *Store) sweepUploads(ctx context.Context) error {
 	oldest := s.o.Now().Add(-s.o.Limits.UploadLife).UnixMilli()
 	var old [][]string

@@ -12,18 +12,18 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// PartsMax is the highest number of a part; the lowest is 1.
+// PartsMax is the highest part number; the lowest is 1.
 const PartsMax = 10000
 
-// uploadRecord is an upload in parts that nobody has ended.
+// uploadRecord is an open multipart upload.
 type uploadRecord struct {
 	Attributes
 	Begun     int64     `json:"begun"` // milliseconds since the epoch
 	Algorithm Algorithm `json:"algorithm,omitempty"`
-	Full      bool      `json:"full,omitempty"` // the checksum is of all bytes
+	Full      bool      `json:"full,omitempty"` // the checksum is FullObject
 }
 
-// partRecord is a part of it.
+// partRecord is a part of an open multipart upload.
 type partRecord struct {
 	Blob     string   `json:"blob"`
 	Size     int64    `json:"size"`
@@ -32,7 +32,7 @@ type partRecord struct {
 	Stored   int64    `json:"stored"` // milliseconds since the epoch
 }
 
-// Upload is an upload in parts that nobody has ended.
+// Upload is an open multipart upload.
 type Upload struct {
 	ID           string
 	Key          string
@@ -51,7 +51,7 @@ func (u uploadRecord) upload(id, key string) Upload {
 	return Upload{ID: id, Key: key, Begun: time.UnixMilli(u.Begun).UTC(), Algorithm: u.Algorithm, ChecksumType: kind}
 }
 
-// Part is a part of an upload.
+// Part is a part of a multipart upload.
 type Part struct {
 	Number   int
 	Size     int64
@@ -64,8 +64,8 @@ func (p partRecord) part(number int) Part {
 	return Part{Number: number, Size: p.Size, ETag: p.ETag, Checksum: p.Checksum, Stored: time.UnixMilli(p.Stored).UTC()}
 }
 
-// CreateUpload begins an upload in parts. checksumType is FullObject, Composite,
-// or empty for what the algorithm has by default.
+// CreateUpload begins a multipart upload. checksumType is FullObject, Composite, or
+// empty for the default of the algorithm.
 func (s *Store) CreateUpload(ctx context.Context, bucket, key string, a Attributes, algorithm Algorithm, checksumType string) (Upload, error) {
 	if err := s.checkPlace(ctx, bucket, key); err != nil {
 		return Upload{}, err
@@ -94,7 +94,7 @@ func (s *Store) CreateUpload(ctx context.Context, bucket, key string, a Attribut
 	return made.upload(id, key), err
 }
 
-// roomForUpload returns an error when as many uploads are open as may be.
+// roomForUpload returns an error when Limits.Uploads are open already.
 func (s *Store) roomForUpload(r store.Reader) error {
 	if s.o.Limits.Uploads == 0 {
 		return nil
@@ -111,7 +111,7 @@ func (s *Store) roomForUpload(r store.Reader) error {
 	return nil
 }
 
-// findUpload returns an upload that is not ended.
+// findUpload returns an open multipart upload.
 func findUpload(r store.Reader, bucket, key, id string) (uploadRecord, error) {
 	var u *uploadRecord
 	_, err := hex.DecodeString(id)
@@ -126,7 +126,7 @@ func findUpload(r store.Reader, bucket, key, id string) (uploadRecord, error) {
 	return *u, nil
 }
 
-// Upload returns an upload that is not ended.
+// Upload returns an open multipart upload.
 func (s *Store) Upload(ctx context.Context, bucket, key, id string) (Upload, error) {
 	var u uploadRecord
 	err := s.o.Index.View(ctx, func(r store.Reader) (err error) {
@@ -140,7 +140,8 @@ func (s *Store) Upload(ctx context.Context, bucket, key, id string) (Upload, err
 
 func partKey(id string, number int) string { return store.JoinKey(id, fmt.Sprintf("%05d", number)) }
 
-// PutPart stores a part of an upload, in the place of the one with its number.
+// PutPart stores a part of a multipart upload, durably, and replaces the one with the
+// same number.
 func (s *Store) PutPart(ctx context.Context, bucket, key, id string, number int, c Content) (Part, error) {
 	if number < 1 || number > PartsMax {
 		return Part{}, refuse(InvalidArgument, "Part number must be an integer between 1 and %d, inclusive", PartsMax)
@@ -177,7 +178,8 @@ func (s *Store) PutPart(ctx context.Context, bucket, key, id string, number int,
 	return made.part(number), nil
 }
 
-// Parts returns at most max parts of an upload behind the one numbered after.
+// Parts returns at most max parts of a multipart upload whose numbers are higher than
+// after.
 func (s *Store) Parts(ctx context.Context, bucket, key, id string, after, max int) (list []Part, more bool, err error) {
 	err = s.o.Index.View(ctx, func(r store.Reader) error {
 		list, more = nil, false
@@ -206,7 +208,7 @@ type numberedPart struct {
 	Number int
 }
 
-// partsOf yields the parts of an upload by their numbers.
+// partsOf yields the parts of a multipart upload, sorted by number.
 func partsOf(r store.Reader, id string) iter.Seq2[numberedPart, error] {
 	return func(yield func(numberedPart, error) bool) {
 		from, to := store.Under(id)
@@ -222,7 +224,7 @@ func partsOf(r store.Reader, id string) iter.Seq2[numberedPart, error] {
 	}
 }
 
-// Uploads returns the uploads of a bucket that nobody has ended, by key.
+// Uploads returns the open multipart uploads of a bucket, sorted by key.
 func (s *Store) Uploads(ctx context.Context, bucket string, q Query) (Page[Upload], error) {
 	return list(ctx, s, bucket, q, func(r store.Reader, from, to string) iter.Seq2[row[Upload], error] {
 		return func(yield func(row[Upload], error) bool) {
@@ -240,7 +242,7 @@ func (s *Store) Uploads(ctx context.Context, bucket string, q Query) (Page[Uploa
 	})
 }
 
-// AbortUpload ends an upload without an object; its parts are gone.
+// AbortUpload ends a multipart upload without an object and removes its parts.
 func (s *Store) AbortUpload(ctx context.Context, bucket, key, id string) error {
 	return s.update(ctx, reserve.Finish, func(tx store.Tx) ([]string, error) {
 		if _, err := findUpload(tx, bucket, key, id); err != nil {
@@ -250,7 +252,7 @@ func (s *Store) AbortUpload(ctx context.Context, bucket, key, id string) error {
 	})
 }
 
-// endUpload removes an upload and returns the contents of its parts.
+// endUpload removes a multipart upload and returns the contents of its parts.
 func endUpload(tx store.Tx, bucket, key, id string) (freed []string, err error) {
 	for p, err := range partsOf(tx, id) {
 		if err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/muster-iot/muster/files/diskstore"
 )
 
-// partSize is the least that a part may have.
+// partSize is the smallest size of a part.
 const partSize = diskstore.PartMin
 
 func (e *env) upload(key string, algorithm diskstore.Algorithm, checksumType string) diskstore.Upload {
@@ -21,13 +21,13 @@ func (e *env) upload(key string, algorithm diskstore.Algorithm, checksumType str
 	return u
 }
 
-func (e *env) part(u diskstore.Upload, number int, body string) diskstore.Named {
+func (e *env) part(u diskstore.Upload, number int, body string) diskstore.CompletedPart {
 	e.t.Helper()
 	p, err := e.PutPart(e.t.Context(), "lab", u.Key, u.ID, number, content(body))
 	if err != nil {
 		e.t.Fatal(err)
 	}
-	return diskstore.Named{Number: number, ETag: p.ETag, Checksum: p.Checksum.Value}
+	return diskstore.CompletedPart{Number: number, ETag: p.ETag, Checksum: p.Checksum.Value}
 }
 
 func TestMultipart(t *testing.T) {
@@ -54,7 +54,7 @@ func TestMultipart(t *testing.T) {
 			if got := e.get("k", ""); got != "before" {
 				t.Errorf("before it is complete the object is %q", got)
 			}
-			v, err := e.CompleteUpload(t.Context(), "lab", "k", u.ID, []diskstore.Named{first, last}, "", diskstore.Precondition{})
+			v, err := e.CompleteUpload(t.Context(), "lab", "k", u.ID, []diskstore.CompletedPart{first, last}, "", diskstore.Precondition{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -88,21 +88,21 @@ func TestMultipartRefuses(t *testing.T) {
 	wrong.Checksum = "AAAAAA=="
 	for name, test := range map[string]struct {
 		id    string
-		named []diskstore.Named
+		named []diskstore.CompletedPart
 		want  string
 		code  diskstore.Code
 	}{
-		"no such upload":           {"00", []diskstore.Named{one}, "", diskstore.NoSuchUpload},
-		"no upload's id":           {"\x00", []diskstore.Named{one}, "", diskstore.NoSuchUpload},
+		"no such upload":           {"00", []diskstore.CompletedPart{one}, "", diskstore.NoSuchUpload},
+		"no upload's id":           {"\x00", []diskstore.CompletedPart{one}, "", diskstore.NoSuchUpload},
 		"no parts":                 {u.ID, nil, "", diskstore.InvalidRequest},
-		"parts out of order":       {u.ID, []diskstore.Named{small, one}, "", diskstore.InvalidPartOrder},
-		"a part twice":             {u.ID, []diskstore.Named{one, one}, "", diskstore.InvalidPart},
-		"a part that is not there": {u.ID, []diskstore.Named{one, {Number: 7, ETag: one.ETag}}, "", diskstore.InvalidPart},
-		"another ETag":             {u.ID, []diskstore.Named{{Number: 1, ETag: small.ETag}}, "", diskstore.InvalidPart},
-		"another checksum":         {u.ID, []diskstore.Named{wrong}, "", diskstore.InvalidPart},
-		"a small part in between":  {u.ID, []diskstore.Named{small, last}, "", diskstore.EntityTooSmall},
-		"another checksum of all":  {u.ID, []diskstore.Named{one}, "AAAAAA==-1", diskstore.BadDigest},
-		"larger than an object":    {u.ID, []diskstore.Named{one, large}, "", diskstore.EntityTooLarge},
+		"parts out of order":       {u.ID, []diskstore.CompletedPart{small, one}, "", diskstore.InvalidPartOrder},
+		"a part twice":             {u.ID, []diskstore.CompletedPart{one, one}, "", diskstore.InvalidPart},
+		"a part that is not there": {u.ID, []diskstore.CompletedPart{one, {Number: 7, ETag: one.ETag}}, "", diskstore.InvalidPart},
+		"another ETag":             {u.ID, []diskstore.CompletedPart{{Number: 1, ETag: small.ETag}}, "", diskstore.InvalidPart},
+		"another checksum":         {u.ID, []diskstore.CompletedPart{wrong}, "", diskstore.InvalidPart},
+		"a small part in between":  {u.ID, []diskstore.CompletedPart{small, last}, "", diskstore.EntityTooSmall},
+		"another checksum of all":  {u.ID, []diskstore.CompletedPart{one}, "AAAAAA==-1", diskstore.BadDigest},
+		"larger than an object":    {u.ID, []diskstore.CompletedPart{one, large}, "", diskstore.EntityTooLarge},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := e.CompleteUpload(t.Context(), "lab", "k", test.id, test.named, test.want, diskstore.Precondition{})
@@ -110,7 +110,7 @@ func TestMultipartRefuses(t *testing.T) {
 			e.tidy(4)
 		})
 	}
-	_, err := e.CompleteUpload(t.Context(), "lab", "k", u.ID, []diskstore.Named{one, e.part(u, 4, "12345678")}, "", diskstore.Precondition{})
+	_, err := e.CompleteUpload(t.Context(), "lab", "k", u.ID, []diskstore.CompletedPart{one, e.part(u, 4, "12345678")}, "", diskstore.Precondition{})
 	if err != nil {
 		t.Errorf("CompleteUpload within the limits = %v", err)
 	}
@@ -148,8 +148,8 @@ func TestParts(t *testing.T) {
 	}
 }
 
-// Uploads that are never ended cannot fill the index: an upload that is ended
-// makes room for the next one.
+// Uploads that are never ended cannot fill the index: their number is bounded, and
+// ending one makes room for the next.
 func TestOpenUploadsAreBounded(t *testing.T) {
 	e := newEnv(t, diskstore.Limits{Uploads: 3})
 	var open []diskstore.Upload

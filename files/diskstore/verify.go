@@ -16,16 +16,16 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// problemsMax bounds how many contradictions Verify returns.
+// problemsMax bounds the problems that Verify returns.
 const problemsMax = 1000
 
-// Verify reads every job file in a folder and compares it with what the index says.
-// It returns one problem for each record that cannot be read, and for each content
-// that is missing, has another size or checksum, or is not counted.
-// Contents that belong to nothing are no problem; the next start sweeps them.
+// Verify reads every content in a folder and compares it with the index. It returns one
+// problem for each record that cannot be read, and for each content that is missing,
+// has another size or checksum, or has no recorded size. Contents that are not in the
+// index are no problem; the next start removes them.
 //
-// A content that was uploaded in parts to a release that kept no checksum of it is
-// compared by size alone.
+// A content from a multipart upload to an older release, which stored no checksum of
+// it, is compared by size only.
 func Verify(ctx context.Context, index store.Store, dir string) (problems []string, err error) {
 	err = index.View(ctx, func(r store.Reader) error {
 		v := verification{ctx: ctx, r: r, blobs: &blobs{dir: dir}}
@@ -54,7 +54,7 @@ func Verify(ctx context.Context, index store.Store, dir string) (problems []stri
 }
 
 type verification struct {
-	ctx      context.Context // of the one call that this lives in
+	ctx      context.Context // of the call that made it
 	r        store.Reader
 	blobs    *blobs
 	counted  int
@@ -69,7 +69,7 @@ func (v *verification) problem(format string, args ...any) {
 
 func (v *verification) unreadable(err error) { v.problem("job files: %v", err) }
 
-// content compares the content called name with what is known of it.
+// content compares the content of a blob with what the index expects.
 func (v *verification) content(name string, c expected) {
 	v.counted++
 	if v.ctx.Err() != nil {
@@ -87,18 +87,18 @@ func (v *verification) content(name string, c expected) {
 	}
 }
 
-// expected is what a content should be.
+// expected is what the index says about a content.
 type expected struct {
 	blob string
 	size int64
-	sum  hash.Hash // nil when nothing is known of its bytes
+	sum  hash.Hash // nil when there is no checksum
 	want []byte    // what sum should be
 }
 
 func (r record) content() expected     { return expect(r.Blob, r.Size, r.SHA256, r.ETag, r.Checksum) }
 func (p partRecord) content() expected { return expect(p.Blob, p.Size, "", p.ETag, p.Checksum) }
 
-// expect chooses the best checksum that there is of all bytes of a content.
+// expect chooses the strongest known checksum of all bytes of a content.
 func expect(blob string, size int64, sha, etag string, c Checksum) expected {
 	e := expected{blob: blob, size: size}
 	var err error
@@ -114,13 +114,13 @@ func expect(blob string, size int64, sha, etag string, c Checksum) expected {
 		e.want, err = base64.StdEncoding.DecodeString(c.Value)
 	}
 	if err != nil {
-		e.want = nil // nothing equals it
+		e.want = nil // equals no checksum
 	}
 	return e
 }
 
-// compare reads the content at path and returns, as the rest of a sentence, how it
-// differs.
+// compare reads the content at path and returns how it differs, as the rest of a
+// sentence.
 func (e expected) compare(ctx context.Context, path string) error {
 	f, err := os.Open(path)
 	if err != nil {
@@ -143,7 +143,7 @@ func (e expected) compare(ctx context.Context, path string) error {
 	return nil
 }
 
-// stoppable ends the reading of a long content with its context.
+// stoppable is a reader that ends with its context.
 type stoppable struct {
 	ctx context.Context
 	r   io.Reader

@@ -37,13 +37,13 @@ func (e *env) verify() []string {
 	return problems
 }
 
-// Whatever is done to a content, however it came there, is one problem.
+// Any damage to a content is one problem, however the content was stored.
 func TestVerifyReadsContents(t *testing.T) {
 	e := newEnv(t, diskstore.Limits{})
 	e.put("at once", "the text")
 	e.put("empty", "")
 	u := e.upload("in parts", "", "")
-	named := []diskstore.Named{e.part(u, 1, strings.Repeat("x", partSize)), e.part(u, 2, "the rest")}
+	named := []diskstore.CompletedPart{e.part(u, 1, strings.Repeat("x", partSize)), e.part(u, 2, "the rest")}
 	if _, err := e.CompleteUpload(t.Context(), "lab", "in parts", u.ID, named, "", diskstore.Precondition{}); err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +72,7 @@ func TestVerifyReadsContents(t *testing.T) {
 			if err := os.WriteFile(path, content, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			// The copied content is one file with two names.
+			// The content of a copy is one file with two names.
 			if problems := e.verify(); len(problems) != 1 && (len(problems) != 2 || len(before) < partSize) {
 				t.Errorf("%s: Verify() = %q, want one problem", what, problems)
 			}
@@ -93,8 +93,8 @@ func TestVerifyReadsContents(t *testing.T) {
 	}
 }
 
-// A record that cannot be read, or names what cannot be a content, is a problem
-// and does not keep the rest from being looked at.
+// A record that cannot be read, or that names no valid blob, is a problem, and the rest
+// is still checked.
 func TestVerifyGoesOn(t *testing.T) {
 	e := newEnv(t, diskstore.Limits{})
 	e.put("a", "text")

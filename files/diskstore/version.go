@@ -7,10 +7,11 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// supersede makes room for a new current version of an object, and returns the
-// contents that nobody can ask for any more.
+// supersede removes the current version of an object to make room for a new one, or
+// keeps it as an older version, by the versioning of the bucket. It returns the
+// contents that are no longer needed.
 func supersede(tx store.Tx, bucket, key string, v Versioning, now *record) (freed []string, err error) {
-	if v == Suspended && (now == nil || !now.Null) { // its null version is among the old ones, if it has one
+	if v == Suspended && (now == nil || !now.Null) { // a null version, if there is one, is among the old ones
 		old, err := oldVersion(tx, bucket, key, NullVersion)
 		if err != nil {
 			return nil, err
@@ -37,14 +38,14 @@ func dropOld(tx store.Tx, bucket, key string, old record) (freed []string) {
 	return []string{old.Blob}
 }
 
-// Deleted says what a deletion did.
+// Deleted is the outcome of a deletion.
 type Deleted struct {
-	Version string // that was deleted, or of the marker that was made; empty without versioning
+	Version string // the one that was deleted, or that of the delete marker that was made; empty without versioning
 	Marker  bool   // Version is of a delete marker
 }
 
-// Delete deletes an object, as the versioning of its bucket wants it, or one
-// version of it. What is not there is deleted already.
+// Delete deletes an object by the versioning of its bucket or, unless version is empty,
+// one version of it. Deleting what does not exist is no error.
 func (s *Store) Delete(ctx context.Context, bucket, key, version string) (Deleted, error) {
 	if err := checkKey(key); err != nil {
 		return Deleted{}, err
@@ -77,8 +78,8 @@ func (s *Store) Delete(ctx context.Context, bucket, key, version string) (Delete
 	return done, err
 }
 
-// deleteVersion deletes one version; the newest one left is then the current
-// one, unless it is a marker.
+// deleteVersion deletes one version. The newest one left becomes the current one, unless
+// it is a delete marker.
 func deleteVersion(tx store.Tx, bucket, key, version string, now *record) (Deleted, []string, error) {
 	done := Deleted{Version: version}
 	if now != nil && now.version() == version {
@@ -97,7 +98,7 @@ func deleteVersion(tx store.Tx, bucket, key, version string, now *record) (Delet
 	return done, freed, promote(tx, bucket, key)
 }
 
-// promote makes the newest of the old versions the current one.
+// promote makes the newest of the older versions the current one.
 func promote(tx store.Tx, bucket, key string) error {
 	_, then, err := current(tx, bucket, key)
 	if err != nil || then == nil || then.Marker {

@@ -1,19 +1,19 @@
 package s3api
 
 import (
-	"net"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/internal/hostport"
 	"github.com/muster-iot/muster/internal/loopback"
 	"github.com/muster-iot/muster/internal/respond"
 	"github.com/muster-iot/muster/sigv4"
 )
 
-// lookup knows the deployment's own key beside those of people.
+// lookup returns the deployment's own key or one of Keys.
 func (s *Server) lookup(accessKeyID string) (sigv4.Credential, error) {
 	if accessKeyID == s.o.Own.AccessKeyID {
 		return s.o.Own, nil
@@ -21,8 +21,8 @@ func (s *Server) lookup(accessKeyID string) (sigv4.Credential, error) {
 	return s.o.Keys.Lookup(accessKeyID)
 }
 
-// authenticate finds out who sent a request, and leaves a body that is checked
-// while it is read.
+// authenticate verifies the signature of a request and sets its caller. It prepares
+// c.body, which verifies the body while it is read.
 func (s *Server) authenticate(c *call) error {
 	if s.o.AuthNone {
 		c.caller = identity.Unrestricted("arn:aws:iam::" + s.o.Account + ":user/anonymous")
@@ -52,26 +52,26 @@ func (s *Server) authenticate(c *call) error {
 	}
 	c.receive(body)
 	if signature.Presigned {
-		if err := c.lower(); err != nil {
+		if err := c.unhoist(); err != nil {
 			return err
 		}
 	}
-	// Who signed is what was verified; the query may name anybody.
+	// Decide by the key that was verified, since the query may name any key.
 	own := signature.Presigned && signature.AccessKeyID == s.o.Own.AccessKeyID
 	if own != claimsOwn {
 		return refuse("AccessDenied", "Only one authentication mechanism is allowed in a request.")
 	}
 	if c.own = own; own {
 		c.caller = identity.Unrestricted("arn:aws:iam::" + s.o.Account + ":role/muster")
-		return c.ownMay()
+		return c.checkOwn()
 	}
 	c.caller, err = s.o.Keys.Caller(signature.AccessKeyID)
 	return err
 }
 
-// ownMay returns nil when the call is one that the deployment signs URLs for: one
-// object to get, or one to put whose content the request brings.
-func (c *call) ownMay() error {
+// checkOwn returns nil when the call is one that the deployment signs URLs for: to get
+// one object, or to put one whose content is the body.
+func (c *call) checkOwn() error {
 	if (c.operation == "GetObject" || c.operation == "PutObject") && c.r.Header.Get("X-Amz-Copy-Source") == "" {
 		return nil
 	}
@@ -84,18 +84,18 @@ func (c *call) receive(body *sigv4.Body) {
 	c.body = body.Reader(&patientReader{c: c, control: http.NewResponseController(c.w), from: c.r.Body})
 }
 
-// local returns an error unless the request comes from something else than a
-// page in a browser, which can reach the loopback interface too.
+// local refuses requests of pages in a browser, which can reach the loopback interface
+// too: those have an Origin, or a host whose name resolves to a loopback address.
 func local(r *http.Request) error {
-	host := loopback.Host(r.Host)
+	host := hostport.Host(r.Host)
 	if r.Header.Get("Origin") != "" || !loopback.Names(host) && !strings.HasSuffix(host, ".localhost") { // below it are buckets
 		return refuse("AccessDenied", "Without authentication, only programs that address this server as localhost are served")
 	}
 	return nil
 }
 
-// authorize returns nil when the caller may perform an action on a resource;
-// an empty action is asked for later.
+// authorize returns nil when the caller may perform an action on a resource. An empty
+// action is permitted: its operation calls authorize itself.
 func (c *call) authorize(action, resource string) error {
 	if action == "" {
 		return nil
@@ -116,28 +116,26 @@ func (c *call) vars(key string) ([]string, bool) {
 		return c.query["prefix"], c.query.Has("prefix")
 	case "s3:delimiter":
 		return c.query["delimiter"], c.query.Has("delimiter")
-	case "aws:SourceIp":
-		host, _, err := net.SplitHostPort(c.r.RemoteAddr)
-		return []string{host}, err == nil
 	}
-	return nil, false
+	return identity.From(c.r.RemoteAddr)(key)
 }
 
-// signing reports whether a parameter belongs to a presigned request, or is a
-// header that was signed as one.
+// signing reports whether a parameter is part of the signature of a presigned request,
+// or a hoisted header.
 func signing(name string) bool {
 	return hoisted(name) || slices.Contains([]string{"AWSAccessKeyId", "Signature", "Expires"}, name)
 }
 
-// hoisted reports whether a parameter of a presigned request may be a header.
+// hoisted reports whether a parameter of a presigned request is a header that its signer
+// moved (hoisted) into the query.
 func hoisted(name string) bool {
 	name = strings.ToLower(name)
 	return strings.HasPrefix(name, "x-amz-") || name == "content-type" || name == "content-md5"
 }
 
-// lower puts the headers that signers have hoisted into the query where the
-// others are. One that came as both must say the same.
-func (c *call) lower() error {
+// unhoist copies hoisted headers from the query to the head. A header that is in both
+// must have the same value.
+func (c *call) unhoist() error {
 	for name, values := range c.query {
 		if !hoisted(name) {
 			continue
@@ -150,8 +148,8 @@ func (c *call) lower() error {
 	return nil
 }
 
-// Claims reports whether a request says that it is of this API: that it is signed
-// for the service s3. What it says is yet to be proven.
+// Claims reports whether a request is for this API: whether it says that it is signed for
+// the service s3. That is not verified.
 func Claims(r *http.Request) bool {
 	if sigv4.ClaimedService(r) == "s3" {
 		return true

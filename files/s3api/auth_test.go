@@ -19,7 +19,7 @@ import (
 	"github.com/muster-iot/muster/store/memstore"
 )
 
-// reader is the key of somebody who may read bucket open, and nothing else.
+// reader is a key that may read bucket open, and nothing else.
 type reader struct{ t *testing.T }
 
 var readerKey = sigv4.Credential{AccessKeyID: "AKIAREADER", Secret: "reader-secret"}
@@ -67,7 +67,7 @@ func newServer(t *testing.T) (*Server, time.Time) {
 	return s, now
 }
 
-// legacyURL presigns a GET in the old way of S3.
+// legacyURL presigns a GET with signature version 2.
 func legacyURL(path string, key sigv4.Credential, until time.Time) string {
 	mac := hmac.New(sha1.New, []byte(key.Secret))
 	fmt.Fprintf(mac, "GET\n\n\n%d\n%s", until.Unix(), path)
@@ -75,13 +75,13 @@ func legacyURL(path string, key sigv4.Credential, until time.Time) string {
 		url.QueryEscape(base64.StdEncoding.EncodeToString(mac.Sum(nil))))
 }
 
-// Whoever has seen a URL of the deployment's own key knows its id. Naming it
-// beside a signature of one's own must give nothing.
+// Everybody who has seen a URL of the deployment's own key knows its id. Naming that id
+// next to a signature with another key must give no rights.
 func TestOnlyWhatTheDeploymentSignedHasItsRights(t *testing.T) {
 	claim := "X-Amz-Credential=" + url.QueryEscape(ownKey.AccessKeyID+"/20260102/us-east-1/s3/aws4_request")
 	for name, tt := range map[string]struct {
 		bucket, how string
-		more        string // parameters
+		more        string // further parameters
 		want        int
 	}{
 		"a header, what the key may":                   {"open", "header", "", 200},

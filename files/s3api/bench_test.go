@@ -16,7 +16,7 @@ import (
 // benchmarkSizes are those of a log and of a firmware image.
 var benchmarkSizes = []int{4 << 10, 16 << 20}
 
-// What one PUT costs, made durable, over a connection of this machine.
+// BenchmarkPut puts one object, durably, over a loopback connection.
 func BenchmarkPut(b *testing.B) {
 	for _, size := range benchmarkSizes {
 		b.Run(fmt.Sprintf("%dKiB", size>>10), func(b *testing.B) {
@@ -35,7 +35,7 @@ func BenchmarkPut(b *testing.B) {
 	}
 }
 
-// What one GET with a presigned URL costs.
+// BenchmarkGet gets one object with a presigned URL.
 func BenchmarkGet(b *testing.B) {
 	for _, size := range benchmarkSizes {
 		b.Run(fmt.Sprintf("%dKiB", size>>10), func(b *testing.B) {

@@ -12,11 +12,11 @@ import (
 	"github.com/muster-iot/muster/sigv4"
 )
 
-// xmlMax bounds an XML body: 10,000 parts with their checksums, or 1,000 long
-// keys.
+// xmlMax is the longest XML body, in bytes: enough for 10,000 parts with their checksums,
+// or 1,000 long keys.
 const xmlMax = 4 << 20
 
-// readXML reads a body. It is checked as a whole before anything is made of it.
+// readXML reads and verifies the whole body before it decodes it.
 func (c *call) readXML(into any) error {
 	text, err := io.ReadAll(io.LimitReader(c.body, xmlMax+1))
 	switch {
@@ -75,7 +75,7 @@ func (s *Server) createBucket(ctx context.Context, c *call) error {
 	return nil
 }
 
-// emptyBody reports whether err only says that there was no body.
+// emptyBody reports whether err is that of readXML for an empty body.
 func emptyBody(c *call, err error) bool {
 	_, unsigned := errors.AsType[*sigv4.Error](err)
 	return c.r.ContentLength == 0 && !unsigned
@@ -108,7 +108,7 @@ func (s *Server) getBucketLocation(ctx context.Context, c *call) error {
 		return err
 	}
 	region := s.o.Region
-	if region == "us-east-1" { // as old as S3 itself
+	if region == "us-east-1" { // the oldest region has none in its answer
 		region = ""
 	}
 	c.writeXML(http.StatusOK, locationXML{Region: region})

@@ -12,11 +12,12 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/internal/hostport"
 	"github.com/muster-iot/muster/internal/respond"
 	"github.com/muster-iot/muster/sigv4"
 )
 
-// call is one request on its way, filled as it travels.
+// call is one request, with what is known of it so far.
 type call struct {
 	id     string
 	began  time.Time
@@ -30,10 +31,10 @@ type call struct {
 	operation string // "unknown" until it is known
 	signature sigv4.Signature
 	caller    identity.Caller
-	own       bool         // by a URL that the deployment signed for a device
-	still     func() error // nil while the caller may do what it began to do
+	own       bool         // signed by the deployment for a device
+	revoked   func() error // why the caller may no longer continue; nil while it may
 	body      *sigv4.BodyReader
-	chunked   bool // the body was coded
+	chunked   bool // the body has the aws-chunked coding
 
 	code string // how it ended: "ok" or the code of the error
 	err  error
@@ -45,7 +46,7 @@ func (s *Server) newCall(w http.ResponseWriter, r *http.Request) *call {
 	c := &call{
 		id: strings.ToUpper(hex.EncodeToString(id[:])), began: s.o.Now(), now: s.o.Now,
 		r: r, w: &respond.Recorder{ResponseWriter: w}, operation: "unknown", code: "ok",
-		still: func() error { return nil },
+		revoked: func() error { return nil },
 	}
 	c.bucket, c.key = s.name(r)
 	if query, err := url.ParseQuery(r.URL.RawQuery); err == nil {
@@ -55,16 +56,12 @@ func (s *Server) newCall(w http.ResponseWriter, r *http.Request) *call {
 	return c
 }
 
-// name returns the bucket and the key that a request is for: in its path or, the
-// bucket, in front of the host.
+// name returns the bucket and key of a request. The bucket is in the path, or the first
+// part of the host.
 func (s *Server) name(r *http.Request) (bucket, key string) {
 	path := strings.TrimPrefix(r.URL.Path, "/")
-	host := r.Host
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	host = strings.ToLower(host)
-	if !slices.Contains(s.o.Hosts, host) { // which may itself stand in front of another
+	host := strings.ToLower(hostport.Host(r.Host))
+	if !slices.Contains(s.o.Hosts, host) { // a configured host may itself end in another one
 		for _, base := range s.o.Hosts {
 			if bucket, ok := strings.CutSuffix(host, "."+base); ok && net.ParseIP(base) == nil {
 				return bucket, path
@@ -75,7 +72,7 @@ func (s *Server) name(r *http.Request) (bucket, key string) {
 	return bucket, key
 }
 
-// resource returns the ARN of what the call is for.
+// resource returns the ARN of the bucket or object of the call, "*" for neither.
 func (c *call) resource() string {
 	switch {
 	case c.bucket == "":
@@ -88,7 +85,7 @@ func (c *call) resource() string {
 
 func bucketARN(bucket string) string { return "arn:aws:s3:::" + bucket }
 
-// end logs and counts a call: one wide event, and no secret.
+// end logs and counts a call. It writes one wide event, without secrets.
 func (s *Server) end(c *call) {
 	took := s.o.Now().Sub(c.began)
 	s.o.Observe(c.operation, c.code, took)

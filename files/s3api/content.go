@@ -11,17 +11,17 @@ import (
 	"github.com/muster-iot/muster/internal/respond"
 )
 
-// metadataMax bounds the names and values of an object's own metadata together,
-// in bytes, as S3 does.
+// metadataMax bounds the names and values of an object's metadata together, in bytes, as
+// S3 does.
 const metadataMax = 2 << 10
 
 const metadataPrefix = "X-Amz-Meta-"
 
-// kept are the headers that are sent back with an object.
+// kept are the headers that are stored and returned with an object.
 var kept = []string{"Content-Type", "Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Expires"}
 
-// refused are the headers that ask for what is not here. A value that asks for
-// what every object has is fine.
+// refused are the headers that ask for features of S3 that are missing here, each with
+// the values that are accepted because they ask for the default.
 var refused = map[string][]string{
 	"X-Amz-Acl":                                       {"private", "bucket-owner-full-control"},
 	"X-Amz-Object-Lock-Mode":                          nil,
@@ -33,7 +33,7 @@ var refused = map[string][]string{
 	"X-Amz-Website-Redirect-Location":                 nil,
 }
 
-// attributes reads what a request says about the object that it sends.
+// attributes reads the attributes of an object from the headers of its upload.
 func attributes(header http.Header) (diskstore.Attributes, error) {
 	a := diskstore.Attributes{Headers: map[string]string{}, Metadata: map[string]string{}}
 	for name, fine := range refused {
@@ -65,8 +65,8 @@ func attributes(header http.Header) (diskstore.Attributes, error) {
 	return a, nil
 }
 
-// withoutCoding takes aws-chunked, which is of the request and not of the
-// object, out of a Content-Encoding.
+// withoutCoding removes aws-chunked, which is a coding of the request and not of the
+// object, from a Content-Encoding.
 func withoutCoding(value string) string {
 	var rest []string
 	for coding := range strings.SplitSeq(value, ",") {
@@ -79,7 +79,7 @@ func withoutCoding(value string) string {
 
 const checksumPrefix = "X-Amz-Checksum-"
 
-// content reads what a request says of its body.
+// content returns the body of a request, with what its headers state about it.
 func (c *call) content() (diskstore.Content, error) {
 	content := diskstore.Content{Body: c.body, Size: c.r.ContentLength}
 	if c.chunked {
@@ -114,8 +114,7 @@ func (c *call) content() (diskstore.Content, error) {
 	return content, nil
 }
 
-// statedChecksum returns the checksum that the headers of a request state, or
-// the algorithm alone.
+// statedChecksum returns the checksum in the headers of a request, or only its algorithm.
 func statedChecksum(header http.Header) (algorithm diskstore.Algorithm, value string, err error) {
 	for name := range header {
 		if !strings.HasPrefix(name, checksumPrefix) || name == "X-Amz-Checksum-Type" || name == "X-Amz-Checksum-Algorithm" || name == "X-Amz-Checksum-Mode" {
@@ -138,7 +137,7 @@ func statedChecksum(header http.Header) (algorithm diskstore.Algorithm, value st
 	return algorithm, value, nil
 }
 
-// algorithmOf reads the name of a header that has a checksum.
+// algorithmOf returns the algorithm in the name of a checksum header.
 func algorithmOf(name string) (diskstore.Algorithm, error) {
 	word, ok := strings.CutPrefix(name, checksumPrefix)
 	algorithm := diskstore.Algorithm(strings.ToUpper(word))
@@ -152,7 +151,7 @@ func unknownAlgorithm(name string) error {
 	return refuse("InvalidRequest", "The algorithm type you specified in x-amz-checksum- header is invalid: %s", respond.Clip(name))
 }
 
-// checksum writes the headers of a checksum.
+// checksum sets the headers of a checksum, if there is one.
 func checksum(header http.Header, of diskstore.Checksum) {
 	if of.Value != "" {
 		header.Set(checksumPrefix+string(of.Algorithm), of.Value)
@@ -160,14 +159,14 @@ func checksum(header http.Header, of diskstore.Checksum) {
 	}
 }
 
-// version writes the header of a version, where versions are kept.
+// version sets the header of a version id, if there is one other than NullVersion.
 func version(header http.Header, id string) {
 	if id != "" && id != diskstore.NullVersion {
 		header.Set("X-Amz-Version-Id", id)
 	}
 }
 
-// precondition reads what must be true of the object that is there.
+// precondition reads the conditions for replacing an existing object.
 func precondition(header http.Header) (diskstore.Precondition, error) {
 	p := diskstore.Precondition{ETag: strings.Trim(header.Get("If-Match"), `"`)}
 	switch none := header.Get("If-None-Match"); none {

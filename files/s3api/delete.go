@@ -36,7 +36,7 @@ type deleteErrorXML struct {
 	Message   string
 }
 
-// deleteObjects deletes up to diskstore.ListMax objects, each by itself.
+// deleteObjects deletes up to diskstore.ListMax objects, each independently.
 func (s *Server) deleteObjects(ctx context.Context, c *call) error {
 	var in deleteXML
 	if err := c.readXML(&in); err != nil {

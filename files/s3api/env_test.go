@@ -34,8 +34,7 @@ var (
 
 const nothing = `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}`
 
-// keys has two keys: admin, who may do everything, and limited, who may do what
-// the policy says.
+// keys holds two keys: admin, who may do everything, and limited, with this policy.
 type keys string
 
 func (keys) Lookup(id string) (sigv4.Credential, error) {
@@ -55,12 +54,12 @@ func (k keys) Caller(id string) (identity.Caller, error) {
 	return identity.Caller{ARN: "arn:aws:iam::111122223333:user/limited", Policies: iotpolicy.Set{p}}, err
 }
 
-// env is a server of job files with a bucket, "lab".
+// env is a server of job files with the bucket "lab".
 type env struct {
 	*httptest.Server
 	t     testing.TB
 	files *diskstore.Store
-	skip  time.Duration // how far the clock of the jobs is ahead
+	skip  time.Duration // how far the clock of jobs is ahead of real time
 }
 
 func newEnv(t testing.TB, o s3api.Options, policy string, limits diskstore.Limits) *env {
@@ -93,7 +92,7 @@ func newEnv(t testing.TB, o s3api.Options, policy string, limits diskstore.Limit
 	return e
 }
 
-// client is the stock client, aimed at e with a key.
+// client returns a client of the AWS SDK for e, with key c.
 func (e *env) client(c sigv4.Credential) *s3.Client {
 	return s3.New(s3.Options{
 		BaseEndpoint: aws.String(e.URL), Region: region, UsePathStyle: true, RetryMaxAttempts: 1, HTTPClient: e.Client(),
@@ -101,7 +100,7 @@ func (e *env) client(c sigv4.Credential) *s3.Client {
 	})
 }
 
-// request makes a request that nobody has signed yet.
+// request returns a request without a signature.
 func (e *env) request(method, target, body string) *http.Request {
 	e.t.Helper()
 	r, err := http.NewRequestWithContext(context.Background(), method, e.URL+target, strings.NewReader(body))
@@ -111,7 +110,7 @@ func (e *env) request(method, target, body string) *http.Request {
 	return r
 }
 
-// signed makes a request of a key, with headers such as "Range: bytes=0-".
+// signed returns a request signed with a key, with headers such as "Range: bytes=0-".
 func (e *env) signed(c sigv4.Credential, method, target, body string, headers ...string) *http.Request {
 	e.t.Helper()
 	r := e.request(method, target, body)
@@ -123,7 +122,7 @@ func (e *env) signed(c sigv4.Credential, method, target, body string, headers ..
 	return r
 }
 
-// reply is an answer as tests look at it.
+// reply is an answer, read to its end.
 type reply struct {
 	status int
 	header http.Header
@@ -146,7 +145,7 @@ func (e *env) send(r *http.Request) reply {
 	return reply{response.StatusCode, response.Header, string(body)}
 }
 
-// must sends a request of admin's that succeeds.
+// must sends a request of admin and fails unless it succeeds.
 func (e *env) must(method, target, body string, headers ...string) reply {
 	e.t.Helper()
 	got := e.send(e.signed(admin, method, target, body, headers...))

@@ -15,11 +15,11 @@ import (
 	"github.com/muster-iot/muster/sigv4"
 )
 
-// failure is an error as the caller is shown it.
+// failure is an error as it is shown to the caller.
 type failure struct {
 	code    string
 	message string
-	marker  string // the delete marker that was met
+	marker  string // version of the delete marker that was found; empty for none
 }
 
 func (f *failure) Error() string { return f.code + ": " + f.message }
@@ -30,7 +30,7 @@ func refuse(code, format string, args ...any) *failure {
 
 const internalError = "InternalError"
 
-// statuses of all codes that are used.
+// statuses holds the HTTP status of each code.
 var statuses = map[string]int{
 	"AccessDenied":                       http.StatusForbidden,
 	"AuthorizationHeaderMalformed":       http.StatusBadRequest,
@@ -65,7 +65,7 @@ var statuses = map[string]int{
 	"NoSuchVersion":                      http.StatusNotFound,
 	"NotImplemented":                     http.StatusNotImplemented,
 	"PreconditionFailed":                 http.StatusPreconditionFailed,
-	"QuotaExceeded":                      http.StatusForbidden, // no 5xx: trying again does not help
+	"QuotaExceeded":                      http.StatusForbidden, // not 5xx, because a retry does not help
 	"RequestTimeTooSkewed":               http.StatusForbidden,
 	"RequestTimeout":                     http.StatusBadRequest,
 	"SignatureDoesNotMatch":              http.StatusForbidden,
@@ -74,8 +74,8 @@ var statuses = map[string]int{
 	"XAmzContentSHA256Mismatch":          http.StatusBadRequest,
 }
 
-// signatures gives the refusals of a signature the words of S3. Those of a
-// presigned request differ where presigned has a row.
+// signatures holds the codes of S3 for refused signatures. For a presigned request, a row
+// of presigned takes precedence.
 var signatures = map[sigv4.Code]string{
 	sigv4.MissingAuthenticationToken: "AccessDenied",
 	sigv4.IncompleteSignature:        "AuthorizationHeaderMalformed",
@@ -94,7 +94,7 @@ var presigned = map[sigv4.Code]string{
 	sigv4.WrongScope:          "AuthorizationQueryParametersError",
 }
 
-// failureOf returns what a caller is shown of err.
+// failureOf returns what the caller is shown of err.
 func failureOf(c *call, err error) *failure {
 	if f, ok := errors.AsType[*failure](err); ok {
 		return f
@@ -136,7 +136,7 @@ func (c *call) fail(err error) {
 	f := failureOf(c, err)
 	c.code, c.err = f.code, err
 	if c.w.Status != 0 {
-		panic(http.ErrAbortHandler) // the answer has begun: cut it off, visibly
+		panic(http.ErrAbortHandler) // the answer has begun: close the connection, so that the client notices
 	}
 	status, ok := statuses[f.code]
 	if !ok {
@@ -149,7 +149,7 @@ func (c *call) fail(err error) {
 	c.writeXML(status, errorXML{Code: f.code, Message: f.message, Resource: c.r.URL.EscapedPath(), RequestID: c.id})
 }
 
-// writeXML sends a whole body; a HEAD request gets its headers only.
+// writeXML sends an answer with an XML body; for a HEAD request, without the body.
 func (c *call) writeXML(status int, body any) {
 	text, err := xml.Marshal(body)
 	if err != nil {
@@ -161,6 +161,6 @@ func (c *call) writeXML(status int, body any) {
 	c.w.Header().Set("Content-Length", strconv.Itoa(len(text)))
 	c.w.WriteHeader(status)
 	if c.r.Method != http.MethodHead {
-		_, _ = c.w.Write(text) // a client that went away is no fault of ours
+		_, _ = c.w.Write(text) // fails only when the client is gone
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/muster-iot/muster/files/s3api"
 )
 
-// Whatever a stranger asks for is refused or served, and never a fault of ours.
+// Every request is served or refused, and none is an internal error.
 func FuzzServe(f *testing.F) {
 	f.Add("GET", "/lab/k?versionId=null", "Range: bytes=-1", "")
 	f.Add("PUT", "/lab/x", "X-Amz-Copy-Source: lab/k?versionId=%00", "text")

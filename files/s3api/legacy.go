@@ -18,17 +18,17 @@ import (
 	"github.com/muster-iot/muster/sigv4"
 )
 
-// URLs presigned in the old way of S3 (signature version 2) are still what
-// `aws s3 presign` of the AWS CLI 1 and boto3 make by default. They are believed
-// for objects only, and for no longer than those of version 4.
+// URLs presigned with signature version 2 of S3 are still the default of `aws s3 presign`
+// of AWS CLI 1 and of boto3. They are accepted for objects only, and for no longer than
+// those of version 4.
 
-// isLegacy reports whether a query is presigned in the old way.
+// isLegacy reports whether a query is presigned with version 2.
 func isLegacy(query url.Values) bool {
 	return query.Has("AWSAccessKeyId") && query.Has("Signature") && query.Has("Expires")
 }
 
-// legacyParameters are those that are part of what is signed: all that choose or
-// change what is done with an object.
+// legacyParameters are the parameters that the signature covers: all that choose or
+// change an operation on an object.
 var legacyParameters = []string{
 	"partNumber", "response-cache-control", "response-content-disposition", "response-content-encoding",
 	"response-content-language", "response-content-type", "response-expires", "tagging", "uploadId", "uploads", "versionId",
@@ -74,9 +74,9 @@ func (s *Server) verifyLegacy(c *call, now time.Time) (sigv4.Signature, *sigv4.B
 	return claimed, sigv4.UnverifiedBody(&http.Request{}), nil
 }
 
-// legible reports whether the text that such a URL signs can be read in one way
-// only. Values stand in it as they are, so that one could hold what looks like
-// the next line or the next parameter. Otherwise it returns whose value does.
+// legible reports whether the signed text of such a URL can be read in one way only.
+// Values are not escaped in it, so that a value could look like the next line or the next
+// parameter. Then legible returns the name of its parameter and false.
 func legible(query url.Values) (name string, ok bool) {
 	for name, values := range query {
 		for _, value := range values {
@@ -89,8 +89,8 @@ func legible(query url.Values) (name string, ok bool) {
 	return "", true
 }
 
-// legacyText returns what such a URL signs. Headers that it was signed with may
-// stand in its query instead.
+// legacyText returns the text that such a URL signs. Signed headers may be in its query
+// instead of the head.
 func legacyText(c *call) string {
 	headers := map[string]string{}
 	for name, values := range c.query {
@@ -110,7 +110,7 @@ func legacyText(c *call) string {
 	}
 
 	path := c.r.URL.EscapedPath()
-	if c.r.URL.Path == "/"+c.key { // the host names the bucket
+	if c.r.URL.Path == "/"+c.key { // the bucket is in the host
 		path = "/" + c.bucket + path
 	}
 	b.WriteString(path)

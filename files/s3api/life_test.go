@@ -18,8 +18,8 @@ import (
 	"github.com/muster-iot/muster/store/memstore"
 )
 
-// keyed is a server of job files with access keys in a file, and one of them,
-// which may read and write bucket lab.
+// keyed is a server of job files with access keys in a file; one of them may read and
+// write bucket lab.
 type keyed struct {
 	*env
 	keys *identity.Keys
@@ -57,7 +57,7 @@ func newKeyed(t *testing.T) *keyed {
 	return k
 }
 
-// lost are the ways in which a key loses a right that it has used.
+// lost are the ways in which a key loses a right that is in use.
 var lost = map[string]func(k *keyed) error{
 	"the key is removed": func(k *keyed) error { return k.keys.Remove(k.key.AccessKeyID) },
 	"the key may do something else": func(k *keyed) error {
@@ -71,7 +71,7 @@ func TestADownloadEndsWithTheRightToIt(t *testing.T) {
 	for name, lose := range lost {
 		t.Run(name, func(t *testing.T) {
 			k := newKeyed(t)
-			const size = 64 << 20 // more than all the buffers on the way hold
+			const size = 64 << 20 // more than all buffers of the connection hold
 			content := diskstore.Content{Body: io.LimitReader(zeros{}, size), Size: size}
 			if _, err := k.files.Put(t.Context(), "lab", "large", content, diskstore.Attributes{}, diskstore.Precondition{}); err != nil {
 				t.Fatal(err)
@@ -134,7 +134,7 @@ func TestAnUploadEndsWithTheRightToIt(t *testing.T) {
 	}
 }
 
-// A presigned URL counts no longer than the key that signed it.
+// A presigned URL is valid no longer than the key that signed it.
 func TestAPresignedURLEndsWithItsKey(t *testing.T) {
 	for _, kind := range []string{"version 4", "version 2"} {
 		for name, lose := range lost {

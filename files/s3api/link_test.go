@@ -8,8 +8,8 @@ import (
 	"github.com/muster-iot/muster/files/s3api"
 )
 
-// A URL for a device takes as much as the operator allows; a key of a person is
-// not bound by that.
+// An upload by a URL for a device has the limit that the operator set; one by an access
+// key has not.
 func TestAnUploadByALinkHasALimit(t *testing.T) {
 	e := newEnv(t, s3api.Options{Limits: s3api.Limits{LinkBytes: 10}}, everything, diskstore.Limits{})
 	fits, exceeds := strings.Repeat("x", 10), strings.Repeat("x", 11)

@@ -11,8 +11,8 @@ import (
 	"github.com/muster-iot/muster/sigv4"
 )
 
-// spell returns how a name is written in a listing: escaped, where the caller
-// asks for it, since XML cannot hold every key.
+// spell returns a name as written in a listing: escaped if the caller asks for that,
+// since XML cannot contain every key.
 func (c *call) spell(name string) string {
 	if c.query.Get("encoding-type") == "url" {
 		return sigv4.EscapePath(name)
@@ -20,8 +20,8 @@ func (c *call) spell(name string) string {
 	return name
 }
 
-// listing reads the parameters that all listings share. limit names the one of
-// how much to return.
+// listing reads the parameters that all listings have in common. limit is the name of
+// the one that bounds the page.
 func (c *call) listing(limit, after, afterID string) (diskstore.Query, error) {
 	q := diskstore.Query{
 		Prefix: c.query.Get("prefix"), Delimiter: c.query.Get("delimiter"),
@@ -38,7 +38,7 @@ func (c *call) listing(limit, after, afterID string) (diskstore.Query, error) {
 	return q, err
 }
 
-// number reads a parameter that is a number from 0 on.
+// number reads a parameter that is a number of at least 0; absent is its default.
 func (c *call) number(name string, absent int) (int, error) {
 	text := c.query.Get(name)
 	if text == "" {
@@ -90,7 +90,7 @@ type objectsXML struct {
 	CommonPrefixes        []prefixXML
 }
 
-// objectsPage returns what both forms of the listing of objects have in common.
+// objectsPage returns what ListObjects and ListObjectsV2 have in common.
 func (s *Server) objectsPage(ctx context.Context, c *call, q diskstore.Query, owned bool) (objectsXML, diskstore.Page[diskstore.Version], error) {
 	page, err := s.o.Files.List(ctx, c.bucket, q)
 	if err != nil {

@@ -16,8 +16,8 @@ import (
 	"github.com/muster-iot/muster/sigv4"
 )
 
-// Whatever chooses an operation on an object is covered by a URL that is
-// presigned in the old way, or such a URL would be good for another operation.
+// A URL presigned with version 2 covers every parameter that chooses an operation on an
+// object: otherwise it would be valid for another operation.
 func TestLegacyURLsCoverWhatChoosesAnOperation(t *testing.T) {
 	for _, op := range operations {
 		if op.on == object && op.sub != "" && !slices.Contains(legacyParameters, op.sub) {
@@ -25,7 +25,7 @@ func TestLegacyURLsCoverWhatChoosesAnOperation(t *testing.T) {
 		}
 	}
 	for _, name := range parameters {
-		// "bucket-region", "max-keys" and the like are of buckets, "x-id" says nothing.
+		// "bucket-region", "max-keys" and the like are of buckets, "x-id" changes nothing.
 		if strings.HasPrefix(name, "response-") || name == "versionId" || name == "partNumber" {
 			if !slices.Contains(legacyParameters, name) {
 				t.Errorf("the parameter %q is not signed", name)
@@ -34,8 +34,8 @@ func TestLegacyURLsCoverWhatChoosesAnOperation(t *testing.T) {
 	}
 }
 
-// Spellings of a target that are good for one signature name the same object and
-// the same parameters.
+// Spellings of a target for which one signature is valid name the same object and the
+// same parameters.
 func TestOneSignatureOneObject(t *testing.T) {
 	s, now := newServer(t)
 	accepted := 0
@@ -79,8 +79,8 @@ func TestOneSignatureOneObject(t *testing.T) {
 	}
 }
 
-// The text that a URL presigned in the old way signs has no marks between its
-// parts. A value that reads like several parts is refused.
+// The text that a URL presigned with version 2 signs does not escape its parts. A value
+// that could be read as several parts is refused.
 func TestLegacyURLsAreReadInOneWay(t *testing.T) {
 	s, now := newServer(t)
 	until := fmt.Sprint(now.Add(time.Hour).Unix())

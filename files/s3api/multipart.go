@@ -10,7 +10,7 @@ import (
 	"github.com/muster-iot/muster/files/diskstore"
 )
 
-// owned says whose an upload is.
+// owned is the owner of a multipart upload.
 type owned struct{ Initiator, Owner ownerXML }
 
 type uploadStartedXML struct {
@@ -81,8 +81,8 @@ type partCopiedXML struct {
 	checksumsXML
 }
 
-// uploadPartCopy makes a part of what is stored (UploadPartCopy, an UploadPart by
-// its path).
+// uploadPartCopy makes a part from a stored object (UploadPartCopy, whose method and path
+// are those of UploadPart).
 func (s *Server) uploadPartCopy(ctx context.Context, c *call, number int) error {
 	c.operation = "UploadPartCopy"
 	from, err := s.source(ctx, c)
@@ -114,7 +114,7 @@ func (s *Server) uploadPartCopy(ctx context.Context, c *call, number int) error 
 	return nil
 }
 
-// checksumsXML is a checksum in the member of its algorithm.
+// checksumsXML is a checksum, in the element of its algorithm.
 type checksumsXML struct {
 	ChecksumCRC32     string `xml:",omitempty"`
 	ChecksumCRC32C    string `xml:",omitempty"`
@@ -123,7 +123,7 @@ type checksumsXML struct {
 	ChecksumSHA256    string `xml:",omitempty"`
 }
 
-// member returns the place of an algorithm's checksum, nil for none.
+// member returns the field of an algorithm, nil for the empty one.
 func (x *checksumsXML) member(a diskstore.Algorithm) *string {
 	return map[diskstore.Algorithm]*string{
 		diskstore.CRC32: &x.ChecksumCRC32, diskstore.CRC32C: &x.ChecksumCRC32C, diskstore.CRC64NVME: &x.ChecksumCRC64NVME,
@@ -170,9 +170,9 @@ func (s *Server) completeMultipartUpload(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	var named []diskstore.Named
+	var named []diskstore.CompletedPart
 	for _, p := range in.Part {
-		n := diskstore.Named{Number: p.PartNumber, ETag: strings.Trim(p.ETag, `"`)}
+		n := diskstore.CompletedPart{Number: p.PartNumber, ETag: strings.Trim(p.ETag, `"`)}
 		if place := p.member(u.Algorithm); place != nil {
 			n.Checksum = *place
 		}

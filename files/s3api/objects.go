@@ -82,8 +82,8 @@ func (s *Server) getObject(ctx context.Context, c *call) error {
 	return c.send(f, part.length)
 }
 
-// describe answers with the headers of an object, or says that it is as the
-// caller has it. It returns what part of the content must follow.
+// describe answers with the headers of an object, or with 304 when the caller has it
+// already. It returns the part of the content that must follow.
 func (c *call) describe(v diskstore.Version) (extent, error) {
 	if c.query.Has("partNumber") {
 		return extent{}, refuse("NotImplemented", "A part of an object is had by its range.")
@@ -99,7 +99,7 @@ func (c *call) describe(v diskstore.Version) (extent, error) {
 	case http.StatusPreconditionFailed:
 		return extent{}, refuse("PreconditionFailed", "At least one of the pre-conditions you specified did not hold")
 	}
-	part, partial := wanted(c.r.Header, v)
+	part, partial := requested(c.r.Header, v)
 	if partial && part.length == 0 {
 		header.Set("Content-Range", "bytes */"+strconv.FormatInt(v.Size, 10))
 		return extent{}, refuse("InvalidRange", "The requested range is not satisfiable")
@@ -119,8 +119,9 @@ func (c *call) describe(v diskstore.Version) (extent, error) {
 	return part, nil
 }
 
-// attributes writes what an object's sender said about it, or what the caller
-// wants said instead. Whatever it is, a browser must not run it in our name.
+// attributes sets the headers of an object from its attributes, or as the caller asks for
+// them instead. The content may be anything, so browsers are told not to guess its type
+// and not to run it.
 func (c *call) attributes(v diskstore.Version) {
 	header := c.w.Header()
 	header.Set("Content-Type", "binary/octet-stream")
@@ -133,7 +134,7 @@ func (c *call) attributes(v diskstore.Version) {
 		}
 	}
 	for name, value := range v.Metadata {
-		header[strings.ToLower(metadataPrefix)+name] = []string{value} // in lower case, which some clients show
+		header[strings.ToLower(metadataPrefix)+name] = []string{value} // in lower case, because some clients show the name as sent
 	}
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Content-Security-Policy", "sandbox; default-src 'none'")
@@ -158,7 +159,8 @@ type copyResult struct {
 	LastModified string
 }
 
-// copyObject copies within the store (CopyObject, a PutObject by its path).
+// copyObject copies within the store (CopyObject, whose method and path are those of
+// PutObject).
 func (s *Server) copyObject(ctx context.Context, c *call) error {
 	c.operation = "CopyObject"
 	from, err := s.source(ctx, c)
@@ -171,7 +173,7 @@ func (s *Server) copyObject(ctx context.Context, c *call) error {
 		if from.bucket == c.bucket && from.Key == c.key && !from.named {
 			return refuse("InvalidRequest", "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.")
 		}
-		_, err = attributes(c.r.Header) // to refuse what is not here
+		_, err = attributes(c.r.Header) // to refuse missing features
 	case "REPLACE":
 		var given diskstore.Attributes
 		given, err = attributes(c.r.Header)
@@ -191,15 +193,15 @@ func (s *Server) copyObject(ctx context.Context, c *call) error {
 	return nil
 }
 
-// source is what a request is to copy.
+// source is the object that a request copies.
 type source struct {
 	diskstore.Version
 	bucket string
 	named  bool // the request names the version
 }
 
-// source reads X-Amz-Copy-Source, asks whether the caller may read that object,
-// and whether it is as the request wants it.
+// source reads X-Amz-Copy-Source, and checks that the caller may read that object and that
+// the conditions of the request hold for it.
 func (s *Server) source(ctx context.Context, c *call) (source, error) {
 	text, versionID, named := strings.Cut(c.r.Header.Get("X-Amz-Copy-Source"), "?versionId=")
 	text, err := url.PathUnescape(strings.TrimPrefix(text, "/"))
@@ -230,7 +232,7 @@ func (s *Server) source(ctx context.Context, c *call) (source, error) {
 	return source{v, bucket, named}, nil
 }
 
-// stamp writes an instant as S3 does in XML.
+// stamp formats an instant as S3 does in XML.
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
 type taggingXML struct {
@@ -238,8 +240,8 @@ type taggingXML struct {
 	TagSet  struct{}
 }
 
-// getObjectTagging says that an object has no tags, which is always true: it is
-// what clients ask before they copy one.
+// getObjectTagging answers that an object has no tags, since there are none here. Clients
+// ask before they copy an object.
 func (s *Server) getObjectTagging(ctx context.Context, c *call) error {
 	if _, err := s.o.Files.Stat(ctx, c.bucket, c.key, c.query.Get("versionId")); err != nil {
 		return err

@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// level is what a path names.
+// level says whether a path names nothing, a bucket or an object.
 type level int
 
 const (
@@ -16,19 +16,19 @@ const (
 	object
 )
 
-// operation is a row of the table: an operation of the API and what serves it.
+// operation is a row of the table of operations: how it is recognised and what serves it.
 type operation struct {
 	name   string
 	method string
 	on     level
-	// sub is the parameter that tells it from others with its method and path;
-	// empty for none.
+	// sub is the parameter that distinguishes it from others with the same method and
+	// path; empty for none.
 	sub    string
-	action string // what a policy calls it
+	action string // its name in policies; empty when run calls authorize itself
 	run    func(s *Server, ctx context.Context, c *call) error
 }
 
-// operations are in order: of those that fit, the first is meant.
+// operations are in order: the first that matches a request is taken.
 var operations = []operation{
 	{"ListBuckets", http.MethodGet, service, "", "s3:ListAllMyBuckets", (*Server).listBuckets},
 
@@ -42,7 +42,7 @@ var operations = []operation{
 	{"PutBucketVersioning", http.MethodPut, bucket, "versioning", "s3:PutBucketVersioning", (*Server).putBucketVersioning},
 	{"CreateBucket", http.MethodPut, bucket, "", "s3:CreateBucket", (*Server).createBucket},
 	{"DeleteBucket", http.MethodDelete, bucket, "", "s3:DeleteBucket", (*Server).deleteBucket},
-	{"DeleteObjects", http.MethodPost, bucket, "delete", "", (*Server).deleteObjects}, // asked for each key
+	{"DeleteObjects", http.MethodPost, bucket, "delete", "", (*Server).deleteObjects}, // authorized for each key
 
 	{"ListParts", http.MethodGet, object, "uploadId", "s3:ListMultipartUploadParts", (*Server).listParts},
 	{"GetObjectTagging", http.MethodGet, object, "tagging", "s3:GetObjectTagging", (*Server).getObjectTagging},
@@ -56,7 +56,7 @@ var operations = []operation{
 	{"DeleteObject", http.MethodDelete, object, "", "s3:DeleteObject", (*Server).deleteObject},
 }
 
-// Actions returns what a policy may allow or deny of this API.
+// Actions returns the actions of this API that policies can name, sorted.
 func Actions() []string {
 	actions := []string{"s3:GetObjectVersion", "s3:DeleteObjectVersion"} // see call.authorize
 	for _, op := range operations {
@@ -68,8 +68,8 @@ func Actions() []string {
 	return slices.Compact(actions)
 }
 
-// parameters are those that do not choose an operation. Any other one without a
-// row means a part of S3 that is not here.
+// parameters are those that do not choose an operation. One that is neither here nor in a
+// row of operations belongs to a missing feature of S3.
 var parameters = []string{
 	"continuation-token", "delimiter", "encoding-type", "fetch-owner", "key-marker", "marker", "max-keys", "max-parts",
 	"max-uploads", "max-buckets", "part-number-marker", "partNumber", "prefix", "bucket-region", "start-after", "upload-id-marker",
@@ -78,7 +78,7 @@ var parameters = []string{
 	"response-content-type", "response-expires",
 }
 
-// find returns the operation that a request is of.
+// find returns the operation of a request.
 func find(c *call) (operation, error) {
 	on := service
 	switch {
@@ -102,7 +102,7 @@ func find(c *call) (operation, error) {
 	return operation{}, refuse("MethodNotAllowed", "The specified method is not allowed against this resource.")
 }
 
-// understood reports whether nothing in a query changes what op would do.
+// understood reports whether op supports all parameters of a query.
 func understood(query url.Values, op operation) bool {
 	for name := range query {
 		if name != op.sub && !slices.Contains(parameters, name) && !signing(name) {

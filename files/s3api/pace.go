@@ -6,20 +6,20 @@ import (
 	"time"
 )
 
-// A transfer may last as long as it likes as long as it goes on: devices on thin
-// lines take their time, and cost a connection but no memory. It ends early when
-// its caller loses the right to it.
+// A transfer may take any time as long as it makes progress: devices with slow links need
+// long, and cost a connection but no memory. It ends early when its caller loses the
+// right to it.
 const (
-	// patience is how long a client may do nothing.
+	// patience is how long a client may make no progress.
 	patience = time.Minute
-	// leastRate is what a client must send on average, in bytes a second, once
-	// its patience is used up, since a body takes one of the slots for uploads.
+	// leastRate is the average rate, in bytes a second, at which a client must send after
+	// patience is over, since a body occupies one of the slots for uploads.
 	leastRate = 1 << 10
-	// sendAtOnce is how much of an object is sent within one patience.
+	// sendAtOnce is how many bytes of an object a client must receive within patience.
 	sendAtOnce = 64 << 10
 )
 
-// patientReader reads a body and gives its client time.
+// patientReader reads a body, with a deadline that progress extends.
 type patientReader struct {
 	c       *call
 	control *http.ResponseController
@@ -31,22 +31,22 @@ func (p *patientReader) Read(b []byte) (int, error) {
 	until := p.c.began.Add(patience + time.Duration(p.read/leastRate)*time.Second)
 	_ = p.control.SetReadDeadline(until) // not every connection has deadlines
 	n, err := p.from.Read(b)
-	if lost := p.c.still(); lost != nil {
+	if lost := p.c.revoked(); lost != nil {
 		return 0, lost
 	}
 	p.read += int64(n)
-	if err == io.EOF { // all is read, and the handler may go on for longer than that
+	if err == io.EOF { // the deadline is for reading, not for the handler after it
 		_ = p.control.SetReadDeadline(time.Time{})
 	}
 	return n, err
 }
 
-// send sends n bytes of from and gives the client time for each piece.
+// send sends n bytes of from, with a deadline for each piece.
 func (c *call) send(from io.Reader, n int64) error {
 	control := http.NewResponseController(c.w)
-	_ = control.SetReadDeadline(time.Time{}) // there is nothing more to read
+	_ = control.SetReadDeadline(time.Time{}) // nothing more will be read
 	for n > 0 {
-		if err := c.still(); err != nil {
+		if err := c.revoked(); err != nil {
 			return err
 		}
 		_ = control.SetWriteDeadline(c.now().Add(patience))
@@ -61,7 +61,7 @@ func (c *call) send(from io.Reader, n int64) error {
 	return nil
 }
 
-// take waits for nobody: it returns false when as many as can be are at it.
+// take adds a token without waiting, and reports false when the channel is full.
 func take(tokens chan struct{}) bool {
 	select {
 	case tokens <- struct{}{}:

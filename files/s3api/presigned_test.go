@@ -18,8 +18,8 @@ import (
 	"github.com/muster-iot/muster/sigv4"
 )
 
-// presigned makes a request that c has allowed, and to which its sender has then
-// added headers such as "Range: bytes=0-".
+// presigned returns a request presigned by c, to which headers such as "Range: bytes=0-"
+// were added afterwards.
 func (e *env) presigned(c sigv4.Credential, method, target, body string, headers ...string) *http.Request {
 	e.t.Helper()
 	r := e.request(method, target, body)
@@ -31,8 +31,8 @@ func (e *env) presigned(c sigv4.Credential, method, target, body string, headers
 	return r
 }
 
-// legacy makes a request that c has allowed in the old way of S3, with the
-// parameters that target has by then, and adds more to its query.
+// legacy returns a request presigned by c with signature version 2, to whose query more
+// was added afterwards.
 func (e *env) legacy(c sigv4.Credential, method, target, more string) *http.Request {
 	e.t.Helper()
 	until := time.Now().Add(time.Minute).Unix()
@@ -46,8 +46,8 @@ func (e *env) legacy(c sigv4.Credential, method, target, more string) *http.Requ
 		url.QueryEscape(base64.StdEncoding.EncodeToString(mac.Sum(nil))), more), "")
 }
 
-// Whoever holds a presigned URL decides nothing but the body: a header that
-// would change what is done must have been signed, as on S3.
+// The holder of a presigned URL can choose the body only: a header that would change the
+// operation must have been signed, as on S3.
 func TestHeadersOfThisAPIMustBeSigned(t *testing.T) {
 	digest := sha256.Sum256([]byte("log"))
 	for name, test := range map[string]struct {
@@ -97,11 +97,11 @@ func TestHeadersOfThisAPIMustBeSigned(t *testing.T) {
 			if test.status != 403 {
 				return
 			}
-			// The same of a request that is signed in its headers.
+			// The same for a request that is signed in its headers.
 			r := e.signed(admin, "PUT", "/lab/other", "log")
 			name, value, _ := strings.Cut(test.header, ": ")
 			if r.Header.Get(name) != "" {
-				return // it is one of those that a signature is made with
+				return // a header that every signature covers
 			}
 			r.Header.Set(name, value)
 			if got := e.send(r); got.status != 403 && got.status != 400 {
@@ -111,7 +111,7 @@ func TestHeadersOfThisAPIMustBeSigned(t *testing.T) {
 	}
 }
 
-// What the deployment signs for its devices is one object to get, or one to put.
+// A URL that the deployment signs for devices gets one object or puts one.
 func TestTheDeploymentGetsAndPuts(t *testing.T) {
 	e := newEnv(t, s3api.Options{}, nothing, diskstore.Limits{})
 	e.must("PUT", "/lab/k", "text")
@@ -136,8 +136,8 @@ func TestTheDeploymentGetsAndPuts(t *testing.T) {
 	}
 }
 
-// What is signed in the query counts, whatever the headers say, and everything
-// that can be said twice has one value.
+// What is signed in the query takes precedence over headers, and whatever can be stated
+// twice must have one value.
 func TestOneValueOfEach(t *testing.T) {
 	e := newEnv(t, s3api.Options{}, nothing, diskstore.Limits{})
 	e.must("PUT", "/lab/k", "text")

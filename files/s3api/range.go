@@ -10,17 +10,16 @@ import (
 	"github.com/muster-iot/muster/files/diskstore"
 )
 
-// extent is a part of a content, in bytes.
+// extent is a range of a content, in bytes.
 type extent struct{ start, length int64 }
 
 func (e extent) contentRange(size int64) string {
 	return fmt.Sprintf("bytes %d-%d/%d", e.start, e.start+e.length-1, size)
 }
 
-// wanted returns the part of an object that a request is for. partial is false
-// when that is all of it; when it is true and the length is 0, there is no such
-// part.
-func wanted(header http.Header, v diskstore.Version) (part extent, partial bool) {
+// requested returns the range of an object that a request asks for. partial is false when
+// that is the whole object. A partial range of length 0 cannot be satisfied.
+func requested(header http.Header, v diskstore.Version) (part extent, partial bool) {
 	whole := extent{0, v.Size}
 	text := header.Get("Range")
 	if text == "" || !sameAs(header.Get("If-Range"), v) {
@@ -33,9 +32,9 @@ func wanted(header http.Header, v diskstore.Version) (part extent, partial bool)
 	return part, true
 }
 
-// parseRange reads a Range header. What S3 does not understand, several ranges
-// among it, it ignores: ok is false. A range without a byte of the content has
-// the length 0.
+// parseRange reads a Range header. S3 ignores headers that it does not understand, and
+// those with several ranges: then ok is false. A range outside of the content has length
+// 0.
 func parseRange(text string, size int64) (part extent, ok bool) {
 	text, ok = strings.CutPrefix(text, "bytes=")
 	first, last, dash := strings.Cut(text, "-")
@@ -43,7 +42,7 @@ func parseRange(text string, size int64) (part extent, ok bool) {
 	if !ok || !dash || first == "" && last == "" {
 		return extent{}, false
 	}
-	if first == "" { // the last so many
+	if first == "" { // the last bytes
 		n, err := parsePosition(last)
 		n = min(n, size)
 		return extent{size - n, n}, err == nil
@@ -68,8 +67,8 @@ func parsePosition(text string) (int64, error) {
 	return int64(n), err
 }
 
-// sameAs reports whether an If-Range header, which may be absent, is of this
-// version of an object.
+// sameAs reports whether an If-Range header matches this version of an object; an absent
+// one does.
 func sameAs(ifRange string, v diskstore.Version) bool {
 	if ifRange == "" || ifRange == quoted(v.ETag) {
 		return true
@@ -78,8 +77,8 @@ func sameAs(ifRange string, v diskstore.Version) bool {
 	return err == nil && at.Equal(v.Modified.Truncate(time.Second))
 }
 
-// checkConditions holds an object against the conditions of a request, as RFC
-// 9110 section 13.2.2 orders them. It returns 200, 304 or 412.
+// checkConditions evaluates the conditions of a request for an object, in the order of RFC
+// 9110 section 13.2.2. It returns 200, 304 or 412.
 func checkConditions(header http.Header, v diskstore.Version) int {
 	modified := v.Modified.Truncate(time.Second)
 	if match := header.Get("If-Match"); match != "" {
@@ -99,7 +98,7 @@ func checkConditions(header http.Header, v diskstore.Version) int {
 	return http.StatusOK
 }
 
-// names reports whether a list of entity tags names etag, or any.
+// names reports whether a list of entity tags contains etag or is "*".
 func names(list, etag string) bool {
 	for tag := range strings.SplitSeq(list, ",") {
 		tag = strings.TrimSpace(tag)

@@ -2,7 +2,7 @@ package s3api
 
 import "testing"
 
-// A range that is served lies within the content.
+// A range that is served is within the content.
 func FuzzParseRange(f *testing.F) {
 	f.Add("bytes=0-0", int64(1))
 	f.Add("bytes=-9223372036854775807", int64(10))

@@ -1,8 +1,8 @@
 // Package s3api serves the built-in store of job files to stock S3 clients: the
 // operations that `aws s3`, the SDKs and devices with a presigned URL use, with
-// their signatures, ranges, checksums, uploads in parts and errors. It decides
-// who may do what, by the same access keys and policies as the control plane,
-// and stores nothing itself.
+// their signatures, ranges, checksums, multipart uploads and errors. It authorizes
+// callers by the same access keys and policies as the control plane. It stores
+// nothing itself.
 package s3api
 
 import (
@@ -21,66 +21,66 @@ import (
 	"github.com/muster-iot/muster/sigv4"
 )
 
-// Options are the parts a Server is made of. Files, Keys, Own, Region, Account,
+// Options are the parts of a Server. Files, Keys, Own, Region, Account,
 // Now and OwnNow are required.
 type Options struct {
 	Files *diskstore.Store
 	Keys  Keys
-	// Own signs the URLs that the deployment hands out to its devices. What it
-	// signed is allowed.
+	// Own is the key with which the deployment signs the URLs for devices. What such
+	// a URL asks for is permitted.
 	Own     sigv4.Credential
 	Region  string
 	Account string
-	// Hosts are the names in front of which a bucket may stand, in lower case and
-	// without ports.
+	// Hosts are the names to which a client may prepend the bucket (virtual-hosted
+	// requests), in lower case and without ports.
 	Hosts []string
-	// Now is real time, which clients sign with, and OwnNow that of the jobs,
-	// which URLs signed by Own are made and end by: a test clock may move it.
+	// Now is real time, by which clients sign. OwnNow is the clock of jobs, by which
+	// URLs signed by Own are made and expire; a test clock may move it.
 	Now, OwnNow func() time.Time
-	// AuthNone lets everybody do everything (arbitration A20). Set it only when
-	// all listeners are on the loopback interface.
+	// AuthNone permits everything without a signature (arbitration A20). Set it only
+	// when all listeners are on the loopback interface.
 	AuthNone bool
-	// AcceptAnyRegion takes signatures scoped to other regions than Region.
+	// AcceptAnyRegion accepts signatures scoped to other regions than Region.
 	AcceptAnyRegion bool
 	Limits          Limits
-	// Flood bounds what failed authentications cost. Nil bounds nothing.
+	// Flood bounds the cost of failed authentications. Nil bounds nothing.
 	Flood *flood.Guard
 
-	// Log is told of every request. Nil discards it.
+	// Log gets one event for each request. Nil discards.
 	Log *slog.Logger
-	// Observe is told how each request ended, in words from fixed tables: the
-	// operation, and "ok" or the code of the error. Nil is allowed.
+	// Observe is called with the outcome of each request, in words from fixed tables:
+	// the operation, and "ok" or the code of the error. Nil is allowed.
 	Observe func(operation, code string, took time.Duration)
 }
 
-// Keys knows the access keys; *identity.Keys does. Its methods may be called by
+// Keys looks up access keys; *identity.Keys implements it. Its methods may be called by
 // many goroutines.
 type Keys interface {
 	// Lookup returns an access key, or an error that wraps sigv4.ErrUnknownKey.
 	Lookup(accessKeyID string) (sigv4.Credential, error)
-	// Caller returns whom an access key stands for, or such an error.
+	// Caller returns the holder of an access key, or such an error.
 	Caller(accessKeyID string) (identity.Caller, error)
 }
 
-// Limits bound what clients may do at once. Zero means the default.
+// Limits bound transfers. Zero means the default.
 type Limits struct {
-	Uploads   int // bodies being received; 64, which take some 20 MiB of memory
-	Downloads int // objects being sent; 10000, each an open file
-	// LinkBytes is the most that a device may upload with a URL that the deployment
-	// signed; 1 GiB.
+	Uploads   int // bodies being received at once; default 64, which take some 20 MiB of memory
+	Downloads int // objects being sent at once; default 10000, each an open file
+	// LinkBytes is the largest upload with a URL that the deployment signed, in bytes;
+	// default DefaultLinkBytes.
 	LinkBytes int64
 }
 
-// DefaultLinkBytes is the default of Limits.LinkBytes: more than a device has to
-// tell, and not so much that one of them fills a disk.
+// DefaultLinkBytes is the default of Limits.LinkBytes, 1 GiB: more than devices upload,
+// and too little for one device to fill a disk at once.
 const DefaultLinkBytes = 1 << 30
 
-// Skew is how far a client's clock may be off, as S3 has it.
+// skew is how far a client's clock may deviate, as for S3.
 const skew = 15 * time.Minute
 
-// Server serves the API. It is an http.Handler for the root of a listener; do
-// not put an http.ServeMux in front of it, which redirects paths that are signed
-// as they are.
+// Server serves the API. It is an http.Handler for the root of a listener. Do not put an
+// http.ServeMux before it: that redirects to cleaned paths, but signatures cover the path
+// as sent.
 type Server struct {
 	o         Options
 	verifier  sigv4.Verifier
@@ -99,7 +99,7 @@ func New(o Options) (*Server, error) {
 	if o.Observe == nil {
 		o.Observe = func(string, string, time.Duration) {}
 	}
-	o.Hosts = slices.SortedFunc(slices.Values(o.Hosts), func(a, b string) int { return len(b) - len(a) }) // the longest fits best
+	o.Hosts = slices.SortedFunc(slices.Values(o.Hosts), func(a, b string) int { return len(b) - len(a) }) // the longest match first
 	o.Limits.LinkBytes = cmp.Or(o.Limits.LinkBytes, DefaultLinkBytes)
 	s := &Server{
 		o:         o,
@@ -110,7 +110,7 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
-// ServeHTTP answers one request, whatever it is.
+// ServeHTTP implements http.Handler. It answers every request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := s.newCall(w, r)
 	defer s.end(c)
@@ -120,7 +120,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serve finds out what a request wants and who sent it, and does it.
+// serve finds the operation of a request, authenticates and authorizes the caller, and runs
+// the operation.
 func (s *Server) serve(ctx context.Context, c *call) error {
 	if err := c.unambiguous(); err != nil {
 		return err
@@ -135,8 +136,8 @@ func (s *Server) serve(ctx context.Context, c *call) error {
 		return err
 	}
 	intake.Known(ctx)
-	c.still = func() error { return c.authorize(op.action, c.resource()) }
-	if err := c.still(); err != nil {
+	c.revoked = func() error { return c.authorize(op.action, c.resource()) }
+	if err := c.revoked(); err != nil {
 		return err
 	}
 	return op.run(s, ctx, c)

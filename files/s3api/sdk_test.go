@@ -21,7 +21,7 @@ import (
 	"github.com/muster-iot/muster/files/s3api"
 )
 
-// wantCode fails unless err is a modelled error with the code.
+// wantCode fails unless err is an error of the API with the code.
 func wantCode(t *testing.T, call string, err error, code string) {
 	t.Helper()
 	var modelled smithy.APIError
@@ -30,8 +30,8 @@ func wantCode(t *testing.T, call string, err error, code string) {
 	}
 }
 
-// What the SDK sends and expects by default, over HTTP and over TLS, where it
-// sends bodies in chunks with a trailer.
+// The SDK works with its defaults, over HTTP and over TLS, where it sends bodies in chunks
+// with a trailer.
 func TestTheStockClient(t *testing.T) {
 	plain := newEnv(t, s3api.Options{}, "", diskstore.Limits{})
 	secure := newEnv(t, s3api.Options{}, "", diskstore.Limits{})
@@ -241,7 +241,7 @@ func TestBuckets(t *testing.T) {
 	}
 }
 
-// The paginators of the SDK come to the end, in both listings.
+// The paginators of the SDK reach the end of both listings.
 func TestPagination(t *testing.T) {
 	e := newEnv(t, s3api.Options{}, "", diskstore.Limits{})
 	c, ctx := e.client(admin), t.Context()

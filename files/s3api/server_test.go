@@ -140,8 +140,8 @@ func TestSignatures(t *testing.T) {
 	}
 }
 
-// URLs that the deployment hands out end by the clock of its jobs; those of
-// people by real time.
+// URLs signed by the deployment expire by the clock of jobs, and those signed by access
+// keys by real time.
 func TestTheClockOfTheJobs(t *testing.T) {
 	e := newEnv(t, s3api.Options{}, nothing, diskstore.Limits{})
 	e.must("PUT", "/lab/k", "text")
@@ -160,7 +160,7 @@ func TestTheClockOfTheJobs(t *testing.T) {
 	}
 }
 
-// legacy presigns in the old way of S3 for a minute.
+// legacy presigns with signature version 2, for a minute.
 func legacy(c sigv4.Credential, method, target, contentType string) string {
 	expires := time.Now().Unix() + 60
 	mac := hmac.New(sha1.New, []byte(c.Secret))
@@ -338,7 +338,7 @@ func TestAuthNone(t *testing.T) {
 	}
 }
 
-// Where a name is configured, the bucket may stand in front of it.
+// The bucket may be prepended to a configured host name.
 func TestVirtualHosts(t *testing.T) {
 	e := newEnv(t, s3api.Options{Hosts: []string{"example.com", "files.example.com", "127.0.0.1"}}, "", diskstore.Limits{})
 	base, err := url.Parse("http://files.example.com")
@@ -366,14 +366,14 @@ func TestVirtualHosts(t *testing.T) {
 		t.Errorf("the object by its path is %s", got)
 	}
 	r := e.request("GET", "/lab/a/b%20c", "")
-	r.Host = "FILES.example.com:443" // which is in front of example.com, and no bucket
+	r.Host = "FILES.example.com:443" // ends in example.com, but is itself configured, so FILES is no bucket
 	sigv4.Sign(r, nil, admin, region, "s3", time.Now())
 	if got := e.send(r); got.body != "text" {
 		t.Errorf("the object by its path at the name itself is %s", got)
 	}
 }
 
-// As many bodies as may be received at a time are, and others are told to wait.
+// Bodies up to the limit are received at once, and further clients are told to slow down.
 func TestUploadsAtATime(t *testing.T) {
 	e := newEnv(t, s3api.Options{Limits: s3api.Limits{Uploads: 1}}, "", diskstore.Limits{})
 	body, feed := io.Pipe()
@@ -383,7 +383,7 @@ func TestUploadsAtATime(t *testing.T) {
 	sigv4.Sign(slow, nil, admin, region, "s3", time.Now())
 	done := make(chan reply, 1)
 	go func() { done <- e.send(slow) }()
-	if _, err := feed.Write([]byte("te")); err != nil { // the server reads: it has its slot
+	if _, err := feed.Write([]byte("te")); err != nil { // the server reads, so it has taken the slot
 		t.Fatal(err)
 	}
 	for e.files.Used() < 2 {
@@ -402,9 +402,9 @@ func TestUploadsAtATime(t *testing.T) {
 	}
 }
 
-// A client that sends too little too late is let go, and leaves nothing.
+// A client that sends too slowly is disconnected, and nothing of its object is stored.
 func TestPatience(t *testing.T) {
-	late := func() time.Time { return time.Now().Add(-2 * time.Minute) } // the patience is over at once
+	late := func() time.Time { return time.Now().Add(-2 * time.Minute) } // so that patience is over at once
 	e := newEnv(t, s3api.Options{Now: late}, nothing, diskstore.Limits{})
 	body, feed := io.Pipe()
 	defer feed.Close()

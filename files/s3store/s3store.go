@@ -1,7 +1,6 @@
-// Package s3store reads job files from a store elsewhere that speaks the S3 API:
-// Amazon's, MinIO, Ceph, or another Muster. It reads what it is asked for and
-// never writes; devices upload there by themselves, with the URLs that package
-// files presigns.
+// Package s3store reads job files from a store elsewhere with the S3 API: that of
+// Amazon, MinIO, Ceph, or another Muster. It never writes: devices upload to the
+// store directly, with the URLs that package files presigns.
 package s3store
 
 import (
@@ -27,23 +26,22 @@ import (
 	"github.com/muster-iot/muster/sigv4"
 )
 
-// Options say where the store is and who asks. Endpoint, Region and Credentials
-// are required.
+// Options are the parts of a Store. Endpoint, Region and Credentials are required.
 type Options struct {
 	Endpoint      *url.URL // a scheme and a host
 	Region        string
-	VirtualHosted bool // the bucket stands in front of the host
-	// Credentials is an AWS shared-credentials file, whose default profile has
-	// the key. Nobody but its owner may read it.
+	VirtualHosted bool // the bucket is prepended to the host
+	// Credentials is an AWS shared-credentials file with the key in its default
+	// profile. A file that others may read is refused.
 	Credentials string
-	// CA is a PEM file of further authorities to trust; empty for none.
+	// CA is a PEM file of CAs to trust in addition to the system's; empty for none.
 	CA string
 }
 
 const (
-	// responseTimeout bounds how long the store may take to begin its answer.
+	// responseTimeout bounds the time until an answer of the store begins.
 	responseTimeout = 10 * time.Second
-	attempts        = 2 // of each question
+	attempts        = 2 // of each request
 )
 
 // Store is a store elsewhere. Its methods may be called by many goroutines.
@@ -54,8 +52,8 @@ type Store struct {
 
 var _ files.Objects = (*Store)(nil)
 
-// Open reads the key and prepares to ask; it does not ask yet. The environment
-// counts for nothing.
+// Open reads the key and prepares the client. It sends no request yet. Variables of the
+// environment have no effect.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	key, err := readKey(ctx, o.Credentials)
 	if err != nil {
@@ -78,7 +76,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}, nil
 }
 
-// Credential returns the key that the store knows.
+// Credential returns the access key for the store.
 func (s *Store) Credential() sigv4.Credential { return s.key }
 
 // readKey reads the default profile of a private file.
@@ -100,7 +98,7 @@ func readKey(ctx context.Context, file string) (sigv4.Credential, error) {
 	return sigv4.Credential{AccessKeyID: c.AccessKeyID, Secret: sigv4.Secret(c.SecretAccessKey), SessionToken: sigv4.Secret(c.SessionToken)}, nil
 }
 
-// transport returns how the store is reached: not by a proxy of the environment.
+// transport returns an HTTP transport that uses no proxy of the environment.
 func transport(caFile string) (*http.Transport, error) {
 	t := &http.Transport{
 		ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 4, IdleConnTimeout: time.Minute,
@@ -174,9 +172,9 @@ func info(size *int64, etag, contentType, version *string, modified *time.Time) 
 	return i
 }
 
-// classify turns the answer of the store into one of the kinds of failure. what
-// was asked for begins the sentence that is shown; what the store says is for
-// the log.
+// classify returns an error of the store as a *muster.Error of the kind that fits. The
+// sentence that is shown begins with what, the thing that was asked for; the store's own
+// error is for the log only.
 func classify(err error, what string) error {
 	if err == nil {
 		return nil
@@ -187,7 +185,7 @@ func classify(err error, what string) error {
 		status = response.HTTPStatusCode()
 	}
 	switch status {
-	case http.StatusNotFound, http.StatusMethodNotAllowed: // the latter of a delete marker
+	case http.StatusNotFound, http.StatusMethodNotAllowed: // the latter for a delete marker
 		return &muster.Error{Kind: muster.NotFound, Msg: what + " does not exist in the store of job files", Err: err}
 	case http.StatusForbidden, http.StatusUnauthorized:
 		return &muster.Error{Kind: muster.Forbidden, Msg: what + " must not be read, says the store of job files", Err: err}

@@ -31,7 +31,7 @@ type elsewhere struct {
 	files *diskstore.Store
 	url   *url.URL
 	keys  *identity.Keys
-	file  string // credentials of its first key
+	file  string // credentials file with its first key
 }
 
 func newElsewhere(t *testing.T) *elsewhere {
@@ -142,8 +142,8 @@ func TestRefusals(t *testing.T) {
 	kinds(muster.Forbidden, stat(lab("k")), open(lab("k"), 10), s.CheckBucket(t.Context(), "lab"))
 }
 
-// A store that sends its callers elsewhere is not followed, and one that fails
-// says nothing about what was asked for.
+// Redirects of a store are not followed, and an error of the store is not taken for one of
+// the object.
 func TestNoRedirects(t *testing.T) {
 	target := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the redirect was followed") }))
 	defer target.Close()
@@ -208,7 +208,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// What the endpoint of the store elsewhere presigns, that store serves.
+// A store elsewhere serves the URLs that are presigned for it.
 func TestPresigned(t *testing.T) {
 	e := newElsewhere(t)
 	s := e.open(t)

@@ -238,7 +238,7 @@ type choice struct {
 }
 
 // choose decides by the listener and the client's ALPN list. A name that is not known never ends a handshake: it is not
-// answered (AUTH-2). The one exception is what section 0 refuses by name.
+// answered (AUTH-2). The one exception is what identity-and-auth.md section 0 refuses by name.
 func choose(k Kind, offered []string) choice {
 	has := func(name string) bool { return slices.Contains(offered, name) }
 	first := func(names ...string) string {

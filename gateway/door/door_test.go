@@ -23,6 +23,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/muster-iot/muster/internal/logtest"
 )
 
 // newCertificate returns a self-signed certificate for key.
@@ -259,7 +261,7 @@ func TestSilentClientsDoNotKeepOthersOut(t *testing.T) {
 }
 
 func TestWhenTooManyWaitTheOldestMakesRoom(t *testing.T) {
-	log := &said{}
+	log := &logtest.Log{}
 	d, addr, _ := open(t, Shared, func(o *Options) { o.Waiting, o.Log = 3, slog.New(slog.NewTextHandler(log, nil)) })
 	var silent []net.Conn
 	for i := range 3 {
@@ -279,7 +281,7 @@ func TestWhenTooManyWaitTheOldestMakesRoom(t *testing.T) {
 		t.Error("the one that waited longest is still there")
 	}
 	waitFor(t, "one was shed and two wait", func() bool { got := d.Stats(); return got.Shed == 1 && got.Waiting == 2 })
-	if got := log.lines(); len(got) != 1 || !strings.Contains(got[0], "level=WARN") || !strings.Contains(got[0], "too many wait") {
+	if got := log.Lines(); len(got) != 1 || !strings.Contains(got[0], "level=WARN") || !strings.Contains(got[0], "too many wait") {
 		t.Errorf("the log says %q, want one warning that too many wait", got)
 	}
 }

@@ -1,7 +1,7 @@
-// Package ca is the X.509 side of identity: the deployment's own certificate
-// authority, what it issues, and the checks on certificates that others made
-// (identity-and-auth.md part A). It works on bytes and instants only: it opens
-// no file, keeps no register of certificates and never stores a device's key.
+// Package ca is the X.509 part of identity: the deployment's own certificate
+// authority, the certificates that it issues, and the checks on certificates from
+// elsewhere (identity-and-auth.md part A). It works on bytes and instants only: it
+// opens no file, keeps no list of certificates and never stores a device's key.
 package ca
 
 import (
@@ -21,11 +21,12 @@ import (
 	"github.com/muster-iot/muster/sigv4"
 )
 
-// clockSlack is how long before its making a certificate is valid, for devices
-// whose clocks are slow.
+// clockSlack is how long before it was made a certificate becomes valid, for
+// devices whose clocks are slow.
 const clockSlack = 5 * time.Minute
 
-// forever is the end of what AWS IoT issues, and of what is issued here (AUTH-26).
+// forever is when certificates that AWS IoT issues expire, and those issued here
+// (AUTH-26).
 func forever() time.Time { return time.Date(2049, 12, 31, 23, 59, 59, 0, time.UTC) }
 
 // Authority is a certificate authority with its private key.
@@ -34,8 +35,8 @@ type Authority struct {
 	key         crypto.Signer
 }
 
-// New makes an authority with an ECDSA P-256 key of its own. It lasts until the
-// end of 2049 and issues leaves only, so that chains stay short.
+// New makes an authority with a new ECDSA P-256 key. It is valid until the end of
+// 2049 and issues leaf certificates only, so that chains stay short.
 func New(now time.Time) (*Authority, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -44,8 +45,8 @@ func New(now time.Time) (*Authority, error) {
 	return newAuthority("Muster CA", key, now)
 }
 
-// NewRSA is New with an RSA key of 2048 bits, for the servers of clients that can
-// check no other signature. Finding the key takes up to some seconds of computing.
+// NewRSA is New with an RSA key of 2048 bits, for servers whose clients can verify
+// no other signature. It computes for up to some seconds.
 func NewRSA(now time.Time) (*Authority, error) {
 	key, err := rsa.GenerateKey(rand.Reader, minRSABits)
 	if err != nil {
@@ -58,7 +59,7 @@ func newAuthority(name string, key crypto.Signer, now time.Time) (*Authority, er
 	serial := newSerial()
 	template := &x509.Certificate{
 		SerialNumber: serial,
-		// A name of its own, so that two deployments are never taken for one.
+		// The name is unique, so that two deployments cannot be confused.
 		Subject:               pkix.Name{CommonName: fmt.Sprintf("%s %x", name, serial.Bytes()[:4]), Organization: []string{"Muster"}},
 		NotBefore:             now.Add(-clockSlack),
 		NotAfter:              forever(),
@@ -75,7 +76,8 @@ func newAuthority(name string, key crypto.Signer, now time.Time) (*Authority, er
 	return &Authority{Certificate: c, key: key}, err
 }
 
-// Load returns the authority with this certificate and the key KeyPEM once gave.
+// Load returns the authority with this certificate and the key that KeyPEM
+// returned.
 func Load(certificatePEM string, keyPEM sigv4.Secret) (*Authority, error) {
 	c, err := ParseCA(certificatePEM)
 	if err != nil {
@@ -112,14 +114,14 @@ func marshalKey(key crypto.Signer) (sigv4.Secret, error) {
 	return sigv4.Secret(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})), nil
 }
 
-// Format writes the authority's name and no more, whatever the verb, so that no
-// log can show its key.
+// Format writes the authority's name only, for every verb, so that no log can show
+// its key.
 func (a *Authority) Format(f fmt.State, _ rune) {
 	_, _ = fmt.Fprintf(f, "authority %s", a.Certificate.X509.Subject)
 }
 
-// issue signs template as a leaf with a serial number of its own. A leaf does not
-// outlive the authority.
+// issue signs template as a leaf certificate with a new serial number. It expires no
+// later than the authority.
 func (a *Authority) issue(template *x509.Certificate, key crypto.PublicKey) (Certificate, error) {
 	template.SerialNumber = newSerial()
 	template.BasicConstraintsValid = true
@@ -137,11 +139,11 @@ func (a *Authority) issue(template *x509.Certificate, key crypto.PublicKey) (Cer
 func newSerial() *big.Int {
 	var b [16]byte
 	_, _ = rand.Read(b[:])  // crypto/rand never fails
-	b[0] = b[0]&0x7f | 0x40 // positive, and of one length
+	b[0] = b[0]&0x7f | 0x40 // positive, and always of the same length
 	return new(big.Int).SetBytes(b[:])
 }
 
-// Pool returns the authority as the one root a client trusts.
+// Pool returns the authority as the only root that a client trusts.
 func (a *Authority) Pool() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AddCert(a.Certificate.X509)

@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	// minRSABits is the size of the RSA keys made here, and the least accepted (AUTH-13).
+	// minRSABits is the size of the RSA keys made here, and the minimum accepted (AUTH-13).
 	minRSABits = 2048
 	// maxPEM is the longest certificate read, in bytes: the model's limit.
 	maxPEM = 65536
@@ -26,12 +26,12 @@ const (
 // Certificate is one X.509 certificate.
 type Certificate struct {
 	ID   muster.CertificateID
-	PEM  string // of this one certificate, without what stood around it
+	PEM  string // of this certificate only, without the text around it
 	X509 *x509.Certificate
 }
 
-// ID returns the id of a certificate in DER form: what a TLS connection's leaf is
-// looked up by (AUTH-20).
+// ID returns the id of a certificate in DER form, by which the certificate of a TLS
+// client is looked up (AUTH-20).
 func ID(der []byte) muster.CertificateID {
 	digest := sha256.Sum256(der)
 	return muster.CertificateID(hex.EncodeToString(digest[:]))
@@ -61,8 +61,8 @@ func Parse(text string) (Certificate, error) {
 	return c, nil
 }
 
-// ParseCA reads a certificate as Parse does, and one that does not say CA:TRUE is
-// a muster.CertificateInvalid error too (AUTH-33).
+// ParseCA reads a certificate as Parse does, and also fails with
+// muster.CertificateInvalid when it is not that of a CA (AUTH-33).
 func ParseCA(text string) (Certificate, error) {
 	c, err := Parse(text)
 	if err == nil && (!c.X509.BasicConstraintsValid || !c.X509.IsCA) {

@@ -20,15 +20,15 @@ const (
 	maxRequest = 4096
 )
 
-// KeyPair is the keys of a device that sent no certificate signing request. The
-// private key is handed out once and kept nowhere (AUTH-25).
+// KeyPair are the keys of a device that sent no certificate signing request. The
+// private key is returned once and stored nowhere (AUTH-25).
 type KeyPair struct {
 	PublicKey  string       // PEM of a PKIX public key
 	PrivateKey sigv4.Secret // PEM of a PKCS #1 private key
 }
 
 // NewDevice makes an RSA key and a certificate for it (CreateKeysAndCertificate).
-// Finding the key takes a good part of a second of computing.
+// It computes for a good part of a second.
 func (a *Authority) NewDevice(now time.Time) (Certificate, KeyPair, error) {
 	key, err := rsa.GenerateKey(rand.Reader, minRSABits)
 	if err != nil {
@@ -47,11 +47,10 @@ func (a *Authority) NewDevice(now time.Time) (Certificate, KeyPair, error) {
 }
 
 // IssueDevice makes a certificate for the key of a certificate signing request
-// in PEM (CreateCertificateFromCsr). It keeps the request's subject, which policy
-// variables show, and nothing else of it: no extension is taken over. The same
-// request twice gives two certificates. A request that cannot be read, is not
-// signed by its own key or has a key that is too weak is a muster.Invalid error
-// (AUTH-26, AUTH-27).
+// in PEM (CreateCertificateFromCsr). It takes over the request's subject, which
+// policy variables show, and nothing else: no extension. The same request twice
+// gives two certificates. A request that cannot be read, is not signed by its own
+// key or has a key that is too weak is a muster.Invalid error (AUTH-26, AUTH-27).
 func (a *Authority) IssueDevice(request string, now time.Time) (Certificate, error) {
 	if len(request) > maxRequest {
 		return Certificate{}, muster.Errorf(muster.Invalid, "The certificate signing request is longer than %d bytes", maxRequest)
@@ -73,7 +72,7 @@ func (a *Authority) IssueDevice(request string, now time.Time) (Certificate, err
 	return a.issueDevice(csr.RawSubject, csr.PublicKey, now)
 }
 
-// emptySubject is the DER of a name without parts.
+// emptySubject is the DER encoding of an empty name.
 const emptySubject = "\x30\x00"
 
 func (a *Authority) issueDevice(rawSubject []byte, key crypto.PublicKey, now time.Time) (Certificate, error) {

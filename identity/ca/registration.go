@@ -7,8 +7,8 @@ import (
 	"github.com/muster-iot/muster"
 )
 
-// NewRegistrationCode returns a random code of 64 hex digits, which a
-// verification certificate has to name.
+// NewRegistrationCode returns a random code of 64 hex digits, which must be the
+// common name of a verification certificate.
 func NewRegistrationCode() string {
 	var code [32]byte
 	_, _ = rand.Read(code[:]) // crypto/rand never fails
@@ -16,8 +16,8 @@ func NewRegistrationCode() string {
 }
 
 // CheckRegistration returns nil when verification, a certificate in PEM, proves
-// that who registers ca holds its key: it must be signed by ca and have the
-// registration code as its common name. Otherwise the error is of the kind
+// possession of the key of ca: it must be signed by ca and have the registration
+// code as its common name. Otherwise the error is of the kind
 // muster.RegistrationCode, or muster.CertificateInvalid when verification cannot
 // be read (AUTH-33).
 func CheckRegistration(ca Certificate, verification, code string) error {

@@ -16,10 +16,10 @@ import (
 )
 
 // NewServer issues the certificate of a TLS server that clients reach by hosts,
-// names or IP addresses, for lifetime from now on. Its key is of the authority's
+// names or IP addresses, valid for lifetime from now. Its key is of the authority's
 // kind: ECDSA P-256, which makes a handshake cheapest, or RSA of 2048 bits, which
-// takes up to some seconds of computing to find and also serves RSA key exchange.
-// The clients' root is the authority's certificate; there is nothing in between.
+// takes up to some seconds to compute and also serves RSA key exchange. The
+// authority's certificate is its direct issuer, with no intermediate.
 func (a *Authority) NewServer(hosts []string, lifetime time.Duration, now time.Time) (Certificate, sigv4.Secret, error) {
 	if len(hosts) == 0 {
 		return Certificate{}, "", errors.New("a server certificate needs at least one host")
@@ -50,7 +50,7 @@ func (a *Authority) NewServer(hosts []string, lifetime time.Duration, now time.T
 	return c, secret, err
 }
 
-// newServerKey makes a key of the authority's kind, and says what it is used for.
+// newServerKey makes a key of the authority's kind, and returns its key usage.
 func (a *Authority) newServerKey() (crypto.Signer, x509.KeyUsage, error) {
 	if _, is := a.key.(*rsa.PrivateKey); is {
 		key, err := rsa.GenerateKey(rand.Reader, minRSABits)

@@ -6,13 +6,13 @@ import (
 	"github.com/muster-iot/muster"
 )
 
-// DefaultGrace is how long a device certificate outlives its dates, at either
-// end, unless set otherwise (arbitration A5).
+// DefaultGrace is how long before and after its dates a device certificate is still
+// accepted, unless set otherwise (arbitration A5).
 const DefaultGrace = 24 * time.Hour
 
-// CheckValidity returns a muster.Forbidden error unless now lies between
-// notBefore and notAfter, give or take grace. A negative grace checks nothing,
-// for devices with bad factory certificates or no clock.
+// CheckValidity returns a muster.Forbidden error unless now is between notBefore
+// minus grace and notAfter plus grace. A negative grace checks nothing, for devices
+// with bad factory certificates or no clock.
 func CheckValidity(notBefore, notAfter, now time.Time, grace time.Duration) error {
 	if grace < 0 {
 		return nil

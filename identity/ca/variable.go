@@ -7,20 +7,21 @@ import (
 	"strings"
 )
 
-// maxValues is how many values of one field policy variables show (identity-and-auth.md B.3).
+// maxValues bounds the values of one field that policy variables show
+// (identity-and-auth.md B.3).
 const maxValues = 5
 
-// fields holds the last number of the object identifier 2.5.4.x of each field of
-// a name that policy variables show.
+// fields holds, for each field of a name that policy variables show, the last number
+// of its object identifier 2.5.4.x.
 var fields = map[string]int{
 	"CommonName": 3, "Surname": 4, "SerialNumber": 5, "Country": 6, "State": 8, "Organization": 10,
 	"OrganizationalUnit": 11, "Title": 12, "GivenName": 42, "Initials": 43, "GenerationQualifier": 44,
 	"DistinguishedNameQualifier": 46, "Pseudonym": 65,
 }
 
-// Variable returns the values that the policy variable key, one that begins with
-// "iot:Certificate.", has for a certificate, and whether it has any. Nothing is
-// computed ahead, so it costs a connection no memory.
+// Variable returns the values of the policy variable key, one that begins with
+// "iot:Certificate.", for a certificate, and whether it has any. They are computed
+// when they are asked for, so that a connection need not keep them.
 func Variable(c *x509.Certificate, key string) ([]string, bool) {
 	key, ok := strings.CutPrefix(key, "iot:Certificate.")
 	if !ok {
@@ -49,8 +50,8 @@ func Variable(c *x509.Certificate, key string) ([]string, bool) {
 	return values[which : which+1], true
 }
 
-// cutIndex splits a field from what says which of its values is meant: nothing
-// means the first, .1 the second, and .List all of them, which is not chosen.
+// cutIndex splits a field from the suffix that chooses one of its values: no suffix
+// chooses the first, ".1" the second. ".List" means all; then chosen is false.
 func cutIndex(field string) (name string, which int, chosen bool) {
 	if name, ok := strings.CutSuffix(field, ".List"); ok {
 		return name, 0, false

@@ -79,7 +79,7 @@ func (b *bench) recount(ctx context.Context, f *fleet, job muster.JobID) (wrong 
 	seen := make(map[muster.ThingName]int, b.population)
 	page := engine.Page{}
 	for {
-		list, err := w.ExecutionsOfJob(ctx, job, 0, page)
+		list, err := w.engine.ExecutionsOfJob(ctx, job, 0, page)
 		if err != nil {
 			return 0, err
 		}

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -86,14 +85,14 @@ func (r pairRun) plus(more pairRun) pairRun {
 // runPairs lets callers do n pieces of work.
 func runPairs(callers, n int, do func(worker, i int) error) (pairRun, error) {
 	run := pairRun{each: make(latencies, n)}
-	cpu, began := ownTime(syscall.RUSAGE_SELF), time.Now()
+	cpu, began := ownTime(), time.Now()
 	err := inParallel(callers, n, func(worker, i int) error {
 		began := time.Now()
 		err := do(worker, i)
 		run.each[i] = time.Since(began)
 		return err
 	})
-	run.took, run.cpu = time.Since(began), ownTime(syscall.RUSAGE_SELF)-cpu
+	run.took, run.cpu = time.Since(began), ownTime()-cpu
 	return run, err
 }
 

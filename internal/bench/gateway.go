@@ -54,10 +54,10 @@ func runGateway(ctx context.Context, args []string) error {
 	}
 	defer w.close()
 	rights := authz.New(authz.Options{
-		Principals: w.Engine, Account: account, Now: func() muster.Instant { return muster.At(time.Now()) }, Grace: time.Hour,
+		Principals: w.engine, Account: account, Now: func() muster.Instant { return muster.At(time.Now()) }, Grace: time.Hour,
 	})
 	g, err := gateway.New(ctx, gateway.Options{
-		Authorizer: byClientID{w.Engine, rights}, Reserved: fromMemory{}, Goroutines: *goroutines,
+		Authorizer: byClientID{w.engine, rights}, Reserved: fromMemory{}, Goroutines: *goroutines,
 	})
 	if err != nil {
 		return err

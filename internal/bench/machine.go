@@ -6,7 +6,6 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -90,7 +89,7 @@ type load struct {
 const clockTick = 10 * time.Millisecond
 
 func readLoad() load {
-	l := load{ours: ownTime(syscall.RUSAGE_SELF) + ownTime(syscall.RUSAGE_CHILDREN)}
+	l := load{ours: ownTime() + childrenTime()}
 	text, err := os.ReadFile("/proc/stat")
 	if err != nil {
 		return l
@@ -118,13 +117,4 @@ func (l load) othersSince(before load) float64 {
 		return 0
 	}
 	return max(0, float64(l.busy-before.busy-(l.ours-before.ours))/float64(all))
-}
-
-// ownTime is the processor time of this process, or of its finished children.
-func ownTime(who int) time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(who, &u); err != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

@@ -62,7 +62,7 @@ func (w *world) wait(ctx context.Context, b *bench) error {
 		if i%2 == 0 {
 			job.Config.Schedule.Windows = night
 		}
-		_, err := w.CreateJob(ctx, job)
+		_, err := w.engine.CreateJob(ctx, job)
 		return err
 	})
 	if err != nil {
@@ -84,7 +84,7 @@ func (w *world) wait(ctx context.Context, b *bench) error {
 // begin has a thing start its next execution, which times out in a week.
 func (w *world) begin(ctx context.Context, thing string) error {
 	started, err := commit.Await(ctx, func(done func(engine.Described, error)) {
-		w.StartNext(engine.Start{Thing: muster.ThingName(thing), StepMinutes: muster.TimeoutMinutesMax}, done)
+		w.engine.StartNext(engine.Start{Thing: muster.ThingName(thing), StepMinutes: muster.TimeoutMinutesMax}, done)
 	})
 	if err == nil && started.Execution == nil {
 		err = fmt.Errorf("nothing to start on %s", thing)

@@ -23,7 +23,7 @@ var account = muster.Account{ID: "000000000000", Region: "us-east-1"}
 // world is an engine in this process, on the data folder of a server that does
 // not run now.
 type world struct {
-	*engine.Engine
+	engine *engine.Engine
 	folder string
 	store  *pebblestore.Store
 	stop   context.CancelFunc
@@ -42,13 +42,13 @@ func (b *bench) open(folder string) (*world, error) {
 	}
 	now := func() muster.Instant { return muster.At(time.Now()) }
 	timer := scheduler.New(now, slog.New(slog.DiscardHandler))
-	w := &world{folder: folder, store: store, Engine: engine.New(engine.Options{
+	w := &world{folder: folder, store: store, engine: engine.New(engine.Options{
 		Store: store, Account: account, Now: now, Due: timer.Due,
 	})}
 	var ctx context.Context
 	ctx, w.stop = context.WithCancel(context.Background())
-	w.ended.Go(func() { _ = w.Run(ctx) }) // a failure shows in every operation
-	w.ended.Go(func() { timer.Run(ctx, w.Engine) })
+	w.ended.Go(func() { _ = w.engine.Run(ctx) }) // a failure shows in every operation
+	w.ended.Go(func() { timer.Run(ctx, w.engine) })
 	return w, nil
 }
 
@@ -71,7 +71,7 @@ func (w *world) addGroup(ctx context.Context, group string, n int) error {
 }
 
 func (w *world) createGroup(ctx context.Context, group string) error {
-	_, err := w.CreateThingGroup(ctx, muster.Group{Name: muster.GroupName(group)}, nil)
+	_, err := w.engine.CreateThingGroup(ctx, muster.Group{Name: muster.GroupName(group)}, nil)
 	return err
 }
 
@@ -79,10 +79,10 @@ func (w *world) createGroup(ctx context.Context, group string) error {
 func (w *world) addThings(ctx context.Context, group string, n int, name func(i int) string) error {
 	return inParallel(registering, n, func(_, i int) error {
 		thing := muster.ThingName(name(i))
-		if _, err := w.CreateThing(ctx, muster.Thing{Name: thing}); err != nil {
+		if _, err := w.engine.CreateThing(ctx, muster.Thing{Name: thing}); err != nil {
 			return err
 		}
-		return w.AddThingToThingGroup(ctx, thing, muster.GroupName(group))
+		return w.engine.AddThingToThingGroup(ctx, thing, muster.GroupName(group))
 	})
 }
 
@@ -95,14 +95,14 @@ const document = `{"operation":"install","url":"https://example.com/firmware.bin
 // the last execution was durable.
 func (w *world) fanOut(ctx context.Context, job, group string, n int) (time.Duration, error) {
 	began := time.Now()
-	_, err := w.CreateJob(ctx, engine.NewJob{
+	_, err := w.engine.CreateJob(ctx, engine.NewJob{
 		ID: muster.JobID(job), Document: document, Targets: []muster.Target{{Group: true, Name: group}},
 	})
 	if err != nil {
 		return 0, err
 	}
 	for {
-		d, err := w.DescribeJob(ctx, muster.JobID(job)) // of what is durable
+		d, err := w.engine.DescribeJob(ctx, muster.JobID(job)) // of what is durable
 		switch got := d.Counts.Of(muster.Queued); {
 		case err != nil:
 			return 0, err
@@ -124,7 +124,7 @@ func (w *world) fanOut(ctx context.Context, job, group string, n int) (time.Dura
 func (w *world) pair(ctx context.Context, thing, job string) error {
 	name := muster.ThingName(thing)
 	started, err := commit.Await(ctx, func(done func(engine.Described, error)) {
-		w.StartNext(engine.Start{Thing: name, StepMinutes: 30}, done)
+		w.engine.StartNext(engine.Start{Thing: name, StepMinutes: 30}, done)
 	})
 	if err != nil {
 		return err
@@ -133,7 +133,7 @@ func (w *world) pair(ctx context.Context, thing, job string) error {
 		return errors.New("nothing to start on " + thing)
 	}
 	_, err = commit.Await(ctx, func(done func(engine.Described, error)) {
-		w.UpdateExecution(engine.Report{
+		w.engine.UpdateExecution(engine.Report{
 			Thing: name, Job: muster.JobID(job), Status: muster.Succeeded, StepMinutes: muster.NoStep,
 			Details: map[string]string{"progress": "100 %"},
 		}, done)

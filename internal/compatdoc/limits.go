@@ -12,7 +12,7 @@ import (
 func Limits() string {
 	var b strings.Builder
 	b.WriteString("\n## Quotas and rates\n\n" +
-		"What the contract fixes for everybody is always enforced. What AWS limits by account is limited only when asked for: `--limits aws` takes\n" +
+		"Limits that are part of the API are always enforced. Limits that AWS sets for each account are off by default: `--limits aws` applies\n" +
 		"AWS's numbers, `--limit name=value` one of them.\n\n" +
 		"| limit | by default | of AWS | what is limited |\n|---|---|---|---|\n")
 	for _, row := range limits.Table() {
@@ -28,10 +28,10 @@ func orNone(n int) string {
 	return strconv.Itoa(n)
 }
 
-// silent is the section on what is never told.
+// silent is the section on events, and on those that are never published.
 const silent = `
 ## Events
 
 Events of the types JOB, JOB_EXECUTION and THING… are published with the topics and payloads of AWS, at least once. CA_CERTIFICATE, CERTIFICATE and
-POLICY can be switched on and off and are remembered; nothing is published for them, since neither a topic nor a payload is documented.
+POLICY can be enabled and disabled, and the setting is kept; nothing is published for them, since neither a topic nor a payload is documented.
 `

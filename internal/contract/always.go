@@ -10,10 +10,10 @@ import (
 	"github.com/muster-iot/muster/awsiot/wire"
 )
 
-// always says which members an answer has whatever there is to tell, although
-// the models require hardly any: jobs-control-plane.md sections 3.8 and 3.9,
-// jobs-data-plane.md sections 3.1 and 3.2. A dot leads into an object, and
-// brackets into each element of a list.
+// always lists members that every answer must have, although the models require
+// hardly any: jobs-control-plane.md sections 3.8 and 3.9, jobs-data-plane.md sections
+// 3.1 and 3.2. A dot stands before a member of an object, and brackets stand for each
+// element of a list.
 var always = map[*wire.Operation][]string{
 	wire.DescribeJob: {
 		"job.jobArn", "job.jobId", "job.targetSelection", "job.status", "job.targets", "job.presignedUrlConfig", "job.jobExecutionsRolloutConfig",
@@ -45,14 +45,14 @@ var always = map[*wire.Operation][]string{
 	wire.DataDescribeJobExecution:     nextMembers,
 }
 
-// nextMembers are those of an execution over HTTPS, if there is one.
+// nextMembers are those of the next execution over HTTPS, if there is one.
 var nextMembers = []string{
 	"execution?.jobId", "execution?.thingName", "execution?.status", "execution?.queuedAt", "execution?.lastUpdatedAt",
 	"execution?.versionNumber", "execution?.executionNumber",
 }
 
-// missing returns what is missing from a success that should always be there. A
-// list has its list also when it is empty (registry.md REG-4).
+// missing returns the members that a success must have and does not have. The answer
+// to a list operation has its list even if that is empty (registry.md REG-4).
 func (in *input) missing(a *answer) error {
 	facts := in.api.Operations[in.op.Name].Output
 	if a.status != http.StatusOK || facts == nil || in.api.Shapes[facts.Shape].Payload != "" {
@@ -78,7 +78,7 @@ func (in *input) missing(a *answer) error {
 	return nil
 }
 
-// has reports whether a value has what a path of always leads to.
+// has reports whether a value has the member at a path of always.
 func has(v any, path string) bool {
 	step, rest, deeper := strings.Cut(path, ".")
 	name, each := strings.CutSuffix(step, "[]")

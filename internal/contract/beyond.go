@@ -8,17 +8,17 @@ import (
 	"github.com/muster-iot/muster/awsiot/wire"
 )
 
-// This file knows what the specification has answered beyond the models.
+// This file lists what the specification answers in addition to the models.
 
-// unmodelled are errors, with their status, that the specification has an
-// operation answer although the model does not.
+// unmodelled are errors, with their status, that the specification gives an operation
+// although the model does not.
 var unmodelled = map[*wire.Operation]map[string]int{
 	wire.CreateThingGroup: {"ResourceNotFoundException": http.StatusNotFound}, // an unknown parent, REG-40
-	wire.Publish:          {"ForbiddenException": http.StatusForbidden},       // a topic of the service, mqtt-broker.md section 11
+	wire.Publish:          {"ForbiddenException": http.StatusForbidden},       // a topic reserved for the service, mqtt-broker.md section 11
 }
 
-// withoutState takes the executionState out of an error, if it is one
-// (jobs-data-plane.md J2).
+// withoutState removes the executionState from an error (jobs-data-plane.md J2). It
+// returns any other body as it is.
 func withoutState(body []byte) []byte {
 	var e struct {
 		Message        string `json:"message"`
@@ -31,13 +31,13 @@ func withoutState(body []byte) []byte {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
 	if d.Decode(&e) != nil || e.ExecutionState == nil || e.ExecutionState.Status == "" || e.ExecutionState.VersionNumber == nil {
-		return body // the checker says what is wrong
+		return body // the checker reports what is wrong with it
 	}
 	return []byte(`{"message":` + quote(e.Message) + `}`)
 }
 
-// withoutTrace takes the traceId out of an error, and an answer of nothing else
-// is none (mqtt-broker.md section 11).
+// withoutTrace removes the traceId from an error. An answer with nothing else becomes
+// empty (mqtt-broker.md section 11).
 func withoutTrace(body []byte) []byte {
 	var members map[string]string
 	if json.Unmarshal(body, &members) != nil || members["traceId"] == "" {

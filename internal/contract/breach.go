@@ -10,13 +10,13 @@ import (
 
 // breach is one way to break one limit of an input.
 type breach struct {
-	what  string // for people
+	what  string // a description for people
 	names names  // the member that a refusal must name
 	apply func()
 }
 
-// breaches lists the ways in which one limit of an input can be broken, all
-// others being kept. In a payload all members but those of the topic are JSON.
+// breaches lists the ways to break one limit of an input and keep all others. In a
+// payload all members except those in the topic are JSON.
 func (g *generator) breaches(in *input, payload bool) []breach {
 	var all []breach
 	facts := in.value.shape
@@ -30,7 +30,7 @@ func (g *generator) breaches(in *input, payload bool) []breach {
 			place.names = append(place.names, other)
 		}
 		if m.name == facts.Payload {
-			continue // a blob: whatever comes is one
+			continue // a blob: all bytes are valid
 		}
 		all = append(all, g.breachesOf(place, m.value)...)
 		if location != "uri" && slices.Contains(facts.Required, m.name) {
@@ -40,15 +40,15 @@ func (g *generator) breaches(in *input, payload bool) []breach {
 	return all
 }
 
-// names are the ways to call a member, any of which will do.
+// names are the names that a member may have in a message; any of them is right.
 type names []string
 
-// place is where in an input a value stands.
+// place is the place of a value in an input.
 type place struct {
 	in       *input
 	location string
 	names    names
-	member   bool // of a list or map: a null is none of absent
+	member   bool // of a list or map: here null does not mean absent
 }
 
 func (p place) below(name string) place {
@@ -96,7 +96,7 @@ func (g *generator) breachesOf(p place, v *value) []breach {
 	return all
 }
 
-// entries lists how the keys and values of a map can break their limits.
+// entries lists the ways in which keys and values of a map can break their limits.
 func (g *generator) entries(p place, v *value) []breach {
 	var all []breach
 	key := p.in.api.Shapes[v.shape.Key.Shape]
@@ -123,7 +123,7 @@ func (g *generator) entries(p place, v *value) []breach {
 	return all
 }
 
-// sizes lists how the size of a list can break its limits.
+// sizes lists the ways in which the size of a list can break its limits.
 func (g *generator) sizes(p place, v *value, resize func(int)) []breach {
 	var all []breach
 	if least := v.shape.Min; least != nil && *least > 0 {
@@ -135,7 +135,7 @@ func (g *generator) sizes(p place, v *value, resize func(int)) []breach {
 	return all
 }
 
-// strings lists how a string can break the limits of its shape.
+// strings lists the ways in which a string can break the limits of its shape.
 func (g *generator) strings(p place, v *value, to func(what, literal string) breach) []breach {
 	var all []breach
 	s := v.text()
@@ -160,7 +160,7 @@ func (g *generator) strings(p place, v *value, to func(what, literal string) bre
 	return all
 }
 
-// longer makes s n characters long. It breaks no pattern, if it can help it.
+// longer makes s n characters long, without breaking its pattern if that is possible.
 func (g *generator) longer(s string, n int, shape *model.Shape) string {
 	if s == "" {
 		s = "a"
@@ -171,8 +171,8 @@ func (g *generator) longer(s string, n int, shape *model.Shape) string {
 	return s
 }
 
-// unmatched puts a character into s that the pattern of a shape has no place
-// for, if there is one.
+// unmatched puts a character into s that the pattern of a shape does not allow, if
+// there is one.
 func (g *generator) unmatched(s string, shape *model.Shape, location string) (string, bool) {
 	if shape.Pattern == "" {
 		return "", false
@@ -189,7 +189,7 @@ func (g *generator) unmatched(s string, shape *model.Shape, location string) (st
 	runes := []rune(s)
 	middle := len(runes) / 2
 	if shape.Max != nil && len(runes) >= int(*shape.Max) && middle > 0 {
-		runes = append(runes[:middle-1:middle-1], runes[middle:]...) // the length stays right
+		runes = append(runes[:middle-1:middle-1], runes[middle:]...) // keeps the length
 		middle--
 	}
 	for _, c := range bad {
@@ -218,7 +218,7 @@ func outside(shape *model.Shape) []string {
 	return all
 }
 
-// mistyped returns JSON that no value of a shape is.
+// mistyped returns JSON that is not valid for any value of a shape.
 func (g *generator) mistyped(p place, shape *model.Shape) []string {
 	if p.location != "" { // a parameter is text
 		switch shape.Type {
@@ -248,7 +248,7 @@ func (g *generator) mistyped(p place, shape *model.Shape) []string {
 	case "timestamp":
 		wrong = []string{`{}`, `true`}
 	}
-	if shape == p.in.api.Shapes["DetailsValue"] { // a number or a boolean is its source text (jobs-data-plane.md J15)
+	if shape == p.in.api.Shapes["DetailsValue"] { // a number or a boolean counts as its source text (jobs-data-plane.md J15)
 		wrong = []string{`{}`, `["x"]`}
 	}
 	if p.member {
@@ -257,7 +257,7 @@ func (g *generator) mistyped(p place, shape *model.Shape) []string {
 	return wrong
 }
 
-// lowerFirst writes the name of a member as refusals do.
+// lowerFirst returns the name of a member as refusals write it.
 func lowerFirst(s string) string {
 	if s == "" {
 		return s

@@ -1,11 +1,12 @@
-// Package contract holds the whole service against its contract. It makes up
-// requests from the API models, mostly meaningful ones, also ones with a single
-// thing wrong and ones that nobody would send, has the real handlers of both
-// planes and of MQTT answer them, and judges every answer by the models and the
-// tables of the specification alone.
+// Package contract checks the whole service against its contract. It generates
+// requests from the API models: mostly meaningful ones, some with exactly one mistake,
+// and some that no client would send. The real handlers of both planes and of MQTT
+// answer them, and every answer is judged only by the models and the tables of the
+// specification.
 //
-// The same seed gives the same requests, as long as the service gives the same
-// answers. It is for tests; no server code knows it, and it opens no socket.
+// The same seed gives the same requests as long as the service gives the same
+// answers. The package is for tests. No server code imports it, and it opens no
+// socket.
 package contract
 
 import (
@@ -21,25 +22,25 @@ import (
 	"github.com/muster-iot/muster/engine"
 )
 
-// Options say what is to be tried.
+// Options say what a run tries.
 type Options struct {
 	Seed uint64
-	// More is asked before each request, with what came of the others, whether
-	// there should be one.
+	// More is called before each request with the report so far, and returns whether
+	// there is to be another request.
 	More func(*Report) bool
-	// Tamper may put a handler in front of the service that answers differently,
-	// to see that this is noticed. Nil puts none.
+	// Tamper may put a handler in front of the service that changes answers, to test
+	// that the changes are found. Nil puts none.
 	Tamper func(http.Handler) http.Handler
-	// Trace is told everything that happens, in order, so that a finding can be
-	// followed back. Nil tells nobody.
+	// Trace gets everything that happens, in order, so that a finding can be
+	// explained. Nil discards it.
 	Trace func(event string)
 }
 
 // Finding is an answer that the contract does not allow.
 type Finding struct {
 	Seed    uint64
-	Step    int    // how many requests came before
-	What    string // what was special about the request
+	Step    int    // how many requests were sent before it
+	What    string // what is special about the request
 	Request string // as a command line, or as topic and payload
 	Answer  string
 	Problem string
@@ -49,10 +50,10 @@ func (f Finding) String() string {
 	return fmt.Sprintf("seed %d, step %d: %s\n  what:    %s\n  request: %s\n  answer:  %s", f.Seed, f.Step, f.Problem, f.What, f.Request, f.Answer)
 }
 
-// findingsMax is after how many findings a run ends.
+// findingsMax is the number of findings after which a run ends.
 const findingsMax = 20
 
-// run is one history of requests on one world.
+// run is one history of requests in one world.
 type run struct {
 	*world
 	*generator
@@ -66,9 +67,8 @@ type run struct {
 	weights int // of all served operations together
 }
 
-// Run sends requests as long as o.More wants some, or until there are too many
-// findings. The error is of the test itself, or of the service when it could
-// not go on.
+// Run sends requests until o.More returns false or there are findingsMax findings. It
+// returns an error if the test itself fails or the service cannot continue.
 func Run(ctx context.Context, o Options) (*Report, error) {
 	w, err := newWorld(o.Tamper)
 	if err != nil {
@@ -98,7 +98,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	return r.report, w.stop()
 }
 
-// list sorts all operations into those that are served and the others.
+// list divides all operations into those that are served and the others.
 func (r *run) list() {
 	served := map[*wire.Operation]bool{}
 	for _, op := range awsiot.Implemented() {
@@ -108,14 +108,14 @@ func (r *run) list() {
 		r.report.expect(op)
 	}
 	for _, op := range wire.Operations() {
-		transfer := strings.Contains(op.Name, "Transfer") // refused with reasons
+		transfer := strings.Contains(op.Name, "Transfer") // refused with an explanation
 		if !served[op] && !transfer {
 			r.others = append(r.others, op)
 		}
 	}
 }
 
-// operation chooses an operation that is served.
+// operation chooses one of the operations that are served.
 func (r *run) operation() *wire.Operation {
 	n := r.rand.IntN(r.weights)
 	for _, op := range r.served {
@@ -126,7 +126,7 @@ func (r *run) operation() *wire.Operation {
 	return r.served[0] // never
 }
 
-// step tries one thing.
+// step makes one attempt of a random kind.
 func (r *run) step(ctx context.Context) error {
 	if r.likely(30) {
 		d := time.Duration(r.rand.IntN(90_000)) * time.Millisecond
@@ -162,7 +162,7 @@ func (r *run) step(ctx context.Context) error {
 	return nil
 }
 
-// connect has a device come or go.
+// connect makes a device connect or disconnect.
 func (r *run) connect(ctx context.Context) error {
 	now := muster.Connectivity{Connected: true, At: r.clock(), Reason: muster.NoReason}
 	if r.likely(40) {
@@ -171,7 +171,7 @@ func (r *run) connect(ctx context.Context) error {
 	return r.engine.RecordConnections(ctx, []engine.ConnectionChange{{Client: r.common("ThingName"), Connectivity: now}})
 }
 
-// verify looks whether the store is sound.
+// verify checks the store with engine.Verify.
 func (r *run) verify(ctx context.Context) error {
 	problems, err := engine.Verify(ctx, r.store)
 	for _, p := range problems {

@@ -18,14 +18,14 @@ var (
 // requests is how many requests one history has.
 const requests = 2000
 
-// seedsMax is after how many fixed seeds every operation must have succeeded.
+// seedsMax is the number of fixed seeds with which every operation must succeed.
 const seedsMax = 20
 
-// exceptions are served operations that no request can succeed with here, each
-// with the reason.
+// exceptions are served operations of which no request can succeed here, with the
+// reason.
 var exceptions = []string{
 	"iotdata DeleteConnection", // nobody is connected here
-	"iotdata GetThingShadow",   // takes a job that brings a published version and SUCCEEDED: too long a chain for chance
+	"iotdata GetThingShadow",   // needs a job with a published version that ends SUCCEEDED, which random requests hardly ever reach
 }
 
 func TestContract(t *testing.T) {
@@ -52,16 +52,16 @@ func TestContract(t *testing.T) {
 	}
 }
 
-// missing names the operations that should have succeeded and have not.
+// missing returns the operations that should have succeeded and have not.
 func missing(r *Report) []string {
 	return slices.DeleteFunc(r.NeverSucceeded(), func(name string) bool { return slices.Contains(exceptions, name) })
 }
 
-// history runs n requests of one seed.
+// history runs n requests from one seed.
 func history(t *testing.T, seed uint64, n int) *Report {
 	t.Helper()
 	t.Logf("seed %d", seed)
-	cryptotest.SetGlobalRandom(t, seed) // the service's own chances, too
+	cryptotest.SetGlobalRandom(t, seed) // also the random numbers of the service
 	o := Options{Seed: seed, More: func(r *Report) bool { return r.Requests < n }}
 	if *trace {
 		o.Trace = func(event string) { t.Log(event) }

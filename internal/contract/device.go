@@ -10,8 +10,8 @@ import (
 	"github.com/muster-iot/muster/gateway"
 )
 
-// deviceOperations are the operations that devices ask for over MQTT, with
-// their topics (jobs-data-plane.md section 4).
+// deviceOperations are the operations that devices call over MQTT, with their topics
+// (jobs-data-plane.md section 4).
 var deviceOperations = map[*wire.Operation]func(thing, job, namespace string) string{
 	wire.GetPendingJobExecutions: func(thing, _, namespace string) string {
 		return "$aws/things/" + thing + "/jobs/get" + namespace
@@ -27,7 +27,7 @@ var deviceOperations = map[*wire.Operation]func(thing, job, namespace string) st
 	},
 }
 
-// message is a request that a device publishes, and what its answer must be.
+// message is a request that a device publishes, with the answer that it must get.
 type message struct {
 	op      *wire.Operation
 	topic   string
@@ -35,14 +35,14 @@ type message struct {
 	what    string
 	thing   string
 
-	token    string // the clientToken, as JSON; empty when none is given
-	code     string // that the answer must have; empty for any that devices may see
-	names    names  // that a refusal must name
-	withText bool   // the document is asked for, or not kept back
-	state    bool   // the state is asked for
+	token    string // the clientToken as JSON; empty if there is none
+	code     string // of the error that the answer must be; empty: any that devices may see
+	names    names  // of which a refusal must have one
+	withText bool   // the answer must have the document
+	state    bool   // the answer must have the state
 }
 
-// device has a device ask for something over MQTT.
+// device makes a device send a request over MQTT.
 func (r *run) device() {
 	in := r.input(pick(r.generator, r.judge.devices...))
 	m := &message{op: in.op, what: "valid"}
@@ -60,7 +60,7 @@ func (r *run) device() {
 	}
 	thing, job := labelOf(in, "thingName"), labelOf(in, "jobId")
 	if strings.ContainsAny(thing+job, "/#+\x00") {
-		return // it would be another topic, or none
+		return // the topic would be another one, or invalid
 	}
 	m.thing = thing
 	m.topic = deviceOperations[in.op](thing, job, namespace)
@@ -80,8 +80,8 @@ func (r *run) device() {
 	r.publish(m)
 }
 
-// disguise sometimes changes a valid message: in ways that do not matter, or so
-// that it is none any more.
+// disguise sometimes changes a valid message, either in a way that does not matter or
+// so that it is no longer valid.
 func (r *run) disguise(m *message) {
 	switch r.rand.IntN(12) {
 	case 0:
@@ -97,7 +97,7 @@ func (r *run) disguise(m *message) {
 		}
 		m.payload = malformed[m.what](r.generator, m.payload)
 		if m.code = "InvalidJson"; m.what != aMemberTwice {
-			m.token = "" // nothing can be read of it
+			m.token = "" // nothing can be read from the payload
 		}
 	case 2:
 		if len(m.payload) > 2 {
@@ -107,7 +107,7 @@ func (r *run) disguise(m *message) {
 	}
 }
 
-// labelOf returns a member that stands in the topic.
+// labelOf returns a member that is in the topic.
 func labelOf(in *input, name string) string {
 	if v := in.value.get(name); v != nil {
 		return v.text()
@@ -115,7 +115,7 @@ func labelOf(in *input, name string) string {
 	return ""
 }
 
-// payloadOf returns the members that do not stand in the topic.
+// payloadOf returns the members that are not in the topic.
 func payloadOf(in *input) []member {
 	var members []member
 	for _, m := range in.value.members {
@@ -126,8 +126,8 @@ func payloadOf(in *input) []member {
 	return members
 }
 
-// given reports whether a flag is true; a document is shown by default where it
-// is only described.
+// given reports whether a flag is true. Only DescribeJobExecution includes the document
+// by default.
 func given(in *input, name string) bool {
 	if v := in.value.get(name); v != nil {
 		return v.literal == "true"
@@ -135,7 +135,7 @@ func given(in *input, name string) bool {
 	return name == "includeJobDocument" && in.op == wire.DataDescribeJobExecution
 }
 
-// publish has the service answer a message and judges the reply.
+// publish sends a message to the service and judges the reply.
 func (r *run) publish(m *message) {
 	step := r.report.Requests
 	r.report.Requests++
@@ -164,7 +164,7 @@ func (r *run) publish(m *message) {
 	}
 }
 
-// reply is what a device is told.
+// reply is the reply to a device.
 type reply struct {
 	topic   string
 	payload []byte

@@ -17,7 +17,7 @@ import (
 	"github.com/muster-iot/muster/internal/wiregen/model"
 )
 
-// generator makes up inputs that keep every limit of the model.
+// generator generates inputs that keep every limit of the model.
 type generator struct {
 	rand     *rand.Rand
 	apis     map[wire.Service]*model.API
@@ -25,7 +25,7 @@ type generator struct {
 	patterns map[string]*pattern
 	now      func() time.Time
 	papers   *papers
-	wild     bool // the input that is being made need not make sense
+	wild     bool // the current input need not make sense
 }
 
 func newGenerator(seed uint64, now func() time.Time) (*generator, error) {
@@ -49,18 +49,18 @@ func newGenerator(seed uint64, now func() time.Time) (*generator, error) {
 	return g, err
 }
 
-// tighten adds limits that the specification has and the model has not
-// (jobs-data-plane.md section 3.5; -1 is among the numbers with a meaning).
+// tighten adds limits that the specification has in addition to the model
+// (jobs-data-plane.md section 3.5; numbers generates -1 where it has a meaning).
 func (g *generator) tighten() {
 	shapes := g.apis[wire.JobsData].Shapes
 	shapes["StepTimeoutInMinutes"].Min, shapes["StepTimeoutInMinutes"].Max = new(1.0), new(10080.0)
 	shapes["DescribeJobExecutionJobId"].Max = new(64.0)
 }
 
-// likely is true in percent of a hundred cases.
+// likely returns true with a probability of percent in a hundred.
 func (g *generator) likely(percent int) bool { return g.rand.IntN(100) < percent }
 
-// sensibly is true nearly always, but for a wild input half of the time.
+// sensibly returns true nearly always, but only half of the time for a wild input.
 func (g *generator) sensibly() bool {
 	if g.wild {
 		return g.likely(50)
@@ -68,7 +68,7 @@ func (g *generator) sensibly() bool {
 	return g.likely(99)
 }
 
-// pick returns one of some.
+// pick returns one of the values at random.
 func pick[T any](g *generator, some ...T) T { return some[g.rand.IntN(len(some))] }
 
 // input is an input of an operation.
@@ -78,8 +78,8 @@ type input struct {
 	value *value // of the input's structure
 }
 
-// bound returns the members that travel in a place: "uri", "querystring",
-// "header", or "" for the body.
+// bound returns the members in a location: "uri", "querystring", "header", or "" for
+// the body.
 func (in *input) bound(place string) iter.Seq2[*model.Member, member] {
 	return func(yield func(*model.Member, member) bool) {
 		for _, m := range in.value.members {
@@ -90,7 +90,7 @@ func (in *input) bound(place string) iter.Seq2[*model.Member, member] {
 	}
 }
 
-// input makes up a valid input of op.
+// input generates a valid input of op.
 func (g *generator) input(op *wire.Operation) *input {
 	api := g.apis[op.Service]
 	g.wild = g.likely(12)
@@ -102,8 +102,8 @@ func (g *generator) input(op *wire.Operation) *input {
 	return in
 }
 
-// meet has an input that names a thing and a job mostly name some that know each
-// other.
+// meet changes an input that names a thing and a job: mostly it then names two that
+// belong together.
 func (g *generator) meet(in *input) {
 	thing, job := in.value.get("thingName"), in.value.get("jobId")
 	if thing == nil || job == nil || len(g.known.pairs) == 0 || g.likely(25) {
@@ -116,7 +116,7 @@ func (g *generator) meet(in *input) {
 	}
 }
 
-// value makes up a value of a shape; depth is how deep in the input it stands.
+// value generates a value of a shape; depth is its depth in the input.
 func (g *generator) value(in *input, name string, depth int) *value {
 	v := &value{name: name, shape: in.api.Shapes[name]}
 	switch shape := v.shape; shape.Type {
@@ -145,7 +145,7 @@ func (g *generator) value(in *input, name string, depth int) *value {
 	return v
 }
 
-// fill gives a structure what it requires and some of what it may have.
+// fill gives a structure its required members and some of the optional ones.
 func (g *generator) fill(in *input, v *value, depth int) {
 	percent := 40 / (1 + depth)
 	leaning := leanings[v.name]
@@ -171,8 +171,8 @@ func (g *generator) fill(in *input, v *value, depth int) {
 	}
 }
 
-// alternative says that of several members exactly one should be given, each
-// so likely.
+// alternative lists members of which exactly one should be given, each with its
+// probability.
 type alternative []struct {
 	name    string
 	percent int
@@ -201,7 +201,7 @@ func (g *generator) count(shape *model.Shape) int {
 	return least + g.rand.IntN(max(0, most-least)+1)
 }
 
-// text makes up a string, often one that means something.
+// text generates a string, often one with a meaning.
 func (g *generator) text(in *input, name string, shape *model.Shape) string {
 	meant := meanings[name]
 	if name == "CertificateId" && strings.Contains(in.op.Name, "CA") {
@@ -227,13 +227,13 @@ func (g *generator) text(in *input, name string, shape *model.Shape) string {
 	return g.textOf(shape)
 }
 
-// named reports whether a shape is that of a name or id.
+// named reports whether a shape holds names or ids.
 func named(shape string) bool {
 	return strings.HasSuffix(shape, "Name") || strings.HasSuffix(shape, "Id")
 }
 
-// common returns one of a few names, so that inputs of different operations
-// meet.
+// common returns one of a few names, so that inputs of different operations often name
+// the same thing.
 func (g *generator) common(shape string) string {
 	some := 5
 	if shape == "JobId" || shape == "PolicyName" {
@@ -242,7 +242,7 @@ func (g *generator) common(shape string) string {
 	return fmt.Sprintf("%s-%d", strings.ToLower(shape), g.rand.IntN(some))
 }
 
-// number makes up a number within the range of its shape.
+// number generates a number in the range of its shape.
 func (g *generator) number(name string, shape *model.Shape) string {
 	if meant := numbers[name]; meant != nil && g.sensibly() {
 		return meant(g)

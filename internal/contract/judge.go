@@ -13,11 +13,11 @@ import (
 	"github.com/muster-iot/muster/awsiot/wire/wiretest"
 )
 
-// judge knows what may be answered.
+// judge decides which answers the contract allows.
 type judge struct {
 	checker *wiretest.Checker
 	router  *route.Router
-	devices []*wire.Operation // that devices can ask for over MQTT, sorted
+	devices []*wire.Operation // that devices can call over MQTT, sorted
 }
 
 func newJudge() (*judge, error) {
@@ -57,7 +57,7 @@ func (j *judge) answer(q *request, a *answer) error {
 	return j.modelled(q, a)
 }
 
-// modelled holds an answer against the model.
+// modelled checks an answer against the model.
 func (j *judge) modelled(q *request, a *answer) error {
 	body := a.body.Bytes()
 	switch {
@@ -79,8 +79,8 @@ func (j *judge) modelled(q *request, a *answer) error {
 	return q.in.missing(a)
 }
 
-// badInput returns what an operation says of bad input: some model no error for
-// it.
+// badInput returns the error of an operation for bad input, also for the operations
+// that model none.
 func badInput(op *wire.Operation) *wire.ErrorShape {
 	if e := op.BadInput(); e != nil {
 		return e
@@ -101,7 +101,7 @@ func (j *judge) refusal(q *request, a *answer) error {
 	return j.modelled(q, a)
 }
 
-// in reports whether a message has one of the names as a word of its own.
+// in reports whether a message contains one of the names as a word of its own.
 func (all names) in(message string) bool {
 	for _, name := range all {
 		if regexp.MustCompile(`(^|[^\pL\pN])` + regexp.QuoteMeta(name) + `([^\pL\pN]|$)`).MatchString(message) {
@@ -111,7 +111,8 @@ func (all names) in(message string) bool {
 	return len(all) == 0
 }
 
-// strange judges the answer to what no operation gets to see.
+// strange judges the answer to a request that is refused before it reaches an
+// operation.
 func strange(q *request, a *answer) error {
 	want := q.expect
 	if a.status != want.status || want.error != "" && a.errorType() != want.error {
@@ -123,8 +124,8 @@ func strange(q *request, a *answer) error {
 	return plainError(a, withoutTrace(a.body.Bytes()), &wire.ErrorShape{Name: a.errorType(), Status: want.status})
 }
 
-// plainError judges an error that no operation models: a name, a status, and a
-// message as the only member.
+// plainError judges an error that no operation models. It has a name, a status, and a
+// message as its only member.
 func plainError(a *answer, body []byte, want *wire.ErrorShape) error {
 	var members map[string]string
 	if err := json.Unmarshal(body, &members); err != nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/muster-iot/muster/internal/wiregen/model"
 )
 
-// known remembers the names, ARNs, ids and tokens that answers have told, by
-// the shape they had there, so that later inputs mean something.
+// known keeps the names, ARNs, ids and tokens from answers, by the shape that they had
+// there, so that later inputs can use them.
 type known struct {
 	rand  *rand.Rand
 	texts map[string][]string
@@ -24,7 +24,8 @@ type known struct {
 // pair is a thing that has, or had, an execution of a job.
 type pair struct{ thing, job string }
 
-// pairUp remembers which jobs a thing was told of, or which things a job.
+// pairUp keeps the pairs in an answer that lists the jobs of a thing or the things of
+// a job.
 func (k *known) pairUp(thing, job string) {
 	if p := (pair{thing, job}); thing != "" && job != "" && job != "$next" && !slices.Contains(k.pairs, p) {
 		k.pairs = append(k.pairs, p)
@@ -32,10 +33,10 @@ func (k *known) pairUp(thing, job string) {
 	}
 }
 
-// knownMax is how many values of a shape are remembered.
+// knownMax is how many values of a shape are kept.
 const knownMax = 40
 
-// pairsMax is how many pairs are remembered: old ones are gone by then.
+// pairsMax is how many pairs are kept. Older ones mostly do not exist any more.
 const pairsMax = 15
 
 func (k *known) add(shape, text string) {
@@ -59,10 +60,10 @@ func (k *known) one(shapes ...string) (string, bool) {
 	return "", false
 }
 
-// arns is the name under which ARNs of a kind of resource are remembered.
+// arns returns the name under which ARNs of a kind of resource are kept.
 func arns(kind string) string { return "arn:" + kind }
 
-// learn remembers what a successful answer tells.
+// learn keeps what a successful answer contains.
 func (k *known) learn(in *input, body []byte) {
 	api, op := in.api, in.op
 	facts := api.Operations[op.Name]
@@ -110,7 +111,7 @@ func (k *known) walk(api *model.API, op *wire.Operation, name string, v any) {
 			name += "@" + op.Name
 		}
 		if name == "RegistrationCode" {
-			k.texts[name] = nil // only the last one counts
+			k.texts[name] = nil // only the newest one is valid
 		}
 		k.add(name, v)
 		if parts := strings.SplitN(v, ":", 6); len(parts) == 6 && parts[0] == "arn" {

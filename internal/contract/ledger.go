@@ -8,18 +8,17 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// ledger is a store that counts what is written to it: nothing may be, when a
-// request is refused.
+// ledger is a store that counts writes. A request that is refused must not write.
 type ledger struct {
 	store.Store
 	writes atomic.Int64
 }
 
-// Apply is Apply of the store, counting what comes of it.
+// Apply is Apply of the store with a transaction that counts writes.
 func (l *ledger) Apply(ctx context.Context, fn func(store.Tx) error) (wait func() error, err error) {
 	var n int64
 	wait, err = l.Store.Apply(ctx, func(tx store.Tx) error {
-		n = 0 // it may run more than once
+		n = 0 // the function may run more than once
 		return fn(counting{tx, &n})
 	})
 	if err == nil {
@@ -28,7 +27,7 @@ func (l *ledger) Apply(ctx context.Context, fn func(store.Tx) error) (wait func(
 	return wait, err
 }
 
-// counting is a transaction that counts what is written in it.
+// counting is a transaction that counts its writes.
 type counting struct {
 	store.Tx
 	n *int64

@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// meanings make up strings that the service can make sense of, by their shape:
-// what the model's limits say of them is not enough for a request to come far.
-// What is not in here is made up by its pattern, or taken from earlier answers.
+// meanings generate strings that have a meaning for the service, by their shape. The
+// limits of the model alone would not be enough for a request to succeed. Strings of
+// other shapes are generated from their patterns or taken from earlier answers.
 var meanings = map[string]func(g *generator) (string, bool){
-	// What jobs are made of.
+	// Jobs.
 	"JobDocument":               (*generator).document,
 	"TargetArn":                 told(arns("thing"), arns("thinggroup")),
 	"JobArn":                    told(arns("job")),
@@ -60,17 +60,17 @@ var meanings = map[string]func(g *generator) (string, bool){
 	"ClientId":   one("thingname-0", "thingname-1", "client 7"),
 }
 
-// one makes a meaning of a few words.
+// one returns a meaning that is one of a few words.
 func one(words ...string) func(*generator) (string, bool) {
 	return func(g *generator) (string, bool) { return pick(g, words...), true }
 }
 
-// told makes a meaning of what earlier answers had for some shapes.
+// told returns a meaning that is a value of some shapes from earlier answers.
 func told(shapes ...string) func(*generator) (string, bool) {
 	return func(g *generator) (string, bool) { return g.known.one(shapes...) }
 }
 
-// mostly adds words that are wrong to a meaning, for wild inputs.
+// mostly adds wrong words to a meaning, for wild inputs.
 func mostly(right func(*generator) (string, bool), wrong ...string) func(*generator) (string, bool) {
 	return func(g *generator) (string, bool) {
 		if g.wild && g.likely(40) {
@@ -80,7 +80,7 @@ func mostly(right func(*generator) (string, bool), wrong ...string) func(*genera
 	}
 }
 
-// numbers make up numbers that have more rules than a range.
+// numbers generate numbers that have more rules than a range.
 var numbers = map[string]func(g *generator) string{
 	"AbortThresholdPercentage":      figures("0.5", "10", "99.99", "100")("0", "33.333"),
 	"IncrementFactor":               figures("1.1", "1.5", "2", "5")("1.25"),
@@ -97,7 +97,7 @@ var numbers = map[string]func(g *generator) string{
 	"PageSize":                      small,
 }
 
-// figures makes a number of a few that are right and, for wild inputs, wrong.
+// figures returns one of a few right numbers or, for wild inputs, of a few wrong ones.
 func figures(right ...string) func(wrong ...string) func(*generator) string {
 	return func(wrong ...string) func(*generator) string {
 		figure := mostly(one(right...), wrong...)
@@ -107,8 +107,8 @@ func figures(right ...string) func(wrong ...string) func(*generator) string {
 
 func small(g *generator) string { return strconv.Itoa(1 + g.rand.IntN(3)) }
 
-// leanings say in percent how likely an optional member is given, where nearly
-// all inputs would otherwise be refused for reasons beyond the model.
+// leanings give the probability of an optional member, in percent, where nearly all
+// inputs would otherwise be refused by rules that are not in the model.
 var leanings = map[string]map[string]int{
 	"CreateJobRequest": {
 		"presignedUrlConfig": 4, "destinationPackageVersions": 10, "documentParameters": 4, "schedulingConfig": 12,
@@ -151,7 +151,7 @@ var leanings = map[string]map[string]int{
 	"UpdateJobExecutionRequest":          {"expectedVersion": 20, "executionNumber": 15, "stepTimeoutInMinutes": 15},
 }
 
-// alternatives are members of which mostly just one should be given.
+// alternatives are members of which mostly exactly one should be given.
 var alternatives = map[string][]alternative{
 	"CreateJobRequest":         {{{"document", 84}, {"jobTemplateArn", 13}, {"documentSource", 3}}},
 	"CreateJobTemplateRequest": {{{"document", 84}, {"jobArn", 13}, {"documentSource", 3}}},
@@ -160,7 +160,7 @@ var alternatives = map[string][]alternative{
 // finish makes the members of a structure agree.
 func (g *generator) finish(in *input, v *value) {
 	switch v.name {
-	case "RegisterCACertificateRequest": // with a proof of who has its key
+	case "RegisterCACertificateRequest": // needs a proof of possession of the key
 		code, ok := g.known.one("RegistrationCode")
 		root, proof, err := g.papers.newAuthority(code)
 		if ok && err == nil {
@@ -169,14 +169,14 @@ func (g *generator) finish(in *input, v *value) {
 			v.set("caCertificate", &value{shape: pem, literal: quote(root)})
 			v.set("verificationCertificate", &value{shape: pem, literal: quote(proof)})
 		}
-	case "JobExecutionsRetryConfig": // a criterion for all failures stands alone
+	case "JobExecutionsRetryConfig": // a criterion for all failures must be the only one
 		list := v.get("criteriaList")
 		list.items = list.items[:1]
-	case "RateIncreaseCriteria": // one of the two
+	case "RateIncreaseCriteria": // exactly one of the two
 		if len(v.members) == 0 {
 			v.set("numberOfNotifiedThings", g.value(in, "NumberOfThings", 0))
 		}
-	case "CreateJobRequest": // parameters are those of a template
+	case "CreateJobRequest": // only a template has parameters
 		if v.get("jobTemplateArn") == nil && g.likely(95) {
 			v.drop("documentParameters")
 		}
@@ -195,7 +195,7 @@ func (g *generator) document() (string, bool) {
 	), true
 }
 
-// release returns the ARN of a version of a package, or of what stands for one.
+// release returns the ARN of a version of a package, or a placeholder for one.
 func (g *generator) release() (string, bool) {
 	arn, ok := g.known.one("PackageVersionArn")
 	if at := strings.LastIndex(arn, "/"); ok && g.likely(20) {

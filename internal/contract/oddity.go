@@ -9,8 +9,8 @@ import (
 	"github.com/muster-iot/muster/awsiot/wire"
 )
 
-// oddities change a request in ways that are allowed: its answer must be what
-// it would have been. Each says whether it could be applied.
+// oddities change a request in ways that are allowed and must not change its answer.
+// Each reports whether it could be applied.
 var oddities = map[string]func(g *generator, r *request) bool{
 	"an unknown member": func(g *generator, r *request) bool {
 		return insert(r, `"noSuchMember":`+pick(g, `null`, `{"a":[1,2,{"b":null}]}`, `"x"`, `1e400`, `[[[[[[]]]]]]`)+`,`)
@@ -75,8 +75,8 @@ func insert(r *request, text string) bool {
 // aMemberTwice is the only one of malformed that is a JSON object.
 const aMemberTwice = "a member twice"
 
-// malformed are bodies that are no JSON object, or that have a name twice, made of
-// one that is and has not. They are refused by whoever has a body to read.
+// malformed make a body that is not a JSON object, or that has a name twice, from a
+// valid one. Every operation with a body must refuse them.
 var malformed = map[string]func(g *generator, body []byte) []byte{
 	"cut off":      func(_ *generator, body []byte) []byte { return body[:len(body)-1] },
 	"a list":       func(*generator, []byte) []byte { return []byte(`[]`) },
@@ -109,14 +109,15 @@ var malformed = map[string]func(g *generator, body []byte) []byte{
 	"an object without end": func(*generator, []byte) []byte { return []byte(strings.Repeat(`{"x":`, 30000)) },
 }
 
-// stranger is a request that no operation gets to see, and how it is refused.
+// stranger is a request that is refused before it reaches an operation, and its
+// refusal.
 type stranger struct {
 	change func(g *generator, r *request)
 	error  string
 	status int
 }
 
-// strangers are refused before they reach an operation.
+// strangers lists those requests.
 var strangers = map[string]stranger{
 	"an unknown path": {func(g *generator, r *request) {
 		r.target = pick(g, "/", "/nowhere", "//jobs", "/jobs//", "/things/a/b/c")
@@ -135,7 +136,7 @@ var strangers = map[string]stranger{
 	"a signature in another algorithm": {forged(func(r *http.Request) { r.Header.Set("Authorization", "Basic eDp5") }), "", http.StatusForbidden},
 }
 
-// tooLarge is a body that no operation reads.
+// tooLarge is a body that is too large for every operation.
 var tooLarge = stranger{
 	func(_ *generator, r *request) { r.body = bytes.Repeat([]byte(" "), wire.MaxBody+1) },
 	"RequestEntityTooLargeException", http.StatusRequestEntityTooLarge,

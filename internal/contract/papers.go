@@ -12,12 +12,12 @@ import (
 	"time"
 )
 
-// papers are certificates as users bring them: of devices, of authorities, and
-// one request for a certificate.
+// papers makes certificates as users bring them, of devices and of authorities, and
+// has one certificate signing request.
 type papers struct {
 	request string // in PEM
 	now     func() time.Time
-	key     *ecdsa.PrivateKey // of everybody
+	key     *ecdsa.PrivateKey // the same for all certificates
 	serial  int64             // of the last certificate
 	issuer  *x509.Certificate // the newest authority
 }
@@ -37,14 +37,14 @@ func newPapers(now func() time.Time) (*papers, error) {
 	return p, err
 }
 
-// device returns a new certificate of a device, by the newest authority.
+// device returns a new certificate of a device, signed by the newest authority.
 func (p *papers) device() (string, error) {
 	_, text, err := p.sign(p.template("device"), p.issuer)
 	return text, err
 }
 
-// newAuthority returns the certificate of a new authority, and the one that
-// proves with a registration code that we have its key.
+// newAuthority returns the certificate of a new authority, and the certificate that
+// proves, with a registration code, possession of its key.
 func (p *papers) newAuthority(code string) (root, proof string, err error) {
 	template := p.template("authority")
 	template.Subject.CommonName = fmt.Sprint("authority ", p.serial)

@@ -12,9 +12,9 @@ import (
 	"github.com/muster-iot/muster/awsiot/wire"
 )
 
-// The forms of what devices are told over MQTT (jobs-data-plane.md sections 3
-// and 6): every member there can be, by its JSON type, with a star where it must
-// be there. They are written by hand, since no model has them.
+// The forms of replies over MQTT (jobs-data-plane.md sections 3 and 6): every member
+// that there can be with its JSON type, and a star if it is required. They are written
+// by hand because no model has them.
 var forms = map[string]map[string]string{
 	"execution": {
 		"jobId": "string*", "jobDocument": "object", "status": "status*", "statusDetails": "details", "queuedAt": "seconds*",
@@ -33,8 +33,8 @@ var forms = map[string]map[string]string{
 	"UpdateJobExecution":           {"clientToken": "token", "timestamp": "seconds*", "executionState": "state", "jobDocument": "object"},
 }
 
-// codes are the codes of jobs-data-plane.md section 8 that valid requests can
-// meet, by operation.
+// codes are the error codes of jobs-data-plane.md section 8 that a valid request may
+// get, by operation.
 var codes = map[string][]string{
 	"GetPendingJobExecutions":      {"ResourceNotFound"},
 	"StartNextPendingJobExecution": {"ResourceNotFound", "InvalidRequest"},
@@ -42,7 +42,7 @@ var codes = map[string][]string{
 	"UpdateJobExecution":           {"ResourceNotFound", "VersionMismatch", "InvalidStateTransition", "InvalidRequest"},
 }
 
-// scalars are the JSON texts that the scalar types of the forms may have.
+// scalars match the JSON texts of the scalar types of the forms.
 var scalars = map[string]*regexp.Regexp{
 	"string":  regexp.MustCompile(`^".+"$`),
 	"token":   regexp.MustCompile(`^"`),
@@ -101,7 +101,7 @@ func (j *judge) rejected(m *message, r reply, code string) error {
 	return inForm("reply", r.payload, "rejected")
 }
 
-// asked judges whether a reply shows what was asked for.
+// asked judges whether a reply contains what the request asked for.
 func asked(m *message, members map[string]json.RawMessage) error {
 	_, state := members["executionState"]
 	if m.op == wire.UpdateJobExecution && state != m.state {
@@ -122,7 +122,7 @@ func asked(m *message, members map[string]json.RawMessage) error {
 	return nil
 }
 
-// inForm judges an object by its form.
+// inForm checks an object against its form.
 func inForm(at string, object json.RawMessage, form string) error {
 	members, err := readObject(object)
 	if err != nil {
@@ -172,7 +172,7 @@ func inKind(at string, text json.RawMessage, kind string) error {
 	return nil
 }
 
-// readObject reads an object whose members are given once.
+// readObject reads an object and fails if a member is there twice.
 func readObject(text json.RawMessage) (map[string]json.RawMessage, error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	if token, err := d.Token(); err != nil || token != json.Delim('{') {
@@ -205,7 +205,7 @@ func memberOf(object []byte, name string) (json.RawMessage, bool) {
 	return value, there
 }
 
-// sameText reports whether two JSON strings say the same; "" is none at all.
+// sameText reports whether two JSON strings have the same value; "" is no string.
 func sameText(a, b string) bool {
 	var left, right string
 	if a == "" || b == "" {

@@ -20,7 +20,7 @@ func TestReplies(t *testing.T) {
 		message message
 		topic   string
 		payload string
-		want    string // in the complaint; empty for none
+		want    string // part of the complaint; empty if there must be none
 	}{
 		"lists of nothing":                  {get, "t/accepted", `{"clientToken":"t","timestamp":1790000000,"inProgressJobs":[],"queuedJobs":[]}`, ""},
 		"a list is missing":                 {get, "t/accepted", `{"clientToken":"t","timestamp":1790000000,"inProgressJobs":[]}`, "queuedJobs is missing"},

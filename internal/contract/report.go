@@ -9,13 +9,13 @@ import (
 	"github.com/muster-iot/muster/awsiot/wire"
 )
 
-// Report says what was tried and what came of it.
+// Report says what was tried, with which outcomes.
 type Report struct {
 	Requests int
 	Findings []Finding
-	// Outcomes counts, by operation, how often which error was answered; a
-	// success has the empty name. An operation that is served is always there.
-	// Those over MQTT have "MQTT " before their name and a code for an error.
+	// Outcomes counts, by operation, how often each error was answered; a success has
+	// the empty name. Every operation that is served has an entry. Operations over
+	// MQTT have "MQTT " before their name, and codes as errors.
 	Outcomes map[string]map[string]int
 	modelled map[string][]string
 }
@@ -24,7 +24,7 @@ func newReport() *Report {
 	return &Report{Outcomes: map[string]map[string]int{}, modelled: map[string][]string{}}
 }
 
-// Name is how an operation is called in a report.
+// Name returns the name of an operation in a report.
 func Name(op *wire.Operation) string { return string(op.Service) + " " + op.Name }
 
 func (r *Report) expect(op *wire.Operation) {
@@ -40,10 +40,10 @@ func (r *Report) saw(op *wire.Operation, errorType string) {
 	}
 }
 
-// told notes how a device was answered.
+// told counts the answer to a device.
 func (r *Report) told(m *message, got reply) {
 	if m.code == "InvalidTopic" {
-		return // it is no operation's answer
+		return // it is not the answer of an operation
 	}
 	name := "MQTT " + m.op.Name
 	if r.Outcomes[name] == nil {
@@ -55,7 +55,7 @@ func (r *Report) told(m *message, got reply) {
 
 func (r *Report) find(f Finding) { r.Findings = append(r.Findings, f) }
 
-// Add adds what another run came to.
+// Add adds the outcomes of another run.
 func (r *Report) Add(other *Report) {
 	r.Requests += other.Requests
 	r.Findings = append(r.Findings, other.Findings...)
@@ -70,7 +70,7 @@ func (r *Report) Add(other *Report) {
 	}
 }
 
-// NeverSucceeded names the operations that had no success, sorted.
+// NeverSucceeded returns the operations without a success, sorted.
 func (r *Report) NeverSucceeded() []string {
 	var names []string
 	for _, name := range slices.Sorted(maps.Keys(r.Outcomes)) {
@@ -81,8 +81,8 @@ func (r *Report) NeverSucceeded() []string {
 	return names
 }
 
-// String is a table: the operations with their successes, the errors that were
-// seen, and those of the model that were not.
+// String returns a table: the operations with their successes, the errors that were
+// answered, and the modeled errors that were not.
 func (r *Report) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d requests, %d findings\n", r.Requests, len(r.Findings))

@@ -10,33 +10,32 @@ import (
 	"github.com/muster-iot/muster/awsiot/wire"
 )
 
-// request is a request as it will be signed and sent, and what its answer must
-// be like.
+// request is a request that will be signed and sent, with the answer that it must get.
 type request struct {
 	op      *wire.Operation
-	in      *input // what it was made of
+	in      *input // from which it was made
 	method  string
 	target  string // escaped path and query
 	header  http.Header
 	body    []byte
 	service string                // of the signature
-	forge   func(r *http.Request) // nil, or what is changed after it was signed
+	forge   func(r *http.Request) // changes the request after it was signed; nil changes nothing
 	what    string                // what is special about it
 	expect  expectation
 }
 
-// expectation is what an answer must be beyond what the model says of any.
+// expectation is what is required of one answer in addition to the model.
 type expectation struct {
 	succeed bool  // nothing is wrong with the request
-	refused bool  // by the operation's error for bad input
-	names   names // what a refusal must name; none for nothing in particular
+	refused bool  // with the operation's error for bad input
+	names   names // of which a refusal must contain one; empty: no name is required
 
-	stranger bool   // no operation gets to see the request; it is refused so:
-	error    string // empty for any
+	stranger bool   // the request is refused before it reaches an operation, with:
+	error    string // empty: any error
 	status   int
 }
 
-// request renders an input.
+// request makes a request from an input.
 func (in *input) request() *request {
 	r := &request{op: in.op, in: in, method: in.op.Method, header: http.Header{}, service: signingName(in.op.Service)}
 	labels := map[string]string{}
@@ -75,7 +74,7 @@ func (in *input) request() *request {
 	return r
 }
 
-// hasBody reports whether the operation knows members of a body.
+// hasBody reports whether the operation has members in the body.
 func (in *input) hasBody() bool {
 	for _, m := range in.value.shape.Members {
 		if m.Location == "" {
@@ -85,7 +84,7 @@ func (in *input) hasBody() bool {
 	return false
 }
 
-// path fills the labels into the operation's path.
+// path puts the labels into the operation's path.
 func (in *input) path(labels map[string]string) string {
 	var b strings.Builder
 	for _, s := range in.op.Segments {
@@ -110,8 +109,7 @@ func signingName(s wire.Service) string {
 	return string(s)
 }
 
-// curl returns the request as a command line, for a server whose time is that
-// of the world.
+// curl returns the request as a command line, for a server with the time of the world.
 func (r *request) curl() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "curl -X %s 'http://127.0.0.1:8080%s' --aws-sigv4 'aws:amz:%s:%s' -u \"$KEY:$SECRET\"", r.method, quoteShell(r.target), account.Region, r.service)
@@ -128,10 +126,10 @@ func (r *request) curl() string {
 
 func quoteShell(s string) string { return strings.ReplaceAll(s, "'", `'\''`) }
 
-// curlMax bounds how much of a body is printed.
+// curlMax is how many bytes of a body are printed at most.
 const curlMax = 8 << 10
 
-// bashString writes bytes as bash reads them, whatever they are.
+// bashString quotes any bytes for bash.
 func bashString(data []byte) string {
 	var b strings.Builder
 	b.WriteString("$'")

@@ -14,7 +14,7 @@ import (
 // edit is a change of an answer; it reports whether it changed anything.
 type edit func(a *answer) bool
 
-// tampered puts the service behind an editor of its answers.
+// tampered returns the service with edited answers.
 func tampered(e edit) func(http.Handler) http.Handler {
 	return func(service http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -55,7 +55,7 @@ func refused(change func(a *answer)) edit {
 func TestWrongAnswersAreFound(t *testing.T) {
 	tests := map[string]struct {
 		edit edit
-		want string // in the problem of a finding
+		want string // part of the problem of a finding
 	}{
 		"an unknown member":          {replaced(`{"`, `{"extra":1,"`), "has no member extra"},
 		"null instead of nothing":    {replaced(`{"things":`, `{"nextToken":null,"things":`), "is no string"},
@@ -102,7 +102,7 @@ func TestWrongAnswersAreFound(t *testing.T) {
 	}
 }
 
-// replacedAll refuses all that is accepted with that body.
+// replacedAll replaces every success by a refusal with this body.
 func replacedAll(body string) edit {
 	return func(a *answer) bool {
 		if a.status != http.StatusOK {

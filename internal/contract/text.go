@@ -11,13 +11,13 @@ import (
 	"github.com/muster-iot/muster/internal/wiregen/model"
 )
 
-// pattern is a pattern of the model, compiled to be matched and to be walked.
+// pattern is a pattern of the model, compiled and as a syntax tree.
 type pattern struct {
 	re   *regexp.Regexp
 	tree *syntax.Regexp
 }
 
-// pattern returns the compiled pattern of a shape that has one.
+// pattern returns the pattern of a shape that has one.
 func (g *generator) pattern(shape *model.Shape) (*pattern, error) {
 	if p := g.patterns[shape.Pattern]; p != nil {
 		return p, nil
@@ -50,11 +50,10 @@ func (g *generator) fits(s string, shape *model.Shape) bool {
 	return err == nil && p.re.MatchString(s)
 }
 
-// longText bounds the texts that are made up for shapes that allow longer ones.
+// longText is the longest text that is generated for shapes that allow longer ones.
 const longText = 4096
 
-// textOf makes up a string that keeps the limits of its shape and means
-// nothing.
+// textOf generates a string without a meaning that keeps the limits of its shape.
 func (g *generator) textOf(shape *model.Shape) string {
 	for range 20 {
 		length := g.length(shape)
@@ -73,7 +72,7 @@ func (g *generator) textOf(shape *model.Shape) string {
 	return "a"
 }
 
-// length chooses how long a string should be, often at a limit.
+// length chooses the length of a string, often one at a limit.
 func (g *generator) length(shape *model.Shape) int {
 	least, most := 0, 40
 	if shape.Min != nil {
@@ -91,8 +90,9 @@ func (g *generator) length(shape *model.Shape) int {
 	return least + g.rand.IntN(min(most-least, 16)+1)
 }
 
-// alphabet is what text without a pattern is made of: what JSON escapes, what
-// UTF-8 needs one to four bytes for, what a path or query gives a meaning.
+// alphabet holds the characters of texts without a pattern: characters that JSON
+// escapes, that take one to four bytes in UTF-8, and that have a meaning in a path or
+// query.
 var alphabet = []rune("abcXYZ019 _-.,:;/\\?&=+%#$*\"'<>{}[]()\n\t\u0000\u007fäß\u00a0\u2028€語😀\ufffd")
 
 func (g *generator) letters(n int) string {
@@ -103,7 +103,7 @@ func (g *generator) letters(n int) string {
 	return b.String()
 }
 
-// walk writes a text that tree matches, of about the wanted length.
+// walk writes a text of about the wanted length that tree matches.
 func walk(r *rand.Rand, tree *syntax.Regexp, length int, b *strings.Builder) {
 	times := func(least, most int) int {
 		if most < 0 || most > least+length {
@@ -123,7 +123,7 @@ func walk(r *rand.Rand, tree *syntax.Regexp, length int, b *strings.Builder) {
 		b.WriteRune(oneOf(r, tree.Rune))
 	case syntax.OpAnyChar, syntax.OpAnyCharNotNL:
 		b.WriteRune(alphabet[r.IntN(20)])
-	case syntax.OpStar: // nearly all patterns repeat one class: then this is the length
+	case syntax.OpStar: // nearly all patterns repeat one class; then this is the length
 		repeat(length)
 	case syntax.OpPlus:
 		repeat(max(length, 1))
@@ -133,7 +133,7 @@ func walk(r *rand.Rand, tree *syntax.Regexp, length int, b *strings.Builder) {
 		repeat(times(tree.Min, tree.Max))
 	case syntax.OpAlternate:
 		walk(r, tree.Sub[r.IntN(len(tree.Sub))], length, b)
-	default: // concatenations, captures; anchors have no parts
+	default: // concatenations and captures; anchors have no parts
 		for _, sub := range tree.Sub {
 			walk(r, sub, length, b)
 		}

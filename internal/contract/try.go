@@ -11,13 +11,13 @@ import (
 	"github.com/muster-iot/muster/awsiot/wire"
 )
 
-// weights say how often operations are tried compared with others: the first
-// row that fits counts.
+// weights say how often an operation is tried compared with others. The first row that
+// matches counts.
 var weights = []struct {
 	begins string
 	weight int
 }{
-	{"CreateKeysAndCertificate", 1}, // makes an RSA key, which takes long
+	{"CreateKeysAndCertificate", 1}, // makes an RSA key, which takes a long time
 	{"DeleteRegistrationCode", 4},
 	{"Publish", 30},
 	{"CreateJob", 100}, {"CreateThing", 60}, {"AddThing", 60}, {"UpdateJobExecution", 80}, {"StartNext", 60},
@@ -32,14 +32,14 @@ func weight(op *wire.Operation) int {
 			return w.weight
 		}
 	}
-	return 0 // never: the last row fits all
+	return 0 // never: the last row matches all
 }
 
 // try sends a request and judges the answer.
 func (r *run) try(q *request) *answer {
 	step := r.report.Requests
 	r.report.Requests++
-	written := r.store.writes.Load() // RegisterCACertificate makes the registration code that it asks for, if there is none
+	written := r.store.writes.Load() // RegisterCACertificate makes the registration code if there is none
 	a, err := r.send(q)
 	if err == nil {
 		err = r.judge.answer(q, a)
@@ -71,7 +71,7 @@ type complaint string
 
 func (c complaint) Error() string { return string(c) }
 
-// found reports a finding, unless one much like it was.
+// found reports a finding, unless a similar one was reported before.
 func (r *run) found(f Finding) {
 	words := strings.FieldsFunc(f.Problem, func(c rune) bool { return c == '\'' || c == '"' || c >= '0' && c <= '9' })
 	like := strings.SplitN(f.What, " ", 2)[0] + strings.Join(words[:min(1, len(words))], "")
@@ -82,8 +82,8 @@ func (r *run) found(f Finding) {
 	r.report.find(f)
 }
 
-// valid sends an input that keeps all limits, and then, when there is more to
-// list, asks for that.
+// valid sends an input that keeps all limits. If the answer is a list with more pages,
+// it asks for the next one.
 func (r *run) valid() {
 	in := r.sendable(r.operation())
 	q := in.request()
@@ -96,8 +96,7 @@ func (r *run) valid() {
 	}
 }
 
-// next returns the request for the page that follows an answer, nil when there
-// is none.
+// next returns the request for the page after an answer, or nil if there is none.
 func (r *run) next(in *input, a *answer) *request {
 	if a.status != http.StatusOK {
 		return nil
@@ -131,7 +130,7 @@ func (r *run) breach() {
 	}
 }
 
-// sendable makes up an input that an HTTP client could send.
+// sendable generates an input that an HTTP client could send.
 func (r *run) sendable(op *wire.Operation) *input {
 	for {
 		if in := r.input(op); in.sendable() {
@@ -140,9 +139,9 @@ func (r *run) sendable(op *wire.Operation) *input {
 	}
 }
 
-// sendable reports whether an HTTP client could send an input: no label of the
-// path is empty or a dot segment, which signers take out of the path
-// (AUTH-73), and headers are one line of text.
+// sendable reports whether an HTTP client could send an input: no label of the path is
+// empty or a dot segment, which signers remove (AUTH-73), and headers are one line of
+// text.
 func (in *input) sendable() bool {
 	for _, m := range in.bound("uri") {
 		if text := m.value.text(); text == "" || text == "." || text == ".." {
@@ -158,8 +157,8 @@ func (in *input) sendable() bool {
 	return true
 }
 
-// oddity sends a valid input in an unusual form. What only reads must answer as
-// if the form had been the usual one.
+// oddity sends a valid input in an unusual form. Operations that only read must give
+// the same answer as to the usual form.
 func (r *run) oddity() {
 	in := r.sendable(r.operation())
 	q := in.request()
@@ -184,12 +183,12 @@ func (r *run) oddity() {
 	}
 }
 
-// reads reports whether an operation changes nothing.
+// reads reports whether an operation only reads.
 func reads(op *wire.Operation) bool {
 	return strings.HasPrefix(op.Name, "List") || strings.HasPrefix(op.Name, "Describe") || op.Method == http.MethodGet
 }
 
-// malformed sends a body that is no JSON object.
+// malformed sends a body that is not a JSON object.
 func (r *run) malformed() {
 	in := r.sendable(r.operation())
 	if !in.hasBody() || in.value.shape.Payload != "" {
@@ -210,13 +209,13 @@ func (r *run) malformed() {
 	r.try(q)
 }
 
-// stranger sends what no operation gets to see.
+// stranger sends a request that is refused before it reaches an operation.
 func (r *run) stranger() {
 	in := r.sendable(r.operation())
 	q := in.request()
 	name := pick(r.generator, slices.Sorted(maps.Keys(strangers))...)
 	if q.what = name; name == "a body that is too large" && r.likely(90) {
-		return // it takes long
+		return // the RSA key takes a long time
 	}
 	s := strangers[name]
 	s.change(r.generator, q)
@@ -224,7 +223,7 @@ func (r *run) stranger() {
 	r.try(q)
 }
 
-// unserved asks for an operation that the service does not have.
+// unserved calls an operation that the service does not have.
 func (r *run) unserved() {
 	op := pick(r.generator, r.others...)
 	if served, err := r.judge.router.Match(signingName(op.Service), op.Method, plainPath(op)); err != nil || served.Operation != op {
@@ -236,7 +235,7 @@ func (r *run) unserved() {
 	r.try(q)
 }
 
-// plainPath is a path of op with some label.
+// plainPath returns a path of op with any labels.
 func plainPath(op *wire.Operation) string {
 	var b strings.Builder
 	for _, s := range op.Segments {

@@ -7,11 +7,11 @@ import (
 	"github.com/muster-iot/muster/internal/wiregen/model"
 )
 
-// value is one value of an input, along its shape.
+// value is one value of an input, in the structure of its shape.
 type value struct {
 	name    string // of the shape
 	shape   *model.Shape
-	literal string   // JSON text of a scalar; of anything once it is broken
+	literal string   // JSON text of a scalar, or of any broken value
 	members []member // of a structure or map, in order
 	items   []*value // of a list
 }
@@ -22,7 +22,7 @@ type member struct {
 	value *value
 }
 
-// get returns a member of a structure, nil when it is not given.
+// get returns a member of a structure, or nil if it is not given.
 func (v *value) get(name string) *value {
 	for _, m := range v.members {
 		if m.name == name {
@@ -32,7 +32,7 @@ func (v *value) get(name string) *value {
 	return nil
 }
 
-// drop takes a member out.
+// drop removes a member.
 func (v *value) drop(name string) {
 	for i, m := range v.members {
 		if m.name == name {
@@ -42,7 +42,7 @@ func (v *value) drop(name string) {
 	}
 }
 
-// set gives a member a value, in the place of one it may have had.
+// set gives a member a value, in place of its old value if it has one.
 func (v *value) set(name string, to *value) {
 	for i, m := range v.members {
 		if m.name == name {
@@ -84,7 +84,7 @@ func appendObject(b []byte, members []member) []byte {
 	return append(b, '}')
 }
 
-// text returns a scalar as a parameter writes it: a string without its quotes.
+// text returns a scalar as it is written in a parameter: a string without quotes.
 func (v *value) text() string {
 	var s string
 	if json.Unmarshal([]byte(v.literal), &s) == nil {
@@ -97,7 +97,7 @@ func (v *value) text() string {
 func quote(s string) string {
 	b, err := json.Marshal(s)
 	if err != nil {
-		return strconv.Quote(s) // never: a string always marshals
+		return strconv.Quote(s) // never happens: a string always marshals
 	}
 	return string(b)
 }

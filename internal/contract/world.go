@@ -31,11 +31,11 @@ var (
 	admin   = sigv4.Credential{AccessKeyID: "AKIDCONTRACT", Secret: "contract-secret"}
 )
 
-// beginning is when a world's time begins.
+// beginning is the time at which a world begins.
 const beginning = muster.Instant(1_790_000_000_123)
 
-// world is a whole service in this process, with both planes, on a store of its
-// own and with a clock that only pass moves.
+// world is a whole service in this process, with both planes, its own store, and a
+// clock that only pass moves.
 type world struct {
 	engine  *engine.Engine
 	store   *ledger
@@ -54,7 +54,7 @@ func newWorld(tamper func(http.Handler) http.Handler) (*world, error) {
 		Store: w.store, Account: account, Now: w.clock, Log: log, TypeDeletionWait: time.Minute,
 		PageKey: []byte("the key of page tokens"), NewID: w.newID(),
 	})
-	service := dataplane.New(dataplane.Options{Engine: w.engine, Account: account, Now: w.time, Log: log})
+	service := dataplane.New(dataplane.Options{Jobs: w.engine, Account: account, Now: w.time, Log: log})
 	w.mqtt = service.MQTT()
 	broker, err := gateway.New(context.Background(), gateway.Options{Authorizer: nobody{}, Reserved: w.mqtt, Log: log})
 	if err != nil {
@@ -65,7 +65,8 @@ func newWorld(tamper func(http.Handler) http.Handler) (*world, error) {
 		return nil, err
 	}
 	w.handler, err = awsiot.New(awsiot.Options{
-		Engine: w.engine, Account: account, Now: w.time, Keys: keys{}, Log: log, Issuer: issuer,
+		Catalog: w.engine, Events: w.engine, Jobs: w.engine, Registry: w.engine, Rights: w.engine, Tags: w.engine,
+		Account: account, Now: w.time, Keys: keys{}, Log: log, Issuer: issuer,
 		DataPlane: service.HTTP(),
 		Messages:  iotdata.New(iotdata.Options{Broker: broker, Account: account, Now: w.time, Log: log, Inventory: w.engine.Inventory}),
 		Endpoints: awsiot.Endpoints{Data: "data.example", CredentialProvider: "credentials.example"},
@@ -87,14 +88,14 @@ func newWorld(tamper func(http.Handler) http.Handler) (*world, error) {
 	return w, nil
 }
 
-// nobody may connect: what devices ask goes to the data plane directly.
+// nobody may connect: requests of devices go directly to the data plane.
 type nobody struct{}
 
 func (nobody) Connect(context.Context, gateway.Connect) (gateway.Grant, error) {
 	return nil, gateway.ErrRefused
 }
 
-// newID returns a source of identities that are the same in each run.
+// newID returns a source of ids that are the same in every run.
 func (w *world) newID() func() string {
 	var n atomic.Int64
 	return func() string { return fmt.Sprintf("00000000-0000-4000-8000-%012x", n.Add(1)) }
@@ -103,7 +104,7 @@ func (w *world) newID() func() string {
 func (w *world) clock() muster.Instant { return muster.Instant(w.now.Load()) }
 func (w *world) time() time.Time       { return w.clock().Time() }
 
-// pass lets time go by and does the background work that is due then.
+// pass moves the clock and does the background work that is due then.
 func (w *world) pass(ctx context.Context, d time.Duration) error {
 	w.now.Add(d.Milliseconds())
 	for {
@@ -117,7 +118,7 @@ func (w *world) pass(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// answer is what a request got over HTTPS.
+// answer is an answer over HTTPS.
 type answer struct {
 	status int
 	header http.Header
@@ -148,8 +149,8 @@ func (a *answer) String() string {
 	return text
 }
 
-// send signs a request, changes the signature's work if it should, and has the
-// service answer it. A panic comes out as an error.
+// send signs a request, applies its forge if it has one, and sends it to the service.
+// A panic of the service becomes an error.
 func (w *world) send(r *request) (a *answer, err error) {
 	hr := &http.Request{
 		Method: r.method, RequestURI: r.target, Host: "iot.example", Header: r.header.Clone(), RemoteAddr: "192.0.2.1:4711",
@@ -173,7 +174,7 @@ func (w *world) send(r *request) (a *answer, err error) {
 	return a, nil
 }
 
-// keys has one key, whose holder may do everything.
+// keys has one key, which permits everything.
 type keys struct{}
 
 func (keys) Lookup(id string) (sigv4.Credential, error) {
@@ -187,19 +188,19 @@ func (keys) Caller(string) (identity.Caller, error) {
 	return identity.Unrestricted("arn:aws:iam::111122223333:user/contract"), nil
 }
 
-// faults is a log that keeps what went wrong.
+// faults is a log that keeps failures.
 type faults struct {
 	mu   sync.Mutex
 	said []string
 }
 
-// Enabled reports whether the level is one at which faults are told.
+// Enabled reports whether failures are logged at this level.
 func (f *faults) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelWarn }
 
 // Handle keeps a record.
 func (f *faults) Handle(_ context.Context, r slog.Record) error {
 	if r.Message == "device request" {
-		return nil // the data plane tells of what it refused, too; the answer has it
+		return nil // the data plane also logs refusals, which are in the answers
 	}
 	text := r.Message
 	r.Attrs(func(a slog.Attr) bool { text += " " + a.String(); return true })
@@ -209,13 +210,13 @@ func (f *faults) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// WithAttrs and WithGroup return the same log: what they add is not needed.
+// WithAttrs returns the same log; its attributes are not needed.
 func (f *faults) WithAttrs([]slog.Attr) slog.Handler { return f }
 
-// WithGroup is like WithAttrs.
+// WithGroup returns the same log, like WithAttrs.
 func (f *faults) WithGroup(string) slog.Handler { return f }
 
-// take returns what was said since it was last asked.
+// take returns what was logged since the last call.
 func (f *faults) take() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()

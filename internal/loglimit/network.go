@@ -1,17 +1,15 @@
 package loglimit
 
 import (
-	"net"
 	"net/netip"
+
+	"github.com/muster-iot/muster/internal/hostport"
 )
 
 // Network returns under what a client's address, with or without a port, is counted: an IPv4 address by itself, an IPv6 address with
 // the 64 bits of its network, which one customer has. What is no address counts as "".
 func Network(addr string) string {
-	if host, _, err := net.SplitHostPort(addr); err == nil {
-		addr = host
-	}
-	ip, err := netip.ParseAddr(addr)
+	ip, err := netip.ParseAddr(hostport.Host(addr))
 	if err != nil {
 		return ""
 	}

@@ -2,11 +2,7 @@
 // what is bound or addressed by them stays on this machine.
 package loopback
 
-import (
-	"net"
-	"net/netip"
-	"strings"
-)
+import "net/netip"
 
 // Names reports whether a host, a name or an address without a port, is localhost or
 // an address of the loopback interface. Other names may point there, and are not
@@ -14,16 +10,4 @@ import (
 func Names(host string) bool {
 	addr, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && addr.IsLoopback()
-}
-
-// Host returns the host of a Host header or of an address, without its port and
-// without the brackets of IPv6.
-func Host(hostport string) string {
-	if host, _, err := net.SplitHostPort(hostport); err == nil {
-		return host
-	}
-	if host, ok := strings.CutPrefix(hostport, "["); ok {
-		return strings.TrimSuffix(host, "]")
-	}
-	return hostport
 }

@@ -3,11 +3,12 @@ package loopback_test
 import (
 	"testing"
 
+	"github.com/muster-iot/muster/internal/hostport"
 	"github.com/muster-iot/muster/internal/loopback"
 )
 
 func TestNames(t *testing.T) {
-	for hostport, want := range map[string]bool{
+	for address, want := range map[string]bool{
 		"localhost":            true,
 		"localhost:8080":       true,
 		"127.0.0.1:8080":       true,
@@ -28,8 +29,8 @@ func TestNames(t *testing.T) {
 		"127.1":                     false,
 		"[":                         false,
 	} {
-		if got := loopback.Names(loopback.Host(hostport)); got != want {
-			t.Errorf("Names(Host(%q)) = %t, want %t", hostport, got, want)
+		if got := loopback.Names(hostport.Host(address)); got != want {
+			t.Errorf("Names(Host(%q)) = %t, want %t", address, got, want)
 		}
 	}
 }

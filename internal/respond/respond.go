@@ -5,14 +5,14 @@
 package respond
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"runtime/debug"
 	"strconv"
-	"strings"
+
+	"github.com/muster-iot/muster/internal/excerpt"
 )
 
 // Recorder remembers what was answered through it.
@@ -89,22 +89,11 @@ func Whole(w http.ResponseWriter, status int, contentType string, body []byte) {
 	_, _ = w.Write(body) // a client that went away is no fault of ours
 }
 
-// RequestID returns a random UUID.
-func RequestID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
-}
-
 // ClipMax is how many bytes of a text Clip keeps.
 const ClipMax = 512
 
 // Clip returns text, or the beginning of a long one: it bounds how much of a
 // caller's own text is repeated.
 func Clip(text string) string {
-	if len(text) <= ClipMax {
-		return text
-	}
-	return strings.ToValidUTF8(text[:ClipMax], "") + "…"
+	return excerpt.Of(text, ClipMax)
 }

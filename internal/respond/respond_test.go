@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"regexp"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -82,13 +81,6 @@ func TestJSONOfNothingHasNoType(t *testing.T) {
 	JSON(got, http.StatusOK, nil)
 	if got.Header().Get("Content-Type") != "" || got.Header().Get("Content-Length") != "0" {
 		t.Errorf("the header is %v", got.Header())
-	}
-}
-
-func TestRequestIDs(t *testing.T) {
-	form := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
-	if a, b := RequestID(), RequestID(); a == b || !form.MatchString(a) {
-		t.Errorf("RequestID() = %q and %q", a, b)
 	}
 }
 

@@ -93,7 +93,7 @@ func startProcess(files vfs.FS, between func(store.Store) store.Store, log *slog
 		Due:      p.timer.Due,
 		Access:   func(c engine.AccessChange) { p.authz.Changed(c) },
 	})
-	jobs := dataplane.New(dataplane.Options{Engine: p.engine, Account: account, Now: time.Now, Log: log})
+	jobs := dataplane.New(dataplane.Options{Jobs: p.engine, Account: account, Now: time.Now, Log: log})
 	p.authz = authz.New(authz.Options{Principals: p.engine, Account: account, Now: now, Log: log, Keys: everyKey{}.Caller, Anonymous: true})
 	p.gateway, err = gateway.New(context.Background(), gateway.Options{
 		Authorizer: p.authz, Reserved: jobs.MQTT(), Sessions: sessionstore.On(disk, reserve.Endless), Log: log, Goroutines: true,
@@ -107,7 +107,8 @@ func startProcess(files vfs.FS, between func(store.Store) store.Store, log *slog
 	p.news = dataplane.NewNotifier(dataplane.NotifierOptions{Publisher: p.gateway, Delivered: p.engine.Delivered, Log: log})
 	p.plane = jobs.HTTP()
 	api, err := awsiot.New(awsiot.Options{
-		Engine: p.engine, Account: account, Now: time.Now, Keys: everyKey{}, Log: log, DataPlane: p.plane,
+		Catalog: p.engine, Events: p.engine, Jobs: p.engine, Registry: p.engine, Rights: p.engine, Tags: p.engine,
+		Account: account, Now: time.Now, Keys: everyKey{}, Log: log, DataPlane: p.plane,
 		Endpoints: awsiot.Endpoints{Data: "muster.test"},
 	})
 	if err != nil {

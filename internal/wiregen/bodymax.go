@@ -6,8 +6,8 @@ import (
 	"github.com/muster-iot/muster/internal/wiregen/model"
 )
 
-// What a shape without a limit of its own is taken to hold at the most, well
-// above what the server takes of any of them.
+// Assumed limits of shapes that have none in the model, well above what the server
+// accepts for any of them.
 const (
 	openText = 8192 // characters
 	openList = 256  // elements, or entries
@@ -16,13 +16,12 @@ const (
 // bodyCap is wire.MaxBody: the generator does not import what it writes.
 const bodyCap = 2 << 20
 
-// escaped is how many bytes a character of a JSON string takes at the most, and
-// a character that needs two escapes counts as two.
+// escaped is how many bytes a character of a JSON string takes at most. A character
+// that needs two escapes counts as two.
 const escaped = 6
 
-// bodyMax returns how many bytes the longest body of an operation has, without
-// white space; zero when no member stands in the body, and never more than
-// wire.MaxBody.
+// bodyMax returns how many bytes the longest body of an operation has, without white
+// space: zero if no member is in the body, and at most wire.MaxBody.
 func (s *service) bodyMax(op *model.Operation) int {
 	input := s.lookup(op.Input)
 	if input == nil {
@@ -47,10 +46,10 @@ func (s *service) memberMax(name string, m *model.Member, above []string) int {
 	return len(`"":,`) + len(name) + s.valueMax(m.Shape, above)
 }
 
-// valueMax returns the bytes of the longest value of a shape; above are the
-// shapes that it stands in.
+// valueMax returns the bytes of the longest value of a shape; above are the shapes
+// around it.
 func (s *service) valueMax(name string, above []string) int {
-	if slices.Contains(above, name) { // as deep as one likes
+	if slices.Contains(above, name) { // it contains itself, so it can be of any depth
 		return bodyCap
 	}
 	above = append(slices.Clone(above), name)

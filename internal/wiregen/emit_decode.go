@@ -12,12 +12,12 @@ var readers = map[string]string{
 	"string": "text", "boolean": "boolean", "integer": "integer", "long": "long", "double": "double",
 }
 
-// sourceTexts are the texts that may be written as a number or a boolean, which
-// stands for its source text (jobs-data-plane.md J15).
+// sourceTexts are the string shapes that also accept a number or a boolean, as its
+// source text (jobs-data-plane.md J15).
 var sourceTexts = []string{"DetailsValue"}
 
-// reader is the decoder method that reads an element of a list or a map, if it is
-// a scalar.
+// reader returns the decoder method that reads an element of a list or a map, if the
+// element is a scalar.
 func (t *structure) reader(element *model.Ref) (string, bool) {
 	if slices.Contains(sourceTexts, element.Shape) {
 		return "scalar", true
@@ -45,11 +45,6 @@ func writeDecoders(p *plan, src *source) error {
 				return fmt.Errorf("%s: %w", t.name, err)
 			}
 			src.line("}")
-		}
-		if t.op != "" && t.svc.id == model.JobsData && t.shape.Members["thingName"] != nil {
-			if err := t.writePayload(src); err != nil {
-				return fmt.Errorf("%s: %w", t.name, err)
-			}
 		}
 	}
 	return nil
@@ -84,25 +79,9 @@ func (t *structure) writeDecode(src *source) error {
 		}
 		src.line("in.%s = r.Body", fieldName(t.shape.Payload))
 	case len(body) > 0:
-		src.line("if err := decodeBody(r.Body, %v, in, decode%s); err != nil { return err }", t.svc.id == model.JobsData, t.name)
+		src.line("if err := decodeBody(r.Body, in, decode%s); err != nil { return err }", t.name)
 	}
 	src.line("return in.Validate()\n}")
-	return nil
-}
-
-// writePayload writes the method that reads an input from an MQTT payload.
-func (t *structure) writePayload(src *source) error {
-	src.line(`
-// DecodePayload fills in from the payload of an MQTT request and validates it;
-// the caller has set the members that the topic gives. What HTTP carries in the
-// query stands in the payload too. The client token is returned also with an
-// error, as long as the payload is JSON (jobs-data-plane.md section 2, C3).
-func (in *%[1]s) DecodePayload(payload []byte) (clientToken *string, err error) {
-	err = decodePayload(payload, &clientToken, in, func(d *decoder, v *%[1]s, name string) {`, t.name)
-	if err := t.writeSwitch(src, t.in("", "querystring")); err != nil {
-		return err
-	}
-	src.line("})\nif err != nil { return clientToken, err }\nreturn clientToken, in.Validate()\n}")
 	return nil
 }
 
@@ -133,7 +112,7 @@ func (t *structure) writeSwitch(src *source, members []string) error {
 	return nil
 }
 
-// read is the expression that reads a member.
+// read returns the expression that reads a member.
 func (t *structure) read(name string) (string, error) {
 	shape := t.svc.Shapes[name]
 	if reader, ok := readers[shape.Type]; ok {
@@ -143,8 +122,6 @@ func (t *structure) read(name string) (string, error) {
 	switch shape.Type {
 	case "structure":
 		return fmt.Sprintf("object(d, decode%s)", t.svc.typeName(name)), nil
-	case "blob":
-		return "d.blob()", nil
 	case "list", "map":
 		element := shape.Element
 		if shape.Type == "map" {

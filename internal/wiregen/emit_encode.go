@@ -35,7 +35,7 @@ func writeEncoders(p *plan, src *source) error {
 	return nil
 }
 
-// write is the statement that writes a member.
+// write returns the statement that writes a member.
 func (t *structure) write(name string) (string, error) {
 	shape := t.shape.Members[name].Shape
 	s := t.svc.Shapes[shape]

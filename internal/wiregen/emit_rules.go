@@ -15,7 +15,7 @@ func writeRules(p *plan, src *source) error {
 		switch r.shape.Type {
 		case "string":
 			src.line("%s = &textRule{%s}", r.name, strings.Join(p.textRule(r.shape), ", "))
-		case "list", "map", "blob":
+		case "list", "map":
 			src.line("%s = &sizeRule{%s}", r.name, strings.Join(bounds(r.shape, "%v"), ", "))
 		default:
 			src.line("%s = &numberRule{%s}", r.name, strings.Join(bounds(r.shape, "new(float64(%v))"), ", "))
@@ -40,7 +40,7 @@ func writeRules(p *plan, src *source) error {
 	return nil
 }
 
-// textRule lists the fields of a rule for strings.
+// textRule returns the fields of a rule for strings.
 func (p *plan) textRule(s *model.Shape) []string {
 	fields := bounds(s, "%v")
 	if i := slices.Index(p.patterns, s.Pattern); i >= 0 {
@@ -66,7 +66,7 @@ func bounds(s *model.Shape, layout string) []string {
 	return fields
 }
 
-// literal is s as Go source, raw where that is possible.
+// literal returns s as a Go string, raw if possible.
 func literal(s string) string {
 	if strings.ContainsAny(s, "`\n") {
 		return fmt.Sprintf("%q", s)

@@ -41,7 +41,7 @@ func (t *structure) doc() string {
 	return t.name + " is a structure of service " + t.svc.Metadata.SigningName + "."
 }
 
-// memberType is the Go type of a member.
+// memberType returns the Go type of a member.
 func (s *service) memberType(shape string) (string, error) {
 	typ, err := s.elementType(shape)
 	if err != nil || strings.HasPrefix(typ, "[]") || strings.HasPrefix(typ, "map[") {
@@ -50,7 +50,7 @@ func (s *service) memberType(shape string) (string, error) {
 	return "*" + typ, nil
 }
 
-// elementType is the Go type of an element of a list or map.
+// elementType returns the Go type of an element of a list or map.
 func (s *service) elementType(name string) (string, error) {
 	shape := s.Shapes[name]
 	if typ, ok := scalars[shape.Type]; ok {
@@ -71,7 +71,7 @@ func (s *service) elementType(name string) (string, error) {
 	return "", fmt.Errorf("type %s is not known", shape.Type)
 }
 
-// describe tells the wire name of a member and what the model demands of it.
+// describe returns the wire name of a member and the constraints on it.
 func (t *structure) describe(name string) string {
 	m := t.shape.Members[name]
 	shape := t.svc.Shapes[m.Shape]
@@ -102,19 +102,32 @@ func limits(s *model.Shape) string {
 	unit := ""
 	switch s.Type {
 	case "string":
-		unit = " characters"
+		unit = "character"
 	case "list", "map":
-		unit = " elements"
+		unit = "element"
 	case "blob":
-		unit = " bytes"
+		unit = "byte"
 	}
 	switch {
+	case s.Min != nil && s.Max != nil && *s.Min == *s.Max:
+		return fmt.Sprintf("exactly %s", counted(*s.Max, unit))
 	case s.Min != nil && s.Max != nil:
-		return fmt.Sprintf("%v to %v%s", *s.Min, *s.Max, unit)
+		return fmt.Sprintf("%v to %s", *s.Min, counted(*s.Max, unit))
 	case s.Min != nil:
-		return fmt.Sprintf("at least %v%s", *s.Min, unit)
+		return "at least " + counted(*s.Min, unit)
 	case s.Max != nil:
-		return fmt.Sprintf("at most %v%s", *s.Max, unit)
+		return "at most " + counted(*s.Max, unit)
 	}
 	return ""
+}
+
+// counted returns n with its unit, in the plural unless n is 1.
+func counted(n float64, unit string) string {
+	switch {
+	case unit == "":
+		return fmt.Sprint(n)
+	case n == 1:
+		return "1 " + unit
+	}
+	return fmt.Sprintf("%v %ss", n, unit)
 }

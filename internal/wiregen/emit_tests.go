@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// writeTestTable writes the inputs and outputs of all shaped operations as a
-// table, for tests that hold each of them against the model.
+// writeTestTable writes the inputs and outputs of all shaped operations as a table,
+// for tests that compare each of them with the model.
 func writeTestTable(p *plan, src *source) error {
 	src.line("import \"github.com/muster-iot/muster/awsiot/wire\"\n")
 	src.line("// contracts holds every operation that has shapes.\nvar contracts = []contract{")

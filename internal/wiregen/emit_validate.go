@@ -1,6 +1,7 @@
 package wiregen
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -30,7 +31,7 @@ func writeValidators(p *plan, src *source) error {
 	return nil
 }
 
-// writeChecks writes what validates a member beyond its presence.
+// writeChecks writes the checks of a member's value.
 func (t *structure) writeChecks(src *source, name string) error {
 	member := t.shape.Members[name].Shape
 	shape := t.svc.Shapes[member]
@@ -47,7 +48,7 @@ func (t *structure) writeChecks(src *source, name string) error {
 		}
 	case "blob":
 		if constrained(shape) {
-			src.line("v.blob(%s, %s)", args, rule)
+			return errors.New("cannot validate the length of a blob")
 		}
 	case "structure":
 		src.line("inside(v, %s, (*%s).validate)", args, t.svc.typeName(member))

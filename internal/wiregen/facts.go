@@ -2,8 +2,8 @@ package wiregen
 
 import "github.com/muster-iot/muster/internal/wiregen/model"
 
-// Load returns the model of one service (see model.Load) with what Muster's
-// contract deliberately changes in it. The caller owns the result.
+// Load returns the model of one service (see model.Load) with the changes that
+// Muster's contract makes on purpose. The caller owns the result.
 func Load(service string) (*model.API, error) {
 	api, err := model.Load(service)
 	if err != nil {

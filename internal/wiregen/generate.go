@@ -1,9 +1,9 @@
 // Package wiregen turns the API models into the generated files of package
-// awsiot/wire. The same models give the same bytes. It runs when a developer
-// asks for it (go generate ./awsiot/wire), never in a server.
+// awsiot/wire. The same models give the same bytes. It runs when a developer calls
+// it (go generate ./awsiot/wire), never in a server.
 //
-// What it cannot translate faithfully it refuses: an unknown kind of member or
-// a pattern outside the known syntax fails the generation.
+// It refuses what it cannot translate exactly: an unknown kind of member or a pattern
+// with an unknown syntax makes the generation fail.
 package wiregen
 
 import (
@@ -45,7 +45,7 @@ func Generate() (map[string][]byte, error) {
 	return files, nil
 }
 
-// source is Go source in the making.
+// source is Go source that is being written.
 type source struct {
 	bytes.Buffer
 }

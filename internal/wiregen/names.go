@@ -11,7 +11,7 @@ var initialisms = map[string]string{
 	"json": "JSON", "pem": "PEM", "qos": "QoS", "url": "URL",
 }
 
-// fieldName is the Go name of a member: caCertificateId is CACertificateID.
+// fieldName returns the Go name of a member: CACertificateID for caCertificateId.
 func fieldName(member string) string {
 	var b strings.Builder
 	for _, word := range words(member) {

@@ -2,8 +2,8 @@ package wiregen
 
 import "github.com/muster-iot/muster/internal/wiregen/model"
 
-// shaped lists the operations that get Go types. Every operation of the models
-// gets a route; to get types too, add its name here and run go generate.
+// shaped lists the operations that get Go types. Every operation of the models gets
+// a route. To give it types too, add its name here and run go generate.
 var shaped = map[string][]string{
 	model.ControlPlane: {
 		"AddThingToBillingGroup",
@@ -129,13 +129,6 @@ var shaped = map[string][]string{
 		"UpdateThingGroupsForThing",
 		"UpdateThingType",
 	},
-	model.JobsData: {
-		"DescribeJobExecution",
-		"GetPendingJobExecutions",
-		"StartCommandExecution",
-		"StartNextPendingJobExecution",
-		"UpdateJobExecution",
-	},
 	model.IoTData: {
 		"DeleteConnection",
 		"GetRetainedMessage",
@@ -144,15 +137,15 @@ var shaped = map[string][]string{
 	},
 }
 
-// greedy names the label, by operation, that takes the rest of the path although
-// the model does not say so: a topic may come with raw slashes
+// greedy gives, by operation, the label that takes the rest of the path although the
+// model does not say so, because clients send topics with unescaped slashes
 // (identity-and-auth.md section C.3).
 var greedy = map[string]string{
 	"Publish":            "topic",
 	"GetRetainedMessage": "topic",
 }
 
-// patch changes a model where Muster's contract deliberately differs from it.
+// patch changes a model where Muster's contract differs from it on purpose.
 func patch(service string, api *model.API) {
 	switch service {
 	case model.ControlPlane, model.JobsData:

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Expression turns a pattern of the model, which is Java's, into RE2, anchored to
-// match a whole value. It fails on what it does not know rather than guess.
+// Expression turns a pattern of the model, in Java's syntax, into RE2, anchored to
+// match a whole value. It fails on syntax that it does not know.
 func Expression(pattern string) (string, error) {
 	var b strings.Builder
 	inClass := false
@@ -33,11 +33,11 @@ func Expression(pattern string) (string, error) {
 	return expr, nil
 }
 
-// assigned is what is left when Java's \p{C} is taken away. RE2's C lacks the
-// unassigned code points, so its complement would hold too much.
+// assigned is the complement of Java's \p{C}. RE2's C does not contain the unassigned
+// code points, so its complement would contain too much.
 const assigned = `[\p{L}\p{M}\p{N}\p{P}\p{S}\p{Z}]`
 
-// sets are the class escapes that Java reads differently from RE2, as members
+// sets are the class escapes that mean something else in Java than in RE2, as members
 // of a bracket expression.
 var sets = []struct{ java, re2 string }{
 	{`\p{Graph}`, `\x21-\x7E`},
@@ -48,7 +48,7 @@ var sets = []struct{ java, re2 string }{
 	{`\S`, `\x00-\x08\x0E-\x1F\x21-\x{10FFFF}`},
 }
 
-// token returns the first token of a Java pattern and what RE2 calls it.
+// token returns the first token of a Java pattern and its form in RE2.
 func token(s string, inClass bool) (java, re2 string, ok bool) {
 	for _, set := range sets {
 		if strings.HasPrefix(s, set.java) {
@@ -64,7 +64,7 @@ func token(s string, inClass bool) (java, re2 string, ok bool) {
 	case !inClass && s[0] == '.':
 		return ".", `[^\n\r\x{85}\x{2028}\x{2029}]`, true
 	case inClass && (s[0] == '[' || strings.HasPrefix(s, "&&")):
-		return "", "", false // nested classes and intersections are Java's own
+		return "", "", false // RE2 has no nested classes and no intersections
 	case s[0] != '\\':
 		return s[:1], s[:1], true
 	}
@@ -93,8 +93,8 @@ type class struct {
 	beyond   string // none, all or some of what is not ASCII
 }
 
-// classOf returns the class that an anchored expression repeats, if that is all
-// it does.
+// classOf returns the class that an anchored expression repeats, if it consists of
+// nothing else.
 func classOf(expr string) (class, bool) {
 	re, err := syntax.Parse(expr, syntax.Perl)
 	if err != nil {
@@ -138,7 +138,7 @@ func classOf(expr string) (class, bool) {
 	return c, true
 }
 
-// core takes anchors and groups off.
+// core removes anchors and groups.
 func core(re *syntax.Regexp) *syntax.Regexp {
 	if re.Op == syntax.OpCapture {
 		return core(re.Sub[0])

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// samples gives for each pattern that an input uses what it must match and what
-// it must not, as Java reads it.
+// samples gives, for each pattern that an input uses, values that it must match and
+// values that it must not match, as in Java.
 var samples = map[string]struct{ yes, no []string }{
 	`(0x)?[a-fA-F0-9]+`:               {[]string{"0xAf09", "a", "0"}, []string{"", "0x", "g", "0Xa", "a\n"}},
 	`([^\p{C}]|[\n\r\t])+`:            {[]string{"line 1\r\n\tline 2", "é", "\u00a0", "\u2028"}, []string{"", "\x00", "\x0b", "\x7f", "\u00ad", "\u200d", "\ue000", "\u0378", "\ufffe"}},
@@ -26,15 +26,11 @@ var samples = map[string]struct{ yes, no []string }{
 	`[a-zA-Z0-9:_-]+`:                 {[]string{"Lamp-1:a_b"}, []string{"", "a b", "é", "a.b", "a\n"}},
 	`[a-zA-Z0-9\-]+`:                  {[]string{"a-Z-9"}, []string{"", "a_b", `\`}},
 	`[a-zA-Z0-9_-]+`:                  {[]string{"fw-12_b"}, []string{"", "a:b", "$next"}},
-	`[a-zA-Z0-9_-]+|^\$next`:          {[]string{"fw-12_b", "$next"}, []string{"", "$nex", "$next1", "a$next", "$next\n"}},
 	`[a-zA-Z0-9_.,@/:#-]+`:            {[]string{"a_.,@/:#-Z9"}, []string{"", "a b", "="}},
 	`[a-zA-Z0-9_.,@/:#=\[\]-]*`:       {[]string{"", "a_.,@/:#=[]-Z9"}, []string{"a b", "é", "{", `\`}},
 	`^([\p{L}\p{Z}\p{N}_.:/=+\-@]*)$`: {[]string{"", "größe 1", "a_.:/=+-@", "٣", "\u2028"}, []string{"a*", "a\n", "a,b", "\u0301"}},
-	`^[.$a-zA-Z0-9_-]+$`:              {[]string{".$a_-Z9"}, []string{"", "a b", "a\n"}},
 	`^[0-9A-Za-z_-]+$`:                {[]string{"aZ_-9"}, []string{"", "a.b", "a\n"}},
-	`^[0-9]*$`:                        {[]string{"", "0123"}, []string{"-1", "1\n", "1.0"}},
 	`^[1-9]+.[0-9]+`:                  {[]string{"1.0", "12-34"}, []string{"", "10", "0.1", "1\n0", "1.", "1\u20280"}},
-	`^[\x21-\x7E]+$`:                  {[]string{"!~aZ"}, []string{"", "a b", "\x7f", "é", "a\n"}},
 	`^[^$].*`:                         {[]string{"a", "a$", "\n", "é$"}, []string{"", "$a", "a\nb", "a\u0085"}},
 	`^arn:[!-~]+$`:                    {[]string{"arn:a", "arn:aws:iot:eu-west-1:111122223333:thing/lamp"}, []string{"", "arn:", "arn:a b", "Arn:a", "arn:é"}},
 }
@@ -73,7 +69,7 @@ func TestEveryPatternInUseIsTranslated(t *testing.T) {
 	}
 }
 
-// An operation can be added to the list without a new kind of pattern.
+// The patterns of all operations can be translated, also of those without types yet.
 func TestEveryPatternOfTheModelsIsTranslated(t *testing.T) {
 	p, err := newPlan()
 	if err != nil {
@@ -103,8 +99,8 @@ func TestTranslate(t *testing.T) {
 	}
 }
 
-// A class must agree with the expression it stands for on every single
-// character, and so on every string of them.
+// A class must agree with its expression on every single character, and so on every
+// string.
 func TestClassAgreesWithItsExpression(t *testing.T) {
 	p, err := newPlan()
 	if err != nil {

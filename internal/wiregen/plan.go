@@ -9,7 +9,7 @@ import (
 	"github.com/muster-iot/muster/internal/wiregen/model"
 )
 
-// plan is what is to be generated, with all names decided.
+// plan holds all that is to be generated, with all names chosen.
 type plan struct {
 	services []*service
 	types    []*structure // sorted by name
@@ -22,7 +22,7 @@ type service struct {
 	*model.API
 	id     string // model folder
 	goName string // constant of package wire
-	prefix string // of names of this service that another has too
+	prefix string // for names that another service has, too
 	base   *service
 	shaped map[string]bool
 }
@@ -43,7 +43,7 @@ type rule struct {
 	shape *model.Shape
 }
 
-// newPlan loads the models and decides what to generate from them.
+// newPlan loads the models and makes a plan of what to generate.
 func newPlan() (*plan, error) {
 	p := new(plan)
 	control := &service{id: model.ControlPlane, goName: "ControlPlane"}
@@ -81,7 +81,7 @@ func newPlan() (*plan, error) {
 	return p, p.constrain()
 }
 
-// reach adds the structures that a shape is made of.
+// reach adds the structures that a shape contains.
 func (p *plan) reach(svc *service, ref *model.Ref, op string, input bool, types map[string]*structure) error {
 	if ref == nil {
 		return nil
@@ -121,7 +121,7 @@ func (p *plan) reach(svc *service, ref *model.Ref, op string, input bool, types 
 	return nil
 }
 
-// typeName is the Go name of a structure.
+// typeName returns the Go name of a structure.
 func (s *service) typeName(shape string) string {
 	if s.base != nil {
 		if other := s.base.Shapes[shape]; other != nil && other.Type == "structure" {
@@ -131,7 +131,7 @@ func (s *service) typeName(shape string) string {
 	return shape
 }
 
-// operationName is the Go name of an operation.
+// operationName returns the Go name of an operation.
 func (s *service) operationName(op string) string {
 	if s.base != nil && s.base.Operations[op] != nil {
 		return s.prefix + op
@@ -186,7 +186,7 @@ func constrained(s *model.Shape) bool {
 	return s.Type != "structure" && (s.Min != nil || s.Max != nil || s.Pattern != "" || s.Enum != nil)
 }
 
-// ruleName is the name of the rule of a shape; each service has its own.
+// ruleName returns the name of the rule of a shape; each service has its own.
 func (s *service) ruleName(shape string) string {
 	name := strings.ToLower(shape[:1]) + shape[1:] + "Rule"
 	if s.base != nil {
@@ -200,7 +200,7 @@ func (t *structure) members() []string {
 	return slices.Sorted(maps.Keys(t.shape.Members))
 }
 
-// in returns the names of the members with one of the given locations.
+// in returns the names of the members with one of these locations.
 func (t *structure) in(locations ...string) []string {
 	var names []string
 	for _, name := range t.members() {

@@ -11,9 +11,9 @@ import (
 	"github.com/muster-iot/muster/internal/wiregen/model"
 )
 
-// limited verifies that a value that was read keeps the limits of its shape:
-// the length of a string in characters, its pattern, and the value of a number.
-// Sizes of lists and maps are verified where they end.
+// limited verifies that a value keeps the limits of its shape: the length of a string
+// in characters, its pattern, and the range of a number. The sizes of lists and maps
+// are verified where they end.
 func limited(at string, token json.Token, shape *model.Shape) error {
 	switch value := token.(type) {
 	case string:
@@ -46,7 +46,7 @@ func inRange(at, of string, n float64, shape *model.Shape) error {
 	return nil
 }
 
-// expressions are the patterns of the model that were needed, compiled.
+// expressions are the patterns of the models that were needed so far, compiled.
 var expressions sync.Map
 
 func expression(pattern string) *regexp.Regexp {

@@ -12,7 +12,7 @@ import (
 	"github.com/muster-iot/muster/internal/wiregen/model"
 )
 
-// verifier walks through a JSON document along a shape.
+// verifier reads a JSON document and compares it with a shape.
 type verifier struct {
 	api    *model.API
 	dec    *json.Decoder
@@ -25,10 +25,10 @@ func newVerifier(api *model.API, r io.Reader, limits bool) *verifier {
 	return &verifier{api: api, dec: dec, limits: limits}
 }
 
-// timestamp is a number of seconds; eleven digits would be milliseconds.
+// timestamp matches a number of seconds; one of eleven digits would be milliseconds.
 var timestamp = regexp.MustCompile(`^-?[0-9]{1,10}(\.[0-9]{1,3})?$`)
 
-// value verifies the value that comes next; at names it in errors.
+// value verifies the next value; at is its name in errors.
 func (v *verifier) value(at, name string) error {
 	token, err := v.dec.Token()
 	if err != nil {

@@ -1,6 +1,6 @@
-// Package wiretest holds responses against the API models. It reads the models
-// itself and shares no code with the encoder, so that neither can hide the
-// other's mistakes. It is for tests only.
+// Package wiretest checks responses against the API models. It reads the models
+// itself and shares no code with the encoder, so neither can hide a mistake of the
+// other. It is for tests only.
 package wiretest
 
 import (
@@ -17,7 +17,7 @@ import (
 	"github.com/muster-iot/muster/internal/wiregen/model"
 )
 
-// Checker knows what each operation may answer.
+// Checker checks the answers of all operations.
 type Checker struct {
 	apis   map[wire.Service]*model.API
 	limits bool
@@ -33,9 +33,9 @@ func New(t testing.TB) *Checker {
 	return c
 }
 
-// NewStrict returns a checker that also holds the values of answers against the
-// limits of their shapes, lengths, ranges and patterns, as Muster's contract
-// has them (wiregen.Load).
+// NewStrict returns a checker that also checks the values of answers against the
+// limits of their shapes: lengths, ranges and patterns, as in Muster's contract
+// (wiregen.Load).
 func NewStrict() (*Checker, error) {
 	c, err := newChecker(wiregen.Load)
 	if err != nil {
@@ -59,8 +59,7 @@ func newChecker(load func(string) (*model.API, error)) (*Checker, error) {
 	return c, nil
 }
 
-// Check fails t unless the response is one that the model allows for op; see
-// Verify.
+// Check fails t unless the model allows the response for op; see Verify.
 func (c *Checker) Check(t testing.TB, op *wire.Operation, status int, header http.Header, body []byte) {
 	t.Helper()
 	if err := c.Verify(op, status, header, body); err != nil {
@@ -68,7 +67,7 @@ func (c *Checker) Check(t testing.TB, op *wire.Operation, status int, header htt
 	}
 }
 
-// Verify tells what is wrong with a response of op. A success has status 200
+// Verify returns what is wrong with a response of op. A success has status 200
 // and exactly the members of the output shape; an error is one that op models,
 // named by x-amzn-ErrorType, with its status and members. Values have the
 // modeled type, timestamps are seconds with at most three decimals, and

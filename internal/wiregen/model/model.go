@@ -1,10 +1,10 @@
 // Package model holds the interface facts of the three public API models that
-// Muster re-implements: operations, their HTTP bindings, shapes, limits and
-// errors. It is data for the generator and for contract tests; no server code
-// reads it, and it holds no sentence of documentation.
+// Muster implements: operations, their HTTP bindings, shapes, limits and errors. It
+// is data for the generator and for contract tests. No server code reads it, and it
+// contains no documentation text.
 //
-// The JSON files are botocore service models that went through the strip
-// command (see cmd/strip): only what the types below name survives.
+// The JSON files are botocore service models after the strip command (see
+// cmd/strip), which keeps only what the types below name.
 package model
 
 import (

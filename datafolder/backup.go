@@ -1,0 +1,66 @@
+package datafolder
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/files/diskstore"
+	"github.com/muster-iot/muster/store/pebblestore"
+)
+
+// Backup copies the data folder to another folder, which must be missing or
+// empty, and which can then be served like the first. The store may be in use;
+// hold then keeps the contents of job files in place. The list of what the backup
+// holds comes last: without it the backup is refused.
+func (f Folder) Backup(ctx context.Context, s *pebblestore.Store, to Folder, hold func() (release func())) error {
+	if err := to.claim(); err != nil {
+		return muster.Errorf(muster.Conflict, "The backup cannot be made there: %v", err)
+	}
+	defer hold()()
+	if err := s.Backup(ctx, to.DB()); err != nil {
+		return err
+	}
+	if err := diskstore.CopyContents(f.Files(), to.Files()); err != nil {
+		return err
+	}
+	files, err := f.besides()
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		name, err := filepath.Rel(string(f), file)
+		if err != nil {
+			return err
+		}
+		if err := copyPrivate(file, filepath.Join(string(to), name)); err != nil {
+			return err
+		}
+	}
+	return to.seal(ctx)
+}
+
+// HoldNothing is the hold for a folder that nobody serves.
+func HoldNothing() (release func()) { return func() {} }
+
+// copyPrivate copies a small file, readable for its owner only, if it is there.
+func copyPrivate(from, to string) error {
+	content, err := os.ReadFile(from)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	return errors.Join(err, f.Sync(), f.Close())
+}

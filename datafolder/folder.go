@@ -1,0 +1,121 @@
+// Package datafolder is the data folder of a server: which files it has, whether they are
+// those that it had, how it is backed up, checked and emptied. What is in the store is the
+// business of others.
+package datafolder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/muster-iot/muster/codesign"
+	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/sigv4"
+	"github.com/muster-iot/muster/store/pebblestore"
+)
+
+// Folder is the layout of a data folder, which holds all that a server knows:
+//
+//	db/           the store
+//	keys.json     access keys and what they may do; keys-used.json when they did
+//	credentials   the first key as an AWS shared-credentials file
+//	ca.pem        what devices trust: the certificate authority, then that of ca-rsa.pem; ca-key.pem the key of the first;
+//	              ca-key.pem.unused a key that was there without a certificate
+//	server.pem    the certificate of the TLS listeners; server-key.pem its key
+//	ca-rsa.pem    and ca-rsa-key.pem, server-rsa.pem, server-rsa-key.pem: the same with RSA keys, see certificates.go
+//	files/        the contents of job files
+//	files-key     the key that signs their URLs for devices
+//	signing/      signing profiles: NAME.pem and NAME-key.pem
+//	ready.json    while a server runs: where to find it
+//	backup.json   in a backup that was not served yet: what it holds
+type Folder string
+
+func (f Folder) DB() string          { return filepath.Join(string(f), "db") }
+func (f Folder) Keys() string        { return filepath.Join(string(f), "keys.json") }
+func (f Folder) KeysUsed() string    { return filepath.Join(string(f), "keys-used.json") }
+func (f Folder) Credentials() string { return filepath.Join(string(f), "credentials") }
+func (f Folder) Files() string       { return filepath.Join(string(f), "files") }
+func (f Folder) FilesKey() string    { return filepath.Join(string(f), "files-key") }
+func (f Folder) ReadyFile() string   { return filepath.Join(string(f), "ready.json") }
+
+// signing holds the profiles that sign job files.
+func (f Folder) Signing() codesign.Folder {
+	return codesign.Folder(filepath.Join(string(f), "signing"))
+}
+
+// ca and server name the two certificates and their keys, and those for clients that
+// can check RSA signatures only.
+func (f Folder) CA() identity.PEMFiles        { return f.pem("ca") }
+func (f Folder) Server() identity.PEMFiles    { return f.pem("server") }
+func (f Folder) RSACA() identity.PEMFiles     { return f.pem("ca-rsa") }
+func (f Folder) RSAServer() identity.PEMFiles { return f.pem("server-rsa") }
+
+func (f Folder) pem(name string) identity.PEMFiles {
+	return identity.PEMFiles{
+		Certificate: filepath.Join(string(f), name+".pem"),
+		Key:         filepath.Join(string(f), name+"-key.pem"),
+	}
+}
+
+// OpenStore takes the folder for this process. It fails when another process
+// has it.
+func (f Folder) OpenStore(o pebblestore.Options) (*pebblestore.Store, error) {
+	s, err := pebblestore.Open(f.DB(), o)
+	return s, f.Explain(err)
+}
+
+// OpenMigrated is OpenStore for a server: what is in the store is in the present
+// format then, whichever release wrote it, and no former release opens it again.
+func (f Folder) OpenMigrated(o pebblestore.Options) (*pebblestore.Store, error) {
+	s, err := f.OpenStore(o)
+	if err != nil {
+		return nil, err
+	}
+	if err := engine.Migrate(context.Background(), s, o.Logger); err != nil {
+		return nil, errors.Join(fmt.Errorf("data folder %s: %w", string(f), err), s.Close())
+	}
+	return s, nil
+}
+
+// Make makes a folder, for its owner only, unless it is there, and returns
+// its absolute path: scripts that read of it may stand elsewhere.
+func Make(name string) (Folder, error) {
+	abs, err := filepath.Abs(name)
+	if err == nil {
+		err = os.MkdirAll(abs, 0o700)
+	}
+	if err != nil {
+		return "", fmt.Errorf("data folder: %w", err)
+	}
+	return Folder(abs), nil
+}
+
+// OpenKeys reads the access keys, making the first one when there are none, and
+// sees to it that the credentials file holds the first of them.
+func (f Folder) OpenKeys(o identity.KeysOptions, region string) (*identity.Keys, error) {
+	keys, err := identity.OpenKeys(o)
+	if err != nil {
+		return nil, err
+	}
+	_, err = os.Stat(f.Credentials())
+	if list := keys.List(); errors.Is(err, os.ErrNotExist) && len(list) > 0 {
+		err = identity.WriteProfile(f.Credentials(), list[0].Credential, region)
+	} else if errors.Is(err, os.ErrNotExist) {
+		err = nil // every key was removed, on purpose
+	}
+	return keys, err
+}
+
+// OpenFilesKey returns the key that signs the URLs of job files for devices. It
+// is made on the first start, and belongs to nobody.
+func (f Folder) OpenFilesKey(account, region string) (sigv4.Credential, error) {
+	key, err := identity.ReadPrivateProfile(f.FilesKey())
+	if !errors.Is(err, os.ErrNotExist) {
+		return key, err
+	}
+	made := identity.NewKey(account, "files").Credential
+	return made, identity.WriteProfile(f.FilesKey(), made, region)
+}

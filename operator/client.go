@@ -1,0 +1,61 @@
+package operator
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+
+	"github.com/muster-iot/muster/internal/apiclient"
+	"github.com/muster-iot/muster/iotpolicy"
+)
+
+// Client calls the actions of a server. Its methods fail with an *apiclient.Error when
+// the server refuses.
+type Client struct{ API *apiclient.Client }
+
+// Backup has the server copy its data folder to an absolute folder of its machine.
+func (c Client) Backup(ctx context.Context, to string) error {
+	_, err := call(ctx, c, backup, "", BackupOrder{to})
+	return err
+}
+
+// ExplainPolicy asks the server what its policies decide.
+func (c Client) ExplainPolicy(ctx context.Context, q iotpolicy.Question) (iotpolicy.Explanation, error) {
+	return call(ctx, c, explainPolicy, "", q)
+}
+
+// ListDeadLetters is the function of that name, on the server.
+func (c Client) ListDeadLetters(ctx context.Context, after string) (DeadLetterPage, error) {
+	query := ""
+	if after != "" {
+		query = "?after=" + url.QueryEscape(after)
+	}
+	return call(ctx, c, listDeadLetters, query, none{})
+}
+
+// ClearDeadLetters is the function of that name, on the server.
+func (c Client) ClearDeadLetters(ctx context.Context, order DeadLetterOrder) (DeadLetterCount, error) {
+	return call(ctx, c, clearDeadLetters, "", order)
+}
+
+// ReadClock returns what the test clock shows.
+func (c Client) ReadClock(ctx context.Context) (ClockReading, error) {
+	return call(ctx, c, readClock, "", none{})
+}
+
+// MoveClock moves the test clock and returns what it shows when everything that was due
+// by then has happened.
+func (c Client) MoveClock(ctx context.Context, order ClockOrder) (ClockReading, error) {
+	return call(ctx, c, moveClock, "", order)
+}
+
+// call sends an action, whose path has no names to fill in.
+func call[In, Out any](ctx context.Context, c Client, a action[In, Out], query string, in In) (Out, error) {
+	var body any
+	if a.method != http.MethodGet {
+		body = in
+	}
+	var out Out
+	err := c.API.Call(ctx, a.method, a.path+query, body, &out)
+	return out, err
+}
