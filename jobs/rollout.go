@@ -29,7 +29,8 @@ func rollOutSmall(tx *transaction, id muster.JobID) (muster.Job, error) {
 	if err != nil || !j.RollsOut() {
 		return *old, err
 	}
-	if small, err := isSmall(tx, j); err != nil || !small {
+	ahead := walk{tx, &j, j.BeginRollout(tx.Now).Rollout}
+	if small, err := ahead.isSmall(); err != nil || !small {
 		return *old, err
 	}
 	if j, err = rollOut(tx, j, schedule, smallLooks); err != nil {
@@ -49,70 +50,48 @@ func rollOutSmall(tx *transaction, id muster.JobID) (muster.Job, error) {
 	return *now, err
 }
 
-// isSmall reports whether the rollout of j is small. It looks at no more members
-// than it takes to tell.
-func isSmall(tx *transaction, j muster.Job) (bool, error) {
-	left := map[muster.ThingName]bool{}
-	r := j.BeginRollout(tx.Now).Rollout
-	for looks := smallLooks; r.Target < len(j.Targets); {
-		found, after, seen, err := next(tx, &j, r, smallMax+1)
-		if err != nil {
-			return false, err
-		}
-		for _, thing := range found {
-			left[thing] = true
-		}
-		looks -= max(seen.count, 1)
-		if len(left) > smallMax || looks < 0 {
-			return false, nil
-		}
-		r = after
-	}
-	return true, nil
-}
-
-// rollOut gives the next things of a job their executions, as many as its rate
-// allows and looking at so many members and groups, and remembers how far it
-// came, in one transaction: a stop in between neither loses nor repeats one. It
-// returns the job with its Wake set.
+// rollOut gives the next things of a job their executions: as many as its rate
+// allows, looking at no more than looks members and groups. It stores how far it got
+// in the same transaction, so that a stop in between neither loses nor repeats one.
+// It returns the job with its Wake set.
 func rollOut(tx *transaction, j muster.Job, schedule rollout.State, looks int) (muster.Job, error) {
 	plan, err := pace(tx, j, schedule)
 	if err != nil {
 		return j, err
 	}
-	if waits, err := mustWait(tx, &j); err != nil || waits {
+	w := walk{tx, &j, j.Rollout}
+	if waits, err := w.mustWait(); err != nil || waits {
 		j = j.Note(muster.JobIsHeld)
 		j.Wake = 0
 		return j, err
 	}
 	j = j.BeginRollout(tx.Now)
-	r, given := j.Rollout, 0
-	done, err := exhausted(tx, &j, r)
+	w.at = j.Rollout
+	done, err := w.exhausted()
 	if err != nil {
 		return j, err
 	}
-	allowed := min(stepMax, plan.Queue)
+	given, allowed := 0, min(stepMax, plan.Queue)
 	for looks > 0 && given < allowed && !done {
-		var found []muster.ThingName
-		var seen sight
-		if found, r, seen, err = next(tx, &j, r, min(looks, allowed-given)); err != nil {
+		found, looked, err := w.next(min(looks, allowed-given))
+		if err != nil {
 			return j, err
 		}
-		n, err := first(tx, &j, found)
+		n, err := giveFirst(tx, &j, found)
 		if err != nil {
 			return j, err
 		}
 		given += n
-		looks -= max(seen.count, 1)
-		if done, err = exhausted(tx, &j, r); err != nil {
+		looks -= max(looked, 1)
+		if done, err = w.exhausted(); err != nil {
 			return j, err
 		}
-		if r.Target == len(j.Targets) && seen.count == 0 {
+		if looked == 0 && w.at.Target == len(j.Targets) {
 			break // it waits for a group that is being deleted
 		}
 	}
-	r.Pace = plan.Pace.With(given)
-	j.Rollout = r
+	j.Rollout = w.at
+	j.Rollout.Pace = plan.Pace.With(given)
 	switch {
 	case done:
 		j = j.Note(muster.JobIsRolledOut)
@@ -123,16 +102,6 @@ func rollOut(tx *transaction, j muster.Job, schedule rollout.State, looks int) (
 		j.Wake = tx.Now
 	}
 	return j, nil
-}
-
-// mustWait reports whether the rollout of j has to wait before its next target: a
-// dynamic group among those that are left does not know its members yet
-// (registry.md REG-61).
-func mustWait(tx *transaction, j *muster.Job) (bool, error) {
-	if j.Rollout.Group != "" {
-		return false, nil
-	}
-	return tx.s.registry.Building(tx.Tx, j.Targets[min(j.Rollout.Target, len(j.Targets)):])
 }
 
 // pace asks the planner how many things may be given the job now.
@@ -165,80 +134,11 @@ func paced(tx *transaction, j muster.Job) (muster.Job, error) {
 	return j, err
 }
 
-// next returns up to limit things that come next in a rollout, and the rollout
-// behind them.
-func next(tx *transaction, j *muster.Job, r muster.Rollout, limit int) ([]muster.ThingName, muster.Rollout, sight, error) {
-	if r.Target == len(j.Targets) {
-		found, seen, err := captured(tx, j, limit)
-		return found, r, seen, err
-	}
-	t := j.Targets[r.Target]
-	there, err := lookup.IsThere(tx, t)
-	if err != nil {
-		return nil, r, sight{}, err
-	}
-	if !there {
-		r.Target, r.Group, r.After = r.Target+1, "", ""
-		return nil, r, sight{count: 1}, nil
-	}
-	if !t.Group {
-		r.Target++
-		return []muster.ThingName{muster.ThingName(t.Name)}, r, sight{count: 1}, nil
-	}
-	if r.Group == "" {
-		r.Group = t.Name
-	}
-	found, seen, err := membersAfter(tx, j, r, limit)
-	if err != nil || seen.more {
-		r.After = seen.last
-		return found, r, seen, err
-	}
-	r.After = ""
-	if r.Group, err = lookup.GroupBelow(tx, t.Name, r.Group); r.Group == "" {
-		r.Target++
-	}
-	return found, r, seen, err
-}
-
-// sight is what membersAfter looked at.
-type sight struct {
-	count int
-	last  string // the last thing looked at
-	more  bool   // there are things behind it
-}
-
-// membersAfter returns the things of the rollout's group that come next by
-// name, looking at no more than limit. A snapshot leaves out who joined after
-// it was taken.
-func membersAfter(tx *transaction, j *muster.Job, r muster.Rollout, limit int) ([]muster.ThingName, sight, error) {
-	var found []muster.ThingName
-	var s sight
-	g, err := lookup.FindGroup(tx, muster.GroupName(r.Group))
-	if err != nil || g == nil {
-		return nil, s, err
-	}
-	for m, err := range lookup.Members(tx, g.ID, muster.ThingName(r.After)) {
-		if err != nil {
-			return nil, s, err
-		}
-		if s.count == limit {
-			s.more = true
-			break
-		}
-		s.count++
-		s.last = string(m.Thing)
-		if j.Selection == muster.Continuous || m.Joined <= r.Started {
-			found = append(found, m.Thing)
-		}
-	}
-	return found, s, nil
-}
-
-// first gives each of the things its first execution of j, unless it has had
-// one or is gone, and returns how many it gave. A thing that was taken out of a
-// continuous job is given it again, like any that rejoins (jobs-lifecycle.md J9), and one that only
-// an earlier thing of its name had is given it too.
-func first(tx *transaction, j *muster.Job, names []muster.ThingName) (int, error) {
+// giveFirst gives each of the things its first execution of j, unless it has had one
+// or is gone, and returns how many it gave. A thing that was taken out of a
+// continuous job is given it again, like any that rejoins (jobs-lifecycle.md J9), and
+// so is one when only an earlier thing of its name had it.
+func giveFirst(tx *transaction, j *muster.Job, names []muster.ThingName) (int, error) {
 	given := 0
 	queues := make([]store.QueueKey, len(names))
 	firsts := make([]store.ExecutionKey, len(names))
