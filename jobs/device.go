@@ -164,7 +164,7 @@ func (s *Jobs) StartNext(in StartNextInput, done func(Described, error)) {
 		before := *found[0]
 		after := before.WithStep(in.StepMinutes, tx.Now)
 		if before.Status == muster.Queued {
-			if after, err = before.Apply(deviceUpdate(tx, j, muster.InProgress, in.Details, in.StepMinutes), tx.Now); err != nil {
+			if after, err = before.Apply(s.deviceUpdate(j, muster.InProgress, in.Details, in.StepMinutes), tx.Now); err != nil {
 				return d, err
 			}
 		}
@@ -224,7 +224,7 @@ func (s *Jobs) UpdateExecution(in UpdateInput, done func(Described, error)) {
 		if j == nil || j.Status == muster.JobDeleting {
 			return d, noExecution(in.Thing, in.Job)
 		}
-		u := deviceUpdate(tx, j, in.Status, in.Details, in.StepMinutes)
+		u := s.deviceUpdate(j, in.Status, in.Details, in.StepMinutes)
 		u.ExpectedVersion = in.ExpectedVersion
 		after, err := before.Apply(u, tx.Now)
 		if err != nil {
@@ -240,10 +240,10 @@ func (s *Jobs) UpdateExecution(in UpdateInput, done func(Described, error)) {
 	}, done)
 }
 
-func deviceUpdate(tx *transaction, j *muster.Job, to muster.Status, details map[string]string, step int) muster.Update {
+func (s *Jobs) deviceUpdate(j *muster.Job, to muster.Status, details map[string]string, step int) muster.Update {
 	return muster.Update{
 		By: muster.Device, To: to, Details: details, StepMinutes: step,
-		JobMinutes: j.Config.TimeoutMinutes, Strict: tx.s.strictTransitions,
+		JobMinutes: j.Config.TimeoutMinutes, Strict: s.strictTransitions,
 	}
 }
 

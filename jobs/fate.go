@@ -114,7 +114,7 @@ func (tx *transaction) reveal(key store.QueueKey, j *muster.Job) error {
 
 // settle lets an execution meet the fate of its job.
 func (tx *transaction) settle(x *muster.Execution, j *muster.Job) error {
-	after, err := tx.fated(x, j)
+	after, err := fated(x, j, tx.Now)
 	if err != nil || after == x {
 		return err
 	}
@@ -123,7 +123,7 @@ func (tx *transaction) settle(x *muster.Execution, j *muster.Job) error {
 
 // fated returns an execution as the fate of its job leaves it: x itself, a
 // cancelled one, or nil.
-func (tx *transaction) fated(x *muster.Execution, j *muster.Job) (*muster.Execution, error) {
+func fated(x *muster.Execution, j *muster.Job, now muster.Instant) (*muster.Execution, error) {
 	fate := fateOf(j, x.Status)
 	switch fate {
 	case stays:
@@ -131,7 +131,7 @@ func (tx *transaction) fated(x *muster.Execution, j *muster.Job) (*muster.Execut
 	case goes:
 		return nil, nil
 	}
-	after, err := x.Apply(muster.Update{By: cancelActor(fate == forced), To: muster.Canceled}, tx.Now)
+	after, err := x.Apply(muster.Update{By: cancelActor(fate == forced), To: muster.Canceled}, now)
 	return &after, err
 }
 
@@ -180,7 +180,7 @@ func (tx *transaction) abort(j *muster.Job) (bool, error) {
 		return false, err
 	}
 	canceled.Comment, canceled.ReasonCode, canceled.Wake = comment, rollout.AbortReasonCode, tx.Now
-	tx.retire(canceled)
+	retire(tx, canceled)
 	return true, tx.putJob(canceled)
 }
 
@@ -200,7 +200,7 @@ func (tx *transaction) conclude(j muster.Job) error {
 	if err != nil {
 		return err
 	}
-	if waiting, err := anyWaiting(tx, &done); err != nil {
+	if waiting, err := (waitlist{tx, &done}).any(); err != nil {
 		return err
 	} else if waiting {
 		done.Wake = tx.Now // to forget who waits

@@ -125,27 +125,6 @@ func (tx *transaction) reissue(before, after *muster.Execution) error {
 	return tx.change(before, after)
 }
 
-// present makes the head of a notification ready to be handed out, its URLs only
-// if a subscriber hears it: in the transaction that changed the head, so that the
-// publisher need not come back for each thing of a rollout.
-func (tx *transaction) present(n *Notification) (err error) {
-	if n.Head == nil {
-		return nil
-	}
-	if n.job, err = tx.job(n.Head.Job); err != nil {
-		return err
-	}
-	if n.document, err = tx.document(n.Head.Job); err != nil {
-		return err
-	}
-	if n.job == nil || !n.job.Links || !tx.s.audience.Hears(n.QueueKey) {
-		return nil
-	}
-	before, after := n.Head, renewed(n.job, *n.Head, tx.Now)
-	n.Head = &after
-	return tx.reissue(before, &after)
-}
-
 // Document returns the document of Head as the commit left it, to be sent now.
 // What cannot be resolved stays as it is and is logged.
 func (n Notification) Document(ctx context.Context) (string, error) {

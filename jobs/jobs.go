@@ -82,14 +82,23 @@ func (s *Jobs) CreateJob(ctx context.Context, in NewJob) (muster.Job, error) {
 			index(tx, j, t)
 		}
 		tags.Put(tx, KindJob, string(in.ID), labels)
-		if err := tx.putJob(j); err != nil {
-			return j, err
-		}
-		if err := tx.mayTarget(j); err != nil {
-			return j, err
-		}
-		return rollOutSmall(tx, j.ID)
+		return putTargets(tx, j)
 	})
+}
+
+// putTargets writes a job with new targets, and gives it to their things at once if
+// they are few. It fails with Invalid when a dynamic group among the targets would
+// depend on a job that depends on the group.
+func putTargets(tx *transaction, j muster.Job) (muster.Job, error) {
+	if err := tx.putJob(j); err != nil {
+		return j, err
+	}
+	if j.Selection == muster.Continuous {
+		if err := tx.s.registry.MayTarget(tx.Tx, j.Targets); err != nil {
+			return j, err
+		}
+	}
+	return rollOutSmall(tx, j.ID)
 }
 
 // index makes a job findable by one of its targets.
@@ -132,13 +141,7 @@ func (s *Jobs) AssociateTargets(ctx context.Context, id muster.JobID, ns *muster
 			j = j.WithTargets(all)
 			j.Wake = tx.Now
 		}
-		if err := tx.putJob(j); err != nil {
-			return j, err
-		}
-		if err := tx.mayTarget(j); err != nil {
-			return j, err
-		}
-		return rollOutSmall(tx, j.ID)
+		return putTargets(tx, j)
 	})
 }
 
@@ -280,7 +283,7 @@ func (s *Jobs) CancelJob(ctx context.Context, id muster.JobID, in Cancellation) 
 		if in.ReasonCode != nil {
 			j.ReasonCode = *in.ReasonCode
 		}
-		tx.retire(j)
+		retire(tx, j)
 		j.Wake = tx.Now
 		return j, tx.putJob(j)
 	})
@@ -316,14 +319,14 @@ func (s *Jobs) DeleteJob(ctx context.Context, id muster.JobID, ns *muster.Namesp
 
 // deleting begins to remove a job that was just deleted.
 func deleting(tx *transaction, j muster.Job) error {
-	tx.retire(j)
+	retire(tx, j)
 	tables.deletions.Put(tx, string(j.ID), store.Link{})
 	j.Wake = tx.Now
 	return tx.putJob(j)
 }
 
 // retire takes a job that is over out of the way of things that join groups.
-func (tx *transaction) retire(j muster.Job) {
+func retire(tx *transaction, j muster.Job) {
 	if j.Selection == muster.Continuous {
 		for _, t := range j.Targets {
 			tables.standing.Delete(tx, targetKey(t, j.ID))

@@ -68,22 +68,6 @@ func welcome(tx *transaction, j *muster.Job, t *muster.Thing) error {
 	return tx.putJob(next)
 }
 
-// anyWaiting reports whether things wait for a window of j, or for its pace.
-func anyWaiting(tx *transaction, j *muster.Job) (bool, error) {
-	if deferred, err := anyDeferred(tx, j); err != nil || deferred {
-		return deferred, err
-	}
-	return anyJoining(tx, j)
-}
-
-// anyJoining reports whether things wait for the pace of j.
-func anyJoining(tx *transaction, j *muster.Job) (bool, error) {
-	if j.Selection != muster.Continuous {
-		return false, nil
-	}
-	return tables.joining.AnyUnder(tx, string(j.ID))
-}
-
 // admit gives some of the things that wait for the pace their executions, or
 // none when the job gives nothing any more. It returns the job with its Wake set.
 func admit(tx *transaction, j muster.Job, schedule rollout.State) (muster.Job, error) {
@@ -94,7 +78,8 @@ func admit(tx *transaction, j muster.Job, schedule rollout.State) (muster.Job, e
 			return j, err
 		}
 	}
-	waiting, err := nextJoining(tx, j.ID)
+	list := waitlist{tx, &j}
+	waiting, err := list.nextJoining()
 	if err != nil {
 		return j, err
 	}
@@ -104,7 +89,7 @@ func admit(tx *transaction, j muster.Job, schedule rollout.State) (muster.Job, e
 			break
 		}
 		tables.joining.Delete(tx, store.JoinKey(string(j.ID), string(thing)))
-		got, err := admitOne(tx, &j, thing)
+		got, err := list.admitOne(thing)
 		if err != nil {
 			return j, err
 		}
@@ -123,11 +108,11 @@ func admit(tx *transaction, j muster.Job, schedule rollout.State) (muster.Job, e
 	return j, nil
 }
 
-// nextJoining returns things that wait for the pace of a job, by name.
-func nextJoining(tx *transaction, id muster.JobID) ([]muster.ThingName, error) {
+// nextJoining returns things that wait for the pace of the job, by name.
+func (w waitlist) nextJoining() ([]muster.ThingName, error) {
 	var waiting []muster.ThingName
-	from, to := store.Under(string(id))
-	for row, err := range tables.joining.Scan(tx, from, to) {
+	from, to := store.Under(string(w.j.ID))
+	for row, err := range tables.joining.Scan(w.tx, from, to) {
 		if err != nil {
 			return nil, err
 		}
@@ -140,19 +125,19 @@ func nextJoining(tx *transaction, id muster.JobID) ([]muster.ThingName, error) {
 
 // admitOne gives a thing an execution, and reports whether it did: not to one
 // that has left meanwhile, or has the job already.
-func admitOne(tx *transaction, j *muster.Job, thing muster.ThingName) (bool, error) {
-	if !j.Gives() {
+func (w waitlist) admitOne(thing muster.ThingName) (bool, error) {
+	if !w.j.Gives() {
 		return false, nil
 	}
-	if ok, err := lookup.HasThing(tx, thing); err != nil || !ok {
+	if ok, err := lookup.HasThing(w.tx, thing); err != nil || !ok {
 		return false, err
 	}
-	if left, err := hasLeft(tx, thing, j); err != nil || left {
+	if left, err := hasLeft(w.tx, thing, w.j); err != nil || left {
 		return false, err
 	}
-	latest, err := tx.Latest(thing, j.ID)
+	latest, err := w.tx.Latest(thing, w.j.ID)
 	if err != nil || (latest != nil && !latest.Status.Terminal()) {
 		return false, err
 	}
-	return true, tx.follow(j, thing, latest, muster.Retries{}, tx.Now)
+	return true, w.tx.follow(w.j, thing, latest, muster.Retries{}, w.tx.Now)
 }

@@ -18,24 +18,6 @@ func rolls(j *muster.Job) bool {
 	return j != nil && j.Selection == muster.Snapshot && j.Status.Active() && j.Rollout.Started != 0 && !j.Rollout.Done
 }
 
-// watch makes a snapshot findable by its groups while it is under way. old
-// is the job as it was, nil for a new one.
-func (tx *transaction) watch(old *muster.Job, j muster.Job) {
-	is := rolls(&j)
-	if is == rolls(old) {
-		return
-	}
-	for _, t := range j.Targets {
-		switch {
-		case !t.Group:
-		case is:
-			tables.rolling.Put(tx, targetKey(t, j.ID), store.Link{})
-		default:
-			tables.rolling.Delete(tx, targetKey(t, j.ID))
-		}
-	}
-}
-
 // capture writes down that a thing which joined a group then, and leaves it
 // now, is still to be given the snapshots under way of that group and of those
 // above it, whose ids lineage has.

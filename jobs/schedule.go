@@ -23,7 +23,7 @@ func open(tx *transaction, j muster.Job) (muster.Job, error) {
 func keepTime(tx *transaction, old muster.Job) (muster.Job, rollout.State, error) {
 	j, state, err := rollout.OnSchedule(old, tx.Now)
 	if err == nil && j.Over && !old.Over {
-		tx.retire(j)
+		retire(tx, j)
 	}
 	return j, state, err
 }

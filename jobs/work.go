@@ -105,16 +105,6 @@ func (s *Jobs) steps(of []func(*transaction) error) []func(*commit.Tx) error {
 	return steps
 }
 
-// alarmKey sorts alarms by when they are due.
-func alarmKey(at muster.Instant, id muster.JobID) string {
-	return store.JoinKey(store.TimeKey(at), string(id))
-}
-
-func alarmOf(key string) (muster.Instant, muster.JobID) {
-	parts := store.SplitKey(key)
-	return store.TimeIn(parts[0]), muster.JobID(parts[1])
-}
-
 // step does the next piece of a job's background work, if any is due
 // (rollout.Next). Unless the data may grow, a job that would give things
 // executions keeps its place and looks again later.
@@ -144,10 +134,11 @@ func step(tx *transaction, id muster.JobID, grow bool) error {
 // for it.
 func factsOf(tx *transaction, j *muster.Job, schedule rollout.State) (f rollout.Facts, err error) {
 	f.Schedule = schedule
-	if f.Deferred, err = anyDeferred(tx, j); err != nil {
+	list := waitlist{tx, j}
+	if f.Deferred, err = list.anyDeferred(); err != nil {
 		return f, err
 	}
-	f.Joining, err = anyJoining(tx, j)
+	f.Joining, err = list.anyJoining()
 	return f, err
 }
 
@@ -159,7 +150,7 @@ func carryOut(tx *transaction, j muster.Job, schedule rollout.State, piece rollo
 	case rollout.Reveal:
 		j, err = revealSome(tx, j)
 	case rollout.Resume:
-		err = resume(tx, &j)
+		err = waitlist{tx, &j}.resume()
 	case rollout.Admit:
 		j, err = admit(tx, j, schedule)
 	case rollout.RollOut:
@@ -247,7 +238,7 @@ func settleSome(tx *transaction, j muster.Job) (muster.Job, error) {
 		}
 	}
 	for i := range found {
-		after, err := tx.fated(&found[i], &j)
+		after, err := fated(&found[i], &j, tx.Now)
 		if err != nil {
 			return j, err
 		}
@@ -274,5 +265,5 @@ func erase(tx *transaction, j muster.Job) error {
 	if err := tx.deleteJob(j.ID); err != nil {
 		return err
 	}
-	return tx.tellOfJob(eventlog.Deleted, j)
+	return tellOfJob(tx, eventlog.Deleted, j)
 }
