@@ -20,22 +20,22 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/identity/ca"
 	"github.com/muster-iot/muster/internal/hostport"
 	"github.com/muster-iot/muster/internal/loglimit"
 	"github.com/muster-iot/muster/iotpolicy"
+	"github.com/muster-iot/muster/rights"
 )
 
 // Principals says who the holder of a certificate is and which policies are in
-// force for it. *engine.Engine implements it. Its methods may be called by many
+// force for it. *service.Service implements it. Its methods may be called by many
 // goroutines.
 type Principals interface {
 	// Grounds returns what the rights of one connection rest on; clientID is
 	// empty for device HTTPS. An unknown certificate is no error.
-	Grounds(ctx context.Context, id muster.CertificateID, clientID string) (engine.Grounds, error)
+	Grounds(ctx context.Context, id muster.CertificateID, clientID string) (rights.Grounds, error)
 	// CAsOf returns the registered CAs with a subject: its DER in hex.
 	CAsOf(ctx context.Context, subject string) ([]muster.CA, error)
 	// AddCertificate stores a certificate that registers itself.
@@ -74,7 +74,7 @@ type Authorizer struct {
 	o          Options
 	policies   policyCache
 	live       liveDevices
-	changes    chan engine.AccessChange // not yet handled by Run
+	changes    chan rights.Change // not yet handled by Run
 	recent     recentDevices
 	generation atomic.Uint64 // calls of Changed so far
 	refused    *loglimit.Limiter
@@ -101,7 +101,7 @@ func New(o Options) *Authorizer {
 	if o.Registered == nil {
 		o.Registered = func(muster.Certificate) {}
 	}
-	a := &Authorizer{o: o, changes: make(chan engine.AccessChange, changesMax), refused: loglimit.New(refusedLines, refusedLinesAll)}
+	a := &Authorizer{o: o, changes: make(chan rights.Change, changesMax), refused: loglimit.New(refusedLines, refusedLinesAll)}
 	a.policies.init()
 	a.live.init()
 	a.recent.found = map[visitor]recentDevice{}
@@ -186,8 +186,8 @@ func (a *Authorizer) identify(ctx context.Context, der []byte, clientID, addr st
 }
 
 // Changed says whose rights may be different now. It never waits; it fits
-// engine.Options.Access.
-func (a *Authorizer) Changed(c engine.AccessChange) {
+// service.Options.Access.
+func (a *Authorizer) Changed(c rights.Change) {
 	a.generation.Add(1)
 	select {
 	case a.changes <- c:

@@ -16,14 +16,15 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/gateway"
+	"github.com/muster-iot/muster/rights"
+	"github.com/muster-iot/muster/service"
 	"github.com/muster-iot/muster/store/memstore"
 )
 
 // world is an engine with one thing, and an Authorizer that follows it.
 type world struct {
-	*engine.Engine
+	*service.Service
 	a       *Authorizer
 	t       *testing.T
 	now     time.Time
@@ -37,9 +38,9 @@ func newWorld(t *testing.T) *world {
 	account := muster.Account{ID: "123456789012", Region: "eu-west-1"}
 	now := func() muster.Instant { return muster.At(w.now) }
 	s := memstore.New()
-	w.Engine = engine.New(engine.Options{Store: s, Account: account, Now: now, Access: func(c engine.AccessChange) { w.a.Changed(c) }})
+	w.Service = service.New(service.Options{Store: s, Account: account, Now: now, Access: func(c rights.Change) { w.a.Changed(c) }})
 	w.a = New(Options{
-		Principals: w.Engine, Account: account, Now: now, Grace: 24 * time.Hour,
+		Principals: w.Service, Account: account, Now: now, Grace: 24 * time.Hour,
 		Revoked:    func(p string) { w.revoked <- p },
 		Registered: func(c muster.Certificate) { w.added = append(w.added, c) },
 	})
@@ -48,7 +49,7 @@ func newWorld(t *testing.T) *world {
 	go func() { w.Run(ctx); stopped <- struct{}{} }()
 	go func() { w.a.Run(ctx); stopped <- struct{}{} }()
 	t.Cleanup(func() { cancel(); <-stopped; <-stopped; s.Close() })
-	w.must(w.CreateThing(t.Context(), muster.Thing{Name: "lamp"}))
+	w.must(w.Registry.CreateThing(t.Context(), muster.Thing{Name: "lamp"}))
 	return w
 }
 
@@ -80,7 +81,7 @@ func (w *world) device(cn string, status muster.CertificateStatus, notAfter time
 	sum := sha256.Sum256(der)
 	id := muster.CertificateID(hex.EncodeToString(sum[:]))
 	if status != 0 {
-		w.must(w.AddCertificate(w.t.Context(), muster.Certificate{
+		w.must(w.Rights.AddCertificate(w.t.Context(), muster.Certificate{
 			ID: id, PEM: "-", Status: status, NotBefore: muster.At(template.NotBefore), NotAfter: muster.At(notAfter),
 		}))
 	}
@@ -92,10 +93,10 @@ type authorityKey struct {
 	key         *ecdsa.PrivateKey
 }
 
-func (w *world) allow(name, document string, target engine.PolicyTarget) {
+func (w *world) allow(name, document string, target rights.PolicyTarget) {
 	w.t.Helper()
-	w.must(w.CreatePolicy(w.t.Context(), name, document, nil))
-	w.ok(w.AttachPolicy(w.t.Context(), name, target))
+	w.must(w.Rights.CreatePolicy(w.t.Context(), name, document, nil))
+	w.ok(w.Rights.AttachPolicy(w.t.Context(), name, target))
 }
 
 func (w *world) connect(der []byte, client string) (gateway.Grant, error) {
@@ -113,10 +114,10 @@ const minimal = `{"Version":"2012-10-17","Statement":[
 
 func TestAUTH42TheMinimalPolicyAllowsItsThingAndNobodyElse(t *testing.T) {
 	w := newWorld(t)
-	w.must(w.CreateThing(t.Context(), muster.Thing{Name: "pump"}))
+	w.must(w.Registry.CreateThing(t.Context(), muster.Thing{Name: "pump"}))
 	der, id := w.device("d", muster.CertificateActive, w.now.Add(time.Hour), nil)
-	w.ok(w.AttachPrincipal(t.Context(), "lamp", id, muster.Attachment{}))
-	w.allow("minimal", minimal, engine.PolicyTarget{Certificate: id})
+	w.ok(w.Rights.AttachPrincipal(t.Context(), "lamp", id, muster.Attachment{}))
+	w.allow("minimal", minimal, rights.PolicyTarget{Certificate: id})
 
 	lamp, err := w.connect(der, "lamp")
 	if err != nil {
@@ -159,8 +160,8 @@ func TestAUTH42TheMinimalPolicyAllowsItsThingAndNobodyElse(t *testing.T) {
 func TestAUTH42AnExclusiveThingResolvesOverHTTPSToo(t *testing.T) {
 	w := newWorld(t)
 	der, id := w.device("d", muster.CertificateActive, w.now.Add(time.Hour), nil)
-	w.ok(w.AttachPrincipal(t.Context(), "lamp", id, muster.Attachment{Exclusive: true}))
-	w.allow("minimal", minimal, engine.PolicyTarget{Certificate: id})
+	w.ok(w.Rights.AttachPrincipal(t.Context(), "lamp", id, muster.Attachment{Exclusive: true}))
+	w.allow("minimal", minimal, rights.PolicyTarget{Certificate: id})
 	d, err := w.a.Device(t.Context(), der, "127.0.0.1:1")
 	if err != nil {
 		t.Fatal(err)
@@ -176,7 +177,7 @@ func TestAUTH42AnExclusiveThingResolvesOverHTTPSToo(t *testing.T) {
 func TestAUTH17AUTH40WhoGetsIn(t *testing.T) {
 	w := newWorld(t)
 	const all = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iot:*","Resource":"*"}}`
-	w.must(w.CreatePolicy(t.Context(), "all", all, nil))
+	w.must(w.Rights.CreatePolicy(t.Context(), "all", all, nil))
 	for _, test := range []struct {
 		name     string
 		status   muster.CertificateStatus
@@ -196,7 +197,7 @@ func TestAUTH17AUTH40WhoGetsIn(t *testing.T) {
 			w := w
 			der, id := w.device("d", test.status, w.now.Add(test.notAfter), nil)
 			if test.policy {
-				w.ok(w.AttachPolicy(t.Context(), "all", engine.PolicyTarget{Certificate: id}))
+				w.ok(w.Rights.AttachPolicy(t.Context(), "all", rights.PolicyTarget{Certificate: id}))
 			}
 			_, err := w.connect(der, "anything")
 			if (err == nil) != test.ok || (err != nil && !errors.Is(err, gateway.ErrRefused)) {
@@ -214,7 +215,7 @@ func TestRightsFollowTheRegistry(t *testing.T) {
 	ctx := t.Context()
 	der, id := w.device("d", muster.CertificateActive, w.now.Add(time.Hour), nil)
 	w.allow("p", `{"Version":"2012-10-17","Statement":[
-		{"Effect":"Allow","Action":["iot:Connect","iot:Publish"],"Resource":"*"}]}`, engine.PolicyTarget{Certificate: id})
+		{"Effect":"Allow","Action":["iot:Connect","iot:Publish"],"Resource":"*"}]}`, rights.PolicyTarget{Certificate: id})
 	d, err := w.connect(der, "lamp")
 	if err != nil {
 		t.Fatal(err)
@@ -226,11 +227,11 @@ func TestRightsFollowTheRegistry(t *testing.T) {
 	if got, want := until(), w.now.Add(time.Hour).Add(w.a.o.Grace); !got.Equal(want) {
 		t.Errorf("the connection must end at %v, want %v: expiry and grace (A5)", got, want)
 	}
-	w.must(w.CreatePolicyVersion(ctx, "p", `{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}`, true))
+	w.must(w.Rights.CreatePolicyVersion(ctx, "p", `{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}`, true))
 	eventually(t, "publish is refused under the new version", func() bool {
 		return errors.Is(d.Publish("a", false), gateway.ErrRefused)
 	})
-	w.ok(w.UpdateCertificate(ctx, id, muster.CertificateInactive))
+	w.ok(w.Rights.UpdateCertificate(ctx, id, muster.CertificateInactive))
 	eventually(t, "the principal is revoked", func() bool { return len(w.revoked) > 0 })
 	if got := <-w.revoked; got != string(id) {
 		t.Errorf("revoked %s, want %s", got, id)
@@ -258,7 +259,7 @@ type meddler struct {
 	then func()
 }
 
-func (m *meddler) Grounds(ctx context.Context, id muster.CertificateID, clientID string) (engine.Grounds, error) {
+func (m *meddler) Grounds(ctx context.Context, id muster.CertificateID, clientID string) (rights.Grounds, error) {
 	g, err := m.Principals.Grounds(ctx, id, clientID)
 	if then := m.then; then != nil {
 		m.then = nil
@@ -270,11 +271,11 @@ func (m *meddler) Grounds(ctx context.Context, id muster.CertificateID, clientID
 func TestAChangeDuringAConnectIsNotLost(t *testing.T) {
 	w := newWorld(t)
 	der, id := w.device("d", muster.CertificateActive, w.now.Add(time.Hour), nil)
-	w.allow("all", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iot:*","Resource":"*"}}`, engine.PolicyTarget{Certificate: id})
-	m := &meddler{Principals: w.Engine}
+	w.allow("all", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iot:*","Resource":"*"}}`, rights.PolicyTarget{Certificate: id})
+	m := &meddler{Principals: w.Service}
 	w.a.o.Principals = m
 	m.then = func() {
-		w.ok(w.UpdateCertificate(t.Context(), id, muster.CertificateInactive))
+		w.ok(w.Rights.UpdateCertificate(t.Context(), id, muster.CertificateInactive))
 		for len(w.a.changes) > 0 {
 			time.Sleep(time.Millisecond) // until Run has handled it
 		}
@@ -296,7 +297,7 @@ func TestAUTH34ACertificateOfARegisteredCARegistersItself(t *testing.T) {
 	w.ok(err)
 	ca, err := x509.ParseCertificate(der)
 	w.ok(err)
-	w.must(w.AddCA(t.Context(), muster.CA{
+	w.must(w.Rights.AddCA(t.Context(), muster.CA{
 		ID: "ca1", PEM: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})),
 		Subject: hex.EncodeToString(ca.RawSubject), Active: true, AutoRegistration: true,
 	}, nil))
@@ -307,7 +308,7 @@ func TestAUTH34ACertificateOfARegisteredCARegistersItself(t *testing.T) {
 			t.Fatalf("connect: %v", err)
 		}
 	}
-	c, err := w.Certificate(t.Context(), id)
+	c, err := w.Rights.Certificate(t.Context(), id)
 	if err != nil || c.Status != muster.CertificatePendingActivation || c.CA != "ca1" {
 		t.Fatalf("the certificate is %+v, %v; want it PENDING_ACTIVATION under ca1", c, err)
 	}

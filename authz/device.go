@@ -26,7 +26,7 @@ type Device struct {
 	address  string
 	leaf     *x509.Certificate // its names only
 	renewal  sync.Mutex        // held from a look-up until rights are replaced, so that an older look-up cannot replace a newer one
-	rights   atomic.Pointer[rights]
+	rights   atomic.Pointer[standing]
 
 	// Of a device over HTTPS.
 	generation uint64 // that of Authorizer before d was looked up
@@ -37,8 +37,8 @@ type Device struct {
 
 var _ gateway.Bounded = (*Device)(nil)
 
-// rights are what a device's decisions rest on. They are immutable.
-type rights struct {
+// standing is what a device's decisions rest on. It is immutable.
+type standing struct {
 	active    bool
 	why       string    // when not active: the status, "deleted", or how the certificate is out of its time
 	until     time.Time // while active: when the certificate expires, grace included; zero for never
@@ -57,7 +57,7 @@ func (d *Device) refresh(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	r := &rights{}
+	r := &standing{}
 	if g.Certificate == nil {
 		r.why = "deleted"
 		d.rights.Store(r)
@@ -193,7 +193,7 @@ func (d *Device) Permits(action, resource string) error {
 
 // judge decides and logs the statement that decided: refusals as warnings, the
 // rest at debug level.
-func (d *Device) judge(r *rights, action, resource string) error {
+func (d *Device) judge(r *standing, action, resource string) error {
 	if !r.active {
 		return refusal("a certificate that is " + r.why)
 	}
@@ -211,6 +211,6 @@ func (d *Device) judge(r *rights, action, resource string) error {
 	return nil
 }
 
-func (r *rights) decide(action, arn string) iotpolicy.Decision {
+func (r *standing) decide(action, arn string) iotpolicy.Decision {
 	return r.set.Decide(iotpolicy.Request{Action: action, Resource: arn, Vars: r.vars})
 }

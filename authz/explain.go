@@ -5,10 +5,10 @@ import (
 	"strings"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/identity/ca"
 	"github.com/muster-iot/muster/iotpolicy"
+	"github.com/muster-iot/muster/rights"
 )
 
 // Explain answers q as the listeners would decide, except that it does not know
@@ -77,7 +77,7 @@ func (a *Authorizer) explain(e *iotpolicy.Explanation, q iotpolicy.Question, set
 
 // compile compiles the policies in force. A policy that cannot be read allows
 // nothing and is logged.
-func (a *Authorizer) compile(g engine.Grounds) iotpolicy.Set {
+func (a *Authorizer) compile(g rights.Grounds) iotpolicy.Set {
 	var set iotpolicy.Set
 	for _, p := range g.Policies {
 		compiled, err := a.policies.compile(p)

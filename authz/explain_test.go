@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/iotpolicy"
+	"github.com/muster-iot/muster/rights"
 )
 
 // short formats an explanation in one line.
@@ -35,8 +35,8 @@ func TestExplain(t *testing.T) {
 	w.must(w.CreateThingGroup(ctx, muster.Group{Name: "all"}, nil))
 	w.ok(w.AddThingToThingGroup(ctx, "lamp", "all"))
 	w.allow("own", `{"Statement":[{"Sid":"itself","Effect":"Allow","Action":"iot:Publish","Resource":"arn:aws:iot:*:*:topic/${iot:Connection.Thing.ThingName}"},
-		{"Effect":"Allow","Action":"iot:Publish","Resource":"arn:aws:iot:*:*:topic/${iot:Certificate.Subject.CommonName}"}]}`, engine.PolicyTarget{Certificate: id})
-	w.allow("every", `{"Statement":{"Sid":"never","Effect":"Deny","Action":"iot:*","Resource":"arn:aws:iot:*:*:topic/secret"}}`, engine.PolicyTarget{Group: "all"})
+		{"Effect":"Allow","Action":"iot:Publish","Resource":"arn:aws:iot:*:*:topic/${iot:Certificate.Subject.CommonName}"}]}`, rights.PolicyTarget{Certificate: id})
+	w.allow("every", `{"Statement":{"Sid":"never","Effect":"Deny","Action":"iot:*","Resource":"arn:aws:iot:*:*:topic/secret"}}`, rights.PolicyTarget{Group: "all"})
 	w.must(w.CreatePolicyVersion(ctx, "every", `{"Statement":{"Sid":"never","Effect":"Deny","Action":"iot:*","Resource":"arn:aws:iot:*:*:topic/secret"}}`, true))
 	admin, err := iotpolicy.Parse("admin[0]", `{"Statement":{"Effect":"Allow","Action":"iot:Create*","Resource":"*"}}`)
 	w.ok(err)

@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/rights"
 )
 
 // A principal that is refused again and again gets a bounded number of lines a minute; another principal still gets its own.
@@ -19,7 +19,7 @@ func TestRefusedRequestsDoNotFillTheLog(t *testing.T) {
 	var said bytes.Buffer
 	w.a.o.Log = slog.New(slog.NewTextHandler(&said, nil))
 	der, id := w.device("d", muster.CertificateActive, w.now.Add(time.Hour), nil)
-	w.allow("p", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iot:Connect","Resource":"*"}}`, engine.PolicyTarget{Certificate: id})
+	w.allow("p", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iot:Connect","Resource":"*"}}`, rights.PolicyTarget{Certificate: id})
 	device, err := w.connect(der, "lamp")
 	w.ok(err)
 	for range 1000 {

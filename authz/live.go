@@ -8,8 +8,8 @@ import (
 	"weak"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/iotpolicy"
+	"github.com/muster-iot/muster/rights"
 )
 
 // liveDevices finds the devices whose rights a change may concern. It holds weak
@@ -57,7 +57,7 @@ func (l *liveDevices) moved(d *Device) {
 }
 
 // affected returns the live devices that c may concern, each once.
-func (l *liveDevices) affected(c engine.AccessChange) []*Device {
+func (l *liveDevices) affected(c rights.Change) []*Device {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	found := map[*Device]bool{}

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/rights"
 )
 
 // until waits until a live connection has a right, or has it no longer. Run needs
@@ -29,7 +29,7 @@ func TestAUTH44ALiveConnectionFollowsTheRegistry(t *testing.T) {
 		return muster.ThingUpdate{Attributes: muster.AttributePayload{Attributes: map[string]string{"site": site}}}
 	}
 	der, id := w.device("d", muster.CertificateActive, w.now.Add(time.Hour), nil)
-	own := engine.PolicyTarget{Certificate: id}
+	own := rights.PolicyTarget{Certificate: id}
 	publish := func(resource string) string {
 		return `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iot:Publish","Resource":"arn:aws:iot:*:*:topic/` + resource + `"}}`
 	}
@@ -41,8 +41,8 @@ func TestAUTH44ALiveConnectionFollowsTheRegistry(t *testing.T) {
 	w.must(w.CreateThingGroup(ctx, muster.Group{Name: "house"}, nil))
 	w.must(w.CreateThingGroup(ctx, muster.Group{Name: "room", Parent: "house"}, nil))
 	w.must(w.CreateThingGroup(ctx, muster.Group{Name: "barn"}, nil))
-	w.allow("room", publish("room"), engine.PolicyTarget{Group: "room"})
-	w.allow("house", publish("house"), engine.PolicyTarget{Group: "house"})
+	w.allow("room", publish("room"), rights.PolicyTarget{Group: "room"})
+	w.allow("house", publish("house"), rights.PolicyTarget{Group: "house"})
 	w.must(w.CreatePolicy(ctx, "late", publish("late"), nil))
 	d, err := w.connect(der, "lamp")
 	w.ok(err)
@@ -59,8 +59,8 @@ func TestAUTH44ALiveConnectionFollowsTheRegistry(t *testing.T) {
 		{"no type", func() error { return w.UpdateThing(ctx, "lamp", muster.ThingUpdate{RemoveType: true}) }, "type/light", false},
 		{"a group", func() error { return w.AddThingToThingGroup(ctx, "lamp", "room") }, "room", true},
 		{"the policy of the group above", func() error { return nil }, "house", true},
-		{"the policy off the group above", func() error { return w.DetachPolicy(ctx, "house", engine.PolicyTarget{Group: "house"}) }, "house", false},
-		{"and on again", func() error { return w.AttachPolicy(ctx, "house", engine.PolicyTarget{Group: "house"}) }, "house", true},
+		{"the policy off the group above", func() error { return w.DetachPolicy(ctx, "house", rights.PolicyTarget{Group: "house"}) }, "house", false},
+		{"and on again", func() error { return w.AttachPolicy(ctx, "house", rights.PolicyTarget{Group: "house"}) }, "house", true},
 		{"other groups at once", func() error {
 			return w.UpdateThingGroupsForThing(ctx, "lamp", []muster.GroupName{"barn"}, []muster.GroupName{"room"})
 		}, "room", false},

@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/gateway/packet"
+	"github.com/muster-iot/muster/jobs"
 )
 
 // identities are the holders of certificates in the matrix, and the things that
@@ -101,7 +101,7 @@ func TestAThingNeverActsForAnotherThing(t *testing.T) {
 		t.Run(id.name, func(t *testing.T) {
 			device := s.newDevice(t, id.name, id.status)
 			for _, thing := range id.attached {
-				s.must(t, s.AttachPrincipal(t.Context(), thing, device.id, muster.Attachment{Exclusive: id.exclusive}))
+				s.must(t, s.Rights.AttachPrincipal(t.Context(), thing, device.id, muster.Attachment{Exclusive: id.exclusive}))
 			}
 			if id.policy != "" {
 				s.allow(t, device, id.policy)
@@ -212,7 +212,7 @@ func (s *service) overHTTPS(t *testing.T, d device, may []string) {
 // change.
 func (s *service) version(t *testing.T, thing string) int64 {
 	t.Helper()
-	d, err := s.DescribeExecution(t.Context(), engine.Describe{Thing: muster.ThingName(thing), Job: "fw"})
+	d, err := s.Jobs.DescribeExecution(t.Context(), jobs.DescribeInput{Thing: muster.ThingName(thing), Job: "fw"})
 	s.must(t, err)
 	return d.Execution.Version
 }

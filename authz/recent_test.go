@@ -7,14 +7,14 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/gateway"
+	"github.com/muster-iot/muster/rights"
 )
 
 func TestADeviceOverHTTPSIsLookedUpAgainWhenSomethingChanged(t *testing.T) {
 	w := newWorld(t)
 	der, id := w.device("d", muster.CertificateActive, w.now.Add(time.Hour), nil)
-	w.allow("all", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`, engine.PolicyTarget{Certificate: id})
+	w.allow("all", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`, rights.PolicyTarget{Certificate: id})
 	find := func(addr string) *Device {
 		t.Helper()
 		d, err := w.a.Device(t.Context(), der, addr)
@@ -37,7 +37,7 @@ func TestADeviceOverHTTPSIsLookedUpAgainWhenSomethingChanged(t *testing.T) {
 		t.Error("rights of long ago still count; the certificate may have expired")
 	}
 
-	w.ok(w.DetachPolicy(t.Context(), "all", engine.PolicyTarget{Certificate: id}))
+	w.ok(w.DetachPolicy(t.Context(), "all", rights.PolicyTarget{Certificate: id}))
 	if err := find("127.0.0.1:1").Act("iotjobsdata:GetPendingJobExecutions", "lamp"); !errors.Is(err, gateway.ErrRefused) {
 		t.Errorf("Act() after the policy was detached = %v, want a refusal", err)
 	}

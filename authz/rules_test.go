@@ -42,7 +42,7 @@ func TestAUTH31LeavingACTIVEEndsConnectionsAndReturningBringsThemBack(t *testing
 		c := s.dial(t, d, packet.V5)
 		c.Connect(packet.Connect{ClientID: "hub", Properties: packet.Properties{}.WithInt(packet.SessionExpiry, 600)})
 		c.Subscribe(1, "$aws/things/lamp/jobs/notify")
-		s.must(t, s.UpdateCertificate(t.Context(), d.id, status))
+		s.must(t, s.Rights.UpdateCertificate(t.Context(), d.id, status))
 		c.ExpectDisconnect(packet.NotAuthorized)
 		again := s.dial(t, d, packet.V5)
 		if ack := again.Connect(packet.Connect{ClientID: "hub"}); ack.Reason != packet.NotAuthorized {
@@ -51,7 +51,7 @@ func TestAUTH31LeavingACTIVEEndsConnectionsAndReturningBringsThemBack(t *testing
 		if got := s.get(t, d); got != http.StatusForbidden {
 			t.Errorf("HTTPS with a certificate that is %s = %d, want 403", status, got)
 		}
-		s.must(t, s.UpdateCertificate(t.Context(), d.id, muster.CertificateActive))
+		s.must(t, s.Rights.UpdateCertificate(t.Context(), d.id, muster.CertificateActive))
 		back := s.dial(t, d, packet.V5)
 		if ack := back.Connect(packet.Connect{ClientID: "hub"}); ack.Reason != packet.Success || !ack.SessionPresent {
 			t.Errorf("CONNECT after %s is answered with %v, session present %v; want in, and the session kept", status, ack.Reason, ack.SessionPresent)
@@ -82,9 +82,9 @@ func TestAUTH53AttachingAgainIsSilent(t *testing.T) {
 	d := s.newDevice(t, "hub", muster.CertificateActive)
 	policy := s.allow(t, d, named("lamp"))
 	c := s.connect(t, d, "hub")
-	s.must(t, s.AttachPolicy(t.Context(), policy, target(d)))
+	s.must(t, s.Rights.AttachPolicy(t.Context(), policy, target(d)))
 	c.ExpectNothing()
-	s.must(t, s.DetachPolicy(t.Context(), policy, target(d)))
+	s.must(t, s.Rights.DetachPolicy(t.Context(), policy, target(d)))
 	again := s.dial(t, d, packet.V5)
 	if ack := again.Connect(packet.Connect{ClientID: "hub"}); ack.Reason != packet.NotAuthorized {
 		t.Errorf("CONNECT with the policy detached once is answered with %v", ack.Reason)

@@ -19,18 +19,19 @@ import (
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/authz"
 	"github.com/muster-iot/muster/dataplane"
-	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/gateway/door"
 	"github.com/muster-iot/muster/gateway/mqtttest"
 	"github.com/muster-iot/muster/identity/ca"
+	"github.com/muster-iot/muster/jobs"
+	"github.com/muster-iot/muster/rights"
 	"github.com/muster-iot/muster/store/memstore"
 )
 
 // service is the whole server except its control plane, on loopback sockets with
 // client certificates.
 type service struct {
-	*engine.Engine
+	*service.Service
 	issuer      *ca.Authority
 	gateway     *gateway.Server
 	mqtts       string // addresses
@@ -46,16 +47,16 @@ func newService(t *testing.T) *service {
 	store := memstore.New()
 	var rights *authz.Authorizer
 	var news *dataplane.Notifier
-	s.Engine = engine.New(engine.Options{
+	s.Service = service.New(service.Options{
 		Store: store, Account: account, Now: now,
-		Access: func(c engine.AccessChange) { rights.Changed(c) },
-		Notify: func(n []engine.Notification) { news.Notify(n) },
+		Access: func(c rights.Change) { rights.Changed(c) },
+		Notify: func(n []jobs.Notification) { news.Notify(n) },
 	})
 	rights = authz.New(authz.Options{
-		Principals: s.Engine, Account: account, Now: now, Grace: 24 * time.Hour,
+		Principals: s.Service, Account: account, Now: now, Grace: 24 * time.Hour,
 		Revoked: func(p string) { s.gateway.DisconnectPrincipal(p, gateway.AuthError) },
 	})
-	plane := dataplane.New(dataplane.Options{Jobs: s.Engine, Account: account, Now: time.Now})
+	plane := dataplane.New(dataplane.Options{Jobs: s.Service, Account: account, Now: time.Now})
 	var err error
 	s.gateway, err = gateway.New(t.Context(), gateway.Options{Authorizer: rights, Reserved: plane.MQTT()})
 	s.must(t, err)
@@ -85,7 +86,7 @@ func newService(t *testing.T) *service {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	for _, run := range []func(context.Context) error{
-		s.Engine.Run, news.Run, s.gateway.Run,
+		s.Service.Run, news.Run, s.gateway.Run,
 		func(ctx context.Context) error { rights.Run(ctx); return nil },
 		func(ctx context.Context) error { return entrance.Serve(ctx, mqtts, door.MQTTS) },
 		func(ctx context.Context) error { return entrance.Serve(ctx, https, door.HTTPS) },
@@ -106,10 +107,10 @@ func newService(t *testing.T) *service {
 	}
 	t.Cleanup(func() { cancel(); running.Wait(); store.Close() })
 	for _, thing := range []string{"lamp", "pump"} {
-		_, err := s.CreateThing(t.Context(), muster.Thing{Name: muster.ThingName(thing)})
+		_, err := s.Registry.CreateThing(t.Context(), muster.Thing{Name: muster.ThingName(thing)})
 		s.must(t, err)
 	}
-	_, err = s.CreateJob(t.Context(), engine.NewJob{ID: "fw", Document: "{}", Targets: []muster.Target{{Name: "lamp"}, {Name: "pump"}}})
+	_, err = s.Jobs.CreateJob(t.Context(), jobs.NewJob{ID: "fw", Document: "{}", Targets: []muster.Target{{Name: "lamp"}, {Name: "pump"}}})
 	s.must(t, err)
 	for more := true; more; {
 		agenda, err := s.Work(t.Context())
@@ -151,7 +152,7 @@ func (s *service) newDevice(t *testing.T, name string, status muster.Certificate
 	c, err := s.issuer.IssueDevice(string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: csr})), time.Now())
 	s.must(t, err)
 	if status != 0 {
-		_, err = s.AddCertificate(t.Context(), muster.Certificate{
+		_, err = s.Rights.AddCertificate(t.Context(), muster.Certificate{
 			ID: c.ID, PEM: c.PEM, Status: status, NotBefore: muster.At(c.X509.NotBefore), NotAfter: muster.At(c.X509.NotAfter),
 		})
 		s.must(t, err)
@@ -159,15 +160,15 @@ func (s *service) newDevice(t *testing.T, name string, status muster.Certificate
 	return device{c.ID, tls.Certificate{Certificate: [][]byte{c.X509.Raw}, PrivateKey: key}}
 }
 
-func target(d device) engine.PolicyTarget { return engine.PolicyTarget{Certificate: d.id} }
+func target(d device) rights.PolicyTarget { return rights.PolicyTarget{Certificate: d.id} }
 
 // allow attaches a policy of its own to a certificate, and returns its name.
 func (s *service) allow(t *testing.T, d device, document string) string {
 	t.Helper()
 	name := "policy-of-" + string(d.id[:8])
-	_, err := s.CreatePolicy(t.Context(), name, document, nil)
+	_, err := s.Rights.CreatePolicy(t.Context(), name, document, nil)
 	s.must(t, err)
-	s.must(t, s.AttachPolicy(t.Context(), name, target(d)))
+	s.must(t, s.Rights.AttachPolicy(t.Context(), name, target(d)))
 	return name
 }
 

@@ -6,10 +6,10 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/iotpolicy"
+	"github.com/muster-iot/muster/rights"
 )
 
 // withSpellings allows everything except some resources. Its Deny names each of
@@ -26,7 +26,7 @@ const withSpellings = `{"Version":"2012-10-17","Statement":[
 func TestEverySpellingIsHeldToTheSamePolicy(t *testing.T) {
 	w := newWorld(t)
 	der, id := w.device("d", muster.CertificateActive, w.now.Add(time.Hour), nil)
-	w.allow("spellings", withSpellings, engine.PolicyTarget{Certificate: id})
+	w.allow("spellings", withSpellings, rights.PolicyTarget{Certificate: id})
 	device, err := w.connect(der, "hub")
 	w.ok(err)
 	parsed, err := iotpolicy.Parse("spellings", withSpellings)

@@ -112,13 +112,13 @@ var kinds = map[string]string{
 
 // needs returns what the path of a call asks for.
 func (c *call) needs() needs {
-	var n needs
+	named := make([]string, 0, len(c.request.Labels))
 	for _, label := range c.request.Labels {
 		if kind := kinds[label.Name]; kind != "" {
-			n = n.and(arns(c.account.ARN(kind, label.Value)))
+			named = append(named, c.account.ARN(kind, label.Value))
 		}
 	}
-	return n
+	return arns(named...)
 }
 
 // authorize returns nil when the caller may do all that n asks for.

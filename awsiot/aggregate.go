@@ -5,8 +5,8 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot/wire"
-	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/fleetquery"
+	"github.com/muster-iot/muster/registry"
 )
 
 // bucketsDefault is how many buckets an answer has unless the call gives maxBuckets.
@@ -14,7 +14,7 @@ const bucketsDefault = 10
 
 // aggregated runs the query that the four aggregations have in common.
 func (o indexOperations) aggregated(ctx context.Context, index, query, version, field *string) (*fleetquery.Aggregate, error) {
-	q := engine.IndexQuery{Index: wire.Or(index, ""), Text: wire.Or(query, ""), Version: wire.Or(version, "")}
+	q := registry.IndexQuery{Index: wire.Or(index, ""), Text: wire.Or(query, ""), Version: wire.Or(version, "")}
 	return o.index.Aggregate(ctx, q, wire.Or(field, ""))
 }
 

@@ -7,20 +7,22 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot/wire"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/listing"
+	"github.com/muster-iot/muster/rights"
 )
 
-// Attachments keeps what policies are attached to.
+// Attachments keeps what policies are attached to (identity-and-auth.md section B.1).
+// A policy can be attached again, which changes nothing.
 type Attachments interface {
-	AttachPolicy(ctx context.Context, name string, t engine.PolicyTarget) error
-	// AttachedPolicies lists the policies of a target and, if recursive, those of
-	// the groups above it.
-	AttachedPolicies(ctx context.Context, t engine.PolicyTarget, recursive bool, p engine.Page, ascending bool) (engine.PolicyList, error)
-	DetachPolicy(ctx context.Context, name string, t engine.PolicyTarget) error
+	AttachPolicy(ctx context.Context, name string, t rights.PolicyTarget) error
+	// AttachedPolicies lists the policies of a target and, if recursive, those of the
+	// groups above it. The newest policy is the first unless ascending.
+	AttachedPolicies(ctx context.Context, t rights.PolicyTarget, recursive bool, p listing.Page, ascending bool) (rights.PolicyList, error)
+	DetachPolicy(ctx context.Context, name string, t rights.PolicyTarget) error
 	Policy(ctx context.Context, name string) (muster.Policy, error)
 	// TargetsOfPolicy lists the ARNs that a policy is attached to, or only those
 	// of certificates.
-	TargetsOfPolicy(ctx context.Context, name string, certificates bool, p engine.Page) (engine.TargetList, error)
+	TargetsOfPolicy(ctx context.Context, name string, certificates bool, p listing.Page) (rights.TargetList, error)
 }
 
 // attachmentOperations are the operations on what policies are attached to
@@ -128,7 +130,7 @@ func (o attachmentOperations) listPrincipalPolicies(ctx context.Context, in *wir
 	if err != nil {
 		return nil, err
 	}
-	list, err := o.attachments.AttachedPolicies(ctx, engine.PolicyTarget{Certificate: id}, false, page(in.PageSize, in.Marker), wire.Or(in.AscendingOrder, false))
+	list, err := o.attachments.AttachedPolicies(ctx, rights.PolicyTarget{Certificate: id}, false, page(in.PageSize, in.Marker), wire.Or(in.AscendingOrder, false))
 	if err != nil {
 		return nil, err
 	}
@@ -155,17 +157,17 @@ func (o attachmentOperations) listPolicyPrincipals(ctx context.Context, in *wire
 
 // policyTarget reads the ARN of what a policy can be attached to: a certificate or
 // a static thing group.
-func (a account) policyTarget(arn string) (engine.PolicyTarget, error) {
+func (a account) policyTarget(arn string) (rights.PolicyTarget, error) {
 	kind, name, err := a.ParseARN(arn)
 	switch {
 	case err != nil:
-		return engine.PolicyTarget{}, err
+		return rights.PolicyTarget{}, err
 	case kind == "cert":
-		return engine.PolicyTarget{Certificate: muster.CertificateIDOf(name)}, nil
+		return rights.PolicyTarget{Certificate: muster.CertificateIDOf(name)}, nil
 	case kind == "thinggroup":
-		return engine.PolicyTarget{Group: muster.GroupName(name)}, nil
+		return rights.PolicyTarget{Group: muster.GroupName(name)}, nil
 	}
-	return engine.PolicyTarget{}, muster.Errorf(muster.Invalid, "%s is neither a certificate nor a thing group", arn)
+	return rights.PolicyTarget{}, muster.Errorf(muster.Invalid, "%s is neither a certificate nor a thing group", arn)
 }
 
 // spelled returns an ARN in the registry's spelling: clients may write the id of a

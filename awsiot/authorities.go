@@ -5,16 +5,19 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot/wire"
-	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/identity/ca"
+	"github.com/muster-iot/muster/listing"
+	"github.com/muster-iot/muster/rights"
 )
 
-// CAs keeps the certificate authorities of devices.
+// CAs keeps the certificate authorities of devices (identity-and-auth.md section
+// A.3).
 type CAs interface {
 	AddCA(ctx context.Context, ca muster.CA, tags []muster.Tag) (muster.CA, error)
 	CA(ctx context.Context, id muster.CertificateID) (muster.CA, error)
-	// CAs lists those that name a provisioning template; "" lists all.
-	CAs(ctx context.Context, template string, p engine.Page, ascending bool) (engine.CAList, error)
+	// CAs lists those that name a provisioning template, or all for "". The newest one
+	// is the first unless ascending.
+	CAs(ctx context.Context, template string, p listing.Page, ascending bool) (rights.CAList, error)
 	DeleteCA(ctx context.Context, id muster.CertificateID) error
 	DeleteRegistrationCode(ctx context.Context) error
 	// RegistrationCode returns the code of the account. If there is none yet, it

@@ -32,9 +32,13 @@ import (
 // Options are the parts of a Server. Catalog, Events, Jobs, Registry, Rights, Tags,
 // Account and Now are required, and Keys unless AuthNone is set.
 type Options struct {
-	// These do the work of the operations; *engine.Engine implements all of them.
-	// Their methods are called by many goroutines at once. A *muster.Error is shown
-	// to the caller; any other error is an internal failure.
+	// These do the work of the operations; *service.Service implements all of them.
+	// A method does what the specification says of the operation that it is named
+	// after, for an input that satisfies the constraints of the API model. A
+	// namespace that is not nil must be the job's. The zero listing.Page is the first
+	// page of the default size. A *muster.Error is shown to the caller, the error of
+	// an ended context as Unavailable, and any other as an internal failure. Methods
+	// are called by many goroutines at once; the caller owns what they return.
 	Catalog  Catalog
 	Events   Events
 	Jobs     Jobs

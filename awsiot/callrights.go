@@ -4,8 +4,8 @@ import (
 	"context"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/jobs"
 )
 
 // callRights decides whether the caller may use what a job or template refers to:
@@ -18,10 +18,10 @@ type callRights struct {
 	remote  string // address and port
 }
 
-var _ engine.Rights = callRights{}
+var _ jobs.Rights = callRights{}
 
-// Permits implements engine.Rights.
-func (r callRights) Permits(u engine.Use) error {
+// Permits implements jobs.Rights.
+func (r callRights) Permits(u jobs.Use) error {
 	vars := identity.From(r.remote)
 	var err error
 	switch name := string(u.Package.Package); {
@@ -38,7 +38,7 @@ func (r callRights) Permits(u engine.Use) error {
 	return nil
 }
 
-func (r callRights) permitsFile(u engine.Use) error {
+func (r callRights) permitsFile(u jobs.Use) error {
 	vars := identity.From(r.remote)
 	for _, a := range fileAsks(u) {
 		var err error
@@ -56,7 +56,7 @@ func (r callRights) permitsFile(u engine.Use) error {
 
 // fileAsks returns the permissions that the use of a file takes. Naming a version
 // takes one more, as in S3: the version may have been replaced for a reason.
-func fileAsks(u engine.Use) []ask {
+func fileAsks(u jobs.Use) []ask {
 	resource := "arn:aws:s3:::" + u.File.Bucket + "/" + u.File.Key
 	switch {
 	case u.Upload:

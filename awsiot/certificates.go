@@ -6,22 +6,25 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot/wire"
-	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/identity/ca"
+	"github.com/muster-iot/muster/listing"
+	"github.com/muster-iot/muster/rights"
 )
 
-// Certificates keeps the certificates of devices.
+// Certificates keeps the certificates of devices (identity-and-auth.md section A.3).
+// The lists begin with the newest one unless ascending.
 type Certificates interface {
-	// AddCertificate registers a certificate that is not registered yet.
+	// AddCertificate registers a certificate. It fails with AlreadyExists if that is
+	// registered, and with CertificateState if its CA is not active (AUTH-28).
 	AddCertificate(ctx context.Context, c muster.Certificate) (muster.Certificate, error)
-	// CAsOf returns the registered CAs with a subject.
+	// CAsOf returns the registered CAs with a subject (DER, in hex).
 	CAsOf(ctx context.Context, subject string) ([]muster.CA, error)
 	Certificate(ctx context.Context, id muster.CertificateID) (muster.Certificate, error)
-	Certificates(ctx context.Context, p engine.Page, ascending bool) (engine.CertificateList, error)
-	CertificatesOfCA(ctx context.Context, ca muster.CertificateID, p engine.Page, ascending bool) (engine.CertificateList, error)
+	Certificates(ctx context.Context, p listing.Page, ascending bool) (rights.CertificateList, error)
+	CertificatesOfCA(ctx context.Context, ca muster.CertificateID, p listing.Page, ascending bool) (rights.CertificateList, error)
 	DeleteCertificate(ctx context.Context, id muster.CertificateID, force bool) error
-	// NewCertificate returns an AlreadyExists error when the certificate is
-	// registered.
+	// NewCertificate fails with AlreadyExists if the certificate is registered. It
+	// comes before checks that cost more; AddCertificate checks again.
 	NewCertificate(ctx context.Context, id muster.CertificateID) error
 	UpdateCertificate(ctx context.Context, id muster.CertificateID, status muster.CertificateStatus) error
 }

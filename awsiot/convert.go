@@ -3,7 +3,7 @@ package awsiot
 import (
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot/wire"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/listing"
 )
 
 // This file holds what several converters between the wire and the rules share. A
@@ -44,8 +44,8 @@ func optional[R ~string](s *string) *R {
 	return new(R(*s))
 }
 
-func page(limit *int, token *string) engine.Page {
-	return engine.Page{Limit: wire.Or(limit, 0), Token: wire.Or(token, "")}
+func page(limit *int, token *string) listing.Page {
+	return listing.Page{Limit: wire.Or(limit, 0), Token: wire.Or(token, "")}
 }
 
 // each converts a list between the wire and the rules, one element at a time. It

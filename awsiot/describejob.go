@@ -5,7 +5,7 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot/wire"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/jobs"
 )
 
 func (o jobOperations) describeJob(ctx context.Context, in *wire.DescribeJobRequest) (*wire.DescribeJobResponse, error) {
@@ -22,7 +22,7 @@ func (o jobOperations) describeJob(ctx context.Context, in *wire.DescribeJobRequ
 
 // job shows a job with exactly the members of jobs-control-plane.md section 3.8:
 // three of the configurations are there even when they are not set.
-func (o jobOperations) job(d engine.JobDescription) *wire.Job {
+func (o jobOperations) job(d jobs.JobDescription) *wire.Job {
 	j := d.Job
 	return &wire.Job{
 		JobARN:          o.account.jobARN(j.ID),

@@ -5,7 +5,7 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot/wire"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/jobs"
 )
 
 // Documents reads job documents from the store of job files; *files.Store
@@ -29,7 +29,7 @@ func document(ctx context.Context, in Documents, given, source *string) (string,
 	case in == nil:
 		return "", muster.Errorf(muster.Invalid, "This server has no store of job files")
 	}
-	return in.Document(ctx, *source, engine.DocumentMax, func(o muster.Object) error {
-		return rightsOf(ctx).Permits(engine.Use{File: o})
+	return in.Document(ctx, *source, jobs.DocumentMax, func(o muster.Object) error {
+		return rightsOf(ctx).Permits(jobs.Use{File: o})
 	})
 }

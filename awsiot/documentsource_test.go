@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/jobs"
 )
 
 // someDocuments are documents by their URLs; other URLs are Invalid.
@@ -21,7 +21,7 @@ func (d someDocuments) Document(_ context.Context, source string, limit int, per
 	switch {
 	case source == "https://s3.amazonaws.com/lab/down":
 		return "", muster.Errorf(muster.Unavailable, "The store cannot be asked")
-	case !ok || limit != engine.DocumentMax:
+	case !ok || limit != jobs.DocumentMax:
 		return "", muster.Errorf(muster.Invalid, "There is nothing at %s", source)
 	}
 	return text, nil

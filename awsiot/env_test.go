@@ -17,10 +17,11 @@ import (
 	"github.com/muster-iot/muster/awsiot/wire"
 	"github.com/muster-iot/muster/awsiot/wire/wiretest"
 	"github.com/muster-iot/muster/commit"
-	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/identity/ca"
 	"github.com/muster-iot/muster/iotpolicy"
+	"github.com/muster-iot/muster/jobs"
+	"github.com/muster-iot/muster/service"
 	"github.com/muster-iot/muster/sigv4"
 	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/memstore"
@@ -30,7 +31,7 @@ import (
 // answer of an operation that the server implements is checked against the model.
 type env struct {
 	t       testing.TB
-	engine  *engine.Engine
+	service *service.Service
 	store   store.Store
 	server  *Server
 	checker *wiretest.Checker
@@ -96,16 +97,16 @@ func newEnvOn(t testing.TB, s store.Store, o Options) *env {
 }
 
 // newEnvWithFiles is newEnvOn with a store of job files.
-func newEnvWithFiles(t testing.TB, s store.Store, o Options, files engine.Objects) *env {
+func newEnvWithFiles(t testing.TB, s store.Store, o Options, files jobs.Objects) *env {
 	t.Helper()
 	env := &env{
 		t: t, store: s, checker: wiretest.New(t), router: route.New(wire.Operations()),
 		key: admin, now: testEpoch,
 	}
-	env.engine = engine.New(engine.Options{Store: env.store, Account: testAccount, Now: env.clock, Objects: files})
+	env.service = service.New(service.Options{Store: env.store, Account: testAccount, Now: env.clock, Objects: files})
 	ctx, cancel := context.WithCancel(context.Background())
 	stopped := make(chan error, 1)
-	go func() { stopped <- env.engine.Run(ctx) }()
+	go func() { stopped <- env.service.Run(ctx) }()
 	env.stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-stopped; err != nil {
@@ -116,7 +117,7 @@ func newEnvWithFiles(t testing.TB, s store.Store, o Options, files engine.Object
 		}
 	})
 	t.Cleanup(env.stop)
-	o.Catalog, o.Events, o.Jobs, o.Registry, o.Rights, o.Tags = env.engine, env.engine, env.engine, env.engine, env.engine, env.engine
+	o.Catalog, o.Events, o.Jobs, o.Registry, o.Rights, o.Tags = env.service, env.service, env.service, env.service, env.service, env.service
 	o.Account, o.Now = testAccount, func() time.Time { return env.clock().Time() }
 	if o.Keys == nil {
 		o.Keys = testKeys{everything}
@@ -226,7 +227,7 @@ func (env *env) want(call, got, want string) {
 func (env *env) settle() {
 	env.t.Helper()
 	for range 10_000 {
-		agenda, err := env.engine.Work(env.t.Context())
+		agenda, err := env.service.Work(env.t.Context())
 		if err != nil {
 			env.t.Fatalf("Work: %v", err)
 		}
@@ -271,8 +272,8 @@ func quoted(things []string) string {
 // report has a device report a status of an execution.
 func (env *env) report(thing, job string, status muster.Status, details map[string]string) {
 	env.t.Helper()
-	_, err := commit.Await(env.t.Context(), func(done func(engine.Described, error)) {
-		env.engine.UpdateExecution(engine.Report{
+	_, err := commit.Await(env.t.Context(), func(done func(jobs.Described, error)) {
+		env.service.Jobs.UpdateExecution(jobs.UpdateInput{
 			Thing: muster.ThingName(thing), Job: muster.JobID(job), Status: status, Details: details,
 		}, done)
 	})

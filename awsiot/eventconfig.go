@@ -7,7 +7,8 @@ import (
 	"github.com/muster-iot/muster/awsiot/wire"
 )
 
-// Events keeps which kinds of events the account has enabled.
+// Events keeps which kinds of events the account has enabled (jobs-events.md section
+// 1).
 type Events interface {
 	DescribeEventConfigurations(ctx context.Context) (muster.EventConfig, error)
 	// UpdateEventConfigurations enables or disables the kinds in change and leaves

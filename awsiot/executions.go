@@ -5,24 +5,25 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot/wire"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/jobs"
+	"github.com/muster-iot/muster/listing"
 )
 
-// Executions shows and ends executions for operators.
+// Executions shows, cancels and deletes executions (jobs-control-plane.md sections
+// 3.6, 3.7, 3.9 and 3.12).
 type Executions interface {
-	CancelExecution(ctx context.Context, in engine.ExecutionCancellation) error
-	// DeleteExecution deletes the execution with this number, counted from 1. A
-	// namespace that is not nil must be the job's.
+	CancelExecution(ctx context.Context, in jobs.ExecutionCancellation) error
+	// DeleteExecution deletes the execution with this number, counted from 1.
 	DeleteExecution(ctx context.Context, thing muster.ThingName, job muster.JobID, number int64, ns *muster.Namespace, force bool) error
 	// ExecutionsOfJob lists executions with this status; the zero status lists all.
-	ExecutionsOfJob(ctx context.Context, job muster.JobID, status muster.Status, page engine.Page) (engine.ExecutionList, error)
-	ExecutionsOfThing(ctx context.Context, thing muster.ThingName, f engine.ThingExecutions, page engine.Page) (engine.ExecutionList, error)
+	ExecutionsOfJob(ctx context.Context, job muster.JobID, status muster.Status, page listing.Page) (jobs.ExecutionList, error)
+	ExecutionsOfThing(ctx context.Context, thing muster.ThingName, f jobs.ThingExecutions, page listing.Page) (jobs.ExecutionList, error)
 	// ShowExecution returns the execution with this number, or the latest for nil.
-	ShowExecution(ctx context.Context, thing muster.ThingName, job muster.JobID, number *int64) (engine.Shown, error)
+	ShowExecution(ctx context.Context, thing muster.ThingName, job muster.JobID, number *int64) (jobs.Shown, error)
 }
 
 // executionOperations are the operations on executions (jobs-control-plane.md
-// sections 3.9 to 3.12).
+// sections 3.6, 3.7, 3.9 and 3.12).
 type executionOperations struct {
 	account    account
 	executions Executions
@@ -39,7 +40,7 @@ func (o executionOperations) describeJobExecution(ctx context.Context, in *wire.
 // execution shows an execution with exactly the members of
 // jobs-control-plane.md section 3.9: statusDetails wraps the map and is always
 // there.
-func (o executionOperations) execution(x engine.Shown) *wire.JobExecution {
+func (o executionOperations) execution(x jobs.Shown) *wire.JobExecution {
 	return &wire.JobExecution{
 		JobID:                            text(x.Job),
 		Status:                           new(x.Status.String()),
@@ -57,7 +58,7 @@ func (o executionOperations) execution(x engine.Shown) *wire.JobExecution {
 
 // secondsLeft returns the whole seconds until a timer ends the execution, never
 // below zero, or nil if no timer runs.
-func secondsLeft(x engine.Shown) *int64 {
+func secondsLeft(x jobs.Shown) *int64 {
 	deadline := x.Deadline()
 	if deadline == 0 {
 		return nil
@@ -66,7 +67,7 @@ func secondsLeft(x engine.Shown) *int64 {
 }
 
 func (o executionOperations) cancelJobExecution(ctx context.Context, in *wire.CancelJobExecutionRequest) error {
-	return o.executions.CancelExecution(ctx, engine.ExecutionCancellation{
+	return o.executions.CancelExecution(ctx, jobs.ExecutionCancellation{
 		Thing:           muster.ThingName(*in.ThingName),
 		Job:             muster.JobID(*in.JobID),
 		Force:           wire.Or(in.Force, false),
@@ -99,7 +100,7 @@ func (o executionOperations) listJobExecutionsForThingNeeds(in *wire.ListJobExec
 }
 
 func (o executionOperations) listJobExecutionsForThing(ctx context.Context, in *wire.ListJobExecutionsForThingRequest) (*wire.ListJobExecutionsForThingResponse, error) {
-	filter := engine.ThingExecutions{
+	filter := jobs.ThingExecutions{
 		Namespace: optional[muster.Namespace](in.NamespaceID),
 		Job:       value[muster.JobID](in.JobID),
 	}

@@ -5,12 +5,13 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot/wire"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/listing"
+	"github.com/muster-iot/muster/registry"
 )
 
-// ThingGroups keeps static and dynamic thing groups and their members. If expected
-// is not nil, it must be the version of the group, or the call fails with
-// VersionConflict.
+// ThingGroups keeps static and dynamic thing groups and their members (registry.md
+// sections 4 and 5). If expected is not nil, it must be the version of the group, or
+// the call fails with VersionConflict.
 type ThingGroups interface {
 	AddThingToThingGroup(ctx context.Context, thing muster.ThingName, group muster.GroupName) error
 	CreateDynamicThingGroup(ctx context.Context, in muster.Group, tags []muster.Tag) (muster.Group, error)
@@ -18,9 +19,9 @@ type ThingGroups interface {
 	DeleteDynamicThingGroup(ctx context.Context, name muster.GroupName, expected *int64) error
 	DeleteThingGroup(ctx context.Context, name muster.GroupName, expected *int64) error
 	DescribeThingGroup(ctx context.Context, name muster.GroupName) (muster.Group, error)
-	ListThingGroups(ctx context.Context, f engine.GroupFilter, p engine.Page) (engine.GroupList, error)
-	ListThingGroupsForThing(ctx context.Context, thing muster.ThingName, p engine.Page) (engine.GroupList, error)
-	ListThingsInThingGroup(ctx context.Context, group muster.GroupName, recursive bool, p engine.Page) (engine.MemberList, error)
+	ListThingGroups(ctx context.Context, f registry.GroupFilter, p listing.Page) (registry.GroupList, error)
+	ListThingGroupsForThing(ctx context.Context, thing muster.ThingName, p listing.Page) (registry.GroupList, error)
+	ListThingsInThingGroup(ctx context.Context, group muster.GroupName, recursive bool, p listing.Page) (registry.MemberList, error)
 	RemoveThingFromThingGroup(ctx context.Context, thing muster.ThingName, group muster.GroupName) error
 	UpdateDynamicThingGroup(ctx context.Context, name muster.GroupName, u muster.GroupUpdate, rule muster.MembershipRule) (muster.Group, error)
 	UpdateThingGroup(ctx context.Context, name muster.GroupName, u muster.GroupUpdate) (muster.Group, error)
@@ -100,7 +101,7 @@ func (o groupOperations) listThingGroupsNeeds(in *wire.ListThingGroupsRequest) n
 
 // listThingGroups is recursive unless the call says otherwise (REG-52).
 func (o groupOperations) listThingGroups(ctx context.Context, in *wire.ListThingGroupsRequest) (*wire.ListThingGroupsResponse, error) {
-	list, err := o.groups.ListThingGroups(ctx, engine.GroupFilter{
+	list, err := o.groups.ListThingGroups(ctx, registry.GroupFilter{
 		Parent: value[muster.GroupName](in.ParentGroup),
 		Prefix: wire.Or(in.NamePrefixFilter, ""),
 		Direct: !wire.Or(in.Recursive, true),

@@ -5,19 +5,21 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot/wire"
-	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/fleetquery"
+	"github.com/muster-iot/muster/listing"
+	"github.com/muster-iot/muster/registry"
 )
 
 // Index answers queries about the fleet (registry.md section 5).
 type Index interface {
 	// Aggregate collects the values of one field of all things that match a query.
-	Aggregate(ctx context.Context, q engine.IndexQuery, field string) (*fleetquery.Aggregate, error)
+	Aggregate(ctx context.Context, q registry.IndexQuery, field string) (*fleetquery.Aggregate, error)
+	// Connectivity returns the last known connection or disconnection of a thing.
 	Connectivity(ctx context.Context, name muster.ThingName) (muster.Connectivity, error)
 	// IndexStatus returns the status of an index, such as "ACTIVE".
 	IndexStatus(ctx context.Context, name string) (string, error)
 	IndexingConfiguration(ctx context.Context) (muster.IndexingConfig, error)
-	SearchIndex(ctx context.Context, q engine.IndexQuery, p engine.Page) (engine.Found, error)
+	SearchIndex(ctx context.Context, q registry.IndexQuery, p listing.Page) (registry.SearchResult, error)
 	// UpdateIndexingConfiguration stores what change returns for the configuration;
 	// change may be called more than once.
 	UpdateIndexingConfiguration(ctx context.Context, change func(muster.IndexingConfig) muster.IndexingConfig) error
@@ -43,7 +45,7 @@ func (a account) indexNeeds(name *string) needs {
 
 func (o indexOperations) searchIndex(ctx context.Context, in *wire.SearchIndexRequest) (*wire.SearchIndexResponse, error) {
 	index := wire.Or(in.IndexName, muster.ThingIndex)
-	found, err := o.index.SearchIndex(ctx, engine.IndexQuery{
+	found, err := o.index.SearchIndex(ctx, registry.IndexQuery{
 		Index: index, Text: *in.QueryString, Version: wire.Or(in.QueryVersion, ""),
 	}, page(in.MaxResults, in.NextToken))
 	if err != nil {
@@ -64,7 +66,7 @@ func (o indexOperations) searchIndex(ctx context.Context, in *wire.SearchIndexRe
 	return out, nil
 }
 
-func thingDocument(t engine.FoundThing) wire.ThingDocument {
+func thingDocument(t registry.FoundThing) wire.ThingDocument {
 	d := wire.ThingDocument{
 		ThingName: text(t.Name), ThingID: &t.ID, ThingTypeName: text(t.Type),
 		ThingGroupNames: texts(t.Groups), Attributes: attributes(t.Attributes),

@@ -271,7 +271,7 @@ func TestAUTH28RegisterCertificate(t *testing.T) {
 			t.Errorf("DescribeCertificate = %s, want %s", got, want)
 		}
 	}
-	if c, err := env.engine.Certificate(t.Context(), muster.CertificateID(lamp.id())); err != nil || string(c.CA) != id {
+	if c, err := env.service.Rights.Certificate(t.Context(), muster.CertificateID(lamp.id())); err != nil || string(c.CA) != id {
 		t.Errorf("the registry has %+v, %v", c, err)
 	}
 }

@@ -3,7 +3,7 @@ package awsiot
 import (
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot/wire"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/jobs"
 )
 
 // This file converts the configurations of a job between their wire shapes and
@@ -38,8 +38,8 @@ func jobConfig(in given) (muster.JobConfig, error) {
 	return c, nil
 }
 
-func jobChange(in *wire.UpdateJobRequest) (engine.JobChange, error) {
-	c := engine.JobChange{Description: in.Description}
+func jobChange(in *wire.UpdateJobRequest) (jobs.JobChange, error) {
+	c := jobs.JobChange{Description: in.Description}
 	if in.JobExecutionsRolloutConfig != nil {
 		c.Rollout = new(rolloutConfig(in.JobExecutionsRolloutConfig))
 	}

@@ -5,21 +5,26 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot/wire"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/jobs"
+	"github.com/muster-iot/muster/listing"
 )
 
-// Jobs keeps jobs, their executions and their templates.
+// Jobs keeps jobs, their executions and their templates (jobs-control-plane.md
+// section 3).
 type Jobs interface {
 	Executions
 	JobTemplates
 	AssociateTargets(ctx context.Context, id muster.JobID, ns *muster.Namespace, add []muster.Target, comment *string) (muster.Job, error)
-	CancelJob(ctx context.Context, id muster.JobID, in engine.Cancellation) (muster.Job, error)
-	CreateJob(ctx context.Context, in engine.NewJob) (muster.Job, error)
+	CancelJob(ctx context.Context, id muster.JobID, in jobs.Cancellation) (muster.Job, error)
+	CreateJob(ctx context.Context, in jobs.NewJob) (muster.Job, error)
 	DeleteJob(ctx context.Context, id muster.JobID, ns *muster.Namespace, force bool) error
-	DescribeJob(ctx context.Context, id muster.JobID) (engine.JobDescription, error)
+	DescribeJob(ctx context.Context, id muster.JobID) (jobs.JobDescription, error)
+	// JobDocument returns the document as it was submitted. Unless
+	// beforeSubstitution, the parameters of its template and its signatures are
+	// filled in.
 	JobDocument(ctx context.Context, id muster.JobID, beforeSubstitution bool) (string, error)
-	ListJobs(ctx context.Context, f engine.JobFilter, page engine.Page) (engine.JobList, error)
-	UpdateJob(ctx context.Context, id muster.JobID, ns *muster.Namespace, in engine.JobChange) error
+	ListJobs(ctx context.Context, f jobs.JobFilter, page listing.Page) (jobs.JobList, error)
+	UpdateJob(ctx context.Context, id muster.JobID, ns *muster.Namespace, in jobs.JobChange) error
 }
 
 // jobOperations are the operations on jobs (jobs-control-plane.md section 3).
@@ -56,7 +61,7 @@ func (o jobOperations) createJob(ctx context.Context, in *wire.CreateJobRequest)
 	if err != nil {
 		return nil, err
 	}
-	job, err := o.jobs.CreateJob(ctx, engine.NewJob{
+	job, err := o.jobs.CreateJob(ctx, jobs.NewJob{
 		ID:          muster.JobID(*in.JobID),
 		Namespace:   value[muster.Namespace](in.NamespaceID),
 		Targets:     targets,
@@ -102,7 +107,7 @@ func (o jobOperations) updateJob(ctx context.Context, in *wire.UpdateJobRequest)
 }
 
 func (o jobOperations) cancelJob(ctx context.Context, in *wire.CancelJobRequest) (*wire.CancelJobResponse, error) {
-	job, err := o.jobs.CancelJob(ctx, muster.JobID(*in.JobID), engine.Cancellation{
+	job, err := o.jobs.CancelJob(ctx, muster.JobID(*in.JobID), jobs.Cancellation{
 		Force: wire.Or(in.Force, false), Comment: in.Comment, ReasonCode: in.ReasonCode,
 	})
 	if err != nil {
@@ -128,7 +133,7 @@ func (o jobOperations) listJobsNeeds(in *wire.ListJobsRequest) needs {
 }
 
 func (o jobOperations) listJobs(ctx context.Context, in *wire.ListJobsRequest) (*wire.ListJobsResponse, error) {
-	filter := engine.JobFilter{
+	filter := jobs.JobFilter{
 		Group:     value[muster.GroupName](in.ThingGroupName),
 		GroupID:   wire.Or(in.ThingGroupID, ""),
 		Namespace: optional[muster.Namespace](in.NamespaceID),
@@ -164,8 +169,8 @@ func (a account) jobARN(id muster.JobID) *string { return new(a.ARN("job", strin
 // targets reads the ARNs of things and groups. Their number is checked before their
 // form (jobs-control-plane.md section 3.1, checks 4 and 5).
 func (a account) targets(arns []string) ([]muster.Target, error) {
-	if len(arns) > engine.TargetsMax {
-		return nil, muster.Errorf(muster.LimitExceeded, "A job may have at most %d targets; these are %d", engine.TargetsMax, len(arns))
+	if len(arns) > jobs.TargetsMax {
+		return nil, muster.Errorf(muster.LimitExceeded, "A job may have at most %d targets; these are %d", jobs.TargetsMax, len(arns))
 	}
 	targets := make([]muster.Target, 0, len(arns))
 	for _, arn := range arns {

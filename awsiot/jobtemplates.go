@@ -5,20 +5,22 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot/wire"
-	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/jobdoc"
+	"github.com/muster-iot/muster/jobs"
+	"github.com/muster-iot/muster/listing"
 )
 
-// JobTemplates keeps the templates of the account and has the managed ones.
+// JobTemplates keeps the templates of the account and has the managed ones
+// (jobs-control-plane.md sections 7 and 8).
 type JobTemplates interface {
-	CreateJobTemplate(ctx context.Context, in engine.NewJobTemplate) (muster.JobTemplate, error)
+	CreateJobTemplate(ctx context.Context, in jobs.NewJobTemplate) (muster.JobTemplate, error)
 	DeleteJobTemplate(ctx context.Context, id muster.JobTemplateID) error
 	JobTemplate(ctx context.Context, id muster.JobTemplateID) (muster.JobTemplate, error)
-	JobTemplates(ctx context.Context, p engine.Page) (engine.JobTemplateList, error)
+	JobTemplates(ctx context.Context, p listing.Page) (jobs.JobTemplateList, error)
 	// ManagedTemplate returns this version of a managed template; "" is the newest.
 	ManagedTemplate(name, version string) (jobdoc.ManagedTemplate, error)
 	// ManagedTemplates lists the versions of the one with this name; "" lists all.
-	ManagedTemplates(name string, p engine.Page) (engine.ManagedTemplateList, error)
+	ManagedTemplates(name string, p listing.Page) (jobs.ManagedTemplateList, error)
 }
 
 // templateOperations are the operations on job templates
@@ -53,7 +55,7 @@ func (o templateOperations) createJobTemplate(ctx context.Context, in *wire.Crea
 	if err != nil {
 		return nil, err
 	}
-	t, err := o.templates.CreateJobTemplate(ctx, engine.NewJobTemplate{
+	t, err := o.templates.CreateJobTemplate(ctx, jobs.NewJobTemplate{
 		ID:          muster.JobTemplateID(*in.JobTemplateID),
 		Description: *in.Description,
 		Document:    document,

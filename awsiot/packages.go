@@ -7,24 +7,25 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot/wire"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/catalog"
+	"github.com/muster-iot/muster/listing"
 )
 
-// Catalog keeps software packages and their versions. A call that is repeated with
-// the same token takes effect once; an empty token is none.
+// Catalog keeps software packages and their versions (jobs-lifecycle.md section 13). A
+// call that is repeated with the same token takes effect once; an empty token is none.
 type Catalog interface {
 	CreatePackage(ctx context.Context, in muster.Package, tags []muster.Tag) (muster.Package, error)
 	CreatePackageVersion(ctx context.Context, in muster.PackageVersion, tags []muster.Tag) (muster.PackageVersion, error)
 	DeletePackage(ctx context.Context, name muster.PackageName) error
 	DeletePackageVersion(ctx context.Context, release muster.Release) error
 	// ListPackageVersions lists versions with this status; "" lists all.
-	ListPackageVersions(ctx context.Context, of muster.PackageName, status muster.VersionStatus, p engine.Page) (engine.PackageVersionList, error)
-	ListPackages(ctx context.Context, p engine.Page) (engine.PackageList, error)
+	ListPackageVersions(ctx context.Context, of muster.PackageName, status muster.VersionStatus, p listing.Page) (catalog.PackageVersionList, error)
+	ListPackages(ctx context.Context, p listing.Page) (catalog.PackageList, error)
 	Package(ctx context.Context, name muster.PackageName) (muster.Package, error)
-	PackageConfiguration(ctx context.Context) (engine.PackageConfig, error)
+	PackageConfiguration(ctx context.Context) (catalog.PackageConfig, error)
 	PackageVersion(ctx context.Context, release muster.Release) (muster.PackageVersion, error)
 	UpdatePackage(ctx context.Context, name muster.PackageName, u muster.PackageUpdate, token string) error
-	UpdatePackageConfiguration(ctx context.Context, u engine.PackageConfigUpdate) error
+	UpdatePackageConfiguration(ctx context.Context, u catalog.PackageConfigUpdate) error
 	UpdatePackageVersion(ctx context.Context, release muster.Release, u muster.VersionUpdate, token string) error
 }
 
@@ -121,5 +122,5 @@ func (o packageOperations) getPackageConfiguration(ctx context.Context, _ *wire.
 
 func (o packageOperations) updatePackageConfiguration(ctx context.Context, in *wire.UpdatePackageConfigurationRequest) error {
 	c := wire.Or(in.VersionUpdateByJobsConfig, wire.VersionUpdateByJobsConfig{})
-	return o.catalog.UpdatePackageConfiguration(ctx, engine.PackageConfigUpdate{Enabled: c.Enabled, RoleARN: c.RoleARN})
+	return o.catalog.UpdatePackageConfiguration(ctx, catalog.PackageConfigUpdate{Enabled: c.Enabled, RoleARN: c.RoleARN})
 }

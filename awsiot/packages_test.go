@@ -179,7 +179,7 @@ func TestWhatAThingCarries(t *testing.T) {
 	}
 	carries := func() (muster.Installed, int64) {
 		t.Helper()
-		i, err := env.engine.Inventory(t.Context(), "lamp")
+		i, err := env.service.Catalog.Inventory(t.Context(), "lamp")
 		if err != nil {
 			return nil, 0
 		}

@@ -5,7 +5,7 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot/wire"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/jobs"
 )
 
 // versionNeeds asks for a version of a package. The path has asked for the package.
@@ -36,7 +36,7 @@ func (a account) artifactNeeds(in *wire.PackageVersionArtifact) needs {
 	if err != nil || o == nil {
 		return needs{}
 	}
-	return needs{asks: fileAsks(engine.Use{File: *o})}
+	return needs{asks: fileAsks(jobs.Use{File: *o})}
 }
 
 func release(name, version *string) muster.Release {

@@ -5,17 +5,20 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot/wire"
-	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/iotpolicy"
+	"github.com/muster-iot/muster/listing"
+	"github.com/muster-iot/muster/rights"
 )
 
-// Policies keeps policies and their versions.
+// Policies keeps policies and their versions (identity-and-auth.md section B.1). It
+// does not parse documents.
 type Policies interface {
 	CreatePolicy(ctx context.Context, name, document string, tags []muster.Tag) (muster.Policy, error)
 	CreatePolicyVersion(ctx context.Context, name, document string, asDefault bool) (muster.PolicyVersion, error)
 	DeletePolicy(ctx context.Context, name string) error
 	DeletePolicyVersion(ctx context.Context, name, version string) error
-	Policies(ctx context.Context, p engine.Page, ascending bool) (engine.PolicyList, error)
+	// Policies lists the newest policy first unless ascending.
+	Policies(ctx context.Context, p listing.Page, ascending bool) (rights.PolicyList, error)
 	Policy(ctx context.Context, name string) (muster.Policy, error)
 	SetDefaultPolicyVersion(ctx context.Context, name, version string) error
 }

@@ -5,16 +5,17 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot/wire"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/listing"
+	"github.com/muster-iot/muster/rights"
 )
 
-// Principals keeps which certificates are attached to which things. If exclusive is
-// nil, a list has both kinds of attachments.
+// Principals keeps which certificates are attached to which things (registry.md
+// section 6.3). If exclusive is nil, a list has both kinds of attachments.
 type Principals interface {
 	AttachPrincipal(ctx context.Context, thing muster.ThingName, id muster.CertificateID, a muster.Attachment) error
 	DetachPrincipal(ctx context.Context, thing muster.ThingName, id muster.CertificateID) error
-	PrincipalsOfThing(ctx context.Context, thing muster.ThingName, exclusive *bool, page engine.Page) (engine.BoundList, error)
-	ThingsOfPrincipal(ctx context.Context, id muster.CertificateID, exclusive *bool, page engine.Page) (engine.BoundList, error)
+	PrincipalsOfThing(ctx context.Context, thing muster.ThingName, exclusive *bool, page listing.Page) (rights.AttachedList, error)
+	ThingsOfPrincipal(ctx context.Context, id muster.CertificateID, exclusive *bool, page listing.Page) (rights.AttachedList, error)
 }
 
 // principalOperations are the operations of registry.md section 6.3. A principal
@@ -55,7 +56,7 @@ func (o principalOperations) listThingPrincipals(ctx context.Context, in *wire.L
 		return nil, err
 	}
 	return &wire.ListThingPrincipalsResponse{
-		Principals: each(list.Bound, func(b engine.Bound) string { return *o.account.certificateARN(b.Certificate) }),
+		Principals: each(list.Attached, func(b rights.AttachedTo) string { return *o.account.certificateARN(b.Certificate) }),
 		NextToken:  text(list.Next),
 	}, nil
 }
@@ -66,7 +67,7 @@ func (o principalOperations) listThingPrincipalsV2(ctx context.Context, in *wire
 		return nil, err
 	}
 	return &wire.ListThingPrincipalsV2Response{
-		ThingPrincipalObjects: each(list.Bound, func(b engine.Bound) wire.ThingPrincipalObject {
+		ThingPrincipalObjects: each(list.Attached, func(b rights.AttachedTo) wire.ThingPrincipalObject {
 			return wire.ThingPrincipalObject{
 				Principal: o.account.certificateARN(b.Certificate), ThingPrincipalType: principalType(b.Attachment),
 			}
@@ -89,7 +90,7 @@ func (o principalOperations) listPrincipalThings(ctx context.Context, in *wire.L
 		return nil, err
 	}
 	return &wire.ListPrincipalThingsResponse{
-		Things:    each(list.Bound, func(b engine.Bound) string { return string(b.Thing) }),
+		Things:    each(list.Attached, func(b rights.AttachedTo) string { return string(b.Thing) }),
 		NextToken: text(list.Next),
 	}, nil
 }
@@ -108,7 +109,7 @@ func (o principalOperations) listPrincipalThingsV2(ctx context.Context, in *wire
 		return nil, err
 	}
 	return &wire.ListPrincipalThingsV2Response{
-		PrincipalThingObjects: each(list.Bound, func(b engine.Bound) wire.PrincipalThingObject {
+		PrincipalThingObjects: each(list.Attached, func(b rights.AttachedTo) wire.PrincipalThingObject {
 			return wire.PrincipalThingObject{
 				ThingName: text(b.Thing), ThingPrincipalType: principalType(b.Attachment),
 			}

@@ -7,7 +7,8 @@ import (
 	"github.com/muster-iot/muster/awsiot/wire"
 )
 
-// Tags keeps the tags of resources of all kinds. Resources are named by their ARNs.
+// Tags keeps the tags of resources of all kinds, which are named by their ARNs
+// (registry.md section 6.4).
 type Tags interface {
 	ListTagsForResource(ctx context.Context, arn, token string) ([]muster.Tag, error)
 	TagResource(ctx context.Context, arn string, set []muster.Tag) error

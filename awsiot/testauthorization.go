@@ -6,20 +6,21 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot/wire"
-	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/identity/ca"
 	"github.com/muster-iot/muster/iotpolicy"
+	"github.com/muster-iot/muster/rights"
 )
 
-// Authorization returns the policies that decide about a client.
+// Authorization returns the policies that decide about a client (identity-and-auth.md
+// section B.1).
 type Authorization interface {
 	// EffectivePolicies returns the policies in force for a target that acts as a
 	// thing, or as none if thing is "".
-	EffectivePolicies(ctx context.Context, t engine.PolicyTarget, thing muster.ThingName) ([]muster.Policy, error)
+	EffectivePolicies(ctx context.Context, t rights.PolicyTarget, thing muster.ThingName) ([]muster.Policy, error)
 	// Grounds returns what a decision about a client with this certificate and
 	// client id is based on.
-	Grounds(ctx context.Context, id muster.CertificateID, clientID string) (engine.Grounds, error)
+	Grounds(ctx context.Context, id muster.CertificateID, clientID string) (rights.Grounds, error)
 	Policy(ctx context.Context, name string) (muster.Policy, error)
 }
 
@@ -87,19 +88,19 @@ func (o authorizationOperations) testAuthorization(ctx context.Context, in *wire
 
 // tested reads whose rights the call is about: a certificate's, those of the things
 // of a group, or, for nil, nobody's.
-func (o authorizationOperations) tested(principal, cognito *string) (engine.PolicyTarget, error) {
+func (o authorizationOperations) tested(principal, cognito *string) (rights.PolicyTarget, error) {
 	if cognito != nil {
-		return engine.PolicyTarget{}, muster.Errorf(muster.Invalid, "There are no Cognito identities here")
+		return rights.PolicyTarget{}, muster.Errorf(muster.Invalid, "There are no Cognito identities here")
 	}
 	if principal == nil {
-		return engine.PolicyTarget{}, nil
+		return rights.PolicyTarget{}, nil
 	}
 	return o.account.policyTarget(*principal)
 }
 
 // grounds returns the device as which a principal would connect, and the policies in
 // force for it.
-func (o authorizationOperations) grounds(ctx context.Context, who engine.PolicyTarget, clientID string) (identity.Device, []muster.Policy, error) {
+func (o authorizationOperations) grounds(ctx context.Context, who rights.PolicyTarget, clientID string) (identity.Device, []muster.Policy, error) {
 	device := identity.Device{Certificate: who.Certificate, ClientID: clientID}
 	if who.Certificate == "" {
 		found, err := o.authorization.EffectivePolicies(ctx, who, "")

@@ -5,16 +5,17 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot/wire"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/listing"
+	"github.com/muster-iot/muster/registry"
 )
 
-// Things keeps the things of the registry. If expected is not nil, it must be the
-// version of the thing, or the call fails with VersionConflict.
+// Things keeps the things of the registry (registry.md section 2). If expected is not
+// nil, it must be the version of the thing, or the call fails with VersionConflict.
 type Things interface {
 	CreateThing(ctx context.Context, in muster.Thing) (muster.Thing, error)
 	DeleteThing(ctx context.Context, name muster.ThingName, expected *int64) error
 	DescribeThing(ctx context.Context, name muster.ThingName) (muster.Thing, error)
-	ListThings(ctx context.Context, f engine.ThingFilter, p engine.Page) (engine.ThingList, error)
+	ListThings(ctx context.Context, f registry.ThingFilter, p listing.Page) (registry.ThingList, error)
 	UpdateThing(ctx context.Context, name muster.ThingName, u muster.ThingUpdate) error
 }
 
@@ -81,7 +82,7 @@ func (o thingOperations) listThingsNeeds(in *wire.ListThingsRequest) needs {
 }
 
 func (o thingOperations) listThings(ctx context.Context, in *wire.ListThingsRequest) (*wire.ListThingsResponse, error) {
-	list, err := o.things.ListThings(ctx, engine.ThingFilter{
+	list, err := o.things.ListThings(ctx, registry.ThingFilter{
 		Attribute: wire.Or(in.AttributeName, ""),
 		Value:     in.AttributeValue,
 		Prefix:    wire.Or(in.UsePrefixAttributeValue, false),

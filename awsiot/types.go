@@ -5,17 +5,18 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot/wire"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/listing"
+	"github.com/muster-iot/muster/registry"
 )
 
-// ThingTypes keeps the types of things.
+// ThingTypes keeps the types of things (registry.md section 3).
 type ThingTypes interface {
 	CreateThingType(ctx context.Context, in muster.ThingType, tags []muster.Tag) (muster.ThingType, error)
 	DeleteThingType(ctx context.Context, name muster.TypeName) error
 	DeprecateThingType(ctx context.Context, name muster.TypeName, undo bool) error
 	DescribeThingType(ctx context.Context, name muster.TypeName) (muster.ThingType, error)
 	// ListThingTypes lists the type with the name only; "" lists all.
-	ListThingTypes(ctx context.Context, only muster.TypeName, p engine.Page) (engine.TypeList, error)
+	ListThingTypes(ctx context.Context, only muster.TypeName, p listing.Page) (registry.TypeList, error)
 	UpdateThingType(ctx context.Context, name muster.TypeName, u muster.TypeUpdate) error
 }
 

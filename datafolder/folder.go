@@ -11,8 +11,8 @@ import (
 	"path/filepath"
 
 	"github.com/muster-iot/muster/codesign"
-	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/service"
 	"github.com/muster-iot/muster/sigv4"
 	"github.com/muster-iot/muster/store/pebblestore"
 )
@@ -74,7 +74,7 @@ func (f Folder) OpenMigrated(o pebblestore.Options) (*pebblestore.Store, error) 
 	if err != nil {
 		return nil, err
 	}
-	if err := engine.Migrate(context.Background(), s, o.Logger); err != nil {
+	if err := service.Migrate(context.Background(), s, o.Logger); err != nil {
 		return nil, errors.Join(fmt.Errorf("data folder %s: %w", string(f), err), s.Close())
 	}
 	return s, nil

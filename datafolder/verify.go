@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 
-	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/files/diskstore"
+	"github.com/muster-iot/muster/service"
 	"github.com/muster-iot/muster/sessionstore"
 	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/pebblestore"
@@ -132,7 +132,7 @@ func (v *verifier) parts(s *pebblestore.Store) error {
 func (v *verifier) tables(s *pebblestore.Store) error { return s.CheckTables(v.ctx, v.problem) }
 
 func (v *verifier) records(s *pebblestore.Store) error {
-	for _, verify := range []func(context.Context, store.Store) ([]store.Problem, error){engine.VerifyRecords, engine.Verify} {
+	for _, verify := range []func(context.Context, store.Store) ([]store.Problem, error){service.VerifyRecords, service.Verify} {
 		problems, err := verify(v.ctx, s)
 		for _, p := range problems {
 			v.problem(p.String())

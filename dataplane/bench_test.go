@@ -9,8 +9,9 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/commit"
-	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/gateway"
+	"github.com/muster-iot/muster/jobs"
+	"github.com/muster-iot/muster/service"
 	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/memstore"
 	"github.com/muster-iot/muster/store/pebblestore"
@@ -20,23 +21,23 @@ import (
 const benchThings = 64
 
 // benchService returns a service on s with a job in progress on every thing.
-func benchService(b *testing.B, s store.Store) (*Service, *engine.Engine) {
+func benchService(b *testing.B, s store.Store) (*Service, *service.Service) {
 	b.Helper()
 	account := muster.Account{ID: "000000000000", Region: "us-east-1"}
-	e := engine.New(engine.Options{Store: s, Account: account, Now: func() muster.Instant { return muster.At(time.Now()) }})
+	e := service.New(service.Options{Store: s, Account: account, Now: func() muster.Instant { return muster.At(time.Now()) }})
 	ctx, cancel := context.WithCancel(context.Background())
 	stopped := make(chan struct{})
 	go func() { e.Run(ctx); close(stopped) }()
 	b.Cleanup(func() { cancel(); <-stopped; s.Close() })
-	job := engine.NewJob{ID: "fw", Document: `{"do":"flash"}`}
+	job := jobs.NewJob{ID: "fw", Document: `{"do":"flash"}`}
 	for i := range benchThings {
 		name := fmt.Sprint("lamp-", i)
-		if _, err := e.CreateThing(ctx, muster.Thing{Name: muster.ThingName(name)}); err != nil {
+		if _, err := e.Registry.CreateThing(ctx, muster.Thing{Name: muster.ThingName(name)}); err != nil {
 			b.Fatal(err)
 		}
 		job.Targets = append(job.Targets, muster.Target{Name: name})
 	}
-	if _, err := e.CreateJob(ctx, job); err != nil {
+	if _, err := e.Jobs.CreateJob(ctx, job); err != nil {
 		b.Fatal(err)
 	}
 	for range 10_000_000 {
@@ -93,11 +94,11 @@ func BenchmarkUpdate(b *testing.B) {
 		b.Run(name+"/engine", func(b *testing.B) {
 			_, e := benchService(b, open())
 			each(b, func(thing string) {
-				report := engine.Report{
+				report := jobs.UpdateInput{
 					Thing: muster.ThingName(thing), Job: "fw", Status: muster.InProgress, Details: map[string]string{"step": "download"},
 				}
-				if _, err := commit.Await(context.Background(), func(done func(engine.Described, error)) {
-					e.UpdateExecution(report, done)
+				if _, err := commit.Await(context.Background(), func(done func(jobs.Described, error)) {
+					e.Jobs.UpdateExecution(report, done)
 				}); err != nil {
 					b.Error(err)
 				}

@@ -19,12 +19,13 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/gateway/mqtttest"
 	"github.com/muster-iot/muster/gateway/packet"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/iotpolicy"
+	"github.com/muster-iot/muster/jobs"
+	"github.com/muster-iot/muster/service"
 	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/memstore"
 	"github.com/muster-iot/muster/store/pebblestore"
@@ -48,7 +49,7 @@ var stores = map[string]func(t *testing.T) store.Store{
 // plane, and a gateway whose clients are on in-memory connections. It lives in
 // a synctest bubble, so settle knows when everything has happened.
 type env struct {
-	*engine.Engine
+	*service.Service
 	t        *testing.T
 	mqtt     *MQTT
 	http     *HTTP
@@ -70,24 +71,24 @@ const beginning = 1_790_000_000
 func now() time.Time { return time.Now().Add((beginning - 946_684_800) * time.Second) }
 
 // options change an env's service.
-type options func(*Options, *engine.Options)
+type options func(*Options, *service.Options)
 
 func newEnv(t *testing.T, s store.Store, version byte, change ...options) *env {
 	t.Helper()
 	env := &env{t: t, version: version, clients: map[string]*mqtttest.Client{}}
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError + 1}))
 	o := Options{Account: account, Now: now, Log: log, Observe: env.observe}
-	eo := engine.Options{
+	eo := service.Options{
 		Store: s, Account: account, Now: func() muster.Instant { return muster.At(now()) },
-		Notify:  func(notes []engine.Notification) { env.notifier.Notify(notes) },
+		Notify:  func(notes []jobs.Notification) { env.notifier.Notify(notes) },
 		Hears:   func(key store.QueueKey) bool { return env.notifier.Hears(key) },
 		Objects: files{},
 	}
 	for _, c := range change {
 		c(&o, &eo)
 	}
-	env.Engine = engine.New(eo)
-	o.Jobs = env.Engine
+	env.Service = service.New(eo)
+	o.Jobs = env.Service
 	service := New(o)
 	env.mqtt, env.http = service.MQTT(), service.HTTP()
 	var err error

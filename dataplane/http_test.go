@@ -11,9 +11,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/gateway/packet"
 	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/store/memstore"
 )
 
@@ -96,7 +96,7 @@ func TestALongPollEndsWhenItsClientGoesAway(t *testing.T) {
 		// What becomes pending now is not started for somebody who is not there.
 		env.step("given job fw for lamp {}")
 		env.settle()
-		d, err := env.DescribeExecution(t.Context(), engine.Describe{Thing: "lamp", Job: "fw"})
+		d, err := env.DescribeExecution(t.Context(), jobs.DescribeInput{Thing: "lamp", Job: "fw"})
 		if err != nil || d.Execution.StartedAt != 0 {
 			t.Errorf("the execution is %+v, %v; want it not started", d.Execution, err)
 		}

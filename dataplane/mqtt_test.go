@@ -10,9 +10,9 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/gateway/packet"
+	"github.com/muster-iot/muster/service"
 	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/memstore"
 )
@@ -51,7 +51,7 @@ func (brokenStore) Apply(context.Context, func(store.Tx) error) (func() error, e
 func TestFaultsOverBothWires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		env := newEnv(t, brokenStore{memstore.New()}, packet.V5, func(o *Options, _ *engine.Options) {
+		env := newEnv(t, brokenStore{memstore.New()}, packet.V5, func(o *Options, _ *service.Options) {
 			o.Log = slog.New(slog.NewTextHandler(&log, nil))
 		})
 		env.step(`send $aws/things/lamp/jobs/get {"clientToken":"t"}`)
@@ -77,7 +77,7 @@ func TestFaultsOverBothWires(t *testing.T) {
 
 func TestThrottledRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		env := newEnv(t, memstore.New(), packet.V311, func(o *Options, _ *engine.Options) {
+		env := newEnv(t, memstore.New(), packet.V311, func(o *Options, _ *service.Options) {
 			o.ReadsPerSecond, o.WritesPerSecond = 1, 1
 		})
 		env.step("given thing lamp")
@@ -112,7 +112,7 @@ func TestLogAndMetrics(t *testing.T) {
 			}
 			return a
 		}}
-		env := newEnv(t, memstore.New(), packet.V5, func(o *Options, _ *engine.Options) {
+		env := newEnv(t, memstore.New(), packet.V5, func(o *Options, _ *service.Options) {
 			o.Log = slog.New(slog.NewTextHandler(&log, &plain))
 		})
 		for _, step := range []string{

@@ -8,8 +8,8 @@ import (
 	"sync/atomic"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/gateway"
+	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/store"
 )
 
@@ -30,8 +30,8 @@ type Publisher interface {
 type NotifierOptions struct {
 	Publisher Publisher
 	// Delivered is told of each notification whose messages are safe; it is
-	// what engine.Engine.Delivered wants. Nil is allowed.
-	Delivered func(engine.Notification)
+	// what service.Service.Delivered wants. Nil is allowed.
+	Delivered func(jobs.Notification)
 	Log       *slog.Logger // nil discards
 }
 
@@ -55,7 +55,7 @@ func NewNotifier(o NotifierOptions) *Notifier {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if o.Delivered == nil {
-		o.Delivered = func(engine.Notification) {}
+		o.Delivered = func(jobs.Notification) {}
 	}
 	n := &Notifier{o: o, seed: maphash.MakeSeed()}
 	for i := range n.lanes {
@@ -64,9 +64,9 @@ func NewNotifier(o NotifierOptions) *Notifier {
 	return n
 }
 
-// Notify takes what a commit owes; it is what engine.Options.Notify wants. It
+// Notify takes what a commit owes; it is what service.Options.Notify wants. It
 // does not wait, and what nobody subscribed to costs nothing more than looking.
-func (n *Notifier) Notify(notes []engine.Notification) {
+func (n *Notifier) Notify(notes []jobs.Notification) {
 	for _, note := range notes {
 		note.List = note.List && n.o.Publisher.Wanted(noticeTopic(NotifyList, note.QueueKey))
 		note.Next = note.Next && n.o.Publisher.Wanted(noticeTopic(NotifyNext, note.QueueKey))
@@ -79,14 +79,14 @@ func (n *Notifier) Notify(notes []engine.Notification) {
 }
 
 // Keep reports whether what a thing is owed must outlive the process; it is
-// what engine.Options.Keep wants.
+// what service.Options.Keep wants.
 func (n *Notifier) Keep(key store.QueueKey, change muster.Change) bool {
 	return (change.List && n.o.Publisher.Kept(noticeTopic(NotifyList, key))) ||
 		(change.Next && n.o.Publisher.Kept(noticeTopic(NotifyNext, key)))
 }
 
 // Hears reports whether somebody would get the next notify-next of a queue; it
-// is what engine.Options.Hears wants.
+// is what service.Options.Hears wants.
 func (n *Notifier) Hears(key store.QueueKey) bool {
 	return n.o.Publisher.Wanted(noticeTopic(NotifyNext, key))
 }
@@ -118,7 +118,7 @@ func (n *Notifier) work(ctx context.Context, l *lane) {
 	}
 }
 
-func (n *Notifier) publish(note engine.Notification) {
+func (n *Notifier) publish(note jobs.Notification) {
 	var messages []gateway.Message
 	if note.List {
 		messages = append(messages, notice(noticeTopic(NotifyList, note.QueueKey), appendNotify(nil, note)))
@@ -136,7 +136,7 @@ func (n *Notifier) publish(note engine.Notification) {
 	n.send(note, messages)
 }
 
-func documentOf(note engine.Notification) (string, error) {
+func documentOf(note jobs.Notification) (string, error) {
 	if note.Head == nil {
 		return "", nil
 	}
@@ -150,7 +150,7 @@ func notice(topic string, payload []byte) gateway.Message {
 }
 
 // send publishes what a notification owes, and tells when all of it is safe.
-func (n *Notifier) send(note engine.Notification, messages []gateway.Message) {
+func (n *Notifier) send(note jobs.Notification, messages []gateway.Message) {
 	unsafe := new(atomic.Int32)
 	unsafe.Store(int32(len(messages)) + 1)
 	safe := func(err error) {
@@ -173,11 +173,11 @@ type lane struct {
 	arrived chan struct{} // holds a token when waiting may not be empty
 
 	mu      sync.Mutex // guards what follows
-	waiting []engine.Notification
+	waiting []jobs.Notification
 	limit   int // of waiting, before it is thinned
 }
 
-func (l *lane) add(note engine.Notification) {
+func (l *lane) add(note jobs.Notification) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.waiting = append(l.waiting, note)
@@ -191,7 +191,7 @@ func (l *lane) add(note engine.Notification) {
 	}
 }
 
-func (l *lane) take() []engine.Notification {
+func (l *lane) take() []jobs.Notification {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	taken := l.waiting
@@ -201,7 +201,7 @@ func (l *lane) take() []engine.Notification {
 
 // newest returns one notification for each queue: the last one, owing whatever
 // any of them owed.
-func newest(notes []engine.Notification) []engine.Notification {
+func newest(notes []jobs.Notification) []jobs.Notification {
 	at := map[store.QueueKey]int{}
 	kept := notes[:0]
 	for _, note := range notes {

@@ -9,8 +9,8 @@ import (
 	"testing/synctest"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/gateway"
+	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/store"
 )
 
@@ -38,10 +38,10 @@ func (b *board) Publish(m gateway.Message, done func(error)) {
 }
 
 // notes returns notifications of n commits for each of several things.
-func notes(n int) (all []engine.Notification) {
+func notes(n int) (all []jobs.Notification) {
 	for i := range n {
 		for _, thing := range []muster.ThingName{"a", "b", "c"} {
-			all = append(all, engine.Notification{
+			all = append(all, jobs.Notification{
 				QueueKey: store.QueueKey{Thing: thing}, At: muster.Instant(i * 1000),
 				Change: muster.Change{List: true, Next: i == 0},
 			})
@@ -58,7 +58,7 @@ func TestNotificationsKeepTheirOrder(t *testing.T) {
 		running := make(chan struct{})
 		go func() { n.Run(ctx); close(running) }()
 		for _, note := range notes(100) {
-			n.Notify([]engine.Notification{note})
+			n.Notify([]jobs.Notification{note})
 		}
 		synctest.Wait()
 		cancel()
@@ -112,7 +112,7 @@ func TestABacklogKeepsTheNewestOfEachThing(t *testing.T) {
 func TestThinningKeepsTheHeadThatIsOwed(t *testing.T) {
 	key := store.QueueKey{Thing: "a"}
 	head := &muster.Execution{Job: "fw"}
-	got := newest([]engine.Notification{
+	got := newest([]jobs.Notification{
 		{QueueKey: key, At: 1, Change: muster.Change{Next: true}, Head: head},
 		{QueueKey: key, At: 2, Change: muster.Change{List: true}},
 	})
@@ -125,7 +125,7 @@ func TestANotificationIsDeliveredWhenAllItsMessagesAreSafe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &board{kept: true, unwanted: map[string]bool{noticeTopic(NotifyNext, store.QueueKey{Thing: "b"}): true}}
 		delivered := 0
-		n := NewNotifier(NotifierOptions{Publisher: b, Delivered: func(engine.Notification) { delivered++ }})
+		n := NewNotifier(NotifierOptions{Publisher: b, Delivered: func(jobs.Notification) { delivered++ }})
 		if change := (muster.Change{Next: true}); !n.Keep(store.QueueKey{Thing: "a"}, change) || n.Keep(store.QueueKey{Thing: "b"}, change) {
 			t.Error("Keep is not true for a, or not false for b")
 		}
@@ -133,7 +133,7 @@ func TestANotificationIsDeliveredWhenAllItsMessagesAreSafe(t *testing.T) {
 		running := make(chan struct{})
 		go func() { n.Run(ctx); close(running) }()
 		n.Notify(notes(1)[:1]) // owes a list and a head
-		n.Notify([]engine.Notification{{QueueKey: store.QueueKey{Thing: "b"}, Change: muster.Change{Next: true}}})
+		n.Notify([]jobs.Notification{{QueueKey: store.QueueKey{Thing: "b"}, Change: muster.Change{Next: true}}})
 		synctest.Wait()
 		if delivered != 1 || len(b.unsafe) != 2 {
 			t.Fatalf("%d delivered and %d sent; want the one delivered that nobody wants, and two sent", delivered, len(b.unsafe))

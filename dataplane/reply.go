@@ -6,7 +6,7 @@ import (
 	"strconv"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/jobs"
 )
 
 // The encoders of everything a device is sent: compact JSON, absent members
@@ -31,8 +31,8 @@ func (w wire) String() string {
 
 // answer is what an operation came to, before any wire has its say.
 type answer struct {
-	pending   engine.Pending
-	described engine.Described
+	pending   jobs.Pending
+	described jobs.Described
 	err       error
 }
 
@@ -134,7 +134,7 @@ func appendRejected(b []byte, w wire, r *request, f refusal, at muster.Instant) 
 }
 
 // appendNotify appends the payload of the list notification.
-func appendNotify(b []byte, n engine.Notification) []byte {
+func appendNotify(b []byte, n jobs.Notification) []byte {
 	o := begin(b)
 	o.seconds("timestamp", n.At)
 	o.key("jobs")
@@ -152,11 +152,11 @@ func appendNotify(b []byte, n engine.Notification) []byte {
 
 // appendNotifyNext appends the payload of the next notification, with the
 // document of its head.
-func appendNotifyNext(b []byte, n engine.Notification, document string) []byte {
+func appendNotifyNext(b []byte, n jobs.Notification, document string) []byte {
 	o := begin(b)
 	o.seconds("timestamp", n.At)
 	if n.Head != nil {
-		o.execution(overMQTT, engine.Described{At: n.At, Execution: n.Head, Document: &document})
+		o.execution(overMQTT, jobs.Described{At: n.At, Execution: n.Head, Document: &document})
 	}
 	return o.end()
 }
@@ -182,7 +182,7 @@ func (o *object) list(name string, entries []muster.Entry) {
 	o.b = append(o.b, ']')
 }
 
-func (o *object) execution(w wire, d engine.Described) {
+func (o *object) execution(w wire, d jobs.Described) {
 	x := d.Execution
 	o.key("execution")
 	e := begin(o.b)

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/store"
 )
 
@@ -35,7 +35,7 @@ const (
 
 func TestAcceptedReplies(t *testing.T) {
 	at := t0.Add(10e9)
-	pending := engine.Pending{At: at, InProgress: []muster.Entry{startedEntry}, Queued: []muster.Entry{queuedEntry}}
+	pending := jobs.Pending{At: at, InProgress: []muster.Entry{startedEntry}, Queued: []muster.Entry{queuedEntry}}
 	tests := []struct {
 		name       string
 		r          request
@@ -46,25 +46,25 @@ func TestAcceptedReplies(t *testing.T) {
 			"the list", request{Topic: Topic{Kind: GetPending}}, answer{pending: pending},
 			summaries, summaries,
 		}, {
-			"an empty list", request{Topic: Topic{Kind: GetPending}}, answer{pending: engine.Pending{At: at}},
+			"an empty list", request{Topic: Topic{Kind: GetPending}}, answer{pending: jobs.Pending{At: at}},
 			`"inProgressJobs":[],"queuedJobs":[]`, `"inProgressJobs":[],"queuedJobs":[]`,
 		}, {
 			"an execution with all there can be", request{Topic: Topic{Kind: Describe}},
-			answer{described: engine.Described{At: at, Execution: &started, Document: &document}},
+			answer{described: jobs.Described{At: at, Execution: &started, Document: &document}},
 			`"execution":{"jobId":"fw-12",` + startedState + `,` + startedTimes + `,"jobDocument":` + compacted + `}`,
 			`"execution":{"jobId":"fw-12","thingName":"lamp",` + startedState + `,` + startedTimes + `,"jobDocument":` + verbatim + `}`,
 		}, {
 			"an execution with as little as there can be", request{Topic: Topic{Kind: StartNext}},
-			answer{described: engine.Described{At: at, Execution: &queued}},
+			answer{described: jobs.Described{At: at, Execution: &queued}},
 			`"execution":{"jobId":"cfg-7","status":"QUEUED","queuedAt":1790000000,"lastUpdatedAt":1790000000,"versionNumber":1,"executionNumber":1}`,
 			`"execution":{"jobId":"cfg-7","thingName":"lamp","status":"QUEUED","queuedAt":1790000000,"lastUpdatedAt":1790000000,"versionNumber":1,"executionNumber":1}`,
 		}, {
-			"nothing to start", request{Topic: Topic{Kind: StartNext}}, answer{described: engine.Described{At: at}}, ``, ``,
+			"nothing to start", request{Topic: Topic{Kind: StartNext}}, answer{described: jobs.Described{At: at}}, ``, ``,
 		}, {
-			"a plain update", request{Topic: Topic{Kind: Update}}, answer{described: engine.Described{At: at, Execution: &started}}, ``, ``,
+			"a plain update", request{Topic: Topic{Kind: Update}}, answer{described: jobs.Described{At: at, Execution: &started}}, ``, ``,
 		}, {
 			"an update that asks for both", request{Topic: Topic{Kind: Update}, withState: true, withDocument: true},
-			answer{described: engine.Described{At: at, Execution: &started, Document: &document}},
+			answer{described: jobs.Described{At: at, Execution: &started, Document: &document}},
 			`"executionState":{` + startedState + `,"versionNumber":3},"jobDocument":` + compacted,
 			`"executionState":{` + startedState + `,"versionNumber":3},"jobDocument":` + verbatim,
 		},
@@ -109,8 +109,8 @@ func TestRejectedReplies(t *testing.T) {
 }
 
 func TestNotifications(t *testing.T) {
-	note := func(entries ...muster.Entry) engine.Notification {
-		return engine.Notification{QueueKey: store.QueueKey{Thing: "lamp"}, At: t0, Queue: muster.Queue{Thing: "lamp", Entries: entries}}
+	note := func(entries ...muster.Entry) jobs.Notification {
+		return jobs.Notification{QueueKey: store.QueueKey{Thing: "lamp"}, At: t0, Queue: muster.Queue{Thing: "lamp", Entries: entries}}
 	}
 	checkJSON(t, "the list notification of an empty queue", appendNotify(nil, note()), `{"timestamp":1790000000,"jobs":{}}`)
 	checkJSON(t, "that of a queue without a job in progress", appendNotify(nil, note(queuedEntry)),
@@ -134,7 +134,7 @@ func TestTheListNotificationIsCapped(t *testing.T) {
 		e.Windowed = i >= 20
 		entries = append(entries, e)
 	}
-	b := appendNotify(nil, engine.Notification{At: t0, Queue: muster.Queue{Entries: entries}})
+	b := appendNotify(nil, jobs.Notification{At: t0, Queue: muster.Queue{Entries: entries}})
 	var m struct {
 		Jobs map[string][]struct{ JobID string }
 	}
@@ -155,7 +155,7 @@ func TestTimeLeft(t *testing.T) {
 		{"is floored", started.JobDeadline - 1999, `"approximateSecondsBeforeTimedOut":1`},
 		{"is never negative", started.JobDeadline + 5000, `"approximateSecondsBeforeTimedOut":0`},
 	} {
-		got := appendAccepted(nil, overHTTP, &request{Topic: Topic{Kind: Describe}}, answer{described: engine.Described{At: tt.at, Execution: &started}})
+		got := appendAccepted(nil, overHTTP, &request{Topic: Topic{Kind: Describe}}, answer{described: jobs.Described{At: tt.at, Execution: &started}})
 		if !strings.Contains(string(got), tt.want) {
 			t.Errorf("time left %s: got %s, want it to hold %s", tt.name, got, tt.want)
 		}
@@ -173,7 +173,7 @@ func TestStringsSurviveEncoding(t *testing.T) {
 
 func BenchmarkAppendUpdateAccepted(b *testing.B) {
 	r := &request{Topic: Topic{Kind: Update}, token: []byte(`"5f1b7a0e-2d4c-4b8e-9a77-0c5d1e6f7a8b"`)}
-	a := answer{described: engine.Described{At: t0, Execution: &started}}
+	a := answer{described: jobs.Described{At: t0, Execution: &started}}
 	buf := make([]byte, 0, replySize)
 	b.ReportAllocs()
 	for b.Loop() {
@@ -183,7 +183,7 @@ func BenchmarkAppendUpdateAccepted(b *testing.B) {
 
 func BenchmarkAppendStartNextAccepted(b *testing.B) {
 	r := &request{Topic: Topic{Kind: StartNext}, token: []byte(`"5f1b7a0e-2d4c-4b8e-9a77-0c5d1e6f7a8b"`)}
-	a := answer{described: engine.Described{At: t0, Execution: &started, Document: &document}}
+	a := answer{described: jobs.Described{At: t0, Execution: &started, Document: &document}}
 	buf := make([]byte, 0, replySize)
 	b.ReportAllocs()
 	for b.Loop() {
@@ -193,7 +193,7 @@ func BenchmarkAppendStartNextAccepted(b *testing.B) {
 
 func BenchmarkAppendLargeDocument(b *testing.B) {
 	large := `{"data":"` + strings.Repeat("x", 30<<10) + `"}`
-	a := answer{described: engine.Described{At: t0, Execution: &started, Document: &large}}
+	a := answer{described: jobs.Described{At: t0, Execution: &started, Document: &large}}
 	buf := make([]byte, 0, 64<<10)
 	b.SetBytes(int64(len(large)))
 	for b.Loop() {
@@ -202,7 +202,7 @@ func BenchmarkAppendLargeDocument(b *testing.B) {
 }
 
 func BenchmarkAppendNotify(b *testing.B) {
-	n := engine.Notification{At: t0, Queue: muster.Queue{Entries: []muster.Entry{queuedEntry, startedEntry}}}
+	n := jobs.Notification{At: t0, Queue: muster.Queue{Entries: []muster.Entry{queuedEntry, startedEntry}}}
 	buf := make([]byte, 0, replySize)
 	b.ReportAllocs()
 	for b.Loop() {

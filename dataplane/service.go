@@ -6,23 +6,23 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/limits"
 )
 
-// Jobs is what the data plane asks of jobs; *engine.Engine is one. Its errors
+// Jobs is what the data plane asks of jobs; *service.Service is one. Its errors
 // are those of muster.Error that the operations of jobs-data-plane.md know; any
 // other is an internal failure.
 type Jobs interface {
-	GetPending(ctx context.Context, thing muster.ThingName, ns muster.Namespace) (engine.Pending, error)
+	GetPending(ctx context.Context, thing muster.ThingName, ns muster.Namespace) (jobs.Pending, error)
 	// AwaitPending returns nil when something is pending for a thing, or when ctx
 	// ends, whichever is first.
 	AwaitPending(ctx context.Context, thing muster.ThingName, ns muster.Namespace) error
-	DescribeExecution(ctx context.Context, in engine.Describe) (engine.Described, error)
+	DescribeExecution(ctx context.Context, in jobs.DescribeInput) (jobs.Described, error)
 	// StartNext and UpdateExecution call done once: after the change is durable
 	// and before the thing is notified of it.
-	StartNext(in engine.Start, done func(engine.Described, error))
-	UpdateExecution(in engine.Report, done func(engine.Described, error))
+	StartNext(in jobs.StartNextInput, done func(jobs.Described, error))
+	UpdateExecution(in jobs.UpdateInput, done func(jobs.Described, error))
 }
 
 // Options are the parts a Service is made of. Jobs, Account and Now are
@@ -78,13 +78,13 @@ func (s *Service) serve(ctx context.Context, r *request, done func(answer)) {
 		done(answer{err: muster.Errorf(muster.Throttled, "Too many requests")})
 		return
 	}
-	described := func(d engine.Described, err error) { done(answer{described: d, err: err}) }
+	described := func(d jobs.Described, err error) { done(answer{described: d, err: err}) }
 	switch r.Kind {
 	case GetPending:
 		p, err := s.o.Jobs.GetPending(ctx, r.Thing, r.Namespace)
 		done(answer{pending: p, err: err})
 	case StartNext:
-		s.o.Jobs.StartNext(engine.Start{
+		s.o.Jobs.StartNext(jobs.StartNextInput{
 			Thing: r.Thing, Namespace: r.Namespace, Details: r.details, StepMinutes: r.stepMinutes,
 		}, described)
 	case Describe:
@@ -92,11 +92,11 @@ func (s *Service) serve(ctx context.Context, r *request, done func(answer)) {
 		if job == NextJob {
 			job = ""
 		}
-		described(s.o.Jobs.DescribeExecution(ctx, engine.Describe{
+		described(s.o.Jobs.DescribeExecution(ctx, jobs.DescribeInput{
 			Thing: r.Thing, Namespace: r.Namespace, Job: job, Number: r.number, WithoutDocument: !r.withDocument,
 		}))
 	case Update:
-		s.o.Jobs.UpdateExecution(engine.Report{
+		s.o.Jobs.UpdateExecution(jobs.UpdateInput{
 			Thing: r.Thing, Namespace: r.Namespace, Job: r.Job, Number: r.number,
 			Status: r.status, ExpectedVersion: r.expectedVersion, Details: r.details, StepMinutes: r.stepMinutes,
 			WithDocument: r.withDocument,

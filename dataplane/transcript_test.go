@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/gateway/packet"
+	"github.com/muster-iot/muster/jobs"
 )
 
 var update = flag.Bool("update", false, "rewrite the transcripts in testdata with what was heard")
@@ -141,9 +141,9 @@ func (env *env) given(what, rest string) error {
 	case what == "job":
 		return env.givenJob(name, more)
 	case what == "cancel" && ofThing:
-		return env.CancelExecution(ctx, engine.ExecutionCancellation{Thing: muster.ThingName(thing), Job: muster.JobID(job), Force: force})
+		return env.CancelExecution(ctx, jobs.ExecutionCancellation{Thing: muster.ThingName(thing), Job: muster.JobID(job), Force: force})
 	case what == "cancel":
-		_, err := env.CancelJob(ctx, muster.JobID(job), engine.Cancellation{Force: force})
+		_, err := env.CancelJob(ctx, muster.JobID(job), jobs.Cancellation{Force: force})
 		return err
 	case what == "delete" && ofThing:
 		return env.DeleteExecution(ctx, muster.ThingName(thing), muster.JobID(job), 1, nil, force)
@@ -164,7 +164,7 @@ func (env *env) givenJob(id, rest string) error {
 	if word != "for" {
 		return fmt.Errorf("want for, not %q", word)
 	}
-	_, err := env.CreateJob(env.t.Context(), engine.NewJob{
+	_, err := env.CreateJob(env.t.Context(), jobs.NewJob{
 		ID: muster.JobID(id), Namespace: muster.Namespace(namespace), Document: document,
 		Targets: []muster.Target{{Name: thing}},
 		Config:  muster.JobConfig{Presigned: muster.PresignedConfig{RoleARN: "arn:aws:iam::000000000000:role/downloads", ExpiresInSec: 600}},

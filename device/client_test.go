@@ -11,7 +11,7 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/device"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/jobs"
 )
 
 func TestOperations(t *testing.T) {
@@ -144,7 +144,7 @@ func TestHTTPSWithoutLongPolling(t *testing.T) {
 		s.headers = func(h http.Header) { h.Del("Prefer") }
 		c := s.overHTTPS("")
 		began := time.Now()
-		time.AfterFunc(95*time.Second, func() { s.CreateJob(t.Context(), newJob("fw")); s.Work(t.Context()) })
+		time.AfterFunc(95*time.Second, func() { s.Jobs.CreateJob(t.Context(), newJob("fw")); s.Work(t.Context()) })
 		j, err := c.Next(t.Context())
 		if err != nil || j.JobID != "fw" {
 			t.Fatalf("Next = %+v, %v; want fw", j, err)
@@ -160,7 +160,7 @@ func TestHTTPSWithLongPolling(t *testing.T) {
 		s := newService(t)
 		c := s.overHTTPS("")
 		began := time.Now()
-		time.AfterFunc(95*time.Second, func() { s.CreateJob(t.Context(), newJob("fw")); s.Work(t.Context()) })
+		time.AfterFunc(95*time.Second, func() { s.Jobs.CreateJob(t.Context(), newJob("fw")); s.Work(t.Context()) })
 		j, err := c.Next(t.Context())
 		if err != nil || j.JobID != "fw" {
 			t.Fatalf("Next = %+v, %v; want fw", j, err)
@@ -245,6 +245,6 @@ func TestConnectFailsWhenItsContextEnds(t *testing.T) {
 
 var errRefused = errors.New("connection refused")
 
-func newJob(id muster.JobID) engine.NewJob {
-	return engine.NewJob{ID: id, Document: `{}`, Targets: []muster.Target{{Name: thing}}}
+func newJob(id muster.JobID) jobs.NewJob {
+	return jobs.NewJob{ID: id, Document: `{}`, Targets: []muster.Target{{Name: thing}}}
 }

@@ -17,10 +17,10 @@ import (
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/dataplane"
 	"github.com/muster-iot/muster/device"
-	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/iotpolicy"
+	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/sigv4"
 	"github.com/muster-iot/muster/store/memstore"
 )
@@ -28,7 +28,7 @@ import (
 // service is a whole server behind in-memory connections. It lives in a synctest
 // bubble, so that days pass in no time and settle knows when all is quiet.
 type service struct {
-	*engine.Engine
+	*service.Service
 	t       *testing.T
 	gateway *gateway.Server
 	http    *pipeListener
@@ -48,21 +48,21 @@ const (
 
 var credential = sigv4.Credential{AccessKeyID: "AKIDEXAMPLE", Secret: "secret"}
 
-func newService(t *testing.T, change ...func(*engine.Options)) *service {
+func newService(t *testing.T, change ...func(*service.Options)) *service {
 	t.Helper()
 	s := &service{t: t, http: &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}}
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError + 1}))
 	account := muster.Account{ID: "000000000000", Region: region}
 	var notifier *dataplane.Notifier
-	o := engine.Options{
+	o := service.Options{
 		Store: memstore.New(), Account: account, Now: func() muster.Instant { return muster.At(time.Now()) },
-		Notify: func(notes []engine.Notification) { notifier.Notify(notes) },
+		Notify: func(notes []jobs.Notification) { notifier.Notify(notes) },
 	}
 	for _, c := range change {
 		c(&o)
 	}
-	s.Engine = engine.New(o)
-	plane := dataplane.New(dataplane.Options{Jobs: s.Engine, Account: account, Now: time.Now, Log: log})
+	s.Service = service.New(o)
+	plane := dataplane.New(dataplane.Options{Jobs: s.Service, Account: account, Now: time.Now, Log: log})
 	var err error
 	if s.gateway, err = gateway.New(t.Context(), gateway.Options{Authorizer: everybody{&s.denied}, Reserved: plane.MQTT(), Log: log}); err != nil {
 		t.Fatalf("gateway: %v", err)
@@ -84,7 +84,7 @@ func newService(t *testing.T, change ...func(*engine.Options)) *service {
 		server.Close()
 		running.Wait()
 	})
-	if _, err := s.CreateThing(t.Context(), muster.Thing{Name: thing}); err != nil {
+	if _, err := s.Registry.CreateThing(t.Context(), muster.Thing{Name: thing}); err != nil {
 		t.Fatalf("CreateThing: %v", err)
 	}
 	return s
@@ -279,13 +279,13 @@ func overBoth(t *testing.T, test func(t *testing.T, s *service, c *device.Client
 }
 
 // job rolls out a job for the thing.
-func (s *service) job(id string, change ...func(*engine.NewJob)) {
+func (s *service) job(id string, change ...func(*jobs.NewJob)) {
 	s.t.Helper()
-	j := engine.NewJob{ID: muster.JobID(id), Document: `{"n": 1.50}`, Targets: []muster.Target{{Name: thing}}}
+	j := jobs.NewJob{ID: muster.JobID(id), Document: `{"n": 1.50}`, Targets: []muster.Target{{Name: thing}}}
 	for _, c := range change {
 		c(&j)
 	}
-	if _, err := s.CreateJob(s.t.Context(), j); err != nil {
+	if _, err := s.Jobs.CreateJob(s.t.Context(), j); err != nil {
 		s.t.Fatalf("CreateJob(%s): %v", id, err)
 	}
 	s.settle()
@@ -308,7 +308,7 @@ func (s *service) settle() {
 // outcome returns the latest execution of a job as the service has it.
 func (s *service) outcome(job string) muster.Execution {
 	s.t.Helper()
-	x, err := s.ShowExecution(s.t.Context(), thing, muster.JobID(job), nil)
+	x, err := s.Jobs.ShowExecution(s.t.Context(), thing, muster.JobID(job), nil)
 	if err != nil {
 		s.t.Fatalf("ShowExecution(%s): %v", job, err)
 	}
@@ -318,7 +318,7 @@ func (s *service) outcome(job string) muster.Execution {
 // cancelJob cancels a job by force.
 func (s *service) cancelJob(job string) {
 	s.t.Helper()
-	if _, err := s.CancelJob(s.t.Context(), muster.JobID(job), engine.Cancellation{Force: true}); err != nil {
+	if _, err := s.Jobs.CancelJob(s.t.Context(), muster.JobID(job), jobs.Cancellation{Force: true}); err != nil {
 		s.t.Fatalf("CancelJob(%s): %v", job, err)
 	}
 	s.settle()
@@ -327,7 +327,7 @@ func (s *service) cancelJob(job string) {
 // deleteJob deletes a job by force.
 func (s *service) deleteJob(job string) {
 	s.t.Helper()
-	if err := s.DeleteJob(s.t.Context(), muster.JobID(job), nil, true); err != nil {
+	if err := s.Jobs.DeleteJob(s.t.Context(), muster.JobID(job), nil, true); err != nil {
 		s.t.Fatalf("DeleteJob(%s): %v", job, err)
 	}
 	s.settle()

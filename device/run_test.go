@@ -13,7 +13,8 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/device"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/jobs"
+	"github.com/muster-iot/muster/service"
 )
 
 // run runs a client in the background until the test ends.
@@ -29,7 +30,7 @@ func run(t *testing.T, c *device.Client, handle device.Handler) (stop func() err
 // (arbitration A10); the job must not come again for ever.
 func TestARefusalThatIsRefusedFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newService(t, func(o *engine.Options) { o.StrictTransitions = true })
+		s := newService(t, func(o *service.Options) { o.StrictTransitions = true })
 		stop := run(t, s.overMQTT(""), func(context.Context, *device.Job) error { return device.Refuse("not for lamps") })
 		s.job("refused")
 		s.settle()
@@ -287,7 +288,7 @@ func TestNamespaces(t *testing.T) {
 			id := "scoped-" + name
 			stop := run(t, c, func(context.Context, *device.Job) error { return nil })
 			s.settle()
-			s.job(id, func(j *engine.NewJob) { j.Namespace = "gg" })
+			s.job(id, func(j *jobs.NewJob) { j.Namespace = "gg" })
 			time.Sleep(time.Minute)
 			s.settle()
 			if x := s.outcome(id); x.Status != muster.Succeeded {

@@ -24,7 +24,7 @@ func TestOverASocket(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.CreateJob(ctx, newJob("fw")); err != nil {
+	if _, err := s.Jobs.CreateJob(ctx, newJob("fw")); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Work(ctx); err != nil {

@@ -24,7 +24,7 @@ import (
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/codesign"
 	"github.com/muster-iot/muster/device"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/jobs"
 )
 
 const firmware = "firmware of version 12"
@@ -160,8 +160,8 @@ func freeRTOS(t *testing.T, p *codesign.Profile) string {
 		strings.TrimPrefix(string(members), "{") + `]}}`
 }
 
-func withDocument(text string) func(*engine.NewJob) {
-	return func(j *engine.NewJob) { j.Document = text }
+func withDocument(text string) func(*jobs.NewJob) {
+	return func(j *jobs.NewJob) { j.Document = text }
 }
 
 // What a device is told to trust decides which jobs an application sees; it sees

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/eventlog"
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/internal/plainjson"
 )
@@ -32,14 +32,14 @@ type Broker interface {
 	Publish(m gateway.Message, done func(error))
 }
 
-// Log holds events until every sink has taken them; *engine.Engine implements it.
+// Log holds events until every sink has taken them; *service.Service implements it.
 type Log interface {
 	// Events returns at most limit events for sink that come after a place; zero
 	// means the oldest that the sink has not taken. through is the place up to
 	// which there are no others, and equals after when there is nothing at all.
-	Events(ctx context.Context, sink engine.Sink, after uint64, limit int) (events []engine.Happening, through uint64, err error)
+	Events(ctx context.Context, sink eventlog.Sink, after uint64, limit int) (events []eventlog.Event, through uint64, err error)
 	// Taken says that sink is done with all events up to a place. It does not wait.
-	Taken(sink engine.Sink, through uint64)
+	Taken(sink eventlog.Sink, through uint64)
 }
 
 // Options are the parts of a Publisher. Broker, Events and Account are
@@ -88,7 +88,7 @@ func New(o Options) *Publisher {
 }
 
 // Recorded says that the log has more. It never blocks; it fits
-// engine.Options.Recorded.
+// service.Options.Recorded.
 func (p *Publisher) Recorded() {
 	select {
 	case p.recorded <- struct{}{}:
@@ -134,14 +134,14 @@ func (p *Publisher) follow(ctx context.Context) {
 // it reached.
 func (p *Publisher) drain(ctx context.Context, after uint64) (uint64, error) {
 	for {
-		events, through, err := p.o.Events.Events(ctx, engine.Subscribers, after, chunkMax)
+		events, through, err := p.o.Events.Events(ctx, eventlog.Subscribers, after, chunkMax)
 		if err != nil || through == after {
 			return after, err
 		}
 		if err := p.publishAll(ctx, events); err != nil {
 			return after, err
 		}
-		p.o.Events.Taken(engine.Subscribers, through)
+		p.o.Events.Taken(eventlog.Subscribers, through)
 		after = through
 	}
 }
@@ -149,7 +149,7 @@ func (p *Publisher) drain(ctx context.Context, after uint64) (uint64, error) {
 // publishAll publishes events and waits until they are safe with their
 // subscribers, so that the many events of a large job's deletion go out at the
 // broker's pace (jobs-events.md J8).
-func (p *Publisher) publishAll(ctx context.Context, events []engine.Happening) error {
+func (p *Publisher) publishAll(ctx context.Context, events []eventlog.Event) error {
 	safe := make(chan error, len(events))
 	n := 0
 	for _, e := range events {
@@ -183,7 +183,7 @@ func await(ctx context.Context, answer <-chan error) error {
 }
 
 // topicOf returns the topic of an event.
-func topicOf(e engine.Happening) string {
+func topicOf(e eventlog.Event) string {
 	what := ""
 	switch e.Type {
 	case muster.EventJob:
@@ -193,12 +193,12 @@ func topicOf(e engine.Happening) string {
 	default:
 		what = registryTopic(e)
 	}
-	return "$aws/events/" + what + "/" + e.Operation
+	return "$aws/events/" + what + "/" + string(e.Operation)
 }
 
 // Payload returns the payload of an event, to be encoded as JSON (jobs-events.md
 // sections 2 and 3, registry.md section 6.7).
-func Payload(e engine.Happening, account muster.Account) any {
+func Payload(e eventlog.Event, account muster.Account) any {
 	switch e.Type {
 	case muster.EventJob:
 		return jobEvent(e, account)

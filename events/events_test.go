@@ -13,13 +13,14 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/eventlog"
 	"github.com/muster-iot/muster/gateway"
+	"github.com/muster-iot/muster/service"
 )
 
 var (
 	_ Broker = (*gateway.Server)(nil)
-	_ Log    = (*engine.Engine)(nil)
+	_ Log    = (*service.Service)(nil)
 )
 
 var account = muster.Account{ID: "111122223333", Region: "eu-west-1"}
@@ -56,12 +57,12 @@ func (b *board) Publish(m gateway.Message, done func(error)) {
 // notebook is a Log in memory.
 type notebook struct {
 	mu     sync.Mutex
-	events []engine.Happening
+	events []eventlog.Event
 	taken  uint64
 }
 
 // add appends events, each at the next place.
-func (n *notebook) add(all ...engine.Happening) {
+func (n *notebook) add(all ...service.Happening) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, h := range all {
@@ -70,10 +71,10 @@ func (n *notebook) add(all ...engine.Happening) {
 	}
 }
 
-func (n *notebook) Events(_ context.Context, sink engine.Sink, after uint64, most int) ([]engine.Happening, uint64, error) {
+func (n *notebook) Events(_ context.Context, sink eventlog.Sink, after uint64, most int) ([]eventlog.Event, uint64, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if sink != engine.Subscribers {
+	if sink != eventlog.Subscribers {
 		return nil, after, errors.New("not ours")
 	}
 	after = max(after, n.taken)
@@ -82,7 +83,7 @@ func (n *notebook) Events(_ context.Context, sink engine.Sink, after uint64, mos
 	return slices.Clone(behind), after + uint64(len(behind)), nil
 }
 
-func (n *notebook) Taken(_ engine.Sink, through uint64) {
+func (n *notebook) Taken(_ eventlog.Sink, through uint64) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.taken = through
@@ -131,8 +132,8 @@ func TestNobodyIsToldOfWhatNobodyWants(t *testing.T) {
 	p := New(Options{Broker: b, Events: log, Account: account})
 	got := b.run(t, p, func() {
 		log.add(
-			engine.Happening{Type: muster.EventJobExecution, Operation: "failed", Execution: &muster.Execution{Job: "fw-12"}},
-			engine.Happening{Type: muster.EventJobExecution, Operation: "failed", Execution: &muster.Execution{Job: "fw-13"}},
+			eventlog.Event{Type: muster.EventJobExecution, Operation: "failed", Execution: &muster.Execution{Job: "fw-12"}},
+			eventlog.Event{Type: muster.EventJobExecution, Operation: "failed", Execution: &muster.Execution{Job: "fw-13"}},
 		)
 		p.Recorded()
 	})
@@ -145,8 +146,8 @@ func TestAllThatIsInTheLogGoesOutInOrder(t *testing.T) {
 	b, log := &board{}, &notebook{}
 	const n = 3*chunkMax + 7
 	for i := range n {
-		log.add(engine.Happening{
-			Type: muster.EventJobExecution, Operation: engine.Deleted,
+		log.add(eventlog.Event{
+			Type: muster.EventJobExecution, Operation: eventlog.Deleted,
 			Execution: &muster.Execution{Job: "fw-12", Thing: muster.ThingName(fmt.Sprint(i))},
 		})
 	}
@@ -167,7 +168,7 @@ func TestWhatIsNotSafeIsPublishedAgain(t *testing.T) {
 		b, log := &board{fails: 1}, &notebook{}
 		p := New(Options{Broker: b, Events: log, Account: account})
 		got := b.run(t, p, func() {
-			log.add(engine.Happening{ID: "1", Type: muster.EventThing, Operation: engine.Created, Thing: &muster.Thing{Name: "lamp"}})
+			log.add(eventlog.Event{ID: "1", Type: muster.EventThing, Operation: eventlog.Created, Thing: &muster.Thing{Name: "lamp"}})
 			p.Recorded()
 			synctest.Wait()
 			if log.through() != 0 {

@@ -10,10 +10,11 @@ import (
 	"testing/synctest"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/eventlog"
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/gateway/mqtttest"
 	"github.com/muster-iot/muster/gateway/packet"
+	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/store/memstore"
 )
 
@@ -27,7 +28,7 @@ func (openDoor) Connect(context.Context, gateway.Connect) (gateway.Grant, error)
 // service is an engine and a gateway with a Publisher between them, in a
 // synctest bubble.
 type service struct {
-	*engine.Engine
+	*service.Service
 	t       *testing.T
 	gateway *gateway.Server
 }
@@ -37,9 +38,9 @@ func newService(t *testing.T) *service {
 	s := &service{t: t}
 	var p *Publisher
 	db := memstore.New()
-	s.Engine = engine.New(engine.Options{
+	s.Service = service.New(service.Options{
 		Store: db, Account: account, Now: func() muster.Instant { return 1790000000000 },
-		Sinks: engine.Sinks{Subscribers: true}, Recorded: func() { p.Recorded() },
+		Sinks: eventlog.Sinks{Subscribers: true}, Recorded: func() { p.Recorded() },
 	})
 	var err error
 	s.gateway, err = gateway.New(t.Context(), gateway.Options{
@@ -50,7 +51,7 @@ func newService(t *testing.T) *service {
 	if err != nil {
 		t.Fatalf("gateway: %v", err)
 	}
-	p = New(Options{Broker: s.gateway, Events: s.Engine, Account: account})
+	p = New(Options{Broker: s.gateway, Events: s.Service, Account: account})
 
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -123,22 +124,22 @@ func TestFleetSoftwareFollowsAJobOverTheGateway(t *testing.T) {
 		watcher := s.client("watcher")
 		watcher.Subscribe(1, "$aws/events/job/#", "$aws/events/jobExecution/+/canceled")
 		all := map[muster.EventType]bool{muster.EventJob: true, muster.EventJobExecution: true}
-		if err := s.UpdateEventConfigurations(t.Context(), all); err != nil {
+		if err := s.Events.UpdateEventConfigurations(t.Context(), all); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.CreateThing(t.Context(), muster.Thing{Name: "lamp"}); err != nil {
+		if _, err := s.Registry.CreateThing(t.Context(), muster.Thing{Name: "lamp"}); err != nil {
 			t.Fatal(err)
 		}
-		job := engine.NewJob{ID: "fix", Document: "{}", Targets: []muster.Target{{Name: "lamp"}}}
-		if _, err := s.CreateJob(t.Context(), job); err != nil {
-			t.Fatal(err)
-		}
-		s.settle()
-		if _, err := s.CancelJob(t.Context(), "fix", engine.Cancellation{}); err != nil {
+		job := jobs.NewJob{ID: "fix", Document: "{}", Targets: []muster.Target{{Name: "lamp"}}}
+		if _, err := s.Jobs.CreateJob(t.Context(), job); err != nil {
 			t.Fatal(err)
 		}
 		s.settle()
-		if err := s.DeleteJob(t.Context(), "fix", nil, false); err != nil {
+		if _, err := s.Jobs.CancelJob(t.Context(), "fix", jobs.Cancellation{}); err != nil {
+			t.Fatal(err)
+		}
+		s.settle()
+		if err := s.Jobs.DeleteJob(t.Context(), "fix", nil, false); err != nil {
 			t.Fatal(err)
 		}
 		s.settle()

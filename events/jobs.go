@@ -4,7 +4,7 @@ import (
 	"strings"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/eventlog"
 )
 
 // jobPayload is the event of a job (jobs-events.md section 2). Its timestamp is in
@@ -35,14 +35,14 @@ type jobDetails struct {
 	Succeeded int64 `json:"numberOfSucceededThings"`
 }
 
-func jobEvent(e engine.Happening, account muster.Account) jobPayload {
+func jobEvent(e eventlog.Event, account muster.Account) jobPayload {
 	j := e.Job
 	event := jobPayload{
-		EventType: e.Type.String(), EventID: e.ID, Timestamp: e.At.Seconds(), Operation: e.Operation,
-		JobID: string(j.ID), Status: strings.ToUpper(e.Operation), TargetSelection: j.Selection.String(),
+		EventType: e.Type.String(), EventID: e.ID, Timestamp: e.At.Seconds(), Operation: string(e.Operation),
+		JobID: string(j.ID), Status: strings.ToUpper(string(e.Operation)), TargetSelection: j.Selection.String(),
 		Targets: account.TargetARNs(j.Targets), Description: j.Description, CreatedAt: int64(j.CreatedAt), LastUpdatedAt: int64(j.UpdatedAt),
 	}
-	if e.Operation != engine.Completed {
+	if e.Operation != eventlog.Completed {
 		event.Comment = j.Comment
 		return event
 	}
@@ -66,11 +66,11 @@ type executionPayload struct {
 	StatusDetails map[string]string `json:"statusDetails,omitempty"`
 }
 
-func executionEvent(e engine.Happening, account muster.Account) executionPayload {
+func executionEvent(e eventlog.Event, account muster.Account) executionPayload {
 	x := e.Execution
 	return executionPayload{
-		EventType: e.Type.String(), EventID: e.ID, Timestamp: e.At.Seconds(), Operation: e.Operation,
-		JobID: string(x.Job), ThingARN: account.ARN("thing", string(x.Thing)), Status: strings.ToUpper(e.Operation),
+		EventType: e.Type.String(), EventID: e.ID, Timestamp: e.At.Seconds(), Operation: string(e.Operation),
+		JobID: string(x.Job), ThingARN: account.ARN("thing", string(x.Thing)), Status: strings.ToUpper(string(e.Operation)),
 		StatusDetails: x.Details,
 	}
 }

@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/eventlog"
 )
 
 func TestJobEvents(t *testing.T) {
@@ -25,33 +25,33 @@ func TestJobEvents(t *testing.T) {
 		topic     string
 		want      string
 	}{
-		"completed, as in jobs-events.md section 2": {engine.Completed, completed, "$aws/events/job/fw-12/completed", `
+		"completed, as in jobs-events.md section 2": {eventlog.Completed, completed, "$aws/events/job/fw-12/completed", `
 			{"eventType":"JOB","eventId":"0b8c7c52-3f0e-4d7a-9a55-5d1d7f6f2c11","timestamp":1790003601,"operation":"completed",
 			"jobId":"fw-12","status":"COMPLETED","targetSelection":"SNAPSHOT",
 			"targets":["arn:aws:iot:eu-west-1:111122223333:thinggroup/pumps"],"description":"September firmware",
 			"completedAt":1790003600874,"createdAt":1790000009214,"lastUpdatedAt":1790003600874,
 			"jobProcessDetails":{"numberOfCanceledThings":0,"numberOfRejectedThings":0,"numberOfFailedThings":1,"numberOfRemovedThings":0,"numberOfSucceededThings":2}}`},
-		"cancellation_in_progress, with a comment": {engine.CancellationInProgress, job, "$aws/events/job/fw-12/cancellation_in_progress", `
+		"cancellation_in_progress, with a comment": {eventlog.CancellationInProgress, job, "$aws/events/job/fw-12/cancellation_in_progress", `
 			{"eventType":"JOB","eventId":"0b8c7c52-3f0e-4d7a-9a55-5d1d7f6f2c11","timestamp":1790003601,"operation":"cancellation_in_progress",
 			"jobId":"fw-12","status":"CANCELLATION_IN_PROGRESS","targetSelection":"CONTINUOUS",
 			"targets":["arn:aws:iot:eu-west-1:111122223333:thinggroup/pumps","arn:aws:iot:eu-west-1:111122223333:thing/sensor-7"],
 			"description":"fast & <safe>","comment":"wrong file","createdAt":1790000009214,"lastUpdatedAt":1790003600874}`},
-		"canceled, which has the comment too (jobs-events.md J1)": {engine.Canceled, job, "$aws/events/job/fw-12/canceled", `
+		"canceled, which has the comment too (jobs-events.md J1)": {eventlog.Canceled, job, "$aws/events/job/fw-12/canceled", `
 			{"eventType":"JOB","eventId":"0b8c7c52-3f0e-4d7a-9a55-5d1d7f6f2c11","timestamp":1790003601,"operation":"canceled",
 			"jobId":"fw-12","status":"CANCELED","targetSelection":"CONTINUOUS",
 			"targets":["arn:aws:iot:eu-west-1:111122223333:thinggroup/pumps","arn:aws:iot:eu-west-1:111122223333:thing/sensor-7"],
 			"description":"fast & <safe>","comment":"wrong file","createdAt":1790000009214,"lastUpdatedAt":1790003600874}`},
-		"deletion_in_progress, without what is not given": {engine.DeletionInProgress, bare, "$aws/events/job/fw-13/deletion_in_progress", `
+		"deletion_in_progress, without what is not given": {eventlog.DeletionInProgress, bare, "$aws/events/job/fw-13/deletion_in_progress", `
 			{"eventType":"JOB","eventId":"0b8c7c52-3f0e-4d7a-9a55-5d1d7f6f2c11","timestamp":1790003601,"operation":"deletion_in_progress",
 			"jobId":"fw-13","status":"DELETION_IN_PROGRESS","targetSelection":"SNAPSHOT",
 			"targets":["arn:aws:iot:eu-west-1:111122223333:thing/sensor-7"],"createdAt":1790000009214,"lastUpdatedAt":1790000009215}`},
-		"deleted": {engine.Deleted, bare, "$aws/events/job/fw-13/deleted", `
+		"deleted": {eventlog.Deleted, bare, "$aws/events/job/fw-13/deleted", `
 			{"eventType":"JOB","eventId":"0b8c7c52-3f0e-4d7a-9a55-5d1d7f6f2c11","timestamp":1790003601,"operation":"deleted",
 			"jobId":"fw-13","status":"DELETED","targetSelection":"SNAPSHOT",
 			"targets":["arn:aws:iot:eu-west-1:111122223333:thing/sensor-7"],"createdAt":1790000009214,"lastUpdatedAt":1790000009215}`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			wantPublished(t, engine.Happening{
+			wantPublished(t, eventlog.Event{
 				ID: "0b8c7c52-3f0e-4d7a-9a55-5d1d7f6f2c11", At: 1790003601999, Type: muster.EventJob,
 				Operation: test.operation, Job: &test.job, Counts: counts,
 			}, test.topic, test.want)
@@ -71,12 +71,12 @@ func TestExecutionEvents(t *testing.T) {
 		"timed_out, without details (jobs-events.md J3)": {"timed_out", nil, `
 			{"eventType":"JOB_EXECUTION","eventId":"6f0d8a0e-7a3c-4a0d-b6f1-2c9c3a9f4e02","timestamp":1790003600,"operation":"timed_out",
 			"jobId":"fw-12","thingArn":"arn:aws:iot:eu-west-1:111122223333:thing/sensor-7","status":"TIMED_OUT"}`},
-		"deleted, whatever it was before (jobs-events.md J2)": {engine.Deleted, nil, `
+		"deleted, whatever it was before (jobs-events.md J2)": {eventlog.Deleted, nil, `
 			{"eventType":"JOB_EXECUTION","eventId":"6f0d8a0e-7a3c-4a0d-b6f1-2c9c3a9f4e02","timestamp":1790003600,"operation":"deleted",
 			"jobId":"fw-12","thingArn":"arn:aws:iot:eu-west-1:111122223333:thing/sensor-7","status":"DELETED"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			wantPublished(t, engine.Happening{
+			wantPublished(t, eventlog.Event{
 				ID: "6f0d8a0e-7a3c-4a0d-b6f1-2c9c3a9f4e02", At: 1790003600000, Type: muster.EventJobExecution, Operation: test.operation,
 				Execution: &muster.Execution{Job: "fw-12", Thing: "sensor-7", Status: muster.Succeeded, Details: test.details},
 			}, "$aws/events/jobExecution/fw-12/"+test.operation, test.want)
@@ -86,7 +86,7 @@ func TestExecutionEvents(t *testing.T) {
 
 // wantPublished fails unless e is published on topic, with QoS 1 and the payload
 // sample.
-func wantPublished(t *testing.T, e engine.Happening, topic, sample string) {
+func wantPublished(t *testing.T, e eventlog.Event, topic, sample string) {
 	t.Helper()
 	b, log := &board{}, &notebook{}
 	log.add(e)

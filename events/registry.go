@@ -5,13 +5,13 @@ import (
 	"strings"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/eventlog"
 	"github.com/muster-iot/muster/internal/uuid"
 )
 
 // registryTopic returns the topic of an event of the registry, without
 // "$aws/events/" and the operation (registry.md section 6.7).
-func registryTopic(e engine.Happening) string {
+func registryTopic(e eventlog.Event) string {
 	switch e.Type {
 	case muster.EventThing:
 		return "thing/" + string(e.Thing.Name)
@@ -98,10 +98,10 @@ type membershipPayload struct {
 	ID       string `json:"membershipId"`
 }
 
-func registryEvent(e engine.Happening, account muster.Account) any {
+func registryEvent(e eventlog.Event, account muster.Account) any {
 	head := registryPayload{
 		EventType: e.Type.String() + "_EVENT", EventID: e.ID, Timestamp: int64(e.At),
-		Operation: strings.ToUpper(e.Operation), Account: account.ID,
+		Operation: strings.ToUpper(string(e.Operation)), Account: account.ID,
 	}
 	switch t, g := e.Thing, e.Group; e.Type {
 	case muster.EventThing:

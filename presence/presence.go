@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/gateway"
+	"github.com/muster-iot/muster/registry"
 )
 
 // GatherTime is how long changes are gathered before they are recorded together.
@@ -25,10 +25,10 @@ const GatherTime = time.Second
 // can be connected; changes of further clients are lost and counted in the log.
 const waitingMax = 2_000_000
 
-// Index stores which devices are connected; *engine.Engine implements it.
+// Index stores which devices are connected; *service.Service implements it.
 type Index interface {
 	// RecordConnections stores the latest change of each client in changes.
-	RecordConnections(ctx context.Context, changes []engine.ConnectionChange) error
+	RecordConnections(ctx context.Context, changes []registry.ConnectionChange) error
 }
 
 // Recorder gathers the changes of connections. Make it with New and keep Run
@@ -38,7 +38,7 @@ type Recorder struct {
 	log   *slog.Logger
 
 	mu      sync.Mutex
-	waiting map[string]engine.ConnectionChange // by client id
+	waiting map[string]registry.ConnectionChange // by client id
 	lost    int
 	arrived chan struct{} // holds a token when waiting may be non-empty
 }
@@ -48,7 +48,7 @@ func New(index Index, log *slog.Logger) *Recorder {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Recorder{index: index, log: log, waiting: map[string]engine.ConnectionChange{}, arrived: make(chan struct{}, 1)}
+	return &Recorder{index: index, log: log, waiting: map[string]registry.ConnectionChange{}, arrived: make(chan struct{}, 1)}
 }
 
 // Presence takes a client that connected or disconnected. It fits
@@ -59,7 +59,7 @@ func (r *Recorder) Presence(p gateway.Presence) {
 	if !muster.ValidThingName(client) {
 		return
 	}
-	next := engine.ConnectionChange{Client: client, Connectivity: muster.Connectivity{
+	next := registry.ConnectionChange{Client: client, Connectivity: muster.Connectivity{
 		Connected: p.Connected, At: muster.At(p.Time), Reason: reason(p), Session: p.Session,
 	}}
 	r.mu.Lock()
@@ -121,7 +121,7 @@ func (r *Recorder) Run(ctx context.Context) error {
 func (r *Recorder) record(ctx context.Context) error {
 	r.mu.Lock()
 	gathered, lost := r.waiting, r.lost
-	r.waiting, r.lost = map[string]engine.ConnectionChange{}, 0
+	r.waiting, r.lost = map[string]registry.ConnectionChange{}, 0
 	r.mu.Unlock()
 	if lost > 0 {
 		r.log.Error("too many clients came and went", "lost", lost)
@@ -129,7 +129,7 @@ func (r *Recorder) record(ctx context.Context) error {
 	if len(gathered) == 0 {
 		return nil
 	}
-	changes := make([]engine.ConnectionChange, 0, len(gathered))
+	changes := make([]registry.ConnectionChange, 0, len(gathered))
 	for _, c := range gathered {
 		changes = append(changes, c)
 	}

@@ -10,20 +10,20 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/gateway"
+	"github.com/muster-iot/muster/registry"
 )
 
 // book keeps what a Recorder records, and fails while fail is set.
 type book struct {
-	changes []engine.ConnectionChange
+	changes []registry.ConnectionChange
 	calls   int
 	fail    atomic.Bool
 }
 
 var errFull = errors.New("full")
 
-func (b *book) RecordConnections(_ context.Context, changes []engine.ConnectionChange) error {
+func (b *book) RecordConnections(_ context.Context, changes []registry.ConnectionChange) error {
 	b.calls++
 	if b.fail.Load() {
 		return errFull

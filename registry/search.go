@@ -26,8 +26,8 @@ type FoundThing struct {
 	Connectivity muster.Connectivity // zero when it was never connected, or that is not indexed
 }
 
-// Found is a page of what matches: of one of the two kinds.
-type Found struct {
+// SearchResult is a page of what matches: of one of the two kinds.
+type SearchResult struct {
 	Things []FoundThing
 	Groups []muster.Group
 	Next   string // token of the next page; empty on the last
@@ -36,8 +36,8 @@ type Found struct {
 // SearchIndex returns what matches a query (registry.md section 5.1). A page may
 // be short, even empty, while there is a next one. It fails with Invalid,
 // InvalidQuery, IndexNotReady, or NotFound for an index that is off or not there.
-func (s *Registry) SearchIndex(ctx context.Context, q IndexQuery, p listing.Page) (Found, error) {
-	var found Found
+func (s *Registry) SearchIndex(ctx context.Context, q IndexQuery, p listing.Page) (SearchResult, error) {
+	var found SearchResult
 	if p.Limit < 0 || p.Limit > SearchPageMax {
 		return found, muster.Errorf(muster.Invalid, "maxResults must be 1 to %d; it is %d", SearchPageMax, p.Limit)
 	}
@@ -163,8 +163,8 @@ func (s *Registry) found(on search, t muster.Thing) (FoundThing, error) {
 }
 
 // searchGroups goes through the groups by name.
-func (s *Registry) searchGroups(ctx context.Context, q IndexQuery, p listing.Page) (Found, error) {
-	var found Found
+func (s *Registry) searchGroups(ctx context.Context, q IndexQuery, p listing.Page) (SearchResult, error) {
+	var found SearchResult
 	query, err := fleetquery.Parse(q.Text, fleetquery.Groups)
 	if err != nil {
 		return found, err

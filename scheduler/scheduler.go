@@ -12,7 +12,7 @@ import (
 	"github.com/muster-iot/muster/commit"
 )
 
-// Work is the background work that a Scheduler drives; *engine.Engine implements
+// Work is the background work that a Scheduler drives; *service.Service implements
 // it.
 type Work interface {
 	// Work does a bounded amount of what is due and says when to call it again.
@@ -40,7 +40,7 @@ func New(now func() muster.Instant, log *slog.Logger) *Scheduler {
 }
 
 // Due says that there may be work earlier than the last call of Work said. It
-// never blocks; it fits engine.Options.Due.
+// never blocks; it fits service.Options.Due.
 func (s *Scheduler) Due() {
 	select {
 	case s.due <- struct{}{}:

@@ -12,7 +12,7 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/commit"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/scheduler"
 	"github.com/muster-iot/muster/store/memstore"
 	"github.com/muster-iot/muster/store/storetest"
@@ -20,11 +20,11 @@ import (
 
 // service is an engine that a scheduler drives, on a store with random delays.
 type service struct {
-	*engine.Engine
+	*service.Service
 	t *testing.T
 }
 
-func serve(t *testing.T, seed uint64, limits engine.Limits) service {
+func serve(t *testing.T, seed uint64, limits jobs.Limits) service {
 	now := func() muster.Instant { return muster.At(time.Now()) }
 	s := scheduler.New(now, slog.New(slog.DiscardHandler))
 	var mu sync.Mutex
@@ -35,7 +35,7 @@ func serve(t *testing.T, seed uint64, limits engine.Limits) service {
 		mu.Unlock()
 		time.Sleep(d)
 	}
-	e := engine.New(engine.Options{
+	e := service.New(service.Options{
 		Store: storetest.Late(memstore.New(), storetest.Pauses{Read: pause, Visible: pause}), Now: now, Due: s.Due,
 		Account: muster.Account{ID: "000000000000", Region: "us-east-1"}, Limits: limits,
 	})
@@ -76,18 +76,18 @@ func (s service) within(what string, due time.Time, ready func() bool) {
 // createJob makes a job for things; perMinute 0 means no rate.
 func (s service) createJob(id string, perMinute int, things ...string) {
 	s.t.Helper()
-	in := engine.NewJob{ID: muster.JobID(id), Document: "{}", Config: muster.JobConfig{Rollout: muster.RolloutConfig{MaximumPerMinute: perMinute}}}
+	in := jobs.NewJob{ID: muster.JobID(id), Document: "{}", Config: muster.JobConfig{Rollout: muster.RolloutConfig{MaximumPerMinute: perMinute}}}
 	for _, name := range things {
 		in.Targets = append(in.Targets, muster.Target{Name: name})
 	}
-	_, err := s.CreateJob(s.t.Context(), in)
+	_, err := s.Jobs.CreateJob(s.t.Context(), in)
 	s.must("CreateJob", err)
 }
 
 // pending reports whether something is pending for the lamp.
 func (s service) pending() bool {
 	s.t.Helper()
-	p, err := s.GetPending(s.t.Context(), "lamp", "")
+	p, err := s.Jobs.GetPending(s.t.Context(), "lamp", "")
 	s.must("GetPending", err)
 	return len(p.Queued)+len(p.InProgress) > 0
 }
@@ -95,8 +95,8 @@ func (s service) pending() bool {
 // start begins the next job of the lamp, with a step timer of a minute.
 func (s service) start() {
 	s.t.Helper()
-	_, err := commit.Await(s.t.Context(), func(done func(engine.Described, error)) {
-		s.StartNext(engine.Start{Thing: "lamp", StepMinutes: 1}, done)
+	_, err := commit.Await(s.t.Context(), func(done func(jobs.Described, error)) {
+		s.Jobs.StartNext(jobs.StartNextInput{Thing: "lamp", StepMinutes: 1}, done)
 	})
 	s.must("StartNext", err)
 }
@@ -111,17 +111,17 @@ func TestNothingThatIsDueWaits(t *testing.T) {
 		"a new job": {5000, func(s service, id string) {
 			s.createJob(id, 0, "lamp")
 			s.within("job "+id, time.Now(), s.pending)
-			s.must("DeleteJob", s.DeleteJob(s.t.Context(), muster.JobID(id), nil, true))
+			s.must("DeleteJob", s.Jobs.DeleteJob(s.t.Context(), muster.JobID(id), nil, true))
 		}},
 		"the next slice of a rollout": {1000, func(s service, id string) {
 			s.createJob(id, 60, "bulb", "lamp")
 			s.within("the slice of job "+id, time.Now().Add(time.Second), s.pending)
-			s.must("DeleteJob", s.DeleteJob(s.t.Context(), muster.JobID(id), nil, true))
+			s.must("DeleteJob", s.Jobs.DeleteJob(s.t.Context(), muster.JobID(id), nil, true))
 		}},
 		"the end of a deleted job": {1000, func(s service, id string) {
 			s.createJob(id, 0, "lamp")
-			s.must("DeleteJob", s.DeleteJob(s.t.Context(), muster.JobID(id), nil, true))
-			s.within("the end of job "+id, time.Now(), func() bool { _, err := s.DescribeJob(s.t.Context(), muster.JobID(id)); return err != nil })
+			s.must("DeleteJob", s.Jobs.DeleteJob(s.t.Context(), muster.JobID(id), nil, true))
+			s.within("the end of job "+id, time.Now(), func() bool { _, err := s.Jobs.DescribeJob(s.t.Context(), muster.JobID(id)); return err != nil })
 		}},
 		"a deadline": {1000, func(s service, id string) {
 			s.createJob(id, 0, "lamp")
@@ -130,33 +130,33 @@ func TestNothingThatIsDueWaits(t *testing.T) {
 			due := time.Now().Add(time.Minute)
 			time.Sleep(time.Minute - time.Millisecond)
 			s.within("the deadline of job "+id, due, func() bool { return !s.pending() })
-			s.must("DeleteJob", s.DeleteJob(s.t.Context(), muster.JobID(id), nil, true))
+			s.must("DeleteJob", s.Jobs.DeleteJob(s.t.Context(), muster.JobID(id), nil, true))
 		}},
 		"the turn of a job that waits": {1000, func(s service, id string) {
 			s.createJob(id, 0, "lamp")
 			s.createJob(id+"-next", 0, "lamp")
-			_, err := s.CancelJob(s.t.Context(), muster.JobID(id), engine.Cancellation{})
+			_, err := s.Jobs.CancelJob(s.t.Context(), muster.JobID(id), jobs.Cancellation{})
 			s.must("CancelJob", err)
 			s.within("the turn of job "+id+"-next", time.Now(), s.pending)
-			s.must("DeleteJob", s.DeleteJob(s.t.Context(), muster.JobID(id+"-next"), nil, true))
+			s.must("DeleteJob", s.Jobs.DeleteJob(s.t.Context(), muster.JobID(id+"-next"), nil, true))
 		}},
 		"a dynamic group": {1000, func(s service, id string) {
 			name := muster.GroupName(id)
-			_, err := s.CreateDynamicThingGroup(s.t.Context(), muster.Group{Name: name, Dynamic: &muster.MembershipRule{Query: "thingName:lamp"}}, nil)
+			_, err := s.Registry.CreateDynamicThingGroup(s.t.Context(), muster.Group{Name: name, Dynamic: &muster.MembershipRule{Query: "thingName:lamp"}}, nil)
 			s.must("CreateDynamicThingGroup", err)
 			s.within("group "+id, time.Now(), func() bool {
-				g, err := s.DescribeThingGroup(s.t.Context(), name)
+				g, err := s.Registry.DescribeThingGroup(s.t.Context(), name)
 				s.must("DescribeThingGroup", err)
 				return !g.Dynamic.Building
 			})
-			s.must("DeleteDynamicThingGroup", s.DeleteDynamicThingGroup(s.t.Context(), name, nil))
+			s.must("DeleteDynamicThingGroup", s.Registry.DeleteDynamicThingGroup(s.t.Context(), name, nil))
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := serve(t, 1, engine.Limits{ConcurrentJobs: 1})
+				s := serve(t, 1, jobs.Limits{ConcurrentJobs: 1})
 				for _, name := range []muster.ThingName{"lamp", "bulb"} {
-					_, err := s.CreateThing(t.Context(), muster.Thing{Name: name})
+					_, err := s.Registry.CreateThing(t.Context(), muster.Thing{Name: name})
 					s.must("CreateThing", err)
 				}
 				for n := range test.times {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/eventlog"
 	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/store/memstore"
@@ -232,4 +233,24 @@ func TestOnlyWhatIsEnabledIsToldOf(t *testing.T) {
 	w.enable(true, muster.EventJob)
 	w.mustReport("c", "job1", muster.Succeeded)
 	w.want("while jobs are enabled", "job job1 completed")
+}
+
+func TestARefusedCommandTellsNothing(t *testing.T) {
+	w := newWatch(t, muster.EventJobExecution)
+	w.thing("a")
+	w.job("job1", "a")
+	_, err := w.CancelJob(t.Context(), "job1", jobs.Cancellation{})
+	w.must(err)
+	end := w.stepsOf(w.Jobs)[0] // of the execution
+	err = w.Commits.Do(t.Context(), func(tx *commit.Tx) error {
+		if err := end(tx); err != nil {
+			return err
+		}
+		return muster.Errorf(muster.Invalid, "refused after all")
+	})
+	wantKind(t, "the command", err, muster.Invalid)
+	if all, _, err := w.Log.Events(t.Context(), eventlog.Subscribers, w.after, 1000); err != nil || len(all) > 0 {
+		t.Errorf("after it, this happened: %+v, %v; want nothing", all, err)
+	}
+	w.want("when it is done and not refused", "a job1 #1 canceled")
 }

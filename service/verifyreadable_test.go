@@ -5,8 +5,11 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io/fs"
+	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -36,51 +39,79 @@ func TestVerifyRecordsFindsWhatCannotBeRead(t *testing.T) {
 	}
 }
 
+// TestEveryTableIsVerified reads the source: each table that a package of the service
+// declares is one of Tables, and no two tables of the module have the same name.
 func TestEveryTableIsVerified(t *testing.T) {
-	var tables, listed []string
-	names, err := filepath.Glob("*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range names {
-		if strings.HasSuffix(name, "_test.go") {
-			continue
+	out, err := exec.Command("go", "list", "-deps", "-f", "{{.Dir}}", ".").Output()
+	noErr(t, "go list", err)
+	own := strings.Fields(string(out)) // the packages that the service is made of
+	module, err := filepath.Abs("..")
+	noErr(t, "Abs", err)
+	declared := map[store.Table]string{} // where
+	var tables []store.Table
+	noErr(t, "WalkDir", filepath.WalkDir(module, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
+			return err
 		}
-		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
-		if err != nil {
-			t.Fatal(err)
+		for _, table := range tablesIn(t, path) {
+			if before, twice := declared[table]; twice {
+				t.Errorf("table %s is declared in %s and in %s", table, before, path)
+			}
+			declared[table] = path
+			if slices.Contains(own, filepath.Dir(path)) {
+				tables = append(tables, table)
+			}
 		}
-		ast.Inspect(file, func(n ast.Node) bool {
-			spec, ok := n.(*ast.ValueSpec)
-			if !ok || len(spec.Values) != 1 {
-				return true
-			}
-			value, ok := spec.Values[0].(*ast.CompositeLit)
-			switch {
-			case !ok:
-			case spec.Names[0].Name == "recordTables":
-				for _, e := range value.Elts {
-					listed = append(listed, e.(*ast.Ident).Name)
-				}
-			case isTable(value.Type):
-				tables = append(tables, spec.Names[0].Name)
-			}
-			return true
-		})
-	}
+		return nil
+	}))
+	listed := tableNames(t)
 	slices.Sort(tables)
 	slices.Sort(listed)
-	if len(tables) == 0 || !slices.Equal(tables, listed) {
-		t.Errorf("the tables are %v, and recordTables has %v", tables, listed)
+	if !slices.Equal(tables, listed) {
+		t.Errorf("the tables are %v, and Tables has %v", tables, listed)
 	}
 }
 
-// isTable reports whether an expression is store.Of[…].
+// tablesIn returns the tables that a file of source declares.
+func tablesIn(t *testing.T, path string) (tables []store.Table) {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+	noErr(t, "ParseFile", err)
+	ast.Inspect(file, func(n ast.Node) bool {
+		literal, ok := n.(*ast.CompositeLit)
+		if !ok || !isTable(literal.Type) {
+			return true
+		}
+		for _, element := range literal.Elts {
+			field, ok := element.(*ast.KeyValueExpr)
+			name, isString := (*ast.BasicLit)(nil), false
+			if ok {
+				name, isString = field.Value.(*ast.BasicLit)
+			}
+			if !isString {
+				t.Errorf("%s declares a table whose name is not plain to see", path)
+				continue
+			}
+			table, err := strconv.Unquote(name.Value)
+			noErr(t, "Unquote", err)
+			tables = append(tables, store.Table(table))
+		}
+		return true
+	})
+	return tables
+}
+
+// isTable reports whether an expression is store.Of[…], or Of[…] in package store.
 func isTable(e ast.Expr) bool {
 	index, ok := e.(*ast.IndexExpr)
 	if !ok {
 		return false
 	}
-	of, ok := index.X.(*ast.SelectorExpr)
-	return ok && of.Sel.Name == "Of"
+	switch of := index.X.(type) {
+	case *ast.SelectorExpr:
+		return of.Sel.Name == "Of"
+	case *ast.Ident:
+		return of.Name == "Of"
+	}
+	return false
 }

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/eventlog"
 	"github.com/muster-iot/muster/events"
 	"github.com/muster-iot/muster/internal/plainjson"
 )
@@ -35,7 +35,7 @@ type cloudEvent struct {
 
 // encode returns the body of a request: a list of events for a batch, and otherwise
 // the only event.
-func encode(all []engine.Happening, account muster.Account, batch bool) body {
+func encode(all []eventlog.Event, account muster.Account, batch bool) body {
 	list := make([]cloudEvent, len(all))
 	for i, e := range all {
 		list[i] = eventOf(e, account)
@@ -46,11 +46,11 @@ func encode(all []engine.Happening, account muster.Account, batch bool) body {
 	return body{structured, append(plainjson.Encode(list[0]), '\n')}
 }
 
-func eventOf(e engine.Happening, account muster.Account) cloudEvent {
+func eventOf(e eventlog.Event, account muster.Account) cloudEvent {
 	family, subject := about(e)
 	return cloudEvent{
 		SpecVersion: "1.0", ID: e.ID, Source: "arn:aws:iot:" + account.Region + ":" + account.ID,
-		Type: typePrefix + family + "." + e.Operation, Subject: subject,
+		Type: typePrefix + family + "." + string(e.Operation), Subject: subject,
 		Time: e.At.Time().Format(time.RFC3339Nano), DataContentType: "application/json",
 		Sequence: fmt.Sprintf("%020d", e.Place),
 		Data:     events.Payload(e, account),
@@ -59,7 +59,7 @@ func eventOf(e engine.Happening, account muster.Account) cloudEvent {
 
 // about returns the family of an event, as in its topic, and its subject: the path
 // of what it is about.
-func about(e engine.Happening) (family, subject string) {
+func about(e eventlog.Event) (family, subject string) {
 	switch e.Type {
 	case muster.EventJob:
 		return "job", "job/" + string(e.Job.ID)

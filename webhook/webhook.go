@@ -18,20 +18,20 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/eventlog"
 )
 
-// Log holds events until every sink has taken them; *engine.Engine implements it.
+// Log holds events until every sink has taken them; *service.Service implements it.
 type Log interface {
 	// Events returns at most limit events for sink that come after a place; zero
 	// means the oldest that the sink has not taken. through is the place up to
 	// which there are no others, and equals after when there is nothing at all.
-	Events(ctx context.Context, sink engine.Sink, after uint64, limit int) (events []engine.Happening, through uint64, err error)
+	Events(ctx context.Context, sink eventlog.Sink, after uint64, limit int) (events []eventlog.Event, through uint64, err error)
 	// Taken says that sink is done with all events up to a place. It does not wait.
-	Taken(sink engine.Sink, through uint64)
+	Taken(sink eventlog.Sink, through uint64)
 	// GiveUp stores dead letters and, in the same transaction, that the webhook is
 	// done with all events up to a place.
-	GiveUp(ctx context.Context, letters []engine.DeadLetter, through uint64) error
+	GiveUp(ctx context.Context, letters []eventlog.DeadLetter, through uint64) error
 }
 
 // Limits of a delivery.
@@ -118,7 +118,7 @@ func New(o Options) *Hook {
 }
 
 // Recorded says that the log has more. It never blocks; it fits
-// engine.Options.Recorded.
+// service.Options.Recorded.
 func (h *Hook) Recorded() {
 	select {
 	case h.recorded <- struct{}{}:
@@ -136,7 +136,7 @@ func (h *Hook) Stats() Stats {
 func (h *Hook) Run(ctx context.Context) error {
 	defer h.client.CloseIdleConnections()
 	for after := uint64(0); ctx.Err() == nil; {
-		events, through, err := h.o.Events.Events(ctx, engine.Webhook, after, max(readMax, h.o.Batch))
+		events, through, err := h.o.Events.Events(ctx, eventlog.Webhook, after, max(readMax, h.o.Batch))
 		switch {
 		case err != nil:
 			h.o.Log.Error("events for the webhook could not be read", "error", err)
@@ -150,7 +150,7 @@ func (h *Hook) Run(ctx context.Context) error {
 			if after, err = h.deliverAll(ctx, events, after); err == nil {
 				after = through
 			}
-			h.o.Events.Taken(engine.Webhook, after)
+			h.o.Events.Taken(eventlog.Webhook, after)
 		}
 	}
 	return nil
@@ -158,7 +158,7 @@ func (h *Hook) Run(ctx context.Context) error {
 
 // deliverAll delivers events in order, Batch at a time, and returns the place of
 // the last that was delivered or became a dead letter. It fails only when ctx ends.
-func (h *Hook) deliverAll(ctx context.Context, events []engine.Happening, after uint64) (uint64, error) {
+func (h *Hook) deliverAll(ctx context.Context, events []eventlog.Event, after uint64) (uint64, error) {
 	for len(events) > 0 {
 		n := min(len(events), h.o.Batch)
 		if err := h.deliver(ctx, events[:n]); err != nil {
@@ -171,7 +171,7 @@ func (h *Hook) deliverAll(ctx context.Context, events []engine.Happening, after 
 
 // deliver sends one request until it succeeds or its events become dead letters. It
 // fails only when ctx ends.
-func (h *Hook) deliver(ctx context.Context, events []engine.Happening) error {
+func (h *Hook) deliver(ctx context.Context, events []eventlog.Event) error {
 	body := encode(events, h.o.Account, h.o.Batch > 1)
 	for attempt, refused := 1, 0; ; attempt++ {
 		r := h.post(ctx, body)
@@ -199,16 +199,16 @@ func (h *Hook) deliver(ctx context.Context, events []engine.Happening) error {
 }
 
 // tooOld reports whether the oldest of events was recorded too long ago.
-func (h *Hook) tooOld(events []engine.Happening) bool {
+func (h *Hook) tooOld(events []eventlog.Event) bool {
 	return h.o.Clock() > events[0].Recorded.Add(h.o.MaxAge)
 }
 
 // giveUp makes dead letters of events, trying until that is stored. It fails only
 // when ctx ends.
-func (h *Hook) giveUp(ctx context.Context, events []engine.Happening, attempts int, why string) error {
-	letters := make([]engine.DeadLetter, len(events))
+func (h *Hook) giveUp(ctx context.Context, events []eventlog.Event, attempts int, why string) error {
+	letters := make([]eventlog.DeadLetter, len(events))
 	for i, e := range events {
-		letters[i] = engine.DeadLetter{Happening: e, Attempts: attempts, Why: why}
+		letters[i] = eventlog.DeadLetter{Event: e, Attempts: attempts, Why: why}
 	}
 	for {
 		err := h.o.Events.GiveUp(ctx, letters, events[len(events)-1].Place)

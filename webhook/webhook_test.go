@@ -16,10 +16,11 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/eventlog"
+	"github.com/muster-iot/muster/service"
 )
 
-var _ Log = (*engine.Engine)(nil)
+var _ Log = (*service.Service)(nil)
 
 var account = muster.Account{ID: "111122223333", Region: "eu-west-1"}
 
@@ -28,9 +29,9 @@ const beginning = muster.Instant(1_790_000_000_000)
 // notebook is a Log in memory.
 type notebook struct {
 	mu      sync.Mutex
-	events  []engine.Happening
+	events  []eventlog.Event
 	taken   uint64
-	letters []engine.DeadLetter
+	letters []eventlog.DeadLetter
 }
 
 // add appends an event for each thing: that it was created.
@@ -38,17 +39,17 @@ func (n *notebook) add(at muster.Instant, things ...string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, name := range things {
-		n.events = append(n.events, engine.Happening{
+		n.events = append(n.events, eventlog.Event{
 			ID: "id-" + name, Place: uint64(len(n.events) + 1), At: at, Recorded: at,
-			Type: muster.EventThing, Operation: engine.Created, Thing: &muster.Thing{Name: muster.ThingName(name)},
+			Type: muster.EventThing, Operation: eventlog.Created, Thing: &muster.Thing{Name: muster.ThingName(name)},
 		})
 	}
 }
 
-func (n *notebook) Events(ctx context.Context, sink engine.Sink, after uint64, most int) ([]engine.Happening, uint64, error) {
+func (n *notebook) Events(ctx context.Context, sink eventlog.Sink, after uint64, most int) ([]eventlog.Event, uint64, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if sink != engine.Webhook || ctx.Err() != nil {
+	if sink != eventlog.Webhook || ctx.Err() != nil {
 		return nil, after, errors.New("no events")
 	}
 	after = max(after, n.taken)
@@ -57,13 +58,13 @@ func (n *notebook) Events(ctx context.Context, sink engine.Sink, after uint64, m
 	return slices.Clone(behind), after + uint64(len(behind)), nil
 }
 
-func (n *notebook) Taken(_ engine.Sink, through uint64) {
+func (n *notebook) Taken(_ eventlog.Sink, through uint64) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.taken = max(n.taken, through)
 }
 
-func (n *notebook) GiveUp(_ context.Context, letters []engine.DeadLetter, through uint64) error {
+func (n *notebook) GiveUp(_ context.Context, letters []eventlog.DeadLetter, through uint64) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.letters = append(n.letters, letters...)

@@ -15,11 +15,11 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/eventlog"
 )
 
 func TestACloudEventAsItIsSent(t *testing.T) {
-	failed := engine.Happening{
+	failed := eventlog.Event{
 		ID: "6f0d8a0e-7a3c-4a0d-b6f1-2c9c3a9f4e02", Place: 42, At: 1790003600123, Type: muster.EventJobExecution, Operation: "failed",
 		Execution: &muster.Execution{Job: "fw-12", Thing: "sensor-7", Details: map[string]string{"reason": "a < b"}},
 	}
@@ -28,11 +28,11 @@ func TestACloudEventAsItIsSent(t *testing.T) {
 		`"datacontenttype":"application/json","sequence":"00000000000000000042","data":{"eventType":"JOB_EXECUTION",` +
 		`"eventId":"6f0d8a0e-7a3c-4a0d-b6f1-2c9c3a9f4e02","timestamp":1790003600,"operation":"failed","jobId":"fw-12",` +
 		`"thingArn":"arn:aws:iot:eu-west-1:111122223333:thing/sensor-7","status":"FAILED","statusDetails":{"reason":"a < b"}}}`
-	got := encode([]engine.Happening{failed}, account, false)
+	got := encode([]eventlog.Event{failed}, account, false)
 	if strings.TrimSpace(string(got.text)) != want || got.contentType != "application/cloudevents+json; charset=utf-8" {
 		t.Errorf("an event is sent as %s\n%s\nwant\n%s", got.contentType, got.text, want)
 	}
-	got = encode([]engine.Happening{failed, failed}, account, true)
+	got = encode([]eventlog.Event{failed, failed}, account, true)
 	if strings.TrimSpace(string(got.text)) != "["+want+","+want+"]" || got.contentType != "application/cloudevents-batch+json; charset=utf-8" {
 		t.Errorf("two events are sent as %s\n%s", got.contentType, got.text)
 	}
@@ -41,17 +41,17 @@ func TestACloudEventAsItIsSent(t *testing.T) {
 func TestWhatAnEventIsAbout(t *testing.T) {
 	thing, group := &muster.Thing{Name: "lamp", Type: "light"}, &muster.Group{Name: "room", Parent: "house"}
 	for _, tt := range []struct {
-		of              engine.Happening
+		of              eventlog.Event
 		family, subject string
 	}{
-		{engine.Happening{Type: muster.EventJob, Job: &muster.Job{ID: "fw"}}, "job", "job/fw"},
-		{engine.Happening{Type: muster.EventJobExecution, Execution: &muster.Execution{Job: "fw", Thing: "lamp"}}, "jobExecution", "thing/lamp/job/fw"},
-		{engine.Happening{Type: muster.EventThing, Thing: thing}, "thing", "thing/lamp"},
-		{engine.Happening{Type: muster.EventThingTypeAssociation, Thing: thing}, "thingTypeAssociation", "thing/lamp/thingtype/light"},
-		{engine.Happening{Type: muster.EventThingType, ThingType: &muster.ThingType{Name: "light"}}, "thingType", "thingtype/light"},
-		{engine.Happening{Type: muster.EventThingGroup, Group: group}, "thingGroup", "thinggroup/room"},
-		{engine.Happening{Type: muster.EventThingGroupHierarchy, Group: group}, "thingGroupHierarchy", "thinggroup/house/thinggroup/room"},
-		{engine.Happening{Type: muster.EventThingGroupMembership, Group: group, Thing: thing}, "thingGroupMembership", "thinggroup/room/thing/lamp"},
+		{eventlog.Event{Type: muster.EventJob, Job: &muster.Job{ID: "fw"}}, "job", "job/fw"},
+		{eventlog.Event{Type: muster.EventJobExecution, Execution: &muster.Execution{Job: "fw", Thing: "lamp"}}, "jobExecution", "thing/lamp/job/fw"},
+		{eventlog.Event{Type: muster.EventThing, Thing: thing}, "thing", "thing/lamp"},
+		{eventlog.Event{Type: muster.EventThingTypeAssociation, Thing: thing}, "thingTypeAssociation", "thing/lamp/thingtype/light"},
+		{eventlog.Event{Type: muster.EventThingType, ThingType: &muster.ThingType{Name: "light"}}, "thingType", "thingtype/light"},
+		{eventlog.Event{Type: muster.EventThingGroup, Group: group}, "thingGroup", "thinggroup/room"},
+		{eventlog.Event{Type: muster.EventThingGroupHierarchy, Group: group}, "thingGroupHierarchy", "thinggroup/house/thinggroup/room"},
+		{eventlog.Event{Type: muster.EventThingGroupMembership, Group: group, Thing: thing}, "thingGroupMembership", "thinggroup/room/thing/lamp"},
 	} {
 		if family, subject := about(tt.of); family != tt.family || subject != tt.subject {
 			t.Errorf("about(%s) = %s, %s; want %s, %s", tt.of.Type, family, subject, tt.family, tt.subject)

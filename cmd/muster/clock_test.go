@@ -12,7 +12,7 @@ import (
 func TestTheTestClockMakesHoursPass(t *testing.T) {
 	s := startServer(t, filepath.Join(t.TempDir(), "data"), "--test-clock")
 	ctx := t.Context()
-	if err := s.CreateThing(ctx, "lamp"); err != nil {
+	if err := s.Registry.CreateThing(ctx, "lamp"); err != nil {
 		t.Fatal(err)
 	}
 	job := object{
@@ -49,7 +49,7 @@ func TestTheTestClockMakesHoursPass(t *testing.T) {
 		}
 		move(object{"advance": "61m"})
 	}
-	j, err := s.DescribeJob(ctx, "fw")
+	j, err := s.Jobs.DescribeJob(ctx, "fw")
 	if err != nil || j.Count("TimedOut") != 2 || j.Status != "COMPLETED" {
 		t.Errorf("the job is %+v, %v; want it COMPLETED with two that timed out", j, err)
 	}

@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/muster-iot/muster/operator"
 	"github.com/spf13/cobra"
+
+	"github.com/muster-iot/muster/operator"
 )
 
 // timeOfDay is the other form of a time that `muster clock set` takes.

@@ -45,7 +45,7 @@ type Config struct {
 	StrictTransitions bool // refuse REJECTED from IN_PROGRESS
 	RemovedInProgress bool // end the running execution of a thing that leaves its last target
 	SkipSucceeded     bool // spare a thing that rejoins a continuous job which it has SUCCEEDED in
-	RolloutPerMinute  int  // of jobs that set no maximumPerMinute; zero: as fast as the engine goes
+	RolloutPerMinute  int  // of jobs that set no maximumPerMinute; zero: as fast as the service goes
 	TestClock         bool // time stands still until /muster/v1/clock moves it
 
 	TypeDeletionWait time.Duration // between the deprecation of a thing type and its deletion

@@ -15,8 +15,8 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/datafolder"
-	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/operator"
+	"github.com/muster-iot/muster/service"
 	"github.com/muster-iot/muster/store/pebblestore"
 )
 
@@ -109,7 +109,7 @@ func openLetters(f datafolder.Folder, o pebblestore.Options) (letterOffice, func
 	if _, err := os.Stat(f.DB()); err != nil {
 		return nil, nil, fmt.Errorf("%s is not a data folder: %w", string(f), err)
 	}
-	s, err := f.OpenStore(o)
+	opened, err := f.OpenStore(o)
 	if errors.Is(err, pebblestore.ErrLocked) {
 		owner, err := ownerOf(f)
 		return owner, func() {}, err
@@ -117,14 +117,14 @@ func openLetters(f datafolder.Folder, o pebblestore.Options) (letterOffice, func
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := engine.CheckFormat(context.Background(), s); err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("data folder %s: %w", string(f), err), s.Close())
+	if err := service.CheckFormat(context.Background(), opened); err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("data folder %s: %w", string(f), err), opened.Close())
 	}
-	e := engine.New(engine.Options{Store: s, Account: muster.Account{ID: defaultConfig().Account, Region: defaultConfig().Region}, Now: instant})
+	s := service.New(service.Options{Store: opened, Account: muster.Account{ID: defaultConfig().Account, Region: defaultConfig().Region}, Now: instant})
 	ctx, stop := context.WithCancel(context.Background())
 	stopped := make(chan error, 1)
-	go func() { stopped <- e.Run(ctx) }()
-	return localOffice{deadLetters{e}}, func() { stop(); _ = errors.Join(<-stopped, s.Close()) }, nil // what was ordered is durable
+	go func() { stopped <- s.Run(ctx) }()
+	return localOffice{deadLetters{s.Events}}, func() { stop(); _ = errors.Join(<-stopped, opened.Close()) }, nil // what was ordered is durable
 }
 
 func printLetters(ctx context.Context, w io.Writer, office letterOffice, asJSON bool) error {

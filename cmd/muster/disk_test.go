@@ -273,8 +273,8 @@ func TestAFullDisk(t *testing.T) {
 	stop()
 	_, err := s.file(ctx, "PUT", "/lab", nil)
 	must(err)
-	must(s.CreateThing(ctx, "lamp"))
-	must(s.CreateJob(ctx, "fw", fmt.Sprintf("arn:aws:iot:%s:%s:thing/lamp", s.ready.Region, s.ready.Account), `{"do":"flash"}`))
+	must(s.Registry.CreateThing(ctx, "lamp"))
+	must(s.Jobs.CreateJob(ctx, "fw", fmt.Sprintf("arn:aws:iot:%s:%s:thing/lamp", s.ready.Region, s.ready.Account), `{"do":"flash"}`))
 
 	// Low: clients upload what there is room for, and then smaller things.
 	uploads := 0
@@ -294,7 +294,7 @@ func TestAFullDisk(t *testing.T) {
 	things := 0
 	eventually(t, "a thing is refused", func() bool {
 		things++
-		err = s.CreateThing(ctx, fmt.Sprintf("extra%d", things))
+		err = s.Registry.CreateThing(ctx, fmt.Sprintf("extra%d", things))
 		return err != nil
 	})
 	wantRefusal(t, "create-thing on a low disk", err, "ServiceUnavailableException", "disk")
@@ -309,8 +309,8 @@ func TestAFullDisk(t *testing.T) {
 
 	// Full: another process takes the rest, and then devices and operators come.
 	must(s.removeFiles(ctx, 12, 30))
-	eventually(t, "there is room again", func() bool { return s.CreateThing(ctx, "pump") == nil })
-	must(s.CreateJob(ctx, "fw2", fmt.Sprintf("arn:aws:iot:%s:%s:thing/pump", s.ready.Region, s.ready.Account), `{"do":"flash"}`))
+	eventually(t, "there is room again", func() bool { return s.Registry.CreateThing(ctx, "pump") == nil })
+	must(s.Jobs.CreateJob(ctx, "fw2", fmt.Sprintf("arn:aws:iot:%s:%s:thing/pump", s.ready.Region, s.ready.Account), `{"do":"flash"}`))
 	empty := stuff(t, disk)
 	s.awaitMetric(t, `muster_disk_level{holds="data"}`, "3")
 	stop = work(s)

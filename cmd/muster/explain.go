@@ -15,8 +15,8 @@ import (
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/authz"
 	"github.com/muster-iot/muster/datafolder"
-	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/iotpolicy"
+	"github.com/muster-iot/muster/service"
 	"github.com/muster-iot/muster/store/pebblestore"
 )
 
@@ -83,7 +83,7 @@ func explain(ctx context.Context, data datafolder.Folder, account muster.Account
 	defer s.Close()
 	now := func() muster.Instant { return muster.At(time.Now()) }
 	return authz.New(authz.Options{
-		Principals: engine.New(engine.Options{Store: s, Account: account, Now: now}), Account: account, Now: now, Grace: grace, Keys: keys.Holder,
+		Principals: service.New(service.Options{Store: s, Account: account, Now: now}).Rights, Account: account, Now: now, Grace: grace, Keys: keys.Holder,
 	}).Explain(ctx, q)
 }
 

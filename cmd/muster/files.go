@@ -189,7 +189,7 @@ func (s *server) openFilesElsewhere() error {
 	return nil
 }
 
-// filesForJobs returns the store of job files as the engine asks for it, with the
+// filesForJobs returns the store of job files as jobs ask for it, with the
 // profile that the operator chose.
 func (s *server) filesForJobs() (*files.ForJobs, error) {
 	f := &files.ForJobs{Store: s.files, Region: s.c.Region, Now: time.Now}

@@ -119,7 +119,7 @@ func TestABackupOfAFormerFolderIsServed(t *testing.T) {
 	}
 	s := startServer(t, copied, "--test-clock")
 	s.travel(t, former.Clock)
-	if got, err := s.DescribeJob(t.Context(), "all-states"); err != nil || got.JobProcessDetails["numberOfSucceededThings"] == 0 {
+	if got, err := s.Jobs.DescribeJob(t.Context(), "all-states"); err != nil || got.JobProcessDetails["numberOfSucceededThings"] == 0 {
 		t.Errorf("all-states is described as %+v, %v", got, err)
 	}
 	s.kill(t)

@@ -106,7 +106,7 @@ func (s *running) dialWebSocketFor(t *testing.T, credential sigv4.Credential, se
 func TestWhatAKeyOpenedEndsWithIt(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	s := startServer(t, data)
-	if err := s.CreateThing(t.Context(), "lamp"); err != nil {
+	if err := s.Registry.CreateThing(t.Context(), "lamp"); err != nil {
 		t.Fatal(err)
 	}
 	kept := s.dialWebSocket(t, addKey(t, data, ""))

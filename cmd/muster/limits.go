@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/gateway"
+	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/limits"
 )
 
@@ -46,11 +46,11 @@ func orNone(n int) string {
 	return strconv.Itoa(n)
 }
 
-// engineLimits are the limits that the engine keeps.
-func engineLimits(l limits.Limits) engine.Limits {
-	return engine.Limits{
+// jobLimits are the limits of jobs.
+func jobLimits(l limits.Limits) jobs.Limits {
+	return jobs.Limits{
 		ActiveJobs: l.ActiveJobs, ConcurrentJobs: l.ConcurrentJobs, DeletingJobs: l.DeletingJobs,
-		JobTemplates: l.JobTemplates, RetentionDays: l.RetentionDays, DynamicGroups: l.DynamicGroups,
+		JobTemplates: l.JobTemplates, RetentionDays: l.RetentionDays,
 	}
 }
 

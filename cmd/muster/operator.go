@@ -4,7 +4,8 @@ import (
 	"context"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/eventlog"
+	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/operator"
 	"github.com/muster-iot/muster/scheduler"
 )
@@ -13,23 +14,23 @@ import (
 func (s *server) operatorParts() operator.Parts {
 	p := operator.Parts{
 		Account: s.account(), Metrics: s.figures.Handler(), Backups: s, Policies: s.authz,
-		DeadLetters: deadLetters{s.engine}, Jobs: jobOptions{s.engine},
+		DeadLetters: deadLetters{s.service.Events}, Jobs: jobOptions{s.service.Jobs},
 	}
 	if s.clock != nil {
-		p.Clock, p.Resets = testClock{s.clock, s.engine}, s.resets
+		p.Clock, p.Resets = testClock{s.clock, s.service}, s.resets
 	}
 	return p
 }
 
-// deadLetters are those of an engine.
-type deadLetters struct{ of *engine.Engine }
+// deadLetters are those of an event log.
+type deadLetters struct{ of *eventlog.Log }
 
 func (d deadLetters) DeadLetters(ctx context.Context, after uint64, limit int) ([]operator.DeadLetter, error) {
 	kept, err := d.of.DeadLetters(ctx, after, limit)
 	var letters []operator.DeadLetter
 	for _, l := range kept {
 		letters = append(letters, operator.DeadLetter{
-			Place: l.Place, ID: l.ID, EventType: l.Type.String(), Operation: l.Operation, Time: l.At.Time(), GivenUp: l.GivenUp.Time(), Attempts: l.Attempts, Why: l.Why,
+			Place: l.Place, ID: l.ID, EventType: l.Type.String(), Operation: string(l.Operation), Time: l.At.Time(), GivenUp: l.GivenUp.Time(), Attempts: l.Attempts, Why: l.Why,
 		})
 	}
 	return letters, err
@@ -43,8 +44,8 @@ func (d deadLetters) Forget(ctx context.Context, ids []string) (int, error) {
 	return d.of.Forget(ctx, ids)
 }
 
-// jobOptions are those of an engine's jobs.
-type jobOptions struct{ of *engine.Engine }
+// jobOptions are those of jobs.
+type jobOptions struct{ of *jobs.Jobs }
 
 func (j jobOptions) JobOptions(ctx context.Context, job muster.JobID) (operator.JobOptions, error) {
 	o, err := j.of.JobOptions(ctx, job)
@@ -52,7 +53,7 @@ func (j jobOptions) JobOptions(ctx context.Context, job muster.JobID) (operator.
 }
 
 func (j jobOptions) SetJobOptions(ctx context.Context, job muster.JobID, o operator.JobOptions) error {
-	return j.of.SetJobOptions(ctx, job, engine.JobOptions(o))
+	return j.of.SetJobOptions(ctx, job, jobs.JobOptions(o))
 }
 
 // testClock moves a clock over the work that is due meanwhile.

@@ -7,8 +7,9 @@ import (
 	"log/slog"
 	"strings"
 
-	"github.com/muster-iot/muster/datafolder"
 	"github.com/spf13/cobra"
+
+	"github.com/muster-iot/muster/datafolder"
 )
 
 func serveCommand() *cobra.Command {

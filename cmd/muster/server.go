@@ -13,7 +13,6 @@ import (
 	"github.com/muster-iot/muster/awsiot"
 	"github.com/muster-iot/muster/datafolder"
 	"github.com/muster-iot/muster/dataplane"
-	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/events"
 	"github.com/muster-iot/muster/files"
 	"github.com/muster-iot/muster/files/diskstore"
@@ -29,6 +28,7 @@ import (
 	"github.com/muster-iot/muster/metrics"
 	"github.com/muster-iot/muster/presence"
 	"github.com/muster-iot/muster/scheduler"
+	"github.com/muster-iot/muster/service"
 	"github.com/muster-iot/muster/store/pebblestore"
 	"github.com/muster-iot/muster/webhook"
 )
@@ -57,7 +57,7 @@ type server struct {
 	// intake bounds what all HTTP listeners keep of strangers.
 	intake *intake.Intake
 
-	engine  *engine.Engine
+	service *service.Service
 	timer   *scheduler.Scheduler
 	clock   *scheduler.TestClock // nil: real time
 	disk    *diskstore.Store     // nil: job files are elsewhere
@@ -128,8 +128,8 @@ func (s *server) run(ctx context.Context, up func(datafolder.Ready)) error {
 			})
 		}},
 		outside,
-		append(s.sinks(), s.present.Run), // which tell the engine what they have handed on, and who is connected
-		stage{s.engine.Run},
+		append(s.sinks(), s.present.Run), // which tell the service what they have handed on, and who is connected
+		stage{s.service.Run},
 		stage{s.news.Run},
 		stage{s.gateway.Run},
 	)
@@ -138,12 +138,12 @@ func (s *server) run(ctx context.Context, up func(datafolder.Ready)) error {
 // background does what nobody asks for: first it tells again what was owed when
 // the process stopped last.
 func (s *server) background(ctx context.Context) error {
-	if err := s.engine.Redeliver(ctx); err != nil && ctx.Err() == nil {
+	if err := s.service.Jobs.Redeliver(ctx); err != nil && ctx.Err() == nil {
 		return err
 	}
-	var work scheduler.Work = s.engine
+	var work scheduler.Work = s.service
 	if s.clock != nil {
-		work = s.clock.Hold(s.engine)
+		work = s.clock.Hold(s.service)
 	}
 	s.timer.Run(ctx, work)
 	return nil
@@ -210,7 +210,7 @@ func (s *server) ready(ctx context.Context) error {
 	if !s.serving.Load() {
 		return errors.New("the server is starting or stopping")
 	}
-	return s.engine.Ready(ctx)
+	return s.service.Ready(ctx)
 }
 
 // close frees what newServer took, as far as it came.

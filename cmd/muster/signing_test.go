@@ -16,7 +16,7 @@ import (
 // and by presigned URL (identity-and-auth.md C.2).
 func TestEverySigningNameIsTaken(t *testing.T) {
 	s := startServer(t, filepath.Join(t.TempDir(), "data"))
-	if err := s.CreateThing(t.Context(), "lamp"); err != nil {
+	if err := s.Registry.CreateThing(t.Context(), "lamp"); err != nil {
 		t.Fatal(err)
 	}
 	sign := map[string]func(r *http.Request, service string){

@@ -157,12 +157,12 @@ func (s *server) wireWebhook() error {
 	if err != nil {
 		return err
 	}
-	o.Events, o.Account, o.Now, o.Clock, o.Log = s.engine, s.account(), time.Now, s.time, s.log
+	o.Events, o.Account, o.Now, o.Clock, o.Log = s.service.Events, s.account(), time.Now, s.time, s.log
 	s.hook = webhook.New(o)
 	s.figures.Webhook(func() metrics.Webhook {
 		ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
 		defer cancel()
-		backlog, dead, _ := s.engine.WebhookBacklog(ctx) // zero when the store cannot say
+		backlog, dead, _ := s.service.Events.WebhookBacklog(ctx) // zero when the store cannot say
 		return metrics.Webhook{Stats: s.hook.Stats(), Backlog: backlog, Dead: dead}
 	})
 	return nil

@@ -176,7 +176,7 @@ func TestDeadLettersAreListedAndReplayed(t *testing.T) {
 	flags := h.flags("--webhook-events", "THING", "--webhook-attempts", "1")
 	s := startServer(t, data, flags...)
 	for _, thing := range []string{"lamp", "pump"} {
-		if err := s.CreateThing(t.Context(), thing); err != nil {
+		if err := s.Registry.CreateThing(t.Context(), thing); err != nil {
 			t.Fatal(err)
 		}
 		<-refused

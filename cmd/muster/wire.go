@@ -17,7 +17,7 @@ import (
 	"github.com/muster-iot/muster/cors"
 	"github.com/muster-iot/muster/datafolder"
 	"github.com/muster-iot/muster/dataplane"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/eventlog"
 	"github.com/muster-iot/muster/events"
 	"github.com/muster-iot/muster/flood"
 	"github.com/muster-iot/muster/gateway"
@@ -25,14 +25,15 @@ import (
 	"github.com/muster-iot/muster/intake"
 	"github.com/muster-iot/muster/iotdata"
 	"github.com/muster-iot/muster/landing"
+	"github.com/muster-iot/muster/listing"
 	"github.com/muster-iot/muster/metrics"
 	"github.com/muster-iot/muster/operator"
 	"github.com/muster-iot/muster/presence"
 	"github.com/muster-iot/muster/reserve"
 	"github.com/muster-iot/muster/scheduler"
+	"github.com/muster-iot/muster/service"
 	"github.com/muster-iot/muster/sessionstore"
 	"github.com/muster-iot/muster/sigv4"
-	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/pebblestore"
 	"github.com/muster-iot/muster/unserved"
 )
@@ -49,7 +50,7 @@ func newServer(c Config, log *slog.Logger, r *resets) (*server, error) {
 	if s.limits, err = c.limits(); err != nil {
 		return nil, err
 	}
-	for _, step := range []func() error{s.openFolder, s.openDoors, s.openFiles, s.keepParts, s.wireEngine, s.wireWebhook, s.wireGateway, s.wireAPI} {
+	for _, step := range []func() error{s.openFolder, s.openDoors, s.openFiles, s.keepParts, s.wireService, s.wireWebhook, s.wireGateway, s.wireAPI} {
 		if err := step(); err != nil {
 			s.close()
 			return nil, err
@@ -146,9 +147,9 @@ func (s *server) openDoors() error {
 	return err
 }
 
-// wireEngine makes the engine and what drives it, and the data plane on it.
-func (s *server) wireEngine() error {
-	pages, err := engine.PageKey(context.Background(), s.store)
+// wireService makes the service and what drives it, and the data plane on it.
+func (s *server) wireService() error {
+	pages, err := listing.Key(context.Background(), s.store)
 	if err != nil {
 		return err
 	}
@@ -164,31 +165,23 @@ func (s *server) wireEngine() error {
 		s.clock = scheduler.NewTestClock(instant())
 	}
 	s.timer = scheduler.New(s.time, s.log)
-	s.engine = engine.New(engine.Options{
+	s.service = service.New(service.Options{
 		Store: s.store, Account: s.account(), Now: s.time, Log: s.log, PageKey: pages,
-		Notify: func(n []engine.Notification) {
-			s.figures.Notified(len(n))
-			s.news.Notify(n)
-		},
-		Keep:              func(key store.QueueKey, change muster.Change) bool { return s.news.Keep(key, change) },
-		Hears:             func(key store.QueueKey) bool { return s.news.Hears(key) },
+		Audience: audience{s}, Watcher: watcher{s},
 		Objects:           files,
 		Room:              s.disks.room,
-		Sinks:             engine.Sinks{Subscribers: true, Webhook: hooked},
-		Recorded:          s.recorded,
-		Due:               s.timer.Due,
-		Access:            func(change engine.AccessChange) { s.authz.Changed(change) },
-		Observe:           s.figures.Committed,
+		Sinks:             eventlog.Sinks{Subscribers: true, Webhook: hooked},
 		StrictTransitions: s.c.StrictTransitions,
 		RemovedInProgress: s.c.RemovedInProgress,
 		SkipSucceeded:     s.c.SkipSucceeded,
 		TypeDeletionWait:  s.c.TypeDeletionWait,
 		RolloutPerMinute:  s.c.RolloutPerMinute,
-		Limits:            engineLimits(s.limits),
+		DynamicGroupsMax:  s.limits.DynamicGroups,
+		Limits:            jobLimits(s.limits),
 	})
-	s.figures.Executions(s.engine.Totals)
+	s.figures.Executions(s.service.Jobs.Totals)
 	s.jobs = dataplane.New(dataplane.Options{
-		Jobs: s.engine, Account: s.account(), Now: time.Now, Log: s.log,
+		Jobs: s.service.Jobs, Account: s.account(), Now: time.Now, Log: s.log,
 		ReadsPerSecond: float64(s.limits.ReadRate), WritesPerSecond: float64(s.limits.WriteRate),
 		Observe: func(o dataplane.Observation) {
 			s.figures.Request(strings.ToLower(o.Protocol), o.Operation, o.Code, o.Took)
@@ -200,7 +193,7 @@ func (s *server) wireEngine() error {
 // wireGateway makes the device gateway, and those who publish through it.
 func (s *server) wireGateway() (err error) {
 	s.authz = authz.New(authz.Options{
-		Principals: s.engine, Account: s.account(), Now: instant, Log: s.log,
+		Principals: s.service.Rights, Account: s.account(), Now: instant, Log: s.log,
 		Grace:      s.c.CertificateGrace,
 		Keys:       s.keys.Holder,
 		Anonymous:  s.c.MQTTPlain != "",
@@ -217,9 +210,9 @@ func (s *server) wireGateway() (err error) {
 	if err != nil {
 		return err
 	}
-	s.present = presence.New(s.engine, s.log)
-	s.events = events.New(events.Options{Broker: s.gateway, Events: s.engine, Account: s.account(), Log: s.log})
-	s.news = dataplane.NewNotifier(dataplane.NotifierOptions{Publisher: s.gateway, Delivered: s.engine.Delivered, Log: s.log})
+	s.present = presence.New(s.service.Registry, s.log)
+	s.events = events.New(events.Options{Broker: s.gateway, Events: s.service.Events, Account: s.account(), Log: s.log})
+	s.news = dataplane.NewNotifier(dataplane.NotifierOptions{Publisher: s.gateway, Delivered: s.service.Jobs.Delivered, Log: s.log})
 	s.figures.Gateway(s.gateway.Stats)
 	s.figures.Door(s.tls.Stats)
 	return nil
@@ -229,11 +222,12 @@ func (s *server) wireGateway() (err error) {
 func (s *server) wireAPI() error {
 	s.plane = s.jobs.HTTP()
 	messages := iotdata.New(iotdata.Options{
-		Broker: s.gateway, Account: s.account(), Now: time.Now, Log: s.log, Inventory: s.engine.Inventory,
+		Broker: s.gateway, Account: s.account(), Now: time.Now, Log: s.log, Inventory: s.service.Catalog.Inventory,
 		Observe: func(operation, code string, took time.Duration) { s.figures.Request("http", operation, code, took) },
 	})
 	contract, err := awsiot.New(awsiot.Options{
-		Catalog: s.engine, Events: s.engine, Jobs: s.engine, Registry: s.engine, Rights: s.engine, Tags: s.engine,
+		Catalog: s.service.Catalog, Events: s.service.Events, Jobs: s.service.Jobs,
+		Registry: s.service.Registry, Rights: s.service.Rights, Tags: s.service.Tags,
 		Account: s.account(), Now: time.Now, Keys: s.keys, Log: s.log,
 		DataPlane: s.plane,
 		Documents: s.files,

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/listing"
 )
 
 // crash kills a server in the middle of a job for all things and lets another
@@ -77,9 +77,9 @@ func (b *bench) recount(ctx context.Context, f *fleet, job muster.JobID) (wrong 
 	}
 	defer w.close()
 	seen := make(map[muster.ThingName]int, b.population)
-	page := engine.Page{}
+	page := listing.Page{}
 	for {
-		list, err := w.engine.ExecutionsOfJob(ctx, job, 0, page)
+		list, err := w.service.Jobs.ExecutionsOfJob(ctx, job, 0, page)
 		if err != nil {
 			return 0, err
 		}

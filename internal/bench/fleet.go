@@ -16,8 +16,8 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/identity/ca"
+	"github.com/muster-iot/muster/rights"
 )
 
 // fleet is the registered devices of a data folder: each with a thing, a
@@ -136,7 +136,7 @@ func (w *world) register(ctx context.Context, f *fleet) error {
 	if err := w.addGroup(ctx, deviceGroup, len(f.certificates)); err != nil {
 		return err
 	}
-	if _, err := w.engine.CreatePolicy(ctx, "device", policy, nil); err != nil {
+	if _, err := w.service.Rights.CreatePolicy(ctx, "device", policy, nil); err != nil {
 		return err
 	}
 	return inParallel(registering, len(f.certificates), func(_, i int) error {
@@ -144,13 +144,13 @@ func (w *world) register(ctx context.Context, f *fleet) error {
 			ID: ca.ID(f.certificates[i]), PEM: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: f.certificates[i]})),
 			Status: muster.CertificateActive, NotBefore: muster.At(time.Now().Add(-time.Hour)), NotAfter: muster.At(time.Now().AddDate(1, 0, 0)),
 		}
-		if _, err := w.engine.AddCertificate(ctx, c); err != nil {
+		if _, err := w.service.Rights.AddCertificate(ctx, c); err != nil {
 			return fmt.Errorf("certificate %d: %w", i, err)
 		}
-		if err := w.engine.AttachPolicy(ctx, "device", engine.PolicyTarget{Certificate: c.ID}); err != nil {
+		if err := w.service.Rights.AttachPolicy(ctx, "device", rights.PolicyTarget{Certificate: c.ID}); err != nil {
 			return err
 		}
-		return w.engine.AttachPrincipal(ctx, muster.ThingName(deviceName(i)), c.ID, muster.Attachment{})
+		return w.service.Rights.AttachPrincipal(ctx, muster.ThingName(deviceName(i)), c.ID, muster.Attachment{})
 	})
 }
 

@@ -18,10 +18,11 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/authz"
-	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/gateway/door"
 	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/listing"
+	"github.com/muster-iot/muster/rights"
 )
 
 // gatewayCommand is the first argument of this program when it is to be a
@@ -53,11 +54,11 @@ func runGateway(ctx context.Context, args []string) error {
 		return err
 	}
 	defer w.close()
-	rights := authz.New(authz.Options{
-		Principals: w.engine, Account: account, Now: func() muster.Instant { return muster.At(time.Now()) }, Grace: time.Hour,
+	devices := authz.New(authz.Options{
+		Principals: w.service.Rights, Account: account, Now: func() muster.Instant { return muster.At(time.Now()) }, Grace: time.Hour,
 	})
 	g, err := gateway.New(ctx, gateway.Options{
-		Authorizer: byClientID{w.engine, rights}, Reserved: fromMemory{}, Goroutines: *goroutines,
+		Authorizer: byClientID{w.service.Rights, devices}, Reserved: fromMemory{}, Goroutines: *goroutines,
 	})
 	if err != nil {
 		return err
@@ -93,7 +94,7 @@ func runGateway(ctx context.Context, args []string) error {
 	var running sync.WaitGroup
 	running.Go(func() { _ = g.Serve(ctx, plain) }) // what a listener meets shows in the clients
 	running.Go(func() { _ = front.Serve(ctx, secure, door.MQTTS) })
-	running.Go(func() { rights.Run(ctx) })
+	running.Go(func() { devices.Run(ctx) })
 	running.Go(func() { _ = g.Run(ctx) })
 	defer running.Wait()
 	temporary := *readyFile + ".new"
@@ -122,17 +123,17 @@ func serverCertificate(folder string) (tls.Certificate, error) {
 // byClientID lets plain TCP connections have the rights that the device of
 // their client id would have, so that TCP and TLS do the same work.
 type byClientID struct {
-	registry *engine.Engine
+	attached *rights.Rights
 	rights   *authz.Authorizer
 }
 
 func (b byClientID) Connect(ctx context.Context, c gateway.Connect) (gateway.Grant, error) {
 	if c.Peer.Certificate == nil {
-		bound, err := b.registry.PrincipalsOfThing(ctx, muster.ThingName(c.ClientID), nil, engine.Page{})
-		if err != nil || len(bound.Bound) == 0 {
+		bound, err := b.attached.PrincipalsOfThing(ctx, muster.ThingName(c.ClientID), nil, listing.Page{})
+		if err != nil || len(bound.Attached) == 0 {
 			return nil, fmt.Errorf("no certificate for %s: %w", c.ClientID, err)
 		}
-		certificate, err := b.registry.Certificate(ctx, bound.Bound[0].Certificate)
+		certificate, err := b.attached.Certificate(ctx, bound.Attached[0].Certificate)
 		if err != nil {
 			return nil, err
 		}

@@ -50,7 +50,7 @@ func (w *world) populate(ctx context.Context, f *fleet, things, busy int) error 
 		return err
 	}
 	err = inParallel(registering, busy, func(_, i int) error {
-		return w.engine.AddThingToThingGroup(ctx, muster.ThingName(deviceName(devices-busy+i)), busyJob)
+		return w.service.Registry.AddThingToThingGroup(ctx, muster.ThingName(deviceName(devices-busy+i)), busyJob)
 	})
 	if err != nil {
 		return err

@@ -7,7 +7,7 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/commit"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/jobs"
 )
 
 // scheduler measures what a server costs that has very much to wait for and
@@ -55,14 +55,14 @@ func (w *world) wait(ctx context.Context, b *bench) error {
 		StartTime: fmt.Sprintf("cron(%d %d * * ? *)", tomorrow.Minute(), tomorrow.Hour()), DurationMinutes: 1,
 	}}
 	err := inParallel(registering, b.activeJobs, func(_, i int) error {
-		job := engine.NewJob{
+		job := jobs.NewJob{
 			ID: muster.JobID(fmt.Sprintf("active-%05d", i)), Document: document, Selection: muster.Continuous,
 			Targets: []muster.Target{{Name: deviceName(i % b.connected)}},
 		}
 		if i%2 == 0 {
 			job.Config.Schedule.Windows = night
 		}
-		_, err := w.engine.CreateJob(ctx, job)
+		_, err := w.service.Jobs.CreateJob(ctx, job)
 		return err
 	})
 	if err != nil {
@@ -83,8 +83,8 @@ func (w *world) wait(ctx context.Context, b *bench) error {
 
 // begin has a thing start its next execution, which times out in a week.
 func (w *world) begin(ctx context.Context, thing string) error {
-	started, err := commit.Await(ctx, func(done func(engine.Described, error)) {
-		w.engine.StartNext(engine.Start{Thing: muster.ThingName(thing), StepMinutes: muster.TimeoutMinutesMax}, done)
+	started, err := commit.Await(ctx, func(done func(jobs.Described, error)) {
+		w.service.Jobs.StartNext(jobs.StartNextInput{Thing: muster.ThingName(thing), StepMinutes: muster.TimeoutMinutesMax}, done)
 	})
 	if err == nil && started.Execution == nil {
 		err = fmt.Errorf("nothing to start on %s", thing)

@@ -12,8 +12,10 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/commit"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/jobs"
+	"github.com/muster-iot/muster/rights"
 	"github.com/muster-iot/muster/scheduler"
+	"github.com/muster-iot/muster/service"
 	"github.com/muster-iot/muster/store/pebblestore"
 )
 
@@ -23,11 +25,11 @@ var account = muster.Account{ID: "000000000000", Region: "us-east-1"}
 // world is an engine in this process, on the data folder of a server that does
 // not run now.
 type world struct {
-	engine *engine.Engine
-	folder string
-	store  *pebblestore.Store
-	stop   context.CancelFunc
-	ended  sync.WaitGroup
+	service *service.Service
+	folder  string
+	store   *pebblestore.Store
+	stop    context.CancelFunc
+	ended   sync.WaitGroup
 }
 
 // open opens a data folder, made if it is not there.
@@ -42,13 +44,13 @@ func (b *bench) open(folder string) (*world, error) {
 	}
 	now := func() muster.Instant { return muster.At(time.Now()) }
 	timer := scheduler.New(now, slog.New(slog.DiscardHandler))
-	w := &world{folder: folder, store: store, engine: engine.New(engine.Options{
-		Store: store, Account: account, Now: now, Due: timer.Due,
+	w := &world{folder: folder, store: store, service: service.New(service.Options{
+		Store: store, Account: account, Now: now, Watcher: due{timer},
 	})}
 	var ctx context.Context
 	ctx, w.stop = context.WithCancel(context.Background())
-	w.ended.Go(func() { _ = w.engine.Run(ctx) }) // a failure shows in every operation
-	w.ended.Go(func() { timer.Run(ctx, w.engine) })
+	w.ended.Go(func() { _ = w.service.Run(ctx) }) // a failure shows in every operation
+	w.ended.Go(func() { timer.Run(ctx, w.service) })
 	return w, nil
 }
 
@@ -71,7 +73,7 @@ func (w *world) addGroup(ctx context.Context, group string, n int) error {
 }
 
 func (w *world) createGroup(ctx context.Context, group string) error {
-	_, err := w.engine.CreateThingGroup(ctx, muster.Group{Name: muster.GroupName(group)}, nil)
+	_, err := w.service.Registry.CreateThingGroup(ctx, muster.Group{Name: muster.GroupName(group)}, nil)
 	return err
 }
 
@@ -79,10 +81,10 @@ func (w *world) createGroup(ctx context.Context, group string) error {
 func (w *world) addThings(ctx context.Context, group string, n int, name func(i int) string) error {
 	return inParallel(registering, n, func(_, i int) error {
 		thing := muster.ThingName(name(i))
-		if _, err := w.engine.CreateThing(ctx, muster.Thing{Name: thing}); err != nil {
+		if _, err := w.service.Registry.CreateThing(ctx, muster.Thing{Name: thing}); err != nil {
 			return err
 		}
-		return w.engine.AddThingToThingGroup(ctx, thing, muster.GroupName(group))
+		return w.service.Registry.AddThingToThingGroup(ctx, thing, muster.GroupName(group))
 	})
 }
 
@@ -95,14 +97,14 @@ const document = `{"operation":"install","url":"https://example.com/firmware.bin
 // the last execution was durable.
 func (w *world) fanOut(ctx context.Context, job, group string, n int) (time.Duration, error) {
 	began := time.Now()
-	_, err := w.engine.CreateJob(ctx, engine.NewJob{
+	_, err := w.service.Jobs.CreateJob(ctx, jobs.NewJob{
 		ID: muster.JobID(job), Document: document, Targets: []muster.Target{{Group: true, Name: group}},
 	})
 	if err != nil {
 		return 0, err
 	}
 	for {
-		d, err := w.engine.DescribeJob(ctx, muster.JobID(job)) // of what is durable
+		d, err := w.service.Jobs.DescribeJob(ctx, muster.JobID(job)) // of what is durable
 		switch got := d.Counts.Of(muster.Queued); {
 		case err != nil:
 			return 0, err
@@ -123,8 +125,8 @@ func (w *world) fanOut(ctx context.Context, job, group string, n int) (time.Dura
 // when it returns.
 func (w *world) pair(ctx context.Context, thing, job string) error {
 	name := muster.ThingName(thing)
-	started, err := commit.Await(ctx, func(done func(engine.Described, error)) {
-		w.engine.StartNext(engine.Start{Thing: name, StepMinutes: 30}, done)
+	started, err := commit.Await(ctx, func(done func(jobs.Described, error)) {
+		w.service.Jobs.StartNext(jobs.StartNextInput{Thing: name, StepMinutes: 30}, done)
 	})
 	if err != nil {
 		return err
@@ -132,11 +134,19 @@ func (w *world) pair(ctx context.Context, thing, job string) error {
 	if started.Execution == nil || started.Execution.Job != muster.JobID(job) {
 		return errors.New("nothing to start on " + thing)
 	}
-	_, err = commit.Await(ctx, func(done func(engine.Described, error)) {
-		w.engine.UpdateExecution(engine.Report{
+	_, err = commit.Await(ctx, func(done func(jobs.Described, error)) {
+		w.service.Jobs.UpdateExecution(jobs.UpdateInput{
 			Thing: name, Job: muster.JobID(job), Status: muster.Succeeded, StepMinutes: muster.NoStep,
 			Details: map[string]string{"progress": "100 %"},
 		}, done)
 	})
 	return err
 }
+
+// due is a service.Watcher that tells the scheduler of work.
+type due struct{ timer *scheduler.Scheduler }
+
+func (d due) Due()                        { d.timer.Due() }
+func (d due) Committed(int)               {}
+func (d due) Recorded()                   {}
+func (d due) RightsChanged(rights.Change) {}

@@ -19,7 +19,8 @@ import (
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot"
 	"github.com/muster-iot/muster/awsiot/wire"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/registry"
+	"github.com/muster-iot/muster/service"
 )
 
 // Options say what a run tries.
@@ -168,12 +169,12 @@ func (r *run) connect(ctx context.Context) error {
 	if r.likely(40) {
 		now.Connected, now.Reason = false, "CONNECTION_LOST"
 	}
-	return r.engine.RecordConnections(ctx, []engine.ConnectionChange{{Client: r.common("ThingName"), Connectivity: now}})
+	return r.service.Registry.RecordConnections(ctx, []registry.ConnectionChange{{Client: r.common("ThingName"), Connectivity: now}})
 }
 
-// verify checks the store with engine.Verify.
+// verify checks the store with service.Verify.
 func (r *run) verify(ctx context.Context) error {
-	problems, err := engine.Verify(ctx, r.store)
+	problems, err := service.Verify(ctx, r.store)
 	for _, p := range problems {
 		r.report.find(Finding{Seed: r.seed, Step: r.report.Requests, What: "the store at the end", Problem: p.String()})
 	}

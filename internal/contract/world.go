@@ -16,11 +16,11 @@ import (
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/awsiot"
 	"github.com/muster-iot/muster/dataplane"
-	"github.com/muster-iot/muster/engine"
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/identity/ca"
 	"github.com/muster-iot/muster/iotdata"
+	"github.com/muster-iot/muster/service"
 	"github.com/muster-iot/muster/sigv4"
 	"github.com/muster-iot/muster/store/memstore"
 )
@@ -37,7 +37,7 @@ const beginning = muster.Instant(1_790_000_000_123)
 // world is a whole service in this process, with both planes, its own store, and a
 // clock that only pass moves.
 type world struct {
-	engine  *engine.Engine
+	service *service.Service
 	store   *ledger
 	handler http.Handler
 	mqtt    *dataplane.MQTT
@@ -50,12 +50,12 @@ func newWorld(tamper func(http.Handler) http.Handler) (*world, error) {
 	w := &world{store: &ledger{Store: memstore.New()}, faults: new(faults)}
 	w.now.Store(int64(beginning))
 	log := slog.New(w.faults)
-	w.engine = engine.New(engine.Options{
+	w.service = service.New(service.Options{
 		Store: w.store, Account: account, Now: w.clock, Log: log, TypeDeletionWait: time.Minute,
 		PageKey: []byte("the key of page tokens"), NewID: w.newID(),
 	})
-	service := dataplane.New(dataplane.Options{Jobs: w.engine, Account: account, Now: w.time, Log: log})
-	w.mqtt = service.MQTT()
+	plane := dataplane.New(dataplane.Options{Jobs: w.service.Jobs, Account: account, Now: w.time, Log: log})
+	w.mqtt = plane.MQTT()
 	broker, err := gateway.New(context.Background(), gateway.Options{Authorizer: nobody{}, Reserved: w.mqtt, Log: log})
 	if err != nil {
 		return nil, err
@@ -65,10 +65,11 @@ func newWorld(tamper func(http.Handler) http.Handler) (*world, error) {
 		return nil, err
 	}
 	w.handler, err = awsiot.New(awsiot.Options{
-		Catalog: w.engine, Events: w.engine, Jobs: w.engine, Registry: w.engine, Rights: w.engine, Tags: w.engine,
+		Catalog: w.service.Catalog, Events: w.service.Events, Jobs: w.service.Jobs,
+		Registry: w.service.Registry, Rights: w.service.Rights, Tags: w.service.Tags,
 		Account: account, Now: w.time, Keys: keys{}, Log: log, Issuer: issuer,
-		DataPlane: service.HTTP(),
-		Messages:  iotdata.New(iotdata.Options{Broker: broker, Account: account, Now: w.time, Log: log, Inventory: w.engine.Inventory}),
+		DataPlane: plane.HTTP(),
+		Messages:  iotdata.New(iotdata.Options{Broker: broker, Account: account, Now: w.time, Log: log, Inventory: w.service.Catalog.Inventory}),
 		Endpoints: awsiot.Endpoints{Data: "data.example", CredentialProvider: "credentials.example"},
 	})
 	if err != nil {
@@ -79,7 +80,7 @@ func newWorld(tamper func(http.Handler) http.Handler) (*world, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	stopped := make(chan error, 2)
-	go func() { stopped <- w.engine.Run(ctx) }()
+	go func() { stopped <- w.service.Run(ctx) }()
 	go func() { stopped <- broker.Run(ctx) }()
 	w.stop = func() error {
 		cancel()
@@ -108,7 +109,7 @@ func (w *world) time() time.Time       { return w.clock().Time() }
 func (w *world) pass(ctx context.Context, d time.Duration) error {
 	w.now.Add(d.Milliseconds())
 	for {
-		agenda, err := w.engine.Work(ctx)
+		agenda, err := w.service.Work(ctx)
 		if err != nil {
 			return fmt.Errorf("background work: %w", err)
 		}

@@ -6,7 +6,7 @@ import (
 	"errors"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/store"
 )
 
@@ -117,7 +117,7 @@ func (d *dummy) connect(w *world) {
 // ask has a device ask what is pending, and holds the answer against the book.
 func (d *dummy) ask(w *world, ns muster.Namespace) {
 	key := store.QueueKey{Thing: d.name, Namespace: ns}
-	p, err := ask(w, func(ctx context.Context) (engine.Pending, error) { return w.engine.GetPending(ctx, d.name, ns) })
+	p, err := ask(w, func(ctx context.Context) (jobs.Pending, error) { return w.service.Jobs.GetPending(ctx, d.name, ns) })
 	if errors.Is(err, errCrash) {
 		return
 	}
@@ -130,8 +130,8 @@ func (d *dummy) ask(w *world, ns muster.Namespace) {
 	if got, want := entries(p.InProgress, p.Queued), executions(w.book.shown(key)); got != want {
 		w.broke("GetPending(%v) = %s, want %s", key, got, want)
 	}
-	next, err := ask(w, func(ctx context.Context) (engine.Described, error) {
-		return w.engine.DescribeExecution(ctx, engine.Describe{Thing: d.name, Namespace: ns})
+	next, err := ask(w, func(ctx context.Context) (jobs.Described, error) {
+		return w.service.Jobs.DescribeExecution(ctx, jobs.DescribeInput{Thing: d.name, Namespace: ns})
 	})
 	if errors.Is(err, errCrash) {
 		return

@@ -8,14 +8,15 @@ import (
 	"testing"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/jobs"
+	"github.com/muster-iot/muster/service"
 	"github.com/muster-iot/muster/store"
 )
 
 // fault is something wrong with the service, to show that the simulation would
 // notice.
 type fault struct {
-	options func(*engine.Options)                // nil leaves them
+	options func(*service.Options)               // nil leaves them
 	apply   func(store.Tx) store.Tx              // nil: writes are as they should be
 	read    func(store.Reader) store.Reader      // nil: reads are as they should be
 	wait    func(wait func() error) func() error // nil: durable means durable
@@ -42,8 +43,8 @@ func TestFaultsAreFound(t *testing.T) {
 				}
 			}}
 		}}, "twice at a time"},
-		"the rate is exceeded by one":                  {fault{options: func(o *engine.Options) { o.RolloutPerMinute = 6 }, limit: 5}, "above its rate"},
-		"a small job is not there when it is answered": {fault{options: func(o *engine.Options) { o.Limits.ConcurrentJobs = 1 }}, "was answered"},
+		"the rate is exceeded by one":                  {fault{options: func(o *service.Options) { o.RolloutPerMinute = 6 }, limit: 5}, "above its rate"},
+		"a small job is not there when it is answered": {fault{options: func(o *service.Options) { o.Limits.ConcurrentJobs = 1 }}, "was answered"},
 		"an acknowledged write is lost": {fault{wait: func(func() error) func() error {
 			return func() error { return nil }
 		}}, ""},
@@ -69,16 +70,16 @@ func TestFaultsAreFound(t *testing.T) {
 				return table != jobTable.Table || !strings.HasSuffix(key, "3")
 			}}
 		}}, ""},
-		"a notification is lost": {fault{options: func(o *engine.Options) {
+		"a notification is lost": {fault{options: func(o *service.Options) {
 			tell, n := o.Notify, 0
-			o.Notify = func(all []engine.Notification) {
+			o.Notify = func(all []jobs.Notification) {
 				if n++; n%50 != 0 {
 					tell(all)
 				}
 			}
 		}}, "was told"},
 		"the counters drift":      {fault{read: func(r store.Reader) store.Reader { return drifting{r} }}, "counts"},
-		"REJECTED is let through": {fault{options: func(o *engine.Options) { o.StrictTransitions = !o.StrictTransitions }}, "UpdateExecution"},
+		"REJECTED is let through": {fault{options: func(o *service.Options) { o.StrictTransitions = !o.StrictTransitions }}, "UpdateExecution"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -96,7 +97,7 @@ func TestFaultsAreFound(t *testing.T) {
 }
 
 // on puts the fault between an engine and its store.
-func (f *fault) on(o engine.Options) engine.Options {
+func (f *fault) on(o service.Options) service.Options {
 	if f.options != nil {
 		f.options(&o)
 	}

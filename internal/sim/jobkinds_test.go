@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/jobs"
 )
 
 // This file makes up jobs of all kinds.
@@ -24,7 +24,7 @@ func (w *world) createTemplate() *order {
 	return &order{
 		name: "CreateJobTemplate " + templateID, want: noFailure,
 		call: func(ctx context.Context) error {
-			_, err := w.engine.CreateJobTemplate(ctx, engine.NewJobTemplate{ID: templateID, Description: "what most jobs are like", Document: templateDocument, Config: templateConfig})
+			_, err := w.service.Jobs.CreateJobTemplate(ctx, jobs.NewJobTemplate{ID: templateID, Description: "what most jobs are like", Document: templateDocument, Config: templateConfig})
 			return err
 		},
 		effect: func(*book) {},

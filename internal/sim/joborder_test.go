@@ -7,7 +7,7 @@ import (
 	"slices"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/jobs"
 )
 
 // This file is what operators order of jobs and executions.
@@ -40,23 +40,23 @@ func (w *world) createJob(id muster.JobID) *order {
 	if w.chance(8) {
 		j.config, j.document, j.calendar = templateConfig, templateDocument, calendar{}
 	}
-	in := engine.NewJob{ID: id, Namespace: j.namespace, Targets: j.targets, Selection: j.selection, Document: j.document, Config: j.config}
+	in := jobs.NewJob{ID: id, Namespace: j.namespace, Targets: j.targets, Selection: j.selection, Document: j.document, Config: j.config}
 	if j.document == templateDocument {
 		in.Template, in.Document, in.Config = account.JobTemplateARN(templateID), "", muster.JobConfig{}
 	}
 	return &order{
 		name: fmt.Sprintf("CreateJob %s %s for %v: %s", id, j.selection, j.targets, written(j.config)), want: want, rolls: id,
-		call:   func(ctx context.Context) error { _, err := w.engine.CreateJob(ctx, in); return err },
+		call:   func(ctx context.Context) error { _, err := w.service.Jobs.CreateJob(ctx, in); return err },
 		effect: func(b *book) { b.jobs[id] = j },
 		landed: func(ctx context.Context, w *world) bool {
-			text, err := w.engine.JobDocument(ctx, id, false)
+			text, err := w.service.Jobs.JobDocument(ctx, id, false)
 			return err == nil && text == j.document
 		},
 	}
 }
 
 func (w *world) updateJob(id muster.JobID) *order {
-	var change engine.JobChange
+	var change jobs.JobChange
 	rollout, abort, timeout, none := w.someRollout(), w.someAbort(), 1+w.rng.IntN(60), []muster.RetryCriterion{{Failure: muster.FailureAll}}
 	if w.chance(2) {
 		change.Rollout = &rollout
@@ -72,16 +72,16 @@ func (w *world) updateJob(id muster.JobID) *order {
 	}
 	o := &order{
 		name: fmt.Sprintf("UpdateJob %s %s", id, written(change)), want: noFailure,
-		call:   func(ctx context.Context) error { return w.engine.UpdateJob(ctx, id, nil, change) },
+		call:   func(ctx context.Context) error { return w.service.Jobs.UpdateJob(ctx, id, nil, change) },
 		effect: func(b *book) { b.updateJob(id, change) },
 		landed: func(ctx context.Context, w *world) bool {
-			d, err := w.engine.DescribeJob(ctx, id)
+			d, err := w.service.Jobs.DescribeJob(ctx, id)
 			return err == nil && (change.Rollout == nil || sameRollout(d.Config.Rollout, rollout)) && (change.TimeoutMinutes == nil || d.Config.TimeoutMinutes == timeout) &&
 				(change.Abort == nil || len(d.Config.Abort) == len(abort) && d.Config.Abort[0] == abort[0]) && (change.Retry == nil || len(d.Config.Retry) == 1 && d.Config.Retry[0] == none[0])
 		},
 	}
 	switch j := w.book.jobs[id]; {
-	case change == (engine.JobChange{}): // arbitration A27
+	case change == (jobs.JobChange{}): // arbitration A27
 		o.want = muster.Invalid
 	case j == nil:
 		o.want = muster.NotFound
@@ -103,12 +103,12 @@ func (w *world) associate(id muster.JobID) *order {
 	o := &order{
 		name: fmt.Sprintf("AssociateTargetsWithJob %s %v", id, t), want: noFailure, rolls: id,
 		call: func(ctx context.Context) error {
-			_, err := w.engine.AssociateTargets(ctx, id, nil, []muster.Target{t}, nil)
+			_, err := w.service.Jobs.AssociateTargets(ctx, id, nil, []muster.Target{t}, nil)
 			return err
 		},
 		effect: func(b *book) { b.associate(id, t) },
 		landed: func(ctx context.Context, w *world) bool {
-			d, err := w.engine.DescribeJob(ctx, id)
+			d, err := w.service.Jobs.DescribeJob(ctx, id)
 			return err == nil && slices.Contains(d.Targets, w.identified(ctx, t))
 		},
 	}
@@ -127,10 +127,10 @@ func (w *world) associate(id muster.JobID) *order {
 // group of the name.
 func (w *world) identified(ctx context.Context, t muster.Target) muster.Target {
 	if t.Group {
-		g, _ := w.engine.DescribeThingGroup(ctx, muster.GroupName(t.Name))
+		g, _ := w.service.Registry.DescribeThingGroup(ctx, muster.GroupName(t.Name))
 		t.ID = g.ID
 	} else {
-		thing, _ := w.engine.DescribeThing(ctx, muster.ThingName(t.Name))
+		thing, _ := w.service.Registry.DescribeThing(ctx, muster.ThingName(t.Name))
 		t.ID = thing.ID
 	}
 	return t
@@ -141,12 +141,12 @@ func (w *world) cancelJob(id muster.JobID) *order {
 	o := &order{
 		name: fmt.Sprintf("CancelJob %s force=%v", id, force), want: noFailure,
 		call: func(ctx context.Context) error {
-			_, err := w.engine.CancelJob(ctx, id, engine.Cancellation{Force: force})
+			_, err := w.service.Jobs.CancelJob(ctx, id, jobs.Cancellation{Force: force})
 			return err
 		},
 		effect: func(b *book) { b.cancelJob(id, force) },
 		landed: func(ctx context.Context, w *world) bool {
-			d, err := w.engine.DescribeJob(ctx, id)
+			d, err := w.service.Jobs.DescribeJob(ctx, id)
 			return err == nil && d.Status == muster.JobCanceled && (d.ForceCanceled || !force)
 		},
 	}
@@ -164,10 +164,10 @@ func (w *world) deleteJob(id muster.JobID) *order {
 	force := w.chance(2)
 	o := &order{
 		name: fmt.Sprintf("DeleteJob %s force=%v", id, force), want: noFailure,
-		call:   func(ctx context.Context) error { return w.engine.DeleteJob(ctx, id, nil, force) },
+		call:   func(ctx context.Context) error { return w.service.Jobs.DeleteJob(ctx, id, nil, force) },
 		effect: func(b *book) { b.deleteJob(id) },
 		landed: func(ctx context.Context, w *world) bool {
-			d, err := w.engine.DescribeJob(ctx, id)
+			d, err := w.service.Jobs.DescribeJob(ctx, id)
 			return err != nil || d.Status == muster.JobDeleting
 		},
 	}
@@ -185,7 +185,7 @@ func (w *world) cancelExecution(name muster.ThingName, id muster.JobID) *order {
 	o := &order{
 		name: fmt.Sprintf("CancelJobExecution %s %s force=%v", name, id, force), want: noFailure,
 		call: func(ctx context.Context) error {
-			return w.engine.CancelExecution(ctx, engine.ExecutionCancellation{Thing: name, Job: id, Force: force})
+			return w.service.Jobs.CancelExecution(ctx, jobs.ExecutionCancellation{Thing: name, Job: id, Force: force})
 		},
 		effect: func(*book) {}, landed: func(context.Context, *world) bool { return true },
 		asked: []request{{thing: name, job: id, by: muster.Operator, status: muster.Canceled}},
@@ -213,7 +213,9 @@ func (w *world) deleteExecution(name muster.ThingName, id muster.JobID) *order {
 	}
 	o := &order{
 		name: fmt.Sprintf("DeleteJobExecution %s %s#%d force=%v", name, id, number, force), want: noFailure,
-		call:   func(ctx context.Context) error { return w.engine.DeleteExecution(ctx, name, id, number, nil, force) },
+		call: func(ctx context.Context) error {
+			return w.service.Jobs.DeleteExecution(ctx, name, id, number, nil, force)
+		},
 		effect: func(*book) {}, landed: func(context.Context, *world) bool { return true },
 		asked: []request{{thing: name, job: id, drop: true}},
 	}

@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/store"
 )
 
@@ -37,7 +37,7 @@ func (w *world) tell() {
 	}
 	for _, n := range hot {
 		if w.crowd.keeps(n.Thing) && !w.chance(5) { // else it is delivered and nobody has said so yet
-			w.engine.Delivered(n)
+			w.service.Jobs.Delivered(n)
 			synctest.Wait()
 		}
 	}
@@ -45,7 +45,7 @@ func (w *world) tell() {
 }
 
 // hear takes a notification, if the device is there or kept.
-func (d *dummy) hear(w *world, n engine.Notification) {
+func (d *dummy) hear(w *world, n jobs.Notification) {
 	if !d.online && !d.keeps {
 		return
 	}

@@ -62,7 +62,7 @@ func (w *world) populate() {
 		w.obey(&order{
 			name: fmt.Sprintf("CreateDynamicThingGroup %s %s", g.name, g.query), want: noFailure,
 			call: func(ctx context.Context) error {
-				_, err := w.engine.CreateDynamicThingGroup(ctx, muster.Group{Name: g.name, Dynamic: &muster.MembershipRule{Query: g.query}}, nil)
+				_, err := w.service.Registry.CreateDynamicThingGroup(ctx, muster.Group{Name: g.name, Dynamic: &muster.MembershipRule{Query: g.query}}, nil)
 				return err
 			},
 			effect: func(b *book) {

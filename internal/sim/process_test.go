@@ -15,12 +15,15 @@ import (
 	"github.com/muster-iot/muster/authz"
 	"github.com/muster-iot/muster/awsiot"
 	"github.com/muster-iot/muster/dataplane"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/eventlog"
 	"github.com/muster-iot/muster/events"
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/reserve"
+	"github.com/muster-iot/muster/rights"
 	"github.com/muster-iot/muster/scheduler"
+	"github.com/muster-iot/muster/service"
 	"github.com/muster-iot/muster/sessionstore"
 	"github.com/muster-iot/muster/sigv4"
 	"github.com/muster-iot/muster/store"
@@ -36,7 +39,7 @@ var key = sigv4.Credential{AccessKeyID: "AKIDSIMULATION", Secret: "a secret of n
 // it together, without what only real machines have: TLS and sockets.
 type process struct {
 	store   *pebblestore.Store
-	engine  *engine.Engine
+	service *service.Service
 	timer   *scheduler.Scheduler
 	news    *dataplane.Notifier
 	events  *events.Publisher
@@ -84,17 +87,17 @@ func startProcess(files vfs.FS, between func(store.Store) store.Store, log *slog
 	}
 	disk := between(p.store)
 	p.timer = scheduler.New(now, log)
-	p.engine = engine.New(engine.Options{
+	p.service = service.New(service.Options{
 		Store: disk, Account: account, Now: now, Log: log, PageKey: make([]byte, 32),
-		Notify:   func(n []engine.Notification) { p.news.Notify(n) },
+		Notify:   func(n []jobs.Notification) { p.news.Notify(n) },
 		Keep:     func(key store.QueueKey, change muster.Change) bool { return p.news.Keep(key, change) },
-		Sinks:    engine.Sinks{Subscribers: true},
+		Sinks:    eventlog.Sinks{Subscribers: true},
 		Recorded: func() { p.events.Recorded() },
 		Due:      p.timer.Due,
-		Access:   func(c engine.AccessChange) { p.authz.Changed(c) },
+		Access:   func(c rights.Change) { p.authz.Changed(c) },
 	})
-	jobs := dataplane.New(dataplane.Options{Jobs: p.engine, Account: account, Now: time.Now, Log: log})
-	p.authz = authz.New(authz.Options{Principals: p.engine, Account: account, Now: now, Log: log, Keys: everyKey{}.Caller, Anonymous: true})
+	jobs := dataplane.New(dataplane.Options{Jobs: p.service, Account: account, Now: time.Now, Log: log})
+	p.authz = authz.New(authz.Options{Principals: p.service, Account: account, Now: now, Log: log, Keys: everyKey{}.Caller, Anonymous: true})
 	p.gateway, err = gateway.New(context.Background(), gateway.Options{
 		Authorizer: p.authz, Reserved: jobs.MQTT(), Sessions: sessionstore.On(disk, reserve.Endless), Log: log, Goroutines: true,
 		Presence: func(x gateway.Presence) { p.events.Presence(x) },
@@ -103,11 +106,11 @@ func startProcess(files vfs.FS, between func(store.Store) store.Store, log *slog
 	if err != nil {
 		return nil, errors.Join(err, p.store.Close())
 	}
-	p.events = events.New(events.Options{Broker: p.gateway, Events: p.engine, Account: account, Log: log})
-	p.news = dataplane.NewNotifier(dataplane.NotifierOptions{Publisher: p.gateway, Delivered: p.engine.Delivered, Log: log})
+	p.events = events.New(events.Options{Broker: p.gateway, Events: p.service, Account: account, Log: log})
+	p.news = dataplane.NewNotifier(dataplane.NotifierOptions{Publisher: p.gateway, Delivered: p.service.Jobs.Delivered, Log: log})
 	p.plane = jobs.HTTP()
 	api, err := awsiot.New(awsiot.Options{
-		Catalog: p.engine, Events: p.engine, Jobs: p.engine, Registry: p.engine, Rights: p.engine, Tags: p.engine,
+		Catalog: p.service, Events: p.service, Jobs: p.service, Registry: p.service, Rights: p.service, Tags: p.service,
 		Account: account, Now: time.Now, Keys: everyKey{}, Log: log, DataPlane: p.plane,
 		Endpoints: awsiot.Endpoints{Data: "muster.test"},
 	})
@@ -122,7 +125,7 @@ func startProcess(files vfs.FS, between func(store.Store) store.Store, log *slog
 func (p *process) run(l *pipes) {
 	ctx, stop := context.WithCancel(context.Background())
 	p.stop = stop
-	for _, part := range []func(context.Context) error{p.engine.Run, p.news.Run, p.events.Run, p.gateway.Run, p.background} {
+	for _, part := range []func(context.Context) error{p.service.Run, p.news.Run, p.events.Run, p.gateway.Run, p.background} {
 		p.running.Go(func() {
 			err := part(ctx)
 			if ctx.Err() == nil {
@@ -137,10 +140,10 @@ func (p *process) run(l *pipes) {
 }
 
 func (p *process) background(ctx context.Context) error {
-	if err := p.engine.Redeliver(ctx); err != nil && ctx.Err() == nil {
+	if err := p.service.Jobs.Redeliver(ctx); err != nil && ctx.Err() == nil {
 		return err
 	}
-	p.timer.Run(ctx, p.engine)
+	p.timer.Run(ctx, p.service)
 	return nil
 }
 

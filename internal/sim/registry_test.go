@@ -4,7 +4,7 @@ import (
 	"slices"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/jobs"
 )
 
 // This file is what the orders of operators mean for the book.
@@ -141,7 +141,7 @@ func (j *job) target(t muster.Target) {
 	}
 }
 
-func (b *book) updateJob(id muster.JobID, c engine.JobChange) {
+func (b *book) updateJob(id muster.JobID, c jobs.JobChange) {
 	j := b.jobs[id]
 	if c.Rollout != nil {
 		j.rates.fill(b.now, j.config.Rollout, b.limit, j.given, j.counts.Of(muster.Succeeded))

@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/listing"
 )
 
 // This file is what operators order of the registry.
@@ -16,7 +16,7 @@ func (w *world) createThing(name muster.ThingName) *order {
 	o := &order{
 		name: fmt.Sprintf("CreateThing %s at %s", name, site), want: noFailure,
 		call: func(ctx context.Context) error {
-			_, err := w.engine.CreateThing(ctx, muster.Thing{Name: name, Attributes: map[string]string{"site": site}})
+			_, err := w.service.Registry.CreateThing(ctx, muster.Thing{Name: name, Attributes: map[string]string{"site": site}})
 			return err
 		},
 		effect: func(b *book) { b.createThing(name, site) },
@@ -34,11 +34,11 @@ func (w *world) updateThing(name muster.ThingName) *order {
 	o := &order{
 		name: fmt.Sprintf("UpdateThing %s to %s", name, site), want: noFailure,
 		call: func(ctx context.Context) error {
-			return w.engine.UpdateThing(ctx, name, muster.ThingUpdate{Attributes: muster.AttributePayload{Attributes: map[string]string{"site": site}, Merge: true}})
+			return w.service.Registry.UpdateThing(ctx, name, muster.ThingUpdate{Attributes: muster.AttributePayload{Attributes: map[string]string{"site": site}, Merge: true}})
 		},
 		effect: func(b *book) { b.updateThing(name, site) },
 		landed: func(ctx context.Context, w *world) bool {
-			t, err := w.engine.DescribeThing(ctx, name)
+			t, err := w.service.Registry.DescribeThing(ctx, name)
 			return err == nil && t.Attributes["site"] == site
 		},
 	}
@@ -51,14 +51,14 @@ func (w *world) updateThing(name muster.ThingName) *order {
 func (w *world) deleteThing(name muster.ThingName) *order {
 	return &order{
 		name: "DeleteThing " + string(name), want: noFailure,
-		call:   func(ctx context.Context) error { return w.engine.DeleteThing(ctx, name, nil) },
+		call:   func(ctx context.Context) error { return w.service.Registry.DeleteThing(ctx, name, nil) },
 		effect: func(b *book) { b.deleteThing(name) },
 		landed: func(ctx context.Context, w *world) bool { return !w.hasThing(ctx, name) },
 	}
 }
 
 func (w *world) hasThing(ctx context.Context, name muster.ThingName) bool {
-	_, err := w.engine.DescribeThing(ctx, name)
+	_, err := w.service.Registry.DescribeThing(ctx, name)
 	return err == nil
 }
 
@@ -66,7 +66,7 @@ func (w *world) createGroup(g groupPlan) *order {
 	o := &order{
 		name: "CreateThingGroup " + string(g.name), want: noFailure,
 		call: func(ctx context.Context) error {
-			_, err := w.engine.CreateThingGroup(ctx, muster.Group{Name: g.name, Parent: g.parent}, nil)
+			_, err := w.service.Registry.CreateThingGroup(ctx, muster.Group{Name: g.name, Parent: g.parent}, nil)
 			return err
 		},
 		effect: func(b *book) { b.createGroup(g.name, g.parent) },
@@ -81,7 +81,7 @@ func (w *world) createGroup(g groupPlan) *order {
 func (w *world) deleteGroup(name muster.GroupName) *order {
 	o := &order{
 		name: "DeleteThingGroup " + string(name), want: noFailure,
-		call:   func(ctx context.Context) error { return w.engine.DeleteThingGroup(ctx, name, nil) },
+		call:   func(ctx context.Context) error { return w.service.Registry.DeleteThingGroup(ctx, name, nil) },
 		effect: func(b *book) { b.deleteGroup(name) },
 		landed: func(ctx context.Context, w *world) bool { return !w.hasGroup(ctx, name) },
 	}
@@ -92,7 +92,7 @@ func (w *world) deleteGroup(name muster.GroupName) *order {
 }
 
 func (w *world) hasGroup(ctx context.Context, name muster.GroupName) bool {
-	_, err := w.engine.DescribeThingGroup(ctx, name)
+	_, err := w.service.Registry.DescribeThingGroup(ctx, name)
 	return err == nil
 }
 
@@ -113,11 +113,11 @@ func (w *world) regroup(name muster.ThingName) *order {
 	o := &order{
 		name: fmt.Sprintf("UpdateThingGroupsForThing %s +%v -%v", name, add, remove), want: w.book.mayRegroup(name, add, remove),
 		call: func(ctx context.Context) error {
-			return w.engine.UpdateThingGroupsForThing(ctx, name, add, remove)
+			return w.service.Registry.UpdateThingGroupsForThing(ctx, name, add, remove)
 		},
 		effect: func(b *book) { b.regroup(name, add, remove) },
 		landed: func(ctx context.Context, w *world) bool {
-			list, err := w.engine.ListThingGroupsForThing(ctx, name, engine.Page{})
+			list, err := w.service.Registry.ListThingGroupsForThing(ctx, name, listing.Page{})
 			in := map[muster.GroupName]bool{}
 			for _, g := range list.Groups {
 				in[g] = true

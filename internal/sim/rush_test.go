@@ -7,13 +7,13 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/commit"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/jobs"
 )
 
 // call is one of several that the service was asked for at the same time.
 type call struct {
 	answer chan error
-	got    engine.Described
+	got    jobs.Described
 	device *dummy
 	order  *order
 }
@@ -28,7 +28,9 @@ const rushMax = 40
 func (w *world) rush() {
 	open := w.power.shut()
 	w.rushed(func(ctx context.Context) error { // it keeps the committer busy
-		_, err := commit.Await(ctx, func(done func(engine.Described, error)) { w.engine.StartNext(engine.Start{Thing: "nobody"}, done) })
+		_, err := commit.Await(ctx, func(done func(jobs.Described, error)) {
+			w.service.Jobs.StartNext(jobs.StartNextInput{Thing: "nobody"}, done)
+		})
 		return err
 	})
 	var calls []*call
@@ -37,7 +39,7 @@ func (w *world) rush() {
 	}
 	background := w.chance(2)
 	if background {
-		w.rushed(func(ctx context.Context) error { _, err := w.engine.Work(ctx); return err })
+		w.rushed(func(ctx context.Context) error { _, err := w.service.Work(ctx); return err })
 	}
 	if o := w.hasty(); o != nil {
 		w.unknown = o
@@ -89,18 +91,18 @@ func (w *world) come(d *dummy) *call {
 	c := &call{device: d}
 	if d.job == nil {
 		w.book.asked = append(w.book.asked, request{thing: d.name, by: muster.Device, status: muster.InProgress})
-		in := engine.Start{Thing: d.name, Namespace: namespaces[w.rng.IntN(len(namespaces))]}
+		in := jobs.StartNextInput{Thing: d.name, Namespace: namespaces[w.rng.IntN(len(namespaces))]}
 		c.answer = w.rushed(func(ctx context.Context) (err error) {
-			c.got, err = commit.Await(ctx, func(done func(engine.Described, error)) { w.engine.StartNext(in, done) })
+			c.got, err = commit.Await(ctx, func(done func(jobs.Described, error)) { w.service.Jobs.StartNext(in, done) })
 			return err
 		})
 		return c
 	}
 	status := []muster.Status{muster.InProgress, muster.Succeeded, muster.Failed}[w.rng.IntN(3)]
 	w.book.asked = append(w.book.asked, request{thing: d.name, job: d.job.job, by: muster.Device, status: status})
-	in := engine.Report{Thing: d.name, Namespace: d.job.ns, Job: d.job.job, Status: status}
+	in := jobs.UpdateInput{Thing: d.name, Namespace: d.job.ns, Job: d.job.job, Status: status}
 	c.answer = w.rushed(func(ctx context.Context) (err error) {
-		c.got, err = commit.Await(ctx, func(done func(engine.Described, error)) { w.engine.UpdateExecution(in, done) })
+		c.got, err = commit.Await(ctx, func(done func(jobs.Described, error)) { w.service.Jobs.UpdateExecution(in, done) })
 		return err
 	})
 	return c

@@ -201,7 +201,7 @@ func (s *site) remembered() {
 	s.mu.Unlock()
 	for c, a := range acks {
 		number := c.number
-		x, err := s.process.engine.ShowExecution(ctx, muster.ThingName(c.thing), muster.JobID(c.job), &number)
+		x, err := s.process.service.Jobs.ShowExecution(ctx, muster.ThingName(c.thing), muster.JobID(c.job), &number)
 		if err != nil {
 			if !orders[c.job].doomed {
 				s.fail("ShowExecution(%v) = %v, and %v was acknowledged", c, err, a)
@@ -215,7 +215,7 @@ func (s *site) remembered() {
 		}
 	}
 	for id, o := range orders {
-		d, err := s.process.engine.DescribeJob(ctx, muster.JobID(id))
+		d, err := s.process.service.Jobs.DescribeJob(ctx, muster.JobID(id))
 		switch {
 		case o.deleted:
 			if err == nil && d.Status != muster.JobDeleting {

@@ -14,7 +14,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/jobs"
 )
 
 // TestFullStack plays the whole service in one bubble of virtual time: Pebble on
@@ -190,7 +190,7 @@ func (s *site) finish(subscribers []*subscriber) {
 	ctx := context.Background()
 	for range 6 * 24 {
 		time.Sleep(time.Hour)
-		total, err := s.process.engine.Totals(ctx)
+		total, err := s.process.service.Jobs.Totals(ctx)
 		if err != nil {
 			s.fail("Totals: %v", err)
 			return
@@ -203,7 +203,7 @@ func (s *site) finish(subscribers []*subscriber) {
 	s.remembered()
 	for _, id := range names(s.orders) {
 		o := s.orders[id]
-		d, err := s.process.engine.DescribeJob(ctx, muster.JobID(id))
+		d, err := s.process.service.Jobs.DescribeJob(ctx, muster.JobID(id))
 		switch {
 		case o.doomed && err != nil:
 		case err != nil:
@@ -215,7 +215,7 @@ func (s *site) finish(subscribers []*subscriber) {
 		}
 	}
 	for _, u := range subscribers {
-		d, err := s.process.engine.DescribeExecution(ctx, engine.Describe{Thing: muster.ThingName(u.thing)})
+		d, err := s.process.service.Jobs.DescribeExecution(ctx, jobs.DescribeInput{Thing: muster.ThingName(u.thing)})
 		if err != nil || d.Execution != nil || u.told() != "" {
 			s.fail("%s was told that %q is next; it is %+v, %v", u.thing, u.told(), d.Execution, err)
 		}

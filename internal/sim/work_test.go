@@ -7,7 +7,7 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/commit"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/store"
 )
 
@@ -24,7 +24,7 @@ type assignment struct {
 
 // described checks the document of what a device is shown, and returns which
 // execution it is.
-func (d *dummy) described(w *world, got engine.Described, err error) string {
+func (d *dummy) described(w *world, got jobs.Described, err error) string {
 	if err != nil || got.Execution == nil {
 		return ""
 	}
@@ -39,11 +39,11 @@ func (d *dummy) described(w *world, got engine.Described, err error) string {
 func (d *dummy) start(w *world, ns muster.Namespace) {
 	key := store.QueueKey{Thing: d.name, Namespace: ns}
 	want := w.book.pending(key)
-	in := engine.Start{Thing: d.name, Namespace: ns}
+	in := jobs.StartNextInput{Thing: d.name, Namespace: ns}
 	if w.chance(6) {
 		in.StepMinutes = 1 + w.rng.IntN(90)
 	}
-	got, err := asks(w, request{thing: d.name, by: muster.Device, status: muster.InProgress}, func(done func(engine.Described, error)) { w.engine.StartNext(in, done) })
+	got, err := asks(w, request{thing: d.name, by: muster.Device, status: muster.InProgress}, func(done func(jobs.Described, error)) { w.service.Jobs.StartNext(in, done) })
 	if errors.Is(err, errCrash) {
 		return
 	}
@@ -119,7 +119,7 @@ func (d *dummy) carryOn(w *world) {
 // report makes a device's report and holds the answer against the book.
 func (d *dummy) report(w *world, status muster.Status) {
 	a := d.job
-	in := engine.Report{Thing: d.name, Namespace: a.ns, Job: a.job, Status: status, WithDocument: w.chance(4)}
+	in := jobs.UpdateInput{Thing: d.name, Namespace: a.ns, Job: a.job, Status: status, WithDocument: w.chance(4)}
 	if w.chance(2) {
 		in.Number = &a.number
 	}
@@ -137,7 +137,7 @@ func (d *dummy) report(w *world, status muster.Status) {
 		in.StepMinutes = []int{1 + w.rng.IntN(90), muster.ClearStep}[w.rng.IntN(2)]
 	}
 	want, kind := w.book.reported(in)
-	got, err := asks(w, request{thing: d.name, job: a.job, by: muster.Device, status: status}, func(done func(engine.Described, error)) { w.engine.UpdateExecution(in, done) })
+	got, err := asks(w, request{thing: d.name, job: a.job, by: muster.Device, status: status}, func(done func(jobs.Described, error)) { w.service.Jobs.UpdateExecution(in, done) })
 	if errors.Is(err, errCrash) {
 		return // it will try again
 	}
@@ -178,7 +178,7 @@ func (d *dummy) refused(w *world, kind muster.Kind, is *muster.Execution) {
 // reported returns the execution that a report is about, or nil, and the kind
 // of failure that it must meet: noFailure when it must be taken
 // (jobs-data-plane.md section 6.4).
-func (b *book) reported(in engine.Report) (*muster.Execution, muster.Kind) {
+func (b *book) reported(in jobs.UpdateInput) (*muster.Execution, muster.Kind) {
 	j := b.jobs[in.Job]
 	if j == nil || j.namespace != in.Namespace || j.stored == nil {
 		return nil, muster.NotFound
@@ -236,9 +236,9 @@ func ask[T any](w *world, question func(context.Context) (T, error)) (T, error) 
 }
 
 // asks is ask for what may change something, which is judged at once.
-func asks(w *world, r request, call func(func(engine.Described, error))) (engine.Described, error) {
+func asks(w *world, r request, call func(func(jobs.Described, error))) (jobs.Described, error) {
 	w.book.asked = append(w.book.asked, r)
-	got, err := ask(w, func(ctx context.Context) (engine.Described, error) { return commit.Await(ctx, call) })
+	got, err := ask(w, func(ctx context.Context) (jobs.Described, error) { return commit.Await(ctx, call) })
 	if errors.Is(err, errCrash) {
 		return got, err
 	}

@@ -16,7 +16,8 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/commit"
-	"github.com/muster-iot/muster/engine"
+	"github.com/muster-iot/muster/jobs"
+	"github.com/muster-iot/muster/service"
 	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/storetest"
 )
@@ -41,12 +42,12 @@ type world struct {
 	now  muster.Instant
 	step int
 
-	disk   *disk
-	power  *power
-	o      engine.Options
-	engine *engine.Engine
-	stop   func()
-	ended  chan error
+	disk    *disk
+	power   *power
+	o       service.Options
+	service *service.Service
+	stop    func()
+	ended   chan error
 
 	book      *book
 	crowd     crowd
@@ -57,10 +58,10 @@ type world struct {
 	unknown   *order         // what nobody knows whether it happened
 	tail      []string       // what happened last
 	history   hash.Hash64    // of all that happened
-	delivered []engine.Notification
+	delivered []jobs.Notification
 
 	mu  sync.Mutex
-	hot []engine.Notification // not yet handed to the devices
+	hot []jobs.Notification // not yet handed to the devices
 }
 
 // breach is what was found to be wrong.
@@ -114,11 +115,11 @@ func (w *world) say(format string, args ...any) {
 
 func (w *world) run() {
 	w.book = newBook(w.broke)
-	w.o = engine.Options{
+	w.o = service.Options{
 		Account: muster.Account{ID: "000000000000", Region: "us-east-1"}, PageKey: make([]byte, 32),
 		Now:               func() muster.Instant { return w.now },
 		Due:               func() { w.mu.Lock(); defer w.mu.Unlock(); w.due = true },
-		Notify:            func(n []engine.Notification) { w.mu.Lock(); defer w.mu.Unlock(); w.hot = append(w.hot, n...) },
+		Notify:            func(n []jobs.Notification) { w.mu.Lock(); defer w.mu.Unlock(); w.hot = append(w.hot, n...) },
 		Keep:              func(key store.QueueKey, _ muster.Change) bool { return w.crowd.keeps(key.Thing) },
 		NewID:             w.newID,
 		RemovedInProgress: w.chance(3),
@@ -159,10 +160,10 @@ func (w *world) start() {
 	if w.fault != nil {
 		o = w.fault.on(o)
 	}
-	w.engine = engine.New(o)
+	w.service = service.New(o)
 	ctx, stop := context.WithCancel(context.Background())
 	w.stop, w.ended = stop, make(chan error, 1)
-	run, ended := w.engine, w.ended
+	run, ended := w.service, w.ended
 	go func() { ended <- run.Run(ctx) }()
 	w.book.now, w.book.down, w.due = w.now, w.now, true
 }
@@ -253,7 +254,7 @@ func (w *world) background() {
 	w.due = false
 	w.mu.Unlock()
 	var agenda commit.Agenda
-	_, answered := w.do(func(ctx context.Context) (err error) { agenda, err = w.engine.Work(ctx); return err })
+	_, answered := w.do(func(ctx context.Context) (err error) { agenda, err = w.service.Work(ctx); return err })
 	if !answered {
 		return
 	}
@@ -287,7 +288,7 @@ func (w *world) crashed() {
 	w.resolve()
 	w.judge(author{itself: true})
 	w.book.over()
-	if _, answered := w.attempt(func(ctx context.Context) error { return w.engine.Redeliver(ctx) }); !answered {
+	if _, answered := w.attempt(func(ctx context.Context) error { return w.service.Jobs.Redeliver(ctx) }); !answered {
 		w.broke("Redeliver fails")
 	}
 	w.tell()
@@ -364,7 +365,7 @@ func (w *world) audit() {
 	var counts []count
 	err, answered := w.attempt(func(ctx context.Context) error {
 		for _, id := range names(w.book.jobs) {
-			d, err := w.engine.DescribeJob(ctx, id)
+			d, err := w.service.Jobs.DescribeJob(ctx, id)
 			if err != nil {
 				return fmt.Errorf("DescribeJob(%s): %w", id, err)
 			}
