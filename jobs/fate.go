@@ -67,12 +67,12 @@ func (tx *transaction) deviceQueue(thing muster.ThingName, ns muster.Namespace) 
 	if err := lookup.RequireThing(tx, thing); err != nil {
 		return muster.Queue{}, err
 	}
-	return tx.settled(store.QueueKey{Thing: thing, Namespace: ns})
+	return tx.settledQueue(store.QueueKey{Thing: thing, Namespace: ns})
 }
 
-// settled returns a queue after it has met the fate of its jobs, and shows what
+// settledQueue returns a queue after it has met the fate of its jobs, and shows what
 // their maintenance windows let it.
-func (tx *transaction) settled(key store.QueueKey) (muster.Queue, error) {
+func (tx *transaction) settledQueue(key store.QueueKey) (muster.Queue, error) {
 	q, err := tx.Queue(key)
 	if err != nil {
 		return q, err
@@ -83,7 +83,7 @@ func (tx *transaction) settled(key store.QueueKey) (muster.Queue, error) {
 			return q, err
 		}
 		if fateOf(j, entry.Status) == stays {
-			if err := tx.reveal(key, j); err != nil {
+			if err := tx.revealEntry(key, j); err != nil {
 				return q, err
 			}
 			continue
@@ -92,33 +92,33 @@ func (tx *transaction) settled(key store.QueueKey) (muster.Queue, error) {
 		if err != nil {
 			return q, err
 		}
-		if err := tx.settle(found[0], j); err != nil {
+		if err := tx.settleExecution(found[0], j); err != nil {
 			return q, err
 		}
 	}
 	return tx.Queue(key)
 }
 
-// reveal shows or hides the entry of j in a queue, as its windows say.
-func (tx *transaction) reveal(key store.QueueKey, j *muster.Job) error {
+// revealEntry shows or hides the entry of j in a queue, as its windows say.
+func (tx *transaction) revealEntry(key store.QueueKey, j *muster.Job) error {
 	old, err := tx.Queue(key)
 	if err != nil {
 		return err
 	}
 	entry, ok := old.Find(j.ID)
 	if ok && entry.Status == muster.Queued && entry.Hidden != j.Hides() {
-		tx.replace(old, old.Hide(j.ID, j.Hides()))
+		tx.replaceQueue(old, old.Hide(j.ID, j.Hides()))
 	}
 	return nil
 }
 
-// settle lets an execution meet the fate of its job.
-func (tx *transaction) settle(x *muster.Execution, j *muster.Job) error {
+// settleExecution lets an execution meet the fate of its job.
+func (tx *transaction) settleExecution(x *muster.Execution, j *muster.Job) error {
 	after, err := fated(x, j, tx.Now)
 	if err != nil || after == x {
 		return err
 	}
-	return tx.end(x, after, j)
+	return tx.endExecution(x, after, j)
 }
 
 // fated returns an execution as the fate of its job leaves it: x itself, a
@@ -135,11 +135,11 @@ func fated(x *muster.Execution, j *muster.Job, now muster.Instant) (*muster.Exec
 	return &after, err
 }
 
-// end changes an execution and, when that ended it, lets the job draw its
+// endExecution changes an execution and, when that ended it, lets the job draw its
 // conclusions in the order of jobs-lifecycle.md J22: abort, or else retry; then
 // completion.
-func (tx *transaction) end(before, after *muster.Execution, j *muster.Job) error {
-	if err := tx.change(before, after); err != nil {
+func (tx *transaction) endExecution(before, after *muster.Execution, j *muster.Job) error {
+	if err := tx.changeExecution(before, after); err != nil {
 		return err
 	}
 	if j == nil || (after != nil && !after.Status.Terminal()) {
@@ -151,19 +151,19 @@ func (tx *transaction) end(before, after *muster.Execution, j *muster.Job) error
 		}
 	}
 	if after != nil {
-		if aborted, err := tx.abort(j); err != nil || aborted {
+		if aborted, err := tx.abortJob(j); err != nil || aborted {
 			return err
 		}
-		if err := retry(tx, after, j); err != nil {
+		if err := retryExecution(tx, after, j); err != nil {
 			return err
 		}
 	}
-	return tx.conclude(*j)
+	return tx.completeJob(*j)
 }
 
-// abort cancels a job when one of its criteria is met, and reports whether it
+// abortJob cancels a job when one of its criteria is met, and reports whether it
 // did (jobs-lifecycle.md section 11).
-func (tx *transaction) abort(j *muster.Job) (bool, error) {
+func (tx *transaction) abortJob(j *muster.Job) (bool, error) {
 	if len(j.Config.Abort) == 0 || !j.Status.Active() {
 		return false, nil
 	}
@@ -184,8 +184,8 @@ func (tx *transaction) abort(j *muster.Job) (bool, error) {
 	return true, tx.putJob(canceled)
 }
 
-// conclude completes a job whose last execution ended.
-func (tx *transaction) conclude(j muster.Job) error {
+// completeJob completes a job whose last execution ended.
+func (tx *transaction) completeJob(j muster.Job) error {
 	if j.Selection != muster.Snapshot && !j.Over {
 		return nil
 	}
@@ -208,8 +208,8 @@ func (tx *transaction) conclude(j muster.Job) error {
 	return tx.putJob(done)
 }
 
-// find returns an execution of job on thing: the latest, or the one numbered.
-func find(r store.Reader, thing muster.ThingName, ns muster.Namespace, job muster.JobID, number *int64) (*muster.Execution, error) {
+// deviceExecution returns an execution of job on thing: the latest, or the one numbered.
+func deviceExecution(r store.Reader, thing muster.ThingName, ns muster.Namespace, job muster.JobID, number *int64) (*muster.Execution, error) {
 	x, err := ownExecution(r, thing, job, number)
 	if err == nil && x.Namespace != ns {
 		return nil, noExecution(thing, job)

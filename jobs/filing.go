@@ -108,8 +108,8 @@ func (f filing) setAlarm() {
 // fileByGroups makes a snapshot findable by its groups while it is under way. That
 // of a job that is deleted ended before.
 func (f filing) fileByGroups() {
-	is := rolls(f.now)
-	if is == rolls(f.old) {
+	is := isSnapshotUnderWay(f.now)
+	if is == isSnapshotUnderWay(f.old) {
 		return
 	}
 	for _, t := range f.now.Targets {

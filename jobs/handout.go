@@ -122,7 +122,7 @@ func (tx *transaction) reissue(before, after *muster.Execution) error {
 	if before.PresignedAt == after.PresignedAt {
 		return nil
 	}
-	return tx.change(before, after)
+	return tx.changeExecution(before, after)
 }
 
 // Document returns the document of Head as the commit left it, to be sent now.

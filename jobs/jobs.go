@@ -72,14 +72,14 @@ func (s *Jobs) CreateJob(ctx context.Context, in NewJob) (muster.Job, error) {
 			ID: in.ID, Namespace: in.Namespace, Targets: chosen, Selection: in.Selection, Description: d.Description,
 			DocumentSource: d.Source, TemplateARN: in.Template, Config: d.Config, Links: d.links, Packages: d.packages, Status: muster.JobScheduled, CreatedAt: tx.Now, UpdatedAt: tx.Now,
 		}
-		if j, err = open(tx, j); err != nil {
+		if j, err = openJob(tx, j); err != nil {
 			return j, err
 		}
 		tables.documents.Put(tx, string(in.ID), d.document)
 		delete(tx.texts, in.ID)
 		tables.newest.Put(tx, newestKey(j), store.Link{})
 		for _, t := range chosen {
-			index(tx, j, t)
+			indexTarget(tx, j, t)
 		}
 		tags.Put(tx, KindJob, string(in.ID), labels)
 		return putTargets(tx, j)
@@ -101,8 +101,8 @@ func putTargets(tx *transaction, j muster.Job) (muster.Job, error) {
 	return rollOutSmall(tx, j.ID)
 }
 
-// index makes a job findable by one of its targets.
-func index(tx *transaction, j muster.Job, t muster.Target) {
+// indexTarget makes a job findable by one of its targets.
+func indexTarget(tx *transaction, j muster.Job, t muster.Target) {
 	key := targetKey(t, j.ID)
 	tables.byTarget.Put(tx, key, store.Link{})
 	if j.Selection == muster.Continuous {
@@ -135,7 +135,7 @@ func (s *Jobs) AssociateTargets(ctx context.Context, id muster.JobID, ns *muster
 		}
 		j.UpdatedAt = tx.Now
 		for _, t := range all[len(had):] {
-			index(tx, j, t)
+			indexTarget(tx, j, t)
 		}
 		if len(all) > len(had) {
 			j = j.WithTargets(all)
@@ -183,7 +183,7 @@ func (s *Jobs) UpdateJob(ctx context.Context, id muster.JobID, ns *muster.Namesp
 				return j, err
 			}
 		}
-		j, err := paced(tx, in.apply(j, tx.Now))
+		j, err := withNewRate(tx, in.apply(j, tx.Now))
 		if err != nil {
 			return j, err
 		}
@@ -312,13 +312,13 @@ func (s *Jobs) DeleteJob(ctx context.Context, id muster.JobID, ns *muster.Namesp
 		} else if taken {
 			return j, muster.Errorf(muster.LimitExceeded, "%d jobs are being deleted already", most)
 		}
-		return gone, deleting(tx, gone)
+		return gone, beginDeletion(tx, gone)
 	})
 	return err
 }
 
-// deleting begins to remove a job that was just deleted.
-func deleting(tx *transaction, j muster.Job) error {
+// beginDeletion begins to remove a job that was just deleted.
+func beginDeletion(tx *transaction, j muster.Job) error {
 	retire(tx, j)
 	tables.deletions.Put(tx, string(j.ID), store.Link{})
 	j.Wake = tx.Now

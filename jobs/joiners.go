@@ -53,9 +53,9 @@ func (s *Jobs) SetJobOptions(ctx context.Context, id muster.JobID, o JobOptions)
 	return err
 }
 
-// welcome gives a thing that has come under a target of j its execution, at once
+// giveJoiner gives a thing that has come under a target of j its execution, at once
 // or when the pace allows it.
-func welcome(tx *transaction, j *muster.Job, t *muster.Thing) error {
+func giveJoiner(tx *transaction, j *muster.Job, t *muster.Thing) error {
 	if !j.PaceJoiners {
 		return enqueue(tx, j, t)
 	}
@@ -139,5 +139,5 @@ func (w waitlist) admitOne(thing muster.ThingName) (bool, error) {
 	if err != nil || (latest != nil && !latest.Status.Terminal()) {
 		return false, err
 	}
-	return true, w.tx.follow(w.j, thing, latest, muster.Retries{}, w.tx.Now)
+	return true, w.tx.queueNext(w.j, thing, latest, muster.Retries{}, w.tx.Now)
 }

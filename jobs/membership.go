@@ -16,20 +16,20 @@ import (
 
 // Leaving implements registry.Jobs.
 func (s *Jobs) Leaving(tx *commit.Tx, thing muster.ThingName, joined muster.Instant, lineage []string) error {
-	return capture(s.in(tx), thing, joined, lineage)
+	return captureLeaver(s.in(tx), thing, joined, lineage)
 }
 
 // Moved implements registry.Jobs.
 func (s *Jobs) Moved(tx *commit.Tx, m registry.Move) error {
-	if err := leave(s.in(tx), m.Thing, m.Left); err != nil {
+	if err := leaveGroups(s.in(tx), m.Thing, m.Left); err != nil {
 		return err
 	}
-	return join(s.in(tx), m.Thing, m.Joined, m.Was)
+	return joinGroups(s.in(tx), m.Thing, m.Joined, m.Was)
 }
 
 // ThingDeleted implements registry.Jobs.
 func (s *Jobs) ThingDeleted(tx *commit.Tx, thing muster.ThingName) error {
-	return withdraw(s.in(tx), thing)
+	return removeAllOf(s.in(tx), thing)
 }
 
 // GroupKnown implements registry.Jobs: the jobs go on that wait for the group.
@@ -37,7 +37,7 @@ func (s *Jobs) GroupKnown(tx *commit.Tx, id string) error { return wakeHeld(s.in
 
 // GivenToMembers implements registry.Jobs.
 func (s *Jobs) GivenToMembers(tx *commit.Tx, id string, fn func(muster.JobID) error) error {
-	return eachOf(s.in(tx), tables.standing, []string{id}, func(j *muster.Job) error { return fn(j.ID) })
+	return eachJobOf(s.in(tx), tables.standing, []string{id}, func(j *muster.Job) error { return fn(j.ID) })
 }
 
 // enqueue gives thing an execution of j, unless one is pending already. A thing
@@ -55,11 +55,11 @@ func enqueue(tx *transaction, j *muster.Job, t *muster.Thing) error {
 	if tx.s.skipSucceeded && t.Had(latest) && latest.Status == muster.Succeeded {
 		return nil
 	}
-	return tx.follow(j, t.Name, latest, muster.Retries{}, tx.Now)
+	return tx.queueNext(j, t.Name, latest, muster.Retries{}, tx.Now)
 }
 
-// follow queues the execution of j that comes after latest, which may be nil.
-func (tx *transaction) follow(j *muster.Job, thing muster.ThingName, latest *muster.Execution, used muster.Retries, queuedAt muster.Instant) error {
+// queueNext queues the execution of j that comes after latest, which may be nil.
+func (tx *transaction) queueNext(j *muster.Job, thing muster.ThingName, latest *muster.Execution, used muster.Retries, queuedAt muster.Instant) error {
 	number := int64(1)
 	if latest != nil {
 		number = latest.Number + 1
@@ -67,20 +67,20 @@ func (tx *transaction) follow(j *muster.Job, thing muster.ThingName, latest *mus
 	}
 	x := muster.NewExecution(j, thing, number, queuedAt)
 	x.Retries = used
-	return tx.change(nil, &x)
+	return tx.changeExecution(nil, &x)
 }
 
-// join gives thing the continuous jobs of the groups that it has come under:
+// joinGroups gives thing the continuous jobs of the groups that it has come under:
 // those it joined and all above. It was under the groups was before; a job that
 // covered it by then is given only if its rollout had not come to the thing.
 // Groups are given by their ids.
-func join(tx *transaction, thing muster.ThingName, lineage, was []string) error {
+func joinGroups(tx *transaction, thing muster.ThingName, lineage, was []string) error {
 	var t *muster.Thing // read for the first job: most joins are not into the target of one
-	return eachOf(tx, tables.standing, lineage, func(j *muster.Job) (err error) {
+	return eachJobOf(tx, tables.standing, lineage, func(j *muster.Job) (err error) {
 		if !j.Gives() {
 			return nil
 		}
-		if later, err := later(tx, j, lineage); err != nil || later {
+		if later, err := willReach(tx, j, lineage); err != nil || later {
 			return err
 		}
 		if t == nil {
@@ -93,14 +93,14 @@ func join(tx *transaction, thing muster.ThingName, lineage, was []string) error 
 				return err
 			}
 		}
-		return welcome(tx, j, t)
+		return giveJoiner(tx, j, t)
 	})
 }
 
-// later reports whether j's rollout will still reach the things that just joined
+// willReach reports whether j's rollout will still reach the things that just joined
 // groups, as it waits until these know their first members: so that a rate counts
 // for those too.
-func later(tx *transaction, j *muster.Job, joined []string) (bool, error) {
+func willReach(tx *transaction, j *muster.Job, joined []string) (bool, error) {
 	for i, t := range j.Targets {
 		if !slices.Contains(joined, t.ID) {
 			continue
@@ -115,12 +115,12 @@ func later(tx *transaction, j *muster.Job, joined []string) (bool, error) {
 	return true, nil
 }
 
-// leave withdraws the continuous jobs of groups that thing has left, unless
+// leaveGroups withdraws the continuous jobs of groups that thing has left, unless
 // another target still covers it. It runs after the membership is gone.
-func leave(tx *transaction, thing muster.ThingName, lineage []string) error {
+func leaveGroups(tx *transaction, thing muster.ThingName, lineage []string) error {
 	var targeted []string
 	known := false
-	return eachOf(tx, tables.standing, lineage, func(j *muster.Job) error {
+	return eachJobOf(tx, tables.standing, lineage, func(j *muster.Job) error {
 		if !known {
 			var err error
 			if targeted, err = lookup.TargetsOf(tx, thing); err != nil {
@@ -140,12 +140,12 @@ func leave(tx *transaction, thing muster.ThingName, lineage []string) error {
 		if latest.Status == muster.InProgress && !tx.s.removedInProgress {
 			return nil
 		}
-		return remove(tx, latest, j)
+		return removeExecution(tx, latest, j)
 	})
 }
 
-// withdraw ends everything pending for a thing that is being deleted.
-func withdraw(tx *transaction, thing muster.ThingName) error {
+// removeAllOf ends everything pending for a thing that is being deleted.
+func removeAllOf(tx *transaction, thing muster.ThingName) error {
 	var pending []muster.Execution
 	for x, err := range tx.ExecutionsOfThing(thing) {
 		if err != nil {
@@ -160,24 +160,24 @@ func withdraw(tx *transaction, thing muster.ThingName) error {
 		if err != nil {
 			return err
 		}
-		if err := remove(tx, &pending[i], j); err != nil {
+		if err := removeExecution(tx, &pending[i], j); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func remove(tx *transaction, x *muster.Execution, j *muster.Job) error {
+func removeExecution(tx *transaction, x *muster.Execution, j *muster.Job) error {
 	after, err := x.Apply(muster.Update{By: muster.Registry, To: muster.Removed}, tx.Now)
 	if err != nil {
 		return err
 	}
-	return tx.end(x, &after, j)
+	return tx.endExecution(x, &after, j)
 }
 
-// eachOf calls fn for every job of an index by target, standing or rolling,
+// eachJobOf calls fn for every job of an index by target, standing or rolling,
 // that targets one of the groups with these ids, each job once.
-func eachOf(tx *transaction, index store.Of[store.Link], groups []string, fn func(*muster.Job) error) error {
+func eachJobOf(tx *transaction, index store.Of[store.Link], groups []string, fn func(*muster.Job) error) error {
 	var ids []muster.JobID
 	for _, g := range groups {
 		from, to := store.Under(g)

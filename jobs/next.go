@@ -13,16 +13,16 @@ import (
 // a member that joined later is left out, and one that leaves before the rollout has
 // reached it is written down (capture) and given the job after all others.
 
-// rolls reports whether a job is a snapshot under way.
-func rolls(j *muster.Job) bool {
+// isSnapshotUnderWay reports whether a job is a snapshot under way.
+func isSnapshotUnderWay(j *muster.Job) bool {
 	return j != nil && j.Selection == muster.Snapshot && j.Status.Active() && j.Rollout.Started != 0 && !j.Rollout.Done
 }
 
-// capture writes down that a thing which joined a group then, and leaves it
+// captureLeaver writes down that a thing which joined a group then, and leaves it
 // now, is still to be given the snapshots under way of that group and of those
 // above it, whose ids lineage has.
-func capture(tx *transaction, name muster.ThingName, joined muster.Instant, lineage []string) error {
-	return eachOf(tx, tables.rolling, lineage, func(j *muster.Job) error {
+func captureLeaver(tx *transaction, name muster.ThingName, joined muster.Instant, lineage []string) error {
+	return eachJobOf(tx, tables.rolling, lineage, func(j *muster.Job) error {
 		if joined > j.Rollout.Started || j.Rollout.Held {
 			return nil
 		}

@@ -34,10 +34,10 @@ func (s *Jobs) keptUntil(at muster.Instant) muster.Instant {
 	return at.Minutes(s.limits.RetentionDays * 24 * 60)
 }
 
-// expire begins the deletion of a job that is past its retention
+// expireJob begins the deletion of a job that is past its retention
 // (jobs-lifecycle.md section 7). It needs no room among the deletions that
 // operators asked for.
-func expire(tx *transaction, id muster.JobID) error {
+func expireJob(tx *transaction, id muster.JobID) error {
 	j, err := tx.job(id)
 	if err != nil || j == nil || (j.Status != muster.JobCompleted && j.Status != muster.JobCanceled) {
 		return err // somebody else was quicker
@@ -46,5 +46,5 @@ func expire(tx *transaction, id muster.JobID) error {
 	if err != nil {
 		return err
 	}
-	return deleting(tx, gone)
+	return beginDeletion(tx, gone)
 }

@@ -6,9 +6,9 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// retry gives a thing another execution when the one that ended asks for it
+// retryExecution gives a thing another execution when the one that ended asks for it
 // (jobs-lifecycle.md section 10).
-func retry(tx *transaction, x *muster.Execution, j *muster.Job) error {
+func retryExecution(tx *transaction, x *muster.Execution, j *muster.Job) error {
 	if len(j.Config.Retry) == 0 || j.Over {
 		return nil
 	}
@@ -30,7 +30,7 @@ func retry(tx *transaction, x *muster.Execution, j *muster.Job) error {
 		tables.deferred.Put(tx, store.JoinKey(string(j.ID), string(x.Thing)), deferral{Number: x.Number})
 		return nil
 	}
-	return tx.follow(j, x.Thing, x, next.Retries, next.QueuedAt)
+	return tx.queueNext(j, x.Thing, x, next.Retries, next.QueuedAt)
 }
 
 // hasLeft reports whether no target of a continuous job covers thing any more.

@@ -25,7 +25,7 @@ func rollOutSmall(tx *transaction, id muster.JobID) (muster.Job, error) {
 	if !old.RollsOutNow() || old.PaceJoiners {
 		return *old, nil
 	}
-	j, schedule, err := keepTime(tx, *old)
+	j, schedule, err := followSchedule(tx, *old)
 	if err != nil || !j.RollsOut() {
 		return *old, err
 	}
@@ -43,7 +43,7 @@ func rollOutSmall(tx *transaction, id muster.JobID) (muster.Job, error) {
 	if work := rollout.Next(j, facts, tx.Now).Work; work != rollout.RollOut && work != rollout.Nothing {
 		j.Wake = tx.Now // it has other work
 	}
-	if err := stepped(tx, j, schedule.Next); err != nil {
+	if err := storeStep(tx, j, schedule.Next); err != nil {
 		return j, err
 	}
 	now, err := tx.job(id)
@@ -119,9 +119,9 @@ func pace(tx *transaction, j muster.Job, schedule rollout.State) (rollout.Decisi
 	return rollout.Plan(tx.Now, s), nil
 }
 
-// paced returns a job whose rate was just changed, with what the old rate has
+// withNewRate returns a job whose rate was just changed, with what the old rate has
 // earned up to now. One that has begun without a rate has earned nothing.
-func paced(tx *transaction, j muster.Job) (muster.Job, error) {
+func withNewRate(tx *transaction, j muster.Job) (muster.Job, error) {
 	if j.Rollout.Pace.Rate == 0 {
 		return j, nil
 	}
@@ -167,14 +167,14 @@ func giveFirst(tx *transaction, j *muster.Job, names []muster.ThingName) (int, e
 				return 0, err
 			}
 		}
-		if lacks, err := lacks(tx, j, thing, latest); err != nil {
+		if lacks, err := isOwed(tx, j, thing, latest); err != nil {
 			return 0, err
 		} else if !lacks {
 			continue
 		}
 		given++
 		if latest != nil {
-			if err := tx.follow(j, thing, latest, muster.Retries{}, tx.Now); err != nil {
+			if err := tx.queueNext(j, thing, latest, muster.Retries{}, tx.Now); err != nil {
 				return 0, err
 			}
 			continue
@@ -183,16 +183,16 @@ func giveFirst(tx *transaction, j *muster.Job, names []muster.ThingName) (int, e
 		if j.Links && len(q.Entries) == 0 && tx.s.audience.Hears(queues[i]) {
 			x = renewed(j, x, tx.Now) // as the head that it will be; present would write it again
 		}
-		if err := tx.change(nil, &x); err != nil {
+		if err := tx.changeExecution(nil, &x); err != nil {
 			return 0, err
 		}
 	}
 	return given, nil
 }
 
-// lacks reports whether a thing is there and is to be given j by the rollout;
+// isOwed reports whether a thing is there and is to be given j by the rollout;
 // latest is the newest execution under its name, nil when there is none.
-func lacks(tx *transaction, j *muster.Job, thing muster.ThingName, latest *muster.Execution) (bool, error) {
+func isOwed(tx *transaction, j *muster.Job, thing muster.ThingName, latest *muster.Execution) (bool, error) {
 	if latest == nil || j.Selection == muster.Continuous && latest.Status == muster.Removed {
 		return lookup.HasThing(tx, thing)
 	}

@@ -9,18 +9,18 @@ import (
 // This file moves a job through its schedule: start time, maintenance windows,
 // end time (jobs-lifecycle.md section 9).
 
-// open returns a new job as its schedule lets it begin, with its Wake set.
-func open(tx *transaction, j muster.Job) (muster.Job, error) {
-	j, _, err := keepTime(tx, j)
+// openJob returns a new job as its schedule lets it begin, with its Wake set.
+func openJob(tx *transaction, j muster.Job) (muster.Job, error) {
+	j, _, err := followSchedule(tx, j)
 	if err == nil && j.Status == muster.JobInProgress {
 		j.Wake = tx.Now
 	}
 	return j, err
 }
 
-// keepTime brings a job in step with its schedule (rollout.OnSchedule), and takes
+// followSchedule brings a job in step with its schedule (rollout.OnSchedule), and takes
 // one whose end time has come out of the way of things that join groups.
-func keepTime(tx *transaction, old muster.Job) (muster.Job, rollout.State, error) {
+func followSchedule(tx *transaction, old muster.Job) (muster.Job, rollout.State, error) {
 	j, state, err := rollout.OnSchedule(old, tx.Now)
 	if err == nil && j.Over && !old.Over {
 		retire(tx, j)
@@ -48,7 +48,7 @@ func revealSome(tx *transaction, j muster.Job) (muster.Job, error) {
 		return j, err
 	}
 	for _, key := range keys {
-		if err := tx.reveal(key, &j); err != nil {
+		if err := tx.revealEntry(key, &j); err != nil {
 			return j, err
 		}
 	}

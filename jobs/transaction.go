@@ -41,9 +41,9 @@ func submit[T any](s *Jobs, wants func(*commit.Wants), fn func(*transaction) (T,
 	commit.Submit(s.commits, wants, func(tx *commit.Tx) (T, error) { return fn(s.in(tx)) }, done)
 }
 
-// change replaces, creates (before nil) or deletes (after nil) an execution,
+// changeExecution replaces, creates (before nil) or deletes (after nil) an execution,
 // together with its place in the thing's queue. It is the only way in.
-func (tx *transaction) change(before, after *muster.Execution) error {
+func (tx *transaction) changeExecution(before, after *muster.Execution) error {
 	e := after
 	if e == nil {
 		e = before
@@ -59,7 +59,7 @@ func (tx *transaction) change(before, after *muster.Execution) error {
 	} else {
 		q = old.With(*after)
 	}
-	tx.replace(old, q)
+	tx.replaceQueue(old, q)
 	tx.Change(before, after)
 	if err := tx.s.registry.ExecutionChanged(tx.Tx, e.Thing, e.Job); err != nil {
 		return err
@@ -67,9 +67,9 @@ func (tx *transaction) change(before, after *muster.Execution) error {
 	return tellExecution(tx, before, after)
 }
 
-// replace writes a queue as it is from now on. What the change means to its thing is
+// replaceQueue writes a queue as it is from now on. What the change means to its thing is
 // told at the end of the command.
-func (tx *transaction) replace(old, q muster.Queue) {
+func (tx *transaction) replaceQueue(old, q muster.Queue) {
 	tx.outbox().remember(old)
 	tx.PutQueue(q)
 }

@@ -34,7 +34,7 @@ func (w waitlist) any() (bool, error) {
 // anyDeferred reports whether things wait for a window of the job, or for what it
 // will never do. Things that a rollout under way has still to reach do not count.
 func (w waitlist) anyDeferred() (bool, error) {
-	if !w.j.Windowed() && (w.j.Selection != muster.Snapshot || rolls(w.j)) {
+	if !w.j.Windowed() && (w.j.Selection != muster.Snapshot || isSnapshotUnderWay(w.j)) {
 		return false, nil
 	}
 	return tables.deferred.AnyUnder(w.tx, string(w.j.ID))
@@ -90,5 +90,5 @@ func (w waitlist) resumeOne(thing muster.ThingName, d deferral) error {
 	if err != nil || latest == nil || latest.Number != d.Number {
 		return err
 	}
-	return retry(w.tx, latest, w.j) // as the job is by now: an operator may have ended retries
+	return retryExecution(w.tx, latest, w.j) // as the job is by now: an operator may have ended retries
 }

@@ -80,13 +80,13 @@ func (s *Jobs) Due(r store.Reader, now muster.Instant, grow bool) (due commit.Du
 func (d dueJobs) steps(grow bool) []func(*transaction) error {
 	var steps []func(*transaction) error
 	if d.timers {
-		steps = append(steps, fire)
+		steps = append(steps, fireTimers)
 	}
 	if d.turns {
 		steps = append(steps, giveTurns)
 	}
 	for _, id := range d.expired {
-		steps = append(steps, func(tx *transaction) error { return expire(tx, id) })
+		steps = append(steps, func(tx *transaction) error { return expireJob(tx, id) })
 	}
 	for range max(1, commit.StepsAhead/max(1, len(d.jobs))) {
 		for _, id := range d.jobs {
@@ -113,7 +113,7 @@ func step(tx *transaction, id muster.JobID, grow bool) error {
 	if err != nil || old == nil || !old.Due(tx.Now) {
 		return err
 	}
-	j, schedule, err := keepTime(tx, *old)
+	j, schedule, err := followSchedule(tx, *old)
 	if err != nil {
 		return err
 	}
@@ -156,32 +156,32 @@ func carryOut(tx *transaction, j muster.Job, schedule rollout.State, piece rollo
 	case rollout.RollOut:
 		j, err = rollOut(tx, j, schedule, stepMax)
 	case rollout.Erase:
-		return erase(tx, j)
+		return eraseJob(tx, j)
 	case rollout.Wait, rollout.Nothing:
 	}
 	switch {
 	case err != nil:
 		return err
 	case piece.Then == rollout.Erase && !j.Settling:
-		return erase(tx, j)
+		return eraseJob(tx, j)
 	}
-	return stepped(tx, j, piece.Wake)
+	return storeStep(tx, j, piece.Wake)
 }
 
-// stepped stores a job after a piece of its work. It is due again at its Wake or
+// storeStep stores a job after a piece of its work. It is due again at its Wake or
 // at the instant again, whichever is earlier; zero is never.
-func stepped(tx *transaction, j muster.Job, again muster.Instant) error {
+func storeStep(tx *transaction, j muster.Job, again muster.Instant) error {
 	if again != 0 && (j.Wake == 0 || again < j.Wake) {
 		j.Wake = again
 	}
 	if err := tx.putJob(j); err != nil {
 		return err
 	}
-	return tx.conclude(j)
+	return tx.completeJob(j)
 }
 
-// fire times out what is due.
-func fire(tx *transaction) error {
+// fireTimers times out what is due.
+func fireTimers(tx *transaction) error {
 	var due []store.Timer
 	for t, err := range tx.Timers(tx.Now) {
 		if err != nil {
@@ -207,7 +207,7 @@ func fire(tx *transaction) error {
 		if err != nil {
 			return err
 		}
-		if err := tx.end(found[0], &after, j); err != nil {
+		if err := tx.endExecution(found[0], &after, j); err != nil {
 			return err
 		}
 	}
@@ -242,7 +242,7 @@ func settleSome(tx *transaction, j muster.Job) (muster.Job, error) {
 		if err != nil {
 			return j, err
 		}
-		if err := tx.change(&found[i], after); err != nil {
+		if err := tx.changeExecution(&found[i], after); err != nil {
 			return j, err
 		}
 	}
@@ -252,8 +252,8 @@ func settleSome(tx *transaction, j muster.Job) (muster.Job, error) {
 	return j, nil
 }
 
-// erase removes the last of a deleted job.
-func erase(tx *transaction, j muster.Job) error {
+// eraseJob removes the last of a deleted job.
+func eraseJob(tx *transaction, j muster.Job) error {
 	tables.documents.Delete(tx, string(j.ID))
 	delete(tx.texts, j.ID)
 	tables.newest.Delete(tx, newestKey(j))
