@@ -5,10 +5,10 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// This file keeps the number of jobs that roll out at once below a limit, if
-// there is one. Those beyond it wait, the oldest first, and are never cancelled
-// (arbitration A13, jobs-lifecycle.md J4). What is being cancelled counts, but
-// never waits.
+// This file bounds how many jobs roll out at once, if there is a limit. Jobs beyond
+// the limit wait and are given turns by age, the oldest first; they are never
+// cancelled for it (arbitration A13, jobs-lifecycle.md J4). A job that is being
+// cancelled counts towards the limit, but never waits.
 
 // takeTurn decides whether j (old before this command, nil for a new one) may roll
 // out now or must wait for its turn, and returns it so. A job that waits before it

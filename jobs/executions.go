@@ -91,8 +91,8 @@ func (s *Jobs) DeleteExecution(ctx context.Context, thing muster.ThingName, job 
 	})
 }
 
-// rememberGap remembers that the first execution of a thing is going to be deleted
-// while it has a later one. It returns the job as it is then.
+// rememberGap sets Gaps of j if x, which is about to be deleted, is the first execution
+// of a thing that has a later one. It returns the job as it is then.
 func rememberGap(tx *transaction, j *muster.Job, x *muster.Execution) (*muster.Job, error) {
 	latest, err := tx.Latest(x.Thing, x.Job)
 	if err != nil || x.Number != 1 || latest.Number == 1 || j.Gaps {
@@ -103,8 +103,8 @@ func rememberGap(tx *transaction, j *muster.Job, x *muster.Execution) (*muster.J
 	return &with, tx.putJob(with)
 }
 
-// managedExecution returns an execution for an operator to change, after it met the fate
-// of its job, and the job.
+// managedExecution returns an execution for an operator to change, up to date with its
+// job, and the job. It fails with NotFound.
 func managedExecution(tx *transaction, thing muster.ThingName, job muster.JobID, number *int64) (*muster.Execution, *muster.Job, error) {
 	j, err := tx.job(job)
 	if err != nil {

@@ -123,7 +123,7 @@ func (f filing) fileByGroups() {
 	}
 }
 
-// refile moves a job's row in an index; empty keys are none.
+// refile moves a job's row in an index; an empty key is no row.
 func refile(w store.Writer, t store.Of[store.Link], was, is string) {
 	if was == is {
 		return
@@ -136,7 +136,7 @@ func refile(w store.Writer, t store.Of[store.Link], was, is string) {
 	}
 }
 
-// jobFiling is where a job is filed; empty keys are nowhere.
+// jobFiling is where a job is filed by its state; an empty key is nowhere.
 type jobFiling struct {
 	active                  bool
 	concurrent, line, ended string
@@ -159,7 +159,7 @@ func jobFile(j *muster.Job) jobFiling {
 	return f
 }
 
-// alarmKey sorts alarms by when they are due.
+// alarmKey is the key of a job in tables that are sorted by an instant.
 func alarmKey(at muster.Instant, id muster.JobID) string {
 	return store.JoinKey(store.TimeKey(at), string(id))
 }

@@ -317,7 +317,8 @@ func (s *Jobs) DeleteJob(ctx context.Context, id muster.JobID, ns *muster.Namesp
 	return err
 }
 
-// beginDeletion begins to remove a job that was just deleted.
+// beginDeletion stores a job that an event has just made DELETION_IN_PROGRESS; the
+// background deletes its records.
 func beginDeletion(tx *transaction, j muster.Job) error {
 	retire(tx, j)
 	tables.deletions.Put(tx, string(j.ID), store.Link{})
@@ -325,7 +326,8 @@ func beginDeletion(tx *transaction, j muster.Job) error {
 	return tx.putJob(j)
 }
 
-// retire takes a job that is over out of the way of things that join groups.
+// retire takes a job that gives nothing any more out of the index in which things that
+// join and leave groups look for jobs.
 func retire(tx *transaction, j muster.Job) {
 	if j.Selection == muster.Continuous {
 		for _, t := range j.Targets {

@@ -8,9 +8,9 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// This file is about things that come under a target of a continuous job while
-// it runs. They are given the job at once, as on AWS, or, if the job is told so,
-// with the rate of its rollout (arbitration A7).
+// This file is about things that come under a target of a continuous job after its
+// rollout began. They are given the job at once, as on AWS, or at the rate of the
+// rollout if the job has the option PaceJoiners (arbitration A7).
 
 // JobOptions are what the contract has no field for.
 type JobOptions struct {
@@ -33,9 +33,9 @@ func (s *Jobs) JobOptions(ctx context.Context, id muster.JobID) (JobOptions, err
 	return o, err
 }
 
-// SetJobOptions replaces the options of a job. Things that wait for the pace are
-// given the job at once when it is lifted. It fails with NotFound, or with
-// Invalid for the joiners of a job that has none or is over.
+// SetJobOptions replaces the options of a job. When PaceJoiners is cleared, the things
+// that wait for the pace are given the job at once. It fails with NotFound, or with
+// Invalid when PaceJoiners changes for a SNAPSHOT or for a job that has ended.
 func (s *Jobs) SetJobOptions(ctx context.Context, id muster.JobID, o JobOptions) error {
 	_, err := s.changeJob(ctx, id, nil, func(tx *transaction, j muster.Job) (muster.Job, error) {
 		switch {
@@ -53,8 +53,8 @@ func (s *Jobs) SetJobOptions(ctx context.Context, id muster.JobID, o JobOptions)
 	return err
 }
 
-// giveJoiner gives a thing that has come under a target of j its execution, at once
-// or when the pace allows it.
+// giveJoiner gives a thing that has come under a target of j its execution: at once, or
+// when the pace allows it.
 func giveJoiner(tx *transaction, j *muster.Job, t *muster.Thing) error {
 	if !j.PaceJoiners {
 		return enqueue(tx, j, t)
@@ -68,8 +68,8 @@ func giveJoiner(tx *transaction, j *muster.Job, t *muster.Thing) error {
 	return tx.putJob(next)
 }
 
-// admit gives some of the things that wait for the pace their executions, or
-// none when the job gives nothing any more. It returns the job with its Wake set.
+// admit gives some of the things that wait for the pace their executions, or strikes
+// them off when the job gives nothing any more. It returns the job with its Wake set.
 func admit(tx *transaction, j muster.Job, schedule rollout.State) (muster.Job, error) {
 	plan := rollout.Decision{Queue: rollout.Unlimited}
 	if j.PaceJoiners && j.Gives() {

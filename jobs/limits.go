@@ -18,8 +18,8 @@ type Limits struct {
 // activeJobs is the key in tallies of how many jobs are active.
 const activeJobs = "active-jobs"
 
-// countActive returns how many jobs are SCHEDULED or IN_PROGRESS. They are
-// counted once in the life of a folder.
+// countActive returns how many jobs are SCHEDULED or IN_PROGRESS. All jobs are read
+// only once in the life of a folder; from then on there is a stored count.
 func countActive(r store.Reader) (int, error) {
 	n, err := store.Tallies.Get(r, activeJobs)
 	if err != nil {
@@ -40,7 +40,7 @@ func countActive(r store.Reader) (int, error) {
 	return active, nil
 }
 
-// roomForJob returns nil when there may be one more active job.
+// roomForJob fails with LimitExceeded when there may be no more active jobs.
 func roomForJob(tx *transaction) error {
 	most := tx.s.limits.ActiveJobs
 	if most == 0 {

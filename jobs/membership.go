@@ -11,8 +11,17 @@ import (
 )
 
 // This file is what a change of membership means for executions (jobs-lifecycle.md
-// section 4): registry.Jobs. The registry calls it in the transaction that changes
-// the membership.
+// section 4): things that join a target of a continuous job are given it, and things
+// that leave its last target lose it. The registry calls these methods (registry.Jobs)
+// in the transaction that changes the membership.
+//
+// A rollout reads the groups while things join and leave them, so the two must not both
+// give a thing the job, nor both leave it out. A thing that comes under a target of a
+// continuous job is given the job here, and the rollout skips things that have it
+// (giveFirst). Only members of a dynamic group that the rollout still waits for are left
+// to it (willReach). A thing that only moves between groups under a target is given the
+// job here if it has not had it, since the rollout may have been about to reach the
+// group that it left. For snapshots see next.go.
 
 // Leaving implements registry.Jobs.
 func (s *Jobs) Leaving(tx *commit.Tx, thing muster.ThingName, joined muster.Instant, lineage []string) error {
@@ -32,7 +41,7 @@ func (s *Jobs) ThingDeleted(tx *commit.Tx, thing muster.ThingName) error {
 	return removeAllOf(s.in(tx), thing)
 }
 
-// GroupKnown implements registry.Jobs: the jobs go on that wait for the group.
+// GroupKnown implements registry.Jobs: rollouts that wait for the group go on.
 func (s *Jobs) GroupKnown(tx *commit.Tx, id string) error { return wakeHeld(s.in(tx), id) }
 
 // GivenToMembers implements registry.Jobs.
@@ -40,9 +49,10 @@ func (s *Jobs) GivenToMembers(tx *commit.Tx, id string, fn func(muster.JobID) er
 	return eachJobOf(s.in(tx), tables.standing, []string{id}, func(j *muster.Job) error { return fn(j.ID) })
 }
 
-// enqueue gives thing an execution of j, unless one is pending already. A thing
-// that had the job before gets the next number, its retries starting over
-// (jobs-lifecycle.md J9). Outside the maintenance windows it waits for the next one.
+// enqueue gives a thing an execution of j, unless one is pending already. A thing that
+// had the job before is given the next number, and its retries start over
+// (jobs-lifecycle.md J9). Outside the maintenance windows the thing is deferred until
+// the next one opens.
 func enqueue(tx *transaction, j *muster.Job, t *muster.Thing) error {
 	if j.Hides() {
 		tables.deferred.Put(tx, store.JoinKey(string(j.ID), string(t.Name)), deferral{Join: true})
@@ -58,7 +68,8 @@ func enqueue(tx *transaction, j *muster.Job, t *muster.Thing) error {
 	return tx.queueNext(j, t.Name, latest, muster.Retries{}, tx.Now)
 }
 
-// queueNext queues the execution of j that comes after latest, which may be nil.
+// queueNext queues the execution of j that follows latest, or the first one when that
+// is nil.
 func (tx *transaction) queueNext(j *muster.Job, thing muster.ThingName, latest *muster.Execution, used muster.Retries, queuedAt muster.Instant) error {
 	number := int64(1)
 	if latest != nil {
@@ -70,10 +81,10 @@ func (tx *transaction) queueNext(j *muster.Job, thing muster.ThingName, latest *
 	return tx.changeExecution(nil, &x)
 }
 
-// joinGroups gives thing the continuous jobs of the groups that it has come under:
-// those it joined and all above. It was under the groups was before; a job that
-// covered it by then is given only if its rollout had not come to the thing.
-// Groups are given by their ids.
+// joinGroups gives a thing the continuous jobs of the groups that it has come under;
+// lineage are the ids of the groups that it joined and of all above them, was those it
+// was under before. A job that covered the thing before is given only if the thing has
+// not had it.
 func joinGroups(tx *transaction, thing muster.ThingName, lineage, was []string) error {
 	var t *muster.Thing // read for the first job: most joins are not into the target of one
 	return eachJobOf(tx, tables.standing, lineage, func(j *muster.Job) (err error) {
@@ -98,8 +109,9 @@ func joinGroups(tx *transaction, thing muster.ThingName, lineage, was []string) 
 }
 
 // willReach reports whether j's rollout will still reach the things that just joined
-// groups, as it waits until these know their first members: so that a rate counts
-// for those too.
+// groups with these ids. It does when the targets among them are ahead of it and are
+// dynamic groups that do not know their members yet: the rollout waits for these, and
+// giving their members the job here would ignore its rate.
 func willReach(tx *transaction, j *muster.Job, joined []string) (bool, error) {
 	for i, t := range j.Targets {
 		if !slices.Contains(joined, t.ID) {
@@ -115,8 +127,8 @@ func willReach(tx *transaction, j *muster.Job, joined []string) (bool, error) {
 	return true, nil
 }
 
-// leaveGroups withdraws the continuous jobs of groups that thing has left, unless
-// another target still covers it. It runs after the membership is gone.
+// leaveGroups takes the continuous jobs of the groups that a thing has left away from
+// it, unless another target still covers the thing. The membership is gone already.
 func leaveGroups(tx *transaction, thing muster.ThingName, lineage []string) error {
 	var targeted []string
 	known := false
@@ -144,7 +156,7 @@ func leaveGroups(tx *transaction, thing muster.ThingName, lineage []string) erro
 	})
 }
 
-// removeAllOf ends everything pending for a thing that is being deleted.
+// removeAllOf ends all pending executions of a thing that is being deleted.
 func removeAllOf(tx *transaction, thing muster.ThingName) error {
 	var pending []muster.Execution
 	for x, err := range tx.ExecutionsOfThing(thing) {
@@ -167,6 +179,7 @@ func removeAllOf(tx *transaction, thing muster.ThingName) error {
 	return nil
 }
 
+// removeExecution makes an execution REMOVED.
 func removeExecution(tx *transaction, x *muster.Execution, j *muster.Job) error {
 	after, err := x.Apply(muster.Update{By: muster.Registry, To: muster.Removed}, tx.Now)
 	if err != nil {
@@ -175,8 +188,8 @@ func removeExecution(tx *transaction, x *muster.Execution, j *muster.Job) error 
 	return tx.endExecution(x, &after, j)
 }
 
-// eachJobOf calls fn for every job of an index by target, standing or rolling,
-// that targets one of the groups with these ids, each job once.
+// eachJobOf calls fn once for every job that index (standing or rolling) has under one
+// of these group ids. The jobs are collected first, since fn may change the index.
 func eachJobOf(tx *transaction, index store.Of[store.Link], groups []string, fn func(*muster.Job) error) error {
 	var ids []muster.JobID
 	for _, g := range groups {
@@ -204,7 +217,7 @@ func eachJobOf(tx *transaction, index store.Of[store.Link], groups []string, fn 
 	return nil
 }
 
-// wakeHeld lets the jobs go on that wait for the dynamic group with that id.
+// wakeHeld makes the jobs due whose rollout waits for the dynamic group with that id.
 func wakeHeld(tx *transaction, group string) error {
 	var ids []muster.JobID
 	from, to := store.Under(group)

@@ -11,16 +11,18 @@ import (
 // A snapshot is for the members that there were when its rollout began
 // (jobs-lifecycle.md section 4), and the rollout reads the groups as they are now. So
 // a member that joined later is left out, and one that leaves before the rollout has
-// reached it is written down (capture) and given the job after all others.
+// reached it is written down (captureLeaver) and given the job after all others.
 
-// isSnapshotUnderWay reports whether a job is a snapshot under way.
+// isSnapshotUnderWay reports whether a job, which may be nil, is a snapshot whose
+// rollout has begun and is not done.
 func isSnapshotUnderWay(j *muster.Job) bool {
 	return j != nil && j.Selection == muster.Snapshot && j.Status.Active() && j.Rollout.Started != 0 && !j.Rollout.Done
 }
 
-// captureLeaver writes down that a thing which joined a group then, and leaves it
-// now, is still to be given the snapshots under way of that group and of those
-// above it, whose ids lineage has.
+// captureLeaver writes down that a thing which leaves a group now is still to be given
+// the snapshots under way of that group and of those above it, whose ids lineage has.
+// joined is when it joined the group: if that was after the rollout began, the snapshot
+// is not for it. While a rollout is held nothing is written down.
 func captureLeaver(tx *transaction, name muster.ThingName, joined muster.Instant, lineage []string) error {
 	return eachJobOf(tx, tables.rolling, lineage, func(j *muster.Job) error {
 		if joined > j.Rollout.Started || j.Rollout.Held {

@@ -10,10 +10,11 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// This file keeps the promise that a subscriber who is kept across restarts
-// ends up with the newest notifications, whenever the process stops: what it is
-// owed is written in the transaction that owes it, and crossed out when the
-// message is safe.
+// This file makes the notifications of a command (jobs-data-plane.md section 11), and
+// keeps the promise that a subscriber with a persistent session ends up with the newest
+// ones, whenever the process stops. What such a subscriber is owed is stored in the
+// transaction that changes the queue, and deleted when the message is safe
+// (Delivered). After a restart what is still stored is sent again (Redeliver).
 
 // outbox is what the running command owes to things. Its notifications are made at
 // the end of the command, of the queues as it leaves them.
@@ -110,9 +111,10 @@ func (o *outbox) head(q muster.Queue) (*muster.Execution, error) {
 	return found[0], nil
 }
 
-// present makes the head of a notification ready to be handed out, its URLs only
-// if a subscriber hears it: in the transaction that changed the head, so that the
-// publisher need not come back for each thing of a rollout.
+// present adds the head of the queue to a notification, with its job and document. If
+// the document has links and a subscriber would get the notification now, the execution
+// is also given the instant of its URLs, in this transaction: otherwise the publisher
+// would need another transaction for each thing of a rollout (Notification.Document).
 func (o *outbox) present(n *Notification) (err error) {
 	if n.Head, err = o.head(n.Queue); err != nil || n.Head == nil {
 		return err
@@ -141,7 +143,8 @@ func outboxKey(key store.QueueKey) string {
 	return store.JoinKey(string(key.Thing), string(key.Namespace))
 }
 
-// owe writes n down when somebody who is kept has subscribed to it.
+// owe stores what n owes, in addition to what was owed before, if a subscriber with a
+// persistent session would get it.
 func (o *outbox) owe(n *Notification) error {
 	if !o.tx.s.audience.Keep(n.QueueKey, n.Change) {
 		return nil
@@ -157,8 +160,8 @@ func (o *outbox) owe(n *Notification) error {
 	return nil
 }
 
-// Delivered crosses out what n owed. It is called when its messages are safe
-// with whoever is to get them, and does not wait.
+// Delivered deletes what is stored of n, unless more was owed since. It is called when
+// the messages of n are safe with their subscribers, and does not wait.
 func (s *Jobs) Delivered(n Notification) {
 	if n.receipt == 0 {
 		return
@@ -176,8 +179,8 @@ func (s *Jobs) Delivered(n Notification) {
 	})
 }
 
-// Redeliver notifies again of what was still owed when the process stopped. It
-// is called once, after whoever publishes is ready.
+// Redeliver notifies again of what was still owed when the process stopped. It is
+// called once, when the Audience is ready to publish.
 func (s *Jobs) Redeliver(ctx context.Context) error {
 	var debts []store.Row[owing]
 	if err := s.commits.View(ctx, func(r store.Reader) error {

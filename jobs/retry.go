@@ -6,8 +6,9 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// retryExecution gives a thing another execution when the one that ended asks for it
-// (jobs-lifecycle.md section 10).
+// retryExecution gives a thing another execution if the retry criteria of j ask for
+// one after x, which has ended (jobs-lifecycle.md section 10). Outside the maintenance
+// windows the retry is deferred until the next one opens.
 func retryExecution(tx *transaction, x *muster.Execution, j *muster.Job) error {
 	if len(j.Config.Retry) == 0 || j.Over {
 		return nil

@@ -6,17 +6,17 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// A rollout is small while the things that it has left are smallMax at most, and
-// are found by looking at smallLooks members and groups.
+// A rollout is small when at most smallMax things are left, and looking at smallLooks
+// members and groups is enough to find them.
 const (
 	smallMax   = stepMax
 	smallLooks = 1024
 )
 
-// rollOutSmall does the next piece of a job's rollout, if what is left of it is
-// small, within the command that asked for it (arbitration A21): a caller that
-// makes a job for a few things finds it there as soon as it is answered. What is
-// larger, or has to wait, is left to the background.
+// rollOutSmall rolls a job out within the command that created or extended it, if
+// what is left is small (arbitration A21): a caller that creates a job for a few
+// things finds their executions as soon as it has the answer. A larger rollout, and
+// one that has to wait, is left to the background. It returns the job as stored.
 func rollOutSmall(tx *transaction, id muster.JobID) (muster.Job, error) {
 	old, err := tx.job(id)
 	if err != nil {

@@ -6,10 +6,11 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// This file moves a job through its schedule: start time, maintenance windows,
-// end time (jobs-lifecycle.md section 9).
+// This file moves a job through its schedule: start time, maintenance windows, end
+// time (jobs-lifecycle.md section 9). The transitions are rollout.OnSchedule.
 
-// openJob returns a new job as its schedule lets it begin, with its Wake set.
+// openJob returns a new job in step with its schedule, with its Wake set: at once if
+// it is IN_PROGRESS.
 func openJob(tx *transaction, j muster.Job) (muster.Job, error) {
 	j, _, err := followSchedule(tx, j)
 	if err == nil && j.Status == muster.JobInProgress {
@@ -28,8 +29,9 @@ func followSchedule(tx *transaction, old muster.Job) (muster.Job, rollout.State,
 	return j, state, err
 }
 
-// revealSome tells some of a job's queued things that a window opened or
-// closed. It returns the job with its progress.
+// revealSome shows or hides some of a job's queued executions after a window opened or
+// closed, so that devices are notified. It returns the job with its progress. Queues
+// that a device asks for meanwhile are right already (settledQueue).
 func revealSome(tx *transaction, j muster.Job) (muster.Job, error) {
 	after := store.Cursor{QueuedAt: j.Revealed.QueuedAt, Thing: j.Revealed.Thing, Number: j.Revealed.Number}
 	n := 0

@@ -8,14 +8,14 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// transaction is a commit.Tx with what the commands of it may reuse of each
-// other's reading of jobs.
+// transaction is a commit.Tx with the jobs that its commands have read, so that the
+// next command need not read them again.
 type transaction struct {
 	*commit.Tx
 	s *Jobs
 
-	jobs  map[muster.JobID]*muster.Job // as they are by now; nil: there is none
-	texts map[muster.JobID]string      // of documents, as they are by now; "": there is none
+	jobs  map[muster.JobID]*muster.Job // at this point of the transaction; nil: there is none
+	texts map[muster.JobID]string      // of documents, likewise; "": there is none
 }
 
 // in returns the transaction as jobs see it.
@@ -41,8 +41,9 @@ func submit[T any](s *Jobs, wants func(*commit.Wants), fn func(*transaction) (T,
 	commit.Submit(s.commits, wants, func(tx *commit.Tx) (T, error) { return fn(s.in(tx)) }, done)
 }
 
-// changeExecution replaces, creates (before nil) or deletes (after nil) an execution,
-// together with its place in the thing's queue. It is the only way in.
+// changeExecution creates (before nil), replaces or deletes (after nil) an execution,
+// together with its entry in the thing's queue. All changes of executions come through
+// here, so queue, index of the registry, notifications and events cannot disagree.
 func (tx *transaction) changeExecution(before, after *muster.Execution) error {
 	e := after
 	if e == nil {

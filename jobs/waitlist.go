@@ -14,9 +14,10 @@ type waitlist struct {
 	j  *muster.Job
 }
 
-// deferral is what a thing is waiting for. Of a continuous job, until the next
-// maintenance window opens: a retry, or its first execution after it joined. Of
-// a snapshot, until the rollout has come to all others: its first execution.
+// deferral is what a thing on the list waits for. Of a continuous job it is a retry, or
+// the first execution after the thing joined, and it waits for the next maintenance
+// window. Of a snapshot it is the first execution of a thing that left early, and it
+// waits until the rollout has reached all others (next.go).
 type deferral struct {
 	Join    bool   // it came under a target; else it is a retry
 	Number  int64  // of a retry: the execution that it follows

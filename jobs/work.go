@@ -9,23 +9,26 @@ import (
 	"github.com/muster-iot/muster/tags"
 )
 
-// This file is what happens without a request: rollouts, the ending of
-// cancelled and deleted jobs, timers. It is done in short steps that commit
-// their progress, so that a stop at any instant loses nothing and devices never
-// wait long behind it.
+// This file is the background work of jobs: rollouts, timers, and the end of
+// cancelled and deleted jobs. What to do for a job is decided by rollout.Next; this
+// file reads what that needs and carries the answer out.
+//
+// Work is done in short steps, each a command of its own that stores its progress in
+// the job. So a stop at any instant loses nothing, and a device that comes meanwhile
+// waits for at most one step.
 
-// stepMax bounds the executions that one step touches: what a device waits for at
-// most.
+// stepMax bounds the executions that one step changes, and with them how long a
+// device waits.
 const stepMax = 128
 
-// timersMax bounds the timers that fire in one step.
+// timersMax bounds the timers that one step fires.
 const timersMax = stepMax
 
-// jobsMax bounds the jobs that one round works on: as many as a transaction
-// takes, so that those which are due at the same tick share it.
+// jobsMax bounds the jobs that one round works on. It is as many as one transaction
+// takes, so that jobs which are due at the same tick share a transaction.
 const jobsMax = commit.BatchMax
 
-// dueJobs is the background work of jobs that can be done at an instant.
+// dueJobs is the background work of jobs that is due at an instant.
 type dueJobs struct {
 	timers  bool
 	turns   bool // a job that waits may roll out
@@ -35,8 +38,8 @@ type dueJobs struct {
 
 func (d dueJobs) any() bool { return d.timers || d.turns || len(d.jobs)+len(d.expired) > 0 }
 
-// Due looks up what there is to do in the background: timers, rollouts and the
-// ends of jobs (commit.Source).
+// Due implements commit.Source. It reads what is due, up to a bound, and what comes
+// after that, so it costs the same however many jobs there are.
 func (s *Jobs) Due(r store.Reader, now muster.Instant, grow bool) (due commit.Due, err error) {
 	var d dueJobs
 	if d.turns, err = s.turnDue(r); err != nil {
@@ -180,7 +183,8 @@ func storeStep(tx *transaction, j muster.Job, again muster.Instant) error {
 	return tx.completeJob(j)
 }
 
-// fireTimers times out what is due.
+// fireTimers times out the executions whose timer is due (jobs-lifecycle.md section
+// 8). All timers are read first, since ending an execution changes them.
 func fireTimers(tx *transaction) error {
 	var due []store.Timer
 	for t, err := range tx.Timers(tx.Now) {
@@ -197,7 +201,7 @@ func fireTimers(tx *transaction) error {
 			return err
 		}
 		if found[0] == nil || found[0].Status != muster.InProgress {
-			continue // an earlier one aborted its job
+			continue // a timer before it aborted the job
 		}
 		after, err := found[0].Apply(muster.Update{By: muster.Clock, To: muster.TimedOut}, tx.Now)
 		if err != nil {
@@ -214,8 +218,9 @@ func fireTimers(tx *transaction) error {
 	return nil
 }
 
-// settleSome ends some of the executions of a job that was cancelled, deleted
-// or is over; when none is left, the job is settled.
+// settleSome ends some of the executions of a job that was cancelled, deleted or is
+// over. When it finds none, the job is settled. A job that is being deleted loses
+// those that have ended, too.
 func settleSome(tx *transaction, j muster.Job) (muster.Job, error) {
 	var found []muster.Execution
 	for _, status := range []muster.Status{muster.Queued, muster.InProgress, 0} {
@@ -252,7 +257,7 @@ func settleSome(tx *transaction, j muster.Job) (muster.Job, error) {
 	return j, nil
 }
 
-// eraseJob removes the last of a deleted job.
+// eraseJob removes the last records of a deleted job, whose executions are gone.
 func eraseJob(tx *transaction, j muster.Job) error {
 	tables.documents.Delete(tx, string(j.ID))
 	delete(tx.texts, j.ID)
