@@ -55,14 +55,13 @@ type Piece struct {
 	Wake muster.Instant
 }
 
-// Next returns what is to be done next for a job that is due at the instant now.
-// It is the whole background life of a job: settling comes before everything,
-// since devices must not see for long what was cancelled; things learn of a
-// window before they are given anything in it; those that have waited longest
-// are served before the rollout goes on; and a deleted job is erased only when
-// nothing of it is left.
+// Next returns what is to be done next for a job that is due at the instant now. It is
+// the whole background life of a job. Executions that have to end come first, since
+// their records are out of date until then. Things learn of a window before they are
+// given anything in it, those that have waited are served before the rollout goes on,
+// and a deleted job is erased only when nothing else of it is left.
 //
-// The job is in step with its schedule (OnSchedule), and Waiting is decided.
+// j is in step with its schedule (OnSchedule), and its Waiting is decided.
 func Next(j muster.Job, f Facts, now muster.Instant) Piece {
 	rollsOut, joiners := j.RollsOutNow(), f.Joining && !j.Hides()
 	switch {
