@@ -157,6 +157,7 @@ func (tx *transaction) endExecution(before, after *muster.Execution, j *muster.J
 			return err
 		}
 	}
+	// A deleted execution counts for no abort criterion and is not retried.
 	if after != nil {
 		if aborted, err := tx.abortJob(j); err != nil || aborted {
 			return err

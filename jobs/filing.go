@@ -53,7 +53,9 @@ type filing struct {
 }
 
 // file keeps what is known of jobs as a whole: how many are active, which roll out,
-// which wait for that, when they ended, and when they are due.
+// which wait for that, when they ended, and when they are due. It also wakes the
+// background for what the change makes possible: another job's turn, or the end of a
+// retention.
 func (f filing) file() error {
 	tx, was, is := f.tx, jobFile(f.old), jobFile(f.now)
 	if was.active != is.active {

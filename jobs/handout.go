@@ -132,7 +132,7 @@ func (tx *transaction) reissue(before, after *muster.Execution) error {
 // leaves the whole document as it is stored, and is logged.
 func (n Notification) Document(ctx context.Context) (string, error) {
 	s, x := n.jobs, *n.Head
-	if renewed(n.job, x, s.now()).PresignedAt != x.PresignedAt { // no subscriber when it was committed, or it has waited since
+	if renewed(n.job, x, s.now()).PresignedAt != x.PresignedAt { // nothing had subscribed when it was committed, or it was sent late
 		var err error
 		if x, err = s.renew(ctx, x); err != nil {
 			return "", err

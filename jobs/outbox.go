@@ -155,7 +155,9 @@ func (o *outbox) owe(n *Notification) error {
 	} else if old != nil {
 		debt = debt.Or(muster.Change{List: old.List, Next: old.Next})
 	}
-	n.receipt = rand.Uint64() | 1 // zero means nothing was written down
+	// A debt may grow while an earlier notification of the thing is on its way. Then the
+	// receipt of that one no longer matches, and Delivered leaves the debt.
+	n.receipt = rand.Uint64() | 1 // zero means that nothing is stored
 	tables.outbox.Put(o.tx, outboxKey(n.QueueKey), owing{List: debt.List, Next: debt.Next, Receipt: n.receipt})
 	return nil
 }

@@ -27,7 +27,7 @@ func retryExecution(tx *transaction, x *muster.Execution, j *muster.Job) error {
 	if left, err := hasLeft(tx, x.Thing, j); err != nil || left {
 		return err
 	}
-	if next.QueuedAt == 0 {
+	if next.QueuedAt == 0 { // outside the windows
 		tables.deferred.Put(tx, store.JoinKey(string(j.ID), string(x.Thing)), deferral{Number: x.Number})
 		return nil
 	}

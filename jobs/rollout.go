@@ -6,6 +6,9 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
+// This file rolls jobs out: walk (next.go) says which things come next, rollout.Plan
+// how many may be given the job now, and giveFirst gives it to them.
+
 // A rollout is small when at most smallMax things are left, and looking at smallLooks
 // members and groups is enough to find them.
 const (
@@ -29,6 +32,8 @@ func rollOutSmall(tx *transaction, id muster.JobID) (muster.Job, error) {
 	if err != nil || !j.RollsOut() {
 		return *old, err
 	}
+	// A look ahead, before anything is written: a rollout is either done here as far as
+	// its rate allows, or not begun at all.
 	ahead := walk{tx, &j, j.BeginRollout(tx.Now).Rollout}
 	if small, err := ahead.isSmall(); err != nil || !small {
 		return *old, err
@@ -71,6 +76,9 @@ func rollOut(tx *transaction, j muster.Job, schedule rollout.State, looks int) (
 	if err != nil {
 		return j, err
 	}
+	// A step ends when the rate is used up, when it has given or looked at as many as a
+	// step may, or at the end of the targets. Looks are counted apart, since a thing that
+	// has the job already costs a look and is not given anything.
 	given, allowed := 0, min(stepMax, plan.Queue)
 	for looks > 0 && given < allowed && !done {
 		found, looked, err := w.next(min(looks, allowed-given))
@@ -104,7 +112,8 @@ func rollOut(tx *transaction, j muster.Job, schedule rollout.State, looks int) (
 	return j, nil
 }
 
-// pace asks the planner how many things may be given the job now.
+// pace asks the planner how many things may be given the job now. The counts are read
+// only for a rate that depends on them.
 func pace(tx *transaction, j muster.Job, schedule rollout.State) (rollout.Decision, error) {
 	s := rollout.Snapshot{
 		Status: j.Status, Schedule: schedule, Config: j.Config.Rollout,
@@ -146,6 +155,9 @@ func giveFirst(tx *transaction, j *muster.Job, names []muster.ThingName) (int, e
 		queues[i] = store.QueueKey{Thing: thing, Namespace: j.Namespace}
 		firsts[i] = store.ExecutionKey{Thing: thing, Job: j.ID, Number: 1}
 	}
+	// The common case is that no thing had the job before. It is told by one read of
+	// the first executions, and only where one is found, or may have been deleted (Gaps),
+	// is the latest looked up.
 	had, err := tx.Executions(firsts...)
 	if err != nil {
 		return 0, err
@@ -167,9 +179,9 @@ func giveFirst(tx *transaction, j *muster.Job, names []muster.ThingName) (int, e
 				return 0, err
 			}
 		}
-		if lacks, err := isOwed(tx, j, thing, latest); err != nil {
+		if owed, err := isOwed(tx, j, thing, latest); err != nil {
 			return 0, err
-		} else if !lacks {
+		} else if !owed {
 			continue
 		}
 		given++
