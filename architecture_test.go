@@ -7,8 +7,10 @@ import (
 	"go/parser"
 	"go/token"
 	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -20,58 +22,91 @@ const module = "github.com/muster-iot/muster"
 // inward (docs/ARCHITECTURE.md). "x/..." stands for x and everything below it;
 // "." is the root package, the nouns and rules.
 var mayImport = map[string][]string{
-	".":                    {},
-	"jobdoc":               {".", "internal/jsontext"},
-	"iotpolicy":            {"internal/jsontext"},
-	"reserve":              {},
-	"rollout":              {"."},
-	"limits":               {},
+	// Nouns and rules: pure.
+	".":          {},
+	"jobdoc":     {".", "internal/jsontext", "internal/plainjson"},
+	"rollout":    {"."},
+	"fleetquery": {"."},
+	"iotpolicy":  {"internal/jsontext"},
+	"limits":     {},
+	"reserve":    {},
+
+	// The store.
+	"store":           {"."},
+	"store/storetest": {".", "store"},
+	"store/...":       {".", "store"},
+
+	// What holds for every command and every list.
+	"commit":    {".", "reserve", "store"},
+	"listing":   {".", "store"},
+	"integrity": {".", "listing", "store"},
+	"tags":      {".", "commit", "integrity", "listing", "store"},
+
+	// The rooms of the service, from the ground up: an arrow leads down only.
+	"eventlog": {".", "commit", "store"},
+	"rights":   {".", "commit", "integrity", "listing", "store", "tags"},
+	"catalog":  {".", "commit", "integrity", "listing", "store", "tags"},
+	"registry": {".", "catalog", "commit", "eventlog", "fleetquery", "integrity", "listing", "rights", "store", "tags"},
+	"jobs":     {".", "catalog", "commit", "eventlog", "integrity", "jobdoc", "listing", "registry", "rollout", "store", "tags"},
+	"service":  {".", "catalog", "commit", "eventlog", "integrity", "internal/uuid", "jobs", "listing", "registry", "reserve", "rights", "store", "tags"},
+
+	// What drives them, and what a device may do.
+	"scheduler":   {".", "commit"},
+	"authz":       {".", "gateway", "identity", "identity/ca", "internal/hostport", "internal/loglimit", "iotpolicy", "rights"},
+	"identity":    {".", "identity/ca", "internal/jsontext", "internal/secretfile", "iotpolicy", "sigv4"},
+	"identity/ca": {".", "sigv4"},
+
+	// Job files.
+	"files":           {".", "codesign", "sigv4"},
+	"files/diskstore": {".", "files", "reserve", "store"},
+	"files/s3api":     {"files", "files/diskstore", "flood", "identity", "intake", "internal/hostport", "internal/loopback", "internal/respond", "sigv4"},
+	"files/s3store":   {".", "files", "internal/secretfile", "sigv4"},
+
+	// Edges.
+	"gateway/...":          {"gateway/...", "internal/loglimit", "internal/uuid"}, // has never heard of a job
+	"dataplane":            {".", "gateway", "identity", "intake", "internal/excerpt", "internal/jsontext", "internal/respond", "internal/uuid", "jobs", "limits", "store"},
+	"awsiot":               {".", "awsiot/foreign", "awsiot/route", "awsiot/wire", "catalog", "fleetquery", "flood", "identity", "identity/ca", "intake", "internal/hostport", "internal/jsontext", "internal/loopback", "internal/respond", "internal/uuid", "iotpolicy", "jobdoc", "jobs", "limits", "listing", "registry", "reserve", "rights", "sigv4"},
+	"awsiot/wire":          {"internal/jsontext"},
+	"awsiot/wire/wiretest": {"awsiot/wire", "internal/wiregen", "internal/wiregen/model"},
+	"awsiot/route":         {"awsiot/wire", "sigv4"},
+	"awsiot/foreign":       {"internal/respond", "sigv4"},
+	"iotdata":              {".", "awsiot/route", "awsiot/wire", "gateway", "gateway/packet", "identity", "intake", "internal/jsontext", "internal/respond"},
+	"events":               {".", "eventlog", "gateway", "internal/hostport", "internal/plainjson", "internal/uuid"},
+	"webhook":              {".", "eventlog", "events", "internal/plainjson"},
+	"presence":             {".", "gateway", "registry"},
+	"operator":             {".", "flood", "identity", "intake", "internal/apiclient", "internal/jsontext", "internal/respond", "iotpolicy", "sigv4"},
+	"unserved":             {"gateway", "gateway/topic", "internal/loglimit"},
+	"sessionstore":         {"gateway", "reserve", "store"},
+	"metrics":              {".", "gateway", "gateway/door", "intake", "reserve", "webhook"},
+	"datafolder":           {".", "codesign", "files/diskstore", "identity", "identity/ca", "internal/secretfile", "service", "sessionstore", "sigv4", "store", "store/pebblestore"},
 	"landing":              {"internal/hostport", "internal/loopback"},
 	"cors":                 {"intake", "internal/loglimit", "internal/respond"},
-	"intake":               {},
-	"store":                {"."},
-	"store/storetest":      {".", "store"},
-	"store/...":            {".", "store"},
-	"commit":               {".", "reserve", "store"},
-	"engine":               {".", "commit", "fleetquery", "jobdoc", "reserve", "rollout", "store"},
-	"fleetquery":           {"."},
-	"scheduler":            {".", "commit"},
-	"gateway/...":          {"gateway/...", "internal/loglimit"}, // has never heard of a job
-	"codesign":             {"internal/secretfile"},
-	"datafolder":           {".", "codesign", "engine", "files/diskstore", "identity/...", "internal/secretfile", "sessionstore", "sigv4", "store", "store/pebblestore"},
-	"sigv4":                {},
 	"flood":                {"internal/loglimit"},
-	"operator":             {".", "flood", "identity", "intake", "internal/apiclient", "internal/respond", "iotpolicy", "sigv4"},
-	"files":                {".", "codesign", "sigv4"},
-	"files/diskstore":      {".", "files", "reserve", "store"},
-	"files/s3store":        {".", "files", "internal/secretfile", "sigv4"},
-	"files/s3api":          {".", "files", "files/diskstore", "flood", "identity", "intake", "internal/loopback", "internal/respond", "iotpolicy", "sigv4"},
-	"identity":             {".", "identity/ca", "internal/jsontext", "internal/secretfile", "iotpolicy", "sigv4", "store"},
-	"identity/ca":          {".", "sigv4"},
-	"authz":                {".", "engine", "gateway", "identity/...", "internal/loglimit", "iotpolicy"},
-	"awsiot/wire":          {"internal/jsontext"},
-	"awsiot/wire/wiretest": {"awsiot/wire", "internal/wiregen/..."},
-	"awsiot/...":           {".", "awsiot/...", "fleetquery", "engine", "flood", "identity/...", "intake", "internal/jsontext", "internal/loopback", "internal/respond", "iotpolicy", "jobdoc", "limits", "reserve", "sigv4"},
-	"events":               {".", "engine", "gateway"},
-	"webhook":              {".", "engine", "events"},
-	"iotdata":              {".", "awsiot/...", "gateway/...", "identity", "intake", "internal/jsontext", "internal/respond"},
-	"presence":             {".", "engine", "gateway"},
-	"dataplane":            {".", "awsiot/...", "engine", "gateway", "identity/...", "intake", "internal/jsontext", "internal/respond", "iotpolicy", "limits", "sigv4", "store"},
-	"unserved":             {"gateway/...", "internal/loglimit"},
-	"sessionstore":         {"gateway", "reserve", "store"},
-	"metrics":              {".", "gateway/...", "intake", "reserve", "webhook"},
-	"device":               {"sigv4"}, // the public contract and nothing of the server
-	"fleet":                {"device", "sigv4"},
-	"cmd/...":              {"..."},
-	"internal/jsontext":    {},
-	"internal/apiclient":   {"sigv4"},
-	"internal/loglimit":    {},
-	"internal/loopback":    {},
-	"internal/plainjson":   {},
-	"internal/respond":     {"internal/excerpt"},
-	"internal/secretfile":  {},
-	"internal/uuid":        {},
-	"internal/...":         {"..."},
+	"intake":               {},
+
+	// API: the public contract and nothing of the server.
+	"device":   {"sigv4"},
+	"fleet":    {"device"},
+	"codesign": {"internal/secretfile"},
+	"sigv4":    {"internal/excerpt"},
+
+	// Programs and tools.
+	"cmd/...": {"..."},
+
+	"internal/apiclient":  {"sigv4"},
+	"internal/excerpt":    {},
+	"internal/hostport":   {},
+	"internal/jsontext":   {},
+	"internal/lend":       {},
+	"internal/loglimit":   {"internal/hostport"},
+	"internal/logtest":    {},
+	"internal/loopback":   {},
+	"internal/needs":      {},
+	"internal/plainjson":  {},
+	"internal/respond":    {"internal/excerpt"},
+	"internal/secretfile": {},
+	"internal/uuid":       {},
+	"internal/...":        {"..."},
 }
 
 // importers names, for each outside library, the packages that may import it.
@@ -129,9 +164,59 @@ func TestArrowsPointInward(t *testing.T) {
 	}
 }
 
+// A permission that nobody uses would let a later arrow in unseen.
+func TestNoPermissionIsUnused(t *testing.T) {
+	unused := map[string]map[string]bool{}
+	for row, may := range mayImport {
+		unused[row] = map[string]bool{}
+		for _, permission := range may {
+			unused[row][permission] = true
+		}
+	}
+	for _, p := range packages(t) {
+		row, _ := rowOf(p.path())
+		for _, imported := range p.Imports {
+			for permission := range unused[row] {
+				if inModule(imported) && matches(permission, placeOf(imported)) {
+					delete(unused[row], permission)
+				}
+			}
+		}
+	}
+	for row, permissions := range unused {
+		for permission := range permissions {
+			t.Errorf("no package of row %q imports %q: take the permission out", row, permission)
+		}
+	}
+	for library, may := range importers {
+		for _, pattern := range may {
+			if !slices.ContainsFunc(packages(t), func(p goPackage) bool {
+				return matches(pattern, p.path()) && slices.ContainsFunc(p.Imports, func(i string) bool { return libraryOf(i) == library })
+			}) {
+				t.Errorf("%s does not import %s: take the permission out", pattern, library)
+			}
+		}
+	}
+}
+
+// A row that covers no package of its own, because others cover them all, says
+// nothing.
+func TestNoRowIsHidden(t *testing.T) {
+	covers := map[string]bool{}
+	for _, p := range packages(t) {
+		row, _ := rowOf(p.path())
+		covers[row] = true
+	}
+	for row := range mayImport {
+		if !covers[row] {
+			t.Errorf("row %q covers no package: others do", row)
+		}
+	}
+}
+
 func TestAPackageHasItsOwnRowFirst(t *testing.T) {
 	for path, want := range map[string]string{
-		"store": "store", "store/memstore": "store/...", "store/storetest": "store/storetest", "awsiot": "awsiot/...", "internal/bench": "internal/...",
+		"store": "store", "store/memstore": "store/...", "store/storetest": "store/storetest", "awsiot": "awsiot", "internal/bench": "internal/...",
 	} {
 		if row, ok := rowOf(path); row != want || !ok {
 			t.Errorf("the row of %s is %q, want %q", path, row, want)
@@ -275,4 +360,34 @@ func matches(pattern, path string) bool {
 		return pattern == path
 	}
 	return prefix == "" || path+"/" == prefix || strings.HasPrefix(path, prefix)
+}
+
+// The page names every package, and its walks name files that are there.
+func TestTheArchitecturePageIsComplete(t *testing.T) {
+	page, err := os.ReadFile("docs/ARCHITECTURE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	figure, codeMap, _ := strings.Cut(string(page), "## Code map")
+	for _, p := range packages(t) {
+		name := p.path()
+		parts := strings.Split(name, "/")
+		last := parts[len(parts)-1]
+		switch {
+		case name == "." || parts[0] == "cmd" || strings.HasSuffix(last, "test"):
+		case parts[0] == "internal": // with what lies below it
+			if !strings.Contains(codeMap, "`"+parts[0]+"/"+parts[1]+"`") {
+				t.Errorf("the code map does not name %s", name)
+			}
+		case !strings.Contains(figure, last):
+			t.Errorf("the figure does not show %s", name)
+		case len(parts) == 1 && !strings.Contains(codeMap, "`"+name+"`"):
+			t.Errorf("the code map does not name %s", name)
+		}
+	}
+	for _, match := range regexp.MustCompile("`([a-z0-9/]+\\.go)`").FindAllStringSubmatch(string(page), -1) {
+		if _, err := os.Stat(match[1]); err != nil {
+			t.Errorf("the page names %s, which is not there", match[1])
+		}
+	}
 }

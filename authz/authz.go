@@ -30,7 +30,7 @@ import (
 )
 
 // Principals says who the holder of a certificate is and which policies are in
-// force for it. *service.Service implements it. Its methods may be called by many
+// force for it. *rights.Rights implements it. Its methods may be called by many
 // goroutines.
 type Principals interface {
 	// Grounds returns what the rights of one connection rest on; clientID is
@@ -186,7 +186,7 @@ func (a *Authorizer) identify(ctx context.Context, der []byte, clientID, addr st
 }
 
 // Changed says whose rights may be different now. It never waits; it fits
-// service.Options.Access.
+// rights.Watcher.
 func (a *Authorizer) Changed(c rights.Change) {
 	a.generation.Add(1)
 	select {

@@ -22,7 +22,7 @@ import (
 	"github.com/muster-iot/muster/store/memstore"
 )
 
-// world is an engine with one thing, and an Authorizer that follows it.
+// world is a service with one thing, and an Authorizer that follows it.
 type world struct {
 	*service.Service
 	a       *Authorizer
@@ -32,15 +32,23 @@ type world struct {
 	added   []muster.Certificate
 }
 
+// watcher tells the Authorizer of a world of changes of rights.
+type watcher struct{ of *world }
+
+func (w watcher) RightsChanged(c rights.Change) { w.of.a.Changed(c) }
+func (watcher) Due()                            {}
+func (watcher) Committed(int)                   {}
+func (watcher) Recorded()                       {}
+
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, now: time.Unix(1_790_000_000, 0), revoked: make(chan string, 9)}
 	account := muster.Account{ID: "123456789012", Region: "eu-west-1"}
 	now := func() muster.Instant { return muster.At(w.now) }
 	s := memstore.New()
-	w.Service = service.New(service.Options{Store: s, Account: account, Now: now, Access: func(c rights.Change) { w.a.Changed(c) }})
+	w.Service = service.New(service.Options{Store: s, Account: account, Now: now, Watcher: watcher{w}})
 	w.a = New(Options{
-		Principals: w.Service, Account: account, Now: now, Grace: 24 * time.Hour,
+		Principals: w.Rights, Account: account, Now: now, Grace: 24 * time.Hour,
 		Revoked:    func(p string) { w.revoked <- p },
 		Registered: func(c muster.Certificate) { w.added = append(w.added, c) },
 	})
@@ -272,7 +280,7 @@ func TestAChangeDuringAConnectIsNotLost(t *testing.T) {
 	w := newWorld(t)
 	der, id := w.device("d", muster.CertificateActive, w.now.Add(time.Hour), nil)
 	w.allow("all", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iot:*","Resource":"*"}}`, rights.PolicyTarget{Certificate: id})
-	m := &meddler{Principals: w.Service}
+	m := &meddler{Principals: w.Rights}
 	w.a.o.Principals = m
 	m.then = func() {
 		w.ok(w.Rights.UpdateCertificate(t.Context(), id, muster.CertificateInactive))

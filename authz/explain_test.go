@@ -27,17 +27,17 @@ func TestExplain(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
 	der, id := w.device("pump-7", 0, w.now.Add(time.Hour), nil)
-	w.must(w.AddCertificate(ctx, muster.Certificate{
+	w.must(w.Rights.AddCertificate(ctx, muster.Certificate{
 		ID: id, PEM: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})), Status: muster.CertificateActive,
 		NotBefore: muster.At(w.now), NotAfter: muster.At(w.now.Add(time.Hour)),
 	}))
-	w.ok(w.AttachPrincipal(ctx, "lamp", id, muster.Attachment{}))
-	w.must(w.CreateThingGroup(ctx, muster.Group{Name: "all"}, nil))
-	w.ok(w.AddThingToThingGroup(ctx, "lamp", "all"))
+	w.ok(w.Rights.AttachPrincipal(ctx, "lamp", id, muster.Attachment{}))
+	w.must(w.Registry.CreateThingGroup(ctx, muster.Group{Name: "all"}, nil))
+	w.ok(w.Registry.AddThingToThingGroup(ctx, "lamp", "all"))
 	w.allow("own", `{"Statement":[{"Sid":"itself","Effect":"Allow","Action":"iot:Publish","Resource":"arn:aws:iot:*:*:topic/${iot:Connection.Thing.ThingName}"},
 		{"Effect":"Allow","Action":"iot:Publish","Resource":"arn:aws:iot:*:*:topic/${iot:Certificate.Subject.CommonName}"}]}`, rights.PolicyTarget{Certificate: id})
 	w.allow("every", `{"Statement":{"Sid":"never","Effect":"Deny","Action":"iot:*","Resource":"arn:aws:iot:*:*:topic/secret"}}`, rights.PolicyTarget{Group: "all"})
-	w.must(w.CreatePolicyVersion(ctx, "every", `{"Statement":{"Sid":"never","Effect":"Deny","Action":"iot:*","Resource":"arn:aws:iot:*:*:topic/secret"}}`, true))
+	w.must(w.Rights.CreatePolicyVersion(ctx, "every", `{"Statement":{"Sid":"never","Effect":"Deny","Action":"iot:*","Resource":"arn:aws:iot:*:*:topic/secret"}}`, true))
 	admin, err := iotpolicy.Parse("admin[0]", `{"Statement":{"Effect":"Allow","Action":"iot:Create*","Resource":"*"}}`)
 	w.ok(err)
 	w.a.o.Keys = func(key string) (identity.Caller, error) {
@@ -46,7 +46,7 @@ func TestExplain(t *testing.T) {
 		}
 		return identity.Caller{}, identity.ErrUnknownKey
 	}
-	deactivate := func() { w.ok(w.UpdateCertificate(ctx, id, muster.CertificateInactive)) }
+	deactivate := func() { w.ok(w.Rights.UpdateCertificate(ctx, id, muster.CertificateInactive)) }
 	for _, test := range []struct {
 		name  string
 		first func()

@@ -37,13 +37,13 @@ func TestAUTH44ALiveConnectionFollowsTheRegistry(t *testing.T) {
 	w.allow("site", publish("site/${iot:Connection.Thing.Attributes[site]}"), own)
 	w.allow("type", publish("type/${iot:Connection.Thing.ThingTypeName}"), own)
 	w.allow("name", publish("name/${iot:Connection.Thing.ThingName}"), own)
-	w.must(w.CreateThingType(ctx, muster.ThingType{Name: "light"}, nil))
-	w.must(w.CreateThingGroup(ctx, muster.Group{Name: "house"}, nil))
-	w.must(w.CreateThingGroup(ctx, muster.Group{Name: "room", Parent: "house"}, nil))
-	w.must(w.CreateThingGroup(ctx, muster.Group{Name: "barn"}, nil))
+	w.must(w.Registry.CreateThingType(ctx, muster.ThingType{Name: "light"}, nil))
+	w.must(w.Registry.CreateThingGroup(ctx, muster.Group{Name: "house"}, nil))
+	w.must(w.Registry.CreateThingGroup(ctx, muster.Group{Name: "room", Parent: "house"}, nil))
+	w.must(w.Registry.CreateThingGroup(ctx, muster.Group{Name: "barn"}, nil))
 	w.allow("room", publish("room"), rights.PolicyTarget{Group: "room"})
 	w.allow("house", publish("house"), rights.PolicyTarget{Group: "house"})
-	w.must(w.CreatePolicy(ctx, "late", publish("late"), nil))
+	w.must(w.Rights.CreatePolicy(ctx, "late", publish("late"), nil))
 	d, err := w.connect(der, "lamp")
 	w.ok(err)
 	for _, step := range []struct {
@@ -52,29 +52,29 @@ func TestAUTH44ALiveConnectionFollowsTheRegistry(t *testing.T) {
 		topic string
 		want  bool
 	}{
-		{"the thing attached", func() error { return w.AttachPrincipal(ctx, "lamp", id, muster.Attachment{}) }, "name/lamp", true},
-		{"an attribute", func() error { return w.UpdateThing(ctx, "lamp", attributes("north")) }, "site/north", true},
-		{"another value of it", func() error { return w.UpdateThing(ctx, "lamp", attributes("south")) }, "site/north", false},
-		{"a type", func() error { return w.UpdateThing(ctx, "lamp", muster.ThingUpdate{Type: "light"}) }, "type/light", true},
-		{"no type", func() error { return w.UpdateThing(ctx, "lamp", muster.ThingUpdate{RemoveType: true}) }, "type/light", false},
-		{"a group", func() error { return w.AddThingToThingGroup(ctx, "lamp", "room") }, "room", true},
+		{"the thing attached", func() error { return w.Rights.AttachPrincipal(ctx, "lamp", id, muster.Attachment{}) }, "name/lamp", true},
+		{"an attribute", func() error { return w.Registry.UpdateThing(ctx, "lamp", attributes("north")) }, "site/north", true},
+		{"another value of it", func() error { return w.Registry.UpdateThing(ctx, "lamp", attributes("south")) }, "site/north", false},
+		{"a type", func() error { return w.Registry.UpdateThing(ctx, "lamp", muster.ThingUpdate{Type: "light"}) }, "type/light", true},
+		{"no type", func() error { return w.Registry.UpdateThing(ctx, "lamp", muster.ThingUpdate{RemoveType: true}) }, "type/light", false},
+		{"a group", func() error { return w.Registry.AddThingToThingGroup(ctx, "lamp", "room") }, "room", true},
 		{"the policy of the group above", func() error { return nil }, "house", true},
-		{"the policy off the group above", func() error { return w.DetachPolicy(ctx, "house", rights.PolicyTarget{Group: "house"}) }, "house", false},
-		{"and on again", func() error { return w.AttachPolicy(ctx, "house", rights.PolicyTarget{Group: "house"}) }, "house", true},
+		{"the policy off the group above", func() error { return w.Rights.DetachPolicy(ctx, "house", rights.PolicyTarget{Group: "house"}) }, "house", false},
+		{"and on again", func() error { return w.Rights.AttachPolicy(ctx, "house", rights.PolicyTarget{Group: "house"}) }, "house", true},
 		{"other groups at once", func() error {
-			return w.UpdateThingGroupsForThing(ctx, "lamp", []muster.GroupName{"barn"}, []muster.GroupName{"room"})
+			return w.Registry.UpdateThingGroupsForThing(ctx, "lamp", []muster.GroupName{"barn"}, []muster.GroupName{"room"})
 		}, "room", false},
-		{"the first group again", func() error { return w.AddThingToThingGroup(ctx, "lamp", "room") }, "room", true},
-		{"the group deleted", func() error { return w.DeleteThingGroup(ctx, "room", nil) }, "room", false},
+		{"the first group again", func() error { return w.Registry.AddThingToThingGroup(ctx, "lamp", "room") }, "room", true},
+		{"the group deleted", func() error { return w.Registry.DeleteThingGroup(ctx, "room", nil) }, "room", false},
 		{"the group above is lost with it", func() error { return nil }, "house", false},
-		{"a policy attached", func() error { return w.AttachPolicy(ctx, "late", own) }, "late", true},
-		{"another version in force", func() error { _, err := w.CreatePolicyVersion(ctx, "late", publish("later"), true); return err }, "late", false},
-		{"the first version again", func() error { return w.SetDefaultPolicyVersion(ctx, "late", "1") }, "late", true},
-		{"the policy detached", func() error { return w.DetachPolicy(ctx, "late", own) }, "late", false},
-		{"the thing detached", func() error { return w.DetachPrincipal(ctx, "lamp", id) }, "name/lamp", false},
-		{"the policy attached again", func() error { return w.AttachPolicy(ctx, "late", own) }, "late", true},
-		{"the certificate inactive", func() error { return w.UpdateCertificate(ctx, id, muster.CertificateInactive) }, "late", false},
-		{"and active again (AUTH-31)", func() error { return w.UpdateCertificate(ctx, id, muster.CertificateActive) }, "late", true},
+		{"a policy attached", func() error { return w.Rights.AttachPolicy(ctx, "late", own) }, "late", true},
+		{"another version in force", func() error { _, err := w.Rights.CreatePolicyVersion(ctx, "late", publish("later"), true); return err }, "late", false},
+		{"the first version again", func() error { return w.Rights.SetDefaultPolicyVersion(ctx, "late", "1") }, "late", true},
+		{"the policy detached", func() error { return w.Rights.DetachPolicy(ctx, "late", own) }, "late", false},
+		{"the thing detached", func() error { return w.Rights.DetachPrincipal(ctx, "lamp", id) }, "name/lamp", false},
+		{"the policy attached again", func() error { return w.Rights.AttachPolicy(ctx, "late", own) }, "late", true},
+		{"the certificate inactive", func() error { return w.Rights.UpdateCertificate(ctx, id, muster.CertificateInactive) }, "late", false},
+		{"and active again (AUTH-31)", func() error { return w.Rights.UpdateCertificate(ctx, id, muster.CertificateActive) }, "late", true},
 	} {
 		w.ok(step.do())
 		w.until(step.what, step.want, func() bool { return d.Publish(step.topic, false) == nil })

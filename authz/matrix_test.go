@@ -96,7 +96,7 @@ var operations = []struct {
 // operation and thing, and checks by the execution that only what is allowed had
 // an effect.
 func TestAThingNeverActsForAnotherThing(t *testing.T) {
-	s := newService(t)
+	s := newDeployment(t)
 	for _, id := range identities {
 		t.Run(id.name, func(t *testing.T) {
 			device := s.newDevice(t, id.name, id.status)
@@ -118,7 +118,7 @@ func TestAThingNeverActsForAnotherThing(t *testing.T) {
 
 // overMQTT checks what a device may do when it connects with a client id; may
 // are the things that it may act for, and nil means that it is not admitted.
-func (s *service) overMQTT(t *testing.T, d device, version byte, client string, may []string, wide bool) {
+func (s *deployment) overMQTT(t *testing.T, d device, version byte, client string, may []string, wide bool) {
 	t.Helper()
 	for _, thing := range []string{"lamp", "pump"} {
 		allowed := slices.Contains(may, thing)
@@ -157,7 +157,7 @@ func (s *service) overMQTT(t *testing.T, d device, version byte, client string, 
 // listens checks whether a device receives the notifications of a thing. Policies
 // compare a filter as text (AUTH-65), so that a wide one may be granted; then
 // iot:Receive decides about each delivery.
-func (s *service) listens(t *testing.T, d device, version byte, client, thing string, allowed, wide bool) {
+func (s *deployment) listens(t *testing.T, d device, version byte, client, thing string, allowed, wide bool) {
 	t.Helper()
 	what := fmt.Sprintf("as %s over MQTT %d", client, version)
 	c := s.dial(t, d, version)
@@ -181,7 +181,7 @@ func (s *service) listens(t *testing.T, d device, version byte, client, thing st
 }
 
 // overHTTPS checks what a device may do with its certificate alone.
-func (s *service) overHTTPS(t *testing.T, d device, may []string) {
+func (s *deployment) overHTTPS(t *testing.T, d device, may []string) {
 	t.Helper()
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: s.trusting(d)}, Timeout: time.Minute}
 	defer client.CloseIdleConnections()
@@ -210,7 +210,7 @@ func (s *service) overHTTPS(t *testing.T, d device, may []string) {
 
 // version returns the version of a thing's execution, which rises with every
 // change.
-func (s *service) version(t *testing.T, thing string) int64 {
+func (s *deployment) version(t *testing.T, thing string) int64 {
 	t.Helper()
 	d, err := s.Jobs.DescribeExecution(t.Context(), jobs.DescribeInput{Thing: muster.ThingName(thing), Job: "fw"})
 	s.must(t, err)
@@ -218,7 +218,7 @@ func (s *service) version(t *testing.T, thing string) int64 {
 }
 
 // checkVersion checks that an execution changed if, and only if, it should.
-func (s *service) checkVersion(t *testing.T, what, thing string, before int64, allowed, changes bool) {
+func (s *deployment) checkVersion(t *testing.T, what, thing string, before int64, allowed, changes bool) {
 	t.Helper()
 	after := s.version(t, thing)
 	if !allowed && after != before || allowed && changes && after == before {

@@ -37,11 +37,11 @@ func TestADeviceOverHTTPSIsLookedUpAgainWhenSomethingChanged(t *testing.T) {
 		t.Error("rights of long ago still count; the certificate may have expired")
 	}
 
-	w.ok(w.DetachPolicy(t.Context(), "all", rights.PolicyTarget{Certificate: id}))
+	w.ok(w.Rights.DetachPolicy(t.Context(), "all", rights.PolicyTarget{Certificate: id}))
 	if err := find("127.0.0.1:1").Act("iotjobsdata:GetPendingJobExecutions", "lamp"); !errors.Is(err, gateway.ErrRefused) {
 		t.Errorf("Act() after the policy was detached = %v, want a refusal", err)
 	}
-	w.ok(w.UpdateCertificate(t.Context(), id, muster.CertificateInactive))
+	w.ok(w.Rights.UpdateCertificate(t.Context(), id, muster.CertificateInactive))
 	if _, err := w.a.Device(t.Context(), der, "127.0.0.1:1"); !errors.Is(err, gateway.ErrRefused) {
 		t.Errorf("Device() after the certificate was deactivated = %v, want a refusal", err)
 	}
@@ -58,7 +58,7 @@ func TestTheLifeOfADeviceOverHTTPSEndsWithItsCertificate(t *testing.T) {
 		if looked == "before the change" && d.Life().Err() != nil {
 			t.Error("the life of an active certificate has ended")
 		}
-		w.ok(w.UpdateCertificate(t.Context(), id, muster.CertificateInactive))
+		w.ok(w.Rights.UpdateCertificate(t.Context(), id, muster.CertificateInactive))
 		for looked == "only after it" && len(w.a.changes) > 0 {
 			time.Sleep(time.Millisecond) // until Run has seen to it, and has not found d
 		}
@@ -67,7 +67,7 @@ func TestTheLifeOfADeviceOverHTTPSEndsWithItsCertificate(t *testing.T) {
 		case <-time.After(10 * time.Second):
 			t.Errorf("the life of a device that looked at it %s goes on", looked)
 		}
-		w.ok(w.UpdateCertificate(t.Context(), id, muster.CertificateActive))
+		w.ok(w.Rights.UpdateCertificate(t.Context(), id, muster.CertificateActive))
 		back, err := w.a.Device(t.Context(), der, "127.0.0.1:1")
 		if err != nil || back.Life().Err() != nil {
 			t.Errorf("active again: %v, or its life has ended", err)

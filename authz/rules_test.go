@@ -11,7 +11,7 @@ import (
 )
 
 // connect returns a connected client with a clean session.
-func (s *service) connect(t *testing.T, d device, client string) *mqtttest.Client {
+func (s *deployment) connect(t *testing.T, d device, client string) *mqtttest.Client {
 	t.Helper()
 	c := s.dial(t, d, packet.V5)
 	if ack := c.Connect(packet.Connect{ClientID: client, Clean: true}); ack.Reason != packet.Success {
@@ -22,7 +22,7 @@ func (s *service) connect(t *testing.T, d device, client string) *mqtttest.Clien
 
 // get requests the pending executions of the lamp over HTTPS and returns the
 // status.
-func (s *service) get(t *testing.T, d device) int {
+func (s *deployment) get(t *testing.T, d device) int {
 	t.Helper()
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: s.trusting(d)}, Timeout: time.Minute}
 	defer client.CloseIdleConnections()
@@ -35,7 +35,7 @@ func (s *service) get(t *testing.T, d device) int {
 }
 
 func TestAUTH31LeavingACTIVEEndsConnectionsAndReturningBringsThemBack(t *testing.T) {
-	s := newService(t)
+	s := newDeployment(t)
 	d := s.newDevice(t, "hub", muster.CertificateActive)
 	s.allow(t, d, named("lamp"))
 	for _, status := range []muster.CertificateStatus{muster.CertificateInactive, muster.CertificateRevoked} {
@@ -64,7 +64,7 @@ func TestAUTH31LeavingACTIVEEndsConnectionsAndReturningBringsThemBack(t *testing
 }
 
 func TestAUTH40AUTH43NoAttachmentIsNeeded(t *testing.T) {
-	s := newService(t)
+	s := newDeployment(t)
 	d := s.newDevice(t, "hub", muster.CertificateActive)
 	s.allow(t, d, named("lamp", "pump"))
 	c := s.connect(t, d, "hub")
@@ -78,7 +78,7 @@ func TestAUTH40AUTH43NoAttachmentIsNeeded(t *testing.T) {
 }
 
 func TestAUTH53AttachingAgainIsSilent(t *testing.T) {
-	s := newService(t)
+	s := newDeployment(t)
 	d := s.newDevice(t, "hub", muster.CertificateActive)
 	policy := s.allow(t, d, named("lamp"))
 	c := s.connect(t, d, "hub")
@@ -98,7 +98,7 @@ func mqttOnly(actions string) string {
 }
 
 func TestAUTH67ReceiveAppliesToWhatTheJobsServiceSends(t *testing.T) {
-	s := newService(t)
+	s := newDeployment(t)
 	d := s.newDevice(t, "hub", muster.CertificateActive)
 	s.allow(t, d, mqttOnly(`["iot:Publish","iot:Subscribe"]`))
 	c := s.connect(t, d, "hub")
@@ -109,7 +109,7 @@ func TestAUTH67ReceiveAppliesToWhatTheJobsServiceSends(t *testing.T) {
 }
 
 func TestAUTH68RepliesNeedNoSubscription(t *testing.T) {
-	s := newService(t)
+	s := newDeployment(t)
 	d := s.newDevice(t, "hub", muster.CertificateActive)
 	s.allow(t, d, mqttOnly(`["iot:Publish","iot:Receive"]`))
 	c := s.connect(t, d, "hub")
@@ -123,7 +123,7 @@ func TestAUTH68RepliesNeedNoSubscription(t *testing.T) {
 }
 
 func TestAUTH20AUTH21TheCertificateIDIsThePrincipal(t *testing.T) {
-	s := newService(t)
+	s := newDeployment(t)
 	d := s.newDevice(t, "hub", muster.CertificateActive)
 	s.allow(t, d, named("lamp"))
 	c := s.connect(t, d, "hub")

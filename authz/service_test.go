@@ -25,13 +25,17 @@ import (
 	"github.com/muster-iot/muster/identity/ca"
 	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/rights"
+	"github.com/muster-iot/muster/service"
+	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/memstore"
 )
 
-// service is the whole server except its control plane, on loopback sockets with
+// deployment is the whole server except its control plane, on loopback sockets with
 // client certificates.
-type service struct {
+type deployment struct {
 	*service.Service
+	authorizer  *authz.Authorizer
+	notifier    *dataplane.Notifier
 	issuer      *ca.Authority
 	gateway     *gateway.Server
 	mqtts       string // addresses
@@ -39,28 +43,22 @@ type service struct {
 	certificate tls.Certificate
 }
 
-func newService(t *testing.T) *service {
+func newDeployment(t *testing.T) *deployment {
 	t.Helper()
-	s := &service{}
+	s := &deployment{}
 	account := muster.Account{ID: "123456789012", Region: "eu-west-1"}
 	now := func() muster.Instant { return muster.At(time.Now()) }
-	store := memstore.New()
-	var rights *authz.Authorizer
-	var news *dataplane.Notifier
-	s.Service = service.New(service.Options{
-		Store: store, Account: account, Now: now,
-		Access: func(c rights.Change) { rights.Changed(c) },
-		Notify: func(n []jobs.Notification) { news.Notify(n) },
-	})
-	rights = authz.New(authz.Options{
-		Principals: s.Service, Account: account, Now: now, Grace: 24 * time.Hour,
+	data := memstore.New()
+	s.Service = service.New(service.Options{Store: data, Account: account, Now: now, Audience: audience{s}, Watcher: watcher{s}})
+	s.authorizer = authz.New(authz.Options{
+		Principals: s.Rights, Account: account, Now: now, Grace: 24 * time.Hour,
 		Revoked: func(p string) { s.gateway.DisconnectPrincipal(p, gateway.AuthError) },
 	})
-	plane := dataplane.New(dataplane.Options{Jobs: s.Service, Account: account, Now: time.Now})
+	plane := dataplane.New(dataplane.Options{Jobs: s.Jobs, Account: account, Now: time.Now})
 	var err error
-	s.gateway, err = gateway.New(t.Context(), gateway.Options{Authorizer: rights, Reserved: plane.MQTT()})
+	s.gateway, err = gateway.New(t.Context(), gateway.Options{Authorizer: s.authorizer, Reserved: plane.MQTT()})
 	s.must(t, err)
-	news = dataplane.NewNotifier(dataplane.NotifierOptions{Publisher: s.gateway})
+	s.notifier = dataplane.NewNotifier(dataplane.NotifierOptions{Publisher: s.gateway})
 	s.issuer, err = ca.New(time.Now())
 	s.must(t, err)
 	server, key, err := s.issuer.NewServer([]string{"127.0.0.1"}, time.Hour, time.Now())
@@ -80,14 +78,14 @@ func newService(t *testing.T) *service {
 	})
 	s.must(t, err)
 	web := &http.Server{Handler: plane.HTTP().Devices(func(ctx context.Context, certificate []byte, addr string) (dataplane.Device, error) {
-		return rights.Device(ctx, certificate, addr)
+		return s.authorizer.Device(ctx, certificate, addr)
 	})}
 
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	for _, run := range []func(context.Context) error{
-		s.Service.Run, news.Run, s.gateway.Run,
-		func(ctx context.Context) error { rights.Run(ctx); return nil },
+		s.Service.Run, s.notifier.Run, s.gateway.Run,
+		func(ctx context.Context) error { s.authorizer.Run(ctx); return nil },
 		func(ctx context.Context) error { return entrance.Serve(ctx, mqtts, door.MQTTS) },
 		func(ctx context.Context) error { return entrance.Serve(ctx, https, door.HTTPS) },
 		func(ctx context.Context) error {
@@ -105,7 +103,7 @@ func newService(t *testing.T) *service {
 			}
 		})
 	}
-	t.Cleanup(func() { cancel(); running.Wait(); store.Close() })
+	t.Cleanup(func() { cancel(); running.Wait(); data.Close() })
 	for _, thing := range []string{"lamp", "pump"} {
 		_, err := s.Registry.CreateThing(t.Context(), muster.Thing{Name: muster.ThingName(thing)})
 		s.must(t, err)
@@ -120,7 +118,22 @@ func newService(t *testing.T) *service {
 	return s
 }
 
-func (s *service) must(t *testing.T, err error) {
+// audience hands the notifier of a deployment what the things must be told.
+type audience struct{ s *deployment }
+
+func (audience) Keep(store.QueueKey, muster.Change) bool { return false }
+func (audience) Hears(store.QueueKey) bool               { return false }
+func (a audience) Notify(n []jobs.Notification)          { a.s.notifier.Notify(n) }
+
+// watcher tells the Authorizer of a deployment of changes of rights.
+type watcher struct{ s *deployment }
+
+func (w watcher) RightsChanged(c rights.Change) { w.s.authorizer.Changed(c) }
+func (watcher) Due()                            {}
+func (watcher) Committed(int)                   {}
+func (watcher) Recorded()                       {}
+
+func (s *deployment) must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -143,7 +156,7 @@ type device struct {
 }
 
 // newDevice makes a certificate and registers it with status, unless that is zero.
-func (s *service) newDevice(t *testing.T, name string, status muster.CertificateStatus) device {
+func (s *deployment) newDevice(t *testing.T, name string, status muster.CertificateStatus) device {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	s.must(t, err)
@@ -163,7 +176,7 @@ func (s *service) newDevice(t *testing.T, name string, status muster.Certificate
 func target(d device) rights.PolicyTarget { return rights.PolicyTarget{Certificate: d.id} }
 
 // allow attaches a policy of its own to a certificate, and returns its name.
-func (s *service) allow(t *testing.T, d device, document string) string {
+func (s *deployment) allow(t *testing.T, d device, document string) string {
 	t.Helper()
 	name := "policy-of-" + string(d.id[:8])
 	_, err := s.Rights.CreatePolicy(t.Context(), name, document, nil)
@@ -172,11 +185,11 @@ func (s *service) allow(t *testing.T, d device, document string) string {
 	return name
 }
 
-func (s *service) trusting(d device) *tls.Config {
+func (s *deployment) trusting(d device) *tls.Config {
 	return &tls.Config{RootCAs: s.issuer.Pool(), Certificates: []tls.Certificate{d.pair}}
 }
 
-func (s *service) dial(t *testing.T, d device, version byte) *mqtttest.Client {
+func (s *deployment) dial(t *testing.T, d device, version byte) *mqtttest.Client {
 	t.Helper()
 	c, err := tls.Dial("tcp", s.mqtts, s.trusting(d))
 	s.must(t, err)

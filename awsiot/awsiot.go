@@ -32,7 +32,7 @@ import (
 // Options are the parts of a Server. Catalog, Events, Jobs, Registry, Rights, Tags,
 // Account and Now are required, and Keys unless AuthNone is set.
 type Options struct {
-	// These do the work of the operations; *service.Service implements all of them.
+	// These do the work of the operations; the rooms of a service.Service do.
 	// A method does what the specification says of the operation that it is named
 	// after, for an input that satisfies the constraints of the API model. A
 	// namespace that is not nil must be the job's. The zero listing.Page is the first

@@ -27,7 +27,7 @@ import (
 	"github.com/muster-iot/muster/store/memstore"
 )
 
-// env is a server on its own engine and store, with a clock that tests move. Every
+// env is a server on its own service and store, with a clock that tests move. Every
 // answer of an operation that the server implements is checked against the model.
 type env struct {
 	t       testing.TB
@@ -37,7 +37,7 @@ type env struct {
 	checker *wiretest.Checker
 	router  *route.Router
 	key     sigv4.Credential // that requests are signed with
-	stop    func()           // ends the engine and closes the store
+	stop    func()           // ends the service and closes the store
 
 	mu  sync.Mutex
 	now muster.Instant
@@ -117,7 +117,8 @@ func newEnvWithFiles(t testing.TB, s store.Store, o Options, files jobs.Objects)
 		}
 	})
 	t.Cleanup(env.stop)
-	o.Catalog, o.Events, o.Jobs, o.Registry, o.Rights, o.Tags = env.service, env.service, env.service, env.service, env.service, env.service
+	rooms := env.service
+	o.Catalog, o.Events, o.Jobs, o.Registry, o.Rights, o.Tags = rooms.Catalog, rooms.Events, rooms.Jobs, rooms.Registry, rooms.Rights, rooms.Tags
 	o.Account, o.Now = testAccount, func() time.Time { return env.clock().Time() }
 	if o.Keys == nil {
 		o.Keys = testKeys{everything}

@@ -119,7 +119,7 @@ func TestEveryNamedResourceIsAuthorised(t *testing.T) {
 	keys := &testKeys{}
 	env := newEnvWith(t, Options{Keys: keys, Documents: someDocuments{}}) // which permits are asked for before what is there
 	env.key = limited
-	jobs := dataplane.New(dataplane.Options{Jobs: env.service, Account: testAccount, Now: time.Now})
+	jobs := dataplane.New(dataplane.Options{Jobs: env.service.Jobs, Account: testAccount, Now: time.Now})
 	env.server.o.DataPlane = jobs.HTTP()
 	env.server.o.Messages = iotdata.New(iotdata.Options{Broker: silentBroker{}, Account: testAccount, Now: time.Now})
 	seen := map[string]bool{}

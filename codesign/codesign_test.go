@@ -175,6 +175,25 @@ func TestImport(t *testing.T) {
 	}
 }
 
+func TestParseS3Object(t *testing.T) {
+	for text, want := range map[string]S3Object{
+		"s3://lab/fw/lamp.bin":              {BucketName: "lab", Key: "fw/lamp.bin"},
+		"s3://lab/lamp.bin?versionId=3%2F4": {BucketName: "lab", Key: "lamp.bin", Version: "3/4"},
+		"s3://lab/lamp.bin?versionId=a&x=1": {BucketName: "lab", Key: "lamp.bin", Version: "a"},
+		"lab/lamp.bin":                      {},
+		"https://lab/lamp.bin":              {},
+		"s3://lab":                          {},
+		"s3://lab/":                         {},
+		"s3:///lamp.bin":                    {},
+		"s3://lab/lamp.bin?versionId=%":     {},
+	} {
+		got, err := ParseS3Object(text)
+		if got != want || (err != nil) != (want == S3Object{}) {
+			t.Errorf("ParseS3Object(%s) = %+v, %v, want %+v", text, got, err, want)
+		}
+	}
+}
+
 func must[T any](v T, err error) T {
 	if err != nil {
 		panic(err)

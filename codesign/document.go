@@ -1,6 +1,11 @@
 package codesign
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strings"
+)
 
 // Element is the codesign element of a job document (jobs-control-plane.md section
 // 6.5). It includes the certificates, for devices that know only their issuers.
@@ -22,6 +27,17 @@ type S3Object struct {
 	BucketName string `json:"bucketName"`
 	Key        string `json:"key"`
 	Version    string `json:"version,omitempty"`
+}
+
+// ParseS3Object reads s3://bucket/key or s3://bucket/key?versionId=version.
+func ParseS3Object(text string) (S3Object, error) {
+	plain, query, _ := strings.Cut(strings.TrimPrefix(text, "s3://"), "?")
+	bucket, key, _ := strings.Cut(plain, "/")
+	values, err := url.ParseQuery(query)
+	if err != nil || !strings.HasPrefix(text, "s3://") || bucket == "" || key == "" {
+		return S3Object{}, fmt.Errorf("%q is not s3://bucket/key?versionId=…", text)
+	}
+	return S3Object{BucketName: bucket, Key: key, Version: values.Get("versionId")}, nil
 }
 
 // Element returns the codesign element of a file that p signed; at may be nil.

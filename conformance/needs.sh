@@ -1,10 +1,10 @@
 # shellcheck shell=bash
 # For the scripts of suites, to be sourced.
 
-# missing WORD WHY ends a suite for want of something, by skipping it, or as a
-# failure when the machine promised to have it, by a WORD in MUSTER_REQUIRE (as
-# internal/needs does for Go tests). Words are awscli (Debian's), browser, cargo,
-# java, mosquitto.
+# missing WORD WHY skips a suite because the machine lacks something, or fails it if
+# WORD is in MUSTER_REQUIRE, which lists what the machine must have (internal/needs
+# does the same for Go tests). Words are awscli (Debian's), browser, cargo, java,
+# mosquitto.
 missing() {
 	case ",${MUSTER_REQUIRE:-}," in
 	*",$1,"*)

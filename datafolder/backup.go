@@ -12,9 +12,9 @@ import (
 )
 
 // Backup copies the data folder to another folder, which must be missing or
-// empty, and which can then be served like the first. The store may be in use;
-// hold then keeps the contents of job files in place. The list of what the backup
-// holds comes last: without it the backup is refused.
+// empty, and which can then be served like the first. While a server uses the store, hold
+// must keep the contents of job files in place. The list of files is written last: a backup
+// without it is refused.
 func (f Folder) Backup(ctx context.Context, s *pebblestore.Store, to Folder, hold func() (release func())) error {
 	if err := to.claim(); err != nil {
 		return muster.Errorf(muster.Conflict, "The backup cannot be made there: %v", err)
@@ -42,10 +42,10 @@ func (f Folder) Backup(ctx context.Context, s *pebblestore.Store, to Folder, hol
 	return to.seal(ctx)
 }
 
-// HoldNothing is the hold for a folder that nobody serves.
+// HoldNothing is the hold for a folder that no server is using.
 func HoldNothing() (release func()) { return func() {} }
 
-// copyPrivate copies a small file, readable for its owner only, if it is there.
+// copyPrivate copies a small file, if it is there. Only its owner may read the copy.
 func copyPrivate(from, to string) error {
 	content, err := os.ReadFile(from)
 	if errors.Is(err, os.ErrNotExist) {

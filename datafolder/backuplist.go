@@ -16,9 +16,9 @@ import (
 	"slices"
 )
 
-// backupList is the file backup.json of a backup: what the backup holds. It is
-// there from the first moment, and complete once everything else is on disk. It
-// goes away when the backup is served, for then its files change.
+// backupList is the file backup.json of a backup: the list of its files. It is written first,
+// and completed when everything else is on disk. It is removed when the backup is served,
+// because then the files change.
 type backupList struct {
 	Version  int          `json:"version"`
 	Complete bool         `json:"complete"`
@@ -41,8 +41,8 @@ const (
 // BackupList is the file that makes a folder a backup which was not served yet.
 func (f Folder) BackupList() string { return filepath.Join(string(f), "backup.json") }
 
-// claim makes the folder of a backup, for its owner only, and marks it as begun. It
-// fails when anything is there, so that two backups never share a folder.
+// claim makes the folder of a backup, for its owner only, with an incomplete list. It fails
+// when the folder is not empty, so that two backups never share one.
 func (f Folder) claim() error {
 	info, err := os.Lstat(string(f))
 	if err == nil && !info.IsDir() {
@@ -66,7 +66,7 @@ func (f Folder) claim() error {
 	return f.writeBackupList(backupList{Version: backupListVersion}, os.O_EXCL)
 }
 
-// seal lists what is in a backup, which is complete from then on.
+// seal completes a backup: it writes the list of its files.
 func (f Folder) seal(ctx context.Context) error {
 	list := backupList{Version: backupListVersion, Complete: true}
 	err := filepath.WalkDir(string(f), func(path string, d fs.DirEntry, err error) error {
@@ -126,9 +126,9 @@ func (f Folder) writeBackupList(list backupList, flag int) error {
 	return f.sync()
 }
 
-// checkBackup compares a backup that was not served yet with its list, and calls
-// problem for what differs. is is false for any other folder. Files that are not in
-// the list do no harm.
+// checkBackup compares a backup that was not served yet with its list, and calls problem for
+// each difference. is is false for any other folder. Files that are not in the list are
+// ignored.
 func (f Folder) checkBackup(ctx context.Context, problem func(string)) (is bool, err error) {
 	file, err := os.Open(f.BackupList())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -174,8 +174,7 @@ func (f Folder) checkBackup(ctx context.Context, problem func(string)) (is bool,
 
 // Adopt turns a backup into a data folder that may be changed: it checks it, and
 // then removes its list. It does nothing to a folder that is one already. With
-// acceptLoss it goes on with what is there of a damaged backup, and logs what is
-// not.
+// acceptLoss it uses what is left of a damaged backup, and logs what is missing.
 func (f Folder) Adopt(ctx context.Context, acceptLoss bool, log *slog.Logger) error {
 	if _, err := os.Stat(f.BackupList()); err == nil {
 		log.Info("this folder is a backup; its files are compared with their checksums before they are used", "folder", string(f))
@@ -217,7 +216,7 @@ func digest(ctx context.Context, path string) (int64, string, error) {
 	return n, hex.EncodeToString(sum.Sum(nil)), err
 }
 
-// untilDone ends the reading of a long file with its context.
+// untilDone is a reader that fails when its context ends.
 type untilDone struct {
 	ctx context.Context // of the one call that this lives in
 	r   io.Reader

@@ -1,6 +1,6 @@
-// Package datafolder is the data folder of a server: which files it has, whether they are
-// those that it had, how it is backed up, checked and emptied. What is in the store is the
-// business of others.
+// Package datafolder is the data folder of a server: its files, and how it is opened, checked,
+// backed up and emptied. What the records in the store mean is not known here, except for the
+// one that lists the files beside it.
 package datafolder
 
 import (
@@ -17,7 +17,7 @@ import (
 	"github.com/muster-iot/muster/store/pebblestore"
 )
 
-// Folder is the layout of a data folder, which holds all that a server knows:
+// Folder is the path of a data folder, which holds the whole state of a server:
 //
 //	db/           the store
 //	keys.json     access keys and what they may do; keys-used.json when they did
@@ -25,7 +25,7 @@ import (
 //	ca.pem        what devices trust: the certificate authority, then that of ca-rsa.pem; ca-key.pem the key of the first;
 //	              ca-key.pem.unused a key that was there without a certificate
 //	server.pem    the certificate of the TLS listeners; server-key.pem its key
-//	ca-rsa.pem    and ca-rsa-key.pem, server-rsa.pem, server-rsa-key.pem: the same with RSA keys, see certificates.go
+//	ca-rsa.pem    and ca-rsa-key.pem, server-rsa.pem, server-rsa-key.pem: the same with RSA keys, for old clients
 //	files/        the contents of job files
 //	files-key     the key that signs their URLs for devices
 //	signing/      signing profiles: NAME.pem and NAME-key.pem
@@ -41,13 +41,13 @@ func (f Folder) Files() string       { return filepath.Join(string(f), "files") 
 func (f Folder) FilesKey() string    { return filepath.Join(string(f), "files-key") }
 func (f Folder) ReadyFile() string   { return filepath.Join(string(f), "ready.json") }
 
-// signing holds the profiles that sign job files.
+// Signing holds the profiles that sign job files.
 func (f Folder) Signing() codesign.Folder {
 	return codesign.Folder(filepath.Join(string(f), "signing"))
 }
 
-// ca and server name the two certificates and their keys, and those for clients that
-// can check RSA signatures only.
+// CA and Server are the files of the two certificates and their keys; RSACA and RSAServer
+// those for clients that can check RSA signatures only.
 func (f Folder) CA() identity.PEMFiles        { return f.pem("ca") }
 func (f Folder) Server() identity.PEMFiles    { return f.pem("server") }
 func (f Folder) RSACA() identity.PEMFiles     { return f.pem("ca-rsa") }
@@ -60,15 +60,15 @@ func (f Folder) pem(name string) identity.PEMFiles {
 	}
 }
 
-// OpenStore takes the folder for this process. It fails when another process
-// has it.
+// OpenStore opens the store for this process alone. It fails with pebblestore.ErrLocked when
+// another process has opened it.
 func (f Folder) OpenStore(o pebblestore.Options) (*pebblestore.Store, error) {
 	s, err := pebblestore.Open(f.DB(), o)
 	return s, f.Explain(err)
 }
 
-// OpenMigrated is OpenStore for a server: what is in the store is in the present
-// format then, whichever release wrote it, and no former release opens it again.
+// OpenMigrated is OpenStore for a server: it converts a store of a former release to the
+// present format, after which no former release opens it again.
 func (f Folder) OpenMigrated(o pebblestore.Options) (*pebblestore.Store, error) {
 	s, err := f.OpenStore(o)
 	if err != nil {
@@ -81,7 +81,7 @@ func (f Folder) OpenMigrated(o pebblestore.Options) (*pebblestore.Store, error) 
 }
 
 // Make makes a folder, for its owner only, unless it is there, and returns
-// its absolute path: scripts that read of it may stand elsewhere.
+// its absolute path, because scripts that get the path may run in another folder.
 func Make(name string) (Folder, error) {
 	abs, err := filepath.Abs(name)
 	if err == nil {
@@ -93,8 +93,8 @@ func Make(name string) (Folder, error) {
 	return Folder(abs), nil
 }
 
-// OpenKeys reads the access keys, making the first one when there are none, and
-// sees to it that the credentials file holds the first of them.
+// OpenKeys reads the access keys, and makes the first one when there is no file of them. It
+// writes the first key to the credentials file if that is missing.
 func (f Folder) OpenKeys(o identity.KeysOptions, region string) (*identity.Keys, error) {
 	keys, err := identity.OpenKeys(o)
 	if err != nil {
@@ -110,7 +110,7 @@ func (f Folder) OpenKeys(o identity.KeysOptions, region string) (*identity.Keys,
 }
 
 // OpenFilesKey returns the key that signs the URLs of job files for devices. It
-// is made on the first start, and belongs to nobody.
+// is made on the first start, and is no access key of anybody.
 func (f Folder) OpenFilesKey(account, region string) (sigv4.Credential, error) {
 	key, err := identity.ReadPrivateProfile(f.FilesKey())
 	if !errors.Is(err, os.ErrNotExist) {

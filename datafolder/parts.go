@@ -19,17 +19,16 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// Parts is what the store knows of the files beside it. Each was there when a
-// server had started; without this record a server would take a file that was lost
-// for one that never was, and make another certificate authority, which no device
-// trusts.
+// Parts is the store's record of the files beside it, all of which existed when a server had
+// started. Without it, a server could not distinguish a lost file from a first start, and
+// would make another certificate authority, which no device trusts.
 type Parts struct {
 	// Files are names of files, with the SHA-256 in hex of what does not change in
 	// them: all of files-key, the certificate of the authority in ca.pem. The
 	// others have "".
 	Files map[string]string `json:"files"`
-	// RSA is the same for files that releases before them do not know: those would
-	// take them for missing.
+	// RSA is the same for files that earlier releases do not know. In Files, those releases
+	// would report them as missing.
 	RSA map[string]string `json:"rsa,omitempty"`
 }
 
@@ -41,7 +40,7 @@ var (
 // parts returns what there is now of the files that a server must find again.
 func (f Folder) parts() (Parts, error) {
 	p := Parts{Files: map[string]string{}}
-	if _, err := os.Stat(f.RSACA().Certificate); err == nil { // else there may be a key, of a making that was broken off
+	if _, err := os.Stat(f.RSACA().Certificate); err == nil { // a key alone is left when making the authority was interrupted
 		if p.RSA, err = f.rsaParts(); err != nil {
 			return p, err
 		}
@@ -60,7 +59,7 @@ func (f Folder) parts() (Parts, error) {
 			s := sha256.Sum256(content)
 			sum = hex.EncodeToString(s[:])
 		case f.CA().Certificate:
-			sum, _ = identity.AuthorityDigest(f.CA()) // why there is none, OpenAuthority says
+			sum, _ = identity.AuthorityDigest(f.CA()) // OpenAuthority reports why there is none
 		}
 		p.Files[filepath.Base(path)] = sum
 	}
@@ -75,7 +74,7 @@ func (f Folder) rsaParts() (map[string]string, error) {
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, err
 	}
-	sum, _ := identity.RootDigest(f.RSACA().Certificate) // why there is none, LoadRSAAuthority says
+	sum, _ := identity.RootDigest(f.RSACA().Certificate) // LoadRSAAuthority reports why there is none
 	parts[filepath.Base(f.RSACA().Certificate)] = sum
 	return parts, nil
 }
@@ -94,7 +93,7 @@ func (f Folder) missingParts(ctx context.Context, s store.Store) (problems []str
 	return append(missing(known.Files, now.Files), missing(known.RSA, now.RSA)...), nil
 }
 
-// missing says which of the known files are not there now, or are not what they were.
+// missing describes which of the known files are missing or have changed.
 func missing(known, now map[string]string) (problems []string) {
 	for _, name := range slices.Sorted(maps.Keys(known)) {
 		switch sum, there := now[name]; {
@@ -107,8 +106,8 @@ func missing(known, now map[string]string) (problems []string) {
 	return problems
 }
 
-// CheckParts refuses a folder that lacks files which it had. With acceptLoss it
-// goes on, and they are made again.
+// CheckParts refuses a folder in which files are missing or have changed. With acceptLoss it
+// only logs them, and they are made again.
 func (f Folder) CheckParts(ctx context.Context, s store.Store, acceptLoss bool, log *slog.Logger) error {
 	problems, err := f.missingParts(ctx, s)
 	if err != nil {
@@ -123,7 +122,7 @@ func (f Folder) CheckParts(ctx context.Context, s store.Store, acceptLoss bool, 
 	return nil
 }
 
-// KeepParts notes in the store what there is beside it.
+// KeepParts records in the store which files are beside it.
 func (f Folder) KeepParts(ctx context.Context, s store.Store) error {
 	now, err := f.parts()
 	if err != nil {
@@ -137,9 +136,9 @@ func (f Folder) KeepParts(ctx context.Context, s store.Store) error {
 	return store.Update(ctx, s, func(tx store.Tx) error { partsTable.Put(tx, theParts, now); return nil })
 }
 
-// CheckStoreIsThere refuses a folder that was served and has lost its store, in
-// whose place an empty one would be made. A reset leaves such a folder, beside what
-// it put away.
+// CheckStoreIsThere refuses a folder that was served and has lost its store, because a start
+// would make an empty one instead. A reset that was interrupted also leaves no store, but then
+// the old one is still there under another name.
 func (f Folder) CheckStoreIsThere(acceptLoss bool, log *slog.Logger) error {
 	marks, _ := filepath.Glob(filepath.Join(f.DB(), "marker.*")) // the pattern is well formed
 	_, served := os.Stat(f.Server().Certificate)
@@ -155,7 +154,7 @@ func (f Folder) CheckStoreIsThere(acceptLoss bool, log *slog.Logger) error {
 	return nil
 }
 
-// known reports whether the folder has a store, or something else of a server's.
+// known reports whether the folder has a store or other files of a server.
 func (f Folder) known() bool {
 	for _, path := range []string{f.DB(), f.emptied(), f.Server().Certificate} {
 		if _, err := os.Stat(path); err == nil {
@@ -165,8 +164,8 @@ func (f Folder) known() bool {
 	return false
 }
 
-// besides returns the files that lie beside the store and the contents of job
-// files, and are as precious.
+// besides returns the files beside the store and the contents of job files that a backup
+// needs too.
 func (f Folder) besides() ([]string, error) {
 	var files []string
 	for _, dir := range []string{string(f), string(f.Signing())} {
@@ -184,7 +183,7 @@ func (f Folder) besides() ([]string, error) {
 	return files, nil
 }
 
-// CheckSecrets refuses a folder with a secret that others than its owner can open.
+// CheckSecrets refuses a folder with a secret file that users other than its owner can open.
 func (f Folder) CheckSecrets() error {
 	files, err := f.besides()
 	if err != nil {
@@ -205,7 +204,7 @@ func (f Folder) CheckSecrets() error {
 	return nil
 }
 
-// secret reports whether a file of the folder is for its owner alone: all are but
+// secret reports whether only the owner may read a file of the folder: all files but
 // certificates.
 func (f Folder) secret(path string) bool {
 	return !strings.HasSuffix(path, ".pem") || strings.HasSuffix(path, "-key.pem")
@@ -249,8 +248,8 @@ func (f Folder) verifyProfiles(problem func(string)) {
 	}
 }
 
-// CheckCredentials refuses a credentials file that cannot be used, or contradicts
-// the access keys. One whose key was removed is left alone.
+// CheckCredentials refuses a credentials file that cannot be used or contradicts the access
+// keys. A file whose key was removed is accepted.
 func (f Folder) CheckCredentials() error {
 	shown, err := identity.ReadPrivateProfile(f.Credentials())
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 )
 
-// Ready is what a script needs to know of a running server. An address is
-// absent when its listener is off.
+// Ready is the content of a ready file: what a script needs to know about a running server. An
+// address is absent when its listener is off.
 type Ready struct {
 	APIURL          string `json:"api_url"`
 	HTTPSURL        string `json:"https_url,omitempty"`
@@ -20,14 +20,14 @@ type Ready struct {
 	MQTTAddr        string `json:"mqtt_addr,omitempty"`
 	ALPNAddr        string `json:"alpn_addr,omitempty"`
 	CAFile          string `json:"ca_file,omitempty"`
-	CABundle        string `json:"ca_bundle,omitempty"` // CAFile, where it is what clients of the API over TLS need
+	CABundle        string `json:"ca_bundle,omitempty"` // CAFile, when clients of the API over TLS need it
 	CredentialsFile string `json:"credentials_file,omitempty"`
 	Region          string `json:"region"`
 	Account         string `json:"account"`
 	PID             int    `json:"pid"`
 }
 
-// Write puts r into file as a whole: a reader sees all of it or no file.
+// Write writes r to file atomically: a reader sees all of it or no file.
 func (r Ready) Write(file string) error {
 	body, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {

@@ -6,9 +6,9 @@ import (
 	"path/filepath"
 )
 
-// Empty forgets the store of a data folder, at once and for good: a process that
-// is killed in the middle has either all of it or nothing. Contents of job files
-// that are in no store any more go when the next server sweeps.
+// Empty removes the store of a data folder atomically, by renaming it: after a kill there is
+// either all of it or nothing. The next server deletes contents of job files that no store
+// names any more.
 func (f Folder) Empty() error {
 	if err := os.Rename(f.DB(), f.emptied()); err != nil {
 		return fmt.Errorf("reset: %w", err)
@@ -19,8 +19,8 @@ func (f Folder) Empty() error {
 	return nil
 }
 
-// Clear removes what a reset put away, once there is a new store: until then it is
-// the proof that the old one was not lost.
+// Clear deletes what Empty renamed. Call it when there is a new store: until then it proves
+// that the old one was not lost.
 func (f Folder) Clear() error { return os.RemoveAll(f.emptied()) }
 
 func (f Folder) emptied() string { return filepath.Join(string(f), "db.reset") }

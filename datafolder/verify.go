@@ -13,21 +13,21 @@ import (
 	"github.com/muster-iot/muster/store/pebblestore"
 )
 
-// damageError says that a data folder cannot be used as it is, and what to do.
+// damageError is damage that --accept-loss overrides.
 type damageError struct{ what string }
 
 func (e *damageError) Error() string {
 	return e.what + ". Restore a backup of it, or start once with --accept-loss to go on with what is there (see \"Damage\" in the operator's guide)"
 }
 
-// brokenError is damage that nothing can be done without.
+// brokenError is damage that only a backup mends.
 type brokenError struct{ what string }
 
 func (e *brokenError) Error() string {
 	return e.what + ". Restore a backup of it (see \"Damage\" in the operator's guide)"
 }
 
-// Explain says of an error of the store why it is, and what to do.
+// Explain adds to an error of the store its reason and what to do about it.
 func (f Folder) Explain(err error) error {
 	switch d := damageOf(err); {
 	case errors.Is(err, pebblestore.ErrLocked):
@@ -45,7 +45,7 @@ func (f Folder) Explain(err error) error {
 	}
 }
 
-// damageOf returns the damage of a store that an error speaks of, nil for none.
+// damageOf returns the damage in an error of the store, nil for none.
 func damageOf(err error) *pebblestore.DamageError {
 	d, _ := errors.AsType[*pebblestore.DamageError](err)
 	return d
@@ -57,8 +57,7 @@ func (f Folder) Verify(ctx context.Context, problem func(string)) error {
 	return (&verifier{ctx: ctx, data: f, problem: problem}).all()
 }
 
-// verifier looks at all of a data folder and changes nothing in it. What it finds
-// does not keep it from looking on, as far as that can be done.
+// verifier checks a data folder. It continues after each problem as far as that is possible.
 type verifier struct {
 	ctx     context.Context // of the one call that this lives in
 	data    Folder
@@ -86,8 +85,8 @@ func (v *verifier) all() error {
 	return s.Close()
 }
 
-// open opens the store, without the end of its log when that is damaged. It
-// returns nil when there is nothing to be read.
+// open opens the store, without the end of its log when that is damaged. It returns nil when
+// nothing can be read.
 func (v *verifier) open() (*pebblestore.Store, error) {
 	s, err := pebblestore.Open(v.data.DB(), pebblestore.Options{ReadOnly: true})
 	if damage := damageOf(err); damage != nil && damage.Tail != nil {
@@ -107,8 +106,8 @@ func (v *verifier) open() (*pebblestore.Store, error) {
 	return s, v.data.Explain(err)
 }
 
-// unbroken runs a check. Damage that makes the check itself fail is a problem, and
-// the end of this check alone.
+// unbroken runs a check. Damage that makes the check itself fail is a problem and ends only
+// this check.
 func (v *verifier) unbroken(check func(*pebblestore.Store) error, s *pebblestore.Store) error {
 	defer func() {
 		if r := recover(); r != nil {

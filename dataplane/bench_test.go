@@ -46,7 +46,7 @@ func benchService(b *testing.B, s store.Store) (*Service, *service.Service) {
 			b.Fatal(err)
 		}
 		if !agenda.More {
-			return New(Options{Jobs: e, Account: account, Now: time.Now}), e
+			return New(Options{Jobs: e.Jobs, Account: account, Now: time.Now}), e
 		}
 	}
 	b.Fatal("the background work never ends")
@@ -54,7 +54,7 @@ func benchService(b *testing.B, s store.Store) (*Service, *service.Service) {
 }
 
 // BenchmarkUpdate reports progress from 64 devices at a time, over MQTT as the
-// gateway would and straight to the engine: the difference is what this package
+// gateway would and straight to package jobs: the difference is what this package
 // costs.
 func BenchmarkUpdate(b *testing.B) {
 	disk := func() store.Store {
@@ -91,7 +91,7 @@ func BenchmarkUpdate(b *testing.B) {
 				})
 			})
 		})
-		b.Run(name+"/engine", func(b *testing.B) {
+		b.Run(name+"/jobs", func(b *testing.B) {
 			_, e := benchService(b, open())
 			each(b, func(thing string) {
 				report := jobs.UpdateInput{

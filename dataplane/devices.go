@@ -25,13 +25,14 @@ type Device interface {
 
 // Identify finds the holder of a certificate in DER whose possession is proven;
 // addr is the peer's host and port. An error that wraps gateway.ErrRefused says
-// that the certificate gives no access, any other that nobody can tell.
+// that the certificate gives no access; any other says that this could not be
+// found out.
 type Identify func(ctx context.Context, certificate []byte, addr string) (Device, error)
 
 // Devices serves the holders of client certificates (identity-and-auth.md
-// sections 0 and B.5). Run it behind a TLS listener that asks for a certificate
-// and verifies none: one that is unknown or not active is answered with 403
-// (AUTH-17), and so is a request without any.
+// sections 0 and B.5). Its TLS listener must request a client certificate and
+// verify none: a request with a certificate that is unknown or not active is
+// answered with 403 (AUTH-17), and so is a request without any.
 func (h *HTTP) Devices(identify Identify) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, in *http.Request) {
 		w.Header().Set("X-Amzn-RequestId", uuid.New())

@@ -45,7 +45,7 @@ var stores = map[string]func(t *testing.T) store.Store{
 	},
 }
 
-// env is the whole service but its sockets: an engine on a store, the data
+// env is the whole server but its sockets: the service on a store, the data
 // plane, and a gateway whose clients are on in-memory connections. It lives in
 // a synctest bubble, so settle knows when everything has happened.
 type env struct {
@@ -59,7 +59,7 @@ type env struct {
 	version  byte // of the clients
 
 	mu       sync.Mutex
-	answers  []*httpAnswer // to requests that were not heard of yet
+	answers  []*httpAnswer // to requests, not yet returned by heard
 	observed []Observation
 }
 
@@ -78,19 +78,18 @@ func newEnv(t *testing.T, s store.Store, version byte, change ...options) *env {
 	env := &env{t: t, version: version, clients: map[string]*mqtttest.Client{}}
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError + 1}))
 	o := Options{Account: account, Now: now, Log: log, Observe: env.observe}
-	eo := service.Options{
+	so := service.Options{
 		Store: s, Account: account, Now: func() muster.Instant { return muster.At(now()) },
-		Notify:  func(notes []jobs.Notification) { env.notifier.Notify(notes) },
-		Hears:   func(key store.QueueKey) bool { return env.notifier.Hears(key) },
-		Objects: files{},
+		Audience: audience{env},
+		Objects:  files{},
 	}
 	for _, c := range change {
-		c(&o, &eo)
+		c(&o, &so)
 	}
-	env.Service = service.New(eo)
-	o.Jobs = env.Service
-	service := New(o)
-	env.mqtt, env.http = service.MQTT(), service.HTTP()
+	env.Service = service.New(so)
+	o.Jobs = env.Jobs
+	plane := New(o)
+	env.mqtt, env.http = plane.MQTT(), plane.HTTP()
 	var err error
 	env.gateway, err = gateway.New(t.Context(), gateway.Options{Authorizer: everybody{}, Reserved: env.mqtt, Log: log})
 	if err != nil {
@@ -113,6 +112,13 @@ func newEnv(t *testing.T, s store.Store, version byte, change ...options) *env {
 	})
 	return env
 }
+
+// audience is the notifier of an env; nobody is kept across restarts.
+type audience struct{ env *env }
+
+func (audience) Keep(store.QueueKey, muster.Change) bool { return false }
+func (a audience) Hears(key store.QueueKey) bool         { return a.env.notifier.Hears(key) }
+func (a audience) Notify(n []jobs.Notification)          { a.env.notifier.Notify(n) }
 
 func (env *env) observe(o Observation) {
 	env.mu.Lock()
@@ -185,8 +191,8 @@ func (env *env) client(name string) *mqtttest.Client {
 	return c
 }
 
-// heard returns what all clients and HTTP requests were sent since it was last
-// asked, as a transcript writes it.
+// heard returns what all clients and HTTP requests received since the last call,
+// as a transcript writes it.
 func (env *env) heard() []string {
 	env.t.Helper()
 	lines := env.answered()
@@ -246,7 +252,7 @@ func caller(t *testing.T, document string) identity.Caller {
 // httpAnswer is the answer to an HTTP request, nil lines until it has come.
 type httpAnswer struct{ lines []string }
 
-// ask sends an HTTP request; its answer is heard when it comes.
+// ask sends an HTTP request; heard returns its answer when it has come.
 func (env *env) ask(method, target, prefer, body string) {
 	env.t.Helper()
 	r := httptest.NewRequestWithContext(env.t.Context(), method, target, strings.NewReader(body))

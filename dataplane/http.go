@@ -16,15 +16,15 @@ import (
 )
 
 // HTTP answers requests of the HTTPS data plane (jobs-data-plane.md section 7).
-// Whoever calls it has found out who sent the request, by signature or by
-// certificate, and has given the answer its request id.
+// Its caller has authenticated the sender, by signature or by certificate, and
+// has set the request id of the answer.
 type HTTP struct {
 	s     *Service
 	open  context.Context // ends with Drain
 	drain context.CancelFunc
 }
 
-// HTTP returns the service as an HTTPS listener asks it.
+// HTTP returns the service for HTTPS listeners.
 func (s *Service) HTTP() *HTTP {
 	h := &HTTP{s: s}
 	h.open, h.drain = context.WithCancel(context.Background())
@@ -36,15 +36,15 @@ func (s *Service) HTTP() *HTTP {
 func (h *HTTP) Drain() { h.drain() }
 
 // ServeCaller answers a request that caller sent, if the caller's policies
-// allow the operation on the thing. A request that long polls waits in its own
-// goroutine and costs nothing else; it ends when its client goes away.
+// allow the operation on the thing. A long poll occupies its own goroutine and
+// nothing else; it ends when its client goes away.
 func (h *HTTP) ServeCaller(w http.ResponseWriter, in *http.Request, caller identity.Caller) {
 	h.serve(w, in, sender{caller.ARN, caller.Life, func(action string, thing muster.ThingName) error {
 		return caller.Authorize(action, []string{h.s.o.Account.ARN("thing", string(thing))}, identity.From(in.RemoteAddr))
 	}})
 }
 
-// sender is who sent a request, and what they may do by now.
+// sender is who sent a request, and what they may do at the moment.
 type sender struct {
 	name string
 	life func() context.Context // a wait of the sender ends with it
@@ -77,11 +77,11 @@ func (h *HTTP) serve(w http.ResponseWriter, in *http.Request, from sender) {
 	if in.Context().Err() == nil {
 		h.write(w, r, a)
 	}
-	h.s.ended(source{wire: overHTTP, client: from.name}, r, a, h.s.o.Now().Sub(began))
+	h.s.ended(source{protocol: overHTTP, client: from.name}, r, a, h.s.o.Now().Sub(began))
 }
 
-// route finds the operation that a request means, by its escaped path: a
-// segment is decoded once and after it was cut out.
+// route finds the operation of a request by its escaped path. A segment is
+// decoded once, after the path has been split.
 func route(in *http.Request) (*request, bool) {
 	var parts [5]string
 	n := 0
@@ -114,12 +114,13 @@ func route(in *http.Request) (*request, bool) {
 	return r, true
 }
 
-// commandsPath is the one operation of the API that is not about jobs.
+// commandsPath is the path of the one operation of the API that is not about
+// jobs.
 const commandsPath = "/command-executions"
 
-// refuse answers what is no operation of the jobs data plane, and
-// StartCommandExecution, which Muster does not have (jobs-data-plane.md section
-// 6.5).
+// refuse answers a request for no operation of the jobs data plane, or for
+// StartCommandExecution, which Muster does not have (jobs-data-plane.md
+// section 6.5).
 func refuse(w http.ResponseWriter, in *http.Request) {
 	f := refusal{word: wordTopic, message: in.Method + " " + in.URL.EscapedPath() + " is no operation of the jobs data plane"}
 	if in.Method == http.MethodPost && in.URL.Path == commandsPath {
@@ -157,7 +158,7 @@ func (h *HTTP) admit(w http.ResponseWriter, in *http.Request, r *request, from s
 // bodyMax bounds the body of a request, as the broker bounds an MQTT payload.
 const bodyMax = 128 << 10
 
-// readQuery is read for an operation whose input stands in the query.
+// readQuery is read for an operation whose input is in the query.
 func (r *request) readQuery(query url.Values) error {
 	if err := r.checkNames(); err != nil {
 		return err
@@ -175,8 +176,8 @@ func (r *request) readQuery(query url.Values) error {
 const waitMax = 300 * time.Second
 
 // longPoll returns how long a request asks to wait for something to become
-// pending: a whole number of seconds, zero when it does not ask, or when its
-// operation never waits. What cannot be read is ignored, as RFC 7240 has it.
+// pending: a whole number of seconds, zero when it does not ask or when its
+// operation never waits. A header that cannot be read is ignored (RFC 7240).
 func longPoll(in *http.Request, r *request) time.Duration {
 	if r.Kind == Update || r.Kind == Describe && r.Job != NextJob {
 		return 0
@@ -198,9 +199,10 @@ func longPoll(in *http.Request, r *request) time.Duration {
 	return 0
 }
 
-// poll performs r, and again when something became pending for up to wait. Who
-// waited must still be permitted then: a certificate may have been deactivated,
-// or an access key removed, which ends the wait.
+// poll performs r. If nothing is pending, it performs r again when something
+// becomes pending within wait. The sender must still be permitted then: their
+// certificate may have been deactivated or their access key removed, which also
+// ends the wait.
 func (h *HTTP) poll(ctx context.Context, r *request, from sender, wait time.Duration) answer {
 	a := h.perform(ctx, r)
 	if wait == 0 || a.err != nil || !a.empty(r.Kind) {
@@ -224,8 +226,8 @@ func (h *HTTP) poll(ctx context.Context, r *request, from sender, wait time.Dura
 	return a
 }
 
-// perform performs r once. A change that is under way is waited for even when
-// the client is gone, which takes no longer than a commit.
+// perform performs r once. It waits for a change that is under way even when the
+// client is gone; that takes no longer than a commit.
 func (h *HTTP) perform(ctx context.Context, r *request) answer {
 	answered := make(chan answer, 1)
 	h.s.serve(context.WithoutCancel(ctx), r, func(a answer) { answered <- a })

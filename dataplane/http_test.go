@@ -93,10 +93,10 @@ func TestALongPollEndsWhenItsClientGoesAway(t *testing.T) {
 		if waited := time.Since(began); waited != 0 || w.Body.Len() != 0 {
 			t.Errorf("after its client went away a long poll went on for %v and answered %q, want neither", waited, w.Body)
 		}
-		// What becomes pending now is not started for somebody who is not there.
+		// What becomes pending now is not started for a client that is gone.
 		env.step("given job fw for lamp {}")
 		env.settle()
-		d, err := env.DescribeExecution(t.Context(), jobs.DescribeInput{Thing: "lamp", Job: "fw"})
+		d, err := env.Jobs.DescribeExecution(t.Context(), jobs.DescribeInput{Thing: "lamp", Job: "fw"})
 		if err != nil || d.Execution.StartedAt != 0 {
 			t.Errorf("the execution is %+v, %v; want it not started", d.Execution, err)
 		}

@@ -7,9 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// This file reads and writes JSON for the hot path. Reading is in two steps:
-// checkObject judges a whole text once, so that the walk over its members that
-// follows needs no error handling and copies nothing.
+// This file reads and writes JSON for the hot path. Reading takes two steps:
+// checkObject validates a whole text once, so that the iteration over its
+// members afterwards needs no error handling and copies nothing.
 
 // checkObject reports whether text is a JSON object in valid UTF-8. Objects in
 // it may be nested to the depth that encoding/json allows, 10,000; nothing here
@@ -19,8 +19,8 @@ func checkObject(text []byte) bool {
 	return i < len(text) && text[i] == '{' && utf8.Valid(text) && json.Valid(text)
 }
 
-// members yields the names and the values of an object that checkObject has
-// found good, as they are written, in their order.
+// members yields the names and values of an object that passed checkObject, as
+// they are written, in their order.
 func members(object []byte) iter.Seq2[[]byte, []byte] {
 	return func(yield func(name, value []byte) bool) {
 		i := skipSpace(object, 0) + 1
@@ -33,7 +33,7 @@ func members(object []byte) iter.Seq2[[]byte, []byte] {
 				i = skipSpace(object, i+1)
 			}
 			name := object[i:skipString(object, i)]
-			i = skipSpace(object, i+len(name)) + 1 // behind the colon
+			i = skipSpace(object, i+len(name)) + 1 // after the colon
 			i = skipSpace(object, i)
 			value := object[i:skipValue(object, i)]
 			i += len(value)
@@ -44,8 +44,8 @@ func members(object []byte) iter.Seq2[[]byte, []byte] {
 	}
 }
 
-// The skip functions take the place of something in valid JSON and return the
-// place behind it.
+// The skip functions take the index of something in valid JSON and return the
+// index after it.
 
 func skipSpace(text []byte, i int) int {
 	for i < len(text) && isSpace(text[i]) {
@@ -92,7 +92,7 @@ func skipValue(text []byte, i int) int {
 // endsScalar reports whether c cannot belong to a number, true, false or null.
 func endsScalar(c byte) bool { return c == ',' || c == ']' || c == '}' || isSpace(c) }
 
-// unquote returns what a JSON string says.
+// unquote returns the value of a JSON string.
 func unquote(text []byte) string {
 	if bytes.IndexByte(text, '\\') < 0 {
 		return string(text[1 : len(text)-1])

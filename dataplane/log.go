@@ -10,8 +10,8 @@ import (
 	"github.com/muster-iot/muster"
 )
 
-// words of a log entry per kind: its eventType (jobs-events.md section 5), and
-// the operation's name in metrics.
+// eventTypes are the eventType of a log entry by kind of request (jobs-events.md
+// section 5).
 var eventTypes = [...]string{
 	GetPending: "GetPendingJobExecution", // sic, the singular
 	StartNext:  "StartNextPendingJobExecution",
@@ -19,6 +19,7 @@ var eventTypes = [...]string{
 	Update:     "UpdateJobExecution",
 }
 
+// operationNames are the names of operations in metrics and in policies.
 var operationNames = [...]string{
 	InvalidTopic: "InvalidTopic",
 	GetPending:   "GetPendingJobExecutions",
@@ -29,12 +30,12 @@ var operationNames = [...]string{
 
 // source is where a request came from.
 type source struct {
-	wire   wire
-	topic  string // MQTT only
-	client string // the MQTT client id, or the ARN of whoever sent it
+	protocol protocol
+	topic    string // MQTT only
+	client   string // the MQTT client id, or the ARN of the sender
 }
 
-// ended counts a request and writes it down.
+// ended counts a request and logs it.
 func (s *Service) ended(c source, r *request, a answer, took time.Duration) {
 	code, level := "ok", slog.LevelDebug
 	if a.err != nil {
@@ -43,14 +44,14 @@ func (s *Service) ended(c source, r *request, a answer, took time.Duration) {
 	if e, ok := errors.AsType[*muster.Error](a.err); ok && e.Kind == muster.NoRoom {
 		level = slog.LevelDebug // the log is told once that the disk is full
 	}
-	s.o.Observe(Observation{operationNames[r.Kind], c.wire.String(), code, took})
+	s.o.Observe(Observation{operationNames[r.Kind], c.protocol.String(), code, took})
 	if !s.o.Log.Enabled(context.Background(), level) {
 		return
 	}
 	attrs := []slog.Attr{
 		slog.String("accountId", s.o.Account.ID),
 		slog.String("eventType", r.eventType()),
-		slog.String("protocol", c.wire.String()),
+		slog.String("protocol", c.protocol.String()),
 		slog.String("clientId", c.client),
 		slog.String("thingName", string(r.Thing)),
 	}

@@ -11,7 +11,7 @@ import (
 // gateway.Reserved for the topics below $aws/things/<thing>/jobs/.
 type MQTT struct{ s *Service }
 
-// MQTT returns the service as the gateway asks it.
+// MQTT returns the service for the gateway.
 func (s *Service) MQTT() *MQTT { return &MQTT{s} }
 
 // Use says what a client may do with a reserved topic by publishing to it
@@ -29,11 +29,11 @@ func (m *MQTT) Use(topic string) gateway.Use {
 	return gateway.Served
 }
 
-// Request performs one request and replies once, on the request's topic with
-// /accepted or /rejected behind it. It returns after the reply: what one
-// connection asks is done in its order, and a connection that asks too much
-// waits for itself alone. A change is durable before its reply, and replied to
-// before anybody is notified of it.
+// Request performs one request and replies once, on the request's topic followed
+// by /accepted or /rejected. It returns after the reply: the requests of one
+// connection are performed in order, and a connection that sends too many delays
+// only itself. A change is durable before its reply, and the reply comes before
+// the notifications of the change.
 func (m *MQTT) Request(in gateway.Request, reply func(topic string, payload []byte)) {
 	began := m.s.o.Now()
 	topic, _ := ParseTopic(in.Topic)

@@ -13,13 +13,13 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// Publisher carries messages to whoever subscribed. *gateway.Server is one.
+// Publisher carries messages to subscribers. *gateway.Server is one.
 type Publisher interface {
-	// Wanted reports whether anybody would get a message on topic, now or when
-	// it comes back. It must be quick.
+	// Wanted reports whether a message on topic would have a receiver, one that
+	// is connected or one whose session is kept. It must be quick.
 	Wanted(topic string) bool
-	// Kept reports whether somebody who would get it must have it even if the
-	// process stops before. It must be quick.
+	// Kept reports whether a message on topic has a receiver that must get it
+	// even if the process stops first. It must be quick.
 	Kept(topic string) bool
 	// Publish sends m. Messages on one topic that come from one goroutine keep
 	// their order. done, which may be nil, is told when m is safe.
@@ -29,8 +29,8 @@ type Publisher interface {
 // NotifierOptions are the parts of a Notifier. Publisher is required.
 type NotifierOptions struct {
 	Publisher Publisher
-	// Delivered is told of each notification whose messages are safe; it is
-	// what service.Service.Delivered wants. Nil is allowed.
+	// Delivered is called with each notification whose messages are safe; it is
+	// meant to be Delivered of jobs.Jobs. Nil is allowed.
 	Delivered func(jobs.Notification)
 	Log       *slog.Logger // nil discards
 }
@@ -44,9 +44,9 @@ type Notifier struct {
 	lanes [lanes]lane
 }
 
-// lanes is how many notifications may be on their way at a time, all of
-// different things: enough that one whose document must be read from the store
-// holds up few others.
+// lanes is how many notifications may be published at a time, all of different
+// things: enough that one whose document must be read from the store delays few
+// others.
 const lanes = 16
 
 // NewNotifier returns a notifier on o.
@@ -64,12 +64,13 @@ func NewNotifier(o NotifierOptions) *Notifier {
 	return n
 }
 
-// Notify takes what a commit owes; it is what service.Options.Notify wants. It
-// does not wait, and what nobody subscribed to costs nothing more than looking.
+// Notify takes the notifications that a commit causes; it is for
+// jobs.Audience. It does not wait, and a notification without
+// subscribers costs no more than finding that out.
 func (n *Notifier) Notify(notes []jobs.Notification) {
 	for _, note := range notes {
-		note.List = note.List && n.o.Publisher.Wanted(noticeTopic(NotifyList, note.QueueKey))
-		note.Next = note.Next && n.o.Publisher.Wanted(noticeTopic(NotifyNext, note.QueueKey))
+		note.List = note.List && n.o.Publisher.Wanted(notificationTopic(NotifyList, note.QueueKey))
+		note.Next = note.Next && n.o.Publisher.Wanted(notificationTopic(NotifyNext, note.QueueKey))
 		if !note.Any() {
 			n.o.Delivered(note)
 		} else {
@@ -78,24 +79,24 @@ func (n *Notifier) Notify(notes []jobs.Notification) {
 	}
 }
 
-// Keep reports whether what a thing is owed must outlive the process; it is
-// what service.Options.Keep wants.
+// Keep reports whether the notifications of a change must outlive the process;
+// it is for jobs.Audience.
 func (n *Notifier) Keep(key store.QueueKey, change muster.Change) bool {
-	return (change.List && n.o.Publisher.Kept(noticeTopic(NotifyList, key))) ||
-		(change.Next && n.o.Publisher.Kept(noticeTopic(NotifyNext, key)))
+	return (change.List && n.o.Publisher.Kept(notificationTopic(NotifyList, key))) ||
+		(change.Next && n.o.Publisher.Kept(notificationTopic(NotifyNext, key)))
 }
 
-// Hears reports whether somebody would get the next notify-next of a queue; it
-// is what service.Options.Hears wants.
+// Hears reports whether the next notify-next of a queue would have a receiver;
+// it is for jobs.Audience.
 func (n *Notifier) Hears(key store.QueueKey) bool {
-	return n.o.Publisher.Wanted(noticeTopic(NotifyNext, key))
+	return n.o.Publisher.Wanted(notificationTopic(NotifyNext, key))
 }
 
-func noticeTopic(k Kind, key store.QueueKey) string {
+func notificationTopic(k Kind, key store.QueueKey) string {
 	return Topic{Kind: k, Thing: key.Thing, Namespace: key.Namespace}.String()
 }
 
-// Run publishes until ctx ends, and then what still waits.
+// Run publishes until ctx ends, and then publishes what is still waiting.
 func (n *Notifier) Run(ctx context.Context) error {
 	var running sync.WaitGroup
 	for i := range n.lanes {
@@ -121,7 +122,7 @@ func (n *Notifier) work(ctx context.Context, l *lane) {
 func (n *Notifier) publish(note jobs.Notification) {
 	var messages []gateway.Message
 	if note.List {
-		messages = append(messages, notice(noticeTopic(NotifyList, note.QueueKey), appendNotify(nil, note)))
+		messages = append(messages, newMessage(notificationTopic(NotifyList, note.QueueKey), appendNotify(nil, note)))
 	}
 	if note.Next {
 		document, err := documentOf(note)
@@ -129,8 +130,8 @@ func (n *Notifier) publish(note jobs.Notification) {
 			n.o.Log.Error("notification without a document", "thing", note.Thing, "job", note.Head.Job, "error", err)
 			return
 		}
-		if note.Head == nil || document != "" { // else the job is gone by now, of which another notification will tell
-			messages = append(messages, notice(noticeTopic(NotifyNext, note.QueueKey), appendNotifyNext(nil, note, document)))
+		if note.Head == nil || document != "" { // otherwise the job was deleted in the meantime, and another notification says so
+			messages = append(messages, newMessage(notificationTopic(NotifyNext, note.QueueKey), appendNotifyNext(nil, note, document)))
 		}
 	}
 	n.send(note, messages)
@@ -143,13 +144,14 @@ func documentOf(note jobs.Notification) (string, error) {
 	return note.Document(context.Background())
 }
 
-// notice is a message of QoS 1. Each carries the full state, so a client that
-// is away needs only the newest (arbitration A3).
-func notice(topic string, payload []byte) gateway.Message {
+// newMessage returns a message of QoS 1. Each carries the full state, so a client
+// that is away needs only the newest (arbitration A3).
+func newMessage(topic string, payload []byte) gateway.Message {
 	return gateway.Message{Topic: topic, Payload: payload, QoS: 1, Latest: true}
 }
 
-// send publishes what a notification owes, and tells when all of it is safe.
+// send publishes the messages of a notification, and calls Delivered when all of
+// them are safe.
 func (n *Notifier) send(note jobs.Notification, messages []gateway.Message) {
 	unsafe := new(atomic.Int32)
 	unsafe.Store(int32(len(messages)) + 1)
@@ -199,8 +201,8 @@ func (l *lane) take() []jobs.Notification {
 	return taken
 }
 
-// newest returns one notification for each queue: the last one, owing whatever
-// any of them owed.
+// newest returns one notification for each queue: the last one, with the
+// messages of all earlier ones.
 func newest(notes []jobs.Notification) []jobs.Notification {
 	at := map[store.QueueKey]int{}
 	kept := notes[:0]

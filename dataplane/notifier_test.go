@@ -52,7 +52,7 @@ func notes(n int) (all []jobs.Notification) {
 
 func TestNotificationsKeepTheirOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := &board{unwanted: map[string]bool{noticeTopic(NotifyList, store.QueueKey{Thing: "c"}): true}}
+		b := &board{unwanted: map[string]bool{notificationTopic(NotifyList, store.QueueKey{Thing: "c"}): true}}
 		n := NewNotifier(NotifierOptions{Publisher: b})
 		ctx, cancel := context.WithCancel(t.Context())
 		running := make(chan struct{})
@@ -68,15 +68,15 @@ func TestNotificationsKeepTheirOrder(t *testing.T) {
 			want = append(want, fmt.Sprintf(`{"timestamp":%d,"jobs":{}}`, i))
 		}
 		for _, thing := range []muster.ThingName{"a", "b"} {
-			if got := b.messages[noticeTopic(NotifyList, store.QueueKey{Thing: thing})]; !slices.Equal(got, want) {
+			if got := b.messages[notificationTopic(NotifyList, store.QueueKey{Thing: thing})]; !slices.Equal(got, want) {
 				t.Errorf("thing %s is notified of %v, want %v", thing, got, want)
 			}
 		}
 		key := store.QueueKey{Thing: "c"}
-		if got := b.messages[noticeTopic(NotifyList, key)]; got != nil {
+		if got := b.messages[notificationTopic(NotifyList, key)]; got != nil {
 			t.Errorf("what nobody wants is published: %v", got)
 		}
-		if got := b.messages[noticeTopic(NotifyNext, key)]; !slices.Equal(got, []string{`{"timestamp":0}`}) {
+		if got := b.messages[notificationTopic(NotifyNext, key)]; !slices.Equal(got, []string{`{"timestamp":0}`}) {
 			t.Errorf("thing c is told of its next job by %v, want once", got)
 		}
 	})
@@ -87,7 +87,7 @@ func TestABacklogKeepsTheNewestOfEachThing(t *testing.T) {
 		b := &board{}
 		n := NewNotifier(NotifierOptions{Publisher: b})
 		rounds := 2*laneMax + 10
-		n.Notify(notes(rounds)) // nobody publishes yet
+		n.Notify(notes(rounds)) // Run is not running yet
 		for i := range n.lanes {
 			if held := len(n.lanes[i].waiting); held > laneMax {
 				t.Errorf("a lane holds %d notifications of 3 things, want at most %d", held, laneMax)
@@ -98,11 +98,11 @@ func TestABacklogKeepsTheNewestOfEachThing(t *testing.T) {
 		n.Run(ctx) // publishes what waits, and ends
 		for _, thing := range []muster.ThingName{"a", "b", "c"} {
 			key := store.QueueKey{Thing: thing}
-			got := b.messages[noticeTopic(NotifyList, key)]
+			got := b.messages[notificationTopic(NotifyList, key)]
 			if want := fmt.Sprintf(`{"timestamp":%d,"jobs":{}}`, rounds-1); len(got) == 0 || got[len(got)-1] != want {
 				t.Errorf("the last list that thing %s hears of is not the newest, %s", thing, want)
 			}
-			if got := len(b.messages[noticeTopic(NotifyNext, key)]); got != 1 {
+			if got := len(b.messages[notificationTopic(NotifyNext, key)]); got != 1 {
 				t.Errorf("thing %s is told %d times of its next job, want once", thing, got)
 			}
 		}
@@ -123,7 +123,7 @@ func TestThinningKeepsTheHeadThatIsOwed(t *testing.T) {
 
 func TestANotificationIsDeliveredWhenAllItsMessagesAreSafe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := &board{kept: true, unwanted: map[string]bool{noticeTopic(NotifyNext, store.QueueKey{Thing: "b"}): true}}
+		b := &board{kept: true, unwanted: map[string]bool{notificationTopic(NotifyNext, store.QueueKey{Thing: "b"}): true}}
 		delivered := 0
 		n := NewNotifier(NotifierOptions{Publisher: b, Delivered: func(jobs.Notification) { delivered++ }})
 		if change := (muster.Change{Next: true}); !n.Keep(store.QueueKey{Thing: "a"}, change) || n.Keep(store.QueueKey{Thing: "b"}, change) {

@@ -9,27 +9,24 @@ import (
 	"github.com/muster-iot/muster/jobs"
 )
 
-// The encoders of everything a device is sent: compact JSON, absent members
-// left out, the order of keys that of the contract's examples
-// (jobs-data-plane.md sections 2, 3 and 11.2). A wire is what the two forms
-// differ in.
-type wire uint8
+// protocol is one of the two protocols of the data plane. What a device is sent
+// has one form for each: compact JSON without absent members, its keys in the
+// order of the contract's examples (jobs-data-plane.md sections 2, 3 and 11.2).
+type protocol uint8
 
 const (
-	// overMQTT: clientToken and timestamp in front, the document an object.
-	overMQTT wire = iota
-	// overHTTP: neither of these, the document a string, and the thing's name.
-	overHTTP
+	overMQTT protocol = iota // clientToken and timestamp come first; the document is an object
+	overHTTP                 // neither of these; the document is a string; the thing's name is included
 )
 
-func (w wire) String() string {
-	if w == overHTTP {
+func (p protocol) String() string {
+	if p == overHTTP {
 		return "HTTP"
 	}
 	return "MQTT"
 }
 
-// answer is what an operation came to, before any wire has its say.
+// answer is the result of an operation, independent of the protocol.
 type answer struct {
 	pending   jobs.Pending
 	described jobs.Described
@@ -85,9 +82,9 @@ func (o *object) raw(name string, value []byte) {
 func (o *object) end() []byte { return append(o.b, '}') }
 
 // appendAccepted appends the answer to a request that succeeded.
-func appendAccepted(b []byte, w wire, r *request, a answer) []byte {
+func appendAccepted(b []byte, p protocol, r *request, a answer) []byte {
 	o := begin(b)
-	if w == overMQTT {
+	if p == overMQTT {
 		if r.token != nil {
 			o.raw("clientToken", r.token)
 		}
@@ -99,14 +96,14 @@ func appendAccepted(b []byte, w wire, r *request, a answer) []byte {
 		o.list("queuedJobs", a.pending.Queued)
 	case StartNext, Describe:
 		if a.described.Execution != nil {
-			o.execution(w, a.described)
+			o.execution(p, a.described)
 		}
 	case Update:
 		if r.withState {
 			o.state(a.described.Execution)
 		}
 		if a.described.Document != nil {
-			o.document(w, *a.described.Document)
+			o.document(p, *a.described.Document)
 		}
 	}
 	return o.end()
@@ -114,9 +111,9 @@ func appendAccepted(b []byte, w wire, r *request, a answer) []byte {
 
 // appendRejected appends the answer to a request that failed. Over HTTPS the
 // code is not in the body.
-func appendRejected(b []byte, w wire, r *request, f refusal, at muster.Instant) []byte {
+func appendRejected(b []byte, p protocol, r *request, f refusal, at muster.Instant) []byte {
 	o := begin(b)
-	if w == overMQTT {
+	if p == overMQTT {
 		if r.token != nil {
 			o.raw("clientToken", r.token)
 		}
@@ -182,12 +179,12 @@ func (o *object) list(name string, entries []muster.Entry) {
 	o.b = append(o.b, ']')
 }
 
-func (o *object) execution(w wire, d jobs.Described) {
+func (o *object) execution(p protocol, d jobs.Described) {
 	x := d.Execution
 	o.key("execution")
 	e := begin(o.b)
 	e.string("jobId", string(x.Job))
-	if w == overHTTP {
+	if p == overHTTP {
 		e.string("thingName", string(x.Thing))
 	}
 	e.string("status", x.Status.String())
@@ -203,7 +200,7 @@ func (o *object) execution(w wire, d jobs.Described) {
 		e.integer("approximateSecondsBeforeTimedOut", max(0, (deadline-d.At).Seconds()))
 	}
 	if d.Document != nil {
-		e.document(w, *d.Document)
+		e.document(p, *d.Document)
 	}
 	o.b = e.end()
 }
@@ -233,9 +230,9 @@ func (o *object) details(details map[string]string) {
 // submitted, over MQTT the same JSON without the white space between its parts,
 // its keys in their order and its numbers as written (jobs-data-plane.md
 // section 13, C10).
-func (o *object) document(w wire, text string) {
+func (o *object) document(p protocol, text string) {
 	o.key("jobDocument")
-	if w == overHTTP {
+	if p == overHTTP {
 		o.b = appendString(o.b, text)
 		return
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/muster-iot/muster/internal/jsontext"
 )
 
-// request is one device request, whichever wire it came by. What does not
-// belong to its operation has its zero value.
+// request is one device request over either protocol. Fields that do not belong
+// to its operation are zero.
 type request struct {
 	Topic
 	token []byte // clientToken as written in JSON; nil when absent
@@ -29,7 +29,7 @@ type request struct {
 
 // read fills r in from a request body (jobs-data-plane.md section 2, C1, C2, C8,
 // and section 6.4, steps 1 to 3). It fails with errNotJSON, errAmbiguous or an Invalid error.
-// Of a body that is an object the token is kept, whatever else is wrong with it.
+// If the body is an object, r keeps its token even when read fails.
 func (r *request) read(body []byte) error {
 	var m fields
 	fit := len(body) == 0 || checkObject(body)
@@ -57,24 +57,24 @@ func (r *request) read(body []byte) error {
 	return r.decode(m)
 }
 
-// The refusals that no rule of jobs knows.
+// Refusals of requests that cannot be understood.
 var (
 	errNotJSON      = errors.New("the request payload is not a JSON object in UTF-8")
 	errAmbiguous    = errors.New("the request payload is ambiguous") // readers differ in what it says
 	errInvalidTopic = errors.New("the topic names no operation")
 )
 
-// notJSON returns errNotJSON with the place that is wrong, if it is one place.
+// notJSON returns errNotJSON with the place of the error, if there is one.
 func notJSON(body []byte) error {
 	fault := jsontext.Fault(body)
-	if fault == "" { // it is JSON, and no object
+	if fault == "" { // it is JSON, but not an object
 		return errNotJSON
 	}
 	return fmt.Errorf("%w %s", errNotJSON, fault)
 }
 
-// fields are the members of a body that mean something, as written in JSON. One
-// that is absent or null is nil.
+// fields are the known members of a body, as written in JSON; nil if absent or
+// null.
 type fields struct {
 	clientToken, status, statusDetails, stepTimeoutInMinutes, expectedVersion,
 	executionNumber, includeJobExecutionState, includeJobDocument []byte
@@ -197,9 +197,9 @@ var statusWords = func() string {
 	return "[" + strings.Join(words, ", ") + "]"
 }()
 
-// readDetails reads statusDetails. A number or a boolean stands for its source
-// text, since devices send them and AWS takes them; null, objects and arrays are
-// refused (jobs-data-plane.md J15). What a text may hold is for the engine to judge.
+// readDetails reads statusDetails. A number or a boolean is taken as its source
+// text, since devices send them and AWS accepts them; null, objects and arrays
+// are refused (jobs-data-plane.md J15). Jobs checks what a text may hold.
 func readDetails(text []byte) (map[string]string, error) {
 	if text == nil {
 		return nil, nil

@@ -10,8 +10,7 @@ import (
 	"github.com/muster-iot/muster"
 )
 
-// shown writes down what a request was read as, without names that come from
-// the topic.
+// shown returns a request as text, without the names that come from the topic.
 func (r *request) shown() string {
 	number := func(n *int64) string {
 		if n == nil {

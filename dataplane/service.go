@@ -10,7 +10,7 @@ import (
 	"github.com/muster-iot/muster/limits"
 )
 
-// Jobs is what the data plane asks of jobs; *service.Service is one. Its errors
+// Jobs is what the data plane asks of jobs; *jobs.Jobs is one. Its errors
 // are those of muster.Error that the operations of jobs-data-plane.md know; any
 // other is an internal failure.
 type Jobs interface {
@@ -37,14 +37,14 @@ type Options struct {
 	// (arbitration A19).
 	ReadsPerSecond, WritesPerSecond float64
 
-	// Observe is told how each request ended. Nil is allowed.
+	// Observe is called after each request. Nil is allowed.
 	Observe func(Observation)
 	// Log takes one entry per request (jobs-events.md section 5): DEBUG, or
 	// ERROR when it was refused. Nil discards them.
 	Log *slog.Logger
 }
 
-// Observation is one request, all in words from fixed tables, for metrics.
+// Observation is one request, for metrics. Its texts come from fixed tables.
 type Observation struct {
 	Operation string // such as "UpdateJobExecution"; "InvalidTopic" for none
 	Protocol  string // "MQTT" or "HTTP"
@@ -52,8 +52,8 @@ type Observation struct {
 	Took      time.Duration
 }
 
-// Service is the jobs data plane of one deployment. Its MQTT and HTTP methods
-// give it a wire.
+// Service is the jobs data plane of one deployment. Its methods MQTT and HTTP
+// return it as a server of each protocol.
 type Service struct {
 	o             Options
 	reads, writes *limits.Throttle
@@ -70,9 +70,9 @@ func New(o Options) *Service {
 	return &Service{o: o, reads: limits.NewThrottle(o.ReadsPerSecond), writes: limits.NewThrottle(o.WritesPerSecond)}
 }
 
-// serve performs r and calls done once: for the operations that write, when it
-// is durable and before the notifications that it causes go out, on the
-// engine's own goroutine.
+// serve performs r and calls done once. For the operations that write, it does
+// so on the goroutine that commits, when the change is durable and before its
+// notifications go out.
 func (s *Service) serve(ctx context.Context, r *request, done func(answer)) {
 	if !s.throttle(r.Kind).Allow(s.o.Now()) {
 		done(answer{err: muster.Errorf(muster.Throttled, "Too many requests")})

@@ -40,8 +40,7 @@ type Topic struct {
 	Namespace muster.Namespace // empty for the default one
 }
 
-// NextJob stands in a topic or path where a job id stands, for the head of the
-// queue.
+// NextJob means the head of the queue where a topic or path has a job id.
 const NextJob muster.JobID = "$next"
 
 const (
@@ -53,9 +52,9 @@ const (
 )
 
 // ParseTopic reads a topic below $aws/things/<thing>/jobs/ and returns false for
-// any other. The parts of a topic are told by their positions, so a job may have
-// an id such as "get". The names of things and jobs are not judged here. A
-// topic that is not of kind InvalidTopic prints back as it was.
+// any other. The parts of a topic are identified by their positions, so a job may
+// have an id such as "get". The names of things and jobs are not validated here.
+// The String of a topic that is not of kind InvalidTopic is the topic parsed.
 func ParseTopic(topic string) (Topic, bool) {
 	rest, ok := strings.CutPrefix(topic, thingsPrefix)
 	if !ok {

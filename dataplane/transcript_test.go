@@ -20,7 +20,7 @@ var update = flag.Bool("update", false, "rewrite the transcripts in testdata wit
 
 // TestTranscripts plays the files in testdata on every store and with clients of
 // both versions of MQTT. A file is a list of steps, each followed by everything
-// that anybody hears because of it:
+// that any client receives because of it:
 //
 //	given thing lamp                    the registry has a thing
 //	given job fw for lamp {"do":"it"}   a job is rolled out; "in gg" before the document gives it a namespace
@@ -136,19 +136,19 @@ func (env *env) given(what, rest string) error {
 	force := more == "force"
 	switch {
 	case what == "thing":
-		_, err := env.CreateThing(ctx, muster.Thing{Name: muster.ThingName(name)})
+		_, err := env.Registry.CreateThing(ctx, muster.Thing{Name: muster.ThingName(name)})
 		return err
 	case what == "job":
 		return env.givenJob(name, more)
 	case what == "cancel" && ofThing:
-		return env.CancelExecution(ctx, jobs.ExecutionCancellation{Thing: muster.ThingName(thing), Job: muster.JobID(job), Force: force})
+		return env.Jobs.CancelExecution(ctx, jobs.ExecutionCancellation{Thing: muster.ThingName(thing), Job: muster.JobID(job), Force: force})
 	case what == "cancel":
-		_, err := env.CancelJob(ctx, muster.JobID(job), jobs.Cancellation{Force: force})
+		_, err := env.Jobs.CancelJob(ctx, muster.JobID(job), jobs.Cancellation{Force: force})
 		return err
 	case what == "delete" && ofThing:
-		return env.DeleteExecution(ctx, muster.ThingName(thing), muster.JobID(job), 1, nil, force)
+		return env.Jobs.DeleteExecution(ctx, muster.ThingName(thing), muster.JobID(job), 1, nil, force)
 	case what == "delete":
-		return env.DeleteJob(ctx, muster.JobID(job), nil, force)
+		return env.Jobs.DeleteJob(ctx, muster.JobID(job), nil, force)
 	}
 	return fmt.Errorf("nothing can be given by %q", what)
 }
@@ -164,7 +164,7 @@ func (env *env) givenJob(id, rest string) error {
 	if word != "for" {
 		return fmt.Errorf("want for, not %q", word)
 	}
-	_, err := env.CreateJob(env.t.Context(), jobs.NewJob{
+	_, err := env.Jobs.CreateJob(env.t.Context(), jobs.NewJob{
 		ID: muster.JobID(id), Namespace: muster.Namespace(namespace), Document: document,
 		Targets: []muster.Target{{Name: thing}},
 		Config:  muster.JobConfig{Presigned: muster.PresignedConfig{RoleARN: "arn:aws:iam::000000000000:role/downloads", ExpiresInSec: 600}},

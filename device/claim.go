@@ -12,20 +12,20 @@ import (
 	"strings"
 )
 
-// claim is what a job document says of one signed file. There are two forms:
+// claim is what a job document says about one signed file. There are two forms:
 //
 //	{"presign": "https://…", "codesign": {"rawPayloadSize": 9, "signature": "…", "signatureAlgorithm": "SHA256withECDSA"}}
 //	{"afr_ota": {"files": [{"filepath": "…", "filesize": 9, "update_data_url": "https://…", "sig-sha256-ecdsa": "…"}]}}
 //
-// The first may stand anywhere in the document, its URL being the one beside
-// the codesign element, whatever it is called (jobs-control-plane.md section
+// The first may be anywhere in the document; its URL is the other member of the
+// object with the codesign element, under any name (jobs-control-plane.md section
 // 6.5, device-clients.md section 6).
 type claim struct {
 	url, name   string
 	size        int64 // of the file in bytes; negative when the document does not say
 	algorithm   algorithm
 	signature   []byte
-	certificate string // PEM with the signer's certificate and those that vouch for it; empty: one of the trusted
+	certificate string // PEM with the signer's certificate and its chain; empty: one of the trusted
 }
 
 // algorithm is how a file is signed.
@@ -51,16 +51,16 @@ var algorithms = map[string]algorithm{
 // claimsMax bounds the signed files of one document.
 const claimsMax = 32
 
-// found is what a document says of files.
+// found is what a document says about files.
 type found struct {
 	claims   []claim
 	unsigned int    // files in a form that has room for a signature, but without one
 	loose    string // the first URL that is neither of a signed file nor an upload; "" for none
 }
 
-// signedFiles returns what a document says of files. uploads are the names of
-// members whose URLs are only sent to. A document that has one member twice is
-// an error: an application may read the other one.
+// signedFiles returns what a document says about files. uploads are the names of
+// members whose URLs are used for uploads only. A document in which an object has
+// one member twice is an error: the application may read the other one.
 func signedFiles(document []byte, uploads []string) (found, error) {
 	var root any
 	if err := json.Unmarshal(document, &root); err != nil {
@@ -108,7 +108,7 @@ func (f *finder) visit(v any) {
 	}
 }
 
-// element reads a codesign element and what stands beside it.
+// element reads a codesign element and the other members of its object.
 func (f *finder) element(beside, signed map[string]any) {
 	c := claim{size: sizeOf(signed["rawPayloadSize"])}
 	var urls []string
@@ -172,8 +172,8 @@ func isURL(text string) bool {
 	return strings.HasPrefix(text, "https://") || strings.HasPrefix(text, "http://")
 }
 
-// anyURL finds what a device could download from: a URL of whatever scheme, also
-// within a longer text such as a command, or one that leaves the scheme open.
+// anyURL finds what a device could download from: a URL of any scheme, also within
+// a longer text such as a command, or one without a scheme.
 var anyURL = regexp.MustCompile(`(?:[A-Za-z][A-Za-z0-9+.-]*:|^\s*)//[^\s"'<>]+`)
 
 // looseURL returns the first URL below v, also in the name of a member, that is
@@ -232,7 +232,7 @@ func duplicate(text []byte) (name string, twice bool) {
 	}
 }
 
-// sizeOf returns a number of bytes, negative when v is none.
+// sizeOf returns v as a number of bytes, negative when it is not one.
 func sizeOf(v any) int64 {
 	n, ok := v.(float64)
 	if !ok || n < 0 || n != float64(int64(n)) {

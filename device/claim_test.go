@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// Readers differ on which of two members of one name counts, so a document that
-// has some is refused before anything is made of it.
+// JSON parsers differ on which of two members of one name counts, so a document
+// that has such members is refused before it is used.
 func TestADocumentSaysEachThingOnce(t *testing.T) {
 	for document, twice := range map[string]string{
 		`{"u":1,"u":2}`:                   "u",

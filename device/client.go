@@ -1,15 +1,14 @@
 // Package device is a client for the jobs of one thing, over MQTT 5 or HTTPS.
 //
-// It speaks the public contract (jobs-data-plane.md) and nothing else, so it
-// works against any service that keeps it, and it knows nothing of how a
-// service is built. Two ways of working are offered: get-next, where the
-// service says which job comes first (Run, Next), and pick-a-job, where the
-// device chooses from the list of what is pending (Watch, Start).
+// It uses the public contract (jobs-data-plane.md) and nothing else, so it works
+// with any service that implements it. There are two ways of working: get-next,
+// in which the service decides which job comes first (Run, Next), and pick-a-job,
+// in which the device chooses from the list of what is pending (Watch, Start).
 //
 // A Client hides lost connections: it reconnects, subscribes again, sends again
-// what was not answered, and picks up what the thing had in progress. What it
-// never does: decide what a job document means, or keep state on disk. Whatever
-// a device must remember across a restart belongs in statusDetails.
+// what was not answered, and continues what the thing had in progress. It does
+// not interpret job documents and keeps no state on disk. What a device must
+// remember across a restart belongs in statusDetails.
 //
 // The package is API: docs/api-stability.md says what that promises.
 package device
@@ -24,11 +23,11 @@ import (
 	"time"
 )
 
-// Client speaks for one thing. Make one with ConnectMQTT or NewHTTPS. Its
-// methods may be called from many goroutines.
+// Client acts for one thing. Make one with ConnectMQTT or NewHTTPS. Its methods
+// may be called from many goroutines.
 //
-// Every method that asks the service something sends again, with growing
-// pauses, until it is answered or ctx ends: whatever got lost, and whatever was
+// Every method that sends a request retries, with exponential backoff, until it
+// is answered or ctx ends: when a request or its answer is lost, and when it is
 // refused with InternalError or RequestThrottled. A final refusal is an *Error.
 type Client struct {
 	wire transport
@@ -98,8 +97,8 @@ type Updated struct {
 	Document json.RawMessage `json:"-"`              // nil unless asked for
 }
 
-// Update reports about an execution. When the answer to an update got lost and
-// the repetition is refused because the first one was heard, that is success.
+// Update reports about an execution. If the answer to an update is lost and the
+// retry is refused because the first attempt succeeded, Update succeeds.
 func (c *Client) Update(ctx context.Context, job string, u Update) (Updated, error) {
 	b := body{
 		Status: u.Status, Details: u.Details, StepMinutes: u.StepMinutes,
@@ -116,15 +115,15 @@ func (c *Client) Update(ctx context.Context, job string, u Update) (Updated, err
 	return Updated{State: a.State, Document: json.RawMessage(a.Document)}, err
 }
 
-// answer is what any operation but getPending may answer.
+// answer is the answer of any operation but getPending.
 type answer struct {
 	Execution *Execution `json:"execution"`
 	State     *State     `json:"executionState"`
 	Document  document   `json:"jobDocument"`
 }
 
-// The pauses between two attempts: doubling from the first to the longest, each
-// shortened by up to a half at random.
+// The pauses between two attempts: exponential backoff from the first to the
+// longest, with 50 % jitter.
 const (
 	firstPause   = 200 * time.Millisecond
 	longestPause = 30 * time.Second

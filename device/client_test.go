@@ -15,7 +15,7 @@ import (
 )
 
 func TestOperations(t *testing.T) {
-	overBoth(t, func(t *testing.T, s *service, c *device.Client) {
+	overBoth(t, func(t *testing.T, s *deployment, c *device.Client) {
 		ctx := t.Context()
 		if p, err := c.Pending(ctx); err != nil || p.Queued != nil || p.InProgress != nil {
 			t.Errorf("Pending = %v, %v; want nothing", p, err)
@@ -54,7 +54,7 @@ func TestOperations(t *testing.T) {
 }
 
 func TestRefusalsHaveCodes(t *testing.T) {
-	overBoth(t, func(t *testing.T, s *service, c *device.Client) {
+	overBoth(t, func(t *testing.T, s *deployment, c *device.Client) {
 		ctx := t.Context()
 		s.job("fw")
 		update := func(u device.Update) error { _, err := c.Update(ctx, "fw", u); return err }
@@ -94,13 +94,13 @@ func TestRefusalsHaveCodes(t *testing.T) {
 
 func TestALostConnectionIsHidden(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newService(t)
+		s := newDeployment(t)
 		c := s.overMQTT("")
 		done := make(chan string, 10)
 		stop := run(t, c, func(_ context.Context, j *device.Job) error { done <- j.JobID; return nil })
 		s.settle()
 		s.cut()
-		s.job("while-away") // of which no message tells
+		s.job("while-away") // no message says so
 		if got := <-done; got != "while-away" {
 			t.Errorf("after a lost connection %s is done, want while-away", got)
 		}
@@ -119,7 +119,7 @@ func TestALostConnectionIsHidden(t *testing.T) {
 
 func TestAJobCancelledWhileTheDeviceIsAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newService(t)
+		s := newDeployment(t)
 		c := s.overMQTT("")
 		s.job("fw")
 		causes := make(chan error, 1)
@@ -140,7 +140,7 @@ func TestAJobCancelledWhileTheDeviceIsAway(t *testing.T) {
 
 func TestHTTPSWithoutLongPolling(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newService(t)
+		s := newDeployment(t)
 		s.headers = func(h http.Header) { h.Del("Prefer") }
 		c := s.overHTTPS("")
 		began := time.Now()
@@ -157,7 +157,7 @@ func TestHTTPSWithoutLongPolling(t *testing.T) {
 
 func TestHTTPSWithLongPolling(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newService(t)
+		s := newDeployment(t)
 		c := s.overHTTPS("")
 		began := time.Now()
 		time.AfterFunc(95*time.Second, func() { s.Jobs.CreateJob(t.Context(), newJob("fw")); s.Work(t.Context()) })
@@ -172,7 +172,7 @@ func TestHTTPSWithLongPolling(t *testing.T) {
 }
 
 func TestUnauthorizedIsFinal(t *testing.T) {
-	overBoth(t, func(t *testing.T, s *service, c *device.Client) {
+	overBoth(t, func(t *testing.T, s *deployment, c *device.Client) {
 		s.allow(`"iot:CreateJob"`)
 		s.denied.Store(true)
 		if _, err := c.Next(t.Context()); !errors.Is(err, device.Unauthorized) {
@@ -183,7 +183,7 @@ func TestUnauthorizedIsFinal(t *testing.T) {
 
 func TestARefusedSubscriptionIsTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newService(t)
+		s := newDeployment(t)
 		s.denied.Store(true)
 		time.AfterFunc(time.Minute, func() { s.denied.Store(false) })
 		began := time.Now()
@@ -198,7 +198,7 @@ func TestARefusedSubscriptionIsTriedAgain(t *testing.T) {
 }
 
 func TestASuccessIsReportedEvenWhenRunIsEnding(t *testing.T) {
-	overBoth(t, func(t *testing.T, s *service, c *device.Client) {
+	overBoth(t, func(t *testing.T, s *deployment, c *device.Client) {
 		s.job("fw")
 		stop := run(t, c, func(ctx context.Context, _ *device.Job) error {
 			<-ctx.Done()
@@ -213,7 +213,7 @@ func TestASuccessIsReportedEvenWhenRunIsEnding(t *testing.T) {
 }
 
 func TestCloseEndsWhatWaits(t *testing.T) {
-	overBoth(t, func(t *testing.T, s *service, c *device.Client) {
+	overBoth(t, func(t *testing.T, s *deployment, c *device.Client) {
 		result := make(chan error, 2)
 		go func() { _, err := c.Next(t.Context()); result <- err }()
 		synctest.Wait()

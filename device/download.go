@@ -13,14 +13,14 @@ import (
 	"strings"
 )
 
-// downloaded is a file that was downloaded and not looked into yet.
+// downloaded is a file that was downloaded and not verified yet.
 type downloaded struct {
 	file   *os.File
 	size   int64
 	digest []byte // SHA-256
 }
 
-// remove forgets the file.
+// remove deletes the file.
 func (d downloaded) remove() {
 	_ = d.file.Close()
 	_ = os.Remove(d.file.Name()) // where it could not be removed while it was open
@@ -29,7 +29,7 @@ func (d downloaded) remove() {
 // attemptsMax is how often a download is tried before the job fails.
 const attemptsMax = 5
 
-// errStatus is an answer that brings no file.
+// errStatus is an HTTP answer without the file.
 type errStatus struct {
 	status int
 	text   string
@@ -38,7 +38,7 @@ type errStatus struct {
 func (e *errStatus) Error() string { return e.text }
 
 // download fetches the file of the i-th claim. Between two attempts it asks the
-// service for the document again, since a presigned URL may have run out.
+// service for the document again, since a presigned URL may have expired.
 func (v *Verifier) download(ctx context.Context, j *Job, i int, c claim) (downloaded, error) {
 	for attempt, pause := 1, firstPause; ; attempt, pause = attempt+1, 2*pause {
 		d, err := v.fetch(ctx, c)
@@ -58,7 +58,7 @@ func (v *Verifier) download(ctx context.Context, j *Job, i int, c claim) (downlo
 	}
 }
 
-// mayChange reports whether another URL, or a little patience, may help.
+// mayChange reports whether a later attempt, or one with another URL, may succeed.
 func (e *errStatus) mayChange() bool {
 	switch e.status {
 	case http.StatusForbidden, http.StatusRequestTimeout, http.StatusTooManyRequests:
@@ -101,7 +101,7 @@ func (v *Verifier) fetch(ctx context.Context, c claim) (d downloaded, err error)
 	if d.file, err = os.CreateTemp(v.o.Dir, "muster-*"); err != nil {
 		return d, err
 	}
-	_ = os.Remove(d.file.Name()) // it lives as long as it is open, so that a crash leaves nothing behind
+	_ = os.Remove(d.file.Name()) // it exists for as long as it is open, so a crash leaves no file
 	defer func() {
 		if err != nil {
 			d.remove()
@@ -126,7 +126,7 @@ func (v *Verifier) fetch(ctx context.Context, c claim) (d downloaded, err error)
 	return d, err
 }
 
-// withoutQuery cuts off what of a presigned URL lets anybody use it.
+// withoutQuery removes from a presigned URL what gives access to the file.
 func withoutQuery(link string) string {
 	plain, _, _ := strings.Cut(link, "?")
 	return plain

@@ -21,18 +21,21 @@ import (
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/iotpolicy"
 	"github.com/muster-iot/muster/jobs"
+	"github.com/muster-iot/muster/service"
 	"github.com/muster-iot/muster/sigv4"
+	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/memstore"
 )
 
-// service is a whole server behind in-memory connections. It lives in a synctest
-// bubble, so that days pass in no time and settle knows when all is quiet.
-type service struct {
+// deployment is a whole server with in-memory connections. It runs in a synctest
+// bubble, so that days pass in no time and settle knows when all is idle.
+type deployment struct {
 	*service.Service
-	t       *testing.T
-	gateway *gateway.Server
-	http    *pipeListener
-	denied  atomic.Bool // MQTT clients may neither publish nor subscribe
+	t        *testing.T
+	gateway  *gateway.Server
+	notifier *dataplane.Notifier
+	http     *pipeListener
+	denied   atomic.Bool // MQTT clients may neither publish nor subscribe
 
 	mu       sync.Mutex
 	conns    []net.Conn // of MQTT clients, the server's ends
@@ -48,26 +51,25 @@ const (
 
 var credential = sigv4.Credential{AccessKeyID: "AKIDEXAMPLE", Secret: "secret"}
 
-func newService(t *testing.T, change ...func(*service.Options)) *service {
+func newDeployment(t *testing.T, change ...func(*service.Options)) *deployment {
 	t.Helper()
-	s := &service{t: t, http: &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}}
+	s := &deployment{t: t, http: &pipeListener{conns: make(chan net.Conn), closed: make(chan struct{})}}
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError + 1}))
 	account := muster.Account{ID: "000000000000", Region: region}
-	var notifier *dataplane.Notifier
 	o := service.Options{
 		Store: memstore.New(), Account: account, Now: func() muster.Instant { return muster.At(time.Now()) },
-		Notify: func(notes []jobs.Notification) { notifier.Notify(notes) },
+		Audience: audience{s},
 	}
 	for _, c := range change {
 		c(&o)
 	}
 	s.Service = service.New(o)
-	plane := dataplane.New(dataplane.Options{Jobs: s.Service, Account: account, Now: time.Now, Log: log})
+	plane := dataplane.New(dataplane.Options{Jobs: s.Jobs, Account: account, Now: time.Now, Log: log})
 	var err error
 	if s.gateway, err = gateway.New(t.Context(), gateway.Options{Authorizer: everybody{&s.denied}, Reserved: plane.MQTT(), Log: log}); err != nil {
 		t.Fatalf("gateway: %v", err)
 	}
-	notifier = dataplane.NewNotifier(dataplane.NotifierOptions{Publisher: s.gateway, Log: log})
+	s.notifier = dataplane.NewNotifier(dataplane.NotifierOptions{Publisher: s.gateway, Log: log})
 	s.allow(`"*"`)
 	https := plane.HTTP()
 	server := &http.Server{Handler: s.authenticate(https), ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
@@ -76,7 +78,7 @@ func newService(t *testing.T, change ...func(*service.Options)) *service {
 	var running sync.WaitGroup
 	running.Go(func() { s.Run(ctx) })
 	running.Go(func() { s.gateway.Run(ctx) })
-	running.Go(func() { notifier.Run(ctx) })
+	running.Go(func() { s.notifier.Run(ctx) })
 	running.Go(func() { server.Serve(s.http) })
 	t.Cleanup(func() {
 		https.Drain()
@@ -90,8 +92,15 @@ func newService(t *testing.T, change ...func(*service.Options)) *service {
 	return s
 }
 
+// audience hands the notifier of a deployment what the thing must be told.
+type audience struct{ s *deployment }
+
+func (audience) Keep(store.QueueKey, muster.Change) bool { return false }
+func (audience) Hears(store.QueueKey) bool               { return false }
+func (a audience) Notify(n []jobs.Notification)          { a.s.notifier.Notify(n) }
+
 // allow replaces what HTTPS callers may do.
-func (s *service) allow(actions string) {
+func (s *deployment) allow(actions string) {
 	s.t.Helper()
 	p, err := iotpolicy.Parse("test", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":`+actions+`,"Resource":"*"}]}`)
 	if err != nil {
@@ -103,7 +112,7 @@ func (s *service) allow(actions string) {
 }
 
 // authenticate is the HTTPS edge in front of the data plane.
-func (s *service) authenticate(next *dataplane.HTTP) http.Handler {
+func (s *deployment) authenticate(next *dataplane.HTTP) http.Handler {
 	verifier := sigv4.Verifier{Region: region, Lookup: func(string) (sigv4.Credential, error) { return credential, nil }}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -141,7 +150,7 @@ func (e everybody) judge() error {
 }
 
 // dialMQTT opens a connection of a device to the gateway.
-func (s *service) dialMQTT(context.Context) (net.Conn, error) {
+func (s *deployment) dialMQTT(context.Context) (net.Conn, error) {
 	ours, theirs := net.Pipe()
 	s.mu.Lock()
 	s.conns = append(s.conns, ours)
@@ -191,7 +200,7 @@ func (b *buffered) Close() error {
 }
 
 // cut breaks all MQTT connections.
-func (s *service) cut() {
+func (s *deployment) cut() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range s.conns {
@@ -236,7 +245,7 @@ func (l *pipeListener) dial(ctx context.Context, _, _ string) (net.Conn, error) 
 }
 
 // overMQTT returns a client over MQTT, closed when the test ends.
-func (s *service) overMQTT(namespace string) *device.Client {
+func (s *deployment) overMQTT(namespace string) *device.Client {
 	s.t.Helper()
 	c, err := device.ConnectMQTT(s.t.Context(), device.MQTTOptions{
 		Endpoint: "mqtt://pipe", Thing: thing, Namespace: namespace, Dial: s.dialMQTT,
@@ -245,7 +254,7 @@ func (s *service) overMQTT(namespace string) *device.Client {
 }
 
 // overHTTPS returns a client over HTTPS, closed when the test ends.
-func (s *service) overHTTPS(namespace string) *device.Client {
+func (s *deployment) overHTTPS(namespace string) *device.Client {
 	s.t.Helper()
 	c, err := device.NewHTTPS(device.HTTPSOptions{
 		Endpoint: "http://muster.test", Thing: thing, Namespace: namespace,
@@ -255,7 +264,7 @@ func (s *service) overHTTPS(namespace string) *device.Client {
 	return s.closing(c, err)
 }
 
-func (s *service) closing(c *device.Client, err error) *device.Client {
+func (s *deployment) closing(c *device.Client, err error) *device.Client {
 	s.t.Helper()
 	if err != nil {
 		s.t.Fatalf("connect: %v", err)
@@ -268,18 +277,18 @@ func (s *service) closing(c *device.Client, err error) *device.Client {
 	return c
 }
 
-// overBoth runs a test in a bubble for each wire.
-func overBoth(t *testing.T, test func(t *testing.T, s *service, c *device.Client)) {
+// overBoth runs a test in a bubble for each protocol.
+func overBoth(t *testing.T, test func(t *testing.T, s *deployment, c *device.Client)) {
 	t.Run("MQTT", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) { s := newService(t); test(t, s, s.overMQTT("")) })
+		synctest.Test(t, func(t *testing.T) { s := newDeployment(t); test(t, s, s.overMQTT("")) })
 	})
 	t.Run("HTTPS", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) { s := newService(t); test(t, s, s.overHTTPS("")) })
+		synctest.Test(t, func(t *testing.T) { s := newDeployment(t); test(t, s, s.overHTTPS("")) })
 	})
 }
 
 // job rolls out a job for the thing.
-func (s *service) job(id string, change ...func(*jobs.NewJob)) {
+func (s *deployment) job(id string, change ...func(*jobs.NewJob)) {
 	s.t.Helper()
 	j := jobs.NewJob{ID: muster.JobID(id), Document: `{"n": 1.50}`, Targets: []muster.Target{{Name: thing}}}
 	for _, c := range change {
@@ -292,8 +301,8 @@ func (s *service) job(id string, change ...func(*jobs.NewJob)) {
 	time.Sleep(time.Millisecond) // so that the next one is queued later
 }
 
-// settle returns when all that is due has been done and everybody waits.
-func (s *service) settle() {
+// settle returns when all that is due has been done and all goroutines wait.
+func (s *deployment) settle() {
 	s.t.Helper()
 	for more := true; more; {
 		agenda, err := s.Work(s.t.Context())
@@ -306,7 +315,7 @@ func (s *service) settle() {
 }
 
 // outcome returns the latest execution of a job as the service has it.
-func (s *service) outcome(job string) muster.Execution {
+func (s *deployment) outcome(job string) muster.Execution {
 	s.t.Helper()
 	x, err := s.Jobs.ShowExecution(s.t.Context(), thing, muster.JobID(job), nil)
 	if err != nil {
@@ -316,7 +325,7 @@ func (s *service) outcome(job string) muster.Execution {
 }
 
 // cancelJob cancels a job by force.
-func (s *service) cancelJob(job string) {
+func (s *deployment) cancelJob(job string) {
 	s.t.Helper()
 	if _, err := s.Jobs.CancelJob(s.t.Context(), muster.JobID(job), jobs.Cancellation{Force: true}); err != nil {
 		s.t.Fatalf("CancelJob(%s): %v", job, err)
@@ -325,7 +334,7 @@ func (s *service) cancelJob(job string) {
 }
 
 // deleteJob deletes a job by force.
-func (s *service) deleteJob(job string) {
+func (s *deployment) deleteJob(job string) {
 	s.t.Helper()
 	if err := s.Jobs.DeleteJob(s.t.Context(), muster.JobID(job), nil, true); err != nil {
 		s.t.Fatalf("DeleteJob(%s): %v", job, err)

@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// Code is the service's word for why it refused (jobs-data-plane.md section 8).
+// Code is the reason of a refusal (jobs-data-plane.md section 8).
 // A Code is itself an error, for errors.Is:
 //
 //	if errors.Is(err, device.ResourceNotFound) { … }
@@ -24,8 +24,8 @@ const (
 	InternalError          Code = "InternalError"
 	RequestThrottled       Code = "RequestThrottled"
 	TerminalStateReached   Code = "TerminalStateReached"
-	// Unauthorized is not a word of the contract: it stands for an HTTPS answer
-	// of 401 or 403, or a publish that the gateway does not permit.
+	// Unauthorized is not a code of the contract: it means that an HTTPS request
+	// was answered with 401 or 403, or that a publish was not permitted.
 	Unauthorized Code = "Unauthorized"
 )
 
@@ -43,8 +43,8 @@ func (e *Error) Error() string { return fmt.Sprintf("device: %s: %s", string(e.C
 // Is reports whether target is e's Code.
 func (e *Error) Is(target error) bool { return target == error(e.Code) }
 
-// confirms reports whether the refusal of a repeated update shows that the
-// update had been heard the first time.
+// confirms reports whether the refusal of a retried update shows that the first
+// attempt succeeded.
 func (e *Error) confirms(u Update) bool {
 	if e.State == nil || e.State.Status != u.Status {
 		return false
@@ -66,7 +66,7 @@ type Ended struct {
 	// Deleted is set when the execution, or its job, was deleted; otherwise it
 	// was cancelled, timed out, or removed.
 	Deleted bool
-	// Status says which, when the service told: Canceled, TimedOut or Removed.
+	// Status says which, if it is known: Canceled, TimedOut or Removed.
 	Status Status
 }
 

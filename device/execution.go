@@ -23,7 +23,7 @@ const (
 // Summary is one line of a list of pending executions.
 type Summary struct {
 	JobID     string
-	Number    int64 // of the execution; 1, and more for each retry
+	Number    int64 // of the execution; 1, and one more for each retry
 	Version   int64
 	QueuedAt  time.Time // times are in whole seconds
 	StartedAt time.Time // zero until it is IN_PROGRESS for the first time

@@ -21,23 +21,23 @@ import (
 // required.
 type HTTPSOptions struct {
 	Endpoint  string // "https://host:8443"
-	Thing     string // the thing to speak for
+	Thing     string // the thing to act for
 	Namespace string // of its jobs; empty for the default one
 
-	// Credential signs requests, for Region; nil leaves it to Client to prove
-	// who it is, with a certificate.
+	// Credential signs requests, for Region; with nil, Client must authenticate
+	// with a certificate.
 	Credential *sigv4.Credential
 	Region     string
 
-	// Client sends; nil means one with the defaults of net/http. It must not
-	// give up on a request sooner than after Wait.
+	// Client sends the requests; nil means one with the defaults of net/http. Its
+	// timeout must be longer than Wait.
 	Client *http.Client
 
 	// Wait is how long one request for the next job may wait at the service,
 	// up to 5 minutes; zero means 1 minute.
 	Wait time.Duration
 	// Poll is how often to ask whether the list of pending executions changed,
-	// or, where the service does not know how to wait, for the next job. Zero
+	// or, if the service does not support long polls, for the next job. Zero
 	// means 30 seconds.
 	Poll time.Duration
 	Log  *slog.Logger // nil discards
@@ -51,8 +51,8 @@ const (
 )
 
 // NewHTTPS returns a client over HTTPS. It connects when it is first used. There
-// are no notifications over HTTPS: Next waits at the service, and Watch and the
-// watch over a job in work ask every Poll.
+// are no notifications over HTTPS: Next uses long polls, and Watch and Do ask
+// every Poll.
 func NewHTTPS(o HTTPSOptions) (*Client, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -79,7 +79,7 @@ func NewHTTPS(o HTTPSOptions) (*Client, error) {
 type httpsWire struct {
 	o      HTTPSOptions
 	base   *url.URL
-	waited atomic.Bool     // the service knows how to wait
+	waited atomic.Bool     // the service supports long polls
 	open   context.Context // ends with close
 	end    context.CancelFunc
 }
@@ -166,11 +166,11 @@ var httpCodes = map[string]Code{
 	"ServiceUnavailableException":     InternalError,
 }
 
-// versionPrefix begins the message that tells a version mismatch from the other
-// refusals with the same exception.
+// versionPrefix begins the message of a version mismatch, which has the same
+// exception as other refusals.
 const versionPrefix = "Expected version "
 
-// refusal returns the error that an HTTP answer stands for.
+// refusal returns an HTTP answer as an error.
 func refusal(resp *http.Response, answer []byte) error {
 	var m struct {
 		Message string `json:"message"`
@@ -200,7 +200,7 @@ func refusal(resp *http.Response, answer []byte) error {
 
 func (w *httpsWire) news() news { return news{} }
 
-// await lets time pass, after which anything may have changed.
+// await waits for Poll, after which anything may have changed.
 func (w *httpsWire) await(ctx context.Context, since news) (news, error) {
 	select {
 	case <-time.After(w.o.Poll):

@@ -15,7 +15,7 @@ type Job struct {
 	Execution // as it was when the device took it
 
 	c     *Client
-	since news // what had been heard before the device took it
+	since news // what had been received before the device took it
 
 	mu    sync.Mutex // guards what follows
 	final Status     // the terminal status that was, or is being, reported
@@ -28,14 +28,14 @@ const (
 	ClearStep = -1 // discard it
 )
 
-// Report is what a device tells beside a status.
+// Report is what a device reports in addition to a status.
 type Report struct {
 	// Details replaces the whole statusDetails of the execution: at most 10
 	// pairs, keys of 128 and values of 1,024 characters. Nil leaves them as
 	// they are, an empty map clears them.
 	Details map[string]string
-	// StepMinutes starts the step timer anew: the service sets the execution
-	// TIMED_OUT unless it hears of the device within so many minutes, 1 to
+	// StepMinutes restarts the step timer: the service sets the execution
+	// TIMED_OUT unless the device reports again within this many minutes, 1 to
 	// 10080. See also KeepStep and ClearStep.
 	StepMinutes int
 }
@@ -45,8 +45,8 @@ func (j *Job) Progress(ctx context.Context, r Report) error {
 	return j.report(ctx, InProgress, r)
 }
 
-// Succeed reports that the job is done. Nil details leave those of the last
-// report standing; the same goes for Fail and Reject.
+// Succeed reports that the job is done. Nil details keep those of the last
+// report; the same is true of Fail and Reject.
 func (j *Job) Succeed(ctx context.Context, details map[string]string) error {
 	return j.finish(ctx, Succeeded, details)
 }
@@ -56,14 +56,14 @@ func (j *Job) Fail(ctx context.Context, details map[string]string) error {
 	return j.finish(ctx, Failed, details)
 }
 
-// Reject reports that this device cannot, or will not, do such a job. It is
-// never tried again.
+// Reject reports that this device cannot, or will not, do such a job. There is no
+// retry after it.
 func (j *Job) Reject(ctx context.Context, details map[string]string) error {
 	return j.finish(ctx, Rejected, details)
 }
 
-// finish reports a terminal status. While it is on its way, and once it is
-// accepted, that the execution has ended is no news to this device.
+// finish reports a terminal status. While the report is under way, and after it is
+// accepted, the end of the execution does not count as an end by the service.
 func (j *Job) finish(ctx context.Context, s Status, details map[string]string) error {
 	j.setFinal(s)
 	err := j.report(ctx, s, Report{Details: details})
@@ -85,7 +85,7 @@ func (j *Job) report(ctx context.Context, s Status, r Report) error {
 	return err
 }
 
-// setStop says how to stop whoever does the job.
+// setStop sets the function that stops the handler of the job.
 func (j *Job) setStop(stop context.CancelCauseFunc) {
 	j.mu.Lock()
 	defer j.mu.Unlock()

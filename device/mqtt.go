@@ -21,13 +21,13 @@ import (
 // required.
 type MQTTOptions struct {
 	Endpoint  string      // "mqtts://host:8883", "mqtt://127.0.0.1:1883" or "wss://host/mqtt"
-	Thing     string      // the thing to speak for
+	Thing     string      // the thing to act for
 	Namespace string      // of its jobs; empty for the default one
 	ClientID  string      // empty means the thing's name
 	TLS       *tls.Config // client certificate and roots, for mqtts and wss
-	// KeepAlive is how often the connection shows life, in whole seconds; the
-	// service counts less than 30 seconds as that and more than 20 minutes as
-	// that. Zero means 1 minute.
+	// KeepAlive is the MQTT keep-alive, in whole seconds; the service takes less
+	// than 30 seconds as 30 seconds, and more than 20 minutes as 20 minutes. Zero
+	// means 1 minute.
 	KeepAlive time.Duration
 	// Timeout is how long one attempt of a request waits for its answer; zero
 	// means 10 seconds.
@@ -35,7 +35,7 @@ type MQTTOptions struct {
 	// Backoff returns the pause before reconnection attempt n, from 0; nil
 	// means up to 1 second, growing to 2 minutes.
 	Backoff func(n int) time.Duration
-	// Dial opens the network connection; nil means as Endpoint says.
+	// Dial opens the network connection; nil means to dial Endpoint.
 	Dial func(ctx context.Context) (net.Conn, error)
 	Log  *slog.Logger // nil discards
 }
@@ -46,9 +46,9 @@ const (
 )
 
 // ConnectMQTT returns a client over MQTT 5 that is connected and subscribed. It
-// tries until ctx ends; from then on the client keeps itself connected until
-// Close. The session is a clean one: after each reconnection the client
-// subscribes again and asks again what it may have missed.
+// tries until ctx ends. The client that it returns reconnects by itself until
+// Close. It uses clean sessions: after each reconnection it subscribes again and
+// asks for what it may have missed.
 func ConnectMQTT(ctx context.Context, o MQTTOptions) (*Client, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -123,7 +123,7 @@ type mqttWire struct {
 	lost    func() // ends the subscribing of the current connection
 }
 
-// dial opens a connection by the user's own means.
+// dial opens a connection with MQTTOptions.Dial.
 func (w *mqttWire) dial(ctx context.Context, _ autopaho.ClientConfig, _ *url.URL) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, w.o.Timeout)
 	defer cancel()
@@ -134,7 +134,7 @@ func (w *mqttWire) dial(ctx context.Context, _ autopaho.ClientConfig, _ *url.URL
 	return packets.NewThreadSafeConn(c), nil
 }
 
-// connected begins what a new connection needs. It must not block.
+// connected starts the work for a new connection. It must not block.
 func (w *mqttWire) connected(m *autopaho.ConnectionManager, _ *paho.Connack) {
 	ctx, lost := context.WithCancel(context.Background())
 	w.mu.Lock()
@@ -155,8 +155,8 @@ func (w *mqttWire) disconnected() bool {
 	return true
 }
 
-// subscribe asks for all that the thing may be told, again and again until it
-// is granted or the connection is lost, and then lets requests go.
+// subscribe subscribes to all topics of the thing. It tries until that is granted
+// or the connection is lost; when it is granted, requests may be sent.
 func (w *mqttWire) subscribe(ctx context.Context, m *autopaho.ConnectionManager) {
 	var all paho.Subscribe
 	for _, filter := range w.topics.filters() {
@@ -178,7 +178,7 @@ func (w *mqttWire) subscribe(ctx context.Context, m *autopaho.ConnectionManager)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if ctx.Err() != nil {
-		return // lost meanwhile
+		return // the connection was lost
 	}
 	w.refused = nil
 	w.heard = news{epoch: w.heard.epoch + 1}
@@ -194,7 +194,7 @@ func (w *mqttWire) failed(err error) {
 	w.refused = err
 }
 
-// announce tells everybody who awaits that heard has changed. The caller holds
+// announce wakes all callers of await because heard has changed. The caller holds
 // the lock.
 func (w *mqttWire) announce() {
 	close(w.changed)

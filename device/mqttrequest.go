@@ -82,8 +82,8 @@ type mqttReply struct {
 	payload  []byte
 }
 
-// reply hands a reply to the request with its clientToken, the only thing by
-// which the two can be brought together.
+// reply passes a reply to the request with the same clientToken: nothing else
+// identifies the request.
 func (w *mqttWire) reply(r mqttReply) {
 	var m struct {
 		ClientToken string `json:"clientToken"`

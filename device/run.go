@@ -6,24 +6,23 @@ import (
 	"time"
 )
 
-// Handler does one job. Its ctx ends when the work is to stop: with an *Ended
-// as context.Cause when the service ended the execution, otherwise because Run
-// is ending. The handler may report through j; what it returns is reported for
-// it unless it reported a terminal status itself: nil as SUCCEEDED, an error
-// made by Refuse as REJECTED, any other error as FAILED, with the error's text
-// as the detail "reason". A service that takes no REJECTED of a job which was
-// begun is told FAILED. After ctx has ended an error is not reported, so a job
-// cut short by a restart is still IN_PROGRESS and comes again.
+// Handler does one job. Its ctx ends when the work is to stop: with an *Ended as
+// context.Cause when the service ended the execution, otherwise because Run is
+// ending. The handler may report through j. Unless it has reported a terminal
+// status, its result is reported: nil as SUCCEEDED, an error made by Refuse as
+// REJECTED, any other error as FAILED, with the error's text as the detail
+// "reason". If the service refuses REJECTED for a job that is IN_PROGRESS, FAILED
+// is reported instead. After ctx has ended an error is not reported, so a job
+// interrupted by a restart is still IN_PROGRESS and comes again.
 type Handler func(ctx context.Context, j *Job) error
 
-// lastWords is how long a success may take to be reported after Run was told to
-// end.
+// lastWords is how long reporting a success may take after ctx of Run has ended.
 const lastWords = 5 * time.Second
 
-// Run takes one job after the other, in the order of the service, and has
-// handle do it. It begins with what the thing already had in progress. It
-// returns when ctx ends, with its error, or with the first final refusal that
-// is not about one job.
+// Run takes one job after the other, in the order of the service, and calls
+// handle for each. It begins with the job that the thing has in progress. It
+// returns when ctx ends, with its error, or with the first final refusal that is
+// not about one job.
 func (c *Client) Run(ctx context.Context, handle Handler) error {
 	for {
 		j, err := c.Next(ctx)
@@ -95,10 +94,10 @@ func (c *Client) Start(ctx context.Context, s Summary, r Report) (*Job, error) {
 	return &Job{Execution: x, c: c, since: heard}, nil
 }
 
-// Do has handle do the job, watching whether the service ends it meanwhile, and
-// reports the outcome as Handler says. It returns nil when the outcome was
-// reported, an *Ended when the service was faster, or the error that kept the
-// outcome from being reported.
+// Do calls handle for the job, ends the handler's ctx if the service ends the
+// execution, and reports the outcome as Handler says. It returns nil when the
+// outcome was reported, an *Ended when the service ended the execution first, or
+// the error because of which the outcome could not be reported.
 func (j *Job) Do(ctx context.Context, handle Handler) error {
 	working, stop := context.WithCancelCause(ctx)
 	j.setStop(stop)

@@ -26,11 +26,11 @@ func run(t *testing.T, c *device.Client, handle device.Handler) (stop func() err
 	return func() error { cancel(); return <-result }
 }
 
-// With --strict-transitions a service takes no REJECTED of what is IN_PROGRESS
-// (arbitration A10); the job must not come again for ever.
+// With --strict-transitions a service refuses REJECTED for an execution that is
+// IN_PROGRESS (arbitration A10); the job must not be taken again and again.
 func TestARefusalThatIsRefusedFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newService(t, func(o *service.Options) { o.StrictTransitions = true })
+		s := newDeployment(t, func(o *service.Options) { o.StrictTransitions = true })
 		stop := run(t, s.overMQTT(""), func(context.Context, *device.Job) error { return device.Refuse("not for lamps") })
 		s.job("refused")
 		s.settle()
@@ -42,7 +42,7 @@ func TestARefusalThatIsRefusedFails(t *testing.T) {
 }
 
 func TestRunReportsWhatTheHandlerReturns(t *testing.T) {
-	overBoth(t, func(t *testing.T, s *service, c *device.Client) {
+	overBoth(t, func(t *testing.T, s *deployment, c *device.Client) {
 		s.job("before") // pending when the device comes
 		var order []string
 		stop := run(t, c, func(ctx context.Context, j *device.Job) error {
@@ -96,7 +96,7 @@ func TestRunReportsWhatTheHandlerReturns(t *testing.T) {
 }
 
 func TestARestartPicksUpTheJobInProgress(t *testing.T) {
-	overBoth(t, func(t *testing.T, s *service, c *device.Client) {
+	overBoth(t, func(t *testing.T, s *deployment, c *device.Client) {
 		s.job("fw")
 		s.job("behind")
 		working := make(chan struct{})
@@ -133,16 +133,16 @@ func TestARestartPicksUpTheJobInProgress(t *testing.T) {
 
 func TestTheServiceEndsAJobInWork(t *testing.T) {
 	tests := map[string]struct {
-		end  func(s *service)
-		want device.Ended // by the news; a refused report tells more
+		end  func(s *deployment)
+		want device.Ended // learned from a notification; a refused report says more
 		also device.Ended
 	}{
-		"by cancelling it": {func(s *service) { s.cancelJob("fw") }, device.Ended{}, device.Ended{Status: device.Canceled}},
-		"by deleting it":   {func(s *service) { s.deleteJob("fw") }, device.Ended{Deleted: true}, device.Ended{Deleted: true}},
+		"by cancelling it": {func(s *deployment) { s.cancelJob("fw") }, device.Ended{}, device.Ended{Status: device.Canceled}},
+		"by deleting it":   {func(s *deployment) { s.deleteJob("fw") }, device.Ended{Deleted: true}, device.Ended{Deleted: true}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			overBoth(t, func(t *testing.T, s *service, c *device.Client) {
+			overBoth(t, func(t *testing.T, s *deployment, c *device.Client) {
 				s.job("fw")
 				causes := make(chan error, 1)
 				stop := run(t, c, func(ctx context.Context, j *device.Job) error {
@@ -172,7 +172,7 @@ func TestTheServiceEndsAJobInWork(t *testing.T) {
 			})
 		})
 		t.Run(name+", which a report finds out", func(t *testing.T) {
-			overBoth(t, func(t *testing.T, s *service, c *device.Client) {
+			overBoth(t, func(t *testing.T, s *deployment, c *device.Client) {
 				s.job("fw")
 				j, err := c.Next(t.Context())
 				if err != nil {
@@ -195,7 +195,7 @@ func TestTheServiceEndsAJobInWork(t *testing.T) {
 }
 
 func TestPickAJob(t *testing.T) {
-	overBoth(t, func(t *testing.T, s *service, c *device.Client) {
+	overBoth(t, func(t *testing.T, s *deployment, c *device.Client) {
 		ctx, cancel := context.WithCancel(t.Context())
 		type state struct{ inProgress, queued []string }
 		ids := func(list []device.Summary) (ids []string) {
@@ -247,7 +247,7 @@ func TestPickAJob(t *testing.T) {
 }
 
 func TestWatchHead(t *testing.T) {
-	overBoth(t, func(t *testing.T, s *service, c *device.Client) {
+	overBoth(t, func(t *testing.T, s *deployment, c *device.Client) {
 		ctx, cancel := context.WithCancel(t.Context())
 		heads := make(chan string)
 		watched := make(chan struct{})
@@ -282,7 +282,7 @@ func TestWatchHead(t *testing.T) {
 
 func TestNamespaces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newService(t)
+		s := newDeployment(t)
 		s.job("plain")
 		for name, c := range map[string]*device.Client{"MQTT": s.overMQTT("gg"), "HTTPS": s.overHTTPS("gg")} {
 			id := "scoped-" + name

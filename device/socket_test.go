@@ -11,7 +11,7 @@ import (
 
 // TestOverASocket is the one test with a real connection and real time.
 func TestOverASocket(t *testing.T) {
-	s := newService(t)
+	s := newDeployment(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

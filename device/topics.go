@@ -6,8 +6,8 @@ type topics struct{ thing, namespace string }
 
 func (t topics) prefix() string { return "$aws/things/" + t.thing + "/jobs/" }
 
-// request returns the topic that op is asked on; its answer comes on the same
-// topic with "/accepted" or "/rejected" behind it.
+// request returns the topic of requests for op; the answer comes on the same
+// topic followed by "/accepted" or "/rejected".
 func (t topics) request(op operation, job string) string {
 	scope := ""
 	if t.namespace != "" {

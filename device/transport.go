@@ -5,28 +5,28 @@ import (
 	"errors"
 )
 
-// transport carries the requests of one thing, and hears its news.
+// transport sends the requests of one thing, and receives its notifications.
 type transport interface {
 	// do sends one request once and returns the body of the answer. A refusal
-	// is an *Error; errClosed is final; any other error is worth another try.
+	// is an *Error; errClosed is final; after any other error a retry may succeed.
 	do(ctx context.Context, r request) ([]byte, error)
-	// news returns what was heard until now.
+	// news returns what was received until now.
 	news() news
-	// await returns when something was heard after since, or with ctx's error,
+	// await returns when something was received after since, or with ctx's error,
 	// or with errClosed.
 	await(ctx context.Context, since news) (news, error)
-	// waits reports whether do, for a request with wait set, itself waits at the
-	// service until something is pending, so that there is no need to await.
+	// waits reports whether do, for a request with wait set, is a long poll that
+	// waits until something is pending, so that await is not needed.
 	waits() bool
 	close() error
 }
 
-// errClosed is the error of whatever is called after Close.
+// errClosed is the error of calls after Close.
 var errClosed = errors.New("device: the client is closed")
 
-// news is what a transport has heard of changes. Two that differ in epoch have
-// a gap between them, so the device has to ask; within one epoch every
-// notification counts.
+// news is the notifications that a transport has received. Between two epochs
+// notifications may have been lost, so the device has to ask; within one epoch it
+// has received all.
 type news struct {
 	epoch uint64
 	list  heard // notify: the list of pending executions changed
@@ -53,7 +53,7 @@ func (o operation) String() string {
 	return [...]string{"GetPendingJobExecutions", "StartNextPendingJobExecution", "DescribeJobExecution", "UpdateJobExecution"}[o]
 }
 
-// headID stands where a job id stands, for the execution that comes first.
+// headID is used in place of a job id for the execution that comes first.
 const headID = "$next"
 
 // request is one operation.
@@ -61,7 +61,7 @@ type request struct {
 	op   operation
 	job  string // describe and update only
 	body body
-	wait bool // getPending and startNext: nothing pending may be answered late
+	wait bool // getPending and startNext: if nothing is pending, the answer may come late
 }
 
 // body is the JSON of a request. Absent members are left out.
@@ -76,7 +76,7 @@ type body struct {
 	IncludeDocument *bool             `json:"includeJobDocument,omitempty"`
 }
 
-// same reports whether nothing was heard between n and m.
+// same reports whether nothing was received between n and m.
 func (n news) same(m news) bool {
 	return n.epoch == m.epoch && n.list.count == m.list.count && n.head.count == m.head.count
 }

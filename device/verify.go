@@ -15,20 +15,20 @@ import (
 	"time"
 )
 
-// VerifierOptions say whose signatures a device believes. Trusted is required.
+// VerifierOptions say whose signatures a device trusts. Trusted is required.
 type VerifierOptions struct {
-	// Trusted are the certificates of those who sign, or of the authorities
-	// that vouch for them. An authority signs no files itself, and whom it
-	// vouches for needs the extended key usage of code signing.
+	// Trusted are the certificates of signers, or of certificate authorities. An
+	// authority may not sign files itself, and a signer's certificate that it
+	// issued must have the extended key usage of code signing.
 	Trusted []*x509.Certificate
-	// Required rejects jobs that bring no signed file, or one without a
-	// signature, or that name a URL anywhere else: in a value or the name of a
-	// member, whole or within a text, of whatever scheme. Otherwise they are
-	// handled as they are, and only files with a signature are downloaded.
+	// Required rejects jobs that have no signed file, or have a file without a
+	// signature, or have a URL anywhere else: in a value or the name of a
+	// member, whole or within a text, of any scheme. If it is false, such jobs are
+	// handled, and only files with a signature are downloaded.
 	Required bool
 	// Uploads are the names of members in documents whose URLs the application
-	// sends to and never fetches from, so that they need no signature. What is
-	// below such a member is not looked at.
+	// uses for uploads only, so that they need no signature. Nothing below such a
+	// member is checked.
 	Uploads []string
 
 	// Client downloads; nil means one with the defaults of net/http.
@@ -36,11 +36,11 @@ type VerifierOptions struct {
 	// FileMax is the largest file, in bytes, that is downloaded; zero means
 	// 1 GiB.
 	FileMax int64
-	// Dir is the folder where files lie while a job is handled; empty means that
-	// for temporary files.
+	// Dir is the folder for files while a job is handled; empty means the one for
+	// temporary files.
 	Dir string
-	// Now is when it is for certificates; nil means time.Now. A device without a
-	// clock may give a time within their validity.
+	// Now is the time at which certificates must be valid; nil means time.Now. A
+	// device without a clock may return a time within their validity.
 	Now func() time.Time
 }
 
@@ -51,7 +51,7 @@ const fileMax = 1 << 30
 // clients.
 type Verifier struct{ o VerifierOptions }
 
-// NewVerifier returns a verifier that believes o.Trusted.
+// NewVerifier returns a verifier that trusts o.Trusted.
 func NewVerifier(o VerifierOptions) (*Verifier, error) {
 	if len(o.Trusted) == 0 {
 		return nil, errors.New("device: a verifier needs certificates to trust")
@@ -88,22 +88,22 @@ func ParseCertificates(text []byte) ([]*x509.Certificate, error) {
 	return found, nil
 }
 
-// File is a file whose signature is good. It can be read until the handler that
-// got it returns.
+// File is a file whose signature is valid. It can be read until the handler that
+// it was passed to returns.
 type File struct {
 	Name   string            // as the document calls it; empty when it does not
 	Signer *x509.Certificate // whose signature it is
 	*io.SectionReader
 }
 
-// FileHandler does one job with the signed files that it brought, in the order
-// of the document. Its ctx and its error are those of a Handler.
+// FileHandler does one job with its signed files, in the order of the document.
+// Its ctx and its error are those of a Handler.
 type FileHandler func(ctx context.Context, j *Job, files []File) error
 
 // Handle returns a Handler that downloads and verifies the files of a job and
-// then has next do it. A job with a signature that is wrong, or, if they are
-// required, missing, is REJECTED with the reason, and next is not called. A
-// file that cannot be downloaded fails the job.
+// then calls next. A job with a wrong signature, or, if Required is set, with a
+// missing one, is REJECTED with the reason, and next is not called. If a file
+// cannot be downloaded, the job is FAILED.
 func (v *Verifier) Handle(next FileHandler) Handler {
 	return func(ctx context.Context, j *Job) error {
 		found, err := signedFiles(j.Document, v.o.Uploads)
@@ -134,7 +134,7 @@ func (v *Verifier) Handle(next FileHandler) Handler {
 	}
 }
 
-// lack says what a document brings without a signature, "" for nothing.
+// lack says what in a document lacks a signature, "" for nothing.
 func (f found) lack() string {
 	switch {
 	case f.unsigned > 0:
@@ -178,15 +178,15 @@ func (v *Verifier) signers(c claim) ([]*x509.Certificate, error) {
 	return candidates, nil
 }
 
-// vouchedFor returns an error unless the first certificate of a chain is
-// trusted itself, or is for code signing and vouched for by one that is.
+// vouchedFor returns an error unless the first certificate of a chain is trusted,
+// or is for code signing and the chain leads to a trusted one.
 func (v *Verifier) vouchedFor(chain []*x509.Certificate) error {
 	leaf := chain[0]
 	if slices.ContainsFunc(v.o.Trusted, func(t *x509.Certificate) bool { return !t.IsCA && t.Equal(leaf) }) {
 		return nil
 	}
-	// Verify takes a certificate that names no usage for one of any usage, as
-	// those of devices are.
+	// Verify accepts a certificate without an extended key usage for any usage;
+	// certificates of devices have none.
 	if !slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageCodeSigning) {
 		return errors.New("it is not for code signing")
 	}
@@ -204,7 +204,7 @@ func (v *Verifier) vouchedFor(chain []*x509.Certificate) error {
 	return err
 }
 
-// rsaBitsMin is the shortest RSA key that is believed.
+// rsaBitsMin is the length of the shortest RSA key that is accepted.
 const rsaBitsMin = 2048
 
 // fits reports whether a key signs by an algorithm.

@@ -241,7 +241,7 @@ func TestVerifier(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				s := newService(t)
+				s := newDeployment(t)
 				seen := -1
 				stop := run(t, s.overMQTT(""), v.Handle(func(_ context.Context, _ *device.Job, files []device.File) error {
 					seen = len(files)
@@ -270,8 +270,8 @@ func TestVerifier(t *testing.T) {
 	}
 }
 
-// A presigned URL that has run out is asked for again; what does not work at
-// all fails the job, which the service may then try again.
+// When a presigned URL has expired, the device asks for a new one; if the download
+// keeps failing, the job fails, and the service may retry it.
 func TestDownloadIsTriedAgain(t *testing.T) {
 	status := func(code int) func(*http.Request) (int, string) {
 		return func(*http.Request) (int, string) { return code, "no" }
@@ -298,7 +298,7 @@ func TestDownloadIsTriedAgain(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				s := newService(t)
+				s := newDeployment(t)
 				stop := run(t, s.overMQTT(""), v.Handle(func(context.Context, *device.Job, []device.File) error { return nil }))
 				s.job("fw", withDocument(beside(element(t, p, false))))
 				time.Sleep(time.Minute)
@@ -328,7 +328,7 @@ func TestCertificatesHaveTheirTime(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				s := newService(t)
+				s := newDeployment(t)
 				stop := run(t, s.overHTTPS(""), v.Handle(func(context.Context, *device.Job, []device.File) error { return nil }))
 				s.job("fw", withDocument(beside(element(t, p, false))))
 				time.Sleep(time.Minute)

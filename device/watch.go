@@ -7,10 +7,10 @@ import (
 	"reflect"
 )
 
-// Watch yields what is pending now, and again whenever executions enter or
-// leave the list, newest state first come; states that the loop was too slow
-// for are skipped. It ends when ctx ends, without an error, or after yielding a
-// final refusal.
+// Watch yields what is pending now, and again when executions enter or leave the
+// list. States that the loop is too slow for are skipped; the newest is always
+// yielded. It ends when ctx ends, without an error, or after yielding a final
+// refusal.
 func (c *Client) Watch(ctx context.Context) iter.Seq2[Pending, error] {
 	return watch(ctx, c, c.Pending, func(n news) heard { return n.list }, decodeList)
 }

@@ -3,8 +3,8 @@
 // (registry.md section 6.7), and the life-cycle events of connections
 // (mqtt-broker.md section 10).
 //
-// It turns events into messages and decides nothing: the engine writes an event
-// into its log only when that kind of event is enabled. What a device is told of
+// It turns events into messages and decides nothing: the event log holds an event
+// only when events of its type are enabled. What a device is told of
 // its own jobs comes from package dataplane.
 package events
 
@@ -97,7 +97,7 @@ func (p *Publisher) Recorded() {
 }
 
 // Run publishes until ctx ends, and then, for a second at most, the events that
-// are there by then. The engine must still be running.
+// are there by then. The service must still be running.
 func (p *Publisher) Run(ctx context.Context) error {
 	var running sync.WaitGroup
 	running.Go(func() { p.follow(ctx) })

@@ -7,9 +7,10 @@ import (
 	"time"
 )
 
-// Behavior is how devices act. What a device does with an execution depends on
-// Seed, the two names and the execution's number alone, so a fleet plays the
-// same part again, and a retry may end otherwise than the attempt before it.
+// Behavior is how devices act. What a device does with an execution depends only
+// on Seed, the names of thing and job and the execution's number. So a fleet
+// behaves the same in each run, and a retry may end differently from the attempt
+// before it.
 type Behavior struct {
 	Seed uint64
 	// Work is the mean time a job takes; each takes between half and one and a
@@ -66,7 +67,7 @@ func (b Behavior) picks(thing string) bool {
 	return b.dice("picks", thing).Float64() < b.Pick
 }
 
-// dice returns the source of chance for one question about the names.
+// dice returns the random source for one question about the names.
 func (b Behavior) dice(question string, names ...string) *rand.Rand {
 	h := fnv.New64a()
 	for _, part := range append([]string{question}, names...) {

@@ -9,7 +9,7 @@ import (
 	"github.com/muster-iot/muster/device"
 )
 
-// dev is one device at work.
+// dev is one device.
 type dev struct {
 	fleet  *Fleet
 	thing  string
@@ -30,7 +30,7 @@ func (d dev) do(ctx context.Context, j *device.Job) error {
 	if outcome == Reject {
 		why := d.fleet.o.refuses(d.thing, j.JobID, j.Number)
 		if err := j.Reject(ctx, why); err != nil {
-			return device.Refuse(why["reason"]) // which copes with a service that is strict
+			return device.Refuse(why["reason"]) // reports FAILED if the service refuses REJECTED now
 		}
 		return nil
 	}

@@ -1,7 +1,7 @@
-// Package fleet plays a fleet of devices: each thing runs one of the two device
-// workflows through package device, works for a while, reports progress, and
-// succeeds, fails or rejects as its seed says. Demo, rehearsals and benchmarks
-// use it. It knows the public contract and nothing of the server.
+// Package fleet simulates a fleet of devices: each thing runs one of the two
+// device workflows through package device, works for a while, reports progress,
+// and succeeds, fails or rejects as the seed determines. Demo, rehearsals and
+// benchmarks use it. It depends on the public contract only, not on the server.
 package fleet
 
 import (
@@ -29,8 +29,8 @@ type Options struct {
 	Log      *slog.Logger // nil discards
 }
 
-// dialsMax is how many devices connect at a time: enough to fill two cores,
-// few enough that none of them times out in a queue.
+// dialsMax is how many devices connect at a time: enough to use two cores, and so
+// few that none of them times out while it waits for the others.
 const dialsMax = 64
 
 // Fleet is a set of devices. Make it with New and run it once.
@@ -41,7 +41,7 @@ type Fleet struct {
 	ready   chan struct{}
 }
 
-// New returns a fleet that stands still.
+// New returns a fleet that is not running.
 func New(o Options) *Fleet {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -54,8 +54,8 @@ func New(o Options) *Fleet {
 // Ready is closed once every device has been connected, or has given up.
 func (f *Fleet) Ready() <-chan struct{} { return f.ready }
 
-// Run lets the devices work until ctx ends. A device that the service refuses
-// for good stops alone; Run then returns an error when all is over.
+// Run runs the devices until ctx ends. A device that gets a final refusal stops,
+// and the others continue; Run then returns an error at its end.
 func (f *Fleet) Run(ctx context.Context) error {
 	var running sync.WaitGroup
 	var mu sync.Mutex
@@ -85,7 +85,7 @@ func (f *Fleet) Run(ctx context.Context) error {
 	return nil
 }
 
-// run is the life of one device.
+// run runs one device.
 func (f *Fleet) run(ctx context.Context, thing string) error {
 	client, err := f.dial(ctx, thing)
 	f.waiting.Done()

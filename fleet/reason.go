@@ -6,14 +6,14 @@ import (
 	"strconv"
 )
 
-// complaint is one way in which devices say that they did not do a job.
+// complaint is a reason that devices give for not doing a job.
 type complaint struct {
 	share  int    // of a hundred
-	code   string // the same for all who complain so, to count by
+	code   string // the same for all devices with this complaint, for counting
 	reason string // with a place for a number of 1 to 99
 }
 
-// failures is what goes wrong with updates in the field, the frequent first.
+// failures is what goes wrong with updates in the field, most frequent first.
 var failures = []complaint{
 	{30, "DOWNLOAD_TIMEOUT", "download timed out after 300 s with %d %% received"},
 	{18, "CHECKSUM_MISMATCH", "SHA-256 of the image does not match; it differs from block %d on"},
@@ -25,7 +25,7 @@ var failures = []complaint{
 	{4, "SELF_TEST", "self-test %d failed after the update; rolled back"},
 }
 
-// refusals is why devices do not begin.
+// refusals is why devices do not begin a job.
 var refusals = []complaint{
 	{40, "BATTERY_LOW", "battery at %d %%; updates wait for mains power"},
 	{25, "IN_USE", "in use; the next maintenance window begins in %d h"},

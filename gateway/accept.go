@@ -17,11 +17,11 @@ const (
 	acceptPauseMax = time.Second
 )
 
-// tcpKeepAlive finds peers that vanished below MQTT (MQ-18).
+// tcpKeepAlive finds peers that vanished without closing the connection (MQ-18).
 var tcpKeepAlive = net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 15 * time.Second, Count: 4}
 
-// Listener is a listener whose Accept survives every error but that it is closed: out of file descriptors is a state, not the
-// end. It says so once a minute while that lasts.
+// Listener is a listener whose Accept fails only when it is closed. Any other error, such as that file descriptors have run out, is
+// logged once a minute while it lasts, and Accept tries again.
 type Listener struct {
 	net.Listener
 	log   *slog.Logger
@@ -65,8 +65,8 @@ func (l *Listener) Close() error {
 	return l.Listener.Close()
 }
 
-// Accept calls handle with each connection that comes in on l until ctx ends; then it closes l and returns nil. It survives what a
-// Listener survives.
+// Accept calls handle with each connection that comes in on l until ctx ends; then it closes l and returns nil. It tries again after the
+// errors after which a Listener does.
 func Accept(ctx context.Context, l net.Listener, log *slog.Logger, handle func(net.Conn)) error {
 	open := Listen(l, log)
 	stop := context.AfterFunc(ctx, func() { open.Close() })

@@ -6,8 +6,8 @@ import (
 	"github.com/muster-iot/muster/gateway/packet"
 )
 
-// attach gives the client of an authorised CONNECT its session and answers. If another connection has the client id, it ends,
-// which is not waited for (MQ-8).
+// attach gives the client of an authorised CONNECT its session and answers. If another connection has the client id, that one
+// ends; attach does not wait for its end (MQ-8).
 func (s *Server) attach(c *conn, p *packet.Connect) {
 	sh := s.registry.shard(c.hello.ClientID)
 	sh.mu.Lock()
@@ -53,8 +53,8 @@ func (s *session) suits(c *conn) bool {
 	return !c.hello.Clean && s.persistent() && s.version == c.version && s.principal == c.grant.Principal()
 }
 
-// vacate takes the session from its connection, to be continued or else for good. It returns the connection, and the delayed will
-// that is due because the session ends.
+// vacate takes the session from its connection; unless it is continued, it ends. vacate returns the connection, and the delayed will that is
+// due because the session ends.
 func (s *session) vacate(continued bool) (victim *conn, late *will) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -106,7 +106,7 @@ func (s *session) begin(c *conn, p *packet.Connect, present bool) {
 	s.pump()
 }
 
-// left settles what the end of a connection means to others. It is called once for each connection.
+// left does what the end of a connection entails: its session, its will, presence. It is called once for each connection.
 func (s *Server) left(c *conn) {
 	c.mu.Lock()
 	e, w, hello, grant := c.ending, c.will, c.hello, c.grant
@@ -154,7 +154,7 @@ func (s *Server) detach(c *conn, w *will) (delayed bool) {
 	return delayed
 }
 
-// wind sets the timer of a session that is away to what comes next.
+// wind sets the timer of a session that is away to its next event: its delayed will or its expiry.
 func (s *session) wind() {
 	due := s.expires
 	if s.will != nil {

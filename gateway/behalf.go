@@ -10,17 +10,18 @@ import (
 	"github.com/muster-iot/muster/gateway/topic"
 )
 
-// Why PublishAs takes a message from nobody, whoever asks.
+// Reasons for which PublishAs refuses a message regardless of the sender.
 var (
 	ErrTopic    = errors.New("not a topic to publish on")
 	ErrTooLarge = errors.New("larger than a message may be")
 	ErrUnserved = errors.New("this server does not have the feature of AWS IoT that takes requests there")
 )
 
-// PublishAs publishes m as a client with the rights of a would, for somebody who has no connection: an HTTPS request
+// PublishAs publishes m as a client with the rights of a would, for a sender without a connection: an HTTPS request
 // (mqtt-broker.md section 11). A request to a reserved topic is served and its replies go nowhere (MQ-76). It returns when m is
 // durable where it must be. The error wraps ErrTopic or ErrTooLarge, ErrRefused when a may not publish that, ErrUnserved
-// when its rejection would go nowhere, or says why m could not be stored; then it may reach subscribers all the same.
+// when the topic belongs to a feature that is not served, or says why m could not be stored; in that last case subscribers may
+// get it nevertheless.
 func (s *Server) PublishAs(ctx context.Context, g Grant, m Message) error {
 	switch err := topic.CheckName(m.Topic); {
 	case err != nil:
@@ -72,7 +73,7 @@ func (s *Server) Retained(name string) (Retained, bool) {
 	return m.shown(now), true
 }
 
-// RetainedAfter returns up to limit (at least 1) retained messages in the order of their topics, from the first topic behind after. It
+// RetainedAfter returns up to limit (at least 1) retained messages in the order of their topics, from the first topic after the given one. It
 // looks at all of them, so it is for operators, not for devices.
 func (s *Server) RetainedAfter(after string, limit int) []Retained {
 	now := time.Now()

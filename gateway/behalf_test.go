@@ -12,7 +12,7 @@ import (
 	"github.com/muster-iot/muster/gateway/packet"
 )
 
-// stranger is somebody without a connection who may do what the policy of the bench says.
+// stranger is a sender without a connection, who may do what the policy of the bench says.
 func (b *bench) stranger(t *testing.T) Grant {
 	t.Helper()
 	a, err := b.policy.Connect(t.Context(), Connect{ClientID: "stranger"})
@@ -87,7 +87,7 @@ func TestMQ76ARequestWithoutAConnectionIsServedAndItsReplyGoesNowhere(t *testing
 	})
 }
 
-// stuck is a session store that takes nothing until it is released.
+// stuck is a session store whose writes wait until it is released.
 type stuck struct {
 	SessionStore
 	released chan struct{}

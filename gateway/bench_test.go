@@ -53,7 +53,7 @@ func rawClient(b *testing.B, addr, id string, filters ...string) net.Conn {
 }
 
 // BenchmarkIdleConnection reports the resident bytes per idle TCP connection with three subscriptions, the client's side of the
-// loopback connection included (some 300 bytes here, besides what the kernel holds).
+// loopback connection included (some 300 bytes here, not counting the kernel's memory).
 func BenchmarkIdleConnection(b *testing.B) {
 	const n = 5000
 	s := newBench(b, Options{Log: quiet})

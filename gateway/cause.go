@@ -26,7 +26,7 @@ const (
 	WebSocketTTLExpired Cause = "WEBSOCKET_TTL_EXPIRATION"
 )
 
-// ending is how a connection ends: the cause for events, the reason an MQTT 5 client is told (0: nothing) and what
+// ending is how a connection ends: the cause for events, the reason code for an MQTT 5 client (0: none is sent) and what
 // happened, for the log.
 type ending struct {
 	cause  Cause

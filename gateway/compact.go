@@ -3,13 +3,13 @@ package gateway
 // compactAbove is how many changes gather, while the store takes none, before they are compacted for the first time.
 const compactAbove = 4096
 
-// compact returns changes that come to the same and are no more than there are sessions, messages and topics: what gathers
-// while the store takes nothing for hours stays bounded.
+// compact returns fewer changes with the same effect, at most as many as there are sessions, messages and topics. So what gathers
+// stays bounded even if the store takes nothing for hours.
 func compact(changes []Change) []Change { return annul(supersede(changes)) }
 
-// supersede leaves out what a later change makes moot: everything of a client before its session was dropped, all but the
-// newest record of a session, which takes the place of the first so that its messages find it, and all but the
-// newest retained message of a topic.
+// supersede leaves out changes that a later one overrides: everything of a client before its session was dropped, all but the
+// newest record of a session, and all but the newest retained message of a topic. The newest record moves to the place of the
+// first one, because messages of an unknown session are dropped.
 func supersede(changes []Change) []Change {
 	dropped := map[string]int{} // client: place of the last DropSession
 	topics := map[string]int{}  // topic: place of the last change of its retained message
@@ -49,8 +49,8 @@ func supersede(changes []Change) []Change {
 	return kept
 }
 
-// annul leaves out messages that are added and dropped in the same batch: most of those sent to a client that is
-// there, which need never reach the disk.
+// annul leaves out messages that are added and dropped in the same batch. Most messages to a connected client are such, and need
+// not reach the disk.
 func annul(changes []Change) []Change {
 	type key struct {
 		client string

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// state writes down all that a store holds.
+// state returns the content of a store as text.
 func state(t *testing.T, s SessionStore) string {
 	t.Helper()
 	found := map[string]string{}
@@ -69,7 +69,7 @@ func TestCompactedChangesComeToTheSame(t *testing.T) {
 	}
 }
 
-// refusing is a store that takes nothing.
+// refusing is a store whose writes fail.
 type refusing struct{ *MemorySessions }
 
 func (refusing) Write(context.Context, []Change) error { return fmt.Errorf("the disk is full") }

@@ -15,9 +15,9 @@ import (
 	"github.com/muster-iot/muster/gateway/poll"
 )
 
-// conn is one network connection. One goroutine at a time, the reader, takes packets from it and handles them; anybody may send.
-// There is no goroutine for writing: whoever adds to an idle buffer starts one that ends when the buffer is empty. Where the
-// system can wake connections, there is none for waiting either.
+// conn is one network connection. One goroutine at a time, the reader, takes packets from it and handles them; any
+// goroutine may send. No goroutine is kept for writing: adding to an idle buffer starts one, which ends when the buffer is empty. Where the
+// system can wake connections, none is kept for waiting either.
 type conn struct {
 	server *Server
 	net    net.Conn
@@ -50,7 +50,7 @@ type conn struct {
 
 	mu     sync.Mutex // guards what follows; a leaf
 	out    []byte     // to be written
-	busy   bool       // somebody will write out before long
+	busy   bool       // a goroutine is writing out, or is about to
 	hungry bool       // the session has more for the time when out is empty
 	ended  bool
 	ending ending
@@ -77,7 +77,7 @@ func (c *conn) end(e *ending) {
 	c.server.left(c)
 }
 
-// lastWords is the DISCONNECT of an MQTT 5 client.
+// lastWords returns the DISCONNECT for an MQTT 5 client.
 func (c *conn) lastWords(e *ending) *packet.Disconnect {
 	d := &packet.Disconnect{Reason: e.reason}
 	if c.problems && e.err != nil && e.cause == ClientError {
@@ -103,7 +103,8 @@ func (c *conn) hasEnded() bool {
 	return c.ended
 }
 
-// expire looks after time: CONNECT must come soon, a client must show life, and a connection may have a last hour.
+// expire ends a connection whose CONNECT is overdue, whose client has been silent for longer than its keep-alive allows, or whose time
+// is up. It closes one that has ended.
 func (c *conn) expire(now time.Time) {
 	c.mu.Lock()
 	idle, ended, until, grant := c.idle, c.ended, c.hello.Peer.Until, c.grant
@@ -185,7 +186,7 @@ func (c *conn) Wake() {
 // read takes input and gives its buffer back.
 func (c *conn) read(b []byte) {
 	c.server.count.bytesIn.Add(uint64(len(b)))
-	if !c.hasEnded() { // else the last bytes are read only to be polite
+	if !c.hasEnded() { // otherwise the input is only drained, so that the client can read the last words
 		c.input(b)
 	}
 	returnBuffer(b)

@@ -13,7 +13,7 @@ import (
 )
 
 // first handles the first packet, a CONNECT (mqtt-broker.md section 2). The authoriser is asked before
-// anything else is touched, so a refused client disturbs nobody (MQ-6).
+// anything else is touched, so a refused client disturbs no other (MQ-6).
 func (c *conn) first(f packet.Frame) *ending {
 	if !c.place.Work() {
 		return errNoRoom
@@ -45,13 +45,13 @@ func (c *conn) first(f packet.Frame) *ending {
 	case err != nil:
 		return c.refuse(p, hello, packet.UnspecifiedError, err)
 	}
-	hello.Peer.Certificate = nil // the grant has kept what it needs of it; a kilobyte less for each connection
+	hello.Peer.Certificate = nil // the grant has what it needs of it; saves a kilobyte for each connection
 	if at := grant.until(); !at.IsZero() {
 		hello.Peer.Until = earlier(at, hello.Peer.Until)
 	}
 	c.settleIn(p, hello, grant)
 	c.server.attach(c, p)
-	if grant.over(time.Now()) { // nobody found the connection when that was told
+	if grant.over(time.Now()) { // its rights ended before the connection could be found
 		return errOver
 	}
 	return nil
@@ -60,7 +60,7 @@ func (c *conn) first(f packet.Frame) *ending {
 // errOver ends a connection that has lost its rights.
 var errOver = &ending{AuthError, packet.NotAuthorized, errors.New("the client's rights have ended")}
 
-// wish turns a CONNECT into what the authoriser is asked, or the reason why it cannot be.
+// wish turns a CONNECT into the question for the authoriser, or returns the reason why it cannot be one.
 func (c *conn) wish(p *packet.Connect) (*Connect, packet.Reason, error) {
 	h := &Connect{ClientID: p.ClientID, Version: p.Version, Peer: c.hello.Peer, Username: p.Username, Clean: p.Clean}
 	switch {
@@ -72,7 +72,7 @@ func (c *conn) wish(p *packet.Connect) (*Connect, packet.Reason, error) {
 		return h, packet.ClientIDNotValid, fmt.Errorf("client id of %d bytes, at most %d are allowed", len(h.ClientID), clientIDMax)
 	case strings.HasPrefix(h.ClientID, "$"):
 		return h, packet.ClientIDNotValid, errors.New("client id begins with $")
-	case strings.ContainsAny(h.ClientID, "+#"): // which ${iot:ClientId} would bring into topic filters
+	case strings.ContainsAny(h.ClientID, "+#"): // ${iot:ClientId} in a policy would put them into topic filters
 		return h, packet.ClientIDNotValid, errors.New("client id holds an MQTT wildcard")
 	}
 	if _, ok := p.Properties.Find(packet.AuthMethod); ok {
@@ -118,14 +118,14 @@ func (c *conn) refuse(p *packet.Connect, h *Connect, reason packet.Reason, err e
 	return &ending{cause, reason, err}
 }
 
-// introduce says who the client is. Only the log of a connection that times out meanwhile may look at the same time.
+// introduce sets who the client is. The only concurrent reader is the log line of a connection that times out at the same moment.
 func (c *conn) introduce(h *Connect, g *guarded) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.hello, c.grant = h, g
 }
 
-// settleIn notes what the CONNECT says about the connection itself. Nobody else knows the connection yet.
+// settleIn sets what the CONNECT says about the connection itself. No other goroutine knows the connection yet.
 func (c *conn) settleIn(p *packet.Connect, h *Connect, g *guarded) {
 	c.introduce(h, g)
 	c.window = min(c.server.o.Limits.InFlight, int(p.Properties.Int(packet.ReceiveMaximum, 65535)))

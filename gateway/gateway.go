@@ -1,9 +1,9 @@
 // Package gateway is Muster's device gateway: an MQTT 3.1.1 and MQTT 5 server for the profile of mqtt-broker.md
 // (QoS 0 and 1, persistent sessions, wills, shared subscriptions, reserved topics answered directly).
 //
-// It knows connections, sessions, subscriptions and messages, and asks small interfaces for everything else: who may do
-// what (Authorizer), what a reserved topic means (Reserved) and where sessions are kept (SessionStore). It will never
-// know a job, a policy document, an HTTP route or a database.
+// It deals with connections, sessions, subscriptions and messages, and asks small interfaces for everything else: who may
+// do what (Authorizer), what a reserved topic means (Reserved) and where sessions are kept (SessionStore). It does not
+// know jobs, policy documents, HTTP routes or databases.
 package gateway
 
 import (
@@ -17,17 +17,17 @@ import (
 // authorised". Either way it does not get in.
 var ErrRefused = errors.New("not authorised")
 
-// Peer is what the front door knows of the other end before a single MQTT byte was read.
+// Peer is what is known of the client before the first MQTT byte is read.
 type Peer struct {
 	Addr        string    // remote "host:port"
 	Transport   string    // "tcp", "tls" or "wss"; for the log
 	ServerName  string    // TLS server name the client asked for; may be empty
 	Certificate []byte    // DER of the client's leaf certificate; nil without one. Possession is proven, nothing else
-	Principal   string    // who the front door already found it to be (an access key, say); empty when unknown
+	Principal   string    // who it was authenticated as already (an access key, say); empty when unknown
 	Until       time.Time // when the connection must end whatever happens (MQ-64); zero for never
 }
 
-// Connect is a client's wish to come in, as its CONNECT packet and its front door describe it.
+// Connect is a client's request to connect: its CONNECT packet and its Peer.
 type Connect struct {
 	ClientID string // 1-128 bytes; made by the server when the client sent none (MQ-5)
 	Version  byte   // 4 for MQTT 3.1.1, 5 for MQTT 5
@@ -46,7 +46,7 @@ type Will struct {
 	Retain  bool
 }
 
-// Authorizer decides who comes in. It is asked before a running client of the same id is disturbed (MQ-6).
+// Authorizer decides who may connect. It is asked before a connected client of the same id is disturbed (MQ-6).
 type Authorizer interface {
 	// Connect returns what the connection may do, or an error wrapping ErrRefused. It may block until ctx ends and is
 	// called from many goroutines at once.
@@ -94,7 +94,7 @@ type Reserved interface {
 	Use(topic string) Use
 	// Request handles one request. Requests of one connection come one at a time in order of arrival, those of different
 	// connections at once. It may block: only the requesting connection waits. reply may be called any number of
-	// times, from any goroutine, before or after Request returns. It sends to the requesting connection and nobody else,
+	// times, from any goroutine, before or after Request returns. It sends to the requesting connection and no other,
 	// exactly one copy, whether or not it has subscribed (MQ-73, MQ-74), and drops the reply when that connection is
 	// gone (MQ-75). The payload given to reply belongs to the gateway from then on.
 	//
@@ -116,7 +116,7 @@ type Message struct {
 	Payload    []byte // belongs to the gateway from then on
 	QoS        byte   // 0 or 1
 	Retain     bool
-	Expiry     time.Duration // how long it is worth delivering; 0 for ever
+	Expiry     time.Duration // how long it may be delivered; 0 for without limit
 	Latest     bool          // a client that is away will want only the newest on this topic (MQ-55)
 	Properties []byte        // MQTT 5 properties to forward, encoded; see packet.Properties
 }

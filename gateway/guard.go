@@ -8,8 +8,8 @@ import (
 
 var errPanicked = errors.New("the authoriser failed")
 
-// guarded keeps the panics of a Grant to itself and answers them with no: it is asked in the middle of deliveries to
-// and from many clients, and must not take them down.
+// guarded recovers from panics of a Grant and answers "not permitted": it is asked in the middle of deliveries to and from
+// many clients, which a panic would end.
 type guarded struct {
 	server    *Server
 	unguarded Grant
@@ -41,7 +41,7 @@ func (g *guarded) Receive(name string) bool {
 	return g.unguarded.Receive(name)
 }
 
-// until returns when the grant's connection must end, zero for never.
+// until returns the instant at which the grant's connection must end, zero for never.
 func (g *guarded) until() (at time.Time) {
 	defer g.catch()
 	if b, ok := g.unguarded.(Bounded); ok {

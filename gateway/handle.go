@@ -209,7 +209,7 @@ func (s *Server) mayPublish(g Grant, name string, retain bool) error {
 	return g.Publish(name, retain)
 }
 
-// disconnect handles a DISCONNECT: the client goes in peace, unless it asks for its will (MQ-52, MQ-63).
+// disconnect handles a DISCONNECT: the will is dropped, unless the client asks for it (MQ-52, MQ-63).
 func (c *conn) disconnect(f packet.Frame) *ending {
 	d, err := packet.ParseDisconnect(f.Body, c.version)
 	if err != nil {
@@ -228,7 +228,7 @@ func (c *conn) disconnect(f packet.Frame) *ending {
 	return &ending{cause: ClientInitiated}
 }
 
-// logDenied logs the first refusal on a connection: clients that are denied come back again and again.
+// logDenied logs only the first refusal on a connection: clients that are denied retry again and again.
 func (c *conn) logDenied(action, resource string, err error) {
 	if c.denied {
 		return

@@ -152,7 +152,7 @@ func (echo) Request(r Request, reply func(string, []byte)) {
 // quiet is the log for tests that provoke errors.
 var quiet = slog.New(slog.DiscardHandler)
 
-// open is an Authorizer and a Grant that permits everything without a thought.
+// open is an Authorizer and a Grant that permits everything.
 type open struct{}
 
 func (open) Connect(context.Context, Connect) (Grant, error) { return open{}, nil }

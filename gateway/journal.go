@@ -11,8 +11,8 @@ import (
 // retryTime is how long the journal waits after a write that failed.
 const retryTime = time.Second
 
-// lastTries is how often a store that takes no changes is asked while the server stops, by all batches together. Nobody
-// was told that what it does not take is safe.
+// lastTries is how many writes, of all batches together, may fail while the server stops.
+// Changes that it does not take are lost, but none of them was acknowledged.
 const lastTries = 3
 
 // lastTime bounds the last write.
@@ -21,8 +21,8 @@ const lastTime = 10 * time.Second
 var errStopped = errors.New("gateway: stopped before the session store took the message")
 
 // journal writes the changes of persistent sessions and retained messages to their store in batches: what gathers while one batch is written
-// is the next one. A batch that fails is written again until it succeeds, so memory and store never part; meanwhile whoever
-// waits for it waits.
+// is the next one. A batch that fails is written again until it succeeds, so memory and store do not diverge; its commit is not
+// settled until then.
 type journal struct {
 	store SessionStore // nil: nothing is kept
 	log   *slog.Logger
@@ -104,7 +104,7 @@ func (j *journal) run(ctx context.Context) {
 	}
 }
 
-// hurry says that the server stops: connections that wait for a batch must not wait for ever.
+// hurry limits further attempts because the server stops: connections that wait for a batch must not wait without end.
 func (j *journal) hurry() {
 	j.mu.Lock()
 	defer j.mu.Unlock()

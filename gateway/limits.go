@@ -25,7 +25,7 @@ type Limits struct {
 	CloseOnDeniedSubscribe bool          // disconnect instead of a failure code in SUBACK (MQ-41)
 }
 
-// Bounds that nobody needs to change.
+// Bounds that need no setting.
 const (
 	clientIDMax     = 128                // bytes (MQ-4)
 	connectMax      = 8 << 10            // bytes of a CONNECT, its will included: what a stranger can make us hold, twice over TLS

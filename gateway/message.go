@@ -12,7 +12,7 @@ type message struct {
 	payload []byte
 	forward packet.Properties
 	expires time.Time // zero: never
-	latest  bool      // only the newest of its topic counts for who is away (MQ-55)
+	latest  bool      // for a client that is away, only the newest of its topic is kept (MQ-55)
 }
 
 // size is what the message counts for in a queue.

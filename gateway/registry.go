@@ -28,7 +28,7 @@ func (r *registry) shard(client string) *registryShard {
 	return &r.shards[maphash.String(r.seed, client)%uint64(len(r.shards))]
 }
 
-// all returns the sessions there are now.
+// all returns the present sessions.
 func (r *registry) all() (sessions []*session) {
 	for i := range r.shards {
 		sh := &r.shards[i]
@@ -41,7 +41,7 @@ func (r *registry) all() (sessions []*session) {
 	return sessions
 }
 
-// conns returns the connections there are now.
+// conns returns the present connections.
 func (r *registry) conns() (conns []*conn) {
 	for _, s := range r.all() {
 		s.mu.Lock()
@@ -72,7 +72,7 @@ func (r *registry) find(client string) *session {
 	return sh.sessions[client]
 }
 
-// remove ends a session whose client is away, unless the client is back meanwhile.
+// remove ends a session whose client is away, unless the client is back by now.
 func (r *registry) remove(s *session) {
 	sh := r.shard(s.client)
 	sh.mu.Lock()

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// retained holds the last retained message of each topic (MQ-61) and mirrors it to the store. As on AWS it answers exact
-// filters only, so a map is all it takes.
+// retained holds the last retained message of each topic (MQ-61) and mirrors it to the store. As on AWS, only subscriptions to
+// exact filters get retained messages, so a map suffices.
 type retained struct {
 	max     int
 	room    func() bool // for a new one

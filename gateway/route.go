@@ -41,8 +41,8 @@ func (s *Server) route(m *message, qos byte, retain bool, from *session) (wait *
 	return wait
 }
 
-// Wanted reports whether any session, connected or kept, is subscribed to the topic called name. It is for those who would rather
-// not make a message that nobody gets.
+// Wanted reports whether any session, connected or kept, is subscribed to the topic called name. It saves its caller making a message
+// that has no receiver.
 func (s *Server) Wanted(name string) bool {
 	list := matches.Get().(*[]*subscription)
 	matched, filters := s.index.match((*list)[:0], name)
@@ -53,7 +53,7 @@ func (s *Server) Wanted(name string) bool {
 }
 
 // Kept reports whether a session that outlives its connection is subscribed to the topic called name, and sessions outlive
-// the process. It is for those who must not forget a message before it is stored for such a one.
+// the process. A message for such a session must not be forgotten before it is stored.
 func (s *Server) Kept(name string) bool {
 	if s.o.Sessions == nil {
 		return false

@@ -204,14 +204,14 @@ func FuzzConversation(f *testing.F) {
 	})
 }
 
-// nowhere is a connection whose other end takes everything and says nothing.
+// nowhere is a connection whose other end reads everything and sends nothing.
 type nowhere struct{ net.Conn }
 
 func (nowhere) Write(b []byte) (int, error)        { return len(b), nil }
 func (nowhere) Close() error                       { return nil }
 func (nowhere) SetWriteDeadline(t time.Time) error { return nil }
 
-// slow answers requests when it is let.
+// slow answers requests when the test lets it.
 type slow struct {
 	echo
 	asked, let chan struct{}

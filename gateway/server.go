@@ -21,7 +21,7 @@ import (
 // tick is the grain of all time-outs.
 const tick = time.Second
 
-// Lines a minute about connections that did not get in: for one address, and for all.
+// Log lines a minute about connections that were refused: for one address, and for all.
 const (
 	refusedLines    = 60
 	refusedLinesAll = 600
@@ -32,8 +32,8 @@ type Options struct {
 	Authorizer Authorizer
 	Reserved   Reserved       // nil: every publish to "$..." is refused
 	Sessions   SessionStore   // nil: sessions and retained messages live as long as the process
-	Presence   func(Presence) // told of each connection; must be quick; nil for nobody
-	Interest   func(Interest) // told of each SUBSCRIBE and UNSUBSCRIBE; must be quick; nil for nobody
+	Presence   func(Presence) // called for each connection; must be quick; nil is allowed
+	Interest   func(Interest) // called for each SUBSCRIBE and UNSUBSCRIBE; must be quick; nil is allowed
 	Log        *slog.Logger   // nil discards
 	Limits     Limits
 	Room       func() bool // whether messages of clients may be kept for later; must be quick; nil: always
@@ -52,7 +52,7 @@ type Server struct {
 	pool     *admission.Pool  // of connections before the end of their CONNECT
 	slim     *slimtls.Slimmer // nil: TLS connections stay as they are
 	retained *retained
-	refused  *loglimit.Limiter // of lines about those who did not get in
+	refused  *loglimit.Limiter // of lines about connections that were refused
 	withheld *loglimit.Limiter // of lines about messages that a client does not get
 	count    counters
 	serials  atomic.Uint64
@@ -66,7 +66,8 @@ type Server struct {
 	serving sync.WaitGroup // of open
 }
 
-// New returns a server holding the stored sessions and retained messages. It serves nobody until Run runs and a front door is opened.
+// New returns a server holding the stored sessions and retained messages. It serves no client until Run runs and a
+// Serve method is called.
 func New(ctx context.Context, o Options) (*Server, error) {
 	if o.Authorizer == nil {
 		return nil, errors.New("gateway: no Authorizer")
@@ -114,9 +115,9 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	return s, nil
 }
 
-// Run keeps time for the server: keep-alive, session expiry, delayed wills, session writes. When ctx ends it drains: MQTT 5
-// clients are told DISCONNECT 0x8B, all connections are closed, what sessions hold is written. It returns when
-// nothing of the server is left running. Call it exactly once.
+// Run does the server's timed work: keep-alive, session expiry, delayed wills, session writes. When ctx ends it drains: MQTT 5
+// clients get DISCONNECT 0x8B, all connections are closed, what sessions hold is written. It returns when no goroutine of the
+// server is left. Call it exactly once.
 func (s *Server) Run(ctx context.Context) error {
 	writing, stopWriting := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWriting()
@@ -160,7 +161,7 @@ func (s *Server) drain() {
 		time.Sleep(gap)
 	}
 	s.serving.Wait()
-	s.polling.Do(func() {}) // no poller comes into being any more
+	s.polling.Do(func() {}) // from now on no poller is made
 	if s.poller != nil {
 		s.poller.Close()
 	}
@@ -206,8 +207,8 @@ func (s *Server) Wrap(c net.Conn) net.Conn {
 	return w
 }
 
-// ServeConn serves one connection, already authenticated as far as p says, and closes it in the end. It returns when the
-// connection has ended or, if that runs on a connection from Wrap, at once.
+// ServeConn serves one connection, authenticated as far as p says, and closes it at its end. It returns when the connection
+// has ended or, if it is based on a connection from Wrap, at once.
 func (s *Server) ServeConn(nc net.Conn, p Peer) {
 	c := s.newConn(nc, p)
 	if c.place == nil {
@@ -225,7 +226,7 @@ func (s *Server) ServeConn(nc net.Conn, p Peer) {
 	if c.socket == nil {
 		c.serve()
 	} else if err := s.poller.Add(c.socket, c); err != nil {
-		c.socket = nil // it reads as ever
+		c.socket = nil // so it is read by a goroutine
 		c.serve()
 	}
 }
@@ -282,7 +283,7 @@ func (s *Server) shed(c *conn) {
 // errNoRoom ends a connection whose place another one needs.
 var errNoRoom = &ending{ServerInitiated, packet.Success, errors.New("too many connections wait for their CONNECT")}
 
-// Publish sends m to everybody subscribed to its topic, reserved or not, without asking any policy but each receiver's.
+// Publish sends m to all subscribers of its topic, reserved or not; only each receiver's own policy is asked.
 // Messages that one caller publishes on one topic arrive in that order. It never waits for a receiver and is quick when
 // there is none. done, if not nil, is called once, when the message is durable for the persistent sessions it matched
 // and, if m is retained, for itself (at once when there is nothing to store), or with the error that prevented it.
@@ -301,8 +302,8 @@ func (s *Server) Publish(m Message, done func(error)) {
 	}
 }
 
-// logEnd is the one event a connection leaves in the log. Of those who did not get in, anybody can make as many as they like:
-// each address has a few lines a minute.
+// logEnd writes the one log line of a connection. Anyone can make any number of connections that are refused, so each
+// address has a few lines a minute for those.
 func (s *Server) logEnd(c *conn, e *ending, hello *Connect, grant *guarded) {
 	var left uint64
 	if c.session == nil {

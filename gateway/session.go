@@ -9,8 +9,8 @@ import (
 	"github.com/muster-iot/muster/gateway/topic"
 )
 
-// session is what the server knows of a client id: subscriptions, and messages not yet acknowledged. It outlives its
-// connection when expiry is not zero.
+// session is the state of a client id: its subscriptions, and messages not yet acknowledged. It outlives its connection when
+// expiry is not zero.
 //
 // Locks are taken in this order: a registry shard, a session, then one of the leaves (a connection, an index shard, the
 // wheel, the journal). The retained messages are locked last before the wheel and the journal. Two sessions are never locked at
@@ -152,8 +152,8 @@ func (s *session) shift() delivery {
 	return d
 }
 
-// trim drops the oldest deliveries beyond the bounds of MQ-55. The count bounds only a client that is away: one that reads may
-// have many on their way, up to the bytes.
+// trim drops the oldest deliveries beyond the bounds of MQ-55. The bound on their number applies only to a client that is away; for a
+// connected one the bound in bytes suffices.
 func (s *session) trim() {
 	l := &s.server.o.Limits
 	for len(s.queue) > 0 && (s.queued > l.QueueBytes || s.conn == nil && len(s.queue) > l.QueueMessages) {
@@ -231,7 +231,7 @@ func (s *session) supersede(name string) {
 	})
 }
 
-// rest takes the connection from the session. What was sent and not acknowledged will be sent again first.
+// rest takes the connection from the session. Messages that were sent and not acknowledged go back to the front of the queue.
 func (s *session) rest() {
 	s.conn = nil
 	s.away.Store(true)
@@ -250,7 +250,7 @@ func (s *session) rest() {
 	s.trim()
 }
 
-// discard ends the session for good.
+// discard ends the session; it is not kept.
 func (s *session) discard() {
 	if s.over {
 		return

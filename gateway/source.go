@@ -30,8 +30,8 @@ func returnBuffer(b []byte) {
 	}
 }
 
-// anySource waits with a few bytes of its own and takes a buffer when they are filled. It suits every net.Conn, above all TLS
-// connections, which have read a whole record by then.
+// anySource waits by reading into an array of a few bytes, and takes a buffer when these are filled. It suits every net.Conn, above all
+// TLS connections, which have read a whole record by then.
 type anySource struct {
 	conn net.Conn
 	head [8]byte

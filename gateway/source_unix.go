@@ -36,7 +36,7 @@ func (s *rawSource) read(bool, int) ([]byte, error) {
 	return s.b, s.err
 }
 
-// tryRead reads once and reports whether that settled the matter; if not the socket has nothing for us yet.
+// tryRead reads once and reports whether that gave input or an error; if not, the socket has nothing to read yet.
 func (s *rawSource) tryRead(fd uintptr) bool {
 	b := takeBuffer()
 	var n int

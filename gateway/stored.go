@@ -49,8 +49,8 @@ func (s *session) forget(d *delivery) {
 	}
 }
 
-// restore makes the session that was stored as r, away since then. Of what was sent before the restart nothing is known: it
-// is sent again as new, which QoS 1 allows.
+// restore makes the session that was stored as r; its client is away. Which messages were sent before the restart is not known: they
+// are sent again as new, which QoS 1 allows.
 func (s *Server) restore(r StoredSession, now time.Time) *session {
 	sess := s.newSession(r.Client, r.Session.Version, r.Session.Principal)
 	sess.expiry, sess.saved = r.Session.Expiry, true

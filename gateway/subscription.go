@@ -144,8 +144,8 @@ func (s *session) grant(want packet.Subscription) (granted packet.Reason, fresh 
 	return packet.Reason(sub.qos), fresh
 }
 
-// subscribe grants what a SUBSCRIBE asks for where reasons has no objection, completes reasons and answers. The answer is on its way before
-// anything that the subscriptions bring, because nobody can deliver meanwhile (MQ-44).
+// subscribe grants what a SUBSCRIBE asks for where reasons has no objection, completes reasons and answers. The answer is sent before
+// any message for the new subscriptions, because deliveries wait for the session's lock (MQ-44).
 func (s *session) subscribe(c *conn, p *packet.Subscribe, reasons []packet.Reason) *ending {
 	s.mu.Lock()
 	defer s.mu.Unlock()

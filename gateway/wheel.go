@@ -28,7 +28,7 @@ type timer struct {
 	set        bool
 }
 
-// expirer is told that its timer fired. The call comes from the wheel's goroutine with nothing locked.
+// expirer is called when its timer fires, by the wheel's goroutine and with nothing locked.
 type expirer interface{ expire(now time.Time) }
 
 func newWheel(tick time.Duration, start time.Time) *wheel { return &wheel{tick: tick, start: start} }

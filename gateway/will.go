@@ -6,7 +6,7 @@ import (
 	"github.com/muster-iot/muster/gateway/packet"
 )
 
-// will is the message a client leaves behind, ready to be published (MQ-62).
+// will is the last will of a client, ready to be published (MQ-62).
 type will struct {
 	message message
 	qos     byte

@@ -18,14 +18,14 @@ const (
 	withheldFamilies = 16
 )
 
-// forbid counts a message that policy keeps from the client on c and writes it down: nobody else would tell the device's owner.
+// forbid counts a message that policy keeps from the client on c and logs it: the owner of the device has no other way to find out.
 // Like tooLarge it is called under the session's lock; lines are few.
 func (s *session) forbid(c *conn, name string) {
 	s.server.count.receivesDenied.Add(1)
 	s.server.tellWithheld(c, name, "message withheld: policy does not permit iot:Receive")
 }
 
-// tooLarge counts a message that is larger than the client takes, and writes it down.
+// tooLarge counts a message that is larger than the client takes, and logs it.
 func (s *session) tooLarge(c *conn, name string, size int) {
 	s.server.count.droppedLarge.Add(1)
 	s.server.tellWithheld(c, name, "message dropped: larger than the client's Maximum Packet Size", slog.Int("bytes", size), slog.Int("limit", c.packetMax))

@@ -53,7 +53,7 @@ func (c *conn) sendQoS0(d *delivery) {
 	c.wake()
 }
 
-// room reports whether QoS 1 messages may be sent now. If not, session.drained is called when they may.
+// room reports whether QoS 1 messages may be sent now. If not, session.drained is called as soon as they may.
 func (c *conn) room() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -64,7 +64,7 @@ func (c *conn) room() bool {
 	return false
 }
 
-// buffer returns out, with a buffer of its own.
+// buffer returns out, with memory taken for it if it has none.
 func (c *conn) buffer() []byte {
 	if c.out == nil {
 		c.out = takeBuffer()
@@ -132,7 +132,7 @@ func (c *conn) take() (b []byte, more bool) {
 	return nil, false
 }
 
-// extend sees to it that the next write may last at least half of the timeout.
+// extend moves the write deadline, unless it leaves at least half of the timeout to the next write.
 func (c *conn) extend(timeout time.Duration) {
 	if now := time.Now(); !c.ended && c.by.Sub(now) < timeout/2 {
 		c.by = now.Add(timeout)
@@ -140,8 +140,8 @@ func (c *conn) extend(timeout time.Duration) {
 	}
 }
 
-// hangUp closes the connection after its last words. Where it can it closes only its own direction first, because closing with
-// unread input makes TCP throw the last words away; the reader then waits for the client to close, for a moment.
+// hangUp closes the connection after its last words. If possible it first closes only the server's direction, because closing with
+// unread input makes TCP discard the last words; the reader then waits up to lingerTime for the client to close.
 func (c *conn) hangUp() {
 	half, ok := c.net.(interface{ CloseWrite() error })
 	if !ok || half.CloseWrite() != nil {
@@ -155,7 +155,7 @@ func (c *conn) hangUp() {
 	c.net.SetReadDeadline(time.Now().Add(lingerTime))
 }
 
-// shut closes the network connection for good. It may be called more than once.
+// shut closes the network connection. It may be called more than once.
 func (c *conn) shut() {
 	if c.socket == nil {
 		c.net.Close()

@@ -20,7 +20,7 @@ func (s *Server) ServeWebSocket(w http.ResponseWriter, r *http.Request, p Peer) 
 		}
 		return
 	}
-	go s.ServeConn(c, p) // on a stack of its own, so that the one of the HTTP server goes
+	go s.ServeConn(c, p) // on a new goroutine, so that the stack of the HTTP server's is freed
 }
 
 // firstPacket returns the length of the first packet in p, which holds whole packets.

@@ -20,11 +20,12 @@ type Device interface {
 
 // Identify finds the holder of a certificate in DER whose possession is proven;
 // addr is the peer's host and port. An error that wraps gateway.ErrRefused says
-// that the certificate gives no access, any other that nobody can tell.
+// that the certificate gives no access; any other says that this could not be
+// found out.
 type Identify func(ctx context.Context, certificate []byte, addr string) (Device, error)
 
-// Devices serves the holders of client certificates behind a TLS listener that
-// asks for one and verifies none.
+// Devices serves the holders of client certificates. Its TLS listener must
+// request a client certificate and verify none.
 func (s *Service) Devices(identify Identify) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Amzn-RequestId", rand.Text())

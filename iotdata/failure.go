@@ -69,7 +69,7 @@ func failureOf(err error) failure {
 	return unexpected.saying("An internal failure occurred. The log of the server has it.")
 }
 
-// forbidden wraps the reason why somebody may not do something.
+// forbidden wraps the reason why a caller may not do something.
 func forbidden(err error) error { return fmt.Errorf("%w: %w", gateway.ErrRefused, err) }
 
 func (f failure) write(w http.ResponseWriter) {

@@ -1,7 +1,7 @@
 // Package iotdata is Publish over HTTPS and its companions: retained messages
-// and the end of a connection (mqtt-broker.md section 11). It turns a request
-// into one call of the device gateway. It also shows the one shadow that Muster
-// has. It holds no message, and never decides who a caller is.
+// and the end of a connection (mqtt-broker.md section 11). Each request is one
+// call of the device gateway. It also serves the one shadow that Muster has. It
+// keeps no message and does not authenticate callers.
 package iotdata
 
 import (
@@ -31,11 +31,11 @@ type Broker interface {
 type Options struct {
 	Broker  Broker
 	Account muster.Account
-	// Inventory returns what a thing carries, or fails with NotFound. Nil knows
-	// of nothing.
+	// Inventory returns the packages that a thing carries, or fails with
+	// NotFound. Nil: no thing carries any.
 	Inventory func(ctx context.Context, thing muster.ThingName) (muster.Inventory, error)
-	Now       func() time.Time // of what Observe is told
-	// Observe is told how each request ended: its operation, and "ok" or the
+	Now       func() time.Time // for the durations of Observe
+	// Observe is called after each request with its operation, and "ok" or the
 	// type of the error. Nil is allowed.
 	Observe func(operation, code string, took time.Duration)
 	Log     *slog.Logger // nil discards
@@ -73,7 +73,7 @@ func Operations() []*wire.Operation {
 	return []*wire.Operation{wire.DeleteConnection, wire.GetRetainedMessage, wire.GetThingShadow, wire.ListRetainedMessages, wire.Publish}
 }
 
-// call is one request of somebody known.
+// call is one request of a known caller.
 type call struct {
 	sender  sender
 	request wire.Request

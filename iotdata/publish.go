@@ -32,7 +32,7 @@ func (s *Service) publish(ctx context.Context, c *call) ([]byte, error) {
 	err = s.o.Broker.PublishAs(ctx, c.sender, gateway.Message{
 		Topic:      wire.Or(in.Topic, ""),
 		Payload:    in.Payload,
-		QoS:        byte(wire.Or(in.QoS, 0)), // the model has seen to 0 or 1
+		QoS:        byte(wire.Or(in.QoS, 0)), // validation allows 0 and 1
 		Retain:     wire.Or(in.Retain, false),
 		Expiry:     time.Duration(min(expiry, expiryMax)) * time.Second,
 		Properties: properties,

@@ -29,8 +29,8 @@ func (s *Service) retained(_ context.Context, c *call) ([]byte, error) {
 	return out.AppendJSON(nil), nil
 }
 
-// listRetained serves ListRetainedMessages. A page begins behind the topic that
-// its token holds, so what comes and goes meanwhile does not move the rest.
+// listRetained serves ListRetainedMessages. A page begins after the topic in its
+// token, so messages that come and go between two pages do not move the others.
 func (s *Service) listRetained(_ context.Context, c *call) ([]byte, error) {
 	in := new(wire.ListRetainedMessagesRequest)
 	if err := in.Decode(&c.request); err != nil {

@@ -10,7 +10,7 @@ import (
 
 // packageShadow is the reserved named shadow that says which versions of
 // packages a thing carries (jobs-lifecycle.md section 13). Muster has no other
-// shadow, and nobody can write this one: jobs do.
+// shadow, and clients cannot write this one: jobs do.
 const packageShadow = "$package"
 
 // shadowName is the pattern that the model has for names of shadows.

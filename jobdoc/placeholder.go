@@ -1,7 +1,6 @@
 package jobdoc
 
 import (
-	"bytes"
 	"encoding/json"
 	"iter"
 	"slices"
@@ -9,6 +8,7 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/internal/jsontext"
+	"github.com/muster-iot/muster/internal/plainjson"
 )
 
 // placeholder is one ${aws:iot:KIND:ARGUMENT} in a string value of a job
@@ -255,10 +255,4 @@ func stringValues(text string) iter.Seq2[int, int] {
 
 // quote writes a JSON string with only the escapes that JSON requires: signed URLs
 // are full of &, which encoding/json would write as \u0026.
-func quote(s string) string {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	_ = e.Encode(s) // a string always has a JSON form
-	return strings.TrimSuffix(b.String(), "\n")
-}
+func quote(s string) string { return string(plainjson.Encode(s)) }

@@ -13,8 +13,7 @@ import (
 	"github.com/muster-iot/muster/sigv4"
 )
 
-// words is the table of errors: the names that the contract has for each kind of
-// failure, and their statuses.
+// words is the table of errors: the contract's name for each kind of failure, and its status.
 var words = [muster.KindCount]word{
 	muster.Internal:           {"InternalFailureException", http.StatusInternalServerError},
 	muster.Unavailable:        {"ServiceUnavailableException", http.StatusServiceUnavailable},
@@ -40,13 +39,13 @@ var words = [muster.KindCount]word{
 	muster.NoRoom:             {"ServiceUnavailableException", http.StatusInsufficientStorage},
 }
 
-// word is what an error is called, and the status that goes with it.
+// word is the name of an error and its HTTP status.
 type word struct {
 	name   string
 	status int
 }
 
-// internalText is all that a caller is told of a fault of ours.
+// internalText is the message of every internal failure.
 const internalText = "An internal failure occurred. The log of the server has it under the id of this request."
 
 // unknownPathError is the error for a path without a route.
@@ -71,7 +70,7 @@ func (e *tooLargeError) Error() string {
 	return fmt.Sprintf("The request body is larger than %d bytes", e.most)
 }
 
-// shown returns how a caller is shown an error.
+// shown returns the name, the status and the message of an error.
 func shown(err error) (word, string) {
 	if e, ok := errors.AsType[*muster.Error](err); ok && e.Kind < muster.KindCount && e.Kind != muster.Internal {
 		return words[e.Kind], e.Msg
@@ -82,7 +81,7 @@ func shown(err error) (word, string) {
 	if e, ok := errors.AsType[*sigv4.Error](err); ok {
 		return word{string(e.Code), http.StatusForbidden}, e.Message
 	}
-	if errors.Is(err, identity.ErrUnknownKey) { // it was removed in this moment
+	if errors.Is(err, identity.ErrUnknownKey) { // it was removed after its signature was verified
 		return word{string(sigv4.UnrecognizedClient), http.StatusForbidden}, "The security token included in the request is invalid."
 	}
 	if e, ok := errors.AsType[*unknownPathError](err); ok {
@@ -117,5 +116,5 @@ func (q *request) fail(err error) {
 func answer(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // a client that went away is no fault of ours
+	_ = json.NewEncoder(w).Encode(body) // fails only when the client is gone
 }

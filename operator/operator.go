@@ -36,29 +36,29 @@ const Prefix = "/muster/v1/"
 // Route is a row of the table.
 type Route struct {
 	Method string
-	// Path is such as /muster/v1/jobs/{job}/options: a segment in braces stands
-	// for any one that is not empty, which Call.Names then holds, decoded.
+	// Path is a template such as /muster/v1/jobs/{job}/options. A segment in braces
+	// matches any segment that is not empty; Call.Names holds it, decoded.
 	Path string
 	// Action is what the caller's key must allow, such as muster:Backup.
 	Action string
-	// Resource returns the ARN on which it must, and may refuse a name. Nil means
-	// "*".
+	// Resource returns the ARN that the action is on, or an error for a name that cannot
+	// be one. Nil means "*".
 	Resource func(names map[string]string) (arn string, err error)
-	// BodyMax is the longest body taken, in bytes; zero means 16 KiB.
+	// BodyMax bounds the body, in bytes; zero means 16 KiB.
 	BodyMax int
-	// Serve answers the request, with what becomes JSON or with Taken. An error of
-	// the type *muster.Error is shown as its kind is in the table of errors; others
-	// are logged and shown as an internal failure.
+	// Serve answers the request: it returns a value that is sent as JSON, or Taken. An
+	// error of the type *muster.Error is sent as the table of errors says for its kind;
+	// others are logged and sent as an internal failure.
 	Serve func(ctx context.Context, c *Call) (any, error)
 }
 
-// bodyMax is what Route.BodyMax means by zero: names, and one document.
+// bodyMax is the default of Route.BodyMax, enough for names and one document.
 const bodyMax = 16 << 10
 
-// Taken is the answer of a Route that has answered by itself, through Call.Writer.
+// Taken is returned by a Route that has answered through Call.Writer.
 var Taken = new(struct{ _ byte })
 
-// Call is a request whose sender may make it.
+// Call is a request that is authenticated and authorized.
 type Call struct {
 	Request *http.Request
 	Writer  http.ResponseWriter
@@ -67,9 +67,8 @@ type Call struct {
 	Caller  identity.Caller
 }
 
-// Decode reads the body as a JSON object into a struct. A member that the struct
-// does not have is refused, and so are one that stands there twice and anything
-// after the object.
+// Decode reads the body as a JSON object into a struct. It refuses members that the struct
+// does not have, duplicate members, and anything after the object.
 func (c *Call) Decode(into any) error {
 	d := json.NewDecoder(bytes.NewReader(c.Body))
 	d.DisallowUnknownFields()
@@ -88,8 +87,7 @@ func (c *Call) Decode(into any) error {
 	return nil
 }
 
-// decodeFault says why valid JSON is not the object that is wanted, without the names of
-// Go types.
+// decodeFault describes why valid JSON does not fit the struct, without the names of Go types.
 func decodeFault(err error) string {
 	e, ok := errors.AsType[*json.UnmarshalTypeError](err)
 	if !ok {
@@ -110,18 +108,18 @@ type Options struct {
 	Routes []Route
 	Keys   *identity.Keys
 	Region string
-	// AcceptAnyRegion takes signatures scoped to other regions than Region.
+	// AcceptAnyRegion accepts signatures that are scoped to other regions than Region.
 	AcceptAnyRegion bool
 	Now             func() time.Time
-	Flood           *flood.Guard // nil limits nothing
-	Log             *slog.Logger // nil discards
-	// Observe is told how each request ended, in words from fixed tables: the
-	// action, and "ok" or the type of the error. Nil is allowed.
+	Flood           *flood.Guard // nil: no limit
+	Log             *slog.Logger // nil: no log
+	// Observe is called at the end of each request with words from fixed tables: the
+	// action, and "ok" or the type of the error. May be nil.
 	Observe func(action, code string, took time.Duration)
 }
 
-// Server serves a table of routes, to holders of access keys only, whatever the
-// deployment asks of others.
+// Server serves a table of routes to holders of access keys only, also in a deployment that
+// requires no signatures elsewhere.
 type Server struct {
 	o        Options
 	verifier sigv4.Verifier
@@ -148,7 +146,7 @@ func Actions() []string {
 	return slices.Compact(actions)
 }
 
-// Claims reports whether a request is for a Server: by its path, as it came.
+// Claims reports whether the path of a request, as it was received, belongs to s.
 func (s *Server) Claims(r *http.Request) bool {
 	path := r.URL.EscapedPath()
 	if strings.HasPrefix(path, Prefix) {
@@ -157,7 +155,7 @@ func (s *Server) Claims(r *http.Request) bool {
 	return slices.ContainsFunc(s.o.Routes, func(route Route) bool { _, ok := match(route.Path, path); return ok })
 }
 
-// request is a request on its way.
+// request is a request in progress.
 type request struct {
 	id       string
 	began    time.Time
@@ -172,7 +170,7 @@ type request struct {
 	err  error
 }
 
-// ServeHTTP answers one request, whatever it is.
+// ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	q := &request{id: rand.Text(), began: s.o.Now(), r: r, w: &respond.Recorder{ResponseWriter: w}, resource: "*", code: "ok"}
 	w.Header().Set("X-Amzn-Requestid", q.id)
@@ -192,7 +190,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// admit finds out what a request wants, who sent it, and whether they may.
+// admit finds the route of a request, authenticates its sender and authorizes the action.
 func (s *Server) admit(q *request) (*Call, error) {
 	if _, err := s.find(q); err != nil {
 		return nil, err
@@ -206,7 +204,7 @@ func (s *Server) admit(q *request) (*Call, error) {
 		return nil, err
 	}
 	intake.Known(q.r.Context())
-	head.SetTarget(q.r.URL) // what was signed is what is done
+	head.SetTarget(q.r.URL) // the target that was signed, which the route must be found by
 	names, err := s.find(q)
 	if err != nil {
 		return nil, err
@@ -224,8 +222,8 @@ func (s *Server) admit(q *request) (*Call, error) {
 	return &Call{Request: q.r, Writer: q.w, Body: body, Names: names, Caller: q.caller}, nil
 }
 
-// verify returns a request's signature and body. The body is read once the head
-// has told that it may be genuine.
+// verify returns the signature and the body of a request. It reads the body only when the head
+// may be genuine.
 func (s *Server) verify(q *request) (*sigv4.Head, []byte, error) {
 	leave, err := s.o.Flood.Enter(q.r.Context(), q.r.RemoteAddr)
 	if err != nil {
@@ -283,7 +281,7 @@ func (q *request) body() ([]byte, error) {
 	return body, nil
 }
 
-// ended logs and counts a request: one wide event, and no secret.
+// ended logs and counts a request: one event with all that is known, and no secret.
 func (s *Server) ended(q *request) {
 	took := s.o.Now().Sub(q.began)
 	action := "unknown"
@@ -302,7 +300,7 @@ func (s *Server) ended(q *request) {
 	level := slog.LevelInfo
 	if q.err != nil {
 		text := respond.Clip(q.err.Error())
-		if q.w.Status >= http.StatusInternalServerError && !errors.Is(q.err, context.Canceled) { // a client that went away is no fault
+		if q.w.Status >= http.StatusInternalServerError && !errors.Is(q.err, context.Canceled) { // the client is gone; that is not an error of the server
 			level, text = slog.LevelError, q.err.Error()
 		}
 		attrs = append(attrs, slog.String("error", text))

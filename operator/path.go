@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// match reports whether an escaped path fits a template, and returns the decoded
-// segments that stand where the template has braces.
+// match reports whether an escaped path fits a template, and returns the decoded segments
+// for the template's names in braces.
 func match(template, path string) (names map[string]string, ok bool) {
 	names = map[string]string{}
 	for {

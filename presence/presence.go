@@ -25,7 +25,7 @@ const GatherTime = time.Second
 // can be connected; changes of further clients are lost and counted in the log.
 const waitingMax = 2_000_000
 
-// Index stores which devices are connected; *service.Service implements it.
+// Index stores which devices are connected; *registry.Registry implements it.
 type Index interface {
 	// RecordConnections stores the latest change of each client in changes.
 	RecordConnections(ctx context.Context, changes []registry.ConnectionChange) error

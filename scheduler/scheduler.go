@@ -40,7 +40,7 @@ func New(now func() muster.Instant, log *slog.Logger) *Scheduler {
 }
 
 // Due says that there may be work earlier than the last call of Work said. It
-// never blocks; it fits service.Options.Due.
+// never blocks; it fits commit.Watcher.
 func (s *Scheduler) Due() {
 	select {
 	case s.due <- struct{}{}:

@@ -13,18 +13,27 @@ import (
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/jobs"
+	"github.com/muster-iot/muster/rights"
 	"github.com/muster-iot/muster/scheduler"
+	"github.com/muster-iot/muster/service"
 	"github.com/muster-iot/muster/store/memstore"
 	"github.com/muster-iot/muster/store/storetest"
 )
 
-// service is an engine that a scheduler drives, on a store with random delays.
-type service struct {
+// server is a service that a scheduler drives, on a store with random delays.
+type server struct {
 	*service.Service
 	t *testing.T
 }
 
-func serve(t *testing.T, seed uint64, limits jobs.Limits) service {
+// watcher tells a scheduler of work.
+type watcher struct{ *scheduler.Scheduler }
+
+func (watcher) Committed(int)               {}
+func (watcher) Recorded()                   {}
+func (watcher) RightsChanged(rights.Change) {}
+
+func serve(t *testing.T, seed uint64, limits jobs.Limits) server {
 	now := func() muster.Instant { return muster.At(time.Now()) }
 	s := scheduler.New(now, slog.New(slog.DiscardHandler))
 	var mu sync.Mutex
@@ -36,7 +45,7 @@ func serve(t *testing.T, seed uint64, limits jobs.Limits) service {
 		time.Sleep(d)
 	}
 	e := service.New(service.Options{
-		Store: storetest.Late(memstore.New(), storetest.Pauses{Read: pause, Visible: pause}), Now: now, Due: s.Due,
+		Store: storetest.Late(memstore.New(), storetest.Pauses{Read: pause, Visible: pause}), Now: now, Watcher: watcher{s},
 		Account: muster.Account{ID: "000000000000", Region: "us-east-1"}, Limits: limits,
 	})
 	ctx, stop := context.WithCancel(context.Background())
@@ -51,10 +60,10 @@ func serve(t *testing.T, seed uint64, limits jobs.Limits) service {
 			}
 		}
 	})
-	return service{e, t}
+	return server{e, t}
 }
 
-func (s service) must(call string, err error) {
+func (s server) must(call string, err error) {
 	s.t.Helper()
 	if err != nil {
 		s.t.Fatalf("%s: %v", call, err)
@@ -63,7 +72,7 @@ func (s service) must(call string, err error) {
 
 // within waits until ready holds, and fails when that is not so a second after
 // due.
-func (s service) within(what string, due time.Time, ready func() bool) {
+func (s server) within(what string, due time.Time, ready func() bool) {
 	s.t.Helper()
 	for !ready() {
 		if time.Since(due) > time.Second {
@@ -74,7 +83,7 @@ func (s service) within(what string, due time.Time, ready func() bool) {
 }
 
 // createJob makes a job for things; perMinute 0 means no rate.
-func (s service) createJob(id string, perMinute int, things ...string) {
+func (s server) createJob(id string, perMinute int, things ...string) {
 	s.t.Helper()
 	in := jobs.NewJob{ID: muster.JobID(id), Document: "{}", Config: muster.JobConfig{Rollout: muster.RolloutConfig{MaximumPerMinute: perMinute}}}
 	for _, name := range things {
@@ -85,7 +94,7 @@ func (s service) createJob(id string, perMinute int, things ...string) {
 }
 
 // pending reports whether something is pending for the lamp.
-func (s service) pending() bool {
+func (s server) pending() bool {
 	s.t.Helper()
 	p, err := s.Jobs.GetPending(s.t.Context(), "lamp", "")
 	s.must("GetPending", err)
@@ -93,7 +102,7 @@ func (s service) pending() bool {
 }
 
 // start begins the next job of the lamp, with a step timer of a minute.
-func (s service) start() {
+func (s server) start() {
 	s.t.Helper()
 	_, err := commit.Await(s.t.Context(), func(done func(jobs.Described, error)) {
 		s.Jobs.StartNext(jobs.StartNextInput{Thing: "lamp", StepMinutes: 1}, done)
@@ -106,24 +115,24 @@ func (s service) start() {
 func TestNothingThatIsDueWaits(t *testing.T) {
 	for name, test := range map[string]struct {
 		times int
-		once  func(s service, id string)
+		once  func(s server, id string)
 	}{
-		"a new job": {5000, func(s service, id string) {
+		"a new job": {5000, func(s server, id string) {
 			s.createJob(id, 0, "lamp")
 			s.within("job "+id, time.Now(), s.pending)
 			s.must("DeleteJob", s.Jobs.DeleteJob(s.t.Context(), muster.JobID(id), nil, true))
 		}},
-		"the next slice of a rollout": {1000, func(s service, id string) {
+		"the next slice of a rollout": {1000, func(s server, id string) {
 			s.createJob(id, 60, "bulb", "lamp")
 			s.within("the slice of job "+id, time.Now().Add(time.Second), s.pending)
 			s.must("DeleteJob", s.Jobs.DeleteJob(s.t.Context(), muster.JobID(id), nil, true))
 		}},
-		"the end of a deleted job": {1000, func(s service, id string) {
+		"the end of a deleted job": {1000, func(s server, id string) {
 			s.createJob(id, 0, "lamp")
 			s.must("DeleteJob", s.Jobs.DeleteJob(s.t.Context(), muster.JobID(id), nil, true))
 			s.within("the end of job "+id, time.Now(), func() bool { _, err := s.Jobs.DescribeJob(s.t.Context(), muster.JobID(id)); return err != nil })
 		}},
-		"a deadline": {1000, func(s service, id string) {
+		"a deadline": {1000, func(s server, id string) {
 			s.createJob(id, 0, "lamp")
 			s.within("job "+id, time.Now(), s.pending)
 			s.start()
@@ -132,7 +141,7 @@ func TestNothingThatIsDueWaits(t *testing.T) {
 			s.within("the deadline of job "+id, due, func() bool { return !s.pending() })
 			s.must("DeleteJob", s.Jobs.DeleteJob(s.t.Context(), muster.JobID(id), nil, true))
 		}},
-		"the turn of a job that waits": {1000, func(s service, id string) {
+		"the turn of a job that waits": {1000, func(s server, id string) {
 			s.createJob(id, 0, "lamp")
 			s.createJob(id+"-next", 0, "lamp")
 			_, err := s.Jobs.CancelJob(s.t.Context(), muster.JobID(id), jobs.Cancellation{})
@@ -140,7 +149,7 @@ func TestNothingThatIsDueWaits(t *testing.T) {
 			s.within("the turn of job "+id+"-next", time.Now(), s.pending)
 			s.must("DeleteJob", s.Jobs.DeleteJob(s.t.Context(), muster.JobID(id+"-next"), nil, true))
 		}},
-		"a dynamic group": {1000, func(s service, id string) {
+		"a dynamic group": {1000, func(s server, id string) {
 			name := muster.GroupName(id)
 			_, err := s.Registry.CreateDynamicThingGroup(s.t.Context(), muster.Group{Name: name, Dynamic: &muster.MembershipRule{Query: "thingName:lamp"}}, nil)
 			s.must("CreateDynamicThingGroup", err)

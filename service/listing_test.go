@@ -27,7 +27,7 @@ func TestPagesOfARegistryList(t *testing.T) {
 		}
 		return got, list.Next, err
 	}
-	t.Run("25 by default (section 1.2)", func(t *testing.T) {
+	t.Run("25 by default (registry.md section 1.2)", func(t *testing.T) {
 		got, next, err := list(listing.Page{})
 		if err != nil || len(got) != 25 || next == "" {
 			t.Errorf("the first page has %d things, token %q, %v; want 25 and a token", len(got), next, err)

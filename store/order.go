@@ -11,8 +11,8 @@ func (k ExecutionKey) Compare(other ExecutionKey) int {
 	)
 }
 
-// Compare orders the places of executions as ExecutionsOfJob does. The zero
-// Cursor, which is no place, has no special order here.
+// Compare orders cursors as ExecutionsOfJob orders executions. The zero Cursor,
+// which is not that of an execution, is not treated specially.
 func (c Cursor) Compare(other Cursor) int {
 	return cmp.Or(
 		cmp.Compare(other.QueuedAt, c.QueuedAt), // latest first

@@ -8,8 +8,8 @@ import (
 )
 
 // Overlay is a Reader with changes of records on top of it that stay in memory.
-// What else the Reader shows is as it was. It is for one goroutine, and ends with
-// the Reader.
+// Everything but records is as in the Reader. It is for one goroutine, and must
+// not be used for longer than the Reader.
 type Overlay struct {
 	Reader
 	changed map[Table]map[string][]byte // nil values are deleted
@@ -47,7 +47,7 @@ func (o *Overlay) Get(table Table, key string) ([]byte, error) {
 
 // Scan yields the records with from <= key < to in key order.
 func (o *Overlay) Scan(table Table, from, to string) iter.Seq2[Record, error] {
-	changed := maps.Clone(o.changed[table]) // as they are now, whatever the loop does
+	changed := maps.Clone(o.changed[table]) // the loop may change them
 	if len(changed) == 0 {
 		return o.Reader.Scan(table, from, to)
 	}

@@ -11,8 +11,8 @@ import (
 	"github.com/muster-iot/muster"
 )
 
-// recordVersion is the first byte of every record: the form of what follows.
-// A reader refuses a form it does not know instead of guessing.
+// recordVersion is the first byte of every record: the form of the other bytes.
+// A reader refuses a form that it does not know.
 const recordVersion = 1
 
 // Of is a table whose records are values of type T, kept as JSON behind a
@@ -80,7 +80,7 @@ func (t Of[T]) Full(r Reader, limit int) (bool, error) {
 func (t Of[T]) Put(w Writer, key string, v T) {
 	b, err := json.Marshal(v)
 	if err != nil {
-		panic(fmt.Sprintf("store: %s record is not JSON: %v", t.Table, err)) // a type, not a value, is wrong
+		panic(fmt.Sprintf("store: %s record is not JSON: %v", t.Table, err)) // the type is wrong, not the value
 	}
 	w.Put(t.Table, key, append([]byte{recordVersion}, b...))
 }
@@ -107,9 +107,8 @@ func (t Of[T]) Scan(r Reader, from, to string) iter.Seq2[Row[T], error] {
 	}
 }
 
-// Every yields keys and values of the whole table, as far as they can be read, and
-// calls bad for each record that cannot. It is for verification: a Scan ends at the
-// first.
+// Every yields keys and values of the whole table. It calls bad for each record
+// that cannot be read and continues, for verification; Scan ends at the first.
 func (t Of[T]) Every(r Reader, bad func(error)) iter.Seq2[string, T] {
 	return func(yield func(string, T) bool) {
 		for rec, err := range r.Scan(t.Table, "", "") {
@@ -148,8 +147,8 @@ type Row[T any] struct {
 	Value T
 }
 
-// Decode returns the value of the record b, which lay under key. It fails for a
-// form that this release does not know.
+// Decode returns the value of the record b, which was stored under key. It fails
+// for a form that this release does not know.
 func (t Of[T]) Decode(key string, b []byte) (*T, error) {
 	if len(b) == 0 || b[0] != recordVersion {
 		return nil, fmt.Errorf("store: %s record %q has a form this release does not know", t.Table, key)
@@ -161,8 +160,8 @@ func (t Of[T]) Decode(key string, b []byte) (*T, error) {
 	return v, nil
 }
 
-// keySeparator joins the parts of a key. No name that reaches a store may hold
-// it, so that keys of one prefix lie together and parts can be cut again.
+// keySeparator joins the parts of a key. No name that reaches a store may contain
+// it, so that keys with common first parts are adjacent and can be split again.
 const keySeparator = "\x00"
 
 // JoinKey makes a key of parts, which must not contain NUL.
@@ -171,8 +170,8 @@ func JoinKey(parts ...string) string { return strings.Join(parts, keySeparator) 
 // SplitKey is the inverse of JoinKey.
 func SplitKey(key string) []string { return strings.Split(key, keySeparator) }
 
-// Under returns the bounds, for Scan, of all keys whose first parts these are
-// and that have at least one more.
+// Under returns the bounds, for Scan, of all keys that begin with these parts and
+// have at least one more.
 func Under(parts ...string) (from, to string) {
 	prefix := JoinKey(parts...)
 	return prefix + keySeparator, prefix + "\x01"

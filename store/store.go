@@ -1,8 +1,8 @@
-// Package store is the narrow seam between the engine and a database: what
-// Muster asks of one, and nothing that any of them could not keep. Package
-// storetest is this contract as tests; memstore, pebblestore and pgstore fill
-// it. No rule lives here: paging limits, versions, idempotency and state
-// machines are the engine's.
+// Package store is the narrow interface between Muster's rules and a database:
+// what Muster asks of a database, and nothing that one of them could not
+// promise. Package storetest is this contract as tests; memstore and pebblestore
+// implement it. It has no rules: paging limits, versions, idempotency and state
+// machines belong to the packages that use it.
 package store
 
 import (
@@ -15,30 +15,32 @@ import (
 
 // Store keeps Muster's state. Its methods may be called by many goroutines.
 type Store interface {
-	// View runs fn on one consistent snapshot and returns its error as it is.
-	// When it returns, all that fn could see is durable: an answer made of it
-	// may go out, also one that says no.
+	// View runs fn on one consistent snapshot and returns its error unchanged.
+	// When it returns, all that fn could see is durable: an answer that depends
+	// on it may be sent, a refusal as well.
 	View(ctx context.Context, fn func(Reader) error) error
 
 	// Apply runs fn in one serializable transaction and applies it when fn
 	// returns nil: from then on every View and Apply sees it. The returned wait
 	// blocks until it is durable; transactions become durable in the order in
 	// which they were applied, so when wait returns nil, all earlier ones are
-	// durable too. An error of fn, returned as it is, leaves no mark, and what
-	// fn could see is durable by then. fn may run more than once, so it must
-	// not send, log or sleep, nor call the store. It runs alone or as if alone.
+	// durable too. If fn fails, its error is returned unchanged, none of its
+	// changes is applied, and all that fn could see is durable. fn may run more
+	// than once, so it must not send, log or sleep, nor call the store. It runs
+	// alone or as if alone.
 	Apply(ctx context.Context, fn func(Tx) error) (wait func() error, err error)
 
 	// Close waits for running calls and frees the store. Calls after it fail
-	// with ErrClosed, a second Close too; a wait still tells the truth.
+	// with ErrClosed, a second Close too; a wait of an earlier Apply still
+	// returns its true result.
 	Close() error
 }
 
 // ErrClosed is the error of a call on a store that is closed.
 var ErrClosed = errors.New("store: closed")
 
-// ErrStopped is wrapped by the errors of a store that cannot go on: a write
-// failed, and from then on every call does. Only a new process can help.
+// ErrStopped is wrapped by the errors of a store that cannot go on: after a write
+// has failed, every call fails. Only a new process can help.
 var ErrStopped = errors.New("store: stopped")
 
 // Update is Apply followed by wait: when it returns nil, fn's changes are
@@ -91,11 +93,11 @@ type Record struct {
 	Value []byte
 }
 
-// Reader reads one snapshot. Whatever it returns belongs to the caller.
-// Sequences stop at the first error, which is their last pair's second value.
-// A sequence shows what there was when its loop began, so that the loop may
-// change what it walks over. A Reader is for one goroutine, and ends with the
-// function that it was given to.
+// Reader reads one snapshot. All that it returns belongs to the caller.
+// Sequences stop at the first error, which is the second value of their last
+// pair. A sequence shows the state in which its loop began, so the loop may
+// change what it iterates over. A Reader is for one goroutine, and must not be
+// used after the function that it was passed to.
 type Reader interface {
 	// Queues returns the queues of keys, in the same order. A queue that was
 	// never written is an empty one with its two names set.
@@ -138,8 +140,8 @@ type Reader interface {
 	Scan(table Table, from, to string) iter.Seq2[Record, error]
 }
 
-// Tx reads and writes. Its reads see its own writes. Writes never fail by
-// themselves; what goes wrong shows when the transaction is applied.
+// Tx reads and writes. Its reads see its own writes. Writes return no error; if
+// one fails, the transaction fails when it is applied.
 type Tx interface {
 	Reader
 
@@ -147,10 +149,10 @@ type Tx interface {
 	PutQueue(q muster.Queue)
 
 	// Change creates (before nil), replaces, or deletes (after nil) one
-	// execution. before must be what is stored, and both must have one key; a
-	// store may, but need not, fail the transaction otherwise. The store derives the rest
-	// from the pair, so that it cannot drift: the index by job, the counts,
-	// and the timer, which is after.Deadline.
+	// execution. before must be what is stored, and both must have the same
+	// key; a store may, but need not, fail the transaction otherwise. The store
+	// derives the rest from the pair, so that it cannot disagree: the index by
+	// job, the counts, and the timer, which is after.Deadline.
 	Change(before, after *muster.Execution)
 
 	Writer
@@ -169,13 +171,14 @@ type Records interface {
 	Writer
 }
 
-// Format is the format of keys and records that this release writes. One that
-// changes any of them raises it and says in its migrations how they become the
-// new ones.
+// Format is the format of keys and records that this release writes. A release
+// that changes any of them raises it and has migrations from the old to the new
+// ones.
 const Format = 2
 
-// Formatted is a Store that keeps the format of what is in it, 1 to Format. Any
-// other Store is new with the process, so it is of the present format.
+// Formatted is a Store that records the format of its content, 1 to Format. A
+// Store that is not Formatted is empty when the process starts, so its content
+// is of the present format.
 type Formatted interface {
 	Store
 
@@ -187,5 +190,6 @@ type Formatted interface {
 	SetFormat(ctx context.Context, format int) error
 }
 
-// Table names a family of records. Names are short, lower case and for ever.
+// Table names a family of records. Names are short and lower case, and never
+// change.
 type Table string

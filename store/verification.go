@@ -24,8 +24,8 @@ func (v *verification) problem(i Invariant, format string, args ...any) {
 	v.problems = append(v.problems, Problem{i, fmt.Sprintf(format, args...)})
 }
 
-// executions recounts, and looks up every live execution in its queue and
-// among its brothers.
+// executions recounts, and checks every live execution against its queue and
+// against the other executions of its job on its thing.
 func (v *verification) executions() error {
 	return inBatches(v, v.r.AllExecutions(), func(batch []muster.Execution) error {
 		var live []muster.Execution
@@ -61,14 +61,14 @@ func (v *verification) executions() error {
 func (v *verification) inQueue(e muster.Execution, q muster.Queue) {
 	got, found := q.Find(e.Job)
 	want, _ := muster.Queue{}.With(e).Find(e.Job)
-	want.Hidden = got.Hidden && got.Status == muster.Queued // known to the queue alone
+	want.Hidden = got.Hidden && got.Status == muster.Queued // only the queue has it
 	if !found || got != want {
 		v.problem(QueuesAreLive, "%v should be queued as %+v and is as %+v", Key(e), want, got)
 	}
 }
 
-// queues looks up the execution of every entry; that they agree in all fields
-// was checked from the other side.
+// queues looks up the execution of every entry; executions has checked that they
+// agree in all fields.
 func (v *verification) queues() error {
 	return inBatches(v, v.r.AllQueues(), func(batch []muster.Queue) error {
 		var keys []ExecutionKey
@@ -96,8 +96,8 @@ func (v *verification) queues() error {
 	})
 }
 
-// timers looks up the execution of every timer. As no two timers are the same,
-// a number equal to that of the deadlines proves the reverse.
+// timers looks up the execution of every timer. As no two timers are equal, there
+// is a timer for every deadline if there are as many timers as deadlines.
 func (v *verification) timers() error {
 	good, last := 0, Timer{Due: math.MinInt64}
 	err := inBatches(v, v.r.Timers(math.MaxInt64), func(batch []Timer) error {
@@ -129,7 +129,7 @@ func (v *verification) timers() error {
 	return v.missingTimers()
 }
 
-// missingTimersBatch is how many deadlines are held against all timers at a
+// missingTimersBatch is how many deadlines are compared with all timers at a
 // time: some 16 MiB.
 const missingTimersBatch = 1 << 16
 
@@ -164,8 +164,8 @@ func (v *verification) missingTimers() error {
 	return err
 }
 
-// countsAndIndex holds the recount against the stored counts and against what
-// the index yields, status by status.
+// countsAndIndex compares the recount with the stored counts and with what the
+// index yields, status by status.
 func (v *verification) countsAndIndex() error {
 	for job, want := range v.jobs {
 		got, err := v.r.Counts(job)
@@ -202,11 +202,11 @@ func (v *verification) index(job muster.JobID, status muster.Status, want int64)
 	return err
 }
 
-// know has the counts of job checked even if no execution of it is found.
+// know makes the counts of job be checked even if it has no execution.
 func (v *verification) know(job muster.JobID) { v.jobs[job] = v.jobs[job].Plus(muster.Counts{}) }
 
-// inBatches hands what seq yields to check, some at a time. What cannot be
-// read is a problem, and the end of this check alone.
+// inBatches passes what seq yields to check, in batches. An error of reading is a
+// problem, and ends this check only.
 func inBatches[T any](v *verification, seq iter.Seq2[T, error], check func([]T) error) error {
 	batch := make([]T, 0, verifyBatch)
 	flush := func() error {

@@ -24,7 +24,7 @@ const (
 // Problem is one place where an invariant does not hold.
 type Problem struct {
 	Invariant Invariant
-	Detail    string // where, and both sides of the contradiction
+	Detail    string // where, and the two things that disagree
 }
 
 func (p Problem) String() string { return p.Detail + ", but " + string(p.Invariant) }
@@ -34,10 +34,10 @@ const MaxProblems = 1000
 
 // Verify reads everything on one snapshot and returns the problems it finds, at
 // most MaxProblems; an error means that it could not finish. Jobs are found
-// through their executions, queues and timers; name further ones that should
-// have none left. Memory grows with the number of jobs (about 100 bytes each),
-// not with that of things or executions. A million executions take some ten
-// seconds, during which the store serves on.
+// through their executions, queues and timers; jobs names further ones, whose
+// counts must be zero if they have no execution. Memory grows with the number of
+// jobs (about 100 bytes each), not with that of things or executions. A million
+// executions take some ten seconds, during which the store remains usable.
 func Verify(ctx context.Context, s Store, jobs ...muster.JobID) ([]Problem, error) {
 	var v verification
 	err := s.View(ctx, func(r Reader) error {

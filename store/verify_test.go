@@ -11,8 +11,8 @@ import (
 	"github.com/muster-iot/muster/store/memstore"
 )
 
-// What a careless engine could write; damage below the seam is tested with
-// pebblestore.
+// What a faulty caller could write; the tests of pebblestore cover damage below
+// this interface.
 func TestVerifyFindsWhatWasWrittenWrongly(t *testing.T) {
 	live := muster.Execution{Thing: "pump", Job: "job", Number: 1, Status: muster.Queued, Version: 1, QueuedAt: 10}
 	second := live

@@ -21,7 +21,7 @@ import (
 	"github.com/muster-iot/muster/eventlog"
 )
 
-// Log holds events until every sink has taken them; *service.Service implements it.
+// Log holds events until every sink has taken them; *eventlog.Log implements it.
 type Log interface {
 	// Events returns at most limit events for sink that come after a place; zero
 	// means the oldest that the sink has not taken. through is the place up to
@@ -118,7 +118,7 @@ func New(o Options) *Hook {
 }
 
 // Recorded says that the log has more. It never blocks; it fits
-// service.Options.Recorded.
+// eventlog.Watcher.
 func (h *Hook) Recorded() {
 	select {
 	case h.recorded <- struct{}{}:
@@ -132,7 +132,7 @@ func (h *Hook) Stats() Stats {
 }
 
 // Run delivers the events of the log until ctx ends; the rest stays there. The
-// engine must be running.
+// service must be running.
 func (h *Hook) Run(ctx context.Context) error {
 	defer h.client.CloseIdleConnections()
 	for after := uint64(0); ctx.Err() == nil; {

@@ -17,10 +17,9 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/eventlog"
-	"github.com/muster-iot/muster/service"
 )
 
-var _ Log = (*service.Service)(nil)
+var _ Log = (*eventlog.Log)(nil)
 
 var account = muster.Account{ID: "111122223333", Region: "eu-west-1"}
 

@@ -22,8 +22,8 @@ func adminCommand() *cobra.Command {
 		verifyCommand(), backupCommand(), keysCommand(), deadLettersCommand(), profilesCommand(), signCommand(), explainCommand())
 }
 
-// writable is existing for a command that changes the folder: a backup is a data
-// folder from then on.
+// writable is existing for a command that changes the folder. A backup becomes a data
+// folder first.
 func writable(cmd *cobra.Command, args []string) (datafolder.Folder, error) {
 	data, err := existing(cmd, args)
 	if err != nil {
@@ -32,7 +32,7 @@ func writable(cmd *cobra.Command, args []string) (datafolder.Folder, error) {
 	return data, data.Adopt(cmd.Context(), false, slog.New(slog.DiscardHandler))
 }
 
-// existing returns the data folder that a command was given first.
+// existing returns the data folder that the first argument of a command names.
 func existing(cmd *cobra.Command, args []string) (datafolder.Folder, error) {
 	if len(args) == 0 {
 		return "", usagef("%s needs the data folder", nameOf(cmd))

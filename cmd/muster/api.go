@@ -11,9 +11,9 @@ import (
 	"github.com/muster-iot/muster/operator"
 )
 
-// api is what holders of access keys reach by HTTP: the paths of the operator,
-// and the contract for everything else. It is no http.ServeMux, which would
-// redirect paths that are signed as they are.
+// api serves holders of access keys over HTTP: MQTT over WebSocket, the paths of the
+// operator, and the contract for everything else. It is not an http.ServeMux, which
+// redirects some paths, and then the signature no longer fits.
 type api struct {
 	contract  http.Handler
 	websocket http.Handler
@@ -31,8 +31,8 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// deviceAPI is what devices reach by HTTPS with their certificates: jobs, and
-// messages by the paths that only those have.
+// deviceAPI serves devices over HTTPS with client certificates: messages on the paths
+// that only messages have, and jobs on all others.
 type deviceAPI struct {
 	jobs, messages http.Handler
 }
@@ -49,7 +49,7 @@ func (a *deviceAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 const (
-	// readyTimeout bounds the look at the store.
+	// readyTimeout bounds the check of the store.
 	readyTimeout = 5 * time.Second
 )
 
@@ -87,8 +87,7 @@ func plain(w http.ResponseWriter, status int, text string) {
 	_, _ = w.Write([]byte(text + "\n")) // a client that went away is no fault of ours
 }
 
-// watching is what scrapers and probes reach on a listener of their own, without
-// a key.
+// watching serves scrapers and probes on a listener of their own, without a key.
 func (s *server) watching() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET "+operator.MetricsPath, s.figures.Handler())

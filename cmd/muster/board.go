@@ -16,7 +16,7 @@ type board struct {
 	w     io.Writer
 	total int
 	live  bool          // w is a terminal
-	every time.Duration // how often to look
+	every time.Duration // between two looks at the job
 	drawn bool
 	last  string
 }
@@ -39,8 +39,8 @@ func newBoard(w io.Writer, total int) *board {
 	return b
 }
 
-// rows are the statuses in the order of an execution's life, each with the
-// word that DescribeJob counts it under and its color.
+// rows are the statuses in the order of an execution's life, each with its counter in
+// DescribeJob and its color.
 var rows = []struct{ status, counter, color string }{
 	{"QUEUED", "Queued", "37"},
 	{"IN_PROGRESS", "InProgress", "36"},
@@ -84,7 +84,7 @@ func (b *board) line(j apiclient.Job) {
 	}
 }
 
-// done tells how it ended.
+// done prints how the job ended.
 func (b *board) done(j apiclient.Job) {
 	fmt.Fprintf(b.w, "\nThe job is %s after %.1f s: %d succeeded, %d failed, %d rejected.\n", j.Status,
 		j.CompletedAt-j.CreatedAt, j.Count("Succeeded"), j.Count("Failed"), j.Count("Rejected"))

@@ -7,7 +7,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"io/fs"
-	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
@@ -328,52 +327,5 @@ func TestNoBundleIsNamedThatDoesNotFit(t *testing.T) {
 			t.Errorf("with %v muster env says\n%s", flags, text)
 		}
 		s.stop(t)
-	}
-}
-
-// Where ca.pem cannot be replaced, because it is mounted by itself, say, a server starts all the same, and the RSA
-// authority that there is stays.
-func TestAnRSAAuthorityIsUsedThoughItsRootIsNotInCAPEM(t *testing.T) {
-	data := datafolder.Folder(t.TempDir())
-	made, err := identity.MakeRSAAuthority(t.Context(), data.RSACA(), time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
-	issuer, err := data.OpenAuthority(time.Now(), slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Remove(data.CA().Certificate); err != nil {
-		t.Fatal(err)
-	}
-	var log bytes.Buffer
-	s := &server{data: data, issuer: issuer, log: slog.New(slog.NewTextHandler(&log, nil))}
-	got, err := s.openRSAAuthority()
-	if err != nil || got.Certificate.PEM != made.Certificate.PEM {
-		t.Errorf("openRSAAuthority() = another authority, or %v; want the one that was made", err)
-	}
-	if line := log.String(); !strings.Contains(line, "level=WARN") || !strings.Contains(line, data.RSACA().Certificate) {
-		t.Errorf("the log is %q, want a warning that names %s", line, data.RSACA().Certificate)
-	}
-}
-
-// A key without a certificate may be what a start left that was killed, but also the key of an operator who forgot the
-// other file, or all that is left of an authority.
-func TestAKeyWithoutItsCertificateIsPutAway(t *testing.T) {
-	data := datafolder.Folder(t.TempDir())
-	const content = "not looked at"
-	if err := os.WriteFile(data.CA().Key, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	var log bytes.Buffer
-	if _, err := data.OpenAuthority(time.Now(), slog.New(slog.NewTextHandler(&log, nil))); err != nil {
-		t.Fatal(err)
-	}
-	away := data.CA().Key + ".unused"
-	if got, err := os.ReadFile(away); err != nil || string(got) != content {
-		t.Errorf("%s holds %q, %v; want the key", away, got, err)
-	}
-	if line := log.String(); !strings.Contains(line, "level=WARN") || !strings.Contains(line, away) {
-		t.Errorf("the log is %q, want a warning that names %s", line, away)
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/muster-iot/muster/operator"
 )
 
-// ownerOf returns a client of the server that has a data folder in use.
+// ownerOf returns a client of the server that is using a data folder.
 func ownerOf(f datafolder.Folder) (operator.Client, error) {
 	ready, err := datafolder.ReadReady(f.ReadyFile())
 	if err != nil {

@@ -90,8 +90,8 @@ func setClockCommand() *cobra.Command {
 	return cmd
 }
 
-// moveClock carries out the order that move makes of the time that the clock
-// shows, unless move is nil, and prints what the clock shows then.
+// moveClock reads the test clock, moves it as the order that move returns for that time
+// says, unless move is nil, and prints its new time.
 func (w whichServer) moveClock(cmd *cobra.Command, move func(now time.Time) operator.ClockOrder) error {
 	api, err := w.client()
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/muster-iot/muster/limits"
 )
 
-// completionCommand returns the command that prints what makes a shell complete
-// command lines. The scripts ask the binary itself, so they fit every release.
+// completionCommand returns the command that prints completion scripts for shells. The
+// scripts ask the binary itself, so they fit every release.
 func completionCommand() *cobra.Command {
 	shells := []struct {
 		name, long, example string
@@ -55,19 +55,19 @@ func completionCommand() *cobra.Command {
 	return cmd
 }
 
-// completing reports whether args are a question of one of those scripts.
+// completing reports whether args come from one of those scripts.
 func completing(args []string) bool {
 	return len(args) > 0 && (args[0] == cobra.ShellCompRequestCmd || args[0] == cobra.ShellCompNoDescRequestCmd)
 }
 
-// completeValues makes shells complete the arguments of cmd and the values of its
-// flags by the names that its help gives them: FILE and `file` are files, DIR and
-// `folder` are folders, and `text|json` is one of those words.
+// completeValues has shells complete the arguments of cmd and the values of its flags by
+// the names that they have in its help: FILE and `file` are files, DIR and `folder` are
+// folders, and `text|json` is one of those words.
 func completeValues(cmd *cobra.Command) {
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		kind, _ := pflag.UnquoteUsage(f)
 		if complete := completionOf(kind); f.NoOptDefVal == "" && complete != nil {
-			_ = cmd.RegisterFlagCompletionFunc(f.Name, complete) // which fails only for a flag that is not there
+			_ = cmd.RegisterFlagCompletionFunc(f.Name, complete) // fails only for a flag that does not exist
 		}
 	})
 	if cmd.ValidArgsFunction != nil {
@@ -89,8 +89,8 @@ func wordAt(words []string, i int) string {
 	return ""
 }
 
-// completionOf returns what completes a value of that name, nil for a value that
-// only the user knows.
+// completionOf returns the function that completes values of that name, or nil when nothing
+// can be suggested.
 func completionOf(kind string) cobra.CompletionFunc {
 	switch {
 	case kind == "FILE" || kind == "file":
@@ -130,8 +130,8 @@ func commandCompletions(cmd *cobra.Command) []cobra.Completion {
 	return all
 }
 
-// shortenDescriptions cuts the descriptions of flags to their first clause, which
-// fits next to a flag in a list.
+// shortenDescriptions cuts the descriptions of flags to their first clause, which fits
+// beside a flag in a list.
 func shortenDescriptions(root *cobra.Command) {
 	for _, cmd := range everyCommand(root) {
 		cmd.Flags().VisitAll(func(f *pflag.Flag) {

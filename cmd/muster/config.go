@@ -19,21 +19,21 @@ import (
 	"github.com/muster-iot/muster/limits"
 )
 
-// Config is everything that `muster serve` can be told.
+// Config are the flags of `muster serve`.
 type Config struct {
 	Data       string // the data folder; made when it does not exist
-	AcceptLoss bool   // go on with what is there of a damaged folder
+	AcceptLoss bool   // use what is left of a damaged folder
 	API        string // address of the HTTP listener
 	MQTTS      string // address of the MQTT listener with client certificates; empty for none
 	HTTPS      string // address of the data plane with client certificates; empty for none
-	ALPN       string // address of the listener for everything, told apart by ALPN; empty for none
+	ALPN       string // address of one listener for everything, distinguished by ALPN; empty for none
 	MQTTPlain  string // address of the MQTT listener without TLS; empty for none
 	Metrics    string // for scrapers and probes; empty for none
 	Pprof      string // loopback address of the profiler; empty for none
 	Files      FilesConfig
 	ReadyFile  string // written once everything listens, removed on exit; empty for none
 
-	Region  string // the one region this deployment answers as
+	Region  string // the one region of this deployment
 	Account string // its account: 12 digits
 	Auth    string // authKeys or authNone
 	Hosts   string // by which clients reach this server, separated by commas; the first is announced
@@ -44,23 +44,23 @@ type Config struct {
 	AcceptAnyRegion   bool // requests may be signed for other regions than Region
 	StrictTransitions bool // refuse REJECTED from IN_PROGRESS
 	RemovedInProgress bool // end the running execution of a thing that leaves its last target
-	SkipSucceeded     bool // spare a thing that rejoins a continuous job which it has SUCCEEDED in
+	SkipSucceeded     bool // do not give a thing that comes back a continuous job in which it SUCCEEDED
 	RolloutPerMinute  int  // of jobs that set no maximumPerMinute; zero: as fast as the service goes
 	TestClock         bool // time stands still until /muster/v1/clock moves it
 
 	TypeDeletionWait time.Duration // between the deprecation of a thing type and its deletion
 
-	DiskReserve reserveSize // what is kept free on the disk of the data folder
+	DiskReserve reserveSize // kept free on the disk of the data folder
 
-	SigningProfile string // that signs what job documents want signed; empty: nothing is signed
+	SigningProfile string // for the code signatures of job documents; empty: nothing is signed
 
-	TLSCertificate string // PEM file of the TLS listeners' certificate and its chain; empty: one of our own CA
+	TLSCertificate string // PEM file of the TLS listeners' certificate and its chain; empty: one that the CA of the folder issues
 	TLSKey         string // PEM file of its key
 
 	SessionExpiry    time.Duration // longest life of an MQTT session after its connection
-	CertificateGrace time.Duration // how long a device certificate counts before and after its time; negative: always
+	CertificateGrace time.Duration // how long a device certificate is accepted before and after its validity; negative: always
 	SlimTLS          bool          // shrink TLS connections of devices after their handshake
-	OldDevices       bool          // offer RSA key exchange to clients that know nothing better
+	OldDevices       bool          // offer RSA key exchange to clients that support nothing newer
 
 	ParentWildcard       bool // a subscription to "a/#" gets what is published to "a" too
 	SilentRefusal        bool // a refused MQTT 3.1.1 connection is closed without a CONNACK
@@ -84,7 +84,7 @@ const (
 	logJSON = "json"
 )
 
-// sessionExpiryMax is the contract's own limit (mqtt-broker.md MQ-52).
+// sessionExpiryMax is a limit of the contract (mqtt-broker.md MQ-52).
 const sessionExpiryMax = 7 * 24 * time.Hour
 
 func defaultConfig() Config {
@@ -112,10 +112,10 @@ func defaultConfig() Config {
 	}
 }
 
-// graceUsage is what --certificate-grace of serve and of explain-policy says.
+// graceUsage is the usage text of --certificate-grace, of serve and of explain-policy.
 const graceUsage = "`time` that a device certificate counts before its first and after its last instant; a negative one, such as -1s, takes it whatever its time is"
 
-// register makes each field of c a flag whose default is what c holds.
+// register makes each field of c a flag, with the value in c as its default.
 func (c *Config) register(fs *pflag.FlagSet) {
 	fs.StringVar(&c.Data, "data", c.Data, "`folder` that holds everything; made on first start")
 	fs.BoolVar(&c.AcceptLoss, "accept-loss", c.AcceptLoss, "go on with what is there of a damaged data folder, once a start has said what is lost; for one start")
@@ -168,7 +168,7 @@ var (
 	accountForm = regexp.MustCompile(`^[0-9]{12}$`)
 )
 
-// check reports the first thing in c that makes no sense.
+// check reports the first mistake in c.
 func (c Config) check() error {
 	switch {
 	case c.Data == "":
@@ -209,7 +209,7 @@ func (c Config) check() error {
 	return c.checkListeners()
 }
 
-// limits returns the limits that c orders.
+// limits returns the profile of limits with the single limits that c changes.
 func (c Config) limits() (limits.Limits, error) {
 	l, err := limits.Profile(c.LimitProfile)
 	if err != nil {
@@ -241,9 +241,9 @@ func (c Config) hosts() []string { return strings.Split(c.Hosts, ",") }
 // listenFlag is a flag with the address of a listener.
 type listenFlag struct {
 	flag, address string
-	tls           bool   // and everybody proves who they are
+	tls           bool   // and every client must authenticate
 	local         bool   // no flag opens it to others
-	instead       string // what serves other machines better, for those without TLS
+	instead       string // without TLS: what to use for other machines instead
 }
 
 // listenFlags returns those of the listeners that c asks for.
@@ -261,8 +261,8 @@ func (c Config) listenFlags() []listenFlag {
 	return slices.DeleteFunc(all, func(l listenFlag) bool { return l.address == "" && l.flag != "--api" })
 }
 
-// checkListeners keeps what is not encrypted, or not authenticated, on this
-// machine unless the operator says otherwise.
+// checkListeners refuses listeners that other machines can reach without encryption or
+// authentication, unless the operator allows them.
 func (c Config) checkListeners() error {
 	for _, l := range c.listenFlags() {
 		loopback, err := isLoopback(l.address)
@@ -283,7 +283,7 @@ func (c Config) checkListeners() error {
 	return nil
 }
 
-// warnings returns what is allowed but hardly meant, each with what to do about it.
+// warnings returns settings that are allowed but probably not intended, each with advice.
 func (c Config) warnings() []string {
 	var all []string
 	if c.Auth == authNone {

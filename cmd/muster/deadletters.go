@@ -20,7 +20,7 @@ import (
 	"github.com/muster-iot/muster/store/pebblestore"
 )
 
-// letterFlags is what `muster admin dead-letters` is told.
+// letterFlags are the flags of `muster admin dead-letters`.
 type letterFlags struct {
 	replay, forget, asJSON bool
 	ids                    []string
@@ -46,7 +46,7 @@ the webhook, the oldest first, with the reason.`,
 	return cmd
 }
 
-// run asks the server of a data folder, or, when none runs, works on the folder
+// run asks the server of a data folder or, when none is running, works on the folder
 // itself.
 func (l letterFlags) run(cmd *cobra.Command, args []string) error {
 	switch {
@@ -66,19 +66,19 @@ func (l letterFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	office, closeOffice, err := openLetters(data, pebblestore.Options{ReadOnly: !changes, Fatal: fatal(data)})
+	letters, closeLetters, err := openLetters(data, pebblestore.Options{ReadOnly: !changes, Fatal: fatal(data)})
 	if err != nil {
 		return err
 	}
-	defer closeOffice()
+	defer closeLetters()
 	if !changes {
-		return printLetters(ctx, stdout, office, l.asJSON)
+		return printLetters(ctx, stdout, letters, l.asJSON)
 	}
 	order := operator.DeadLetterOrder{Do: operator.Replay, IDs: l.ids}
 	if l.forget {
 		order.Do = operator.Forget
 	}
-	n, err := office.ClearDeadLetters(ctx, order)
+	n, err := letters.ClearDeadLetters(ctx, order)
 	if err != nil {
 		return err
 	}
@@ -86,26 +86,26 @@ func (l letterFlags) run(cmd *cobra.Command, args []string) error {
 	return err
 }
 
-// letterOffice is where dead letters can be got at: operator.Client, or the folder
-// itself.
-type letterOffice interface {
+// letterAccess lists and clears dead letters: through a server, as operator.Client does, or
+// in a folder.
+type letterAccess interface {
 	ListDeadLetters(ctx context.Context, after string) (operator.DeadLetterPage, error)
 	ClearDeadLetters(ctx context.Context, order operator.DeadLetterOrder) (operator.DeadLetterCount, error)
 }
 
-// localOffice works on a folder that no server has in use.
-type localOffice struct{ deadLetters }
+// localLetters works on a folder that no server is using.
+type localLetters struct{ deadLetters }
 
-func (l localOffice) ListDeadLetters(ctx context.Context, after string) (operator.DeadLetterPage, error) {
+func (l localLetters) ListDeadLetters(ctx context.Context, after string) (operator.DeadLetterPage, error) {
 	return operator.ListDeadLetters(ctx, l.deadLetters, after)
 }
 
-func (l localOffice) ClearDeadLetters(ctx context.Context, order operator.DeadLetterOrder) (operator.DeadLetterCount, error) {
+func (l localLetters) ClearDeadLetters(ctx context.Context, order operator.DeadLetterOrder) (operator.DeadLetterCount, error) {
 	return operator.ClearDeadLetters(ctx, l.deadLetters, order)
 }
 
 // openLetters opens the store of a data folder or finds the server that owns it.
-func openLetters(f datafolder.Folder, o pebblestore.Options) (letterOffice, func(), error) {
+func openLetters(f datafolder.Folder, o pebblestore.Options) (letterAccess, func(), error) {
 	if _, err := os.Stat(f.DB()); err != nil {
 		return nil, nil, fmt.Errorf("%s is not a data folder: %w", string(f), err)
 	}
@@ -124,17 +124,17 @@ func openLetters(f datafolder.Folder, o pebblestore.Options) (letterOffice, func
 	ctx, stop := context.WithCancel(context.Background())
 	stopped := make(chan error, 1)
 	go func() { stopped <- s.Run(ctx) }()
-	return localOffice{deadLetters{s.Events}}, func() { stop(); _ = errors.Join(<-stopped, opened.Close()) }, nil // what was ordered is durable
+	return localLetters{deadLetters{s.Events}}, func() { stop(); _ = errors.Join(<-stopped, opened.Close()) }, nil // what was done is durable already
 }
 
-func printLetters(ctx context.Context, w io.Writer, office letterOffice, asJSON bool) error {
+func printLetters(ctx context.Context, w io.Writer, letters letterAccess, asJSON bool) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	if !asJSON {
 		fmt.Fprint(table, "event id\tevent\thappened\tgiven up\tattempts\twhy\n")
 	}
 	lines := json.NewEncoder(w)
 	for after, more := "", true; more; {
-		list, err := office.ListDeadLetters(ctx, after)
+		list, err := letters.ListDeadLetters(ctx, after)
 		if err != nil {
 			return err
 		}

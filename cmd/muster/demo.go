@@ -17,7 +17,7 @@ import (
 	"github.com/muster-iot/muster/internal/apiclient"
 )
 
-// demoOptions are what `muster demo` can be told.
+// demoOptions are the flags of `muster demo`.
 type demoOptions struct {
 	devices int
 	keep    bool
@@ -28,7 +28,7 @@ type demoOptions struct {
 const (
 	demoGroup    = "demo"
 	demoDocument = `{"operation":"install","package":"lamp-firmware","version":"2.1.0"}`
-	// demoTimeout bounds the whole play: it takes seconds, or something is wrong.
+	// demoTimeout bounds the whole demo, which takes seconds unless something is wrong.
 	demoTimeout = 2 * time.Minute
 	devicesMax  = 10_000
 )
@@ -59,7 +59,7 @@ prints how to do the same with the AWS CLI, and removes the folder.`,
 	return cmd
 }
 
-// run plays the demo on a server of its own in a temporary folder.
+// run runs the demo on a server of its own in a temporary folder.
 func (o demoOptions) run(ctx context.Context, stdout, stderr io.Writer) error {
 	dir, err := os.MkdirTemp("", "muster-demo-")
 	if err != nil {
@@ -179,8 +179,8 @@ func follow(ctx context.Context, api *apiclient.Client, job string, b *board) (a
 // cast says which thing plays which part.
 type cast map[string]fleet.Outcome
 
-// castOf gives most things success, one in eight failure, and one rejection, as
-// in life. A single device succeeds.
+// castOf has most things succeed, one in eight fail, and one reject the job. A single
+// device succeeds.
 func castOf(things []string, seed uint64) cast {
 	parts := cast{}
 	order := shuffled(things, seed)
@@ -198,7 +198,7 @@ func castOf(things []string, seed uint64) cast {
 	return parts
 }
 
-// check compares what the job counted with what the devices played.
+// check compares the counters of the job with the outcomes that the devices played.
 func (c cast) check(j apiclient.Job) error {
 	want := map[fleet.Outcome]int{}
 	for _, outcome := range c {
@@ -212,7 +212,7 @@ func (c cast) check(j apiclient.Job) error {
 	return nil
 }
 
-// printCommandsTried says how to look at the same job with the stock AWS CLI.
+// printCommandsTried prints how to look at the same job with the stock AWS CLI.
 func printCommandsTried(w io.Writer, r datafolder.Ready, job, target, thing string, stays bool) {
 	if stays {
 		fmt.Fprint(w, "\nLook at it with the stock AWS CLI:\n\n", exports(r))

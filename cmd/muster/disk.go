@@ -83,7 +83,7 @@ type disks struct {
 	files *reserve.Volume // of job files; the same, unless they are on a file system of their own
 }
 
-// openDisks looks at the file systems of a data folder that is made.
+// openDisks returns the file systems of a data folder, which must exist.
 func openDisks(f datafolder.Folder, size reserveSize, builtIn bool, log *slog.Logger) (d disks, err error) {
 	if d.store, err = openVolume(existingOf(f.DB(), string(f)), size, log); err != nil {
 		return d, err
@@ -99,7 +99,7 @@ func openVolume(dir string, size reserveSize, log *slog.Logger) (*reserve.Volume
 	usage := func() (free, total int64, err error) { return pebblestore.Usage(dir) }
 	_, total, err := usage()
 	if err != nil {
-		total = 0 // the volume says so
+		total = 0 // NewVolume logs it
 	}
 	kept, err := size.of(total)
 	if err != nil {
@@ -108,10 +108,10 @@ func openVolume(dir string, size reserveSize, log *slog.Logger) (*reserve.Volume
 	return reserve.NewVolume(reserve.VolumeOptions{Folder: dir, Reserve: kept, Usage: usage, Now: time.Now, Log: log}), nil
 }
 
-// room is asked before writes into the store.
+// room returns nil when a write into the store leaves the reserve free.
 func (d disks) room(u reserve.Use, bytes int64) error { return d.store.Room(u, bytes) }
 
-// fileRoom is asked before writes of job files, which go into both.
+// fileRoom is room for job files, which take space in both.
 func (d disks) fileRoom(u reserve.Use, bytes int64) error {
 	if d.files != d.store {
 		if err := d.store.Room(u, 0); err != nil {
@@ -129,7 +129,7 @@ func (d disks) all() map[string]*reserve.Volume {
 	return map[string]*reserve.Volume{"data": d.store, "files": d.files}
 }
 
-// run looks at the volumes until ctx ends.
+// run watches the volumes until ctx ends.
 func (d disks) run(ctx context.Context) error {
 	if d.files == d.store {
 		return d.store.Run(ctx)
@@ -147,14 +147,14 @@ func existingOf(folders ...string) string {
 	return folders[len(folders)-1]
 }
 
-// backupRoom returns nil unless a backup to a folder would take room of a disk
-// that keeps its last: to another disk it may always go.
+// backupRoom returns an error when a backup would go to the disk of the data folder and that
+// disk is low. A backup to another disk is always allowed.
 func (s *server) backupRoom(to string) error {
 	for {
 		if _, err := os.Stat(to); err == nil || to == filepath.Dir(to) {
 			break
 		}
-		to = filepath.Dir(to) // it is not made yet
+		to = filepath.Dir(to) // it does not exist yet
 	}
 	if !sameDisk(to, string(s.data)) {
 		return nil
@@ -174,7 +174,8 @@ func diskHint(err error, dir string) error {
 	return fmt.Errorf("the disk of %s is full (%s): make room there and start again; nothing that was answered is lost: %w", cmp.Or(dir, "."), room, err)
 }
 
-// fatal ends the process when the store of a data folder cannot go on, in words.
+// fatal returns the function that ends the process, with an explanation, when the store of a
+// data folder cannot go on.
 func fatal(data datafolder.Folder) func(error) {
 	return func(err error) {
 		os.Exit(exitCode(diskHint(fmt.Errorf("the store cannot go on; what was answered is safe: %w", err), string(data)), os.Stderr))

@@ -24,7 +24,7 @@ import (
 	"github.com/muster-iot/muster/sigv4"
 )
 
-// envPoll is the pause between two looks whether a server can be used.
+// envPoll is the pause between two checks whether a server can be used.
 const envPoll = 50 * time.Millisecond
 
 func envCommand() *cobra.Command {
@@ -69,9 +69,9 @@ func printEnv(ctx context.Context, data datafolder.Folder, wait time.Duration, s
 	}
 }
 
-// unsets returns the shell command that takes from an environment what the AWS CLI
-// and SDKs would heed before the exports of r, such as the access key of an account
-// of AWS; nothing when there is none of that.
+// unsets returns the shell command that removes those variables of an environment which the
+// AWS CLI and SDKs prefer to the exports of r, such as the access key of an AWS account. It
+// returns "" when there are none.
 func unsets(environ []string, r datafolder.Ready) string {
 	var names []string
 	for _, variable := range environ {
@@ -90,8 +90,8 @@ func unsets(environ []string, r datafolder.Ready) string {
 	return "  unset " + strings.Join(names, " ") + "\n"
 }
 
-// usable returns where to find the server of a data folder when it says itself
-// that it can be used: the file alone may be left of one that was killed.
+// usable returns the ready file of a data folder when the server that it names answers that
+// it is ready. The file alone may be left over from a server that was killed.
 func usable(ctx context.Context, data datafolder.Folder) (datafolder.Ready, error) {
 	r, err := datafolder.ReadReady(data.ReadyFile())
 	if err != nil {
@@ -136,9 +136,8 @@ func (w whichServer) client() (*apiclient.Client, error) {
 	return clientOf(r)
 }
 
-// environmentServer returns a client of the server that the AWS CLI would
-// call with the same environment variables. Of a credentials file it reads the
-// default profile.
+// environmentServer returns a client of the server that the AWS CLI would call with the
+// same environment variables. It reads the default profile of a credentials file.
 func environmentServer() (*apiclient.Client, error) {
 	endpoint := os.Getenv("AWS_ENDPOINT_URL")
 	if endpoint == "" {

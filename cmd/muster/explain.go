@@ -63,7 +63,7 @@ resource, and which statement of which policy decides it.`,
 	return cmd
 }
 
-// explain asks the server of a data folder, or, when none runs, looks itself.
+// explain asks the server of a data folder or, when none is running, reads the folder.
 func explain(ctx context.Context, data datafolder.Folder, account muster.Account, grace time.Duration, q iotpolicy.Question) (iotpolicy.Explanation, error) {
 	keys, err := openKeys(data)
 	if err != nil {

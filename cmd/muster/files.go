@@ -23,18 +23,18 @@ import (
 	"github.com/muster-iot/muster/sigv4"
 )
 
-// FilesConfig is what `muster serve` can be told about job files.
+// FilesConfig are the flags of `muster serve` about job files.
 type FilesConfig struct {
 	Address string // of the TLS listener of the built-in store; empty for none
-	URL     string // under which devices reach the store; empty: as the listener is
+	URL     string // under which devices reach the store; empty: that of the listener
 	Quota   byteSize
 	LinkMax byteSize // of an upload by a URL that a device was given
 
 	S3Endpoint      string // of a store elsewhere, in the place of the built-in one; empty for none
 	S3Region        string // of it; empty: the deployment's
-	S3Credentials   string // AWS shared-credentials file with the key that it knows
+	S3Credentials   string // AWS shared-credentials file with a key of that store
 	S3CA            string // PEM file of authorities to trust beside the system's; empty for none
-	S3VirtualHosted bool   // the bucket stands in front of its host
+	S3VirtualHosted bool   // the bucket is part of the host name, not of the path
 }
 
 func (c *FilesConfig) register(fs *pflag.FlagSet) {
@@ -162,7 +162,7 @@ func (s *server) openFiles() error {
 	return err
 }
 
-// openFilesElsewhere prepares a store that somebody else runs.
+// openFilesElsewhere prepares the client of a store that another system runs.
 func (s *server) openFilesElsewhere() error {
 	c := s.c.Files
 	endpoint, err := parseBase(c.S3Endpoint)
@@ -203,8 +203,7 @@ func (s *server) filesForJobs() (*files.ForJobs, error) {
 	return f, nil
 }
 
-// fileBases returns the URLs under which the built-in store is found, first the
-// one for devices.
+// fileBases returns the URLs of the built-in store, the one for devices first.
 func (s *server) fileBases() ([]*url.URL, error) {
 	var texts []string
 	if s.c.Files.URL != "" {
@@ -237,7 +236,7 @@ func (s *server) serveFiles(ctx context.Context) error {
 	return serveHTTP(ctx, s.log, server, s.intake.Guard(server, s.fetch), s.c.Drain)
 }
 
-// runFiles looks after the built-in store until ctx ends.
+// runFiles runs the background work of the built-in store until ctx ends.
 func (s *server) runFiles(ctx context.Context) error {
 	if s.disk == nil {
 		<-ctx.Done()
@@ -255,8 +254,8 @@ func (s *server) holdFiles() (release func()) {
 	return s.disk.Hold()
 }
 
-// filesFirst serves requests that are signed for S3, whatever their path, and
-// leaves all others to next: the same listener has both, and no path collides.
+// filesFirst serves requests that are signed for S3, whatever their path, and leaves all
+// others to next, so that one listener can serve both without colliding paths.
 func (s *server) filesFirst(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.fileAPI != nil && s3api.Claims(r) {

@@ -9,13 +9,12 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// nameOf is how messages call a command: its words after "muster".
+// nameOf returns the name of a command in messages: its words after "muster".
 func nameOf(cmd *cobra.Command) string {
 	return strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" ")
 }
 
-// atMost refuses more than n arguments beside the flags. Flags may stand before
-// or after them.
+// atMost refuses more than n arguments. Flags may come before or after them.
 func atMost(n int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) > n {
@@ -93,7 +92,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	}
 }
 
-// valueForms say for the types of package pflag what they read.
+// valueForms describe what the types of package pflag parse.
 var valueForms = map[string]string{
 	"bool":     "true or false",
 	"duration": "a time such as 500ms, 30s or 1h30m",
@@ -102,10 +101,10 @@ var valueForms = map[string]string{
 	"uint64":   "a whole number that is not negative",
 }
 
-// twoDashes gives flags that are written with one dash their second one. Releases
-// before 0.1.0 took both, so scripts and service files may have either.
+// twoDashes adds the second dash to flags that are written with one. Releases before 0.1.0
+// accepted both, so scripts and service files may have either.
 func twoDashes(root *cobra.Command, args []string) []string {
-	known := map[string]*pflag.Flag{} // a name means the same kind of flag wherever there is one
+	known := map[string]*pflag.Flag{} // flags of one name take a value in all commands or in none
 	for _, cmd := range everyCommand(root) {
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { known[f.Name] = f })
 	}

@@ -20,7 +20,7 @@ import (
 	"github.com/muster-iot/muster/fleet"
 )
 
-// fleetOptions are what `muster fleet` can be told.
+// fleetOptions are the flags of `muster fleet`.
 type fleetOptions struct {
 	readyFile  string
 	data       string
@@ -29,8 +29,8 @@ type fleetOptions struct {
 	group      string
 	attributes map[string]string
 	behavior   fleet.Behavior
-	trust      string // file of certificates whose signatures devices believe
-	signed     bool   // they take no job without a signed file
+	trust      string // file of certificates whose signatures devices accept
+	signed     bool   // devices reject a job without a signed file
 }
 
 func fleetCommand() *cobra.Command {
@@ -140,8 +140,8 @@ func (o *fleetOptions) run(ctx context.Context, stdout io.Writer, log *slog.Logg
 	return f.Run(ctx)
 }
 
-// verifier returns what verifies the files of jobs, nil when nobody is trusted.
-// It downloads from servers that the server's CA vouches for.
+// verifier returns the verifier of job files, nil without --trust. It downloads from servers
+// whose certificates the CA of the server has issued.
 func (o *fleetOptions) verifier(ready datafolder.Ready) (*device.Verifier, error) {
 	if o.trust == "" {
 		return nil, nil

@@ -67,7 +67,7 @@ func printHelp(cmd *cobra.Command, _ []string) {
 	}
 }
 
-// printFlag prints what a page says of a flag.
+// printFlag prints the lines of a flag.
 func printFlag(w io.Writer, f *pflag.Flag) {
 	kind, text := pflag.UnquoteUsage(f)
 	name := "--" + f.Name
@@ -77,8 +77,7 @@ func printFlag(w io.Writer, f *pflag.Flag) {
 	fmt.Fprintf(w, "  %s\n%s", strings.TrimSpace(name+" "+kind), indented(text+shownDefault(f), 8))
 }
 
-// shownDefault says what a flag is when it is not given, unless that goes without
-// saying.
+// shownDefault returns the default of a flag in parentheses, or "" for the zero value.
 func shownDefault(f *pflag.Flag) string {
 	switch f.DefValue {
 	case "", "false", "0", "[]":
@@ -95,7 +94,7 @@ func paragraphs(text string) []string {
 	return strings.Split(text, "\n\n")
 }
 
-// sentence makes a sentence of a summary.
+// sentence turns a summary into a sentence.
 func sentence(summary string) string {
 	return strings.ToUpper(summary[:1]) + summary[1:] + "."
 }

@@ -73,7 +73,7 @@ func runKeysList(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// rightsOf says in a word or two what a key may do.
+// rightsOf returns what a key may do, in a word or two.
 func rightsOf(k identity.Key) string {
 	switch n := len(k.Policies); {
 	case k.FullAccess:
@@ -98,7 +98,7 @@ func shownTime(t time.Time, layout string) string {
 	return t.UTC().Format(layout)
 }
 
-// warnOfActions says which actions of a key's policies do not exist.
+// warnOfActions prints which actions in a key's policies do not exist.
 func warnOfActions(w io.Writer, k identity.Key) {
 	if unknown := k.UnknownActions(knownActions()); len(unknown) > 0 {
 		fmt.Fprintf(w, "muster: warning: the policy of %s (%s) names actions that do not exist and have no effect: %s\n",
@@ -106,7 +106,7 @@ func warnOfActions(w io.Writer, k identity.Key) {
 	}
 }
 
-// newKey is what `muster admin keys add` is told.
+// newKey are the flags of `muster admin keys add`.
 type newKey struct {
 	user, account, policy string
 	admin                 bool
@@ -183,8 +183,8 @@ func (n newKey) add(cmd *cobra.Command, args []string) error {
 	return err
 }
 
-// parseExpiry reads a time from now, which may be given in days, an instant, or a
-// date, which means its beginning in UTC. It must not be over.
+// parseExpiry reads a duration from now, which may be in days, an instant, or a date, which
+// means its beginning in UTC. The result must be in the future.
 func parseExpiry(text string, now time.Time) (time.Time, error) {
 	at, err := time.Parse(time.RFC3339, text)
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 	"github.com/muster-iot/muster/landing"
 )
 
-// listeners are the server's open doors. All of them are open before the first
-// request is served.
+// listeners are those of one server. All of them are open before the first request is
+// served.
 type listeners struct {
 	api   net.Listener
 	mqtts net.Listener // like the rest, nil when off
@@ -56,7 +56,7 @@ func (c Config) listen() (*listeners, error) {
 	return l, nil
 }
 
-// all returns the places of all listeners, also of those that are off.
+// all returns pointers to all fields, also of listeners that are off.
 func (l *listeners) all() []*net.Listener {
 	return []*net.Listener{&l.api, &l.mqtts, &l.https, &l.alpn, &l.files, &l.mqtt, &l.watch, &l.pprof}
 }
@@ -84,8 +84,8 @@ func (l *listeners) ready() datafolder.Ready {
 	return r
 }
 
-// doorsShown are the listeners as the landing page tells of them: those with TLS by
-// the name that their certificate has and that DescribeEndpoint announces.
+// doorsShown returns the listeners as the landing page lists them: those with TLS under the
+// name that is in their certificate and that DescribeEndpoint announces.
 func (s *server) doorsShown() []landing.Door {
 	named := func(l net.Listener) string {
 		if l == nil {
@@ -125,8 +125,8 @@ func reachable(l net.Listener) string {
 	return net.JoinHostPort("127.0.0.1", fmt.Sprint(addr.Port))
 }
 
-// serveHTTP serves on l until ctx ends, then lets requests in flight finish for
-// at most drain. Running out of file descriptors delays it and is told in the log.
+// serveHTTP serves on l until ctx ends, then lets requests in flight finish for at most
+// drain. When the process has no file descriptors left, accepting pauses, and the log says so.
 func serveHTTP(ctx context.Context, log *slog.Logger, s *http.Server, l net.Listener, drain time.Duration) error {
 	stopped := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {

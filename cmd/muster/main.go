@@ -23,7 +23,7 @@ func main() {
 
 func init() { cobra.EnableCommandSorting = false } // most wanted first, as in the code
 
-// run is the program: main with everything handed in.
+// run is the program: main with its arguments and streams as parameters.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	root := rootCommand()
 	root.SetOut(stdout)
@@ -74,7 +74,7 @@ func rootCommand() *cobra.Command {
 	return root
 }
 
-// finish gives cmd, and every command below it, what all of them have.
+// finish gives cmd, and every command below it, what all commands have in common.
 func finish(cmd *cobra.Command) {
 	cmd.DisableFlagsInUseLine = true // it says so itself where there are any
 	cmd.Flags().BoolP("help", "h", false, "show this page")
@@ -84,7 +84,7 @@ func finish(cmd *cobra.Command) {
 	}
 }
 
-// group returns a command that stands for several others.
+// group returns a command that only contains other commands.
 func group(use, short, long string, of ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{Use: use, Short: short, Long: long, Args: onlyCommands, RunE: needsCommand}
 	help := helpCommand()
@@ -93,14 +93,14 @@ func group(use, short, long string, of ...*cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// needsCommand is what a command does that stands for several others.
+// needsCommand is what such a command does when it is called by itself.
 func needsCommand(cmd *cobra.Command, _ []string) error {
 	printHelp(cmd, nil)
 	return usagef("%s needs a command", cmd.CommandPath())
 }
 
-// Exit codes: 0 all well, 1 it failed, 2 it was asked for something that makes
-// no sense.
+// exitCode prints an error and returns the exit code: 0 success, 1 failure, 2 a mistake in the
+// command line.
 func exitCode(err error, stderr io.Writer) int {
 	var usage *usageError
 	switch {

@@ -32,7 +32,7 @@ is missing, over pages that are there. The same program always writes the same.`
 	}
 }
 
-// writePages writes the page of each command of a tree, and says how many.
+// writePages writes the page of each command of a tree, and returns how many.
 func writePages(root *cobra.Command, dir string) (n int, err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return 0, err
@@ -51,7 +51,7 @@ func writePages(root *cobra.Command, dir string) (n int, err error) {
 	return n, nil
 }
 
-// pageName is how a command's page is called: muster-admin-keys.
+// pageName returns the name of a command's page, such as muster-admin-keys.
 func pageName(cmd *cobra.Command) string { return strings.ReplaceAll(cmd.CommandPath(), " ", "-") }
 
 // writePage writes a page in the macros that man(7) describes.
@@ -98,13 +98,13 @@ func writePage(w io.Writer, cmd *cobra.Command) {
 	}
 }
 
-// reference names another page.
+// reference returns a reference to another page.
 func reference(cmd *cobra.Command) string { return "\\fB" + roff(pageName(cmd)) + "\\fR(1)" }
 
 var roffEscapes = strings.NewReplacer(`\`, `\e`, "-", `\-`, "'", `\(aq`, "`", `\(ga`, "~", `\(ti`, "^", `\(ha`)
 
-// roff returns text that shows as it is, to be copied into a shell. No line of it
-// is taken for a request: those that begin like one get an empty character first.
+// roff escapes text so that it appears literally and can be copied into a shell. A line that
+// begins like a request gets an empty character in front.
 func roff(text string) string {
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {

@@ -9,27 +9,26 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"sync"
 	"time"
 
 	"github.com/muster-iot/muster/datafolder"
+	"github.com/muster-iot/muster/internal/lend"
 	"github.com/muster-iot/muster/operator"
 )
 
-// errReset ends a server that is to begin anew, empty.
+// errReset ends a server that is to start again, empty.
 var errReset = errors.New("reset")
 
-// resets is what outlives a server that is reset: its listeners, and who asked
-// for it. A reset is a stop and a start within one process, so whatever a part
-// remembers is gone, and so are its connections; in between callers wait at the
-// listeners.
+// resets is what outlives a server that is reset: its listeners, and the callers that asked
+// for the reset. A reset is a stop and a start within one process, so the memory of all parts
+// and their connections are gone. In between, callers wait in the backlog of the listeners.
 type resets struct {
 	sockets *listeners // nil until the first server has its folder
 	wanted  chan struct{}
 
 	mu      sync.Mutex
-	waiting []net.Conn // of those who asked, to be answered when it is done
+	waiting []net.Conn // of callers that asked, to be answered when it is done
 }
 
 func newResets() *resets { return &resets{wanted: make(chan struct{}, 1)} }
@@ -42,7 +41,7 @@ const (
 	resetPatience = 5 * time.Second
 )
 
-// Ask has the server begin anew, and answers on conn when it has.
+// Ask resets the server, and answers on conn when that is done.
 func (r *resets) Ask(conn net.Conn) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -53,7 +52,7 @@ func (r *resets) Ask(conn net.Conn) {
 	}
 }
 
-// awaitReset returns errReset when somebody asks for it, or nil when ctx ends.
+// awaitReset returns errReset when a reset is asked for, or nil when ctx ends.
 func (s *server) awaitReset(ctx context.Context) error {
 	select {
 	case <-s.resets.wanted:
@@ -70,8 +69,8 @@ func (s *server) awaitReset(ctx context.Context) error {
 	return errReset
 }
 
-// taken returns those who asked before the server was stopped: they are served
-// with one reset.
+// taken returns the connections that asked before the server was stopped: one reset answers
+// all of them.
 func (r *resets) taken() []net.Conn {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -104,7 +103,7 @@ func (r *resets) close() {
 	}
 }
 
-// answerReset tells those who asked that it is done.
+// answerReset answers the callers that asked for a reset.
 func answerReset(waiting []net.Conn, now time.Time) {
 	body, _ := json.Marshal(operator.ClockReading{Now: now}) // cannot fail
 	for _, conn := range waiting {
@@ -119,8 +118,8 @@ func answerReset(waiting []net.Conn, now time.Time) {
 	}
 }
 
-// serveAnew runs servers one after the other until ctx ends: one, and another for
-// each reset. up is told once the first listens.
+// serveAnew runs servers one after the other until ctx ends: one, and another for each reset.
+// It calls up once, when the first one listens.
 func serveAnew(ctx context.Context, c Config, log *slog.Logger, up func(datafolder.Ready)) error {
 	r := newResets()
 	defer r.close()
@@ -148,9 +147,8 @@ func serveAnew(ctx context.Context, c Config, log *slog.Logger, up func(datafold
 	}
 }
 
-// newServerUntil is newServer for a ctx that may end meanwhile: then it returns
-// neither a server nor an error, and what the start has begun is left to the end
-// of the process, which is always safe.
+// newServerUntil is newServer for a ctx that may end meanwhile. Then it returns neither a
+// server nor an error: the process is about to end, which is safe at any point of a start.
 func newServerUntil(ctx context.Context, c Config, log *slog.Logger, r *resets) (*server, error) {
 	type started struct {
 		s   *server
@@ -176,7 +174,7 @@ func (l *listeners) lend() *listeners {
 	from, to := l.all(), lent.all()
 	for i := range from {
 		if *from[i] != nil {
-			*to[i] = lend((*from[i]).(*net.TCPListener))
+			*to[i] = lend.New((*from[i]).(*net.TCPListener))
 		}
 	}
 	return lent
@@ -185,8 +183,8 @@ func (l *listeners) lend() *listeners {
 // giveBack ends a loan: what its server does late does not disturb the next.
 func (l *listeners) giveBack() {
 	for _, open := range l.all() {
-		if lent, ok := (*open).(*lentListener); ok {
-			lent.giveBack()
+		if lent, ok := (*open).(*lend.Listener); ok {
+			lent.GiveBack()
 		}
 	}
 }
@@ -194,60 +192,8 @@ func (l *listeners) giveBack() {
 // pause ends the accepting of a loan, though it is not closed yet.
 func (l *listeners) pause() {
 	for _, open := range l.all() {
-		if lent, ok := (*open).(*lentListener); ok {
-			lent.pause()
+		if lent, ok := (*open).(*lend.Listener); ok {
+			lent.Pause()
 		}
 	}
-}
-
-// lentListener is a listener that can be closed without closing its socket.
-// Connections that nobody has accepted by then stay.
-type lentListener struct {
-	*net.TCPListener
-	closed chan struct{}
-
-	mu   sync.Mutex // guards what follows
-	over bool       // it was closed
-	back bool       // it was given back
-}
-
-func lend(l *net.TCPListener) *lentListener {
-	_ = l.SetDeadline(time.Time{}) // fails on a closed socket, as Accept will
-	return &lentListener{TCPListener: l, closed: make(chan struct{})}
-}
-
-// Accept fails with net.ErrClosed after Close.
-func (l *lentListener) Accept() (net.Conn, error) {
-	c, err := l.TCPListener.Accept()
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		<-l.closed
-		err = net.ErrClosed
-	}
-	return c, err
-}
-
-// Close ends Accept.
-func (l *lentListener) Close() error {
-	l.pause()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !l.over {
-		l.over = true
-		close(l.closed)
-	}
-	return nil
-}
-
-func (l *lentListener) pause() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !l.back {
-		_ = l.SetDeadline(time.Unix(1, 0)) // fails on a closed socket, as Accept will
-	}
-}
-
-func (l *lentListener) giveBack() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.back = true
 }

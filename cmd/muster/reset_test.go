@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -242,42 +241,5 @@ func TestADeviceMeetsAReset(t *testing.T) {
 	}
 	if got := s.census(t); got != emptyCensus {
 		t.Errorf("after the reset there are %s, want %s", got, emptyCensus)
-	}
-}
-
-// A listener that is lent and closed is still there for the next one, with
-// whoever called in between.
-func TestALentListenerOutlivesItsServer(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	sockets := &listeners{api: l}
-	defer sockets.close()
-	first := sockets.lend()
-	accepted := make(chan error, 1)
-	go func() { _, err := first.api.Accept(); accepted <- err }()
-	first.pause()
-	first.close()
-	if err := <-accepted; !errors.Is(err, net.ErrClosed) {
-		t.Errorf("Accept of a loan that is closed: %v, want net.ErrClosed", err)
-	}
-	first.giveBack()
-	caller, err := net.Dial("tcp", l.Addr().String())
-	if err != nil {
-		t.Fatalf("a call in between: %v", err)
-	}
-	defer caller.Close()
-
-	second := sockets.lend()
-	first.pause() // too late to disturb
-	first.close()
-	c, err := second.api.Accept()
-	if err != nil {
-		t.Fatalf("Accept of the next loan: %v", err)
-	}
-	defer c.Close()
-	if c.RemoteAddr().String() != caller.LocalAddr().String() {
-		t.Errorf("accepted %s, want %s, who called in between", c.RemoteAddr(), caller.LocalAddr())
 	}
 }

@@ -47,7 +47,7 @@ port 0 for any free port, which the ready file then names.`,
 	return cmd
 }
 
-// serve runs a server until ctx ends. up is told once everything listens.
+// serve runs a server until ctx ends. It calls up once everything listens.
 func serve(ctx context.Context, c Config, log *slog.Logger, up func(datafolder.Ready)) error {
 	for _, w := range c.warnings() {
 		log.Warn(w)
@@ -59,8 +59,8 @@ func serve(ctx context.Context, c Config, log *slog.Logger, up func(datafolder.R
 	return diskHint(err, c.Data)
 }
 
-// greet tells a person how to use the server. It shows no secret: the key is in
-// the credentials file.
+// greet prints how to use the server. It prints no secret: the key is in the credentials
+// file.
 func greet(w io.Writer, r datafolder.Ready) {
 	fmt.Fprintf(w, "Muster %s serves on %s", versionText(), r.APIURL)
 	if r.MQTTSAddr != "" {
@@ -72,8 +72,8 @@ func greet(w io.Writer, r datafolder.Ready) {
 	fmt.Fprintf(w, "\n\nTo use it with the AWS CLI and SDKs:\n\n%s\n  aws iot list-things\n\n", exports(r))
 }
 
-// exports returns the shell commands that aim the AWS CLI and SDKs at r, and, when it
-// serves them over TLS as well, have them trust it.
+// exports returns the shell commands that aim the AWS CLI and SDKs at r, and have them trust
+// its CA when it serves them over TLS as well.
 func exports(r datafolder.Ready) string {
 	all := fmt.Sprintf("  export AWS_ENDPOINT_URL=%s\n  export AWS_SHARED_CREDENTIALS_FILE=%s\n  export AWS_REGION=%s AWS_DEFAULT_REGION=%s\n",
 		r.APIURL, quoted(r.CredentialsFile), r.Region, r.Region)

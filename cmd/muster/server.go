@@ -33,8 +33,7 @@ import (
 	"github.com/muster-iot/muster/webhook"
 )
 
-// server is every part of a running Muster. wire.go puts them together; here
-// they run.
+// server is every part of a running Muster. wire.go puts them together; this file runs them.
 type server struct {
 	c       Config
 	log     *slog.Logger
@@ -49,12 +48,12 @@ type server struct {
 	keys   *identity.Keys
 	issuer *ca.Authority
 
-	doors *listeners
-	shown shown // by the TLS listeners
-	tls   *door.Door
-	https *door.Queue // connections that the TLS listeners found to be HTTPS
-	fetch *door.Queue // likewise, for job files
-	// intake bounds what all HTTP listeners keep of strangers.
+	doors        *listeners
+	certificates *datafolder.Certificates
+	tls          *door.Door
+	https        *door.Queue // connections that the TLS listeners found to be HTTPS
+	fetch        *door.Queue // likewise, for job files
+	// intake bounds the memory that all HTTP listeners give to unknown clients.
 	intake *intake.Intake
 
 	service *service.Service
@@ -77,9 +76,9 @@ type server struct {
 	serving atomic.Bool
 }
 
-// run serves until ctx ends, then lets go in order: first nobody new comes in,
-// then what is under way is answered and told, then connections end. up is told
-// once everything listens.
+// run serves until ctx ends, and then stops in order: first new requests are refused, then those
+// in flight are answered and their notifications sent, then connections end. It calls up once
+// everything listens.
 func (s *server) run(ctx context.Context, up func(datafolder.Ready)) error {
 	announced := make(chan struct{})
 	outside := stage{
@@ -128,15 +127,15 @@ func (s *server) run(ctx context.Context, up func(datafolder.Ready)) error {
 			})
 		}},
 		outside,
-		append(s.sinks(), s.present.Run), // which tell the service what they have handed on, and who is connected
+		append(s.sinks(), s.present.Run), // they report to the service what they delivered and which devices are connected
 		stage{s.service.Run},
 		stage{s.news.Run},
 		stage{s.gateway.Run},
 	)
 }
 
-// background does what nobody asks for: first it tells again what was owed when
-// the process stopped last.
+// background runs the work that no request asks for. First it delivers the notifications that
+// were pending when the process stopped.
 func (s *server) background(ctx context.Context) error {
 	if err := s.service.Jobs.Redeliver(ctx); err != nil && ctx.Err() == nil {
 		return err
@@ -157,15 +156,28 @@ func (s *server) serveHTTP(ctx context.Context, h http.Handler, l net.Listener) 
 	return serveHTTP(ctx, s.log, server, s.intake.Guard(server, l), s.c.Drain)
 }
 
-// serveTLS answers a request on a TLS listener: of a device, when that listener
-// asked for a certificate, and else like the API listener, but without probes:
-// nothing is answered there to callers who prove nothing.
+// serveTLS serves a request on a TLS listener: a device's, when the client presented a
+// certificate, and otherwise like the API listener, but without probes, because TLS listeners
+// answer nothing to unauthenticated callers.
 func (s *server) serveTLS(w http.ResponseWriter, r *http.Request) {
 	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 && !s3api.Claims(r) {
 		s.devices.ServeHTTP(w, r)
 		return
 	}
 	s.apiTLS.ServeHTTP(w, r)
+}
+
+// completeCertificates makes the certificate with an RSA key, if it is missing, after the
+// server is announced, so that the start does not wait for it. It returns when ctx ends.
+func (s *server) completeCertificates(ctx context.Context, announced <-chan struct{}) {
+	select {
+	case <-announced:
+	case <-ctx.Done():
+	}
+	if err := s.certificates.Complete(ctx, s.keepParts); err != nil && ctx.Err() == nil {
+		s.log.Warn("the certificate for devices that can check RSA signatures only cannot be made; the next start tries again", "error", err)
+	}
+	<-ctx.Done()
 }
 
 // identifyForJobs and identifyForMessages find the device of a client certificate.
@@ -177,8 +189,7 @@ func (s *server) identifyForMessages(ctx context.Context, certificate []byte, ad
 	return s.authz.Device(ctx, certificate, addr)
 }
 
-// announce tells the world that the server can be used, and, when ctx ends,
-// that it no longer can.
+// announce writes the ready files and calls up. When ctx ends it removes the files.
 func (s *server) announce(ctx context.Context, up func(datafolder.Ready)) error {
 	r := s.doors.ready()
 	r.CAFile, r.FilesURL = s.data.CA().Certificate, s.files.URL.String()
@@ -213,7 +224,7 @@ func (s *server) ready(ctx context.Context) error {
 	return s.service.Ready(ctx)
 }
 
-// close frees what newServer took, as far as it came.
+// close releases what newServer opened, also when it failed halfway.
 func (s *server) close() error {
 	if s.doors != nil {
 		s.doors.close()

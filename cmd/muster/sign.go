@@ -4,9 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -23,10 +21,10 @@ func profilesCommand() *cobra.Command {
 		profileCreateCommand(), profileListCommand())
 }
 
-// daysMax keeps certificates within this century.
+// daysMax bounds the life of a certificate, in days.
 const daysMax = 20_000
 
-// newProfile is what `muster admin signing-profile create` is told.
+// newProfile are the flags of `muster admin signing-profile create`.
 type newProfile struct {
 	keyType          string
 	days             int
@@ -129,7 +127,7 @@ const (
 	formSignature = "signature"
 )
 
-// signOrder is what `muster admin sign` is told.
+// signOrder are the flags of `muster admin sign`.
 type signOrder struct{ profile, form, location string }
 
 func signCommand() *cobra.Command {
@@ -159,9 +157,13 @@ func (o signOrder) sign(cmd *cobra.Command, args []string) error {
 	if len(args) < 2 || o.profile == "" {
 		return usagef("admin sign needs the file to sign, - for standard input, and --profile")
 	}
-	at, err := readLocation(o.location)
-	if err != nil {
-		return err
+	var at *codesign.S3Object
+	if o.location != "" {
+		object, err := codesign.ParseS3Object(o.location)
+		if err != nil {
+			return usagef("--location %v", err)
+		}
+		at = &object
 	}
 	p, err := data.Signing().Open(o.profile)
 	if err != nil {
@@ -206,18 +208,4 @@ func printSignature(w io.Writer, form string, p *codesign.Profile, s codesign.Si
 		_, err = fmt.Fprintf(w, "%s\n", text)
 	}
 	return err
-}
-
-// readLocation reads s3://bucket/key?versionId=…; nil for nothing.
-func readLocation(text string) (*codesign.S3Object, error) {
-	if text == "" {
-		return nil, nil
-	}
-	plain, query, _ := strings.Cut(strings.TrimPrefix(text, "s3://"), "?")
-	bucket, key, _ := strings.Cut(plain, "/")
-	values, err := url.ParseQuery(query)
-	if err != nil || !strings.HasPrefix(text, "s3://") || bucket == "" || key == "" {
-		return nil, usagef("--location %q is not s3://bucket/key?versionId=…", text)
-	}
-	return &codesign.S3Object{BucketName: bucket, Key: key, Version: values.Get("versionId")}, nil
 }

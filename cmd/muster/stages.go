@@ -7,13 +7,12 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// stage is a set of parts that run side by side. A part returns when its
-// context ends and leaves nothing running; an earlier return stops the system.
+// stage is a set of parts that run concurrently. A part returns when its context ends and
+// leaves nothing running. A part that returns earlier stops the system.
 type stage []func(ctx context.Context) error
 
-// runStages runs all stages at once. When ctx ends, or any part returns, it
-// stops them one after the other, each when the one before it has ended, and
-// returns the errors of all.
+// runStages runs all stages at once. When ctx ends, or any part returns, it stops the stages
+// one after the other, each after the previous one has ended, and returns all errors.
 func runStages(ctx context.Context, stages ...stage) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"net"
 	"net/http"
 )
@@ -49,4 +50,16 @@ func tellTLS(h http.Handler) http.Handler {
 		}
 		h.ServeHTTP(w, r)
 	})
+}
+
+// certificates returns the certificate that the operator has given, if any.
+func (c Config) certificates() ([]tls.Certificate, error) {
+	if c.TLSCertificate == "" {
+		return nil, nil
+	}
+	given, err := tls.LoadX509KeyPair(c.TLSCertificate, c.TLSKey)
+	if err != nil {
+		return nil, fmt.Errorf("--tls-certificate: %w", err)
+	}
+	return []tls.Certificate{given}, nil
 }

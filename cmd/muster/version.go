@@ -61,7 +61,7 @@ func versionOf(info *debug.BuildInfo) string {
 		}
 	}
 	if commit == "" {
-		modified = "" // of what?
+		modified = "" // there is no commit that it could refer to
 	}
 	return sourceVersion + commit + modified
 }

@@ -20,15 +20,15 @@ import (
 	"github.com/muster-iot/muster/webhook"
 )
 
-// webhookConfig is what `muster serve` is told about the webhook.
+// webhookConfig are the flags of `muster serve` about the webhook.
 type webhookConfig struct {
 	URL        string        // empty: there is none
 	SecretFile string        // readable for its owner only
 	Events     string        // event types, separated by commas
 	CAFile     string        // PEM; empty: the authorities of the system
 	Batch      int           // events in a request
-	Attempts   int           // before an event is a dead letter
-	MaxAge     time.Duration // the same
+	Attempts   int           // after which an event becomes a dead letter
+	MaxAge     time.Duration // after which an event becomes a dead letter
 }
 
 func defaultWebhook() webhookConfig {
@@ -45,7 +45,7 @@ func (c *webhookConfig) register(fs *pflag.FlagSet) {
 	fs.DurationVar(&c.MaxAge, "webhook-max-age", c.MaxAge, "`time` after which an event that cannot be delivered is a dead letter")
 }
 
-// check reports the first thing in c that makes no sense.
+// check reports the first mistake in c.
 func (c webhookConfig) check() error {
 	if c.URL == "" {
 		if c.SecretFile != "" || c.CAFile != "" {
@@ -72,8 +72,8 @@ func (c webhookConfig) check() error {
 	return nil
 }
 
-// checkURL keeps what is not encrypted on this machine. Its errors do not repeat
-// the URL, which may hold a token.
+// checkURL allows URLs without TLS on this machine only. Its errors do not repeat the URL,
+// which may contain a token.
 func (c webhookConfig) checkURL() error {
 	u, err := url.Parse(c.URL)
 	switch {
@@ -138,8 +138,8 @@ func (c webhookConfig) options() (o webhook.Options, err error) {
 // webhookSecretMax bounds the file of a secret, in bytes.
 const webhookSecretMax = 64 << 10
 
-// readSecret reads a secret from a file that nobody else may read. A line break
-// at its end does not count.
+// readSecret reads a secret from a file that only its owner may read. A line break at the end
+// is not part of the secret.
 func readSecret(file string) (webhook.Secret, error) {
 	text, err := secretfile.Read(file, webhookSecretMax)
 	if err != nil {
@@ -162,13 +162,13 @@ func (s *server) wireWebhook() error {
 	s.figures.Webhook(func() metrics.Webhook {
 		ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
 		defer cancel()
-		backlog, dead, _ := s.service.Events.WebhookBacklog(ctx) // zero when the store cannot say
+		backlog, dead, _ := s.service.Events.WebhookBacklog(ctx) // zero when the store cannot be read
 		return metrics.Webhook{Stats: s.hook.Stats(), Backlog: backlog, Dead: dead}
 	})
 	return nil
 }
 
-// recorded tells those who hand events on that there are more.
+// recorded tells the parts that deliver events that there are more.
 func (s *server) recorded() {
 	s.events.Recorded()
 	if s.hook != nil {
@@ -176,7 +176,7 @@ func (s *server) recorded() {
 	}
 }
 
-// sinks are the parts that hand events on.
+// sinks are the parts that deliver events.
 func (s *server) sinks() stage {
 	if s.hook == nil {
 		return stage{s.events.Run}

@@ -11,19 +11,20 @@ import (
 	"github.com/muster-iot/muster/flood"
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/internal/respond"
 	"github.com/muster-iot/muster/sigv4"
 )
 
 const (
 	websocketPath = "/mqtt"
-	// websocketLife is the longest a connection made with an access key lasts
+	// websocketLife bounds the life of a connection that was made with an access key
 	// (mqtt-broker.md MQ-64).
 	websocketLife = 24 * time.Hour
 )
 
-// websocketAPI lets MQTT clients in by WebSocket, with a signed or presigned
-// request (identity-and-auth.md section C.4). It wants a signature even with
-// --auth=none: any page in a browser may open a WebSocket to this machine.
+// websocketAPI accepts MQTT clients over WebSocket, with a signed or presigned request
+// (identity-and-auth.md section C.4). It requires a signature even with --auth=none, because
+// any page in a browser can open a WebSocket to this machine.
 type websocketAPI struct {
 	verifier sigv4.Verifier
 	keys     *identity.Keys
@@ -67,7 +68,5 @@ func (a *websocketAPI) refuse(w http.ResponseWriter, r *http.Request, err error)
 	body, _ := json.Marshal(map[string]string{"message": message}) // strings always marshal
 	w.Header().Set("X-Amzn-RequestId", rand.Text())
 	w.Header().Set("X-Amzn-ErrorType", kind)
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_, _ = w.Write(body) // a client that went away is no fault of ours
+	respond.JSON(w, status, body)
 }

@@ -38,8 +38,8 @@ import (
 	"github.com/muster-iot/muster/unserved"
 )
 
-// newServer takes the data folder, opens the listeners and wires the parts.
-// Nothing runs yet. The caller closes it.
+// newServer opens the data folder and the listeners and wires the parts. Nothing runs yet. The
+// caller closes it.
 func newServer(c Config, log *slog.Logger, r *resets) (*server, error) {
 	s := &server{
 		c: c, log: log, resets: r, figures: metrics.New(versionText()),
@@ -59,12 +59,12 @@ func newServer(c Config, log *slog.Logger, r *resets) (*server, error) {
 	return s, nil
 }
 
-// account is what the deployment answers as.
+// account is the account and region of the deployment.
 func (s *server) account() muster.Account { return muster.Account{ID: s.c.Account, Region: s.c.Region} }
 
 func instant() muster.Instant { return muster.At(time.Now()) }
 
-// time is when it is for jobs: now, or what the test clock shows.
+// time returns the time for jobs: now, or that of the test clock.
 func (s *server) time() muster.Instant {
 	if s.clock != nil {
 		return s.clock.Now()
@@ -72,8 +72,8 @@ func (s *server) time() muster.Instant {
 	return instant()
 }
 
-// openFolder takes the data folder for this process, the store first: from then
-// on nobody else writes there.
+// openFolder opens the data folder, its store first: once that is open, no other process
+// writes there.
 func (s *server) openFolder() (err error) {
 	if s.data, err = datafolder.Make(s.c.Data); err != nil {
 		return err
@@ -110,7 +110,8 @@ func (s *server) openFolder() (err error) {
 	return err
 }
 
-// storeOptions fit what the store holds in memory to the room that is kept for it.
+// storeOptions sizes the memory of the store so that flushing it fits into the reserve of the
+// disk.
 func (s *server) storeOptions() pebblestore.Options {
 	o := pebblestore.Options{Logger: s.log, Fatal: fatal(s.data), AcceptLoss: s.c.AcceptLoss}
 	if kept := s.disks.store.State().Reserve; kept > 0 {
@@ -119,15 +120,18 @@ func (s *server) storeOptions() pebblestore.Options {
 	return o
 }
 
-// keepParts notes what the folder holds from now on.
+// keepParts records in the store which files the folder has.
 func (s *server) keepParts() error { return s.data.KeepParts(context.Background(), s.store) }
 
-// openDoors opens the listeners. Who connects now waits until run.
+// openDoors opens the listeners. Connections wait in their backlog until run.
 func (s *server) openDoors() error {
-	if err := s.openCertificates(); err != nil {
+	given, err := s.c.certificates()
+	if err != nil {
 		return err
 	}
-	var err error
+	if s.certificates, err = s.data.OpenCertificates(given, s.issuer, s.c.hosts(), time.Now, s.log); err != nil {
+		return err
+	}
 	if s.doors, err = s.resets.open(s.c); err != nil {
 		return err
 	}
@@ -136,7 +140,7 @@ func (s *server) openDoors() error {
 		s.fetch = door.NewQueue(s.doors.files.Addr())
 	}
 	s.tls, err = door.New(door.Options{
-		Certificates: s.shown.all,
+		Certificates: s.certificates.All,
 		MQTT:         func(conn *tls.Conn) { s.gateway.ServeTLS(conn) },
 		Wrap:         func(conn net.Conn) net.Conn { return s.gateway.Wrap(conn) },
 		HTTPS:        s.https.Put,
@@ -190,7 +194,7 @@ func (s *server) wireService() error {
 	return nil
 }
 
-// wireGateway makes the device gateway, and those who publish through it.
+// wireGateway makes the device gateway and the parts that publish through it.
 func (s *server) wireGateway() (err error) {
 	s.authz = authz.New(authz.Options{
 		Principals: s.service.Rights, Account: s.account(), Now: instant, Log: s.log,

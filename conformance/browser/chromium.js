@@ -24,7 +24,7 @@ function findChromium() {
 	}
 }
 
-// startChromium starts a browser with an empty profile that calls nobody on its own.
+// startChromium starts a browser with an empty profile that makes no connections by itself.
 export async function startChromium() {
 	const { chromium } = await import("playwright-core"); // ends the process where Node is too old
 	return chromium.launch({
@@ -33,7 +33,7 @@ export async function startChromium() {
 	});
 }
 
-// Page is a tab that remembers what the browser says in its console, and what it asks for.
+// Page is a tab that records its console and its requests.
 export class Page {
 	static async open(browser, url) {
 		const page = new Page();

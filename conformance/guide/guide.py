@@ -38,7 +38,7 @@ LOG_LINES = 20
 # TOGETHER is how many pages run at a time.
 TOGETHER = 2
 
-# LISTENERS are what a server opens without being asked, and where.
+# LISTENERS are the listeners that a server opens by default, and where.
 LISTENERS = {"api": "8080", "metrics": "9464", "mqtts": "8883", "https": "8443", "files": "8444"}
 
 # OTHER_PORTS are those that pages ask for.
@@ -101,7 +101,7 @@ class Shell:
         end = time.monotonic() + self.patience
         while True:
             out = self.source(step)
-            # What was started in the background prints in its own time.
+            # What was started in the background may print at any time.
             while difference := page.difference(step.shows, out.read_text()):
                 if time.monotonic() > end:
                     raise Wrong(difference)
@@ -121,7 +121,7 @@ class Shell:
         run = f". '{script}' </dev/null >'{out}' 2>&1"
         if step.mode == "fails":
             run = f"! {run}"
-        # Where ! makes a failure of a success, -e does not look.
+        # -e does not apply to a command with !.
         self.bash.stdin.write(f"{run}\n[ $? = 0 ]\ntouch '{done}'\n")
         self.bash.stdin.flush()
         end = time.monotonic() + self.patience

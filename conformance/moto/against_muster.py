@@ -21,8 +21,8 @@ from botocore.httpsession import URLLib3Session
 
 REGION, ACCOUNT = "eu-west-1", "123456789012"  # what the tests expect
 
-# Where moto and the contract differ: what the failure says, and the rule that
-# Muster keeps. A test here that passes, or fails otherwise, fails the suite.
+# Tests in which moto and the contract differ: the message of the failure, and the
+# rule that Muster keeps. The suite fails if one of them passes, or fails otherwise.
 DIFFERS = {
     "test_delete_job": ("cannot be deleted while its status is IN_PROGRESS",
                         "a job that is not over is deleted with force only (jobs-control-plane.md section 11, 6)"),

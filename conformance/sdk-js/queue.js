@@ -1,4 +1,4 @@
-// Waiting for what a server is to send, for a while.
+// Waiting, with a time limit, for what a server is to send.
 
 export const LIMIT = 10_000; // milliseconds that anything may take
 
@@ -11,7 +11,7 @@ export function within(promise, what) {
 	return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
-// Queue keeps what comes until somebody asks for it.
+// Queue keeps what arrives until it is taken.
 export class Queue {
 	constructor(name) {
 		this.name = name;

@@ -1,7 +1,7 @@
-// Package admission bounds how many connections there are whose client has not proven who it is. All of them share a number of
-// places. When none is free, a connection that only waits for its client makes room: the one that has waited longest, of the
-// address that keeps the most waiting. There is no bound for an address by itself, since ten thousand devices may share one.
-// The package closes nothing by itself and reads no clock.
+// Package admission bounds the number of connections whose client has not proven who it is. They share a number of places. When
+// no place is free, a connection that is waiting for its client is evicted: of the address with the most waiting connections,
+// the one that has waited longest. There is no limit for a single address, since ten thousand devices may share one.
+// The package closes connections only through a callback, and reads no clock.
 package admission
 
 import (
@@ -75,7 +75,7 @@ func (h *Pool) Take(addr string, evict func()) *Place {
 	return v
 }
 
-// takeBack takes the place of a connection that waits, if one is needed, and returns what closes its connection.
+// takeBack takes the place of a waiting connection, if one is needed, and returns the function that closes the connection.
 func (h *Pool) takeBack() (evict func()) {
 	if h.held < h.places || len(h.most) == 0 {
 		return nil
@@ -86,7 +86,7 @@ func (h *Pool) takeBack() (evict func()) {
 	return evict
 }
 
-// Wait says that the connection waits for its client again.
+// Wait marks the connection as waiting for its client again.
 func (v *Place) Wait() {
 	v.pool.mu.Lock()
 	defer v.pool.mu.Unlock()
@@ -95,8 +95,8 @@ func (v *Place) Wait() {
 	}
 }
 
-// Work says that the client has done its part and the server works for it now. It reports whether the connection still has its
-// place.
+// Work marks the connection as not waiting: its client has sent what it must, and the server is busy with it. It reports whether
+// the connection still has its place.
 func (v *Place) Work() bool {
 	v.pool.mu.Lock()
 	defer v.pool.mu.Unlock()
@@ -197,7 +197,7 @@ func (h *peers) Pop() any {
 	return p
 }
 
-// longest returns the turn of the connection that has waited longest, the last one there can be when none waits.
+// longest returns the turn of the connection that has waited longest, the greatest possible number if none waits.
 func (p *peer) longest() uint64 {
 	if first := p.waiting.Front(); first != nil {
 		return first.Value.(*Place).turn

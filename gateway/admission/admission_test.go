@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// crowd takes places and remembers in which order they were put out.
+// crowd takes places and records in which order connections are evicted.
 type crowd struct {
 	*Pool
 	out []string
@@ -85,7 +85,7 @@ func TestAWaitCountsFromItsBeginning(t *testing.T) {
 	c.expect(t, "b")
 }
 
-// TestNothingIsLeftBehind does at random what a pool can do, from many goroutines, and counts afterwards.
+// TestNothingIsLeftBehind performs random operations on a pool, from many goroutines, and counts afterwards.
 func TestNothingIsLeftBehind(t *testing.T) {
 	h := New(20)
 	var all sync.WaitGroup

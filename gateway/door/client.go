@@ -9,19 +9,19 @@ import (
 	"slices"
 )
 
-// Bounds of what a client may send before it has proven anything. A handshake that needs more than its own bytes takes one of a few
-// places for large ones as well.
+// Bounds of what a client may send before it has proven who it is. A handshake of more than handshakeOwn bytes also takes one of the
+// few places for large handshakes.
 const (
 	helloOwn     = 2560     // bytes up to our first answer; a ClientHello with a post-quantum key has 1.7 KiB
 	handshakeOwn = 4 << 10  // bytes of a handshake; one with a single certificate has 1.5 to 3 KiB
 	handshakeMax = 32 << 10 // bytes of a large one; one with a chain of three RSA certificates has up to 7 KiB
 	largeMax     = 512      // large ones at the same time
 	namesMax     = 32       // ALPN names
-	provenAfter  = 64 << 10 // bytes after which records are no longer looked at: without a CONNECT or a signature nothing gets that far
-	recordStep   = 1 << 10  // bytes of a record that are made room for at a time
+	provenAfter  = 64 << 10 // bytes after which records are passed on unchecked: a client that sent so many has proven who it is
+	recordStep   = 1 << 10  // bytes by which the buffer for a record grows
 )
 
-// What every TLS record begins with: a content type in a range, a version, and the length of the rest.
+// The header of every TLS record: a content type in a range, a version, and the length of the rest.
 const (
 	recordHeader = 5
 	typeFirst    = 20
@@ -32,9 +32,9 @@ const (
 
 var errTooMuch = errors.New("the client sends more than a handshake needs")
 
-// client is a connection as crypto/tls sees it. It hands on whole TLS records, because crypto/tls makes room for a record as soon as
-// its length is announced: so what is kept of an unfinished one is what has come of it. While a handshake waits for its client it is
-// outside the gate. What a client sends beyond provenAfter is handed on as it comes.
+// client is a connection as crypto/tls sees it. It hands on whole TLS records only, because crypto/tls allocates memory for a record
+// as soon as it has read the length: so an unfinished record takes no more memory than the bytes received. While a handshake waits
+// for its client it is outside the gate. What a client sends beyond provenAfter is handed on as it comes.
 type client struct {
 	net.Conn
 	shaking *handshake // nil after the handshake
@@ -76,7 +76,7 @@ func (c *client) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// Write implements net.Conn. A client that does not read is waited for as well.
+// Write implements net.Conn. Waiting for a client that does not read counts as waiting, too.
 func (c *client) Write(p []byte) (n int, err error) {
 	if c.shaking == nil {
 		return c.Conn.Write(p)
@@ -138,14 +138,15 @@ func (c *client) keepRest(b []byte) (whole int, err error) {
 
 // room returns where the rest of the record in held goes, as far as it should come at once.
 func (c *client) room() []byte {
-	size, _ := c.announced(c.held) // which was well before
+	size, _ := c.announced(c.held) // the header has been checked before
 	if len(c.held) == cap(c.held) {
 		c.held = append(make([]byte, 0, min(size, len(c.held)+recordStep)), c.held...)
 	}
 	return c.held[len(c.held):min(size, cap(c.held))]
 }
 
-// announced returns how long the record at the front of b will be, at least a header. What is no record ends with b.
+// announced returns the length of the record at the front of b, at least that of a header, or len(b) if no record begins there. It
+// fails if the client may not send that much.
 func (c *client) announced(b []byte) (int, error) {
 	switch {
 	case b[0] < typeFirst || b[0] > typeLast || len(b) > 1 && b[1] != versionMajor:
@@ -171,8 +172,8 @@ func (h *handshake) allow(bytes int) error {
 	return nil
 }
 
-// look notes the alert in a whole record, if it is one and not encrypted, and judges what a client sends before it has had an
-// answer. h is nil after the handshake.
+// look remembers the alert in a whole record, if it is an unencrypted one, and checks the record that a client sends before it gets
+// an answer. h is nil after the handshake.
 func (h *handshake) look(record []byte) error {
 	if h != nil && record[0] == typeAlert && len(record) == recordHeader+2 {
 		h.alerted = tls.AlertError(record[recordHeader+1])
@@ -196,7 +197,7 @@ func (h *handshake) grow() error {
 	return nil
 }
 
-// await does what waits for the client, outside the gate.
+// await calls do, which waits for the client, outside the gate.
 func (h *handshake) await(do func() error) error {
 	h.leaveGate()
 	for _, v := range h.places {

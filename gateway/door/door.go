@@ -1,6 +1,6 @@
-// Package door is the TLS front of the listeners: it shakes hands, decides by ALPN what a connection is for, and hands it on
-// (identity-and-auth.md sections 0 and A.1). It neither knows nor decides who a client is: a certificate is asked for where
-// the listener needs one and possession of its key is proven, no more.
+// Package door is the TLS front of the listeners: it performs handshakes, decides by ALPN what a connection is for, and hands it on
+// (identity-and-auth.md sections 0 and A.1). It does not decide who a client is: where the listener needs a certificate, the
+// handshake proves that the client has its key, and no more.
 package door
 
 import (
@@ -47,7 +47,7 @@ const (
 // Options are the parts of a Door. Certificates, MQTT and HTTPS are required as far as connections for them come.
 type Options struct {
 	// Certificates returns the server's certificates now, the preferred first. The first that the client can verify is
-	// used, so that an RSA one may stand behind an ECDSA one.
+	// used, so that an RSA one may follow an ECDSA one.
 	Certificates func() []tls.Certificate
 	MQTT         func(*tls.Conn) // serves one MQTT connection until it ends
 	HTTPS        func(*tls.Conn) // likewise; see Queue for a net/http server
@@ -71,7 +71,7 @@ type Door struct {
 	pool     *admission.Pool // of those whose handshake is under way
 	large    *admission.Pool // of those of them that need much room
 
-	outer   *tls.Config // picks the one to use; session tickets hang on it
+	outer   *tls.Config // chooses the one to use; it has the keys of session tickets
 	nobody  *tls.Config // shares no protocol with a client that it is for, so that the handshake ends with that alert
 	configs sync.Map    // of *tls.Config by choice
 
@@ -163,7 +163,7 @@ func (d *Door) shake(ctx context.Context, raw net.Conn, k Kind, v *admission.Pla
 		return
 	}
 	d.finished.Add(1)
-	// On a goroutine of its own: the handshake has made the stack of this one large.
+	// On a new goroutine: the handshake has made the stack of this one large.
 	switch h.purpose {
 	case toMQTT:
 		go d.o.MQTT(c)
@@ -186,7 +186,7 @@ type handshake struct {
 	raw     net.Conn
 	places  []*admission.Place // in Door.pool, and in Door.large if it is there
 	inside  bool               // the gate
-	begun   bool               // its first message was dealt with, so that it goes before those whose was not
+	begun   bool               // its first message has been handled, so it goes before handshakes whose first has not
 
 	versions, suites []uint16       // that the client offers
 	refused          string         // what would help a client that we refuse
@@ -199,10 +199,10 @@ func (h *handshake) leave() {
 	}
 }
 
-// config is called when the client's first message is there.
+// config is called when the client's first message has arrived.
 func (h *handshake) config(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 	h.versions, h.suites = hello.SupportedVersions, hello.CipherSuites
-	if len(hello.SupportedProtos) > namesMax { // which crypto/tls keeps, at many times their size
+	if len(hello.SupportedProtos) > namesMax { // crypto/tls keeps them, in many times their size
 		h.refused = fmt.Sprintf("a client may offer %d ALPN names", namesMax)
 		return nil, fmt.Errorf("the client offers %d ALPN names", len(hello.SupportedProtos))
 	}
@@ -227,10 +227,10 @@ const (
 	toMQTT purpose = iota
 	toHTTPS
 	toFiles
-	toNobody // nobody serves what the client wants
+	toNobody // the client wants a protocol that is not served
 )
 
-// choice is what a listener makes of the protocols a client offers.
+// choice is what a listener derives from the protocols that a client offers.
 type choice struct {
 	purpose     purpose
 	certificate bool   // the client needs one
@@ -281,7 +281,7 @@ func (d *Door) config(c choice) *tls.Config {
 		t.NextProtos = []string{c.protocol}
 	}
 	if c.certificate {
-		t.ClientAuth = tls.RequireAnyClientCert // who it is is decided later (AUTH-12, AUTH-17)
+		t.ClientAuth = tls.RequireAnyClientCert // the client is identified later (AUTH-12, AUTH-17)
 	}
 	if d.o.OldDevices {
 		for _, s := range slices.Concat(tls.CipherSuites(), tls.InsecureCipherSuites()) {
@@ -293,12 +293,12 @@ func (d *Door) config(c choice) *tls.Config {
 	return t
 }
 
-// brokenSuites are not offered to anybody.
+// brokenSuites are not offered to any client.
 var brokenSuites = []uint16{tls.TLS_RSA_WITH_RC4_128_SHA, tls.TLS_ECDHE_ECDSA_WITH_RC4_128_SHA, tls.TLS_ECDHE_RSA_WITH_RC4_128_SHA,
 	tls.TLS_RSA_WITH_3DES_EDE_CBC_SHA, tls.TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA}
 
-// certificate returns the first certificate whose key the client can use. Whatever server name it asks for, or none, is
-// fine: devices may connect by address (AUTH-14).
+// certificate returns the first certificate whose key the client can use. The server name that it
+// asks for does not matter: devices may connect by address (AUTH-14).
 func (d *Door) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	all := d.o.Certificates()
 	if len(all) == 0 {

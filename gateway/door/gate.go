@@ -5,8 +5,9 @@ import (
 	"sync"
 )
 
-// gate lets few handshakes compute at a time, in the order of asking; those that have begun go before those that have not, so
-// that under load some end in time instead of all ending late. A handshake that waits for its client is outside.
+// gate bounds how many handshakes compute at a time. They enter in the order in which they asked, except that those that have begun
+// go before those that have not: under load, some then end in time instead of all ending late. A handshake that waits for its
+// client is outside.
 type gate struct {
 	mu    sync.Mutex // guards what follows
 	free  int
@@ -14,7 +15,7 @@ type gate struct {
 	fresh []*turn
 }
 
-// turn is a handshake that waits to come in.
+// turn is a handshake that waits to enter.
 type turn struct {
 	come chan struct{} // closed when it may
 	left bool          // it no longer wants to
@@ -44,7 +45,7 @@ func (g *gate) enter(ctx context.Context, begun bool) error {
 	}
 }
 
-// abandon gives up a turn, which may have come by now.
+// abandon gives up a turn. If it has come in the meantime, the next handshake gets it.
 func (g *gate) abandon(t *turn) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -2,7 +2,7 @@ package door
 
 import "encoding/binary"
 
-// sharesMax is how many key shares an ordinary ClientHello has at most. crypto/tls keeps each at many times its size.
+// sharesMax is how many key shares an ordinary ClientHello has at most. crypto/tls keeps each in many times its size.
 const sharesMax = 8
 
 const (
@@ -11,8 +11,8 @@ const (
 	keyShares       = 51 // number of the extension
 )
 
-// ordinary reports whether a record is one ClientHello, whole, with no more key shares than clients have. Whether it is well formed
-// is for crypto/tls to say.
+// ordinary reports whether a record is one whole ClientHello with no more key shares than clients have. crypto/tls checks whether it is
+// well formed.
 func ordinary(record []byte) bool {
 	f := fields{record, true}
 	kind, _, size := f.number(1), f.number(2), f.number(2)

@@ -22,7 +22,7 @@ import (
 // the same kind keeps.
 const keptMax = 16 << 10
 
-// way brings the client's end of a connection to where it stays, and returns what must stay with it.
+// way brings the client's end of a connection to the point at which it stops, and returns what must be kept alive with it.
 type way func(net.Conn) any
 
 // stops are an idle connection to a listener, and the points where a client can stop before the end of its CONNECT.
@@ -47,7 +47,7 @@ func TestBytesKeptOfStrangers(t *testing.T) {
 		t.Logf("%-11s %-31s %6d bytes", name, "idle", idle)
 		for stop, stall := range listener.stranger {
 			kept := keptBy(t, n, name, stall)
-			if kept-idle > keptMax { // what the runtime keeps for itself counts less among more
+			if kept-idle > keptMax { // try with more connections, among which the runtime's own memory counts less
 				idle, kept = keptBy(t, 4*n, name, listener.idle), keptBy(t, 4*n, name, stall)
 			}
 			t.Logf("%-11s %-31s %6d bytes, %+d", name, stop, kept, kept-idle)
@@ -238,7 +238,7 @@ func keptBy(t *testing.T, n int, listener string, act way) int {
 	return (after - before) / (n - 1)
 }
 
-// rests reports whether no handshake computes or wants to.
+// rests reports whether no handshake computes or waits to.
 func (g *gate) rests() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -14,7 +14,7 @@ import (
 	"github.com/muster-iot/muster/gateway/packet"
 )
 
-// anybody lets everybody do everything; the principal is as long as the certificate.
+// anybody permits every client everything; the principal is as long as the certificate.
 type anybody struct{ principal string }
 
 func (anybody) Connect(_ context.Context, c gateway.Connect) (gateway.Grant, error) {

@@ -15,12 +15,12 @@ type Queue struct {
 	once  sync.Once
 }
 
-// NewQueue returns a queue that says it listens on addr.
+// NewQueue returns a queue whose Addr is addr.
 func NewQueue(addr net.Addr) *Queue {
 	return &Queue{addr: addr, conns: make(chan net.Conn), done: make(chan struct{})}
 }
 
-// Put hands c to whoever accepts next. After Close it closes c.
+// Put hands c to the next Accept. After Close it closes c.
 func (q *Queue) Put(c *tls.Conn) {
 	select {
 	case q.conns <- c:

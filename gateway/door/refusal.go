@@ -13,8 +13,8 @@ import (
 	"github.com/muster-iot/muster/internal/loglimit"
 )
 
-// Lines a minute about handshakes that failed: of clients of one network that need the same hint, and of all. Whoever tries
-// again every second leaves a line a minute, which counts the others.
+// Lines a minute about handshakes that failed: of clients of one network that need the same hint, and of all. A client that
+// tries again every second leaves one line a minute, which counts the others.
 const (
 	failedLines    = 1
 	failedLinesAll = 60
@@ -23,8 +23,8 @@ const (
 // errLongest is how much of an error is shown, in bytes: some of them repeat what a client has sent.
 const errLongest = 300
 
-// tell says in the log why a handshake failed, and what its client's owner can do. Clients that went away without a word, or
-// said nothing, are told of at debug only: scanners and probes do that all day.
+// tell logs why a handshake failed, and what the owner of the client can do. Clients that disconnected or sent nothing are logged
+// at debug only: scanners and probes do that all day.
 func (h *handshake) tell(err error) {
 	peer := h.raw.RemoteAddr().String()
 	if wordless(err) {
@@ -53,14 +53,15 @@ func (h *handshake) tell(err error) {
 	h.door.log.LogAttrs(context.Background(), slog.LevelWarn, "TLS handshake failed", attrs...)
 }
 
-// tellShed says in the log, once a minute, that connections are closed to make room for others.
+// tellShed logs, once a minute, that connections are closed to make room for others.
 func (d *Door) tellShed() {
 	if left, ok := d.shedding.Take("shed", time.Now()); ok {
 		d.log.Warn("connections are closed before the end of their handshake, the longest waiting first: too many wait", loglimit.LeftOut(left))
 	}
 }
 
-// wordless reports whether a handshake ended with its connection, or its time, and with nothing that either side said.
+// wordless reports whether a handshake ended because its connection was closed or its time was over, without an alert from either
+// side.
 func wordless(err error) bool {
 	for _, end := range []error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, context.Canceled, context.DeadlineExceeded} {
 		if errors.Is(err, end) {
@@ -77,7 +78,7 @@ const errNoCertificate = "tls: client didn't provide a certificate"
 // refusals are the alerts of clients that do not like the server's certificate.
 var refusals = []tls.AlertError{42, 43, 45, 46, 48} // bad, unsupported, expired, unknown, unknown CA
 
-// hint says what would help, or nothing.
+// hint returns what would help the client, or "".
 func (h *handshake) hint(err error) string {
 	_, notTLS := errors.AsType[tls.RecordHeaderError](err)
 	said, _ := errors.AsType[*net.OpError](err)
@@ -116,8 +117,8 @@ var illegalParameter = []byte{21, 3, 3, 0, 2, 2, 47}
 // alertWait is how long an alert may take to be sent.
 const alertWait = time.Second
 
-// alert tells a client that it has sent more than a handshake needs. crypto/tls says nothing when its connection refuses to read
-// on. Once a client may have what it needs to read TLS 1.3, it expects its alerts encrypted and gets none.
+// alert sends a client the alert that it has sent more than a handshake needs. crypto/tls sends none when reading from its connection
+// fails. A client that may have the keys of TLS 1.3 expects encrypted alerts, so it gets none.
 func (h *handshake) alert(err error) {
 	if !errors.Is(err, errTooMuch) || h.begun && slices.Contains(h.versions, tls.VersionTLS13) {
 		return

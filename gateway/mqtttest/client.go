@@ -1,5 +1,5 @@
-// Package mqtttest is an MQTT client for tests that says exactly what it is told to, however wrong, and shows exactly what it
-// hears. It answers nothing by itself. It is not for use outside of tests.
+// Package mqtttest is an MQTT client for tests that sends exactly what it is told to, valid or not, and shows exactly what it
+// receives. It answers nothing by itself. It is not for use outside of tests.
 package mqtttest
 
 import (
@@ -91,7 +91,7 @@ func (c *Client) heard(p packet.Packet, err error) {
 // Version returns the protocol level the client speaks.
 func (c *Client) Version() byte { return c.version }
 
-// Send sends packets in one write. That the connection is closed meanwhile is no failure: expectations will tell.
+// Send sends packets in one write. A closed connection is no failure here; later expectations find it.
 func (c *Client) Send(packets ...packet.Packet) {
 	c.t.Helper()
 	var b []byte
@@ -110,10 +110,10 @@ func (c *Client) SendBytes(b []byte) {
 	}
 }
 
-// Close closes the connection without a word.
+// Close closes the connection without a DISCONNECT.
 func (c *Client) Close() { c.conn.Close() }
 
-// Heard reports whether a packet is there that no expectation has taken.
+// Heard reports whether a packet has arrived that no expectation has taken.
 func (c *Client) Heard() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,6 +1,6 @@
 // Package packet reads and writes the MQTT 3.1.1 and MQTT 5 control packets of the profile in mqtt-broker.md, for either
 // end of a connection. It checks everything that can be checked in one packet alone, against the OASIS texts.
-// It does no I/O, keeps no state, and has no opinion about what an endpoint should do with a packet.
+// It does no I/O and keeps no state. What an endpoint does with a packet is up to its caller.
 package packet
 
 import "fmt"
@@ -34,7 +34,7 @@ const (
 	AUTH
 )
 
-// Packet is any decoded control packet.
+// Packet is a decoded control packet of any type.
 type Packet interface {
 	// Append appends the packet to dst as version v writes it; fields that v does not know are left out.
 	Append(dst []byte, v byte) []byte
@@ -49,7 +49,7 @@ type Frame struct {
 // Type returns the kind of the packet.
 func (f Frame) Type() Type { return Type(f.Header >> 4) }
 
-// Error is what is wrong with a packet: the MQTT 5 reason code for it and a sentence for people.
+// Error says what is wrong with a packet: the MQTT 5 reason code and a sentence for people.
 type Error struct {
 	Reason Reason
 	Text   string

@@ -229,8 +229,8 @@ func TestPublishKeepsForwardedPropertiesInOrder(t *testing.T) {
 	}
 }
 
-// FuzzParse holds the codec to two promises for any bytes: it does not panic, and what it accepts it writes in a form that
-// it reads back to the same packet.
+// FuzzParse checks two properties of the codec for any bytes: it does not panic, and a packet that it accepts is the same after
+// being written and read again.
 func FuzzParse(f *testing.F) {
 	for _, s := range samples() {
 		f.Add(s.packet.Append(nil, s.version), s.version == V5)

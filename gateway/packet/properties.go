@@ -56,20 +56,20 @@ const (
 	pair
 )
 
-// will stands for the will properties inside a CONNECT wherever a packet type is asked for.
+// will is the packet type of the will properties inside a CONNECT.
 const will Type = 0
 
-// rules says how each property is encoded and in which packets it may stand.
+// rules says how each property is encoded and which packets may have it.
 var rules = [SharedAvailable + 1]struct {
 	kind kind
-	in   uint32 // bit t: may stand in a packet of type t
+	in   uint32 // bit t: a packet of type t may have it
 }{
 	PayloadFormat:      {flag, in(PUBLISH, will)},
 	MessageExpiry:      {u32, in(PUBLISH, will)},
 	ContentType:        {text, in(PUBLISH, will)},
 	ResponseTopic:      {text, in(PUBLISH, will)},
 	CorrelationData:    {binaryData, in(PUBLISH, will)},
-	SubscriptionID:     {varnonzero, in(SUBSCRIBE)}, // in a PUBLISH only if one was ever accepted, which never happens
+	SubscriptionID:     {varnonzero, in(SUBSCRIBE)}, // a PUBLISH has one only if a SUBSCRIBE with one was accepted, and none is
 	SessionExpiry:      {u32, in(CONNECT, CONNACK, DISCONNECT)},
 	AssignedClientID:   {text, in(CONNACK)},
 	ServerKeepAlive:    {u16, in(CONNACK)},
@@ -104,7 +104,7 @@ func in(types ...Type) (set uint32) {
 // are valid for that packet and point into it; build others with the With methods. Nil means none.
 type Properties []byte
 
-// Value is the value of one property: Int for numbers, Text for strings and binary data, Key besides for user properties.
+// Value is the value of one property: Int for numbers, Text for strings and binary data, and also Key for user properties.
 type Value struct {
 	Int       uint32
 	Key, Text []byte
@@ -226,7 +226,7 @@ func (s *scanner) property() (id Property, v Value) {
 	return id, v
 }
 
-// properties takes a whole property list of a packet of type t and checks that each may stand there, once.
+// properties takes a whole property list of a packet of type t and checks that such a packet may have each, and only once.
 func (s *scanner) properties(t Type) Properties {
 	all := s.take(int(s.varint()))
 	if s.err != nil || len(all) == 0 {

@@ -27,8 +27,8 @@ const (
 	publishDup
 )
 
-// ParsePublish decodes a PUBLISH. A topic with a wildcard is an Error with TopicNameInvalid; whether the topic is otherwise a fit
-// name is for the caller to say.
+// ParsePublish decodes a PUBLISH. A topic with a wildcard is an Error with TopicNameInvalid; whether the topic is otherwise
+// valid is for the caller to check.
 func ParsePublish(f Frame, v byte) (*Publish, error) {
 	p := &Publish{
 		QoS:    f.Header >> 1 & 3,

@@ -64,7 +64,7 @@ var reasonNames = map[Reason]string{
 	SubscriptionIDsRejected: "subscription identifiers not supported",
 }
 
-// The reason codes that may stand in a packet, from either end (MQTT 5, sections 3.4.2.1 and 3.14.2.1).
+// The reason codes that a packet may have, from either end (MQTT 5, sections 3.4.2.1 and 3.14.2.1).
 const (
 	pubackReasons     = "\x00\x10\x80\x83\x87\x90\x91\x97\x99"
 	disconnectReasons = "\x00\x04\x80\x81\x82\x83\x87\x89\x8b\x8d\x8e\x8f\x90\x93\x94\x95\x96\x97\x98\x99\x9a\x9b\x9c\x9d\x9e\x9f\xa0\xa1\xa2"
@@ -87,7 +87,7 @@ const (
 	NotAuthorized311     byte = 5
 )
 
-// Return311 returns the 3.1.1 CONNACK return code that says r best.
+// Return311 returns the 3.1.1 CONNACK return code that comes closest to r.
 func (r Reason) Return311() byte {
 	switch r {
 	case Success:

@@ -21,7 +21,7 @@ type Subscribe struct {
 	Properties    Properties
 }
 
-// ParseSubscribe decodes the body of a SUBSCRIBE. Whether a filter is a fit one is for the caller to say.
+// ParseSubscribe decodes the body of a SUBSCRIBE. Whether a filter is valid is for the caller to check.
 func ParseSubscribe(body []byte, v byte) (*Subscribe, error) {
 	s := scanner{b: body}
 	p := &Subscribe{ID: s.id()}

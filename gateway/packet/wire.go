@@ -149,7 +149,7 @@ func (s *scanner) done() error {
 	return s.err
 }
 
-// wildcards may stand in topic filters and nowhere else.
+// wildcards are allowed in topic filters only.
 const wildcards = "+#"
 
 func validText(b []byte) bool {

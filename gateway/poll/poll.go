@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// Waker is what a Poller wakes: from one call of Wake to its return it is not called again, and input that comes meanwhile
-// leads to another call. Wake reads until ErrWouldBlock or another error.
+// Waker is what a Poller wakes. Wake is not called again before it has returned; input that arrives meanwhile leads to another call.
+// Wake reads until ErrWouldBlock or another error.
 type Waker interface{ Wake() }
 
 // ErrWouldBlock is what reading a polled connection returns when nothing is there. It is a temporary net.Error, so that
@@ -32,10 +32,10 @@ type Conn struct {
 	polled atomic.Bool
 	waker  Waker
 	calls  atomic.Int32 // wakes not yet dealt with
-	ended  atomic.Bool  // the other end, or all of it: what is read last is followed by an end
+	ended  atomic.Bool  // the peer has closed its direction or the connection: after the last bytes, a read returns an error
 
 	// Of the reading goroutine.
-	dry  bool // a read gave less than it could have: until the next wake nothing is there
+	dry  bool // the last read did not fill its buffer: there is nothing to read until the next wake
 	into []byte
 	n    int
 	err  error
@@ -52,7 +52,7 @@ type crew struct {
 	all  sync.WaitGroup
 }
 
-// wake sees to it that c's waker runs, or runs once more.
+// wake makes c's waker run, or run once more if it is running.
 func (w *crew) wake(c *Conn) {
 	if c.calls.Add(1) > 1 {
 		return

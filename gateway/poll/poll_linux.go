@@ -97,8 +97,8 @@ func Wrap(c net.Conn) *Conn {
 	return w
 }
 
-// Add hands c to the poller: from now on its Read does not wait, and w is woken, the first time at once. On an error nothing
-// has changed.
+// Add hands c to the poller: from now on its Read does not wait, and w is woken, for the first time at once. On an error c is
+// unchanged.
 func (p *Poller) Add(c *Conn, w Waker) error {
 	fd, err := c.fd()
 	if err != nil {
@@ -117,7 +117,7 @@ func (p *Poller) Add(c *Conn, w Waker) error {
 		c.polled.Store(false)
 		return fmt.Errorf("epoll: %w", err)
 	}
-	p.crew.wake(c) // what is read already, inside TLS, makes no event
+	p.crew.wake(c) // input that TLS has already read from the socket causes no event
 	return nil
 }
 
@@ -181,8 +181,8 @@ func (c *Conn) tryRead(fd uintptr) bool {
 	case c.n == 0 && len(c.into) > 0:
 		c.err = io.EOF
 	case c.n < len(c.into):
-		// A socket that gives less than it could has no more, and what comes makes another event. An end that was there
-		// before this read does not.
+		// If a read does not fill its buffer, the socket is empty, and later input causes another event. The end of the stream
+		// does not, if it came before this read.
 		c.dry = !c.ended.Load()
 	}
 	return true

@@ -77,7 +77,7 @@ func TestPolledConnectionsAreWokenForAllTheirInput(t *testing.T) {
 	for range 20 {
 		ours, theirs := pair(t)
 		theirs.SetDeadline(time.Now().Add(10 * time.Second))
-		io.WriteString(theirs, "early ") // before anybody polls
+		io.WriteString(theirs, "early ") // before the connection is polled
 		e := &echo{t: t, c: ours, ended: make(chan error, 1)}
 		if err := p.Add(ours, e); err != nil {
 			t.Fatal(err)

@@ -1,4 +1,5 @@
-// Package sessiontest is the contract of gateway.SessionStore as tests, for whoever writes one. It is not for use outside of tests.
+// Package sessiontest is the contract of gateway.SessionStore as tests: every implementation runs them. It is not for use outside of
+// tests.
 package sessiontest
 
 import (

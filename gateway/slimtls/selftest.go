@@ -18,7 +18,7 @@ import (
 // testTime bounds the self-test.
 const testTime = 10 * time.Second
 
-// test talks over slimmed connections of each version, with client certificates.
+// test exchanges data over slimmed connections of each TLS version, with client certificates.
 func (s *Slimmer) test() error {
 	certificate, err := selfSigned()
 	if err != nil {

@@ -1,8 +1,7 @@
 // Package slimtls makes an established server-side tls.Conn smaller by dropping what only the handshake needed: some 8 KB
 // of the 12 that an idle connection holds. crypto/tls has no way to ask for this, so the package reaches into its private
-// fields. It therefore trusts nothing: New checks that each field is there with the type it expects, and that slimmed
-// connections of both TLS versions still talk; if anything is different in this version of Go, there is no Slimmer and
-// everything works as without.
+// fields. So New checks that each field exists with the type it expects, and that slimmed connections of both TLS versions
+// still work. If anything differs in this version of Go, New fails, and connections simply stay as large as they are.
 package slimtls
 
 import (
@@ -51,8 +50,8 @@ func New() (*Slimmer, error) {
 	return s, nil
 }
 
-// Settle drops what the handshake left behind. Call it once, after the handshake and before anything else uses c. From then
-// on c.ConnectionState has no certificates.
+// Settle drops what only the handshake needed. Call it once, after the handshake and before anything else uses c. From then on
+// c.ConnectionState has no certificates.
 func (s *Slimmer) Settle(c *tls.Conn) {
 	*at[[]*x509.Certificate](c, s.certificates) = nil
 	*at[[][]*x509.Certificate](c, s.chains) = nil

@@ -1,5 +1,5 @@
-// Package topic knows the shape of MQTT topic names and topic filters in the profile of mqtt-broker.md: their limits, the
-// rules of wildcards and of "$", and which filter matches which name. It is pure and knows no client.
+// Package topic has the rules of MQTT topic names and topic filters in the profile of mqtt-broker.md: their limits, wildcards,
+// "$", and which filter matches which name. It is pure.
 package topic
 
 import (
@@ -79,7 +79,7 @@ func Share(filter string) (name, rest string, shared bool) {
 }
 
 // Match reports whether filter, without a share prefix, matches name. A leading wildcard does not match a reserved name
-// (MQ-40). With parent, "a/#" also matches "a", as the MQTT standard has it and AWS has not (MQ-39).
+// (MQ-40). With parent, "a/#" also matches "a", as in the MQTT standard but not on AWS (MQ-39).
 func Match(filter, name string, parent bool) bool {
 	if Reserved(name) && !Reserved(filter) {
 		return false

@@ -12,7 +12,7 @@ func (v violation) Error() string {
 	return fmt.Sprintf("WebSocket protocol violation, close code %d", uint16(v))
 }
 
-// event is a control frame that has come whole.
+// event is a control frame that is complete.
 type event byte
 
 const (
@@ -22,7 +22,7 @@ const (
 	closing
 )
 
-// decoder takes frames of a client apart, wherever the input is cut. The zero decoder expects a first frame.
+// decoder splits a client's input into frames; the input may come in pieces of any size. The zero decoder expects a first frame.
 type decoder struct {
 	head    [14]byte
 	have    int    // bytes of head
@@ -66,7 +66,7 @@ func (d *decoder) next(raw []byte) (data []byte, e event, rest []byte, err error
 
 var events = [16]event{opPing: ping, opPong: pong, opClose: closing}
 
-// header looks at the bytes of the header so far; when they are all there the payload begins.
+// header reads the bytes of the header received so far; when it is complete, the payload begins.
 func (d *decoder) header() error {
 	if d.have < 2 {
 		return nil
@@ -103,7 +103,7 @@ func (d *decoder) header() error {
 	return nil
 }
 
-// check judges the first two bytes of a frame.
+// check validates the first two bytes of a frame.
 func (d *decoder) check(op, long byte) error {
 	switch first := d.head[0]; {
 	case first&0x70 != 0, d.head[1]&masked == 0: // reserved bits; clients must mask

@@ -46,7 +46,7 @@ type stream struct {
 	by      time.Time  // write deadline of the user
 }
 
-// Read implements net.Conn. It uses p for raw input too, so it needs no buffer of its own.
+// Read implements net.Conn. It uses p for raw input too, so it needs no other buffer.
 func (s *stream) Read(p []byte) (int, error) {
 	for s.err == nil && len(p) > 0 {
 		raw, err := s.raw(p)
@@ -114,7 +114,7 @@ func (s *stream) closeFor(err error) {
 }
 
 func (s *stream) sayClose(code uint16) {
-	_ = s.frame(opClose, binary.BigEndian.AppendUint16(nil, code), time.Now().Add(time.Second)) // whoever left hears nothing
+	_ = s.frame(opClose, binary.BigEndian.AppendUint16(nil, code), time.Now().Add(time.Second)) // it fails if the client is gone
 }
 
 // Write implements net.Conn: each message in p becomes one binary frame, all of them one write.
@@ -131,7 +131,7 @@ func (s *stream) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// frame writes one frame by a deadline of its own.
+// frame writes one frame by the deadline by.
 func (s *stream) frame(op byte, payload []byte, by time.Time) error {
 	return s.send(appendFrame(make([]byte, 0, len(payload)+headMax), op, payload), by)
 }
@@ -149,7 +149,7 @@ func appendFrame(b []byte, op byte, payload []byte) []byte {
 	return append(b, payload...)
 }
 
-// send writes whole frames at once, by their own deadline if they have one.
+// send writes whole frames at once, by the deadline by if it is not zero.
 func (s *stream) send(b []byte, by time.Time) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()

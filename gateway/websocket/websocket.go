@@ -1,6 +1,6 @@
 // Package websocket turns an HTTP request into a byte stream over WebSocket frames (RFC 6455), server side, as MQTT uses it
-// (mqtt-broker.md section 9): binary frames only. The borders of a client's frames mean nothing; the server sends one message in a
-// frame. An idle connection holds no buffer. It knows no MQTT, no extensions and no compression.
+// (mqtt-broker.md section 9): binary frames only, no extensions, no compression. The boundaries of a client's frames have no meaning;
+// the server sends one message in a frame. An idle connection holds no buffer. The package does not know MQTT.
 package websocket
 
 import (
@@ -31,9 +31,9 @@ const (
 const upgradeTime = 10 * time.Second
 
 // Upgrade answers r with "101 Switching Protocols" and returns the stream. What is written to it must be whole messages; first returns
-// the length of the first one in p, at least 1, and each goes into a frame of its own: some clients look at no second one.
-// On an error it has answered with that error and a plain text. The Origin is not checked (MQ-88): who may connect is settled
-// before, from the request's signature.
+// the length of the first one in p, at least 1, and each goes into a separate frame: some clients read only the first message of a frame.
+// On an error it has answered with that error and a plain text. The Origin is not checked (MQ-88): the caller has
+// authenticated the request by its signature.
 func Upgrade(w http.ResponseWriter, r *http.Request, first func(p []byte) int) (net.Conn, error) {
 	key := r.Header.Get("Sec-WebSocket-Key")
 	raw, err := base64.StdEncoding.DecodeString(key)
@@ -54,7 +54,7 @@ func Upgrade(w http.ResponseWriter, r *http.Request, first func(p []byte) int) (
 		return nil, refuse(w, http.StatusInternalServerError, "this connection cannot be upgraded")
 	}
 	accept := sha1.Sum([]byte(key + keySuffix))
-	// Lower-case names, as AWS sends them: the SDK for Python v1 looks for no others.
+	// Lower-case names, as AWS sends them: the SDK for Python v1 accepts no others.
 	response := "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n" +
 		"sec-websocket-accept: " + base64.StdEncoding.EncodeToString(accept[:]) + "\r\n"
 	if chosen := choose(r.Header); chosen != "" {

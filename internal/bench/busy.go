@@ -11,7 +11,7 @@ import (
 	"github.com/muster-iot/muster/gateway/packet"
 )
 
-// busyFleet is devices at work: in turn each asks what is pending and reports
+// busyFleet is devices that work: in turn each asks what is pending and reports
 // progress of its job, at a fixed rate of all together.
 type busyFleet struct {
 	clients crowd
@@ -22,8 +22,8 @@ type busyFleet struct {
 // busyLatencies are how long its requests took.
 type busyLatencies struct{ get, update latencies }
 
-// during lets the fleet work while something else goes on. A request counts
-// from when it was due.
+// during runs the fleet while do runs. The latency of a request counts from when
+// it was due.
 func (f busyFleet) during(do func() error) (busyLatencies, error) {
 	n := len(f.clients)
 	each := make([]busyLatencies, n)

@@ -12,7 +12,7 @@ import (
 // shaking is how many handshakes are under way at once.
 const shaking = 32
 
-// connect measures how clients get in: one after the other, and all at once.
+// connect measures how clients connect: one after the other, and all at once.
 func (b *bench) connect(ctx context.Context) ([]figure, error) {
 	f, err := b.fleet(ctx)
 	if err != nil {
@@ -105,7 +105,7 @@ func (b *bench) comeBack(ctx context.Context, f *fleet) ([]figure, error) {
 	for i := range all {
 		running.Go(func() { r.device(ctx, &all[i], i) })
 	}
-	time.Sleep(b.rest) // until the sessions are stored and all wait
+	time.Sleep(b.rest) // until the sessions are stored and all devices wait
 	s.kill()
 	if s, err = b.serve(ctx, f.folder, "--mqtts", at.addr); err != nil {
 		cancel()
@@ -138,8 +138,7 @@ type returns struct {
 	served, failed, lost atomic.Int64
 }
 
-// device waits until its connection ends, then tries to come back until it is
-// served.
+// device waits until its connection ends, then reconnects until it is served.
 func (r *returns) device(ctx context.Context, c **client, i int) {
 	for {
 		if _, err := (*c).next(); err != nil {

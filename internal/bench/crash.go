@@ -11,8 +11,8 @@ import (
 	"github.com/muster-iot/muster/listing"
 )
 
-// crash kills a server in the middle of a job for all things and lets another
-// go on with it.
+// crash kills a server in the middle of the rollout of a job for all things, and
+// starts another that continues it.
 func (b *bench) crash(ctx context.Context, f *fleet) ([]figure, error) {
 	const job = "crash"
 	s, err := b.serve(ctx, f.folder)

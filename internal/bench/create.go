@@ -11,7 +11,7 @@ import (
 // findMax bounds how long a device of section create looks for its job.
 const findMax = 10 * time.Second
 
-// create measures a job for one thing, as a script makes it that then turns to
+// create measures a job for one thing, as a script makes it that then waits for
 // the device: how long CreateJob takes, and until the device is given the job.
 func (b *bench) create(ctx context.Context) ([]figure, error) {
 	const group = "create"

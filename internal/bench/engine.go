@@ -11,12 +11,13 @@ import (
 	"time"
 )
 
-// engineGroup is the things of the engine's part, met in random order.
+// engineGroup is the group of the things of this part, used in random order.
 const engineGroup = "engine"
 
 // engine measures the work of a device, start-next and update, on an engine in
-// this process, and in turn what Pebble alone can do with the same keys and
-// bytes: store/pebblestore has that as a benchmark, since only it knows them.
+// this process, in alternation with what Pebble alone can do with the same keys
+// and bytes. The latter is a benchmark of store/pebblestore, since only that
+// package knows them.
 func (b *bench) engine(ctx context.Context) ([]figure, error) {
 	ceiling := filepath.Join(b.dir, "pebblestore.test")
 	if out, err := exec.CommandContext(ctx, "go", "test", "-c", "-o", ceiling, "./store/pebblestore").CombinedOutput(); err != nil {
@@ -30,7 +31,7 @@ func (b *bench) engine(ctx context.Context) ([]figure, error) {
 	if err := w.addGroup(ctx, engineGroup, b.things); err != nil {
 		return nil, err
 	}
-	order := rand.Perm(b.things) // the same in every round, so that whoever works has no older job
+	order := rand.Perm(b.things) // the same in every round, so that each thing has finished its older jobs
 	runs := make([]pairRun, len(b.callers))
 	alone := make([]float64, len(b.callers)) // pairs a second
 	for round := range b.rounds {
@@ -72,7 +73,7 @@ func (b *bench) engine(ctx context.Context) ([]figure, error) {
 	return figures, nil
 }
 
-// pairRun is what became of many pairs.
+// pairRun is the measurement of many pairs.
 type pairRun struct {
 	took, cpu time.Duration // cpu is this process's
 	each      latencies
@@ -82,7 +83,7 @@ func (r pairRun) plus(more pairRun) pairRun {
 	return pairRun{r.took + more.took, r.cpu + more.cpu, append(r.each, more.each...)}
 }
 
-// runPairs lets callers do n pieces of work.
+// runPairs does n pieces of work with a number of concurrent callers.
 func runPairs(callers, n int, do func(worker, i int) error) (pairRun, error) {
 	run := pairRun{each: make(latencies, n)}
 	cpu, began := ownTime(), time.Now()
@@ -97,7 +98,7 @@ func runPairs(callers, n int, do func(worker, i int) error) (pairRun, error) {
 }
 
 // pebbleAlone returns the operations a second of the benchmark in
-// store/pebblestore that does without the seam and the engine.
+// store/pebblestore that does not use the store interface and the engine.
 func pebbleAlone(ctx context.Context, program string, callers, n int) (float64, error) {
 	out, err := exec.CommandContext(ctx, program, "-test.run=^$",
 		fmt.Sprintf("-test.bench=Pair/pebble/callers=%d$", callers), fmt.Sprintf("-test.benchtime=%dx", n)).CombinedOutput()

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// fanOut measures CreateJob for larger and larger groups, and then a server on
-// the folder that has become of it.
+// fanOut measures CreateJob for larger and larger groups, and then a server on the
+// resulting folder.
 func (b *bench) fanOut(ctx context.Context) ([]figure, error) {
 	folder := filepath.Join(b.dir, "fanout")
 	figures, err := b.fanOuts(ctx, folder)

@@ -20,9 +20,9 @@ import (
 	"github.com/muster-iot/muster/rights"
 )
 
-// fleet is the registered devices of a data folder: each with a thing, a
-// certificate of its own and the policy that a device needs. They share one
-// key, which no server can tell, so that they are made in seconds.
+// fleet is the registered devices of a data folder. Each has a thing, a
+// certificate and the policy that a device needs. They share one key, which makes
+// no difference to a server and lets them be made in seconds.
 type fleet struct {
 	folder       string // the data folder
 	key          *ecdsa.PrivateKey
@@ -108,13 +108,14 @@ func newFleet(folder string, n int) (*fleet, error) {
 	return f, f.writePKI(authority, issuerDER)
 }
 
-// writePKI writes what a server that is not Muster needs to know this fleet.
+// writePKI writes what a server that is not Muster needs to authenticate this
+// fleet.
 func (f *fleet) writePKI(authority *ca.Authority, issuer []byte) error {
 	certificate, key, err := authority.NewServer([]string{"127.0.0.1"}, 24*time.Hour, time.Now())
 	if err != nil {
 		return err
 	}
-	folder := f.folder + ".pki" // beside the data folder, where all keys are for their owner alone
+	folder := f.folder + ".pki" // not in the data folder, whose keys only their owner may read
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
@@ -124,14 +125,14 @@ func (f *fleet) writePKI(authority *ca.Authority, issuer []byte) error {
 		f.pki.certificate: []byte(certificate.PEM),
 		f.pki.key:         []byte(key),
 	} {
-		if err := os.WriteFile(file, text, 0o644); err != nil { // mosquitto gives up its rights before it reads them
+		if err := os.WriteFile(file, text, 0o644); err != nil { // mosquitto drops its privileges before it reads them
 			return err
 		}
 	}
 	return nil
 }
 
-// register takes a fleet into the registry.
+// register registers a fleet.
 func (w *world) register(ctx context.Context, f *fleet) error {
 	if err := w.addGroup(ctx, deviceGroup, len(f.certificates)); err != nil {
 		return err
@@ -154,9 +155,9 @@ func (w *world) register(ctx context.Context, f *fleet) error {
 	})
 }
 
-// tlsConfig is what device i shakes hands with. It does not look at the
-// server's certificate: the client's work is not what is measured. It offers
-// the curves that device stacks have today.
+// tlsConfig is the TLS configuration of device i. It does not verify the server's
+// certificate, since the client's work is not measured. It offers the curves that
+// device stacks have today.
 func (f *fleet) tlsConfig(i int) *tls.Config {
 	return &tls.Config{
 		Certificates:       []tls.Certificate{{Certificate: [][]byte{f.certificates[i]}, PrivateKey: f.key}},

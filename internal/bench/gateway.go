@@ -25,9 +25,9 @@ import (
 	"github.com/muster-iot/muster/rights"
 )
 
-// gatewayCommand is the first argument of this program when it is to be a
-// server itself: the gateway with identities and policies, but with answers
-// from memory instead of an engine, so that its own cost shows.
+// gatewayCommand is the first argument with which this program is a server: the
+// gateway with identities and policies, but with fixed answers instead of an
+// engine, to measure the cost of the gateway alone.
 const gatewayCommand = "gateway"
 
 // serveGateway runs that server on a data folder.
@@ -92,7 +92,7 @@ func runGateway(ctx context.Context, args []string) error {
 		return err
 	}
 	var running sync.WaitGroup
-	running.Go(func() { _ = g.Serve(ctx, plain) }) // what a listener meets shows in the clients
+	running.Go(func() { _ = g.Serve(ctx, plain) }) // an error shows in the clients
 	running.Go(func() { _ = front.Serve(ctx, secure, door.MQTTS) })
 	running.Go(func() { devices.Run(ctx) })
 	running.Go(func() { _ = g.Run(ctx) })
@@ -120,8 +120,8 @@ func serverCertificate(folder string) (tls.Certificate, error) {
 	return identity.OpenServer(issuer, files("gateway-server"), []string{"127.0.0.1"}, time.Now())
 }
 
-// byClientID lets plain TCP connections have the rights that the device of
-// their client id would have, so that TCP and TLS do the same work.
+// byClientID gives plain TCP connections the rights of the device with their client
+// id, so that the server does the same work for TCP and TLS.
 type byClientID struct {
 	attached *rights.Rights
 	rights   *authz.Authorizer

@@ -17,8 +17,8 @@ import (
 	"github.com/muster-iot/muster/sigv4"
 )
 
-// caller is a lean HTTP client: one connection, one request at a time, in the
-// goroutine of whoever asks.
+// caller is a minimal HTTP client: one connection, one request at a time, in the
+// goroutine of its user.
 type caller struct {
 	conn       net.Conn
 	in         *bufio.Reader
@@ -27,7 +27,7 @@ type caller struct {
 	credential sigv4.Credential
 }
 
-// credential returns the access key that the server made at its first start.
+// credential returns the access key that the server generated at its first start.
 func (s *server) credential() (sigv4.Credential, error) {
 	keys, err := identity.OpenKeys(identity.KeysOptions{Path: filepath.Join(s.folder, "keys.json"), Account: account.ID, Now: time.Now})
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// idle measures what connections cost that only listen.
+// idle measures the cost of connections that only wait for messages.
 func (b *bench) idle(ctx context.Context) ([]figure, error) {
 	f, err := b.fleet(ctx)
 	if err != nil {

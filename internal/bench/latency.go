@@ -11,7 +11,7 @@ import (
 // latencies are how long things took.
 type latencies []time.Duration
 
-// at returns what a share of them stayed within.
+// at returns the latency that a share of them did not exceed.
 func (l latencies) at(share float64) time.Duration {
 	if len(l) == 0 {
 		return 0
@@ -24,8 +24,8 @@ func (l latencies) String() string {
 	return fmt.Sprintf("%s / %s", millis(l.at(0.50)), millis(l.at(0.99)))
 }
 
-// inParallel lets workers do the n pieces of a task, each piece once, and stops
-// at the first error. do is told the worker, 0 to workers-1, and the piece.
+// inParallel does the n pieces of a task, each once, with a number of workers, and
+// stops at the first error. do gets the worker, 0 to workers-1, and the piece.
 func inParallel(workers, n int, do func(worker, i int) error) error {
 	var all sync.WaitGroup
 	var next atomic.Int64

@@ -24,7 +24,7 @@ func describeMachine(muster string) machine {
 	}
 	var kilobytes float64
 	if text, ok := procField("/proc/meminfo", "MemTotal"); ok {
-		_, _ = fmt.Sscan(text, &kilobytes) // a machine that does not say stays unknown
+		_, _ = fmt.Sscan(text, &kilobytes) // if that fails, it stays unknown
 		m.memory = fmt.Sprintf("%.0f GiB of memory", kilobytes/(1<<20))
 	}
 	if release, err := os.ReadFile("/proc/sys/kernel/osrelease"); err == nil {
@@ -74,7 +74,7 @@ func loadAverage() string {
 func slabBytes() int {
 	var kilobytes int
 	if text, ok := procField("/proc/meminfo", "Slab"); ok {
-		_, _ = fmt.Sscan(text, &kilobytes) // zero tells
+		_, _ = fmt.Sscan(text, &kilobytes) // zero if that fails
 	}
 	return kilobytes << 10
 }
@@ -97,7 +97,7 @@ func readLoad() load {
 	line, _, _ := strings.Cut(string(text), "\n")
 	for i, field := range strings.Fields(line) {
 		var ticks int64
-		if i == 0 || i > 8 { // its name, and guests, who are in the user time
+		if i == 0 || i > 8 { // the name, and the times of guests, which user time includes
 			continue
 		}
 		_, _ = fmt.Sscan(field, &ticks) // the kernel writes numbers
@@ -109,8 +109,7 @@ func readLoad() load {
 	return l
 }
 
-// othersSince returns the share of the machine that neither idled nor worked
-// for us.
+// othersSince returns the share of the machine's time that other processes used.
 func (l load) othersSince(before load) float64 {
 	all := l.all - before.all
 	if all <= 0 {

@@ -1,10 +1,10 @@
-// Command bench measures Muster on this machine and prints one table: what the
-// issues call "Measured", each figure beside what it is compared with, taken in
-// the same run. Servers are processes of their own, so that their processor
-// time and memory are theirs alone; everything stays on the loopback interface.
+// Command bench measures Muster on this machine and prints one table. Each figure
+// has next to it what it is compared with, measured in the same run. Servers are
+// separate processes, so that their processor time and memory can be measured;
+// all traffic stays on the loopback interface.
 //
-// It judges nothing: a machine shared with others makes every absolute figure
-// swing, so the table says how busy the others were, and no figure fails a run.
+// No figure fails a run: on a machine that others use, too, absolute figures vary,
+// so the table says how busy the machine was otherwise.
 package main
 
 import (

@@ -8,9 +8,9 @@ import (
 	"github.com/muster-iot/muster"
 )
 
-// masses makes, once, a data folder with very many things in one group. The
-// first are devices with certificates; of those the last have a job in progress
-// and play the part of a busy fleet.
+// masses makes, once, a data folder with very many things in one group. The first
+// are devices with certificates; the last of these have a job in progress and are
+// the busy fleet.
 func (b *bench) masses(ctx context.Context) (*fleet, error) {
 	if b.crowded != nil {
 		return b.crowded, nil
@@ -35,8 +35,8 @@ func (b *bench) masses(ctx context.Context) (*fleet, error) {
 // busyJob is what the busy devices have in progress.
 const busyJob = "busy"
 
-// populate registers a fleet, as many other things as there are to be in all,
-// whose names lie between those of the devices, and gives the busy devices a job.
+// populate registers a fleet and other things up to the number of things, with
+// names between those of the devices, and gives the busy devices a job.
 func (w *world) populate(ctx context.Context, f *fleet, things, busy int) error {
 	if err := w.register(ctx, f); err != nil {
 		return err
@@ -61,8 +61,8 @@ func (w *world) populate(ctx context.Context, f *fleet, things, busy int) error 
 	return inParallel(registering, busy, func(_, i int) error { return w.begin(ctx, deviceName(devices-busy+i)) })
 }
 
-// betweenName is the name of thing i that is no device. It sorts behind one of
-// the devices, so that a rollout meets devices all the time.
+// betweenName is the name of thing i that is not a device. It sorts after that of
+// one of the devices, so that a rollout reaches devices all the time.
 func betweenName(i, devices int) string {
 	return fmt.Sprintf("%s-%d", deviceName(i%devices), i/devices)
 }

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// million measures a job for very many things, as many of which are connected
-// as a process may open files: what it takes, what other devices notice of it,
-// and what a crash in the middle of it leaves to do.
+// million measures a job for very many things, of which as many are connected as a
+// process may have open files: how long it takes, how it affects other devices,
+// and what is left to do after a crash in the middle of it.
 func (b *bench) million(ctx context.Context) ([]figure, error) {
 	m, err := b.masses(ctx)
 	if err != nil {
@@ -79,7 +79,7 @@ func (b *bench) tellAll(ctx context.Context, f *fleet) ([]figure, error) {
 	}, nil
 }
 
-// compared is a latency under load beside the same without.
+// compared is a latency under load, compared with the same without load.
 func compared(name string, loaded, idle latencies) figure {
 	return figure{
 		name: name, value: loaded.String(), beside: "before the job " + idle.String(),
@@ -88,7 +88,7 @@ func compared(name string, loaded, idle latencies) figure {
 }
 
 // giveAll creates a job for all things and returns how long it took until every
-// execution was durable, and until every listener had heard of it.
+// execution was durable, and until every listener had been notified.
 func (s *server) giveAll(ctx context.Context, listeners crowd, job string, n int) (durable, told time.Duration, err error) {
 	var hearing sync.WaitGroup
 	heard := make([]time.Time, len(listeners))

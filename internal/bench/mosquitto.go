@@ -10,13 +10,14 @@ import (
 	"time"
 )
 
-// mosquitto is the broker that Muster's gateway is measured beside.
+// mosquitto is the broker that Muster's gateway is compared with.
 type mosquitto struct {
 	*process
 	plain, secure endpoint
 }
 
-// mosquittoProgram finds Debian's, which is not on everybody's path.
+// mosquittoProgram finds mosquitto, which Debian installs outside of most users'
+// PATH.
 func mosquittoProgram() (string, bool) {
 	for _, name := range []string{"mosquitto", "/usr/sbin/mosquitto"} {
 		if path, err := exec.LookPath(name); err == nil {
@@ -85,7 +86,7 @@ require_certificate true
 	}
 }
 
-// freePort returns a port that nobody listens on now.
+// freePort returns a port that is not in use now.
 func freePort() (int, error) {
 	l, err := net.Listen("tcp", anyPort)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"github.com/muster-iot/muster/gateway/packet"
 )
 
-// client is a lean MQTT 3.1.1 client: a connection and a read buffer, no
+// client is a minimal MQTT 3.1.1 client: a connection and a read buffer, no
 // goroutine.
 type client struct {
 	net.Conn
@@ -32,7 +32,7 @@ type endpoint struct {
 // more than some 28,000 ports.
 const sources = 16
 
-// Bounds of one client. An answer takes patience at most, behind 10,000
+// Bounds of one client. An answer takes at most patience, even after 10,000
 // handshakes on one core.
 const (
 	readBuffer = 2048
@@ -46,7 +46,7 @@ func (e endpoint) dial(ctx context.Context, i int) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	_ = conn.(*net.TCPConn).SetLinger(0) // no port is kept back after Close
+	_ = conn.(*net.TCPConn).SetLinger(0) // its port is free again after Close
 	if e.devices != nil {
 		conn = tls.Client(conn, e.devices.tlsConfig(i))
 	}
@@ -87,7 +87,7 @@ func (c *client) send(p packet.Packet) error {
 	return err
 }
 
-// next returns the next packet. Its body is good until the next call.
+// next returns the next packet. Its body is valid until the next call.
 func (c *client) next() (packet.Frame, error) {
 	_, _ = c.in.Discard(c.held) // they are there
 	c.held = 0
@@ -170,7 +170,7 @@ func deviceFilters(thing string) []string {
 	return []string{jobsTopic(thing, "notify-next"), jobsTopic(thing, "start-next/+"), jobsTopic(thing, "+/update/+")}
 }
 
-// connecting is how many clients connect at once where speed is not the point.
+// connecting is how many clients connect at once where that is not measured.
 const connecting = 64
 
 // crowd is many connected clients.

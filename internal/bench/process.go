@@ -60,7 +60,7 @@ func (p *process) kill() {
 // cpu is the processor time the process has used.
 func (p *process) cpu() time.Duration {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
-	_, after, _ := strings.Cut(string(text), ") ") // behind the name, which may hold anything
+	_, after, _ := strings.Cut(string(text), ") ") // after the name, which may contain anything
 	fields := strings.Fields(after)
 	if err != nil || len(fields) < 13 {
 		return 0
@@ -85,12 +85,12 @@ func (p *process) resident() int {
 func (p *process) peak() int {
 	var kilobytes int
 	if text, ok := procField(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid), "VmHWM"); ok {
-		_, _ = fmt.Sscan(text, &kilobytes) // zero tells
+		_, _ = fmt.Sscan(text, &kilobytes) // zero if that fails
 	}
 	return kilobytes << 10
 }
 
-// ready is what a server says of itself once it listens.
+// ready is the ready file that a server writes once it listens.
 type ready struct {
 	API   string `json:"api_url"`
 	HTTPS string `json:"https_url"`
@@ -124,8 +124,8 @@ func (b *bench) serve(ctx context.Context, folder string, more ...string) (*serv
 	return s, err
 }
 
-// settleTime bounds the wait for what a first start does in the background. Releases that
-// do nothing there are waited for in vain.
+// settleTime bounds the wait for what a first start does in the background. For releases
+// that do nothing there, all of it passes.
 const settleTime = 5 * time.Second
 
 // settle waits until a server has made its RSA keys, whose computing would count as that of

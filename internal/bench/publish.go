@@ -12,7 +12,7 @@ import (
 	"github.com/muster-iot/muster/gateway/packet"
 )
 
-// publish measures messages of clients to clients, on Muster and on mosquitto.
+// publish measures messages between clients, on Muster and on mosquitto.
 func (b *bench) publish(ctx context.Context) ([]figure, error) {
 	f, err := b.fleet(ctx)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// warmUp is how long requests flow before they count.
+// warmUp is how long requests are sent before they count.
 const warmUp = 500 * time.Millisecond
 
 // requests measures jobs requests of many connections: what the gateway costs
@@ -144,9 +144,8 @@ func (b *bench) closedLoop(ctx context.Context, s *server, at endpoint, n int) (
 	return cost, <-failed
 }
 
-// openLoop sends requests at a fixed rate, spread over many clients. A request
-// counts from when it was due, so that one which waits for another is not
-// forgotten.
+// openLoop sends requests at a fixed rate, spread over many clients. The latency of
+// a request counts from when it was due, so it includes waiting for an earlier one.
 func (b *bench) openLoop(ctx context.Context, s *server, f *fleet, secure bool) (latencies, error) {
 	n := b.requesters[len(b.requesters)-1]
 	all, err := s.endpoint(f, secure).gather(ctx, n, deviceName, nil)

@@ -10,9 +10,9 @@ import (
 	"github.com/muster-iot/muster/jobs"
 )
 
-// scheduler measures what a server costs that has very much to wait for and
-// nothing to do: active jobs, half of them between two maintenance windows, and
-// executions that will time out in a week.
+// scheduler measures the cost of a server with very many pending timers and nothing
+// to do: active jobs, half of them between two maintenance windows, and executions
+// that will time out in a week.
 func (b *bench) scheduler(ctx context.Context) ([]figure, error) {
 	f, err := b.masses(ctx)
 	if err != nil {
@@ -48,7 +48,7 @@ func (b *bench) scheduler(ctx context.Context) ([]figure, error) {
 	}, nil
 }
 
-// wait gives a world all that it is to wait for.
+// wait creates the jobs and executions that the server is to wait for.
 func (w *world) wait(ctx context.Context, b *bench) error {
 	tomorrow := time.Now().UTC().Add(-time.Hour)
 	night := []muster.MaintenanceWindow{{

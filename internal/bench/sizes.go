@@ -10,7 +10,7 @@ type sizes struct {
 	things      int           // that they work on; the ceiling has 100,000
 	rounds      int           // of engine and ceiling in turn
 	groups      []int         // things in the groups that jobs fan out to
-	rest        time.Duration // what a server gets to come to rest before its memory counts
+	rest        time.Duration // how long a server is left alone before its memory is measured
 	asks        int           // how often a question is asked of a large folder
 	idleClients int           // an operating system often allows 20,000 files a process
 	idleFor     time.Duration // how long they are watched

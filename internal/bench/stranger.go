@@ -25,8 +25,8 @@ import (
 // beyond what an idle one of the same kind costs.
 const strangerAim = "≤ 16 KiB"
 
-// unauthenticated measures what the server keeps of what connections have sent
-// before it is known who they are.
+// unauthenticated measures how much of what connections have sent the server keeps
+// before they are authenticated.
 func (b *bench) unauthenticated(ctx context.Context) ([]figure, error) {
 	profiler, err := freeAddress()
 	if err != nil {
@@ -63,8 +63,8 @@ func freeAddress() (string, error) {
 	return l.Addr().String(), l.Close()
 }
 
-// strangerPlace is a listener, how a stranger connects to it, and what they may
-// say before it can be known who they are.
+// strangerPlace is a listener, how an unknown client connects to it, and what it may
+// send before it is authenticated.
 type strangerPlace struct {
 	name string
 	addr string
@@ -72,7 +72,7 @@ type strangerPlace struct {
 	says []utterance
 }
 
-// utterance is what a stranger sends, and leaves without an end.
+// utterance is an incomplete message that an unknown client sends.
 type utterance struct{ name, text string }
 
 // strangerPlaces returns the listeners of a server.
@@ -170,8 +170,8 @@ func (m strangers) measure(ctx context.Context) ([]figure, error) {
 
 func kibibytes(bytes float64) string { return fmt.Sprintf("%.1f KiB", bytes/1024) }
 
-// keptOf returns the bytes that the server keeps of each of some connections that
-// have sent a text, as far as it lets them.
+// keptOf returns how many bytes the server keeps of each of some connections that
+// have sent a text, or as much of it as the server accepts.
 func (m strangers) keptOf(ctx context.Context, text string) (float64, error) {
 	before, err := m.kept(ctx)
 	if err != nil {
@@ -184,7 +184,7 @@ func (m strangers) keptOf(ctx context.Context, text string) (float64, error) {
 			c.Close()
 		}
 		sending.Wait()
-		time.Sleep(m.pause()) // the next ones find the server at rest
+		time.Sleep(m.pause()) // until the server is idle again
 	}()
 	for range m.strangers {
 		c, err := m.place.dial(ctx)
@@ -199,8 +199,8 @@ func (m strangers) keptOf(ctx context.Context, text string) (float64, error) {
 	return float64(after-before) / float64(m.strangers), err
 }
 
-// pause is how long the server gets to read what it reads, shorter than it waits
-// for more.
+// pause is how long the server gets to read what was sent. It is shorter than the
+// server waits for more.
 func (m strangers) pause() time.Duration { return min(m.rest, time.Second) }
 
 func (p strangerPlace) dial(ctx context.Context) (net.Conn, error) {

@@ -15,7 +15,7 @@ import (
 type figure struct {
 	name   string
 	value  string
-	beside string // what it is compared with, measured in the same run
+	beside string // what it is compared with, from the same run
 	ratio  string // value to beside
 	aim    string // what the project wants it to be
 }
@@ -69,8 +69,8 @@ func (t table) text(w io.Writer) {
 	})
 }
 
-// rows calls row with the cells of each line, and heading, unless it is nil,
-// before those of each part.
+// rows calls row with the cells of each line, and before those of each part calls
+// heading, unless that is nil.
 func (t table) rows(row func([]string), heading func(part)) {
 	row(columns)
 	for _, p := range t.parts {

@@ -16,11 +16,12 @@ import (
 	"github.com/muster-iot/muster/sigv4"
 )
 
-// longestConnect is a CONNECT as large as the gateway takes one.
+// longestConnect is the size of the largest CONNECT that the gateway accepts.
 const longestConnect = 8 << 10
 
-// unauthenticatedMQTT measures what clients make the server keep that stop before it
-// knows who they are: everywhere where one can stop on the way to MQTT.
+// unauthenticatedMQTT measures how much memory the server keeps for clients that stop
+// before they are authenticated: at every point at which a client can stop on the
+// way to MQTT.
 func (b *bench) unauthenticatedMQTT(ctx context.Context) ([]figure, error) {
 	f, err := b.fleet(ctx)
 	if err != nil {
@@ -187,7 +188,7 @@ func (w *ways) listeners() []listener {
 	connect := func(i int) []byte {
 		return (&packet.Connect{Version: packet.V311, ClientID: deviceName(i), Clean: true}).Append(nil, packet.V311)
 	}
-	certificate := append([]byte{23, 3, 3, 0x18, 0}, make([]byte, 6000)...) // nearly all of a record where it belongs
+	certificate := append([]byte{23, 3, 3, 0x18, 0}, make([]byte, 6000)...) // nearly all of a record
 	var all []listener
 	for name, addr := range map[string]string{"mqtts": w.MQTTS, "alpn": w.ALPN} {
 		device := func(sent []byte) func(context.Context, int) (net.Conn, error) {
@@ -272,7 +273,8 @@ func (w *ways) secure(ctx context.Context, listener, addr string, i int, sent []
 	return c, err
 }
 
-// answered goes on to a connection that the server has let in.
+// answered returns a way to open a connection, send what connect returns and wait
+// for the answer.
 func answered(open func(context.Context, int) (net.Conn, error), connect func(int) []byte) func(context.Context, int) (net.Conn, error) {
 	return func(ctx context.Context, i int) (net.Conn, error) {
 		c, err := open(ctx, i)

@@ -14,8 +14,8 @@ const (
 	updatePayload = `{"status":"SUCCEEDED","statusDetails":{"progress":"100 %"},"clientToken":"5f1b7a0e-2d4c-4b8e-9a77-0c5d1e6f7a8b"}`
 )
 
-// wire measures the pairs of engine over the wires, and once without one on the
-// same folder.
+// wire measures the pairs of part engine over MQTT and HTTP, and once in this
+// process on the same folder.
 func (b *bench) wire(ctx context.Context) ([]figure, error) {
 	folder := filepath.Join(b.dir, "wire")
 	devices, err := newFleet(folder, b.callers[1])
@@ -144,8 +144,8 @@ func (b *bench) wirePairs(ctx context.Context, s *server, p wirePart, alone pair
 	}, nil
 }
 
-// mqttDevice does pairs over MQTT, for any thing: the plain listener knows no
-// identity.
+// mqttDevice does pairs over MQTT, for any thing: the plain listener does not
+// identify clients.
 type mqttDevice struct{ c *client }
 
 func mqttPairer(ctx context.Context, s *server, worker int) (pairer, error) {
@@ -163,7 +163,7 @@ func (d mqttDevice) update(thing, job string) error {
 
 func (d mqttDevice) close() { d.c.Close() }
 
-// httpDevice does pairs over HTTP, as whoever its caller is.
+// httpDevice does pairs over HTTP, with the identity of its caller.
 type httpDevice struct{ c *caller }
 
 func (d httpDevice) start(thing string) error {

@@ -19,11 +19,11 @@ import (
 	"github.com/muster-iot/muster/store/pebblestore"
 )
 
-// account is the one that a server answers as by default.
+// account is a server's default account.
 var account = muster.Account{ID: "000000000000", Region: "us-east-1"}
 
-// world is an engine in this process, on the data folder of a server that does
-// not run now.
+// world is an engine in this process, on the data folder of a server that is not
+// running.
 type world struct {
 	service *service.Service
 	folder  string

@@ -1,6 +1,6 @@
-// Package loglimit bounds the log lines that others can bring about: refused connections, failed signatures, denied requests.
-// Each address, principal or device may have a few lines a minute (or an hour), and all together some more; what is left out is
-// counted and told with the next line. The memory is the same however many there are.
+// Package loglimit bounds the log lines that clients can cause: refused connections, failed signatures, denied requests.
+// Each address, principal or device may have a few lines a minute (or an hour), and all together some more; the lines left out are
+// counted, and the next line has their number. The memory does not grow with the number of clients.
 package loglimit
 
 import (
@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// cellsMax is how many keys are told apart at best. Keys that share a cell share its lines.
+// cellsMax is the number of cells, into which keys are hashed. Keys that share a cell share its lines.
 const cellsMax = 1024
 
 // Limiter bounds the lines of one kind. Its methods may be called from any goroutine.
@@ -39,7 +39,7 @@ type cell struct {
 // least 1.
 func New(each, all int) *Limiter { return newLimiter(time.Minute, each, all) }
 
-// NewHourly is New with an hour in the place of the minute: for what a device does again and again until somebody changes it.
+// NewHourly is New with an hour in place of the minute: for what a device does again and again until its owner changes it.
 func NewHourly(each, all int) *Limiter { return newLimiter(time.Hour, each, all) }
 
 func newLimiter(window time.Duration, each, all int) *Limiter {

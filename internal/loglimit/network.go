@@ -6,8 +6,8 @@ import (
 	"github.com/muster-iot/muster/internal/hostport"
 )
 
-// Network returns under what a client's address, with or without a port, is counted: an IPv4 address by itself, an IPv6 address with
-// the 64 bits of its network, which one customer has. What is no address counts as "".
+// Network returns the key under which a client's address, with or without a port, is counted: an IPv4 address itself, and of an IPv6
+// address the network of 64 bits, which belongs to one customer. It returns "" for what is not an address.
 func Network(addr string) string {
 	ip, err := netip.ParseAddr(hostport.Host(addr))
 	if err != nil {
@@ -16,6 +16,6 @@ func Network(addr string) string {
 	if ip = ip.Unmap(); ip.Is4() {
 		return ip.String()
 	}
-	network, _ := ip.WithZone("").Prefix(64) // which every IPv6 address has
+	network, _ := ip.WithZone("").Prefix(64) // cannot fail for an IPv6 address
 	return network.Addr().String()
 }

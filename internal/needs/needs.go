@@ -1,4 +1,4 @@
-// Package needs is for tests that not every machine can run.
+// Package needs skips tests on machines that cannot run them.
 package needs
 
 import (
@@ -8,12 +8,12 @@ import (
 	"testing"
 )
 
-// Variable names the environment variable that lists, separated by commas, what
-// a machine promises to have, such as "root".
+// Variable is the environment variable that lists, separated by commas, what the
+// machine must have, such as "root".
 const Variable = "MUSTER_REQUIRE"
 
-// Skip ends a test for want of something: by skipping it, or as a failure when
-// the machine promised to have it.
+// Skip skips a test because the machine lacks something, or fails it if Variable
+// says that the machine must have it.
 func Skip(t testing.TB, what, why string) {
 	t.Helper()
 	if slices.Contains(strings.Split(os.Getenv(Variable), ","), what) {

@@ -1,7 +1,6 @@
-// Package respond is what the HTTP APIs have in common when they answer: what was
-// answered is remembered for the log, a panic ends one request only, and what is
-// repeated of a caller's own text is bounded. What an error says is the business
-// of each API.
+// Package respond is what the HTTP APIs have in common when they answer: the status
+// is remembered for the log, a panic ends one request only, and quotes of a
+// caller's text are bounded. The form of errors is up to each API.
 package respond
 
 import (
@@ -54,15 +53,15 @@ func (w *Recorder) ReadFrom(r io.Reader) (int64, error) {
 func (w *Recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // Contain turns a panic into an answer, so that it ends one request only. Defer
-// it: fail is called with the panic and where it was when nothing has been
-// answered yet. Otherwise note is, and the answer is cut off, so that its client
-// sees that it is not whole.
+// it. If nothing has been answered yet, it calls fail with the panic and its stack
+// trace. Otherwise it calls note with these, and breaks off the answer, so that the
+// client sees that it is incomplete.
 func (w *Recorder) Contain(fail, note func(error)) {
 	p := recover()
 	if p == nil {
 		return
 	}
-	if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) { // the handler gave up and has said why
+	if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) { // the handler gave up, and has logged why
 		panic(p)
 	}
 	err := fmt.Errorf("panic: %v\n%s", p, debug.Stack())
@@ -86,7 +85,7 @@ func Whole(w http.ResponseWriter, status int, contentType string, body []byte) {
 	}
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // a client that went away is no fault of ours
+	_, _ = w.Write(body) // fails only if the client is gone
 }
 
 // ClipMax is how many bytes of a text Clip keeps.

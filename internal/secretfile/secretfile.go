@@ -1,5 +1,5 @@
-// Package secretfile reads files with secrets, such as keys: none that others than
-// its owner can open.
+// Package secretfile reads files with secrets, such as keys. It refuses files that
+// others than their owner can open.
 package secretfile
 
 import (
@@ -12,7 +12,7 @@ import (
 
 // Check refuses what is not a regular file, and a file that others than its owner
 // can read, write or run. The second does not apply on Windows, whose files have no
-// such mode. Its error names the command that helps, and nothing that is in the file.
+// such mode. Its error names the command that helps, and nothing of the file's content.
 func Check(path string, info fs.FileInfo) error { return check(path, info.Mode(), runtime.GOOS) }
 
 func check(path string, mode fs.FileMode, system string) error {

@@ -7,8 +7,8 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// audit judges a transaction that became durable, and takes it into the book. by
-// says who had it written.
+// audit checks a transaction that became durable, and enters it into the book. by
+// says on whose behalf it was written.
 func (b *book) audit(t *transaction, by author) {
 	b.open(t)
 	firsts := map[*job]int{}
@@ -45,8 +45,8 @@ func (b *book) audit(t *transaction, by author) {
 	}
 }
 
-// open looks through a transaction for the states that its jobs take in it: an
-// execution may have been changed in any of them.
+// open collects the states that jobs have within a transaction: an execution may
+// have been changed in any of them.
 func (b *book) open(t *transaction) {
 	for _, j := range b.jobs {
 		j.within = []*muster.Job{j.stored}
@@ -64,15 +64,15 @@ func (b *book) open(t *transaction) {
 	}
 }
 
-// author is who had a transaction written: the service on its own account, or a
-// caller, who may have asked for the rollout of a job.
+// author is on whose behalf a transaction was written: the service's background
+// work, or a caller, who may have asked for the rollout of a job.
 type author struct {
 	itself bool
 	rolls  muster.JobID
 }
 
-// created judges a new execution. It returns its job when it is a first one
-// that the rate counts.
+// created checks a new execution. It returns its job when it is a first one that
+// counts for the rate.
 func (b *book) created(at muster.Instant, x muster.Execution, by author) *job {
 	j := b.jobs[x.Job]
 	if j == nil {
@@ -131,7 +131,7 @@ func (b *book) queue(x muster.Execution) {
 	b.live[key][x.Job] = x
 }
 
-// dropped judges the deletion of an execution.
+// dropped checks the deletion of an execution.
 func (b *book) dropped(x muster.Execution) {
 	j := b.jobs[x.Job]
 	if j == nil || j.find(x.Thing, x.Number) == nil {
@@ -144,14 +144,14 @@ func (b *book) dropped(x muster.Execution) {
 	}
 	j.runs[x.Thing] = slices.DeleteFunc(j.runs[x.Thing], func(y muster.Execution) bool { return y.Number == x.Number })
 	j.counts = j.counts.Add(x.Status, -1)
-	j.lenient[x.Thing] = true // a rollout that comes by again may give it again
-	delete(j.again, x.Thing)  // whether a retry still waits is anybody's guess
+	j.lenient[x.Thing] = true // a rollout that reaches the thing again may give it the job again
+	delete(j.again, x.Thing)  // whether a retry is still due cannot be known
 	if live, ok := b.live[store.QueueKey{Thing: x.Thing, Namespace: x.Namespace}][x.Job]; ok && live.Number == x.Number {
 		delete(b.live[store.QueueKey{Thing: x.Thing, Namespace: x.Namespace}], x.Job)
 	}
 }
 
-// changed judges a change of an execution.
+// changed checks a change of an execution.
 func (b *book) changed(at muster.Instant, before, after muster.Execution) {
 	j := b.jobs[after.Job]
 	if j == nil {
@@ -189,7 +189,7 @@ var lawful = map[[2]muster.Status]muster.Actor{
 	{muster.InProgress, muster.Removed}:    muster.Registry,
 }
 
-// moved judges the step that an execution took.
+// moved checks the change of an execution's status.
 func (b *book) moved(at muster.Instant, j *job, before, after muster.Execution) {
 	same := after
 	same.StepDeadline = before.StepDeadline
@@ -231,7 +231,7 @@ func (b *book) moved(at muster.Instant, j *job, before, after muster.Execution) 
 	}
 }
 
-// timed judges the timers that a device's report leaves running.
+// timed checks the timers that run after a device's report.
 func (b *book) timed(at muster.Instant, j *job, before, after muster.Execution) {
 	if after.Status != muster.InProgress {
 		return
@@ -250,7 +250,7 @@ func (b *book) timed(at muster.Instant, j *job, before, after muster.Execution) 
 	}
 }
 
-// timedOut judges a timer that fired.
+// timedOut checks a timer that fired.
 func (b *book) timedOut(at muster.Instant, x muster.Execution) {
 	due := x.Deadline()
 	switch {
@@ -278,7 +278,7 @@ func (b *book) wasAsked(x muster.Execution, by muster.Actor, status muster.Statu
 	})
 }
 
-// mayRetry writes down that a thing must get another execution.
+// mayRetry records that a thing must get another execution, if it must.
 func (b *book) mayRetry(at muster.Instant, j *job, x muster.Execution) {
 	if !j.gives() || j.calendar.over(at) || j.selection == muster.Continuous && !b.covers(j, x.Thing) {
 		return
@@ -299,7 +299,7 @@ func (b *book) mayRetry(at muster.Instant, j *job, x muster.Execution) {
 	}
 }
 
-// concluded judges a job after a transaction that ended executions of it.
+// concluded checks a job after a transaction that ended executions of it.
 func (b *book) concluded(j *job) {
 	if b.jobs[j.id] != j || j.stored.Over {
 		return

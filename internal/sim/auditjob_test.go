@@ -17,7 +17,7 @@ var lawfulJob = map[muster.JobStatus][]muster.JobStatus{
 	muster.JobDeleting:   {muster.JobDeleting},
 }
 
-// auditJob judges a job as it was stored, and takes it into the book.
+// auditJob checks a job as it was stored, and enters it into the book.
 func (b *book) auditJob(at muster.Instant, now *muster.Job) {
 	j := b.jobs[now.ID]
 	if j == nil {
@@ -47,7 +47,7 @@ func (b *book) auditJob(at muster.Instant, now *muster.Job) {
 	}
 }
 
-// turned judges the status that a job has just taken.
+// turned checks the new status of a job.
 func (b *book) turned(at muster.Instant, j *job, was muster.JobStatus) {
 	switch j.stored.Status {
 	case muster.JobScheduled:
@@ -73,7 +73,7 @@ func (b *book) turned(at muster.Instant, j *job, was muster.JobStatus) {
 	}
 }
 
-// completed judges the end of a job (jobs-lifecycle.md section 12).
+// completed checks the completion of a job (jobs-lifecycle.md section 12).
 func (b *book) completed(j *job) {
 	switch {
 	case j.counts.Pending() > 0:
@@ -87,7 +87,7 @@ func (b *book) completed(j *job) {
 	}
 }
 
-// rolledOut judges the end of a rollout: everybody has been given the job.
+// rolledOut checks the end of a rollout: every thing has been given the job.
 func (b *book) rolledOut(j *job) { b.missed(j) }
 
 // missed looks for things that should have been given a job by now.
@@ -101,11 +101,11 @@ func (b *book) missed(j *job) {
 	}
 }
 
-// smallMax is how many things a job has at most whose executions are there when
-// the command is answered that asked for them (arbitration A21).
+// smallMax is how many things a job has at most if its executions exist when the
+// command that causes them is answered (arbitration A21).
 const smallMax = 128
 
-// prompt holds what an operator finds who has just made a job, or given it more
+// prompt checks what an operator finds right after creating a job or giving it more
 // targets: if it is small, all its executions or, with a rate, the first slice of
 // them.
 func (b *book) prompt(id muster.JobID) {
@@ -131,7 +131,7 @@ func (b *book) prompt(id muster.JobID) {
 	}
 }
 
-// reach is how many things a job is for by now.
+// reach is how many things a job is for at present.
 func (b *book) reach(j *job) int {
 	n := 0
 	for name := range b.things {
@@ -142,7 +142,7 @@ func (b *book) reach(j *job) int {
 	return n
 }
 
-// auditGone judges that the last of a job was removed.
+// auditGone checks the removal of a job's record, which must be its last.
 func (b *book) auditGone(id muster.JobID) {
 	j := b.jobs[id]
 	switch {
@@ -156,7 +156,7 @@ func (b *book) auditGone(id muster.JobID) {
 	delete(b.jobs, id)
 }
 
-// settled holds what must be true once all that is due has been done.
+// settled checks what must be true once all that is due has been done.
 func (b *book) settled() {
 	for _, id := range names(b.jobs) {
 		j := b.jobs[id]

@@ -10,9 +10,9 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// book is what the service must be like, kept by the simulation from what it
-// ordered and was answered, with rules of its own: not a line of it is the
-// engine's. What it is told of the store it judges in audit_test.go.
+// book is the expected state of the service. The simulation keeps it by what it
+// ordered and was answered, with separate rules: it shares no code with the
+// engine. audit_test.go compares with it what was stored.
 type book struct {
 	now     muster.Instant
 	limit   int  // the server's maximumPerMinute; zero: none
@@ -31,8 +31,8 @@ type book struct {
 	broke func(format string, args ...any)
 }
 
-// Things and groups are numbered as they are made, so that those of one name are told
-// apart; 0 is of none.
+// Things and groups are numbered as they are made, to distinguish those with the same
+// name; 0 is for none.
 type thing struct {
 	number int
 	site   string // its only attribute
@@ -71,7 +71,7 @@ type job struct {
 	owed    map[muster.ThingName]debt
 	again   map[muster.ThingName]bool // retries that are owed
 	left    map[muster.ThingName]bool // it was out of reach since its latest was made
-	lenient map[muster.ThingName]bool // whether it must be given is anybody's guess
+	lenient map[muster.ThingName]bool // whether it must be given cannot be known
 }
 
 // stop is how an operator ended a job.
@@ -84,7 +84,7 @@ const (
 	deleted
 )
 
-// debt is why a thing must get a job.
+// debt is the reason why a thing must get a job.
 type debt uint8
 
 const (
@@ -92,7 +92,7 @@ const (
 	byJoin                  // it came under a target of a continuous job: at once
 )
 
-// request is what somebody asked of the service in this step.
+// request is what a client asked of the service in this step.
 type request struct {
 	thing  muster.ThingName
 	job    muster.JobID // empty: whatever is next
@@ -188,7 +188,7 @@ func (j *job) find(name muster.ThingName, number int64) *muster.Execution {
 	return nil
 }
 
-// begin writes down whom a job is for when its rollout begins.
+// begin records which things a job is for when its rollout begins.
 func (b *book) begin(j *job) {
 	for name := range b.things {
 		if b.covers(j, name) {
@@ -200,8 +200,8 @@ func (b *book) begin(j *job) {
 // lag is how late a snapshot may be of its members (jobs-lifecycle.md section 4).
 const lag = 3 * second
 
-// moving changes the registry, and writes down what that means for continuous
-// jobs: who came is owed them, and who left is not any more.
+// moving changes the registry, and records what that means for continuous jobs:
+// things that join must get them, and things that leave need not any more.
 func (b *book) moving(names []muster.ThingName, change func()) {
 	type pair struct {
 		j    *job
@@ -236,7 +236,7 @@ func (b *book) moving(names []muster.ThingName, change func()) {
 	}
 }
 
-// forget is what the end of a thing means for all jobs.
+// forget records for all jobs that a thing was deleted.
 func (b *book) forget(name muster.ThingName) {
 	for _, j := range b.jobs {
 		delete(j.owed, name)
@@ -302,7 +302,7 @@ func (b *book) shown(key store.QueueKey) []muster.Execution {
 	})
 }
 
-// over ends a step: what was asked in it explains nothing any more.
+// over ends a step: its requests no longer explain later changes.
 func (b *book) over() {
 	b.asked = b.asked[:0]
 	for _, j := range b.jobs {

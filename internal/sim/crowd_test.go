@@ -19,7 +19,7 @@ type crowd struct {
 // dummy is a simulated device: small, so that thousands fit.
 type dummy struct {
 	name muster.ThingName
-	next muster.Instant // when it does something of its own accord
+	next muster.Instant // when it does something next
 	turn int            // its place in the queue of turns
 
 	keeps   bool // its session outlives the process and its absence
@@ -36,7 +36,7 @@ type nature struct {
 	fails, rejects, hangs, vanishes int
 }
 
-// natures has the good ones several times.
+// natures has the well-behaved ones several times.
 var natures = []nature{
 	{}, {}, {2, 1, 1, 5}, {2, 1, 1, 5}, {2, 1, 1, 5}, {40, 5, 5, 20}, {10, 10, 20, 40}, {100, 0, 0, 0}, {0, 100, 0, 0}, {0, 0, 100, 0},
 }
@@ -103,7 +103,8 @@ func (d *dummy) act(w *world) {
 	}
 }
 
-// connect brings a device online; who has no session that was kept asks.
+// connect brings a device online; it asks what is pending unless it has a session
+// that was kept.
 func (d *dummy) connect(w *world) {
 	d.online, d.next = true, w.now+w.between(0, 2*second)
 	if d.keeps || w.book.things[d.name] == nil {
@@ -114,7 +115,7 @@ func (d *dummy) connect(w *world) {
 	}
 }
 
-// ask has a device ask what is pending, and holds the answer against the book.
+// ask makes a device ask what is pending, and compares the answer with the book.
 func (d *dummy) ask(w *world, ns muster.Namespace) {
 	key := store.QueueKey{Thing: d.name, Namespace: ns}
 	p, err := ask(w, func(ctx context.Context) (jobs.Pending, error) { return w.service.Jobs.GetPending(ctx, d.name, ns) })
@@ -144,7 +145,7 @@ func (d *dummy) ask(w *world, ns muster.Namespace) {
 	*d.told[ns] = news{list: set(pending), head: got, knowsList: true, knowsHead: true}
 }
 
-// look has an idle device see whether there is something to do.
+// look makes an idle device ask whether there is something to do.
 func (d *dummy) look(w *world) {
 	d.next = w.now + w.between(hour, 12*hour)
 	if d.patient {

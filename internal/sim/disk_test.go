@@ -11,9 +11,9 @@ import (
 )
 
 // disk is what outlives the process: a store whose durability the simulation
-// decides. It keeps every transaction that was applied and is not durable yet
-// as a state of its own, so that after a crash any of them can be the last that
-// reached the platter. What became durable is kept for the auditor.
+// decides. It keeps a separate state for every transaction that was applied and is
+// not durable yet, so that after a crash any of them can be the last one that is
+// on the platter. What became durable is kept for audit.
 type disk struct {
 	mu      sync.Mutex
 	platter *memstore.Store // the state that will survive
@@ -37,7 +37,7 @@ type write struct {
 	gone muster.JobID
 }
 
-// power is the disk as one process has it, until that dies. It is a
+// power is the disk for one process, until that process is killed. It is a
 // store.Store.
 type power struct {
 	disk  *disk
@@ -62,7 +62,7 @@ func (d *disk) on(now func() muster.Instant) *power {
 	return &power{disk: d, now: now, inner: d.platter.Fork(), death: make(chan struct{})}
 }
 
-// audit hands over what became durable since it was last asked.
+// audit returns what became durable since the last call.
 func (d *disk) audit() []*transaction {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -102,7 +102,7 @@ func (p *power) Apply(ctx context.Context, fn func(store.Tx) error) (func() erro
 	return func() error { return p.await(t) }, nil
 }
 
-// Close is that of a process which ends in peace.
+// Close is called by a process that is not killed.
 func (p *power) Close() error { return p.inner.Close() }
 
 // shut keeps the next transaction from beginning until open is called.
@@ -162,8 +162,8 @@ func (p *power) await(t *transaction) error {
 	}
 }
 
-// burn shortens the fuse and says whether the process is dead. Dying early it
-// takes the transaction that was about to be applied with it.
+// burn shortens the fuse and reports whether the process is dead. If it dies early,
+// the transaction that was about to be applied is lost.
 func (p *power) burn(before bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -178,8 +178,8 @@ func (p *power) burn(before bool) bool {
 
 func (p *power) armed() bool { return p.holding && !p.dead }
 
-// arm lets the process die within the next n transactions, of which none is
-// durable until somebody says which were.
+// arm kills the process within the next n transactions. None of them is durable
+// until crash decides which ones are.
 func (p *power) arm(n int, early bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -203,8 +203,8 @@ func (p *power) isDead() bool {
 	return p.dead
 }
 
-// crash lets the first keep of the transactions that were on their way reach
-// the platter, and forgets the rest. It returns how many there were.
+// crash makes the first keep of the transactions that were not durable yet durable,
+// and discards the others. It returns how many there were of each.
 func (d *disk) crash(keep func(n int) int) (kept, lost int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -218,7 +218,7 @@ func (d *disk) crash(keep func(n int) int) (kept, lost int) {
 	return kept, lost
 }
 
-// recording is a transaction that is written down while it is made.
+// recording is a transaction whose writes are recorded.
 type recording struct {
 	store.Tx
 	t *transaction
@@ -237,8 +237,8 @@ func copied(x *muster.Execution) *muster.Execution {
 	return &c
 }
 
-// jobTable is where the engine keeps its jobs; that they are there is all that
-// the simulation knows of its tables.
+// jobTable is where the engine keeps its jobs. It is the only table that the
+// simulation knows.
 var jobTable = store.Of[muster.Job]{Table: "job"}
 
 func (r recording) Put(table store.Table, key string, value []byte) {

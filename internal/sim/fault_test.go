@@ -13,14 +13,13 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// fault is something wrong with the service, to show that the simulation would
-// notice.
+// fault is an error put into the service, to show that the simulation finds it.
 type fault struct {
 	options func(*service.Options)               // nil leaves them
 	apply   func(store.Tx) store.Tx              // nil: writes are as they should be
 	read    func(store.Reader) store.Reader      // nil: reads are as they should be
 	wait    func(wait func() error) func() error // nil: durable means durable
-	limit   int                                  // the rate that the operators believe in, if it is another
+	limit   int                                  // the rate limit that the book expects, if it differs from the real one
 }
 
 // The simulation finds each of these within a few seeds.
@@ -153,7 +152,7 @@ func (tx faultyTx) Put(table store.Table, key string, value []byte) {
 	}
 }
 
-// deaf hears nothing of the timers of some things.
+// deaf is a Reader without the timers of some things.
 type deaf struct{ store.Reader }
 
 func (r deaf) Timers(until muster.Instant) iter.Seq2[store.Timer, error] {
@@ -166,7 +165,7 @@ func (r deaf) Timers(until muster.Instant) iter.Seq2[store.Timer, error] {
 	}
 }
 
-// drifting counts one too many.
+// drifting is a Reader whose counts are too high by one.
 type drifting struct{ store.Reader }
 
 func (r drifting) Counts(id muster.JobID) (muster.Counts, error) {

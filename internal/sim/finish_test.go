@@ -2,9 +2,9 @@ package sim
 
 import "github.com/muster-iot/muster"
 
-// finish lets everything come to its end: nobody orders anything any more, all
-// devices are there and do what they can. In the end no execution may be left
-// that a device could have ended, and no job that could have.
+// finish lets all jobs come to their end: operators give no more orders, and all
+// devices are online and do what they can. Afterwards no execution may be left
+// that a device could have ended, and no job that could have ended.
 func (w *world) finish() {
 	w.say("the operators go home")
 	w.operator.next = w.now + 1000*day
@@ -36,7 +36,7 @@ func (w *world) quiet() bool {
 	return true
 }
 
-// last holds what must be true in the end.
+// last checks what must be true in the end.
 func (w *world) last() {
 	for _, id := range names(w.book.jobs) {
 		j := w.book.jobs[id]

@@ -12,8 +12,8 @@ import (
 	"github.com/muster-iot/muster/device"
 )
 
-// gadget is a device with a real client, on MQTT or HTTPS, that is there and
-// gone again, and works in one of the two ways of the contract.
+// gadget is a device with a real client, on MQTT or HTTPS, that goes online and
+// offline, and works in one of the two ways of the contract.
 type gadget struct {
 	s       *site
 	name    string
@@ -24,7 +24,7 @@ type gadget struct {
 	patient <-chan struct{} // closed when the simulation is about to end: from then on it stays
 }
 
-// run lives until ctx ends.
+// run runs the device until ctx ends.
 func (g *gadget) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		session, over := context.WithCancel(ctx)
@@ -46,7 +46,7 @@ func (g *gadget) run(ctx context.Context) {
 	}
 }
 
-// pause waits for d, or shorter once everybody is patient.
+// pause waits for d, or shorter once the simulation is about to end.
 func pause(ctx context.Context, patient <-chan struct{}, d time.Duration) {
 	select {
 	case <-time.After(d):
@@ -59,7 +59,7 @@ func pause(ctx context.Context, patient <-chan struct{}, d time.Duration) {
 	}
 }
 
-// session is the time for which it is there.
+// session is one period online.
 func (g *gadget) session(ctx context.Context) {
 	c, err := g.connect(ctx)
 	if err != nil {
@@ -115,8 +115,8 @@ func (g *gadget) pick(ctx context.Context, c *device.Client, p device.Pending) {
 	}
 }
 
-// work does a job: some steps, each reported, and an end. It writes down what
-// was acknowledged.
+// work does a job: some steps, each reported, and an end. It records what was
+// acknowledged.
 func (g *gadget) work(ctx context.Context, j *device.Job) error {
 	c := claim{g.name, j.JobID, j.Number}
 	if want, ok := g.s.document(j.JobID); ok && want != string(j.Document) {

@@ -10,7 +10,7 @@ import (
 	"github.com/muster-iot/muster/jobs"
 )
 
-// This file is what operators order of jobs and executions.
+// This file has operators' orders that concern jobs and executions.
 
 // createJob orders a job of any kind.
 func (w *world) createJob(id muster.JobID) *order {
@@ -228,7 +228,7 @@ func (w *world) deleteExecution(name muster.ThingName, id muster.JobID) *order {
 	return o
 }
 
-// written is a value in words that are the same each time.
+// written returns a value as text, the same each time.
 func written(v any) string {
 	text, err := json.Marshal(v)
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/muster-iot/muster/gateway"
 )
 
-// network connects devices and operators with whatever process there is. It
-// lives in memory: a connection is two ends of a pipe.
+// network connects devices and operators with the present process, in memory: a
+// connection is the two ends of a pipe.
 type network struct {
 	mu      sync.Mutex
 	process *process // nil while the service is down
@@ -21,7 +21,7 @@ type network struct {
 
 var errDown = errors.New("sim: connection refused")
 
-// attach lets everybody reach a process.
+// attach makes a process reachable.
 func (n *network) attach(p *process) {
 	l := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
 	p.run(l)
@@ -30,7 +30,7 @@ func (n *network) attach(p *process) {
 	n.process, n.http, n.conns = p, l, map[net.Conn]struct{}{}
 }
 
-// cut breaks all connections at once. Nothing gets out any more.
+// cut breaks all connections at once, and the process can send nothing more.
 func (n *network) cut() {
 	n.mu.Lock()
 	defer n.mu.Unlock()

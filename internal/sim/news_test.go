@@ -11,7 +11,7 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// news is what a device was told last; unknown until it has asked or was told.
+// news is the last state that a device was told; unknown until then.
 type news struct {
 	list, head           string
 	knowsList, knowsHead bool
@@ -23,7 +23,7 @@ func (d *dummy) forget() {
 	}
 }
 
-// tell hands the devices what the service has for them.
+// tell passes the service's notifications to the devices.
 func (w *world) tell() {
 	w.mu.Lock()
 	hot := w.hot
@@ -36,7 +36,7 @@ func (w *world) tell() {
 		}
 	}
 	for _, n := range hot {
-		if w.crowd.keeps(n.Thing) && !w.chance(5) { // else it is delivered and nobody has said so yet
+		if w.crowd.keeps(n.Thing) && !w.chance(5) { // otherwise it is delivered, but not acknowledged yet
 			w.service.Jobs.Delivered(n)
 			synctest.Wait()
 		}
@@ -44,7 +44,7 @@ func (w *world) tell() {
 	w.judge(author{})
 }
 
-// hear takes a notification, if the device is there or kept.
+// hear takes a notification, if the device is online or has a kept session.
 func (d *dummy) hear(w *world, n jobs.Notification) {
 	if !d.online && !d.keeps {
 		return
@@ -64,7 +64,7 @@ func (d *dummy) hear(w *world, n jobs.Notification) {
 	}
 }
 
-// check holds what some of the devices were told last against what there is.
+// check compares what some of the devices were told last with the actual state.
 func (c *crowd) check(w *world) {
 	for _, name := range names(c.byName) {
 		d := c.byName[name]
@@ -94,7 +94,7 @@ func executions(all []muster.Execution) string {
 	return strings.Join(parts, ", ")
 }
 
-// which cuts what executions wrote of one down to which it is.
+// which shortens the text of an execution to its name.
 func which(x string) string { name, _, _ := strings.Cut(x, " "); return name }
 
 func entries(lists ...[]muster.Entry) string {

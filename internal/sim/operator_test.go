@@ -7,7 +7,7 @@ import (
 	"github.com/muster-iot/muster"
 )
 
-// operator is everybody who uses the control plane, and whoever pulls plugs.
+// operator is all users of the control plane, and the cause of crashes.
 type operator struct {
 	next  muster.Instant
 	pause muster.Instant // between two actions, on average
@@ -17,7 +17,7 @@ type operator struct {
 	plan  []groupPlan
 }
 
-// groupPlan is a group that comes and goes, always in the same place.
+// groupPlan is a group that is created and deleted, always with the same parent.
 type groupPlan struct{ name, parent muster.GroupName }
 
 // order is something an operator asks for that changes the book.
@@ -86,7 +86,7 @@ func (w *world) populate() {
 	w.say("%d things", size)
 }
 
-// operate does one thing that an operator might do, or pulls the plug.
+// operate does one thing that an operator might do, or causes a crash.
 func (w *world) operate() {
 	w.operator.next = w.now + w.between(0, 2*w.operator.pause)
 	if w.chance(25) {
@@ -100,7 +100,7 @@ func (w *world) operate() {
 	w.obey(w.someOrder())
 }
 
-// obey carries an order out and holds the answer against the book.
+// obey carries an order out and compares the answer with the book.
 func (w *world) obey(o *order) {
 	w.unknown = o
 	w.book.asked = append(w.book.asked, o.asked...)
@@ -135,7 +135,7 @@ func (w *world) someJob() muster.JobID {
 	return muster.JobID(fmt.Sprintf("j%02d", w.rng.IntN(jobsMax)))
 }
 
-// someOrder is an order for something that may or may not make sense.
+// someOrder is a random order, which may be invalid.
 func (w *world) someOrder() *order {
 	switch roll := w.rng.IntN(100); {
 	case roll < 6:

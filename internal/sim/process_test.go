@@ -54,7 +54,7 @@ type process struct {
 	failed  error // why a part ended by itself
 }
 
-// everyKey knows one key, which may do everything.
+// everyKey has one key, which may do everything.
 type everyKey struct{}
 
 func (everyKey) Lookup(id string) (sigv4.Credential, error) {
@@ -147,7 +147,7 @@ func (p *process) background(ctx context.Context) error {
 	return nil
 }
 
-// end takes away what is left of a process that nobody can reach any more.
+// end stops what is left of a process that cannot be reached any more.
 func (p *process) end() error {
 	p.stop()
 	p.plane.Drain()

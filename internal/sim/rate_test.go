@@ -6,12 +6,13 @@ import (
 	"github.com/muster-iot/muster"
 )
 
-// rates holds a rollout against its rate without knowing how the service counts:
-// no span of s seconds, of any length, may see more than rate × s / 60 and one
-// slice, which is a second's worth and at least one execution. That is so if a
-// bucket which holds one slice never runs dry while the rate fills it and each
-// execution takes its part. A step that comes late may bring what was due
-// before: then the bucket holds as much more, and less than one execution more.
+// rates checks a rollout against its rate, independently of how the service
+// counts: in s seconds, for any s, there may be at most rate × s / 60 executions
+// and one slice, which is a second's worth and at least one execution. That holds
+// if a token bucket of the size of one slice never runs empty while the rate fills
+// it and each execution takes a token. A step that is late may also give what was
+// due before: then the bucket may hold that much more, and less than one execution
+// beyond that.
 type rates struct {
 	begun bool
 	at    muster.Instant // when it was filled last
@@ -23,7 +24,7 @@ type rates struct {
 	pause muster.Instant // before that
 }
 
-// unlimited is a rate that no rollout comes near.
+// unlimited is a rate that no rollout reaches.
 const unlimited = 1 << 30
 
 // fill brings the bucket to an instant, at which the rate may have grown.

@@ -7,7 +7,7 @@ import (
 	"github.com/muster-iot/muster/jobs"
 )
 
-// This file is what the orders of operators mean for the book.
+// This file has the effects of operators' orders on the book.
 
 func (b *book) createThing(name muster.ThingName, site string) {
 	if b.things[name] != nil {
@@ -160,8 +160,8 @@ func (b *book) updateJob(id muster.JobID, c jobs.JobChange) {
 	}
 }
 
-// associate gives a continuous job another target: its things are owed it at
-// the rate. Who had the job before may get it again.
+// associate gives a continuous job another target: its things must get it at the
+// rate. Things that had the job before may get it again.
 func (b *book) associate(id muster.JobID, t muster.Target) {
 	j := b.jobs[id]
 	var outside []muster.ThingName
@@ -186,7 +186,7 @@ func (b *book) associate(id muster.JobID, t muster.Target) {
 func (b *book) cancelJob(id muster.JobID, force bool) {
 	j := b.jobs[id]
 	if j == nil {
-		return // gone with the process that was asked
+		return // it was lost with the process that was asked
 	}
 	if j.stopped = canceled; force {
 		j.stopped = forced

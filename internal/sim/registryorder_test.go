@@ -9,7 +9,7 @@ import (
 	"github.com/muster-iot/muster/listing"
 )
 
-// This file is what operators order of the registry.
+// This file has operators' orders that concern the registry.
 
 func (w *world) createThing(name muster.ThingName) *order {
 	site := sites[w.rng.IntN(len(sites))]

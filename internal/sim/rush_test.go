@@ -21,10 +21,9 @@ type call struct {
 // rushMax bounds the devices that come at the same time.
 const rushMax = 40
 
-// rush has many devices, an operator and the background work come while the
-// service is busy, so that they share a transaction. What each is answered then
-// depends on those before it; what must hold all the same is that whoever was
-// told yes has what it was told.
+// rush makes many devices, an operator and the background work call the service
+// while it is busy, so that they share a transaction. The answer to each depends on
+// those before it; in any case, what a caller was told must be true afterwards.
 func (w *world) rush() {
 	open := w.power.shut()
 	w.rushed(func(ctx context.Context) error { // it keeps the committer busy
@@ -54,7 +53,7 @@ func (w *world) rush() {
 		w.gone(c)
 	}
 	if slices.ContainsFunc(calls, func(c *call) bool { return c.device != nil && len(c.answer) == 0 }) {
-		w.power.kill() // they wait for a disk that takes nothing any more
+		w.power.kill() // they wait for a disk on which nothing becomes durable any more
 	}
 	if w.power.isDead() {
 		synctest.Wait()
@@ -86,7 +85,7 @@ func (w *world) comers() []*dummy {
 	return all
 }
 
-// come has a device report on its job, or ask for one.
+// come makes a device report on its job, or ask for one.
 func (w *world) come(d *dummy) *call {
 	c := &call{device: d}
 	if d.job == nil {
@@ -108,7 +107,7 @@ func (w *world) come(d *dummy) *call {
 	return c
 }
 
-// hasty is an order that may meet anything on its way, or nil.
+// hasty is an order whose result depends on what runs before it, or nil.
 func (w *world) hasty() (o *order) {
 	switch w.rng.IntN(4) {
 	case 0:
@@ -120,11 +119,11 @@ func (w *world) hasty() (o *order) {
 	default:
 		return nil
 	}
-	o.want = noFailure // as far as anybody knows
+	o.want = noFailure // whether it must fail cannot be known
 	return o
 }
 
-// gone takes the answer to an order, if there is one, into the book.
+// gone enters the answer to an order, if there is one, into the book.
 func (w *world) gone(c *call) {
 	if c.order == nil || len(c.answer) == 0 {
 		return
@@ -139,8 +138,8 @@ func (w *world) gone(c *call) {
 	}
 }
 
-// stop enters the effect of an order that may have met others on its way: the
-// jobs that it stops may have been given to things before it.
+// stop enters the effect of an order that other calls may have preceded: the jobs
+// that it stops may have been given to things before it.
 func (b *book) stop(o *order) {
 	was := map[*job]stop{}
 	for _, j := range b.jobs {
@@ -152,7 +151,7 @@ func (b *book) stop(o *order) {
 	}
 }
 
-// holds checks that what a device was told is so.
+// holds checks that what a device was told is true.
 func (w *world) holds(c *call) {
 	if c.device == nil {
 		return

@@ -16,7 +16,7 @@ var (
 	simDuration = flag.Duration("sim.duration", 0, "play random seeds, or those from -sim.seed on, for so long")
 )
 
-// TestSequential plays the engine, its store and its devices step by step.
+// TestSequential simulates the engine, its store and its devices step by step.
 func TestSequential(t *testing.T) {
 	for seed := range seeds(t, 4, 2.0/3) {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
@@ -30,8 +30,8 @@ func TestSequential(t *testing.T) {
 	}
 }
 
-// shorter returns what a course with fewer steps before its end finds, if any
-// does; a breach before the end needs no more steps than it took.
+// shorter returns the breach of a course with fewer steps, if there is one. A
+// breach before the end of a course needs no more steps than were done.
 func shorter(t *testing.T, found *breach) *breach {
 	for cut := found.steps / 2; cut > 5; cut /= 2 {
 		c := found.course
@@ -46,7 +46,7 @@ func shorter(t *testing.T, found *breach) *breach {
 	return found
 }
 
-// A seed that fails would be worth little if it failed once.
+// A failure can be examined only if its seed fails again.
 func TestASeedReplaysExactly(t *testing.T) {
 	for seed := range uint64(2) {
 		first, found := play(t, course{seed: 100 + seed, steps: 1000})

@@ -30,7 +30,7 @@ type site struct {
 	t     *testing.T
 	seed  uint64
 	fault stackFault // what is wrong with the service
-	rng   *rand.Rand // of the one who pulls plugs
+	rng   *rand.Rand // for crashes
 	log   *slog.Logger
 
 	files   *vfs.MemFS
@@ -63,7 +63,7 @@ type claim struct {
 	number     int64
 }
 
-// ack is what a device was last told yes to.
+// ack is the last report of a device that was acknowledged.
 type ack struct {
 	status muster.Status
 	step   int // in statusDetails
@@ -78,7 +78,8 @@ func (s *site) say(format string, args ...any) {
 	s.tail = append(s.tail, time.Now().UTC().Format("02 15:04:05.000 ")+fmt.Sprintf(format, args...))
 }
 
-// fail takes down what is wrong. The first of it is told with its history.
+// fail records what is wrong. The first failure is reported with the history
+// before it.
 func (s *site) fail(format string, args ...any) {
 	what := time.Now().UTC().Format("02 15:04:05.000 ") + fmt.Sprintf(format, args...)
 	s.mu.Lock()
@@ -124,8 +125,8 @@ func (s *site) start() bool {
 	return true
 }
 
-// mood returns a store as one process has it: as it is, or running every
-// transaction twice, or taking its time at every point.
+// mood returns a store for one process: as it is, or running every transaction
+// twice, or slow at every point.
 func (s *site) mood(inner store.Store) store.Store {
 	switch s.rng.IntN(3) {
 	case 0:
@@ -144,8 +145,8 @@ func (s *site) end() {
 	s.process = nil
 }
 
-// pull cuts the network, and then the power: whatever the process does from now
-// on, nobody hears of it, and it is not on the disk.
+// pull cuts the network, and then the power: what the process does from now on is
+// neither sent nor on the disk.
 func (s *site) pull() {
 	s.network.cut()
 	unsynced := []int{0, 0, 30, 70, 100}[s.rng.IntN(5)] // percent that are kept; all of it is a crash of the process alone
@@ -178,7 +179,7 @@ func (s *site) crash(n int) {
 	}
 }
 
-// acknowledged writes down what a device was told yes to.
+// acknowledged records a report of a device that was acknowledged.
 func (s *site) acknowledged(c claim, a ack) {
 	s.mu.Lock()
 	old := s.acks[c]
@@ -189,7 +190,7 @@ func (s *site) acknowledged(c claim, a ack) {
 	}
 }
 
-// remembered holds what devices and operators were told yes to against what the
+// remembered compares what was acknowledged to devices and operators with what the
 // service has: nothing may be lost.
 func (s *site) remembered() {
 	ctx := context.Background()
@@ -229,7 +230,7 @@ func (s *site) remembered() {
 	}
 }
 
-// request asks the control plane something, signed. Status 0 means that there
+// request sends a signed request to the control plane. Status 0 means that there
 // was no answer.
 func (s *site) request(client *http.Client, method, path string, in any) (status int, body string) {
 	var payload []byte
@@ -259,10 +260,10 @@ func (s *site) client() *http.Client {
 	return &http.Client{Transport: &http.Transport{DialContext: s.network.dialHTTP, DisableKeepAlives: true}}
 }
 
-// patience is how many minutes a caller asks again for.
+// patience is for how many minutes a caller retries.
 const patience = 24 * 60
 
-// insist asks until there is an answer, which must be a good one.
+// insist retries until there is an answer, which must be a success.
 func (s *site) insist(client *http.Client, method, path string, in any) string {
 	for range patience {
 		status, body := s.request(client, method, path, in)

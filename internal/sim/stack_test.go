@@ -17,7 +17,7 @@ import (
 	"github.com/muster-iot/muster/jobs"
 )
 
-// TestFullStack plays the whole service in one bubble of virtual time: Pebble on
+// TestFullStack simulates the whole service in one bubble of virtual time: Pebble on
 // a disk that crashes, engine, scheduler, gateway, control plane and data plane
 // over connections in memory, with devices of package device.
 func TestFullStack(t *testing.T) {
@@ -42,7 +42,7 @@ const (
 	crashesMax = 8
 )
 
-// playSite plays a deployment from its first start to the end of all its jobs.
+// playSite simulates a deployment from its first start to the end of all its jobs.
 func playSite(t *testing.T, seed uint64, fault stackFault) *site {
 	s := &site{
 		t: t, seed: seed, fault: fault, rng: rand.New(rand.NewPCG(seed, 11)), log: slog.New(slog.DiscardHandler), files: vfs.NewCrashableMem(),
@@ -96,7 +96,7 @@ func playSite(t *testing.T, seed uint64, fault stackFault) *site {
 	return s
 }
 
-// order is an operator at work, through the control plane.
+// order acts as an operator, through the control plane.
 func (s *site) order(ctx context.Context, rng *rand.Rand) {
 	client := s.client()
 	for n := 0; sleeps(ctx, time.Duration(rng.Int64N(int64(90*time.Minute)))); n++ {
@@ -184,8 +184,8 @@ func (s *site) delete(client *http.Client, id string) {
 	s.orders[id].deleted = s.orders[id].deleted || status == http.StatusOK
 }
 
-// finish waits until everything has come to its end, which it must within some
-// days, and holds what everybody was promised.
+// finish waits until all jobs have come to their end, which they must within some
+// days, and checks what was promised to all clients.
 func (s *site) finish(subscribers []*subscriber) {
 	ctx := context.Background()
 	for range 6 * 24 {

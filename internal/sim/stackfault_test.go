@@ -10,7 +10,7 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// stackFault is something wrong with the full stack.
+// stackFault is an error put into the full stack.
 type stackFault struct {
 	fault
 	lies bool // the disk says that it has synced, and has not

@@ -12,8 +12,8 @@ import (
 	"github.com/muster-iot/muster/gateway/packet"
 )
 
-// subscriber is a client of MQTT 3.1.1 with a session that is kept: whatever
-// happens, it must end up with the newest notify-next of a thing.
+// subscriber is a client of MQTT 3.1.1 with a session that is kept: in the end it
+// must have the newest notify-next of a thing, whatever happens before.
 type subscriber struct {
 	s     *site
 	thing string
@@ -36,7 +36,7 @@ func (u *subscriber) run(ctx context.Context) {
 	}
 }
 
-// listen takes what comes until the connection ends.
+// listen receives messages until the connection ends.
 func (u *subscriber) listen(c net.Conn) {
 	send := func(p packet.Packet) { _, _ = c.Write(p.Append(nil, packet.V311)) }
 	send(&packet.Connect{Version: packet.V311, ClientID: "subscriber-" + u.thing})

@@ -7,8 +7,8 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// tripwire ends a process in the middle of its work: before or right after one
-// of its transactions, whatever that holds.
+// tripwire ends a process in the middle of its work: before or right after one of
+// its transactions.
 type tripwire struct {
 	store.Store
 

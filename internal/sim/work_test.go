@@ -11,7 +11,7 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// This file is how dummies work, and what they must be answered.
+// This file is how dummies work, and which answers they must get.
 
 // assignment is what a device works on.
 type assignment struct {
@@ -35,7 +35,7 @@ func (d *dummy) described(w *world, got jobs.Described, err error) string {
 	return executions([]muster.Execution{x})
 }
 
-// start asks for whatever is next.
+// start asks for the next execution.
 func (d *dummy) start(w *world, ns muster.Namespace) {
 	key := store.QueueKey{Thing: d.name, Namespace: ns}
 	want := w.book.pending(key)
@@ -116,7 +116,7 @@ func (d *dummy) carryOn(w *world) {
 	}
 }
 
-// report makes a device's report and holds the answer against the book.
+// report makes a device's report and compares the answer with the book.
 func (d *dummy) report(w *world, status muster.Status) {
 	a := d.job
 	in := jobs.UpdateInput{Thing: d.name, Namespace: a.ns, Job: a.job, Status: status, WithDocument: w.chance(4)}
@@ -165,7 +165,7 @@ func (d *dummy) report(w *world, status muster.Status) {
 	}
 }
 
-// refused is how a device takes a refusal.
+// refused is how a device reacts to a refusal.
 func (d *dummy) refused(w *world, kind muster.Kind, is *muster.Execution) {
 	d.next = w.now + w.between(0, 10*second)
 	if kind == muster.VersionConflict {
@@ -235,7 +235,7 @@ func ask[T any](w *world, question func(context.Context) (T, error)) (T, error) 
 	return got, err
 }
 
-// asks is ask for what may change something, which is judged at once.
+// asks is ask for calls that may change something, which are checked at once.
 func asks(w *world, r request, call func(func(jobs.Described, error))) (jobs.Described, error) {
 	w.book.asked = append(w.book.asked, r)
 	got, err := ask(w, func(ctx context.Context) (jobs.Described, error) { return commit.Await(ctx, call) })

@@ -22,7 +22,7 @@ import (
 	"github.com/muster-iot/muster/store/storetest"
 )
 
-// course is all that decides how a simulation goes.
+// course is all that determines a simulation.
 type course struct {
 	seed  uint64
 	steps int
@@ -32,9 +32,8 @@ type course struct {
 // epoch is when every simulation begins: a Monday, at no round time.
 const epoch = muster.Instant(1_790_000_123_456)
 
-// world is one simulation under way. All of it happens on one goroutine, but
-// for the engine's own two, which are let work, one call at a time, until they
-// rest.
+// world is one simulation under way. It runs on one goroutine, apart from the
+// engine's two, which are run, one call at a time, until they are idle.
 type world struct {
 	course
 	ctx  context.Context
@@ -52,10 +51,10 @@ type world struct {
 	book      *book
 	crowd     crowd
 	operator  operator
-	work      muster.Instant // when the background work is to be done; zero: only when something comes up
-	wanted    muster.Instant // when the service wants it to be done, which may be sooner; zero: never
-	due       bool           // something came up
-	unknown   *order         // what nobody knows whether it happened
+	work      muster.Instant // when the background work is to be done; zero: only when due
+	wanted    muster.Instant // when the service asked for it, which may be sooner; zero: never
+	due       bool           // the service asked for background work
+	unknown   *order         // an order of which it is not known whether it was carried out
 	tail      []string       // what happened last
 	history   hash.Hash64    // of all that happened
 	delivered []jobs.Notification
@@ -77,7 +76,7 @@ func (b *breach) Error() string {
 	return fmt.Sprintf("step %d, %s: %s", b.step, b.at.Time().Format("2006-01-02 15:04:05.000"), b.what)
 }
 
-// play runs a course to its end and returns what was found to be wrong, or nil.
+// play runs a course to its end and returns the breach that was found, or nil.
 func play(t *testing.T, c course) (w *world, found *breach) {
 	t.Helper()
 	w = &world{course: c, now: epoch, rng: rand.New(rand.NewPCG(c.seed, 7)), disk: newDisk(), history: fnv.New64()}
@@ -179,8 +178,8 @@ func (w *world) leave() {
 	synctest.Wait()
 }
 
-// attempt has the service do something and reports whether it answered. It may
-// not: it can die meanwhile, or wait for a disk that takes nothing any more.
+// attempt calls the service and reports whether it answered. It may not: it may be
+// killed meanwhile, or wait for a disk on which nothing becomes durable any more.
 func (w *world) attempt(call func(context.Context) error) (answer error, answered bool) {
 	done := make(chan error, 1)
 	go func() { done <- call(context.Background()) }()
@@ -212,7 +211,7 @@ func (w *world) do(call func(context.Context) error) (answer error, answered boo
 	return answer, answered
 }
 
-// judge judges what became durable since it was last called.
+// judge checks what became durable since it was last called.
 func (w *world) judge(by author) {
 	w.book.now, w.book.late = w.now, 0
 	if w.wanted != 0 {
@@ -223,7 +222,7 @@ func (w *world) judge(by author) {
 	}
 }
 
-// next lets the next thing happen that is due to.
+// next does what is due next.
 func (w *world) next() {
 	at := min(w.crowd.next(), w.operator.next)
 	if w.work != 0 {
@@ -273,8 +272,8 @@ func (w *world) background() {
 	}
 }
 
-// crashed is what follows the death of the process: some of what was on its way
-// to the disk is on it, and after a while there is a new process.
+// crashed does what follows a crash of the process: some of what was not durable
+// yet becomes durable, and after a while there is a new process.
 func (w *world) crashed() {
 	w.leave()
 	kept, lost := w.disk.crash(func(n int) int { return w.rng.IntN(n + 1) })
@@ -339,7 +338,7 @@ func (w *world) settle() {
 	w.broke("the background work never ends")
 }
 
-// check holds what must be true whenever all that is due has been done.
+// check checks what must be true whenever all that is due has been done.
 func (w *world) check() {
 	if w.work < w.now+minute {
 		w.due = true // no lateness here
@@ -355,8 +354,8 @@ func (w *world) check() {
 	}
 }
 
-// audit holds the whole store against the book: nothing is lost, nothing came
-// from nowhere, and the counters are exact.
+// audit compares the whole store with the book: nothing is missing, nothing is
+// there without a cause, and the counters are exact.
 func (w *world) audit() {
 	type count struct {
 		id     muster.JobID

@@ -1,5 +1,5 @@
 // Statesdoc draws the state machines of package muster as a Markdown page, so that
-// the page cannot say anything else than the code.
+// the page agrees with the code.
 package main
 
 import (

@@ -1,7 +1,7 @@
 // Package memstore is a store.Store in memory: for tests, the demo and
-// rehearsals. It keeps every promise of package store except the one nobody
-// expects of memory, to outlive the process. It is also the strictest store: a
-// Change whose before is not what is stored fails its transaction.
+// rehearsals. It keeps every promise of package store except that of durability:
+// its content ends with the process. It is also the strictest store: a Change
+// whose before is not what is stored fails its transaction.
 package memstore
 
 import (
@@ -11,13 +11,13 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// Store is the state now, and a lock for whoever makes the next one. Make one
-// with New.
+// Store is the present state, and a lock for the transaction that makes the next
+// one. Make a Store with New.
 type Store struct {
 	writer chan struct{} // holds a token while a transaction runs
 
 	mu     sync.Mutex // guards what follows
-	now    *state     // never changed once it is here
+	now    *state     // is replaced, never changed
 	closed bool
 	calls  sync.WaitGroup
 }
@@ -37,8 +37,8 @@ func (s *Store) View(ctx context.Context, fn func(store.Reader) error) error {
 	return fn(reader{state: now})
 }
 
-// Apply runs fn on a copy of the state, which then takes its place. There is
-// nothing to wait for.
+// Apply runs fn on a copy of the state, which then replaces the state. The
+// returned wait does not block.
 func (s *Store) Apply(ctx context.Context, fn func(store.Tx) error) (func() error, error) {
 	if _, err := s.begin(ctx); err != nil {
 		return nil, err

@@ -24,8 +24,8 @@ type state struct {
 	records    *btree.BTreeG[record]
 }
 
-// place is where an execution stands in the index by job. Each execution has
-// two: under its status, and under the zero status for "any".
+// place is an entry in the index by job. Each execution has two: under its status,
+// and under the zero status for "any".
 type place struct {
 	job    muster.JobID
 	status muster.Status
@@ -59,8 +59,8 @@ func tree[T any](compare func(a, b T) int) *btree.BTreeG[T] {
 	return btree.NewBTreeGOptions(less, btree.Options{NoLocks: true})
 }
 
-// copy returns a state of its own for a writer. It must not run twice at a
-// time on one state, but readers of that state may go on.
+// copy returns a copy for a writer. It must not run twice at the same time on one
+// state, but it may run while that state is read.
 func (s *state) copy() *state {
 	return &state{
 		queues:     s.queues.Copy(),

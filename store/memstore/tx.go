@@ -9,7 +9,7 @@ import (
 
 type tx struct {
 	reader
-	err error // the first change that made no sense
+	err error // of the first Change that does not fit the state
 }
 
 func (t *tx) PutQueue(q muster.Queue) {
@@ -76,7 +76,7 @@ func (t *tx) keep(e muster.Execution) {
 	}
 }
 
-// count adds n to the counts of e's job, which go when nothing is left.
+// count adds n to the counts of e's job, and removes them when they are zero.
 func (t *tx) count(e muster.Execution, n int64) {
 	c, _ := t.counts.Get(jobCounts{job: e.Job})
 	c.job, c.counts = e.Job, c.counts.Add(e.Status, n)

@@ -12,8 +12,8 @@ import (
 // Backup writes a consistent copy of everything applied so far to the folder
 // dir, which must be missing or empty, while the store goes on serving. The
 // copy shares the disk's blocks with the store where the file system can, and
-// is opened like any other folder. All but the changes of the last moments is in
-// tables, whose every block has a checksum.
+// is opened like any other folder. Everything but the changes of the last moments
+// is in tables, in which every block has a checksum.
 func (s *Store) Backup(ctx context.Context, dir string) error {
 	if err := s.begin(ctx); err != nil {
 		return err
@@ -36,7 +36,7 @@ func (s *Store) backup(dir string) error {
 	case len(names) > 0:
 		return errors.New("the folder is not empty")
 	default:
-		if err := s.o.FS.Remove(dir); err != nil { // Pebble wants to make it
+		if err := s.o.FS.Remove(dir); err != nil { // Pebble makes it, and fails if it exists
 			return err
 		}
 	}

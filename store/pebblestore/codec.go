@@ -11,12 +11,12 @@ import (
 )
 
 // codecVersion is the first byte of a queue, an execution and the counts of a
-// job. What their keys say is not said again.
+// job. The values do not repeat what is in their keys.
 const codecVersion = 1
 
 // presignedVersion is the first byte of an execution whose device was given
-// URLs: one instant follows what the first form has. The first form is for all
-// others, which is what releases before it wrote.
+// URLs: one instant follows the fields of the first form. All others have the
+// first form, as earlier releases wrote it.
 const presignedVersion = 2
 
 // Bits of the one byte of flags.
@@ -227,8 +227,8 @@ func (d *decoder) string() string {
 	return s
 }
 
-// length reads how many items follow, of at least size bytes each, and fails
-// when there is no room for them: nobody makes a slice for what cannot be.
+// length reads how many items follow, of at least size bytes each. It fails if
+// the record is too short for them, so that no slice is made for a wrong number.
 func (d *decoder) length(size int) int {
 	n := d.uvarint()
 	if n > uint64(len(d.b)/size) {

@@ -13,7 +13,7 @@ import (
 type Commit struct {
 	Writes int           // keys written or deleted
 	Bytes  int           // size in the log
-	Sync   time.Duration // from being applied until seen durable; zero without Options.Now
+	Sync   time.Duration // from being applied until found durable; zero without Options.Now
 }
 
 // commit is a batch on its way to the disk. Nil and the zero commit are on the
@@ -35,7 +35,7 @@ func (s *Store) begun(batch *pebble.Batch) *commit {
 		s: s, batch: batch, begun: s.o.Now(), applied: make(chan struct{}),
 		about: Commit{Writes: int(batch.Count()), Bytes: batch.Len()},
 	}
-	s.last.Store(c) // before anybody can see it: a view waits for what it saw
+	s.last.Store(c) // before the batch is visible: a View waits for all commits that it can see
 	return c
 }
 
@@ -81,12 +81,14 @@ func (c *commit) sync() {
 	c.s.o.OnCommit(c.about)
 }
 
-// vouchAfter is how long after a commit, when none follows, the log gets one more
-// entry that says so. In busy times each commit says it of the ones before.
+// vouchAfter is how long after a commit that no other follows the log gets an
+// entry which says that the commit is on the disk. Otherwise each commit says so
+// of the ones before it.
 const vouchAfter = 100 * time.Millisecond
 
-// vouch adds to the log how far everything is on the disk: damage of the last
-// commit would else look like the torn end that a crash leaves.
+// vouch adds to the log up to which sequence number everything is on the disk:
+// otherwise damage of the last commit would look like the torn end that a crash
+// leaves.
 func (s *Store) vouch() {
 	if s.begin(context.Background()) != nil {
 		return
@@ -102,7 +104,7 @@ func (s *Store) vouch() {
 	}
 }
 
-// synced notes that everything below a sequence number is on the disk.
+// synced records that everything below a sequence number is on the disk.
 func (s *Store) synced(below uint64) {
 	for {
 		known := s.durable.Load()

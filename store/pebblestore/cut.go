@@ -10,12 +10,12 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// lostSuffix is added to the names of logs that were given up. They are kept for a
-// closer look, and nothing reads them.
+// lostSuffix is added to the names of logs that were given up. They are kept for
+// examination; Muster does not read them.
 const lostSuffix = ".lost"
 
-// cut gives up the end of a log and the logs after it. The newest goes first, so
-// that what a crash in between leaves is never a log with a hole before it.
+// cut gives up the end of a log and the logs after it. It removes the newest
+// first, so that a crash in between never leaves a log after a missing one.
 func (t *LostTail) cut(files vfs.FS, dir string) error {
 	for _, name := range slices.Backward(t.later) {
 		path := files.PathJoin(dir, name)

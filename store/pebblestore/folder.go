@@ -53,10 +53,10 @@ func Open(dir string, o Options) (*Store, error) {
 	return s, nil
 }
 
-// open opens the database. It fails as soon as the disk does not take what has
-// to be written for that, while Pebble would go on trying: then a goroutine of
-// Pebble's is left that does nothing more, and holds the folder's lock until the
-// process ends.
+// open opens the database. It fails as soon as the disk refuses a write that is
+// needed for that, while Pebble would try again and again. In this case a blocked
+// goroutine of Pebble remains, which holds the folder's lock until the process
+// ends.
 func (s *Store) open() error {
 	done := make(chan error, 1)
 	go func() { done <- s.openDatabase() }()
@@ -71,9 +71,9 @@ func (s *Store) open() error {
 	}
 }
 
-// openDatabase opens the database in a folder that is locked, once its files have
-// been looked at: Pebble takes some of their damage for what a crash leaves, and
-// goes on without what is lost.
+// openDatabase checks the files of a folder that is locked, and opens the database
+// in it. The check is needed because Pebble takes some kinds of damage for what a
+// crash leaves, and opens the database without what is lost.
 func (s *Store) openDatabase() (err error) {
 	err = examine(s.o.FS, s.dir)
 	if d := asDamage(err); d != nil && d.Tail != nil && s.o.AcceptLoss {
@@ -98,8 +98,8 @@ func (s *Store) openDatabase() (err error) {
 	return nil
 }
 
-// markManifest notes what the manifest is now. A mark that cannot be moved asks for
-// less than it could.
+// markManifest records the present manifest in the mark. If that fails, the old
+// mark remains, which is valid and only checks less of the manifest.
 func (s *Store) markManifest() {
 	if s.o.ReadOnly {
 		return
@@ -120,8 +120,8 @@ func openPebble(dir string, o *pebble.Options) (db *pebble.DB, err error) {
 	return db, openError(err)
 }
 
-// openError says of an error of opening a database whether the folder is damaged
-// or the machine is at fault.
+// openError returns an error of opening a database unchanged if it is one of the
+// machine, as ErrUnmade if there is no database, and otherwise as a DamageError.
 func openError(err error) error {
 	switch {
 	case err == nil, asDamage(err) != nil:
@@ -146,8 +146,9 @@ func makeFolder(files vfs.FS, dir string) error {
 	return errors.Join(parent.Sync(), parent.Close())
 }
 
-// lockError tells a lock that somebody else holds from a file that cannot be
-// made: the first has no path, and is one of two numbers or Pebble's own word.
+// lockError distinguishes a lock that is held from a file that cannot be made: the
+// error of the first has no path, and is one of two error numbers or of Pebble's
+// own.
 func lockError(err error) error {
 	var errno syscall.Errno
 	switch {

@@ -271,7 +271,7 @@ func TestWhatCannotGoOnIsFatal(t *testing.T) {
 	}
 }
 
-// A table that fails while writers wait for it would make them wait for ever.
+// A table that fails while writers wait for it would make them wait without end.
 func TestStalledWritersOnAFullDiskAreFatal(t *testing.T) {
 	disk := &fullDisk{FS: vfs.NewMem(), at: []string{".sst"}}
 	said := make(chan error, 1)
@@ -335,7 +335,7 @@ func TestABackupWithoutRoomFails(t *testing.T) {
 }
 
 // A log that cannot be made for a moment, as when the process has too many files
-// open, makes everybody wait and nothing more.
+// open, delays all callers and has no other effect.
 func TestANewLogMayTakeAMoment(t *testing.T) {
 	disk := &fullDisk{FS: vfs.NewMem(), at: []string{".log"}, made: true}
 	s := open(t, "data", pebblestore.Options{FS: disk, MemTableBytes: smallMemTable, Fatal: func(err error) { t.Errorf("Fatal(%v)", err) }})

@@ -21,25 +21,25 @@ func Usage(dir string) (free, total int64, err error) {
 }
 
 const (
-	// retryPause is how long a table that could not be written keeps Pebble from
-	// trying again, which it otherwise does at once and for ever.
+	// retryPause is how long Pebble waits before it tries again to write a table.
+	// By itself it tries again at once, without end.
 	retryPause = time.Second
 	// stalledTries is how many tables in a row may fail while writers wait for
 	// them before the store gives up.
 	stalledTries = 3
-	// logTries is how often a new log is tried to be made once it has failed,
-	// before the store gives up.
+	// logTries is how often making a new log is tried again before the store
+	// gives up.
 	logTries = 5
 )
 
-// guard watches how the disk treats Pebble's background work, which has no caller
-// to return an error to.
+// guard handles failures of the disk in Pebble's background work, which has no
+// caller to return an error to.
 type guard struct {
 	o       Options
 	dir     string
 	opened  chan struct{} // closed when the store is open
 	broken  chan error    // why it cannot be opened; one slot
-	closing chan struct{} // closed when the store closes, so that nothing pauses any more
+	closing chan struct{} // closed when the store closes; ends all pauses
 	stalled atomic.Bool   // writers wait for a table to be written
 	tries   atomic.Int64  // tables in a row that could not be written
 	errors  atomic.Int64  // background errors since the last success
@@ -57,8 +57,8 @@ func (g *guard) fatal(err error) {
 	select {}
 }
 
-// awaitOpen returns when the store is open. Until then err is the reason why it
-// cannot be: Pebble's goroutine is kept here, as it would only try again.
+// awaitOpen returns when the store is open. If it is not open yet, opening fails
+// with err, and awaitOpen blocks: Pebble's goroutine would only try again.
 func (g *guard) awaitOpen(err error) {
 	if g.isOpen() {
 		return
@@ -79,8 +79,8 @@ func (g *guard) isOpen() bool {
 	}
 }
 
-// tableFailed returns err, which kept Pebble from writing a table, after a
-// pause. What the table would have held stays in the log.
+// tableFailed pauses and returns err, with which writing a table failed. The
+// content of the table is still in the log.
 func (g *guard) tableFailed(err error) error {
 	if err == nil {
 		return nil
@@ -93,8 +93,8 @@ func (g *guard) tableFailed(err error) error {
 	return err
 }
 
-// makeLog tries again to make a log. Meanwhile everybody waits for the commit that
-// needs it.
+// makeLog tries again to make a log. Meanwhile all writers wait for the commit
+// that needs it.
 func (g *guard) makeLog(try func() (vfs.File, error)) (vfs.File, error) {
 	for tries := 1; ; tries++ {
 		g.pause()
@@ -108,7 +108,7 @@ func (g *guard) makeLog(try func() (vfs.File, error)) (vfs.File, error) {
 	}
 }
 
-// pause lets the disk rest, unless the store is closing.
+// pause waits for retryPause, unless the store is closing.
 func (g *guard) pause() {
 	pause := time.NewTimer(retryPause)
 	defer pause.Stop()
@@ -141,7 +141,7 @@ func (g *guard) tableWritten(err error) {
 	}
 }
 
-// listener hears of what Pebble does in the background.
+// listener returns the callbacks for events of Pebble's background work.
 func (g *guard) listener() *pebble.EventListener {
 	return &pebble.EventListener{
 		FlushEnd:      func(i pebble.FlushInfo) { g.tableWritten(i.Err) },
@@ -178,7 +178,7 @@ func (f guardedFS) ReuseForWrite(old, name string, c vfs.DiskWriteCategory) (vfs
 
 func (f guardedFS) make(name string, try func() (vfs.File, error)) (vfs.File, error) {
 	file, err := try()
-	if f.PathDir(name) != f.g.dir { // of a backup, which fails like any request
+	if f.PathDir(name) != f.g.dir { // it belongs to a backup, which returns its errors
 		return file, err
 	}
 	switch {
@@ -227,7 +227,7 @@ func (l logger) Fatalf(format string, args ...any) {
 	l.guard.fatal(err)
 }
 
-// fatalError is Pebble's last words and what they are about.
+// fatalError is the message of a fatal error of Pebble, and its cause.
 type fatalError struct {
 	text  string
 	cause error
@@ -236,6 +236,6 @@ type fatalError struct {
 func (e fatalError) Error() string { return e.text }
 func (e fatalError) Unwrap() error { return e.cause }
 
-// fatalCommit is how Pebble's last words begin when it is a caller's commit that
+// fatalCommit begins the message of a fatal error when a commit of a caller has
 // failed.
 const fatalCommit = "pebble: fatal commit error"

@@ -12,9 +12,9 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// ExecutionsOfJob walks over the places of one status, or merges those of all
-// eight, and looks each execution up. Everything is read as it was when the
-// walk began.
+// ExecutionsOfJob iterates over the places of one status, or merges those of all
+// eight, and looks each execution up. It reads the state at the beginning of the
+// iteration.
 func (r *reader) ExecutionsOfJob(
 	job muster.JobID, status muster.Status, after store.Cursor,
 ) iter.Seq2[muster.Execution, error] {
@@ -67,7 +67,7 @@ func (w *walk) open(from pebble.Reader, statuses []muster.Status, cursor store.C
 	return nil
 }
 
-// keep puts it where it belongs after a step.
+// keep adds an iterator that was moved to places, or to done if it is at its end.
 func (w *walk) keep(it *pebble.Iterator, valid bool) error {
 	if valid {
 		w.places = append(w.places, it)
@@ -97,8 +97,8 @@ func (w *walk) next() (*muster.Execution, error) {
 // rank is the part of a place's key that orders executions across statuses.
 func (w *walk) rank(it *pebble.Iterator) []byte { return it.Key()[len(w.prefix)+1:] }
 
-// execution looks up the execution that the key of a place names. A place
-// that does not tell the truth is an error: the folder is damaged.
+// execution looks up the execution that the key of a place names. If they
+// disagree, it fails: the folder is damaged.
 func (w *walk) execution(key []byte) (*muster.Execution, error) {
 	status, at, err := parsePlace(key[len(w.prefix):])
 	if err != nil {

@@ -9,10 +9,10 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// The layout of keys. A thing's queues and executions lie side by side, so
-// that most operations read one block; a thing is not spread by a hash, since
-// a rollout takes things by name and then finds them in neighbouring blocks
-// (docs/decisions/0002-no-bucket-in-pebble.md).
+// The layout of keys. A thing's queues and executions are adjacent, so that most
+// operations read one block. Things are in the order of their names and not of a
+// hash, since a rollout takes them by name and so finds them in neighbouring
+// blocks (docs/decisions/0002-no-bucket-in-pebble.md).
 //
 //	t <thing> 0 q <namespace>               a queue
 //	t <thing> 0 x <job> 0 <number>          an execution
@@ -22,8 +22,8 @@ import (
 //	r <table> 0 <key>                       a record
 //	f                                       the format version
 //
-// Names hold no 0 byte, so it ends them and keeps "a" before "a-b". Numbers
-// are 8 bytes that sort as the numbers do.
+// Names contain no 0 byte, so a 0 byte ends them and sorts "a" before "a-b".
+// Numbers are 8 bytes that sort as the numbers do.
 const (
 	ofThing       = 't'
 	ofJob         = 'j'
@@ -44,7 +44,7 @@ func appendNumber(b []byte, n int64) []byte {
 	return binary.BigEndian.AppendUint64(b, uint64(n)^(1<<63))
 }
 
-// appendDescending is appendNumber with the order turned around.
+// appendDescending is appendNumber in the reverse order.
 func appendDescending(b []byte, n int64) []byte { return appendNumber(b, ^n) }
 
 func number(b []byte) int64 { return int64(binary.BigEndian.Uint64(b) ^ (1 << 63)) }
@@ -89,8 +89,8 @@ func appendRecordKey(b []byte, table store.Table, key string) []byte {
 	return append(appendName(append(b, ofRecord), string(table)), key...)
 }
 
-// after returns the smallest key behind all that begin with prefix, whose last
-// byte is never 0xff here.
+// after returns the smallest key after all that begin with prefix, whose last byte
+// must not be 0xff.
 func after(prefix []byte) []byte {
 	b := bytes.Clone(prefix)
 	b[len(b)-1]++

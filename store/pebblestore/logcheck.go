@@ -16,7 +16,7 @@ import (
 type LostTail struct {
 	Log     string // name of the file, in the folder
 	Offset  int64  // of the first byte in it that is damaged or missing
-	Changes int    // transactions after that place that are whole; they build on what is lost
+	Changes int    // whole transactions after that offset; they depend on what is lost
 	Bytes   int64  // of these
 
 	later []string // the logs after it
@@ -24,13 +24,13 @@ type LostTail struct {
 
 // durableLen is the length of a durable mark, the first entry of each batch: the
 // sequence number below which everything had been synced when the batch was made.
-// It goes to the log alone, and proves after a crash that a record before it was
-// not just torn.
+// It is written to the log only. A record below it that is not whole was damaged,
+// and not torn by a crash.
 const durableLen = 8
 
 func durableMark(below uint64) []byte { return binary.BigEndian.AppendUint64(nil, below) }
 
-// logged is what a record of a log says of itself.
+// logged is what a record of a log says about itself.
 type logged struct {
 	first, count uint64 // of its sequence numbers
 	durable      uint64 // everything below had been synced; 0 when it does not say
@@ -50,8 +50,8 @@ func parseLogged(head []byte) (l logged, ok bool) {
 }
 
 // checkLogs reads the logs of a folder that are still needed. It returns a
-// DamageError when something is missing that had been synced; the end of the newest
-// log may be torn, for a crash leaves it so.
+// DamageError when something is missing that had been synced. The end of the
+// newest log may be torn, as a crash leaves it.
 func checkLogs(files vfs.FS, dir string, state logState) error {
 	logs, err := wal.Scan(wal.Dir{FS: files, Dirname: dir})
 	if err != nil {
@@ -74,15 +74,15 @@ func checkLogs(files vfs.FS, dir string, state logState) error {
 	return c.verdict()
 }
 
-// checkNewest returns a DamageError when the newest log is missing and has not
-// become unnecessary.
+// checkNewest returns a DamageError when the newest log is missing and still
+// needed.
 func checkNewest(files vfs.FS, dir string, oldest uint64, logs wal.Logs) error {
 	value, err := atomicfs.ReadMarker(files, dir, newestMark)
 	if err != nil {
 		return damaged("the names of its files make no sense: %v", err)
 	}
 	newest, err := strconv.ParseUint(value, 10, 64)
-	if err != nil || newest < oldest { // a release before this mark wrote the folder, or all of the log is in tables
+	if err != nil || newest < oldest { // the folder was written before there was this mark, or all of the log is in tables
 		return nil
 	}
 	if len(logs) > 0 && uint64(logs[len(logs)-1].Num) >= newest {
@@ -125,7 +125,7 @@ func (c *logCheck) read(log wal.LogicalLog, segment int, newest bool) error {
 	return nil
 }
 
-// lose notes that nothing from the offset at on can be used.
+// lose records that nothing from the offset at on can be used.
 func (c *logCheck) lose(name string, at int64) {
 	if c.lost != nil {
 		return
@@ -136,7 +136,7 @@ func (c *logCheck) lose(name string, at int64) {
 	}
 }
 
-// take looks at a whole record.
+// take checks a whole record.
 func (c *logCheck) take(name string, r foundRecord) {
 	l, ok := parseLogged(r.head)
 	switch {

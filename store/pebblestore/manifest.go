@@ -10,7 +10,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/atomicfs"
 )
 
-// Names in a folder of Pebble's.
+// Names in a folder of Pebble.
 const (
 	manifestMarker = "manifest"
 	optionsPrefix  = "OPTIONS-"
@@ -18,8 +18,8 @@ const (
 	logSuffix      = ".log"
 )
 
-// Tags of what a record in a manifest begins with: the name of the order of keys,
-// the number of the oldest log that is still needed, two numbers that do not
+// Tags of the first fields of a record in a manifest: the name of the order of
+// keys, the number of the oldest log that is still needed, two numbers that do not
 // matter here, and the last sequence number that was in use. Each may be missing.
 const (
 	tagOrder    = 1
@@ -32,15 +32,15 @@ const (
 // firstSequence is the first sequence number of a new database.
 const firstSequence = 10
 
-// logState is what a manifest says of the log.
+// logState is what a manifest says about the log.
 type logState struct {
 	oldest uint64 // number of the oldest log that holds something the tables do not
 	next   uint64 // no record that is still needed begins after this sequence number, unless others are before it
 }
 
 // readManifest reads the manifest of a folder. found is false for a folder that has
-// no database yet. A manifest that contradicts itself is a DamageError: Pebble would
-// go by the part before the damage, and delete the tables that are named after it.
+// no database yet. A damaged manifest is a DamageError: Pebble would use the part
+// before the damage, and delete the tables that are named after it.
 func readManifest(files vfs.FS, dir string) (state logState, found bool, err error) {
 	name, err := atomicfs.ReadMarker(files, dir, manifestMarker)
 	if err != nil {
@@ -78,8 +78,8 @@ func readManifest(files vfs.FS, dir string) (state logState, found bool, err err
 	return state, true, checkManifestMark(files, dir, name)
 }
 
-// take follows a record of the manifest, whose beginning alone matters, and
-// reports whether there is more: tables that come or go.
+// take reads the first fields of a record of the manifest, and reports whether the
+// record has more: tables added or deleted.
 func (s *logState) take(record []byte) (more bool) {
 	for len(record) > 0 {
 		tag, n := binary.Uvarint(record)
@@ -103,9 +103,9 @@ func (s *logState) take(record []byte) (more bool) {
 	return false
 }
 
-// checkUnmade returns nil when a folder without a mark that names the manifest is
-// one whose making did not get far: in any other, Pebble would begin anew and
-// delete what is there.
+// checkUnmade checks a folder without a mark that names the manifest. It returns
+// nil if only the first steps of making a database have been done in it. In any
+// other, Pebble would make a new database and delete what is there.
 func checkUnmade(files vfs.FS, dir string) error {
 	names, err := files.List(dir)
 	if err != nil {
@@ -123,8 +123,8 @@ func checkUnmade(files vfs.FS, dir string) error {
 // themselves, in a way that no crash leaves.
 type DamageError struct {
 	What string // a sentence without its full stop
-	// Tail is what Options.AcceptLoss would give up; nil when the damage is
-	// elsewhere than in the log, and cannot be passed over.
+	// Tail is what Options.AcceptLoss would give up; nil when the damage is not in
+	// the log, so that the folder cannot be opened.
 	Tail *LostTail
 }
 

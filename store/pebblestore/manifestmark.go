@@ -10,13 +10,13 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/atomicfs"
 )
 
-// manifestMark names the mark in the folder that holds how long the manifest was
-// at the last start or stop, and its checksum. A manifest only grows, so that this
-// much of it must be as it was: an entry at its end that is damaged is else like
-// one that a crash has torn.
+// manifestMark names the mark in the folder that has the length of the manifest at
+// the last start or stop, and the checksum of that much. A manifest only grows, so
+// this part of it must be unchanged. Without the mark, a damaged entry at its end
+// would look like one torn by a crash.
 const manifestMark = "manifest-sum"
 
-// front is the part of a manifest that a mark speaks of.
+// front is the part of a manifest that a mark describes.
 type front struct {
 	name string
 	size int64

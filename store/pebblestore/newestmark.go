@@ -9,13 +9,12 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs/atomicfs"
 )
 
-// newestMark names the mark in the folder that holds the number of the newest
-// log. Pebble has no list of its logs, and would take one that was removed for one
-// that never was.
+// newestMark names the mark in the folder that has the number of the newest log.
+// Pebble has no list of its logs, so it does not notice when one was removed.
 const newestMark = "newest-log"
 
-// logMark moves the mark. Pebble tells it of each log after the log is made and
-// before anything is written there, and of one at a time.
+// logMark moves the mark. Pebble calls it for each log, one at a time, after the
+// log is made and before anything is written to it.
 type logMark struct {
 	mark *atomicfs.Marker
 	log  *slog.Logger
@@ -29,8 +28,8 @@ func openLogMark(files vfs.FS, dir string, log *slog.Logger) (*logMark, error) {
 	return &logMark{mark, log}, mark.RemoveObsolete()
 }
 
-// made notes a new log. A mark that names an older one asks for less than it could, and
-// never for something that is not there.
+// made records a new log. If that fails, the mark names an older log: it then
+// detects less, and reports no damage that there is not.
 func (m *logMark) made(i pebble.WALCreateInfo) {
 	if i.Err != nil {
 		return

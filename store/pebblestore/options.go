@@ -12,21 +12,21 @@ import (
 
 // Defaults of Options.
 const (
-	// DefaultCacheBytes holds the hot part of a million things: index and
-	// filter blocks, and the data blocks of devices that are at work.
+	// DefaultCacheBytes is enough for the hot part of a million things: index
+	// and filter blocks, and the data blocks of devices that work on a job.
 	DefaultCacheBytes = 64 << 20
 	// DefaultMemTableBytes is a second or so of writes at full speed. Up to
 	// three of them are in memory while writes come faster than flushes.
 	DefaultMemTableBytes = 16 << 20
 )
 
-// Options are what Open wants to know. The zero Options are good.
+// Options are the settings of a store. The zero Options are valid.
 type Options struct {
 	FS            vfs.FS           // nil for that of the operating system
 	CacheBytes    int64            // for blocks read from disk; zero for the default
 	MemTableBytes int              // of new writes before they are flushed; zero for the default
-	Logger        *slog.Logger     // nil for silence
-	OnCommit      func(Commit)     // called from any goroutine, once for each commit seen durable; may be nil
+	Logger        *slog.Logger     // nil discards
+	OnCommit      func(Commit)     // called from any goroutine, once for each commit found durable; may be nil
 	Now           func() time.Time // measures Commit.Sync; may be nil
 
 	// ReadOnly opens a folder that exists and changes nothing in it: what is in
@@ -34,14 +34,15 @@ type Options struct {
 	// with ErrReadOnly.
 	ReadOnly bool
 
-	// Fatal is called when a failure of the disk leaves Pebble no way on and
-	// no caller to return an error to: while it records what tables there are, or
-	// begins a new log. It must end the process, which is always safe. Nil panics.
+	// Fatal is called when Pebble cannot continue after a failure of the disk and
+	// has no caller to return the error to: while it records which tables there
+	// are, or begins a new log. It must end the process, which is always safe. Nil
+	// panics.
 	Fatal func(error)
 
 	// AcceptLoss opens a folder whose log is damaged, without the changes from
-	// the damage on: the logger is told what they are, and the files are kept
-	// under another name. Other damage is refused all the same.
+	// the damage on. These are logged, and the files are kept under another name.
+	// A folder with other damage is refused nevertheless.
 	AcceptLoss bool
 }
 
@@ -81,7 +82,7 @@ func (s *Store) pebble() *pebble.Options {
 		Lock:               s.lock,
 		ReadOnly:           o.ReadOnly,
 		Logger:             logger{o.Logger, s.guard},
-		FormatMajorVersion: pebble.FormatTableFormatV6, // named, so that an upgrade of Pebble changes no file by itself
+		FormatMajorVersion: pebble.FormatTableFormatV6, // explicit, so that an upgrade of Pebble alone changes no file
 		CacheSize:          o.CacheBytes,
 		MemTableSize:       uint64(o.MemTableBytes),
 
@@ -107,7 +108,7 @@ func (s *Store) pebble() *pebble.Options {
 	return p
 }
 
-// logger hands Pebble's words on.
+// logger passes on what Pebble logs.
 type logger struct {
 	log   *slog.Logger
 	guard *guard

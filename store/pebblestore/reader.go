@@ -19,8 +19,8 @@ type reader struct {
 	key  []byte // room for the key of one point read
 }
 
-// get gives the value under key, while it is valid, to use. It reports whether
-// there is one.
+// get calls use with the value under key, which is valid during the call only. It
+// reports whether there is one.
 func (r *reader) get(key []byte, use func(value []byte) error) (found bool, err error) {
 	r.key = key // it may have grown
 	value, closer, err := r.from.Get(key)

@@ -18,7 +18,7 @@ var ErrReadOnly = errors.New("pebblestore: the store is open for reading only")
 var ErrUnmade = errors.New("there is no store yet")
 
 // readOnlyFS is a file system on which nothing can be changed, so that a folder
-// that is only looked at stays as it is, byte for byte.
+// opened for reading stays the same, byte for byte.
 type readOnlyFS struct{ vfs.FS }
 
 func (readOnlyFS) Create(string, vfs.DiskWriteCategory) (vfs.File, error) { return nil, ErrReadOnly }
@@ -39,9 +39,9 @@ func (readOnlyFS) MkdirAll(string, os.FileMode) error    { return ErrReadOnly }
 func (f readOnlyFS) Unwrap() vfs.FS                      { return f.FS }
 func (f readOnlyFS) Lock(name string) (io.Closer, error) { return lockIfThere(f.FS, name) }
 
-// lockIfThere locks a file that exists. A folder without the file is open in no
-// process, and on a disk that takes no writes the folder cannot change:
-// there is nothing to lock in either.
+// lockIfThere locks a file that exists. A lock is not needed if there is no such
+// file, since then no process has the folder open, nor on a disk that is read
+// only, since then the folder cannot change.
 func lockIfThere(files vfs.FS, name string) (io.Closer, error) {
 	if _, err := files.Stat(name); errors.Is(err, os.ErrNotExist) {
 		return noLock{}, nil

@@ -10,12 +10,12 @@ import (
 // Pebble's log and manifest are sequences of records. A file is cut into blocks
 // of 32 KiB, a record into chunks that do not cross blocks, and each chunk has a
 // checksum. Pebble takes the first chunk that is not whole for the end of the
-// file, as it must after a crash. scanRecords reads on, so that a torn end can be
-// told from damage with records after it (docs/decisions/0015-damage.md). The
-// form is that of the package github.com/cockroachdb/pebble/v2/record.
+// file, as it must after a crash. scanRecords reads on, to distinguish a torn end
+// from damage with records after it (docs/decisions/0015-damage.md). The format is
+// that of the package github.com/cockroachdb/pebble/v2/record.
 const (
 	blockLen = 32 << 10
-	// headMax is how much of each record is kept: what describes it is in front.
+	// headMax is how many bytes of each record are kept: its description is there.
 	headMax = 64
 
 	plainHeader     = 7               // checksum, length, type

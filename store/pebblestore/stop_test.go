@@ -107,7 +107,7 @@ func TestAFailedWriteStopsTheStore(t *testing.T) {
 	}
 }
 
-// Nobody awaits these commits, so their failure first shows in a later call.
+// These commits are not waited for, so their failure first shows in a later call.
 func TestAFailureThatNobodyAwaitedStopsTheStore(t *testing.T) {
 	ctx := context.Background()
 	disk := &brokenDisk{FS: vfs.NewMem()}

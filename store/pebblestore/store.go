@@ -1,8 +1,7 @@
 // Package pebblestore is a store.Store in one folder of the local disk, on the
 // embedded database Pebble: Muster's default. One process has the folder at a
-// time, one transaction runs at a time, and a write that fails stops the store
-// for good: from then on it answers nothing. It is the only package that
-// imports Pebble.
+// time, one transaction runs at a time, and a write that fails stops the store:
+// from then on every call fails. It is the only package that imports Pebble.
 package pebblestore
 
 import (
@@ -19,10 +18,10 @@ import (
 )
 
 // ErrStopped is the error of every call after a write to the disk has failed.
-// What was answered before is on the disk; what is there beyond that, the next
-// Open finds out. The folder stays locked until the process ends, so end it.
-// Where Pebble itself meets the failure at a point of no return, it ends the
-// process at once.
+// What was answered before is on the disk; the next Open finds out what else is.
+// The folder stays locked until the process ends, so end it. If the failure
+// happens where Pebble cannot return an error, it ends the process at once (see
+// Options.Fatal).
 var ErrStopped = fmt.Errorf("pebblestore: a write failed: %w", store.ErrStopped)
 
 // Store is one open folder. Make one with Open.
@@ -59,7 +58,7 @@ func (s *Store) View(ctx context.Context, fn func(store.Reader) error) error {
 	}
 	defer s.calls.Done()
 	snapshot := s.db.NewSnapshot()
-	defer snapshot.Close() // it only lets go of the snapshot
+	defer snapshot.Close() // it only releases the snapshot
 	last := s.last.Load()  // after the snapshot, which thus shows nothing newer
 	err := fn(&reader{from: snapshot})
 	if err := last.wait(); err != nil {
@@ -115,8 +114,8 @@ func (s *Store) transact(ctx context.Context, fn func(store.Tx) error) (last *co
 	return c, c.apply()
 }
 
-// Close waits for running calls and makes everything durable, in tables: what is
-// in the log alone is less well protected against damage.
+// Close waits for running calls and writes everything to tables, which are better
+// protected against damage than the log.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	closed := s.closed
@@ -129,7 +128,7 @@ func (s *Store) Close() error {
 	s.idle.Stop()
 	s.calls.Wait()
 	if err := s.last.Load().wait(); err != nil {
-		return err // Pebble may hold its own locks for ever: leave it alone
+		return err // Pebble may hold its locks without end, so it is not closed
 	}
 	if err := s.flush(); err != nil {
 		return err // as above
@@ -141,15 +140,15 @@ func (s *Store) Close() error {
 	return errors.Join(err, s.mark.close(), s.lock.Close())
 }
 
-// flush writes what is in the log alone into tables. It does without when
-// background work has failed, on a full disk for example: the log has everything
-// as well. It fails when Pebble waits for that work for ever.
+// flush writes to tables what is in the log only. If background work has failed,
+// on a full disk for example, it gives up without an error, since the log has
+// everything. It fails when Pebble waits for that work without end.
 func (s *Store) flush() error {
 	if s.o.ReadOnly || s.guard.inTrouble() {
 		return nil
 	}
 	select {
-	case <-s.trouble: // which is over
+	case <-s.trouble: // earlier trouble, which is over
 	default:
 	}
 	type flush struct {
@@ -158,7 +157,7 @@ func (s *Store) flush() error {
 	}
 	begun := make(chan flush, 1)
 	go func() {
-		done, err := s.db.AsyncFlush() // which waits when writers must
+		done, err := s.db.AsyncFlush() // waits as long as writers must wait
 		begun <- flush{done, err}
 	}()
 	select {
@@ -200,7 +199,7 @@ func (s *Store) stopped() error {
 	return nil
 }
 
-// stop makes cause, if it is the first, the reason why nothing works any more.
+// stop stops the store with the reason cause, unless it has stopped already.
 func (s *Store) stop(cause error) error {
 	err := fmt.Errorf("%w: %w", ErrStopped, cause)
 	if s.failure.CompareAndSwap(nil, &err) {

@@ -10,8 +10,9 @@ import (
 )
 
 // CheckTables reads every block of every table and compares it with its checksum,
-// including what no read of a record comes to. It calls problem, with a sentence,
-// for each table that is damaged, and returns an error when it could not finish.
+// including blocks that reading all records does not touch. It calls problem, with
+// a sentence, for each table that is damaged, and returns an error when it could
+// not finish.
 func (s *Store) CheckTables(ctx context.Context, problem func(string)) error {
 	if err := s.begin(ctx); err != nil {
 		return err
@@ -37,12 +38,12 @@ func (s *Store) CheckTables(ctx context.Context, problem func(string)) error {
 	return nil
 }
 
-// unnamedFile begins the errors of a table that is read by itself.
+// unnamedFile begins the errors of a table that is read outside a database.
 const unnamedFile = "pebble: file 000000: "
 
 func (s *Store) checkTable(ctx context.Context, name string, o sstable.ReaderOptions) (err error) {
 	defer func() {
-		if r := recover(); r != nil { // Pebble trusts what passed its checksum
+		if r := recover(); r != nil { // Pebble may panic at a block with a valid checksum and wrong content
 			err = fmt.Errorf("%v", r)
 		}
 	}()
@@ -54,7 +55,7 @@ func (s *Store) checkTable(ctx context.Context, name string, o sstable.ReaderOpt
 	if err != nil {
 		return errors.Join(err, f.Close())
 	}
-	r, err := sstable.NewReader(ctx, readable, o) // which closes readable when it fails
+	r, err := sstable.NewReader(ctx, readable, o) // closes readable if it fails
 	if err != nil {
 		return err
 	}

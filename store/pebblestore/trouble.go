@@ -6,17 +6,17 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// troubled hears that background work has failed.
+// troubled is called when background work has failed.
 func (s *Store) troubled(err error) {
 	s.guard.backgroundError(err)
 	select {
 	case s.trouble <- struct{}{}:
-	default: // Close has yet to hear of an earlier one, or never will
+	default: // there is a token already
 	}
 }
 
-// plainly returns an error of reading as it is, or, when the bytes on the disk are
-// not those that were written, as a DamageError.
+// plainly returns an error of reading unchanged, or as a DamageError if the bytes
+// on the disk are not those that were written.
 func plainly(err error) error {
 	if !pebble.IsCorruptionError(err) {
 		return err
@@ -24,14 +24,14 @@ func plainly(err error) error {
 	return &DamageError{What: sentence(err)}
 }
 
-// sentence returns the text of an error without what Pebble hangs on it: stack
-// traces, which a logger would print, and a line that means nothing to a reader.
+// sentence returns the text of an error without what Pebble adds to it: stack
+// traces, which a logger would print, and a line that has no meaning for readers.
 func sentence(err error) string {
 	return strings.ReplaceAll(err.Error(), "\n<corruption detail carrier>", "")
 }
 
 // corrupted logs, once for each file, that a part of it cannot be read. The store
-// goes on: whatever needs that part fails, and everything else is served.
+// goes on: calls that need that part fail, and all others succeed.
 func (s *Store) corrupted(i pebble.DataCorruptionInfo) {
 	if _, reported := s.damagedFiles.LoadOrStore(i.Path, true); !reported {
 		s.o.Logger.Error("a file of the store is damaged: requests that need the damaged part of it fail; restore a backup",

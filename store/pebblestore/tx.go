@@ -9,9 +9,9 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// tx writes into an indexed batch, through which it also reads. Only counts
-// are kept apart until the end, as sums: thousands of executions of one job
-// then change one record once (docs/decisions/0001-counts-are-absolute.md).
+// tx writes to an indexed batch, from which it also reads. Only the changes of
+// counts are summed up until the end: so thousands of executions of one job change
+// one record once (docs/decisions/0001-counts-are-absolute.md).
 type tx struct {
 	reader
 	batch         *pebble.Batch
@@ -51,7 +51,7 @@ func (t *tx) changeExecution(before, after *muster.Execution) {
 	t.set(t.keyBuf, t.value)
 }
 
-// changePlace keeps the index by job and the counts.
+// changePlace updates the index by job and the counts.
 func (t *tx) changePlace(before, after *muster.Execution) {
 	if before != nil && after != nil && before.Status == after.Status && before.QueuedAt == after.QueuedAt {
 		return
@@ -108,8 +108,8 @@ func (t *tx) Counts(job muster.JobID) (muster.Counts, error) {
 	return counts, err
 }
 
-// finish writes the counts. Ones below zero mean that a Change was told a
-// before that is not what is stored: such a transaction must not be applied.
+// finish writes the counts. If one is below zero, the before of a Change was not
+// what is stored, and the transaction must not be applied.
 func (t *tx) finish() error {
 	for job := range t.counts {
 		counts, err := t.Counts(job)

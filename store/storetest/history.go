@@ -14,10 +14,9 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// History is a random life of a store, the same for the same seed: it applies
-// transactions that follow the rules of package muster, and remembers what the
-// store should hold after each, so that a store that comes back from a crash
-// can be asked which of them it still knows.
+// History is a random sequence of transactions, the same for the same seed. They
+// follow the rules of package muster. It remembers what a store should hold after
+// each, so that after a crash it can tell how many of them the store still has.
 type History struct {
 	rng    *rand.Rand
 	states []*model // by step; the first is empty
@@ -29,7 +28,8 @@ const (
 	historyStart             = muster.Instant(1_700_000_000_000)
 )
 
-// Few names, so that histories come back to them, and such as begin alike.
+// Few names, so that transactions reuse them, some of which are prefixes of
+// others.
 var (
 	things = []muster.ThingName{"pump", "pump-1", "pump:1", "lamp", "Lamp"}
 	jobs   = []muster.JobID{"update", "update-2", "UPDATE", "reboot"}
@@ -42,10 +42,10 @@ func namespaceOf(job muster.JobID) muster.Namespace {
 	return ""
 }
 
-// errRefused ends the transactions of a history that must leave no mark.
+// errRefused ends the transactions of a history that must have no effect.
 var errRefused = errors.New("storetest: this transaction is refused")
 
-// NewHistory returns the beginning of the history that seed stands for.
+// NewHistory returns the history of seed before its first transaction.
 func NewHistory(seed uint64) *History {
 	return &History{rng: rand.New(rand.NewPCG(seed, 0)), states: []*model{newModel()}}
 }
@@ -54,7 +54,8 @@ func NewHistory(seed uint64) *History {
 func (h *History) Steps() int { return len(h.states) - 1 }
 
 // Step applies the next transaction to s, which must be in the state of the
-// last step. Some refuse themselves: these are no step, and wait is nil.
+// last step. Some transactions fail on purpose: these are no step, and wait is
+// nil.
 func (h *History) Step(s store.Store) (wait func() error, err error) {
 	seed, step := h.rng.Uint64(), len(h.states)
 	var next *model
@@ -73,8 +74,8 @@ func (h *History) Step(s store.Store) (wait func() error, err error) {
 	return wait, nil
 }
 
-// Check returns which step it is that r shows, and an error unless it shows
-// precisely that.
+// Check returns the number of the step that r is at, and an error unless r shows
+// exactly the state after that step.
 func (h *History) Check(r store.Reader) (step int, err error) {
 	value, err := r.Get(historyTable, stepKey)
 	if err != nil {
@@ -156,8 +157,7 @@ func (m *model) act(rng *rand.Rand, tx store.Tx, now muster.Instant) error {
 	return nil
 }
 
-// change does what an engine does with every execution: the queue first, then
-// the pair.
+// change changes an execution as Muster does: first the queue, then the pair.
 func (m *model) change(tx store.Tx, before, after *muster.Execution) error {
 	e := before
 	if after != nil {
@@ -194,7 +194,7 @@ func randomUpdate(rng *rand.Rand) muster.Update {
 		StepMinutes: rng.IntN(4)*3 - 1, // clear, or 2, 5, 8 minutes
 	}
 	switch u.To {
-	case muster.Queued, muster.TimedOut: // more often a start than nothing
+	case muster.Queued, muster.TimedOut: // a start instead of an update that would be refused
 		u.To = muster.InProgress
 	case muster.Removed:
 		u.By = muster.Registry

@@ -11,16 +11,16 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// Pauses are the points at which a store may take its time. Each is called by
-// the goroutine that is to wait; nil does not wait.
+// Pauses are the points at which a store may be slow. Each is called by the
+// goroutine that is to wait; nil does not wait.
 type Pauses struct {
 	Read    func()       // between the moment of a snapshot and the first read of it
 	Visible func()       // between the end of a transaction's work and the moment from which others see it
 	Durable func() error // before a transaction becomes durable; with an error it never does
 }
 
-// Late returns s with pauses. It keeps every promise of s, and what is durable
-// is what the pause lets through.
+// Late returns s with pauses. It keeps every promise of s; a transaction is
+// durable after its pause Durable.
 func Late(s store.Store, p Pauses) store.Store {
 	if p.Read == nil {
 		p.Read = func() {}
@@ -34,8 +34,8 @@ func Late(s store.Store, p Pauses) store.Store {
 	return &late{Store: s, pauses: p}
 }
 
-// AnyTime returns pauses of up to longest at every point, most of them none but
-// for letting others run. The same seed gives the same pauses in the same order.
+// AnyTime returns pauses of up to longest at every point; most of them only let
+// other goroutines run. The same seed gives the same pauses in the same order.
 func AnyTime(seed uint64, longest time.Duration) Pauses {
 	var mu sync.Mutex
 	rng := rand.New(rand.NewPCG(seed, 11))
@@ -79,7 +79,7 @@ func (c *lateCommit) wait() error {
 		c.before = nil
 		close(c.done)
 	}
-	<-c.done // and no lock, so that a synctest bubble is at rest meanwhile
+	<-c.done // without a lock, so that a synctest bubble is idle meanwhile
 	return c.err
 }
 

@@ -10,8 +10,8 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// model is what a store should hold, kept so plainly that it cannot be wrong:
-// every answer is found by looking at everything.
+// model is what a store should hold, in the simplest form: it finds every answer
+// by looking at everything.
 type model struct {
 	executions map[store.ExecutionKey]muster.Execution
 	queues     map[store.QueueKey]muster.Queue

@@ -6,9 +6,9 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// Reopen fails t unless stores keep what they hold when they are closed and
-// opened again. start makes an empty place, and each call of what it returns
-// opens a store there.
+// Reopen fails t unless stores keep their content when they are closed and opened
+// again. start makes an empty location, and each call of the function that it
+// returns opens the store there.
 func Reopen(t *testing.T, start func(*testing.T) (open func() store.Store)) {
 	t.Run("a reopened store holds all that it held", func(t *testing.T) {
 		open := start(t)

@@ -1,6 +1,6 @@
-// Package storetest is the contract of package store as tests. A store's own
-// test is a few lines that call Run, and Reopen if the store persists; what
-// passes may stand behind the engine. It knows no particular store.
+// Package storetest is the contract of package store as tests. The test of a
+// store is a few lines that call Run, and Reopen if the store persists. Muster can
+// run on a store that passes. The package does not depend on any particular store.
 package storetest
 
 import (
@@ -20,8 +20,8 @@ type promise struct {
 }
 
 // Run fails t unless the stores that open returns keep every promise made in
-// package store. Each subtest gets an empty store of its own and closes it;
-// open should use t.Cleanup for whatever else must go.
+// package store. Each subtest gets an empty store and closes it; open should use
+// t.Cleanup for everything else.
 func Run(t *testing.T, open func(*testing.T) store.Store) {
 	for _, p := range allPromises() {
 		t.Run(p.name, func(t *testing.T) {
@@ -70,8 +70,8 @@ func create(t *testing.T, s store.Store, executions ...muster.Execution) {
 	})
 }
 
-// expect compares what call gave with what it should, by how the two print:
-// nil and empty are the same.
+// expect compares the result of a call with the expected one by how they print:
+// nil and empty are equal.
 func expect(t *testing.T, call string, got, want any) {
 	t.Helper()
 	if g, w := fmt.Sprintf("%+v", got), fmt.Sprintf("%+v", want); g != w {

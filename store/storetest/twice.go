@@ -7,9 +7,9 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// Twice returns s with every transaction run twice: the first run is undone,
-// whatever it returns, and the second one counts. The tests of a package fail on
-// it when a run that is undone has an effect.
+// Twice returns s with every transaction run twice: the first run is undone, and
+// the second one counts. On it, the tests of a package fail if a transaction has
+// effects beyond its writes.
 func Twice(s store.Store) store.Store { return &twice{Store: s} }
 
 type twice struct{ store.Store }

@@ -11,7 +11,7 @@ import (
 	"github.com/muster-iot/muster/gateway/packet"
 )
 
-// silence is how long a server may put up with a connection that says nothing.
+// silence is how long a server may keep a connection on which nothing is sent.
 const silence = 100 * time.Second
 
 func takeoverContinuesTheSession(r *room) {

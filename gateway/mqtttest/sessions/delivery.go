@@ -52,7 +52,7 @@ func acknowledgedIsNotSentAgain(r *room) {
 	r.lamp(true, nil).ExpectNothing()
 }
 
-// publishWithTheSameID is about the two directions having packet ids of their own.
+// publishWithTheSameID tests that the packet ids of the two directions are independent.
 func publishWithTheSameID(r *room) {
 	a := r.topic("a")
 	c, held := r.holding(a)

@@ -6,7 +6,7 @@ import (
 	"github.com/muster-iot/muster/gateway/packet"
 )
 
-// The tests of this file ask for the profile of AWS where it is not MQTT's (mqtt-broker.md): another broker fails them.
+// The tests of this file check the profile of AWS where it differs from MQTT (mqtt-broker.md): another broker fails them.
 
 func retainedOnlyForExactFilters(r *room) {
 	r.retain(r.topic("a"), "x")

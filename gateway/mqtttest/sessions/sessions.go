@@ -1,6 +1,6 @@
-// Package sessions asks an MQTT server, over the network and in raw packets, what brokers are known to get wrong about sessions:
-// what is lost, doubled, reordered or sent too early when clients are slow, away or back. It needs nothing of the server but an
-// address, so that the same questions go to another broker as the control. It is not for use outside of tests.
+// Package sessions tests an MQTT server, over the network and with raw packets, for what brokers are known to get wrong about
+// sessions: messages that are lost, doubled, reordered or sent too early when clients are slow, away or back. It needs only the
+// address of the server, so the same tests can run against another broker as a control. It is not for use outside of tests.
 package sessions
 
 import (
@@ -12,8 +12,8 @@ import (
 	"github.com/muster-iot/muster/gateway/packet"
 )
 
-// Root is the topic below which all topics of the tests are. The server must let anybody publish and subscribe there; it should
-// let nobody do so elsewhere.
+// Root is the topic below which all topics of the tests are. The server must let any client publish and subscribe there, and
+// should let none do so elsewhere.
 const Root = "sessions"
 
 // window is how many publishes the tests leave unacknowledged: every server takes that many.
@@ -69,7 +69,7 @@ func Run(t *testing.T, dial func() (net.Conn, error)) {
 	}
 }
 
-// room is what one test has of the server: client ids and topics that no other test uses.
+// room is the part of the server for one test: client ids and topics that no other test uses.
 type room struct {
 	*testing.T
 	dial    func() (net.Conn, error)
@@ -90,7 +90,7 @@ func (r *room) open() net.Conn {
 	return c
 }
 
-// connect connects a client as p says, under an id of the room's own.
+// connect connects a client as p says, under an id that only this room uses.
 func (r *room) connect(p packet.Connect) (*mqtttest.Client, *packet.Connack) {
 	r.Helper()
 	c := mqtttest.New(r, r.open(), r.version)
@@ -119,14 +119,14 @@ func (r *room) lamp(present bool, properties packet.Properties) *mqtttest.Client
 	return c
 }
 
-// leave says goodbye and returns when the server has closed the connection.
+// leave sends a DISCONNECT and returns when the server has closed the connection.
 func (r *room) leave(c *mqtttest.Client) {
 	r.Helper()
 	c.Send(&packet.Disconnect{})
 	c.ExpectClosed()
 }
 
-// say publishes at QoS 1 by a client of its own and returns when all is acknowledged.
+// say publishes at QoS 1 as a new client and returns when all is acknowledged.
 func (r *room) say(topic string, payloads ...string) {
 	r.Helper()
 	c := r.visitor("speaker")
@@ -142,7 +142,7 @@ func (r *room) say(topic string, payloads ...string) {
 	r.leave(c)
 }
 
-// expectPuback wants the good PUBACK of a publish. Whether it says that nobody has subscribed is left to the server.
+// expectPuback expects a PUBACK without an error. It may say that there are no subscribers.
 func (r *room) expectPuback(c *mqtttest.Client, id uint16) {
 	r.Helper()
 	p := c.Next()
