@@ -32,7 +32,8 @@ func (s JobStatus) Active() bool { return s == JobScheduled || s == JobInProgres
 // JobEvent is something that happens to a job as a whole.
 type JobEvent uint8
 
-// The events of a job's life.
+// The events of a job's life: first those that may change its Status (Apply),
+// then those that change only its flags (Note).
 const (
 	JobStarts          JobEvent = iota + 1 // its start time has come, or a maintenance window opened
 	JobPauses                              // a maintenance window closed
@@ -41,11 +42,23 @@ const (
 	JobIsForceCanceled                     // CancelJob with force
 	JobIsDeleted                           // DeleteJob
 	JobIsForceDeleted                      // DeleteJob with force
-	jobEventCount      = JobIsForceDeleted + 1
+
+	JobEnds          // its end time came: what is pending stays
+	JobEndsCanceling // its end time came: what is pending is cancelled
+	JobIsSettled     // no execution is left that has to end
+	JobIsRevealed    // every thing knows that a window opened or closed
+	JobMustWait      // too many jobs roll out
+	JobMayGoOn       // its turn to roll out came
+	JobIsHeld        // a dynamic group among its targets does not know its members
+	JobIsReleased    // the group knows them
+	JobIsRolledOut   // every target has been expanded
+	JobGainsTargets  // AssociateTargets
+	jobEventCount    = JobGainsTargets + 1
 )
 
 var jobEventNames = [...]string{
 	"", "starts", "pauses", "finishes", "CancelJob", "CancelJob with force", "DeleteJob", "DeleteJob with force",
+	"ends", "ends and cancels", "is settled", "is revealed", "must wait", "may go on", "is held", "is released", "is rolled out", "AssociateTargets",
 }
 
 func (e JobEvent) String() string { return jobEventNames[e] }
@@ -133,28 +146,7 @@ type Job struct {
 	// PaceJoiners has things that join later go through the rollout's rate
 	// (arbitration A7).
 	PaceJoiners bool
-	// Waiting is set while the job is to roll out and its turn has not come, since
-	// too many others do (arbitration A13).
-	Waiting bool
-	// Over is set when the end time has passed: nobody is given the job any more.
-	Over bool
-	// Settling is set while the executions of a job that was cancelled, deleted
-	// or came to its end time are still being ended in the background.
-	Settling bool
-	// Revealing is set while the things are told that a maintenance window
-	// opened or closed; Revealed is the last execution that was dealt with.
-	Revealing bool
-	Revealed  Mark
-	// Wake is when the job's background work is due; zero when there is none.
-	Wake Instant
-}
-
-// Mark is a position in the list of a job's executions, which begins with the one
-// queued last.
-type Mark struct {
-	QueuedAt Instant
-	Thing    ThingName
-	Number   int64
+	Background
 }
 
 // Rollout is the stored cursor of a job's rollout, which takes targets in order and
@@ -169,16 +161,6 @@ type Rollout struct {
 	Held    bool    `json:",omitempty"` // it waits until membership of the dynamic groups among the targets is complete
 }
 
-// Begin returns the rollout after it was held, at the instant now. One that was held
-// at its first target starts now, so that it includes all members of now.
-func (r Rollout) Begin(now Instant) Rollout {
-	if r.Held && r.Target == 0 {
-		r.Started = now
-	}
-	r.Held = false
-	return r
-}
-
 // Ahead reports whether the rollout has not begun with a target yet.
 func (r Rollout) Ahead(target int) bool {
 	return !r.Done && (target > r.Target || target == r.Target && r.Group == "")
@@ -187,12 +169,15 @@ func (r Rollout) Ahead(target int) bool {
 // Concurrent reports whether the service is creating or cancelling executions
 // (jobs-lifecycle.md section 2.1).
 func (j Job) Concurrent() bool {
-	return (j.Settling && j.Status != JobDeleting) || (j.RollsOut() && !j.Waiting)
+	return (j.Settling && j.Status != JobDeleting) || j.RollsOutNow()
 }
 
 // RollsOut reports whether there are targets left to roll out to, now or when
 // Waiting ends.
 func (j Job) RollsOut() bool { return j.Status == JobInProgress && !j.Rollout.Done }
+
+// RollsOutNow reports whether the job rolls out and its turn has come.
+func (j Job) RollsOutNow() bool { return j.RollsOut() && !j.Waiting }
 
 // Windowed reports whether the job has maintenance windows.
 func (j Job) Windowed() bool { return len(j.Config.Schedule.Windows) > 0 }
@@ -217,10 +202,10 @@ func (j Job) Processing() []Target {
 // has. Its rollout goes on with the new ones.
 func (j Job) WithTargets(all []Target) Job {
 	if j.Rollout.Done {
-		j.Rollout = Rollout{Started: j.Rollout.Started, Target: len(j.Targets), Pace: j.Rollout.Pace}
+		j.Rollout.Target = len(j.Targets)
 	}
 	j.Targets = all
-	return j
+	return j.Note(JobGainsTargets)
 }
 
 // Apply returns the job after event at the instant now. It fails with
@@ -233,13 +218,11 @@ func (j Job) Apply(event JobEvent, now Instant) (Job, error) {
 	j.Status, j.UpdatedAt = to, now
 	switch event {
 	case JobFinishes:
-		j.CompletedAt, j.Settling, j.Revealing, j.Wake = now, false, false, 0
+		j.CompletedAt, j.Wake = now, 0
 	case JobIsForceCanceled:
-		j.ForceCanceled, j.Settling = true, true
-	case JobIsCanceled, JobIsDeleted, JobIsForceDeleted:
-		j.Settling = true
+		j.ForceCanceled = true
 	}
-	return j, nil
+	return j.Note(event), nil
 }
 
 // Ended reports whether the job, with the counts c, is complete (jobs-lifecycle.md

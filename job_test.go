@@ -64,13 +64,13 @@ func TestProcessingShrinksAsTargetsAreDone(t *testing.T) {
 }
 
 func TestARolloutThatWaitedBeginsAnew(t *testing.T) {
-	r := Rollout{Started: 5, Held: true}
-	if got := r.Begin(9); got != (Rollout{Started: 9}) {
-		t.Errorf("Begin = %+v, want it to start at 9", got)
+	j := Job{Rollout: Rollout{Started: 5, Held: true}}
+	if got := j.BeginRollout(9).Rollout; got != (Rollout{Started: 9}) {
+		t.Errorf("BeginRollout = %+v, want it to start at 9", got)
 	}
-	r.Target = 1
-	if got := r.Begin(9); got != (Rollout{Started: 5, Target: 1}) {
-		t.Errorf("Begin in the middle = %+v, want it to keep its start", got)
+	j.Rollout.Target = 1
+	if got := j.BeginRollout(9).Rollout; got != (Rollout{Started: 5, Target: 1}) {
+		t.Errorf("BeginRollout in the middle = %+v, want it to keep its start", got)
 	}
 	for target, want := range map[int]bool{0: false, 1: true, 2: true} {
 		if got := (Rollout{Target: 1}).Ahead(target); got != want {

@@ -5,21 +5,17 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// This file keeps the number of jobs that roll out at once below a limit, if
-// there is one. Those beyond it wait, the oldest first, and are never cancelled
-// (arbitration A13, jobs-lifecycle.md J4). What is being cancelled counts, but
-// never waits.
+// This file bounds how many jobs roll out at once, if there is a limit. Jobs beyond
+// the limit wait and are given turns by age, the oldest first; they are never
+// cancelled for it (arbitration A13, jobs-lifecycle.md J4). A job that is being
+// cancelled counts towards the limit, but never waits.
 
 // takeTurn decides whether j (old before this command, nil for a new one) may roll
 // out now or must wait for its turn, and returns it so. A job that waits before it
 // has begun captures its members when it does begin. Asked twice in one
 // transaction, takeTurn decides the same.
 func takeTurn(tx *transaction, old *muster.Job, j muster.Job) (muster.Job, error) {
-	if !j.RollsOut() {
-		j.Waiting = false
-		return j, nil
-	}
-	if j.Waiting || (old != nil && old.RollsOut()) || tx.s.limits.ConcurrentJobs == 0 {
+	if !j.RollsOut() || j.Waiting || (old != nil && old.RollsOut()) || tx.s.limits.ConcurrentJobs == 0 {
 		return j, nil
 	}
 	free, err := tx.s.turnIsFree(tx)
@@ -29,7 +25,8 @@ func takeTurn(tx *transaction, old *muster.Job, j muster.Job) (muster.Job, error
 	if _, waits, err := nextInLine(tx); err != nil || (free && !waits) {
 		return j, err
 	}
-	j.Waiting, j.Rollout.Started = true, 0
+	j = j.Note(muster.JobMustWait)
+	j.Rollout.Started = 0
 	if old != nil {
 		j.Rollout.Started = old.Rollout.Started
 	}
@@ -76,8 +73,8 @@ func giveTurns(tx *transaction) error {
 		if err != nil {
 			return err
 		}
-		j := *old
-		j.Waiting, j.Wake = false, tx.Now
+		j := old.Note(muster.JobMayGoOn)
+		j.Wake = tx.Now
 		if j.Rollout.Started == 0 {
 			j.Rollout.Started = tx.Now
 		}

@@ -111,7 +111,7 @@ func describe(r jobReader, in DescribeInput) (*muster.Execution, error) {
 		found, err := r.Executions(store.ExecutionKey{Thing: in.Thing, Job: head.Job, Number: head.Number})
 		return found[0], err
 	}
-	x, err := find(r, in.Thing, in.Namespace, in.Job, in.Number)
+	x, err := deviceExecution(r, in.Thing, in.Namespace, in.Job, in.Number)
 	if err != nil {
 		return nil, err
 	}
@@ -164,7 +164,7 @@ func (s *Jobs) StartNext(in StartNextInput, done func(Described, error)) {
 		before := *found[0]
 		after := before.WithStep(in.StepMinutes, tx.Now)
 		if before.Status == muster.Queued {
-			if after, err = before.Apply(deviceUpdate(tx, j, muster.InProgress, in.Details, in.StepMinutes), tx.Now); err != nil {
+			if after, err = before.Apply(s.deviceUpdate(j, muster.InProgress, in.Details, in.StepMinutes), tx.Now); err != nil {
 				return d, err
 			}
 		}
@@ -175,7 +175,7 @@ func (s *Jobs) StartNext(in StartNextInput, done func(Described, error)) {
 		if after.Equal(before) {
 			return d, nil
 		}
-		return d, tx.change(&before, &after)
+		return d, tx.changeExecution(&before, &after)
 	}, done)
 }
 
@@ -210,10 +210,10 @@ func (s *Jobs) UpdateExecution(in UpdateInput, done func(Described, error)) {
 	}
 	submit(s, in.wants, func(tx *transaction) (Described, error) {
 		d := Described{At: tx.Now}
-		if _, err := tx.settled(store.QueueKey{Thing: in.Thing, Namespace: in.Namespace}); err != nil {
+		if _, err := tx.settledQueue(store.QueueKey{Thing: in.Thing, Namespace: in.Namespace}); err != nil {
 			return d, err
 		}
-		before, err := find(tx, in.Thing, in.Namespace, in.Job, in.Number)
+		before, err := deviceExecution(tx, in.Thing, in.Namespace, in.Job, in.Number)
 		if err != nil {
 			return d, err
 		}
@@ -224,7 +224,7 @@ func (s *Jobs) UpdateExecution(in UpdateInput, done func(Described, error)) {
 		if j == nil || j.Status == muster.JobDeleting {
 			return d, noExecution(in.Thing, in.Job)
 		}
-		u := deviceUpdate(tx, j, in.Status, in.Details, in.StepMinutes)
+		u := s.deviceUpdate(j, in.Status, in.Details, in.StepMinutes)
 		u.ExpectedVersion = in.ExpectedVersion
 		after, err := before.Apply(u, tx.Now)
 		if err != nil {
@@ -236,14 +236,14 @@ func (s *Jobs) UpdateExecution(in UpdateInput, done func(Described, error)) {
 				return d, err
 			}
 		}
-		return d, tx.end(before, &after, j)
+		return d, tx.endExecution(before, &after, j)
 	}, done)
 }
 
-func deviceUpdate(tx *transaction, j *muster.Job, to muster.Status, details map[string]string, step int) muster.Update {
+func (s *Jobs) deviceUpdate(j *muster.Job, to muster.Status, details map[string]string, step int) muster.Update {
 	return muster.Update{
 		By: muster.Device, To: to, Details: details, StepMinutes: step,
-		JobMinutes: j.Config.TimeoutMinutes, Strict: tx.s.strictTransitions,
+		JobMinutes: j.Config.TimeoutMinutes, Strict: s.strictTransitions,
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 )
 
 // tellExecution tells that an execution ended or is deleted.
-func (tx *transaction) tellExecution(before, after *muster.Execution) error {
+func tellExecution(tx *transaction, before, after *muster.Execution) error {
 	x, operation := before, eventlog.Deleted
 	if after != nil {
 		if !after.Status.Terminal() {
@@ -22,30 +22,34 @@ func (tx *transaction) tellExecution(before, after *muster.Execution) error {
 	return tx.s.events.Tell(tx.Tx, eventlog.Event{Type: muster.EventJobExecution, Operation: operation, Execution: new(*x)})
 }
 
-// tellJob tells what a change of a job means to those outside. A cancellation
-// and a deletion are each told twice, even when they are done at once.
-func (tx *transaction) tellJob(before, after muster.Job) error {
+// tell tells what a change of a job means to those outside. A cancellation and a
+// deletion are each told twice, even when they are done at once.
+func (f filing) tell() error {
+	before, after := f.old, f.now
+	if before == nil || after == nil {
+		return nil
+	}
 	settled := before.Status == muster.JobCanceled && before.Settling && (after.Status != muster.JobCanceled || !after.Settling)
 	canceled := after.Status == muster.JobCanceled && after.Settling &&
 		(before.Status != muster.JobCanceled || !before.Settling || after.ForceCanceled != before.ForceCanceled)
 	turned := before.Status != after.Status
 	if settled {
-		if err := tx.tellOfJob(eventlog.Canceled, after); err != nil {
+		if err := tellOfJob(f.tx, eventlog.Canceled, *after); err != nil {
 			return err
 		}
 	}
 	switch {
 	case canceled:
-		return tx.tellOfJob(eventlog.CancellationInProgress, after)
+		return tellOfJob(f.tx, eventlog.CancellationInProgress, *after)
 	case turned && after.Status == muster.JobDeleting:
-		return tx.tellOfJob(eventlog.DeletionInProgress, after)
+		return tellOfJob(f.tx, eventlog.DeletionInProgress, *after)
 	case turned && after.Status == muster.JobCompleted:
-		return tx.tellOfJob(eventlog.Completed, after)
+		return tellOfJob(f.tx, eventlog.Completed, *after)
 	}
 	return nil
 }
 
-func (tx *transaction) tellOfJob(operation eventlog.Operation, j muster.Job) error {
+func tellOfJob(tx *transaction, operation eventlog.Operation, j muster.Job) error {
 	if on, err := tx.s.events.Enabled(tx.Tx, muster.EventJob); err != nil || !on {
 		return err
 	}

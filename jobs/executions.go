@@ -55,7 +55,7 @@ func (s *Jobs) CancelExecution(ctx context.Context, in ExecutionCancellation) er
 		return err
 	}
 	return s.do(ctx, func(tx *transaction) error {
-		x, j, err := managed(tx, in.Thing, in.Job, nil)
+		x, j, err := managedExecution(tx, in.Thing, in.Job, nil)
 		if err != nil {
 			return err
 		}
@@ -66,7 +66,7 @@ func (s *Jobs) CancelExecution(ctx context.Context, in ExecutionCancellation) er
 		if err != nil {
 			return err
 		}
-		return tx.end(x, &after, j)
+		return tx.endExecution(x, &after, j)
 	})
 }
 
@@ -74,7 +74,7 @@ func (s *Jobs) CancelExecution(ctx context.Context, in ExecutionCancellation) er
 // else it is an InvalidTransition (jobs-lifecycle.md section 7).
 func (s *Jobs) DeleteExecution(ctx context.Context, thing muster.ThingName, job muster.JobID, number int64, ns *muster.Namespace, force bool) error {
 	return s.do(ctx, func(tx *transaction) error {
-		x, j, err := managed(tx, thing, job, &number)
+		x, j, err := managedExecution(tx, thing, job, &number)
 		if err != nil {
 			return err
 		}
@@ -84,16 +84,16 @@ func (s *Jobs) DeleteExecution(ctx context.Context, thing muster.ThingName, job 
 		if x.Status == muster.InProgress && !force {
 			return muster.Errorf(muster.InvalidTransition, "The execution of job %s on thing %s is IN_PROGRESS; use force to delete it", job, thing)
 		}
-		if j, err = gap(tx, j, x); err != nil {
+		if j, err = rememberGap(tx, j, x); err != nil {
 			return err
 		}
-		return tx.end(x, nil, j)
+		return tx.endExecution(x, nil, j)
 	})
 }
 
-// gap remembers that the first execution of a thing is going to be deleted
-// while it has a later one. It returns the job as it is then.
-func gap(tx *transaction, j *muster.Job, x *muster.Execution) (*muster.Job, error) {
+// rememberGap sets Gaps of j if x, which is about to be deleted, is the first execution
+// of a thing that has a later one. It returns the job as it is then.
+func rememberGap(tx *transaction, j *muster.Job, x *muster.Execution) (*muster.Job, error) {
 	latest, err := tx.Latest(x.Thing, x.Job)
 	if err != nil || x.Number != 1 || latest.Number == 1 || j.Gaps {
 		return j, err
@@ -103,9 +103,9 @@ func gap(tx *transaction, j *muster.Job, x *muster.Execution) (*muster.Job, erro
 	return &with, tx.putJob(with)
 }
 
-// managed returns an execution for an operator to change, after it met the fate
-// of its job, and the job.
-func managed(tx *transaction, thing muster.ThingName, job muster.JobID, number *int64) (*muster.Execution, *muster.Job, error) {
+// managedExecution returns an execution for an operator to change, up to date with its
+// job, and the job. It fails with NotFound.
+func managedExecution(tx *transaction, thing muster.ThingName, job muster.JobID, number *int64) (*muster.Execution, *muster.Job, error) {
 	j, err := tx.job(job)
 	if err != nil {
 		return nil, nil, err
@@ -117,7 +117,7 @@ func managed(tx *transaction, thing muster.ThingName, job muster.JobID, number *
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := tx.settle(x, j); err != nil {
+	if err := tx.settleExecution(x, j); err != nil {
 		return nil, nil, err
 	}
 	x, err = findExecution(tx, thing, job, &x.Number)

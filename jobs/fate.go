@@ -6,20 +6,25 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// fate is what a job's own state means for one of its executions.
+// Cancelling, deleting or ending a job decides about all its executions at once, and
+// there may be a million of them. So the command changes only the job, and the
+// executions follow in the background (settleSome). Until then their stored status is
+// out of date. Whoever reads or changes one must first ask for its fate: readers leave
+// out what has ended, and commands end it before they do anything else. That way no
+// client can tell that the background is behind.
+
+// fate is what the state of a job means for one of its executions.
 type fate uint8
 
 const (
-	stays  fate = iota // it lives on
-	ends               // it is CANCELED, though the background has not come to it yet
-	forced             // the same, by force
-	goes               // it is deleted
+	stays  fate = iota // it remains as stored
+	ends               // it is to be CANCELED
+	forced             // it is to be CANCELED by force, also from IN_PROGRESS
+	goes               // it is to be deleted
 )
 
-// fateOf says what becomes of an execution in status s of job j. The job
-// decides from the moment it is cancelled, deleted or over; its executions
-// follow in the background, and nobody can tell the difference
-// (jobs-lifecycle.md J12, jobs-data-plane.md J14).
+// fateOf returns the fate of an execution with the stored status s; j is its job, nil
+// when that is gone (jobs-lifecycle.md J12, jobs-data-plane.md J14).
 func fateOf(j *muster.Job, s muster.Status) fate {
 	switch {
 	case j == nil || j.Status == muster.JobDeleting:
@@ -35,9 +40,9 @@ func fateOf(j *muster.Job, s muster.Status) fate {
 	return stays
 }
 
-// deviceQueue returns what a device may see of its queue: without what is about
-// to be cancelled or deleted, or is outside its maintenance windows. It fails with NotFound when the thing is
-// not in the registry (jobs-data-plane.md J11).
+// deviceQueue returns a queue as a device may see it: without executions that their
+// job has ended, and with those hidden that are outside their maintenance windows. It
+// fails with NotFound when the thing is not in the registry (jobs-data-plane.md J11).
 func deviceQueue(r jobReader, thing muster.ThingName, ns muster.Namespace) (muster.Queue, error) {
 	if err := lookup.RequireThing(r, thing); err != nil {
 		return muster.Queue{}, err
@@ -61,18 +66,19 @@ func deviceQueue(r jobReader, thing muster.ThingName, ns muster.Namespace) (must
 	return q, nil
 }
 
-// deviceQueue is the same for a command, which ends at once what is about to
-// end.
+// deviceQueue is the same for a command, which stores what it finds out: it ends the
+// executions that their job has ended.
 func (tx *transaction) deviceQueue(thing muster.ThingName, ns muster.Namespace) (muster.Queue, error) {
 	if err := lookup.RequireThing(tx, thing); err != nil {
 		return muster.Queue{}, err
 	}
-	return tx.settled(store.QueueKey{Thing: thing, Namespace: ns})
+	return tx.settledQueue(store.QueueKey{Thing: thing, Namespace: ns})
 }
 
-// settled returns a queue after it has met the fate of its jobs, and shows what
-// their maintenance windows let it.
-func (tx *transaction) settled(key store.QueueKey) (muster.Queue, error) {
+// settledQueue brings a queue and its executions up to date with their jobs and
+// returns it: executions that their job has ended are ended, and entries are shown or
+// hidden as the maintenance windows say.
+func (tx *transaction) settledQueue(key store.QueueKey) (muster.Queue, error) {
 	q, err := tx.Queue(key)
 	if err != nil {
 		return q, err
@@ -83,7 +89,7 @@ func (tx *transaction) settled(key store.QueueKey) (muster.Queue, error) {
 			return q, err
 		}
 		if fateOf(j, entry.Status) == stays {
-			if err := tx.reveal(key, j); err != nil {
+			if err := tx.revealEntry(key, j); err != nil {
 				return q, err
 			}
 			continue
@@ -92,38 +98,38 @@ func (tx *transaction) settled(key store.QueueKey) (muster.Queue, error) {
 		if err != nil {
 			return q, err
 		}
-		if err := tx.settle(found[0], j); err != nil {
+		if err := tx.settleExecution(found[0], j); err != nil {
 			return q, err
 		}
 	}
 	return tx.Queue(key)
 }
 
-// reveal shows or hides the entry of j in a queue, as its windows say.
-func (tx *transaction) reveal(key store.QueueKey, j *muster.Job) error {
+// revealEntry shows or hides the entry of j in a queue, as the windows of j say.
+func (tx *transaction) revealEntry(key store.QueueKey, j *muster.Job) error {
 	old, err := tx.Queue(key)
 	if err != nil {
 		return err
 	}
 	entry, ok := old.Find(j.ID)
 	if ok && entry.Status == muster.Queued && entry.Hidden != j.Hides() {
-		tx.replace(old, old.Hide(j.ID, j.Hides()))
+		tx.replaceQueue(old, old.Hide(j.ID, j.Hides()))
 	}
 	return nil
 }
 
-// settle lets an execution meet the fate of its job.
-func (tx *transaction) settle(x *muster.Execution, j *muster.Job) error {
-	after, err := tx.fated(x, j)
+// settleExecution brings an execution up to date with its job j.
+func (tx *transaction) settleExecution(x *muster.Execution, j *muster.Job) error {
+	after, err := fated(x, j, tx.Now)
 	if err != nil || after == x {
 		return err
 	}
-	return tx.end(x, after, j)
+	return tx.endExecution(x, after, j)
 }
 
-// fated returns an execution as the fate of its job leaves it: x itself, a
-// cancelled one, or nil.
-func (tx *transaction) fated(x *muster.Execution, j *muster.Job) (*muster.Execution, error) {
+// fated returns the execution x as its job j leaves it: x itself, a cancelled one, or
+// nil when it is deleted.
+func fated(x *muster.Execution, j *muster.Job, now muster.Instant) (*muster.Execution, error) {
 	fate := fateOf(j, x.Status)
 	switch fate {
 	case stays:
@@ -131,15 +137,16 @@ func (tx *transaction) fated(x *muster.Execution, j *muster.Job) (*muster.Execut
 	case goes:
 		return nil, nil
 	}
-	after, err := x.Apply(muster.Update{By: cancelActor(fate == forced), To: muster.Canceled}, tx.Now)
+	after, err := x.Apply(muster.Update{By: cancelActor(fate == forced), To: muster.Canceled}, now)
 	return &after, err
 }
 
-// end changes an execution and, when that ended it, lets the job draw its
-// conclusions in the order of jobs-lifecycle.md J22: abort, or else retry; then
-// completion.
-func (tx *transaction) end(before, after *muster.Execution, j *muster.Job) error {
-	if err := tx.change(before, after); err != nil {
+// endExecution changes an execution and, if the change ends or deletes it, applies the
+// consequences for its job j in the order of jobs-lifecycle.md J22: abort, or else
+// retry; then completion. A success also installs the packages of the job on the
+// thing. j is nil when the job is gone.
+func (tx *transaction) endExecution(before, after *muster.Execution, j *muster.Job) error {
+	if err := tx.changeExecution(before, after); err != nil {
 		return err
 	}
 	if j == nil || (after != nil && !after.Status.Terminal()) {
@@ -150,20 +157,21 @@ func (tx *transaction) end(before, after *muster.Execution, j *muster.Job) error
 			return err
 		}
 	}
+	// A deleted execution counts for no abort criterion and is not retried.
 	if after != nil {
-		if aborted, err := tx.abort(j); err != nil || aborted {
+		if aborted, err := tx.abortJob(j); err != nil || aborted {
 			return err
 		}
-		if err := retry(tx, after, j); err != nil {
+		if err := retryExecution(tx, after, j); err != nil {
 			return err
 		}
 	}
-	return tx.conclude(*j)
+	return tx.completeJob(*j)
 }
 
-// abort cancels a job when one of its criteria is met, and reports whether it
+// abortJob cancels a job when one of its criteria is met, and reports whether it
 // did (jobs-lifecycle.md section 11).
-func (tx *transaction) abort(j *muster.Job) (bool, error) {
+func (tx *transaction) abortJob(j *muster.Job) (bool, error) {
 	if len(j.Config.Abort) == 0 || !j.Status.Active() {
 		return false, nil
 	}
@@ -180,12 +188,15 @@ func (tx *transaction) abort(j *muster.Job) (bool, error) {
 		return false, err
 	}
 	canceled.Comment, canceled.ReasonCode, canceled.Wake = comment, rollout.AbortReasonCode, tx.Now
-	tx.retire(canceled)
+	retire(tx, canceled)
 	return true, tx.putJob(canceled)
 }
 
-// conclude completes a job whose last execution ended.
-func (tx *transaction) conclude(j muster.Job) error {
+// completeJob makes a job COMPLETED when its last execution has ended
+// (jobs-lifecycle.md section 12). A continuous job is completed only after its end
+// time.
+
+func (tx *transaction) completeJob(j muster.Job) error {
 	if j.Selection != muster.Snapshot && !j.Over {
 		return nil
 	}
@@ -200,16 +211,17 @@ func (tx *transaction) conclude(j muster.Job) error {
 	if err != nil {
 		return err
 	}
-	if waiting, err := anyWaiting(tx, &done); err != nil {
+	if waiting, err := (waitlist{tx, &done}).any(); err != nil {
 		return err
 	} else if waiting {
-		done.Wake = tx.Now // to forget who waits
+		done.Wake = tx.Now // to strike them off
 	}
 	return tx.putJob(done)
 }
 
-// find returns an execution of job on thing: the latest, or the one numbered.
-func find(r store.Reader, thing muster.ThingName, ns muster.Namespace, job muster.JobID, number *int64) (*muster.Execution, error) {
+// deviceExecution returns an execution that a device asked for: the latest of job on
+// thing, or that with the number.
+func deviceExecution(r store.Reader, thing muster.ThingName, ns muster.Namespace, job muster.JobID, number *int64) (*muster.Execution, error) {
 	x, err := ownExecution(r, thing, job, number)
 	if err == nil && x.Namespace != ns {
 		return nil, noExecution(thing, job)
@@ -217,8 +229,9 @@ func find(r store.Reader, thing muster.ThingName, ns muster.Namespace, job muste
 	return x, err
 }
 
-// ownExecution is findExecution without what an earlier thing of the name had
-// (arbitration A26). History of a thing that is gone is found.
+// ownExecution is findExecution without executions of an earlier thing of that name
+// (arbitration A26). Those of a thing that was deleted are found as long as no new
+// thing has the name.
 func ownExecution(r store.Reader, thing muster.ThingName, job muster.JobID, number *int64) (*muster.Execution, error) {
 	x, err := findExecution(r, thing, job, number)
 	if err != nil || !x.Status.Terminal() {

@@ -9,12 +9,15 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// This file is the one place where a job document is made ready for a device:
-// its links become presigned URLs (jobs-data-plane.md section 13). All URLs of
-// an execution are made as of one instant, which is stored with it: made again
-// of the same instant they are the same URLs, also after a restart, and so they
-// are given again while half of their life remains (arbitration A1). A job
-// whose document has no links pays for nothing of this.
+// This file is the one place where a job document is made ready for a device: its
+// links become presigned URLs (jobs-data-plane.md section 13).
+//
+// All URLs of an execution are made as of one instant, PresignedAt, which is stored
+// with the execution. A signature depends on nothing else that changes, so the same
+// instant gives the same URLs, also after a restart, and no URL needs to be stored.
+// They are handed out again while at least half of their life remains (arbitration
+// A1); after that the execution is given a new instant. A job whose document has no
+// links skips all of this.
 
 // Objects is what jobs ask of the store of job files.
 type Objects interface {
@@ -34,8 +37,8 @@ type Objects interface {
 	Presign(o muster.Object, upload bool, life time.Duration, at muster.Instant) (string, error)
 }
 
-// renewed returns x with the instant of the URLs that its device is to be given
-// at an instant.
+// renewed returns x with the instant of the URLs that its device is to be given now: the
+// stored one as long as it is fresh. j is the job of x, nil when it is gone.
 func renewed(j *muster.Job, x muster.Execution, now muster.Instant) muster.Execution {
 	if j != nil && j.Links && !j.Config.Presigned.Fresh(x.PresignedAt, now) {
 		x.PresignedAt = now - now%1000 // the unit of what is signed
@@ -67,8 +70,8 @@ func (s *Jobs) presigned(text string, j *muster.Job, x muster.Execution) (string
 	return filled, nil
 }
 
-// handOut returns the document of an execution that is about to be changed,
-// and gives it the instant of its URLs.
+// handOut returns the document of an execution for its device, and gives x the instant
+// of its URLs. The caller stores x.
 func (tx *transaction) handOut(j *muster.Job, x *muster.Execution) (*string, error) {
 	text, err := tx.document(x.Job)
 	if err != nil {
@@ -79,8 +82,8 @@ func (tx *transaction) handOut(j *muster.Job, x *muster.Execution) (*string, err
 	return &text, err
 }
 
-// described returns the document of x, or nil when it needs new URLs, which a
-// reader cannot store.
+// described returns the document of x, or nil when x needs new URLs: their instant must
+// be stored, which a reader cannot do.
 func (s *Jobs) described(r jobReader, x muster.Execution) (*string, error) {
 	j, err := r.job(x.Job)
 	if err != nil || renewed(j, x, s.now()).PresignedAt != x.PresignedAt {
@@ -94,8 +97,8 @@ func (s *Jobs) described(r jobReader, x muster.Execution) (*string, error) {
 	return &text, err
 }
 
-// describeAnew is DescribeExecution with new URLs. For everybody else the
-// execution stays as it is.
+// describeAnew is DescribeExecution as a command that stores the instant of new URLs.
+// Nothing else of the execution changes.
 func (s *Jobs) describeAnew(ctx context.Context, in DescribeInput) (Described, error) {
 	return do(ctx, s, func(tx *transaction) (Described, error) {
 		d := Described{At: tx.Now}
@@ -122,35 +125,14 @@ func (tx *transaction) reissue(before, after *muster.Execution) error {
 	if before.PresignedAt == after.PresignedAt {
 		return nil
 	}
-	return tx.change(before, after)
+	return tx.changeExecution(before, after)
 }
 
-// present makes the head of a notification ready to be handed out, its URLs only
-// if a subscriber hears it: in the transaction that changed the head, so that the
-// publisher need not come back for each thing of a rollout.
-func (tx *transaction) present(n *Notification) (err error) {
-	if n.Head == nil {
-		return nil
-	}
-	if n.job, err = tx.job(n.Head.Job); err != nil {
-		return err
-	}
-	if n.document, err = tx.document(n.Head.Job); err != nil {
-		return err
-	}
-	if n.job == nil || !n.job.Links || !tx.s.audience.Hears(n.QueueKey) {
-		return nil
-	}
-	before, after := n.Head, renewed(n.job, *n.Head, tx.Now)
-	n.Head = &after
-	return tx.reissue(before, &after)
-}
-
-// Document returns the document of Head as the commit left it, to be sent now.
-// What cannot be resolved stays as it is and is logged.
+// Document returns the document of Head, to be sent now. A link that cannot be resolved
+// leaves the whole document as it is stored, and is logged.
 func (n Notification) Document(ctx context.Context) (string, error) {
 	s, x := n.jobs, *n.Head
-	if renewed(n.job, x, s.now()).PresignedAt != x.PresignedAt { // no subscriber when it was committed, or it has waited since
+	if renewed(n.job, x, s.now()).PresignedAt != x.PresignedAt { // nothing had subscribed when it was committed, or it was sent late
 		var err error
 		if x, err = s.renew(ctx, x); err != nil {
 			return "", err

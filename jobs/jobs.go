@@ -72,28 +72,37 @@ func (s *Jobs) CreateJob(ctx context.Context, in NewJob) (muster.Job, error) {
 			ID: in.ID, Namespace: in.Namespace, Targets: chosen, Selection: in.Selection, Description: d.Description,
 			DocumentSource: d.Source, TemplateARN: in.Template, Config: d.Config, Links: d.links, Packages: d.packages, Status: muster.JobScheduled, CreatedAt: tx.Now, UpdatedAt: tx.Now,
 		}
-		if j, err = open(tx, j); err != nil {
+		if j, err = openJob(tx, j); err != nil {
 			return j, err
 		}
 		tables.documents.Put(tx, string(in.ID), d.document)
 		delete(tx.texts, in.ID)
 		tables.newest.Put(tx, newestKey(j), store.Link{})
 		for _, t := range chosen {
-			index(tx, j, t)
+			indexTarget(tx, j, t)
 		}
 		tags.Put(tx, KindJob, string(in.ID), labels)
-		if err := tx.putJob(j); err != nil {
-			return j, err
-		}
-		if err := tx.mayTarget(j); err != nil {
-			return j, err
-		}
-		return rollOutSmall(tx, j.ID)
+		return putTargets(tx, j)
 	})
 }
 
-// index makes a job findable by one of its targets.
-func index(tx *transaction, j muster.Job, t muster.Target) {
+// putTargets writes a job with new targets, and gives it to their things at once if
+// they are few. It fails with Invalid when a dynamic group among the targets would
+// depend on a job that depends on the group.
+func putTargets(tx *transaction, j muster.Job) (muster.Job, error) {
+	if err := tx.putJob(j); err != nil {
+		return j, err
+	}
+	if j.Selection == muster.Continuous {
+		if err := tx.s.registry.MayTarget(tx.Tx, j.Targets); err != nil {
+			return j, err
+		}
+	}
+	return rollOutSmall(tx, j.ID)
+}
+
+// indexTarget makes a job findable by one of its targets.
+func indexTarget(tx *transaction, j muster.Job, t muster.Target) {
 	key := targetKey(t, j.ID)
 	tables.byTarget.Put(tx, key, store.Link{})
 	if j.Selection == muster.Continuous {
@@ -126,19 +135,13 @@ func (s *Jobs) AssociateTargets(ctx context.Context, id muster.JobID, ns *muster
 		}
 		j.UpdatedAt = tx.Now
 		for _, t := range all[len(had):] {
-			index(tx, j, t)
+			indexTarget(tx, j, t)
 		}
 		if len(all) > len(had) {
 			j = j.WithTargets(all)
 			j.Wake = tx.Now
 		}
-		if err := tx.putJob(j); err != nil {
-			return j, err
-		}
-		if err := tx.mayTarget(j); err != nil {
-			return j, err
-		}
-		return rollOutSmall(tx, j.ID)
+		return putTargets(tx, j)
 	})
 }
 
@@ -180,7 +183,7 @@ func (s *Jobs) UpdateJob(ctx context.Context, id muster.JobID, ns *muster.Namesp
 				return j, err
 			}
 		}
-		j, err := paced(tx, in.apply(j, tx.Now))
+		j, err := withNewRate(tx, in.apply(j, tx.Now))
 		if err != nil {
 			return j, err
 		}
@@ -280,7 +283,7 @@ func (s *Jobs) CancelJob(ctx context.Context, id muster.JobID, in Cancellation) 
 		if in.ReasonCode != nil {
 			j.ReasonCode = *in.ReasonCode
 		}
-		tx.retire(j)
+		retire(tx, j)
 		j.Wake = tx.Now
 		return j, tx.putJob(j)
 	})
@@ -309,21 +312,23 @@ func (s *Jobs) DeleteJob(ctx context.Context, id muster.JobID, ns *muster.Namesp
 		} else if taken {
 			return j, muster.Errorf(muster.LimitExceeded, "%d jobs are being deleted already", most)
 		}
-		return gone, deleting(tx, gone)
+		return gone, beginDeletion(tx, gone)
 	})
 	return err
 }
 
-// deleting begins to remove a job that was just deleted.
-func deleting(tx *transaction, j muster.Job) error {
-	tx.retire(j)
+// beginDeletion stores a job that an event has just made DELETION_IN_PROGRESS; the
+// background deletes its records.
+func beginDeletion(tx *transaction, j muster.Job) error {
+	retire(tx, j)
 	tables.deletions.Put(tx, string(j.ID), store.Link{})
 	j.Wake = tx.Now
 	return tx.putJob(j)
 }
 
-// retire takes a job that is over out of the way of things that join groups.
-func (tx *transaction) retire(j muster.Job) {
+// retire takes a job that gives nothing any more out of the index in which things that
+// join and leave groups look for jobs.
+func retire(tx *transaction, j muster.Job) {
 	if j.Selection == muster.Continuous {
 		for _, t := range j.Targets {
 			tables.standing.Delete(tx, targetKey(t, j.ID))

@@ -8,9 +8,9 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// This file is about things that come under a target of a continuous job while
-// it runs. They are given the job at once, as on AWS, or, if the job is told so,
-// with the rate of its rollout (arbitration A7).
+// This file is about things that come under a target of a continuous job after its
+// rollout began. They are given the job at once, as on AWS, or at the rate of the
+// rollout if the job has the option PaceJoiners (arbitration A7).
 
 // JobOptions are what the contract has no field for.
 type JobOptions struct {
@@ -33,9 +33,9 @@ func (s *Jobs) JobOptions(ctx context.Context, id muster.JobID) (JobOptions, err
 	return o, err
 }
 
-// SetJobOptions replaces the options of a job. Things that wait for the pace are
-// given the job at once when it is lifted. It fails with NotFound, or with
-// Invalid for the joiners of a job that has none or is over.
+// SetJobOptions replaces the options of a job. When PaceJoiners is cleared, the things
+// that wait for the pace are given the job at once. It fails with NotFound, or with
+// Invalid when PaceJoiners changes for a SNAPSHOT or for a job that has ended.
 func (s *Jobs) SetJobOptions(ctx context.Context, id muster.JobID, o JobOptions) error {
 	_, err := s.changeJob(ctx, id, nil, func(tx *transaction, j muster.Job) (muster.Job, error) {
 		switch {
@@ -53,14 +53,14 @@ func (s *Jobs) SetJobOptions(ctx context.Context, id muster.JobID, o JobOptions)
 	return err
 }
 
-// welcome gives a thing that has come under a target of j its execution, at once
-// or when the pace allows it.
-func welcome(tx *transaction, j *muster.Job, t *muster.Thing) error {
+// giveJoiner gives a thing that has come under a target of j its execution: at once, or
+// when the pace allows it.
+func giveJoiner(tx *transaction, j *muster.Job, t *muster.Thing) error {
 	if !j.PaceJoiners {
 		return enqueue(tx, j, t)
 	}
 	tables.joining.Put(tx, store.JoinKey(string(j.ID), string(t.Name)), store.Link{})
-	if j.Wake != 0 && j.Wake <= tx.Now {
+	if j.Due(tx.Now) {
 		return nil
 	}
 	next := *j
@@ -68,24 +68,8 @@ func welcome(tx *transaction, j *muster.Job, t *muster.Thing) error {
 	return tx.putJob(next)
 }
 
-// anyWaiting reports whether things wait for a window of j, or for its pace.
-func anyWaiting(tx *transaction, j *muster.Job) (bool, error) {
-	if deferred, err := anyDeferred(tx, j); err != nil || deferred {
-		return deferred, err
-	}
-	return anyJoining(tx, j)
-}
-
-// anyJoining reports whether things wait for the pace of j.
-func anyJoining(tx *transaction, j *muster.Job) (bool, error) {
-	if j.Selection != muster.Continuous {
-		return false, nil
-	}
-	return tables.joining.AnyUnder(tx, string(j.ID))
-}
-
-// admit gives some of the things that wait for the pace their executions, or
-// none when the job gives nothing any more. It returns the job with its Wake set.
+// admit gives some of the things that wait for the pace their executions, or strikes
+// them off when the job gives nothing any more. It returns the job with its Wake set.
 func admit(tx *transaction, j muster.Job, schedule rollout.State) (muster.Job, error) {
 	plan := rollout.Decision{Queue: rollout.Unlimited}
 	if j.PaceJoiners && j.Gives() {
@@ -94,7 +78,8 @@ func admit(tx *transaction, j muster.Job, schedule rollout.State) (muster.Job, e
 			return j, err
 		}
 	}
-	waiting, err := nextJoining(tx, j.ID)
+	list := waitlist{tx, &j}
+	waiting, err := list.nextJoining()
 	if err != nil {
 		return j, err
 	}
@@ -104,7 +89,7 @@ func admit(tx *transaction, j muster.Job, schedule rollout.State) (muster.Job, e
 			break
 		}
 		tables.joining.Delete(tx, store.JoinKey(string(j.ID), string(thing)))
-		got, err := admitOne(tx, &j, thing)
+		got, err := list.admitOne(thing)
 		if err != nil {
 			return j, err
 		}
@@ -123,11 +108,11 @@ func admit(tx *transaction, j muster.Job, schedule rollout.State) (muster.Job, e
 	return j, nil
 }
 
-// nextJoining returns things that wait for the pace of a job, by name.
-func nextJoining(tx *transaction, id muster.JobID) ([]muster.ThingName, error) {
+// nextJoining returns things that wait for the pace of the job, by name.
+func (w waitlist) nextJoining() ([]muster.ThingName, error) {
 	var waiting []muster.ThingName
-	from, to := store.Under(string(id))
-	for row, err := range tables.joining.Scan(tx, from, to) {
+	from, to := store.Under(string(w.j.ID))
+	for row, err := range tables.joining.Scan(w.tx, from, to) {
 		if err != nil {
 			return nil, err
 		}
@@ -140,19 +125,19 @@ func nextJoining(tx *transaction, id muster.JobID) ([]muster.ThingName, error) {
 
 // admitOne gives a thing an execution, and reports whether it did: not to one
 // that has left meanwhile, or has the job already.
-func admitOne(tx *transaction, j *muster.Job, thing muster.ThingName) (bool, error) {
-	if !j.Gives() {
+func (w waitlist) admitOne(thing muster.ThingName) (bool, error) {
+	if !w.j.Gives() {
 		return false, nil
 	}
-	if ok, err := lookup.HasThing(tx, thing); err != nil || !ok {
+	if ok, err := lookup.HasThing(w.tx, thing); err != nil || !ok {
 		return false, err
 	}
-	if left, err := hasLeft(tx, thing, j); err != nil || left {
+	if left, err := hasLeft(w.tx, thing, w.j); err != nil || left {
 		return false, err
 	}
-	latest, err := tx.Latest(thing, j.ID)
+	latest, err := w.tx.Latest(thing, w.j.ID)
 	if err != nil || (latest != nil && !latest.Status.Terminal()) {
 		return false, err
 	}
-	return true, tx.follow(j, thing, latest, muster.Retries{}, tx.Now)
+	return true, w.tx.queueNext(w.j, thing, latest, muster.Retries{}, w.tx.Now)
 }

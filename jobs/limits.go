@@ -18,76 +18,8 @@ type Limits struct {
 // activeJobs is the key in tallies of how many jobs are active.
 const activeJobs = "active-jobs"
 
-// fileJob keeps what is known of jobs as a whole: how many are active, which
-// roll out, which wait for that, and when they ended. now is nil for one that is
-// gone. It runs before the job itself is written.
-func (tx *transaction) fileJob(old, now *muster.Job) error {
-	was, is := jobFile(old), jobFile(now)
-	if was.active != is.active {
-		n, err := countActive(tx)
-		if err != nil {
-			return err
-		}
-		if is.active {
-			n++
-		} else {
-			n--
-		}
-		store.Tallies.Put(tx, activeJobs, n)
-	}
-	refile(tx, tables.concurrent, was.concurrent, is.concurrent)
-	if is.concurrent == "" && was.concurrent != "" && tx.s.limits.ConcurrentJobs > 0 {
-		tx.Wake(0) // it may be another job's turn
-	}
-	refile(tx, tables.line, was.line, is.line)
-	if is.line != was.line && is.line != "" {
-		tx.Wake(0)
-	}
-	refile(tx, tables.ended, was.ended, is.ended)
-	if is.ended != was.ended && is.ended != "" && tx.s.limits.RetentionDays > 0 {
-		tx.Wake(tx.s.keptUntil(now.UpdatedAt))
-	}
-	return nil
-}
-
-// refile moves a job's row in an index; empty keys are none.
-func refile(tx *transaction, t store.Of[store.Link], was, is string) {
-	if was == is {
-		return
-	}
-	if was != "" {
-		t.Delete(tx, was)
-	}
-	if is != "" {
-		t.Put(tx, is, store.Link{})
-	}
-}
-
-// jobFiling is where a job is filed; empty keys are nowhere.
-type jobFiling struct {
-	active                  bool
-	concurrent, line, ended string
-}
-
-func jobFile(j *muster.Job) jobFiling {
-	if j == nil {
-		return jobFiling{}
-	}
-	f := jobFiling{active: j.Status.Active()}
-	if j.Concurrent() {
-		f.concurrent = string(j.ID)
-	}
-	if j.Waiting {
-		f.line = alarmKey(j.CreatedAt, j.ID)
-	}
-	if j.Status == muster.JobCompleted || j.Status == muster.JobCanceled {
-		f.ended = alarmKey(j.UpdatedAt, j.ID)
-	}
-	return f
-}
-
-// countActive returns how many jobs are SCHEDULED or IN_PROGRESS. They are
-// counted once in the life of a folder.
+// countActive returns how many jobs are SCHEDULED or IN_PROGRESS. All jobs are read
+// only once in the life of a folder; from then on there is a stored count.
 func countActive(r store.Reader) (int, error) {
 	n, err := store.Tallies.Get(r, activeJobs)
 	if err != nil {
@@ -108,7 +40,7 @@ func countActive(r store.Reader) (int, error) {
 	return active, nil
 }
 
-// roomForJob returns nil when there may be one more active job.
+// roomForJob fails with LimitExceeded when there may be no more active jobs.
 func roomForJob(tx *transaction) error {
 	most := tx.s.limits.ActiveJobs
 	if most == 0 {

@@ -11,38 +11,48 @@ import (
 )
 
 // This file is what a change of membership means for executions (jobs-lifecycle.md
-// section 4): registry.Jobs. The registry calls it in the transaction that changes
-// the membership.
+// section 4): things that join a target of a continuous job are given it, and things
+// that leave its last target lose it. The registry calls these methods (registry.Jobs)
+// in the transaction that changes the membership.
+//
+// A rollout reads the groups while things join and leave them, so the two must not both
+// give a thing the job, nor both leave it out. A thing that comes under a target of a
+// continuous job is given the job here, and the rollout skips things that have it
+// (giveFirst). Only members of a dynamic group that the rollout still waits for are left
+// to it (willReach). A thing that only moves between groups under a target is given the
+// job here if it has not had it, since the rollout may have been about to reach the
+// group that it left. For snapshots see next.go.
 
 // Leaving implements registry.Jobs.
 func (s *Jobs) Leaving(tx *commit.Tx, thing muster.ThingName, joined muster.Instant, lineage []string) error {
-	return capture(s.in(tx), thing, joined, lineage)
+	return captureLeaver(s.in(tx), thing, joined, lineage)
 }
 
 // Moved implements registry.Jobs.
 func (s *Jobs) Moved(tx *commit.Tx, m registry.Move) error {
-	if err := leave(s.in(tx), m.Thing, m.Left); err != nil {
+	if err := leaveGroups(s.in(tx), m.Thing, m.Left); err != nil {
 		return err
 	}
-	return join(s.in(tx), m.Thing, m.Joined, m.Was)
+	return joinGroups(s.in(tx), m.Thing, m.Joined, m.Was)
 }
 
 // ThingDeleted implements registry.Jobs.
 func (s *Jobs) ThingDeleted(tx *commit.Tx, thing muster.ThingName) error {
-	return withdraw(s.in(tx), thing)
+	return removeAllOf(s.in(tx), thing)
 }
 
-// GroupKnown implements registry.Jobs: the jobs go on that wait for the group.
+// GroupKnown implements registry.Jobs: rollouts that wait for the group go on.
 func (s *Jobs) GroupKnown(tx *commit.Tx, id string) error { return wakeHeld(s.in(tx), id) }
 
 // GivenToMembers implements registry.Jobs.
 func (s *Jobs) GivenToMembers(tx *commit.Tx, id string, fn func(muster.JobID) error) error {
-	return eachOf(s.in(tx), tables.standing, []string{id}, func(j *muster.Job) error { return fn(j.ID) })
+	return eachJobOf(s.in(tx), tables.standing, []string{id}, func(j *muster.Job) error { return fn(j.ID) })
 }
 
-// enqueue gives thing an execution of j, unless one is pending already. A thing
-// that had the job before gets the next number, its retries starting over
-// (jobs-lifecycle.md J9). Outside the maintenance windows it waits for the next one.
+// enqueue gives a thing an execution of j, unless one is pending already. A thing that
+// had the job before is given the next number, and its retries start over
+// (jobs-lifecycle.md J9). Outside the maintenance windows the thing is deferred until
+// the next one opens.
 func enqueue(tx *transaction, j *muster.Job, t *muster.Thing) error {
 	if j.Hides() {
 		tables.deferred.Put(tx, store.JoinKey(string(j.ID), string(t.Name)), deferral{Join: true})
@@ -55,11 +65,12 @@ func enqueue(tx *transaction, j *muster.Job, t *muster.Thing) error {
 	if tx.s.skipSucceeded && t.Had(latest) && latest.Status == muster.Succeeded {
 		return nil
 	}
-	return tx.follow(j, t.Name, latest, muster.Retries{}, tx.Now)
+	return tx.queueNext(j, t.Name, latest, muster.Retries{}, tx.Now)
 }
 
-// follow queues the execution of j that comes after latest, which may be nil.
-func (tx *transaction) follow(j *muster.Job, thing muster.ThingName, latest *muster.Execution, used muster.Retries, queuedAt muster.Instant) error {
+// queueNext queues the execution of j that follows latest, or the first one when that
+// is nil.
+func (tx *transaction) queueNext(j *muster.Job, thing muster.ThingName, latest *muster.Execution, used muster.Retries, queuedAt muster.Instant) error {
 	number := int64(1)
 	if latest != nil {
 		number = latest.Number + 1
@@ -67,20 +78,20 @@ func (tx *transaction) follow(j *muster.Job, thing muster.ThingName, latest *mus
 	}
 	x := muster.NewExecution(j, thing, number, queuedAt)
 	x.Retries = used
-	return tx.change(nil, &x)
+	return tx.changeExecution(nil, &x)
 }
 
-// join gives thing the continuous jobs of the groups that it has come under:
-// those it joined and all above. It was under the groups was before; a job that
-// covered it by then is given only if its rollout had not come to the thing.
-// Groups are given by their ids.
-func join(tx *transaction, thing muster.ThingName, lineage, was []string) error {
+// joinGroups gives a thing the continuous jobs of the groups that it has come under;
+// lineage are the ids of the groups that it joined and of all above them, was those it
+// was under before. A job that covered the thing before is given only if the thing has
+// not had it.
+func joinGroups(tx *transaction, thing muster.ThingName, lineage, was []string) error {
 	var t *muster.Thing // read for the first job: most joins are not into the target of one
-	return eachOf(tx, tables.standing, lineage, func(j *muster.Job) (err error) {
+	return eachJobOf(tx, tables.standing, lineage, func(j *muster.Job) (err error) {
 		if !j.Gives() {
 			return nil
 		}
-		if later, err := later(tx, j, lineage); err != nil || later {
+		if later, err := willReach(tx, j, lineage); err != nil || later {
 			return err
 		}
 		if t == nil {
@@ -93,14 +104,15 @@ func join(tx *transaction, thing muster.ThingName, lineage, was []string) error 
 				return err
 			}
 		}
-		return welcome(tx, j, t)
+		return giveJoiner(tx, j, t)
 	})
 }
 
-// later reports whether j's rollout will still reach the things that just joined
-// groups, as it waits until these know their first members: so that a rate counts
-// for those too.
-func later(tx *transaction, j *muster.Job, joined []string) (bool, error) {
+// willReach reports whether j's rollout will still reach the things that just joined
+// groups with these ids. It does when the targets among them are ahead of it and are
+// dynamic groups that do not know their members yet: the rollout waits for these, and
+// giving their members the job here would ignore its rate.
+func willReach(tx *transaction, j *muster.Job, joined []string) (bool, error) {
 	for i, t := range j.Targets {
 		if !slices.Contains(joined, t.ID) {
 			continue
@@ -115,12 +127,12 @@ func later(tx *transaction, j *muster.Job, joined []string) (bool, error) {
 	return true, nil
 }
 
-// leave withdraws the continuous jobs of groups that thing has left, unless
-// another target still covers it. It runs after the membership is gone.
-func leave(tx *transaction, thing muster.ThingName, lineage []string) error {
+// leaveGroups takes the continuous jobs of the groups that a thing has left away from
+// it, unless another target still covers the thing. The membership is gone already.
+func leaveGroups(tx *transaction, thing muster.ThingName, lineage []string) error {
 	var targeted []string
 	known := false
-	return eachOf(tx, tables.standing, lineage, func(j *muster.Job) error {
+	return eachJobOf(tx, tables.standing, lineage, func(j *muster.Job) error {
 		if !known {
 			var err error
 			if targeted, err = lookup.TargetsOf(tx, thing); err != nil {
@@ -140,12 +152,12 @@ func leave(tx *transaction, thing muster.ThingName, lineage []string) error {
 		if latest.Status == muster.InProgress && !tx.s.removedInProgress {
 			return nil
 		}
-		return remove(tx, latest, j)
+		return removeExecution(tx, latest, j)
 	})
 }
 
-// withdraw ends everything pending for a thing that is being deleted.
-func withdraw(tx *transaction, thing muster.ThingName) error {
+// removeAllOf ends all pending executions of a thing that is being deleted.
+func removeAllOf(tx *transaction, thing muster.ThingName) error {
 	var pending []muster.Execution
 	for x, err := range tx.ExecutionsOfThing(thing) {
 		if err != nil {
@@ -160,24 +172,25 @@ func withdraw(tx *transaction, thing muster.ThingName) error {
 		if err != nil {
 			return err
 		}
-		if err := remove(tx, &pending[i], j); err != nil {
+		if err := removeExecution(tx, &pending[i], j); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func remove(tx *transaction, x *muster.Execution, j *muster.Job) error {
+// removeExecution makes an execution REMOVED.
+func removeExecution(tx *transaction, x *muster.Execution, j *muster.Job) error {
 	after, err := x.Apply(muster.Update{By: muster.Registry, To: muster.Removed}, tx.Now)
 	if err != nil {
 		return err
 	}
-	return tx.end(x, &after, j)
+	return tx.endExecution(x, &after, j)
 }
 
-// eachOf calls fn for every job of an index by target, standing or rolling,
-// that targets one of the groups with these ids, each job once.
-func eachOf(tx *transaction, index store.Of[store.Link], groups []string, fn func(*muster.Job) error) error {
+// eachJobOf calls fn once for every job that index (standing or rolling) has under one
+// of these group ids. The jobs are collected first, since fn may change the index.
+func eachJobOf(tx *transaction, index store.Of[store.Link], groups []string, fn func(*muster.Job) error) error {
 	var ids []muster.JobID
 	for _, g := range groups {
 		from, to := store.Under(g)
@@ -204,7 +217,7 @@ func eachOf(tx *transaction, index store.Of[store.Link], groups []string, fn fun
 	return nil
 }
 
-// wakeHeld lets the jobs go on that wait for the dynamic group with that id.
+// wakeHeld makes the jobs due whose rollout waits for the dynamic group with that id.
 func wakeHeld(tx *transaction, group string) error {
 	var ids []muster.JobID
 	from, to := store.Under(group)

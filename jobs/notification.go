@@ -7,9 +7,8 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// Notification is what a thing must be told after a commit
-// (jobs-data-plane.md section 11). It is a picture of the queue as the commit
-// left it.
+// Notification is what a thing must be told after a commit (jobs-data-plane.md section
+// 11): its queue as the commit left it.
 type Notification struct {
 	store.QueueKey
 	muster.Change
@@ -23,8 +22,8 @@ type Notification struct {
 	receipt  uint64      // of what was written down in the outbox; zero when nothing was
 }
 
-// Covering returns n as it is when it is sent in place of an earlier one of the
-// same thing as well: it owes whatever either did.
+// Covering returns n as it is sent when it also takes the place of an earlier one of
+// the same thing, which was not sent: it owes what either of them does.
 func (n Notification) Covering(earlier Notification) Notification {
 	if !n.Next {
 		n.Head, n.job, n.document = earlier.Head, earlier.job, earlier.document // nothing changed since at the head
@@ -36,8 +35,8 @@ func (n Notification) Covering(earlier Notification) Notification {
 	return n
 }
 
-// waiters are the long polls: who waits for something to become pending. A
-// waiter costs one channel and nothing else (arbitration A11).
+// waiters are the long polls that wait for something to become pending. One costs a
+// channel and nothing else (arbitration A11).
 type waiters struct {
 	mu      sync.Mutex
 	waiting map[store.QueueKey]map[chan struct{}]struct{}

@@ -5,13 +5,133 @@ import (
 	"math/rand/v2"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/commit"
+	"github.com/muster-iot/muster/registry"
 	"github.com/muster-iot/muster/store"
 )
 
-// This file keeps the promise that a subscriber who is kept across restarts
-// ends up with the newest notifications, whenever the process stops: what it is
-// owed is written in the transaction that owes it, and crossed out when the
-// message is safe.
+// This file makes the notifications of a command (jobs-data-plane.md section 11), and
+// keeps the promise that a subscriber with a persistent session ends up with the newest
+// ones, whenever the process stops. What such a subscriber is owed is stored in the
+// transaction that changes the queue, and deleted when the message is safe
+// (Delivered). After a restart what is still stored is sent again (Redeliver).
+
+// outbox is what the running command owes to things. Its notifications are made at
+// the end of the command, of the queues as it leaves them.
+type outbox struct {
+	tx     *transaction
+	before map[store.QueueKey]muster.Queue // the queues that the command changed, as they were before it
+	order  []store.QueueKey                // those of which no notification is made yet
+	notes  []Notification                  // to be sent
+}
+
+// outbox returns the outbox of the running command.
+func (tx *transaction) outbox() *outbox {
+	o := commit.OfCommand[outbox](tx.Tx, tx.s)
+	o.tx = tx
+	return o
+}
+
+// rank is when jobs make the notifications of a command (commit.Tx.Before): after
+// all that the registry settles.
+const rank = registry.Rank + 1
+
+// remember keeps a queue as it was before the command, when that changes it first.
+func (o *outbox) remember(q muster.Queue) {
+	key := store.QueueKey{Thing: q.Thing, Namespace: q.Namespace}
+	if _, ok := o.before[key]; ok {
+		return
+	}
+	if o.before == nil {
+		o.before = map[store.QueueKey]muster.Queue{}
+	}
+	o.before[key] = q
+	if o.order = append(o.order, key); len(o.order) == 1 {
+		o.tx.Before(rank, func() error { return o.noteAll() })
+	}
+}
+
+// noteAll makes the notifications of the queues that the command changed.
+func (o *outbox) noteAll() error {
+	for _, key := range o.order {
+		if err := o.note(key); err != nil {
+			return err
+		}
+	}
+	o.order = nil
+	return nil
+}
+
+// note makes the notification that the command owes the thing of key, if any. What
+// a thing must be told follows from its queue before and after the command alone
+// (muster.Diff), so it does not matter how often the queue changed in between.
+func (o *outbox) note(key store.QueueKey) error {
+	after, err := o.tx.Queue(key)
+	if err != nil {
+		return err
+	}
+	change := muster.Diff(o.before[key], after)
+	if !change.Any() {
+		return nil
+	}
+	n := Notification{QueueKey: key, At: o.tx.Now, Change: change, Queue: after, jobs: o.tx.s}
+	if change.Next {
+		if err = o.present(&n); err != nil {
+			return err
+		}
+	}
+	if err := o.owe(&n); err != nil {
+		return err
+	}
+	o.tell(n)
+	return nil
+}
+
+// tell has a thing told of n after the command.
+func (o *outbox) tell(n Notification) {
+	if o.notes = append(o.notes, n); len(o.notes) > 1 {
+		return
+	}
+	o.tx.After(func() {
+		o.tx.s.waiters.wake(o.notes)
+		o.tx.s.audience.Notify(o.notes)
+	})
+}
+
+// head returns the execution that comes first in q, or nil.
+func (o *outbox) head(q muster.Queue) (*muster.Execution, error) {
+	entry, ok := q.Head()
+	if !ok {
+		return nil, nil
+	}
+	found, err := o.tx.Executions(store.ExecutionKey{Thing: q.Thing, Job: entry.Job, Number: entry.Number})
+	if err != nil {
+		return nil, err
+	}
+	return found[0], nil
+}
+
+// present adds the head of the queue to a notification, with its job and document. If
+// the document has links and a subscriber would get the notification now, the execution
+// is also given the instant of its URLs, in this transaction: otherwise the publisher
+// would need another transaction for each thing of a rollout (Notification.Document).
+func (o *outbox) present(n *Notification) (err error) {
+	if n.Head, err = o.head(n.Queue); err != nil || n.Head == nil {
+		return err
+	}
+	if n.job, err = o.tx.job(n.Head.Job); err != nil {
+		return err
+	}
+	if n.document, err = o.tx.document(n.Head.Job); err != nil {
+		return err
+	}
+	if n.job == nil || !n.job.Links || !o.tx.s.audience.Hears(n.QueueKey) {
+		return nil
+	}
+	before, after := n.Head, renewed(n.job, *n.Head, o.tx.Now)
+	n.Head = &after
+	return o.tx.reissue(before, &after)
+}
 
 // owing is what a thing must still be told.
 type owing struct {
@@ -23,24 +143,27 @@ func outboxKey(key store.QueueKey) string {
 	return store.JoinKey(string(key.Thing), string(key.Namespace))
 }
 
-// owe writes n down when somebody who is kept has subscribed to it.
-func (tx *transaction) owe(n *Notification) error {
-	if !tx.s.audience.Keep(n.QueueKey, n.Change) {
+// owe stores what n owes, in addition to what was owed before, if a subscriber with a
+// persistent session would get it.
+func (o *outbox) owe(n *Notification) error {
+	if !o.tx.s.audience.Keep(n.QueueKey, n.Change) {
 		return nil
 	}
 	debt := n.Change
-	if old, err := tables.outbox.Get(tx, outboxKey(n.QueueKey)); err != nil {
+	if old, err := tables.outbox.Get(o.tx, outboxKey(n.QueueKey)); err != nil {
 		return err
 	} else if old != nil {
 		debt = debt.Or(muster.Change{List: old.List, Next: old.Next})
 	}
-	n.receipt = rand.Uint64() | 1 // zero means nothing was written down
-	tables.outbox.Put(tx, outboxKey(n.QueueKey), owing{List: debt.List, Next: debt.Next, Receipt: n.receipt})
+	// A debt may grow while an earlier notification of the thing is on its way. Then the
+	// receipt of that one no longer matches, and Delivered leaves the debt.
+	n.receipt = rand.Uint64() | 1 // zero means that nothing is stored
+	tables.outbox.Put(o.tx, outboxKey(n.QueueKey), owing{List: debt.List, Next: debt.Next, Receipt: n.receipt})
 	return nil
 }
 
-// Delivered crosses out what n owed. It is called when its messages are safe
-// with whoever is to get them, and does not wait.
+// Delivered deletes what is stored of n, unless more was owed since. It is called when
+// the messages of n are safe with their subscribers, and does not wait.
 func (s *Jobs) Delivered(n Notification) {
 	if n.receipt == 0 {
 		return
@@ -58,8 +181,8 @@ func (s *Jobs) Delivered(n Notification) {
 	})
 }
 
-// Redeliver notifies again of what was still owed when the process stopped. It
-// is called once, after whoever publishes is ready.
+// Redeliver notifies again of what was still owed when the process stopped. It is
+// called once, when the Audience is ready to publish.
 func (s *Jobs) Redeliver(ctx context.Context) error {
 	var debts []store.Row[owing]
 	if err := s.commits.View(ctx, func(r store.Reader) error {
@@ -91,12 +214,10 @@ func redeliver(tx *transaction, debt store.Row[owing]) error {
 		QueueKey: key, At: tx.Now, Queue: q, jobs: tx.s, receipt: debt.Value.Receipt,
 		Change: muster.Change{List: debt.Value.List, Next: debt.Value.Next},
 	}
-	if n.Head, err = tx.head(q); err != nil {
+	o := tx.outbox()
+	if err := o.present(&n); err != nil {
 		return err
 	}
-	if err := tx.present(&n); err != nil {
-		return err
-	}
-	tx.tellThings(n)
+	o.tell(n)
 	return nil
 }

@@ -41,12 +41,3 @@ func (s *Jobs) targets(r store.Reader, had, add []muster.Target) ([]muster.Targe
 func covers(j *muster.Job, ids []string) bool {
 	return slices.ContainsFunc(j.Targets, func(t muster.Target) bool { return slices.Contains(ids, t.ID) })
 }
-
-// mayTarget returns an Invalid error when a dynamic group that j targets would
-// depend on a job that depends on the group.
-func (tx *transaction) mayTarget(j muster.Job) error {
-	if j.Selection != muster.Continuous {
-		return nil
-	}
-	return tx.s.registry.MayTarget(tx.Tx, j.Targets)
-}

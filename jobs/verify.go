@@ -72,7 +72,7 @@ func verifyFiled(c *integrity.Check, j *muster.Job) {
 		if j.Selection == muster.Continuous && j.Status.Active() && !j.Over {
 			c.Derived(JobsAreFiled, tables.standing.Table, targetKey(t, j.ID), from)
 		}
-		if t.Group && rolls(j) {
+		if t.Group && isSnapshotUnderWay(j) {
 			c.Derived(JobsAreFiled, tables.rolling.Table, targetKey(t, j.ID), from)
 		}
 	}

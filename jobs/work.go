@@ -4,27 +4,31 @@ import (
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/eventlog"
+	"github.com/muster-iot/muster/rollout"
 	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/tags"
 )
 
-// This file is what happens without a request: rollouts, the ending of
-// cancelled and deleted jobs, timers. It is done in short steps that commit
-// their progress, so that a stop at any instant loses nothing and devices never
-// wait long behind it.
+// This file is the background work of jobs: rollouts, timers, and the end of
+// cancelled and deleted jobs. What to do for a job is decided by rollout.Next; this
+// file reads what that needs and carries the answer out.
+//
+// Work is done in short steps, each a command of its own that stores its progress in
+// the job. So a stop at any instant loses nothing, and a device that comes meanwhile
+// waits for at most one step.
 
-// stepMax bounds the executions that one step touches: what a device waits for at
-// most.
+// stepMax bounds the executions that one step changes, and with them how long a
+// device waits.
 const stepMax = 128
 
-// timersMax bounds the timers that fire in one step.
+// timersMax bounds the timers that one step fires.
 const timersMax = stepMax
 
-// jobsMax bounds the jobs that one round works on: as many as a transaction
-// takes, so that those which are due at the same tick share it.
+// jobsMax bounds the jobs that one round works on. It is as many as one transaction
+// takes, so that jobs which are due at the same tick share a transaction.
 const jobsMax = commit.BatchMax
 
-// dueJobs is the background work of jobs that can be done at an instant.
+// dueJobs is the background work of jobs that is due at an instant.
 type dueJobs struct {
 	timers  bool
 	turns   bool // a job that waits may roll out
@@ -34,8 +38,8 @@ type dueJobs struct {
 
 func (d dueJobs) any() bool { return d.timers || d.turns || len(d.jobs)+len(d.expired) > 0 }
 
-// Due looks up what there is to do in the background: timers, rollouts and the
-// ends of jobs (commit.Source).
+// Due implements commit.Source. It reads what is due, up to a bound, and what comes
+// after that, so it costs the same however many jobs there are.
 func (s *Jobs) Due(r store.Reader, now muster.Instant, grow bool) (due commit.Due, err error) {
 	var d dueJobs
 	if d.turns, err = s.turnDue(r); err != nil {
@@ -79,13 +83,13 @@ func (s *Jobs) Due(r store.Reader, now muster.Instant, grow bool) (due commit.Du
 func (d dueJobs) steps(grow bool) []func(*transaction) error {
 	var steps []func(*transaction) error
 	if d.timers {
-		steps = append(steps, fire)
+		steps = append(steps, fireTimers)
 	}
 	if d.turns {
 		steps = append(steps, giveTurns)
 	}
 	for _, id := range d.expired {
-		steps = append(steps, func(tx *transaction) error { return expire(tx, id) })
+		steps = append(steps, func(tx *transaction) error { return expireJob(tx, id) })
 	}
 	for range max(1, commit.StepsAhead/max(1, len(d.jobs))) {
 		for _, id := range d.jobs {
@@ -104,84 +108,84 @@ func (s *Jobs) steps(of []func(*transaction) error) []func(*commit.Tx) error {
 	return steps
 }
 
-// alarmKey sorts alarms by when they are due.
-func alarmKey(at muster.Instant, id muster.JobID) string {
-	return store.JoinKey(store.TimeKey(at), string(id))
-}
-
-func alarmOf(key string) (muster.Instant, muster.JobID) {
-	parts := store.SplitKey(key)
-	return store.TimeIn(parts[0]), muster.JobID(parts[1])
-}
-
-// step does the next piece of a job's background work, if any is due. Unless the
-// data may grow, a job that would give things its executions keeps its place and
-// looks again later.
+// step does the next piece of a job's background work, if any is due
+// (rollout.Next). Unless the data may grow, a job that would give things
+// executions keeps its place and looks again later.
 func step(tx *transaction, id muster.JobID, grow bool) error {
 	old, err := tx.job(id)
-	if err != nil || old == nil || old.Wake == 0 || old.Wake > tx.Now {
+	if err != nil || old == nil || !old.Due(tx.Now) {
 		return err
 	}
-	j, schedule, err := keepTime(tx, *old)
+	j, schedule, err := followSchedule(tx, *old)
 	if err != nil {
 		return err
 	}
 	if j, err = takeTurn(tx, old, j); err != nil {
 		return err
 	}
-	waiting, err := anyDeferred(tx, &j)
+	facts, err := factsOf(tx, &j, schedule)
 	if err != nil {
 		return err
 	}
-	joiners, err := anyJoining(tx, &j)
-	if err != nil {
-		return err
+	if !grow {
+		facts.RoomAt = tx.Now.Add(commit.RoomWait)
 	}
-	changes := j.Wake // of the schedule
-	switch {
-	case j.Settling:
-		if j, err = settleSome(tx, j); err != nil {
-			return err
-		}
-		if j.Status == muster.JobDeleting && !j.Settling && !waiting && !joiners {
-			return erase(tx, j)
-		}
-		j.Wake = tx.Now
-	case j.Revealing:
-		j, err = revealSome(tx, j)
-		j.Wake = tx.Now
-	case waiting && !j.Hides():
-		err = resume(tx, &j)
-		j.Wake = tx.Now
-	case !grow && (joiners && !j.Hides() && j.Gives() || j.RollsOut() && !j.Waiting):
-		j.Wake = tx.Now.Add(commit.RoomWait)
-	case joiners && !j.Hides():
-		j, err = admit(tx, j, schedule)
-	case j.Status == muster.JobDeleting:
-		return erase(tx, j)
-	case j.RollsOut() && !j.Waiting:
-		j, err = rollOut(tx, j, schedule, stepMax)
-	}
-	if err != nil {
-		return err
-	}
-	return stepped(tx, j, changes)
+	return carryOut(tx, j, schedule, rollout.Next(j, facts, tx.Now))
 }
 
-// stepped stores a job after a piece of its work. It has more to do at its Wake,
-// or when its schedule changes, if it does.
-func stepped(tx *transaction, j muster.Job, changes muster.Instant) error {
-	if changes != 0 && (j.Wake == 0 || changes < j.Wake) {
-		j.Wake = changes
+// factsOf reads what decides about the next piece of a job's work. There is room
+// for it.
+func factsOf(tx *transaction, j *muster.Job, schedule rollout.State) (f rollout.Facts, err error) {
+	f.Schedule = schedule
+	list := waitlist{tx, j}
+	if f.Deferred, err = list.anyDeferred(); err != nil {
+		return f, err
+	}
+	f.Joining, err = list.anyJoining()
+	return f, err
+}
+
+// carryOut does a piece of a job's work and stores the job.
+func carryOut(tx *transaction, j muster.Job, schedule rollout.State, piece rollout.Piece) (err error) {
+	switch piece.Work {
+	case rollout.Settle:
+		j, err = settleSome(tx, j)
+	case rollout.Reveal:
+		j, err = revealSome(tx, j)
+	case rollout.Resume:
+		err = waitlist{tx, &j}.resume()
+	case rollout.Admit:
+		j, err = admit(tx, j, schedule)
+	case rollout.RollOut:
+		j, err = rollOut(tx, j, schedule, stepMax)
+	case rollout.Erase:
+		return eraseJob(tx, j)
+	case rollout.Wait, rollout.Nothing:
+	}
+	switch {
+	case err != nil:
+		return err
+	case piece.Then == rollout.Erase && !j.Settling:
+		return eraseJob(tx, j)
+	}
+	return storeStep(tx, j, piece.Wake)
+}
+
+// storeStep stores a job after a piece of its work. It is due again at its Wake or
+// at the instant again, whichever is earlier; zero is never.
+func storeStep(tx *transaction, j muster.Job, again muster.Instant) error {
+	if again != 0 && (j.Wake == 0 || again < j.Wake) {
+		j.Wake = again
 	}
 	if err := tx.putJob(j); err != nil {
 		return err
 	}
-	return tx.conclude(j)
+	return tx.completeJob(j)
 }
 
-// fire times out what is due.
-func fire(tx *transaction) error {
+// fireTimers times out the executions whose timer is due (jobs-lifecycle.md section
+// 8). All timers are read first, since ending an execution changes them.
+func fireTimers(tx *transaction) error {
 	var due []store.Timer
 	for t, err := range tx.Timers(tx.Now) {
 		if err != nil {
@@ -197,7 +201,7 @@ func fire(tx *transaction) error {
 			return err
 		}
 		if found[0] == nil || found[0].Status != muster.InProgress {
-			continue // an earlier one aborted its job
+			continue // a timer before it aborted the job
 		}
 		after, err := found[0].Apply(muster.Update{By: muster.Clock, To: muster.TimedOut}, tx.Now)
 		if err != nil {
@@ -207,15 +211,16 @@ func fire(tx *transaction) error {
 		if err != nil {
 			return err
 		}
-		if err := tx.end(found[0], &after, j); err != nil {
+		if err := tx.endExecution(found[0], &after, j); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// settleSome ends some of the executions of a job that was cancelled, deleted
-// or is over; when none is left, the job is settled.
+// settleSome ends some of the executions of a job that was cancelled, deleted or is
+// over. When it finds none, the job is settled. A job that is being deleted loses
+// those that have ended, too.
 func settleSome(tx *transaction, j muster.Job) (muster.Job, error) {
 	var found []muster.Execution
 	for _, status := range []muster.Status{muster.Queued, muster.InProgress, 0} {
@@ -238,20 +243,22 @@ func settleSome(tx *transaction, j muster.Job) (muster.Job, error) {
 		}
 	}
 	for i := range found {
-		after, err := tx.fated(&found[i], &j)
+		after, err := fated(&found[i], &j, tx.Now)
 		if err != nil {
 			return j, err
 		}
-		if err := tx.change(&found[i], after); err != nil {
+		if err := tx.changeExecution(&found[i], after); err != nil {
 			return j, err
 		}
 	}
-	j.Settling = len(found) > 0
+	if len(found) == 0 {
+		j = j.Note(muster.JobIsSettled)
+	}
 	return j, nil
 }
 
-// erase removes the last of a deleted job.
-func erase(tx *transaction, j muster.Job) error {
+// eraseJob removes the last records of a deleted job, whose executions are gone.
+func eraseJob(tx *transaction, j muster.Job) error {
 	tables.documents.Delete(tx, string(j.ID))
 	delete(tx.texts, j.ID)
 	tables.newest.Delete(tx, newestKey(j))
@@ -263,5 +270,5 @@ func erase(tx *transaction, j muster.Job) error {
 	if err := tx.deleteJob(j.ID); err != nil {
 		return err
 	}
-	return tx.tellOfJob(eventlog.Deleted, j)
+	return tellOfJob(tx, eventlog.Deleted, j)
 }

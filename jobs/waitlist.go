@@ -1,0 +1,95 @@
+package jobs
+
+import (
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/store"
+)
+
+// waitlist is the things that are given a job later. There are two lists: the
+// deferred wait for an instant, of a window or of the rollout, and the joining wait
+// for the pace (joiners.go). What waits for a job that gives nothing any more is
+// struck off.
+type waitlist struct {
+	tx *transaction
+	j  *muster.Job
+}
+
+// deferral is what a thing on the list waits for. Of a continuous job it is a retry, or
+// the first execution after the thing joined, and it waits for the next maintenance
+// window. Of a snapshot it is the first execution of a thing that left early, and it
+// waits until the rollout has reached all others (next.go).
+type deferral struct {
+	Join    bool   // it came under a target; else it is a retry
+	Number  int64  // of a retry: the execution that it follows
+	ThingID string `json:",omitempty"` // of a snapshot: which thing of the name it was for
+}
+
+// any reports whether things wait for the job, for whatever reason.
+func (w waitlist) any() (bool, error) {
+	if deferred, err := w.anyDeferred(); err != nil || deferred {
+		return deferred, err
+	}
+	return w.anyJoining()
+}
+
+// anyDeferred reports whether things wait for a window of the job, or for what it
+// will never do. Things that a rollout under way has still to reach do not count.
+func (w waitlist) anyDeferred() (bool, error) {
+	if !w.j.Windowed() && (w.j.Selection != muster.Snapshot || isSnapshotUnderWay(w.j)) {
+		return false, nil
+	}
+	return tables.deferred.AnyUnder(w.tx, string(w.j.ID))
+}
+
+// anyJoining reports whether things wait for the pace of the job.
+func (w waitlist) anyJoining() (bool, error) {
+	if w.j.Selection != muster.Continuous {
+		return false, nil
+	}
+	return tables.joining.AnyUnder(w.tx, string(w.j.ID))
+}
+
+// resume gives some of the deferred things what they have waited for, or strikes them
+// off when the job gives nothing any more.
+func (w waitlist) resume() error {
+	var waiting []store.Row[deferral]
+	from, to := store.Under(string(w.j.ID))
+	for row, err := range tables.deferred.Scan(w.tx, from, to) {
+		if err != nil {
+			return err
+		}
+		if waiting = append(waiting, row); len(waiting) == stepMax {
+			break
+		}
+	}
+	for _, row := range waiting {
+		tables.deferred.Delete(w.tx, row.Key)
+		if !w.j.Gives() {
+			continue
+		}
+		if err := w.resumeOne(muster.ThingName(store.SplitKey(row.Key)[1]), row.Value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// resumeOne gives a thing the execution that d defers, unless the thing has left
+// meanwhile or the job has moved on.
+func (w waitlist) resumeOne(thing muster.ThingName, d deferral) error {
+	t, err := lookup.Thing(w.tx, thing)
+	if err != nil || t == nil {
+		return err
+	}
+	if left, err := hasLeft(w.tx, thing, w.j); err != nil || left {
+		return err
+	}
+	if d.Join {
+		return enqueue(w.tx, w.j, t)
+	}
+	latest, err := w.tx.Latest(thing, w.j.ID)
+	if err != nil || latest == nil || latest.Number != d.Number {
+		return err
+	}
+	return retryExecution(w.tx, latest, w.j) // as the job is by now: an operator may have ended retries
+}
