@@ -13,6 +13,7 @@ import (
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/eventlog"
+	"github.com/muster-iot/muster/internal/uuid"
 	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/listing"
 	"github.com/muster-iot/muster/store"
@@ -48,7 +49,7 @@ func benchEnvOf(b *testing.B, n int, o Options) (rooms, context.Context) {
 		return e.Commits.Do(ctx, func(t *commit.Tx) error {
 			for i := from; i < to; i++ {
 				name := fmt.Sprintf("thing-%07d", i)
-				things.Put(t, name, muster.Thing{Name: muster.ThingName(name), ID: newUUID(), Version: 1})
+				things.Put(t, name, muster.Thing{Name: muster.ThingName(name), ID: uuid.New(), Version: 1})
 				records("member").Put(t, store.JoinKey("fleet-id", name), fields{})
 			}
 			return nil

@@ -9,6 +9,7 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/commit"
+	"github.com/muster-iot/muster/internal/uuid"
 	"github.com/muster-iot/muster/listing"
 	"github.com/muster-iot/muster/registry"
 	"github.com/muster-iot/muster/store"
@@ -23,7 +24,7 @@ func benchFleet(b *testing.B, n int) (rooms, context.Context) {
 		err := e.Commits.Do(ctx, func(t *commit.Tx) error {
 			for i := from; i < min(n, from+5000); i++ {
 				thing := muster.Thing{
-					Name: muster.ThingName(fmt.Sprintf("thing-%07d", i)), ID: newUUID(), Version: 1,
+					Name: muster.ThingName(fmt.Sprintf("thing-%07d", i)), ID: uuid.New(), Version: 1,
 					Attributes: map[string]string{"fw": "1", "serial": strconv.Itoa(i)},
 				}
 				things.Put(t, string(thing.Name), thing)
