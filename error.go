@@ -1,6 +1,9 @@
 package muster
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // Kind says what sort of failure an Error is. Each edge has a table that gives
 // every Kind its own word and status; no edge looks at the message.
@@ -51,6 +54,19 @@ type Error struct {
 // Errorf returns an *Error of the given kind with a formatted message.
 func Errorf(kind Kind, format string, args ...any) *Error {
 	return &Error{Kind: kind, Msg: fmt.Sprintf(format, args...)}
+}
+
+// Existsf returns an *Error of the kind AlreadyExists with a formatted message. id
+// and arn name the resource that has the name already; either may be empty.
+func Existsf(id, arn, format string, args ...any) *Error {
+	return &Error{Kind: AlreadyExists, Msg: fmt.Sprintf(format, args...), ResourceID: id, ResourceARN: arn}
+}
+
+// IsKind reports whether err is an *Error of the given kind, or wraps one. A nil err
+// is of no kind, nor is an error that is no *Error: not even Internal.
+func IsKind(err error, kind Kind) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Kind == kind
 }
 
 func (e *Error) Error() string {

@@ -146,7 +146,7 @@ func (o attachmentOperations) listPolicyPrincipalsNeeds(in *wire.ListPolicyPrinc
 // for a policy that does not exist.
 func (o attachmentOperations) listPolicyPrincipals(ctx context.Context, in *wire.ListPolicyPrincipalsRequest) (*wire.ListPolicyPrincipalsResponse, error) {
 	list, err := o.attachments.TargetsOfPolicy(ctx, *in.PolicyName, true, page(in.PageSize, in.Marker))
-	if e, ok := errors.AsType[*muster.Error](err); ok && e.Kind == muster.NotFound {
+	if muster.IsKind(err, muster.NotFound) {
 		return &wire.ListPolicyPrincipalsResponse{Principals: []string{}}, nil
 	}
 	if err != nil {

@@ -94,6 +94,5 @@ func (s *Server) end(c *call, r *http.Request, status int) {
 // expected reports whether err needs no error line of its own: the client went away, or
 // the disk is nearly full, which is logged once and not for every request.
 func expected(err error) bool {
-	e, ok := errors.AsType[*muster.Error](err)
-	return errors.Is(err, context.Canceled) || ok && e.Kind == muster.NoRoom
+	return errors.Is(err, context.Canceled) || muster.IsKind(err, muster.NoRoom)
 }

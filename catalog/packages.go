@@ -28,9 +28,7 @@ func (c *Catalog) CreatePackage(ctx context.Context, in muster.Package, given []
 			if p = *old; repeats(in.Token, p.Token) {
 				return p, nil
 			}
-			err := muster.Errorf(muster.AlreadyExists, "Package %s already exists", in.Name)
-			err.ResourceID, err.ResourceARN = string(in.Name), c.account.PackageARN(in.Name)
-			return p, err
+			return p, muster.Existsf(string(in.Name), c.account.PackageARN(in.Name), "Package %s already exists", in.Name)
 		}
 		p = muster.Package{Name: in.Name, Description: in.Description, CreatedAt: tx.Now, ModifiedAt: tx.Now, Token: in.Token}
 		tables.packages.Put(tx, string(p.Name), p)

@@ -35,9 +35,7 @@ func (c *Catalog) CreatePackageVersion(ctx context.Context, in muster.PackageVer
 			if v = *old; repeats(in.Token, v.Token) {
 				return v, nil
 			}
-			err := muster.Errorf(muster.AlreadyExists, "Version %s of package %s already exists", in.Name, in.Package)
-			err.ResourceID, err.ResourceARN = string(in.Name), c.account.ReleaseARN(release)
-			return v, err
+			return v, muster.Existsf(string(in.Name), c.account.ReleaseARN(release), "Version %s of package %s already exists", in.Name, in.Package)
 		}
 		v = in
 		v.Status, v.CreatedAt, v.ModifiedAt = muster.VersionDraft, tx.Now, tx.Now

@@ -2,7 +2,6 @@ package dataplane
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"strconv"
 	"time"
@@ -41,7 +40,7 @@ func (s *Service) ended(c source, r *request, a answer, took time.Duration) {
 	if a.err != nil {
 		code, level = refusalOf(a.err).code, slog.LevelError
 	}
-	if e, ok := errors.AsType[*muster.Error](a.err); ok && e.Kind == muster.NoRoom {
+	if muster.IsKind(a.err, muster.NoRoom) {
 		level = slog.LevelDebug // the log is told once that the disk is full
 	}
 	s.o.Observe(Observation{operationNames[r.Kind], c.protocol.String(), code, took})

@@ -2,7 +2,6 @@ package files
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/muster-iot/muster"
@@ -40,9 +39,9 @@ func (f *ForJobs) Locate(url string) (muster.Object, error) {
 func (f *ForJobs) Check(ctx context.Context, o muster.Object, upload bool) error {
 	err := f.Store.CheckBucket(ctx, o.Bucket)
 	switch {
-	case isKind(err, muster.NotFound) && upload:
+	case muster.IsKind(err, muster.NotFound) && upload:
 		return muster.Errorf(muster.Invalid, "S3 bucket in job document presigned url upload placeholder not found")
-	case isKind(err, muster.NotFound):
+	case muster.IsKind(err, muster.NotFound):
 		return muster.Errorf(muster.Invalid, "Provided S3 bucket is not valid: %s. Error: The specified bucket does not exist", o.Bucket)
 	case err != nil || o.Version == "":
 		return err
@@ -64,7 +63,7 @@ func (f *ForJobs) Sign(ctx context.Context, o muster.Object) (string, error) {
 		return "", muster.Errorf(muster.Invalid, "Nothing can be signed: %v", err)
 	}
 	file, _, err := f.Store.Open(ctx, objectOf(o), signedMax)
-	if isKind(err, muster.LimitExceeded) {
+	if muster.IsKind(err, muster.LimitExceeded) {
 		return "", muster.Errorf(muster.Invalid, "The object %s is too large to be signed", o.Key)
 	}
 	if err != nil {
@@ -90,13 +89,8 @@ func objectOf(o muster.Object) Object {
 
 // noVersion returns the contract's error for a version that does not exist, instead of NotFound.
 func noVersion(err error) error {
-	if isKind(err, muster.NotFound) {
+	if muster.IsKind(err, muster.NotFound) {
 		return muster.Errorf(muster.Invalid, "VersionId not found when attempting to access s3 url")
 	}
 	return err
-}
-
-func isKind(err error, kind muster.Kind) bool {
-	e, ok := errors.AsType[*muster.Error](err)
-	return ok && e.Kind == kind
 }

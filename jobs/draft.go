@@ -3,7 +3,6 @@ package jobs
 import (
 	"cmp"
 	"context"
-	"errors"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/catalog"
@@ -118,7 +117,7 @@ func (s *Jobs) checkLinks(ctx context.Context, links []jobdoc.Link, maker Rights
 			return err
 		}
 		err = s.objects.Check(ctx, o, l.Upload)
-		if refusal := (*muster.Error)(nil); errors.As(err, &refusal) && refusal.Kind == muster.Forbidden {
+		if muster.IsKind(err, muster.Forbidden) {
 			return muster.Errorf(muster.Invalid, "Permission denied when attempting to use role %s to access bucket %s.", role, o.Bucket)
 		}
 		if err != nil {

@@ -535,7 +535,5 @@ func newestKey(j muster.Job) string {
 func noJob(id muster.JobID) error { return muster.Errorf(muster.NotFound, "Job %s not found", id) }
 
 func (s *Jobs) jobExists(id muster.JobID) error {
-	err := muster.Errorf(muster.AlreadyExists, "Job %s already exists", id)
-	err.ResourceID, err.ResourceARN = string(id), s.account.ARN("job", string(id))
-	return err
+	return muster.Existsf(string(id), s.account.ARN("job", string(id)), "Job %s already exists", id)
 }

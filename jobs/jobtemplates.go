@@ -88,9 +88,7 @@ func roomForTemplate(tx *transaction, id muster.JobTemplateID) error {
 	if taken, err := tables.templates.Has(tx, string(id)); err != nil {
 		return err
 	} else if taken {
-		err := muster.Errorf(muster.AlreadyExists, "Job template %s already exists", id)
-		err.ResourceID, err.ResourceARN = string(id), tx.s.account.JobTemplateARN(id)
-		return err
+		return muster.Existsf(string(id), tx.s.account.JobTemplateARN(id), "Job template %s already exists", id)
 	}
 	most := tx.s.limits.JobTemplates
 	if taken, err := tables.templates.Full(tx, most); err != nil {

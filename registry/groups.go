@@ -74,9 +74,7 @@ func (s *Registry) sameGroup(old, asked muster.Group) error {
 	if old.Same(asked) {
 		return nil
 	}
-	err := muster.Errorf(muster.AlreadyExists, "Thing Group %s already exists in current account with different properties", old.Name)
-	err.ResourceID, err.ResourceARN = old.ID, s.account.ARN(string(KindGroup), string(old.Name))
-	return err
+	return muster.Existsf(old.ID, s.account.ARN(string(KindGroup), string(old.Name)), "Thing Group %s already exists in current account with different properties", old.Name)
 }
 
 // DescribeThingGroup returns a group, or fails with NotFound.

@@ -50,9 +50,7 @@ func (s *Registry) sameThing(old, asked muster.Thing) error {
 	if old.Same(asked) {
 		return nil
 	}
-	err := muster.Errorf(muster.AlreadyExists, "Thing %s already exists in account with different configuration", old.Name)
-	err.ResourceID, err.ResourceARN = old.ID, s.account.ARN("thing", string(old.Name))
-	return err
+	return muster.Existsf(old.ID, s.account.ARN("thing", string(old.Name)), "Thing %s already exists in account with different configuration", old.Name)
 }
 
 // DescribeThing returns a thing, or fails with NotFound.

@@ -47,9 +47,7 @@ func (s *Registry) sameType(old, asked muster.ThingType) error {
 	if old.Same(asked) {
 		return nil
 	}
-	err := muster.Errorf(muster.AlreadyExists, "Thing Type %s already exists in current account with different properties", old.Name)
-	err.ResourceID, err.ResourceARN = old.ID, s.account.ARN(string(KindType), string(old.Name))
-	return err
+	return muster.Existsf(old.ID, s.account.ARN(string(KindType), string(old.Name)), "Thing Type %s already exists in current account with different properties", old.Name)
 }
 
 // DescribeThingType returns a type, or fails with NotFound.

@@ -152,7 +152,5 @@ func certificate(r store.Reader, id muster.CertificateID) (muster.Certificate, e
 }
 
 func (s *Rights) certificateExists(kind string, id muster.CertificateID) error {
-	err := muster.Errorf(muster.AlreadyExists, "The certificate is already provisioned or registered")
-	err.ResourceID, err.ResourceARN = string(id), s.account.ARN(kind, string(id))
-	return err
+	return muster.Existsf(string(id), s.account.ARN(kind, string(id)), "The certificate is already provisioned or registered")
 }

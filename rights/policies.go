@@ -22,9 +22,7 @@ func (s *Rights) CreatePolicy(ctx context.Context, name, document string, given 
 		if old, err := tables.policies.Has(tx, name); err != nil {
 			return p, err
 		} else if old {
-			err := muster.Errorf(muster.AlreadyExists, "Policy cannot be created - name already exists (name=%s)", name)
-			err.ResourceID, err.ResourceARN = name, s.account.ARN("policy", name)
-			return p, err
+			return p, muster.Existsf(name, s.account.ARN("policy", name), "Policy cannot be created - name already exists (name=%s)", name)
 		}
 		p = muster.NewPolicy(name, document, tx.Now)
 		p.GenerationID = s.newID()
