@@ -24,7 +24,7 @@ func (s *Registry) Aggregate(ctx context.Context, q IndexQuery, field string) (*
 	if err := fleetquery.CheckAggregated(field); err != nil {
 		return nil, err
 	}
-	err := s.searching(ctx, q, func(on search) error {
+	err := s.withSearch(ctx, q, func(on search) error {
 		at, err := coverOf(on.Reader, on.query)
 		if err != nil {
 			return err

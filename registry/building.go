@@ -8,32 +8,38 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// sweep is how far the search for the members of a dynamic group is. First those
-// that it has are looked at, then those that may match.
-type sweep struct {
+// memberSearch is the stored progress of a search for the members of a dynamic group,
+// after the group was created, its query changed, or the index was built. It has two
+// phases: first the things that are members are checked, because they may have to
+// leave; then the candidates of the query, which may have to join. Things that change
+// meanwhile are handled by their own commands (dynamic.go), so the search may use
+// several transactions.
+type memberSearch struct {
 	GroupID string
-	Members bool   // the members it had have been looked at
-	After   string `json:",omitempty"` // the last of them
-	Covered bool   // At says where to look
-	At      walk
+	Members bool   // the first phase is done
+	After   string `json:",omitempty"` // in the first phase: the last member checked
+	Covered bool   // At is set
+	At      walk   // in the second phase: the place among the candidates
 }
 
-// rebuild writes a dynamic group that is to look for its members, and returns it
-// as it is then. The caller reads the index again.
-func (ix *index) rebuild(tx *commit.Tx, g muster.Group) muster.Group {
+// startBuilding writes a dynamic group with the status BUILDING and begins a search
+// for its members. It returns the group as written. The caller calls refreshView.
+func (ix *index) startBuilding(tx *commit.Tx, g muster.Group) muster.Group {
 	m := *g.Dynamic
 	m.Building = true
 	g.Dynamic = &m
 	tables.groups.Put(tx, string(g.Name), g)
 	tables.dynamic.Put(tx, string(g.Name), store.Link{})
 	tx.Wake(0)
-	tables.building.Put(tx, string(g.Name), sweep{GroupID: g.ID})
+	tables.building.Put(tx, string(g.Name), memberSearch{GroupID: g.ID})
 	return g
 }
 
-// stepBuilding does the next piece of the search for a group's members.
+// stepBuilding does the next step of a group's search for members, stepMax candidates
+// at most. Things that may match are rechecked at the end of the command, like things
+// that changed.
 func (ix *index) stepBuilding(tx *commit.Tx, name muster.GroupName) error {
-	x, err := ix.read(tx)
+	x, err := ix.view(tx)
 	if err != nil || !x.state.ready() {
 		return err
 	}
@@ -41,13 +47,13 @@ func (ix *index) stepBuilding(tx *commit.Tx, name muster.GroupName) error {
 	if err != nil || s == nil {
 		return err
 	}
-	i := x.find(name)
+	i := x.placeOf(name)
 	if i < 0 || x.dynamic[i].ID != s.GroupID {
 		tables.building.Delete(tx, string(name)) // it is gone, or its query can no longer be read
 		return nil
 	}
 	if !s.Members {
-		return ix.sweepMembers(tx, x.dynamic[i].Group, *s)
+		return ix.recheckMembers(tx, x.dynamic[i].Group, *s)
 	}
 	if !s.Covered {
 		if s.At, err = coverOf(tx, x.dynamic[i].query); err != nil {
@@ -70,18 +76,18 @@ func (ix *index) stepBuilding(tx *commit.Tx, name muster.GroupName) error {
 		}
 	}
 	for _, thing := range found {
-		ix.stirring(tx, thing).groups[name] = true
+		ix.recheckOf(tx, thing).groups[name] = true
 	}
 	if n > stepMax {
 		tx.Wake(0)
 		tables.building.Put(tx, string(name), *s)
 		return nil
 	}
-	return ix.built(tx, x.dynamic[i].Group)
+	return ix.finishBuilding(tx, x.dynamic[i].Group)
 }
 
-// sweepMembers lets a group look at some of the members that it has.
-func (ix *index) sweepMembers(tx *commit.Tx, g muster.Group, s sweep) error {
+// recheckMembers is the first phase of a search: it rechecks the next stepMax members.
+func (ix *index) recheckMembers(tx *commit.Tx, g muster.Group, s memberSearch) error {
 	from, to := store.Under(g.ID)
 	if s.After != "" {
 		from = store.After(store.JoinKey(g.ID, s.After))
@@ -95,7 +101,7 @@ func (ix *index) sweepMembers(tx *commit.Tx, g muster.Group, s sweep) error {
 			break
 		}
 		s.After = store.SplitKey(row.Key)[1]
-		ix.stirring(tx, muster.ThingName(s.After)).groups[g.Name] = true
+		ix.recheckOf(tx, muster.ThingName(s.After)).groups[g.Name] = true
 	}
 	s.Members = n <= stepMax
 	tx.Wake(0)
@@ -103,10 +109,10 @@ func (ix *index) sweepMembers(tx *commit.Tx, g muster.Group, s sweep) error {
 	return nil
 }
 
-// built ends the search once the members that this command found are in: only
-// then do jobs that wait for the group begin with it.
-func (ix *index) built(tx *commit.Tx, g muster.Group) error {
-	if err := ix.settle(tx); err != nil {
+// finishBuilding ends a search. It settles first, so that the members found by this
+// command are in the group before the jobs that wait for it are told to start.
+func (ix *index) finishBuilding(tx *commit.Tx, g muster.Group) error {
+	if err := ix.settleMembers(tx); err != nil {
 		return err
 	}
 	m := *g.Dynamic
@@ -114,7 +120,7 @@ func (ix *index) built(tx *commit.Tx, g muster.Group) error {
 	g.Dynamic = &m
 	tables.groups.Put(tx, string(g.Name), g)
 	tables.building.Delete(tx, string(g.Name))
-	if _, err := ix.reread(tx); err != nil {
+	if _, err := ix.refreshView(tx); err != nil {
 		return err
 	}
 	return ix.jobs.GroupKnown(tx, g.ID)
@@ -123,9 +129,9 @@ func (ix *index) built(tx *commit.Tx, g muster.Group) error {
 // Building reports whether one of the targets is a dynamic group that does not
 // know all its members yet (registry.md REG-61).
 func (s *Registry) Building(tx *commit.Tx, targets []muster.Target) (bool, error) {
-	x, err := s.index.read(tx)
+	x, err := s.index.view(tx)
 	if err != nil || len(x.dynamic) == 0 || !x.state.Config.Things {
 		return false, err
 	}
-	return slices.ContainsFunc(targets, x.builds), nil
+	return slices.ContainsFunc(targets, x.isBuilding), nil
 }

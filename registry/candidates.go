@@ -8,30 +8,40 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// costMax bounds how many entries of a span are counted to compare it with
-// another, and fieldsMax the fields that a term without a field is looked up in.
+// This file finds the things that may match a query without reading all things. A
+// query is covered by spans: ranges of index entries such that every thing that
+// matches has an entry in one of them (fleetquery.Query.Cover chooses the cheapest).
+// A walk goes through the spans in order. The things found are candidates; the query
+// is then evaluated on each.
+
+// costMax bounds the entries that are counted to compare the cost of spans.
+// fieldsMax bounds the fields in which a term without a field name is looked up; with
+// more fields the walk goes through all things.
 const (
 	costMax   = 128
 	fieldsMax = 64
 )
 
-// walk is a way through the candidates of a query, and how far one has come.
+// walk is a place in the candidates of a query, with the spans that it goes through.
+// It is stored in page tokens and in memberSearch, so that it continues later on
+// another snapshot. Its JSON names are stored.
 type walk struct {
-	Span   int               `json:",omitempty"`
-	After  string            `json:",omitempty"` // the last key of the span or, without spans, the last thing
-	Status muster.Status     `json:",omitempty"` // in the span of a job: the executions of this status
-	Queued store.Cursor      `json:",omitzero"`  // behind this one
-	Spans  []fleetquery.Span `json:",omitempty"` // of the walk; none: all things
+	Span   int               `json:",omitempty"` // the current one of Spans
+	After  string            `json:",omitempty"` // the last key read in the span or, without spans, the last thing
+	Status muster.Status     `json:",omitempty"` // in the span of a job: the status whose executions are being read
+	Queued store.Cursor      `json:",omitzero"`  // the last execution read of that status
+	Spans  []fleetquery.Span `json:",omitempty"` // none: go through all things
 }
 
 // candidate is a thing that may match.
 type candidate struct {
-	thing muster.ThingName  // empty: look further
-	at    walk              // to go on behind it
-	entry *fleetquery.Entry // where in the index it was found; nil: among all things
+	thing muster.ThingName  // empty for a row that is no candidate, so that it is counted as work
+	at    walk              // the place after it, to continue from
+	entry *fleetquery.Entry // the index entry it was found by; nil in a walk through all things
 }
 
-// coverOf returns where the candidates of a query begin.
+// coverOf returns a walk through the candidates of a query, at its beginning. A query
+// without a cover, such as a negation, gets a walk through all things.
 func coverOf(r store.Reader, q *fleetquery.Query) (walk, error) {
 	var fields []string
 	var failed error
@@ -56,7 +66,8 @@ func coverOf(r store.Reader, q *fleetquery.Query) (walk, error) {
 	return walk{Spans: spans}, failed
 }
 
-// cost returns how many entries a span holds, and not more than costMax.
+// cost returns the number of entries in a span, costMax at most. For a job it is taken
+// from the counts of executions.
 func cost(r store.Reader, s fleetquery.Span) (int, error) {
 	n := 0
 	if job := fleetquery.JobOf(s.Field); job != "" {
@@ -79,8 +90,8 @@ func spanTable(s fleetquery.Span) store.Table {
 	return entryTable(fleetquery.Entry{Numbers: s.Numbers}).Table
 }
 
-// indexedFields returns the fields that the index has entries of, unless there
-// are too many.
+// indexedFields returns the fields that have entries in the index, and false if there
+// are more than fieldsMax. It reads one row for each field and skips to the next.
 func indexedFields(r store.Reader) ([]string, bool, error) {
 	var fields []string
 	for from := ""; ; {
@@ -102,7 +113,7 @@ func indexedFields(r store.Reader) ([]string, bool, error) {
 	}
 }
 
-// statusesIn returns the statuses that lie in the span of a job.
+// statusesIn returns the statuses of executions that are in the span of a job.
 func statusesIn(s fleetquery.Span) []muster.Status {
 	var all []muster.Status
 	d := fleetquery.Document{}
@@ -116,8 +127,8 @@ func statusesIn(s fleetquery.Span) []muster.Status {
 	return all
 }
 
-// candidates yields the things behind the place of a walk, one for each
-// entry, or all things when there are no spans.
+// candidates yields the candidates after the place of a walk: one for each entry of
+// its spans, so a thing may come several times, or all things if there are no spans.
 func candidates(r store.Reader, at walk) iter.Seq2[candidate, error] {
 	return func(yield func(candidate, error) bool) {
 		if at.Spans == nil {
@@ -149,7 +160,7 @@ func everyThing(r store.Reader, at walk, yield func(candidate, error) bool) {
 	}
 }
 
-// entriesIn yields what one span holds and reports whether to go on.
+// entriesIn yields the candidates of one span, and reports whether to continue.
 func entriesIn(r store.Reader, at walk, yield func(candidate, error) bool) bool {
 	span := at.Spans[at.Span]
 	from, to := span.Bounds()
@@ -170,8 +181,9 @@ func entriesIn(r store.Reader, at walk, yield func(candidate, error) bool) bool 
 	return true
 }
 
-// executionsIn does the same for the span of a job, of which the store has its
-// own index.
+// executionsIn is entriesIn for the span of a job. The store has its own index of
+// executions by job and status, so there are no entries for them. An execution that is
+// not the latest of its thing and job is no candidate.
 func executionsIn(r store.Reader, at walk, yield func(candidate, error) bool) bool {
 	span := at.Spans[at.Span]
 	for _, status := range statusesIn(span) {

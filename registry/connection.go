@@ -11,9 +11,9 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// ConnectionChange is a client that came or went.
+// ConnectionChange says that a client connected or disconnected.
 type ConnectionChange struct {
-	Client string // the client id; it counts if it is the name of a thing
+	Client string // the client id; ignored unless it is the name of a thing
 	muster.Connectivity
 	Whole bool // the connection both began and ended since the change before
 }
@@ -21,17 +21,21 @@ type ConnectionChange struct {
 // connection is what is stored of a thing's connectivity.
 type connection struct {
 	muster.Connectivity
-	Process string // the server process that said so
+	Process string // the server process that wrote it
 }
 
-// connections keeps which things are connected.
+// connections stores which things are connected. A process that is killed cannot
+// write that its clients are gone, so each record names the process that wrote it,
+// and a later process knows which records may be out of date.
 type connections struct {
 	index   *index
-	process string // names this run of the server
+	process string // the name of this run of the server
 }
 
-// RecordConnections stores who came and went, in short transactions. Changes of
-// one client must come in their order.
+// RecordConnections stores which clients connected and disconnected, as background
+// work in transactions of at most stepMax changes. It returns when all are durable.
+// Changes of one client must be passed in the order in which they happened. Clients
+// that are not named like a thing are ignored.
 func (s *Registry) RecordConnections(ctx context.Context, changes []ConnectionChange) error {
 	var steps []func(*commit.Tx) error
 	for len(changes) > 0 {
@@ -58,7 +62,7 @@ func (c *connections) record(tx *commit.Tx, changes []ConnectionChange) error {
 			return err
 		}
 		if now := old.After(change.Connectivity, change.Whole); now != old {
-			if err := c.put(tx, name, old, now); err != nil {
+			if err := c.write(tx, name, old, now); err != nil {
 				return err
 			}
 		}
@@ -66,8 +70,9 @@ func (c *connections) record(tx *commit.Tx, changes []ConnectionChange) error {
 	return nil
 }
 
-// connectionOf returns what is stored of a thing's connectivity: zero for one
-// that was never connected. The index goes by this.
+// connectionOf returns the stored connectivity of a thing, zero if it was never
+// connected. The index holds this value, also when it is out of date: what is
+// removed from the index must be what was put there.
 func connectionOf(r store.Reader, name muster.ThingName) (muster.Connectivity, error) {
 	c, err := tables.connections.Get(r, string(name))
 	if err != nil || c == nil {
@@ -76,8 +81,10 @@ func connectionOf(r store.Reader, name muster.ThingName) (muster.Connectivity, e
 	return c.Connectivity, nil
 }
 
-func (c *connections) put(tx *commit.Tx, name muster.ThingName, old, now muster.Connectivity) error {
-	x, err := c.index.read(tx)
+// write stores the connectivity of a thing and, if connectivity is indexed, replaces
+// it in the index.
+func (c *connections) write(tx *commit.Tx, name muster.ThingName, old, now muster.Connectivity) error {
+	x, err := c.index.view(tx)
 	if err != nil {
 		return err
 	}
@@ -93,8 +100,7 @@ func (c *connections) put(tx *commit.Tx, name muster.ThingName, old, now muster.
 	return c.index.reindex(tx, name, connectivityDocument(old), connectivityDocument(now))
 }
 
-// forgetConnection drops what is known of the connectivity of a thing that is
-// being deleted.
+// forget removes the connectivity of a thing that is being deleted.
 func (c *connections) forget(tx *commit.Tx, name muster.ThingName) error {
 	old, err := connectionOf(tx, name)
 	if err != nil || old == (muster.Connectivity{}) {
@@ -102,28 +108,29 @@ func (c *connections) forget(tx *commit.Tx, name muster.ThingName) error {
 	}
 	tables.connections.Delete(tx, string(name))
 	tables.connected.Delete(tx, string(name))
-	post(tx, name, connectivityDocument(old), nil)
+	writeEntries(tx, name, connectivityDocument(old), nil)
 	return nil
 }
 
-// absence is how far a process is in its search for the things that an earlier
-// one left connected.
+// absence is the progress of a process that looks for things which are stored as
+// connected by an earlier process. Those clients are absent: they have to connect
+// again.
 type absence struct {
-	After string // the last thing that was looked at
+	After string // the last thing that was checked
 	Done  bool
 }
 
-// leftConnected reports whether this process has not yet looked at all things
-// that an earlier one may have left connected.
-func (c *connections) left(r store.Reader) (bool, error) {
+// mayBeLeft reports whether there may still be things that an earlier process left
+// stored as connected: this process has not checked all of them yet.
+func (c *connections) mayBeLeft(r store.Reader) (bool, error) {
 	a, err := tables.absences.Get(r, c.process)
 	return a == nil || !a.Done, err
 }
 
-// absent marks some of the things as disconnected that an earlier process left
-// connected: after a restart none is until it comes back. It goes through the
-// connected ones by name.
-func (c *connections) absent(tx *commit.Tx) error {
+// disconnectLeft marks some of the things as disconnected that an earlier process
+// left stored as connected: no connection survives a restart. It goes through the
+// connected things by name, stepMax of them in one step, and stores how far it is.
+func (c *connections) disconnectLeft(tx *commit.Tx) error {
 	at, err := tables.absences.Get(tx, c.process)
 	if err != nil {
 		return err
@@ -134,7 +141,7 @@ func (c *connections) absent(tx *commit.Tx) error {
 			return err
 		}
 	}
-	gone, next, err := c.gone(tx, *at)
+	gone, next, err := c.nextLeftConnected(tx, *at)
 	if err != nil {
 		return err
 	}
@@ -145,7 +152,7 @@ func (c *connections) absent(tx *commit.Tx) error {
 		}
 		now := old
 		now.Connected, now.At, now.Reason = false, tx.Now, muster.UnknownReason
-		if err := c.put(tx, name, old, now); err != nil {
+		if err := c.write(tx, name, old, now); err != nil {
 			return err
 		}
 	}
@@ -153,9 +160,9 @@ func (c *connections) absent(tx *commit.Tx) error {
 	return nil
 }
 
-// gone returns the things that an earlier process left connected, of the stepMax
-// connected ones that come next, and how far the search is then.
-func (c *connections) gone(tx *commit.Tx, at absence) (names []muster.ThingName, next absence, err error) {
+// nextLeftConnected checks the next stepMax connected things. It returns those that
+// an earlier process wrote, and the progress after them.
+func (c *connections) nextLeftConnected(tx *commit.Tx, at absence) (names []muster.ThingName, next absence, err error) {
 	from, n := "", 0
 	if at.After != "" {
 		from = store.After(at.After)
@@ -179,7 +186,7 @@ func (c *connections) gone(tx *commit.Tx, at absence) (names []muster.ThingName,
 	return names, absence{Done: true}, nil
 }
 
-// dropAbsences forgets the searches of earlier processes.
+// dropAbsences removes the progress of earlier processes.
 func dropAbsences(tx *commit.Tx) error {
 	for row, err := range tables.absences.Scan(tx, "", "") {
 		if err != nil {
@@ -190,9 +197,9 @@ func dropAbsences(tx *commit.Tx) error {
 	return nil
 }
 
-// Connectivity returns what is known of the connection of a thing. It fails with
-// NotFound when there is no such thing or it was never connected, and with
-// Invalid while connectivity is not indexed.
+// Connectivity returns the connectivity of a thing. It fails with NotFound if the
+// thing does not exist or was never connected, and with Invalid while connectivity
+// is not indexed.
 func (s *Registry) Connectivity(ctx context.Context, name muster.ThingName) (muster.Connectivity, error) {
 	var c muster.Connectivity
 	err := s.commits.View(ctx, func(r store.Reader) error {
@@ -206,7 +213,7 @@ func (s *Registry) Connectivity(ctx context.Context, name muster.ThingName) (mus
 		if err := mustHaveThing(r, name); err != nil {
 			return err
 		}
-		if c, err = s.connections.of(r, name); err == nil && c == (muster.Connectivity{}) {
+		if c, err = s.connections.shown(r, name); err == nil && c == (muster.Connectivity{}) {
 			err = muster.Errorf(muster.NotFound, "Thing %s has never been connected", name)
 		}
 		return err
@@ -214,18 +221,18 @@ func (s *Registry) Connectivity(ctx context.Context, name muster.ThingName) (mus
 	return c, err
 }
 
-// connectivity returns what is known of a thing's connection, zero for nothing.
-// What an earlier process left connected is not, also before the background has
-// come to it.
-func (cs *connections) of(r store.Reader, name muster.ThingName) (muster.Connectivity, error) {
-	c, err := tables.connections.Get(r, string(name))
-	if err != nil || c == nil {
+// shown returns the connectivity of a thing as callers see it, zero if it was never
+// connected. A record that an earlier process left as connected is shown as
+// disconnected, even before disconnectLeft has reached it.
+func (c *connections) shown(r store.Reader, name muster.ThingName) (muster.Connectivity, error) {
+	stored, err := tables.connections.Get(r, string(name))
+	if err != nil || stored == nil {
 		return muster.Connectivity{}, err
 	}
-	if c.Connected && c.Process != cs.process {
-		c.Connected, c.Reason = false, muster.UnknownReason
+	if stored.Connected && stored.Process != c.process {
+		stored.Connected, stored.Reason = false, muster.UnknownReason
 	}
-	return c.Connectivity, nil
+	return stored.Connectivity, nil
 }
 
 // addConnectivity adds what is stored of a thing's connection to its document.

@@ -10,94 +10,110 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// This file keeps the members of dynamic groups (registry.md REG-62): a command
-// that changes what the index knows of a thing stirs it, and when the command is
-// done, in the same transaction, the groups whose queries mention what changed
-// look at the thing again. What that costs depends on those groups only, not on
-// the size of the fleet.
+// This file keeps the members of dynamic groups up to date (registry.md REG-62), in
+// the transaction of the change:
+//
+//  1. A command that changes a field of a thing's document notes a recheck: the
+//     thing, and the groups whose queries may give another answer because of that
+//     field.
+//  2. At the end of the command, settleMembers evaluates these queries for the
+//     thing and moves it into or out of the groups.
+//  3. Each move is reported to jobs, once, with the final set of groups. Jobs may
+//     create and end executions, which groups may ask for too, so steps 2 and 3
+//     repeat until nothing is left.
+//
+// The cost depends on the groups that mention the field, not on the size of the
+// fleet.
 
-// settleMax bounds the rounds of one command. A change of executions can stir
-// again, but a group cannot depend on a job that depends on it (mayFollow), so
-// there are never more rounds than dynamic groups and jobs in a chain.
+// settleMax bounds the rounds of one command. A change of executions can cause new
+// rechecks, but checkDependencies refuses a group that depends on a job which
+// depends on the group, so a correct state needs no more rounds than its longest
+// chain of dynamic groups and jobs. The bound turns a mistake in that rule into an
+// error instead of an endless loop.
 const settleMax = 1000
 
-// Move is a thing whose groups change in the running command. What the jobs make
-// of it is asked once, at its end, so that only the final state counts.
+// Move is a thing whose groups change in the running command. Jobs are told of it
+// once, at the end of the command, so only the final groups count. Ids are those of
+// direct groups and of all groups above them, and may repeat.
 type Move struct {
 	Thing        muster.ThingName
-	Was          []string // ids of the groups it was under before
-	Left, Joined []string // and of those that it came out of and under
+	Was          []string // the groups before the first change
+	Left, Joined []string // the groups that it left and joined; one may be in both
 }
 
-// stirred is a thing that dynamic groups have to look at again.
-type stirred struct {
+// recheck is a thing for which the queries of some dynamic groups have to be
+// evaluated again.
+type recheck struct {
 	thing  muster.ThingName
 	groups map[muster.GroupName]bool
 }
 
-// unsettled is what a command has left to settle.
+// unsettled is what settleMembers still has to do for the running command.
 type unsettled struct {
-	stirred []stirred // things that dynamic groups have to look at, in order
-	moves   []Move    // things that joined or left groups, in order
-	sealed  bool      // it will be settled at the end of the command
+	rechecks []recheck // things that dynamic groups have to look at, in order
+	moves    []Move    // things that joined or left groups, in order
+	sealed   bool      // it will be settled at the end of the command
 }
 
-// unsettled returns what the command has left to settle, to be added to.
+// unsettled returns what is left to settle in the running command. The caller adds
+// to it. The first call registers settleMembers for the end of the command.
 func (ix *index) unsettled(tx *commit.Tx) *unsettled {
 	s := commit.OfCommand[unsettled](tx, ix)
 	if !s.sealed {
 		s.sealed = true
-		tx.Before(Rank, func() error { return ix.settle(tx) })
+		tx.Before(Rank, func() error { return ix.settleMembers(tx) })
 	}
 	return s
 }
 
-// stir remembers that a field of a thing changed.
-func (ix *index) stir(tx *commit.Tx, x *indexView, thing muster.ThingName, field string) {
+// recheckField notes that a field of a thing's document changed.
+func (ix *index) recheckField(tx *commit.Tx, x *indexView, thing muster.ThingName, field string) {
 	if len(x.dynamic) > 0 {
-		x.asking(field, ix.stirring(tx, thing).groups)
+		x.addDependents(field, ix.recheckOf(tx, thing).groups)
 	}
 }
 
-// stirNew remembers that there is a new thing, which may match anything.
-func (ix *index) stirNew(tx *commit.Tx, thing muster.ThingName) error {
-	x, err := ix.read(tx)
+// recheckNew remembers that there is a new thing, which may match anything.
+func (ix *index) recheckNew(tx *commit.Tx, thing muster.ThingName) error {
+	x, err := ix.view(tx)
 	if err != nil || !x.state.Config.Things {
 		return err
 	}
 	for _, g := range x.dynamic {
-		ix.stirring(tx, thing).groups[g.Name] = true
+		ix.recheckOf(tx, thing).groups[g.Name] = true
 	}
 	return nil
 }
 
-// stirExecution remembers that an execution changed, if anybody asks for its
+// recheckExecution remembers that an execution changed, if anybody asks for its
 // job.
-func (ix *index) stirExecution(tx *commit.Tx, thing muster.ThingName, job muster.JobID) error {
-	x, err := ix.read(tx)
+func (ix *index) recheckExecution(tx *commit.Tx, thing muster.ThingName, job muster.JobID) error {
+	x, err := ix.view(tx)
 	if err != nil || len(x.dynamic) == 0 || !x.state.Config.Things {
 		return err
 	}
 	if field := fleetquery.JobStatus(string(job)); len(x.mentioned[field]) > 0 {
-		ix.stir(tx, x, thing, field)
+		ix.recheckField(tx, x, thing, field)
 	}
 	return nil
 }
 
-func (ix *index) stirring(tx *commit.Tx, thing muster.ThingName) *stirred {
+// recheckOf returns the pending recheck of a thing, making one without groups if there
+// is none. The pointer is valid until the next call.
+func (ix *index) recheckOf(tx *commit.Tx, thing muster.ThingName) *recheck {
 	s := ix.unsettled(tx)
-	for i := range s.stirred {
-		if s.stirred[i].thing == thing {
-			return &s.stirred[i]
+	for i := range s.rechecks {
+		if s.rechecks[i].thing == thing {
+			return &s.rechecks[i]
 		}
 	}
-	s.stirred = append(s.stirred, stirred{thing: thing, groups: map[muster.GroupName]bool{}})
-	return &s.stirred[len(s.stirred)-1]
+	s.rechecks = append(s.rechecks, recheck{thing: thing, groups: map[muster.GroupName]bool{}})
+	return &s.rechecks[len(s.rechecks)-1]
 }
 
-// moving returns the move of a thing in this command, which was under the groups
-// was if it begins now.
-func (ix *index) moving(tx *commit.Tx, thing muster.ThingName, was []string) *Move {
+// moveOf returns the thing's pending move in the running command, starting one from
+// the groups was if there is none.
+func (ix *index) moveOf(tx *commit.Tx, thing muster.ThingName, was []string) *Move {
 	s := ix.unsettled(tx)
 	for i := range s.moves {
 		if s.moves[i].Thing == thing {
@@ -108,19 +124,20 @@ func (ix *index) moving(tx *commit.Tx, thing muster.ThingName, was []string) *Mo
 	return &s.moves[len(s.moves)-1]
 }
 
-// settleMembers draws the conclusions of a command: what was stirred joins and
-// leaves dynamic groups, then who moved gets and loses jobs.
-func (ix *index) settle(tx *commit.Tx) error {
+// settleMembers runs at the end of a command: things join and leave dynamic groups,
+// then jobs are told of the moves. It repeats while either causes more of the other,
+// and fails with Internal after settleMax rounds.
+func (ix *index) settleMembers(tx *commit.Tx) error {
 	s := commit.OfCommand[unsettled](tx, ix)
 	for range settleMax {
-		if len(s.stirred)+len(s.moves) == 0 {
+		if len(s.rechecks)+len(s.moves) == 0 {
 			s.sealed = false
 			return nil
 		}
-		looks := s.stirred
-		s.stirred = nil
+		looks := s.rechecks
+		s.rechecks = nil
 		for _, l := range looks {
-			if err := ix.look(tx, l.thing, l.groups); err != nil {
+			if err := ix.applyRecheck(tx, l.thing, l.groups); err != nil {
 				return err
 			}
 		}
@@ -135,10 +152,12 @@ func (ix *index) settle(tx *commit.Tx) error {
 	return muster.Errorf(muster.Internal, "the dynamic groups of the command never settle")
 }
 
-// look asks dynamic groups whether a thing matches, and moves it. Those that ask
-// for a group that it moved into or out of are asked, too.
-func (ix *index) look(tx *commit.Tx, thing muster.ThingName, asked map[muster.GroupName]bool) error {
-	x, err := ix.read(tx)
+// applyRecheck evaluates the queries of the asked groups for a thing and moves the
+// thing in or out where the answer differs from its membership. Groups are evaluated
+// oldest first: a query sees only older dynamic groups (matchesNow), so those that
+// depend on this move come later in the loop and are added to asked in time.
+func (ix *index) applyRecheck(tx *commit.Tx, thing muster.ThingName, asked map[muster.GroupName]bool) error {
+	x, err := ix.view(tx)
 	if err != nil || len(asked) == 0 || !x.state.Config.Things {
 		return err
 	}
@@ -163,26 +182,27 @@ func (ix *index) look(tx *commit.Tx, thing muster.ThingName, asked map[muster.Gr
 		if matches == (at >= 0) {
 			continue
 		}
-		m := ix.moving(tx, thing, lineages(is))
+		m := ix.moveOf(tx, thing, lineages(is))
 		if at >= 0 {
 			is = slices.Delete(is, at, at+1)
-			err = ix.exit(tx, m, g.Group)
+			err = ix.exitGroup(tx, m, g.Group)
 		} else {
 			is = append(is, g.Group)
-			err = ix.enter(tx, x, m, g.Group)
+			err = ix.enterGroup(tx, x, m, g.Group)
 		}
 		if err != nil {
 			return err
 		}
-		x.asking(fleetquery.ThingGroupNames, asked)
+		x.addDependents(fleetquery.ThingGroupNames, asked)
 	}
 	return nil
 }
 
-// matchesNow reports whether a dynamic group should have a thing, of which d is
-// the rest of the document. The group sees the static groups that the thing is in
-// and the dynamic ones that are older than itself, so that no two can depend on
-// each other.
+// matchesNow reports whether the query of a dynamic group matches a thing. in are the
+// groups of the thing, and d is its document; matchesNow writes into d: it replaces
+// the groups and adds the fields that the query asks for. The query sees the static
+// groups of the thing and those dynamic groups that are older than g, so no two
+// dynamic groups can depend on each other's members.
 func matchesNow(r store.Reader, c muster.IndexingConfig, t muster.Thing, in []muster.Group, d fleetquery.Document, g dynamicGroup) (bool, error) {
 	if err := addAsked(r, c, d, t, g.query); err != nil {
 		return false, err
@@ -196,19 +216,21 @@ func matchesNow(r store.Reader, c muster.IndexingConfig, t muster.Thing, in []mu
 	return g.query.Matches(d), nil
 }
 
-// enter puts a thing into a group.
-func (ix *index) enter(tx *commit.Tx, x *indexView, m *Move, g muster.Group) error {
+// enterGroup makes a thing a direct member of a group: both rows of the membership,
+// the index, the move and the event.
+func (ix *index) enterGroup(tx *commit.Tx, x *indexView, m *Move, g muster.Group) error {
 	tables.members.Put(tx, store.JoinKey(g.ID, string(m.Thing)), membership{Joined: tx.Now})
 	tables.memberships.Put(tx, store.JoinKey(string(m.Thing), string(g.Name)), belonging{GroupID: g.ID})
 	m.Joined = append(m.Joined, g.LineageIDs()...)
 	if x.state.Config.Things {
-		post(tx, m.Thing, nil, groupDocument(g.Name))
+		writeEntries(tx, m.Thing, nil, groupDocument(g.Name))
 	}
 	return ix.events.member(tx, eventlog.Added, m.Thing, g)
 }
 
-// exit takes a thing out of a group.
-func (ix *index) exit(tx *commit.Tx, m *Move, g muster.Group) error {
+// exitGroup ends a direct membership. Jobs are told before the row is deleted, because
+// they need the instant at which the thing joined.
+func (ix *index) exitGroup(tx *commit.Tx, m *Move, g muster.Group) error {
 	place, err := tables.members.Get(tx, store.JoinKey(g.ID, string(m.Thing)))
 	if err != nil {
 		return err
@@ -221,12 +243,13 @@ func (ix *index) exit(tx *commit.Tx, m *Move, g muster.Group) error {
 	tables.members.Delete(tx, store.JoinKey(g.ID, string(m.Thing)))
 	tables.memberships.Delete(tx, store.JoinKey(string(m.Thing), string(g.Name)))
 	m.Left = append(m.Left, g.LineageIDs()...)
-	post(tx, m.Thing, groupDocument(g.Name), nil)
+	writeEntries(tx, m.Thing, groupDocument(g.Name), nil)
 	return ix.events.member(tx, eventlog.Removed, m.Thing, g)
 }
 
-// ExecutionChanged says that the running command changed an execution: dynamic
-// groups that ask for its job look at the thing again.
+// ExecutionChanged tells the registry that the running command changed an execution.
+// Dynamic groups whose queries ask for the status of its job are evaluated again for
+// the thing at the end of the command. Errors are those of the store.
 func (s *Registry) ExecutionChanged(tx *commit.Tx, thing muster.ThingName, job muster.JobID) error {
-	return s.index.stirExecution(tx, thing, job)
+	return s.index.recheckExecution(tx, thing, job)
 }

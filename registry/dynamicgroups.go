@@ -37,9 +37,9 @@ func (s *Registry) CreateDynamicThingGroup(ctx context.Context, in muster.Group,
 		}
 		if old != nil {
 			g = *old
-			return g, s.sameGroup(g, asked)
+			return g, s.checkSameGroup(g, asked)
 		}
-		x, err := s.index.read(tx)
+		x, err := s.index.view(tx)
 		if err != nil {
 			return g, err
 		}
@@ -54,11 +54,11 @@ func (s *Registry) CreateDynamicThingGroup(ctx context.Context, in muster.Group,
 		tables.groupIDs.Put(tx, g.ID, g.Name)
 		tables.below.Put(tx, belowKey(g.Name, 0, g.Name), store.Link{})
 		tags.Put(tx, KindGroup, string(g.Name), labels)
-		g = s.index.rebuild(tx, g)
-		if _, err := s.index.reread(tx); err != nil {
+		g = s.index.startBuilding(tx, g)
+		if _, err := s.index.refreshView(tx); err != nil {
 			return g, err
 		}
-		if err := s.index.mayDepend(tx, g); err != nil {
+		if err := s.index.checkDependencies(tx, g); err != nil {
 			return g, err
 		}
 		return g, s.events.group(tx, nil, &g)
@@ -118,12 +118,12 @@ func (s *Registry) UpdateDynamicThingGroup(ctx context.Context, name muster.Grou
 		if merged.Same(*old.Dynamic) {
 			tables.groups.Put(tx, string(name), g)
 		} else {
-			g = s.index.rebuild(tx, g)
+			g = s.index.startBuilding(tx, g)
 		}
-		if _, err := s.index.reread(tx); err != nil {
+		if _, err := s.index.refreshView(tx); err != nil {
 			return g, err
 		}
-		if err := s.index.mayDepend(tx, g); err != nil {
+		if err := s.index.checkDependencies(tx, g); err != nil {
 			return g, err
 		}
 		return g, s.events.group(tx, &old, &g)
@@ -150,7 +150,7 @@ func (s *Registry) DeleteDynamicThingGroup(ctx context.Context, name muster.Grou
 		if err := s.removeGroup(tx, *g); err != nil {
 			return err
 		}
-		if _, err := s.index.reread(tx); err != nil {
+		if _, err := s.index.refreshView(tx); err != nil {
 			return err
 		}
 		return s.index.jobs.GroupKnown(tx, g.ID)
@@ -159,9 +159,9 @@ func (s *Registry) DeleteDynamicThingGroup(ctx context.Context, name muster.Grou
 
 // mayDepend returns an Invalid error when a dynamic group would depend on a job
 // that depends on the group: then things could go in and out of it for ever.
-func (ix *index) mayDepend(tx *commit.Tx, g muster.Group) error {
+func (ix *index) checkDependencies(tx *commit.Tx, g muster.Group) error {
 	var follow func(name muster.GroupName, way []muster.GroupName) error
-	x, err := ix.read(tx)
+	x, err := ix.view(tx)
 	if err != nil {
 		return err
 	}
@@ -171,7 +171,7 @@ func (ix *index) mayDepend(tx *commit.Tx, g muster.Group) error {
 			return nil
 		}
 		seen[name] = true
-		next, err := ix.feeds(tx, x, name)
+		next, err := ix.dependentGroups(tx, x, name)
 		if err != nil {
 			return err
 		}
@@ -191,8 +191,8 @@ func (ix *index) mayDepend(tx *commit.Tx, g muster.Group) error {
 // feeds returns the dynamic groups whose members may change when those of a
 // group do: through the jobs that its members are given, or because they ask for
 // the group itself.
-func (ix *index) feeds(tx *commit.Tx, x *indexView, name muster.GroupName) ([]muster.GroupName, error) {
-	at := x.find(name)
+func (ix *index) dependentGroups(tx *commit.Tx, x *indexView, name muster.GroupName) ([]muster.GroupName, error) {
+	at := x.placeOf(name)
 	if at < 0 {
 		return nil, nil // things are not indexed: nothing follows from anything
 	}
@@ -223,7 +223,7 @@ func (s *Registry) MayTarget(tx *commit.Tx, targets []muster.Target) error {
 			return err
 		}
 		if g != nil && g.ID == t.ID && g.IsDynamic() {
-			if err := s.index.mayDepend(tx, *g); err != nil {
+			if err := s.index.checkDependencies(tx, *g); err != nil {
 				return err
 			}
 		}

@@ -34,9 +34,9 @@ func (s *Registry) CreateThingGroup(ctx context.Context, in muster.Group, given 
 		}
 		if old != nil {
 			g = *old
-			return g, s.sameGroup(g, asked)
+			return g, s.checkSameGroup(g, asked)
 		}
-		if g, err = placed(tx, asked); err != nil {
+		if g, err = withPlace(tx, asked); err != nil {
 			return g, err
 		}
 		g.ID, g.CreatedAt = s.newID(), tx.Now
@@ -51,7 +51,7 @@ func (s *Registry) CreateThingGroup(ctx context.Context, in muster.Group, given 
 }
 
 // placed returns g with its place in the hierarchy.
-func placed(tx *commit.Tx, g muster.Group) (muster.Group, error) {
+func withPlace(tx *commit.Tx, g muster.Group) (muster.Group, error) {
 	if g.Parent == "" {
 		return g, nil
 	}
@@ -70,7 +70,7 @@ func placed(tx *commit.Tx, g muster.Group) (muster.Group, error) {
 	return g.Below(parent, siblings)
 }
 
-func (s *Registry) sameGroup(old, asked muster.Group) error {
+func (s *Registry) checkSameGroup(old, asked muster.Group) error {
 	if old.Same(asked) {
 		return nil
 	}
@@ -144,7 +144,7 @@ func (s *Registry) removeGroup(tx *commit.Tx, g muster.Group) error {
 	}
 	tx.Wake(0)
 	tables.departures.Put(tx, g.ID, departure{Group: g.Name, IDs: g.LineageIDs()})
-	if err := s.depart(tx, g.ID, departMax); err != nil {
+	if err := s.departSome(tx, g.ID, departMax); err != nil {
 		return err
 	}
 	return s.events.group(tx, &g, nil)

@@ -9,35 +9,37 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// index keeps the fleet index and the members of dynamic groups in step with
-// every change of a thing.
+// index updates the fleet index and the members of dynamic groups in the transaction
+// of each change of a thing.
 type index struct {
 	commits *commit.Committer
 	jobs    Jobs
 	events  teller
-	adopted *indexView // as committed; nil until it is needed. For the committer only
+	adopted *indexView // as of the last applied transaction; nil until it is needed. Used only by the goroutine of the committer
 }
 
-// indexView is what every change has to know of the index: how far it is, and the
-// dynamic groups. It is read from the store once and again after it was changed;
-// it is never changed in place.
+// indexView is what each change of a thing needs to know: the state of the index, and
+// the dynamic groups with their compiled queries. Reading and compiling them for each
+// command would cost too much, so a view is kept from one transaction to the next. It
+// is immutable: a command that changes a group or the state makes a new view
+// (refreshView), which later transactions use only if its transaction is applied.
 type indexView struct {
 	state     indexState
 	dynamic   []dynamicGroup   // oldest first
-	mentioned map[string][]int // those that name a field, by their place in dynamic
-	bare      []int            // those that look at every field
-	broken    []brokenQuery
+	mentioned map[string][]int // by field: the groups whose queries name it, as places in dynamic
+	bare      []int            // the groups with a term without a field, which any field may match, as places in dynamic
+	broken    []brokenQuery    // not in dynamic
 }
 
-// brokenQuery is the query of a dynamic group that cannot be read any more. Its
-// members stay as they are.
+// brokenQuery is a dynamic group whose stored query can no longer be parsed, for
+// example after a change of the language. Its members stay as they are.
 type brokenQuery struct {
 	group muster.GroupName
 	err   error
 }
 
-// adopt takes over the view as a transaction has left it, now that the
-// transaction is applied.
+// adopt makes x the view of the next transactions. It is called after the transaction
+// that made x was applied.
 func (ix *index) adopt(x *indexView) {
 	ix.adopted = x
 	for _, q := range x.broken {
@@ -51,28 +53,28 @@ type dynamicGroup struct {
 	query *fleetquery.Query
 }
 
-// viewed is the view as it is by now in a transaction.
-type viewed struct {
+// currentView is the view at the current point of a transaction.
+type currentView struct {
 	view     *indexView // nil until it is needed
-	adopting bool       // it will be adopted
+	adopting bool       // the transaction changed it, and index.adopt is registered
 }
 
-func (ix *index) viewed(tx *commit.Tx) *viewed {
-	v, _ := commit.OfTransaction(tx, ix, func() (*viewed, error) { return &viewed{view: ix.adopted}, nil })
+func (ix *index) current(tx *commit.Tx) *currentView {
+	v, _ := commit.OfTransaction(tx, ix, func() (*currentView, error) { return &currentView{view: ix.adopted}, nil })
 	return v
 }
 
-// read returns the index as it is at this point of the transaction.
-func (ix *index) read(tx *commit.Tx) (*indexView, error) {
-	if v := ix.viewed(tx); v.view != nil {
+// view returns the view at this point of the transaction.
+func (ix *index) view(tx *commit.Tx) (*indexView, error) {
+	if v := ix.current(tx); v.view != nil {
 		return v.view, nil
 	}
-	return ix.reread(tx)
+	return ix.refreshView(tx)
 }
 
-// reread reads the index again, after this command has changed a dynamic group or
-// how far the index is.
-func (ix *index) reread(tx *commit.Tx) (*indexView, error) {
+// refreshView makes a new view from the store. It must be called after a command
+// has changed a dynamic group or the state of the index.
+func (ix *index) refreshView(tx *commit.Tx) (*indexView, error) {
 	var err error
 	x := &indexView{mentioned: map[string][]int{}}
 	if x.state, err = indexStateOf(tx); err != nil {
@@ -107,7 +109,7 @@ func (ix *index) reread(tx *commit.Tx) (*indexView, error) {
 			x.bare = append(x.bare, i)
 		}
 	}
-	v := ix.viewed(tx)
+	v := ix.current(tx)
 	v.view = x
 	if !v.adopting {
 		v.adopting = true
@@ -116,8 +118,8 @@ func (ix *index) reread(tx *commit.Tx) (*indexView, error) {
 	return x, nil
 }
 
-// asking adds to touched the dynamic groups whose answer may depend on a field.
-func (x *indexView) asking(field string, touched map[muster.GroupName]bool) {
+// addDependents adds to touched the dynamic groups whose queries may depend on a field.
+func (x *indexView) addDependents(field string, touched map[muster.GroupName]bool) {
 	for _, i := range x.mentioned[field] {
 		touched[x.dynamic[i].Name] = true
 	}
@@ -128,40 +130,42 @@ func (x *indexView) asking(field string, touched map[muster.GroupName]bool) {
 	}
 }
 
-// find returns the place in dynamic of a group, or -1.
-func (x *indexView) find(name muster.GroupName) int {
+// placeOf returns the place of a group in dynamic, or -1.
+func (x *indexView) placeOf(name muster.GroupName) int {
 	return slices.IndexFunc(x.dynamic, func(g dynamicGroup) bool { return g.Name == name })
 }
 
-// builds reports whether a target is a dynamic group that has not found all its
-// members yet.
-func (x *indexView) builds(t muster.Target) bool {
+// isBuilding reports whether a target is a dynamic group whose search for members is
+// not finished.
+func (x *indexView) isBuilding(t muster.Target) bool {
 	return slices.ContainsFunc(x.dynamic, func(g dynamicGroup) bool { return g.ID == t.ID && g.Dynamic.Building })
 }
 
-// reindex moves a thing in the index from one document to another, either of
-// which may be a part of the whole, and remembers who has to look at it again.
+// reindex replaces the entries of a thing: before and after are its documents, or the
+// same part of both. It notes a recheck for each field that differs. While things are
+// not indexed it does nothing.
 func (ix *index) reindex(tx *commit.Tx, thing muster.ThingName, before, after fleetquery.Document) error {
-	x, err := ix.read(tx)
+	x, err := ix.view(tx)
 	if err != nil || !x.state.Config.Things {
 		return err
 	}
-	post(tx, thing, before, after)
+	writeEntries(tx, thing, before, after)
 	for field := range before {
 		if !slices.Equal(before[field], after[field]) {
-			ix.stir(tx, x, thing, field)
+			ix.recheckField(tx, x, thing, field)
 		}
 	}
 	for field := range after {
 		if before[field] == nil {
-			ix.stir(tx, x, thing, field)
+			ix.recheckField(tx, x, thing, field)
 		}
 	}
 	return nil
 }
 
-// post writes what is different between two documents of a thing.
-func post(tx *commit.Tx, thing muster.ThingName, before, after fleetquery.Document) {
+// writeEntries deletes the entries that only before has, and writes those that only
+// after has.
+func writeEntries(tx *commit.Tx, thing muster.ThingName, before, after fleetquery.Document) {
 	old, now := before.Entries(), after.Entries()
 	for _, e := range old {
 		if !slices.Contains(now, e) {

@@ -70,20 +70,20 @@ func (s *Registry) UpdateIndexingConfiguration(ctx context.Context, change func(
 func (ix *index) putState(tx *commit.Tx, s indexState) error {
 	tx.Wake(0)
 	tables.indexStates.Put(tx, theIndex, s)
-	_, err := ix.reread(tx)
+	_, err := ix.refreshView(tx)
 	return err
 }
 
 // stepIndex does the next piece of what is left to do for the index.
-func (ix *index) step(tx *commit.Tx) error {
-	x, err := ix.read(tx)
+func (ix *index) stepExtent(tx *commit.Tx) error {
+	x, err := ix.view(tx)
 	if err != nil {
 		return err
 	}
 	s := x.state
 	switch s.Stage {
 	case clearing:
-		if left, err := ix.clear(tx); err != nil || left {
+		if left, err := ix.clearSome(tx); err != nil || left {
 			return err
 		}
 		s.Stage = filling
@@ -97,13 +97,13 @@ func (ix *index) step(tx *commit.Tx) error {
 		}
 	case filling:
 		more := false
-		if s.After, more, err = ix.fill(tx, s); err != nil {
+		if s.After, more, err = ix.fillSome(tx, s); err != nil {
 			return err
 		}
 		if !more {
 			s.Stage, s.After = complete, ""
 			for _, g := range x.dynamic {
-				ix.rebuild(tx, g.Group)
+				ix.startBuilding(tx, g.Group)
 			}
 		}
 	case complete:
@@ -113,7 +113,7 @@ func (ix *index) step(tx *commit.Tx) error {
 }
 
 // clearIndex takes some entries out and reports whether there are more.
-func (ix *index) clear(tx *commit.Tx) (more bool, err error) {
+func (ix *index) clearSome(tx *commit.Tx) (more bool, err error) {
 	n := 0
 	for _, table := range []store.Of[store.Link]{tables.entries, tables.numbers} {
 		for row, err := range table.Scan(tx, "", "") {
@@ -130,7 +130,7 @@ func (ix *index) clear(tx *commit.Tx) (more bool, err error) {
 }
 
 // fillIndex puts in some of the things behind s.After. It returns the last one.
-func (ix *index) fill(tx *commit.Tx, s indexState) (last string, more bool, err error) {
+func (ix *index) fillSome(tx *commit.Tx, s indexState) (last string, more bool, err error) {
 	n, last := 0, s.After
 	from := ""
 	if last != "" {
@@ -147,7 +147,7 @@ func (ix *index) fill(tx *commit.Tx, s indexState) (last string, more bool, err 
 		if err != nil {
 			return last, false, err
 		}
-		post(tx, row.Value.Name, nil, d)
+		writeEntries(tx, row.Value.Name, nil, d)
 		last = row.Key
 	}
 	return last, false, nil
@@ -173,7 +173,7 @@ func (s *Registry) indexWork(r store.Reader) (indexWork, error) {
 	if err != nil {
 		return w, err
 	}
-	if w.absent, err = s.connections.left(r); err != nil || !state.ready() {
+	if w.absent, err = s.connections.mayBeLeft(r); err != nil || !state.ready() {
 		return w, err
 	}
 	for row, err := range tables.building.Scan(r, "", "") {
@@ -191,11 +191,11 @@ func (s *Registry) indexWork(r store.Reader) (indexWork, error) {
 func (s *Registry) indexSteps(w indexWork) []func(*commit.Tx) error {
 	var steps []func(*commit.Tx) error
 	if w.absent {
-		steps = append(steps, s.connections.absent)
+		steps = append(steps, s.connections.disconnectLeft)
 	}
 	for range commit.StepsAhead {
 		if w.extent {
-			steps = append(steps, s.index.step)
+			steps = append(steps, s.index.stepExtent)
 		}
 		for _, name := range w.groups {
 			steps = append(steps, func(tx *commit.Tx) error { return s.index.stepBuilding(tx, name) })

@@ -39,7 +39,7 @@ func (s *Registry) UpdateThingGroupsForThing(ctx context.Context, thing muster.T
 		if err != nil {
 			return err
 		}
-		is, err := regrouped(tx, thing, was, add, remove)
+		is, err := groupsAfter(tx, thing, was, add, remove)
 		if err != nil {
 			return err
 		}
@@ -48,7 +48,7 @@ func (s *Registry) UpdateThingGroupsForThing(ctx context.Context, thing muster.T
 }
 
 // regrouped returns the groups that a thing of the groups was will be in.
-func regrouped(tx *commit.Tx, thing muster.ThingName, was []muster.Group, add, remove []muster.GroupName) ([]muster.Group, error) {
+func groupsAfter(tx *commit.Tx, thing muster.ThingName, was []muster.Group, add, remove []muster.GroupName) ([]muster.Group, error) {
 	is := slices.Clone(was)
 	for _, name := range remove {
 		g, err := staticGroup(tx, name)
@@ -75,34 +75,34 @@ func regrouped(tx *commit.Tx, thing muster.ThingName, was []muster.Group, add, r
 
 // regroup moves a thing from the groups was to the groups is.
 func (s *Registry) regroup(tx *commit.Tx, thing muster.ThingName, was, is []muster.Group) error {
-	x, err := s.index.read(tx)
+	x, err := s.index.view(tx)
 	if err != nil {
 		return err
 	}
-	m := s.index.moving(tx, thing, lineages(was))
+	m := s.index.moveOf(tx, thing, lineages(was))
 	for _, g := range was {
 		if !slices.ContainsFunc(is, named(g.Name)) {
-			if err := s.index.exit(tx, m, g); err != nil {
+			if err := s.index.exitGroup(tx, m, g); err != nil {
 				return err
 			}
 		}
 	}
 	for _, g := range is {
 		if !slices.ContainsFunc(was, named(g.Name)) {
-			if err := s.index.enter(tx, x, m, g); err != nil {
+			if err := s.index.enterGroup(tx, x, m, g); err != nil {
 				return err
 			}
 		}
 	}
 	s.rights.ThingChanged(tx, thing)
-	s.index.stir(tx, x, thing, fleetquery.ThingGroupNames)
+	s.index.recheckField(tx, x, thing, fleetquery.ThingGroupNames)
 	return nil
 }
 
 // depart lets up to limit things leave a group that was deleted; its record is
 // gone when all have. Who joined a new group of the same name stays in it.
 // The record of how far it came spares the store the rows deleted before.
-func (s *Registry) depart(tx *commit.Tx, id string, limit int) error {
+func (s *Registry) departSome(tx *commit.Tx, id string, limit int) error {
 	d, err := tables.departures.Get(tx, id)
 	if err != nil || d == nil {
 		return err
@@ -127,7 +127,7 @@ func (s *Registry) depart(tx *commit.Tx, id string, limit int) error {
 		if err := s.index.jobs.Leaving(tx, muster.ThingName(d.After), row.Value.Joined, d.IDs); err != nil {
 			return err
 		}
-		if err := s.departs(tx, muster.ThingName(d.After), d); err != nil {
+		if err := s.departThing(tx, muster.ThingName(d.After), d); err != nil {
 			return err
 		}
 	}
@@ -137,12 +137,12 @@ func (s *Registry) depart(tx *commit.Tx, id string, limit int) error {
 
 // departs takes a thing out of a group that is gone, and drops its record of that
 // unless it is by now a place in another group of the name.
-func (s *Registry) departs(tx *commit.Tx, thing muster.ThingName, d *departure) error {
+func (s *Registry) departThing(tx *commit.Tx, thing muster.ThingName, d *departure) error {
 	in, err := groupsOf(tx, thing)
 	if err != nil {
 		return err
 	}
-	m := s.index.moving(tx, thing, append(lineages(in), d.IDs...))
+	m := s.index.moveOf(tx, thing, append(lineages(in), d.IDs...))
 	m.Left = append(m.Left, d.IDs...)
 	key := store.JoinKey(string(thing), string(d.Group))
 	of, err := tables.memberships.Get(tx, key)

@@ -131,7 +131,7 @@ func (s *Registry) Due(r store.Reader, _ muster.Instant, grow bool) (due commit.
 		due.Steps = func() []func(*commit.Tx) error {
 			var steps []func(*commit.Tx) error
 			for _, id := range departures {
-				steps = append(steps, func(tx *commit.Tx) error { return s.depart(tx, id, stepMax) })
+				steps = append(steps, func(tx *commit.Tx) error { return s.departSome(tx, id, stepMax) })
 			}
 			return append(steps, s.indexSteps(work)...)
 		}

@@ -50,7 +50,7 @@ func (s *Registry) SearchIndex(ctx context.Context, q IndexQuery, p listing.Page
 	if q.Index == fleetquery.Groups.Name() {
 		return s.searchGroups(ctx, q, p)
 	}
-	err := s.searching(ctx, q, func(on search) error {
+	err := s.withSearch(ctx, q, func(on search) error {
 		list := []any{"search", q}
 		var at walk
 		if err := s.pages.Open(p.Token, list, &at); err != nil {
@@ -80,7 +80,7 @@ func (s *Registry) SearchIndex(ctx context.Context, q IndexQuery, p listing.Page
 			if t == nil {
 				continue
 			}
-			f, err := s.found(on, *t)
+			f, err := s.foundThing(on, *t)
 			if err != nil {
 				return err
 			}
@@ -99,7 +99,7 @@ type search struct {
 }
 
 // searching runs fn with a search, if the index can be asked.
-func (s *Registry) searching(ctx context.Context, q IndexQuery, fn func(search) error) error {
+func (s *Registry) withSearch(ctx context.Context, q IndexQuery, fn func(search) error) error {
 	if q.Index != "" && q.Index != fleetquery.Things.Name() {
 		return noIndex(q.Index)
 	}
@@ -147,7 +147,7 @@ func (s search) hit(c candidate) (*muster.Thing, fleetquery.Document, error) {
 }
 
 // found returns a thing as it is shown.
-func (s *Registry) found(on search, t muster.Thing) (FoundThing, error) {
+func (s *Registry) foundThing(on search, t muster.Thing) (FoundThing, error) {
 	f := FoundThing{Thing: t}
 	in, err := groupsOf(on, t.Name)
 	if err != nil {
@@ -157,7 +157,7 @@ func (s *Registry) found(on search, t muster.Thing) (FoundThing, error) {
 		f.Groups = append(f.Groups, g.Name)
 	}
 	if on.config.Connectivity {
-		f.Connectivity, err = s.connections.of(on, t.Name)
+		f.Connectivity, err = s.connections.shown(on, t.Name)
 	}
 	return f, err
 }

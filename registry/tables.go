@@ -18,11 +18,11 @@ var tables = struct {
 	memberships store.Of[belonging]        // thing, group
 	departures  store.Of[departure]        // thingGroupId of a deleted group whose members are to leave
 
-	indexStates store.Of[indexState] // theIndex
-	entries     store.Of[store.Link] // fleetquery.Entry: field, value, thing
-	numbers     store.Of[store.Link] // the same of values that are numbers
-	dynamic     store.Of[store.Link] // dynamic group
-	building    store.Of[sweep]      // dynamic group whose members are still looked for
+	indexStates store.Of[indexState]   // theIndex
+	entries     store.Of[store.Link]   // fleetquery.Entry: field, value, thing
+	numbers     store.Of[store.Link]   // the same of values that are numbers
+	dynamic     store.Of[store.Link]   // dynamic group
+	building    store.Of[memberSearch] // dynamic group whose members are still looked for
 
 	connections store.Of[connection] // thing
 	connected   store.Of[store.Link] // thing that is connected
@@ -43,7 +43,7 @@ var tables = struct {
 	entries:     store.Of[store.Link]{Table: "entry"},
 	numbers:     store.Of[store.Link]{Table: "number"},
 	dynamic:     store.Of[store.Link]{Table: "dynamic"},
-	building:    store.Of[sweep]{Table: "building"},
+	building:    store.Of[memberSearch]{Table: "building"},
 
 	connections: store.Of[connection]{Table: "connection"},
 	connected:   store.Of[store.Link]{Table: "present"},

@@ -27,7 +27,7 @@ func (s *Registry) CreateThing(ctx context.Context, in muster.Thing) (muster.Thi
 		}
 		if old != nil {
 			t = *old
-			return t, s.sameThing(t, asked)
+			return t, s.checkSameThing(t, asked)
 		}
 		if err := mayUseType(tx, asked.Type, "Can not create new thing with depreated thing type:%s"); err != nil {
 			return t, err
@@ -39,14 +39,14 @@ func (s *Registry) CreateThing(ctx context.Context, in muster.Thing) (muster.Thi
 		if err := s.index.reindex(tx, t.Name, nil, recordDocument(&t)); err != nil {
 			return t, err
 		}
-		if err := s.index.stirNew(tx, t.Name); err != nil {
+		if err := s.index.recheckNew(tx, t.Name); err != nil {
 			return t, err
 		}
 		return t, s.events.thing(tx, nil, &t)
 	})
 }
 
-func (s *Registry) sameThing(old, asked muster.Thing) error {
+func (s *Registry) checkSameThing(old, asked muster.Thing) error {
 	if old.Same(asked) {
 		return nil
 	}
@@ -131,14 +131,14 @@ func (s *Registry) DeleteThing(ctx context.Context, name muster.ThingName, expec
 			tables.members.Delete(tx, store.JoinKey(row.Value.GroupID, string(name)))
 			tables.memberships.Delete(tx, row.Key)
 			left := muster.Group{Name: muster.GroupName(store.SplitKey(row.Key)[1]), ID: row.Value.GroupID}
-			post(tx, name, groupDocument(left.Name), nil)
+			writeEntries(tx, name, groupDocument(left.Name), nil)
 			if err := s.events.member(tx, eventlog.Removed, name, left); err != nil {
 				return err
 			}
 		}
 		tables.things.Delete(tx, string(name))
 		s.catalog.ThingDeleted(tx, name)
-		post(tx, name, recordDocument(t), nil)
+		writeEntries(tx, name, recordDocument(t), nil)
 		if err := s.connections.forget(tx, name); err != nil {
 			return err
 		}

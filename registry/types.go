@@ -33,7 +33,7 @@ func (s *Registry) CreateThingType(ctx context.Context, in muster.ThingType, giv
 		}
 		if old != nil {
 			t = *old
-			return t, s.sameType(t, asked)
+			return t, s.checkSameType(t, asked)
 		}
 		t = asked
 		t.ID, t.CreatedAt = s.newID(), tx.Now
@@ -43,7 +43,7 @@ func (s *Registry) CreateThingType(ctx context.Context, in muster.ThingType, giv
 	})
 }
 
-func (s *Registry) sameType(old, asked muster.ThingType) error {
+func (s *Registry) checkSameType(old, asked muster.ThingType) error {
 	if old.Same(asked) {
 		return nil
 	}
