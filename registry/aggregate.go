@@ -9,10 +9,11 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// Aggregate sums up one field of the things that match a query (registry.md
-// section 5.1). It looks at each of them, so it ends early with ctx. Values come
-// as they were given; an empty field is the version of the things. It fails as
-// SearchIndex does, and with Invalid for a field that cannot be aggregated.
+// Aggregate collects the values of one field over the things that match a query
+// (registry.md section 5.1). It reads each of them, so it may take long, and ends with
+// the error of ctx. Values are in their original case. An empty field means the version
+// of the things. It fails as SearchIndex does, and with Invalid for a field that cannot
+// be aggregated.
 func (s *Registry) Aggregate(ctx context.Context, q IndexQuery, field string) (*fleetquery.Aggregate, error) {
 	a := &fleetquery.Aggregate{}
 	if field == "" {
@@ -56,8 +57,8 @@ func (s *Registry) Aggregate(ctx context.Context, q IndexQuery, field string) (*
 	return a, err
 }
 
-// valuesOf returns the values of a field of a thing as they were given, where
-// the document has them without their case.
+// valuesOf returns the values of a field of a thing in their original case; the
+// document has them in lower case.
 func valuesOf(r store.Reader, t muster.Thing, d fleetquery.Document, field string) ([]string, error) {
 	switch {
 	case field == fleetquery.RegistryVersion:

@@ -73,7 +73,8 @@ func (ix *index) recheckField(tx *commit.Tx, x *indexView, thing muster.ThingNam
 	}
 }
 
-// recheckNew remembers that there is a new thing, which may match anything.
+// recheckNew notes that a thing is new. All dynamic groups are asked: a query may match
+// a thing because it lacks a field.
 func (ix *index) recheckNew(tx *commit.Tx, thing muster.ThingName) error {
 	x, err := ix.view(tx)
 	if err != nil || !x.state.Config.Things {
@@ -85,8 +86,8 @@ func (ix *index) recheckNew(tx *commit.Tx, thing muster.ThingName) error {
 	return nil
 }
 
-// recheckExecution remembers that an execution changed, if anybody asks for its
-// job.
+// recheckExecution notes that an execution changed, if a dynamic group asks for the
+// status of its job.
 func (ix *index) recheckExecution(tx *commit.Tx, thing muster.ThingName, job muster.JobID) error {
 	x, err := ix.view(tx)
 	if err != nil || len(x.dynamic) == 0 || !x.state.Config.Things {

@@ -12,11 +12,10 @@ import (
 )
 
 // CreateDynamicThingGroup makes a group whose members are the things that match
-// a query (registry.md section 5). It looks for them in the background; its
-// status is BUILDING until it has them all. One that exists with the same query
-// and properties is returned as it is. It fails with Invalid (also while things
-// are not indexed), InvalidQuery, NotFound (the index), LimitExceeded or
-// AlreadyExists.
+// a query (registry.md section 5). The members are searched in the background, and
+// the status is BUILDING until all are found. A group that exists with the same query
+// and properties is returned unchanged. It fails with Invalid (also while things are
+// not indexed), InvalidQuery, NotFound (the index), LimitExceeded or AlreadyExists.
 func (s *Registry) CreateDynamicThingGroup(ctx context.Context, in muster.Group, given []muster.Tag) (muster.Group, error) {
 	asked, err := muster.NewGroup(in.Name, in.Description, in.Attributes)
 	if err != nil {
@@ -67,7 +66,7 @@ func (s *Registry) CreateDynamicThingGroup(ctx context.Context, in muster.Group,
 
 var errNotIndexed = muster.Errorf(muster.Invalid, "Things are not indexed: thingIndexingMode is OFF")
 
-// membershipRule completes a rule with the defaults. It fails with InvalidQuery,
+// membershipRule returns m with its defaults filled in. It fails with InvalidQuery,
 // NotFound (the index) or Invalid (the version).
 func membershipRule(m muster.MembershipRule) (*muster.MembershipRule, error) {
 	if m.Index == "" {
@@ -93,9 +92,9 @@ func checkQueryVersion(version string) error {
 	return nil
 }
 
-// UpdateDynamicThingGroup changes a dynamic group and returns it as it is then.
-// What rule leaves empty stays; with another query the group looks for its
-// members anew (registry.md REG-64). It fails with NotFound, VersionConflict,
+// UpdateDynamicThingGroup changes a dynamic group and returns the new state. Empty
+// fields of rule leave the old values; with a different query the search for members
+// starts again (registry.md REG-64). It fails with NotFound, VersionConflict,
 // InvalidQuery or Invalid.
 func (s *Registry) UpdateDynamicThingGroup(ctx context.Context, name muster.GroupName, u muster.GroupUpdate, rule muster.MembershipRule) (muster.Group, error) {
 	return commit.Do(ctx, s.commits, func(tx *commit.Tx) (g muster.Group, err error) {
@@ -130,9 +129,9 @@ func (s *Registry) UpdateDynamicThingGroup(ctx context.Context, name muster.Grou
 	})
 }
 
-// DeleteDynamicThingGroup removes a dynamic group, or succeeds when there is
-// none; its things leave it as those of DeleteThingGroup do. It fails with
-// VersionConflict, or Invalid for a static group.
+// DeleteDynamicThingGroup removes a dynamic group, or succeeds if there is none. Its
+// things leave it as in DeleteThingGroup. A nil expected version matches any. It fails
+// with VersionConflict, or with Invalid for a static group.
 func (s *Registry) DeleteDynamicThingGroup(ctx context.Context, name muster.GroupName, expected *int64) error {
 	return s.commits.Do(ctx, func(tx *commit.Tx) error {
 		g, err := tables.groups.Get(tx, string(name))
@@ -157,8 +156,10 @@ func (s *Registry) DeleteDynamicThingGroup(ctx context.Context, name muster.Grou
 	})
 }
 
-// mayDepend returns an Invalid error when a dynamic group would depend on a job
-// that depends on the group: then things could go in and out of it for ever.
+// mayDepend returns an Invalid error if a dynamic group would depend on itself:
+// its query asks for the status of a job that is given to its own members, directly
+// or through other groups. Things could then join and leave it for ever. It searches
+// the graph of dependentGroups for a way from the group back to itself.
 func (ix *index) checkDependencies(tx *commit.Tx, g muster.Group) error {
 	var follow func(name muster.GroupName, way []muster.GroupName) error
 	x, err := ix.view(tx)
@@ -188,9 +189,9 @@ func (ix *index) checkDependencies(tx *commit.Tx, g muster.Group) error {
 	return follow(g.Name, nil)
 }
 
-// feeds returns the dynamic groups whose members may change when those of a
-// group do: through the jobs that its members are given, or because they ask for
-// the group itself.
+// feeds returns the dynamic groups whose members may change when those of
+// a group change: because they ask for the status of a job that its members are given,
+// or for the group itself.
 func (ix *index) dependentGroups(tx *commit.Tx, x *indexView, name muster.GroupName) ([]muster.GroupName, error) {
 	at := x.placeOf(name)
 	if at < 0 {
@@ -211,8 +212,8 @@ func (ix *index) dependentGroups(tx *commit.Tx, x *indexView, name muster.GroupN
 	return next, err
 }
 
-// MayTarget returns an Invalid error when a dynamic group among the targets of a
-// continuous job would then depend on a job that depends on the group.
+// MayTarget returns an Invalid error if a continuous job with these targets would make
+// a dynamic group among them depend on itself (checkDependencies).
 func (s *Registry) MayTarget(tx *commit.Tx, targets []muster.Target) error {
 	for _, t := range targets {
 		if !t.Group {

@@ -6,12 +6,12 @@ import (
 	"github.com/muster-iot/muster/eventlog"
 )
 
-// teller tells of what becomes of things, types and groups (registry.md section
-// 6.7).
+// teller writes the events of things, types and groups into the event log
+// (registry.md section 6.7). Every old and now is the record before and after the
+// change: nil for one that is created or deleted.
 type teller struct{ log *eventlog.Log }
 
-// operation says what became of a record: old is nil for a new one, and now for
-// one that is deleted.
+// operation returns what happened to a record.
 func operation[T any](old, now *T) eventlog.Operation {
 	switch {
 	case old == nil:
@@ -22,8 +22,8 @@ func operation[T any](old, now *T) eventlog.Operation {
 	return eventlog.Updated
 }
 
-// thing tells that a thing is created, updated or deleted, and that it has
-// another type.
+// thing writes that a thing was created, updated or deleted, and the changes of its
+// type: the loss of the old type comes before, the new type after.
 func (e teller) thing(tx *commit.Tx, old, now *muster.Thing) error {
 	if old != nil && old.Type != "" && (now == nil || now.Type != old.Type) {
 		if err := e.log.Tell(tx, eventlog.Event{Type: muster.EventThingTypeAssociation, Operation: eventlog.Removed, Thing: new(*old)}); err != nil {
@@ -43,7 +43,7 @@ func (e teller) thing(tx *commit.Tx, old, now *muster.Thing) error {
 	return nil
 }
 
-// thingType tells that a thing type is created, updated or deleted.
+// thingType writes that a thing type was created, updated or deleted.
 func (e teller) thingType(tx *commit.Tx, old, now *muster.ThingType) error {
 	t := now
 	if t == nil {
@@ -52,8 +52,8 @@ func (e teller) thingType(tx *commit.Tx, old, now *muster.ThingType) error {
 	return e.log.Tell(tx, eventlog.Event{Type: muster.EventThingType, Operation: operation(old, now), ThingType: new(*t)})
 }
 
-// group tells that a group is created, updated or deleted, and that it has
-// its place in a hierarchy or no longer.
+// group writes that a group was created, updated or deleted and, for a child group,
+// that it was added to its hierarchy or removed from it.
 func (e teller) group(tx *commit.Tx, old, now *muster.Group) error {
 	itself, err := e.log.Enabled(tx, muster.EventThingGroup)
 	if err != nil {
@@ -85,7 +85,7 @@ func (e teller) group(tx *commit.Tx, old, now *muster.Group) error {
 	return e.log.Tell(tx, h)
 }
 
-// member tells that a thing joined a group or left it.
+// member writes that a thing joined a group (Added) or left it (Removed).
 func (e teller) member(tx *commit.Tx, operation eventlog.Operation, name muster.ThingName, g muster.Group) error {
 	if on, err := e.log.Enabled(tx, muster.EventThingGroupMembership); err != nil || !on {
 		return err

@@ -13,10 +13,10 @@ import (
 	"github.com/muster-iot/muster/tags"
 )
 
-// CreateThingGroup makes a static group of which in gives the name, the parent
-// and the properties (registry.md section 4). One that exists with the same of
-// each is returned as it is, and the tags are not looked at. It fails with
-// Invalid, NotFound (the parent), LimitExceeded (tags) or AlreadyExists.
+// CreateThingGroup makes a static group with the name, the parent and the properties
+// of in (registry.md section 4). A group that exists with the same parent and
+// properties is returned unchanged, and the tags are ignored. It fails with Invalid,
+// NotFound (the parent), LimitExceeded (tags) or AlreadyExists.
 func (s *Registry) CreateThingGroup(ctx context.Context, in muster.Group, given []muster.Tag) (muster.Group, error) {
 	asked, err := muster.NewGroup(in.Name, in.Description, in.Attributes)
 	if err != nil {
@@ -50,7 +50,7 @@ func (s *Registry) CreateThingGroup(ctx context.Context, in muster.Group, given 
 	})
 }
 
-// placed returns g with its place in the hierarchy.
+// placed returns g with its place in the hierarchy filled in from its parent.
 func withPlace(tx *commit.Tx, g muster.Group) (muster.Group, error) {
 	if g.Parent == "" {
 		return g, nil
@@ -87,7 +87,7 @@ func (s *Registry) DescribeThingGroup(ctx context.Context, name muster.GroupName
 	return g, err
 }
 
-// UpdateThingGroup changes a group and returns it as it is then. It fails with
+// UpdateThingGroup changes a static group and returns the new state. It fails with
 // NotFound, VersionConflict or Invalid.
 func (s *Registry) UpdateThingGroup(ctx context.Context, name muster.GroupName, u muster.GroupUpdate) (muster.Group, error) {
 	return commit.Do(ctx, s.commits, func(tx *commit.Tx) (g muster.Group, err error) {
@@ -106,10 +106,11 @@ func (s *Registry) UpdateThingGroup(ctx context.Context, name muster.GroupName, 
 	})
 }
 
-// DeleteThingGroup removes a group, or succeeds when there is none. Its things
-// have left it when DeleteThingGroup returns; for their continuous jobs those
-// of a large group leave in the background (registry.md REG-44 and REG-87). It
-// fails with VersionConflict, or Invalid while there are child groups.
+// DeleteThingGroup removes a static group, or succeeds if there is none. When it
+// returns the group has no members; what that means for continuous jobs is done in the
+// background for the members beyond departMax (registry.md REG-44 and REG-87). A nil
+// expected version matches any. It fails with VersionConflict, or with Invalid while
+// there are child groups.
 func (s *Registry) DeleteThingGroup(ctx context.Context, name muster.GroupName, expected *int64) error {
 	return s.commits.Do(ctx, func(tx *commit.Tx) error {
 		g, err := tables.groups.Get(tx, string(name))
@@ -131,7 +132,7 @@ func (s *Registry) DeleteThingGroup(ctx context.Context, name muster.GroupName, 
 	})
 }
 
-// removeGroup removes a group that nothing forbids to remove.
+// removeGroup removes a group after all checks.
 func (s *Registry) removeGroup(tx *commit.Tx, g muster.Group) error {
 	tables.groups.Delete(tx, string(g.Name))
 	tables.groupIDs.Delete(tx, g.ID)
@@ -163,11 +164,12 @@ type GroupList struct {
 	Next   string // token of the next page; empty on the last
 }
 
-// afterNames sorts behind every character of a name.
+// afterNames sorts after every character of a name.
 const afterNames = "\x7f"
 
-// ListThingGroups lists groups by name, those below a parent level by level
-// (registry.md REG-52). It fails with NotFound when there is no such parent.
+// ListThingGroups lists groups by name; with a parent, those below it, by level and
+// then by name (registry.md REG-52). It fails with Invalid, or with NotFound if the
+// parent does not exist.
 func (s *Registry) ListThingGroups(ctx context.Context, f GroupFilter, p listing.Page) (GroupList, error) {
 	var list GroupList
 	l, err := s.pages.Begin(p, "thing groups", f)
@@ -195,7 +197,8 @@ func (s *Registry) ListThingGroups(ctx context.Context, f GroupFilter, p listing
 	return list, err
 }
 
-// below returns the bounds in the table below of what f may choose.
+// below returns the bounds of the rows in the table below that f may choose. They
+// start at level 1, so the parent itself is left out.
 func (f GroupFilter) below() (from, to string) {
 	if f.Direct {
 		from = store.JoinKey(string(f.Parent), "1", f.Prefix)
@@ -205,16 +208,14 @@ func (f GroupFilter) below() (from, to string) {
 	return store.JoinKey(string(f.Parent), "1"), to
 }
 
-// belowKey is the key in below of a group and one so many levels above it,
-// itself at level 0. Levels are one digit, so keys sort by level, then by name.
+// belowKey returns the key in the table below of group g under a group that is levels
+// above it; at level 0 that is g itself. A level is one digit, so keys sort by level,
+// then by name.
 func belowKey(above muster.GroupName, levels int, g muster.GroupName) string {
 	return store.JoinKey(string(above), strconv.Itoa(levels), string(g))
 }
 
-// groupBelow returns the group that follows current in the hierarchy under
-// root, itself first: level by level, by name in each. It is "" at the end.
-// When current is not under root any more it begins again at root, and when root
-// itself is gone that is the end.
+// groupBelow is Lookup.GroupBelow.
 func groupBelow(r store.Reader, root, current string) (string, error) {
 	g, err := tables.groups.Get(r, current)
 	if err != nil {

@@ -6,8 +6,9 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// documentOf returns the document of a thing without its jobs, and of what else
-// there is all that c asks for.
+// documentOf returns the document of a thing that the index stores: its record, its
+// groups and, if c indexes it, its connectivity. The status of jobs is not stored; it is
+// added for the queries that ask for it (addAsked).
 func documentOf(r store.Reader, c muster.IndexingConfig, t muster.Thing) (fleetquery.Document, error) {
 	d := recordDocument(&t)
 	in, err := groupsOf(r, t.Name)
@@ -20,8 +21,8 @@ func documentOf(r store.Reader, c muster.IndexingConfig, t muster.Thing) (fleetq
 	return d, addConnectivity(r, c, d, t.Name)
 }
 
-// addAsked adds to the document of a thing what a query asks for beyond the
-// registry: its connectivity and the status of jobs.
+// addAsked adds to the document of a thing those of its connectivity and the status of
+// its jobs that a query asks for.
 func addAsked(r store.Reader, c muster.IndexingConfig, d fleetquery.Document, t muster.Thing, q *fleetquery.Query) error {
 	if _, has := d[fleetquery.Connected]; !has && asksConnectivity(q) {
 		if err := addConnectivity(r, c, d, t.Name); err != nil {
@@ -48,8 +49,8 @@ func asksConnectivity(q *fleetquery.Query) bool {
 	return q.Mentions(fleetquery.Connected) || q.Mentions(fleetquery.ConnectedAt) || q.Mentions(fleetquery.DisconnectReason)
 }
 
-// ownLatest returns a thing's latest execution of a job, but nil for one of
-// another thing that had the name before.
+// ownLatest returns the latest execution of a job on a thing, or nil if there is none
+// or it belongs to an earlier thing of the same name.
 func ownLatest(r store.Reader, t muster.Thing, job muster.JobID) (*muster.Execution, error) {
 	x, err := r.Latest(t.Name, job)
 	if err != nil || !t.Had(x) {
@@ -58,8 +59,8 @@ func ownLatest(r store.Reader, t muster.Thing, job muster.JobID) (*muster.Execut
 	return x, nil
 }
 
-// recordDocument is the part of a thing's document that is its own record. A
-// missing thing has none.
+// recordDocument returns the part of a thing's document that comes from its record. It
+// is empty for nil.
 func recordDocument(t *muster.Thing) fleetquery.Document {
 	d := fleetquery.Document{}
 	if t == nil {
@@ -74,7 +75,7 @@ func recordDocument(t *muster.Thing) fleetquery.Document {
 	return d
 }
 
-// groupDocument is the part that says that a thing is in a group.
+// groupDocument returns the part of a document with the groups of a thing.
 func groupDocument(names ...muster.GroupName) fleetquery.Document {
 	d := fleetquery.Document{}
 	for _, name := range names {

@@ -11,23 +11,28 @@ import (
 // theIndex is the key of the only record in indexStates.
 const theIndex = "things"
 
-// indexState is how far the index of things is. The zero Stage is that of a
-// folder that has none yet.
+// indexState is the stored state of the index of things. A store without one begins to
+// fill the index (the zero Stage).
+//
+// A change of what is indexed goes through the stages clearing, filling and complete,
+// in background steps. Commands write the entries of the things that they change in
+// every stage, whether the step has passed the thing or not: an entry written twice is
+// the same row. Searches wait until the index is complete.
 type indexState struct {
 	Config muster.IndexingConfig
 	Stage  indexStage
-	After  string `json:",omitempty"` // while filling: the last thing that is in it
+	After  string `json:",omitempty"` // while filling: the last thing that was indexed
 }
 
 type indexStage uint8
 
 const (
-	filling  indexStage = iota // the things that are there are being put in
-	clearing                   // what an older configuration made is being taken out
-	complete                   // every change is in it, or it is off
+	filling  indexStage = iota // the entries of existing things are being written
+	clearing                   // the entries of the configuration before are being deleted
+	complete                   // the index has all entries, or is off
 )
 
-// ready reports whether the index can be asked.
+// ready reports whether the index can be searched.
 func (s indexState) ready() bool { return s.Config.Things && s.Stage == complete }
 
 func indexStateOf(r store.Reader) (indexState, error) {
@@ -48,10 +53,10 @@ func (s *Registry) IndexingConfiguration(ctx context.Context) (muster.IndexingCo
 	return state.Config, err
 }
 
-// UpdateIndexingConfiguration lets change say what is indexed from now on. A
-// different extent of the index of things is built in the background, and the
-// dynamic groups look for their members anew after that; while it is off they
-// keep those that they have.
+// UpdateIndexingConfiguration replaces what is indexed by what change makes of it;
+// change may be called more than once. If the index of things changes it is built again
+// in the background; then the dynamic groups search for their members again. While
+// things are not indexed dynamic groups keep the members that they have.
 func (s *Registry) UpdateIndexingConfiguration(ctx context.Context, change func(muster.IndexingConfig) muster.IndexingConfig) error {
 	return s.commits.Do(ctx, func(tx *commit.Tx) error {
 		state, err := indexStateOf(tx)
@@ -74,7 +79,7 @@ func (ix *index) putState(tx *commit.Tx, s indexState) error {
 	return err
 }
 
-// stepIndex does the next piece of what is left to do for the index.
+// stepExtent does the next step of clearing or filling the index.
 func (ix *index) stepExtent(tx *commit.Tx) error {
 	x, err := ix.view(tx)
 	if err != nil {
@@ -112,7 +117,7 @@ func (ix *index) stepExtent(tx *commit.Tx) error {
 	return ix.putState(tx, s)
 }
 
-// clearIndex takes some entries out and reports whether there are more.
+// clearSome deletes stepMax entries and reports whether there are more.
 func (ix *index) clearSome(tx *commit.Tx) (more bool, err error) {
 	n := 0
 	for _, table := range []store.Of[store.Link]{tables.entries, tables.numbers} {
@@ -129,7 +134,8 @@ func (ix *index) clearSome(tx *commit.Tx) (more bool, err error) {
 	return false, nil
 }
 
-// fillIndex puts in some of the things behind s.After. It returns the last one.
+// fillSome indexes the next stepMax things after s.After. It returns the last of them and
+// whether there are more.
 func (ix *index) fillSome(tx *commit.Tx, s indexState) (last string, more bool, err error) {
 	n, last := 0, s.After
 	from := ""
@@ -153,20 +159,20 @@ func (ix *index) fillSome(tx *commit.Tx, s indexState) (last string, more bool, 
 	return last, false, nil
 }
 
-// buildingMax bounds the dynamic groups that one round works on: after the index
-// was switched on again all of them look for their members.
+// buildingMax bounds the dynamic groups that one round of background work searches
+// members for: after the index was built, all of them have to.
 const buildingMax = 8
 
-// indexWork is what the index has to do in the background.
+// indexWork is the background work that is due for the index.
 type indexWork struct {
-	absent bool // things are to be found that an earlier process left connected
-	extent bool // the index is being built or emptied
-	groups []muster.GroupName
+	absent bool               // things that an earlier process left connected are not all marked yet
+	extent bool               // the index is being filled or cleared
+	groups []muster.GroupName // those that search for members
 }
 
 func (w indexWork) any() bool { return w.absent || w.extent || len(w.groups) > 0 }
 
-// indexWork looks up what there is to do now.
+// indexWork looks up the work that is due.
 func (s *Registry) indexWork(r store.Reader) (indexWork, error) {
 	state, err := indexStateOf(r)
 	w := indexWork{extent: state.Stage != complete}
@@ -187,7 +193,7 @@ func (s *Registry) indexWork(r store.Reader) (indexWork, error) {
 	return w, nil
 }
 
-// indexSteps returns the next pieces of the work.
+// indexSteps returns the next steps of w.
 func (s *Registry) indexSteps(w indexWork) []func(*commit.Tx) error {
 	var steps []func(*commit.Tx) error
 	if w.absent {

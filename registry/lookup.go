@@ -7,7 +7,8 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// Lookup reads things and groups as a snapshot or a transaction has them.
+// Lookup reads things and groups from a snapshot or a transaction, for other packages.
+// Its errors are those of the store unless a method says more.
 type Lookup struct{}
 
 // Thing returns a thing, or nil when there is none.
@@ -35,7 +36,7 @@ func (Lookup) FindGroup(r store.Reader, name muster.GroupName) (*muster.Group, e
 	return tables.groups.Get(r, string(name))
 }
 
-// GroupName returns the name of the group that has an id, or nil.
+// GroupName returns the name of the group with an id, or nil if no group has it.
 func (Lookup) GroupName(r store.Reader, id string) (*muster.GroupName, error) {
 	return tables.groupIDs.Get(r, id)
 }
@@ -45,10 +46,10 @@ func (Lookup) GroupsOf(r store.Reader, thing muster.ThingName) ([]muster.Group, 
 	return groupsOf(r, thing)
 }
 
-// GroupBelow returns the group that follows current in the hierarchy under root,
-// itself first: level by level, by name in each. It is "" at the end. When
-// current is not under root any more it begins again at root, and when root
-// itself is gone that is the end.
+// GroupBelow returns the group after current in a walk through root and all groups
+// below it: root first, then level by level, by name in each level. It returns "" at
+// the end. If current was deleted meanwhile, the walk starts again at root; if root was
+// deleted, the walk ends.
 func (Lookup) GroupBelow(r store.Reader, root, current string) (string, error) {
 	return groupBelow(r, root, current)
 }
@@ -59,8 +60,8 @@ type Member struct {
 	Joined muster.Instant
 }
 
-// Members yields the direct members of the group with an id, by name, that come
-// after a thing; "" is before the first.
+// Members yields the direct members of the group with an id, by name, after the thing
+// after; "" means from the first. It ends after an error.
 func (Lookup) Members(r store.Reader, group string, after muster.ThingName) iter.Seq2[Member, error] {
 	return func(yield func(Member, error) bool) {
 		from, to := store.Under(group)
@@ -79,8 +80,8 @@ func (Lookup) Members(r store.Reader, group string, after muster.ThingName) iter
 	}
 }
 
-// Departing yields, for each deleted group that things are still leaving, its id
-// and those of the groups above it, its own first.
+// Departing yields, for each deleted group whose members have not all left yet, its
+// own id followed by those of the groups above it. It ends after an error.
 func (Lookup) Departing(r store.Reader) iter.Seq2[[]string, error] {
 	return func(yield func([]string, error) bool) {
 		for row, err := range tables.departures.Scan(r, "", "") {
@@ -91,8 +92,8 @@ func (Lookup) Departing(r store.Reader) iter.Seq2[[]string, error] {
 	}
 }
 
-// Target returns the id of the thing or group that has the name of t now, and when
-// it was created. The id is "" when there is none.
+// Target returns the id of the thing or group that now has the name of t, and the
+// instant of its creation. The id is "" if there is none.
 func (Lookup) Target(r store.Reader, t muster.Target) (id string, created muster.Instant, err error) {
 	if t.Group {
 		g, err := tables.groups.Get(r, t.Name)
@@ -108,15 +109,16 @@ func (Lookup) Target(r store.Reader, t muster.Target) (id string, created muster
 	return thing.ID, thing.CreatedAt, nil
 }
 
-// IsThere reports whether a target has not been deleted.
+// IsThere reports whether the target still exists: the thing or group of its name has
+// its id.
 func (l Lookup) IsThere(r store.Reader, t muster.Target) (bool, error) {
 	id, _, err := l.Target(r, t)
 	return err == nil && id == t.ID, err
 }
 
-// TargetsOf returns the ids of all targets by which a job covers a thing: its own
-// and those of the groups that it is in and of all above them. A missing thing has
-// none.
+// TargetsOf returns the ids of all targets through which a job covers a thing: the
+// groups that it is in, all groups above them, and the thing itself. Ids may repeat. A
+// thing that does not exist has none.
 func (Lookup) TargetsOf(r store.Reader, thing muster.ThingName) ([]string, error) {
 	t, err := tables.things.Get(r, string(thing))
 	if err != nil || t == nil {

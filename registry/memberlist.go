@@ -44,9 +44,9 @@ func (s *Registry) ListThingsInThingGroup(ctx context.Context, group muster.Grou
 	return list, err
 }
 
-// membersUnder yields the things of root and of all groups below it, each group
-// introduced by a row without a thing so that empty ones are counted as work
-// too. Keys are places to go on after: level, group, thing.
+// membersUnder yields the members of root and of all groups below it, after the key
+// after. Each group begins with a row without a thing, so that empty groups count as
+// work too. A key is level, group and thing, and is where the next page continues.
 func membersUnder(r store.Reader, root muster.GroupName, after string) iter.Seq2[store.Row[muster.ThingName], error] {
 	return func(yield func(store.Row[muster.ThingName], error) bool) {
 		first, last := "", ""
@@ -73,7 +73,8 @@ func membersUnder(r store.Reader, root muster.GroupName, after string) iter.Seq2
 	}
 }
 
-// membersOf yields a group's things behind after, and reports whether to go on.
+// membersOf yields the members of a group after the thing after, and reports whether to
+// continue.
 func membersOf(r store.Reader, group, place, after string, yield func(store.Row[muster.ThingName], error) bool) bool {
 	g, err := thingGroup(r, muster.GroupName(group))
 	if !yield(store.Row[muster.ThingName]{Key: store.JoinKey(place, after)}, err) || err != nil {

@@ -27,9 +27,9 @@ func (s *Registry) RemoveThingFromThingGroup(ctx context.Context, thing muster.T
 	return s.UpdateThingGroupsForThing(ctx, thing, nil, []muster.GroupName{group})
 }
 
-// UpdateThingGroupsForThing takes a thing out of groups, then puts it into
-// others, all or nothing. A job that covers the thing before and after goes on
-// undisturbed. It fails with NotFound or Invalid.
+// UpdateThingGroupsForThing takes a thing out of groups, then puts it into others, in
+// one transaction. A job that covers the thing before and after is not affected. It
+// fails with NotFound or Invalid.
 func (s *Registry) UpdateThingGroupsForThing(ctx context.Context, thing muster.ThingName, add, remove []muster.GroupName) error {
 	return s.commits.Do(ctx, func(tx *commit.Tx) error {
 		if err := mustHaveThing(tx, thing); err != nil {
@@ -47,7 +47,8 @@ func (s *Registry) UpdateThingGroupsForThing(ctx context.Context, thing muster.T
 	})
 }
 
-// regrouped returns the groups that a thing of the groups was will be in.
+// regrouped returns the groups of a thing after a change of was. It fails with
+// NotFound or Invalid.
 func groupsAfter(tx *commit.Tx, thing muster.ThingName, was []muster.Group, add, remove []muster.GroupName) ([]muster.Group, error) {
 	is := slices.Clone(was)
 	for _, name := range remove {
@@ -99,9 +100,11 @@ func (s *Registry) regroup(tx *commit.Tx, thing muster.ThingName, was, is []must
 	return nil
 }
 
-// depart lets up to limit things leave a group that was deleted; its record is
-// gone when all have. Who joined a new group of the same name stays in it.
-// The record of how far it came spares the store the rows deleted before.
+// departSome lets up to limit things leave a deleted group, which changes their jobs
+// and produces events. The departure is deleted with the last of them. Things that
+// have joined a new group of the same name stay in that. The departure stores the last
+// thing, so that the next step does not scan over the rows that were deleted before:
+// that is slow in a store which only marks rows as deleted.
 func (s *Registry) departSome(tx *commit.Tx, id string, limit int) error {
 	d, err := tables.departures.Get(tx, id)
 	if err != nil || d == nil {
@@ -135,8 +138,9 @@ func (s *Registry) departSome(tx *commit.Tx, id string, limit int) error {
 	return nil
 }
 
-// departs takes a thing out of a group that is gone, and drops its record of that
-// unless it is by now a place in another group of the name.
+// departThing takes a thing out of a deleted group. It deletes the thing's row of the
+// membership and the index entry, unless the row is already that of a new group of the
+// same name.
 func (s *Registry) departThing(tx *commit.Tx, thing muster.ThingName, d *departure) error {
 	in, err := groupsOf(tx, thing)
 	if err != nil {

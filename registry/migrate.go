@@ -7,8 +7,8 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// This file holds the registry's steps from format 1 to format 2: what knew things
-// and groups by their names knows them by their ids (arbitration A22).
+// This file holds the registry's steps from format 1 to format 2: records that named
+// things and groups by their names name them by their ids (arbitration A22).
 
 // GoneID returns the id of a target that was deleted before ids were kept. No thing
 // or group has it.
@@ -19,7 +19,8 @@ func GoneID(t muster.Target) string {
 	return "gone:thing:" + t.Name
 }
 
-// GroupPaths is the step of a migration from format 1 to 2 that writes into each group the ids of those above it.
+// GroupPaths is the step of a migration from format 1 to 2 that writes into each group
+// the ids of the groups above it.
 func GroupPaths(s store.Records, after string, limit int, _ func(string)) (string, bool, error) {
 	return store.EachAfter(s, tables.groups, after, limit, func(row store.Row[muster.Group]) error {
 		g := row.Value
@@ -39,7 +40,8 @@ func GroupPaths(s store.Records, after string, limit int, _ func(string)) (strin
 	})
 }
 
-// DepartureIDs is the step of a migration from format 1 to 2 that gives departures the ids of the groups that their things leave.
+// DepartureIDs is the step of a migration from format 1 to 2 that writes into each
+// departure the ids of the groups that its things leave.
 func DepartureIDs(s store.Records, after string, limit int, _ func(string)) (string, bool, error) {
 	type named struct { // as format 1 has it
 		Lineage []muster.GroupName
@@ -63,8 +65,8 @@ func DepartureIDs(s store.Records, after string, limit int, _ func(string)) (str
 	})
 }
 
-// DepartingID returns the id of a deleted group of the name of t whose things are
-// still leaving it, or "".
+// DepartingID returns the id of a deleted group that had the name of t and whose members
+// have not all left yet, or "".
 func DepartingID(s store.Records, t muster.Target) (string, error) {
 	for row, err := range tables.departures.Scan(s, "", "") {
 		if err != nil {

@@ -1,7 +1,8 @@
-// Package registry keeps things, their types and groups, the fleet index and the
-// members of dynamic groups, and which things are connected. What a change of a
-// thing means for jobs it tells through the interface Jobs, in the transaction of
-// the change.
+// Package registry keeps things, their types and groups, the fleet index, the members
+// of dynamic groups, and which things are connected (registry.md). It does not know
+// what jobs do: changes that matter for jobs are reported through the interface Jobs,
+// in the transaction of the change. Certificates and policies are in package rights,
+// software packages in catalog, the query language in fleetquery.
 package registry
 
 import (
@@ -17,31 +18,33 @@ import (
 	"github.com/muster-iot/muster/tags"
 )
 
-// Jobs is told, in the transaction of a change, what the change may mean for
-// jobs. Its errors fail the command.
+// Jobs is what the registry needs of jobs. All methods are called in the transaction of
+// the change, and an error fails the command.
 type Jobs interface {
-	// Leaving says that a thing which joined a group at an instant is about to
-	// leave it; lineage has the ids of the group and of those above it.
+	// Leaving is called before a thing leaves a group that it joined at an instant.
+	// lineage has the id of the group and those of all groups above it.
 	Leaving(tx *commit.Tx, thing muster.ThingName, joined muster.Instant, lineage []string) error
-	// Moved says, at the end of the command, which groups a thing has left and
-	// joined.
+	// Moved is called at the end of the command for each thing that left or joined
+	// groups.
 	Moved(tx *commit.Tx, m Move) error
-	// ThingDeleted says that a thing is gone.
+	// ThingDeleted is called after the records of a thing were deleted.
 	ThingDeleted(tx *commit.Tx, thing muster.ThingName) error
-	// GroupKnown says that the dynamic group of an id knows its members now, or
-	// will not learn them any more.
+	// GroupKnown is called when jobs need no longer wait for the members of the
+	// dynamic group with an id: they are complete, the group was deleted, or things are
+	// no longer indexed.
 	GroupKnown(tx *commit.Tx, id string) error
-	// GivenToMembers calls fn for every job that the things of the group with an id
-	// are given when they join it.
+	// GivenToMembers calls fn for every job that a thing is given when it joins the
+	// group with an id, and returns the first error of fn.
 	GivenToMembers(tx *commit.Tx, id string, fn func(muster.JobID) error) error
 }
 
-// Rank is when the registry settles the members of dynamic groups at the end of a
-// command (commit.Tx.Before): before those ranks that are higher.
+// Rank is the rank at which the registry settles the members of dynamic groups at the
+// end of a command (commit.Tx.Before). Packages that depend on the result use higher
+// ranks.
 const Rank = 1
 
-// stepMax bounds the things that one step of background work touches: what a
-// caller waits for at most.
+// stepMax bounds the things that one step of background work changes. A caller may have
+// to wait for one step.
 const stepMax = 128
 
 // Options are the parts of a Registry. All but the last two are required.
@@ -49,7 +52,7 @@ type Options struct {
 	Commits *commit.Committer
 	Account muster.Account
 	NewID   func() string // of things, types and groups; UUIDs
-	Process string        // names this run of the server
+	Process string        // the name of this run of the server, different for each
 	Pages   listing.Pager
 	Events  *eventlog.Log
 	Rights  *rights.Rights
@@ -63,8 +66,8 @@ type Options struct {
 	DynamicGroupsMax int
 }
 
-// Registry is the service of things, types and groups. Make it with New, and
-// connect it with Jobs before the first command.
+// Registry is the service of things, types and groups. Make it with New, and call
+// Connect before the first command. It may be used by many goroutines.
 type Registry struct {
 	commits          *commit.Committer
 	account          muster.Account
@@ -89,7 +92,7 @@ func New(o Options) *Registry {
 	}
 }
 
-// Connect says whom the registry tells of changes. It is called once, before the
+// Connect sets the Jobs that are told of changes. It must be called once, before the
 // first command.
 func (s *Registry) Connect(j Jobs) { s.index.jobs = j }
 
@@ -99,19 +102,21 @@ const (
 	KindType  tags.Kind = "thingtype"
 )
 
-// Kinds say which resources there are.
+// Kinds returns, for the kinds of this package, whether a resource of a name exists.
 func Kinds() tags.Kinds {
 	return tags.Kinds{KindGroup: tables.groups.Has, KindType: tables.types.Has}
 }
 
-// Ready returns nil when the store answers.
+// Ready reads from the store and returns its error.
 func Ready(r store.Reader) error {
 	_, err := tables.things.Has(r, "ready")
 	return err
 }
 
-// Due looks up what there is to do in the background: groups that things leave,
-// the fleet index, and dynamic groups that look for their members.
+// Due implements commit.Source. The background work of the registry is: members leave
+// deleted groups, things that an earlier process left connected are marked as
+// disconnected, the fleet index is cleared or filled, and dynamic groups search for
+// their members. The last two make the data larger and are left out unless grow.
 func (s *Registry) Due(r store.Reader, _ muster.Instant, grow bool) (due commit.Due, err error) {
 	var departures []string
 	for row, err := range tables.departures.Scan(r, "", "") {

@@ -12,30 +12,31 @@ import (
 // SearchPageMax is the largest page of a search, and the default.
 const SearchPageMax = 100
 
-// IndexQuery is what somebody asks an index.
+// IndexQuery is a query of an index.
 type IndexQuery struct {
 	Index   string // empty: things
 	Text    string
-	Version string // of the language; empty: the only one
+	Version string // of the query language; empty: fleetquery.Version
 }
 
-// FoundThing is a thing that matches, with what the index knows of it.
+// FoundThing is a thing that matches a query, with its groups and connectivity.
 type FoundThing struct {
 	muster.Thing
-	Groups       []muster.GroupName  // direct ones
-	Connectivity muster.Connectivity // zero when it was never connected, or that is not indexed
+	Groups       []muster.GroupName  // that it is a direct member of
+	Connectivity muster.Connectivity // zero if it was never connected, or connectivity is not indexed
 }
 
-// SearchResult is a page of what matches: of one of the two kinds.
+// SearchResult is a page of matches: things or groups, depending on the index.
 type SearchResult struct {
 	Things []FoundThing
 	Groups []muster.Group
 	Next   string // token of the next page; empty on the last
 }
 
-// SearchIndex returns what matches a query (registry.md section 5.1). A page may
-// be short, even empty, while there is a next one. It fails with Invalid,
-// InvalidQuery, IndexNotReady, or NotFound for an index that is off or not there.
+// SearchIndex returns a page of the things or groups that match a query (registry.md
+// section 5.1), SearchPageMax at most. A page may be short, even empty, while there is
+// a next one: it ends after listing.RowsMax candidates. It fails with Invalid,
+// InvalidQuery, IndexNotReady, or NotFound for an index that is off or does not exist.
 func (s *Registry) SearchIndex(ctx context.Context, q IndexQuery, p listing.Page) (SearchResult, error) {
 	var found SearchResult
 	if p.Limit < 0 || p.Limit > SearchPageMax {
@@ -98,7 +99,8 @@ type search struct {
 	query  *fleetquery.Query
 }
 
-// searching runs fn with a search, if the index can be asked.
+// searching runs fn with a search on one snapshot, if the query can be parsed and the
+// index of things is on and complete.
 func (s *Registry) withSearch(ctx context.Context, q IndexQuery, fn func(search) error) error {
 	if q.Index != "" && q.Index != fleetquery.Things.Name() {
 		return noIndex(q.Index)
@@ -121,8 +123,10 @@ func (s *Registry) withSearch(ctx context.Context, q IndexQuery, fn func(search)
 	})
 }
 
-// hit returns the thing of a candidate and its document if it matches, and if
-// this is the one place of the walk where it is to be taken; else nil.
+// hit returns the thing of a candidate and its document, or nil if it does not match. A
+// thing may be a candidate several times, also on different pages, and is returned only
+// for the first of its entries in the spans of the walk. That is computed from the
+// document, so no page has to remember the things of those before it.
 func (s search) hit(c candidate) (*muster.Thing, fleetquery.Document, error) {
 	t, err := tables.things.Get(s, string(c.thing))
 	if err != nil || t == nil {
@@ -146,7 +150,7 @@ func (s search) hit(c candidate) (*muster.Thing, fleetquery.Document, error) {
 	return t, d, nil
 }
 
-// found returns a thing as it is shown.
+// found returns a thing with its groups and connectivity.
 func (s *Registry) foundThing(on search, t muster.Thing) (FoundThing, error) {
 	f := FoundThing{Thing: t}
 	in, err := groupsOf(on, t.Name)
@@ -162,7 +166,8 @@ func (s *Registry) foundThing(on search, t muster.Thing) (FoundThing, error) {
 	return f, err
 }
 
-// searchGroups goes through the groups by name.
+// searchGroups is SearchIndex for groups. They have no index: it evaluates the query on
+// each group, by name.
 func (s *Registry) searchGroups(ctx context.Context, q IndexQuery, p listing.Page) (SearchResult, error) {
 	var found SearchResult
 	query, err := fleetquery.Parse(q.Text, fleetquery.Groups)
@@ -209,8 +214,8 @@ func noIndex(name string) error {
 	return muster.Errorf(muster.NotFound, "Index %s does not exist, or is not switched on", name)
 }
 
-// IndexStatus says how far an index is: "ACTIVE" or "BUILDING". It fails with
-// NotFound for one that is off or not there.
+// IndexStatus returns the status of an index: "ACTIVE" or "BUILDING". It fails with
+// NotFound for an index that is off or does not exist.
 func (s *Registry) IndexStatus(ctx context.Context, name string) (string, error) {
 	status := "ACTIVE"
 	err := s.commits.View(ctx, func(r store.Reader) error {

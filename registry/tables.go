@@ -5,7 +5,8 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// tables hold things, types, groups and the fleet index. Names are for ever.
+// tables hold things, types, groups and the fleet index, each with the parts of its key.
+// The names of tables are stored and must not change.
 var tables = struct {
 	things store.Of[muster.Thing]     // thing
 	types  store.Of[muster.ThingType] // type
@@ -16,17 +17,17 @@ var tables = struct {
 	below       store.Of[store.Link]       // group, level, group that many levels below it
 	members     store.Of[membership]       // thingGroupId, thing
 	memberships store.Of[belonging]        // thing, group
-	departures  store.Of[departure]        // thingGroupId of a deleted group whose members are to leave
+	departures  store.Of[departure]        // thingGroupId of a deleted group whose members have not all left
 
 	indexStates store.Of[indexState]   // theIndex
 	entries     store.Of[store.Link]   // fleetquery.Entry: field, value, thing
 	numbers     store.Of[store.Link]   // the same of values that are numbers
 	dynamic     store.Of[store.Link]   // dynamic group
-	building    store.Of[memberSearch] // dynamic group whose members are still looked for
+	building    store.Of[memberSearch] // dynamic group that is still searching for members
 
 	connections store.Of[connection] // thing
 	connected   store.Of[store.Link] // thing that is connected
-	absences    store.Of[absence]    // process: how far it looked for things that an earlier one left connected
+	absences    store.Of[absence]    // process: its search for things that an earlier process left connected
 }{
 	things: store.Of[muster.Thing]{Table: "thing"},
 	types:  store.Of[muster.ThingType]{Table: "type"},
@@ -59,21 +60,22 @@ func Tables() []store.Checker {
 	}
 }
 
-// membership is a thing's place in a group. It is filed under the id of the
+// membership is a thing's membership as the group sees it. Its key has the id of the
 // group, so that a new group of the same name begins empty.
 type membership struct {
 	Joined muster.Instant
 }
 
-// belonging is the same as the thing sees it. It is void when the group that
-// has the name now has another id.
+// belonging is the same membership as the thing sees it. It is void if the group that
+// now has the name has another id.
 type belonging struct {
 	GroupID string
 }
 
-// departure is a deleted group whose members still have to be told.
+// departure is a deleted group whose members have not all left yet: their jobs and
+// events are still to be changed and written.
 type departure struct {
 	Group muster.GroupName
-	IDs   []string // of the group and of those above it, its own first
-	After string   // the last thing that was dealt with
+	IDs   []string // the id of the group, then those of the groups above it
+	After string   // the last thing that has left
 }

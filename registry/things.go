@@ -11,10 +11,9 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// CreateThing registers a thing of which in gives the name, the type and the
-// attributes (registry.md section 2). One that exists with the same
-// configuration is returned as it is. It fails with Invalid, NotFound (the
-// type) or AlreadyExists.
+// CreateThing registers a thing with the name, the type and the attributes of in
+// (registry.md section 2). A thing that exists with the same configuration is returned
+// unchanged. It fails with Invalid, NotFound (the type) or AlreadyExists.
 func (s *Registry) CreateThing(ctx context.Context, in muster.Thing) (muster.Thing, error) {
 	asked, err := muster.NewThing(in.Name, in.Type, in.Attributes)
 	if err != nil {
@@ -70,8 +69,8 @@ func (s *Registry) DescribeThing(ctx context.Context, name muster.ThingName) (mu
 }
 
 // UpdateThing changes a thing. It fails with NotFound (the thing or its new
-// type), VersionConflict or Invalid. A thing may keep a type that is deprecated
-// by now, but not be given one (registry.md REG-25).
+// type), VersionConflict or Invalid. A thing may keep a type that was deprecated since,
+// but cannot be given a deprecated one (registry.md REG-25).
 func (s *Registry) UpdateThing(ctx context.Context, name muster.ThingName, u muster.ThingUpdate) error {
 	return s.commits.Do(ctx, func(tx *commit.Tx) error {
 		old, err := tables.things.Get(tx, string(name))
@@ -100,10 +99,10 @@ func (s *Registry) UpdateThing(ctx context.Context, name muster.ThingName, u mus
 	})
 }
 
-// DeleteThing removes a thing and its memberships; what is pending for it ends,
-// and the history stays (registry.md REG-28 and REG-86). Without an expected
-// version a missing thing is a success, with one it is NotFound (REG-27). It
-// fails with VersionConflict, or Invalid while principals are attached.
+// DeleteThing removes a thing and its memberships; its pending executions end, and the
+// history stays (registry.md REG-28 and REG-86). A thing that does not exist is a
+// success if expected is nil, and NotFound otherwise (REG-27). It fails with
+// VersionConflict, or with Invalid while principals are attached.
 func (s *Registry) DeleteThing(ctx context.Context, name muster.ThingName, expected *int64) error {
 	return s.commits.Do(ctx, func(tx *commit.Tx) error {
 		t, err := tables.things.Get(tx, string(name))
@@ -149,7 +148,7 @@ func (s *Registry) DeleteThing(ctx context.Context, name muster.ThingName, expec
 	})
 }
 
-// retype keeps the index of things by type.
+// retype updates the table of things by type; "" is no type.
 func retype(tx *commit.Tx, name muster.ThingName, old, now muster.TypeName) {
 	if old != "" {
 		tables.typed.Delete(tx, store.JoinKey(string(old), string(name)))
@@ -161,9 +160,9 @@ func retype(tx *commit.Tx, name muster.ThingName, old, now muster.TypeName) {
 
 // ThingFilter chooses things; its zero fields choose all.
 type ThingFilter struct {
-	Attribute string  // things that have it
+	Attribute string  // things that have this attribute
 	Value     *string // and with this value
-	Prefix    bool    // Value is the beginning of it
+	Prefix    bool    // or with a value that begins with Value
 	Type      muster.TypeName
 }
 

@@ -10,10 +10,9 @@ import (
 	"github.com/muster-iot/muster/tags"
 )
 
-// CreateThingType makes a type of which in gives the name and the properties
-// (registry.md section 3). One that exists with the same properties is returned
-// as it is, and the tags are not looked at. It fails with Invalid,
-// LimitExceeded (tags) or AlreadyExists.
+// CreateThingType makes a type with the name and the properties of in (registry.md
+// section 3). A type that exists with the same properties is returned unchanged, and the
+// tags are ignored. It fails with Invalid, LimitExceeded (tags) or AlreadyExists.
 func (s *Registry) CreateThingType(ctx context.Context, in muster.ThingType, given []muster.Tag) (muster.ThingType, error) {
 	asked := muster.ThingType{
 		Name: in.Name, Description: in.Description,
@@ -68,8 +67,8 @@ func (s *Registry) UpdateThingType(ctx context.Context, name muster.TypeName, u 
 	})
 }
 
-// DeprecateThingType says that no more things may be given a type, or with undo
-// that they may again. It fails with NotFound.
+// DeprecateThingType forbids to give a type to more things, or allows it again with
+// undo. It fails with NotFound.
 func (s *Registry) DeprecateThingType(ctx context.Context, name muster.TypeName, undo bool) error {
 	return s.changeType(ctx, name, func(tx *commit.Tx, t muster.ThingType) (muster.ThingType, error) {
 		if undo {
@@ -94,8 +93,8 @@ func (s *Registry) changeType(ctx context.Context, name muster.TypeName, change 
 	})
 }
 
-// DeleteThingType removes a deprecated type that no thing has (registry.md
-// REG-35). It fails with NotFound or Invalid.
+// DeleteThingType removes a type that no thing has and that has been deprecated for
+// Options.TypeDeletionWait (registry.md REG-35). It fails with NotFound or Invalid.
 func (s *Registry) DeleteThingType(ctx context.Context, name muster.TypeName) error {
 	return s.commits.Do(ctx, func(tx *commit.Tx) error {
 		t, err := thingType(tx, name)
@@ -127,8 +126,8 @@ type TypeList struct {
 	Next  string // token of the next page; empty on the last
 }
 
-// ListThingTypes lists types by name; only is empty for all of them, or the
-// name of the one that is wanted.
+// ListThingTypes lists types by name: only the one with the name only, or all if that is
+// empty. It fails with Invalid.
 func (s *Registry) ListThingTypes(ctx context.Context, only muster.TypeName, p listing.Page) (TypeList, error) {
 	var list TypeList
 	l, err := s.pages.Begin(p, "thing types", only)
@@ -159,8 +158,8 @@ func thingType(r store.Reader, name muster.TypeName) (muster.ThingType, error) {
 	return *t, nil
 }
 
-// mayUseType returns an error unless a thing may be given the type, or none;
-// refusal is how to say that it is deprecated.
+// mayUseType returns an error unless a thing may be given the type; "" is no type.
+// refusal is the format of the message for a deprecated one.
 func mayUseType(r store.Reader, name muster.TypeName, refusal string) error {
 	if name == "" {
 		return nil

@@ -6,7 +6,7 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// The tables that records of other packages belong to.
+// The tables of the owners of records in other packages, for their Verify.
 const (
 	ThingTable store.Table = "thing"
 	GroupTable store.Table = "group"
@@ -65,7 +65,7 @@ func verifyGroups(c *integrity.Check) {
 	})
 }
 
-// isTarget reports a thing or group that is not the one of its name.
+// isTarget reports a problem unless the thing or group of the name of t has the id of t.
 func isTarget(c *integrity.Check, table store.Table, key string, t muster.Target) {
 	there, err := Lookup{}.IsThere(c.Reader(), t)
 	c.Fail(err)
@@ -74,8 +74,8 @@ func isTarget(c *integrity.Check, table store.Table, key string, t muster.Target
 	}
 }
 
-// verifyMembers looks for memberships of things and groups that are gone; that things and
-// groups agree is checked elsewhere.
+// verifyMembers looks for memberships of things and groups that do not exist. That things
+// and groups agree is checked by VerifyFleet.
 func verifyMembers(c *integrity.Check) {
 	integrity.Each(c, tables.memberships, func(key string, _ belonging) {
 		thing, _ := c.Pair(tables.memberships.Table, key)

@@ -79,7 +79,8 @@ func (v *fleetVerification) findDynamic() error {
 	return nil
 }
 
-// thing looks for what a thing should have.
+// thing checks that a thing has its memberships and index entries, and is in the dynamic
+// groups that match it.
 func (v *fleetVerification) thing(t muster.Thing, s indexState) error {
 	in, err := groupsOf(v.r, t.Name)
 	if err != nil {
@@ -123,8 +124,8 @@ func (v *fleetVerification) thing(t muster.Thing, s indexState) error {
 	return nil
 }
 
-// beingLeft returns the entries of a thing for deleted groups that it has still to
-// leave.
+// beingLeft returns the index entries of a thing for deleted groups that it has not left
+// yet.
 func beingLeft(r store.Reader, thing muster.ThingName) ([]fleetquery.Entry, error) {
 	var all []fleetquery.Entry
 	from, to := store.Under(string(thing))
@@ -141,8 +142,8 @@ func beingLeft(r store.Reader, thing muster.ThingName) ([]fleetquery.Entry, erro
 	return all, nil
 }
 
-// countEntries compares the number of entries with what the things account for:
-// all of those were found, so it is higher when there are others.
+// countEntries compares the number of entries with the number that things should have.
+// All of those were looked up, so a higher number means that there are others.
 func (v *fleetVerification) countEntries() error {
 	for _, e := range []fleetquery.Entry{{}, {Numbers: true}} {
 		n := 0
@@ -159,8 +160,8 @@ func (v *fleetVerification) countEntries() error {
 	return nil
 }
 
-// members looks up what things say of the members of groups; that groups know
-// what things say was checked from the other side.
+// members checks that each member of a group has its own row of the membership. The
+// other direction is checked by thing.
 func (v *fleetVerification) members() error {
 	for row, err := range tables.members.Scan(v.r, "", "") {
 		if err != nil || v.Done() {
@@ -168,14 +169,14 @@ func (v *fleetVerification) members() error {
 		}
 		parts := store.SplitKey(row.Key)
 		if len(parts) != 2 {
-			continue // verifyRecords says so
+			continue // Verify reports it
 		}
 		name, err := tables.groupIDs.Get(v.r, parts[0])
 		if err != nil {
 			return err
 		}
 		if name == nil {
-			continue // it is deleted, and its members are leaving
+			continue // the group was deleted, and its members are leaving
 		}
 		of, err := tables.memberships.Get(v.r, store.JoinKey(parts[1], string(*name)))
 		if err != nil {
