@@ -1,10 +1,12 @@
-// Package commit is how state changes: callers and background work hand in
-// commands, and a Committer runs those that wait together in one transaction of
-// the store, answers each when it is durable, and then says what else is owed.
-// It knows of no thing and no job. What a command does is its caller's; the rules
-// that hold for every command are here: it may run more than once, it leaves
-// nothing but what it writes, and nothing is answered or told before its
-// transaction is durable.
+// Package commit changes the state of the service. Callers and background work submit
+// commands; a Committer runs the waiting commands together in one transaction of the
+// store, answers each when the transaction is durable, and then calls the notifications
+// that the commands have asked for.
+//
+// The package knows the store and its queues and executions, but no rule about things
+// or jobs: what a command does is decided by the package that submits it. The rules for
+// every command are here: it may run more than once, it has no effect but what it writes
+// into its Tx, and nothing is answered or notified before its transaction is durable.
 package commit
 
 import (
@@ -18,13 +20,16 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// Limits of a Committer. A batch is either what callers wait for, up to BatchMax
-// commands, so that an idle caller waits for no other and a thousand share a
-// sync; or steps of background work that read up to about workMax queues. The
-// two take turns, and a batch of work ends after the step during which a caller
-// arrives, so a caller waits for at most one step. Beyond waitingMax the
-// service is overloaded and says so. Up to pipelineMax batches may be applied
-// and not yet durable.
+// Limits of a Committer. A sync of the disk takes far longer than a command, so
+// commands that wait at the same time share a transaction and its sync: the batch. There
+// is no timer: a batch starts as soon as there is a command, so a single caller does not
+// wait for others, and under load the batches grow by themselves, up to BatchMax.
+//
+// A batch is either commands whose callers wait, or steps of background work, which read
+// up to about workMax queues. The two alternate, and a batch of background work ends
+// after the step during which a caller arrives, so a caller waits for at most one step.
+// If more than waitingMax commands wait, new ones fail with Throttled. Up to pipelineMax
+// batches may be applied and not yet durable.
 const (
 	BatchMax    = 1024
 	workMax     = 512
@@ -36,28 +41,29 @@ const (
 type Options struct {
 	Store store.Store
 	Now   func() muster.Instant
-	// Room is asked before every command; while it refuses reserve.Finish nothing
-	// is written at all, and while it refuses reserve.Grow Work asks its sources
-	// for what does not make the data larger. It must be quick. Nil has room.
+	// Room is asked before every command. While it refuses reserve.Finish nothing is
+	// written at all; while it refuses reserve.Grow, Work asks its sources only for
+	// work that does not make the data larger. It must be quick. Nil always has room.
 	Room reserve.Room
 	// Watcher is told of commits. Nil is allowed.
 	Watcher Watcher
-	// Log takes the faults that no caller can be shown. Nil discards them.
+	// Log receives the faults that cannot be shown to a caller. Nil discards them.
 	Log *slog.Logger
 }
 
 // Watcher is told of commits by one goroutine, in their order. Its methods must
 // not block.
 type Watcher interface {
-	// Due says that there may be background work sooner than the last Agenda said.
+	// Due is called when there may be background work earlier than the last Agenda said.
 	Due()
-	// Committed says how many commands a transaction carried that is durable now.
+	// Committed is called with the number of commands of a transaction that has become
+	// durable.
 	Committed(commands int)
 }
 
-// Committer runs commands on one store. Make it with New and keep Run running:
-// commands handed in before Run wait for it, and those after it fail with
-// Unavailable.
+// Committer runs commands on one store. Make it with New and keep Run running: commands
+// submitted before Run wait for it, and those submitted after it has ended fail with
+// Unavailable. It may be used by many goroutines.
 type Committer struct {
 	store store.Store
 	now   func() muster.Instant
@@ -68,9 +74,9 @@ type Committer struct {
 	mu       sync.Mutex
 	waiting  []command // whose callers wait
 	work     []command // background work
-	workNext bool      // it is the turn of background work
+	workNext bool      // the next batch is background work if there is any
 	closed   bool
-	arrived  chan struct{} // holds a token when there may be commands
+	arrived  chan struct{} // of capacity one; holds a token when there may be commands
 
 	asked atomic.Int64 // the instant at which Work last asked to be called
 }
@@ -90,25 +96,26 @@ func New(o Options) *Committer {
 	return c
 }
 
-// blind is the Watcher of a Committer that nobody watches.
+// blind is the Watcher of a Committer without one.
 type blind struct{}
 
 func (blind) Due()          {}
 func (blind) Committed(int) {}
 
-// View runs fn on a snapshot whose contents are durable.
+// View runs fn on a snapshot whose contents are durable. fn must not keep the reader. It
+// returns the error of fn or of the store.
 func (c *Committer) View(ctx context.Context, fn func(store.Reader) error) error {
 	return c.store.View(ctx, fn)
 }
 
-// Now returns the instant at which a command that ran now would run.
+// Now returns the current instant of the Committer's clock.
 func (c *Committer) Now() muster.Instant { return c.now() }
 
-// Log returns where faults go that no caller can be shown.
+// Log returns the log for faults that cannot be shown to a caller.
 func (c *Committer) Log() *slog.Logger { return c.log }
 
-// HasRoom returns nil when there is room on the disk for a small write of a use,
-// and else the refusal, of the kind NoRoom.
+// HasRoom returns nil if there is room on the disk for a small write for u, and an error
+// of the kind NoRoom otherwise.
 func (c *Committer) HasRoom(u reserve.Use) error {
 	if err := c.room(u, 0); err != nil {
 		return &muster.Error{Kind: muster.NoRoom, Msg: err.Error()}
@@ -123,35 +130,36 @@ var (
 
 // command is one operation on its way through the Committer.
 type command struct {
-	// run changes what tx shows. It may run more than once, on a new transaction
-	// each time. When it fails, what it wrote is undone.
+	// run reads and writes in tx. It may run more than once, on a new transaction each
+	// time. If it fails, what it wrote is undone.
 	run func(tx *Tx) (value any, err error)
-	// answer is told the outcome once, after the transaction is durable. It must
+	// answer is called once with the outcome, after the transaction is durable. It must
 	// be quick.
 	answer func(value any, err error)
-	// wants names what run will read, as far as that is known; nil for nothing.
+	// wants names what run will read, as far as that is known. Nil names nothing.
 	wants func(*Wants)
 }
 
-// Do runs fn in a transaction and returns its value once that is durable. fn may
-// run more than once, and keeps nothing of its own outside. An error of fn that
-// is a *muster.Error undoes fn and nothing else; any other is the store's. When
-// ctx ends first, Do fails with Unavailable, and fn may still take effect.
+// Do runs fn in a transaction and returns its value when the transaction is durable. fn
+// may run more than once and must change nothing but the Tx. If fn returns a
+// *muster.Error, what fn wrote is undone and the other commands of the transaction are
+// not affected; any other error is taken for a failure of the store. If ctx ends first,
+// Do fails with Unavailable, and fn may still take effect.
 func Do[T any](ctx context.Context, c *Committer, fn func(*Tx) (T, error)) (T, error) {
 	return Await(ctx, func(done func(T, error)) { Submit(c, nil, fn, done) })
 }
 
-// Do is the function Do for an fn that makes no value.
+// Do is the function Do for an fn without a value.
 func (c *Committer) Do(ctx context.Context, fn func(*Tx) error) error {
 	_, err := Do(ctx, c, func(tx *Tx) (struct{}, error) { return struct{}{}, fn(tx) })
 	return err
 }
 
-// Submit is Do for a caller that does not wait: done is called once, with the
-// value of the run that counts, and with the zero value when there is an error.
-// wants names what fn will read, as far as that is known, so that a batch of
-// commands reads it at once; nil names nothing. Submit fails at once, by done,
-// when the service is shutting down or overloaded, or the disk is full.
+// Submit is Do for a caller that does not wait. done is called once, with the value of
+// the run whose transaction became durable, or with the zero value and an error. It must
+// be quick. wants names what fn will read, as far as that is known, so that all commands
+// of a batch are read for at once; nil names nothing. If the service is shutting down or
+// overloaded, or the disk is full, Submit calls done with the error before it returns.
 func Submit[T any](c *Committer, wants func(*Wants), fn func(*Tx) (T, error), done func(T, error)) {
 	c.submit(command{
 		wants: wants,
@@ -169,7 +177,7 @@ func Submit[T any](c *Committer, wants func(*Wants), fn func(*Tx) (T, error), do
 	})
 }
 
-// Await calls an operation that answers through done, and waits for it. When ctx
+// Await calls an operation that answers through done, and waits for the answer. If ctx
 // ends first it fails with Unavailable, and the operation may still take effect.
 func Await[T any](ctx context.Context, call func(done func(T, error))) (T, error) {
 	type result struct {
@@ -210,8 +218,9 @@ func (c *Committer) submit(cmd command) {
 	c.announce()
 }
 
-// Background runs steps of background work, in order, as many in one transaction
-// as fit, and returns the first error once all are durable or ctx ends.
+// Background runs steps of background work in order, as many in one transaction as fit.
+// It returns the first error of a step when all steps are durable or have failed, or the
+// error of ctx as soon as that ends. A step that fails does not stop those after it.
 func (c *Committer) Background(ctx context.Context, steps []func(*Tx) error) error {
 	done := make(chan error, len(steps))
 	commands := make([]command, len(steps))
@@ -236,8 +245,8 @@ func (c *Committer) Background(ctx context.Context, steps []func(*Tx) error) err
 	return first
 }
 
-// submitWork queues background commands, or fails them at once when the service
-// is shutting down.
+// submitWork queues background commands, or fails them at once if the service is
+// shutting down.
 func (c *Committer) submitWork(commands []command) {
 	c.mu.Lock()
 	closed := c.closed
@@ -254,6 +263,7 @@ func (c *Committer) submitWork(commands []command) {
 	c.announce()
 }
 
+// announce wakes Run. A token that is already there is enough: Run takes all commands.
 func (c *Committer) announce() {
 	select {
 	case c.arrived <- struct{}{}:

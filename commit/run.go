@@ -10,21 +10,25 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// batch is what one transaction carried, on its way to being durable.
+// batch is the commands of one transaction on their way to being durable.
 type batch struct {
 	commands []command
-	work     bool      // they are background work
-	outcomes []outcome // of commands, and of some that were left for later
-	spoiled  []bool    // failed after they wrote, in a transaction that was given up
-	ends     []func()  // after all commands are answered
-	due      bool      // Work is to be called sooner than it asked to be
-	wait     func() error
+	work     bool         // the commands are background work
+	outcomes []outcome    // by place in commands; at the end also of commands that were put back
+	spoiled  []bool       // by place: failed after it wrote, so the transaction runs again without it
+	ends     []func()     // called after all commands are answered
+	due      bool         // Work must be called earlier than it asked to be
+	wait     func() error // returns when the transaction is durable, or an error if it never will be
 }
 
-// Run commits and answers until ctx ends, then finishes what waits and returns.
-// It does the same, and returns store.ErrStopped, when the store cannot go on. One
-// goroutine applies and another answers, so the next batch runs while the last
-// one is being synced.
+// Run commits and answers commands until ctx ends, then finishes those that wait and
+// returns nil. If the store stops for good it does the same and returns
+// store.ErrStopped. It must be called once.
+//
+// One goroutine applies batches and another waits for the sync and answers, so the next
+// batch runs while the one before is being synced. The next batch reads what the one
+// before wrote although it may still be lost in a crash; that is safe because the store
+// makes transactions durable in order, and nothing is answered before that.
 func (c *Committer) Run(ctx context.Context) (err error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -63,8 +67,8 @@ func (c *Committer) Run(ctx context.Context) (err error) {
 	}
 }
 
-// take returns what the next batch is to do, and whether that is background
-// work; the batch may leave some of that.
+// take removes the commands of the next batch from their queue and returns them, and
+// whether they are background work. apply puts back those that it leaves.
 func (c *Committer) take() (commands []command, work bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -83,14 +87,14 @@ func (c *Committer) take() (commands []command, work bool) {
 	return commands, work
 }
 
-// callersWait reports whether a caller waits for the next batch.
+// callersWait reports whether there are commands whose callers wait.
 func (c *Committer) callersWait() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.waiting) > 0
 }
 
-// putBack returns the commands that a batch has left, to be taken first of all.
+// putBack puts the commands that a batch has left at the front of their queue.
 func (c *Committer) putBack(commands []command, work bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -101,15 +105,19 @@ func (c *Committer) putBack(commands []command, work bool) {
 	*to = append(slices.Clip(commands), *to...)
 }
 
-// errAgain starts the transaction of a batch again.
+// errAgain makes apply give up the transaction of a batch and start it again.
 var errAgain = errors.New("again")
 
-// apply runs commands in arrival order in one transaction, as many as a batch
-// may, and leaves the rest for a later one. A command that fails after it wrote
-// would leave half a change, so the transaction is started again without it; its
-// error stands. An error that is no answer of a rule is the store's, and nothing
-// that was done with it may stand: the batch then ends before that command, and
-// a batch that begins with it fails.
+// apply runs commands in the order of their arrival in one transaction, as many as fit,
+// and puts the rest back.
+//
+// The store cannot undo a part of a transaction, so a command that fails after it wrote
+// something spoils it: the transaction is given up and runs again without that command,
+// whose error is its answer. A command that fails before it wrote anything just fails.
+//
+// An error that is not a *muster.Error comes from the store, and nothing read along with
+// it can be trusted: the batch runs again with only the commands before it. If the
+// command is the first, the batch is that command alone, and fails.
 func (c *Committer) apply(commands []command, work bool) batch {
 	b := batch{commands: commands, work: work, outcomes: make([]outcome, len(commands)), spoiled: make([]bool, len(commands))}
 	now := c.now()
@@ -133,15 +141,16 @@ func (c *Committer) apply(commands []command, work bool) batch {
 	for _, take := range tx.adopts {
 		take()
 	}
-	// Only now, when everyone sees what was written: if Work looks before this, it
-	// finds it, and if it looked earlier, asked is what it found.
+	// This must come after the writes are visible. If Work looks at its sources from
+	// now on, it finds the new work; if it looked before, asked is the result of that.
 	for _, o := range b.outcomes[:len(b.commands)] {
 		b.due = b.due || int64(o.wake) < c.asked.Load()
 	}
 	return b
 }
 
-// run does what one transaction is to do.
+// run is the function of one transaction: it runs the commands that are not spoiled, and
+// shortens b.commands to those that were run. It returns errAgain to start again.
 func (b *batch) run(tx *Tx, c *Committer) error {
 	tx.prefetch(b.commands)
 	for i, cmd := range b.commands {
@@ -170,15 +179,15 @@ func (b *batch) run(tx *Tx, c *Committer) error {
 	return tx.end()
 }
 
-// enough reports whether a batch of background work ends before its next step.
+// enough reports whether a batch of background work must end before its next step.
 func (c *Committer) enough(tx *Tx) bool {
-	runtime.Gosched() // steps fill a core: callers get to make their requests between two
+	runtime.Gosched() // steps keep a core busy; this lets callers submit between two of them
 	return len(tx.queues) >= workMax || c.callersWait()
 }
 
-// answer waits until b is durable, then tells each caller its outcome and
-// whoever else is to be told, command by command. It returns why b is not
-// stored.
+// answer waits until b is durable, then answers the commands and calls their
+// notifications, command by command. If b could not be stored it answers all of them
+// with Internal and returns the error.
 func (c *Committer) answer(b batch) error {
 	if err := b.wait(); err != nil {
 		for _, cmd := range b.commands {

@@ -10,66 +10,80 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// Never is later than every instant: the Wake of a command that leaves no
-// background work.
+// Never is later than every instant: the wake of a command that leaves no background
+// work.
 const Never = muster.Instant(math.MaxInt64)
 
-// Tx is a transaction of the store as the commands of one batch see it, one
-// after the other: its reads show what was written before in it. It belongs to
-// the goroutine of the Committer, and ends with the transaction. A Tx that was
-// given up is followed by a new one, so whatever a command keeps, it keeps with
-// OfTransaction and OfCommand.
+// Tx is the transaction of a batch. Its commands use it one after the other, and reads
+// show what was written before in the same transaction. It is for the goroutine of the
+// Committer only, and must not be used after the command has returned, except in the
+// functions given to Before and Close.
+//
+// A transaction may be given up and run again on a new Tx. So a command must not keep
+// anything outside of its Tx: use OfTransaction and OfCommand. What should happen outside
+// is given to Tx as a function, in the order in which they are called:
+//
+//	Before  at the end of the command, in the transaction
+//	Close   at the end of the transaction, in the transaction
+//	Adopt   after the transaction is applied; it may still be lost in a crash
+//	Ahead   after it is durable, before the command is answered
+//	After   after it is durable and the command is answered
 type Tx struct {
 	store.Tx
 	// Now is the instant of the transaction.
 	Now muster.Instant
 
-	queues map[store.QueueKey]muster.Queue // as they are by now
-	found  map[store.ExecutionKey]*muster.Execution
-	kept   memo // of the transaction
+	queues map[store.QueueKey]muster.Queue          // read or written so far, in their current state
+	found  map[store.ExecutionKey]*muster.Execution // read by prefetch and not changed since
+	kept   memo                                     // of OfTransaction
 	close  []func() error
-	adopts []func() // once it is applied
-	ends   []func() // after all its commands are answered
+	adopts []func()
+	ends   []func() // given to After by a seal of Close
 
 	// Of the running command:
-	own    memo
-	before []ranked
-	ahead  []func() // before it is answered
-	after  []func() // after it is answered
-	wrote  bool
-	wake   muster.Instant
-	closes bool // the transaction is being closed
+	own    memo // of OfCommand
+	before []rankedSeal
+	ahead  []func()
+	after  []func()
+	wrote  bool           // so it cannot fail without spoiling the transaction
+	wake   muster.Instant // the earliest background work that it leaves
+
+	closes bool // the seals of Close are running
 }
 
 func newTx(tx store.Tx, now muster.Instant) *Tx {
 	return &Tx{Tx: tx, Now: now, queues: map[store.QueueKey]muster.Queue{}}
 }
 
-// ranked is a seal of a command.
-type ranked struct {
+// rankedSeal is a function given to Before.
+type rankedSeal struct {
 	rank int
 	seal func() error
 }
 
-// Before has seal run once, at the end of the running command, in its
-// transaction: to settle what the command left open. Seals run by rank, lowest
-// first, those of one rank in the order in which they came; a seal may bring
-// more. A seal that fails fails the command.
+// Before registers a seal: a function that runs once at the end of the running command,
+// in its transaction, and completes what the command began. A command may change a thing
+// several times, for example, and its dynamic groups are evaluated once, by a seal. The
+// seal with the lowest rank runs first, those of one rank in the order of their
+// registration. A seal may register more, also of a lower rank. An error of a seal fails
+// the command.
 func (t *Tx) Before(rank int, seal func() error) {
-	t.before = append(t.before, ranked{rank, seal})
+	t.before = append(t.before, rankedSeal{rank, seal})
 }
 
-// Close has seal run once, at the end of the transaction, after all its
-// commands. It must not fail for a reason that is a command's own.
+// Close registers a seal that runs once at the end of the transaction, after all its
+// commands, in the order of registration. It serves all commands, so its error fails all
+// of them: it must return only errors of the store.
 func (t *Tx) Close(seal func() error) { t.close = append(t.close, seal) }
 
-// Ahead has tell called after the transaction is durable and before the running
-// command is answered, so that its caller finds it done. It must be quick.
+// Ahead registers a function that is called after the transaction is durable and before
+// the running command is answered, so that its effect is in force when the caller gets
+// the answer. It must be quick.
 func (t *Tx) Ahead(tell func()) { t.ahead = append(t.ahead, tell) }
 
-// After has tell called after the transaction is durable and the running command
-// is answered, in the order in which commands are committed. Within a seal of
-// Close it is called after those of all commands. It must be quick.
+// After registers a function that is called after the transaction is durable and the
+// running command is answered, in the order in which commands are committed. Registered
+// by a seal of Close it is called after all commands are answered. It must be quick.
 func (t *Tx) After(tell func()) {
 	if t.closes {
 		t.ends = append(t.ends, tell)
@@ -78,16 +92,19 @@ func (t *Tx) After(tell func()) {
 	t.after = append(t.after, tell)
 }
 
-// Adopt has take called once the transaction is applied, before the next one
-// begins: what it makes of the transaction may still be lost with the process,
-// and with what rests on it. It must be quick.
+// Adopt registers a function that is called after the transaction is applied and before
+// the next one begins, by the same goroutine. It is for values in memory that the next
+// transaction uses instead of reading the store, such as a compiled index. The
+// transaction is not durable yet: if it is lost in a crash, such values are lost with it,
+// and so are the later transactions that used them. It must be quick.
 func (t *Tx) Adopt(take func()) { t.adopts = append(t.adopts, take) }
 
-// Wake says that the running command leaves background work which can be done
-// from an instant on; zero is at once.
+// Wake notes that the running command leaves background work that can be done from the
+// instant at; zero is at once. The earliest instant of a command counts.
 func (t *Tx) Wake(at muster.Instant) { t.wake = min(t.wake, at) }
 
-// Queue returns a queue as it is at this point of the transaction.
+// Queue returns a queue in its state at this point of the transaction; one that does not
+// exist has no entries.
 func (t *Tx) Queue(key store.QueueKey) (muster.Queue, error) {
 	if q, ok := t.queues[key]; ok {
 		return q, nil
@@ -100,7 +117,8 @@ func (t *Tx) Queue(key store.QueueKey) (muster.Queue, error) {
 	return found[0], nil
 }
 
-// Load reads many queues at once, for a command that will ask for each.
+// Load reads the queues of keys with one read of the store, so that Queue finds them in
+// memory.
 func (t *Tx) Load(keys []store.QueueKey) error {
 	missing := make([]store.QueueKey, 0, len(keys))
 	for _, key := range keys {
@@ -118,15 +136,15 @@ func (t *Tx) Load(keys []store.QueueKey) error {
 	return nil
 }
 
-// PutQueue writes a queue; one without entries is removed.
+// PutQueue writes a queue. One without entries is removed.
 func (t *Tx) PutQueue(q muster.Queue) {
 	t.wrote = true
 	t.queues[store.QueueKey{Thing: q.Thing, Namespace: q.Namespace}] = q
 	t.Tx.PutQueue(q)
 }
 
-// Executions returns executions as they are at this point of the transaction, in
-// the order of keys, with nil for one that does not exist.
+// Executions returns executions in their state at this point of the transaction, in the
+// order of keys, with nil for one that does not exist.
 func (t *Tx) Executions(keys ...store.ExecutionKey) ([]*muster.Execution, error) {
 	if len(keys) == 1 && len(t.found) > 0 {
 		if x, ok := t.found[keys[0]]; ok {
@@ -136,8 +154,8 @@ func (t *Tx) Executions(keys ...store.ExecutionKey) ([]*muster.Execution, error)
 	return t.Tx.Executions(keys...)
 }
 
-// Change creates, replaces or deletes one execution (store.Tx). The deadline of
-// what it leaves is background work.
+// Change creates, replaces or deletes one execution (store.Tx). If after has a deadline,
+// the command wakes background work then.
 func (t *Tx) Change(before, after *muster.Execution) {
 	t.wrote = true
 	x := after
@@ -163,7 +181,7 @@ func (t *Tx) Delete(table store.Table, key string) {
 	t.Tx.Delete(table, key)
 }
 
-// memo is what commands keep by the way; there are few keys.
+// memo holds values by key. It is a list because there are few keys.
 type memo []struct{ key, value any }
 
 func recall[T any](m *memo, key any, make func() (*T, error)) (*T, error) {
@@ -180,20 +198,22 @@ func recall[T any](m *memo, key any, make func() (*T, error)) (*T, error) {
 	return v, nil
 }
 
-// OfTransaction returns what was kept under key for this transaction, made when
-// there is none. It ends with the transaction, also when that is given up.
+// OfTransaction returns the value kept under key for this transaction, making it with make
+// if there is none. It is shared by the commands of the transaction, and dropped when the
+// transaction ends or is given up. The T of a key must always be the same.
 func OfTransaction[T any](t *Tx, key any, make func() (*T, error)) (*T, error) {
 	return recall(&t.kept, key, make)
 }
 
-// OfCommand returns what was kept under key for the running command, a zero T
-// when there is none. It ends with the command.
+// OfCommand returns the value kept under key for the running command, a zero T if there
+// is none yet. It is dropped when the command ends. The T of a key must always be the
+// same.
 func OfCommand[T any](t *Tx, key any) *T {
 	v, _ := recall(&t.own, key, func() (*T, error) { return new(T), nil })
 	return v
 }
 
-// outcome is what became of one command.
+// outcome is the result of one command and what is to be called for it.
 type outcome struct {
 	value        any
 	err          error
@@ -201,8 +221,9 @@ type outcome struct {
 	wake         muster.Instant
 }
 
-// run runs one command with its seals. A command that panics fails like any
-// other, and takes no other with it.
+// run runs one command with its seals. A command that panics fails with Internal; it
+// counts as one that wrote, because it may have been anywhere, so the transaction runs
+// again without it.
 func (t *Tx) run(c command) (o outcome) {
 	defer func() {
 		if value := recover(); value != nil {
@@ -221,7 +242,7 @@ func (t *Tx) run(c command) (o outcome) {
 	return outcome{value: value, ahead: t.ahead, after: t.after, wake: t.wake}
 }
 
-// seal runs the seals of the running command.
+// seal runs the seals of the running command until none is left.
 func (t *Tx) seal() error {
 	for len(t.before) > 0 {
 		first := 0
@@ -239,7 +260,7 @@ func (t *Tx) seal() error {
 	return nil
 }
 
-// end closes the transaction.
+// end runs the seals of the transaction.
 func (t *Tx) end() error {
 	t.closes = true
 	for _, seal := range t.close {

@@ -5,9 +5,9 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// Wants collects what the commands of a batch will read, so that a store which is
-// asked over a network answers once for all of them. It is a hint: what is not
-// named is read when it is asked for.
+// Wants collects what the commands of a batch will read, so that it is read with one
+// request for all of them; this matters for a store that is reached over a network. It is
+// a hint: what is not named is read when a command asks for it.
 type Wants struct {
 	queues     []store.QueueKey
 	executions []store.ExecutionKey
@@ -19,8 +19,9 @@ func (w *Wants) Queue(key store.QueueKey) { w.queues = append(w.queues, key) }
 // Execution names an execution.
 func (w *Wants) Execution(key store.ExecutionKey) { w.executions = append(w.executions, key) }
 
-// prefetch reads what the commands name, if there are several. What cannot be
-// read is left to the command that asks for it, which fails alone.
+// prefetch reads what several commands name into t.queues and t.found. A single command
+// gains nothing. Errors are ignored: the command that needs the record reads it again and
+// fails alone.
 func (t *Tx) prefetch(commands []command) {
 	if len(commands) < 2 {
 		return

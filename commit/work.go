@@ -9,52 +9,58 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// RoomWait is how long background work that waits for room on the disk waits
-// before it looks again.
+// RoomWait is the time between two checks by background work that waits for room on the
+// disk.
 const RoomWait = 30 * time.Second
 
-// StepsAhead is how many steps a Source hands in together when it has few, so
-// that some run while those before them are being synced.
+// StepsAhead is the number of steps that a Source returns for one task, so that the next
+// ones run while those before are being synced.
 const StepsAhead = 16
 
-// Source is background work that a package leaves in the store. A command that
-// leaves some says so with Tx.Wake.
+// Source is the background work of a package. It is found in the store, so it survives a
+// restart. A command that leaves new work calls Tx.Wake.
 type Source interface {
-	// Due looks up what there is to do at an instant. Unless the data may grow it
-	// leaves out what makes it larger. It runs on a snapshot and changes nothing.
+	// Due returns the work that is due at the instant now, without the work that makes
+	// the data larger unless grow is set. It reads a snapshot and changes nothing.
 	Due(r store.Reader, now muster.Instant, grow bool) (Due, error)
 }
 
-// Due is the background work of a Source at an instant.
+// Due is the background work of a Source at an instant. The zero Due is no work.
 type Due struct {
-	// Steps returns what can be done now, in short steps that keep how far they
-	// are; nil when there is nothing.
+	// Steps returns short steps of the work that can be done now. Each is a command, and
+	// stores its progress. Nil if there is nothing to do.
 	Steps func() []func(*Tx) error
-	// Next is when more is due; zero when only Tx.Wake can tell.
+	// Next is the instant at which more work is due; zero if none is known, until Tx.Wake
+	// is called.
 	Next muster.Instant
 }
 
-// Sooner makes Next an instant, if that is earlier.
+// Sooner sets Next to at if that is earlier, or if Next is zero.
 func (d *Due) Sooner(at muster.Instant) {
 	if d.Next == 0 || at < d.Next {
 		d.Next = at
 	}
 }
 
-// Agenda says when Work wants to be called again.
+// Agenda says when Work must be called again.
 type Agenda struct {
-	More bool           // at once: there is more to do now
-	Next muster.Instant // else at this instant; zero when only Watcher.Due can tell
+	More bool           // at once: there is more to do
+	Next muster.Instant // otherwise at this instant, or earlier if Watcher.Due is called; zero: only then
 }
 
-// Work does one round of the background work that is due now, in the order of
-// its sources. It is meant for one caller at a time.
+// Work does one round of the background work that is due now, in the order of its
+// sources, and says when to call it again. It must not be called by two goroutines at a
+// time. It fails with the first error of a step or of the store, or the error of ctx.
+//
+// No work is missed between the last look at the sources and the return. The variable
+// asked is set to Never before that look, so a transaction that commits work from then on
+// calls Watcher.Due, and a transaction that was applied before is found by the look.
 func (c *Committer) Work(ctx context.Context, sources ...Source) (Agenda, error) {
 	if c.HasRoom(reserve.Finish) != nil {
 		return Agenda{Next: c.now().Add(RoomWait)}, nil
 	}
 	grow := c.HasRoom(reserve.Grow) == nil
-	c.asked.Store(0) // what comes up now is seen at the end of this round
+	c.asked.Store(0) // no calls of Watcher.Due during the round; its last look finds new work
 	due, _, err := c.due(ctx, sources, grow)
 	if err != nil {
 		return Agenda{}, err
@@ -66,7 +72,7 @@ func (c *Committer) Work(ctx context.Context, sources ...Source) (Agenda, error)
 	if err := c.Background(ctx, steps); err != nil {
 		return Agenda{}, err
 	}
-	c.asked.Store(int64(Never)) // from here on Watcher.Due tells of everything new
+	c.asked.Store(int64(Never)) // from here on Watcher.Due is called for all new work
 	due, next, err := c.due(ctx, sources, grow)
 	switch {
 	case err != nil:
@@ -80,7 +86,8 @@ func (c *Committer) Work(ctx context.Context, sources ...Source) (Agenda, error)
 	return Agenda{Next: next}, nil
 }
 
-// due asks all sources on one snapshot.
+// due asks all sources on one snapshot. It returns their steps, and the earliest instant
+// at which more is due.
 func (c *Committer) due(ctx context.Context, sources []Source, grow bool) (steps []func() []func(*Tx) error, next muster.Instant, err error) {
 	all := Due{}
 	now := c.now()
