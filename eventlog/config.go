@@ -11,9 +11,8 @@ import (
 // theConfig is the key of the only record of tables.config.
 const theConfig = "account"
 
-// UpdateEventConfigurations switches event types on or off and leaves the
-// others as they are (jobs-events.md section 1). It is in force for every
-// change that commits after it; nothing is told of what happened before.
+// UpdateEventConfigurations switches event types on or off and leaves the others as they
+// are (jobs-events.md section 1). It applies to all changes that are committed after it.
 func (l *Log) UpdateEventConfigurations(ctx context.Context, change map[muster.EventType]bool) error {
 	return l.commits.Do(ctx, func(tx *commit.Tx) error {
 		c, err := readConfig(tx)
@@ -27,7 +26,7 @@ func (l *Log) UpdateEventConfigurations(ctx context.Context, change map[muster.E
 	})
 }
 
-// DescribeEventConfigurations says which events are published.
+// DescribeEventConfigurations returns which events are published.
 func (l *Log) DescribeEventConfigurations(ctx context.Context) (muster.EventConfig, error) {
 	var c muster.EventConfig
 	err := l.commits.View(ctx, func(r store.Reader) (err error) {

@@ -8,26 +8,27 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// DeadLettersMax bounds the dead letters that are kept; the oldest make room.
+// DeadLettersMax bounds the dead letters that are kept; the oldest are removed first.
 const DeadLettersMax = 100_000
 
-// deadLetterTally is the key in tallies of how many dead letters there are.
+// deadLetterTally is the key in store.Tallies of the number of dead letters.
 const deadLetterTally = "dead-letters"
 
 // lettersStep bounds the dead letters that one transaction clears.
 const lettersStep = 128
 
-// DeadLetter is an event that the webhook would not take. It is kept until an
-// operator has it sent again, or forgets it.
+// DeadLetter is an event that could not be delivered to the webhook. It is kept until an
+// operator calls Replay or Forget.
 type DeadLetter struct {
 	Event
-	GivenUp  muster.Instant // when
-	Attempts int            // in the life of the process that gave it up
-	Why      string         // what became of the last attempt
+	GivenUp  muster.Instant // when the webhook gave up
+	Attempts int            // deliveries tried by the process that gave up
+	Why      string         // the result of the last attempt
 }
 
-// GiveUp makes dead letters of events that Events handed to the webhook, and
-// notes that it is done with all up to a place.
+// GiveUp stores events that Events returned for the webhook as dead letters, fills in
+// GivenUp, and notes like Taken that the webhook is done with all events up to the place
+// through, in one transaction.
 func (l *Log) GiveUp(ctx context.Context, letters []DeadLetter, through uint64) error {
 	return l.commits.Do(ctx, func(tx *commit.Tx) error {
 		n, err := store.Tally(tx, deadLetterTally)
@@ -54,8 +55,8 @@ func (l *Log) GiveUp(ctx context.Context, letters []DeadLetter, through uint64) 
 	})
 }
 
-// DeadLetters lists dead letters, oldest first, at most limit of them and after
-// the place after.
+// DeadLetters returns dead letters, oldest first, at most limit of them, with places
+// after the place after; zero means from the first.
 func (l *Log) DeadLetters(ctx context.Context, after uint64, limit int) ([]DeadLetter, error) {
 	var letters []DeadLetter
 	err := l.commits.View(ctx, func(r store.Reader) error {
@@ -74,26 +75,27 @@ func (l *Log) DeadLetters(ctx context.Context, after uint64, limit int) ([]DeadL
 	return letters, err
 }
 
-// Replay has dead letters sent once more, as the newest events with their old
-// IDs: those of the given IDs, or all. It returns how many there were.
+// Replay moves dead letters to the end of the log, from where they are delivered to the
+// webhook again, with their old IDs: those with the given IDs, or all if there are none.
+// It returns how many were moved, also with an error.
 func (l *Log) Replay(ctx context.Context, ids []string) (int, error) {
 	return l.clearLetters(ctx, ids, func(tx *commit.Tx, d DeadLetter) error { return l.record(tx, d.Event, 1<<Webhook) })
 }
 
-// Forget removes dead letters for good: those of the given IDs, or all. It
-// returns how many there were.
+// Forget removes dead letters: those with the given IDs, or all if there are none. It
+// returns how many were removed, also with an error.
 func (l *Log) Forget(ctx context.Context, ids []string) (int, error) {
 	return l.clearLetters(ctx, ids, func(*commit.Tx, DeadLetter) error { return nil })
 }
 
-// clearLetters removes dead letters in steps and does with each what is to be
-// done, in the same transaction. An empty ids means all that there are now.
+// clearLetters removes dead letters in several transactions and calls each for every one,
+// in the transaction that removes it. An empty ids means all that there are now.
 func (l *Log) clearLetters(ctx context.Context, ids []string, each func(*commit.Tx, DeadLetter) error) (int, error) {
 	chosen := map[string]bool{}
 	for _, id := range ids {
 		chosen[id] = true
 	}
-	var newest uint64 // what is given up again meanwhile is left alone
+	var newest uint64 // replayed letters that are given up again come after it and are left alone
 	if err := l.commits.View(ctx, func(r store.Reader) error {
 		m, err := readMarks(r)
 		newest = m.Last
@@ -116,6 +118,8 @@ func (l *Log) clearLetters(ctx context.Context, ids []string, each func(*commit.
 	}
 }
 
+// clearLetters is one transaction of Log.clearLetters. It returns how many letters it
+// removed.
 func clearLetters(tx *commit.Tx, letters []DeadLetter, chosen map[string]bool, each func(*commit.Tx, DeadLetter) error) (int, error) {
 	n := 0
 	for _, l := range letters {
@@ -123,7 +127,7 @@ func clearLetters(tx *commit.Tx, letters []DeadLetter, chosen map[string]bool, e
 			continue
 		}
 		if there, err := tables.letters.Has(tx, placeKey(l.Place)); err != nil || !there {
-			return n, err // somebody else was quicker
+			return n, err // another call has removed it
 		}
 		tables.letters.Delete(tx, placeKey(l.Place))
 		if err := each(tx, l); err != nil {

@@ -1,21 +1,27 @@
-// Package eventlog is the log of events: each is written in the transaction of
-// what it tells, only if somebody wants it, and removed when all who want it have
-// taken it. So none is lost, whenever the process stops; a sink that reads the log
-// from where it had come to may get some again, with the same ID.
+// Package eventlog is the log of events (jobs-events.md). An event is written in the
+// transaction of the change that it reports, if a sink wants events of its type, and is
+// removed when all sinks have taken it. So no event is lost, whenever the process stops.
+// A sink that stops between delivering events and noting that may get them again, with
+// the same ID.
+//
+// Each event has a place: a number that rises by one from event to event. The marks are
+// how far the log goes: the last place, the last one removed, and for each sink the last
+// one taken. Sinks are outside of this package (events, webhook); they read the log with
+// Events and move their mark with Taken. Events that the webhook refuses for good become
+// dead letters.
 package eventlog
 
 import (
 	"github.com/muster-iot/muster"
 )
 
-// Event is something that fleet software asked to be told of
-// (jobs-events.md). It holds copies that belong to whoever is told. The names of
-// its fields are stored.
+// Event is a change that fleet software asked to be told of (jobs-events.md). It holds
+// copies, which belong to the receiver. The names of its fields are stored.
 type Event struct {
-	ID        string // a UUID; the same whenever it is handed out
-	Place     uint64 `json:"-"` // in the log: it rises from one event to the next
-	At        muster.Instant
-	Recorded  muster.Instant // when it was put into the log: later than At when it is replayed
+	ID        string         // a UUID; the same each time it is delivered
+	Place     uint64         `json:"-"` // in the log, from 1; zero before it is recorded
+	At        muster.Instant // of the change
+	Recorded  muster.Instant // when it was written into the log: later than At if it is replayed
 	Type      muster.EventType
 	Operation Operation // what happened, in the contract's word: "timed_out"
 

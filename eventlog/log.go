@@ -10,8 +10,7 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// Sink is what events are handed to. Its order is stored, so it is for
-// ever.
+// Sink is a receiver of events. The numbers are stored and must not change.
 type Sink uint8
 
 // The sinks.
@@ -21,14 +20,14 @@ const (
 	sinkCount
 )
 
-// Sinks say who is there to take events. The zero Sinks want none, which costs
-// nothing.
+// Sinks says which sinks exist and, for the webhook, which types it wants. The zero Sinks
+// has none; then nothing is recorded.
 type Sinks struct {
 	Subscribers bool
 	Webhook     map[muster.EventType]bool
 }
 
-// has reports whether a sink is there.
+// has reports whether a sink exists.
 func (s Sinks) has(sink Sink) bool {
 	if sink == Subscribers {
 		return s.Subscribers
@@ -42,22 +41,27 @@ type logged struct {
 	Event
 }
 
-// marks is the only record in eventMarks: how far the log goes.
+// marks is the only record in tables.marks: how far the log goes. Always
+// Removed <= Last and Taken <= Last; the log holds the places after Removed, without
+// gaps.
 type marks struct {
-	Last    uint64 // the place of the newest event
-	Removed uint64 // all up to this place are gone
-	Taken   [sinkCount]uint64
+	Last    uint64            // the place of the newest event; zero if there was none yet
+	Removed uint64            // all events up to this place are removed
+	Taken   [sinkCount]uint64 // by sink: it has taken all events up to this place
 }
 
 const theMarks = "log"
 
-// trimMax bounds the events that one command removes.
+// trimMax bounds the events that one command removes, so that a sink which catches up
+// after a long time does not make one large transaction. The next commands remove the
+// rest.
 const trimMax = 4096
 
-// eventLookMax bounds the events that one call of Events looks at.
+// eventLookMax bounds the events that one call of Events reads, also those for other
+// sinks, so that it does not hold a snapshot for long.
 const eventLookMax = 2048
 
-// placeKey is the key of an event in the log.
+// placeKey returns the key of an event in the log; keys sort by place.
 func placeKey(place uint64) string {
 	return hex.EncodeToString(binary.BigEndian.AppendUint64(nil, place))
 }
@@ -73,8 +77,8 @@ func placeIn(key string) uint64 {
 
 // Watcher is told that there are events.
 type Watcher interface {
-	// Recorded says that a commit recorded some. It is called after all that the
-	// commit owes was told, by one goroutine, and must not block.
+	// Recorded is called after a transaction with new events is durable and all its
+	// commands are answered. It is called by one goroutine and must not block.
 	Recorded()
 }
 
@@ -83,7 +87,7 @@ type Options struct {
 	Commits *commit.Committer
 	// NewID makes the IDs of events.
 	NewID func() string
-	// Sinks are who takes events; they read them with Events.
+	// Sinks are the receivers of events; they read them with Log.Events.
 	Sinks Sinks
 	// Watcher is told of new events. Nil is allowed.
 	Watcher Watcher
@@ -100,10 +104,11 @@ type Log struct {
 // New returns a Log on o.
 func New(o Options) *Log { return &Log{o.Commits, o.NewID, o.Sinks, o.Watcher} }
 
-// pending is what a transaction has read and changed of the log.
+// pending is what a transaction has read and changed of the log. The marks are written
+// once, at the end of the transaction, whatever the number of events.
 type pending struct {
-	config   *muster.EventConfig // as it is by now; nil until it is needed
-	marks    *marks              // as they will be; nil until they are needed
+	config   *muster.EventConfig // at this point of the transaction; nil until it is needed
+	marks    *marks              // to be written; nil until they are needed
 	recorded bool                // there are new events
 }
 
@@ -112,14 +117,14 @@ func (l *Log) pending(tx *commit.Tx) *pending {
 	return p
 }
 
-// Enabled reports whether anybody wants events of a type, at this point of the
+// Enabled reports whether a sink wants events of a type, at this point of the
 // transaction.
 func (l *Log) Enabled(tx *commit.Tx, t muster.EventType) (bool, error) {
 	wanted, err := l.wanted(tx, t)
 	return wanted != 0, err
 }
 
-// wanted returns who wants events of a type: a bit for each Sink.
+// wanted returns the sinks that want events of a type: a bit for each Sink.
 func (l *Log) wanted(tx *commit.Tx, t muster.EventType) (sinks uint8, err error) {
 	if l.sinks.Webhook[t] {
 		sinks |= 1 << Webhook
@@ -141,8 +146,8 @@ func (l *Log) wanted(tx *commit.Tx, t muster.EventType) (sinks uint8, err error)
 	return sinks, nil
 }
 
-// Tell records an event of the running command, if anybody wants those of its
-// type. ID, At and Recorded are filled in.
+// Tell records an event of the running command, if a sink wants events of its type. It
+// fills in ID, At and Recorded. Errors are those of the store.
 func (l *Log) Tell(tx *commit.Tx, e Event) error {
 	wanted, err := l.wanted(tx, e.Type)
 	if err != nil || wanted == 0 {
@@ -152,7 +157,7 @@ func (l *Log) Tell(tx *commit.Tx, e Event) error {
 	return l.record(tx, e, wanted)
 }
 
-// record writes an event into the log.
+// record writes an event into the log for the sinks that wanted has bits for.
 func (l *Log) record(tx *commit.Tx, e Event, wanted uint8) error {
 	m, err := l.marks(tx)
 	if err != nil {
@@ -165,8 +170,8 @@ func (l *Log) record(tx *commit.Tx, e Event, wanted uint8) error {
 	return nil
 }
 
-// marks returns the marks of the log to be changed; they are written at the end
-// of the transaction.
+// marks returns the marks of the log. The caller may change them: they are written at the
+// end of the transaction.
 func (l *Log) marks(tx *commit.Tx) (*marks, error) {
 	p := l.pending(tx)
 	if p.marks == nil {
@@ -180,6 +185,8 @@ func (l *Log) marks(tx *commit.Tx) (*marks, error) {
 	return p.marks, nil
 }
 
+// seal writes the marks at the end of the transaction, and has the watcher called if
+// there are new events.
 func (l *Log) seal(tx *commit.Tx, p *pending) {
 	tables.marks.Put(tx, theMarks, *p.marks)
 	if p.recorded && l.watch != nil {
@@ -195,10 +202,13 @@ func readMarks(r store.Reader) (marks, error) {
 	return *m, nil
 }
 
-// Events returns events for a sink, oldest first, at most limit of them and
-// after the place after; zero begins with what the sink has not taken yet. through is
-// the place up to which there is nothing else for the sink; it is after when
-// there is nothing at all. All of it is durable.
+// Events returns events for a sink, oldest first, at most limit of them, from the places
+// after the place after; zero means from the first that the sink has not taken yet.
+// through is the last place that was read: up to there the sink has got all its events,
+// and there the next call continues. It may be larger than the place of the last event
+// returned, because events for other sinks are skipped; a call may even return no events
+// and a larger through. If through is after, there is nothing more. All events returned
+// are durable.
 func (l *Log) Events(ctx context.Context, sink Sink, after uint64, limit int) (events []Event, through uint64, err error) {
 	err = l.commits.View(ctx, func(r store.Reader) error {
 		m, err := readMarks(r)
@@ -230,9 +240,9 @@ func (l *Log) Events(ctx context.Context, sink Sink, after uint64, limit int) (e
 	return events, through, err
 }
 
-// Taken notes that a sink is done with all events up to a place; they are
-// removed when every sink is. It does not wait. What it could not note before
-// the process stopped is handed out again.
+// Taken notes that a sink is done with all events up to the place through; events are
+// removed when every sink is done with them. It does not wait: if the process stops
+// before the note is durable, Events returns these events again.
 func (l *Log) Taken(sink Sink, through uint64) {
 	commit.Submit(l.commits, nil, func(tx *commit.Tx) (struct{}, error) {
 		return struct{}{}, l.taken(tx, sink, through)
@@ -243,6 +253,9 @@ func (l *Log) Taken(sink Sink, through uint64) {
 	})
 }
 
+// taken moves the mark of a sink, and removes the events that all existing sinks have
+// taken. A sink that was configured before and does not exist now does not hold them
+// back.
 func (l *Log) taken(tx *commit.Tx, sink Sink, through uint64) error {
 	m, err := l.marks(tx)
 	if err != nil {

@@ -5,7 +5,8 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// tables hold the log. Names are for ever.
+// tables hold the log, each with its key. The names of tables are stored and must not
+// change.
 var tables = struct {
 	config  store.Of[muster.EventConfig] // theConfig
 	log     store.Of[logged]             // placeKey

@@ -9,7 +9,8 @@ import (
 // LogIsComplete is what Verify checks.
 const LogIsComplete store.Invariant = "the event log holds every place that was not removed, and dead letters are counted"
 
-// Verify reports what is wrong with the log, until ctx ends.
+// Verify calls problem for each violation of LogIsComplete. It fails with the error of
+// the store or of ctx.
 func Verify(ctx context.Context, r store.Reader, problem func(store.Invariant, string, ...any)) error {
 	m, err := readMarks(r)
 	if err != nil {

@@ -11,9 +11,10 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// This file brings what a former release wrote into the present format
-// (docs/decisions/0014-formats-and-migrations.md). The store keeps the number of the
-// format; what it means is in the migrations.
+// This file migrates a store that an older release wrote to the present format
+// (docs/decisions/0014-formats-and-migrations.md). The store keeps the number of its
+// format; what the number means is written here, as the steps from each format to the
+// next.
 
 // theMigration is the key of the only record of migrations.
 const theMigration = "migration"
@@ -21,17 +22,17 @@ const theMigration = "migration"
 // migrations hold the one record of a migration, while there is one.
 var migrations = store.Of[migration]{Table: "migration"}
 
-// migration is how far the way from an older format is. While the record is there
-// nothing may be served.
+// migration is the progress of a migration. While the record exists nothing may be
+// served.
 type migration struct {
 	From  int    // the format that the store had
-	Step  int    // of migrationSteps(From), those before it are done
-	After string `json:",omitempty"` // the last record that the step has dealt with
+	Step  int    // the current one of migrationSteps(From)
+	After string `json:",omitempty"` // the last record that the step has migrated
 }
 
-// migrationStep brings some records into the present format: at most limit that come
-// after the key after. It returns the last of them and whether there are more, and
-// notes what an operator should know.
+// migrationStep migrates at most limit records that come after the key after. It returns
+// the key of the last and whether there are more, and calls note with what an operator
+// should know.
 type migrationStep func(s store.Records, after string, limit int, note func(string)) (last string, more bool, err error)
 
 // migrationSteps returns the steps from a format to the present one, in order.
@@ -48,11 +49,11 @@ const migrationStepMax = 128
 // notesMax bounds the notes that one migration logs.
 const notesMax = 100
 
-// Migrate brings a store that a former release wrote into the present format, in
-// short transactions; what was interrupted goes on where it was. Nothing may use
-// the store before it is done. Before the first change the store takes the number
-// of the present format, so that no former release opens what is half done. A nil
-// log discards what an operator should know.
+// Migrate brings a store that an older release wrote to the present format, in short
+// transactions. If it is interrupted, the next call continues. Nothing else may use the
+// store before it has returned nil. The store gets the number of the present format
+// before the first change, so that an older release does not open a store that is half
+// migrated. A nil log discards what an operator should know.
 func Migrate(ctx context.Context, s store.Store, log *slog.Logger) error {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -87,8 +88,9 @@ func migrate(ctx context.Context, s store.Store, limit int, log *slog.Logger) er
 	}
 }
 
-// beginMigration writes down where the store comes from, then gives it its new
-// number. Stopped in between it begins again.
+// beginMigration stores the old format in the migration record, then sets the number of
+// the store. If it is interrupted between the two, the next call keeps the record and sets
+// the number.
 func beginMigration(ctx context.Context, s store.Store, log *slog.Logger) error {
 	f, ok := s.(store.Formatted)
 	if !ok || f.Format() == store.Format {
@@ -108,7 +110,7 @@ func beginMigration(ctx context.Context, s store.Store, log *slog.Logger) error 
 	return f.SetFormat(ctx, store.Format)
 }
 
-// migrateSome does the next piece of a migration and reports whether there is more.
+// migrateSome migrates the next records and reports whether there is more to do.
 func migrateSome(s store.Records, limit int, note func(string)) (more bool, err error) {
 	m, err := migrations.Get(s, theMigration)
 	if err != nil || m == nil {
@@ -130,8 +132,8 @@ func migrateSome(s store.Records, limit int, note func(string)) (more bool, err 
 	return true, nil
 }
 
-// migrated returns what r shows in the present format: r itself, or a migration of
-// it that stays in memory and changes nothing in the store.
+// migrated returns a reader of the records of r in the present format: r itself, or an
+// overlay with the migrated records in memory, which changes nothing in the store.
 func migrated(r store.Reader, format int) (store.Reader, error) {
 	o := store.NewOverlay(r)
 	if format != store.Format {
@@ -146,8 +148,8 @@ func migrated(r store.Reader, format int) (store.Reader, error) {
 	}
 }
 
-// CheckFormat returns an error for a store that is to be migrated, or in the midst of
-// it. It returns nil for one that cannot be read: each call on that store fails anyway.
+// CheckFormat returns an error for a store whose migration has not begun or not finished.
+// It returns nil for a store that cannot be read: each call on it fails anyway.
 func CheckFormat(ctx context.Context, s store.Store) error {
 	begun := false
 	err := s.View(context.WithoutCancel(ctx), func(r store.Reader) (err error) {
@@ -160,7 +162,8 @@ func CheckFormat(ctx context.Context, s store.Store) error {
 	return nil
 }
 
-// formatOf returns the format of what is in a store.
+// formatOf returns the format of the records in a store. A store that keeps no number,
+// such as one in memory, has the present format.
 func formatOf(s store.Store) int {
 	if f, ok := s.(store.Formatted); ok {
 		return f.Format()

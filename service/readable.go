@@ -21,9 +21,9 @@ func Tables() []store.Checker {
 	)
 }
 
-// VerifyRecords decodes every record of the service and returns a problem
-// for each that cannot be read, store.MaxProblems at most. Verify reads only what it
-// compares.
+// VerifyRecords decodes every record of the service and returns a problem for each that
+// cannot be read, store.MaxProblems at most. Verify does not do that: it reads only the
+// records that it compares.
 func VerifyRecords(ctx context.Context, s store.Store) (problems []store.Problem, err error) {
 	err = s.View(ctx, func(r store.Reader) error {
 		problems = nil

@@ -1,7 +1,7 @@
-// Package service puts the rooms of the service together on one store: rights, the
-// catalog, the registry, jobs and the event log share a committer. It also looks
-// at a store as a whole: whether its records agree, and how a former format
-// becomes the present one.
+// Package service puts the parts of the service together on one store: rights, catalog,
+// registry, jobs, tags and the event log share a Committer. It has no rules of its own. It
+// also does what concerns all records of a store: it verifies that they agree, and
+// migrates them from older formats.
 package service
 
 import (
@@ -24,8 +24,8 @@ import (
 	"github.com/muster-iot/muster/tags"
 )
 
-// Watcher is told of what was committed. Its methods are called after the commit,
-// in commit order, and must not block.
+// Watcher is told of what was committed. Its methods are called after the transaction is
+// durable, in the order of commits, and must not block.
 type Watcher interface {
 	commit.Watcher
 	rights.Watcher
@@ -38,26 +38,27 @@ type Options struct {
 	Account muster.Account
 	Now     func() muster.Instant
 
-	// Audience is told of changes of queues (jobs.Audience). Nil tells nobody.
+	// Audience is told of changes of queues (jobs.Audience). Nil is allowed.
 	Audience jobs.Audience
 	// Watcher is told of commits. Nil is allowed.
 	Watcher Watcher
-	// Sinks are who takes events; they read them with Events.
+	// Sinks are the receivers of events; they read them with Service.Events.
 	Sinks eventlog.Sinks
 	// Objects are the files that job documents name. Nil refuses documents that
 	// name some.
 	Objects jobs.Objects
-	// Room is asked before every write; while it refuses Finish nothing is
-	// written at all, and while it refuses Grow rollouts wait. It must be quick.
-	// What else makes the data more is for the edges to refuse. Nil has room.
+	// Room is asked before every write. While it refuses reserve.Finish nothing is
+	// written at all; while it refuses reserve.Grow, rollouts and the fleet index wait.
+	// Other requests that make the data larger are refused by the edges. It must be
+	// quick. Nil always has room.
 	Room reserve.Room
-	// Log takes the faults that no caller can be shown. Nil discards them.
+	// Log receives the faults that cannot be shown to a caller. Nil discards them.
 	Log *slog.Logger
-	// NewID makes identities for things, groups and types; not all of them are
-	// used. Nil means random UUIDs.
+	// NewID makes ids for things, groups, types, generations and events. Some may stay
+	// unused, because a transaction can run twice. Nil means random UUIDs.
 	NewID func() string
-	// PageKey makes page tokens tamper-proof; nil means a random one, so that
-	// tokens end with the process.
+	// PageKey authenticates page tokens. Nil means a random key, so that tokens are
+	// invalid after a restart.
 	PageKey []byte
 
 	// StrictTransitions refuses REJECTED from IN_PROGRESS (arbitration A10).
@@ -82,9 +83,9 @@ type Options struct {
 	Limits jobs.Limits
 }
 
-// Service is the rooms on one store. Make it with New and keep Run running;
-// operations called before Run wait for it, those after it fail with
-// Unavailable.
+// Service is the parts of the service on one store. Make it with New and keep Run
+// running: operations called before Run wait for it, and those called after it has ended
+// fail with Unavailable.
 type Service struct {
 	Commits  *commit.Committer
 	Events   *eventlog.Log
@@ -124,7 +125,7 @@ func New(o Options) *Service {
 	return s
 }
 
-// kinds say of all resources that can have tags which there are.
+// kinds returns the kinds of all resources that can have tags.
 func kinds() tags.Kinds {
 	all := tags.Kinds{}
 	for _, of := range []tags.Kinds{rights.Kinds(), catalog.Kinds(), registry.Kinds(), jobs.Kinds()} {
@@ -133,9 +134,9 @@ func kinds() tags.Kinds {
 	return all
 }
 
-// Run commits and answers until ctx ends, then finishes what waits and returns.
-// It does the same, and returns store.ErrStopped, when the store cannot go on. On a
-// store that Migrate has not finished with it returns an error at once.
+// Run commits and answers until ctx ends, then finishes the operations that wait and
+// returns nil. If the store stops for good it does the same and returns store.ErrStopped.
+// On a store that is not in the present format (CheckFormat) it returns an error at once.
 func (s *Service) Run(ctx context.Context) error {
 	if err := CheckFormat(ctx, s.store); err != nil {
 		return err
@@ -148,5 +149,5 @@ func (s *Service) Work(ctx context.Context) (commit.Agenda, error) {
 	return s.Commits.Work(ctx, s.Jobs, s.Registry)
 }
 
-// Ready returns nil when the store answers.
+// Ready reads from the store and returns its error.
 func (s *Service) Ready(ctx context.Context) error { return s.Commits.View(ctx, registry.Ready) }

@@ -13,11 +13,12 @@ import (
 	"github.com/muster-iot/muster/tags"
 )
 
-// Verify is store.Verify, and also compares the fleet index and the members of
-// dynamic groups with the registry, all records with those that they belong to and
-// derive from, and checks the event log. Each thing takes some lookups, so a million
-// take about half a minute, during which the store serves on. A store of a former
-// format is looked at as Migrate will make it, without changing it.
+// Verify does store.Verify, and then checks the records: the fleet index and the members
+// of dynamic groups against the registry, all records against those that they belong to
+// or derive from, and the event log. It returns the problems, store.MaxProblems at most.
+// Each thing takes some lookups, so a million take about half a minute; the store can be
+// used meanwhile. A store in an older format is verified as Migrate would leave it,
+// without changing it.
 func Verify(ctx context.Context, s store.Store) ([]store.Problem, error) {
 	problems, err := store.Verify(ctx, s)
 	if err != nil || len(problems) >= store.MaxProblems {
