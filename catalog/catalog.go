@@ -1,5 +1,6 @@
-// Package catalog keeps software packages and their versions, and what things
-// carry of them.
+// Package catalog keeps software packages and their versions, and the inventory of each
+// thing: which versions jobs have installed on it (jobs-lifecycle.md section 13). What a
+// job document says of packages is read in jobdoc.
 package catalog
 
 import (
@@ -10,13 +11,14 @@ import (
 	"github.com/muster-iot/muster/tags"
 )
 
-// Things is what the catalog asks of the registry.
+// Things is what the catalog needs of the registry.
 type Things interface {
-	// RequireThing fails with NotFound when there is no such thing.
+	// RequireThing fails with NotFound if the thing does not exist.
 	RequireThing(r store.Reader, name muster.ThingName) error
 }
 
-// Catalog is the service of software packages. Make it with New.
+// Catalog is the service of software packages. Make it with New. It may be used by many
+// goroutines.
 type Catalog struct {
 	commits *commit.Committer
 	account muster.Account
@@ -33,7 +35,7 @@ func New(c *commit.Committer, account muster.Account, pages listing.Pager, thing
 // that can have tags.
 const KindPackage tags.Kind = "package"
 
-// Kinds say which resources there are.
+// Kinds returns, for the kind of this package, whether a resource of a name exists.
 func Kinds() tags.Kinds {
 	return tags.Kinds{KindPackage: func(r store.Reader, name string) (bool, error) {
 		if release := muster.ReleaseOf(name); release.Version != "" {

@@ -8,20 +8,20 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// PackageConfig says whether the service records the versions that jobs bring to
-// things (jobs-lifecycle.md section 13).
+// PackageConfig says whether the service records the versions that jobs install on things
+// (jobs-lifecycle.md section 13). The zero PackageConfig records nothing.
 type PackageConfig struct {
 	Enabled bool
-	RoleARN string // stored and returned; nothing is written in its name
+	RoleARN string // stored and returned, otherwise unused
 }
 
-// PackageConfigUpdate is a change of a PackageConfig; what is nil stays.
+// PackageConfigUpdate is a change of a PackageConfig. Nil leaves a field unchanged.
 type PackageConfigUpdate struct {
 	Enabled *bool
 	RoleARN *string
 }
 
-// thePackageConfig is the key of the only record in packageConfigs.
+// thePackageConfig is the key of the only record in tables.config.
 const thePackageConfig = "account"
 
 // PackageConfiguration returns the settings in force.
@@ -42,8 +42,8 @@ func packageConfig(r store.Reader) (PackageConfig, error) {
 	return *c, nil
 }
 
-// UpdatePackageConfiguration changes the settings, in force for every execution
-// that ends from then on. It fails with Invalid when enabled without a role.
+// UpdatePackageConfiguration changes the settings for the executions that end after it. It
+// fails with Invalid if enabled without a role.
 func (c *Catalog) UpdatePackageConfiguration(ctx context.Context, u PackageConfigUpdate) error {
 	return c.commits.Do(ctx, func(tx *commit.Tx) error {
 		config, err := packageConfig(tx)
@@ -64,8 +64,8 @@ func (c *Catalog) UpdatePackageConfiguration(ctx context.Context, u PackageConfi
 	})
 }
 
-// Inventory returns what a thing carries. It fails with NotFound when there is
-// no such thing, or nothing was ever brought to it while that was recorded.
+// Inventory returns the versions installed on a thing. It fails with NotFound if the thing
+// does not exist, or nothing was recorded for it.
 func (c *Catalog) Inventory(ctx context.Context, thing muster.ThingName) (muster.Inventory, error) {
 	var i muster.Inventory
 	err := c.commits.View(ctx, func(r store.Reader) error {
@@ -85,8 +85,8 @@ func (c *Catalog) Inventory(ctx context.Context, thing muster.ThingName) (muster
 	return i, err
 }
 
-// Install records that releases were brought to a thing, if the service records
-// that. A version that is gone by now has no attributes any more.
+// Install records that releases were installed on a thing, if that is enabled. A version
+// that has been deleted is recorded without attributes.
 func (c *Catalog) Install(tx *commit.Tx, thing muster.ThingName, releases []muster.Release) error {
 	if len(releases) == 0 {
 		return nil
@@ -118,7 +118,7 @@ func (c *Catalog) Install(tx *commit.Tx, thing muster.ThingName, releases []must
 	return nil
 }
 
-// ThingDeleted forgets what a thing carried.
+// ThingDeleted removes the inventory of a thing.
 func (c *Catalog) ThingDeleted(tx *commit.Tx, thing muster.ThingName) {
 	tables.inventories.Delete(tx, string(thing))
 }

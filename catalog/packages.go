@@ -10,10 +10,10 @@ import (
 	"github.com/muster-iot/muster/tags"
 )
 
-// CreatePackage makes a software package of which in gives name, description
-// and token. The same request, which has the same token, may come again; it
-// fails with AlreadyExists for any other, and with Invalid or LimitExceeded for
-// the tags.
+// CreatePackage makes a software package with the name, the description and the client
+// token of in. A package that exists with the same token is returned unchanged: the request
+// was repeated. It fails with AlreadyExists otherwise, and with Invalid or LimitExceeded
+// for the tags.
 func (c *Catalog) CreatePackage(ctx context.Context, in muster.Package, given []muster.Tag) (muster.Package, error) {
 	labels, err := muster.Retag(nil, given)
 	if err != nil {
@@ -37,8 +37,8 @@ func (c *Catalog) CreatePackage(ctx context.Context, in muster.Package, given []
 	})
 }
 
-// repeats reports whether a request is one that was carried out already: it has
-// the client token of the last one.
+// repeats reports whether a request has been carried out already: it has the client token
+// of the last one, and not an empty one.
 func repeats(token, last string) bool { return token != "" && token == last }
 
 // Package returns a package, or fails with NotFound.
@@ -57,8 +57,8 @@ func softwarePackage(r store.Reader, name muster.PackageName) (muster.Package, e
 	})
 }
 
-// UpdatePackage changes a package. Its default version must be one that jobs
-// may bring. It fails with NotFound, Invalid or Conflict.
+// UpdatePackage changes a package, or does nothing if token is that of the last change. A
+// new default version must be published. It fails with NotFound, Invalid or Conflict.
 func (c *Catalog) UpdatePackage(ctx context.Context, name muster.PackageName, u muster.PackageUpdate, token string) error {
 	return c.commits.Do(ctx, func(tx *commit.Tx) error {
 		p, err := softwarePackage(tx, name)
@@ -83,8 +83,8 @@ func (c *Catalog) UpdatePackage(ctx context.Context, name muster.PackageName, u 
 	})
 }
 
-// DeletePackage removes a package without versions, and its tags; one that is
-// not there is no fault. It fails with Invalid.
+// DeletePackage removes a package and its tags, or succeeds if there is none. It fails with
+// Invalid while the package has versions.
 func (c *Catalog) DeletePackage(ctx context.Context, name muster.PackageName) error {
 	return c.commits.Do(ctx, func(tx *commit.Tx) error {
 		used, err := tables.versions.AnyUnder(tx, string(name))
@@ -106,7 +106,7 @@ type PackageList struct {
 	Next     string // token of the next page; empty on the last
 }
 
-// ListPackages lists packages by name.
+// ListPackages lists packages by name. It fails with Invalid.
 func (c *Catalog) ListPackages(ctx context.Context, p listing.Page) (list PackageList, err error) {
 	l, err := c.pages.Begin(p, "packages")
 	if err != nil {

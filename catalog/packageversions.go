@@ -10,10 +10,10 @@ import (
 	"github.com/muster-iot/muster/tags"
 )
 
-// CreatePackageVersion makes a version of a package, a draft, of which in gives
-// all but status and times. The same request, which has the same token, may
-// come again. It fails with AlreadyExists for any other, with Invalid when
-// there is no such package, and with Invalid or LimitExceeded for the tags.
+// CreatePackageVersion makes a version of a package, as a draft, with all fields of in but
+// status and times. A version that exists with the same client token is returned
+// unchanged: the request was repeated. It fails with AlreadyExists otherwise, with Invalid
+// if the package does not exist, and with Invalid or LimitExceeded for the tags.
 func (c *Catalog) CreatePackageVersion(ctx context.Context, in muster.PackageVersion, given []muster.Tag) (muster.PackageVersion, error) {
 	if err := in.Check(); err != nil {
 		return muster.PackageVersion{}, err
@@ -45,8 +45,8 @@ func (c *Catalog) CreatePackageVersion(ctx context.Context, in muster.PackageVer
 	})
 }
 
-// mustHavePackage fails with Invalid when there is no such package: for those
-// operations that know no NotFound.
+// mustHavePackage fails with Invalid if the package does not exist. It is for operations
+// whose contract has no NotFound.
 func mustHavePackage(r store.Reader, name muster.PackageName) error {
 	if there, err := tables.packages.Has(r, string(name)); err != nil || there {
 		return err
@@ -56,7 +56,7 @@ func mustHavePackage(r store.Reader, name muster.PackageName) error {
 
 func releaseKey(r muster.Release) string { return store.JoinKey(string(r.Package), string(r.Version)) }
 
-// releaseName is what the ARN of a version has after its kind.
+// releaseName returns the part of the ARN of a version after its kind.
 func (c *Catalog) releaseName(r muster.Release) string {
 	_, name, _ := c.account.ParseARN(c.account.ReleaseARN(r)) // it is of this account
 	return name
@@ -78,8 +78,9 @@ func packageVersion(r store.Reader, release muster.Release) (muster.PackageVersi
 	})
 }
 
-// UpdatePackageVersion changes a version. The default version of a package
-// cannot be deprecated. It fails with NotFound, Invalid or Conflict.
+// UpdatePackageVersion changes a version, or does nothing if token is that of the last
+// change. The default version of a package cannot be deprecated. It fails with NotFound,
+// Invalid or Conflict.
 func (c *Catalog) UpdatePackageVersion(ctx context.Context, release muster.Release, u muster.VersionUpdate, token string) error {
 	return c.commits.Do(ctx, func(tx *commit.Tx) error {
 		v, err := packageVersion(tx, release)
@@ -100,8 +101,7 @@ func (c *Catalog) UpdatePackageVersion(ctx context.Context, release muster.Relea
 	})
 }
 
-// notDefault returns an error of that kind when a version is the default one of
-// its package.
+// notDefault returns an error of the given kind if a version is the default of its package.
 func notDefault(tx *commit.Tx, release muster.Release, kind muster.Kind) error {
 	p, err := tables.packages.Get(tx, string(release.Package))
 	if err != nil || p == nil || p.Default != release.Version {
@@ -110,9 +110,8 @@ func notDefault(tx *commit.Tx, release muster.Release, kind muster.Kind) error {
 	return muster.Errorf(kind, "Version %s is the default version of package %s: unset that first", release.Version, release.Package)
 }
 
-// DeletePackageVersion removes a version that is not the default one, and its
-// tags; one that is not there is no fault. Jobs that bring it stay as they are.
-// It fails with Invalid.
+// DeletePackageVersion removes a version and its tags, or succeeds if there is none. Jobs
+// that install it stay as they are. It fails with Invalid for the default version.
 func (c *Catalog) DeletePackageVersion(ctx context.Context, release muster.Release) error {
 	return c.commits.Do(ctx, func(tx *commit.Tx) error {
 		if err := notDefault(tx, release, muster.Invalid); err != nil {
@@ -130,9 +129,8 @@ type PackageVersionList struct {
 	Next     string // token of the next page; empty on the last
 }
 
-// ListPackageVersions lists the versions of a package by name: those of one
-// status, or all when it is empty. It fails with Invalid when there is no such
-// package.
+// ListPackageVersions lists the versions of a package by name: those with a status, or all
+// if it is empty. It fails with Invalid, also if the package does not exist.
 func (c *Catalog) ListPackageVersions(ctx context.Context, of muster.PackageName, status muster.VersionStatus, p listing.Page) (list PackageVersionList, err error) {
 	l, err := c.pages.Begin(p, "package versions", of, status)
 	if err != nil {

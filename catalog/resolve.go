@@ -5,8 +5,9 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// Resolve returns the version that a job brings, which must be one it may bring
-// (jobs-control-plane.md section 3.1, check 14).
+// Resolve returns the release that a job installs if it asks for asked: with the default
+// version filled in, and checked (jobs-control-plane.md section 3.1, check 14). It fails
+// with NotFound, or with Invalid for a draft.
 func (c *Catalog) Resolve(r store.Reader, asked muster.Release) (muster.Release, error) {
 	if asked.Version == muster.NoVersion {
 		_, err := softwarePackage(r, asked.Package)
@@ -23,8 +24,8 @@ func (c *Catalog) Resolve(r store.Reader, asked muster.Release) (muster.Release,
 	return release, err
 }
 
-// WithDefault puts the name of the default version in the place of
-// muster.DefaultVersion. It fails with NotFound.
+// WithDefault returns release with muster.DefaultVersion replaced by the default version
+// of the package. It fails with NotFound.
 func (c *Catalog) WithDefault(r store.Reader, release muster.Release) (muster.Release, error) {
 	if release.Version != muster.DefaultVersion {
 		return release, nil
@@ -40,7 +41,7 @@ func (c *Catalog) WithDefault(r store.Reader, release muster.Release) (muster.Re
 	return release, nil
 }
 
-// Version returns a version as r has it, or fails with NotFound.
+// Version returns a version, or fails with NotFound.
 func (c *Catalog) Version(r store.Reader, release muster.Release) (muster.PackageVersion, error) {
 	return packageVersion(r, release)
 }

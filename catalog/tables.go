@@ -5,12 +5,13 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// tables hold packages and what things carry. Names are for ever.
+// tables hold packages, versions and inventories, each with the parts of its key. The names
+// of tables are stored and must not change.
 var tables = struct {
 	packages    store.Of[muster.Package]        // package
 	versions    store.Of[muster.PackageVersion] // package, version
 	config      store.Of[PackageConfig]         // thePackageConfig
-	inventories store.Of[muster.Inventory]      // thing: what it carries
+	inventories store.Of[muster.Inventory]      // thing
 }{
 	packages:    store.Of[muster.Package]{Table: "package"},
 	versions:    store.Of[muster.PackageVersion]{Table: "packageversion"},

@@ -6,8 +6,8 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// Verify compares packages with their versions, and what things carry with the
-// things, whose table is given.
+// Verify checks packages and versions against each other, and that each inventory has its
+// thing. things is the table of those.
 func Verify(c *integrity.Check, things store.Table) {
 	integrity.Each(c, tables.inventories, func(key string, _ muster.Inventory) {
 		c.Owned(tables.inventories.Table, key, things, key)

@@ -7,15 +7,17 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// PutDated files a resource in a dated table, which lists resources by creation
-// in both directions: each has a key that sorts up and one that sorts down. Those
-// of an owner can be listed apart.
+// PutDated adds a resource to a dated table. Such a table lists resources by creation in
+// both directions, while the store scans in one only: each resource has a key that sorts
+// ascending and one that sorts descending. With an owner, the resources of one owner can be
+// listed alone; a table has owners in all of its keys or in none.
 func PutDated(w store.Writer, t store.Of[store.Link], at muster.Instant, id string, owner ...string) {
 	t.Put(w, DatedKey(true, at, id, owner), store.Link{})
 	t.Put(w, DatedKey(false, at, id, owner), store.Link{})
 }
 
-// DeleteDated takes a resource out of a dated table.
+// DeleteDated removes a resource from a dated table. The arguments must be those of
+// PutDated.
 func DeleteDated(w store.Writer, t store.Of[store.Link], at muster.Instant, id string, owner ...string) {
 	t.Delete(w, DatedKey(true, at, id, owner))
 	t.Delete(w, DatedKey(false, at, id, owner))
@@ -37,13 +39,13 @@ func datedPrefix(ascending bool, owner []string) []string {
 	return append([]string{"d"}, owner...)
 }
 
-// Dated is a list by creation.
+// Dated is a list of resources by creation, from a dated table.
 type Dated[T any] struct {
 	Table  store.Of[store.Link]
-	Owner  []string // of the rows; none for all
+	Owner  []string // as given to PutDated
 	Read   func(r store.Reader, id string) (T, error)
-	Filter string       // what Pick depends on
-	Pick   func(T) bool // nil picks all
+	Filter string       // what Pick depends on; a token is only valid for the same
+	Pick   func(T) bool // whether an item is in the list; nil picks all
 }
 
 // Viewer shows snapshots of a store.
@@ -51,8 +53,8 @@ type Viewer interface {
 	View(ctx context.Context, fn func(store.Reader) error) error
 }
 
-// Page reads one page, newest first unless ascending, and returns the token of
-// the next.
+// Page reads one page, newest first unless ascending. It returns the items and the token
+// of the next page, "" on the last. It fails with Invalid.
 func (d Dated[T]) Page(ctx context.Context, v Viewer, pages Pager, p Page, ascending bool) ([]T, string, error) {
 	prefix := datedPrefix(ascending, d.Owner)
 	l, err := pages.Begin(p, d.Table.Table, prefix, d.Filter)

@@ -6,25 +6,25 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// Default is the length of a page of a registry list, unless asked otherwise.
+// Default is the page size of a registry list if the caller asks for none.
 const Default = 25
 
-// RowsMax bounds the rows that one page of a registry list looks at, so that a
-// filter that fits little cannot hold a snapshot for long. A page may therefore
-// be short, even empty, while there is a next one.
+// RowsMax bounds the rows that one page of a registry list reads, so that a filter that
+// picks little does not hold a snapshot for long. A page may therefore be short, even
+// empty, while there is a next one.
 const RowsMax = 4096
 
-// List is one page of a list in the making.
+// List is a page of a list that is being read. Make it with Pager.Begin.
 type List struct {
-	After string // the key of the last row of the page before; empty for the first
+	After string // the key of the last row read for the page before; empty for the first page
 
 	pages Pager
 	name  any // the operation and its filters, which bind its tokens
 	limit int
 }
 
-// Begin begins a page of the list that name stands for: the operation with all
-// its filters. It fails with Invalid.
+// Begin begins a page of a list. name is the operation with all its filters, as JSON
+// values: a token of another name is refused. It fails with Invalid.
 func (p Pager) Begin(page Page, name ...any) (List, error) {
 	l := List{pages: p, name: name}
 	var err error
@@ -34,7 +34,8 @@ func (p Pager) Begin(page Page, name ...any) (List, error) {
 	return l, p.Open(page.Token, l.name, &l.After)
 }
 
-// From returns where to scan on: first, or after the page before.
+// From returns the key from which to scan: first for the first page, otherwise the key
+// after the page before.
 func (l List) From(first string) string {
 	if l.After == "" {
 		return first
@@ -42,8 +43,9 @@ func (l List) From(first string) string {
 	return store.After(l.After)
 }
 
-// Fill reads rows until the page is full with what pick takes of them. It
-// returns the page, and the token of the next one unless the rows ended.
+// Fill reads rows until the page is full with the items that pick returns with true, or
+// RowsMax rows are read. It returns the page, and the token of the next one, "" if the rows
+// ended. It fails with the first error of rows or pick.
 func Fill[R, T any](l List, rows iter.Seq2[store.Row[R], error], pick func(store.Row[R]) (T, bool, error)) ([]T, string, error) {
 	var page []T
 	seen, last := 0, ""

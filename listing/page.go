@@ -1,6 +1,6 @@
-// Package listing makes the pages of lists: where a page begins, how long it may
-// get, and a token for the next one that fits this list only. It knows nothing of
-// what is listed.
+// Package listing reads lists page by page: where a page begins, how long it is, and the
+// token of the next page, which is valid for the same list only. It knows nothing of what
+// is listed.
 package listing
 
 import (
@@ -18,23 +18,23 @@ import (
 // Page bounds one answer of a list.
 type Page struct {
 	Limit int    // 1 to 250; zero means the list's default
-	Token string // from the page before; empty for the first
+	Token string // of the page before; empty for the first page
 }
 
 // Max is the largest page of any list, and the default of job lists.
 const Max = 250
 
-// tokenMax bounds what is read as a token at all: that of a search holds the
-// stretches of the index that it goes through.
+// tokenMax bounds the length of a token in bytes. It is generous because the token of a
+// search holds the spans of the index that the search goes through.
 const tokenMax = 64 << 10
 
-// Pager makes and reads page tokens: where to go on, bound to the operation and
-// its filters by a keyed digest, so that a token from elsewhere, or a changed
-// one, is refused (registry.md REG-16).
+// Pager makes and reads page tokens. A token is the place to continue from, with a keyed
+// digest over it and the operation with its filters, so that a changed token, or that of
+// another list, is refused (registry.md REG-16).
 type Pager struct{ key []byte }
 
-// NewPager returns a Pager whose tokens are made with a key; nil means a random
-// one, so that tokens end with the process.
+// NewPager returns a Pager with a key. Nil means a random key, so that tokens are invalid
+// after a restart.
 func NewPager(key []byte) Pager {
 	if key == nil {
 		key = make([]byte, 32)
@@ -45,8 +45,8 @@ func NewPager(key []byte) Pager {
 
 const digestLen = 16
 
-// Key returns the key of a store's page tokens for NewPager, made
-// when there is none: tokens then outlive the process.
+// Key returns the key that a store keeps for NewPager, making one if there is none. With it
+// tokens stay valid after a restart.
 func Key(ctx context.Context, s store.Store) ([]byte, error) {
 	var key string
 	err := store.Update(ctx, s, func(tx store.Tx) error {
@@ -65,18 +65,18 @@ func Key(ctx context.Context, s store.Store) ([]byte, error) {
 	return []byte(key), err
 }
 
-// Seal returns the token that continues list after at. list names the operation
-// with all its filters; at is any JSON value.
+// Seal returns the token that continues a list after the place at. list is the operation
+// with all its filters; both are JSON values.
 func (p Pager) Seal(list, at any) string {
 	body, err := json.Marshal(at)
 	if err != nil {
-		return "" // a place is a plain struct of ours; it always marshals
+		return "" // cannot happen: places are plain structs of this module
 	}
 	return base64.StdEncoding.EncodeToString(append(p.digest(list, body), body...))
 }
 
-// Open reads a token of list into at. An empty token leaves at alone. It fails
-// with Invalid.
+// Open reads a token of list into at. An empty token leaves at unchanged. It fails with
+// Invalid.
 func (p Pager) Open(token string, list, at any) error {
 	if token == "" {
 		return nil
@@ -85,7 +85,7 @@ func (p Pager) Open(token string, list, at any) error {
 		return ErrToken
 	}
 	raw, err := base64.StdEncoding.DecodeString(token)
-	if err != nil || base64.StdEncoding.EncodeToString(raw) != token { // decoding forgives, a token does not
+	if err != nil || base64.StdEncoding.EncodeToString(raw) != token { // DecodeString accepts line breaks and stray bits
 		return ErrToken
 	}
 	if len(raw) < digestLen || !hmac.Equal(raw[:digestLen], p.digest(list, raw[digestLen:])) {
@@ -97,7 +97,7 @@ func (p Pager) Open(token string, list, at any) error {
 	return nil
 }
 
-// ErrToken refuses a token that is not one of the list.
+// ErrToken is the error for a token that is not valid for the list.
 var ErrToken = muster.Errorf(muster.Invalid, "The pagination token is not valid for this request")
 
 func (p Pager) digest(list any, body []byte) []byte {
@@ -109,7 +109,7 @@ func (p Pager) digest(list any, body []byte) []byte {
 	return mac.Sum(nil)[:digestLen]
 }
 
-// Size returns the page size to use, or fails with Invalid.
+// Size returns the page size, byDefault if none is asked for. It fails with Invalid.
 func (p Page) Size(byDefault int) (int, error) {
 	switch {
 	case p.Limit == 0:

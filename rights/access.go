@@ -5,17 +5,17 @@ import (
 	"github.com/muster-iot/muster/commit"
 )
 
-// Change says whose rights may be different after a commit. A cache of decisions
-// drops those; All means everybody's.
+// Change says which rights may be different after a commit. A cache of decisions drops
+// the entries of these certificates and things.
 type Change struct {
-	All          bool
+	All          bool // those of all devices
 	Certificates []muster.CertificateID
 	Things       []muster.ThingName
 }
 
-// changed returns what the running command has changed of rights, to be added
-// to. The Watcher is told before the command is answered, so that its caller sees
-// the change in force.
+// changed returns the Change of the running command. The caller adds to it. The first
+// call has the Watcher told before the command is answered, so that the change is in
+// force when the caller gets the answer.
 func (s *Rights) changed(tx *commit.Tx) *Change {
 	c := commit.OfCommand[Change](tx, s)
 	if !c.All && len(c.Certificates)+len(c.Things) == 0 && s.watch != nil {
@@ -31,8 +31,8 @@ func (s *Rights) recheckCertificate(tx *commit.Tx, id muster.CertificateID) {
 	c.Certificates = append(c.Certificates, id)
 }
 
-// ThingChanged says that the running command has changed what the rights of a
-// thing rest on: its attributes, its type, its groups, or that it exists.
+// ThingChanged notes that the running command has changed something that the rights of a
+// thing depend on: its attributes, its type, its groups, or whether it exists.
 func (s *Rights) ThingChanged(tx *commit.Tx, name muster.ThingName) {
 	c := s.changed(tx)
 	c.Things = append(c.Things, name)

@@ -26,7 +26,7 @@ type PolicyTarget struct {
 	Group       muster.GroupName
 }
 
-// key names the target in the tables, and is the suffix of its ARN.
+// key is the key of the target in the tables. It is also the last part of its ARN.
 func (t PolicyTarget) key() string {
 	if t.Group != "" {
 		return groupTarget(t.Group)
@@ -37,7 +37,8 @@ func (t PolicyTarget) key() string {
 func certificateTarget(id muster.CertificateID) string { return "cert/" + string(id) }
 func groupTarget(name muster.GroupName) string         { return "thinggroup/" + string(name) }
 
-// AttachPolicy gives a target the rights of a policy; again succeeds.
+// AttachPolicy attaches a policy to a target; if it is attached already, that is no
+// error. It fails with NotFound, Invalid for a dynamic group, or LimitExceeded.
 func (s *Rights) AttachPolicy(ctx context.Context, name string, t PolicyTarget) error {
 	return s.commits.Do(ctx, func(tx *commit.Tx) error {
 		if _, err := policy(tx, name); err != nil {
@@ -64,8 +65,9 @@ func (s *Rights) AttachPolicy(ctx context.Context, name string, t PolicyTarget) 
 	})
 }
 
-// DetachPolicy takes the rights away. A policy that is not attached, or does not
-// exist, is fine; the target must exist.
+// DetachPolicy detaches a policy from a target. A policy that is not attached, or does
+// not exist, is no error. It fails with NotFound if the target does not exist, or with
+// Invalid for a dynamic group.
 func (s *Rights) DetachPolicy(ctx context.Context, name string, t PolicyTarget) error {
 	return s.commits.Do(ctx, func(tx *commit.Tx) error {
 		if err := s.targetExists(tx, t); err != nil {
@@ -82,8 +84,9 @@ func detachPolicy(tx *commit.Tx, name, target string) {
 	tables.policiesOfTarget.Delete(tx, store.JoinKey(target, name))
 }
 
-// GroupDeleted detaches everything from a group that the running command
-// deletes. Its things lose the policies of the groups above it too.
+// GroupDeleted detaches all policies from a group that the running command deletes. The
+// things of the group also lose the policies of the groups above it, so their rights are
+// checked again too.
 func (s *Rights) GroupDeleted(tx *commit.Tx, g muster.Group) error {
 	names, err := policiesOf(tx, groupTarget(g.Name))
 	if err != nil {
@@ -116,8 +119,9 @@ func (s *Rights) recheckTarget(tx *commit.Tx, t PolicyTarget) {
 	s.recheckCertificate(tx, t.Certificate)
 }
 
-// AttachedPolicies lists the policies of a target by their creation, newest
-// first unless ascending; recursive adds those of the groups above it.
+// AttachedPolicies lists the policies of a target by their creation, newest first unless
+// ascending. If recursive, the policies of the groups above a group are included. It fails
+// with NotFound or Invalid.
 func (s *Rights) AttachedPolicies(ctx context.Context, t PolicyTarget, recursive bool, p listing.Page, ascending bool) (PolicyList, error) {
 	var list PolicyList
 	l, err := s.pages.Begin(p, "attached policies", t, recursive, ascending)
@@ -148,7 +152,7 @@ func (s *Rights) AttachedPolicies(ctx context.Context, t PolicyTarget, recursive
 	return list, err
 }
 
-// byDate returns the policies behind after as rows of a list by creation.
+// byDate returns the policies as rows of a list by creation, those after the key after.
 func byDate(all []muster.Policy, after string, ascending bool) iter.Seq2[store.Row[muster.Policy], error] {
 	var rows []store.Row[muster.Policy]
 	for _, p := range all {
@@ -172,8 +176,8 @@ type TargetList struct {
 	Next string // marker of the next page; empty on the last
 }
 
-// TargetsOfPolicy lists what a policy is attached to, by ARN; certificates
-// leaves out the groups.
+// TargetsOfPolicy lists the ARNs of the targets of a policy, sorted; only certificates if
+// that is set. It fails with NotFound or Invalid.
 func (s *Rights) TargetsOfPolicy(ctx context.Context, name string, certificates bool, p listing.Page) (TargetList, error) {
 	var list TargetList
 	l, err := s.pages.Begin(p, "targets of policy", name, certificates)
@@ -195,10 +199,10 @@ func (s *Rights) TargetsOfPolicy(ctx context.Context, name string, certificates 
 	return list, err
 }
 
-// EffectivePolicies returns the policies in force for a certificate, or for the
-// things of a group, when it acts as a thing, or as none when thing is empty:
-// its own, and those of every group over it (AUTH-61), each once, by name. It
-// fails with NotFound.
+// EffectivePolicies returns the policies in force for a target (AUTH-61): its own and,
+// for a group, those of the groups above it; and, unless thing is empty, those of all
+// groups that the thing is in and of the groups above these. Each policy comes once, by
+// name. The zero target has none of its own. It fails with NotFound or Invalid.
 func (s *Rights) EffectivePolicies(ctx context.Context, t PolicyTarget, thing muster.ThingName) ([]muster.Policy, error) {
 	var found []muster.Policy
 	err := s.commits.View(ctx, func(r store.Reader) (err error) {
@@ -218,8 +222,7 @@ func (s *Rights) EffectivePolicies(ctx context.Context, t PolicyTarget, thing mu
 	return found, err
 }
 
-// effectivePolicies is EffectivePolicies for what is known to exist. The zero
-// target has no policies of its own.
+// effectivePolicies is EffectivePolicies without the checks that target and thing exist.
 func (s *Rights) effectivePolicies(r store.Reader, t PolicyTarget, thing muster.ThingName) ([]muster.Policy, error) {
 	keys := []string{t.key()}
 	if t.Group != "" {
@@ -241,7 +244,7 @@ func (s *Rights) effectivePolicies(r store.Reader, t PolicyTarget, thing muster.
 	return policiesFor(r, keys)
 }
 
-// policiesFor returns the policies of several targets, by name, each once.
+// policiesFor returns the policies of several targets, by name, each one once.
 func policiesFor(r store.Reader, keys []string) ([]muster.Policy, error) {
 	names, err := policiesOfAll(r, keys)
 	if err != nil {
@@ -258,8 +261,8 @@ func policiesFor(r store.Reader, keys []string) ([]muster.Policy, error) {
 	return found, nil
 }
 
-// policiesOfAll returns the names of the policies of several targets, sorted,
-// each once.
+// policiesOfAll returns the names of the policies of several targets, sorted, each one
+// once.
 func policiesOfAll(r store.Reader, keys []string) ([]string, error) {
 	var all []string
 	for _, key := range keys {

@@ -13,9 +13,9 @@ import (
 // sameSubjectMax bounds the registered CAs with one subject (AUTH-33).
 const sameSubjectMax = 10
 
-// AddCA registers a certificate authority whose texts the caller has checked.
-// It fails with AlreadyExists, or LimitExceeded for too many CAs of one
-// subject.
+// AddCA registers a CA whose certificate the caller has checked, and returns it with its
+// times, version and generation filled in. It fails with AlreadyExists, with LimitExceeded
+// for too many CAs of one subject, and with Invalid or LimitExceeded for the tags.
 func (s *Rights) AddCA(ctx context.Context, ca muster.CA, given []muster.Tag) (muster.CA, error) {
 	given, err := muster.Retag(nil, given)
 	if err != nil {
@@ -44,7 +44,7 @@ func (s *Rights) AddCA(ctx context.Context, ca muster.CA, given []muster.Tag) (m
 	})
 }
 
-// CA returns one registered CA.
+// CA returns a registered CA, or fails with NotFound.
 func (s *Rights) CA(ctx context.Context, id muster.CertificateID) (muster.CA, error) {
 	var ca muster.CA
 	err := s.commits.View(ctx, func(r store.Reader) (err error) {
@@ -54,8 +54,8 @@ func (s *Rights) CA(ctx context.Context, id muster.CertificateID) (muster.CA, er
 	return ca, err
 }
 
-// CAsOf returns the registered CAs with a subject (DER, in hex), which is what
-// a certificate names as its issuer.
+// CAsOf returns the registered CAs with a subject (DER, in hex), which a certificate
+// names as its issuer. There may be none.
 func (s *Rights) CAsOf(ctx context.Context, subject string) ([]muster.CA, error) {
 	var found []muster.CA
 	err := s.commits.View(ctx, func(r store.Reader) (err error) {
@@ -65,7 +65,8 @@ func (s *Rights) CAsOf(ctx context.Context, subject string) ([]muster.CA, error)
 	return found, err
 }
 
-// UpdateCA changes a registered CA by fn, which gets and returns its state.
+// UpdateCA replaces a registered CA by what fn makes of it; fn may be called more than
+// once. If fn changes nothing, nothing is written. It fails with NotFound.
 func (s *Rights) UpdateCA(ctx context.Context, id muster.CertificateID, fn func(muster.CA) muster.CA) error {
 	return s.commits.Do(ctx, func(tx *commit.Tx) error {
 		old, err := findCA(tx, id)
@@ -82,7 +83,8 @@ func (s *Rights) UpdateCA(ctx context.Context, id muster.CertificateID, fn func(
 	})
 }
 
-// DeleteCA removes a registered CA, which must be inactive.
+// DeleteCA removes a registered CA. It fails with NotFound, or with CertificateState if
+// the CA is active.
 func (s *Rights) DeleteCA(ctx context.Context, id muster.CertificateID) error {
 	return s.commits.Do(ctx, func(tx *commit.Tx) error {
 		ca, err := findCA(tx, id)
@@ -106,8 +108,8 @@ type CAList struct {
 	Next string // marker of the next page; empty on the last
 }
 
-// CAs lists the registered CAs by creation, newest first unless ascending; with
-// a template those that name it only.
+// CAs lists the registered CAs by creation, newest first unless ascending: those that
+// name the template, or all if it is empty. It fails with Invalid.
 func (s *Rights) CAs(ctx context.Context, template string, p listing.Page, ascending bool) (list CAList, err error) {
 	d := listing.Dated[muster.CA]{Table: tables.casByDate, Filter: template, Read: readCA}
 	if template != "" {
@@ -124,8 +126,8 @@ func readCA(r store.Reader, id string) (muster.CA, error) {
 // registrationCode is the name of the setting that holds the code.
 const registrationCode = "registrationcode"
 
-// RegistrationCode returns the code that proves possession of a CA's key; it
-// stays the same until it is deleted. fresh is used when there is none.
+// RegistrationCode returns the code that proves possession of a CA's key. If there is none
+// it stores and returns fresh; it stays the same until it is deleted.
 func (s *Rights) RegistrationCode(ctx context.Context, fresh string) (string, error) {
 	return commit.Do(ctx, s.commits, func(tx *commit.Tx) (string, error) {
 		old, err := store.Settings.Get(tx, registrationCode)
@@ -140,7 +142,7 @@ func (s *Rights) RegistrationCode(ctx context.Context, fresh string) (string, er
 	})
 }
 
-// DeleteRegistrationCode forgets the code; the next one is different.
+// DeleteRegistrationCode removes the code, if there is one.
 func (s *Rights) DeleteRegistrationCode(ctx context.Context) error {
 	return s.commits.Do(ctx, func(tx *commit.Tx) error {
 		store.Settings.Delete(tx, registrationCode)

@@ -9,11 +9,11 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// AddCertificate takes a certificate into the registry, issued here or
-// registered (identity-and-auth.md section A.3). The caller has read and
-// checked its text; CreatedAt, UpdatedAt, Version and GenerationID are filled
-// in. One that is known fails with AlreadyExists, and one of a CA that is not
-// active with CertificateState (AUTH-28).
+// AddCertificate adds a certificate that was issued here or is being registered
+// (identity-and-auth.md section A.3). The caller has read and checked its text. It returns
+// the certificate with CreatedAt, UpdatedAt, Version and GenerationID filled in. It fails
+// with AlreadyExists, with NotFound if its CA is not registered, and with CertificateState
+// if its CA is not active (AUTH-28).
 func (s *Rights) AddCertificate(ctx context.Context, c muster.Certificate) (muster.Certificate, error) {
 	return commit.Do(ctx, s.commits, func(tx *commit.Tx) (muster.Certificate, error) {
 		c := c // the next run begins with what was asked for
@@ -40,8 +40,8 @@ func (s *Rights) AddCertificate(ctx context.Context, c muster.Certificate) (must
 	})
 }
 
-// NewCertificate fails with AlreadyExists when a certificate is known. It is
-// asked before the questions that cost more; AddCertificate asks again.
+// NewCertificate fails with AlreadyExists if the certificate exists. It is a cheap check
+// before expensive ones; AddCertificate checks again.
 func (s *Rights) NewCertificate(ctx context.Context, id muster.CertificateID) error {
 	return s.commits.View(ctx, func(r store.Reader) error { return s.mustBeNew(r, id) })
 }
@@ -54,7 +54,7 @@ func (s *Rights) mustBeNew(r store.Reader, id muster.CertificateID) error {
 	return err
 }
 
-// Certificate returns one certificate.
+// Certificate returns a certificate, or fails with NotFound.
 func (s *Rights) Certificate(ctx context.Context, id muster.CertificateID) (muster.Certificate, error) {
 	var c muster.Certificate
 	err := s.commits.View(ctx, func(r store.Reader) (err error) {
@@ -64,8 +64,9 @@ func (s *Rights) Certificate(ctx context.Context, id muster.CertificateID) (must
 	return c, err
 }
 
-// UpdateCertificate sets the status of a certificate. When it leaves ACTIVE,
-// the Watcher is told, so that its connections end (AUTH-31).
+// UpdateCertificate sets the status of a certificate. The Watcher is told, so that the
+// connections of a certificate that is no longer ACTIVE end (AUTH-31). It fails with
+// NotFound, or as muster.Certificate.WithStatus.
 func (s *Rights) UpdateCertificate(ctx context.Context, id muster.CertificateID, status muster.CertificateStatus) error {
 	return s.commits.Do(ctx, func(tx *commit.Tx) error {
 		c, err := certificate(tx, id)
@@ -81,8 +82,9 @@ func (s *Rights) UpdateCertificate(ctx context.Context, id muster.CertificateID,
 	})
 }
 
-// DeleteCertificate removes a certificate that is not ACTIVE and not attached
-// to a thing; with policies attached only by force (AUTH-32).
+// DeleteCertificate removes a certificate (AUTH-32). It fails with NotFound, with
+// CertificateState if it is ACTIVE, and with DeleteConflict if it is attached to a thing
+// or, unless force is set, has policies.
 func (s *Rights) DeleteCertificate(ctx context.Context, id muster.CertificateID, force bool) error {
 	return s.commits.Do(ctx, func(tx *commit.Tx) error {
 		c, err := certificate(tx, id)
@@ -125,16 +127,16 @@ type CertificateList struct {
 	Next         string // marker of the next page; empty on the last
 }
 
-// Certificates lists all certificates by creation, newest first unless
-// ascending.
+// Certificates lists all certificates by creation, newest first unless ascending. It fails
+// with Invalid.
 func (s *Rights) Certificates(ctx context.Context, p listing.Page, ascending bool) (list CertificateList, err error) {
 	d := listing.Dated[muster.Certificate]{Table: tables.certificatesByDate, Read: readCertificate}
 	list.Certificates, list.Next, err = d.Page(ctx, s.commits, s.pages, p, ascending)
 	return list, err
 }
 
-// CertificatesOfCA lists the certificates that one registered CA vouches for,
-// by creation, newest first unless ascending. An unknown CA has none.
+// CertificatesOfCA lists the certificates that a registered CA has signed, by creation,
+// newest first unless ascending. A CA that does not exist has none. It fails with Invalid.
 func (s *Rights) CertificatesOfCA(ctx context.Context, ca muster.CertificateID, p listing.Page, ascending bool) (list CertificateList, err error) {
 	d := listing.Dated[muster.Certificate]{Table: tables.certificatesOfCA, Owner: []string{string(ca)}, Read: readCertificate}
 	list.Certificates, list.Next, err = d.Page(ctx, s.commits, s.pages, p, ascending)

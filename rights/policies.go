@@ -10,9 +10,9 @@ import (
 	"github.com/muster-iot/muster/tags"
 )
 
-// CreatePolicy makes a policy with its first version. The caller has checked
-// that document is a policy. A name that is taken fails with AlreadyExists,
-// even if the document is the same.
+// CreatePolicy makes a policy with its first version. The caller has checked the document.
+// It fails with AlreadyExists, even if the document is the same, and with Invalid or
+// LimitExceeded for the tags.
 func (s *Rights) CreatePolicy(ctx context.Context, name, document string, given []muster.Tag) (muster.Policy, error) {
 	given, err := muster.Retag(nil, given)
 	if err != nil {
@@ -33,7 +33,7 @@ func (s *Rights) CreatePolicy(ctx context.Context, name, document string, given 
 	})
 }
 
-// Policy returns a policy.
+// Policy returns a policy, or fails with NotFound.
 func (s *Rights) Policy(ctx context.Context, name string) (muster.Policy, error) {
 	var p muster.Policy
 	err := s.commits.View(ctx, func(r store.Reader) (err error) {
@@ -43,7 +43,8 @@ func (s *Rights) Policy(ctx context.Context, name string) (muster.Policy, error)
 	return p, err
 }
 
-// DeletePolicy removes a policy that has one version and no target.
+// DeletePolicy removes a policy. It fails with NotFound, or with DeleteConflict if the
+// policy is attached or has more than one version.
 func (s *Rights) DeletePolicy(ctx context.Context, name string) error {
 	return s.commits.Do(ctx, func(tx *commit.Tx) error {
 		p, err := policy(tx, name)
@@ -71,21 +72,24 @@ type PolicyList struct {
 	Next     string // marker of the next page; empty on the last
 }
 
-// Policies lists all policies by creation, newest first unless ascending.
+// Policies lists all policies by creation, newest first unless ascending. It fails with
+// Invalid.
 func (s *Rights) Policies(ctx context.Context, p listing.Page, ascending bool) (list PolicyList, err error) {
 	d := listing.Dated[muster.Policy]{Table: tables.policiesByDate, Read: policy}
 	list.Policies, list.Next, err = d.Page(ctx, s.commits, s.pages, p, ascending)
 	return list, err
 }
 
-// CreatePolicyVersion adds a version, and puts it in force if asked to.
+// CreatePolicyVersion adds a version, and makes it the default, which is the one in force,
+// if asDefault is set. It fails with NotFound, or as muster.Policy.WithVersion.
 func (s *Rights) CreatePolicyVersion(ctx context.Context, name, document string, asDefault bool) (muster.PolicyVersion, error) {
 	return changePolicy(ctx, s, name, func(p muster.Policy, now muster.Instant) (muster.Policy, muster.PolicyVersion, error) {
 		return p.WithVersion(document, asDefault, now)
 	})
 }
 
-// DeletePolicyVersion removes a version that is not in force.
+// DeletePolicyVersion removes a version that is not the default. It fails with NotFound,
+// or as muster.Policy.WithoutVersion.
 func (s *Rights) DeletePolicyVersion(ctx context.Context, name, version string) error {
 	_, err := changePolicy(ctx, s, name, func(p muster.Policy, now muster.Instant) (muster.Policy, struct{}, error) {
 		p, err := p.WithoutVersion(version, now)
@@ -94,7 +98,8 @@ func (s *Rights) DeletePolicyVersion(ctx context.Context, name, version string) 
 	return err
 }
 
-// SetDefaultPolicyVersion puts a version in force.
+// SetDefaultPolicyVersion makes a version the default, which is the one in force. It fails
+// with NotFound, or as muster.Policy.WithDefault.
 func (s *Rights) SetDefaultPolicyVersion(ctx context.Context, name, version string) error {
 	_, err := changePolicy(ctx, s, name, func(p muster.Policy, now muster.Instant) (muster.Policy, struct{}, error) {
 		p, err := p.WithDefault(version, now)
@@ -103,8 +108,8 @@ func (s *Rights) SetDefaultPolicyVersion(ctx context.Context, name, version stri
 	return err
 }
 
-// changePolicy replaces a policy by what fn makes of it, and returns what else
-// fn makes.
+// changePolicy replaces a policy by the first result of fn, and returns the second. If the
+// default version changes, the rights of all devices are checked again.
 func changePolicy[T any](ctx context.Context, s *Rights, name string, fn func(muster.Policy, muster.Instant) (muster.Policy, T, error)) (T, error) {
 	return commit.Do(ctx, s.commits, func(tx *commit.Tx) (v T, err error) {
 		old, err := policy(tx, name)

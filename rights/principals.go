@@ -9,9 +9,10 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// AttachPrincipal binds a certificate to a thing; again succeeds, and may make
-// the binding exclusive or not. An exclusive certificate has no other thing
-// (registry.md section 6.3).
+// AttachPrincipal attaches a certificate to a thing. If it is attached already, that is no
+// error, and the attachment becomes exclusive or not, as a says. A certificate with an
+// exclusive attachment has no other thing (registry.md section 6.3). It fails with
+// NotFound or Invalid.
 func (s *Rights) AttachPrincipal(ctx context.Context, thing muster.ThingName, id muster.CertificateID, a muster.Attachment) error {
 	return s.commits.Do(ctx, func(tx *commit.Tx) error {
 		if err := s.registry.RequireThing(tx, thing); err != nil {
@@ -36,7 +37,8 @@ func (s *Rights) AttachPrincipal(ctx context.Context, thing muster.ThingName, id
 	})
 }
 
-// DetachPrincipal ends a binding; one that does not exist is fine.
+// DetachPrincipal detaches a certificate from a thing. If it is not attached, that is no
+// error. It fails with NotFound if the thing or the certificate does not exist.
 func (s *Rights) DetachPrincipal(ctx context.Context, thing muster.ThingName, id muster.CertificateID) error {
 	return s.commits.Do(ctx, func(tx *commit.Tx) error {
 		if err := s.registry.RequireThing(tx, thing); err != nil {
@@ -52,7 +54,7 @@ func (s *Rights) DetachPrincipal(ctx context.Context, thing muster.ThingName, id
 	})
 }
 
-// Attached reports whether principals are attached to a thing.
+// Attached reports whether a certificate is attached to a thing.
 func (s *Rights) Attached(r store.Reader, thing muster.ThingName) (bool, error) {
 	return tables.principalsOfThing.AnyUnder(r, string(thing))
 }
@@ -70,8 +72,8 @@ type AttachedList struct {
 	Next     string // token of the next page; empty on the last
 }
 
-// PrincipalsOfThing lists the certificates attached to a thing, of one kind
-// unless exclusive is nil.
+// PrincipalsOfThing lists the certificates attached to a thing, by id: only the exclusive
+// ones, only the others, or all if exclusive is nil. It fails with NotFound or Invalid.
 func (s *Rights) PrincipalsOfThing(ctx context.Context, thing muster.ThingName, exclusive *bool, page listing.Page) (AttachedList, error) {
 	return s.attached(ctx, tables.principalsOfThing, string(thing), exclusive, page, func(r store.Reader) error {
 		return s.registry.RequireThing(r, thing)
@@ -80,8 +82,9 @@ func (s *Rights) PrincipalsOfThing(ctx context.Context, thing muster.ThingName, 
 	})
 }
 
-// ThingsOfPrincipal lists the things that a certificate is attached to, of one
-// kind unless exclusive is nil.
+// ThingsOfPrincipal lists the things that a certificate is attached to, by name: only
+// exclusively, only otherwise, or all if exclusive is nil. It fails with NotFound or
+// Invalid.
 func (s *Rights) ThingsOfPrincipal(ctx context.Context, id muster.CertificateID, exclusive *bool, page listing.Page) (AttachedList, error) {
 	return s.attached(ctx, tables.thingsOfPrincipal, string(id), exclusive, page, func(r store.Reader) error {
 		_, err := certificate(r, id)
@@ -91,6 +94,8 @@ func (s *Rights) ThingsOfPrincipal(ctx context.Context, id muster.CertificateID,
 	})
 }
 
+// attached lists the rows of one of the two tables of attachments under the key of; check
+// fails if that does not exist, and end makes an item of the other key.
 func (s *Rights) attached(ctx context.Context, t store.Of[muster.Attachment], of string, exclusive *bool, p listing.Page, check func(store.Reader) error, end func(string, muster.Attachment) AttachedTo) (AttachedList, error) {
 	var list AttachedList
 	l, err := s.pages.Begin(p, t.Table, of, exclusive)
@@ -111,17 +116,18 @@ func (s *Rights) attached(ctx context.Context, t store.Of[muster.Attachment], of
 	return list, err
 }
 
-// Grounds are what the rights of one connection rest on.
+// Grounds is what the rights of one connection are derived from.
 type Grounds struct {
-	Certificate *muster.Certificate // nil: unknown
+	Certificate *muster.Certificate // nil if it does not exist; then the rest is zero
 	Thing       *muster.Thing       // the connection's thing; nil when it has none
 	Exclusive   bool                // the certificate is exclusively that thing's
 	Policies    []muster.Policy     // in force
 }
 
-// Grounds returns what a certificate may build on when it connects with a
-// client id: its record, the connection's thing (AUTH-41) and the policies in
-// force (AUTH-61). Device HTTPS has no client id: pass "".
+// Grounds returns what the rights of a connection with a certificate and a client id are
+// derived from: the certificate, the connection's thing (AUTH-41) and the policies in force
+// (AUTH-61), all from one snapshot. Device HTTPS has no client id: pass "". A certificate
+// that does not exist is no error.
 func (s *Rights) Grounds(ctx context.Context, id muster.CertificateID, clientID string) (Grounds, error) {
 	var g Grounds
 	err := s.commits.View(ctx, func(r store.Reader) error {

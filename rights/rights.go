@@ -1,7 +1,8 @@
-// Package rights keeps what the rights of devices rest on: certificates,
-// certificate authorities, policies, and which of them are attached to what. What
-// a device may do by them is decided elsewhere, on the Grounds that this package
-// returns.
+// Package rights keeps what the rights of devices are derived from: certificates,
+// certificate authorities (CAs), policies, and which of them are attached to what
+// (identity-and-auth.md). It does not decide what a device may do: authz does, from the
+// Grounds that this package returns. Nor does it read certificates or policy documents:
+// its callers check them.
 package rights
 
 import (
@@ -12,11 +13,11 @@ import (
 	"github.com/muster-iot/muster/tags"
 )
 
-// Registry is what rights ask of the registry of things and groups.
+// Registry is what rights needs of the registry of things and groups.
 type Registry interface {
-	// RequireThing fails with NotFound when there is no such thing.
+	// RequireThing fails with NotFound if the thing does not exist.
 	RequireThing(r store.Reader, name muster.ThingName) error
-	// Thing returns a thing, or nil when there is none.
+	// Thing returns a thing, or nil if there is none.
 	Thing(r store.Reader, name muster.ThingName) (*muster.Thing, error)
 	// Group returns a group, or fails with NotFound.
 	Group(r store.Reader, name muster.GroupName) (muster.Group, error)
@@ -26,8 +27,9 @@ type Registry interface {
 
 // Watcher is told of changes of rights.
 type Watcher interface {
-	// RightsChanged says whose rights may have changed, after the commit and before
-	// the answer. It must be quick and hand in no command.
+	// RightsChanged is called with the devices whose rights may have changed, after the
+	// transaction is durable and before the command is answered. It must be quick and
+	// must not wait for a command.
 	RightsChanged(Change)
 }
 
@@ -41,8 +43,8 @@ type Options struct {
 	Watcher  Watcher // nil is allowed
 }
 
-// Rights is the service of certificates, authorities and policies. Make it with
-// New.
+// Rights is the service of certificates, CAs and policies. Make it with New. It may be
+// used by many goroutines.
 type Rights struct {
 	commits  *commit.Committer
 	account  muster.Account
@@ -63,7 +65,7 @@ const (
 	KindCA     tags.Kind = "cacert"
 )
 
-// Kinds say which resources there are.
+// Kinds returns, for the kinds of this package, whether a resource of a name exists.
 func Kinds() tags.Kinds {
 	return tags.Kinds{KindPolicy: tables.policies.Has, KindCA: tables.cas.Has}
 }

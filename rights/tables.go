@@ -5,8 +5,8 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// tables hold certificates, authorities and policies, and what is attached to
-// what. Names are for ever.
+// tables hold certificates, CAs and policies, and what is attached to what, each with the
+// parts of its key. The names of tables are stored and must not change.
 var tables = struct {
 	certificates       store.Of[muster.Certificate] // certificate id
 	certificatesByDate store.Of[store.Link]         // listing.DatedKey

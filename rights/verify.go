@@ -8,8 +8,8 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// Verify compares certificates, authorities and policies with their lists, and with
-// what they are attached to; things and groups are the tables of those.
+// Verify checks certificates, CAs and policies against the tables that list them, and
+// attachments against what they attach. things and groups are the tables of those.
 func Verify(c *integrity.Check, things, groups store.Table) {
 	integrity.Each(c, tables.certificates, func(key string, cert muster.Certificate) {
 		c.Keyed(tables.certificates.Table, key, string(cert.ID))

@@ -1,5 +1,5 @@
-// Package tags keeps the tags of resources (registry.md section 6.4). Whose
-// resources there are is told by the packages that keep them.
+// Package tags keeps the tags of resources (registry.md section 6.4). Which resources exist
+// is known by the packages that keep them; each contributes a Kinds.
 package tags
 
 import (
@@ -11,17 +11,17 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// Table holds the tags of each resource that has some, by kind and name.
+// Table holds the tags of each resource that has some. Its key is kind and name.
 var Table = store.Of[[]muster.Tag]{Table: "tag"}
 
 // Tables are the tables of this package.
 func Tables() []store.Checker { return []store.Checker{Table} }
 
-// Kind is a kind of resource that can have tags, as its ARN calls it.
+// Kind is a kind of resource that can have tags, in the word of its ARN.
 type Kind string
 
-// Kinds say, for each kind of resource that can have tags, whether there is one
-// of a name.
+// Kinds has, for each kind of resource that can have tags, a function that reports whether
+// a resource of a name exists.
 type Kinds map[Kind]func(r store.Reader, name string) (bool, error)
 
 // Tags is the service of tags. Make it with New.
@@ -31,8 +31,7 @@ type Tags struct {
 	kinds   Kinds
 }
 
-// New returns the tags of the resources that kinds know of. kinds is not changed
-// any more.
+// New returns the Tags for the resources of kinds, which must not be changed afterwards.
 func New(c *commit.Committer, account muster.Account, kinds Kinds) *Tags {
 	return &Tags{c, account, kinds}
 }
@@ -43,8 +42,8 @@ func (t *Tags) TagResource(ctx context.Context, arn string, set []muster.Tag) er
 	return t.changeTags(ctx, arn, func(had []muster.Tag) ([]muster.Tag, error) { return muster.Retag(had, set) })
 }
 
-// UntagResource removes the tags of the given keys; one that is not there is no
-// fault. It fails with Invalid or NotFound.
+// UntagResource removes the tags with the given keys, those that there are. It fails with
+// Invalid or NotFound.
 func (t *Tags) UntagResource(ctx context.Context, arn string, keys []string) error {
 	return t.changeTags(ctx, arn, func(had []muster.Tag) ([]muster.Tag, error) { return muster.Untag(had, keys), nil })
 }
@@ -68,8 +67,8 @@ func (t *Tags) changeTags(ctx context.Context, arn string, change func([]muster.
 	})
 }
 
-// ListTagsForResource returns the tags of a resource by key. There are never
-// enough for a second page, so every token is Invalid. It fails with NotFound.
+// ListTagsForResource returns the tags of a resource, sorted by key. There are never enough
+// for a second page, so any token but "" is Invalid. It fails with Invalid or NotFound.
 func (t *Tags) ListTagsForResource(ctx context.Context, arn, token string) ([]muster.Tag, error) {
 	kind, name, err := t.account.ParseARN(arn)
 	if err != nil {
@@ -86,8 +85,7 @@ func (t *Tags) ListTagsForResource(ctx context.Context, arn, token string) ([]mu
 	return all, err
 }
 
-// of returns the tags of a resource, which must exist and be of a kind that can
-// have some.
+// of returns the tags of a resource. It fails as Kinds.check.
 func (t *Tags) of(r store.Reader, kind, name, arn string) ([]muster.Tag, error) {
 	if err := t.kinds.check(r, Kind(kind), name, arn); err != nil {
 		return nil, err
@@ -99,7 +97,8 @@ func (t *Tags) of(r store.Reader, kind, name, arn string) ([]muster.Tag, error) 
 	return *all, nil
 }
 
-// check returns an error unless there is a resource that can have tags.
+// check fails with Invalid for a kind that cannot have tags, and with NotFound if the
+// resource does not exist. arn is what the messages call it.
 func (k Kinds) check(r store.Reader, kind Kind, name, arn string) error {
 	if kind == "thing" || kind == "cert" {
 		return muster.Errorf(muster.Invalid, "A resource such as %s cannot have tags", arn)
@@ -117,7 +116,7 @@ func (k Kinds) check(r store.Reader, kind Kind, name, arn string) error {
 	return nil
 }
 
-// Put replaces all tags of a resource; none removes the record.
+// Put replaces all tags of a resource. No tags delete the record.
 func Put(w store.Writer, kind Kind, name string, all []muster.Tag) {
 	key := store.JoinKey(string(kind), name)
 	if len(all) == 0 {

@@ -5,7 +5,7 @@ import (
 	"github.com/muster-iot/muster/integrity"
 )
 
-// Verify looks for the resources that have tags.
+// Verify checks that each resource that has tags exists.
 func Verify(c *integrity.Check, kinds Kinds) {
 	integrity.Each(c, Table, func(key string, _ []muster.Tag) {
 		kind, name := c.Pair(Table.Table, key)
