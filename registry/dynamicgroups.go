@@ -156,7 +156,7 @@ func (s *Registry) DeleteDynamicThingGroup(ctx context.Context, name muster.Grou
 	})
 }
 
-// mayDepend returns an Invalid error if a dynamic group would depend on itself:
+// checkDependencies returns an Invalid error if a dynamic group would depend on itself:
 // its query asks for the status of a job that is given to its own members, directly
 // or through other groups. Things could then join and leave it for ever. It searches
 // the graph of dependentGroups for a way from the group back to itself.
@@ -189,7 +189,7 @@ func (ix *index) checkDependencies(tx *commit.Tx, g muster.Group) error {
 	return follow(g.Name, nil)
 }
 
-// feeds returns the dynamic groups whose members may change when those of
+// dependentGroups returns the dynamic groups whose members may change when those of
 // a group change: because they ask for the status of a job that its members are given,
 // or for the group itself.
 func (ix *index) dependentGroups(tx *commit.Tx, x *indexView, name muster.GroupName) ([]muster.GroupName, error) {

@@ -50,7 +50,7 @@ func (s *Registry) CreateThingGroup(ctx context.Context, in muster.Group, given 
 	})
 }
 
-// placed returns g with its place in the hierarchy filled in from its parent.
+// withPlace returns g with its place in the hierarchy filled in from its parent.
 func withPlace(tx *commit.Tx, g muster.Group) (muster.Group, error) {
 	if g.Parent == "" {
 		return g, nil

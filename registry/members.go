@@ -47,7 +47,7 @@ func (s *Registry) UpdateThingGroupsForThing(ctx context.Context, thing muster.T
 	})
 }
 
-// regrouped returns the groups of a thing after a change of was. It fails with
+// groupsAfter returns the groups of a thing after a change of was. It fails with
 // NotFound or Invalid.
 func groupsAfter(tx *commit.Tx, thing muster.ThingName, was []muster.Group, add, remove []muster.GroupName) ([]muster.Group, error) {
 	is := slices.Clone(was)

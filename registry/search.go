@@ -99,7 +99,7 @@ type search struct {
 	query  *fleetquery.Query
 }
 
-// searching runs fn with a search on one snapshot, if the query can be parsed and the
+// withSearch runs fn with a search on one snapshot, if the query can be parsed and the
 // index of things is on and complete.
 func (s *Registry) withSearch(ctx context.Context, q IndexQuery, fn func(search) error) error {
 	if q.Index != "" && q.Index != fleetquery.Things.Name() {
@@ -150,7 +150,7 @@ func (s search) hit(c candidate) (*muster.Thing, fleetquery.Document, error) {
 	return t, d, nil
 }
 
-// found returns a thing with its groups and connectivity.
+// foundThing returns a thing with its groups and connectivity.
 func (s *Registry) foundThing(on search, t muster.Thing) (FoundThing, error) {
 	f := FoundThing{Thing: t}
 	in, err := groupsOf(on, t.Name)
