@@ -195,7 +195,7 @@ func TestImpureTransactionsAreFound(t *testing.T) {
 		"a variable of the package": {map[string]string{"registry": `var last int
 		func bad(tx *commit.Tx) { last++ }`}, "changes last"},
 		"a view that others read": {map[string]string{"registry": `func (ix *index) bad(tx *commit.Tx) error {
-			x, err := ix.read(tx)
+			x, err := ix.view(tx)
 			x.bare = nil
 			return err
 		}`}, "changes x.bare"},
