@@ -1,17 +1,11 @@
 package muster_test
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
 	"go/ast"
-	"go/importer"
 	"go/parser"
 	"go/token"
 	"go/types"
-	"io"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -81,20 +75,10 @@ var mayHoldFunctions = map[string]string{
 // A function in a variable of a package could be changed by anybody. Tables are
 // allowed: lists and maps whose rows have functions.
 func TestNoVariableHoldsAFunction(t *testing.T) {
-	list, files := listSource(t, "./..."), token.NewFileSet()
-	exported := exportsOf(files, list)
 	var held []string
-	for _, p := range list {
-		if p.DepOnly {
-			continue
-		}
-		config := types.Config{Importer: exported, IgnoreFuncBodies: true}
-		checked, err := config.Check(p.ImportPath, files, parsed(t, files, p), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, name := range functionsIn(checked) {
-			name = placeOf(p.ImportPath) + "." + name
+	for _, p := range declarations(t) {
+		for _, name := range functionsIn(p.types) {
+			name = p.path + "." + name
 			if held = append(held, name); mayHoldFunctions[name] == "" {
 				t.Errorf("variable %s holds a function", name)
 			}
@@ -264,14 +248,6 @@ type source struct {
 	names    map[ast.Node]string
 }
 
-// listed is what `go list` says of a package: one that was asked for, or one that
-// these import.
-type listed struct {
-	ImportPath, Export, Dir string
-	GoFiles                 []string
-	DepOnly                 bool
-}
-
 // listRooms returns the rooms and what they import, each after its own imports.
 func listRooms(t *testing.T) []listed {
 	t.Helper()
@@ -280,25 +256,6 @@ func listRooms(t *testing.T) []listed {
 		patterns = append(patterns, "./"+room)
 	}
 	return listSource(t, patterns...)
-}
-
-// listSource returns packages and what they import, each after its own imports.
-func listSource(t *testing.T, patterns ...string) (all []listed) {
-	t.Helper()
-	args := append([]string{"list", "-export", "-deps", "-json=ImportPath,Export,Dir,GoFiles,DepOnly"}, patterns...)
-	out, err := exec.Command("go", args...).Output()
-	if err != nil {
-		t.Fatalf("go list: %v", err)
-	}
-	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
-		var p listed
-		if err := d.Decode(&p); errors.Is(err, io.EOF) {
-			return all
-		} else if err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, p)
-	}
 }
 
 // loadRooms reads the rooms as they are built, and more code for some of them.
@@ -315,33 +272,6 @@ func loadRooms(t *testing.T, list []listed, more map[string]string) *source {
 		}
 	}
 	return p
-}
-
-// exportsOf imports packages as they were built.
-func exportsOf(files *token.FileSet, list []listed) types.Importer {
-	exports := map[string]string{}
-	for _, p := range list {
-		exports[p.ImportPath] = p.Export
-	}
-	return importer.ForCompiler(files, "gc", func(path string) (io.ReadCloser, error) {
-		if exports[path] == "" {
-			return nil, fmt.Errorf("no export data of %s", path)
-		}
-		return os.Open(exports[path])
-	})
-}
-
-// parsed returns the files of a package.
-func parsed(t *testing.T, files *token.FileSet, p listed) (trees []*ast.File) {
-	t.Helper()
-	for _, name := range p.GoFiles {
-		tree, err := parser.ParseFile(files, filepath.Join(p.Dir, name), nil, parser.SkipObjectResolution)
-		if err != nil {
-			t.Fatal(err)
-		}
-		trees = append(trees, tree)
-	}
-	return trees
 }
 
 // Import implements types.Importer: what is known of a room is its source, so that
