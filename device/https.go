@@ -198,13 +198,13 @@ func refusal(resp *http.Response, answer []byte) error {
 	return &Error{code, m.Message, m.State}
 }
 
-func (w *httpsWire) news() news { return news{} }
+func (w *httpsWire) notified() notified { return notified{} }
 
 // await waits for Poll, after which anything may have changed.
-func (w *httpsWire) await(ctx context.Context, since news) (news, error) {
+func (w *httpsWire) await(ctx context.Context, since notified) (notified, error) {
 	select {
 	case <-time.After(w.o.Poll):
-		return news{epoch: since.epoch + 1}, nil
+		return notified{epoch: since.epoch + 1}, nil
 	case <-w.open.Done():
 		return since, errClosed
 	case <-ctx.Done():

@@ -15,7 +15,7 @@ type Job struct {
 	Execution // as it was when the device took it
 
 	c     *Client
-	since news // what had been received before the device took it
+	since notified // what had been received before the device took it
 
 	mu    sync.Mutex // guards what follows
 	final Status     // the terminal status that was, or is being, reported

@@ -116,7 +116,7 @@ type mqttWire struct {
 	mu      sync.Mutex    // guards what follows
 	up      chan struct{} // closed while connected and subscribed
 	down    chan struct{} // closed while not
-	heard   news
+	heard   notified
 	changed chan struct{} // closed and replaced whenever heard changes
 	waiting map[string]chan mqttReply
 	refused error  // why the last attempt to connect or subscribe failed
@@ -181,7 +181,7 @@ func (w *mqttWire) subscribe(ctx context.Context, m *autopaho.ConnectionManager)
 		return // the connection was lost
 	}
 	w.refused = nil
-	w.heard = news{epoch: w.heard.epoch + 1}
+	w.heard = notified{epoch: w.heard.epoch + 1}
 	w.announce()
 	w.down = make(chan struct{})
 	close(w.up)
@@ -240,13 +240,13 @@ func (w *mqttWire) awaitUp(ctx context.Context) error {
 	}
 }
 
-func (w *mqttWire) news() news {
+func (w *mqttWire) notified() notified {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.heard
 }
 
-func (w *mqttWire) await(ctx context.Context, since news) (news, error) {
+func (w *mqttWire) await(ctx context.Context, since notified) (notified, error) {
 	for {
 		w.mu.Lock()
 		now, changed := w.heard, w.changed

@@ -43,7 +43,7 @@ func (c *Client) Run(ctx context.Context, handle Handler) error {
 // returned again, with the details last reported.
 func (c *Client) Next(ctx context.Context) (*Job, error) {
 	for {
-		heard := c.wire.news()
+		heard := c.wire.notified()
 		var a answer
 		if _, err := c.call(ctx, request{op: startNext, wait: true}, &a); err != nil {
 			return nil, err
@@ -58,7 +58,7 @@ func (c *Client) Next(ctx context.Context) (*Job, error) {
 }
 
 // awaitHead returns when there may be an execution that comes first.
-func (c *Client) awaitHead(ctx context.Context, since news) error {
+func (c *Client) awaitHead(ctx context.Context, since notified) error {
 	if c.wire.waits() {
 		return ctx.Err()
 	}
@@ -80,7 +80,7 @@ func (c *Client) awaitHead(ctx context.Context, since news) error {
 // reports it IN_PROGRESS and returns it with its document. The times of the
 // returned Job are those of the list.
 func (c *Client) Start(ctx context.Context, s Summary, r Report) (*Job, error) {
-	heard := c.wire.news()
+	heard := c.wire.notified()
 	u, err := c.Update(ctx, s.JobID, Update{
 		Status: InProgress, Report: r, Number: s.Number, WithState: true, WithDocument: true,
 	})
@@ -164,7 +164,7 @@ func (j *Job) awaitEnd(ctx context.Context) *Ended {
 
 // awaitAbsence returns when the execution may have left the list of what is
 // pending.
-func (j *Job) awaitAbsence(ctx context.Context, since news) (news, error) {
+func (j *Job) awaitAbsence(ctx context.Context, since notified) (notified, error) {
 	for {
 		now, err := j.c.wire.await(ctx, since)
 		if err != nil || now.epoch != since.epoch {

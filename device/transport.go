@@ -10,11 +10,11 @@ type transport interface {
 	// do sends one request once and returns the body of the answer. A refusal
 	// is an *Error; errClosed is final; after any other error a retry may succeed.
 	do(ctx context.Context, r request) ([]byte, error)
-	// news returns what was received until now.
-	news() news
+	// notified returns the notifications received until now.
+	notified() notified
 	// await returns when something was received after since, or with ctx's error,
 	// or with errClosed.
-	await(ctx context.Context, since news) (news, error)
+	await(ctx context.Context, since notified) (notified, error)
 	// waits reports whether do, for a request with wait set, is a long poll that
 	// waits until something is pending, so that await is not needed.
 	waits() bool
@@ -24,10 +24,10 @@ type transport interface {
 // errClosed is the error of calls after Close.
 var errClosed = errors.New("device: the client is closed")
 
-// news is the notifications that a transport has received. Between two epochs
+// notified is what notifications a transport has received. Between two epochs
 // notifications may have been lost, so the device has to ask; within one epoch it
 // has received all.
-type news struct {
+type notified struct {
 	epoch uint64
 	list  heard // notify: the list of pending executions changed
 	head  heard // notify-next: another execution comes first
@@ -77,6 +77,6 @@ type body struct {
 }
 
 // same reports whether nothing was received between n and m.
-func (n news) same(m news) bool {
+func (n notified) same(m notified) bool {
 	return n.epoch == m.epoch && n.list.count == m.list.count && n.head.count == m.head.count
 }

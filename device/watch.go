@@ -12,21 +12,21 @@ import (
 // yielded. It ends when ctx ends, without an error, or after yielding a final
 // refusal.
 func (c *Client) Watch(ctx context.Context) iter.Seq2[Pending, error] {
-	return watch(ctx, c, c.Pending, func(n news) heard { return n.list }, decodeList)
+	return watch(ctx, c, c.Pending, func(n notified) heard { return n.list }, decodeList)
 }
 
 // WatchHead is Watch for the execution that comes first, nil for none.
 func (c *Client) WatchHead(ctx context.Context) iter.Seq2[*Execution, error] {
-	return watch(ctx, c, c.Head, func(n news) heard { return n.head }, decodeHead)
+	return watch(ctx, c, c.Head, func(n notified) heard { return n.head }, decodeHead)
 }
 
 // watch asks for a state, then follows the messages about it, and asks again
 // when some may have been missed.
 func watch[T any](ctx context.Context, c *Client, ask func(context.Context) (T, error),
-	pick func(news) heard, decode func([]byte) (T, error),
+	pick func(notified) heard, decode func([]byte) (T, error),
 ) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		now := c.wire.news()
+		now := c.wire.notified()
 		state, err := ask(ctx)
 		for ctx.Err() == nil && yield(state, err) && err == nil {
 			for shown := state; err == nil && reflect.DeepEqual(state, shown); {

@@ -56,24 +56,24 @@ type server struct {
 	// intake bounds the memory that all HTTP listeners give to unknown clients.
 	intake *intake.Intake
 
-	service *service.Service
-	timer   *scheduler.Scheduler
-	clock   *scheduler.TestClock // nil: real time
-	disk    *diskstore.Store     // nil: job files are elsewhere
-	files   *files.Store
-	fileAPI http.Handler // nil like disk
-	jobs    *dataplane.Service
-	plane   *dataplane.HTTP
-	news    *dataplane.Notifier
-	events  *events.Publisher
-	hook    *webhook.Hook // nil: none
-	present *presence.Recorder
-	authz   *authz.Authorizer
-	gateway *gateway.Server
-	api     http.Handler
-	apiTLS  http.Handler // without probes
-	devices http.Handler
-	serving atomic.Bool
+	service  *service.Service
+	timer    *scheduler.Scheduler
+	clock    *scheduler.TestClock // nil: real time
+	disk     *diskstore.Store     // nil: job files are elsewhere
+	files    *files.Store
+	fileAPI  http.Handler // nil like disk
+	jobs     *dataplane.Service
+	plane    *dataplane.HTTP
+	notifier *dataplane.Notifier
+	events   *events.Publisher
+	hook     *webhook.Hook // nil: none
+	presence *presence.Recorder
+	authz    *authz.Authorizer
+	gateway  *gateway.Server
+	api      http.Handler
+	apiTLS   http.Handler // without probes
+	devices  http.Handler
+	serving  atomic.Bool
 }
 
 // run serves until ctx ends, and then stops in order: first new requests are refused, then those
@@ -127,9 +127,9 @@ func (s *server) run(ctx context.Context, up func(datafolder.Ready)) error {
 			})
 		}},
 		outside,
-		append(s.sinks(), s.present.Run), // they report to the service what they delivered and which devices are connected
+		append(s.sinks(), s.presence.Run), // they report to the service what they delivered and which devices are connected
 		stage{s.service.Run},
-		stage{s.news.Run},
+		stage{s.notifier.Run},
 		stage{s.gateway.Run},
 	)
 }

@@ -11,12 +11,12 @@ import (
 // made after the service.
 type audience struct{ s *server }
 
-func (a audience) Keep(key store.QueueKey, c muster.Change) bool { return a.s.news.Keep(key, c) }
-func (a audience) Hears(key store.QueueKey) bool                 { return a.s.news.Hears(key) }
+func (a audience) Keep(key store.QueueKey, c muster.Change) bool { return a.s.notifier.Keep(key, c) }
+func (a audience) Hears(key store.QueueKey) bool                 { return a.s.notifier.Hears(key) }
 
 func (a audience) Notify(n []jobs.Notification) {
 	a.s.figures.Notified(len(n))
-	a.s.news.Notify(n)
+	a.s.notifier.Notify(n)
 }
 
 // watcher is what follows a commit.

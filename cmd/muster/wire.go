@@ -208,15 +208,15 @@ func (s *server) wireGateway() (err error) {
 		Authorizer: s.authz, Reserved: unserved.New(unserved.Options{Served: s.jobs.MQTT(), Now: time.Now, Log: s.log}), Sessions: sessionstore.On(s.store, s.disks.room), Log: s.log,
 		Room:   func() bool { return s.disks.room(reserve.Grow, 0) == nil },
 		Limits: s.c.gatewayLimits(s.limits), SlimTLS: s.c.SlimTLS,
-		Presence: func(p gateway.Presence) { s.events.Presence(p); s.present.Presence(p) },
+		Presence: func(p gateway.Presence) { s.events.Presence(p); s.presence.Presence(p) },
 		Interest: func(i gateway.Interest) { s.events.Interest(i) },
 	})
 	if err != nil {
 		return err
 	}
-	s.present = presence.New(s.service.Registry, s.log)
+	s.presence = presence.New(s.service.Registry, s.log)
 	s.events = events.New(events.Options{Broker: s.gateway, Events: s.service.Events, Account: s.account(), Log: s.log})
-	s.news = dataplane.NewNotifier(dataplane.NotifierOptions{Publisher: s.gateway, Delivered: s.service.Jobs.Delivered, Log: s.log})
+	s.notifier = dataplane.NewNotifier(dataplane.NotifierOptions{Publisher: s.gateway, Delivered: s.service.Jobs.Delivered, Log: s.log})
 	s.figures.Gateway(s.gateway.Stats)
 	s.figures.Door(s.tls.Stats)
 	return nil
