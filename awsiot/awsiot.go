@@ -4,8 +4,8 @@
 // 1). It serves the control plane itself and hands over what belongs to a data
 // plane.
 //
-// It holds no rule and no state. What depends on stored data is behind the
-// interfaces, and what depends on the API model alone is in awsiot/wire.
+// It holds no rule and no state. It asks for what depends on stored data
+// through its interfaces; what depends on the API model alone is in awsiot/wire.
 //
 // Each operation is a row of one table, in operations.go. A file holds the
 // operations on one noun, the interface that they need, and the permissions that

@@ -10,7 +10,7 @@ import (
 	"github.com/muster-iot/muster"
 )
 
-// statement makes a policy of statements such as "Allow iot:Publish topic/a".
+// statements makes a policy of statements such as "Allow iot:Publish topic/a".
 func statements(lines ...string) string {
 	var all []string
 	for _, line := range lines {

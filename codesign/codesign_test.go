@@ -151,7 +151,7 @@ func TestImport(t *testing.T) {
 		message           string // part of the refusal; empty: none
 	}{
 		"PKCS 8":                    {made.ChainPEM(), string(pkcs8), ""},
-		"SEC 1 behind parameters":   {made.ChainPEM(), "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n" + string(sec1), ""},
+		"SEC 1 after parameters":    {made.ChainPEM(), "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n" + string(sec1), ""},
 		"the key of another":        {made.ChainPEM(), string(pkcs1), "not that of the private key"},
 		"a key on another curve":    {made.ChainPEM(), string(p384), "not on the curve P-256"},
 		"a certificate for a key":   {string(pkcs8), string(pkcs8), "no certificate"},

@@ -116,7 +116,7 @@ func TestWorkGoesOnHoweverManyCall(t *testing.T) {
 		t.Fatalf("the work ended with %v", err)
 	}
 	if order[0] != "caller" || order[1] != "work" {
-		t.Errorf("the order was %s; want the work behind the first caller", strings.Join(order, ", "))
+		t.Errorf("the order was %s; want the work after the first caller", strings.Join(order, ", "))
 	}
 }
 

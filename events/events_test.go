@@ -77,9 +77,9 @@ func (n *notebook) Events(_ context.Context, sink eventlog.Sink, after uint64, m
 		return nil, after, errors.New("not ours")
 	}
 	after = max(after, n.taken)
-	behind := n.events[after:]
-	behind = behind[:min(len(behind), most)]
-	return slices.Clone(behind), after + uint64(len(behind)), nil
+	later := n.events[after:]
+	later = later[:min(len(later), most)]
+	return slices.Clone(later), after + uint64(len(later)), nil
 }
 
 func (n *notebook) Taken(_ eventlog.Sink, through uint64) {

@@ -11,7 +11,7 @@ import (
 // executions follow in the background (settleSome). Until then their stored status is
 // out of date. Whoever reads or changes one must first ask for its fate: readers leave
 // out what has ended, and commands end it before they do anything else. That way no
-// client can tell that the background is behind.
+// client can tell that the background is late.
 
 // fate is what the state of a job means for one of its executions.
 type fate uint8

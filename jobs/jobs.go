@@ -155,7 +155,7 @@ type JobChange struct {
 	Retry          *[]muster.RetryCriterion
 	Presigned      *muster.PresignedConfig // asks the Rights for the files of the document again
 
-	Rights Rights // of whoever changes the job; nil: all
+	Rights Rights // of the caller; nil: all
 }
 
 // UpdateJob changes a job that is not over (jobs-control-plane.md section

@@ -20,14 +20,14 @@ import (
 // transactions: they must be quick, hand in no command, and may be asked again.
 type Audience interface {
 	// Keep reports whether what is owed to a thing must outlive the process,
-	// because somebody who is kept across restarts has subscribed to it; then
+	// because a session that is kept across restarts has subscribed to it; then
 	// Delivered must be called once it is safe.
 	Keep(store.QueueKey, muster.Change) bool
-	// Hears reports whether somebody would get the next notification of a queue
+	// Hears reports whether the next notification of a queue would have a receiver
 	// now.
 	Hears(store.QueueKey) bool
 	// Notify is handed what the things must be told, after the commit and after
-	// the answer to whoever caused it, in commit order. It is called by one
+	// the answer to the caller, in commit order. It is called by one
 	// goroutine at a time, should be quick, and must call nothing of this package
 	// but Delivered.
 	Notify([]Notification)

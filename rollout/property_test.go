@@ -67,7 +67,7 @@ func playRandomly(t *testing.T, seed uint64) {
 		if r.IntN(4) == 0 {
 			n = r.IntN(n + 1)
 		}
-		if r.IntN(10) > 0 { // else the engine dies before it commits
+		if r.IntN(10) > 0 { // else the process ends before the commit
 			s.Pace = d.Pace.With(n)
 			total += int64(n)
 			given.add(t, now, n, Rate(s.Config, s.Maximum, s.Pace.Step))

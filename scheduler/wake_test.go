@@ -110,7 +110,7 @@ func (s server) start() {
 	s.must("StartNext", err)
 }
 
-// Background work that a command leaves behind begins within a second of the
+// Background work that a command leaves begins within a second of the
 // instant at which it is due, however the command and the background interleave.
 func TestNothingThatIsDueWaits(t *testing.T) {
 	for name, test := range map[string]struct {

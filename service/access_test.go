@@ -167,7 +167,7 @@ func TestPoliciesOfATargetArePagedByCreation(t *testing.T) {
 			page.Token = list.Next
 		}
 		if fmt.Sprint(names) != want || page.Token != "" {
-			t.Errorf("ascending %v: listed %v with token %q behind, want %s", ascending, names, page.Token, want)
+			t.Errorf("ascending %v: listed %v with token %q after them, want %s", ascending, names, page.Token, want)
 		}
 	}
 }

@@ -69,7 +69,7 @@ func TestEventsStayUntilEverySinkHasTakenThem(t *testing.T) {
 	got, _, through = env.events(eventlog.Webhook, 0, 2)
 	wantNames(t, "to the webhook, two at most", got, "a created", "b created")
 	got, _, _ = env.events(eventlog.Webhook, through, 2)
-	wantNames(t, "to the webhook, behind those", got, "c created")
+	wantNames(t, "to the webhook, after those", got, "c created")
 
 	env.Taken(eventlog.Subscribers, 3)
 	if n := env.logSize(); n != 3 {

@@ -175,7 +175,7 @@ func TestNotificationsCarryTheURL(t *testing.T) {
 	env.thing("lamp")
 	document := func() string {
 		t.Helper()
-		env.write(func(store.Tx) {}) // behind the notifications
+		env.write(func(store.Tx) {}) // after the notifications
 		text, err := notes[len(notes)-1].Document(t.Context())
 		if err != nil {
 			t.Fatalf("Document: %v", err)

@@ -74,7 +74,7 @@ func TestCertificatesAreListedByCreationInBothDirections(t *testing.T) {
 			got, token = got+string(list.Certificates[0].ID), list.Next
 		}
 		if got != test.want || token != "" {
-			t.Errorf("ascending %v: listed %s with token %q behind, want %s", test.ascending, got, token, test.want)
+			t.Errorf("ascending %v: listed %s with token %q after them, want %s", test.ascending, got, token, test.want)
 		}
 	}
 	list, err := env.Certificates(t.Context(), listing.Page{Limit: 1}, false)

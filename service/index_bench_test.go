@@ -15,7 +15,7 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// benchFleet is an engine with n indexed things of two attributes, each in one
+// benchFleet is a service with n indexed things of two attributes, each in one
 // group, and 100 dynamic groups of which ten ask for the attribute "fw".
 func benchFleet(b *testing.B, n int) (rooms, context.Context) {
 	b.Helper()

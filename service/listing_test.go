@@ -40,7 +40,7 @@ func TestPagesOfARegistryList(t *testing.T) {
 			}
 		}
 	})
-	t.Run("no token behind the last (REG-16)", func(t *testing.T) {
+	t.Run("no token after the last (REG-16)", func(t *testing.T) {
 		if got, next, err := list(listing.Page{Limit: 60}); err != nil || len(got) != 60 || next != "" {
 			t.Errorf("a page of exactly all has %d things, token %q, %v; want no token", len(got), next, err)
 		}

@@ -170,7 +170,7 @@ func TestAFolderIsRaisedBeforeItIsChanged(t *testing.T) {
 		}
 		e := New(Options{Store: s.Store, Now: func() muster.Instant { return testEpoch }})
 		if err := e.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "not in format") {
-			t.Errorf("after %d writes an engine runs on the folder and ends with %v", writes, err)
+			t.Errorf("after %d writes a service runs on the folder and ends with %v", writes, err)
 		}
 		noErr(t, "Close", s.Close())
 	}

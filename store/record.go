@@ -15,7 +15,7 @@ import (
 // A reader refuses a form that it does not know.
 const recordVersion = 1
 
-// Of is a table whose records are values of type T, kept as JSON behind a
+// Of is a table whose records are values of type T, kept as JSON after a
 // version byte. T's JSON field names are a promise to later releases.
 type Of[T any] struct{ Table Table }
 

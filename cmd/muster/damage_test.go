@@ -146,7 +146,7 @@ func meaning(text []byte) string {
 	return strings.Join(strings.Fields(string(text)), " ")
 }
 
-// copyTo copies a folder with its modes, which matter.
+// copyFolder copies a folder with its modes, which matter.
 func copyFolder(t *testing.T, f datafolder.Folder, to string) {
 	t.Helper()
 	for _, name := range inFolder(t, f) {

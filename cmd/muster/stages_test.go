@@ -38,10 +38,10 @@ func TestStagesStopOneAfterTheOther(t *testing.T) {
 		var h history
 		ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 		defer stop()
-		if err := runStages(ctx, stage{h.part("doors")}, stage{h.part("engine")}, stage{h.part("gateway")}); err != nil {
+		if err := runStages(ctx, stage{h.part("doors")}, stage{h.part("service")}, stage{h.part("gateway")}); err != nil {
 			t.Fatalf("runStages() = %v, want nil", err)
 		}
-		want := []string{"doors stops", "doors ended", "engine stops", "engine ended", "gateway stops", "gateway ended"}
+		want := []string{"doors stops", "doors ended", "service stops", "service ended", "gateway stops", "gateway ended"}
 		if !slices.Equal(h.events, want) {
 			t.Errorf("runStages(): %q, want %q", h.events, want)
 		}

@@ -140,11 +140,11 @@ func TestParts(t *testing.T) {
 	}
 	list, more, err := e.Parts(t.Context(), "lab", "k", u.ID, 1, 1)
 	if err != nil || len(list) != 1 || list[0].Number != 3 || !more {
-		t.Errorf("Parts behind 1 = %+v, more %v, %v; want 3 and more", list, more, err)
+		t.Errorf("Parts after 1 = %+v, more %v, %v; want 3 and more", list, more, err)
 	}
 	list, more, err = e.Parts(t.Context(), "lab", "k", u.ID, 3, 1)
 	if err != nil || len(list) != 1 || list[0].Number != 10 || more {
-		t.Errorf("Parts behind 3 = %+v, more %v, %v; want 10 and no more", list, more, err)
+		t.Errorf("Parts after 3 = %+v, more %v, %v; want 10 and no more", list, more, err)
 	}
 }
 

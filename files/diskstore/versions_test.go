@@ -47,7 +47,7 @@ func TestVersions(t *testing.T) {
 	}
 	e.versions("k marker latest\nk\nk\nk null\n")
 	if got := e.get("k", "") + " " + e.get("k", marker.Version) + " " + e.get("k", one.ID); got != "NoSuchKey MethodNotAllowed one" {
-		t.Errorf("behind a marker: %s", got)
+		t.Errorf("after a marker: %s", got)
 	}
 	e.del("k", marker.Version)
 	if got := e.get("k", ""); got != "two" {

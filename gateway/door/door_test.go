@@ -256,7 +256,7 @@ func TestSilentClientsDoNotKeepOthersOut(t *testing.T) {
 		defer c.Close()
 	}
 	if _, err := hello(addr, &tls.Config{}); err != nil {
-		t.Errorf("behind 50 silent clients: %v", err)
+		t.Errorf("after 50 silent clients: %v", err)
 	}
 }
 

@@ -35,7 +35,7 @@ func openBench(b *testing.B) *Store {
 }
 
 // fanOut gives things from to below to an execution of job, in one transaction
-// that reads what an engine reads.
+// that reads what package jobs reads.
 func fanOut(s *Store, job muster.JobID, from, to int, now muster.Instant) (wait func() error, err error) {
 	return s.Apply(context.Background(), func(tx store.Tx) error {
 		keys := make([]store.QueueKey, 0, to-from)
@@ -210,7 +210,7 @@ func (p *rawPebble) apply(thing muster.ThingName, lock *sync.Mutex) (*pebble.Bat
 	return t.batch, p.db.ApplyNoSyncWait(t.batch, pebble.Sync)
 }
 
-// group runs what is waiting as one transaction, as the engine does.
+// group runs what is waiting as one transaction, as package commit does.
 type group struct {
 	s       *Store
 	waiting chan request
