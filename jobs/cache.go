@@ -95,7 +95,7 @@ func (c *decodedCache[T]) unchanged() error {
 }
 
 // jobReader reads a snapshot or a transaction, and the jobs and the texts of
-// their documents as they are in it. A snapshot is one, and a batch.
+// their documents as they are in it: snapshot and *transaction are such.
 type jobReader interface {
 	store.Reader
 	job(id muster.JobID) (*muster.Job, error)          // nil when there is none; not to be changed
