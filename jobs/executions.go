@@ -193,12 +193,9 @@ func (s *Jobs) ExecutionsOfThing(ctx context.Context, thing muster.ThingName, f 
 		return list, err
 	}
 	err = s.commits.View(ctx, func(r store.Reader) error {
-		t, err := lookup.Thing(r, thing)
+		t, err := lookup.ExistingThing(r, thing)
 		if err != nil {
 			return err
-		}
-		if t == nil {
-			return muster.Errorf(muster.NotFound, "Thing %s does not exist", thing)
 		}
 		var all []muster.Execution
 		for x, err := range r.ExecutionsOfThing(thing) {

@@ -499,17 +499,11 @@ func resolveGroup(r store.Reader, f JobFilter) (JobFilter, string, error) {
 		if err != nil {
 			return f, "", err
 		}
-		if name == nil {
-			return f, "", muster.Errorf(muster.NotFound, "Thing group %s does not exist", f.GroupID)
-		}
-		f.Group = *name
+		f.Group = name
 	}
-	g, err := lookup.FindGroup(r, f.Group)
+	g, err := lookup.Group(r, f.Group)
 	if err != nil {
 		return f, "", err
-	}
-	if g == nil {
-		return f, "", muster.Errorf(muster.NotFound, "Thing group %s does not exist", f.Group)
 	}
 	if f.GroupID != "" && f.GroupID != g.ID {
 		return f, "", muster.Errorf(muster.Invalid, "thingGroupName and thingGroupId name different groups")

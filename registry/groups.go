@@ -239,12 +239,10 @@ func groupBelow(r store.Reader, root, current string) (string, error) {
 }
 
 func thingGroup(r store.Reader, name muster.GroupName) (muster.Group, error) {
-	g, err := tables.groups.Get(r, string(name))
-	if err != nil {
-		return muster.Group{}, err
-	}
-	if g == nil {
-		return muster.Group{}, muster.Errorf(muster.NotFound, "Thing group %s does not exist", name)
-	}
-	return *g, nil
+	return tables.groups.Require(r, string(name), func() error { return noGroup(string(name)) })
+}
+
+// noGroup is the error when there is no group of a name or id.
+func noGroup(nameOrID string) error {
+	return muster.Errorf(muster.NotFound, "Thing group %s does not exist", nameOrID)
 }

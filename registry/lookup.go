@@ -16,6 +16,11 @@ func (Lookup) Thing(r store.Reader, name muster.ThingName) (*muster.Thing, error
 	return tables.things.Get(r, string(name))
 }
 
+// ExistingThing returns a thing, or fails with NotFound.
+func (Lookup) ExistingThing(r store.Reader, name muster.ThingName) (muster.Thing, error) {
+	return tables.things.Require(r, string(name), func() error { return noThing(name) })
+}
+
 // HasThing reports whether there is a thing.
 func (Lookup) HasThing(r store.Reader, name muster.ThingName) (bool, error) {
 	return tables.things.Has(r, string(name))
@@ -36,9 +41,9 @@ func (Lookup) FindGroup(r store.Reader, name muster.GroupName) (*muster.Group, e
 	return tables.groups.Get(r, string(name))
 }
 
-// GroupName returns the name of the group with an id, or nil if no group has it.
-func (Lookup) GroupName(r store.Reader, id string) (*muster.GroupName, error) {
-	return tables.groupIDs.Get(r, id)
+// GroupName returns the name of the group that has an id, or fails with NotFound.
+func (Lookup) GroupName(r store.Reader, id string) (muster.GroupName, error) {
+	return tables.groupIDs.Require(r, id, func() error { return noGroup(id) })
 }
 
 // GroupsOf returns the groups that a thing is a direct member of, by name.

@@ -55,14 +55,8 @@ func (s *Registry) checkSameThing(old, asked muster.Thing) error {
 // DescribeThing returns a thing, or fails with NotFound.
 func (s *Registry) DescribeThing(ctx context.Context, name muster.ThingName) (muster.Thing, error) {
 	var t muster.Thing
-	err := s.commits.View(ctx, func(r store.Reader) error {
-		found, err := tables.things.Get(r, string(name))
-		if err == nil && found == nil {
-			err = noThing(name)
-		}
-		if err == nil {
-			t = *found
-		}
+	err := s.commits.View(ctx, func(r store.Reader) (err error) {
+		t, err = Lookup{}.ExistingThing(r, name)
 		return err
 	})
 	return t, err
