@@ -282,6 +282,83 @@ func TestABatchReadsAtOnceWhatItsCommandsName(t *testing.T) {
 	}
 }
 
+// What was read for a whole batch is not what its later commands get once an earlier one
+// has changed it.
+func TestABatchForgetsWhatItsCommandsChange(t *testing.T) {
+	c := running(t, Options{Store: storetest.Twice(memstore.New())})
+	held, blocked := make(chan struct{}), make(chan error, 1)
+	hand(c, func(*Tx) error { <-held; return nil }, blocked)
+	const many = 3
+	key := store.QueueKey{Thing: "lamp"}
+	x := store.ExecutionKey{Thing: "lamp", Job: "job", Number: 1}
+	done := make(chan error, many)
+	for i := range many {
+		Submit(c, func(w *Wants) { w.Queue(key); w.Execution(x) }, func(tx *Tx) (struct{}, error) {
+			found, err := tx.Executions(x)
+			if err != nil {
+				return struct{}{}, err
+			}
+			q, err := tx.Queue(key)
+			if err != nil {
+				return struct{}{}, err
+			}
+			version := int64(0)
+			if found[0] != nil {
+				version = found[0].Version
+			}
+			if version != int64(i) || len(q.Entries) != min(i, 1) {
+				return struct{}{}, muster.Errorf(muster.Internal, "command %d finds version %d and %d entries", i, version, len(q.Entries))
+			}
+			after := muster.NewExecution(&muster.Job{ID: "job"}, "lamp", 1, tx.Now)
+			after.Version = version + 1
+			tx.Change(found[0], &after)
+			tx.PutQueue(q.With(after))
+			return struct{}{}, nil
+		}, func(_ struct{}, err error) { done <- err })
+	}
+	close(held)
+	for range many {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// What a transaction leaves for the next one is adopted only from the run that was
+// applied, before the next one begins.
+func TestOnlyTheRunThatWasAppliedIsAdopted(t *testing.T) {
+	c := running(t, Options{Store: memstore.New()})
+	var adopted []string // used by the committer alone, read when all is done
+	held, blocked := make(chan struct{}), make(chan error, 1)
+	begun := make(chan struct{}, 1)
+	hand(c, func(*Tx) error { begun <- struct{}{}; <-held; return nil }, blocked)
+	<-begun // so that the two below share a transaction
+	runs := 0
+	done := make(chan error, 2)
+	hand(c, func(tx *Tx) error {
+		runs++
+		run := fmt.Sprint("run ", runs)
+		tx.Adopt(func() { adopted = append(adopted, run) })
+		return nil
+	}, done)
+	hand(c, func(tx *Tx) error {
+		tx.Adopt(func() { adopted = append(adopted, "of a command that failed") })
+		records.Put(tx, "a", "b")
+		return muster.Errorf(muster.Invalid, "no")
+	}, done)
+	close(held)
+	for range 2 {
+		<-done
+	}
+	var next []string
+	if err := c.Do(t.Context(), func(*Tx) error { next = slices.Clone(adopted); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"run 2"}; !slices.Equal(next, want) {
+		t.Errorf("the next transaction begins with %q, want %q", next, want)
+	}
+}
+
 // counting is a store that counts how often queues and executions are read.
 type counting struct {
 	store.Store

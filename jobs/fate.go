@@ -195,7 +195,6 @@ func (tx *transaction) abortJob(j *muster.Job) (bool, error) {
 // completeJob makes a job COMPLETED when its last execution has ended
 // (jobs-lifecycle.md section 12). A continuous job is completed only after its end
 // time.
-
 func (tx *transaction) completeJob(j muster.Job) error {
 	if j.Selection != muster.Snapshot && !j.Over {
 		return nil
