@@ -262,10 +262,10 @@ func TestABatchReadsAtOnceWhatItsCommandsName(t *testing.T) {
 		Submit(c, func(w *Wants) { w.Queue(key); w.Execution(x) }, func(tx *Tx) (struct{}, error) {
 			q, err := tx.Queue(key)
 			if err == nil && q.Thing != key.Thing {
-				err = fmt.Errorf("the queue of %s is that of %q", key.Thing, q.Thing)
+				err = muster.Errorf(muster.Internal, "the queue of %s is that of %q", key.Thing, q.Thing)
 			}
 			if found, failed := tx.Executions(x); failed != nil || len(found) != 1 || found[0] != nil {
-				err = fmt.Errorf("the execution is %v, %v", found, failed)
+				err = muster.Errorf(muster.Internal, "the execution is %v, %v", found, failed)
 			}
 			return struct{}{}, err
 		}, func(_ struct{}, err error) { done <- err })
