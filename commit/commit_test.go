@@ -40,6 +40,15 @@ func hand(c *Committer, run func(*Tx) error, done chan<- error) {
 	Submit(c, nil, func(tx *Tx) (struct{}, error) { return struct{}{}, run(tx) }, func(_ struct{}, err error) { done <- err })
 }
 
+// block keeps the committer busy with one command, so that those handed in after it
+// share a transaction. It returns what lets the command end.
+func block(c *Committer) (release func()) {
+	begun, held := make(chan struct{}, 2), make(chan struct{}) // a store may run the command twice
+	hand(c, func(*Tx) error { begun <- struct{}{}; <-held; return nil }, make(chan error, 1))
+	<-begun
+	return func() { close(held) }
+}
+
 // handedIn returns how many steps of background work wait.
 func handedIn(c *Committer) int {
 	c.mu.Lock()
@@ -170,8 +179,7 @@ func TestWorkThatFailsIsToldAndTheRestIsDone(t *testing.T) {
 // because another command of the batch failed after it wrote.
 func TestTheValueIsThatOfTheRunThatCounts(t *testing.T) {
 	c := running(t, Options{Store: storetest.Twice(memstore.New())})
-	held, blocked := make(chan struct{}), make(chan error, 1)
-	hand(c, func(*Tx) error { <-held; return nil }, blocked)
+	release := block(c)
 	var runs atomic.Int64
 	type answer struct {
 		value int64
@@ -181,7 +189,7 @@ func TestTheValueIsThatOfTheRunThatCounts(t *testing.T) {
 	Submit(c, nil, func(tx *Tx) (int64, error) { records.Put(tx, "a", "b"); return runs.Add(1), nil }, func(v int64, err error) { answers <- answer{v, err} })
 	spoiled := make(chan error, 1)
 	hand(c, func(tx *Tx) error { records.Put(tx, "c", "d"); return muster.Errorf(muster.Invalid, "no") }, spoiled)
-	close(held)
+	release()
 	if err := <-spoiled; err == nil {
 		t.Error("the command that fails succeeded")
 	}
@@ -212,8 +220,7 @@ func TestWhatACommandOwesIsDoneInOrder(t *testing.T) {
 		return nil
 	}
 	done := make(chan struct{}, 3)
-	held, blocked := make(chan struct{}), make(chan error, 1)
-	hand(c, func(*Tx) error { <-held; return nil }, blocked)
+	release := block(c)
 	for _, who := range []string{"one", "two", "three"} {
 		fails := error(nil)
 		if who == "two" {
@@ -230,7 +237,7 @@ func TestWhatACommandOwesIsDoneInOrder(t *testing.T) {
 			done <- struct{}{}
 		})
 	}
-	close(held)
+	release()
 	for range 3 {
 		<-done
 	}
@@ -252,8 +259,7 @@ func TestWhatACommandOwesIsDoneInOrder(t *testing.T) {
 func TestABatchReadsAtOnceWhatItsCommandsName(t *testing.T) {
 	s := &counting{Store: memstore.New()}
 	c := running(t, Options{Store: s})
-	held, blocked := make(chan struct{}), make(chan error, 1)
-	hand(c, func(*Tx) error { <-held; return nil }, blocked)
+	release := block(c)
 	const many = 20
 	done := make(chan error, many)
 	for i := range many {
@@ -271,7 +277,7 @@ func TestABatchReadsAtOnceWhatItsCommandsName(t *testing.T) {
 		}, func(_ struct{}, err error) { done <- err })
 	}
 	s.reads.Store(0)
-	close(held)
+	release()
 	for range many {
 		if err := <-done; err != nil {
 			t.Fatal(err)
@@ -286,8 +292,7 @@ func TestABatchReadsAtOnceWhatItsCommandsName(t *testing.T) {
 // has changed it.
 func TestABatchForgetsWhatItsCommandsChange(t *testing.T) {
 	c := running(t, Options{Store: storetest.Twice(memstore.New())})
-	held, blocked := make(chan struct{}), make(chan error, 1)
-	hand(c, func(*Tx) error { <-held; return nil }, blocked)
+	release := block(c)
 	const many = 3
 	key := store.QueueKey{Thing: "lamp"}
 	x := store.ExecutionKey{Thing: "lamp", Job: "job", Number: 1}
@@ -316,7 +321,7 @@ func TestABatchForgetsWhatItsCommandsChange(t *testing.T) {
 			return struct{}{}, nil
 		}, func(_ struct{}, err error) { done <- err })
 	}
-	close(held)
+	release()
 	for range many {
 		if err := <-done; err != nil {
 			t.Error(err)
@@ -329,10 +334,7 @@ func TestABatchForgetsWhatItsCommandsChange(t *testing.T) {
 func TestOnlyTheRunThatWasAppliedIsAdopted(t *testing.T) {
 	c := running(t, Options{Store: memstore.New()})
 	var adopted []string // used by the committer alone, read when all is done
-	held, blocked := make(chan struct{}), make(chan error, 1)
-	begun := make(chan struct{}, 1)
-	hand(c, func(*Tx) error { begun <- struct{}{}; <-held; return nil }, blocked)
-	<-begun // so that the two below share a transaction
+	release := block(c)
 	runs := 0
 	done := make(chan error, 2)
 	hand(c, func(tx *Tx) error {
@@ -346,7 +348,7 @@ func TestOnlyTheRunThatWasAppliedIsAdopted(t *testing.T) {
 		records.Put(tx, "a", "b")
 		return muster.Errorf(muster.Invalid, "no")
 	}, done)
-	close(held)
+	release()
 	for range 2 {
 		<-done
 	}
