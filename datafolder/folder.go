@@ -33,24 +33,42 @@ import (
 //	backup.json   in a backup that was not served yet: what it holds
 type Folder string
 
-func (f Folder) DB() string          { return filepath.Join(string(f), "db") }
-func (f Folder) Keys() string        { return filepath.Join(string(f), "keys.json") }
-func (f Folder) KeysUsed() string    { return filepath.Join(string(f), "keys-used.json") }
+// DB is the folder of the store.
+func (f Folder) DB() string { return filepath.Join(string(f), "db") }
+
+// Keys is the file of access keys.
+func (f Folder) Keys() string { return filepath.Join(string(f), "keys.json") }
+
+// KeysUsed is the file of when access keys were last used.
+func (f Folder) KeysUsed() string { return filepath.Join(string(f), "keys-used.json") }
+
+// Credentials is the shared-credentials file of the first key.
 func (f Folder) Credentials() string { return filepath.Join(string(f), "credentials") }
-func (f Folder) Files() string       { return filepath.Join(string(f), "files") }
-func (f Folder) FilesKey() string    { return filepath.Join(string(f), "files-key") }
-func (f Folder) ReadyFile() string   { return filepath.Join(string(f), "ready.json") }
+
+// Files is the folder of job files.
+func (f Folder) Files() string { return filepath.Join(string(f), "files") }
+
+// FilesKey is the file of the key that presigned URLs are made with.
+func (f Folder) FilesKey() string { return filepath.Join(string(f), "files-key") }
+
+// ReadyFile is the file that a server writes once it serves.
+func (f Folder) ReadyFile() string { return filepath.Join(string(f), "ready.json") }
 
 // Signing holds the profiles that sign job files.
 func (f Folder) Signing() codesign.Folder {
 	return codesign.Folder(filepath.Join(string(f), "signing"))
 }
 
-// CA and Server are the files of the two certificates and their keys; RSACA and RSAServer
-// those for clients that can check RSA signatures only.
-func (f Folder) CA() identity.PEMFiles        { return f.pem("ca") }
-func (f Folder) Server() identity.PEMFiles    { return f.pem("server") }
-func (f Folder) RSACA() identity.PEMFiles     { return f.pem("ca-rsa") }
+// CA has the certificate and key of the certificate authority.
+func (f Folder) CA() identity.PEMFiles { return f.pem("ca") }
+
+// Server has the certificate and key of the server.
+func (f Folder) Server() identity.PEMFiles { return f.pem("server") }
+
+// RSACA is the CA for clients that can check RSA signatures only.
+func (f Folder) RSACA() identity.PEMFiles { return f.pem("ca-rsa") }
+
+// RSAServer is the Server for clients that can check RSA signatures only.
 func (f Folder) RSAServer() identity.PEMFiles { return f.pem("server-rsa") }
 
 func (f Folder) pem(name string) identity.PEMFiles {
