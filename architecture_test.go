@@ -164,7 +164,7 @@ func TestArrowsPointInward(t *testing.T) {
 	}
 }
 
-// A permission that nobody uses would let a later arrow in unseen.
+// An unused permission would hide a later import that should be looked at.
 func TestNoPermissionIsUnused(t *testing.T) {
 	unused := map[string]map[string]bool{}
 	for row, may := range mayImport {

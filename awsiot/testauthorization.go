@@ -86,8 +86,8 @@ func (o authorizationOperations) testAuthorization(ctx context.Context, in *wire
 	return out, nil
 }
 
-// tested reads whose rights the call is about: a certificate's, those of the things
-// of a group, or, for nil, nobody's.
+// tested returns whose rights the call asks about: those of a certificate or of the
+// things of a group; the zero target when the call names none.
 func (o authorizationOperations) tested(principal, cognito *string) (rights.PolicyTarget, error) {
 	if cognito != nil {
 		return rights.PolicyTarget{}, muster.Errorf(muster.Invalid, "There are no Cognito identities here")

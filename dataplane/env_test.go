@@ -116,7 +116,7 @@ func newEnv(t *testing.T, s store.Store, version byte, change ...options) *env {
 	return env
 }
 
-// audience is the notifier of an env; nobody is kept across restarts.
+// audience is the notifier of an env. No subscriber is kept across restarts.
 type audience struct{ env *env }
 
 func (audience) Keep(store.QueueKey, muster.Change) bool { return false }

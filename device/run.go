@@ -97,7 +97,7 @@ func (c *Client) Start(ctx context.Context, s Summary, r Report) (*Job, error) {
 // Do calls handle for the job, ends the handler's ctx if the service ends the
 // execution, and reports the outcome as Handler says. It returns nil when the
 // outcome was reported, an *Ended when the service ended the execution first, or
-// the error because of which the outcome could not be reported.
+// the error for which the outcome could not be reported.
 func (j *Job) Do(ctx context.Context, handle Handler) error {
 	working, stop := context.WithCancelCause(ctx)
 	j.setStop(stop)

@@ -285,7 +285,7 @@ func TestTheOperatorIsAnsweredAsBefore(t *testing.T) {
 			}
 		}
 		first := page.DeadLetters[0].EventID
-		d.said.Reset() // it has the ids, of which nothing was known
+		d.said.Reset() // the log has the event ids, which were not hidden until here
 		d.hide = strings.NewReplacer(first, "FIRST", page.DeadLetters[1].EventID, "SECOND")
 		for _, query := range []string{"", "?after=", "?after=0", "?after=1", "?after=1000", "?after=x", "?after=-1", "?other=1"} {
 			d.ask(admin, "GET", "/muster/v1/dead-letters"+query, "", "")

@@ -15,7 +15,7 @@ type overTLS struct{ net.Listener }
 
 // tlsConn is a *tls.Conn under another type.
 type tlsConn struct {
-	net.Conn // secure, of which net/http sees no more than this
+	net.Conn // the TLS connection; net/http sees only these methods of it
 	secure   *tls.Conn
 }
 
