@@ -24,11 +24,8 @@ var timeLayouts = []string{
 // J15). It fails with Invalid.
 func ParseTime(text string) (muster.Instant, error) {
 	for _, layout := range timeLayouts {
-		// time.Parse accepts a fraction of a second even if the layout has none.
-		if len(text) != len(layout) {
-			continue
-		}
-		if t, err := time.Parse(layout, text); err == nil {
+		// time.Parse also accepts spaces, missing digits and fractions that the layout does not have.
+		if t, err := time.Parse(layout, text); err == nil && t.Format(layout) == text {
 			return muster.At(t), nil
 		}
 	}
