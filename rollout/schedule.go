@@ -37,12 +37,12 @@ func Compile(s muster.Schedule) (Timetable, error) {
 	var t Timetable
 	var err error
 	if s.StartTime != "" {
-		if t.start, err = ParseTime(s.StartTime); err != nil {
+		if t.start, _, err = parseStored(s.StartTime); err != nil {
 			return Timetable{}, err
 		}
 	}
 	if s.EndTime != "" {
-		if t.end, err = ParseTime(s.EndTime); err != nil {
+		if t.end, _, err = parseStored(s.EndTime); err != nil {
 			return Timetable{}, err
 		}
 	}

@@ -23,13 +23,30 @@ var timeLayouts = []string{
 // accepts a T between date and time, seconds, and a Z at the end (jobs-lifecycle.md
 // J15). It fails with Invalid.
 func ParseTime(text string) (muster.Instant, error) {
+	at, layout, err := parseStored(text)
+	if err == nil && at.Time().Format(layout) != text { // time.Parse also takes two spaces, and an hour of one digit
+		err = errNoTime(text)
+	}
+	return at, err
+}
+
+// parseStored parses the time of a stored job, and returns its layout. Earlier releases
+// took all that it takes, which is more than ParseTime does.
+func parseStored(text string) (at muster.Instant, layout string, err error) {
 	for _, layout := range timeLayouts {
-		// time.Parse also accepts spaces, missing digits and fractions that the layout does not have.
-		if t, err := time.Parse(layout, text); err == nil && t.Format(layout) == text {
-			return muster.At(t), nil
+		// time.Parse accepts a fraction of a second even if the layout has none.
+		if len(text) != len(layout) {
+			continue
+		}
+		if t, err := time.Parse(layout, text); err == nil {
+			return muster.At(t), layout, nil
 		}
 	}
-	return 0, muster.Errorf(muster.Invalid, "%q is not a time such as 2026-09-18 00:00", text)
+	return 0, "", errNoTime(text)
+}
+
+func errNoTime(text string) error {
+	return muster.Errorf(muster.Invalid, "%q is not a time such as 2026-09-18 00:00", text)
 }
 
 // FormatTime formats a time so that ParseTime can parse it, rounded down to minutes.
@@ -42,6 +59,11 @@ func CheckSchedule(s muster.Schedule, selection muster.Selection, now muster.Ins
 	t, err := Compile(s)
 	if err != nil {
 		return err
+	}
+	for _, text := range []string{s.StartTime, s.EndTime} {
+		if _, err := ParseTime(text); text != "" && err != nil {
+			return err
+		}
 	}
 	switch s.EndBehavior {
 	case "", muster.StopRollout, muster.CancelAtEnd, muster.ForceAtEnd:

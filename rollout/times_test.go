@@ -49,6 +49,23 @@ func TestParseTime(t *testing.T) {
 	}
 }
 
+// Earlier releases took such times, so jobs may have them: they go on.
+func TestCompileTakesTheTimesOfEarlierReleases(t *testing.T) {
+	s := muster.Schedule{StartTime: "2026-09-19  6:05", EndTime: "2026-09-20  7:05:00"}
+	table, err := Compile(s)
+	want := Timetable{
+		start: muster.At(time.Date(2026, 9, 19, 6, 5, 0, 0, time.UTC)), end: muster.At(time.Date(2026, 9, 20, 7, 5, 0, 0, time.UTC)),
+	}
+	if err != nil || table.start != want.start || table.end != want.end {
+		t.Errorf("Compile(%+v) = %+v, %v, want %+v", s, table, err, want)
+	}
+	for _, s := range []muster.Schedule{{StartTime: s.StartTime}, {EndTime: s.EndTime}} {
+		if err := CheckSchedule(s, muster.Continuous, t0); !invalid(err) {
+			t.Errorf("CheckSchedule(%+v) = %v, want an Invalid error", s, err)
+		}
+	}
+}
+
 func TestCheckSchedule(t *testing.T) {
 	// t0 is 2026-09-18 12:00:37.250; durations are measured from 12:00.
 	night := windows("cron(0 2 * * ? *)", 60)
