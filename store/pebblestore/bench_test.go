@@ -54,8 +54,8 @@ func fanOut(s *Store, job muster.JobID, from, to int, now muster.Instant) (wait 
 			e := muster.Execution{
 				Thing: q.Thing, Job: job, Number: 1, Status: muster.Queued, Version: 1, QueuedAt: now, UpdatedAt: now,
 			}
-			tx.Change(nil, &e)
 			tx.PutQueue(q.With(e))
+			tx.Change(nil, &e)
 		}
 		return nil
 	})
@@ -192,20 +192,23 @@ func (p *rawPebble) flip(i int) error {
 func (p *rawPebble) apply(thing muster.ThingName, lock *sync.Mutex) (*pebble.Batch, error) {
 	lock.Lock()
 	defer lock.Unlock()
-	r := reader{from: p.db}
-	queues, err := r.Queues(store.QueueKey{Thing: thing})
+	t := newTx(p.db.NewBatch())
+	t.from = p.db
+	queues, err := t.Queues(store.QueueKey{Thing: thing})
 	if err != nil {
 		return nil, err
 	}
-	executions, err := r.Executions(store.ExecutionKey{Thing: thing, Job: "job", Number: 1})
+	executions, err := t.Executions(store.ExecutionKey{Thing: thing, Job: "job", Number: 1})
 	if err != nil {
 		return nil, err
 	}
 	before := *executions[0]
 	next := flip(before, benchStart.Minutes(1))
-	t := newTx(p.db.NewBatch())
-	t.Change(&before, &next)
 	t.PutQueue(queues[0].With(next))
+	t.Change(&before, &next)
+	if err := t.writeQueues(); err != nil {
+		return nil, err
+	}
 	t.set(appendCountsKey(nil, "job"), appendCounts(nil, muster.Counts{p.tally.Add(1), benchThings}))
 	return t.batch, p.db.ApplyNoSyncWait(t.batch, pebble.Sync)
 }
@@ -285,9 +288,9 @@ func flipAll(tx store.Tx, batch []request) error {
 		}
 		done[batch[i].thing] = at
 		next := flip(*executions[at], benchStart.Minutes(1))
-		tx.Change(executions[at], &next)
 		queues[at] = queues[at].With(next)
 		tx.PutQueue(queues[at])
+		tx.Change(executions[at], &next)
 		executions[at] = &next
 	}
 	return nil

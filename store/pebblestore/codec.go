@@ -10,45 +10,55 @@ import (
 	"github.com/muster-iot/muster"
 )
 
-// codecVersion is the first byte of a queue, an execution and the counts of a
-// job. The values do not repeat what is in their keys.
-const codecVersion = 1
+// Forms of a value, in its first byte. The values do not repeat what is in their keys.
+const (
+	firstForm     = 1 // of the counts of a job; also of queues and executions that earlier releases wrote
+	presignedForm = 2 // of an execution that earlier releases wrote, with the instant of its URLs
+	spanForm      = 3 // of queues and executions: instants are written as spans from the first one
+)
 
-// presignedVersion is the first byte of an execution whose device was given
-// URLs: one instant follows the fields of the first form. All others have the
-// first form, as earlier releases wrote it.
-const presignedVersion = 2
-
-// Bits of the one byte of flags.
+// Bits of the one byte of flags. An instant whose bit is not set is zero.
 const (
 	flagForceCanceled = 1 << iota
 	flagWindowed
 	flagHidden
-	executionFlags = flagForceCanceled | flagWindowed
-	entryFlags     = flagWindowed | flagHidden
+	flagStarted
+	flagJobDeadline
+	flagStepDeadline
+	flagPresigned
+	flagBare
+	executionFlags = flagForceCanceled | flagWindowed | flagStarted | flagJobDeadline | flagStepDeadline | flagPresigned
+	entryFlags     = flagWindowed | flagHidden | flagStarted | flagBare
+	formerFlags    = flagForceCanceled | flagWindowed | flagHidden
 )
 
 var errDamaged = errors.New("the record is damaged")
 
 func appendExecution(b []byte, e *muster.Execution) []byte {
-	version := byte(codecVersion)
-	if e.PresignedAt != 0 {
-		version = presignedVersion
-	}
-	b = append(b, version, byte(e.Status), flag(e.ForceCanceled, flagForceCanceled)|flag(e.Windowed, flagWindowed))
+	b = append(b, spanForm, byte(e.Status), flag(e.ForceCanceled, flagForceCanceled)|flag(e.Windowed, flagWindowed)|
+		flag(e.StartedAt != 0, flagStarted)|flag(e.JobDeadline != 0, flagJobDeadline)|
+		flag(e.StepDeadline != 0, flagStepDeadline)|flag(e.PresignedAt != 0, flagPresigned))
 	b = appendString(b, string(e.Namespace))
-	for _, n := range [...]int64{
-		e.Version, int64(e.Retries.Failed), int64(e.Retries.TimedOut),
-		int64(e.QueuedAt), int64(e.StartedAt), int64(e.UpdatedAt), int64(e.JobDeadline), int64(e.StepDeadline),
-	} {
+	for _, n := range [...]int64{e.Version, int64(e.Retries.Failed), int64(e.Retries.TimedOut)} {
 		b = binary.AppendVarint(b, n)
 	}
+	b = appendSpans(b, e.QueuedAt, e.UpdatedAt, e.StartedAt, e.JobDeadline, e.StepDeadline, e.PresignedAt)
 	b = binary.AppendUvarint(b, uint64(len(e.Details)))
 	for _, name := range slices.Sorted(maps.Keys(e.Details)) {
 		b = appendString(appendString(b, name), e.Details[name])
 	}
-	if version == presignedVersion {
-		b = binary.AppendVarint(b, int64(e.PresignedAt))
+	return b
+}
+
+// appendSpans writes the first instant, and the second and those of the others that
+// are not zero as spans from it. A span may overflow: reading it does so again.
+func appendSpans(b []byte, first, second muster.Instant, others ...muster.Instant) []byte {
+	b = binary.AppendVarint(b, int64(first))
+	b = binary.AppendVarint(b, int64(second-first))
+	for _, at := range others {
+		if at != 0 {
+			b = binary.AppendVarint(b, int64(at-first))
+		}
 	}
 	return b
 }
@@ -56,15 +66,36 @@ func appendExecution(b []byte, e *muster.Execution) []byte {
 // decodeExecution fills in all of e but Thing, Job and Number.
 func decodeExecution(b []byte, e *muster.Execution) error {
 	d := decoder{b: b}
-	version := d.version(presignedVersion)
+	form := d.form(spanForm)
 	e.Status = d.status(muster.Canceled)
 	flags := d.flags(executionFlags)
 	e.ForceCanceled, e.Windowed = flags&flagForceCanceled != 0, flags&flagWindowed != 0
 	e.Namespace = muster.Namespace(d.string())
 	e.Version = d.varint()
 	e.Retries = muster.Retries{Failed: int(d.varint()), TimedOut: int(d.varint())}
-	e.QueuedAt, e.StartedAt, e.UpdatedAt = d.instant(), d.instant(), d.instant()
-	e.JobDeadline, e.StepDeadline = d.instant(), d.instant()
+	if form == spanForm {
+		e.QueuedAt = d.instant()
+		e.UpdatedAt = e.QueuedAt + d.instant()
+		e.StartedAt = d.span(flags, flagStarted, e.QueuedAt)
+		e.JobDeadline = d.span(flags, flagJobDeadline, e.QueuedAt)
+		e.StepDeadline = d.span(flags, flagStepDeadline, e.QueuedAt)
+		e.PresignedAt = d.span(flags, flagPresigned, e.QueuedAt)
+	} else {
+		d.former(flags)
+		e.QueuedAt, e.StartedAt, e.UpdatedAt = d.instant(), d.instant(), d.instant()
+		e.JobDeadline, e.StepDeadline = d.instant(), d.instant()
+	}
+	d.details(e)
+	if form == presignedForm {
+		if e.PresignedAt = d.instant(); e.PresignedAt == 0 {
+			d.fail(errDamaged)
+		}
+	}
+	return d.end()
+}
+
+// details reads the details of e.
+func (d *decoder) details(e *muster.Execution) {
 	n := d.length(2)
 	if n > 0 && d.err == nil {
 		e.Details = make(map[string]string, n)
@@ -76,56 +107,64 @@ func decodeExecution(b []byte, e *muster.Execution) error {
 			d.fail(errDamaged)
 		}
 		if d.err != nil {
-			break
+			return
 		}
 		e.Details[name], last = d.string(), name
 	}
-	if version == presignedVersion {
-		if e.PresignedAt = d.instant(); e.PresignedAt == 0 {
-			d.fail(errDamaged)
-		}
-	}
-	return d.end()
 }
 
-func appendQueue(b []byte, q *muster.Queue) []byte {
-	b = binary.AppendUvarint(append(b, codecVersion), uint64(len(q.Entries)))
-	for i := range q.Entries {
-		e := &q.Entries[i]
+func appendQueue(b []byte, q *queue) []byte {
+	b = binary.AppendUvarint(append(b, spanForm), uint64(len(q.entries)))
+	for i := range q.entries {
+		e := &q.entries[i]
 		b = appendString(b, string(e.Job))
-		b = append(b, byte(e.Status), flag(e.Windowed, flagWindowed)|flag(e.Hidden, flagHidden))
-		for _, n := range [...]int64{
-			e.Number, e.Version, int64(e.QueuedAt), int64(e.StartedAt), int64(e.UpdatedAt),
-		} {
-			b = binary.AppendVarint(b, n)
-		}
+		b = append(b, byte(e.Status), flag(e.Windowed, flagWindowed)|flag(e.Hidden, flagHidden)|
+			flag(e.StartedAt != 0, flagStarted)|flag(slices.Contains(q.bare, attempt{e.Job, e.Number}), flagBare))
+		b = binary.AppendVarint(binary.AppendVarint(b, e.Number), e.Version)
+		b = appendSpans(b, e.QueuedAt, e.UpdatedAt, e.StartedAt)
 	}
 	return b
 }
 
-const minEntryLen = 1 + 2 + 5
+const minEntryLen = 1 + 2 + 4
 
-// decodeQueue fills in the Entries of q.
-func decodeQueue(b []byte, q *muster.Queue) error {
+// decodeQueue fills in the entries of q, and which are bare.
+func decodeQueue(b []byte, q *queue) error {
 	d := decoder{b: b}
-	d.version(codecVersion)
+	form := d.form(spanForm)
 	if n := d.length(minEntryLen); n > 0 {
-		q.Entries = make([]muster.Entry, n)
+		q.entries = make([]muster.Entry, n)
 	}
-	for i := range q.Entries {
-		e := &q.Entries[i]
+	for i := range q.entries {
+		e := &q.entries[i]
 		e.Job = muster.JobID(d.string())
+		if i > 0 && e.Job <= q.entries[i-1].Job {
+			d.fail(errDamaged)
+		}
 		e.Status = d.status(muster.InProgress)
 		flags := d.flags(entryFlags)
 		e.Windowed, e.Hidden = flags&flagWindowed != 0, flags&flagHidden != 0
 		e.Number, e.Version = d.varint(), d.varint()
-		e.QueuedAt, e.StartedAt, e.UpdatedAt = d.instant(), d.instant(), d.instant()
+		if form == spanForm {
+			e.QueuedAt = d.instant()
+			e.UpdatedAt = e.QueuedAt + d.instant()
+			e.StartedAt = d.span(flags, flagStarted, e.QueuedAt)
+		} else {
+			d.former(flags)
+			e.QueuedAt, e.StartedAt, e.UpdatedAt = d.instant(), d.instant(), d.instant()
+		}
+		if flags&flagBare != 0 {
+			q.bare = append(q.bare, attempt{e.Job, e.Number})
+		}
+	}
+	if form == presignedForm {
+		d.fail(errDamaged)
 	}
 	return d.end()
 }
 
 func appendCounts(b []byte, c muster.Counts) []byte {
-	b = append(b, codecVersion)
+	b = append(b, firstForm)
 	for _, n := range c {
 		b = binary.AppendVarint(b, n)
 	}
@@ -134,7 +173,7 @@ func appendCounts(b []byte, c muster.Counts) []byte {
 
 func decodeCounts(b []byte) (c muster.Counts, err error) {
 	d := decoder{b: b}
-	d.version(codecVersion)
+	d.form(firstForm)
 	for i := range c {
 		c[i] = d.varint()
 	}
@@ -166,13 +205,33 @@ func (d *decoder) fail(err error) {
 	d.b = nil
 }
 
-// version reads the form of a record: codecVersion up to the newest.
-func (d *decoder) version(newest byte) byte {
+// form reads the form of a record: firstForm up to the newest.
+func (d *decoder) form(newest byte) byte {
 	v := d.byte()
-	if d.err == nil && (v < codecVersion || v > newest) {
+	if d.err == nil && (v < firstForm || v > newest) {
 		d.fail(fmt.Errorf("the record has form %d, which this release does not know", v))
 	}
 	return v
+}
+
+// former fails if a record of an earlier form has flags that it did not know.
+func (d *decoder) former(flags byte) {
+	if flags&^formerFlags != 0 {
+		d.fail(errDamaged)
+	}
+}
+
+// span reads an instant that is not zero, as a span from another one, if its flag is
+// set.
+func (d *decoder) span(flags, bit byte, from muster.Instant) muster.Instant {
+	if flags&bit == 0 {
+		return 0
+	}
+	at := from + d.instant()
+	if at == 0 {
+		d.fail(errDamaged)
+	}
+	return at
 }
 
 func (d *decoder) byte() byte {

@@ -3,6 +3,7 @@ package pebblestore
 import (
 	"bytes"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -19,25 +20,25 @@ func fullExecution() muster.Execution {
 	}
 }
 
-func fullQueue() muster.Queue {
-	return muster.Queue{Entries: []muster.Entry{
+func fullQueue() queue {
+	return queue{entries: []muster.Entry{
 		{Job: "a", Number: 1, Version: 2, Status: muster.InProgress, QueuedAt: 3, StartedAt: 4, UpdatedAt: 5},
 		{Job: "b", Number: math.MaxInt64, Version: 1, Status: muster.Queued, QueuedAt: -1, Windowed: true, Hidden: true},
-	}}
+	}, bare: []attempt{{"a", 1}}}
 }
 
 // Stored records outlive the release that wrote them, so their bytes are
-// written down here: a change needs a new codecVersion.
+// written down here: a change needs a new form.
 func TestRecordsKeepTheirForm(t *testing.T) {
 	e, q := fullExecution(), fullQueue()
 	presigned := muster.Execution{Status: muster.Queued, Version: 1, PresignedAt: 1_700_000_000_000}
 	for name, c := range map[string]struct{ got, want []byte }{
-		"execution": {appendExecution(nil, &e), []byte("\x01\x02\x03\afactory\x06\x0e\x02\x82\xa0\xab\xfe\xf9b\x84\xa0\xab\xfe\xf9b" +
-			"\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x01\x03\x00\x00\bprogress\x0450 %\x04step\x05flash")},
-		"bare execution":      {appendExecution(nil, &muster.Execution{Status: muster.Queued, Version: 1}), []byte("\x01\x01\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00\x00")},
-		"presigned execution": {appendExecution(nil, &presigned), []byte("\x02\x01\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00\x00\x80\xa0\xab\xfe\xf9b")},
-		"queue": {appendQueue(nil, &q), []byte("\x01\x02\x01a\x02\x00\x02\x04\x06\b\n\x01b\x01\x06" +
-			"\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01\x02\x01\x00\x00")},
+		"execution": {appendExecution(nil, &e), []byte("\x03\x02;\afactory\x06\x0e\x02\x82\xa0\xab\xfe\xf9b\xfc\xdf\xd4\x81\x86\x9d\xff\xff\xff\x01\x02" +
+			"\xfe\xdf\xd4\x81\x86\x9d\xff\xff\xff\x01\x83\xa0\xab\xfe\xf9b\x03\x00\x00\bprogress\x0450 %\x04step\x05flash")},
+		"execution of zeros":  {appendExecution(nil, &muster.Execution{Status: muster.Queued, Version: 1}), []byte("\x03\x01\x00\x00\x02\x00\x00\x00\x00\x00")},
+		"presigned execution": {appendExecution(nil, &presigned), []byte("\x03\x01@\x00\x02\x00\x00\x00\x00\x80\xa0\xab\xfe\xf9b\x00")},
+		"queue": {appendQueue(nil, &q), []byte("\x03\x02\x01a\x02\x88\x02\x04\x06\x04\x02" +
+			"\x01b\x01\x06\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01\x02\x01\x02")},
 		"counts": {appendCounts(nil, muster.Counts{1, 2, 3, 4, 5, 6, 7, 100}), []byte("\x01\x02\x04\x06\b\n\f\x0e\xc8\x01")},
 	} {
 		if !bytes.Equal(c.got, c.want) {
@@ -46,11 +47,24 @@ func TestRecordsKeepTheirForm(t *testing.T) {
 	}
 }
 
-// A folder of a release that knew no presigned URLs is read as it is.
-func TestExecutionOfAnOlderRelease(t *testing.T) {
-	var e muster.Execution
-	if err := decodeExecution([]byte("\x01\x01\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00\x00"), &e); err != nil || !e.Equal(muster.Execution{Status: muster.Queued, Version: 1}) {
-		t.Errorf("decodeExecution of form 1 = %+v, %v, want a bare execution", e, err)
+// A folder of an earlier release is read as it is.
+func TestRecordsOfEarlierForms(t *testing.T) {
+	full, presigned := fullExecution(), muster.Execution{Status: muster.Queued, Version: 1, PresignedAt: 1_700_000_000_000}
+	for form, want := range map[string]muster.Execution{
+		"\x01\x02\x03\afactory\x06\x0e\x02\x82\xa0\xab\xfe\xf9b\x84\xa0\xab\xfe\xf9b" +
+			"\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x01\x03\x00\x00\bprogress\x0450 %\x04step\x05flash": full,
+		"\x01\x01\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00\x00":                      {Status: muster.Queued, Version: 1},
+		"\x02\x01\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00\x00\x80\xa0\xab\xfe\xf9b": presigned,
+	} {
+		var e muster.Execution
+		if err := decodeExecution([]byte(form), &e); err != nil || !e.Equal(want) {
+			t.Errorf("decodeExecution(%q) = %+v, %v, want %+v", form, e, err, want)
+		}
+	}
+	var q queue
+	err := decodeQueue([]byte("\x01\x02\x01a\x02\x00\x02\x04\x06\b\n\x01b\x01\x06\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01\x02\x01\x00\x00"), &q)
+	if want := fullQueue(); err != nil || !slices.Equal(q.entries, want.entries) || len(q.bare) != 0 {
+		t.Errorf("decodeQueue of the first form = %+v, %v, want %+v and none of them bare", q, err, want)
 	}
 }
 
@@ -64,9 +78,9 @@ func TestDamagedRecordsAreErrors(t *testing.T) {
 		decode func([]byte) error
 		newer  byte // a form that does not exist yet
 	}{
-		"execution":           {appendExecution(nil, &e), decodeAny, 3},
-		"presigned execution": {appendExecution(nil, &presigned), decodeAny, 3},
-		"queue":               {appendQueue(nil, &q), func(b []byte) error { return decodeQueue(b, new(muster.Queue)) }, 2},
+		"execution":           {appendExecution(nil, &e), decodeAny, 4},
+		"presigned execution": {appendExecution(nil, &presigned), decodeAny, 4},
+		"queue":               {appendQueue(nil, &q), func(b []byte) error { return decodeQueue(b, new(queue)) }, 4},
 		"counts":              {appendCounts(nil, muster.Counts{5, 1 << 40}), func(b []byte) error { _, err := decodeCounts(b); return err }, 2},
 	}
 	for name, d := range decoders {
@@ -107,10 +121,10 @@ func FuzzDecodeExecution(f *testing.F) {
 	f.Add(appendExecution(nil, &e))
 	f.Add(appendExecution(nil, &muster.Execution{Status: muster.Queued}))
 	f.Add(appendExecution(nil, &muster.Execution{Status: muster.Queued, PresignedAt: 1}))
-	f.Add([]byte{presignedVersion + 1})
+	f.Add([]byte{spanForm + 1})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var e muster.Execution
-		if decodeExecution(b, &e) != nil {
+		if decodeExecution(b, &e) != nil || b[0] != spanForm {
 			return
 		}
 		if again := appendExecution(nil, &e); !bytes.Equal(again, b) {
@@ -122,10 +136,10 @@ func FuzzDecodeExecution(f *testing.F) {
 func FuzzDecodeQueue(f *testing.F) {
 	q := fullQueue()
 	f.Add(appendQueue(nil, &q))
-	f.Add([]byte{codecVersion, 0})
+	f.Add([]byte{firstForm, 0})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		var q muster.Queue
-		if decodeQueue(b, &q) != nil {
+		var q queue
+		if decodeQueue(b, &q) != nil || b[0] != spanForm {
 			return
 		}
 		if again := appendQueue(nil, &q); !bytes.Equal(again, b) {
@@ -143,7 +157,7 @@ func FuzzParseKeys(f *testing.F) {
 			return
 		}
 		if key[0] == ofThing {
-			_, _, _ = decodeIfExecution(key, nil)
+			_, _, _ = decodeOfThing(key, nil)
 		}
 		if timer, err := parseTimerKey(key); err == nil && key[0] == ofTimer {
 			if again := appendTimerKey(nil, timer); !bytes.Equal(again, key) {

@@ -24,7 +24,7 @@ func (r *reader) ExecutionsOfJob(
 	}
 	return func(yield func(muster.Execution, error) bool) {
 		w := walk{job: job, prefix: appendPlaces(nil, job)}
-		err := w.open(r.from, statuses, after)
+		err := w.open(r, statuses, after)
 		for err == nil && len(w.places) > 0 {
 			var e *muster.Execution
 			if e, err = w.next(); err == nil && !yield(*e, nil) {
@@ -44,10 +44,11 @@ type walk struct {
 	places     []*pebble.Iterator // those that are at a place
 	done       []*pebble.Iterator
 	executions *pebble.Iterator
+	key        []byte // room for one
 }
 
-func (w *walk) open(from pebble.Reader, statuses []muster.Status, cursor store.Cursor) (err error) {
-	if w.executions, err = from.NewIter(&pebble.IterOptions{LowerBound: []byte{ofThing}, UpperBound: []byte{ofThing + 1}}); err != nil {
+func (w *walk) open(r *reader, statuses []muster.Status, cursor store.Cursor) (err error) {
+	if w.executions, err = r.iterator([]byte{ofThing}, []byte{ofThing + 1}); err != nil {
 		return err
 	}
 	for _, status := range statuses {
@@ -56,7 +57,7 @@ func (w *walk) open(from pebble.Reader, statuses []muster.Status, cursor store.C
 		if cursor != (store.Cursor{}) {
 			lower = append(appendPlaceKey(nil, w.job, status, cursor), 0)
 		}
-		it, err := from.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
+		it, err := r.iterator(lower, upper)
 		if err != nil {
 			return err
 		}
@@ -105,15 +106,7 @@ func (w *walk) execution(key []byte) (*muster.Execution, error) {
 		return nil, err
 	}
 	name := store.ExecutionKey{Thing: at.Thing, Job: w.job, Number: at.Number}
-	wanted := appendExecutionKey(nil, name)
-	if !w.executions.SeekGE(wanted) || !bytes.Equal(w.executions.Key(), wanted) {
-		return nil, errors.Join(fmt.Errorf("pebblestore: the index names %v, which does not exist", name), w.executions.Error())
-	}
-	value, err := w.executions.ValueAndErr()
-	if err != nil {
-		return nil, err
-	}
-	e, err := newExecution(name, value)
+	e, err := w.find(name, status)
 	if err != nil {
 		return nil, err
 	}
@@ -122,6 +115,24 @@ func (w *walk) execution(key []byte) (*muster.Execution, error) {
 			name, status, at.QueuedAt, e.Status, e.QueuedAt)
 	}
 	return e, nil
+}
+
+// find returns an execution that has a status.
+func (w *walk) find(name store.ExecutionKey, status muster.Status) (*muster.Execution, error) {
+	if !status.Terminal() {
+		if e, err := w.bareAt(name); err != nil || e != nil {
+			return e, err
+		}
+	}
+	w.key = appendExecutionKey(w.key[:0], name)
+	if !w.executions.SeekGE(w.key) || !bytes.Equal(w.executions.Key(), w.key) {
+		return nil, errors.Join(fmt.Errorf("pebblestore: the index names %v, which does not exist", name), w.executions.Error())
+	}
+	value, err := w.executions.ValueAndErr()
+	if err != nil {
+		return nil, err
+	}
+	return newExecution(name, value)
 }
 
 func (w *walk) close() error {

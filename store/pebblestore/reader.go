@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -17,6 +18,20 @@ import (
 type reader struct {
 	from pebble.Reader
 	key  []byte // room for the key of one point read
+
+	// Of a transaction; nil in a view.
+	queues map[store.QueueKey]*queue // read or written so far
+	settle func() error              // adds to the batch what is changed in queues
+}
+
+// iterator returns one over the keys from lower to below upper, in the state of now.
+func (r *reader) iterator(lower, upper []byte) (*pebble.Iterator, error) {
+	if r.settle != nil && lower[0] == ofThing {
+		if err := r.settle(); err != nil {
+			return nil, err
+		}
+	}
+	return r.from.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
 }
 
 // get calls use with the value under key, which is valid during the call only. It
@@ -37,11 +52,13 @@ func (r *reader) get(key []byte, use func(value []byte) error) (found bool, err 
 func (r *reader) Queues(keys ...store.QueueKey) ([]muster.Queue, error) {
 	queues := make([]muster.Queue, len(keys))
 	for i, key := range keys {
-		q := &queues[i]
-		q.Thing, q.Namespace = key.Thing, key.Namespace
-		_, err := r.get(appendQueueKey(r.key[:0], key), func(value []byte) error { return decodeQueue(value, q) })
+		q, err := r.queue(key)
 		if err != nil {
-			return nil, fmt.Errorf("pebblestore: queue %v: %w", key, err)
+			return nil, err
+		}
+		queues[i] = muster.Queue{Thing: key.Thing, Namespace: key.Namespace, Entries: q.entries}
+		if r.queues != nil { // it is kept here, too
+			queues[i].Entries = slices.Clone(q.entries)
 		}
 	}
 	return queues, nil
@@ -50,10 +67,15 @@ func (r *reader) Queues(keys ...store.QueueKey) ([]muster.Queue, error) {
 func (r *reader) Executions(keys ...store.ExecutionKey) ([]*muster.Execution, error) {
 	executions := make([]*muster.Execution, len(keys))
 	for i, key := range keys {
-		_, err := r.get(appendExecutionKey(r.key[:0], key), func(value []byte) (err error) {
-			executions[i], err = newExecution(key, value)
-			return err
-		})
+		bare, err := r.bare(key)
+		if err == nil && bare == nil {
+			_, err = r.get(appendExecutionKey(r.key[:0], key), func(value []byte) (err error) {
+				executions[i], err = newExecution(key, value)
+				return err
+			})
+		} else {
+			executions[i] = bare
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -71,6 +93,24 @@ func newExecution(key store.ExecutionKey, value []byte) (*muster.Execution, erro
 }
 
 func (r *reader) Latest(thing muster.ThingName, job muster.JobID) (*muster.Execution, error) {
+	q, err := r.queue(store.QueueKey{Thing: thing})
+	if err != nil {
+		return nil, err
+	}
+	recorded, err := r.latestRecorded(thing, job)
+	if err != nil {
+		return nil, err
+	}
+	entry, _ := muster.Queue{Entries: q.entries}.Find(job)
+	bare := q.bareOne(store.ExecutionKey{Thing: thing, Job: job, Number: entry.Number})
+	if bare != nil && (recorded == nil || recorded.Number < bare.Number) {
+		return bare, nil
+	}
+	return recorded, nil
+}
+
+// latestRecorded is Latest of the executions that are not bare.
+func (r *reader) latestRecorded(thing muster.ThingName, job muster.JobID) (*muster.Execution, error) {
 	prefix := appendExecutions(nil, thing, job)
 	it, err := r.from.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
 	if err != nil {
@@ -89,8 +129,8 @@ func (r *reader) Latest(thing muster.ThingName, job muster.JobID) (*muster.Execu
 }
 
 func (r *reader) ExecutionsOfThing(thing muster.ThingName) iter.Seq2[muster.Execution, error] {
-	prefix := append(appendThing(nil, thing), executionMark)
-	return sequence(r, prefix, after(prefix), decodeIfExecution)
+	prefix := appendThing(nil, thing)
+	return r.executionsIn(prefix, after(prefix))
 }
 
 func (r *reader) Counts(job muster.JobID) (counts muster.Counts, err error) {
@@ -122,33 +162,17 @@ func (r *reader) AllQueues() iter.Seq2[muster.Queue, error] {
 			return q, false, err
 		}
 		q.Thing, q.Namespace = thing, muster.Namespace(rest[1:])
-		if err := decodeQueue(value, &q); err != nil {
-			return q, true, fmt.Errorf("pebblestore: queue %q: %w", key, err)
+		var stored queue
+		if err := decodeQueue(value, &stored); err != nil {
+			return q, true, queueError(store.QueueKey{Thing: q.Thing, Namespace: q.Namespace}, err)
 		}
+		q.Entries = stored.entries
 		return q, true, nil
 	})
 }
 
 func (r *reader) AllExecutions() iter.Seq2[muster.Execution, error] {
-	return sequence(r, []byte{ofThing}, []byte{ofThing + 1}, decodeIfExecution)
-}
-
-// decodeIfExecution reads a key of kind t, and its value if it is one of an
-// execution.
-func decodeIfExecution(key, value []byte) (muster.Execution, bool, error) {
-	thing, rest, err := parseThingKey(key)
-	if err != nil || rest[0] != executionMark {
-		return muster.Execution{}, false, err
-	}
-	execution, err := parseExecutionKey(key, thing, rest[1:])
-	if err != nil {
-		return muster.Execution{}, false, err
-	}
-	e, err := newExecution(execution, value)
-	if err != nil {
-		return muster.Execution{}, false, err
-	}
-	return *e, true, nil
+	return r.executionsIn([]byte{ofThing}, []byte{ofThing + 1})
 }
 
 func (r *reader) Get(table store.Table, key string) (value []byte, err error) {
@@ -177,7 +201,7 @@ func sequence[T any](
 ) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T
-		it, err := r.from.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
+		it, err := r.iterator(lower, upper)
 		if err != nil {
 			yield(none, err)
 			return

@@ -2,6 +2,7 @@ package pebblestore
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -21,17 +22,49 @@ type tx struct {
 }
 
 func newTx(batch *pebble.Batch) *tx {
-	return &tx{reader: reader{from: batch}, batch: batch, counts: map[muster.JobID]*muster.Counts{}}
+	t := &tx{batch: batch, counts: map[muster.JobID]*muster.Counts{}}
+	t.reader = reader{from: batch, queues: map[store.QueueKey]*queue{}, settle: t.writeQueues}
+	return t
 }
 
+// PutQueue keeps the queue until the end of the transaction, or until something reads
+// more than one queue: which of its executions are bare may still change, and the next
+// command may change the queue again.
 func (t *tx) PutQueue(q muster.Queue) {
-	t.keyBuf = appendQueueKey(t.keyBuf[:0], store.QueueKey{Thing: q.Thing, Namespace: q.Namespace})
-	if len(q.Entries) == 0 {
-		t.remove(t.keyBuf)
+	stored, err := t.queue(store.QueueKey{Thing: q.Thing, Namespace: q.Namespace})
+	if err != nil {
+		t.keep(err)
 		return
 	}
-	t.value = appendQueue(t.value[:0], &q)
-	t.set(t.keyBuf, t.value)
+	stored.entries, stored.changed = slices.Clone(q.Entries), true
+}
+
+// writeQueues adds the queues that were changed to the batch.
+func (t *tx) writeQueues() error {
+	for key, q := range t.queues {
+		if q.changed {
+			t.writeQueue(key, q)
+		}
+	}
+	return t.err
+}
+
+func (t *tx) writeQueue(key store.QueueKey, q *queue) {
+	q.changed = false
+	t.keyBuf = appendQueueKey(t.keyBuf[:0], key)
+	switch {
+	case len(q.entries) > 0:
+		t.value = appendQueue(t.value[:0], q)
+		t.set(t.keyBuf, t.value)
+	case q.stored:
+		t.remove(t.keyBuf)
+	}
+	q.stored = len(q.entries) > 0
+	for _, a := range q.bare {
+		if _, ok := q.find(a); !ok {
+			t.keep(fmt.Errorf("pebblestore: %v of %v has left its queue and is not changed", a, key.Thing))
+		}
+	}
 }
 
 func (t *tx) Change(before, after *muster.Execution) {
@@ -40,15 +73,43 @@ func (t *tx) Change(before, after *muster.Execution) {
 	t.changeTimer(before, after)
 }
 
+// changeExecution writes the record of an execution, unless the execution is bare.
 func (t *tx) changeExecution(before, after *muster.Execution) {
-	if after == nil {
-		t.keyBuf = appendExecutionKey(t.keyBuf[:0], store.Key(*before))
-		t.remove(t.keyBuf)
+	e := after
+	if e == nil {
+		e = before
+	}
+	was, is, err := t.changeBare(e, after)
+	if err != nil {
+		t.keep(err)
 		return
 	}
-	t.keyBuf = appendExecutionKey(t.keyBuf[:0], store.Key(*after))
-	t.value = appendExecution(t.value[:0], after)
-	t.set(t.keyBuf, t.value)
+	t.keyBuf = appendExecutionKey(t.keyBuf[:0], store.Key(*e))
+	switch {
+	case after != nil && !is:
+		t.value = appendExecution(t.value[:0], after)
+		t.set(t.keyBuf, t.value)
+	case before != nil && !was:
+		t.remove(t.keyBuf)
+	}
+}
+
+// changeBare reports whether e was bare and whether after, which may be nil, is, and
+// marks its entry so.
+func (t *tx) changeBare(e, after *muster.Execution) (was, is bool, err error) {
+	if e.Namespace != "" {
+		return false, false, nil
+	}
+	q, err := t.queue(store.QueueKey{Thing: e.Thing})
+	if err != nil {
+		return false, false, err
+	}
+	a := attempt{e.Job, e.Number}
+	was, is = slices.Contains(q.bare, a), after != nil && q.saysAllOf(after)
+	if was != is {
+		q.mark(a, is)
+	}
+	return was, is, nil
 }
 
 // changePlace updates the index by job and the counts.
@@ -108,9 +169,12 @@ func (t *tx) Counts(job muster.JobID) (muster.Counts, error) {
 	return counts, err
 }
 
-// finish writes the counts. If one is below zero, the before of a Change was not
+// finish writes the queues and the counts. If one is below zero, the before of a Change was not
 // what is stored, and the transaction must not be applied.
 func (t *tx) finish() error {
+	if err := t.writeQueues(); err != nil {
+		return err
+	}
 	for job := range t.counts {
 		counts, err := t.Counts(job)
 		if err != nil {
