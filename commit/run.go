@@ -17,7 +17,6 @@ type batch struct {
 	outcomes []outcome    // by place in commands; at the end also of commands that were put back
 	spoiled  []bool       // by place: failed after it wrote, so the transaction runs again without it
 	ends     []func()     // called after all commands are answered
-	due      bool         // Work must be called earlier than it asked to be
 	wait     func() error // returns when the transaction is durable, or an error if it never will be
 }
 
@@ -141,11 +140,6 @@ func (c *Committer) apply(commands []command, work bool) batch {
 	for _, take := range tx.adopts {
 		take()
 	}
-	// This must come after the writes are visible. If Work looks at its sources from
-	// now on, it finds the new work; if it looked before, asked is the result of that.
-	for _, o := range b.outcomes[:len(b.commands)] {
-		b.due = b.due || int64(o.wake) < c.asked.Load()
-	}
 	return b
 }
 
@@ -195,8 +189,12 @@ func (c *Committer) answer(b batch) error {
 		}
 		return err
 	}
+	// This must come after the writes are visible to views. If Work looks at its sources
+	// from now on, it finds the new work; if it looked before, asked is the result of that.
+	asked, due := c.asked.Load(), false
 	for i, cmd := range b.commands {
 		o := b.outcomes[i]
+		due = due || int64(o.wake) < asked
 		if fault, ok := errors.AsType[*faultError](o.err); ok {
 			c.log.Error("command panicked", "panic", fault.value, "stack", fault.stack)
 		}
@@ -211,7 +209,7 @@ func (c *Committer) answer(b batch) error {
 	for _, tell := range b.ends {
 		tell()
 	}
-	if b.due {
+	if due {
 		c.watch.Due()
 	}
 	c.watch.Committed(len(b.commands))

@@ -53,8 +53,8 @@ type Agenda struct {
 // time. It fails with the first error of a step or of the store, or the error of ctx.
 //
 // No work is missed between the last look at the sources and the return. The variable
-// asked is set to Never before that look, so a transaction that commits work from then on
-// calls Watcher.Due, and a transaction that was applied before is found by the look.
+// asked is set to Never before that look, so a transaction that becomes durable from then
+// on calls Watcher.Due, and one that was durable before is found by the look.
 func (c *Committer) Work(ctx context.Context, sources ...Source) (Agenda, error) {
 	if c.HasRoom(reserve.Finish) != nil {
 		return Agenda{Next: c.now().Add(RoomWait)}, nil

@@ -45,7 +45,7 @@ func serve(t *testing.T, seed uint64, limits jobs.Limits) server {
 		time.Sleep(d)
 	}
 	e := service.New(service.Options{
-		Store: storetest.Late(memstore.New(), storetest.Pauses{Read: pause, Visible: pause}), Now: now, Watcher: watcher{s},
+		Store: storetest.Late(storetest.Behind(memstore.New(), nil), storetest.Pauses{Read: pause, Visible: pause}), Now: now, Watcher: watcher{s},
 		Account: muster.Account{ID: "000000000000", Region: "us-east-1"}, Limits: limits,
 	})
 	ctx, stop := context.WithCancel(context.Background())

@@ -55,7 +55,7 @@ type env struct {
 
 const testEpoch = muster.Instant(1_790_000_000_000)
 
-func newEnv(t *testing.T) *env { return newEnvOn(t, memstore.New(), Options{}) }
+func newEnv(t *testing.T) *env { return newEnvOn(t, storetest.Behind(memstore.New(), nil), Options{}) }
 
 // newEnvOn returns an env on s, made to run every transaction twice and to take
 // its time at every point.

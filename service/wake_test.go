@@ -10,6 +10,7 @@ import (
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/jobs"
+	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/memstore"
 	"github.com/muster-iot/muster/store/storetest"
 )
@@ -66,41 +67,50 @@ func TestNoWakeUpIsLost(t *testing.T) {
 			})
 		}},
 	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				var read, visible gate
-				var due atomic.Int32
-				env := newEnvOnJust(t, storetest.Late(memstore.New(), storetest.Pauses{Read: read.pass, Visible: visible.pass}), Options{
-					Limits:  jobs.Limits{RetentionDays: 1},
-					Watcher: watcher{due: func() { due.Add(1) }},
-				})
-				env.thing("lamp", "bulb")
-				if test.before != nil {
-					test.before(env)
-				}
-				env.settleDown()
-				synctest.Wait()
-				due.Store(0)
+		for until, slow := range map[string]func(read, arrive func()) store.Store{
+			"visible": func(read, arrive func()) store.Store {
+				return storetest.Late(memstore.New(), storetest.Pauses{Read: read, Visible: arrive})
+			},
+			"durable": func(read, arrive func()) store.Store {
+				return storetest.Late(storetest.Behind(memstore.New(), arrive), storetest.Pauses{Read: read})
+			},
+		} {
+			t.Run(name+" that is not "+until+" yet", func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					var read, arrived gate
+					var due atomic.Int32
+					env := newEnvOnJust(t, slow(read.pass, arrived.pass), Options{
+						Limits:  jobs.Limits{RetentionDays: 1},
+						Watcher: watcher{due: func() { due.Add(1) }},
+					})
+					env.thing("lamp", "bulb")
+					if test.before != nil {
+						test.before(env)
+					}
+					env.settleDown()
+					synctest.Wait()
+					due.Store(0)
 
-				look, appear := read.close(), visible.close()
-				worked, called := make(chan error, 1), make(chan error, 1)
-				go func() { _, err := env.Work(t.Context()); worked <- err }()
-				synctest.Wait() // Work has begun, and does not see what comes now
-				go func() { called <- test.call(t.Context(), env) }()
-				synctest.Wait() // the command has done its work, which is not visible yet
-				look()
-				if err := <-worked; err != nil {
-					t.Fatalf("Work = %v", err)
-				}
-				appear()
-				if err := <-called; err != nil {
-					t.Fatalf("the command = %v", err)
-				}
-				synctest.Wait()
-				if due.Load() == 0 {
-					t.Error("Due was not called")
-				}
+					look, arrive := read.close(), arrived.close()
+					worked, called := make(chan error, 1), make(chan error, 1)
+					go func() { _, err := env.Work(t.Context()); worked <- err }()
+					synctest.Wait() // Work has begun, and does not see what comes now
+					go func() { called <- test.call(t.Context(), env) }()
+					synctest.Wait() // the command has done its work, which no view shows yet
+					look()
+					if err := <-worked; err != nil {
+						t.Fatalf("Work = %v", err)
+					}
+					arrive()
+					if err := <-called; err != nil {
+						t.Fatalf("the command = %v", err)
+					}
+					synctest.Wait()
+					if due.Load() == 0 {
+						t.Error("Due was not called")
+					}
+				})
 			})
-		})
+		}
 	}
 }

@@ -15,14 +15,15 @@ import (
 
 // Store keeps Muster's state. Its methods may be called by many goroutines.
 type Store interface {
-	// View runs fn on one consistent snapshot and returns its error unchanged.
-	// When it returns, all that fn could see is durable: an answer that depends
-	// on it may be sent, a refusal as well.
+	// View runs fn on one consistent snapshot and returns its error unchanged. The
+	// snapshot shows every transaction whose wait has returned, and may show later
+	// ones. When View returns, all that fn could see is durable: an answer that
+	// depends on it may be sent, a refusal as well.
 	View(ctx context.Context, fn func(Reader) error) error
 
 	// Apply runs fn in one serializable transaction and applies it when fn
-	// returns nil: from then on every View and Apply sees it. The returned wait
-	// blocks until it is durable; transactions become durable in the order in
+	// returns nil: from then on every Apply sees it. The returned wait blocks until
+	// it is durable, from when on every View sees it, too; transactions become durable in the order in
 	// which they were applied, so when wait returns nil, all earlier ones are
 	// durable too. If fn fails, its error is returned unchanged, none of its
 	// changes is applied, and all that fn could see is durable. fn may run more

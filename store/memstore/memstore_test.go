@@ -72,11 +72,14 @@ func TestAForkGoesItsOwnWay(t *testing.T) {
 
 // The wrappers that other tests put around a store keep its promises.
 func TestStoreWithinWrappers(t *testing.T) {
-	for name, wrapped := range map[string]func(store.Store) store.Store{
-		"twice": storetest.Twice,
-		"late":  func(s store.Store) store.Store { return storetest.Late(s, storetest.AnyTime(1, 50*time.Microsecond)) },
-		"twice and late": func(s store.Store) store.Store {
-			return storetest.Late(storetest.Twice(s), storetest.AnyTime(2, 50*time.Microsecond))
+	for name, wrapped := range map[string]func(*memstore.Store) store.Store{
+		"twice": func(s *memstore.Store) store.Store { return storetest.Twice(s) },
+		"late": func(s *memstore.Store) store.Store {
+			return storetest.Late(s, storetest.AnyTime(1, 50*time.Microsecond))
+		},
+		"behind": func(s *memstore.Store) store.Store { return storetest.Behind(s, nil) },
+		"all of them": func(s *memstore.Store) store.Store {
+			return storetest.Late(storetest.Twice(storetest.Behind(s, nil)), storetest.AnyTime(2, 50*time.Microsecond))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -35,7 +35,7 @@ func (s *Store) begun(batch *pebble.Batch) *commit {
 		s: s, batch: batch, begun: s.o.Now(), applied: make(chan struct{}),
 		about: Commit{Writes: int(batch.Count()), Bytes: batch.Len()},
 	}
-	s.last.Store(c) // before the batch is visible: a View waits for all commits that it can see
+	s.last.Store(c) // before the batch is visible: a transaction that fails waits for all commits that it can see
 	return c
 }
 
@@ -73,6 +73,7 @@ func (c *commit) sync() {
 		c.err = c.s.stop(err)
 		return
 	}
+	c.s.views.show(c)
 	c.s.synced(uint64(c.batch.SeqNum()) + uint64(c.batch.Count()))
 	_ = c.batch.Close() // it only goes back to its pool
 	c.batch = nil

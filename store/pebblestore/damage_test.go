@@ -75,6 +75,9 @@ func TestVerifyFindsDamage(t *testing.T) {
 			if err := c.damage(s.db); err != nil {
 				t.Fatal(err)
 			}
+			now := new(commit) // views show what comes from commits
+			s.views.add(s.db, now)
+			s.views.show(now)
 			problems, err := store.Verify(ctx, s, "gone")
 			if err != nil {
 				t.Fatalf("Verify() = %v", err)

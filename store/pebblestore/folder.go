@@ -94,6 +94,7 @@ func (s *Store) openDatabase() (err error) {
 	if err := s.checkFormat(); err != nil {
 		return errors.Join(plainly(err), s.db.Close(), s.mark.close())
 	}
+	s.views.add(s.db, nil)
 	s.markManifest()
 	return nil
 }

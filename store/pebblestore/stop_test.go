@@ -58,7 +58,10 @@ func fails(on *atomic.Bool) error {
 
 func TestAFailedWriteStopsTheStore(t *testing.T) {
 	ctx := context.Background()
-	put := func(tx store.Tx) error { tx.Put("table", "k", []byte("v")); return nil }
+	putting := func(v string) func(store.Tx) error {
+		return func(tx store.Tx) error { tx.Put("table", "k", []byte(v)); return nil }
+	}
+	put := putting("lost")
 	for name, broken := range map[string]func(*brokenDisk){
 		"the sync of the log fails":  func(d *brokenDisk) { d.syncs.Store(true) },
 		"the write of the log fails": func(d *brokenDisk) { d.writes.Store(true) },
@@ -66,7 +69,7 @@ func TestAFailedWriteStopsTheStore(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			disk := &brokenDisk{FS: vfs.NewMem()}
 			s := open(t, "data", pebblestore.Options{FS: disk})
-			if err := store.Update(ctx, s, put); err != nil {
+			if err := store.Update(ctx, s, putting("kept")); err != nil {
 				t.Fatalf("Update() on a good disk = %v", err)
 			}
 			inside, proceed := make(chan struct{}), make(chan struct{})
@@ -77,7 +80,15 @@ func TestAFailedWriteStopsTheStore(t *testing.T) {
 				t.Fatalf("Apply() = %v; the failure should show in wait", err)
 			}
 			go func() {
-				viewed <- s.View(ctx, func(store.Reader) error { close(inside); <-proceed; return nil })
+				viewed <- s.View(ctx, func(r store.Reader) error {
+					close(inside)
+					<-proceed
+					value, err := r.Get("table", "k")
+					if string(value) != "kept" {
+						t.Errorf("the view shows %q, which is not durable", value)
+					}
+					return err
+				})
 			}()
 			<-inside
 			for range 2 {
@@ -86,8 +97,8 @@ func TestAFailedWriteStopsTheStore(t *testing.T) {
 				}
 			}
 			close(proceed)
-			if err := <-viewed; !errors.Is(err, pebblestore.ErrStopped) {
-				t.Errorf("View() of what was not durable = %v, want %v", err, pebblestore.ErrStopped)
+			if err := <-viewed; err != nil {
+				t.Errorf("View() of what is durable = %v", err)
 			}
 			disk.syncs.Store(false) // too late
 			disk.writes.Store(false)
@@ -107,7 +118,8 @@ func TestAFailedWriteStopsTheStore(t *testing.T) {
 	}
 }
 
-// These commits are not waited for, so their failure first shows in a later call.
+// These commits are not waited for, so their failure first shows in a later call that
+// depends on them.
 func TestAFailureThatNobodyAwaitedStopsTheStore(t *testing.T) {
 	ctx := context.Background()
 	disk := &brokenDisk{FS: vfs.NewMem()}
@@ -120,7 +132,11 @@ func TestAFailureThatNobodyAwaitedStopsTheStore(t *testing.T) {
 			t.Fatalf("Apply() = %v, want %v", err, pebblestore.ErrStopped)
 		}
 	}
+	refused := errors.New("refused")
+	if _, err := s.Apply(ctx, func(store.Tx) error { return refused }); !errors.Is(err, pebblestore.ErrStopped) {
+		t.Fatalf("Apply() of a refusal = %v, want %v", err, pebblestore.ErrStopped)
+	}
 	if err := s.View(ctx, func(store.Reader) error { return nil }); !errors.Is(err, pebblestore.ErrStopped) {
-		t.Fatalf("View() = %v, want %v", err, pebblestore.ErrStopped)
+		t.Fatalf("View() after it = %v, want %v", err, pebblestore.ErrStopped)
 	}
 }

@@ -35,6 +35,7 @@ type Store struct {
 	writer chan struct{} // holds a token while a transaction runs
 	format atomic.Int64  // of what is in the folder
 
+	views   views
 	last    atomic.Pointer[commit] // the newest commit, from just before it is applied
 	idle    *time.Timer            // calls vouch
 	durable atomic.Uint64          // everything below this sequence number is synced
@@ -50,21 +51,15 @@ type Store struct {
 
 var _ store.Formatted = (*Store)(nil)
 
-// View runs fn on a snapshot, then waits until what the snapshot shows is
-// durable. That costs nothing when no commit is under way.
+// View runs fn on the state after the newest commit that is on the disk.
 func (s *Store) View(ctx context.Context, fn func(store.Reader) error) error {
 	if err := s.begin(ctx); err != nil {
 		return err
 	}
 	defer s.calls.Done()
-	snapshot := s.db.NewSnapshot()
-	defer snapshot.Close() // it only releases the snapshot
-	last := s.last.Load()  // after the snapshot, which thus shows nothing newer
-	err := fn(&reader{from: snapshot})
-	if err := last.wait(); err != nil {
-		return err
-	}
-	return plainly(err)
+	v := s.views.enter()
+	defer s.views.leave(v)
+	return plainly(fn(&reader{from: v.snapshot}))
 }
 
 // Apply runs fn on a batch and applies that. The next transaction may begin as
@@ -111,7 +106,11 @@ func (s *Store) transact(ctx context.Context, fn func(store.Tx) error) (last *co
 		return s.last.Load(), err
 	}
 	c := s.begun(t.batch)
-	return c, c.apply()
+	if err := c.apply(); err != nil {
+		return c, err
+	}
+	s.views.add(s.db, c)
+	return c, nil
 }
 
 // Close waits for running calls and writes everything to tables, which are better
@@ -133,6 +132,7 @@ func (s *Store) Close() error {
 	if err := s.flush(); err != nil {
 		return err // as above
 	}
+	s.views.close()
 	err := s.db.Close()
 	if err == nil {
 		s.markManifest()

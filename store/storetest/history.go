@@ -245,11 +245,15 @@ func historyMatchesModel(t *testing.T, s store.Store) {
 	for _, seed := range Seeds(t, 3) {
 		h := NewHistory(seed)
 		for range historySteps {
-			if _, err := h.Step(s); err != nil {
+			wait, err := h.Step(s)
+			if err != nil {
 				t.Fatalf("MUSTER_SEED=%d: %v", seed, err)
 			}
-			if h.Steps()%8 != 0 {
+			if h.Steps()%8 != 0 || wait == nil {
 				continue
+			}
+			if err := wait(); err != nil {
+				t.Fatalf("MUSTER_SEED=%d: %v", seed, err)
 			}
 			view(t, s, func(r store.Reader) {
 				if step, err := h.Check(r); err != nil || step != h.Steps() {
