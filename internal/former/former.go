@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-//go:embed format1/folder.tar.gz format1/answers.json format1/messages.json
+//go:embed */folder.tar.gz */answers.json */messages.json
 var files embed.FS
 
 // Clock is what the clock of a folder shows: nothing in it is due before.
