@@ -26,20 +26,26 @@ type DeadLetter struct {
 	Why      string         // the result of the last attempt
 }
 
-// GiveUp stores events that Events returned for the webhook as dead letters, fills in
-// GivenUp, and notes like Taken that the webhook is done with all events up to the place
-// through, in one transaction.
-func (l *Log) GiveUp(ctx context.Context, letters []DeadLetter, through uint64) error {
+// GiveUp makes dead letters of events that Events returned for the webhook, in one
+// transaction, and fills in GivenUp. The webhook is done with these events then. What is
+// a dead letter already stays as it is.
+func (l *Log) GiveUp(ctx context.Context, letters []DeadLetter) error {
 	return l.commits.Do(ctx, func(tx *commit.Tx) error {
 		n, err := store.Tally(tx, deadLetterTally)
 		if err != nil {
 			return err
 		}
 		for _, d := range letters {
+			if waits, err := tables.log[Webhook].Has(tx, d.Place); err != nil {
+				return err
+			} else if !waits {
+				continue
+			}
+			tables.log[Webhook].Delete(tx, d.Place)
 			d.GivenUp = tx.Now
-			tables.letters.Put(tx, placeKey(d.Place), d)
+			tables.letters.Put(tx, d.Place, d)
+			n++
 		}
-		n += len(letters)
 		for row, err := range tables.letters.Scan(tx, "", "") {
 			if err != nil {
 				return err
@@ -51,23 +57,27 @@ func (l *Log) GiveUp(ctx context.Context, letters []DeadLetter, through uint64) 
 			n--
 		}
 		store.Tallies.Put(tx, deadLetterTally, n)
-		return l.taken(tx, Webhook, through)
+		return nil
 	})
 }
 
 // DeadLetters returns dead letters, oldest first, at most limit of them, with places
-// after the place after; zero means from the first.
-func (l *Log) DeadLetters(ctx context.Context, after uint64, limit int) ([]DeadLetter, error) {
+// after the place after; "" means from the first. It fails with Invalid if after is no
+// place.
+func (l *Log) DeadLetters(ctx context.Context, after string, limit int) ([]DeadLetter, error) {
+	if after != "" && !placeForm.MatchString(after) {
+		return nil, muster.Errorf(muster.Invalid, "%q comes from no page of dead letters", after)
+	}
 	var letters []DeadLetter
 	err := l.commits.View(ctx, func(r store.Reader) error {
-		for row, err := range tables.letters.Scan(r, placeKey(after+1), "") {
+		for row, err := range tables.letters.Scan(r, store.After(after), "") {
 			if err != nil {
 				return err
 			}
 			if len(letters) == limit {
 				break
 			}
-			row.Value.Place = placeIn(row.Key)
+			row.Value.Place = row.Key
 			letters = append(letters, row.Value)
 		}
 		return nil
@@ -95,18 +105,14 @@ func (l *Log) clearLetters(ctx context.Context, ids []string, each func(*commit.
 	for _, id := range ids {
 		chosen[id] = true
 	}
-	var newest uint64 // replayed letters that are given up again come after it and are left alone
-	if err := l.commits.View(ctx, func(r store.Reader) error {
-		m, err := readMarks(r)
-		newest = m.Last
-		return err
-	}); err != nil {
+	end, err := commit.Do(ctx, l.commits, l.next) // replayed letters that are given up again come after it and are left alone
+	if err != nil {
 		return 0, err
 	}
 	cleared := 0
-	for after := uint64(0); ; {
+	for after := ""; ; {
 		letters, err := l.DeadLetters(ctx, after, lettersStep)
-		if err != nil || len(letters) == 0 || letters[0].Place > newest {
+		if err != nil || len(letters) == 0 || letters[0].Place > end {
 			return cleared, err
 		}
 		after = letters[len(letters)-1].Place
@@ -126,10 +132,10 @@ func clearLetters(tx *commit.Tx, letters []DeadLetter, chosen map[string]bool, e
 		if len(chosen) > 0 && !chosen[l.ID] {
 			continue
 		}
-		if there, err := tables.letters.Has(tx, placeKey(l.Place)); err != nil || !there {
+		if there, err := tables.letters.Has(tx, l.Place); err != nil || !there {
 			return n, err // another call has removed it
 		}
-		tables.letters.Delete(tx, placeKey(l.Place))
+		tables.letters.Delete(tx, l.Place)
 		if err := each(tx, l); err != nil {
 			return n, err
 		}

@@ -1,13 +1,17 @@
 // Package eventlog is the log of events (jobs-events.md). An event is written in the
-// transaction of the change that it reports, if a sink wants events of its type, and is
-// removed when all sinks have taken it. So no event is lost, whenever the process stops.
-// A sink that stops between delivering events and noting that may get them again, with
-// the same ID.
+// transaction of the change that it reports, once for each sink that wants events of its
+// type, and is removed when the sink has taken it. So no event is lost, whenever the
+// process stops. A sink that stops between delivering events and noting that may get them
+// again, with the same ID.
 //
-// Each event has a place: a number that rises by one from event to event. The marks are
-// how far the log goes: the last place, the last one removed, and for each sink the last
-// one taken. Sinks are outside of this package (events, webhook); they read the log with
-// Events and move their mark with Taken. Events that the webhook refuses for good become
+// Each event has a place, a text. The log is in the order of places: by the instant of
+// the transaction, then by the run of a process that recorded the event, then by a number
+// that rises from event to event. So no transaction needs to know what other processes
+// record. What a sink has taken is what is not there any more, and not what is before a
+// place.
+//
+// Sinks are outside of this package (events, webhook); they read the log with Events and
+// say with Taken what they are done with. Events that the webhook refuses for good become
 // dead letters.
 package eventlog
 
@@ -19,7 +23,7 @@ import (
 // copies, which belong to the receiver. The names of its fields are stored.
 type Event struct {
 	ID        string         // a UUID; the same each time it is delivered
-	Place     uint64         `json:"-"` // in the log, from 1; zero before it is recorded
+	Place     string         `json:"-"` // in the log; "" before it is recorded
 	At        muster.Instant // of the change
 	Recorded  muster.Instant // when it was written into the log: later than At if it is replayed
 	Type      muster.EventType

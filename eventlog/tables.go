@@ -9,17 +9,17 @@ import (
 // change.
 var tables = struct {
 	config  store.Of[muster.EventConfig] // theConfig
-	log     store.Of[logged]             // placeKey
-	marks   store.Of[marks]              // theMarks
-	letters store.Of[DeadLetter]         // placeKey that the event had
+	log     [sinkCount]store.Of[Event]   // for each sink, its events that it has not taken; Event.Place
+	origins store.Of[origins]            // theOrigins
+	letters store.Of[DeadLetter]         // Event.Place that the event had
 }{
 	config:  store.Of[muster.EventConfig]{Table: "events"},
-	log:     store.Of[logged]{Table: "event"},
-	marks:   store.Of[marks]{Table: "eventmark"},
+	log:     [sinkCount]store.Of[Event]{Subscribers: {Table: "subscriberevent"}, Webhook: {Table: "webhookevent"}},
+	origins: store.Of[origins]{Table: "eventorigin"},
 	letters: store.Of[DeadLetter]{Table: "deadletter"},
 }
 
 // Tables are the tables of this package.
 func Tables() []store.Checker {
-	return []store.Checker{tables.config, tables.log, tables.marks, tables.letters}
+	return []store.Checker{tables.config, tables.log[Subscribers], tables.log[Webhook], tables.origins, tables.letters}
 }

@@ -34,12 +34,11 @@ type Broker interface {
 
 // Log holds events until every sink has taken them; *eventlog.Log implements it.
 type Log interface {
-	// Events returns at most limit events for sink that come after a place; zero
-	// means the oldest that the sink has not taken. through is the place up to
-	// which there are no others, and equals after when there is nothing at all.
-	Events(ctx context.Context, sink eventlog.Sink, after uint64, limit int) (events []eventlog.Event, through uint64, err error)
-	// Taken says that sink is done with all events up to a place. It does not wait.
-	Taken(sink eventlog.Sink, through uint64)
+	// Events returns at most limit events for sink, the oldest that the sink has not
+	// taken.
+	Events(ctx context.Context, sink eventlog.Sink, limit int) ([]eventlog.Event, error)
+	// Taken says that sink is done with events. It does not wait.
+	Taken(sink eventlog.Sink, events []eventlog.Event)
 }
 
 // Options are the parts of a Publisher. Broker, Events and Account are
@@ -109,10 +108,8 @@ func (p *Publisher) Run(ctx context.Context) error {
 // follow publishes the events of the log, beginning with those that an earlier
 // process left there.
 func (p *Publisher) follow(ctx context.Context) {
-	after := uint64(0)
 	for {
-		through, err := p.drain(ctx, after)
-		after = through
+		err := p.drain(ctx)
 		more, again := p.recorded, (<-chan time.Time)(nil)
 		if err != nil && ctx.Err() == nil {
 			p.o.Log.Error("events could not be published; trying again", "error", err)
@@ -123,26 +120,24 @@ func (p *Publisher) follow(ctx context.Context) {
 		case <-again:
 		case <-ctx.Done():
 			last, stop := context.WithTimeout(context.WithoutCancel(ctx), drainMax)
-			_, _ = p.drain(last, after) // the next process publishes the rest
+			_ = p.drain(last) // the next process publishes the rest
 			stop()
 			return
 		}
 	}
 }
 
-// drain publishes the events of the log after a place, and returns the place that
-// it reached.
-func (p *Publisher) drain(ctx context.Context, after uint64) (uint64, error) {
+// drain publishes the events that are in the log.
+func (p *Publisher) drain(ctx context.Context) error {
 	for {
-		events, through, err := p.o.Events.Events(ctx, eventlog.Subscribers, after, chunkMax)
-		if err != nil || through == after {
-			return after, err
+		events, err := p.o.Events.Events(ctx, eventlog.Subscribers, chunkMax)
+		if err != nil || len(events) == 0 {
+			return err
 		}
 		if err := p.publishAll(ctx, events); err != nil {
-			return after, err
+			return err
 		}
-		p.o.Events.Taken(eventlog.Subscribers, through)
-		after = through
+		p.o.Events.Taken(eventlog.Subscribers, events)
 	}
 }
 

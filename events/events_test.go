@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -57,7 +56,7 @@ func (b *board) Publish(m gateway.Message, done func(error)) {
 type notebook struct {
 	mu     sync.Mutex
 	events []eventlog.Event
-	taken  uint64
+	taken  map[string]bool // places
 }
 
 // add appends events, each at the next place.
@@ -65,33 +64,41 @@ func (n *notebook) add(all ...eventlog.Event) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, h := range all {
-		h.Place = uint64(len(n.events) + 1)
+		h.Place = fmt.Sprintf("%020d", len(n.events)+1)
 		n.events = append(n.events, h)
 	}
 }
 
-func (n *notebook) Events(_ context.Context, sink eventlog.Sink, after uint64, most int) ([]eventlog.Event, uint64, error) {
+func (n *notebook) Events(_ context.Context, sink eventlog.Sink, most int) (all []eventlog.Event, err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if sink != eventlog.Subscribers {
-		return nil, after, errors.New("not ours")
+		return nil, errors.New("not ours")
 	}
-	after = max(after, n.taken)
-	later := n.events[after:]
-	later = later[:min(len(later), most)]
-	return slices.Clone(later), after + uint64(len(later)), nil
+	for _, e := range n.events {
+		if !n.taken[e.Place] && len(all) < most {
+			all = append(all, e)
+		}
+	}
+	return all, nil
 }
 
-func (n *notebook) Taken(_ eventlog.Sink, through uint64) {
+func (n *notebook) Taken(_ eventlog.Sink, all []eventlog.Event) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.taken = through
+	if n.taken == nil {
+		n.taken = map[string]bool{}
+	}
+	for _, e := range all {
+		n.taken[e.Place] = true
+	}
 }
 
-func (n *notebook) through() uint64 {
+// done returns how many events were taken.
+func (n *notebook) done() int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.taken
+	return len(n.taken)
 }
 
 // run runs p while tell runs, and returns what was published, each as "topic qos
@@ -136,8 +143,8 @@ func TestNobodyIsToldOfWhatNobodyWants(t *testing.T) {
 		)
 		p.Recorded()
 	})
-	if len(got) != 1 || !strings.HasPrefix(got[0], "$aws/events/jobExecution/fw-13/failed 1 {") || log.through() != 2 {
-		t.Errorf("published %q and took %d, want only the event of fw-13 and both taken", got, log.through())
+	if len(got) != 1 || !strings.HasPrefix(got[0], "$aws/events/jobExecution/fw-13/failed 1 {") || log.done() != 2 {
+		t.Errorf("published %q and took %d, want only the event of fw-13 and both taken", got, log.done())
 	}
 }
 
@@ -152,8 +159,8 @@ func TestAllThatIsInTheLogGoesOutInOrder(t *testing.T) {
 	}
 	p := New(Options{Broker: b, Events: log, Account: account})
 	got := b.run(t, p, func() {})
-	if len(got) != n || log.through() != n {
-		t.Fatalf("%d events were published and %d taken, want %d", len(got), log.through(), n)
+	if len(got) != n || log.done() != n {
+		t.Fatalf("%d events were published and %d taken, want %d", len(got), log.done(), n)
 	}
 	for i, line := range got {
 		if want := fmt.Sprintf(`:thing/%d","status":"DELETED"}`, i); !strings.HasSuffix(line, want) {
@@ -170,14 +177,14 @@ func TestWhatIsNotSafeIsPublishedAgain(t *testing.T) {
 			log.add(eventlog.Event{ID: "1", Type: muster.EventThing, Operation: eventlog.Created, Thing: &muster.Thing{Name: "lamp"}})
 			p.Recorded()
 			synctest.Wait()
-			if log.through() != 0 {
+			if log.done() != 0 {
 				t.Error("an event that is not safe was taken")
 			}
 			time.Sleep(2 * retryAfter)
 			synctest.Wait()
 		})
-		if len(got) != 1 || log.through() != 1 {
-			t.Errorf("published %q and took %d, want the event once and taken", got, log.through())
+		if len(got) != 1 || log.done() != 1 {
+			t.Errorf("published %q and took %d, want the event once and taken", got, log.done())
 		}
 	})
 }

@@ -5,8 +5,8 @@ import "github.com/muster-iot/muster/webhook"
 // Webhook holds the figures of the webhook.
 type Webhook struct {
 	webhook.Stats
-	Backlog uint64 // places of the event log that it has not passed yet, those of events it does not want included
-	Dead    int    // dead letters stored now
+	Backlog int // events that it has not taken yet, as far as they are counted
+	Dead    int // dead letters stored now
 }
 
 // Webhook adds the counters of the webhook. Call it once.
@@ -17,7 +17,7 @@ func (m *Metrics) Webhook(stats func() Webhook) {
 		counter("muster_webhook_requests_total", "Requests sent to the webhook.", func(s s) uint64 { return s.Requests }),
 		counter("muster_webhook_failures_total", "Of these, the ones that it did not take.", func(s s) uint64 { return s.Failures }),
 		counter("muster_webhook_given_up_total", "Events that became dead letters.", func(s s) uint64 { return s.DeadLetters }),
-		gauge("muster_webhook_backlog", "Events that wait for the webhook, with those between them that it does not want.", func(s s) int64 { return int64(s.Backlog) }),
+		gauge("muster_webhook_backlog", "Events that wait for the webhook; no more than 100,000 are counted.", func(s s) int64 { return int64(s.Backlog) }),
 		gauge("muster_webhook_dead_letters", "Dead letters that wait for an operator.", func(s s) int64 { return int64(s.Dead) }),
 	}})
 }

@@ -38,7 +38,7 @@ func (p *parts) Explain(_ context.Context, q iotpolicy.Question) (iotpolicy.Expl
 	return iotpolicy.Explanation{Principal: q.Who, Allowed: q.Action == "iot:Publish", Missing: []string{q.ClientID}}, nil
 }
 
-func (p *parts) DeadLetters(_ context.Context, after uint64, limit int) ([]DeadLetter, error) {
+func (p *parts) DeadLetters(_ context.Context, after string, limit int) ([]DeadLetter, error) {
 	i := slices.IndexFunc(p.letters, func(l DeadLetter) bool { return l.Place > after })
 	if i < 0 {
 		return nil, nil
@@ -126,7 +126,7 @@ func TestTheClientCallsWhatTheServerServes(t *testing.T) {
 func TestDeadLettersComeInPages(t *testing.T) {
 	p := &parts{}
 	for i := range 2*deadLetterPageMax + 1 {
-		p.letters = append(p.letters, DeadLetter{Place: uint64(3*i + 1), ID: fmt.Sprint(i)})
+		p.letters = append(p.letters, DeadLetter{Place: fmt.Sprintf("%04d", 3*i+1), ID: fmt.Sprint(i)})
 	}
 	c := serveParts(t, p)
 	var ids []string

@@ -2,7 +2,6 @@ package operator
 
 import (
 	"context"
-	"strconv"
 	"time"
 
 	"github.com/muster-iot/muster"
@@ -16,7 +15,7 @@ const (
 
 // DeadLetter is an event that the webhook refused.
 type DeadLetter struct {
-	Place     uint64    `json:"-"` // in the list, positive and growing
+	Place     string    `json:"-"` // in the list: it sorts like the letters
 	ID        string    `json:"eventId"`
 	EventType string    `json:"eventType"`
 	Operation string    `json:"operation"`
@@ -45,8 +44,9 @@ type DeadLetterCount struct {
 
 // DeadLetters keeps the events that the webhook refused.
 type DeadLetters interface {
-	// DeadLetters returns at most limit dead letters after a place, the oldest first.
-	DeadLetters(ctx context.Context, after uint64, limit int) ([]DeadLetter, error)
+	// DeadLetters returns at most limit dead letters after a place, the oldest first; ""
+	// is before the first. It fails with Invalid for what is no place.
+	DeadLetters(ctx context.Context, after string, limit int) ([]DeadLetter, error)
 	// Replay has dead letters sent once more, and Forget removes them: those of the events
 	// named, or all when ids is empty. Both return how many there were.
 	Replay(ctx context.Context, ids []string) (int, error)
@@ -64,17 +64,10 @@ const (
 // first. It fails with Invalid when after comes from no page.
 func ListDeadLetters(ctx context.Context, from DeadLetters, after string) (DeadLetterPage, error) {
 	page := DeadLetterPage{Letters: []DeadLetter{}}
-	place := uint64(0)
-	if after != "" {
-		var err error
-		if place, err = strconv.ParseUint(after, 10, 64); err != nil {
-			return page, muster.Errorf(muster.Invalid, "%q comes from no page of dead letters", after)
-		}
-	}
-	letters, err := from.DeadLetters(ctx, place, deadLetterPageMax)
+	letters, err := from.DeadLetters(ctx, after, deadLetterPageMax)
 	page.Letters = append(page.Letters, letters...)
 	if len(letters) == deadLetterPageMax {
-		page.Next = strconv.FormatUint(letters[len(letters)-1].Place, 10)
+		page.Next = letters[len(letters)-1].Place
 	}
 	return page, err
 }

@@ -110,17 +110,16 @@ func BenchmarkStartUpdateWithEvents(b *testing.B) {
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
-			for after := uint64(0); ctx.Err() == nil; {
-				_, through, err := e.Log.Events(ctx, eventlog.Subscribers, after, 256)
+			for ctx.Err() == nil {
+				events, err := e.Log.Events(ctx, eventlog.Subscribers, 256)
 				if err != nil {
 					return
 				}
-				if through == after {
+				if len(events) == 0 {
 					time.Sleep(time.Millisecond)
 					continue
 				}
-				after = through
-				e.Taken(eventlog.Subscribers, through)
+				e.Taken(eventlog.Subscribers, events)
 			}
 		}()
 		b.Cleanup(func() { stop(); <-ended })

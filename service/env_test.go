@@ -280,12 +280,12 @@ func records(table store.Table) store.Of[fields] { return store.Of[fields]{Table
 // Bounds of the rooms that tests go beyond. Most tests that use one also fail when
 // the room has another; the others would prove less.
 const (
-	stepMax      = 128  // of jobs and of registry: what one step of background work touches
-	departMax    = 100  // of registry: the things that leave a group in the command that deletes it
-	buildingMax  = 8    // of registry: the dynamic groups that one round of work builds
-	smallLooks   = 1024 // of jobs: the members and groups that a small rollout looks at
-	trimMax      = 4096 // of eventlog: the events that one command removes
-	eventLookMax = 2048 // of eventlog: the events that one call of Events looks at
+	stepMax     = 128         // of jobs and of registry: what one step of background work touches
+	departMax   = 100         // of registry: the things that leave a group in the command that deletes it
+	buildingMax = 8           // of registry: the dynamic groups that one round of work builds
+	smallLooks  = 1024        // of jobs: the members and groups that a small rollout looks at
+	goneMax     = 512         // of eventlog: the events for a sink that is gone which one step removes
+	rereadAfter = time.Minute // of eventlog: how often a sink begins at the start
 )
 
 // Keys of counts in store.Tallies.

@@ -2,39 +2,47 @@ package service
 
 import (
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/eventlog"
+	"github.com/muster-iot/muster/reserve"
 	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/memstore"
 )
 
-// events returns what a sink has not taken yet, as "lamp1 created".
-func (env *env) events(sink eventlog.Sink, after uint64, most int) (names []string, places []uint64, through uint64) {
+// logTables are those that hold the log, by sink.
+var logTables = [...]store.Table{eventlog.Subscribers: "subscriberevent", eventlog.Webhook: "webhookevent"}
+
+// next returns the oldest events that a sink has not taken, and what they say, as "lamp1
+// created".
+func (env *env) next(sink eventlog.Sink, most int) (all []eventlog.Event, names []string) {
 	env.t.Helper()
-	all, through, err := env.Log.Events(env.t.Context(), sink, after, most)
+	all, err := env.Log.Events(env.t.Context(), sink, most)
 	if err != nil {
-		env.t.Fatalf("Events(%d, %d, %d): %v", sink, after, most, err)
+		env.t.Fatalf("Events(%d, %d): %v", sink, most, err)
 	}
 	for _, h := range all {
 		names = append(names, fmt.Sprintf("%s %s", h.Thing.Name, h.Operation))
-		places = append(places, h.Place)
 	}
-	return names, places, through
+	return all, names
 }
 
-// logSize returns how many events the log holds.
+// logSize returns how many events the log holds, those for two sinks twice.
 func (env *env) logSize() (n int) {
 	env.t.Helper()
 	env.write(func(tx store.Tx) { // after whatever Taken submitted
 		n = 0
-		for _, err := range records("event").Scan(tx, "", "") {
-			if err != nil {
-				env.t.Fatal(err)
+		for _, table := range logTables {
+			for _, err := range tx.Scan(table, "", "") {
+				if err != nil {
+					env.t.Fatal(err)
+				}
+				n++
 			}
-			n++
 		}
 	})
 	return n
@@ -47,6 +55,13 @@ func (env *env) enableThings() {
 	}
 }
 
+func (env *env) createThings(names ...muster.ThingName) {
+	env.t.Helper()
+	for _, name := range names {
+		env.createThing(muster.Thing{Name: name})
+	}
+}
+
 func wantNames(t *testing.T, when string, got []string, want ...string) {
 	t.Helper()
 	if !slices.Equal(got, want) {
@@ -54,44 +69,45 @@ func wantNames(t *testing.T, when string, got []string, want ...string) {
 	}
 }
 
-func TestEventsStayUntilEverySinkHasTakenThem(t *testing.T) {
-	env := newEnvOn(t, memstore.New(), Options{Sinks: eventlog.Sinks{Subscribers: true, Webhook: map[muster.EventType]bool{muster.EventThing: true}}})
-	env.createThing(muster.Thing{Name: "a"}) // for the webhook only
+// bothSinks want things.
+var bothSinks = eventlog.Sinks{Subscribers: true, Webhook: map[muster.EventType]bool{muster.EventThing: true}}
+
+func TestEventsStayUntilTheirSinkHasTakenThem(t *testing.T) {
+	env := newEnvOn(t, memstore.New(), Options{Sinks: bothSinks})
+	env.createThings("a") // for the webhook only
 	env.enableThings()
-	env.createThing(muster.Thing{Name: "b"})
-	env.createThing(muster.Thing{Name: "c"})
+	env.enableThings()
+	env.createThings("b", "c")
 
-	got, places, through := env.events(eventlog.Subscribers, 0, 10)
+	subscribers, got := env.next(eventlog.Subscribers, 10)
 	wantNames(t, "to subscribers", got, "b created", "c created")
-	if !slices.Equal(places, []uint64{2, 3}) || through != 3 {
-		t.Errorf("they are at %v, through %d; want 2 and 3, through 3", places, through)
-	}
-	got, _, through = env.events(eventlog.Webhook, 0, 2)
+	webhook, got := env.next(eventlog.Webhook, 2)
 	wantNames(t, "to the webhook, two at most", got, "a created", "b created")
-	got, _, _ = env.events(eventlog.Webhook, through, 2)
-	wantNames(t, "to the webhook, after those", got, "c created")
+	if subscribers[0].ID != webhook[1].ID || subscribers[0].Place != webhook[1].Place {
+		t.Errorf("one event is %+v and %+v", subscribers[0], webhook[1])
+	}
 
-	env.Taken(eventlog.Subscribers, 3)
+	env.Taken(eventlog.Subscribers, subscribers)
 	if n := env.logSize(); n != 3 {
 		t.Errorf("with one sink done the log holds %d events, want 3", n)
 	}
-	env.Taken(eventlog.Webhook, 2)
+	env.Taken(eventlog.Webhook, webhook)
+	_, got = env.next(eventlog.Webhook, 2)
+	wantNames(t, "to the webhook, after those", got, "c created")
 	if n := env.logSize(); n != 1 {
-		t.Errorf("with both sinks done with two the log holds %d events, want 1", n)
+		t.Errorf("when the webhook is done with two the log holds %d events, want 1", n)
 	}
-	got, _, _ = env.events(eventlog.Webhook, 0, 10)
-	wantNames(t, "to the webhook, which begins where it was", got, "c created")
 	if n, _, err := env.WebhookBacklog(t.Context()); n != 1 || err != nil {
 		t.Errorf("WebhookBacklog = %d, %v; want 1", n, err)
 	}
-	env.Taken(eventlog.Webhook, 3)
+	last, _ := env.next(eventlog.Webhook, 10)
+	env.Taken(eventlog.Webhook, last)
 	if n := env.logSize(); n != 0 {
 		t.Errorf("with both sinks done the log holds %d events", n)
 	}
-	env.createThing(muster.Thing{Name: "d"})
-	_, places, _ = env.events(eventlog.Webhook, 0, 10)
-	if !slices.Equal(places, []uint64{4}) {
-		t.Errorf("the next event is at %v, want 4", places)
+	env.createThings("d")
+	if all, got := env.next(eventlog.Webhook, 10); !slices.Equal(got, []string{"d created"}) || all[0].Place <= last[0].Place {
+		t.Errorf("the next event is %q at %v, want that of d after %s", got, all, last[0].Place)
 	}
 }
 
@@ -100,47 +116,49 @@ func TestEventsAreHandedOutAgainAfterARestart(t *testing.T) {
 	o := Options{Sinks: eventlog.Sinks{Subscribers: true}}
 	env := newEnvOn(t, s, o)
 	env.enableThings()
-	for _, name := range []muster.ThingName{"a", "b", "c"} {
-		env.createThing(muster.Thing{Name: name})
-	}
-	before, _, err := env.Log.Events(t.Context(), eventlog.Subscribers, 0, 10)
-	noErr(t, "Events", err)
-	env.Taken(eventlog.Subscribers, 1)
+	env.createThings("a", "b", "c")
+	before, _ := env.next(eventlog.Subscribers, 10)
+	env.Taken(eventlog.Subscribers, before[:1])
 	env.logSize()
 	env.stop()
 
 	env = newEnvOn(t, s, o)
-	after, through, err := env.Log.Events(t.Context(), eventlog.Subscribers, 0, 10)
-	noErr(t, "Events", err)
-	if len(after) != 2 || through != 3 || after[0].ID != before[1].ID || after[1].ID != before[2].ID || after[0].At != before[1].At {
+	after, _ := env.next(eventlog.Subscribers, 10)
+	if len(after) != 2 || after[0].ID != before[1].ID || after[1].ID != before[2].ID || after[0].At != before[1].At || after[0].Place != before[1].Place {
 		t.Errorf("after a restart Events are %+v, want the last two of %+v", after, before)
 	}
 }
 
 func TestASinkThatIsGoneHoldsNothingUp(t *testing.T) {
+	const many = 3*goneMax + 10
 	s := memstore.New()
-	both := Options{Sinks: eventlog.Sinks{Subscribers: true, Webhook: map[muster.EventType]bool{muster.EventThing: true}}}
-	env := newEnvOn(t, s, both)
+	env := newEnvOn(t, s, Options{Sinks: bothSinks})
 	env.enableThings()
-	for i := range trimMax + 10 {
-		env.createThing(muster.Thing{Name: muster.ThingName(fmt.Sprint("t", i))})
+	for i := range many {
+		env.createThings(muster.ThingName(fmt.Sprint("t", i)))
+	}
+	env.settleDown()
+	if n := env.logSize(); n != 2*many {
+		t.Errorf("with both sinks the log holds %d events, want %d", n, 2*many)
 	}
 	env.stop()
 
 	env = newEnvOn(t, s, Options{Sinks: eventlog.Sinks{Subscribers: true}})
-	env.Taken(eventlog.Subscribers, trimMax+10)
-	if n := env.logSize(); n != 10 {
-		t.Errorf("without the webhook the log holds %d events after the first time, want 10", n)
+	if _, err := env.Work(t.Context()); err != nil {
+		t.Fatal(err)
 	}
-	env.Taken(eventlog.Subscribers, trimMax+10)
-	if n := env.logSize(); n != 0 {
-		t.Errorf("without the webhook the log holds %d events, want none", n)
+	if n := env.logSize(); n != 2*many-goneMax {
+		t.Errorf("without the webhook the log holds %d events after a step, want %d", n, 2*many-goneMax)
+	}
+	env.settleDown()
+	if n := env.logSize(); n != many {
+		t.Errorf("without the webhook the log holds %d events in the end, want those for subscribers, %d", n, many)
 	}
 	env.stop()
 
-	env = newEnvOn(t, s, both)
-	env.createThing(muster.Thing{Name: "new"})
-	got, _, _ := env.events(eventlog.Webhook, 0, 10)
+	env = newEnvOn(t, s, Options{Sinks: bothSinks})
+	env.createThings("new")
+	_, got := env.next(eventlog.Webhook, 10)
 	wantNames(t, "to a webhook that is back", got, "new created")
 }
 
@@ -161,22 +179,199 @@ func TestNothingIsRecordedThatNobodyWants(t *testing.T) {
 	}
 }
 
-// What a sink does not want is passed over in bounded steps.
-func TestASinkPassesOverWhatOthersWant(t *testing.T) {
-	env := newEnvOn(t, memstore.New(), Options{Sinks: eventlog.Sinks{Subscribers: true, Webhook: map[muster.EventType]bool{muster.EventJob: true}}})
+// The clock goes back while the service runs, while it is stopped, and by so much that
+// all places in use are later.
+func TestEventsStayInOrderWhenTheClockGoesBack(t *testing.T) {
+	s := memstore.New()
+	o := Options{Sinks: eventlog.Sinks{Subscribers: true}}
+	var want []string
+	now := testEpoch
+	for i, back := range []muster.Instant{0, 1, 3_600_000, 0, testEpoch / 2} {
+		env := newEnvOn(t, s, o)
+		now -= back
+		env.pass(int64(now - env.clock()))
+		if i == 0 {
+			env.enableThings()
+		}
+		for n := range 3 {
+			name := fmt.Sprintf("t%d-%d", i, n)
+			env.createThings(muster.ThingName(name))
+			want = append(want, name+" created")
+			env.pass([]int64{10, -5, 0}[n])
+		}
+		now = env.clock()
+		all, got := env.next(eventlog.Subscribers, 100)
+		wantNames(t, fmt.Sprintf("in run %d", i+1), got, want...)
+		if !slices.IsSortedFunc(all, func(a, b eventlog.Event) int { return strings.Compare(a.Place, b.Place) }) {
+			t.Errorf("in run %d the places are not in order: %+v", i+1, all)
+		}
+		wantNoProblems(t, fmt.Sprintf("in run %d", i+1), s)
+		env.stop()
+	}
+}
+
+// A transaction with events writes its events and nothing that others write too.
+func TestNoTransactionWritesARecordOfTheWholeLog(t *testing.T) {
+	s := memstore.New()
+	env := newEnvOn(t, s, Options{Sinks: bothSinks})
+	env.createThings("first") // the run begins
+	before := recordsOf(t, s)
+	env.createThings("a", "b")
+	for key, value := range recordsOf(t, s) {
+		if was, ok := before[key]; ok && was != value {
+			t.Errorf("record %q is changed from %q to %q", key, was, value)
+		}
+	}
+}
+
+// recordsOf returns all records of a store.
+func recordsOf(t *testing.T, s store.Store) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	noErr(t, "View", s.View(t.Context(), func(r store.Reader) error {
+		for _, table := range tableNames(t) {
+			for row, err := range r.Scan(table, "", "") {
+				noErr(t, "Scan", err)
+				all[string(table)+" "+row.Key] = string(row.Value)
+			}
+		}
+		return nil
+	}))
+	return all
+}
+
+// An event that is committed after later ones, as another process could, is read within a
+// minute, and what was taken is not read again.
+func TestAnEventThatIsCommittedLateIsNotMissed(t *testing.T) {
+	env := newEnvOn(t, memstore.New(), Options{Sinks: eventlog.Sinks{Subscribers: true}})
 	env.enableThings()
-	for i := range eventLookMax + 1 {
-		env.createThing(muster.Thing{Name: muster.ThingName(fmt.Sprint("t", i))})
+	env.createThings("a", "b", "c")
+	all, _ := env.next(eventlog.Subscribers, 10)
+	env.Taken(eventlog.Subscribers, all[:2])
+	late := all[0]
+	late.Thing = &muster.Thing{Name: "late"}
+	env.write(func(tx store.Tx) {
+		store.Of[eventlog.Event]{Table: logTables[eventlog.Subscribers]}.Put(tx, strings.Replace(all[0].Place, "-00000001-", "-00000000-", 1), late)
+	})
+	_, got := env.next(eventlog.Subscribers, 10)
+	wantNames(t, "at once", got, "c created")
+	env.pass(rereadAfter.Milliseconds())
+	rest, got := env.next(eventlog.Subscribers, 1)
+	wantNames(t, "after a minute", got, "late created")
+	env.Taken(eventlog.Subscribers, rest)
+	rest, got = env.next(eventlog.Subscribers, 10)
+	wantNames(t, "then", got, "c created")
+	env.Taken(eventlog.Subscribers, rest)
+	if n := env.logSize(); n != 0 {
+		t.Errorf("the log holds %d events in the end", n)
 	}
-	got, _, through := env.events(eventlog.Webhook, 0, 10)
-	if len(got) != 0 || through != eventLookMax {
-		t.Errorf("Events = %q through %d, want none through %d", got, through, eventLookMax)
+}
+
+// What a sink has taken is not handed out again while it cannot be removed, and is
+// removed later.
+func TestWhatIsTakenAndCannotBeRemovedIsNotHandedOutAgain(t *testing.T) {
+	full := reserve.Endless
+	env := newEnvOn(t, memstore.New(), Options{
+		Sinks: eventlog.Sinks{Subscribers: true},
+		Room:  func(u reserve.Use, n int64) error { return full(u, n) },
+	})
+	env.enableThings()
+	env.createThings("a", "b", "c")
+	all, _ := env.next(eventlog.Subscribers, 2)
+	full = func(reserve.Use, int64) error { return muster.Errorf(muster.NoRoom, "full") }
+	env.Taken(eventlog.Subscribers, all)
+	for _, later := range []int64{0, rereadAfter.Milliseconds(), 0} {
+		env.pass(later)
+		_, got := env.next(eventlog.Subscribers, 10)
+		wantNames(t, "while the disk is full", got, "c created")
 	}
-	got, _, through = env.events(eventlog.Webhook, through, 10)
-	if len(got) != 0 || through != eventLookMax+1 {
-		t.Errorf("then Events = %q through %d, want none through %d", got, through, eventLookMax+1)
+	full = reserve.Endless
+	all, _ = env.next(eventlog.Subscribers, 10)
+	env.Taken(eventlog.Subscribers, all)
+	if n := env.logSize(); n != 0 {
+		t.Errorf("when there is room again the log holds %d events", n)
 	}
-	if _, _, again := env.events(eventlog.Webhook, through, 10); again != through {
-		t.Errorf("at the end Events go through %d, want %d", again, through)
+}
+
+// formerLog puts an event log and dead letters of format 2 into a store.
+func formerLog(tx store.Tx) {
+	for place, sinks := range map[int]int{3: 3, 4: 1, 5: 2, 6: 3, 20: 3, 31: 2} {
+		records("event").Put(tx, fmt.Sprintf("%016x", place), fields{
+			"For": sinks, "ID": fmt.Sprint("id", place), "At": 7, "Recorded": 8, "Type": int(muster.EventThing), "Operation": "created", "Thing": fields{"Name": fmt.Sprint("t", place)},
+		})
+	}
+	records("eventmark").Put(tx, "log", fields{"Last": 31, "Removed": 2, "Taken": []int{5, 3}})
+	for _, place := range []int{1, 10, 2} {
+		records("deadletter").Put(tx, fmt.Sprintf("%016x", place), fields{"ID": fmt.Sprint("id", place), "Operation": "created", "Thing": fields{"Name": fmt.Sprint("t", place)}, "Why": "no"})
+	}
+	store.Tallies.Put(tx, deadLetterTally, 3)
+}
+
+// What was in the log of format 2 is handed out before what comes later, in its order,
+// and to each sink what it had not taken.
+func TestTheLogOfAFormerFolderGoesOn(t *testing.T) {
+	from := memstore.New()
+	noErr(t, "Update", store.Update(t.Context(), from, func(tx store.Tx) error { formerLog(tx); return nil }))
+	s := memstore.New()
+	noErr(t, "View", from.View(t.Context(), func(r store.Reader) error {
+		m, err := migrated(r, 2)
+		noErr(t, "migrated", err)
+		for _, old := range []store.Table{"event", "eventmark"} {
+			for row := range m.Scan(old, "", "") {
+				t.Errorf("table %s still has %q", old, row.Key)
+			}
+		}
+		return store.Update(t.Context(), s, func(tx store.Tx) error {
+			for _, table := range tableNames(t) {
+				for row, err := range m.Scan(table, "", "") {
+					noErr(t, "Scan", err)
+					tx.Put(table, row.Key, row.Value)
+				}
+			}
+			return nil
+		})
+	}))
+	env := newEnvOn(t, s, Options{Sinks: bothSinks})
+	env.enableThings()
+	env.createThings("new")
+	_, got := env.next(eventlog.Subscribers, 10)
+	wantNames(t, "to subscribers", got, "t6 created", "t20 created", "new created")
+	all, got := env.next(eventlog.Webhook, 10)
+	wantNames(t, "to the webhook", got, "t5 created", "t6 created", "t20 created", "t31 created", "new created")
+	if first := all[0]; first.Place != fmt.Sprintf("%020d", 5) || first.ID != "id5" || first.At != 7 || first.Recorded != 8 {
+		t.Errorf("the first is %+v, want it as it was, at the place that was its sequence", first)
+	}
+	env.wantLetters("in the end", "t1: no", "t2: no", "t10: no")
+	if n, err := env.Replay(t.Context(), []string{"id2"}); n != 1 || err != nil {
+		t.Errorf("Replay = %d, %v; want 1", n, err)
+	}
+	_, got = env.next(eventlog.Webhook, 10)
+	wantNames(t, "after Replay", got, "t5 created", "t6 created", "t20 created", "t31 created", "new created", "t2 created")
+	wantNoProblems(t, "in the end", s)
+}
+
+// However many records a transaction of the migration has, the log becomes the same.
+func TestALogOfManyStepsIsMigratedAlike(t *testing.T) {
+	var want map[string]string
+	for _, limit := range []int{1, 2, 100} {
+		s := memstore.New()
+		noErr(t, "Update", store.Update(t.Context(), s, func(tx store.Tx) error {
+			formerLog(tx)
+			migrations.Put(tx, theMigration, migration{From: 2})
+			return nil
+		}))
+		for more := true; more; {
+			noErr(t, "Update", store.Update(t.Context(), s, func(tx store.Tx) (err error) {
+				more, err = migrateSome(tx, limit, func(string) {})
+				return err
+			}))
+		}
+		got := recordsOf(t, s)
+		if want == nil {
+			want = got
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("%d at a time: %v, want %v", limit, got, want)
+		}
 	}
 }

@@ -152,11 +152,11 @@ func (h *history) step() (string, error) {
 	case 16:
 		return "CancelExecution", h.CancelExecution(ctx, jobs.ExecutionCancellation{Thing: thing, Job: job, Force: h.rng.IntN(2) == 0})
 	case 19:
-		events, through, err := h.Log.Events(ctx, eventlog.Webhook, 0, 1+h.rng.IntN(5))
+		events, err := h.Log.Events(ctx, eventlog.Webhook, 1+h.rng.IntN(5))
 		if err == nil && len(events) > 0 && h.rng.IntN(2) == 0 {
-			return "GiveUp", h.GiveUp(ctx, []eventlog.DeadLetter{{Event: events[0]}}, events[0].Place)
+			return "GiveUp", h.GiveUp(ctx, []eventlog.DeadLetter{{Event: events[0]}})
 		}
-		h.Taken(eventlog.Webhook, through)
+		h.Taken(eventlog.Webhook, events)
 		return "Taken", err
 	case 17, 18:
 		return "SetJobOptions", h.SetJobOptions(ctx, job, jobs.JobOptions{PaceJoiners: h.rng.IntN(3) > 0})

@@ -15,10 +15,7 @@ import (
 
 // watch is an env that writes down what happened, as "job job1 completed" and
 // "lamp job1 #1 failed".
-type watch struct {
-	*env
-	after uint64 // the last place of the log that it has seen
-}
+type watch struct{ *env }
 
 func newWatch(t *testing.T, on ...muster.EventType) *watch {
 	w := &watch{env: newEnvOn(t, memstore.New(), Options{Sinks: eventlog.Sinks{Subscribers: true}})}
@@ -42,9 +39,9 @@ func (w *watch) enable(on bool, types ...muster.EventType) {
 func (w *watch) took() []eventlog.Event {
 	w.t.Helper()
 	w.settleDown()
-	all, through, err := w.Log.Events(w.t.Context(), eventlog.Subscribers, w.after, 1000)
+	all, err := w.Log.Events(w.t.Context(), eventlog.Subscribers, 1000)
 	w.must(err)
-	w.after = through
+	w.Taken(eventlog.Subscribers, all)
 	return all
 }
 
@@ -249,7 +246,7 @@ func TestARefusedCommandTellsNothing(t *testing.T) {
 		return muster.Errorf(muster.Invalid, "refused after all")
 	})
 	wantKind(t, "the command", err, muster.Invalid)
-	if all, _, err := w.Log.Events(t.Context(), eventlog.Subscribers, w.after, 1000); err != nil || len(all) > 0 {
+	if all, err := w.Log.Events(t.Context(), eventlog.Subscribers, 1000); err != nil || len(all) > 0 {
 		t.Errorf("after it, this happened: %+v, %v; want nothing", all, err)
 	}
 	w.want("when it is done and not refused", "a job1 #1 canceled")

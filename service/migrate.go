@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 
+	"github.com/muster-iot/muster/eventlog"
 	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/registry"
 	"github.com/muster-iot/muster/store"
@@ -39,6 +40,7 @@ type migrationStep func(s store.Records, after string, limit int, note func(stri
 func migrationSteps(from int) []migrationStep {
 	toNext := [store.Format][]migrationStep{
 		1: {registry.GroupPaths, registry.DepartureIDs, jobs.TargetIDs},
+		2: {eventlog.EventsBySink, eventlog.LetterPlaces, eventlog.NoMarks}, // and bare executions: nothing to do, but format 2 cannot read them
 	}
 	return slices.Concat(toNext[from:]...)
 }

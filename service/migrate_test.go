@@ -9,10 +9,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/eventlog"
 	"github.com/muster-iot/muster/internal/former"
 	"github.com/muster-iot/muster/registry"
 	"github.com/muster-iot/muster/store"
@@ -35,10 +37,14 @@ func openPebble(t *testing.T, dir string) *pebblestore.Store {
 	return s
 }
 
-// migratedTables are the tables that migrations from format 1 change or read, and the
-// place of the migration itself.
+// formerFormats are the formats of which there are folders: all but the present one.
+var formerFormats = []int{1, 2}
+
+// migratedTables are the tables that migrations change or read, and the place of the
+// migration itself.
 var migratedTables = []store.Table{
 	"group", "leaving", "job", "target", "standing", "rolling", "migration", "thing",
+	"event", "eventmark", "deadletter", "subscriberevent", "webhookevent", "eventorigin",
 }
 
 // contents returns all records of those tables.
@@ -115,8 +121,14 @@ func (c *cutting) SetFormat(ctx context.Context, format int) error {
 
 // TestAMigrationGoesOnWhereItWasCutOff ends the process at every single write of it.
 func TestAMigrationGoesOnWhereItWasCutOff(t *testing.T) {
-	untouched := os.DirFS(formerStore(t, 1))
-	whole := openPebble(t, formerStore(t, 1))
+	for _, format := range formerFormats {
+		t.Run(fmt.Sprint("format ", format), func(t *testing.T) { cutOff(t, format) })
+	}
+}
+
+func cutOff(t *testing.T, format int) {
+	untouched := os.DirFS(formerStore(t, format))
+	whole := openPebble(t, formerStore(t, format))
 	defer whole.Close()
 	noErr(t, "Migrate", Migrate(t.Context(), whole, nil))
 	want := contentsOf(t, whole)
@@ -128,7 +140,7 @@ func TestAMigrationGoesOnWhereItWasCutOff(t *testing.T) {
 			dir := t.TempDir()
 			noErr(t, "CopyFS", os.CopyFS(dir, untouched))
 			s := openPebble(t, dir)
-			err := migrate(t.Context(), &cutting{s, writes, after}, 12, slog.New(slog.DiscardHandler))
+			err := migrate(t.Context(), &cutting{s, writes, after}, 40, slog.New(slog.DiscardHandler))
 			if err != nil && !errors.Is(err, errCut) || cuts > 1000 {
 				t.Fatalf("%s: %v", when, err)
 			}
@@ -155,7 +167,13 @@ func TestAMigrationGoesOnWhereItWasCutOff(t *testing.T) {
 // TestAFolderIsRaisedBeforeItIsChanged holds that no former release opens a folder
 // that is half migrated.
 func TestAFolderIsRaisedBeforeItIsChanged(t *testing.T) {
-	dir := formerStore(t, 1)
+	for _, format := range formerFormats {
+		t.Run(fmt.Sprint("format ", format), func(t *testing.T) { raised(t, format) })
+	}
+}
+
+func raised(t *testing.T, format int) {
+	dir := formerStore(t, format)
 	for writes := range 4 {
 		s := &cutting{Store: openPebble(t, dir), writes: writes}
 		before := contentsOf(t, s.Store)
@@ -179,10 +197,16 @@ func TestAFolderIsRaisedBeforeItIsChanged(t *testing.T) {
 // TestVerifyLooksAtAFormerFolderAsItWillBe holds that what Verify sees of a former
 // format is what Migrate makes of it, and that it changes nothing.
 func TestVerifyLooksAtAFormerFolderAsItWillBe(t *testing.T) {
-	dir := formerStore(t, 1)
+	for _, format := range formerFormats {
+		t.Run(fmt.Sprint("format ", format), func(t *testing.T) { seenAsItWillBe(t, format) })
+	}
+}
+
+func seenAsItWillBe(t *testing.T, format int) {
+	dir := formerStore(t, format)
 	s, err := pebblestore.Open(dir, pebblestore.Options{ReadOnly: true})
 	noErr(t, "Open", err)
-	wantNoProblems(t, "a folder of format 1", s)
+	wantNoProblems(t, "as it is", s)
 	var seen map[string]string
 	noErr(t, "View", s.View(t.Context(), func(r store.Reader) error {
 		before := contents(t, r)
@@ -280,4 +304,62 @@ func TestAMigrationKnowsGroupsThatAreBeingLeft(t *testing.T) {
 		}
 		return nil
 	}))
+}
+
+// TestEventsOfAFormerFolderGoOn holds that each sink gets what it had not taken, in the
+// order of the log, and that no dead letter is lost.
+func TestEventsOfAFormerFolderGoOn(t *testing.T) {
+	for _, format := range formerFormats {
+		t.Run(fmt.Sprint("format ", format), func(t *testing.T) {
+			s := openPebble(t, formerStore(t, format))
+			want := eventsOfFormat2(t, s)
+			noErr(t, "Migrate", Migrate(t.Context(), s, nil))
+			env := newEnvOn(t, s, Options{Sinks: bothSinks})
+			for sink, want := range want {
+				all, err := env.Log.Events(t.Context(), eventlog.Sink(sink), 1000)
+				noErr(t, "Events", err)
+				var got []string
+				for _, e := range all {
+					got = append(got, e.ID)
+				}
+				if len(want) < 100 || !slices.Equal(got, want) {
+					t.Errorf("sink %d gets %d events\n%q, want %d\n%q", sink, len(got), got, len(want), want)
+				}
+			}
+			letters, err := env.DeadLetters(t.Context(), "", 1000)
+			noErr(t, "DeadLetters", err)
+			if _, n, err := env.WebhookBacklog(t.Context()); len(letters) != 3 || n != 3 || err != nil {
+				t.Errorf("there are %d dead letters and %d are counted, %v; want 3", len(letters), n, err)
+			}
+			if n, err := env.Replay(t.Context(), nil); n != 3 || err != nil {
+				t.Errorf("Replay = %d, %v; want 3", n, err)
+			}
+		})
+	}
+}
+
+// eventsOfFormat2 returns the ids of the events in a log of format 2, or 1, that each
+// sink has not taken.
+func eventsOfFormat2(t *testing.T, s store.Store) (ids [2][]string) {
+	t.Helper()
+	type event struct {
+		For int
+		ID  string
+	}
+	noErr(t, "View", s.View(t.Context(), func(r store.Reader) error {
+		m, err := store.Of[struct{ Taken [2]uint64 }]{Table: "eventmark"}.Get(r, "log")
+		noErr(t, "Get", err)
+		for row, err := range (store.Of[event]{Table: "event"}).Scan(r, "", "") {
+			noErr(t, "Scan", err)
+			place, err := strconv.ParseUint(row.Key, 16, 64)
+			noErr(t, "ParseUint", err)
+			for sink := range ids {
+				if row.Value.For>>sink&1 == 1 && place > m.Taken[sink] {
+					ids[sink] = append(ids[sink], row.Value.ID)
+				}
+			}
+		}
+		return nil
+	}))
+	return ids
 }

@@ -146,7 +146,7 @@ func (s *Service) Run(ctx context.Context) error {
 
 // Work does one round of the background work that is due (commit.Committer.Work).
 func (s *Service) Work(ctx context.Context) (commit.Agenda, error) {
-	return s.Commits.Work(ctx, s.Jobs, s.Registry)
+	return s.Commits.Work(ctx, s.Jobs, s.Registry, s.Events)
 }
 
 // Ready reads from the store and returns its error.

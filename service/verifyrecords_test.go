@@ -1,7 +1,6 @@
 package service
 
 import (
-	"fmt"
 	"testing"
 
 	"github.com/muster-iot/muster"
@@ -30,12 +29,11 @@ func TestVerifySeesWhatIsFiledWrongly(t *testing.T) {
 			}
 		}, jobs.JobsAreFiled},
 		{"active jobs are miscounted", func(tx store.Tx) { store.Tallies.Put(tx, activeJobs, 3) }, jobs.JobsAreFiled},
-		{"an event is missing in the middle", func(tx store.Tx) { records("event").Delete(tx, placeKey(2)) }, eventlog.LogIsComplete},
-		{"the newest event is missing", func(tx store.Tx) { records("event").Delete(tx, placeKey(3)) }, eventlog.LogIsComplete},
-		{"an event was not removed", func(tx store.Tx) {
-			records("eventmark").Put(tx, "log", fields{"Last": 3, "Removed": 1})
-		}, eventlog.LogIsComplete},
-		{"dead letters are miscounted", func(tx store.Tx) { store.Tallies.Put(tx, deadLetterTally, 1) }, eventlog.LogIsComplete},
+		{"an event is at no place", func(tx store.Tx) { records("webhookevent").Put(tx, "0000000000000001", fields{}) }, eventlog.LogIsOrdered},
+		{"an event is of an origin that has not begun", func(tx store.Tx) {
+			records("webhookevent").Put(tx, "000001a0c4875afb-00000002-000000000001", fields{})
+		}, eventlog.LogIsOrdered},
+		{"dead letters are miscounted", func(tx store.Tx) { store.Tallies.Put(tx, deadLetterTally, 1) }, eventlog.LogIsOrdered},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := memstore.New()
@@ -98,27 +96,26 @@ func TestVerifySeesExecutionsWithoutTheirOthers(t *testing.T) {
 	}
 }
 
-// placeKey is the key of an event in the log.
-func placeKey(place uint64) string { return fmt.Sprintf("%016x", place) }
-
 // silent says of tables why no other record tells that a row of them is lost, or that
 // there is one too many.
 var silent = map[store.Table]struct{ lost, stray string }{
-	"type":           {lost: "a type that no thing has is written nowhere else"},
-	"packageversion": {lost: "one that is not its package's default is written nowhere else"},
-	"deferred":       {lost: "that a thing waits for a window is written nowhere else"},
-	"joining":        {lost: "that a thing waits for the pace is written nowhere else"},
-	"tag":            {lost: "a resource without tags has no row"},
-	"inventory":      {lost: "a thing that carries nothing has no row"},
-	"tally":          {lost: "a count that is missing is counted anew", stray: "it is never read"},
-	"outbox":         {lost: "what a thing is owed is written nowhere else", stray: "a debt too many is a message twice, which is allowed"},
-	"setting":        {lost: "a setting that is missing is made anew", stray: "it is never read"},
-	"events":         {lost: "without a configuration there are defaults", stray: "it is never read"},
-	"packageconfig":  {lost: "without a configuration there are defaults", stray: "it is never read"},
-	"indexing":       {lost: "without a configuration there are defaults", stray: "it is never read"},
-	"eventmark":      {stray: "it is never read"},
-	"absence":        {lost: "a process that has not begun to look has no row", stray: "it is of a process that has ended"},
-	"migration":      {lost: "it is empty but for the time of a migration", stray: "it is never read"},
+	"type":            {lost: "a type that no thing has is written nowhere else"},
+	"packageversion":  {lost: "one that is not its package's default is written nowhere else"},
+	"deferred":        {lost: "that a thing waits for a window is written nowhere else"},
+	"joining":         {lost: "that a thing waits for the pace is written nowhere else"},
+	"tag":             {lost: "a resource without tags has no row"},
+	"inventory":       {lost: "a thing that carries nothing has no row"},
+	"tally":           {lost: "a count that is missing is counted anew", stray: "it is never read"},
+	"outbox":          {lost: "what a thing is owed is written nowhere else", stray: "a debt too many is a message twice, which is allowed"},
+	"setting":         {lost: "a setting that is missing is made anew", stray: "it is never read"},
+	"events":          {lost: "without a configuration there are defaults", stray: "it is never read"},
+	"packageconfig":   {lost: "without a configuration there are defaults", stray: "it is never read"},
+	"indexing":        {lost: "without a configuration there are defaults", stray: "it is never read"},
+	"subscriberevent": {lost: "an event that was taken has no row"},
+	"webhookevent":    {lost: "an event that was taken has no row"},
+	"eventorigin":     {stray: "it is never read"},
+	"absence":         {lost: "a process that has not begun to look has no row", stray: "it is of a process that has ended"},
+	"migration":       {lost: "it is empty but for the time of a migration", stray: "it is never read"},
 }
 
 // TestVerifySeesEveryRow takes rows of a folder with something of everything away, one
@@ -226,6 +223,8 @@ func plantRareRows(t *testing.T, o *store.Overlay) {
 	}
 	migrations.Put(o, theMigration, migration{})
 	records("absence").Put(o, "a process", fields{})
+	records("eventorigin").Put(o, "log", fields{"Last": 1})
+	records("webhookevent").Put(o, "000001a0c4875afb-00000001-000000000001", fields{})
 	problems, err := verify(t.Context(), o)
 	noErr(t, "verify", err)
 	for _, p := range problems {

@@ -1,7 +1,6 @@
 package webhook
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/muster-iot/muster"
@@ -52,7 +51,7 @@ func eventOf(e eventlog.Event, account muster.Account) cloudEvent {
 		SpecVersion: "1.0", ID: e.ID, Source: "arn:aws:iot:" + account.Region + ":" + account.ID,
 		Type: typePrefix + family + "." + string(e.Operation), Subject: subject,
 		Time: e.At.Time().Format(time.RFC3339Nano), DataContentType: "application/json",
-		Sequence: fmt.Sprintf("%020d", e.Place),
+		Sequence: e.Place,
 		Data:     events.Payload(e, account),
 	}
 }

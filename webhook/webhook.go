@@ -23,15 +23,13 @@ import (
 
 // Log holds events until every sink has taken them; *eventlog.Log implements it.
 type Log interface {
-	// Events returns at most limit events for sink that come after a place; zero
-	// means the oldest that the sink has not taken. through is the place up to
-	// which there are no others, and equals after when there is nothing at all.
-	Events(ctx context.Context, sink eventlog.Sink, after uint64, limit int) (events []eventlog.Event, through uint64, err error)
-	// Taken says that sink is done with all events up to a place. It does not wait.
-	Taken(sink eventlog.Sink, through uint64)
-	// GiveUp stores dead letters and, in the same transaction, that the webhook is
-	// done with all events up to a place.
-	GiveUp(ctx context.Context, letters []eventlog.DeadLetter, through uint64) error
+	// Events returns at most limit events for sink, the oldest that the sink has not
+	// taken.
+	Events(ctx context.Context, sink eventlog.Sink, limit int) ([]eventlog.Event, error)
+	// Taken says that sink is done with events. It does not wait.
+	Taken(sink eventlog.Sink, events []eventlog.Event)
+	// GiveUp makes dead letters of events; the webhook is done with them then.
+	GiveUp(ctx context.Context, letters []eventlog.DeadLetter) error
 }
 
 // Limits of a delivery.
@@ -135,38 +133,35 @@ func (h *Hook) Stats() Stats {
 // service must be running.
 func (h *Hook) Run(ctx context.Context) error {
 	defer h.client.CloseIdleConnections()
-	for after := uint64(0); ctx.Err() == nil; {
-		events, through, err := h.o.Events.Events(ctx, eventlog.Webhook, after, max(readMax, h.o.Batch))
+	for ctx.Err() == nil {
+		events, err := h.o.Events.Events(ctx, eventlog.Webhook, max(readMax, h.o.Batch))
 		switch {
 		case err != nil:
 			h.o.Log.Error("events for the webhook could not be read", "error", err)
 			pause(ctx, backoffMin)
-		case through == after:
+		case len(events) == 0:
 			select {
 			case <-h.recorded:
 			case <-ctx.Done():
 			}
 		default:
-			if after, err = h.deliverAll(ctx, events, after); err == nil {
-				after = through
-			}
-			h.o.Events.Taken(eventlog.Webhook, after)
+			h.o.Events.Taken(eventlog.Webhook, events[:h.deliverAll(ctx, events)])
 		}
 	}
 	return nil
 }
 
-// deliverAll delivers events in order, Batch at a time, and returns the place of
-// the last that was delivered or became a dead letter. It fails only when ctx ends.
-func (h *Hook) deliverAll(ctx context.Context, events []eventlog.Event, after uint64) (uint64, error) {
-	for len(events) > 0 {
-		n := min(len(events), h.o.Batch)
-		if err := h.deliver(ctx, events[:n]); err != nil {
-			return after, err
+// deliverAll delivers events in order, Batch at a time, and returns how many were
+// delivered or became dead letters: all, unless ctx ends.
+func (h *Hook) deliverAll(ctx context.Context, events []eventlog.Event) (n int) {
+	for n < len(events) {
+		next := min(n+h.o.Batch, len(events))
+		if h.deliver(ctx, events[n:next]) != nil {
+			break
 		}
-		after, events = events[n-1].Place, events[n:]
+		n = next
 	}
-	return after, nil
+	return n
 }
 
 // deliver sends one request until it succeeds or its events become dead letters. It
@@ -211,7 +206,7 @@ func (h *Hook) giveUp(ctx context.Context, events []eventlog.Event, attempts int
 		letters[i] = eventlog.DeadLetter{Event: e, Attempts: attempts, Why: why}
 	}
 	for {
-		err := h.o.Events.GiveUp(ctx, letters, events[len(events)-1].Place)
+		err := h.o.Events.GiveUp(ctx, letters)
 		if err == nil {
 			h.deadLetters.Add(uint64(len(letters)))
 			h.o.Log.Error("events for the webhook are dead letters now", "events", len(letters), "attempts", attempts, "why", why)

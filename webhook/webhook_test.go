@@ -29,7 +29,7 @@ const beginning = muster.Instant(1_790_000_000_000)
 type notebook struct {
 	mu      sync.Mutex
 	events  []eventlog.Event
-	taken   uint64
+	taken   map[string]bool // ids
 	letters []eventlog.DeadLetter
 }
 
@@ -39,35 +39,44 @@ func (n *notebook) add(at muster.Instant, things ...string) {
 	defer n.mu.Unlock()
 	for _, name := range things {
 		n.events = append(n.events, eventlog.Event{
-			ID: "id-" + name, Place: uint64(len(n.events) + 1), At: at, Recorded: at,
+			ID: "id-" + name, Place: fmt.Sprintf("%020d", len(n.events)+1), At: at, Recorded: at,
 			Type: muster.EventThing, Operation: eventlog.Created, Thing: &muster.Thing{Name: muster.ThingName(name)},
 		})
 	}
 }
 
-func (n *notebook) Events(ctx context.Context, sink eventlog.Sink, after uint64, most int) ([]eventlog.Event, uint64, error) {
+func (n *notebook) Events(ctx context.Context, sink eventlog.Sink, most int) (all []eventlog.Event, err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if sink != eventlog.Webhook || ctx.Err() != nil {
-		return nil, after, errors.New("no events")
+		return nil, errors.New("no events")
 	}
-	after = max(after, n.taken)
-	later := n.events[after:]
-	later = later[:min(len(later), most)]
-	return slices.Clone(later), after + uint64(len(later)), nil
+	for _, e := range n.events {
+		if !n.taken[e.ID] && len(all) < most {
+			all = append(all, e)
+		}
+	}
+	return all, nil
 }
 
-func (n *notebook) Taken(_ eventlog.Sink, through uint64) {
+func (n *notebook) Taken(_ eventlog.Sink, all []eventlog.Event) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.taken = max(n.taken, through)
+	if n.taken == nil {
+		n.taken = map[string]bool{}
+	}
+	for _, e := range all {
+		n.taken[e.ID] = true
+	}
 }
 
-func (n *notebook) GiveUp(_ context.Context, letters []eventlog.DeadLetter, through uint64) error {
+func (n *notebook) GiveUp(_ context.Context, letters []eventlog.DeadLetter) error {
+	for _, l := range letters {
+		n.Taken(eventlog.Webhook, []eventlog.Event{l.Event})
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.letters = append(n.letters, letters...)
-	n.taken = max(n.taken, through)
 	return nil
 }
 
@@ -178,8 +187,8 @@ func TestEventsArriveInOrderOneByOne(t *testing.T) {
 			s.hook.Recorded() // never blocks
 		}()
 		s.run(t, Options{}, 2*time.Minute)
-		if want := []string{"a", "b", "c"}; !slices.Equal(s.things(), want) || s.taken != 3 {
-			t.Errorf("events of %q arrived and %d were taken, want %q and 3", s.things(), s.taken, want)
+		if want := []string{"a", "b", "c"}; !slices.Equal(s.things(), want) || len(s.taken) != 3 {
+			t.Errorf("events of %q arrived and %d were taken, want %q and 3", s.things(), len(s.taken), want)
 		}
 		if want := []float64{0, 0, 60}; !slices.Equal(s.came, want) {
 			t.Errorf("they arrived at %v, want %v", s.came, want)
@@ -195,8 +204,8 @@ func TestABatchIsOneRequest(t *testing.T) {
 		s := &server{answer: first(500)}
 		s.add(beginning, "a", "b", "c", "d", "e")
 		s.run(t, Options{Batch: 2}, time.Minute)
-		if want := []string{"a b", "a b", "c d", "e"}; !slices.Equal(s.things(), want) || s.taken != 5 {
-			t.Errorf("events of %q arrived and %d were taken, want %q and 5", s.things(), s.taken, want)
+		if want := []string{"a b", "a b", "c d", "e"}; !slices.Equal(s.things(), want) || len(s.taken) != 5 {
+			t.Errorf("events of %q arrived and %d were taken, want %q and 5", s.things(), len(s.taken), want)
 		}
 		if last := s.bodies[3]; !strings.HasPrefix(last, `[{"specversion":"1.0",`) {
 			t.Errorf("a batch of one is %s, want a list", last)
@@ -210,8 +219,8 @@ func TestAFailureIsTriedAgainLaterAndLater(t *testing.T) {
 		s := &server{answer: first(codes...)}
 		s.add(beginning, "a", "b")
 		s.run(t, Options{}, time.Hour)
-		if len(s.came) != len(codes)+2 || s.taken != 2 {
-			t.Fatalf("%d requests came and %d events were taken, want %d and 2", len(s.came), s.taken, len(codes)+2)
+		if len(s.came) != len(codes)+2 || len(s.taken) != 2 {
+			t.Fatalf("%d requests came and %d events were taken, want %d and 2", len(s.came), len(s.taken), len(codes)+2)
 		}
 		for i := range codes {
 			longest := min(float64(int(1)<<i), 60)
@@ -265,8 +274,8 @@ func TestWhatTheServerRefusesOftenIsADeadLetter(t *testing.T) {
 		s := &server{answer: first(400, 429, 0, 503, 400, 422)}
 		s.add(beginning, "poison", "b")
 		s.run(t, Options{Attempts: 3}, time.Hour)
-		if len(s.letters) != 1 || s.taken != 2 || s.bodies[len(s.bodies)-1] == s.bodies[0] {
-			t.Fatalf("dead letters %+v, %d taken, want one and the other event delivered", s.letters, s.taken)
+		if len(s.letters) != 1 || len(s.taken) != 2 || s.bodies[len(s.bodies)-1] == s.bodies[0] {
+			t.Fatalf("dead letters %+v, %d taken, want one and the other event delivered", s.letters, len(s.taken))
 		}
 		if l := s.letters[0]; l.ID != "id-poison" || l.Attempts != 6 || l.Why != "the server answers 422 Unprocessable Entity" {
 			t.Errorf("the dead letter is %+v, want that of poison after 6 attempts, with the last answer", l)
@@ -288,8 +297,8 @@ func TestAServerThatIsDownLosesNothingForADay(t *testing.T) {
 		}
 		s.add(beginning, "a", "b")
 		s.run(t, Options{Attempts: 3}, 24*time.Hour)
-		if len(s.letters) != 0 || s.taken != 2 {
-			t.Errorf("dead letters %+v and %d taken, want none and 2", s.letters, s.taken)
+		if len(s.letters) != 0 || len(s.taken) != 2 {
+			t.Errorf("dead letters %+v and %d taken, want none and 2", s.letters, len(s.taken))
 		}
 	})
 }
@@ -319,7 +328,7 @@ func TestAServerThatNeverAnswersIsLeft(t *testing.T) {
 		}}
 		s.add(beginning, "a")
 		s.run(t, Options{}, time.Minute)
-		if len(s.came) != 2 || s.came[1] < 10.5 || s.came[1] > 11 || s.taken != 1 {
+		if len(s.came) != 2 || s.came[1] < 10.5 || s.came[1] > 11 || len(s.taken) != 1 {
 			t.Errorf("requests came at %v, want the second after 10 seconds and a pause", s.came)
 		}
 	})
@@ -330,8 +339,8 @@ func TestRunEndsInTheMiddleOfAPause(t *testing.T) {
 		s := &server{answer: first(500, 500, 500, 500)}
 		s.add(beginning, "a", "b")
 		s.run(t, Options{}, 3*time.Second) // which waits for Run
-		if s.taken != 0 {
-			t.Errorf("%d events were taken that nobody got", s.taken)
+		if len(s.taken) != 0 {
+			t.Errorf("%d events were taken that nobody got", len(s.taken))
 		}
 	})
 }

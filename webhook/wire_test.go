@@ -20,12 +20,12 @@ import (
 
 func TestACloudEventAsItIsSent(t *testing.T) {
 	failed := eventlog.Event{
-		ID: "6f0d8a0e-7a3c-4a0d-b6f1-2c9c3a9f4e02", Place: 42, At: 1790003600123, Type: muster.EventJobExecution, Operation: "failed",
+		ID: "6f0d8a0e-7a3c-4a0d-b6f1-2c9c3a9f4e02", Place: "000001a0c4875afb-00000003-00000000002a", At: 1790003600123, Type: muster.EventJobExecution, Operation: "failed",
 		Execution: &muster.Execution{Job: "fw-12", Thing: "sensor-7", Details: map[string]string{"reason": "a < b"}},
 	}
 	want := `{"specversion":"1.0","id":"6f0d8a0e-7a3c-4a0d-b6f1-2c9c3a9f4e02","source":"arn:aws:iot:eu-west-1:111122223333",` +
 		`"type":"io.github.muster-iot.jobExecution.failed","subject":"thing/sensor-7/job/fw-12","time":"2026-09-21T15:13:20.123Z",` +
-		`"datacontenttype":"application/json","sequence":"00000000000000000042","data":{"eventType":"JOB_EXECUTION",` +
+		`"datacontenttype":"application/json","sequence":"000001a0c4875afb-00000003-00000000002a","data":{"eventType":"JOB_EXECUTION",` +
 		`"eventId":"6f0d8a0e-7a3c-4a0d-b6f1-2c9c3a9f4e02","timestamp":1790003600,"operation":"failed","jobId":"fw-12",` +
 		`"thingArn":"arn:aws:iot:eu-west-1:111122223333:thing/sensor-7","status":"FAILED","statusDetails":{"reason":"a < b"}}}`
 	got := encode([]eventlog.Event{failed}, account, false)

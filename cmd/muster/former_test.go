@@ -33,7 +33,11 @@ import (
 	"github.com/muster-iot/muster/store/pebblestore"
 )
 
-// otherwise says of requests why the answer of today is another one.
+// formerFormats are the formats of which there are folders: all but the present one.
+var formerFormats = []int{1, 2}
+
+// otherwise says of requests to the release of format 1 why the answer of today is
+// another one.
 var otherwise = map[string]string{
 	"/things/reborn/jobs?maxResults=250":               "the thing was made again, so the execution is its predecessor's (arbitration A26)",
 	"/things/reborn/jobs/for-reborn?executionNumber=1": "the same",
@@ -41,12 +45,18 @@ var otherwise = map[string]string{
 	"/things/lamp7/jobs/all-states?executionNumber=1":  "the same",
 }
 
-// TestAFormerFolderIsServed opens the folder that the first release left when it was
+// TestAFormerFolderIsServed opens the folder that a former release left when it was
 // killed. It is verified as it is, answers what that release answered, hands its
 // devices what it kept for them, and is verified again.
 func TestAFormerFolderIsServed(t *testing.T) {
+	for _, format := range formerFormats {
+		t.Run(fmt.Sprint("format ", format), func(t *testing.T) { serveFormer(t, format) })
+	}
+}
+
+func serveFormer(t *testing.T, format int) {
 	data := filepath.Join(t.TempDir(), "data")
-	if err := former.Unpack(1, data); err != nil {
+	if err := former.Unpack(format, data); err != nil {
 		t.Fatal(err)
 	}
 	before := digests(t, data)
@@ -58,16 +68,16 @@ func TestAFormerFolderIsServed(t *testing.T) {
 
 	s := startServer(t, data, "--test-clock", "--limit", "concurrent-jobs=2", "--session-expiry", "168h", "--https", "127.0.0.1:0")
 	s.travel(t, former.Clock)
-	answers, err := former.Answers(1)
+	answers, err := former.Answers(format)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, a := range answers {
-		if otherwise[a.Path] == "" {
+		if format != 1 || otherwise[a.Path] == "" {
 			s.compare(t, a)
 		}
 	}
-	s.receive(t)
+	s.receive(t, format)
 	s.readFormerFiles(t)
 	s.askAsFormerDevice(t, data)
 	s.kill(t)
@@ -83,8 +93,14 @@ func TestAFormerFolderIsServed(t *testing.T) {
 // TestABackupOfAFormerFolderIsServed copies the folder while it has its format, and
 // serves the copy.
 func TestABackupOfAFormerFolderIsServed(t *testing.T) {
+	for _, format := range formerFormats {
+		t.Run(fmt.Sprint("format ", format), func(t *testing.T) { serveBackup(t, format) })
+	}
+}
+
+func serveBackup(t *testing.T, format int) {
 	data, copied := filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "copy")
-	if err := former.Unpack(1, data); err != nil {
+	if err := former.Unpack(format, data); err != nil {
 		t.Fatal(err)
 	}
 	if out, err := exec.Command("muster", "admin", "backup", data, copied).CombinedOutput(); err != nil {
@@ -94,8 +110,8 @@ func TestABackupOfAFormerFolderIsServed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if opened.Format() != 1 {
-		t.Errorf("the copy has format %d, want 1 as the folder", opened.Format())
+	if opened.Format() != format {
+		t.Errorf("the copy has format %d, want %d as the folder", opened.Format(), format)
 	}
 	if err := opened.Close(); err != nil {
 		t.Fatal(err)
@@ -267,9 +283,9 @@ func present(seconds float64) bool {
 var timestamp = regexp.MustCompile(`"timestamp":\d+`)
 
 // receive is the client lamp6, which gets what was stored for it.
-func (s *running) receive(t *testing.T) {
+func (s *running) receive(t *testing.T, format int) {
 	t.Helper()
-	want, err := former.Messages(1)
+	want, err := former.Messages(format)
 	if err != nil {
 		t.Fatal(err)
 	}

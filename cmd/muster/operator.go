@@ -25,7 +25,7 @@ func (s *server) operatorParts() operator.Parts {
 // deadLetters are those of an event log.
 type deadLetters struct{ of *eventlog.Log }
 
-func (d deadLetters) DeadLetters(ctx context.Context, after uint64, limit int) ([]operator.DeadLetter, error) {
+func (d deadLetters) DeadLetters(ctx context.Context, after string, limit int) ([]operator.DeadLetter, error) {
 	kept, err := d.of.DeadLetters(ctx, after, limit)
 	var letters []operator.DeadLetter
 	for _, l := range kept {
