@@ -11,7 +11,7 @@ import (
 
 // sourceVersion is the version of this source: the newest one in CHANGELOG.md, or, while
 // that has unreleased changes, the next one with "-devel".
-const sourceVersion = "0.1.0"
+const sourceVersion = "0.2.0-devel"
 
 // version replaces sourceVersion and the commit, when the linker sets it: -ldflags "-X main.version=1.2.3".
 var version = ""
