@@ -34,6 +34,43 @@ type Queue struct {
 	Thing     ThingName
 	Namespace Namespace
 	Entries   []Entry // sorted by job ID; Pending returns them in the order that devices see
+
+	// Rev is the revision of the queue as it was written last: of two written states of a
+	// queue, the newer one has the higher revision (Revised). It is zero if nothing is
+	// stored. Other rules keep it.
+	Rev int64
+}
+
+// LeastRev returns the lowest revision that a written queue with these entries may have:
+// the instant at which the oldest of them was queued, times 1,000. Without entries it
+// is zero.
+func (q Queue) LeastRev() int64 {
+	if len(q.Entries) == 0 {
+		return 0
+	}
+	oldest := q.Entries[0].QueuedAt
+	for _, e := range q.Entries[1:] {
+		oldest = min(oldest, e.QueuedAt)
+	}
+	return int64(oldest) * 1000
+}
+
+// Revised returns the queue with the revision that its next write gives it. That is
+// higher than Rev, at least LeastRev, and for a queue that is not stored also higher than
+// removed.
+//
+// A queue without entries is not stored, so its revision is forgotten, and removed should
+// be the highest revision that any queue was removed with. Then a queue that comes again
+// has a higher revision than ever before, whatever the clock says. A caller that cannot
+// know that, because it was started again, passes zero. Then the same holds if the clock
+// shows a later instant than when the oldest entry was queued that the queue had in the
+// end: it may have been set back since, but by less than that entry was pending.
+func (q Queue) Revised(removed int64) Queue {
+	if q.Rev == 0 {
+		q.Rev = removed
+	}
+	q.Rev = max(q.Rev+1, q.LeastRev())
+	return q
 }
 
 // Find returns the entry of job, if one is pending.

@@ -144,3 +144,58 @@ func check(t *testing.T, before, q Queue, oldModel, model map[JobID]Entry) {
 		t.Fatalf("Diff = %+v, want %+v, from %s to %s", got, want, ids(was), ids(is))
 	}
 }
+
+// The revisions of a queue rise with every write: while the clock moves, stands still or
+// goes back, when the queue is removed and comes again, and after a restart, which
+// forgets what was removed and finds the clock at a later instant than that of the oldest entry.
+func TestRevisionsRise(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	for range 300 {
+		q := Queue{Thing: "lamp"}
+		now, oldest, last, removed := Instant(1_700_000_000_000), Instant(0), int64(0), int64(0)
+		steady := rng.IntN(2) == 0 // the clock never goes back in this history
+		for step := range 60 {
+			switch rng.IntN(4) {
+			case 0:
+				now += Instant(rng.IntN(3))
+			case 1:
+				if !steady {
+					now -= Instant(rng.IntN(100))
+				}
+			case 2:
+				if steady && rng.IntN(4) == 0 {
+					now, removed = max(now, oldest+1), 0 // restarted
+				}
+			}
+			job := fmt.Sprintf("job-%d", rng.IntN(3))
+			if entry, ok := q.Find(JobID(job)); ok && rng.IntN(3) > 0 {
+				oldest = Instant(q.LeastRev() / 1000)
+				q = q.Without(entry.Job, entry.Number)
+			} else {
+				q = q.With(pending(job, Status(1+rng.IntN(2)), now)).Hide(JobID(job), rng.IntN(2) == 0)
+			}
+			q = q.Revised(removed)
+			if q.Rev <= last || q.Rev < q.LeastRev() {
+				t.Fatalf("step %d: revision %d after %d, and the lowest is %d", step, q.Rev, last, q.LeastRev())
+			}
+			if last = q.Rev; len(q.Entries) == 0 {
+				removed, q.Rev = max(removed, q.Rev), 0
+			}
+		}
+	}
+}
+
+// A store keeps a revision as what it is above the lowest one, so that must stay small.
+func TestRevisionsStayNearTheLowest(t *testing.T) {
+	q, now := Queue{Thing: "lamp"}, Instant(1_700_000_000_000)
+	for i := range 1000 {
+		now += 3_600_000
+		q = q.With(pending(fmt.Sprintf("job-%d", i), Queued, now)).Revised(0)
+		if done := fmt.Sprintf("job-%d", i-3); i >= 3 {
+			q = q.Without(JobID(done), 1).Revised(0)
+		}
+		if above := q.Rev - q.LeastRev(); above > 8 {
+			t.Fatalf("after %d jobs the revision is %d above the lowest one", i+1, above)
+		}
+	}
+}

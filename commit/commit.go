@@ -79,6 +79,10 @@ type Committer struct {
 	arrived  chan struct{} // of capacity one; holds a token when there may be commands
 
 	asked atomic.Int64 // the instant at which Work last asked to be called
+
+	// removed is the highest revision of a queue that was removed (Tx.PutQueue); it is used
+	// by Run alone.
+	removed int64
 }
 
 // New returns a Committer on o.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"runtime"
 	"slices"
 	"strings"
@@ -21,7 +22,9 @@ var records = store.Of[string]{Table: "record"}
 // running returns a Committer on o that runs until the test ends.
 func running(t *testing.T, o Options) *Committer {
 	t.Helper()
-	o.Now = func() muster.Instant { return 1 }
+	if o.Now == nil {
+		o.Now = func() muster.Instant { return 1 }
+	}
 	c := New(o)
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -359,6 +362,94 @@ func TestOnlyTheRunThatWasAppliedIsAdopted(t *testing.T) {
 	if want := []string{"run 2"}; !slices.Equal(next, want) {
 		t.Errorf("the next transaction begins with %q, want %q", next, want)
 	}
+}
+
+// The revisions of a queue rise with every write, also within a transaction, when the
+// queue is removed and comes again, and after a restart, of which the clock here shows no
+// more than one millisecond. A transaction that runs twice gives the same ones.
+func TestRevisionsOfQueuesRise(t *testing.T) {
+	var now atomic.Int64
+	clock := func() muster.Instant { return muster.Instant(now.Load()) }
+	s := memstore.New()
+	written := &writtenQueues{Store: s}
+	all := map[muster.ThingName][]int64{} // written by the committer alone, read when it rests
+	rng := rand.New(rand.NewPCG(1, 2))
+	const lives, rounds, many = 5, 20, 8
+	for range lives {
+		now.Add(1)
+		c := running(t, Options{Store: storetest.Twice(written), Now: clock})
+		for range rounds {
+			release := block(c)
+			done := make(chan error, many)
+			for range many {
+				key := store.QueueKey{Thing: muster.ThingName(fmt.Sprint("lamp", rng.IntN(3)))}
+				job := muster.Job{ID: muster.JobID(fmt.Sprint("job", rng.IntN(2)))}
+				hand(c, func(tx *Tx) error {
+					q, err := tx.Queue(key)
+					if err != nil {
+						return err
+					}
+					if entry, ok := q.Find(job.ID); ok {
+						tx.PutQueue(q.Without(job.ID, entry.Number))
+					} else {
+						tx.PutQueue(q.With(muster.NewExecution(&job, key.Thing, 1, tx.Now)))
+					}
+					q, err = tx.Queue(key)
+					tx.After(func() { all[key.Thing] = append(all[key.Thing], q.Rev) })
+					return err
+				}, done)
+			}
+			release()
+			for range many {
+				if err := <-done; err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := c.Do(t.Context(), func(*Tx) error { return nil }); err != nil { // after what is told
+				t.Fatal(err)
+			}
+		}
+	}
+	for thing, revs := range all {
+		for i, rev := range revs[1:] {
+			if rev <= revs[i] {
+				t.Errorf("the queue of %s has the revisions %v", thing, revs)
+				break
+			}
+		}
+	}
+	if len(all) != 3 {
+		t.Errorf("%d queues were written, want 3", len(all))
+	}
+	for i, runs := range slices.Collect(slices.Chunk(written.runs, 2)) {
+		if !slices.Equal(runs[0], runs[1]) {
+			t.Fatalf("transaction %d writes the revisions %v in its first run and %v in its second", i, runs[0], runs[1])
+		}
+	}
+}
+
+// writtenQueues is a store that notes the revisions of the queues that are written, by
+// run of a transaction.
+type writtenQueues struct {
+	store.Store
+	runs [][]int64
+}
+
+func (s *writtenQueues) Apply(ctx context.Context, fn func(store.Tx) error) (func() error, error) {
+	return s.Store.Apply(ctx, func(tx store.Tx) error {
+		s.runs = append(s.runs, nil)
+		return fn(writtenTx{tx, &s.runs[len(s.runs)-1]})
+	})
+}
+
+type writtenTx struct {
+	store.Tx
+	revs *[]int64
+}
+
+func (t writtenTx) PutQueue(q muster.Queue) {
+	*t.revs = append(*t.revs, q.Rev)
+	t.Tx.PutQueue(q)
 }
 
 // counting is a store that counts how often queues and executions are read.

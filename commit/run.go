@@ -124,7 +124,7 @@ func (c *Committer) apply(commands []command, work bool) batch {
 	wait, err := (func() error)(nil), errAgain
 	for errors.Is(err, errAgain) {
 		wait, err = c.store.Apply(context.Background(), func(s store.Tx) error {
-			tx = newTx(s, now)
+			tx = newTx(s, now, c.removed)
 			return b.run(tx, c)
 		})
 	}
@@ -136,7 +136,7 @@ func (c *Committer) apply(commands []command, work bool) batch {
 		b.wait = func() error { return err }
 		return b
 	}
-	b.wait, b.ends = wait, tx.ends
+	b.wait, b.ends, c.removed = wait, tx.ends, tx.removed
 	for _, take := range tx.adopts {
 		take()
 	}

@@ -36,9 +36,12 @@ type Tx struct {
 	queues map[store.QueueKey]muster.Queue          // read or written so far, in their current state
 	found  map[store.ExecutionKey]*muster.Execution // read by prefetch and not changed since
 	kept   memo                                     // of OfTransaction
-	close  []func() error
-	adopts []func()
-	ends   []func() // given to After by a seal of Close
+	// removed is the highest revision of a queue that was removed, by this transaction or,
+	// since the process started, by an earlier one (muster.Queue.Revised).
+	removed int64
+	close   []func() error
+	adopts  []func()
+	ends    []func() // given to After by a seal of Close
 
 	// Of the running command:
 	own    memo // of OfCommand
@@ -51,8 +54,8 @@ type Tx struct {
 	closes bool // the seals of Close are running
 }
 
-func newTx(tx store.Tx, now muster.Instant) *Tx {
-	return &Tx{Tx: tx, Now: now, queues: map[store.QueueKey]muster.Queue{}}
+func newTx(tx store.Tx, now muster.Instant, removed int64) *Tx {
+	return &Tx{Tx: tx, Now: now, queues: map[store.QueueKey]muster.Queue{}, removed: removed}
 }
 
 // rankedSeal is a function given to Before.
@@ -136,9 +139,14 @@ func (t *Tx) Load(keys []store.QueueKey) error {
 	return nil
 }
 
-// PutQueue writes a queue. One without entries is removed.
+// PutQueue writes a queue with the next revision; Queue returns it so. q must be what a
+// rule made of the queue in its present state. One without entries is removed.
 func (t *Tx) PutQueue(q muster.Queue) {
 	t.wrote = true
+	q = q.Revised(t.removed)
+	if len(q.Entries) == 0 {
+		t.removed = max(t.removed, q.Rev)
+	}
 	t.queues[store.QueueKey{Thing: q.Thing, Namespace: q.Namespace}] = q
 	t.Tx.PutQueue(q)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"hash/maphash"
 	"log/slog"
+	"maps"
 	"sync"
 	"sync/atomic"
 
@@ -37,7 +38,9 @@ type NotifierOptions struct {
 
 // Notifier tells things of changes in their queues, by notify and notify-next
 // messages (jobs-data-plane.md section 11); it is a jobs.Audience. For one thing
-// they go out in the order of the commits, notify before notify-next. Keep Run
+// they go out in the order of the commits, notify before notify-next, whatever the
+// order in which Notify is given them: one that shows an older revision of the queue than
+// was published on its topic is left out, as the subscribers know better. Keep Run
 // running.
 type Notifier struct {
 	o     NotifierOptions
@@ -60,7 +63,7 @@ func NewNotifier(o NotifierOptions) *Notifier {
 	}
 	n := &Notifier{o: o, seed: maphash.MakeSeed()}
 	for i := range n.lanes {
-		n.lanes[i] = lane{limit: laneMax, arrived: make(chan struct{}, 1)}
+		n.lanes[i] = lane{limit: laneMax, arrived: make(chan struct{}, 1), told: map[store.QueueKey]told{}, toldLimit: toldMin}
 	}
 	return n
 }
@@ -85,6 +88,11 @@ func (n *Notifier) Notify(notes []jobs.Notification) {
 func (n *Notifier) Keep(key store.QueueKey, change muster.Change) bool {
 	return (change.List && n.o.Publisher.Kept(notificationTopic(NotifyList, key))) ||
 		(change.Next && n.o.Publisher.Kept(notificationTopic(NotifyNext, key)))
+}
+
+// hears reports whether a notification of either kind would have a receiver.
+func (n *Notifier) hears(key store.QueueKey) bool {
+	return n.o.Publisher.Wanted(notificationTopic(NotifyList, key)) || n.Hears(key)
 }
 
 // Hears reports whether the next notify-next of a queue would have a receiver;
@@ -115,12 +123,14 @@ func (n *Notifier) work(ctx context.Context, l *lane) {
 			ended = true
 		}
 		for _, note := range l.take() {
-			n.publish(note)
+			n.publish(l, note)
 		}
 	}
 }
 
-func (n *Notifier) publish(note jobs.Notification) {
+// publish sends what is new of a notification.
+func (n *Notifier) publish(l *lane, note jobs.Notification) {
+	note.Change = l.told[note.QueueKey].news(note)
 	var messages []gateway.Message
 	if note.List {
 		messages = append(messages, newMessage(notificationTopic(NotifyList, note.QueueKey), appendNotify(nil, note)))
@@ -135,6 +145,7 @@ func (n *Notifier) publish(note jobs.Notification) {
 			messages = append(messages, newMessage(notificationTopic(NotifyNext, note.QueueKey), appendNotifyNext(nil, note, document)))
 		}
 	}
+	l.tell(note, n.hears)
 	n.send(note, messages)
 }
 
@@ -178,6 +189,44 @@ type lane struct {
 	mu      sync.Mutex // guards what follows
 	waiting []jobs.Notification
 	limit   int // of waiting, before it is thinned
+
+	// Of the goroutine that publishes:
+	told      map[store.QueueKey]told
+	toldLimit int // of told, before it is thinned
+}
+
+// toldMin is how many queues a lane remembers before it forgets those that nobody
+// subscribes to.
+const toldMin = 256
+
+// told is the revisions of a queue that were published last. Zero is none yet.
+type told struct{ list, next int64 }
+
+// news returns what of a notification is newer than that. Only the notification of an
+// earlier process may show a queue that is not stored, and so without a revision: it is
+// news unless something was published since, and then that its queue was removed was, too.
+func (t told) news(n jobs.Notification) muster.Change {
+	return muster.Change{
+		List: n.List && (t.list == 0 || n.Queue.Rev > t.list),
+		Next: n.Next && (t.next == 0 || n.HeadRev > t.next),
+	}
+}
+
+// tell remembers that a notification is published. When there are twice as many queues as
+// somebody subscribed to the last time that it asked hears, it forgets those of the others.
+func (l *lane) tell(n jobs.Notification, hears func(store.QueueKey) bool) {
+	t, known := l.told[n.QueueKey]
+	if !known && len(l.told) >= l.toldLimit {
+		maps.DeleteFunc(l.told, func(key store.QueueKey, _ told) bool { return !hears(key) })
+		l.toldLimit = max(toldMin, 2*len(l.told))
+	}
+	if n.List {
+		t.list = n.Queue.Rev
+	}
+	if n.Next {
+		t.next = n.HeadRev
+	}
+	l.told[n.QueueKey] = t
 }
 
 func (l *lane) add(note jobs.Notification) {
@@ -202,8 +251,7 @@ func (l *lane) take() []jobs.Notification {
 	return taken
 }
 
-// newest returns one notification for each queue: the last one, with the
-// messages of all earlier ones.
+// newest returns one notification for each queue, which covers all of it.
 func newest(notes []jobs.Notification) []jobs.Notification {
 	at := map[store.QueueKey]int{}
 	kept := notes[:0]

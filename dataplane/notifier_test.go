@@ -43,7 +43,7 @@ func notes(n int) (all []jobs.Notification) {
 		for _, thing := range []muster.ThingName{"a", "b", "c"} {
 			all = append(all, jobs.Notification{
 				QueueKey: store.QueueKey{Thing: thing}, At: muster.Instant(i * 1000),
-				Change: muster.Change{List: true, Next: i == 0},
+				Change: muster.Change{List: true, Next: i == 0}, Queue: muster.Queue{Thing: thing, Rev: int64(i + 1)}, HeadRev: int64(i + 1),
 			})
 		}
 	}
@@ -149,4 +149,99 @@ func TestANotificationIsDeliveredWhenAllItsMessagesAreSafe(t *testing.T) {
 		cancel()
 		<-running
 	})
+}
+
+// shown is a notification of one thing that shows its queue as of a revision.
+func shown(rev int64, change muster.Change) jobs.Notification {
+	return jobs.Notification{
+		QueueKey: store.QueueKey{Thing: "lamp"}, At: muster.Instant(rev * 1000), Change: change,
+		Queue: muster.Queue{Thing: "lamp", Rev: rev}, HeadRev: rev,
+	}
+}
+
+// Whatever the order of notifications, a topic shows states that only get newer, and the
+// newest of them at last.
+func TestAnOlderStateIsNotToldAfterANewerOne(t *testing.T) {
+	list, next, both := muster.Change{List: true}, muster.Change{Next: true}, muster.Change{List: true, Next: true}
+	given := []jobs.Notification{
+		shown(0, both), // an earlier process owed it, and the queue is gone
+		shown(2, both), shown(1, both), shown(3, list), shown(2, both), shown(3, both), shown(3, next), shown(0, both), shown(7, next), shown(5, both), shown(6, next),
+	}
+	wantLists, wantNexts := []string{`{"timestamp":0,"jobs":{}}`, `{"timestamp":2,"jobs":{}}`, `{"timestamp":3,"jobs":{}}`, `{"timestamp":5,"jobs":{}}`},
+		[]string{`{"timestamp":0}`, `{"timestamp":2}`, `{"timestamp":3}`, `{"timestamp":7}`}
+	synctest.Test(t, func(t *testing.T) {
+		b := &board{}
+		delivered := make(chan int64, len(given))
+		n := NewNotifier(NotifierOptions{Publisher: b, Delivered: func(n jobs.Notification) { delivered <- n.Queue.Rev }})
+		ctx, cancel := context.WithCancel(t.Context())
+		running := make(chan struct{})
+		go func() { n.Run(ctx); close(running) }()
+		for _, note := range given {
+			n.Notify([]jobs.Notification{note})
+		}
+		synctest.Wait()
+		if got := b.messages[notificationTopic(NotifyList, given[0].QueueKey)]; !slices.Equal(got, wantLists) {
+			t.Errorf("the lists published are %v, want %v", got, wantLists)
+		}
+		if got := b.messages[notificationTopic(NotifyNext, given[0].QueueKey)]; !slices.Equal(got, wantNexts) {
+			t.Errorf("the heads published are %v, want %v", got, wantNexts)
+		}
+		if len(delivered) != 5 {
+			t.Errorf("%d are delivered before any message is safe, want the 5 that were left out", len(delivered))
+		}
+		cancel()
+		<-running
+	})
+}
+
+func TestThinningKeepsTheNewestOfBoth(t *testing.T) {
+	list, next := muster.Change{List: true}, muster.Change{Next: true}
+	for name, given := range map[string][]jobs.Notification{
+		"in order":     {shown(4, next), shown(7, next), shown(9, list)},
+		"out of order": {shown(9, list), shown(4, next), shown(7, next)},
+		"head first":   {shown(7, next), shown(9, list), shown(4, next)},
+	} {
+		got := newest(given)
+		if len(got) != 1 || got[0].Queue.Rev != 9 || got[0].HeadRev != 7 || !got[0].List || !got[0].Next {
+			t.Errorf("%s: newest = %+v, want one that owes both and shows the queue of revision 9 and the head of 7", name, got)
+		}
+	}
+}
+
+// subscribers are those of one thing after the other.
+type subscribers struct {
+	board
+	stay, now muster.ThingName
+}
+
+func (s *subscribers) Wanted(topic string) bool {
+	return topic == notificationTopic(NotifyNext, store.QueueKey{Thing: s.now}) || topic == notificationTopic(NotifyList, store.QueueKey{Thing: s.stay})
+}
+
+// What was told is remembered of queues that somebody subscribes to, and of few others.
+func TestWhatWasToldIsForgottenWithItsSubscribers(t *testing.T) {
+	s := &subscribers{stay: "stays"}
+	n := NewNotifier(NotifierOptions{Publisher: s})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	tell := func(thing muster.ThingName, rev int64) {
+		n.Notify([]jobs.Notification{{
+			QueueKey: store.QueueKey{Thing: thing}, Queue: muster.Queue{Thing: thing, Rev: rev}, HeadRev: rev, Change: muster.Change{List: true, Next: true},
+		}})
+		n.Run(ctx) // publishes what waits, and ends
+	}
+	tell("stays", 5)
+	for i := range 2 * toldMin * lanes {
+		s.now = muster.ThingName(fmt.Sprint("thing", i))
+		tell(s.now, 1)
+	}
+	for i := range n.lanes {
+		if many := len(n.lanes[i].told); many > toldMin {
+			t.Errorf("a lane remembers %d queues, of which at most 2 have subscribers; want at most %d", many, toldMin)
+		}
+	}
+	tell("stays", 4)
+	if got := s.messages[notificationTopic(NotifyList, store.QueueKey{Thing: "stays"})]; len(got) != 1 {
+		t.Errorf("the thing that stays is told %d times, want once", len(got))
+	}
 }

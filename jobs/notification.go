@@ -12,9 +12,10 @@ import (
 type Notification struct {
 	store.QueueKey
 	muster.Change
-	At    muster.Instant
-	Queue muster.Queue      // for notify
-	Head  *muster.Execution // for notify-next: nil when nothing is pending
+	At      muster.Instant
+	Queue   muster.Queue      // for notify
+	Head    *muster.Execution // for notify-next: nil when nothing is pending
+	HeadRev int64             // for notify-next: the revision of the queue of which Head is the first
 
 	jobs     *Jobs
 	job      *muster.Job // of Head
@@ -22,16 +23,20 @@ type Notification struct {
 	receipt  uint64      // of what was written down in the outbox; zero when nothing was
 }
 
-// Covering returns n as it is sent when it also takes the place of an earlier one of
-// the same thing, which was not sent: it owes what either of them does.
-func (n Notification) Covering(earlier Notification) Notification {
-	if !n.Next {
-		n.Head, n.job, n.document = earlier.Head, earlier.job, earlier.document // nothing changed since at the head
+// Covering returns a notification that takes the place of n and of another one of the same
+// queue, neither of which was sent: it owes what either of them does, and shows the
+// newer queue and head.
+func (n Notification) Covering(other Notification) Notification {
+	if other.Queue.Rev > n.Queue.Rev {
+		n, other = other, n
+	}
+	if other.Next && (!n.Next || other.HeadRev > n.HeadRev) {
+		n.Head, n.HeadRev, n.job, n.document = other.Head, other.HeadRev, other.job, other.document
 	}
 	if n.receipt == 0 {
-		n.receipt = earlier.receipt
+		n.receipt = other.receipt
 	}
-	n.Change = n.Change.Or(earlier.Change)
+	n.Change = n.Change.Or(other.Change)
 	return n
 }
 

@@ -116,6 +116,7 @@ func (o *outbox) head(q muster.Queue) (*muster.Execution, error) {
 // is also given the instant of its URLs, in this transaction: otherwise the publisher
 // would need another transaction for each thing of a rollout (Notification.Document).
 func (o *outbox) present(n *Notification) (err error) {
+	n.HeadRev = n.Queue.Rev
 	if n.Head, err = o.head(n.Queue); err != nil || n.Head == nil {
 		return err
 	}

@@ -46,11 +46,12 @@ type history struct {
 	told sync.Mutex
 	list map[muster.ThingName]string // what each thing was told last
 	head map[muster.ThingName]string
+	revs map[string]int64 // and as of which revision, by thing and kind
 }
 
 func newHistory(t *testing.T, seed uint64) *history {
 	h := &history{
-		rng: rand.New(rand.NewPCG(seed, 1)), list: map[muster.ThingName]string{}, head: map[muster.ThingName]string{},
+		rng: rand.New(rand.NewPCG(seed, 1)), list: map[muster.ThingName]string{}, head: map[muster.ThingName]string{}, revs: map[string]int64{},
 		things: []muster.ThingName{"a", "b", "c", "d", "e"}, groups: []muster.GroupName{"root", "left", "right", "leaf", "apart"},
 	}
 	h.limits = jobs.Limits{ConcurrentJobs: int(seed % 4), RetentionDays: int(seed % 3)}
@@ -67,15 +68,25 @@ func (h *history) listen(notes []jobs.Notification) {
 	defer h.told.Unlock()
 	for _, n := range notes {
 		if n.List {
+			h.rises(string(n.Thing)+" notify", n.Queue.Rev)
 			h.list[n.Thing] = shownSet(n.Queue)
 		}
 		if n.Next {
+			h.rises(string(n.Thing)+" next", n.HeadRev)
 			h.head[n.Thing] = ""
 			if n.Head != nil {
 				h.head[n.Thing] = fmt.Sprintf("%s#%d", n.Head.Job, n.Head.Number)
 			}
 		}
 	}
+}
+
+// rises notes the revision of a notification.
+func (h *history) rises(told string, rev int64) {
+	if rev <= h.revs[told] {
+		h.t.Errorf("%s shows revision %d after %d", told, rev, h.revs[told])
+	}
+	h.revs[told] = rev
 }
 
 func shownSet(q muster.Queue) string {

@@ -146,10 +146,11 @@ type Reader interface {
 type Tx interface {
 	Reader
 
-	// PutQueue writes a queue; one without entries is removed. It comes before the
-	// Change of its executions, so that a store need not store twice what an entry
-	// says. An entry must not leave its queue unless its execution is changed or
-	// deleted in the same transaction; a store may, but need not, fail it otherwise.
+	// PutQueue writes a queue with its revision; one without entries is removed, and
+	// its revision is forgotten. It comes before the Change of its executions, so that
+	// a store need not store twice what an entry says. An entry must not leave its
+	// queue unless its execution is changed or deleted in the same transaction; a
+	// store may, but need not, fail it otherwise.
 	PutQueue(q muster.Queue)
 
 	// Change creates (before nil), replaces, or deletes (after nil) one

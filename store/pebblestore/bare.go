@@ -22,6 +22,7 @@ import (
 // queue is a queue as it is stored.
 type queue struct {
 	entries []muster.Entry // not changed in place
+	rev     int64          // zero without entries
 	bare    []attempt      // which of the executions are bare
 	stored  bool           // there is a value under its key, in the database or the batch
 	changed bool           // it is not in the batch yet

@@ -54,7 +54,7 @@ func fanOut(s *Store, job muster.JobID, from, to int, now muster.Instant) (wait 
 			e := muster.Execution{
 				Thing: q.Thing, Job: job, Number: 1, Status: muster.Queued, Version: 1, QueuedAt: now, UpdatedAt: now,
 			}
-			tx.PutQueue(q.With(e))
+			tx.PutQueue(q.With(e).Revised(0))
 			tx.Change(nil, &e)
 		}
 		return nil
@@ -204,7 +204,7 @@ func (p *rawPebble) apply(thing muster.ThingName, lock *sync.Mutex) (*pebble.Bat
 	}
 	before := *executions[0]
 	next := flip(before, benchStart.Minutes(1))
-	t.PutQueue(queues[0].With(next))
+	t.PutQueue(queues[0].With(next).Revised(0))
 	t.Change(&before, &next)
 	if err := t.writeQueues(); err != nil {
 		return nil, err
@@ -288,7 +288,7 @@ func flipAll(tx store.Tx, batch []request) error {
 		}
 		done[batch[i].thing] = at
 		next := flip(*executions[at], benchStart.Minutes(1))
-		queues[at] = queues[at].With(next)
+		queues[at] = queues[at].With(next).Revised(0)
 		tx.PutQueue(queues[at])
 		tx.Change(executions[at], &next)
 		executions[at] = &next

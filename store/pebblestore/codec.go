@@ -113,8 +113,11 @@ func (d *decoder) details(e *muster.Execution) {
 	}
 }
 
+// appendQueue writes the revision as what it is above the lowest possible one, which is
+// little. The difference may overflow: reading it does so again.
 func appendQueue(b []byte, q *queue) []byte {
-	b = binary.AppendUvarint(append(b, spanForm), uint64(len(q.entries)))
+	b = binary.AppendUvarint(append(b, spanForm), uint64(q.rev-q.leastRev()))
+	b = binary.AppendUvarint(b, uint64(len(q.entries)))
 	for i := range q.entries {
 		e := &q.entries[i]
 		b = appendString(b, string(e.Job))
@@ -126,12 +129,19 @@ func appendQueue(b []byte, q *queue) []byte {
 	return b
 }
 
+func (q *queue) leastRev() int64 { return muster.Queue{Entries: q.entries}.LeastRev() }
+
 const minEntryLen = 1 + 2 + 4
 
-// decodeQueue fills in the entries of q, and which are bare.
+// decodeQueue fills in the entries of q, its revision, and which entries are bare. Earlier
+// forms have no revision: they are given the lowest possible one.
 func decodeQueue(b []byte, q *queue) error {
 	d := decoder{b: b}
 	form := d.form(spanForm)
+	above := uint64(0)
+	if form == spanForm {
+		above = d.uvarint()
+	}
 	if n := d.length(minEntryLen); n > 0 {
 		q.entries = make([]muster.Entry, n)
 	}
@@ -160,6 +170,7 @@ func decodeQueue(b []byte, q *queue) error {
 	if form == presignedForm {
 		d.fail(errDamaged)
 	}
+	q.rev = q.leastRev() + int64(above)
 	return d.end()
 }
 

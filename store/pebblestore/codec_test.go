@@ -24,7 +24,7 @@ func fullQueue() queue {
 	return queue{entries: []muster.Entry{
 		{Job: "a", Number: 1, Version: 2, Status: muster.InProgress, QueuedAt: 3, StartedAt: 4, UpdatedAt: 5},
 		{Job: "b", Number: math.MaxInt64, Version: 1, Status: muster.Queued, QueuedAt: -1, Windowed: true, Hidden: true},
-	}, bare: []attempt{{"a", 1}}}
+	}, rev: -993, bare: []attempt{{"a", 1}}}
 }
 
 // Stored records outlive the release that wrote them, so their bytes are
@@ -37,7 +37,7 @@ func TestRecordsKeepTheirForm(t *testing.T) {
 			"\xfe\xdf\xd4\x81\x86\x9d\xff\xff\xff\x01\x83\xa0\xab\xfe\xf9b\x03\x00\x00\bprogress\x0450 %\x04step\x05flash")},
 		"execution of zeros":  {appendExecution(nil, &muster.Execution{Status: muster.Queued, Version: 1}), []byte("\x03\x01\x00\x00\x02\x00\x00\x00\x00\x00")},
 		"presigned execution": {appendExecution(nil, &presigned), []byte("\x03\x01@\x00\x02\x00\x00\x00\x00\x80\xa0\xab\xfe\xf9b\x00")},
-		"queue": {appendQueue(nil, &q), []byte("\x03\x02\x01a\x02\x88\x02\x04\x06\x04\x02" +
+		"queue": {appendQueue(nil, &q), []byte("\x03\a\x02\x01a\x02\x88\x02\x04\x06\x04\x02" +
 			"\x01b\x01\x06\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01\x02\x01\x02")},
 		"counts": {appendCounts(nil, muster.Counts{1, 2, 3, 4, 5, 6, 7, 100}), []byte("\x01\x02\x04\x06\b\n\f\x0e\xc8\x01")},
 	} {
@@ -63,8 +63,8 @@ func TestRecordsOfEarlierForms(t *testing.T) {
 	}
 	var q queue
 	err := decodeQueue([]byte("\x01\x02\x01a\x02\x00\x02\x04\x06\b\n\x01b\x01\x06\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01\x02\x01\x00\x00"), &q)
-	if want := fullQueue(); err != nil || !slices.Equal(q.entries, want.entries) || len(q.bare) != 0 {
-		t.Errorf("decodeQueue of the first form = %+v, %v, want %+v and none of them bare", q, err, want)
+	if want := fullQueue(); err != nil || !slices.Equal(q.entries, want.entries) || q.rev != -1000 || len(q.bare) != 0 {
+		t.Errorf("decodeQueue of the first form = %+v, %v, want %+v with the lowest revision and none of them bare", q, err, want)
 	}
 }
 

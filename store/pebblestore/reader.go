@@ -56,7 +56,7 @@ func (r *reader) Queues(keys ...store.QueueKey) ([]muster.Queue, error) {
 		if err != nil {
 			return nil, err
 		}
-		queues[i] = muster.Queue{Thing: key.Thing, Namespace: key.Namespace, Entries: q.entries}
+		queues[i] = muster.Queue{Thing: key.Thing, Namespace: key.Namespace, Entries: q.entries, Rev: q.rev}
 		if r.queues != nil { // it is kept here, too
 			queues[i].Entries = slices.Clone(q.entries)
 		}
@@ -166,7 +166,7 @@ func (r *reader) AllQueues() iter.Seq2[muster.Queue, error] {
 		if err := decodeQueue(value, &stored); err != nil {
 			return q, true, queueError(store.QueueKey{Thing: q.Thing, Namespace: q.Namespace}, err)
 		}
-		q.Entries = stored.entries
+		q.Entries, q.Rev = stored.entries, stored.rev
 		return q, true, nil
 	})
 }

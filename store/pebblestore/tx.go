@@ -36,7 +36,10 @@ func (t *tx) PutQueue(q muster.Queue) {
 		t.keep(err)
 		return
 	}
-	stored.entries, stored.changed = slices.Clone(q.Entries), true
+	stored.entries, stored.rev, stored.changed = slices.Clone(q.Entries), q.Rev, true
+	if len(q.Entries) == 0 {
+		stored.rev = 0
+	}
 }
 
 // writeQueues adds the queues that were changed to the batch.

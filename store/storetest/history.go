@@ -175,8 +175,14 @@ func (m *model) change(tx store.Tx, before, after *muster.Execution) error {
 	} else {
 		delete(m.executions, store.Key(*e))
 	}
+	q = q.Revised(m.removed)
+	if q.Rev <= m.revs[key] {
+		return fmt.Errorf("%v has revision %d after %d", key, q.Rev, m.revs[key])
+	}
+	m.revs[key] = q.Rev
 	if m.queues[key] = q; len(q.Entries) == 0 {
 		delete(m.queues, key)
+		m.removed = max(m.removed, q.Rev)
 	}
 	tx.PutQueue(q)
 	tx.Change(before, after)

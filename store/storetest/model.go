@@ -16,6 +16,9 @@ type model struct {
 	executions map[store.ExecutionKey]muster.Execution
 	queues     map[store.QueueKey]muster.Queue
 	records    map[string]string // of the one table that histories use
+
+	revs    map[store.QueueKey]int64 // the last revision of each queue, also of those that were removed
+	removed int64                    // the highest of those that were removed
 }
 
 func newModel() *model {
@@ -23,11 +26,12 @@ func newModel() *model {
 		executions: map[store.ExecutionKey]muster.Execution{},
 		queues:     map[store.QueueKey]muster.Queue{},
 		records:    map[string]string{},
+		revs:       map[store.QueueKey]int64{},
 	}
 }
 
 func (m *model) clone() *model {
-	return &model{maps.Clone(m.executions), maps.Clone(m.queues), maps.Clone(m.records)}
+	return &model{maps.Clone(m.executions), maps.Clone(m.queues), maps.Clone(m.records), maps.Clone(m.revs), m.removed}
 }
 
 func (m *model) latest(thing muster.ThingName, job muster.JobID) *muster.Execution {

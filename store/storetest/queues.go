@@ -10,7 +10,7 @@ import (
 func queues() []promise {
 	return []promise{
 		{"queues come in the order asked for, and a missing one is empty with its names", queuesInOrder},
-		{"a queue keeps every field of its entries", queueKeepsFields},
+		{"a queue keeps its revision and every field of its entries", queueKeepsFields},
 		{"namespaces of one thing are queues of their own", namespacesAreApart},
 		{"a queue without entries is removed", emptyQueueIsRemoved},
 		{"a queue that was read or written belongs to the caller", queueBelongsToCaller},
@@ -48,12 +48,17 @@ func queueKeepsFields(t *testing.T, s store.Store) {
 		{Job: "c", Number: 2, Version: 1, Status: muster.Queued, Hidden: true},
 		{Job: "d", Number: 1, Version: 1, Status: muster.Queued},
 	}}
-	update(t, s, func(tx store.Tx) { tx.PutQueue(q) })
-	view(t, s, func(r store.Reader) {
-		got := must[[]muster.Queue](t)(r.Queues(store.QueueKey{Thing: "pump", Namespace: "ns"}))
-		expect(t, "Queues()", got, []muster.Queue{q})
-		expect(t, "AllQueues()", list(t, r.AllQueues(), 0), []muster.Queue{q})
-	})
+	key := store.QueueKey{Thing: "pump", Namespace: "ns"}
+	for _, q.Rev = range []int64{1<<62 + 1, 1, 0, q.LeastRev() + 7} {
+		update(t, s, func(tx store.Tx) {
+			tx.PutQueue(q)
+			expect(t, "Queues() inside the transaction", must[[]muster.Queue](t)(tx.Queues(key)), []muster.Queue{q})
+		})
+		view(t, s, func(r store.Reader) {
+			expect(t, "Queues()", must[[]muster.Queue](t)(r.Queues(key)), []muster.Queue{q})
+			expect(t, "AllQueues()", list(t, r.AllQueues(), 0), []muster.Queue{q})
+		})
+	}
 }
 
 func namespacesAreApart(t *testing.T, s store.Store) {
@@ -66,9 +71,20 @@ func namespacesAreApart(t *testing.T, s store.Store) {
 }
 
 func emptyQueueIsRemoved(t *testing.T, s store.Store) {
-	update(t, s, func(tx store.Tx) { tx.PutQueue(queueOf("pump", "", "a")) })
-	update(t, s, func(tx store.Tx) { tx.PutQueue(queueOf("pump", "")); tx.PutQueue(queueOf("never", "")) })
-	view(t, s, func(r store.Reader) { expect(t, "AllQueues()", list(t, r.AllQueues(), 0), "[]") })
+	update(t, s, func(tx store.Tx) { tx.PutQueue(queueOf("pump", "", "a").Revised(0)) })
+	gone := func(r store.Reader) {
+		got := must[[]muster.Queue](t)(r.Queues(store.QueueKey{Thing: "pump"}, store.QueueKey{Thing: "never"}))
+		expect(t, "Queues(pump, never)", got, []muster.Queue{{Thing: "pump"}, {Thing: "never"}})
+	}
+	update(t, s, func(tx store.Tx) {
+		tx.PutQueue(queueOf("pump", "").Revised(7))
+		tx.PutQueue(queueOf("never", "").Revised(7))
+		gone(tx)
+	})
+	view(t, s, func(r store.Reader) {
+		gone(r)
+		expect(t, "AllQueues()", list(t, r.AllQueues(), 0), "[]")
+	})
 }
 
 func queueBelongsToCaller(t *testing.T, s store.Store) {
