@@ -166,16 +166,15 @@ func (a *Authorizer) Device(ctx context.Context, certificate []byte, addr string
 // that is unknown or not in force.
 func (a *Authorizer) identify(ctx context.Context, der []byte, clientID, addr string) (*Device, error) {
 	d := &Device{a: a, id: ca.ID(der), clientID: clientID, address: hostport.Host(addr)}
-	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		return nil, refusal("a certificate that cannot be read")
-	}
-	d.leaf = named(leaf)
 	known, err := d.refresh(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("look up certificate %s: %w", d.id, err)
 	}
 	if !known {
+		leaf, err := x509.ParseCertificate(der)
+		if err != nil {
+			return nil, refusal("a certificate that cannot be read")
+		}
 		a.registerItself(ctx, d.id, leaf)
 		return nil, refusal("an unknown certificate")
 	}

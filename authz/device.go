@@ -3,6 +3,8 @@ package authz
 import (
 	"context"
 	"crypto/x509"
+	"encoding/pem"
+	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -24,8 +26,7 @@ type Device struct {
 	id       muster.CertificateID
 	clientID string // "" over HTTPS
 	address  string
-	leaf     *x509.Certificate // its names only
-	renewal  sync.Mutex        // held from a look-up until rights are replaced, so that an older look-up cannot replace a newer one
+	renewal  sync.Mutex // held from a look-up until rights are replaced, so that an older look-up cannot replace a newer one
 	rights   atomic.Pointer[standing]
 
 	// Of a device over HTTPS.
@@ -40,7 +41,7 @@ var _ gateway.Bounded = (*Device)(nil)
 // standing is what a device's decisions rest on. It is immutable.
 type standing struct {
 	active    bool
-	why       string    // when not active: the status, "deleted", or how the certificate is out of its time
+	why       string    // when not active: the status, "deleted", "unreadable", or how the certificate is out of its time
 	until     time.Time // while active: when the certificate expires, grace included; zero for never
 	set       iotpolicy.Set
 	thing     muster.ThingName
@@ -71,7 +72,15 @@ func (d *Device) refresh(ctx context.Context) (bool, error) {
 	if g.Thing != nil {
 		r.thing, r.exclusive = g.Thing.Name, g.Exclusive
 	}
-	r.vars = d.as(g.Thing).Vars
+	// A parsed certificate takes more memory than all else here, so it is there only for
+	// policies that ask for it.
+	var leaf *x509.Certificate
+	if r.active && r.set.AsksCertificate() {
+		if leaf, err = named(g.Certificate.PEM); err != nil {
+			r.active, r.why = false, "unreadable: "+err.Error()
+		}
+	}
+	r.vars = d.as(g.Thing, leaf).Vars
 	d.rights.Store(r)
 	return true, nil
 }
@@ -89,19 +98,27 @@ func (d *Device) Life() context.Context {
 	return d.life
 }
 
-// as returns what policy variables show of the device when it connects as thing;
-// nil means as no thing.
-func (d *Device) as(thing *muster.Thing) identity.Device {
-	return identity.Device{Certificate: d.id, Leaf: d.leaf, ClientID: d.clientID, Address: d.address, Thing: thing}
+// as returns what policy variables show of the device when it connects as thing, nil
+// for no thing, with the names in leaf, nil if no policy asks for them.
+func (d *Device) as(thing *muster.Thing, leaf *x509.Certificate) identity.Device {
+	return identity.Device{Certificate: d.id, Leaf: leaf, ClientID: d.clientID, Address: d.address, Thing: thing}
 }
 
-// named returns the parts of a certificate that policy variables show, so that
-// a connection does not keep the rest in memory.
-func named(leaf *x509.Certificate) *x509.Certificate {
+// named reads a certificate in PEM and returns the parts that policy variables show, so
+// that a connection does not keep the rest in memory.
+func named(text string) (*x509.Certificate, error) {
+	block, _ := pem.Decode([]byte(text))
+	if block == nil {
+		return nil, errors.New("it is not PEM")
+	}
+	leaf, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return nil, err
+	}
 	return &x509.Certificate{
 		SerialNumber: leaf.SerialNumber, Subject: leaf.Subject, Issuer: leaf.Issuer,
 		EmailAddresses: leaf.EmailAddresses, DNSNames: leaf.DNSNames, URIs: leaf.URIs, IPAddresses: leaf.IPAddresses,
-	}
+	}, nil
 }
 
 // inForce reports whether a certificate gives access at the instant now, and why
