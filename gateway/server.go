@@ -220,13 +220,13 @@ func (s *Server) Wrap(c net.Conn) net.Conn {
 // has ended or, if it is based on a connection from Wrap, at once.
 func (s *Server) ServeConn(nc net.Conn, p Peer) {
 	c := s.newConn(nc, p)
-	if c.place == nil {
+	if c == nil {
 		s.count.shed.Add(1)
 		nc.Close()
 		return
 	}
 	if !s.admit(c) {
-		c.place.Leave()
+		c.leavePlace()
 		nc.Close()
 		return
 	}
@@ -240,10 +240,16 @@ func (s *Server) ServeConn(nc net.Conn, p Peer) {
 	}
 }
 
-// newConn returns a connection that is not served yet, without a place if there is none for it.
+// newConn returns a connection that is not served yet, or nil if there is no place for it.
 func (s *Server) newConn(nc net.Conn, p Peer) *conn {
 	c := &conn{server: s, net: nc, hello: &Connect{Peer: p}, start: time.Now(), socket: s.polled(nc)}
-	c.place = s.pool.Take(p.Addr, func() { s.shed(c) })
+	place := s.pool.Take(p.Addr, func() { s.shed(c) }) // which may happen at once
+	if place == nil {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.place = place
 	return c
 }
 
