@@ -156,8 +156,8 @@ func (a *Authorizer) Device(ctx context.Context, certificate []byte, addr string
 	if err != nil {
 		return nil, err
 	}
-	d.generation = generation
-	d.life, d.end = context.WithCancel(context.Background())
+	d.https = &following{generation: generation}
+	d.https.life, d.https.end = context.WithCancel(context.Background())
 	a.recent.put(v, d, generation, now)
 	return d, nil
 }
@@ -224,8 +224,8 @@ func (a *Authorizer) renew(ctx context.Context, d *Device) {
 	}
 	is := d.rights.Load()
 	if was.active && !is.active {
-		if d.end != nil {
-			d.end()
+		if d.https != nil {
+			d.https.end()
 		}
 		a.o.Revoked(d.Principal())
 	}
