@@ -179,6 +179,18 @@ func (c *conn) serve() {
 
 // Wake reads what there is. It is called by the poller, if there is one, whenever there is something.
 func (c *conn) Wake() {
+	t, secure := c.net.(*tls.Conn)
+	if secure = secure && c.server.slim != nil; secure {
+		c.server.slim.Lend(t, takeBuffer())
+	}
+	c.readAll()
+	if secure {
+		returnBuffer(c.server.slim.Idle(t))
+	}
+}
+
+// readAll reads until there is nothing.
+func (c *conn) readAll() {
 	for {
 		b := takeBuffer()
 		n, err := c.net.Read(b[:bufferSize])
@@ -191,9 +203,6 @@ func (c *conn) Wake() {
 			c.shut()
 		}
 		returnBuffer(b)
-		if t, ok := c.net.(*tls.Conn); ok && c.server.slim != nil {
-			c.server.slim.Idle(t)
-		}
 		return
 	}
 }
