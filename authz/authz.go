@@ -156,8 +156,8 @@ func (a *Authorizer) Device(ctx context.Context, certificate []byte, addr string
 	if err != nil {
 		return nil, err
 	}
-	d.generation = generation
-	d.life, d.end = context.WithCancel(context.Background())
+	d.https = &following{generation: generation}
+	d.https.life, d.https.end = context.WithCancel(context.Background())
 	a.recent.put(v, d, generation, now)
 	return d, nil
 }
@@ -166,16 +166,15 @@ func (a *Authorizer) Device(ctx context.Context, certificate []byte, addr string
 // that is unknown or not in force.
 func (a *Authorizer) identify(ctx context.Context, der []byte, clientID, addr string) (*Device, error) {
 	d := &Device{a: a, id: ca.ID(der), clientID: clientID, address: hostport.Host(addr)}
-	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		return nil, refusal("a certificate that cannot be read")
-	}
-	d.leaf = named(leaf)
 	known, err := d.refresh(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("look up certificate %s: %w", d.id, err)
 	}
 	if !known {
+		leaf, err := x509.ParseCertificate(der)
+		if err != nil {
+			return nil, refusal("a certificate that cannot be read")
+		}
 		a.registerItself(ctx, d.id, leaf)
 		return nil, refusal("an unknown certificate")
 	}
@@ -225,8 +224,8 @@ func (a *Authorizer) renew(ctx context.Context, d *Device) {
 	}
 	is := d.rights.Load()
 	if was.active && !is.active {
-		if d.end != nil {
-			d.end()
+		if d.https != nil {
+			d.https.end()
 		}
 		a.o.Revoked(d.Principal())
 	}

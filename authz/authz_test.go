@@ -90,10 +90,14 @@ func (w *world) device(cn string, status muster.CertificateStatus, notAfter time
 	id := muster.CertificateID(hex.EncodeToString(sum[:]))
 	if status != 0 {
 		w.must(w.Rights.AddCertificate(w.t.Context(), muster.Certificate{
-			ID: id, PEM: "-", Status: status, NotBefore: muster.At(template.NotBefore), NotAfter: muster.At(notAfter),
+			ID: id, PEM: pemOf(der), Status: status, NotBefore: muster.At(template.NotBefore), NotAfter: muster.At(notAfter),
 		}))
 	}
 	return der, id
+}
+
+func pemOf(der []byte) string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 }
 
 type authorityKey struct {
@@ -306,7 +310,7 @@ func TestAUTH34ACertificateOfARegisteredCARegistersItself(t *testing.T) {
 	ca, err := x509.ParseCertificate(der)
 	w.ok(err)
 	w.must(w.Rights.AddCA(t.Context(), muster.CA{
-		ID: "ca1", PEM: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})),
+		ID: "ca1", PEM: pemOf(der),
 		Subject: hex.EncodeToString(ca.RawSubject), Active: true, AutoRegistration: true,
 	}, nil))
 

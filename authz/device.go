@@ -3,6 +3,8 @@ package authz
 import (
 	"context"
 	"crypto/x509"
+	"encoding/pem"
+	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -24,15 +26,17 @@ type Device struct {
 	id       muster.CertificateID
 	clientID string // "" over HTTPS
 	address  string
-	leaf     *x509.Certificate // its names only
-	renewal  sync.Mutex        // held from a look-up until rights are replaced, so that an older look-up cannot replace a newer one
+	https    *following // nil over MQTT
+	renewal  sync.Mutex // held from a look-up until rights are replaced, so that an older look-up cannot replace a newer one
 	rights   atomic.Pointer[standing]
+}
 
-	// Of a device over HTTPS.
-	generation uint64 // that of Authorizer before d was looked up
+// following is what it takes to end what goes on after a request of a device over HTTPS.
+type following struct {
+	generation uint64 // that of Authorizer before the device was looked up
 	life       context.Context
 	end        context.CancelFunc // of life
-	followed   sync.Once
+	begun      sync.Once
 }
 
 var _ gateway.Bounded = (*Device)(nil)
@@ -40,12 +44,20 @@ var _ gateway.Bounded = (*Device)(nil)
 // standing is what a device's decisions rest on. It is immutable.
 type standing struct {
 	active    bool
-	why       string    // when not active: the status, "deleted", or how the certificate is out of its time
+	why       string    // when not active: the status, "deleted", "unreadable", or how the certificate is out of its time
 	until     time.Time // while active: when the certificate expires, grace included; zero for never
 	set       iotpolicy.Set
 	thing     muster.ThingName
 	exclusive bool
-	vars      iotpolicy.Vars
+	vars      iotpolicy.Vars // (*standing).variable
+	of        *Device
+	shown     *muster.Thing     // what variables show of thing; nil without one
+	leaf      *x509.Certificate // the names in the certificate; nil if no policy asks for them
+}
+
+// variable is an iotpolicy.Vars.
+func (r *standing) variable(key string) ([]string, bool) {
+	return identity.Device{Certificate: r.of.id, Leaf: r.leaf, ClientID: r.of.clientID, Address: r.of.address, Thing: r.shown}.Vars(key)
 }
 
 // refresh looks up the rights and replaces the old ones. It reports whether the
@@ -57,7 +69,7 @@ func (d *Device) refresh(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	r := &standing{}
+	r := &standing{of: d}
 	if g.Certificate == nil {
 		r.why = "deleted"
 		d.rights.Store(r)
@@ -70,8 +82,16 @@ func (d *Device) refresh(ctx context.Context) (bool, error) {
 	r.set = d.a.compile(g)
 	if g.Thing != nil {
 		r.thing, r.exclusive = g.Thing.Name, g.Exclusive
+		r.shown = &muster.Thing{Name: g.Thing.Name, Type: g.Thing.Type, Attributes: g.Thing.Attributes}
 	}
-	r.vars = d.as(g.Thing).Vars
+	// A parsed certificate takes more memory than all else here, so it is there only for
+	// policies that ask for it.
+	if r.active && r.set.AsksCertificate() {
+		if r.leaf, err = named(g.Certificate.PEM); err != nil {
+			r.active, r.why = false, "unreadable: "+err.Error()
+		}
+	}
+	r.vars = r.variable
 	d.rights.Store(r)
 	return true, nil
 }
@@ -80,28 +100,30 @@ func (d *Device) refresh(ctx context.Context) (bool, error) {
 // provided that d is referenced until then. It is for what goes on after a
 // request was permitted: a long poll.
 func (d *Device) Life() context.Context {
-	d.followed.Do(func() {
+	d.https.begun.Do(func() {
 		d.a.live.add(d)
-		if d.a.generation.Load() != d.generation { // changes that may not have found d
+		if d.a.generation.Load() != d.https.generation { // changes that may not have found d
 			d.a.renew(context.Background(), d)
 		}
 	})
-	return d.life
+	return d.https.life
 }
 
-// as returns what policy variables show of the device when it connects as thing;
-// nil means as no thing.
-func (d *Device) as(thing *muster.Thing) identity.Device {
-	return identity.Device{Certificate: d.id, Leaf: d.leaf, ClientID: d.clientID, Address: d.address, Thing: thing}
-}
-
-// named returns the parts of a certificate that policy variables show, so that
-// a connection does not keep the rest in memory.
-func named(leaf *x509.Certificate) *x509.Certificate {
+// named reads a certificate in PEM and returns the parts that policy variables show, so
+// that a connection does not keep the rest in memory.
+func named(text string) (*x509.Certificate, error) {
+	block, _ := pem.Decode([]byte(text))
+	if block == nil {
+		return nil, errors.New("it is not PEM")
+	}
+	leaf, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return nil, err
+	}
 	return &x509.Certificate{
 		SerialNumber: leaf.SerialNumber, Subject: leaf.Subject, Issuer: leaf.Issuer,
 		EmailAddresses: leaf.EmailAddresses, DNSNames: leaf.DNSNames, URIs: leaf.URIs, IPAddresses: leaf.IPAddresses,
-	}
+	}, nil
 }
 
 // inForce reports whether a certificate gives access at the instant now, and why

@@ -1,7 +1,6 @@
 package authz
 
 import (
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"strings"
@@ -28,7 +27,7 @@ func TestExplain(t *testing.T) {
 	ctx := t.Context()
 	der, id := w.device("pump-7", 0, w.now.Add(time.Hour), nil)
 	w.must(w.Rights.AddCertificate(ctx, muster.Certificate{
-		ID: id, PEM: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})), Status: muster.CertificateActive,
+		ID: id, PEM: pemOf(der), Status: muster.CertificateActive,
 		NotBefore: muster.At(w.now), NotAfter: muster.At(w.now.Add(time.Hour)),
 	}))
 	w.ok(w.Rights.AttachPrincipal(ctx, "lamp", id, muster.Attachment{}))

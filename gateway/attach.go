@@ -31,7 +31,7 @@ func (s *Server) attach(c *conn, p *packet.Connect) {
 	sess.begin(c, p, present)
 	sh.mu.Unlock()
 
-	c.place.Leave()
+	c.leavePlace()
 	s.count.connects.Add(1)
 	s.count.connections.Add(1)
 	c.arm(time.Now().Add(idle))
@@ -58,9 +58,10 @@ func (s *session) suits(c *conn) bool {
 func (s *session) vacate(continued bool) (victim *conn, late *will) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	victim, late = s.conn, s.will
-	s.will = nil
-	s.server.wheel.stop(&s.timer)
+	victim = s.conn
+	if absence := s.stay(); absence != nil {
+		late = absence.will
+	}
 	if victim != nil {
 		s.rest()
 	}
@@ -109,11 +110,11 @@ func (s *session) begin(c *conn, p *packet.Connect, present bool) {
 // left does what the end of a connection entails: its session, its will, presence. It is called once for each connection.
 func (s *Server) left(c *conn) {
 	c.mu.Lock()
-	e, w, hello, grant := c.ending, c.will, c.hello, c.grant
+	e, w, hello, grant := c.ended, c.will, c.hello, c.grant
 	c.will = nil
 	c.mu.Unlock()
-	c.place.Leave()
-	s.logEnd(c, &e, hello, grant)
+	c.leavePlace()
+	s.logEnd(c, e, hello, grant)
 	if e.cause == ClientError {
 		s.count.protocolErrors.Add(1)
 	}
@@ -145,9 +146,9 @@ func (s *Server) detach(c *conn, w *will) (delayed bool) {
 		return false
 	}
 	now := time.Now()
-	sess.expires = now.Add(sess.expiry)
+	sess.absence = &absence{expires: now.Add(sess.expiry)}
 	if delayed = w != nil && w.delay > 0; delayed {
-		sess.will, sess.willDue = w, now.Add(w.delay)
+		sess.absence.will, sess.absence.willDue = w, now.Add(w.delay)
 	}
 	sess.wind()
 	sess.save()
@@ -156,11 +157,12 @@ func (s *Server) detach(c *conn, w *will) (delayed bool) {
 
 // wind sets the timer of a session that is away to its next event: its delayed will or its expiry.
 func (s *session) wind() {
-	due := s.expires
-	if s.will != nil {
-		due = earlier(due, s.willDue)
+	a := s.absence
+	due := a.expires
+	if a.will != nil {
+		due = earlier(due, a.willDue)
 	}
-	s.server.wheel.set(&s.timer, s, due)
+	s.server.wheel.set(&a.timer, s, due)
 }
 
 // expire publishes a will whose delay is over and ends the session when its time is over (MQ-52).
@@ -172,12 +174,13 @@ func (s *session) overdue(now time.Time) (w *will) {
 	defer sh.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.conn != nil || s.over {
+	a := s.absence
+	if a == nil {
 		return nil
 	}
-	ends := !now.Before(s.expires)
-	if s.will != nil && (ends || !now.Before(s.willDue)) {
-		w, s.will = s.will, nil
+	ends := !now.Before(a.expires)
+	if a.will != nil && (ends || !now.Before(a.willDue)) {
+		w, a.will = a.will, nil
 	}
 	if !ends {
 		s.wind()

@@ -17,15 +17,14 @@ import (
 
 // conn is one network connection. One goroutine at a time, the reader, takes packets from it and handles them; any
 // goroutine may send. No goroutine is kept for writing: adding to an idle buffer starts one, which ends when the buffer is empty. Where the
-// system can wake connections, none is kept for waiting either.
+// system can wake connections, none is kept for waiting either. What only few of many idle connections have is apart from it.
 type conn struct {
 	server *Server
 	net    net.Conn
 	start  time.Time
-	place  *admission.Place // holds a place until the end of CONNECT
-	socket *poll.Conn       // below net, when it is the poller that wakes the reader; nil otherwise
-	timer  timer            // to CONNECT, then keep-alive; at last, to closing
-	seen   atomic.Int64     // when the last whole packet came, in Unix nanoseconds
+	socket *poll.Conn   // below net, when it is the poller that wakes the reader; nil otherwise
+	timer  timer        // to CONNECT, then keep-alive; at last, to closing
+	seen   atomic.Int64 // when the last whole packet came, in Unix nanoseconds
 
 	// Settled by CONNECT, read-only afterwards.
 	hello     *Connect // before that it holds the Peer alone
@@ -35,38 +34,43 @@ type conn struct {
 	window    int // QoS 1 messages the client takes unacknowledged
 	packetMax int // bytes the client takes in one packet; 0 for any
 	problems  bool
-	life      string // UUID of the connection, for presence
-	visit     uint64 // number of the connection among the client's
+	life      [16]byte // UUID of the connection, for presence
+	visit     uint64   // number of the connection among the client's
 
 	// Of the reader alone.
-	partial []byte // the beginning of a packet
-	aliases []string
-	held    []byte // PUBACKs of publishes that are not durable yet
-	heldIDs []uint16
-	commit  *commit // what held waits for
+	partial []byte            // the beginning of a packet
+	aliases *[aliasMax]string // nil until the client uses one
+	held    *held             // nil while nothing is held
 	pace    pace
 	denied  bool // a refusal was logged
 	packets int
 
-	mu     sync.Mutex // guards what follows; a leaf
-	out    []byte     // to be written
-	busy   bool       // a goroutine is writing out, or is about to
-	hungry bool       // the session has more for the time when out is empty
-	ended  bool
-	ending ending
+	mu     sync.Mutex       // guards what follows; a leaf
+	place  *admission.Place // nil from the end of CONNECT, and of the connection, on
+	out    []byte           // to be written
+	busy   bool             // a goroutine is writing out, or is about to
+	hungry bool             // the session has more for the time when out is empty
+	ended  *ending          // nil while it goes on
 	will   *will
 	by     time.Time     // write deadline in force
 	idle   time.Duration // keep-alive x 1.5; 0 before CONNECT
 }
 
+// held is what is held back until publishes are durable.
+type held struct {
+	acks []byte // PUBACKs
+	ids  []uint16
+	wait *commit // the last of what they wait for
+}
+
 // end ends the connection: the first call decides why. It does not wait for the client or for the reader.
 func (c *conn) end(e *ending) {
 	c.mu.Lock()
-	if c.ended {
+	if c.ended != nil {
 		c.mu.Unlock()
 		return
 	}
-	c.ended, c.ending = true, *e
+	c.ended = e
 	if c.session != nil && c.version == packet.V5 && e.reason != packet.Success {
 		c.out = c.lastWords(e).Append(c.buffer(), c.version)
 	}
@@ -90,24 +94,35 @@ func (c *conn) lastWords(e *ending) *packet.Disconnect {
 func (c *conn) adopt(s *session, idle time.Duration) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ended {
+	if c.ended != nil {
 		return false
 	}
 	c.session, c.idle = s, idle
 	return true
 }
 
+// leavePlace gives back the connection's place among those without CONNECT, if it still has one.
+func (c *conn) leavePlace() {
+	c.mu.Lock()
+	place := c.place
+	c.place = nil
+	c.mu.Unlock()
+	if place != nil {
+		place.Leave()
+	}
+}
+
 func (c *conn) hasEnded() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.ended
+	return c.ended != nil
 }
 
 // expire ends a connection whose CONNECT is overdue, whose client has been silent for longer than its keep-alive allows, or whose time
 // is up. It closes one that has ended.
 func (c *conn) expire(now time.Time) {
 	c.mu.Lock()
-	idle, ended, until, grant := c.idle, c.ended, c.hello.Peer.Until, c.grant
+	idle, ended, until, grant := c.idle, c.ended != nil, c.hello.Peer.Until, c.grant
 	c.mu.Unlock()
 	if ended {
 		c.shut()
@@ -134,7 +149,7 @@ func (c *conn) expire(now time.Time) {
 func (c *conn) arm(due time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.ended {
+	if c.ended == nil {
 		c.server.wheel.set(&c.timer, c, earlier(due, c.hello.Peer.Until))
 	}
 }
@@ -164,6 +179,18 @@ func (c *conn) serve() {
 
 // Wake reads what there is. It is called by the poller, if there is one, whenever there is something.
 func (c *conn) Wake() {
+	t, secure := c.net.(*tls.Conn)
+	if secure = secure && c.server.slim != nil; secure {
+		c.server.slim.Lend(t, takeBuffer())
+	}
+	c.readAll()
+	if secure {
+		returnBuffer(c.server.slim.Idle(t))
+	}
+}
+
+// readAll reads until there is nothing.
+func (c *conn) readAll() {
 	for {
 		b := takeBuffer()
 		n, err := c.net.Read(b[:bufferSize])
@@ -176,9 +203,6 @@ func (c *conn) Wake() {
 			c.shut()
 		}
 		returnBuffer(b)
-		if t, ok := c.net.(*tls.Conn); ok && c.server.slim != nil {
-			c.server.slim.Idle(t)
-		}
 		return
 	}
 }

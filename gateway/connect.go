@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"strings"
@@ -15,7 +16,10 @@ import (
 // first handles the first packet, a CONNECT (mqtt-broker.md section 2). The authoriser is asked before
 // anything else is touched, so a refused client disturbs no other (MQ-6).
 func (c *conn) first(f packet.Frame) *ending {
-	if !c.place.Work() {
+	c.mu.Lock()
+	place := c.place
+	c.mu.Unlock()
+	if place == nil || !place.Work() {
 		return errNoRoom
 	}
 	p, err := packet.ParseConnect(f.Body)
@@ -130,7 +134,7 @@ func (c *conn) settleIn(p *packet.Connect, h *Connect, g *guarded) {
 	c.introduce(h, g)
 	c.window = min(c.server.o.Limits.InFlight, int(p.Properties.Int(packet.ReceiveMaximum, 65535)))
 	c.packetMax = int(p.Properties.Int(packet.MaximumPacketSize, 0))
-	c.life = uuid.New()
+	_, _ = rand.Read(c.life[:]) // crypto/rand never fails
 	c.problems = p.Properties.Int(packet.RequestProblemInfo, 1) == 1
 	if p.Will != nil {
 		c.will = newWill(p.Will)

@@ -95,7 +95,7 @@ func (c *conn) resolveAlias(p *packet.Publish) *ending {
 		return clientError(packet.TopicAliasInvalid, fmt.Sprintf("topic alias %d, 1 to %d are allowed", p.Alias, aliasMax))
 	}
 	if c.aliases == nil {
-		c.aliases = make([]string, aliasMax)
+		c.aliases = new([aliasMax]string)
 	}
 	known := &c.aliases[p.Alias-1]
 	if p.Topic != "" {
@@ -111,10 +111,10 @@ func (c *conn) resolveAlias(p *packet.Publish) *ending {
 // admit checks the packet id of a QoS 1 PUBLISH against those not acknowledged yet (MQ-29, MQ-48).
 func (c *conn) admit(id uint16) (e *ending, answered bool) {
 	if c.holds(id) {
-		c.held = (&packet.Puback{ID: id, Reason: packet.PacketIDInUse}).Append(c.held, c.version)
+		c.held.acks = (&packet.Puback{ID: id, Reason: packet.PacketIDInUse}).Append(c.held.acks, c.version)
 		return nil, true
 	}
-	if len(c.heldIDs) >= c.server.o.Limits.InFlight {
+	if c.held != nil && len(c.held.ids) >= c.server.o.Limits.InFlight {
 		return clientError(packet.ReceiveMaximumExceeded, fmt.Sprintf("more than %d publishes unacknowledged", c.server.o.Limits.InFlight)), false
 	}
 	return nil, false
@@ -123,7 +123,7 @@ func (c *conn) admit(id uint16) (e *ending, answered bool) {
 // holds reports whether id belongs to a publish whose acknowledgement is held back. 3.1.1 has no answer for that and re-uses ids
 // at its own risk.
 func (c *conn) holds(id uint16) bool {
-	return c.version == packet.V5 && slices.Contains(c.heldIDs, id)
+	return c.version == packet.V5 && c.held != nil && slices.Contains(c.held.ids, id)
 }
 
 // refusePublish answers a publish that is not accepted: PUBACK with the reason where MQTT 5 can, the end otherwise (MQ-27).
@@ -138,30 +138,32 @@ func (c *conn) refusePublish(p *packet.Publish, reason packet.Reason, e *ending)
 // acknowledge sends a PUBACK, or holds it back until wait is done and all held before it are.
 func (c *conn) acknowledge(id uint16, reason packet.Reason, wait *commit) {
 	ack := &packet.Puback{ID: id, Reason: reason}
-	if wait == nil && c.commit == nil {
+	if wait == nil && c.held == nil {
 		c.send(ack)
 		return
 	}
-	if wait != nil {
-		c.commit = wait // batches are written in order: the last one is done last
+	if c.held == nil {
+		c.held = &held{}
 	}
-	c.held = ack.Append(c.held, c.version)
-	c.heldIDs = append(c.heldIDs, id)
+	if wait != nil {
+		c.held.wait = wait // batches are written in order: the last one is done last
+	}
+	c.held.acks = ack.Append(c.held.acks, c.version)
+	c.held.ids = append(c.held.ids, id)
 }
 
 // settle waits until held acknowledgements may go out and sends them.
 func (c *conn) settle() *ending {
-	if c.commit == nil {
+	if c.held == nil {
 		return nil
 	}
-	<-c.commit.done
-	err := c.commit.err
+	<-c.held.wait.done
 	held := c.held
-	c.held, c.heldIDs, c.commit = nil, nil, nil
-	if err != nil {
+	c.held = nil
+	if err := held.wait.err; err != nil {
 		return &ending{ServerError, packet.UnspecifiedError, err}
 	}
-	c.sendRaw(held)
+	c.sendRaw(held.acks)
 	return nil
 }
 

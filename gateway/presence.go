@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/gateway/packet"
+	"github.com/muster-iot/muster/internal/uuid"
 )
 
 // Presence tells that a client came or went (MQ-90 to MQ-93).
@@ -38,7 +39,7 @@ func (s *Server) tellPresence(c *conn, connected bool, cause Cause) {
 		Time:      time.Now(),
 		Client:    *c.hello,
 		Grant:     c.grant.unguarded,
-		Session:   c.life,
+		Session:   uuid.Format(c.life, 4),
 		Version:   c.visit,
 		Cause:     cause,
 	})
@@ -63,7 +64,7 @@ func (s *Server) tellInterest(c *conn, subscribed bool, filters []string, reason
 		Time:       time.Now(),
 		ClientID:   c.session.client,
 		Grant:      c.grant.unguarded,
-		Session:    c.life,
+		Session:    uuid.Format(c.life, 4),
 		Topics:     topics,
 	})
 }

@@ -37,6 +37,7 @@ type Options struct {
 	Log        *slog.Logger   // nil discards
 	Limits     Limits
 	Room       func() bool // whether messages of clients may be kept for later; must be quick; nil: always
+	Calm       func()      // called after a storm of connections, whose garbage may go then, at most once a minute; nil is allowed
 	Goroutines bool        // give each connection a goroutine even where the system can do without (Linux)
 	SlimTLS    bool        // shrink TLS connections after their handshake, if package slimtls trusts this version of Go
 }
@@ -77,6 +78,9 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	}
 	if o.Room == nil {
 		o.Room = func() bool { return true }
+	}
+	if o.Calm == nil {
+		o.Calm = func() {}
 	}
 	o.Limits = o.Limits.withDefaults()
 	now := time.Now()
@@ -121,16 +125,21 @@ func New(ctx context.Context, o Options) (*Server, error) {
 func (s *Server) Run(ctx context.Context) error {
 	writing, stopWriting := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopWriting()
-	var journal sync.WaitGroup
+	var journal, calming sync.WaitGroup
 	journal.Go(func() { s.journal.run(writing) })
+	defer calming.Wait()
 	beat := time.NewTicker(tick)
 	defer beat.Stop()
+	var storm storm
 	var drained chan struct{}
 	stopping := ctx.Done()
 	for {
 		select {
 		case now := <-beat.C:
 			s.wheel.advance(now)
+			if storm.over(s.count.accepted.Load(), s.count.connections.Load(), now) {
+				calming.Go(s.o.Calm) // it may take longer than a tick
+			}
 		case <-stopping:
 			stopping, drained = nil, make(chan struct{})
 			s.journal.hurry()
@@ -211,13 +220,13 @@ func (s *Server) Wrap(c net.Conn) net.Conn {
 // has ended or, if it is based on a connection from Wrap, at once.
 func (s *Server) ServeConn(nc net.Conn, p Peer) {
 	c := s.newConn(nc, p)
-	if c.place == nil {
+	if c == nil {
 		s.count.shed.Add(1)
 		nc.Close()
 		return
 	}
 	if !s.admit(c) {
-		c.place.Leave()
+		c.leavePlace()
 		nc.Close()
 		return
 	}
@@ -231,10 +240,16 @@ func (s *Server) ServeConn(nc net.Conn, p Peer) {
 	}
 }
 
-// newConn returns a connection that is not served yet, without a place if there is none for it.
+// newConn returns a connection that is not served yet, or nil if there is no place for it.
 func (s *Server) newConn(nc net.Conn, p Peer) *conn {
 	c := &conn{server: s, net: nc, hello: &Connect{Peer: p}, start: time.Now(), socket: s.polled(nc)}
-	c.place = s.pool.Take(p.Addr, func() { s.shed(c) })
+	place := s.pool.Take(p.Addr, func() { s.shed(c) }) // which may happen at once
+	if place == nil {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.place = place
 	return c
 }
 

@@ -22,16 +22,13 @@ type session struct {
 	principal string
 	serial    uint64 // tells sessions apart, in order of their making
 
-	timer timer // runs while away: to expiry, or to a delayed will
-	away  atomic.Bool
+	away atomic.Bool
 
 	mu       sync.Mutex    // guards what follows
 	conn     *conn         // nil while away
+	absence  *absence      // nil while connected
 	over     bool          // discarded: it is in no registry any more
 	expiry   time.Duration // how long it is kept after its connection
-	expires  time.Time     // while away: when it ends
-	will     *will         // while away: to be published at willDue
-	willDue  time.Time
 	subs     []*subscription
 	queue    []delivery // not sent yet, or to be sent again; oldest first
 	queued   int        // bytes in queue
@@ -40,6 +37,14 @@ type session struct {
 	stored   uint64 // last number given to a stored delivery
 	saved    bool   // the store knows the session
 	visits   uint64 // connections so far
+}
+
+// absence is what a session has while its client is away.
+type absence struct {
+	timer   timer     // runs to expires, or to willDue
+	expires time.Time // when the session ends
+	will    *will     // to be published at willDue; nil for none
+	willDue time.Time
 }
 
 // persistent reports whether the session outlives its connection.
@@ -264,5 +269,15 @@ func (s *session) discard() {
 		s.server.index.remove(sub)
 	}
 	s.subs, s.queue, s.queued, s.inFlight = nil, nil, 0, nil
-	s.server.wheel.stop(&s.timer)
+	s.stay()
+}
+
+// stay ends the absence, if there is one, and returns it.
+func (s *session) stay() *absence {
+	a := s.absence
+	if a != nil {
+		s.server.wheel.stop(&a.timer)
+		s.absence = nil
+	}
+	return a
 }

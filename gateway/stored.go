@@ -15,7 +15,7 @@ func (s *session) save() *commit {
 	s.saved = true
 	r := SessionRecord{Version: s.version, Principal: s.principal, Expiry: s.expiry}
 	if s.conn == nil {
-		r.Away = s.expires.Add(-s.expiry)
+		r.Away = s.absence.expires.Add(-s.expiry)
 	}
 	for _, sub := range s.subs {
 		r.Subscriptions = append(r.Subscriptions, SubscriptionRecord{sub.filter, sub.qos, sub.noLocal, sub.retainAsPublished})
@@ -58,7 +58,7 @@ func (s *Server) restore(r StoredSession, now time.Time) *session {
 	if since.IsZero() {
 		since = now // it was connected until the restart
 	}
-	sess.expires = since.Add(sess.expiry)
+	sess.absence = &absence{expires: since.Add(sess.expiry)}
 	sess.away.Store(true)
 	for _, f := range r.Session.Subscriptions {
 		if _, rest, _ := topic.Share(f.Filter); topic.CheckFilter(rest) == nil {
@@ -72,6 +72,6 @@ func (s *Server) restore(r StoredSession, now time.Time) *session {
 		sess.queued += d.size()
 	}
 	sess.trim()
-	s.wheel.set(&sess.timer, sess, sess.expires)
+	sess.wind()
 	return sess
 }

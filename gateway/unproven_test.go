@@ -3,6 +3,9 @@ package gateway
 import (
 	"fmt"
 	"log/slog"
+	"net"
+	"runtime"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -110,4 +113,27 @@ func TestAFloodOfRefusedConnectionsDoesNotFillTheLog(t *testing.T) {
 			t.Errorf("the end of a connection left %d lines, want 1", got)
 		}
 	})
+}
+
+// TestAPlaceIsTakenBackAtOnce opens connections while each needs the place of another, which may not be served yet.
+func TestAPlaceIsTakenBackAtOnce(t *testing.T) {
+	b := newBench(t, Options{Limits: Limits{Unproven: 2}, Log: quiet})
+	var opening, serving sync.WaitGroup
+	for range 16 {
+		opening.Go(func() {
+			for range 100 {
+				ours, theirs := net.Pipe()
+				defer theirs.Close()
+				serving.Go(func() { b.ServeConn(ours, Peer{Addr: "192.0.2.1:1"}) })
+				serving.Go(func() { theirs.Write([]byte("\x10\x0d")) })
+				runtime.Gosched()
+			}
+		})
+	}
+	opening.Wait()
+	serving.Wait()
+	if got := b.Stats().Waiting; got != 0 {
+		t.Errorf("%d places are taken after all connections have ended", got)
+	}
+	b.connect(packet.V5, "lamp")
 }

@@ -11,7 +11,7 @@ import (
 func (c *conn) send(p packet.Packet) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.ended {
+	if c.ended == nil {
 		c.out = p.Append(c.buffer(), c.version)
 		c.wake()
 	}
@@ -21,7 +21,7 @@ func (c *conn) send(p packet.Packet) {
 func (c *conn) sendRaw(b []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.ended && len(b) > 0 {
+	if c.ended == nil && len(b) > 0 {
 		c.out = append(c.buffer(), b...)
 		c.wake()
 	}
@@ -41,7 +41,7 @@ func (c *conn) sendQoS0(d *delivery) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ended {
+	if c.ended != nil {
 		return
 	}
 	if len(c.out) > slowAbove {
@@ -121,12 +121,12 @@ func (c *conn) take() (b []byte, more bool) {
 		b, c.out = c.out, nil
 		c.extend(c.server.o.Limits.WriteTimeout)
 		return b, false
-	case c.hungry && !c.ended:
+	case c.hungry && c.ended == nil:
 		c.hungry = false
 		return nil, true
 	}
 	c.busy = false
-	if c.ended {
+	if c.ended != nil {
 		c.hangUp()
 	}
 	return nil, false
@@ -134,7 +134,7 @@ func (c *conn) take() (b []byte, more bool) {
 
 // extend moves the write deadline, unless it leaves at least half of the timeout to the next write.
 func (c *conn) extend(timeout time.Duration) {
-	if now := time.Now(); !c.ended && c.by.Sub(now) < timeout/2 {
+	if now := time.Now(); c.ended == nil && c.by.Sub(now) < timeout/2 {
 		c.by = now.Add(timeout)
 		c.net.SetWriteDeadline(c.by)
 	}

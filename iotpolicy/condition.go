@@ -16,6 +16,8 @@ type condition struct {
 	lenient bool // the operator ends with IfExists
 	null    bool // the Null operator, which tests whether the key is absent
 	tests   []test
+
+	certificate bool // the key or a value asks for a name of the caller's certificate
 }
 
 // setMode says how many of the request's values for the key must pass.
@@ -33,6 +35,8 @@ type test func(value string, vars Vars) bool
 // newCondition compiles the values of one key under the operator with that name.
 func newCondition(name, key string, values []string) (condition, error) {
 	c := condition{key: canonicalKey(key)}
+	c.certificate = namesCertificate(c.key) ||
+		slices.ContainsFunc(values, func(v string) bool { return newPattern(v, false).asksCertificate() })
 	operator := name
 	if rest, ok := strings.CutPrefix(operator, "ForAllValues:"); ok {
 		operator, c.set = rest, forAll

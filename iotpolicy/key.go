@@ -33,6 +33,10 @@ func RequestTag(key string) string { return requestTagPrefix + key }
 // ResourceTag returns the key of a tag of the resource.
 func ResourceTag(key string) string { return resourceTagPrefix + key }
 
+// namesCertificate reports whether key, in the spelling of this package, is about the
+// caller's certificate and more than its id.
+func namesCertificate(key string) bool { return strings.HasPrefix(key, certificatePrefix) }
+
 // words maps each part of a key, in lower case, to its canonical spelling.
 var words = spelling(ClientID, SourceIP, ThingName, ThingTypeName, ThingIsAttached, CertificateID,
 	ConnectAttributes, LastWillTopic, DomainName, TagKeys, attributePrefix, requestTagPrefix, resourceTagPrefix,

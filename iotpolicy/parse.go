@@ -68,6 +68,9 @@ func Parse(name, document string) (*Policy, error) {
 	if len(p.statements) == 0 {
 		return nil, malformed("Statement", "is missing or empty")
 	}
+	for i := range p.statements {
+		p.certificate = p.certificate || p.statements[i].asksCertificate()
+	}
 	return p, nil
 }
 

@@ -1,6 +1,7 @@
 package iotpolicy
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -150,6 +151,11 @@ func (p pattern) resolves(vars Vars) bool {
 	return true
 }
 
+// asksCertificate reports whether a variable is a name of the caller's certificate.
+func (p pattern) asksCertificate() bool {
+	return slices.ContainsFunc(p, func(part piece) bool { return part.kind >= variable && namesCertificate(part.text) })
+}
+
 // expand returns the text of a pattern without wildcards.
 func (p pattern) expand(vars Vars) (string, bool) {
 	if len(p) == 1 {
@@ -180,7 +186,7 @@ func (p *piece) value(vars Vars) (string, bool) {
 	if p.kind == plainVariable && strings.ContainsAny(v, mqttWildcards) {
 		return "", false
 	}
-	if strings.HasPrefix(p.text, certificatePrefix) &&
+	if namesCertificate(p.text) &&
 		(strings.ContainsAny(v, "*$+?#") || utf8.RuneCountInString(v) > maxCertificateValue) {
 		return "", false
 	}

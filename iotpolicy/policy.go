@@ -6,13 +6,15 @@ package iotpolicy
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 )
 
 // Policy is a compiled policy. It is immutable and safe for concurrent use: everything
 // that differs between callers comes from Vars.
 type Policy struct {
-	name       string
-	statements []statement
+	name        string
+	statements  []statement
+	certificate bool // some statement asks for the names of the caller's certificate
 }
 
 // Name returns the name given to Parse.
@@ -93,6 +95,12 @@ func (d Decision) LogValue() slog.Value {
 
 // Set is all policies that apply to a caller, in any order.
 type Set []*Policy
+
+// AsksCertificate reports whether a decision may call Vars with a key that begins with
+// "iot:Certificate.". Where it is false, Vars need not know the caller's certificate.
+func (s Set) AsksCertificate() bool {
+	return slices.ContainsFunc(s, func(p *Policy) bool { return p.certificate })
+}
 
 // Decide evaluates the statements of all policies. If a Deny applies the request is
 // denied explicitly, otherwise if an Allow applies it is allowed, otherwise it is denied
@@ -182,4 +190,10 @@ func (st *statement) conditionsHold(vars Vars) bool {
 		}
 	}
 	return true
+}
+
+// asksCertificate reports whether the statement may ask for a name of the certificate.
+func (st *statement) asksCertificate() bool {
+	return slices.ContainsFunc(st.resources, pattern.asksCertificate) ||
+		slices.ContainsFunc(st.conditions, func(c condition) bool { return c.certificate })
 }

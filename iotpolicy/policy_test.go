@@ -312,3 +312,50 @@ func BenchmarkDecide(b *testing.B) {
 		})
 	}
 }
+
+func TestAsksCertificate(t *testing.T) {
+	statement := func(resource, condition string) string {
+		return `{"Effect":"Allow","Action":"*","Resource":"` + resource + `","Condition":{` + condition + `}}`
+	}
+	const plain = `"StringEquals":{"iot:ClientId":"a"}`
+	for name, test := range map[string]struct {
+		list string
+		want bool
+	}{
+		"all":                          {statement("*", plain), false},
+		"the id of a certificate":      {statement(arn+"topic/${iot:CertificateId}", plain), false},
+		"a thing":                      {statement(arn+"topic/${iot:Connection.Thing.ThingName}", plain), false},
+		"the name as plain text":       {statement(arn+"topic/iot:Certificate.Subject.CommonName", plain), false},
+		"a resource":                   {statement(arn+"topic/${iot:Certificate.Subject.CommonName}", plain), true},
+		"another spelling":             {statement(arn+"topic/${IOT:CERTIFICATE.subject.commonname}", plain), true},
+		"escaped":                      {statement(arn+`topic/${iot:\u0043ertificate.Issuer.CommonName}`, plain), true},
+		"a variable that none ends":    {statement(arn+"topic/${iot:Certificate.SerialNumber", plain), false},
+		"a resource in a Deny":         {statement("*", plain) + `,{"Effect":"Deny","Action":"*","Resource":"` + arn + `topic/${iot:Certificate.SerialNumber}"}`, true},
+		"a NotResource":                {`{"Effect":"Deny","Action":"*","NotResource":["*","` + arn + `topic/x${iot:Certificate.SerialNumber}"]}`, true},
+		"a key":                        {statement("*", `"StringLike":{"iot:certificate.Subject.Organization.List":"*"}`), true},
+		"a key that must not be there": {statement("*", `"Null":{"iot:Certificate.Subject.Title":"true"}`), true},
+		"a key of a set":               {statement("*", `"ForAnyValue:StringEqualsIfExists":{"iot:Certificate.Subject.OrganizationalUnit.List":["a","b"]}`), true},
+		"a value":                      {statement("*", `"StringEquals":{"iot:ClientId":["a","${iot:Certificate.Subject.CommonName}"]}`), true},
+		"a value without case":         {statement("*", `"StringEqualsIgnoreCase":{"iot:ClientId":"x${iot:Certificate.Subject.CommonName}"}`), true},
+		"a value of wildcards":         {statement("*", `"StringLike":{"iot:ClientId":"*${iot:Certificate.Subject.CommonName}*"}`), true},
+		"a value in an ARN":            {statement("*", `"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::*:user/${iot:Certificate.Subject.CommonName}"}`), true},
+	} {
+		set := statements(t, test.list)
+		if got := set.AsksCertificate(); got != test.want {
+			t.Errorf("%s: AsksCertificate() = %v, want %v", name, got, test.want)
+		}
+		// Whatever is asked while deciding was announced.
+		set.Decide(iotpolicy.Request{Action: "iot:Publish", Resource: arn + "topic/x", Vars: func(key string) ([]string, bool) {
+			if strings.HasPrefix(key, "iot:Certificate.") && !test.want {
+				t.Errorf("%s: asks for %s", name, key)
+			}
+			return []string{"a"}, true
+		}})
+	}
+	if both := append(statements(t, statement("*", plain)), statements(t, statement(arn+"topic/${iot:Certificate.SerialNumber}", plain))...); !both.AsksCertificate() {
+		t.Error("of two policies the second asks, and AsksCertificate() is false")
+	}
+	if (iotpolicy.Set{}).AsksCertificate() {
+		t.Error("no policy asks")
+	}
+}

@@ -106,6 +106,7 @@ func defaultConfig() Config {
 
 		SessionExpiry:    time.Hour,
 		CertificateGrace: ca.DefaultGrace,
+		SlimTLS:          true,
 
 		LogLevel:  slog.LevelInfo,
 		LogFormat: logText,

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -207,6 +208,7 @@ func (s *server) wireGateway() (err error) {
 	s.gateway, err = gateway.New(context.Background(), gateway.Options{
 		Authorizer: s.authz, Reserved: unserved.New(unserved.Options{Served: s.jobs.MQTT(), Now: time.Now, Log: s.log}), Sessions: sessionstore.On(s.store, s.disks.room), Log: s.log,
 		Room:   func() bool { return s.disks.room(reserve.Grow, 0) == nil },
+		Calm:   debug.FreeOSMemory,
 		Limits: s.c.gatewayLimits(s.limits), SlimTLS: s.c.SlimTLS,
 		Presence: func(p gateway.Presence) { s.events.Presence(p); s.presence.Presence(p) },
 		Interest: func(i gateway.Interest) { s.events.Interest(i) },

@@ -56,7 +56,7 @@ type served struct {
 }
 
 // open serves a door of one kind on loopback and returns its address; what it serves goes to seen.
-func open(t *testing.T, k Kind, change func(*Options)) (d *Door, addr string, seen chan served) {
+func open(t testing.TB, k Kind, change func(*Options)) (d *Door, addr string, seen chan served) {
 	t.Helper()
 	seen = make(chan served, 10)
 	serve := func(to purpose) func(*tls.Conn) {

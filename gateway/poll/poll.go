@@ -28,17 +28,23 @@ func (wouldBlock) Temporary() bool { return true }
 type Conn struct {
 	*net.TCPConn
 	raw    syscall.RawConn
-	try    func(fd uintptr) bool
-	polled atomic.Bool
 	waker  Waker
-	calls  atomic.Int32 // wakes not yet dealt with
+	polled atomic.Bool
 	ended  atomic.Bool  // the peer has closed its direction or the connection: after the last bytes, a read returns an error
+	calls  atomic.Int32 // wakes not yet dealt with
 
 	// Of the reading goroutine.
-	dry  bool // the last read did not fill its buffer: there is nothing to read until the next wake
+	dry    bool    // the last read did not fill its buffer: there is nothing to read until the next wake
+	reader *reader // while the waker runs
+}
+
+// reader is what one goroutine reads with. A connection has one only while it is awake, since most of them sleep.
+type reader struct {
+	c    *Conn
 	into []byte
 	n    int
 	err  error
+	try  func(fd uintptr) bool // reads once; made with the first read
 }
 
 // workersIdle is how many goroutines wait for the next connection to wake: they save growing a new stack.
@@ -65,11 +71,13 @@ func (w *crew) wake(c *Conn) {
 }
 
 func (w *crew) run(c *Conn) {
+	r := new(reader)
 	for {
 		for {
 			calls := c.calls.Load()
-			c.dry = false
+			c.dry, c.reader = false, r
 			c.waker.Wake()
+			c.reader = nil
 			if c.calls.CompareAndSwap(calls, 0) {
 				break
 			}

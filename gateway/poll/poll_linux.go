@@ -92,9 +92,7 @@ func Wrap(c net.Conn) *Conn {
 	if err != nil {
 		return nil
 	}
-	w := &Conn{TCPConn: tcp, raw: raw}
-	w.try = w.tryRead
-	return w
+	return &Conn{TCPConn: tcp, raw: raw}
 }
 
 // Add hands c to the poller: from now on its Read does not wait, and w is woken, for the first time at once. On an error c is
@@ -157,33 +155,44 @@ func (c *Conn) Read(b []byte) (int, error) {
 	if c.dry {
 		return 0, ErrWouldBlock
 	}
-	c.into = b
-	err := c.raw.Read(c.try)
-	c.into = nil
+	if c.reader == nil { // the caller is not woken by the poller
+		return new(reader).read(c, b)
+	}
+	return c.reader.read(c, b)
+}
+
+// read reads what c has, without waiting.
+func (r *reader) read(c *Conn, b []byte) (int, error) {
+	if r.try == nil {
+		r.try = r.tryRead
+	}
+	r.c, r.into = c, b
+	err := c.raw.Read(r.try)
+	r.c, r.into = nil, nil
 	if err != nil {
 		return 0, err
 	}
-	return c.n, c.err
+	return r.n, r.err
 }
 
-func (c *Conn) tryRead(fd uintptr) bool {
+func (r *reader) tryRead(fd uintptr) bool {
 	for {
-		c.n, c.err = syscall.Read(int(fd), c.into)
-		if !errors.Is(c.err, syscall.EINTR) {
+		r.n, r.err = syscall.Read(int(fd), r.into)
+		if !errors.Is(r.err, syscall.EINTR) {
 			break
 		}
 	}
 	switch {
-	case errors.Is(c.err, syscall.EAGAIN):
-		c.n, c.err = 0, ErrWouldBlock
-	case c.err != nil:
-		c.n, c.err = 0, os.NewSyscallError("read", c.err)
-	case c.n == 0 && len(c.into) > 0:
-		c.err = io.EOF
-	case c.n < len(c.into):
+	case errors.Is(r.err, syscall.EAGAIN):
+		r.n, r.err = 0, ErrWouldBlock
+	case r.err != nil:
+		r.n, r.err = 0, os.NewSyscallError("read", r.err)
+	case r.n == 0 && len(r.into) > 0:
+		r.err = io.EOF
+	case r.n < len(r.into):
 		// If a read does not fill its buffer, the socket is empty, and later input causes another event. The end of the stream
 		// does not, if it came before this read.
-		c.dry = !c.ended.Load()
+		r.c.dry = !r.c.ended.Load()
 	}
 	return true
 }

@@ -78,11 +78,24 @@ func (s *Slimmer) testVersion(version uint16, certificate tls.Certificate) error
 		return errors.New("the client certificate is still there")
 	}
 	for _, n := range sizes {
+		s.Lend(server, make([]byte, 0, 4096))
 		echo := make([]byte, n)
-		if _, err := io.ReadFull(server, echo); err != nil {
+		if _, err := io.ReadFull(server, echo[:1]); err != nil {
 			return err
 		}
-		s.Idle(server)
+		if n > 1 && cap(s.Idle(server)) > 0 {
+			return errors.New("a buffer comes back with something in it")
+		}
+		if _, err := io.ReadFull(server, echo[1:]); err != nil {
+			return err
+		}
+		lent := s.Idle(server)
+		if cap(lent) == 0 {
+			return errors.New("the buffer for records does not come back")
+		}
+		for i := range cap(lent) { // nothing must refer to it
+			lent[:cap(lent)][i] = 0xff
+		}
 		if _, err := server.Write(echo); err != nil {
 			return err
 		}

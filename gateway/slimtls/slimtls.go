@@ -1,5 +1,5 @@
-// Package slimtls makes an established server-side tls.Conn smaller by dropping what only the handshake needed: some 8 KB
-// of the 12 that an idle connection holds. crypto/tls has no way to ask for this, so the package reaches into its private
+// Package slimtls makes an established server-side tls.Conn smaller by dropping what only the handshake needed: some 6 KB
+// of the 11 that an idle connection holds. crypto/tls has no way to ask for this, so the package reaches into its private
 // fields. So New checks that each field exists with the type it expects, and that slimmed connections of both TLS versions
 // still work. If anything differs in this version of Go, New fails, and connections simply stay as large as they are.
 package slimtls
@@ -60,16 +60,29 @@ func (s *Slimmer) Settle(c *tls.Conn) {
 	s.Idle(c)
 }
 
-// Idle drops the buffers of c that are empty. Call it when there is nothing to read, from the goroutine that reads.
-func (s *Slimmer) Idle(c *tls.Conn) {
-	for _, offset := range [...]uintptr{s.handshake, s.record} {
-		if b := at[bytes.Buffer](c, offset); b.Len() == 0 {
-			*b = bytes.Buffer{}
-		}
+// Lend gives c a buffer to read records into, if it has none, so that a busy connection does not allocate one each time it was idle.
+// The buffer must be empty and belongs to c until Idle returns it. Call Lend from the goroutine that reads.
+func (s *Slimmer) Lend(c *tls.Conn, buffer []byte) {
+	if record := at[bytes.Buffer](c, s.record); record.Cap() == 0 {
+		*record = *bytes.NewBuffer(buffer)
 	}
-	if r := at[bytes.Reader](c, s.plaintext); r.Len() == 0 {
-		r.Reset(nil)
+}
+
+// Idle drops the buffers of c that are empty and returns the one for records, empty, or nil while something in it is still to be
+// read. Nothing in c refers to it any more. Call Idle when there is nothing to read, from the goroutine that reads.
+func (s *Slimmer) Idle(c *tls.Conn) []byte {
+	if b := at[bytes.Buffer](c, s.handshake); b.Len() == 0 {
+		*b = bytes.Buffer{}
 	}
+	record, plaintext := at[bytes.Buffer](c, s.record), at[bytes.Reader](c, s.plaintext)
+	if record.Len() > 0 || plaintext.Len() > 0 {
+		return nil
+	}
+	record.Reset()
+	buffer := record.AvailableBuffer()
+	*record = bytes.Buffer{}
+	plaintext.Reset(nil)
+	return buffer
 }
 
 // at returns the field of c at offset.

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"syscall"
@@ -59,6 +60,7 @@ func runGateway(ctx context.Context, args []string) error {
 	})
 	g, err := gateway.New(ctx, gateway.Options{
 		Authorizer: byClientID{w.service.Rights, devices}, Reserved: fromMemory{}, Goroutines: *goroutines,
+		SlimTLS: true, Calm: debug.FreeOSMemory, // as in the real server
 	})
 	if err != nil {
 		return err
@@ -70,11 +72,7 @@ func runGateway(ctx context.Context, args []string) error {
 	front, err := door.New(door.Options{
 		Certificates: func() []tls.Certificate { return []tls.Certificate{certificate} },
 		Wrap:         g.Wrap,
-		MQTT: func(c *tls.Conn) {
-			g.ServeConn(c, gateway.Peer{
-				Addr: c.RemoteAddr().String(), Transport: "tls", Certificate: c.ConnectionState().PeerCertificates[0].Raw,
-			})
-		},
+		MQTT:         g.ServeTLS,
 	})
 	if err != nil {
 		return err

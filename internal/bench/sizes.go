@@ -13,6 +13,7 @@ type sizes struct {
 	rest        time.Duration // how long a server is left alone before its memory is measured
 	asks        int           // how often a question is asked of a large folder
 	idleClients int           // an operating system often allows 20,000 files a process
+	calm        time.Duration // how long a server is left alone after they came: it may then give memory back
 	idleFor     time.Duration // how long they are watched
 	requesters  []int         // connections that send requests
 	requestFor  time.Duration // how long they do
@@ -40,6 +41,7 @@ var full = sizes{
 	rest:        3 * time.Second,
 	asks:        300,
 	idleClients: 18_000,
+	calm:        8 * time.Second,
 	idleFor:     5 * time.Second,
 	requesters:  []int{100, 5000},
 	requestFor:  4 * time.Second,
@@ -67,6 +69,7 @@ var small = sizes{
 	rest:        time.Second,
 	asks:        100,
 	idleClients: 1000,
+	calm:        8 * time.Second,
 	idleFor:     time.Second,
 	requesters:  []int{100, 1000},
 	requestFor:  time.Second,
