@@ -5,8 +5,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"slices"
+	"time"
 )
 
 // Bounds of what a client may send before it has proven who it is. A handshake of more than handshakeOwn bytes also takes one of the
@@ -49,6 +51,7 @@ func (c *client) NetConn() net.Conn { return c.Conn }
 // settle ends the handshake.
 func (c *client) settle() {
 	c.shaking.leaveGate()
+	_ = c.Conn.SetDeadline(time.Time{}) // if it fails, so does what is done with the connection next
 	c.shaking = nil
 }
 
@@ -66,7 +69,7 @@ func (c *client) Read(p []byte) (n int, err error) {
 	default:
 		n, err = c.fill(p)
 	}
-	if !c.whole {
+	if !c.whole || err != nil {
 		return n, err
 	}
 	n = copy(p, c.held)
@@ -197,15 +200,19 @@ func (h *handshake) grow() error {
 	return nil
 }
 
-// await calls do, which waits for the client, outside the gate.
+// await calls do, which waits for the client, outside the gate. Only that wait counts against the client's time: when thousands come
+// back at once, the last may wait for its turn longer than any client may take.
 func (h *handshake) await(do func() error) error {
 	h.leaveGate()
 	for _, v := range h.places {
 		v.Wait()
 	}
+	began := time.Now()
+	_ = h.raw.SetDeadline(began.Add(h.left)) // if it fails, so does do
 	if err := do(); err != nil {
 		return err
 	}
+	h.left -= time.Since(began)
 	for _, v := range h.places {
 		if !v.Work() {
 			return net.ErrClosed
@@ -215,6 +222,10 @@ func (h *handshake) await(do func() error) error {
 		return err
 	}
 	h.inside = true
+	if !h.begun && h.peer != nil && h.peer.HungUp() { // it lost patience before its turn: what is computed now would be in vain
+		h.leaveGate()
+		return io.EOF
+	}
 	return nil
 }
 

@@ -54,7 +54,7 @@ type Options struct {
 	Files        func(*tls.Conn) // likewise, what came to a listener for Files
 
 	Wrap             func(net.Conn) net.Conn // prepares an accepted connection before TLS: gateway.Server.Wrap; nil for nothing
-	HandshakeTimeout time.Duration           // from accept to the end of the handshake; 10 s
+	HandshakeTimeout time.Duration           // that a handshake may wait for its client, in all; 10 s. What the server takes is not counted
 	AtOnce           int                     // handshakes that compute at the same time; as many as there are processors
 	Waiting          int                     // accepted connections before the end of their handshake; 16,384; see package admission
 	OldDevices       bool                    // also offer RSA key exchange to TLS 1.2 clients (AUTH-10)
@@ -144,12 +144,11 @@ func (d *Door) close(c net.Conn) {
 
 // shake does the handshake and starts serving.
 func (d *Door) shake(ctx context.Context, raw net.Conn, k Kind, v *admission.Place) {
-	ctx, cancel := context.WithTimeout(ctx, d.o.HandshakeTimeout)
-	defer cancel()
-	h := &handshake{door: d, kind: k, raw: raw, ctx: ctx, places: []*admission.Place{v}}
+	h := &handshake{door: d, kind: k, raw: raw, ctx: ctx, left: d.o.HandshakeTimeout, places: []*admission.Place{v}}
 	defer h.leave()
 	if d.o.Wrap != nil {
 		raw = d.o.Wrap(raw)
+		h.peer, _ = raw.(interface{ HungUp() bool })
 	}
 	front := &client{Conn: raw, shaking: h}
 	c := tls.Server(front, d.outer)
@@ -182,11 +181,13 @@ type handshake struct {
 	door    *Door
 	kind    Kind
 	purpose purpose
-	ctx     context.Context // of this handshake; ends with its time
+	ctx     context.Context // ends when the door closes
 	raw     net.Conn
-	places  []*admission.Place // in Door.pool, and in Door.large if it is there
-	inside  bool               // the gate
-	begun   bool               // its first message has been handled, so it goes before handshakes whose first has not
+	peer    interface{ HungUp() bool } // nil if the connection cannot tell
+	left    time.Duration              // that it may still wait for its client
+	places  []*admission.Place         // in Door.pool, and in Door.large if it is there
+	inside  bool                       // the gate
+	begun   bool                       // its first message has been handled, so it goes before handshakes whose first has not
 
 	versions, suites []uint16       // that the client offers
 	refused          string         // what would help a client that we refuse

@@ -125,7 +125,7 @@ func newClient(t *testing.T, h *handshake) (*client, net.Conn) {
 	t.Cleanup(func() { ours.Close(); theirs.Close() })
 	if h != nil {
 		d := &Door{gate: &gate{free: 1}, pool: admission.New(1), large: admission.New(1)}
-		h.door, h.ctx, h.raw, h.places = d, t.Context(), theirs, []*admission.Place{d.pool.Take("", func() {})}
+		h.door, h.ctx, h.raw, h.left, h.places = d, t.Context(), theirs, time.Minute, []*admission.Place{d.pool.Take("", func() {})}
 	}
 	return &client{Conn: theirs, shaking: h}, ours
 }

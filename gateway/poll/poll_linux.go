@@ -196,3 +196,13 @@ func (r *reader) tryRead(fd uintptr) bool {
 	}
 	return true
 }
+
+// HungUp reports whether the peer has closed its direction or the connection, and all that it sent before has been read.
+func (c *Conn) HungUp() (gone bool) {
+	err := c.raw.Control(func(fd uintptr) {
+		var next [1]byte
+		n, _, err := syscall.Recvfrom(int(fd), next[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		gone = n <= 0 && !errors.Is(err, syscall.EAGAIN) && !errors.Is(err, syscall.EINTR)
+	})
+	return gone || err != nil
+}

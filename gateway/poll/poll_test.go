@@ -134,3 +134,26 @@ func TestAClosedConnectionIsNotAdded(t *testing.T) {
 		t.Error("a closed connection was added")
 	}
 }
+
+func TestHungUpIsToldAfterTheLastByte(t *testing.T) {
+	ours, theirs := pair(t)
+	if ours.HungUp() {
+		t.Error("a new connection has hung up")
+	}
+	if _, err := io.WriteString(theirs, "x"); err != nil {
+		t.Fatal(err)
+	}
+	theirs.Close()
+	if ours.HungUp() {
+		t.Error("it has hung up before its last byte was read")
+	}
+	ours.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if _, err := io.ReadFull(ours, make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(10 * time.Second); !ours.HungUp(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("nobody notices that it hung up")
+		}
+	}
+}

@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// TestMain lets the test binary be the gateway of its own, as the program does.
+// TestMain lets the test binary be the gateway and the neighbour of its own, as the program does.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == gatewayCommand {
+	if len(os.Args) > 1 && (os.Args[1] == gatewayCommand || os.Args[1] == neighbourCommand) {
 		if err := run(context.Background(), os.Args[1:], os.Stdout, os.Stderr); err != nil {
 			os.Exit(1)
 		}

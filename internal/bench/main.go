@@ -73,6 +73,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if len(args) > 0 && args[0] == gatewayCommand {
 		return runGateway(ctx, args[1:])
 	}
+	if len(args) > 0 && args[0] == neighbourCommand {
+		runNeighbour(ctx)
+		return nil
+	}
 	b := bench{log: stderr}
 	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
 	fs.SetOutput(stderr)

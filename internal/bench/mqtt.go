@@ -39,18 +39,31 @@ const (
 	patience   = time.Minute
 )
 
-// dial opens the transport of client i.
-func (e endpoint) dial(ctx context.Context, i int) (*client, error) {
+// transport opens the TCP connection of client i.
+func (e endpoint) transport(ctx context.Context, i int) (net.Conn, error) {
 	from := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(1+i%sources))}, Timeout: patience}
 	conn, err := from.DialContext(ctx, "tcp", e.addr)
 	if err != nil {
 		return nil, err
 	}
 	_ = conn.(*net.TCPConn).SetLinger(0) // its port is free again after Close
+	return conn, nil
+}
+
+// dial opens the transport of client i, with TLS if the endpoint has it.
+func (e endpoint) dial(ctx context.Context, i int) (*client, error) {
+	conn, err := e.transport(ctx, i)
+	if err != nil {
+		return nil, err
+	}
 	if e.devices != nil {
 		conn = tls.Client(conn, e.devices.tlsConfig(i))
 	}
-	return &client{Conn: conn, in: bufio.NewReaderSize(conn, readBuffer)}, nil
+	return newClient(conn), nil
+}
+
+func newClient(conn net.Conn) *client {
+	return &client{Conn: conn, in: bufio.NewReaderSize(conn, readBuffer)}
 }
 
 // connect dials, and connects as client id with a clean session or a persistent
@@ -61,14 +74,22 @@ func (e endpoint) connect(ctx context.Context, i int, id string, clean bool) (c 
 	}
 	c.SetDeadline(time.Now().Add(patience))
 	defer c.SetDeadline(time.Time{})
+	if kept, err = c.greet(id, clean); err != nil {
+		c.Close()
+		return nil, false, err
+	}
+	return c, kept, nil
+}
+
+// greet sends CONNECT and waits for its answer.
+func (c *client) greet(id string, clean bool) (kept bool, err error) {
 	if err = c.send(&packet.Connect{Version: packet.V311, ClientID: id, Clean: clean, KeepAlive: 1200}); err == nil {
 		kept, err = c.connack()
 	}
 	if err != nil {
-		c.Close()
-		return nil, false, fmt.Errorf("connect as %s: %w", id, err)
+		return false, fmt.Errorf("connect as %s: %w", id, err)
 	}
-	return c, kept, nil
+	return kept, nil
 }
 
 func (c *client) connack() (kept bool, err error) {
@@ -104,7 +125,7 @@ func (c *client) next() (packet.Frame, error) {
 	return packet.Frame{Header: header, Body: body}, err
 }
 
-// subscribe subscribes to filters.
+// subscribe subscribes to filters. It drops what a kept session still had for the client.
 func (c *client) subscribe(qos byte, filters ...string) error {
 	p := &packet.Subscribe{ID: 1}
 	for _, filter := range filters {
@@ -114,6 +135,9 @@ func (c *client) subscribe(qos byte, filters ...string) error {
 		return err
 	}
 	f, err := c.next()
+	for err == nil && f.Type() == packet.PUBLISH {
+		f, err = c.next()
+	}
 	if err != nil {
 		return err
 	}

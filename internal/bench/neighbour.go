@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// neighbourCommand is the first argument with which this program only computes, for as long as it
+// runs, as a busy neighbour of what is measured.
+const neighbourCommand = "neighbour"
+
+// neighbourThreads is how many threads a neighbour computes on for each processor. A server and its
+// clients have up to two for each between them, so a scheduler that is fair to threads leaves two
+// thirds of the machine to the neighbour.
+const neighbourThreads = 4
+
+// neighbour is that process. The zero value is one that does not run.
+type neighbour struct {
+	*process
+	began time.Time
+	spent time.Duration // before began
+}
+
+// startNeighbour starts a neighbour.
+func startNeighbour() (neighbour, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return neighbour{}, err
+	}
+	p, err := start(self, neighbourCommand)
+	return neighbour{process: p}, err
+}
+
+// watch begins the stretch of time that share is about.
+func (n *neighbour) watch() {
+	if n.process != nil {
+		n.began, n.spent = time.Now(), n.cpu()
+	}
+}
+
+// share returns which share of the machine the neighbour has had since watch.
+func (n *neighbour) share() float64 {
+	if n.process == nil {
+		return 0
+	}
+	return (n.cpu() - n.spent).Seconds() / (time.Since(n.began).Seconds() * float64(runtime.NumCPU()))
+}
+
+// end ends the neighbour, if it runs.
+func (n *neighbour) end() {
+	if n.process != nil {
+		n.kill()
+	}
+}
+
+// runNeighbour computes until the process is told to end, or its parent has ended.
+func runNeighbour(ctx context.Context) {
+	ctx, restore := signal.NotifyContext(ctx, syscall.SIGTERM)
+	defer restore()
+	threads := neighbourThreads * runtime.NumCPU()
+	runtime.GOMAXPROCS(threads)
+	parent := os.Getppid()
+	var all sync.WaitGroup
+	for range threads {
+		all.Go(func() {
+			for ctx.Err() == nil && os.Getppid() == parent {
+				for n := 0; n < 1_000_000; n++ {
+					_ = n * n
+				}
+			}
+		})
+	}
+	all.Wait()
+}
