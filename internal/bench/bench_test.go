@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// TestMain lets the test binary be the gateway of its own, as the program does.
+// TestMain lets the test binary be a gateway or a neighbour of its own, as the program does.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == gatewayCommand {
+	if len(os.Args) > 1 && slices.Contains([]string{gatewayCommand, neighbourCommand}, os.Args[1]) {
 		if err := run(context.Background(), os.Args[1:], os.Stdout, os.Stderr); err != nil {
 			os.Exit(1)
 		}
