@@ -202,8 +202,11 @@ func (b *batch) run(tx *Tx, c *Committer) error {
 func (b *batch) enough(tx *Tx, c *Committer) bool {
 	b.turn.GiveBack()
 	runtime.Gosched() // steps keep a core busy; this lets callers submit between two of them
+	if len(tx.queues) >= workMax || c.callersWait() {
+		return true
+	}
 	b.turn.Take()
-	return len(tx.queues) >= workMax || c.callersWait()
+	return c.callersWait() // those who came during the wait
 }
 
 // answer waits until b is durable, then answers the commands and calls their

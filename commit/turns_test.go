@@ -108,6 +108,45 @@ func TestStepsTakeTurnsAndCallersDoNot(t *testing.T) {
 	})
 }
 
+// A caller who comes during a step does not wait for the turn of the next one.
+func TestACallerDoesNotWaitForATurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		all := twoProcessors()
+		c := running(t, Options{Store: memstore.New(), Turns: all})
+		all.Asked()
+		called, taken, release := make(chan error, 1), make(chan bool), make(chan bool)
+		first := true // of the committer alone: a store may run a step twice
+		steps := []func(*Tx) error{
+			func(*Tx) error {
+				if first {
+					first = false
+					go func() {
+						turn := all.Of()
+						turn.Take()
+						taken <- true
+						<-release
+						turn.GiveBack()
+					}()
+					time.Sleep(time.Millisecond) // until it waits for the turn of this step
+					hand(c, func(*Tx) error { return nil }, called)
+				}
+				return nil
+			},
+			func(*Tx) error { return nil },
+		}
+		worked := make(chan error, 1)
+		go func() { worked <- c.Background(t.Context(), steps) }()
+		<-taken
+		if err := <-called; err != nil {
+			t.Error(err)
+		}
+		release <- true
+		if err := <-worked; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // A turn is given back before the transaction is applied, and however a step ends.
 func TestNoTurnIsHeldAfterTheSteps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
