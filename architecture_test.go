@@ -30,14 +30,15 @@ var mayImport = map[string][]string{
 	"iotpolicy":  {"internal/jsontext"},
 	"limits":     {},
 	"reserve":    {},
+	"turns":      {},
 
 	// The store.
 	"store":           {"."},
 	"store/storetest": {".", "store"},
-	"store/...":       {".", "store"},
+	"store/...":       {".", "store", "turns"},
 
 	// What holds for every command and every list.
-	"commit":    {".", "reserve", "store"},
+	"commit":    {".", "reserve", "store", "turns"},
 	"listing":   {".", "store"},
 	"integrity": {".", "listing", "store"},
 	"tags":      {".", "commit", "integrity", "listing", "store"},
@@ -48,7 +49,7 @@ var mayImport = map[string][]string{
 	"catalog":  {".", "commit", "integrity", "listing", "store", "tags"},
 	"registry": {".", "catalog", "commit", "eventlog", "fleetquery", "integrity", "listing", "rights", "store", "tags"},
 	"jobs":     {".", "catalog", "commit", "eventlog", "integrity", "jobdoc", "listing", "registry", "rollout", "store", "tags"},
-	"service":  {".", "catalog", "commit", "eventlog", "integrity", "internal/uuid", "jobs", "listing", "registry", "reserve", "rights", "store", "tags"},
+	"service":  {".", "catalog", "commit", "eventlog", "integrity", "internal/uuid", "jobs", "listing", "registry", "reserve", "rights", "store", "tags", "turns"},
 
 	// What drives them, and what a device may do.
 	"scheduler":   {".", "commit"},
@@ -64,8 +65,8 @@ var mayImport = map[string][]string{
 
 	// Edges.
 	"gateway/...":          {"gateway/...", "internal/loglimit", "internal/uuid"}, // has never heard of a job
-	"dataplane":            {".", "gateway", "identity", "intake", "internal/excerpt", "internal/jsontext", "internal/respond", "internal/uuid", "jobs", "limits", "store"},
-	"awsiot":               {".", "awsiot/foreign", "awsiot/route", "awsiot/wire", "catalog", "fleetquery", "flood", "identity", "identity/ca", "intake", "internal/hostport", "internal/jsontext", "internal/loopback", "internal/respond", "internal/uuid", "iotpolicy", "jobdoc", "jobs", "limits", "listing", "registry", "reserve", "rights", "sigv4"},
+	"dataplane":            {".", "gateway", "identity", "intake", "internal/excerpt", "internal/jsontext", "internal/respond", "internal/uuid", "jobs", "limits", "store", "turns"},
+	"awsiot":               {".", "awsiot/foreign", "awsiot/route", "awsiot/wire", "catalog", "fleetquery", "flood", "identity", "identity/ca", "intake", "internal/hostport", "internal/jsontext", "internal/loopback", "internal/respond", "internal/uuid", "iotpolicy", "jobdoc", "jobs", "limits", "listing", "registry", "reserve", "rights", "sigv4", "turns"},
 	"awsiot/wire":          {"internal/jsontext"},
 	"awsiot/wire/wiretest": {"awsiot/wire", "internal/wiregen", "internal/wiregen/model"},
 	"awsiot/route":         {"awsiot/wire", "sigv4"},

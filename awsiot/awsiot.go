@@ -27,6 +27,7 @@ import (
 	"github.com/muster-iot/muster/limits"
 	"github.com/muster-iot/muster/reserve"
 	"github.com/muster-iot/muster/sigv4"
+	"github.com/muster-iot/muster/turns"
 )
 
 // Options are the parts of a Server. Catalog, Events, Jobs, Registry, Rights, Tags,
@@ -78,6 +79,8 @@ type Options struct {
 	// AcceptAnyRegion takes signatures scoped to any region.
 	AcceptAnyRegion bool
 
+	// Turns are told of each operation of the control plane. Nil is allowed.
+	Turns *turns.Turns
 	// Log gets one event for each request. Nil discards them.
 	Log *slog.Logger
 	// Observe is called at the end of each request, with words from fixed tables:

@@ -165,6 +165,7 @@ func (s *Server) run(ctx context.Context, op operation, c *call, w http.Response
 		s.fail(c, w, muster.Errorf(muster.Throttled, "Rate exceeded"))
 		return
 	}
+	s.o.Turns.Asked()
 	body, err := op.run(withRights(ctx, c), c)
 	if err != nil {
 		s.fail(c, w, err)

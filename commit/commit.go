@@ -14,10 +14,12 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/reserve"
 	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/turns"
 )
 
 // Limits of a Committer. A sync of the disk takes far longer than a command, so
@@ -28,6 +30,7 @@ import (
 // A batch is either commands whose callers wait, or steps of background work, which read
 // up to about workMax queues. The two alternate, and a batch of background work ends
 // after the step during which a caller arrives, so a caller waits for at most one step.
+// While somebody asks, each step takes a turn, and background work rests after a batch.
 // If more than waitingMax commands wait, new ones fail with Throttled. Up to pipelineMax
 // batches may be applied and not yet durable.
 const (
@@ -47,6 +50,8 @@ type Options struct {
 	Room reserve.Room
 	// Watcher is told of commits. Nil is allowed.
 	Watcher Watcher
+	// Turns are those of background work in this process. Nil holds nothing back.
+	Turns *turns.Turns
 	// Log receives the faults that cannot be shown to a caller. Nil discards them.
 	Log *slog.Logger
 }
@@ -69,7 +74,10 @@ type Committer struct {
 	now   func() muster.Instant
 	room  reserve.Room
 	watch Watcher
+	turns *turns.Turns
 	log   *slog.Logger
+
+	rested <-chan time.Time // fires when background work may go on; nil if it need not wait. Of Run
 
 	mu       sync.Mutex
 	waiting  []command // whose callers wait
@@ -87,7 +95,7 @@ type Committer struct {
 
 // New returns a Committer on o.
 func New(o Options) *Committer {
-	c := &Committer{store: o.Store, now: o.Now, room: o.Room, watch: o.Watcher, log: o.Log, arrived: make(chan struct{}, 1)}
+	c := &Committer{store: o.Store, now: o.Now, room: o.Room, watch: o.Watcher, turns: o.Turns, log: o.Log, arrived: make(chan struct{}, 1)}
 	if c.room == nil {
 		c.room = reserve.Endless
 	}

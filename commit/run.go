@@ -5,15 +5,18 @@ import (
 	"errors"
 	"runtime"
 	"slices"
+	"time"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/turns"
 )
 
 // batch is the commands of one transaction on their way to being durable.
 type batch struct {
 	commands []command
 	work     bool         // the commands are background work
+	turn     turns.Turn   // of its steps, if they are background work
 	outcomes []outcome    // by place in commands; at the end also of commands that were put back
 	spoiled  []bool       // by place: failed after it wrote, so the transaction runs again without it
 	ends     []func()     // called after all commands are answered
@@ -47,13 +50,19 @@ func (c *Committer) Run(ctx context.Context) (err error) {
 	for {
 		select {
 		case <-c.arrived:
+		case <-c.rested:
+			c.rested = nil
 		case <-ctx.Done():
 			c.mu.Lock()
 			c.closed = true
 			c.mu.Unlock()
 		}
 		for commands, work := c.take(); len(commands) > 0; commands, work = c.take() {
-			pipeline <- c.apply(commands, work)
+			b := c.apply(commands, work)
+			pipeline <- b
+			if rest := b.turn.Rest(); rest > 0 {
+				c.rested = time.After(rest)
+			}
 		}
 		if ctx.Err() != nil {
 			c.mu.Lock()
@@ -72,7 +81,8 @@ func (c *Committer) take() (commands []command, work bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	from := &c.waiting
-	if work = len(c.work) > 0 && (c.workNext || len(c.waiting) == 0); work {
+	may := c.mayWork() || c.closed // what waits is finished before Run ends
+	if work = may && len(c.work) > 0 && (c.workNext || len(c.waiting) == 0); work {
 		from = &c.work
 	}
 	c.workNext = !work
@@ -84,6 +94,17 @@ func (c *Committer) take() (commands []command, work bool) {
 		*from = (*from)[n:]
 	}
 	return commands, work
+}
+
+// mayWork reports whether background work has rested after its last batch. It does not
+// wait for that, as commands of callers may come.
+func (c *Committer) mayWork() bool {
+	select {
+	case <-c.rested:
+		c.rested = nil
+	default:
+	}
+	return c.rested == nil
 }
 
 // callersWait reports whether there are commands whose callers wait.
@@ -118,7 +139,7 @@ var errAgain = errors.New("again")
 // it can be trusted: the batch runs again with only the commands before it. If the
 // command is the first, the batch is that command alone, and fails.
 func (c *Committer) apply(commands []command, work bool) batch {
-	b := batch{commands: commands, work: work, outcomes: make([]outcome, len(commands)), spoiled: make([]bool, len(commands))}
+	b := batch{commands: commands, work: work, outcomes: make([]outcome, len(commands)), spoiled: make([]bool, len(commands)), turn: c.turns.Of()}
 	now := c.now()
 	var tx *Tx
 	wait, err := (func() error)(nil), errAgain
@@ -146,12 +167,16 @@ func (c *Committer) apply(commands []command, work bool) batch {
 // run is the function of one transaction: it runs the commands that are not spoiled, and
 // shortens b.commands to those that were run. It returns errAgain to start again.
 func (b *batch) run(tx *Tx, c *Committer) error {
+	if b.work {
+		b.turn.Take()
+		defer b.turn.GiveBack() // before the transaction is applied: that may wait for a table being written
+	}
 	tx.prefetch(b.commands)
 	for i, cmd := range b.commands {
 		if b.spoiled[i] {
 			continue
 		}
-		if b.work && i > 0 && c.enough(tx) {
+		if b.work && i > 0 && b.enough(tx, c) {
 			b.commands = b.commands[:i]
 			break
 		}
@@ -174,9 +199,14 @@ func (b *batch) run(tx *Tx, c *Committer) error {
 }
 
 // enough reports whether a batch of background work must end before its next step.
-func (c *Committer) enough(tx *Tx) bool {
+func (b *batch) enough(tx *Tx, c *Committer) bool {
+	b.turn.GiveBack()
 	runtime.Gosched() // steps keep a core busy; this lets callers submit between two of them
-	return len(tx.queues) >= workMax || c.callersWait()
+	if len(tx.queues) >= workMax || c.callersWait() {
+		return true
+	}
+	b.turn.Take()
+	return c.callersWait() // those who came during the wait
 }
 
 // answer waits until b is durable, then answers the commands and calls their

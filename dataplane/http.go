@@ -60,6 +60,7 @@ func (s sender) permits(r *request) error {
 }
 
 func (h *HTTP) serve(w http.ResponseWriter, in *http.Request, from sender) {
+	h.s.o.Turns.Asked()
 	began := h.s.o.Now()
 	r, found := route(in)
 	if !found {

@@ -35,6 +35,7 @@ func (m *MQTT) Use(topic string) gateway.Use {
 // only itself. A change is durable before its reply, and the reply comes before
 // the notifications of the change.
 func (m *MQTT) Request(in gateway.Request, reply func(topic string, payload []byte)) {
+	m.s.o.Turns.Asked()
 	began := m.s.o.Now()
 	topic, _ := ParseTopic(in.Topic)
 	r := &request{Topic: topic}

@@ -12,6 +12,7 @@ import (
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/turns"
 )
 
 // Publisher carries messages to subscribers. *gateway.Server is one.
@@ -33,6 +34,7 @@ type NotifierOptions struct {
 	// Delivered is called with each notification whose messages are safe; it is
 	// meant to be Delivered of jobs.Jobs. Nil is allowed.
 	Delivered func(jobs.Notification)
+	Turns     *turns.Turns // of background work; nil holds nothing back
 	Log       *slog.Logger // nil discards
 }
 
@@ -52,6 +54,10 @@ type Notifier struct {
 // things: enough that one whose document must be read from the store delays few
 // others.
 const lanes = 16
+
+// promptMax is how many notifications a lane publishes at once. More are no answer to what
+// somebody just did but the work of a rollout, and take turns.
+const promptMax = 32
 
 // NewNotifier returns a notifier on o.
 func NewNotifier(o NotifierOptions) *Notifier {
@@ -122,8 +128,13 @@ func (n *Notifier) work(ctx context.Context, l *lane) {
 		case <-ctx.Done():
 			ended = true
 		}
-		for _, note := range l.take() {
+		turn := n.o.Turns.Of()
+		for i, note := range l.take() {
+			if i >= promptMax {
+				turn.Take()
+			}
 			n.publish(l, note)
+			turn.GiveBack()
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/limits"
+	"github.com/muster-iot/muster/turns"
 )
 
 // Jobs is what the data plane asks of jobs; *jobs.Jobs is one. Its errors
@@ -37,6 +38,8 @@ type Options struct {
 	// (arbitration A19).
 	ReadsPerSecond, WritesPerSecond float64
 
+	// Turns are told of each request. Nil is allowed.
+	Turns *turns.Turns
 	// Observe is called after each request. Nil is allowed.
 	Observe func(Observation)
 	// Log takes one entry per request (jobs-events.md section 5): DEBUG, or

@@ -22,6 +22,7 @@ import (
 	"github.com/muster-iot/muster/rights"
 	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/tags"
+	"github.com/muster-iot/muster/turns"
 )
 
 // Watcher is told of what was committed. Its methods are called after the transaction is
@@ -52,6 +53,8 @@ type Options struct {
 	// Other requests that make the data larger are refused by the edges. It must be
 	// quick. Nil always has room.
 	Room reserve.Room
+	// Turns are those of background work in this process. Nil holds nothing back.
+	Turns *turns.Turns
 	// Log receives the faults that cannot be shown to a caller. Nil discards them.
 	Log *slog.Logger
 	// NewID makes ids for things, groups, types, generations and events. Some may stay
@@ -105,7 +108,7 @@ func New(o Options) *Service {
 	}
 	pages := listing.NewPager(o.PageKey)
 	s := &Service{store: o.Store}
-	s.Commits = commit.New(commit.Options{Store: o.Store, Now: o.Now, Room: o.Room, Watcher: o.Watcher, Log: o.Log})
+	s.Commits = commit.New(commit.Options{Store: o.Store, Now: o.Now, Room: o.Room, Watcher: o.Watcher, Turns: o.Turns, Log: o.Log})
 	s.Events = eventlog.New(eventlog.Options{Commits: s.Commits, NewID: o.NewID, Sinks: o.Sinks, Watcher: o.Watcher})
 	s.Rights = rights.New(rights.Options{
 		Commits: s.Commits, Account: o.Account, NewID: o.NewID, Pages: pages, Registry: registry.Lookup{}, Watcher: o.Watcher,

@@ -30,6 +30,7 @@ import (
 	"github.com/muster-iot/muster/scheduler"
 	"github.com/muster-iot/muster/service"
 	"github.com/muster-iot/muster/store/pebblestore"
+	"github.com/muster-iot/muster/turns"
 	"github.com/muster-iot/muster/webhook"
 )
 
@@ -41,6 +42,7 @@ type server struct {
 	limits  limits.Limits
 	resets  *resets // which outlive it
 	flood   *flood.Guard
+	turns   *turns.Turns // of background work
 
 	data   datafolder.Folder
 	disks  disks

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -36,6 +37,7 @@ import (
 	"github.com/muster-iot/muster/sessionstore"
 	"github.com/muster-iot/muster/sigv4"
 	"github.com/muster-iot/muster/store/pebblestore"
+	"github.com/muster-iot/muster/turns"
 	"github.com/muster-iot/muster/unserved"
 )
 
@@ -45,6 +47,7 @@ func newServer(c Config, log *slog.Logger, r *resets) (*server, error) {
 	s := &server{
 		c: c, log: log, resets: r, figures: metrics.New(versionText()),
 		flood: flood.New(time.Now), intake: intake.New(intake.Limits{}),
+		turns: turns.New(turns.Options{Processors: runtime.GOMAXPROCS(0), Now: time.Now}),
 	}
 	s.figures.Intake(s.intake.Stats)
 	var err error
@@ -114,7 +117,7 @@ func (s *server) openFolder() (err error) {
 // storeOptions sizes the memory of the store so that flushing it fits into the reserve of the
 // disk.
 func (s *server) storeOptions() pebblestore.Options {
-	o := pebblestore.Options{Logger: s.log, Fatal: fatal(s.data), AcceptLoss: s.c.AcceptLoss}
+	o := pebblestore.Options{Turns: s.turns, Logger: s.log, Fatal: fatal(s.data), AcceptLoss: s.c.AcceptLoss}
 	if kept := s.disks.store.State().Reserve; kept > 0 {
 		o.MemTableBytes = reserve.TableBytes(kept)
 	}
@@ -172,7 +175,7 @@ func (s *server) wireService() error {
 	s.timer = scheduler.New(s.time, s.log)
 	s.service = service.New(service.Options{
 		Store: s.store, Account: s.account(), Now: s.time, Log: s.log, PageKey: pages,
-		Audience: audience{s}, Watcher: watcher{s},
+		Audience: audience{s}, Watcher: watcher{s}, Turns: s.turns,
 		Objects:           files,
 		Room:              s.disks.room,
 		Sinks:             eventlog.Sinks{Subscribers: true, Webhook: hooked},
@@ -186,7 +189,7 @@ func (s *server) wireService() error {
 	})
 	s.figures.Executions(s.service.Jobs.Totals)
 	s.jobs = dataplane.New(dataplane.Options{
-		Jobs: s.service.Jobs, Account: s.account(), Now: time.Now, Log: s.log,
+		Jobs: s.service.Jobs, Account: s.account(), Now: time.Now, Turns: s.turns, Log: s.log,
 		ReadsPerSecond: float64(s.limits.ReadRate), WritesPerSecond: float64(s.limits.WriteRate),
 		Observe: func(o dataplane.Observation) {
 			s.figures.Request(strings.ToLower(o.Protocol), o.Operation, o.Code, o.Took)
@@ -218,7 +221,7 @@ func (s *server) wireGateway() (err error) {
 	}
 	s.presence = presence.New(s.service.Registry, s.log)
 	s.events = events.New(events.Options{Broker: s.gateway, Events: s.service.Events, Account: s.account(), Log: s.log})
-	s.notifier = dataplane.NewNotifier(dataplane.NotifierOptions{Publisher: s.gateway, Delivered: s.service.Jobs.Delivered, Log: s.log})
+	s.notifier = dataplane.NewNotifier(dataplane.NotifierOptions{Publisher: s.gateway, Delivered: s.service.Jobs.Delivered, Turns: s.turns, Log: s.log})
 	s.figures.Gateway(s.gateway.Stats)
 	s.figures.Door(s.tls.Stats)
 	return nil
@@ -241,6 +244,7 @@ func (s *server) wireAPI() error {
 		Messages:  messages,
 		Endpoints: awsiot.Endpoints{Data: s.c.hosts()[0]},
 		Issuer:    s.issuer,
+		Turns:     s.turns,
 		AuthNone:  s.c.Auth == authNone, AcceptAnyRegion: s.c.AcceptAnyRegion,
 		Rate:  s.limits.Rate,
 		Flood: s.flood,

@@ -14,7 +14,7 @@ import (
 
 // TestMain lets the test binary be the gateway and the neighbour of its own, as the program does.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && (os.Args[1] == gatewayCommand || os.Args[1] == neighbourCommand) {
+	if len(os.Args) > 1 && slices.Contains([]string{gatewayCommand, neighbourCommand}, os.Args[1]) {
 		if err := run(context.Background(), os.Args[1:], os.Stdout, os.Stderr); err != nil {
 			os.Exit(1)
 		}

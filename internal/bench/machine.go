@@ -109,6 +109,14 @@ func readLoad() load {
 	return l
 }
 
+// with counts the time that running processes have used so far as ours.
+func (l load) with(running ...*process) load {
+	for _, p := range running {
+		l.ours += p.cpu()
+	}
+	return l
+}
+
 // othersSince returns the share of the machine's time that other processes used.
 func (l load) othersSince(before load) float64 {
 	all := l.all - before.all

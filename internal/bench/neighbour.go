@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/signal"
 	"runtime"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -14,11 +16,6 @@ import (
 // runs, as a busy neighbour of what is measured.
 const neighbourCommand = "neighbour"
 
-// neighbourThreads is how many threads a neighbour computes on for each processor. A server and its
-// clients have up to two for each between them, so a scheduler that is fair to threads leaves two
-// thirds of the machine to the neighbour.
-const neighbourThreads = 4
-
 // neighbour is that process. The zero value is one that does not run.
 type neighbour struct {
 	*process
@@ -26,13 +23,13 @@ type neighbour struct {
 	spent time.Duration // before began
 }
 
-// startNeighbour starts a neighbour.
-func startNeighbour() (neighbour, error) {
+// startNeighbour starts a neighbour that computes on so many threads, until it is ended.
+func startNeighbour(threads int) (neighbour, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return neighbour{}, err
 	}
-	p, err := start(self, neighbourCommand)
+	p, err := start(self, neighbourCommand, strconv.Itoa(threads))
 	return neighbour{process: p}, err
 }
 
@@ -58,11 +55,18 @@ func (n *neighbour) end() {
 	}
 }
 
-// runNeighbour computes until the process is told to end, or its parent has ended.
-func runNeighbour(ctx context.Context) {
+// runNeighbour computes until the process is told to end, or its parent has ended. args is the
+// number of threads.
+func runNeighbour(ctx context.Context, args []string) error {
+	if len(args) != 1 {
+		return fmt.Errorf("%s takes a number of threads", neighbourCommand)
+	}
+	threads, err := strconv.Atoi(args[0])
+	if err != nil {
+		return err
+	}
 	ctx, restore := signal.NotifyContext(ctx, syscall.SIGTERM)
 	defer restore()
-	threads := neighbourThreads * runtime.NumCPU()
 	runtime.GOMAXPROCS(threads)
 	parent := os.Getppid()
 	var all sync.WaitGroup
@@ -76,4 +80,5 @@ func runNeighbour(ctx context.Context) {
 		})
 	}
 	all.Wait()
+	return nil
 }

@@ -98,6 +98,8 @@ type ready struct {
 	MQTT  string `json:"mqtt_addr"`
 	ALPN  string `json:"alpn_addr"`
 	Files string `json:"files_url"`
+
+	Metrics string `json:"metrics_url"`
 }
 
 // server is a process of Muster that listens.
@@ -117,7 +119,8 @@ func (b *bench) serve(ctx context.Context, folder string, more ...string) (*serv
 	for _, listener := range []string{"--api", "--https", "--files", "--mqtts", "--mqtt-plain", "--metrics"} {
 		args = append(args, listener, anyPort)
 	}
-	s, err := startServer(ctx, folder, b.muster, slices.Concat(args, b.extra, more)...)
+	command := slices.Concat(b.before, []string{b.muster}, args, b.extra, more)
+	s, err := startServer(ctx, folder, command[0], command[1:]...)
 	if err == nil {
 		s.settle()
 	}

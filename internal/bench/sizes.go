@@ -2,13 +2,13 @@ package main
 
 import "time"
 
-// sizes say how much is done. A full run takes about twenty minutes on two
-// cores, a small one less than two.
+// sizes say how much is done. A full run takes about half an hour on two
+// cores, a small one some two minutes.
 type sizes struct {
 	callers     []int         // at once
 	pairs       map[int]int   // start-next + update pairs for each of callers
 	things      int           // that they work on; the ceiling has 100,000
-	rounds      int           // of engine and ceiling in turn
+	rounds      int           // of engine and ceiling in turn, and of the job for all things in each setting
 	groups      []int         // things in the groups that jobs fan out to
 	rest        time.Duration // how long a server is left alone before its memory is measured
 	asks        int           // how often a question is asked of a large folder

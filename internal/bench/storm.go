@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,6 +27,11 @@ const (
 	atWork   = "connect, session, subscribe, start-next, update, goodbye"
 	crowded  = ", beside a busy neighbour"
 )
+
+// crowdThreads is how many threads a busy neighbour computes on for each processor. A server and its
+// clients have up to two for each between them, so a scheduler that is fair to threads leaves two
+// thirds of the machine to the neighbour.
+const crowdThreads = 4
 
 var stormKinds = []stormKind{
 	{name: justBack, aim: 900 * time.Microsecond},
@@ -223,7 +229,7 @@ func (x *storm) measure(b *bench, s *server) ([]figure, error) {
 	var beside neighbour
 	if x.kind.crowded {
 		var err error
-		if beside, err = startNeighbour(); err != nil {
+		if beside, err = startNeighbour(crowdThreads * runtime.NumCPU()); err != nil {
 			return nil, err
 		}
 		defer beside.end()

@@ -35,7 +35,11 @@ func crash(t *testing.T, seed uint64) {
 	h := storetest.NewHistory(seed)
 	disk := vfs.NewCrashableMem()
 	for life := range 6 {
-		s := open(t, "data", pebblestore.Options{FS: disk, MemTableBytes: crashMemTable})
+		o := pebblestore.Options{FS: disk, MemTableBytes: crashMemTable}
+		if life%3 == 2 {
+			o.Turns = resting(t)
+		}
+		s := open(t, "data", o)
 		var last durable
 		var all sync.WaitGroup
 		for range 1 + rng.IntN(60) {

@@ -8,6 +8,8 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/muster-iot/muster/turns"
 )
 
 // Defaults of Options.
@@ -27,6 +29,7 @@ type Options struct {
 	MemTableBytes int              // of new writes before they are flushed; zero for the default
 	Logger        *slog.Logger     // nil discards
 	OnCommit      func(Commit)     // called from any goroutine, once for each commit found durable; may be nil
+	Turns         *turns.Turns     // of flushes and compactions with other background work; nil holds nothing back
 	Now           func() time.Time // measures Commit.Sync; may be nil
 
 	// ReadOnly opens a folder that exists and changes nothing in it: what is in
@@ -78,7 +81,7 @@ func (o Options) withDefaults() Options {
 func (s *Store) pebble() *pebble.Options {
 	o := s.o
 	p := &pebble.Options{
-		FS:                 s.guard.fs(),
+		FS:                 turnsFS{s.guard.fs(), o.Turns},
 		Lock:               s.lock,
 		ReadOnly:           o.ReadOnly,
 		Logger:             logger{o.Logger, s.guard},

@@ -11,8 +11,12 @@ import (
 	"github.com/muster-iot/muster/store/storetest"
 )
 
+// open opens a store, on turns that are contended if o has none.
 func open(t *testing.T, dir string, o pebblestore.Options) *pebblestore.Store {
 	t.Helper()
+	if o.Turns == nil {
+		o.Turns = contended(t)
+	}
 	s, err := pebblestore.Open(dir, o)
 	if err != nil {
 		t.Fatalf("Open(%q) = %v", dir, err)
