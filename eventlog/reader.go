@@ -28,14 +28,14 @@ const (
 	WaitingMax = 100_000
 )
 
-// reader is how far a sink is. That it has taken an event means that the event is not in
-// the log any more, so all that a reader holds is for speed, but for the events
-// that are being removed:
+// reader is how far a sink is, in memory only: the log itself says it too, since what a
+// sink has taken is not there any more.
 //
-// The rows that were removed stay in the tables of the store for a time, and reading over
-// them is slow. So a sink goes on after the last event that it took. An event could be
-// committed later than one with a later place, if several processes recorded events; so
-// that none is missed, the sink begins at the start from time to time.
+// Rows that were removed slow down a read for a time, until the store has rewritten its
+// tables. So a sink goes on after the last event that it took. If several processes
+// recorded events, one could be committed after another with a later place; so that none
+// is missed, the sink begins at the start from time to time. Events that it has taken and
+// whose removal is not durable yet are passed over then.
 type reader struct {
 	mu     sync.Mutex
 	after  string              // where it goes on reading
