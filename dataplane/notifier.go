@@ -40,9 +40,8 @@ type NotifierOptions struct {
 
 // Notifier tells things of changes in their queues, by notify and notify-next
 // messages (jobs-data-plane.md section 11); it is a jobs.Audience. For one thing
-// they go out in the order of the commits, notify before notify-next, whatever the
-// order in which Notify is given them: one that shows an older revision of the queue than
-// was published on its topic is left out, as the subscribers know better. Keep Run
+// they go out in the order of the commits, notify before notify-next. One that Notify is
+// given later than a newer one is left out, as its subscribers know better. Keep Run
 // running.
 type Notifier struct {
 	o     NotifierOptions
@@ -214,8 +213,8 @@ const toldMin = 256
 type told struct{ list, next int64 }
 
 // news returns what of a notification is newer than that. Only the notification of an
-// earlier process may show a queue that is not stored, and so without a revision: it is
-// news unless something was published since, and then that its queue was removed was, too.
+// earlier process may show a queue that is not stored, and so without a revision. It is
+// news unless something was published since: then the removal of the queue was, too.
 func (t told) news(n jobs.Notification) muster.Change {
 	return muster.Change{
 		List: n.List && (t.list == 0 || n.Queue.Rev > t.list),

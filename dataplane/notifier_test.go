@@ -165,7 +165,8 @@ func TestAnOlderStateIsNotToldAfterANewerOne(t *testing.T) {
 	list, next, both := muster.Change{List: true}, muster.Change{Next: true}, muster.Change{List: true, Next: true}
 	given := []jobs.Notification{
 		shown(0, both), // an earlier process owed it, and the queue is gone
-		shown(2, both), shown(1, both), shown(3, list), shown(2, both), shown(3, both), shown(3, next), shown(0, both), shown(7, next), shown(5, both), shown(6, next),
+		shown(2, both), shown(1, both), shown(3, list), shown(2, both), shown(3, both), shown(3, next),
+		shown(0, both), shown(7, next), shown(5, both), shown(6, next),
 	}
 	wantLists, wantNexts := []string{`{"timestamp":0,"jobs":{}}`, `{"timestamp":2,"jobs":{}}`, `{"timestamp":3,"jobs":{}}`, `{"timestamp":5,"jobs":{}}`},
 		[]string{`{"timestamp":0}`, `{"timestamp":2}`, `{"timestamp":3}`, `{"timestamp":7}`}
