@@ -59,7 +59,7 @@ func (s *session) vacate(continued bool) (victim *conn, late *will) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	victim = s.conn
-	if absence := s.stay(); absence != nil {
+	if absence := s.endAbsence(); absence != nil {
 		late = absence.will
 	}
 	if victim != nil {

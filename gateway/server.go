@@ -37,7 +37,7 @@ type Options struct {
 	Log        *slog.Logger   // nil discards
 	Limits     Limits
 	Room       func() bool // whether messages of clients may be kept for later; must be quick; nil: always
-	Calm       func()      // called after a storm of connections, whose garbage may go then, at most once a minute; nil is allowed
+	Calm       func()      // called after a storm of connections, whose garbage may go then: at most once a minute, on a goroutine that Run waits for; nil is allowed
 	Goroutines bool        // give each connection a goroutine even where the system can do without (Linux)
 	SlimTLS    bool        // shrink TLS connections after their handshake, if package slimtls trusts this version of Go
 }

@@ -269,11 +269,11 @@ func (s *session) discard() {
 		s.server.index.remove(sub)
 	}
 	s.subs, s.queue, s.queued, s.inFlight = nil, nil, 0, nil
-	s.stay()
+	s.endAbsence()
 }
 
-// stay ends the absence, if there is one, and returns it.
-func (s *session) stay() *absence {
+// endAbsence ends the absence, if there is one, and returns it.
+func (s *session) endAbsence() *absence {
 	a := s.absence
 	if a != nil {
 		s.server.wheel.stop(&a.timer)
