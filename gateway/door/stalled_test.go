@@ -114,6 +114,7 @@ func TestStalledHandshakesHoldNobodyUp(t *testing.T) {
 	if d.large.Held() != 0 {
 		t.Errorf("%d places for large handshakes are taken", d.large.Held())
 	}
+	waitFor(t, "the one that was served has left its place", func() bool { return d.Stats().Waiting <= stalled })
 	if got := d.Stats(); got.Waiting != stalled || got.Failed != 0 {
 		t.Errorf("%d handshakes wait, %d failed; want all %d still there", got.Waiting, got.Failed, stalled)
 	}

@@ -52,10 +52,10 @@ func (b *bench) storms(ctx context.Context, f *fleet) ([]figure, error) {
 	defer func() { s.stop() }()
 	at := s.endpoint(f, true)
 	away, err := b.settled(ctx, at)
+	away.close()
 	if err != nil {
 		return nil, err
 	}
-	away.close()
 	var figures []figure
 	for n, kind := range stormKinds {
 		x := storm{kind: kind, job: fmt.Sprintf("storm-%d", n), at: at, up: make(chan struct{})}
@@ -67,9 +67,11 @@ func (b *bench) storms(ctx context.Context, f *fleet) ([]figure, error) {
 		time.Sleep(b.rest) // until the sessions are stored
 		s.kill()
 		x.prepare(ctx, b.returning)
-		if s, err = b.serve(ctx, f.folder, "--mqtts", at.addr); err != nil {
+		back, err := b.serve(ctx, f.folder, "--mqtts", at.addr)
+		if err != nil {
 			return figures, err
 		}
+		s = back
 		more, err := x.measure(b, s)
 		if err != nil {
 			return figures, err
@@ -142,7 +144,7 @@ func (x *storm) prepare(ctx context.Context, n int) {
 	for i := range n {
 		d := &returning{}
 		x.devices[i] = d
-		x.ended.Go(func() { x.comeBack(ctx, d, i, dialling, ready.Done) })
+		x.ended.Go(func() { x.comeBack(ctx, d, i, dialling, sync.OnceFunc(ready.Done)) })
 	}
 	ready.Wait()
 	go func() { x.ended.Wait(); cancel() }()
