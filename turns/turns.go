@@ -9,8 +9,9 @@
 // processors but one. With one processor none can be left free, and background work rests
 // between its pieces instead. While nobody asks, nothing is held back.
 //
-// A turn must not be held while its holder waits for a lock, for the disk or for another
-// turn: this is what bounds the wait for one, which therefore needs no context.
+// A turn must not be held while its holder waits for a sync, for another turn, or for
+// anything that somebody may have who waits for a turn. A read of the store is short
+// enough. This is what bounds the wait for a turn, which therefore needs no context.
 package turns
 
 import (
