@@ -110,14 +110,18 @@ func (t *Turn) Worked() time.Duration {
 	return t.of.now().Sub(t.from)
 }
 
+// restMax bounds a rest: what took longer than this was waiting for the disk or for other
+// processes, and not work.
+const restMax = 20 * time.Millisecond
+
 // Rest returns for how long the holder should do nothing now, so that requests have the
-// whole machine for a part of the time: as long as it has worked, or zero when nobody
-// asks. The turn must not be held.
+// whole machine for a part of the time: as long as it has worked, at most 20 ms, or zero
+// when nobody asks. The turn must not be held.
 func (t *Turn) Rest() time.Duration {
 	worked := t.Worked()
 	t.from = time.Time{}
 	if !t.of.Asking() {
 		return 0
 	}
-	return worked
+	return min(worked, restMax)
 }
