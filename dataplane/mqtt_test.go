@@ -9,12 +9,14 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/gateway/packet"
 	"github.com/muster-iot/muster/service"
 	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/memstore"
+	"github.com/muster-iot/muster/turns"
 )
 
 var _ gateway.Reserved = (*MQTT)(nil)
@@ -100,6 +102,27 @@ func TestThrottledRequests(t *testing.T) {
 			t.Errorf("of two requests of each class devices hear\n%s, want\n%s", got, want)
 		}
 	})
+}
+
+// Background work gives way to whoever asks, by any protocol.
+func TestARequestSaysThatSomebodyAsks(t *testing.T) {
+	for _, step := range []string{"send $aws/things/lamp/jobs/get", "send GET /things/lamp/jobs"} {
+		synctest.Test(t, func(t *testing.T) {
+			all := turns.New(turns.Options{Processors: 2, Now: time.Now})
+			env := newEnv(t, memstore.New(), packet.V311, func(o *Options, _ *service.Options) { o.Turns = all })
+			env.step("given thing lamp")
+			env.settle()
+			if all.Asking() {
+				t.Error("somebody asks before there was a request")
+			}
+			env.step(step)
+			env.settle()
+			if !all.Asking() {
+				t.Errorf("nobody asks after %q", step)
+			}
+			env.heard()
+		})
+	}
 }
 
 // TestLogAndMetrics checks the entries of jobs-events.md section 5.

@@ -7,11 +7,13 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/turns"
 )
 
 // board is a Publisher that keeps what was published, by topic.
@@ -80,6 +82,44 @@ func TestNotificationsKeepTheirOrder(t *testing.T) {
 			t.Errorf("thing c is told of its next job by %v, want once", got)
 		}
 	})
+}
+
+// Another has the only turn. What is left of a long list waits for it, and the first few
+// do not; when nobody asks, none do.
+func TestALongListTakesTurns(t *testing.T) {
+	const long = promptMax + 5
+	for asked, want := range map[bool]int{true: promptMax, false: long} {
+		synctest.Test(t, func(t *testing.T) {
+			b := &board{}
+			all := turns.New(turns.Options{Processors: 2, Now: time.Now})
+			n := NewNotifier(NotifierOptions{Publisher: b, Turns: all})
+			all.Asked()
+			turn := all.Of()
+			turn.Take()
+			if !asked {
+				time.Sleep(time.Second)
+			}
+			for i := range long {
+				n.Notify([]jobs.Notification{{QueueKey: store.QueueKey{Thing: "a"}, At: muster.Instant(i), Change: muster.Change{List: true}}})
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			ended := make(chan struct{})
+			go func() { n.Run(ctx); close(ended) }() // publishes what waits, and ends
+			synctest.Wait()
+			b.mu.Lock()
+			topic := notificationTopic(NotifyList, store.QueueKey{Thing: "a"})
+			if got := len(b.messages[topic]); got != want {
+				t.Errorf("asked %v: %d of %d notifications were published without a turn, want %d", asked, got, long, want)
+			}
+			b.mu.Unlock()
+			turn.GiveBack()
+			<-ended
+			if got := len(b.messages[topic]); got != long {
+				t.Errorf("asked %v: then %d of %d were published", asked, got, long)
+			}
+		})
+	}
 }
 
 func TestABacklogKeepsTheNewestOfEachThing(t *testing.T) {

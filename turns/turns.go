@@ -9,8 +9,9 @@
 // processors but one. With one processor none can be left free, and background work rests
 // between its pieces instead. While nobody asks, nothing is held back.
 //
-// A turn must not be held while its holder waits for a lock, for the disk or for another
-// turn: this is what bounds the wait for one, which therefore needs no context.
+// A turn must not be held while its holder waits for a sync, for another turn, or for
+// anything that somebody may have who waits for a turn. A read of the store is short
+// enough. This is what bounds the wait for a turn, which therefore needs no context.
 package turns
 
 import (
@@ -109,14 +110,18 @@ func (t *Turn) Worked() time.Duration {
 	return t.of.now().Sub(t.from)
 }
 
+// restMax bounds a rest: what took longer than this was waiting for the disk or for other
+// processes, and not work.
+const restMax = 20 * time.Millisecond
+
 // Rest returns for how long the holder should do nothing now, so that requests have the
-// whole machine for a part of the time: as long as it has worked, or zero when nobody
-// asks. The turn must not be held.
+// whole machine for a part of the time: as long as it has worked, at most 20 ms, or zero
+// when nobody asks. The turn must not be held.
 func (t *Turn) Rest() time.Duration {
 	worked := t.Worked()
 	t.from = time.Time{}
 	if !t.of.Asking() {
 		return 0
 	}
-	return worked
+	return min(worked, restMax)
 }

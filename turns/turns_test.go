@@ -168,6 +168,13 @@ func TestRestIsAsLongAsTheWork(t *testing.T) {
 				t.Errorf("%d processors: Rest again = %v, want 0", processors, rest)
 			}
 			turn.Take()
+			time.Sleep(30 * time.Millisecond) // waiting for something, most of it
+			turn.GiveBack()
+			if rest := turn.Rest(); rest != 20*time.Millisecond {
+				t.Errorf("%d processors: Rest after 30 ms = %v, want 20ms", processors, rest)
+			}
+			all.Asked()
+			turn.Take()
 			time.Sleep(time.Second)
 			turn.GiveBack()
 			if rest := turn.Rest(); rest != 0 {
