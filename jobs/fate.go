@@ -175,7 +175,7 @@ func (tx *transaction) abortJob(j *muster.Job) (bool, error) {
 	if len(j.Config.Abort) == 0 || !j.Status.Active() {
 		return false, nil
 	}
-	counts, err := tx.Counts(j.ID)
+	counts, err := store.CountsOf(tx, j.ID)
 	if err != nil {
 		return false, err
 	}
@@ -202,7 +202,7 @@ func (tx *transaction) completeJob(j muster.Job) error {
 	if !j.Status.Active() || !j.Rollout.Done {
 		return nil
 	}
-	counts, err := tx.Counts(j.ID)
+	counts, err := store.CountsOf(tx, j.ID)
 	if err != nil || !j.Ended(counts) {
 		return err
 	}
@@ -247,7 +247,7 @@ func findExecution(r store.Reader, thing muster.ThingName, job muster.JobID, num
 	var x *muster.Execution
 	var err error
 	if number == nil {
-		x, err = r.Latest(thing, job)
+		x, err = store.LatestOf(r, thing, job)
 	} else {
 		var found []*muster.Execution
 		if found, err = r.Executions(store.ExecutionKey{Thing: thing, Job: job, Number: *number}); err == nil {

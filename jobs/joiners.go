@@ -135,7 +135,7 @@ func (w waitlist) admitOne(thing muster.ThingName) (bool, error) {
 	if left, err := hasLeft(w.tx, thing, w.j); err != nil || left {
 		return false, err
 	}
-	latest, err := w.tx.Latest(thing, w.j.ID)
+	latest, err := store.LatestOf(w.tx, thing, w.j.ID)
 	if err != nil || (latest != nil && !latest.Status.Terminal()) {
 		return false, err
 	}

@@ -28,7 +28,7 @@ func captureLeaver(tx *transaction, name muster.ThingName, joined muster.Instant
 		if joined > j.Rollout.Started || j.Rollout.Held {
 			return nil
 		}
-		if latest, err := tx.Latest(name, j.ID); err != nil || latest != nil {
+		if latest, err := store.LatestOf(tx, name, j.ID); err != nil || latest != nil {
 			return err
 		}
 		t, err := lookup.Thing(tx, name)

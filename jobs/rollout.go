@@ -121,7 +121,7 @@ func pace(tx *transaction, j muster.Job, schedule rollout.State) (rollout.Decisi
 	}
 	if j.Config.Rollout.Exponential != nil {
 		var err error
-		if s.Counts, err = tx.Counts(j.ID); err != nil {
+		if s.Counts, err = store.CountsOf(tx, j.ID); err != nil {
 			return rollout.Decision{}, err
 		}
 	}
@@ -175,7 +175,7 @@ func giveFirst(tx *transaction, j *muster.Job, names []muster.ThingName) (int, e
 		}
 		latest := had[i]
 		if latest != nil || j.Gaps {
-			if latest, err = tx.Latest(thing, j.ID); err != nil {
+			if latest, err = store.LatestOf(tx, thing, j.ID); err != nil {
 				return 0, err
 			}
 		}

@@ -87,7 +87,7 @@ func (w waitlist) resumeOne(thing muster.ThingName, d deferral) error {
 	if d.Join {
 		return enqueue(w.tx, w.j, t)
 	}
-	latest, err := w.tx.Latest(thing, w.j.ID)
+	latest, err := store.LatestOf(w.tx, thing, w.j.ID)
 	if err != nil || latest == nil || latest.Number != d.Number {
 		return err
 	}

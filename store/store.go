@@ -70,6 +70,13 @@ type ExecutionKey struct {
 // Key returns the key of e.
 func Key(e muster.Execution) ExecutionKey { return ExecutionKey{e.Thing, e.Job, e.Number} }
 
+// AttemptsKey names the executions of a job on a thing. The latest is that with the
+// highest number.
+type AttemptsKey struct {
+	Thing muster.ThingName
+	Job   muster.JobID
+}
+
 // Cursor is a place in the order of ExecutionsOfJob: QueuedAt descending, then
 // Thing, then Number ascending. The zero Cursor is before the first.
 type Cursor struct {
@@ -94,7 +101,9 @@ type Record struct {
 	Value []byte
 }
 
-// Reader reads one snapshot. All that it returns belongs to the caller.
+// Reader reads one snapshot, which is taken at the latest when it first reads. All that
+// it returns belongs to the caller. What takes several keys reads them at once, which
+// matters for a store that is reached over a network.
 // Sequences stop at the first error, which is the second value of their last
 // pair. A sequence shows the state in which its loop began, so the loop may
 // change what it iterates over. A Reader is for one goroutine, and must not be
@@ -108,9 +117,9 @@ type Reader interface {
 	// for one that does not exist.
 	Executions(keys ...ExecutionKey) ([]*muster.Execution, error)
 
-	// Latest returns the execution of job on thing with the highest number, or
-	// nil when there is none.
-	Latest(thing muster.ThingName, job muster.JobID) (*muster.Execution, error)
+	// Latest returns the latest executions of keys, in the same order, with nil
+	// where there is none.
+	Latest(keys ...AttemptsKey) ([]*muster.Execution, error)
 
 	// ExecutionsOfThing yields every execution of thing, by job then number.
 	ExecutionsOfThing(thing muster.ThingName) iter.Seq2[muster.Execution, error]
@@ -120,9 +129,9 @@ type Reader interface {
 	// the first few does not grow with the number of executions.
 	ExecutionsOfJob(job muster.JobID, status muster.Status, after Cursor) iter.Seq2[muster.Execution, error]
 
-	// Counts returns how many executions job has in each status, without
-	// counting them.
-	Counts(job muster.JobID) (muster.Counts, error)
+	// Counts returns how many executions each of jobs has in each status, in the
+	// same order, without counting them.
+	Counts(jobs ...muster.JobID) ([]muster.Counts, error)
 
 	// Timers yields the timers that are due at or before until, earliest
 	// first, then by thing, job and number.

@@ -47,7 +47,7 @@ func fanOut(s *Store, job muster.JobID, from, to int, now muster.Instant) (wait 
 			return err
 		}
 		for _, q := range queues {
-			latest, err := tx.Latest(q.Thing, job)
+			latest, err := store.LatestOf(tx, q.Thing, job)
 			if err != nil || latest != nil {
 				return fmt.Errorf("%s has %v, %w", q.Thing, latest, err)
 			}
