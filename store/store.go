@@ -28,7 +28,7 @@ type Store interface {
 	// durable too. If fn fails, its error is returned unchanged, none of its
 	// changes is applied, and all that fn could see is durable. fn may run more
 	// than once, so it must not send, log or sleep, nor call the store. It runs
-	// alone or as if alone.
+	// alone or as if alone. Apply, and what fn reads, may fail with ErrAgain.
 	Apply(ctx context.Context, fn func(Tx) error) (wait func() error, err error)
 
 	// Close waits for running calls and frees the store. Calls after it fail
@@ -44,10 +44,24 @@ var ErrClosed = errors.New("store: closed")
 // has failed, every call fails. Only a new process can help.
 var ErrStopped = errors.New("store: stopped")
 
+// ErrAgain is wrapped by the errors of a transaction that a store refuses because
+// another one has changed what it read. Nothing of it is applied. What it read need
+// never have been true at one moment, so nothing may be concluded from it. It may
+// succeed when it runs again. If a read fails with ErrAgain, Apply does so too,
+// whatever fn returns. A store that runs one transaction at a time refuses none.
+var ErrAgain = errors.New("store: the transaction must run again")
+
+// updateMax is how often Update runs a transaction at most.
+const updateMax = 10
+
 // Update is Apply followed by wait: when it returns nil, fn's changes are
-// durable.
+// durable. It runs a transaction that is refused again, and fails with ErrAgain if
+// it is refused ten times.
 func Update(ctx context.Context, s Store, fn func(Tx) error) error {
 	wait, err := s.Apply(ctx, fn)
+	for n := 1; errors.Is(err, ErrAgain) && n < updateMax; n++ {
+		wait, err = s.Apply(ctx, fn)
+	}
 	if err != nil {
 		return err
 	}
