@@ -19,6 +19,11 @@ type reader struct {
 	from pebble.Reader
 	key  []byte // room for the key of one point read
 
+	// Of a view: the queue that was read last. A device asks for its queue, and then for
+	// an execution of which the queue says all.
+	last    *queue
+	lastKey store.QueueKey
+
 	// Of a transaction; nil in a view.
 	queues map[store.QueueKey]*queue // read or written so far
 	settle func() error              // adds to the batch what is changed in queues
@@ -56,10 +61,7 @@ func (r *reader) Queues(keys ...store.QueueKey) ([]muster.Queue, error) {
 		if err != nil {
 			return nil, err
 		}
-		queues[i] = muster.Queue{Thing: key.Thing, Namespace: key.Namespace, Entries: q.entries}
-		if r.queues != nil { // it is kept here, too
-			queues[i].Entries = slices.Clone(q.entries)
-		}
+		queues[i] = muster.Queue{Thing: key.Thing, Namespace: key.Namespace, Entries: slices.Clone(q.entries)} // q is kept
 	}
 	return queues, nil
 }
