@@ -53,10 +53,7 @@ type Tx struct {
 }
 
 func newTx(tx store.Tx, now muster.Instant) *Tx {
-	return &Tx{
-		Tx: tx, Now: now, queues: map[store.QueueKey]muster.Queue{},
-		found: map[store.ExecutionKey]*muster.Execution{}, latest: map[store.AttemptsKey]*muster.Execution{},
-	}
+	return &Tx{Tx: tx, Now: now, queues: map[store.QueueKey]muster.Queue{}}
 }
 
 // rankedSeal is a function given to Before.

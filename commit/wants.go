@@ -77,20 +77,24 @@ func (t *Tx) Prefetch(wants func(*Wants)) {
 			attempts = append(attempts, store.AttemptsKey{Thing: e.queue.Thing, Job: e.job})
 		}
 	}
-	keep(w.executions, t.Tx.Executions, t.found)
-	keep(attempts, t.Tx.Latest, t.latest)
+	t.found = keep(w.executions, t.Tx.Executions, t.found)
+	t.latest = keep(attempts, t.Tx.Latest, t.latest)
 }
 
-// keep reads what keys name and puts it into known.
-func keep[K comparable](keys []K, read func(...K) ([]*muster.Execution, error), known map[K]*muster.Execution) {
+// keep reads what keys name and returns known with it.
+func keep[K comparable](keys []K, read func(...K) ([]*muster.Execution, error), known map[K]*muster.Execution) map[K]*muster.Execution {
 	if len(keys) == 0 {
-		return
+		return known
 	}
 	found, err := read(keys...)
 	if err != nil {
-		return
+		return known
+	}
+	if known == nil {
+		known = make(map[K]*muster.Execution, len(keys))
 	}
 	for i, x := range found {
 		known[keys[i]] = x
 	}
+	return known
 }
