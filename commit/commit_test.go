@@ -301,10 +301,13 @@ func TestABatchForgetsWhatItsCommandsChange(t *testing.T) {
 	x := store.ExecutionKey{Thing: "lamp", Job: "job", Number: 1}
 	done := make(chan error, many)
 	for i := range many {
-		Submit(c, func(w *Wants) { w.Queue(key); w.Execution(x) }, func(tx *Tx) (struct{}, error) {
+		Submit(c, func(w *Wants) { w.Latest(key, "job"); w.Execution(x) }, func(tx *Tx) (struct{}, error) {
 			found, err := tx.Executions(x)
 			if err != nil {
 				return struct{}{}, err
+			}
+			if latest, err := store.LatestOf(tx, x.Thing, x.Job); err != nil || (latest == nil) != (found[0] == nil) || latest != nil && !latest.Equal(*found[0]) {
+				return struct{}{}, muster.Errorf(muster.Internal, "command %d finds %v and the latest %v, %v", i, found[0], latest, err)
 			}
 			q, err := tx.Queue(key)
 			if err != nil {
@@ -452,6 +455,74 @@ func (t writtenTx) PutQueue(q muster.Queue) {
 	t.Tx.PutQueue(q)
 }
 
+// A command may want the execution that an entry of a queue names. Then all queues are
+// read first, and all executions after that.
+func TestWhatEntriesNameIsReadAtOnce(t *testing.T) {
+	s := &counting{Store: memstore.New()}
+	const many = 20
+	name := func(i int) muster.ThingName { return muster.ThingName(fmt.Sprint("thing-", i)) }
+	err := store.Update(t.Context(), s.Store, func(tx store.Tx) error {
+		for i := range many {
+			ended := muster.NewExecution(&muster.Job{ID: "job"}, name(i), 1, 1)
+			ended.Status = muster.Succeeded
+			tx.Change(nil, &ended)
+			if i%2 == 0 {
+				pending := muster.NewExecution(&muster.Job{ID: "job"}, name(i), 2, 1)
+				tx.PutQueue(muster.Queue{Thing: name(i)}.With(pending))
+				tx.Change(nil, &pending)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := running(t, Options{Store: s})
+	release := block(c)
+	done := make(chan error, 2*many)
+	for i := range many {
+		key, of := store.QueueKey{Thing: name(i)}, store.AttemptsKey{Thing: name(i), Job: "job"}
+		Submit(c, func(w *Wants) { w.Latest(key, "job") }, func(tx *Tx) (struct{}, error) {
+			want := int64(1)
+			if i%2 == 0 {
+				want = 2
+				found, err := tx.Executions(store.ExecutionKey{Thing: of.Thing, Job: of.Job, Number: want})
+				if err != nil || found[0] == nil || found[0].Number != want {
+					return struct{}{}, muster.Errorf(muster.Internal, "the pending execution is %v, %v", found, err)
+				}
+				return struct{}{}, nil
+			}
+			latest, err := store.LatestOf(tx, of.Thing, of.Job)
+			if err != nil || latest == nil || latest.Number != want {
+				return struct{}{}, muster.Errorf(muster.Internal, "the latest execution is %v, %v", latest, err)
+			}
+			return struct{}{}, nil
+		}, func(_ struct{}, err error) { done <- err })
+		Submit(c, func(w *Wants) { w.Head(key) }, func(tx *Tx) (struct{}, error) {
+			q, err := tx.Queue(key)
+			if err != nil {
+				return struct{}{}, err
+			}
+			head, pending := q.Head()
+			if !pending {
+				return struct{}{}, nil
+			}
+			_, err = tx.Executions(store.ExecutionKey{Thing: key.Thing, Job: head.Job, Number: head.Number})
+			return struct{}{}, err
+		}, func(_ struct{}, err error) { done <- err })
+	}
+	s.reads.Store(0)
+	release()
+	for range 2 * many {
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := s.reads.Load(); n != 3 {
+		t.Errorf("the store was asked %d times, want 3: for queues, executions and latest ones", n)
+	}
+}
+
 // counting is a store that counts how often queues and executions are read.
 type counting struct {
 	store.Store
@@ -470,6 +541,11 @@ type countingTx struct {
 func (t countingTx) Queues(keys ...store.QueueKey) ([]muster.Queue, error) {
 	t.s.reads.Add(1)
 	return t.Tx.Queues(keys...)
+}
+
+func (t countingTx) Latest(keys ...store.AttemptsKey) ([]*muster.Execution, error) {
+	t.s.reads.Add(1)
+	return t.Tx.Latest(keys...)
 }
 
 func (t countingTx) Executions(keys ...store.ExecutionKey) ([]*muster.Execution, error) {

@@ -19,6 +19,7 @@ type batch struct {
 	turn     turns.Turn   // of its steps, if they are background work
 	outcomes []outcome    // by place in commands; at the end also of commands that were put back
 	spoiled  []bool       // by place: failed after it wrote, so the transaction runs again without it
+	refused  int          // how often the store has refused it, since it was halved
 	ends     []func()     // called after all commands are answered
 	wait     func() error // returns when the transaction is durable, or an error if it never will be
 }
@@ -125,9 +126,6 @@ func (c *Committer) putBack(commands []command, work bool) {
 	*to = append(slices.Clip(commands), *to...)
 }
 
-// errAgain makes apply give up the transaction of a batch and start it again.
-var errAgain = errors.New("again")
-
 // apply runs commands in the order of their arrival in one transaction, as many as fit,
 // and puts the rest back.
 //
@@ -137,13 +135,14 @@ var errAgain = errors.New("again")
 //
 // An error that is not a *muster.Error comes from the store, and nothing read along with
 // it can be trusted: the batch runs again with only the commands before it. If the
-// command is the first, the batch is that command alone, and fails.
+// command is the first, the batch is that command alone, and fails. The exception is
+// store.ErrAgain, with which the store refuses the whole transaction (refused.go).
 func (c *Committer) apply(commands []command, work bool) batch {
 	b := batch{commands: commands, work: work, outcomes: make([]outcome, len(commands)), spoiled: make([]bool, len(commands)), turn: c.turns.Of()}
 	now := c.now()
 	var tx *Tx
-	wait, err := (func() error)(nil), errAgain
-	for errors.Is(err, errAgain) {
+	wait, err := (func() error)(nil), error(nil)
+	for again := true; again; again = errors.Is(err, errFewer) || errors.Is(err, store.ErrAgain) && b.refuse() {
 		wait, err = c.store.Apply(context.Background(), func(s store.Tx) error {
 			tx = newTx(s, now, c.removed)
 			return b.run(tx, c)
@@ -151,6 +150,10 @@ func (c *Committer) apply(commands []command, work bool) batch {
 	}
 	if left := commands[len(b.commands):]; len(left) > 0 {
 		c.putBack(left, work)
+	}
+	if errors.Is(err, store.ErrAgain) {
+		b.outcomes[0], b.wait = outcome{err: errContended, wake: Never}, func() error { return nil }
+		return b
 	}
 	if err != nil {
 		c.log.Error("commit failed", "error", err)
@@ -165,7 +168,7 @@ func (c *Committer) apply(commands []command, work bool) batch {
 }
 
 // run is the function of one transaction: it runs the commands that are not spoiled, and
-// shortens b.commands to those that were run. It returns errAgain to start again.
+// shortens b.commands to those that were run. It returns errFewer to start again.
 func (b *batch) run(tx *Tx, c *Committer) error {
 	if b.work {
 		b.turn.Take()
@@ -184,15 +187,17 @@ func (b *batch) run(tx *Tx, c *Committer) error {
 		err := b.outcomes[i].err
 		switch _, answer := errors.AsType[*muster.Error](err); {
 		case err == nil:
+		case errors.Is(err, store.ErrAgain):
+			return err
 		case !answer && i > 0:
 			b.commands = b.commands[:i]
-			return errAgain
+			return errFewer
 		case !answer:
 			b.commands = b.commands[:1]
 			return err
 		case tx.wrote:
 			b.spoiled[i] = true
-			return errAgain
+			return errFewer
 		}
 	}
 	return tx.end()

@@ -34,7 +34,8 @@ type Tx struct {
 	Now muster.Instant
 
 	queues map[store.QueueKey]muster.Queue          // read or written so far, in their current state
-	found  map[store.ExecutionKey]*muster.Execution // read by prefetch and not changed since
+	found  map[store.ExecutionKey]*muster.Execution // read by Prefetch and not changed since
+	latest map[store.AttemptsKey]*muster.Execution  // likewise: none of the executions has changed since
 	kept   memo                                     // of OfTransaction
 	// removed is the highest revision of a queue that was removed, by this transaction or,
 	// since the process started, by an earlier one (muster.Queue.Revised).
@@ -120,6 +121,19 @@ func (t *Tx) Queue(key store.QueueKey) (muster.Queue, error) {
 	return found[0], nil
 }
 
+// Queues returns queues in their state at this point of the transaction, in the order of
+// keys; one that does not exist has no entries.
+func (t *Tx) Queues(keys ...store.QueueKey) ([]muster.Queue, error) {
+	if err := t.Load(keys); err != nil {
+		return nil, err
+	}
+	all := make([]muster.Queue, len(keys))
+	for i, key := range keys {
+		all[i] = t.queues[key]
+	}
+	return all, nil
+}
+
 // Load reads the queues of keys with one read of the store, so that Queue finds them in
 // memory.
 func (t *Tx) Load(keys []store.QueueKey) error {
@@ -128,6 +142,9 @@ func (t *Tx) Load(keys []store.QueueKey) error {
 		if _, ok := t.queues[key]; !ok {
 			missing = append(missing, key)
 		}
+	}
+	if len(missing) == 0 {
+		return nil
 	}
 	found, err := t.Tx.Queues(missing...)
 	if err != nil {
@@ -162,6 +179,17 @@ func (t *Tx) Executions(keys ...store.ExecutionKey) ([]*muster.Execution, error)
 	return t.Tx.Executions(keys...)
 }
 
+// Latest returns the latest executions at this point of the transaction, in the order of
+// keys, with nil where there is none.
+func (t *Tx) Latest(keys ...store.AttemptsKey) ([]*muster.Execution, error) {
+	if len(keys) == 1 && len(t.latest) > 0 {
+		if x, ok := t.latest[keys[0]]; ok {
+			return []*muster.Execution{x}, nil
+		}
+	}
+	return t.Tx.Latest(keys...)
+}
+
 // Change creates, replaces or deletes one execution (store.Tx). If after has a deadline,
 // the command wakes background work then.
 func (t *Tx) Change(before, after *muster.Execution) {
@@ -171,6 +199,7 @@ func (t *Tx) Change(before, after *muster.Execution) {
 		x = before
 	}
 	delete(t.found, store.Key(*x))
+	delete(t.latest, store.AttemptsKey{Thing: x.Thing, Job: x.Job})
 	if after != nil && after.Deadline() != 0 {
 		t.Wake(after.Deadline())
 	}

@@ -143,7 +143,7 @@ func (s *Jobs) StartNext(in StartNextInput, done func(Described, error)) {
 		done(Described{}, err)
 		return
 	}
-	submit(s, func(w *commit.Wants) { w.Queue(store.QueueKey{Thing: in.Thing, Namespace: in.Namespace}) }, func(tx *transaction) (Described, error) {
+	submit(s, func(w *commit.Wants) { w.Head(store.QueueKey{Thing: in.Thing, Namespace: in.Namespace}) }, func(tx *transaction) (Described, error) {
 		d := Described{At: tx.Now}
 		q, err := tx.deviceQueue(in.Thing, in.Namespace)
 		if err != nil {
@@ -194,10 +194,13 @@ type UpdateInput struct {
 
 // wants names what the report will read.
 func (in UpdateInput) wants(w *commit.Wants) {
-	w.Queue(store.QueueKey{Thing: in.Thing, Namespace: in.Namespace})
-	if in.Number != nil {
-		w.Execution(store.ExecutionKey{Thing: in.Thing, Job: in.Job, Number: *in.Number})
+	queue := store.QueueKey{Thing: in.Thing, Namespace: in.Namespace}
+	if in.Number == nil {
+		w.Latest(queue, in.Job)
+		return
 	}
+	w.Queue(queue)
+	w.Execution(store.ExecutionKey{Thing: in.Thing, Job: in.Job, Number: *in.Number})
 }
 
 // UpdateExecution takes a device's report. It fails with Invalid, NotFound,

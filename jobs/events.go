@@ -5,6 +5,7 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/eventlog"
+	"github.com/muster-iot/muster/store"
 )
 
 // tellExecution tells that an execution ended or is deleted.
@@ -56,7 +57,7 @@ func tellOfJob(tx *transaction, operation eventlog.Operation, j muster.Job) erro
 	e := eventlog.Event{Type: muster.EventJob, Operation: operation, Job: &j}
 	if operation == eventlog.Completed {
 		var err error
-		if e.Counts, err = tx.Counts(j.ID); err != nil {
+		if e.Counts, err = store.CountsOf(tx, j.ID); err != nil {
 			return err
 		}
 	}

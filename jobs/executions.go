@@ -94,7 +94,7 @@ func (s *Jobs) DeleteExecution(ctx context.Context, thing muster.ThingName, job 
 // rememberGap sets Gaps of j if x, which is about to be deleted, is the first execution
 // of a thing that has a later one. It returns the job as it is then.
 func rememberGap(tx *transaction, j *muster.Job, x *muster.Execution) (*muster.Job, error) {
-	latest, err := tx.Latest(x.Thing, x.Job)
+	latest, err := store.LatestOf(tx, x.Thing, x.Job)
 	if err != nil || x.Number != 1 || latest.Number == 1 || j.Gaps {
 		return j, err
 	}

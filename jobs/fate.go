@@ -44,14 +44,14 @@ func fateOf(j *muster.Job, s muster.Status) fate {
 // job has ended, and with those hidden that are outside their maintenance windows. It
 // fails with NotFound when the thing is not in the registry (jobs-data-plane.md J11).
 func deviceQueue(r jobReader, thing muster.ThingName, ns muster.Namespace) (muster.Queue, error) {
-	if err := lookup.RequireThing(r, thing); err != nil {
-		return muster.Queue{}, err
-	}
 	found, err := r.Queues(store.QueueKey{Thing: thing, Namespace: ns})
 	if err != nil {
 		return muster.Queue{}, err
 	}
 	q := found[0]
+	if err := requireOwner(r, q); err != nil {
+		return muster.Queue{}, err
+	}
 	for _, entry := range found[0].Entries {
 		j, err := r.job(entry.Job)
 		if err != nil {
@@ -69,10 +69,25 @@ func deviceQueue(r jobReader, thing muster.ThingName, ns muster.Namespace) (must
 // deviceQueue is the same for a command, which stores what it finds out: it ends the
 // executions that their job has ended.
 func (tx *transaction) deviceQueue(thing muster.ThingName, ns muster.Namespace) (muster.Queue, error) {
-	if err := lookup.RequireThing(tx, thing); err != nil {
-		return muster.Queue{}, err
+	key := store.QueueKey{Thing: thing, Namespace: ns}
+	q, err := tx.Queue(key)
+	if err != nil {
+		return q, err
 	}
-	return tx.settledQueue(store.QueueKey{Thing: thing, Namespace: ns})
+	if err := requireOwner(tx, q); err != nil {
+		return q, err
+	}
+	return tx.settledQueue(key)
+}
+
+// requireOwner fails with NotFound when the thing of a queue is not in the registry. That
+// is looked up only if nothing is in the queue: what a thing has pending ends with it
+// (ExecutionsBelong).
+func requireOwner(r store.Reader, q muster.Queue) error {
+	if len(q.Entries) > 0 {
+		return nil
+	}
+	return lookup.RequireThing(r, q.Thing)
 }
 
 // settledQueue brings a queue and its executions up to date with their jobs and
@@ -175,7 +190,7 @@ func (tx *transaction) abortJob(j *muster.Job) (bool, error) {
 	if len(j.Config.Abort) == 0 || !j.Status.Active() {
 		return false, nil
 	}
-	counts, err := tx.Counts(j.ID)
+	counts, err := store.CountsOf(tx, j.ID)
 	if err != nil {
 		return false, err
 	}
@@ -202,7 +217,7 @@ func (tx *transaction) completeJob(j muster.Job) error {
 	if !j.Status.Active() || !j.Rollout.Done {
 		return nil
 	}
-	counts, err := tx.Counts(j.ID)
+	counts, err := store.CountsOf(tx, j.ID)
 	if err != nil || !j.Ended(counts) {
 		return err
 	}
@@ -221,6 +236,15 @@ func (tx *transaction) completeJob(j muster.Job) error {
 // deviceExecution returns an execution that a device asked for: the latest of job on
 // thing, or that with the number.
 func deviceExecution(r store.Reader, thing muster.ThingName, ns muster.Namespace, job muster.JobID, number *int64) (*muster.Execution, error) {
+	if number == nil { // the latest is the pending one if there is one, and the queue says which that is
+		found, err := r.Queues(store.QueueKey{Thing: thing, Namespace: ns})
+		if err != nil {
+			return nil, err
+		}
+		if entry, pending := found[0].Find(job); pending {
+			number = &entry.Number
+		}
+	}
 	x, err := ownExecution(r, thing, job, number)
 	if err == nil && x.Namespace != ns {
 		return nil, noExecution(thing, job)
@@ -247,7 +271,7 @@ func findExecution(r store.Reader, thing muster.ThingName, job muster.JobID, num
 	var x *muster.Execution
 	var err error
 	if number == nil {
-		x, err = r.Latest(thing, job)
+		x, err = store.LatestOf(r, thing, job)
 	} else {
 		var found []*muster.Execution
 		if found, err = r.Executions(store.ExecutionKey{Thing: thing, Job: job, Number: *number}); err == nil {

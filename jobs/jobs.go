@@ -265,7 +265,7 @@ func (s *Jobs) CancelJob(ctx context.Context, id muster.JobID, in Cancellation) 
 			event = muster.JobIsForceCanceled
 		}
 		if j.Status == muster.JobCanceled && in.Force {
-			counts, err := tx.Counts(id)
+			counts, err := store.CountsOf(tx, id)
 			if err != nil {
 				return j, err
 			}
@@ -387,7 +387,7 @@ func (s *Jobs) DescribeJob(ctx context.Context, id muster.JobID) (JobDescription
 			}
 			d.Parameters = document.Parameters
 		}
-		d.Counts, err = r.Counts(id)
+		d.Counts, err = store.CountsOf(r, id)
 		return err
 	})
 	return d, err

@@ -83,6 +83,7 @@ func admit(tx *transaction, j muster.Job, schedule rollout.State) (muster.Job, e
 	if err != nil {
 		return j, err
 	}
+	list.readFor(waiting)
 	given, allowed := 0, min(stepMax, plan.Queue)
 	for _, thing := range waiting {
 		if given == allowed {
@@ -135,7 +136,7 @@ func (w waitlist) admitOne(thing muster.ThingName) (bool, error) {
 	if left, err := hasLeft(w.tx, thing, w.j); err != nil || left {
 		return false, err
 	}
-	latest, err := w.tx.Latest(thing, w.j.ID)
+	latest, err := store.LatestOf(w.tx, thing, w.j.ID)
 	if err != nil || (latest != nil && !latest.Status.Terminal()) {
 		return false, err
 	}

@@ -58,7 +58,7 @@ func enqueue(tx *transaction, j *muster.Job, t *muster.Thing) error {
 		tables.deferred.Put(tx, store.JoinKey(string(j.ID), string(t.Name)), deferral{Join: true})
 		return nil
 	}
-	latest, err := tx.Latest(t.Name, j.ID)
+	latest, err := store.LatestOf(tx, t.Name, j.ID)
 	if err != nil || (latest != nil && !latest.Status.Terminal()) {
 		return err
 	}
@@ -100,7 +100,7 @@ func joinGroups(tx *transaction, thing muster.ThingName, lineage, was []string) 
 			}
 		}
 		if covers(j, append(slices.Clip(was), t.ID)) {
-			if latest, err := tx.Latest(thing, j.ID); err != nil || t.Had(latest) {
+			if latest, err := store.LatestOf(tx, thing, j.ID); err != nil || t.Had(latest) {
 				return err
 			}
 		}
@@ -145,7 +145,7 @@ func leaveGroups(tx *transaction, thing muster.ThingName, lineage []string) erro
 		}
 		tables.deferred.Delete(tx, store.JoinKey(string(j.ID), string(thing)))
 		tables.joining.Delete(tx, store.JoinKey(string(j.ID), string(thing)))
-		latest, err := tx.Latest(thing, j.ID)
+		latest, err := store.LatestOf(tx, thing, j.ID)
 		if err != nil || latest == nil || latest.Status.Terminal() {
 			return err
 		}

@@ -28,7 +28,7 @@ func captureLeaver(tx *transaction, name muster.ThingName, joined muster.Instant
 		if joined > j.Rollout.Started || j.Rollout.Held {
 			return nil
 		}
-		if latest, err := tx.Latest(name, j.ID); err != nil || latest != nil {
+		if latest, err := store.LatestOf(tx, name, j.ID); err != nil || latest != nil {
 			return err
 		}
 		t, err := lookup.Thing(tx, name)
@@ -46,10 +46,11 @@ type walk struct {
 	at muster.Rollout // the position; the caller stores it
 }
 
-// next returns the things that come next, at most limit, and moves past them. It
-// looks at no more than limit members; looked is how many, or 1 for a target without
-// members. It is zero at a group without members, and where nothing is left but what
-// members may still leave behind.
+// next returns the things that come next, at most limit, and moves past them. They are
+// in the registry: a thing that is deleted leaves its groups at once. It looks at no more
+// than limit members; looked is how many, or 1 for a target without members. It is zero
+// at a group without members, and where nothing is left but what members may still leave
+// behind.
 func (w *walk) next(limit int) (found []muster.ThingName, looked int, err error) {
 	if w.at.Target == len(w.j.Targets) {
 		return w.captured(limit)

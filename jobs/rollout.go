@@ -121,7 +121,7 @@ func pace(tx *transaction, j muster.Job, schedule rollout.State) (rollout.Decisi
 	}
 	if j.Config.Rollout.Exponential != nil {
 		var err error
-		if s.Counts, err = tx.Counts(j.ID); err != nil {
+		if s.Counts, err = store.CountsOf(tx, j.ID); err != nil {
 			return rollout.Decision{}, err
 		}
 	}
@@ -143,28 +143,23 @@ func withNewRate(tx *transaction, j muster.Job) (muster.Job, error) {
 	return j, err
 }
 
-// giveFirst gives each of the things its first execution of j, unless it has had one
-// or is gone, and returns how many it gave. A thing that was taken out of a
+// giveFirst gives each of the things, which are in the registry, its first execution of
+// j, unless it has had one, and returns how many it gave. A thing that was taken out of a
 // continuous job is given it again, like any that rejoins (jobs-lifecycle.md J9), and
 // so is one when only an earlier thing of its name had it.
 func giveFirst(tx *transaction, j *muster.Job, names []muster.ThingName) (int, error) {
-	given := 0
 	queues := make([]store.QueueKey, len(names))
-	firsts := make([]store.ExecutionKey, len(names))
 	for i, thing := range names {
 		queues[i] = store.QueueKey{Thing: thing, Namespace: j.Namespace}
-		firsts[i] = store.ExecutionKey{Thing: thing, Job: j.ID, Number: 1}
-	}
-	// The common case is that no thing had the job before. It is told by one read of
-	// the first executions, and only where one is found, or may have been deleted (Gaps),
-	// is the latest looked up.
-	had, err := tx.Executions(firsts...)
-	if err != nil {
-		return 0, err
 	}
 	if err := tx.Load(queues); err != nil {
 		return 0, err
 	}
+	latest, err := latestEnded(tx, j, names)
+	if err != nil {
+		return 0, err
+	}
+	given := 0
 	for i, thing := range names {
 		q, err := tx.Queue(queues[i])
 		if err != nil {
@@ -173,20 +168,14 @@ func giveFirst(tx *transaction, j *muster.Job, names []muster.ThingName) (int, e
 		if _, pending := q.Find(j.ID); pending {
 			continue
 		}
-		latest := had[i]
-		if latest != nil || j.Gaps {
-			if latest, err = tx.Latest(thing, j.ID); err != nil {
-				return 0, err
-			}
-		}
-		if owed, err := isOwed(tx, j, thing, latest); err != nil {
+		if owed, err := isOwed(tx, j, thing, latest[i]); err != nil {
 			return 0, err
 		} else if !owed {
 			continue
 		}
 		given++
-		if latest != nil {
-			if err := tx.queueNext(j, thing, latest, muster.Retries{}, tx.Now); err != nil {
+		if latest[i] != nil {
+			if err := tx.queueNext(j, thing, latest[i], muster.Retries{}, tx.Now); err != nil {
 				return 0, err
 			}
 			continue
@@ -202,11 +191,42 @@ func giveFirst(tx *transaction, j *muster.Job, names []muster.ThingName) (int, e
 	return given, nil
 }
 
-// isOwed reports whether a thing is there and is to be given j by the rollout;
-// latest is the newest execution under its name, nil when there is none.
+// latestEnded returns the latest executions of j on things that have none pending, in
+// the order of names. For a thing that has one pending the result may be nil.
+//
+// The common case is that no thing had the job before. As long as none of the
+// executions of j has ended nothing is read for that: whoever has one has it in its
+// queue. Then the first executions are read, and the latest is looked up only where
+// one is found, or where the first may have been deleted (Gaps).
+func latestEnded(tx *transaction, j *muster.Job, names []muster.ThingName) ([]*muster.Execution, error) {
+	counts, err := store.CountsOf(tx, j.ID)
+	if err != nil || counts.Total() == counts.Pending() {
+		return make([]*muster.Execution, len(names)), err
+	}
+	firsts := make([]store.ExecutionKey, len(names))
+	for i, thing := range names {
+		firsts[i] = store.ExecutionKey{Thing: thing, Job: j.ID, Number: 1}
+	}
+	latest, err := tx.Executions(firsts...)
+	if err != nil {
+		return nil, err
+	}
+	for i, thing := range names {
+		if latest[i] == nil && !j.Gaps {
+			continue
+		}
+		if latest[i], err = store.LatestOf(tx, thing, j.ID); err != nil {
+			return nil, err
+		}
+	}
+	return latest, nil
+}
+
+// isOwed reports whether a thing, which is in the registry, is to be given j by the
+// rollout; latest is the newest execution under its name, nil when there is none.
 func isOwed(tx *transaction, j *muster.Job, thing muster.ThingName, latest *muster.Execution) (bool, error) {
 	if latest == nil || j.Selection == muster.Continuous && latest.Status == muster.Removed {
-		return lookup.HasThing(tx, thing)
+		return true, nil
 	}
 	t, err := lookup.Thing(tx, thing)
 	return t != nil && !t.Had(latest), err

@@ -8,21 +8,21 @@ import (
 )
 
 // Totals returns how many executions there are in each status, over all jobs.
-// It costs one small read for each job.
 func (s *Jobs) Totals(ctx context.Context) (muster.Counts, error) {
 	var total muster.Counts
 	err := s.commits.View(ctx, func(r store.Reader) error {
+		var ids []muster.JobID
 		for record, err := range r.Scan(tables.jobs.Table, "", "") {
 			if err != nil {
 				return err
 			}
-			counts, err := r.Counts(muster.JobID(record.Key))
-			if err != nil {
-				return err
-			}
+			ids = append(ids, muster.JobID(record.Key))
+		}
+		all, err := r.Counts(ids...)
+		for _, counts := range all {
 			total = total.Plus(counts)
 		}
-		return nil
+		return err
 	})
 	return total, err
 }

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/store"
 )
 
@@ -62,16 +63,33 @@ func (w waitlist) resume() error {
 			break
 		}
 	}
-	for _, row := range waiting {
+	names := make([]muster.ThingName, len(waiting))
+	for i, row := range waiting {
+		names[i] = muster.ThingName(store.SplitKey(row.Key)[1])
+	}
+	w.readFor(names)
+	for i, row := range waiting {
 		tables.deferred.Delete(w.tx, row.Key)
 		if !w.j.Gives() {
 			continue
 		}
-		if err := w.resumeOne(muster.ThingName(store.SplitKey(row.Key)[1]), row.Value); err != nil {
+		if err := w.resumeOne(names[i], row.Value); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// readFor reads at once what giving the job to things needs, if it still gives.
+func (w waitlist) readFor(things []muster.ThingName) {
+	if !w.j.Gives() {
+		return
+	}
+	w.tx.Prefetch(func(wants *commit.Wants) {
+		for _, thing := range things {
+			wants.Latest(store.QueueKey{Thing: thing, Namespace: w.j.Namespace}, w.j.ID)
+		}
+	})
 }
 
 // resumeOne gives a thing the execution that d defers, unless the thing has left
@@ -87,7 +105,7 @@ func (w waitlist) resumeOne(thing muster.ThingName, d deferral) error {
 	if d.Join {
 		return enqueue(w.tx, w.j, t)
 	}
-	latest, err := w.tx.Latest(thing, w.j.ID)
+	latest, err := store.LatestOf(w.tx, thing, w.j.ID)
 	if err != nil || latest == nil || latest.Number != d.Number {
 		return err
 	}

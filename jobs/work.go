@@ -195,6 +195,9 @@ func fireTimers(tx *transaction) error {
 			break
 		}
 	}
+	if err := readFor(tx, due); err != nil {
+		return err
+	}
 	for _, t := range due {
 		found, err := tx.Executions(t.ExecutionKey)
 		if err != nil {
@@ -216,6 +219,22 @@ func fireTimers(tx *transaction) error {
 		}
 	}
 	return nil
+}
+
+// readFor reads at once what firing timers needs.
+func readFor(tx *transaction, timers []store.Timer) error {
+	var failed error
+	tx.Prefetch(func(w *commit.Wants) {
+		for _, t := range timers {
+			w.Execution(t.ExecutionKey)
+			if j, err := tx.job(t.Job); err != nil {
+				failed = err
+			} else if j != nil {
+				w.Queue(store.QueueKey{Thing: t.Thing, Namespace: j.Namespace})
+			}
+		}
+	})
+	return failed
 }
 
 // settleSome ends some of the executions of a job that was cancelled, deleted or is
@@ -241,6 +260,13 @@ func settleSome(tx *transaction, j muster.Job) (muster.Job, error) {
 		if len(found) > 0 {
 			break
 		}
+	}
+	queues := make([]store.QueueKey, len(found))
+	for i, x := range found {
+		queues[i] = store.QueueKey{Thing: x.Thing, Namespace: x.Namespace}
+	}
+	if err := tx.Load(queues); err != nil {
+		return j, err
 	}
 	for i := range found {
 		after, err := fated(&found[i], &j, tx.Now)

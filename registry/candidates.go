@@ -71,7 +71,7 @@ func coverOf(r store.Reader, q *fleetquery.Query) (walk, error) {
 func cost(r store.Reader, s fleetquery.Span) (int, error) {
 	n := 0
 	if job := fleetquery.JobOf(s.Field); job != "" {
-		counts, err := r.Counts(muster.JobID(job))
+		counts, err := store.CountsOf(r, muster.JobID(job))
 		for _, status := range statusesIn(s) {
 			n += int(min(counts.Of(status), costMax))
 		}
@@ -197,7 +197,7 @@ func executionsIn(r store.Reader, at walk, yield func(candidate, error) bool) bo
 			c := candidate{}
 			if err == nil {
 				var latest *muster.Execution
-				latest, err = r.Latest(x.Thing, x.Job)
+				latest, err = store.LatestOf(r, x.Thing, x.Job)
 				at.Queued = store.CursorOf(x)
 				c.at = at
 				if err == nil && latest != nil && latest.Number == x.Number {

@@ -52,7 +52,7 @@ func asksConnectivity(q *fleetquery.Query) bool {
 // ownLatest returns the latest execution of a job on a thing, or nil if there is none
 // or it belongs to an earlier thing of the same name.
 func ownLatest(r store.Reader, t muster.Thing, job muster.JobID) (*muster.Execution, error) {
-	x, err := r.Latest(t.Name, job)
+	x, err := store.LatestOf(r, t.Name, job)
 	if err != nil || !t.Had(x) {
 		return nil, err
 	}

@@ -75,18 +75,18 @@ func (tx *brokenTx) Executions(keys ...store.ExecutionKey) ([]*muster.Execution,
 	return tx.Tx.Executions(keys...)
 }
 
-func (tx *brokenTx) Latest(thing muster.ThingName, job muster.JobID) (*muster.Execution, error) {
+func (tx *brokenTx) Latest(keys ...store.AttemptsKey) ([]*muster.Execution, error) {
 	if err := tx.read("", ""); err != nil {
 		return nil, err
 	}
-	return tx.Tx.Latest(thing, job)
+	return tx.Tx.Latest(keys...)
 }
 
-func (tx *brokenTx) Counts(job muster.JobID) (muster.Counts, error) {
+func (tx *brokenTx) Counts(jobs ...muster.JobID) ([]muster.Counts, error) {
 	if err := tx.read("", ""); err != nil {
-		return muster.Counts{}, err
+		return nil, err
 	}
-	return tx.Tx.Counts(job)
+	return tx.Tx.Counts(jobs...)
 }
 
 func (tx *brokenTx) Scan(table store.Table, from, to string) iter.Seq2[store.Record, error] {

@@ -57,17 +57,17 @@ const testEpoch = muster.Instant(1_790_000_000_000)
 
 func newEnv(t *testing.T) *env { return newEnvOn(t, storetest.Behind(memstore.New(), nil), Options{}) }
 
-// newEnvOn returns an env on s, made to run every transaction twice and to take
-// its time at every point.
+// newEnvOn returns an env on s, made to refuse some transactions, to run the others twice,
+// and to take its time at every point.
 func newEnvOn(t *testing.T, s store.Store, o Options) *env {
 	t.Helper()
 	seed := rand.Uint64()
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("the pauses of the store had the seed %d", seed)
+			t.Logf("the pauses and refusals of the store had the seed %d", seed)
 		}
 	})
-	return newEnvOnJust(t, storetest.Late(storetest.Twice(s), storetest.AnyTime(seed, 100*time.Microsecond)), o)
+	return newEnvOnJust(t, storetest.Late(storetest.Refusing(storetest.Twice(s), seed), storetest.AnyTime(seed, 100*time.Microsecond)), o)
 }
 
 // newEnvOnJust returns an env on s as it is. The Audience of o is an audience, if

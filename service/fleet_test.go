@@ -221,7 +221,7 @@ func documentOf(r store.Reader, c muster.IndexingConfig, t muster.Thing) (fleetq
 		d.Add(fleetquery.ThingGroupNames, string(g.Name))
 	}
 	for _, job := range []muster.JobID{"j1", "j2"} {
-		x, err := r.Latest(t.Name, job)
+		x, err := store.LatestOf(r, t.Name, job)
 		if err != nil {
 			return nil, err
 		}
@@ -256,7 +256,7 @@ func (f *randomFleet) checkCoverage(r store.Reader) error {
 			if err != nil {
 				return err
 			}
-			latest, err := r.Latest(thing, j.ID)
+			latest, err := store.LatestOf(r, thing, j.ID)
 			if err != nil {
 				return err
 			}

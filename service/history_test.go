@@ -301,7 +301,7 @@ func (h *history) checkJobs(r store.Reader) error {
 			return err
 		}
 		j := row.Value
-		counts, err := r.Counts(j.ID)
+		counts, err := store.CountsOf(r, j.ID)
 		if err != nil {
 			return err
 		}

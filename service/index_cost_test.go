@@ -78,7 +78,7 @@ func TestCostDoesNotGrowWithTheFleet(t *testing.T) {
 	costs := map[string][]int{}
 	for _, size := range []int{1_000, 10_000} {
 		c := &counting{Store: memstore.New()}
-		env := newEnvOn(t, c, Options{})
+		env := newEnvOnJust(t, c, Options{})
 		for i := range size {
 			name := fmt.Sprintf("t%05d", i)
 			thing := muster.Thing{Name: muster.ThingName(name), ID: name, Version: 1, Attributes: map[string]string{"site": "north", "serial": fmt.Sprint(i)}}

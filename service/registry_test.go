@@ -182,7 +182,7 @@ func (h registrar) checkJob(r store.Reader, after string) error {
 				h.t.Errorf("after %s: %v", after, err)
 			}
 		}
-		latest, err := r.Latest(thing, "fix")
+		latest, err := store.LatestOf(r, thing, "fix")
 		if err != nil {
 			return err
 		}

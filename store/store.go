@@ -28,7 +28,7 @@ type Store interface {
 	// durable too. If fn fails, its error is returned unchanged, none of its
 	// changes is applied, and all that fn could see is durable. fn may run more
 	// than once, so it must not send, log or sleep, nor call the store. It runs
-	// alone or as if alone.
+	// alone or as if alone. Apply, and what fn reads, may fail with ErrAgain.
 	Apply(ctx context.Context, fn func(Tx) error) (wait func() error, err error)
 
 	// Close waits for running calls and frees the store. Calls after it fail
@@ -44,10 +44,24 @@ var ErrClosed = errors.New("store: closed")
 // has failed, every call fails. Only a new process can help.
 var ErrStopped = errors.New("store: stopped")
 
+// ErrAgain is wrapped by the errors of a transaction that a store refuses because
+// another one has changed what it read. Nothing of it is applied. What it read need
+// never have been true at one moment, so nothing may be concluded from it. It may
+// succeed when it runs again. If a read fails with ErrAgain, Apply does so too,
+// whatever fn returns. A store that runs one transaction at a time refuses none.
+var ErrAgain = errors.New("store: the transaction must run again")
+
+// updateMax is how often Update runs a transaction at most.
+const updateMax = 10
+
 // Update is Apply followed by wait: when it returns nil, fn's changes are
-// durable.
+// durable. It runs a transaction that is refused again, and fails with ErrAgain if
+// it is refused ten times.
 func Update(ctx context.Context, s Store, fn func(Tx) error) error {
 	wait, err := s.Apply(ctx, fn)
+	for n := 1; errors.Is(err, ErrAgain) && n < updateMax; n++ {
+		wait, err = s.Apply(ctx, fn)
+	}
 	if err != nil {
 		return err
 	}
@@ -69,6 +83,13 @@ type ExecutionKey struct {
 
 // Key returns the key of e.
 func Key(e muster.Execution) ExecutionKey { return ExecutionKey{e.Thing, e.Job, e.Number} }
+
+// AttemptsKey names the executions of a job on a thing. The latest is that with the
+// highest number.
+type AttemptsKey struct {
+	Thing muster.ThingName
+	Job   muster.JobID
+}
 
 // Cursor is a place in the order of ExecutionsOfJob: QueuedAt descending, then
 // Thing, then Number ascending. The zero Cursor is before the first.
@@ -94,7 +115,9 @@ type Record struct {
 	Value []byte
 }
 
-// Reader reads one snapshot. All that it returns belongs to the caller.
+// Reader reads one snapshot, which is taken at the latest when it first reads. All that
+// it returns belongs to the caller. What takes several keys reads them at once, which
+// matters for a store that is reached over a network.
 // Sequences stop at the first error, which is the second value of their last
 // pair. A sequence shows the state in which its loop began, so the loop may
 // change what it iterates over. A Reader is for one goroutine, and must not be
@@ -108,9 +131,9 @@ type Reader interface {
 	// for one that does not exist.
 	Executions(keys ...ExecutionKey) ([]*muster.Execution, error)
 
-	// Latest returns the execution of job on thing with the highest number, or
-	// nil when there is none.
-	Latest(thing muster.ThingName, job muster.JobID) (*muster.Execution, error)
+	// Latest returns the latest executions of keys, in the same order, with nil
+	// where there is none.
+	Latest(keys ...AttemptsKey) ([]*muster.Execution, error)
 
 	// ExecutionsOfThing yields every execution of thing, by job then number.
 	ExecutionsOfThing(thing muster.ThingName) iter.Seq2[muster.Execution, error]
@@ -120,9 +143,9 @@ type Reader interface {
 	// the first few does not grow with the number of executions.
 	ExecutionsOfJob(job muster.JobID, status muster.Status, after Cursor) iter.Seq2[muster.Execution, error]
 
-	// Counts returns how many executions job has in each status, without
-	// counting them.
-	Counts(job muster.JobID) (muster.Counts, error)
+	// Counts returns how many executions each of jobs has in each status, in the
+	// same order, without counting them.
+	Counts(jobs ...muster.JobID) ([]muster.Counts, error)
 
 	// Timers yields the timers that are due at or before until, earliest
 	// first, then by thing, job and number.

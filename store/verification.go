@@ -30,6 +30,7 @@ func (v *verification) executions() error {
 	return inBatches(v, v.r.AllExecutions(), func(batch []muster.Execution) error {
 		var live []muster.Execution
 		var keys []QueueKey
+		var attempts []AttemptsKey
 		for _, e := range batch {
 			v.jobs[e.Job] = v.jobs[e.Job].Add(e.Status, 1)
 			if e.Deadline() != 0 {
@@ -37,20 +38,21 @@ func (v *verification) executions() error {
 			}
 			if !e.Status.Terminal() {
 				live, keys = append(live, e), append(keys, QueueKey{e.Thing, e.Namespace})
+				attempts = append(attempts, AttemptsKey{e.Thing, e.Job})
 			}
 		}
 		queues, err := v.r.Queues(keys...)
 		if err != nil {
 			return err
 		}
+		latest, err := v.r.Latest(attempts...)
+		if err != nil {
+			return err
+		}
 		for i, e := range live {
 			v.inQueue(e, queues[i])
-			latest, err := v.r.Latest(e.Thing, e.Job)
-			if err != nil {
-				return err
-			}
-			if latest == nil || latest.Number != e.Number {
-				v.problem(OneLiveExecution, "%v is %s and the latest is %+v", Key(e), e.Status, latest)
+			if latest[i] == nil || latest[i].Number != e.Number {
+				v.problem(OneLiveExecution, "%v is %s and the latest is %+v", Key(e), e.Status, latest[i])
 			}
 		}
 		return nil
@@ -168,7 +170,7 @@ func (v *verification) missingTimers() error {
 // index yields, status by status.
 func (v *verification) countsAndIndex() error {
 	for job, want := range v.jobs {
-		got, err := v.r.Counts(job)
+		got, err := CountsOf(v.r, job)
 		if err != nil {
 			v.problem(Readable, "counts of job %q: %v", job, err)
 		} else if got != want {

@@ -49,16 +49,18 @@ func (s *state) execution(key store.ExecutionKey) (muster.Execution, bool) {
 	return s.executions.Get(muster.Execution{Thing: key.Thing, Job: key.Job, Number: key.Number})
 }
 
-func (r reader) Latest(thing muster.ThingName, job muster.JobID) (*muster.Execution, error) {
-	var latest *muster.Execution
-	last := muster.Execution{Thing: thing, Job: job, Number: math.MaxInt64}
-	r.executions.Descend(last, func(e muster.Execution) bool {
-		if e.Thing == thing && e.Job == job {
-			e = cloneExecution(e)
-			latest = &e
-		}
-		return false
-	})
+func (r reader) Latest(keys ...store.AttemptsKey) ([]*muster.Execution, error) {
+	latest := make([]*muster.Execution, len(keys))
+	for i, key := range keys {
+		last := muster.Execution{Thing: key.Thing, Job: key.Job, Number: math.MaxInt64}
+		r.executions.Descend(last, func(e muster.Execution) bool {
+			if e.Thing == key.Thing && e.Job == key.Job {
+				e = cloneExecution(e)
+				latest[i] = &e
+			}
+			return false
+		})
+	}
 	return latest, nil
 }
 
@@ -93,9 +95,13 @@ func (r reader) ExecutionsOfJob(
 	}
 }
 
-func (r reader) Counts(job muster.JobID) (muster.Counts, error) {
-	c, _ := r.counts.Get(jobCounts{job: job})
-	return c.counts, nil
+func (r reader) Counts(jobs ...muster.JobID) ([]muster.Counts, error) {
+	all := make([]muster.Counts, len(jobs))
+	for i, job := range jobs {
+		c, _ := r.counts.Get(jobCounts{job: job})
+		all[i] = c.counts
+	}
+	return all, nil
 }
 
 func (r reader) Timers(until muster.Instant) iter.Seq2[store.Timer, error] {

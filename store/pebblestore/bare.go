@@ -84,6 +84,9 @@ func (r *reader) queue(key store.QueueKey) (*queue, error) {
 	if q, ok := r.queues[key]; ok {
 		return q, nil
 	}
+	if r.last != nil && r.lastKey == key {
+		return r.last, nil
+	}
 	q := new(queue)
 	var err error
 	q.stored, err = r.get(appendQueueKey(r.key[:0], key), func(value []byte) error { return decodeQueue(value, q) })
@@ -92,6 +95,8 @@ func (r *reader) queue(key store.QueueKey) (*queue, error) {
 	}
 	if r.queues != nil {
 		r.queues[key] = q
+	} else {
+		r.last, r.lastKey = q, key
 	}
 	return q, nil
 }

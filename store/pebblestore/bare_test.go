@@ -100,7 +100,7 @@ func TestABareExecutionHasNoRecord(t *testing.T) {
 	} {
 		when := fmt.Sprintf("step %d", i)
 		var before *muster.Execution
-		viewOf(t, s, func(r store.Reader) (err error) { before, err = r.Latest("lamp", "job"); return err })
+		viewOf(t, s, func(r store.Reader) (err error) { before, err = store.LatestOf(r, "lamp", "job"); return err })
 		put(t, s, before, step.execution)
 		if got := records(t, s); got != step.records {
 			t.Errorf("%s: there are %d records of executions, want %d", when, got, step.records)
@@ -128,7 +128,7 @@ func wantExecution(t *testing.T, when string, s *Store, thing muster.ThingName, 
 		if err != nil {
 			return err
 		}
-		latest, err := r.Latest(thing, job)
+		latest, err := store.LatestOf(r, thing, job)
 		if err != nil {
 			return err
 		}

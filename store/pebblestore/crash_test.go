@@ -181,7 +181,7 @@ func crashUnderLoad(t *testing.T, seed uint64) {
 // countUp creates execution n of caller i and ends the one before it.
 func countUp(tx store.Tx, i, n int) error {
 	thing := muster.ThingName(fmt.Sprint("thing-", i))
-	latest, err := tx.Latest(thing, "job")
+	latest, err := store.LatestOf(tx, thing, "job")
 	if err != nil {
 		return err
 	}
@@ -205,7 +205,7 @@ func countUp(tx store.Tx, i, n int) error {
 }
 
 func counted(r store.Reader, i int) (int, error) {
-	latest, err := r.Latest(muster.ThingName(fmt.Sprint("thing-", i)), "job")
+	latest, err := store.LatestOf(r, muster.ThingName(fmt.Sprint("thing-", i)), "job")
 	if latest == nil || err != nil {
 		return 0, err
 	}

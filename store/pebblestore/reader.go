@@ -19,6 +19,11 @@ type reader struct {
 	from pebble.Reader
 	key  []byte // room for the key of one point read
 
+	// Of a view: the queue that was read last. A device asks for its queue, and then for
+	// an execution of which the queue says all.
+	last    *queue
+	lastKey store.QueueKey
+
 	// Of a transaction; nil in a view.
 	queues map[store.QueueKey]*queue // read or written so far
 	settle func() error              // adds to the batch what is changed in queues
@@ -56,10 +61,7 @@ func (r *reader) Queues(keys ...store.QueueKey) ([]muster.Queue, error) {
 		if err != nil {
 			return nil, err
 		}
-		queues[i] = muster.Queue{Thing: key.Thing, Namespace: key.Namespace, Entries: q.entries, Rev: q.rev}
-		if r.queues != nil { // it is kept here, too
-			queues[i].Entries = slices.Clone(q.entries)
-		}
+		queues[i] = muster.Queue{Thing: key.Thing, Namespace: key.Namespace, Entries: slices.Clone(q.entries), Rev: q.rev} // q is kept
 	}
 	return queues, nil
 }
@@ -92,7 +94,18 @@ func newExecution(key store.ExecutionKey, value []byte) (*muster.Execution, erro
 	return e, nil
 }
 
-func (r *reader) Latest(thing muster.ThingName, job muster.JobID) (*muster.Execution, error) {
+func (r *reader) Latest(keys ...store.AttemptsKey) ([]*muster.Execution, error) {
+	latest := make([]*muster.Execution, len(keys))
+	for i, key := range keys {
+		var err error
+		if latest[i], err = r.latest(key.Thing, key.Job); err != nil {
+			return nil, err
+		}
+	}
+	return latest, nil
+}
+
+func (r *reader) latest(thing muster.ThingName, job muster.JobID) (*muster.Execution, error) {
 	q, err := r.queue(store.QueueKey{Thing: thing})
 	if err != nil {
 		return nil, err
@@ -109,7 +122,7 @@ func (r *reader) Latest(thing muster.ThingName, job muster.JobID) (*muster.Execu
 	return recorded, nil
 }
 
-// latestRecorded is Latest of the executions that are not bare.
+// latestRecorded is latest of the executions that are not bare.
 func (r *reader) latestRecorded(thing muster.ThingName, job muster.JobID) (*muster.Execution, error) {
 	prefix := appendExecutions(nil, thing, job)
 	it, err := r.from.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
@@ -133,15 +146,18 @@ func (r *reader) ExecutionsOfThing(thing muster.ThingName) iter.Seq2[muster.Exec
 	return r.executionsIn(prefix, after(prefix))
 }
 
-func (r *reader) Counts(job muster.JobID) (counts muster.Counts, err error) {
-	_, err = r.get(appendCountsKey(r.key[:0], job), func(value []byte) error {
-		counts, err = decodeCounts(value)
-		return err
-	})
-	if err != nil {
-		return counts, fmt.Errorf("pebblestore: counts of %q: %w", job, err)
+func (r *reader) Counts(jobs ...muster.JobID) ([]muster.Counts, error) {
+	all := make([]muster.Counts, len(jobs))
+	for i, job := range jobs {
+		_, err := r.get(appendCountsKey(r.key[:0], job), func(value []byte) (err error) {
+			all[i], err = decodeCounts(value)
+			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("pebblestore: counts of %q: %w", job, err)
+		}
 	}
-	return counts, nil
+	return all, nil
 }
 
 func (r *reader) Timers(until muster.Instant) iter.Seq2[store.Timer, error] {

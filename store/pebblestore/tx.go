@@ -16,13 +16,21 @@ import (
 type tx struct {
 	reader
 	batch         *pebble.Batch
-	counts        map[muster.JobID]*muster.Counts // how they change
-	keyBuf, value []byte                          // room for one write
-	err           error                           // the first of a write
+	counts        map[muster.JobID]*tally // those that were read or changed
+	keyBuf, value []byte                  // room for one write
+	err           error                   // the first of a write
+}
+
+// tally is the counts of a job in a transaction. They are read at most once in it: each
+// command that ends an execution asks for them.
+type tally struct {
+	stored muster.Counts
+	read   bool // stored is known
+	change muster.Counts
 }
 
 func newTx(batch *pebble.Batch) *tx {
-	t := &tx{batch: batch, counts: map[muster.JobID]*muster.Counts{}}
+	t := &tx{batch: batch, counts: map[muster.JobID]*tally{}}
 	t.reader = reader{from: batch, queues: map[store.QueueKey]*queue{}, settle: t.writeQueues}
 	return t
 }
@@ -155,21 +163,34 @@ func deadline(e *muster.Execution) muster.Instant {
 }
 
 func (t *tx) count(e *muster.Execution, n int64) {
-	sum := t.counts[e.Job]
-	if sum == nil {
-		sum = new(muster.Counts)
-		t.counts[e.Job] = sum
+	c := t.tally(e.Job)
+	c.change = c.change.Add(e.Status, n)
+}
+
+func (t *tx) tally(job muster.JobID) *tally {
+	c := t.counts[job]
+	if c == nil {
+		c = new(tally)
+		t.counts[job] = c
 	}
-	*sum = sum.Add(e.Status, n)
+	return c
 }
 
 // Counts adds what the transaction has changed to what is stored.
-func (t *tx) Counts(job muster.JobID) (muster.Counts, error) {
-	counts, err := t.reader.Counts(job)
-	if sum := t.counts[job]; sum != nil && err == nil {
-		counts = counts.Plus(*sum)
+func (t *tx) Counts(jobs ...muster.JobID) ([]muster.Counts, error) {
+	all := make([]muster.Counts, len(jobs))
+	for i, job := range jobs {
+		c := t.tally(job)
+		if !c.read {
+			stored, err := t.reader.Counts(job)
+			if err != nil {
+				return nil, err
+			}
+			c.stored, c.read = stored[0], true
+		}
+		all[i] = c.stored.Plus(c.change)
 	}
-	return counts, err
+	return all, nil
 }
 
 // finish writes the queues and the counts. If one is below zero, the before of a Change was not
@@ -178,8 +199,11 @@ func (t *tx) finish() error {
 	if err := t.writeQueues(); err != nil {
 		return err
 	}
-	for job := range t.counts {
-		counts, err := t.Counts(job)
+	for job, c := range t.counts {
+		if c.change == (muster.Counts{}) {
+			continue
+		}
+		counts, err := store.CountsOf(t, job)
 		if err != nil {
 			return err
 		}

@@ -19,7 +19,7 @@ func countsFollow(t *testing.T, s store.Store) {
 	counts := func(job muster.JobID, want muster.Counts) {
 		t.Helper()
 		view(t, s, func(r store.Reader) {
-			expect(t, "Counts()", must[muster.Counts](t)(r.Counts(job)), want)
+			expect(t, "Counts()", must[muster.Counts](t)(store.CountsOf(r, job)), want)
 		})
 	}
 	a, b, other := queued("a", "job", 1, 10), queued("b", "job", 1, 10), queued("a", "other", 1, 10)
@@ -45,6 +45,10 @@ func countsFollow(t *testing.T, s store.Store) {
 	counts("other", muster.Counts{}.Add(muster.Queued, 1))
 	update(t, s, func(tx store.Tx) { tx.Change(&other, nil) })
 	counts("other", muster.Counts{})
+	view(t, s, func(r store.Reader) {
+		want := []muster.Counts{{}, muster.Counts{}.Add(muster.Failed, 1).Add(muster.Queued, 1)}
+		expect(t, "Counts(other, job)", must[[]muster.Counts](t)(r.Counts("other", "job")), want)
+	})
 }
 
 func timersFollow(t *testing.T, s store.Store) {

@@ -55,11 +55,15 @@ func executionKeepsFields(t *testing.T, s store.Store) {
 
 func latestHasHighestNumber(t *testing.T, s store.Store) {
 	two, three, many := queued("pump", "job", 2, 10), queued("pump", "job", 3, 20), queued("pump", "job", 300, 30)
-	create(t, s, two, three, many, queued("pump", "job-2", 999, 5), queued("pump-2", "job", 998, 5), queued("pum", "job", 997, 5))
+	other, neighbour := queued("pump", "job-2", 999, 5), queued("pump-2", "job", 998, 5)
+	create(t, s, two, three, many, other, neighbour, queued("pum", "job", 997, 5))
 	latest := func(want *muster.Execution) {
 		t.Helper()
 		view(t, s, func(r store.Reader) {
-			expect(t, "Latest()", values(must[*muster.Execution](t)(r.Latest("pump", "job"))), values(want))
+			got := must[[]*muster.Execution](t)(r.Latest(
+				store.AttemptsKey{Thing: "pump-2", Job: "job"}, store.AttemptsKey{Thing: "pump", Job: "jo"},
+				store.AttemptsKey{Thing: "pump", Job: "job"}, store.AttemptsKey{Thing: "pump", Job: "job-2"}))
+			expect(t, "Latest()", values(got...), values(&neighbour, nil, want, &other))
 		})
 	}
 	latest(&many)
@@ -100,7 +104,7 @@ func loopMayDelete(t *testing.T, s store.Store) {
 		}
 	})
 	view(t, s, func(r store.Reader) {
-		expect(t, "Counts()", must[muster.Counts](t)(r.Counts("job")), muster.Counts{}.Add(muster.Queued, 200))
+		expect(t, "Counts()", must[muster.Counts](t)(store.CountsOf(r, "job")), muster.Counts{}.Add(muster.Queued, 200))
 	})
 }
 
@@ -123,7 +127,7 @@ func executionBelongsToCaller(t *testing.T, s store.Store) {
 		e.Details["k"] = "changed"
 	}
 	view(t, s, func(r store.Reader) {
-		spoil(*must[*muster.Execution](t)(r.Latest("pump", "job")), nil)
+		spoil(*must[*muster.Execution](t)(store.LatestOf(r, "pump", "job")), nil)
 		r.ExecutionsOfThing("pump")(func(e muster.Execution, err error) bool { spoil(e, err); return true })
 		r.ExecutionsOfJob("job", 0, store.Cursor{})(func(e muster.Execution, err error) bool { spoil(e, err); return true })
 		r.AllExecutions()(func(e muster.Execution, err error) bool { spoil(e, err); return true })

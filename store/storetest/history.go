@@ -124,7 +124,7 @@ func (m *model) transaction(rng *rand.Rand, tx store.Tx, step int) error {
 
 func (m *model) act(rng *rand.Rand, tx store.Tx, now muster.Instant) error {
 	thing, job := things[rng.IntN(len(things))], jobs[rng.IntN(len(jobs))]
-	latest, err := tx.Latest(thing, job)
+	latest, err := store.LatestOf(tx, thing, job)
 	if err := differ("Latest() inside the transaction", values(latest), values(m.latest(thing, job)), err); err != nil {
 		return err
 	}

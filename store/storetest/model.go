@@ -110,15 +110,15 @@ func (m *model) check(r store.Reader) error {
 		if err := differ(fmt.Sprintf("ExecutionsOfThing(%s)", thing), got, m.ofThing(thing), err); err != nil {
 			return err
 		}
-		for _, job := range jobs {
-			got, err := r.Latest(thing, job)
-			call := fmt.Sprintf("Latest(%s, %s)", thing, job)
-			if err := differ(call, values(got), values(m.latest(thing, job)), err); err != nil {
-				return err
-			}
-		}
 	}
-	for _, job := range jobs {
+	if err := m.checkLatest(r); err != nil {
+		return err
+	}
+	counts, err := r.Counts(jobs...)
+	for i, job := range jobs {
+		if err := differ(fmt.Sprintf("Counts(%s) among all", job), counts[i], m.counts(job), err); err != nil {
+			return err
+		}
 		if err := m.checkJob(r, job); err != nil {
 			return err
 		}
@@ -162,11 +162,21 @@ func (m *model) queue(key store.QueueKey) muster.Queue {
 	return muster.Queue{Thing: key.Thing, Namespace: key.Namespace}
 }
 
-func (m *model) checkJob(r store.Reader, job muster.JobID) error {
-	counts, err := r.Counts(job)
-	if err := differ(fmt.Sprintf("Counts(%s)", job), counts, m.counts(job), err); err != nil {
-		return err
+// checkLatest asks for all latest executions at once.
+func (m *model) checkLatest(r store.Reader) error {
+	var keys []store.AttemptsKey
+	var want []*muster.Execution
+	for _, thing := range things {
+		for _, job := range jobs {
+			keys = append(keys, store.AttemptsKey{Thing: thing, Job: job})
+			want = append(want, m.latest(thing, job))
+		}
 	}
+	got, err := r.Latest(keys...)
+	return differ("Latest() of all", values(got...), values(want...), err)
+}
+
+func (m *model) checkJob(r store.Reader, job muster.JobID) error {
 	cursors := []store.Cursor{{}}
 	if all := m.ofJob(job, 0, store.Cursor{}); len(all) > 0 {
 		cursors = append(cursors, store.CursorOf(all[0]), store.CursorOf(all[len(all)/2]))

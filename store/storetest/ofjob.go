@@ -118,7 +118,7 @@ func jobsAreApart(t *testing.T, s store.Store) {
 		expect(t, "ExecutionsOfJob(a)", list(t, r.ExecutionsOfJob("a", 0, store.Cursor{}), 0), []muster.Execution{a})
 		expect(t, "ExecutionsOfJob(a-b)", list(t, r.ExecutionsOfJob("a-b", 0, store.Cursor{}), 0), []muster.Execution{ab})
 		expect(t, "ExecutionsOfJob(b) after a's", list(t, r.ExecutionsOfJob("b", muster.Queued, store.CursorOf(a)), 0), "[]")
-		expect(t, "Counts(a)", must[muster.Counts](t)(r.Counts("a")).Total(), 1)
+		expect(t, "Counts(a)", must[muster.Counts](t)(store.CountsOf(r, "a")).Total(), 1)
 	})
 }
 

@@ -36,7 +36,7 @@ func newStoreIsEmpty(t *testing.T, s store.Store) {
 		expect(t, "AllQueues()", list(t, r.AllQueues(), 0), "[]")
 		expect(t, "Timers(max)", list(t, r.Timers(1<<62), 0), "[]")
 		expect(t, "Scan(all)", list(t, r.Scan(table, "", ""), 0), "[]")
-		expect(t, "Counts()", must[muster.Counts](t)(r.Counts("job")), muster.Counts{})
+		expect(t, "Counts()", must[muster.Counts](t)(store.CountsOf(r, "job")), muster.Counts{})
 	})
 }
 
@@ -72,13 +72,13 @@ func ownWritesAreSeen(t *testing.T, s store.Store) {
 
 		expect(t, "Executions()", values(must[[]*muster.Execution](t)(
 			tx.Executions(store.Key(kept), store.Key(old), store.Key(fresh)))...), values(&started, nil, &fresh))
-		expect(t, "Latest(kept)", values(must[*muster.Execution](t)(tx.Latest("pump", "kept"))), values(&started))
-		expect(t, "Latest(old)", values(must[*muster.Execution](t)(tx.Latest("pump", "old"))), values(nil))
+		expect(t, "Latest(kept)", values(must[*muster.Execution](t)(store.LatestOf(tx, "pump", "kept"))), values(&started))
+		expect(t, "Latest(old)", values(must[*muster.Execution](t)(store.LatestOf(tx, "pump", "old"))), values(nil))
 		expect(t, "ExecutionsOfThing()", list(t, tx.ExecutionsOfThing("pump"), 0), []muster.Execution{fresh, started})
 		expect(t, "ExecutionsOfJob(kept)", list(t, tx.ExecutionsOfJob("kept", 0, store.Cursor{}), 0), []muster.Execution{started})
 		expect(t, "ExecutionsOfJob(kept, QUEUED)", list(t, tx.ExecutionsOfJob("kept", muster.Queued, store.Cursor{}), 0), "[]")
-		expect(t, "Counts(kept)", must[muster.Counts](t)(tx.Counts("kept")), muster.Counts{}.Add(muster.InProgress, 1))
-		expect(t, "Counts(old)", must[muster.Counts](t)(tx.Counts("old")), muster.Counts{})
+		expect(t, "Counts(kept)", must[muster.Counts](t)(store.CountsOf(tx, "kept")), muster.Counts{}.Add(muster.InProgress, 1))
+		expect(t, "Counts(old)", must[muster.Counts](t)(store.CountsOf(tx, "old")), muster.Counts{})
 		expect(t, "Timers(500)", list(t, tx.Timers(500), 0), []store.Timer{{Due: 500, ExecutionKey: store.Key(kept)}})
 		expect(t, "AllExecutions()", len(list(t, tx.AllExecutions(), 0)), 2)
 		expect(t, "AllQueues()", list(t, tx.AllQueues(), 0), []muster.Queue{muster.Queue{Thing: "pump"}.With(started)})
@@ -89,8 +89,8 @@ func ownWritesAreSeen(t *testing.T, s store.Store) {
 		tx.Change(&fresh, nil)
 		tx.PutQueue(muster.Queue{Thing: "pump"})
 		tx.Delete(table, "k")
-		expect(t, "Latest(fresh) once deleted", values(must[*muster.Execution](t)(tx.Latest("pump", "fresh"))), values(nil))
-		expect(t, "Counts(fresh) once deleted", must[muster.Counts](t)(tx.Counts("fresh")), muster.Counts{})
+		expect(t, "Latest(fresh) once deleted", values(must[*muster.Execution](t)(store.LatestOf(tx, "pump", "fresh"))), values(nil))
+		expect(t, "Counts(fresh) once deleted", must[muster.Counts](t)(store.CountsOf(tx, "fresh")), muster.Counts{})
 		expect(t, "AllQueues() once emptied", list(t, tx.AllQueues(), 0), "[]")
 		expect(t, "Get(k) once deleted", must[[]byte](t)(tx.Get(table, "k")), []byte(nil))
 	})
@@ -120,7 +120,7 @@ func failureLeavesNoMark(t *testing.T, s store.Store) {
 	view(t, s, func(r store.Reader) {
 		expect(t, "AllExecutions()", list(t, r.AllExecutions(), 0), []muster.Execution{kept})
 		expect(t, "ExecutionsOfJob()", list(t, r.ExecutionsOfJob("job", 0, store.Cursor{}), 0), []muster.Execution{kept})
-		expect(t, "Counts()", must[muster.Counts](t)(r.Counts("job")), muster.Counts{}.Add(muster.Queued, 1))
+		expect(t, "Counts()", must[muster.Counts](t)(store.CountsOf(r, "job")), muster.Counts{}.Add(muster.Queued, 1))
 		expect(t, "Timers()", list(t, r.Timers(1<<60), 0), "[]")
 		expect(t, "AllQueues()", list(t, r.AllQueues(), 0), "[]")
 		expect(t, "Get(k)", must[[]byte](t)(r.Get(table, "k")), []byte(nil))
@@ -139,9 +139,9 @@ func viewIsASnapshot(t *testing.T, s store.Store) {
 			tx.Put(table, "k", []byte("v"))
 		})
 		expect(t, "Executions()", values(must[[]*muster.Execution](t)(r.Executions(store.Key(first)))...), values(&first))
-		expect(t, "Latest()", values(must[*muster.Execution](t)(r.Latest("pump", "job"))), values(&first))
+		expect(t, "Latest()", values(must[*muster.Execution](t)(store.LatestOf(r, "pump", "job"))), values(&first))
 		expect(t, "ExecutionsOfJob()", list(t, r.ExecutionsOfJob("job", 0, store.Cursor{}), 0), []muster.Execution{first})
-		expect(t, "Counts()", must[muster.Counts](t)(r.Counts("job")), muster.Counts{}.Add(muster.Queued, 1))
+		expect(t, "Counts()", must[muster.Counts](t)(store.CountsOf(r, "job")), muster.Counts{}.Add(muster.Queued, 1))
 		expect(t, "Timers()", list(t, r.Timers(1<<60), 0), "[]")
 		expect(t, "Queues()", must[[]muster.Queue](t)(r.Queues(store.QueueKey{Thing: "pump"}))[0], muster.Queue{Thing: "pump"})
 		expect(t, "Get(k)", must[[]byte](t)(r.Get(table, "k")), []byte(nil))
@@ -238,7 +238,7 @@ func concurrentTransactionsAddUp(t *testing.T, s store.Store) {
 		all.Go(func() {
 			for range rounds {
 				update(t, s, func(tx store.Tx) {
-					latest, err := tx.Latest("pump", "job")
+					latest, err := store.LatestOf(tx, "pump", "job")
 					if err != nil {
 						t.Errorf("Latest() = %v", err)
 						return
@@ -250,7 +250,7 @@ func concurrentTransactionsAddUp(t *testing.T, s store.Store) {
 					tx.Change(nil, &next)
 				})
 				view(t, s, func(r store.Reader) {
-					counts, latest := must[muster.Counts](t)(r.Counts("job")), must[*muster.Execution](t)(r.Latest("pump", "job"))
+					counts, latest := must[muster.Counts](t)(store.CountsOf(r, "job")), must[*muster.Execution](t)(store.LatestOf(r, "pump", "job"))
 					if counts.Total() != latest.Number {
 						t.Errorf("a view sees %d executions, and number %d as the latest", counts.Total(), latest.Number)
 					}
@@ -260,6 +260,6 @@ func concurrentTransactionsAddUp(t *testing.T, s store.Store) {
 	}
 	all.Wait()
 	view(t, s, func(r store.Reader) {
-		expect(t, "Counts()", must[muster.Counts](t)(r.Counts("job")).Total(), callers*rounds)
+		expect(t, "Counts()", must[muster.Counts](t)(store.CountsOf(r, "job")).Total(), callers*rounds)
 	})
 }

@@ -1,0 +1,44 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/store/memstore"
+)
+
+// refusing is a store that refuses the next transactions.
+type refusing struct {
+	store.Store
+	left int
+}
+
+func (s *refusing) Apply(ctx context.Context, fn func(store.Tx) error) (func() error, error) {
+	return s.Store.Apply(ctx, func(tx store.Tx) error {
+		if s.left--; s.left >= 0 {
+			return fmt.Errorf("refused: %w", store.ErrAgain)
+		}
+		return fn(tx)
+	})
+}
+
+func TestUpdateRunsARefusedTransactionAgain(t *testing.T) {
+	for refusals, want := range map[int]error{0: nil, 9: nil, 10: store.ErrAgain} {
+		s := &refusing{memstore.New(), refusals}
+		runs := 0
+		err := store.Update(t.Context(), s, func(tx store.Tx) error { runs++; tx.Put("table", "key", nil); return nil })
+		if !errors.Is(err, want) || (runs == 1) != (want == nil) {
+			t.Errorf("refused %d times: Update() = %v after %d runs, want %v", refusals, err, runs, want)
+		}
+	}
+}
+
+func TestUpdateRunsATransactionThatFailsOnce(t *testing.T) {
+	s, failure, runs := memstore.New(), errors.New("no"), 0
+	if err := store.Update(t.Context(), s, func(store.Tx) error { runs++; return failure }); !errors.Is(err, failure) || runs != 1 {
+		t.Errorf("Update() = %v after %d runs, want %v after 1", err, runs, failure)
+	}
+}
