@@ -36,12 +36,12 @@ func (l *Log) GiveUp(ctx context.Context, letters []DeadLetter) error {
 			return err
 		}
 		for _, d := range letters {
-			if waits, err := tables.log[Webhook].Has(tx, d.Place); err != nil {
+			if waits, err := tables.webhook.Has(tx, d.Place); err != nil {
 				return err
 			} else if !waits {
 				continue
 			}
-			tables.log[Webhook].Delete(tx, d.Place)
+			tables.webhook.Delete(tx, d.Place)
 			d.GivenUp = tx.Now
 			tables.letters.Put(tx, d.Place, d)
 			n++

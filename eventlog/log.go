@@ -124,9 +124,9 @@ func (l *Log) record(tx *commit.Tx, e Event, wanted uint8) error {
 		return err
 	}
 	e.Recorded = tx.Now
-	for sink, log := range tables.log {
+	for sink := range sinkCount {
 		if wanted&(1<<sink) != 0 {
-			log.Put(tx, place, e)
+			sink.table().Put(tx, place, e)
 		}
 	}
 	if p := l.pending(tx); !p.recorded && l.watch != nil {

@@ -59,9 +59,9 @@ func EventsBySink(s store.Records, after string, limit int, _ func(string)) (str
 		if err != nil {
 			return err
 		}
-		for sink, log := range tables.log {
+		for sink := range sinkCount {
 			if row.Value.For&(1<<sink) != 0 && number > m.Taken[sink] {
-				log.Put(s, place, row.Value.Event)
+				sink.table().Put(s, place, row.Value.Event)
 			}
 		}
 		formerTables.log.Delete(s, row.Key)

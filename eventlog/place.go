@@ -70,7 +70,7 @@ func begin(tx *commit.Tx) (run, error) {
 	o.Last++
 	tables.origins.Put(tx, theOrigins, o)
 	r := run{origin: o.Last, at: tx.Now}
-	for _, table := range []store.Table{tables.log[Subscribers].Table, tables.log[Webhook].Table, tables.letters.Table} {
+	for _, table := range []store.Table{tables.subscribers.Table, tables.webhook.Table, tables.letters.Table} {
 		if r.at, err = lastInstant(tx, table, r.at); err != nil {
 			return run{}, err
 		}

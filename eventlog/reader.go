@@ -122,7 +122,7 @@ func (l *Log) Events(ctx context.Context, sink Sink, limit int) (events []Event,
 	}
 	after, taken := l.readers[sink].place(l.commits.Now())
 	err = l.commits.View(ctx, func(r store.Reader) error {
-		for row, err := range tables.log[sink].Scan(r, store.After(after), "") {
+		for row, err := range sink.table().Scan(r, store.After(after), "") {
 			if err != nil {
 				return err
 			}
@@ -169,7 +169,7 @@ func (l *Log) remove(sink Sink) {
 
 func deleteAll(tx *commit.Tx, sink Sink, places []string) {
 	for _, place := range places {
-		tables.log[sink].Delete(tx, place)
+		sink.table().Delete(tx, place)
 	}
 }
 
@@ -209,7 +209,7 @@ func (r *reader) ahead(s store.Reader, sink Sink, limit int) (places []string, e
 	r.mu.Lock()
 	after := r.after
 	r.mu.Unlock()
-	for row, err := range s.Scan(tables.log[sink].Table, store.After(after), "") {
+	for row, err := range s.Scan(sink.table().Table, store.After(after), "") {
 		if err != nil {
 			return nil, err
 		}

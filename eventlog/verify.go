@@ -32,8 +32,8 @@ func Verify(ctx context.Context, r store.Reader, problem func(store.Invariant, s
 		}
 		return nil
 	}
-	for _, log := range tables.log {
-		if err := check(log.Table, func() {}); err != nil {
+	for sink := range sinkCount {
+		if err := check(sink.table().Table, func() {}); err != nil {
 			return err
 		}
 	}
