@@ -60,10 +60,10 @@ func (c *Committer) Run(ctx context.Context) (err error) {
 		}
 		for commands, work := c.take(); len(commands) > 0; commands, work = c.take() {
 			b := c.apply(commands, work)
-			pipeline <- b
-			if rest := b.turn.Rest(); rest > 0 {
+			if rest := b.turn.Rest(); rest > 0 { // while the batches before this one are being synced, work rests anyway
 				c.rested = time.After(rest)
 			}
+			pipeline <- b
 		}
 		if ctx.Err() != nil {
 			c.mu.Lock()
