@@ -11,20 +11,28 @@ import (
 
 // Refusing returns s with about one of four transactions refused (store.ErrAgain), as
 // by a store with optimistic transactions: at one of its first reads or when all its
-// work is done. The same seed refuses the same ones of a sequence of calls.
+// work is done, and at most refusedMax one after the other. The same seed refuses the same
+// ones of a sequence of calls.
 func Refusing(s store.Store, seed uint64) store.Store {
 	return &refusing{Store: s, rng: rand.New(rand.NewPCG(seed, 12))}
 }
 
+// refusedMax is fewer than make a caller give up, so that no test fails by chance.
+const refusedMax = 4
+
 type refusing struct {
 	store.Store
-	mu  sync.Mutex
-	rng *rand.Rand
+	mu      sync.Mutex
+	rng     *rand.Rand
+	refused int // one after the other
 }
 
 func (s *refusing) Apply(ctx context.Context, fn func(store.Tx) error) (func() error, error) {
 	s.mu.Lock()
-	refused, reads := s.rng.IntN(4) == 0, s.rng.IntN(8)
+	refused, reads := s.rng.IntN(4) == 0 && s.refused < refusedMax, s.rng.IntN(8)
+	if s.refused++; !refused {
+		s.refused = 0
+	}
 	s.mu.Unlock()
 	if !refused {
 		return s.Store.Apply(ctx, fn)
