@@ -73,7 +73,7 @@ func runNeighbour(ctx context.Context, args []string) error {
 	for range threads {
 		all.Go(func() {
 			for ctx.Err() == nil && os.Getppid() == parent {
-				for n := 0; n < 1_000_000; n++ {
+				for n := range 1_000_000 {
 					_ = n * n
 				}
 			}
