@@ -2,6 +2,7 @@ package eventlog
 
 import (
 	"context"
+	"strconv"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/commit"
@@ -62,9 +63,12 @@ func (l *Log) GiveUp(ctx context.Context, letters []DeadLetter) error {
 }
 
 // DeadLetters returns dead letters, oldest first, at most limit of them, with places
-// after the place after; "" means from the first. It fails with Invalid if after is no
-// place.
+// after the place after; "" means from the first. A number is a place of former formats,
+// which callers may have kept. It fails with Invalid if after is no place.
 func (l *Log) DeadLetters(ctx context.Context, after string, limit int) ([]DeadLetter, error) {
+	if number, err := strconv.ParseUint(after, 10, 64); err == nil {
+		after = formerPlace(number)
+	}
 	if after != "" && !placeForm.MatchString(after) {
 		return nil, muster.Errorf(muster.Invalid, "%q comes from no page of dead letters", after)
 	}

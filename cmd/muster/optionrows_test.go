@@ -185,6 +185,7 @@ var optionRows = map[string]string{
 	"store/pebblestore.Options.CacheBytes":    "The system's own cache of files holds what this one does not, and grows with the machine.",
 	"store/pebblestore.Options.MemTableBytes": "--disk-reserve",
 	"store/pebblestore.Options.ReadOnly":      "Each command opens the store as it needs: those that only look do so read-only.",
+	"turns.Options.Processors":                "It is what Go uses, which follows the limits of the machine and of its container; GOMAXPROCS changes both.",
 
 	"webhook.Options.Account":  "--account",
 	"webhook.Options.Attempts": "--webhook-attempts",
