@@ -129,38 +129,37 @@ func (n *Notifier) work(ctx context.Context, l *lane) {
 		}
 		turn := n.o.Turns.Of()
 		for i, note := range l.take() {
+			note.Change = l.told[note.QueueKey].news(note)
+			document, err := documentOf(note) // without a turn: it may wait for a transaction
+			if err != nil {
+				n.o.Log.Error("notification without a document", "thing", note.Thing, "job", note.Head.Job, "error", err)
+				continue
+			}
 			if i >= promptMax {
 				turn.Take()
 			}
-			n.publish(l, note)
+			n.publish(l, note, document)
 			turn.GiveBack()
 		}
 	}
 }
 
-// publish sends what is new of a notification.
-func (n *Notifier) publish(l *lane, note jobs.Notification) {
-	note.Change = l.told[note.QueueKey].news(note)
+// publish sends a notification. document is that of its head.
+func (n *Notifier) publish(l *lane, note jobs.Notification, document string) {
 	var messages []gateway.Message
 	if note.List {
 		messages = append(messages, newMessage(notificationTopic(NotifyList, note.QueueKey), appendNotify(nil, note)))
 	}
-	if note.Next {
-		document, err := documentOf(note)
-		if err != nil {
-			n.o.Log.Error("notification without a document", "thing", note.Thing, "job", note.Head.Job, "error", err)
-			return
-		}
-		if note.Head == nil || document != "" { // otherwise the job was deleted in the meantime, and another notification says so
-			messages = append(messages, newMessage(notificationTopic(NotifyNext, note.QueueKey), appendNotifyNext(nil, note, document)))
-		}
+	if note.Next && (note.Head == nil || document != "") { // otherwise the job was deleted in the meantime, and another notification says so
+		messages = append(messages, newMessage(notificationTopic(NotifyNext, note.QueueKey), appendNotifyNext(nil, note, document)))
 	}
 	l.tell(note, n.hears)
 	n.send(note, messages)
 }
 
+// documentOf returns the document that a notification is sent with, or "" if it has none.
 func documentOf(note jobs.Notification) (string, error) {
-	if note.Head == nil {
+	if !note.Next || note.Head == nil {
 		return "", nil
 	}
 	return note.Document(context.Background())

@@ -5,14 +5,18 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/gateway"
+	"github.com/muster-iot/muster/gateway/packet"
 	"github.com/muster-iot/muster/jobs"
+	"github.com/muster-iot/muster/service"
 	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/store/memstore"
 	"github.com/muster-iot/muster/turns"
 )
 
@@ -285,4 +289,70 @@ func TestWhatWasToldIsForgottenWithItsSubscribers(t *testing.T) {
 	if got := s.messages[notificationTopic(NotifyList, store.QueueKey{Thing: "stays"})]; len(got) != 1 {
 		t.Errorf("the thing that stays is told %d times, want once", len(got))
 	}
+}
+
+// stepwise is a store each of whose transactions waits for a turn, as if a step of
+// background work came before it. It gives up after a second and counts that.
+type stepwise struct {
+	store.Store
+	turns *turns.Turns
+	stuck *atomic.Int64
+}
+
+func (s stepwise) Apply(ctx context.Context, fn func(store.Tx) error) (func() error, error) {
+	taken := make(chan struct{})
+	go func() {
+		turn := s.turns.Of()
+		turn.Take()
+		turn.GiveBack()
+		close(taken)
+	}()
+	select {
+	case <-taken:
+	case <-time.After(time.Second):
+		s.stuck.Add(1)
+	}
+	return s.Store.Apply(ctx, fn)
+}
+
+// late is an audience that keeps what it is handed, and to which nothing has subscribed yet.
+type late struct{ handed chan []jobs.Notification }
+
+func (late) Keep(store.QueueKey, muster.Change) bool { return false }
+func (late) Hears(store.QueueKey) bool               { return false }
+func (l late) Notify(n []jobs.Notification)          { l.handed <- n }
+
+// A document whose links must be made anew waits for a transaction, which may itself wait
+// for the turn of a step.
+func TestNoTurnIsHeldWhileLinksAreMadeAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		all := turns.New(turns.Options{Processors: 2, Now: time.Now})
+		var stuck atomic.Int64
+		audience := late{make(chan []jobs.Notification, 1)}
+		env := newEnv(t, stepwise{memstore.New(), all, &stuck}, packet.V311, func(_ *Options, o *service.Options) { o.Audience = audience })
+		env.step("given thing lamp")
+		env.step(`given job fw for lamp {"get":"${aws:iot:s3-presigned-url:https://s3.us-east-1.amazonaws.com/lab/fw.bin}"}`)
+		env.settle()
+		note := (<-audience.handed)[0]
+		b := &board{}
+		n := NewNotifier(NotifierOptions{Publisher: b, Turns: all})
+		const long = promptMax + 5
+		for range long {
+			note.Queue.Rev++
+			note.HeadRev++
+			n.Notify([]jobs.Notification{note})
+		}
+		all.Asked()
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		ended := make(chan struct{})
+		go func() { n.Run(ctx); close(ended) }() // publishes what waits, and ends
+		<-ended
+		if got := len(b.messages[notificationTopic(NotifyNext, note.QueueKey)]); got != long {
+			t.Errorf("%d of %d notifications were published", got, long)
+		}
+		if n := stuck.Load(); n > 0 {
+			t.Errorf("%d transactions waited in vain for a turn that was held meanwhile", n)
+		}
+	})
 }
