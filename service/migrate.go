@@ -137,11 +137,13 @@ func migrateSome(s store.Records, limit int, note func(string)) (more bool, err 
 // migrated returns a reader of the records of r in the present format: r itself, or an
 // overlay with the migrated records in memory, which changes nothing in the store.
 func migrated(r store.Reader, format int) (store.Reader, error) {
-	o := store.NewOverlay(r)
-	if format != store.Format {
-		migrations.Put(o, theMigration, migration{From: format})
-	} else if begun, err := migrations.Has(r, theMigration); err != nil || !begun {
+	begun, err := migrations.Has(r, theMigration)
+	if err != nil || !begun && format == store.Format {
 		return r, err
+	}
+	o := store.NewOverlay(r)
+	if !begun {
+		migrations.Put(o, theMigration, migration{From: format})
 	}
 	for {
 		if more, err := migrateSome(o, migrationStepMax, func(string) {}); err != nil || !more {

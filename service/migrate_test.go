@@ -223,6 +223,47 @@ func seenAsItWillBe(t *testing.T, format int) {
 	wantContents(t, "in memory", seen, contentsOf(t, s))
 }
 
+// TestAFormerMigrationGoesOn ends the release of format 2 at every single write of its
+// migration from format 1.
+func TestAFormerMigrationGoesOn(t *testing.T) {
+	const itsSteps = 3
+	untouched := os.DirFS(formerStore(t, 1))
+	whole := openPebble(t, formerStore(t, 1))
+	defer whole.Close()
+	noErr(t, "Migrate", Migrate(t.Context(), whole, nil))
+	want := contentsOf(t, whole)
+	for writes, done := 0, false; !done; writes++ {
+		when := fmt.Sprintf("ended at write %d", writes)
+		dir := t.TempDir()
+		noErr(t, "CopyFS", os.CopyFS(dir, untouched))
+		s := openPebble(t, dir)
+		noErr(t, "Update", store.Update(t.Context(), s, func(tx store.Tx) error {
+			migrations.Put(tx, theMigration, migration{From: 1})
+			return nil
+		}))
+		noErr(t, "SetFormat", s.SetFormat(t.Context(), 2))
+		for range writes {
+			noErr(t, "Update", store.Update(t.Context(), s, func(tx store.Tx) error {
+				_, err := migrateSome(tx, 40, func(string) {})
+				noErr(t, "migrateSome", err)
+				m, err := migrations.Get(tx, theMigration)
+				done = m.Step == itsSteps
+				return err
+			}))
+		}
+		wantNoProblems(t, when, s)
+		noErr(t, "View", s.View(t.Context(), func(r store.Reader) error {
+			m, err := migrated(r, s.Format())
+			noErr(t, "migrated", err)
+			wantContents(t, when+", in memory", contents(t, m), want)
+			return nil
+		}))
+		noErr(t, "Migrate", Migrate(t.Context(), s, nil))
+		wantContents(t, when, contentsOf(t, s), want)
+		noErr(t, "Close", s.Close())
+	}
+}
+
 // TestTargetsOfAFormerFolderAreThoseThatExisted looks at what the migration makes of
 // targets that were deleted, made again, and added later.
 func TestTargetsOfAFormerFolderAreThoseThatExisted(t *testing.T) {
