@@ -181,7 +181,9 @@ func (c *conn) serve() {
 func (c *conn) Wake() {
 	t, secure := c.net.(*tls.Conn)
 	if secure = secure && c.server.slim != nil; secure {
-		c.server.slim.Lend(t, takeBuffer())
+		if b := takeBuffer(); !c.server.slim.Lend(t, b) { // it has one, with the beginning of a record
+			returnBuffer(b)
+		}
 	}
 	c.readAll()
 	if secure {

@@ -78,13 +78,18 @@ func (s *Slimmer) testVersion(version uint16, certificate tls.Certificate) error
 		return errors.New("the client certificate is still there")
 	}
 	for _, n := range sizes {
-		s.Lend(server, make([]byte, 0, 4096))
+		if !s.Lend(server, make([]byte, 0, 4096)) {
+			return errors.New("an idle connection does not take a buffer")
+		}
 		echo := make([]byte, n)
 		if _, err := io.ReadFull(server, echo[:1]); err != nil {
 			return err
 		}
 		if n > 1 && cap(s.Idle(server)) > 0 {
 			return errors.New("a buffer comes back with something in it")
+		}
+		if n > 1 && s.Lend(server, make([]byte, 0, 4096)) {
+			return errors.New("a connection takes a buffer although it has one")
 		}
 		if _, err := io.ReadFull(server, echo[1:]); err != nil {
 			return err

@@ -61,11 +61,15 @@ func (s *Slimmer) Settle(c *tls.Conn) {
 }
 
 // Lend gives c a buffer to read records into, if it has none, so that a busy connection does not allocate one each time it was idle.
-// The buffer must be empty and belongs to c until Idle returns it. Call Lend from the goroutine that reads.
-func (s *Slimmer) Lend(c *tls.Conn, buffer []byte) {
-	if record := at[bytes.Buffer](c, s.record); record.Cap() == 0 {
-		*record = *bytes.NewBuffer(buffer)
+// It reports whether c has taken the buffer, which must be empty and belongs to c then until Idle returns it. Call Lend from the
+// goroutine that reads.
+func (s *Slimmer) Lend(c *tls.Conn, buffer []byte) (taken bool) {
+	record := at[bytes.Buffer](c, s.record)
+	if record.Cap() > 0 {
+		return false
 	}
+	*record = *bytes.NewBuffer(buffer)
+	return true
 }
 
 // Idle drops the buffers of c that are empty and returns the one for records, empty, or nil while something in it is still to be
