@@ -23,10 +23,10 @@ type Store interface {
 
 	// Apply runs fn in one serializable transaction and applies it when fn
 	// returns nil: from then on every Apply sees it. The returned wait blocks until
-	// it is durable, from when on every View sees it, too; transactions become durable in the order in
-	// which they were applied, so when wait returns nil, all earlier ones are
-	// durable too. If fn fails, its error is returned unchanged, none of its
-	// changes is applied, and all that fn could see is durable. fn may run more
+	// it is durable; from then on every View sees it, too. Transactions become
+	// durable in the order in which they were applied, so when wait returns nil, all
+	// earlier ones are durable too. If fn fails, its error is returned unchanged, none
+	// of its changes is applied, and all that fn could see is durable. fn may run more
 	// than once, so it must not send, log or sleep, nor call the store. It runs
 	// alone or as if alone. Apply, and what fn reads, may fail with ErrAgain.
 	Apply(ctx context.Context, fn func(Tx) error) (wait func() error, err error)

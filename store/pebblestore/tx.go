@@ -193,8 +193,8 @@ func (t *tx) Counts(jobs ...muster.JobID) ([]muster.Counts, error) {
 	return all, nil
 }
 
-// finish writes the queues and the counts. If one is below zero, the before of a Change was not
-// what is stored, and the transaction must not be applied.
+// finish writes the queues and the counts. If a count would be below zero, the before of a
+// Change was not what is stored, and the transaction must not be applied.
 func (t *tx) finish() error {
 	if err := t.writeQueues(); err != nil {
 		return err
