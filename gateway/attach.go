@@ -90,7 +90,7 @@ func (s *session) begin(c *conn, p *packet.Connect, present bool) {
 	defer s.mu.Unlock()
 	s.conn = c
 	s.away.Store(false)
-	s.expiry = c.hello.Expiry
+	s.keepFor(c.hello.Expiry)
 	s.visits++
 	c.visit = s.visits
 	for _, sub := range append([]*subscription(nil), s.subs...) {
@@ -201,6 +201,11 @@ func (s *session) setExpiry(c *conn, seconds uint32) *ending {
 	case s.expiry == 0 && seconds != 0:
 		return clientError(packet.ProtocolError, "session expiry in DISCONNECT after none in CONNECT")
 	}
-	s.expiry = min(time.Duration(seconds)*time.Second, s.server.o.Limits.SessionExpiry)
+	s.keepFor(min(time.Duration(seconds)*time.Second, s.server.o.Limits.SessionExpiry))
 	return nil
+}
+
+func (s *session) keepFor(expiry time.Duration) {
+	s.current = s.current && s.expiry == expiry
+	s.expiry = expiry
 }

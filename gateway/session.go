@@ -36,6 +36,7 @@ type session struct {
 	lastID   uint16
 	stored   uint64 // last number given to a stored delivery
 	saved    bool   // the store knows the session
+	current  bool   // what it knows is what there is to know while the client is connected
 	visits   uint64 // connections so far
 }
 

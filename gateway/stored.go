@@ -7,14 +7,16 @@ import (
 	"github.com/muster-iot/muster/gateway/topic"
 )
 
-// save stores the session as it is now, messages apart, if it is one to keep.
+// save stores the session as it is now, messages apart, if it is one to keep and is not stored like that: after a crash all devices
+// come back at once to what they had, and repeat their subscriptions.
 func (s *session) save() *commit {
-	if !s.persistent() || s.over {
+	connected := s.conn != nil
+	if !s.persistent() || s.over || connected && s.current {
 		return nil
 	}
-	s.saved = true
+	s.saved, s.current = true, connected
 	r := SessionRecord{Version: s.version, Principal: s.principal, Expiry: s.expiry}
-	if s.conn == nil {
+	if !connected {
 		r.Away = s.absence.expires.Add(-s.expiry)
 	}
 	for _, sub := range s.subs {
@@ -71,6 +73,7 @@ func (s *Server) restore(r StoredSession, now time.Time) *session {
 		sess.queue = append(sess.queue, d)
 		sess.queued += d.size()
 	}
+	sess.current = r.Session.Away.IsZero() && len(sess.subs) == len(r.Session.Subscriptions)
 	sess.trim()
 	sess.wind()
 	return sess

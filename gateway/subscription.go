@@ -120,6 +120,7 @@ func (s *session) find(filter string) *subscription {
 // drop removes one subscription.
 func (s *session) drop(sub *subscription) {
 	sub.removed = true
+	s.current = false
 	s.server.index.remove(sub)
 	s.subs = slices.DeleteFunc(s.subs, func(other *subscription) bool { return other == sub })
 }
@@ -135,7 +136,9 @@ func (s *session) grant(want packet.Subscription) (granted packet.Reason, fresh 
 		sub = &subscription{session: s, filter: want.Filter}
 		s.subs = append(s.subs, sub)
 	}
-	sub.qos = min(want.QoS, 1)
+	qos := min(want.QoS, 1)
+	s.current = s.current && !fresh && sub.qos == qos && sub.noLocal == want.NoLocal && sub.retainAsPublished == want.RetainAsPublished
+	sub.qos = qos
 	sub.noLocal = want.NoLocal
 	sub.retainAsPublished = want.RetainAsPublished
 	if fresh {
@@ -153,7 +156,6 @@ func (s *session) subscribe(c *conn, p *packet.Subscribe, reasons []packet.Reaso
 		return errTakenOver
 	}
 	var retained []packet.Subscription
-	changed := false
 	for i, want := range p.Subscriptions {
 		if reasons[i] != packet.Success {
 			continue
@@ -163,7 +165,6 @@ func (s *session) subscribe(c *conn, p *packet.Subscribe, reasons []packet.Reaso
 		if reasons[i] > packet.GrantedQoS1 {
 			continue
 		}
-		changed = true
 		if want.RetainHandling == 0 || want.RetainHandling == 1 && fresh {
 			retained = append(retained, want)
 		}
@@ -175,9 +176,7 @@ func (s *session) subscribe(c *conn, p *packet.Subscribe, reasons []packet.Reaso
 			s.enqueue(delivery{message: m, retain: true}, min(want.QoS, qos))
 		}
 	}
-	if changed {
-		s.save()
-	}
+	s.save()
 	return nil
 }
 

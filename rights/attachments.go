@@ -140,7 +140,7 @@ func (s *Rights) AttachedPolicies(ctx context.Context, t PolicyTarget, recursive
 			}
 			keys = lineageTargets(g)
 		}
-		found, err := policiesFor(r, keys)
+		found, err := s.policiesFor(r, keys)
 		if err != nil {
 			return err
 		}
@@ -241,18 +241,18 @@ func (s *Rights) effectivePolicies(r store.Reader, t PolicyTarget, thing muster.
 			keys = append(keys, lineageTargets(g)...)
 		}
 	}
-	return policiesFor(r, keys)
+	return s.policiesFor(r, keys)
 }
 
 // policiesFor returns the policies of several targets, by name, each one once.
-func policiesFor(r store.Reader, keys []string) ([]muster.Policy, error) {
+func (s *Rights) policiesFor(r store.Reader, keys []string) ([]muster.Policy, error) {
 	names, err := policiesOfAll(r, keys)
 	if err != nil {
 		return nil, err
 	}
 	var found []muster.Policy
 	for _, name := range names {
-		p, err := policy(r, name)
+		p, err := s.decoded.policy(r, name)
 		if err != nil {
 			return nil, err
 		}

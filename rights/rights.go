@@ -52,11 +52,15 @@ type Rights struct {
 	pages    listing.Pager
 	registry Registry
 	watch    Watcher
+	decoded  decodedPolicies
 }
 
 // New returns the Rights on o.
 func New(o Options) *Rights {
-	return &Rights{o.Commits, o.Account, o.NewID, o.Pages, o.Registry, o.Watcher}
+	return &Rights{
+		commits: o.Commits, account: o.Account, newID: o.NewID, pages: o.Pages, registry: o.Registry, watch: o.Watcher,
+		decoded: decodedPolicies{known: map[string]decodedPolicy{}},
+	}
 }
 
 // The kinds of resource of this package that can have tags.

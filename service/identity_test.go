@@ -103,14 +103,14 @@ func TestAUTH41WhichThingAConnectionIs(t *testing.T) {
 	wantKind(t, "exclusiveness for a shared one", env.AttachPrincipal(ctx, "lamp", "shared", muster.Attachment{Exclusive: true}), muster.Invalid)
 	for _, test := range []struct{ certificate, client, want string }{
 		{"shared", "lamp", "lamp"}, {"shared", "pump", "pump"}, {"shared", "other", ""}, {"shared", "", ""}, {"shared", "a/b", ""},
-		{"own", "whatever", "pump"}, {"own", "", "pump"}, {"unknown", "lamp", ""},
+		{"own", "whatever", "pump"}, {"own", "", "pump"}, {"own", "pump", "pump"}, {"own", "lamp", "pump"}, {"unknown", "lamp", ""},
 	} {
 		g, err := env.Grounds(ctx, muster.CertificateID(test.certificate), test.client)
 		got := ""
 		if g.Thing != nil {
 			got = string(g.Thing.Name)
 		}
-		if err != nil || got != test.want || (g.Certificate == nil) != (test.certificate == "unknown") {
+		if err != nil || got != test.want || (g.Certificate == nil) != (test.certificate == "unknown") || g.Exclusive != (test.certificate == "own") {
 			t.Errorf("Grounds(%s, %q) = %+v, %v; want thing %q", test.certificate, test.client, g, err, test.want)
 		}
 	}

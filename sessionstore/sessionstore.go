@@ -6,6 +6,7 @@ package sessionstore
 import (
 	"context"
 	"fmt"
+	"iter"
 
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/reserve"
@@ -33,12 +34,14 @@ func On(s store.Store, room reserve.Room) Store { return Store{s, room} }
 // Load calls each for every stored session, by client id.
 func (s Store) Load(ctx context.Context, each func(gateway.StoredSession) error) error {
 	return s.in.View(ctx, func(r store.Reader) error {
+		waiting := openInboxes(r)
+		defer waiting.close()
 		for row, err := range sessions.Scan(r, "", "") {
 			if err != nil {
 				return err
 			}
 			found := gateway.StoredSession{Client: row.Key, Session: row.Value}
-			if found.Messages, err = inbox(r, row.Key); err != nil {
+			if found.Messages, err = waiting.of(row.Key); err != nil {
 				return err
 			}
 			if err := each(found); err != nil {
@@ -121,15 +124,38 @@ func clearInbox(tx store.Tx, client string) error {
 	return nil
 }
 
-func inbox(r store.Reader, client string) ([]gateway.NumberedMessage, error) {
+// inboxes reads all messages once, beside the sessions, which are in the same order: a
+// server starts with many sessions of which few have messages.
+type inboxes struct {
+	next  func() (store.Row[gateway.MessageRecord], error, bool)
+	close func()
+
+	row  store.Row[gateway.MessageRecord] // the first that was not given to anybody
+	err  error
+	more bool // there is a row or an error
+}
+
+func openInboxes(r store.Reader) *inboxes {
+	all := &inboxes{}
+	all.next, all.close = iter.Pull2(messages.Scan(r, "", ""))
+	all.row, all.err, all.more = all.next()
+	return all
+}
+
+// of returns the messages of a client, in the order of their numbers. Clients must come in
+// the order of their ids; messages of those that do not come are skipped.
+func (all *inboxes) of(client string) ([]gateway.NumberedMessage, error) {
 	var found []gateway.NumberedMessage
 	from, to := store.Under(client)
-	for row, err := range messages.Scan(r, from, to) {
-		if err != nil {
-			return nil, err
+	for ; all.more && (all.err != nil || all.row.Key < to); all.row, all.err, all.more = all.next() {
+		if all.err != nil {
+			return nil, all.err
 		}
-		m := gateway.NumberedMessage{Message: row.Value}
-		if _, err := fmt.Sscanf(store.SplitKey(row.Key)[1], "%016x", &m.Number); err != nil {
+		if all.row.Key < from {
+			continue
+		}
+		m := gateway.NumberedMessage{Message: all.row.Value}
+		if _, err := fmt.Sscanf(store.SplitKey(all.row.Key)[1], "%016x", &m.Number); err != nil {
 			return nil, fmt.Errorf("sessionstore: message key of %q: %w", client, err)
 		}
 		found = append(found, m)

@@ -53,6 +53,7 @@ func sections() []section {
 		{"requests", "Jobs requests", (*bench).requests},
 		{"connect", "Handshakes and reconnecting", (*bench).connect},
 		{"publish", "Publishing", (*bench).publish},
+		{"slow-reader", "A client that reads a byte a second", (*bench).slowReader},
 		{"unauthenticated", "What strangers make the server keep", (*bench).unauthenticated},
 	}
 }

@@ -81,47 +81,74 @@ const messageBytes = 100
 // publishToAll sends one message after the other to all subscribers.
 func (b *bench) publishToAll(ctx context.Context, p *process, at endpoint) (published, error) {
 	var result published
-	const topic = "bench/all"
-	name := func(i int) string { return fmt.Sprintf("subscriber-%d", i) }
-	all, err := at.gather(ctx, b.subscribers, name, func(c *client, _ int) error { return c.subscribe(0, topic) })
+	all, err := at.gatherAudience(ctx, b.subscribers)
 	if err != nil {
 		return result, err
 	}
 	defer all.close()
-	sender, _, err := at.connect(ctx, 0, "publisher", true)
-	if err != nil {
-		return result, err
+	cpu := p.cpu()
+	result.each, err = all.tell(b.publishes)
+	result.cpu = p.cpu() - cpu
+	return result, err
+}
+
+// audience is clients that read what one publisher tells all of them.
+type audience struct {
+	crowd
+	publisher *client
+	heard     atomic.Int64  // messages, by all of them
+	delivered chan struct{} // has a token for each message that all have heard
+}
+
+const audienceTopic = "bench/all"
+
+func (e endpoint) gatherAudience(ctx context.Context, n int) (*audience, error) {
+	a := &audience{delivered: make(chan struct{}, 1)}
+	name := func(i int) string { return fmt.Sprintf("subscriber-%d", i) }
+	var err error
+	if a.crowd, err = e.gather(ctx, n, name, func(c *client, _ int) error { return c.subscribe(0, audienceTopic) }); err != nil {
+		return nil, err
 	}
-	defer sender.Close()
-	var got atomic.Int64
-	delivered := make(chan struct{}, b.publishes)
-	for _, c := range all {
+	if a.publisher, _, err = e.connect(ctx, 0, "publisher", true); err != nil {
+		a.crowd.close()
+		return nil, err
+	}
+	for _, c := range a.crowd {
 		go func() { // until it is closed
 			for {
 				if _, err := c.next(); err != nil {
 					return
 				}
-				if got.Add(1)%int64(b.subscribers) == 0 {
-					delivered <- struct{}{}
+				if a.heard.Add(1)%int64(n) == 0 {
+					a.delivered <- struct{}{}
 				}
 			}
 		}()
 	}
-	cpu := p.cpu()
-	for range b.publishes {
+	return a, nil
+}
+
+// tell sends n messages, each once all have heard the one before, and returns how long each took.
+func (a *audience) tell(n int) (latencies, error) {
+	var each latencies
+	for range n {
 		began := time.Now()
-		if err := sender.send(&packet.Publish{Topic: topic, Payload: make([]byte, messageBytes)}); err != nil {
-			return result, err
+		if err := a.publisher.send(&packet.Publish{Topic: audienceTopic, Payload: make([]byte, messageBytes)}); err != nil {
+			return each, err
 		}
 		select {
-		case <-delivered:
-			result.each = append(result.each, time.Since(began))
+		case <-a.delivered:
+			each = append(each, time.Since(began))
 		case <-time.After(patience):
-			return result, fmt.Errorf("%d of %d messages arrived", got.Load(), b.publishes*b.subscribers)
+			return each, fmt.Errorf("a message was not heard by all of %d", len(a.crowd))
 		}
 	}
-	result.cpu = p.cpu() - cpu
-	return result, nil
+	return each, nil
+}
+
+func (a *audience) close() {
+	a.crowd.close()
+	a.publisher.Close()
 }
 
 // inFlight is how many QoS 1 messages a client has under way at once.

@@ -23,6 +23,7 @@ type sizes struct {
 	subscribers int           // of one topic
 	publishes   int           // to them
 	burst       int           // QoS 1 messages to one client
+	bystanders  int           // clients beside one that reads a byte a second
 	population  int           // things that one job is for
 	connected   int           // of them
 	busy        int           // of those, that send requests all the time
@@ -51,6 +52,7 @@ var full = sizes{
 	subscribers: 10_000,
 	publishes:   20,
 	burst:       10_000,
+	bystanders:  18_000,
 	population:  1_000_000,
 	connected:   18_000,
 	busy:        200,
@@ -79,6 +81,7 @@ var small = sizes{
 	subscribers: 1000,
 	publishes:   10,
 	burst:       2000,
+	bystanders:  200,
 	population:  20_000,
 	connected:   1000,
 	busy:        50,
