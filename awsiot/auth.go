@@ -29,14 +29,17 @@ func (s *Server) authenticate(by *sigv4.Verifier, r *http.Request) (*sigv4.Head,
 	return head, err
 }
 
-// prove finds out who sent a request, and then finds its operation once more, in
-// the path that the signature covers.
+// prove finds out who sent a request, and then finds its operation once more, when
+// the path that the signature covers is spelled differently.
 func (s *Server) prove(c *call, r *http.Request, head *sigv4.Head, body []byte) error {
+	found := r.URL.EscapedPath()
 	if err := s.identify(c, r, head, body); err != nil || head.Path == "" { // no signature was asked for
 		return err
 	}
-	if err := s.find(c, head.Scope.Service, r.Method, r.URL.EscapedPath()); err != nil {
-		return err
+	if covered := r.URL.EscapedPath(); covered != found {
+		if err := s.find(c, head.Scope.Service, r.Method, covered); err != nil {
+			return err
+		}
 	}
 	return s.coverMembers(r.Header, head.Signature)
 }

@@ -11,7 +11,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net/url"
-	"strings"
 	"time"
 )
 
@@ -73,16 +72,16 @@ func (s Scope) key(secret Secret) []byte {
 // sign returns the signature of one canonical request under a derived key.
 func (s Scope) sign(key []byte, at time.Time, canonical []byte) []byte {
 	digest := sha256.Sum256(canonical)
-	var b strings.Builder
-	b.Grow(len(algorithm) + len(TimeFormat) + 64 + 128)
-	b.WriteString(algorithm + "\n")
-	b.WriteString(at.UTC().Format(TimeFormat) + "\n")
-	b.WriteString(s.String() + "\n")
-	b.WriteString(hex.EncodeToString(digest[:]))
-	return keyedHash(key, b.String())
+	text := make([]byte, 0, 256)
+	text = append(text, algorithm+"\n"...)
+	text = append(at.UTC().AppendFormat(text, TimeFormat), '\n')
+	for _, part := range [...]string{s.Date, "/", s.Region, "/", s.Service, "/", terminator, "\n"} {
+		text = append(text, part...)
+	}
+	return keyedHash(key, hex.AppendEncode(text, digest[:]))
 }
 
-func keyedHash(key []byte, data string) []byte {
+func keyedHash[T string | []byte](key []byte, data T) []byte {
 	h := hmac.New(sha256.New, key)
 	h.Write([]byte(data))
 	return h.Sum(nil)

@@ -240,10 +240,9 @@ func (v *Verifier) verifyClaim(c claim, r *http.Request, path string, query []pa
 // request stands for exactly one target whatever form it comes from, so trying
 // several does not weaken the verification.
 func (c claim) verified(r *http.Request, path string, query []param, payloadHash string, key []byte) (Signature, error) {
-	mismatch := refuse(InvalidSignature, mismatchText)
 	want, err := hex.DecodeString(c.value)
 	if err != nil || len(want) != sha256.Size {
-		return c.Signature, mismatch
+		return c.Signature, refuse(InvalidSignature, mismatchText)
 	}
 	var queries []string
 	if c.Presigned && (c.Scope.Service == gatewayService || c.Scope.Service == dataService) && c.token != "" { // AUTH-85
@@ -264,5 +263,5 @@ func (c claim) verified(r *http.Request, path string, query []param, payloadHash
 			}
 		}
 	}
-	return c.Signature, mismatch
+	return c.Signature, refuse(InvalidSignature, mismatchText)
 }

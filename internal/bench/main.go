@@ -47,6 +47,7 @@ func sections() []section {
 		{"create", "A job for one thing", (*bench).create},
 		{"fanout", "Fan-out, and a large folder", (*bench).fanOut},
 		{"million", "A job for a million things, and a crash in the middle of one", (*bench).million},
+		{"whole", "A job for all things, from CreateJob until the last has succeeded", (*bench).whole},
 		{"scheduler", "Much to wait for and nothing to do", (*bench).scheduler},
 		{"idle", "Idle connections with three subscriptions", (*bench).idle},
 		{"unauthenticated-mqtt", "What clients make the server keep before it knows who they are, on the way to MQTT", (*bench).unauthenticatedMQTT},

@@ -163,10 +163,10 @@ func (c *client) request(wire []byte) error {
 		switch f.Type() {
 		case packet.PUBLISH:
 			topic := topicOf(f)
-			if !bytes.HasSuffix(topic, []byte("/accepted")) {
+			if bytes.HasSuffix(topic, []byte("/rejected")) {
 				return fmt.Errorf("%w: %s", errRejected, f.Body)
 			}
-			answered = true
+			answered = answered || bytes.HasSuffix(topic, []byte("/accepted")) // else it is a notification
 		case packet.PUBACK:
 			acknowledged = true
 		}

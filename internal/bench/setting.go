@@ -20,7 +20,13 @@ func (b *bench) serveIn(ctx context.Context, folder string, in setting) (*server
 
 // executions returns how many executions there are in a status, as operators of
 // monitoring see it. To the server it is not a request that somebody waits for.
-func (s *server) executions(ctx context.Context, status string) (n int, err error) {
+func (s *server) executions(ctx context.Context, status string) (int, error) {
+	n, err := s.metric(ctx, fmt.Sprintf("muster_executions{status=%q}", status))
+	return int(n), err
+}
+
+// metric returns the value of a metric, which is named with its labels.
+func (s *server) metric(ctx context.Context, name string) (value float64, err error) {
 	in, err := http.NewRequestWithContext(ctx, http.MethodGet, s.Metrics+"/metrics", nil)
 	if err != nil {
 		return 0, err
@@ -31,11 +37,10 @@ func (s *server) executions(ctx context.Context, status string) (n int, err erro
 	}
 	defer out.Body.Close()
 	for lines := bufio.NewScanner(out.Body); lines.Scan(); {
-		if value, ok := strings.CutPrefix(lines.Text(), fmt.Sprintf("muster_executions{status=%q} ", status)); ok {
-			var all float64 // large numbers have an exponent
-			_, err = fmt.Sscan(value, &all)
-			return int(all), err
+		if text, ok := strings.CutPrefix(lines.Text(), name+" "); ok {
+			_, err = fmt.Sscan(text, &value)
+			return value, err
 		}
 	}
-	return 0, fmt.Errorf("%s does not count executions", s.Metrics)
+	return 0, fmt.Errorf("%s has no metric %s", s.Metrics, name)
 }

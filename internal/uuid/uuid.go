@@ -3,7 +3,7 @@ package uuid
 
 import (
 	"crypto/rand"
-	"fmt"
+	"encoding/hex"
 )
 
 // New returns a random UUID (RFC 9562, version 4) in lower case.
@@ -17,5 +17,10 @@ func New() string {
 // of b, as the variant of RFC 9562 replaces two.
 func Format(b [16]byte, version byte) string {
 	b[6], b[8] = b[6]&0x0f|version<<4, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+	text := make([]byte, 0, 36)
+	text = append(hex.AppendEncode(text, b[:4]), '-')
+	text = append(hex.AppendEncode(text, b[4:6]), '-')
+	text = append(hex.AppendEncode(text, b[6:8]), '-')
+	text = append(hex.AppendEncode(text, b[8:10]), '-')
+	return string(hex.AppendEncode(text, b[10:]))
 }
