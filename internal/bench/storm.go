@@ -40,8 +40,8 @@ var stormKinds = []stormKind{
 	{name: atWork + crowded, work: true, crowded: true, aim: 1200 * time.Microsecond},
 }
 
-// storms kills a server with many devices, starts it again, and measures how the devices, which all
-// come back at once, are served.
+// storms kills a server to which many devices are connected, starts it again, and measures how the
+// devices, which all come back at once, are served.
 func (b *bench) storms(ctx context.Context, f *fleet) ([]figure, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // ends the devices of a storm that never begins
@@ -51,21 +51,12 @@ func (b *bench) storms(ctx context.Context, f *fleet) ([]figure, error) {
 	}
 	defer func() { s.stop() }()
 	at := s.endpoint(f, true)
-	away, err := b.settled(ctx, at)
-	away.close()
-	if err != nil {
-		return nil, err
-	}
 	var figures []figure
 	for n, kind := range stormKinds {
 		x := storm{kind: kind, job: fmt.Sprintf("storm-%d", n), at: at, up: make(chan struct{})}
-		if kind.work {
-			if err := b.giveJob(ctx, s, f, x.job); err != nil {
-				return figures, err
-			}
+		if err := x.breakOff(ctx, b, s, f); err != nil {
+			return figures, err
 		}
-		time.Sleep(b.rest) // until the sessions are stored
-		s.kill()
 		x.prepare(ctx, b.returning)
 		back, err := b.serve(ctx, f.folder, "--mqtts", at.addr)
 		if err != nil {
@@ -79,6 +70,21 @@ func (b *bench) storms(ctx context.Context, f *fleet) ([]figure, error) {
 		figures = append(figures, more...)
 	}
 	return figures, nil
+}
+
+// breakOff kills the server while all devices are connected, and have a job if they work.
+func (x *storm) breakOff(ctx context.Context, b *bench, s *server, f *fleet) error {
+	connected, err := b.settled(ctx, x.at)
+	defer connected.close()
+	if err == nil && x.kind.work {
+		err = b.giveJob(ctx, s, f, x.job)
+	}
+	if err != nil {
+		return err
+	}
+	time.Sleep(b.rest) // until the sessions are stored
+	s.kill()
+	return nil
 }
 
 // settled connects devices that keep their sessions, with subscriptions.
