@@ -48,8 +48,8 @@ type reader struct {
 	try  func(fd uintptr) bool // reads once; made with the first read
 }
 
-// A goroutine that has run a Wake waits for the next connection to wake, which saves growing a new stack: a tenth of the cost
-// of a request. Answers become durable many at a time, so the goroutines of a busy server come free in bursts of hundreds.
+// A goroutine that has run a Wake waits for the next connection to wake, which saves growing a new stack. Answers become
+// durable many at a time, so the goroutines of a busy server come free in bursts of hundreds.
 const (
 	// workersBusy is how many wait between two bursts.
 	workersBusy = 1024
