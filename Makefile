@@ -22,7 +22,7 @@ test: ## run all tests
 	$(GO) test $(PACKAGES)
 
 race: ## run all tests under the race detector
-	$(GO) test -race $(PACKAGES)
+	$(GO) test -race -timeout 30m $(PACKAGES)
 
 sim: ## play random days of the service, crashes included, for SIMTIME (1h), from SEED on or at random
 	$(GO) test ./internal/sim -count=1 -timeout 0 -run "TestSequential|TestFullStack" -sim.duration=$(SIMTIME) $(if $(SEED),-sim.seed=$(SEED)) -v
