@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 
 // tiny is enough to go through everything once.
 var tiny = sizes{
-	callers: []int{1, 8}, pairs: map[int]int{1: 5, 8: 20, 64: 20}, things: 40, rounds: 1, groups: []int{20, 50},
+	callers: []int{1, 8}, pairs: map[int]int{1: 5, 8: 20, 64: 20}, things: 40, rounds: 1, groups: []int{20, 50}, reads: 40,
 	rest: time.Millisecond, asks: 10, idleClients: 10, calm: time.Millisecond, idleFor: time.Millisecond, requesters: []int{2, 5}, requestFor: 20 * time.Millisecond, rate: 500,
 	shakeFor: 20 * time.Millisecond, returning: 10, subscribers: 10, publishes: 3, burst: 300, bystanders: 5,
 	population: 300, connected: 12, busy: 4, busyRate: 400, activeJobs: 10, watch: 20 * time.Millisecond, strangers: 3,

@@ -32,7 +32,7 @@ func main() {
 }
 
 // timeMax bounds a whole run.
-const timeMax = 75 * time.Minute
+const timeMax = 4 * time.Hour
 
 // section is a part of the table, and the word that chooses it.
 type section struct {

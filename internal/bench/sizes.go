@@ -2,14 +2,15 @@ package main
 
 import "time"
 
-// sizes say how much is done. A full run takes about half an hour on two
-// cores, a small one some two minutes.
+// sizes say how much is done. A full run takes about two hours on two
+// cores, a small one some minutes.
 type sizes struct {
 	callers     []int         // at once
 	pairs       map[int]int   // start-next + update pairs for each of callers
 	things      int           // that they work on; the ceiling has 100,000
 	rounds      int           // of engine and ceiling in turn, and of the job for all things in each setting
-	groups      []int         // things in the groups that jobs fan out to
+	groups      []int         // things in the groups that jobs fan out to, each with folders of its own
+	reads       int           // of random things of those, twice; of small groups, as many folders as have so many things
 	rest        time.Duration // how long a server is left alone before its memory is measured
 	asks        int           // how often a question is asked of a large folder
 	idleClients int           // an operating system often allows 20,000 files a process
@@ -38,7 +39,8 @@ var full = sizes{
 	pairs:       map[int]int{1: 3000, 64: 20_000, 1024: 40_000},
 	things:      100_000,
 	rounds:      3,
-	groups:      []int{10_000, 100_000, 1_000_000},
+	groups:      []int{10_000, 300_000, 1_000_000, 10_000_000},
+	reads:       100_000,
 	rest:        3 * time.Second,
 	asks:        300,
 	idleClients: 18_000,
@@ -68,6 +70,7 @@ var small = sizes{
 	things:      20_000,
 	rounds:      1,
 	groups:      []int{5000, 20_000},
+	reads:       10_000,
 	rest:        time.Second,
 	asks:        100,
 	idleClients: 1000,
