@@ -147,7 +147,7 @@ func (b *bench) askRandomly(ctx context.Context, w *world, r *rolledOut) error {
 		{&r.describe, callers, n, describe},
 		{&r.list, callers, n, list},
 		{&r.page, 1, max(1, b.asks/r.folders), func(int, int) error {
-			_, err := w.service.Jobs.ExecutionsOfJob(ctx, oneGroup, 0, listing.Page{Max: 250})
+			_, err := w.service.Jobs.ExecutionsOfJob(ctx, oneGroup, 0, listing.Page{Limit: listing.Max})
 			return err
 		}},
 		{&r.pair, callers, n, func(_, i int) error { return w.pair(ctx, thing(i), oneGroup) }},
