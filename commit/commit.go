@@ -28,9 +28,11 @@ import (
 // wait for others, and under load the batches grow by themselves, up to BatchMax.
 //
 // A batch is either commands whose callers wait, or steps of background work, which read
-// up to about workMax queues. The two alternate, and a batch of background work ends
-// after the step during which a caller arrives, so a caller waits for at most one step.
-// While somebody asks, each step takes a turn, and background work rests after a batch.
+// up to about workMax queues, and half of them while somebody asks. The two alternate, and a
+// batch of background work ends after the step during which a caller arrives, so a caller
+// waits for at most one step. While somebody asks, each step takes a turn, and background
+// work rests after a batch: shorter ones with shorter rests between them let a request in
+// sooner that found no processor free.
 // If more than waitingMax commands wait, new ones fail with Throttled. Up to pipelineMax
 // batches may be applied and not yet durable.
 const (

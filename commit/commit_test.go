@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/store"
@@ -133,7 +134,21 @@ func TestWorkGoesOnHoweverManyCall(t *testing.T) {
 }
 
 func TestABatchOfWorkTouchesAboutWorkMaxThings(t *testing.T) {
-	c := running(t, Options{Store: memstore.New()})
+	touchAtMost(t, running(t, Options{Store: memstore.New()}), workMax)
+}
+
+func TestABatchOfWorkTouchesHalfOfThatWhileSomebodyAsks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		all := twoProcessors()
+		all.Asked() // in virtual time, so all of it is not long ago
+		touchAtMost(t, running(t, Options{Store: memstore.New(), Turns: all}), workMax/2)
+	})
+}
+
+// touchAtMost hands in steps of work and expects that a batch ends with the step that
+// touches as many things as most.
+func touchAtMost(t *testing.T, c *Committer, most int) {
+	t.Helper()
 	const each = 100
 	batches := map[*Tx]int{}
 	steps := make([]func(*Tx) error, 3*workMax/each)
@@ -152,8 +167,8 @@ func TestABatchOfWorkTouchesAboutWorkMaxThings(t *testing.T) {
 	}
 	touched := 0
 	for _, n := range batches {
-		if touched += n; n >= workMax+each {
-			t.Errorf("a batch touched %d things, want fewer than %d", n, workMax+each)
+		if touched += n; n >= most+each {
+			t.Errorf("a batch touched %d things, want fewer than %d", n, most+each)
 		}
 	}
 	if touched != len(steps)*each {

@@ -207,7 +207,11 @@ func (b *batch) run(tx *Tx, c *Committer) error {
 func (b *batch) enough(tx *Tx, c *Committer) bool {
 	b.turn.GiveBack()
 	runtime.Gosched() // steps keep a core busy; this lets callers submit between two of them
-	if len(tx.queues) >= workMax || c.callersWait() {
+	most := workMax
+	if c.turns.Asking() {
+		most /= 2
+	}
+	if len(tx.queues) >= most || c.callersWait() {
 		return true
 	}
 	b.turn.Take()

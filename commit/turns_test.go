@@ -26,7 +26,7 @@ func lasting(d time.Duration, began chan<- time.Time) []func(*Tx) error {
 }
 
 func TestWorkRestsAfterABatchWhileSomebodyAsks(t *testing.T) {
-	for name, want := range map[string]time.Duration{"somebody asks": 20 * time.Millisecond, "nobody asks": 10 * time.Millisecond} {
+	for name, want := range map[string]time.Duration{"somebody asks": 18 * time.Millisecond, "nobody asks": 10 * time.Millisecond} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				all, start, began := twoProcessors(), time.Now(), make(chan time.Time, 2)
