@@ -68,14 +68,24 @@ func TestTableHasEveryFigureForPeopleAndForDocuments(t *testing.T) {
 	if err := table.write(file); err != nil {
 		t.Fatal(err)
 	}
+	written, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const note = "\n### Found\n\nThat it is fast.\n"
+	if err := os.WriteFile(file, append(written, note...), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	before := table
 	before.parts = []part{{title: sections()[0].title, figures: []figure{{name: "older"}}}, {title: sections()[1].title}}
 	if err := errors.Join(before.write(file), table.write(file), table.write(file)); err != nil {
 		t.Fatal(err)
 	}
-	written, err := os.ReadFile(file)
-	if err != nil {
+	if written, err = os.ReadFile(file); err != nil {
 		t.Fatal(err)
+	}
+	if strings.Count(string(written), note) != 1 {
+		t.Errorf("the note below a table that was measured again is not there once:\n%s", written)
 	}
 	if older, newer := strings.Index(string(written), "| older |"), strings.Index(string(written), "| requests |"); older < 0 || newer < older {
 		t.Errorf("a part that was not measured again is missing, or in another place:\n%s", written)

@@ -84,7 +84,7 @@ func (t table) rows(row func([]string), heading func(part)) {
 }
 
 // write writes the table to a file, as Markdown. Parts that the file has and
-// the table has not stay as they are.
+// the table has not stay as they are, and so do the notes below each table.
 func (t table) write(file string) error {
 	old, err := os.ReadFile(file)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -92,14 +92,14 @@ func (t table) write(file string) error {
 	}
 	parts := writtenParts(string(old))
 	for _, p := range t.parts {
-		parts[p.title] = p.markdown()
+		parts[p.title] = p.markdown() + notes(parts[p.title])
 	}
 	var b strings.Builder
 	command := "make bench"
 	if t.quick {
 		command += " QUICK=1"
 	}
-	fmt.Fprintf(&b, "<!-- written by `%s OUT=%s`; do not edit -->\n\n# Benchmarks\n\n%s\n\n", command, file, preamble)
+	fmt.Fprintf(&b, "<!-- written by `%s OUT=%s`; edit only the notes below its tables -->\n\n# Benchmarks\n\n%s\n\n", command, file, preamble)
 	for _, line := range t.machine.lines() {
 		fmt.Fprintf(&b, "- %s\n", line)
 	}
@@ -113,6 +113,17 @@ func (t table) write(file string) error {
 
 // partHeading begins a part in a document.
 const partHeading = "## "
+
+// notesHeading begins what people write below the table of a part.
+const notesHeading = "\n### "
+
+// notes returns the notes of a part that was written before.
+func notes(written string) string {
+	if i := strings.Index(written, notesHeading); i >= 0 {
+		return written[i:]
+	}
+	return ""
+}
 
 // writtenParts returns what follows the heading of each part of a document.
 func writtenParts(document string) map[string]string {
@@ -141,9 +152,9 @@ func (p part) markdown() string {
 }
 
 const preamble = "`make bench` measures these figures and prints them; `make bench BENCH=engine` measures a part, `make bench QUICK=1` with small\n" +
-	"sizes. With `OUT=docs/benchmarks.md` what was measured takes its place here, and the rest stays as it was. Everything runs on one\n" +
-	"machine over the loopback interface, the load generator too. Where others use the machine as well, trust the ratios, the bytes and\n" +
-	"the processor time more than what happened in a second."
+	"sizes. With `OUT=docs/benchmarks.md` what was measured takes its place here, and the rest stays as it was, the notes below tables\n" +
+	"too. Everything runs on one machine over the loopback interface, the load generator too. Where others use the machine as well, trust\n" +
+	"the ratios, the bytes and the processor time more than what happened in a second."
 
 // count writes n with thousands apart.
 func count[N int | int64 | float64](n N) string {
