@@ -77,11 +77,11 @@ func isTarget(c *integrity.Check, table store.Table, key string, t muster.Target
 // verifyMembers looks for memberships of things and groups that do not exist. That things
 // and groups agree is checked by VerifyFleet.
 func verifyMembers(c *integrity.Check) {
-	integrity.Each(c, tables.memberships, func(key string, _ belonging) {
+	c.EachKey(tables.memberships.Table, func(key string) {
 		thing, _ := c.Pair(tables.memberships.Table, key)
 		c.Owned(tables.memberships.Table, key, tables.things.Table, thing)
 	})
-	integrity.Each(c, tables.members, func(key string, _ membership) {
+	c.EachKey(tables.members.Table, func(key string) {
 		group, thing := c.Pair(tables.members.Table, key)
 		c.Owned(tables.members.Table, key, tables.things.Table, thing)
 		if !c.Has(tables.groupIDs.Table, group) {

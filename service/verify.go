@@ -38,19 +38,13 @@ func Verify(ctx context.Context, s store.Store) ([]store.Problem, error) {
 
 // verify is Verify for the records.
 func verify(ctx context.Context, r store.Reader) ([]store.Problem, error) {
-	c := integrity.New(ctx, r)
-	for _, part := range []func(){
-		func() { registry.VerifyFleet(c) },
-		func() { registry.Verify(c) },
-		func() { tags.Verify(c, kinds()) },
-		func() { jobs.Verify(c) },
-		func() { rights.Verify(c, registry.ThingTable, registry.GroupTable) },
-		func() { catalog.Verify(c, registry.ThingTable) },
-		func() { c.Fail(eventlog.Verify(ctx, r, c.Problem)) },
-	} {
-		if part(); c.Done() {
-			break
-		}
-	}
-	return c.Result()
+	return integrity.Run(ctx, r,
+		registry.VerifyFleet,
+		registry.Verify,
+		func(c *integrity.Check) { tags.Verify(c, kinds()) },
+		jobs.Verify,
+		func(c *integrity.Check) { rights.Verify(c, registry.ThingTable, registry.GroupTable) },
+		func(c *integrity.Check) { catalog.Verify(c, registry.ThingTable) },
+		func(c *integrity.Check) { c.Fail(eventlog.Verify(ctx, c.Reader(), c.Problem)) },
+	)
 }
