@@ -49,6 +49,7 @@ func (v *fleetVerification) all() error {
 	}
 	for row, err := range tables.things.Scan(v.r, "", "") {
 		if err == nil {
+			verifyThing(v.Check, row.Key, row.Value)
 			err = v.thing(row.Value, s)
 		}
 		if err != nil || v.Done() {
@@ -167,7 +168,7 @@ func (v *fleetVerification) isMember(thing muster.ThingName, g muster.Group) err
 // members checks that each member of a group has its own row of the membership. The
 // other direction is checked by thing.
 func (v *fleetVerification) members() error {
-	for row, err := range tables.members.Scan(v.r, "", "") {
+	for row, err := range v.r.Scan(tables.members.Table, "", "") { // the values do not matter
 		if err != nil || v.Done() {
 			return err
 		}
