@@ -10,6 +10,7 @@ import (
 	"github.com/muster-iot/muster/files/diskstore"
 	"github.com/muster-iot/muster/service"
 	"github.com/muster-iot/muster/sessionstore"
+	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/pebblestore"
 )
 
@@ -77,14 +78,14 @@ func (v *verifier) all() error {
 	if err != nil || s == nil {
 		return err
 	}
-	v.sideBySide(s, v.parts, v.tables, v.readable, v.records, v.sessions, v.jobFiles)
+	v.sideBySide(s, v.parts, v.tables, v.readable, v.executions, v.agreement, v.sessions, v.jobFiles)
 	return errors.Join(v.ctx.Err(), s.Close())
 }
 
 // check is one of the independent checks of the store. It calls problem from one goroutine.
 type check func(s *pebblestore.Store, problem func(string)) error
 
-// sideBySide runs checks at the same time, since each waits for one core most of the time.
+// sideBySide runs checks at the same time, since each keeps one core busy.
 // It reports their problems when all are done, in the order of the checks.
 func (v *verifier) sideBySide(s *pebblestore.Store, checks ...check) {
 	found := make([][]string, len(checks))
@@ -148,7 +149,6 @@ func (v *verifier) tables(s *pebblestore.Store, problem func(string)) error {
 	return s.CheckTables(v.ctx, problem)
 }
 
-// readable decodes every record.
 func (v *verifier) readable(s *pebblestore.Store, problem func(string)) error {
 	problems, err := service.VerifyRecords(v.ctx, s)
 	for _, p := range problems {
@@ -157,9 +157,16 @@ func (v *verifier) readable(s *pebblestore.Store, problem func(string)) error {
 	return err
 }
 
-// records compares the records with each other.
-func (v *verifier) records(s *pebblestore.Store, problem func(string)) error {
-	problems, err := service.Verify(v.ctx, s)
+func (v *verifier) executions(s *pebblestore.Store, problem func(string)) error {
+	problems, err := store.Verify(v.ctx, s)
+	for _, p := range problems {
+		problem(p.String())
+	}
+	return err
+}
+
+func (v *verifier) agreement(s *pebblestore.Store, problem func(string)) error {
+	problems, err := service.VerifyAgreement(v.ctx, s)
 	for _, p := range problems {
 		problem(p.String())
 	}
