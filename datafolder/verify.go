@@ -78,15 +78,16 @@ func (v *verifier) all() error {
 	if err != nil || s == nil {
 		return err
 	}
-	v.sideBySide(s, v.parts, v.tables, v.readable, v.executions, v.agreement, v.sessions, v.jobFiles)
+	executions := func(ctx context.Context, s store.Store) ([]store.Problem, error) { return store.Verify(ctx, s) }
+	v.sideBySide(s, v.parts, v.tables, v.records(service.VerifyRecords), v.records(executions), v.records(service.VerifyAgreement), v.sessions, v.jobFiles)
 	return errors.Join(v.ctx.Err(), s.Close())
 }
 
 // check is one of the independent checks of the store. It calls problem from one goroutine.
 type check func(s *pebblestore.Store, problem func(string)) error
 
-// sideBySide runs checks at the same time, since each keeps one core busy.
-// It reports their problems when all are done, in the order of the checks.
+// sideBySide runs checks at the same time, since each keeps one core busy. It reports their
+// problems when all are done, in the order of the checks.
 func (v *verifier) sideBySide(s *pebblestore.Store, checks ...check) {
 	found := make([][]string, len(checks))
 	var all sync.WaitGroup
@@ -149,28 +150,15 @@ func (v *verifier) tables(s *pebblestore.Store, problem func(string)) error {
 	return s.CheckTables(v.ctx, problem)
 }
 
-func (v *verifier) readable(s *pebblestore.Store, problem func(string)) error {
-	problems, err := service.VerifyRecords(v.ctx, s)
-	for _, p := range problems {
-		problem(p.String())
+// records is the check that verify makes.
+func (v *verifier) records(verify func(context.Context, store.Store) ([]store.Problem, error)) check {
+	return func(s *pebblestore.Store, problem func(string)) error {
+		problems, err := verify(v.ctx, s)
+		for _, p := range problems {
+			problem(p.String())
+		}
+		return err
 	}
-	return err
-}
-
-func (v *verifier) executions(s *pebblestore.Store, problem func(string)) error {
-	problems, err := store.Verify(v.ctx, s)
-	for _, p := range problems {
-		problem(p.String())
-	}
-	return err
-}
-
-func (v *verifier) agreement(s *pebblestore.Store, problem func(string)) error {
-	problems, err := service.VerifyAgreement(v.ctx, s)
-	for _, p := range problems {
-		problem(p.String())
-	}
-	return err
 }
 
 func (v *verifier) sessions(s *pebblestore.Store, problem func(string)) error {
