@@ -9,7 +9,7 @@ import (
 // Verify checks packages and versions against each other, and that each inventory has its
 // thing. things is the table of those.
 func Verify(c *integrity.Check, things store.Table) {
-	integrity.Each(c, tables.inventories, func(key string, _ muster.Inventory) {
+	c.EachKey(tables.inventories.Table, func(key string) {
 		c.Owned(tables.inventories.Table, key, things, key)
 	})
 	integrity.Each(c, tables.packages, func(key string, p muster.Package) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"sync"
 
 	"github.com/muster-iot/muster/files/diskstore"
 	"github.com/muster-iot/muster/service"
@@ -77,12 +78,30 @@ func (v *verifier) all() error {
 	if err != nil || s == nil {
 		return err
 	}
-	for _, check := range []func(*pebblestore.Store) error{v.parts, v.tables, v.records, v.jobFiles} {
-		if err := v.unbroken(check, s); err != nil {
-			return errors.Join(err, s.Close())
+	executions := func(ctx context.Context, s store.Store) ([]store.Problem, error) { return store.Verify(ctx, s) }
+	v.sideBySide(s, v.parts, v.tables, v.records(service.VerifyRecords), v.records(executions), v.records(service.VerifyAgreement), v.sessions, v.jobFiles)
+	return errors.Join(v.ctx.Err(), s.Close())
+}
+
+// check is one of the independent checks of the store. It calls problem from one goroutine.
+type check func(s *pebblestore.Store, problem func(string)) error
+
+// sideBySide runs checks at the same time, since each keeps one core busy. It reports their
+// problems when all are done, in the order of the checks.
+func (v *verifier) sideBySide(s *pebblestore.Store, checks ...check) {
+	found := make([][]string, len(checks))
+	var all sync.WaitGroup
+	for i, check := range checks {
+		all.Go(func() {
+			unbroken(check, s, func(p string) { found[i] = append(found[i], p) })
+		})
+	}
+	all.Wait()
+	for _, problems := range found {
+		for _, p := range problems {
+			v.problem(p)
 		}
 	}
-	return s.Close()
 }
 
 // open opens the store, without the end of its log when that is damaged. It returns nil when
@@ -108,45 +127,48 @@ func (v *verifier) open() (*pebblestore.Store, error) {
 
 // unbroken runs a check. Damage that makes the check itself fail is a problem and ends only
 // this check.
-func (v *verifier) unbroken(check func(*pebblestore.Store) error, s *pebblestore.Store) error {
+func unbroken(check check, s *pebblestore.Store, problem func(string)) {
 	defer func() {
 		if r := recover(); r != nil {
-			v.problem(fmt.Sprintf("what is stored cannot be read any further: %v", r))
+			problem(fmt.Sprintf("what is stored cannot be read any further: %v", r))
 		}
 	}()
-	if err := check(s); err != nil {
-		v.problem(fmt.Sprintf("what is stored cannot be read any further: %v", err))
+	if err := check(s, problem); err != nil {
+		problem(fmt.Sprintf("what is stored cannot be read any further: %v", err))
 	}
-	return v.ctx.Err()
 }
 
-func (v *verifier) parts(s *pebblestore.Store) error {
+func (v *verifier) parts(s *pebblestore.Store, problem func(string)) error {
 	problems, err := v.data.missingParts(v.ctx, s)
 	for _, p := range problems {
-		v.problem(p)
+		problem(p)
 	}
 	return err
 }
 
-func (v *verifier) tables(s *pebblestore.Store) error { return s.CheckTables(v.ctx, v.problem) }
-
-func (v *verifier) records(s *pebblestore.Store) error {
-	for _, verify := range []func(context.Context, store.Store) ([]store.Problem, error){service.VerifyRecords, service.Verify} {
-		problems, err := verify(v.ctx, s)
-		for _, p := range problems {
-			v.problem(p.String())
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return sessionstore.Verify(v.ctx, s, func(err error) { v.problem(err.Error()) })
+func (v *verifier) tables(s *pebblestore.Store, problem func(string)) error {
+	return s.CheckTables(v.ctx, problem)
 }
 
-func (v *verifier) jobFiles(s *pebblestore.Store) error {
+// records is the check that verify makes.
+func (v *verifier) records(verify func(context.Context, store.Store) ([]store.Problem, error)) check {
+	return func(s *pebblestore.Store, problem func(string)) error {
+		problems, err := verify(v.ctx, s)
+		for _, p := range problems {
+			problem(p.String())
+		}
+		return err
+	}
+}
+
+func (v *verifier) sessions(s *pebblestore.Store, problem func(string)) error {
+	return sessionstore.Verify(v.ctx, s, func(err error) { problem(err.Error()) })
+}
+
+func (v *verifier) jobFiles(s *pebblestore.Store, problem func(string)) error {
 	problems, err := diskstore.Verify(v.ctx, s, v.data.Files())
 	for _, p := range problems {
-		v.problem(p)
+		problem(p)
 	}
 	return err
 }

@@ -1,14 +1,17 @@
 // Package integrity checks the records of a store against each other. It knows no table:
 // the Verify of each package says what should be there, and a Check looks it up. Most
-// tables are derived from others, such as a list by date. Each row that a record requires
-// is looked up and counted, so a table that has more rows than were found has rows that no
-// record requires.
+// tables are derived from others, such as a list by date. The rows that records require
+// are compared with those of the table by their sums, so that none is looked up, whatever
+// their order. Only if some sums differ all is checked again, and each row that a record
+// requires is looked up and counted: a table that has more rows than were found has rows
+// that no record requires.
 package integrity
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/listing"
@@ -24,29 +27,67 @@ const (
 // Check checks records on one snapshot and collects the problems. It is for one goroutine.
 // After an error its results are incomplete, so callers ask Done between steps.
 type Check struct {
-	ctx      context.Context // of the call that made the Check, which does not outlive it
-	r        store.Reader
+	ctx      context.Context // of the call of Run, which the Check does not outlive
+	r        *inOrder
 	problems []store.Problem
-	found    map[store.Table]int // rows that were looked up and are there
-	err      error               // why the check could not be finished
+	err      error // why the check could not be finished
+
+	exact   bool                // rows are looked up
+	found   map[store.Table]int // when exact: those that were looked up and are there
+	seed    maphash.Seed        // of sums
+	sums    map[store.Table]Sum // when not exact: of the rows that records require
+	differs bool                // some sums do, so that the check must be an exact one
 }
 
-// New returns a Check of what r shows, until ctx ends.
-func New(ctx context.Context, r store.Reader) *Check {
-	return &Check{ctx: ctx, r: r, found: map[store.Table]int{}}
+// Run lets parts check what r shows, one after the other, and returns the problems,
+// store.MaxProblems or a few more at most. It fails if they could not be finished, or when
+// ctx ends. The parts may be called twice.
+func Run(ctx context.Context, r store.Reader, parts ...func(*Check)) ([]store.Problem, error) {
+	ordered := newInOrder(r)
+	defer ordered.close()
+	c := &Check{ctx: ctx, r: ordered, seed: maphash.MakeSeed(), sums: map[store.Table]Sum{}}
+	if c.run(parts); c.differs && c.err == nil {
+		c = &Check{ctx: ctx, r: ordered, seed: c.seed, exact: true, found: map[store.Table]int{}}
+		c.run(parts)
+	}
+	return c.problems, c.err
 }
 
-// Reader is the snapshot.
+func (c *Check) run(parts []func(*Check)) {
+	for _, part := range parts {
+		if part(c); c.Done() {
+			return
+		}
+	}
+}
+
+// Reader is the snapshot. It is fast at what is asked in the order of keys.
 func (c *Check) Reader() store.Reader { return c.r }
 
-// Result returns the problems found, and the error if the check could not be finished.
-func (c *Check) Result() ([]store.Problem, error) { return c.problems, c.err }
+// Exact reports whether rows are looked up. Otherwise their sums are compared.
+func (c *Check) Exact() bool { return c.exact }
 
-// Done reports whether the check must stop: after an error, at the end of its context, or
-// with store.MaxProblems problems.
+// Sum is a sum of keys. Sums of one Check are equal if the same keys were added, in
+// whatever order. That they are equal otherwise happens once in 2^64 times.
+type Sum struct {
+	rows int
+	hash uint64
+}
+
+// Plus returns s with a key added.
+func (c *Check) Plus(s Sum, key string) Sum {
+	return Sum{s.rows + 1, s.hash + maphash.String(c.seed, key)}
+}
+
+// Same compares sums. If they differ, the exact check has to say where; in that, Same does
+// nothing.
+func (c *Check) Same(a, b Sum) { c.differs = c.differs || !c.exact && a != b }
+
+// Done reports whether the check must stop: after an error, at the end of its context,
+// with store.MaxProblems problems, or when only an exact check can say more.
 func (c *Check) Done() bool {
 	c.err = errors.Join(c.err, c.ctx.Err())
-	return c.err != nil || len(c.problems) >= store.MaxProblems
+	return c.err != nil || c.differs || len(c.problems) >= store.MaxProblems
 }
 
 // Fail stops the check with an error. Nil does nothing.
@@ -72,6 +113,20 @@ func Each[T any](c *Check, table store.Of[T], fn func(key string, value T)) {
 	}
 }
 
+// EachKey is Each where the values do not matter, and are not read.
+func (c *Check) EachKey(table store.Table, fn func(key string)) {
+	for row, err := range c.r.Scan(table, "", "") {
+		if c.Done() {
+			return
+		}
+		if err != nil {
+			c.Problem(store.Readable, "%v", err)
+			return
+		}
+		fn(row.Key)
+	}
+}
+
 // Has reports whether there is a row.
 func (c *Check) Has(table store.Table, key string) bool {
 	value, err := c.r.Get(table, key)
@@ -81,9 +136,12 @@ func (c *Check) Has(table store.Table, key string) bool {
 
 // Derived checks that a derived table has the row that the record from requires.
 func (c *Check) Derived(i store.Invariant, table store.Table, key, from string) {
-	if c.Has(table, key) {
+	switch {
+	case !c.exact:
+		c.sums[table] = c.Plus(c.sums[table], key)
+	case c.Has(table, key):
 		c.found[table]++
-	} else if c.err == nil {
+	case c.err == nil:
 		c.Problem(i, "table %s lacks %q of %s", table, key, from)
 	}
 }
@@ -118,12 +176,12 @@ func (c *Check) Keyed(table store.Table, key, want string) {
 	}
 }
 
-// Surplus checks that derived tables have no rows beyond those found by Derived. It is
-// called after all of those.
+// Surplus checks that derived tables have no rows but those that Derived was called for.
+// It is called after all of those.
 func (c *Check) Surplus(i store.Invariant, tables ...store.Table) {
 	for _, table := range tables {
-		rows := 0
-		for _, err := range c.r.Scan(table, "", "") {
+		var all Sum
+		for row, err := range c.r.Scan(table, "", "") {
 			if c.err = errors.Join(c.err, c.ctx.Err()); c.err != nil {
 				return
 			}
@@ -131,10 +189,13 @@ func (c *Check) Surplus(i store.Invariant, tables ...store.Table) {
 				c.Problem(store.Readable, "%v", err)
 				break
 			}
-			rows++
+			all = c.Plus(all, row.Key)
 		}
-		if rows > c.found[table] {
-			c.Problem(i, "table %s has %d rows and %d of them belong there", table, rows, c.found[table])
+		if c.Same(all, c.sums[table]); c.differs {
+			return
+		}
+		if c.exact && all.rows > c.found[table] {
+			c.Problem(i, "table %s has %d rows and %d of them belong there", table, all.rows, c.found[table])
 		}
 	}
 }

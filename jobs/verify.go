@@ -51,11 +51,11 @@ func verifyJobs(c *integrity.Check) map[muster.JobID]muster.Namespace {
 	} else if n != active {
 		c.Problem(JobsAreFiled, "%d jobs are counted as active and %d are", n, active)
 	}
-	integrity.Each(c, tables.deferred, func(key string, _ deferral) {
+	c.EachKey(tables.deferred.Table, func(key string) {
 		job, _ := c.Pair(tables.deferred.Table, key)
 		c.Owned(tables.deferred.Table, key, tables.jobs.Table, job)
 	})
-	integrity.Each(c, tables.joining, func(key string, _ store.Link) {
+	c.EachKey(tables.joining.Table, func(key string) {
 		job, _ := c.Pair(tables.joining.Table, key)
 		c.Owned(tables.joining.Table, key, tables.jobs.Table, job)
 	})

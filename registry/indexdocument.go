@@ -10,11 +10,16 @@ import (
 // groups and, if c indexes it, its connectivity. The status of jobs is not stored; it is
 // added for the queries that ask for it (addAsked).
 func documentOf(r store.Reader, c muster.IndexingConfig, t muster.Thing) (fleetquery.Document, error) {
-	d := recordDocument(&t)
 	in, err := groupsOf(r, t.Name)
 	if err != nil {
 		return nil, err
 	}
+	return documentIn(r, c, t, in)
+}
+
+// documentIn is documentOf for a thing that is in these groups.
+func documentIn(r store.Reader, c muster.IndexingConfig, t muster.Thing, in []muster.Group) (fleetquery.Document, error) {
+	d := recordDocument(&t)
 	for _, g := range in {
 		d.Add(fleetquery.ThingGroupNames, string(g.Name))
 	}

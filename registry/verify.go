@@ -12,9 +12,10 @@ const (
 	GroupTable store.Table = "group"
 )
 
-// Verify compares the records of the registry with each other.
+// Verify compares the records of the registry with each other. It is called after
+// VerifyFleet, which does so with those of things.
 func Verify(c *integrity.Check) {
-	for _, verify := range []func(*integrity.Check){verifyThings, verifyGroups, verifyMembers} {
+	for _, verify := range []func(*integrity.Check){verifyTypesAndConnections, verifyGroups, verifyMembers} {
 		if verify(c); c.Done() {
 			return
 		}
@@ -22,14 +23,17 @@ func Verify(c *integrity.Check) {
 	c.Surplus(integrity.IndexesAgree, tables.typed.Table, tables.connected.Table, tables.groupIDs.Table, tables.below.Table, tables.dynamic.Table, tables.building.Table)
 }
 
-func verifyThings(c *integrity.Check) {
-	integrity.Each(c, tables.things, func(key string, t muster.Thing) {
-		c.Keyed(tables.things.Table, key, string(t.Name))
-		if t.Type != "" {
-			c.Owned(tables.things.Table, key, tables.types.Table, string(t.Type))
-			c.Derived(integrity.IndexesAgree, tables.typed.Table, store.JoinKey(string(t.Type), key), "thing "+key)
-		}
-	})
+// verifyThing compares the record of a thing with those of types. VerifyFleet calls it, so
+// that things are read once.
+func verifyThing(c *integrity.Check, key string, t muster.Thing) {
+	c.Keyed(tables.things.Table, key, string(t.Name))
+	if t.Type != "" {
+		c.Owned(tables.things.Table, key, tables.types.Table, string(t.Type))
+		c.Derived(integrity.IndexesAgree, tables.typed.Table, store.JoinKey(string(t.Type), key), "thing "+key)
+	}
+}
+
+func verifyTypesAndConnections(c *integrity.Check) {
 	integrity.Each(c, tables.types, func(key string, t muster.ThingType) { c.Keyed(tables.types.Table, key, string(t.Name)) })
 	integrity.Each(c, tables.connections, func(key string, known connection) {
 		c.Owned(tables.connections.Table, key, tables.things.Table, key)
@@ -77,11 +81,11 @@ func isTarget(c *integrity.Check, table store.Table, key string, t muster.Target
 // verifyMembers looks for memberships of things and groups that do not exist. That things
 // and groups agree is checked by VerifyFleet.
 func verifyMembers(c *integrity.Check) {
-	integrity.Each(c, tables.memberships, func(key string, _ belonging) {
+	c.EachKey(tables.memberships.Table, func(key string) {
 		thing, _ := c.Pair(tables.memberships.Table, key)
 		c.Owned(tables.memberships.Table, key, tables.things.Table, thing)
 	})
-	integrity.Each(c, tables.members, func(key string, _ membership) {
+	c.EachKey(tables.members.Table, func(key string) {
 		group, thing := c.Pair(tables.members.Table, key)
 		c.Owned(tables.members.Table, key, tables.things.Table, thing)
 		if !c.Has(tables.groupIDs.Table, group) {

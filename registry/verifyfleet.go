@@ -18,17 +18,23 @@ const (
 )
 
 // VerifyFleet compares the fleet index and the members of dynamic groups with the
-// registry. Each thing takes some lookups, so a million take about half a minute.
+// registry.
 func VerifyFleet(c *integrity.Check) {
-	v := fleetVerification{Check: c, r: c.Reader(), entries: map[bool]int{}}
+	v := fleetVerification{Check: c, r: c.Reader(), groups: map[muster.GroupName]muster.Group{}}
 	c.Fail(v.all())
 }
+
+// groupsMax bounds the groups that are kept in memory: a MiB or so.
+const groupsMax = 1000
 
 type fleetVerification struct {
 	*integrity.Check
 	r       store.Reader
-	dynamic []dynamicGroup // those that are ACTIVE
-	entries map[bool]int   // that the things account for, among the numbers and not
+	dynamic []dynamicGroup                    // those that are ACTIVE
+	groups  map[muster.GroupName]muster.Group // groupsMax of them, as the next thing is likely to be in one of those too
+
+	// The memberships in groups that exist, while they are only summed.
+	ofThings, ofGroups integrity.Sum
 }
 
 func (v *fleetVerification) all() error {
@@ -43,6 +49,7 @@ func (v *fleetVerification) all() error {
 	}
 	for row, err := range tables.things.Scan(v.r, "", "") {
 		if err == nil {
+			verifyThing(v.Check, row.Key, row.Value)
 			err = v.thing(row.Value, s)
 		}
 		if err != nil || v.Done() {
@@ -50,11 +57,13 @@ func (v *fleetVerification) all() error {
 		}
 	}
 	if s.ready() {
-		if err := v.countEntries(); err != nil {
-			return err
-		}
+		v.Surplus(IndexIsExact, tables.entries.Table, tables.numbers.Table)
 	}
-	return v.members()
+	if err := v.members(); err != nil {
+		return err
+	}
+	v.Same(v.ofThings, v.ofGroups)
+	return nil
 }
 
 func (v *fleetVerification) findDynamic() error {
@@ -82,35 +91,24 @@ func (v *fleetVerification) findDynamic() error {
 // thing checks that a thing has its memberships and index entries, and is in the dynamic
 // groups that match it.
 func (v *fleetVerification) thing(t muster.Thing, s indexState) error {
-	in, err := groupsOf(v.r, t.Name)
+	in, left, err := v.groupsOf(t.Name)
 	if err != nil {
 		return err
 	}
 	for _, g := range in {
-		if ok, err := tables.members.Has(v.r, store.JoinKey(g.ID, string(t.Name))); err != nil {
+		if err := v.isMember(t.Name, g); err != nil {
 			return err
-		} else if !ok {
-			v.Problem(MembershipsAgree, "thing %s says that it is in group %s", t.Name, g.Name)
 		}
 	}
 	if !s.ready() {
 		return nil
 	}
-	d, err := documentOf(v.r, s.Config, t)
+	d, err := documentIn(v.r, s.Config, t, in)
 	if err != nil {
 		return err
 	}
-	left, err := beingLeft(v.r, t.Name)
-	if err != nil {
-		return err
-	}
-	for _, e := range append(d.Entries(), left...) {
-		v.entries[e.Numbers]++
-		if ok, err := entryTable(e).Has(v.r, e.Key(string(t.Name))); err != nil {
-			return err
-		} else if !ok {
-			v.Problem(IndexIsExact, "the index lacks %s %q of thing %s", e.Field, e.Place, t.Name)
-		}
+	for _, e := range append(d.Entries(), groupDocument(left...).Entries()...) {
+		v.Derived(IndexIsExact, entryTable(e).Table, e.Key(string(t.Name)), "thing "+string(t.Name))
 	}
 	for _, g := range v.dynamic {
 		matches, err := matchesNow(v.r, s.Config, t, in, d, g)
@@ -124,46 +122,53 @@ func (v *fleetVerification) thing(t muster.Thing, s indexState) error {
 	return nil
 }
 
-// beingLeft returns the index entries of a thing for deleted groups that it has not left
-// yet.
-func beingLeft(r store.Reader, thing muster.ThingName) ([]fleetquery.Entry, error) {
-	var all []fleetquery.Entry
+// groupsOf returns the groups that a thing is in, and the names of deleted groups that it
+// has not left yet, which are still in the index.
+func (v *fleetVerification) groupsOf(thing muster.ThingName) (in []muster.Group, left []muster.GroupName, err error) {
 	from, to := store.Under(string(thing))
-	for row, err := range tables.memberships.Scan(r, from, to) {
+	for row, err := range tables.memberships.Scan(v.r, from, to) {
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		if g, err := groupIn(r, row); err != nil {
-			return nil, err
-		} else if g == nil {
-			all = append(all, groupDocument(muster.GroupName(store.SplitKey(row.Key)[1])).Entries()...)
+		name := muster.GroupName(store.SplitKey(row.Key)[1])
+		g, known := v.groups[name]
+		if !known || g.ID != row.Value.GroupID {
+			found, err := groupIn(v.r, row)
+			if err != nil {
+				return nil, nil, err
+			}
+			if found == nil {
+				left = append(left, name)
+				continue
+			}
+			if len(v.groups) == groupsMax {
+				clear(v.groups)
+			}
+			g, v.groups[name] = *found, *found
 		}
+		in = append(in, g)
 	}
-	return all, nil
+	return in, left, nil
 }
 
-// countEntries compares the number of entries with the number that things should have.
-// All of those were looked up, so a higher number means that there are others.
-func (v *fleetVerification) countEntries() error {
-	for _, e := range []fleetquery.Entry{{}, {Numbers: true}} {
-		n := 0
-		for _, err := range entryTable(e).Scan(v.r, "", "") {
-			if err != nil {
-				return err
-			}
-			n++
-		}
-		if n != v.entries[e.Numbers] {
-			v.Problem(IndexIsExact, "table %s has %d entries and the things account for %d", entryTable(e).Table, n, v.entries[e.Numbers])
-		}
+// isMember checks that a group has the member that says that it is in it.
+func (v *fleetVerification) isMember(thing muster.ThingName, g muster.Group) error {
+	key := store.JoinKey(g.ID, string(thing))
+	if !v.Exact() {
+		v.ofThings = v.Plus(v.ofThings, key)
+		return nil
 	}
-	return nil
+	ok, err := tables.members.Has(v.r, key)
+	if err == nil && !ok {
+		v.Problem(MembershipsAgree, "thing %s says that it is in group %s", thing, g.Name)
+	}
+	return err
 }
 
 // members checks that each member of a group has its own row of the membership. The
 // other direction is checked by thing.
 func (v *fleetVerification) members() error {
-	for row, err := range tables.members.Scan(v.r, "", "") {
+	for row, err := range v.r.Scan(tables.members.Table, "", "") { // the values do not matter
 		if err != nil || v.Done() {
 			return err
 		}
@@ -177,6 +182,10 @@ func (v *fleetVerification) members() error {
 		}
 		if name == nil {
 			continue // the group was deleted, and its members are leaving
+		}
+		if !v.Exact() {
+			v.ofGroups = v.Plus(v.ofGroups, row.Key)
+			continue
 		}
 		of, err := tables.memberships.Get(v.r, store.JoinKey(parts[1], string(*name)))
 		if err != nil {

@@ -27,7 +27,7 @@ func Verify(c *integrity.Check, things, groups store.Table) {
 		c.Keyed(tables.policies.Table, key, p.Name)
 		c.Dated(tables.policiesByDate.Table, p.CreatedAt, key, "policy "+key)
 	})
-	integrity.Each(c, tables.policyTargets, func(key string, _ store.Link) {
+	c.EachKey(tables.policyTargets.Table, func(key string) {
 		policy, target := c.Pair(tables.policyTargets.Table, key)
 		c.Owned(tables.policyTargets.Table, key, tables.policies.Table, policy)
 		if kind, name, _ := strings.Cut(target, "/"); kind == "cert" {
@@ -37,11 +37,15 @@ func Verify(c *integrity.Check, things, groups store.Table) {
 		}
 		c.Derived(integrity.IndexesAgree, tables.policiesOfTarget.Table, store.JoinKey(target, policy), "policy "+policy)
 	})
-	integrity.Each(c, tables.principalsOfThing, func(key string, _ muster.Attachment) {
+	c.EachKey(tables.principalsOfThing.Table, func(key string) {
 		thing, principal := c.Pair(tables.principalsOfThing.Table, key)
 		c.Owned(tables.principalsOfThing.Table, key, things, thing)
-		c.Owned(tables.principalsOfThing.Table, key, tables.certificates.Table, principal)
 		c.Derived(integrity.IndexesAgree, tables.thingsOfPrincipal.Table, store.JoinKey(principal, thing), "thing "+thing)
+	})
+	// As these are the same pairs, the certificates are looked up in their order.
+	c.EachKey(tables.thingsOfPrincipal.Table, func(key string) {
+		principal, _ := c.Pair(tables.thingsOfPrincipal.Table, key)
+		c.Owned(tables.thingsOfPrincipal.Table, key, tables.certificates.Table, principal)
 	})
 	c.Surplus(integrity.IndexesAgree, tables.certificatesByDate.Table, tables.certificatesOfCA.Table, tables.casByDate.Table, tables.casBySubject.Table,
 		tables.policiesByDate.Table, tables.policiesOfTarget.Table, tables.thingsOfPrincipal.Table)

@@ -13,44 +13,44 @@ import (
 	"github.com/muster-iot/muster/tags"
 )
 
-// Verify does store.Verify, and then checks the records: the fleet index and the members
-// of dynamic groups against the registry, all records against those that they belong to
-// or derive from, and the event log. It returns the problems, store.MaxProblems at most.
-// Each thing takes some lookups, so a million take about half a minute; the store can be
-// used meanwhile. A store in an older format is verified as Migrate would leave it,
-// without changing it.
+// Verify does store.Verify and then VerifyAgreement. It returns the problems of both,
+// store.MaxProblems at most. The store can be used meanwhile.
 func Verify(ctx context.Context, s store.Store) ([]store.Problem, error) {
 	problems, err := store.Verify(ctx, s)
 	if err != nil || len(problems) >= store.MaxProblems {
 		return problems, err
 	}
+	more, err := VerifyAgreement(ctx, s)
+	problems = append(problems, more...)
+	return problems[:min(len(problems), store.MaxProblems)], err
+}
+
+// VerifyAgreement checks the records: the fleet index and the members of dynamic groups
+// against the registry, all records against those that they belong to or derive from,
+// and the event log. It returns the problems, store.MaxProblems at most. A million things
+// take some twenty seconds, during which the store can be used. A store in an older format
+// is verified as Migrate would leave it, without changing it.
+func VerifyAgreement(ctx context.Context, s store.Store) (problems []store.Problem, err error) {
 	err = s.View(ctx, func(r store.Reader) error {
 		r, err := migrated(r, formatOf(s))
 		if err != nil {
 			return err
 		}
-		more, err := verify(ctx, r)
-		problems = append(problems, more...)
+		problems, err = verify(ctx, r)
 		return err
 	})
 	return problems[:min(len(problems), store.MaxProblems)], err
 }
 
-// verify is Verify for the records.
+// verify is VerifyAgreement of what r shows.
 func verify(ctx context.Context, r store.Reader) ([]store.Problem, error) {
-	c := integrity.New(ctx, r)
-	for _, part := range []func(){
-		func() { registry.VerifyFleet(c) },
-		func() { registry.Verify(c) },
-		func() { tags.Verify(c, kinds()) },
-		func() { jobs.Verify(c) },
-		func() { rights.Verify(c, registry.ThingTable, registry.GroupTable) },
-		func() { catalog.Verify(c, registry.ThingTable) },
-		func() { c.Fail(eventlog.Verify(ctx, r, c.Problem)) },
-	} {
-		if part(); c.Done() {
-			break
-		}
-	}
-	return c.Result()
+	return integrity.Run(ctx, r,
+		registry.VerifyFleet,
+		registry.Verify,
+		func(c *integrity.Check) { tags.Verify(c, kinds()) },
+		jobs.Verify,
+		func(c *integrity.Check) { rights.Verify(c, registry.ThingTable, registry.GroupTable) },
+		func(c *integrity.Check) { catalog.Verify(c, registry.ThingTable) },
+		func(c *integrity.Check) { c.Fail(eventlog.Verify(ctx, c.Reader(), c.Problem)) },
+	)
 }

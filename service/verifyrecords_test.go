@@ -262,3 +262,20 @@ func strayKeys(key string) []string {
 	parts[0] = "zz"
 	return []string{store.JoinKey(parts...), store.JoinKey("zz", "zz", "zz", "zz")}
 }
+
+// While things leave a deleted group, and another one has its name already, nothing is
+// wrong: each membership is of the group whose id it has.
+func TestVerifyDuringADeparture(t *testing.T) {
+	env := newEnv(t)
+	names := env.fleet("crowd", 2*departMax)
+	env.settleDown()
+	noErr(t, "DeleteThingGroup", env.DeleteThingGroup(t.Context(), "crowd", nil))
+	env.group("crowd", names[0])
+	noErr(t, "View", env.store.View(t.Context(), func(r store.Reader) error {
+		if leaving, err := records("leaving").Full(r, 1); err != nil || !leaving {
+			t.Errorf("no thing is left that leaves the deleted group: %v", err)
+		}
+		return nil
+	}))
+	wantNoProblems(t, "with two groups of a name", env.store)
+}

@@ -151,8 +151,9 @@ type Reader interface {
 	// first, then by thing, job and number.
 	Timers(until muster.Instant) iter.Seq2[Timer, error]
 
-	// AllQueues and AllExecutions yield everything there is, in no promised
-	// order. They are for verification, not for serving.
+	// AllQueues and AllExecutions yield everything there is, thing by thing, in the
+	// order of their names; the executions of a thing by job then number. They are
+	// for verification, not for serving.
 	AllQueues() iter.Seq2[muster.Queue, error]
 	AllExecutions() iter.Seq2[muster.Execution, error]
 

@@ -3,106 +3,71 @@ package store
 import (
 	"context"
 	"fmt"
+	"hash/maphash"
 	"iter"
 	"math"
 
 	"github.com/muster-iot/muster"
 )
 
-// verifyBatch is how many records are looked up at a time.
+// verifyBatch is how many items are checked at a time.
 const verifyBatch = 512
 
 type verification struct {
 	ctx       context.Context // of the one call that this lives in
 	r         Reader
 	jobs      map[muster.JobID]muster.Counts // recounted
-	deadlines int                            // of all executions
+	seed      maphash.Seed                   // of every timerSum
+	deadlines timerSum                       // of all executions
 	problems  []Problem
+}
+
+// timerSum is a sum of timers. Sets of timers with equal sums are taken to be equal, in
+// whatever order they were added: that is wrong once in 2^64 times.
+type timerSum struct {
+	n    int
+	sum  uint64
+	seed maphash.Seed
+}
+
+func (v *verification) none() timerSum { return timerSum{seed: v.seed} }
+
+func (s *timerSum) add(t Timer) {
+	s.n++
+	s.sum += maphash.Comparable(s.seed, t)
 }
 
 func (v *verification) problem(i Invariant, format string, args ...any) {
 	v.problems = append(v.problems, Problem{i, fmt.Sprintf(format, args...)})
 }
 
-// executions recounts, and checks every live execution against its queue and
-// against the other executions of its job on its thing.
-func (v *verification) executions() error {
-	return inBatches(v, v.r.AllExecutions(), func(batch []muster.Execution) error {
-		var live []muster.Execution
-		var keys []QueueKey
-		var attempts []AttemptsKey
-		for _, e := range batch {
-			v.jobs[e.Job] = v.jobs[e.Job].Add(e.Status, 1)
-			if e.Deadline() != 0 {
-				v.deadlines++
-			}
-			if !e.Status.Terminal() {
-				live, keys = append(live, e), append(keys, QueueKey{e.Thing, e.Namespace})
-				attempts = append(attempts, AttemptsKey{e.Thing, e.Job})
-			}
-		}
-		queues, err := v.r.Queues(keys...)
-		if err != nil {
-			return err
-		}
-		latest, err := v.r.Latest(attempts...)
-		if err != nil {
-			return err
-		}
-		for i, e := range live {
-			v.inQueue(e, queues[i])
-			if latest[i] == nil || latest[i].Number != e.Number {
-				v.problem(OneLiveExecution, "%v is %s and the latest is %+v", Key(e), e.Status, latest[i])
-			}
-		}
-		return nil
-	})
-}
-
-// inQueue compares the entry of a live execution with what it should be.
-func (v *verification) inQueue(e muster.Execution, q muster.Queue) {
-	got, found := q.Find(e.Job)
-	want, _ := muster.Queue{}.With(e).Find(e.Job)
-	want.Hidden = got.Hidden && got.Status == muster.Queued // only the queue has it
-	if !found || got != want {
-		v.problem(QueuesAreLive, "%v should be queued as %+v and is as %+v", Key(e), want, got)
-	}
-}
-
-// queues looks up the execution of every entry; executions has checked that they
-// agree in all fields.
-func (v *verification) queues() error {
-	return inBatches(v, v.r.AllQueues(), func(batch []muster.Queue) error {
-		var keys []ExecutionKey
-		var namespaces []muster.Namespace
-		for _, q := range batch {
-			for i, entry := range q.Entries {
-				if i > 0 && q.Entries[i-1].Job >= entry.Job {
-					v.problem(QueuesAreLive, "the queue of %v has job %q after %q", q.Thing, entry.Job, q.Entries[i-1].Job)
-				}
-				keys = append(keys, ExecutionKey{q.Thing, entry.Job, entry.Number})
-				namespaces = append(namespaces, q.Namespace)
-			}
-		}
-		executions, err := v.r.Executions(keys...)
-		if err != nil {
-			return err
-		}
-		for i, e := range executions {
-			v.know(keys[i].Job)
-			if e == nil || e.Status.Terminal() || e.Namespace != namespaces[i] {
-				v.problem(QueuesAreLive, "%v is in the queue of namespace %q and is stored as %+v", keys[i], namespaces[i], e)
-			}
-		}
-		return nil
-	})
-}
-
-// timers looks up the execution of every timer. As no two timers are equal, there
-// is a timer for every deadline if there are as many timers as deadlines.
+// timers compares the timers with the deadlines of executions: first only their sums. If
+// those differ, it looks up which timers and deadlines they are.
 func (v *verification) timers() error {
-	good, last := 0, Timer{Due: math.MinInt64}
+	sum, last := v.none(), Timer{Due: math.MinInt64}
 	err := inBatches(v, v.r.Timers(math.MaxInt64), func(batch []Timer) error {
+		for _, t := range batch {
+			v.know(t.Job)
+			if last.Compare(t) >= 0 {
+				v.problem(TimersAreDeadlines, "timer %+v comes after %+v", t, last)
+			}
+			sum.add(t)
+			last = t
+		}
+		return nil
+	})
+	if err != nil || sum == v.deadlines {
+		return err
+	}
+	if err := v.strayTimers(); err != nil {
+		return err
+	}
+	return v.missingTimers()
+}
+
+// strayTimers names the timers whose execution has no such deadline.
+func (v *verification) strayTimers() error {
+	return inBatches(v, v.r.Timers(math.MaxInt64), func(batch []Timer) error {
 		keys := make([]ExecutionKey, len(batch))
 		for i, t := range batch {
 			keys[i] = t.ExecutionKey
@@ -112,23 +77,12 @@ func (v *verification) timers() error {
 			return err
 		}
 		for i, e := range executions {
-			v.know(keys[i].Job)
-			if last.Compare(batch[i]) >= 0 {
-				v.problem(TimersAreDeadlines, "timer %+v comes after %+v", batch[i], last)
-			}
 			if e == nil || e.Deadline() != batch[i].Due {
 				v.problem(TimersAreDeadlines, "there is a timer %+v and the execution is %+v", batch[i], e)
-			} else {
-				good++
 			}
-			last = batch[i]
 		}
 		return nil
 	})
-	if err != nil || good == v.deadlines {
-		return err
-	}
-	return v.missingTimers()
 }
 
 // missingTimersBatch is how many deadlines are compared with all timers at a

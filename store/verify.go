@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"hash/maphash"
 
 	"github.com/muster-iot/muster"
 )
@@ -36,16 +37,18 @@ const MaxProblems = 1000
 // most MaxProblems; an error means that it could not finish. Jobs are found
 // through their executions, queues and timers; jobs names further ones, whose
 // counts must be zero if they have no execution. Memory grows with the number of
-// jobs (about 100 bytes each), not with that of things or executions. A million
-// executions take some ten seconds, during which the store remains usable.
+// jobs (about 100 bytes each), not with that of things, or of executions but for
+// those of one thing. A million executions take some seconds, during which the
+// store remains usable.
 func Verify(ctx context.Context, s Store, jobs ...muster.JobID) ([]Problem, error) {
 	var v verification
 	err := s.View(ctx, func(r Reader) error {
-		v = verification{ctx: ctx, r: r, jobs: map[muster.JobID]muster.Counts{}}
+		v = verification{ctx: ctx, r: r, jobs: map[muster.JobID]muster.Counts{}, seed: maphash.MakeSeed()}
+		v.deadlines = v.none()
 		for _, job := range jobs {
 			v.jobs[job] = muster.Counts{}
 		}
-		for _, check := range []func() error{v.executions, v.queues, v.timers, v.countsAndIndex} {
+		for _, check := range []func() error{v.things, v.timers, v.countsAndIndex} {
 			if err := check(); err != nil || len(v.problems) >= MaxProblems {
 				return err
 			}

@@ -90,6 +90,47 @@ func TestVerifyFindsWhatWasWrittenWrongly(t *testing.T) {
 	}
 }
 
+// Each thing is compared with its own queues, whatever the things before and after it have.
+func TestVerifyGoesThroughExecutionsAndQueuesSideBySide(t *testing.T) {
+	of := func(thing muster.ThingName, namespace muster.Namespace, status muster.Status) muster.Execution {
+		return muster.Execution{Thing: thing, Job: muster.JobID("job" + namespace), Namespace: namespace, Number: 1, Status: status, Version: 1, QueuedAt: 10}
+	}
+	s, ctx := memstore.New(), context.Background()
+	err := store.Update(ctx, s, func(tx store.Tx) error {
+		for _, name := range []muster.ThingName{"b", "d", "f"} { // sound, in two queues
+			for _, e := range []muster.Execution{of(name, "", muster.Queued), of(name, "factory", muster.Queued)} {
+				tx.PutQueue(muster.Queue{Thing: name, Namespace: e.Namespace}.With(e))
+				tx.Change(nil, &e)
+			}
+		}
+		for _, name := range []muster.ThingName{"a", "c", "g", "h"} { // no execution
+			tx.PutQueue(muster.Queue{Thing: name}.With(of(name, "", muster.Queued)))
+		}
+		done, unqueued := of("cc", "", muster.Succeeded), of("e", "", muster.Queued)
+		tx.Change(nil, &done)
+		tx.Change(nil, &unqueued)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	problems, err := store.Verify(ctx, s)
+	if err != nil {
+		t.Fatalf("Verify() = %v", err)
+	}
+	var found []string
+	for _, p := range problems {
+		if p.Invariant != store.QueuesAreLive {
+			t.Errorf("Verify() finds %v", p)
+		}
+		thing, _, _ := strings.Cut(strings.TrimPrefix(p.Detail, "{"), " ")
+		found = append(found, thing)
+	}
+	if got := strings.Join(found, " "); got != "a c e g h" {
+		t.Errorf("Verify() finds problems of the things %s, want a c e g h: %v", got, problems)
+	}
+}
+
 func TestVerifyStopsAtMaxProblems(t *testing.T) {
 	s, ctx := memstore.New(), context.Background()
 	err := store.Update(ctx, s, func(tx store.Tx) error {

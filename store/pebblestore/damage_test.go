@@ -2,6 +2,7 @@ package pebblestore
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
 
@@ -27,6 +28,9 @@ func TestVerifyFindsDamage(t *testing.T) {
 	set := func(key, value []byte) func(*pebble.DB) error {
 		return func(db *pebble.DB) error { return db.Set(key, value, pebble.Sync) }
 	}
+	both := func(a, b func(*pebble.DB) error) func(*pebble.DB) error {
+		return func(db *pebble.DB) error { return errors.Join(a(db), b(db)) }
+	}
 	remove := func(key []byte) func(*pebble.DB) error {
 		return func(db *pebble.DB) error { return db.Delete(key, pebble.Sync) }
 	}
@@ -44,6 +48,7 @@ func TestVerifyFindsDamage(t *testing.T) {
 		"a timer is gone":               {remove(timer), store.TimersAreDeadlines},
 		"a timer too many":              {set(appendTimerKey(nil, store.Timer{Due: 5, ExecutionKey: store.Key(done)}), nil), store.TimersAreDeadlines},
 		"a timer of nothing":            {set(appendTimerKey(nil, store.Timer{Due: 5, ExecutionKey: store.ExecutionKey{Thing: "x", Job: "y"}}), nil), store.TimersAreDeadlines},
+		"a timer of another instant":    {both(remove(timer), set(appendTimerKey(nil, store.Timer{Due: 98, ExecutionKey: store.Key(running)}), nil)), store.TimersAreDeadlines},
 		"a timer's key is cut":          {set(timer[:12], nil), store.Readable},
 		"a place is gone":               {remove(place), store.IndexIsComplete},
 		"a place under a wrong status":  {set(appendPlaceKey(nil, "job", muster.Failed, store.CursorOf(running)), nil), store.Readable},

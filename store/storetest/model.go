@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"cmp"
 	"fmt"
 	"iter"
 	"maps"
@@ -101,7 +102,6 @@ func (m *model) check(r store.Reader) error {
 		return err
 	}
 	all, err := collect(r.AllExecutions())
-	slices.SortFunc(all, byKey)
 	if err := differ("AllExecutions()", all, m.all(), err); err != nil {
 		return err
 	}
@@ -152,6 +152,9 @@ func (m *model) checkQueues(r store.Reader) error {
 		return err
 	}
 	all, err := collect(r.AllQueues())
+	if err == nil && !slices.IsSortedFunc(all, func(a, b muster.Queue) int { return cmp.Compare(a.Thing, b.Thing) }) {
+		err = fmt.Errorf("AllQueues() = %v, not thing by thing", all)
+	}
 	return differ("AllQueues(), their number", len(all), len(m.queues), err)
 }
 
