@@ -107,7 +107,6 @@ func (s *Store) pebble() *pebble.Options {
 	p.EventListener = s.guard.listener()
 	p.EventListener.BackgroundError = s.troubled
 	p.EventListener.DataCorruption = s.corrupted
-	p.EventListener.PossibleAPIMisuse = s.misused
 	p.EventListener.WALCreated = s.mark.made
 	return p
 }

@@ -38,9 +38,3 @@ func (s *Store) corrupted(i pebble.DataCorruptionInfo) {
 			"file", i.Path, "error", sentence(i.Details))
 	}
 }
-
-// misused logs that a place or a timer was not there precisely once when it was unset: that
-// is an error of this program, or of what it was told is stored.
-func (s *Store) misused(i pebble.PossibleAPIMisuseInfo) {
-	s.o.Logger.Error("the index by job or the timers of the store may be wrong: verify the folder", "found", i.String())
-}

@@ -130,7 +130,7 @@ func (t *tx) changePlace(before, after *muster.Execution) {
 	}
 	if before != nil {
 		t.keyBuf = appendPlaceKey(t.keyBuf[:0], before.Job, before.Status, store.CursorOf(*before))
-		t.unset(t.keyBuf)
+		t.remove(t.keyBuf)
 		t.count(before, -1)
 	}
 	if after != nil {
@@ -147,7 +147,7 @@ func (t *tx) changeTimer(before, after *muster.Execution) {
 	}
 	if was != 0 {
 		t.keyBuf = appendTimerKey(t.keyBuf[:0], store.Timer{Due: was, ExecutionKey: store.Key(*before)})
-		t.unset(t.keyBuf)
+		t.remove(t.keyBuf)
 	}
 	if is != 0 {
 		t.keyBuf = appendTimerKey(t.keyBuf[:0], store.Timer{Due: is, ExecutionKey: store.Key(*after)})
@@ -236,12 +236,6 @@ func (t *tx) Delete(table store.Table, key string) {
 func (t *tx) set(key, value []byte) { t.keep(t.batch.Set(key, value, nil)) }
 
 func (t *tx) remove(key []byte) { t.keep(t.batch.Delete(key, nil)) }
-
-// unset removes a key that was set once since it was last removed, as places and timers
-// are: an execution enters a state before it leaves it. Such a key and its removal vanish as
-// soon as they meet, in the memtable mostly, while what remove leaves must be carried down to
-// the lowest level.
-func (t *tx) unset(key []byte) { t.keep(t.batch.SingleDelete(key, nil)) }
 
 func (t *tx) keep(err error) {
 	if err != nil && t.err == nil {
