@@ -113,7 +113,7 @@ func (b *bench) rollOutIn(ctx context.Context, folder string, r *rolledOut) erro
 }
 
 // weighable is how many things a folder has at least whose size says something: the last
-// flush may stay as it is, and a thing takes a fifth more there than where it is compacted.
+// flush may stay as it is, and a thing takes a sixth more there than where it is compacted.
 const weighable = 100_000
 
 // bytesAtRest is the size of a folder that is open and has nothing left to compact or to
