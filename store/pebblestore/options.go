@@ -92,13 +92,17 @@ func (s *Store) pebble() *pebble.Options {
 		// One memtable fills and one is flushed; a third absorbs a burst
 		// before writers must wait.
 		MemTableStopWritesThreshold: 3,
-		// Reads are point reads with filters, so some overlap in L0 is cheaper
-		// than compacting at once, and far cheaper than stopping writers.
-		L0CompactionThreshold:      2,
+		// A flush has keys of all kinds, so its compaction rewrites much of what
+		// lies between them. Hence two flushes are compacted together (Pebble
+		// counts each twice), and tables are small, so that fewer of them overlap.
+		// That one flush stays in L0 costs little, since reads are point reads with
+		// filters, and far less than stopping writers.
+		L0CompactionThreshold:      4,
 		L0StopWritesThreshold:      64,
 		LBaseMaxBytes:              64 << 20,
 		CompactionConcurrencyRange: func() (int, int) { return 1, 2 },
 	}
+	p.TargetFileSizes[0] = 1 << 20 // and twice as much on each level below
 	for i := range p.Levels {
 		// Most point reads for something that is not there (a queue that is
 		// empty, an execution that is new) end at a filter, on every level.
