@@ -1,10 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -41,6 +44,7 @@ func (m machine) lines() []string {
 	return []string{
 		"last measured " + m.date.Format("2006-01-02 15:04 MST") + ", " + m.version,
 		fmt.Sprintf("%s, %d cores, %s, %s, %s", m.cpu, runtime.NumCPU(), m.memory, m.kernel, runtime.Version()),
+		"settings are the defaults: GOGC " + cmp.Or(os.Getenv("GOGC"), "100") + ", every answer after the sync of what it says",
 		fmt.Sprintf("load average %s before and %s after", m.loadBefore, m.loadAfter),
 	}
 }
@@ -77,6 +81,23 @@ func slabBytes() int {
 		_, _ = fmt.Sscan(text, &kilobytes) // zero if that fails
 	}
 	return kilobytes << 10
+}
+
+// diskFlushes is how often the machine's disks were told to make durable what they hold, so
+// far: each sync of a file is one, those of others too. It is zero where the system does not
+// tell.
+func diskFlushes() int {
+	const flushes = 15 // the place of the number in a line of /sys/block/*/stat
+	files, _ := filepath.Glob("/sys/block/*/stat")
+	total := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if fields := strings.Fields(string(text)); err == nil && len(fields) > flushes {
+			n, _ := strconv.Atoi(fields[flushes]) // the kernel writes numbers
+			total += n
+		}
+	}
+	return total
 }
 
 // load is the processor time that was used so far.

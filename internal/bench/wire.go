@@ -53,6 +53,9 @@ type wirePart struct {
 	connect func(ctx context.Context, s *server, worker int) (pairer, error)
 }
 
+// requestAims are for some of the parts, by their name in the table.
+var requestAims = map[string]string{"MQTT, 1,024 callers": "≤ 30 µs", "HTTP, SigV4, 64 callers": "≤ 60 µs"}
+
 // pairer does the work of a device over one connection.
 type pairer interface {
 	start(thing string) error
@@ -138,9 +141,10 @@ func (b *bench) wirePairs(ctx context.Context, s *server, p wirePart, alone pair
 		rate.beside, rate.ratio = "the engine alone "+count(aloneRate)+" pairs/s", percent(perSecond(p.n, run.took), aloneRate)
 	}
 	return []figure{
-		{name: name + ": server's processor time of a request", value: micros(cpu, requests)},
+		{name: name + ": server's processor time of a request", value: micros(cpu, requests), aim: requestAims[name]},
 		{name: "… latency of a request, p50 / p99", value: each.String()},
 		rate,
+		run.flushed("request", requests),
 	}, nil
 }
 
