@@ -31,8 +31,8 @@ import (
 // up to about workMax queues, and half of them while somebody asks. The two alternate, and a
 // batch of background work ends after the step during which a caller arrives, so a caller
 // waits for at most one step. While somebody asks, each step takes a turn, and background
-// work rests after a batch: shorter ones with shorter rests between them let a request in
-// sooner that found no processor free.
+// work rests after a batch. A request that finds no processor free waits for that rest, so
+// batches are shorter then.
 // If more than waitingMax commands wait, new ones fail with Throttled. Up to pipelineMax
 // batches may be applied and not yet durable.
 const (

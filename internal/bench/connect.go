@@ -12,11 +12,7 @@ const shaking = 32
 
 // connect measures how clients connect: one after the other, and all at once.
 func (b *bench) connect(ctx context.Context) ([]figure, error) {
-	f, err := b.fleet(ctx)
-	if err != nil {
-		return nil, err
-	}
-	s, err := b.serve(ctx, f.folder)
+	f, s, err := b.serveFleet(ctx)
 	if err != nil {
 		return nil, err
 	}

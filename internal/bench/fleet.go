@@ -69,6 +69,16 @@ func (b *bench) fleet(ctx context.Context) (*fleet, error) {
 	return f, w.close()
 }
 
+// serveFleet runs the binary under test on the devices of this run.
+func (b *bench) serveFleet(ctx context.Context) (*fleet, *server, error) {
+	f, err := b.fleet(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := b.serve(ctx, f.folder)
+	return f, s, err
+}
+
 // newFleet makes certificates.
 func newFleet(folder string, n int) (*fleet, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {

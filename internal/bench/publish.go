@@ -14,11 +14,7 @@ import (
 
 // publish measures messages between clients, on Muster and on mosquitto.
 func (b *bench) publish(ctx context.Context) ([]figure, error) {
-	f, err := b.fleet(ctx)
-	if err != nil {
-		return nil, err
-	}
-	s, err := b.serve(ctx, f.folder)
+	f, s, err := b.serveFleet(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -19,11 +19,7 @@ const (
 // message to all takes before it comes, while it is there with much to read, and after it has
 // gone.
 func (b *bench) slowReader(ctx context.Context) ([]figure, error) {
-	f, err := b.fleet(ctx)
-	if err != nil {
-		return nil, err
-	}
-	s, err := b.serve(ctx, f.folder)
+	f, s, err := b.serveFleet(ctx)
 	if err != nil {
 		return nil, err
 	}
