@@ -7,11 +7,13 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/commit"
+	"github.com/muster-iot/muster/fleetquery"
 	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/rights"
 	"github.com/muster-iot/muster/scheduler"
@@ -77,14 +79,25 @@ func (w *world) createGroup(ctx context.Context, group string) error {
 	return err
 }
 
-// addThings makes n things in a group.
+// addThings makes n things in a group. The fleet index of a new folder is built before, so
+// that no server has it left to do.
 func (w *world) addThings(ctx context.Context, group string, n int, name func(i int) string) error {
+	if err := w.awaitIndex(ctx); err != nil {
+		return err
+	}
 	return inParallel(registering, n, func(_, i int) error {
 		thing := muster.ThingName(name(i))
 		if _, err := w.service.Registry.CreateThing(ctx, muster.Thing{Name: thing}); err != nil {
 			return err
 		}
 		return w.service.Registry.AddThingToThingGroup(ctx, thing, muster.GroupName(group))
+	})
+}
+
+func (w *world) awaitIndex(ctx context.Context) error {
+	return awaitCount(ctx, 1, 5*time.Millisecond, func() (int, error) {
+		status, err := w.service.Registry.IndexStatus(ctx, fleetquery.Things.Name())
+		return strings.Count(status, "ACTIVE"), err
 	})
 }
 
