@@ -6,7 +6,7 @@ type Connectivity struct {
 	Connected bool
 	At        Instant // when it connected or disconnected
 	Reason    string  // the contract's word for why it ended; NoReason while connected
-	Session   string  // identifies the connection
+	Session   string  `json:",omitempty"` // identifies the connection; empty once it has ended and is stored
 }
 
 // Reasons other than those for which connections end.

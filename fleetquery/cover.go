@@ -102,14 +102,18 @@ func (t *term) spans(field string) []Span {
 	if !numeric {
 		return []Span{text}
 	}
-	return []Span{{Field: field, Numbers: true, From: t.from.first(numberPlace), To: t.to.last(numberPlace)}, text}
+	numbers := Span{Field: field, Numbers: true, From: t.from.first(numberPlace), To: t.to.last(numberPlace)}
+	if field == ConnectedAt {
+		return []Span{numbers} // it has no values that are not numbers
+	}
+	return []Span{numbers, text}
 }
 
 func (p *pattern) span(field string) Span {
 	prefix := p.prefix()
 	switch {
 	case !p.wild:
-		return Span{Field: field, From: prefix + "\x00", To: prefix + "\x01"}
+		return Exactly(field, prefix)
 	case prefix == "":
 		return Span{Field: field}
 	}
@@ -117,7 +121,7 @@ func (p *pattern) span(field string) Span {
 }
 
 func textPlace(b *bound) string   { return b.text }
-func numberPlace(b *bound) string { return sortable(b.number) }
+func numberPlace(b *bound) string { return NumberPlace(b.number) }
 
 // first returns where a span with the lower bound b begins.
 func (b *bound) first(place func(*bound) string) string {

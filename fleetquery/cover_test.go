@@ -10,13 +10,19 @@ import (
 func TestNumbersSort(t *testing.T) {
 	var last string
 	for _, n := range []float64{-1e300, -10, -1.5, -1, 0, 1e-9, 1, 1.5, 9, 10, 1e300} {
-		if now := sortable(n); now <= last {
-			t.Errorf("sortable(%v) = %s does not come after %s", n, now, last)
+		if now := NumberPlace(n); now <= last {
+			t.Errorf("NumberPlace(%v) = %s does not come after %s", n, now, last)
 		} else {
 			last = now
 		}
+		if got, err := NumberIn(last); got != n || err != nil {
+			t.Errorf("NumberIn(%s) = %v, %v; want %v", last, got, err, n)
+		}
 	}
-	if sortable(0) != sortable(mustNumber(t, "-0")) {
+	if got, err := NumberIn("no place"); err == nil {
+		t.Errorf("NumberIn of what is no place = %v", got)
+	}
+	if NumberPlace(0) != NumberPlace(mustNumber(t, "-0")) {
 		t.Error("-0 is not 0")
 	}
 }
@@ -42,7 +48,8 @@ func TestACoverHoldsWhateverMatches(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	values := []string{"a", "ab", "b", "1", "2", "10", "-3", "1.5", "2.0.1", "north", "n"}
 	terms := []string{`attributes.x:a*`, `attributes.x:1`, `attributes.x>1`, `attributes.x<=10`, `attributes.x:[1 TO a]`, `attributes.x:{-3 TO 2]`, `attributes.x<2.0.1`,
-		`attributes.x:*`, `attributes.y:?`, `attributes.y:*b`, `attributes.y>b`, `attributes.y:[a TO n}`, `a`, `n*`, `thingName:b`, `jobs.j.status:*ED`}
+		`attributes.x:*`, `attributes.y:?`, `attributes.y:*b`, `attributes.y>b`, `attributes.y:[a TO n}`, `a`, `n*`, `thingName:b`, `jobs.j.status:*ED`,
+		`connectivity.timestamp:[1 TO 10}`, `connectivity.timestamp<a`, `connectivity.timestamp:1?`, `connectivity.timestamp>=1.5`}
 	covered := 0
 	for range 20_000 {
 		text := terms[rng.IntN(len(terms))]
@@ -59,7 +66,8 @@ func TestACoverHoldsWhateverMatches(t *testing.T) {
 			d.Add(field, values[rng.IntN(len(values))])
 		}
 		d.Add(JobStatus("j"), "FAILED")
-		spans, ok := q.Cover([]string{Attribute("x"), Attribute("y"), ThingName}, func(Span) int { return rng.IntN(10) })
+		d.Add(ConnectedAt, []string{"1", "2", "10"}[rng.IntN(3)])
+		spans, ok := q.Cover([]string{Attribute("x"), Attribute("y"), ThingName, ConnectedAt}, func(Span) int { return rng.IntN(10) })
 		if !ok || !q.Matches(d) {
 			continue
 		}

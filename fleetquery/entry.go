@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -23,11 +24,11 @@ type Entry struct {
 func (e Entry) Key(name string) string { return e.Field + "\x00" + e.Place + "\x00" + name }
 
 // Entries returns all entries of a document in no particular order, without those of
-// jobs, which have an index of their own.
+// connectivity and jobs, which have indexes of their own.
 func (d Document) Entries() []Entry {
 	var all []Entry
 	for field, values := range d {
-		if Searchable(field) {
+		if Searchable(field) && !OfConnectivity(field) {
 			for _, value := range values {
 				all = append(all, entriesOf(field, value)...)
 			}
@@ -39,14 +40,14 @@ func (d Document) Entries() []Entry {
 func entriesOf(field, value string) []Entry {
 	all := []Entry{{Field: field, Place: value}}
 	if n, ok := number(value); ok {
-		all = append(all, Entry{Field: field, Numbers: true, Place: sortable(n)})
+		all = append(all, Entry{Field: field, Numbers: true, Place: NumberPlace(n)})
 	}
 	return all
 }
 
-// sortable returns a text that sorts like the number: the bits of n, with the sign bit
-// flipped for positive and all bits for negative numbers.
-func sortable(n float64) string {
+// NumberPlace returns the place of a number among the numbers, a text that sorts like it:
+// the bits of n, with the sign bit flipped for positive and all bits for negative numbers.
+func NumberPlace(n float64) string {
 	bits := math.Float64bits(n)
 	if n < 0 {
 		bits = ^bits
@@ -54,6 +55,17 @@ func sortable(n float64) string {
 		bits |= 1 << 63
 	}
 	return fmt.Sprintf("%016x", bits)
+}
+
+// NumberIn is the inverse of NumberPlace. It fails for another text.
+func NumberIn(place string) (float64, error) {
+	bits, err := strconv.ParseUint(place, 16, 64)
+	if bits>>63 == 1 {
+		bits &^= 1 << 63
+	} else {
+		bits = ^bits
+	}
+	return math.Float64frombits(bits), err
 }
 
 // Span is a contiguous part of the index: the entries of one field from one place up to
@@ -65,11 +77,20 @@ type Span struct {
 	To      string `json:",omitempty"` // where it ends, excluded; empty: at the end of the field
 }
 
+// Exactly returns the span of one place of a field.
+func Exactly(field, place string) Span {
+	return Span{Field: field, From: place + "\x00", To: place + "\x01"}
+}
+
 // Bounds returns the range of keys of the entries: from is included, to is not.
-func (s Span) Bounds() (from, to string) {
-	from, to = s.Field+"\x00"+s.From, s.Field+"\x00"+s.To
+func (s Span) Bounds() (from, to string) { return s.BoundsUnder(s.Field) }
+
+// BoundsUnder is Bounds for an index whose keys have another text in the place of the
+// field.
+func (s Span) BoundsUnder(field string) (from, to string) {
+	from, to = field+"\x00"+s.From, field+"\x00"+s.To
 	if s.To == "" {
-		to = s.Field + "\x01"
+		to = field + "\x01"
 	}
 	return from, max(from, to) // an interval such as [5 TO 1] is empty
 }
@@ -79,6 +100,12 @@ func (s Span) Holds(e Entry) bool {
 	from, to := s.Bounds()
 	key := e.Key("")
 	return e.Field == s.Field && e.Numbers == s.Numbers && from <= key && key < to
+}
+
+// In reports whether a span contains an entry of the document.
+func (d Document) In(s Span) bool {
+	_, _, ok := d.First([]Span{s})
+	return ok
 }
 
 // First returns the index of the first span that contains an entry of the document, and

@@ -51,6 +51,12 @@ func JobOf(field string) string {
 // statuses of jobs.
 func Searchable(field string) bool { return !strings.HasPrefix(field, jobPrefix) }
 
+// OfConnectivity reports whether a field is one of those of connectivity, of which a thing
+// has one value each.
+func OfConnectivity(field string) bool {
+	return field == Connected || field == ConnectedAt || field == DisconnectReason
+}
+
 // Index is one of the two indexes and its fields.
 type Index struct {
 	name   string

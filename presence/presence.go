@@ -10,6 +10,8 @@ package presence
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -130,8 +132,8 @@ func (r *Recorder) record(ctx context.Context) error {
 		return nil
 	}
 	changes := make([]registry.ConnectionChange, 0, len(gathered))
-	for _, c := range gathered {
-		changes = append(changes, c)
+	for _, client := range slices.Sorted(maps.Keys(gathered)) { // neighbours in the store are cheaper one after the other
+		changes = append(changes, gathered[client])
 	}
 	err := r.index.RecordConnections(ctx, changes)
 	if err == nil {

@@ -77,23 +77,40 @@ func cost(r store.Reader, s fleetquery.Span) (int, error) {
 		}
 		return min(n, costMax), err
 	}
-	from, to := s.Bounds()
-	for _, err := range r.Scan(spanTable(s), from, to) {
-		if n++; err != nil || n == costMax {
-			return n, err
+	table, ranges, err := rangesOf(r, s)
+	for _, in := range ranges {
+		for _, err := range r.Scan(table, in.from, in.to) {
+			if n++; err != nil || n == costMax {
+				return n, err
+			}
 		}
 	}
-	return n, nil
+	return n, err
+}
+
+// rangesOf returns the rows of a span of a field that is not a job's.
+func rangesOf(r store.Reader, s fleetquery.Span) (store.Table, []keyRange, error) {
+	if fleetquery.OfConnectivity(s.Field) {
+		ranges, err := connectivityRanges(r, s)
+		return tables.connectivity.Table, ranges, err
+	}
+	from, to := s.Bounds()
+	return spanTable(s), []keyRange{{from, to}}, nil
 }
 
 func spanTable(s fleetquery.Span) store.Table {
 	return entryTable(fleetquery.Entry{Numbers: s.Numbers}).Table
 }
 
-// indexedFields returns the fields that have entries in the index, and false if there
+// indexedFields returns the fields that things have in the index, and false if there
 // are more than fieldsMax. It reads one row for each field and skips to the next.
 func indexedFields(r store.Reader) ([]string, bool, error) {
 	var fields []string
+	if ok, err := connectivityIsIndexed(r); err != nil {
+		return nil, false, err
+	} else if ok {
+		fields = []string{fleetquery.Connected, fleetquery.ConnectedAt, fleetquery.DisconnectReason}
+	}
 	for from := ""; ; {
 		found := false
 		for row, err := range tables.entries.Scan(r, from, "") {
@@ -120,7 +137,7 @@ func statusesIn(s fleetquery.Span) []muster.Status {
 	for _, status := range muster.Statuses() {
 		clear(d)
 		d.Add(s.Field, status.String())
-		if _, _, ok := d.First([]fleetquery.Span{s}); ok {
+		if d.In(s) {
 			all = append(all, status)
 		}
 	}
@@ -137,8 +154,10 @@ func candidates(r store.Reader, at walk) iter.Seq2[candidate, error] {
 		}
 		for ; at.Span < len(at.Spans); at = (walk{Span: at.Span + 1, Spans: at.Spans}) {
 			through := entriesIn
-			if fleetquery.JobOf(at.Spans[at.Span].Field) != "" {
+			if field := at.Spans[at.Span].Field; fleetquery.JobOf(field) != "" {
 				through = executionsIn
+			} else if fleetquery.OfConnectivity(field) {
+				through = connectionsIn
 			}
 			if !through(r, at, yield) {
 				return

@@ -18,10 +18,11 @@ type ConnectionChange struct {
 	Whole bool // the connection both began and ended since the change before
 }
 
-// connection is what is stored of a thing's connectivity.
+// connection is what is stored of a thing's connectivity. Session and Process are empty
+// once the thing is disconnected: nothing asks for them any more.
 type connection struct {
 	muster.Connectivity
-	Process string // the server process that wrote it
+	Process string `json:",omitempty"` // the server process that wrote it
 }
 
 // connections stores which things are connected. A process that is killed cannot
@@ -49,17 +50,19 @@ func (s *Registry) RecordConnections(ctx context.Context, changes []ConnectionCh
 
 func (c *connections) record(tx *commit.Tx, changes []ConnectionChange) error {
 	for _, change := range changes {
-		ok, err := tables.things.Has(tx, change.Client)
-		if err != nil {
-			return err
-		}
-		if !ok {
-			continue
-		}
 		name := muster.ThingName(change.Client)
 		old, err := connectionOf(tx, name)
 		if err != nil {
 			return err
+		}
+		if old == (muster.Connectivity{}) { // else the thing exists, since forget removes what is known of one that is deleted
+			ok, err := tables.things.Has(tx, change.Client)
+			if err != nil {
+				return err
+			}
+			if !ok {
+				continue
+			}
 		}
 		if now := old.After(change.Connectivity, change.Whole); now != old {
 			if err := c.write(tx, name, old, now); err != nil {
@@ -81,23 +84,24 @@ func connectionOf(r store.Reader, name muster.ThingName) (muster.Connectivity, e
 	return c.Connectivity, nil
 }
 
-// write stores the connectivity of a thing and, if connectivity is indexed, replaces
-// it in the index.
+// write stores the connectivity of a thing, replaces it in the index, and notes a recheck
+// for each field that differs.
 func (c *connections) write(tx *commit.Tx, name muster.ThingName, old, now muster.Connectivity) error {
+	stored := connection{Connectivity: now, Process: c.process}
+	if !now.Connected {
+		stored.Session, stored.Process = "", ""
+	}
+	tables.connections.Put(tx, string(name), stored)
+	if old != (muster.Connectivity{}) {
+		tables.connectivity.Delete(tx, connectivityKey(name, old))
+	}
+	tables.connectivity.Put(tx, connectivityKey(name, now), store.Link{})
 	x, err := c.index.view(tx)
-	if err != nil {
+	if err != nil || !x.state.Config.Things || !x.state.Config.Connectivity || len(x.dynamic) == 0 {
 		return err
 	}
-	tables.connections.Put(tx, string(name), connection{Connectivity: now, Process: c.process})
-	if now.Connected {
-		tables.connected.Put(tx, string(name), store.Link{})
-	} else {
-		tables.connected.Delete(tx, string(name))
-	}
-	if !x.state.Config.Connectivity {
-		return nil
-	}
-	return c.index.reindex(tx, name, connectivityDocument(old), connectivityDocument(now))
+	c.index.recheckChanged(tx, x, name, connectivityDocument(old), connectivityDocument(now))
+	return nil
 }
 
 // forget removes the connectivity of a thing that is being deleted.
@@ -107,8 +111,7 @@ func (c *connections) forget(tx *commit.Tx, name muster.ThingName) error {
 		return err
 	}
 	tables.connections.Delete(tx, string(name))
-	tables.connected.Delete(tx, string(name))
-	writeEntries(tx, name, connectivityDocument(old), nil)
+	tables.connectivity.Delete(tx, connectivityKey(name, old))
 	return nil
 }
 
@@ -116,7 +119,7 @@ func (c *connections) forget(tx *commit.Tx, name muster.ThingName) error {
 // connected by an earlier process. Those clients are absent: they have to connect
 // again.
 type absence struct {
-	After string // the last thing that was checked
+	After string // the last row of the index of connectivity that was checked
 	Done  bool
 }
 
@@ -128,8 +131,8 @@ func (c *connections) mayBeLeft(r store.Reader) (bool, error) {
 }
 
 // disconnectLeft marks some of the things as disconnected that an earlier process
-// left stored as connected: no connection survives a restart. It goes through the
-// connected things by name, stepMax of them in one step, and stores how far it is.
+// left stored as connected: no connection survives a restart. It goes through those that are
+// connected, stepMax of them in one step, and stores how far it is.
 func (c *connections) disconnectLeft(tx *commit.Tx) error {
 	at, err := tables.absences.Get(tx, c.process)
 	if err != nil {
@@ -163,11 +166,12 @@ func (c *connections) disconnectLeft(tx *commit.Tx) error {
 // nextLeftConnected checks the next stepMax connected things. It returns those that
 // an earlier process wrote, and the progress after them.
 func (c *connections) nextLeftConnected(tx *commit.Tx, at absence) (names []muster.ThingName, next absence, err error) {
-	from, n := "", 0
+	n := 0
+	from, to := store.Under(strconv.FormatBool(true))
 	if at.After != "" {
 		from = store.After(at.After)
 	}
-	for row, err := range tables.connected.Scan(tx, from, "") {
+	for row, err := range tx.Scan(tables.connectivity.Table, from, to) {
 		if err != nil {
 			return nil, at, err
 		}
@@ -175,12 +179,16 @@ func (c *connections) nextLeftConnected(tx *commit.Tx, at absence) (names []must
 			return names, at, nil
 		}
 		at.After = row.Key
-		known, err := tables.connections.Get(tx, row.Key)
+		name, _, err := connectivityIn(row.Key)
+		if err != nil {
+			return nil, at, err
+		}
+		known, err := tables.connections.Get(tx, string(name))
 		if err != nil {
 			return nil, at, err
 		}
 		if known != nil && known.Process != c.process {
-			names = append(names, muster.ThingName(row.Key))
+			names = append(names, name)
 		}
 	}
 	return names, absence{Done: true}, nil

@@ -150,6 +150,13 @@ func (ix *index) reindex(tx *commit.Tx, thing muster.ThingName, before, after fl
 		return err
 	}
 	writeEntries(tx, thing, before, after)
+	ix.recheckChanged(tx, x, thing, before, after)
+	return nil
+}
+
+// recheckChanged notes a recheck for each field that differs between two documents of a
+// thing, or between the same part of both.
+func (ix *index) recheckChanged(tx *commit.Tx, x *indexView, thing muster.ThingName, before, after fleetquery.Document) {
 	for field := range before {
 		if !slices.Equal(before[field], after[field]) {
 			ix.recheckField(tx, x, thing, field)
@@ -160,7 +167,6 @@ func (ix *index) reindex(tx *commit.Tx, thing muster.ThingName, before, after fl
 			ix.recheckField(tx, x, thing, field)
 		}
 	}
-	return nil
 }
 
 // writeEntries deletes the entries that only before has, and writes those that only

@@ -4,11 +4,13 @@ import (
 	"cmp"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/fleetquery"
 	"github.com/muster-iot/muster/store"
 )
 
-// This file holds the registry's steps from format 1 to format 2: records that named
-// things and groups by their names name them by their ids (arbitration A22).
+// This file holds the registry's steps from one format to the next: to format 2, in which
+// records that named things and groups by their names name them by their ids (arbitration
+// A22), and to format 4, in which connectivity has an index of its own.
 
 // GoneID returns the id of a target that was deleted before ids were kept. No thing
 // or group has it.
@@ -77,4 +79,44 @@ func DepartingID(s store.Records, t muster.Target) (string, error) {
 		}
 	}
 	return "", nil
+}
+
+// ConnectivityRows is the step of a migration from format 3 to 4 that writes the index of
+// connectivity.
+func ConnectivityRows(s store.Records, after string, limit int, _ func(string)) (string, bool, error) {
+	return store.EachAfter(s, tables.connections, after, limit, func(row store.Row[connection]) error {
+		if known := row.Value.Connectivity; known != (muster.Connectivity{}) {
+			tables.connectivity.Put(s, connectivityKey(muster.ThingName(row.Key), known), store.Link{})
+		}
+		return nil
+	})
+}
+
+// NoneConnected is the step of a migration from format 3 to 4 that removes the table of
+// things that are connected.
+func NoneConnected(s store.Records, after string, limit int, _ func(string)) (string, bool, error) {
+	former := store.Of[store.Link]{Table: "present"}
+	return store.EachAfter(s, former, after, limit, func(row store.Row[store.Link]) error {
+		former.Delete(s, row.Key)
+		return nil
+	})
+}
+
+// NoConnectivityEntries is the step of a migration from format 3 to 4 that removes the
+// entries of connectivity from the fleet index.
+func NoConnectivityEntries(s store.Records, _ string, limit int, _ func(string)) (string, bool, error) {
+	n := 0
+	for _, table := range []store.Of[store.Link]{tables.entries, tables.numbers} {
+		for _, field := range []string{fleetquery.Connected, fleetquery.ConnectedAt, fleetquery.DisconnectReason} {
+			from, to := store.Under(field)
+			for row, err := range s.Scan(table.Table, from, to) {
+				if err != nil || n == limit {
+					return "", true, err
+				}
+				n++
+				table.Delete(s, row.Key)
+			}
+		}
+	}
+	return "", false, nil
 }

@@ -25,9 +25,9 @@ var tables = struct {
 	dynamic     store.Of[store.Link]   // dynamic group
 	building    store.Of[memberSearch] // dynamic group that is still searching for members
 
-	connections store.Of[connection] // thing
-	connected   store.Of[store.Link] // thing that is connected
-	absences    store.Of[absence]    // process: its search for things that an earlier process left connected
+	connections  store.Of[connection] // thing
+	connectivity store.Of[store.Link] // whether it is connected, reason, instant, thing
+	absences     store.Of[absence]    // process: its search for things that an earlier process left connected
 }{
 	things: store.Of[muster.Thing]{Table: "thing"},
 	types:  store.Of[muster.ThingType]{Table: "type"},
@@ -46,9 +46,9 @@ var tables = struct {
 	dynamic:     store.Of[store.Link]{Table: "dynamic"},
 	building:    store.Of[memberSearch]{Table: "building"},
 
-	connections: store.Of[connection]{Table: "connection"},
-	connected:   store.Of[store.Link]{Table: "present"},
-	absences:    store.Of[absence]{Table: "absence"},
+	connections:  store.Of[connection]{Table: "connection"},
+	connectivity: store.Of[store.Link]{Table: "connectivity"},
+	absences:     store.Of[absence]{Table: "absence"},
 }
 
 // Tables are the tables of this package.
@@ -56,7 +56,7 @@ func Tables() []store.Checker {
 	return []store.Checker{
 		tables.things, tables.types, tables.typed, tables.groups, tables.groupIDs, tables.below, tables.members, tables.memberships,
 		tables.departures, tables.indexStates, tables.entries, tables.numbers, tables.dynamic, tables.building, tables.connections,
-		tables.connected, tables.absences,
+		tables.connectivity, tables.absences,
 	}
 }
 

@@ -20,7 +20,7 @@ func Verify(c *integrity.Check) {
 			return
 		}
 	}
-	c.Surplus(integrity.IndexesAgree, tables.typed.Table, tables.connected.Table, tables.groupIDs.Table, tables.below.Table, tables.dynamic.Table, tables.building.Table)
+	c.Surplus(integrity.IndexesAgree, tables.typed.Table, tables.connectivity.Table, tables.groupIDs.Table, tables.below.Table, tables.dynamic.Table, tables.building.Table)
 }
 
 // verifyThing compares the record of a thing with those of types. VerifyFleet calls it, so
@@ -37,9 +37,7 @@ func verifyTypesAndConnections(c *integrity.Check) {
 	integrity.Each(c, tables.types, func(key string, t muster.ThingType) { c.Keyed(tables.types.Table, key, string(t.Name)) })
 	integrity.Each(c, tables.connections, func(key string, known connection) {
 		c.Owned(tables.connections.Table, key, tables.things.Table, key)
-		if known.Connected {
-			c.Derived(integrity.IndexesAgree, tables.connected.Table, key, "the connection of thing "+key)
-		}
+		c.Derived(integrity.IndexesAgree, tables.connectivity.Table, connectivityKey(muster.ThingName(key), known.Connectivity), "the connection of thing "+key)
 	})
 }
 

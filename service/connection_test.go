@@ -128,6 +128,22 @@ func TestAfterARestartAllThingsAreFoundThatWereConnected(t *testing.T) {
 	}
 }
 
+// The place of a search in format 3 is that of an entry which is there no more.
+func TestASearchOfFormat3FindsAll(t *testing.T) {
+	env := newEnv(t)
+	env.register("site", "north", "a", "b", "c")
+	env.connections(came("a", "1", 1000), came("b", "2", 1100), came("c", "3", 1200), went("c", "3", 1300))
+	g, err := env.CreateDynamicThingGroup(t.Context(), muster.Group{Name: "online", Dynamic: &muster.MembershipRule{Query: "connectivity.connected:true"}}, nil)
+	noErr(t, "CreateDynamicThingGroup", err)
+	env.write(func(tx store.Tx) {
+		records("building").Put(tx, "online", fields{"GroupID": g.ID, "Members": true, "Covered": true, "At": fields{
+			"After": "connectivity.connected\x00true\x00b", "Spans": []fields{{"Field": "connectivity.connected", "From": "true\x00", "To": "true\x01"}},
+		}})
+	})
+	env.settleDown()
+	env.wantMembers("after the search", "online", "a", "b")
+}
+
 func TestConnectivityCanBeSwitchedOff(t *testing.T) {
 	env := newEnv(t)
 	env.register("site", "north", "a")

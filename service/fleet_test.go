@@ -29,11 +29,12 @@ func TestRandomFleets(t *testing.T) {
 
 type randomFleet struct {
 	*env
-	rng     *rand.Rand
-	things  []muster.ThingName
-	static  []muster.GroupName
-	dynamic []muster.GroupName
-	session int
+	rng       *rand.Rand
+	things    []muster.ThingName
+	static    []muster.GroupName
+	dynamic   []muster.GroupName
+	session   int
+	connected muster.Instant // when a connection changed last
 }
 
 func newFleet(t *testing.T, seed uint64) *randomFleet {
@@ -103,6 +104,7 @@ func (f *randomFleet) step() (string, error) {
 		return "UpdateDynamicThingGroup", err
 	case 13:
 		f.session++
+		f.connected = f.clock()
 		change := registry.ConnectionChange{Client: string(thing), Whole: f.rng.IntN(2) == 0, Connectivity: muster.Connectivity{
 			Connected: f.rng.IntN(2) == 0, At: f.clock(), Reason: pick(f.rng, []string{"NONE", "CONNECTION_LOST"}), Session: fmt.Sprint(f.session - f.rng.IntN(2)),
 		}}
@@ -146,7 +148,9 @@ func (f *randomFleet) someQuery() string {
 		"*", "attributes.site:north", "attributes.site:n*", "attributes.site:*", "attributes.site:*th", "attributes.fw:[1 TO 5]", "attributes.fw:{1 TO 10]",
 		"attributes.fw>=2", "attributes.fw<2.0.1", "attributes.fw:[* TO 2}", "thingName:cam*", "thingName:CAM-1?", "thingTypeName:lamp", "thingTypeName:(lamp OR pump)",
 		"thingGroupNames:root", "thingGroupNames:(leaf OR d1)", "thingGroupNames:d?", "thingGroupNames:*", "connectivity.connected:true", "connectivity.disconnectReason:connection_lost",
-		fmt.Sprintf("connectivity.timestamp>%d", f.clock()-3000), "north", "d*", "2", "jobs.j1.status:SUCCEEDED", "jobs.j2.status:(QUEUED OR FAILED)", "jobs.j1.status:*",
+		"connectivity.connected:*", "connectivity.connected:(false OR true)", "connectivity.disconnectReason:n*", "connectivity.disconnectReason>=d", "none", "conn*", "fals?",
+		fmt.Sprintf("connectivity.timestamp>%d", f.clock()-3000), fmt.Sprintf("connectivity.timestamp<=%d", f.clock()-3000), fmt.Sprintf("connectivity.timestamp:%d", f.connected),
+		fmt.Sprintf("connectivity.timestamp:[%d TO x]", f.connected), fmt.Sprintf("connectivity.timestamp:%d*", f.connected/1000), fmt.Sprint(f.connected), "north", "d*", "2", "jobs.j1.status:SUCCEEDED", "jobs.j2.status:(QUEUED OR FAILED)", "jobs.j1.status:*",
 	}
 	query := ""
 	for i := range 1 + f.rng.IntN(3) {

