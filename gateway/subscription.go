@@ -11,12 +11,12 @@ import (
 	"github.com/muster-iot/muster/gateway/topic"
 )
 
-// subscription is one filter of one session. filter and session never change; the rest is guarded by the session, except at,
-// which belongs to the index.
+// subscription is one filter of one session. filter and session never change; the rest is guarded by the session, except older and
+// newer, which belong to the index.
 type subscription struct {
 	session           *session
 	filter            string
-	at                int32 // place in the index
+	older, newer      *subscription // to the same filter
 	qos               byte
 	noLocal           bool
 	retainAsPublished bool
