@@ -16,6 +16,16 @@ func (c *conn) send(p packet.Packet) {
 	}
 }
 
+// sendPublish is send for the packets there are most of: given to send, each would take memory of its own.
+func (c *conn) sendPublish(p *packet.Publish) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended == nil {
+		c.out = p.Append(c.buffer(), c.version)
+		c.wake()
+	}
+}
+
 // sendRaw is send for packets that are already encoded.
 func (c *conn) sendRaw(b []byte) {
 	c.mu.Lock()
