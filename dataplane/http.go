@@ -240,7 +240,7 @@ func (h *HTTP) write(w http.ResponseWriter, r *request, a answer) {
 		writeRefusal(w, r, refusalOf(a.err))
 		return
 	}
-	respond.JSON(w, http.StatusOK, appendAccepted(make([]byte, 0, replySize), overHTTP, r, a))
+	respond.JSON(w, http.StatusOK, appendAccepted(make([]byte, 0, replySize(r, a)), overHTTP, r, a))
 }
 
 func writeRefusal(w http.ResponseWriter, r *request, f refusal) {

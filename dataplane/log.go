@@ -43,7 +43,7 @@ func (s *Service) ended(c source, r *request, a answer, took time.Duration) {
 	if muster.IsKind(a.err, muster.NoRoom) {
 		level = slog.LevelDebug // the log is told once that the disk is full
 	}
-	s.o.Observe(Observation{operationNames[r.Kind], c.protocol.String(), code, took})
+	s.o.Observe(Observation{operationNames[r.Kind], c.protocol.plane(), code, took})
 	if !s.o.Log.Enabled(context.Background(), level) {
 		return
 	}

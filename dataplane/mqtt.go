@@ -2,6 +2,7 @@ package dataplane
 
 import (
 	"context"
+	"sync"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/gateway"
@@ -37,31 +38,37 @@ func (m *MQTT) Use(topic string) gateway.Use {
 func (m *MQTT) Request(in gateway.Request, reply func(topic string, payload []byte)) {
 	m.s.o.Turns.Asked()
 	began := m.s.o.Now()
-	topic, _ := ParseTopic(in.Topic)
-	r := &request{Topic: topic}
-	var a answer
-	if a.err = r.read(in.Payload); a.err != nil {
-		m.reply(in, r, a, reply)
+	x := &exchange{of: m.s, topic: in.Topic, reply: reply}
+	x.Topic, _ = ParseTopic(in.Topic)
+	if err := x.read(in.Payload); err != nil {
+		x.end(answer{err: err})
 	} else {
-		replied := make(chan struct{})
-		m.s.serve(context.Background(), r, func(got answer) {
-			a = got
-			m.reply(in, r, a, reply)
-			close(replied)
+		x.replied.Add(1)
+		m.s.serve(context.Background(), &x.request, func(a answer) {
+			x.end(a)
+			x.replied.Done()
 		})
-		<-replied
+		x.replied.Wait()
 	}
-	m.s.ended(source{overMQTT, in.Topic, in.ClientID}, r, a, m.s.o.Now().Sub(began))
+	m.s.ended(source{overMQTT, in.Topic, in.ClientID}, &x.request, x.answer, m.s.o.Now().Sub(began))
 }
 
-// replySize is enough for most replies without a large document.
-const replySize = 512
+// exchange is a request and its reply. It is one object, because every request makes one.
+type exchange struct {
+	request
+	of      *Service
+	topic   string // of the request
+	reply   func(topic string, payload []byte)
+	answer  answer
+	replied sync.WaitGroup // until the reply is given to the gateway
+}
 
-func (m *MQTT) reply(in gateway.Request, r *request, a answer, reply func(topic string, payload []byte)) {
-	b := make([]byte, 0, replySize)
+func (x *exchange) end(a answer) {
+	x.answer = a
+	b := make([]byte, 0, replySize(&x.request, a))
 	if a.err == nil {
-		reply(in.Topic+acceptedSuffix, appendAccepted(b, overMQTT, r, a))
+		x.reply(x.topic+acceptedSuffix, appendAccepted(b, overMQTT, &x.request, a))
 		return
 	}
-	reply(in.Topic+rejectedSuffix, appendRejected(b, overMQTT, r, refusalOf(a.err), muster.At(m.s.o.Now())))
+	x.reply(x.topic+rejectedSuffix, appendRejected(b, overMQTT, &x.request, refusalOf(a.err), muster.At(x.of.o.Now())))
 }

@@ -160,11 +160,11 @@ level=DEBUG msg="device request" accountId=000000000000 eventType=DescribeJobExe
 			t.Errorf("the log is\n%s, want\n%s", log.String(), want)
 		}
 		observed := []Observation{
-			{Operation: "GetPendingJobExecutions", Protocol: "MQTT", Code: "ok"},
-			{Operation: "UpdateJobExecution", Protocol: "MQTT", Code: "ok"},
-			{Operation: "UpdateJobExecution", Protocol: "MQTT", Code: "InvalidRequest"},
-			{Operation: "InvalidTopic", Protocol: "MQTT", Code: "InvalidTopic"},
-			{Operation: "DescribeJobExecution", Protocol: "HTTP", Code: "ok"},
+			{Operation: "GetPendingJobExecutions", Plane: "mqtt", Code: "ok"},
+			{Operation: "UpdateJobExecution", Plane: "mqtt", Code: "ok"},
+			{Operation: "UpdateJobExecution", Plane: "mqtt", Code: "InvalidRequest"},
+			{Operation: "InvalidTopic", Plane: "mqtt", Code: "InvalidTopic"},
+			{Operation: "DescribeJobExecution", Plane: "http", Code: "ok"},
 		}
 		if !reflect.DeepEqual(env.observed, observed) {
 			t.Errorf("observed %v, want %v", env.observed, observed)

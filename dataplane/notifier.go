@@ -146,7 +146,8 @@ func (n *Notifier) work(ctx context.Context, l *lane) {
 
 // publish sends a notification. document is that of its head.
 func (n *Notifier) publish(l *lane, note jobs.Notification, document string) {
-	var messages []gateway.Message
+	var both [2]gateway.Message
+	messages := both[:0]
 	if note.List {
 		messages = append(messages, newMessage(notificationTopic(NotifyList, note.QueueKey), appendNotify(nil, note)))
 	}

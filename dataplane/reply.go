@@ -26,6 +26,14 @@ func (p protocol) String() string {
 	return "MQTT"
 }
 
+// plane is the protocol's name in metrics.
+func (p protocol) plane() string {
+	if p == overHTTP {
+		return "http"
+	}
+	return "mqtt"
+}
+
 // answer is the result of an operation, independent of the protocol.
 type answer struct {
 	pending   jobs.Pending
@@ -81,6 +89,18 @@ func (o *object) raw(name string, value []byte) {
 
 func (o *object) end() []byte { return append(o.b, '}') }
 
+// replySize estimates the length of the answer to r, in bytes.
+func replySize(r *request, a answer) int {
+	size := 80 + len(r.token)
+	if r.Kind != Update || r.withState || a.err != nil {
+		size += 384
+	}
+	if d := a.described.Document; d != nil {
+		size += len(*d)
+	}
+	return size
+}
+
 // appendAccepted appends the answer to a request that succeeded.
 func appendAccepted(b []byte, p protocol, r *request, a answer) []byte {
 	o := begin(b)
@@ -132,11 +152,11 @@ func appendRejected(b []byte, p protocol, r *request, f refusal, at muster.Insta
 
 // appendNotify appends the payload of the list notification.
 func appendNotify(b []byte, n jobs.Notification) []byte {
-	o := begin(b)
+	inProgress, queued := n.Queue.Shown()
+	o := begin(slices.Grow(b, 48+136*(len(inProgress)+len(queued)))) // mostly enough
 	o.seconds("timestamp", n.At)
 	o.key("jobs")
 	jobs := begin(o.b)
-	inProgress, queued := n.Queue.Shown()
 	if len(inProgress) > 0 {
 		jobs.list("IN_PROGRESS", inProgress)
 	}
@@ -150,7 +170,11 @@ func appendNotify(b []byte, n jobs.Notification) []byte {
 // appendNotifyNext appends the payload of the next notification, with the
 // document of its head.
 func appendNotifyNext(b []byte, n jobs.Notification, document string) []byte {
-	o := begin(b)
+	size := 32
+	if n.Head != nil {
+		size += 384 + len(document) // mostly enough
+	}
+	o := begin(slices.Grow(b, size))
 	o.seconds("timestamp", n.At)
 	if n.Head != nil {
 		o.execution(overMQTT, jobs.Described{At: n.At, Execution: n.Head, Document: &document})

@@ -174,20 +174,18 @@ func TestStringsSurviveEncoding(t *testing.T) {
 func BenchmarkAppendUpdateAccepted(b *testing.B) {
 	r := &request{Topic: Topic{Kind: Update}, token: []byte(`"5f1b7a0e-2d4c-4b8e-9a77-0c5d1e6f7a8b"`)}
 	a := answer{described: jobs.Described{At: t0, Execution: &started}}
-	buf := make([]byte, 0, replySize)
 	b.ReportAllocs()
 	for b.Loop() {
-		appendAccepted(buf, overMQTT, r, a)
+		appendAccepted(make([]byte, 0, replySize(r, a)), overMQTT, r, a)
 	}
 }
 
 func BenchmarkAppendStartNextAccepted(b *testing.B) {
 	r := &request{Topic: Topic{Kind: StartNext}, token: []byte(`"5f1b7a0e-2d4c-4b8e-9a77-0c5d1e6f7a8b"`)}
 	a := answer{described: jobs.Described{At: t0, Execution: &started, Document: &document}}
-	buf := make([]byte, 0, replySize)
 	b.ReportAllocs()
 	for b.Loop() {
-		appendAccepted(buf, overMQTT, r, a)
+		appendAccepted(make([]byte, 0, replySize(r, a)), overMQTT, r, a)
 	}
 }
 
@@ -203,9 +201,8 @@ func BenchmarkAppendLargeDocument(b *testing.B) {
 
 func BenchmarkAppendNotify(b *testing.B) {
 	n := jobs.Notification{At: t0, Queue: muster.Queue{Entries: []muster.Entry{queuedEntry, startedEntry}}}
-	buf := make([]byte, 0, replySize)
 	b.ReportAllocs()
 	for b.Loop() {
-		appendNotify(buf, n)
+		appendNotify(nil, n)
 	}
 }

@@ -50,7 +50,7 @@ type Options struct {
 // Observation is one request, for metrics. Its texts come from fixed tables.
 type Observation struct {
 	Operation string // such as "UpdateJobExecution"; "InvalidTopic" for none
-	Protocol  string // "MQTT" or "HTTP"
+	Plane     string // "mqtt" or "http"
 	Code      string // "ok", or a code of jobs-data-plane.md section 8
 	Took      time.Duration
 }

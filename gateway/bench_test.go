@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -127,6 +128,35 @@ func BenchmarkHandleRequest(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		c.input(request)
+	}
+}
+
+// BenchmarkVisit is the server's part of a device that connects, subscribes, asks twice and is lost, without a socket.
+func BenchmarkVisit(b *testing.B) {
+	s, err := New(b.Context(), Options{
+		Authorizer: open{}, Reserved: echo{}, Presence: func(Presence) {}, Interest: func(Interest) {},
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	const thing = "$aws/things/lamp/jobs/"
+	hello := (&packet.Connect{Version: packet.V311, ClientID: "lamp", Clean: true, KeepAlive: 1200}).Append(nil, packet.V311)
+	subscribe := (&packet.Subscribe{ID: 1, Subscriptions: []packet.Subscription{
+		{Filter: thing + "notify-next", QoS: 1}, {Filter: thing + "start-next/+", QoS: 1}, {Filter: thing + "+/update/+", QoS: 1},
+	}}).Append(nil, packet.V311)
+	start := (&packet.Publish{Topic: thing + "start-next", Payload: make([]byte, 100), QoS: 1, ID: 1}).Append(nil, packet.V311)
+	update := (&packet.Publish{Topic: thing + "fw/update", Payload: make([]byte, 100), QoS: 1, ID: 1}).Append(nil, packet.V311)
+	lost := errors.New("lost")
+	b.ReportAllocs()
+	for b.Loop() {
+		c := s.newConn(nowhere{}, Peer{Addr: "127.0.0.1:12345", Transport: "tcp"})
+		s.admit(c)
+		s.wheel.set(&c.timer, c, c.start.Add(s.o.Limits.ConnectTimeout))
+		for _, p := range [][]byte{hello, subscribe, start, update} {
+			c.input(p)
+		}
+		c.lose("read", lost)
+		s.dismiss(c)
 	}
 }
 

@@ -34,6 +34,15 @@ type ending struct {
 	err    error
 }
 
+// failure is an error of the transport. It is put into words only for the log: every connection has one in the end.
+type failure struct {
+	doing string
+	err   error
+}
+
+func (f *failure) Error() string { return f.doing + ": " + f.err.Error() }
+func (f *failure) Unwrap() error { return f.err }
+
 // clientError ends a connection for what its client sent.
 func clientError(reason packet.Reason, text string) *ending {
 	return &ending{ClientError, reason, errors.New(text)}

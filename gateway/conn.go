@@ -81,6 +81,20 @@ func (c *conn) end(e *ending) {
 	c.server.left(c)
 }
 
+// lose ends a connection that cannot be read or written any more, and closes it. What waits to be written is dropped.
+func (c *conn) lose(doing string, err error) {
+	c.mu.Lock()
+	lost := c.ended == nil
+	if lost {
+		c.ended = &ending{cause: ConnectionLost, err: &failure{doing, err}}
+	}
+	c.mu.Unlock()
+	if lost {
+		c.server.left(c)
+	}
+	c.shut()
+}
+
 // lastWords returns the DISCONNECT for an MQTT 5 client.
 func (c *conn) lastWords(e *ending) *packet.Disconnect {
 	d := &packet.Disconnect{Reason: e.reason}
@@ -170,7 +184,7 @@ func (c *conn) serve() {
 	for {
 		b, err := src.read(len(c.partial) > 0, c.limit())
 		if err != nil {
-			c.end(&ending{cause: ConnectionLost, err: fmt.Errorf("read: %w", err)})
+			c.lose("read", err)
 			return
 		}
 		c.read(b)
@@ -201,8 +215,7 @@ func (c *conn) readAll() {
 			c.read(b[:n])
 			continue
 		case !errors.Is(err, poll.ErrWouldBlock):
-			c.end(&ending{cause: ConnectionLost, err: fmt.Errorf("read: %w", err)})
-			c.shut()
+			c.lose("read", err)
 		}
 		returnBuffer(b)
 		return

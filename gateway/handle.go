@@ -137,9 +137,9 @@ func (c *conn) refusePublish(p *packet.Publish, reason packet.Reason, e *ending)
 
 // acknowledge sends a PUBACK, or holds it back until wait is done and all held before it are.
 func (c *conn) acknowledge(id uint16, reason packet.Reason, wait *commit) {
-	ack := &packet.Puback{ID: id, Reason: reason}
+	ack := packet.Puback{ID: id, Reason: reason}
 	if wait == nil && c.held == nil {
-		c.send(ack)
+		c.sendRaw(ack.Append(make([]byte, 0, 8), c.version))
 		return
 	}
 	if c.held == nil {

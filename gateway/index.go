@@ -11,7 +11,8 @@ import (
 
 // index finds the subscriptions whose filters match a topic.
 //
-// It is one flat map from the filter's text to its subscribers, not a tree: a filter costs one map entry however deep it is.
+// It is one flat map from the filter's text to its subscriptions, which are a list by links of their own, not a tree: a filter costs
+// one map entry however deep it is.
 // A topic is looked up once as it stands and once for each shape of wildcard filter in use, where the shape says which
 // levels are "+" and whether a "#" follows. Fleets use a handful of shapes; with at most 8 levels there can never be
 // more than a thousand, of which 511 fit one topic.
@@ -27,12 +28,9 @@ type index struct {
 }
 
 type indexShard struct {
-	mu      sync.RWMutex // a leaf: nothing is locked under it
-	filters map[string]*subscribers
+	mu      sync.RWMutex             // a leaf: nothing is locked under it; guards what follows and the links of subscriptions
+	filters map[string]*subscription // the newest to each filter, by which the others are found
 }
-
-// subscribers are the subscriptions to one filter, in no order.
-type subscribers struct{ list []*subscription }
 
 // shape is what kind of wildcard filter one is.
 type shape struct {
@@ -61,7 +59,7 @@ func newIndex(parent bool) *index {
 	x := &index{parent: parent, seed: maphash.MakeSeed(), counts: map[shape]int{}}
 	x.shapes.Store(&[]shape{})
 	for i := range x.shards {
-		x.shards[i].filters = map[string]*subscribers{}
+		x.shards[i].filters = map[string]*subscription{}
 	}
 	return x
 }
@@ -77,13 +75,10 @@ func (x *index) add(sub *subscription) {
 	sh := x.shard(filter)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	entry := sh.filters[filter]
-	if entry == nil {
-		entry = &subscribers{}
-		sh.filters[filter] = entry
+	if sub.older = sh.filters[filter]; sub.older != nil {
+		sub.older.newer = sub
 	}
-	sub.at = int32(len(entry.list))
-	entry.list = append(entry.list, sub)
+	sh.filters[filter] = sub
 	x.size.Add(1)
 }
 
@@ -92,15 +87,18 @@ func (x *index) remove(sub *subscription) {
 	_, filter, _ := topic.Share(sub.filter)
 	sh := x.shard(filter)
 	sh.mu.Lock()
-	entry := sh.filters[filter]
-	last := len(entry.list) - 1
-	moved := entry.list[last]
-	entry.list[sub.at], moved.at = moved, sub.at
-	entry.list[last] = nil
-	entry.list = entry.list[:last]
-	if last == 0 {
+	switch {
+	case sub.newer != nil:
+		sub.newer.older = sub.older
+	case sub.older != nil:
+		sh.filters[filter] = sub.older
+	default:
 		delete(sh.filters, filter)
 	}
+	if sub.older != nil {
+		sub.older.newer = sub.newer
+	}
+	sub.older, sub.newer = nil, nil
 	sh.mu.Unlock()
 	x.size.Add(-1)
 	x.count(shapeOf(filter), -1)
@@ -134,8 +132,11 @@ func (x *index) match(dst []*subscription, name string) (matched []*subscription
 	find := func(filter []byte) {
 		sh := &x.shards[maphash.Bytes(x.seed, filter)%uint64(len(x.shards))]
 		sh.mu.RLock()
-		if entry := sh.filters[string(filter)]; entry != nil {
-			dst = append(dst, entry.list...)
+		newest := sh.filters[string(filter)]
+		for sub := newest; sub != nil; sub = sub.older {
+			dst = append(dst, sub)
+		}
+		if newest != nil {
 			filters++
 		}
 		sh.mu.RUnlock()

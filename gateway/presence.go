@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"slices"
 	"time"
 
 	"github.com/muster-iot/muster/gateway/packet"
@@ -46,14 +45,14 @@ func (s *Server) tellPresence(c *conn, connected bool, cause Cause) {
 }
 
 // tellInterest reports which of the filters of a packet were granted or removed.
-func (s *Server) tellInterest(c *conn, subscribed bool, filters []string, reasons []packet.Reason) {
+func (s *Server) tellInterest(c *conn, subscribed bool, reasons []packet.Reason, filter func(i int) string) {
 	if s.o.Interest == nil {
 		return
 	}
-	topics := slices.Clone(filters)[:0]
-	for i, filter := range filters {
-		if reasons[i] <= packet.GrantedQoS1 {
-			topics = append(topics, filter)
+	topics := make([]string, 0, len(reasons))
+	for i, reason := range reasons {
+		if reason <= packet.GrantedQoS1 {
+			topics = append(topics, filter(i))
 		}
 	}
 	if len(topics) == 0 {

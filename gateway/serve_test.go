@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"strings"
@@ -210,6 +211,28 @@ type nowhere struct{ net.Conn }
 func (nowhere) Write(b []byte) (int, error)        { return len(b), nil }
 func (nowhere) Close() error                       { return nil }
 func (nowhere) SetWriteDeadline(t time.Time) error { return nil }
+
+func TestAConnectionThatIsLostLeavesNothing(t *testing.T) {
+	modes(t, func(t *testing.T, v byte, goroutines bool) {
+		b := newBench(t, Options{Goroutines: goroutines})
+		addr := b.listen()
+		for i := range 10 {
+			c := dial(t, addr, v)
+			c.Connect(packet.Connect{ClientID: fmt.Sprint("lamp-", i), Clean: true})
+			c.Close()
+		}
+		for b.Stats().Connections > 0 {
+			time.Sleep(time.Millisecond)
+		}
+		b.stop()
+		if n := b.wheel.timers(); n != 0 {
+			t.Errorf("%d timers are left of connections that were lost", n)
+		}
+		if s := b.Stats(); s.Connections != 0 || s.Sessions != 0 {
+			t.Errorf("%d connections and %d sessions are left", s.Connections, s.Sessions)
+		}
+	})
+}
 
 // slow answers requests when the test lets it.
 type slow struct {

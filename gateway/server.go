@@ -320,6 +320,13 @@ func (s *Server) Publish(m Message, done func(error)) {
 // logEnd writes the one log line of a connection. Anyone can make any number of connections that are refused, so each
 // address has a few lines a minute for those.
 func (s *Server) logEnd(c *conn, e *ending, hello *Connect, grant *guarded) {
+	level := slog.LevelInfo
+	if e.cause == ServerError {
+		level = slog.LevelError
+	}
+	if !s.log.Enabled(context.Background(), level) {
+		return
+	}
 	var left uint64
 	if c.session == nil {
 		var ok bool
@@ -347,10 +354,6 @@ func (s *Server) logEnd(c *conn, e *ending, hello *Connect, grant *guarded) {
 	}
 	if left > 0 {
 		attrs = append(attrs, loglimit.LeftOut(left))
-	}
-	level := slog.LevelInfo
-	if e.cause == ServerError {
-		level = slog.LevelError
 	}
 	s.log.LogAttrs(context.Background(), level, "connection ended", attrs...)
 }

@@ -97,6 +97,10 @@ func (s *session) enqueue(d delivery, qos byte) *commit {
 	if s.persistent() && !d.direct {
 		wait = s.store(&d)
 	}
+	if len(s.queue) == 0 && s.flows() {
+		s.transmit(&d, time.Now())
+		return wait
+	}
 	if c == nil && d.latest {
 		s.supersede(d.topic)
 	}
@@ -109,41 +113,44 @@ func (s *session) enqueue(d delivery, qos byte) *commit {
 
 // pump sends what the queue holds as far as the client's window and its connection take it.
 func (s *session) pump() {
+	for len(s.queue) > 0 && s.flows() {
+		d := s.shift()
+		s.transmit(&d, time.Now())
+	}
+}
+
+// flows reports whether a QoS 1 message may be sent now. If not, pump is called when it may.
+func (s *session) flows() bool {
+	return s.conn != nil && len(s.inFlight) < s.conn.window && s.conn.room()
+}
+
+// transmit sends d, whose turn it is, to the connected client, or drops it where it must not be sent.
+func (s *session) transmit(d *delivery, now time.Time) {
 	c := s.conn
-	if c == nil {
+	if d.expired(now) {
+		s.server.count.droppedQueue.Add(1)
+		s.forget(d)
 		return
 	}
-	now := time.Now()
-	for len(s.queue) > 0 && len(s.inFlight) < c.window {
-		if !c.room() {
-			return
-		}
-		d := s.shift()
-		if d.expired(now) {
-			s.server.count.droppedQueue.Add(1)
-			s.forget(&d)
-			continue
-		}
-		if !c.grant.Receive(d.topic) {
-			s.forbid(c, d.topic)
-			s.forget(&d)
-			continue
-		}
-		p := d.packet(now)
-		p.QoS, p.Retain, p.Dup = 1, d.retain, d.id != 0
-		if d.id == 0 {
-			d.id = s.nextID()
-		}
-		p.ID = d.id
-		if size := p.Size(c.version); c.packetMax > 0 && size > c.packetMax {
-			s.tooLarge(c, d.topic, size)
-			s.forget(&d) // MQ-60: discarded as if it had been delivered
-			continue
-		}
-		c.send(&p)
-		s.server.count.delivered.Add(1)
-		s.inFlight = append(s.inFlight, d)
+	if !c.grant.Receive(d.topic) {
+		s.forbid(c, d.topic)
+		s.forget(d)
+		return
 	}
+	p := d.packet(now)
+	p.QoS, p.Retain, p.Dup = 1, d.retain, d.id != 0
+	if d.id == 0 {
+		d.id = s.nextID()
+	}
+	p.ID = d.id
+	if size := p.Size(c.version); c.packetMax > 0 && size > c.packetMax {
+		s.tooLarge(c, d.topic, size)
+		s.forget(d) // MQ-60: discarded as if it had been delivered
+		return
+	}
+	c.sendPublish(&p)
+	s.server.count.delivered.Add(1)
+	s.inFlight = append(s.inFlight, *d)
 }
 
 // shift takes the oldest delivery from the queue.

@@ -11,12 +11,12 @@ import (
 	"github.com/muster-iot/muster/gateway/topic"
 )
 
-// subscription is one filter of one session. filter and session never change; the rest is guarded by the session, except at,
-// which belongs to the index.
+// subscription is one filter of one session. filter and session never change; the rest is guarded by the session, except older and
+// newer, which belong to the index.
 type subscription struct {
 	session           *session
 	filter            string
-	at                int32 // place in the index
+	older, newer      *subscription // to the same filter
 	qos               byte
 	noLocal           bool
 	retainAsPublished bool
@@ -48,11 +48,7 @@ func (c *conn) subscribe(f packet.Frame) *ending {
 	}
 	e := c.session.subscribe(c, p, reasons)
 	if e == nil {
-		filters := make([]string, len(p.Subscriptions))
-		for i, want := range p.Subscriptions {
-			filters[i] = want.Filter
-		}
-		c.server.tellInterest(c, true, filters, reasons)
+		c.server.tellInterest(c, true, reasons, func(i int) string { return p.Subscriptions[i].Filter })
 	}
 	return e
 }
@@ -102,7 +98,7 @@ func (c *conn) unsubscribe(f packet.Frame) *ending {
 	}
 	e := c.session.unsubscribe(c, p, reasons)
 	if e == nil {
-		c.server.tellInterest(c, false, p.Filters, reasons)
+		c.server.tellInterest(c, false, reasons, func(i int) string { return p.Filters[i] })
 	}
 	return e
 }
@@ -155,7 +151,8 @@ func (s *session) subscribe(c *conn, p *packet.Subscribe, reasons []packet.Reaso
 	if s.conn != c {
 		return errTakenOver
 	}
-	var retained []packet.Subscription
+	s.subs = slices.Grow(s.subs, len(p.Subscriptions))
+	retained := make([]packet.Subscription, 0, packet.FiltersMax)
 	for i, want := range p.Subscriptions {
 		if reasons[i] != packet.Success {
 			continue

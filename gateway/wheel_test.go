@@ -15,6 +15,18 @@ type bell struct {
 
 func (b *bell) expire(now time.Time) { b.rang = append(b.rang, now) }
 
+// timers returns how many timers are set.
+func (w *wheel) timers() (n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, t := range w.slots {
+		for ; t != nil; t = t.next {
+			n++
+		}
+	}
+	return n
+}
+
 func TestWheelFiresEachTimerOnceAndInTime(t *testing.T) {
 	start := time.Unix(1_790_000_000, 0)
 	w := newWheel(time.Second, start)

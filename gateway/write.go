@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/muster-iot/muster/gateway/packet"
@@ -9,6 +8,16 @@ import (
 
 // send appends p to what will be written. After the end it does nothing.
 func (c *conn) send(p packet.Packet) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended == nil {
+		c.out = p.Append(c.buffer(), c.version)
+		c.wake()
+	}
+}
+
+// sendPublish is send for the packets there are most of: given to send, each would take memory of its own.
+func (c *conn) sendPublish(p *packet.Publish) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ended == nil {
@@ -93,43 +102,54 @@ func (c *conn) claim() bool {
 // flush writes until nothing is left to write. Its caller has made the connection busy.
 func (c *conn) flush() {
 	for {
-		b, more := c.take()
-		if b == nil {
-			if more {
-				c.session.drained(c)
-				continue
-			}
+		b, next := c.take()
+		switch next {
+		case refill:
+			c.session.drained(c)
+			continue
+		case hangUp:
+			c.hangUp()
+			return
+		case pause:
 			return
 		}
 		n, err := c.net.Write(b)
 		c.server.count.bytesOut.Add(uint64(n))
 		returnBuffer(b)
 		if err != nil {
-			c.end(&ending{cause: ConnectionLost, err: fmt.Errorf("write: %w", err)})
-			c.shut()
+			c.lose("write", err)
+			return
 		}
 	}
 }
 
-// take takes what is to be written next. With nothing left, more tells whether the session has something; if not, the
-// connection is no longer busy, and closed if it has ended.
-func (c *conn) take() (b []byte, more bool) {
+// step is what whoever writes does next.
+type step byte
+
+const (
+	pause  step = iota // nothing until there is more to write; the connection is no longer busy
+	write              // write what was taken
+	refill             // ask the session for more
+	hangUp             // say goodbye: all is written, and the connection has ended
+)
+
+// take takes what is to be written, if that is what comes next.
+func (c *conn) take() (b []byte, next step) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case len(c.out) > 0:
 		b, c.out = c.out, nil
 		c.extend(c.server.o.Limits.WriteTimeout)
-		return b, false
-	case c.hungry && c.ended == nil:
+		return b, write
+	case c.ended != nil: // it stays busy: nobody writes any more
+		return nil, hangUp
+	case c.hungry:
 		c.hungry = false
-		return nil, true
+		return nil, refill
 	}
 	c.busy = false
-	if c.ended != nil {
-		c.hangUp()
-	}
-	return nil, false
+	return nil, pause
 }
 
 // extend moves the write deadline, unless it leaves at least half of the timeout to the next write.
@@ -145,7 +165,7 @@ func (c *conn) extend(timeout time.Duration) {
 func (c *conn) hangUp() {
 	half, ok := c.net.(interface{ CloseWrite() error })
 	if !ok || half.CloseWrite() != nil {
-		go c.shut()
+		c.shut()
 		return
 	}
 	if c.socket != nil {
@@ -157,11 +177,11 @@ func (c *conn) hangUp() {
 
 // shut closes the network connection. It may be called more than once.
 func (c *conn) shut() {
+	c.server.wheel.stop(&c.timer)
 	if c.socket == nil {
 		c.net.Close()
 		return // the reader notices
 	}
-	c.server.wheel.stop(&c.timer)
 	c.server.poller.Shut(c.socket)
 	c.server.dismiss(c)
 }

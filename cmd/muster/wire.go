@@ -10,7 +10,6 @@ import (
 	"net"
 	"runtime"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	"github.com/muster-iot/muster"
@@ -192,7 +191,7 @@ func (s *server) wireService() error {
 		Jobs: s.service.Jobs, Account: s.account(), Now: time.Now, Turns: s.turns, Log: s.log,
 		ReadsPerSecond: float64(s.limits.ReadRate), WritesPerSecond: float64(s.limits.WriteRate),
 		Observe: func(o dataplane.Observation) {
-			s.figures.Request(strings.ToLower(o.Protocol), o.Operation, o.Code, o.Took)
+			s.figures.Request(o.Plane, o.Operation, o.Code, o.Took)
 		},
 	})
 	return nil

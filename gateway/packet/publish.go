@@ -30,21 +30,25 @@ const (
 // ParsePublish decodes a PUBLISH. A topic with a wildcard is an Error with TopicNameInvalid; whether the topic is otherwise
 // valid is for the caller to check.
 func ParsePublish(f Frame, v byte) (*Publish, error) {
-	p := &Publish{
-		QoS:    f.Header >> 1 & 3,
-		Dup:    f.Header&publishDup != 0,
-		Retain: f.Header&publishRetain != 0,
+	p := new(Publish) // on the stack of a caller that does not keep it, as this function is inlined
+	if err := p.parse(f, v); err != nil {
+		return nil, err
 	}
+	return p, nil
+}
+
+func (p *Publish) parse(f Frame, v byte) error {
+	p.QoS, p.Dup, p.Retain = f.Header>>1&3, f.Header&publishDup != 0, f.Header&publishRetain != 0
 	switch {
 	case p.QoS == 3:
-		return nil, malformed("PUBLISH with QoS 3")
+		return malformed("PUBLISH with QoS 3")
 	case p.QoS == 0 && p.Dup:
-		return nil, malformed("PUBLISH with DUP at QoS 0")
+		return malformed("PUBLISH with DUP at QoS 0")
 	}
 	s := scanner{b: f.Body}
 	p.Topic = string(s.text())
 	if strings.ContainsAny(p.Topic, wildcards) {
-		return nil, &Error{TopicNameInvalid, "PUBLISH to a topic with a wildcard"}
+		return &Error{TopicNameInvalid, "PUBLISH to a topic with a wildcard"}
 	}
 	if p.QoS > 0 {
 		p.ID = s.id()
@@ -53,10 +57,10 @@ func ParsePublish(f Frame, v byte) (*Publish, error) {
 		p.takeProperties(s.properties(PUBLISH))
 	}
 	if p.Topic == "" && !p.HasAlias && s.err == nil {
-		return nil, protocolError("PUBLISH without a topic")
+		return protocolError("PUBLISH without a topic")
 	}
 	p.Payload = s.b
-	return p, s.err
+	return s.err
 }
 
 // takeProperties sorts out those that are not forwarded as they are.

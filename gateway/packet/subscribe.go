@@ -24,7 +24,7 @@ type Subscribe struct {
 // ParseSubscribe decodes the body of a SUBSCRIBE. Whether a filter is valid is for the caller to check.
 func ParseSubscribe(body []byte, v byte) (*Subscribe, error) {
 	s := scanner{b: body}
-	p := &Subscribe{ID: s.id()}
+	p := &Subscribe{ID: s.id(), Subscriptions: make([]Subscription, 0, 4)} // room for what devices ask for at once
 	if v == V5 {
 		p.Properties = s.properties(SUBSCRIBE)
 	}

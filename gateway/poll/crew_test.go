@@ -1,6 +1,7 @@
 package poll
 
 import (
+	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -43,38 +44,47 @@ func (w *crew) wakeTogether(n int) {
 	b.over.Wait()
 }
 
+// waiting is how many workers wait for a connection to wake.
+func (w *crew) waiting() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.idle)
+}
+
 func TestWorkersWaitForTheNextBurstAndThenLeave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &crew{work: make(chan *Conn), done: make(chan struct{})}
+		w := new(crew)
 		for _, n := range []int{workersIdle, workersBusy / 2, workersBusy, 2 * workersBusy} {
 			w.wakeTogether(n)
 			synctest.Wait()
-			if idle := w.idle.Load(); idle != int32(min(n, workersBusy)) {
+			if idle := w.waiting(); idle != min(n, workersBusy) {
 				t.Errorf("after %d at once, %d workers wait for the next burst", n, idle)
 			}
 			time.Sleep(2 * tide)
-			if synctest.Wait(); w.idle.Load() != workersIdle {
-				t.Errorf("a while after %d at once, %d workers wait, want %d", n, w.idle.Load(), workersIdle)
+			if synctest.Wait(); w.waiting() != workersIdle {
+				t.Errorf("a while after %d at once, %d workers wait, want %d", n, w.waiting(), workersIdle)
 			}
 		}
 		w.wakeTogether(workersBusy)
-		close(w.done)
-		w.all.Wait()
-		if idle := w.idle.Load(); idle != 0 {
-			t.Errorf("%d workers are still counted at the end", idle)
+		w.end()
+		if idle := w.waiting(); idle != 0 {
+			t.Errorf("%d workers still wait at the end", idle)
 		}
 	})
 }
 
-// BenchmarkBursts wakes 512 connections at once, over and over: the work of 512 requests on stacks that have
-// grown already.
+// BenchmarkBursts wakes connections a few or many at once, over and over: the work of as many requests on stacks that have grown
+// already.
 func BenchmarkBursts(b *testing.B) {
-	const size = 512
-	w := &crew{work: make(chan *Conn), done: make(chan struct{})}
-	for b.Loop() {
-		w.wakeTogether(size)
+	for _, size := range []int{8, 512} {
+		b.Run(fmt.Sprint(size, " at once"), func(b *testing.B) {
+			w := new(crew)
+			w.wakeTogether(workersBusy)
+			for b.Loop() {
+				w.wakeTogether(size)
+			}
+			w.end()
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(size), "ns/wake")
+		})
 	}
-	close(w.done)
-	w.all.Wait()
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/size, "ns/wake")
 }

@@ -5,6 +5,7 @@ package poll
 
 import (
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -59,13 +60,20 @@ const (
 	tide = time.Second
 )
 
-// crew runs Wakes on goroutines that are used again.
+// crew runs Wakes on goroutines that are used again. The one that came free last is the first to be used, because its stack is
+// still in the processor's cache.
 type crew struct {
-	work chan *Conn   // nil sends a worker away
-	idle atomic.Int32 // workers that wait, or are about to
-	ebb  atomic.Bool  // a call of dismiss is due
-	done chan struct{}
-	all  sync.WaitGroup
+	mu   sync.Mutex // guards what follows
+	idle []*worker  // that wait, the last to come free at the end
+	ebb  bool       // a call of dismiss is due
+	over bool       // nobody waits any more
+
+	all sync.WaitGroup
+}
+
+// worker is one goroutine of a crew.
+type worker struct {
+	next chan *Conn // has room for one; closed to send the worker away
 }
 
 // wake makes c's waker run, or run once more if it is running.
@@ -73,14 +81,23 @@ func (w *crew) wake(c *Conn) {
 	if c.calls.Add(1) > 1 {
 		return
 	}
-	if !w.give(c) {
+	w.mu.Lock()
+	last := len(w.idle) - 1
+	if last < 0 {
+		w.mu.Unlock()
 		w.all.Go(func() { w.run(c) })
+		return
 	}
+	k := w.idle[last]
+	w.idle[last] = nil
+	w.idle = w.idle[:last]
+	w.mu.Unlock()
+	k.next <- c
 }
 
 func (w *crew) run(c *Conn) {
-	r := new(reader)
-	for {
+	k, r := &worker{make(chan *Conn, 1)}, new(reader)
+	for more := true; more; {
 		for {
 			calls := c.calls.Load()
 			c.dry, c.reader = false, r
@@ -90,46 +107,52 @@ func (w *crew) run(c *Conn) {
 				break
 			}
 		}
-		if w.idle.Add(1) > workersBusy {
-			w.idle.Add(-1)
+		if !w.rest(k) {
 			return
 		}
-		w.turn()
-		select {
-		case c = <-w.work:
-		case <-w.done:
-			w.idle.Add(-1)
-			return
-		}
-		if c == nil {
-			return
-		}
+		c, more = <-k.next
 	}
 }
 
-// turn has the workers beyond workersIdle sent away in a while, if there are any.
-func (w *crew) turn() {
-	if w.idle.Load() > workersIdle && !w.ebb.Swap(true) {
-		time.AfterFunc(tide, w.dismiss)
-	}
-}
-
-// dismiss sends away those workers beyond workersIdle that have nothing to do now.
-func (w *crew) dismiss() {
-	for waits := true; waits && w.idle.Load() > workersIdle; {
-		waits = w.give(nil)
-	}
-	w.ebb.Store(false)
-	w.turn() // for those that were about to wait
-}
-
-// give hands c to a worker that waits, and reports whether there was one.
-func (w *crew) give(c *Conn) bool {
-	select {
-	case w.work <- c:
-		w.idle.Add(-1)
-		return true
-	default:
+// rest lets k wait for the next connection, unless enough others do.
+func (w *crew) rest(k *worker) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.over || len(w.idle) >= workersBusy {
 		return false
 	}
+	w.idle = append(w.idle, k)
+	if len(w.idle) > workersIdle && !w.ebb {
+		w.ebb = true
+		time.AfterFunc(tide, w.dismiss)
+	}
+	return true
+}
+
+// dismiss sends away those workers beyond workersIdle that have waited longest.
+func (w *crew) dismiss() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ebb = false
+	w.sendAway(len(w.idle) - workersIdle)
+}
+
+// end sends away all workers, now or when they come free, and waits until the last is gone.
+func (w *crew) end() {
+	w.mu.Lock()
+	w.over = true
+	w.sendAway(len(w.idle))
+	w.mu.Unlock()
+	w.all.Wait()
+}
+
+// sendAway sends away the n workers that have waited longest.
+func (w *crew) sendAway(n int) {
+	if n <= 0 {
+		return
+	}
+	for _, k := range w.idle[:n] {
+		close(k.next)
+	}
+	w.idle = slices.Delete(w.idle, 0, n)
 }

@@ -17,7 +17,7 @@ type Poller struct {
 	raw   syscall.RawConn
 
 	mu    sync.Mutex // guards conns
-	conns map[int32]*Conn
+	conns []*Conn    // by descriptor; nil where there is none
 	wait  sync.WaitGroup
 }
 
@@ -31,34 +31,33 @@ func New() (*Poller, error) {
 		return nil, fmt.Errorf("epoll: %w", err)
 	}
 	// An epoll is itself a file that becomes readable: Go's own poller waits for it, so no thread is blocked here.
-	p := &Poller{epoll: os.NewFile(uintptr(fd), "epoll"), conns: map[int32]*Conn{}}
+	p := &Poller{epoll: os.NewFile(uintptr(fd), "epoll")}
 	if p.raw, err = p.epoll.SyscallConn(); err != nil {
 		p.epoll.Close()
 		return nil, fmt.Errorf("epoll: %w", err)
 	}
-	p.crew.work, p.crew.done = make(chan *Conn), make(chan struct{})
 	p.wait.Go(p.run)
 	return p, nil
 }
 
 // Close stops waking and waits for what is under way. Connections stay open.
 func (p *Poller) Close() {
-	close(p.crew.done)
 	p.epoll.Close()
 	p.wait.Wait()
-	p.crew.all.Wait()
+	p.crew.end()
 }
 
 func (p *Poller) run() {
 	events := make([]syscall.EpollEvent, 256)
 	ready := make([]*Conn, 0, len(events))
+	var n int
+	var failed error
+	try := func(fd uintptr) bool {
+		n, failed = syscall.EpollWait(int(fd), events, 0)
+		return n != 0
+	}
 	for {
-		var n int
-		var failed error
-		err := p.raw.Read(func(fd uintptr) bool {
-			n, failed = syscall.EpollWait(int(fd), events, 0)
-			return n != 0
-		})
+		err := p.raw.Read(try)
 		switch {
 		case err != nil:
 			return // closed
@@ -104,9 +103,7 @@ func (p *Poller) Add(c *Conn, w Waker) error {
 	}
 	c.waker = w
 	c.polled.Store(true)
-	p.mu.Lock()
-	p.conns[fd] = c
-	p.mu.Unlock()
+	p.remember(c, fd)
 	const edge = 1 << 31 // EPOLLET, which package syscall has as a negative number
 	event := syscall.EpollEvent{Events: syscall.EPOLLIN | syscall.EPOLLRDHUP | edge, Fd: fd}
 	err = p.control(func(epoll int) error { return syscall.EpollCtl(epoll, syscall.EPOLL_CTL_ADD, int(fd), &event) })
@@ -134,11 +131,22 @@ func (p *Poller) Shut(c *Conn) {
 	c.TCPConn.Close() // which also takes it from the epoll
 }
 
+// remember makes c the one to wake for fd. The system gives out the lowest free number, so the slice is as long as there have been
+// connections at a time.
+func (p *Poller) remember(c *Conn, fd int32) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if missing := int(fd) + 1 - len(p.conns); missing > 0 {
+		p.conns = append(p.conns, make([]*Conn, missing)...)
+	}
+	p.conns[fd] = c
+}
+
 func (p *Poller) forget(c *Conn, fd int32) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.conns[fd] == c {
-		delete(p.conns, fd)
+	if int(fd) < len(p.conns) && p.conns[fd] == c {
+		p.conns[fd] = nil
 	}
 }
 
