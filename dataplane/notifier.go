@@ -97,7 +97,7 @@ func (n *Notifier) Keep(key store.QueueKey, change muster.Change) bool {
 
 // hears reports whether a notification of either kind would have a receiver.
 func (n *Notifier) hears(key store.QueueKey) bool {
-	return n.o.Publisher.Wanted(notificationTopic(NotifyList, key)) || n.Hears(key)
+	return n.Hears(key) || n.o.Publisher.Wanted(notificationTopic(NotifyList, key))
 }
 
 // Hears reports whether the next notify-next of a queue would have a receiver;

@@ -20,6 +20,12 @@ const (
 // tcpKeepAlive finds peers that vanished without closing the connection (MQ-18).
 var tcpKeepAlive = net.KeepAliveConfig{Enable: true, Idle: time.Minute, Interval: 15 * time.Second, Count: 4}
 
+// Open opens a TCP listener on address. Its connections notice within two minutes that their peer has vanished.
+func Open(address string) (net.Listener, error) {
+	config := listening()
+	return config.Listen(context.Background(), "tcp", address)
+}
+
 // Listener is a listener whose Accept fails only when it is closed. Any other error, such as that file descriptors have run out, is
 // logged once a minute while it lasts, and Accept tries again.
 type Listener struct {
@@ -41,9 +47,6 @@ func (l *Listener) Accept() (net.Conn, error) {
 		c, err := l.Listener.Accept()
 		switch {
 		case err == nil:
-			if tcp, ok := c.(*net.TCPConn); ok {
-				tcp.SetKeepAliveConfig(tcpKeepAlive)
-			}
 			return c, nil
 		case errors.Is(err, net.ErrClosed):
 			return nil, err

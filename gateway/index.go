@@ -25,7 +25,11 @@ type index struct {
 	counting sync.Mutex              // guards counts and the replacement of shapes
 	counts   map[shape]int           // filters of each shape
 	size     atomic.Int64            // subscriptions
+	events   atomic.Int64            // those of them that match topics of events
 }
+
+// eventTopics is what the topics of events begin with. A filter that matches one does, too: maySubscribe refuses wildcards there.
+const eventTopics = "$aws/events/"
 
 type indexShard struct {
 	mu      sync.RWMutex             // a leaf: nothing is locked under it; guards what follows and the links of subscriptions
@@ -71,6 +75,9 @@ func (x *index) shard(filter string) *indexShard {
 // add adds a subscription, which must not be in an index yet.
 func (x *index) add(sub *subscription) {
 	_, filter, _ := topic.Share(sub.filter)
+	if strings.HasPrefix(filter, eventTopics) {
+		x.events.Add(1)
+	}
 	x.count(shapeOf(filter), +1) // before the filter can be found, so that it is never missed
 	sh := x.shard(filter)
 	sh.mu.Lock()
@@ -102,6 +109,9 @@ func (x *index) remove(sub *subscription) {
 	sh.mu.Unlock()
 	x.size.Add(-1)
 	x.count(shapeOf(filter), -1)
+	if strings.HasPrefix(filter, eventTopics) {
+		x.events.Add(-1)
+	}
 }
 
 // count keeps the list of shapes in use.

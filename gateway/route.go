@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -44,6 +45,9 @@ func (s *Server) route(m *message, qos byte, retain bool, from *session) (wait *
 // Wanted reports whether any session, connected or kept, is subscribed to the topic called name. It saves its caller making a message
 // that has no receiver.
 func (s *Server) Wanted(name string) bool {
+	if s.index.events.Load() == 0 && strings.HasPrefix(name, eventTopics) { // each connection asks for several
+		return false
+	}
 	list := matches.Get().(*[]*subscription)
 	matched, filters := s.index.match((*list)[:0], name)
 	clear(matched)

@@ -180,7 +180,12 @@ func (s *Server) drain() {
 // out of file descriptors delays it and does not stop it.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	return Accept(ctx, l, s.log, func(c net.Conn) {
-		go s.ServeConn(s.Wrap(c), Peer{Addr: c.RemoteAddr().String(), Transport: "tcp"})
+		p := Peer{Addr: c.RemoteAddr().String(), Transport: "tcp"}
+		if w := s.Wrap(c); s.polled(w) != nil {
+			s.ServeConn(w, p)
+		} else {
+			go s.ServeConn(c, p)
+		}
 	})
 }
 
@@ -236,7 +241,7 @@ func (s *Server) ServeConn(nc net.Conn, p Peer) {
 		c.serve()
 	} else if err := s.poller.Add(c.socket, c); err != nil {
 		c.socket = nil // so it is read by a goroutine
-		c.serve()
+		go c.serve()
 	}
 }
 

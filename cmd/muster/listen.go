@@ -46,7 +46,7 @@ func (c Config) listen() (*listeners, error) {
 		if want.address == "" || want.into == &l.files && !c.Files.builtIn() {
 			continue
 		}
-		opened, err := net.Listen("tcp", want.address)
+		opened, err := gateway.Open(want.address)
 		if err != nil {
 			l.close()
 			return nil, fmt.Errorf("%s: %w", want.flag, err)
