@@ -172,9 +172,10 @@ type Tx interface {
 
 	// PutQueue writes a queue with its revision; one without entries is removed, and
 	// its revision is forgotten. It comes before the Change of its executions, so that
-	// a store need not store twice what an entry says. An entry must not leave its
-	// queue unless its execution is changed or deleted in the same transaction; a
-	// store may, but need not, fail it otherwise.
+	// a store need not store twice what an entry says. An entry names the latest
+	// execution of its job, once that is changed, and must not leave its queue unless
+	// its execution is changed or deleted in the same transaction; a store may, but
+	// need not, fail it otherwise.
 	PutQueue(q muster.Queue)
 
 	// Change creates (before nil), replaces, or deletes (after nil) one

@@ -201,3 +201,32 @@ func TestABareExecutionCannotLeaveItsQueueAlone(t *testing.T) {
 	}
 	wantExecution(t, "after it", s, "lamp", "job", 1, &e)
 }
+
+// A queue is put before its executions are changed, so for a moment its entry names an
+// execution that does not exist yet. Until then the one before it is the latest.
+func TestTheLatestIsWhatExistsAlready(t *testing.T) {
+	s := openAt(t, t.TempDir())
+	first := muster.Execution{Thing: "lamp", Job: "job", Number: 1, Status: muster.Failed, Version: 2, QueuedAt: benchStart, UpdatedAt: benchStart}
+	put(t, s, nil, &first)
+	second := muster.Execution{Thing: "lamp", Job: "job", Number: 2, Status: muster.Queued, Version: 1, QueuedAt: benchStart, UpdatedAt: benchStart}
+	for _, details := range []map[string]string{nil, {"progress": "0 %"}} { // bare, and with a record
+		second.Details = details
+		err := store.Update(t.Context(), s, func(tx store.Tx) error {
+			tx.PutQueue(muster.Queue{Thing: "lamp"}.With(second).Revised(0))
+			before, err := store.LatestOf(tx, "lamp", "job")
+			if err != nil || before == nil || !before.Equal(first) {
+				t.Errorf("before the change the latest is %+v, %v, want %+v", before, err, first)
+			}
+			tx.Change(nil, &second)
+			after, err := store.LatestOf(tx, "lamp", "job")
+			if err != nil || after == nil || !after.Equal(second) {
+				t.Errorf("after the change the latest is %+v, %v, want %+v", after, err, second)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		put(t, s, &second, nil)
+	}
+}

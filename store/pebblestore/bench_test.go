@@ -373,6 +373,17 @@ func BenchmarkMillion(b *testing.B) {
 		}
 		b.ReportMetric(float64(heap()-before)/1e6, "heap-MB")
 	})
+	b.Run("latest execution of a random thing", func(b *testing.B) {
+		for b.Loop() {
+			err := s.View(context.Background(), func(r store.Reader) error {
+				_, err := store.LatestOf(r, thingName(rand.IntN(million)), "job")
+				return err
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 	b.Run("verify", func(b *testing.B) {
 		for b.Loop() {
 			if problems, err := store.Verify(context.Background(), s); err != nil || len(problems) > 0 {

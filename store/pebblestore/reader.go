@@ -69,20 +69,25 @@ func (r *reader) Queues(keys ...store.QueueKey) ([]muster.Queue, error) {
 func (r *reader) Executions(keys ...store.ExecutionKey) ([]*muster.Execution, error) {
 	executions := make([]*muster.Execution, len(keys))
 	for i, key := range keys {
-		bare, err := r.bare(key)
-		if err == nil && bare == nil {
-			_, err = r.get(appendExecutionKey(r.key[:0], key), func(value []byte) (err error) {
-				executions[i], err = newExecution(key, value)
-				return err
-			})
-		} else {
-			executions[i] = bare
-		}
-		if err != nil {
+		var err error
+		if executions[i], err = r.execution(key); err != nil {
 			return nil, err
 		}
 	}
 	return executions, nil
+}
+
+// execution returns an execution, or nil when there is none.
+func (r *reader) execution(key store.ExecutionKey) (*muster.Execution, error) {
+	e, err := r.bare(key)
+	if err != nil || e != nil {
+		return e, err
+	}
+	_, err = r.get(appendExecutionKey(r.key[:0], key), func(value []byte) (err error) {
+		e, err = newExecution(key, value)
+		return err
+	})
+	return e, err
 }
 
 // newExecution decodes the execution under key.
@@ -105,24 +110,25 @@ func (r *reader) Latest(keys ...store.AttemptsKey) ([]*muster.Execution, error) 
 	return latest, nil
 }
 
+// latest returns the latest execution of a job on a thing, or nil when there is none. One
+// that has an entry in the queue is the latest, and is read by its number: tables have
+// filters for point reads only, so to look for the highest number reads a block of each
+// level.
 func (r *reader) latest(thing muster.ThingName, job muster.JobID) (*muster.Execution, error) {
 	q, err := r.queue(store.QueueKey{Thing: thing})
 	if err != nil {
 		return nil, err
 	}
-	recorded, err := r.latestRecorded(thing, job)
-	if err != nil {
-		return nil, err
+	if entry, pending := (muster.Queue{Entries: q.entries}).Find(job); pending {
+		e, err := r.execution(store.ExecutionKey{Thing: thing, Job: job, Number: entry.Number})
+		if err != nil || e != nil {
+			return e, err
+		}
 	}
-	entry, _ := muster.Queue{Entries: q.entries}.Find(job)
-	bare := q.bareOne(store.ExecutionKey{Thing: thing, Job: job, Number: entry.Number})
-	if bare != nil && (recorded == nil || recorded.Number < bare.Number) {
-		return bare, nil
-	}
-	return recorded, nil
+	return r.latestRecorded(thing, job)
 }
 
-// latestRecorded is latest of the executions that are not bare.
+// latestRecorded is latest of the executions that have a record.
 func (r *reader) latestRecorded(thing muster.ThingName, job muster.JobID) (*muster.Execution, error) {
 	prefix := appendExecutions(nil, thing, job)
 	it, err := r.from.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
