@@ -121,6 +121,7 @@ func (n *Notifier) Run(ctx context.Context) error {
 }
 
 func (n *Notifier) work(ctx context.Context, l *lane) {
+	var taken []jobs.Notification
 	for ended := false; !ended; {
 		select {
 		case <-l.arrived:
@@ -128,7 +129,8 @@ func (n *Notifier) work(ctx context.Context, l *lane) {
 			ended = true
 		}
 		turn := n.o.Turns.Of()
-		for i, note := range l.take() {
+		taken = l.take(taken)
+		for i, note := range taken {
 			note.Change = l.told[note.QueueKey].news(note)
 			document, err := documentOf(note) // without a turn: it may wait for a transaction
 			if err != nil {
@@ -141,6 +143,7 @@ func (n *Notifier) work(ctx context.Context, l *lane) {
 			n.publish(l, note, document)
 			turn.GiveBack()
 		}
+		clear(taken)
 	}
 }
 
@@ -253,11 +256,18 @@ func (l *lane) add(note jobs.Notification) {
 	}
 }
 
-func (l *lane) take() []jobs.Notification {
+// keptMax is how many notifications a lane keeps memory for.
+const keptMax = 64
+
+// take returns what waits. What comes is gathered in the memory of done, which take returned before.
+func (l *lane) take(done []jobs.Notification) []jobs.Notification {
+	if cap(done) > keptMax {
+		done = nil
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	taken := l.waiting
-	l.waiting, l.limit = nil, laneMax
+	l.waiting, l.limit = done[:0], laneMax
 	return taken
 }
 

@@ -322,16 +322,20 @@ func (s *Server) Publish(m Message, done func(error)) {
 	}
 }
 
-// logEnd writes the one log line of a connection. Anyone can make any number of connections that are refused, so each
-// address has a few lines a minute for those.
+// logEnd writes the one log line of a connection, if anybody reads it.
 func (s *Server) logEnd(c *conn, e *ending, hello *Connect, grant *guarded) {
 	level := slog.LevelInfo
 	if e.cause == ServerError {
 		level = slog.LevelError
 	}
-	if !s.log.Enabled(context.Background(), level) {
-		return
+	if s.log.Enabled(context.Background(), level) {
+		s.writeEnd(level, c, e, hello, grant)
 	}
+}
+
+// writeEnd writes that line. Anyone can make any number of connections that are refused, so each address has a few lines a minute for
+// those.
+func (s *Server) writeEnd(level slog.Level, c *conn, e *ending, hello *Connect, grant *guarded) {
 	var left uint64
 	if c.session == nil {
 		var ok bool

@@ -151,7 +151,9 @@ func (s *session) subscribe(c *conn, p *packet.Subscribe, reasons []packet.Reaso
 	if s.conn != c {
 		return errTakenOver
 	}
-	s.subs = slices.Grow(s.subs, len(p.Subscriptions))
+	if s.subs == nil {
+		s.subs = make([]*subscription, 0, len(p.Subscriptions)) // most clients subscribe once
+	}
 	retained := make([]packet.Subscription, 0, packet.FiltersMax)
 	for i, want := range p.Subscriptions {
 		if reasons[i] != packet.Success {

@@ -20,9 +20,10 @@ import (
 // the end of the command, of the queues as it leaves them.
 type outbox struct {
 	tx     *transaction
-	before map[store.QueueKey]muster.Queue // the queues that the command changed, as they were before it
-	order  []store.QueueKey                // those of which no notification is made yet
-	notes  []Notification                  // to be sent
+	before []muster.Queue          // the queues that the command changed, as they were before it
+	others map[store.QueueKey]bool // in before, all but the first: few commands change more than one
+	noted  int                     // of before, those whose notification is made
+	notes  []Notification          // to be sent
 }
 
 // outbox returns the outbox of the running command.
@@ -38,39 +39,45 @@ const rank = registry.Rank + 1
 
 // remember keeps a queue as it was before the command, when that changes it first.
 func (o *outbox) remember(q muster.Queue) {
-	key := store.QueueKey{Thing: q.Thing, Namespace: q.Namespace}
-	if _, ok := o.before[key]; ok {
+	key := keyOf(q)
+	switch {
+	case len(o.before) == 0:
+	case keyOf(o.before[0]) == key || o.others[key]:
 		return
+	case o.others == nil:
+		o.others = map[store.QueueKey]bool{key: true}
+	default:
+		o.others[key] = true
 	}
-	if o.before == nil {
-		o.before = map[store.QueueKey]muster.Queue{}
-	}
-	o.before[key] = q
-	if o.order = append(o.order, key); len(o.order) == 1 {
+	if o.before = append(o.before, q); len(o.before) == o.noted+1 {
 		o.tx.Before(rank, func() error { return o.noteAll() })
 	}
 }
 
+func keyOf(q muster.Queue) store.QueueKey {
+	return store.QueueKey{Thing: q.Thing, Namespace: q.Namespace}
+}
+
 // noteAll makes the notifications of the queues that the command changed.
 func (o *outbox) noteAll() error {
-	for _, key := range o.order {
-		if err := o.note(key); err != nil {
+	for ; o.noted < len(o.before); o.noted++ {
+		if err := o.note(o.before[o.noted]); err != nil {
 			return err
 		}
 	}
-	o.order = nil
 	return nil
 }
 
-// note makes the notification that the command owes the thing of key, if any. What
+// note makes the notification that the command owes the thing of a queue, if any. What
 // a thing must be told follows from its queue before and after the command alone
 // (muster.Diff), so it does not matter how often the queue changed in between.
-func (o *outbox) note(key store.QueueKey) error {
+func (o *outbox) note(before muster.Queue) error {
+	key := keyOf(before)
 	after, err := o.tx.Queue(key)
 	if err != nil {
 		return err
 	}
-	change := muster.Diff(o.before[key], after)
+	change := muster.Diff(before, after)
 	if !change.Any() {
 		return nil
 	}

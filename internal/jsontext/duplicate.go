@@ -13,7 +13,7 @@ import (
 // be valid JSON; for any other text the result is undefined. DuplicateName runs in
 // linear time and does not allocate for a text with few names.
 func DuplicateName(text []byte) (name string, found bool) {
-	var few [32]nameInText // on the stack; append moves to the heap when they are full
+	var few [16]nameInText // on the stack, as long as requests need; append moves to the heap when they are full
 	var shallow [8]openValue
 	names, open := few[:0], shallow[:0] // the names seen in the open objects, outermost first
 	var all longObjects
