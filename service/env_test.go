@@ -204,6 +204,8 @@ func (env *env) group(path string, names ...string) {
 	}
 }
 
+// write runs fn in a transaction. A read fails where the store refuses the transaction, which
+// then runs again: fn must not end the test for that.
 func (env *env) write(fn func(store.Tx)) {
 	env.t.Helper()
 	err := env.Commits.Do(env.t.Context(), func(tx *commit.Tx) error { fn(tx); return nil })
