@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -392,48 +391,6 @@ func BenchmarkMillion(b *testing.B) {
 			}
 		}
 	})
-}
-
-// BenchmarkLargeFolder measures what compactions write again when devices work all over
-// a large folder. One operation is the start and the end of 64 executions; with
-// -benchtime=3000x there are some ten flushes.
-func BenchmarkLargeFolder(b *testing.B) {
-	const million, batch = 1_000_000, 64
-	s := openBench(b)
-	for from := 0; from < million; from += 1000 {
-		err := store.Update(b.Context(), s, func(tx store.Tx) error {
-			for i := from; i < from+1000; i++ {
-				name := string(thingName(i))
-				tx.Put("things", name, []byte(strings.Repeat(name, 7)))
-			}
-			return nil
-		})
-		if err != nil {
-			b.Fatal(err)
-		}
-	}
-	fill(b, s, "job", million)
-	order, before := rand.Perm(million), compacted(s)
-	for i := 0; b.Loop(); i++ {
-		requests := make([]request, batch)
-		for k := range requests {
-			requests[k].thing = thingName(order[(i*batch+k)%million])
-		}
-		for range 2 {
-			if err := store.Update(b.Context(), s, func(tx store.Tx) error { return flipAll(tx, requests) }); err != nil {
-				b.Fatal(err)
-			}
-		}
-	}
-	b.ReportMetric(float64(compacted(s)-before)/float64(b.N)/batch, "compacted-B/pair")
-}
-
-// compacted is how many bytes compactions have written.
-func compacted(s *Store) (n uint64) {
-	for _, level := range s.db.Metrics().Levels {
-		n += level.TableBytesCompacted
-	}
-	return n
 }
 
 func page(b *testing.B, s *Store, status muster.Status, after store.Cursor) {

@@ -92,12 +92,12 @@ func (s *Store) pebble() *pebble.Options {
 		// One memtable fills and one is flushed; a third absorbs a burst
 		// before writers must wait.
 		MemTableStopWritesThreshold: 3,
-		// A flush has keys of all kinds and from all over the folder, so its compaction
-		// writes again much of what lies between them. Hence six flushes are compacted
-		// together (Pebble counts each twice), and tables are small, so that fewer of
-		// them overlap. That five flushes stay in L0 costs little, since reads are point
-		// reads with filters, and far less than stopping writers.
-		L0CompactionThreshold:      12,
+		// A flush has keys of all kinds, so its compaction rewrites much of what
+		// lies between them. Hence two flushes are compacted together (Pebble
+		// counts each twice), and tables are small, so that fewer of them overlap.
+		// That one flush stays in L0 costs little, since reads are point reads with
+		// filters, and far less than stopping writers.
+		L0CompactionThreshold:      4,
 		L0StopWritesThreshold:      64,
 		LBaseMaxBytes:              64 << 20,
 		CompactionConcurrencyRange: func() (int, int) { return 1, 2 },
@@ -108,12 +108,6 @@ func (s *Store) pebble() *pebble.Options {
 		// empty, an execution that is new) end at a filter, on every level.
 		p.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 	}
-	// Where a table is nothing but deletions, a scan wades through them: the oldest
-	// timers, the events that were delivered. Pebble compacts such a table at once. Its
-	// own limit, a tenth of the blocks, takes every flush for one, since devices that
-	// work delete places and timers, and then each flush writes the places of all
-	// executions of the job again.
-	p.Experimental.TombstoneDenseCompactionThreshold = 0.9
 	p.EventListener = s.guard.listener()
 	p.EventListener.BackgroundError = s.troubled
 	p.EventListener.DataCorruption = s.corrupted
