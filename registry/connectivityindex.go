@@ -12,9 +12,9 @@ import (
 )
 
 // This file is the index of connectivity: one row for each thing that was ever connected,
-// by which a search finds the candidates for any of the three fields. A device that comes or goes
-// changes all three; entries for each of them would be three times as many rows to write
-// (docs/decisions/0038-connectivity-has-one-row.md).
+// by which a search finds the candidates for any of the three fields. A device that comes or
+// goes changes all three; entries for each of them would be three times as many rows to
+// write (docs/decisions/0038-connectivity-has-one-row.md).
 
 // connectivityKey returns the key of a thing in the index of connectivity. Things with the
 // same state and reason are adjacent, in the order of time.
