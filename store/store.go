@@ -44,6 +44,10 @@ var ErrClosed = errors.New("store: closed")
 // has failed, every call fails. Only a new process can help.
 var ErrStopped = errors.New("store: stopped")
 
+// ErrUnavailable is wrapped by the errors of a store that cannot be reached now. Nothing of
+// a transaction that fails so is applied, and what waits for it may be tried later.
+var ErrUnavailable = errors.New("store: the database cannot be reached")
+
 // ErrAgain is wrapped by the errors of a transaction that a store refuses because
 // another one has changed what it read. Nothing of it is applied. What it read need
 // never have been true at one moment, so nothing may be concluded from it. It may
