@@ -12,7 +12,6 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/datafolder"
-	"github.com/muster-iot/muster/store/pebblestore"
 )
 
 func adminCommand() *cobra.Command {
@@ -72,9 +71,12 @@ func runBackup(cmd *cobra.Command, args []string) error {
 	if _, err := os.Stat(data.BackupList()); err == nil {
 		return fmt.Errorf("%s is a backup that was not served yet: copy it as it is, with all its files, and verify the copy", string(data))
 	}
-	s, err := data.OpenStore(pebblestore.Options{Fatal: fatal(data)})
+	if err := data.CheckBackup(); err != nil {
+		return err
+	}
+	s, err := data.OpenStore(cmd.Context(), datafolder.StoreOptions{Fatal: fatal(data)})
 	switch {
-	case errors.Is(err, pebblestore.ErrLocked):
+	case errors.Is(err, datafolder.ErrInUse):
 		err = orderBackup(cmd.Context(), data, to)
 	case err == nil:
 		err = errors.Join(data.Backup(cmd.Context(), s, datafolder.Folder(to), datafolder.HoldNothing), s.Close())

@@ -22,6 +22,7 @@ import (
 // Config are the flags of `muster serve`.
 type Config struct {
 	Data       string // the data folder; made when it does not exist
+	Store      storeConfig
 	AcceptLoss bool   // use what is left of a damaged folder
 	API        string // address of the HTTP listener
 	MQTTS      string // address of the MQTT listener with client certificates; empty for none
@@ -119,6 +120,7 @@ const graceUsage = "`time` that a device certificate counts before its first and
 // register makes each field of c a flag, with the value in c as its default.
 func (c *Config) register(fs *pflag.FlagSet) {
 	fs.StringVar(&c.Data, "data", c.Data, "`folder` that holds everything; made on first start")
+	c.Store.register(fs)
 	fs.BoolVar(&c.AcceptLoss, "accept-loss", c.AcceptLoss, "go on with what is there of a damaged data folder, once a start has said what is lost; for one start")
 	fs.StringVar(&c.API, "api", c.API, "`address` of the HTTP listener: control plane, jobs data plane, /healthz, /readyz, and /metrics for keys that may")
 	fs.StringVar(&c.MQTTS, "mqtts", c.MQTTS, "`address` of the MQTT listener with TLS and client certificates; empty for none")
@@ -199,6 +201,9 @@ func (c Config) check() error {
 		return err
 	}
 	if _, err := c.cors(); err != nil {
+		return err
+	}
+	if _, err := c.Store.database(); err != nil {
 		return err
 	}
 	if err := c.Files.check(); err != nil {

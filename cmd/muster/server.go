@@ -29,7 +29,6 @@ import (
 	"github.com/muster-iot/muster/presence"
 	"github.com/muster-iot/muster/scheduler"
 	"github.com/muster-iot/muster/service"
-	"github.com/muster-iot/muster/store/pebblestore"
 	"github.com/muster-iot/muster/turns"
 	"github.com/muster-iot/muster/webhook"
 )
@@ -46,7 +45,7 @@ type server struct {
 
 	data   datafolder.Folder
 	disks  disks
-	store  *pebblestore.Store
+	store  *datafolder.Store
 	keys   *identity.Keys
 	issuer *ca.Authority
 

@@ -1,6 +1,7 @@
 package pgstore
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -84,3 +85,6 @@ func hasPassword(text string) bool {
 	}
 	return password != ""
 }
+
+// Empty removes everything in the database.
+func (s *Store) Empty(context.Context) error { return errors.ErrUnsupported }
