@@ -11,6 +11,7 @@ package commit
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -117,9 +118,14 @@ func (blind) Due()          {}
 func (blind) Committed(int) {}
 
 // View runs fn on a snapshot whose contents are durable. fn must not keep the reader. It
-// returns the error of fn or of the store.
+// returns the error of fn or of the store; while that cannot be reached it fails with
+// Unavailable.
 func (c *Committer) View(ctx context.Context, fn func(store.Reader) error) error {
-	return c.store.View(ctx, fn)
+	err := c.store.View(ctx, fn)
+	if errors.Is(err, store.ErrUnavailable) {
+		return notStored(err)
+	}
+	return err
 }
 
 // Now returns the current instant of the Committer's clock.
