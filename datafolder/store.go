@@ -31,6 +31,8 @@ var ErrElsewhere = errors.New("it is served with a database: say which one with 
 type StoreOptions struct {
 	// Database is as in pgstore.Options. Empty is for the store in the folder itself.
 	Database string
+	// Version is that of the program, for people who look into a database.
+	Version string
 	// ReadOnly opens the store to look at it. A server may work on a database meanwhile.
 	ReadOnly bool
 	// AcceptLoss opens a store in the folder, or one that does not know the folder, as
@@ -87,13 +89,15 @@ func (f Folder) checkPlace(database string) error {
 		if err != nil {
 			return err
 		}
-		return errors.Join(fmt.Errorf("data folder %s: %w", string(f), ErrElsewhere), lock.Close())
+		return errors.Join(f.elsewhere(), lock.Close())
 	case database != "" && !elsewhere && f.hasOwnStore():
 		return fmt.Errorf("the data folder %s has a store of its own, the folder db: move it to the database with muster admin export and import, "+
 			"into a new data folder; or remove db if nothing in it is needed any more", string(f))
 	}
 	return nil
 }
+
+func (f Folder) elsewhere() error { return fmt.Errorf("data folder %s: %w", string(f), ErrElsewhere) }
 
 // HasStore reports whether the folder has a store, in itself or in a database.
 func (f Folder) HasStore() bool {
@@ -138,8 +142,8 @@ func (s *Store) openDatabase(ctx context.Context, o StoreOptions) (err error) {
 			return err
 		}
 	}
-	if s.database, err = pgstore.Open(ctx, pgstore.Options{Database: o.Database, Node: node, ReadOnly: o.ReadOnly, Log: o.Log}); err != nil {
-		return fmt.Errorf("database %s: %w", address, err)
+	if s.database, err = pgstore.Open(ctx, pgstore.Options{Database: o.Database, Node: node, Version: o.Version, ReadOnly: o.ReadOnly, Log: o.Log}); err != nil {
+		return err
 	}
 	s.Formatted = s.database
 	return s.folder.checkDeployment(ctx, s, address, o.AcceptLoss)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"slices"
 	"sync"
 
@@ -110,6 +111,9 @@ func (v *verifier) sideBySide(s *Store, checks ...check) {
 // open opens the store, without the end of its log when that is damaged. It returns nil when
 // nothing can be read.
 func (v *verifier) open() (*Store, error) {
+	if _, err := os.Lstat(v.data.NodeFile()); err == nil && v.database == "" { // in use or not
+		return nil, v.data.elsewhere()
+	}
 	o := StoreOptions{Database: v.database, ReadOnly: true}
 	s, err := v.data.OpenStore(v.ctx, o)
 	if damage := damageOf(err); damage != nil && damage.Tail != nil {

@@ -1,7 +1,6 @@
 package pgstore
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -85,6 +84,3 @@ func hasPassword(text string) bool {
 	}
 	return password != ""
 }
-
-// Empty removes everything in the database.
-func (s *Store) Empty(context.Context) error { return errors.ErrUnsupported }
