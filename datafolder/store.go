@@ -83,21 +83,20 @@ func (f Folder) OpenStore(ctx context.Context, o StoreOptions) (*Store, error) {
 // each: the older one would be served some day for the present one.
 func (f Folder) checkPlace(database string) error {
 	_, err := os.Lstat(f.NodeFile())
-	switch elsewhere := err == nil; {
-	case database == "" && elsewhere:
-		lock, err := lockFile(f.lockFile()) // whoever has it can be asked
-		if err != nil {
-			return err
+	switch inDatabase := err == nil; {
+	case database == "" && inDatabase:
+		if f.Locked() {
+			return ErrInUse // whoever has it can be asked
 		}
-		return errors.Join(f.elsewhere(), lock.Close())
-	case database != "" && !elsewhere && f.hasOwnStore():
+		return elsewhere(f)
+	case database != "" && !inDatabase && f.hasOwnStore():
 		return fmt.Errorf("the data folder %s has a store of its own, the folder db: move it to the database with muster admin export and import, "+
 			"into a new data folder; or remove db if nothing in it is needed any more", string(f))
 	}
 	return nil
 }
 
-func (f Folder) elsewhere() error { return fmt.Errorf("data folder %s: %w", string(f), ErrElsewhere) }
+func elsewhere(f Folder) error { return fmt.Errorf("data folder %s: %w", string(f), ErrElsewhere) }
 
 // HasStore reports whether the folder has a store, in itself or in a database.
 func (f Folder) HasStore() bool {
@@ -146,12 +145,13 @@ func (s *Store) openDatabase(ctx context.Context, o StoreOptions) (err error) {
 		return err
 	}
 	s.Formatted = s.database
-	return s.folder.checkDeployment(ctx, s, address, o.AcceptLoss)
+	return s.checkDeployment(ctx, address, o.AcceptLoss)
 }
 
 // checkDeployment refuses the database of another deployment, which is known by its
 // certificate authority: devices trust that one, and no other.
-func (f Folder) checkDeployment(ctx context.Context, s store.Store, address pgstore.Address, acceptLoss bool) error {
+func (s *Store) checkDeployment(ctx context.Context, address pgstore.Address, acceptLoss bool) error {
+	f := s.folder
 	known, err := knownParts(ctx, s)
 	if err != nil || known == nil {
 		return err
@@ -179,7 +179,7 @@ func (f Folder) OpenMigrated(ctx context.Context, o StoreOptions) (*Store, error
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if _, err := os.Lstat(f.NodeFile()); o.Database == "" && errors.Is(err, fs.ErrNotExist) {
-		if err := f.checkLoss(f.hasOwnStore(), "the folder db, is missing or empty", o); err != nil {
+		if err := o.checkLoss(f, f.hasOwnStore(), "the folder db, is missing or empty"); err != nil {
 			return nil, err
 		}
 	}
@@ -197,7 +197,7 @@ func (s *Store) migrate(ctx context.Context, o StoreOptions) error {
 	if s.database != nil {
 		known, err := knownParts(ctx, s)
 		if err == nil {
-			err = s.folder.checkLoss(known != nil, "the database, is empty", o)
+			err = o.checkLoss(s.folder, known != nil, "the database, is empty")
 		}
 		if err != nil {
 			return err
@@ -211,7 +211,7 @@ func (s *Store) migrate(ctx context.Context, o StoreOptions) error {
 
 // checkLoss refuses a store that is not there, unless the folder was never served, because the
 // start would make an empty one instead.
-func (f Folder) checkLoss(there bool, missing string, o StoreOptions) error {
+func (o StoreOptions) checkLoss(f Folder, there bool, missing string) error {
 	switch {
 	case there || !f.served():
 		return nil
@@ -276,7 +276,22 @@ func (f Folder) node() (name string, made bool, err error) {
 		return name, false, nil
 	}
 	name, made = rand.Text(), err != nil
-	return name, made, f.writeNew(f.NodeFile(), name+"\n")
+	return name, made, writeNew(f.NodeFile(), name+"\n")
+}
+
+// Locked reports whether a server uses the folder and has its store in a database. A store in the
+// folder is locked itself.
+func (f Folder) Locked() bool {
+	for _, path := range []string{f.NodeFile(), f.ReadyFile()} { // a server that starts must find the lock free
+		if _, err := os.Lstat(path); err != nil {
+			return false
+		}
+	}
+	lock, err := lockFile(f.lockFile())
+	if err == nil {
+		err = lock.Close()
+	}
+	return errors.Is(err, ErrInUse)
 }
 
 // lockFile is locked while a server has a store elsewhere: nobody else may use the folder.
@@ -286,11 +301,11 @@ func (f Folder) lockFile() string { return filepath.Join(string(f), "lock") }
 func (f Folder) beginsEmpty() string { return filepath.Join(string(f), "begins-empty") }
 
 func (f Folder) markEmpty() error {
-	return f.writeNew(f.beginsEmpty(), "No store has anything of this folder yet.\n")
+	return writeNew(f.beginsEmpty(), "No store has anything of this folder yet.\n")
 }
 
-// writeNew writes a small file of the folder, durably, for its owner only.
-func (f Folder) writeNew(path, text string) error {
+// writeNew writes a small file, durably, for its owner only.
+func writeNew(path, text string) error {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
@@ -302,5 +317,5 @@ func (f Folder) writeNew(path, text string) error {
 	if err = errors.Join(err, file.Close()); err != nil {
 		return err
 	}
-	return f.sync()
+	return Folder(filepath.Dir(path)).sync()
 }

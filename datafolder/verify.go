@@ -112,7 +112,7 @@ func (v *verifier) sideBySide(s *Store, checks ...check) {
 // nothing can be read.
 func (v *verifier) open() (*Store, error) {
 	if _, err := os.Lstat(v.data.NodeFile()); err == nil && v.database == "" { // in use or not
-		return nil, v.data.elsewhere()
+		return nil, elsewhere(v.data)
 	}
 	o := StoreOptions{Database: v.database, ReadOnly: true}
 	s, err := v.data.OpenStore(v.ctx, o)

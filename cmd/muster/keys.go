@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -56,6 +55,9 @@ last used and expires. When it was last used is in the store.`,
 }
 
 func runKeysList(cmd *cobra.Command, args []string, c storeConfig) error {
+	if _, err := c.database(); err != nil {
+		return err
+	}
 	data, err := existing(cmd, args)
 	if err != nil {
 		return err
@@ -66,9 +68,7 @@ func runKeysList(cmd *cobra.Command, args []string, c storeConfig) error {
 	}
 	lastUsed := minute
 	uses, err := c.lastUses(cmd.Context(), data)
-	if _, wrong := errors.AsType[*usageError](err); wrong {
-		return err
-	} else if err != nil { // the keys themselves are there
+	if err != nil { // the keys themselves are there
 		fmt.Fprintln(cmd.ErrOrStderr(), "muster: warning: when the keys were last used cannot be read:", err)
 		lastUsed = func(time.Time) string { return "unknown" }
 	}
@@ -93,13 +93,19 @@ func (c storeConfig) lastUses(ctx context.Context, data datafolder.Folder) (map[
 	if !data.HasStore() { // it is yet to be served
 		return data.LastUses(ctx, nil)
 	}
-	s, owner, err := c.open(ctx, data, true)
-	switch {
-	case err != nil:
+	if !data.Locked() {
+		s, owner, err := c.open(ctx, data, true)
+		switch {
+		case err != nil:
+			return nil, err
+		case owner == nil:
+			defer s.Close()
+			return data.LastUses(ctx, keyuse.On(s))
+		}
+	}
+	owner, err := ownerOf(data) // the store is behind by a minute
+	if err != nil {
 		return nil, err
-	case s != nil:
-		defer s.Close()
-		return data.LastUses(ctx, keyuse.On(s))
 	}
 	list, err := owner.ListKeys(ctx)
 	uses := map[string]time.Time{}
