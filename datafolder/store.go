@@ -142,11 +142,20 @@ func (s *Store) openDatabase(ctx context.Context, o StoreOptions) (err error) {
 		}
 	}
 	if s.database, err = pgstore.Open(ctx, pgstore.Options{Database: o.Database, Node: node, Version: o.Version, ReadOnly: o.ReadOnly, Log: o.Log}); err != nil {
-		return err
+		return oneLine{err}
 	}
 	s.Formatted = s.database
 	return s.checkDeployment(ctx, address, o.AcceptLoss)
 }
+
+// oneLine is an error of connecting, which has a line for each address that was tried, as one.
+type oneLine struct{ error }
+
+func (e oneLine) Error() string {
+	return strings.NewReplacer(":\n\t", ": ", "\n\t", "; ").Replace(e.error.Error())
+}
+
+func (e oneLine) Unwrap() error { return e.error }
 
 // checkDeployment refuses the database of another deployment, which is known by its
 // certificate authority: devices trust that one, and no other.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/muster-iot/muster/datafolder"
 	"github.com/muster-iot/muster/internal/postgres"
+	"github.com/muster-iot/muster/store/pgstore"
 )
 
 // said runs the program and returns what it prints and its exit code.
@@ -248,6 +249,9 @@ func TestPasswordsStayHidden(t *testing.T) {
 	wantHidden(t, password, 0, "the configuration is good", "serve", "--data", data, "--check", "--store-file", private)
 	wantHidden(t, password, 1, "password authentication failed", "serve", "--data", data, "--store-file", wrong, "--log-level", "debug")
 	wantHidden(t, password, 1, "connect", "serve", "--data", data, "--store-file", nowhere, "--log-level", "debug")
+	if out, _ := said(t, "serve", "--data", data, "--store-file", nowhere); strings.Count(out, "\n") != 1 {
+		t.Errorf("two addresses that cannot be reached make more than one line:\n%s", out)
+	}
 	wantHidden(t, password, 1, "password", "serve", "--data", data, "--store", address, "--log-level", "debug") // there is none
 
 	serve := func(env string, flags ...string) {
@@ -307,7 +311,7 @@ func TestReadinessFollowsTheDatabase(t *testing.T) {
 	if err := server.Stop(postgres.Immediate); err != nil {
 		t.Fatal(err)
 	}
-	if status, text := s.probe(t, "/readyz"); status != http.StatusServiceUnavailable {
+	if status, text := s.probe(t, "/readyz"); status != http.StatusServiceUnavailable || strings.Contains(text, "127.0.0.1") {
 		t.Errorf("without its database /readyz is %d %s", status, text)
 	}
 	if status, text := s.probe(t, "/healthz"); status != http.StatusOK { // a restart of the process would not help
@@ -321,6 +325,26 @@ func TestReadinessFollowsTheDatabase(t *testing.T) {
 		t.Errorf("when the database is back: %v", err)
 	}
 	s.stop(t)
+}
+
+// A server from which another one has taken the database over can never serve again, and ends.
+func TestAServerThatWasTakenOverEnds(t *testing.T) {
+	database := postgres.Shared(t).Database(t)
+	data := datafolder.Folder(filepath.Join(t.TempDir(), "data"))
+	s := startServer(t, string(data), "--store", database)
+	name, err := os.ReadFile(data.NodeFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := pgstore.Open(t.Context(), pgstore.Options{Database: database, Node: strings.TrimSpace(string(name))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	var exit *exec.ExitError
+	if err := s.cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 1 {
+		t.Errorf("the server ended with %v, want exit code 1", err)
+	}
 }
 
 // Two servers with one folder of secrets are one deployment: what one has issued, the other
