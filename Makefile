@@ -34,7 +34,7 @@ contract: ## hold requests made up from the API models against the contract, for
 
 pg: build ## run each suite once on PostgreSQL, with fixed seeds
 	$(ON_PG) $(GO) test ./dataplane ./sessionstore ./internal/contract
-	$(ON_PG) $(GO) test ./service -run "Histor|TestRandom"
+	$(ON_PG) $(GO) test ./service -run TestRandom -history.count=3
 	$(ON_PG) $(GO) test ./internal/sim -run "TestSequential|TestFullStack" -sim.seed=1
 	$(ON_PG) $(GO) test ./cmd/muster -run TestNothingAnsweredIsLost -crash.rounds=10 -crash.seed=1
 	$(ON_PG) conformance/run bin/muster python go mosquitto
