@@ -8,6 +8,7 @@ PACKAGES   = ./...
 CONTRACT  ?= 30s
 CRASHES   ?= 200
 ON_PG      = MUSTER_TEST_STORE=postgres
+CRASH_LOOP = "^(TestNothingAnsweredIsLost|TestNoHalfJobFile|TestNoEventIsLost|TestAResetIsWholeOverAKill)$$"
 
 .PHONY: all help build test race sim contract pg pg-all fuzz lint generate check-generate conformance conformance-all bench run clean
 .DEFAULT_GOAL := all
@@ -36,13 +37,13 @@ pg: build ## run each suite once on PostgreSQL, with fixed seeds
 	$(ON_PG) $(GO) test ./dataplane ./sessionstore ./internal/contract
 	$(ON_PG) $(GO) test ./service -run TestRandom -history.count=3
 	$(ON_PG) $(GO) test ./internal/sim -run "TestSequential|TestFullStack" -sim.seed=1
-	$(ON_PG) $(GO) test ./cmd/muster -run TestNothingAnsweredIsLost -crash.rounds=10 -crash.seed=1
+	$(ON_PG) $(GO) test ./cmd/muster -run $(CRASH_LOOP) -crash.rounds=10 -crash.seed=1
 	$(ON_PG) conformance/run bin/muster python go mosquitto
 
 pg-all: build ## run everything on PostgreSQL: all tests of these suites, simulations for SIMTIME (1h), requests for CONTRACT (30s), CRASHES (200) crashes, all clients
 	$(ON_PG) $(GO) test -race -timeout 1h ./store/pgstore ./service ./dataplane ./sessionstore ./awsiot
 	$(ON_PG) $(MAKE) sim contract
-	$(ON_PG) $(GO) test ./cmd/muster -run TestNothingAnsweredIsLost -timeout 0 -crash.rounds=$(CRASHES) -v
+	$(ON_PG) $(GO) test ./cmd/muster -run $(CRASH_LOOP) -timeout 0 -crash.rounds=$(CRASHES) -v
 	$(ON_PG) conformance/run bin/muster all
 
 fuzz: ## fuzz every target with FUZZTIME (20000x) inputs, or for a while (FUZZTIME=1m)
