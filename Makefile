@@ -7,7 +7,7 @@ LINT       = $(GO) tool -modfile=tools/go.mod golangci-lint
 PACKAGES   = ./...
 CONTRACT  ?= 30s
 
-.PHONY: all help build test race sim contract fuzz lint generate check-generate conformance conformance-all bench run clean
+.PHONY: all help build test race sim contract fuzz lint generate check-generate conformance conformance-all bench bench-pg run clean
 .DEFAULT_GOAL := all
 
 all: build test lint check-generate race contract fuzz conformance ## everything CI does
@@ -50,6 +50,9 @@ conformance-all: build ## the same, and the clients that take longer to build or
 
 bench: build ## measure and print one table; BENCH=engine for a part, QUICK=1 for small sizes, OUT=file to keep it
 	$(GO) run ./internal/bench $(if $(QUICK),-quick) $(if $(OUT),-out $(OUT)) $(BENCH)
+
+bench-pg: BENCH = postgres postgres-fanout
+bench-pg: bench ## the same on PostgreSQL, beside Pebble and beside the statements without the engine
 
 run: ## serve from ./data, plain MQTT on 127.0.0.1:1883
 	$(GO) run ./cmd/muster serve --data data --mqtt-plain 127.0.0.1:1883

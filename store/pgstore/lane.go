@@ -77,7 +77,7 @@ func (l *lane) commit(session *session, writes []request, rerun int) error {
 	err := session.send(writes...)
 	if err == nil {
 		l.n++
-		l.s.o.OnCommit(Commit{Trips: session.trips, Rerun: rerun, Took: time.Since(began)})
+		l.s.o.OnCommit(Commit{Trips: session.trips, Statements: session.statements, Rerun: rerun, Took: time.Since(began)})
 		return nil
 	}
 	if faultOf(err) != gone { // the database has refused one of the statements
