@@ -17,6 +17,7 @@ type Wants struct {
 	records    []store.RecordKey
 	counts     []muster.JobID
 	ofHeads    []store.Table
+	ranges     []store.Range
 }
 
 // entryWant is an execution that an entry of a queue may name: that of a job, or the head
@@ -54,6 +55,13 @@ func (w *Wants) Latest(key store.QueueKey, job muster.JobID) {
 // Record names a record.
 func (w *Wants) Record(table store.Table, key string) {
 	w.records = append(w.records, store.RecordKey{Table: table, Key: key})
+}
+
+// Under names the records whose keys begin with these parts and have one more. There should
+// be few of them.
+func (w *Wants) Under(table store.Table, parts ...string) {
+	from, to := store.Under(parts...)
+	w.ranges = append(w.ranges, store.Range{Table: table, From: from, To: to})
 }
 
 // Counts names the counts of a job.
@@ -123,7 +131,7 @@ func prefetchFar(r store.Reader, wants func(*Wants)) bool {
 // wanted returns what a store that is reached over a network reads at once. The latest
 // execution of a job is also that of its entry, so it need not be looked for by number.
 func (w *Wants) wanted() store.Wanted {
-	all := store.Wanted{Queues: w.queues, Executions: w.executions, Counts: w.counts, Records: w.records, OfHeads: w.ofHeads}
+	all := store.Wanted{Queues: w.queues, Executions: w.executions, Counts: w.counts, Records: w.records, Ranges: w.ranges, OfHeads: w.ofHeads}
 	for _, e := range w.entries {
 		if e.job == "" {
 			all.Heads = append(all.Heads, e.queue)

@@ -190,6 +190,14 @@ type Wanted struct {
 	Executions []ExecutionKey
 	Counts     []muster.JobID
 	Records    []RecordKey
+	Ranges     []Range // of which there are few records
+}
+
+// Range names the records of a table with From <= key < To. An empty To means no upper
+// bound.
+type Range struct {
+	Table    Table
+	From, To string
 }
 
 // RecordKey names one record.

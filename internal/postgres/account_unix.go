@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"syscall"
+	"time"
 )
 
 // account is whom the server runs as. The zero value is whoever runs this process.
@@ -46,24 +47,31 @@ func (a account) run(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: a.credential}
 }
 
-// killAll kills a server with its children. Where /proc does not tell which these are, they
-// end by themselves when they notice that the server is gone.
+// killAll kills a server with its children, which must be gone before another can start.
+// Where /proc does not tell which these are, they end by themselves when they notice that the
+// server is gone.
 func killAll(server *os.Process) error {
 	if err := server.Signal(syscall.SIGSTOP); err != nil { // lest it starts more
 		return err
 	}
-	children := childrenOf(server.Pid)
-	for _, pid := range children {
-		_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
+	for {
+		children := childrenOf(server.Pid)
+		if len(children) == 0 {
+			return server.Kill()
+		}
+		for _, pid := range children {
+			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
+		}
+		time.Sleep(time.Millisecond)
 	}
-	return server.Kill()
 }
 
+// childrenOf returns the children of a process that have not ended.
 func childrenOf(parent int) []int {
 	var children []int
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat") // of a pattern that is well-formed
 	for _, path := range stats {
-		if p, ok := readStat(path); ok && p.parent == parent {
+		if p, ok := readStat(path); ok && p.parent == parent && !p.ended {
 			children = append(children, p.pid)
 		}
 	}

@@ -33,10 +33,11 @@ func (s *Server) ProcessorTime() time.Duration {
 // stat is what /proc tells of a process.
 type stat struct {
 	pid, parent   int
+	ended         bool          // its parent has not noticed yet
 	own, children time.Duration // processor time; children are those that have ended
 }
 
-// readStat reads a file of /proc. It reports false for a process that has ended.
+// readStat reads a file of /proc. It reports false for a process that is gone.
 func readStat(path string) (p stat, ok bool) {
 	said, err := os.ReadFile(path)
 	if err != nil {
@@ -47,6 +48,7 @@ func readStat(path string) (p stat, ok bool) {
 	if _, err := fmt.Sscan(string(said), &p.pid); err != nil || len(fields) < 15 {
 		return stat{}, false
 	}
+	p.ended = fields[0] == "Z"
 	p.parent, _ = strconv.Atoi(fields[1]) // the kernel writes numbers, here and below
 	times := [4]time.Duration{}
 	for i := range times {

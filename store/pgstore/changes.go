@@ -17,8 +17,9 @@ type changes struct {
 	executions map[store.ExecutionKey]*ownExecution
 	latest     map[store.AttemptsKey]*muster.Execution // in the database; nil for none
 	counts     map[muster.JobID]*ownCounts
-	records    map[store.RecordKey][]byte // as they were read; nil for none
-	written    *btree.BTreeG[ownRecord]   // nil for none
+	records    map[store.RecordKey][]byte     // as they were read; nil for none
+	ranges     map[store.Range][]store.Record // likewise; only those that are one page
+	written    *btree.BTreeG[ownRecord]       // nil for none
 
 	changed  map[store.ExecutionKey]struct{}
 	attempts map[store.AttemptsKey][]int64 // the numbers of those that are changed
@@ -53,7 +54,7 @@ func set[K comparable, V any](m *map[K]V, key K, value V) {
 
 // known returns how much is kept.
 func (c *changes) known() int {
-	return len(c.queues) + len(c.executions) + len(c.latest) + len(c.counts) + len(c.records)
+	return len(c.queues) + len(c.executions) + len(c.latest) + len(c.counts) + len(c.records) + len(c.ranges)
 }
 
 // askQueues returns the request for those of keys that are not known. From then on they
@@ -204,6 +205,35 @@ func (c *changes) askOfHeads(keys []store.QueueKey, tables []store.Table) []requ
 		columns.add(key)
 	}
 	return []request{ask(c.learnRecord, selectOfHeads, columns.thing, columns.ns, columns.bucket, tables)}
+}
+
+// askRanges asks for ranges. Those that turn out to be longer than a page are read again
+// when they are scanned.
+func (c *changes) askRanges(ranges []store.Range) []request {
+	var asked []store.Range
+	var tables []string
+	var lowest, below [][]byte
+	for _, r := range ranges {
+		if _, known := c.ranges[r]; known || r.To == "" || slices.Contains(asked, r) {
+			continue
+		}
+		asked = append(asked, r)
+		tables, lowest, below = append(tables, string(r.Table)), append(lowest, []byte(r.From)), append(below, []byte(r.To))
+		set(&c.ranges, r, nil)
+	}
+	if len(asked) == 0 {
+		return nil
+	}
+	long := map[store.Range]bool{}
+	return []request{ask(func(row *row) {
+		r := asked[row.big()-1]
+		if rows := append(c.ranges[r], row.record()); len(rows) < pageMin && !long[r] {
+			c.ranges[r] = rows
+		} else {
+			long[r] = true
+			delete(c.ranges, r)
+		}
+	}, selectRanges, tables, lowest, below, pageMin)}
 }
 
 func (c *changes) learnRecord(row *row) {

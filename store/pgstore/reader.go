@@ -42,7 +42,7 @@ func (r *reader) trim() {
 func (r *reader) Prefetch(w store.Wanted) error {
 	return r.s.send(slices.Concat(
 		r.own.askQueues(w.Queues), r.own.askHeads(w.Heads), r.own.askOfHeads(w.Heads, w.OfHeads), r.own.askLatest(w.Latest),
-		r.own.askExecutions(w.Executions), r.own.askCounts(w.Counts), r.own.askRecords(w.Records),
+		r.own.askExecutions(w.Executions), r.own.askCounts(w.Counts), r.own.askRecords(w.Records), r.own.askRanges(w.Ranges),
 	)...)
 }
 
@@ -261,17 +261,41 @@ func (r *reader) Scan(table store.Table, from, to string) iter.Seq2[store.Record
 				return ok
 			}
 		}
+		all := store.Range{Table: table, From: from, To: to}
 		merge(func(last *store.Record, limit int) ([]store.Record, error) {
-			lowest := from
-			if last != nil {
-				lowest = store.After(last.Key)
+			if last == nil {
+				return r.firstPage(all, limit)
 			}
-			if to == "" {
-				return page(r.s, (*row).record, restOfRecords, string(table), []byte(lowest), limit)
-			}
-			return page(r.s, (*row).record, pageOfRecords, string(table), []byte(lowest), []byte(to), limit)
+			return pageOf(r.s, store.Range{Table: table, From: store.After(last.Key), To: to}, limit)
 		}, func(a, b store.Record) int { return cmp.Compare(a.Key, b.Key) }, own)(yield)
 	}
+}
+
+// firstPage reads up to limit records of a range. A range of fewer records is kept: commands of
+// one transaction ask for the same ones.
+func (r *reader) firstPage(all store.Range, limit int) ([]store.Record, error) {
+	r.trim()
+	rows, known := r.own.ranges[all]
+	if !known {
+		var err error
+		if rows, err = pageOf(r.s, all, limit); err != nil || len(rows) == limit {
+			return rows, err
+		}
+		set(&r.own.ranges, all, rows)
+	}
+	mine := make([]store.Record, len(rows))
+	for i, row := range rows {
+		mine[i] = store.Record{Key: row.Key, Value: cloneValue(row.Value)}
+	}
+	return mine, nil
+}
+
+// pageOf reads up to limit records of a range.
+func pageOf(s *session, of store.Range, limit int) ([]store.Record, error) {
+	if of.To == "" {
+		return page(s, (*row).record, restOfRecords, string(of.Table), []byte(of.From), limit)
+	}
+	return page(s, (*row).record, pageOfRecords, string(of.Table), []byte(of.From), []byte(of.To), limit)
 }
 
 func (r *row) record() store.Record { return store.Record{Key: r.text(), Value: r.bytes()} }
