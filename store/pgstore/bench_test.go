@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/internal/postgres"
@@ -107,22 +108,26 @@ func (a *alone) transact(starting, ending []muster.ThingName) error {
 	}
 	queues := make(map[muster.ThingName]muster.Queue, len(starting)+len(ending))
 	executions := make(map[muster.ThingName]muster.Execution, len(starting)+len(ending))
-	keepQueue := func(row *row) { q := row.queue(); queues[q.Thing] = q }
-	keepExecution := func(row *row) { e := row.execution(); executions[e.Thing] = e }
+	rows, placesOf := map[muster.ThingName]pgtype.TID{}, map[muster.ThingName]pgtype.TID{}
+	keepQueue := func(row *row) { place, q := row.place(), row.queue(); queues[q.Thing], rows[q.Thing] = q, place }
+	keepExecution := func(row *row) {
+		place, e := row.place(), row.execution()
+		executions[e.Thing], placesOf[e.Thing] = e, place
+	}
+	keepHead := func(row *row) { keepQueue(row); keepExecution(row) }
 	drop := func(*row) {}
 
-	var all, heads queueKeys
+	var heads, others queueKeys
 	for _, thing := range starting {
-		all.add(store.QueueKey{Thing: thing})
 		heads.add(store.QueueKey{Thing: thing})
 	}
 	for _, thing := range ending {
-		all.add(store.QueueKey{Thing: thing})
+		others.add(store.QueueKey{Thing: thing})
 	}
-	reads := []request{ask(keepQueue, selectQueues, all.thing, all.ns, all.bucket)}
+	var reads []request
 	if len(starting) > 0 {
 		reads = append(reads,
-			ask(keepExecution, selectHeads, heads.thing, heads.ns, heads.bucket),
+			ask(keepHead, selectHeads, heads.thing, heads.ns, heads.bucket),
 			ask(drop, selectOfHeads, heads.thing, heads.ns, heads.bucket, []string{"job", "document"}))
 	}
 	if len(ending) > 0 {
@@ -130,9 +135,9 @@ func (a *alone) transact(starting, ending []muster.ThingName) error {
 		for i := range jobs {
 			jobs[i] = string(benchJob)
 		}
-		n := len(starting)
 		reads = append(reads,
-			ask(keepExecution, selectLatest, all.thing[n:], jobs, all.bucket[n:]),
+			ask(keepQueue, selectQueues, others.thing, others.ns, others.bucket),
+			ask(keepExecution, selectLatest, others.thing, jobs, others.bucket),
 			ask(drop, selectCounts, jobs[:1]),
 			ask(drop, selectRecords, []string{"job"}, [][]byte{[]byte(benchJob)}))
 	}
@@ -141,38 +146,38 @@ func (a *alone) transact(starting, ending []muster.ThingName) error {
 	}
 
 	var put queueRows
-	var gone queueKeys
+	var gone places
 	var changed executionRows
 	var counts countRows
 	now := benchStart.Minutes(1)
 	for _, thing := range starting {
 		e := executions[thing]
 		e.Status, e.Version, e.UpdatedAt, e.StartedAt, e.JobDeadline = muster.InProgress, e.Version+1, now, now, now.Minutes(30)
-		put.add(queues[thing].With(e).Revised(0))
-		if err := changed.add(&e); err != nil {
+		put.add(queues[thing].With(e).Revised(0), rows[thing])
+		if err := changed.add(&e, placesOf[thing]); err != nil {
 			return err
 		}
 	}
 	for _, thing := range ending {
 		e := executions[thing]
 		e.Status, e.Version, e.UpdatedAt, e.JobDeadline, e.Details = muster.Succeeded, e.Version+1, now, 0, map[string]string{"progress": "100 %"}
-		gone.add(store.QueueKey{Thing: thing})
-		if err := changed.add(&e); err != nil {
+		gone = append(gone, rows[thing])
+		if err := changed.add(&e, placesOf[thing]); err != nil {
 			return err
 		}
 	}
 	counts.add(benchJob, muster.Counts{}.Add(muster.Queued, -int64(len(starting))).
 		Add(muster.InProgress, int64(len(starting)-len(ending))).Add(muster.Succeeded, int64(len(ending))))
 	var writes []request
-	if n := len(gone.thing); n > 0 {
-		writes = append(writes, order(int64(n), deleteQueues, gone.thing, gone.ns, gone.bucket))
+	if n := len(gone); n > 0 {
+		writes = append(writes, order(int64(n), deleteQueues, gone))
 	}
-	if n := len(put.thing); n > 0 {
-		writes = append(writes, order(int64(n), updateQueues, put.args()...))
+	if n := len(put.place); n > 0 {
+		writes = append(writes, order(int64(n), updateQueues, put.updated()...))
 	}
 	l := a.lane
 	writes = append(writes,
-		order(int64(len(changed.thing)), updateExecutions, changed.args()...),
+		order(int64(len(changed.place)), updateExecutions, changed.updated()...),
 		order(1, addCounts, counts.args(l.number, l.bucket)...),
 		ask(drop, claimCommit, l.number, l.bucket, l.incarnation, l.n+1),
 		order(-1, "COMMIT"))

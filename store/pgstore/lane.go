@@ -44,6 +44,9 @@ func (l *lane) transact(fn func(store.Tx) error, rerun int) error {
 	session := &session{ctx: context.Background(), conn: l.conn, begin: commiting.begin}
 	tx := newTx(session)
 	err := fn(tx)
+	if err == nil {
+		err = session.send(tx.own.askPlaces()...)
+	}
 	if session.err != nil { // whatever fn makes of it
 		err = session.err
 		l.give(session)
