@@ -26,9 +26,9 @@ var errFewer = fmt.Errorf("%w with fewer commands", store.ErrAgain)
 // false if the batch is a single command that has been refused too often.
 func (b *batch) refuse() bool {
 	b.refused++
-	// Commands that had spoiled the transaction run again too: what they failed for was
-	// read in a transaction that was refused, and need not be true.
-	clear(b.spoiled)
+	// Commands that were left out run again too: what they failed for was read in a
+	// transaction that was refused, and need not be true.
+	clear(b.left)
 	if len(b.commands) == 1 {
 		return b.refused < refusalsMax
 	}

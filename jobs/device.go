@@ -143,7 +143,7 @@ func (s *Jobs) StartNext(in StartNextInput, done func(Described, error)) {
 		done(Described{}, err)
 		return
 	}
-	submit(s, func(w *commit.Wants) { w.Head(store.QueueKey{Thing: in.Thing, Namespace: in.Namespace}) }, func(tx *transaction) (Described, error) {
+	submit(s, in.Thing, func(w *commit.Wants) { w.Head(store.QueueKey{Thing: in.Thing, Namespace: in.Namespace}) }, func(tx *transaction) (Described, error) {
 		d := Described{At: tx.Now}
 		q, err := tx.deviceQueue(in.Thing, in.Namespace)
 		if err != nil {
@@ -211,7 +211,7 @@ func (s *Jobs) UpdateExecution(in UpdateInput, done func(Described, error)) {
 		done(Described{}, err)
 		return
 	}
-	submit(s, in.wants, func(tx *transaction) (Described, error) {
+	submit(s, in.Thing, in.wants, func(tx *transaction) (Described, error) {
 		d := Described{At: tx.Now}
 		if _, err := tx.settledQueue(store.QueueKey{Thing: in.Thing, Namespace: in.Namespace}); err != nil {
 			return d, err

@@ -85,6 +85,7 @@ type Jobs struct {
 	decoded   *decodedCache[muster.Job]
 	documents *decodedCache[jobDocument]
 	waiters   waiters
+	undecided undecided
 }
 
 // lookup reads the registry.
@@ -103,6 +104,7 @@ func New(o Options) *Jobs {
 		s.audience = nobody{}
 	}
 	s.waiters.init()
+	s.undecided.init(s.commits.Shared())
 	o.Registry.Connect(s)
 	return s
 }
