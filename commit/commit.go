@@ -81,6 +81,7 @@ type Committer struct {
 	wide  *lane   // runs everything but what lanes run
 	lanes []*lane // of commands that concern one thing (lanes.go); none on a store without lanes
 	gate  gate    // of the transactions of lanes
+	off   guard   // those that do nothing: a test shows that each is needed
 
 	mu     sync.Mutex // guards what follows, and the commands of all lanes
 	closed bool

@@ -26,6 +26,16 @@ import (
 //
 // On a store without lanes everything is the wide lane, and none of this does anything.
 
+// guard is one of these ways.
+type guard uint8
+
+const (
+	guardWide guard = 1 << iota
+	guardAlone
+	guardTouch
+	guardLook
+)
+
 // errWide makes a command go to the wide lane.
 var errWide = errors.New("commit: this is for the wide lane")
 
@@ -36,7 +46,7 @@ var errAlone = fmt.Errorf("%w alone", store.ErrAgain)
 // error, which the command must return; it then runs in the wide lane. That costs least
 // before the command has written anything.
 func (t *Tx) Wide() error {
-	if t.narrow {
+	if t.narrow && t.c.off&guardWide == 0 {
 		return errWide
 	}
 	return nil
@@ -46,6 +56,7 @@ func (t *Tx) Wide() error {
 // it. Otherwise it returns an error, which the command must return; it then runs again so.
 func (t *Tx) Alone() error {
 	switch {
+	case t.c.off&guardAlone != 0:
 	case t.narrow:
 		return errWide
 	case t.Shared() && !t.alone:
@@ -60,7 +71,7 @@ func (t *Tx) Shared() bool { return t.c.Shared() }
 // Touch writes a queue as it is, so that a transaction which changes it at the same time is
 // refused, or this one. It does nothing if there are no such transactions.
 func (t *Tx) Touch(key store.QueueKey) error {
-	if !t.Shared() || t.alone {
+	if !t.Shared() || t.alone || t.c.off&guardTouch != 0 {
 		return nil
 	}
 	q, err := t.Queue(key)

@@ -21,7 +21,7 @@ type secondLook struct {
 // are answered: it should leave the look to background work, which is asked for. Both must
 // be quick. On a store without lanes nothing is called.
 func (t *Tx) Look(look func(store.Reader) ([]func(*Tx) error, error), lost func()) {
-	if t.Shared() {
+	if t.Shared() && t.c.off&guardLook == 0 {
 		t.looks = append(t.looks, secondLook{look, lost})
 	}
 }

@@ -127,9 +127,13 @@ func (tx *transaction) revealEntry(key store.QueueKey, j *muster.Job) error {
 		return err
 	}
 	entry, ok := old.Find(j.ID)
-	if ok && entry.Status == muster.Queued && entry.Hidden != j.Hides() {
-		tx.replaceQueue(old, old.Hide(j.ID, j.Hides()))
+	if !ok || entry.Status != muster.Queued || entry.Hidden == j.Hides() {
+		return nil
 	}
+	if err := tx.Wide(); err != nil { // revealSome must see it
+		return err
+	}
+	tx.replaceQueue(old, old.Hide(j.ID, j.Hides()))
 	return nil
 }
 

@@ -33,11 +33,6 @@ func followSchedule(tx *transaction, old muster.Job) (muster.Job, rollout.State,
 // closed, so that devices are notified. It returns the job with its progress. Queues
 // that a device asks for meanwhile are right already (settledQueue).
 func revealSome(tx *transaction, j muster.Job) (muster.Job, error) {
-	if j.Revealed == (muster.Mark{}) { // whatever is queued from now on is as the job has it
-		if err := tx.Alone(); err != nil {
-			return j, err
-		}
-	}
 	after := store.Cursor{QueuedAt: j.Revealed.QueuedAt, Thing: j.Revealed.Thing, Number: j.Revealed.Number}
 	n := 0
 	var keys []store.QueueKey

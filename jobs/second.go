@@ -37,9 +37,13 @@ func isDecided(j *muster.Job, counts muster.Counts) bool {
 }
 
 // foresee sends a command to the wide lane if the end of an execution, as far as can be
-// seen, aborts or completes its job: jobs are changed there (putJob), and nothing is
-// written yet.
+// seen, aborts or completes its job, since jobs are changed there (putJob), or if a retry may
+// have to wait for a window, since the wide lane must not miss it when that opens. Nothing
+// is written yet.
 func (tx *transaction) foresee(before, after *muster.Execution, j *muster.Job) error {
+	if j.Windowed() && len(j.Config.Retry) > 0 {
+		return tx.Wide()
+	}
 	if tx.Wide() == nil || !mayAbort(j) && !mayComplete(j) {
 		return nil
 	}

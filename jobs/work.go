@@ -294,9 +294,6 @@ func settleSome(tx *transaction, j muster.Job) (muster.Job, error) {
 
 // eraseJob removes the last records of a deleted job, whose executions are gone.
 func eraseJob(tx *transaction, j muster.Job) error {
-	if err := tx.Alone(); err != nil { // as for settleSome: it may still defer a retry
-		return err
-	}
 	tables.documents.Delete(tx, string(j.ID))
 	delete(tx.texts, j.ID)
 	tables.newest.Delete(tx, newestKey(j))

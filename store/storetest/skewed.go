@@ -101,13 +101,17 @@ func (s *skewed) apply(ctx context.Context, l *skewedLane, fn func(store.Tx) err
 	return wait, nil
 }
 
-// pause lets others be applied.
+// pause lets others be applied: mostly one, sometimes many.
 func (s *skewed) pause(l *skewedLane) {
 	if s.longest == 0 {
 		runtime.Gosched()
 		return
 	}
-	time.Sleep(time.Duration(l.rng.Int64N(int64(s.longest))))
+	longest := s.longest
+	if l.rng.IntN(4) > 0 {
+		longest = longest/16 + 1
+	}
+	time.Sleep(time.Duration(l.rng.Int64N(int64(longest))))
 }
 
 // recorded is a transaction that remembers its writes.
