@@ -42,6 +42,7 @@ var mayImport = map[string][]string{
 	"listing":   {".", "store"},
 	"integrity": {".", "listing", "store"},
 	"tags":      {".", "commit", "integrity", "listing", "store"},
+	"keyuse":    {".", "store"},
 
 	// The rooms of the service, from the ground up: an arrow leads down only.
 	"eventlog": {".", "commit", "store"},
@@ -49,7 +50,7 @@ var mayImport = map[string][]string{
 	"catalog":  {".", "commit", "integrity", "listing", "store", "tags"},
 	"registry": {".", "catalog", "commit", "eventlog", "fleetquery", "integrity", "listing", "rights", "store", "tags"},
 	"jobs":     {".", "catalog", "commit", "eventlog", "integrity", "jobdoc", "listing", "registry", "rollout", "store", "tags"},
-	"service":  {".", "catalog", "commit", "eventlog", "integrity", "internal/uuid", "jobs", "listing", "registry", "reserve", "rights", "store", "tags", "turns"},
+	"service":  {".", "catalog", "commit", "eventlog", "integrity", "internal/uuid", "jobs", "keyuse", "listing", "registry", "reserve", "rights", "store", "tags", "turns"},
 
 	// What drives them, and what a device may do.
 	"scheduler":   {".", "commit"},
@@ -79,7 +80,7 @@ var mayImport = map[string][]string{
 	"unserved":             {"gateway", "gateway/topic", "internal/loglimit"},
 	"sessionstore":         {"gateway", "reserve", "store"},
 	"metrics":              {".", "gateway", "gateway/door", "intake", "reserve", "webhook"},
-	"datafolder":           {".", "codesign", "files/diskstore", "identity", "identity/ca", "internal/secretfile", "service", "sessionstore", "sigv4", "store", "store/pebblestore"},
+	"datafolder":           {".", "codesign", "files/diskstore", "identity", "identity/ca", "internal/secretfile", "service", "sessionstore", "sigv4", "store", "store/pebblestore", "store/pgstore", "turns"},
 	"landing":              {"internal/hostport", "internal/loopback"},
 	"cors":                 {"intake", "internal/loglimit", "internal/respond"},
 	"flood":                {"internal/loglimit"},
@@ -119,12 +120,13 @@ var importers = map[string][]string{
 	"github.com/prometheus/client_golang": {"metrics"},
 	"github.com/spf13/cobra":              {"cmd/muster"},
 	"github.com/spf13/pflag":              {"cmd/muster"},
-	"github.com/tidwall/btree":            {"store/memstore"},
+	"github.com/jackc/pgx/v5":             {"store/pgstore"},
+	"github.com/tidwall/btree":            {"store/memstore", "store/pgstore"},
 	"golang.org/x/sync":                   {"cmd/muster"},
 }
 
 // clocks are the packages that may read the time; all others are told.
-var clocks = []string{"cmd/...", "scheduler", "fleet", "device", "gateway/...", "internal/..."}
+var clocks = []string{"cmd/...", "scheduler", "fleet", "device", "gateway/...", "store/pgstore", "internal/..."}
 
 // emptyNames say nothing about what a package holds.
 var emptyNames = []string{"util", "utils", "common", "helper", "helpers", "base", "manager", "misc", "shared", "lib"}

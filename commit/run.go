@@ -54,7 +54,9 @@ func (l *lane) applyBatch(commands []command, work bool) batch {
 		return b
 	}
 	if err != nil {
-		l.c.log.Error("commit failed", "error", err)
+		if !errors.Is(err, store.ErrUnavailable) { // which the store logs once, not for each batch
+			l.c.log.Error("commit failed", "error", err)
+		}
 		b.wait = func() error { return err }
 		return b
 	}
@@ -196,7 +198,7 @@ func (b *batch) enough(tx *Tx, l *lane) bool {
 }
 
 // answer waits until b is durable and finishes it. If b could not be stored it answers all
-// of its commands with Internal and returns the error.
+// of its commands with notStored and returns the error.
 func (c *Committer) answer(b batch) error {
 	err := b.wait()
 	for _, tell := range b.over {
@@ -204,7 +206,7 @@ func (c *Committer) answer(b batch) error {
 	}
 	if err != nil {
 		for _, cmd := range b.commands {
-			cmd.answer(nil, &muster.Error{Kind: muster.Internal, Msg: "the change could not be stored", Err: err})
+			cmd.answer(nil, notStored(err))
 		}
 		return err
 	}
@@ -242,4 +244,15 @@ func (c *Committer) finish(b batch) {
 		c.watch.Due()
 	}
 	c.watch.Committed(len(b.commands))
+}
+
+// notStored returns the error of a command whose transaction the store has not applied.
+func notStored(err error) error {
+	switch {
+	case errors.Is(err, store.ErrUnavailable):
+		return &muster.Error{Kind: muster.Unavailable, Msg: "the database cannot be reached", Err: err}
+	case errors.Is(err, store.ErrFull):
+		return &muster.Error{Kind: muster.NoRoom, Msg: "the database has no room on its disk", Err: err}
+	}
+	return &muster.Error{Kind: muster.Internal, Msg: "the change could not be stored", Err: err}
 }

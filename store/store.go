@@ -67,6 +67,10 @@ var ErrStopped = errors.New("store: stopped")
 // a transaction that fails so is applied, and what waits for it may be tried later.
 var ErrUnavailable = errors.New("store: the database cannot be reached")
 
+// ErrFull is wrapped by the errors of a store whose database has no room on its disk.
+// Nothing of a transaction that fails so is applied.
+var ErrFull = errors.New("store: the database has no room")
+
 // ErrAgain is wrapped by the errors of a transaction that a store refuses because
 // another one has changed what it read. Nothing of it is applied. What it read need
 // never have been true at one moment, so nothing may be concluded from it. It may
@@ -188,6 +192,39 @@ type Reader interface {
 	Scan(table Table, from, to string) iter.Seq2[Record, error]
 }
 
+// Prefetcher is a Reader of a store that is reached over a network. It keeps what it has
+// read, so later reads of what Prefetch has read cost nothing.
+type Prefetcher interface {
+	// Prefetch reads at once what is wanted. It is a hint: what it cannot read is read when it
+	// is asked for.
+	Prefetch(w Wanted) error
+}
+
+// Wanted is what a transaction will probably read. A key may be there twice.
+type Wanted struct {
+	Queues     []QueueKey
+	Heads      []QueueKey // the executions at the heads of these queues
+	OfHeads    []Table    // the records of these tables that have the job of such an execution as their key
+	Latest     []AttemptsKey
+	Executions []ExecutionKey
+	Counts     []muster.JobID
+	Records    []RecordKey
+	Ranges     []Range // of which there are few records
+}
+
+// Range names the records of a table with From <= key < To. An empty To means no upper
+// bound.
+type Range struct {
+	Table    Table
+	From, To string
+}
+
+// RecordKey names one record.
+type RecordKey struct {
+	Table Table
+	Key   string
+}
+
 // Tx reads and writes. Its reads see its own writes. Writes return no error; if
 // one fails, the transaction fails when it is applied.
 type Tx interface {
@@ -227,7 +264,7 @@ type Records interface {
 // Format is the format of keys and records that this release writes. A release
 // that changes any of them raises it and has migrations from the old to the new
 // ones.
-const Format = 4
+const Format = 5
 
 // Formatted is a Store that records the format of its content, 1 to Format. A
 // Store that is not Formatted is empty when the process starts, so its content
