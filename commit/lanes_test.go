@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -147,6 +148,48 @@ func TestAlone(t *testing.T) {
 				time.Sleep(300 * time.Microsecond)
 			}
 			expectNil(t, done, many+many/8)
+		})
+	}
+}
+
+// A command of the wide lane that changes what all lanes are busy with gets through.
+func TestABatchThatIsRefusedRunsAlone(t *testing.T) {
+	for seed := range uint64(20) {
+		synctest.Test(t, func(t *testing.T) {
+			c := running(t, Options{Store: storetest.Skewed(memstore.New(), 4, seed, time.Millisecond)})
+			ctx, stop := context.WithCancel(t.Context())
+			var all sync.WaitGroup
+			write := func(tx *Tx, thing muster.ThingName) error { records.Put(tx, string(thing), ""); return nil }
+			for n := range 12 {
+				thing := muster.ThingName(fmt.Sprint("lamp-", n))
+				all.Go(func() {
+					for ctx.Err() == nil {
+						done := make(chan error, 1)
+						handFor(c, thing, func(tx *Tx) error { return write(tx, thing) }, done)
+						expectNil(t, done, 1)
+					}
+				})
+			}
+			var runs atomic.Int64
+			for range 5 {
+				time.Sleep(time.Millisecond)
+				if err := c.Do(t.Context(), func(tx *Tx) error {
+					runs.Add(1)
+					for n := range 12 {
+						if err := write(tx, muster.ThingName(fmt.Sprint("lamp-", n))); err != nil {
+							return err
+						}
+					}
+					return nil
+				}); err != nil {
+					t.Error(err)
+				}
+			}
+			if n := runs.Load(); n > 10 {
+				t.Errorf("five commands ran %d times, want twice each at most", n)
+			}
+			stop()
+			all.Wait()
 		})
 	}
 }

@@ -72,12 +72,12 @@ func (l *lane) transact(b *batch) (wait func() error, err error) {
 	}
 	now := l.c.now()
 	var tx *Tx
-	for again := true; again; again = errors.Is(err, errFewer) || errors.Is(err, errAlone) || errors.Is(err, store.ErrAgain) && b.refuse() {
-		if errors.Is(err, errAlone) {
-			l.c.gate.close()
-			defer l.c.gate.open()
-			b.alone = true
+	defer func() {
+		if b.alone {
+			l.c.gate.open()
 		}
+	}()
+	for again := true; again; again = l.again(b, err) {
 		wait, err = l.apply(context.Background(), func(s store.Tx) error {
 			tx.giveUp() // a store may run this twice
 			tx = &Tx{Tx: s, Now: now, queues: map[store.QueueKey]muster.Queue{}, removed: l.c.removed.Load(), c: l.c, narrow: l.narrow, alone: b.alone}
@@ -96,6 +96,24 @@ func (l *lane) transact(b *batch) (wait func() error, err error) {
 		take()
 	}
 	return wait, nil
+}
+
+// again reports whether the transaction of a batch runs again, and prepares it.
+func (l *lane) again(b *batch, err error) bool {
+	switch {
+	case errors.Is(err, errFewer):
+		return true
+	case errors.Is(err, errAlone):
+	case !errors.Is(err, store.ErrAgain):
+		return false
+	case !b.refuse():
+		return false
+	case b.refused < aloneAfter || l.narrow || b.alone || !l.c.Shared():
+		return true
+	}
+	l.c.gate.close()
+	b.alone = true
+	return true
 }
 
 // giveUp ends a transaction that is not applied. There may be none.

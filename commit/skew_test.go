@@ -259,7 +259,7 @@ func (f *fleet) must(err error) {
 
 // may passes over an error of an action that others have made impossible.
 func (f *fleet) may(_ any, err error) {
-	if me, ok := errors.AsType[*muster.Error](err); err != nil && (!ok || me.Kind == muster.Internal) {
+	if me, ok := errors.AsType[*muster.Error](err); err != nil && (!ok || me.Kind == muster.Internal || me.Kind == muster.Throttled) {
 		f.t.Errorf("%v", err)
 	}
 }
