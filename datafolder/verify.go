@@ -187,17 +187,27 @@ func (v *verifier) sessions(s *Store, problem func(string)) error {
 	return sessionstore.Verify(v.ctx, s, func(err error) { problem(err.Error()) })
 }
 
-// jobFiles looks twice where a server may be working: what it deletes meanwhile is still in the
-// snapshot of the first look, and in none of a later one.
 func (v *verifier) jobFiles(s *Store, problem func(string)) error {
-	problems, err := diskstore.Verify(v.ctx, s, v.data.Files())
-	if err == nil && len(problems) > 0 && s.database != nil {
-		var again []string
-		again, err = diskstore.Verify(v.ctx, s, v.data.Files())
-		problems = slices.DeleteFunc(problems, func(p string) bool { return !slices.Contains(again, p) })
+	look := func() ([]string, error) { return diskstore.Verify(v.ctx, s, v.data.Files()) }
+	if s.database != nil { // a server may be working
+		look = twice(look)
 	}
+	problems, err := look()
 	for _, p := range problems {
 		problem(p)
 	}
 	return err
+}
+
+// twice returns the problems that look finds two times: what is deleted while it looks is still in
+// the snapshot of the first time, and in none of a later one.
+func twice(look func() ([]string, error)) func() ([]string, error) {
+	return func() ([]string, error) {
+		problems, err := look()
+		if err != nil || len(problems) == 0 {
+			return problems, err
+		}
+		again, err := look()
+		return slices.DeleteFunc(problems, func(p string) bool { return !slices.Contains(again, p) }), err
+	}
 }

@@ -35,3 +35,16 @@ func TestChecksRunSideBySide(t *testing.T) {
 		t.Errorf("the problems are %q, want %q", got, want)
 	}
 }
+
+// What a server deletes while its job files are verified is no problem.
+func TestWhatIsFoundOnceIsNoProblem(t *testing.T) {
+	looks := [][]string{{"deleted meanwhile", "lost"}, {"lost", "deleted later"}}
+	found, err := twice(func() ([]string, error) {
+		now := looks[0]
+		looks = looks[1:]
+		return now, nil
+	})()
+	if want := []string{"lost"}; err != nil || !slices.Equal(found, want) {
+		t.Errorf("the problems are %q, %v; want %q", found, err, want)
+	}
+}

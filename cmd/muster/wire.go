@@ -183,7 +183,8 @@ func (s *server) wireService() error {
 	}
 	s.timer = scheduler.New(s.time, s.log)
 	s.service = service.New(service.Options{
-		Store: s.store.Formatted, Account: s.account(), Now: s.time, Log: s.log, PageKey: pages,
+		Store:   s.store.Formatted, // itself, with what else it can do, such as lanes
+		Account: s.account(), Now: s.time, Log: s.log, PageKey: pages,
 		Audience: audience{s}, Watcher: watcher{s}, Turns: s.turns,
 		Objects:           files,
 		Room:              s.disks.room,

@@ -43,7 +43,7 @@ func BenchmarkPair(b *testing.B) {
 			b.Cleanup(func() { _ = s.Close() })
 			things := max(benchThings, b.N)
 			fillForPairs(b, s, things)
-			a := alone{lane: s.lane}
+			a := alone{lane: s.lanes[0]}
 			order := rand.Perm(things)
 			var started []muster.ThingName
 			node, database := ownTime(b), server.ProcessorTime()
@@ -141,7 +141,7 @@ func (a *alone) transact(starting, ending []muster.ThingName) error {
 			ask(drop, selectCounts, jobs[:1]),
 			ask(drop, selectRecords, []string{"job"}, [][]byte{[]byte(benchJob)}))
 	}
-	if err := a.exchange(append([]request{order(-1, commiting.begin)}, reads...)); err != nil {
+	if err := a.exchange(append([]request{order(-1, beginLane)}, reads...)); err != nil {
 		return err
 	}
 

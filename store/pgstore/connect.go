@@ -17,20 +17,23 @@ const versionMin = 14_00_00
 // connectTimeout bounds the making of a connection.
 const connectTimeout = 5 * time.Second
 
-// kind is what a connection is used for.
-type kind struct {
-	begin string // begins its transactions
-	idle  time.Duration
-}
-
-// A view may be read slowly, by verification for example. A commit waits for nothing.
-var (
-	viewing   = kind{"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", time.Minute}
-	commiting = kind{"BEGIN ISOLATION LEVEL REPEATABLE READ", 10 * time.Second}
+// What begins the transactions of views, of lanes, and of Apply.
+const (
+	beginView = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+	beginLane = "BEGIN ISOLATION LEVEL REPEATABLE READ"
+	beginWide = "BEGIN ISOLATION LEVEL SERIALIZABLE"
 )
 
-// configure returns how to connect to the database that o names.
-func (o Options) configure(k kind) (*pgx.ConnConfig, error) {
+// For how long a transaction may say nothing before the database ends it. A view may be read
+// slowly, by verification for example; a commit waits for nothing.
+const (
+	viewing    = time.Minute
+	committing = 10 * time.Second
+)
+
+// configure returns how to connect to the database that o names. Its transactions may be idle
+// for a time.
+func (o Options) configure(idle time.Duration) (*pgx.ConnConfig, error) {
 	c, err := pgx.ParseConfig(o.Database)
 	if err != nil {
 		return nil, err
@@ -45,7 +48,7 @@ func (o Options) configure(k kind) (*pgx.ConnConfig, error) {
 		// A statement that takes longer stands in a queue behind something that is stuck.
 		"statement_timeout":                   milliseconds(10 * time.Second),
 		"lock_timeout":                        milliseconds(2 * time.Second),
-		"idle_in_transaction_session_timeout": milliseconds(k.idle),
+		"idle_in_transaction_session_timeout": milliseconds(idle),
 		// Every statement has one good plan, by an index, whatever the statistics say; without
 		// fresh ones, after a large rollout, hash joins over whole tables would be chosen.
 		"plan_cache_mode":   "force_generic_plan",

@@ -20,11 +20,12 @@ func (s *Store) Empty(ctx context.Context) error {
 		return err
 	}
 	defer s.calls.Done()
-	select {
-	case s.writer <- struct{}{}:
-		defer func() { <-s.writer }()
-	case <-ctx.Done():
-		return ctx.Err()
+	for _, l := range s.all() {
+		release, err := l.take(ctx)
+		if err != nil {
+			return err
+		}
+		defer release()
 	}
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		// What a server that was taken over has begun must not empty its successor's tables.

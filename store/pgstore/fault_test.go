@@ -200,7 +200,7 @@ func TestWhatTheDatabaseRefusesIsSaid(t *testing.T) {
 	} {
 		t.Run(code, func(t *testing.T) {
 			server := postgres.Shared(t)
-			database := server.Database(t)
+			database := spoilable(t, server)
 			s := open(t, database, "node")
 			query(t, server, database, fmt.Sprintf(`
 				CREATE SEQUENCE public.rows; GRANT ALL ON SEQUENCE public.rows TO %s;
@@ -252,6 +252,37 @@ func TestAChangeOfWhatIsNotStoredFails(t *testing.T) {
 	} {
 		if _, err := s.Apply(t.Context(), func(tx store.Tx) error { tx.Change(change.before, change.after); return nil }); err == nil {
 			t.Errorf("%s: Apply() = nil, want an error", name)
+		}
+	}
+}
+
+// What a transaction writes without having read it is refused too, if another one has
+// inserted or deleted it since.
+func TestABlindWriteIsRefusedToo(t *testing.T) {
+	t.Parallel()
+	s := open(t, postgres.Shared(t).Database(t), "node")
+	for name, test := range map[string]struct{ before, meanwhile func(store.Tx) error }{
+		"inserted": {func(store.Tx) error { return nil }, put("k", "2")},
+		"updated":  {put("k", "1"), put("k", "2")},
+		"deleted":  {put("k", "1"), func(tx store.Tx) error { tx.Delete(table, "k"); return nil }},
+	} {
+		clear := func(tx store.Tx) error { tx.Delete(table, "k"); return nil }
+		for _, fn := range []func(store.Tx) error{clear, test.before} {
+			if err := store.Update(t.Context(), s, fn); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, err := s.ApplyIn(t.Context(), 0, func(tx store.Tx) error {
+			if _, err := tx.Get(table, "other"); err != nil { // takes the snapshot
+				return err
+			}
+			if err := store.Update(t.Context(), s, test.meanwhile); err != nil {
+				return err
+			}
+			return put("k", "3")(tx)
+		})
+		if !errors.Is(err, store.ErrAgain) {
+			t.Errorf("%s meanwhile: ApplyIn() = %v, want ErrAgain", name, err)
 		}
 	}
 }

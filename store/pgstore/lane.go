@@ -23,12 +23,35 @@ const claimCommit = `WITH claimed AS (
 type lane struct {
 	s           *Store
 	config      *pgx.ConnConfig
+	begin       string        // what begins its transactions
+	turn        chan struct{} // holds a token while a transaction runs
 	number      int16
 	bucket      int16
 	incarnation int64
 	n           int64 // of the last commit
 
 	conn *pgx.Conn // nil when there is none
+}
+
+// lanesOf returns the wide lane of a store, and the others.
+func (s *Store) lanesOf(config *pgx.ConnConfig) (wide *lane, others []*lane) {
+	lane := func(number int, begin string) *lane {
+		return &lane{s: s, config: config, begin: begin, turn: make(chan struct{}, 1), number: int16(number)}
+	}
+	for n := range s.o.Lanes {
+		others = append(others, lane(n+1, beginLane))
+	}
+	return lane(0, beginWide), others
+}
+
+// take waits for the lane's turn, which release ends.
+func (l *lane) take(ctx context.Context) (release func(), err error) {
+	select {
+	case l.turn <- struct{}{}:
+		return func() { <-l.turn }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // doubtMax is how long it may be unknown whether a commit took place before the store
@@ -41,7 +64,7 @@ func (l *lane) transact(fn func(store.Tx) error, rerun int) error {
 	if err := l.connect(); err != nil {
 		return err
 	}
-	session := &session{ctx: context.Background(), conn: l.conn, begin: commiting.begin}
+	session := &session{ctx: context.Background(), conn: l.conn, begin: l.begin}
 	tx := newTx(session)
 	err := fn(tx)
 	if err == nil {

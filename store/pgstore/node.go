@@ -38,11 +38,11 @@ func (s *Store) join(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig
 		name = rand.Text()
 	}
 	n := &node{s: s, name: name, config: config, stopped: make(chan struct{})}
-	l := &lane{s: s, config: config}
+	wide, lanes := s.lanesOf(config)
 	host, _ := os.Hostname() // for people; empty if it is not known
 	var first *other
 	for {
-		rival, err := s.claim(ctx, conn, n, l, host)
+		rival, err := s.claim(ctx, conn, n, append([]*lane{wide}, lanes...), host)
 		if err != nil {
 			return err
 		}
@@ -61,7 +61,7 @@ func (s *Store) join(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig
 			return ctx.Err()
 		}
 	}
-	s.node, s.lane = n, l
+	s.node, s.wide, s.lanes = n, wide, lanes
 	running, stop := context.WithCancel(context.Background())
 	n.stop = stop
 	go n.renew(running)
@@ -77,7 +77,7 @@ type other struct {
 
 // claim takes the database over and returns nil, unless another node's row has not expired.
 // It waits for a commit of the former server that is on its way; later ones fail.
-func (s *Store) claim(ctx context.Context, conn *pgx.Conn, n *node, l *lane, host string) (rival *other, err error) {
+func (s *Store) claim(ctx context.Context, conn *pgx.Conn, n *node, lanes []*lane, host string) (rival *other, err error) {
 	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, `LOCK TABLE muster.node IN SHARE ROW EXCLUSIVE MODE`); err != nil {
 			return err
@@ -104,9 +104,14 @@ func (s *Store) claim(ctx context.Context, conn *pgx.Conn, n *node, l *lane, hos
 		if _, err := tx.Exec(ctx, `DELETE FROM muster.lane`); err != nil {
 			return err
 		}
-		l.incarnation, l.n = n.incarnation, 0
-		_, err = tx.Exec(ctx, `INSERT INTO muster.lane (lane, bucket, node, incarnation, n) VALUES ($1, $2, $3, $4, 0)`, l.number, l.bucket, n.name, n.incarnation)
-		return err
+		for _, l := range lanes {
+			l.incarnation, l.n = n.incarnation, 0
+			if _, err := tx.Exec(ctx, `INSERT INTO muster.lane (lane, bucket, node, incarnation, n) VALUES ($1, $2, $3, $4, 0)`,
+				l.number, l.bucket, n.name, n.incarnation); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	return rival, err
 }

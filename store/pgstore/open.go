@@ -21,7 +21,10 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.OnCommit == nil {
 		o.OnCommit = func(Commit) {}
 	}
-	s := &Store{o: o, writer: make(chan struct{}, 1)}
+	if o.Lanes == 0 {
+		o.Lanes = LanesDefault
+	}
+	s := &Store{o: o}
 	if err := s.open(ctx); err != nil {
 		if s.pool != nil {
 			s.pool.Close()
@@ -32,7 +35,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 }
 
 func (s *Store) open(ctx context.Context) error {
-	config, err := s.o.configure(commiting)
+	config, err := s.o.configure(committing)
 	if err != nil {
 		return err
 	}

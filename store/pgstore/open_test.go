@@ -18,6 +18,17 @@ func nameOf(database string) string {
 	return database[strings.LastIndex(database, "/")+1 : strings.Index(database, "?")]
 }
 
+// spoilable returns the URL of an empty database that no other test gets after this one.
+func spoilable(t *testing.T, server *postgres.Server) string {
+	t.Helper()
+	name, err := server.Create()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Drop(name) })
+	return server.URL(name)
+}
+
 func query(t *testing.T, server *postgres.Server, database, statements string) string {
 	t.Helper()
 	rows, err := server.Query(nameOf(database), statements)
@@ -46,7 +57,7 @@ func TestADatabaseThatCannotBeUsedSaysWhy(t *testing.T) {
 		"set to be read only":        {fresh: "ALTER DATABASE %s SET default_transaction_read_only = on", want: "name the primary"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			database := server.Database(t)
+			database := spoilable(t, server)
 			if test.spoil != "" {
 				if err := open(t, database, "node").Close(); err != nil {
 					t.Fatal(err)
@@ -112,7 +123,7 @@ func TestAStandbyIsRefused(t *testing.T) {
 func TestASchemaThatIsThereIsUsed(t *testing.T) {
 	t.Parallel()
 	server := postgres.Shared(t)
-	database := server.Database(t)
+	database := spoilable(t, server)
 	query(t, server, database, "CREATE SCHEMA muster AUTHORIZATION muster")
 	query(t, server, database, "REVOKE CREATE ON DATABASE "+nameOf(database)+" FROM muster")
 	open(t, database, "node")

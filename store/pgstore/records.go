@@ -18,8 +18,15 @@ const (
 	pageOfRecords = `SELECT r.key, r.value FROM muster.record r WHERE r.tbl = $1 AND r.key >= $2 AND r.key < $3 ORDER BY r.key LIMIT $4`
 	restOfRecords = `SELECT r.key, r.value FROM muster.record r WHERE r.tbl = $1 AND r.key >= $2 ORDER BY r.key LIMIT $3`
 
-	putRecords = `INSERT INTO muster.record AS r (tbl, key, value) SELECT * FROM unnest($1::text[], $2::bytea[], $3::bytea[])
-		ON CONFLICT (tbl, key) DO UPDATE SET value = excluded.value`
+	// A row that the snapshot has is updated, and not inserted with ON CONFLICT: if another
+	// transaction has deleted it meanwhile, an update is refused, and an insert would bring it
+	// back.
+	updateRecords = `UPDATE muster.record r SET value = k.value FROM unnest($1::text[], $2::bytea[], $3::bytea[]) AS k(tbl, key, value)
+		WHERE r.tbl = k.tbl AND r.key = k.key`
+	insertRecords = `INSERT INTO muster.record (tbl, key, value) SELECT * FROM unnest($1::text[], $2::bytea[], $3::bytea[])`
+	// Of what was not read, after an update. Under a snapshot, a row that another transaction
+	// has inserted meanwhile is refused all the same.
+	insertOthers  = insertRecords + ` ON CONFLICT (tbl, key) DO NOTHING`
 	deleteRecords = `DELETE FROM muster.record r USING unnest($1::text[], $2::bytea[]) AS k(tbl, key) WHERE r.tbl = k.tbl AND r.key = k.key`
 )
 
@@ -32,6 +39,8 @@ type recordRows struct {
 func (r *recordRows) add(key store.RecordKey, value []byte) {
 	r.table, r.key, r.value = append(r.table, string(key.Table)), append(r.key, []byte(key.Key)), append(r.value, value)
 }
+
+func (r *recordRows) args() []any { return []any{r.table, r.key, r.value} }
 
 // ownRecord is a record that the transaction has changed. Its value is nil if it was
 // deleted.

@@ -4,9 +4,9 @@
 // A transaction keeps its changes in memory and reads what it has not read yet, a
 // snapshot of which the database takes at the first read; then all changes and the commit
 // are sent in one round trip. Queues and executions have tables of their own, other
-// records share one (schema/). One transaction runs at a time in a process, and one process
-// works on a database at a time: it is a row of the table node, which it renews, and each
-// commit checks that no other process has taken over (lane.go).
+// records share one (schema/). A process has a few lanes, in each of which one transaction
+// runs at a time. One process works on a database at a time: it is a row of the table node,
+// which it renews, and each commit checks that no other process has taken over (lane.go).
 //
 // A database that is restarted, or cannot be reached for a while, is waited for
 // (outageMax); after that calls fail with store.ErrUnavailable, until it is there again. The
@@ -39,6 +39,10 @@ type Options struct {
 	// once. Empty is a random name, which waits until a former server's lease has expired.
 	Node string
 
+	// Lanes is how many transactions may run at the same time besides that of Apply, each on
+	// a connection of its own; zero is LanesDefault.
+	Lanes int
+
 	// Version is that of the program, for people who look at the table of servers.
 	Version string
 
@@ -68,6 +72,9 @@ var (
 	ErrReadOnly = errors.New("the database was opened to be read only")
 )
 
+// LanesDefault is the number of lanes: while one waits for the disk, others work.
+const LanesDefault = 4
+
 // outageMax is how long calls wait for a database that is not there before they fail.
 const outageMax = 10 * time.Second
 
@@ -78,12 +85,12 @@ const viewsMax = 8
 type Store struct {
 	o      Options
 	pool   *pgxpool.Pool // of views
-	lane   *lane         // nil when the store is read only
-	node   *node         // nil when the store is read only
+	wide   *lane         // of Apply; nil when the store is read only, as are the next two
+	lanes  []*lane       // of ApplyIn
+	node   *node
 	format atomic.Int64
 	outage outage
 
-	writer  chan struct{} // holds a token while a transaction runs
 	failure atomic.Pointer[error]
 
 	mu     sync.Mutex // guards closed, and calls against it
@@ -91,7 +98,10 @@ type Store struct {
 	calls  sync.WaitGroup
 }
 
-var _ store.Formatted = (*Store)(nil)
+var (
+	_ store.Formatted = (*Store)(nil)
+	_ store.Laned     = (*Store)(nil)
+)
 
 // View runs fn on one snapshot. If the database goes away before the first read has
 // succeeded, that is tried again; later the error is that of fn.
@@ -100,14 +110,30 @@ func (s *Store) View(ctx context.Context, fn func(store.Reader) error) error {
 		return err
 	}
 	defer s.calls.Done()
-	v := &view{s: s, session: session{ctx: ctx, begin: viewing.begin}}
+	v := &view{s: s, session: session{ctx: ctx, begin: beginView}}
 	v.take = v.takeConn
 	defer v.end()
 	return fn(&reader{s: &v.session, own: &changes{}, view: true})
 }
 
-// Apply runs fn on a transaction and commits it. The wait that it returns does not block.
+// Apply runs fn on a serializable transaction and commits it. The wait that it returns does
+// not block.
 func (s *Store) Apply(ctx context.Context, fn func(store.Tx) error) (func() error, error) {
+	return s.applyOn(ctx, s.wide, fn)
+}
+
+// Lanes returns how many transactions run at the same time besides that of Apply.
+func (s *Store) Lanes() int { return s.o.Lanes }
+
+// ApplyIn is Apply in a lane, at snapshot isolation.
+func (s *Store) ApplyIn(ctx context.Context, n int, fn func(store.Tx) error) (func() error, error) {
+	if s.o.ReadOnly {
+		return nil, ErrReadOnly
+	}
+	return s.applyOn(ctx, s.lanes[n], fn)
+}
+
+func (s *Store) applyOn(ctx context.Context, l *lane, fn func(store.Tx) error) (func() error, error) {
 	if s.o.ReadOnly {
 		return nil, ErrReadOnly
 	}
@@ -115,16 +141,15 @@ func (s *Store) Apply(ctx context.Context, fn func(store.Tx) error) (func() erro
 		return nil, err
 	}
 	defer s.calls.Done()
-	select {
-	case s.writer <- struct{}{}:
-		defer func() { <-s.writer }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	release, err := l.take(ctx)
+	if err != nil {
+		return nil, err
 	}
+	defer release()
 	if err := s.stopped(); err != nil { // while this call waited for its turn
 		return nil, err
 	}
-	if err := s.transact(fn); err != nil {
+	if err := s.transact(l, fn); err != nil {
 		return nil, err
 	}
 	return durable, nil
@@ -134,10 +159,10 @@ func (s *Store) Apply(ctx context.Context, fn func(store.Tx) error) (func() erro
 func durable() error { return nil }
 
 // transact runs fn until the database has said what became of its transaction.
-func (s *Store) transact(fn func(store.Tx) error) error {
+func (s *Store) transact(l *lane, fn func(store.Tx) error) error {
 	tries := s.outage.tries()
 	for rerun := 0; ; rerun++ {
-		err := s.lane.transact(fn, rerun)
+		err := l.transact(fn, rerun)
 		switch {
 		case err == nil:
 			s.outage.over(s.o.Log)
@@ -185,11 +210,16 @@ func (s *Store) Close() error {
 	s.calls.Wait()
 	if s.node != nil {
 		s.node.leave()
-		s.lane.close()
+		for _, l := range s.all() {
+			l.close()
+		}
 	}
 	s.pool.Close()
 	return nil
 }
+
+// all returns all lanes.
+func (s *Store) all() []*lane { return append([]*lane{s.wide}, s.lanes...) }
 
 // begin enters a call, which must end with s.calls.Done.
 func (s *Store) begin(ctx context.Context) error {

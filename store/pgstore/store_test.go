@@ -16,7 +16,9 @@ func empty(t *testing.T) store.Store {
 	return teststore.Open(t, postgres.Shared(t).Database(t))
 }
 
-func TestStore(t *testing.T) { storetest.Run(t, empty) }
+func TestStore(t *testing.T) {
+	storetest.RunLaned(t, func(t *testing.T) store.Laned { return empty(t).(store.Laned) })
+}
 
 func TestReopen(t *testing.T) {
 	storetest.Reopen(t, func(t *testing.T) func() store.Store {

@@ -171,12 +171,18 @@ func (t *tx) recordWrites() []request {
 	if t.own.written == nil {
 		return nil
 	}
-	var put, remove recordRows
+	var put, insert, update, remove recordRows
 	t.own.written.Scan(func(o ownRecord) bool {
-		if o.value == nil {
+		stored, known := t.own.records[o.RecordKey]
+		switch {
+		case o.value == nil:
 			remove.add(o.RecordKey, nil)
-		} else {
+		case !known:
 			put.add(o.RecordKey, o.value)
+		case stored == nil:
+			insert.add(o.RecordKey, o.value)
+		default:
+			update.add(o.RecordKey, o.value)
 		}
 		return true
 	})
@@ -184,8 +190,14 @@ func (t *tx) recordWrites() []request {
 	if len(remove.key) > 0 {
 		all = append(all, order(-1, deleteRecords, remove.table, remove.key))
 	}
-	if n := len(put.key); n > 0 {
-		all = append(all, order(int64(n), putRecords, put.table, put.key, put.value))
+	if n := len(update.key); n > 0 {
+		all = append(all, order(int64(n), updateRecords, update.args()...))
+	}
+	if n := len(insert.key); n > 0 {
+		all = append(all, order(int64(n), insertRecords, insert.args()...))
+	}
+	if len(put.key) > 0 {
+		all = append(all, order(-1, updateRecords, put.args()...), order(-1, insertOthers, put.args()...))
 	}
 	return all
 }
