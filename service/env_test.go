@@ -56,8 +56,17 @@ type env struct {
 
 const testEpoch = muster.Instant(1_790_000_000_000)
 
+// newEnv returns an env on an empty store. In memory, every other one is a store with lanes.
 func newEnv(t *testing.T) *env {
 	t.Helper()
+	if seed := rand.Uint64(); seed%2 == 0 && !teststore.Postgres(t) {
+		t.Cleanup(func() {
+			if t.Failed() {
+				t.Logf("the store had lanes, and its pauses the seed %d", seed)
+			}
+		})
+		return newEnvOnJust(t, storetest.Skewed(memstore.New(), 4, seed, 200*time.Microsecond), Options{})
+	}
 	return newEnvOn(t, teststore.New(t, func() store.Store { return storetest.Behind(memstore.New(), nil) }), Options{})
 }
 
