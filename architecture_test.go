@@ -36,6 +36,7 @@ var mayImport = map[string][]string{
 	"store":           {"."},
 	"store/storetest": {".", "store"},
 	"store/...":       {".", "store", "turns"},
+	"transfer":        {".", "store"},
 
 	// What holds for every command and every list.
 	"commit":    {".", "reserve", "store", "turns"},
