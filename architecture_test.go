@@ -50,7 +50,7 @@ var mayImport = map[string][]string{
 	"catalog":  {".", "commit", "integrity", "listing", "store", "tags"},
 	"registry": {".", "catalog", "commit", "eventlog", "fleetquery", "integrity", "listing", "rights", "store", "tags"},
 	"jobs":     {".", "catalog", "commit", "eventlog", "integrity", "jobdoc", "listing", "registry", "rollout", "store", "tags"},
-	"service":  {".", "catalog", "commit", "eventlog", "integrity", "internal/uuid", "jobs", "listing", "registry", "reserve", "rights", "store", "tags", "turns"},
+	"service":  {".", "catalog", "commit", "eventlog", "integrity", "internal/uuid", "jobs", "listing", "registry", "reserve", "rights", "store", "tags", "transfer", "turns"},
 
 	// What drives them, and what a device may do.
 	"scheduler":   {".", "commit"},
