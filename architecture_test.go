@@ -120,12 +120,13 @@ var importers = map[string][]string{
 	"github.com/prometheus/client_golang": {"metrics"},
 	"github.com/spf13/cobra":              {"cmd/muster"},
 	"github.com/spf13/pflag":              {"cmd/muster"},
-	"github.com/tidwall/btree":            {"store/memstore"},
+	"github.com/jackc/pgx/v5":             {"store/pgstore"},
+	"github.com/tidwall/btree":            {"store/memstore", "store/pgstore"},
 	"golang.org/x/sync":                   {"cmd/muster"},
 }
 
 // clocks are the packages that may read the time; all others are told.
-var clocks = []string{"cmd/...", "scheduler", "fleet", "device", "gateway/...", "internal/..."}
+var clocks = []string{"cmd/...", "scheduler", "fleet", "device", "gateway/...", "store/pgstore", "internal/..."}
 
 // emptyNames say nothing about what a package holds.
 var emptyNames = []string{"util", "utils", "common", "helper", "helpers", "base", "manager", "misc", "shared", "lib"}

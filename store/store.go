@@ -48,6 +48,10 @@ var ErrStopped = errors.New("store: stopped")
 // a transaction that fails so is applied, and what waits for it may be tried later.
 var ErrUnavailable = errors.New("store: the database cannot be reached")
 
+// ErrFull is wrapped by the errors of a store whose database has no room on its disk.
+// Nothing of a transaction that fails so is applied.
+var ErrFull = errors.New("store: the database has no room")
+
 // ErrAgain is wrapped by the errors of a transaction that a store refuses because
 // another one has changed what it read. Nothing of it is applied. What it read need
 // never have been true at one moment, so nothing may be concluded from it. It may
@@ -167,6 +171,30 @@ type Reader interface {
 	// Scan yields the records with from <= key < to in key order. An empty to
 	// means no upper bound.
 	Scan(table Table, from, to string) iter.Seq2[Record, error]
+}
+
+// Prefetcher is a Reader of a store that is reached over a network. It keeps what it has
+// read, so that Prefetch makes later reads of the same cost nothing.
+type Prefetcher interface {
+	// Prefetch reads at once what is wanted. It is a hint: what it cannot read is read when it
+	// is asked for.
+	Prefetch(w Wanted) error
+}
+
+// Wanted is what a transaction will probably read. A key may be there twice.
+type Wanted struct {
+	Queues     []QueueKey
+	Heads      []QueueKey // the executions at the heads of these queues
+	Latest     []AttemptsKey
+	Executions []ExecutionKey
+	Counts     []muster.JobID
+	Records    []RecordKey
+}
+
+// RecordKey names one record.
+type RecordKey struct {
+	Table Table
+	Key   string
 }
 
 // Tx reads and writes. Its reads see its own writes. Writes return no error; if

@@ -1,13 +1,28 @@
-// Package pgstore is a store.Store on a PostgreSQL database, of version 13 or later. It is
+// Package pgstore is a store.Store on a PostgreSQL database, of version 14 or later. It is
 // the only package that imports a PostgreSQL client.
+//
+// A transaction keeps its changes in memory and reads what it has not read yet, a
+// snapshot of which the database takes at the first read; then all changes and the commit
+// are sent in one round trip. Queues and executions have tables of their own, other
+// records share one (schema/). One transaction runs at a time in a process, and one process
+// works on a database at a time: it is a row of the table node, which it renews, and each
+// commit checks that no other process has taken over (lane.go).
+//
+// A database that is restarted, or cannot be reached for a while, is waited for
+// (outageMax); after that calls fail with store.ErrUnavailable, until it is there again. The
+// process never has to be started anew for that.
 package pgstore
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
 
-	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/muster-iot/muster/store"
 )
@@ -24,25 +39,186 @@ type Options struct {
 	// once. Empty is a random name, which waits until a former server's lease has expired.
 	Node string
 
+	// Version is that of the program, for people who look at the table of servers.
+	Version string
+
 	// ReadOnly opens the database to look at it: it makes no tables, migrates nothing, and
 	// every Apply fails with ErrReadOnly. A server may be working on the database.
 	ReadOnly bool
 
 	// Log receives what is tried again. Nil discards it.
 	Log *slog.Logger
+
+	// OnCommit is told of each transaction that has changed something, for metrics. Nil is
+	// allowed.
+	OnCommit func(Commit)
 }
 
-// Errors of Open; each is wrapped in an error that says more.
+// Commit is one transaction, for metrics.
+type Commit struct {
+	Trips int           // round trips
+	Rerun int           // how often it ran again because the database was not there
+	Took  time.Duration // of the last trip, which writes and commits
+}
+
+// Errors of Open and Apply; each is wrapped in an error that says more.
 var (
 	ErrInUse    = errors.New("another server works on the database")
 	ErrReadOnly = errors.New("the database was opened to be read only")
 )
 
-// Store is one open database. Make it with Open.
-type Store struct{ store.Formatted }
+// outageMax is how long calls wait for a database that is not there before they fail.
+const outageMax = 10 * time.Second
 
-// Open opens the database, and makes or migrates its schema.
-func Open(ctx context.Context, o Options) (*Store, error) {
-	_, err := pgx.ParseConfig(o.Database)
-	return nil, err
+// viewsMax is how many views are read at a time. More of them wait.
+const viewsMax = 8
+
+// Store is one open database. Make it with Open.
+type Store struct {
+	o      Options
+	pool   *pgxpool.Pool // of views
+	lane   *lane         // nil when the store is read only
+	node   *node         // nil when the store is read only
+	format atomic.Int64
+	outage outage
+
+	writer  chan struct{} // holds a token while a transaction runs
+	failure atomic.Pointer[error]
+
+	mu     sync.Mutex // guards closed, and calls against it
+	closed bool
+	calls  sync.WaitGroup
+}
+
+var _ store.Formatted = (*Store)(nil)
+
+// View runs fn on one snapshot. If the database goes away before the first read has
+// succeeded, that is tried again; later the error is that of fn.
+func (s *Store) View(ctx context.Context, fn func(store.Reader) error) error {
+	if err := s.begin(ctx); err != nil {
+		return err
+	}
+	defer s.calls.Done()
+	v := &view{s: s, session: session{ctx: ctx, begin: viewing.begin}}
+	v.take = v.takeConn
+	defer v.end()
+	return fn(&reader{s: &v.session})
+}
+
+// Apply runs fn on a transaction and commits it. The wait that it returns does not block.
+func (s *Store) Apply(ctx context.Context, fn func(store.Tx) error) (func() error, error) {
+	if s.o.ReadOnly {
+		return nil, ErrReadOnly
+	}
+	if err := s.begin(ctx); err != nil {
+		return nil, err
+	}
+	defer s.calls.Done()
+	select {
+	case s.writer <- struct{}{}:
+		defer func() { <-s.writer }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if err := s.stopped(); err != nil { // while this call waited for its turn
+		return nil, err
+	}
+	if err := s.transact(fn); err != nil {
+		return nil, err
+	}
+	return durable, nil
+}
+
+// durable is the wait of every transaction: a commit is answered when it is on the disk.
+func durable() error { return nil }
+
+// transact runs fn until the database has said what became of its transaction.
+func (s *Store) transact(fn func(store.Tx) error) error {
+	tries := s.outage.tries()
+	for rerun := 0; ; rerun++ {
+		err := s.lane.transact(fn, rerun)
+		switch {
+		case err == nil:
+			s.outage.over()
+			return nil
+		case errors.Is(err, errOutvoted):
+			return s.stop(err)
+		case !errors.Is(err, store.ErrUnavailable):
+			return err
+		}
+		if !tries.again(context.Background(), s.o.Log, err) {
+			return err
+		}
+	}
+}
+
+// Format returns the format of what is in the database.
+func (s *Store) Format() int { return int(s.format.Load()) }
+
+// SetFormat changes it and returns when that is durable.
+func (s *Store) SetFormat(ctx context.Context, format int) error {
+	if s.o.ReadOnly {
+		return ErrReadOnly
+	}
+	if err := s.begin(ctx); err != nil {
+		return err
+	}
+	defer s.calls.Done()
+	if err := setFormat(ctx, s.pool, format); err != nil {
+		return asStore(err)
+	}
+	s.format.Store(int64(format))
+	return nil
+}
+
+// Close waits for running calls, gives the database up to other servers, and closes the
+// connections.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	closed := s.closed
+	s.closed = true
+	s.mu.Unlock()
+	if closed {
+		return store.ErrClosed
+	}
+	s.calls.Wait()
+	if s.node != nil {
+		s.node.leave()
+		s.lane.close()
+	}
+	s.pool.Close()
+	return nil
+}
+
+// begin enters a call, which must end with s.calls.Done.
+func (s *Store) begin(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return store.ErrClosed
+	}
+	if err := s.stopped(); err != nil {
+		return err
+	}
+	s.calls.Add(1)
+	return nil
+}
+
+func (s *Store) stopped() error {
+	if err := s.failure.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// stop stops the store for good, with the reason cause, unless it has stopped already.
+func (s *Store) stop(cause error) error {
+	err := fmt.Errorf("%w: %w", store.ErrStopped, cause)
+	if s.failure.CompareAndSwap(nil, &err) {
+		s.o.Log.Error("store stopped", "error", cause.Error())
+	}
+	return s.stopped()
 }

@@ -131,6 +131,7 @@ func viewIsASnapshot(t *testing.T, s store.Store) {
 	first := queued("pump", "job", 1, 10)
 	create(t, s, first)
 	view(t, s, func(r store.Reader) {
+		expect(t, "Get(k), which takes the snapshot at the latest", must[[]byte](t)(r.Get(table, "k")), []byte(nil))
 		update(t, s, func(tx store.Tx) {
 			started, second := due(first, 50), queued("pump", "job", 2, 20)
 			tx.Change(&first, &started)

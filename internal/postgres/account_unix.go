@@ -1,0 +1,80 @@
+//go:build unix
+
+package postgres
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// account is whom the server runs as. The zero value is whoever runs this process.
+type account struct{ credential *syscall.Credential }
+
+// runAs returns a user other than root, as whom PostgreSQL refuses to run.
+func runAs() (account, error) {
+	if os.Geteuid() != 0 {
+		return account{}, nil
+	}
+	u, err := user.Lookup("postgres")
+	if err != nil {
+		u, err = user.Lookup("nobody")
+	}
+	if err != nil {
+		return account{}, err
+	}
+	uid, errUID := strconv.ParseUint(u.Uid, 10, 32)
+	gid, errGID := strconv.ParseUint(u.Gid, 10, 32)
+	return account{&syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}, errors.Join(errUID, errGID)
+}
+
+// own gives a file to the account.
+func (a account) own(name string) error {
+	if a.credential == nil {
+		return nil
+	}
+	return os.Chown(name, int(a.credential.Uid), int(a.credential.Gid))
+}
+
+// run lets cmd run as the account, out of reach of the terminal's signals.
+func (a account) run(cmd *exec.Cmd) {
+	cmd.Dir, cmd.Env = "/", environment()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: a.credential}
+}
+
+// killAll kills a server with its children. Where /proc does not tell which these are, they
+// end by themselves when they notice that the server is gone.
+func killAll(server *os.Process) error {
+	if err := server.Signal(syscall.SIGSTOP); err != nil { // lest it starts more
+		return err
+	}
+	children := childrenOf(server.Pid)
+	for _, pid := range children {
+		_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
+	}
+	return server.Kill()
+}
+
+func childrenOf(parent int) []int {
+	var children []int
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat") // of a pattern that is well-formed
+	for _, path := range stats {
+		said, err := os.ReadFile(path)
+		if err != nil {
+			continue // it has ended
+		}
+		// "pid (name) state parent …", and the name may hold anything.
+		after := string(said[strings.LastIndexByte(string(said), ')')+1:])
+		if fields := strings.Fields(after); len(fields) > 1 && fields[1] == strconv.Itoa(parent) {
+			if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path))); err == nil {
+				children = append(children, pid)
+			}
+		}
+	}
+	return children
+}

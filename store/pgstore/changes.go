@@ -1,0 +1,225 @@
+package pgstore
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/tidwall/btree"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/store"
+)
+
+// changes is what a transaction has read and changed so far. Changes stay in memory until
+// the commit, which then writes each row once.
+type changes struct {
+	queues     map[store.QueueKey]*ownQueue
+	executions map[store.ExecutionKey]*ownExecution
+	latest     map[store.AttemptsKey]*muster.Execution // in the database; nil for none
+	counts     map[muster.JobID]*ownCounts
+	records    map[store.RecordKey][]byte // as they were read; nil for none
+	written    *btree.BTreeG[ownRecord]
+
+	changed  map[store.ExecutionKey]struct{}
+	attempts map[store.AttemptsKey][]int64 // the numbers of those that are changed
+	err      error                         // the first Change that cannot be
+}
+
+// ownQueue is a queue as it is now.
+type ownQueue struct {
+	queue           muster.Queue
+	stored, changed bool
+}
+
+// ownExecution is an execution as it is now, nil if it is not there.
+type ownExecution struct {
+	now    *muster.Execution
+	stored bool // the database has it
+}
+
+// ownCounts are the counts of a job: how they were read, and what is added to them.
+type ownCounts struct {
+	stored, change muster.Counts
+	read           bool
+}
+
+func newChanges() *changes {
+	return &changes{
+		queues: map[store.QueueKey]*ownQueue{}, executions: map[store.ExecutionKey]*ownExecution{},
+		latest: map[store.AttemptsKey]*muster.Execution{}, counts: map[muster.JobID]*ownCounts{},
+		records: map[store.RecordKey][]byte{},
+		written: btree.NewBTreeGOptions(func(a, b ownRecord) bool { return compareOwn(a, b) < 0 }, btree.Options{NoLocks: true}),
+		changed: map[store.ExecutionKey]struct{}{}, attempts: map[store.AttemptsKey][]int64{},
+	}
+}
+
+// askQueues returns the request for those of keys that are not known. From then on they
+// are, in the state that they have in the database, or of an empty queue.
+func (c *changes) askQueues(keys []store.QueueKey) []request {
+	var columns queueKeys
+	for _, key := range keys {
+		if c.queues[key] == nil {
+			c.queues[key] = &ownQueue{queue: muster.Queue{Thing: key.Thing, Namespace: key.Namespace}}
+			columns.add(key)
+		}
+	}
+	if len(columns.thing) == 0 {
+		return nil
+	}
+	return []request{ask(func(row *row) {
+		q := row.queue()
+		own := c.queues[keyOf(q)]
+		own.queue, own.stored = q, true
+	}, selectQueues, columns.thing, columns.ns, columns.bucket)}
+}
+
+func (c *changes) askExecutions(keys []store.ExecutionKey) []request {
+	var columns executionKeys
+	for _, key := range keys {
+		if c.executions[key] == nil {
+			c.executions[key] = &ownExecution{}
+			columns.add(key)
+		}
+	}
+	if len(columns.thing) == 0 {
+		return nil
+	}
+	return []request{ask(c.learn, selectExecutions, columns.thing, columns.job, columns.number, columns.bucket)}
+}
+
+// learn keeps the execution of a row, unless it was changed.
+func (c *changes) learn(row *row) {
+	e := row.execution()
+	c.keep(&e)
+}
+
+func (c *changes) keep(e *muster.Execution) {
+	key := store.Key(*e)
+	if _, changed := c.changed[key]; !changed {
+		c.executions[key] = &ownExecution{now: e, stored: true}
+	}
+}
+
+func (c *changes) askHeads(keys []store.QueueKey) []request {
+	var columns queueKeys
+	for _, key := range keys {
+		columns.add(key)
+	}
+	if len(columns.thing) == 0 {
+		return nil
+	}
+	return []request{ask(c.learn, selectHeads, columns.thing, columns.ns, columns.bucket)}
+}
+
+func (c *changes) askLatest(keys []store.AttemptsKey) []request {
+	var things, jobs []string
+	var columns []int16
+	for _, key := range keys {
+		if _, known := c.latest[key]; !known {
+			c.latest[key] = nil
+			things, jobs, columns = append(things, string(key.Thing)), append(jobs, string(key.Job)), append(columns, bucketOf(key.Thing))
+		}
+	}
+	if len(things) == 0 {
+		return nil
+	}
+	return []request{ask(func(row *row) {
+		e := row.execution()
+		c.latest[store.AttemptsKey{Thing: e.Thing, Job: e.Job}] = &e
+		c.keep(&e)
+	}, selectLatest, things, jobs, columns)}
+}
+
+// latestOf returns the latest execution of key as it is now, nil for none. If that which
+// the database has was deleted, the latest of the others is not known.
+func (c *changes) latestOf(key store.AttemptsKey) (latest *muster.Execution, deleted bool) {
+	latest = c.latest[key]
+	for _, number := range c.attempts[key] {
+		own := c.executions[store.ExecutionKey{Thing: key.Thing, Job: key.Job, Number: number}]
+		switch {
+		case own.now == nil && latest != nil && latest.Number == number:
+			return nil, true
+		case own.now != nil && (latest == nil || latest.Number <= number):
+			latest = own.now
+		}
+	}
+	return latest, false
+}
+
+func (c *changes) askCounts(jobs []muster.JobID) []request {
+	var columns []string
+	for _, job := range jobs {
+		if own := c.countsOf(job); !own.read {
+			own.read = true
+			columns = append(columns, string(job))
+		}
+	}
+	if len(columns) == 0 {
+		return nil
+	}
+	return []request{ask(func(row *row) {
+		job, counts := row.counts()
+		c.counts[job].stored = counts
+	}, selectCounts, columns)}
+}
+
+func (c *changes) countsOf(job muster.JobID) *ownCounts {
+	own := c.counts[job]
+	if own == nil {
+		own = &ownCounts{}
+		c.counts[job] = own
+	}
+	return own
+}
+
+func (c *changes) askRecords(keys []store.RecordKey) []request {
+	var columns recordRows
+	for _, key := range keys {
+		if _, known := c.records[key]; known {
+			continue
+		}
+		if _, written := c.written.Get(ownRecord{RecordKey: key}); written {
+			continue
+		}
+		c.records[key] = nil
+		columns.add(key, nil)
+	}
+	if len(columns.key) == 0 {
+		return nil
+	}
+	return []request{ask(func(row *row) {
+		key := store.RecordKey{Table: store.Table(row.text()), Key: row.text()}
+		c.records[key] = row.bytes()
+	}, selectRecords, columns.table, columns.key)}
+}
+
+// record returns a record that is known, nil if there is none. The caller must not change
+// it.
+func (c *changes) record(key store.RecordKey) []byte {
+	if own, ok := c.written.Get(ownRecord{RecordKey: key}); ok {
+		return own.value
+	}
+	return c.records[key]
+}
+
+func cloneQueue(q muster.Queue) muster.Queue {
+	q.Entries = slices.Clone(q.Entries)
+	return q
+}
+
+func cloneExecution(e *muster.Execution) *muster.Execution {
+	if e == nil {
+		return nil
+	}
+	clone := *e
+	clone.Details = maps.Clone(e.Details)
+	return &clone
+}
+
+// cloneValue returns nil for nil only: an empty value is a record.
+func cloneValue(value []byte) []byte {
+	if value == nil {
+		return nil
+	}
+	return append([]byte{}, value...)
+}

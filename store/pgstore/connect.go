@@ -1,0 +1,100 @@
+package pgstore
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// versionMin is the oldest PostgreSQL that has all that is used: 14.
+const versionMin = 14_00_00
+
+// connectTimeout bounds the making of a connection.
+const connectTimeout = 5 * time.Second
+
+// kind is what a connection is used for.
+type kind struct {
+	begin string // begins its transactions
+	idle  time.Duration
+}
+
+// A view may be read slowly, by verification for example. A commit waits for nothing.
+var (
+	viewing   = kind{"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", time.Minute}
+	commiting = kind{"BEGIN ISOLATION LEVEL REPEATABLE READ", 10 * time.Second}
+)
+
+// configure returns how to connect to the database that o names.
+func (o Options) configure(k kind) (*pgx.ConnConfig, error) {
+	c, err := pgx.ParseConfig(o.Database)
+	if err != nil {
+		return nil, err
+	}
+	if c.ConnectTimeout == 0 {
+		c.ConnectTimeout = connectTimeout
+	}
+	for name, value := range map[string]string{
+		// Not search_path: every statement names its schema.
+		"application_name": "muster",
+		"client_encoding":  "UTF8",
+		// A statement that takes longer stands in a queue behind something that is stuck.
+		"statement_timeout":                   milliseconds(10 * time.Second),
+		"lock_timeout":                        milliseconds(2 * time.Second),
+		"idle_in_transaction_session_timeout": milliseconds(k.idle),
+		// Every statement has one good plan, by an index, whatever the statistics say; without
+		// fresh ones, after a large rollout, hash joins over whole tables would be chosen.
+		"plan_cache_mode":   "force_generic_plan",
+		"jit":               "off",
+		"enable_hashjoin":   "off",
+		"enable_mergejoin":  "off",
+		"enable_seqscan":    "off",
+		"enable_bitmapscan": "off",
+	} {
+		if _, given := c.RuntimeParams[name]; !given {
+			c.RuntimeParams[name] = value
+		}
+	}
+	if c.ValidateConnect == nil && !o.ReadOnly { // not a standby
+		c.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+	}
+	return c, nil
+}
+
+func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+
+// examine returns an error unless the database that conn leads to can be used, and what
+// its operator should know.
+func examine(ctx context.Context, conn *pgx.Conn) (warnings []string, err error) {
+	var version, encoding, synchronous, fsync, standbys string
+	var replicas int
+	err = conn.QueryRow(ctx, `SELECT current_setting('server_version_num'), current_setting('server_encoding'), current_setting('synchronous_commit'),
+		current_setting('fsync'), current_setting('synchronous_standby_names'), (SELECT count(*) FROM pg_stat_replication)`).
+		Scan(&version, &encoding, &synchronous, &fsync, &standbys, &replicas)
+	if err != nil {
+		return nil, err
+	}
+	if n, _ := strconv.Atoi(version); n < versionMin {
+		return nil, fmt.Errorf("the database server is PostgreSQL %d; 14 or later is needed", n/10_000)
+	}
+	if encoding != "UTF8" {
+		return nil, fmt.Errorf("the database has the encoding %s; UTF8 is needed", encoding)
+	}
+	if synchronous == "off" {
+		warnings = append(warnings, "the database server has synchronous_commit = off; commits of this server are synchronous nevertheless")
+	}
+	if fsync == "off" {
+		warnings = append(warnings, "the database server has fsync = off: a crash of its machine loses what was answered, or all")
+	}
+	if replicas > 0 && standbys == "" {
+		warnings = append(warnings, "the database has standbys, and none is synchronous: if one takes over, the last changes that were answered may be lost")
+	}
+	return warnings, nil
+}
+
+// synchronous makes the commits of a connection wait for the disk: what is answered must
+// be there. Where the operator asks for more, that stays.
+const synchronous = `SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false)`

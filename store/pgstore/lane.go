@@ -1,0 +1,174 @@
+package pgstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/muster-iot/muster/store"
+)
+
+// claimCommit is in every commit. It counts the lane's number up, and fails with a division
+// by zero if the lane is not in the state in which its last commit left it: a batch of
+// statements cannot be made to depend on how many rows one of them has changed. $4 is the
+// number of this commit.
+const claimCommit = `WITH claimed AS (
+		UPDATE muster.lane SET n = $4 WHERE lane = $1 AND bucket = $2 AND incarnation = $3 AND n = $4 - 1 RETURNING 1
+	) SELECT 1 / count(*) FROM claimed`
+
+// lane is a connection on which transactions are committed, one after the other.
+type lane struct {
+	s           *Store
+	config      *pgx.ConnConfig
+	number      int16
+	bucket      int16
+	incarnation int64
+	n           int64 // of the last commit
+
+	conn *pgx.Conn // nil when there is none
+}
+
+// doubtMax is how long it may be unknown whether a commit took place before the store
+// stops.
+const doubtMax = 5 * time.Minute
+
+// transact runs fn on a transaction and commits it. It fails with store.ErrUnavailable if
+// it can be run again as soon as the database is there; it has not taken effect then.
+func (l *lane) transact(fn func(store.Tx) error, rerun int) error {
+	if err := l.connect(); err != nil {
+		return err
+	}
+	session := &session{ctx: context.Background(), conn: l.conn, begin: commiting.begin}
+	tx := newTx(session)
+	err := fn(tx)
+	if session.err != nil { // whatever fn makes of it
+		err = session.err
+		l.give(session)
+		return err
+	}
+	if err != nil {
+		l.give(session)
+		return err
+	}
+	writes, err := tx.writes(l.number, l.bucket)
+	if err != nil || len(writes) == 0 {
+		l.give(session)
+		return err
+	}
+	return l.commit(session, writes, rerun)
+}
+
+// give ends a transaction that is not committed, and gives up the connection if that fails.
+func (l *lane) give(session *session) {
+	session.end()
+	if l.conn.IsClosed() {
+		l.conn = nil
+	}
+}
+
+func (l *lane) commit(session *session, writes []request, rerun int) error {
+	began := time.Now()
+	writes = append(writes,
+		ask(func(*row) {}, claimCommit, l.number, l.bucket, l.incarnation, l.n+1),
+		order(-1, "COMMIT"))
+	err := session.send(writes...)
+	if err == nil {
+		l.n++
+		l.s.o.OnCommit(Commit{Trips: session.trips, Rerun: rerun, Took: time.Since(began)})
+		return nil
+	}
+	if faultOf(err) != gone { // the database has refused one of the statements
+		l.give(session)
+		return l.outvoted(err)
+	}
+	l.drop()
+	return l.resolve(err)
+}
+
+// outvoted returns err, or errOutvoted if err says so.
+func (l *lane) outvoted(err error) error {
+	if faultOf(err) == outvote {
+		return fmt.Errorf("%w by another server", errOutvoted)
+	}
+	return asStore(err)
+}
+
+// resolve finds out whether the commit that has failed with lost took place, and returns
+// nil if so. Otherwise it has not and never will. It waits for the database far longer
+// than other calls: whoever is told that the commit failed may rely on it, as do values
+// in memory (commit.Tx.Adopt).
+func (l *lane) resolve(lost error) error {
+	l.s.o.Log.Warn("a commit was not answered; asking the database whether it took place", "error", lost)
+	for end := time.Now().Add(doubtMax); ; time.Sleep(pauseMax) {
+		took, err := l.tookPlace()
+		switch {
+		case err == nil && took:
+			return nil
+		case err == nil:
+			return fmt.Errorf("%w: %w", store.ErrUnavailable, lost)
+		case errors.Is(err, errOutvoted) || time.Now().After(end):
+			return fmt.Errorf("%w: whether a commit took place is not known: %w", errOutvoted, err)
+		}
+	}
+}
+
+// tookPlace reports whether the commit after n took place, and makes n the number that the
+// lane has now. It waits for a commit that is still on its way, and moves the number on by
+// two, so that a commit which reaches the database later fails. The number says by how
+// much it was moved already if the answer to an earlier try was lost: it is odd, counted
+// from n, if the commit took place.
+func (l *lane) tookPlace() (bool, error) {
+	if err := l.connect(); err != nil {
+		return false, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), tripTimeout)
+	defer cancel()
+	var now int64
+	err := l.conn.QueryRow(ctx, `UPDATE muster.lane SET n = n + 2 WHERE lane = $1 AND bucket = $2 AND incarnation = $3 RETURNING n`,
+		l.number, l.bucket, l.incarnation).Scan(&now)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return false, errOutvoted
+	case err != nil:
+		l.drop()
+		return false, err
+	}
+	took := (now-l.n)%2 != 0
+	l.n = now
+	return took, nil
+}
+
+// connect makes the connection if there is none.
+func (l *lane) connect() (err error) {
+	if l.conn != nil && !l.conn.IsClosed() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), tripTimeout)
+	defer cancel()
+	if l.conn, err = pgx.ConnectConfig(ctx, l.config); err != nil {
+		l.conn = nil
+		return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
+	}
+	if _, err = l.conn.Exec(ctx, synchronous); err != nil {
+		l.drop()
+		return asStore(err)
+	}
+	return nil
+}
+
+// drop closes a connection that is of no more use.
+func (l *lane) drop() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = l.conn.Close(ctx) // its error says nothing new
+	l.conn = nil
+}
+
+func (l *lane) close() {
+	if l.conn != nil {
+		l.drop()
+	}
+}

@@ -1,0 +1,117 @@
+package pgstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Open opens the database. Unless it is to be read only, Open makes or migrates the schema
+// and becomes the one server on it; it fails with ErrInUse if another one works there. Its
+// errors have no password in them.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.OnCommit == nil {
+		o.OnCommit = func(Commit) {}
+	}
+	s := &Store{o: o, writer: make(chan struct{}, 1)}
+	if err := s.open(ctx); err != nil {
+		if s.pool != nil {
+			s.pool.Close()
+		}
+		return nil, fmt.Errorf("database %w", err)
+	}
+	return s, nil
+}
+
+func (s *Store) open(ctx context.Context) error {
+	config, err := s.o.configure(commiting)
+	if err != nil {
+		return err
+	}
+	where := fmt.Sprintf("%s on %s", config.Database, config.Host)
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return fmt.Errorf("%s: %w", where, inWords(err, config))
+	}
+	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // nothing is left to do on it
+	if err := s.settle(ctx, conn, config); err != nil {
+		return fmt.Errorf("%s: %w", where, inWords(err, config))
+	}
+	return nil
+}
+
+// settle examines the database, makes its schema, and makes this process its server.
+func (s *Store) settle(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig) error {
+	warnings, err := examine(ctx, conn)
+	if err != nil {
+		return err
+	}
+	for _, w := range warnings {
+		s.o.Log.Warn(w)
+	}
+	var v version
+	if s.o.ReadOnly {
+		v, err = readVersion(ctx, conn)
+		if err == nil && v == (version{}) {
+			err = errors.New("it has no tables of muster")
+		}
+		if err == nil {
+			err = v.check()
+		}
+		if err == nil && v.schema < schemaVersion {
+			err = fmt.Errorf("its tables have version %d; a server of this release makes version %d of them", v.schema, schemaVersion)
+		}
+	} else {
+		v, err = migrate(ctx, conn)
+	}
+	if err != nil {
+		return err
+	}
+	s.format.Store(int64(v.format))
+	views, err := s.o.configure(viewing)
+	if err != nil {
+		return err
+	}
+	pool, err := pgxpool.ParseConfig("")
+	if err != nil {
+		return err
+	}
+	pool.ConnConfig, pool.MaxConns = views, viewsMax
+	if s.pool, err = pgxpool.NewWithConfig(ctx, pool); err != nil || s.o.ReadOnly {
+		return err
+	}
+	return s.join(ctx, conn, config)
+}
+
+// inWords adds to an error at the start what its operator can do about it.
+func inWords(err error, c *pgx.ConnConfig) error {
+	said, ok := errors.AsType[*pgconn.PgError](err)
+	if !ok {
+		return err
+	}
+	hint := ""
+	switch said.Code {
+	case "42501": // insufficient privilege
+		hint = fmt.Sprintf("the user %q needs the right to make tables: GRANT CREATE ON DATABASE %s TO %s", c.User, pgx.Identifier{c.Database}.Sanitize(), pgx.Identifier{c.User}.Sanitize())
+	case "3D000": // no such database
+		hint = fmt.Sprintf("make it first: CREATE DATABASE %s ENCODING 'UTF8' TEMPLATE template0", pgx.Identifier{c.Database}.Sanitize())
+	case "28P01", "28000": // wrong password, not authorized
+		hint = "the password comes from PGPASSFILE, the service file or --store-file"
+	case "25006": // read only
+		hint = "it is a standby, or set to be read only: name the primary"
+	case "53100":
+		hint = "its disk is full"
+	}
+	if hint == "" {
+		return err
+	}
+	return fmt.Errorf("%w (%s)", err, hint)
+}

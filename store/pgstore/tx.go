@@ -1,0 +1,204 @@
+package pgstore
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/store"
+)
+
+// tx is a transaction that writes. Nothing is sent before it commits.
+type tx struct {
+	reader
+}
+
+var (
+	_ store.Tx         = (*tx)(nil)
+	_ store.Prefetcher = (*tx)(nil)
+)
+
+func newTx(s *session) *tx { return &tx{reader{s: s, own: newChanges()}} }
+
+// Prefetch reads what is wanted in one round trip.
+func (t *tx) Prefetch(w store.Wanted) error {
+	return t.s.send(slices.Concat(
+		t.own.askQueues(w.Queues), t.own.askHeads(w.Heads), t.own.askLatest(w.Latest),
+		t.own.askExecutions(w.Executions), t.own.askCounts(w.Counts), t.own.askRecords(w.Records),
+	)...)
+}
+
+func (t *tx) PutQueue(q muster.Queue) {
+	own := t.own.queues[keyOf(q)]
+	if own == nil {
+		own = &ownQueue{}
+		t.own.queues[keyOf(q)] = own
+	}
+	own.queue, own.changed = cloneQueue(q), true
+	if len(q.Entries) == 0 {
+		own.queue.Rev = 0
+	}
+}
+
+func (t *tx) Change(before, after *muster.Execution) {
+	e := cmp.Or(after, before)
+	switch {
+	case e == nil:
+		t.refuse(errors.New("pgstore: a change from nothing to nothing"))
+		return
+	case before != nil && after != nil && store.Key(*before) != store.Key(*after):
+		t.refuse(fmt.Errorf("pgstore: a change of %v into %v", store.Key(*before), store.Key(*after)))
+		return
+	}
+	key := store.Key(*e)
+	own := t.own.executions[key]
+	if own == nil {
+		own = &ownExecution{stored: before != nil}
+		t.own.executions[key] = own
+	}
+	own.now = cloneExecution(after)
+	if _, known := t.own.changed[key]; !known {
+		t.own.changed[key] = struct{}{}
+		attempts := store.AttemptsKey{Thing: key.Thing, Job: key.Job}
+		t.own.attempts[attempts] = append(t.own.attempts[attempts], key.Number)
+	}
+	t.count(before, -1)
+	t.count(after, 1)
+}
+
+func (t *tx) count(e *muster.Execution, n int64) {
+	if e == nil {
+		return
+	}
+	c := t.own.countsOf(e.Job)
+	c.change = c.change.Add(e.Status, n)
+}
+
+func (t *tx) refuse(err error) {
+	if t.own.err == nil {
+		t.own.err = err
+	}
+}
+
+func (t *tx) Put(table store.Table, key string, value []byte) {
+	t.own.written.Set(ownRecord{store.RecordKey{Table: table, Key: key}, append([]byte{}, value...)})
+}
+
+func (t *tx) Delete(table store.Table, key string) {
+	t.own.written.Set(ownRecord{RecordKey: store.RecordKey{Table: table, Key: key}})
+}
+
+// writes returns the requests that write all changes. Rows are in the order of their keys,
+// so that two transactions that wait for each other's rows are rare.
+func (t *tx) writes(lane, bucket int16) ([]request, error) {
+	if t.own.err != nil {
+		return nil, t.own.err
+	}
+	executions, err := t.executionWrites()
+	return slices.Concat(t.queueWrites(), executions, t.countWrites(lane, bucket), t.recordWrites()), err
+}
+
+func (t *tx) queueWrites() []request {
+	var insert, update queueRows
+	var remove queueKeys
+	keys := slices.SortedFunc(maps.Keys(t.own.queues), func(a, b store.QueueKey) int {
+		return cmp.Or(cmp.Compare(a.Thing, b.Thing), cmp.Compare(a.Namespace, b.Namespace))
+	})
+	for _, key := range keys {
+		q := t.own.queues[key]
+		switch {
+		case !q.changed:
+		case len(q.queue.Entries) == 0:
+			remove.add(key)
+		case q.stored:
+			update.add(q.queue)
+		default:
+			insert.add(q.queue)
+		}
+	}
+	var all []request
+	if len(remove.thing) > 0 {
+		all = append(all, order(-1, deleteQueues, remove.thing, remove.ns, remove.bucket))
+	}
+	if n := len(update.thing); n > 0 {
+		all = append(all, order(int64(n), updateQueues, update.args()...))
+	}
+	if n := len(insert.thing); n > 0 {
+		all = append(all, order(int64(n), insertQueues, insert.args()...))
+	}
+	return all
+}
+
+func (t *tx) executionWrites() (all []request, err error) {
+	var insert, update executionRows
+	var remove executionKeys
+	for _, key := range slices.SortedFunc(maps.Keys(t.own.changed), store.ExecutionKey.Compare) {
+		e := t.own.executions[key]
+		var bad error
+		switch {
+		case e.now == nil && e.stored:
+			remove.add(key)
+		case e.now == nil:
+		case e.stored:
+			bad = update.add(e.now)
+		default:
+			bad = insert.add(e.now)
+		}
+		err = cmp.Or(err, bad)
+	}
+	if n := len(remove.thing); n > 0 {
+		all = append(all, order(int64(n), deleteExecutions, remove.thing, remove.job, remove.number, remove.bucket))
+	}
+	if n := len(update.thing); n > 0 {
+		all = append(all, order(int64(n), updateExecutions, update.args()...))
+	}
+	if n := len(insert.thing); n > 0 {
+		all = append(all, order(int64(n), insertExecutions, insert.args()...))
+	}
+	return all, err
+}
+
+func (t *tx) countWrites(lane, bucket int16) []request {
+	var rows countRows
+	for _, job := range slices.Sorted(maps.Keys(t.own.counts)) {
+		if change := t.own.counts[job].change; change != (muster.Counts{}) {
+			rows.add(job, change)
+		}
+	}
+	if len(rows.job) == 0 {
+		return nil
+	}
+	all := []request{order(int64(len(rows.job)), addCounts, rows.args(lane, bucket)...)}
+	if rows.lessens() {
+		all = append(all, order(-1, dropCounts, rows.job, lane, bucket))
+	}
+	return all
+}
+
+func (t *tx) recordWrites() []request {
+	var put, remove recordRows
+	t.own.written.Scan(func(o ownRecord) bool {
+		if o.value == nil {
+			remove.add(o.RecordKey, nil)
+		} else {
+			put.add(o.RecordKey, o.value)
+		}
+		return true
+	})
+	var all []request
+	if len(remove.key) > 0 {
+		all = append(all, order(-1, deleteRecords, remove.table, remove.key))
+	}
+	if n := len(put.key); n > 0 {
+		all = append(all, order(int64(n), putRecords, put.table, put.key, put.value))
+	}
+	return all
+}
+
+// storable reports whether PostgreSQL can hold a text.
+func storable(text string) bool { return utf8.ValidString(text) && !strings.Contains(text, "\x00") }
