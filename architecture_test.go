@@ -80,7 +80,7 @@ var mayImport = map[string][]string{
 	"unserved":             {"gateway", "gateway/topic", "internal/loglimit"},
 	"sessionstore":         {"gateway", "reserve", "store"},
 	"metrics":              {".", "gateway", "gateway/door", "intake", "reserve", "webhook"},
-	"datafolder":           {".", "codesign", "files/diskstore", "identity", "identity/ca", "internal/secretfile", "service", "sessionstore", "sigv4", "store", "store/pebblestore"},
+	"datafolder":           {".", "codesign", "files/diskstore", "identity", "identity/ca", "internal/secretfile", "service", "sessionstore", "sigv4", "store", "store/pebblestore", "transfer"},
 	"landing":              {"internal/hostport", "internal/loopback"},
 	"cors":                 {"intake", "internal/loglimit", "internal/respond"},
 	"flood":                {"internal/loglimit"},

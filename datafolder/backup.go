@@ -26,6 +26,14 @@ func (f Folder) Backup(ctx context.Context, s *pebblestore.Store, to Folder, hol
 	if err := diskstore.CopyContents(f.Files(), to.Files()); err != nil {
 		return err
 	}
+	if err := f.copyBesides(to); err != nil {
+		return err
+	}
+	return to.seal(ctx)
+}
+
+// copyBesides copies the files beside the store and the contents of job files.
+func (f Folder) copyBesides(to Folder) error {
 	files, err := f.besides()
 	if err != nil {
 		return err
@@ -39,7 +47,7 @@ func (f Folder) Backup(ctx context.Context, s *pebblestore.Store, to Folder, hol
 			return err
 		}
 	}
-	return to.seal(ctx)
+	return nil
 }
 
 // HoldNothing is the hold for a folder that no server is using.

@@ -218,6 +218,9 @@ func (f Folder) verifyBesides(problem func(string)) {
 			problem(fmt.Sprintf("%s: %v", filepath.Base(path), err))
 		}
 	}
+	if err := f.checkIsWhole(); err != nil {
+		problem(err.Error())
+	}
 	if err := f.CheckSecrets(); err != nil {
 		problem(err.Error())
 	}

@@ -1,0 +1,146 @@
+package datafolder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/muster-iot/muster/files/diskstore"
+	"github.com/muster-iot/muster/service"
+	"github.com/muster-iot/muster/sessionstore"
+	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/transfer"
+)
+
+// Export writes the store s of the data folder, and what is beside it, to the folder to, from
+// which Import makes a data folder with a store of any kind (transfer.Make). A server may use
+// a store that allows it.
+func (f Folder) Export(ctx context.Context, s store.Store, to string, a transfer.About) (transfer.List, error) {
+	var problems []string
+	_, err := f.checkBackup(ctx, func(p string) { problems = append(problems, p) })
+	if err == nil && len(problems) > 0 {
+		err = &damageError{fmt.Sprintf("%s is a damaged backup: %s", string(f), summary(problems))}
+	}
+	if err == nil {
+		err = f.checkIsWhole()
+	}
+	if err != nil {
+		return transfer.List{}, err
+	}
+	return transfer.Make(ctx, s, exportedTables(), to, a, f.copyBeside)
+}
+
+// copyBeside copies what is beside the store that r shows. A server may delete job files in the
+// meantime, so their contents come first, and none may be missing.
+func (f Folder) copyBeside(r store.Reader, to string) error {
+	if err := diskstore.CopyContents(f.Files(), Folder(to).Files()); err != nil {
+		return err
+	}
+	if err := diskstore.CheckContents(r, Folder(to).Files()); err != nil {
+		return err
+	}
+	return f.copyBesides(Folder(to))
+}
+
+// exportedTables are the tables of all records. Former formats have more than the present one.
+func exportedTables() []store.Table {
+	all := service.FormerTables()
+	for _, table := range slices.Concat(service.Tables(), sessionstore.Tables(), diskstore.Tables(), []store.Checker{partsTable}) {
+		if !slices.Contains(transfer.Tables(), table) {
+			all = append(all, table.Name())
+		}
+	}
+	return all
+}
+
+// Import makes a data folder of an export: it copies what belongs beside the store into f, which
+// must be missing or empty, and fills the store that open opens, which must be empty. If it is
+// interrupted, the next call continues; until it has returned nil neither is served. The caller
+// closes the store.
+func (f Folder) Import(ctx context.Context, from string, open func() (store.Store, error)) (transfer.List, error) {
+	x, err := transfer.Open(from)
+	if err == nil {
+		err = x.Check(ctx)
+	}
+	if err != nil {
+		return transfer.List{}, err
+	}
+	continued, err := f.beginImport(x.SHA256)
+	if err != nil {
+		return transfer.List{}, err
+	}
+	if err := x.Restore(ctx, string(f)); err != nil {
+		return transfer.List{}, err
+	}
+	s, err := open()
+	if err != nil {
+		return transfer.List{}, err
+	}
+	err = x.Import(ctx, s, exportedTables(), service.MigrateLater)
+	switch done := errors.Is(err, transfer.ErrDone); {
+	case done && continued:
+		err = nil // only what follows was missing
+	case done: // the store has changed since, and does not belong to what was restored here
+		return x.List, errors.Join(err, os.RemoveAll(string(f)))
+	}
+	if err == nil {
+		err = os.Remove(f.importMark())
+	}
+	if err == nil {
+		err = f.sync()
+	}
+	return x.List, err
+}
+
+// importMark marks a folder into which an import is unfinished. It has the name of the export.
+func (f Folder) importMark() string { return filepath.Join(string(f), "import-unfinished") }
+
+// beginImport marks the folder, and reports whether an earlier call has done that for the same
+// export. It refuses any other folder that is not empty.
+func (f Folder) beginImport(export string) (continued bool, err error) {
+	entries, err := os.ReadDir(string(f))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, err
+	}
+	switch mark, err := os.ReadFile(f.importMark()); {
+	case err == nil && string(mark) == export+"\n":
+		return true, nil
+	case err == nil && len(mark) > 0:
+		return false, fmt.Errorf("the import of another export into the folder %s is unfinished: continue that one, or begin with an empty folder", string(f))
+	case err == nil && len(entries) == 1: // it was being made
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return false, err
+	case len(entries) > 0:
+		return false, fmt.Errorf("the folder %s is not empty", string(f))
+	}
+	if err := errors.Join(os.MkdirAll(string(f), 0o700), os.Chmod(string(f), 0o700)); err != nil {
+		return false, err
+	}
+	mark, err := os.OpenFile(f.importMark(), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return false, err
+	}
+	_, err = mark.WriteString(export + "\n")
+	if err == nil {
+		err = mark.Sync()
+	}
+	return false, errors.Join(err, mark.Close(), f.sync())
+}
+
+// checkIsWhole refuses a folder that is not a data folder yet.
+func (f Folder) checkIsWhole() error {
+	if _, err := os.Stat(f.importMark()); err == nil {
+		return fmt.Errorf("an import into %s is unfinished: run the same muster admin import again to continue it", string(f))
+	}
+	if transfer.Is(string(f)) {
+		return fmt.Errorf("%s is an export and no data folder: muster admin import makes a data folder of it", string(f))
+	}
+	return nil
+}
+
+// Exporting is where a server makes a backup of the folder from which it is exported.
+func (f Folder) Exporting() Folder { return Folder(filepath.Join(string(f), "exporting")) }
