@@ -218,7 +218,7 @@ func (f Folder) verifyBesides(problem func(string)) {
 			problem(fmt.Sprintf("%s: %v", filepath.Base(path), err))
 		}
 	}
-	if err := f.checkIsWhole(); err != nil {
+	if err := f.CheckWhole(); err != nil {
 		problem(err.Error())
 	}
 	if err := f.CheckSecrets(); err != nil {

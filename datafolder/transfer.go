@@ -25,9 +25,6 @@ func (f Folder) Export(ctx context.Context, s store.Store, to string, a transfer
 	if err == nil && len(problems) > 0 {
 		err = &damageError{fmt.Sprintf("%s is a damaged backup: %s", string(f), summary(problems))}
 	}
-	if err == nil {
-		err = f.checkIsWhole()
-	}
 	if err != nil {
 		return transfer.List{}, err
 	}
@@ -131,8 +128,9 @@ func (f Folder) beginImport(export string) (continued bool, err error) {
 	return false, errors.Join(err, mark.Close(), f.sync())
 }
 
-// checkIsWhole refuses a folder that is not a data folder yet.
-func (f Folder) checkIsWhole() error {
+// CheckWhole returns an error for a folder that is not a data folder yet: an export, or one into
+// which an import is unfinished.
+func (f Folder) CheckWhole() error {
 	if _, err := os.Stat(f.importMark()); err == nil {
 		return fmt.Errorf("an import into %s is unfinished: run the same muster admin import again to continue it", string(f))
 	}

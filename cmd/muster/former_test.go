@@ -64,9 +64,22 @@ func serveFormer(t *testing.T, format int) {
 	if after := digests(t, data); !maps.Equal(after, before) {
 		t.Errorf("admin verify has changed the folder from %v to %v", before, after)
 	}
+	askFormer(t, format, data)
+
+	copied := filepath.Join(t.TempDir(), "copy")
+	if out, err := exec.Command("muster", "admin", "backup", data, copied).CombinedOutput(); err != nil {
+		t.Fatalf("muster admin backup: %v\n%s", err, out)
+	}
+	verified(t, copied)
+}
+
+// askFormer serves a data folder that holds what a former release left in its own, and compares
+// the answers. flags are further ones of the server.
+func askFormer(t *testing.T, format int, data string, flags ...string) {
+	t.Helper()
 	keepSessions(t, data)
 
-	s := startServer(t, data, "--test-clock", "--limit", "concurrent-jobs=2", "--session-expiry", "168h", "--https", "127.0.0.1:0")
+	s := startServer(t, data, append(flags, "--test-clock", "--limit", "concurrent-jobs=2", "--session-expiry", "168h", "--https", "127.0.0.1:0")...)
 	s.travel(t, former.Clock)
 	answers, err := former.Answers(format)
 	if err != nil {
@@ -82,12 +95,6 @@ func serveFormer(t *testing.T, format int) {
 	s.askAsFormerDevice(t, data)
 	s.kill(t)
 	verified(t, data)
-
-	copied := filepath.Join(t.TempDir(), "copy")
-	if out, err := exec.Command("muster", "admin", "backup", data, copied).CombinedOutput(); err != nil {
-		t.Fatalf("muster admin backup: %v\n%s", err, out)
-	}
-	verified(t, copied)
 }
 
 // TestABackupOfAFormerFolderIsServed copies the folder while it has its format, and

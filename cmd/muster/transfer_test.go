@@ -1,0 +1,233 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/muster-iot/muster/datafolder"
+	"github.com/muster-iot/muster/device"
+	"github.com/muster-iot/muster/internal/former"
+	"github.com/muster-iot/muster/store"
+)
+
+// moved exports a data folder and imports it into another, which it returns.
+func moved(t *testing.T, data string, flags ...string) string {
+	t.Helper()
+	export, to := filepath.Join(t.TempDir(), "export"), filepath.Join(t.TempDir(), "moved")
+	succeed(t, "admin", "export", data, export)
+	succeed(t, append([]string{"admin", "import", export, to}, flags...)...)
+	return to
+}
+
+// succeed runs a command of the program, which must succeed, and returns what it prints.
+func succeed(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := exec.Command("muster", args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("muster %q: %v\n%s", args, err, out)
+	}
+	return string(out)
+}
+
+// What a former release left moves to another folder, and is served there as in its own.
+func TestAFormerFolderMovesAndIsServed(t *testing.T) {
+	for _, format := range formerFormats {
+		t.Run(fmt.Sprint("format ", format), func(t *testing.T) {
+			data := filepath.Join(t.TempDir(), "data")
+			if err := former.Unpack(format, data); err != nil {
+				t.Fatal(err)
+			}
+			askFormer(t, format, moved(t, data))
+		})
+	}
+}
+
+// TestAServedFolderMoves exports a folder while it is served and a device works on a job, and
+// the device ends it where the folder was moved to. What happened after the export is not there.
+func TestAServedFolderMoves(t *testing.T) {
+	data, ctx := filepath.Join(t.TempDir(), "data"), t.Context()
+	before := startServer(t, data)
+	if err := before.CreateThing(ctx, "lamp"); err != nil {
+		t.Fatal(err)
+	}
+	target := fmt.Sprintf("arn:aws:iot:%s:%s:thing/lamp", before.ready.Region, before.ready.Account)
+	if err := before.CreateJob(ctx, "flash", target, `{"do":"flash"}`); err != nil {
+		t.Fatal(err)
+	}
+	lamp, err := before.device(ctx, "lamp", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if j, err := lamp.Next(ctx); err != nil || j.JobID != "flash" {
+		t.Fatalf("Next() = %+v, %v", j, err)
+	}
+	if err := lamp.Close(); err != nil {
+		t.Fatal(err)
+	}
+	to := moved(t, data)
+	if _, err := os.Stat(string(datafolder.Folder(data).Exporting())); err == nil {
+		t.Error("the backup that was exported is still there")
+	}
+	if err := before.CreateThing(ctx, "later"); err != nil {
+		t.Fatal(err)
+	}
+	before.kill(t)
+
+	verified(t, to)
+	after := startServer(t, to)
+	if after.Credential != before.Credential {
+		t.Error("the key is another one")
+	}
+	if err := after.Call(ctx, http.MethodGet, "/things/later", nil, nil); err == nil {
+		t.Error("what was made after the export has moved")
+	}
+	if lamp, err = after.device(ctx, "lamp", true); err != nil {
+		t.Fatal(err)
+	}
+	defer lamp.Close()
+	told, err := lamp.Update(ctx, "flash", device.Update{Status: device.Succeeded, WithState: true})
+	if err != nil || told.State == nil || told.State.Version != 3 {
+		t.Fatalf("the end of the job: %+v, %v", told, err)
+	}
+	if j, err := after.DescribeJob(ctx, "flash"); err != nil || j.Status != "COMPLETED" {
+		t.Errorf("the job is %+v, %v", j, err)
+	}
+	after.stop(t)
+	verified(t, to)
+}
+
+// An export is text: its lines are JSON.
+func TestAnExportCanBeRead(t *testing.T) {
+	sound := makeSoundFolder(t)
+	export := filepath.Join(t.TempDir(), "export")
+	told := succeed(t, "admin", "export", string(sound.data), export)
+	if !strings.HasPrefix(told, "exported ") || !strings.HasSuffix(told, " to "+export+"\n") {
+		t.Errorf("it says %q", told)
+	}
+	text, err := exec.Command("sh", "-c", `zcat "$0"/rows/*.gz`, export).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range bytes.Lines(text) {
+		if !json.Valid(line) {
+			t.Errorf("there is a line %q", line)
+		}
+	}
+	if !bytes.Contains(text, []byte(`{"table":"thing","key":"pump-07","value":{"`)) {
+		t.Error("there is no thing")
+	}
+	err = filepath.WalkDir(export, func(path string, d os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil && info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s has the mode %v", path, info.Mode())
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := filepath.Join(t.TempDir(), "moved")
+	succeed(t, "admin", "import", export, to)
+	if err := sound.holds(t, datafolder.Folder(to)); err != nil {
+		t.Errorf("the moved folder: %v", err)
+	}
+}
+
+// A backup that was not served yet can be exported, unless it is damaged.
+func TestABackupIsExported(t *testing.T) {
+	sound := makeSoundFolder(t)
+	if err := sound.holds(t, datafolder.Folder(moved(t, string(sound.backup)))); err != nil {
+		t.Errorf("the moved backup: %v", err)
+	}
+	if _, err := os.Stat(sound.backup.BackupList()); err != nil {
+		t.Error("the backup is none any more")
+	}
+	if err := os.Remove(sound.backup.FilesKey()); err != nil {
+		t.Fatal(err)
+	}
+	err := inProcess(t.Context(), "admin", "export", string(sound.backup), filepath.Join(t.TempDir(), "export"))
+	if err == nil || !strings.Contains(err.Error(), "damaged backup") {
+		t.Errorf("an export of a damaged backup says %v", err)
+	}
+}
+
+// A process that is killed while it imports leaves a folder that is refused by all who would use
+// it, until the same command has finished it.
+func TestAnUnfinishedImportIsRefused(t *testing.T) {
+	sound := makeSoundFolder(t)
+	export, to := filepath.Join(t.TempDir(), "export"), datafolder.Folder(filepath.Join(t.TempDir(), "moved"))
+	succeed(t, "admin", "export", string(sound.data), export)
+	half(t, export, to)
+	for _, args := range [][]string{
+		{"serve", "--data", string(to), "--api", "127.0.0.1:0"}, {"admin", "verify", string(to)},
+		{"admin", "export", string(to), filepath.Join(t.TempDir(), "again")}, {"admin", "import", export, string(sound.data)},
+		{"serve", "--data", export, "--api", "127.0.0.1:0"},
+	} {
+		err := inProcess(t.Context(), args...)
+		if err == nil || !strings.Contains(err.Error(), "unfinished") && !strings.Contains(err.Error(), "not empty") && !strings.Contains(err.Error(), "is an export") {
+			t.Errorf("muster %q says %v", args, err)
+		}
+	}
+	if out := succeed(t, "admin", "import", export, string(to)); !strings.HasPrefix(out, "imported ") {
+		t.Errorf("the import says %q", out)
+	}
+	if err := sound.holds(t, to); err != nil {
+		t.Errorf("the moved folder: %v", err)
+	}
+	verified(t, string(to))
+}
+
+// An import that is killed at any moment is continued by the next one.
+func TestAnImportSurvivesKills(t *testing.T) {
+	sound := makeSoundFolder(t)
+	export, to := filepath.Join(t.TempDir(), "export"), datafolder.Folder(filepath.Join(t.TempDir(), "moved"))
+	succeed(t, "admin", "export", string(sound.data), export)
+	killed := 0
+	for after := time.Millisecond; ; after += after / 3 {
+		cmd := exec.Command("muster", "admin", "import", export, string(to))
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		kill := time.AfterFunc(after, func() { _ = cmd.Process.Kill() })
+		err := cmd.Wait()
+		kill.Stop()
+		if err == nil {
+			break
+		}
+		if cmd.ProcessState.Exited() {
+			t.Fatalf("after %d kills an import says %v", killed, err)
+		}
+		killed++
+		if left, err := os.ReadDir(string(to)); err == nil && len(left) > 0 && !slices.ContainsFunc(left, func(d os.DirEntry) bool { return d.Name() == "import-unfinished" }) {
+			break // it was at its end
+		}
+	}
+	t.Logf("the import was killed %d times", killed)
+	if err := sound.holds(t, to); err != nil {
+		t.Errorf("the moved folder: %v", err)
+	}
+	verified(t, string(to))
+}
+
+// half is an import that ends when everything but the rows is there.
+func half(t *testing.T, export string, to datafolder.Folder) {
+	t.Helper()
+	broken := errors.New("broken off")
+	_, err := to.Import(t.Context(), export, func() (store.Store, error) { return nil, broken })
+	if !errors.Is(err, broken) {
+		t.Fatal(err)
+	}
+}
