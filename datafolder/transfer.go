@@ -31,16 +31,20 @@ func (f Folder) Export(ctx context.Context, s store.Store, to string, a transfer
 	return transfer.Make(ctx, s, exportedTables(), to, a, f.copyBeside)
 }
 
-// copyBeside copies what is beside the store that r shows. A server may delete job files in the
-// meantime, so their contents come first, and none may be missing.
-func (f Folder) copyBeside(r store.Reader, to string) error {
-	if err := diskstore.CopyContents(f.Files(), Folder(to).Files()); err != nil {
-		return err
-	}
-	if err := diskstore.CheckContents(r, Folder(to).Files()); err != nil {
-		return err
-	}
-	return f.copyBesides(Folder(to))
+// copyBeside copies what is beside the store. A server may make and delete job files in the
+// meantime, so what is new when the snapshot is taken is copied then, and none of the contents
+// that it names may be missing.
+func (f Folder) copyBeside(to string) (complete func(r store.Reader) error, err error) {
+	files := Folder(to).Files()
+	return func(r store.Reader) error {
+		if err := diskstore.CopyContents(f.Files(), files); err != nil {
+			return err
+		}
+		if err := diskstore.CheckContents(r, files); err != nil {
+			return err
+		}
+		return f.copyBesides(Folder(to))
+	}, diskstore.CopyContents(f.Files(), files)
 }
 
 // exportedTables are the tables of all records. Former formats have more than the present one.

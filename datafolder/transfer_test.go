@@ -244,6 +244,54 @@ func TestAnExportIsImportedOnceIntoAStore(t *testing.T) {
 	}
 }
 
+// uploading is a store into which a file is uploaded before the snapshot of an export is taken,
+// and from which one is deleted after that.
+type uploading struct {
+	store.Store
+	upload, remove func()
+}
+
+func (s *uploading) View(ctx context.Context, fn func(store.Reader) error) error {
+	s.upload()
+	return s.Store.View(ctx, func(r store.Reader) error {
+		if _, err := r.Get("setting", "name"); err != nil {
+			return err
+		}
+		s.remove()
+		return fn(r)
+	})
+}
+
+// Job files may come and go while a server works and its database is exported. All that the
+// snapshot has are in the export.
+func TestJobFilesComeAndGoDuringAnExport(t *testing.T) {
+	f, s := worked(t)
+	objects, err := diskstore.Open(t.Context(), diskstore.Options{Dir: f.Files(), Index: s, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	busy := &uploading{s, func() {
+		if _, err := objects.Put(t.Context(), "lab", "late", diskstore.Content{Body: strings.NewReader("late"), Size: 4}, diskstore.Attributes{}, diskstore.Precondition{}); err != nil {
+			t.Error(err)
+		}
+	}, func() {
+		if _, err := objects.Delete(t.Context(), "lab", "firmware", ""); err != nil {
+			t.Error(err)
+		}
+	}}
+	to, into := Folder(filepath.Join(t.TempDir(), "data")), memstore.New()
+	if _, err := to.Import(t.Context(), exported(t, f, busy), func() (store.Store, error) { return into, nil }); err != nil {
+		t.Fatal(err)
+	}
+	contents, err := filepath.Glob(filepath.Join(to.Files(), "*", "*"))
+	if err != nil || len(contents) != 2 {
+		t.Errorf("the contents are %v, %v, want both files", contents, err)
+	}
+	if problems, err := diskstore.Verify(t.Context(), into, to.Files()); err != nil || len(problems) > 0 {
+		t.Errorf("the job files: %v, %v", problems, err)
+	}
+}
+
 // A content that the store names and that is not there is not left out silently.
 func TestAJobFileThatIsLostIsNotLeftOut(t *testing.T) {
 	for name, lose := range map[string]func(content string) error{

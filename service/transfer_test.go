@@ -22,7 +22,8 @@ func moved(t *testing.T, from, to store.Store) error {
 		}
 	}
 	dir := filepath.Join(t.TempDir(), "export")
-	_, err := transfer.Make(t.Context(), from, tables, dir, transfer.About{}, func(store.Reader, string) error { return nil })
+	nothing := func(string) (func(store.Reader) error, error) { return func(store.Reader) error { return nil }, nil }
+	_, err := transfer.Make(t.Context(), from, tables, dir, transfer.About{}, nothing)
 	noErr(t, "Make", err)
 	x, err := transfer.Open(dir)
 	noErr(t, "Open", err)

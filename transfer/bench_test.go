@@ -46,7 +46,9 @@ func fill(b *testing.B, s store.Store) {
 	}
 }
 
-func nothingBeside(store.Reader, string) error { return nil }
+func nothingBeside(string) (func(store.Reader) error, error) {
+	return func(store.Reader) error { return nil }, nil
+}
 
 // perRow reports what is told of a transfer in its rows.
 func perRow(b *testing.B) {

@@ -16,17 +16,21 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
+// Beside copies what is beside a store to a folder, as Make says.
+type Beside func(to string) (complete func(r store.Reader) error, err error)
+
 // Make makes an export: it writes all that is in s to the folder to, which is made, and returns the list of what
 // it holds. to must be missing or empty, or hold an export that was interrupted: that one is
 // removed first. Others may use the store meanwhile.
 //
 // tables are those of all records. beside copies what is beside the store to a folder, which
-// is there and empty; it is called when the snapshot is taken, and reads the store through r only.
-func Make(ctx context.Context, s store.Store, tables []store.Table, to string, a About, beside func(r store.Reader, to string) error) (List, error) {
+// is there and empty. The function that it returns is called when the snapshot has been taken,
+// and completes the copy. It should be quick, as not every store keeps a snapshot that is idle.
+func Make(ctx context.Context, s store.Store, tables []store.Table, to string, a About, beside Beside) (List, error) {
 	return makeBounded(ctx, s, tables, to, a, beside, usual)
 }
 
-func makeBounded(ctx context.Context, s store.Store, tables []store.Table, to string, a About, beside func(r store.Reader, to string) error, b bounds) (List, error) {
+func makeBounded(ctx context.Context, s store.Store, tables []store.Table, to string, a About, beside Beside, b bounds) (List, error) {
 	if err := claim(to); err != nil {
 		return List{}, err
 	}
@@ -34,11 +38,15 @@ func makeBounded(ctx context.Context, s store.Store, tables []store.Table, to st
 	if f, ok := s.(store.Formatted); ok {
 		l.Format = f.Format()
 	}
-	err := s.View(ctx, func(r store.Reader) (err error) {
+	complete, err := beside(filepath.Join(to, folderName))
+	if err != nil {
+		return List{}, err
+	}
+	err = s.View(ctx, func(r store.Reader) (err error) {
 		if err := CheckFinished(r); err != nil {
 			return err
 		}
-		if err := beside(r, filepath.Join(to, folderName)); err != nil {
+		if err := complete(r); err != nil {
 			return err
 		}
 		l.Content, l.Files, err = writeRows(ctx, r, tables, to, b.file)

@@ -86,12 +86,11 @@ func exported(t *testing.T, s store.Store) string {
 }
 
 // twoFiles are beside the store.
-func twoFiles(_ store.Reader, to string) error {
-	return errors.Join(
-		os.WriteFile(filepath.Join(to, "keys.json"), []byte("{}"), 0o600),
-		os.Mkdir(filepath.Join(to, "files"), 0o700),
-		os.WriteFile(filepath.Join(to, "files", "one"), []byte("content"), 0o600),
-	)
+func twoFiles(to string) (complete func(store.Reader) error, err error) {
+	complete = func(store.Reader) error {
+		return os.WriteFile(filepath.Join(to, "files", "one"), []byte("content"), 0o600)
+	}
+	return complete, errors.Join(os.WriteFile(filepath.Join(to, "keys.json"), []byte("{}"), 0o600), os.Mkdir(filepath.Join(to, "files"), 0o700))
 }
 
 func neverOlder(store.Writer, int) { panic("the export is not older") }
