@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/store/memstore"
 )
 
 // labFiles is a store of job files in which https://files/BUCKET/KEY names an
@@ -97,7 +96,7 @@ func TestTheMakerOfAJobMustHaveItsFiles(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			keys := &testKeys{}
-			env := newEnvWithFiles(t, memstore.New(), Options{Keys: keys, Documents: someDocuments{
+			env := newEnvWithFiles(t, newStore(t), Options{Keys: keys, Documents: someDocuments{
 				"https://s3.amazonaws.com/lab/plain.json":  `{}`,
 				"https://s3.amazonaws.com/lab/linked.json": `{"u":"${aws:iot:s3-presigned-url:https://files/lab/in-source.bin}"}`,
 			}}, labFiles{})
@@ -143,7 +142,7 @@ func TestTheMakerOfAJobMustHaveItsFiles(t *testing.T) {
 // are taken away later.
 func TestAJobKeepsItsFilesWhenItsMakerLosesThem(t *testing.T) {
 	keys := &testKeys{policy: everything}
-	env := newEnvWithFiles(t, memstore.New(), Options{Keys: keys}, labFiles{})
+	env := newEnvWithFiles(t, newStore(t), Options{Keys: keys}, labFiles{})
 	env.thing("lamp")
 	env.key = limited
 	env.must("PUT", "/jobs/fw", `{"targets":["`+arnPrefix+`thing/lamp"],`+link("s3-presigned-url", "https://files/lab/fw.bin")+`}`)

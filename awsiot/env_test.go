@@ -19,6 +19,7 @@ import (
 	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/identity/ca"
+	"github.com/muster-iot/muster/internal/teststore"
 	"github.com/muster-iot/muster/iotpolicy"
 	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/service"
@@ -88,7 +89,13 @@ func newEnv(t testing.TB) *env { return newEnvWith(t, Options{}) }
 
 func newEnvWith(t testing.TB, o Options) *env {
 	t.Helper()
-	return newEnvOn(t, memstore.New(), o)
+	return newEnvOn(t, newStore(t), o)
+}
+
+// newStore returns an empty store, in memory unless the suites are aimed at another.
+func newStore(t testing.TB) store.Store {
+	t.Helper()
+	return teststore.New(t, func() store.Store { return memstore.New() })
 }
 
 func newEnvOn(t testing.TB, s store.Store, o Options) *env {

@@ -11,6 +11,7 @@ package commit
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -117,9 +118,14 @@ func (blind) Due()          {}
 func (blind) Committed(int) {}
 
 // View runs fn on a snapshot whose contents are durable. fn must not keep the reader. It
-// returns the error of fn or of the store.
+// returns the error of fn or of the store; while that cannot be reached it fails with
+// Unavailable.
 func (c *Committer) View(ctx context.Context, fn func(store.Reader) error) error {
-	return c.store.View(ctx, fn)
+	err := c.store.View(ctx, fn)
+	if errors.Is(err, store.ErrUnavailable) {
+		return notStored(err)
+	}
+	return err
 }
 
 // Now returns the current instant of the Committer's clock.
@@ -158,14 +164,30 @@ type command struct {
 // may run more than once and must change nothing but the Tx. If fn returns a
 // *muster.Error, what fn wrote is undone and the other commands of the transaction are
 // not affected; any other error is taken for a failure of the store. If ctx ends first,
-// Do fails with Unavailable, and fn may still take effect.
-func Do[T any](ctx context.Context, c *Committer, fn func(*Tx) (T, error)) (T, error) {
-	return Await(ctx, func(done func(T, error)) { Submit(c, nil, fn, done) })
+// Do fails with Unavailable, and fn may still take effect. wants name what fn will read (see
+// Submit).
+func Do[T any](ctx context.Context, c *Committer, fn func(*Tx) (T, error), wants ...func(*Wants)) (T, error) {
+	return Await(ctx, func(done func(T, error)) { Submit(c, all(wants), fn, done) })
+}
+
+// all returns one function for wants, nil for none.
+func all(wants []func(*Wants)) func(*Wants) {
+	switch len(wants) {
+	case 0:
+		return nil
+	case 1:
+		return wants[0]
+	}
+	return func(w *Wants) {
+		for _, want := range wants {
+			want(w)
+		}
+	}
 }
 
 // Do is the function Do for an fn without a value.
-func (c *Committer) Do(ctx context.Context, fn func(*Tx) error) error {
-	_, err := Do(ctx, c, func(tx *Tx) (struct{}, error) { return struct{}{}, fn(tx) })
+func (c *Committer) Do(ctx context.Context, fn func(*Tx) error, wants ...func(*Wants)) error {
+	_, err := Do(ctx, c, func(tx *Tx) (struct{}, error) { return struct{}{}, fn(tx) }, wants...)
 	return err
 }
 

@@ -226,3 +226,29 @@ func TestOnARefusingStoreEachCommandCountsOnce(t *testing.T) {
 		t.Errorf("%d commands took effect and %d were told so, want %d", tally, counted, many*4/5)
 	}
 }
+
+// unreachable is a store that says of every call why it cannot serve it.
+type unreachable struct {
+	store.Store
+	why error
+}
+
+func (s unreachable) View(context.Context, func(store.Reader) error) error { return s.why }
+
+func (s unreachable) Apply(context.Context, func(store.Tx) error) (func() error, error) {
+	return nil, s.why
+}
+
+func TestCallersLearnWhyTheStoreDoesNotAnswer(t *testing.T) {
+	for why, kind := range map[error]muster.Kind{
+		store.ErrUnavailable: muster.Unavailable,
+		store.ErrFull:        muster.NoRoom,
+		errors.New("broken"): muster.Internal,
+	} {
+		c := running(t, Options{Store: unreachable{memstore.New(), fmt.Errorf("today: %w", why)}})
+		err := c.Do(context.Background(), func(*Tx) error { return nil })
+		fails(t, why.Error(), err, kind)
+	}
+	c := New(Options{Store: unreachable{memstore.New(), store.ErrUnavailable}, Now: func() muster.Instant { return 1 }})
+	fails(t, "View()", c.View(context.Background(), func(store.Reader) error { return nil }), muster.Unavailable)
+}

@@ -156,7 +156,9 @@ func (c *Committer) apply(commands []command, work bool) batch {
 		return b
 	}
 	if err != nil {
-		c.log.Error("commit failed", "error", err)
+		if !errors.Is(err, store.ErrUnavailable) { // which the store logs once, not for each batch
+			c.log.Error("commit failed", "error", err)
+		}
 		b.wait = func() error { return err }
 		return b
 	}
@@ -220,11 +222,11 @@ func (b *batch) enough(tx *Tx, c *Committer) bool {
 
 // answer waits until b is durable, then answers the commands and calls their
 // notifications, command by command. If b could not be stored it answers all of them
-// with Internal and returns the error.
+// with notStored and returns the error.
 func (c *Committer) answer(b batch) error {
 	if err := b.wait(); err != nil {
 		for _, cmd := range b.commands {
-			cmd.answer(nil, &muster.Error{Kind: muster.Internal, Msg: "the change could not be stored", Err: err})
+			cmd.answer(nil, notStored(err))
 		}
 		return err
 	}
@@ -253,4 +255,15 @@ func (c *Committer) answer(b batch) error {
 	}
 	c.watch.Committed(len(b.commands))
 	return nil
+}
+
+// notStored returns the error of a command whose transaction the store has not applied.
+func notStored(err error) error {
+	switch {
+	case errors.Is(err, store.ErrUnavailable):
+		return &muster.Error{Kind: muster.Unavailable, Msg: "the database cannot be reached", Err: err}
+	case errors.Is(err, store.ErrFull):
+		return &muster.Error{Kind: muster.NoRoom, Msg: "the database has no room on its disk", Err: err}
+	}
+	return &muster.Error{Kind: muster.Internal, Msg: "the change could not be stored", Err: err}
 }

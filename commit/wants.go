@@ -1,6 +1,8 @@
 package commit
 
 import (
+	"slices"
+
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/store"
 )
@@ -12,6 +14,10 @@ type Wants struct {
 	queues     []store.QueueKey
 	executions []store.ExecutionKey
 	entries    []entryWant
+	records    []store.RecordKey
+	counts     []muster.JobID
+	ofHeads    []store.Table
+	ranges     []store.Range
 }
 
 // entryWant is an execution that an entry of a queue may name: that of a job, or the head
@@ -27,10 +33,16 @@ func (w *Wants) Queue(key store.QueueKey) { w.queues = append(w.queues, key) }
 // Execution names an execution.
 func (w *Wants) Execution(key store.ExecutionKey) { w.executions = append(w.executions, key) }
 
-// Head names a queue and the execution at its head.
-func (w *Wants) Head(key store.QueueKey) {
+// Head names a queue and the execution at its head, and in some tables the records that have
+// the execution's job as their key.
+func (w *Wants) Head(key store.QueueKey, ofJob ...store.Table) {
 	w.Queue(key)
 	w.entries = append(w.entries, entryWant{queue: key})
+	for _, table := range ofJob {
+		if !slices.Contains(w.ofHeads, table) {
+			w.ofHeads = append(w.ofHeads, table)
+		}
+	}
 }
 
 // Latest names a queue and the latest execution of a job on its thing. If that is pending
@@ -40,9 +52,25 @@ func (w *Wants) Latest(key store.QueueKey, job muster.JobID) {
 	w.entries = append(w.entries, entryWant{key, job})
 }
 
-// prefetch reads what several commands name. A single command gains nothing.
+// Record names a record.
+func (w *Wants) Record(table store.Table, key string) {
+	w.records = append(w.records, store.RecordKey{Table: table, Key: key})
+}
+
+// Under names the records whose keys begin with these parts and have one more. There should
+// be few of them.
+func (w *Wants) Under(table store.Table, parts ...string) {
+	from, to := store.Under(parts...)
+	w.ranges = append(w.ranges, store.Range{Table: table, From: from, To: to})
+}
+
+// Counts names the counts of a job.
+func (w *Wants) Counts(job muster.JobID) { w.counts = append(w.counts, job) }
+
+// prefetch reads what commands name. A single command gains nothing, unless the store is
+// reached over a network.
 func (t *Tx) prefetch(commands []command) {
-	if len(commands) < 2 {
+	if _, far := t.Tx.(store.Prefetcher); len(commands) < 2 && !far {
 		return
 	}
 	t.Prefetch(func(w *Wants) {
@@ -54,10 +82,13 @@ func (t *Tx) prefetch(commands []command) {
 	})
 }
 
-// Prefetch reads at once what wants names, so that Queue, Executions and Latest find it in
-// memory. A read that fails is not an error: it is done again, and fails, where its result
+// Prefetch reads at once what wants names, so that reads of it find it in memory. On a store
+// that is not reached over a network it leaves out records and counts. A read that fails is not an error: it is done again, and fails, where its result
 // is needed.
 func (t *Tx) Prefetch(wants func(*Wants)) {
+	if prefetchFar(t.Tx, wants) {
+		return
+	}
 	var w Wants
 	wants(&w)
 	if t.Load(w.queues) != nil {
@@ -79,6 +110,36 @@ func (t *Tx) Prefetch(wants func(*Wants)) {
 	}
 	t.found = keep(w.executions, t.Tx.Executions, t.found)
 	t.latest = keep(attempts, t.Tx.Latest, t.latest)
+}
+
+// PrefetchView is Tx.Prefetch for a view. It does nothing unless the store is reached over a
+// network.
+func PrefetchView(r store.Reader, wants func(*Wants)) { prefetchFar(r, wants) }
+
+// prefetchFar reads what wants names and reports true, if r is of a store that is reached
+// over a network.
+func prefetchFar(r store.Reader, wants func(*Wants)) bool {
+	far, ok := r.(store.Prefetcher)
+	if ok {
+		var w Wants
+		wants(&w)
+		_ = far.Prefetch(w.wanted())
+	}
+	return ok
+}
+
+// wanted returns what a store that is reached over a network reads at once. The latest
+// execution of a job is also that of its entry, so it need not be looked for by number.
+func (w *Wants) wanted() store.Wanted {
+	all := store.Wanted{Queues: w.queues, Executions: w.executions, Counts: w.counts, Records: w.records, Ranges: w.ranges, OfHeads: w.ofHeads}
+	for _, e := range w.entries {
+		if e.job == "" {
+			all.Heads = append(all.Heads, e.queue)
+		} else {
+			all.Latest = append(all.Latest, store.AttemptsKey{Thing: e.queue.Thing, Job: e.job})
+		}
+	}
+	return all
 }
 
 // keep reads what keys name and returns known with it.

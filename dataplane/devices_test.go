@@ -17,7 +17,6 @@ import (
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/gateway/packet"
-	"github.com/muster-iot/muster/store/memstore"
 )
 
 // onlyLamp may get what is pending for lamp, and nothing else.
@@ -36,7 +35,7 @@ func (onlyLamp) Act(action string, thing muster.ThingName) error {
 
 func TestAUTH17WhoIsServedByCertificate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		env := newEnv(t, memstore.New(), packet.V5)
+		env := newEnv(t, newStore(t), packet.V5)
 		env.step("given thing lamp")
 		env.step("given thing pump")
 		handler := env.http.Devices(func(_ context.Context, certificate []byte, addr string) (Device, error) {
@@ -82,7 +81,7 @@ func TestAUTH17WhoIsServedByCertificate(t *testing.T) {
 
 func TestAUTH31ALongPollEndsWithTheRights(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		env := newEnv(t, memstore.New(), packet.V5)
+		env := newEnv(t, newStore(t), packet.V5)
 		env.step("given thing lamp")
 		var active atomic.Bool
 		active.Store(true)
@@ -127,7 +126,7 @@ func (m mortal) Life() context.Context { return m.life }
 // A long poll may wait for five minutes, and the holder of a stolen key must not.
 func TestAUTH31DeactivationEndsALongPollAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		env := newEnv(t, memstore.New(), packet.V5)
+		env := newEnv(t, newStore(t), packet.V5)
 		env.step("given thing lamp")
 		life, deactivate := context.WithCancel(t.Context())
 		handler := env.http.Devices(func(context.Context, []byte, string) (Device, error) {

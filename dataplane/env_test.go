@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -23,6 +24,7 @@ import (
 	"github.com/muster-iot/muster/gateway/mqtttest"
 	"github.com/muster-iot/muster/gateway/packet"
 	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/internal/teststore"
 	"github.com/muster-iot/muster/iotpolicy"
 	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/service"
@@ -36,16 +38,30 @@ var (
 	_ jobs.Audience = (*Notifier)(nil)
 )
 
-// stores are all stores that everything must run on.
-var stores = map[string]func(t *testing.T) store.Store{
-	"memstore": func(*testing.T) store.Store { return memstore.New() },
-	"pebblestore": func(t *testing.T) store.Store {
-		s, err := pebblestore.Open("data", pebblestore.Options{FS: vfs.NewMem()})
-		if err != nil {
-			t.Fatalf("open the store: %v", err)
-		}
-		return s
-	},
+func TestMain(m *testing.M) { os.Exit(teststore.Main(m)) }
+
+// stores returns all stores that everything must run on, or the one that the suites are
+// aimed at.
+func stores(t *testing.T) map[string]func(t *testing.T) store.Store {
+	if teststore.Postgres(t) {
+		return map[string]func(*testing.T) store.Store{"pgstore": newStore}
+	}
+	return map[string]func(*testing.T) store.Store{
+		"memstore": newStore,
+		"pebblestore": func(t *testing.T) store.Store {
+			s, err := pebblestore.Open("data", pebblestore.Options{FS: vfs.NewMem()})
+			if err != nil {
+				t.Fatalf("open the store: %v", err)
+			}
+			return s
+		},
+	}
+}
+
+// newStore returns an empty store, in memory unless the suites are aimed at another.
+func newStore(t *testing.T) store.Store {
+	t.Helper()
+	return teststore.New(t, func() store.Store { return memstore.New() })
 }
 
 // env is the whole server but its sockets: the service on a store, the data

@@ -14,12 +14,11 @@ import (
 	"github.com/muster-iot/muster/gateway/packet"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/jobs"
-	"github.com/muster-iot/muster/store/memstore"
 )
 
 func TestOnlyPermittedCallersAreServed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		env := newEnv(t, memstore.New(), packet.V5)
+		env := newEnv(t, newStore(t), packet.V5)
 		for _, step := range []string{"given thing lamp", "given thing pump", "given job fw for lamp {}"} {
 			env.step(step)
 			env.settle()
@@ -57,7 +56,7 @@ func TestOnlyPermittedCallersAreServed(t *testing.T) {
 
 func TestAPolicyMaySayWhereACallerMustBe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		env := newEnv(t, memstore.New(), packet.V5)
+		env := newEnv(t, newStore(t), packet.V5)
 		env.step("given thing lamp")
 		env.settle()
 		who := caller(t, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*",
@@ -76,7 +75,7 @@ func TestAPolicyMaySayWhereACallerMustBe(t *testing.T) {
 
 func TestALongPollEndsWhenItsClientGoesAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		env := newEnv(t, memstore.New(), packet.V5)
+		env := newEnv(t, newStore(t), packet.V5)
 		env.step("given thing lamp")
 		ctx, cancel := context.WithCancel(t.Context())
 		r := httptest.NewRequestWithContext(ctx, "PUT", "/things/lamp/jobs/$next", strings.NewReader("{}"))
@@ -115,7 +114,7 @@ func TestALongPollEndsWithItsAccessKey(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "keys.json")
 			synctest.Test(t, func(t *testing.T) {
-				env := newEnv(t, memstore.New(), packet.V5)
+				env := newEnv(t, newStore(t), packet.V5)
 				env.step("given thing lamp")
 				keys, err := identity.OpenKeys(identity.KeysOptions{Path: path, Account: "000000000000", Now: time.Now})
 				if err != nil {
@@ -148,7 +147,7 @@ func TestALongPollEndsWithItsAccessKey(t *testing.T) {
 
 func TestDrainEndsLongPollsWithAnEmptyAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		env := newEnv(t, memstore.New(), packet.V5)
+		env := newEnv(t, newStore(t), packet.V5)
 		env.step("given thing lamp")
 		env.step("send GET /things/lamp/jobs wait=300")
 		env.settle()
@@ -228,7 +227,7 @@ func TestRoute(t *testing.T) {
 
 func TestALargeBodyIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		env := newEnv(t, memstore.New(), packet.V5)
+		env := newEnv(t, newStore(t), packet.V5)
 		env.ask("POST", "/things/lamp/jobs/fw", "", `{"status":"FAILED","x":"`+strings.Repeat("x", bodyMax)+`"}`)
 		synctest.Wait()
 		want := "expect 400 InvalidRequestException\n       {\"message\":\"The request body is larger than 131072 bytes\"}"

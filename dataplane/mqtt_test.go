@@ -79,7 +79,7 @@ func TestFaultsOverBothWires(t *testing.T) {
 
 func TestThrottledRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		env := newEnv(t, memstore.New(), packet.V311, func(o *Options, _ *service.Options) {
+		env := newEnv(t, newStore(t), packet.V311, func(o *Options, _ *service.Options) {
 			o.ReadsPerSecond, o.WritesPerSecond = 1, 1
 		})
 		env.step("given thing lamp")
@@ -109,7 +109,7 @@ func TestARequestSaysThatSomebodyAsks(t *testing.T) {
 	for _, step := range []string{"send $aws/things/lamp/jobs/get", "send GET /things/lamp/jobs"} {
 		synctest.Test(t, func(t *testing.T) {
 			all := turns.New(turns.Options{Processors: 2, Now: time.Now})
-			env := newEnv(t, memstore.New(), packet.V311, func(o *Options, _ *service.Options) { o.Turns = all })
+			env := newEnv(t, newStore(t), packet.V311, func(o *Options, _ *service.Options) { o.Turns = all })
 			env.step("given thing lamp")
 			env.settle()
 			if all.Asking() {
@@ -135,7 +135,7 @@ func TestLogAndMetrics(t *testing.T) {
 			}
 			return a
 		}}
-		env := newEnv(t, memstore.New(), packet.V5, func(o *Options, _ *service.Options) {
+		env := newEnv(t, newStore(t), packet.V5, func(o *Options, _ *service.Options) {
 			o.Log = slog.New(slog.NewTextHandler(&log, &plain))
 		})
 		for _, step := range []string{
@@ -174,7 +174,7 @@ level=DEBUG msg="device request" accountId=000000000000 eventType=DescribeJobExe
 
 func TestTheReplyComesBeforeTheNotifications(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		env := newEnv(t, memstore.New(), packet.V5)
+		env := newEnv(t, newStore(t), packet.V5)
 		for _, step := range []string{
 			"given thing lamp", "subscribe $aws/things/lamp/jobs/notify $aws/things/lamp/jobs/notify-next",
 			"given job one for lamp {}", "given job two for lamp {}",

@@ -42,7 +42,7 @@ func TestTranscripts(t *testing.T) {
 		t.Fatalf("no transcripts: %v", err)
 	}
 	for _, file := range files {
-		for name, open := range stores {
+		for name, open := range stores(t) {
 			for version, protocol := range map[byte]string{packet.V311: "MQTT 3.1.1", packet.V5: "MQTT 5"} {
 				t.Run(strings.Join([]string{filepath.Base(file), name, protocol}, "/"), func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) { play(t, file, newEnv(t, open(t), version)) })

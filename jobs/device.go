@@ -81,6 +81,7 @@ type DescribeInput struct {
 func (s *Jobs) DescribeExecution(ctx context.Context, in DescribeInput) (Described, error) {
 	d := Described{At: s.now()}
 	err := s.commits.View(ctx, func(r store.Reader) error {
+		commit.PrefetchView(r, in.wants)
 		x, err := describe(s.snapshot(r), in)
 		if err != nil || x == nil {
 			return err
@@ -96,6 +97,31 @@ func (s *Jobs) DescribeExecution(ctx context.Context, in DescribeInput) (Describ
 		return d, err
 	}
 	return s.describeAnew(ctx, in)
+}
+
+// wants names what describe will read.
+func (in DescribeInput) wants(w *commit.Wants) {
+	queue := store.QueueKey{Thing: in.Thing, Namespace: in.Namespace}
+	if in.Job == "" {
+		w.Head(queue, tables.jobs.Table, tables.documents.Table)
+		return
+	}
+	wantReported(w, queue, in.Job, in.Number)
+	if !in.WithoutDocument {
+		w.Record(tables.documents.Table, string(in.Job))
+	}
+}
+
+// wantReported names what a request on one execution of a job reads: the latest one unless
+// number is set.
+func wantReported(w *commit.Wants, queue store.QueueKey, job muster.JobID, number *int64) {
+	w.Record(tables.jobs.Table, string(job))
+	if number == nil {
+		w.Latest(queue, job)
+		return
+	}
+	w.Queue(queue)
+	w.Execution(store.ExecutionKey{Thing: queue.Thing, Job: job, Number: *number})
 }
 
 func describe(r jobReader, in DescribeInput) (*muster.Execution, error) {
@@ -135,6 +161,11 @@ type StartNextInput struct {
 	StepMinutes int               // as in muster.Update
 }
 
+// wants names what the request will read.
+func (in StartNextInput) wants(w *commit.Wants) {
+	w.Head(store.QueueKey{Thing: in.Thing, Namespace: in.Namespace}, tables.jobs.Table, tables.documents.Table)
+}
+
 // StartNext gives a thing the head of its queue to work on, IN_PROGRESS from
 // now on. One that is already IN_PROGRESS is given again, unchanged but for the
 // step timer (jobs-data-plane.md J5). Nothing pending is an answer without an execution.
@@ -143,7 +174,7 @@ func (s *Jobs) StartNext(in StartNextInput, done func(Described, error)) {
 		done(Described{}, err)
 		return
 	}
-	submit(s, func(w *commit.Wants) { w.Head(store.QueueKey{Thing: in.Thing, Namespace: in.Namespace}) }, func(tx *transaction) (Described, error) {
+	submit(s, in.wants, func(tx *transaction) (Described, error) {
 		d := Described{At: tx.Now}
 		q, err := tx.deviceQueue(in.Thing, in.Namespace)
 		if err != nil {
@@ -194,13 +225,13 @@ type UpdateInput struct {
 
 // wants names what the report will read.
 func (in UpdateInput) wants(w *commit.Wants) {
-	queue := store.QueueKey{Thing: in.Thing, Namespace: in.Namespace}
-	if in.Number == nil {
-		w.Latest(queue, in.Job)
-		return
+	wantReported(w, store.QueueKey{Thing: in.Thing, Namespace: in.Namespace}, in.Job, in.Number)
+	if in.Status.Terminal() {
+		w.Counts(in.Job)
 	}
-	w.Queue(queue)
-	w.Execution(store.ExecutionKey{Thing: in.Thing, Job: in.Job, Number: *in.Number})
+	if in.WithDocument {
+		w.Record(tables.documents.Table, string(in.Job))
+	}
 }
 
 // UpdateExecution takes a device's report. It fails with Invalid, NotFound,

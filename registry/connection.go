@@ -49,6 +49,12 @@ func (s *Registry) RecordConnections(ctx context.Context, changes []ConnectionCh
 }
 
 func (c *connections) record(tx *commit.Tx, changes []ConnectionChange) error {
+	tx.Prefetch(func(w *commit.Wants) {
+		for _, change := range changes {
+			w.Record(tables.connections.Table, change.Client)
+			w.Record(tables.things.Table, change.Client)
+		}
+	})
 	for _, change := range changes {
 		name := muster.ThingName(change.Client)
 		old, err := connectionOf(tx, name)
@@ -166,23 +172,33 @@ func (c *connections) disconnectLeft(tx *commit.Tx) error {
 // nextLeftConnected checks the next stepMax connected things. It returns those that
 // an earlier process wrote, and the progress after them.
 func (c *connections) nextLeftConnected(tx *commit.Tx, at absence) (names []muster.ThingName, next absence, err error) {
-	n := 0
 	from, to := store.Under(strconv.FormatBool(true))
 	if at.After != "" {
 		from = store.After(at.After)
 	}
+	var connected []muster.ThingName
+	next = absence{Done: true}
 	for row, err := range tx.Scan(tables.connectivity.Table, from, to) {
 		if err != nil {
 			return nil, at, err
 		}
-		if n++; n > stepMax {
-			return names, at, nil
+		if len(connected) == stepMax {
+			next = at
+			break
 		}
 		at.After = row.Key
 		name, _, err := connectivityIn(row.Key)
 		if err != nil {
 			return nil, at, err
 		}
+		connected = append(connected, name)
+	}
+	tx.Prefetch(func(w *commit.Wants) {
+		for _, name := range connected {
+			w.Record(tables.connections.Table, string(name))
+		}
+	})
+	for _, name := range connected {
 		known, err := tables.connections.Get(tx, string(name))
 		if err != nil {
 			return nil, at, err
@@ -191,7 +207,7 @@ func (c *connections) nextLeftConnected(tx *commit.Tx, at absence) (names []must
 			names = append(names, name)
 		}
 	}
-	return names, absence{Done: true}, nil
+	return names, next, nil
 }
 
 // dropAbsences removes the progress of earlier processes.

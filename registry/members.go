@@ -44,6 +44,11 @@ func (s *Registry) UpdateThingGroupsForThing(ctx context.Context, thing muster.T
 			return err
 		}
 		return s.regroup(tx, thing, was, is)
+	}, wantThing(thing), func(w *commit.Wants) {
+		w.Under(tables.memberships.Table, string(thing))
+		for _, group := range slices.Concat(add, remove) {
+			w.Record(tables.groups.Table, string(group))
+		}
 	})
 }
 

@@ -42,7 +42,16 @@ func (s *Registry) CreateThing(ctx context.Context, in muster.Thing) (muster.Thi
 			return t, err
 		}
 		return t, s.events.thing(tx, nil, &t)
+	}, wantThing(asked.Name), func(w *commit.Wants) {
+		if asked.Type != "" {
+			w.Record(tables.types.Table, string(asked.Type))
+		}
 	})
+}
+
+// wantThing names the record of a thing.
+func wantThing(name muster.ThingName) func(*commit.Wants) {
+	return func(w *commit.Wants) { w.Record(tables.things.Table, string(name)) }
 }
 
 func (s *Registry) checkSameThing(old, asked muster.Thing) error {

@@ -34,6 +34,9 @@ func (s *Rights) AttachPrincipal(ctx context.Context, thing muster.ThingName, id
 		tables.thingsOfPrincipal.Put(tx, store.JoinKey(string(id), string(thing)), a)
 		s.recheckCertificate(tx, id)
 		return nil
+	}, func(w *commit.Wants) {
+		w.Record(tables.certificates.Table, string(id))
+		w.Under(tables.thingsOfPrincipal.Table, string(id))
 	})
 }
 

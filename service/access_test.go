@@ -10,7 +10,6 @@ import (
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/listing"
 	"github.com/muster-iot/muster/rights"
-	"github.com/muster-iot/muster/store/memstore"
 )
 
 // accessLog notes whose rights may have changed, as "all", "cert c1" and
@@ -46,7 +45,7 @@ func (l *accessLog) take() string {
 // Whatever changes a right says so before it is answered (AUTH-31, AUTH-44).
 func TestAUTH44ChangesOfRightsAreTold(t *testing.T) {
 	var told accessLog
-	env := newEnvOn(t, memstore.New(), Options{Watcher: watcher{rightsChanged: told.note}})
+	env := newEnvOn(t, newStore(t), Options{Watcher: watcher{rightsChanged: told.note}})
 	ctx := t.Context()
 	certificate := func(id string) error {
 		_, err := env.AddCertificate(ctx, muster.Certificate{ID: muster.CertificateID(id), Status: muster.CertificateActive})

@@ -9,14 +9,13 @@ import (
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/store"
-	"github.com/muster-iot/muster/store/memstore"
 )
 
 // What goes wrong in a transaction is logged when its outcome is known, once,
 // however often it ran.
 func TestFaultsAreLoggedOnce(t *testing.T) {
 	var log bytes.Buffer
-	env := newEnvOn(t, memstore.New(), Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+	env := newEnvOn(t, newStore(t), Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
 	err := env.Commits.Do(t.Context(), func(tx *commit.Tx) error {
 		things.Put(tx, "lamp", muster.Thing{Name: "lamp"})
 		panic("out of luck")

@@ -8,7 +8,6 @@ import (
 	"github.com/muster-iot/muster/listing"
 	"github.com/muster-iot/muster/registry"
 	"github.com/muster-iot/muster/store"
-	"github.com/muster-iot/muster/store/memstore"
 )
 
 func came(client, session string, at muster.Instant) registry.ConnectionChange {
@@ -64,7 +63,7 @@ func TestConnectivityReachesGroupsAndTheIndex(t *testing.T) {
 }
 
 func TestAfterARestartNobodyIsConnected(t *testing.T) {
-	s := memstore.New()
+	s := newStore(t)
 	first := newEnvOn(t, s, Options{})
 	first.register("site", "north", "a", "b", "c")
 	first.dynamic("online", "connectivity.connected:true")
@@ -86,7 +85,7 @@ func TestAfterARestartNobodyIsConnected(t *testing.T) {
 // steps, and every transaction of it runs twice; a process that stops in between
 // leaves the next one a search of its own.
 func TestAfterARestartAllThingsAreFoundThatWereConnected(t *testing.T) {
-	s := memstore.New()
+	s := newStore(t)
 	first := newEnvOn(t, s, Options{})
 	var names []string
 	var changes []registry.ConnectionChange
@@ -172,7 +171,7 @@ func (env *env) indexing(change func(*muster.IndexingConfig)) {
 
 func TestWhoComesBackIsGivenAJobAgainUnlessItSucceeded(t *testing.T) {
 	for skip, want := range map[bool]int64{false: 2, true: 1} {
-		env := newEnvOn(t, memstore.New(), Options{SkipSucceeded: skip})
+		env := newEnvOn(t, newStore(t), Options{SkipSucceeded: skip})
 		env.register("site", "north", "a", "b")
 		env.connections(came("a", "1", 1000), came("b", "1", 1000))
 		env.dynamic("online", "connectivity.connected:true")

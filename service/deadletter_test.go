@@ -8,13 +8,12 @@ import (
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/eventlog"
 	"github.com/muster-iot/muster/store"
-	"github.com/muster-iot/muster/store/memstore"
 )
 
 // hooked is an env whose things' events go to the webhook.
 func hooked(t *testing.T) *env {
 	t.Helper()
-	return newEnvOn(t, memstore.New(), Options{Sinks: eventlog.Sinks{Webhook: map[muster.EventType]bool{muster.EventThing: true}}})
+	return newEnvOn(t, newStore(t), Options{Sinks: eventlog.Sinks{Webhook: map[muster.EventType]bool{muster.EventThing: true}}})
 }
 
 // bury makes things and dead letters of all their events.

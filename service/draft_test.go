@@ -6,7 +6,6 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/jobs"
-	"github.com/muster-iot/muster/store/memstore"
 )
 
 func TestCreateJobChecksPlaceholders(t *testing.T) {
@@ -28,7 +27,7 @@ func TestCreateJobChecksPlaceholders(t *testing.T) {
 		"too many signatures":           {`{"s":"` + strings.Repeat("${aws:iot:code-sign-signature:s3://us-east-1.lab/fw@1}", 33) + `"}`, "", "at most 32 signatures"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			env, _ := newLinkedEnv(t, memstore.New(), noneHeard)
+			env, _ := newLinkedEnv(t, newStore(t), noneHeard)
 			env.thing("lamp")
 			in := jobs.NewJob{ID: "fw", Targets: []muster.Target{{Name: "lamp"}}, Document: test.document}
 			in.Config.Presigned.RoleARN = test.role
@@ -55,7 +54,7 @@ func TestCreateJobChecksPlaceholders(t *testing.T) {
 }
 
 func TestSignaturesAreMadeOnce(t *testing.T) {
-	env, _ := newLinkedEnv(t, memstore.New(), noneHeard)
+	env, _ := newLinkedEnv(t, newStore(t), noneHeard)
 	env.thing("lamp")
 	const (
 		written = `{ "codesign": {"signature": "${aws:iot:code-sign-signature:s3://us-east-1.lab/fw.bin@7}"}, "url":"${aws:iot:s3-presigned-url:https://us-east-1/lab/fw.bin}" }`
@@ -74,7 +73,7 @@ func TestSignaturesAreMadeOnce(t *testing.T) {
 // A template's placeholders are checked for their syntax, and again for what
 // they name when a job is made of it (jobs-control-plane.md section 7).
 func TestAJobFromATemplateWithLinks(t *testing.T) {
-	env, _ := newLinkedEnv(t, memstore.New(), noneHeard)
+	env, _ := newLinkedEnv(t, newStore(t), noneHeard)
 	env.thing("lamp")
 	config := muster.JobConfig{Presigned: muster.PresignedConfig{RoleARN: role, ExpiresInSec: 600}}
 	env.template(jobs.NewJobTemplate{ID: "whole", Description: "d", Document: linked, Config: config})
@@ -108,7 +107,7 @@ func TestAJobFromATemplateWithLinks(t *testing.T) {
 
 // A value of documentParameters may be a link, as the examples of AWS have it.
 func TestAManagedTemplateWithALink(t *testing.T) {
-	env, _ := newLinkedEnv(t, memstore.New(), noneHeard)
+	env, _ := newLinkedEnv(t, newStore(t), noneHeard)
 	env.thing("lamp")
 	in := jobs.NewJob{
 		ID: "fw", Targets: []muster.Target{{Name: "lamp"}}, Template: "arn:aws:iot:us-east-1::jobtemplate/AWS-Download-File:1.0",

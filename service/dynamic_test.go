@@ -9,7 +9,6 @@ import (
 	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/listing"
 	"github.com/muster-iot/muster/rights"
-	"github.com/muster-iot/muster/store/memstore"
 )
 
 // dynamic makes a dynamic group and lets it find its members.
@@ -231,7 +230,7 @@ func TestAThingThatWasTakenOutIsGivenAJobAgain(t *testing.T) {
 }
 
 func TestWhatIsNotForDynamicGroups(t *testing.T) {
-	env := newEnvOn(t, memstore.New(), Options{DynamicGroupsMax: 2})
+	env := newEnvOn(t, newStore(t), Options{DynamicGroupsMax: 2})
 	ctx := t.Context()
 	env.register("site", "north", "a")
 	env.dynamic("d", "*")
@@ -258,7 +257,7 @@ func TestWhatIsNotForDynamicGroups(t *testing.T) {
 // A group whose members are looked for by one process after another, each of
 // which does one step.
 func TestTheSearchForMembersGoesOnAfterARestart(t *testing.T) {
-	s := memstore.New()
+	s := newStore(t)
 	first := newEnvOn(t, s, Options{})
 	const n = 3 * stepMax
 	var names []string

@@ -15,6 +15,7 @@ import (
 	"github.com/muster-iot/muster/catalog"
 	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/eventlog"
+	"github.com/muster-iot/muster/internal/teststore"
 	"github.com/muster-iot/muster/internal/uuid"
 	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/registry"
@@ -55,7 +56,16 @@ type env struct {
 
 const testEpoch = muster.Instant(1_790_000_000_000)
 
-func newEnv(t *testing.T) *env { return newEnvOn(t, storetest.Behind(memstore.New(), nil), Options{}) }
+func newEnv(t *testing.T) *env {
+	t.Helper()
+	return newEnvOn(t, teststore.New(t, func() store.Store { return storetest.Behind(memstore.New(), nil) }), Options{})
+}
+
+// newStore returns an empty store, in memory unless the suites are aimed at another.
+func newStore(t *testing.T) store.Store {
+	t.Helper()
+	return teststore.New(t, func() store.Store { return memstore.New() })
+}
 
 // newEnvOn returns an env on s, made to refuse some transactions, to run the others twice,
 // and to take its time at every point.

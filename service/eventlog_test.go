@@ -11,7 +11,6 @@ import (
 	"github.com/muster-iot/muster/eventlog"
 	"github.com/muster-iot/muster/reserve"
 	"github.com/muster-iot/muster/store"
-	"github.com/muster-iot/muster/store/memstore"
 )
 
 // logTables are those that hold the log, by sink.
@@ -73,7 +72,7 @@ func wantNames(t *testing.T, when string, got []string, want ...string) {
 var bothSinks = eventlog.Sinks{Subscribers: true, Webhook: map[muster.EventType]bool{muster.EventThing: true}}
 
 func TestEventsStayUntilTheirSinkHasTakenThem(t *testing.T) {
-	env := newEnvOn(t, memstore.New(), Options{Sinks: bothSinks})
+	env := newEnvOn(t, newStore(t), Options{Sinks: bothSinks})
 	env.createThings("a") // for the webhook only
 	env.enableThings()
 	env.enableThings()
@@ -112,7 +111,7 @@ func TestEventsStayUntilTheirSinkHasTakenThem(t *testing.T) {
 }
 
 func TestEventsAreHandedOutAgainAfterARestart(t *testing.T) {
-	s := memstore.New()
+	s := newStore(t)
 	o := Options{Sinks: eventlog.Sinks{Subscribers: true}}
 	env := newEnvOn(t, s, o)
 	env.enableThings()
@@ -131,7 +130,7 @@ func TestEventsAreHandedOutAgainAfterARestart(t *testing.T) {
 
 func TestASinkThatIsGoneHoldsNothingUp(t *testing.T) {
 	const many = 3*goneMax + 10
-	s := memstore.New()
+	s := newStore(t)
 	env := newEnvOn(t, s, Options{Sinks: bothSinks})
 	env.enableThings()
 	for i := range many {
@@ -164,7 +163,7 @@ func TestASinkThatIsGoneHoldsNothingUp(t *testing.T) {
 
 func TestNothingIsRecordedThatNobodyWants(t *testing.T) {
 	recorded := 0
-	env := newEnvOn(t, memstore.New(), Options{
+	env := newEnvOn(t, newStore(t), Options{
 		Sinks:   eventlog.Sinks{Subscribers: true, Webhook: map[muster.EventType]bool{muster.EventJob: true}},
 		Watcher: watcher{recorded: func() { recorded++ }},
 	})
@@ -182,7 +181,7 @@ func TestNothingIsRecordedThatNobodyWants(t *testing.T) {
 // The clock goes back while the service runs, while it is stopped, and by so much that
 // all places in use are later.
 func TestEventsStayInOrderWhenTheClockGoesBack(t *testing.T) {
-	s := memstore.New()
+	s := newStore(t)
 	o := Options{Sinks: eventlog.Sinks{Subscribers: true}}
 	var want []string
 	now := testEpoch
@@ -212,7 +211,7 @@ func TestEventsStayInOrderWhenTheClockGoesBack(t *testing.T) {
 
 // A transaction with events writes its events and nothing that others write too.
 func TestNoTransactionWritesARecordOfTheWholeLog(t *testing.T) {
-	s := memstore.New()
+	s := newStore(t)
 	env := newEnvOn(t, s, Options{Sinks: bothSinks})
 	env.createThings("first") // the run begins
 	before := recordsOf(t, s)
@@ -243,7 +242,7 @@ func recordsOf(t *testing.T, s store.Store) map[string]string {
 // An event that is committed after later ones, as another process could, is read within a
 // minute, and what was taken is not read again.
 func TestAnEventThatIsCommittedLateIsNotMissed(t *testing.T) {
-	env := newEnvOn(t, memstore.New(), Options{Sinks: eventlog.Sinks{Subscribers: true}})
+	env := newEnvOn(t, newStore(t), Options{Sinks: eventlog.Sinks{Subscribers: true}})
 	env.enableThings()
 	env.createThings("a", "b", "c")
 	all, _ := env.next(eventlog.Subscribers, 10)
@@ -271,7 +270,7 @@ func TestAnEventThatIsCommittedLateIsNotMissed(t *testing.T) {
 // removed later.
 func TestWhatIsTakenAndCannotBeRemovedIsNotHandedOutAgain(t *testing.T) {
 	full := reserve.Endless
-	env := newEnvOn(t, memstore.New(), Options{
+	env := newEnvOn(t, newStore(t), Options{
 		Sinks: eventlog.Sinks{Subscribers: true},
 		Room:  func(u reserve.Use, n int64) error { return full(u, n) },
 	})
@@ -310,9 +309,9 @@ func formerLog(tx store.Tx) {
 // What was in the log of format 2 is handed out before what comes later, in its order,
 // and to each sink what it had not taken.
 func TestTheLogOfAFormerFolderGoesOn(t *testing.T) {
-	from := memstore.New()
+	from := newStore(t)
 	noErr(t, "Update", store.Update(t.Context(), from, func(tx store.Tx) error { formerLog(tx); return nil }))
-	s := memstore.New()
+	s := newStore(t)
 	noErr(t, "View", from.View(t.Context(), func(r store.Reader) error {
 		m, err := migrated(r, 2)
 		noErr(t, "migrated", err)
@@ -354,7 +353,7 @@ func TestTheLogOfAFormerFolderGoesOn(t *testing.T) {
 func TestALogOfManyStepsIsMigratedAlike(t *testing.T) {
 	var want map[string]string
 	for _, limit := range []int{1, 2, 100} {
-		s := memstore.New()
+		s := newStore(t)
 		noErr(t, "Update", store.Update(t.Context(), s, func(tx store.Tx) error {
 			formerLog(tx)
 			migrations.Put(tx, theMigration, migration{From: 2})

@@ -13,7 +13,6 @@ import (
 	"github.com/muster-iot/muster/listing"
 	"github.com/muster-iot/muster/registry"
 	"github.com/muster-iot/muster/store"
-	"github.com/muster-iot/muster/store/memstore"
 )
 
 // Random changes of the registry, of connections and of executions: after each,
@@ -42,7 +41,7 @@ func newFleet(t *testing.T, seed uint64) *randomFleet {
 		rng: rand.New(rand.NewPCG(seed, 2)), things: []muster.ThingName{"a", "b", "Cam-1", "cam-2", "cam-10", "z"},
 		static: []muster.GroupName{"root", "leaf", "apart"}, dynamic: []muster.GroupName{"d1", "d2", "d3", "d4"},
 	}
-	f.env = newEnvOn(t, memstore.New(), Options{})
+	f.env = newEnvOn(t, newStore(t), Options{})
 	for _, name := range []muster.TypeName{"lamp", "pump"} {
 		if _, err := f.CreateThingType(t.Context(), muster.ThingType{Name: name}, nil); err != nil {
 			t.Fatal(err)

@@ -14,7 +14,6 @@ import (
 	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/store"
-	"github.com/muster-iot/muster/store/memstore"
 )
 
 // files is a store of job files whose URLs say what they were made of. Its
@@ -116,7 +115,7 @@ func urlFrom(seconds int) string {
 // Each way to get a document gives the URL that was issued, until less than half
 // of its life remains (arbitration A1), and that in the life of any process.
 func TestURLsAreGivenAgain(t *testing.T) {
-	s := memstore.New()
+	s := newStore(t)
 	env, _ := newLinkedEnv(t, s, noneHeard)
 	env.thing("lamp")
 	env.pass(700) // what is signed knows no milliseconds
@@ -152,7 +151,7 @@ func TestURLsAreGivenAgain(t *testing.T) {
 }
 
 func TestEachExecutionHasURLsOfItsOwn(t *testing.T) {
-	env, _ := newLinkedEnv(t, memstore.New(), noneHeard)
+	env, _ := newLinkedEnv(t, newStore(t), noneHeard)
 	env.thing("lamp", "pump")
 	env.linkedJob("fw", `{"up":"${aws:iot:s3-presigned-url-upload:https://us-east-1/logs/${thingName}/${jobId}-${executionNumber}}","any":"${aws:iot:s3-presigned-url-upload:https://us-east-1/logs}"}`, "lamp", "pump")
 	wantDocument(t, "start-next of the lamp", env.start("lamp"), `{"up":"PUT logs/lamp/fw-1 for 10m0s from 0","any":"PUT logs/fw/lamp/1 for 10m0s from 0"}`)
@@ -165,7 +164,7 @@ func TestNotificationsCarryTheURL(t *testing.T) {
 	var notes []jobs.Notification
 	f := &files{}
 	var deaf atomic.Bool
-	env := newEnvOn(t, memstore.New(), Options{
+	env := newEnvOn(t, newStore(t), Options{
 		Objects: f,
 		Audience: audience{
 			hears:  func(store.QueueKey) bool { return !deaf.Load() },
@@ -213,14 +212,14 @@ func TestNotificationsCarryTheURL(t *testing.T) {
 }
 
 func TestWhatNobodyHearsIsNotPresigned(t *testing.T) {
-	env, f := newLinkedEnv(t, memstore.New(), noneHeard)
+	env, f := newLinkedEnv(t, newStore(t), noneHeard)
 	env.thing("lamp")
 	env.linkedJob("fw", linked, "lamp")
 	if x, err := env.ShowExecution(t.Context(), "lamp", "fw", nil); err != nil || x.PresignedAt != 0 || f.presigned.Load() != 0 {
 		t.Errorf("after a rollout: %+v, %v and %d URLs, want none", x, err, f.presigned.Load())
 	}
 
-	env, f = newLinkedEnv(t, memstore.New(), allHeard)
+	env, f = newLinkedEnv(t, newStore(t), allHeard)
 	env.thing("lamp")
 	env.linkedJob("first", linked, "lamp")
 	env.linkedJob("second", linked, "lamp")
@@ -232,7 +231,7 @@ func TestWhatNobodyHearsIsNotPresigned(t *testing.T) {
 }
 
 func TestAPlaceholderThatCannotBeResolvedChangesNothing(t *testing.T) {
-	env, f := newLinkedEnv(t, memstore.New(), allHeard)
+	env, f := newLinkedEnv(t, newStore(t), allHeard)
 	env.thing("lamp")
 	env.linkedJob("fw", linked, "lamp")
 	f.broken.Store(true)
@@ -255,7 +254,7 @@ func TestAPlaceholderThatCannotBeResolvedChangesNothing(t *testing.T) {
 }
 
 func TestUpdateJobChangesTheLifeOfURLs(t *testing.T) {
-	env, _ := newLinkedEnv(t, memstore.New(), noneHeard)
+	env, _ := newLinkedEnv(t, newStore(t), noneHeard)
 	env.thing("lamp")
 	env.linkedJob("fw", linked, "lamp")
 	wantDocument(t, "describe", env.describe("lamp", "fw"), urlFrom(0))

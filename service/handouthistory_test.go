@@ -7,7 +7,6 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/jobs"
-	"github.com/muster-iot/muster/store/memstore"
 )
 
 // Random histories of a device that asks for documents in every way, of time
@@ -17,7 +16,7 @@ func TestRandomHandOuts(t *testing.T) {
 	for seed := range uint64(20) {
 		t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 2))
-			s := memstore.New()
+			s := newStore(t)
 			env, _ := newLinkedEnv(t, s, noneHeard)
 			env.thing("lamp")
 			issued, half := muster.Instant(0), muster.Instant(withRole.Milliseconds()/2)

@@ -16,7 +16,6 @@ import (
 	"github.com/muster-iot/muster/eventlog"
 	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/store"
-	"github.com/muster-iot/muster/store/memstore"
 )
 
 var (
@@ -55,7 +54,7 @@ func newHistory(t *testing.T, seed uint64) *history {
 		things: []muster.ThingName{"a", "b", "c", "d", "e"}, groups: []muster.GroupName{"root", "left", "right", "leaf", "apart"},
 	}
 	h.limits = jobs.Limits{ConcurrentJobs: int(seed % 4), RetentionDays: int(seed % 3)}
-	h.env = newEnvOn(t, memstore.New(), Options{
+	h.env = newEnvOn(t, newStore(t), Options{
 		RemovedInProgress: seed%2 == 0, Audience: audience{notify: h.listen},
 		Limits: h.limits,
 		Sinks:  eventlog.Sinks{Webhook: map[muster.EventType]bool{muster.EventJob: true, muster.EventJobExecution: true}},

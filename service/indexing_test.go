@@ -8,7 +8,6 @@ import (
 	"github.com/muster-iot/muster/listing"
 	"github.com/muster-iot/muster/registry"
 	"github.com/muster-iot/muster/store"
-	"github.com/muster-iot/muster/store/memstore"
 )
 
 // firstOfEach does one step of each work that the registry of a new process has: the
@@ -33,7 +32,7 @@ func (env *env) wantFound(when, query string, want ...string) {
 // A folder of a release without an index, stopped again and again while that is
 // being built.
 func TestTheIndexOfAnOldFolderIsBuilt(t *testing.T) {
-	s := memstore.New()
+	s := newStore(t)
 	const n = 5 * stepMax
 	first := newEnvOn(t, s, Options{})
 	for i := range n {
@@ -90,7 +89,7 @@ func TestVerifyComparesTheIndex(t *testing.T) {
 		"a member no longer matches":      func(tx store.Tx) { things.Put(tx, "a", muster.Thing{Name: "a", ID: "id"}) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, id := memstore.New(), "id"
+			s, id := newStore(t), "id"
 			env := newEnvOn(t, s, Options{NewID: func() string { return id }})
 			if _, err := env.CreateThing(t.Context(), muster.Thing{Name: "a", Attributes: map[string]string{"site": "north", "fw": "1"}}); err != nil {
 				t.Fatal(err)

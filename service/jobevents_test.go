@@ -10,7 +10,6 @@ import (
 	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/eventlog"
 	"github.com/muster-iot/muster/jobs"
-	"github.com/muster-iot/muster/store/memstore"
 )
 
 // watch is an env that writes down what happened, as "job job1 completed" and
@@ -18,7 +17,7 @@ import (
 type watch struct{ *env }
 
 func newWatch(t *testing.T, on ...muster.EventType) *watch {
-	w := &watch{env: newEnvOn(t, memstore.New(), Options{Sinks: eventlog.Sinks{Subscribers: true}})}
+	w := &watch{env: newEnvOn(t, newStore(t), Options{Sinks: eventlog.Sinks{Subscribers: true}})}
 	w.enable(true, on...)
 	return w
 }

@@ -10,7 +10,6 @@ import (
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/listing"
-	"github.com/muster-iot/muster/store/memstore"
 )
 
 // template creates a job template.
@@ -162,7 +161,7 @@ func TestATemplateFromAJob(t *testing.T) {
 
 func TestHowManyTemplatesThereMayBe(t *testing.T) {
 	const most = 100
-	env := newEnvOn(t, memstore.New(), Options{Limits: jobs.Limits{JobTemplates: most}})
+	env := newEnvOn(t, newStore(t), Options{Limits: jobs.Limits{JobTemplates: most}})
 	var want []muster.JobTemplateID
 	for i := range most {
 		t := env.template(jobs.NewJobTemplate{ID: muster.JobTemplateID(fmt.Sprintf("t%03d", i)), Document: "{}", Tags: []muster.Tag{{Key: "a"}}})

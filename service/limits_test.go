@@ -7,13 +7,12 @@ import (
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/store"
-	"github.com/muster-iot/muster/store/memstore"
 )
 
 // limited is an env with limits, and ten things in group "all".
 func limited(t *testing.T, l jobs.Limits) *env {
 	t.Helper()
-	env := newEnvOn(t, memstore.New(), Options{Limits: l})
+	env := newEnvOn(t, newStore(t), Options{Limits: l})
 	for i := range 10 {
 		env.thing(fmt.Sprint("t", i))
 	}
@@ -132,7 +131,7 @@ func TestAJobThatWaitsCanBeCancelledOrDeleted(t *testing.T) {
 }
 
 func TestTheLineSurvivesARestartAndItsLimit(t *testing.T) {
-	s := memstore.New()
+	s := newStore(t)
 	env := newEnvOn(t, s, Options{Limits: jobs.Limits{ConcurrentJobs: 1}})
 	env.thing("t0")
 	env.group("all", "t0")

@@ -10,7 +10,6 @@ import (
 	"github.com/muster-iot/muster/listing"
 	"github.com/muster-iot/muster/rights"
 	"github.com/muster-iot/muster/store"
-	"github.com/muster-iot/muster/store/memstore"
 )
 
 func (env *env) membersOf(group string, recursive bool) []string {
@@ -159,7 +158,7 @@ func TestEmptyGroupsCountAsWorkOfAPage(t *testing.T) {
 
 func TestALargeGroupDepartsInTheBackground(t *testing.T) {
 	due := make(chan struct{}, 1)
-	env := newEnvOn(t, memstore.New(), Options{Watcher: watcher{due: func() {
+	env := newEnvOn(t, newStore(t), Options{Watcher: watcher{due: func() {
 		select {
 		case due <- struct{}{}:
 		default:
@@ -232,7 +231,7 @@ func TestALargeGroupDepartsInTheBackground(t *testing.T) {
 
 func TestWhoseRightsARegistryChangeTouches(t *testing.T) {
 	var rechecked []rights.Change // written before each answer
-	env := newEnvOn(t, memstore.New(), Options{Watcher: watcher{rightsChanged: func(c rights.Change) { rechecked = append(rechecked, c) }}})
+	env := newEnvOn(t, newStore(t), Options{Watcher: watcher{rightsChanged: func(c rights.Change) { rechecked = append(rechecked, c) }}})
 	env.thing("lamp")
 	env.group("house")
 	for name, call := range map[string]func(){

@@ -6,13 +6,12 @@ import (
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/store"
-	"github.com/muster-iot/muster/store/memstore"
 )
 
 // A process that stops before a kept subscriber has its message tells it again;
 // one that was told is not told again.
 func TestWhatIsOwedOutlivesTheProcess(t *testing.T) {
-	s := memstore.New()
+	s := newStore(t)
 	var undelivered []jobs.Notification
 	keep := func(key store.QueueKey, _ muster.Change) bool { return key.Thing == "lamp" }
 	env := newEnvOn(t, s, Options{Audience: audience{keep: keep, notify: func(n []jobs.Notification) { undelivered = append(undelivered, n...) }}})

@@ -9,7 +9,6 @@ import (
 	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/reserve"
-	"github.com/muster-iot/muster/store/memstore"
 )
 
 // fillingDisk is a disk whose level a test sets.
@@ -23,7 +22,7 @@ func (f *fillingDisk) room(u reserve.Use, _ int64) error {
 
 func newFillingEnv(t *testing.T) (*env, *fillingDisk) {
 	f := &fillingDisk{}
-	return newEnvOn(t, memstore.New(), Options{Room: f.room}), f
+	return newEnvOn(t, newStore(t), Options{Room: f.room}), f
 }
 
 // A rollout waits below the mark, keeps its place, looks again from time to time

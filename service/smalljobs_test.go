@@ -149,7 +149,7 @@ func TestASmallJobIsThereWhenItIsAnswered(t *testing.T) {
 				continue // only continuous jobs have windows
 			}
 			t.Run(test.name+" "+selection.String(), func(t *testing.T) {
-				env := newEnvOn(t, memstore.New(), test.o)
+				env := newEnvOn(t, newStore(t), test.o)
 				env.order("job", selection, test.config, test.make(env)...)
 				if got := env.counts("job"); got != (muster.Counts{}).Add(muster.Queued, test.want) {
 					t.Errorf("when CreateJob has answered the job counts %v, want %d QUEUED", got, test.want)

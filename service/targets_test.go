@@ -7,7 +7,6 @@ import (
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/listing"
-	"github.com/muster-iot/muster/store/memstore"
 )
 
 // TestATargetIsTheOneThatExisted deletes targets of jobs and makes others of
@@ -144,7 +143,7 @@ func TestATargetIsTheOneThatExisted(t *testing.T) {
 			states{"lamp#1": muster.Succeeded, "lamp#2": muster.Queued}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			env := newEnvOn(t, memstore.New(), Options{SkipSucceeded: true})
+			env := newEnvOn(t, newStore(t), Options{SkipSucceeded: true})
 			env.indexing(func(c *muster.IndexingConfig) { c.Things = true })
 			env.createThing(muster.Thing{Name: "bulb"})
 			env.createThing(muster.Thing{Name: "spot"})

@@ -8,7 +8,6 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/listing"
-	"github.com/muster-iot/muster/store/memstore"
 )
 
 func (env *env) createType(in muster.ThingType, given ...muster.Tag) muster.ThingType {
@@ -102,7 +101,7 @@ func TestDeprecateAndDeleteThingType(t *testing.T) {
 }
 
 func TestAWaitBeforeTypesAreDeleted(t *testing.T) {
-	env := newEnvOn(t, memstore.New(), Options{TypeDeletionWait: 5 * time.Minute})
+	env := newEnvOn(t, newStore(t), Options{TypeDeletionWait: 5 * time.Minute})
 	env.createType(muster.ThingType{Name: "light"})
 	noErr(t, "DeprecateThingType", env.DeprecateThingType(t.Context(), "light", false))
 	env.pass(5*60_000 - 1)

@@ -12,8 +12,10 @@ import (
 	"github.com/muster-iot/muster/gateway/mqtttest"
 	"github.com/muster-iot/muster/gateway/packet"
 	"github.com/muster-iot/muster/gateway/sessiontest"
+	"github.com/muster-iot/muster/internal/teststore"
 	"github.com/muster-iot/muster/reserve"
 	"github.com/muster-iot/muster/sessionstore"
+	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/memstore"
 	"github.com/muster-iot/muster/store/pebblestore"
 	"github.com/muster-iot/muster/store/storetest"
@@ -21,7 +23,7 @@ import (
 
 func TestInMemory(t *testing.T) {
 	sessiontest.Run(t, func(t *testing.T) func() gateway.SessionStore {
-		s := storetest.Twice(memstore.New())
+		s := storetest.Twice(teststore.New(t, func() store.Store { return memstore.New() }))
 		t.Cleanup(func() { s.Close() })
 		return func() gateway.SessionStore { return sessionstore.On(s, reserve.Endless) }
 	})

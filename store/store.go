@@ -174,7 +174,7 @@ type Reader interface {
 }
 
 // Prefetcher is a Reader of a store that is reached over a network. It keeps what it has
-// read, so that Prefetch makes later reads of the same cost nothing.
+// read, so later reads of what Prefetch has read cost nothing.
 type Prefetcher interface {
 	// Prefetch reads at once what is wanted. It is a hint: what it cannot read is read when it
 	// is asked for.
@@ -185,10 +185,19 @@ type Prefetcher interface {
 type Wanted struct {
 	Queues     []QueueKey
 	Heads      []QueueKey // the executions at the heads of these queues
+	OfHeads    []Table    // the records of these tables that have the job of such an execution as their key
 	Latest     []AttemptsKey
 	Executions []ExecutionKey
 	Counts     []muster.JobID
 	Records    []RecordKey
+	Ranges     []Range // of which there are few records
+}
+
+// Range names the records of a table with From <= key < To. An empty To means no upper
+// bound.
+type Range struct {
+	Table    Table
+	From, To string
 }
 
 // RecordKey names one record.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -17,43 +18,76 @@ import (
 	"github.com/muster-iot/muster/datafolder"
 	"github.com/muster-iot/muster/device"
 	"github.com/muster-iot/muster/internal/apiclient"
+	"github.com/muster-iot/muster/internal/postgres"
+	"github.com/muster-iot/muster/internal/teststore"
 	"github.com/muster-iot/muster/operator"
 )
 
-var crashRounds = flag.Int("crash.rounds", 4, "how often TestNothingAnsweredIsLost kills the server")
+var (
+	crashRounds = flag.Int("crash.rounds", 4, "how often TestNothingAnsweredIsLost kills the server")
+	crashSeed   = flag.Uint64("crash.seed", 0, "decides when; zero is a random one")
+)
 
 // TestNothingAnsweredIsLost kills a real server at random moments while
-// operators and devices are at work, and looks for all that it had answered.
+// operators and devices are at work, and looks for all that it had answered. On
+// PostgreSQL, the database is killed in every second round, in the middle of which the
+// server must go on as soon as it is there again.
 func TestNothingAnsweredIsLost(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
+	seed := cmp.Or(*crashSeed, rand.Uint64())
+	rng := rand.New(rand.NewPCG(seed, 1))
+	t.Logf("seed %d", seed)
+	var database *postgres.Server
+	var where []string // flags
+	if teststore.Postgres(t) {
+		database = postgres.Start(t, postgres.Options{})
+		where = []string{"--store", database.Database(t)}
+	}
 	var said sworn
 	for round := range *crashRounds {
-		s := startServer(t, data)
+		s := startServer(t, data, where...)
 		said.check(t, s.Client)
 		if t.Failed() {
 			s.kill(t)
 			t.Fatalf("in round %d, after %d answers", round, said.answers)
 		}
-		working, stop := context.WithCancel(t.Context())
-		var clients sync.WaitGroup
-		for worker := range 4 {
-			clients.Go(func() { said.work(working, s, fmt.Sprintf("r%d-w%d", round, worker), worker%2 == 0) })
+		stop := said.workers(t.Context(), s, fmt.Sprintf("r%d", round))
+		time.Sleep(100*time.Millisecond + time.Duration(rng.Int64N(int64(400*time.Millisecond))))
+		if database != nil && round%2 == 1 {
+			stop = said.outage(t, s, database, stop, fmt.Sprintf("r%d-again", round))
 		}
-		time.Sleep(100*time.Millisecond + rand.N(400*time.Millisecond))
 		s.kill(t)
 		stop()
-		clients.Wait()
-		if out, err := exec.Command("muster", "admin", "verify", data).CombinedOutput(); err != nil {
+		if out, err := exec.Command("muster", append([]string{"admin", "verify", data}, where...)...).CombinedOutput(); err != nil {
 			t.Fatalf("in round %d: muster admin verify: %v\n%s", round, err, out)
 		}
 	}
-	s := startServer(t, data)
+	s := startServer(t, data, where...)
 	said.check(t, s.Client)
 	s.kill(t)
 	if said.answers < 10**crashRounds {
 		t.Errorf("only %d answers in %d rounds; that proves little", said.answers, *crashRounds)
 	}
 	t.Logf("%d rounds, %d answers, %d executions, all found again", *crashRounds, said.answers, len(said.executions))
+}
+
+// outage kills the database of a server with clients at work, and starts it again. Then
+// everything that was answered must be there, and other clients must get answers.
+func (s *sworn) outage(t *testing.T, on *running, database *postgres.Server, stop func(), name string) (stopOthers func()) {
+	t.Helper()
+	if err := errors.Join(database.Kill(), database.Restart()); err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	s.check(t, on.Client)
+	before := s.count()
+	stop = s.workers(t.Context(), on, name)
+	for end := time.Now().Add(startTimeout); s.count() == before; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("the server answers nobody %v after its database was there again", startTimeout)
+		}
+	}
+	return stop
 }
 
 // running is a server in a process of its own.
@@ -123,6 +157,7 @@ type sworn struct {
 	mu         sync.Mutex
 	answers    int
 	executions map[execution]state
+	fell       []string // versions that did not rise from one answer to the next
 }
 
 type execution struct{ thing, job string }
@@ -141,7 +176,29 @@ func (s *sworn) note(x execution, now state) {
 		s.executions = map[execution]state{}
 	}
 	s.answers++
+	if last := s.executions[x]; now.version != 0 && now.version <= last.version {
+		s.fell = append(s.fell, fmt.Sprintf("%s on %s was answered as version %d, and before as %d", x.job, x.thing, now.version, last.version))
+	}
 	s.executions[x] = now
+}
+
+func (s *sworn) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.answers
+}
+
+// workers lets clients work until stop is called, or the server is gone.
+func (s *sworn) workers(ctx context.Context, on *running, name string) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var clients sync.WaitGroup
+	for worker := range 4 {
+		clients.Go(func() { s.work(ctx, on, fmt.Sprintf("%s-w%d", name, worker), worker%2 == 0) })
+	}
+	return func() {
+		cancel()
+		clients.Wait()
+	}
 }
 
 // work creates things and jobs and reports for their devices until ctx ends or
@@ -199,6 +256,9 @@ func (s *running) device(ctx context.Context, thing string, overHTTP bool) (*dev
 // check asks a server for everything that was answered.
 func (s *sworn) check(t *testing.T, c *apiclient.Client) {
 	t.Helper()
+	for _, fell := range s.fell {
+		t.Error(fell)
+	}
 	for x, last := range s.executions {
 		if err := c.Call(t.Context(), http.MethodGet, "/things/"+x.thing, nil, nil); err != nil {
 			t.Errorf("thing %s was answered for and is lost: %v", x.thing, err)

@@ -21,11 +21,15 @@ import (
 	"github.com/muster-iot/muster/awsiot/wire"
 	"github.com/muster-iot/muster/registry"
 	"github.com/muster-iot/muster/service"
+	"github.com/muster-iot/muster/store"
 )
 
 // Options say what a run tries.
 type Options struct {
 	Seed uint64
+	// Store is an empty store for the service, which the caller closes. Nil is one in
+	// memory.
+	Store store.Store
 	// More is called before each request with the report so far, and returns whether
 	// there is to be another request.
 	More func(*Report) bool
@@ -71,7 +75,7 @@ type run struct {
 // Run sends requests until o.More returns false or there are findingsMax findings. It
 // returns an error if the test itself fails or the service cannot continue.
 func Run(ctx context.Context, o Options) (*Report, error) {
-	w, err := newWorld(o.Tamper)
+	w, err := newWorld(o.Store, o.Tamper)
 	if err != nil {
 		return nil, err
 	}

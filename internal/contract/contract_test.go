@@ -7,6 +7,10 @@ import (
 	"testing"
 	"testing/cryptotest"
 	"time"
+
+	"github.com/muster-iot/muster/internal/teststore"
+	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/store/memstore"
 )
 
 var (
@@ -62,7 +66,9 @@ func history(t *testing.T, seed uint64, n int) *Report {
 	t.Helper()
 	t.Logf("seed %d", seed)
 	cryptotest.SetGlobalRandom(t, seed) // also the random numbers of the service
-	o := Options{Seed: seed, More: func(r *Report) bool { return r.Requests < n }}
+	s := teststore.New(t, func() store.Store { return memstore.New() })
+	defer s.Close()
+	o := Options{Seed: seed, Store: s, More: func(r *Report) bool { return r.Requests < n }}
 	if *trace {
 		o.Trace = func(event string) { t.Log(event) }
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/muster-iot/muster/iotdata"
 	"github.com/muster-iot/muster/service"
 	"github.com/muster-iot/muster/sigv4"
+	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/memstore"
 )
 
@@ -46,8 +47,11 @@ type world struct {
 	stop    func() error
 }
 
-func newWorld(tamper func(http.Handler) http.Handler) (*world, error) {
-	w := &world{store: &ledger{Store: memstore.New()}, faults: new(faults)}
+func newWorld(s store.Store, tamper func(http.Handler) http.Handler) (*world, error) {
+	if s == nil {
+		s = memstore.New()
+	}
+	w := &world{store: &ledger{Store: s}, faults: new(faults)}
 	w.now.Store(int64(beginning))
 	log := slog.New(w.faults)
 	w.service = service.New(service.Options{

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // account is whom the server runs as. The zero value is whoever runs this process.
@@ -47,19 +48,26 @@ func (a account) run(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: a.credential}
 }
 
-// killAll kills a server with its children. Where /proc does not tell which these are, they
-// end by themselves when they notice that the server is gone.
+// killAll kills a server with its children, which must be gone before another can start.
+// Where /proc does not tell which these are, they end by themselves when they notice that the
+// server is gone.
 func killAll(server *os.Process) error {
 	if err := server.Signal(syscall.SIGSTOP); err != nil { // lest it starts more
 		return err
 	}
-	children := childrenOf(server.Pid)
-	for _, pid := range children {
-		_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
+	for {
+		children := childrenOf(server.Pid)
+		if len(children) == 0 {
+			return server.Kill()
+		}
+		for _, pid := range children {
+			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
+		}
+		time.Sleep(time.Millisecond)
 	}
-	return server.Kill()
 }
 
+// childrenOf returns the children of a process that have not ended.
 func childrenOf(parent int) []int {
 	var children []int
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat") // of a pattern that is well-formed
@@ -70,7 +78,7 @@ func childrenOf(parent int) []int {
 		}
 		// "pid (name) state parent …", and the name may hold anything.
 		after := string(said[strings.LastIndexByte(string(said), ')')+1:])
-		if fields := strings.Fields(after); len(fields) > 1 && fields[1] == strconv.Itoa(parent) {
+		if fields := strings.Fields(after); len(fields) > 1 && fields[0] != "Z" && fields[1] == strconv.Itoa(parent) {
 			if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path))); err == nil {
 				children = append(children, pid)
 			}

@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -67,6 +68,9 @@ type Server struct {
 	process  *os.Process
 	ended    chan struct{} // closed once process has ended
 	database atomic.Int64  // numbers the databases
+
+	mu      sync.Mutex
+	emptied []string // databases that tests have used before
 }
 
 // Launch starts a server. Close ends it.

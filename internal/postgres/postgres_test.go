@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/url"
 	"os"
@@ -92,6 +93,23 @@ func TestAPasswordIsAskedFor(t *testing.T) {
 		if _, err := query(t, s, address, wrong, "SELECT 1"); err == nil {
 			t.Errorf("password %q was good enough", wrong)
 		}
+	}
+}
+
+func TestADatabaseIsEmptyAgainForTheNextTest(t *testing.T) {
+	s := postgres.Shared(t)
+	addresses := map[string]bool{}
+	for i := range 3 {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			address := s.Database(t)
+			addresses[address] = true
+			if out, err := query(t, s, address, "", "CREATE SCHEMA muster; CREATE TABLE muster.a (n int); CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'"); err != nil {
+				t.Errorf("%s: %s, %v", address, out, err)
+			}
+		})
+	}
+	if len(addresses) != 1 {
+		t.Errorf("three tests after each other had the databases %v, want one", addresses)
 	}
 }
 

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"testing"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/internal/teststore"
 	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/memstore"
 )
@@ -14,9 +16,14 @@ import (
 // decides. It keeps a separate state for every transaction that was applied and is
 // not durable yet, so that after a crash any of them can be the last one that is
 // on the platter. What became durable is kept for audit.
+//
+// With a database in place of memory it decides less: what was applied is durable, and
+// survives a crash whether it was answered or not.
 type disk struct {
+	database string // its URL; empty: in memory
+
 	mu      sync.Mutex
-	platter *memstore.Store // the state that will survive
+	platter *memstore.Store // the state that will survive, in memory
 	tail    []*transaction  // applied, in order, and not durable
 	durable []*transaction  // durable, and not yet audited
 }
@@ -25,7 +32,7 @@ type disk struct {
 type transaction struct {
 	at     muster.Instant
 	writes []write
-	fork   *memstore.Store // the state with it
+	fork   *memstore.Store // the state with it, in memory
 	synced chan struct{}   // closed once it is durable
 }
 
@@ -42,7 +49,7 @@ type write struct {
 type power struct {
 	disk  *disk
 	now   func() muster.Instant
-	inner *memstore.Store
+	inner store.Store
 
 	mu      sync.Mutex
 	gate    chan struct{} // closed when transactions may begin; nil: they may
@@ -55,11 +62,17 @@ type power struct {
 
 var _ store.Store = (*power)(nil)
 
-func newDisk() *disk { return &disk{platter: memstore.New()} }
+func newDisk(database string) *disk { return &disk{database: database, platter: memstore.New()} }
 
 // on starts a process on the disk.
-func (d *disk) on(now func() muster.Instant) *power {
-	return &power{disk: d, now: now, inner: d.platter.Fork(), death: make(chan struct{})}
+func (d *disk) on(t *testing.T, now func() muster.Instant) *power {
+	p := &power{disk: d, now: now, death: make(chan struct{})}
+	if d.database != "" {
+		p.inner = teststore.Open(t, d.database)
+	} else {
+		p.inner = d.platter.Fork()
+	}
+	return p
 }
 
 // audit returns what became durable since the last call.
@@ -102,7 +115,7 @@ func (p *power) Apply(ctx context.Context, fn func(store.Tx) error) (func() erro
 	return func() error { return p.await(t) }, nil
 }
 
-// Close is called by a process that is not killed.
+// Close is called when nothing of the process is left.
 func (p *power) Close() error { return p.inner.Close() }
 
 // shut keeps the next transaction from beginning until open is called.
@@ -129,7 +142,9 @@ func (p *power) settle(t *transaction) {
 	defer p.mu.Unlock()
 	p.disk.mu.Lock()
 	defer p.disk.mu.Unlock()
-	t.fork = p.inner.Fork()
+	if memory, ok := p.inner.(*memstore.Store); ok {
+		t.fork = memory.Fork()
+	}
 	if p.holding || p.dead {
 		p.disk.tail = append(p.disk.tail, t)
 		return
@@ -204,11 +219,14 @@ func (p *power) isDead() bool {
 }
 
 // crash makes the first keep of the transactions that were not durable yet durable,
-// and discards the others. It returns how many there were of each.
+// and discards the others. It returns how many there were of each. A database has them
+// all.
 func (d *disk) crash(keep func(n int) int) (kept, lost int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	kept = keep(len(d.tail))
+	if kept = len(d.tail); d.database == "" {
+		kept = keep(kept)
+	}
 	lost = len(d.tail) - kept
 	for _, t := range d.tail[:kept] {
 		d.platter = t.fork

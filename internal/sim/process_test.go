@@ -9,8 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
-
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/authz"
 	"github.com/muster-iot/muster/awsiot"
@@ -27,7 +25,6 @@ import (
 	"github.com/muster-iot/muster/sessionstore"
 	"github.com/muster-iot/muster/sigv4"
 	"github.com/muster-iot/muster/store"
-	"github.com/muster-iot/muster/store/pebblestore"
 )
 
 var account = muster.Account{ID: "000000000000", Region: "us-east-1"}
@@ -38,7 +35,7 @@ var key = sigv4.Credential{AccessKeyID: "AKIDSIMULATION", Secret: "a secret of n
 // process is the whole service from the disk to the wires, as cmd/muster puts
 // it together, without what only real machines have: TLS and sockets.
 type process struct {
-	store   *pebblestore.Store
+	store   store.Store
 	service *service.Service
 	timer   *scheduler.Scheduler
 	news    *dataplane.Notifier
@@ -70,17 +67,10 @@ func (everyKey) Caller(string) (identity.Caller, error) {
 
 func now() muster.Instant { return muster.At(time.Now()) }
 
-// simMemTable is so small that the disk is flushed and compacted all the time.
-const simMemTable = 64 << 10
-
-// startProcess brings the service up on a disk. between comes between the
-// service and its store.
-func startProcess(files vfs.FS, between func(store.Store) store.Store, log *slog.Logger) (*process, error) {
-	p := &process{}
-	var err error
-	if p.store, err = pebblestore.Open("data", pebblestore.Options{FS: files, MemTableBytes: simMemTable, CacheBytes: 1 << 20}); err != nil {
-		return nil, err
-	}
+// startProcess brings the service up on a store, which it closes in the end. between comes
+// between the service and the store.
+func startProcess(s store.Store, between func(store.Store) store.Store, log *slog.Logger) (*process, error) {
+	p := &process{store: s}
 	problems, err := store.Verify(context.Background(), p.store)
 	if err != nil || len(problems) > 0 {
 		return nil, errors.Join(fmt.Errorf("Verify() = %v, %w", problems, err), p.store.Close())

@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
+
+	"github.com/muster-iot/muster/internal/teststore"
 )
 
 var (
@@ -21,7 +23,7 @@ func TestSequential(t *testing.T) {
 	for seed := range seeds(t, 4, 2.0/3) {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			began := time.Now()
-			w, found := play(t, course{seed: seed, steps: *simSteps})
+			w, found := play(t, course{seed: seed, steps: *simSteps, database: teststore.Postgres(t)})
 			if found != nil {
 				t.Fatal(shorter(t, found).report("TestSequential"))
 			}

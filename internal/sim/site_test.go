@@ -16,8 +16,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
-
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/sigv4"
 	"github.com/muster-iot/muster/store"
@@ -33,11 +31,12 @@ type site struct {
 	rng   *rand.Rand // for crashes
 	log   *slog.Logger
 
-	files   *vfs.MemFS
+	platter platter
 	process *process
 	wire    *tripwire
 	network network
-	tripped chan vfs.CrashCloneCfg
+	tripped chan string // by what became of the platter
+	outage  *database   // what is killed at the next crash, in place of the process
 	crashes int
 
 	mu     sync.Mutex // guards what follows
@@ -105,14 +104,15 @@ func (s *site) report() {
 	}
 }
 
-// start brings a process up on what is on the disk, and reports whether it came
+// start brings a process up on what is on the platter, and reports whether it came
 // up.
 func (s *site) start() bool {
-	files := vfs.FS(s.files)
-	if s.fault.lies {
-		files = lying{files}
+	on, err := s.platter.open(s.t)
+	if err != nil {
+		s.fail("open after %d crashes: %v", s.crashes, err)
+		return false
 	}
-	p, err := startProcess(files, func(inner store.Store) store.Store {
+	p, err := startProcess(on, func(inner store.Store) store.Store {
 		s.wire = &tripwire{Store: inner, trip: s.pull}
 		return faultyStore{s.mood(s.wire), &s.fault.fault}
 	}, s.log)
@@ -146,19 +146,29 @@ func (s *site) end() {
 }
 
 // pull cuts the network, and then the power: what the process does from now on is
-// neither sent nor on the disk.
+// not sent. In an outage only the database goes.
 func (s *site) pull() {
+	if s.outage != nil {
+		s.outage.kill()
+		s.tripped <- "the process stays"
+		return
+	}
 	s.network.cut()
-	unsynced := []int{0, 0, 30, 70, 100}[s.rng.IntN(5)] // percent that are kept; all of it is a crash of the process alone
-	s.files = s.files.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: unsynced, RNG: s.rng})
-	s.tripped <- vfs.CrashCloneCfg{UnsyncedDataPercent: unsynced}
+	s.tripped <- s.platter.pull(s.rng)
 }
 
+// outageMax is for how long the database may be away.
+const outageMax = 3 * time.Minute
+
 // crash ends the process within n transactions, or within a minute, and brings
-// another up after a while.
+// another up after a while. On a database, about every second crash is an outage.
 func (s *site) crash(n int) {
+	s.outage = nil
+	if d, ok := s.platter.(*database); ok && s.rng.IntN(2) == 0 {
+		s.outage = d
+	}
 	s.wire.set(n)
-	var how vfs.CrashCloneCfg
+	var how string
 	select {
 	case how = <-s.tripped:
 	case <-time.After(time.Minute):
@@ -171,7 +181,13 @@ func (s *site) crash(n int) {
 		}
 	}
 	s.crashes++
-	s.say("CRASH %d: %d%% of what was not synced is kept", s.crashes, how.UnsyncedDataPercent)
+	s.say("CRASH %d: %s", s.crashes, how)
+	if s.outage != nil {
+		time.Sleep(time.Duration(s.rng.Int64N(int64(outageMax))))
+		s.outage.restart()
+		s.remembered()
+		return
+	}
 	s.end()
 	time.Sleep(time.Duration(s.rng.Int64N(int64(20 * time.Minute))))
 	if s.start() {

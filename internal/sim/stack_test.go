@@ -14,21 +14,26 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/internal/teststore"
 	"github.com/muster-iot/muster/jobs"
 )
 
 // TestFullStack simulates the whole service in one bubble of virtual time: Pebble on
-// a disk that crashes, service, scheduler, gateway, control plane and data plane
+// a disk that crashes, or PostgreSQL, service, scheduler, gateway, control plane and data plane
 // over connections in memory, with devices of package device.
 func TestFullStack(t *testing.T) {
 	for seed := range seeds(t, 1, 1.0/3) {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
+			on := platter(&folder{files: vfs.NewCrashableMem()})
+			if teststore.Postgres(t) {
+				on = newDatabase(t)
+			}
 			began := time.Now()
 			var virtual time.Duration
 			var s *site
 			synctest.Test(t, func(t *testing.T) {
 				start := time.Now()
-				s = playSite(t, seed, stackFault{})
+				s = playSite(t, seed, on, stackFault{})
 				virtual = time.Since(start)
 			})
 			s.report()
@@ -43,10 +48,10 @@ const (
 )
 
 // playSite simulates a deployment from its first start to the end of all its jobs.
-func playSite(t *testing.T, seed uint64, fault stackFault) *site {
+func playSite(t *testing.T, seed uint64, on platter, fault stackFault) *site {
 	s := &site{
-		t: t, seed: seed, fault: fault, rng: rand.New(rand.NewPCG(seed, 11)), log: slog.New(slog.DiscardHandler), files: vfs.NewCrashableMem(),
-		tripped: make(chan vfs.CrashCloneCfg, 1), orders: map[string]*campaign{}, acks: map[claim]ack{},
+		t: t, seed: seed, fault: fault, rng: rand.New(rand.NewPCG(seed, 11)), log: slog.New(slog.DiscardHandler), platter: on,
+		tripped: make(chan string, 1), orders: map[string]*campaign{}, acks: map[claim]ack{},
 	}
 	s.start()
 	setUp := s.client()

@@ -31,7 +31,7 @@ func TestFaultsOfTheStackAreFound(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for seed := range uint64(5) {
 				var s *site
-				synctest.Test(t, func(t *testing.T) { s = playSite(t, 1+seed, f) })
+				synctest.Test(t, func(t *testing.T) { s = playSite(t, 1+seed, &folder{vfs.NewCrashableMem(), f.lies}, f) })
 				if len(s.wrong()) > 0 {
 					return
 				}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/commit"
+	"github.com/muster-iot/muster/internal/postgres"
 	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/rights"
 	"github.com/muster-iot/muster/service"
@@ -25,9 +26,10 @@ import (
 
 // course is all that determines a simulation.
 type course struct {
-	seed  uint64
-	steps int
-	fault *fault // nil: the service as it is
+	seed     uint64
+	steps    int
+	fault    *fault // nil: the service as it is
+	database bool   // on PostgreSQL, else in memory
 }
 
 // epoch is when every simulation begins: a Monday, at no round time.
@@ -37,6 +39,7 @@ const epoch = muster.Instant(1_790_000_123_456)
 // two of the committer, which are run, one call at a time, until they are idle.
 type world struct {
 	course
+	t    *testing.T
 	ctx  context.Context
 	rng  *rand.Rand
 	now  muster.Instant
@@ -80,7 +83,11 @@ func (b *breach) Error() string {
 // play runs a course to its end and returns the breach that was found, or nil.
 func play(t *testing.T, c course) (w *world, found *breach) {
 	t.Helper()
-	w = &world{course: c, now: epoch, rng: rand.New(rand.NewPCG(c.seed, 7)), disk: newDisk(), history: fnv.New64()}
+	database := ""
+	if c.database {
+		database = postgres.Shared(t).Database(t)
+	}
+	w = &world{course: c, now: epoch, rng: rand.New(rand.NewPCG(c.seed, 7)), disk: newDisk(database), history: fnv.New64()}
 	synctest.Test(t, func(t *testing.T) {
 		defer func() {
 			fault := recover()
@@ -90,7 +97,7 @@ func play(t *testing.T, c course) (w *world, found *breach) {
 				panic(fault)
 			}
 		}()
-		w.ctx = t.Context()
+		w.t, w.ctx = t, t.Context()
 		w.run()
 	})
 	return w, found
@@ -174,7 +181,7 @@ func (w *world) between(a, b muster.Instant) muster.Instant {
 
 // start brings a process up on the disk.
 func (w *world) start() {
-	w.power = w.disk.on(func() muster.Instant { return w.now })
+	w.power = w.disk.on(w.t, func() muster.Instant { return w.now })
 	o := w.o
 	o.Store = w.power
 	if w.seed%2 == 1 { // half of the courses run every transaction twice
@@ -200,6 +207,7 @@ func (w *world) leave() {
 	w.stop()
 	<-w.ended
 	synctest.Wait()
+	_ = w.power.Close() // it may be closed
 }
 
 // attempt calls the service and reports whether it answered. It may not: it may be

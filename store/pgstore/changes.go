@@ -17,8 +17,9 @@ type changes struct {
 	executions map[store.ExecutionKey]*ownExecution
 	latest     map[store.AttemptsKey]*muster.Execution // in the database; nil for none
 	counts     map[muster.JobID]*ownCounts
-	records    map[store.RecordKey][]byte // as they were read; nil for none
-	written    *btree.BTreeG[ownRecord]
+	records    map[store.RecordKey][]byte     // as they were read; nil for none
+	ranges     map[store.Range][]store.Record // likewise; only those that are one page
+	written    *btree.BTreeG[ownRecord]       // nil for none
 
 	changed  map[store.ExecutionKey]struct{}
 	attempts map[store.AttemptsKey][]int64 // the numbers of those that are changed
@@ -43,14 +44,17 @@ type ownCounts struct {
 	read           bool
 }
 
-func newChanges() *changes {
-	return &changes{
-		queues: map[store.QueueKey]*ownQueue{}, executions: map[store.ExecutionKey]*ownExecution{},
-		latest: map[store.AttemptsKey]*muster.Execution{}, counts: map[muster.JobID]*ownCounts{},
-		records: map[store.RecordKey][]byte{},
-		written: btree.NewBTreeGOptions(func(a, b ownRecord) bool { return compareOwn(a, b) < 0 }, btree.Options{NoLocks: true}),
-		changed: map[store.ExecutionKey]struct{}{}, attempts: map[store.AttemptsKey][]int64{},
+// set sets m[key], making m if there is none: most transactions use few of the maps.
+func set[K comparable, V any](m *map[K]V, key K, value V) {
+	if *m == nil {
+		*m = map[K]V{}
 	}
+	(*m)[key] = value
+}
+
+// known returns how much is kept.
+func (c *changes) known() int {
+	return len(c.queues) + len(c.executions) + len(c.latest) + len(c.counts) + len(c.records) + len(c.ranges)
 }
 
 // askQueues returns the request for those of keys that are not known. From then on they
@@ -59,7 +63,7 @@ func (c *changes) askQueues(keys []store.QueueKey) []request {
 	var columns queueKeys
 	for _, key := range keys {
 		if c.queues[key] == nil {
-			c.queues[key] = &ownQueue{queue: muster.Queue{Thing: key.Thing, Namespace: key.Namespace}}
+			set(&c.queues, key, &ownQueue{queue: muster.Queue{Thing: key.Thing, Namespace: key.Namespace}})
 			columns.add(key)
 		}
 	}
@@ -77,7 +81,7 @@ func (c *changes) askExecutions(keys []store.ExecutionKey) []request {
 	var columns executionKeys
 	for _, key := range keys {
 		if c.executions[key] == nil {
-			c.executions[key] = &ownExecution{}
+			set(&c.executions, key, &ownExecution{})
 			columns.add(key)
 		}
 	}
@@ -96,7 +100,7 @@ func (c *changes) learn(row *row) {
 func (c *changes) keep(e *muster.Execution) {
 	key := store.Key(*e)
 	if _, changed := c.changed[key]; !changed {
-		c.executions[key] = &ownExecution{now: e, stored: true}
+		set(&c.executions, key, &ownExecution{now: e, stored: true})
 	}
 }
 
@@ -116,7 +120,7 @@ func (c *changes) askLatest(keys []store.AttemptsKey) []request {
 	var columns []int16
 	for _, key := range keys {
 		if _, known := c.latest[key]; !known {
-			c.latest[key] = nil
+			set(&c.latest, key, nil)
 			things, jobs, columns = append(things, string(key.Thing)), append(jobs, string(key.Job)), append(columns, bucketOf(key.Thing))
 		}
 	}
@@ -167,7 +171,7 @@ func (c *changes) countsOf(job muster.JobID) *ownCounts {
 	own := c.counts[job]
 	if own == nil {
 		own = &ownCounts{}
-		c.counts[job] = own
+		set(&c.counts, job, own)
 	}
 	return own
 }
@@ -178,28 +182,88 @@ func (c *changes) askRecords(keys []store.RecordKey) []request {
 		if _, known := c.records[key]; known {
 			continue
 		}
-		if _, written := c.written.Get(ownRecord{RecordKey: key}); written {
+		if _, written := c.ownRecord(key); written {
 			continue
 		}
-		c.records[key] = nil
+		set(&c.records, key, nil)
 		columns.add(key, nil)
 	}
 	if len(columns.key) == 0 {
 		return nil
 	}
+	return []request{ask(c.learnRecord, selectRecords, columns.table, columns.key)}
+}
+
+// askOfHeads asks for the records of some tables that have the job at the head of a queue
+// as their key.
+func (c *changes) askOfHeads(keys []store.QueueKey, tables []store.Table) []request {
+	if len(keys) == 0 || len(tables) == 0 {
+		return nil
+	}
+	var columns queueKeys
+	for _, key := range keys {
+		columns.add(key)
+	}
+	return []request{ask(c.learnRecord, selectOfHeads, columns.thing, columns.ns, columns.bucket, tables)}
+}
+
+// askRanges asks for ranges. Those that turn out to be longer than a page are read again
+// when they are scanned.
+func (c *changes) askRanges(ranges []store.Range) []request {
+	var asked []store.Range
+	var tables []string
+	var lowest, below [][]byte
+	for _, r := range ranges {
+		if _, known := c.ranges[r]; known || r.To == "" || slices.Contains(asked, r) {
+			continue
+		}
+		asked = append(asked, r)
+		tables, lowest, below = append(tables, string(r.Table)), append(lowest, []byte(r.From)), append(below, []byte(r.To))
+		set(&c.ranges, r, nil)
+	}
+	if len(asked) == 0 {
+		return nil
+	}
+	long := map[store.Range]bool{}
 	return []request{ask(func(row *row) {
-		key := store.RecordKey{Table: store.Table(row.text()), Key: row.text()}
-		c.records[key] = row.bytes()
-	}, selectRecords, columns.table, columns.key)}
+		r := asked[row.big()-1]
+		if rows := append(c.ranges[r], row.record()); len(rows) < pageMin && !long[r] {
+			c.ranges[r] = rows
+		} else {
+			long[r] = true
+			delete(c.ranges, r)
+		}
+	}, selectRanges, tables, lowest, below, pageMin)}
+}
+
+func (c *changes) learnRecord(row *row) {
+	key := store.RecordKey{Table: store.Table(row.text()), Key: row.text()}
+	set(&c.records, key, row.bytes())
 }
 
 // record returns a record that is known, nil if there is none. The caller must not change
 // it.
 func (c *changes) record(key store.RecordKey) []byte {
-	if own, ok := c.written.Get(ownRecord{RecordKey: key}); ok {
+	if own, ok := c.ownRecord(key); ok {
 		return own.value
 	}
 	return c.records[key]
+}
+
+// ownRecord returns a record that was written or deleted.
+func (c *changes) ownRecord(key store.RecordKey) (ownRecord, bool) {
+	if c.written == nil {
+		return ownRecord{}, false
+	}
+	return c.written.Get(ownRecord{RecordKey: key})
+}
+
+// write keeps a record as it is from now on.
+func (c *changes) write(o ownRecord) {
+	if c.written == nil {
+		c.written = btree.NewBTreeGOptions(func(a, b ownRecord) bool { return compareOwn(a, b) < 0 }, btree.Options{NoLocks: true})
+	}
+	c.written.Set(o)
 }
 
 func cloneQueue(q muster.Queue) muster.Queue {

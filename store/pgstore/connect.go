@@ -2,6 +2,7 @@ package pgstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -59,9 +60,24 @@ func (o Options) configure(k kind) (*pgx.ConnConfig, error) {
 		}
 	}
 	if c.ValidateConnect == nil && !o.ReadOnly { // not a standby
-		c.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+		c.ValidateConnect = notReadOnly
 	}
 	return c, nil
+}
+
+// errReadOnlyServer is the refusal of a server that commits nothing.
+var errReadOnlyServer = errors.New("it is a standby, or set to be read only: name the primary")
+
+// notReadOnly returns an error if the server commits nothing.
+func notReadOnly(ctx context.Context, conn *pgconn.PgConn) error {
+	answer := conn.ExecParams(ctx, "SHOW transaction_read_only", nil, nil, nil, nil).Read()
+	if answer.Err != nil {
+		return answer.Err
+	}
+	if len(answer.Rows) == 1 && string(answer.Rows[0][0]) == "on" {
+		return errReadOnlyServer
+	}
+	return nil
 }
 
 func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }

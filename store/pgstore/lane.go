@@ -108,7 +108,7 @@ func (l *lane) resolve(lost error) error {
 		case err == nil && took:
 			return nil
 		case err == nil:
-			return fmt.Errorf("%w: %w", store.ErrUnavailable, lost)
+			return lost // which says that the database was not there
 		case errors.Is(err, errOutvoted) || time.Now().After(end):
 			return fmt.Errorf("%w: whether a commit took place is not known: %w", errOutvoted, err)
 		}

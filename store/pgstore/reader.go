@@ -17,71 +17,67 @@ const (
 	pageMax = 2048
 )
 
-// reader reads one snapshot. In a transaction it sees the changes, and keeps what it has
-// read; otherwise own is nil.
+// keptMax is about how much of what it has read by a key a view keeps. Verification reads
+// everything in one view.
+const keptMax = 4096
+
+// reader reads one snapshot with the changes that a transaction has made on it, and keeps
+// what it has read by a key.
 type reader struct {
-	s   *session
-	own *changes
+	s    *session
+	own  *changes
+	view bool // there are no changes
+}
+
+var _ store.Prefetcher = (*reader)(nil)
+
+// trim forgets what a view has read if that is much.
+func (r *reader) trim() {
+	if r.view && r.own.known() > keptMax {
+		r.own = &changes{}
+	}
+}
+
+// Prefetch reads what is wanted in one round trip.
+func (r *reader) Prefetch(w store.Wanted) error {
+	return r.s.send(slices.Concat(
+		r.own.askQueues(w.Queues), r.own.askHeads(w.Heads), r.own.askOfHeads(w.Heads, w.OfHeads), r.own.askLatest(w.Latest),
+		r.own.askExecutions(w.Executions), r.own.askCounts(w.Counts), r.own.askRecords(w.Records), r.own.askRanges(w.Ranges),
+	)...)
 }
 
 func (r *reader) Queues(keys ...store.QueueKey) ([]muster.Queue, error) {
+	r.trim()
+	if err := r.s.send(r.own.askQueues(keys)...); err != nil {
+		return nil, err
+	}
 	all := make([]muster.Queue, len(keys))
-	if r.own != nil {
-		if err := r.s.send(r.own.askQueues(keys)...); err != nil {
-			return nil, err
-		}
-		for i, key := range keys {
-			all[i] = cloneQueue(r.own.queues[key].queue)
-		}
-		return all, nil
-	}
-	places := make(map[store.QueueKey][]int, len(keys))
-	var columns queueKeys
 	for i, key := range keys {
-		all[i] = muster.Queue{Thing: key.Thing, Namespace: key.Namespace}
-		if places[key] == nil {
-			columns.add(key)
-		}
-		places[key] = append(places[key], i)
+		all[i] = cloneQueue(r.own.queues[key].queue)
 	}
-	if len(keys) == 0 {
-		return all, nil
-	}
-	err := r.s.send(ask(func(row *row) {
-		q := row.queue()
-		for _, i := range places[keyOf(q)] {
-			all[i] = cloneQueue(q)
-		}
-	}, selectQueues, columns.thing, columns.ns, columns.bucket))
-	return all, err
+	return all, nil
 }
 
 func (r *reader) Executions(keys ...store.ExecutionKey) ([]*muster.Execution, error) {
-	own := r.own
-	if own == nil {
-		own = newChanges()
-	}
-	if err := r.s.send(own.askExecutions(keys)...); err != nil {
+	r.trim()
+	if err := r.s.send(r.own.askExecutions(keys)...); err != nil {
 		return nil, err
 	}
 	all := make([]*muster.Execution, len(keys))
 	for i, key := range keys {
-		all[i] = cloneExecution(own.executions[key].now)
+		all[i] = cloneExecution(r.own.executions[key].now)
 	}
 	return all, nil
 }
 
 func (r *reader) Latest(keys ...store.AttemptsKey) ([]*muster.Execution, error) {
-	own := r.own
-	if own == nil {
-		own = newChanges()
-	}
-	if err := r.s.send(own.askLatest(keys)...); err != nil {
+	r.trim()
+	if err := r.s.send(r.own.askLatest(keys)...); err != nil {
 		return nil, err
 	}
 	all := make([]*muster.Execution, len(keys))
 	for i, key := range keys {
-		latest, deleted := own.latestOf(key)
+		latest, deleted := r.own.latestOf(key)
 		if deleted { // what was the latest; the one before it is not known
 			for e, err := range r.ExecutionsOfThing(key.Thing) {
 				if err != nil {
@@ -151,13 +147,12 @@ func (r *reader) AllExecutions() iter.Seq2[muster.Execution, error] {
 // ownExecutions returns the changed executions that match, in no order, and which ones
 // of the database they hide.
 func (r *reader) ownExecutions(match func(*muster.Execution) bool) ownRows[muster.Execution] {
-	if r.own == nil {
+	if len(r.own.changed) == 0 {
 		return ownRows[muster.Execution]{}
 	}
-	hidden := r.own.changed // an entry is added, and never changed, so this must be copied
-	keys := make(map[store.ExecutionKey]struct{}, len(hidden))
+	keys := make(map[store.ExecutionKey]struct{}, len(r.own.changed)) // a copy, since the loop may change more
 	var rows []muster.Execution
-	for key := range hidden {
+	for key := range r.own.changed {
 		keys[key] = struct{}{}
 		if e := r.own.executions[key].now; e != nil && match(e) {
 			rows = append(rows, *e)
@@ -200,19 +195,17 @@ func (r *row) timer() store.Timer {
 func (r *reader) AllQueues() iter.Seq2[muster.Queue, error] {
 	return func(yield func(muster.Queue, error) bool) {
 		own := ownRows[muster.Queue]{clone: cloneQueue}
-		if r.own != nil {
-			hidden := map[store.QueueKey]bool{}
-			for key, q := range r.own.queues {
-				if !q.changed {
-					continue
-				}
-				hidden[key] = true
-				if len(q.queue.Entries) > 0 {
-					own.rows = append(own.rows, q.queue)
-				}
+		hidden := map[store.QueueKey]bool{}
+		for key, q := range r.own.queues {
+			if !q.changed {
+				continue
 			}
-			own.hidden = func(q muster.Queue) bool { return hidden[keyOf(q)] }
+			hidden[key] = true
+			if len(q.queue.Entries) > 0 {
+				own.rows = append(own.rows, q.queue)
+			}
 		}
+		own.hidden = func(q muster.Queue) bool { return hidden[keyOf(q)] }
 		merge(func(last *muster.Queue, limit int) ([]muster.Queue, error) {
 			if last == nil {
 				return page(r.s, (*row).queue, pageOfQueues, "", "", limit)
@@ -225,31 +218,25 @@ func (r *reader) AllQueues() iter.Seq2[muster.Queue, error] {
 }
 
 func (r *reader) Counts(jobs ...muster.JobID) ([]muster.Counts, error) {
-	own := r.own
-	if own == nil {
-		own = newChanges()
-	}
-	if err := r.s.send(own.askCounts(jobs)...); err != nil {
+	r.trim()
+	if err := r.s.send(r.own.askCounts(jobs)...); err != nil {
 		return nil, err
 	}
 	all := make([]muster.Counts, len(jobs))
 	for i, job := range jobs {
-		c := own.counts[job]
+		c := r.own.counts[job]
 		all[i] = c.stored.Plus(c.change)
 	}
 	return all, nil
 }
 
 func (r *reader) Get(table store.Table, key string) ([]byte, error) {
-	own := r.own
-	if own == nil {
-		own = newChanges()
-	}
+	r.trim()
 	k := store.RecordKey{Table: table, Key: key}
-	if err := r.s.send(own.askRecords([]store.RecordKey{k})...); err != nil {
+	if err := r.s.send(r.own.askRecords([]store.RecordKey{k})...); err != nil {
 		return nil, err
 	}
-	return cloneValue(own.record(k)), nil
+	return cloneValue(r.own.record(k)), nil
 }
 
 func (r *reader) Scan(table store.Table, from, to string) iter.Seq2[store.Record, error] {
@@ -258,7 +245,7 @@ func (r *reader) Scan(table store.Table, from, to string) iter.Seq2[store.Record
 			return
 		}
 		own := ownRows[store.Record]{clone: func(r store.Record) store.Record { return store.Record{Key: r.Key, Value: cloneValue(r.Value)} }}
-		if r.own != nil {
+		if r.own.written != nil {
 			written := r.own.written.Copy() // the loop may write
 			written.Ascend(ownRecord{RecordKey: store.RecordKey{Table: table, Key: from}}, func(o ownRecord) bool {
 				if o.Table != table || to != "" && o.Key >= to {
@@ -274,17 +261,41 @@ func (r *reader) Scan(table store.Table, from, to string) iter.Seq2[store.Record
 				return ok
 			}
 		}
+		all := store.Range{Table: table, From: from, To: to}
 		merge(func(last *store.Record, limit int) ([]store.Record, error) {
-			lowest := from
-			if last != nil {
-				lowest = store.After(last.Key)
+			if last == nil {
+				return r.firstPage(all, limit)
 			}
-			if to == "" {
-				return page(r.s, (*row).record, restOfRecords, string(table), []byte(lowest), limit)
-			}
-			return page(r.s, (*row).record, pageOfRecords, string(table), []byte(lowest), []byte(to), limit)
+			return pageOf(r.s, store.Range{Table: table, From: store.After(last.Key), To: to}, limit)
 		}, func(a, b store.Record) int { return cmp.Compare(a.Key, b.Key) }, own)(yield)
 	}
+}
+
+// firstPage reads up to limit records of a range. A range of fewer records is kept: commands of
+// one transaction ask for the same ones.
+func (r *reader) firstPage(all store.Range, limit int) ([]store.Record, error) {
+	r.trim()
+	rows, known := r.own.ranges[all]
+	if !known {
+		var err error
+		if rows, err = pageOf(r.s, all, limit); err != nil || len(rows) == limit {
+			return rows, err
+		}
+		set(&r.own.ranges, all, rows)
+	}
+	mine := make([]store.Record, len(rows))
+	for i, row := range rows {
+		mine[i] = store.Record{Key: row.Key, Value: cloneValue(row.Value)}
+	}
+	return mine, nil
+}
+
+// pageOf reads up to limit records of a range.
+func pageOf(s *session, of store.Range, limit int) ([]store.Record, error) {
+	if of.To == "" {
+		return page(s, (*row).record, restOfRecords, string(of.Table), []byte(of.From), limit)
+	}
+	return page(s, (*row).record, pageOfRecords, string(of.Table), []byte(of.From), []byte(of.To), limit)
 }
 
 func (r *row) record() store.Record { return store.Record{Key: r.text(), Value: r.bytes()} }

@@ -8,6 +8,13 @@ import (
 
 const (
 	selectRecords = `SELECT r.tbl, r.key, r.value FROM unnest($1::text[], $2::bytea[]) AS k(tbl, key) JOIN muster.record r USING (tbl, key)`
+	selectOfHeads = `SELECT r.tbl, r.key, r.value FROM (
+			SELECT DISTINCT q.head_job FROM unnest($1::text[], $2::text[], $3::smallint[]) AS k(thing, ns, bucket)
+			JOIN muster.queue q USING (thing, ns, bucket) WHERE q.head_number <> 0
+		) h CROSS JOIN unnest($4::text[]) AS t(tbl) JOIN muster.record r ON r.tbl = t.tbl AND r.key = convert_to(h.head_job, 'UTF8')`
+	selectRanges = `SELECT k.i, r.key, r.value FROM unnest($1::text[], $2::bytea[], $3::bytea[]) WITH ORDINALITY AS k(tbl, lowest, below, i)
+		CROSS JOIN LATERAL (SELECT * FROM muster.record x WHERE x.tbl = k.tbl AND x.key >= k.lowest AND x.key < k.below ORDER BY x.key LIMIT $4) r
+		ORDER BY k.i, r.key`
 	pageOfRecords = `SELECT r.key, r.value FROM muster.record r WHERE r.tbl = $1 AND r.key >= $2 AND r.key < $3 ORDER BY r.key LIMIT $4`
 	restOfRecords = `SELECT r.key, r.value FROM muster.record r WHERE r.tbl = $1 AND r.key >= $2 ORDER BY r.key LIMIT $3`
 

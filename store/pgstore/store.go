@@ -102,7 +102,7 @@ func (s *Store) View(ctx context.Context, fn func(store.Reader) error) error {
 	v := &view{s: s, session: session{ctx: ctx, begin: viewing.begin}}
 	v.take = v.takeConn
 	defer v.end()
-	return fn(&reader{s: &v.session})
+	return fn(&reader{s: &v.session, own: &changes{}, view: true})
 }
 
 // Apply runs fn on a transaction and commits it. The wait that it returns does not block.

@@ -14,30 +14,17 @@ import (
 )
 
 // tx is a transaction that writes. Nothing is sent before it commits.
-type tx struct {
-	reader
-}
+type tx struct{ *reader }
 
-var (
-	_ store.Tx         = (*tx)(nil)
-	_ store.Prefetcher = (*tx)(nil)
-)
+var _ store.Tx = (*tx)(nil)
 
-func newTx(s *session) *tx { return &tx{reader{s: s, own: newChanges()}} }
-
-// Prefetch reads what is wanted in one round trip.
-func (t *tx) Prefetch(w store.Wanted) error {
-	return t.s.send(slices.Concat(
-		t.own.askQueues(w.Queues), t.own.askHeads(w.Heads), t.own.askLatest(w.Latest),
-		t.own.askExecutions(w.Executions), t.own.askCounts(w.Counts), t.own.askRecords(w.Records),
-	)...)
-}
+func newTx(s *session) *tx { return &tx{&reader{s: s, own: &changes{}}} }
 
 func (t *tx) PutQueue(q muster.Queue) {
 	own := t.own.queues[keyOf(q)]
 	if own == nil {
 		own = &ownQueue{}
-		t.own.queues[keyOf(q)] = own
+		set(&t.own.queues, keyOf(q), own)
 	}
 	own.queue, own.changed = cloneQueue(q), true
 	if len(q.Entries) == 0 {
@@ -59,13 +46,13 @@ func (t *tx) Change(before, after *muster.Execution) {
 	own := t.own.executions[key]
 	if own == nil {
 		own = &ownExecution{stored: before != nil}
-		t.own.executions[key] = own
+		set(&t.own.executions, key, own)
 	}
 	own.now = cloneExecution(after)
 	if _, known := t.own.changed[key]; !known {
-		t.own.changed[key] = struct{}{}
+		set(&t.own.changed, key, struct{}{})
 		attempts := store.AttemptsKey{Thing: key.Thing, Job: key.Job}
-		t.own.attempts[attempts] = append(t.own.attempts[attempts], key.Number)
+		set(&t.own.attempts, attempts, append(t.own.attempts[attempts], key.Number))
 	}
 	t.count(before, -1)
 	t.count(after, 1)
@@ -86,11 +73,11 @@ func (t *tx) refuse(err error) {
 }
 
 func (t *tx) Put(table store.Table, key string, value []byte) {
-	t.own.written.Set(ownRecord{store.RecordKey{Table: table, Key: key}, append([]byte{}, value...)})
+	t.own.write(ownRecord{store.RecordKey{Table: table, Key: key}, append([]byte{}, value...)})
 }
 
 func (t *tx) Delete(table store.Table, key string) {
-	t.own.written.Set(ownRecord{RecordKey: store.RecordKey{Table: table, Key: key}})
+	t.own.write(ownRecord{RecordKey: store.RecordKey{Table: table, Key: key}})
 }
 
 // writes returns the requests that write all changes. Rows are in the order of their keys,
@@ -181,6 +168,9 @@ func (t *tx) countWrites(lane, bucket int16) []request {
 }
 
 func (t *tx) recordWrites() []request {
+	if t.own.written == nil {
+		return nil
+	}
 	var put, remove recordRows
 	t.own.written.Scan(func(o ownRecord) bool {
 		if o.value == nil {

@@ -96,8 +96,13 @@ func (m *model) scan(from, to string) []store.Record {
 func byKey(a, b muster.Execution) int { return store.Key(a).Compare(store.Key(b)) }
 
 // check compares all that r shows with the model, and returns the first
-// difference.
+// difference. In half of the states it prefetches, which must make no difference.
 func (m *model) check(r store.Reader) error {
+	if far, ok := r.(store.Prefetcher); ok && len(m.executions)%2 == 0 {
+		if err := far.Prefetch(m.wanted()); err != nil {
+			return fmt.Errorf("Prefetch(): %w", err)
+		}
+	}
 	if err := m.checkQueues(r); err != nil {
 		return err
 	}
@@ -136,6 +141,26 @@ func (m *model) check(r store.Reader) error {
 		}
 	}
 	return nil
+}
+
+// wanted is all that can be asked for by a key, some of it twice.
+func (m *model) wanted() store.Wanted {
+	w := store.Wanted{Counts: jobs, OfHeads: []store.Table{historyTable, "none"}}
+	for _, thing := range things {
+		for _, job := range jobs {
+			queue := store.QueueKey{Thing: thing, Namespace: namespaceOf(job)}
+			w.Queues, w.Heads = append(w.Queues, queue), append(w.Heads, queue)
+			w.Latest = append(w.Latest, store.AttemptsKey{Thing: thing, Job: job})
+			w.Executions = append(w.Executions, store.ExecutionKey{Thing: thing, Job: job, Number: 1})
+		}
+	}
+	for _, key := range []string{"a", "b", "c", "d", "e", stepKey, stepKey} {
+		w.Records = append(w.Records, store.RecordKey{Table: historyTable, Key: key})
+	}
+	for _, bounds := range [][2]string{{"b", "d"}, {"", "c"}, {"b", "d"}, {"x", "y"}} {
+		w.Ranges = append(w.Ranges, store.Range{Table: historyTable, From: bounds[0], To: bounds[1]})
+	}
+	return w
 }
 
 func (m *model) checkQueues(r store.Reader) error {

@@ -1,0 +1,175 @@
+package pgstore_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/internal/postgres"
+	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/store/pgstore"
+)
+
+// nameOf returns the name of the database in a URL.
+func nameOf(database string) string {
+	return database[strings.LastIndex(database, "/")+1 : strings.Index(database, "?")]
+}
+
+func query(t *testing.T, server *postgres.Server, database, statements string) string {
+	t.Helper()
+	rows, err := server.Query(nameOf(database), statements)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rows
+}
+
+// Whoever cannot start is told why, in a sentence that says what to do.
+func TestADatabaseThatCannotBeUsedSaysWhy(t *testing.T) {
+	t.Parallel()
+	server := postgres.Shared(t)
+	for name, test := range map[string]struct {
+		spoil    string // of a database that a server has worked on
+		fresh    string // of an empty one
+		readOnly bool
+		want     string
+	}{
+		"tables of a later release":  {spoil: "UPDATE muster.version SET schema = 99", want: "its tables have version 99"},
+		"records of a later release": {spoil: "UPDATE muster.version SET format = 99", want: "its records have format 99"},
+		"looked at, later tables":    {spoil: "UPDATE muster.version SET schema = 99", readOnly: true, want: "its tables have version 99"},
+		"looked at, former tables":   {spoil: "UPDATE muster.version SET schema = 0", readOnly: true, want: "its tables have version 0"},
+		"looked at, empty":           {fresh: "SELECT 1", readOnly: true, want: "no tables of muster"},
+		"no rights":                  {fresh: "REVOKE ALL ON DATABASE %s FROM public; ALTER DATABASE %s OWNER TO postgres; GRANT CONNECT ON DATABASE %s TO muster", want: "GRANT CREATE ON DATABASE"},
+		"set to be read only":        {fresh: "ALTER DATABASE %s SET default_transaction_read_only = on", want: "name the primary"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			database := server.Database(t)
+			if test.spoil != "" {
+				if err := open(t, database, "node").Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			query(t, server, database, strings.ReplaceAll(test.spoil+test.fresh, "%s", nameOf(database)))
+			_, err := pgstore.Open(t.Context(), pgstore.Options{Database: database, Node: "node", ReadOnly: test.readOnly})
+			if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), nameOf(database)) {
+				t.Errorf("Open() = %v, want an error that names the database and says %q", err, test.want)
+			}
+		})
+	}
+	for name, test := range map[string]struct{ database, want string }{
+		"no such database": {server.URL("nowhere"), "CREATE DATABASE"},
+		"no server":        {"postgres://muster@127.0.0.1:1/muster?sslmode=disable", "connection refused"},
+		"no URL":           {"postgres://muster@127.0.0.1:port/muster", "cannot parse"},
+	} {
+		if _, err := pgstore.Open(t.Context(), pgstore.Options{Database: test.database}); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: Open() = %v, want an error that says %q", name, err, test.want)
+		}
+	}
+}
+
+func TestADatabaseOfAnotherEncodingIsRefused(t *testing.T) {
+	t.Parallel()
+	server := postgres.Shared(t)
+	if _, err := server.Query("postgres", "CREATE DATABASE latin OWNER muster TEMPLATE template0 ENCODING 'LATIN1' LOCALE_PROVIDER libc LOCALE 'C'"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Drop("latin") })
+	if _, err := pgstore.Open(t.Context(), pgstore.Options{Database: server.URL("latin")}); err == nil || !strings.Contains(err.Error(), "UTF8 is needed") {
+		t.Errorf("Open() = %v, want an error that says which encoding is needed", err)
+	}
+}
+
+func TestAStandbyIsRefused(t *testing.T) {
+	t.Parallel()
+	server := postgres.Start(t, postgres.Options{NoSync: true})
+	database := server.Database(t)
+	if err := open(t, database, "node").Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Stop(postgres.Fast); err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Standby(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pgstore.Open(t.Context(), pgstore.Options{Database: database}); err == nil || !strings.Contains(err.Error(), "name the primary") {
+		t.Errorf("Open() = %v, want an error that says to name the primary", err)
+	}
+	s, err := pgstore.Open(t.Context(), pgstore.Options{Database: database, ReadOnly: true})
+	if err != nil {
+		t.Fatalf("Open() to look at it = %v", err)
+	}
+	defer s.Close() //nolint:errcheck // nothing was written
+	if _, err := s.Apply(t.Context(), put("k", "v")); !errors.Is(err, pgstore.ErrReadOnly) {
+		t.Errorf("Apply() = %v, want ErrReadOnly", err)
+	}
+}
+
+// An operator may make the schema for a user that may not.
+func TestASchemaThatIsThereIsUsed(t *testing.T) {
+	t.Parallel()
+	server := postgres.Shared(t)
+	database := server.Database(t)
+	query(t, server, database, "CREATE SCHEMA muster AUTHORIZATION muster")
+	query(t, server, database, "REVOKE CREATE ON DATABASE "+nameOf(database)+" FROM muster")
+	open(t, database, "node")
+}
+
+// Servers that start at the same time make the schema once.
+func TestTheSchemaIsMadeOnce(t *testing.T) {
+	t.Parallel()
+	database := postgres.Shared(t).Database(t)
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			s, err := pgstore.Open(context.Background(), pgstore.Options{Database: database, Node: "node"})
+			if err != nil {
+				t.Errorf("Open() = %v", err)
+				return
+			}
+			if err := s.Close(); err != nil {
+				t.Errorf("Close() = %v", err)
+			}
+		})
+	}
+	all.Wait()
+}
+
+// The views say in words what the tables hold.
+func TestOperatorsReadTheViews(t *testing.T) {
+	t.Parallel()
+	server := postgres.Shared(t)
+	database := server.Database(t)
+	s := open(t, database, "node")
+	err := store.Update(t.Context(), s, func(tx store.Tx) error {
+		x := muster.Execution{
+			Thing: "lamp", Job: "fw", Number: 1, Status: muster.InProgress, Version: 2, Details: map[string]string{"progress": "50 %"},
+			QueuedAt: 1_700_000_000_001, StartedAt: 1_700_000_000_002, UpdatedAt: 1_700_000_000_003, JobDeadline: 1_700_000_060_000,
+		}
+		tx.PutQueue(muster.Queue{Thing: "lamp"}.With(x).Revised(0))
+		tx.Change(nil, &x)
+		y := muster.Execution{Thing: "pump", Job: "fw", Number: 1, Status: muster.Failed, Version: 1, QueuedAt: 1_700_000_000_001}
+		tx.Change(nil, &y)
+		store.Of[map[string]any]{Table: "job"}.Put(tx, "fw", map[string]any{"ID": "fw"})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for statement, want := range map[string]string{
+		`SET timezone = 'UTC'; SELECT thing, job, status, version, queued_at, job_deadline, step_deadline, details->>'progress' FROM muster.view_execution WHERE thing = 'lamp'`: "lamp|fw|IN_PROGRESS|2|2023-11-14 22:13:20.001+00|2023-11-14 22:14:20+00||50 %",
+		`SELECT thing, job, status FROM muster.view_queue`:                    "lamp|fw|IN_PROGRESS",
+		`SELECT job, queued, in_progress, failed FROM muster.view_job_counts`: "fw|0|1|1",
+		`SELECT job, content->>'ID' FROM muster.view_job`:                     "fw|fw",
+		`SELECT name, alive FROM muster.view_node`:                            "node|t",
+		`SELECT count(*) FROM muster.view_thing`:                              "0",
+		`SELECT count(*) FROM muster.view_group`:                              "0",
+	} {
+		if got := query(t, server, database, statement); got != want {
+			t.Errorf("%s\n got %s\nwant %s", statement, got, want)
+		}
+	}
+}
