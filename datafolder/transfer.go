@@ -1,6 +1,7 @@
 package datafolder
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -110,7 +111,7 @@ func (f Folder) beginImport(export string) (continued bool, err error) {
 	switch mark, err := os.ReadFile(f.importMark()); {
 	case err == nil && string(mark) == export+"\n":
 		return true, nil
-	case err == nil && len(mark) > 0:
+	case err == nil && bytes.HasSuffix(mark, []byte("\n")):
 		return false, fmt.Errorf("the import of another export into the folder %s is unfinished: continue that one, or begin with an empty folder", string(f))
 	case err == nil && len(entries) == 1: // it was being made
 	case err != nil && !errors.Is(err, fs.ErrNotExist):

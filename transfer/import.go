@@ -122,7 +122,7 @@ func copyFile(ctx context.Context, from, to string) error {
 		return err
 	}
 	defer source.Close()
-	f, err := os.OpenFile(to+".tmp", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := os.OpenFile(to+beingWritten, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
@@ -133,7 +133,7 @@ func copyFile(ctx context.Context, from, to string) error {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	return os.Rename(to+".tmp", to)
+	return os.Rename(to+beingWritten, to)
 }
 
 // Import fills s, which must be empty, with the rows of the export, and compares what it then

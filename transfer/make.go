@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/muster-iot/muster/store"
 )
@@ -66,31 +67,34 @@ func makeBounded(ctx context.Context, s store.Store, tables []store.Table, to st
 	return l, l.write(to)
 }
 
-// claim makes the folder of an export, for its owner only, with a list that is incomplete.
+// claim makes the folder of an export, for its owner only, with a list that is incomplete. What an
+// interrupted export has left there is removed.
 func claim(to string) error {
 	entries, err := os.ReadDir(to)
-	switch {
-	case errors.Is(err, fs.ErrNotExist) || err == nil && len(entries) == 0:
-	case err != nil:
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
-	case !Is(to):
-		return fmt.Errorf("the folder %s is not empty", to)
-	default:
-		if _, err := readList(to); err == nil {
-			return fmt.Errorf("the folder %s holds another export", to)
-		}
 	}
-	for _, dir := range []string{to, filepath.Join(to, rowsName), filepath.Join(to, folderName)} {
-		if dir != to {
-			if err := os.RemoveAll(dir); err != nil {
-				return err
-			}
+	switch _, err := readList(to); {
+	case Is(to) && !errors.Is(err, errInterrupted):
+		return fmt.Errorf("the folder %s holds another export", to)
+	case !Is(to) && slices.ContainsFunc(entries, func(d fs.DirEntry) bool { return d.Name() != listName+beingWritten }):
+		return fmt.Errorf("the folder %s is not empty", to)
+	}
+	if err := errors.Join(os.MkdirAll(to, 0o700), os.Chmod(to, 0o700)); err != nil {
+		return err
+	}
+	if err := (List{Version: listVersion}).write(to); err != nil {
+		return err
+	}
+	for _, dir := range []string{filepath.Join(to, rowsName), filepath.Join(to, folderName)} {
+		if err := os.RemoveAll(dir); err != nil {
+			return err
 		}
-		if err := errors.Join(os.MkdirAll(dir, 0o700), os.Chmod(dir, 0o700)); err != nil {
+		if err := os.Mkdir(dir, 0o700); err != nil {
 			return err
 		}
 	}
-	return List{Version: listVersion}.write(to)
+	return nil
 }
 
 // writeRows writes the rows that r shows, in files that begin with another thing each.

@@ -62,6 +62,9 @@ const (
 	listName   = "export.json"
 	rowsName   = "rows"
 	folderName = "folder"
+
+	// beingWritten ends the name of a file until all of it is written.
+	beingWritten = ".tmp"
 )
 
 // bounds are those of the parts of an export and of an import. Rows of one thing are never
@@ -110,7 +113,7 @@ func (l List) write(dir string) error {
 		return err
 	}
 	path := filepath.Join(dir, listName)
-	f, err := os.OpenFile(path+".tmp", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := os.OpenFile(path+beingWritten, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
@@ -119,13 +122,15 @@ func (l List) write(dir string) error {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(path+".tmp", path)
+		err = os.Rename(path+beingWritten, path)
 	}
 	if err != nil {
 		return err
 	}
 	return syncFolder(dir)
 }
+
+var errInterrupted = errors.New("it was interrupted; make it again")
 
 // readList reads the list of an export. It refuses one that is damaged, interrupted or newer.
 func readList(dir string) (List, error) {
@@ -148,7 +153,7 @@ func readList(dir string) (List, error) {
 	case l.Version > listVersion, l.Format > store.Format:
 		return l, fmt.Errorf("the export %s was made by a newer release", dir)
 	case !l.Complete:
-		return l, fmt.Errorf("the export %s is incomplete: it was interrupted. Make it again", dir)
+		return l, fmt.Errorf("the export %s is incomplete: %w", dir, errInterrupted)
 	case sum != l.SHA256, l.Version < 1, l.Format < 1:
 		return l, fmt.Errorf("the export %s is damaged: its list %s does not have the checksum that it had", dir, listName)
 	}

@@ -320,7 +320,11 @@ func TestAnInterruptedExportBeginsAgain(t *testing.T) {
 		if err := imported(t.Context(), dir, memstore.New()); err == nil || !strings.Contains(err.Error(), "incomplete") {
 			t.Fatalf("an import of an interrupted export: %v", err)
 		}
-		if err := os.WriteFile(filepath.Join(dir, rowsName, "00099.jsonl.gz"), []byte("of the first attempt"), 0o600); err != nil {
+		if n == 7 { // as by a process that was killed at its first file
+			if err := errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o700), os.WriteFile(filepath.Join(dir, listName+beingWritten), nil, 0o600)); err != nil {
+				t.Fatal(err)
+			}
+		} else if err := os.WriteFile(filepath.Join(dir, rowsName, "00099.jsonl.gz"), []byte("of the first attempt"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := makeBounded(t.Context(), s, tables, dir, about, twoFiles, small); err != nil {
@@ -536,8 +540,9 @@ func TestAnExportNeedsAFolderOfItsOwn(t *testing.T) {
 		want string
 		make func(dir string) error
 	}{
-		"with another file":   {"not empty", func(dir string) error { return os.WriteFile(filepath.Join(dir, "x"), nil, 0o600) }},
-		"with another export": {"another export", func(dir string) error { return os.CopyFS(dir, os.DirFS(exported(t, s))) }},
+		"with another file":     {"not empty", func(dir string) error { return os.WriteFile(filepath.Join(dir, "x"), nil, 0o600) }},
+		"with a damaged export": {"another export", func(dir string) error { return os.WriteFile(filepath.Join(dir, listName), []byte("{"), 0o600) }},
+		"with another export":   {"another export", func(dir string) error { return os.CopyFS(dir, os.DirFS(exported(t, s))) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

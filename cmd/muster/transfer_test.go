@@ -222,6 +222,28 @@ func TestAnImportSurvivesKills(t *testing.T) {
 	verified(t, string(to))
 }
 
+// A full disk ends an export and an import with a sentence. When there is room, the export begins
+// again and the import continues.
+func TestATransferMeetsAFullDisk(t *testing.T) {
+	sound, disk := makeSoundFolder(t), smallDisk(t)
+	export, to := filepath.Join(disk, "export"), datafolder.Folder(filepath.Join(disk, "moved"))
+	for _, args := range [][]string{
+		{"admin", "export", string(sound.data), export}, {"admin", "import", export, string(to)},
+	} {
+		empty := stuff(t, disk)
+		out, err := exec.Command("muster", args...).CombinedOutput()
+		if err == nil || !strings.Contains(string(out), "is full") || strings.Count(string(out), "\n") != 1 {
+			t.Errorf("muster %q on a full disk: %v, %s", args, err, out)
+		}
+		empty()
+		succeed(t, args...)
+	}
+	if err := sound.holds(t, to); err != nil {
+		t.Errorf("the moved folder: %v", err)
+	}
+	verified(t, string(to))
+}
+
 // half is an import that ends when everything but the rows is there.
 func half(t *testing.T, export string, to datafolder.Folder) {
 	t.Helper()
