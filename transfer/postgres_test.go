@@ -1,6 +1,7 @@
 package transfer
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/muster-iot/muster/internal/postgres"
@@ -27,15 +28,50 @@ func TestAStoreMovesToPostgreSQLAndBack(t *testing.T) {
 	}
 }
 
-func inPostgres(t testing.TB, database string) store.Store {
+func openPostgres(t testing.TB, database string) *pgstore.Store {
+	t.Helper()
 	s, err := pgstore.Open(t.Context(), pgstore.Options{Database: database, Node: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return s
+}
+
+// inPostgres is openPostgres until the test ends.
+func inPostgres(t testing.TB, database string) store.Store {
+	t.Helper()
+	s := openPostgres(t, database)
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
 	})
 	return s
+}
+
+// A process that is killed before or after a commit has its import continued by the next one.
+func TestAKilledImportIntoPostgreSQLContinues(t *testing.T) {
+	server, from := postgres.Shared(t), inMemory(t)
+	h := played(t, from, 7)
+	dir := exported(t, from)
+	for _, after := range []bool{false, true} {
+		database := server.Database(t)
+		for _, n := range []int{1, 2, 3} { // of each process
+			s := openPostgres(t, database)
+			if err := imported(t.Context(), dir, &mortal{s, n, after}); !errors.Is(err, errKilled) {
+				t.Fatalf("a process that is killed at write %d says %v", n, err)
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s := inPostgres(t, database)
+		if err := s.View(t.Context(), CheckFinished); !errors.Is(err, errUnfinished) {
+			t.Errorf("before the end the store may be served: %v", err)
+		}
+		if err := imported(t.Context(), dir, s); err != nil {
+			t.Fatal(err)
+		}
+		check(t, s, h)
+	}
 }
