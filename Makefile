@@ -6,11 +6,13 @@ SIMTIME   ?= 1h
 LINT       = $(GO) tool -modfile=tools/go.mod golangci-lint
 PACKAGES   = ./...
 CONTRACT  ?= 30s
+CRASHES   ?= 200
+ON_PG      = MUSTER_TEST_STORE=postgres
 
-.PHONY: all help build test race sim contract fuzz lint generate check-generate conformance conformance-all bench run clean
+.PHONY: all help build test race sim contract pg pg-all fuzz lint generate check-generate conformance conformance-all bench run clean
 .DEFAULT_GOAL := all
 
-all: build test lint check-generate race contract fuzz conformance ## everything CI does
+all: build test lint check-generate race contract fuzz conformance pg ## everything CI does
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +31,19 @@ sim: ## play random days of the service, crashes included, for SIMTIME (1h), fro
 
 contract: ## hold requests made up from the API models against the contract, for CONTRACT (30s) or longer, from SEED on or at random
 	$(GO) test ./internal/contract -run '^TestContract$$' -count 1 -v -for $(CONTRACT) $(if $(SEED),-seed $(SEED))
+
+pg: build ## run each suite once on PostgreSQL, with fixed seeds
+	$(ON_PG) $(GO) test ./dataplane ./sessionstore ./internal/contract
+	$(ON_PG) $(GO) test ./service -run "Histor|TestRandom"
+	$(ON_PG) $(GO) test ./internal/sim -run "TestSequential|TestFullStack" -sim.seed=1
+	$(ON_PG) $(GO) test ./cmd/muster -run TestNothingAnsweredIsLost -crash.rounds=10 -crash.seed=1
+	$(ON_PG) conformance/run bin/muster python go mosquitto
+
+pg-all: build ## run everything on PostgreSQL: all tests of these suites, simulations for SIMTIME (1h), requests for CONTRACT (30s), CRASHES (200) crashes, all clients
+	$(ON_PG) $(GO) test -race -timeout 1h ./store/pgstore ./service ./dataplane ./sessionstore ./awsiot
+	$(ON_PG) $(MAKE) sim contract
+	$(ON_PG) $(GO) test ./cmd/muster -run TestNothingAnsweredIsLost -timeout 0 -crash.rounds=$(CRASHES) -v
+	$(ON_PG) conformance/run bin/muster all
 
 fuzz: ## fuzz every target with FUZZTIME (20000x) inputs, or for a while (FUZZTIME=1m)
 	@.ci/fuzz $(FUZZTIME)

@@ -4,7 +4,7 @@
 # missing WORD WHY skips a suite because the machine lacks something, or fails it if
 # WORD is in MUSTER_REQUIRE, which lists what the machine must have (internal/needs
 # does the same for Go tests). Words are awscli (Debian's), browser, cargo, java,
-# mosquitto.
+# mosquitto, postgres.
 missing() {
 	case ",${MUSTER_REQUIRE:-}," in
 	*",$1,"*)

@@ -8,19 +8,21 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/files/diskstore"
-	"github.com/muster-iot/muster/store/pebblestore"
 )
 
 // Backup copies the data folder to another folder, which must be missing or
 // empty, and which can then be served like the first. While a server uses the store, hold
 // must keep the contents of job files in place. The list of files is written last: a backup
 // without it is refused.
-func (f Folder) Backup(ctx context.Context, s *pebblestore.Store, to Folder, hold func() (release func())) error {
+func (f Folder) Backup(ctx context.Context, s *Store, to Folder, hold func() (release func())) error {
+	if err := f.CheckBackup(); err != nil {
+		return err
+	}
 	if err := to.claim(); err != nil {
 		return muster.Errorf(muster.Conflict, "The backup cannot be made there: %v", err)
 	}
 	defer hold()()
-	if err := s.Backup(ctx, to.DB()); err != nil {
+	if err := s.pebble.Backup(ctx, to.DB()); err != nil {
 		return err
 	}
 	if err := diskstore.CopyContents(f.Files(), to.Files()); err != nil {
@@ -46,6 +48,15 @@ func (f Folder) copyBesides(to Folder) error {
 		if err := copyPrivate(file, filepath.Join(string(to), name)); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// CheckBackup refuses a folder whose store is in a database, since Backup would copy half of it.
+func (f Folder) CheckBackup() error {
+	if _, err := os.Lstat(f.NodeFile()); err == nil {
+		return muster.Errorf(muster.Conflict, "The store of %s is in a database, which is backed up with PostgreSQL's own tools, such as pg_dump "+
+			"(see \"PostgreSQL\" in the guide)", string(f))
 	}
 	return nil
 }

@@ -7,20 +7,25 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/muster-iot/muster/codesign"
 	"github.com/muster-iot/muster/identity"
-	"github.com/muster-iot/muster/service"
 	"github.com/muster-iot/muster/sigv4"
-	"github.com/muster-iot/muster/store/pebblestore"
 )
 
 // Folder is the path of a data folder, which holds the whole state of a server:
 //
-//	db/           the store
-//	keys.json     access keys and what they may do; keys-used.json when they did
+//	db/           the store, unless it is in a database
+//	node          where the store is in a database: the name that the server has there
+//	lock          likewise: locked while a server uses the folder
+//	begins-empty  until a store has something of the folder: there is no store that could be lost
+//	keys.json     access keys and what they may do
+//	keys-used.json  when they did, of releases before format 5; the store has that now
 //	credentials   the first key as an AWS shared-credentials file
 //	ca.pem        what devices trust: the certificate authority, then that of ca-rsa.pem; ca-key.pem the key of the first;
 //	              ca-key.pem.unused a key that was there without a certificate
@@ -41,8 +46,8 @@ func (f Folder) DB() string { return filepath.Join(string(f), "db") }
 // Keys is the file of access keys.
 func (f Folder) Keys() string { return filepath.Join(string(f), "keys.json") }
 
-// KeysUsed is the file of when access keys were last used.
-func (f Folder) KeysUsed() string { return filepath.Join(string(f), "keys-used.json") }
+// keysUsed is the file in which former releases kept when access keys were last used.
+func (f Folder) keysUsed() string { return filepath.Join(string(f), "keys-used.json") }
 
 // Credentials is the shared-credentials file of the first key.
 func (f Folder) Credentials() string { return filepath.Join(string(f), "credentials") }
@@ -80,26 +85,6 @@ func (f Folder) pem(name string) identity.PEMFiles {
 	}
 }
 
-// OpenStore opens the store for this process alone. It fails with pebblestore.ErrLocked when
-// another process has opened it.
-func (f Folder) OpenStore(o pebblestore.Options) (*pebblestore.Store, error) {
-	s, err := pebblestore.Open(f.DB(), o)
-	return s, f.Explain(err)
-}
-
-// OpenMigrated is OpenStore for a server: it converts a store of a former release to the
-// present format, after which no former release opens it again.
-func (f Folder) OpenMigrated(o pebblestore.Options) (*pebblestore.Store, error) {
-	s, err := f.OpenStore(o)
-	if err != nil {
-		return nil, err
-	}
-	if err := service.Migrate(context.Background(), s, o.Logger); err != nil {
-		return nil, errors.Join(fmt.Errorf("data folder %s: %w", string(f), err), s.Close())
-	}
-	return s, nil
-}
-
 // Make makes a folder, for its owner only, unless it is there, and returns
 // its absolute path, because scripts that get the path may run in another folder.
 func Make(name string) (Folder, error) {
@@ -114,8 +99,12 @@ func Make(name string) (Folder, error) {
 }
 
 // OpenKeys reads the access keys, and makes the first one when there is no file of them. It
-// writes the first key to the credentials file if that is missing.
+// writes the first key to the credentials file if that is missing. What a former release noted
+// about their last use goes to o.Used.
 func (f Folder) OpenKeys(o identity.KeysOptions, region string) (*identity.Keys, error) {
+	if err := f.importUses(o.Used); err != nil {
+		return nil, err
+	}
 	keys, err := identity.OpenKeys(o)
 	if err != nil {
 		return nil, err
@@ -127,6 +116,40 @@ func (f Folder) OpenKeys(o identity.KeysOptions, region string) (*identity.Keys,
 		err = nil // every key was removed, on purpose
 	}
 	return keys, err
+}
+
+// importUses moves the last use of keys from the file of former releases. One that cannot be
+// read is left where it is, since nothing is decided by it.
+func (f Folder) importUses(into identity.Uses) error {
+	if into == nil {
+		return nil
+	}
+	uses, err := identity.FormerUses(f.keysUsed())
+	if err != nil {
+		return nil
+	}
+	if err := into.KeepLastUses(context.Background(), uses); err != nil {
+		return fmt.Errorf("move %s to the store: %w", f.keysUsed(), err)
+	}
+	return os.Remove(f.keysUsed())
+}
+
+// LastUses returns when access keys were last used, as kept has it or, for a folder that this
+// release has not served yet, as a former one noted it. A nil kept has nothing.
+func (f Folder) LastUses(ctx context.Context, kept identity.Uses) (uses map[string]time.Time, err error) {
+	if kept != nil {
+		if uses, err = kept.LastUses(ctx); err != nil {
+			return nil, err
+		}
+	}
+	former, err := identity.FormerUses(f.keysUsed())
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	all := map[string]time.Time{}
+	maps.Copy(all, former)
+	maps.Copy(all, uses)
+	return all, err
 }
 
 // OpenFilesKey returns the key that signs the URLs of job files for devices. It

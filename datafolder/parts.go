@@ -85,12 +85,17 @@ func (f Folder) missingParts(ctx context.Context, s store.Store) (problems []str
 	if err != nil {
 		return nil, err
 	}
-	var known *Parts
-	err = s.View(ctx, func(r store.Reader) (err error) { known, err = partsTable.Get(r, theParts); return err })
+	known, err := knownParts(ctx, s)
 	if err != nil || known == nil {
 		return nil, err
 	}
 	return append(missing(known.Files, now.Files), missing(known.RSA, now.RSA)...), nil
+}
+
+// knownParts is what the store knows of the folder, nil before a server has started.
+func knownParts(ctx context.Context, s store.Store) (known *Parts, err error) {
+	err = s.View(ctx, func(r store.Reader) (err error) { known, err = partsTable.Get(r, theParts); return err })
+	return known, err
 }
 
 // missing describes which of the known files are missing or have changed.
@@ -122,41 +127,29 @@ func (f Folder) CheckParts(ctx context.Context, s store.Store, acceptLoss bool, 
 	return nil
 }
 
-// KeepParts records in the store which files are beside it.
+// KeepParts records in the store which files are beside it. From then on the two know each
+// other.
 func (f Folder) KeepParts(ctx context.Context, s store.Store) error {
 	now, err := f.parts()
 	if err != nil {
 		return err
 	}
-	var known *Parts
-	err = s.View(ctx, func(r store.Reader) (err error) { known, err = partsTable.Get(r, theParts); return err })
-	if err != nil || known != nil && maps.Equal(known.Files, now.Files) && maps.Equal(known.RSA, now.RSA) {
+	known, err := knownParts(ctx, s)
+	if err == nil && (known == nil || !maps.Equal(known.Files, now.Files) || !maps.Equal(known.RSA, now.RSA)) {
+		err = store.Update(ctx, s, func(tx store.Tx) error { partsTable.Put(tx, theParts, now); return nil })
+	}
+	if err != nil {
 		return err
 	}
-	return store.Update(ctx, s, func(tx store.Tx) error { partsTable.Put(tx, theParts, now); return nil })
-}
-
-// CheckStoreIsThere refuses a folder that was served and has lost its store, because a start
-// would make an empty one instead. A reset that was interrupted also leaves no store, but then
-// the old one is still there under another name.
-func (f Folder) CheckStoreIsThere(acceptLoss bool, log *slog.Logger) error {
-	marks, _ := filepath.Glob(filepath.Join(f.DB(), "marker.*")) // the pattern is well formed
-	_, served := os.Stat(f.Server().Certificate)
-	_, reset := os.Stat(f.emptied())
-	if len(marks) > 0 || errors.Is(served, fs.ErrNotExist) || reset == nil {
-		return nil
+	if err := os.Remove(f.beginsEmpty()); !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
-	const missing = "its store, the folder db, is missing or empty"
-	if !acceptLoss {
-		return &damageError{fmt.Sprintf("%s is damaged: %s", string(f), missing)}
-	}
-	log.Warn("a data folder begins anew, as --accept-loss says", "damage", missing)
 	return nil
 }
 
 // known reports whether the folder has a store or other files of a server.
 func (f Folder) known() bool {
-	for _, path := range []string{f.DB(), f.emptied(), f.Server().Certificate} {
+	for _, path := range []string{f.DB(), f.emptied(), f.NodeFile(), f.Server().Certificate} {
 		if _, err := os.Stat(path); err == nil {
 			return true
 		}
@@ -167,6 +160,7 @@ func (f Folder) known() bool {
 // besides returns the files beside the store and the contents of job files that a backup
 // needs too.
 func (f Folder) besides() ([]string, error) {
+	own := []string{f.ReadyFile(), f.BackupList(), f.NodeFile(), f.lockFile(), f.beginsEmpty()} // of this folder, not of its content
 	var files []string
 	for _, dir := range []string{string(f), string(f.Signing())} {
 		entries, err := os.ReadDir(dir)
@@ -175,7 +169,7 @@ func (f Folder) besides() ([]string, error) {
 		}
 		for _, e := range entries {
 			path := filepath.Join(dir, e.Name())
-			if e.Type().IsRegular() && !strings.HasPrefix(e.Name(), ".") && path != f.ReadyFile() && path != f.BackupList() {
+			if e.Type().IsRegular() && !strings.HasPrefix(e.Name(), ".") && !slices.Contains(own, path) {
 				files = append(files, path)
 			}
 		}

@@ -6,10 +6,9 @@ import (
 	"path/filepath"
 )
 
-// Empty removes the store of a data folder atomically, by renaming it: after a kill there is
-// either all of it or nothing. The next server deletes contents of job files that no store
-// names any more.
-func (f Folder) Empty() error {
+// empty removes the store in the folder atomically, by renaming it: after a kill there is either
+// all of it or nothing.
+func (f Folder) empty() error {
 	if err := os.Rename(f.DB(), f.emptied()); err != nil {
 		return fmt.Errorf("reset: %w", err)
 	}
@@ -19,8 +18,8 @@ func (f Folder) Empty() error {
 	return nil
 }
 
-// Clear deletes what Empty renamed. Call it when there is a new store: until then it proves
-// that the old one was not lost.
+// Clear deletes what a reset has renamed. Call it when there is a new store: until then it
+// proves that the old one was not lost.
 func (f Folder) Clear() error { return os.RemoveAll(f.emptied()) }
 
 func (f Folder) emptied() string { return filepath.Join(string(f), "db.reset") }

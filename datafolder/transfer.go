@@ -60,10 +60,14 @@ func exportedTables() []store.Table {
 }
 
 // Import makes a data folder of an export: it copies what belongs beside the store into f, which
-// must be missing or empty, and fills the store that open opens, which must be empty. If it is
-// interrupted, the next call continues; until it has returned nil neither is served. The caller
-// closes the store.
-func (f Folder) Import(ctx context.Context, from string, open func() (store.Store, error)) (transfer.List, error) {
+// must be missing or empty, and fills the store that o names, which must be empty. If it is
+// interrupted, the next call continues; until it has returned nil neither is served.
+func (f Folder) Import(ctx context.Context, from string, o StoreOptions) (l transfer.List, err error) {
+	return f.importInto(ctx, from, func() (store.Store, error) { return f.OpenStore(ctx, o) })
+}
+
+// importInto is Import into the store that open opens.
+func (f Folder) importInto(ctx context.Context, from string, open func() (store.Store, error)) (transfer.List, error) {
 	x, err := transfer.Open(from)
 	if err == nil {
 		err = x.Check(ctx)
@@ -83,6 +87,9 @@ func (f Folder) Import(ctx context.Context, from string, open func() (store.Stor
 		return transfer.List{}, err
 	}
 	err = x.Import(ctx, s, exportedTables(), service.MigrateLater)
+	if closed := s.Close(); err == nil {
+		err = closed
+	}
 	switch done := errors.Is(err, transfer.ErrDone); {
 	case done && continued:
 		err = nil // only what follows was missing

@@ -136,7 +136,7 @@ func equal(t *testing.T, from, to Folder, s store.Store) {
 func TestADataFolderMoves(t *testing.T) {
 	from, s := worked(t)
 	to, into := Folder(filepath.Join(t.TempDir(), "data")), memstore.New()
-	l, err := to.Import(t.Context(), exported(t, from, s), func() (store.Store, error) { return into, nil })
+	l, err := to.importInto(t.Context(), exported(t, from, s), func() (store.Store, error) { return lasting{into}, nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,6 +145,11 @@ func TestADataFolderMoves(t *testing.T) {
 	}
 	equal(t, from, to, into)
 }
+
+// lasting is a store that keeps its content in memory when it is closed, as on a disk.
+type lasting struct{ store.Store }
+
+func (lasting) Close() error { return nil }
 
 var errKilled = errors.New("killed")
 
@@ -178,11 +183,11 @@ func TestAKilledImportOfAFolderContinues(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			to, into := Folder(filepath.Join(t.TempDir(), "data")), memstore.New()
-			_, err := to.Import(t.Context(), export, func() (store.Store, error) {
+			_, err := to.importInto(t.Context(), export, func() (store.Store, error) {
 				if kill.left == 0 {
 					return nil, errKilled
 				}
-				return &mortal{into, kill.left, kill.done}, nil
+				return &mortal{lasting{into}, kill.left, kill.done}, nil
 			})
 			if !errors.Is(err, errKilled) {
 				t.Fatalf("a killed import says %v", err)
@@ -194,10 +199,10 @@ func TestAKilledImportOfAFolderContinues(t *testing.T) {
 			if err := store.Update(t.Context(), otherStore, func(tx store.Tx) error { store.Settings.Put(tx, "other", ""); return nil }); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := to.Import(t.Context(), exported(t, other, otherStore), nil); err == nil || !strings.Contains(err.Error(), "another export") {
+			if _, err := to.importInto(t.Context(), exported(t, other, otherStore), nil); err == nil || !strings.Contains(err.Error(), "another export") {
 				t.Errorf("an import of another export says %v", err)
 			}
-			if _, err := to.Import(t.Context(), export, func() (store.Store, error) { return into, nil }); err != nil {
+			if _, err := to.importInto(t.Context(), export, func() (store.Store, error) { return lasting{into}, nil }); err != nil {
 				t.Fatal(err)
 			}
 			equal(t, from, to, into)
@@ -210,13 +215,13 @@ func TestAFolderInUseIsNoPlaceForAnImport(t *testing.T) {
 	export := exported(t, from, s)
 	open := func() (store.Store, error) { t.Error("the store is opened"); return nil, errKilled }
 	before := within(t, from)
-	if _, err := from.Import(t.Context(), export, open); err == nil || !strings.Contains(err.Error(), "not empty") {
+	if _, err := from.importInto(t.Context(), export, open); err == nil || !strings.Contains(err.Error(), "not empty") {
 		t.Errorf("an import into a data folder says %v", err)
 	}
 	if !maps.Equal(within(t, from), before) {
 		t.Error("the data folder was changed")
 	}
-	if _, err := Folder(filepath.Join(t.TempDir(), "x")).Import(t.Context(), string(from), open); err == nil || !strings.Contains(err.Error(), "no export") {
+	if _, err := Folder(filepath.Join(t.TempDir(), "x")).importInto(t.Context(), string(from), open); err == nil || !strings.Contains(err.Error(), "no export") {
 		t.Errorf("an import of a data folder says %v", err)
 	}
 	if err := Folder(export).Adopt(t.Context(), true, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "is an export") {
@@ -229,13 +234,13 @@ func TestAFolderInUseIsNoPlaceForAnImport(t *testing.T) {
 func TestAnExportIsImportedOnceIntoAStore(t *testing.T) {
 	from, s := worked(t)
 	export, into := exported(t, from, s), memstore.New()
-	open := func() (store.Store, error) { return into, nil }
-	if _, err := Folder(filepath.Join(t.TempDir(), "a")).Import(t.Context(), export, open); err != nil {
+	open := func() (store.Store, error) { return lasting{into}, nil }
+	if _, err := Folder(filepath.Join(t.TempDir(), "a")).importInto(t.Context(), export, open); err != nil {
 		t.Fatal(err)
 	}
 	again := Folder(filepath.Join(t.TempDir(), "b"))
 	for range 2 {
-		if _, err := again.Import(t.Context(), export, open); !errors.Is(err, transfer.ErrDone) {
+		if _, err := again.importInto(t.Context(), export, open); !errors.Is(err, transfer.ErrDone) {
 			t.Errorf("the second import says %v", err)
 		}
 		if left := within(t, again); len(left) > 0 {
@@ -280,7 +285,7 @@ func TestJobFilesComeAndGoDuringAnExport(t *testing.T) {
 		}
 	}}
 	to, into := Folder(filepath.Join(t.TempDir(), "data")), memstore.New()
-	if _, err := to.Import(t.Context(), exported(t, f, busy), func() (store.Store, error) { return into, nil }); err != nil {
+	if _, err := to.importInto(t.Context(), exported(t, f, busy), func() (store.Store, error) { return lasting{into}, nil }); err != nil {
 		t.Fatal(err)
 	}
 	contents, err := filepath.Glob(filepath.Join(to.Files(), "*", "*"))

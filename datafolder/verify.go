@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"slices"
 	"sync"
 
 	"github.com/muster-iot/muster/files/diskstore"
@@ -31,12 +33,12 @@ func (e *brokenError) Error() string {
 // Explain adds to an error of the store its reason and what to do about it.
 func (f Folder) Explain(err error) error {
 	switch d := damageOf(err); {
-	case errors.Is(err, pebblestore.ErrLocked):
+	case errors.Is(err, ErrInUse):
 		by := "another process"
 		if r, err := ReadReady(f.ReadyFile()); err == nil {
 			by = fmt.Sprintf("a muster server (process %d, %s)", r.PID, r.APIURL)
 		}
-		return fmt.Errorf("the data folder %s is in use by %s: %w", string(f), by, pebblestore.ErrLocked)
+		return fmt.Errorf("the data folder %s is in use by %s: %w", string(f), by, ErrInUse)
 	case d == nil:
 		return err
 	case d.Tail != nil:
@@ -53,16 +55,18 @@ func damageOf(err error) *pebblestore.DamageError {
 }
 
 // Verify looks at all of a data folder, or of a backup, and calls problem for each thing that
-// is damaged or missing. It changes nothing. It fails when f is no data folder.
-func (f Folder) Verify(ctx context.Context, problem func(string)) error {
-	return (&verifier{ctx: ctx, data: f, problem: problem}).all()
+// is damaged or missing. It changes nothing. A database is as in StoreOptions, and a server may
+// be working on it. It fails when f is no data folder.
+func (f Folder) Verify(ctx context.Context, database string, problem func(string)) error {
+	return (&verifier{ctx: ctx, data: f, database: database, problem: problem}).all()
 }
 
 // verifier checks a data folder. It continues after each problem as far as that is possible.
 type verifier struct {
-	ctx     context.Context // of the one call that this lives in
-	data    Folder
-	problem func(string)
+	ctx      context.Context // of the one call that this lives in
+	data     Folder
+	database string
+	problem  func(string)
 }
 
 func (v *verifier) all() error {
@@ -84,11 +88,11 @@ func (v *verifier) all() error {
 }
 
 // check is one of the independent checks of the store. It calls problem from one goroutine.
-type check func(s *pebblestore.Store, problem func(string)) error
+type check func(s *Store, problem func(string)) error
 
 // sideBySide runs checks at the same time, since each keeps one core busy. It reports their
 // problems when all are done, in the order of the checks.
-func (v *verifier) sideBySide(s *pebblestore.Store, checks ...check) {
+func (v *verifier) sideBySide(s *Store, checks ...check) {
 	found := make([][]string, len(checks))
 	var all sync.WaitGroup
 	for i, check := range checks {
@@ -106,28 +110,33 @@ func (v *verifier) sideBySide(s *pebblestore.Store, checks ...check) {
 
 // open opens the store, without the end of its log when that is damaged. It returns nil when
 // nothing can be read.
-func (v *verifier) open() (*pebblestore.Store, error) {
-	s, err := pebblestore.Open(v.data.DB(), pebblestore.Options{ReadOnly: true})
+func (v *verifier) open() (*Store, error) {
+	if _, err := os.Lstat(v.data.NodeFile()); err == nil && v.database == "" { // in use or not
+		return nil, elsewhere(v.data)
+	}
+	o := StoreOptions{Database: v.database, ReadOnly: true}
+	s, err := v.data.OpenStore(v.ctx, o)
 	if damage := damageOf(err); damage != nil && damage.Tail != nil {
 		v.problem(damage.Error())
-		s, err = pebblestore.Open(v.data.DB(), pebblestore.Options{ReadOnly: true, AcceptLoss: true})
+		o.AcceptLoss = true
+		s, err = v.data.OpenStore(v.ctx, o)
 	}
 	switch damage := damageOf(err); {
 	case damage != nil:
 		v.problem(damage.Error())
 		return nil, nil
 	case errors.Is(err, pebblestore.ErrUnmade), errors.Is(err, fs.ErrNotExist):
-		if err := v.data.CheckStoreIsThere(false, nil); err != nil {
+		if v.data.served() {
 			v.problem("its store, the folder db, is missing or empty")
 		}
 		return nil, nil
 	}
-	return s, v.data.Explain(err)
+	return s, err
 }
 
 // unbroken runs a check. Damage that makes the check itself fail is a problem and ends only
 // this check.
-func unbroken(check check, s *pebblestore.Store, problem func(string)) {
+func unbroken(check check, s *Store, problem func(string)) {
 	defer func() {
 		if r := recover(); r != nil {
 			problem(fmt.Sprintf("what is stored cannot be read any further: %v", r))
@@ -138,7 +147,7 @@ func unbroken(check check, s *pebblestore.Store, problem func(string)) {
 	}
 }
 
-func (v *verifier) parts(s *pebblestore.Store, problem func(string)) error {
+func (v *verifier) parts(s *Store, problem func(string)) error {
 	problems, err := v.data.missingParts(v.ctx, s)
 	for _, p := range problems {
 		problem(p)
@@ -146,13 +155,17 @@ func (v *verifier) parts(s *pebblestore.Store, problem func(string)) error {
 	return err
 }
 
-func (v *verifier) tables(s *pebblestore.Store, problem func(string)) error {
-	return s.CheckTables(v.ctx, problem)
+// tables is for a store in the folder: a database checks its pages itself.
+func (v *verifier) tables(s *Store, problem func(string)) error {
+	if s.pebble == nil {
+		return nil
+	}
+	return s.pebble.CheckTables(v.ctx, problem)
 }
 
 // records is the check that verify makes.
 func (v *verifier) records(verify func(context.Context, store.Store) ([]store.Problem, error)) check {
-	return func(s *pebblestore.Store, problem func(string)) error {
+	return func(s *Store, problem func(string)) error {
 		problems, err := verify(v.ctx, s)
 		for _, p := range problems {
 			problem(p.String())
@@ -161,12 +174,19 @@ func (v *verifier) records(verify func(context.Context, store.Store) ([]store.Pr
 	}
 }
 
-func (v *verifier) sessions(s *pebblestore.Store, problem func(string)) error {
+func (v *verifier) sessions(s *Store, problem func(string)) error {
 	return sessionstore.Verify(v.ctx, s, func(err error) { problem(err.Error()) })
 }
 
-func (v *verifier) jobFiles(s *pebblestore.Store, problem func(string)) error {
+// jobFiles looks twice where a server may be working: what it deletes meanwhile is still in the
+// snapshot of the first look, and in none of a later one.
+func (v *verifier) jobFiles(s *Store, problem func(string)) error {
 	problems, err := diskstore.Verify(v.ctx, s, v.data.Files())
+	if err == nil && len(problems) > 0 && s.database != nil {
+		var again []string
+		again, err = diskstore.Verify(v.ctx, s, v.data.Files())
+		problems = slices.DeleteFunc(problems, func(p string) bool { return !slices.Contains(again, p) })
+	}
 	for _, p := range problems {
 		problem(p)
 	}

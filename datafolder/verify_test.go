@@ -4,8 +4,6 @@ import (
 	"errors"
 	"slices"
 	"testing"
-
-	"github.com/muster-iot/muster/store/pebblestore"
 )
 
 // Checks run at the same time, and their problems come in the order of the checks all the
@@ -15,15 +13,15 @@ func TestChecksRunSideBySide(t *testing.T) {
 	v := verifier{ctx: t.Context(), problem: func(p string) { got = append(got, p) }}
 	last := make(chan struct{})
 	v.sideBySide(nil,
-		func(_ *pebblestore.Store, problem func(string)) error {
+		func(_ *Store, problem func(string)) error {
 			problem("first")
 			<-last
 			problem("second")
 			return nil
 		},
-		func(*pebblestore.Store, func(string)) error { panic("a block is damaged") },
-		func(*pebblestore.Store, func(string)) error { return errors.New("a file is damaged") },
-		func(_ *pebblestore.Store, problem func(string)) error {
+		func(*Store, func(string)) error { panic("a block is damaged") },
+		func(*Store, func(string)) error { return errors.New("a file is damaged") },
+		func(_ *Store, problem func(string)) error {
 			problem("last")
 			close(last)
 			return nil

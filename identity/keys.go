@@ -35,16 +35,15 @@ type Keys struct {
 	lost  bool         // the file could not be found the last time
 	list  []*Key       // in the order of the file
 	live  map[string]*liveKey
-	used  usage // as last written to the file Used
+	used  usage // as last written to KeysOptions.Used
 }
 
 // KeysOptions are the parts of Keys.
 type KeysOptions struct {
 	// Path is where the file is, or will be.
 	Path string
-	// Used is the file in which a server records when each key was last used. Empty
-	// records nothing.
-	Used string
+	// Used is where a server keeps when each key was last used. Nil keeps nothing.
+	Used Uses
 	// Account is the account of the first key's principal, 12 digits.
 	Account string
 	// Now is the clock by which keys are made, used and expire. Required.

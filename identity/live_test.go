@@ -1,6 +1,9 @@
 package identity_test
 
 import (
+	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -16,10 +19,32 @@ const (
 	listJobs = `{"Statement":{"Effect":"Allow","Action":"iot:ListJobs","Resource":"*"}}`
 )
 
+// noted is an identity.Uses in memory.
+type noted struct {
+	mu   sync.Mutex
+	uses map[string]time.Time
+	err  error // of every call, if set
+}
+
+func (n *noted) LastUses(context.Context) (map[string]time.Time, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.uses, n.err
+}
+
+func (n *noted) KeepLastUses(_ context.Context, now map[string]time.Time) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.err == nil {
+		n.uses = now
+	}
+	return n.err
+}
+
 // serving runs keys on path as a server does, and counts the calls of changed.
-func serving(t *testing.T, path string) (keys *identity.Keys, changed func() int) {
+func serving(t *testing.T, path string, notes identity.Uses) (keys *identity.Keys, changed func() int) {
 	t.Helper()
-	keys, err := identity.OpenKeys(identity.KeysOptions{Path: path, Used: path + "-used", Account: account, Now: time.Now})
+	keys, err := identity.OpenKeys(identity.KeysOptions{Path: path, Used: notes, Account: account, Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +97,7 @@ func TestCallersFollowTheirKey(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "keys.json")
 			synctest.Test(t, func(t *testing.T) {
-				keys, changed := serving(t, path)
+				keys, changed := serving(t, path, nil)
 				admin := open(t, path)
 				key := identity.NewKey(account, "ann")
 				key.Policies, key.Expires = []string{listAll}, time.Now().Add(24*time.Hour).UTC()
@@ -150,11 +175,12 @@ func TestLastUse(t *testing.T) {
 		}
 		return time.Time{}
 	}
-	noted := func() identity.KeysOptions {
-		return identity.KeysOptions{Path: path, Used: path + "-used", Account: account, Now: time.Now}
+	notes := new(noted)
+	again := func() (*identity.Keys, error) {
+		return identity.OpenKeys(identity.KeysOptions{Path: path, Used: notes, Account: account, Now: time.Now})
 	}
 	synctest.Test(t, func(t *testing.T) {
-		keys, _ := serving(t, path)
+		keys, _ := serving(t, path, notes)
 		ann, bob := identity.NewKey(account, "ann"), identity.NewKey(account, "bob")
 		for _, key := range []identity.Key{ann, bob} {
 			if err := keys.Add(key); err != nil {
@@ -183,7 +209,7 @@ func TestLastUse(t *testing.T) {
 		if err := keys.Remove(bob.AccessKeyID); err != nil {
 			t.Fatal(err)
 		}
-		again, err := identity.OpenKeys(noted())
+		again, err := again()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -202,13 +228,53 @@ func TestLastUse(t *testing.T) {
 			}
 		}
 	})
-	for _, broken := range []string{"", "{", `{"version":2}`, `{"version":1,"lastUsed":{"A":"yesterday"}}`} {
-		if err := os.WriteFile(path+"-used", []byte(broken), 0o600); err != nil {
+	notes.err = errors.New("the store is gone")
+	if keys, err := again(); err != nil || len(keys.List()) != 2 {
+		t.Errorf("without notes OpenKeys() = %v, want the keys all the same", err)
+	}
+}
+
+// What could not be noted is noted the next time, also when that is the end.
+func TestLastUseIsNotedLater(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys.json")
+	synctest.Test(t, func(t *testing.T) {
+		notes := &noted{err: errors.New("the store is gone")}
+		keys, err := identity.OpenKeys(identity.KeysOptions{Path: path, Used: notes, Account: account, Now: time.Now})
+		if err != nil {
 			t.Fatal(err)
 		}
-		if keys, err := identity.OpenKeys(noted()); err != nil || len(keys.List()) != 2 {
-			t.Errorf("with notes %q OpenKeys() = %v, want the keys all the same", broken, err)
+		ctx, stop := context.WithCancel(t.Context())
+		go keys.Run(ctx, func() {})
+		id := keys.List()[0].AccessKeyID
+		if _, err := keys.Caller(id); err != nil {
+			t.Fatal(err)
 		}
+		used := time.Now().UTC().Truncate(time.Minute)
+		time.Sleep(90 * time.Second)
+		synctest.Wait()
+		notes.mu.Lock()
+		notes.err = nil
+		notes.mu.Unlock()
+		stop()
+		synctest.Wait()
+		if uses, err := notes.LastUses(t.Context()); err != nil || !uses[id].Equal(used) {
+			t.Errorf("at the end %v is noted, %v; want %s", uses, err, used)
+		}
+	})
+}
+
+func TestNotesOfFormerReleases(t *testing.T) {
+	uses, err := identity.FormerUses(file(t, 0o600, `{"version":1,"lastUsed":{"AKIDEXAMPLE":"2026-11-29T10:20:00Z"}}`))
+	if want := time.Date(2026, 11, 29, 10, 20, 0, 0, time.UTC); err != nil || len(uses) != 1 || !uses["AKIDEXAMPLE"].Equal(want) {
+		t.Errorf("FormerUses() = %v, %v", uses, err)
+	}
+	for _, broken := range []string{"", "{", `{"version":2}`, `{"version":1,"lastUsed":{"A":"yesterday"}}`} {
+		if uses, err := identity.FormerUses(file(t, 0o600, broken)); err == nil {
+			t.Errorf("FormerUses() of %q = %v, want an error", broken, uses)
+		}
+	}
+	if _, err := identity.FormerUses(filepath.Join(t.TempDir(), "none")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("FormerUses() of no file: %v", err)
 	}
 }
 

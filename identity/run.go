@@ -21,13 +21,13 @@ func (k *Keys) Run(ctx context.Context, changed func()) {
 	follow, record := time.NewTicker(followEvery), time.NewTicker(usageEvery)
 	defer follow.Stop()
 	defer record.Stop()
-	defer k.writeUsage()
+	defer func() { k.writeUsage(context.WithoutCancel(ctx)) }()
 	for ended := uint64(0); ; {
 		select {
 		case <-ctx.Done():
 			return
 		case <-record.C:
-			k.writeUsage()
+			k.writeUsage(ctx)
 		case <-follow.C:
 			k.follow()
 			k.expire(k.o.Now())

@@ -25,6 +25,7 @@ var (
 	explainPolicy      = action[iotpolicy.Question, iotpolicy.Explanation]{name: "muster:ExplainPolicy", method: http.MethodPost, path: Prefix + "explain-policy"}
 	listDeadLetters    = action[none, DeadLetterPage]{name: "muster:ListDeadLetters", method: http.MethodGet, path: Prefix + "dead-letters"}
 	clearDeadLetters   = action[DeadLetterOrder, DeadLetterCount]{name: "muster:ClearDeadLetters", method: http.MethodPost, path: Prefix + "dead-letters", bodyMax: deadLetterOrderMax}
+	listKeys           = action[none, KeyUses]{name: "muster:ListKeys", method: http.MethodGet, path: Prefix + "keys"}
 	describeJobOptions = action[none, JobOptions]{name: "muster:DescribeJobOptions", method: http.MethodGet, path: Prefix + "jobs/{job}/options"}
 	updateJobOptions   = action[JobOptions, JobOptions]{name: "muster:UpdateJobOptions", method: http.MethodPut, path: Prefix + "jobs/{job}/options"}
 	readClock          = action[none, ClockReading]{name: "muster:ReadClock", method: http.MethodGet, path: Prefix + "clock"}
@@ -41,6 +42,7 @@ type Parts struct {
 	Backups     Backups
 	Policies    Policies
 	DeadLetters DeadLetters
+	Keys        Keys
 	Jobs        Jobs
 	Clock       Clock  // nil: the server keeps real time
 	Resets      Resets // nil: the server is no test server
@@ -55,6 +57,7 @@ func Routes(p Parts) []Route {
 		serve(explainPolicy, empty, p.explainPolicy),
 		serve(listDeadLetters, empty, p.listDeadLetters),
 		serve(clearDeadLetters, empty, p.clearDeadLetters),
+		serve(listKeys, empty, p.listKeys),
 		serve(describeJobOptions, empty, p.describeJobOptions).on(p.jobARN),
 		serve(updateJobOptions, p.jobOptions, p.updateJobOptions).on(p.jobARN),
 		serve(readClock, empty, p.readClock),

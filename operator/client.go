@@ -38,6 +38,11 @@ func (c Client) ClearDeadLetters(ctx context.Context, order DeadLetterOrder) (De
 	return call(ctx, c, clearDeadLetters, "", order)
 }
 
+// ListKeys returns the access keys of the server, with when each was last used.
+func (c Client) ListKeys(ctx context.Context) (KeyUses, error) {
+	return call(ctx, c, listKeys, "", none{})
+}
+
 // ReadClock returns what the test clock shows.
 func (c Client) ReadClock(ctx context.Context) (ClockReading, error) {
 	return call(ctx, c, readClock, "", none{})

@@ -7,6 +7,7 @@ import (
 	"github.com/muster-iot/muster/catalog"
 	"github.com/muster-iot/muster/eventlog"
 	"github.com/muster-iot/muster/jobs"
+	"github.com/muster-iot/muster/keyuse"
 	"github.com/muster-iot/muster/registry"
 	"github.com/muster-iot/muster/rights"
 	"github.com/muster-iot/muster/store"
@@ -17,7 +18,7 @@ import (
 // Tables are the tables of all records of the service.
 func Tables() []store.Checker {
 	return slices.Concat(
-		registry.Tables(), rights.Tables(), catalog.Tables(), jobs.Tables(), eventlog.Tables(), tags.Tables(),
+		registry.Tables(), rights.Tables(), catalog.Tables(), jobs.Tables(), eventlog.Tables(), tags.Tables(), keyuse.Tables(),
 		transfer.Tables(), []store.Checker{store.Settings, store.Tallies, migrations},
 	)
 }

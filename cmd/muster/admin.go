@@ -12,14 +12,13 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/datafolder"
-	"github.com/muster-iot/muster/store/pebblestore"
 )
 
 func adminCommand() *cobra.Command {
 	return group("admin <command>", "look after a data folder: check, back up, keys, signatures",
 		"These commands work on a data folder of this machine. Most of them may be used\n"+
 			"while a server runs on it.",
-		verifyCommand(), backupCommand(), exportCommand(), importCommand(), keysCommand(), deadLettersCommand(), profilesCommand(), signCommand(), explainCommand())
+		verifyCommand(), backupCommand(), exportCommand(), importCommand(), keysCommand(), secretsCommand(), deadLettersCommand(), profilesCommand(), signCommand(), explainCommand())
 }
 
 // writable is existing for a command that changes the folder. A backup becomes a data
@@ -72,9 +71,12 @@ func runBackup(cmd *cobra.Command, args []string) error {
 	if _, err := os.Stat(data.BackupList()); err == nil {
 		return fmt.Errorf("%s is a backup that was not served yet: copy it as it is, with all its files, and verify the copy", string(data))
 	}
-	s, err := data.OpenStore(pebblestore.Options{Fatal: fatal(data)})
+	if err := data.CheckBackup(); err != nil {
+		return err
+	}
+	s, err := data.OpenStore(cmd.Context(), datafolder.StoreOptions{Fatal: fatal(data)})
 	switch {
-	case errors.Is(err, pebblestore.ErrLocked):
+	case errors.Is(err, datafolder.ErrInUse):
 		err = orderBackup(cmd.Context(), data, to)
 	case err == nil:
 		err = errors.Join(data.Backup(cmd.Context(), s, datafolder.Folder(to), datafolder.HoldNothing), s.Close())

@@ -18,7 +18,6 @@ import (
 	"github.com/muster-iot/muster/datafolder"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/store"
-	"github.com/muster-iot/muster/store/pebblestore"
 )
 
 // rsaOnly is what a client offers that knows no ECDSA. It verifies with the roots that
@@ -173,7 +172,7 @@ func forgetRSA(t *testing.T, f datafolder.Folder) {
 
 func changeParts(t *testing.T, f datafolder.Folder, change func(*datafolder.Parts)) {
 	t.Helper()
-	s, err := f.OpenStore(pebblestore.Options{})
+	s, err := f.OpenStore(t.Context(), datafolder.StoreOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

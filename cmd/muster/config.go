@@ -22,6 +22,7 @@ import (
 // Config are the flags of `muster serve`.
 type Config struct {
 	Data       string // the data folder; made when it does not exist
+	Store      storeConfig
 	AcceptLoss bool   // use what is left of a damaged folder
 	API        string // address of the HTTP listener
 	MQTTS      string // address of the MQTT listener with client certificates; empty for none
@@ -119,6 +120,7 @@ const graceUsage = "`time` that a device certificate counts before its first and
 // register makes each field of c a flag, with the value in c as its default.
 func (c *Config) register(fs *pflag.FlagSet) {
 	fs.StringVar(&c.Data, "data", c.Data, "`folder` that holds everything; made on first start")
+	c.Store.register(fs)
 	fs.BoolVar(&c.AcceptLoss, "accept-loss", c.AcceptLoss, "go on with what is there of a damaged data folder, once a start has said what is lost; for one start")
 	fs.StringVar(&c.API, "api", c.API, "`address` of the HTTP listener: control plane, jobs data plane, /healthz, /readyz, and /metrics for keys that may")
 	fs.StringVar(&c.MQTTS, "mqtts", c.MQTTS, "`address` of the MQTT listener with TLS and client certificates; empty for none")
@@ -130,11 +132,9 @@ func (c *Config) register(fs *pflag.FlagSet) {
 	c.Files.register(fs)
 	c.DiskReserve.register(fs)
 	fs.StringVar(&c.ReadyFile, "ready-file", c.ReadyFile, "`file` to write once everything listens: JSON with URLs, addresses and credentials file")
-	fs.StringVar(&c.Region, "region", c.Region, "`region` this deployment answers as")
+	c.registerDeployment(fs)
 	fs.BoolVar(&c.AcceptAnyRegion, "accept-any-region", c.AcceptAnyRegion, "take requests that are signed for another region than --region, for callers whose default region differs")
-	fs.StringVar(&c.Account, "account", c.Account, "`account` this deployment answers as: 12 digits")
 	fs.StringVar(&c.Auth, "auth", c.Auth, "how requests prove whose they are, `keys|none`: keys sign them; none is for loopback only")
-	fs.StringVar(&c.Hosts, "hosts", c.Hosts, "`names` and addresses by which clients reach this server: in its certificate, and the first in DescribeEndpoint")
 	fs.Func("cors-origin", "`origin` of pages in browsers that may call the API with access keys, such as https://fleet.example.com, or * for all; separate several with commas, or give it again", func(origins string) error {
 		c.Origins = append(c.Origins, strings.Split(origins, ",")...)
 		return nil
@@ -164,6 +164,13 @@ func (c *Config) register(fs *pflag.FlagSet) {
 	fs.StringVar(&c.LogFormat, "log-format", c.LogFormat, "form of the log, `text|json`")
 }
 
+// registerDeployment makes flags of what the servers of one deployment have in common.
+func (c *Config) registerDeployment(fs *pflag.FlagSet) {
+	fs.StringVar(&c.Region, "region", c.Region, "`region` this deployment answers as")
+	fs.StringVar(&c.Account, "account", c.Account, "`account` this deployment answers as: 12 digits")
+	fs.StringVar(&c.Hosts, "hosts", c.Hosts, "`names` and addresses by which clients reach this server: in its certificate, and the first in DescribeEndpoint")
+}
+
 var (
 	regionForm  = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]{1,2}$`)
 	accountForm = regexp.MustCompile(`^[0-9]{12}$`)
@@ -174,16 +181,10 @@ func (c Config) check() error {
 	switch {
 	case c.Data == "":
 		return usagef("serve needs --data, the folder that holds everything")
-	case !regionForm.MatchString(c.Region):
-		return usagef("--region %q does not look like a region, such as us-east-1", c.Region)
-	case !accountForm.MatchString(c.Account):
-		return usagef("--account %q is not 12 digits", c.Account)
 	case c.Auth != authKeys && c.Auth != authNone:
 		return usagef("--auth is %q; it must be %s or %s", c.Auth, authKeys, authNone)
 	case c.LogFormat != logText && c.LogFormat != logJSON:
 		return usagef("--log-format is %q; it must be %s or %s", c.LogFormat, logText, logJSON)
-	case slices.Contains(c.hosts(), ""):
-		return usagef("--hosts %q holds an empty name", c.Hosts)
 	case c.Drain < 0:
 		return usagef("--drain is %s; it cannot be negative", c.Drain)
 	case (c.TLSCertificate == "") != (c.TLSKey == ""):
@@ -195,10 +196,16 @@ func (c Config) check() error {
 	case c.SessionExpiry <= 0 || c.SessionExpiry > sessionExpiryMax:
 		return usagef("--session-expiry is %s; it must be positive and at most %s", c.SessionExpiry, sessionExpiryMax)
 	}
+	if err := c.checkDeployment(); err != nil {
+		return err
+	}
 	if _, err := c.limits(); err != nil {
 		return err
 	}
 	if _, err := c.cors(); err != nil {
+		return err
+	}
+	if _, err := c.Store.database(); err != nil {
 		return err
 	}
 	if err := c.Files.check(); err != nil {
@@ -208,6 +215,19 @@ func (c Config) check() error {
 		return err
 	}
 	return c.checkListeners()
+}
+
+// checkDeployment reports the first mistake in the flags of registerDeployment.
+func (c Config) checkDeployment() error {
+	switch {
+	case !regionForm.MatchString(c.Region):
+		return usagef("--region %q does not look like a region, such as us-east-1", c.Region)
+	case !accountForm.MatchString(c.Account):
+		return usagef("--account %q is not 12 digits", c.Account)
+	case slices.Contains(c.hosts(), ""):
+		return usagef("--hosts %q holds an empty name", c.Hosts)
+	}
+	return nil
 }
 
 // limits returns the profile of limits with the single limits that c changes.

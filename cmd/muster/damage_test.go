@@ -21,7 +21,6 @@ import (
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/sigv4"
 	"github.com/muster-iot/muster/store"
-	"github.com/muster-iot/muster/store/pebblestore"
 )
 
 // soundFolder is a data folder with something of everything, and its backup.
@@ -113,7 +112,7 @@ func (f soundFolder) holds(t *testing.T, data datafolder.Folder) error {
 	if _, err := data.Signing().Open("release"); err != nil {
 		return err
 	}
-	s, err := data.OpenStore(pebblestore.Options{ReadOnly: true})
+	s, err := data.OpenStore(t.Context(), datafolder.StoreOptions{ReadOnly: true})
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"text/tabwriter"
 	"time"
 
@@ -17,13 +16,13 @@ import (
 	"github.com/muster-iot/muster/datafolder"
 	"github.com/muster-iot/muster/operator"
 	"github.com/muster-iot/muster/service"
-	"github.com/muster-iot/muster/store/pebblestore"
 )
 
 // letterFlags are the flags of `muster admin dead-letters`.
 type letterFlags struct {
 	replay, forget, asJSON bool
 	ids                    []string
+	store                  storeConfig
 }
 
 func deadLettersCommand() *cobra.Command {
@@ -42,6 +41,7 @@ the webhook, the oldest first, with the reason.`,
 	fs.BoolVar(&l.replay, operator.Replay, l.replay, "send them to the webhook once more")
 	fs.BoolVar(&l.forget, operator.Forget, l.forget, "remove them for good")
 	fs.StringArrayVar(&l.ids, "id", l.ids, "`eventId` of the only one that is meant; may be given again for others")
+	l.store.register(fs)
 	fs.BoolVar(&l.asJSON, "json", l.asJSON, "print JSON")
 	return cmd
 }
@@ -66,7 +66,7 @@ func (l letterFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	letters, closeLetters, err := openLetters(data, pebblestore.Options{ReadOnly: !changes, Fatal: fatal(data)})
+	letters, closeLetters, err := l.open(ctx, data, !changes)
 	if err != nil {
 		return err
 	}
@@ -104,24 +104,23 @@ func (l localLetters) ClearDeadLetters(ctx context.Context, order operator.DeadL
 	return operator.ClearDeadLetters(ctx, l.deadLetters, order)
 }
 
-// openLetters opens the store of a data folder or finds the server that owns it.
-func openLetters(f datafolder.Folder, o pebblestore.Options) (letterAccess, func(), error) {
-	if _, err := os.Stat(f.DB()); err != nil {
-		return nil, nil, fmt.Errorf("%s is not a data folder: %w", string(f), err)
+// open opens the store of a data folder or finds the server that owns it.
+func (l letterFlags) open(ctx context.Context, f datafolder.Folder, readOnly bool) (letterAccess, func(), error) {
+	if !f.HasStore() {
+		return nil, nil, fmt.Errorf("%s is not a data folder: it has no store", string(f))
 	}
-	opened, err := f.OpenStore(o)
-	if errors.Is(err, pebblestore.ErrLocked) {
-		owner, err := ownerOf(f)
-		return owner, func() {}, err
-	}
-	if err != nil {
+	opened, owner, err := l.store.open(ctx, f, readOnly)
+	switch {
+	case err != nil:
 		return nil, nil, err
+	case owner != nil:
+		return owner, func() {}, nil
 	}
-	if err := service.CheckFormat(context.Background(), opened); err != nil {
+	if err := service.CheckFormat(ctx, opened); err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("data folder %s: %w", string(f), err), opened.Close())
 	}
 	s := service.New(service.Options{Store: opened, Account: muster.Account{ID: defaultConfig().Account, Region: defaultConfig().Region}, Now: instant})
-	ctx, stop := context.WithCancel(context.Background())
+	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	stopped := make(chan error, 1)
 	go func() { stopped <- s.Run(ctx) }()
 	return localLetters{deadLetters{s.Events}}, func() { stop(); _ = errors.Join(<-stopped, opened.Close()) }, nil // what was done is durable already

@@ -79,12 +79,19 @@ func (r *reserveSize) of(total int64) (int64, error) {
 
 // disks are the file systems of a data folder, each with its reserve.
 type disks struct {
-	store *reserve.Volume // of the store and everything but job files
-	files *reserve.Volume // of job files; the same, unless they are on a file system of their own
+	store *reserve.Volume // of the store and everything but job files; nil when the store is elsewhere
+	files *reserve.Volume // of job files; the same, unless they are on a file system of their own; nil when they are elsewhere too
 }
 
-// openDisks returns the file systems of a data folder, which must exist.
-func openDisks(f datafolder.Folder, size reserveSize, builtIn bool, log *slog.Logger) (d disks, err error) {
+// openDisks returns the file systems of a data folder, which must exist. The store and the job
+// files may be in it or elsewhere.
+func openDisks(f datafolder.Folder, size reserveSize, ownStore, builtIn bool, log *slog.Logger) (d disks, err error) {
+	if !ownStore {
+		if builtIn {
+			d.files, err = openVolume(existingOf(f.Files(), string(f)), size, log)
+		}
+		return d, err
+	}
 	if d.store, err = openVolume(existingOf(f.DB(), string(f)), size, log); err != nil {
 		return d, err
 	}
@@ -108,13 +115,19 @@ func openVolume(dir string, size reserveSize, log *slog.Logger) (*reserve.Volume
 	return reserve.NewVolume(reserve.VolumeOptions{Folder: dir, Reserve: kept, Usage: usage, Now: time.Now, Log: log}), nil
 }
 
-// room returns nil when a write into the store leaves the reserve free.
-func (d disks) room(u reserve.Use, bytes int64) error { return d.store.Room(u, bytes) }
+// room returns nil when a write into the store leaves the reserve free. A database sees to its
+// own disk.
+func (d disks) room(u reserve.Use, bytes int64) error {
+	if d.store == nil {
+		return nil
+	}
+	return d.store.Room(u, bytes)
+}
 
 // fileRoom is room for job files, which take space in both.
 func (d disks) fileRoom(u reserve.Use, bytes int64) error {
 	if d.files != d.store {
-		if err := d.store.Room(u, 0); err != nil {
+		if err := d.room(u, 0); err != nil {
 			return err
 		}
 	}
@@ -123,18 +136,23 @@ func (d disks) fileRoom(u reserve.Use, bytes int64) error {
 
 // all returns the volumes by what lies on them.
 func (d disks) all() map[string]*reserve.Volume {
-	if d.files == d.store {
-		return map[string]*reserve.Volume{"data": d.store}
+	all := map[string]*reserve.Volume{}
+	if d.store != nil {
+		all["data"] = d.store
 	}
-	return map[string]*reserve.Volume{"data": d.store, "files": d.files}
+	if d.files != d.store {
+		all["files"] = d.files
+	}
+	return all
 }
 
 // run watches the volumes until ctx ends.
 func (d disks) run(ctx context.Context) error {
-	if d.files == d.store {
-		return d.store.Run(ctx)
+	watching := stage{func(ctx context.Context) error { <-ctx.Done(); return nil }} // there may be nothing else
+	for _, v := range d.all() {
+		watching = append(watching, v.Run)
 	}
-	return runStages(ctx, stage{d.store.Run, d.files.Run})
+	return runStages(ctx, watching)
 }
 
 // existingOf returns the first of the folders that exists.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -17,11 +16,11 @@ import (
 	"github.com/muster-iot/muster/datafolder"
 	"github.com/muster-iot/muster/iotpolicy"
 	"github.com/muster-iot/muster/service"
-	"github.com/muster-iot/muster/store/pebblestore"
 )
 
 func explainCommand() *cobra.Command {
 	q, asJSON, grace := iotpolicy.Question{}, false, defaultConfig().CertificateGrace
+	var c storeConfig
 	account := muster.Account{ID: defaultConfig().Account, Region: defaultConfig().Region}
 	cmd := &cobra.Command{
 		Use:   "explain-policy DIR --who ID --action ACTION --resource ARN [flags]",
@@ -41,7 +40,7 @@ resource, and which statement of which policy decides it.`,
 			if err != nil {
 				return err
 			}
-			e, err := explain(cmd.Context(), data, account, grace, q)
+			e, err := explain(cmd.Context(), data, c, account, grace, q)
 			if err != nil {
 				return err
 			}
@@ -57,6 +56,7 @@ resource, and which statement of which policy decides it.`,
 	fs.StringVar(&q.Action, "action", q.Action, "`action` such as iot:Publish")
 	fs.StringVar(&q.Resource, "resource", q.Resource, "`ARN`, or the end of one such as topic/a/b")
 	fs.BoolVar(&asJSON, "json", asJSON, "print JSON")
+	c.register(fs)
 	fs.StringVar(&account.ID, "account", account.ID, "`account` of the deployment, while no server runs")
 	fs.StringVar(&account.Region, "region", account.Region, "`region` of the deployment, while no server runs")
 	fs.DurationVar(&grace, "certificate-grace", grace, "while no server runs: "+graceUsage)
@@ -64,21 +64,17 @@ resource, and which statement of which policy decides it.`,
 }
 
 // explain asks the server of a data folder or, when none is running, reads the folder.
-func explain(ctx context.Context, data datafolder.Folder, account muster.Account, grace time.Duration, q iotpolicy.Question) (iotpolicy.Explanation, error) {
+func explain(ctx context.Context, data datafolder.Folder, c storeConfig, account muster.Account, grace time.Duration, q iotpolicy.Question) (iotpolicy.Explanation, error) {
 	keys, err := openKeys(data)
 	if err != nil {
 		return iotpolicy.Explanation{}, err
 	}
-	s, err := data.OpenStore(pebblestore.Options{ReadOnly: true, Fatal: fatal(data)})
-	if errors.Is(err, pebblestore.ErrLocked) {
-		owner, err := ownerOf(data)
-		if err != nil {
-			return iotpolicy.Explanation{}, err
-		}
-		return owner.ExplainPolicy(ctx, q)
-	}
-	if err != nil {
+	s, owner, err := c.open(ctx, data, true)
+	switch {
+	case err != nil:
 		return iotpolicy.Explanation{}, err
+	case owner != nil:
+		return owner.ExplainPolicy(ctx, q)
 	}
 	defer s.Close()
 	now := func() muster.Instant { return muster.At(time.Now()) }

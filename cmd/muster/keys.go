@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/muster-iot/muster/datafolder"
 	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/keyuse"
 )
 
 func keysCommand() *cobra.Command {
@@ -29,27 +31,33 @@ func openKeys(data datafolder.Folder) (*identity.Keys, error) {
 	if _, err := os.Stat(data.Keys()); err != nil {
 		return nil, fmt.Errorf("%s has no access keys yet; serve it once: %w", string(data), err)
 	}
-	return identity.OpenKeys(keysOptions(data, defaultConfig().Account, nil))
+	return identity.OpenKeys(keysOptions(data, defaultConfig().Account, nil, nil))
 }
 
-// keysOptions says where access keys are kept.
-func keysOptions(data datafolder.Folder, account string, log *slog.Logger) identity.KeysOptions {
-	return identity.KeysOptions{Path: data.Keys(), Used: data.KeysUsed(), Account: account, Now: time.Now, Actions: knownActions(), Log: log}
+// keysOptions says where access keys are kept, and their last use.
+func keysOptions(data datafolder.Folder, account string, used identity.Uses, log *slog.Logger) identity.KeysOptions {
+	return identity.KeysOptions{Path: data.Keys(), Used: used, Account: account, Now: time.Now, Actions: knownActions(), Log: log}
 }
 
 func keysListCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "list DIR",
+	var c storeConfig
+	cmd := &cobra.Command{
+		Use:   "list DIR [flags]",
 		Short: "list the access keys, without their secrets",
 		Long: `Prints each access key with whom it is for, what it may do, and when it was made,
-last used and expires.`,
+last used and expires. When it was last used is in the store.`,
 		Example: "  muster admin keys list /var/lib/muster",
 		Args:    atMost(1),
-		RunE:    runKeysList,
+		RunE:    func(cmd *cobra.Command, args []string) error { return runKeysList(cmd, args, c) },
 	}
+	c.register(cmd.Flags())
+	return cmd
 }
 
-func runKeysList(cmd *cobra.Command, args []string) error {
+func runKeysList(cmd *cobra.Command, args []string, c storeConfig) error {
+	if _, err := c.database(); err != nil {
+		return err
+	}
 	data, err := existing(cmd, args)
 	if err != nil {
 		return err
@@ -58,11 +66,17 @@ func runKeysList(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	lastUsed := minute
+	uses, err := c.lastUses(cmd.Context(), data)
+	if err != nil { // the keys themselves are there
+		fmt.Fprintln(cmd.ErrOrStderr(), "muster: warning: when the keys were last used cannot be read:", err)
+		lastUsed = func(time.Time) string { return "unknown" }
+	}
 	table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 	fmt.Fprint(table, "access key\tprincipal\trights\tmade\tlast used\texpires\n")
 	list := keys.List()
 	for _, k := range list {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", k.AccessKeyID, k.Principal, rightsOf(k), day(k.Made), minute(k.LastUsed), minute(k.Expires))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", k.AccessKeyID, k.Principal, rightsOf(k), day(k.Made), lastUsed(uses[k.AccessKeyID]), minute(k.Expires))
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -71,6 +85,34 @@ func runKeysList(cmd *cobra.Command, args []string) error {
 		warnOfActions(cmd.ErrOrStderr(), k)
 	}
 	return nil
+}
+
+// lastUses returns when the access keys of a data folder were last used: its server knows, or the
+// store.
+func (c storeConfig) lastUses(ctx context.Context, data datafolder.Folder) (map[string]time.Time, error) {
+	if !data.HasStore() { // it is yet to be served
+		return data.LastUses(ctx, nil)
+	}
+	if !data.Locked() {
+		s, owner, err := c.open(ctx, data, true)
+		switch {
+		case err != nil:
+			return nil, err
+		case owner == nil:
+			defer s.Close()
+			return data.LastUses(ctx, keyuse.On(s))
+		}
+	}
+	owner, err := ownerOf(data) // the store is behind by a minute
+	if err != nil {
+		return nil, err
+	}
+	list, err := owner.ListKeys(ctx)
+	uses := map[string]time.Time{}
+	for _, k := range list.Keys {
+		uses[k.AccessKeyID] = k.LastUsed
+	}
+	return uses, err
 }
 
 // rightsOf returns what a key may do, in a word or two.

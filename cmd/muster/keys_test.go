@@ -5,13 +5,16 @@ import (
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -20,6 +23,7 @@ import (
 	"github.com/muster-iot/muster/gateway/packet"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/internal/apiclient"
+	"github.com/muster-iot/muster/internal/former"
 	"github.com/muster-iot/muster/operator"
 	"github.com/muster-iot/muster/sigv4"
 )
@@ -265,5 +269,55 @@ func TestMetricsAndProbes(t *testing.T) {
 	without := startServer(t, filepath.Join(t.TempDir(), "data"), "--metrics", "")
 	if without.ready.MetricsURL != "" {
 		t.Errorf("with --metrics '' metrics are at %s", without.ready.MetricsURL)
+	}
+}
+
+// lastUses returns the column "last used" of admin keys list, by principal.
+func lastUses(t *testing.T, data string, flags ...string) map[string]string {
+	t.Helper()
+	cmd := exec.Command("muster", append([]string{"admin", "keys", "list", data}, flags...)...)
+	cmd.Stderr = t.Output()
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("muster admin keys list: %v", err)
+	}
+	uses := map[string]string{}
+	for line := range strings.Lines(string(out)) {
+		columns := regexp.MustCompile(`\s{2,}`).Split(strings.TrimSpace(line), -1)
+		uses[columns[1]] = columns[4]
+	}
+	delete(uses, "principal")
+	return uses
+}
+
+// The last use of keys is listed before, while and after a folder is served, and what a former
+// release noted of it is not lost.
+func TestLastUsesAreListed(t *testing.T) {
+	const admin, reader = "arn:aws:iam::000000000000:user/admin", "arn:aws:iam::000000000000:user/reader"
+	data := filepath.Join(t.TempDir(), "data")
+	if err := former.Unpack(4, data); err != nil {
+		t.Fatal(err)
+	}
+	noted := lastUses(t, data)
+	if noted[admin] == "-" || noted[reader] != "-" || len(noted) != 2 {
+		t.Fatalf("before the folder is served, the last uses are %v", noted)
+	}
+	s := startServer(t, data, "--test-clock")
+	if uses := lastUses(t, data); uses[admin] < noted[admin] || uses[reader] != "-" {
+		t.Errorf("while the folder is served, the last uses are %v, want at least %v", uses, noted)
+	}
+	if err := s.CreateThing(t.Context(), "lamp"); err != nil {
+		t.Fatal(err)
+	}
+	uses := lastUses(t, data)
+	if at, err := time.Parse("2006-01-02T15:04Z", uses[admin]); err != nil || time.Since(at) > time.Hour {
+		t.Errorf("after a request the last uses are %v", uses)
+	}
+	s.stop(t)
+	if _, err := os.Stat(filepath.Join(data, "keys-used.json")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the file of the former release: %v, want it gone", err)
+	}
+	if after := lastUses(t, data); after[admin] < uses[admin] || after[reader] != "-" {
+		t.Errorf("after the server has stopped, the last uses are %v, want at least %v", after, uses)
 	}
 }

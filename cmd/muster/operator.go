@@ -5,6 +5,7 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/eventlog"
+	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/operator"
 	"github.com/muster-iot/muster/scheduler"
@@ -14,7 +15,7 @@ import (
 func (s *server) operatorParts() operator.Parts {
 	p := operator.Parts{
 		Account: s.account(), Metrics: s.figures.Handler(), Backups: s, Policies: s.authz,
-		DeadLetters: deadLetters{s.service.Events}, Jobs: jobOptions{s.service.Jobs},
+		DeadLetters: deadLetters{s.service.Events}, Keys: accessKeys{s.keys}, Jobs: jobOptions{s.service.Jobs},
 	}
 	if s.clock != nil {
 		p.Clock, p.Resets = testClock{s.clock, s.service}, s.resets
@@ -42,6 +43,17 @@ func (d deadLetters) Replay(ctx context.Context, ids []string) (int, error) {
 
 func (d deadLetters) Forget(ctx context.Context, ids []string) (int, error) {
 	return d.of.Forget(ctx, ids)
+}
+
+// accessKeys are those of a deployment.
+type accessKeys struct{ of *identity.Keys }
+
+func (a accessKeys) Keys() []operator.KeyUse {
+	all := []operator.KeyUse{}
+	for _, k := range a.of.List() {
+		all = append(all, operator.KeyUse{AccessKeyID: k.AccessKeyID, Principal: k.Principal, LastUsed: k.LastUsed, Expires: k.Expires})
+	}
+	return all
 }
 
 // jobOptions are those of jobs.

@@ -153,6 +153,7 @@ var operatorPaths = []struct{ method, path string }{
 	{"POST", "/muster/v1/explain-policy"},
 	{"GET", "/muster/v1/dead-letters"},
 	{"POST", "/muster/v1/dead-letters"},
+	{"GET", "/muster/v1/keys"},
 	{"GET", "/muster/v1/jobs/fw/options"},
 	{"PUT", "/muster/v1/jobs/fw/options"},
 	{"GET", "/muster/v1/clock"},
@@ -322,8 +323,9 @@ func TestTheOperatorIsAnsweredAsBefore(t *testing.T) {
 		d.compare("backup")
 	})
 	t.Run("metrics and reset", func(t *testing.T) {
-		d.t, d.hide = t, strings.NewReplacer()
+		d.t, d.hide = t, strings.NewReplacer(admin.AccessKeyID, "ADMIN", weak.AccessKeyID, "WEAK")
 		d.said.Reset()
+		d.ask(admin, "GET", "/muster/v1/keys", "", "")
 		d.ask(admin, "GET", "/metrics", "ignored", "")
 		d.ask(admin, "GET", "/metrics"+"?x=1", "", "")
 		now := instantShown.FindString(d.ask(admin, "POST", "/muster/v1/reset", "{", ""))

@@ -42,6 +42,12 @@ var optionRows = map[string]string{
 	"dataplane.Options.ReadsPerSecond":  "--limit data-read-rate",
 	"dataplane.Options.WritesPerSecond": "--limit data-write-rate",
 
+	"datafolder.StoreOptions.AcceptLoss":    "--accept-loss",
+	"datafolder.StoreOptions.Database":      "--store",
+	"datafolder.StoreOptions.MemTableBytes": "--disk-reserve",
+	"datafolder.StoreOptions.ReadOnly":      "Each command opens the store as it needs: those that only look do so read-only.",
+	"datafolder.StoreOptions.Version":       "The table of servers in the database shows the version that the program was built as.",
+
 	"device.HTTPSOptions.Endpoint":    "Programs on devices choose it; the devices that muster fleet plays speak MQTT.",
 	"device.HTTPSOptions.Namespace":   "Programs on devices choose it; the devices that muster fleet plays speak MQTT.",
 	"device.HTTPSOptions.Poll":        "Programs on devices choose how often they ask; the devices that muster fleet plays are notified.",
@@ -185,6 +191,10 @@ var optionRows = map[string]string{
 	"store/pebblestore.Options.CacheBytes":    "The system's own cache of files holds what this one does not, and grows with the machine.",
 	"store/pebblestore.Options.MemTableBytes": "--disk-reserve",
 	"store/pebblestore.Options.ReadOnly":      "Each command opens the store as it needs: those that only look do so read-only.",
+	"store/pgstore.Options.Database":          "--store",
+	"store/pgstore.Options.Node":              "It is made at the first start and kept in the data folder, so that two servers never have the same.",
+	"store/pgstore.Options.ReadOnly":          "Each command opens the store as it needs: those that only look do so read-only.",
+	"store/pgstore.Options.Version":           "The table of servers in the database shows the version that the program was built as.",
 	"turns.Options.Processors":                "It is what Go uses, which follows the limits of the machine and of its container; GOMAXPROCS changes both.",
 
 	"webhook.Options.Account":  "--account",

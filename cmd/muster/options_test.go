@@ -59,7 +59,7 @@ func TestEveryOptionHasAFlagOrAReason(t *testing.T) {
 				t.Errorf("%s: %s", o.name, fault)
 			}
 			if !source.set[o.field] && o.of != "limits.Limits" { // which is set by the names of its own table
-				t.Errorf("%s is said to be reached by %s, but neither cmd/muster nor package service sets it", o.name, row)
+				t.Errorf("%s is said to be reached by %s, but neither cmd/muster nor what it passes options to sets it", o.name, row)
 			}
 		default:
 			if fault := faultOf(row); fault != "" {
@@ -186,7 +186,7 @@ type option struct {
 type commandSource struct {
 	command  *types.Package
 	packages []*types.Package    // of the module, without commands and what only develops it
-	set      map[*types.Var]bool // fields that the command writes, or package service, which passes options on to the rooms
+	set      map[*types.Var]bool // fields that the command writes, or packages service and datafolder, which pass options on
 	flags    map[*types.Var]bool // fields that flags are made of
 }
 
@@ -222,8 +222,10 @@ func loadCommand() (*commandSource, error) {
 	if s.command, err = s.read("main", ".", files, from); err != nil {
 		return nil, err
 	}
-	if _, err := s.read("service", "../../service", files, from); err != nil {
-		return nil, err
+	for _, name := range []string{"service", "datafolder"} {
+		if _, err := s.read(name, "../../"+name, files, from); err != nil {
+			return nil, err
+		}
 	}
 	for _, path := range own {
 		p, err := from.Import(path)

@@ -133,16 +133,17 @@ func serveAnew(ctx context.Context, c Config, log *slog.Logger, up func(datafold
 			answerReset(asked, s.time().Time())
 			up(ready)
 		})
-		if closed := s.close(); closed != nil || !errors.Is(err, errReset) || ctx.Err() != nil {
-			if errors.Is(err, errReset) {
-				err = nil
-			}
-			return errors.Join(err, closed)
+		reset := errors.Is(err, errReset) && ctx.Err() == nil
+		switch {
+		case reset:
+			err = s.store.Empty(ctx)
+		case errors.Is(err, errReset):
+			err = nil
 		}
-		asked, up = r.taken(), func(datafolder.Ready) {}
-		if err := s.data.Empty(); err != nil {
+		if err = errors.Join(err, s.close()); err != nil || !reset {
 			return err
 		}
+		asked, up = r.taken(), func(datafolder.Ready) {}
 		log.Info("reset: everything but keys and certificate authority is gone")
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"sync/atomic"
+	"time"
 
 	"github.com/muster-iot/muster/authz"
 	"github.com/muster-iot/muster/awsiot"
@@ -29,7 +30,7 @@ import (
 	"github.com/muster-iot/muster/presence"
 	"github.com/muster-iot/muster/scheduler"
 	"github.com/muster-iot/muster/service"
-	"github.com/muster-iot/muster/store/pebblestore"
+	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/turns"
 	"github.com/muster-iot/muster/webhook"
 )
@@ -46,7 +47,7 @@ type server struct {
 
 	data   datafolder.Folder
 	disks  disks
-	store  *pebblestore.Store
+	store  *datafolder.Store
 	keys   *identity.Keys
 	issuer *ca.Authority
 
@@ -90,6 +91,7 @@ func (s *server) run(ctx context.Context, up func(datafolder.Ready)) error {
 		},
 		s.background,
 		s.disks.run,
+		s.awaitTakeover,
 		s.runFiles,
 		s.awaitReset,
 		func(ctx context.Context) error { s.completeCertificates(ctx, announced); return nil },
@@ -169,6 +171,26 @@ func (s *server) serveTLS(w http.ResponseWriter, r *http.Request) {
 	s.apiTLS.ServeHTTP(w, r)
 }
 
+// takeoverEvery is how often it is looked whether another server has taken the store over.
+const takeoverEvery = time.Second
+
+// awaitTakeover returns nil when ctx ends, or the reason when the store has stopped for good: then
+// only a new process can help. A store in the data folder ends the process itself.
+func (s *server) awaitTakeover(ctx context.Context) error {
+	look := time.NewTicker(takeoverEvery)
+	defer look.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-look.C:
+		}
+		if err := s.store.View(ctx, func(store.Reader) error { return nil }); errors.Is(err, store.ErrStopped) {
+			return err
+		}
+	}
+}
+
 // completeCertificates makes the certificate with an RSA key, if it is missing, after the
 // server is announced, so that the start does not wait for it. It returns when ctx ends.
 func (s *server) completeCertificates(ctx context.Context, announced <-chan struct{}) {
@@ -223,7 +245,11 @@ func (s *server) ready(ctx context.Context) error {
 	if !s.serving.Load() {
 		return errors.New("the server is starting or stopping")
 	}
-	return s.service.Ready(ctx)
+	err := s.service.Ready(ctx)
+	if errors.Is(err, store.ErrUnavailable) {
+		return store.ErrUnavailable // where the database is concerns no stranger; the log has it
+	}
+	return err
 }
 
 // close releases what newServer opened, also when it failed halfway.

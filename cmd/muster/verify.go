@@ -7,24 +7,34 @@ import (
 )
 
 func verifyCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "verify DIR",
+	var c storeConfig
+	cmd := &cobra.Command{
+		Use:   "verify DIR [flags]",
 		Short: "check that everything in a data folder holds together",
 		Long: `Reads a whole data folder that no server uses, or a backup, and prints what is
-damaged or missing. It changes nothing. It fails when there is any problem.`,
-		Example: "  muster admin verify /backup/monday",
-		Args:    atMost(1),
-		RunE:    runVerify,
+damaged or missing. It changes nothing. It fails when there is any problem. With
+--store or --store-file it also reads the database that the folder is served with,
+while a server works on it or not.`,
+		Example: `  muster admin verify /backup/monday
+  muster admin verify /var/lib/muster --store postgres://muster@db.example/muster`,
+		Args: atMost(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return runVerify(cmd, args, c) },
 	}
+	c.register(cmd.Flags())
+	return cmd
 }
 
-func runVerify(cmd *cobra.Command, args []string) error {
+func runVerify(cmd *cobra.Command, args []string, c storeConfig) error {
 	data, err := existing(cmd, args)
 	if err != nil {
 		return err
 	}
+	database, err := c.database()
+	if err != nil {
+		return err
+	}
 	problems := 0
-	err = data.Verify(cmd.Context(), func(p string) {
+	err = data.Verify(cmd.Context(), database, func(p string) {
 		problems++
 		fmt.Fprintln(cmd.OutOrStdout(), p)
 	})

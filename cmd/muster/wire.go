@@ -25,6 +25,7 @@ import (
 	"github.com/muster-iot/muster/gateway/door"
 	"github.com/muster-iot/muster/intake"
 	"github.com/muster-iot/muster/iotdata"
+	"github.com/muster-iot/muster/keyuse"
 	"github.com/muster-iot/muster/landing"
 	"github.com/muster-iot/muster/listing"
 	"github.com/muster-iot/muster/metrics"
@@ -35,7 +36,6 @@ import (
 	"github.com/muster-iot/muster/service"
 	"github.com/muster-iot/muster/sessionstore"
 	"github.com/muster-iot/muster/sigv4"
-	"github.com/muster-iot/muster/store/pebblestore"
 	"github.com/muster-iot/muster/turns"
 	"github.com/muster-iot/muster/unserved"
 )
@@ -77,21 +77,26 @@ func (s *server) time() muster.Instant {
 
 // openFolder opens the data folder, its store first: once that is open, no other process
 // writes there.
-func (s *server) openFolder() (err error) {
+func (s *server) openFolder() error {
+	var err error
 	if s.data, err = datafolder.Make(s.c.Data); err != nil {
 		return err
 	}
-	if err = s.data.Adopt(context.Background(), s.c.AcceptLoss, s.log); err != nil {
+	database, err := s.c.Store.database()
+	if err != nil {
 		return err
 	}
-	if err = s.data.CheckStoreIsThere(s.c.AcceptLoss, s.log); err != nil {
+	if database == "" {
+		err = s.data.Adopt(context.Background(), s.c.AcceptLoss, s.log)
+	}
+	if err != nil {
 		return err
 	}
-	if s.disks, err = openDisks(s.data, s.c.DiskReserve, s.c.Files.builtIn(), s.log); err != nil {
+	if s.disks, err = openDisks(s.data, s.c.DiskReserve, database == "", s.c.Files.builtIn(), s.log); err != nil {
 		return err
 	}
 	s.figures.Disks(s.disks.all())
-	if s.store, err = s.data.OpenMigrated(s.storeOptions()); err != nil {
+	if s.store, err = s.data.OpenMigrated(context.Background(), s.storeOptions(database)); err != nil {
 		return err
 	}
 	if err = s.data.Clear(); err != nil {
@@ -103,20 +108,25 @@ func (s *server) openFolder() (err error) {
 	if err = s.data.CheckSecrets(); err != nil {
 		return err
 	}
-	if s.keys, err = s.data.OpenKeys(keysOptions(s.data, s.c.Account, s.log), s.c.Region); err != nil {
+	if s.keys, err = s.data.OpenKeys(keysOptions(s.data, s.c.Account, keyuse.On(s.store), s.log), s.c.Region); err != nil {
 		return err
 	}
 	if err := s.data.CheckCredentials(); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		s.log.Warn("the credentials file cannot be used", "error", err)
 	}
-	s.issuer, err = s.data.OpenAuthority(time.Now(), s.log)
-	return err
+	if s.issuer, err = s.data.OpenAuthority(time.Now(), s.log); err != nil {
+		return err
+	}
+	return s.keepParts() // before there is a server's certificate, which stands for a folder that was served
 }
 
-// storeOptions sizes the memory of the store so that flushing it fits into the reserve of the
-// disk.
-func (s *server) storeOptions() pebblestore.Options {
-	o := pebblestore.Options{Turns: s.turns, Logger: s.log, Fatal: fatal(s.data), AcceptLoss: s.c.AcceptLoss}
+// storeOptions sizes the memory of a store in the folder so that flushing it fits into the
+// reserve of the disk.
+func (s *server) storeOptions(database string) datafolder.StoreOptions {
+	o := datafolder.StoreOptions{Database: database, Version: versionText(), Turns: s.turns, Log: s.log, Fatal: fatal(s.data), AcceptLoss: s.c.AcceptLoss}
+	if s.disks.store == nil {
+		return o
+	}
 	if kept := s.disks.store.State().Reserve; kept > 0 {
 		o.MemTableBytes = reserve.TableBytes(kept)
 	}
@@ -173,7 +183,7 @@ func (s *server) wireService() error {
 	}
 	s.timer = scheduler.New(s.time, s.log)
 	s.service = service.New(service.Options{
-		Store: s.store, Account: s.account(), Now: s.time, Log: s.log, PageKey: pages,
+		Store: s.store.Formatted, Account: s.account(), Now: s.time, Log: s.log, PageKey: pages,
 		Audience: audience{s}, Watcher: watcher{s}, Turns: s.turns,
 		Objects:           files,
 		Room:              s.disks.room,

@@ -72,11 +72,37 @@ def free_ports(count: int):
         yield ports
 
 
+@contextlib.contextmanager
+def database(file: pathlib.Path):
+    """Yields the variables that a page needs which has a database of its reader's."""
+    if "DATABASE" not in file.read_text():
+        yield {}
+        return
+    serve = subprocess.Popen(
+        ["go", "run", "./internal/postgres/serve"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True,
+    )
+    try:
+        url = serve.stdout.readline().strip()
+        if not url:
+            raise Wrong(f"{file.name} needs a PostgreSQL server, which did not start")
+        yield {"DATABASE": url}
+    finally:
+        serve.stdin.close()  # which ends it
+        serve.wait()
+
+
+def lacks(file: pathlib.Path) -> bool:
+    """Reports whether the machine may lack, and lacks, what a page needs."""
+    required = "postgres" in os.environ.get("MUSTER_REQUIRE", "").split(",")
+    installed = shutil.which("postgres") or any(pathlib.Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+    return "DATABASE" in file.read_text() and not required and not (installed and shutil.which("psql"))
+
+
 class Shell:
     """A bash in a folder of its own, as a reader has it: what it sets and
     starts stays until it is closed."""
 
-    def __init__(self, home: pathlib.Path, patience: float):
+    def __init__(self, home: pathlib.Path, patience: float, variables: dict[str, str]):
         self.home = home
         self.patience = patience
         self.ran = 0
@@ -84,6 +110,7 @@ class Shell:
             "PATH": f"{home / 'bin'}:{pathlib.Path(os.environ['AWS']).parent}:{os.environ['PATH']}",
             "HOME": str(home),
             "LANG": "C.UTF-8",
+            **variables,
         }
         (home / "work").mkdir()
         self.bash = subprocess.Popen(
@@ -142,7 +169,7 @@ def check(file: pathlib.Path, start: pathlib.Path, muster: pathlib.Path, patienc
     """Runs one page after the first steps of start, whose last step stops the
     server, and returns how many steps did what they should."""
     shown = (*LISTENERS.values(), *OTHER_PORTS)
-    with free_ports(len(shown)) as got, tempfile.TemporaryDirectory(prefix="muster-guide-") as name:
+    with free_ports(len(shown)) as got, tempfile.TemporaryDirectory(prefix="muster-guide-") as name, database(file) as variables:
         ports = dict(zip(shown, got))
         begin = page.steps(start, ports)
         plan = [(start, step) for step in begin[:-1]]
@@ -154,7 +181,7 @@ def check(file: pathlib.Path, start: pathlib.Path, muster: pathlib.Path, patienc
         flags = " ".join(f"--{listener} 127.0.0.1:{ports[port]}" for listener, port in LISTENERS.items())
         (home / "bin" / "muster").write_text(MUSTER.format(flags, muster))
         (home / "bin" / "muster").chmod(0o755)
-        shell = Shell(home, patience)
+        shell = Shell(home, patience, variables)
         try:
             for where, step in plan:
                 try:
@@ -191,6 +218,9 @@ def main(names: list[str]) -> None:
         raise SystemExit(f"guide: no binary {muster}")
     checks = crooked.refused(check, muster)
     pages = [GUIDE / f"{name}.md" for name in names] or sorted(GUIDE.glob("*.md"))
+    for file in filter(lacks, pages):
+        print(f"guide: {file.name} is skipped: it needs PostgreSQL")
+    pages = [file for file in pages if not lacks(file)]
 
     def timed(file: pathlib.Path) -> tuple[int, float]:
         began = time.monotonic()

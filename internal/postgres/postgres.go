@@ -27,7 +27,7 @@ import (
 const Role = "muster"
 
 // ErrMissing is wrapped in the error of Launch if the machine has no PostgreSQL of version
-// 13 or later, or cannot run it.
+// 14 or later, or cannot run it.
 var ErrMissing = errors.New("no PostgreSQL")
 
 // Options say what is special about a server. The zero value is one that keeps what it has
@@ -300,7 +300,7 @@ func programs() (string, error) {
 		path, err = filepath.EvalSymlinks(path) // the other programs may have no link beside it
 		return filepath.Dir(path), err
 	}
-	newest, found := 12, ""
+	newest, found := 13, ""
 	dirs, err := filepath.Glob("/usr/lib/postgresql/*/bin/postgres")
 	if err != nil {
 		return "", err
@@ -312,7 +312,7 @@ func programs() (string, error) {
 		}
 	}
 	if found == "" {
-		return "", errors.New("neither the path nor /usr/lib/postgresql has one of version 13 or later")
+		return "", errors.New("neither the path nor /usr/lib/postgresql has one of version 14 or later")
 	}
 	return found, nil
 }

@@ -23,11 +23,19 @@
 // also checks less: nothing acknowledged is lost, what is stored is consistent,
 // subscribers end up with the newest state, and all jobs come to their end.
 //
+// With MUSTER_TEST_STORE=postgres both run on a database. A bubble's time stands still while
+// one of its goroutines waits for the database, which so takes no time at all. The crashes
+// are fewer in kind: what was applied is kept, answered or not. On the other hand, the full
+// stack also loses its database for up to three minutes, and must go on when it is back. What
+// that cannot show, a process that ends in the middle of a commit, is for the crash loop of
+// cmd/muster, in real time.
+//
 // Both can fail: TestFaultsAreFound and TestFaultsOfTheStackAreFound put faults
 // into the service, which the simulations must find.
 //
 //	make sim                 # an hour of random seeds
 //	make sim SIMTIME=1m      # a minute, as in CI
+//	make pg-all              # on PostgreSQL, with other suites
 //	go test ./internal/sim -run TestSequential -sim.seed=42 -sim.steps=20000 -v
 //
 // A failure prints what is wrong, the end of the history and the command that

@@ -21,10 +21,14 @@ type outage struct {
 }
 
 // over says that the database has answered.
-func (o *outage) over() {
+func (o *outage) over(log *slog.Logger) {
 	o.mu.Lock()
-	defer o.mu.Unlock()
+	since := o.since
 	o.since = time.Time{}
+	o.mu.Unlock()
+	if !since.IsZero() {
+		log.Info("the database is there again", "after", time.Since(since).Round(time.Millisecond))
+	}
 }
 
 // tries returns the tries of one call.

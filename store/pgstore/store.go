@@ -139,7 +139,7 @@ func (s *Store) transact(fn func(store.Tx) error) error {
 		err := s.lane.transact(fn, rerun)
 		switch {
 		case err == nil:
-			s.outage.over()
+			s.outage.over(s.o.Log)
 			return nil
 		case errors.Is(err, errOutvoted):
 			return s.stop(err)

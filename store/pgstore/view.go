@@ -22,7 +22,7 @@ func (v *view) takeConn(requests []request) error {
 	for {
 		err := v.try(requests)
 		if err == nil {
-			v.s.outage.over()
+			v.s.outage.over(v.s.o.Log)
 			return nil
 		}
 		if err = asStore(err); !errors.Is(err, store.ErrUnavailable) || v.ctx.Err() != nil || !tries.again(v.ctx, v.s.o.Log, err) {
