@@ -87,14 +87,15 @@ func (f Folder) importInto(ctx context.Context, from string, open func() (store.
 		return transfer.List{}, err
 	}
 	err = x.Import(ctx, s, exportedTables(), service.MigrateLater)
+	done := errors.Is(err, transfer.ErrDone)
+	if err == nil || done && continued { // only what follows was missing
+		done, err = false, f.keepFirstParts(ctx, s)
+	}
 	if closed := s.Close(); err == nil {
 		err = closed
 	}
-	switch done := errors.Is(err, transfer.ErrDone); {
-	case done && continued:
-		err = nil // only what follows was missing
-	case done: // the store has changed since, and does not belong to what was restored here
-		return x.List, errors.Join(err, os.RemoveAll(string(f)))
+	if done { // the store has changed since, and does not belong to what was restored here
+		err = errors.Join(err, os.RemoveAll(string(f)))
 	}
 	if err == nil {
 		err = os.Remove(f.importMark())
@@ -103,6 +104,16 @@ func (f Folder) importInto(ctx context.Context, from string, open func() (store.
 		err = f.sync()
 	}
 	return x.List, err
+}
+
+// keepFirstParts is KeepParts for a store that knows of no files, as those of the first releases.
+// Without them a database is taken for an empty one.
+func (f Folder) keepFirstParts(ctx context.Context, s store.Store) error {
+	known, err := knownParts(ctx, s)
+	if err != nil || known != nil {
+		return err
+	}
+	return f.KeepParts(ctx, s)
 }
 
 // importMark marks a folder into which an import is unfinished. It has the name of the export.

@@ -144,6 +144,9 @@ func TestADataFolderMoves(t *testing.T) {
 		t.Errorf("there are %d records, %d queues and %d executions", records, queued, executed)
 	}
 	equal(t, from, to, into)
+	if known, err := knownParts(t.Context(), into); err != nil || known == nil || len(known.Files) != 3 {
+		t.Errorf("the store knows of the files %v, %v", known, err)
+	}
 }
 
 // lasting is a store that keeps its content in memory when it is closed, as on a disk.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,15 +15,38 @@ import (
 	"github.com/muster-iot/muster/datafolder"
 	"github.com/muster-iot/muster/device"
 	"github.com/muster-iot/muster/internal/former"
+	"github.com/muster-iot/muster/internal/postgres"
 )
 
-// moved exports a data folder and imports it into another, which it returns.
-func moved(t *testing.T, data string, flags ...string) string {
+// place is a data folder and the database that has its store, "" for none.
+type place struct{ data, database string }
+
+// with returns the arguments of a command with the flags of the store.
+func (p place) with(args ...string) []string { return append(args, storeFlags(p.database)...) }
+
+// newPlace returns a place for a folder that is to be made.
+func newPlace(t *testing.T, inDatabase bool) place {
 	t.Helper()
-	export, to := filepath.Join(t.TempDir(), "export"), filepath.Join(t.TempDir(), "moved")
-	succeed(t, "admin", "export", data, export)
-	succeed(t, append([]string{"admin", "import", export, to}, flags...)...)
-	return to
+	p := place{data: filepath.Join(t.TempDir(), "data")}
+	if inDatabase {
+		p.database = postgres.Shared(t).Database(t)
+	}
+	return p
+}
+
+// eachKind runs a test for a store in the folder and for one in a database.
+func eachKind(t *testing.T, test func(t *testing.T, inDatabase bool)) {
+	t.Helper()
+	t.Run("in the folder", func(t *testing.T) { test(t, false) })
+	t.Run("in a database", func(t *testing.T) { test(t, true) })
+}
+
+// move exports a data folder and imports it into another.
+func move(t *testing.T, from, to place) {
+	t.Helper()
+	export := filepath.Join(t.TempDir(), "export")
+	succeed(t, from.with("admin", "export", from.data, export)...)
+	succeed(t, to.with("admin", "import", export, to.data)...)
 }
 
 // succeed runs a command of the program, which must succeed, and returns what it prints.
@@ -37,43 +59,48 @@ func succeed(t *testing.T, args ...string) string {
 	return string(out)
 }
 
-// What a former release left moves to another folder, and is served there as in its own.
+// What a former release left moves to another place, and is served there as in its own.
 func TestAFormerFolderMovesAndIsServed(t *testing.T) {
-	for _, format := range formerFormats {
-		t.Run(fmt.Sprint("format ", format), func(t *testing.T) {
-			data := filepath.Join(t.TempDir(), "data")
-			if err := former.Unpack(format, data); err != nil {
-				t.Fatal(err)
-			}
-			askFormer(t, format, moved(t, data))
-		})
-	}
+	eachKind(t, func(t *testing.T, inDatabase bool) {
+		for _, format := range formerFormats {
+			t.Run(fmt.Sprint("format ", format), func(t *testing.T) {
+				from, to := newPlace(t, false), newPlace(t, inDatabase)
+				if err := former.Unpack(format, from.data); err != nil {
+					t.Fatal(err)
+				}
+				move(t, from, to)
+				askFormer(t, format, to.data, to.database)
+			})
+		}
+	})
 }
 
-// TestAServedFolderMoves exports a folder while it is served and a device works on a job, and
-// the device ends it where the folder was moved to. What happened after the export is not there.
+// A folder is exported while it is served and a device works on a job, and the device ends the
+// job where the folder was moved to. What happened after the export is not there.
 func TestAServedFolderMoves(t *testing.T) {
-	data, ctx := filepath.Join(t.TempDir(), "data"), t.Context()
-	before := startServer(t, data)
-	if err := before.CreateThing(ctx, "lamp"); err != nil {
-		t.Fatal(err)
-	}
-	target := fmt.Sprintf("arn:aws:iot:%s:%s:thing/lamp", before.ready.Region, before.ready.Account)
-	if err := before.CreateJob(ctx, "flash", target, `{"do":"flash"}`); err != nil {
-		t.Fatal(err)
-	}
-	lamp, err := before.device(ctx, "lamp", true)
+	eachKind(t, func(t *testing.T, inDatabase bool) {
+		eachKind(t, func(t *testing.T, toDatabase bool) {
+			moveServed(t, newPlace(t, inDatabase), newPlace(t, toDatabase))
+		})
+	})
+}
+
+func moveServed(t *testing.T, from, to place) {
+	ctx := t.Context()
+	before := startServer(t, from.data, from.with()...)
+	before.fill(t)
+	lamp, err := before.device(ctx, "lamp1", true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if j, err := lamp.Next(ctx); err != nil || j.JobID != "flash" {
+	if j, err := lamp.Next(ctx); err != nil || j.JobID != "fw" {
 		t.Fatalf("Next() = %+v, %v", j, err)
 	}
 	if err := lamp.Close(); err != nil {
 		t.Fatal(err)
 	}
-	to := moved(t, data)
-	if _, err := os.Stat(string(datafolder.Folder(data).Exporting())); err == nil {
+	move(t, from, to)
+	if _, err := os.Stat(string(datafolder.Folder(from.data).Exporting())); err == nil {
 		t.Error("the backup that was exported is still there")
 	}
 	if err := before.CreateThing(ctx, "later"); err != nil {
@@ -81,27 +108,38 @@ func TestAServedFolderMoves(t *testing.T) {
 	}
 	before.kill(t)
 
-	verified(t, to)
-	after := startServer(t, to)
+	verified(t, to.data, to.with()...)
+	after := startServer(t, to.data, to.with()...)
 	if after.Credential != before.Credential {
 		t.Error("the key is another one")
 	}
-	if err := after.Call(ctx, http.MethodGet, "/things/later", nil, nil); err == nil {
-		t.Error("what was made after the export has moved")
+	if got := after.census(t); got != fullCensus {
+		t.Errorf("after the move there are %s, want %s", got, fullCensus)
 	}
-	if lamp, err = after.device(ctx, "lamp", true); err != nil {
+	if lamp, err = after.device(ctx, "lamp1", true); err != nil {
 		t.Fatal(err)
 	}
 	defer lamp.Close()
-	told, err := lamp.Update(ctx, "flash", device.Update{Status: device.Succeeded, WithState: true})
+	told, err := lamp.Update(ctx, "fw", device.Update{Status: device.Succeeded, WithState: true})
 	if err != nil || told.State == nil || told.State.Version != 3 {
 		t.Fatalf("the end of the job: %+v, %v", told, err)
 	}
-	if j, err := after.DescribeJob(ctx, "flash"); err != nil || j.Status != "COMPLETED" {
+	other, err := after.device(ctx, "lamp2", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if _, err := other.Next(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := other.Update(ctx, "fw", device.Update{Status: device.Succeeded}); err != nil {
+		t.Fatal(err)
+	}
+	if j, err := after.DescribeJob(ctx, "fw"); err != nil || j.Status != "COMPLETED" {
 		t.Errorf("the job is %+v, %v", j, err)
 	}
 	after.stop(t)
-	verified(t, to)
+	verified(t, to.data, to.with()...)
 }
 
 // An export is text: its lines are JSON.
@@ -147,7 +185,9 @@ func TestAnExportCanBeRead(t *testing.T) {
 // A backup that was not served yet can be exported, unless it is damaged.
 func TestABackupIsExported(t *testing.T) {
 	sound := makeSoundFolder(t)
-	if err := sound.holds(t, datafolder.Folder(moved(t, string(sound.backup)))); err != nil {
+	to := newPlace(t, false)
+	move(t, place{data: string(sound.backup)}, to)
+	if err := sound.holds(t, datafolder.Folder(to.data)); err != nil {
 		t.Errorf("the moved backup: %v", err)
 	}
 	if _, err := os.Stat(sound.backup.BackupList()); err != nil {
@@ -191,11 +231,27 @@ func TestAnUnfinishedImportIsRefused(t *testing.T) {
 // An import that is killed at any moment is continued by the next one.
 func TestAnImportSurvivesKills(t *testing.T) {
 	sound := makeSoundFolder(t)
-	export, to := filepath.Join(t.TempDir(), "export"), datafolder.Folder(filepath.Join(t.TempDir(), "moved"))
+	export := filepath.Join(t.TempDir(), "export")
 	succeed(t, "admin", "export", string(sound.data), export)
-	killed := 0
+	eachKind(t, func(t *testing.T, inDatabase bool) {
+		to, back := newPlace(t, inDatabase), newPlace(t, false)
+		t.Logf("the import was killed %d times", killImports(t, export, to))
+		verified(t, to.data, to.with()...)
+		move(t, to, back)
+		if err := sound.holds(t, datafolder.Folder(back.data)); err != nil {
+			t.Errorf("the folder that has moved and come back: %v", err)
+		}
+	})
+}
+
+// killImports imports in processes that are killed, each later than the one before, until one of
+// them has finished, and returns how many were killed.
+func killImports(t *testing.T, export string, to place) (killed int) {
+	t.Helper()
 	for after := time.Millisecond; ; after += after / 3 {
-		cmd := exec.Command("muster", "admin", "import", export, string(to))
+		cmd := exec.Command("muster", to.with("admin", "import", export, to.data)...)
+		var said bytes.Buffer
+		cmd.Stderr = &said
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -203,21 +259,17 @@ func TestAnImportSurvivesKills(t *testing.T) {
 		err := cmd.Wait()
 		kill.Stop()
 		if err == nil {
-			break
+			return killed
 		}
 		if cmd.ProcessState.Exited() {
-			t.Fatalf("after %d kills an import says %v", killed, err)
+			t.Fatalf("after %d kills an import says %v: %s", killed, err, &said)
 		}
 		killed++
-		if left, err := os.ReadDir(string(to)); err == nil && len(left) > 0 && !slices.ContainsFunc(left, func(d os.DirEntry) bool { return d.Name() == "import-unfinished" }) {
-			break // it was at its end
+		left, err := os.ReadDir(to.data)
+		if err == nil && len(left) > 0 && !slices.ContainsFunc(left, func(d os.DirEntry) bool { return d.Name() == "import-unfinished" }) {
+			return killed // it was at its end
 		}
 	}
-	t.Logf("the import was killed %d times", killed)
-	if err := sound.holds(t, to); err != nil {
-		t.Errorf("the moved folder: %v", err)
-	}
-	verified(t, string(to))
 }
 
 // A full disk ends an export and an import with a sentence. When there is room, the export begins
