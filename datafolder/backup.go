@@ -28,14 +28,14 @@ func (f Folder) Backup(ctx context.Context, s *Store, to Folder, hold func() (re
 	if err := diskstore.CopyContents(f.Files(), to.Files()); err != nil {
 		return err
 	}
-	if err := f.copyBesides(to); err != nil {
+	if err := copyBesides(f, to); err != nil {
 		return err
 	}
 	return to.seal(ctx)
 }
 
 // copyBesides copies the files beside the store and the contents of job files.
-func (f Folder) copyBesides(to Folder) error {
+func copyBesides(f, to Folder) error {
 	files, err := f.besides()
 	if err != nil {
 		return err

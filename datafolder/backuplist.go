@@ -177,7 +177,7 @@ func (f Folder) checkBackup(ctx context.Context, problem func(string)) (is bool,
 // acceptLoss it uses what is left of a damaged backup, and logs what is missing. It refuses a
 // folder into which an import is unfinished.
 func (f Folder) Adopt(ctx context.Context, acceptLoss bool, log *slog.Logger) error {
-	if err := f.CheckWhole(); err != nil {
+	if err := CheckWhole(f); err != nil {
 		return err
 	}
 	if _, err := os.Stat(f.BackupList()); err == nil {

@@ -212,7 +212,7 @@ func (f Folder) verifyBesides(problem func(string)) {
 			problem(fmt.Sprintf("%s: %v", filepath.Base(path), err))
 		}
 	}
-	if err := f.CheckWhole(); err != nil {
+	if err := CheckWhole(f); err != nil {
 		problem(err.Error())
 	}
 	if err := f.CheckSecrets(); err != nil {

@@ -29,23 +29,25 @@ func (f Folder) Export(ctx context.Context, s store.Store, to string, a transfer
 	if err != nil {
 		return transfer.List{}, err
 	}
-	return transfer.Make(ctx, s, exportedTables(), to, a, f.copyBeside)
+	return transfer.Make(ctx, s, exportedTables(), to, a, copyBeside(f))
 }
 
 // copyBeside copies what is beside the store. A server may make and delete job files in the
 // meantime, so what is new when the snapshot is taken is copied then, and none of the contents
 // that it names may be missing.
-func (f Folder) copyBeside(to string) (complete func(r store.Reader) error, err error) {
-	files := Folder(to).Files()
-	return func(r store.Reader) error {
-		if err := diskstore.CopyContents(f.Files(), files); err != nil {
-			return err
-		}
-		if err := diskstore.CheckContents(r, files); err != nil {
-			return err
-		}
-		return f.copyBesides(Folder(to))
-	}, diskstore.CopyContents(f.Files(), files)
+func copyBeside(f Folder) transfer.Beside {
+	return func(to string) (complete func(r store.Reader) error, err error) {
+		files := Folder(to).Files()
+		return func(r store.Reader) error {
+			if err := diskstore.CopyContents(f.Files(), files); err != nil {
+				return err
+			}
+			if err := diskstore.CheckContents(r, files); err != nil {
+				return err
+			}
+			return copyBesides(f, Folder(to))
+		}, diskstore.CopyContents(f.Files(), files)
+	}
 }
 
 // exportedTables are the tables of all records. Former formats have more than the present one.
@@ -62,12 +64,12 @@ func exportedTables() []store.Table {
 // Import makes a data folder of an export: it copies what belongs beside the store into f, which
 // must be missing or empty, and fills the store that o names, which must be empty. If it is
 // interrupted, the next call continues; until it has returned nil neither is served.
-func (f Folder) Import(ctx context.Context, from string, o StoreOptions) (l transfer.List, err error) {
-	return f.importInto(ctx, from, func() (store.Store, error) { return f.OpenStore(ctx, o) })
+func (f Folder) Import(ctx context.Context, from string, o StoreOptions) (transfer.List, error) {
+	return importInto(ctx, from, f, func() (store.Store, error) { return f.OpenStore(ctx, o) })
 }
 
 // importInto is Import into the store that open opens.
-func (f Folder) importInto(ctx context.Context, from string, open func() (store.Store, error)) (transfer.List, error) {
+func importInto(ctx context.Context, from string, to Folder, open func() (store.Store, error)) (transfer.List, error) {
 	x, err := transfer.Open(from)
 	if err == nil {
 		err = x.Check(ctx)
@@ -75,11 +77,11 @@ func (f Folder) importInto(ctx context.Context, from string, open func() (store.
 	if err != nil {
 		return transfer.List{}, err
 	}
-	continued, err := f.beginImport(x.SHA256)
-	if err != nil {
-		return transfer.List{}, err
+	continued, err := beginImport(x.SHA256, to)
+	if err == nil {
+		err = x.Restore(ctx, string(to))
 	}
-	if err := x.Restore(ctx, string(f)); err != nil {
+	if err != nil {
 		return transfer.List{}, err
 	}
 	s, err := open()
@@ -89,26 +91,53 @@ func (f Folder) importInto(ctx context.Context, from string, open func() (store.
 	err = x.Import(ctx, s, exportedTables(), service.MigrateLater)
 	done := errors.Is(err, transfer.ErrDone)
 	if err == nil || done && continued { // only what follows was missing
-		done, err = false, f.keepFirstParts(ctx, s)
+		done, err = false, keepFirstParts(ctx, to, s)
 	}
 	if closed := s.Close(); err == nil {
 		err = closed
 	}
 	if done { // the store has changed since, and does not belong to what was restored here
-		err = errors.Join(err, os.RemoveAll(string(f)))
+		err = errors.Join(err, os.RemoveAll(string(to)))
 	}
 	if err == nil {
-		err = os.Remove(f.importMark())
+		err = os.Remove(importMark(to))
 	}
 	if err == nil {
-		err = f.sync()
+		err = to.sync()
 	}
 	return x.List, err
 }
 
+// importMark marks a folder into which an import is unfinished. It has the name of the export.
+func importMark(f Folder) string { return filepath.Join(string(f), "import-unfinished") }
+
+// beginImport marks a folder, and reports whether an earlier call has done that for the same
+// export. It refuses any other folder that is not empty.
+func beginImport(export string, to Folder) (continued bool, err error) {
+	entries, err := os.ReadDir(string(to))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, err
+	}
+	switch mark, err := os.ReadFile(importMark(to)); {
+	case err == nil && string(mark) == export+"\n":
+		return true, nil
+	case err == nil && bytes.HasSuffix(mark, []byte("\n")):
+		return false, fmt.Errorf("the import of another export into the folder %s is unfinished: continue that one, or begin with an empty folder", string(to))
+	case err == nil && len(entries) == 1: // it was being made
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return false, err
+	case len(entries) > 0:
+		return false, fmt.Errorf("the folder %s is not empty", string(to))
+	}
+	if err := errors.Join(os.MkdirAll(string(to), 0o700), os.Chmod(string(to), 0o700)); err != nil {
+		return false, err
+	}
+	return false, writeNew(importMark(to), export+"\n")
+}
+
 // keepFirstParts is KeepParts for a store that knows of no files, as those of the first releases.
 // Without them a database is taken for an empty one.
-func (f Folder) keepFirstParts(ctx context.Context, s store.Store) error {
+func keepFirstParts(ctx context.Context, f Folder, s store.Store) error {
 	known, err := knownParts(ctx, s)
 	if err != nil || known != nil {
 		return err
@@ -116,45 +145,10 @@ func (f Folder) keepFirstParts(ctx context.Context, s store.Store) error {
 	return f.KeepParts(ctx, s)
 }
 
-// importMark marks a folder into which an import is unfinished. It has the name of the export.
-func (f Folder) importMark() string { return filepath.Join(string(f), "import-unfinished") }
-
-// beginImport marks the folder, and reports whether an earlier call has done that for the same
-// export. It refuses any other folder that is not empty.
-func (f Folder) beginImport(export string) (continued bool, err error) {
-	entries, err := os.ReadDir(string(f))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return false, err
-	}
-	switch mark, err := os.ReadFile(f.importMark()); {
-	case err == nil && string(mark) == export+"\n":
-		return true, nil
-	case err == nil && bytes.HasSuffix(mark, []byte("\n")):
-		return false, fmt.Errorf("the import of another export into the folder %s is unfinished: continue that one, or begin with an empty folder", string(f))
-	case err == nil && len(entries) == 1: // it was being made
-	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return false, err
-	case len(entries) > 0:
-		return false, fmt.Errorf("the folder %s is not empty", string(f))
-	}
-	if err := errors.Join(os.MkdirAll(string(f), 0o700), os.Chmod(string(f), 0o700)); err != nil {
-		return false, err
-	}
-	mark, err := os.OpenFile(f.importMark(), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return false, err
-	}
-	_, err = mark.WriteString(export + "\n")
-	if err == nil {
-		err = mark.Sync()
-	}
-	return false, errors.Join(err, mark.Close(), f.sync())
-}
-
 // CheckWhole returns an error for a folder that is not a data folder yet: an export, or one into
 // which an import is unfinished.
-func (f Folder) CheckWhole() error {
-	if _, err := os.Stat(f.importMark()); err == nil {
+func CheckWhole(f Folder) error {
+	if _, err := os.Stat(importMark(f)); err == nil {
 		return fmt.Errorf("an import into %s is unfinished: run the same muster admin import again to continue it", string(f))
 	}
 	if transfer.Is(string(f)) {
@@ -162,6 +156,3 @@ func (f Folder) CheckWhole() error {
 	}
 	return nil
 }
-
-// Exporting is where a server makes a backup of the folder from which it is exported.
-func (f Folder) Exporting() Folder { return Folder(filepath.Join(string(f), "exporting")) }

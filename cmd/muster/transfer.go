@@ -86,7 +86,7 @@ func runExport(cmd *cobra.Command, args []string, c storeConfig) error {
 
 // export exports a folder that no server uses, or whose store is in a database.
 func export(ctx context.Context, data datafolder.Folder, database, to string, about transfer.About) (l transfer.List, err error) {
-	if err := data.CheckWhole(); err != nil {
+	if err := datafolder.CheckWhole(data); err != nil {
 		return l, err
 	}
 	s, err := data.OpenStore(ctx, datafolder.StoreOptions{Database: database, ReadOnly: true})
@@ -97,10 +97,13 @@ func export(ctx context.Context, data datafolder.Folder, database, to string, ab
 	return data.Export(ctx, s, to, about)
 }
 
+// exporting is the folder within a data folder in which there is a backup while it is exported.
+const exporting = "exporting"
+
 // exportServed exports a folder that has a store which a server uses. The server makes a backup within the
 // folder, where that takes neither time nor room, and the backup is exported.
 func exportServed(ctx context.Context, data datafolder.Folder, to string, about transfer.About) (l transfer.List, err error) {
-	backup, err := filepath.Abs(string(data.Exporting()))
+	backup, err := filepath.Abs(filepath.Join(string(data), exporting))
 	if err == nil {
 		err = os.RemoveAll(backup) // of an export that was interrupted
 	}

@@ -100,7 +100,7 @@ func moveServed(t *testing.T, from, to place) {
 		t.Fatal(err)
 	}
 	move(t, from, to)
-	if _, err := os.Stat(string(datafolder.Folder(from.data).Exporting())); err == nil {
+	if _, err := os.Stat(filepath.Join(from.data, exporting)); err == nil {
 		t.Error("the backup that was exported is still there")
 	}
 	if err := before.CreateThing(ctx, "later"); err != nil {
