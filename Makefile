@@ -8,8 +8,9 @@ PACKAGES   = ./...
 CONTRACT  ?= 30s
 CRASHES   ?= 200
 ON_PG      = MUSTER_TEST_STORE=postgres
+CRASH_LOOP = "^(TestNothingAnsweredIsLost|TestNoHalfJobFile|TestNoEventIsLost|TestAResetIsWholeOverAKill)$$"
 
-.PHONY: all help build test race sim contract pg pg-all fuzz lint generate check-generate conformance conformance-all bench run clean
+.PHONY: all help build test race sim contract pg pg-all fuzz lint generate check-generate conformance conformance-all bench bench-pg run clean
 .DEFAULT_GOAL := all
 
 all: build test lint check-generate race contract fuzz conformance pg ## everything CI does
@@ -34,15 +35,15 @@ contract: ## hold requests made up from the API models against the contract, for
 
 pg: build ## run each suite once on PostgreSQL, with fixed seeds
 	$(ON_PG) $(GO) test ./dataplane ./sessionstore ./internal/contract
-	$(ON_PG) $(GO) test ./service -run "Histor|TestRandom"
+	$(ON_PG) $(GO) test ./service -run TestRandom -history.count=3
 	$(ON_PG) $(GO) test ./internal/sim -run "TestSequential|TestFullStack" -sim.seed=1
-	$(ON_PG) $(GO) test ./cmd/muster -run TestNothingAnsweredIsLost -crash.rounds=10 -crash.seed=1
+	$(ON_PG) $(GO) test ./cmd/muster -run $(CRASH_LOOP) -crash.rounds=10 -crash.seed=1
 	$(ON_PG) conformance/run bin/muster python go mosquitto
 
 pg-all: build ## run everything on PostgreSQL: all tests of these suites, simulations for SIMTIME (1h), requests for CONTRACT (30s), CRASHES (200) crashes, all clients
 	$(ON_PG) $(GO) test -race -timeout 1h ./store/pgstore ./service ./dataplane ./sessionstore ./awsiot
 	$(ON_PG) $(MAKE) sim contract
-	$(ON_PG) $(GO) test ./cmd/muster -run TestNothingAnsweredIsLost -timeout 0 -crash.rounds=$(CRASHES) -v
+	$(ON_PG) $(GO) test ./cmd/muster -run $(CRASH_LOOP) -timeout 0 -crash.rounds=$(CRASHES) -v
 	$(ON_PG) conformance/run bin/muster all
 
 fuzz: ## fuzz every target with FUZZTIME (20000x) inputs, or for a while (FUZZTIME=1m)
@@ -65,6 +66,9 @@ conformance-all: build ## the same, and the clients that take longer to build or
 
 bench: build ## measure and print one table; BENCH=engine for a part, QUICK=1 for small sizes, OUT=file to keep it
 	$(GO) run ./internal/bench $(if $(QUICK),-quick) $(if $(OUT),-out $(OUT)) $(BENCH)
+
+bench-pg: BENCH = postgres postgres-fanout
+bench-pg: bench ## the same on PostgreSQL, beside Pebble and beside the statements without the engine
 
 run: ## serve from ./data, plain MQTT on 127.0.0.1:1883
 	$(GO) run ./cmd/muster serve --data data --mqtt-plain 127.0.0.1:1883

@@ -27,15 +27,17 @@ var transactions = []string{"commit.Tx", "jobs.transaction"}
 
 // longLived are the types whose values serve many transactions.
 var longLived = []string{
-	"commit.Committer", "listing.Pager", "tags.Tags", "eventlog.Log", "eventlog.Options", "rights.Rights", "rights.Options", "catalog.Catalog",
+	"commit.Committer", "listing.Pager", "tags.Tags", "eventlog.Log", "eventlog.Options", "eventlog.places", "rights.Rights", "rights.Options", "catalog.Catalog",
 	"registry.Registry", "registry.Options", "registry.index", "registry.indexView", "registry.connections", "registry.teller", "jobs.Jobs", "jobs.Options",
-	"jobs.waiters", "jobs.decodedCache", "service.Service", "service.Options",
+	"jobs.waiters", "jobs.undecided", "jobs.decodedCache", "service.Service", "service.Options",
 }
 
 // pureBut are the functions to which the rule does not apply, and why.
 var pureBut = map[string]string{
 	"jobs.decodedCache.get": "what it remembers is what the same bytes decode to, whatever becomes of the transaction",
 	"jobs.decodedCache.put": "the same",
+	"eventlog.places.next":  "a place that is taken must not be taken again, whatever becomes of the transaction",
+	"eventlog.places.hold":  "it holds readers back until the transaction ends, and that is noted whatever becomes of it",
 }
 
 func TestTransactionsLeaveNothingBehind(t *testing.T) {
@@ -448,7 +450,7 @@ func (p *source) defers(n ast.Node) bool {
 	}
 	fn, ok := p.info.Uses[s.Sel].(*types.Func)
 	return ok && fn.Signature().Recv() != nil && typeName(fn.Signature().Recv().Type()) == "commit.Tx" &&
-		slices.Contains([]string{"Ahead", "After", "Adopt"}, fn.Name())
+		slices.Contains([]string{"Ahead", "After", "Adopt", "Look", "Over"}, fn.Name())
 }
 
 // inTransaction reports whether a function is given a transaction.

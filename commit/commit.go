@@ -15,7 +15,6 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/reserve"
@@ -34,7 +33,7 @@ import (
 // waits for at most one step. While somebody asks, each step takes a turn, and background
 // work rests after a batch. A request that finds no processor free waits for that rest, so
 // batches are shorter then.
-// If more than waitingMax commands wait, new ones fail with Throttled. Up to pipelineMax
+// If more than waitingMax commands of a lane wait, new ones fail with Throttled. Up to pipelineMax
 // batches may be applied and not yet durable.
 const (
 	BatchMax    = 1024
@@ -59,8 +58,8 @@ type Options struct {
 	Log *slog.Logger
 }
 
-// Watcher is told of commits by one goroutine, in their order. Its methods must
-// not block.
+// Watcher is told of commits by one goroutine at a time, in their order; those of several
+// lanes have none. Its methods must not block.
 type Watcher interface {
 	// Due is called when there may be background work earlier than the last Agenda said.
 	Due()
@@ -80,25 +79,33 @@ type Committer struct {
 	turns *turns.Turns
 	log   *slog.Logger
 
-	rested <-chan time.Time // fires when background work may go on; nil if it need not wait. Of Run
+	wide  *lane   // runs everything but what lanes run
+	lanes []*lane // of commands that concern one thing (lanes.go); none on a store without lanes
+	gate  gate    // of the transactions of lanes
+	off   guard   // those that do nothing: a test shows that each is needed
 
-	mu       sync.Mutex
-	waiting  []command // whose callers wait
-	work     []command // background work
-	workNext bool      // the next batch is background work if there is any
-	closed   bool
-	arrived  chan struct{} // of capacity one; holds a token when there may be commands
+	mu     sync.Mutex // guards what follows, and the commands of all lanes
+	closed bool
+	away   map[muster.ThingName]int // how many commands of a thing the wide lane has from its own
+	feeds  int                      // what may still hand commands to the wide lane: lanes, and batches that are not answered
 
-	asked atomic.Int64 // the instant at which Work last asked to be called
+	telling sync.Mutex   // held while a batch is answered
+	asked   atomic.Int64 // the instant at which Work last asked to be called
 
-	// removed is the highest revision of a queue that was removed (Tx.PutQueue); it is used
-	// by Run alone.
-	removed int64
+	// removed is the highest revision of a queue that was removed (Tx.PutQueue). With lanes
+	// it may be that of a transaction that was given up: revisions may have gaps.
+	removed atomic.Int64
 }
 
 // New returns a Committer on o.
 func New(o Options) *Committer {
-	c := &Committer{store: o.Store, now: o.Now, room: o.Room, watch: o.Watcher, turns: o.Turns, log: o.Log, arrived: make(chan struct{}, 1)}
+	c := &Committer{store: o.Store, now: o.Now, room: o.Room, watch: o.Watcher, turns: o.Turns, log: o.Log}
+	c.gate.init()
+	c.wide = newLane(c, o.Store.Apply)
+	if s, ok := o.Store.(store.Laned); ok {
+		c.lanes = lanesOf(c, s)
+		c.away = map[muster.ThingName]int{}
+	}
 	if c.room == nil {
 		c.room = reserve.Endless
 	}
@@ -127,6 +134,9 @@ func (c *Committer) View(ctx context.Context, fn func(store.Reader) error) error
 	}
 	return err
 }
+
+// Shared reports whether several transactions may run at the same time (lanes.go).
+func (c *Committer) Shared() bool { return len(c.lanes) > 0 }
 
 // Now returns the current instant of the Committer's clock.
 func (c *Committer) Now() muster.Instant { return c.now() }
@@ -158,6 +168,10 @@ type command struct {
 	answer func(value any, err error)
 	// wants names what run will read, as far as that is known. Nil names nothing.
 	wants func(*Wants)
+	// thing is the one that the command concerns; empty if there may be others.
+	thing muster.ThingName
+	// away is set once the wide lane has the command although it concerns one thing.
+	away bool
 }
 
 // Do runs fn in a transaction and returns its value when the transaction is durable. fn
@@ -167,7 +181,7 @@ type command struct {
 // Do fails with Unavailable, and fn may still take effect. wants name what fn will read (see
 // Submit).
 func Do[T any](ctx context.Context, c *Committer, fn func(*Tx) (T, error), wants ...func(*Wants)) (T, error) {
-	return Await(ctx, func(done func(T, error)) { Submit(c, all(wants), fn, done) })
+	return Await(ctx, func(done func(T, error)) { Submit(c, "", all(wants), fn, done) })
 }
 
 // all returns one function for wants, nil for none.
@@ -196,8 +210,14 @@ func (c *Committer) Do(ctx context.Context, fn func(*Tx) error, wants ...func(*W
 // be quick. wants names what fn will read, as far as that is known, so that all commands
 // of a batch are read for at once; nil names nothing. If the service is shutting down or
 // overloaded, or the disk is full, Submit calls done with the error before it returns.
-func Submit[T any](c *Committer, wants func(*Wants), fn func(*Tx) (T, error), done func(T, error)) {
+//
+// thing is not empty if fn changes executions, queues and records of that thing only, and
+// calls Tx.Wide before it does anything else. On a store with lanes such commands of
+// different things run at the same time; those of one thing run in the order in which they
+// were submitted.
+func Submit[T any](c *Committer, thing muster.ThingName, wants func(*Wants), fn func(*Tx) (T, error), done func(T, error)) {
 	c.submit(command{
+		thing: thing,
 		wants: wants,
 		run: func(tx *Tx) (any, error) {
 			v, err := fn(tx)
@@ -234,6 +254,7 @@ func Await[T any](ctx context.Context, call func(done func(T, error))) (T, error
 // submit queues a command whose caller waits, or fails it at once.
 func (c *Committer) submit(cmd command) {
 	full := c.HasRoom(reserve.Finish)
+	l := c.laneOf(cmd.thing)
 	c.mu.Lock()
 	err := error(nil)
 	switch {
@@ -241,17 +262,17 @@ func (c *Committer) submit(cmd command) {
 		err = errClosed
 	case full != nil:
 		err = full
-	case len(c.waiting) >= waitingMax:
+	case len(l.waiting) >= waitingMax:
 		err = errOverloaded
 	default:
-		c.waiting = append(c.waiting, cmd)
+		l.waiting = append(l.waiting, cmd)
 	}
 	c.mu.Unlock()
 	if err != nil {
 		cmd.answer(nil, err)
 		return
 	}
-	c.announce()
+	l.announce()
 }
 
 // Background runs steps of background work in order, as many in one transaction as fit.
@@ -287,7 +308,7 @@ func (c *Committer) submitWork(commands []command) {
 	c.mu.Lock()
 	closed := c.closed
 	if !closed {
-		c.work = append(c.work, commands...)
+		c.wide.work = append(c.wide.work, commands...)
 	}
 	c.mu.Unlock()
 	if closed {
@@ -296,13 +317,5 @@ func (c *Committer) submitWork(commands []command) {
 		}
 		return
 	}
-	c.announce()
-}
-
-// announce wakes Run. A token that is already there is enough: Run takes all commands.
-func (c *Committer) announce() {
-	select {
-	case c.arrived <- struct{}{}:
-	default:
-	}
+	c.wide.announce()
 }

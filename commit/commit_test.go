@@ -41,7 +41,7 @@ func running(t *testing.T, o Options) *Committer {
 
 // hand hands in a command and does not wait for it.
 func hand(c *Committer, run func(*Tx) error, done chan<- error) {
-	Submit(c, nil, func(tx *Tx) (struct{}, error) { return struct{}{}, run(tx) }, func(_ struct{}, err error) { done <- err })
+	Submit(c, "", nil, func(tx *Tx) (struct{}, error) { return struct{}{}, run(tx) }, func(_ struct{}, err error) { done <- err })
 }
 
 // block keeps the committer busy with one command, so that those handed in after it
@@ -57,7 +57,7 @@ func block(c *Committer) (release func()) {
 func handedIn(c *Committer) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.work)
+	return len(c.wide.work)
 }
 
 // stored reports whether there is a record.
@@ -204,7 +204,7 @@ func TestTheValueIsThatOfTheRunThatCounts(t *testing.T) {
 		err   error
 	}
 	answers := make(chan answer, 1)
-	Submit(c, nil, func(tx *Tx) (int64, error) { records.Put(tx, "a", "b"); return runs.Add(1), nil }, func(v int64, err error) { answers <- answer{v, err} })
+	Submit(c, "", nil, func(tx *Tx) (int64, error) { records.Put(tx, "a", "b"); return runs.Add(1), nil }, func(v int64, err error) { answers <- answer{v, err} })
 	spoiled := make(chan error, 1)
 	hand(c, func(tx *Tx) error { records.Put(tx, "c", "d"); return muster.Errorf(muster.Invalid, "no") }, spoiled)
 	release()
@@ -244,7 +244,7 @@ func TestWhatACommandOwesIsDoneInOrder(t *testing.T) {
 		if who == "two" {
 			fails = muster.Errorf(muster.Invalid, "no")
 		}
-		Submit(c, nil, func(tx *Tx) (struct{}, error) {
+		Submit(c, "", nil, func(tx *Tx) (struct{}, error) {
 			_, err := OfTransaction(tx, "closing", func() (*int, error) {
 				tx.Close(func() error { tx.After(note("closed")); return nil })
 				return new(int), nil
@@ -283,7 +283,7 @@ func TestABatchReadsAtOnceWhatItsCommandsName(t *testing.T) {
 	for i := range many {
 		key := store.QueueKey{Thing: muster.ThingName(fmt.Sprint("thing-", i))}
 		x := store.ExecutionKey{Thing: key.Thing, Job: "job", Number: 1}
-		Submit(c, func(w *Wants) { w.Queue(key); w.Execution(x) }, func(tx *Tx) (struct{}, error) {
+		Submit(c, "", func(w *Wants) { w.Queue(key); w.Execution(x) }, func(tx *Tx) (struct{}, error) {
 			q, err := tx.Queue(key)
 			if err == nil && q.Thing != key.Thing {
 				err = muster.Errorf(muster.Internal, "the queue of %s is that of %q", key.Thing, q.Thing)
@@ -316,7 +316,7 @@ func TestABatchForgetsWhatItsCommandsChange(t *testing.T) {
 	x := store.ExecutionKey{Thing: "lamp", Job: "job", Number: 1}
 	done := make(chan error, many)
 	for i := range many {
-		Submit(c, func(w *Wants) { w.Latest(key, "job"); w.Execution(x) }, func(tx *Tx) (struct{}, error) {
+		Submit(c, "", func(w *Wants) { w.Latest(key, "job"); w.Execution(x) }, func(tx *Tx) (struct{}, error) {
 			found, err := tx.Executions(x)
 			if err != nil {
 				return struct{}{}, err
@@ -497,7 +497,7 @@ func TestWhatEntriesNameIsReadAtOnce(t *testing.T) {
 	done := make(chan error, 2*many)
 	for i := range many {
 		key, of := store.QueueKey{Thing: name(i)}, store.AttemptsKey{Thing: name(i), Job: "job"}
-		Submit(c, func(w *Wants) { w.Latest(key, "job") }, func(tx *Tx) (struct{}, error) {
+		Submit(c, "", func(w *Wants) { w.Latest(key, "job") }, func(tx *Tx) (struct{}, error) {
 			want := int64(1)
 			if i%2 == 0 {
 				want = 2
@@ -513,7 +513,7 @@ func TestWhatEntriesNameIsReadAtOnce(t *testing.T) {
 			}
 			return struct{}{}, nil
 		}, func(_ struct{}, err error) { done <- err })
-		Submit(c, func(w *Wants) { w.Head(key) }, func(tx *Tx) (struct{}, error) {
+		Submit(c, "", func(w *Wants) { w.Head(key) }, func(tx *Tx) (struct{}, error) {
 			q, err := tx.Queue(key)
 			if err != nil {
 				return struct{}{}, err

@@ -11,8 +11,11 @@ import (
 // (store.ErrAgain). The batch then runs again, at the instant of its first run. A large
 // batch meets more changes than a small one, so it is halved from time to time until it
 // passes, and the other half is put back. A single command that is refused again and
-// again fails, so that it does not hold up those after it.
+// again fails, so that it does not hold up those after it. One of the wide lane may change
+// what is busy in all lanes, such as the queues of many things. It runs while they wait, so
+// that it is refused by other processes only.
 const (
+	aloneAfter  = 1  // refusals of a batch of the wide lane: then no other lane runs
 	halveAfter  = 2  // refusals of a batch
 	refusalsMax = 10 // of a single command
 )
@@ -26,9 +29,9 @@ var errFewer = fmt.Errorf("%w with fewer commands", store.ErrAgain)
 // false if the batch is a single command that has been refused too often.
 func (b *batch) refuse() bool {
 	b.refused++
-	// Commands that had spoiled the transaction run again too: what they failed for was
-	// read in a transaction that was refused, and need not be true.
-	clear(b.spoiled)
+	// Commands that were left out run again too: what they failed for was read in a
+	// transaction that was refused, and need not be true.
+	clear(b.left)
 	if len(b.commands) == 1 {
 		return b.refused < refusalsMax
 	}

@@ -57,7 +57,7 @@ func TestARefusedBatchRunsAgainAtTheSameInstant(t *testing.T) {
 	c := New(Options{Store: &picky{memstore.New(), func(int) bool { refusals--; return refusals >= 0 }}, Now: func() muster.Instant { now++; return now }})
 	var at []muster.Instant
 	var told []string
-	b := c.apply([]command{{
+	b := c.wide.applyBatch([]command{{
 		run: func(tx *Tx) (any, error) {
 			at = append(at, tx.Now)
 			tx.After(func() { told = append(told, fmt.Sprint("run ", len(at))) })
@@ -86,7 +86,7 @@ func TestABatchThatIsRefusedIsHalved(t *testing.T) {
 	var order []int // written by the goroutine that answers
 	done := make(chan error, many)
 	for i := range many {
-		Submit(c, nil, func(tx *Tx) (struct{}, error) {
+		Submit(c, "", nil, func(tx *Tx) (struct{}, error) {
 			records.Put(tx, fmt.Sprint("thing-", i), "")
 			return struct{}{}, nil
 		}, func(_ struct{}, err error) { order = append(order, i); done <- err })
@@ -148,7 +148,7 @@ func TestARefusedReadRunsTheWholeBatchAgain(t *testing.T) {
 		}
 	}
 	fine := func() error { return nil }
-	b := c.apply([]command{note("one", fine), note("two", func() error {
+	b := c.wide.applyBatch([]command{note("one", fine), note("two", func() error {
 		if refused {
 			return nil
 		}
@@ -169,7 +169,7 @@ func TestAnErrorOfARefusedTransactionIsNoAnswer(t *testing.T) {
 	refusals := 1
 	c := New(Options{Store: &picky{memstore.New(), func(int) bool { refusals--; return refusals >= 0 }}, Now: func() muster.Instant { return 1 }})
 	runs := 0
-	b := c.apply([]command{{run: func(tx *Tx) (any, error) {
+	b := c.wide.applyBatch([]command{{run: func(tx *Tx) (any, error) {
 		records.Put(tx, "lamp", "on")
 		if runs++; runs == 1 {
 			return nil, muster.Errorf(muster.NotFound, "it is not there")
@@ -195,7 +195,7 @@ func TestOnARefusingStoreEachCommandCountsOnce(t *testing.T) {
 	}
 	answers := make(chan answer, 2*many)
 	for i := range many {
-		Submit(c, nil, func(tx *Tx) (struct{}, error) {
+		Submit(c, "", nil, func(tx *Tx) (struct{}, error) {
 			n, err := store.Tally(tx, "commands")
 			if err != nil {
 				return struct{}{}, err

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"runtime"
-	"slices"
-	"time"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/store"
@@ -18,112 +16,13 @@ type batch struct {
 	work     bool         // the commands are background work
 	turn     turns.Turn   // of its steps, if they are background work
 	outcomes []outcome    // by place in commands; at the end also of commands that were put back
-	spoiled  []bool       // by place: failed after it wrote, so the transaction runs again without it
+	left     []leftOut    // by place: why the transaction runs again without it
+	alone    bool         // no other transaction may run at the same time
 	refused  int          // how often the store has refused it, since it was halved
 	ends     []func()     // called after all commands are answered
+	looks    []secondLook // before that
+	over     []func()     // called when the transaction is visible
 	wait     func() error // returns when the transaction is durable, or an error if it never will be
-}
-
-// Run commits and answers commands until ctx ends, then finishes those that wait and
-// returns nil. If the store stops for good it does the same and returns
-// store.ErrStopped. It must be called once.
-//
-// One goroutine applies batches and another waits for the sync and answers, so the next
-// batch runs while the one before is being synced. The next batch reads what the one
-// before wrote although it may still be lost in a crash; that is safe because the store
-// makes transactions durable in order, and nothing is answered before that.
-func (c *Committer) Run(ctx context.Context) (err error) {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	pipeline := make(chan batch, pipelineMax)
-	answered := make(chan error, 1)
-	go func() {
-		var stopped error
-		for b := range pipeline {
-			if err := c.answer(b); errors.Is(err, store.ErrStopped) {
-				stopped = err
-				stop()
-			}
-		}
-		answered <- stopped
-	}()
-	defer func() { close(pipeline); err = <-answered }()
-	for {
-		select {
-		case <-c.arrived:
-		case <-c.rested:
-			c.rested = nil
-		case <-ctx.Done():
-			c.mu.Lock()
-			c.closed = true
-			c.mu.Unlock()
-		}
-		for commands, work := c.take(); len(commands) > 0; commands, work = c.take() {
-			b := c.apply(commands, work)
-			if rest := b.turn.Rest(); rest > 0 { // while the batches before this one are being synced, work rests anyway
-				c.rested = time.After(rest)
-			}
-			pipeline <- b
-		}
-		if ctx.Err() != nil {
-			c.mu.Lock()
-			drained := c.closed && len(c.waiting)+len(c.work) == 0
-			c.mu.Unlock()
-			if drained {
-				return nil
-			}
-		}
-	}
-}
-
-// take removes the commands of the next batch from their queue and returns them, and
-// whether they are background work. apply puts back those that it leaves.
-func (c *Committer) take() (commands []command, work bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	from := &c.waiting
-	may := c.mayWork() || c.closed // what waits is finished before Run ends
-	if work = may && len(c.work) > 0 && (c.workNext || len(c.waiting) == 0); work {
-		from = &c.work
-	}
-	c.workNext = !work
-	n := min(len(*from), BatchMax)
-	commands = (*from)[:n:n]
-	if n == len(*from) {
-		*from = nil
-	} else {
-		*from = (*from)[n:]
-	}
-	return commands, work
-}
-
-// mayWork reports whether background work has rested after its last batch. It does not
-// wait for that, as commands of callers may come.
-func (c *Committer) mayWork() bool {
-	select {
-	case <-c.rested:
-		c.rested = nil
-	default:
-	}
-	return c.rested == nil
-}
-
-// callersWait reports whether there are commands whose callers wait.
-func (c *Committer) callersWait() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.waiting) > 0
-}
-
-// putBack puts the commands that a batch has left at the front of their queue.
-func (c *Committer) putBack(commands []command, work bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	to := &c.waiting
-	if work {
-		to = &c.work
-	}
-	*to = append(slices.Clip(commands), *to...)
 }
 
 // apply runs commands in the order of their arrival in one transaction, as many as fit,
@@ -137,19 +36,18 @@ func (c *Committer) putBack(commands []command, work bool) {
 // it can be trusted: the batch runs again with only the commands before it. If the
 // command is the first, the batch is that command alone, and fails. The exception is
 // store.ErrAgain, with which the store refuses the whole transaction (refused.go).
-func (c *Committer) apply(commands []command, work bool) batch {
-	b := batch{commands: commands, work: work, outcomes: make([]outcome, len(commands)), spoiled: make([]bool, len(commands)), turn: c.turns.Of()}
-	now := c.now()
-	var tx *Tx
-	wait, err := (func() error)(nil), error(nil)
-	for again := true; again; again = errors.Is(err, errFewer) || errors.Is(err, store.ErrAgain) && b.refuse() {
-		wait, err = c.store.Apply(context.Background(), func(s store.Tx) error {
-			tx = newTx(s, now, c.removed)
-			return b.run(tx, c)
-		})
-	}
+//
+// A command that is for the wide lane is left out too, with those of its thing after it.
+func (l *lane) applyBatch(commands []command, work bool) batch {
+	b := batch{commands: commands, work: work, outcomes: make([]outcome, len(commands)), left: make([]leftOut, len(commands)), turn: l.c.turns.Of()}
+	wait, err := l.transact(&b)
 	if left := commands[len(b.commands):]; len(left) > 0 {
-		c.putBack(left, work)
+		l.putBack(left, work)
+	}
+	if !l.narrow {
+		l.c.back(b.commands)
+	} else if away := b.parting(); len(away) > 0 {
+		l.c.sendAll(away)
 	}
 	if errors.Is(err, store.ErrAgain) {
 		b.outcomes[0], b.wait = outcome{err: errContended, wake: Never}, func() error { return nil }
@@ -157,31 +55,100 @@ func (c *Committer) apply(commands []command, work bool) batch {
 	}
 	if err != nil {
 		if !errors.Is(err, store.ErrUnavailable) { // which the store logs once, not for each batch
-			c.log.Error("commit failed", "error", err)
+			l.c.log.Error("commit failed", "error", err)
 		}
 		b.wait = func() error { return err }
 		return b
 	}
-	b.wait, b.ends, c.removed = wait, tx.ends, tx.removed
-	for _, take := range tx.adopts {
-		take()
-	}
+	b.wait = wait
 	return b
 }
 
-// run is the function of one transaction: it runs the commands that are not spoiled, and
+// transact runs the transaction of a batch, again if need be.
+func (l *lane) transact(b *batch) (wait func() error, err error) {
+	if l.narrow {
+		l.c.gate.enter()
+		defer l.c.gate.leave()
+	}
+	now := l.c.now()
+	var tx *Tx
+	defer func() {
+		if b.alone {
+			l.c.gate.open()
+		}
+	}()
+	for again := true; again; again = l.again(b, err) {
+		wait, err = l.apply(context.Background(), func(s store.Tx) error {
+			tx.giveUp() // a store may run this twice
+			tx = &Tx{Tx: s, Now: now, queues: map[store.QueueKey]muster.Queue{}, removed: l.c.removed.Load(), c: l.c, narrow: l.narrow, alone: b.alone}
+			return b.run(tx, l)
+		})
+		if err != nil {
+			tx.giveUp()
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	b.ends, b.looks, b.over = tx.ends, tx.looks, tx.over
+	l.c.removes(tx.removed)
+	for _, take := range tx.adopts {
+		take()
+	}
+	return wait, nil
+}
+
+// again reports whether the transaction of a batch runs again, and prepares it.
+func (l *lane) again(b *batch, err error) bool {
+	switch {
+	case errors.Is(err, errFewer):
+		return true
+	case errors.Is(err, errAlone):
+	case !errors.Is(err, store.ErrAgain):
+		return false
+	case !b.refuse():
+		return false
+	case b.refused < aloneAfter || l.narrow || b.alone || !l.c.Shared():
+		return true
+	}
+	l.c.gate.close()
+	b.alone = true
+	return true
+}
+
+// giveUp ends a transaction that is not applied. There may be none.
+func (t *Tx) giveUp() {
+	if t == nil {
+		return
+	}
+	for _, tell := range t.over {
+		tell()
+	}
+	t.over = nil
+}
+
+// leftOut is why a transaction runs again without a command.
+type leftOut uint8
+
+const (
+	notLeft  leftOut = iota
+	spoiling         // it failed after it wrote
+	forWide          // it is for the wide lane
+)
+
+// run is the function of one transaction: it runs the commands that are not left out, and
 // shortens b.commands to those that were run. It returns errFewer to start again.
-func (b *batch) run(tx *Tx, c *Committer) error {
+func (b *batch) run(tx *Tx, l *lane) error {
 	if b.work {
 		b.turn.Take()
 		defer b.turn.GiveBack() // before the transaction is applied: that may wait for a table being written
 	}
 	tx.prefetch(b.commands)
 	for i, cmd := range b.commands {
-		if b.spoiled[i] {
+		if b.left[i] != notLeft {
 			continue
 		}
-		if b.work && i > 0 && b.enough(tx, c) {
+		if b.work && i > 0 && b.enough(tx, l) {
 			b.commands = b.commands[:i]
 			break
 		}
@@ -191,6 +158,10 @@ func (b *batch) run(tx *Tx, c *Committer) error {
 		case err == nil:
 		case errors.Is(err, store.ErrAgain):
 			return err
+		case errors.Is(err, errWide):
+			if b.part(i); tx.wrote {
+				return errFewer
+			}
 		case !answer && i > 0:
 			b.commands = b.commands[:i]
 			return errFewer
@@ -198,38 +169,75 @@ func (b *batch) run(tx *Tx, c *Committer) error {
 			b.commands = b.commands[:1]
 			return err
 		case tx.wrote:
-			b.spoiled[i] = true
+			b.left[i] = spoiling
 			return errFewer
 		}
 	}
 	return tx.end()
 }
 
+// part leaves out a command for the wide lane, and those of its thing after it.
+func (b *batch) part(first int) {
+	for i := first; i < len(b.commands); i++ {
+		if b.commands[i].thing == b.commands[first].thing {
+			b.left[i] = forWide
+		}
+	}
+}
+
+// parting removes the commands for the wide lane from the batch and returns them.
+func (b *batch) parting() (away []command) {
+	n := 0
+	for i, cmd := range b.commands {
+		if b.left[i] == forWide {
+			away = append(away, cmd)
+			continue
+		}
+		b.commands[n], b.outcomes[n] = cmd, b.outcomes[i]
+		n++
+	}
+	b.commands = b.commands[:n]
+	return away
+}
+
 // enough reports whether a batch of background work must end before its next step.
-func (b *batch) enough(tx *Tx, c *Committer) bool {
+func (b *batch) enough(tx *Tx, l *lane) bool {
 	b.turn.GiveBack()
 	runtime.Gosched() // steps keep a core busy; this lets callers submit between two of them
 	most := workMax
-	if c.turns.Asking() {
+	if l.c.turns.Asking() {
 		most /= 2
 	}
-	if len(tx.queues) >= most || c.callersWait() {
+	if len(tx.queues) >= most || l.callersWait() {
 		return true
 	}
 	b.turn.Take()
-	return c.callersWait() // those who came during the wait
+	return l.callersWait() // those who came during the wait
 }
 
-// answer waits until b is durable, then answers the commands and calls their
-// notifications, command by command. If b could not be stored it answers all of them
-// with notStored and returns the error.
+// answer waits until b is durable and finishes it. If b could not be stored it answers all
+// of its commands with notStored and returns the error.
 func (c *Committer) answer(b batch) error {
-	if err := b.wait(); err != nil {
+	err := b.wait()
+	for _, tell := range b.over {
+		tell()
+	}
+	if err != nil {
 		for _, cmd := range b.commands {
 			cmd.answer(nil, notStored(err))
 		}
 		return err
 	}
+	if len(b.looks) == 0 || !c.lookAgain(b) {
+		c.finish(b)
+	}
+	return nil
+}
+
+// finish answers the commands of b and calls their notifications, command by command.
+func (c *Committer) finish(b batch) {
+	c.telling.Lock()
+	defer c.telling.Unlock()
 	// This must come after the writes are visible to views. If Work looks at its sources
 	// from now on, it finds the new work; if it looked before, asked is the result of that.
 	asked, due := c.asked.Load(), false
@@ -254,7 +262,6 @@ func (c *Committer) answer(b batch) error {
 		c.watch.Due()
 	}
 	c.watch.Committed(len(b.commands))
-	return nil
 }
 
 // notStored returns the error of a command whose transaction the store has not applied.

@@ -26,6 +26,8 @@ const Never = muster.Instant(math.MaxInt64)
 //	Before  at the end of the command, in the transaction
 //	Close   at the end of the transaction, in the transaction
 //	Adopt   after the transaction is applied; it may still be lost in a crash
+//	Look    after it is durable, before any of its commands is answered; only where
+//	        transactions run at the same time
 //	Ahead   after it is durable, before the command is answered
 //	After   after it is durable and the command is answered
 type Tx struct {
@@ -43,6 +45,12 @@ type Tx struct {
 	close   []func() error
 	adopts  []func()
 	ends    []func() // given to After by a seal of Close
+	looks   []secondLook
+	over    []func()
+
+	c      *Committer
+	narrow bool // it is one of a lane that is not the wide one
+	alone  bool // no other transaction runs
 
 	// Of the running command:
 	own    memo // of OfCommand
@@ -53,10 +61,6 @@ type Tx struct {
 	wake   muster.Instant // the earliest background work that it leaves
 
 	closes bool // the seals of Close are running
-}
-
-func newTx(tx store.Tx, now muster.Instant, removed int64) *Tx {
-	return &Tx{Tx: tx, Now: now, queues: map[store.QueueKey]muster.Queue{}, removed: removed}
 }
 
 // rankedSeal is a function given to Before.
@@ -97,7 +101,7 @@ func (t *Tx) After(tell func()) {
 }
 
 // Adopt registers a function that is called after the transaction is applied and before
-// the next one begins, by the same goroutine. It is for values in memory that the next
+// the next one of its lane begins, by the same goroutine. It is for values in memory that the next
 // transaction uses instead of reading the store, such as a compiled index. The
 // transaction is not durable yet: if it is lost in a crash, such values are lost with it,
 // and so are the later transactions that used them. It must be quick.
@@ -160,9 +164,15 @@ func (t *Tx) Load(keys []store.QueueKey) error {
 // rule made of the queue in its present state. One without entries is removed.
 func (t *Tx) PutQueue(q muster.Queue) {
 	t.wrote = true
+	if t.Shared() {
+		t.removed = max(t.removed, t.c.removed.Load()) // others have removed some meanwhile
+	}
 	q = q.Revised(t.removed)
 	if len(q.Entries) == 0 {
 		t.removed = max(t.removed, q.Rev)
+		if t.Shared() {
+			t.c.removes(q.Rev) // before anybody can see that it is removed
+		}
 	}
 	t.queues[store.QueueKey{Thing: q.Thing, Namespace: q.Namespace}] = q
 	t.Tx.PutQueue(q)

@@ -148,6 +148,15 @@ func unbroken(check check, s *Store, problem func(string)) {
 }
 
 func (v *verifier) parts(s *Store, problem func(string)) error {
+	if s.database != nil {
+		known, err := knownParts(v.ctx, s)
+		if err == nil && known == nil && v.data.served() {
+			problem("its store, the database, is empty")
+		}
+		if err != nil {
+			return err
+		}
+	}
 	problems, err := v.data.missingParts(v.ctx, s)
 	for _, p := range problems {
 		problem(p)

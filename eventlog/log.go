@@ -56,13 +56,15 @@ type Log struct {
 	sinks   Sinks
 	watch   Watcher
 
-	run     run // as of the last transaction that was applied; used in transactions only
+	run    run    // as of the last transaction that was applied; used in transactions only
+	shared places // instead of it, on a store with lanes
+
 	readers [sinkCount]reader
 }
 
 // New returns a Log on o.
 func New(o Options) *Log {
-	return &Log{commits: o.Commits, newID: o.NewID, sinks: o.Sinks, watch: o.Watcher}
+	return &Log{commits: o.Commits, newID: o.NewID, sinks: o.Sinks, watch: o.Watcher, shared: places{open: map[*pending]string{}}}
 }
 
 // pending is what a transaction has read and changed of the log.
@@ -136,10 +138,24 @@ func (l *Log) record(tx *commit.Tx, e Event, wanted uint8) error {
 	return nil
 }
 
-// next returns a place after all that were used so far. A transaction that does not
-// count uses none.
+// next returns a place after all that were used so far. A transaction that does not count
+// uses none, but for those of lanes (places).
 func (l *Log) next(tx *commit.Tx) (string, error) {
 	p := l.pending(tx)
+	if p.run == nil && tx.Shared() {
+		place, first, ok := l.shared.next(p, tx.Now)
+		if first {
+			tx.Over(func() { l.shared.end(p) })
+		}
+		if ok {
+			return place, nil
+		}
+		if err := tx.Wide(); err != nil { // to begin the origin
+			return "", err
+		}
+		l.shared.hold(p)
+		tx.Over(func() { l.shared.end(p) })
+	}
 	if p.run == nil {
 		r := l.run
 		if r.origin == 0 {
@@ -149,7 +165,16 @@ func (l *Log) next(tx *commit.Tx) (string, error) {
 			}
 		}
 		p.run = &r
-		tx.Adopt(func() { l.run = r })
+		tx.Adopt(func() { l.adopt(r, tx.Shared()) })
 	}
 	return p.run.next(tx.Now), nil
+}
+
+// adopt makes r what the next transactions go on from.
+func (l *Log) adopt(r run, shared bool) {
+	if shared {
+		l.shared.begin(r)
+		return
+	}
+	l.run = r
 }

@@ -30,6 +30,11 @@ type run struct {
 // next returns the place of the next event, which is recorded at the instant now.
 func (r *run) next(now muster.Instant) string {
 	r.at, r.n = max(r.at, now), r.n+1
+	return r.place()
+}
+
+// place returns the place of the newest event.
+func (r *run) place() string {
 	return fmt.Sprintf("%s-%08x-%012x", store.TimeKey(r.at), r.origin, r.n)
 }
 

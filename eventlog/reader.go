@@ -121,8 +121,12 @@ func (l *Log) Events(ctx context.Context, sink Sink, limit int) (events []Event,
 		return nil, muster.Errorf(muster.Unavailable, "too many events that were delivered cannot be removed")
 	}
 	after, taken := l.readers[sink].place(l.commits.Now())
+	ended, begun := l.shared.ended()
+	if !begun {
+		ended = afterAll
+	}
 	err = l.commits.View(ctx, func(r store.Reader) error {
-		for row, err := range sink.table().Scan(r, store.After(after), "") {
+		for row, err := range sink.table().Scan(r, store.After(after), store.After(ended)) {
 			if err != nil {
 				return err
 			}
@@ -136,6 +140,9 @@ func (l *Log) Events(ctx context.Context, sink Sink, limit int) (events []Event,
 		}
 		return nil
 	})
+	if _, now := l.shared.ended(); now != begun { // it began meanwhile, so an event may be visible before one that is older
+		return l.Events(ctx, sink, limit)
+	}
 	if err == nil && len(events) == 0 {
 		l.readers[sink].caughtUp(after)
 	}
@@ -156,7 +163,7 @@ func (l *Log) remove(sink Sink) {
 	if len(places) == 0 {
 		return
 	}
-	commit.Submit(l.commits, nil, func(tx *commit.Tx) (struct{}, error) {
+	commit.Submit(l.commits, "", nil, func(tx *commit.Tx) (struct{}, error) {
 		deleteAll(tx, sink, places)
 		return struct{}{}, nil
 	}, func(_ struct{}, err error) {

@@ -174,7 +174,7 @@ func (s *Jobs) StartNext(in StartNextInput, done func(Described, error)) {
 		done(Described{}, err)
 		return
 	}
-	submit(s, in.wants, func(tx *transaction) (Described, error) {
+	submit(s, in.Thing, in.wants, func(tx *transaction) (Described, error) {
 		d := Described{At: tx.Now}
 		q, err := tx.deviceQueue(in.Thing, in.Namespace)
 		if err != nil {
@@ -242,7 +242,7 @@ func (s *Jobs) UpdateExecution(in UpdateInput, done func(Described, error)) {
 		done(Described{}, err)
 		return
 	}
-	submit(s, in.wants, func(tx *transaction) (Described, error) {
+	submit(s, in.Thing, in.wants, func(tx *transaction) (Described, error) {
 		d := Described{At: tx.Now}
 		if _, err := tx.settledQueue(store.QueueKey{Thing: in.Thing, Namespace: in.Namespace}); err != nil {
 			return d, err

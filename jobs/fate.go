@@ -127,9 +127,13 @@ func (tx *transaction) revealEntry(key store.QueueKey, j *muster.Job) error {
 		return err
 	}
 	entry, ok := old.Find(j.ID)
-	if ok && entry.Status == muster.Queued && entry.Hidden != j.Hides() {
-		tx.replaceQueue(old, old.Hide(j.ID, j.Hides()))
+	if !ok || entry.Status != muster.Queued || entry.Hidden == j.Hides() {
+		return nil
 	}
+	if err := tx.Wide(); err != nil { // revealSome must see it
+		return err
+	}
+	tx.replaceQueue(old, old.Hide(j.ID, j.Hides()))
 	return nil
 }
 
@@ -161,11 +165,14 @@ func fated(x *muster.Execution, j *muster.Job, now muster.Instant) (*muster.Exec
 // retry; then completion. A success also installs the packages of the job on the
 // thing. j is nil when the job is gone.
 func (tx *transaction) endExecution(before, after *muster.Execution, j *muster.Job) error {
-	if err := tx.changeExecution(before, after); err != nil {
-		return err
+	ends := j != nil && (after == nil || after.Status.Terminal())
+	if ends {
+		if err := tx.foresee(before, after, j); err != nil {
+			return err
+		}
 	}
-	if j == nil || (after != nil && !after.Status.Terminal()) {
-		return nil
+	if err := tx.changeExecution(before, after); err != nil || !ends {
+		return err
 	}
 	if after != nil && after.Status == muster.Succeeded {
 		if err := tx.s.catalog.Install(tx.Tx, after.Thing, j.Packages); err != nil {
@@ -187,8 +194,12 @@ func (tx *transaction) endExecution(before, after *muster.Execution, j *muster.J
 // abortJob cancels a job when one of its criteria is met, and reports whether it
 // did (jobs-lifecycle.md section 11).
 func (tx *transaction) abortJob(j *muster.Job) (bool, error) {
-	if len(j.Config.Abort) == 0 || !j.Status.Active() {
+	if !mayAbort(j) {
 		return false, nil
+	}
+	tx.lookAgain(j.ID)
+	if tx.Wide() != nil {
+		return false, nil // foresee has decided it
 	}
 	counts, err := store.CountsOf(tx, j.ID)
 	if err != nil {
@@ -211,11 +222,12 @@ func (tx *transaction) abortJob(j *muster.Job) (bool, error) {
 // (jobs-lifecycle.md section 12). A continuous job is completed only after its end
 // time.
 func (tx *transaction) completeJob(j muster.Job) error {
-	if j.Selection != muster.Snapshot && !j.Over {
+	if !mayComplete(&j) {
 		return nil
 	}
-	if !j.Status.Active() || !j.Rollout.Done {
-		return nil
+	tx.lookAgain(j.ID)
+	if tx.Wide() != nil {
+		return nil // foresee has decided it
 	}
 	counts, err := store.CountsOf(tx, j.ID)
 	if err != nil || !j.Ended(counts) {

@@ -9,8 +9,12 @@ import (
 // (counts, indexes, its alarm) is brought up to date with it, so that no caller can
 // forget one; Verify compares them.
 
-// putJob writes a new or changed job.
+// putJob writes a new or changed job, in the wide lane: those that change jobs, and how
+// they are filed, see each other.
 func (tx *transaction) putJob(j muster.Job) error {
+	if err := tx.Wide(); err != nil {
+		return err
+	}
 	old, err := tx.job(j.ID)
 	if err != nil {
 		return err

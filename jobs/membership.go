@@ -150,7 +150,7 @@ func leaveGroups(tx *transaction, thing muster.ThingName, lineage []string) erro
 			return err
 		}
 		if latest.Status == muster.InProgress && !tx.s.removedInProgress {
-			return nil
+			return tx.Touch(store.QueueKey{Thing: thing, Namespace: latest.Namespace}) // its end asks whether the thing has left
 		}
 		return removeExecution(tx, latest, j)
 	})

@@ -176,7 +176,7 @@ func (s *Jobs) Delivered(n Notification) {
 	if n.receipt == 0 {
 		return
 	}
-	submit(s, nil, func(tx *transaction) (struct{}, error) {
+	submit(s, n.Thing, nil, func(tx *transaction) (struct{}, error) {
 		debt, err := tables.outbox.Get(tx, outboxKey(n.QueueKey))
 		if err == nil && debt != nil && debt.Receipt == n.receipt {
 			tables.outbox.Delete(tx, outboxKey(n.QueueKey))

@@ -17,7 +17,8 @@ import (
 )
 
 // Audience is who is told of changes of queues. Keep and Hears are asked within
-// transactions: they must be quick, hand in no command, and may be asked again.
+// transactions, of which several may run at the same time: they must be quick, hand in no
+// command, and may be asked again.
 type Audience interface {
 	// Keep reports whether what is owed to a thing must outlive the process,
 	// because a session that is kept across restarts has subscribed to it; then
@@ -27,8 +28,9 @@ type Audience interface {
 	// now.
 	Hears(store.QueueKey) bool
 	// Notify is handed what the things must be told, after the commit and after
-	// the answer to the caller, in commit order. It is called by one
-	// goroutine at a time, should be quick, and must call nothing of this package
+	// the answer to the caller, in commit order; on a store with lanes only the
+	// revisions tell which of two notifications of a thing is newer. It is called by
+	// one goroutine at a time, should be quick, and must call nothing of this package
 	// but Delivered.
 	Notify([]Notification)
 }
@@ -85,6 +87,7 @@ type Jobs struct {
 	decoded   *decodedCache[muster.Job]
 	documents *decodedCache[jobDocument]
 	waiters   waiters
+	undecided undecided
 }
 
 // lookup reads the registry.
@@ -103,6 +106,7 @@ func New(o Options) *Jobs {
 		s.audience = nobody{}
 	}
 	s.waiters.init()
+	s.undecided.init(s.commits.Shared())
 	o.Registry.Connect(s)
 	return s
 }

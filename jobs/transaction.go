@@ -16,6 +16,7 @@ type transaction struct {
 
 	jobs  map[muster.JobID]*muster.Job // at this point of the transaction; nil: there is none
 	texts map[muster.JobID]string      // of documents, likewise; "": there is none
+	open  []muster.JobID               // to be looked at again (second.go)
 }
 
 // in returns the transaction as jobs see it.
@@ -36,9 +37,15 @@ func (s *Jobs) do(ctx context.Context, fn func(*transaction) error) error {
 	return s.commits.Do(ctx, func(tx *commit.Tx) error { return fn(s.in(tx)) })
 }
 
-// submit hands in a command that answers through done (commit.Submit).
-func submit[T any](s *Jobs, wants func(*commit.Wants), fn func(*transaction) (T, error), done func(T, error)) {
-	commit.Submit(s.commits, wants, func(tx *commit.Tx) (T, error) { return fn(s.in(tx)) }, done)
+// doFor is do for a command that concerns one thing.
+func doFor[T any](ctx context.Context, s *Jobs, thing muster.ThingName, fn func(*transaction) (T, error)) (T, error) {
+	return commit.Await(ctx, func(done func(T, error)) { submit(s, thing, nil, fn, done) })
+}
+
+// submit hands in a command that concerns one thing and answers through done
+// (commit.Submit).
+func submit[T any](s *Jobs, thing muster.ThingName, wants func(*commit.Wants), fn func(*transaction) (T, error), done func(T, error)) {
+	commit.Submit(s.commits, thing, wants, func(tx *commit.Tx) (T, error) { return fn(s.in(tx)) }, done)
 }
 
 // changeExecution creates (before nil), replaces or deletes (after nil) an execution,
@@ -48,6 +55,9 @@ func (tx *transaction) changeExecution(before, after *muster.Execution) error {
 	e := after
 	if e == nil {
 		e = before
+	}
+	if err := tx.s.registry.ExecutionChanged(tx.Tx, e.Thing, e.Job); err != nil {
+		return err
 	}
 	key := store.QueueKey{Thing: e.Thing, Namespace: e.Namespace}
 	old, err := tx.Queue(key)
@@ -62,9 +72,6 @@ func (tx *transaction) changeExecution(before, after *muster.Execution) error {
 	}
 	tx.replaceQueue(old, q)
 	tx.Change(before, after)
-	if err := tx.s.registry.ExecutionChanged(tx.Tx, e.Thing, e.Job); err != nil {
-		return err
-	}
 	return tellExecution(tx, before, after)
 }
 

@@ -34,15 +34,22 @@ type dueJobs struct {
 	turns   bool // a job that waits may roll out
 	jobs    []muster.JobID
 	expired []muster.JobID // past their retention
+
+	undecided []muster.JobID // whose counts are to be looked at again
 }
 
-func (d dueJobs) any() bool { return d.timers || d.turns || len(d.jobs)+len(d.expired) > 0 }
+func (d dueJobs) any() bool {
+	return d.timers || d.turns || len(d.jobs)+len(d.expired)+len(d.undecided) > 0
+}
 
 // Due implements commit.Source. It reads what is due, up to a bound, and what comes
 // after that, so it costs the same however many jobs there are.
 func (s *Jobs) Due(r store.Reader, now muster.Instant, grow bool) (due commit.Due, err error) {
 	var d dueJobs
 	if d.turns, err = s.turnDue(r); err != nil {
+		return due, err
+	}
+	if d.undecided, err = s.leftUndecided(r); err != nil {
 		return due, err
 	}
 	var expires muster.Instant
@@ -88,6 +95,7 @@ func (d dueJobs) steps(grow bool) []func(*transaction) error {
 	if d.turns {
 		steps = append(steps, giveTurns)
 	}
+	steps = append(steps, conclusions(d.undecided)...)
 	for _, id := range d.expired {
 		steps = append(steps, func(tx *transaction) error { return expireJob(tx, id) })
 	}
@@ -277,10 +285,11 @@ func settleSome(tx *transaction, j muster.Job) (muster.Job, error) {
 			return j, err
 		}
 	}
-	if len(found) == 0 {
-		j = j.Note(muster.JobIsSettled)
+	if len(found) > 0 {
+		return j, nil
 	}
-	return j, nil
+	// A command that has read the job as it was before may still give a thing a retry.
+	return j.Note(muster.JobIsSettled), tx.Alone()
 }
 
 // eraseJob removes the last records of a deleted job, whose executions are gone.

@@ -57,7 +57,7 @@ func Routes(p Parts) []Route {
 		serve(explainPolicy, empty, p.explainPolicy),
 		serve(listDeadLetters, empty, p.listDeadLetters),
 		serve(clearDeadLetters, empty, p.clearDeadLetters),
-		serve(listKeys, empty, p.listKeys),
+		serve(listKeys, empty, p.listKeys).noUse(),
 		serve(describeJobOptions, empty, p.describeJobOptions).on(p.jobARN),
 		serve(updateJobOptions, p.jobOptions, p.updateJobOptions).on(p.jobARN),
 		serve(readClock, empty, p.readClock),
@@ -88,6 +88,12 @@ func empty[In any](context.Context, *Call) (in In, err error) { return in, nil }
 // on returns r as a route whose action is on a resource.
 func (r Route) on(resource func(names map[string]string) (string, error)) Route {
 	r.Resource = resource
+	return r
+}
+
+// noUse returns r as a route whose requests are no use of a key.
+func (r Route) noUse() Route {
+	r.NoUse = true
 	return r
 }
 

@@ -44,6 +44,9 @@ type Route struct {
 	// Resource returns the ARN that the action is on, or an error for a name that cannot
 	// be one. Nil means "*".
 	Resource func(names map[string]string) (arn string, err error)
+	// NoUse says that the request does not count as a use of the key that signs it, since it
+	// asks for that.
+	NoUse bool
 	// BodyMax bounds the body, in bytes; zero means 16 KiB.
 	BodyMax int
 	// Serve answers the request: it returns a value that is sent as JSON, or Taken. An
@@ -200,7 +203,11 @@ func (s *Server) admit(q *request) (*Call, error) {
 		intake.Unread(q.w, q.r)
 		return nil, err
 	}
-	if q.caller, err = s.o.Keys.Caller(head.AccessKeyID); err != nil {
+	holder := s.o.Keys.Caller
+	if q.route.NoUse {
+		holder = s.o.Keys.Holder
+	}
+	if q.caller, err = holder(head.AccessKeyID); err != nil {
 		return nil, err
 	}
 	intake.Known(q.r.Context())

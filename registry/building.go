@@ -53,6 +53,11 @@ func (ix *index) stepBuilding(tx *commit.Tx, name muster.GroupName) error {
 		return nil
 	}
 	if !s.Members {
+		if s.After == "" { // whoever changes a thing from now on knows the group
+			if err := tx.Alone(); err != nil {
+				return err
+			}
+		}
 		return ix.recheckMembers(tx, x.dynamic[i].Group, *s)
 	}
 	if !s.Covered {

@@ -93,9 +93,14 @@ func (ix *index) recheckExecution(tx *commit.Tx, thing muster.ThingName, job mus
 	if err != nil || len(x.dynamic) == 0 || !x.state.Config.Things {
 		return err
 	}
-	if field := fleetquery.JobStatus(string(job)); len(x.mentioned[field]) > 0 {
-		ix.recheckField(tx, x, thing, field)
+	field := fleetquery.JobStatus(string(job))
+	if len(x.mentioned[field]) == 0 {
+		return nil
 	}
+	if err := tx.Wide(); err != nil {
+		return err
+	}
+	ix.recheckField(tx, x, thing, field)
 	return nil
 }
 
@@ -248,9 +253,10 @@ func (ix *index) exitGroup(tx *commit.Tx, m *Move, g muster.Group) error {
 	return ix.events.member(tx, eventlog.Removed, m.Thing, g)
 }
 
-// ExecutionChanged tells the registry that the running command changed an execution.
+// ExecutionChanged tells the registry that the running command changes an execution.
 // Dynamic groups whose queries ask for the status of its job are evaluated again for
-// the thing at the end of the command. Errors are those of the store.
+// the thing at the end of the command, which is then for the wide lane (commit.Tx.Wide).
+// Errors are those of the store.
 func (s *Registry) ExecutionChanged(tx *commit.Tx, thing muster.ThingName, job muster.JobID) error {
 	return s.index.recheckExecution(tx, thing, job)
 }

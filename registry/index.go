@@ -2,6 +2,7 @@ package registry
 
 import (
 	"slices"
+	"sync/atomic"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/commit"
@@ -15,7 +16,7 @@ type index struct {
 	commits *commit.Committer
 	jobs    Jobs
 	events  teller
-	adopted *indexView // as of the last applied transaction; nil until it is needed. Used only by the goroutine of the committer
+	adopted atomic.Pointer[indexView] // as of the last applied transaction of the wide lane; nil until it is needed
 }
 
 // indexView is what each change of a thing needs to know: the state of the index, and
@@ -41,7 +42,7 @@ type brokenQuery struct {
 // adopt makes x the view of the next transactions. It is called after the transaction
 // that made x was applied.
 func (ix *index) adopt(x *indexView) {
-	ix.adopted = x
+	ix.adopted.Store(x)
 	for _, q := range x.broken {
 		ix.commits.Log().Error("the query of a dynamic group cannot be read any more", "group", q.group, "error", q.err)
 	}
@@ -60,14 +61,20 @@ type currentView struct {
 }
 
 func (ix *index) current(tx *commit.Tx) *currentView {
-	v, _ := commit.OfTransaction(tx, ix, func() (*currentView, error) { return &currentView{view: ix.adopted}, nil })
+	v, _ := commit.OfTransaction(tx, ix, func() (*currentView, error) { return &currentView{view: ix.adopted.Load()}, nil })
 	return v
 }
 
-// view returns the view at this point of the transaction.
+// view returns the view at this point of the transaction. Only the wide lane reads it from
+// the store, since others might adopt it after a newer one. What the wide lane has changed
+// meanwhile is missing in a view that another lane uses: a search for members begins when
+// no such transaction is left (stepBuilding).
 func (ix *index) view(tx *commit.Tx) (*indexView, error) {
 	if v := ix.current(tx); v.view != nil {
 		return v.view, nil
+	}
+	if err := tx.Wide(); err != nil {
+		return nil, err
 	}
 	return ix.refreshView(tx)
 }

@@ -226,7 +226,7 @@ func (env *env) write(fn func(store.Tx)) {
 
 // submit hands in a command and does not wait for it.
 func (env *env) submit(run func(*commit.Tx) error, done func(error)) {
-	commit.Submit(env.Commits, nil, func(tx *commit.Tx) (struct{}, error) { return struct{}{}, run(tx) }, func(_ struct{}, err error) { done(err) })
+	commit.Submit(env.Commits, "", nil, func(tx *commit.Tx) (struct{}, error) { return struct{}{}, run(tx) }, func(_ struct{}, err error) { done(err) })
 }
 
 // audience is a jobs.Audience of functions, each of which may be nil.

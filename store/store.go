@@ -37,6 +37,25 @@ type Store interface {
 	Close() error
 }
 
+// Laned is a Store that runs several transactions at the same time, each in a lane.
+type Laned interface {
+	Store
+
+	// Lanes returns how many lanes there are, at least one. It is always the same.
+	Lanes() int
+
+	// ApplyIn is Apply in a lane, 0 to Lanes()-1, but at snapshot isolation: fn reads a
+	// snapshot that is taken after the call and shows all that was applied before it. If
+	// another transaction, of a lane or of Apply, has since written a queue, an execution
+	// or a record that this one writes, also if either of them removes it or it is not
+	// there, the transaction is refused with ErrAgain; so is that of Apply if it is the
+	// later one. What fn has only read may have changed: two transactions of which each
+	// reads what the other writes may both be applied, which cannot happen between two of
+	// Apply. The calls of one lane run one after the other. No call waits for the fn of
+	// another lane, or for that of Apply, to return.
+	ApplyIn(ctx context.Context, lane int, fn func(Tx) error) (wait func() error, err error)
+}
+
 // ErrClosed is the error of a call on a store that is closed.
 var ErrClosed = errors.New("store: closed")
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -150,7 +151,62 @@ func TestAResetEmptiesADatabase(t *testing.T) {
 		}
 	}
 	s.kill(t)
-	startServer(t, data, "--store", database, "--test-clock")
+
+	// It may be killed right after the database was emptied, or before that.
+	f := datafolder.Folder(data)
+	emptied, err := f.OpenStore(t.Context(), datafolder.StoreOptions{Database: database})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(emptied.Empty(t.Context()), emptied.Close()); err != nil {
+		t.Fatal(err)
+	}
+	mark, err := os.ReadFile(filepath.Join(data, "begins-empty"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantSaid(t, 0, "holds together", "admin", "verify", data, "--store", database)
+	s = startServer(t, data, "--store", database, "--test-clock")
+	s.fill(t)
+	s.kill(t)
+	if err := os.WriteFile(filepath.Join(data, "begins-empty"), mark, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s = startServer(t, data, "--store", database, "--test-clock")
+	if got := s.census(t); got != fullCensus {
+		t.Errorf("after a reset that had not begun there are %s, want %s", got, fullCensus)
+	}
+	s.stop(t)
+	if err := emptyDatabase(t, database); err != nil {
+		t.Fatal(err)
+	}
+	wantSaid(t, 1, "its store, the database, is empty", "admin", "verify", data, "--store", database)
+}
+
+// emptyDatabase loses all that is in a database.
+func emptyDatabase(t *testing.T, database string) error {
+	t.Helper()
+	s, err := pgstore.Open(t.Context(), pgstore.Options{Database: database})
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.Empty(t.Context()), s.Close())
+}
+
+// A first start that fails when it has made some of its files is no loss for the next one.
+func TestAFirstStartOnADatabaseMayFail(t *testing.T) {
+	database := postgres.Shared(t).Database(t)
+	data := filepath.Join(t.TempDir(), "data")
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	wantSaid(t, 1, "address already in use", "serve", "--data", data, "--store", database, "--api", taken.Addr().String())
+	if _, err := os.Stat(filepath.Join(data, "server.pem")); err != nil {
+		t.Fatal(err) // that it stopped earlier proves nothing
+	}
+	startServer(t, data, "--store", database).stop(t)
 }
 
 // A folder has one store, and a database one deployment.

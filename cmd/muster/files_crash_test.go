@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/muster-iot/muster/internal/teststore"
 	"github.com/muster-iot/muster/sigv4"
 )
 
@@ -24,10 +25,10 @@ import (
 // uploaded, replaced and deleted. What was answered is there, what is there is
 // whole, and what is on disk is what the index says.
 func TestNoHalfJobFile(t *testing.T) {
-	data := filepath.Join(t.TempDir(), "data")
+	data, where := filepath.Join(t.TempDir(), "data"), teststore.ServeFlags(t)
 	said := uploaded{last: map[string]string{}, open: map[string]string{}}
 	for round := range *crashRounds {
-		s := startServer(t, data)
+		s := startServer(t, data, where...)
 		if round == 0 {
 			if _, err := s.file(t.Context(), "PUT", "/lab", nil); err != nil {
 				t.Fatal(err)
@@ -43,11 +44,11 @@ func TestNoHalfJobFile(t *testing.T) {
 		s.kill(t)
 		stop()
 		clients.Wait()
-		if out, err := exec.Command("muster", "admin", "verify", data).CombinedOutput(); err != nil {
+		if out, err := exec.Command("muster", append([]string{"admin", "verify", data}, where...)...).CombinedOutput(); err != nil {
 			t.Fatalf("in round %d: muster admin verify: %v\n%s", round, err, out)
 		}
 	}
-	s := startServer(t, data)
+	s := startServer(t, data, where...)
 	said.check(t, s)
 	s.kill(t)
 	if said.answers < 5**crashRounds {

@@ -93,19 +93,13 @@ func (c storeConfig) lastUses(ctx context.Context, data datafolder.Folder) (map[
 	if !data.HasStore() { // it is yet to be served
 		return data.LastUses(ctx, nil)
 	}
-	if !data.Locked() {
-		s, owner, err := c.open(ctx, data, true)
-		switch {
-		case err != nil:
-			return nil, err
-		case owner == nil:
-			defer s.Close()
-			return data.LastUses(ctx, keyuse.On(s))
-		}
-	}
-	owner, err := ownerOf(data) // the store is behind by a minute
-	if err != nil {
+	s, owner, err := c.open(ctx, data, true)
+	switch {
+	case err != nil:
 		return nil, err
+	case owner == nil:
+		defer s.Close()
+		return data.LastUses(ctx, keyuse.On(s))
 	}
 	list, err := owner.ListKeys(ctx)
 	uses := map[string]time.Time{}

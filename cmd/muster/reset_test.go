@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/device"
+	"github.com/muster-iot/muster/internal/teststore"
 )
 
 // fill makes a few of everything.
@@ -166,9 +167,10 @@ func TestWhoMayReset(t *testing.T) {
 // A server that is killed in the middle of a reset has everything or nothing,
 // and nothing once it answered.
 func TestAResetIsWholeOverAKill(t *testing.T) {
-	data := filepath.Join(t.TempDir(), "data")
+	data, where := filepath.Join(t.TempDir(), "data"), teststore.ServeFlags(t)
+	flags := append([]string{"--test-clock"}, where...)
 	for round := range *crashRounds {
-		s := startServer(t, data, "--test-clock")
+		s := startServer(t, data, flags...)
 		if round == 0 || s.census(t) == emptyCensus {
 			s.fill(t)
 		}
@@ -179,10 +181,10 @@ func TestAResetIsWholeOverAKill(t *testing.T) {
 		s.kill(t)
 		stop()
 		answered := <-done == nil
-		if out, err := exec.Command("muster", "admin", "verify", data).CombinedOutput(); err != nil && !strings.Contains(string(out), "is not a data folder") {
+		if out, err := exec.Command("muster", append([]string{"admin", "verify", data}, where...)...).CombinedOutput(); err != nil && !strings.Contains(string(out), "is not a data folder") {
 			t.Fatalf("in round %d: muster admin verify: %v\n%s", round, err, out)
 		}
-		s = startServer(t, data, "--test-clock")
+		s = startServer(t, data, flags...)
 		got := s.census(t)
 		if got != emptyCensus && (answered || got != fullCensus) {
 			t.Errorf("in round %d, answered %v, there are %s", round, answered, got)

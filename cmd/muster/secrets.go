@@ -28,7 +28,8 @@ of the servers, and the key of job files. It is a data folder: serve it, or a co
 of it. The flags have the values that the servers will get.`,
 		Example: `  muster admin secrets init /etc/muster/secrets --hosts muster.example
   cp -pr /etc/muster/secrets /var/lib/muster
-  muster serve --data /var/lib/muster --hosts muster.example --store postgres://muster@db.example/muster`,
+  muster serve --data /var/lib/muster --hosts muster.example \
+      --store postgres://ann@db.example/muster`,
 		Args: atMost(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return runSecretsInit(cmd, args, c) },
 	}

@@ -69,16 +69,19 @@ func (c storeConfig) inFile() (string, error) {
 	return address, nil
 }
 
-// open opens the store of a data folder for a command. When a server has it for itself, it
-// returns a client of that server instead.
+// open opens the store of a data folder for a command. When a server works on the folder, it
+// returns a client of that server instead, which knows more: its flags, and what it has yet to
+// write.
 func (c storeConfig) open(ctx context.Context, data datafolder.Folder, readOnly bool) (*datafolder.Store, *operator.Client, error) {
 	database, err := c.database()
 	if err != nil {
 		return nil, nil, err
 	}
-	s, err := data.OpenStore(ctx, datafolder.StoreOptions{Database: database, ReadOnly: readOnly, Fatal: fatal(data)})
-	if !errors.Is(err, datafolder.ErrInUse) {
-		return s, nil, err
+	if !data.Locked() {
+		s, err := data.OpenStore(ctx, datafolder.StoreOptions{Database: database, ReadOnly: readOnly, Fatal: fatal(data)})
+		if !errors.Is(err, datafolder.ErrInUse) {
+			return s, nil, err
+		}
 	}
 	owner, err := ownerOf(data)
 	return nil, &owner, err

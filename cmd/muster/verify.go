@@ -16,7 +16,7 @@ damaged or missing. It changes nothing. It fails when there is any problem. With
 --store or --store-file it also reads the database that the folder is served with,
 while a server works on it or not.`,
 		Example: `  muster admin verify /backup/monday
-  muster admin verify /var/lib/muster --store postgres://muster@db.example/muster`,
+  muster admin verify /var/lib/muster --store postgres://ann@db.example/muster`,
 		Args: atMost(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return runVerify(cmd, args, c) },
 	}

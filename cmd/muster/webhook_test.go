@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/device"
+	"github.com/muster-iot/muster/internal/teststore"
 )
 
 // hearer is an operator's own server: it verifies signatures and writes down
@@ -122,7 +123,7 @@ func TestNoEventIsLost(t *testing.T) {
 		}
 		return 0
 	}
-	data, flags := filepath.Join(t.TempDir(), "data"), h.flags()
+	data, flags := filepath.Join(t.TempDir(), "data"), append(h.flags(), teststore.ServeFlags(t)...)
 	var said sworn
 	for round := range *crashRounds {
 		s := startServer(t, data, flags...)

@@ -10,6 +10,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/muster-iot/muster/internal/needs"
+	"github.com/muster-iot/muster/internal/postgres"
 )
 
 // TestMain lets the test binary be the gateway and the neighbour of its own, as the program does.
@@ -25,7 +28,7 @@ func TestMain(m *testing.M) {
 
 // tiny is enough to go through everything once.
 var tiny = sizes{
-	callers: []int{1, 8}, pairs: map[int]int{1: 5, 8: 20, 64: 20}, things: 40, rounds: 1, groups: []int{20, 50}, reads: 40,
+	callers: []int{1, 8}, pairs: map[int]int{1: 5, 8: 20, 64: 20}, things: 40, rounds: 1, groups: []int{20, 50}, fleets: []int{50}, reads: 40,
 	rest: time.Millisecond, asks: 10, idleClients: 10, calm: time.Millisecond, idleFor: time.Millisecond, requesters: []int{2, 5}, requestFor: 20 * time.Millisecond, rate: 500,
 	shakeFor: 20 * time.Millisecond, returning: 10, subscribers: 10, publishes: 3, burst: 300, bystanders: 5,
 	population: 300, connected: 12, busy: 4, busyRate: 400, activeJobs: 10, watch: 20 * time.Millisecond, strangers: 3,
@@ -41,11 +44,14 @@ func TestEverySectionMeasures(t *testing.T) {
 	}
 	b := &bench{sizes: tiny, muster: muster, dir: t.TempDir(), log: t.Output()}
 	for _, s := range sections() {
-		if s.name == "engine" {
+		if s.name == "engine" || s.name == postgresSections {
 			continue // its ceiling has a size of its own, and takes a minute
 		}
 		t.Run(s.name, func(t *testing.T) {
 			p := b.part(t.Context(), s)
+			if errors.Is(p.err, postgres.ErrMissing) {
+				needs.Skip(t, "postgres", p.err.Error())
+			}
 			if p.err != nil || len(p.figures) == 0 {
 				t.Fatalf("%d figures, %v", len(p.figures), p.err)
 			}
@@ -107,6 +113,16 @@ func TestUnknownSectionIsRefused(t *testing.T) {
 	chosen, err := choose([]string{"idle", "engine"})
 	if err != nil || len(chosen) != 2 || chosen[0].name != "idle" {
 		t.Errorf("choose(idle, engine): %v, %v", chosen, err)
+	}
+	for _, unasked := range []bool{true, false} {
+		names := []string{}
+		if !unasked {
+			names = []string{postgresSections}
+		}
+		chosen, err := choose(names)
+		if asked := slices.ContainsFunc(chosen, func(s section) bool { return s.name == postgresSections }); err != nil || asked == unasked {
+			t.Errorf("choose(%v): %v, %v", names, chosen, err)
+		}
 	}
 }
 

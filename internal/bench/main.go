@@ -56,6 +56,8 @@ func sections() []section {
 		{"publish", "Publishing", (*bench).publish},
 		{"slow-reader", "A client that reads a byte a second", (*bench).slowReader},
 		{"unauthenticated", "What strangers make the server keep", (*bench).unauthenticated},
+		{postgresSections, "The engine, on PostgreSQL", (*bench).enginePostgres},
+		{postgresSections + "-fanout", "Fan-out, on PostgreSQL", (*bench).fanOutPostgres},
 	}
 }
 
@@ -159,10 +161,12 @@ func (b *bench) progress(format string, args ...any) {
 	fmt.Fprintf(b.log, "  %s\n", fmt.Sprintf(format, args...))
 }
 
+// choose returns the sections of these names, or of all that need nothing but the binary under
+// test if there are none.
 func choose(names []string) ([]section, error) {
 	all := sections()
 	if len(names) == 0 {
-		return all, nil
+		return slices.DeleteFunc(all, func(s section) bool { return strings.HasPrefix(s.name, postgresSections) }), nil
 	}
 	var chosen []section
 	for _, name := range names {

@@ -10,6 +10,7 @@ type sizes struct {
 	things      int           // that they work on; the ceiling has 100,000
 	rounds      int           // of engine and ceiling in turn, and of the job for all things in each setting
 	groups      []int         // things in the groups that jobs fan out to, each with folders of its own
+	fleets      []int         // the same, on PostgreSQL
 	reads       int           // of random things of those, twice; of small groups, as many folders as have so many things
 	rest        time.Duration // how long a server is left alone before its memory is measured
 	asks        int           // how often a question is asked of a large folder
@@ -40,6 +41,7 @@ var full = sizes{
 	things:      100_000,
 	rounds:      3,
 	groups:      []int{10_000, 300_000, 1_000_000, 10_000_000},
+	fleets:      []int{100_000, 1_000_000},
 	reads:       100_000,
 	rest:        3 * time.Second,
 	asks:        300,
@@ -70,6 +72,7 @@ var small = sizes{
 	things:      20_000,
 	rounds:      1,
 	groups:      []int{5000, 20_000},
+	fleets:      []int{100_000},
 	reads:       10_000,
 	rest:        time.Second,
 	asks:        100,

@@ -18,18 +18,17 @@ import (
 	"github.com/muster-iot/muster/rights"
 	"github.com/muster-iot/muster/scheduler"
 	"github.com/muster-iot/muster/service"
+	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/pebblestore"
 )
 
 // account is a server's default account.
 var account = muster.Account{ID: "000000000000", Region: "us-east-1"}
 
-// world is a service in this process, on the data folder of a server that is not
-// running.
+// world is a service in this process, on the store of a server that is not running.
 type world struct {
 	service *service.Service
-	folder  string
-	store   *pebblestore.Store
+	store   store.Store
 	stop    context.CancelFunc
 	ended   sync.WaitGroup
 }
@@ -40,20 +39,25 @@ func (b *bench) open(folder string) (*world, error) {
 	if err := os.MkdirAll(db, 0o700); err != nil {
 		return nil, err
 	}
-	store, err := pebblestore.Open(db, pebblestore.Options{})
+	opened, err := pebblestore.Open(db, pebblestore.Options{})
 	if err != nil {
 		return nil, err
 	}
+	return newWorld(opened), nil
+}
+
+// newWorld returns a service on a store, which it closes with itself.
+func newWorld(s store.Store) *world {
 	now := func() muster.Instant { return muster.At(time.Now()) }
 	timer := scheduler.New(now, slog.New(slog.DiscardHandler))
-	w := &world{folder: folder, store: store, service: service.New(service.Options{
-		Store: store, Account: account, Now: now, Watcher: due{timer},
+	w := &world{store: s, service: service.New(service.Options{
+		Store: s, Account: account, Now: now, Watcher: due{timer},
 	})}
 	var ctx context.Context
 	ctx, w.stop = context.WithCancel(context.Background())
 	w.ended.Go(func() { _ = w.service.Run(ctx) }) // a failure shows in every operation
 	w.ended.Go(func() { timer.Run(ctx, w.service) })
-	return w, nil
+	return w
 }
 
 func (w *world) close() error {

@@ -9,7 +9,6 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -72,16 +71,8 @@ func childrenOf(parent int) []int {
 	var children []int
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat") // of a pattern that is well-formed
 	for _, path := range stats {
-		said, err := os.ReadFile(path)
-		if err != nil {
-			continue // it has ended
-		}
-		// "pid (name) state parent …", and the name may hold anything.
-		after := string(said[strings.LastIndexByte(string(said), ')')+1:])
-		if fields := strings.Fields(after); len(fields) > 1 && fields[0] != "Z" && fields[1] == strconv.Itoa(parent) {
-			if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path))); err == nil {
-				children = append(children, pid)
-			}
+		if p, ok := readStat(path); ok && p.parent == parent && !p.ended {
+			children = append(children, p.pid)
 		}
 	}
 	return children

@@ -117,6 +117,21 @@ func TestADatabaseIsEmptyAgainForTheNextTest(t *testing.T) {
 // its address and wait to be killed.
 const startAndHang = "MUSTER_TEST_START_POSTGRES"
 
+func TestProcessorTimeIsThatOfEveryProcess(t *testing.T) {
+	if _, err := os.Stat("/proc/self/stat"); err != nil {
+		t.Skip(err)
+	}
+	s := postgres.Start(t, postgres.Options{NoSync: true})
+	const busy = "SELECT count(*) FROM generate_series(1, 3000000)" // some tenths of a second
+	before := s.ProcessorTime()
+	if _, err := s.Query("postgres", busy); err != nil { // in a process that has ended by now
+		t.Fatal(err)
+	}
+	if used := s.ProcessorTime() - before; before <= 0 || used < 50*time.Millisecond {
+		t.Errorf("processor time: %v before a statement, %v for it", before, used)
+	}
+}
+
 func TestAServerEndsWithAKilledProcess(t *testing.T) {
 	if os.Getenv(startAndHang) != "" {
 		_, err := os.Stdout.WriteString(postgres.Shared(t).Database(t) + "\n")

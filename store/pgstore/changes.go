@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/tidwall/btree"
 
 	"github.com/muster-iot/muster"
@@ -26,16 +27,22 @@ type changes struct {
 	err      error                         // the first Change that cannot be
 }
 
-// ownQueue is a queue as it is now.
+// ownQueue is a queue as it is now. The place of its row is valid if the database has one; that
+// is known once it was asked for.
 type ownQueue struct {
-	queue           muster.Queue
-	stored, changed bool
+	queue          muster.Queue
+	place          pgtype.TID
+	known, changed bool
+	head           bool // the execution at its head was asked for
 }
 
-// ownExecution is an execution as it is now, nil if it is not there.
+// ownExecution is an execution as it is now, nil if it is not there. The rest is as in
+// ownQueue.
 type ownExecution struct {
-	now    *muster.Execution
-	stored bool // the database has it
+	now      *muster.Execution
+	place    pgtype.TID
+	known    bool
+	expected bool // it was changed as one that the database has, without having been read
 }
 
 // ownCounts are the counts of a job: how they were read, and what is added to them.
@@ -63,7 +70,79 @@ func (c *changes) askQueues(keys []store.QueueKey) []request {
 	var columns queueKeys
 	for _, key := range keys {
 		if c.queues[key] == nil {
-			set(&c.queues, key, &ownQueue{queue: muster.Queue{Thing: key.Thing, Namespace: key.Namespace}})
+			set(&c.queues, key, newQueue(key))
+			columns.add(key)
+		}
+	}
+	return c.askRowsOfQueues(columns)
+}
+
+func (c *changes) askRowsOfQueues(columns queueKeys) []request {
+	if len(columns.thing) == 0 {
+		return nil
+	}
+	return []request{ask(func(row *row) { c.learnQueue(row) }, selectQueues, columns.thing, columns.ns, columns.bucket)}
+}
+
+func newQueue(key store.QueueKey) *ownQueue {
+	return &ownQueue{queue: muster.Queue{Thing: key.Thing, Namespace: key.Namespace}, known: true}
+}
+
+// learnQueue keeps the queue of a row, unless it was changed.
+func (c *changes) learnQueue(row *row) {
+	place, q := row.place(), row.queue()
+	own := c.queues[keyOf(q)]
+	if own.place = place; !own.changed {
+		own.queue = q
+	}
+}
+
+func (c *changes) askExecutions(keys []store.ExecutionKey) []request {
+	var columns executionKeys
+	for _, key := range keys {
+		if c.executions[key] == nil {
+			set(&c.executions, key, &ownExecution{known: true})
+			columns.add(key)
+		}
+	}
+	return c.askRowsOfExecutions(columns)
+}
+
+func (c *changes) askRowsOfExecutions(columns executionKeys) []request {
+	if len(columns.thing) == 0 {
+		return nil
+	}
+	return []request{ask(func(row *row) { c.learn(row) }, selectExecutions, columns.thing, columns.job, columns.number, columns.bucket)}
+}
+
+// learn keeps the execution of a row, unless it was changed, and returns it as the database
+// has it.
+func (c *changes) learn(row *row) *muster.Execution {
+	place, e := row.place(), row.execution()
+	key := store.Key(e)
+	own := c.executions[key]
+	if own == nil {
+		own = &ownExecution{}
+		set(&c.executions, key, own)
+	}
+	own.place, own.known = place, true
+	if _, changed := c.changed[key]; !changed {
+		own.now = &e
+	}
+	return &e
+}
+
+// askHeads asks for queues that are not known, and for the executions at their heads.
+func (c *changes) askHeads(keys []store.QueueKey) []request {
+	var columns queueKeys
+	for _, key := range keys {
+		own := c.queues[key]
+		if own == nil {
+			own = newQueue(key)
+			set(&c.queues, key, own)
+		}
+		if !own.head {
+			own.head = true
 			columns.add(key)
 		}
 	}
@@ -71,48 +150,30 @@ func (c *changes) askQueues(keys []store.QueueKey) []request {
 		return nil
 	}
 	return []request{ask(func(row *row) {
-		q := row.queue()
-		own := c.queues[keyOf(q)]
-		own.queue, own.stored = q, true
-	}, selectQueues, columns.thing, columns.ns, columns.bucket)}
+		c.learnQueue(row)
+		if !row.none() {
+			c.learn(row)
+		}
+	}, selectHeads, columns.thing, columns.ns, columns.bucket)}
 }
 
-func (c *changes) askExecutions(keys []store.ExecutionKey) []request {
-	var columns executionKeys
-	for _, key := range keys {
-		if c.executions[key] == nil {
-			set(&c.executions, key, &ownExecution{})
-			columns.add(key)
+// askPlaces asks for the rows of what was changed without having been read.
+func (c *changes) askPlaces() []request {
+	var queues queueKeys
+	for key, own := range c.queues {
+		if own.changed && !own.known {
+			own.known = true
+			queues.add(key)
 		}
 	}
-	if len(columns.thing) == 0 {
-		return nil
+	var executions executionKeys
+	for key := range c.changed {
+		if own := c.executions[key]; !own.known {
+			own.known = true
+			executions.add(key)
+		}
 	}
-	return []request{ask(c.learn, selectExecutions, columns.thing, columns.job, columns.number, columns.bucket)}
-}
-
-// learn keeps the execution of a row, unless it was changed.
-func (c *changes) learn(row *row) {
-	e := row.execution()
-	c.keep(&e)
-}
-
-func (c *changes) keep(e *muster.Execution) {
-	key := store.Key(*e)
-	if _, changed := c.changed[key]; !changed {
-		set(&c.executions, key, &ownExecution{now: e, stored: true})
-	}
-}
-
-func (c *changes) askHeads(keys []store.QueueKey) []request {
-	var columns queueKeys
-	for _, key := range keys {
-		columns.add(key)
-	}
-	if len(columns.thing) == 0 {
-		return nil
-	}
-	return []request{ask(c.learn, selectHeads, columns.thing, columns.ns, columns.bucket)}
+	return append(c.askRowsOfQueues(queues), c.askRowsOfExecutions(executions)...)
 }
 
 func (c *changes) askLatest(keys []store.AttemptsKey) []request {
@@ -128,9 +189,8 @@ func (c *changes) askLatest(keys []store.AttemptsKey) []request {
 		return nil
 	}
 	return []request{ask(func(row *row) {
-		e := row.execution()
-		c.latest[store.AttemptsKey{Thing: e.Thing, Job: e.Job}] = &e
-		c.keep(&e)
+		e := c.learn(row)
+		c.latest[store.AttemptsKey{Thing: e.Thing, Job: e.Job}] = e
 	}, selectLatest, things, jobs, columns)}
 }
 

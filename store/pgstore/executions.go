@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/jackc/pgx/v5/pgtype"
+
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/store"
 )
@@ -13,13 +15,13 @@ const (
 	executionColumns = `e.thing, e.job, e.number, e.ns, e.status, e.version, e.queued_at, e.started_at, e.updated_at,
 		e.job_deadline, e.step_deadline, e.failed, e.timed_out, e.flags, e.presigned_at, e.details::text`
 
-	selectExecutions = `SELECT ` + executionColumns + ` FROM unnest($1::text[], $2::text[], $3::bigint[], $4::smallint[]) AS k(thing, job, number, bucket)
+	selectExecutions = `SELECT e.ctid, ` + executionColumns + ` FROM unnest($1::text[], $2::text[], $3::bigint[], $4::smallint[]) AS k(thing, job, number, bucket)
 		JOIN muster.execution e USING (thing, job, number, bucket)`
-	selectHeads = `SELECT ` + executionColumns + ` FROM unnest($1::text[], $2::text[], $3::smallint[]) AS k(thing, ns, bucket)
+	selectHeads = `SELECT q.ctid, ` + queueColumns + `, e.ctid, ` + executionColumns + ` FROM unnest($1::text[], $2::text[], $3::smallint[]) AS k(thing, ns, bucket)
 		JOIN muster.queue q USING (thing, ns, bucket)
-		JOIN muster.execution e ON e.thing = q.thing AND e.job = q.head_job AND e.number = q.head_number AND e.bucket = q.bucket`
-	selectLatest = `SELECT ` + executionColumns + ` FROM unnest($1::text[], $2::text[], $3::smallint[]) AS k(thing, job, bucket)
-		CROSS JOIN LATERAL (SELECT * FROM muster.execution x WHERE x.thing = k.thing AND x.job = k.job AND x.bucket = k.bucket ORDER BY number DESC LIMIT 1) e`
+		LEFT JOIN muster.execution e ON e.thing = q.thing AND e.job = q.head_job AND e.number = q.head_number AND e.bucket = q.bucket`
+	selectLatest = `SELECT e.ctid, ` + executionColumns + ` FROM unnest($1::text[], $2::text[], $3::smallint[]) AS k(thing, job, bucket)
+		CROSS JOIN LATERAL (SELECT x.ctid, x.* FROM muster.execution x WHERE x.thing = k.thing AND x.job = k.job AND x.bucket = k.bucket ORDER BY number DESC LIMIT 1) e`
 
 	pageOfThing = `SELECT ` + executionColumns + ` FROM muster.execution e WHERE e.thing = $1 AND e.bucket = $2 AND (e.job, e.number) > ($3, $4)
 		ORDER BY e.job, e.number LIMIT $5`
@@ -37,20 +39,20 @@ const (
 	pageOfTimers = `SELECT due, thing, job, number FROM muster.execution
 		WHERE due <> 0 AND due <= $1 AND (due, thing, job, number) > ($2, $3, $4, $5) ORDER BY due, thing, job, number LIMIT $6`
 
-	executionArrays = `unnest($1::text[], $2::text[], $3::bigint[], $4::smallint[], $5::text[], $6::smallint[], $7::bigint[], $8::bigint[], $9::bigint[],
-		$10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::smallint[], $17::bigint[], $18::jsonb[])`
 	insertExecutions = `INSERT INTO muster.execution (thing, job, number, bucket, ns, status, version, queued_at, started_at, updated_at,
 			job_deadline, step_deadline, due, failed, timed_out, flags, presigned_at, details)
-		SELECT * FROM ` + executionArrays
+		SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::smallint[], $5::text[], $6::smallint[], $7::bigint[], $8::bigint[], $9::bigint[],
+			$10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::smallint[], $17::bigint[], $18::jsonb[])`
 	updateExecutions = `UPDATE muster.execution e SET ns = k.ns, status = k.status, version = k.version,
 			queued_at = k.queued_at, started_at = k.started_at, updated_at = k.updated_at,
 			job_deadline = k.job_deadline, step_deadline = k.step_deadline, due = k.due,
 			failed = k.failed, timed_out = k.timed_out, flags = k.flags, presigned_at = k.presigned_at, details = k.details
-		FROM ` + executionArrays + ` AS k(thing, job, number, bucket, ns, status, version, queued_at, started_at, updated_at,
-			job_deadline, step_deadline, due, failed, timed_out, flags, presigned_at, details)
-		WHERE e.thing = k.thing AND e.job = k.job AND e.number = k.number AND e.bucket = k.bucket`
-	deleteExecutions = `DELETE FROM muster.execution e USING unnest($1::text[], $2::text[], $3::bigint[], $4::smallint[]) AS k(thing, job, number, bucket)
-		WHERE e.thing = k.thing AND e.job = k.job AND e.number = k.number AND e.bucket = k.bucket`
+		FROM unnest($1::tid[], $2::text[], $3::smallint[], $4::bigint[], $5::bigint[], $6::bigint[],
+				$7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::smallint[], $14::bigint[], $15::jsonb[])
+			AS k(place, ns, status, version, queued_at, started_at, updated_at,
+				job_deadline, step_deadline, due, failed, timed_out, flags, presigned_at, details)
+		WHERE e.ctid = k.place`
+	deleteExecutions = `DELETE FROM muster.execution e WHERE e.ctid = ANY($1::tid[])`
 )
 
 const (
@@ -76,17 +78,23 @@ func (k *executionKeys) add(key store.ExecutionKey) {
 // executionRows are rows of the table.
 type executionRows struct {
 	executionKeys
+	place                     places
 	ns                        []string
 	status, flags             []int16
 	version, failed, timedOut []int64
-	queued, started, updated  []int64
+	queued, started, changed  []int64
 	jobDeadline, stepDeadline []int64
 	due, presigned            []int64
 	details                   []json.RawMessage
 }
 
-func (r *executionRows) add(e *muster.Execution) error {
-	r.executionKeys.add(store.Key(*e))
+// add adds a row that the database has in a place, or that it does not have.
+func (r *executionRows) add(e *muster.Execution, place pgtype.TID) error {
+	if place.Valid {
+		r.place = append(r.place, place)
+	} else {
+		r.executionKeys.add(store.Key(*e))
+	}
 	flags := int16(0)
 	if e.ForceCanceled {
 		flags |= executionForced
@@ -97,7 +105,7 @@ func (r *executionRows) add(e *muster.Execution) error {
 	r.ns, r.status, r.flags = append(r.ns, string(e.Namespace)), append(r.status, int16(e.Status)), append(r.flags, flags)
 	r.version = append(r.version, e.Version)
 	r.failed, r.timedOut = append(r.failed, int64(e.Retries.Failed)), append(r.timedOut, int64(e.Retries.TimedOut))
-	r.queued, r.started, r.updated = append(r.queued, int64(e.QueuedAt)), append(r.started, int64(e.StartedAt)), append(r.updated, int64(e.UpdatedAt))
+	r.queued, r.started, r.changed = append(r.queued, int64(e.QueuedAt)), append(r.started, int64(e.StartedAt)), append(r.changed, int64(e.UpdatedAt))
 	r.jobDeadline, r.stepDeadline = append(r.jobDeadline, int64(e.JobDeadline)), append(r.stepDeadline, int64(e.StepDeadline))
 	r.due, r.presigned = append(r.due, int64(e.Deadline())), append(r.presigned, int64(e.PresignedAt))
 	details, err := detailsText(e.Details)
@@ -105,9 +113,16 @@ func (r *executionRows) add(e *muster.Execution) error {
 	return err
 }
 
-func (r *executionRows) args() []any {
+// inserted are the arguments of insertExecutions, and updated those of updateExecutions.
+func (r *executionRows) inserted() []any {
+	return append([]any{r.thing, r.job, r.number, r.bucket}, r.rest()...)
+}
+
+func (r *executionRows) updated() []any { return append([]any{r.place}, r.rest()...) }
+
+func (r *executionRows) rest() []any {
 	return []any{
-		r.thing, r.job, r.number, r.bucket, r.ns, r.status, r.version, r.queued, r.started, r.updated,
+		r.ns, r.status, r.version, r.queued, r.started, r.changed,
 		r.jobDeadline, r.stepDeadline, r.due, r.failed, r.timedOut, r.flags, r.presigned, r.details,
 	}
 }

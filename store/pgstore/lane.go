@@ -44,6 +44,9 @@ func (l *lane) transact(fn func(store.Tx) error, rerun int) error {
 	session := &session{ctx: context.Background(), conn: l.conn, begin: commiting.begin}
 	tx := newTx(session)
 	err := fn(tx)
+	if err == nil {
+		err = session.send(tx.own.askPlaces()...)
+	}
 	if session.err != nil { // whatever fn makes of it
 		err = session.err
 		l.give(session)
@@ -77,7 +80,7 @@ func (l *lane) commit(session *session, writes []request, rerun int) error {
 	err := session.send(writes...)
 	if err == nil {
 		l.n++
-		l.s.o.OnCommit(Commit{Trips: session.trips, Rerun: rerun, Took: time.Since(began)})
+		l.s.o.OnCommit(Commit{Trips: session.trips, Statements: session.statements, Rerun: rerun, Took: time.Since(began)})
 		return nil
 	}
 	if faultOf(err) != gone { // the database has refused one of the statements

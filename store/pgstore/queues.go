@@ -5,6 +5,8 @@ import (
 	"errors"
 	"hash/fnv"
 
+	"github.com/jackc/pgx/v5/pgtype"
+
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/store"
 )
@@ -21,21 +23,22 @@ func bucketOf(thing muster.ThingName) int16 {
 const (
 	queueColumns = `q.thing, q.ns, q.rev, q.body`
 
-	selectQueues = `SELECT ` + queueColumns + ` FROM unnest($1::text[], $2::text[], $3::smallint[]) AS k(thing, ns, bucket)
+	selectQueues = `SELECT q.ctid, ` + queueColumns + ` FROM unnest($1::text[], $2::text[], $3::smallint[]) AS k(thing, ns, bucket)
 		JOIN muster.queue q USING (thing, ns, bucket)`
 	pageOfQueues = `SELECT ` + queueColumns + ` FROM muster.queue q WHERE (q.thing, q.ns) > ($1, $2) ORDER BY q.thing, q.ns LIMIT $3`
 
 	updateQueues = `UPDATE muster.queue q SET rev = k.rev, head_job = k.head_job, head_number = k.head_number, body = k.body
-		FROM unnest($1::text[], $2::text[], $3::smallint[], $4::bigint[], $5::text[], $6::bigint[], $7::bytea[])
-			AS k(thing, ns, bucket, rev, head_job, head_number, body)
-		WHERE q.thing = k.thing AND q.ns = k.ns AND q.bucket = k.bucket`
+		FROM unnest($1::tid[], $2::bigint[], $3::text[], $4::bigint[], $5::bytea[]) AS k(place, rev, head_job, head_number, body)
+		WHERE q.ctid = k.place`
 	insertQueues = `INSERT INTO muster.queue (thing, ns, bucket, rev, head_job, head_number, body)
-		SELECT * FROM unnest($1::text[], $2::text[], $3::smallint[], $4::bigint[], $5::text[], $6::bigint[], $7::bytea[])
-		ON CONFLICT (thing, ns, bucket) DO UPDATE SET rev = excluded.rev, head_job = excluded.head_job,
-			head_number = excluded.head_number, body = excluded.body`
-	deleteQueues = `DELETE FROM muster.queue q USING unnest($1::text[], $2::text[], $3::smallint[]) AS k(thing, ns, bucket)
-		WHERE q.thing = k.thing AND q.ns = k.ns AND q.bucket = k.bucket`
+		SELECT * FROM unnest($1::text[], $2::text[], $3::smallint[], $4::bigint[], $5::text[], $6::bigint[], $7::bytea[])`
+	deleteQueues = `DELETE FROM muster.queue q WHERE q.ctid = ANY($1::tid[])`
 )
+
+// places are where the database has some rows. They were read in the same transaction, so the
+// snapshot of which it keeps the rows there; one that was changed since makes it refuse the
+// transaction, as if the row had been looked for by its key.
+type places = pgtype.FlatArray[pgtype.TID]
 
 // queueKeys are the columns of keys.
 type queueKeys struct {
@@ -51,21 +54,32 @@ func (k *queueKeys) add(key store.QueueKey) {
 // queueRows are rows of the table.
 type queueRows struct {
 	queueKeys
+	place      places
 	rev        []int64
 	headJob    []string
 	headNumber []int64
 	body       [][]byte
 }
 
-func (r *queueRows) add(q muster.Queue) {
-	r.queueKeys.add(store.QueueKey{Thing: q.Thing, Namespace: q.Namespace})
+// add adds a row that the database has in a place, or that it does not have.
+func (r *queueRows) add(q muster.Queue, place pgtype.TID) {
+	if place.Valid {
+		r.place = append(r.place, place)
+	} else {
+		r.queueKeys.add(keyOf(q))
+	}
 	head, _ := q.Head()
 	r.rev, r.headJob, r.headNumber = append(r.rev, q.Rev), append(r.headJob, string(head.Job)), append(r.headNumber, head.Number)
 	r.body = append(r.body, appendEntries(nil, q.Entries))
 }
 
-func (r *queueRows) args() []any {
+// inserted are the arguments of insertQueues, and updated those of updateQueues.
+func (r *queueRows) inserted() []any {
 	return []any{r.thing, r.ns, r.bucket, r.rev, r.headJob, r.headNumber, r.body}
+}
+
+func (r *queueRows) updated() []any {
+	return []any{r.place, r.rev, r.headJob, r.headNumber, r.body}
 }
 
 func (r *row) queue() muster.Queue {

@@ -11,9 +11,9 @@ import (
 )
 
 // The sizes of the first and the largest page of a sequence; each is four times the one
-// before.
+// before. A page of a list of the API is 250 at most and reads one more, in one round trip.
 const (
-	pageMin = 128
+	pageMin = 256
 	pageMax = 2048
 )
 

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 
+	"github.com/jackc/pgx/v5/pgtype"
+
 	"github.com/muster-iot/muster"
 )
 
@@ -26,6 +28,15 @@ func (r *row) next(size int) []byte {
 	value := r.rest[0]
 	r.rest = r.rest[1:]
 	return value
+}
+
+// none reports whether the next value is null.
+func (r *row) none() bool { return len(r.rest) > 0 && r.rest[0] == nil }
+
+// place is where the database has the row.
+func (r *row) place() pgtype.TID {
+	value := r.next(6)
+	return pgtype.TID{BlockNumber: binary.BigEndian.Uint32(value), OffsetNumber: binary.BigEndian.Uint16(value[4:]), Valid: true}
 }
 
 func (r *row) small() int16 { return int16(binary.BigEndian.Uint16(r.next(2))) }

@@ -21,6 +21,8 @@ type session struct {
 	take  func(first []request) error // takes a connection and sends the first requests; nil if there is one from the start
 	err   error                       // the first error of the connection or the database; all later requests fail with it
 	trips int
+
+	statements int // in all trips
 }
 
 // request is one statement and what to do with its rows. Rows are read by row, which
@@ -70,6 +72,7 @@ func (s *session) exchange(requests []request) error {
 	for _, r := range requests {
 		batch.Queue(r.sql, r.args...)
 	}
+	s.statements += batch.Len()
 	results := s.conn.SendBatch(ctx, batch)
 	err := receive(results, first, requests)
 	if closed := results.Close(); err == nil {

@@ -56,9 +56,10 @@ type Options struct {
 
 // Commit is one transaction, for metrics.
 type Commit struct {
-	Trips int           // round trips
-	Rerun int           // how often it ran again because the database was not there
-	Took  time.Duration // of the last trip, which writes and commits
+	Trips      int           // round trips
+	Statements int           // in all of them, those that begin and end the transaction included
+	Rerun      int           // how often it ran again because the database was not there
+	Took       time.Duration // of the last trip, which writes and commits
 }
 
 // Errors of Open and Apply; each is wrapped in an error that says more.

@@ -45,7 +45,7 @@ func (t *tx) Change(before, after *muster.Execution) {
 	key := store.Key(*e)
 	own := t.own.executions[key]
 	if own == nil {
-		own = &ownExecution{stored: before != nil}
+		own = &ownExecution{known: before == nil, expected: before != nil}
 		set(&t.own.executions, key, own)
 	}
 	own.now = cloneExecution(after)
@@ -90,9 +90,9 @@ func (t *tx) writes(lane, bucket int16) ([]request, error) {
 	return slices.Concat(t.queueWrites(), executions, t.countWrites(lane, bucket), t.recordWrites()), err
 }
 
-func (t *tx) queueWrites() []request {
+func (t *tx) queueWrites() (all []request) {
 	var insert, update queueRows
-	var remove queueKeys
+	var remove places
 	keys := slices.SortedFunc(maps.Keys(t.own.queues), func(a, b store.QueueKey) int {
 		return cmp.Or(cmp.Compare(a.Thing, b.Thing), cmp.Compare(a.Namespace, b.Namespace))
 	})
@@ -100,52 +100,52 @@ func (t *tx) queueWrites() []request {
 		q := t.own.queues[key]
 		switch {
 		case !q.changed:
-		case len(q.queue.Entries) == 0:
-			remove.add(key)
-		case q.stored:
-			update.add(q.queue)
-		default:
-			insert.add(q.queue)
+		case len(q.queue.Entries) > 0 && q.place.Valid:
+			update.add(q.queue, q.place)
+		case len(q.queue.Entries) > 0:
+			insert.add(q.queue, q.place)
+		case q.place.Valid:
+			remove = append(remove, q.place)
 		}
 	}
-	var all []request
-	if len(remove.thing) > 0 {
-		all = append(all, order(-1, deleteQueues, remove.thing, remove.ns, remove.bucket))
+	if n := len(remove); n > 0 {
+		all = append(all, order(int64(n), deleteQueues, remove))
 	}
-	if n := len(update.thing); n > 0 {
-		all = append(all, order(int64(n), updateQueues, update.args()...))
+	if n := len(update.place); n > 0 {
+		all = append(all, order(int64(n), updateQueues, update.updated()...))
 	}
 	if n := len(insert.thing); n > 0 {
-		all = append(all, order(int64(n), insertQueues, insert.args()...))
+		all = append(all, order(int64(n), insertQueues, insert.inserted()...))
 	}
 	return all
 }
 
 func (t *tx) executionWrites() (all []request, err error) {
 	var insert, update executionRows
-	var remove executionKeys
+	var remove places
 	for _, key := range slices.SortedFunc(maps.Keys(t.own.changed), store.ExecutionKey.Compare) {
 		e := t.own.executions[key]
 		var bad error
 		switch {
-		case e.now == nil && e.stored:
-			remove.add(key)
-		case e.now == nil:
-		case e.stored:
-			bad = update.add(e.now)
-		default:
-			bad = insert.add(e.now)
+		case e.expected && !e.place.Valid:
+			bad = fmt.Errorf("pgstore: a change of the execution %v, which is not there", key)
+		case e.now != nil && e.place.Valid:
+			bad = update.add(e.now, e.place)
+		case e.now != nil:
+			bad = insert.add(e.now, e.place)
+		case e.place.Valid:
+			remove = append(remove, e.place)
 		}
 		err = cmp.Or(err, bad)
 	}
-	if n := len(remove.thing); n > 0 {
-		all = append(all, order(int64(n), deleteExecutions, remove.thing, remove.job, remove.number, remove.bucket))
+	if n := len(remove); n > 0 {
+		all = append(all, order(int64(n), deleteExecutions, remove))
 	}
-	if n := len(update.thing); n > 0 {
-		all = append(all, order(int64(n), updateExecutions, update.args()...))
+	if n := len(update.place); n > 0 {
+		all = append(all, order(int64(n), updateExecutions, update.updated()...))
 	}
 	if n := len(insert.thing); n > 0 {
-		all = append(all, order(int64(n), insertExecutions, insert.args()...))
+		all = append(all, order(int64(n), insertExecutions, insert.inserted()...))
 	}
 	return all, err
 }

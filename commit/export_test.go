@@ -1,0 +1,12 @@
+package commit
+
+// The guards of lanes.go.
+const (
+	GuardWide  = guardWide
+	GuardAlone = guardAlone
+	GuardTouch = guardTouch
+	GuardLook  = guardLook
+)
+
+// Without switches guards off, before Run.
+func (c *Committer) Without(g guard) { c.off = g }
