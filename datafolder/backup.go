@@ -28,6 +28,14 @@ func (f Folder) Backup(ctx context.Context, s *Store, to Folder, hold func() (re
 	if err := diskstore.CopyContents(f.Files(), to.Files()); err != nil {
 		return err
 	}
+	if err := copyBesides(f, to); err != nil {
+		return err
+	}
+	return to.seal(ctx)
+}
+
+// copyBesides copies the files beside the store and the contents of job files.
+func copyBesides(f, to Folder) error {
 	files, err := f.besides()
 	if err != nil {
 		return err
@@ -41,7 +49,7 @@ func (f Folder) Backup(ctx context.Context, s *Store, to Folder, hold func() (re
 			return err
 		}
 	}
-	return to.seal(ctx)
+	return nil
 }
 
 // CheckBackup refuses a folder whose store is in a database, since Backup would copy half of it.

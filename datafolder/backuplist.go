@@ -174,8 +174,12 @@ func (f Folder) checkBackup(ctx context.Context, problem func(string)) (is bool,
 
 // Adopt turns a backup into a data folder that may be changed: it checks it, and
 // then removes its list. It does nothing to a folder that is one already. With
-// acceptLoss it uses what is left of a damaged backup, and logs what is missing.
+// acceptLoss it uses what is left of a damaged backup, and logs what is missing. It refuses a
+// folder into which an import is unfinished.
 func (f Folder) Adopt(ctx context.Context, acceptLoss bool, log *slog.Logger) error {
+	if err := CheckWhole(f); err != nil {
+		return err
+	}
 	if _, err := os.Stat(f.BackupList()); err == nil {
 		log.Info("this folder is a backup; its files are compared with their checksums before they are used", "folder", string(f))
 	}

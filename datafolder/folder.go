@@ -36,6 +36,8 @@ import (
 //	signing/      signing profiles: NAME.pem and NAME-key.pem
 //	ready.json    while a server runs: where to find it
 //	backup.json   in a backup that was not served yet: what it holds
+//	import-unfinished  until all of an export is in the folder and its store
+//	exporting/    while the folder is exported although a server has its store: a backup
 type Folder string
 
 // DB is the folder of the store.

@@ -212,6 +212,9 @@ func (f Folder) verifyBesides(problem func(string)) {
 			problem(fmt.Sprintf("%s: %v", filepath.Base(path), err))
 		}
 	}
+	if err := CheckWhole(f); err != nil {
+		problem(err.Error())
+	}
 	if err := f.CheckSecrets(); err != nil {
 		problem(err.Error())
 	}

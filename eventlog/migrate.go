@@ -33,6 +33,11 @@ var formerTables = struct {
 
 const theFormerMarks = "log"
 
+// FormerTables are the tables of former formats, which only migrations read.
+func FormerTables() []store.Table {
+	return []store.Table{formerTables.log.Name(), formerTables.marks.Name()}
+}
+
 // formerPlaceOf returns the place of an event of format 2 from its key, as a place of
 // today.
 func formerPlaceOf(key string) (number uint64, place string, err error) {

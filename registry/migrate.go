@@ -92,12 +92,17 @@ func ConnectivityRows(s store.Records, after string, limit int, _ func(string)) 
 	})
 }
 
+// formerConnected were the things that are connected.
+var formerConnected = store.Of[store.Link]{Table: "present"} // thing
+
+// FormerTables are the tables of former formats, which only migrations read.
+func FormerTables() []store.Table { return []store.Table{formerConnected.Name()} }
+
 // NoneConnected is the step of a migration from format 3 to 4 that removes the table of
 // things that are connected.
 func NoneConnected(s store.Records, after string, limit int, _ func(string)) (string, bool, error) {
-	former := store.Of[store.Link]{Table: "present"}
-	return store.EachAfter(s, former, after, limit, func(row store.Row[store.Link]) error {
-		former.Delete(s, row.Key)
+	return store.EachAfter(s, formerConnected, after, limit, func(row store.Row[store.Link]) error {
+		formerConnected.Delete(s, row.Key)
 		return nil
 	})
 }

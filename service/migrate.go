@@ -10,6 +10,7 @@ import (
 	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/registry"
 	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/transfer"
 )
 
 // This file migrates a store that an older release wrote to the present format
@@ -57,10 +58,14 @@ const notesMax = 100
 // transactions. If it is interrupted, the next call continues. Nothing else may use the
 // store before it has returned nil. The store gets the number of the present format
 // before the first change, so that an older release does not open a store that is half
-// migrated. A nil log discards what an operator should know.
+// migrated. It refuses a store into which an import is unfinished. A nil log discards what an
+// operator should know.
 func Migrate(ctx context.Context, s store.Store, log *slog.Logger) error {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
+	}
+	if err := s.View(ctx, transfer.CheckFinished); err != nil {
+		return err
 	}
 	return migrate(ctx, s, migrationStepMax, log)
 }
@@ -114,6 +119,10 @@ func beginMigration(ctx context.Context, s store.Store, log *slog.Logger) error 
 	return f.SetFormat(ctx, store.Format)
 }
 
+// MigrateLater has the next Migrate bring records of an older format, which are in a store of
+// the present one, into the present format.
+func MigrateLater(w store.Writer, from int) { migrations.Put(w, theMigration, migration{From: from}) }
+
 // migrateSome migrates the next records and reports whether there is more to do.
 func migrateSome(s store.Records, limit int, note func(string)) (more bool, err error) {
 	m, err := migrations.Get(s, theMigration)
@@ -154,14 +163,18 @@ func migrated(r store.Reader, format int) (store.Reader, error) {
 	}
 }
 
-// CheckFormat returns an error for a store whose migration has not begun or not finished.
-// It returns nil for a store that cannot be read: each call on it fails anyway.
+// CheckFormat returns an error for a store whose migration has not begun or not finished, or
+// into which an import is unfinished. It returns nil for a store that cannot be read: each call on it fails anyway.
 func CheckFormat(ctx context.Context, s store.Store) error {
-	begun := false
+	begun, unfinished := false, error(nil)
 	err := s.View(context.WithoutCancel(ctx), func(r store.Reader) (err error) {
+		unfinished = transfer.CheckFinished(r)
 		begun, err = migrations.Has(r, theMigration)
 		return err
 	})
+	if err == nil && unfinished != nil {
+		return unfinished
+	}
 	if err == nil && (begun || formatOf(s) != store.Format) {
 		return fmt.Errorf("it is not in format %d yet: serve it once with this release", store.Format)
 	}

@@ -12,14 +12,21 @@ import (
 	"github.com/muster-iot/muster/rights"
 	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/tags"
+	"github.com/muster-iot/muster/transfer"
 )
 
 // Tables are the tables of all records of the service.
 func Tables() []store.Checker {
 	return slices.Concat(
 		registry.Tables(), rights.Tables(), catalog.Tables(), jobs.Tables(), eventlog.Tables(), tags.Tables(), keyuse.Tables(),
-		[]store.Checker{store.Settings, store.Tallies, migrations},
+		transfer.Tables(), []store.Checker{store.Settings, store.Tallies, migrations},
 	)
+}
+
+// FormerTables are those of former formats, which only migrations read. A store in the present
+// format has no records in them.
+func FormerTables() []store.Table {
+	return slices.Concat(registry.FormerTables(), eventlog.FormerTables())
 }
 
 // VerifyRecords decodes every record of the service and returns a problem for each that

@@ -11,7 +11,11 @@ import (
 	"github.com/muster-iot/muster/rights"
 	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/tags"
+	"github.com/muster-iot/muster/transfer"
 )
+
+// ImportsAreFinished is the invariant of a store that was filled by an import.
+const ImportsAreFinished store.Invariant = "a store is used when the import into it is finished"
 
 // Verify does store.Verify and then VerifyAgreement. It returns the problems of both,
 // store.MaxProblems at most. The store can be used meanwhile.
@@ -32,6 +36,10 @@ func Verify(ctx context.Context, s store.Store) ([]store.Problem, error) {
 // is verified as Migrate would leave it, without changing it.
 func VerifyAgreement(ctx context.Context, s store.Store) (problems []store.Problem, err error) {
 	err = s.View(ctx, func(r store.Reader) error {
+		if err := transfer.CheckFinished(r); err != nil {
+			problems = []store.Problem{{Invariant: ImportsAreFinished, Detail: err.Error()}}
+			return nil
+		}
 		r, err := migrated(r, formatOf(s))
 		if err != nil {
 			return err

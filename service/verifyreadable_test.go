@@ -39,9 +39,6 @@ func TestVerifyRecordsFindsWhatCannotBeRead(t *testing.T) {
 	}
 }
 
-// formerTables are those of former formats, which only migrations read.
-var formerTables = []store.Table{"event", "eventmark", "present"}
-
 // TestEveryTableIsVerified reads the source: each table that a package of the service
 // declares is one of Tables, and no two tables of the module have the same name.
 func TestEveryTableIsVerified(t *testing.T) {
@@ -67,7 +64,7 @@ func TestEveryTableIsVerified(t *testing.T) {
 		}
 		return nil
 	}))
-	listed := append(tableNames(t), formerTables...)
+	listed := append(tableNames(t), FormerTables()...)
 	slices.Sort(tables)
 	slices.Sort(listed)
 	if !slices.Equal(tables, listed) {

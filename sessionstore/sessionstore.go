@@ -168,6 +168,9 @@ func messageKey(client string, number uint64) string {
 	return store.JoinKey(client, fmt.Sprintf("%016x", number))
 }
 
+// Tables are the tables of this package.
+func Tables() []store.Checker { return []store.Checker{sessions, messages, retained} }
+
 // Verify decodes every record of sessions and retained messages in a store and calls
 // bad for each that cannot be read.
 func Verify(ctx context.Context, in store.Store, bad func(error)) error {

@@ -129,8 +129,12 @@ func (t Of[T]) Every(r Reader, bad func(error)) iter.Seq2[string, T] {
 // Checker is a table that can say which of its records cannot be read; every Of
 // is one.
 type Checker interface {
+	Name() Table
 	Check(r Reader, bad func(error))
 }
+
+// Name returns the name of the table.
+func (t Of[T]) Name() Table { return t.Table }
 
 // Check calls bad for each record of the table that cannot be read.
 func (t Of[T]) Check(r Reader, bad func(error)) {

@@ -64,9 +64,22 @@ func serveFormer(t *testing.T, format int) {
 	if after := digests(t, data); !maps.Equal(after, before) {
 		t.Errorf("admin verify has changed the folder from %v to %v", before, after)
 	}
-	keepSessions(t, data)
+	askFormer(t, format, data, "")
 
-	s := startServer(t, data, "--test-clock", "--limit", "concurrent-jobs=2", "--session-expiry", "168h", "--https", "127.0.0.1:0")
+	copied := filepath.Join(t.TempDir(), "copy")
+	if out, err := exec.Command("muster", "admin", "backup", data, copied).CombinedOutput(); err != nil {
+		t.Fatalf("muster admin backup: %v\n%s", err, out)
+	}
+	verified(t, copied)
+}
+
+// askFormer serves a data folder that holds what a former release left in its own, and compares
+// the answers. Its store is in a database unless that is "".
+func askFormer(t *testing.T, format int, data, database string) {
+	t.Helper()
+	keepSessions(t, data, database)
+
+	s := startServer(t, data, append(storeFlags(database), "--test-clock", "--limit", "concurrent-jobs=2", "--session-expiry", "168h", "--https", "127.0.0.1:0")...)
 	s.travel(t, former.Clock)
 	answers, err := former.Answers(format)
 	if err != nil {
@@ -81,13 +94,15 @@ func serveFormer(t *testing.T, format int) {
 	s.readFormerFiles(t)
 	s.askAsFormerDevice(t, data)
 	s.kill(t)
-	verified(t, data)
+	verified(t, data, storeFlags(database)...)
+}
 
-	copied := filepath.Join(t.TempDir(), "copy")
-	if out, err := exec.Command("muster", "admin", "backup", data, copied).CombinedOutput(); err != nil {
-		t.Fatalf("muster admin backup: %v\n%s", err, out)
+// storeFlags are the flags of a store that is in a database, or in the folder for "".
+func storeFlags(database string) []string {
+	if database == "" {
+		return nil
 	}
-	verified(t, copied)
+	return []string{"--store", database}
 }
 
 // TestABackupOfAFormerFolderIsServed copies the folder while it has its format, and
@@ -160,19 +175,19 @@ func digests(t *testing.T, dir string) map[string]string {
 	return all
 }
 
-func verified(t *testing.T, data string) {
+func verified(t *testing.T, data string, flags ...string) {
 	t.Helper()
-	if out, err := exec.Command("muster", "admin", "verify", data).CombinedOutput(); err != nil {
+	if out, err := exec.Command("muster", append([]string{"admin", "verify", data}, flags...)...).CombinedOutput(); err != nil {
 		t.Errorf("muster admin verify: %v\n%s", err, out)
 	}
 }
 
 // keepSessions has the clients of persistent sessions leave today: a session lives a
 // week at most after its client has left, and the folder is older.
-func keepSessions(t *testing.T, data string) {
+func keepSessions(t *testing.T, data, database string) {
 	t.Helper()
 	sessions := store.Of[gateway.SessionRecord]{Table: "session"}
-	s, err := pebblestore.Open(datafolder.Folder(data).DB(), pebblestore.Options{})
+	s, err := datafolder.Folder(data).OpenStore(t.Context(), datafolder.StoreOptions{Database: database})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -166,7 +166,8 @@ func (s *Store) Hold() (release func()) { return s.blobs.hold() }
 
 // CopyContents copies the contents in one folder to another, which it makes. It makes
 // hard links where the file system allows that. A Store may use the first folder
-// meanwhile, if it is held (Store.Hold).
+// meanwhile, if it is held (Store.Hold). Contents that are in the second already are left
+// there: a content never changes.
 func CopyContents(from, to string) error {
 	folders, err := os.ReadDir(from)
 	if errors.Is(err, os.ErrNotExist) {
@@ -194,7 +195,7 @@ func CopyContents(from, to string) error {
 }
 
 func copyFile(from, to string) error {
-	if os.Link(from, to) == nil {
+	if _, err := os.Lstat(to); err == nil || os.Link(from, to) == nil {
 		return nil
 	}
 	source, err := os.Open(from)

@@ -93,6 +93,11 @@ var (
 	sizes   = store.Of[int64]{Table: "objectsize"}      // blob: the size in bytes of every content in the index
 )
 
+// Tables are the tables of this package.
+func Tables() []store.Checker {
+	return []store.Checker{buckets, objects, olds, uploads, parts, sizes}
+}
+
 // room returns nil when there is room for a write of that many bytes.
 func (s *Store) room(u reserve.Use, bytes int64) error {
 	if err := s.o.Room(u, bytes); err != nil {

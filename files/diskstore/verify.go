@@ -53,6 +53,24 @@ func Verify(ctx context.Context, index store.Store, dir string) (problems []stri
 	return problems, err
 }
 
+// CheckContents returns an error unless all contents that r shows are in a folder, with their
+// sizes. It does not read them.
+func CheckContents(r store.Reader, dir string) error {
+	b := &blobs{dir: dir}
+	for row, err := range sizes.Scan(r, "", "") {
+		if err != nil {
+			return err
+		}
+		if len(row.Key) != nameLength {
+			return fmt.Errorf("job files: there is a content with the name %q, which none has", row.Key)
+		}
+		if info, err := os.Stat(b.path(row.Key)); err != nil || info.Size() != row.Value {
+			return fmt.Errorf("job files: the content %s of %d bytes is not there: it was deleted at this moment, so try again, or is lost, which muster admin verify tells", row.Key, row.Value)
+		}
+	}
+	return nil
+}
+
 type verification struct {
 	ctx      context.Context // of the call that made it
 	r        store.Reader
