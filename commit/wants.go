@@ -18,6 +18,7 @@ type Wants struct {
 	counts     []muster.JobID
 	ofHeads    []store.Table
 	ranges     []store.Range
+	next       []entryWant
 }
 
 // entryWant is an execution that an entry of a queue may name: that of a job, or the head
@@ -50,6 +51,12 @@ func (w *Wants) Head(key store.QueueKey, ofJob ...store.Table) {
 func (w *Wants) Latest(key store.QueueKey, job muster.JobID) {
 	w.Queue(key)
 	w.entries = append(w.entries, entryWant{key, job})
+}
+
+// Next names the execution that is at the head of a queue once that of job has left it.
+func (w *Wants) Next(key store.QueueKey, job muster.JobID) {
+	w.Queue(key)
+	w.next = append(w.next, entryWant{key, job})
 }
 
 // Record names a record.
@@ -123,9 +130,29 @@ func prefetchFar(r store.Reader, wants func(*Wants)) bool {
 	if ok {
 		var w Wants
 		wants(&w)
-		_ = far.Prefetch(w.wanted())
+		if far.Prefetch(w.wanted()) == nil && len(w.next) > 0 {
+			_ = far.Prefetch(store.Wanted{Executions: w.following(r)})
+		}
 	}
 	return ok
+}
+
+// following returns the executions that Next names, whose queues are known to r.
+func (w *Wants) following(r store.Reader) (keys []store.ExecutionKey) {
+	for _, want := range w.next {
+		found, err := r.Queues(want.queue)
+		if err != nil {
+			return nil // it is read again where it is needed
+		}
+		q := found[0]
+		if entry, pending := q.Find(want.job); pending {
+			q = q.Without(want.job, entry.Number)
+		}
+		if head, ok := q.Head(); ok {
+			keys = append(keys, store.ExecutionKey{Thing: want.queue.Thing, Job: head.Job, Number: head.Number})
+		}
+	}
+	return keys
 }
 
 // wanted returns what a store that is reached over a network reads at once. The latest

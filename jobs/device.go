@@ -228,6 +228,7 @@ func (in UpdateInput) wants(w *commit.Wants) {
 	wantReported(w, store.QueueKey{Thing: in.Thing, Namespace: in.Namespace}, in.Job, in.Number)
 	if in.Status.Terminal() {
 		w.Counts(in.Job)
+		w.Next(store.QueueKey{Thing: in.Thing, Namespace: in.Namespace}, in.Job) // which its device is told of
 	}
 	if in.WithDocument {
 		w.Record(tables.documents.Table, string(in.Job))
