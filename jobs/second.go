@@ -76,6 +76,12 @@ func (tx *transaction) lookAgain(id muster.JobID) {
 
 // decided returns those of some jobs whose counts abort or complete them.
 func (s *Jobs) decided(r store.Reader, ids []muster.JobID) (decided []muster.JobID, err error) {
+	commit.PrefetchView(r, func(w *commit.Wants) {
+		for _, id := range ids {
+			w.Counts(id)
+			w.Record(tables.jobs.Table, string(id))
+		}
+	})
 	all, err := r.Counts(ids...)
 	if err != nil {
 		return nil, err
