@@ -31,6 +31,8 @@ var ErrElsewhere = errors.New("it is served with a database: say which one with 
 type StoreOptions struct {
 	// Database is as in pgstore.Options. Empty is for the store in the folder itself.
 	Database string
+	// Lanes is as in pgstore.Options.
+	Lanes int
 	// Version is that of the program, for people who look into a database.
 	Version string
 	// ReadOnly opens the store to look at it. A server may work on a database meanwhile.
@@ -141,7 +143,7 @@ func (s *Store) openDatabase(ctx context.Context, o StoreOptions) (err error) {
 			return err
 		}
 	}
-	if s.database, err = pgstore.Open(ctx, pgstore.Options{Database: o.Database, Node: node, Version: o.Version, ReadOnly: o.ReadOnly, Log: o.Log}); err != nil {
+	if s.database, err = pgstore.Open(ctx, pgstore.Options{Database: o.Database, Node: node, Lanes: o.Lanes, Version: o.Version, ReadOnly: o.ReadOnly, Log: o.Log}); err != nil {
 		return oneLine{err}
 	}
 	s.Formatted = s.database

@@ -41,7 +41,8 @@ type Store interface {
 type Laned interface {
 	Store
 
-	// Lanes returns how many lanes there are, at least one. It is always the same.
+	// Lanes returns how many lanes there are. It is always the same. With zero the store has
+	// none, and everything is for Apply.
 	Lanes() int
 
 	// ApplyIn is Apply in a lane, 0 to Lanes()-1, but at snapshot isolation: fn reads a

@@ -44,6 +44,7 @@ var optionRows = map[string]string{
 
 	"datafolder.StoreOptions.AcceptLoss":    "--accept-loss",
 	"datafolder.StoreOptions.Database":      "--store",
+	"datafolder.StoreOptions.Lanes":         "--store-lanes",
 	"datafolder.StoreOptions.MemTableBytes": "--disk-reserve",
 	"datafolder.StoreOptions.ReadOnly":      "Each command opens the store as it needs: those that only look do so read-only.",
 	"datafolder.StoreOptions.Version":       "The table of servers in the database shows the version that the program was built as.",
@@ -192,6 +193,7 @@ var optionRows = map[string]string{
 	"store/pebblestore.Options.MemTableBytes": "--disk-reserve",
 	"store/pebblestore.Options.ReadOnly":      "Each command opens the store as it needs: those that only look do so read-only.",
 	"store/pgstore.Options.Database":          "--store",
+	"store/pgstore.Options.Lanes":             "--store-lanes",
 	"store/pgstore.Options.Node":              "It is made at the first start and kept in the data folder, so that two servers never have the same.",
 	"store/pgstore.Options.ReadOnly":          "Each command opens the store as it needs: those that only look do so read-only.",
 	"store/pgstore.Options.Version":           "The table of servers in the database shows the version that the program was built as.",

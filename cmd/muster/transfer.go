@@ -18,7 +18,7 @@ func exportCommand() *cobra.Command {
 	var c storeConfig
 	cmd := &cobra.Command{
 		Use:   "export DIR TO [flags]",
-		Short: "write all of a data folder as text, to move it to another store",
+		Short: "write a data folder as text, to move it to another store",
 		Long: `Writes the data folder DIR, its store included, to the folder TO, from which
 "muster admin import" makes a data folder with a store of any kind. The export is
 of one instant, also while a server runs on DIR; what changes afterwards is not in
@@ -49,7 +49,7 @@ the same command; until it is finished, DIR is not served. With --store or
 --store-file the store goes into a database, which must be empty, and which DIR is
 served with from then on.`,
 		Example: `  muster admin import /tmp/move /var/lib/muster-new
-  muster admin import /tmp/move /var/lib/muster-new --store postgres://muster@db.example/muster`,
+  muster admin import /tmp/move /var/lib/muster-new --store-file database`,
 		Args: atMost(2),
 		RunE: func(cmd *cobra.Command, args []string) error { return runImport(cmd, args, c) },
 	}

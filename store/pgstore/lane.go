@@ -41,6 +41,9 @@ func (s *Store) lanesOf(config *pgx.ConnConfig) (wide *lane, others []*lane) {
 	for n := range s.o.Lanes {
 		others = append(others, lane(n+1, beginLane))
 	}
+	if len(others) == 0 {
+		return lane(0, beginLane), nil
+	}
 	return lane(0, beginWide), others
 }
 
@@ -128,14 +131,15 @@ func (l *lane) outvoted(err error) error {
 // in memory (commit.Tx.Adopt).
 func (l *lane) resolve(lost error) error {
 	l.s.o.Log.Warn("a commit was not answered; asking the database whether it took place", "error", lost)
-	for end := time.Now().Add(doubtMax); ; time.Sleep(pauseMax) {
+	began := time.Now()
+	for ; ; time.Sleep(pauseMax) {
 		took, err := l.tookPlace()
 		switch {
 		case err == nil && took:
 			return nil
 		case err == nil:
 			return lost // which says that the database was not there
-		case errors.Is(err, errOutvoted) || time.Now().After(end):
+		case errors.Is(err, errOutvoted) || time.Since(began) > doubtMax:
 			return fmt.Errorf("%w: whether a commit took place is not known: %w", errOutvoted, err)
 		}
 	}

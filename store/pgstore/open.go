@@ -21,9 +21,6 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.OnCommit == nil {
 		o.OnCommit = func(Commit) {}
 	}
-	if o.Lanes == 0 {
-		o.Lanes = LanesDefault
-	}
 	s := &Store{o: o}
 	if err := s.open(ctx); err != nil {
 		if s.pool != nil {
@@ -44,7 +41,7 @@ func (s *Store) open(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", where, inWords(err, config))
 	}
-	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // nothing is left to do on it
+	defer conn.Close(context.WithoutCancel(ctx)) // nothing is left to do on it
 	if err := s.settle(ctx, conn, config); err != nil {
 		return fmt.Errorf("%s: %w", where, inWords(err, config))
 	}

@@ -113,7 +113,7 @@ func TestAStandbyIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatalf("Open() to look at it = %v", err)
 	}
-	defer s.Close() //nolint:errcheck // nothing was written
+	defer s.Close() // nothing was written
 	if _, err := s.Apply(t.Context(), put("k", "v")); !errors.Is(err, pgstore.ErrReadOnly) {
 		t.Errorf("Apply() = %v, want ErrReadOnly", err)
 	}

@@ -37,7 +37,6 @@ func (o *outage) tries() *tries { return &tries{outage: o, pause: pauseMin} }
 type tries struct {
 	outage *outage
 	pause  time.Duration
-	logged bool
 }
 
 // again waits a little and reports true, unless the outage has lasted for outageMax or

@@ -39,8 +39,9 @@ type Options struct {
 	// once. Empty is a random name, which waits until a former server's lease has expired.
 	Node string
 
-	// Lanes is how many transactions may run at the same time besides that of Apply, each on
-	// a connection of its own; zero is LanesDefault.
+	// Lanes is how many transactions of devices may run at the same time besides that of
+	// Apply, each on a connection of its own. Zero has all of them run in Apply, one after the
+	// other, in larger batches.
 	Lanes int
 
 	// Version is that of the program, for people who look at the table of servers.
@@ -71,9 +72,6 @@ var (
 	ErrInUse    = errors.New("another server works on the database")
 	ErrReadOnly = errors.New("the database was opened to be read only")
 )
-
-// LanesDefault is the number of lanes: while one waits for the disk, others work.
-const LanesDefault = 4
 
 // outageMax is how long calls wait for a database that is not there before they fail.
 const outageMax = 10 * time.Second
@@ -116,8 +114,8 @@ func (s *Store) View(ctx context.Context, fn func(store.Reader) error) error {
 	return fn(&reader{s: &v.session, own: &changes{}, view: true})
 }
 
-// Apply runs fn on a serializable transaction and commits it. The wait that it returns does
-// not block.
+// Apply runs fn on a serializable transaction and commits it. Without lanes nothing runs at
+// the same time, so a snapshot is all that it needs. The wait that it returns does not block.
 func (s *Store) Apply(ctx context.Context, fn func(store.Tx) error) (func() error, error) {
 	return s.applyOn(ctx, s.wide, fn)
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/muster-iot/muster/internal/postgres"
 	"github.com/muster-iot/muster/internal/teststore"
 	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/store/pgstore"
 	"github.com/muster-iot/muster/store/storetest"
 )
 
@@ -17,7 +18,14 @@ func empty(t *testing.T) store.Store {
 }
 
 func TestStore(t *testing.T) {
-	storetest.RunLaned(t, func(t *testing.T) store.Laned { return empty(t).(store.Laned) })
+	t.Run("without lanes", func(t *testing.T) { storetest.Run(t, empty) })
+	storetest.RunLaned(t, func(t *testing.T) store.Laned {
+		s, err := pgstore.Open(t.Context(), pgstore.Options{Database: postgres.Shared(t).Database(t), Node: "test", Lanes: 3})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	})
 }
 
 func TestReopen(t *testing.T) {

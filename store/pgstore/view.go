@@ -47,11 +47,7 @@ func (v *view) end() {
 	if v.conn == nil {
 		return
 	}
-	v.s.calls.Add(1)
-	go func() {
-		defer v.s.calls.Done()
-		v.release()
-	}()
+	v.s.calls.Go(v.release)
 }
 
 // release gives the connection back, or closes it if its transaction cannot be ended.
