@@ -43,7 +43,7 @@ func BenchmarkPair(b *testing.B) {
 			b.Cleanup(func() { _ = s.Close() })
 			things := max(benchThings, b.N)
 			fillForPairs(b, s, things)
-			a := alone{lane: s.lanes[0]}
+			a := alone{lane: s.wide}
 			order := rand.Perm(things)
 			var started []muster.ThingName
 			node, database := ownTime(b), server.ProcessorTime()
