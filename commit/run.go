@@ -25,7 +25,7 @@ type batch struct {
 	wait     func() error // returns when the transaction is durable, or an error if it never will be
 }
 
-// apply runs commands in the order of their arrival in one transaction, as many as fit,
+// applyBatch runs commands in the order of their arrival in one transaction, as many as fit,
 // and puts the rest back.
 //
 // The store cannot undo a part of a transaction, so a command that fails after it wrote
