@@ -7,6 +7,7 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/jobs"
+	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/memstore"
 )
 
@@ -174,6 +175,7 @@ func TestASmallJobIsLikeOneRolledOutInTheBackground(t *testing.T) {
 	if j := env.order("once", muster.Snapshot, muster.JobConfig{}, "@all", "pump"); j.Status != muster.JobInProgress || j.Concurrent() || len(j.Processing()) > 0 {
 		t.Errorf("CreateJob answers %+v, want a job that is rolled out", j)
 	}
+	env.write(func(store.Tx) {}) // answered after what was answered before has been told
 	env.mu.Lock()
 	notes := env.notes
 	env.mu.Unlock()
