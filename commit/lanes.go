@@ -196,7 +196,7 @@ func (g *gate) leave() {
 	g.moved.Broadcast()
 }
 
-// close closes the gate and waits until nobody is inside.
+// close closes the gate and waits until no transaction is inside.
 func (g *gate) close() {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -139,7 +139,7 @@ func TestAlone(t *testing.T) {
 					}
 					records.Put(tx, "alone", "")
 					began := running.Load()
-					time.Sleep(time.Millisecond) // nobody begins
+					time.Sleep(time.Millisecond) // no transaction begins
 					if now := running.Load(); now > began {
 						return fmt.Errorf("%d transactions run, and before it were %d", now, began)
 					}
@@ -283,7 +283,7 @@ func TestLook(t *testing.T) {
 	}
 }
 
-// watching is a Watcher of functions, each of which may be nil.
+// watching is a Watcher that calls functions. A nil function is not called.
 type watching struct {
 	due       func()
 	committed func(int)

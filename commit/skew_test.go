@@ -223,7 +223,7 @@ func (f *fleet) readEvents(ctx context.Context) bool {
 	return len(events) > 0
 }
 
-// judgeEvents says which events nobody was given.
+// judgeEvents names the events that no sink was given.
 func (f *fleet) judgeEvents() {
 	time.Sleep(20 * time.Millisecond) // what was taken is removed
 	f.must(f.store.View(context.Background(), func(r store.Reader) error {

@@ -88,7 +88,7 @@ func (f Folder) checkPlace(database string) error {
 	switch inDatabase := err == nil; {
 	case database == "" && inDatabase:
 		if f.Locked() {
-			return ErrInUse // whoever has it can be asked
+			return ErrInUse // the server can be asked
 		}
 		return elsewhere(f)
 	case database != "" && !inDatabase && f.hasOwnStore():
@@ -305,7 +305,7 @@ func (f Folder) Locked() bool {
 	return errors.Is(err, ErrInUse)
 }
 
-// lockFile is locked while a server has a store elsewhere: nobody else may use the folder.
+// lockFile is locked while a server with its store in a database uses the folder.
 func (f Folder) lockFile() string { return filepath.Join(string(f), "lock") }
 
 // beginsEmpty marks a folder whose store may be empty, although there is a server's certificate.

@@ -2,6 +2,11 @@ package store
 
 import "cmp"
 
+// Compare orders keys by thing and namespace.
+func (k QueueKey) Compare(other QueueKey) int {
+	return cmp.Or(cmp.Compare(k.Thing, other.Thing), cmp.Compare(k.Namespace, other.Namespace))
+}
+
 // Compare orders keys by thing, job and number.
 func (k ExecutionKey) Compare(other ExecutionKey) int {
 	return cmp.Or(

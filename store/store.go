@@ -102,6 +102,9 @@ type QueueKey struct {
 	Namespace muster.Namespace
 }
 
+// KeyOfQueue returns the key of q.
+func KeyOfQueue(q muster.Queue) QueueKey { return QueueKey{q.Thing, q.Namespace} }
+
 // ExecutionKey names one execution.
 type ExecutionKey struct {
 	Thing  muster.ThingName

@@ -30,8 +30,8 @@ var (
 
 // TestNothingAnsweredIsLost kills a real server at random moments while
 // operators and devices are at work, and looks for all that it had answered. On
-// PostgreSQL, the database is killed in every second round, in the middle of which the
-// server must go on as soon as it is there again.
+// PostgreSQL it also kills the database, in the middle of every second round. The server
+// must go on as soon as the database is there again.
 func TestNothingAnsweredIsLost(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	seed := cmp.Or(*crashSeed, rand.Uint64())

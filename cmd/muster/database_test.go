@@ -239,7 +239,7 @@ func TestStoresAreNotMistaken(t *testing.T) {
 	serveRefused("belongs to another deployment", "--data", foreign, "--store", database, "--accept-loss")
 	wantSaid(t, 1, "belongs to another deployment", "admin", "verify", foreign, "--store", database)
 
-	// A folder that is lost can be made anew beside its database, when that is meant.
+	// With --accept-loss a lost folder is made anew beside its database.
 	if err := os.RemoveAll(elsewhere); err != nil {
 		t.Fatal(err)
 	}

@@ -19,9 +19,9 @@ const engineGroup = "engine"
 // and bytes. The latter is a benchmark of store/pebblestore, since only that
 // package knows them.
 func (b *bench) engine(ctx context.Context) ([]figure, error) {
-	ceiling := filepath.Join(b.dir, "pebblestore.test")
-	if out, err := exec.CommandContext(ctx, "go", "test", "-c", "-o", ceiling, "./store/pebblestore").CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("build the ceiling: %w: %s", err, out)
+	ceiling, err := buildCeiling(ctx, b.dir, "pebblestore")
+	if err != nil {
+		return nil, err
 	}
 	w, err := b.open(filepath.Join(b.dir, "engine"))
 	if err != nil {
@@ -72,6 +72,16 @@ func (b *bench) engine(ctx context.Context) ([]figure, error) {
 		)
 	}
 	return figures, nil
+}
+
+// buildCeiling builds the benchmarks of a store without the engine, in dir, and returns the
+// path of the program.
+func buildCeiling(ctx context.Context, dir, store string) (program string, err error) {
+	program = filepath.Join(dir, store+".test")
+	if out, err := exec.CommandContext(ctx, "go", "test", "-c", "-o", program, "./store/"+store).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build the ceiling: %w: %s", err, out)
+	}
+	return program, nil
 }
 
 // pairRun is the measurement of many pairs.

@@ -109,9 +109,9 @@ func (r *relational) measure(do func() error) (spent, error) {
 // with Pebble, and with the same statements without the service. The latter are a benchmark of
 // store/pgstore, since only that package knows them.
 func (b *bench) enginePostgres(ctx context.Context) ([]figure, error) {
-	ceiling := filepath.Join(b.dir, "pgstore.test")
-	if out, err := exec.CommandContext(ctx, "go", "test", "-c", "-o", ceiling, "./store/pgstore").CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("build the ceiling: %w: %s", err, out)
+	ceiling, err := buildCeiling(ctx, b.dir, "pgstore")
+	if err != nil {
+		return nil, err
 	}
 	r, err := openRelational(ctx)
 	if err != nil {

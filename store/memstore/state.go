@@ -45,7 +45,7 @@ type record struct {
 
 func newState() *state {
 	return &state{
-		queues:     tree(func(a, b muster.Queue) int { return compareQueueKeys(queueKey(a), queueKey(b)) }),
+		queues:     tree(func(a, b muster.Queue) int { return store.KeyOfQueue(a).Compare(store.KeyOfQueue(b)) }),
 		executions: tree(func(a, b muster.Execution) int { return store.Key(a).Compare(store.Key(b)) }),
 		places:     tree(comparePlaces),
 		timers:     tree(store.Timer.Compare),
@@ -70,14 +70,6 @@ func (s *state) copy() *state {
 		counts:     s.counts.Copy(),
 		records:    s.records.Copy(),
 	}
-}
-
-func queueKey(q muster.Queue) store.QueueKey {
-	return store.QueueKey{Thing: q.Thing, Namespace: q.Namespace}
-}
-
-func compareQueueKeys(a, b store.QueueKey) int {
-	return cmp.Or(cmp.Compare(a.Thing, b.Thing), cmp.Compare(a.Namespace, b.Namespace))
 }
 
 func comparePlaces(a, b place) int {

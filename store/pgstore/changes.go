@@ -91,7 +91,7 @@ func newQueue(key store.QueueKey) *ownQueue {
 // learnQueue keeps the queue of a row, unless it was changed.
 func (c *changes) learnQueue(row *row) {
 	place, q := row.place(), row.queue()
-	own := c.queues[keyOf(q)]
+	own := c.queues[store.KeyOfQueue(q)]
 	if own.place = place; !own.changed {
 		own.queue = q
 	}

@@ -25,6 +25,9 @@ func (e *mismatchError) Error() string {
 // state in which this process left it.
 var errOutvoted = errors.New("pgstore: the lane of commits was taken over")
 
+// errDoubt is a commit of which it cannot be found out whether it took place.
+var errDoubt = errors.New("pgstore: whether a commit took place is not known")
+
 // fault is what an error of the database means for a transaction.
 type fault int
 

@@ -26,7 +26,7 @@ type lane struct {
 	begin       string        // what begins its transactions
 	turn        chan struct{} // holds a token while a transaction runs
 	number      int16
-	bucket      int16
+	bucket      int16 // of its row and of its counts: zero, unless the database were distributed by bucket
 	incarnation int64
 	n           int64 // of the last commit
 
@@ -75,14 +75,11 @@ func (l *lane) transact(fn func(store.Tx) error, rerun int) error {
 	}
 	if session.err != nil { // whatever fn makes of it
 		err = session.err
-		l.give(session)
-		return err
 	}
-	if err != nil {
-		l.give(session)
-		return err
+	var writes []request
+	if err == nil {
+		writes, err = tx.writes(l.number, l.bucket)
 	}
-	writes, err := tx.writes(l.number, l.bucket)
 	if err != nil || len(writes) == 0 {
 		l.give(session)
 		return err
@@ -131,8 +128,7 @@ func (l *lane) outvoted(err error) error {
 // in memory (commit.Tx.Adopt).
 func (l *lane) resolve(lost error) error {
 	l.s.o.Log.Warn("a commit was not answered; asking the database whether it took place", "error", lost)
-	began := time.Now()
-	for ; ; time.Sleep(pauseMax) {
+	for began := time.Now(); ; time.Sleep(pauseMax) {
 		took, err := l.tookPlace()
 		switch {
 		case err == nil && took:
@@ -140,7 +136,7 @@ func (l *lane) resolve(lost error) error {
 		case err == nil:
 			return lost // which says that the database was not there
 		case errors.Is(err, errOutvoted) || time.Since(began) > doubtMax:
-			return fmt.Errorf("%w: whether a commit took place is not known: %w", errOutvoted, err)
+			return fmt.Errorf("%w: %w", errDoubt, err)
 		}
 	}
 }

@@ -66,7 +66,7 @@ func (r *queueRows) add(q muster.Queue, place pgtype.TID) {
 	if place.Valid {
 		r.place = append(r.place, place)
 	} else {
-		r.queueKeys.add(keyOf(q))
+		r.queueKeys.add(store.KeyOfQueue(q))
 	}
 	head, _ := q.Head()
 	r.rev, r.headJob, r.headNumber = append(r.rev, q.Rev), append(r.headJob, string(head.Job)), append(r.headNumber, head.Number)

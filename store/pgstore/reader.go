@@ -205,15 +205,13 @@ func (r *reader) AllQueues() iter.Seq2[muster.Queue, error] {
 				own.rows = append(own.rows, q.queue)
 			}
 		}
-		own.hidden = func(q muster.Queue) bool { return hidden[keyOf(q)] }
+		own.hidden = func(q muster.Queue) bool { return hidden[store.KeyOfQueue(q)] }
 		merge(func(last *muster.Queue, limit int) ([]muster.Queue, error) {
 			if last == nil {
 				return page(r.s, (*row).queue, pageOfQueues, "", "", limit)
 			}
 			return page(r.s, (*row).queue, pageOfQueues, string(last.Thing), string(last.Namespace), limit)
-		}, func(a, b muster.Queue) int {
-			return cmp.Or(cmp.Compare(a.Thing, b.Thing), cmp.Compare(a.Namespace, b.Namespace))
-		}, own)(yield)
+		}, func(a, b muster.Queue) int { return store.KeyOfQueue(a).Compare(store.KeyOfQueue(b)) }, own)(yield)
 	}
 }
 
@@ -358,7 +356,3 @@ func merge[T any](page func(last *T, limit int) ([]T, error), compare func(a, b 
 }
 
 func byKey(a, b muster.Execution) int { return store.Key(a).Compare(store.Key(b)) }
-
-func keyOf(q muster.Queue) store.QueueKey {
-	return store.QueueKey{Thing: q.Thing, Namespace: q.Namespace}
-}

@@ -4,8 +4,8 @@
 // A transaction keeps its changes in memory and reads what it has not read yet, a
 // snapshot of which the database takes at the first read; then all changes and the commit
 // are sent in one round trip. Queues and executions have tables of their own, other
-// records share one (schema/). A process has a few lanes, in each of which one transaction
-// runs at a time. One process works on a database at a time: it is a row of the table node,
+// records share one (schema/). One transaction runs at a time, and one more in each lane if
+// there are lanes. One process works on a database at a time: it is a row of the table node,
 // which it renews, and each commit checks that no other process has taken over (lane.go).
 //
 // A database that is restarted, or cannot be reached for a while, is waited for
@@ -165,7 +165,7 @@ func (s *Store) transact(l *lane, fn func(store.Tx) error) error {
 		case err == nil:
 			s.outage.over(s.o.Log)
 			return nil
-		case errors.Is(err, errOutvoted):
+		case errors.Is(err, errOutvoted), errors.Is(err, errDoubt):
 			return s.stop(err)
 		case !errors.Is(err, store.ErrUnavailable):
 			return err

@@ -21,10 +21,10 @@ var _ store.Tx = (*tx)(nil)
 func newTx(s *session) *tx { return &tx{&reader{s: s, own: &changes{}}} }
 
 func (t *tx) PutQueue(q muster.Queue) {
-	own := t.own.queues[keyOf(q)]
+	own := t.own.queues[store.KeyOfQueue(q)]
 	if own == nil {
 		own = &ownQueue{}
-		set(&t.own.queues, keyOf(q), own)
+		set(&t.own.queues, store.KeyOfQueue(q), own)
 	}
 	own.queue, own.changed = cloneQueue(q), true
 	if len(q.Entries) == 0 {
@@ -93,9 +93,7 @@ func (t *tx) writes(lane, bucket int16) ([]request, error) {
 func (t *tx) queueWrites() (all []request) {
 	var insert, update queueRows
 	var remove places
-	keys := slices.SortedFunc(maps.Keys(t.own.queues), func(a, b store.QueueKey) int {
-		return cmp.Or(cmp.Compare(a.Thing, b.Thing), cmp.Compare(a.Namespace, b.Namespace))
-	})
+	keys := slices.SortedFunc(maps.Keys(t.own.queues), store.QueueKey.Compare)
 	for _, key := range keys {
 		q := t.own.queues[key]
 		switch {
