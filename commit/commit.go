@@ -79,10 +79,11 @@ type Committer struct {
 	turns *turns.Turns
 	log   *slog.Logger
 
-	wide  *lane   // runs everything but what lanes run
-	lanes []*lane // of commands that concern one thing (lanes.go); none on a store without lanes
-	gate  gate    // of the transactions of lanes
-	off   guard   // those that do nothing: a test shows that each is needed
+	wide  *lane       // runs everything but what lanes run
+	lanes []*lane     // of commands that concern one thing (lanes.go); none on a store without lanes
+	laned store.Laned // says which lane that is; nil if there are none
+	gate  gate        // of the transactions of lanes
+	off   guard       // those that do nothing: a test shows that each is needed
 
 	mu     sync.Mutex // guards what follows, and the commands of all lanes
 	closed bool
@@ -103,7 +104,7 @@ func New(o Options) *Committer {
 	c.gate.init()
 	c.wide = newLane(c, o.Store.Apply)
 	if s, ok := o.Store.(store.Laned); ok {
-		c.lanes = lanesOf(c, s)
+		c.laned, c.lanes = s, lanesOf(c, s)
 		c.away = map[muster.ThingName]int{}
 	}
 	if c.room == nil {

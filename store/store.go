@@ -45,6 +45,10 @@ type Laned interface {
 	// none, and everything is for Apply.
 	Lanes() int
 
+	// LaneOf returns the lane for transactions that write what is of a thing. It is always the
+	// same, and depends on the name alone. Another lane may be taken; this one may be quicker.
+	LaneOf(thing muster.ThingName) int
+
 	// ApplyIn is Apply in a lane, 0 to Lanes()-1, but at snapshot isolation: fn reads a
 	// snapshot that is taken after the call and shows all that was applied before it. If
 	// another transaction, of a lane or of Apply, has since written a queue, an execution
@@ -55,6 +59,19 @@ type Laned interface {
 	// Apply. The calls of one lane run one after the other. No call waits for the fn of
 	// another lane, or for that of Apply, to return.
 	ApplyIn(ctx context.Context, lane int, fn func(Tx) error) (wait func() error, err error)
+}
+
+// Scattered is a Store that is kept in several places. If Scattered returns true, a view, and
+// what a transaction reads, is one snapshot in each place, taken when that is first read, so
+// parts of it may be of different instants. All the rest is promised as by other stores: a
+// transaction is applied everywhere or nowhere, and what it writes is as it was read.
+//
+// What belongs to one thing is in one place, and so are all records.
+type Scattered interface {
+	Store
+
+	// Scattered always returns the same.
+	Scattered() bool
 }
 
 // ErrClosed is the error of a call on a store that is closed.

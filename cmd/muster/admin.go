@@ -18,7 +18,7 @@ func adminCommand() *cobra.Command {
 	return group("admin <command>", "look after a data folder: check, back up, keys, signatures",
 		"These commands work on a data folder of this machine. Most of them may be used\n"+
 			"while a server runs on it.",
-		verifyCommand(), backupCommand(), exportCommand(), importCommand(), keysCommand(), secretsCommand(), deadLettersCommand(), profilesCommand(), signCommand(), explainCommand())
+		verifyCommand(), backupCommand(), exportCommand(), importCommand(), keysCommand(), secretsCommand(), schemaCommand(), deadLettersCommand(), profilesCommand(), signCommand(), explainCommand())
 }
 
 // writable is existing for a command that changes the folder. A backup becomes a data

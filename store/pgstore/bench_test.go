@@ -173,12 +173,12 @@ func (a *alone) transact(starting, ending []muster.ThingName) error {
 		writes = append(writes, order(int64(n), deleteQueues, gone))
 	}
 	if n := len(put.place); n > 0 {
-		writes = append(writes, order(int64(n), updateQueues, put.updated()...))
+		writes = append(writes, order(int64(n), updateQueues, put.args()...))
 	}
 	l := a.lane
+	writes = append(writes, counts.writes(l.number, l.bucket, nil)...)
 	writes = append(writes,
-		order(int64(len(changed.place)), updateExecutions, changed.updated()...),
-		order(1, addCounts, counts.args(l.number, l.bucket)...),
+		order(int64(len(changed.place)), updateExecutions, changed.args()...),
 		ask(drop, claimCommit, l.number, l.bucket, l.incarnation, l.n+1),
 		order(-1, "COMMIT"))
 	if err := a.exchange(writes); err != nil {

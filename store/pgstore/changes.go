@@ -14,6 +14,8 @@ import (
 // changes is what a transaction has read and changed so far. Changes stay in memory until
 // the commit, which then writes each row once.
 type changes struct {
+	shards *shards // of the database
+
 	queues     map[store.QueueKey]*ownQueue
 	executions map[store.ExecutionKey]*ownExecution
 	latest     map[store.AttemptsKey]*muster.Execution // in the database; nil for none
@@ -67,21 +69,21 @@ func (c *changes) known() int {
 // askQueues returns the request for those of keys that are not known. From then on they
 // are, in the state that they have in the database, or of an empty queue.
 func (c *changes) askQueues(keys []store.QueueKey) []request {
-	var columns queueKeys
+	columns := parts[queueKeys]{shards: c.shards}
 	for _, key := range keys {
 		if c.queues[key] == nil {
 			set(&c.queues, key, newQueue(key))
-			columns.add(key)
+			columns.of(key.Thing).add(key)
 		}
 	}
 	return c.askRowsOfQueues(columns)
 }
 
-func (c *changes) askRowsOfQueues(columns queueKeys) []request {
-	if len(columns.thing) == 0 {
-		return nil
+func (c *changes) askRowsOfQueues(columns parts[queueKeys]) (all []request) {
+	for k := range columns.each() {
+		all = append(all, ask(c.learnQueue, c.shards.pick(selectQueues, selectQueuesOfShard), k.thing, k.ns, k.bucket))
 	}
-	return []request{ask(func(row *row) { c.learnQueue(row) }, selectQueues, columns.thing, columns.ns, columns.bucket)}
+	return all
 }
 
 func newQueue(key store.QueueKey) *ownQueue {
@@ -98,21 +100,21 @@ func (c *changes) learnQueue(row *row) {
 }
 
 func (c *changes) askExecutions(keys []store.ExecutionKey) []request {
-	var columns executionKeys
+	columns := parts[executionKeys]{shards: c.shards}
 	for _, key := range keys {
 		if c.executions[key] == nil {
 			set(&c.executions, key, &ownExecution{known: true})
-			columns.add(key)
+			columns.of(key.Thing).add(key)
 		}
 	}
 	return c.askRowsOfExecutions(columns)
 }
 
-func (c *changes) askRowsOfExecutions(columns executionKeys) []request {
-	if len(columns.thing) == 0 {
-		return nil
+func (c *changes) askRowsOfExecutions(columns parts[executionKeys]) (all []request) {
+	for k := range columns.each() {
+		all = append(all, ask(func(row *row) { c.learn(row) }, c.shards.pick(selectExecutions, selectExecutionsOfShard), k.thing, k.job, k.number, k.bucket))
 	}
-	return []request{ask(func(row *row) { c.learn(row) }, selectExecutions, columns.thing, columns.job, columns.number, columns.bucket)}
+	return all
 }
 
 // learn keeps the execution of a row, unless it was changed, and returns it as the database
@@ -133,8 +135,8 @@ func (c *changes) learn(row *row) *muster.Execution {
 }
 
 // askHeads asks for queues that are not known, and for the executions at their heads.
-func (c *changes) askHeads(keys []store.QueueKey) []request {
-	var columns queueKeys
+func (c *changes) askHeads(keys []store.QueueKey) (all []request) {
+	columns := parts[queueKeys]{shards: c.shards}
 	for _, key := range keys {
 		own := c.queues[key]
 		if own == nil {
@@ -143,55 +145,53 @@ func (c *changes) askHeads(keys []store.QueueKey) []request {
 		}
 		if !own.head {
 			own.head = true
-			columns.add(key)
+			columns.of(key.Thing).add(key)
 		}
 	}
-	if len(columns.thing) == 0 {
-		return nil
+	for k := range columns.each() {
+		all = append(all, ask(func(row *row) {
+			c.learnQueue(row)
+			if !row.none() {
+				c.learn(row)
+			}
+		}, c.shards.pick(selectHeads, selectHeadsOfShard), k.thing, k.ns, k.bucket))
 	}
-	return []request{ask(func(row *row) {
-		c.learnQueue(row)
-		if !row.none() {
-			c.learn(row)
-		}
-	}, selectHeads, columns.thing, columns.ns, columns.bucket)}
+	return all
 }
 
 // askPlaces asks for the rows of what was changed without having been read.
 func (c *changes) askPlaces() []request {
-	var queues queueKeys
+	queues, executions := parts[queueKeys]{shards: c.shards}, parts[executionKeys]{shards: c.shards}
 	for key, own := range c.queues {
 		if own.changed && !own.known {
 			own.known = true
-			queues.add(key)
+			queues.of(key.Thing).add(key)
 		}
 	}
-	var executions executionKeys
 	for key := range c.changed {
 		if own := c.executions[key]; !own.known {
 			own.known = true
-			executions.add(key)
+			executions.of(key.Thing).add(key)
 		}
 	}
 	return append(c.askRowsOfQueues(queues), c.askRowsOfExecutions(executions)...)
 }
 
-func (c *changes) askLatest(keys []store.AttemptsKey) []request {
-	var things, jobs []string
-	var columns []int16
+func (c *changes) askLatest(keys []store.AttemptsKey) (all []request) {
+	columns := parts[attemptsKeys]{shards: c.shards}
 	for _, key := range keys {
 		if _, known := c.latest[key]; !known {
 			set(&c.latest, key, nil)
-			things, jobs, columns = append(things, string(key.Thing)), append(jobs, string(key.Job)), append(columns, bucketOf(key.Thing))
+			columns.of(key.Thing).add(key)
 		}
 	}
-	if len(things) == 0 {
-		return nil
+	for k := range columns.each() {
+		all = append(all, ask(func(row *row) {
+			e := c.learn(row)
+			c.latest[store.AttemptsKey{Thing: e.Thing, Job: e.Job}] = e
+		}, c.shards.pick(selectLatest, selectLatestOfShard), k.thing, k.job, k.bucket))
 	}
-	return []request{ask(func(row *row) {
-		e := c.learn(row)
-		c.latest[store.AttemptsKey{Thing: e.Thing, Job: e.Job}] = e
-	}, selectLatest, things, jobs, columns)}
+	return all
 }
 
 // latestOf returns the latest execution of key as it is now, nil for none. If that which
@@ -255,9 +255,9 @@ func (c *changes) askRecords(keys []store.RecordKey) []request {
 }
 
 // askOfHeads asks for the records of some tables that have the job at the head of a queue
-// as their key.
+// as their key. With shards nothing is asked for, as queues and records are not in one place.
 func (c *changes) askOfHeads(keys []store.QueueKey, tables []store.Table) []request {
-	if len(keys) == 0 || len(tables) == 0 {
+	if len(keys) == 0 || len(tables) == 0 || c.shards != nil {
 		return nil
 	}
 	var columns queueKeys
@@ -265,6 +265,19 @@ func (c *changes) askOfHeads(keys []store.QueueKey, tables []store.Table) []requ
 		columns.add(key)
 	}
 	return []request{ask(c.learnRecord, selectOfHeads, columns.thing, columns.ns, columns.bucket, tables)}
+}
+
+// askOfKnownHeads asks for the same when the queues are known.
+func (c *changes) askOfKnownHeads(keys []store.QueueKey, tables []store.Table) []request {
+	var records []store.RecordKey
+	for _, key := range keys {
+		if head, ok := c.queues[key].queue.Head(); ok {
+			for _, table := range tables {
+				records = append(records, store.RecordKey{Table: table, Key: string(head.Job)})
+			}
+		}
+	}
+	return c.askRecords(records)
 }
 
 // askRanges asks for ranges. Those that turn out to be longer than a page are read again

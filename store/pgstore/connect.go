@@ -32,8 +32,8 @@ const (
 )
 
 // configure returns how to connect to the database that o names. Its transactions may be idle
-// for a time.
-func (o Options) configure(idle time.Duration) (*pgx.ConnConfig, error) {
+// for a time. If generic is set, the plan of a statement does not depend on its arguments.
+func (o Options) configure(idle time.Duration, generic bool) (*pgx.ConnConfig, error) {
 	c, err := pgx.ParseConfig(o.Database)
 	if err != nil {
 		return nil, err
@@ -41,7 +41,7 @@ func (o Options) configure(idle time.Duration) (*pgx.ConnConfig, error) {
 	if c.ConnectTimeout == 0 {
 		c.ConnectTimeout = connectTimeout
 	}
-	for name, value := range map[string]string{
+	settings := map[string]string{
 		// Not search_path: every statement names its schema.
 		"application_name": "muster",
 		"client_encoding":  "UTF8",
@@ -51,13 +51,16 @@ func (o Options) configure(idle time.Duration) (*pgx.ConnConfig, error) {
 		"idle_in_transaction_session_timeout": milliseconds(idle),
 		// Every statement has one good plan, by an index, whatever the statistics say; without
 		// fresh ones, after a large rollout, hash joins over whole tables would be chosen.
-		"plan_cache_mode":   "force_generic_plan",
 		"jit":               "off",
 		"enable_hashjoin":   "off",
 		"enable_mergejoin":  "off",
 		"enable_seqscan":    "off",
 		"enable_bitmapscan": "off",
-	} {
+	}
+	if generic {
+		settings["plan_cache_mode"] = "force_generic_plan"
+	}
+	for name, value := range settings {
 		if _, given := c.RuntimeParams[name]; !given {
 			c.RuntimeParams[name] = value
 		}

@@ -17,11 +17,15 @@ const (
 
 	selectExecutions = `SELECT e.ctid, ` + executionColumns + ` FROM unnest($1::text[], $2::text[], $3::bigint[], $4::smallint[]) AS k(thing, job, number, bucket)
 		JOIN muster.execution e USING (thing, job, number, bucket)`
-	selectHeads = `SELECT q.ctid, ` + queueColumns + `, e.ctid, ` + executionColumns + ` FROM unnest($1::text[], $2::text[], $3::smallint[]) AS k(thing, ns, bucket)
+	selectExecutionsOfShard = selectExecutions + ` WHERE e.bucket = ANY($4)`
+	selectHeads             = `SELECT q.ctid, ` + queueColumns + `, e.ctid, ` + executionColumns + ` FROM unnest($1::text[], $2::text[], $3::smallint[]) AS k(thing, ns, bucket)
 		JOIN muster.queue q USING (thing, ns, bucket)
 		LEFT JOIN muster.execution e ON e.thing = q.thing AND e.job = q.head_job AND e.number = q.head_number AND e.bucket = q.bucket`
-	selectLatest = `SELECT e.ctid, ` + executionColumns + ` FROM unnest($1::text[], $2::text[], $3::smallint[]) AS k(thing, job, bucket)
+	selectHeadsOfShard = selectHeads + ` WHERE q.bucket = ANY($3)`
+	selectLatest       = `SELECT e.ctid, ` + executionColumns + ` FROM unnest($1::text[], $2::text[], $3::smallint[]) AS k(thing, job, bucket)
 		CROSS JOIN LATERAL (SELECT x.ctid, x.* FROM muster.execution x WHERE x.thing = k.thing AND x.job = k.job AND x.bucket = k.bucket ORDER BY number DESC LIMIT 1) e`
+	selectLatestOfShard = `SELECT DISTINCT ON (e.thing, e.job, e.bucket) e.ctid, ` + executionColumns + ` FROM unnest($1::text[], $2::text[], $3::smallint[]) AS k(thing, job, bucket)
+		JOIN muster.execution e USING (thing, job, bucket) WHERE e.bucket = ANY($3) ORDER BY e.thing, e.job, e.bucket, e.number DESC`
 
 	pageOfThing = `SELECT ` + executionColumns + ` FROM muster.execution e WHERE e.thing = $1 AND e.bucket = $2 AND (e.job, e.number) > ($3, $4)
 		ORDER BY e.job, e.number LIMIT $5`
@@ -36,23 +40,34 @@ const (
 			(SELECT * FROM muster.execution x WHERE x.job = $2 AND x.status = s.status AND x.queued_at < $3
 				ORDER BY x.queued_at DESC, x.thing, x.number LIMIT $6)
 		) e ORDER BY e.queued_at DESC, e.thing, e.number LIMIT $6`
+	// With shards each status is asked for by itself, as each shard has to find its own part.
+	pageOfStatus = `SELECT ` + executionColumns + ` FROM muster.execution e WHERE e.status = $1 AND e.job = $2 AND e.queued_at <= $3
+			AND (e.queued_at < $3 OR (e.thing, e.number) > ($4, $5))
+		ORDER BY e.queued_at DESC, e.thing, e.number LIMIT $6`
 	pageOfTimers = `SELECT due, thing, job, number FROM muster.execution
 		WHERE due <> 0 AND due <= $1 AND (due, thing, job, number) > ($2, $3, $4, $5) ORDER BY due, thing, job, number LIMIT $6`
 
-	insertExecutions = `INSERT INTO muster.execution (thing, job, number, bucket, ns, status, version, queued_at, started_at, updated_at,
-			job_deadline, step_deadline, due, failed, timed_out, flags, presigned_at, details)
-		SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::smallint[], $5::text[], $6::smallint[], $7::bigint[], $8::bigint[], $9::bigint[],
+	insertExecutionsOfShard = `INSERT INTO muster.execution (thing, job, number, bucket, ns, status, version, queued_at, started_at, updated_at,
+			job_deadline, step_deadline, due, failed, timed_out, flags, presigned_at, details) `
+	insertExecutions = insertExecutionsOfShard + `SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::smallint[], $5::text[], $6::smallint[], $7::bigint[], $8::bigint[], $9::bigint[],
 			$10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::smallint[], $17::bigint[], $18::jsonb[])`
-	updateExecutions = `UPDATE muster.execution e SET ns = k.ns, status = k.status, version = k.version,
+	changeExecutions = `UPDATE muster.execution e SET ns = k.ns, status = k.status, version = k.version,
 			queued_at = k.queued_at, started_at = k.started_at, updated_at = k.updated_at,
 			job_deadline = k.job_deadline, step_deadline = k.step_deadline, due = k.due,
-			failed = k.failed, timed_out = k.timed_out, flags = k.flags, presigned_at = k.presigned_at, details = k.details
-		FROM unnest($1::tid[], $2::text[], $3::smallint[], $4::bigint[], $5::bigint[], $6::bigint[],
+			failed = k.failed, timed_out = k.timed_out, flags = k.flags, presigned_at = k.presigned_at, details = k.details `
+	updateExecutions = changeExecutions + `FROM unnest($1::tid[], $2::text[], $3::smallint[], $4::bigint[], $5::bigint[], $6::bigint[],
 				$7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::smallint[], $14::bigint[], $15::jsonb[])
 			AS k(place, ns, status, version, queued_at, started_at, updated_at,
 				job_deadline, step_deadline, due, failed, timed_out, flags, presigned_at, details)
 		WHERE e.ctid = k.place`
-	deleteExecutions = `DELETE FROM muster.execution e WHERE e.ctid = ANY($1::tid[])`
+	updateExecutionsOfShard = changeExecutions + `FROM unnest($1::text[], $2::text[], $3::bigint[], $4::smallint[], $5::text[], $6::smallint[], $7::bigint[], $8::bigint[], $9::bigint[],
+				$10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::smallint[], $17::bigint[], $18::jsonb[])
+			AS k(thing, job, number, bucket, ns, status, version, queued_at, started_at, updated_at,
+				job_deadline, step_deadline, due, failed, timed_out, flags, presigned_at, details)
+		WHERE e.thing = k.thing AND e.job = k.job AND e.number = k.number AND e.bucket = k.bucket AND e.bucket = ANY($4)`
+	deleteExecutions        = `DELETE FROM muster.execution e WHERE e.ctid = ANY($1::tid[])`
+	deleteExecutionsOfShard = `DELETE FROM muster.execution e USING unnest($1::text[], $2::text[], $3::bigint[], $4::smallint[]) AS k(thing, job, number, bucket)
+		WHERE e.thing = k.thing AND e.job = k.job AND e.number = k.number AND e.bucket = k.bucket AND e.bucket = ANY($4)`
 )
 
 const (
@@ -75,10 +90,43 @@ func (k *executionKeys) add(key store.ExecutionKey) {
 	k.number, k.bucket = append(k.number, key.Number), append(k.bucket, bucketOf(key.Thing))
 }
 
+// attemptsKeys are the columns of keys.
+type attemptsKeys struct {
+	thing, job []string
+	bucket     []int16
+}
+
+func (k *attemptsKeys) add(key store.AttemptsKey) {
+	k.thing, k.job = append(k.thing, string(key.Thing)), append(k.job, string(key.Job))
+	k.bucket = append(k.bucket, bucketOf(key.Thing))
+}
+
+// executionAddresses say which rows a statement is for, as queueAddresses do.
+type executionAddresses struct {
+	executionKeys
+	place places
+}
+
+func (a *executionAddresses) add(key store.ExecutionKey, place pgtype.TID) {
+	if place.Valid {
+		a.place = append(a.place, place)
+	} else {
+		a.executionKeys.add(key)
+	}
+}
+
+func (a *executionAddresses) count() int64 { return int64(len(a.place) + len(a.thing)) }
+
+func (a *executionAddresses) args() []any {
+	if len(a.place) > 0 {
+		return []any{a.place}
+	}
+	return []any{a.thing, a.job, a.number, a.bucket}
+}
+
 // executionRows are rows of the table.
 type executionRows struct {
-	executionKeys
-	place                     places
+	executionAddresses
 	ns                        []string
 	status, flags             []int16
 	version, failed, timedOut []int64
@@ -88,13 +136,8 @@ type executionRows struct {
 	details                   []json.RawMessage
 }
 
-// add adds a row that the database has in a place, or that it does not have.
 func (r *executionRows) add(e *muster.Execution, place pgtype.TID) error {
-	if place.Valid {
-		r.place = append(r.place, place)
-	} else {
-		r.executionKeys.add(store.Key(*e))
-	}
+	r.executionAddresses.add(store.Key(*e), place)
 	flags := int16(0)
 	if e.ForceCanceled {
 		flags |= executionForced
@@ -113,18 +156,9 @@ func (r *executionRows) add(e *muster.Execution, place pgtype.TID) error {
 	return err
 }
 
-// inserted are the arguments of insertExecutions, and updated those of updateExecutions.
-func (r *executionRows) inserted() []any {
-	return append([]any{r.thing, r.job, r.number, r.bucket}, r.rest()...)
-}
-
-func (r *executionRows) updated() []any { return append([]any{r.place}, r.rest()...) }
-
-func (r *executionRows) rest() []any {
-	return []any{
-		r.ns, r.status, r.version, r.queued, r.started, r.changed,
-		r.jobDeadline, r.stepDeadline, r.due, r.failed, r.timedOut, r.flags, r.presigned, r.details,
-	}
+func (r *executionRows) args() []any {
+	return append(r.executionAddresses.args(), r.ns, r.status, r.version, r.queued, r.started, r.changed,
+		r.jobDeadline, r.stepDeadline, r.due, r.failed, r.timedOut, r.flags, r.presigned, r.details)
 }
 
 var noDetails = json.RawMessage("{}")

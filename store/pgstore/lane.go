@@ -26,7 +26,7 @@ type lane struct {
 	begin       string        // what begins its transactions
 	turn        chan struct{} // holds a token while a transaction runs
 	number      int16
-	bucket      int16 // of its row and of its counts: zero, unless the database were distributed by bucket
+	bucket      int16 // of its row and of its counts
 	incarnation int64
 	n           int64 // of the last commit
 
@@ -38,8 +38,16 @@ func (s *Store) lanesOf(config *pgx.ConnConfig) (wide *lane, others []*lane) {
 	lane := func(number int, begin string) *lane {
 		return &lane{s: s, config: config, begin: begin, turn: make(chan struct{}, 1), number: int16(number)}
 	}
-	for n := range s.o.Lanes {
+	first := s.shards.first()
+	count := s.o.Lanes
+	if count == 0 {
+		count = len(first) // what a lane commits is in one shard then, and on one server
+	}
+	for n := range count {
 		others = append(others, lane(n+1, beginLane))
+		if len(first) > 0 {
+			others[n].bucket = first[n%len(first)]
+		}
 	}
 	if len(others) == 0 {
 		return lane(0, beginLane), nil
@@ -68,7 +76,7 @@ func (l *lane) transact(fn func(store.Tx) error, rerun int) error {
 		return err
 	}
 	session := &session{ctx: context.Background(), conn: l.conn, begin: l.begin}
-	tx := newTx(session)
+	tx := newTx(session, l.s.shards)
 	err := fn(tx)
 	if err == nil {
 		err = session.send(tx.own.askPlaces()...)
@@ -106,7 +114,9 @@ func (l *lane) commit(session *session, writes []request, rerun int) error {
 		l.s.o.OnCommit(Commit{Trips: session.trips, Statements: session.statements, Rerun: rerun, Took: time.Since(began)})
 		return nil
 	}
-	if faultOf(err) != gone { // the database has refused one of the statements
+	if l.s.shards != nil && lostWorker(err) {
+		err = fmt.Errorf("%w: %w", store.ErrUnavailable, err)
+	} else if faultOf(err) != gone { // the database has refused one of the statements
 		l.give(session)
 		return l.outvoted(err)
 	}

@@ -32,7 +32,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 }
 
 func (s *Store) open(ctx context.Context) error {
-	config, err := s.o.configure(committing)
+	config, err := s.o.configure(committing, false)
 	if err != nil {
 		return err
 	}
@@ -42,14 +42,14 @@ func (s *Store) open(ctx context.Context) error {
 		return fmt.Errorf("%s: %w", where, inWords(err, config))
 	}
 	defer conn.Close(context.WithoutCancel(ctx)) // nothing is left to do on it
-	if err := s.settle(ctx, conn, config); err != nil {
+	if err := s.settle(ctx, conn); err != nil {
 		return fmt.Errorf("%s: %w", where, inWords(err, config))
 	}
 	return nil
 }
 
 // settle examines the database, makes its schema, and makes this process its server.
-func (s *Store) settle(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConfig) error {
+func (s *Store) settle(ctx context.Context, conn *pgx.Conn) error {
 	warnings, err := examine(ctx, conn)
 	if err != nil {
 		return err
@@ -76,7 +76,16 @@ func (s *Store) settle(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConf
 		return err
 	}
 	s.format.Store(int64(v.format))
-	views, err := s.o.configure(viewing)
+	if s.shards, err = readShards(ctx, conn); err != nil {
+		return err
+	}
+	// Where the rows of a statement are distributed, its arguments say to which server it goes.
+	generic := s.shards == nil
+	views, err := s.o.configure(viewing, generic)
+	if err != nil {
+		return err
+	}
+	committers, err := s.o.configure(committing, generic)
 	if err != nil {
 		return err
 	}
@@ -88,7 +97,7 @@ func (s *Store) settle(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConf
 	if s.pool, err = pgxpool.NewWithConfig(ctx, pool); err != nil || s.o.ReadOnly {
 		return err
 	}
-	return s.join(ctx, conn, config)
+	return s.join(ctx, conn, committers)
 }
 
 // inWords adds to an error at the start what its operator can do about it.

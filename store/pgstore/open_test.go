@@ -184,3 +184,31 @@ func TestOperatorsReadTheViews(t *testing.T) {
 		}
 	}
 }
+
+// An operator may make the tables for a server that may not.
+func TestAServerNeedsNoRightToMakeTables(t *testing.T) {
+	t.Parallel()
+	server := postgres.Shared(t)
+	made, own := spoilable(t, server), spoilable(t, server)
+	query(t, server, made, strings.ReplaceAll("ALTER DATABASE %s OWNER TO postgres; REVOKE CREATE ON DATABASE %s FROM public", "%s", nameOf(made)))
+	query(t, server, made, pgstore.Schema(pgstore.SchemaOptions{User: postgres.Role}))
+	s, other := open(t, made, "node"), open(t, own, "node")
+	defer func() { _, _ = s.Close(), other.Close() }()
+
+	if err := store.Update(t.Context(), s, put("a", "1")); err != nil {
+		t.Error(err)
+	}
+	if err := errors.Join(s.SetFormat(t.Context(), store.Format), s.Empty(t.Context())); err != nil {
+		t.Error(err)
+	}
+	for _, of := range []string{
+		"SELECT table_name, column_name, data_type, collation_name, is_nullable FROM information_schema.columns WHERE table_schema = 'muster' ORDER BY 1, 2",
+		"SELECT indexdef FROM pg_indexes WHERE schemaname = 'muster' ORDER BY 1",
+		"SELECT relname, reloptions FROM pg_class WHERE relnamespace = 'muster'::regnamespace ORDER BY 1",
+		"SELECT schema, format FROM muster.version",
+	} {
+		if got, want := query(t, server, made, of), query(t, server, own, of); got != want || got == "" {
+			t.Errorf("%s:\n%s\nwant as a server makes it:\n%s", of, got, want)
+		}
+	}
+}

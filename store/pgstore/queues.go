@@ -25,19 +25,26 @@ const (
 
 	selectQueues = `SELECT q.ctid, ` + queueColumns + ` FROM unnest($1::text[], $2::text[], $3::smallint[]) AS k(thing, ns, bucket)
 		JOIN muster.queue q USING (thing, ns, bucket)`
-	pageOfQueues = `SELECT ` + queueColumns + ` FROM muster.queue q WHERE (q.thing, q.ns) > ($1, $2) ORDER BY q.thing, q.ns LIMIT $3`
+	selectQueuesOfShard = selectQueues + ` WHERE q.bucket = ANY($3)`
+	pageOfQueues        = `SELECT ` + queueColumns + ` FROM muster.queue q WHERE (q.thing, q.ns) > ($1, $2) ORDER BY q.thing, q.ns LIMIT $3`
 
-	updateQueues = `UPDATE muster.queue q SET rev = k.rev, head_job = k.head_job, head_number = k.head_number, body = k.body
-		FROM unnest($1::tid[], $2::bigint[], $3::text[], $4::bigint[], $5::bytea[]) AS k(place, rev, head_job, head_number, body)
+	changeQueues = `UPDATE muster.queue q SET rev = k.rev, head_job = k.head_job, head_number = k.head_number, body = k.body `
+	updateQueues = changeQueues + `FROM unnest($1::tid[], $2::bigint[], $3::text[], $4::bigint[], $5::bytea[]) AS k(place, rev, head_job, head_number, body)
 		WHERE q.ctid = k.place`
-	insertQueues = `INSERT INTO muster.queue (thing, ns, bucket, rev, head_job, head_number, body)
-		SELECT * FROM unnest($1::text[], $2::text[], $3::smallint[], $4::bigint[], $5::text[], $6::bigint[], $7::bytea[])`
-	deleteQueues = `DELETE FROM muster.queue q WHERE q.ctid = ANY($1::tid[])`
+	updateQueuesOfShard = changeQueues + `FROM unnest($1::text[], $2::text[], $3::smallint[], $4::bigint[], $5::text[], $6::bigint[], $7::bytea[])
+			AS k(thing, ns, bucket, rev, head_job, head_number, body)
+		WHERE q.thing = k.thing AND q.ns = k.ns AND q.bucket = k.bucket AND q.bucket = ANY($3)`
+	insertQueuesOfShard = `INSERT INTO muster.queue (thing, ns, bucket, rev, head_job, head_number, body) `
+	insertQueues        = insertQueuesOfShard + `SELECT * FROM unnest($1::text[], $2::text[], $3::smallint[], $4::bigint[], $5::text[], $6::bigint[], $7::bytea[])`
+	deleteQueues        = `DELETE FROM muster.queue q WHERE q.ctid = ANY($1::tid[])`
+	deleteQueuesOfShard = `DELETE FROM muster.queue q USING unnest($1::text[], $2::text[], $3::smallint[]) AS k(thing, ns, bucket)
+		WHERE q.thing = k.thing AND q.ns = k.ns AND q.bucket = k.bucket AND q.bucket = ANY($3)`
 )
 
 // places are where the database has some rows. They were read in the same transaction, so the
 // snapshot of which it keeps the rows there; one that was changed since makes it refuse the
-// transaction, as if the row had been looked for by its key.
+// transaction, as if the row had been looked for by its key. With shards rows are looked for
+// by their keys: one of them may be moved to another server at any time.
 type places = pgtype.FlatArray[pgtype.TID]
 
 // queueKeys are the columns of keys.
@@ -51,35 +58,48 @@ func (k *queueKeys) add(key store.QueueKey) {
 	k.bucket = append(k.bucket, bucketOf(key.Thing))
 }
 
+// queueAddresses say which rows a statement is for, all by their places or all by their keys.
+type queueAddresses struct {
+	queueKeys
+	place places
+}
+
+// add adds a row, by its place if that is valid.
+func (a *queueAddresses) add(key store.QueueKey, place pgtype.TID) {
+	if place.Valid {
+		a.place = append(a.place, place)
+	} else {
+		a.queueKeys.add(key)
+	}
+}
+
+func (a *queueAddresses) count() int64 { return int64(len(a.place) + len(a.thing)) }
+
+func (a *queueAddresses) args() []any {
+	if len(a.place) > 0 {
+		return []any{a.place}
+	}
+	return []any{a.thing, a.ns, a.bucket}
+}
+
 // queueRows are rows of the table.
 type queueRows struct {
-	queueKeys
-	place      places
+	queueAddresses
 	rev        []int64
 	headJob    []string
 	headNumber []int64
 	body       [][]byte
 }
 
-// add adds a row that the database has in a place, or that it does not have.
 func (r *queueRows) add(q muster.Queue, place pgtype.TID) {
-	if place.Valid {
-		r.place = append(r.place, place)
-	} else {
-		r.queueKeys.add(store.KeyOfQueue(q))
-	}
+	r.queueAddresses.add(store.KeyOfQueue(q), place)
 	head, _ := q.Head()
 	r.rev, r.headJob, r.headNumber = append(r.rev, q.Rev), append(r.headJob, string(head.Job)), append(r.headNumber, head.Number)
 	r.body = append(r.body, appendEntries(nil, q.Entries))
 }
 
-// inserted are the arguments of insertQueues, and updated those of updateQueues.
-func (r *queueRows) inserted() []any {
-	return []any{r.thing, r.ns, r.bucket, r.rev, r.headJob, r.headNumber, r.body}
-}
-
-func (r *queueRows) updated() []any {
-	return []any{r.place, r.rev, r.headJob, r.headNumber, r.body}
+func (r *queueRows) args() []any {
+	return append(r.queueAddresses.args(), r.rev, r.headJob, r.headNumber, r.body)
 }
 
 func (r *row) queue() muster.Queue {

@@ -34,16 +34,20 @@ var _ store.Prefetcher = (*reader)(nil)
 // trim forgets what a view has read if that is much.
 func (r *reader) trim() {
 	if r.view && r.own.known() > keptMax {
-		r.own = &changes{}
+		r.own = &changes{shards: r.own.shards}
 	}
 }
 
-// Prefetch reads what is wanted in one round trip.
+// Prefetch reads what is wanted in one round trip, or in two if there are shards.
 func (r *reader) Prefetch(w store.Wanted) error {
-	return r.s.send(slices.Concat(
+	err := r.s.send(slices.Concat(
 		r.own.askQueues(w.Queues), r.own.askHeads(w.Heads), r.own.askOfHeads(w.Heads, w.OfHeads), r.own.askLatest(w.Latest),
 		r.own.askExecutions(w.Executions), r.own.askCounts(w.Counts), r.own.askRecords(w.Records), r.own.askRanges(w.Ranges),
 	)...)
+	if err == nil && r.own.shards != nil {
+		err = r.s.send(r.own.askOfKnownHeads(w.Heads, w.OfHeads)...)
+	}
+	return err
 }
 
 func (r *reader) Queues(keys ...store.QueueKey) ([]muster.Queue, error) {
@@ -126,9 +130,27 @@ func (r *reader) ExecutionsOfJob(job muster.JobID, status muster.Status, after s
 			if last != nil {
 				from = store.CursorOf(*last)
 			}
+			if r.own.shards != nil {
+				return r.pageOfStatuses(statuses, job, from, limit)
+			}
 			return page(r.s, (*row).execution, pageOfJob, statuses, string(job), int64(from.QueuedAt), string(from.Thing), from.Number, limit)
-		}, func(a, b muster.Execution) int { return store.CursorOf(a).Compare(store.CursorOf(b)) }, own)(yield)
+		}, byCursor, own)(yield)
 	}
+}
+
+func byCursor(a, b muster.Execution) int { return store.CursorOf(a).Compare(store.CursorOf(b)) }
+
+// pageOfStatuses reads what pageOfJob does, in one round trip.
+func (r *reader) pageOfStatuses(statuses []int16, job muster.JobID, from store.Cursor, limit int) ([]muster.Execution, error) {
+	var rows []muster.Execution
+	var all []request
+	for _, status := range statuses {
+		all = append(all, ask(func(row *row) { rows = append(rows, row.execution()) },
+			pageOfStatus, status, string(job), int64(from.QueuedAt), string(from.Thing), from.Number, limit))
+	}
+	err := r.s.send(all...)
+	slices.SortFunc(rows, byCursor)
+	return rows[:min(limit, len(rows))], err
 }
 
 func (r *reader) AllExecutions() iter.Seq2[muster.Execution, error] {

@@ -14,7 +14,8 @@ import (
 )
 
 // The steps from an empty database to the present schema, each a file with its number. A
-// step that was released is never changed.
+// second file says what a step does besides where Citus distributes the tables. A step that
+// was released is never changed.
 //
 //go:embed schema/*.sql
 var schemaSteps embed.FS
@@ -72,15 +73,12 @@ func migrate(ctx context.Context, conn *pgx.Conn) (v version, err error) {
 			if err := v.check(); err != nil || v.schema == schemaVersion {
 				return err
 			}
-			step, err := schemaSteps.ReadFile(fmt.Sprintf("schema/%04d.sql", v.schema+1))
+			shards, err := readShards(ctx, tx)
 			if err != nil {
 				return err
 			}
-			if _, err := tx.Exec(ctx, string(step)); err != nil {
-				return err
-			}
 			v.schema++
-			_, err = tx.Exec(ctx, `UPDATE muster.version SET schema = $1`, v.schema)
+			_, err = tx.Exec(ctx, stepTo(v.schema, shards != nil))
 			return err
 		})
 		if err != nil || v.schema == schemaVersion {
@@ -97,15 +95,87 @@ func makeVersion(ctx context.Context, tx pgx.Tx) error {
 	if err != nil || table {
 		return err
 	}
-	statements := []string{
-		`CREATE TABLE muster.version (one boolean PRIMARY KEY DEFAULT true CHECK (one), schema integer NOT NULL, format integer NOT NULL)`,
-		fmt.Sprintf(`INSERT INTO muster.version (schema, format) VALUES (0, %d)`, store.Format),
-	}
+	statements := createVersion()
 	if !schema {
-		statements = append([]string{`CREATE SCHEMA muster`}, statements...)
+		statements = createSchema + statements
 	}
-	_, err = tx.Exec(ctx, strings.Join(statements, "; "))
+	_, err = tx.Exec(ctx, statements)
 	return err
+}
+
+const createSchema = "CREATE SCHEMA muster;\n"
+
+// createVersion returns the statements that make the table of versions.
+func createVersion() string {
+	return fmt.Sprintf(`CREATE TABLE muster.version (one boolean PRIMARY KEY DEFAULT true CHECK (one), schema integer NOT NULL, format integer NOT NULL);
+INSERT INTO muster.version (schema, format) VALUES (0, %d);
+`, store.Format)
+}
+
+// stepTo returns the statements that lead to a version of the schema from the one before it.
+func stepTo(version int, distributed bool) string {
+	step, err := schemaSteps.ReadFile(fmt.Sprintf("schema/%04d.sql", version))
+	if err != nil {
+		panic(err) // it is part of this program
+	}
+	if distributed {
+		more, err := schemaSteps.ReadFile(fmt.Sprintf("schema/%04d.citus.sql", version))
+		if err == nil { // most steps need nothing more
+			step = append(append(step, '\n'), more...)
+		}
+	}
+	return fmt.Sprintf("%s\nUPDATE muster.version SET schema = %d;\n", step, version)
+}
+
+// SchemaOptions say for whom and on what the tables are made.
+type SchemaOptions struct {
+	// Distributed has Citus distribute what belongs to things by their names.
+	Distributed bool
+
+	// User is the role of the servers, which gets the rights that they need. Empty is the role
+	// that makes the tables.
+	User string
+}
+
+// planByIndex sets for the role of the servers, on the workers too, what each connection sets
+// for itself (configure): Citus tells the workers nothing of that.
+const planByIndex = `
+DO $$ DECLARE setting text; BEGIN
+	FOREACH setting IN ARRAY ARRAY['jit', 'enable_hashjoin', 'enable_mergejoin', 'enable_seqscan', 'enable_bitmapscan'] LOOP
+		EXECUTE format('ALTER ROLE %%I IN DATABASE %%I SET %%I = off', %s, current_database(), setting);
+	END LOOP;
+END $$;
+`
+
+// Schema returns the statements that make the present schema in a database that has none of
+// it, in one transaction, for psql.
+func Schema(o SchemaOptions) string {
+	var all strings.Builder
+	all.WriteString("BEGIN;\n")
+	if o.Distributed {
+		all.WriteString("SET LOCAL client_min_messages = error; -- Citus warns that the views are on the coordinator only, which is as it should be\n")
+	}
+	all.WriteString(createSchema + createVersion())
+	for version := 1; version <= schemaVersion; version++ {
+		all.WriteString("\n" + stepTo(version, o.Distributed))
+	}
+	if o.User != "" {
+		user := pgx.Identifier{o.User}.Sanitize()
+		fmt.Fprintf(&all, `
+GRANT USAGE ON SCHEMA muster TO %[1]s;
+GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON ALL TABLES IN SCHEMA muster TO %[1]s;
+GRANT USAGE ON ALL SEQUENCES IN SCHEMA muster TO %[1]s;
+`, user)
+	}
+	if o.Distributed {
+		role := "current_user"
+		if o.User != "" {
+			role = "'" + strings.ReplaceAll(o.User, "'", "''") + "'"
+		}
+		fmt.Fprintf(&all, planByIndex, role)
+	}
+	all.WriteString("COMMIT;\n")
+	return all.String()
 }
 
 // setFormat writes the format of the records.

@@ -24,6 +24,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/store"
 )
 
@@ -41,7 +42,8 @@ type Options struct {
 
 	// Lanes is how many transactions of devices may run at the same time besides that of
 	// Apply, each on a connection of its own. Zero has all of them run in Apply, one after the
-	// other, in larger batches.
+	// other, in larger batches; on a database that is distributed it has as many as there are
+	// shards.
 	Lanes int
 
 	// Version is that of the program, for people who look at the table of servers.
@@ -85,6 +87,7 @@ type Store struct {
 	pool   *pgxpool.Pool // of views
 	wide   *lane         // of Apply; nil when the store is read only, as are the next two
 	lanes  []*lane       // of ApplyIn
+	shards *shards       // nil unless the database is distributed
 	node   *node
 	format atomic.Int64
 	outage outage
@@ -99,6 +102,7 @@ type Store struct {
 var (
 	_ store.Formatted = (*Store)(nil)
 	_ store.Laned     = (*Store)(nil)
+	_ store.Scattered = (*Store)(nil)
 )
 
 // View runs fn on one snapshot. If the database goes away before the first read has
@@ -111,7 +115,7 @@ func (s *Store) View(ctx context.Context, fn func(store.Reader) error) error {
 	v := &view{s: s, session: session{ctx: ctx, begin: beginView}}
 	v.take = v.takeConn
 	defer v.end()
-	return fn(&reader{s: &v.session, own: &changes{}, view: true})
+	return fn(&reader{s: &v.session, own: &changes{shards: s.shards}, view: true})
 }
 
 // Apply runs fn on a serializable transaction and commits it. Without lanes nothing runs at
@@ -121,7 +125,17 @@ func (s *Store) Apply(ctx context.Context, fn func(store.Tx) error) (func() erro
 }
 
 // Lanes returns how many transactions run at the same time besides that of Apply.
-func (s *Store) Lanes() int { return s.o.Lanes }
+func (s *Store) Lanes() int { return len(s.lanes) }
+
+// LaneOf returns the lane of a thing. On a database that is distributed, the things of a shard
+// have the same lane.
+func (s *Store) LaneOf(thing muster.ThingName) int {
+	n := bucketOf(thing)
+	if s.shards != nil {
+		n = s.shards[n]
+	}
+	return int(n) % len(s.lanes)
+}
 
 // ApplyIn is Apply in a lane, at snapshot isolation.
 func (s *Store) ApplyIn(ctx context.Context, n int, fn func(store.Tx) error) (func() error, error) {
@@ -175,6 +189,9 @@ func (s *Store) transact(l *lane, fn func(store.Tx) error) error {
 		}
 	}
 }
+
+// Scattered reports whether the tables of things are distributed over several servers.
+func (s *Store) Scattered() bool { return s.shards != nil }
 
 // Format returns the format of what is in the database.
 func (s *Store) Format() int { return int(s.format.Load()) }

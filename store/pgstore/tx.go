@@ -18,7 +18,7 @@ type tx struct{ *reader }
 
 var _ store.Tx = (*tx)(nil)
 
-func newTx(s *session) *tx { return &tx{&reader{s: s, own: &changes{}}} }
+func newTx(s *session, shards *shards) *tx { return &tx{&reader{s: s, own: &changes{shards: shards}}} }
 
 func (t *tx) PutQueue(q muster.Queue) {
 	own := t.own.queues[store.KeyOfQueue(q)]
@@ -91,36 +91,33 @@ func (t *tx) writes(lane, bucket int16) ([]request, error) {
 }
 
 func (t *tx) queueWrites() (all []request) {
-	var insert, update queueRows
-	var remove places
-	keys := slices.SortedFunc(maps.Keys(t.own.queues), store.QueueKey.Compare)
-	for _, key := range keys {
+	insert, update, remove := parts[queueRows]{shards: t.own.shards}, parts[queueRows]{shards: t.own.shards}, parts[queueAddresses]{shards: t.own.shards}
+	for _, key := range slices.SortedFunc(maps.Keys(t.own.queues), store.QueueKey.Compare) {
 		q := t.own.queues[key]
 		switch {
 		case !q.changed:
 		case len(q.queue.Entries) > 0 && q.place.Valid:
-			update.add(q.queue, q.place)
+			update.of(key.Thing).add(q.queue, t.own.shards.place(q.place))
 		case len(q.queue.Entries) > 0:
-			insert.add(q.queue, q.place)
+			insert.of(key.Thing).add(q.queue, q.place)
 		case q.place.Valid:
-			remove = append(remove, q.place)
+			remove.of(key.Thing).add(key, t.own.shards.place(q.place))
 		}
 	}
-	if n := len(remove); n > 0 {
-		all = append(all, order(int64(n), deleteQueues, remove))
+	for rows := range remove.each() {
+		all = append(all, order(rows.count(), t.own.shards.pick(deleteQueues, deleteQueuesOfShard), rows.args()...))
 	}
-	if n := len(update.place); n > 0 {
-		all = append(all, order(int64(n), updateQueues, update.updated()...))
+	for rows := range update.each() {
+		all = append(all, order(rows.count(), t.own.shards.pick(updateQueues, updateQueuesOfShard), rows.args()...))
 	}
-	if n := len(insert.thing); n > 0 {
-		all = append(all, order(int64(n), insertQueues, insert.inserted()...))
+	for rows := range insert.each() {
+		all = append(all, t.own.shards.insert(rows.count(), insertQueues, insertQueuesOfShard, rows.args())...)
 	}
 	return all
 }
 
 func (t *tx) executionWrites() (all []request, err error) {
-	var insert, update executionRows
-	var remove places
+	insert, update, remove := parts[executionRows]{shards: t.own.shards}, parts[executionRows]{shards: t.own.shards}, parts[executionAddresses]{shards: t.own.shards}
 	for _, key := range slices.SortedFunc(maps.Keys(t.own.changed), store.ExecutionKey.Compare) {
 		e := t.own.executions[key]
 		var bad error
@@ -128,22 +125,22 @@ func (t *tx) executionWrites() (all []request, err error) {
 		case e.expected && !e.place.Valid:
 			bad = fmt.Errorf("pgstore: a change of the execution %v, which is not there", key)
 		case e.now != nil && e.place.Valid:
-			bad = update.add(e.now, e.place)
+			bad = update.of(key.Thing).add(e.now, t.own.shards.place(e.place))
 		case e.now != nil:
-			bad = insert.add(e.now, e.place)
+			bad = insert.of(key.Thing).add(e.now, e.place)
 		case e.place.Valid:
-			remove = append(remove, e.place)
+			remove.of(key.Thing).add(key, t.own.shards.place(e.place))
 		}
 		err = cmp.Or(err, bad)
 	}
-	if n := len(remove); n > 0 {
-		all = append(all, order(int64(n), deleteExecutions, remove))
+	for rows := range remove.each() {
+		all = append(all, order(rows.count(), t.own.shards.pick(deleteExecutions, deleteExecutionsOfShard), rows.args()...))
 	}
-	if n := len(update.place); n > 0 {
-		all = append(all, order(int64(n), updateExecutions, update.updated()...))
+	for rows := range update.each() {
+		all = append(all, order(rows.count(), t.own.shards.pick(updateExecutions, updateExecutionsOfShard), rows.args()...))
 	}
-	if n := len(insert.thing); n > 0 {
-		all = append(all, order(int64(n), insertExecutions, insert.inserted()...))
+	for rows := range insert.each() {
+		all = append(all, t.own.shards.insert(rows.count(), insertExecutions, insertExecutionsOfShard, rows.args())...)
 	}
 	return all, err
 }
@@ -158,7 +155,7 @@ func (t *tx) countWrites(lane, bucket int16) []request {
 	if len(rows.job) == 0 {
 		return nil
 	}
-	all := []request{order(int64(len(rows.job)), addCounts, rows.args(lane, bucket)...)}
+	all := rows.writes(lane, bucket, t.own.shards)
 	if rows.lessens() {
 		all = append(all, order(-1, dropCounts, rows.job, lane, bucket))
 	}

@@ -43,6 +43,8 @@ func (s oneLane) Apply(ctx context.Context, fn func(store.Tx) error) (func() err
 	return s.ApplyIn(ctx, s.lane, fn)
 }
 
+func (s oneLane) Scattered() bool { return scattered(s.Laned) }
+
 type lanePromise struct {
 	name string
 	test func(*testing.T, store.Laned)

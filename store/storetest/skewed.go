@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"fmt"
+	"hash/fnv"
 	"maps"
 	"math/rand/v2"
 	"runtime"
@@ -52,6 +53,12 @@ func (s *skewed) View(ctx context.Context, fn func(store.Reader) error) error {
 func (s *skewed) Close() error { return s.main.Close() }
 
 func (s *skewed) Lanes() int { return len(s.lanes) - 1 }
+
+func (s *skewed) LaneOf(thing muster.ThingName) int {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(thing)) // never fails
+	return int(h.Sum32() % uint32(s.Lanes()))
+}
 
 func (s *skewed) ApplyIn(ctx context.Context, lane int, fn func(store.Tx) error) (func() error, error) {
 	return s.apply(ctx, s.lanes[:s.Lanes()][lane], fn)
