@@ -57,25 +57,34 @@ func (s *Store) settle(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConf
 	for _, w := range warnings {
 		s.o.Log.Warn(w)
 	}
-	var v version
-	if s.o.ReadOnly {
-		v, err = readVersion(ctx, conn)
-		if err == nil && v == (version{}) {
-			err = errors.New("it has no tables of muster")
-		}
-		if err == nil {
-			err = v.check()
-		}
-		if err == nil && v.schema < schemaVersion {
-			err = fmt.Errorf("its tables have version %d; a server of this release makes version %d of them", v.schema, schemaVersion)
-		}
-	} else {
+	v, err := readVersion(ctx, conn)
+	if err == nil {
+		err = v.check()
+	}
+	if err == nil && s.o.ReadOnly {
+		err = v.checkPresent()
+	}
+	if err == nil {
+		err = s.connectViews(ctx)
+	}
+	if err == nil {
+		err = s.checkContent(ctx, v)
+	}
+	if err == nil && !s.o.ReadOnly {
 		v, err = migrate(ctx, conn)
 	}
 	if err != nil {
 		return err
 	}
 	s.format.Store(int64(v.format))
+	if s.o.ReadOnly {
+		return nil
+	}
+	return s.join(ctx, conn, config)
+}
+
+// connectViews makes the pool of connections for views.
+func (s *Store) connectViews(ctx context.Context) error {
 	views, err := s.o.configure(viewing)
 	if err != nil {
 		return err
@@ -85,10 +94,19 @@ func (s *Store) settle(ctx context.Context, conn *pgx.Conn, config *pgx.ConnConf
 		return err
 	}
 	pool.ConnConfig, pool.MaxConns = views, viewsMax
-	if s.pool, err = pgxpool.NewWithConfig(ctx, pool); err != nil || s.o.ReadOnly {
-		return err
+	s.pool, err = pgxpool.NewWithConfig(ctx, pool)
+	return err
+}
+
+// checkContent asks the check of the options.
+func (s *Store) checkContent(ctx context.Context, v version) error {
+	switch {
+	case s.o.Check == nil:
+		return nil
+	case v.schema == 0:
+		return s.o.Check(nil)
 	}
-	return s.join(ctx, conn, config)
+	return s.View(ctx, s.o.Check)
 }
 
 // inWords adds to an error at the start what its operator can do about it.

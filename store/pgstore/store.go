@@ -51,6 +51,11 @@ type Options struct {
 	// every Apply fails with ErrReadOnly. A server may be working on the database.
 	ReadOnly bool
 
+	// Check looks at what is in the database before Open changes anything there. Its error is
+	// that of Open, which then has changed nothing. The tables may be of a former release, so
+	// it should read no more than records; r is nil if there are none yet. Nil is allowed.
+	Check func(r store.Reader) error
+
 	// Log receives what is tried again. Nil discards it.
 	Log *slog.Logger
 
