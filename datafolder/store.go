@@ -44,7 +44,10 @@ type StoreOptions struct {
 	// Of a store in the folder, as in pebblestore.Options.
 	MemTableBytes int
 	Turns         *turns.Turns
-	Fatal         func(error)
+
+	// Fatal is called when the store cannot go on, and must end the process, which is always
+	// safe. Nil may panic.
+	Fatal func(error)
 
 	Log *slog.Logger // nil discards
 }
@@ -150,7 +153,7 @@ func (s *Store) openDatabase(ctx context.Context, o StoreOptions, check func(kno
 	}
 	whose := func(known *Parts) error { return s.folder.checkDeployment(known, o.AcceptLoss) }
 	s.database, err = pgstore.Open(ctx, pgstore.Options{
-		Database: o.Database, Node: node, Lanes: o.Lanes, Version: o.Version, ReadOnly: o.ReadOnly, Log: o.Log,
+		Database: o.Database, Node: node, Lanes: o.Lanes, Version: o.Version, ReadOnly: o.ReadOnly, Fatal: o.Fatal, Log: o.Log,
 		Check: func(r store.Reader) error {
 			known, err := partsIn(r)
 			if err == nil {

@@ -56,6 +56,12 @@ type Options struct {
 	// it should read no more than records; r is nil if there are none yet. Nil is allowed.
 	Check func(r store.Reader) error
 
+	// Fatal is called once when the store has stopped for good, because another server has taken
+	// the database over or it cannot be found out what became of a commit: every later call
+	// fails with store.ErrStopped. It may end the process, which is always safe, and must not
+	// wait for a call on the store. Nil is allowed.
+	Fatal func(error)
+
 	// Log receives what is tried again. Nil discards it.
 	Log *slog.Logger
 
@@ -253,6 +259,7 @@ func (s *Store) stop(cause error) error {
 	err := fmt.Errorf("%w: %w", store.ErrStopped, cause)
 	if s.failure.CompareAndSwap(nil, &err) {
 		s.o.Log.Error("store stopped", "error", cause.Error())
+		s.o.Fatal(err)
 	}
 	return s.stopped()
 }
