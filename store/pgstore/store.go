@@ -99,6 +99,7 @@ type Store struct {
 	node   *node
 	format atomic.Int64
 	outage outage
+	noRoom noRoom
 
 	failure atomic.Pointer[error]
 
@@ -178,6 +179,9 @@ func (s *Store) transact(l *lane, fn func(store.Tx) error) error {
 			return nil
 		case errors.Is(err, errOutvoted), errors.Is(err, errDoubt):
 			return s.stop(err)
+		case errors.Is(err, store.ErrFull):
+			s.noRoom.say(s.o.Log, err)
+			return err
 		case !errors.Is(err, store.ErrUnavailable):
 			return err
 		}
