@@ -98,16 +98,12 @@ func lanesOf(c *Committer, s store.Laned) []*lane {
 }
 
 // laneOf returns the lane of the commands that concern a thing. It depends on the name
-// only (FNV-1a), so that a run can be repeated.
+// only, so that a run can be repeated.
 func (c *Committer) laneOf(thing muster.ThingName) *lane {
 	if thing == "" || len(c.lanes) == 0 {
 		return c.wide
 	}
-	h := uint32(2166136261)
-	for i := range len(thing) {
-		h = (h ^ uint32(thing[i])) * 16777619
-	}
-	return c.lanes[h%uint32(len(c.lanes))]
+	return c.lanes[store.HashOf(thing)%uint32(len(c.lanes))]
 }
 
 // follow hands those of commands to the wide lane that come after one of their thing which
