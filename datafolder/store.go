@@ -65,12 +65,12 @@ type Store struct {
 // OpenStore opens the store, for this process alone unless it is read only. Its error wraps
 // ErrInUse when another process has opened it.
 func (f Folder) OpenStore(ctx context.Context, o StoreOptions) (*Store, error) {
-	return f.openStore(ctx, o, func(*Parts) error { return nil })
+	return o.open(ctx, f, func(*Parts) error { return nil })
 }
 
-// openStore is OpenStore. check is asked before a database is changed, with what that knows of
-// its folder.
-func (f Folder) openStore(ctx context.Context, o StoreOptions, check func(known *Parts) error) (*Store, error) {
+// open is OpenStore. check is asked before a database is changed, with what that knows of its
+// folder.
+func (o StoreOptions) open(ctx context.Context, f Folder, check func(known *Parts) error) (*Store, error) {
 	if err := f.checkPlace(o.Database); err != nil {
 		return nil, f.Explain(err)
 	}
@@ -151,13 +151,12 @@ func (s *Store) openDatabase(ctx context.Context, o StoreOptions, check func(kno
 			return err
 		}
 	}
-	whose := func(known *Parts) error { return s.folder.checkDeployment(known, o.AcceptLoss) }
 	s.database, err = pgstore.Open(ctx, pgstore.Options{
 		Database: o.Database, Node: node, Lanes: o.Lanes, Version: o.Version, ReadOnly: o.ReadOnly, Fatal: o.Fatal, Log: o.Log,
 		Check: func(r store.Reader) error {
 			known, err := partsIn(r)
 			if err == nil {
-				err = whose(known)
+				err = o.checkDeployment(s.folder, known)
 			}
 			if err == nil {
 				err = check(known)
@@ -173,7 +172,7 @@ func (s *Store) openDatabase(ctx context.Context, o StoreOptions, check func(kno
 	if err != nil {
 		return err
 	}
-	return whose(known)
+	return o.checkDeployment(s.folder, known)
 }
 
 // oneLine is an error of connecting, which has a line for each address that was tried, as one.
@@ -187,7 +186,7 @@ func (e oneLine) Unwrap() error { return e.error }
 
 // checkDeployment refuses the database of another deployment, which is known by its
 // certificate authority: devices trust that one, and no other.
-func (f Folder) checkDeployment(known *Parts, acceptLoss bool) error {
+func (o StoreOptions) checkDeployment(f Folder, known *Parts) error {
 	if known == nil {
 		return nil
 	}
@@ -195,7 +194,7 @@ func (f Folder) checkDeployment(known *Parts, acceptLoss bool) error {
 	switch ours, err := identity.AuthorityDigest(f.CA()); {
 	case theirs == "", err == nil && ours == theirs:
 		return nil
-	case errors.Is(err, fs.ErrNotExist) && acceptLoss:
+	case errors.Is(err, fs.ErrNotExist) && o.AcceptLoss:
 		return nil
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("it is that of a deployment whose keys and certificate authority are not in %s: "+
@@ -228,7 +227,7 @@ func (f Folder) OpenMigrated(ctx context.Context, o StoreOptions) (*Store, error
 			return nil, err
 		}
 	}
-	s, err := f.openStore(ctx, o, func(known *Parts) error { return lost(known != nil, "the database, is empty") })
+	s, err := o.open(ctx, f, func(known *Parts) error { return lost(known != nil, "the database, is empty") })
 	if err != nil {
 		return nil, err
 	}
