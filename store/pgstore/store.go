@@ -114,7 +114,8 @@ var (
 )
 
 // View runs fn on one snapshot. If the database goes away before the first read has
-// succeeded, that is tried again; later the error is that of fn.
+// succeeded, that is tried again; later the error is that of fn, which is not run again,
+// because it may have kept something of what it has read.
 func (s *Store) View(ctx context.Context, fn func(store.Reader) error) error {
 	if err := s.begin(ctx); err != nil {
 		return err
