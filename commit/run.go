@@ -54,7 +54,7 @@ func (l *lane) applyBatch(commands []command, work bool) batch {
 		return b
 	}
 	if err != nil {
-		if !errors.Is(err, store.ErrUnavailable) { // which the store logs once, not for each batch
+		if !errors.Is(err, store.ErrUnavailable) && !errors.Is(err, store.ErrFull) { // which the store logs, and not for each batch
 			l.c.log.Error("commit failed", "error", err)
 		}
 		b.wait = func() error { return err }

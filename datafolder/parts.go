@@ -94,8 +94,16 @@ func (f Folder) missingParts(ctx context.Context, s store.Store) (problems []str
 
 // knownParts is what the store knows of the folder, nil before a server has started.
 func knownParts(ctx context.Context, s store.Store) (known *Parts, err error) {
-	err = s.View(ctx, func(r store.Reader) (err error) { known, err = partsTable.Get(r, theParts); return err })
+	err = s.View(ctx, func(r store.Reader) (err error) { known, err = partsIn(r); return err })
 	return known, err
+}
+
+// partsIn is knownParts of a reader. A nil reader has none.
+func partsIn(r store.Reader) (*Parts, error) {
+	if r == nil {
+		return nil, nil
+	}
+	return partsTable.Get(r, theParts)
 }
 
 // missing describes which of the known files are missing or have changed.

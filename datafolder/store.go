@@ -44,7 +44,10 @@ type StoreOptions struct {
 	// Of a store in the folder, as in pebblestore.Options.
 	MemTableBytes int
 	Turns         *turns.Turns
-	Fatal         func(error)
+
+	// Fatal is called when the store cannot go on, and must end the process, which is always
+	// safe. Nil may panic.
+	Fatal func(error)
 
 	Log *slog.Logger // nil discards
 }
@@ -62,13 +65,19 @@ type Store struct {
 // OpenStore opens the store, for this process alone unless it is read only. Its error wraps
 // ErrInUse when another process has opened it.
 func (f Folder) OpenStore(ctx context.Context, o StoreOptions) (*Store, error) {
+	return o.open(ctx, f, func(*Parts) error { return nil })
+}
+
+// open is OpenStore. check is asked before a database is changed, with what that knows of its
+// folder.
+func (o StoreOptions) open(ctx context.Context, f Folder, check func(known *Parts) error) (*Store, error) {
 	if err := f.checkPlace(o.Database); err != nil {
 		return nil, f.Explain(err)
 	}
 	s := &Store{folder: f}
 	var err error
 	if o.Database != "" {
-		err = s.openDatabase(ctx, o)
+		err = s.openDatabase(ctx, o, check)
 	} else {
 		s.pebble, err = pebblestore.Open(f.DB(), pebblestore.Options{
 			ReadOnly: o.ReadOnly, AcceptLoss: o.AcceptLoss, MemTableBytes: o.MemTableBytes, Turns: o.Turns, Fatal: o.Fatal, Logger: o.Log,
@@ -114,9 +123,8 @@ func (f Folder) hasOwnStore() bool {
 
 // openDatabase opens a database. A server first locks the folder, so that no two processes
 // have its name at the database.
-func (s *Store) openDatabase(ctx context.Context, o StoreOptions) (err error) {
-	address, err := pgstore.CheckAddress(o.Database)
-	if err != nil {
+func (s *Store) openDatabase(ctx context.Context, o StoreOptions, check func(known *Parts) error) (err error) {
+	if _, err = pgstore.CheckAddress(o.Database); err != nil {
 		return fmt.Errorf("the address of the database: %w", err)
 	}
 	var made bool // the file of the name
@@ -143,11 +151,28 @@ func (s *Store) openDatabase(ctx context.Context, o StoreOptions) (err error) {
 			return err
 		}
 	}
-	if s.database, err = pgstore.Open(ctx, pgstore.Options{Database: o.Database, Node: node, Lanes: o.Lanes, Version: o.Version, ReadOnly: o.ReadOnly, Log: o.Log}); err != nil {
+	s.database, err = pgstore.Open(ctx, pgstore.Options{
+		Database: o.Database, Node: node, Lanes: o.Lanes, Version: o.Version, ReadOnly: o.ReadOnly, Fatal: o.Fatal, Log: o.Log,
+		Check: func(r store.Reader) error {
+			known, err := partsIn(r)
+			if err == nil {
+				err = o.checkDeployment(s.folder, known)
+			}
+			if err == nil {
+				err = check(known)
+			}
+			return err
+		},
+	})
+	if err != nil {
 		return oneLine{err}
 	}
 	s.Formatted = s.database
-	return s.checkDeployment(ctx, address, o.AcceptLoss)
+	known, err := knownParts(ctx, s) // which another deployment may have begun since it was looked at
+	if err != nil {
+		return err
+	}
+	return o.checkDeployment(s.folder, known)
 }
 
 // oneLine is an error of connecting, which has a line for each address that was tried, as one.
@@ -161,25 +186,23 @@ func (e oneLine) Unwrap() error { return e.error }
 
 // checkDeployment refuses the database of another deployment, which is known by its
 // certificate authority: devices trust that one, and no other.
-func (s *Store) checkDeployment(ctx context.Context, address pgstore.Address, acceptLoss bool) error {
-	f := s.folder
-	known, err := knownParts(ctx, s)
-	if err != nil || known == nil {
-		return err
+func (o StoreOptions) checkDeployment(f Folder, known *Parts) error {
+	if known == nil {
+		return nil
 	}
 	theirs := known.Files[filepath.Base(f.CA().Certificate)]
 	switch ours, err := identity.AuthorityDigest(f.CA()); {
 	case theirs == "", err == nil && ours == theirs:
 		return nil
-	case errors.Is(err, fs.ErrNotExist) && acceptLoss:
+	case errors.Is(err, fs.ErrNotExist) && o.AcceptLoss:
 		return nil
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("the database %s is that of a deployment whose keys and certificate authority are not in %s: "+
-			"use its data folder, or a copy of its secrets; or start once with --accept-loss to have others made", address, string(f))
+		return fmt.Errorf("it is that of a deployment whose keys and certificate authority are not in %s: "+
+			"use its data folder, or a copy of its secrets; or start once with --accept-loss to have others made", string(f))
 	case err != nil:
 		return err
 	}
-	return fmt.Errorf("the database %s belongs to another deployment: its certificate authority is not the one in %s", address, string(f))
+	return fmt.Errorf("it belongs to another deployment: its certificate authority is not the one in %s", string(f))
 }
 
 // OpenMigrated is OpenStore for a server: it converts a store of a former release to the
@@ -189,48 +212,29 @@ func (f Folder) OpenMigrated(ctx context.Context, o StoreOptions) (*Store, error
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	lost := func(there bool, what string) error {
+		switch {
+		case there || !f.served():
+			return nil
+		case !o.AcceptLoss:
+			return &damageError{fmt.Sprintf("%s is damaged: its store, %s", string(f), what)}
+		}
+		o.Log.Warn("a data folder begins anew, as --accept-loss says", "damage", "its store, "+what)
+		return nil
+	}
 	if _, err := os.Lstat(f.NodeFile()); o.Database == "" && errors.Is(err, fs.ErrNotExist) {
-		if err := o.checkLoss(f, f.hasOwnStore(), "the folder db, is missing or empty"); err != nil {
+		if err := lost(f.hasOwnStore(), "the folder db, is missing or empty"); err != nil {
 			return nil, err
 		}
 	}
-	s, err := f.OpenStore(ctx, o)
+	s, err := o.open(ctx, f, func(known *Parts) error { return lost(known != nil, "the database, is empty") })
 	if err != nil {
 		return nil, err
 	}
-	if err := s.migrate(ctx, o); err != nil {
-		return nil, errors.Join(err, s.Close())
+	if err := service.Migrate(ctx, s, o.Log); err != nil {
+		return nil, errors.Join(fmt.Errorf("data folder %s: %w", string(f), err), s.Close())
 	}
 	return s, nil
-}
-
-func (s *Store) migrate(ctx context.Context, o StoreOptions) error {
-	if s.database != nil {
-		known, err := knownParts(ctx, s)
-		if err == nil {
-			err = o.checkLoss(s.folder, known != nil, "the database, is empty")
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if err := service.Migrate(ctx, s, o.Log); err != nil {
-		return fmt.Errorf("data folder %s: %w", string(s.folder), err)
-	}
-	return nil
-}
-
-// checkLoss refuses a store that is not there, unless the folder was never served, because the
-// start would make an empty one instead.
-func (o StoreOptions) checkLoss(f Folder, there bool, missing string) error {
-	switch {
-	case there || !f.served():
-		return nil
-	case !o.AcceptLoss:
-		return &damageError{fmt.Sprintf("%s is damaged: its store, %s", string(f), missing)}
-	}
-	o.Log.Warn("a data folder begins anew, as --accept-loss says", "damage", "its store, "+missing)
-	return nil
 }
 
 // served reports whether the folder must have a store: there is a server's certificate. A reset

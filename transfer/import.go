@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/muster-iot/muster/store"
 )
@@ -211,6 +212,9 @@ func (x *Export) begin(ctx context.Context, s store.Store, tables []store.Table)
 
 // importFile imports the rest of a file of rows.
 func (x *Export) importFile(ctx context.Context, s store.Store, file File, p progress, b bounds) (progress, error) {
+	unreadable := func(err error) error {
+		return fmt.Errorf("the file %s of the export %s cannot be read: %w", file.Name, x.dir, err)
+	}
 	f, err := os.Open(x.path(file))
 	if err != nil {
 		return p, err
@@ -220,17 +224,25 @@ func (x *Export) importFile(ctx context.Context, s store.Store, file File, p pro
 	for n := 0; err == nil && n < p.Rows; n++ {
 		err = rows.skip()
 	}
-	for now := p.Files; err == nil && p.Files == now; {
-		var step []row
-		var more bool
-		if step, more, err = rows.step(b); err != nil {
-			break
+	if err != nil {
+		return p, unreadable(err)
+	}
+	ctx, stop := context.WithCancel(ctx)
+	steps := rows.steps(ctx, b)
+	defer func() { // the file is closed when nobody reads it any more
+		stop()
+		for range steps {
 		}
-		if p.Rows += len(step); !more {
+	}()
+	for step := range steps {
+		if step.err != nil {
+			return p, unreadable(step.err)
+		}
+		if p.Rows += len(step.rows); !step.more {
 			p.Files, p.Rows = p.Files+1, 0
 		}
-		err = store.Update(ctx, s, func(tx store.Tx) error {
-			for _, r := range step {
+		err := store.Update(ctx, s, func(tx store.Tx) error {
+			for _, r := range step.rows {
 				r.put(tx)
 			}
 			imports.Put(tx, theImport, p)
@@ -240,27 +252,29 @@ func (x *Export) importFile(ctx context.Context, s store.Store, file File, p pro
 			return p, err
 		}
 	}
-	if err != nil {
-		err = fmt.Errorf("the file %s of the export %s cannot be read: %w", file.Name, x.dir, err)
-	}
-	return p, err
+	return p, ctx.Err()
 }
 
 // compare compares what the store holds with what was exported, and what the store derives
-// from executions with the executions.
+// from executions with the executions. It does both at the same time, since each keeps one
+// core busy.
 func (x *Export) compare(ctx context.Context, s store.Store, tables []store.Table) error {
+	var problems []store.Problem
+	var unverified error
+	var verifying sync.WaitGroup
+	verifying.Go(func() { problems, unverified = store.Verify(ctx, s) })
 	got, err := sectionsOf(ctx, s, tables)
+	verifying.Wait()
 	if err != nil {
 		return err
 	}
 	if err := compare(got, x.Content); err != nil {
 		return fmt.Errorf("the store does not hold what was exported: %w. Begin again with an empty store", err)
 	}
-	problems, err := store.Verify(ctx, s)
-	if err == nil && len(problems) > 0 {
-		err = fmt.Errorf("what was exported does not hold together, as muster admin verify should say of where it comes from: %s (%d such problems)", problems[0], len(problems))
+	if unverified == nil && len(problems) > 0 {
+		unverified = fmt.Errorf("what was exported does not hold together, as muster admin verify should say of where it comes from: %s (%d such problems)", problems[0], len(problems))
 	}
-	return err
+	return unverified
 }
 
 // begins reports whether a part of an export may begin with r, which comes after last: the
@@ -298,8 +312,36 @@ func (r *rowReader) skip() error {
 	return errors.Join(r.lines.Err(), io.ErrUnexpectedEOF)
 }
 
-// step returns the next rows for one transaction, and whether there are more.
-func (r *rowReader) step(b bounds) (rows []row, more bool, err error) {
+// step are the rows of one transaction.
+type step struct {
+	rows []row
+	more bool // come after them
+	err  error
+}
+
+// steps returns the rows that are left, up to the first error, and reads the next ones while the
+// last ones are being stored. Nobody else may use r until the channel is closed, which it is soon
+// after the end of ctx.
+func (r *rowReader) steps(ctx context.Context, b bounds) <-chan step {
+	steps := make(chan step)
+	go func() {
+		defer close(steps)
+		for more := true; more; {
+			next := r.step(b)
+			more = next.more && next.err == nil
+			select {
+			case steps <- next:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return steps
+}
+
+// step returns the next rows for one transaction.
+func (r *rowReader) step(b bounds) step {
+	var rows []row
 	text := r.size
 	if r.size > 0 {
 		rows, r.size = append(rows, r.next), 0
@@ -307,13 +349,13 @@ func (r *rowReader) step(b bounds) (rows []row, more bool, err error) {
 	for r.lines.Scan() {
 		next, err := decode(r.lines.Bytes())
 		if err != nil {
-			return nil, false, err
+			return step{err: err}
 		}
 		if size := len(r.lines.Bytes()); len(rows) > 0 && (len(rows) >= b.stepRows || text+size > b.stepText) && next.begins(rows[len(rows)-1]) {
 			r.next, r.size = next, size
-			return rows, true, nil
+			return step{rows: rows, more: true}
 		}
 		rows, text = append(rows, next), text+len(r.lines.Bytes())
 	}
-	return rows, false, r.lines.Err()
+	return step{rows: rows, err: r.lines.Err()}
 }

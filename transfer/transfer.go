@@ -75,7 +75,7 @@ type bounds struct {
 	stepText int // bytes of their lines
 }
 
-var usual = bounds{file: 64 << 20, stepRows: 2000, stepText: 4 << 20}
+var usual = bounds{file: 64 << 20, stepRows: 10_000, stepText: 4 << 20}
 
 // Is reports whether a folder is an export, also one that was interrupted.
 func Is(dir string) bool {

@@ -300,6 +300,44 @@ func TestAKilledImportContinues(t *testing.T) {
 	}
 }
 
+// stopping is a store that cancels what it is used for, after some writes.
+type stopping struct {
+	store.Store
+	left int // writes
+	stop func()
+}
+
+func (s *stopping) Apply(ctx context.Context, fn func(store.Tx) error) (func() error, error) {
+	wait, err := s.Store.Apply(ctx, fn)
+	if err == nil {
+		if s.left--; s.left == 0 {
+			s.stop()
+		}
+	}
+	return wait, err
+}
+
+// An import that is cancelled says so, stores nothing more, although it has read more, and is
+// continued by the next one.
+func TestACancelledImportContinues(t *testing.T) {
+	from := memstore.New()
+	h := played(t, from, 7)
+	dir := exported(t, from)
+	for n := 1; n < 8; n++ {
+		to := memstore.New()
+		ctx, cancel := context.WithCancel(t.Context())
+		s := &stopping{to, n, cancel}
+		if err := imported(ctx, dir, s); !errors.Is(err, context.Canceled) || s.left < 0 {
+			t.Errorf("cancelled at write %d it writes %d times more and says %v", n, -s.left, err)
+		}
+		cancel()
+		if err := imported(t.Context(), dir, to); err != nil {
+			t.Fatal(err)
+		}
+		check(t, to, h)
+	}
+}
+
 // An interrupted export is refused, and made again from scratch by the next one.
 func TestAnInterruptedExportBeginsAgain(t *testing.T) {
 	s := memstore.New()

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -244,16 +245,61 @@ func TestStoresAreNotMistaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	serveRefused("--accept-loss", "--data", elsewhere, "--store", database)
-	eventually(t, "the former server's name has expired", func() bool {
-		out, code := said(t, "admin", "verify", elsewhere, "--store", database)
-		return code == 1 && strings.Contains(out, "is not a data folder")
-	})
+	wantSaid(t, 1, "is not a data folder", "admin", "verify", elsewhere, "--store", database)
 	s = startServer(t, elsewhere, "--store", database, "--accept-loss")
 	if err := s.Call(t.Context(), "GET", "/things/lamp", nil, nil); err != nil {
 		t.Errorf("with --accept-loss the database is not used: %v", err)
 	}
 	s.stop(t)
 	startServer(t, elsewhere, "--store", database)
+}
+
+// A server that is pointed at a wrong database leaves it as it is, so that the right server, which
+// was killed, finds it as it left it.
+func TestAServerOnAWrongDatabaseChangesNothing(t *testing.T) {
+	server := postgres.Shared(t)
+	database, empty := server.Database(t), server.Database(t)
+	base := t.TempDir()
+	right, foreign := filepath.Join(base, "right"), filepath.Join(base, "foreign")
+	s := startServer(t, right, "--store", database)
+	s.fill(t)
+	s.kill(t)
+	query := func(address, statement string) string {
+		t.Helper()
+		u, err := url.Parse(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows, err := server.Query(strings.Trim(u.Path, "/"), statement)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rows
+	}
+	query(database, "UPDATE muster.version SET format = 4") // which a server would migrate
+	const all = `SELECT * FROM muster.version; SELECT last_value FROM muster.incarnation; SELECT * FROM muster.node;
+		SELECT * FROM muster.lane; SELECT tbl, md5(string_agg(key || value, '' ORDER BY key)) FROM muster.record GROUP BY tbl`
+	before := query(database, all)
+	wantSaid(t, 0, "made", "admin", "secrets", "init", foreign)
+	for words, flags := range map[string][]string{
+		"belongs to another deployment":        {"--data", foreign, "--store", database, "--accept-loss"},
+		"not in " + filepath.Join(base, "new"): {"--data", filepath.Join(base, "new"), "--store", database},
+		"its store, the database, is empty":    {"--data", right, "--store", empty},
+	} {
+		wantSaid(t, 1, words, append([]string{"serve", "--api", "127.0.0.1:0"}, flags...)...)
+	}
+	if after := query(database, all); after != before {
+		t.Errorf("the database of another deployment has changed from\n%s\nto\n%s", before, after)
+	}
+	if made := query(empty, "SELECT nspname FROM pg_namespace WHERE nspname = 'muster'"); made != "" {
+		t.Error("the empty database has tables")
+	}
+	s = startServer(t, right, "--store", database)
+	if got := s.census(t); got != fullCensus {
+		t.Errorf("the right server finds %s, want %s", got, fullCensus)
+	}
+	wantSaid(t, 1, "belongs to another deployment", "serve", "--api", "127.0.0.1:0", "--data", foreign, "--store", database)
+	s.stop(t)
 }
 
 // No part of an address but its password is shown, wherever it comes from, and a password on the

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"os"
 	"sync/atomic"
-	"time"
 
 	"github.com/muster-iot/muster/authz"
 	"github.com/muster-iot/muster/awsiot"
@@ -91,7 +90,6 @@ func (s *server) run(ctx context.Context, up func(datafolder.Ready)) error {
 		},
 		s.background,
 		s.disks.run,
-		s.awaitTakeover,
 		s.runFiles,
 		s.awaitReset,
 		func(ctx context.Context) error { s.completeCertificates(ctx, announced); return nil },
@@ -169,26 +167,6 @@ func (s *server) serveTLS(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.apiTLS.ServeHTTP(w, r)
-}
-
-// takeoverEvery is how often it is looked whether another server has taken the store over.
-const takeoverEvery = time.Second
-
-// awaitTakeover returns nil when ctx ends, or the reason when the store has stopped for good: then
-// only a new process can help. A store in the data folder ends the process itself.
-func (s *server) awaitTakeover(ctx context.Context) error {
-	look := time.NewTicker(takeoverEvery)
-	defer look.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-look.C:
-		}
-		if err := s.store.View(ctx, func(store.Reader) error { return nil }); errors.Is(err, store.ErrStopped) {
-			return err
-		}
-	}
 }
 
 // completeCertificates makes the certificate with an RSA key, if it is missing, after the

@@ -57,19 +57,23 @@ served with from then on.`,
 	return cmd
 }
 
+// destination returns the folder that the second argument names, and the database of the flags.
+func (c storeConfig) destination(args []string, missing string) (to, database string, err error) {
+	if len(args) < 2 {
+		return "", "", usagef("%s", missing)
+	}
+	if to, err = filepath.Abs(args[1]); err == nil {
+		database, err = c.database()
+	}
+	return to, database, err
+}
+
 func runExport(cmd *cobra.Command, args []string, c storeConfig) error {
 	data, err := existing(cmd, args)
 	if err != nil {
 		return err
 	}
-	if len(args) < 2 {
-		return usagef("admin export needs the folder to write to")
-	}
-	to, err := filepath.Abs(args[1])
-	if err != nil {
-		return err
-	}
-	database, err := c.database()
+	to, database, err := c.destination(args, "admin export needs the folder to write to")
 	if err != nil {
 		return err
 	}
@@ -118,14 +122,7 @@ func exportServed(ctx context.Context, data datafolder.Folder, to string, about 
 }
 
 func runImport(cmd *cobra.Command, args []string, c storeConfig) error {
-	if len(args) < 2 {
-		return usagef("admin import needs the export and the data folder to make")
-	}
-	to, err := filepath.Abs(args[1])
-	if err != nil {
-		return err
-	}
-	database, err := c.database()
+	to, database, err := c.destination(args, "admin import needs the export and the data folder to make")
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"time"
 
@@ -31,9 +32,19 @@ const (
 	committing = 10 * time.Second
 )
 
+// settingsOf returns the settings of connections that depend on where the rows are.
+func settingsOf(s *shards) map[string]string {
+	if s == nil {
+		return map[string]string{"plan_cache_mode": "force_generic_plan"} // the arguments do not change the plan
+	}
+	// The arguments say on which worker a statement runs. One that runs on several has little to do
+	// on each, and to make a second connection to a worker takes longer than to wait for the first.
+	return map[string]string{"citus.max_adaptive_executor_pool_size": "1"}
+}
+
 // configure returns how to connect to the database that o names. Its transactions may be idle
-// for a time. If generic is set, the plan of a statement does not depend on its arguments.
-func (o Options) configure(idle time.Duration, generic bool) (*pgx.ConnConfig, error) {
+// for a time. more are settings besides those of all connections.
+func (o Options) configure(idle time.Duration, more map[string]string) (*pgx.ConnConfig, error) {
 	c, err := pgx.ParseConfig(o.Database)
 	if err != nil {
 		return nil, err
@@ -57,9 +68,7 @@ func (o Options) configure(idle time.Duration, generic bool) (*pgx.ConnConfig, e
 		"enable_seqscan":    "off",
 		"enable_bitmapscan": "off",
 	}
-	if generic {
-		settings["plan_cache_mode"] = "force_generic_plan"
-	}
+	maps.Copy(settings, more)
 	for name, value := range settings {
 		if _, given := c.RuntimeParams[name]; !given {
 			c.RuntimeParams[name] = value

@@ -40,7 +40,8 @@ const (
 )
 
 // faultOf returns what err means. Errors that do not come from the database itself are of
-// the connection: it is closed, or silent.
+// the connection: it is closed, or silent. A database that accepts none is not there, whatever
+// it says: one whose disk is full, for example, has reasons of many kinds.
 func faultOf(err error) fault {
 	var mismatch *mismatchError
 	if errors.Is(err, errForm) || errors.As(err, &mismatch) {
@@ -50,7 +51,7 @@ func faultOf(err error) fault {
 		return outvote
 	}
 	said, ok := errors.AsType[*pgconn.PgError](err)
-	if !ok {
+	if _, connecting := errors.AsType[*pgconn.ConnectError](err); connecting || !ok {
 		return gone
 	}
 	switch said.Code {
@@ -85,7 +86,7 @@ func asStore(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, store.ErrClosed), errors.Is(err, store.ErrStopped), errors.Is(err, store.ErrUnavailable):
+	case errors.Is(err, store.ErrClosed), errors.Is(err, store.ErrStopped), errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrAgain), errors.Is(err, store.ErrFull):
 		return err
 	}
 	switch faultOf(err) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -221,6 +222,69 @@ func TestWhatTheDatabaseRefusesIsSaid(t *testing.T) {
 				t.Errorf("the next transaction fails: %v", err)
 			}
 		})
+	}
+}
+
+// A database may refuse connections with any error at all while its disk is full or its operator
+// works on it. That is an outage.
+func TestADatabaseThatAcceptsNoConnectionsIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	server := postgres.Shared(t)
+	database := spoilable(t, server)
+	s := open(t, database, "node")
+	if err := store.Update(t.Context(), s, put("k", "v")); err != nil {
+		t.Fatal(err)
+	}
+	accept := func(yes bool) {
+		t.Helper()
+		if _, err := server.Query("postgres", fmt.Sprintf("ALTER DATABASE %s ALLOW_CONNECTIONS %v", nameOf(database), yes)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	accept(false)
+	if _, err := server.Query("postgres", fmt.Sprintf("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '%s'", nameOf(database))); err != nil {
+		t.Fatal(err)
+	}
+	impatient, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	get := func(r store.Reader) error { _, err := r.Get(table, "k"); return err }
+	if err := s.View(impatient, get); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("View() = %v, want ErrUnavailable", err)
+	}
+	done := make(chan error, 2)
+	go func() { done <- s.View(t.Context(), get) }()
+	go func() { done <- store.Update(t.Context(), s, put("k", "w")) }()
+	time.Sleep(50 * time.Millisecond) // they may not have begun, which only makes the test easier
+	accept(true)
+	for range 2 {
+		if err := <-done; err != nil {
+			t.Errorf("when connections are accepted again: %v", err)
+		}
+	}
+}
+
+// While a disk is full many transactions fail, which must not fill the disk of the log.
+func TestAFullDiskIsLoggedOnce(t *testing.T) {
+	t.Parallel()
+	server := postgres.Shared(t)
+	database := spoilable(t, server)
+	var log strings.Builder
+	s, err := pgstore.Open(t.Context(), pgstore.Options{Database: database, Node: "node", Log: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	query(t, server, database, `CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '53100'; END $$;
+		CREATE TRIGGER refuse BEFORE INSERT ON muster.record FOR EACH ROW EXECUTE FUNCTION public.refuse()`)
+	for range 3 {
+		if _, err := s.Apply(t.Context(), put("k", "v")); !errors.Is(err, store.ErrFull) || strings.Count(err.Error(), store.ErrFull.Error()) != 1 {
+			t.Errorf("Apply() = %v, want ErrFull, said once", err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(log.String(), "no room"); n != 1 {
+		t.Errorf("a full disk is logged %d times:\n%s", n, &log)
 	}
 }
 

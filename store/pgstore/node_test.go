@@ -58,14 +58,28 @@ func TestAServerThatWasTakenOverStops(t *testing.T) {
 	}
 }
 
-// A server that has nothing to commit notices it too.
+// A server that has nothing to commit notices it too, and says so.
 func TestAnIdleServerThatWasTakenOverStops(t *testing.T) {
 	t.Parallel()
 	database := postgres.Shared(t).Database(t)
-	first := open(t, database, "node")
+	said := make(chan error, 2)
+	first, err := pgstore.Open(t.Context(), pgstore.Options{Database: database, Node: "node", Fatal: func(err error) { said <- err }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Close()                 // nothing was written
 	second := open(t, database, "node") // of the same name, so the first is known to be gone
-	for first.View(t.Context(), func(store.Reader) error { return nil }) == nil {
-		time.Sleep(20 * time.Millisecond)
+	if err := <-said; !errors.Is(err, store.ErrStopped) {
+		t.Errorf("Fatal is told %v, want ErrStopped", err)
+	}
+	if err := first.View(t.Context(), func(store.Reader) error { return nil }); !errors.Is(err, store.ErrStopped) {
+		t.Errorf("View() of the first server = %v, want ErrStopped", err)
+	}
+	if _, err := first.Apply(t.Context(), put("k", "zombie")); !errors.Is(err, store.ErrStopped) {
+		t.Errorf("Apply() of the first server = %v, want ErrStopped", err)
+	}
+	if len(said) > 0 {
+		t.Errorf("Fatal is told again: %v", <-said)
 	}
 	if err := store.Update(t.Context(), second, put("k", "v")); err != nil {
 		t.Errorf("the second server: %v", err)

@@ -21,6 +21,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.OnCommit == nil {
 		o.OnCommit = func(Commit) {}
 	}
+	if o.Fatal == nil {
+		o.Fatal = func(error) {}
+	}
 	s := &Store{o: o}
 	if err := s.open(ctx); err != nil {
 		if s.pool != nil {
@@ -32,7 +35,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 }
 
 func (s *Store) open(ctx context.Context) error {
-	config, err := s.o.configure(committing, false)
+	config, err := s.o.configure(committing, nil)
 	if err != nil {
 		return err
 	}
@@ -57,35 +60,42 @@ func (s *Store) settle(ctx context.Context, conn *pgx.Conn) error {
 	for _, w := range warnings {
 		s.o.Log.Warn(w)
 	}
-	var v version
-	if s.o.ReadOnly {
-		v, err = readVersion(ctx, conn)
-		if err == nil && v == (version{}) {
-			err = errors.New("it has no tables of muster")
-		}
-		if err == nil {
-			err = v.check()
-		}
-		if err == nil && v.schema < schemaVersion {
-			err = fmt.Errorf("its tables have version %d; a server of this release makes version %d of them", v.schema, schemaVersion)
-		}
-	} else {
+	v, err := readVersion(ctx, conn)
+	if err == nil {
+		err = v.check()
+	}
+	if err == nil && s.o.ReadOnly {
+		err = v.checkPresent()
+	}
+	if err == nil {
+		s.shards, err = readShards(ctx, conn)
+	}
+	if err == nil {
+		err = s.connectViews(ctx)
+	}
+	if err == nil {
+		err = s.checkContent(ctx, v)
+	}
+	if err == nil && !s.o.ReadOnly {
 		v, err = migrate(ctx, conn)
 	}
 	if err != nil {
 		return err
 	}
 	s.format.Store(int64(v.format))
-	if s.shards, err = readShards(ctx, conn); err != nil {
-		return err
+	if s.o.ReadOnly {
+		return nil
 	}
-	// Where the rows of a statement are distributed, its arguments say to which server it goes.
-	generic := s.shards == nil
-	views, err := s.o.configure(viewing, generic)
+	committers, err := s.o.configure(committing, settingsOf(s.shards))
 	if err != nil {
 		return err
 	}
-	committers, err := s.o.configure(committing, generic)
+	return s.join(ctx, conn, committers)
+}
+
+// connectViews makes the pool of connections for views.
+func (s *Store) connectViews(ctx context.Context) error {
+	views, err := s.o.configure(viewing, settingsOf(s.shards))
 	if err != nil {
 		return err
 	}
@@ -94,10 +104,19 @@ func (s *Store) settle(ctx context.Context, conn *pgx.Conn) error {
 		return err
 	}
 	pool.ConnConfig, pool.MaxConns = views, viewsMax
-	if s.pool, err = pgxpool.NewWithConfig(ctx, pool); err != nil || s.o.ReadOnly {
-		return err
+	s.pool, err = pgxpool.NewWithConfig(ctx, pool)
+	return err
+}
+
+// checkContent asks the check of the options.
+func (s *Store) checkContent(ctx context.Context, v version) error {
+	switch {
+	case s.o.Check == nil:
+		return nil
+	case v.schema == 0:
+		return s.o.Check(nil)
 	}
-	return s.join(ctx, conn, committers)
+	return s.View(ctx, s.o.Check)
 }
 
 // inWords adds to an error at the start what its operator can do about it.

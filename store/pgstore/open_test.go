@@ -81,6 +81,68 @@ func TestADatabaseThatCannotBeUsedSaysWhy(t *testing.T) {
 	}
 }
 
+// What a check refuses stays as it is, whether a server has worked on it, works on it, or none has.
+func TestADatabaseThatACheckRefusesStaysAsItIs(t *testing.T) {
+	t.Parallel()
+	server := postgres.Shared(t)
+	fresh, database := spoilable(t, server), spoilable(t, server)
+	refused := errors.New("refused")
+	open := func(database string, readOnly bool, check func(store.Reader) error) (*pgstore.Store, error) {
+		return pgstore.Open(t.Context(), pgstore.Options{Database: database, Node: "second", ReadOnly: readOnly, Check: check})
+	}
+	none := func(r store.Reader) error {
+		if r != nil {
+			t.Error("the check of an empty database is given a reader")
+		}
+		return refused
+	}
+	if _, err := open(fresh, false, none); !errors.Is(err, refused) {
+		t.Errorf("Open() of an empty database = %v, want the error of the check", err)
+	}
+	if made := query(t, server, fresh, "SELECT count(*) FROM pg_namespace WHERE nspname = 'muster'"); made != "0" {
+		t.Error("an empty database has tables afterwards")
+	}
+
+	first, err := pgstore.Open(t.Context(), pgstore.Options{Database: database, Node: "first"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Update(t.Context(), first, put("k", "first")); err != nil {
+		t.Fatal(err)
+	}
+	seen := func(verdict error) func(store.Reader) error {
+		return func(r store.Reader) error {
+			value, err := r.Get(table, "k")
+			if err != nil || string(value) != "first" {
+				t.Errorf("the check reads %q, %v", value, err)
+			}
+			return verdict
+		}
+	}
+	const rows = "SELECT last_value FROM muster.incarnation; SELECT name, incarnation FROM muster.node; SELECT * FROM muster.lane; SELECT * FROM muster.version"
+	for _, serving := range []bool{true, false} {
+		if !serving {
+			if err := first.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		before := query(t, server, database, rows)
+		for _, readOnly := range []bool{true, false} {
+			if _, err := open(database, readOnly, seen(refused)); !errors.Is(err, refused) {
+				t.Errorf("Open() = %v, want the error of the check", err)
+			}
+		}
+		if after := query(t, server, database, rows); after != before {
+			t.Errorf("the database has changed from\n%s\nto\n%s", before, after)
+		}
+	}
+	second, err := open(database, false, seen(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	second.Close() // nothing was written
+}
+
 func TestADatabaseOfAnotherEncodingIsRefused(t *testing.T) {
 	t.Parallel()
 	server := postgres.Shared(t)

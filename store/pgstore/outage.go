@@ -65,3 +65,26 @@ func (t *tries) again(ctx context.Context, log *slog.Logger, err error) bool {
 		return false
 	}
 }
+
+// fullEvery is how often it is logged that the database has no room: many transactions may
+// fail for that each second, and the log may be on the same disk.
+const fullEvery = time.Minute
+
+// noRoom is that the database has none.
+type noRoom struct {
+	mu   sync.Mutex
+	said time.Time // when that was logged last
+}
+
+// say logs err, which says that there is no room, unless that was done not long ago.
+func (n *noRoom) say(log *slog.Logger, err error) {
+	n.mu.Lock()
+	due := time.Since(n.said) >= fullEvery
+	if due {
+		n.said = time.Now()
+	}
+	n.mu.Unlock()
+	if due {
+		log.Error("what needs room in the database is not stored", "error", err)
+	}
+}

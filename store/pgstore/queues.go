@@ -3,7 +3,6 @@ package pgstore
 import (
 	"encoding/binary"
 	"errors"
-	"hash/fnv"
 
 	"github.com/jackc/pgx/v5/pgtype"
 
@@ -14,11 +13,7 @@ import (
 // buckets is how many parts the things are divided into, by their names. It never changes.
 const buckets = 256
 
-func bucketOf(thing muster.ThingName) int16 {
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(thing))
-	return int16(h.Sum32() % buckets)
-}
+func bucketOf(thing muster.ThingName) int16 { return int16(store.HashOf(thing) % buckets) }
 
 const (
 	queueColumns = `q.thing, q.ns, q.rev, q.body`

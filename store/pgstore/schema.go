@@ -50,6 +50,17 @@ func (v version) check() error {
 	return nil
 }
 
+// checkPresent returns an error unless a store that is read only can read what the database has.
+func (v version) checkPresent() error {
+	switch {
+	case v == (version{}):
+		return errors.New("it has no tables of muster")
+	case v.schema < schemaVersion:
+		return fmt.Errorf("its tables have version %d; a server of this release makes version %d of them", v.schema, schemaVersion)
+	}
+	return nil
+}
+
 // schemaLock is the key of the advisory lock under which the schema is made and changed.
 const schemaLock = 0x6d75737465720a // "muster\n"
 

@@ -53,6 +53,17 @@ type Options struct {
 	// every Apply fails with ErrReadOnly. A server may be working on the database.
 	ReadOnly bool
 
+	// Check looks at what is in the database before Open changes anything there. Its error is
+	// that of Open, which then has changed nothing. The tables may be of a former release, so
+	// it should read no more than records; r is nil if there are none yet. Nil is allowed.
+	Check func(r store.Reader) error
+
+	// Fatal is called once when the store has stopped for good, because another server has taken
+	// the database over or it cannot be found out what became of a commit: every later call
+	// fails with store.ErrStopped. It may end the process, which is always safe, and must not
+	// wait for a call on the store. Nil is allowed.
+	Fatal func(error)
+
 	// Log receives what is tried again. Nil discards it.
 	Log *slog.Logger
 
@@ -91,6 +102,7 @@ type Store struct {
 	node   *node
 	format atomic.Int64
 	outage outage
+	noRoom noRoom
 
 	failure atomic.Pointer[error]
 
@@ -106,7 +118,8 @@ var (
 )
 
 // View runs fn on one snapshot. If the database goes away before the first read has
-// succeeded, that is tried again; later the error is that of fn.
+// succeeded, that is tried again; later the error is that of fn, which is not run again,
+// because it may have kept something of what it has read.
 func (s *Store) View(ctx context.Context, fn func(store.Reader) error) error {
 	if err := s.begin(ctx); err != nil {
 		return err
@@ -181,6 +194,9 @@ func (s *Store) transact(l *lane, fn func(store.Tx) error) error {
 			return nil
 		case errors.Is(err, errOutvoted), errors.Is(err, errDoubt):
 			return s.stop(err)
+		case errors.Is(err, store.ErrFull):
+			s.noRoom.say(s.o.Log, err)
+			return err
 		case !errors.Is(err, store.ErrUnavailable):
 			return err
 		}
@@ -265,6 +281,7 @@ func (s *Store) stop(cause error) error {
 	err := fmt.Errorf("%w: %w", store.ErrStopped, cause)
 	if s.failure.CompareAndSwap(nil, &err) {
 		s.o.Log.Error("store stopped", "error", cause.Error())
+		s.o.Fatal(err)
 	}
 	return s.stopped()
 }

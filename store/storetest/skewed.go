@@ -3,7 +3,6 @@ package storetest
 import (
 	"context"
 	"fmt"
-	"hash/fnv"
 	"maps"
 	"math/rand/v2"
 	"runtime"
@@ -55,9 +54,7 @@ func (s *skewed) Close() error { return s.main.Close() }
 func (s *skewed) Lanes() int { return len(s.lanes) - 1 }
 
 func (s *skewed) LaneOf(thing muster.ThingName) int {
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(thing)) // never fails
-	return int(h.Sum32() % uint32(s.Lanes()))
+	return int(store.HashOf(thing) % uint32(s.Lanes()))
 }
 
 func (s *skewed) ApplyIn(ctx context.Context, lane int, fn func(store.Tx) error) (func() error, error) {
