@@ -21,6 +21,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.OnCommit == nil {
 		o.OnCommit = func(Commit) {}
 	}
+	if o.OnView == nil {
+		o.OnView = func(View) {}
+	}
 	s := &Store{o: o}
 	if err := s.open(ctx); err != nil {
 		if s.pool != nil {
