@@ -42,6 +42,20 @@ func (d dueJobs) any() bool {
 	return d.timers || d.turns || len(d.jobs)+len(d.expired)+len(d.undecided) > 0
 }
 
+// Wants implements commit.Source.
+func (s *Jobs) Wants(w *commit.Wants) {
+	w.Timers(commit.Never)
+	for _, table := range []store.Table{tables.line.Table, tables.alarms.Table} {
+		w.Range(table, "", "")
+	}
+	if s.limits.ConcurrentJobs > 0 {
+		w.Range(tables.concurrent.Table, "", "")
+	}
+	if s.limits.RetentionDays > 0 {
+		w.Range(tables.ended.Table, "", "")
+	}
+}
+
 // Due implements commit.Source. It reads what is due, up to a bound, and what comes
 // after that, so it costs the same however many jobs there are.
 func (s *Jobs) Due(r store.Reader, now muster.Instant, grow bool) (due commit.Due, err error) {

@@ -23,3 +23,10 @@ func TestRoundTripsOfDevices(t *testing.T) {
 	trips.Want(t, 2, "StartNext", func() { env.start("lamp") })
 	trips.Want(t, 2, "UpdateExecution", func() { env.mustReport("lamp", "job1", muster.Succeeded) })
 }
+
+func TestRoundTripsOfWork(t *testing.T) {
+	t.Parallel()
+	env, trips := newCountingEnv(t)
+	env.settleDown()
+	trips.Want(t, 1, "work when nothing is due", env.settleDown)
+}
