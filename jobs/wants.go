@@ -3,6 +3,7 @@ package jobs
 import (
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/commit"
+	"github.com/muster-iot/muster/rollout"
 	"github.com/muster-iot/muster/store"
 )
 
@@ -16,6 +17,8 @@ const (
 	// targetsAhead bounds the targets of a job whose things are read before a rollout comes to
 	// them.
 	targetsAhead = 16
+	// queuesAhead is about how many queues are read for jobs that come later.
+	queuesAhead = 4 * stepMax
 )
 
 // wants names what will be read.
@@ -159,6 +162,9 @@ func (tx *transaction) prefetch(name func(wants)) {
 // the work of one of these jobs. The first of them to come in a transaction reads for the next
 // ones, too.
 func (tx *transaction) readAhead(ids []muster.JobID) error {
+	if !tx.Far() {
+		return nil
+	}
 	if tx.ahead[ids[0]] {
 		ids = ids[:1]
 	}
@@ -168,19 +174,64 @@ func (tx *transaction) readAhead(ids []muster.JobID) error {
 			w.Record(tables.jobs.Table, string(id))
 		}
 	})
-	var failed error
-	tx.prefetch(func(w wants) {
+	var all []*muster.Job
+	for _, id := range ids {
 		if tx.ahead == nil {
 			tx.ahead = map[muster.JobID]bool{}
 		}
-		for _, id := range ids {
-			tx.ahead[id] = true
-			if j, err := tx.job(id); err != nil {
-				failed = err
-			} else if j != nil {
-				w.piece(j, tx.Now)
-			}
+		tx.ahead[id] = true
+		j, err := tx.job(id)
+		if err != nil {
+			return err
+		}
+		if j != nil {
+			all = append(all, j)
+		}
+	}
+	tx.prefetch(func(w wants) {
+		for _, j := range all {
+			w.piece(j, tx.Now)
 		}
 	})
-	return failed
+	var queues []store.QueueKey
+	for _, j := range all {
+		if len(queues) >= queuesAhead {
+			break
+		}
+		next, err := upcoming(tx, *j)
+		if err != nil {
+			return err
+		}
+		queues = append(queues, next...)
+	}
+	tx.prefetch(func(w wants) {
+		for _, queue := range queues {
+			w.Queue(queue)
+			w.told(queue)
+		}
+	})
+	return nil
+}
+
+// upcoming returns the queues of things that the next step of a rollout gives the job, as far
+// as can be told.
+func upcoming(tx *transaction, j muster.Job) ([]store.QueueKey, error) {
+	if !j.Due(tx.Now) || !j.RollsOutNow() || j.Rollout.Target == len(j.Targets) {
+		return nil, nil
+	}
+	j, schedule, err := rollout.OnSchedule(j, tx.Now)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := pace(tx, j, schedule)
+	if err != nil || plan.Queue == 0 {
+		return nil, err
+	}
+	w := walk{tx: tx, j: &j, at: j.BeginRollout(tx.Now).Rollout}
+	found, _, err := w.next(min(stepMax, plan.Queue))
+	queues := make([]store.QueueKey, len(found))
+	for i, thing := range found {
+		queues[i] = store.QueueKey{Thing: thing, Namespace: j.Namespace}
+	}
+	return queues, err
 }
