@@ -59,8 +59,29 @@ func (s *Jobs) turnDue(r store.Reader) (bool, error) {
 	return s.turnIsFree(r)
 }
 
+// readLine reads at once the jobs that come next, if the store is reached over a network.
+func readLine(tx *transaction) error {
+	var failed error
+	tx.prefetch(func(w wants) {
+		w.Range(tables.concurrent.Table, "", "")
+		n := 0
+		for row, err := range tables.line.Scan(tx, "", "") {
+			if failed = err; err != nil || n == min(stepMax, tx.s.limits.ConcurrentJobs) {
+				return
+			}
+			_, id := alarmOf(row.Key)
+			w.job(id)
+			n++
+		}
+	})
+	return failed
+}
+
 // giveTurns lets the jobs that come next roll out, as many as may.
 func giveTurns(tx *transaction) error {
+	if err := readLine(tx); err != nil {
+		return err
+	}
 	for range stepMax {
 		if due, err := tx.s.turnDue(tx); err != nil || !due {
 			return err

@@ -31,6 +31,7 @@ type Described struct {
 func (s *Jobs) GetPending(ctx context.Context, thing muster.ThingName, ns muster.Namespace) (Pending, error) {
 	p := Pending{At: s.now()}
 	err := s.commits.View(ctx, func(r store.Reader) error {
+		commit.PrefetchView(r, func(w *commit.Wants) { wants{w, s}.pending(store.QueueKey{Thing: thing, Namespace: ns}) })
 		q, err := deviceQueue(s.snapshot(r), thing, ns)
 		if err == nil {
 			p.InProgress, p.Queued = q.Shown()
@@ -50,6 +51,7 @@ func (s *Jobs) AwaitPending(ctx context.Context, thing muster.ThingName, ns must
 	for {
 		pending := false
 		err := s.commits.View(context.WithoutCancel(ctx), func(r store.Reader) error {
+			commit.PrefetchView(r, func(w *commit.Wants) { wants{w, s}.pending(key) })
 			q, err := deviceQueue(s.snapshot(r), thing, ns)
 			if err == nil {
 				_, pending = q.Head()
@@ -81,7 +83,7 @@ type DescribeInput struct {
 func (s *Jobs) DescribeExecution(ctx context.Context, in DescribeInput) (Described, error) {
 	d := Described{At: s.now()}
 	err := s.commits.View(ctx, func(r store.Reader) error {
-		commit.PrefetchView(r, in.wants)
+		commit.PrefetchView(r, func(w *commit.Wants) { in.wants(wants{w, s}) })
 		x, err := describe(s.snapshot(r), in)
 		if err != nil || x == nil {
 			return err
@@ -100,28 +102,16 @@ func (s *Jobs) DescribeExecution(ctx context.Context, in DescribeInput) (Describ
 }
 
 // wants names what describe will read.
-func (in DescribeInput) wants(w *commit.Wants) {
+func (in DescribeInput) wants(w wants) {
 	queue := store.QueueKey{Thing: in.Thing, Namespace: in.Namespace}
 	if in.Job == "" {
-		w.Head(queue, tables.jobs.Table, tables.documents.Table)
+		w.head(queue)
 		return
 	}
-	wantReported(w, queue, in.Job, in.Number)
+	w.execution(queue, in.Job, in.Number)
 	if !in.WithoutDocument {
 		w.Record(tables.documents.Table, string(in.Job))
 	}
-}
-
-// wantReported names what a request on one execution of a job reads: the latest one unless
-// number is set.
-func wantReported(w *commit.Wants, queue store.QueueKey, job muster.JobID, number *int64) {
-	w.Record(tables.jobs.Table, string(job))
-	if number == nil {
-		w.Latest(queue, job)
-		return
-	}
-	w.Queue(queue)
-	w.Execution(store.ExecutionKey{Thing: queue.Thing, Job: job, Number: *number})
 }
 
 func describe(r jobReader, in DescribeInput) (*muster.Execution, error) {
@@ -162,8 +152,10 @@ type StartNextInput struct {
 }
 
 // wants names what the request will read.
-func (in StartNextInput) wants(w *commit.Wants) {
-	w.Head(store.QueueKey{Thing: in.Thing, Namespace: in.Namespace}, tables.jobs.Table, tables.documents.Table)
+func (in StartNextInput) wants(w wants) {
+	queue := store.QueueKey{Thing: in.Thing, Namespace: in.Namespace}
+	w.head(queue)
+	w.told(queue)
 }
 
 // StartNext gives a thing the head of its queue to work on, IN_PROGRESS from
@@ -174,7 +166,7 @@ func (s *Jobs) StartNext(in StartNextInput, done func(Described, error)) {
 		done(Described{}, err)
 		return
 	}
-	submit(s, in.Thing, in.wants, func(tx *transaction) (Described, error) {
+	submit(s, in.Thing, func(w *commit.Wants) { in.wants(wants{w, s}) }, func(tx *transaction) (Described, error) {
 		d := Described{At: tx.Now}
 		q, err := tx.deviceQueue(in.Thing, in.Namespace)
 		if err != nil {
@@ -224,13 +216,16 @@ type UpdateInput struct {
 }
 
 // wants names what the report will read.
-func (in UpdateInput) wants(w *commit.Wants) {
-	wantReported(w, store.QueueKey{Thing: in.Thing, Namespace: in.Namespace}, in.Job, in.Number)
+func (in UpdateInput) wants(w wants) {
+	queue := store.QueueKey{Thing: in.Thing, Namespace: in.Namespace}
+	w.execution(queue, in.Job, in.Number)
 	if in.Status.Terminal() {
-		w.Counts(in.Job)
-		w.Next(store.QueueKey{Thing: in.Thing, Namespace: in.Namespace}, in.Job) // which its device is told of
+		w.end(queue, in.Job)
+	} else {
+		w.told(queue)
 	}
-	if in.WithDocument {
+	w.rest()
+	if w.Far() || in.WithDocument { // it is told of, too, when the execution is the head
 		w.Record(tables.documents.Table, string(in.Job))
 	}
 }
@@ -243,7 +238,7 @@ func (s *Jobs) UpdateExecution(in UpdateInput, done func(Described, error)) {
 		done(Described{}, err)
 		return
 	}
-	submit(s, in.Thing, in.wants, func(tx *transaction) (Described, error) {
+	submit(s, in.Thing, func(w *commit.Wants) { in.wants(wants{w, s}) }, func(tx *transaction) (Described, error) {
 		d := Described{At: tx.Now}
 		if _, err := tx.settledQueue(store.QueueKey{Thing: in.Thing, Namespace: in.Namespace}); err != nil {
 			return d, err

@@ -69,10 +69,7 @@ type Member struct {
 // after; "" means from the first. It ends after an error.
 func (Lookup) Members(r store.Reader, group string, after muster.ThingName) iter.Seq2[Member, error] {
 	return func(yield func(Member, error) bool) {
-		from, to := store.Under(group)
-		if after != "" {
-			from = store.After(store.JoinKey(group, string(after)))
-		}
+		from, to := membersAfter(group, after)
 		for row, err := range tables.members.Scan(r, from, to) {
 			var m Member
 			if err == nil {
@@ -83,6 +80,14 @@ func (Lookup) Members(r store.Reader, group string, after muster.ThingName) iter
 			}
 		}
 	}
+}
+
+func membersAfter(group string, after muster.ThingName) (from, to string) {
+	from, to = store.Under(group)
+	if after != "" {
+		from = store.After(store.JoinKey(group, string(after)))
+	}
+	return from, to
 }
 
 // Departing yields, for each deleted group whose members have not all left yet, its

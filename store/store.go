@@ -230,7 +230,19 @@ type Wanted struct {
 	Executions []ExecutionKey
 	Counts     []muster.JobID
 	Records    []RecordKey
-	Ranges     []Range // of which there are few records
+
+	// The first rows of sequences:
+	Ranges   []Range            // of Scan
+	OfThings []muster.ThingName // of ExecutionsOfThing
+	OfJobs   []OfJob            // of ExecutionsOfJob
+	Timers   []muster.Instant   // of Timers
+}
+
+// OfJob names a sequence of ExecutionsOfJob.
+type OfJob struct {
+	Job    muster.JobID
+	Status muster.Status
+	After  Cursor
 }
 
 // Range names the records of a table with From <= key < To. An empty To means no upper

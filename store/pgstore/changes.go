@@ -21,8 +21,13 @@ type changes struct {
 	latest     map[store.AttemptsKey]*muster.Execution // in the database; nil for none
 	counts     map[muster.JobID]*ownCounts
 	records    map[store.RecordKey][]byte     // as they were read; nil for none
-	ranges     map[store.Range][]store.Record // likewise; only those that are one page
+	ranges     map[store.Range][]store.Record // likewise: their first pages
 	written    *btree.BTreeG[ownRecord]       // nil for none
+
+	// First pages that were asked for beforehand, as the database has them, until they are used.
+	ofThing map[muster.ThingName][]muster.Execution
+	ofJob   map[store.OfJob][]muster.Execution
+	timers  map[muster.Instant][]store.Timer
 
 	changed  map[store.ExecutionKey]struct{}
 	attempts map[store.AttemptsKey][]int64 // the numbers of those that are changed
@@ -63,7 +68,8 @@ func set[K comparable, V any](m *map[K]V, key K, value V) {
 
 // known returns how much is kept.
 func (c *changes) known() int {
-	return len(c.queues) + len(c.executions) + len(c.latest) + len(c.counts) + len(c.records) + len(c.ranges)
+	return len(c.queues) + len(c.executions) + len(c.latest) + len(c.counts) + len(c.records) + len(c.ranges) +
+		len(c.ofThing) + len(c.ofJob) + len(c.timers)
 }
 
 // askQueues returns the request for those of keys that are not known. From then on they
@@ -280,33 +286,49 @@ func (c *changes) askOfKnownHeads(keys []store.QueueKey, tables []store.Table) [
 	return c.askRecords(records)
 }
 
-// askRanges asks for ranges. Those that turn out to be longer than a page are read again
-// when they are scanned.
+// askRanges asks for the first pages of ranges.
 func (c *changes) askRanges(ranges []store.Range) []request {
-	var asked []store.Range
-	var tables []string
-	var lowest, below [][]byte
+	var bounded, rests rangeRows
 	for _, r := range ranges {
-		if _, known := c.ranges[r]; known || r.To == "" || slices.Contains(asked, r) {
+		if _, known := c.ranges[r]; known {
 			continue
 		}
-		asked = append(asked, r)
-		tables, lowest, below = append(tables, string(r.Table)), append(lowest, []byte(r.From)), append(below, []byte(r.To))
 		set(&c.ranges, r, nil)
-	}
-	if len(asked) == 0 {
-		return nil
-	}
-	long := map[store.Range]bool{}
-	return []request{ask(func(row *row) {
-		r := asked[row.big()-1]
-		if rows := append(c.ranges[r], row.record()); len(rows) < pageMin && !long[r] {
-			c.ranges[r] = rows
+		if r.To == "" {
+			rests.add(r)
 		} else {
-			long[r] = true
-			delete(c.ranges, r)
+			bounded.add(r)
 		}
-	}, selectRanges, tables, lowest, below, pageMin)}
+	}
+	var all []request
+	if len(bounded.of) > 0 {
+		all = append(all, ask(c.learnRange(bounded.of), selectRanges, bounded.table, bounded.lowest, bounded.below, pageMin))
+	}
+	if len(rests.of) > 0 {
+		all = append(all, ask(c.learnRange(rests.of), selectRests, rests.table, rests.lowest, pageMin))
+	}
+	return all
+}
+
+// learnRange returns what keeps the records of some ranges, which are numbered from 1.
+func (c *changes) learnRange(of []store.Range) func(*row) {
+	return func(row *row) {
+		r := of[row.big()-1]
+		c.ranges[r] = append(c.ranges[r], row.record())
+	}
+}
+
+// askFirst returns requests for the first pages of sequences, which are put into pages.
+func askFirst[K comparable, T any](pages *map[K][]T, of []K, read func(*row) T, page func(of K, limit int) (sql string, args []any)) (all []request) {
+	for _, key := range of {
+		if _, known := (*pages)[key]; known {
+			continue
+		}
+		set(pages, key, nil)
+		sql, args := page(key, pageMin)
+		all = append(all, ask(func(row *row) { (*pages)[key] = append((*pages)[key], read(row)) }, sql, args...))
+	}
+	return all
 }
 
 func (c *changes) learnRecord(row *row) {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgtype"
 
@@ -40,10 +41,6 @@ const (
 			(SELECT * FROM muster.execution x WHERE x.job = $2 AND x.status = s.status AND x.queued_at < $3
 				ORDER BY x.queued_at DESC, x.thing, x.number LIMIT $6)
 		) e ORDER BY e.queued_at DESC, e.thing, e.number LIMIT $6`
-	// With shards each status is asked for by itself, as each shard has to find its own part.
-	pageOfStatus = `SELECT ` + executionColumns + ` FROM muster.execution e WHERE e.status = $1 AND e.job = $2 AND e.queued_at <= $3
-			AND (e.queued_at < $3 OR (e.thing, e.number) > ($4, $5))
-		ORDER BY e.queued_at DESC, e.thing, e.number LIMIT $6`
 	pageOfTimers = `SELECT due, thing, job, number FROM muster.execution
 		WHERE due <> 0 AND due <= $1 AND (due, thing, job, number) > ($2, $3, $4, $5) ORDER BY due, thing, job, number LIMIT $6`
 
@@ -69,6 +66,22 @@ const (
 	deleteExecutionsOfShard = `DELETE FROM muster.execution e USING unnest($1::text[], $2::text[], $3::bigint[], $4::smallint[]) AS k(thing, job, number, bucket)
 		WHERE e.thing = k.thing AND e.job = k.job AND e.number = k.number AND e.bucket = k.bucket AND e.bucket = ANY($4)`
 )
+
+// ofStatuses returns a statement for a page of a job where there are shards, each of which finds
+// its own part: it would be all of the job if it had to be of several statuses in one order.
+func ofStatuses(statuses []int16) string {
+	const page = `SELECT ` + executionColumns + ` FROM muster.execution e WHERE e.status = %d AND e.job = $1 AND e.queued_at <= $2
+			AND (e.queued_at < $2 OR (e.thing, e.number) > ($3, $4))
+		ORDER BY e.queued_at DESC, e.thing, e.number LIMIT $5`
+	pages := make([]string, len(statuses))
+	for i, status := range statuses {
+		pages[i] = fmt.Sprintf(page, status)
+	}
+	if len(pages) == 1 {
+		return pages[0]
+	}
+	return `SELECT * FROM ((` + strings.Join(pages, `) UNION ALL (`) + `)) e ORDER BY e.queued_at DESC, e.thing, e.number LIMIT $5`
+}
 
 const (
 	executionForced = 1 << iota

@@ -89,6 +89,7 @@ func (l *lane) transact(fn func(store.Tx) error, rerun int) error {
 		writes, err = tx.writes(l.number, l.bucket)
 	}
 	if err != nil || len(writes) == 0 {
+		session.tell(l.s.o.OnView)
 		l.give(session)
 		return err
 	}

@@ -21,6 +21,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.OnCommit == nil {
 		o.OnCommit = func(Commit) {}
 	}
+	if o.OnView == nil {
+		o.OnView = func(View) {}
+	}
 	if o.Fatal == nil {
 		o.Fatal = func(error) {}
 	}

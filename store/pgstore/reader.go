@@ -40,12 +40,16 @@ func (r *reader) trim() {
 
 // Prefetch reads what is wanted in one round trip, or in two if there are shards.
 func (r *reader) Prefetch(w store.Wanted) error {
+	own := r.own
 	err := r.s.send(slices.Concat(
-		r.own.askQueues(w.Queues), r.own.askHeads(w.Heads), r.own.askOfHeads(w.Heads, w.OfHeads), r.own.askLatest(w.Latest),
-		r.own.askExecutions(w.Executions), r.own.askCounts(w.Counts), r.own.askRecords(w.Records), r.own.askRanges(w.Ranges),
+		own.askQueues(w.Queues), own.askHeads(w.Heads), own.askOfHeads(w.Heads, w.OfHeads), own.askLatest(w.Latest),
+		own.askExecutions(w.Executions), own.askCounts(w.Counts), own.askRecords(w.Records), own.askRanges(w.Ranges),
+		askFirst(&own.ofThing, w.OfThings, (*row).execution, executionsOfThing),
+		askFirst(&own.ofJob, w.OfJobs, (*row).execution, own.shards.executionsOfJob),
+		askFirst(&own.timers, w.Timers, (*row).timer, timersUntil),
 	)...)
-	if err == nil && r.own.shards != nil {
-		err = r.s.send(r.own.askOfKnownHeads(w.Heads, w.OfHeads)...)
+	if err == nil && own.shards != nil {
+		err = r.s.send(own.askOfKnownHeads(w.Heads, w.OfHeads)...)
 	}
 	return err
 }
@@ -98,59 +102,52 @@ func (r *reader) Latest(keys ...store.AttemptsKey) ([]*muster.Execution, error) 
 }
 
 func (r *reader) ExecutionsOfThing(thing muster.ThingName) iter.Seq2[muster.Execution, error] {
-	bucket := bucketOf(thing)
 	return func(yield func(muster.Execution, error) bool) {
 		own := r.ownExecutions(func(e *muster.Execution) bool { return e.Thing == thing })
 		merge(func(last *muster.Execution, limit int) ([]muster.Execution, error) {
-			job, number := "", int64(firstNumber)
-			if last != nil {
-				job, number = string(last.Job), last.Number
+			if last == nil {
+				return firstPage(r.s, r.own.ofThing, thing, (*row).execution, executionsOfThing, limit)
 			}
-			return page(r.s, (*row).execution, pageOfThing, string(thing), bucket, job, number, limit)
+			return page(r.s, (*row).execution, pageOfThing, string(thing), bucketOf(thing), string(last.Job), last.Number, limit)
 		}, byKey, own)(yield)
 	}
 }
 
+func executionsOfThing(thing muster.ThingName, limit int) (string, []any) {
+	return pageOfThing, []any{string(thing), bucketOf(thing), "", int64(firstNumber), limit}
+}
+
 func (r *reader) ExecutionsOfJob(job muster.JobID, status muster.Status, after store.Cursor) iter.Seq2[muster.Execution, error] {
-	if after == (store.Cursor{}) {
-		after = store.Cursor{QueuedAt: math.MaxInt64, Number: firstNumber}
-	}
-	var statuses []int16
-	for _, s := range muster.Statuses() {
-		if status == 0 || s == status {
-			statuses = append(statuses, int16(s))
-		}
-	}
 	return func(yield func(muster.Execution, error) bool) {
 		own := r.ownExecutions(func(e *muster.Execution) bool {
-			return e.Job == job && (status == 0 || e.Status == status) && store.CursorOf(*e).Compare(after) > 0
+			return e.Job == job && (status == 0 || e.Status == status) && (after == store.Cursor{} || store.CursorOf(*e).Compare(after) > 0)
 		})
 		merge(func(last *muster.Execution, limit int) ([]muster.Execution, error) {
-			from := after
-			if last != nil {
-				from = store.CursorOf(*last)
+			of := store.OfJob{Job: job, Status: status, After: after}
+			if last == nil {
+				return firstPage(r.s, r.own.ofJob, of, (*row).execution, r.own.shards.executionsOfJob, limit)
 			}
-			if r.own.shards != nil {
-				return r.pageOfStatuses(statuses, job, from, limit)
-			}
-			return page(r.s, (*row).execution, pageOfJob, statuses, string(job), int64(from.QueuedAt), string(from.Thing), from.Number, limit)
-		}, byCursor, own)(yield)
+			of.After = store.CursorOf(*last)
+			sql, args := r.own.shards.executionsOfJob(of, limit)
+			return page(r.s, (*row).execution, sql, args...)
+		}, func(a, b muster.Execution) int { return store.CursorOf(a).Compare(store.CursorOf(b)) }, own)(yield)
 	}
 }
 
-func byCursor(a, b muster.Execution) int { return store.CursorOf(a).Compare(store.CursorOf(b)) }
-
-// pageOfStatuses reads what pageOfJob does, in one round trip.
-func (r *reader) pageOfStatuses(statuses []int16, job muster.JobID, from store.Cursor, limit int) ([]muster.Execution, error) {
-	var rows []muster.Execution
-	var all []request
-	for _, status := range statuses {
-		all = append(all, ask(func(row *row) { rows = append(rows, row.execution()) },
-			pageOfStatus, status, string(job), int64(from.QueuedAt), string(from.Thing), from.Number, limit))
+func (s *shards) executionsOfJob(of store.OfJob, limit int) (string, []any) {
+	if of.After == (store.Cursor{}) {
+		of.After = store.Cursor{QueuedAt: math.MaxInt64, Number: firstNumber}
 	}
-	err := r.s.send(all...)
-	slices.SortFunc(rows, byCursor)
-	return rows[:min(limit, len(rows))], err
+	var statuses []int16
+	for _, s := range muster.Statuses() {
+		if of.Status == 0 || s == of.Status {
+			statuses = append(statuses, int16(s))
+		}
+	}
+	if s != nil {
+		return ofStatuses(statuses), []any{string(of.Job), int64(of.After.QueuedAt), string(of.After.Thing), of.After.Number, limit}
+	}
+	return pageOfJob, []any{statuses, string(of.Job), int64(of.After.QueuedAt), string(of.After.Thing), of.After.Number, limit}
 }
 
 func (r *reader) AllExecutions() iter.Seq2[muster.Execution, error] {
@@ -200,13 +197,16 @@ func (r *reader) Timers(until muster.Instant) iter.Seq2[store.Timer, error] {
 			own.rows = append(own.rows, store.Timer{Due: e.Deadline(), ExecutionKey: store.Key(e)})
 		}
 		merge(func(last *store.Timer, limit int) ([]store.Timer, error) {
-			from := store.Timer{Due: math.MinInt64, ExecutionKey: store.ExecutionKey{Number: firstNumber}}
-			if last != nil {
-				from = *last
+			if last == nil {
+				return firstPage(r.s, r.own.timers, until, (*row).timer, timersUntil, limit)
 			}
-			return page(r.s, (*row).timer, pageOfTimers, int64(until), int64(from.Due), string(from.Thing), string(from.Job), from.Number, limit)
+			return page(r.s, (*row).timer, pageOfTimers, int64(until), int64(last.Due), string(last.Thing), string(last.Job), last.Number, limit)
 		}, store.Timer.Compare, own)(yield)
 	}
+}
+
+func timersUntil(until muster.Instant, limit int) (string, []any) {
+	return pageOfTimers, []any{int64(until), int64(math.MinInt64), "", "", int64(firstNumber), limit}
 }
 
 func (r *row) timer() store.Timer {
@@ -284,16 +284,16 @@ func (r *reader) Scan(table store.Table, from, to string) iter.Seq2[store.Record
 		all := store.Range{Table: table, From: from, To: to}
 		merge(func(last *store.Record, limit int) ([]store.Record, error) {
 			if last == nil {
-				return r.firstPage(all, limit)
+				return r.firstRecords(all, limit)
 			}
 			return pageOf(r.s, store.Range{Table: table, From: store.After(last.Key), To: to}, limit)
 		}, func(a, b store.Record) int { return cmp.Compare(a.Key, b.Key) }, own)(yield)
 	}
 }
 
-// firstPage reads up to limit records of a range. A range of fewer records is kept: commands of
-// one transaction ask for the same ones.
-func (r *reader) firstPage(all store.Range, limit int) ([]store.Record, error) {
+// firstRecords reads up to limit records of a range. A range of fewer records is kept: commands
+// of one transaction ask for the same ones.
+func (r *reader) firstRecords(all store.Range, limit int) ([]store.Record, error) {
 	r.trim()
 	rows, known := r.own.ranges[all]
 	if !known {
@@ -302,6 +302,9 @@ func (r *reader) firstPage(all store.Range, limit int) ([]store.Record, error) {
 			return rows, err
 		}
 		set(&r.own.ranges, all, rows)
+	}
+	if r.s.err != nil { // that of Prefetch
+		return nil, r.s.err
 	}
 	mine := make([]store.Record, len(rows))
 	for i, row := range rows {
@@ -319,6 +322,17 @@ func pageOf(s *session, of store.Range, limit int) ([]store.Record, error) {
 }
 
 func (r *row) record() store.Record { return store.Record{Key: r.text(), Value: r.bytes()} }
+
+// firstPage returns the first rows of a sequence, up to limit of them: those of pages, which
+// are used once, or else what it reads.
+func firstPage[K comparable, T any](s *session, pages map[K][]T, of K, read func(*row) T, first func(of K, limit int) (string, []any), limit int) ([]T, error) {
+	if rows, known := pages[of]; known {
+		delete(pages, of)
+		return rows, s.err // that of Prefetch
+	}
+	sql, args := first(of, limit)
+	return page(s, read, sql, args...)
+}
 
 // page reads up to limit rows, which is the last argument.
 func page[T any](s *session, read func(*row) T, sql string, args ...any) (rows []T, err error) {

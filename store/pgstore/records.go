@@ -15,6 +15,9 @@ const (
 	selectRanges = `SELECT k.i, r.key, r.value FROM unnest($1::text[], $2::bytea[], $3::bytea[]) WITH ORDINALITY AS k(tbl, lowest, below, i)
 		CROSS JOIN LATERAL (SELECT * FROM muster.record x WHERE x.tbl = k.tbl AND x.key >= k.lowest AND x.key < k.below ORDER BY x.key LIMIT $4) r
 		ORDER BY k.i, r.key`
+	selectRests = `SELECT k.i, r.key, r.value FROM unnest($1::text[], $2::bytea[]) WITH ORDINALITY AS k(tbl, lowest, i)
+		CROSS JOIN LATERAL (SELECT * FROM muster.record x WHERE x.tbl = k.tbl AND x.key >= k.lowest ORDER BY x.key LIMIT $3) r
+		ORDER BY k.i, r.key`
 	pageOfRecords = `SELECT r.key, r.value FROM muster.record r WHERE r.tbl = $1 AND r.key >= $2 AND r.key < $3 ORDER BY r.key LIMIT $4`
 	restOfRecords = `SELECT r.key, r.value FROM muster.record r WHERE r.tbl = $1 AND r.key >= $2 ORDER BY r.key LIMIT $3`
 
@@ -41,6 +44,18 @@ func (r *recordRows) add(key store.RecordKey, value []byte) {
 }
 
 func (r *recordRows) args() []any { return []any{r.table, r.key, r.value} }
+
+// rangeRows are the bounds of ranges.
+type rangeRows struct {
+	of            []store.Range
+	table         []string
+	lowest, below [][]byte
+}
+
+func (r *rangeRows) add(of store.Range) {
+	r.of, r.table = append(r.of, of), append(r.table, string(of.Table))
+	r.lowest, r.below = append(r.lowest, []byte(of.From)), append(r.below, []byte(of.To))
+}
 
 // ownRecord is a record that the transaction has changed. Its value is nil if it was
 // deleted.

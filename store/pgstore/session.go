@@ -120,6 +120,13 @@ func receive(results pgx.BatchResults, skip int, requests []request) error {
 	return nil
 }
 
+// tell tells onView of a session that has changed nothing.
+func (s *session) tell(onView func(View)) {
+	if s.trips > 0 {
+		onView(View{Trips: s.trips, Statements: s.statements})
+	}
+}
+
 // end ends a transaction without its changes. The connection is closed if that fails.
 func (s *session) end() {
 	if !s.begun {

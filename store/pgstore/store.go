@@ -70,6 +70,10 @@ type Options struct {
 	// OnCommit is told of each transaction that has changed something, for metrics. Nil is
 	// allowed.
 	OnCommit func(Commit)
+
+	// OnView is told of each view that has read something, before View returns, and of each
+	// transaction that has read and changed nothing. Nil is allowed.
+	OnView func(View)
 }
 
 // Commit is one transaction, for metrics.
@@ -78,6 +82,13 @@ type Commit struct {
 	Statements int           // in all of them, those that begin and end the transaction included
 	Rerun      int           // how often it ran again because the database was not there
 	Took       time.Duration // of the last trip, which writes and commits
+}
+
+// View is one snapshot that was only read, for metrics. The end of it, for which nobody waits,
+// is not in its numbers.
+type View struct {
+	Trips      int // round trips
+	Statements int // in all of them, that which begins the transaction included
 }
 
 // Errors of Open and Apply; each is wrapped in an error that says more.

@@ -44,6 +44,7 @@ func (v *view) try(requests []request) (err error) {
 
 // end ends the transaction. Nobody waits for that.
 func (v *view) end() {
+	v.tell(v.s.o.OnView)
 	if v.conn == nil {
 		return
 	}

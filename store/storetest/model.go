@@ -128,7 +128,7 @@ func (m *model) check(r store.Reader) error {
 			return err
 		}
 	}
-	for _, until := range []muster.Instant{0, historyStart.Minutes(5), 1 << 60} {
+	for _, until := range untils {
 		got, err := collect(r.Timers(until))
 		if err := differ(fmt.Sprintf("Timers(%d)", until), got, m.timers(until), err); err != nil {
 			return err
@@ -157,9 +157,16 @@ func (m *model) wanted() store.Wanted {
 	for _, key := range []string{"a", "b", "c", "d", "e", stepKey, stepKey} {
 		w.Records = append(w.Records, store.RecordKey{Table: historyTable, Key: key})
 	}
-	for _, bounds := range [][2]string{{"b", "d"}, {"", "c"}, {"b", "d"}, {"x", "y"}} {
+	for _, bounds := range [][2]string{{"b", "d"}, {"", "c"}, {"b", "d"}, {"x", "y"}, {"b", ""}, {"", ""}, {"b", ""}} {
 		w.Ranges = append(w.Ranges, store.Range{Table: historyTable, From: bounds[0], To: bounds[1]})
 	}
+	w.OfThings = slices.Concat(things, things)
+	for _, job := range jobs {
+		for _, after := range m.cursors(job) {
+			w.OfJobs = append(w.OfJobs, store.OfJob{Job: job, Status: muster.Queued, After: after}, store.OfJob{Job: job, After: after})
+		}
+	}
+	w.Timers = untils
 	return w
 }
 
@@ -204,13 +211,21 @@ func (m *model) checkLatest(r store.Reader) error {
 	return differ("Latest() of all", values(got...), values(want...), err)
 }
 
-func (m *model) checkJob(r store.Reader, job muster.JobID) error {
+// untils are the arguments of Timers that are compared.
+var untils = []muster.Instant{0, historyStart.Minutes(5), 1 << 60}
+
+// cursors are places in the executions of a job.
+func (m *model) cursors(job muster.JobID) []store.Cursor {
 	cursors := []store.Cursor{{}}
 	if all := m.ofJob(job, 0, store.Cursor{}); len(all) > 0 {
 		cursors = append(cursors, store.CursorOf(all[0]), store.CursorOf(all[len(all)/2]))
 	}
+	return cursors
+}
+
+func (m *model) checkJob(r store.Reader, job muster.JobID) error {
 	for _, status := range append(muster.Statuses(), 0) {
-		for _, after := range cursors {
+		for _, after := range m.cursors(job) {
 			got, err := collect(r.ExecutionsOfJob(job, status, after))
 			call := fmt.Sprintf("ExecutionsOfJob(%s, %s, %+v)", job, status, after)
 			if err := differ(call, got, m.ofJob(job, status, after), err); err != nil {
