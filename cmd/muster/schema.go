@@ -12,12 +12,12 @@ func schemaCommand() *cobra.Command {
 	var o pgstore.SchemaOptions
 	cmd := &cobra.Command{
 		Use:   "schema [flags]",
-		Short: "print the statements that make the tables in a PostgreSQL database",
+		Short: "print the statements that make the tables of a database",
 		Long: `Prints the statements that make Muster's tables in an empty PostgreSQL database, for
 psql. A server makes them by itself where its user may; this is for databases in
 which it may not, and for Citus.`,
-		Example: `  muster admin schema --user muster | psql -v ON_ERROR_STOP=1 postgres://db.example/fleet
-  muster admin schema --citus | psql -v ON_ERROR_STOP=1 postgres://coordinator.example/fleet`,
+		Example: `  muster admin schema --user muster | psql -v ON_ERROR_STOP=1 fleet
+  muster admin schema --citus | psql -v ON_ERROR_STOP=1 fleet`,
 		Args: atMost(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := fmt.Fprint(cmd.OutOrStdout(), pgstore.Schema(o))

@@ -89,6 +89,9 @@ func (s *Store) settle(ctx context.Context, conn *pgx.Conn) error {
 	if s.o.ReadOnly {
 		return nil
 	}
+	if s.shards != nil {
+		s.o.Log.Info("Citus distributes the tables of things", "shards", len(s.shards.first()))
+	}
 	committers, err := s.o.configure(committing, settingsOf(s.shards))
 	if err != nil {
 		return err
