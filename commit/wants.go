@@ -14,11 +14,15 @@ type Wants struct {
 	queues     []store.QueueKey
 	executions []store.ExecutionKey
 	entries    []entryWant
+	latest     []store.AttemptsKey
 	records    []store.RecordKey
 	counts     []muster.JobID
 	ofHeads    []store.Table
 	ranges     []store.Range
+	things     []muster.ThingName
 	next       []entryWant
+	then       []func(store.Reader, *Wants) error
+	far        bool
 }
 
 // entryWant is an execution that an entry of a queue may name: that of a job, or the head
@@ -27,6 +31,10 @@ type entryWant struct {
 	queue store.QueueKey
 	job   muster.JobID
 }
+
+// Far reports whether the store is reached over a network. If it is not, only queues and
+// executions that are named by a key are read beforehand, and the rest need not be named.
+func (w *Wants) Far() bool { return w.far }
 
 // Queue names a queue.
 func (w *Wants) Queue(key store.QueueKey) { w.queues = append(w.queues, key) }
@@ -53,6 +61,13 @@ func (w *Wants) Latest(key store.QueueKey, job muster.JobID) {
 	w.entries = append(w.entries, entryWant{key, job})
 }
 
+// LatestOf names the latest execution of a job on a thing, whose queue is not needed.
+func (w *Wants) LatestOf(thing muster.ThingName, job muster.JobID) {
+	if w.far {
+		w.latest = append(w.latest, store.AttemptsKey{Thing: thing, Job: job})
+	}
+}
+
 // Next names the execution that is at the head of a queue once that of job has left it.
 func (w *Wants) Next(key store.QueueKey, job muster.JobID) {
 	w.Queue(key)
@@ -61,18 +76,41 @@ func (w *Wants) Next(key store.QueueKey, job muster.JobID) {
 
 // Record names a record.
 func (w *Wants) Record(table store.Table, key string) {
-	w.records = append(w.records, store.RecordKey{Table: table, Key: key})
+	if w.far {
+		w.records = append(w.records, store.RecordKey{Table: table, Key: key})
+	}
 }
 
-// Under names the records whose keys begin with these parts and have one more. There should
-// be few of them.
-func (w *Wants) Under(table store.Table, parts ...string) {
-	from, to := store.Under(parts...)
-	w.ranges = append(w.ranges, store.Range{Table: table, From: from, To: to})
+// Range names the first records with from <= key < to. An empty to means no upper bound.
+func (w *Wants) Range(table store.Table, from, to string) {
+	if w.far {
+		w.ranges = append(w.ranges, store.Range{Table: table, From: from, To: to})
+	}
 }
+
+// Under names the first records whose keys begin with these parts and have one more.
+func (w *Wants) Under(table store.Table, parts ...string) {
+	if w.far {
+		from, to := store.Under(parts...)
+		w.Range(table, from, to)
+	}
+}
+
+// OfThing names the first executions of a thing.
+func (w *Wants) OfThing(thing muster.ThingName) { w.things = append(w.things, thing) }
 
 // Counts names the counts of a job.
 func (w *Wants) Counts(job muster.JobID) { w.counts = append(w.counts, job) }
+
+// Then has next name what depends on what is named here: it is called when that is read, for
+// all commands, so that what follows is read at once too. What else next reads costs a request.
+// If it fails, nothing more is read ahead. It is not called unless the store is reached over a
+// network.
+func (w *Wants) Then(next func(r store.Reader, w *Wants) error) {
+	if w.far {
+		w.then = append(w.then, next)
+	}
+}
 
 // prefetch reads what commands name. A single command gains nothing, unless the store is
 // reached over a network.
@@ -90,8 +128,8 @@ func (t *Tx) prefetch(commands []command) {
 }
 
 // Prefetch reads at once what wants names, so that reads of it find it in memory. On a store
-// that is not reached over a network it leaves out records and counts. A read that fails is not an error: it is done again, and fails, where its result
-// is needed.
+// that is not reached over a network it leaves out records and counts. A read that fails is not an
+// error: it is done again, and fails, where its result is needed.
 func (t *Tx) Prefetch(wants func(*Wants)) {
 	if prefetchFar(t.Tx, wants) {
 		return
@@ -119,6 +157,10 @@ func (t *Tx) Prefetch(wants func(*Wants)) {
 	t.latest = keep(attempts, t.Tx.Latest, t.latest)
 }
 
+// PrefetchFar is Prefetch for records, ranges and counts: it does nothing unless the store is
+// reached over a network.
+func (t *Tx) PrefetchFar(wants func(*Wants)) { prefetchFar(t.Tx, wants) }
+
 // PrefetchView is Tx.Prefetch for a view. It does nothing unless the store is reached over a
 // network.
 func PrefetchView(r store.Reader, wants func(*Wants)) { prefetchFar(r, wants) }
@@ -128,13 +170,24 @@ func PrefetchView(r store.Reader, wants func(*Wants)) { prefetchFar(r, wants) }
 func prefetchFar(r store.Reader, wants func(*Wants)) bool {
 	far, ok := r.(store.Prefetcher)
 	if ok {
-		var w Wants
+		w := Wants{far: true}
 		wants(&w)
-		if far.Prefetch(w.wanted()) == nil && len(w.next) > 0 {
-			_ = far.Prefetch(store.Wanted{Executions: w.following(r)})
-		}
+		w.read(far, r, w.wanted())
 	}
 	return ok
+}
+
+// read reads all, which is what w names, then what follows from that, and so on.
+func (w *Wants) read(far store.Prefetcher, r store.Reader, all store.Wanted) {
+	for far.Prefetch(all) == nil && len(w.next)+len(w.then) > 0 {
+		then := &Wants{far: true, executions: w.following(r)}
+		for _, next := range w.then {
+			if next(r, then) != nil {
+				return // it fails where it is needed
+			}
+		}
+		w, all = then, then.wanted()
+	}
 }
 
 // following returns the executions that Next names, whose queues are known to r.
@@ -158,7 +211,7 @@ func (w *Wants) following(r store.Reader) (keys []store.ExecutionKey) {
 // wanted returns what a store that is reached over a network reads at once. The latest
 // execution of a job is also that of its entry, so it need not be looked for by number.
 func (w *Wants) wanted() store.Wanted {
-	all := store.Wanted{Queues: w.queues, Executions: w.executions, Counts: w.counts, Records: w.records, Ranges: w.ranges, OfHeads: w.ofHeads}
+	all := store.Wanted{Queues: w.queues, Executions: w.executions, Latest: w.latest, Counts: w.counts, Records: w.records, Ranges: w.ranges, OfThings: w.things, OfHeads: w.ofHeads}
 	for _, e := range w.entries {
 		if e.job == "" {
 			all.Heads = append(all.Heads, e.queue)
