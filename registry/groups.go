@@ -47,6 +47,11 @@ func (s *Registry) CreateThingGroup(ctx context.Context, in muster.Group, given 
 		}
 		tags.Put(tx, KindGroup, string(g.Name), labels)
 		return g, s.events.group(tx, nil, &g)
+	}, wantGroup(asked.Name), func(w *commit.Wants) {
+		if asked.Parent != "" {
+			wantGroup(asked.Parent)(w)
+			w.Under(tables.below.Table, string(asked.Parent), "1")
+		}
 	})
 }
 
@@ -129,7 +134,7 @@ func (s *Registry) DeleteThingGroup(ctx context.Context, name muster.GroupName, 
 			return muster.Errorf(muster.Invalid, "Cannot delete thing group : %s when there are still child groups attached to it", name)
 		}
 		return s.removeGroup(tx, *g)
-	})
+	}, s.wantRemoval(name))
 }
 
 // removeGroup removes a group after all checks.

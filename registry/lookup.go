@@ -4,6 +4,7 @@ import (
 	"iter"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/store"
 )
 
@@ -49,6 +50,18 @@ func (Lookup) GroupName(r store.Reader, id string) (muster.GroupName, error) {
 // GroupsOf returns the groups that a thing is a direct member of, by name.
 func (Lookup) GroupsOf(r store.Reader, thing muster.ThingName) ([]muster.Group, error) {
 	return groupsOf(r, thing)
+}
+
+// WantThing names what Thing and RequireThing read.
+func (Lookup) WantThing(w *commit.Wants, name muster.ThingName) { wantThing(name)(w) }
+
+// WantGroup names what Group and FindGroup read.
+func (Lookup) WantGroup(w *commit.Wants, name muster.GroupName) { wantGroup(name)(w) }
+
+// WantGroupsOf names what GroupsOf reads. When the names of the groups are known, named is
+// called with each, and may name more.
+func (Lookup) WantGroupsOf(w *commit.Wants, thing muster.ThingName, named func(*commit.Wants, muster.GroupName)) {
+	wantGroupsOf(w, thing, named)
 }
 
 // GroupBelow returns the group after current in a walk through root and all groups
