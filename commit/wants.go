@@ -20,7 +20,12 @@ type Wants struct {
 	ofHeads    []store.Table
 	ranges     []store.Range
 	things     []muster.ThingName
+	ofJobs     []store.OfJob
+	timers     []muster.Instant
 	next       []entryWant
+	ofNext     []store.Table
+	ofEntries  []store.Table
+	ofIdle     []store.Table
 	then       []func(store.Reader, *Wants) error
 	far        bool
 }
@@ -32,8 +37,8 @@ type entryWant struct {
 	job   muster.JobID
 }
 
-// Far reports whether the store is reached over a network. If it is not, only queues and
-// executions that are named by a key are read beforehand, and the rest need not be named.
+// Far reports whether the store is reached over a network. If it is not, records, counts and
+// sequences are not read beforehand, and need not be named.
 func (w *Wants) Far() bool { return w.far }
 
 // Queue names a queue.
@@ -47,9 +52,13 @@ func (w *Wants) Execution(key store.ExecutionKey) { w.executions = append(w.exec
 func (w *Wants) Head(key store.QueueKey, ofJob ...store.Table) {
 	w.Queue(key)
 	w.entries = append(w.entries, entryWant{queue: key})
-	for _, table := range ofJob {
-		if !slices.Contains(w.ofHeads, table) {
-			w.ofHeads = append(w.ofHeads, table)
+	addTables(&w.ofHeads, ofJob)
+}
+
+func addTables(to *[]store.Table, tables []store.Table) {
+	for _, table := range tables {
+		if !slices.Contains(*to, table) {
+			*to = append(*to, table)
 		}
 	}
 }
@@ -68,11 +77,21 @@ func (w *Wants) LatestOf(thing muster.ThingName, job muster.JobID) {
 	}
 }
 
-// Next names the execution that is at the head of a queue once that of job has left it.
-func (w *Wants) Next(key store.QueueKey, job muster.JobID) {
+// Next names the execution that is at the head of a queue once that of job has left it, and in
+// some tables the records that have the execution's job as their key.
+func (w *Wants) Next(key store.QueueKey, job muster.JobID, ofJob ...store.Table) {
 	w.Queue(key)
 	w.next = append(w.next, entryWant{key, job})
+	addTables(&w.ofNext, ofJob)
 }
+
+// OfEntries names, in some tables, the records that have the job of an entry as their key, of
+// all queues that are named.
+func (w *Wants) OfEntries(tables ...store.Table) { addTables(&w.ofEntries, tables) }
+
+// OfIdle names, in some tables, the records that have the thing as their key, of all queues that
+// are named and turn out to be empty.
+func (w *Wants) OfIdle(tables ...store.Table) { addTables(&w.ofIdle, tables) }
 
 // Record names a record.
 func (w *Wants) Record(table store.Table, key string) {
@@ -96,8 +115,12 @@ func (w *Wants) Under(table store.Table, parts ...string) {
 	}
 }
 
-// OfThing names the first executions of a thing.
+// Timers names the first timers that are due at or before until.
+func (w *Wants) Timers(until muster.Instant) { w.timers = append(w.timers, until) }
+
+// OfThing names the first executions of a thing, and OfJob those of a job.
 func (w *Wants) OfThing(thing muster.ThingName) { w.things = append(w.things, thing) }
+func (w *Wants) OfJob(of store.OfJob)           { w.ofJobs = append(w.ofJobs, of) }
 
 // Counts names the counts of a job.
 func (w *Wants) Counts(job muster.JobID) { w.counts = append(w.counts, job) }
@@ -115,7 +138,7 @@ func (w *Wants) Then(next func(r store.Reader, w *Wants) error) {
 // prefetch reads what commands name. A single command gains nothing, unless the store is
 // reached over a network.
 func (t *Tx) prefetch(commands []command) {
-	if _, far := t.Tx.(store.Prefetcher); len(commands) < 2 && !far {
+	if len(commands) < 2 && !t.Far() {
 		return
 	}
 	t.Prefetch(func(w *Wants) {
@@ -127,9 +150,17 @@ func (t *Tx) prefetch(commands []command) {
 	})
 }
 
+// Far reports whether the store is reached over a network, so that it pays to name what is read
+// one by one.
+func (t *Tx) Far() bool {
+	_, far := t.Tx.(store.Prefetcher)
+	return far
+}
+
 // Prefetch reads at once what wants names, so that reads of it find it in memory. On a store
-// that is not reached over a network it leaves out records and counts. A read that fails is not an
-// error: it is done again, and fails, where its result is needed.
+// that is not reached over a network it reads only queues and executions that are named by a
+// key. A read that fails is not an error: it is done again, and fails, where its result is
+// needed.
 func (t *Tx) Prefetch(wants func(*Wants)) {
 	if prefetchFar(t.Tx, wants) {
 		return
@@ -179,8 +210,13 @@ func prefetchFar(r store.Reader, wants func(*Wants)) bool {
 
 // read reads all, which is what w names, then what follows from that, and so on.
 func (w *Wants) read(far store.Prefetcher, r store.Reader, all store.Wanted) {
-	for far.Prefetch(all) == nil && len(w.next)+len(w.then) > 0 {
-		then := &Wants{far: true, executions: w.following(r)}
+	for far.Prefetch(all) == nil {
+		all = w.following(r)
+		if len(w.then) == 0 {
+			_ = far.Prefetch(all)
+			return
+		}
+		then := &Wants{far: true, executions: all.Executions, records: all.Records}
 		for _, next := range w.then {
 			if next(r, then) != nil {
 				return // it fails where it is needed
@@ -190,28 +226,54 @@ func (w *Wants) read(far store.Prefetcher, r store.Reader, all store.Wanted) {
 	}
 }
 
-// following returns the executions that Next names, whose queues are known to r.
-func (w *Wants) following(r store.Reader) (keys []store.ExecutionKey) {
+// following returns what Next, OfEntries and OfIdle name, of queues that are known to r.
+func (w *Wants) following(r store.Reader) (more store.Wanted) {
 	for _, want := range w.next {
 		found, err := r.Queues(want.queue)
 		if err != nil {
-			return nil // it is read again where it is needed
+			return more // it is read again where it is needed
 		}
 		q := found[0]
 		if entry, pending := q.Find(want.job); pending {
 			q = q.Without(want.job, entry.Number)
 		}
 		if head, ok := q.Head(); ok {
-			keys = append(keys, store.ExecutionKey{Thing: want.queue.Thing, Job: head.Job, Number: head.Number})
+			more.Executions = append(more.Executions, store.ExecutionKey{Thing: want.queue.Thing, Job: head.Job, Number: head.Number})
+			more.Records = appendOf(more.Records, w.ofNext, string(head.Job))
 		}
 	}
-	return keys
+	if len(w.ofEntries)+len(w.ofIdle) == 0 {
+		return more
+	}
+	queues, err := r.Queues(w.queues...)
+	if err != nil {
+		return more
+	}
+	for _, q := range queues {
+		if len(q.Entries) == 0 {
+			more.Records = appendOf(more.Records, w.ofIdle, string(q.Thing))
+		}
+		for _, entry := range q.Entries {
+			more.Records = appendOf(more.Records, w.ofEntries, string(entry.Job))
+		}
+	}
+	return more
+}
+
+func appendOf(records []store.RecordKey, tables []store.Table, key string) []store.RecordKey {
+	for _, table := range tables {
+		records = append(records, store.RecordKey{Table: table, Key: key})
+	}
+	return records
 }
 
 // wanted returns what a store that is reached over a network reads at once. The latest
 // execution of a job is also that of its entry, so it need not be looked for by number.
 func (w *Wants) wanted() store.Wanted {
-	all := store.Wanted{Queues: w.queues, Executions: w.executions, Latest: w.latest, Counts: w.counts, Records: w.records, Ranges: w.ranges, OfThings: w.things, OfHeads: w.ofHeads}
+	all := store.Wanted{
+		Queues: w.queues, Executions: w.executions, Latest: w.latest, Counts: w.counts, Records: w.records, OfHeads: w.ofHeads,
+		Ranges: w.ranges, OfThings: w.things, OfJobs: w.ofJobs, Timers: w.timers,
+	}
 	for _, e := range w.entries {
 		if e.job == "" {
 			all.Heads = append(all.Heads, e.queue)

@@ -20,6 +20,9 @@ const StepsAhead = 16
 // Source is the background work of a package. It is found in the store, so it survives a
 // restart. A command that leaves new work calls Tx.Wake.
 type Source interface {
+	// Wants names what Due will read, so that all sources are asked with one read of a store
+	// that is reached over a network.
+	Wants(w *Wants)
 	// Due returns the work that is due at the instant now, without the work that makes
 	// the data larger unless grow is set. It reads a snapshot and changes nothing.
 	Due(r store.Reader, now muster.Instant, grow bool) (Due, error)
@@ -52,28 +55,23 @@ type Agenda struct {
 // sources, and says when to call it again. It must not be called by two goroutines at a
 // time. It fails with the first error of a step or of the store, or the error of ctx.
 //
-// No work is missed between the last look at the sources and the return. The variable
-// asked is set to Never before that look, so a transaction that becomes durable from then
-// on calls Watcher.Due, and one that was durable before is found by the look.
+// No work is missed between a look at the sources and the return. The variable asked is
+// set to Never before that look, so a transaction that becomes durable from then on calls
+// Watcher.Due, and one that was durable before is found by the look.
 func (c *Committer) Work(ctx context.Context, sources ...Source) (Agenda, error) {
 	if c.HasRoom(reserve.Finish) != nil {
 		return Agenda{Next: c.now().Add(RoomWait)}, nil
 	}
 	grow := c.HasRoom(reserve.Grow) == nil
-	c.asked.Store(0) // no calls of Watcher.Due during the round; its last look finds new work
-	due, _, err := c.due(ctx, sources, grow)
-	if err != nil {
-		return Agenda{}, err
-	}
-	var steps []func(*Tx) error
-	for _, s := range due {
-		steps = append(steps, s()...)
-	}
-	if err := c.Background(ctx, steps); err != nil {
-		return Agenda{}, err
-	}
-	c.asked.Store(int64(Never)) // from here on Watcher.Due is called for all new work
+	c.asked.Store(int64(Never))
 	due, next, err := c.due(ctx, sources, grow)
+	if err == nil && len(due) > 0 {
+		c.asked.Store(0) // no calls of Watcher.Due while the work is done; the last look finds what is new
+		if err = c.doAll(ctx, due); err == nil {
+			c.asked.Store(int64(Never))
+			due, next, err = c.due(ctx, sources, grow)
+		}
+	}
 	switch {
 	case err != nil:
 		return Agenda{}, err
@@ -86,6 +84,15 @@ func (c *Committer) Work(ctx context.Context, sources ...Source) (Agenda, error)
 	return Agenda{Next: next}, nil
 }
 
+// doAll does the steps of all sources.
+func (c *Committer) doAll(ctx context.Context, due []func() []func(*Tx) error) error {
+	var steps []func(*Tx) error
+	for _, s := range due {
+		steps = append(steps, s()...)
+	}
+	return c.Background(ctx, steps)
+}
+
 // due asks all sources on one snapshot. It returns their steps, and the earliest instant
 // at which more is due.
 func (c *Committer) due(ctx context.Context, sources []Source, grow bool) (steps []func() []func(*Tx) error, next muster.Instant, err error) {
@@ -96,6 +103,11 @@ func (c *Committer) due(ctx context.Context, sources []Source, grow bool) (steps
 	}
 	err = c.View(ctx, func(r store.Reader) error {
 		steps = nil
+		PrefetchView(r, func(w *Wants) {
+			for _, s := range sources {
+				s.Wants(w)
+			}
+		})
 		for _, s := range sources {
 			d, err := s.Due(r, now, grow)
 			if err != nil {

@@ -108,6 +108,13 @@ func (l *Log) wanted(tx *commit.Tx, t muster.EventType) (sinks uint8, err error)
 	return sinks, nil
 }
 
+// WantTell names what Enabled and Tell will read.
+func (l *Log) WantTell(w *commit.Wants) {
+	if l.sinks.Subscribers {
+		w.Record(tables.config.Table, theConfig)
+	}
+}
+
 // Tell records an event of the running command, if a sink wants events of its type. It
 // fills in ID, At and Recorded. Errors are those of the store.
 func (l *Log) Tell(tx *commit.Tx, e Event) error {

@@ -180,6 +180,15 @@ func deleteAll(tx *commit.Tx, sink Sink, places []string) {
 	}
 }
 
+// Wants implements commit.Source.
+func (l *Log) Wants(w *commit.Wants) {
+	for sink := range sinkCount {
+		if !l.sinks.has(sink) {
+			w.Range(sink.table().Table, store.After(l.readers[sink].at()), "")
+		}
+	}
+}
+
 // Due has the events removed that are in the log for a sink which does not exist any
 // more (commit.Source).
 func (l *Log) Due(r store.Reader, _ muster.Instant, _ bool) (commit.Due, error) {
@@ -211,12 +220,16 @@ func (r *reader) pass(place string) {
 	r.after = place
 }
 
+// at returns the place after which the sink reads on.
+func (r *reader) at() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.after
+}
+
 // ahead returns the first places, at most limit of them, after the one where the sink is.
 func (r *reader) ahead(s store.Reader, sink Sink, limit int) (places []string, err error) {
-	r.mu.Lock()
-	after := r.after
-	r.mu.Unlock()
-	for row, err := range s.Scan(sink.table().Table, store.After(after), "") {
+	for row, err := range s.Scan(sink.table().Table, store.After(r.at()), "") {
 		if err != nil {
 			return nil, err
 		}

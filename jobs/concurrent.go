@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/store"
 )
 
@@ -59,8 +60,32 @@ func (s *Jobs) turnDue(r store.Reader) (bool, error) {
 	return s.turnIsFree(r)
 }
 
+// readLine reads at once the jobs that come next, if the store is reached over a network.
+func readLine(tx *transaction) error {
+	if !tx.Far() {
+		return nil
+	}
+	var failed error
+	tx.Prefetch(func(w *commit.Wants) {
+		w.Range(tables.concurrent.Table, "", "")
+		n := 0
+		for row, err := range tables.line.Scan(tx, "", "") {
+			if failed = err; err != nil || n == min(stepMax, tx.s.limits.ConcurrentJobs) {
+				return
+			}
+			_, id := alarmOf(row.Key)
+			tx.s.wantJob(w, id)
+			n++
+		}
+	})
+	return failed
+}
+
 // giveTurns lets the jobs that come next roll out, as many as may.
 func giveTurns(tx *transaction) error {
+	if err := readLine(tx); err != nil {
+		return err
+	}
 	for range stepMax {
 		if due, err := tx.s.turnDue(tx); err != nil || !due {
 			return err

@@ -31,6 +31,7 @@ type Described struct {
 func (s *Jobs) GetPending(ctx context.Context, thing muster.ThingName, ns muster.Namespace) (Pending, error) {
 	p := Pending{At: s.now()}
 	err := s.commits.View(ctx, func(r store.Reader) error {
+		commit.PrefetchView(r, func(w *commit.Wants) { wantPending(w, store.QueueKey{Thing: thing, Namespace: ns}) })
 		q, err := deviceQueue(s.snapshot(r), thing, ns)
 		if err == nil {
 			p.InProgress, p.Queued = q.Shown()
@@ -50,6 +51,7 @@ func (s *Jobs) AwaitPending(ctx context.Context, thing muster.ThingName, ns must
 	for {
 		pending := false
 		err := s.commits.View(context.WithoutCancel(ctx), func(r store.Reader) error {
+			commit.PrefetchView(r, func(w *commit.Wants) { wantPending(w, key) })
 			q, err := deviceQueue(s.snapshot(r), thing, ns)
 			if err == nil {
 				_, pending = q.Head()
@@ -65,6 +67,13 @@ func (s *Jobs) AwaitPending(ctx context.Context, thing muster.ThingName, ns must
 			return nil
 		}
 	}
+}
+
+// wantPending names what deviceQueue reads.
+func wantPending(w *commit.Wants, queue store.QueueKey) {
+	w.Head(queue, tables.jobs.Table)
+	w.OfEntries(tables.jobs.Table)
+	lookup.WantIdleThings(w)
 }
 
 // DescribeInput is the input of DescribeExecution.
@@ -103,25 +112,22 @@ func (s *Jobs) DescribeExecution(ctx context.Context, in DescribeInput) (Describ
 func (in DescribeInput) wants(w *commit.Wants) {
 	queue := store.QueueKey{Thing: in.Thing, Namespace: in.Namespace}
 	if in.Job == "" {
-		w.Head(queue, tables.jobs.Table, tables.documents.Table)
+		wantHead(w, queue)
 		return
 	}
-	wantReported(w, queue, in.Job, in.Number)
+	wantExecution(w, queue, in.Job, in.Number)
 	if !in.WithoutDocument {
 		w.Record(tables.documents.Table, string(in.Job))
 	}
 }
 
-// wantReported names what a request on one execution of a job reads: the latest one unless
-// number is set.
-func wantReported(w *commit.Wants, queue store.QueueKey, job muster.JobID, number *int64) {
-	w.Record(tables.jobs.Table, string(job))
-	if number == nil {
-		w.Latest(queue, job)
-		return
+// wantHead names what giving the head of a queue to its thing reads.
+func wantHead(w *commit.Wants, queue store.QueueKey) {
+	w.Head(queue, tables.jobs.Table, tables.documents.Table)
+	if w.Far() {
+		w.OfEntries(tables.jobs.Table)
+		lookup.WantIdleThings(w)
 	}
-	w.Queue(queue)
-	w.Execution(store.ExecutionKey{Thing: queue.Thing, Job: job, Number: *number})
 }
 
 func describe(r jobReader, in DescribeInput) (*muster.Execution, error) {
@@ -162,8 +168,10 @@ type StartNextInput struct {
 }
 
 // wants names what the request will read.
-func (in StartNextInput) wants(w *commit.Wants) {
-	w.Head(store.QueueKey{Thing: in.Thing, Namespace: in.Namespace}, tables.jobs.Table, tables.documents.Table)
+func (in StartNextInput) wants(s *Jobs, w *commit.Wants) {
+	queue := store.QueueKey{Thing: in.Thing, Namespace: in.Namespace}
+	wantHead(w, queue)
+	s.wantTold(w, queue)
 }
 
 // StartNext gives a thing the head of its queue to work on, IN_PROGRESS from
@@ -174,7 +182,7 @@ func (s *Jobs) StartNext(in StartNextInput, done func(Described, error)) {
 		done(Described{}, err)
 		return
 	}
-	submit(s, in.Thing, in.wants, func(tx *transaction) (Described, error) {
+	submit(s, in.Thing, func(w *commit.Wants) { in.wants(s, w) }, func(tx *transaction) (Described, error) {
 		d := Described{At: tx.Now}
 		q, err := tx.deviceQueue(in.Thing, in.Namespace)
 		if err != nil {
@@ -224,13 +232,18 @@ type UpdateInput struct {
 }
 
 // wants names what the report will read.
-func (in UpdateInput) wants(w *commit.Wants) {
-	wantReported(w, store.QueueKey{Thing: in.Thing, Namespace: in.Namespace}, in.Job, in.Number)
+func (in UpdateInput) wants(s *Jobs, w *commit.Wants) {
+	queue := store.QueueKey{Thing: in.Thing, Namespace: in.Namespace}
+	wantExecution(w, queue, in.Job, in.Number)
 	if in.Status.Terminal() {
-		w.Counts(in.Job)
-		w.Next(store.QueueKey{Thing: in.Thing, Namespace: in.Namespace}, in.Job) // which its device is told of
+		s.wantEnd(w, queue, in.Job)
+	} else {
+		s.wantTold(w, queue)
 	}
-	if in.WithDocument {
+	if w.Far() {
+		w.OfEntries(tables.jobs.Table)
+	}
+	if w.Far() || in.WithDocument { // it is told of, too, when the execution is the head
 		w.Record(tables.documents.Table, string(in.Job))
 	}
 }
@@ -243,7 +256,7 @@ func (s *Jobs) UpdateExecution(in UpdateInput, done func(Described, error)) {
 		done(Described{}, err)
 		return
 	}
-	submit(s, in.Thing, in.wants, func(tx *transaction) (Described, error) {
+	submit(s, in.Thing, func(w *commit.Wants) { in.wants(s, w) }, func(tx *transaction) (Described, error) {
 		d := Described{At: tx.Now}
 		if _, err := tx.settledQueue(store.QueueKey{Thing: in.Thing, Namespace: in.Namespace}); err != nil {
 			return d, err

@@ -6,6 +6,7 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/catalog"
+	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/jobdoc"
 	"github.com/muster-iot/muster/store"
 )
@@ -18,6 +19,7 @@ type draft struct {
 	document jobDocument
 	packages []muster.Release // that it brings
 	links    bool
+	chosen   []muster.Target // with their ids
 }
 
 // draft prepares a job (jobs-control-plane.md section 3.1, checks 6 to 11): in
@@ -26,13 +28,18 @@ func (s *Jobs) draft(ctx context.Context, in NewJob) (draft, error) {
 	d := draft{NewJob: in, catalog: s.catalog}
 	var p jobdoc.Placeholders
 	err := s.commits.View(ctx, func(r store.Reader) error {
-		if _, err := s.targets(r, nil, in.Targets); err != nil {
+		commit.PrefetchView(r, func(w *commit.Wants) {
+			for _, t := range in.Targets {
+				lookup.WantTarget(w, t)
+			}
+		})
+		var err error
+		if d.chosen, err = s.targets(r, nil, in.Targets); err != nil {
 			return err
 		}
 		if err := d.fromTemplate(r, s.account); err != nil {
 			return err
 		}
-		var err error
 		if p, err = checkDocument(d.document.Text); err != nil {
 			return err
 		}

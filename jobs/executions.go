@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/listing"
 	"github.com/muster-iot/muster/store"
 )
@@ -22,6 +23,10 @@ type Shown struct {
 func (s *Jobs) ShowExecution(ctx context.Context, thing muster.ThingName, job muster.JobID, number *int64) (Shown, error) {
 	shown := Shown{At: s.now()}
 	err := s.commits.View(ctx, func(r store.Reader) error {
+		commit.PrefetchView(r, func(w *commit.Wants) {
+			wantExecution(w, store.QueueKey{Thing: thing}, job, number)
+			lookup.WantThing(w, thing)
+		})
 		x, err := ownExecution(r, thing, job, number)
 		if err != nil {
 			return err
@@ -67,7 +72,7 @@ func (s *Jobs) CancelExecution(ctx context.Context, in ExecutionCancellation) er
 			return err
 		}
 		return tx.endExecution(x, &after, j)
-	})
+	}, func(w *commit.Wants) { s.wantManaged(w, store.QueueKey{Thing: in.Thing}, in.Job, nil) })
 }
 
 // DeleteExecution deletes one execution. One that is IN_PROGRESS needs force,
@@ -88,6 +93,12 @@ func (s *Jobs) DeleteExecution(ctx context.Context, thing muster.ThingName, job 
 			return err
 		}
 		return tx.endExecution(x, nil, j)
+	}, func(w *commit.Wants) {
+		queue := store.QueueKey{Thing: thing}
+		if ns != nil {
+			queue.Namespace = *ns
+		}
+		s.wantManaged(w, queue, job, &number)
 	})
 }
 
@@ -124,6 +135,19 @@ func managedExecution(tx *transaction, thing muster.ThingName, job muster.JobID,
 	return x, j, err
 }
 
+// wantManaged names what an operator's change of an execution reads. The namespace of the queue
+// may be a guess.
+func (s *Jobs) wantManaged(w *commit.Wants, queue store.QueueKey, job muster.JobID, number *int64) {
+	if !w.Far() {
+		return
+	}
+	wantExecution(w, queue, job, number)
+	if number != nil {
+		w.Latest(queue, job) // rememberGap
+	}
+	s.wantEnd(w, queue, job)
+}
+
 // ExecutionList is a page of executions.
 type ExecutionList struct {
 	Executions []muster.Execution
@@ -144,6 +168,10 @@ func (s *Jobs) ExecutionsOfJob(ctx context.Context, job muster.JobID, status mus
 		return list, err
 	}
 	err = s.commits.View(ctx, func(r store.Reader) error {
+		commit.PrefetchView(r, func(w *commit.Wants) {
+			w.Record(tables.jobs.Table, string(job))
+			w.OfJob(store.OfJob{Job: job, Status: status, After: after})
+		})
 		if ok, err := tables.jobs.Has(r, string(job)); err != nil {
 			return err
 		} else if !ok {
@@ -193,6 +221,10 @@ func (s *Jobs) ExecutionsOfThing(ctx context.Context, thing muster.ThingName, f 
 		return list, err
 	}
 	err = s.commits.View(ctx, func(r store.Reader) error {
+		commit.PrefetchView(r, func(w *commit.Wants) {
+			lookup.WantThing(w, thing)
+			w.OfThing(thing)
+		})
 		t, err := lookup.ExistingThing(r, thing)
 		if err != nil {
 			return err

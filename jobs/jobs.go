@@ -5,6 +5,7 @@ import (
 	"context"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/listing"
 	"github.com/muster-iot/muster/rollout"
 	"github.com/muster-iot/muster/store"
@@ -83,6 +84,9 @@ func (s *Jobs) CreateJob(ctx context.Context, in NewJob) (muster.Job, error) {
 		}
 		tags.Put(tx, KindJob, string(in.ID), labels)
 		return putTargets(tx, j)
+	}, func(w *commit.Wants) {
+		s.wantJob(w, in.ID)
+		wantTargets(w, &muster.Job{Targets: d.chosen, Namespace: in.Namespace}, muster.Rollout{})
 	})
 }
 
@@ -142,6 +146,13 @@ func (s *Jobs) AssociateTargets(ctx context.Context, id muster.JobID, ns *muster
 			j.Wake = tx.Now
 		}
 		return putTargets(tx, j)
+	}, func(w *commit.Wants) {
+		if w.Far() {
+			w.Record(tables.documents.Table, string(id)) // which things are told of
+			for _, t := range add {
+				lookup.WantTarget(w, t)
+			}
+		}
 	})
 }
 
@@ -337,8 +348,8 @@ func retire(tx *transaction, j muster.Job) {
 }
 
 // changeJob runs fn on a job in one transaction; fn returns the job as it is
-// then. ns, when not nil, must be the job's namespace.
-func (s *Jobs) changeJob(ctx context.Context, id muster.JobID, ns *muster.Namespace, fn func(*transaction, muster.Job) (muster.Job, error)) (muster.Job, error) {
+// then. ns, when not nil, must be the job's namespace. wants name what fn reads beside the job.
+func (s *Jobs) changeJob(ctx context.Context, id muster.JobID, ns *muster.Namespace, fn func(*transaction, muster.Job) (muster.Job, error), wants ...func(*commit.Wants)) (muster.Job, error) {
 	return do(ctx, s, func(tx *transaction) (muster.Job, error) {
 		j, err := tx.job(id)
 		if err != nil {
@@ -348,7 +359,7 @@ func (s *Jobs) changeJob(ctx context.Context, id muster.JobID, ns *muster.Namesp
 			return muster.Job{}, noJob(id)
 		}
 		return fn(tx, *j)
-	})
+	}, append(wants, func(w *commit.Wants) { s.wantJob(w, id) })...)
 }
 
 // JobDescription is what DescribeJob answers.
@@ -363,6 +374,10 @@ type JobDescription struct {
 func (s *Jobs) DescribeJob(ctx context.Context, id muster.JobID) (JobDescription, error) {
 	var d JobDescription
 	err := s.commits.View(ctx, func(r store.Reader) error {
+		commit.PrefetchView(r, func(w *commit.Wants) {
+			w.Record(tables.jobs.Table, string(id))
+			w.Counts(id)
+		})
 		j, err := tables.jobs.Get(r, string(id))
 		if err != nil {
 			return err
@@ -466,21 +481,28 @@ func (s *Jobs) ListJobs(ctx context.Context, f JobFilter, page listing.Page) (Jo
 			from = store.After(after)
 		}
 		scanned := 0
-		for row, err := range tables.newest.Scan(r, from, "") {
+		for rows, err := range store.Chunks(tables.newest.Scan(r, from, ""), limit+1) {
 			if err != nil {
 				return err
 			}
-			if len(list.Jobs) == limit || scanned == jobScanMax {
-				list.Next = s.pages.Seal(name, after)
-				return nil
-			}
-			after, scanned = row.Key, scanned+1
-			j, err := tables.jobs.Get(r, store.SplitKey(row.Key)[1])
-			if err != nil {
-				return err
-			}
-			if j != nil && f.matches(*j) {
-				list.Jobs = append(list.Jobs, *j)
+			commit.PrefetchView(r, func(w *commit.Wants) {
+				for _, row := range rows {
+					w.Record(tables.jobs.Table, store.SplitKey(row.Key)[1])
+				}
+			})
+			for _, row := range rows {
+				if len(list.Jobs) == limit || scanned == jobScanMax {
+					list.Next = s.pages.Seal(name, after)
+					return nil
+				}
+				after, scanned = row.Key, scanned+1
+				j, err := tables.jobs.Get(r, store.SplitKey(row.Key)[1])
+				if err != nil {
+					return err
+				}
+				if j != nil && f.matches(*j) {
+					list.Jobs = append(list.Jobs, *j)
+				}
 			}
 		}
 		return nil

@@ -83,7 +83,9 @@ func admit(tx *transaction, j muster.Job, schedule rollout.State) (muster.Job, e
 	if err != nil {
 		return j, err
 	}
-	list.readFor(waiting)
+	if err := list.readFor(waiting); err != nil {
+		return j, err
+	}
 	given, allowed := 0, min(stepMax, plan.Queue)
 	for _, thing := range waiting {
 		if given == allowed {
@@ -117,7 +119,7 @@ func (w waitlist) nextJoining() ([]muster.ThingName, error) {
 		if err != nil {
 			return nil, err
 		}
-		if waiting = append(waiting, muster.ThingName(store.SplitKey(row.Key)[1])); len(waiting) == stepMax {
+		if waiting = append(waiting, nameOf(row)); len(waiting) == stepMax {
 			break
 		}
 	}

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/store"
 )
 
@@ -41,9 +42,10 @@ func captureLeaver(tx *transaction, name muster.ThingName, joined muster.Instant
 
 // walk is the position of a rollout among the things that its job is for.
 type walk struct {
-	tx *transaction
-	j  *muster.Job    // its Rollout is not looked at
-	at muster.Rollout // the position; the caller stores it
+	tx    *transaction
+	j     *muster.Job    // its Rollout is not looked at
+	at    muster.Rollout // the position; the caller stores it
+	ahead int            // the targets before this one were read for
 }
 
 // next returns the things that come next, at most limit, and moves past them. They are
@@ -55,6 +57,7 @@ func (w *walk) next(limit int) (found []muster.ThingName, looked int, err error)
 	if w.at.Target == len(w.j.Targets) {
 		return w.captured(limit)
 	}
+	w.readAhead()
 	t := w.j.Targets[w.at.Target]
 	there, err := lookup.IsThere(w.tx, t)
 	switch {
@@ -79,6 +82,17 @@ func (w *walk) next(limit int) (found []muster.ThingName, looked int, err error)
 		w.at.Target++
 	}
 	return found, looked, err
+}
+
+// readAhead reads at once what looking at the next targets needs.
+func (w *walk) readAhead() {
+	if w.at.Target < w.ahead {
+		return
+	}
+	w.ahead = w.at.Target + targetsAhead
+	if w.tx.Far() {
+		w.tx.Prefetch(func(wants *commit.Wants) { wantTargets(wants, w.j, w.at) })
+	}
 }
 
 // members returns those of the next members of the group that the job is for. It
@@ -107,26 +121,22 @@ func (w *walk) members(limit int) (found []muster.ThingName, looked int, more bo
 // captured returns things that left before the rollout reached them, at most limit,
 // and strikes them off. A later thing of such a name is not meant.
 func (w *walk) captured(limit int) (found []muster.ThingName, looked int, err error) {
-	from, to := store.Under(string(w.j.ID))
-	for row, err := range tables.deferred.Scan(w.tx, from, to) {
-		if err != nil {
-			return nil, looked, err
-		}
-		if looked == limit {
-			break
-		}
-		looked++
+	rows, err := waitlist{w.tx, w.j}.nextDeferred(limit)
+	if err != nil {
+		return nil, 0, err
+	}
+	lookup.ReadThings(w.tx.Tx, namesOf(rows))
+	for _, row := range rows {
 		tables.deferred.Delete(w.tx, row.Key)
-		name := store.SplitKey(row.Key)[1]
-		t, err := lookup.Thing(w.tx, muster.ThingName(name))
+		t, err := lookup.Thing(w.tx, nameOf(row))
 		if err != nil {
-			return nil, looked, err
+			return nil, 0, err
 		}
 		if t != nil && t.ID == row.Value.ThingID {
 			found = append(found, t.Name)
 		}
 	}
-	return found, looked, nil
+	return found, len(rows), nil
 }
 
 // exhausted reports whether the rollout has reached every thing. That of a snapshot

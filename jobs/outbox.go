@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/commit"
@@ -60,12 +61,44 @@ func keyOf(q muster.Queue) store.QueueKey {
 
 // noteAll makes the notifications of the queues that the command changed.
 func (o *outbox) noteAll() error {
+	if err := o.readFor(o.before[o.noted:]); err != nil {
+		return err
+	}
 	for ; o.noted < len(o.before); o.noted++ {
 		if err := o.note(o.before[o.noted]); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// readFor reads at once what the notifications of some queues need, which are as they were
+// before the command.
+func (o *outbox) readFor(all []muster.Queue) error {
+	if !o.tx.Far() {
+		return nil
+	}
+	var failed error
+	o.tx.Prefetch(func(w *commit.Wants) {
+		for _, before := range all {
+			key := keyOf(before)
+			after, err := o.tx.Queue(key)
+			if err != nil {
+				failed = err
+				return
+			}
+			change := muster.Diff(before, after)
+			if head, ok := after.Head(); ok && change.Next {
+				w.Execution(store.ExecutionKey{Thing: key.Thing, Job: head.Job, Number: head.Number})
+				w.Record(tables.jobs.Table, string(head.Job))
+				w.Record(tables.documents.Table, string(head.Job))
+			}
+			if change.Any() && o.tx.s.audience.Keep(key, change) {
+				w.Record(tables.outbox.Table, outboxKey(key))
+			}
+		}
+	})
+	return failed
 }
 
 // note makes the notification that the command owes the thing of a queue, if any. What
@@ -176,7 +209,12 @@ func (s *Jobs) Delivered(n Notification) {
 	if n.receipt == 0 {
 		return
 	}
-	submit(s, n.Thing, nil, func(tx *transaction) (struct{}, error) {
+	wants := func(w *commit.Wants) {
+		if w.Far() {
+			w.Record(tables.outbox.Table, outboxKey(n.QueueKey))
+		}
+	}
+	submit(s, n.Thing, wants, func(tx *transaction) (struct{}, error) {
 		debt, err := tables.outbox.Get(tx, outboxKey(n.QueueKey))
 		if err == nil && debt != nil && debt.Receipt == n.receipt {
 			tables.outbox.Delete(tx, outboxKey(n.QueueKey))
@@ -204,16 +242,35 @@ func (s *Jobs) Redeliver(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	runs := make([]func(*transaction) error, 0, len(debts))
-	for _, debt := range debts {
-		runs = append(runs, func(tx *transaction) error { return redeliver(tx, debt) })
+	var runs []func(*transaction) error
+	for some := range slices.Chunk(debts, stepMax) {
+		runs = append(runs, func(tx *transaction) error { return redeliver(tx, some) })
 	}
 	return s.commits.Background(ctx, s.steps(runs))
 }
 
-func redeliver(tx *transaction, debt store.Row[owing]) error {
+func redeliver(tx *transaction, debts []store.Row[owing]) error {
+	tx.Prefetch(func(w *commit.Wants) {
+		for _, debt := range debts {
+			w.Head(owedQueue(debt), tables.jobs.Table, tables.documents.Table)
+		}
+	})
+	for _, debt := range debts {
+		if err := redeliverOne(tx, debt); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// owedQueue returns the queue of which its thing must still be told.
+func owedQueue(debt store.Row[owing]) store.QueueKey {
 	parts := store.SplitKey(debt.Key)
-	key := store.QueueKey{Thing: muster.ThingName(parts[0]), Namespace: muster.Namespace(parts[1])}
+	return store.QueueKey{Thing: muster.ThingName(parts[0]), Namespace: muster.Namespace(parts[1])}
+}
+
+func redeliverOne(tx *transaction, debt store.Row[owing]) error {
+	key := owedQueue(debt)
 	q, err := tx.Queue(key)
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/rollout"
 	"github.com/muster-iot/muster/store"
 )
@@ -34,7 +35,7 @@ func rollOutSmall(tx *transaction, id muster.JobID) (muster.Job, error) {
 	}
 	// A look ahead, before anything is written: a rollout is either done here as far as
 	// its rate allows, or not begun at all.
-	ahead := walk{tx, &j, j.BeginRollout(tx.Now).Rollout}
+	ahead := walk{tx: tx, j: &j, at: j.BeginRollout(tx.Now).Rollout}
 	if small, err := ahead.isSmall(); err != nil || !small {
 		return *old, err
 	}
@@ -64,7 +65,7 @@ func rollOut(tx *transaction, j muster.Job, schedule rollout.State, looks int) (
 	if err != nil {
 		return j, err
 	}
-	w := walk{tx, &j, j.Rollout}
+	w := walk{tx: tx, j: &j, at: j.Rollout}
 	if waits, err := w.mustWait(); err != nil || waits {
 		j = j.Note(muster.JobIsHeld)
 		j.Wake = 0
@@ -152,12 +153,26 @@ func giveFirst(tx *transaction, j *muster.Job, names []muster.ThingName) (int, e
 	for i, thing := range names {
 		queues[i] = store.QueueKey{Thing: thing, Namespace: j.Namespace}
 	}
+	ended, err := anyEnded(tx, j)
+	if err != nil {
+		return 0, err
+	}
+	if tx.Far() && ended {
+		tx.Prefetch(func(w *commit.Wants) {
+			for i, thing := range names {
+				w.Queue(queues[i])
+				w.Execution(first(j, thing))
+			}
+		})
+	}
 	if err := tx.Load(queues); err != nil {
 		return 0, err
 	}
-	latest, err := latestEnded(tx, j, names)
-	if err != nil {
-		return 0, err
+	latest := make([]*muster.Execution, len(names))
+	if ended {
+		if latest, err = latestEnded(tx, j, names); err != nil {
+			return 0, err
+		}
 	}
 	given := 0
 	for i, thing := range names {
@@ -191,34 +206,54 @@ func giveFirst(tx *transaction, j *muster.Job, names []muster.ThingName) (int, e
 	return given, nil
 }
 
+// anyEnded reports whether an execution of j has ended. As long as none has, whoever had the
+// job has it in its queue.
+func anyEnded(tx *transaction, j *muster.Job) (bool, error) {
+	counts, err := store.CountsOf(tx, j.ID)
+	return counts.Total() != counts.Pending(), err
+}
+
+// first returns the key of the first execution of j on a thing.
+func first(j *muster.Job, thing muster.ThingName) store.ExecutionKey {
+	return store.ExecutionKey{Thing: thing, Job: j.ID, Number: 1}
+}
+
 // latestEnded returns the latest executions of j on things that have none pending, in
 // the order of names. For a thing that has one pending the result may be nil.
 //
-// The common case is that no thing had the job before. As long as none of the
-// executions of j has ended nothing is read for that: whoever has one has it in its
-// queue. Then the first executions are read, and the latest is looked up only where
-// one is found, or where the first may have been deleted (Gaps).
+// The common case is that no thing had the job before. So the first executions are read, and
+// the latest is looked up only where one is found, or where the first may have been deleted
+// (Gaps).
 func latestEnded(tx *transaction, j *muster.Job, names []muster.ThingName) ([]*muster.Execution, error) {
-	counts, err := store.CountsOf(tx, j.ID)
-	if err != nil || counts.Total() == counts.Pending() {
-		return make([]*muster.Execution, len(names)), err
-	}
 	firsts := make([]store.ExecutionKey, len(names))
 	for i, thing := range names {
-		firsts[i] = store.ExecutionKey{Thing: thing, Job: j.ID, Number: 1}
+		firsts[i] = first(j, thing)
 	}
 	latest, err := tx.Executions(firsts...)
 	if err != nil {
 		return nil, err
 	}
+	var had []store.AttemptsKey
+	var places []int
 	for i, thing := range names {
-		if latest[i] == nil && !j.Gaps {
-			continue
-		}
-		if latest[i], err = store.LatestOf(tx, thing, j.ID); err != nil {
-			return nil, err
+		if latest[i] != nil || j.Gaps {
+			had, places = append(had, store.AttemptsKey{Thing: thing, Job: j.ID}), append(places, i)
 		}
 	}
+	if len(had) == 0 {
+		return latest, nil
+	}
+	found, err := tx.Latest(had...)
+	if err != nil {
+		return nil, err
+	}
+	var again []muster.ThingName // isOwed asks which thing had it
+	for n, i := range places {
+		if latest[i] = found[n]; found[n] != nil {
+			again = append(again, names[i])
+		}
+	}
+	lookup.ReadThings(tx.Tx, again)
 	return latest, nil
 }
 

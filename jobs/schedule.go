@@ -29,14 +29,18 @@ func followSchedule(tx *transaction, old muster.Job) (muster.Job, rollout.State,
 	return j, state, err
 }
 
+// revealedUpTo returns the place of the last execution that was shown or hidden.
+func revealedUpTo(j *muster.Job) store.Cursor {
+	return store.Cursor{QueuedAt: j.Revealed.QueuedAt, Thing: j.Revealed.Thing, Number: j.Revealed.Number}
+}
+
 // revealSome shows or hides some of a job's queued executions after a window opened or
 // closed, so that devices are notified. It returns the job with its progress. Queues
 // that a device asks for meanwhile are right already (settledQueue).
 func revealSome(tx *transaction, j muster.Job) (muster.Job, error) {
-	after := store.Cursor{QueuedAt: j.Revealed.QueuedAt, Thing: j.Revealed.Thing, Number: j.Revealed.Number}
 	n := 0
 	var keys []store.QueueKey
-	for x, err := range tx.ExecutionsOfJob(j.ID, muster.Queued, after) {
+	for x, err := range tx.ExecutionsOfJob(j.ID, muster.Queued, revealedUpTo(&j)) {
 		if err != nil {
 			return j, err
 		}

@@ -101,21 +101,17 @@ func (s *Jobs) decided(r store.Reader, ids []muster.JobID) (decided []muster.Job
 // conclusions returns a step for each job that aborts or completes it, if its counts still
 // say so.
 func conclusions(ids []muster.JobID) []func(*transaction) error {
-	steps := make([]func(*transaction) error, len(ids))
-	for i, id := range ids {
-		steps[i] = func(tx *transaction) error {
-			tx.After(func() { tx.s.undecided.remove(id) })
-			j, err := tx.job(id)
-			if err != nil || j == nil {
-				return err
-			}
-			if aborted, err := tx.abortJob(j); err != nil || aborted {
-				return err
-			}
-			return tx.completeJob(*j)
+	return forEach(ids, func(tx *transaction, id muster.JobID) error {
+		tx.After(func() { tx.s.undecided.remove(id) })
+		j, err := tx.job(id)
+		if err != nil || j == nil {
+			return err
 		}
-	}
-	return steps
+		if aborted, err := tx.abortJob(j); err != nil || aborted {
+			return err
+		}
+		return tx.completeJob(*j)
+	})
 }
 
 // undecided are the jobs whose counts are still to be looked at again, in memory only.

@@ -17,6 +17,7 @@ type transaction struct {
 	jobs  map[muster.JobID]*muster.Job // at this point of the transaction; nil: there is none
 	texts map[muster.JobID]string      // of documents, likewise; "": there is none
 	open  []muster.JobID               // to be looked at again (second.go)
+	ahead map[muster.JobID]bool        // for which readAhead has read
 }
 
 // in returns the transaction as jobs see it.
@@ -27,19 +28,19 @@ func (s *Jobs) in(tx *commit.Tx) *transaction {
 	return t
 }
 
-// do runs one command and returns its value (commit.Do).
-func do[T any](ctx context.Context, s *Jobs, fn func(*transaction) (T, error)) (T, error) {
-	return commit.Do(ctx, s.commits, func(tx *commit.Tx) (T, error) { return fn(s.in(tx)) })
+// do runs one command and returns its value (commit.Do). wants name what it will read.
+func do[T any](ctx context.Context, s *Jobs, fn func(*transaction) (T, error), wants ...func(*commit.Wants)) (T, error) {
+	return commit.Do(ctx, s.commits, func(tx *commit.Tx) (T, error) { return fn(s.in(tx)) }, wants...)
 }
 
 // do runs one command that makes no value.
-func (s *Jobs) do(ctx context.Context, fn func(*transaction) error) error {
-	return s.commits.Do(ctx, func(tx *commit.Tx) error { return fn(s.in(tx)) })
+func (s *Jobs) do(ctx context.Context, fn func(*transaction) error, wants ...func(*commit.Wants)) error {
+	return s.commits.Do(ctx, func(tx *commit.Tx) error { return fn(s.in(tx)) }, wants...)
 }
 
 // doFor is do for a command that concerns one thing.
-func doFor[T any](ctx context.Context, s *Jobs, thing muster.ThingName, fn func(*transaction) (T, error)) (T, error) {
-	return commit.Await(ctx, func(done func(T, error)) { submit(s, thing, nil, fn, done) })
+func doFor[T any](ctx context.Context, s *Jobs, thing muster.ThingName, wants func(*commit.Wants), fn func(*transaction) (T, error)) (T, error) {
+	return commit.Await(ctx, func(done func(T, error)) { submit(s, thing, wants, fn, done) })
 }
 
 // submit hands in a command that concerns one thing and answers through done

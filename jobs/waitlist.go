@@ -53,43 +53,64 @@ func (w waitlist) anyJoining() (bool, error) {
 // resume gives some of the deferred things what they have waited for, or strikes them
 // off when the job gives nothing any more.
 func (w waitlist) resume() error {
-	var waiting []store.Row[deferral]
-	from, to := store.Under(string(w.j.ID))
-	for row, err := range tables.deferred.Scan(w.tx, from, to) {
-		if err != nil {
-			return err
-		}
-		if waiting = append(waiting, row); len(waiting) == stepMax {
-			break
-		}
+	waiting, err := w.nextDeferred(stepMax)
+	if err != nil {
+		return err
 	}
-	names := make([]muster.ThingName, len(waiting))
-	for i, row := range waiting {
-		names[i] = muster.ThingName(store.SplitKey(row.Key)[1])
+	if err := w.readFor(namesOf(waiting)); err != nil {
+		return err
 	}
-	w.readFor(names)
-	for i, row := range waiting {
+	for _, row := range waiting {
 		tables.deferred.Delete(w.tx, row.Key)
 		if !w.j.Gives() {
 			continue
 		}
-		if err := w.resumeOne(names[i], row.Value); err != nil {
+		if err := w.resumeOne(nameOf(row), row.Value); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// nextDeferred returns the first deferred things, at most limit.
+func (w waitlist) nextDeferred(limit int) (waiting []store.Row[deferral], err error) {
+	from, to := store.Under(string(w.j.ID))
+	for row, err := range tables.deferred.Scan(w.tx, from, to) {
+		if err != nil {
+			return nil, err
+		}
+		if waiting = append(waiting, row); len(waiting) == limit {
+			break
+		}
+	}
+	return waiting, nil
+}
+
+// nameOf returns the thing of a row of a list, and namesOf those of some.
+func nameOf[T any](row store.Row[T]) muster.ThingName {
+	return muster.ThingName(store.SplitKey(row.Key)[1])
+}
+
+func namesOf[T any](rows []store.Row[T]) []muster.ThingName {
+	names := make([]muster.ThingName, len(rows))
+	for i, row := range rows {
+		names[i] = nameOf(row)
+	}
+	return names
+}
+
 // readFor reads at once what giving the job to things needs, if it still gives.
-func (w waitlist) readFor(things []muster.ThingName) {
-	if !w.j.Gives() {
-		return
+func (w waitlist) readFor(things []muster.ThingName) error {
+	if !w.j.Gives() || len(things) == 0 {
+		return nil
 	}
 	w.tx.Prefetch(func(wants *commit.Wants) {
 		for _, thing := range things {
 			wants.Latest(store.QueueKey{Thing: thing, Namespace: w.j.Namespace}, w.j.ID)
+			lookup.WantTargetsOf(wants, thing)
 		}
 	})
+	return lookup.ReadGroupsOf(w.tx.Tx, things)
 }
 
 // resumeOne gives a thing the execution that d defers, unless the thing has left

@@ -42,6 +42,20 @@ func (d dueJobs) any() bool {
 	return d.timers || d.turns || len(d.jobs)+len(d.expired)+len(d.undecided) > 0
 }
 
+// Wants implements commit.Source.
+func (s *Jobs) Wants(w *commit.Wants) {
+	w.Timers(commit.Never)
+	for _, table := range []store.Table{tables.line.Table, tables.alarms.Table} {
+		w.Range(table, "", "")
+	}
+	if s.limits.ConcurrentJobs > 0 {
+		w.Range(tables.concurrent.Table, "", "")
+	}
+	if s.limits.RetentionDays > 0 {
+		w.Range(tables.ended.Table, "", "")
+	}
+}
+
 // Due implements commit.Source. It reads what is due, up to a bound, and what comes
 // after that, so it costs the same however many jobs there are.
 func (s *Jobs) Due(r store.Reader, now muster.Instant, grow bool) (due commit.Due, err error) {
@@ -96,12 +110,22 @@ func (d dueJobs) steps(grow bool) []func(*transaction) error {
 		steps = append(steps, giveTurns)
 	}
 	steps = append(steps, conclusions(d.undecided)...)
-	for _, id := range d.expired {
-		steps = append(steps, func(tx *transaction) error { return expireJob(tx, id) })
-	}
+	steps = append(steps, forEach(d.expired, expireJob)...)
 	for range max(1, commit.StepsAhead/max(1, len(d.jobs))) {
-		for _, id := range d.jobs {
-			steps = append(steps, func(tx *transaction) error { return step(tx, id, grow) })
+		steps = append(steps, forEach(d.jobs, func(tx *transaction, id muster.JobID) error { return step(tx, id, grow) })...)
+	}
+	return steps
+}
+
+// forEach returns a step for each of some jobs.
+func forEach(ids []muster.JobID, step func(*transaction, muster.JobID) error) []func(*transaction) error {
+	steps := make([]func(*transaction) error, len(ids))
+	for i, id := range ids {
+		steps[i] = func(tx *transaction) error {
+			if err := tx.readAhead(ids[i:]); err != nil {
+				return err
+			}
+			return step(tx, id)
 		}
 	}
 	return steps
@@ -231,18 +255,40 @@ func fireTimers(tx *transaction) error {
 
 // readFor reads at once what firing timers needs.
 func readFor(tx *transaction, timers []store.Timer) error {
-	var failed error
 	tx.Prefetch(func(w *commit.Wants) {
 		for _, t := range timers {
 			w.Execution(t.ExecutionKey)
-			if j, err := tx.job(t.Job); err != nil {
+			tx.s.wantJob(w, t.Job)
+		}
+	})
+	var failed error
+	var retried []muster.ThingName
+	tx.Prefetch(func(w *commit.Wants) {
+		for _, t := range timers {
+			found, err := tx.Executions(t.ExecutionKey)
+			if err != nil {
 				failed = err
-			} else if j != nil {
-				w.Queue(store.QueueKey{Thing: t.Thing, Namespace: j.Namespace})
+				return
+			}
+			if found[0] == nil {
+				continue
+			}
+			w.Queue(store.QueueKey{Thing: t.Thing, Namespace: found[0].Namespace})
+			j, err := tx.job(t.Job)
+			if err != nil {
+				failed = err
+				return
+			}
+			if j != nil && len(j.Config.Retry) > 0 && j.Selection == muster.Continuous { // hasLeft
+				lookup.WantTargetsOf(w, t.Thing)
+				retried = append(retried, t.Thing)
 			}
 		}
 	})
-	return failed
+	if failed != nil || len(retried) == 0 {
+		return failed
+	}
+	return lookup.ReadGroupsOf(tx.Tx, retried)
 }
 
 // settleSome ends some of the executions of a job that was cancelled, deleted or is
@@ -272,6 +318,14 @@ func settleSome(tx *transaction, j muster.Job) (muster.Job, error) {
 	queues := make([]store.QueueKey, len(found))
 	for i, x := range found {
 		queues[i] = store.QueueKey{Thing: x.Thing, Namespace: x.Namespace}
+	}
+	if tx.Far() {
+		tx.Prefetch(func(w *commit.Wants) {
+			for i, x := range found {
+				w.Queue(queues[i])
+				w.Execution(store.Key(x)) // or else it is looked for when it is written
+			}
+		})
 	}
 	if err := tx.Load(queues); err != nil {
 		return j, err

@@ -4,7 +4,6 @@ import (
 	"iter"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/store"
 )
 
@@ -52,18 +51,6 @@ func (Lookup) GroupsOf(r store.Reader, thing muster.ThingName) ([]muster.Group, 
 	return groupsOf(r, thing)
 }
 
-// WantThing names what Thing and RequireThing read.
-func (Lookup) WantThing(w *commit.Wants, name muster.ThingName) { wantThing(name)(w) }
-
-// WantGroup names what Group and FindGroup read.
-func (Lookup) WantGroup(w *commit.Wants, name muster.GroupName) { wantGroup(name)(w) }
-
-// WantGroupsOf names what GroupsOf reads. When the names of the groups are known, named is
-// called with each, and may name more.
-func (Lookup) WantGroupsOf(w *commit.Wants, thing muster.ThingName, named func(*commit.Wants, muster.GroupName)) {
-	wantGroupsOf(w, thing, named)
-}
-
 // GroupBelow returns the group after current in a walk through root and all groups
 // below it: root first, then level by level, by name in each level. It returns "" at
 // the end. If current was deleted meanwhile, the walk starts again at root; if root was
@@ -82,10 +69,7 @@ type Member struct {
 // after; "" means from the first. It ends after an error.
 func (Lookup) Members(r store.Reader, group string, after muster.ThingName) iter.Seq2[Member, error] {
 	return func(yield func(Member, error) bool) {
-		from, to := store.Under(group)
-		if after != "" {
-			from = store.After(store.JoinKey(group, string(after)))
-		}
+		from, to := membersAfter(group, after)
 		for row, err := range tables.members.Scan(r, from, to) {
 			var m Member
 			if err == nil {
@@ -96,6 +80,14 @@ func (Lookup) Members(r store.Reader, group string, after muster.ThingName) iter
 			}
 		}
 	}
+}
+
+func membersAfter(group string, after muster.ThingName) (from, to string) {
+	from, to = store.Under(group)
+	if after != "" {
+		from = store.After(store.JoinKey(group, string(after)))
+	}
+	return from, to
 }
 
 // Departing yields, for each deleted group whose members have not all left yet, its

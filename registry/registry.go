@@ -118,6 +118,14 @@ func Ready(r store.Reader) error {
 	return err
 }
 
+// Wants implements commit.Source.
+func (s *Registry) Wants(w *commit.Wants) {
+	w.Range(tables.departures.Table, "", "")
+	w.Record(tables.indexStates.Table, theIndex)
+	w.Record(tables.absences.Table, s.connections.process)
+	w.Range(tables.building.Table, "", "")
+}
+
 // Due implements commit.Source. The background work of the registry is: members leave
 // deleted groups, things that an earlier process left connected are marked as
 // disconnected, the fleet index is cleared or filled, and dynamic groups search for
