@@ -141,10 +141,14 @@ func (c *Catalog) ListPackageVersions(ctx context.Context, of muster.PackageName
 		return list, err
 	}
 	err = c.commits.View(ctx, func(r store.Reader) (err error) {
+		from, to := store.Under(string(of))
+		commit.PrefetchView(r, func(w *commit.Wants) {
+			wantPackage(of)(w)
+			w.Range(tables.versions.Table, l.From(from), to)
+		})
 		if err := mustHavePackage(r, of); err != nil {
 			return err
 		}
-		from, to := store.Under(string(of))
 		list.Versions, list.Next, err = listing.Fill(l, tables.versions.Scan(r, l.From(from), to), func(row store.Row[muster.PackageVersion]) (muster.PackageVersion, bool, error) {
 			return row.Value, status == "" || row.Value.Status == status, nil
 		})

@@ -189,10 +189,14 @@ func (s *Registry) ListThingGroups(ctx context.Context, f GroupFilter, p listing
 			})
 			return err
 		}
+		from, to := f.below()
+		commit.PrefetchView(r, func(w *commit.Wants) {
+			wantGroup(f.Parent)(w)
+			w.Range(tables.below.Table, l.From(from), to)
+		})
 		if _, err := thingGroup(r, f.Parent); err != nil {
 			return err
 		}
-		from, to := f.below()
 		list.Groups, list.Next, err = listing.Fill(l, tables.below.Scan(r, l.From(from), to), func(row store.Row[store.Link]) (muster.GroupName, bool, error) {
 			name := store.SplitKey(row.Key)[2]
 			return muster.GroupName(name), strings.HasPrefix(name, f.Prefix), nil

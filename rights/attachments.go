@@ -192,10 +192,14 @@ func (s *Rights) TargetsOfPolicy(ctx context.Context, name string, certificates 
 		return list, err
 	}
 	err = s.commits.View(ctx, func(r store.Reader) error {
+		from, to := store.Under(name)
+		commit.PrefetchView(r, func(w *commit.Wants) {
+			wantPolicy(name)(w)
+			w.Range(tables.policyTargets.Table, l.From(from), to)
+		})
 		if _, err := policy(r, name); err != nil {
 			return err
 		}
-		from, to := store.Under(name)
 		list.ARNs, list.Next, err = listing.Fill(l, tables.policyTargets.Scan(r, l.From(from), to), func(row store.Row[store.Link]) (string, bool, error) {
 			target := store.SplitKey(row.Key)[1]
 			wanted := !certificates || strings.HasPrefix(target, certificateTarget(""))

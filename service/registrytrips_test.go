@@ -72,6 +72,10 @@ func TestRoundTripsOfGroups(t *testing.T) {
 		_, err := env.ListThingsInThingGroup(ctx, "site", true, listing.Page{})
 		return err
 	})
+	env.costs(trips, 1, "a list of the groups below another", func() error {
+		_, err := env.ListThingGroups(ctx, registry.GroupFilter{Parent: "site"}, listing.Page{})
+		return err
+	})
 	env.costs(trips, 3, "DeleteThing", func() error { return env.DeleteThing(ctx, "door", nil) })
 	env.costs(trips, 3, "DeleteThing with two groups and a job", func() error { return env.DeleteThing(ctx, "lamp", nil) })
 }
@@ -161,6 +165,10 @@ func TestRoundTripsOfRights(t *testing.T) {
 	for _, name := range some(20) {
 		env.policy(name)
 	}
+	env.costs(trips, 1, "a list of the targets of a policy", func() error {
+		_, err := env.TargetsOfPolicy(ctx, "p1", false, listing.Page{})
+		return err
+	})
 	env.costs(trips, 2, "a list of 23 policies", func() error {
 		_, err := env.Policies(ctx, listing.Page{}, false)
 		return err
@@ -210,6 +218,10 @@ func TestRoundTripsOfBatches(t *testing.T) {
 	}
 	env.thing(names...)
 	env.costs(trips, 2, "RecordConnections of 20 clients", func() error { return env.RecordConnections(t.Context(), changes()) })
+	env.costs(trips, 1, "Connectivity", func() error {
+		_, err := env.Connectivity(t.Context(), "t00")
+		return err
+	})
 }
 
 // atOnce has do submit a command for each name, in one batch.
