@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/store"
 )
 
@@ -62,11 +61,8 @@ func (s *Jobs) turnDue(r store.Reader) (bool, error) {
 
 // readLine reads at once the jobs that come next, if the store is reached over a network.
 func readLine(tx *transaction) error {
-	if !tx.Far() {
-		return nil
-	}
 	var failed error
-	tx.Prefetch(func(w *commit.Wants) {
+	tx.prefetch(func(w wants) {
 		w.Range(tables.concurrent.Table, "", "")
 		n := 0
 		for row, err := range tables.line.Scan(tx, "", "") {
@@ -74,7 +70,7 @@ func readLine(tx *transaction) error {
 				return
 			}
 			_, id := alarmOf(row.Key)
-			tx.s.wantJob(w, id)
+			w.job(id)
 			n++
 		}
 	})

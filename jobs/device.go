@@ -31,7 +31,7 @@ type Described struct {
 func (s *Jobs) GetPending(ctx context.Context, thing muster.ThingName, ns muster.Namespace) (Pending, error) {
 	p := Pending{At: s.now()}
 	err := s.commits.View(ctx, func(r store.Reader) error {
-		commit.PrefetchView(r, func(w *commit.Wants) { wantPending(w, store.QueueKey{Thing: thing, Namespace: ns}) })
+		commit.PrefetchView(r, func(w *commit.Wants) { wants{w, s}.pending(store.QueueKey{Thing: thing, Namespace: ns}) })
 		q, err := deviceQueue(s.snapshot(r), thing, ns)
 		if err == nil {
 			p.InProgress, p.Queued = q.Shown()
@@ -51,7 +51,7 @@ func (s *Jobs) AwaitPending(ctx context.Context, thing muster.ThingName, ns must
 	for {
 		pending := false
 		err := s.commits.View(context.WithoutCancel(ctx), func(r store.Reader) error {
-			commit.PrefetchView(r, func(w *commit.Wants) { wantPending(w, key) })
+			commit.PrefetchView(r, func(w *commit.Wants) { wants{w, s}.pending(key) })
 			q, err := deviceQueue(s.snapshot(r), thing, ns)
 			if err == nil {
 				_, pending = q.Head()
@@ -69,13 +69,6 @@ func (s *Jobs) AwaitPending(ctx context.Context, thing muster.ThingName, ns must
 	}
 }
 
-// wantPending names what deviceQueue reads.
-func wantPending(w *commit.Wants, queue store.QueueKey) {
-	w.Head(queue, tables.jobs.Table)
-	w.OfEntries(tables.jobs.Table)
-	lookup.WantIdleThings(w)
-}
-
 // DescribeInput is the input of DescribeExecution.
 type DescribeInput struct {
 	Thing           muster.ThingName
@@ -90,7 +83,7 @@ type DescribeInput struct {
 func (s *Jobs) DescribeExecution(ctx context.Context, in DescribeInput) (Described, error) {
 	d := Described{At: s.now()}
 	err := s.commits.View(ctx, func(r store.Reader) error {
-		commit.PrefetchView(r, in.wants)
+		commit.PrefetchView(r, func(w *commit.Wants) { in.wants(wants{w, s}) })
 		x, err := describe(s.snapshot(r), in)
 		if err != nil || x == nil {
 			return err
@@ -109,24 +102,15 @@ func (s *Jobs) DescribeExecution(ctx context.Context, in DescribeInput) (Describ
 }
 
 // wants names what describe will read.
-func (in DescribeInput) wants(w *commit.Wants) {
+func (in DescribeInput) wants(w wants) {
 	queue := store.QueueKey{Thing: in.Thing, Namespace: in.Namespace}
 	if in.Job == "" {
-		wantHead(w, queue)
+		w.head(queue)
 		return
 	}
-	wantExecution(w, queue, in.Job, in.Number)
+	w.execution(queue, in.Job, in.Number)
 	if !in.WithoutDocument {
 		w.Record(tables.documents.Table, string(in.Job))
-	}
-}
-
-// wantHead names what giving the head of a queue to its thing reads.
-func wantHead(w *commit.Wants, queue store.QueueKey) {
-	w.Head(queue, tables.jobs.Table, tables.documents.Table)
-	if w.Far() {
-		w.OfEntries(tables.jobs.Table)
-		lookup.WantIdleThings(w)
 	}
 }
 
@@ -168,10 +152,10 @@ type StartNextInput struct {
 }
 
 // wants names what the request will read.
-func (in StartNextInput) wants(s *Jobs, w *commit.Wants) {
+func (in StartNextInput) wants(w wants) {
 	queue := store.QueueKey{Thing: in.Thing, Namespace: in.Namespace}
-	wantHead(w, queue)
-	s.wantTold(w, queue)
+	w.head(queue)
+	w.told(queue)
 }
 
 // StartNext gives a thing the head of its queue to work on, IN_PROGRESS from
@@ -182,7 +166,7 @@ func (s *Jobs) StartNext(in StartNextInput, done func(Described, error)) {
 		done(Described{}, err)
 		return
 	}
-	submit(s, in.Thing, func(w *commit.Wants) { in.wants(s, w) }, func(tx *transaction) (Described, error) {
+	submit(s, in.Thing, func(w *commit.Wants) { in.wants(wants{w, s}) }, func(tx *transaction) (Described, error) {
 		d := Described{At: tx.Now}
 		q, err := tx.deviceQueue(in.Thing, in.Namespace)
 		if err != nil {
@@ -232,17 +216,15 @@ type UpdateInput struct {
 }
 
 // wants names what the report will read.
-func (in UpdateInput) wants(s *Jobs, w *commit.Wants) {
+func (in UpdateInput) wants(w wants) {
 	queue := store.QueueKey{Thing: in.Thing, Namespace: in.Namespace}
-	wantExecution(w, queue, in.Job, in.Number)
+	w.execution(queue, in.Job, in.Number)
 	if in.Status.Terminal() {
-		s.wantEnd(w, queue, in.Job)
+		w.end(queue, in.Job)
 	} else {
-		s.wantTold(w, queue)
+		w.told(queue)
 	}
-	if w.Far() {
-		w.OfEntries(tables.jobs.Table)
-	}
+	w.rest()
 	if w.Far() || in.WithDocument { // it is told of, too, when the execution is the head
 		w.Record(tables.documents.Table, string(in.Job))
 	}
@@ -256,7 +238,7 @@ func (s *Jobs) UpdateExecution(in UpdateInput, done func(Described, error)) {
 		done(Described{}, err)
 		return
 	}
-	submit(s, in.Thing, func(w *commit.Wants) { in.wants(s, w) }, func(tx *transaction) (Described, error) {
+	submit(s, in.Thing, func(w *commit.Wants) { in.wants(wants{w, s}) }, func(tx *transaction) (Described, error) {
 		d := Described{At: tx.Now}
 		if _, err := tx.settledQueue(store.QueueKey{Thing: in.Thing, Namespace: in.Namespace}); err != nil {
 			return d, err

@@ -24,7 +24,7 @@ func (s *Jobs) ShowExecution(ctx context.Context, thing muster.ThingName, job mu
 	shown := Shown{At: s.now()}
 	err := s.commits.View(ctx, func(r store.Reader) error {
 		commit.PrefetchView(r, func(w *commit.Wants) {
-			wantExecution(w, store.QueueKey{Thing: thing}, job, number)
+			wants{w, s}.execution(store.QueueKey{Thing: thing}, job, number)
 			lookup.WantThing(w, thing)
 		})
 		x, err := ownExecution(r, thing, job, number)
@@ -72,7 +72,7 @@ func (s *Jobs) CancelExecution(ctx context.Context, in ExecutionCancellation) er
 			return err
 		}
 		return tx.endExecution(x, &after, j)
-	}, func(w *commit.Wants) { s.wantManaged(w, store.QueueKey{Thing: in.Thing}, in.Job, nil) })
+	}, func(w *commit.Wants) { wants{w, s}.managed(store.QueueKey{Thing: in.Thing}, in.Job, nil) })
 }
 
 // DeleteExecution deletes one execution. One that is IN_PROGRESS needs force,
@@ -98,7 +98,7 @@ func (s *Jobs) DeleteExecution(ctx context.Context, thing muster.ThingName, job 
 		if ns != nil {
 			queue.Namespace = *ns
 		}
-		s.wantManaged(w, queue, job, &number)
+		wants{w, s}.managed(queue, job, &number)
 	})
 }
 
@@ -133,19 +133,6 @@ func managedExecution(tx *transaction, thing muster.ThingName, job muster.JobID,
 	}
 	x, err = findExecution(tx, thing, job, &x.Number)
 	return x, j, err
-}
-
-// wantManaged names what an operator's change of an execution reads. The namespace of the queue
-// may be a guess.
-func (s *Jobs) wantManaged(w *commit.Wants, queue store.QueueKey, job muster.JobID, number *int64) {
-	if !w.Far() {
-		return
-	}
-	wantExecution(w, queue, job, number)
-	if number != nil {
-		w.Latest(queue, job) // rememberGap
-	}
-	s.wantEnd(w, queue, job)
 }
 
 // ExecutionList is a page of executions.

@@ -101,7 +101,7 @@ func (s *Jobs) described(r jobReader, x muster.Execution) (*string, error) {
 // describeAnew is DescribeExecution as a command that stores the instant of new URLs.
 // Nothing else of the execution changes.
 func (s *Jobs) describeAnew(ctx context.Context, in DescribeInput) (Described, error) {
-	return doFor(ctx, s, in.Thing, in.wants, func(tx *transaction) (Described, error) {
+	return doFor(ctx, s, in.Thing, func(w *commit.Wants) { in.wants(wants{w, s}) }, func(tx *transaction) (Described, error) {
 		d := Described{At: tx.Now}
 		before, err := describe(tx, in)
 		if err != nil || before == nil {
@@ -150,10 +150,10 @@ func (n Notification) Document(ctx context.Context) (string, error) {
 // renew returns x with URLs that may be handed out now, and stores their
 // instant unless the execution has ended.
 func (s *Jobs) renew(ctx context.Context, x muster.Execution) (muster.Execution, error) {
-	wants := func(w *commit.Wants) {
-		wantExecution(w, store.QueueKey{Thing: x.Thing, Namespace: x.Namespace}, x.Job, &x.Number)
+	named := func(w *commit.Wants) {
+		wants{w, s}.execution(store.QueueKey{Thing: x.Thing, Namespace: x.Namespace}, x.Job, &x.Number)
 	}
-	return doFor(ctx, s, x.Thing, wants, func(tx *transaction) (muster.Execution, error) {
+	return doFor(ctx, s, x.Thing, named, func(tx *transaction) (muster.Execution, error) {
 		j, err := tx.job(x.Job)
 		if err != nil {
 			return x, err

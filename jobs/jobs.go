@@ -85,8 +85,8 @@ func (s *Jobs) CreateJob(ctx context.Context, in NewJob) (muster.Job, error) {
 		tags.Put(tx, KindJob, string(in.ID), labels)
 		return putTargets(tx, j)
 	}, func(w *commit.Wants) {
-		s.wantJob(w, in.ID)
-		wantTargets(w, &muster.Job{Targets: d.chosen, Namespace: in.Namespace}, muster.Rollout{})
+		wants{w, s}.job(in.ID)
+		wants{w, s}.targets(&muster.Job{Targets: d.chosen, Namespace: in.Namespace}, muster.Rollout{})
 	})
 }
 
@@ -348,8 +348,8 @@ func retire(tx *transaction, j muster.Job) {
 }
 
 // changeJob runs fn on a job in one transaction; fn returns the job as it is
-// then. ns, when not nil, must be the job's namespace. wants name what fn reads beside the job.
-func (s *Jobs) changeJob(ctx context.Context, id muster.JobID, ns *muster.Namespace, fn func(*transaction, muster.Job) (muster.Job, error), wants ...func(*commit.Wants)) (muster.Job, error) {
+// then. ns, when not nil, must be the job's namespace. more name what fn reads beside the job.
+func (s *Jobs) changeJob(ctx context.Context, id muster.JobID, ns *muster.Namespace, fn func(*transaction, muster.Job) (muster.Job, error), more ...func(*commit.Wants)) (muster.Job, error) {
 	return do(ctx, s, func(tx *transaction) (muster.Job, error) {
 		j, err := tx.job(id)
 		if err != nil {
@@ -359,7 +359,7 @@ func (s *Jobs) changeJob(ctx context.Context, id muster.JobID, ns *muster.Namesp
 			return muster.Job{}, noJob(id)
 		}
 		return fn(tx, *j)
-	}, append(wants, func(w *commit.Wants) { s.wantJob(w, id) })...)
+	}, append(more, func(w *commit.Wants) { wants{w, s}.job(id) })...)
 }
 
 // JobDescription is what DescribeJob answers.

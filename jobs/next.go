@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/store"
 )
 
@@ -90,9 +89,7 @@ func (w *walk) readAhead() {
 		return
 	}
 	w.ahead = w.at.Target + targetsAhead
-	if w.tx.Far() {
-		w.tx.Prefetch(func(wants *commit.Wants) { wantTargets(wants, w.j, w.at) })
-	}
+	w.tx.prefetch(func(ahead wants) { ahead.targets(w.j, w.at) })
 }
 
 // members returns those of the next members of the group that the job is for. It

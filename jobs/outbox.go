@@ -75,11 +75,8 @@ func (o *outbox) noteAll() error {
 // readFor reads at once what the notifications of some queues need, which are as they were
 // before the command.
 func (o *outbox) readFor(all []muster.Queue) error {
-	if !o.tx.Far() {
-		return nil
-	}
 	var failed error
-	o.tx.Prefetch(func(w *commit.Wants) {
+	o.tx.prefetch(func(w wants) {
 		for _, before := range all {
 			key := keyOf(before)
 			after, err := o.tx.Queue(key)
@@ -209,12 +206,12 @@ func (s *Jobs) Delivered(n Notification) {
 	if n.receipt == 0 {
 		return
 	}
-	wants := func(w *commit.Wants) {
+	named := func(w *commit.Wants) {
 		if w.Far() {
 			w.Record(tables.outbox.Table, outboxKey(n.QueueKey))
 		}
 	}
-	submit(s, n.Thing, wants, func(tx *transaction) (struct{}, error) {
+	submit(s, n.Thing, named, func(tx *transaction) (struct{}, error) {
 		debt, err := tables.outbox.Get(tx, outboxKey(n.QueueKey))
 		if err == nil && debt != nil && debt.Receipt == n.receipt {
 			tables.outbox.Delete(tx, outboxKey(n.QueueKey))
@@ -246,7 +243,7 @@ func (s *Jobs) Redeliver(ctx context.Context) error {
 	for some := range slices.Chunk(debts, stepMax) {
 		runs = append(runs, func(tx *transaction) error { return redeliver(tx, some) })
 	}
-	return s.commits.Background(ctx, s.steps(runs))
+	return s.commits.Background(ctx, stepsIn(s, runs))
 }
 
 func redeliver(tx *transaction, debts []store.Row[owing]) error {

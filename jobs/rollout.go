@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/rollout"
 	"github.com/muster-iot/muster/store"
 )
@@ -157,8 +156,8 @@ func giveFirst(tx *transaction, j *muster.Job, names []muster.ThingName) (int, e
 	if err != nil {
 		return 0, err
 	}
-	if tx.Far() && ended {
-		tx.Prefetch(func(w *commit.Wants) {
+	if ended {
+		tx.prefetch(func(w wants) {
 			for i, thing := range names {
 				w.Queue(queues[i])
 				w.Execution(first(j, thing))

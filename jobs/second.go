@@ -69,7 +69,7 @@ func (tx *transaction) lookAgain(id muster.JobID) {
 	if tx.open = append(tx.open, id); len(tx.open) == 1 {
 		tx.Look(func(r store.Reader) ([]func(*commit.Tx) error, error) {
 			decided, err := tx.s.decided(r, tx.open)
-			return tx.s.steps(conclusions(decided)), err
+			return stepsIn(tx.s, conclusions(decided)), err
 		}, func() { tx.s.undecided.add(tx.open) })
 	}
 }

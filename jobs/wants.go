@@ -3,6 +3,7 @@ package jobs
 import (
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/commit"
+	"github.com/muster-iot/muster/rollout"
 	"github.com/muster-iot/muster/store"
 )
 
@@ -16,11 +17,19 @@ const (
 	// targetsAhead bounds the targets of a job whose things are read before a rollout comes to
 	// them.
 	targetsAhead = 16
+	// queuesAhead is about how many queues are read for jobs that come later.
+	queuesAhead = 4 * stepMax
 )
 
-// wantExecution names what a request on one execution of a job reads: the latest one unless
-// number is set.
-func wantExecution(w *commit.Wants, queue store.QueueKey, job muster.JobID, number *int64) {
+// wants names what will be read.
+type wants struct {
+	*commit.Wants
+	s *Jobs
+}
+
+// execution is what a request on one execution of a job reads: the latest one unless number is
+// set.
+func (w wants) execution(queue store.QueueKey, job muster.JobID, number *int64) {
 	w.Record(tables.jobs.Table, string(job))
 	if number == nil {
 		w.Latest(queue, job)
@@ -30,28 +39,60 @@ func wantExecution(w *commit.Wants, queue store.QueueKey, job muster.JobID, numb
 	w.Execution(store.ExecutionKey{Thing: queue.Thing, Job: job, Number: *number})
 }
 
-// wantEnd names what the end of an execution reads beside it: the last one of a job completes
-// the job.
-func (s *Jobs) wantEnd(w *commit.Wants, queue store.QueueKey, job muster.JobID) {
+// head is what giving the head of a queue to its thing reads.
+func (w wants) head(queue store.QueueKey) {
+	w.Head(queue, tables.jobs.Table, tables.documents.Table)
+	w.rest()
+}
+
+// pending is what deviceQueue reads.
+func (w wants) pending(queue store.QueueKey) {
+	w.Head(queue, tables.jobs.Table)
+	w.rest()
+}
+
+// rest is what bringing queues up to date reads beside what is pending.
+func (w wants) rest() {
+	if w.Far() {
+		w.OfEntries(tables.jobs.Table)
+		lookup.WantIdleThings(w.Wants)
+	}
+}
+
+// end is what the end of an execution reads beside it: the last one of a job completes the job.
+func (w wants) end(queue store.QueueKey, job muster.JobID) {
 	w.Counts(job)
 	w.Next(queue, job, tables.jobs.Table, tables.documents.Table) // which its device is told of
+	w.told(queue)
 	if w.Far() {
-		s.wantTold(w, queue)
-		s.events.WantTell(w)
+		w.s.events.WantTell(w.Wants)
 		w.Record(store.Tallies.Table, activeJobs)
 		w.Under(tables.deferred.Table, string(job))
 	}
 }
 
-// wantTold names what is read of a thing that is told of a change, in case that is kept.
-func (s *Jobs) wantTold(w *commit.Wants, queue store.QueueKey) {
-	if w.Far() && s.audience.Keep(queue, muster.Change{List: true, Next: true}) {
+// told is what is read of a thing that is told of a change, in case that is kept.
+func (w wants) told(queue store.QueueKey) {
+	if w.Far() && w.s.audience.Keep(queue, muster.Change{List: true, Next: true}) {
 		w.Record(tables.outbox.Table, outboxKey(queue))
 	}
 }
 
-// wantJob names what a change of a job reads.
-func (s *Jobs) wantJob(w *commit.Wants, id muster.JobID) {
+// managed is what an operator's change of an execution reads. The namespace of the queue may be
+// a guess.
+func (w wants) managed(queue store.QueueKey, job muster.JobID, number *int64) {
+	if !w.Far() {
+		return
+	}
+	w.execution(queue, job, number)
+	if number != nil {
+		w.Latest(queue, job) // rememberGap
+	}
+	w.end(queue, job)
+}
+
+// job is what a change of a job reads.
+func (w wants) job(id muster.JobID) {
 	if !w.Far() {
 		return
 	}
@@ -60,39 +101,38 @@ func (s *Jobs) wantJob(w *commit.Wants, id muster.JobID) {
 	w.Counts(id)
 	w.Under(tables.deferred.Table, string(id))
 	w.Under(tables.joining.Table, string(id))
-	if s.limits.ConcurrentJobs > 0 {
+	if w.s.limits.ConcurrentJobs > 0 {
 		w.Range(tables.concurrent.Table, "", "")
 		w.Range(tables.line.Table, "", "")
 	}
-	s.events.WantTell(w)
+	w.s.events.WantTell(w.Wants)
 }
 
-// wantTargets names what a rollout reads to find the next things of a job, from its position at
-// on.
-func wantTargets(w *commit.Wants, j *muster.Job, at muster.Rollout) {
+// targets is what a rollout reads to find the next things of a job, from its position at on.
+func (w wants) targets(j *muster.Job, at muster.Rollout) {
 	if !w.Far() {
 		return
 	}
 	first := min(at.Target, len(j.Targets))
 	for i, t := range j.Targets[first:min(first+targetsAhead, len(j.Targets))] {
-		lookup.WantTarget(w, t)
+		lookup.WantTarget(w.Wants, t)
 		switch {
 		case !t.Group:
 			w.Queue(store.QueueKey{Thing: muster.ThingName(t.Name), Namespace: j.Namespace})
 		case i > 0 || at.Group == "":
-			lookup.WantMembers(w, t, "")
+			lookup.WantMembers(w.Wants, t, "")
 		case at.Group == t.Name:
-			lookup.WantMembers(w, t, muster.ThingName(at.After))
+			lookup.WantMembers(w.Wants, t, muster.ThingName(at.After))
 		default:
-			lookup.WantTarget(w, muster.Target{Group: true, Name: at.Group})
+			lookup.WantTarget(w.Wants, muster.Target{Group: true, Name: at.Group})
 		}
 	}
-	lookup.WantDeparting(w)
+	lookup.WantDeparting(w.Wants)
 }
 
-// wantPiece names what the next piece of the work of a job reads (rollout.Next).
-func (s *Jobs) wantPiece(w *commit.Wants, j *muster.Job, now muster.Instant) {
-	s.wantJob(w, j.ID)
+// piece is what the next piece of the work of a job reads (rollout.Next).
+func (w wants) piece(j *muster.Job, now muster.Instant) {
+	w.job(j.ID)
 	if j.Gives() {
 		w.Record(tables.documents.Table, string(j.ID)) // which things are told of
 	}
@@ -107,7 +147,14 @@ func (s *Jobs) wantPiece(w *commit.Wants, j *muster.Job, now muster.Instant) {
 	case j.Revealing:
 		w.OfJob(store.OfJob{Job: j.ID, Status: muster.Queued, After: revealedUpTo(j)})
 	case j.RollsOutNow():
-		wantTargets(w, j, j.Rollout)
+		w.targets(j, j.Rollout)
+	}
+}
+
+// prefetch is commit.Tx.Prefetch. On a store that is not reached over a network it does nothing.
+func (tx *transaction) prefetch(name func(wants)) {
+	if tx.Far() {
+		tx.Prefetch(func(w *commit.Wants) { name(wants{w, tx.s}) })
 	}
 }
 
@@ -121,25 +168,70 @@ func (tx *transaction) readAhead(ids []muster.JobID) error {
 	if tx.ahead[ids[0]] {
 		ids = ids[:1]
 	}
-	if tx.ahead == nil {
-		tx.ahead = map[muster.JobID]bool{}
-	}
 	ids = ids[:min(len(ids), jobsAhead)]
-	tx.Prefetch(func(w *commit.Wants) {
+	tx.prefetch(func(w wants) {
 		for _, id := range ids {
 			w.Record(tables.jobs.Table, string(id))
 		}
 	})
-	var failed error
-	tx.Prefetch(func(w *commit.Wants) {
-		for _, id := range ids {
-			tx.ahead[id] = true
-			if j, err := tx.job(id); err != nil {
-				failed = err
-			} else if j != nil {
-				tx.s.wantPiece(w, j, tx.Now)
-			}
+	var all []*muster.Job
+	for _, id := range ids {
+		if tx.ahead == nil {
+			tx.ahead = map[muster.JobID]bool{}
+		}
+		tx.ahead[id] = true
+		j, err := tx.job(id)
+		if err != nil {
+			return err
+		}
+		if j != nil {
+			all = append(all, j)
+		}
+	}
+	tx.prefetch(func(w wants) {
+		for _, j := range all {
+			w.piece(j, tx.Now)
 		}
 	})
-	return failed
+	var queues []store.QueueKey
+	for _, j := range all {
+		if len(queues) >= queuesAhead {
+			break
+		}
+		next, err := upcoming(tx, *j)
+		if err != nil {
+			return err
+		}
+		queues = append(queues, next...)
+	}
+	tx.prefetch(func(w wants) {
+		for _, queue := range queues {
+			w.Queue(queue)
+			w.told(queue)
+		}
+	})
+	return nil
+}
+
+// upcoming returns the queues of things that the next step of a rollout gives the job, as far
+// as can be told.
+func upcoming(tx *transaction, j muster.Job) ([]store.QueueKey, error) {
+	if !j.Due(tx.Now) || !j.RollsOutNow() || j.Rollout.Target == len(j.Targets) {
+		return nil, nil
+	}
+	j, schedule, err := rollout.OnSchedule(j, tx.Now)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := pace(tx, j, schedule)
+	if err != nil || plan.Queue == 0 {
+		return nil, err
+	}
+	w := walk{tx: tx, j: &j, at: j.BeginRollout(tx.Now).Rollout}
+	found, _, err := w.next(min(stepMax, plan.Queue))
+	queues := make([]store.QueueKey, len(found))
+	for i, thing := range found {
+		queues[i] = store.QueueKey{Thing: thing, Namespace: j.Namespace}
+	}
+	return queues, err
 }

@@ -96,7 +96,7 @@ func (s *Jobs) Due(r store.Reader, now muster.Instant, grow bool) (due commit.Du
 		}
 	}
 	if d.any() {
-		due.Steps = func() []func(*commit.Tx) error { return s.steps(d.steps(grow)) }
+		due.Steps = func() []func(*commit.Tx) error { return stepsIn(s, d.steps(grow)) }
 	}
 	return due, nil
 }
@@ -131,8 +131,8 @@ func forEach(ids []muster.JobID, step func(*transaction, muster.JobID) error) []
 	return steps
 }
 
-// steps returns steps as the committer runs them.
-func (s *Jobs) steps(of []func(*transaction) error) []func(*commit.Tx) error {
+// stepsIn returns steps as the committer runs them.
+func stepsIn(s *Jobs, of []func(*transaction) error) []func(*commit.Tx) error {
 	steps := make([]func(*commit.Tx) error, len(of))
 	for i, step := range of {
 		steps[i] = func(tx *commit.Tx) error { return step(s.in(tx)) }
@@ -258,7 +258,7 @@ func readFor(tx *transaction, timers []store.Timer) error {
 	tx.Prefetch(func(w *commit.Wants) {
 		for _, t := range timers {
 			w.Execution(t.ExecutionKey)
-			tx.s.wantJob(w, t.Job)
+			wants{w, tx.s}.job(t.Job)
 		}
 	})
 	var failed error
@@ -314,14 +314,12 @@ func settleSome(tx *transaction, j muster.Job) (muster.Job, error) {
 	for i, x := range found {
 		queues[i] = store.QueueKey{Thing: x.Thing, Namespace: x.Namespace}
 	}
-	if tx.Far() {
-		tx.Prefetch(func(w *commit.Wants) {
-			for i, x := range found {
-				w.Queue(queues[i])
-				w.Execution(store.Key(x)) // or else it is looked for when it is written
-			}
-		})
-	}
+	tx.prefetch(func(w wants) {
+		for i, x := range found {
+			w.Queue(queues[i])
+			w.Execution(store.Key(x)) // or else it is looked for when it is written
+		}
+	})
 	if err := tx.Load(queues); err != nil {
 		return j, err
 	}

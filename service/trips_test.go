@@ -146,12 +146,34 @@ func TestRoundTripsOfARollout(t *testing.T) {
 		env.campaign(id, muster.Snapshot, muster.JobConfig{Rollout: muster.RolloutConfig{MaximumPerMinute: perMinute}}, "@all")
 		before := env.queued(id)
 		env.pass(1000)
-		trips.Want(t, 7, fmt.Sprintf("a second of a rollout to %d things a minute", perMinute), env.settleDown)
+		trips.Want(t, 6, fmt.Sprintf("a second of a rollout to %d things a minute", perMinute), env.settleDown)
 		if given := env.queued(id) - before; given == 0 {
 			t.Errorf("%d things a minute: none was given the job", perMinute)
 		}
 		_, err := env.CancelJob(t.Context(), muster.JobID(id), jobs.Cancellation{})
 		noErr(t, "CancelJob", err)
 		env.settleDown()
+	}
+}
+
+// Jobs that are due at the same instant are worked on in one transaction.
+func TestRoundTripsOfManyRollouts(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{1, 20} {
+		env, trips := newCountingEnvOf(t, likeAServer())
+		for i := range n {
+			group := fmt.Sprintf("group-%d", i)
+			names := []string{group + "-a", group + "-b", group + "-c", group + "-d"}
+			env.thing(names...)
+			env.group(group, names...)
+			env.campaign(fmt.Sprintf("job-%d", i), muster.Snapshot, muster.JobConfig{Rollout: muster.RolloutConfig{MaximumPerMinute: 120}}, "@"+group)
+		}
+		env.pass(1000)
+		trips.Want(t, 6, fmt.Sprintf("a second of the rollouts of %d jobs", n), env.settleDown)
+		for i := range n {
+			if got := env.queued(fmt.Sprintf("job-%d", i)); got < 2 {
+				t.Errorf("job-%d was given to %d things, want more", i, got)
+			}
+		}
 	}
 }
