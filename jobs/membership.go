@@ -39,39 +39,57 @@ func (m members) Moved(tx *commit.Tx, of registry.Move) error {
 	return joinGroups(m.s.in(tx), of.Thing, of.Joined, of.Was)
 }
 
-// WantMove implements registry.Jobs. Most jobs have no namespace: those that have one are
-// known once their records are.
-func (m members) WantMove(w *commit.Wants, thing muster.ThingName, groups []string) {
-	for _, id := range groups {
-		w.Under(tables.standing.Table, id)
+// WantMove implements registry.Jobs.
+func (m members) WantMove(w *commit.Wants, thing muster.ThingName, left, joined []string) {
+	for _, id := range left {
 		w.Under(tables.rolling.Table, id)
+		w.Under(tables.standing.Table, id)
+	}
+	for _, id := range joined {
+		w.Under(tables.standing.Table, id)
 	}
 	w.Then(func(r store.Reader, w *commit.Wants) error {
-		var ids []muster.JobID
-		for _, index := range []store.Of[store.Link]{tables.standing, tables.rolling} {
-			found, err := jobsOf(r, index, groups)
+		captured, err := jobsOf(r, tables.rolling, left)
+		if err != nil {
+			return err
+		}
+		lost, err := jobsOf(r, tables.standing, left)
+		if err != nil {
+			return err
+		}
+		given, err := jobsOf(r, tables.standing, joined)
+		if err != nil {
+			return err
+		}
+		m.wantLatest(w, thing, captured)
+		m.wantLatest(w, thing, lost)
+		m.wantLatest(w, thing, given)
+		for _, id := range lost {
+			wants{w, m.s}.end(store.QueueKey{Thing: thing}, id)
+		}
+		for _, id := range given {
+			w.Record(tables.documents.Table, string(id)) // which the thing is told of
+		}
+		return nil
+	})
+}
+
+// wantLatest names the latest executions of jobs on a thing, and its queues. Most jobs have no
+// namespace: which do is known once they are read.
+func (m members) wantLatest(w *commit.Wants, thing muster.ThingName, ids []muster.JobID) {
+	for _, id := range ids {
+		wants{w, m.s}.execution(store.QueueKey{Thing: thing}, id, nil)
+	}
+	w.Then(func(r store.Reader, w *commit.Wants) error {
+		for _, id := range ids {
+			j, err := m.s.decoded.get(r, string(id))
 			if err != nil {
 				return err
 			}
-			ids = append(ids, found...)
-		}
-		for _, id := range ids {
-			w.Record(tables.jobs.Table, string(id))
-			w.Latest(store.QueueKey{Thing: thing}, id)
-			w.Counts(id)
-		}
-		w.Then(func(r store.Reader, w *commit.Wants) error {
-			for _, id := range ids {
-				j, err := m.s.decoded.get(r, string(id))
-				if err != nil {
-					return err
-				}
-				if j != nil && j.Namespace != "" {
-					w.Queue(store.QueueKey{Thing: thing, Namespace: j.Namespace})
-				}
+			if j != nil && j.Namespace != "" {
+				w.Queue(store.QueueKey{Thing: thing, Namespace: j.Namespace})
 			}
-			return nil
-		})
+		}
 		return nil
 	})
 }
@@ -87,9 +105,8 @@ func (m members) WantDeletion(w *commit.Wants, thing muster.ThingName) {
 	w.Then(func(r store.Reader, w *commit.Wants) error {
 		pending, err := pendingOf(r, thing)
 		for _, x := range pending {
-			w.Record(tables.jobs.Table, string(x.Job))
-			w.Queue(store.QueueKey{Thing: thing, Namespace: x.Namespace})
-			w.Execution(store.Key(x))
+			queue := store.QueueKey{Thing: thing, Namespace: x.Namespace}
+			wants{w, m.s}.execution(queue, x.Job, &x.Number)
 			w.Counts(x.Job)
 		}
 		w.OfThing(thing) // again: what a sequence yields is not kept

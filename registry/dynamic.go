@@ -187,7 +187,11 @@ func (ix *index) applyRechecks(tx *commit.Tx, looks []recheck) error {
 	}
 	tx.PrefetchFar(func(w *commit.Wants) {
 		for _, c := range all {
-			ix.jobs.WantMove(w, c.thing, c.group.LineageIDs())
+			if c.exit {
+				ix.jobs.WantMove(w, c.thing, c.group.LineageIDs(), nil)
+			} else {
+				ix.jobs.WantMove(w, c.thing, nil, c.group.LineageIDs())
+			}
 		}
 	})
 	for _, c := range all {

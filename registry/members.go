@@ -44,7 +44,7 @@ func (s *Registry) UpdateThingGroupsForThing(ctx context.Context, thing muster.T
 			return err
 		}
 		return s.regroup(tx, thing, was, is)
-	}, func(w *commit.Wants) { s.index.wantRegroup(w, thing, slices.Concat(add, remove)) })
+	}, func(w *commit.Wants) { s.index.wantRegroup(w, thing, add, remove) })
 }
 
 // groupsAfter returns the groups of a thing after a change of was. It fails with

@@ -27,9 +27,9 @@ type Jobs interface {
 	// Moved is called at the end of the command for each thing that left or joined
 	// groups.
 	Moved(tx *commit.Tx, m Move) error
-	// WantMove names what Leaving and Moved will read if a thing leaves or joins groups with
+	// WantMove names what Leaving and Moved will read if a thing leaves and joins groups with
 	// these ids.
-	WantMove(w *commit.Wants, thing muster.ThingName, groups []string)
+	WantMove(w *commit.Wants, thing muster.ThingName, left, joined []string)
 	// ThingDeleted is called after the records of a thing were deleted.
 	ThingDeleted(tx *commit.Tx, thing muster.ThingName) error
 	// WantDeletion names what ThingDeleted will read.

@@ -1,6 +1,8 @@
 package registry
 
 import (
+	"slices"
+
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/fleetquery"
@@ -85,25 +87,38 @@ func wantMember(w *commit.Wants, thing muster.ThingName, g muster.Group) {
 }
 
 // wantRegroup names what taking a thing out of groups and putting it into others reads.
-func (ix *index) wantRegroup(w *commit.Wants, thing muster.ThingName, groups []muster.GroupName) {
+func (ix *index) wantRegroup(w *commit.Wants, thing muster.ThingName, add, remove []muster.GroupName) {
 	wantThing(thing)(w)
 	wantGroupsOf(w, thing, nil)
-	for _, name := range groups {
+	for _, name := range slices.Concat(add, remove) {
 		wantGroup(name)(w)
 	}
 	w.Then(func(r store.Reader, w *commit.Wants) error {
-		for _, name := range groups {
-			g, err := tables.groups.Get(r, string(name))
-			if err != nil {
-				return err
-			}
-			if g != nil {
-				wantMember(w, thing, *g)
-				ix.jobs.WantMove(w, thing, g.LineageIDs())
-			}
+		joined, err := groupsNamed(r, add)
+		if err != nil {
+			return err
 		}
-		return nil
+		left, err := groupsNamed(r, remove)
+		for _, g := range left {
+			wantMember(w, thing, g)
+		}
+		ix.jobs.WantMove(w, thing, lineages(left), lineages(joined))
+		return err
 	})
+}
+
+// groupsNamed returns those of the groups that exist.
+func groupsNamed(r store.Reader, names []muster.GroupName) (found []muster.Group, err error) {
+	for _, name := range names {
+		g, err := tables.groups.Get(r, string(name))
+		if err != nil {
+			return nil, err
+		}
+		if g != nil {
+			found = append(found, *g)
+		}
+	}
+	return found, nil
 }
 
 // wantDeparture names what departThing reads.
@@ -111,7 +126,7 @@ func (ix *index) wantDeparture(w *commit.Wants, thing muster.ThingName, d depart
 	wantThing(thing)(w)
 	wantGroupsOf(w, thing, nil)
 	w.Record(tables.memberships.Table, store.JoinKey(string(thing), string(d.Group)))
-	ix.jobs.WantMove(w, thing, d.IDs)
+	ix.jobs.WantMove(w, thing, d.IDs, nil)
 }
 
 // wantChange names what a command that makes or changes a thing reads of it.

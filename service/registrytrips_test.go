@@ -52,8 +52,8 @@ func TestRoundTripsOfGroups(t *testing.T) {
 	env.costs(trips, 3, "AddThingToThingGroup", add("lamp", "idle"))
 	env.costs(trips, 3, "AddThingToThingGroup of a thing that is in another group", add("lamp", "plain"))
 	env.costs(trips, 3, "RemoveThingFromThingGroup", remove("lamp", "plain"))
-	env.costs(trips, 5, "AddThingToThingGroup with two jobs", add("lamp", "floor"))
-	env.costs(trips, 4, "RemoveThingFromThingGroup with two jobs", remove("lamp", "floor"))
+	env.costs(trips, 4, "AddThingToThingGroup with two jobs", add("lamp", "floor"))
+	env.costs(trips, 5, "RemoveThingFromThingGroup with two jobs", remove("lamp", "floor"))
 	env.costs(trips, 2, "ListThingGroupsForThing", func() error {
 		_, err := env.ListThingGroupsForThing(ctx, "lamp", listing.Page{})
 		return err
@@ -63,7 +63,7 @@ func TestRoundTripsOfGroups(t *testing.T) {
 		noErr(t, "AddThingToThingGroup", add(name, "floor")())
 	}
 	env.costs(trips, 5, "DeleteThingGroup with 30 things", func() error { return env.DeleteThingGroup(ctx, "plain", nil) })
-	env.costs(trips, 5, "DeleteThingGroup with 30 things and two jobs", func() error { return env.DeleteThingGroup(ctx, "floor", nil) })
+	env.costs(trips, 6, "DeleteThingGroup with 30 things and two jobs", func() error { return env.DeleteThingGroup(ctx, "floor", nil) })
 
 	env.costs(trips, 2, "UpdateThing", func() error { env.set("lamp", "a", "2"); return nil })
 	env.group("site/one", "lamp", "t00")
@@ -103,9 +103,9 @@ func TestRoundTripsOfDynamicGroups(t *testing.T) {
 
 	env.jobOf(muster.Continuous, "job1", "@dyn")
 	env.costs(trips, 2, "CreateThing without a group", func() error { env.register("a", "3", "idler"); return nil })
-	env.costs(trips, 5, "CreateThing that joins a group with a job", func() error { env.register("a", "1", "new"); return nil })
+	env.costs(trips, 4, "CreateThing that joins a group with a job", func() error { env.register("a", "1", "new"); return nil })
 	env.costs(trips, 5, "UpdateThing that leaves it", func() error { env.set("new", "a", "2"); return nil })
-	env.costs(trips, 5, "UpdateThing that joins it", func() error { env.set("new", "a", "1"); return nil })
+	env.costs(trips, 4, "UpdateThing that joins it", func() error { env.set("new", "a", "1"); return nil })
 	env.costs(trips, 3, "UpdateThing that stays", func() error { env.set("new", "b", "1"); return nil })
 	env.costs(trips, 4, "SearchIndex that finds 31 things", func() error {
 		_, err := env.SearchIndex(ctx, registry.IndexQuery{Text: "attributes.a:1"}, listing.Page{})
@@ -184,6 +184,8 @@ func TestRoundTripsOfBatches(t *testing.T) {
 		env.group("g" + name)
 	}
 	env.jobOf(muster.Continuous, "job1", "@gt00", "@gt01", "@gt02", "@gt03")
+	env.group("all")
+	env.jobOf(muster.Continuous, "job2", "@all")
 	for _, step := range []struct {
 		name  string
 		trips int
@@ -198,10 +200,13 @@ func TestRoundTripsOfBatches(t *testing.T) {
 				Attributes: muster.AttributePayload{Attributes: map[string]string{"a": "2"}},
 			})
 		}},
-		{"AddThingToThingGroup", 5, func(ctx context.Context, name string) error {
+		{"AddThingToThingGroup", 4, func(ctx context.Context, name string) error {
 			return env.AddThingToThingGroup(ctx, muster.ThingName(name), muster.GroupName("g"+name))
 		}},
-		{"RemoveThingFromThingGroup", 4, func(ctx context.Context, name string) error {
+		{"AddThingToThingGroup of things that have a job", 4, func(ctx context.Context, name string) error {
+			return env.AddThingToThingGroup(ctx, muster.ThingName(name), "all")
+		}},
+		{"RemoveThingFromThingGroup of things that keep a job", 5, func(ctx context.Context, name string) error {
 			return env.RemoveThingFromThingGroup(ctx, muster.ThingName(name), muster.GroupName("g"+name))
 		}},
 		{"DeleteThing", 3, func(ctx context.Context, name string) error {
