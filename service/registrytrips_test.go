@@ -72,6 +72,14 @@ func TestRoundTripsOfGroups(t *testing.T) {
 		_, err := env.ListThingsInThingGroup(ctx, "site", true, listing.Page{})
 		return err
 	})
+	env.createType(muster.ThingType{Name: "bulb"})
+	for _, name := range some(20) {
+		env.createThing(muster.Thing{Name: muster.ThingName("bulb-" + name), Type: "bulb"})
+	}
+	env.costs(trips, 2, "a list of 20 things of a type", func() error {
+		_, err := env.ListThings(ctx, registry.ThingFilter{Type: "bulb"}, listing.Page{})
+		return err
+	})
 	env.costs(trips, 1, "a list of the groups below another", func() error {
 		_, err := env.ListThingGroups(ctx, registry.GroupFilter{Parent: "site"}, listing.Page{})
 		return err
