@@ -45,6 +45,7 @@ type walk struct {
 	j     *muster.Job    // its Rollout is not looked at
 	at    muster.Rollout // the position; the caller stores it
 	ahead int            // the targets before this one were read for
+	below int            // how many groups after the present one were read for
 }
 
 // next returns the things that come next, at most limit, and moves past them. They are
@@ -77,10 +78,22 @@ func (w *walk) next(limit int) (found []muster.ThingName, looked int, err error)
 		return found, looked, err
 	}
 	w.at.After = ""
-	if w.at.Group, err = lookup.GroupBelow(w.tx, t.Name, w.at.Group); w.at.Group == "" {
-		w.at.Target++
+	return found, looked, w.leaveGroup(t.Name)
+}
+
+// leaveGroup moves to the next group of a target, or to the next target.
+func (w *walk) leaveGroup(root string) (err error) {
+	if w.below == 0 {
+		w.below = groupsAhead
+		if err := lookup.ReadBelow(w.tx.Tx, root, w.at.Group, groupsAhead); err != nil {
+			return err
+		}
 	}
-	return found, looked, err
+	w.below--
+	if w.at.Group, err = lookup.GroupBelow(w.tx, root, w.at.Group); w.at.Group == "" {
+		w.at.Target, w.below = w.at.Target+1, 0
+	}
+	return err
 }
 
 // readAhead reads at once what looking at the next targets needs.

@@ -80,23 +80,25 @@ func rollOut(tx *transaction, j muster.Job, schedule rollout.State, looks int) (
 	// step may, or at the end of the targets. Looks are counted apart, since a thing that
 	// has the job already costs a look and is not given anything.
 	given, allowed := 0, min(stepMax, plan.Queue)
-	for looks > 0 && given < allowed && !done {
-		found, looked, err := w.next(min(looks, allowed-given))
-		if err != nil {
-			return j, err
+	for held := false; looks > 0 && given < allowed && !done && !held; {
+		var next []muster.ThingName // of several groups if they are small, so that they are read for at once
+		for looks > 0 && given+len(next) < allowed && !done && !held {
+			found, looked, err := w.next(min(looks, allowed-given-len(next)))
+			if err != nil {
+				return j, err
+			}
+			next = append(next, found...)
+			looks -= max(looked, 1)
+			if done, err = w.exhausted(); err != nil {
+				return j, err
+			}
+			held = looked == 0 && w.at.Target == len(j.Targets) // by a group that is being deleted
 		}
-		n, err := giveFirst(tx, &j, found)
+		n, err := giveFirst(tx, &j, next)
 		if err != nil {
 			return j, err
 		}
 		given += n
-		looks -= max(looked, 1)
-		if done, err = w.exhausted(); err != nil {
-			return j, err
-		}
-		if looked == 0 && w.at.Target == len(j.Targets) {
-			break // it waits for a group that is being deleted
-		}
 	}
 	j.Rollout = w.at
 	j.Rollout.Pace = plan.Pace.With(given)

@@ -17,6 +17,8 @@ const (
 	// targetsAhead bounds the targets of a job whose things are read before a rollout comes to
 	// them.
 	targetsAhead = 16
+	// groupsAhead bounds the groups below a target that are read before a rollout comes to them.
+	groupsAhead = 16
 	// queuesAhead is about how many queues are read for jobs that come later.
 	queuesAhead = 4 * stepMax
 )

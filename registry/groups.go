@@ -226,25 +226,32 @@ func belowKey(above muster.GroupName, levels int, g muster.GroupName) string {
 
 // groupBelow is Lookup.GroupBelow.
 func groupBelow(r store.Reader, root, current string) (string, error) {
-	g, err := tables.groups.Get(r, current)
-	if err != nil {
-		return "", err
-	}
-	if g == nil {
-		g = &muster.Group{}
-	}
-	levels := slices.Index(g.Lineage(), muster.GroupName(root))
+	from, to, err := belowAfter(r, root, current)
 	switch {
-	case levels < 0 && current == root:
-		return "", nil
-	case levels < 0:
+	case err != nil, from == "" && current == root:
+		return "", err
+	case from == "":
 		return root, nil
 	}
-	_, to := store.Under(root)
-	for row, err := range tables.below.Scan(r, store.After(belowKey(muster.GroupName(root), levels, g.Name)), to) {
+	for row, err := range tables.below.Scan(r, from, to) {
 		return store.SplitKey(row.Key)[2], err
 	}
 	return "", nil
+}
+
+// belowAfter returns the rows of tables.below that come after a group in the walk through root.
+// from is empty if the group is not there, or not below root any more.
+func belowAfter(r store.Reader, root, group string) (from, to string, err error) {
+	g, err := tables.groups.Get(r, group)
+	if err != nil || g == nil {
+		return "", "", err
+	}
+	levels := slices.Index(g.Lineage(), muster.GroupName(root))
+	if levels < 0 {
+		return "", "", nil
+	}
+	_, to = store.Under(root)
+	return store.After(belowKey(muster.GroupName(root), levels, g.Name)), to, nil
 }
 
 func thingGroup(r store.Reader, name muster.GroupName) (muster.Group, error) {

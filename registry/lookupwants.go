@@ -41,6 +41,51 @@ func (Lookup) WantMembers(w *commit.Wants, group muster.Target, after muster.Thi
 	w.Range(tables.below.Table, store.After(belowKey(muster.GroupName(group.Name), 0, muster.GroupName(group.Name))), to)
 }
 
+// ReadBelow reads at once what Members and GroupBelow read of the groups that come after a group
+// in the walk through root, for at most n of them. It does nothing unless the store is reached
+// over a network.
+func (l Lookup) ReadBelow(tx *commit.Tx, root, after string, n int) error {
+	if !tx.Far() {
+		return nil
+	}
+	from, to, err := belowAfter(tx, root, after)
+	if err != nil || from == "" {
+		return err
+	}
+	var names []string
+	for row, err := range tables.below.Scan(tx, from, to) {
+		if err != nil {
+			return err
+		}
+		if names = append(names, store.SplitKey(row.Key)[2]); len(names) == n {
+			break
+		}
+	}
+	tx.Prefetch(func(w *commit.Wants) {
+		for _, name := range names {
+			w.Record(tables.groups.Table, name)
+		}
+	})
+	var failed error
+	tx.Prefetch(func(w *commit.Wants) {
+		for _, name := range names {
+			g, err := tables.groups.Get(tx, name)
+			if err == nil && g != nil {
+				from, to := store.Under(g.ID)
+				w.Range(tables.members.Table, from, to)
+				if from, to, err = belowAfter(tx, root, name); from != "" {
+					w.Range(tables.below.Table, from, to)
+				}
+			}
+			if err != nil {
+				failed = err
+				return
+			}
+		}
+	})
+	return failed
+}
+
 // WantDeparting names what Departing reads.
 func (Lookup) WantDeparting(w *commit.Wants) { w.Range(tables.departures.Table, "", "") }
 

@@ -106,6 +106,33 @@ func TestRoundTripsOfOperators(t *testing.T) {
 	}
 }
 
+func TestRoundTripsOfAJobForManyGroups(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{2, 14} {
+		env, trips := newCountingEnv(t)
+		env.job("first")
+		var targets []string
+		for i := range n {
+			group := fmt.Sprintf("group-%d", i)
+			targets = append(targets, "@"+group)
+			env.thing(group + "-a")
+			env.group(group, group+"-a")
+			env.thing(group + "-b")
+			env.group("all/below-"+group, group+"-b")
+		}
+		for what, names := range map[string][]string{"targets": targets, "groups below the target": {"@all"}} {
+			extra := 0
+			if what != "targets" {
+				extra = 2
+			}
+			trips.Want(t, 4+extra, fmt.Sprintf("CreateJob with %d %s", n, what), func() {
+				_, err := env.CreateJob(t.Context(), jobs.NewJob{ID: muster.JobID(fmt.Sprint(n, "-", what[:6])), Document: "{}", Targets: targetsNamed(names)})
+				noErr(t, "CreateJob", err)
+			})
+		}
+	}
+}
+
 // Background work takes as many round trips for many things as for a few. Each round looks at
 // what is due before and after it.
 func TestRoundTripsOfWork(t *testing.T) {
