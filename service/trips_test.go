@@ -149,6 +149,7 @@ func TestRoundTripsOfWork(t *testing.T) {
 		env.jobOf(muster.Continuous, "other", "@all")
 		retry := muster.JobConfig{Retry: []muster.RetryCriterion{{Failure: muster.FailureTimedOut, Max: 1}}}
 		env.campaign("job1", muster.Continuous, retry, "@all")
+		want(2, "what is owed after a restart", func() { noErr(t, "Redeliver", env.Redeliver(t.Context())) })
 		for _, name := range names {
 			env.mustReport(name, "other", muster.Succeeded)
 			_, err := env.reportAs(jobs.UpdateInput{Thing: muster.ThingName(name), Job: "job1", Status: muster.InProgress, StepMinutes: 1})
