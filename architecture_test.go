@@ -40,7 +40,7 @@ var mayImport = map[string][]string{
 
 	// What holds for every command and every list.
 	"commit":    {".", "reserve", "store", "turns"},
-	"listing":   {".", "store"},
+	"listing":   {".", "commit", "store"},
 	"integrity": {".", "listing", "store"},
 	"tags":      {".", "commit", "integrity", "listing", "store"},
 	"keyuse":    {".", "store"},

@@ -95,6 +95,12 @@ func (c *Catalog) Install(tx *commit.Tx, thing muster.ThingName, releases []must
 	if err != nil || !config.Enabled {
 		return err
 	}
+	tx.PrefetchFar(func(w *commit.Wants) {
+		w.Record(tables.inventories.Table, string(thing))
+		for _, release := range releases {
+			wantVersion(release)(w)
+		}
+	})
 	old, err := tables.inventories.Get(tx, string(thing))
 	if err != nil {
 		return err

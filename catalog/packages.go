@@ -57,6 +57,10 @@ func softwarePackage(r store.Reader, name muster.PackageName) (muster.Package, e
 	})
 }
 
+func wantPackage(name muster.PackageName) func(*commit.Wants) {
+	return func(w *commit.Wants) { w.Record(tables.packages.Table, string(name)) }
+}
+
 // UpdatePackage changes a package, or does nothing if token is that of the last change. A
 // new default version must be published. It fails with NotFound, Invalid or Conflict.
 func (c *Catalog) UpdatePackage(ctx context.Context, name muster.PackageName, u muster.PackageUpdate, token string) error {
@@ -80,6 +84,10 @@ func (c *Catalog) UpdatePackage(ctx context.Context, name muster.PackageName, u 
 		p.Token = token
 		tables.packages.Put(tx, string(name), p)
 		return nil
+	}, wantPackage(name), func(w *commit.Wants) {
+		if u.Default != nil {
+			wantVersion(muster.Release{Package: name, Version: *u.Default})(w)
+		}
 	})
 }
 

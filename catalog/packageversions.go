@@ -42,7 +42,7 @@ func (c *Catalog) CreatePackageVersion(ctx context.Context, in muster.PackageVer
 		tables.versions.Put(tx, releaseKey(release), v)
 		tags.Put(tx, KindPackage, c.releaseName(release), labels)
 		return v, nil
-	})
+	}, wantPackage(in.Package), wantVersion(release))
 }
 
 // mustHavePackage fails with Invalid if the package does not exist. It is for operations
@@ -78,6 +78,10 @@ func packageVersion(r store.Reader, release muster.Release) (muster.PackageVersi
 	})
 }
 
+func wantVersion(release muster.Release) func(*commit.Wants) {
+	return func(w *commit.Wants) { w.Record(tables.versions.Table, releaseKey(release)) }
+}
+
 // UpdatePackageVersion changes a version, or does nothing if token is that of the last
 // change. The default version of a package cannot be deprecated. It fails with NotFound,
 // Invalid or Conflict.
@@ -98,7 +102,7 @@ func (c *Catalog) UpdatePackageVersion(ctx context.Context, release muster.Relea
 		v.Token = token
 		tables.versions.Put(tx, releaseKey(release), v)
 		return nil
-	})
+	}, wantPackage(release.Package), wantVersion(release))
 }
 
 // notDefault returns an error of the given kind if a version is the default of its package.
@@ -137,10 +141,14 @@ func (c *Catalog) ListPackageVersions(ctx context.Context, of muster.PackageName
 		return list, err
 	}
 	err = c.commits.View(ctx, func(r store.Reader) (err error) {
+		from, to := store.Under(string(of))
+		commit.PrefetchView(r, func(w *commit.Wants) {
+			wantPackage(of)(w)
+			w.Range(tables.versions.Table, l.From(from), to)
+		})
 		if err := mustHavePackage(r, of); err != nil {
 			return err
 		}
-		from, to := store.Under(string(of))
 		list.Versions, list.Next, err = listing.Fill(l, tables.versions.Scan(r, l.From(from), to), func(row store.Row[muster.PackageVersion]) (muster.PackageVersion, bool, error) {
 			return row.Value, status == "" || row.Value.Status == status, nil
 		})

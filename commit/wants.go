@@ -14,6 +14,7 @@ type Wants struct {
 	queues     []store.QueueKey
 	executions []store.ExecutionKey
 	entries    []entryWant
+	latest     []store.AttemptsKey
 	records    []store.RecordKey
 	counts     []muster.JobID
 	ofHeads    []store.Table
@@ -25,6 +26,7 @@ type Wants struct {
 	ofNext     []store.Table
 	ofEntries  []store.Table
 	ofIdle     []store.Table
+	then       []func(store.Reader, *Wants) error
 	far        bool
 }
 
@@ -68,6 +70,13 @@ func (w *Wants) Latest(key store.QueueKey, job muster.JobID) {
 	w.entries = append(w.entries, entryWant{key, job})
 }
 
+// LatestOf names the latest execution of a job on a thing, whose queue is not needed.
+func (w *Wants) LatestOf(thing muster.ThingName, job muster.JobID) {
+	if w.far {
+		w.latest = append(w.latest, store.AttemptsKey{Thing: thing, Job: job})
+	}
+}
+
 // Next names the execution that is at the head of a queue once that of job has left it, and in
 // some tables the records that have the execution's job as their key.
 func (w *Wants) Next(key store.QueueKey, job muster.JobID, ofJob ...store.Table) {
@@ -86,18 +95,24 @@ func (w *Wants) OfIdle(tables ...store.Table) { addTables(&w.ofIdle, tables) }
 
 // Record names a record.
 func (w *Wants) Record(table store.Table, key string) {
-	w.records = append(w.records, store.RecordKey{Table: table, Key: key})
+	if w.far {
+		w.records = append(w.records, store.RecordKey{Table: table, Key: key})
+	}
 }
 
 // Range names the first records with from <= key < to. An empty to means no upper bound.
 func (w *Wants) Range(table store.Table, from, to string) {
-	w.ranges = append(w.ranges, store.Range{Table: table, From: from, To: to})
+	if w.far {
+		w.ranges = append(w.ranges, store.Range{Table: table, From: from, To: to})
+	}
 }
 
 // Under names the first records whose keys begin with these parts and have one more.
 func (w *Wants) Under(table store.Table, parts ...string) {
-	from, to := store.Under(parts...)
-	w.Range(table, from, to)
+	if w.far {
+		from, to := store.Under(parts...)
+		w.Range(table, from, to)
+	}
 }
 
 // Timers names the first timers that are due at or before until.
@@ -109,6 +124,16 @@ func (w *Wants) OfJob(of store.OfJob)           { w.ofJobs = append(w.ofJobs, of
 
 // Counts names the counts of a job.
 func (w *Wants) Counts(job muster.JobID) { w.counts = append(w.counts, job) }
+
+// Then has next name what depends on what is named here: it is called when that is read, for
+// all commands, so that what follows is read at once too. What else next reads costs a request.
+// If it fails, nothing more is read ahead. It is not called unless the store is reached over a
+// network.
+func (w *Wants) Then(next func(r store.Reader, w *Wants) error) {
+	if w.far {
+		w.then = append(w.then, next)
+	}
+}
 
 // prefetch reads what commands name. A single command gains nothing, unless the store is
 // reached over a network.
@@ -163,6 +188,10 @@ func (t *Tx) Prefetch(wants func(*Wants)) {
 	t.latest = keep(attempts, t.Tx.Latest, t.latest)
 }
 
+// PrefetchFar is Prefetch for records, ranges and counts: it does nothing unless the store is
+// reached over a network.
+func (t *Tx) PrefetchFar(wants func(*Wants)) { prefetchFar(t.Tx, wants) }
+
 // PrefetchView is Tx.Prefetch for a view. It does nothing unless the store is reached over a
 // network.
 func PrefetchView(r store.Reader, wants func(*Wants)) { prefetchFar(r, wants) }
@@ -174,11 +203,27 @@ func prefetchFar(r store.Reader, wants func(*Wants)) bool {
 	if ok {
 		w := Wants{far: true}
 		wants(&w)
-		if far.Prefetch(w.wanted()) == nil {
-			_ = far.Prefetch(w.following(r))
-		}
+		w.read(far, r, w.wanted())
 	}
 	return ok
+}
+
+// read reads all, which is what w names, then what follows from that, and so on.
+func (w *Wants) read(far store.Prefetcher, r store.Reader, all store.Wanted) {
+	for far.Prefetch(all) == nil {
+		all = w.following(r)
+		if len(w.then) == 0 {
+			_ = far.Prefetch(all)
+			return
+		}
+		then := &Wants{far: true, executions: all.Executions, records: all.Records}
+		for _, next := range w.then {
+			if next(r, then) != nil {
+				return // it fails where it is needed
+			}
+		}
+		w, all = then, then.wanted()
+	}
 }
 
 // following returns what Next, OfEntries and OfIdle name, of queues that are known to r.
@@ -226,7 +271,7 @@ func appendOf(records []store.RecordKey, tables []store.Table, key string) []sto
 // execution of a job is also that of its entry, so it need not be looked for by number.
 func (w *Wants) wanted() store.Wanted {
 	all := store.Wanted{
-		Queues: w.queues, Executions: w.executions, Counts: w.counts, Records: w.records, OfHeads: w.ofHeads,
+		Queues: w.queues, Executions: w.executions, Latest: w.latest, Counts: w.counts, Records: w.records, OfHeads: w.ofHeads,
 		Ranges: w.ranges, OfThings: w.things, OfJobs: w.ofJobs, Timers: w.timers,
 	}
 	for _, e := range w.entries {

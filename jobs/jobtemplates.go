@@ -134,7 +134,7 @@ type JobTemplateList struct {
 // (jobs-control-plane.md sections 3.3 and 4). A page has listing.Max unless asked
 // otherwise.
 func (s *Jobs) JobTemplates(ctx context.Context, p listing.Page) (list JobTemplateList, err error) {
-	d := listing.Dated[muster.JobTemplate]{Table: tables.templatesByDate, Read: jobTemplate}
+	d := listing.Dated[muster.JobTemplate]{Table: tables.templatesByDate, Of: tables.templates.Table, Read: jobTemplate}
 	p.Limit = cmp.Or(p.Limit, listing.Max)
 	list.Templates, list.Next, err = d.Page(ctx, s.commits, s.pages, p, false)
 	return list, err

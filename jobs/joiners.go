@@ -83,9 +83,7 @@ func admit(tx *transaction, j muster.Job, schedule rollout.State) (muster.Job, e
 	if err != nil {
 		return j, err
 	}
-	if err := list.readFor(waiting); err != nil {
-		return j, err
-	}
+	list.readFor(waiting)
 	given, allowed := 0, min(stepMax, plan.Queue)
 	for _, thing := range waiting {
 		if given == allowed {

@@ -23,30 +23,103 @@ import (
 // job here if it has not had it, since the rollout may have been about to reach the
 // group that it left. For snapshots see next.go.
 
+// members is the registry.Jobs of s.
+type members struct{ s *Jobs }
+
 // Leaving implements registry.Jobs.
-func (s *Jobs) Leaving(tx *commit.Tx, thing muster.ThingName, joined muster.Instant, lineage []string) error {
-	return captureLeaver(s.in(tx), thing, joined, lineage)
+func (m members) Leaving(tx *commit.Tx, thing muster.ThingName, joined muster.Instant, lineage []string) error {
+	return captureLeaver(m.s.in(tx), thing, joined, lineage)
 }
 
 // Moved implements registry.Jobs.
-func (s *Jobs) Moved(tx *commit.Tx, m registry.Move) error {
-	if err := leaveGroups(s.in(tx), m.Thing, m.Left); err != nil {
+func (m members) Moved(tx *commit.Tx, of registry.Move) error {
+	if err := leaveGroups(m.s.in(tx), of.Thing, of.Left); err != nil {
 		return err
 	}
-	return joinGroups(s.in(tx), m.Thing, m.Joined, m.Was)
+	return joinGroups(m.s.in(tx), of.Thing, of.Joined, of.Was)
+}
+
+// WantMove implements registry.Jobs.
+func (m members) WantMove(w *commit.Wants, thing muster.ThingName, left, joined []string) {
+	for _, id := range left {
+		w.Under(tables.rolling.Table, id)
+		w.Under(tables.standing.Table, id)
+	}
+	for _, id := range joined {
+		w.Under(tables.standing.Table, id)
+	}
+	w.Then(func(r store.Reader, w *commit.Wants) error {
+		captured, err := jobsOf(r, tables.rolling, left)
+		if err != nil {
+			return err
+		}
+		lost, err := jobsOf(r, tables.standing, left)
+		if err != nil {
+			return err
+		}
+		given, err := jobsOf(r, tables.standing, joined)
+		if err != nil {
+			return err
+		}
+		m.wantLatest(w, thing, captured)
+		m.wantLatest(w, thing, lost)
+		m.wantLatest(w, thing, given)
+		for _, id := range lost {
+			wants{w, m.s}.end(store.QueueKey{Thing: thing}, id)
+		}
+		for _, id := range given {
+			w.Record(tables.documents.Table, string(id)) // which the thing is told of
+		}
+		return nil
+	})
+}
+
+// wantLatest names the latest executions of jobs on a thing, and its queues. Most jobs have no
+// namespace: which do is known once they are read.
+func (m members) wantLatest(w *commit.Wants, thing muster.ThingName, ids []muster.JobID) {
+	for _, id := range ids {
+		wants{w, m.s}.execution(store.QueueKey{Thing: thing}, id, nil)
+	}
+	w.Then(func(r store.Reader, w *commit.Wants) error {
+		for _, id := range ids {
+			j, err := m.s.decoded.get(r, string(id))
+			if err != nil {
+				return err
+			}
+			if j != nil && j.Namespace != "" {
+				w.Queue(store.QueueKey{Thing: thing, Namespace: j.Namespace})
+			}
+		}
+		return nil
+	})
 }
 
 // ThingDeleted implements registry.Jobs.
-func (s *Jobs) ThingDeleted(tx *commit.Tx, thing muster.ThingName) error {
-	return removeAllOf(s.in(tx), thing)
+func (m members) ThingDeleted(tx *commit.Tx, thing muster.ThingName) error {
+	return removeAllOf(m.s.in(tx), thing)
+}
+
+// WantDeletion implements registry.Jobs.
+func (m members) WantDeletion(w *commit.Wants, thing muster.ThingName) {
+	w.OfThing(thing)
+	w.Then(func(r store.Reader, w *commit.Wants) error {
+		pending, err := pendingOf(r, thing)
+		for _, x := range pending {
+			queue := store.QueueKey{Thing: thing, Namespace: x.Namespace}
+			wants{w, m.s}.execution(queue, x.Job, &x.Number)
+			w.Counts(x.Job)
+		}
+		w.OfThing(thing) // again: what a sequence yields is not kept
+		return err
+	})
 }
 
 // GroupKnown implements registry.Jobs: rollouts that wait for the group go on.
-func (s *Jobs) GroupKnown(tx *commit.Tx, id string) error { return wakeHeld(s.in(tx), id) }
+func (m members) GroupKnown(tx *commit.Tx, id string) error { return wakeHeld(m.s.in(tx), id) }
 
 // GivenToMembers implements registry.Jobs.
-func (s *Jobs) GivenToMembers(tx *commit.Tx, id string, fn func(muster.JobID) error) error {
-	return eachJobOf(s.in(tx), tables.standing, []string{id}, func(j *muster.Job) error { return fn(j.ID) })
+func (m members) GivenToMembers(tx *commit.Tx, id string, fn func(muster.JobID) error) error {
+	return eachJobOf(m.s.in(tx), tables.standing, []string{id}, func(j *muster.Job) error { return fn(j.ID) })
 }
 
 // enqueue gives a thing an execution of j, unless one is pending already. A thing that
@@ -158,14 +231,9 @@ func leaveGroups(tx *transaction, thing muster.ThingName, lineage []string) erro
 
 // removeAllOf ends all pending executions of a thing that is being deleted.
 func removeAllOf(tx *transaction, thing muster.ThingName) error {
-	var pending []muster.Execution
-	for x, err := range tx.ExecutionsOfThing(thing) {
-		if err != nil {
-			return err
-		}
-		if !x.Status.Terminal() {
-			pending = append(pending, x)
-		}
+	pending, err := pendingOf(tx, thing)
+	if err != nil {
+		return err
 	}
 	for i := range pending {
 		j, err := tx.job(pending[i].Job)
@@ -177,6 +245,19 @@ func removeAllOf(tx *transaction, thing muster.ThingName) error {
 		}
 	}
 	return nil
+}
+
+// pendingOf returns the pending executions of a thing.
+func pendingOf(r store.Reader, thing muster.ThingName) (pending []muster.Execution, err error) {
+	for x, err := range r.ExecutionsOfThing(thing) {
+		if err != nil {
+			return nil, err
+		}
+		if !x.Status.Terminal() {
+			pending = append(pending, x)
+		}
+	}
+	return pending, nil
 }
 
 // removeExecution makes an execution REMOVED.
@@ -191,17 +272,9 @@ func removeExecution(tx *transaction, x *muster.Execution, j *muster.Job) error 
 // eachJobOf calls fn once for every job that index (standing or rolling) has under one
 // of these group ids. The jobs are collected first, since fn may change the index.
 func eachJobOf(tx *transaction, index store.Of[store.Link], groups []string, fn func(*muster.Job) error) error {
-	var ids []muster.JobID
-	for _, g := range groups {
-		from, to := store.Under(g)
-		for row, err := range index.Scan(tx, from, to) {
-			if err != nil {
-				return err
-			}
-			if id := muster.JobID(store.SplitKey(row.Key)[1]); !slices.Contains(ids, id) {
-				ids = append(ids, id)
-			}
-		}
+	ids, err := jobsOf(tx, index, groups)
+	if err != nil {
+		return err
 	}
 	for _, id := range ids {
 		j, err := tx.job(id)
@@ -215,6 +288,23 @@ func eachJobOf(tx *transaction, index store.Of[store.Link], groups []string, fn 
 		}
 	}
 	return nil
+}
+
+// jobsOf returns the jobs that index has under these group ids, each once.
+func jobsOf(r store.Reader, index store.Of[store.Link], groups []string) ([]muster.JobID, error) {
+	var ids []muster.JobID
+	for _, g := range groups {
+		from, to := store.Under(g)
+		for row, err := range index.Scan(r, from, to) {
+			if err != nil {
+				return nil, err
+			}
+			if id := muster.JobID(store.SplitKey(row.Key)[1]); !slices.Contains(ids, id) {
+				ids = append(ids, id)
+			}
+		}
+	}
+	return ids, nil
 }
 
 // wakeHeld makes the jobs due whose rollout waits for the dynamic group with that id.

@@ -107,7 +107,7 @@ func New(o Options) *Jobs {
 	}
 	s.waiters.init()
 	s.undecided.init(s.commits.Shared())
-	o.Registry.Connect(s)
+	o.Registry.Connect(members{s})
 	return s
 }
 

@@ -57,9 +57,7 @@ func (w waitlist) resume() error {
 	if err != nil {
 		return err
 	}
-	if err := w.readFor(namesOf(waiting)); err != nil {
-		return err
-	}
+	w.readFor(namesOf(waiting))
 	for _, row := range waiting {
 		tables.deferred.Delete(w.tx, row.Key)
 		if !w.j.Gives() {
@@ -100,9 +98,9 @@ func namesOf[T any](rows []store.Row[T]) []muster.ThingName {
 }
 
 // readFor reads at once what giving the job to things needs, if it still gives.
-func (w waitlist) readFor(things []muster.ThingName) error {
+func (w waitlist) readFor(things []muster.ThingName) {
 	if !w.j.Gives() || len(things) == 0 {
-		return nil
+		return
 	}
 	w.tx.Prefetch(func(wants *commit.Wants) {
 		for _, thing := range things {
@@ -110,7 +108,6 @@ func (w waitlist) readFor(things []muster.ThingName) error {
 			lookup.WantTargetsOf(wants, thing)
 		}
 	})
-	return lookup.ReadGroupsOf(w.tx.Tx, things)
 }
 
 // resumeOne gives a thing the execution that d defers, unless the thing has left

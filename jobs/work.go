@@ -262,7 +262,6 @@ func readFor(tx *transaction, timers []store.Timer) error {
 		}
 	})
 	var failed error
-	var retried []muster.ThingName
 	tx.Prefetch(func(w *commit.Wants) {
 		for _, t := range timers {
 			found, err := tx.Executions(t.ExecutionKey)
@@ -281,14 +280,10 @@ func readFor(tx *transaction, timers []store.Timer) error {
 			}
 			if j != nil && len(j.Config.Retry) > 0 && j.Selection == muster.Continuous { // hasLeft
 				lookup.WantTargetsOf(w, t.Thing)
-				retried = append(retried, t.Thing)
 			}
 		}
 	})
-	if failed != nil || len(retried) == 0 {
-		return failed
-	}
-	return lookup.ReadGroupsOf(tx.Tx, retried)
+	return failed
 }
 
 // settleSome ends some of the executions of a job that was cancelled, deleted or is

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/store"
 )
 
@@ -39,10 +40,17 @@ func datedPrefix(ascending bool, owner []string) []string {
 	return append([]string{"d"}, owner...)
 }
 
+// idIn returns the id of the resource of a row.
+func idIn(row store.Row[store.Link]) string {
+	parts := store.SplitKey(row.Key)
+	return parts[len(parts)-1]
+}
+
 // Dated is a list of resources by creation, from a dated table.
 type Dated[T any] struct {
 	Table  store.Of[store.Link]
-	Owner  []string // as given to PutDated
+	Owner  []string    // as given to PutDated
+	Of     store.Table // of the resources, which Read reads by id
 	Read   func(r store.Reader, id string) (T, error)
 	Filter string       // what Pick depends on; a token is only valid for the same
 	Pick   func(T) bool // whether an item is in the list; nil picks all
@@ -65,9 +73,9 @@ func (d Dated[T]) Page(ctx context.Context, v Viewer, pages Pager, p Page, ascen
 	var next string
 	err = v.View(ctx, func(r store.Reader) error {
 		from, to := store.Under(prefix...)
-		page, next, err = Fill(l, d.Table.Scan(r, l.From(from), to), func(row store.Row[store.Link]) (T, bool, error) {
-			parts := store.SplitKey(row.Key)
-			v, err := d.Read(r, parts[len(parts)-1])
+		rows := Ahead(l, r, d.Table.Scan(r, l.From(from), to), func(w *commit.Wants, row store.Row[store.Link]) { w.Record(d.Of, idIn(row)) })
+		page, next, err = Fill(l, rows, func(row store.Row[store.Link]) (T, bool, error) {
+			v, err := d.Read(r, idIn(row))
 			return v, d.Pick == nil || d.Pick(v), err
 		})
 		return err

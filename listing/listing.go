@@ -3,6 +3,7 @@ package listing
 import (
 	"iter"
 
+	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/store"
 )
 
@@ -41,6 +42,11 @@ func (l List) From(first string) string {
 		return first
 	}
 	return store.After(l.After)
+}
+
+// Ahead is commit.Ahead for the rows of a page.
+func Ahead[R any](l List, r store.Reader, rows iter.Seq2[store.Row[R], error], wants func(*commit.Wants, store.Row[R])) iter.Seq2[store.Row[R], error] {
+	return commit.Ahead(r, l.limit+1, rows, wants)
 }
 
 // Fill reads rows until the page is full with the items that pick returns with true, or

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/fleetquery"
 	"github.com/muster-iot/muster/store"
 )
@@ -30,7 +31,7 @@ func (s *Registry) Aggregate(ctx context.Context, q IndexQuery, field string) (*
 		if err != nil {
 			return err
 		}
-		for c, err := range candidates(on.Reader, at) {
+		for c, err := range commit.Ahead(on.Reader, stepMax, candidates(on.Reader, at), on.want) {
 			if err == nil {
 				err = ctx.Err()
 			}

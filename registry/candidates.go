@@ -4,6 +4,7 @@ import (
 	"iter"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/fleetquery"
 	"github.com/muster-iot/muster/store"
 )
@@ -200,6 +201,9 @@ func entriesIn(r store.Reader, at walk, yield func(candidate, error) bool) bool 
 	return true
 }
 
+// wantLatest names the latest execution of the job of x on its thing.
+func wantLatest(w *commit.Wants, x muster.Execution) { w.LatestOf(x.Thing, x.Job) }
+
 // executionsIn is entriesIn for the span of a job. The store has its own index of
 // executions by job and status, so there are no entries for them. An execution that is
 // not the latest of its thing and job is no candidate.
@@ -212,7 +216,8 @@ func executionsIn(r store.Reader, at walk, yield func(candidate, error) bool) bo
 		if status > at.Status {
 			at.Status, at.Queued = status, store.Cursor{}
 		}
-		for x, err := range r.ExecutionsOfJob(muster.JobID(fleetquery.JobOf(span.Field)), status, at.Queued) {
+		of := r.ExecutionsOfJob(muster.JobID(fleetquery.JobOf(span.Field)), status, at.Queued)
+		for x, err := range commit.Ahead(r, stepMax, of, wantLatest) {
 			c := candidate{}
 			if err == nil {
 				var latest *muster.Execution

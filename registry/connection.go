@@ -227,6 +227,11 @@ func dropAbsences(tx *commit.Tx) error {
 func (s *Registry) Connectivity(ctx context.Context, name muster.ThingName) (muster.Connectivity, error) {
 	var c muster.Connectivity
 	err := s.commits.View(ctx, func(r store.Reader) error {
+		commit.PrefetchView(r, func(w *commit.Wants) {
+			w.Record(tables.indexStates.Table, theIndex)
+			wantThing(name)(w)
+			w.Record(tables.connections.Table, string(name))
+		})
 		state, err := indexStateOf(r)
 		if err != nil {
 			return err

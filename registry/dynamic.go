@@ -142,10 +142,8 @@ func (ix *index) settleMembers(tx *commit.Tx) error {
 		}
 		looks := s.rechecks
 		s.rechecks = nil
-		for _, l := range looks {
-			if err := ix.applyRecheck(tx, l.thing, l.groups); err != nil {
-				return err
-			}
+		if err := ix.applyRechecks(tx, looks); err != nil {
+			return err
 		}
 		moves := s.moves
 		s.moves = nil
@@ -158,50 +156,99 @@ func (ix *index) settleMembers(tx *commit.Tx) error {
 	return muster.Errorf(muster.Internal, "the dynamic groups of the command never settle")
 }
 
-// applyRecheck evaluates the queries of the asked groups for a thing and moves the
-// thing in or out where the answer differs from its membership. Groups are evaluated
-// oldest first: a query sees only older dynamic groups (matchesNow), so those that
-// depend on this move come later in the loop and are added to asked in time.
-func (ix *index) applyRecheck(tx *commit.Tx, thing muster.ThingName, asked map[muster.GroupName]bool) error {
+// crossing is that a thing enters or exits a dynamic group.
+type crossing struct {
+	thing muster.ThingName
+	group *dynamicGroup
+	exit  bool
+	was   []string // in the first one of the thing: the groups that it was in, as in Move
+}
+
+// applyRechecks evaluates the queries that rechecks ask for and moves the things in or out
+// where the answer differs from their membership. What is read for them is read for all at
+// once: first for the queries, then for the moves.
+func (ix *index) applyRechecks(tx *commit.Tx, looks []recheck) error {
 	x, err := ix.view(tx)
-	if err != nil || len(asked) == 0 || !x.state.Config.Things {
+	if err != nil || !x.state.Config.Things {
 		return err
+	}
+	tx.PrefetchFar(func(w *commit.Wants) {
+		for _, l := range looks {
+			if len(l.groups) > 0 {
+				x.wantRecheck(w, l.thing, l.groups)
+			}
+		}
+	})
+	var all []crossing
+	for _, l := range looks {
+		if all, err = x.addCrossings(tx, all, l.thing, l.groups); err != nil {
+			return err
+		}
+	}
+	tx.PrefetchFar(func(w *commit.Wants) {
+		for _, c := range all {
+			if c.exit {
+				ix.jobs.WantMove(w, c.thing, c.group.LineageIDs(), nil)
+			} else {
+				ix.jobs.WantMove(w, c.thing, nil, c.group.LineageIDs())
+			}
+		}
+	})
+	for _, c := range all {
+		m := ix.moveOf(tx, c.thing, c.was)
+		if c.exit {
+			err = ix.exitGroup(tx, m, c.group.Group)
+		} else {
+			err = ix.enterGroup(tx, x, m, c.group.Group)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addCrossings adds to all those that follow from the queries of the asked groups for a thing.
+// Groups are evaluated oldest first: a query sees only older dynamic groups (matchesNow), so
+// those that depend on a crossing come later in the loop and are added to asked in time.
+func (x *indexView) addCrossings(tx *commit.Tx, all []crossing, thing muster.ThingName, asked map[muster.GroupName]bool) ([]crossing, error) {
+	if len(asked) == 0 {
+		return all, nil
 	}
 	t, err := tables.things.Get(tx, string(thing))
 	if err != nil || t == nil {
-		return err
+		return all, err
 	}
 	is, err := groupsOf(tx, thing)
 	if err != nil {
-		return err
+		return all, err
 	}
 	d := recordDocument(t)
-	for _, g := range x.dynamic {
+	for i, g := range x.dynamic {
 		if !asked[g.Name] {
 			continue
 		}
 		matches, err := matchesNow(tx, x.state.Config, *t, is, d, g)
 		if err != nil {
-			return err
+			return all, err
 		}
 		at := slices.IndexFunc(is, named(g.Name))
 		if matches == (at >= 0) {
 			continue
 		}
-		m := ix.moveOf(tx, thing, lineages(is))
-		if at >= 0 {
+		c := crossing{thing: thing, group: &x.dynamic[i], exit: at >= 0}
+		if len(all) == 0 || all[len(all)-1].thing != thing {
+			c.was = lineages(is)
+		}
+		all = append(all, c)
+		if c.exit {
 			is = slices.Delete(is, at, at+1)
-			err = ix.exitGroup(tx, m, g.Group)
 		} else {
 			is = append(is, g.Group)
-			err = ix.enterGroup(tx, x, m, g.Group)
-		}
-		if err != nil {
-			return err
 		}
 		x.addDependents(fleetquery.ThingGroupNames, asked)
 	}
-	return nil
+	return all, nil
 }
 
 // matchesNow reports whether the query of a dynamic group matches a thing. in are the

@@ -61,7 +61,7 @@ func (s *Registry) CreateDynamicThingGroup(ctx context.Context, in muster.Group,
 			return g, err
 		}
 		return g, s.events.group(tx, nil, &g)
-	})
+	}, wantGroup(asked.Name), wantView)
 }
 
 var errNotIndexed = muster.Errorf(muster.Invalid, "Things are not indexed: thingIndexingMode is OFF")
@@ -126,7 +126,7 @@ func (s *Registry) UpdateDynamicThingGroup(ctx context.Context, name muster.Grou
 			return g, err
 		}
 		return g, s.events.group(tx, &old, &g)
-	})
+	}, wantGroup(name), wantView)
 }
 
 // DeleteDynamicThingGroup removes a dynamic group, or succeeds if there is none. Its
@@ -153,7 +153,7 @@ func (s *Registry) DeleteDynamicThingGroup(ctx context.Context, name muster.Grou
 			return err
 		}
 		return s.index.jobs.GroupKnown(tx, g.ID)
-	})
+	}, s.wantRemoval(name), wantView)
 }
 
 // checkDependencies returns an Invalid error if a dynamic group would depend on itself:

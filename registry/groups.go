@@ -47,6 +47,11 @@ func (s *Registry) CreateThingGroup(ctx context.Context, in muster.Group, given 
 		}
 		tags.Put(tx, KindGroup, string(g.Name), labels)
 		return g, s.events.group(tx, nil, &g)
+	}, wantGroup(asked.Name), func(w *commit.Wants) {
+		if asked.Parent != "" {
+			wantGroup(asked.Parent)(w)
+			w.Under(tables.below.Table, string(asked.Parent), "1")
+		}
 	})
 }
 
@@ -129,7 +134,7 @@ func (s *Registry) DeleteThingGroup(ctx context.Context, name muster.GroupName, 
 			return muster.Errorf(muster.Invalid, "Cannot delete thing group : %s when there are still child groups attached to it", name)
 		}
 		return s.removeGroup(tx, *g)
-	})
+	}, s.wantRemoval(name))
 }
 
 // removeGroup removes a group after all checks.
@@ -184,10 +189,14 @@ func (s *Registry) ListThingGroups(ctx context.Context, f GroupFilter, p listing
 			})
 			return err
 		}
+		from, to := f.below()
+		commit.PrefetchView(r, func(w *commit.Wants) {
+			wantGroup(f.Parent)(w)
+			w.Range(tables.below.Table, l.From(from), to)
+		})
 		if _, err := thingGroup(r, f.Parent); err != nil {
 			return err
 		}
-		from, to := f.below()
 		list.Groups, list.Next, err = listing.Fill(l, tables.below.Scan(r, l.From(from), to), func(row store.Row[store.Link]) (muster.GroupName, bool, error) {
 			name := store.SplitKey(row.Key)[2]
 			return muster.GroupName(name), strings.HasPrefix(name, f.Prefix), nil

@@ -82,6 +82,7 @@ func (ix *index) view(tx *commit.Tx) (*indexView, error) {
 // refreshView makes a new view from the store. It must be called after a command
 // has changed a dynamic group or the state of the index.
 func (ix *index) refreshView(tx *commit.Tx) (*indexView, error) {
+	tx.PrefetchFar(wantView)
 	var err error
 	x := &indexView{mentioned: map[string][]int{}}
 	if x.state, err = indexStateOf(tx); err != nil {

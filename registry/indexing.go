@@ -142,7 +142,10 @@ func (ix *index) fillSome(tx *commit.Tx, s indexState) (last string, more bool, 
 	if last != "" {
 		from = store.After(last)
 	}
-	for row, err := range tables.things.Scan(tx, from, "") {
+	rows := commit.Ahead(tx, stepMax+1, tables.things.Scan(tx, from, ""), func(w *commit.Wants, row store.Row[muster.Thing]) {
+		wantDocument(w, s.Config, row.Value.Name)
+	})
+	for row, err := range rows {
 		if err != nil {
 			return last, false, err
 		}

@@ -9,8 +9,15 @@ import (
 // This file names what the methods of Lookup read, for commands of other packages.
 
 // WantThing names what Thing, HasThing and RequireThing read.
-func (Lookup) WantThing(w *commit.Wants, name muster.ThingName) {
-	w.Record(tables.things.Table, string(name))
+func (Lookup) WantThing(w *commit.Wants, name muster.ThingName) { wantThing(name)(w) }
+
+// WantGroup names what Group and FindGroup read.
+func (Lookup) WantGroup(w *commit.Wants, name muster.GroupName) { wantGroup(name)(w) }
+
+// WantGroupsOf names what GroupsOf reads. When the names of the groups are known, named is
+// called with each, and may name more.
+func (Lookup) WantGroupsOf(w *commit.Wants, thing muster.ThingName, named func(*commit.Wants, muster.GroupName)) {
+	wantGroupsOf(w, thing, named)
 }
 
 // WantIdleThings names the things of all queues that are named and turn out to be empty.
@@ -94,31 +101,10 @@ func (l Lookup) ReadThings(tx *commit.Tx, names []muster.ThingName) {
 	})
 }
 
-// WantTargetsOf names what TargetsOf reads of a thing, but for its groups (ReadGroupsOf).
-func (l Lookup) WantTargetsOf(w *commit.Wants, thing muster.ThingName) {
+// WantTargetsOf names what TargetsOf reads.
+func (Lookup) WantTargetsOf(w *commit.Wants, thing muster.ThingName) {
 	if w.Far() {
-		l.WantThing(w, thing)
-		w.Under(tables.memberships.Table, string(thing))
+		wantThing(thing)(w)
+		wantGroupsOf(w, thing, nil)
 	}
-}
-
-// ReadGroupsOf reads the groups of some things at once, if the store is reached over a network.
-func (l Lookup) ReadGroupsOf(tx *commit.Tx, things []muster.ThingName) error {
-	if !tx.Far() {
-		return nil
-	}
-	var failed error
-	tx.Prefetch(func(w *commit.Wants) {
-		for _, thing := range things {
-			from, to := store.Under(string(thing))
-			for row, err := range tables.memberships.Scan(tx, from, to) {
-				if err != nil {
-					failed = err
-					return
-				}
-				w.Record(tables.groups.Table, store.SplitKey(row.Key)[1])
-			}
-		}
-	})
-	return failed
 }

@@ -5,6 +5,7 @@ import (
 	"iter"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/listing"
 	"github.com/muster-iot/muster/store"
 )
@@ -25,6 +26,12 @@ func (s *Registry) ListThingsInThingGroup(ctx context.Context, group muster.Grou
 		return list, err
 	}
 	err = s.commits.View(ctx, func(r store.Reader) error {
+		commit.PrefetchView(r, func(w *commit.Wants) {
+			wantGroup(group)(w)
+			if recursive {
+				w.Under(tables.below.Table, string(group))
+			}
+		})
 		g, err := thingGroup(r, group)
 		if err != nil {
 			return err
@@ -56,7 +63,8 @@ func membersUnder(r store.Reader, root muster.GroupName, after string) iter.Seq2
 			first, last = store.JoinKey(at[0], at[1]), at[2]
 			from = store.JoinKey(string(root), first)
 		}
-		for row, err := range tables.below.Scan(r, from, to) {
+		rows := commit.Ahead(r, 2, tables.below.Scan(r, from, to), wantMembersOf)
+		for row, err := range rows {
 			if err != nil {
 				yield(store.Row[muster.ThingName]{}, err)
 				return
@@ -71,6 +79,19 @@ func membersUnder(r store.Reader, root muster.GroupName, after string) iter.Seq2
 			}
 		}
 	}
+}
+
+// wantMembersOf names the first members of a group that is below another.
+func wantMembersOf(w *commit.Wants, row store.Row[store.Link]) {
+	name := store.SplitKey(row.Key)[2]
+	wantGroup(muster.GroupName(name))(w)
+	w.Then(func(r store.Reader, w *commit.Wants) error {
+		g, err := tables.groups.Get(r, name)
+		if err == nil && g != nil {
+			w.Under(tables.members.Table, g.ID)
+		}
+		return err
+	})
 }
 
 // membersOf yields the members of a group after the thing after, and reports whether to
@@ -105,6 +126,10 @@ func (s *Registry) ListThingGroupsForThing(ctx context.Context, thing muster.Thi
 		return list, err
 	}
 	err = s.commits.View(ctx, func(r store.Reader) error {
+		commit.PrefetchView(r, func(w *commit.Wants) {
+			wantThing(thing)(w)
+			wantGroupsOf(w, thing, nil)
+		})
 		if err := mustHaveThing(r, thing); err != nil {
 			return err
 		}

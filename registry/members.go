@@ -44,12 +44,7 @@ func (s *Registry) UpdateThingGroupsForThing(ctx context.Context, thing muster.T
 			return err
 		}
 		return s.regroup(tx, thing, was, is)
-	}, wantThing(thing), func(w *commit.Wants) {
-		w.Under(tables.memberships.Table, string(thing))
-		for _, group := range slices.Concat(add, remove) {
-			w.Record(tables.groups.Table, string(group))
-		}
-	})
+	}, func(w *commit.Wants) { s.index.wantRegroup(w, thing, add, remove) })
 }
 
 // groupsAfter returns the groups of a thing after a change of was. It fails with
@@ -120,7 +115,10 @@ func (s *Registry) departSome(tx *commit.Tx, id string, limit int) error {
 		from = store.After(store.JoinKey(id, d.After))
 	}
 	n := 0
-	for row, err := range tables.members.Scan(tx, from, to) {
+	rows := commit.Ahead(tx, limit+1, tables.members.Scan(tx, from, to), func(w *commit.Wants, row store.Row[membership]) {
+		s.index.wantDeparture(w, muster.ThingName(store.SplitKey(row.Key)[1]), *d)
+	})
+	for row, err := range rows {
 		if err != nil {
 			return err
 		}

@@ -27,8 +27,13 @@ type Jobs interface {
 	// Moved is called at the end of the command for each thing that left or joined
 	// groups.
 	Moved(tx *commit.Tx, m Move) error
+	// WantMove names what Leaving and Moved will read if a thing leaves and joins groups with
+	// these ids.
+	WantMove(w *commit.Wants, thing muster.ThingName, left, joined []string)
 	// ThingDeleted is called after the records of a thing were deleted.
 	ThingDeleted(tx *commit.Tx, thing muster.ThingName) error
+	// WantDeletion names what ThingDeleted will read.
+	WantDeletion(w *commit.Wants, thing muster.ThingName)
 	// GroupKnown is called when jobs need no longer wait for the members of the
 	// dynamic group with an id: they are complete, the group was deleted, or things are
 	// no longer indexed.

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/fleetquery"
 	"github.com/muster-iot/muster/listing"
 	"github.com/muster-iot/muster/store"
@@ -64,7 +65,7 @@ func (s *Registry) SearchIndex(ctx context.Context, q IndexQuery, p listing.Page
 			}
 		}
 		seen := 0
-		for c, err := range candidates(on.Reader, at) {
+		for c, err := range commit.Ahead(on.Reader, p.Limit+1, candidates(on.Reader, at), on.want) {
 			if err != nil {
 				return err
 			}
@@ -121,6 +122,15 @@ func (s *Registry) withSearch(ctx context.Context, q IndexQuery, fn func(search)
 		}
 		return fn(search{r, state.Config, query})
 	})
+}
+
+// want names what hit and foundThing read of a candidate.
+func (s search) want(w *commit.Wants, c candidate) {
+	if c.thing != "" {
+		wantThing(c.thing)(w)
+		wantDocument(w, s.config, c.thing)
+		wantAsked(w, s.config, c.thing, s.query)
+	}
 }
 
 // hit returns the thing of a candidate and its document, or nil if it does not match. A

@@ -42,16 +42,11 @@ func (s *Registry) CreateThing(ctx context.Context, in muster.Thing) (muster.Thi
 			return t, err
 		}
 		return t, s.events.thing(tx, nil, &t)
-	}, wantThing(asked.Name), func(w *commit.Wants) {
+	}, s.index.wantChange(asked.Name), func(w *commit.Wants) {
 		if asked.Type != "" {
 			w.Record(tables.types.Table, string(asked.Type))
 		}
 	})
-}
-
-// wantThing names the record of a thing.
-func wantThing(name muster.ThingName) func(*commit.Wants) {
-	return func(w *commit.Wants) { w.Record(tables.things.Table, string(name)) }
 }
 
 func (s *Registry) checkSameThing(old, asked muster.Thing) error {
@@ -99,7 +94,7 @@ func (s *Registry) UpdateThing(ctx context.Context, name muster.ThingName, u mus
 			return err
 		}
 		return s.events.thing(tx, old, &t)
-	})
+	}, s.index.wantChange(name))
 }
 
 // DeleteThing removes a thing and its memberships; its pending executions end, and the
@@ -148,6 +143,11 @@ func (s *Registry) DeleteThing(ctx context.Context, name muster.ThingName, expec
 			return err
 		}
 		return s.index.jobs.ThingDeleted(tx, name)
+	}, wantThing(name), func(w *commit.Wants) {
+		s.rights.WantAttached(w, name)
+		w.Under(tables.memberships.Table, string(name))
+		w.Record(tables.connections.Table, string(name))
+		s.index.jobs.WantDeletion(w, name)
 	})
 }
 
@@ -193,7 +193,10 @@ func (s *Registry) ListThings(ctx context.Context, f ThingFilter, p listing.Page
 			return err
 		}
 		from, to := store.Under(string(f.Type))
-		list.Things, list.Next, err = listing.Fill(l, tables.typed.Scan(r, l.From(from), to), func(row store.Row[store.Link]) (muster.Thing, bool, error) {
+		rows := listing.Ahead(l, r, tables.typed.Scan(r, l.From(from), to), func(w *commit.Wants, row store.Row[store.Link]) {
+			wantThing(muster.ThingName(store.SplitKey(row.Key)[1]))(w)
+		})
+		list.Things, list.Next, err = listing.Fill(l, rows, func(row store.Row[store.Link]) (muster.Thing, bool, error) {
 			t, err := tables.things.Get(r, store.SplitKey(row.Key)[1])
 			if err != nil || t == nil {
 				return muster.Thing{}, false, err

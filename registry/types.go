@@ -117,6 +117,9 @@ func (s *Registry) DeleteThingType(ctx context.Context, name muster.TypeName) er
 		tables.types.Delete(tx, string(name))
 		tags.Put(tx, KindType, string(name), nil)
 		return s.events.thingType(tx, &t, nil)
+	}, func(w *commit.Wants) {
+		w.Record(tables.types.Table, string(name))
+		w.Under(tables.typed.Table, string(name))
 	})
 }
 

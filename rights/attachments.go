@@ -62,6 +62,9 @@ func (s *Rights) AttachPolicy(ctx context.Context, name string, t PolicyTarget) 
 		tables.policiesOfTarget.Put(tx, store.JoinKey(t.key(), name), store.Link{})
 		s.recheckTarget(tx, t)
 		return nil
+	}, wantPolicy(name), func(w *commit.Wants) {
+		s.wantTarget(w, t)
+		w.Under(tables.policiesOfTarget.Table, t.key())
 	})
 }
 
@@ -76,7 +79,7 @@ func (s *Rights) DetachPolicy(ctx context.Context, name string, t PolicyTarget) 
 		detachPolicy(tx, name, t.key())
 		s.recheckTarget(tx, t)
 		return nil
-	})
+	}, func(w *commit.Wants) { s.wantTarget(w, t) })
 }
 
 func detachPolicy(tx *commit.Tx, name, target string) {
@@ -129,6 +132,10 @@ func (s *Rights) AttachedPolicies(ctx context.Context, t PolicyTarget, recursive
 		return list, err
 	}
 	err = s.commits.View(ctx, func(r store.Reader) error {
+		commit.PrefetchView(r, func(w *commit.Wants) {
+			s.wantTarget(w, t)
+			s.wantEffective(w, t, "")
+		})
 		if err := s.targetExists(r, t); err != nil {
 			return err
 		}
@@ -185,10 +192,14 @@ func (s *Rights) TargetsOfPolicy(ctx context.Context, name string, certificates 
 		return list, err
 	}
 	err = s.commits.View(ctx, func(r store.Reader) error {
+		from, to := store.Under(name)
+		commit.PrefetchView(r, func(w *commit.Wants) {
+			wantPolicy(name)(w)
+			w.Range(tables.policyTargets.Table, l.From(from), to)
+		})
 		if _, err := policy(r, name); err != nil {
 			return err
 		}
-		from, to := store.Under(name)
 		list.ARNs, list.Next, err = listing.Fill(l, tables.policyTargets.Scan(r, l.From(from), to), func(row store.Row[store.Link]) (string, bool, error) {
 			target := store.SplitKey(row.Key)[1]
 			wanted := !certificates || strings.HasPrefix(target, certificateTarget(""))
@@ -206,6 +217,13 @@ func (s *Rights) TargetsOfPolicy(ctx context.Context, name string, certificates 
 func (s *Rights) EffectivePolicies(ctx context.Context, t PolicyTarget, thing muster.ThingName) ([]muster.Policy, error) {
 	var found []muster.Policy
 	err := s.commits.View(ctx, func(r store.Reader) (err error) {
+		commit.PrefetchView(r, func(w *commit.Wants) {
+			s.wantTarget(w, t)
+			if thing != "" {
+				s.registry.WantThing(w, thing)
+			}
+			s.wantEffective(w, t, thing)
+		})
 		if t != (PolicyTarget{}) {
 			if err := s.targetExists(r, t); err != nil {
 				return err

@@ -41,6 +41,9 @@ func (s *Rights) AddCA(ctx context.Context, ca muster.CA, given []muster.Tag) (m
 		listing.PutDated(tx, tables.casByDate, ca.CreatedAt, string(ca.ID))
 		tags.Put(tx, KindCA, string(ca.ID), given)
 		return ca, nil
+	}, func(w *commit.Wants) {
+		w.Record(tables.cas.Table, string(ca.ID))
+		w.Under(tables.casBySubject.Table, ca.Subject)
 	})
 }
 
@@ -111,7 +114,7 @@ type CAList struct {
 // CAs lists the registered CAs by creation, newest first unless ascending: those that
 // name the template, or all if it is empty. It fails with Invalid.
 func (s *Rights) CAs(ctx context.Context, template string, p listing.Page, ascending bool) (list CAList, err error) {
-	d := listing.Dated[muster.CA]{Table: tables.casByDate, Filter: template, Read: readCA}
+	d := listing.Dated[muster.CA]{Table: tables.casByDate, Filter: template, Of: tables.cas.Table, Read: readCA}
 	if template != "" {
 		d.Pick = func(ca muster.CA) bool { return ca.TemplateName == template }
 	}
@@ -159,7 +162,10 @@ func findCA(r store.Reader, id muster.CertificateID) (muster.CA, error) {
 func casOf(r store.Reader, subject string) ([]muster.CA, error) {
 	var found []muster.CA
 	from, to := store.Under(subject)
-	for row, err := range tables.casBySubject.Scan(r, from, to) {
+	rows := commit.Ahead(r, sameSubjectMax, tables.casBySubject.Scan(r, from, to), func(w *commit.Wants, row store.Row[store.Link]) {
+		w.Record(tables.cas.Table, store.SplitKey(row.Key)[1])
+	})
+	for row, err := range rows {
 		if err != nil {
 			return nil, err
 		}

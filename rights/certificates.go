@@ -37,6 +37,10 @@ func (s *Rights) AddCertificate(ctx context.Context, c muster.Certificate) (must
 		}
 		s.recheckCertificate(tx, c.ID)
 		return c, nil
+	}, wantCertificate(c.ID), func(w *commit.Wants) {
+		if c.CA != "" {
+			w.Record(tables.cas.Table, string(c.CA))
+		}
 	})
 }
 
@@ -79,7 +83,7 @@ func (s *Rights) UpdateCertificate(ctx context.Context, id muster.CertificateID,
 		tables.certificates.Put(tx, string(id), c)
 		s.recheckCertificate(tx, id)
 		return nil
-	})
+	}, wantCertificate(id))
 }
 
 // DeleteCertificate removes a certificate (AUTH-32). It fails with NotFound, with
@@ -118,6 +122,9 @@ func (s *Rights) DeleteCertificate(ctx context.Context, id muster.CertificateID,
 		}
 		s.recheckCertificate(tx, id)
 		return nil
+	}, wantCertificate(id), func(w *commit.Wants) {
+		w.Under(tables.thingsOfPrincipal.Table, string(id))
+		w.Under(tables.policiesOfTarget.Table, certificateTarget(id))
 	})
 }
 
@@ -130,7 +137,7 @@ type CertificateList struct {
 // Certificates lists all certificates by creation, newest first unless ascending. It fails
 // with Invalid.
 func (s *Rights) Certificates(ctx context.Context, p listing.Page, ascending bool) (list CertificateList, err error) {
-	d := listing.Dated[muster.Certificate]{Table: tables.certificatesByDate, Read: readCertificate}
+	d := listing.Dated[muster.Certificate]{Table: tables.certificatesByDate, Of: tables.certificates.Table, Read: readCertificate}
 	list.Certificates, list.Next, err = d.Page(ctx, s.commits, s.pages, p, ascending)
 	return list, err
 }
@@ -138,7 +145,7 @@ func (s *Rights) Certificates(ctx context.Context, p listing.Page, ascending boo
 // CertificatesOfCA lists the certificates that a registered CA has signed, by creation,
 // newest first unless ascending. A CA that does not exist has none. It fails with Invalid.
 func (s *Rights) CertificatesOfCA(ctx context.Context, ca muster.CertificateID, p listing.Page, ascending bool) (list CertificateList, err error) {
-	d := listing.Dated[muster.Certificate]{Table: tables.certificatesOfCA, Owner: []string{string(ca)}, Read: readCertificate}
+	d := listing.Dated[muster.Certificate]{Table: tables.certificatesOfCA, Owner: []string{string(ca)}, Of: tables.certificates.Table, Read: readCertificate}
 	list.Certificates, list.Next, err = d.Page(ctx, s.commits, s.pages, p, ascending)
 	return list, err
 }

@@ -63,7 +63,7 @@ func (s *Rights) DeletePolicy(ctx context.Context, name string) error {
 		listing.DeleteDated(tx, tables.policiesByDate, p.CreatedAt, name)
 		tags.Put(tx, KindPolicy, name, nil)
 		return nil
-	})
+	}, wantPolicy(name), func(w *commit.Wants) { w.Under(tables.policyTargets.Table, name) })
 }
 
 // PolicyList is a page of policies.
@@ -75,7 +75,7 @@ type PolicyList struct {
 // Policies lists all policies by creation, newest first unless ascending. It fails with
 // Invalid.
 func (s *Rights) Policies(ctx context.Context, p listing.Page, ascending bool) (list PolicyList, err error) {
-	d := listing.Dated[muster.Policy]{Table: tables.policiesByDate, Read: policy}
+	d := listing.Dated[muster.Policy]{Table: tables.policiesByDate, Of: tables.policies.Table, Read: policy}
 	list.Policies, list.Next, err = d.Page(ctx, s.commits, s.pages, p, ascending)
 	return list, err
 }

@@ -34,10 +34,7 @@ func (s *Rights) AttachPrincipal(ctx context.Context, thing muster.ThingName, id
 		tables.thingsOfPrincipal.Put(tx, store.JoinKey(string(id), string(thing)), a)
 		s.recheckCertificate(tx, id)
 		return nil
-	}, func(w *commit.Wants) {
-		w.Record(tables.certificates.Table, string(id))
-		w.Under(tables.thingsOfPrincipal.Table, string(id))
-	})
+	}, s.wantAttachment(thing, id), func(w *commit.Wants) { w.Under(tables.thingsOfPrincipal.Table, string(id)) })
 }
 
 // DetachPrincipal detaches a certificate from a thing. If it is not attached, that is no
@@ -54,7 +51,7 @@ func (s *Rights) DetachPrincipal(ctx context.Context, thing muster.ThingName, id
 		tables.thingsOfPrincipal.Delete(tx, store.JoinKey(string(id), string(thing)))
 		s.recheckCertificate(tx, id)
 		return nil
-	})
+	}, s.wantAttachment(thing, id))
 }
 
 // Attached reports whether a certificate is attached to a thing.
@@ -134,6 +131,7 @@ type Grounds struct {
 func (s *Rights) Grounds(ctx context.Context, id muster.CertificateID, clientID string) (Grounds, error) {
 	var g Grounds
 	err := s.commits.View(ctx, func(r store.Reader) error {
+		commit.PrefetchView(r, func(w *commit.Wants) { s.wantGrounds(w, id, clientID) })
 		c, err := tables.certificates.Get(r, string(id))
 		if err != nil || c == nil {
 			return err

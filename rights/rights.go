@@ -23,6 +23,12 @@ type Registry interface {
 	Group(r store.Reader, name muster.GroupName) (muster.Group, error)
 	// GroupsOf returns the groups that a thing is a direct member of, by name.
 	GroupsOf(r store.Reader, thing muster.ThingName) ([]muster.Group, error)
+
+	// WantThing, WantGroup and WantGroupsOf name what the methods above read. When the names of
+	// the groups of a thing are known, named is called with each, and may name more.
+	WantThing(w *commit.Wants, name muster.ThingName)
+	WantGroup(w *commit.Wants, name muster.GroupName)
+	WantGroupsOf(w *commit.Wants, thing muster.ThingName, named func(*commit.Wants, muster.GroupName))
 }
 
 // Watcher is told of changes of rights.

@@ -236,6 +236,8 @@ type Wanted struct {
 	OfThings []muster.ThingName // of ExecutionsOfThing
 	OfJobs   []OfJob            // of ExecutionsOfJob
 	Timers   []muster.Instant   // of Timers
+
+	Anew bool // what a view has read before is probably not read again
 }
 
 // OfJob names a sequence of ExecutionsOfJob.

@@ -93,3 +93,29 @@ func first[T any](seq iter.Seq2[T, error]) error {
 	}
 	return nil
 }
+
+// A view forgets what it has read for the rows before, and not what it reads for those that come.
+func TestAPrefetchAnew(t *testing.T) {
+	t.Parallel()
+	s, trips := teststore.Counting(t)
+	var many []store.RecordKey
+	for i := range 3000 {
+		many = append(many, store.RecordKey{Table: "table", Key: fmt.Sprint(i)})
+	}
+	for anew, want := range map[bool]int{false: 2, true: 3} {
+		trips.Want(t, want, fmt.Sprintf("reading on after a prefetch, anew %v,", anew), func() {
+			if err := s.View(t.Context(), func(r store.Reader) error {
+				far := r.(store.Prefetcher)
+				last := store.RecordKey{Table: "table", Key: "last"}
+				err := errors.Join(far.Prefetch(store.Wanted{Records: many}), far.Prefetch(store.Wanted{Records: []store.RecordKey{last}, Anew: anew}))
+				for _, k := range []store.RecordKey{last, many[0]} {
+					_, failed := r.Get(k.Table, k.Key)
+					err = errors.Join(err, failed)
+				}
+				return err
+			}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}

@@ -40,6 +40,9 @@ func (r *reader) trim() {
 
 // Prefetch reads what is wanted in one round trip, or in two if there are shards.
 func (r *reader) Prefetch(w store.Wanted) error {
+	if w.Anew && r.view && r.own.known() > keptMax/2 {
+		r.own = &changes{} // now, and not while what is read here is used
+	}
 	own := r.own
 	err := r.s.send(slices.Concat(
 		own.askQueues(w.Queues), own.askHeads(w.Heads), own.askOfHeads(w.Heads, w.OfHeads), own.askLatest(w.Latest),
