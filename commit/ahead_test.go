@@ -120,12 +120,28 @@ func TestNothingFollowsOnAStoreThatIsNear(t *testing.T) {
 			chain(w, "a")
 			w.LatestOf("lamp", "job")
 			w.Under(records.Table, "a")
-			if w.Far() || len(w.records)+len(w.then)+len(w.latest)+len(w.ranges) > 0 {
+			if w.Far() || w.First("job") || len(w.records)+len(w.then)+len(w.latest)+len(w.ranges) > 0 {
 				t.Errorf("%+v is wanted of a store in memory", *w)
 			}
 		})
 		tx.PrefetchFar(func(*Wants) { t.Error("PrefetchFar asks what is wanted of a store in memory") })
 		for range Ahead(tx, 1, numbers(3), func(*Wants, int) { t.Error("Ahead asks what is wanted of a store in memory") }) {
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestOnlyTheFirstCommandNamesWhatAllReadOfAJob(t *testing.T) {
+	c := running(t, Options{Store: &remote{Store: memstore.New()}})
+	if err := c.Do(t.Context(), func(tx *Tx) error {
+		for range 2 { // what was named for one prefetch is not named for the next
+			tx.Prefetch(func(w *Wants) {
+				if got := fmt.Sprint(w.First("a"), w.First("a"), w.First("b"), w.First("a")); got != "true false true false" {
+					t.Errorf("First is %s", got)
+				}
+			})
 		}
 		return nil
 	}); err != nil {

@@ -27,6 +27,7 @@ type Wants struct {
 	ofEntries  []store.Table
 	ofIdle     []store.Table
 	then       []func(store.Reader, *Wants) error
+	asked      map[muster.JobID]struct{}
 	far        bool
 }
 
@@ -40,6 +41,22 @@ type entryWant struct {
 // Far reports whether the store is reached over a network. If it is not, records, counts and
 // sequences are not read beforehand, and need not be named.
 func (w *Wants) Far() bool { return w.far }
+
+// First reports whether it is asked for the first time of a job, so that what all commands read
+// of it is named once. It is never so if the store is not reached over a network.
+func (w *Wants) First(job muster.JobID) bool {
+	if !w.far {
+		return false
+	}
+	if _, named := w.asked[job]; named {
+		return false
+	}
+	if w.asked == nil {
+		w.asked = map[muster.JobID]struct{}{}
+	}
+	w.asked[job] = struct{}{}
+	return true
+}
 
 // Queue names a queue.
 func (w *Wants) Queue(key store.QueueKey) { w.queues = append(w.queues, key) }

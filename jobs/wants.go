@@ -63,10 +63,10 @@ func (w wants) rest() {
 
 // end is what the end of an execution reads beside it: the last one of a job completes the job.
 func (w wants) end(queue store.QueueKey, job muster.JobID) {
-	w.Counts(job)
 	w.Next(queue, job, tables.jobs.Table, tables.documents.Table) // which its device is told of
 	w.told(queue)
-	if w.Far() {
+	if w.First(job) {
+		w.Counts(job)
 		w.s.events.WantTell(w.Wants)
 		w.Record(store.Tallies.Table, activeJobs)
 		w.Under(tables.deferred.Table, string(job))
