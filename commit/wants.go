@@ -135,9 +135,11 @@ func (w *Wants) Under(table store.Table, parts ...string) {
 // Timers names the first timers that are due at or before until.
 func (w *Wants) Timers(until muster.Instant) { w.timers = append(w.timers, until) }
 
-// OfThing names the first executions of a thing, and OfJob those of a job.
+// OfThing names the first executions of a thing.
 func (w *Wants) OfThing(thing muster.ThingName) { w.things = append(w.things, thing) }
-func (w *Wants) OfJob(of store.OfJob)           { w.ofJobs = append(w.ofJobs, of) }
+
+// OfJob names the first executions of a job, or of those with a status.
+func (w *Wants) OfJob(of store.OfJob) { w.ofJobs = append(w.ofJobs, of) }
 
 // Counts names the counts of a job.
 func (w *Wants) Counts(job muster.JobID) { w.counts = append(w.counts, job) }

@@ -45,7 +45,7 @@ func TestChunks(t *testing.T) {
 				break
 			}
 		}
-		if !reflect.DeepEqual(got, test.want) || err != test.err {
+		if !reflect.DeepEqual(got, test.want) || !errors.Is(err, test.err) {
 			t.Errorf("chunks of %d, %v: %v, %v, want %v", test.n, test.err, got, err, test.want)
 		}
 	}
