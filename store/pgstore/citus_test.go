@@ -81,7 +81,7 @@ func (s *sent) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) 
 
 // What devices do concerns one shard in each of its statements, so that a commit in a lane is
 // one on one server. The exception is the sum of a job's counts, which is only read.
-func TestStatementsOfALaneConcernOneShard(t *testing.T) {
+func TestStatementsOnCitusConcernOneShard(t *testing.T) {
 	address := citus(t)
 	s := openEmptied(t, address)
 	defer s.Close()
