@@ -8,6 +8,8 @@
 // there are lanes. One process works on a database at a time: it is a row of the table node,
 // which it renews, and each commit checks that no other process has taken over (lane.go).
 //
+// Where Citus distributes the tables, the rows of a thing are in one shard (shards.go).
+//
 // A database that is restarted, or cannot be reached for a while, is waited for
 // (outageMax); after that calls fail with store.ErrUnavailable, until it is there again. The
 // process never has to be started anew for that.
