@@ -9,9 +9,9 @@ import (
 // aheadMax bounds the rows that Ahead takes at a time, unless its caller wants more.
 const aheadMax = 512
 
-// Ahead yields rows, for a loop that reads something of r for each of them, which wants names.
-// On a store that is reached over a network it takes the first n rows and reads what they want
-// at once before it yields them, then the next, of which there are more each time. n is how
+// Ahead yields rows for a loop that reads more of r for each row; wants names what that is. On a
+// store that is reached over a network, Ahead takes n rows, reads what all of them want in one
+// request, and yields them. Then it goes on with the next rows, twice as many each time. n is how
 // many rows the loop will probably look at.
 func Ahead[T any](r store.Reader, n int, rows iter.Seq2[T, error], wants func(*Wants, T)) iter.Seq2[T, error] {
 	if tx, ok := r.(*Tx); ok {

@@ -260,7 +260,7 @@ func redeliver(tx *transaction, debts []store.Row[owing]) error {
 	return nil
 }
 
-// owedQueue returns the queue of which its thing must still be told.
+// owedQueue returns the queue that a debt is about.
 func owedQueue(debt store.Row[owing]) store.QueueKey {
 	parts := store.SplitKey(debt.Key)
 	return store.QueueKey{Thing: muster.ThingName(parts[0]), Namespace: muster.Namespace(parts[1])}

@@ -207,8 +207,8 @@ func giveFirst(tx *transaction, j *muster.Job, names []muster.ThingName) (int, e
 	return given, nil
 }
 
-// anyEnded reports whether an execution of j has ended. As long as none has, whoever had the
-// job has it in its queue.
+// anyEnded reports whether an execution of j has ended. As long as none has ended, each thing
+// that was given the job still has it in its queue.
 func anyEnded(tx *transaction, j *muster.Job) (bool, error) {
 	counts, err := store.CountsOf(tx, j.ID)
 	return counts.Total() != counts.Pending(), err

@@ -160,9 +160,9 @@ func (tx *transaction) prefetch(name func(wants)) {
 	}
 }
 
-// readAhead reads at once what the first of some steps will read, each of which does a piece of
-// the work of one of these jobs. The first of them to come in a transaction reads for the next
-// ones, too.
+// readAhead is called at the start of a step for the job ids[0]; the steps after it are for the
+// other ids. The first step of a transaction reads in a few requests what it and the steps after
+// it need.
 func (tx *transaction) readAhead(ids []muster.JobID) error {
 	if !tx.Far() {
 		return nil

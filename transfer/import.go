@@ -229,7 +229,7 @@ func (x *Export) importFile(ctx context.Context, s store.Store, file File, p pro
 	}
 	ctx, stop := context.WithCancel(ctx)
 	steps := rows.steps(ctx, b)
-	defer func() { // the file is closed when nobody reads it any more
+	defer func() { // the reader must have stopped before the file is closed
 		stop()
 		for range steps {
 		}

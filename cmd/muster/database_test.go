@@ -240,7 +240,7 @@ func TestStoresAreNotMistaken(t *testing.T) {
 	serveRefused("belongs to another deployment", "--data", foreign, "--store", database, "--accept-loss")
 	wantSaid(t, 1, "belongs to another deployment", "admin", "verify", foreign, "--store", database)
 
-	// With --accept-loss a lost folder is made anew beside its database.
+	// With --accept-loss a new folder replaces one that was lost, and the database stays.
 	if err := os.RemoveAll(elsewhere); err != nil {
 		t.Fatal(err)
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/muster-iot/muster/store/pgstore"
 )
 
-// Trips counts the round trips to a database. Those of transactions that the database refuses
-// are not counted, nor is the end of a view, for which nobody waits.
+// Trips counts the round trips to a database, but not those of transactions that the database
+// refuses, nor the end of a view, since no caller waits for that.
 type Trips struct{ n atomic.Int64 }
 
 // Counting returns an empty store on a database of the test's own, whatever the suites are

@@ -67,8 +67,9 @@ const (
 		WHERE e.thing = k.thing AND e.job = k.job AND e.number = k.number AND e.bucket = k.bucket AND e.bucket = ANY($4)`
 )
 
-// ofStatuses returns a statement for a page of a job where there are shards, each of which finds
-// its own part: it would be all of the job if it had to be of several statuses in one order.
+// ofStatuses returns a statement for a page of a job, for a database with shards. It has a page
+// for each status, because the index has an order within one status only: for several, each shard
+// would sort all its executions of the job.
 func ofStatuses(statuses []int16) string {
 	const page = `SELECT ` + executionColumns + ` FROM muster.execution e WHERE e.status = %d AND e.job = $1 AND e.queued_at <= $2
 			AND (e.queued_at < $2 OR (e.thing, e.number) > ($3, $4))

@@ -25,7 +25,7 @@ func (e *mismatchError) Error() string {
 // state in which this process left it.
 var errOutvoted = errors.New("pgstore: the lane of commits was taken over")
 
-// errDoubt is a commit of which it cannot be found out whether it took place.
+// errDoubt is a commit that may or may not have taken place: the database does not say.
 var errDoubt = errors.New("pgstore: whether a commit took place is not known")
 
 // fault is what an error of the database means for a transaction.

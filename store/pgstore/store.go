@@ -86,8 +86,8 @@ type Commit struct {
 	Took       time.Duration // of the last trip, which writes and commits
 }
 
-// View is one snapshot that was only read, for metrics. The end of it, for which nobody waits,
-// is not in its numbers.
+// View is one snapshot that was only read, for metrics. Its numbers leave out the end of the
+// transaction, since no caller waits for that.
 type View struct {
 	Trips      int // round trips
 	Statements int // in all of them, that which begins the transaction included
