@@ -77,6 +77,7 @@ var mayImport = map[string][]string{
 	"events":               {".", "eventlog", "gateway", "internal/hostport", "internal/plainjson", "internal/uuid"},
 	"webhook":              {".", "eventlog", "events", "internal/plainjson"},
 	"presence":             {".", "gateway", "registry"},
+	"cluster":              {},
 	"operator":             {".", "flood", "identity", "intake", "internal/apiclient", "internal/jsontext", "internal/respond", "iotpolicy", "sigv4"},
 	"unserved":             {"gateway", "gateway/topic", "internal/loglimit"},
 	"sessionstore":         {"gateway", "reserve", "store"},
