@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -27,7 +28,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.Fatal == nil {
 		o.Fatal = func(error) {}
 	}
-	s := &Store{o: o}
+	s := &Store{o: o, steps: present}
 	if err := s.open(ctx); err != nil {
 		if s.pool != nil {
 			s.pool.Close()
@@ -63,9 +64,14 @@ func (s *Store) settle(ctx context.Context, conn *pgx.Conn) error {
 	for _, w := range warnings {
 		s.o.Log.Warn(w)
 	}
+	if s.o.Shared {
+		if err := s.checkShared(ctx, conn); err != nil {
+			return err
+		}
+	}
 	v, err := readVersion(ctx, conn)
 	if err == nil {
-		err = v.check()
+		err = v.check(s.steps.last)
 	}
 	if err == nil && s.o.ReadOnly {
 		err = v.checkPresent()
@@ -79,24 +85,58 @@ func (s *Store) settle(ctx context.Context, conn *pgx.Conn) error {
 	if err == nil {
 		err = s.checkContent(ctx, v)
 	}
-	if err == nil && !s.o.ReadOnly {
-		v, err = migrate(ctx, conn)
-	}
 	if err != nil {
+		return err
+	}
+	if s.o.ReadOnly {
+		s.format.Store(int64(v.format))
+		return nil
+	}
+	n := s.newNode()
+	if err = n.await(ctx, func() error { return n.look(ctx, conn, v) }); err != nil {
+		return err
+	}
+	if v, err = s.steps.migrate(ctx, conn, n.mayMigrate); err != nil {
 		return err
 	}
 	s.format.Store(int64(v.format))
-	if s.o.ReadOnly {
-		return nil
-	}
 	if s.shards != nil {
 		s.o.Log.Info("Citus distributes the tables of things", "shards", len(s.shards.first()))
 	}
-	committers, err := s.o.configure(committing, settingsOf(s.shards))
+	idle := committing
+	if s.o.Shared {
+		idle = sharing
+	}
+	committers, err := s.o.configure(idle, settingsOf(s.shards))
 	if err != nil {
 		return err
 	}
-	return s.join(ctx, conn, committers)
+	return n.join(ctx, conn, committers)
+}
+
+// skewMax is how much the clock of a node may be wrong.
+const skewMax = time.Minute
+
+// checkShared returns an error if this process cannot be one of several nodes, whatever the
+// database has.
+func (s *Store) checkShared(ctx context.Context, conn *pgx.Conn) error {
+	if s.o.Lanes > lanesMax {
+		return fmt.Errorf("%d lanes are too many for one of several nodes, which may have %d", s.o.Lanes, lanesMax)
+	}
+	var theirs time.Time
+	asked := time.Now()
+	if err := conn.QueryRow(ctx, `SELECT clock_timestamp()`).Scan(&theirs); err != nil {
+		return err
+	}
+	took := time.Since(asked)
+	skew := asked.Add(took / 2).Sub(theirs).Round(time.Second)
+	switch limit := skewMax + took; {
+	case skew > limit:
+		return fmt.Errorf("the clock of this machine is %v ahead of the database's, which is more than nodes that work together may differ: set it right", skew)
+	case -skew > limit:
+		return fmt.Errorf("the clock of this machine is %v behind the database's, which is more than nodes that work together may differ: set it right", -skew)
+	}
+	return nil
 }
 
 // connectViews makes the pool of connections for views.
