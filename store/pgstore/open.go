@@ -15,7 +15,10 @@ import (
 // Open opens the database. Unless it is to be read only, Open makes or migrates the schema
 // and becomes the one server on it; it fails with ErrInUse if another one works there. Its
 // errors have no password in them.
-func Open(ctx context.Context, o Options) (*Store, error) {
+func Open(ctx context.Context, o Options) (*Store, error) { return open(ctx, o, present) }
+
+// open is Open for a release whose steps lead to other tables.
+func open(ctx context.Context, o Options, steps steps) (*Store, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -28,7 +31,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.Fatal == nil {
 		o.Fatal = func(error) {}
 	}
-	s := &Store{o: o, steps: present}
+	s := &Store{o: o, steps: steps}
 	if err := s.open(ctx); err != nil {
 		if s.pool != nil {
 			s.pool.Close()
@@ -128,15 +131,20 @@ func (s *Store) checkShared(ctx context.Context, conn *pgx.Conn) error {
 	if err := conn.QueryRow(ctx, `SELECT clock_timestamp()`).Scan(&theirs); err != nil {
 		return err
 	}
-	took := time.Since(asked)
-	skew := asked.Add(took / 2).Sub(theirs).Round(time.Second)
-	switch limit := skewMax + took; {
-	case skew > limit:
-		return fmt.Errorf("the clock of this machine is %v ahead of the database's, which is more than nodes that work together may differ: set it right", skew)
-	case -skew > limit:
-		return fmt.Errorf("the clock of this machine is %v behind the database's, which is more than nodes that work together may differ: set it right", -skew)
+	return checkClock(asked, time.Since(asked), theirs)
+}
+
+// checkClock returns an error if a clock shows another time than the database said, which was
+// asked at an instant of that clock, and took a while to answer.
+func checkClock(asked time.Time, took time.Duration, theirs time.Time) error {
+	skew, side := asked.Add(took/2).Sub(theirs), "ahead of"
+	if skew < 0 {
+		skew, side = -skew, "behind"
 	}
-	return nil
+	if skew <= skewMax+took/2 {
+		return nil
+	}
+	return fmt.Errorf("the clock of this machine is %v %s the database's, and those of several nodes may be wrong by %v at most: set it right", skew.Round(time.Second), side, skewMax)
 }
 
 // connectViews makes the pool of connections for views.

@@ -266,10 +266,5 @@ GRANT USAGE ON ALL SEQUENCES IN SCHEMA muster TO %[1]s;
 	return all.String(), nil
 }
 
-// setFormat writes the format of the records.
-func setFormat(ctx context.Context, conn interface {
-	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
-}, format int) error {
-	_, err := conn.Exec(ctx, `UPDATE muster.version SET format = $1`, format)
-	return err
-}
+// setFormat writes the format of the records, unless another server has taken over.
+const setFormat = `UPDATE muster.version SET format = $1 WHERE EXISTS (SELECT 1 FROM muster.node WHERE incarnation = $2 AND NOT fenced)`

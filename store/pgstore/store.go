@@ -255,8 +255,12 @@ func (s *Store) SetFormat(ctx context.Context, format int) error {
 		return err
 	}
 	defer s.calls.Done()
-	if err := setFormat(ctx, s.pool, format); err != nil {
+	done, err := s.pool.Exec(ctx, setFormat, format, s.node.incarnation)
+	switch {
+	case err != nil:
 		return asStore(err)
+	case done.RowsAffected() == 0:
+		return s.stop(s.outvoted())
 	}
 	s.format.Store(int64(format))
 	return nil

@@ -170,7 +170,7 @@ INSERT INTO muster.execution VALUES ('door', 'old', 2, 41, '', 3, 3, 16000000000
 INSERT INTO muster.lane VALUES (1, 0, 'former', 1, 0);
 INSERT INTO muster.lane VALUES (2, 0, 'former', 1, 3);
 INSERT INTO muster.lane VALUES (0, 0, 'former', 1, 1);
-INSERT INTO muster.node VALUES ('former', 1, '2026-11-29 18:48:55.83565+00', '2026-11-29 18:48:50.835651+00', '0.1.0', 'vm');
+INSERT INTO muster.node VALUES ('former', 1, '2026-11-01 12:00:05+00', '2026-11-01 12:00:00+00', '0.1.0', 'vm');
 INSERT INTO muster.queue VALUES ('lamp', '', 59, 1700000000000000, 'fw', 1, '\x0102667702020280a0abfef9620080a0abfef96200');
 INSERT INTO muster.queue VALUES ('pump', '', 107, 1700000000001000, 'fw', 1, '\x0102667702020482a0abfef962e8a7abfef96280a0abfef96200');
 INSERT INTO muster.queue VALUES ('door', '', 41, 1700000000002000, 'fw', 1, '\x0102667702020284a0abfef9620080a0abfef96200');
