@@ -129,8 +129,11 @@ func (s *Registry) Wants(w *commit.Wants) {
 // Due implements commit.Source. The background work of the registry is: members leave
 // deleted groups, things that an earlier process left connected are marked as
 // disconnected, the fleet index is cleared or filled, and dynamic groups search for
-// their members. The last two make the data larger and are left out unless grow.
-func (s *Registry) Due(r store.Reader, _ muster.Instant, grow bool) (due commit.Due, err error) {
+// their members. The last two make the data larger.
+func (s *Registry) Due(r store.Reader, asked commit.Asked) (due commit.Due, err error) {
+	if !asked.Mine("registry") {
+		return due, nil
+	}
 	var departures []string
 	for row, err := range tables.departures.Scan(r, "", "") {
 		if err != nil {
@@ -142,7 +145,7 @@ func (s *Registry) Due(r store.Reader, _ muster.Instant, grow bool) (due commit.
 	if err != nil {
 		return due, err
 	}
-	if !grow {
+	if !asked.Grow {
 		work.extent, work.groups = false, nil
 	}
 	if len(departures) > 0 || work.any() {

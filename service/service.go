@@ -148,8 +148,13 @@ func (s *Service) Run(ctx context.Context) error {
 }
 
 // Work does one round of the background work that is due (commit.Committer.Work).
-func (s *Service) Work(ctx context.Context) (commit.Agenda, error) {
-	return s.Commits.Work(ctx, s.Jobs, s.Registry, s.Events)
+func (s *Service) Work(ctx context.Context) (commit.Agenda, error) { return s.WorkOn(ctx, nil) }
+
+// WorkOn is Work on what is this process's part of it: work with a key for which mine returns
+// true. Several processes that share a store may divide it so; whatever mine says, nothing is done
+// twice.
+func (s *Service) WorkOn(ctx context.Context, mine func(key string) bool) (commit.Agenda, error) {
+	return s.Commits.Work(ctx, mine, s.Jobs, s.Registry, s.Events)
 }
 
 // Ready reads from the store and returns its error.
