@@ -84,6 +84,15 @@ func (c *Committer) Work(ctx context.Context, sources ...Source) (Agenda, error)
 	return Agenda{Next: next}, nil
 }
 
+// WorkDue notes that another process has left background work that can be done from the
+// instant wake on (Watcher.Committed). If Work has not asked to be called by then, it calls
+// Watcher.Due.
+func (c *Committer) WorkDue(wake muster.Instant) {
+	if int64(wake) < c.asked.Load() {
+		c.watch.Due()
+	}
+}
+
 // doAll does the steps of all sources.
 func (c *Committer) doAll(ctx context.Context, due []func() []func(*Tx) error) error {
 	var steps []func(*Tx) error

@@ -272,7 +272,7 @@ func (w watcher) Recorded() {
 		w.recorded()
 	}
 }
-func (w watcher) Committed(n int) {
+func (w watcher) Committed(n int, _ muster.Instant) {
 	if w.committed != nil {
 		w.committed(n)
 	}
