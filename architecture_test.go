@@ -77,7 +77,7 @@ var mayImport = map[string][]string{
 	"events":               {".", "eventlog", "gateway", "internal/hostport", "internal/plainjson", "internal/uuid"},
 	"webhook":              {".", "eventlog", "events", "internal/plainjson"},
 	"presence":             {".", "gateway", "registry"},
-	"cluster":              {"store"},
+	"cluster":              {".", "store"},
 	"cluster/clustertest":  {"cluster"},
 	"cluster/natsbus":      {"cluster", "internal/hostport", "internal/loopback", "internal/secretfile"},
 	"operator":             {".", "flood", "identity", "intake", "internal/apiclient", "internal/jsontext", "internal/respond", "iotpolicy", "sigv4"},

@@ -225,7 +225,7 @@ func TestDraining(t *testing.T) {
 			t.Errorf("b drains: %v, holds %d leases, and was told %v; a holds %d", b.Draining(), b.held(), told, a.held())
 		}
 		b.Order("b", true)
-		later(5 * time.Second)
+		later(8 * time.Second)
 		if told := b.heard(); b.Draining() || b.held() != 3 || !slices.Contains(told, "draining false") {
 			t.Errorf("b drains: %v, holds %d leases, and was told %v", b.Draining(), b.held(), told)
 		}

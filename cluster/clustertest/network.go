@@ -95,7 +95,7 @@ func (b *Bus) Close() {
 	for _, s := range b.subscriptions {
 		s.end()
 	}
-	b.subscriptions = nil
+	b.subscriptions, b.down = nil, true
 	b.network.buses = slices.DeleteFunc(b.network.buses, func(o *Bus) bool { return o == b })
 }
 
