@@ -14,7 +14,7 @@ type nextAt muster.Instant
 
 func (nextAt) Wants(*Wants) {}
 
-func (s nextAt) Due(store.Reader, muster.Instant, bool) (Due, error) {
+func (s nextAt) Due(store.Reader, Asked) (Due, error) {
 	return Due{Next: muster.Instant(s)}, nil
 }
 
@@ -43,7 +43,7 @@ func TestOtherProcessesLearnWhatWorkACommitLeaves(t *testing.T) {
 func TestWorkOfAnotherProcessIsDue(t *testing.T) {
 	var dues int
 	c := running(t, Options{Store: memstore.New(), Watcher: watching{due: func() { dues++ }}})
-	if _, err := c.Work(t.Context(), nextAt(100)); err != nil {
+	if _, err := c.Work(t.Context(), nil, nextAt(100)); err != nil {
 		t.Fatal(err)
 	}
 	for _, step := range []struct {
