@@ -208,8 +208,10 @@ var optionRows = map[string]string{
 	"store/pgstore.Options.Lanes":             "--store-lanes",
 	"store/pgstore.Options.Node":              "It is made at the first start and kept in the data folder, so that two servers never have the same.",
 	"store/pgstore.Options.ReadOnly":          "Each command opens the store as it needs: those that only look do so read-only.",
+	"store/pgstore.Options.Shared":            "A server has it set where it is one of several, which takes more options than this one.",
 	"store/pgstore.Options.Version":           "The table of servers in the database shows the version that the program was built as.",
 	"store/pgstore.SchemaOptions.Distributed": "It is --citus of muster admin schema: a server finds out how the tables were made.",
+	"store/pgstore.SchemaOptions.From":        "It is --from of muster admin schema, which prints the tables for another one to make.",
 	"store/pgstore.SchemaOptions.User":        "It is --user of muster admin schema, which prints the tables for another one to make.",
 	"turns.Options.Processors":                "It is what Go uses, which follows the limits of the machine and of its container; GOMAXPROCS changes both.",
 
