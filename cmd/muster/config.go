@@ -23,6 +23,7 @@ import (
 type Config struct {
 	Data       string // the data folder; made when it does not exist
 	Store      storeConfig
+	Bus        busConfig
 	StoreLanes int    // transactions of devices at a time on a database; zero: one for all
 	AcceptLoss bool   // use what is left of a damaged folder
 	API        string // address of the HTTP listener
@@ -122,6 +123,7 @@ const graceUsage = "`time` that a device certificate counts before its first and
 func (c *Config) register(fs *pflag.FlagSet) {
 	fs.StringVar(&c.Data, "data", c.Data, "`folder` that holds everything; made on first start")
 	c.Store.register(fs)
+	c.Bus.register(fs)
 	fs.IntVar(&c.StoreLanes, "store-lanes", c.StoreLanes, "`number` of transactions of devices that run on the database at the same time, for one that is far away or has cores to spare; 0 has all work in one, in larger batches")
 	fs.BoolVar(&c.AcceptLoss, "accept-loss", c.AcceptLoss, "go on with what is there of a damaged data folder, once a start has said what is lost; for one start")
 	fs.StringVar(&c.API, "api", c.API, "`address` of the HTTP listener: control plane, jobs data plane, /healthz, /readyz, and /metrics for keys that may")
@@ -213,6 +215,9 @@ func (c Config) check() error {
 		return err
 	}
 	if _, err := c.Store.database(); err != nil {
+		return err
+	}
+	if err := c.Bus.check(); err != nil {
 		return err
 	}
 	if err := c.Files.check(); err != nil {

@@ -36,6 +36,17 @@ var optionRows = map[string]string{
 	"awsiot.Options.AuthNone":        "--auth",
 	"awsiot.Options.Endpoints":       "--hosts",
 
+	"cluster.NewsOptions.Me": "The database numbers the runs of its servers.",
+	"cluster.Options.Leases": "Into how many shares work is divided must be the same on all nodes, and thirty-two suit as many nodes as one database carries.",
+
+	"cluster/natsbus.Options.CA":          "--bus-ca",
+	"cluster/natsbus.Options.Certificate": "--bus-certificate",
+	"cluster/natsbus.Options.Credentials": "--bus-credentials",
+	"cluster/natsbus.Options.Deployment":  "It follows from the certificate authority of the deployment, which its servers have in common.",
+	"cluster/natsbus.Options.Key":         "--bus-key",
+	"cluster/natsbus.Options.Node":        "It is the number of the run, by which the table of servers in the database knows this one.",
+	"cluster/natsbus.Options.Servers":     "--bus",
+
 	"cors.Options.Rules": "--cors-origin",
 
 	"dataplane.Options.Account":         "--account",

@@ -69,6 +69,8 @@ type server struct {
 	notifier *dataplane.Notifier
 	events   *events.Publisher
 	hook     *webhook.Hook // nil: none
+	nodes    *nodes        // nil: this server is the only one on its store
+	contract *awsiot.Server
 	presence *presence.Recorder
 	authz    *authz.Authorizer
 	gateway  *gateway.Server
@@ -133,6 +135,8 @@ func (s *server) run(ctx context.Context, up func(datafolder.Ready)) error {
 		stage{s.service.Run},
 		stage{s.notifier.Run},
 		stage{s.gateway.Run},
+		s.telling(),
+		s.beating(),
 	)
 }
 
@@ -142,7 +146,7 @@ func (s *server) background(ctx context.Context) error {
 	if err := s.service.Jobs.Redeliver(ctx); err != nil && ctx.Err() == nil {
 		return err
 	}
-	var work scheduler.Work = s.service
+	work := s.work()
 	if s.clock != nil {
 		work = s.clock.Hold(s.service)
 	}
@@ -223,6 +227,9 @@ func (s *server) ready(ctx context.Context) error {
 	if !s.serving.Load() {
 		return errors.New("the server is starting or stopping")
 	}
+	if err := s.fit(); err != nil {
+		return err
+	}
 	err := s.service.Ready(ctx)
 	if errors.Is(err, store.ErrUnavailable) {
 		return store.ErrUnavailable // where the database is concerns no stranger; the log has it
@@ -235,6 +242,9 @@ func (s *server) close() error {
 	if s.doors != nil {
 		s.doors.close()
 		s.doors.giveBack()
+	}
+	if s.nodes != nil {
+		s.nodes.bus.Close()
 	}
 	if s.store == nil {
 		return nil
