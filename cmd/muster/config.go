@@ -14,6 +14,7 @@ import (
 
 	"github.com/muster-iot/muster/cors"
 	"github.com/muster-iot/muster/files/s3api"
+	"github.com/muster-iot/muster/gateway/proxyproto"
 	"github.com/muster-iot/muster/identity/ca"
 	"github.com/muster-iot/muster/internal/loopback"
 	"github.com/muster-iot/muster/limits"
@@ -41,6 +42,8 @@ type Config struct {
 	Hosts   string // by which clients reach this server, separated by commas; the first is announced
 
 	Origins []string // of pages in browsers that may call the API; none by default
+
+	Balancers proxyproto.Networks // peers that say with the PROXY protocol whose connections they bring
 
 	AllowInsecure     bool // plain listeners may leave the loopback interface
 	AcceptAnyRegion   bool // requests may be signed for other regions than Region
@@ -141,6 +144,10 @@ func (c *Config) register(fs *pflag.FlagSet) {
 		c.Origins = append(c.Origins, strings.Split(origins, ",")...)
 		return nil
 	})
+	fs.Func("proxy-protocol", "`network` of balancers, such as 10.0.7.0/24, that begin each connection with a PROXY header of version 1 or 2 to say which client it is from; separate several with commas, or give it again", func(networks string) (err error) {
+		c.Balancers, err = c.Balancers.With(networks)
+		return err
+	})
 	fs.BoolVar(&c.AllowInsecure, "allow-insecure-listeners", c.AllowInsecure, "let listeners without TLS accept connections from other machines")
 	fs.BoolVar(&c.StrictTransitions, "strict-transitions", c.StrictTransitions, "refuse REJECTED from a device that already reported IN_PROGRESS")
 	fs.BoolVar(&c.RemovedInProgress, "removed-in-progress", c.RemovedInProgress, "end the running execution of a thing that leaves the last target of a continuous job")
@@ -188,6 +195,8 @@ func (c Config) check() error {
 		return usagef("serve needs --data, the folder that holds everything")
 	case c.Auth != authKeys && c.Auth != authNone:
 		return usagef("--auth is %q; it must be %s or %s", c.Auth, authKeys, authNone)
+	case len(c.Balancers) > 0 && c.Auth == authNone:
+		return usagef("--proxy-protocol is for balancers, which bring connections of other machines, and --auth=none serves this machine only: leave out one of them")
 	case c.LogFormat != logText && c.LogFormat != logJSON:
 		return usagef("--log-format is %q; it must be %s or %s", c.LogFormat, logText, logJSON)
 	case c.StoreLanes < 0 || c.StoreLanes > storeLanesMax:

@@ -106,6 +106,10 @@ var optionRows = map[string]string{
 	"gateway/door.Options.OldDevices":       "--old-devices",
 	"gateway/door.Options.Waiting":          "Whoever waits longest in a handshake gives way beyond it and comes again, so a larger number only takes memory.",
 
+	"gateway/proxyproto.Options.Balancers": "--proxy-protocol",
+	"gateway/proxyproto.Options.Timeout":   "A balancer sends the header as soon as it has connected, and is near: five seconds are enough.",
+	"gateway/proxyproto.Options.Waiting":   "A header is there with the connection, so more that wait are those of a balancer that sends none; the longest waiting gives way.",
+
 	"identity.KeysOptions.Account": "--account",
 	"identity.KeysOptions.Actions": "The names of actions are those of the operations that this release serves.",
 	"identity.KeysOptions.Path":    "--data",

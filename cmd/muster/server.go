@@ -20,6 +20,7 @@ import (
 	"github.com/muster-iot/muster/flood"
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/gateway/door"
+	"github.com/muster-iot/muster/gateway/proxyproto"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/identity/ca"
 	"github.com/muster-iot/muster/intake"
@@ -83,8 +84,9 @@ type server struct {
 // everything listens.
 func (s *server) run(ctx context.Context, up func(datafolder.Ready)) error {
 	announced := make(chan struct{})
+	front := proxyproto.New(proxyproto.Options{Balancers: s.c.Balancers, Log: s.log}) // of all listeners but those for scrapers and profilers
 	outside := stage{
-		func(ctx context.Context) error { return s.serveHTTP(ctx, s.api, s.doors.api) },
+		func(ctx context.Context) error { return s.serveHTTP(ctx, s.api, front.Listen(s.doors.api)) },
 		func(ctx context.Context) error {
 			return s.serveHTTP(ctx, tellTLS(http.HandlerFunc(s.serveTLS)), overTLS{s.https})
 		},
@@ -100,11 +102,11 @@ func (s *server) run(ctx context.Context, up func(datafolder.Ready)) error {
 		door.MQTTS: s.doors.mqtts, door.HTTPS: s.doors.https, door.Shared: s.doors.alpn, door.Files: s.doors.files,
 	} {
 		if l != nil {
-			outside = append(outside, func(ctx context.Context) error { return s.tls.Serve(ctx, l, kind) })
+			outside = append(outside, func(ctx context.Context) error { return s.tls.Serve(ctx, front.Listen(l), kind) })
 		}
 	}
 	if l := s.doors.mqtt; l != nil {
-		outside = append(outside, func(ctx context.Context) error { return s.gateway.Serve(ctx, l) })
+		outside = append(outside, func(ctx context.Context) error { return s.gateway.Serve(ctx, front.Listen(l)) })
 	}
 	if s.doors.files != nil {
 		outside = append(outside, s.serveFiles)
