@@ -77,7 +77,9 @@ var mayImport = map[string][]string{
 	"events":               {".", "eventlog", "gateway", "internal/hostport", "internal/plainjson", "internal/uuid"},
 	"webhook":              {".", "eventlog", "events", "internal/plainjson"},
 	"presence":             {".", "gateway", "registry"},
-	"cluster":              {},
+	"cluster":              {".", "store"},
+	"cluster/clustertest":  {"cluster"},
+	"cluster/natsbus":      {"cluster", "internal/hostport", "internal/loopback", "internal/secretfile"},
 	"operator":             {".", "flood", "identity", "intake", "internal/apiclient", "internal/jsontext", "internal/respond", "iotpolicy", "sigv4"},
 	"unserved":             {"gateway", "gateway/topic", "internal/loglimit"},
 	"sessionstore":         {"gateway", "reserve", "store"},
@@ -123,6 +125,7 @@ var importers = map[string][]string{
 	"github.com/spf13/cobra":              {"cmd/muster"},
 	"github.com/spf13/pflag":              {"cmd/muster"},
 	"github.com/jackc/pgx/v5":             {"store/pgstore"},
+	"github.com/nats-io/nats.go":          {"cluster/natsbus"},
 	"github.com/tidwall/btree":            {"store/memstore", "store/pgstore"},
 	"golang.org/x/sync":                   {"cmd/muster"},
 }

@@ -63,9 +63,11 @@ type Options struct {
 type Watcher interface {
 	// Due is called when there may be background work earlier than the last Agenda said.
 	Due()
-	// Committed is called with the number of commands of a transaction that has become
-	// durable.
-	Committed(commands int)
+	// Committed is called when a transaction is durable and all that follows from it was told:
+	// nothing is told of another one in between. commands is the number of its commands, and wake
+	// the earliest instant from which background work that it has left can be done: zero is at
+	// once, and Never that there is none.
+	Committed(commands int, wake muster.Instant)
 }
 
 // Committer runs commands on one store. Make it with New and keep Run running: commands
@@ -122,8 +124,8 @@ func New(o Options) *Committer {
 // blind is the Watcher of a Committer without one.
 type blind struct{}
 
-func (blind) Due()          {}
-func (blind) Committed(int) {}
+func (blind) Due()                          {}
+func (blind) Committed(int, muster.Instant) {}
 
 // View runs fn on a snapshot whose contents are durable. fn must not keep the reader. It
 // returns the error of fn or of the store; while that cannot be reached it fails with

@@ -240,10 +240,10 @@ func (c *Committer) finish(b batch) {
 	defer c.telling.Unlock()
 	// This must come after the writes are visible to views. If Work looks at its sources
 	// from now on, it finds the new work; if it looked before, asked is the result of that.
-	asked, due := c.asked.Load(), false
+	asked, wake := c.asked.Load(), Never
 	for i, cmd := range b.commands {
 		o := b.outcomes[i]
-		due = due || int64(o.wake) < asked
+		wake = min(wake, o.wake)
 		if fault, ok := errors.AsType[*faultError](o.err); ok {
 			c.log.Error("command panicked", "panic", fault.value, "stack", fault.stack)
 		}
@@ -258,10 +258,10 @@ func (c *Committer) finish(b batch) {
 	for _, tell := range b.ends {
 		tell()
 	}
-	if due {
+	if int64(wake) < asked {
 		c.watch.Due()
 	}
-	c.watch.Committed(len(b.commands))
+	c.watch.Committed(len(b.commands), wake)
 }
 
 // notStored returns the error of a command whose transaction the store has not applied.

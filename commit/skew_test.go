@@ -88,6 +88,28 @@ func TestASecondLookThatIsMissingIsDoneAfterAStart(t *testing.T) {
 	})
 }
 
+// What a process has not looked at again when it stops, one that goes on does once it is told.
+func TestASecondLookThatAnotherProcessHasLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, storetest.Skewed(memstore.New(), 4, 0, 3*time.Millisecond), 0)
+		f.Commits.Without(commit.GuardLook)
+		f.run(func(ctx context.Context) {
+			f.begin(ctx)
+			f.lastEnds(ctx)
+			if len(f.wrong) == 0 {
+				t.Fatal("nothing is missing")
+			}
+			f.wrong = nil
+			f.must(f.Jobs.LookAgain(ctx))
+			f.work(ctx)
+			f.judge()
+		})
+		for _, wrong := range f.wrong {
+			t.Error(wrong)
+		}
+	})
+}
+
 // fleet is a service with few things, groups and jobs, so that they meet often.
 type fleet struct {
 	*service.Service

@@ -191,7 +191,10 @@ func (l *Log) Wants(w *commit.Wants) {
 
 // Due has the events removed that are in the log for a sink which does not exist any
 // more (commit.Source).
-func (l *Log) Due(r store.Reader, _ muster.Instant, _ bool) (commit.Due, error) {
+func (l *Log) Due(r store.Reader, asked commit.Asked) (commit.Due, error) {
+	if !asked.Mine("events") {
+		return commit.Due{}, nil
+	}
 	for sink := range sinkCount {
 		if l.sinks.has(sink) {
 			continue

@@ -27,7 +27,7 @@ var tables = struct {
 
 	connections  store.Of[connection] // thing
 	connectivity store.Of[store.Link] // whether it is connected, reason, instant, thing
-	absences     store.Of[absence]    // process: its search for things that an earlier process left connected
+	absences     store.Of[absence]    // process: its search for things that processes which are gone left connected
 }{
 	things: store.Of[muster.Thing]{Table: "thing"},
 	types:  store.Of[muster.ThingType]{Table: "type"},

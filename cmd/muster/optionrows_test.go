@@ -179,6 +179,7 @@ var optionRows = map[string]string{
 	"service.Options.DynamicGroupsMax":  "--limit dynamic-groups",
 	"service.Options.Limits":            "--limits",
 	"service.Options.PageKey":           "The key of page tokens is made at the first start and kept in the store, so that tokens outlive the process.",
+	"service.Options.Process":           "Each run of the server is named anew, so that connections of an earlier run are known to be over.",
 	"service.Options.RemovedInProgress": "--removed-in-progress",
 	"service.Options.RolloutPerMinute":  "--rollout-default-per-minute",
 	"service.Options.Sinks":             "--webhook-events",

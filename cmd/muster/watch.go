@@ -22,7 +22,7 @@ func (a audience) Notify(n []jobs.Notification) {
 // watcher is what follows a commit.
 type watcher struct{ s *server }
 
-func (w watcher) Due()                          { w.s.timer.Due() }
-func (w watcher) Committed(commands int)        { w.s.figures.Committed(commands) }
-func (w watcher) Recorded()                     { w.s.recorded() }
-func (w watcher) RightsChanged(c rights.Change) { w.s.authz.Changed(c) }
+func (w watcher) Due()                                     { w.s.timer.Due() }
+func (w watcher) Committed(commands int, _ muster.Instant) { w.s.figures.Committed(commands) }
+func (w watcher) Recorded()                                { w.s.recorded() }
+func (w watcher) RightsChanged(c rights.Change)            { w.s.authz.Changed(c) }
