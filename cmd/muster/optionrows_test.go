@@ -36,6 +36,16 @@ var optionRows = map[string]string{
 	"awsiot.Options.AuthNone":        "--auth",
 	"awsiot.Options.Endpoints":       "--hosts",
 
+	"cluster.NewsOptions.Me":              "Each run of a node has a number of its own, which the database gives out.",
+	"cluster.Options.Leases":              "The leases divide the work of a release into parts, and all nodes must know the same.",
+	"cluster/natsbus.Options.CA":          "--bus-ca",
+	"cluster/natsbus.Options.Certificate": "--bus-certificate",
+	"cluster/natsbus.Options.Credentials": "--bus-credentials",
+	"cluster/natsbus.Options.Deployment":  "Deployments are told apart by the fingerprint of their certificate authority, which no two of them share.",
+	"cluster/natsbus.Options.Key":         "--bus-key",
+	"cluster/natsbus.Options.Node":        "--node",
+	"cluster/natsbus.Options.Servers":     "--bus",
+
 	"cors.Options.Rules": "--cors-origin",
 
 	"dataplane.Options.Account":         "--account",

@@ -11,6 +11,7 @@ import (
 
 	"github.com/muster-iot/muster/authz"
 	"github.com/muster-iot/muster/awsiot"
+	"github.com/muster-iot/muster/cluster/natsbus"
 	"github.com/muster-iot/muster/datafolder"
 	"github.com/muster-iot/muster/dataplane"
 	"github.com/muster-iot/muster/events"
@@ -50,6 +51,7 @@ type server struct {
 	store  *datafolder.Store
 	keys   *identity.Keys
 	issuer *ca.Authority
+	bus    *natsbus.Bus // to the other nodes; nil: there are none
 
 	doors        *listeners
 	certificates *datafolder.Certificates
@@ -196,7 +198,10 @@ func (s *server) identifyForMessages(ctx context.Context, certificate []byte, ad
 // announce writes the ready files and calls up. When ctx ends it removes the files.
 func (s *server) announce(ctx context.Context, up func(datafolder.Ready)) error {
 	r := s.doors.ready()
-	r.CAFile, r.FilesURL = s.data.CA().Certificate, s.files.URL.String()
+	r.CAFile = s.data.CA().Certificate
+	if s.disk != nil || !s.c.Files.builtIn() {
+		r.FilesURL = s.files.URL.String()
+	}
 	r.CredentialsFile, r.Region, r.Account, r.PID = s.data.Credentials(), s.c.Region, s.c.Account, os.Getpid()
 	if r.ALPNAddr != "" && s.c.TLSCertificate == "" {
 		r.CABundle = r.CAFile
@@ -237,6 +242,9 @@ func (s *server) close() error {
 	if s.doors != nil {
 		s.doors.close()
 		s.doors.giveBack()
+	}
+	if s.bus != nil {
+		s.bus.Close()
 	}
 	if s.store == nil {
 		return nil

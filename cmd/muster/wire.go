@@ -53,7 +53,7 @@ func newServer(c Config, log *slog.Logger, r *resets) (*server, error) {
 	if s.limits, err = c.limits(); err != nil {
 		return nil, err
 	}
-	for _, step := range []func() error{s.openFolder, s.openDoors, s.openFiles, s.keepParts, s.wireService, s.wireWebhook, s.wireGateway, s.wireAPI} {
+	for _, step := range []func() error{s.openFolder, s.openBus, s.openDoors, s.openFiles, s.keepParts, s.wireService, s.wireWebhook, s.wireGateway, s.wireAPI} {
 		if err := step(); err != nil {
 			s.close()
 			return nil, err
@@ -92,7 +92,7 @@ func (s *server) openFolder() error {
 	if err != nil {
 		return err
 	}
-	if s.disks, err = openDisks(s.data, s.c.DiskReserve, database == "", s.c.Files.builtIn(), s.log); err != nil {
+	if s.disks, err = openDisks(s.data, s.c.DiskReserve, database == "", s.c.Files.builtIn() && !s.c.Bus.on(), s.log); err != nil {
 		return err
 	}
 	s.figures.Disks(s.disks.all())
@@ -123,7 +123,7 @@ func (s *server) openFolder() error {
 // storeOptions sizes the memory of a store in the folder so that flushing it fits into the
 // reserve of the disk.
 func (s *server) storeOptions(database string) datafolder.StoreOptions {
-	o := datafolder.StoreOptions{Database: database, Lanes: s.c.StoreLanes, Version: versionText(), Turns: s.turns, Log: s.log, Fatal: fatal(s.data), AcceptLoss: s.c.AcceptLoss}
+	o := datafolder.StoreOptions{Database: database, Lanes: s.c.lanes(), Version: versionText(), Turns: s.turns, Log: s.log, Fatal: fatal(s.data), AcceptLoss: s.c.AcceptLoss}
 	if s.disks.store == nil {
 		return o
 	}
