@@ -206,7 +206,10 @@ func (s *server) announce(ctx context.Context, up func(datafolder.Ready)) error 
 	if r.ALPNAddr != "" && s.c.TLSCertificate == "" {
 		r.CABundle = r.CAFile
 	}
-	files := []string{s.data.ReadyFile()}
+	var files []string
+	if !s.data.ReadOnly() {
+		files = append(files, s.data.ReadyFile())
+	}
 	if s.c.ReadyFile != "" {
 		files = append(files, s.c.ReadyFile)
 	}
