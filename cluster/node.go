@@ -439,11 +439,14 @@ func (n *Node) Roll() store.Roll {
 	return n.roll
 }
 
-// Live returns how many nodes share what devices and operators ask: those that work and do not
+// Live returns the nodes that work, draining ones too, by name.
+func (n *Node) Live() []store.Member { return live(n.Roll()) }
+
+// Sharing returns how many nodes share what devices and operators ask: those that work and do not
 // drain, at least one.
-func (n *Node) Live() int {
+func (n *Node) Sharing() int {
 	count := 0
-	for _, m := range live(n.Roll()) {
+	for _, m := range n.Live() {
 		if !m.Draining {
 			count++
 		}

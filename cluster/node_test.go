@@ -128,7 +128,7 @@ func TestNodesShareLeases(t *testing.T) {
 		}
 		b := start(t, r, "b", time.Now)
 		later(4 * time.Second)
-		if a.held() != 3 || b.held() != 3 || a.Live() != 2 {
+		if a.held() != 3 || b.held() != 3 || a.Sharing() != 2 {
 			t.Errorf("two nodes hold %d and %d of 6 leases", a.held(), b.held())
 		}
 		b.kill()
@@ -221,7 +221,7 @@ func TestDraining(t *testing.T) {
 			t.Error("there is a node b to be drained")
 		}
 		later(5 * time.Second)
-		if told := b.heard(); !b.Draining() || b.held() != 0 || a.held() != 6 || a.Live() != 1 || !slices.Contains(told, "draining true") {
+		if told := b.heard(); !b.Draining() || b.held() != 0 || a.held() != 6 || a.Sharing() != 1 || !slices.Contains(told, "draining true") {
 			t.Errorf("b drains: %v, holds %d leases, and was told %v; a holds %d", b.Draining(), b.held(), told, a.held())
 		}
 		b.Order("b", true)

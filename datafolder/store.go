@@ -37,6 +37,8 @@ type StoreOptions struct {
 	// Node is the name that the server has at a database. Empty is the one in the folder, which
 	// is made there, so a folder that is read-only needs one.
 	Node string
+	// Shared is as in pgstore.Options.
+	Shared bool
 	// Version is that of the program, for people who look into a database.
 	Version string
 	// ReadOnly opens the store to look at it. A server may work on a database meanwhile.
@@ -163,7 +165,7 @@ func (s *Store) openDatabase(ctx context.Context, o StoreOptions, check func(kno
 		node = cmp.Or(o.Node, node)
 	}
 	s.database, err = pgstore.Open(ctx, pgstore.Options{
-		Database: o.Database, Node: node, Lanes: o.Lanes, Version: o.Version, ReadOnly: o.ReadOnly, Fatal: o.Fatal, Log: o.Log,
+		Database: o.Database, Node: node, Lanes: o.Lanes, Shared: o.Shared, Version: o.Version, ReadOnly: o.ReadOnly, Fatal: o.Fatal, Log: o.Log,
 		Check: func(r store.Reader) error {
 			known, err := partsIn(r)
 			if err == nil {

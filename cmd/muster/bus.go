@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"regexp"
@@ -9,7 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/muster-iot/muster/cluster/natsbus"
-	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/store"
 )
 
 // busConfig are the flags of serve that make a server one of several equal nodes on one database.
@@ -93,29 +94,19 @@ func (c Config) checkBus() error {
 	return nil
 }
 
-// deploymentDigits are those of the fingerprint of the certificate authority by which deployments
-// are told apart that share the servers of a bus.
-const deploymentDigits = 16
-
-// openBus connects this node with the others, if there may be any.
-func (s *server) openBus() error {
+// connect returns the bus of the deployment, which is known by its certificate authority. The
+// servers of the bus show it under the name of this node and the number of its run.
+func (s *server) connect(run store.Incarnation) (*natsbus.Bus, error) {
 	c := s.c.Bus
-	if !c.on() {
-		return nil
-	}
 	name, err := c.name()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	fingerprint, err := identity.AuthorityDigest(s.data.CA())
-	if err != nil {
-		return err
-	}
-	s.bus, err = natsbus.New(natsbus.Options{
-		Servers: c.Servers, Deployment: fingerprint[:deploymentDigits], Node: name,
-		Credentials: c.Credentials, CA: c.CA, Certificate: c.Certificate, Key: c.Key, Log: s.log,
+	fingerprint := sha256.Sum256(s.issuer.Certificate.X509.Raw)
+	return natsbus.New(natsbus.Options{
+		Servers: c.Servers, Credentials: c.Credentials, CA: c.CA, Certificate: c.Certificate, Key: c.Key,
+		Deployment: fmt.Sprintf("%x", fingerprint[:8]), Node: fmt.Sprintf("muster %s, run %d", name, run), Log: s.log,
 	})
-	return err
 }
 
 // laneCount is the flag that says how many transactions of devices run at a time. The zero

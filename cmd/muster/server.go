@@ -11,7 +11,6 @@ import (
 
 	"github.com/muster-iot/muster/authz"
 	"github.com/muster-iot/muster/awsiot"
-	"github.com/muster-iot/muster/cluster/natsbus"
 	"github.com/muster-iot/muster/datafolder"
 	"github.com/muster-iot/muster/dataplane"
 	"github.com/muster-iot/muster/events"
@@ -51,7 +50,6 @@ type server struct {
 	store  *datafolder.Store
 	keys   *identity.Keys
 	issuer *ca.Authority
-	bus    *natsbus.Bus // to the other nodes; nil: there are none
 
 	doors        *listeners
 	certificates *datafolder.Certificates
@@ -72,6 +70,8 @@ type server struct {
 	notifier *dataplane.Notifier
 	events   *events.Publisher
 	hook     *webhook.Hook // nil: none
+	nodes    *nodes        // nil: this server is the only one on its store
+	contract *awsiot.Server
 	presence *presence.Recorder
 	authz    *authz.Authorizer
 	gateway  *gateway.Server
@@ -137,6 +137,8 @@ func (s *server) run(ctx context.Context, up func(datafolder.Ready)) error {
 		stage{s.service.Run},
 		stage{s.notifier.Run},
 		stage{s.gateway.Run},
+		s.telling(),
+		s.beating(),
 	)
 }
 
@@ -146,7 +148,7 @@ func (s *server) background(ctx context.Context) error {
 	if err := s.service.Jobs.Redeliver(ctx); err != nil && ctx.Err() == nil {
 		return err
 	}
-	var work scheduler.Work = s.service
+	work := s.work()
 	if s.clock != nil {
 		work = s.clock.Hold(s.service)
 	}
@@ -233,6 +235,9 @@ func (s *server) ready(ctx context.Context) error {
 	if !s.serving.Load() {
 		return errors.New("the server is starting or stopping")
 	}
+	if err := s.fit(); err != nil {
+		return err
+	}
 	err := s.service.Ready(ctx)
 	if errors.Is(err, store.ErrUnavailable) {
 		return store.ErrUnavailable // where the database is concerns no stranger; the log has it
@@ -246,8 +251,8 @@ func (s *server) close() error {
 		s.doors.close()
 		s.doors.giveBack()
 	}
-	if s.bus != nil {
-		s.bus.Close()
+	if s.nodes != nil {
+		s.nodes.bus.Close()
 	}
 	if s.store == nil {
 		return nil

@@ -53,7 +53,7 @@ func newServer(c Config, log *slog.Logger, r *resets) (*server, error) {
 	if s.limits, err = c.limits(); err != nil {
 		return nil, err
 	}
-	for _, step := range []func() error{s.openFolder, s.openBus, s.openDoors, s.openFiles, s.keepParts, s.wireService, s.wireWebhook, s.wireGateway, s.wireAPI} {
+	for _, step := range []func() error{s.openFolder, s.openDoors, s.openFiles, s.keepParts, s.joinNodes, s.wireService, s.wireWebhook, s.wireGateway, s.wireAPI} {
 		if err := step(); err != nil {
 			s.close()
 			return nil, err
@@ -67,10 +67,14 @@ func (s *server) account() muster.Account { return muster.Account{ID: s.c.Accoun
 
 func instant() muster.Instant { return muster.At(time.Now()) }
 
-// time returns the time for jobs: now, or that of the test clock.
+// time returns the time for jobs: now, that of the test clock, or of the database that several
+// servers share.
 func (s *server) time() muster.Instant {
-	if s.clock != nil {
+	switch {
+	case s.clock != nil:
 		return s.clock.Now()
+	case s.nodes != nil:
+		return muster.At(s.nodes.node.Now())
 	}
 	return instant()
 }
@@ -147,7 +151,7 @@ func (s *server) openReadOnly() error {
 // storeOptions sizes the memory of a store in the folder so that flushing it fits into the
 // reserve of the disk.
 func (s *server) storeOptions(database string) (datafolder.StoreOptions, error) {
-	o := datafolder.StoreOptions{Database: database, Lanes: s.c.lanes(), Version: versionText(), Turns: s.turns, Log: s.log, Fatal: fatal(s.data), AcceptLoss: s.c.AcceptLoss}
+	o := datafolder.StoreOptions{Database: database, Lanes: s.c.lanes(), Shared: s.c.Bus.on(), Version: versionText(), Turns: s.turns, Log: s.log, Fatal: fatal(s.data), AcceptLoss: s.c.AcceptLoss}
 	if s.c.Bus.on() {
 		var err error
 		if o.Node, err = s.c.Bus.name(); err != nil {
@@ -260,7 +264,11 @@ func (s *server) wireGateway() (err error) {
 		return err
 	}
 	s.presence = presence.New(s.service.Registry, s.log)
-	s.events = events.New(events.Options{Broker: s.gateway, Events: s.service.Events, Account: s.account(), Log: s.log})
+	s.events = events.New(events.Options{Broker: s.gateway, Events: s.service.Events, Account: s.account(), Log: s.log,
+		While: func(ctx context.Context, run func(context.Context) error) error {
+			return s.while(ctx, subscribersLease, run)
+		},
+	})
 	s.notifier = dataplane.NewNotifier(dataplane.NotifierOptions{Publisher: s.gateway, Delivered: s.service.Jobs.Delivered, Turns: s.turns, Log: s.log})
 	s.figures.Gateway(s.gateway.Stats)
 	s.figures.Door(s.tls.Stats)
@@ -297,6 +305,7 @@ func (s *server) wireAPI() error {
 	if err != nil {
 		return err
 	}
+	s.contract = contract
 	rules, err := s.c.cors()
 	if err != nil {
 		return err
