@@ -33,6 +33,8 @@ type StoreOptions struct {
 	Database string
 	// Lanes is as in pgstore.Options.
 	Lanes int
+	// Shared is as in pgstore.Options: the server is one of several on the database.
+	Shared bool
 	// Version is that of the program, for people who look into a database.
 	Version string
 	// ReadOnly opens the store to look at it. A server may work on a database meanwhile.
@@ -152,7 +154,7 @@ func (s *Store) openDatabase(ctx context.Context, o StoreOptions, check func(kno
 		}
 	}
 	s.database, err = pgstore.Open(ctx, pgstore.Options{
-		Database: o.Database, Node: node, Lanes: o.Lanes, Version: o.Version, ReadOnly: o.ReadOnly, Fatal: o.Fatal, Log: o.Log,
+		Database: o.Database, Node: node, Lanes: o.Lanes, Shared: o.Shared, Version: o.Version, ReadOnly: o.ReadOnly, Fatal: o.Fatal, Log: o.Log,
 		Check: func(r store.Reader) error {
 			known, err := partsIn(r)
 			if err == nil {

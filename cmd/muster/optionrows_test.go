@@ -58,6 +58,7 @@ var optionRows = map[string]string{
 	"datafolder.StoreOptions.Lanes":         "--store-lanes",
 	"datafolder.StoreOptions.MemTableBytes": "--disk-reserve",
 	"datafolder.StoreOptions.ReadOnly":      "Each command opens the store as it needs: those that only look do so read-only.",
+	"datafolder.StoreOptions.Shared":        "--bus",
 	"datafolder.StoreOptions.Version":       "The table of servers in the database shows the version that the program was built as.",
 
 	"device.HTTPSOptions.Endpoint":    "Programs on devices choose it; the devices that muster fleet plays speak MQTT.",

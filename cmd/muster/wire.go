@@ -127,7 +127,7 @@ func (s *server) openFolder() error {
 // storeOptions sizes the memory of a store in the folder so that flushing it fits into the
 // reserve of the disk.
 func (s *server) storeOptions(database string) datafolder.StoreOptions {
-	o := datafolder.StoreOptions{Database: database, Lanes: s.c.StoreLanes, Version: versionText(), Turns: s.turns, Log: s.log, Fatal: fatal(s.data), AcceptLoss: s.c.AcceptLoss}
+	o := datafolder.StoreOptions{Database: database, Lanes: s.c.StoreLanes, Shared: s.c.Bus.on(), Version: versionText(), Turns: s.turns, Log: s.log, Fatal: fatal(s.data), AcceptLoss: s.c.AcceptLoss}
 	if s.disks.store == nil {
 		return o
 	}
