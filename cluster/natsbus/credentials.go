@@ -51,6 +51,13 @@ func credentials(path string) ([]nats.Option, error) {
 	return nil, fmt.Errorf("%s is neither a credentials file of NATS, nor the seed of an nkey, nor a user and a password on two lines, nor a token on one", path)
 }
 
+// CheckCredentials refuses a file of credentials that cannot be used, whatever the servers think
+// of it. An empty path is good.
+func CheckCredentials(path string) error {
+	_, err := credentials(path)
+	return err
+}
+
 // readCredentials returns the lines of a file of credentials, at least one.
 func readCredentials(path string) ([]string, error) {
 	text, err := secretfile.Read(path, credentialsMax)

@@ -75,7 +75,7 @@ func (s *server) joinNodes() error {
 	}
 	n := &nodes{loaded: time.Now()}
 	var err error
-	if n.bus, err = s.connect(fmt.Sprintf("muster %d", roster.Me())); err != nil {
+	if n.bus, err = s.connect(roster.Me()); err != nil {
 		return err
 	}
 	n.node = cluster.New(cluster.Options{Roster: roster, Now: time.Now, Leases: leases(), Load: s.load, Watcher: nodeWatcher{s}, Log: s.log})

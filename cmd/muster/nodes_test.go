@@ -43,7 +43,7 @@ func startNodes(t *testing.T, many int, database, bus string) []*running {
 		}); err != nil {
 			t.Fatal(err)
 		}
-		all[i] = startServer(t, data, "--store", database, "--bus", bus)
+		all[i] = startServer(t, data, "--store", database, "--bus", bus, "--node", fmt.Sprint("node-", i))
 	}
 	return all
 }

@@ -96,11 +96,20 @@ func (s *server) openFolder() error {
 	if err != nil {
 		return err
 	}
-	if s.disks, err = openDisks(s.data, s.c.DiskReserve, database == "", s.c.Files.builtIn(), s.log); err != nil {
+	if s.data.ReadOnly() {
+		if err = s.openReadOnly(); err != nil {
+			return err
+		}
+	}
+	if s.disks, err = openDisks(s.data, s.c.DiskReserve, database == "", s.c.Files.builtIn() && !s.c.Bus.on(), s.log); err != nil {
 		return err
 	}
 	s.figures.Disks(s.disks.all())
-	if s.store, err = s.data.OpenMigrated(context.Background(), s.storeOptions(database)); err != nil {
+	options, err := s.storeOptions(database)
+	if err != nil {
+		return err
+	}
+	if s.store, err = s.data.OpenMigrated(context.Background(), options); err != nil {
 		return err
 	}
 	if err = s.data.Clear(); err != nil {
@@ -121,20 +130,41 @@ func (s *server) openFolder() error {
 	if s.issuer, err = s.data.OpenAuthority(time.Now(), s.log); err != nil {
 		return err
 	}
-	return s.keepParts() // before there is a server's certificate, which stands for a folder that was served
+	if err := s.keepParts(); err != nil { // before there is a server's certificate, which stands for a folder that was served
+		return err
+	}
+	if s.data.ReadOnly() && s.data.BeginsEmpty() {
+		s.log.Warn("the secrets say that their database may be empty: remove the file begins-empty from them, and an empty database is refused from now on", "data", string(s.data))
+	}
+	return nil
+}
+
+// openReadOnly refuses a data folder in which nothing can be written and something must be.
+func (s *server) openReadOnly() error {
+	if !s.c.Bus.on() {
+		return fmt.Errorf("the data folder %s cannot be written: only a server with --bus, which is one of several, has nothing to write there", string(s.data))
+	}
+	s.log.Info("the data folder is read-only: the secrets are read from it, and nothing is written there", "data", string(s.data))
+	return s.data.CheckReadOnly()
 }
 
 // storeOptions sizes the memory of a store in the folder so that flushing it fits into the
 // reserve of the disk.
-func (s *server) storeOptions(database string) datafolder.StoreOptions {
-	o := datafolder.StoreOptions{Database: database, Lanes: s.c.StoreLanes, Shared: s.c.Bus.on(), Version: versionText(), Turns: s.turns, Log: s.log, Fatal: fatal(s.data), AcceptLoss: s.c.AcceptLoss}
+func (s *server) storeOptions(database string) (datafolder.StoreOptions, error) {
+	o := datafolder.StoreOptions{Database: database, Lanes: s.c.lanes(), Shared: s.c.Bus.on(), Version: versionText(), Turns: s.turns, Log: s.log, Fatal: fatal(s.data), AcceptLoss: s.c.AcceptLoss}
+	if s.c.Bus.on() {
+		var err error
+		if o.Node, err = s.c.Bus.name(); err != nil {
+			return o, err
+		}
+	}
 	if s.disks.store == nil {
-		return o
+		return o, nil
 	}
 	if kept := s.disks.store.State().Reserve; kept > 0 {
 		o.MemTableBytes = reserve.TableBytes(kept)
 	}
-	return o
+	return o, nil
 }
 
 // keepParts records in the store which files the folder has.
