@@ -130,7 +130,7 @@ type watcher struct{ s *deployment }
 
 func (w watcher) RightsChanged(c rights.Change) { w.s.authorizer.Changed(c) }
 func (watcher) Due()                            {}
-func (watcher) Committed(int)                   {}
+func (watcher) Committed(int, muster.Instant)   {}
 func (watcher) Recorded()                       {}
 
 func (s *deployment) must(t *testing.T, err error) {

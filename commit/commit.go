@@ -63,9 +63,11 @@ type Options struct {
 type Watcher interface {
 	// Due is called when there may be background work earlier than the last Agenda said.
 	Due()
-	// Committed is called with the number of commands of a transaction that has become
-	// durable.
-	Committed(commands int)
+	// Committed is called when a transaction is durable and all that follows from it was told:
+	// nothing is told of another one in between. commands is the number of its commands, and wake
+	// the earliest instant from which background work that it has left can be done: zero is at
+	// once, and Never that there is none.
+	Committed(commands int, wake muster.Instant)
 }
 
 // Committer runs commands on one store. Make it with New and keep Run running: commands
@@ -82,19 +84,27 @@ type Committer struct {
 	wide  *lane       // runs everything but what lanes run
 	lanes []*lane     // of commands that concern one thing (lanes.go); none on a store without lanes
 	laned store.Laned // says which lane that is; nil if there are none
-	gate  gate        // of the transactions of lanes
-	off   guard       // those that do nothing: a test shows that each is needed
+
+	shared store.Shared // the store if other processes may change it (clustered.go), or nil
+	clock  clock        // of such a store
+	always []func(*Wants)
+
+	gate gate  // of the transactions of lanes
+	off  guard // those that do nothing: a test shows that each is needed
 
 	mu     sync.Mutex // guards what follows, and the commands of all lanes
 	closed bool
 	away   map[muster.ThingName]int // how many commands of a thing the wide lane has from its own
 	feeds  int                      // what may still hand commands to the wide lane: lanes, and batches that are not answered
 
+	refused, alone atomic.Uint64 // of Stats
+
 	telling sync.Mutex   // held while a batch is answered
 	asked   atomic.Int64 // the instant at which Work last asked to be called
 
 	// removed is the highest revision of a queue that was removed (Tx.PutQueue). With lanes
-	// it may be that of a transaction that was given up: revisions may have gaps.
+	// it may be that of a transaction that was given up: revisions may have gaps. It is not
+	// needed where other processes may change the store, since that keeps revisions.
 	removed atomic.Int64
 }
 
@@ -103,6 +113,7 @@ func New(o Options) *Committer {
 	c := &Committer{store: o.Store, now: o.Now, room: o.Room, watch: o.Watcher, turns: o.Turns, log: o.Log}
 	c.gate.init()
 	c.wide = newLane(c, o.Store.Apply)
+	c.shared = sharedOf(o.Store)
 	if s, ok := o.Store.(store.Laned); ok {
 		c.laned, c.lanes = s, lanesOf(c, s)
 		c.away = map[muster.ThingName]int{}
@@ -122,8 +133,8 @@ func New(o Options) *Committer {
 // blind is the Watcher of a Committer without one.
 type blind struct{}
 
-func (blind) Due()          {}
-func (blind) Committed(int) {}
+func (blind) Due()                          {}
+func (blind) Committed(int, muster.Instant) {}
 
 // View runs fn on a snapshot whose contents are durable. fn must not keep the reader. It
 // returns the error of fn or of the store; while that cannot be reached it fails with
@@ -138,9 +149,6 @@ func (c *Committer) View(ctx context.Context, fn func(store.Reader) error) error
 
 // Shared reports whether several transactions may run at the same time (lanes.go).
 func (c *Committer) Shared() bool { return len(c.lanes) > 0 }
-
-// Now returns the current instant of the Committer's clock.
-func (c *Committer) Now() muster.Instant { return c.now() }
 
 // Log returns the log for faults that cannot be shown to a caller.
 func (c *Committer) Log() *slog.Logger { return c.log }

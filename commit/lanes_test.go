@@ -287,6 +287,7 @@ func TestLook(t *testing.T) {
 type watching struct {
 	due       func()
 	committed func(int)
+	wake      func(muster.Instant)
 }
 
 func (w watching) Due() {
@@ -295,9 +296,12 @@ func (w watching) Due() {
 	}
 }
 
-func (w watching) Committed(n int) {
+func (w watching) Committed(n int, wake muster.Instant) {
 	if w.committed != nil {
 		w.committed(n)
+	}
+	if w.wake != nil {
+		w.wake(wake)
 	}
 }
 

@@ -78,7 +78,7 @@ func (l *lane) transact(b *batch) (wait func() error, err error) {
 		}
 	}()
 	for again := true; again; again = l.again(b, err) {
-		wait, err = l.apply(context.Background(), func(s store.Tx) error {
+		wait, err = l.applyFor(b)(context.Background(), func(s store.Tx) error {
 			tx.giveUp() // a store may run this twice
 			tx = &Tx{Tx: s, Now: now, queues: map[store.QueueKey]muster.Queue{}, removed: l.c.removed.Load(), c: l.c, narrow: l.narrow, alone: b.alone}
 			return b.run(tx, l)
@@ -92,10 +92,19 @@ func (l *lane) transact(b *batch) (wait func() error, err error) {
 	}
 	b.ends, b.looks, b.over = tx.ends, tx.looks, tx.over
 	l.c.removes(tx.removed)
+	l.last = tx.moment
 	for _, take := range tx.adopts {
 		take()
 	}
 	return wait, nil
+}
+
+// applyFor returns the way in which the store runs the transaction of a batch.
+func (l *lane) applyFor(b *batch) func(context.Context, func(store.Tx) error) (func() error, error) {
+	if b.alone && l.c.Clustered() {
+		return l.c.shared.ApplyAlone // the gate holds for this process only
+	}
+	return l.apply
 }
 
 // again reports whether the transaction of a batch runs again, and prepares it.
@@ -106,14 +115,21 @@ func (l *lane) again(b *batch, err error) bool {
 	case errors.Is(err, errAlone):
 	case !errors.Is(err, store.ErrAgain):
 		return false
-	case !b.refuse():
+	case !l.refused(b):
 		return false
 	case b.refused < aloneAfter || l.narrow || b.alone || !l.c.Shared():
 		return true
 	}
 	l.c.gate.close()
 	b.alone = true
+	l.c.alone.Add(1)
 	return true
+}
+
+// refused counts a refusal of a batch, and reports whether the batch runs again.
+func (l *lane) refused(b *batch) bool {
+	l.c.refused.Add(1)
+	return b.refuse()
 }
 
 // giveUp ends a transaction that is not applied. There may be none.
@@ -144,6 +160,9 @@ func (b *batch) run(tx *Tx, l *lane) error {
 		defer b.turn.GiveBack() // before the transaction is applied: that may wait for a table being written
 	}
 	tx.prefetch(b.commands)
+	if err := tx.takeTime(l); err != nil {
+		return err
+	}
 	for i, cmd := range b.commands {
 		if b.left[i] != notLeft {
 			continue
@@ -240,10 +259,10 @@ func (c *Committer) finish(b batch) {
 	defer c.telling.Unlock()
 	// This must come after the writes are visible to views. If Work looks at its sources
 	// from now on, it finds the new work; if it looked before, asked is the result of that.
-	asked, due := c.asked.Load(), false
+	asked, wake := c.asked.Load(), Never
 	for i, cmd := range b.commands {
 		o := b.outcomes[i]
-		due = due || int64(o.wake) < asked
+		wake = min(wake, o.wake)
 		if fault, ok := errors.AsType[*faultError](o.err); ok {
 			c.log.Error("command panicked", "panic", fault.value, "stack", fault.stack)
 		}
@@ -258,10 +277,10 @@ func (c *Committer) finish(b batch) {
 	for _, tell := range b.ends {
 		tell()
 	}
-	if due {
+	if int64(wake) < asked {
 		c.watch.Due()
 	}
-	c.watch.Committed(len(b.commands))
+	c.watch.Committed(len(b.commands), wake)
 }
 
 // notStored returns the error of a command whose transaction the store has not applied.

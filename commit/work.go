@@ -23,10 +23,21 @@ type Source interface {
 	// Wants names what Due will read, so that all sources are asked with one read of a store
 	// that is reached over a network.
 	Wants(w *Wants)
-	// Due returns the work that is due at the instant now, without the work that makes
-	// the data larger unless grow is set. It reads a snapshot and changes nothing.
-	Due(r store.Reader, now muster.Instant, grow bool) (Due, error)
+	// Due returns the work that is due and asked for. It reads a snapshot and changes nothing.
+	Due(r store.Reader, asked Asked) (Due, error)
 }
+
+// Asked says which work is asked for.
+type Asked struct {
+	Now  muster.Instant // what is due later is left out
+	Grow bool           // work that makes the data larger is not left out
+	mine func(key string) bool
+}
+
+// Mine reports whether work with a key is for this process. The work of one key is always for the
+// same processes: what belongs to a job has its id as the key, deadlines of a thing its
+// name. Where several processes do work of the same key it is done once all the same.
+func (a Asked) Mine(key string) bool { return a.mine == nil || a.mine(key) }
 
 // Due is the background work of a Source at an instant. The zero Due is no work.
 type Due struct {
@@ -54,22 +65,27 @@ type Agenda struct {
 // Work does one round of the background work that is due now, in the order of its
 // sources, and says when to call it again. It must not be called by two goroutines at a
 // time. It fails with the first error of a step or of the store, or the error of ctx.
+// Work is left to other processes if mine returns false for its key (Asked.Mine); nil is true for
+// all keys. When mine has changed Work must be called again.
 //
 // No work is missed between a look at the sources and the return. The variable asked is
 // set to Never before that look, so a transaction that becomes durable from then on calls
 // Watcher.Due, and one that was durable before is found by the look.
-func (c *Committer) Work(ctx context.Context, sources ...Source) (Agenda, error) {
+func (c *Committer) Work(ctx context.Context, mine func(key string) bool, sources ...Source) (Agenda, error) {
 	if c.HasRoom(reserve.Finish) != nil {
-		return Agenda{Next: c.now().Add(RoomWait)}, nil
+		return Agenda{Next: c.Now().Add(RoomWait)}, nil
+	}
+	if err := c.learnTime(ctx); err != nil {
+		return Agenda{}, err
 	}
 	grow := c.HasRoom(reserve.Grow) == nil
 	c.asked.Store(int64(Never))
-	due, next, err := c.due(ctx, sources, grow)
+	due, next, err := c.due(ctx, sources, Asked{Grow: grow, mine: mine})
 	if err == nil && len(due) > 0 {
 		c.asked.Store(0) // no calls of Watcher.Due while the work is done; the last look finds what is new
 		if err = c.doAll(ctx, due); err == nil {
 			c.asked.Store(int64(Never))
-			due, next, err = c.due(ctx, sources, grow)
+			due, next, err = c.due(ctx, sources, Asked{Grow: grow, mine: mine})
 		}
 	}
 	switch {
@@ -84,6 +100,15 @@ func (c *Committer) Work(ctx context.Context, sources ...Source) (Agenda, error)
 	return Agenda{Next: next}, nil
 }
 
+// WorkDue notes that another process has left background work that can be done from the
+// instant wake on (Watcher.Committed). If Work has not asked to be called by then, it calls
+// Watcher.Due.
+func (c *Committer) WorkDue(wake muster.Instant) {
+	if int64(wake) < c.asked.Load() {
+		c.watch.Due()
+	}
+}
+
 // doAll does the steps of all sources.
 func (c *Committer) doAll(ctx context.Context, due []func() []func(*Tx) error) error {
 	var steps []func(*Tx) error
@@ -95,11 +120,11 @@ func (c *Committer) doAll(ctx context.Context, due []func() []func(*Tx) error) e
 
 // due asks all sources on one snapshot. It returns their steps, and the earliest instant
 // at which more is due.
-func (c *Committer) due(ctx context.Context, sources []Source, grow bool) (steps []func() []func(*Tx) error, next muster.Instant, err error) {
+func (c *Committer) due(ctx context.Context, sources []Source, asked Asked) (steps []func() []func(*Tx) error, next muster.Instant, err error) {
 	all := Due{}
-	now := c.now()
-	if !grow {
-		all.Sooner(now.Add(RoomWait))
+	asked.Now = c.Now()
+	if !asked.Grow {
+		all.Sooner(asked.Now.Add(RoomWait))
 	}
 	err = c.View(ctx, func(r store.Reader) error {
 		steps = nil
@@ -109,7 +134,7 @@ func (c *Committer) due(ctx context.Context, sources []Source, grow bool) (steps
 			}
 		})
 		for _, s := range sources {
-			d, err := s.Due(r, now, grow)
+			d, err := s.Due(r, asked)
 			if err != nil {
 				return err
 			}

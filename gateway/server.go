@@ -14,6 +14,7 @@ import (
 	"github.com/muster-iot/muster/gateway/admission"
 	"github.com/muster-iot/muster/gateway/packet"
 	"github.com/muster-iot/muster/gateway/poll"
+	"github.com/muster-iot/muster/gateway/proxyproto"
 	"github.com/muster-iot/muster/gateway/slimtls"
 	"github.com/muster-iot/muster/internal/loglimit"
 )
@@ -221,7 +222,12 @@ func (s *Server) ServeTLS(c *tls.Conn) {
 // Wrap prepares an accepted connection for waiting without a goroutine, where the system can. Do it before TLS is put
 // on top. It returns c itself where it cannot.
 func (s *Server) Wrap(c net.Conn) net.Conn {
-	w := poll.Wrap(c)
+	balanced, ok := c.(*proxyproto.Conn)
+	socket := c
+	if ok {
+		socket = balanced.TCPConn
+	}
+	w := poll.Wrap(socket)
 	if w == nil || s.o.Goroutines {
 		return c
 	}
@@ -231,11 +237,26 @@ func (s *Server) Wrap(c net.Conn) net.Conn {
 			s.log.Warn("each connection gets a goroutine", "err", err)
 		}
 	})
-	if s.poller == nil {
+	switch {
+	case s.poller == nil:
 		return c
+	case ok:
+		return &balancedConn{w, balanced.RemoteAddr()}
 	}
 	return w
 }
+
+// balancedConn is a connection that waits without a goroutine and that a balancer has opened for its client.
+type balancedConn struct {
+	*poll.Conn
+	client net.Addr
+}
+
+// RemoteAddr returns the address of the client.
+func (c *balancedConn) RemoteAddr() net.Addr { return c.client }
+
+// NetConn returns the connection that waits.
+func (c *balancedConn) NetConn() net.Conn { return c.Conn }
 
 // ServeConn serves one connection, authenticated as far as p says, and closes it at its end. It returns when the connection
 // has ended or, if it is based on a connection from Wrap, at once.

@@ -69,15 +69,36 @@ func (w *waiters) remove(key store.QueueKey, woken chan struct{}) {
 	}
 }
 
-func (w *waiters) wake(notes []Notification) {
+// any reports whether somebody waits for a queue.
+func (w *waiters) any(key store.QueueKey) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, n := range notes {
-		for woken := range w.waiting[n.QueueKey] {
-			select {
-			case woken <- struct{}{}:
-			default:
-			}
+	return len(w.waiting[key]) > 0
+}
+
+// wake wakes those who wait for some queues.
+func (w *waiters) wake(keys []store.QueueKey) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, key := range keys {
+		w.wakeOne(key)
+	}
+}
+
+func (w *waiters) wakeAll() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for key := range w.waiting {
+		w.wakeOne(key)
+	}
+}
+
+// wakeOne wakes those who wait for a queue. The caller holds mu.
+func (w *waiters) wakeOne(key store.QueueKey) {
+	for woken := range w.waiting[key] {
+		select {
+		case woken <- struct{}{}:
+		default:
 		}
 	}
 }

@@ -130,9 +130,17 @@ func (o *outbox) tell(n Notification) {
 		return
 	}
 	o.tx.After(func() {
-		o.tx.s.waiters.wake(o.notes)
+		o.tx.s.waiters.wake(keysOf(o.notes))
 		o.tx.s.audience.Notify(o.notes)
 	})
+}
+
+func keysOf(notes []Notification) []store.QueueKey {
+	keys := make([]store.QueueKey, len(notes))
+	for i, n := range notes {
+		keys[i] = n.QueueKey
+	}
+	return keys
 }
 
 // head returns the execution that comes first in q, or nil.

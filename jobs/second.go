@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"sync"
@@ -24,6 +25,13 @@ func mayAbort(j *muster.Job) bool { return len(j.Config.Abort) > 0 && j.Status.A
 // given the job, and none will join it.
 func mayComplete(j *muster.Job) bool {
 	return (j.Selection == muster.Snapshot || j.Over) && j.Status.Active() && j.Rollout.Done
+}
+
+// mayBeDecided reports whether the end of an execution may abort or complete a job which a
+// transaction that runs at the same time changes: its rollout may come to its end, and so may its
+// time. That transaction still sees the execution pending.
+func mayBeDecided(j *muster.Job) bool {
+	return mayAbort(j) || j.Status.Active() && (j.Selection == muster.Snapshot || j.Config.Schedule.EndTime != "")
 }
 
 // isDecided reports whether counts abort or complete j.
@@ -157,21 +165,40 @@ func (s *Jobs) leftUndecided(r store.Reader) ([]muster.JobID, error) {
 	if !all {
 		return ids, nil
 	}
+	if err := s.lookAtAll(r); err != nil {
+		return nil, err
+	}
+	s.undecided.looked()
+	ids, _ = s.undecided.known()
+	return ids, nil
+}
+
+// lookAtAll looks at the counts of all jobs that are under way.
+func (s *Jobs) lookAtAll(r store.Reader) error {
 	var open []muster.JobID
 	for row, err := range tables.jobs.Scan(r, "", "") {
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if mayAbort(&row.Value) || mayComplete(&row.Value) {
 			open = append(open, row.Value.ID)
 		}
 	}
 	decided, err := s.decided(r, open)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		s.undecided.add(decided)
 	}
-	s.undecided.add(decided)
-	s.undecided.looked()
-	ids, _ = s.undecided.known()
-	return ids, nil
+	return err
+}
+
+// LookAgain looks at the counts of all jobs that are under way, and leaves what follows from
+// them to background work. It is to be called when another process has stopped and what it
+// has committed can be seen: it may have ended executions and not looked at their jobs since.
+// If it fails, it must be called again.
+func (s *Jobs) LookAgain(ctx context.Context) error {
+	err := s.commits.View(ctx, s.lookAtAll)
+	if err == nil {
+		s.commits.WorkDue(0)
+	}
+	return err
 }

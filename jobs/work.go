@@ -1,6 +1,8 @@
 package jobs
 
 import (
+	"time"
+
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/eventlog"
@@ -57,54 +59,98 @@ func (s *Jobs) Wants(w *commit.Wants) {
 }
 
 // Due implements commit.Source. It reads what is due, up to a bound, and what comes
-// after that, so it costs the same however many jobs there are.
-func (s *Jobs) Due(r store.Reader, now muster.Instant, grow bool) (due commit.Due, err error) {
+// after that, so it costs the same however many jobs there are. What an earlier transaction of
+// this process has not looked at again is its own work, whatever is asked for.
+func (s *Jobs) Due(r store.Reader, asked commit.Asked) (due commit.Due, err error) {
 	var d dueJobs
-	if d.turns, err = s.turnDue(r); err != nil {
-		return due, err
-	}
 	if d.undecided, err = s.leftUndecided(r); err != nil {
 		return due, err
 	}
-	var expires muster.Instant
-	if d.expired, expires, err = s.expired(r, now); err != nil {
+	if asked.Mine("jobs") {
+		if d.turns, err = s.turnDue(r); err != nil {
+			return due, err
+		}
+		var expires muster.Instant
+		if d.expired, expires, err = s.expired(r, asked.Now); err != nil {
+			return due, err
+		}
+		if expires != 0 {
+			due.Sooner(expires)
+		}
+	}
+	if d.timers, err = timersDue(r, asked, &due); err != nil {
 		return due, err
 	}
-	if expires != 0 {
-		due.Sooner(expires)
-	}
-	for t, err := range r.Timers(commit.Never) {
-		if err != nil {
-			return due, err
-		}
-		if d.timers = t.Due <= now; !d.timers {
-			due.Sooner(t.Due)
-		}
-		break
-	}
-	for row, err := range tables.alarms.Scan(r, "", "") {
-		if err != nil {
-			return due, err
-		}
-		at, id := alarmOf(row.Key)
-		if at > now {
-			due.Sooner(at)
-			break
-		}
-		if d.jobs = append(d.jobs, id); len(d.jobs) == jobsMax {
-			break
-		}
+	if d.jobs, err = jobsDue(r, asked, &due); err != nil {
+		return due, err
 	}
 	if d.any() {
-		due.Steps = func() []func(*commit.Tx) error { return stepsIn(s, d.steps(grow)) }
+		due.Steps = func() []func(*commit.Tx) error { return stepsIn(s, d.steps(asked)) }
 	}
 	return due, nil
 }
 
-func (d dueJobs) steps(grow bool) []func(*transaction) error {
+// The search for what is asked for passes over the work of others, which may have piled up if
+// one of them is slow: othersMax pieces of it at most. Then it is done again othersWait later.
+const (
+	othersMax  = 1024
+	othersWait = time.Second
+)
+
+// timersDue reports whether a timer is due that is asked for. due is given the instant of the next
+// one.
+func timersDue(r store.Reader, asked commit.Asked, due *commit.Due) (bool, error) {
+	n := 0
+	for t, err := range r.Timers(commit.Never) {
+		if err != nil {
+			return false, err
+		}
+		mine := asked.Mine(string(t.Thing))
+		if mine && t.Due <= asked.Now {
+			return true, nil
+		}
+		if mine {
+			due.Sooner(t.Due)
+			break
+		}
+		if n++; n == othersMax {
+			due.Sooner(max(t.Due, asked.Now.Add(othersWait)))
+			break
+		}
+	}
+	return false, nil
+}
+
+// jobsDue returns the jobs whose alarm is due and that are asked for, jobsMax of them at most. due
+// is given the instant of the next alarm.
+func jobsDue(r store.Reader, asked commit.Asked, due *commit.Due) (ids []muster.JobID, err error) {
+	n := 0
+	for row, err := range tables.alarms.Scan(r, "", "") {
+		if err != nil {
+			return nil, err
+		}
+		at, id := alarmOf(row.Key)
+		mine := asked.Mine(string(id))
+		if mine && at > asked.Now {
+			due.Sooner(at)
+			break
+		}
+		if mine {
+			if ids = append(ids, id); len(ids) == jobsMax {
+				break
+			}
+		} else if n++; n == othersMax {
+			due.Sooner(max(at, asked.Now.Add(othersWait)))
+			break
+		}
+	}
+	return ids, nil
+}
+
+func (d dueJobs) steps(asked commit.Asked) []func(*transaction) error {
 	var steps []func(*transaction) error
 	if d.timers {
-		steps = append(steps, fireTimers)
+		steps = append(steps, func(tx *transaction) error { return fireTimers(tx, asked) })
 	}
 	if d.turns {
 		steps = append(steps, giveTurns)
@@ -112,7 +158,7 @@ func (d dueJobs) steps(grow bool) []func(*transaction) error {
 	steps = append(steps, conclusions(d.undecided)...)
 	steps = append(steps, forEach(d.expired, expireJob)...)
 	for range max(1, commit.StepsAhead/max(1, len(d.jobs))) {
-		steps = append(steps, forEach(d.jobs, func(tx *transaction, id muster.JobID) error { return step(tx, id, grow) })...)
+		steps = append(steps, forEach(d.jobs, func(tx *transaction, id muster.JobID) error { return step(tx, id, asked.Grow) })...)
 	}
 	return steps
 }
@@ -215,15 +261,21 @@ func storeStep(tx *transaction, j muster.Job, again muster.Instant) error {
 	return tx.completeJob(j)
 }
 
-// fireTimers times out the executions whose timer is due (jobs-lifecycle.md section
-// 8). All timers are read first, since ending an execution changes them.
-func fireTimers(tx *transaction) error {
+// fireTimers times out the executions whose timer is due and asked for (jobs-lifecycle.md
+// section 8). All timers are read first, since ending an execution changes them.
+func fireTimers(tx *transaction, asked commit.Asked) error {
 	var due []store.Timer
+	n := 0
 	for t, err := range tx.Timers(tx.Now) {
 		if err != nil {
 			return err
 		}
-		if due = append(due, t); len(due) == timersMax {
+		if asked.Mine(string(t.Thing)) {
+			due = append(due, t)
+		} else {
+			n++
+		}
+		if len(due) == timersMax || n == othersMax {
 			break
 		}
 	}

@@ -26,12 +26,16 @@ type connection struct {
 }
 
 // connections stores which things are connected. A process that is killed cannot
-// write that its clients are gone, so each record names the process that wrote it,
-// and a later process knows which records may be out of date.
+// write that its clients are gone, so each record names the process that wrote it: once that is
+// gone, the record may be out of date.
 type connections struct {
 	index   *index
-	process string // the name of this run of the server
+	process string            // the name of this run of the server
+	gone    func(string) bool // whether another process is
 }
+
+// isGone reports whether a process is gone that wrote that a thing is connected.
+func (c *connections) isGone(process string) bool { return process != c.process && c.gone(process) }
 
 // RecordConnections stores which clients connected and disconnected, as background
 // work in transactions of at most stepMax changes. It returns when all are durable.
@@ -50,11 +54,17 @@ func (s *Registry) RecordConnections(ctx context.Context, changes []ConnectionCh
 
 func (c *connections) record(tx *commit.Tx, changes []ConnectionChange) error {
 	tx.Prefetch(func(w *commit.Wants) {
+		w.Record(tables.absences.Table, c.process)
 		for _, change := range changes {
 			w.Record(tables.connections.Table, change.Client)
 			w.Record(tables.things.Table, change.Client)
 		}
 	})
+	if known, err := tables.absences.Has(tx, c.process); err != nil {
+		return err
+	} else if !known {
+		tables.absences.Put(tx, c.process, absence{}) // others know by it that this process may leave things connected
+	}
 	for _, change := range changes {
 		name := muster.ThingName(change.Client)
 		old, err := connectionOf(tx, name)
@@ -122,39 +132,62 @@ func (c *connections) forget(tx *commit.Tx, name muster.ThingName) error {
 }
 
 // absence is the progress of a process that looks for things which are stored as
-// connected by an earlier process. Those clients are absent: they have to connect
-// again.
+// connected by processes that are gone. Those clients are absent: they have to connect
+// again. Each process has such a record, so that one is found to be gone by its record. It is
+// removed when another process begins to look.
 type absence struct {
 	After string // the last row of the index of connectivity that was checked
 	Done  bool
 }
 
-// mayBeLeft reports whether there may still be things that an earlier process left
-// stored as connected: this process has not checked all of them yet.
+// mayBeLeft reports whether there may still be things that a process which is gone left
+// stored as connected: this process has not checked all of them since.
 func (c *connections) mayBeLeft(r store.Reader) (bool, error) {
 	a, err := tables.absences.Get(r, c.process)
-	return a == nil || !a.Done, err
+	if err != nil || a == nil || !a.Done {
+		return true, err
+	}
+	gone, err := c.goneProcesses(r)
+	return len(gone) > 0, err
 }
 
-// disconnectLeft marks some of the things as disconnected that an earlier process
-// left stored as connected: no connection survives a restart. It goes through those that are
-// connected, stepMax of them in one step, and stores how far it is.
+// goneProcesses returns the processes that are gone and may have left things connected.
+func (c *connections) goneProcesses(r store.Reader) (gone []string, err error) {
+	for row, err := range tables.absences.Scan(r, "", "") {
+		if err != nil {
+			return nil, err
+		}
+		if c.isGone(row.Key) {
+			gone = append(gone, row.Key)
+		}
+	}
+	return gone, nil
+}
+
+// disconnectLeft marks some of the things as disconnected that processes which are gone
+// left stored as connected: no connection survives its process. It goes through those that are
+// connected, stepMax of them in one step, and stores how far it is. If a process turns out to be
+// gone meanwhile it begins anew.
 func (c *connections) disconnectLeft(tx *commit.Tx) error {
 	at, err := tables.absences.Get(tx, c.process)
 	if err != nil {
 		return err
 	}
-	if at == nil {
-		at = &absence{}
-		if err := dropAbsences(tx); err != nil {
-			return err
-		}
-	}
-	gone, next, err := c.nextLeftConnected(tx, *at)
+	gone, err := c.goneProcesses(tx)
 	if err != nil {
 		return err
 	}
-	for _, name := range gone {
+	for _, process := range gone {
+		tables.absences.Delete(tx, process)
+	}
+	if at == nil || len(gone) > 0 {
+		at = &absence{}
+	}
+	left, next, err := c.nextLeftConnected(tx, *at)
+	if err != nil {
+		return err
+	}
+	for _, name := range left {
 		old, err := connectionOf(tx, name)
 		if err != nil {
 			return err
@@ -170,7 +203,7 @@ func (c *connections) disconnectLeft(tx *commit.Tx) error {
 }
 
 // nextLeftConnected checks the next stepMax connected things. It returns those that
-// an earlier process wrote, and the progress after them.
+// a process wrote which is gone, and the progress after them.
 func (c *connections) nextLeftConnected(tx *commit.Tx, at absence) (names []muster.ThingName, next absence, err error) {
 	from, to := store.Under(strconv.FormatBool(true))
 	if at.After != "" {
@@ -203,22 +236,11 @@ func (c *connections) nextLeftConnected(tx *commit.Tx, at absence) (names []must
 		if err != nil {
 			return nil, at, err
 		}
-		if known != nil && known.Process != c.process {
+		if known != nil && c.isGone(known.Process) {
 			names = append(names, name)
 		}
 	}
 	return names, next, nil
-}
-
-// dropAbsences removes the progress of earlier processes.
-func dropAbsences(tx *commit.Tx) error {
-	for row, err := range tables.absences.Scan(tx, "", "") {
-		if err != nil {
-			return err
-		}
-		tables.absences.Delete(tx, row.Key)
-	}
-	return nil
 }
 
 // Connectivity returns the connectivity of a thing. It fails with NotFound if the
@@ -251,14 +273,14 @@ func (s *Registry) Connectivity(ctx context.Context, name muster.ThingName) (mus
 }
 
 // shown returns the connectivity of a thing as callers see it, zero if it was never
-// connected. A record that an earlier process left as connected is shown as
+// connected. A record that a process which is gone left as connected is shown as
 // disconnected, even before disconnectLeft has reached it.
 func (c *connections) shown(r store.Reader, name muster.ThingName) (muster.Connectivity, error) {
 	stored, err := tables.connections.Get(r, string(name))
 	if err != nil || stored == nil {
 		return muster.Connectivity{}, err
 	}
-	if stored.Connected && stored.Process != c.process {
+	if stored.Connected && c.isGone(stored.Process) {
 		stored.Connected, stored.Reason = false, muster.UnknownReason
 	}
 	return stored.Connectivity, nil

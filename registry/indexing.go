@@ -75,7 +75,7 @@ func (s *Registry) UpdateIndexingConfiguration(ctx context.Context, change func(
 func (ix *index) putState(tx *commit.Tx, s indexState) error {
 	tx.Wake(0)
 	tables.indexStates.Put(tx, theIndex, s)
-	_, err := ix.refreshView(tx)
+	_, err := ix.changeView(tx)
 	return err
 }
 
@@ -168,7 +168,7 @@ const buildingMax = 8
 
 // indexWork is the background work that is due for the index.
 type indexWork struct {
-	absent bool               // things that an earlier process left connected are not all marked yet
+	absent bool               // things that processes which are gone left connected are not all marked yet
 	extent bool               // the index is being filled or cleared
 	groups []muster.GroupName // those that search for members
 }

@@ -52,7 +52,7 @@ const Rank = 1
 // to wait for one step.
 const stepMax = 128
 
-// Options are the parts of a Registry. All but the last two are required.
+// Options are the parts of a Registry. All but the last three are required.
 type Options struct {
 	Commits *commit.Committer
 	Account muster.Account
@@ -63,6 +63,12 @@ type Options struct {
 	Rights  *rights.Rights
 	Catalog *catalog.Catalog
 
+	// Gone reports whether a process, which is not this one, is gone and will write nothing any
+	// more: then things that it has written to be connected are not. Of a process that it does not
+	// know it must be false if that may have begun lately. It must be quick, and when its answer has
+	// changed the background work must be called. Nil is true of all: the store has one process at a
+	// time.
+	Gone func(process string) bool
 	// TypeDeletionWait is how long a thing type must have been deprecated before it
 	// can be deleted; zero means not at all (registry.md REG-35).
 	TypeDeletionWait time.Duration
@@ -90,9 +96,13 @@ type Registry struct {
 // New returns a Registry on o.
 func New(o Options) *Registry {
 	ix := &index{commits: o.Commits, events: teller{o.Events}}
+	if o.Gone == nil {
+		o.Gone = func(string) bool { return true }
+	}
+	o.Commits.AlwaysWants(wantRevision)
 	return &Registry{
 		commits: o.Commits, account: o.Account, newID: o.NewID, pages: o.Pages, rights: o.Rights, catalog: o.Catalog,
-		events: ix.events, index: ix, connections: &connections{ix, o.Process},
+		events: ix.events, index: ix, connections: &connections{ix, o.Process, o.Gone},
 		typeDeletionWait: o.TypeDeletionWait, dynamicGroupsMax: o.DynamicGroupsMax,
 	}
 }
@@ -123,14 +133,18 @@ func (s *Registry) Wants(w *commit.Wants) {
 	w.Range(tables.departures.Table, "", "")
 	w.Record(tables.indexStates.Table, theIndex)
 	w.Record(tables.absences.Table, s.connections.process)
+	w.Range(tables.absences.Table, "", "")
 	w.Range(tables.building.Table, "", "")
 }
 
 // Due implements commit.Source. The background work of the registry is: members leave
-// deleted groups, things that an earlier process left connected are marked as
+// deleted groups, things that a process which is gone left connected are marked as
 // disconnected, the fleet index is cleared or filled, and dynamic groups search for
-// their members. The last two make the data larger and are left out unless grow.
-func (s *Registry) Due(r store.Reader, _ muster.Instant, grow bool) (due commit.Due, err error) {
+// their members. The last two make the data larger.
+func (s *Registry) Due(r store.Reader, asked commit.Asked) (due commit.Due, err error) {
+	if !asked.Mine("registry") {
+		return due, nil
+	}
 	var departures []string
 	for row, err := range tables.departures.Scan(r, "", "") {
 		if err != nil {
@@ -142,7 +156,7 @@ func (s *Registry) Due(r store.Reader, _ muster.Instant, grow bool) (due commit.
 	if err != nil {
 		return due, err
 	}
-	if !grow {
+	if !asked.Grow {
 		work.extent, work.groups = false, nil
 	}
 	if len(departures) > 0 || work.any() {

@@ -2,6 +2,7 @@ package service
 
 import (
 	"fmt"
+	"sync/atomic"
 	"testing"
 
 	"github.com/muster-iot/muster"
@@ -183,5 +184,38 @@ func TestWhoComesBackIsGivenAJobAgainUnlessItSucceeded(t *testing.T) {
 		if got := env.counts("job"); got.Of(muster.Queued) != want || got.Total() != want+2 {
 			t.Errorf("with SkipSucceeded %v the job counts %v, want %d queued", skip, got, want)
 		}
+	}
+}
+
+// Of several processes that share a store, one that is gone leaves things connected, and the others
+// find them.
+func TestThingsOfAProcessThatIsGoneAreAbsent(t *testing.T) {
+	s := newStore(t)
+	var gone atomic.Bool // the first process is
+	processAt := func(name string) *env {
+		return newEnvOn(t, s, Options{Process: name, Gone: func(p string) bool { return p == "1" && gone.Load() }})
+	}
+	first, second := processAt("1"), processAt("2")
+	first.register("site", "north", "a", "b", "c")
+	first.dynamic("online", "connectivity.connected:true")
+	second.settleDown() // it has begun to look, and is done
+	first.connections(came("a", "1", 1000), came("b", "1", 1000))
+	second.connections(came("b", "2", 2000), came("c", "2", 1000))
+	third := processAt("3")
+	for _, env := range []*env{first, second, third} {
+		env.settleDown()
+		env.wantConnected("while all run", "a", true, "NONE")
+		env.wantMembers("while all run", "online", "a", "b", "c")
+	}
+
+	first.stop()
+	gone.Store(true)
+	second.wantConnected("at once", "a", false, "UNKNOWN")
+	third.settleDown()
+	second.wantConnected("when all is done", "a", false, "UNKNOWN")
+	second.wantConnected("when all is done", "b", true, "NONE")
+	second.wantMembers("when all is done", "online", "b", "c")
+	if agenda, err := second.Work(t.Context()); err != nil || agenda.More {
+		t.Errorf("another process has work, too: %+v, %v", agenda, err)
 	}
 }

@@ -272,7 +272,7 @@ func (w watcher) Recorded() {
 		w.recorded()
 	}
 }
-func (w watcher) Committed(n int) {
+func (w watcher) Committed(n int, _ muster.Instant) {
 	if w.committed != nil {
 		w.committed(n)
 	}
@@ -320,7 +320,7 @@ func (env *env) stepsOf(room commit.Source) []func(*commit.Tx) error {
 	env.t.Helper()
 	var due commit.Due
 	err := env.Commits.View(env.t.Context(), func(r store.Reader) (err error) {
-		due, err = room.Due(r, env.clock(), true)
+		due, err = room.Due(r, commit.Asked{Now: env.clock(), Grow: true})
 		return err
 	})
 	if err != nil || due.Steps == nil {

@@ -60,6 +60,12 @@ type Options struct {
 	// NewID makes ids for things, groups, types, generations and events. Some may stay
 	// unused, because a transaction can run twice. Nil means random UUIDs.
 	NewID func() string
+	// Process is the name of this run of the server, different for each. Empty means a random
+	// one.
+	Process string
+	// Gone reports whether another process is gone (registry.Options). Nil is true of all: the store
+	// has one process at a time.
+	Gone func(process string) bool
 	// PageKey authenticates page tokens. Nil means a random key, so that tokens are
 	// invalid after a restart.
 	PageKey []byte
@@ -106,16 +112,19 @@ func New(o Options) *Service {
 	if o.NewID == nil {
 		o.NewID = uuid.New
 	}
+	if o.Process == "" {
+		o.Process = uuid.New()
+	}
 	pages := listing.NewPager(o.PageKey)
 	s := &Service{store: o.Store}
 	s.Commits = commit.New(commit.Options{Store: o.Store, Now: o.Now, Room: o.Room, Watcher: o.Watcher, Turns: o.Turns, Log: o.Log})
 	s.Events = eventlog.New(eventlog.Options{Commits: s.Commits, NewID: o.NewID, Sinks: o.Sinks, Watcher: o.Watcher})
 	s.Rights = rights.New(rights.Options{
-		Commits: s.Commits, Account: o.Account, NewID: o.NewID, Pages: pages, Registry: registry.Lookup{}, Watcher: o.Watcher,
+		Commits: s.Commits, Account: o.Account, NewID: o.NewID, Pages: pages, Registry: registry.Lookup{}, Watcher: o.Watcher, Shared: shared(o.Store),
 	})
 	s.Catalog = catalog.New(s.Commits, o.Account, pages, registry.Lookup{})
 	s.Registry = registry.New(registry.Options{
-		Commits: s.Commits, Account: o.Account, NewID: o.NewID, Process: uuid.New(), Pages: pages, Events: s.Events, Rights: s.Rights, Catalog: s.Catalog,
+		Commits: s.Commits, Account: o.Account, NewID: o.NewID, Process: o.Process, Gone: o.Gone, Pages: pages, Events: s.Events, Rights: s.Rights, Catalog: s.Catalog,
 		TypeDeletionWait: o.TypeDeletionWait, DynamicGroupsMax: o.DynamicGroupsMax,
 	})
 	s.Jobs = jobs.New(jobs.Options{
@@ -126,6 +135,14 @@ func New(o Options) *Service {
 	})
 	s.Tags = tags.New(s.Commits, o.Account, kinds())
 	return s
+}
+
+// shared returns s if several processes share it, and otherwise nil.
+func shared(s store.Store) store.Shared {
+	if shared, ok := s.(store.Shared); ok && shared.Shared() {
+		return shared
+	}
+	return nil
 }
 
 // kinds returns the kinds of all resources that can have tags.
@@ -148,8 +165,13 @@ func (s *Service) Run(ctx context.Context) error {
 }
 
 // Work does one round of the background work that is due (commit.Committer.Work).
-func (s *Service) Work(ctx context.Context) (commit.Agenda, error) {
-	return s.Commits.Work(ctx, s.Jobs, s.Registry, s.Events)
+func (s *Service) Work(ctx context.Context) (commit.Agenda, error) { return s.WorkOn(ctx, nil) }
+
+// WorkOn is Work on what is this process's part of it: work with a key for which mine returns
+// true. Several processes that share a store may divide it so; whatever mine says, nothing is done
+// twice.
+func (s *Service) WorkOn(ctx context.Context, mine func(key string) bool) (commit.Agenda, error) {
+	return s.Commits.Work(ctx, mine, s.Jobs, s.Registry, s.Events)
 }
 
 // Ready reads from the store and returns its error.

@@ -1,13 +1,10 @@
 package storetest
 
 import (
-	"context"
-	"fmt"
 	"maps"
 	"math/rand/v2"
 	"runtime"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/muster-iot/muster"
@@ -20,23 +17,15 @@ import (
 // applied. The pauses of the transactions of a lane depend on the seed alone, so in a
 // synctest bubble, whose time passes only while nobody works, a run can be repeated.
 func Skewed[S Forking[S]](main S, lanes int, seed uint64, longest time.Duration) store.Laned {
-	s := &skewed{main: main, fork: func() store.Store { return main.Fork() }, longest: longest, changed: map[any]int{}}
-	for n := range lanes + 1 { // the last one is that of Apply
-		s.lanes = append(s.lanes, &skewedLane{free: make(chan struct{}, 1), rng: rand.New(rand.NewPCG(seed, uint64(n)))})
-	}
-	return s
+	site := NewSite(main, lanes, seed, longest)
+	site.single = true
+	return skewed{site.Join()}
 }
 
-type skewed struct {
-	main    store.Store
-	fork    func() store.Store
-	longest time.Duration
-	lanes   []*skewedLane
+// skewed is the only process of a site, which does not know that there could be others.
+type skewed struct{ *Process }
 
-	mu      sync.Mutex
-	applied int         // transactions
-	changed map[any]int // by key: the value of applied when it was written last
-}
+func (skewed) Shared() bool { return false }
 
 // skewedLane runs one transaction at a time. Its token is not a lock, so that a synctest
 // bubble is idle while a transaction waits for it.
@@ -45,73 +34,16 @@ type skewedLane struct {
 	rng  *rand.Rand    // used by the holder
 }
 
-func (s *skewed) View(ctx context.Context, fn func(store.Reader) error) error {
-	return s.main.View(ctx, fn)
-}
-
-func (s *skewed) Close() error { return s.main.Close() }
-
-func (s *skewed) Lanes() int { return len(s.lanes) - 1 }
-
-func (s *skewed) LaneOf(thing muster.ThingName) int {
-	return int(store.HashOf(thing) % uint32(s.Lanes()))
-}
-
-func (s *skewed) ApplyIn(ctx context.Context, lane int, fn func(store.Tx) error) (func() error, error) {
-	return s.apply(ctx, s.lanes[:s.Lanes()][lane], fn)
-}
-
-func (s *skewed) Apply(ctx context.Context, fn func(store.Tx) error) (func() error, error) {
-	return s.apply(ctx, s.lanes[s.Lanes()], fn)
-}
-
-func (s *skewed) apply(ctx context.Context, l *skewedLane, fn func(store.Tx) error) (func() error, error) {
-	if err := s.View(ctx, func(store.Reader) error { return nil }); err != nil { // a fork does not know that its origin is closed
-		return nil, err
-	}
-	select {
-	case l.free <- struct{}{}:
-		defer func() { <-l.free }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	s.mu.Lock()
-	snapshot, at := s.fork(), s.applied
-	s.mu.Unlock()
-	s.pause(l)
-	var rec *recorded
-	if _, err := snapshot.Apply(ctx, func(tx store.Tx) error {
-		rec = &recorded{Tx: tx, keys: map[any]bool{}}
-		return fn(rec)
-	}); err != nil {
-		return nil, err
-	}
-	s.pause(l)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for key := range rec.keys {
-		if s.changed[key] > at {
-			return nil, fmt.Errorf("%w: %v was changed meanwhile", store.ErrAgain, key)
-		}
-	}
-	wait, err := s.main.Apply(ctx, rec.replay)
-	if err != nil {
-		return nil, err
-	}
-	s.applied++
-	for key := range rec.keys {
-		s.changed[key] = s.applied
-	}
-	return wait, nil
+func newSkewedLane(seed, n uint64) *skewedLane {
+	return &skewedLane{free: make(chan struct{}, 1), rng: rand.New(rand.NewPCG(seed, n))}
 }
 
 // pause lets others be applied: mostly one, sometimes many.
-func (s *skewed) pause(l *skewedLane) {
-	if s.longest == 0 {
+func (l *skewedLane) pause(longest time.Duration) {
+	if longest == 0 {
 		runtime.Gosched()
 		return
 	}
-	longest := s.longest
 	if l.rng.IntN(4) > 0 {
 		longest = longest/16 + 1
 	}
@@ -121,7 +53,9 @@ func (s *skewed) pause(l *skewedLane) {
 // recorded is a transaction that remembers its writes.
 type recorded struct {
 	store.Tx
-	keys   map[any]bool // of what was written
+	moment store.Moment
+	keeps  bool         // revisions of queues without entries
+	keys   map[any]bool // of what was written; true: an execution that has, or had, a deadline
 	writes []func(store.Tx)
 }
 
@@ -131,15 +65,29 @@ type recordKey struct {
 	key   string
 }
 
+// Moment implements store.Timed.
+func (r *recorded) Moment() (store.Moment, error) { return r.moment, nil }
+
 func (r *recorded) write(key any, write func(store.Tx)) {
-	r.keys[key] = true
+	r.keys[key] = r.keys[key]
 	r.writes = append(r.writes, write)
 	write(r.Tx)
 }
 
 func (r *recorded) PutQueue(q muster.Queue) {
 	q.Entries = slices.Clone(q.Entries)
-	r.write(store.QueueKey{Thing: q.Thing, Namespace: q.Namespace}, func(tx store.Tx) { tx.PutQueue(q) })
+	r.write(store.KeyOfQueue(q), func(tx store.Tx) {
+		if tx.PutQueue(q); r.keeps {
+			keepRevision(tx, q)
+		}
+	})
+}
+
+func (r *recorded) Queues(keys ...store.QueueKey) ([]muster.Queue, error) {
+	if !r.keeps {
+		return r.Tx.Queues(keys...)
+	}
+	return keeping{r.Tx}.Queues(keys...)
 }
 
 func (r *recorded) Change(before, after *muster.Execution) {
@@ -149,6 +97,9 @@ func (r *recorded) Change(before, after *muster.Execution) {
 	}
 	before, after = copied(before), copied(after)
 	r.write(store.Key(*x), func(tx store.Tx) { tx.Change(before, after) })
+	if before != nil && before.Deadline() != 0 || after != nil && after.Deadline() != 0 {
+		r.keys[store.Key(*x)] = true
+	}
 }
 
 func copied(x *muster.Execution) *muster.Execution {
