@@ -27,7 +27,7 @@ var transactions = []string{"commit.Tx", "jobs.transaction"}
 
 // longLived are the types whose values serve many transactions.
 var longLived = []string{
-	"commit.Committer", "listing.Pager", "tags.Tags", "eventlog.Log", "eventlog.Options", "eventlog.places", "rights.Rights", "rights.Options", "catalog.Catalog",
+	"commit.Committer", "listing.Pager", "tags.Tags", "eventlog.Log", "eventlog.Options", "eventlog.places", "eventlog.moments", "rights.Rights", "rights.Options", "catalog.Catalog",
 	"registry.Registry", "registry.Options", "registry.index", "registry.indexView", "registry.connections", "registry.teller", "jobs.Jobs", "jobs.Options",
 	"jobs.waiters", "jobs.undecided", "jobs.decodedCache", "service.Service", "service.Options",
 }
@@ -36,6 +36,7 @@ var longLived = []string{
 var pureBut = map[string]string{
 	"jobs.decodedCache.get": "what it remembers is what the same bytes decode to, whatever becomes of the transaction",
 	"jobs.decodedCache.put": "the same",
+	"eventlog.moments.take": "the same as places.next",
 	"eventlog.places.next":  "a place that is taken must not be taken again, whatever becomes of the transaction",
 	"eventlog.places.hold":  "it holds readers back until the transaction ends, and that is noted whatever becomes of it",
 }

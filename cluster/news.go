@@ -88,6 +88,7 @@ type News struct {
 // peer is another node as it is heard of.
 type peer struct {
 	sequence uint64
+	heard    bool // at all
 	at       time.Time
 }
 
@@ -323,10 +324,10 @@ func (n *News) follow(d *Digest) (missing bool) {
 		n.figures.Received++
 		expected++
 	}
-	if d.Sequence > expected {
+	if missing = d.Sequence > expected; missing && p.heard { // or else they were sent before this node listened
 		n.figures.Lost += d.Sequence - expected
-		missing = true
 	}
+	p.heard = true
 	p.sequence = max(p.sequence, d.Sequence)
 	return missing
 }

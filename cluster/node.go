@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -122,16 +123,19 @@ type answer struct {
 // one to be dead, and when the clock of the machine is wrong. The process must end then.
 func (n *Node) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
-	answers := make(chan answer)
+	answers := make(chan answer, 1)
 	var beating sync.WaitGroup
-	beating.Go(func() { n.beat(ctx, answers) })
 	defer beating.Wait()
 	defer stop()
 	defer n.letGo()
-	lapse := time.NewTimer(ServeTime)
+	next, lapse := time.NewTimer(0), time.NewTimer(ServeTime)
+	defer next.Stop()
 	defer lapse.Stop()
+	soon := 0 // beats in a row that came earlier than BeatTime
 	for {
 		select {
+		case <-next.C:
+			beating.Go(func() { answers <- n.beat(ctx) })
 		case a := <-answers:
 			if ctx.Err() != nil {
 				return nil
@@ -139,9 +143,16 @@ func (n *Node) Run(ctx context.Context) error {
 			if err := n.heard(a); err != nil {
 				return err
 			}
+			wait := max(0, store.BeatTime-a.got.Sub(a.sent))
 			if a.err == nil {
 				lapse.Reset(a.sent.Add(ServeTime).Sub(n.o.Now()))
+				if earlier := n.situation().wait(); earlier < wait && soon < soonMax {
+					wait, soon = earlier, soon+1
+				} else {
+					soon = 0
+				}
 			}
+			next.Reset(wait)
 		case <-lapse.C:
 			n.lapse()
 		case <-ctx.Done():
@@ -150,31 +161,34 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 }
 
-// beat sends a Beat each BeatTime.
-func (n *Node) beat(ctx context.Context, answers chan<- answer) {
-	ticks := time.NewTicker(store.BeatTime)
-	defer ticks.Stop()
-	for {
-		b := n.next()
-		a := answer{sent: n.o.Now()}
-		bounded, end := context.WithTimeout(ctx, beatTimeout)
-		a.roll, a.err = n.o.Roster.Beat(bounded, b)
-		end()
-		a.got = n.o.Now()
-		if a.err != nil {
-			n.again(b.Drain)
-		}
-		select {
-		case answers <- a:
-		case <-ctx.Done():
-			return
-		}
-		select {
-		case <-ticks.C:
-		case <-ctx.Done():
-			return
-		}
+// beat sends one Beat.
+func (n *Node) beat(ctx context.Context) answer {
+	b := n.next()
+	a := answer{sent: n.o.Now()}
+	bounded, end := context.WithTimeout(ctx, beatTimeout)
+	defer end()
+	if a.roll, a.err = n.o.Roster.Beat(bounded, b); a.err != nil {
+		n.again(b.Drain)
 	}
+	a.got = n.o.Now()
+	return a
+}
+
+// soonMax bounds the beats in a row that come earlier than others.
+const soonMax = 5
+
+// situation returns what this node knows now.
+func (n *Node) situation() situation {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	s := n.sees()
+	s.leaving = maps.Clone(s.leaving)
+	return s
+}
+
+// sees returns the same to who holds mu.
+func (n *Node) sees() situation {
+	return situation{me: n.me, roll: n.roll, leases: n.o.Leases, leaving: n.leaving, draining: n.draining}
 }
 
 // next returns the next Beat. What it drops is not acted on any more.
@@ -183,10 +197,10 @@ func (n *Node) next() store.Beat {
 	defer n.mu.Unlock()
 	b := store.Beat{Load: n.o.Load(), Draining: n.draining, Drain: n.orders}
 	n.orders = nil
-	if n.roll.Now.IsZero() { // who else is there is not known yet
+	if n.roll.Nodes == nil { // who else is there is not known yet
 		return b
 	}
-	p := situation{me: n.me, roll: n.roll, leases: n.o.Leases, leaving: n.leaving, draining: n.draining}.next(func(all []string) {
+	p := n.sees().next(func(all []string) {
 		rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	})
 	for _, lease := range p.leave {

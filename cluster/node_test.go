@@ -37,8 +37,16 @@ type book struct {
 // link is the way of a node to the list, which may be cut.
 type link struct {
 	store.Roster
-	mu  sync.Mutex
-	cut bool
+	mu   sync.Mutex
+	cut  bool
+	last time.Time // when a Beat was sent that succeeded
+}
+
+// since returns how long ago that is.
+func (l *link) since() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return time.Since(l.last)
 }
 
 func (l *link) Cut(cut bool) {
@@ -50,6 +58,9 @@ func (l *link) Cut(cut bool) {
 func (l *link) Beat(ctx context.Context, b store.Beat) (store.Roll, error) {
 	l.mu.Lock()
 	cut := l.cut
+	if !cut {
+		l.last = time.Now()
+	}
 	l.mu.Unlock()
 	if cut {
 		<-ctx.Done()
@@ -133,7 +144,7 @@ func TestNodesShareLeases(t *testing.T) {
 		}
 		b.kill()
 		<-b.ended
-		later(store.TermTime + 3*time.Second)
+		later(store.TermTime + 200*time.Millisecond)
 		if a.held() != 6 || b.held() != 0 || !a.Gone(b.Me()) || a.Gone(a.Me()) || a.Gone(b.Me()+1) {
 			t.Errorf("after the death of the other one a node holds %d of 6 leases", a.held())
 		}
@@ -155,7 +166,7 @@ func TestANodeWithoutItsDatabaseStopsInTime(t *testing.T) {
 		later(2 * time.Second)
 		a.heard()
 		a.roster.Cut(true)
-		later(cluster.ServeTime - 10*time.Millisecond)
+		later(cluster.ServeTime - a.roster.since() - 10*time.Millisecond)
 		if !a.Serving() || a.held() != 6 {
 			t.Errorf("the node stops too early: it serves: %v, and holds %d leases", a.Serving(), a.held())
 		}

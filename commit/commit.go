@@ -84,8 +84,13 @@ type Committer struct {
 	wide  *lane       // runs everything but what lanes run
 	lanes []*lane     // of commands that concern one thing (lanes.go); none on a store without lanes
 	laned store.Laned // says which lane that is; nil if there are none
-	gate  gate        // of the transactions of lanes
-	off   guard       // those that do nothing: a test shows that each is needed
+
+	shared store.Shared // the store if other processes may change it (clustered.go), or nil
+	clock  clock        // of such a store
+	always []func(*Wants)
+
+	gate gate  // of the transactions of lanes
+	off  guard // those that do nothing: a test shows that each is needed
 
 	mu     sync.Mutex // guards what follows, and the commands of all lanes
 	closed bool
@@ -96,7 +101,8 @@ type Committer struct {
 	asked   atomic.Int64 // the instant at which Work last asked to be called
 
 	// removed is the highest revision of a queue that was removed (Tx.PutQueue). With lanes
-	// it may be that of a transaction that was given up: revisions may have gaps.
+	// it may be that of a transaction that was given up: revisions may have gaps. It is not
+	// needed where other processes may change the store, since that keeps revisions.
 	removed atomic.Int64
 }
 
@@ -105,6 +111,7 @@ func New(o Options) *Committer {
 	c := &Committer{store: o.Store, now: o.Now, room: o.Room, watch: o.Watcher, turns: o.Turns, log: o.Log}
 	c.gate.init()
 	c.wide = newLane(c, o.Store.Apply)
+	c.shared = sharedOf(o.Store)
 	if s, ok := o.Store.(store.Laned); ok {
 		c.laned, c.lanes = s, lanesOf(c, s)
 		c.away = map[muster.ThingName]int{}
@@ -140,9 +147,6 @@ func (c *Committer) View(ctx context.Context, fn func(store.Reader) error) error
 
 // Shared reports whether several transactions may run at the same time (lanes.go).
 func (c *Committer) Shared() bool { return len(c.lanes) > 0 }
-
-// Now returns the current instant of the Committer's clock.
-func (c *Committer) Now() muster.Instant { return c.now() }
 
 // Log returns the log for faults that cannot be shown to a caller.
 func (c *Committer) Log() *slog.Logger { return c.log }

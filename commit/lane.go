@@ -16,6 +16,7 @@ type lane struct {
 	apply  func(context.Context, func(store.Tx) error) (func() error, error) // of the store
 	narrow bool                                                              // it is not the wide one
 
+	last   store.Moment     // of its latest transaction that was applied; on a shared store
 	rested <-chan time.Time // fires when background work may go on; nil if it need not wait
 
 	waiting  []command     // whose callers wait

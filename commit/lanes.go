@@ -24,7 +24,8 @@ import (
 // several transactions can bring about only together is looked at once more when they are
 // durable (Tx.Look).
 //
-// On a store without lanes everything is the wide lane, and none of this does anything.
+// On a store without lanes everything is the wide lane, and none of this does anything. Lanes of
+// other processes are no different from those of this one (clustered.go).
 
 // guard is one of these ways.
 type guard uint8

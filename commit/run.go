@@ -78,7 +78,7 @@ func (l *lane) transact(b *batch) (wait func() error, err error) {
 		}
 	}()
 	for again := true; again; again = l.again(b, err) {
-		wait, err = l.apply(context.Background(), func(s store.Tx) error {
+		wait, err = l.applyFor(b)(context.Background(), func(s store.Tx) error {
 			tx.giveUp() // a store may run this twice
 			tx = &Tx{Tx: s, Now: now, queues: map[store.QueueKey]muster.Queue{}, removed: l.c.removed.Load(), c: l.c, narrow: l.narrow, alone: b.alone}
 			return b.run(tx, l)
@@ -92,10 +92,19 @@ func (l *lane) transact(b *batch) (wait func() error, err error) {
 	}
 	b.ends, b.looks, b.over = tx.ends, tx.looks, tx.over
 	l.c.removes(tx.removed)
+	l.last = tx.moment
 	for _, take := range tx.adopts {
 		take()
 	}
 	return wait, nil
+}
+
+// applyFor returns the way in which the store runs the transaction of a batch.
+func (l *lane) applyFor(b *batch) func(context.Context, func(store.Tx) error) (func() error, error) {
+	if b.alone && l.c.Clustered() {
+		return l.c.shared.ApplyAlone // the gate holds for this process only
+	}
+	return l.apply
 }
 
 // again reports whether the transaction of a batch runs again, and prepares it.
@@ -144,6 +153,9 @@ func (b *batch) run(tx *Tx, l *lane) error {
 		defer b.turn.GiveBack() // before the transaction is applied: that may wait for a table being written
 	}
 	tx.prefetch(b.commands)
+	if err := tx.takeTime(l); err != nil {
+		return err
+	}
 	for i, cmd := range b.commands {
 		if b.left[i] != notLeft {
 			continue

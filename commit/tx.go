@@ -32,8 +32,10 @@ const Never = muster.Instant(math.MaxInt64)
 //	After   after it is durable and the command is answered
 type Tx struct {
 	store.Tx
-	// Now is the instant of the transaction.
+	// Now is the instant of the transaction. It is not known while wants are named.
 	Now muster.Instant
+
+	moment store.Moment // likewise, where other processes may change the store
 
 	queues map[store.QueueKey]muster.Queue          // read or written so far, in their current state
 	found  map[store.ExecutionKey]*muster.Execution // read by Prefetch and not changed since
@@ -164,6 +166,10 @@ func (t *Tx) Load(keys []store.QueueKey) error {
 // rule made of the queue in its present state. One without entries is removed.
 func (t *Tx) PutQueue(q muster.Queue) {
 	t.wrote = true
+	if t.Clustered() {
+		t.write(q.Revised(0)) // the store keeps the revision of a queue without entries
+		return
+	}
 	if t.Shared() {
 		t.removed = max(t.removed, t.c.removed.Load()) // others have removed some meanwhile
 	}
@@ -174,6 +180,11 @@ func (t *Tx) PutQueue(q muster.Queue) {
 			t.c.removes(q.Rev) // before anybody can see that it is removed
 		}
 	}
+	t.write(q)
+}
+
+// write writes a queue as it is.
+func (t *Tx) write(q muster.Queue) {
 	t.queues[store.QueueKey{Thing: q.Thing, Namespace: q.Namespace}] = q
 	t.Tx.PutQueue(q)
 }

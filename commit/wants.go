@@ -161,6 +161,11 @@ func (t *Tx) prefetch(commands []command) {
 		return
 	}
 	t.Prefetch(func(w *Wants) {
+		if t.Clustered() {
+			for _, wants := range t.c.always {
+				wants(w)
+			}
+		}
 		for _, c := range commands {
 			if c.wants != nil {
 				c.wants(w)

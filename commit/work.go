@@ -73,7 +73,10 @@ type Agenda struct {
 // Watcher.Due, and one that was durable before is found by the look.
 func (c *Committer) Work(ctx context.Context, mine func(key string) bool, sources ...Source) (Agenda, error) {
 	if c.HasRoom(reserve.Finish) != nil {
-		return Agenda{Next: c.now().Add(RoomWait)}, nil
+		return Agenda{Next: c.Now().Add(RoomWait)}, nil
+	}
+	if err := c.learnTime(ctx); err != nil {
+		return Agenda{}, err
 	}
 	grow := c.HasRoom(reserve.Grow) == nil
 	c.asked.Store(int64(Never))
@@ -119,7 +122,7 @@ func (c *Committer) doAll(ctx context.Context, due []func() []func(*Tx) error) e
 // at which more is due.
 func (c *Committer) due(ctx context.Context, sources []Source, asked Asked) (steps []func() []func(*Tx) error, next muster.Instant, err error) {
 	all := Due{}
-	asked.Now = c.now()
+	asked.Now = c.Now()
 	if !asked.Grow {
 		all.Sooner(asked.Now.Add(RoomWait))
 	}

@@ -6,7 +6,8 @@
 //
 // Each event has a place, a text. The log is in the order of places: by the instant of
 // the transaction, then by the run of a process that recorded the event, then by a number
-// that rises from event to event. So no transaction needs to know what other processes
+// that rises from event to event. The instant of a store that several processes share is that of
+// its own clock, to the microsecond. So no transaction needs to know what other processes
 // record. What a sink has taken is what is not there any more, and not what is before a
 // place.
 //

@@ -56,8 +56,9 @@ type Log struct {
 	sinks   Sinks
 	watch   Watcher
 
-	run    run    // as of the last transaction that was applied; used in transactions only
-	shared places // instead of it, on a store with lanes
+	run     run     // as of the last transaction that was applied; used in transactions only
+	shared  places  // instead of it, on a store with lanes
+	moments moments // instead of it, where other processes may change the store
 
 	readers [sinkCount]reader
 }
@@ -71,6 +72,7 @@ func New(o Options) *Log {
 type pending struct {
 	config   *muster.EventConfig // at this point of the transaction; nil until it is needed
 	run      *run                // at this point of the transaction; nil until it is needed
+	origin   uint64              // instead of it, where other processes may change the store; zero until it is needed
 	recorded bool                // there are new events
 }
 
@@ -148,6 +150,9 @@ func (l *Log) record(tx *commit.Tx, e Event, wanted uint8) error {
 // next returns a place after all that were used so far. A transaction that does not count
 // uses none, but for those of lanes (places).
 func (l *Log) next(tx *commit.Tx) (string, error) {
+	if tx.Clustered() {
+		return l.nextAt(tx)
+	}
 	p := l.pending(tx)
 	if p.run == nil && tx.Shared() {
 		place, first, ok := l.shared.next(p, tx.Now)

@@ -35,7 +35,7 @@ func (r *run) next(now muster.Instant) string {
 
 // place returns the place of the newest event.
 func (r *run) place() string {
-	return fmt.Sprintf("%s-%08x-%012x", store.TimeKey(r.at), r.origin, r.n)
+	return placeAt(r.at, r.origin, r.n)
 }
 
 // placeForm matches the places that run.next returns, and those of formerPlace. Its

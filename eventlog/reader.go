@@ -32,9 +32,8 @@ const (
 // sink has taken is not there any more.
 //
 // Rows that were removed slow down a read for a time, until the store has rewritten its
-// tables. So a sink goes on after the last event that it took. If several processes
-// recorded events, one could be committed after another with a later place; so that none
-// is missed, the sink begins at the start from time to time. Events that it has taken and
+// tables. So a sink goes on after the last event that it took. So that none is missed, whatever
+// the clocks show, the sink begins at the start from time to time. Events that it has taken and
 // whose removal is not durable yet are passed over then.
 type reader struct {
 	mu     sync.Mutex
@@ -112,7 +111,8 @@ func (r *reader) removed(places []string, err error) {
 }
 
 // Events returns the oldest events for a sink that it has not taken, at most limit of
-// them, oldest first. All of them are durable. A sink must be read by one goroutine.
+// them, oldest first. All of them are durable. A sink must be read by one goroutine. If several
+// processes read it they may each get the same events.
 // Events fails with Unavailable while too many events that the sink has taken cannot be
 // removed.
 func (l *Log) Events(ctx context.Context, sink Sink, limit int) (events []Event, err error) {
@@ -120,15 +120,32 @@ func (l *Log) Events(ctx context.Context, sink Sink, limit int) (events []Event,
 		l.remove(sink)
 		return nil, muster.Errorf(muster.Unavailable, "too many events that were delivered cannot be removed")
 	}
-	after, taken := l.readers[sink].place(l.commits.Now())
+	if l.commits.Clustered() {
+		return l.settledEvents(ctx, sink, limit)
+	}
 	ended, begun := l.shared.ended()
 	if !begun {
 		ended = afterAll
 	}
+	events, _, err = l.eventsBefore(ctx, sink, limit, store.After(ended))
+	if _, now := l.shared.ended(); now != begun { // it began meanwhile, so an event may be visible before one that is older
+		return l.Events(ctx, sink, limit)
+	}
+	return events, err
+}
+
+// eventsBefore returns the oldest events that a sink has not taken and whose places are before one,
+// at most limit of them. If there are fewer, more reports whether others come after them.
+func (l *Log) eventsBefore(ctx context.Context, sink Sink, limit int, before string) (events []Event, more bool, err error) {
+	after, taken := l.readers[sink].place(l.commits.Now())
 	err = l.commits.View(ctx, func(r store.Reader) error {
-		for row, err := range sink.table().Scan(r, store.After(after), store.After(ended)) {
+		events, more = nil, false
+		for row, err := range sink.table().Scan(r, store.After(after), "") {
 			if err != nil {
 				return err
+			}
+			if more = row.Key >= before; more {
+				break
 			}
 			if _, ok := taken[row.Key]; ok {
 				continue
@@ -140,13 +157,10 @@ func (l *Log) Events(ctx context.Context, sink Sink, limit int) (events []Event,
 		}
 		return nil
 	})
-	if _, now := l.shared.ended(); now != begun { // it began meanwhile, so an event may be visible before one that is older
-		return l.Events(ctx, sink, limit)
-	}
 	if err == nil && len(events) == 0 {
 		l.readers[sink].caughtUp(after)
 	}
-	return events, err
+	return events, more, err
 }
 
 // Taken notes that a sink is done with events which Events returned; they are removed.

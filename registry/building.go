@@ -23,7 +23,7 @@ type memberSearch struct {
 }
 
 // startBuilding writes a dynamic group with the status BUILDING and begins a search
-// for its members. It returns the group as written. The caller calls refreshView.
+// for its members. It returns the group as written. The caller calls changeView.
 func (ix *index) startBuilding(tx *commit.Tx, g muster.Group) muster.Group {
 	m := *g.Dynamic
 	m.Building = true
@@ -125,7 +125,7 @@ func (ix *index) finishBuilding(tx *commit.Tx, g muster.Group) error {
 	g.Dynamic = &m
 	tables.groups.Put(tx, string(g.Name), g)
 	tables.building.Delete(tx, string(g.Name))
-	if _, err := ix.refreshView(tx); err != nil {
+	if _, err := ix.changeView(tx); err != nil {
 		return err
 	}
 	return ix.jobs.GroupKnown(tx, g.ID)

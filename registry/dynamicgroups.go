@@ -54,7 +54,7 @@ func (s *Registry) CreateDynamicThingGroup(ctx context.Context, in muster.Group,
 		tables.below.Put(tx, belowKey(g.Name, 0, g.Name), store.Link{})
 		tags.Put(tx, KindGroup, string(g.Name), labels)
 		g = s.index.startBuilding(tx, g)
-		if _, err := s.index.refreshView(tx); err != nil {
+		if _, err := s.index.changeView(tx); err != nil {
 			return g, err
 		}
 		if err := s.index.checkDependencies(tx, g); err != nil {
@@ -119,7 +119,7 @@ func (s *Registry) UpdateDynamicThingGroup(ctx context.Context, name muster.Grou
 		} else {
 			g = s.index.startBuilding(tx, g)
 		}
-		if _, err := s.index.refreshView(tx); err != nil {
+		if _, err := s.index.changeView(tx); err != nil {
 			return g, err
 		}
 		if err := s.index.checkDependencies(tx, g); err != nil {
@@ -149,7 +149,7 @@ func (s *Registry) DeleteDynamicThingGroup(ctx context.Context, name muster.Grou
 		if err := s.removeGroup(tx, *g); err != nil {
 			return err
 		}
-		if _, err := s.index.refreshView(tx); err != nil {
+		if _, err := s.index.changeView(tx); err != nil {
 			return err
 		}
 		return s.index.jobs.GroupKnown(tx, g.ID)

@@ -23,8 +23,12 @@ type index struct {
 // the dynamic groups with their compiled queries. Reading and compiling them for each
 // command would cost too much, so a view is kept from one transaction to the next. It
 // is immutable: a command that changes a group or the state makes a new view
-// (refreshView), which later transactions use only if its transaction is applied.
+// (changeView), which later transactions use only if its transaction is applied.
+//
+// Where other processes may change the store, a view is used only in transactions that find its
+// revision in the store. Others read a view of their own.
 type indexView struct {
+	rev       int64 // the revision of what the view was made from; zero where no other process changes it
 	state     indexState
 	dynamic   []dynamicGroup   // oldest first
 	mentioned map[string][]int // by field: the groups whose queries name it, as places in dynamic
@@ -39,10 +43,14 @@ type brokenQuery struct {
 	err   error
 }
 
-// adopt makes x the view of the next transactions. It is called after the transaction
-// that made x was applied.
+// adopt makes x the view of the next transactions, unless they have a newer one. It is called
+// after the transaction that made x was applied.
 func (ix *index) adopt(x *indexView) {
-	ix.adopted.Store(x)
+	for old := ix.adopted.Load(); old == nil || old.rev <= x.rev; old = ix.adopted.Load() {
+		if ix.adopted.CompareAndSwap(old, x) {
+			break
+		}
+	}
 	for _, q := range x.broken {
 		ix.commits.Log().Error("the query of a dynamic group cannot be read any more", "group", q.group, "error", q.err)
 	}
@@ -60,31 +68,72 @@ type currentView struct {
 	adopting bool       // the transaction changed it, and index.adopt is registered
 }
 
-func (ix *index) current(tx *commit.Tx) *currentView {
-	v, _ := commit.OfTransaction(tx, ix, func() (*currentView, error) { return &currentView{view: ix.adopted.Load()}, nil })
-	return v
+func (ix *index) current(tx *commit.Tx) (*currentView, error) {
+	return commit.OfTransaction(tx, ix, func() (*currentView, error) {
+		v := &currentView{view: ix.adopted.Load()}
+		if !tx.Clustered() {
+			return v, nil
+		}
+		rev, err := viewRevision(tx)
+		if v.view != nil && v.view.rev != rev {
+			v.view = nil // another process has changed what it was made from
+		}
+		return v, err
+	})
 }
 
-// view returns the view at this point of the transaction. Only the wide lane reads it from
-// the store, since others might adopt it after a newer one. What the wide lane has changed
-// meanwhile is missing in a view that another lane uses: a search for members begins when
-// no such transaction is left (stepBuilding).
-func (ix *index) view(tx *commit.Tx) (*indexView, error) {
-	if v := ix.current(tx); v.view != nil {
-		return v.view, nil
+// viewRevision returns the revision of what a view is made from.
+func viewRevision(r store.Reader) (int64, error) {
+	rev, err := tables.viewRevisions.Get(r, theIndex)
+	if err != nil || rev == nil {
+		return 0, err
 	}
-	if err := tx.Wide(); err != nil {
+	return *rev, nil
+}
+
+// wantRevision names what current reads, where other processes may change the store.
+func wantRevision(w *commit.Wants) { w.Record(tables.viewRevisions.Table, theIndex) }
+
+// view returns the view at this point of the transaction. If no other process changes the store,
+// only the wide lane reads it, since others might adopt it after a newer one. What the wide lane
+// of any process has changed meanwhile is missing in a view that another lane uses: a search for
+// members begins when no such transaction is left (stepBuilding).
+func (ix *index) view(tx *commit.Tx) (*indexView, error) {
+	v, err := ix.current(tx)
+	if err != nil || v.view != nil {
+		return v.view, err
+	}
+	if !tx.Clustered() {
+		if err := tx.Wide(); err != nil {
+			return nil, err
+		}
+	}
+	rev, err := viewRevision(tx)
+	if err != nil {
 		return nil, err
 	}
-	return ix.refreshView(tx)
+	return ix.readView(tx, rev)
 }
 
-// refreshView makes a new view from the store. It must be called after a command
-// has changed a dynamic group or the state of the index.
-func (ix *index) refreshView(tx *commit.Tx) (*indexView, error) {
+// changeView makes a new view from the store. It must be called after a command has changed a
+// dynamic group or the state of the index.
+func (ix *index) changeView(tx *commit.Tx) (*indexView, error) {
+	if !tx.Clustered() {
+		return ix.readView(tx, 0)
+	}
+	rev, err := viewRevision(tx)
+	if err != nil {
+		return nil, err
+	}
+	tables.viewRevisions.Put(tx, theIndex, rev+1)
+	return ix.readView(tx, rev+1)
+}
+
+// readView makes a view with a revision from the store, for this transaction and those after it.
+func (ix *index) readView(tx *commit.Tx, rev int64) (*indexView, error) {
 	tx.PrefetchFar(wantView)
 	var err error
-	x := &indexView{mentioned: map[string][]int{}}
+	x := &indexView{rev: rev, mentioned: map[string][]int{}}
 	if x.state, err = indexStateOf(tx); err != nil {
 		return nil, err
 	}
@@ -117,7 +166,10 @@ func (ix *index) refreshView(tx *commit.Tx) (*indexView, error) {
 			x.bare = append(x.bare, i)
 		}
 	}
-	v := ix.current(tx)
+	v, err := ix.current(tx)
+	if err != nil {
+		return nil, err
+	}
 	v.view = x
 	if !v.adopting {
 		v.adopting = true

@@ -75,7 +75,7 @@ func (s *Registry) UpdateIndexingConfiguration(ctx context.Context, change func(
 func (ix *index) putState(tx *commit.Tx, s indexState) error {
 	tx.Wake(0)
 	tables.indexStates.Put(tx, theIndex, s)
-	_, err := ix.refreshView(tx)
+	_, err := ix.changeView(tx)
 	return err
 }
 

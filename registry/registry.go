@@ -99,6 +99,7 @@ func New(o Options) *Registry {
 	if o.Gone == nil {
 		o.Gone = func(string) bool { return true }
 	}
+	o.Commits.AlwaysWants(wantRevision)
 	return &Registry{
 		commits: o.Commits, account: o.Account, newID: o.NewID, pages: o.Pages, rights: o.Rights, catalog: o.Catalog,
 		events: ix.events, index: ix, connections: &connections{ix, o.Process, o.Gone},

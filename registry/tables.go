@@ -19,11 +19,12 @@ var tables = struct {
 	memberships store.Of[belonging]        // thing, group
 	departures  store.Of[departure]        // thingGroupId of a deleted group whose members have not all left
 
-	indexStates store.Of[indexState]   // theIndex
-	entries     store.Of[store.Link]   // fleetquery.Entry: field, value, thing
-	numbers     store.Of[store.Link]   // the same of values that are numbers
-	dynamic     store.Of[store.Link]   // dynamic group
-	building    store.Of[memberSearch] // dynamic group that is still searching for members
+	indexStates   store.Of[indexState]   // theIndex
+	viewRevisions store.Of[int64]        // theIndex: the revision of the state and of the dynamic groups; where several processes change them
+	entries       store.Of[store.Link]   // fleetquery.Entry: field, value, thing
+	numbers       store.Of[store.Link]   // the same of values that are numbers
+	dynamic       store.Of[store.Link]   // dynamic group
+	building      store.Of[memberSearch] // dynamic group that is still searching for members
 
 	connections  store.Of[connection] // thing
 	connectivity store.Of[store.Link] // whether it is connected, reason, instant, thing
@@ -40,11 +41,12 @@ var tables = struct {
 	memberships: store.Of[belonging]{Table: "groupof"},
 	departures:  store.Of[departure]{Table: "leaving"},
 
-	indexStates: store.Of[indexState]{Table: "indexing"},
-	entries:     store.Of[store.Link]{Table: "entry"},
-	numbers:     store.Of[store.Link]{Table: "number"},
-	dynamic:     store.Of[store.Link]{Table: "dynamic"},
-	building:    store.Of[memberSearch]{Table: "building"},
+	indexStates:   store.Of[indexState]{Table: "indexing"},
+	viewRevisions: store.Of[int64]{Table: "indexrevision"},
+	entries:       store.Of[store.Link]{Table: "entry"},
+	numbers:       store.Of[store.Link]{Table: "number"},
+	dynamic:       store.Of[store.Link]{Table: "dynamic"},
+	building:      store.Of[memberSearch]{Table: "building"},
 
 	connections:  store.Of[connection]{Table: "connection"},
 	connectivity: store.Of[store.Link]{Table: "connectivity"},
@@ -55,7 +57,7 @@ var tables = struct {
 func Tables() []store.Checker {
 	return []store.Checker{
 		tables.things, tables.types, tables.typed, tables.groups, tables.groupIDs, tables.below, tables.members, tables.memberships,
-		tables.departures, tables.indexStates, tables.entries, tables.numbers, tables.dynamic, tables.building, tables.connections,
+		tables.departures, tables.indexStates, tables.viewRevisions, tables.entries, tables.numbers, tables.dynamic, tables.building, tables.connections,
 		tables.connectivity, tables.absences,
 	}
 }

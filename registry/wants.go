@@ -155,7 +155,7 @@ func (s *Registry) wantRemoval(name muster.GroupName) func(*commit.Wants) {
 	}
 }
 
-// wantView names what refreshView reads.
+// wantView names what readView reads.
 func wantView(w *commit.Wants) {
 	w.Record(tables.indexStates.Table, theIndex)
 	w.Range(tables.dynamic.Table, "", "")

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"hash/fnv"
 	"slices"
+	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -28,6 +30,9 @@ type nodes struct {
 	news *cluster.News
 
 	lookAgain atomic.Bool // a node is gone, and what it has not looked at again is left to the others
+
+	looking sync.Mutex   // held while rights are looked up
+	since   store.Moment // up to which they were
 
 	operations atomic.Int64 // since the last call of load
 	loaded     time.Time    // when that was
@@ -102,12 +107,51 @@ func (s *server) beating() stage {
 	return stage{s.nodes.node.Run}
 }
 
-// telling is the part that tells the other nodes of commits and hears of theirs.
+// telling are the parts that tell the other nodes of commits and hear of theirs.
 func (s *server) telling() stage {
 	if s.nodes == nil {
 		return nil
 	}
-	return stage{s.nodes.news.Run}
+	return stage{s.nodes.news.Run, s.followRights}
+}
+
+// followTime is the time between two looks for rights that have changed, if there is no other reason to
+// look: the store does not remember for ever which ones have.
+const followTime = time.Minute
+
+// followRights looks for rights that have changed, and has one of the nodes forget what all have
+// seen.
+func (s *server) followRights(ctx context.Context) error {
+	ticks := time.NewTicker(followTime)
+	defer ticks.Stop()
+	for {
+		select {
+		case <-ticks.C:
+		case <-ctx.Done():
+			return nil
+		}
+		err := s.lookForRights(ctx)
+		if err == nil && s.nodes.node.Holds(shareOf("work", "rights")) {
+			err = s.service.Rights.ForgetChanges(ctx)
+		}
+		if err != nil && ctx.Err() == nil {
+			s.log.Warn("changes of rights could not be looked up", "error", err)
+		}
+	}
+}
+
+// lookForRights has the rights that other nodes have changed looked up.
+func (s *server) lookForRights(ctx context.Context) error {
+	s.nodes.looking.Lock()
+	defer s.nodes.looking.Unlock()
+	c, next, err := s.service.Rights.ChangesSince(ctx, s.nodes.since)
+	if err != nil {
+		return err
+	}
+	if s.nodes.since = next; c.Any() {
+		s.authz.Changed(c)
+	}
+	return nil
 }
 
 // while calls run while this node holds a lease, or all the time if there are no other nodes.
@@ -192,14 +236,43 @@ func (r newsReceiver) Missed(ctx context.Context) error {
 	r.s.service.Jobs.WakeAll()
 	r.s.service.Commits.WorkDue(0)
 	r.s.recorded()
-	r.Rights(cluster.RightsNews{All: true})
-	var looked error
-	if r.s.nodes.lookAgain.Swap(false) {
-		if looked = r.s.service.Jobs.LookAgain(ctx); looked != nil {
-			r.s.nodes.lookAgain.Store(true)
-		}
+	return errors.Join(
+		r.s.lookForRights(ctx),
+		r.s.lookAgain(ctx),
+		r.s.service.Jobs.CatchUp(ctx, r.s.notifier.Followed(), r.s.notifier.Notify),
+	)
+}
+
+// lookAgain does what a node that is gone may have left undone.
+func (s *server) lookAgain(ctx context.Context) error {
+	if !s.nodes.lookAgain.Swap(false) {
+		return nil
 	}
-	return errors.Join(looked, r.s.service.Jobs.CatchUp(ctx, r.s.notifier.Followed(), r.s.notifier.Notify))
+	err := s.service.Jobs.LookAgain(ctx)
+	if err != nil {
+		s.nodes.lookAgain.Store(true)
+	}
+	return err
+}
+
+// process returns how the store names this process, empty if it does not matter.
+func (s *server) process() string {
+	if s.nodes == nil {
+		return ""
+	}
+	return strconv.FormatInt(int64(s.nodes.node.Me()), 10)
+}
+
+// gone returns a function that reports whether a process that process named is gone; nil if there are
+// no others.
+func (s *server) gone() func(process string) bool {
+	if s.nodes == nil {
+		return nil
+	}
+	return func(process string) bool {
+		n, err := strconv.ParseInt(process, 10, 64)
+		return err != nil || s.nodes.node.Gone(store.Incarnation(n)) // it is no number if it was the only one
+	}
 }
 
 // nodeFigures are the figures of this node.

@@ -220,6 +220,7 @@ func (s *server) wireService() error {
 		Store:   s.store.Formatted, // itself, with what else it can do, such as lanes
 		Account: s.account(), Now: s.time, Log: s.log, PageKey: pages,
 		Audience: audience{s}, Watcher: watcher{s}, Turns: s.turns,
+		Process: s.process(), Gone: s.gone(),
 		Objects:           files,
 		Room:              s.disks.room,
 		Sinks:             eventlog.Sinks{Subscribers: true, Webhook: hooked},

@@ -1,0 +1,351 @@
+package commit_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/commit"
+	"github.com/muster-iot/muster/jobs"
+	"github.com/muster-iot/muster/rights"
+	"github.com/muster-iot/muster/service"
+	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/store/memstore"
+	"github.com/muster-iot/muster/store/storetest"
+)
+
+// This file plays the fleet on several processes that share a store which promises no more than
+// package store says (storetest.Site). Each process does all background work, as if there were no
+// leases. What they tell each other is lost, late and out of order. Their clocks are minutes apart.
+// Some processes are killed between any two of the steps by which they commit, look again, tell the
+// others and answer. With any of the remedies switched off, something goes wrong.
+
+// nodesSeeds is how many histories of each script are played; MUSTER_SEEDS asks for more.
+const nodesSeeds = 2
+
+// nodes is a service of several processes.
+type nodes struct {
+	*book
+	site *storetest.Site
+	off  remedies
+	rng  *rand.Rand // of the bus and of deaths; mu
+
+	running   map[*fleet]*node // mu
+	processes int              // that were ever started; mu
+	gone      map[string]bool  // by the name of a process; mu
+	marks     map[revision]string
+	messages  sync.WaitGroup // of the bus
+}
+
+// remedies are what a test switches off to see what happens.
+type remedies struct {
+	guards commitGuards
+	lies   storetest.Lies
+	sweep  bool // nobody looks again at what a process that was killed may have left
+	limits jobs.Limits
+}
+
+// commitGuards changes a Committer; nil does not.
+type commitGuards func(*commit.Committer)
+
+// node is one process while it runs.
+type node struct {
+	*fleet
+	of      *nodes
+	process *storetest.Process
+	name    string
+	due     chan struct{}
+	stop    func()
+	ended   chan error
+	working chan struct{} // closed when its background work has ended
+
+	mu   sync.Mutex
+	news []jobs.News // of the commit that is being told
+}
+
+// revision is one state of a queue.
+type revision struct {
+	store.QueueKey
+	rev int64
+}
+
+const nodesAtOnce = 3
+
+// playNodes plays a script and returns what is wrong then.
+func playNodes(t *testing.T, seed uint64, script func(*nodes, context.Context), off remedies) (wrong []string) {
+	synctest.Test(t, func(t *testing.T) {
+		main := memstore.New()
+		n := &nodes{
+			book: newBook(t, main, seed), site: storetest.NewSite(main, 3, seed, 3*time.Millisecond), off: off, rng: rand.New(rand.NewPCG(seed, 99)),
+			running: map[*fleet]*node{}, gone: map[string]bool{}, marks: map[revision]string{},
+		}
+		n.shared = true
+		n.site.Lies, n.site.Refusals = off.lies, 50
+		for i := range nodesAtOnce {
+			n.book.processes = append(n.book.processes, n.start(i))
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		n.at(0).begin(ctx)
+		script(n, ctx)
+		for _, f := range n.all() {
+			n.end(f)
+		}
+		stop()
+		n.messages.Wait()
+		wrong = n.wrong
+	})
+	return wrong
+}
+
+// start starts a process; i says whose clock it has.
+func (n *nodes) start(i int) *fleet {
+	n.mu.Lock()
+	n.processes++
+	name := fmt.Sprint("process-", n.processes)
+	n.mu.Unlock()
+	skew := []time.Duration{0, 2 * time.Minute, -2 * time.Minute}[i%3]
+	clock := func() time.Time { return time.Now().Add(skew) }
+	p := n.site.Join()
+	p.Clock = clock
+	me := &node{of: n, process: p, name: name, due: make(chan struct{}, 1), ended: make(chan error, 1), working: make(chan struct{})}
+	f := newProcess(n.book, service.Options{
+		Store: p, Now: func() muster.Instant { return muster.Instant(clock().UnixMilli()) },
+		Watcher: me, Audience: me, Process: name, Gone: n.isGone, Limits: n.off.limits,
+	})
+	me.fleet = f
+	if n.off.guards != nil {
+		n.off.guards(f.Commits)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	me.stop = stop
+	go func() { me.ended <- f.Run(ctx) }()
+	go me.work(ctx)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.running[f] = me
+	return f
+}
+
+func (n *nodes) isGone(process string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.gone[process]
+}
+
+// end stops a process in order.
+func (n *nodes) end(f *fleet) {
+	me := n.node(f)
+	f.dead.Store(true) // its background work is broken off
+	me.stop()
+	<-me.working
+	if err := <-me.ended; err != nil {
+		n.t.Errorf("Run = %v", err)
+	}
+}
+
+func (n *nodes) node(f *fleet) *node {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.running[f]
+}
+
+// kill kills a process and starts another one in its place. Before that the others do what is to
+// be done when a process is gone.
+func (n *nodes) kill(ctx context.Context, i int) {
+	f := n.at(i)
+	me := n.node(f)
+	f.dead.Store(true)
+	me.process.Cut()
+	me.stop()
+	<-me.working
+	<-me.ended
+	n.mu.Lock()
+	n.gone[me.name] = true
+	n.mu.Unlock()
+	for _, other := range n.all() {
+		if !n.off.sweep {
+			other.must(other.Jobs.LookAgain(ctx))
+		}
+		other.Commits.WorkDue(0)
+	}
+	next := n.start(i)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.book.processes[i] = next
+}
+
+// work does the background work of a process whenever it is due, and from time to time, as whoever
+// has missed a message does.
+func (me *node) work(ctx context.Context) {
+	defer close(me.working)
+	for ctx.Err() == nil {
+		if me.workOnce(ctx).More {
+			continue
+		}
+		select {
+		case <-me.due:
+		case <-time.After(5 * time.Millisecond):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// Due implements commit.Watcher.
+func (me *node) Due() {
+	select {
+	case me.due <- struct{}{}:
+	default:
+	}
+}
+
+// Recorded and RightsChanged implement service.Watcher.
+func (me *node) Recorded()                   {}
+func (me *node) RightsChanged(rights.Change) {}
+
+// Keep, Hears and Notify implement jobs.Audience.
+func (me *node) Keep(store.QueueKey, muster.Change) bool { return false }
+func (me *node) Hears(store.QueueKey) bool               { return false }
+
+func (me *node) Notify(notes []jobs.Notification) {
+	me.mu.Lock()
+	defer me.mu.Unlock()
+	for _, note := range notes {
+		me.news = append(me.news, jobs.News{QueueKey: note.QueueKey, Change: note.Change, After: note.Queue.Rev - 1})
+		me.of.mark(me.name, note)
+	}
+}
+
+// mark notes what a notification of a revision shows: no other may show something else.
+func (n *nodes) mark(who string, note jobs.Notification) {
+	key, shows := revision{note.QueueKey, note.Queue.Rev}, fmt.Sprint(note.Queue.Entries)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if known, ok := n.marks[key]; ok && known != shows {
+		n.wrong = append(n.wrong, fmt.Sprintf("revision %d of the queue of %s is %s, and %s at %s", key.rev, key.Thing, known, shows, who))
+	}
+	n.marks[key] = shows
+}
+
+// Committed tells the other processes what was committed, unless that is lost.
+func (me *node) Committed(_ int, wake muster.Instant) {
+	me.mu.Lock()
+	news := me.news
+	me.news = nil
+	me.mu.Unlock()
+	if len(news) == 0 && wake == commit.Never {
+		return
+	}
+	n := me.of
+	for _, other := range n.all() {
+		n.mu.Lock()
+		lost, after, to := n.rng.IntN(3) == 0, time.Duration(n.rng.Int64N(int64(4*time.Millisecond))), n.running[other]
+		n.mu.Unlock()
+		if lost || to == nil || to == me {
+			continue
+		}
+		n.messages.Go(func() {
+			time.Sleep(after)
+			if to.dead.Load() {
+				return
+			}
+			to.Commits.WorkDue(wake)
+			to.may(nil, to.Jobs.CatchUp(context.Background(), news, func(notes []jobs.Notification) {
+				for _, note := range notes {
+					n.mark(to.name, note)
+				}
+			}))
+		})
+	}
+}
+
+// nodeScripts are the scripts of the fleet and some that need processes of their own.
+var nodeScripts = map[string]func(*nodes, context.Context){
+	"deaths":           (*nodes).withDeaths,
+	"cancel elsewhere": (*nodes).cancelElsewhere,
+}
+
+func init() {
+	for name, script := range scripts {
+		nodeScripts[name] = func(n *nodes, ctx context.Context) { script(n.at(0), ctx) }
+	}
+}
+
+func TestNodesLeaveNothingWrong(t *testing.T) {
+	for _, name := range slices.Sorted(maps.Keys(nodeScripts)) {
+		t.Run(name, func(t *testing.T) {
+			for _, seed := range storetest.Seeds(t, nodesSeeds) {
+				if wrong := playNodes(t, seed, nodeScripts[name], remedies{}); len(wrong) > 0 {
+					t.Errorf("MUSTER_SEED=%d: %s", seed, strings.Join(wrong, "\n"))
+				}
+			}
+		})
+	}
+}
+
+// withDeaths plays everything while processes are killed.
+func (n *nodes) withDeaths(ctx context.Context) {
+	n.deaths = true
+	over := make(chan struct{})
+	var killing sync.WaitGroup
+	killing.Go(func() {
+		for {
+			n.mu.Lock()
+			after, who := time.Duration(n.rng.Int64N(int64(20*time.Millisecond))), n.rng.IntN(nodesAtOnce)
+			n.mu.Unlock()
+			select {
+			case <-time.After(after):
+				n.kill(ctx, who)
+			case <-over:
+				return
+			}
+		}
+	})
+	for round := range uint64(fleetRounds) {
+		n.at(0).playRound(ctx, round)
+	}
+	close(over)
+	killing.Wait()
+	n.settle(ctx)
+}
+
+// settle does all that is due, and judges.
+func (n *nodes) settle(ctx context.Context) {
+	f := n.all()[0]
+	f.work(ctx)
+	f.judge()
+}
+
+// cancelElsewhere cancels jobs in one process while things start them in others.
+func (n *nodes) cancelElsewhere(ctx context.Context) {
+	for round := range 8 {
+		id := muster.JobID(fmt.Sprint("j", round))
+		f := n.at(round)
+		f.may(f.Jobs.CreateJob(ctx, jobs.NewJob{ID: id, Document: "{}", Targets: []muster.Target{{Group: true, Name: "east"}}}))
+		f.work(ctx)
+		for i := range 3 { // each process has seen the job
+			f.at(i).device(ctx, rand.New(rand.NewPCG(1, 1)), thingAt(i))
+		}
+		var all sync.WaitGroup
+		for i := range fleetThings {
+			rng := rand.New(rand.NewPCG(n.seed, uint64(round*100+i)))
+			all.Go(func() {
+				time.Sleep(time.Duration(rng.Int64N(int64(4 * time.Millisecond))))
+				f.at(i).device(ctx, rng, thingAt(i))
+			})
+		}
+		f = n.at(round + 1)
+		_, err := f.Jobs.CancelJob(ctx, id, jobs.Cancellation{Force: true})
+		f.may(nil, err)
+		f.isOver(id, err)
+		all.Wait()
+		n.settle(ctx)
+	}
+}
