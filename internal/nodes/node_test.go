@@ -130,7 +130,7 @@ func (n *node) launch() {
 // said returns the last lines of the log, without those of every request and connection.
 func (n *node) said() string {
 	lines := slices.DeleteFunc(n.log.Lines(), func(line string) bool {
-		return strings.Contains(line, `level=INFO msg="connection ended"`) || strings.Contains(line, "level=INFO msg=request")
+		return strings.Contains(line, `level=INFO msg="connection ended"`) || strings.Contains(line, "level=INFO msg=request") || strings.Contains(line, `msg="device request"`)
 	})
 	return strings.Join(lines[max(0, len(lines)-60):], "\n")
 }
@@ -154,6 +154,27 @@ func (n *node) kill() {
 	n.site.Helper()
 	n.signal(syscall.SIGKILL)
 	<-n.ended
+}
+
+// strike is kill -9 without waiting.
+func (n *node) strike() { _ = n.cmd.Process.Kill() } // it may have ended
+
+// startIfEnded starts the process again if it has ended by itself.
+func (n *node) startIfEnded() {
+	n.site.Helper()
+	select {
+	case <-n.ended:
+		n.start()
+	case <-time.After(5 * time.Second):
+	}
+}
+
+// endedWith checks the line with which the process has ended.
+func (n *node) endedWith(words string) {
+	n.site.Helper()
+	if lines := n.log.With("muster: "); len(lines) != 1 || !strings.Contains(lines[0], words) {
+		n.site.Errorf("node %d ended with %q, want one line with %q", n.number, lines, words)
+	}
 }
 
 // exited waits until the process has ended by itself.
