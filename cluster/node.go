@@ -37,6 +37,8 @@ type Options struct {
 
 // Watcher is told what becomes of the nodes, by one goroutine. Its methods must not block.
 type Watcher interface {
+	// Heard is called with what the store says at each Beat, before anything else about it.
+	Heard(roll store.Roll)
 	// Serving is called with false when the store has not answered for ServeTime, so that
 	// this node must end what it serves, and with true when it answers again.
 	Serving(serving bool)
@@ -67,6 +69,8 @@ type Node struct {
 	draining bool
 	orders   []store.Drain // for the next Beat
 	lapsed   bool          // until is over, and the watcher knows
+	joined   chan struct{} // closed after the first Beat
+	join     func()        // closes it
 	clock    anchor
 	figures  NodeFigures
 }
@@ -98,14 +102,18 @@ func New(o Options) *Node {
 	if o.Watcher == nil {
 		o.Watcher = blind{}
 	}
-	return &Node{
+	n := &Node{
 		o: o, me: o.Roster.Me(), holds: map[string]*hold{}, leaving: map[string]bool{}, users: map[string]int{}, changed: make(chan struct{}), lapsed: true,
+		joined: make(chan struct{}),
 	}
+	n.join = sync.OnceFunc(func() { close(n.joined) })
+	return n
 }
 
 // blind is the Watcher of a Node without one.
 type blind struct{}
 
+func (blind) Heard(store.Roll)       {}
 func (blind) Serving(bool)           {}
 func (blind) Members([]store.Member) {}
 func (blind) Gone(store.Incarnation) {}
@@ -278,6 +286,7 @@ func (n *Node) adopt(a answer) {
 	n.figures.RoundTrip = a.got.Sub(a.sent)
 	n.mu.Unlock()
 
+	n.o.Watcher.Heard(a.roll)
 	if nodes := live(a.roll); !sameNodes(live(old), nodes) {
 		n.o.Log.Info("the nodes have changed", "nodes", names(nodes))
 		n.o.Watcher.Members(nodes)
@@ -294,6 +303,7 @@ func (n *Node) adopt(a answer) {
 	if wasLapsed {
 		n.o.Watcher.Serving(true)
 	}
+	n.join()
 }
 
 // ordered reports whether this node is ordered to drain. The caller holds mu.
@@ -386,6 +396,9 @@ func (n *Node) letGo() {
 		n.drop(lease)
 	}
 }
+
+// Joined is closed when this node knows which others there are, and the watcher was told.
+func (n *Node) Joined() <-chan struct{} { return n.joined }
 
 // Me returns the incarnation of this process.
 func (n *Node) Me() store.Incarnation { return n.me }

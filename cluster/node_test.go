@@ -86,6 +86,12 @@ func (b *book) heard() []string {
 
 type watcher struct{ book *book }
 
+func (b watcher) Heard(roll store.Roll) {
+	if len(roll.Nodes) == 0 {
+		b.book.tell("nothing")
+	}
+}
+
 func (b watcher) Serving(serving bool)        { b.book.tell(fmt.Sprint("serving ", serving)) }
 func (b watcher) Gone(node store.Incarnation) { b.book.tell(fmt.Sprint("gone ", node)) }
 func (b watcher) Draining(draining bool)      { b.book.tell(fmt.Sprint("draining ", draining)) }
@@ -130,6 +136,7 @@ func TestNodesShareLeases(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := storetest.NewRoster(time.Now)
 		a := start(t, r, "a", time.Now)
+		<-a.Joined()
 		later(2 * time.Second)
 		if a.held() != 6 || !a.Serving() {
 			t.Errorf("alone a node holds %d of 6 leases, and serves: %v", a.held(), a.Serving())

@@ -36,7 +36,10 @@ type nodes struct {
 	*book
 	site *storetest.Site
 	off  remedies
-	rng  *rand.Rand // of the bus and of deaths; mu
+
+	concurrent int           // how many jobs may roll out at a time
+	tick       time.Duration // after which each process looks for work although nobody has told it of any
+	rng        *rand.Rand    // of the bus and of deaths; mu
 
 	running   map[*fleet]*node // mu
 	processes int              // that were ever started; mu
@@ -50,7 +53,6 @@ type remedies struct {
 	guards commitGuards
 	lies   storetest.Lies
 	sweep  bool // nobody looks again at what a process that was killed may have left
-	limits jobs.Limits
 }
 
 // commitGuards changes a Committer; nil does not.
@@ -80,21 +82,27 @@ type revision struct {
 const nodesAtOnce = 3
 
 // playNodes plays a script and returns what is wrong then.
-func playNodes(t *testing.T, seed uint64, script func(*nodes, context.Context), off remedies) (wrong []string) {
+func playNodes(t *testing.T, seed uint64, script string, off remedies) (wrong []string) {
 	synctest.Test(t, func(t *testing.T) {
 		main := memstore.New()
 		n := &nodes{
 			book: newBook(t, main, seed), site: storetest.NewSite(main, 3, seed, 3*time.Millisecond), off: off, rng: rand.New(rand.NewPCG(seed, 99)),
 			running: map[*fleet]*node{}, gone: map[string]bool{}, marks: map[revision]string{},
 		}
-		n.shared = true
+		n.shared, n.tick = true, 5*time.Millisecond
+		switch script {
+		case "turns":
+			n.concurrent, n.tick = 1, 100*time.Millisecond
+		case "rollout's end":
+			n.tick = 10 * time.Second
+		}
 		n.site.Lies, n.site.Refusals = off.lies, 50
 		for i := range nodesAtOnce {
 			n.book.processes = append(n.book.processes, n.start(i))
 		}
 		ctx, stop := context.WithCancel(t.Context())
 		n.at(0).begin(ctx)
-		script(n, ctx)
+		nodeScripts[script](n, ctx)
 		for _, f := range n.all() {
 			n.end(f)
 		}
@@ -118,7 +126,7 @@ func (n *nodes) start(i int) *fleet {
 	me := &node{of: n, process: p, name: name, due: make(chan struct{}, 1), ended: make(chan error, 1), working: make(chan struct{})}
 	f := newProcess(n.book, service.Options{
 		Store: p, Now: func() muster.Instant { return muster.Instant(clock().UnixMilli()) },
-		Watcher: me, Audience: me, Process: name, Gone: n.isGone, Limits: n.off.limits,
+		Watcher: me, Audience: me, Process: name, Gone: n.isGone, Limits: jobs.Limits{ConcurrentJobs: n.concurrent},
 	})
 	me.fleet = f
 	if n.off.guards != nil {
@@ -192,7 +200,7 @@ func (me *node) work(ctx context.Context) {
 		}
 		select {
 		case <-me.due:
-		case <-time.After(5 * time.Millisecond):
+		case <-time.After(me.of.tick):
 		case <-ctx.Done():
 		}
 	}
@@ -267,12 +275,19 @@ func (me *node) Committed(_ int, wake muster.Instant) {
 }
 
 // nodeScripts are the scripts of the fleet and some that need processes of their own.
-var nodeScripts = map[string]func(*nodes, context.Context){
-	"deaths":           (*nodes).withDeaths,
-	"cancel elsewhere": (*nodes).cancelElsewhere,
-}
+var nodeScripts map[string]func(*nodes, context.Context)
 
 func init() {
+	nodeScripts = map[string]func(*nodes, context.Context){
+		"deaths":                  (*nodes).withDeaths,
+		"cancel elsewhere":        (*nodes).cancelElsewhere,
+		"last failures":           (*nodes).lastFailures,
+		"rollout's end":           (*nodes).rolloutMeetsEnds,
+		"deletion meets rollouts": (*nodes).deletionMeetsRollouts,
+		"turns":                   (*nodes).turns,
+		"one queue":               (*nodes).oneQueue,
+		"small jobs":              (*nodes).smallJobs,
+	}
 	for name, script := range scripts {
 		nodeScripts[name] = func(n *nodes, ctx context.Context) { script(n.at(0), ctx) }
 	}
@@ -282,13 +297,53 @@ func TestNodesLeaveNothingWrong(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(nodeScripts)) {
 		t.Run(name, func(t *testing.T) {
 			for _, seed := range storetest.Seeds(t, nodesSeeds) {
-				if wrong := playNodes(t, seed, nodeScripts[name], remedies{}); len(wrong) > 0 {
+				if wrong := playNodes(t, seed, name, remedies{}); len(wrong) > 0 {
 					t.Errorf("MUSTER_SEED=%d: %s", seed, strings.Join(wrong, "\n"))
 				}
 			}
 		})
 	}
 }
+
+// Without any of the remedies something goes wrong.
+func TestEachRemedyIsNeeded(t *testing.T) {
+	stale := func(table store.Table) storetest.Lies {
+		return storetest.Lies{Stale: func(t store.Table) bool { return t == table }}
+	}
+	for name, test := range map[string]struct {
+		script string
+		off    remedies
+	}{
+		"jobs are read in each transaction":          {"cancel elsewhere", remedies{lies: stale("job")}},
+		"a second look at the last ends":             {"last ends", remedies{guards: without(commit.GuardLook)}},
+		"a second look at failures":                  {"last failures", remedies{guards: without(commit.GuardLook)}},
+		"a second look at a job that is rolled out":  {"rollout's end", remedies{guards: without(commit.GuardLook)}},
+		"the end of jobs is concluded alone":         {"end meets retries", remedies{guards: without(commit.GuardAlone)}},
+		"the lanes of all processes wait meanwhile":  {"end meets retries", remedies{lies: storetest.Lies{Gate: true}}},
+		"a search for members begins alone":          {"group meets reports", remedies{lies: storetest.Lies{Gate: true}}},
+		"the view of the index has a revision":       {"group meets reports", remedies{lies: stale("indexrevision")}},
+		"members of dynamic groups change wide":      {"attribute meets reports", remedies{guards: without(commit.GuardWide)}},
+		"leaving touches the queue":                  {"leaving meets retries", remedies{guards: without(commit.GuardTouch)}},
+		"deletions of things are serializable":       {"deletion meets rollouts", remedies{lies: storetest.Lies{Serial: true}}},
+		"turns are serializable":                     {"turns", remedies{lies: storetest.Lies{Serial: true}}},
+		"queues without entries keep their revision": {"one queue", remedies{lies: storetest.Lies{Empty: true}}},
+		"events are read once they are settled":      {"everything", remedies{lies: storetest.Lies{Settled: true}}},
+		"the time is that of the store":              {"everything", remedies{lies: storetest.Lies{Clocks: true}}},
+		"what a process leaves is looked at again":   {"deaths", remedies{sweep: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for seed := range uint64(100) {
+				if wrong := playNodes(t, seed, test.script, test.off); len(wrong) > 0 {
+					t.Logf("seed %d: %s", seed, strings.Join(wrong, "\n"))
+					return
+				}
+			}
+			t.Error("nothing is wrong without it in 100 histories")
+		})
+	}
+}
+
+func without(g commit.Guards) commitGuards { return func(c *commit.Committer) { c.Without(g) } }
 
 // withDeaths plays everything while processes are killed.
 func (n *nodes) withDeaths(ctx context.Context) {
@@ -348,4 +403,147 @@ func (n *nodes) cancelElsewhere(ctx context.Context) {
 		all.Wait()
 		n.settle(ctx)
 	}
+}
+
+// together has each of some things do something in a process of its own, a moment later.
+func (n *nodes) together(round int, do func(f *fleet, i int, thing muster.ThingName)) {
+	var all sync.WaitGroup
+	rng := rand.New(rand.NewPCG(n.seed, uint64(round)))
+	for i := range fleetThings {
+		begin := time.Duration(rng.Int64N(int64(3 * time.Millisecond)))
+		all.Go(func() {
+			time.Sleep(begin)
+			do(n.at(i), i, thingAt(i))
+		})
+	}
+	all.Wait()
+}
+
+// lastFailures has the executions fail that make a job meet its abort criterion.
+func (n *nodes) lastFailures(ctx context.Context) {
+	for round := range 6 {
+		id := muster.JobID(fmt.Sprint("j", round))
+		in := jobs.NewJob{ID: id, Document: "{}", Targets: []muster.Target{{Group: true, Name: "east"}}}
+		in.Config.Abort = []muster.AbortCriterion{{Failure: muster.FailureFailed, ThresholdPercent: 20, MinExecuted: 2}}
+		f := n.at(round)
+		f.may(f.Jobs.CreateJob(ctx, in))
+		f.work(ctx)
+		for i := range 2 {
+			f.report(ctx, thingAt(i), id, muster.InProgress)
+		}
+		n.together(round, func(f *fleet, i int, thing muster.ThingName) {
+			if i < 2 {
+				f.report(ctx, thing, id, muster.Failed)
+			}
+		})
+		d, err := f.Jobs.DescribeJob(ctx, id)
+		if f.must(err); d.Status != muster.JobCanceled {
+			f.complain("%s is %s although two have failed", id, d.Status)
+		}
+		n.settle(ctx)
+	}
+}
+
+// rolloutMeetsEnds has the executions end that a job has while its rollout comes to its end.
+func (n *nodes) rolloutMeetsEnds(ctx context.Context) {
+	const last = "last"
+	f := n.at(0)
+	f.may(f.Registry.CreateThingGroup(ctx, muster.Group{Name: last}, nil))
+	for round := range 12 {
+		id := muster.JobID(fmt.Sprint("j", round))
+		in := jobs.NewJob{ID: id, Document: "{}", Targets: []muster.Target{{Name: string(thingAt(round % fleetThings))}, {Group: true, Name: last}}}
+		in.Config.Rollout.MaximumPerMinute = 1 // the group comes a minute later
+		f := n.at(round)
+		f.may(f.Jobs.CreateJob(ctx, in))
+		f.report(ctx, thingAt(round%fleetThings), id, muster.InProgress)
+		time.Sleep(time.Minute - 2*time.Millisecond)
+		rng := rand.New(rand.NewPCG(n.seed, uint64(round)))
+		time.Sleep(time.Duration(rng.Int64N(int64(6 * time.Millisecond))))
+		n.at(round+1).report(ctx, thingAt(round%fleetThings), id, muster.Succeeded)
+		time.Sleep(time.Minute)
+		n.settle(ctx)
+	}
+}
+
+// deletionMeetsRollouts deletes things while jobs are rolled out to them.
+func (n *nodes) deletionMeetsRollouts(ctx context.Context) {
+	for round := range 6 {
+		id := muster.JobID(fmt.Sprint("j", round))
+		n.together(round, func(f *fleet, i int, thing muster.ThingName) {
+			if i == 0 {
+				f.may(f.Jobs.CreateJob(ctx, jobs.NewJob{ID: id, Document: "{}", Targets: []muster.Target{{Group: true, Name: "east"}}}))
+				return
+			}
+			f.may(nil, f.Registry.DeleteThing(ctx, thing, nil))
+		})
+		n.settle(ctx)
+		for i := range fleetThings {
+			f := n.at(i)
+			f.may(f.Registry.CreateThing(ctx, muster.Thing{Name: thingAt(i), Attributes: map[string]string{"fw": "1"}}))
+			f.may(nil, f.Registry.AddThingToThingGroup(ctx, thingAt(i), "east"))
+		}
+	}
+}
+
+// turns makes many jobs of which one may roll out at a time.
+func (n *nodes) turns(ctx context.Context) {
+	for round := range 6 {
+		n.together(round, func(f *fleet, i int, thing muster.ThingName) {
+			in := jobs.NewJob{ID: muster.JobID(fmt.Sprint("j", round, "-", i)), Document: "{}", Targets: []muster.Target{{Group: true, Name: "east"}}}
+			in.Config.Rollout.MaximumPerMinute = 1000
+			f.may(f.Jobs.CreateJob(ctx, in))
+			n.judgeTurns()
+		})
+		for range 10 {
+			time.Sleep(time.Second)
+			n.judgeTurns()
+		}
+		n.settle(ctx)
+	}
+}
+
+// judgeTurns complains if more jobs roll out than may.
+func (n *nodes) judgeTurns() {
+	n.at(0).must(n.store.View(context.Background(), func(r store.Reader) error {
+		var rolling []string
+		for row, err := range r.Scan("concurrent", "", "") {
+			if err != nil {
+				return err
+			}
+			rolling = append(rolling, row.Key)
+		}
+		if most := n.concurrent; len(rolling) > most {
+			n.at(0).complain("%v roll out, and %d may", rolling, most)
+		}
+		return nil
+	}))
+}
+
+// oneQueue gives a thing one job after the other, each in another process.
+func (n *nodes) oneQueue(ctx context.Context) {
+	for round := range 40 {
+		id := muster.JobID(fmt.Sprint("j", round))
+		f := n.at(round)
+		f.may(f.Jobs.CreateJob(ctx, jobs.NewJob{ID: id, Document: "{}", Targets: []muster.Target{{Name: "t0"}}}))
+		n.at(round+1).report(ctx, "t0", id, muster.Succeeded)
+	}
+	n.settle(ctx)
+}
+
+// smallJobs makes jobs for few things: each has its execution when the job is answered, in
+// whatever process it looks.
+func (n *nodes) smallJobs(ctx context.Context) {
+	for round := range 4 {
+		n.together(round, func(f *fleet, i int, thing muster.ThingName) {
+			id := muster.JobID(fmt.Sprint("j", round, "-", i))
+			_, err := f.Jobs.CreateJob(ctx, jobs.NewJob{ID: id, Document: "{}", Targets: []muster.Target{{Name: string(thing)}, {Name: "t0"}}})
+			if f.may(nil, err); err != nil {
+				return
+			}
+			if _, err := n.at(i+1).Jobs.DescribeExecution(ctx, jobs.DescribeInput{Thing: thing, Job: id}); err != nil {
+				f.complain("%s is answered, and %s has not got it in another process: %v", id, thing, err)
+			}
+		})
+	}
+	n.settle(ctx)
 }

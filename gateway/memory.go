@@ -34,7 +34,7 @@ func (m *MemorySessions) Load(_ context.Context, each func(StoredSession) error)
 	m.mu.Lock()
 	var all []StoredSession
 	for client, s := range m.sessions {
-		all = append(all, *s.stored(client, true))
+		all = append(all, *s.stored(client))
 	}
 	m.mu.Unlock()
 	for _, s := range all {
@@ -45,13 +45,11 @@ func (m *MemorySessions) Load(_ context.Context, each func(StoredSession) error)
 	return nil
 }
 
-func (s *memorySession) stored(client string, messages bool) *StoredSession {
+func (s *memorySession) stored(client string) *StoredSession {
 	stored := &StoredSession{Client: client, Session: s.record}
 	stored.Session.Subscriptions = slices.Clone(s.record.Subscriptions)
-	if messages {
-		for _, n := range slices.Sorted(maps.Keys(s.messages)) {
-			stored.Messages = append(stored.Messages, NumberedMessage{n, s.messages[n]})
-		}
+	for _, n := range slices.Sorted(maps.Keys(s.messages)) {
+		stored.Messages = append(stored.Messages, NumberedMessage{n, s.messages[n]})
 	}
 	return stored
 }
@@ -111,12 +109,22 @@ func (m *MemorySessions) Claim(_ context.Context, by Node, claims []Claim) ([]Cl
 	for i, c := range claims {
 		m.count++
 		var claimed bool
-		if all[i], claimed = c.Of(m.holds[c.Client], by, m.count); !claimed {
+		s := m.sessions[c.Client]
+		var record *SessionRecord
+		if s != nil {
+			record = &s.record
+		}
+		if all[i], claimed = c.Of(m.holds[c.Client], record, by, m.count); !claimed {
 			continue
 		}
 		m.holds[c.Client] = all[i].Hold
-		if s := m.sessions[c.Client]; s != nil && c.Loads(all[i].Former, by) {
-			all[i].Stored = s.stored(c.Client, !c.Clean)
+		switch {
+		case all[i].Fresh && c.Begin != nil:
+			m.sessions[c.Client] = &memorySession{*c.Begin, map[uint64]MessageRecord{}}
+		case all[i].Fresh:
+			delete(m.sessions, c.Client)
+		case s != nil && c.Loads(all[i]):
+			all[i].Stored = s.stored(c.Client)
 		}
 	}
 	return all, nil
@@ -140,7 +148,7 @@ func (m *MemorySessions) WriteAs(_ context.Context, by Node, changes []Change) (
 			c.Message.Revision = m.count
 			w.Retained[c.Message.Topic] = m.count
 		default:
-			if h := m.holds[c.Client]; !h.By(by, c.Epoch) {
+			if h := m.holds[c.Client]; !h.Permits(c, by) {
 				w.Lost[c.Client] = h
 				continue
 			}

@@ -9,7 +9,7 @@ import (
 // package sessiontest.
 //
 // The gateway holds all of them in memory and mirrors their changes to the store: it loads once, then only writes. A store
-// belongs to one Server at a time.
+// belongs to one Server at a time, unless it is a SharedSessions.
 type SessionStore interface {
 	// Load calls each for every stored session, in any order, with its messages in rising order of Number, and stops at the
 	// first error. What each is given belongs to it.
@@ -46,7 +46,8 @@ type Change struct {
 	Message MessageRecord // AddMessage, PutRetained; DropRetained: its topic alone, and its revision if only that one is to go
 	Epoch   uint64        // of the hold by which the client's session is changed; 0 for a server that is alone
 
-	turn uint64 // of a retained message among those of its topic here
+	turn   uint64 // of a retained message among those of its topic here
+	origin origin // of an added message
 }
 
 // StoredSession is a session with its messages as Load finds them.

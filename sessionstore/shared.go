@@ -96,10 +96,8 @@ func (s *Shared) Claim(ctx context.Context, by gateway.Node, claims []gateway.Cl
 		var wanted store.Wanted
 		for _, c := range claims {
 			wanted.Records = append(wanted.Records, store.RecordKey{Table: holds.Table, Key: c.Client}, store.RecordKey{Table: sessions.Table, Key: c.Client})
-			if !c.Clean {
-				from, to := store.Under(c.Client)
-				wanted.Ranges = append(wanted.Ranges, store.Range{Table: messages.Table, From: from, To: to})
-			}
+			from, to := store.Under(c.Client)
+			wanted.Ranges = append(wanted.Ranges, store.Range{Table: messages.Table, From: from, To: to})
 		}
 		if err := prefetch(tx, wanted); err != nil {
 			return err
@@ -126,22 +124,22 @@ func claim(tx store.Tx, by gateway.Node, c gateway.Claim, now uint64) (gateway.C
 	if err != nil {
 		return gateway.Claimed{}, err
 	}
-	out, claimed := c.Of(row.hold(), by, now)
+	record, err := sessions.Get(tx, c.Client)
+	if err != nil {
+		return gateway.Claimed{}, err
+	}
+	out, claimed := c.Of(row.hold(), record, by, now)
 	if !claimed {
 		return out, nil
 	}
 	putHold(tx, c.Client, out.Hold)
-	if !c.Loads(out.Former, by) {
-		return out, nil
+	if out.Fresh {
+		return out, replace(tx, c.Client, record, c.Begin)
 	}
-	record, err := sessions.Get(tx, c.Client)
-	if err != nil || record == nil {
-		return out, err
+	if record == nil || !c.Loads(out) {
+		return out, nil
 	}
 	out.Stored = &gateway.StoredSession{Client: c.Client, Session: *record}
-	if c.Clean {
-		return out, nil
-	}
 	from, to := store.Under(c.Client)
 	for row, err := range messages.Scan(tx, from, to) {
 		if err != nil {
@@ -154,6 +152,20 @@ func claim(tx store.Tx, by gateway.Node, c gateway.Claim, now uint64) (gateway.C
 		out.Stored.Messages = append(out.Stored.Messages, gateway.NumberedMessage{Number: n, Message: row.Value})
 	}
 	return out, nil
+}
+
+// replace stores a session without messages in the place of the one that was stored; either may be nil for none.
+func replace(tx store.Tx, client string, old, now *gateway.SessionRecord) error {
+	if now != nil {
+		sessions.Put(tx, client, *now)
+	}
+	if old == nil {
+		return nil
+	}
+	if now == nil {
+		sessions.Delete(tx, client)
+	}
+	return clearInbox(tx, client)
 }
 
 // WriteAs applies changes in one transaction, but for those of sessions that by does not hold any more.
@@ -211,7 +223,7 @@ func applyAs(tx store.Tx, by gateway.Node, c gateway.Change, now uint64, w *gate
 		return err
 	}
 	h := row.hold()
-	if !h.By(by, c.Epoch) {
+	if !h.Permits(c, by) {
 		w.Lost[c.Client] = h
 		return nil
 	}

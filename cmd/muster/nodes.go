@@ -154,6 +154,25 @@ func (s *server) lookForRights(ctx context.Context) error {
 	return nil
 }
 
+// joined returns s with parts that wait until this node knows the others.
+func (s *server) joined(all stage) stage {
+	if s.nodes == nil {
+		return all
+	}
+	waiting := make(stage, len(all))
+	for i, part := range all {
+		waiting[i] = func(ctx context.Context) error {
+			select {
+			case <-s.nodes.node.Joined():
+				return part(ctx)
+			case <-ctx.Done():
+				return nil
+			}
+		}
+	}
+	return waiting
+}
+
 // while calls run while this node holds a lease, or all the time if there are no other nodes.
 func (s *server) while(ctx context.Context, lease string, run func(context.Context) error) error {
 	if s.nodes == nil {
@@ -191,6 +210,8 @@ func (s *server) fit() error {
 
 // nodeWatcher is what follows when nodes come and go.
 type nodeWatcher struct{ s *server }
+
+func (w nodeWatcher) Heard(store.Roll) {}
 
 func (w nodeWatcher) Serving(bool) {}
 

@@ -233,6 +233,7 @@ func (s *server) wireService() error {
 		Limits:            jobLimits(s.limits),
 	})
 	s.figures.Executions(s.service.Jobs.Totals)
+	s.figures.Transactions(s.service.Commits.Stats)
 	s.jobs = dataplane.New(dataplane.Options{
 		Jobs: s.service.Jobs, Account: s.account(), Now: time.Now, Turns: s.turns, Log: s.log,
 		ReadsPerSecond: float64(s.limits.ReadRate), WritesPerSecond: float64(s.limits.WriteRate),

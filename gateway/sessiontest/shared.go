@@ -20,6 +20,7 @@ func RunShared(t *testing.T, fresh func(*testing.T) gateway.SharedSessions) {
 		"WhatIsNotHeldIsNotWritten":             whatIsNotHeldIsNotWritten,
 		"TheHoldOfOneNodeHasNoBreak":            theHoldOfOneNodeHasNoBreak,
 		"ReleaseForgetsTheHoldNotTheEpoch":      releaseForgetsTheHold,
+		"ASessionBeginsWithItsClaim":            aSessionBeginsWithItsClaim,
 		"OnlyWhatIsStillHeldIsAdopted":          onlyWhatIsStillHeldIsAdopted,
 		"SessionsWithoutAHoldAreShown":          sessionsWithoutAHoldAreShown,
 		"RetainedMessagesHaveRevisions":         retainedMessagesHaveRevisions,
@@ -85,9 +86,15 @@ func claimsRaiseTheEpoch(t *testing.T, s gateway.SharedSessions) {
 	}
 }
 
+// ofP is a claim by whoever may continue the sessions of session.
+func ofP(c gateway.Claim) gateway.Claim {
+	c.Client, c.Version, c.Principal = "a", 5, "p"
+	return c
+}
+
 func aClaimReturnsWhatIsStored(t *testing.T, s gateway.SharedSessions) {
-	if c := claim(t, s, 1, gateway.Claim{Client: "a"}); c.Stored != nil {
-		t.Errorf("a claim found %+v where nothing is stored", c.Stored)
+	if c := claim(t, s, 1, ofP(gateway.Claim{})); c.Stored != nil || !c.Fresh {
+		t.Errorf("a claim where nothing is stored made %+v", c)
 	}
 	epoch := hold(t, s, "a").Epoch
 	writeAs(t, s, 1, with(epoch, put("a", session("x"))), with(epoch, add("a", 300, message("2"))), with(epoch, add("a", 2, message("1"))))
@@ -97,18 +104,16 @@ func aClaimReturnsWhatIsStored(t *testing.T, s gateway.SharedSessions) {
 		by    gateway.Node
 		want  string
 	}{
-		{gateway.Claim{Client: "a"}, 2, want},
-		{gateway.Claim{Client: "a"}, 2, want},
-		{gateway.Claim{Client: "a", Known: true}, 2, ""},
-		{gateway.Claim{Client: "a", Known: true}, 1, want},
-		{gateway.Claim{Client: "a", Clean: true}, 2, normal(stored("a", session("x")))},
-		{gateway.Claim{Client: "b"}, 2, ""},
+		{ofP(gateway.Claim{}), 2, want},
+		{ofP(gateway.Claim{}), 2, want},
+		{ofP(gateway.Claim{Known: true}), 2, ""},
+		{ofP(gateway.Claim{Known: true}), 1, want},
 	} {
-		got := ""
-		if made := claim(t, s, c.by, c.claim); made.Stored != nil {
+		got, made := "", claim(t, s, c.by, c.claim)
+		if made.Stored != nil {
 			got = normal(*made.Stored)
 		}
-		if got != c.want {
+		if got != c.want || made.Fresh {
 			t.Errorf("%+v of node %d found\n got %s\nwant %s", c.claim, c.by, got, c.want)
 		}
 	}
@@ -117,7 +122,7 @@ func aClaimReturnsWhatIsStored(t *testing.T, s gateway.SharedSessions) {
 func whatIsNotHeldIsNotWritten(t *testing.T, s gateway.SharedSessions) {
 	one := claim(t, s, 1, gateway.Claim{Client: "a"}).Hold
 	writeAs(t, s, 1, with(one.Epoch, put("a", session("x"))))
-	two := claim(t, s, 2, gateway.Claim{Client: "a"}).Hold
+	two := claim(t, s, 2, ofP(gateway.Claim{})).Hold
 	other := claim(t, s, 1, gateway.Claim{Client: "b"}).Hold
 	w := writeAs(t, s, 1, with(one.Epoch, add("a", 1, message("late"))), with(other.Epoch, put("b", session("y"))), with(one.Epoch, dropSession("a")),
 		gateway.Change{Kind: gateway.Release, Client: "a", Epoch: one.Epoch}, with(9, put("c", session("z"))))
@@ -132,12 +137,17 @@ func whatIsNotHeldIsNotWritten(t *testing.T, s gateway.SharedSessions) {
 
 func theHoldOfOneNodeHasNoBreak(t *testing.T, s gateway.SharedSessions) {
 	one := claim(t, s, 1, gateway.Claim{Client: "a"}).Hold
-	again := claim(t, s, 1, gateway.Claim{Client: "a"}).Hold
+	writeAs(t, s, 1, with(one.Epoch, put("a", session())))
+	again := claim(t, s, 1, ofP(gateway.Claim{})).Hold
 	if again.Since != one.Epoch || again.Epoch <= one.Epoch {
 		t.Errorf("a node that claims what it holds with %+v gets %+v", one, again)
 	}
 	if w := writeAs(t, s, 1, with(one.Epoch, put("a", session("x")))); len(w.Lost) > 0 {
 		t.Errorf("a write with the epoch before is lost to %+v", w.Lost)
+	}
+	writeAs(t, s, 1, gateway.Change{Kind: gateway.Release, Client: "a", Epoch: one.Epoch})
+	if got := hold(t, s, "a"); got != again {
+		t.Errorf("releasing the hold before makes it %+v, want %+v", got, again)
 	}
 	claim(t, s, 2, gateway.Claim{Client: "a"})
 	claim(t, s, 1, gateway.Claim{Client: "a"})
@@ -156,6 +166,47 @@ func releaseForgetsTheHold(t *testing.T, s gateway.SharedSessions) {
 	two := claim(t, s, 2, gateway.Claim{Client: "a"})
 	if two.Hold.Epoch <= one.Epoch || two.Stored != nil {
 		t.Errorf("a claim after %+v was released made %+v", one, two)
+	}
+}
+
+func aSessionBeginsWithItsClaim(t *testing.T, s gateway.SharedSessions) {
+	begin := gateway.SessionRecord{Version: 5, Principal: "p", Expiry: time.Minute}
+	kept := func() gateway.SessionStore { return s }
+	if c := claim(t, s, 1, ofP(gateway.Claim{Begin: &begin})); !c.Fresh || c.Stored != nil {
+		t.Errorf("a claim of nothing made %+v", c)
+	}
+	expect(t, kept, stored("a", begin))
+	epoch := hold(t, s, "a").Epoch
+	writeAs(t, s, 1, with(epoch, put("a", session("x"))), with(epoch, add("a", 1, message("m"))))
+	if c := claim(t, s, 2, ofP(gateway.Claim{Begin: &begin})); c.Fresh || c.Stored == nil || len(c.Stored.Messages) != 1 {
+		t.Errorf("a claim of what may be continued made %+v", c)
+	}
+	expect(t, kept, stored("a", session("x"), numbered(1, message("m"))))
+	if c := claim(t, s, 2, ofP(gateway.Claim{Known: true, Begin: &begin})); c.Fresh || c.Stored != nil {
+		t.Errorf("a claim of what is known made %+v", c)
+	}
+	expect(t, kept, stored("a", session("x"), numbered(1, message("m"))))
+	for _, other := range []gateway.Claim{
+		{Clean: true, Version: 5, Principal: "p", Begin: &begin},
+		{Version: 4, Principal: "p", Begin: &gateway.SessionRecord{Version: 4, Principal: "p"}},
+		{Version: 4, Principal: "q", Begin: &gateway.SessionRecord{Version: 4, Principal: "q"}},
+		{Clean: true, Version: 4, Principal: "q"},
+	} {
+		other.Client = "a"
+		before := hold(t, s, "a")
+		c := claim(t, s, 2, other)
+		if !c.Fresh || c.Stored != nil || c.Hold.Since != c.Hold.Epoch {
+			t.Errorf("%+v made %+v", other, c)
+		}
+		if w := writeAs(t, s, 2, with(before.Epoch, put("a", session("late"))), with(before.Epoch, add("a", 1, message("late")))); w.Lost["a"] != c.Hold {
+			t.Errorf("a change of the session before is left out with %+v, want %+v", w.Lost, c.Hold)
+		}
+		if other.Begin == nil {
+			expect(t, kept)
+			continue
+		}
+		expect(t, kept, stored("a", *other.Begin))
+		writeAs(t, s, 2, with(c.Hold.Epoch, add("a", 1, message("m"))))
 	}
 }
 
@@ -243,7 +294,10 @@ func nothingWrittenIsMissedByAClaim(t *testing.T, s gateway.SharedSessions) {
 	for node := range gateway.Node(2) {
 		working.Go(func() {
 			for round := range rounds {
-				all, err := s.Claim(t.Context(), node+1, []gateway.Claim{{Client: "a"}})
+				mu.Lock()
+				before := slices.Collect(maps.Keys(written))
+				mu.Unlock()
+				all, err := s.Claim(t.Context(), node+1, []gateway.Claim{ofP(gateway.Claim{})})
 				if err != nil {
 					t.Error(err)
 					return
@@ -254,13 +308,11 @@ func nothingWrittenIsMissedByAClaim(t *testing.T, s gateway.SharedSessions) {
 						mine[m.Number] = true
 					}
 				}
-				mu.Lock()
-				for n := range written {
+				for _, n := range before {
 					if !mine[n] {
 						t.Errorf("the claim with %+v misses message %d, which was stored before", all[0].Hold, n)
 					}
 				}
-				mu.Unlock()
 				epoch, number := all[0].Hold.Epoch, uint64(round)<<8|uint64(node)
 				w, err := s.WriteAs(t.Context(), node+1, []gateway.Change{with(epoch, put("a", session())), with(epoch, add("a", number, message("m")))})
 				if err != nil {
@@ -284,7 +336,7 @@ func nothingWrittenIsMissedByAClaim(t *testing.T, s gateway.SharedSessions) {
 		})
 	}
 	working.Wait()
-	final := claim(t, s, 3, gateway.Claim{Client: "a"})
+	final := claim(t, s, 3, ofP(gateway.Claim{}))
 	for n := range written {
 		if !slices.ContainsFunc(final.Stored.Messages, func(m gateway.NumberedMessage) bool { return m.Number == n }) {
 			t.Errorf("message %d is gone", n)

@@ -22,7 +22,7 @@ import (
 // expire makes a node look dead.
 func expire(t *testing.T, server *postgres.Server, database string, s *pgstore.Store) {
 	t.Helper()
-	query(t, server, database, fmt.Sprintf("UPDATE muster.node SET expires = now() - interval '1 second' WHERE incarnation = %d", s.Me()))
+	query(t, server, database, fmt.Sprintf("UPDATE muster.node SET expires = now() - interval '1 second' WHERE incarnation = %d; UPDATE muster.node SET steady = steady - interval '10 seconds'", s.Me()))
 }
 
 // beats calls Beat once, after which the store does not renew its row by itself.
@@ -120,6 +120,41 @@ func TestANodeThatWasKilledComesAgain(t *testing.T) {
 	roll := beats(t, next, store.Beat{Take: []string{"a"}})
 	if roll.Leases["a"] != next.Me() || !roll.Gone(former.Me()) {
 		t.Errorf("the roll is %+v, want the lease at %d and %d gone", roll, next.Me(), former.Me())
+	}
+}
+
+// While the database is away a Beat says so soon, and afterwards each node lives, however late
+// it comes.
+func TestNodesSurviveAnOutage(t *testing.T) {
+	t.Parallel()
+	server := postgres.Start(t, postgres.Options{NoSync: true})
+	database := server.Database(t)
+	first, second := node(t, database, "first"), node(t, database, "second")
+	beats(t, first, store.Beat{Take: []string{"a"}})
+	beats(t, second, store.Beat{})
+	if err := server.Stop(postgres.Immediate); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	if _, err := first.Beat(t.Context(), store.Beat{}); !errors.Is(err, store.ErrUnavailable) || time.Since(began) > store.BeatTime {
+		t.Errorf("Beat() during an outage = %v after %v, want ErrUnavailable soon", err, time.Since(began))
+	}
+	time.Sleep(store.TermTime + time.Second)
+	if err := server.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		roll := beats(t, first, store.Beat{Fence: []store.Incarnation{second.Me()}})
+		if roll.Gone(second.Me()) || roll.Leases["a"] != first.Me() {
+			t.Errorf("after an outage the roll is %+v, want both nodes and the lease", roll)
+		}
+		time.Sleep(store.BeatTime / 2)
+	}
+	beats(t, second, store.Beat{})
+	for _, s := range []*pgstore.Store{first, second} {
+		if err := store.Update(t.Context(), s, put("k", "v")); err != nil {
+			t.Errorf("Update() after the outage = %v", err)
+		}
 	}
 }
 

@@ -36,7 +36,7 @@ func TestRoster(t *testing.T) {
 		return storetest.Nodes{
 			Join: func(name string) store.Roster { return node(t, database, name) },
 			Pass: func(d time.Duration) {
-				query(t, server, database, fmt.Sprintf("UPDATE muster.node SET expires = expires - interval '%d milliseconds'", d.Milliseconds()))
+				query(t, server, database, fmt.Sprintf("UPDATE muster.node SET expires = expires - i, steady = steady - i FROM (VALUES (interval '%d milliseconds')) AS v(i)", d.Milliseconds()))
 			},
 		}
 	})
