@@ -183,6 +183,13 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
+// Divide bounds the requests of this process to its part, if there are several equal ones.
+func (s *Server) Divide(processes int) {
+	for _, op := range s.operations {
+		op.throttle.Divide(processes)
+	}
+}
+
 // Implemented returns the operations that a Server with DataPlane and Messages
 // serves, of all planes, ordered by service and name.
 func Implemented() []*wire.Operation {

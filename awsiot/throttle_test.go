@@ -28,3 +28,14 @@ func TestTooManyRequestsOfOneOperation(t *testing.T) {
 	want("half a second later", "GET", "/things", http.StatusOK, "")
 	want("at once again", "GET", "/things", http.StatusBadRequest, "ThrottlingException")
 }
+
+// Of several equal processes each allows its part.
+func TestARateIsDividedByProcesses(t *testing.T) {
+	env := newEnvWith(t, Options{Rate: func(string) int { return 2 }})
+	env.server.Divide(2)
+	for i, want := range []int{http.StatusOK, http.StatusBadRequest} {
+		if got := env.send("GET", "/things", ""); got.status != want {
+			t.Errorf("request %d of a second = %d, want %d", i+1, got.status, want)
+		}
+	}
+}

@@ -109,6 +109,9 @@ func (f Folder) OpenKeys(o identity.KeysOptions, region string) (*identity.Keys,
 	if err != nil {
 		return nil, err
 	}
+	if f.ReadOnly() {
+		return keys, nil // the operator may keep the first key elsewhere
+	}
 	_, err = os.Stat(f.Credentials())
 	if list := keys.List(); errors.Is(err, os.ErrNotExist) && len(list) > 0 {
 		err = identity.WriteProfile(f.Credentials(), list[0].Credential, region)

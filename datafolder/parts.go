@@ -136,7 +136,7 @@ func (f Folder) CheckParts(ctx context.Context, s store.Store, acceptLoss bool, 
 }
 
 // KeepParts records in the store which files are beside it. From then on the two know each
-// other.
+// other. The mark of a folder whose store may be empty goes, unless the folder is read-only.
 func (f Folder) KeepParts(ctx context.Context, s store.Store) error {
 	now, err := f.parts()
 	if err != nil {
@@ -148,6 +148,9 @@ func (f Folder) KeepParts(ctx context.Context, s store.Store) error {
 	}
 	if err != nil {
 		return err
+	}
+	if f.ReadOnly() {
+		return nil
 	}
 	if err := os.Remove(f.beginsEmpty()); !errors.Is(err, fs.ErrNotExist) {
 		return err

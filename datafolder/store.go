@@ -1,6 +1,7 @@
 package datafolder
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -33,6 +34,11 @@ type StoreOptions struct {
 	Database string
 	// Lanes is as in pgstore.Options.
 	Lanes int
+	// Node is the name that the server has at a database. Empty is the one in the folder, which
+	// is made there, so a folder that is read-only needs one.
+	Node string
+	// Shared is as in pgstore.Options.
+	Shared bool
 	// Version is that of the program, for people who look into a database.
 	Version string
 	// ReadOnly opens the store to look at it. A server may work on a database meanwhile.
@@ -143,16 +149,23 @@ func (s *Store) openDatabase(ctx context.Context, o StoreOptions, check func(kno
 		}
 	}()
 	node := ""
-	if !o.ReadOnly {
+	switch {
+	case o.ReadOnly:
+	case s.folder.ReadOnly() && o.Node == "":
+		return errNamelessReadOnly
+	case s.folder.ReadOnly():
+		node = o.Node
+	default:
 		if s.lock, err = lockFile(s.folder.lockFile()); err != nil {
 			return err
 		}
 		if node, made, err = s.folder.node(); err != nil {
 			return err
 		}
+		node = cmp.Or(o.Node, node)
 	}
 	s.database, err = pgstore.Open(ctx, pgstore.Options{
-		Database: o.Database, Node: node, Lanes: o.Lanes, Version: o.Version, ReadOnly: o.ReadOnly, Fatal: o.Fatal, Log: o.Log,
+		Database: o.Database, Node: node, Lanes: o.Lanes, Shared: o.Shared, Version: o.Version, ReadOnly: o.ReadOnly, Fatal: o.Fatal, Log: o.Log,
 		Check: func(r store.Reader) error {
 			known, err := partsIn(r)
 			if err == nil {
@@ -174,6 +187,8 @@ func (s *Store) openDatabase(ctx context.Context, o StoreOptions, check func(kno
 	}
 	return o.checkDeployment(s.folder, known)
 }
+
+var errNamelessReadOnly = errors.New("it is read-only: a server that is alone on its database writes there, and one of several, with --bus, need not")
 
 // oneLine is an error of connecting, which has a line for each address that was tried, as one.
 type oneLine struct{ error }

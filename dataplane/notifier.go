@@ -23,6 +23,9 @@ type Publisher interface {
 	// Kept reports whether a message on topic has a receiver that must get it
 	// even if the process stops first. It must be quick.
 	Kept(topic string) bool
+	// Subscribed returns the topics that begin with prefix to which somebody is subscribed by
+	// their names, without wildcards.
+	Subscribed(prefix string) []string
 	// Publish sends m. Messages on one topic that come from one goroutine keep
 	// their order. done, which may be nil, is told when m is safe.
 	Publish(m gateway.Message, done func(error))
@@ -83,9 +86,14 @@ func (n *Notifier) Notify(notes []jobs.Notification) {
 		if !note.Any() {
 			n.o.Delivered(note)
 		} else {
-			n.lanes[maphash.Comparable(n.seed, note.Thing)%lanes].add(note)
+			n.laneOf(note.Thing).add(note)
 		}
 	}
+}
+
+// laneOf returns the lane of a thing.
+func (n *Notifier) laneOf(thing muster.ThingName) *lane {
+	return &n.lanes[maphash.Comparable(n.seed, thing)%lanes]
 }
 
 // Keep reports whether the notifications of a change must outlive the process;
@@ -131,7 +139,7 @@ func (n *Notifier) work(ctx context.Context, l *lane) {
 		turn := n.o.Turns.Of()
 		taken = l.take(taken)
 		for i, note := range taken {
-			note.Change = l.told[note.QueueKey].news(note)
+			note.Change = l.toldOf(note.QueueKey).news(note)
 			document, err := documentOf(note) // without a turn: it may wait for a transaction
 			if err != nil {
 				n.o.Log.Error("notification without a document", "thing", note.Thing, "job", note.Head.Job, "error", err)
@@ -203,7 +211,7 @@ type lane struct {
 	waiting []jobs.Notification
 	limit   int // of waiting, before it is thinned
 
-	// Of the goroutine that publishes:
+	telling   sync.Mutex // guards what follows, which the goroutine that publishes changes
 	told      map[store.QueueKey]told
 	toldLimit int // of told, before it is thinned
 }
@@ -225,9 +233,18 @@ func (t told) news(n jobs.Notification) muster.Change {
 	}
 }
 
+// toldOf returns what was published of a queue.
+func (l *lane) toldOf(key store.QueueKey) told {
+	l.telling.Lock()
+	defer l.telling.Unlock()
+	return l.told[key]
+}
+
 // tell remembers that a notification is published. When there are twice as many queues as
 // somebody subscribed to the last time that it asked hears, it forgets those of the others.
 func (l *lane) tell(n jobs.Notification, hears func(store.QueueKey) bool) {
+	l.telling.Lock()
+	defer l.telling.Unlock()
 	t, known := l.told[n.QueueKey]
 	if !known && len(l.told) >= l.toldLimit {
 		maps.DeleteFunc(l.told, func(key store.QueueKey, _ told) bool { return !hears(key) })

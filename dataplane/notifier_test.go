@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -27,11 +28,16 @@ type board struct {
 	messages map[string][]string
 	unsafe   []func(error) // what is to be told that a message is safe, when kept
 	kept     bool
+	topics   []string // that somebody is subscribed to by name
 }
 
 func (b *board) Wanted(topic string) bool { return !b.unwanted[topic] }
 
 func (b *board) Kept(topic string) bool { return b.kept && b.Wanted(topic) }
+
+func (b *board) Subscribed(prefix string) []string {
+	return slices.DeleteFunc(slices.Clone(b.topics), func(topic string) bool { return !strings.HasPrefix(topic, prefix) })
+}
 
 func (b *board) Publish(m gateway.Message, done func(error)) {
 	b.mu.Lock()

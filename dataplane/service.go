@@ -73,6 +73,12 @@ func New(o Options) *Service {
 	return &Service{o: o, reads: limits.NewThrottle(o.ReadsPerSecond), writes: limits.NewThrottle(o.WritesPerSecond)}
 }
 
+// Divide bounds the requests of this process to its part, if there are several equal ones.
+func (s *Service) Divide(processes int) {
+	s.reads.Divide(processes)
+	s.writes.Divide(processes)
+}
+
 // serve performs r and calls done once. For the operations that write, it does
 // so on the goroutine that commits, when the change is durable and before its
 // notifications go out.

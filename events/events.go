@@ -47,7 +47,10 @@ type Options struct {
 	Broker  Broker
 	Events  Log
 	Account muster.Account
-	Log     *slog.Logger // nil discards
+	// While calls run while the log is for this process to publish, and has its context end
+	// when it is not, until ctx ends. Nil is all the time.
+	While func(ctx context.Context, run func(context.Context) error) error
+	Log   *slog.Logger // nil discards
 }
 
 // Publisher publishes the events that have a subscriber; an event without one
@@ -83,6 +86,9 @@ func New(o Options) *Publisher {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.While == nil {
+		o.While = func(ctx context.Context, run func(context.Context) error) error { return run(ctx) }
+	}
 	return &Publisher{o: o, recorded: make(chan struct{}, 1), queue: make(chan gateway.Message, queueMax)}
 }
 
@@ -99,15 +105,16 @@ func (p *Publisher) Recorded() {
 // are there by then. The service must still be running.
 func (p *Publisher) Run(ctx context.Context) error {
 	var running sync.WaitGroup
-	running.Go(func() { p.follow(ctx) })
+	var err error
+	running.Go(func() { err = p.o.While(ctx, p.follow) })
 	running.Go(func() { p.forward(ctx) })
 	running.Wait()
-	return nil
+	return err
 }
 
 // follow publishes the events of the log, beginning with those that an earlier
 // process left there.
-func (p *Publisher) follow(ctx context.Context) {
+func (p *Publisher) follow(ctx context.Context) error {
 	for {
 		err := p.drain(ctx)
 		more, again := p.recorded, (<-chan time.Time)(nil)
@@ -122,7 +129,7 @@ func (p *Publisher) follow(ctx context.Context) {
 			last, stop := context.WithTimeout(context.WithoutCancel(ctx), drainMax)
 			_ = p.drain(last) // the next process publishes the rest
 			stop()
-			return
+			return nil
 		}
 	}
 }

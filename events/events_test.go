@@ -205,3 +205,49 @@ func TestAConnectionWaitsForNobodyWhoWatchesIt(t *testing.T) {
 		t.Errorf("the log tells nothing of %d dropped events: %q", over, log.String())
 	}
 }
+
+// Where several processes could publish the log, one does at a time; connections are told of by the
+// process that has them.
+func TestTheLogIsPublishedWhileItIsOurs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, log := &board{}, &notebook{}
+		ours, lost := make(chan struct{}), make(chan struct{})
+		p := New(Options{Broker: b, Events: log, Account: account, While: func(ctx context.Context, run func(context.Context) error) error {
+			<-ours
+			during, end := context.WithCancel(ctx)
+			defer end()
+			go func() { <-lost; end() }()
+			err := run(during)
+			<-ctx.Done()
+			return err
+		}})
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- p.Run(ctx) }()
+		count := func(want int, when string) {
+			t.Helper()
+			p.Recorded()
+			synctest.Wait()
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			if len(b.messages) != want {
+				t.Errorf("%s: %d messages, want %d", when, len(b.messages), want)
+			}
+		}
+		event := eventlog.Event{Type: muster.EventJob, Operation: "created", Job: &muster.Job{ID: "fw"}}
+		log.add(event)
+		count(0, "before it is ours")
+		p.Presence(gateway.Presence{Connected: true, Client: gateway.Connect{ClientID: "lamp"}, Grant: plain{}})
+		count(1, "of a connection, before it is ours")
+		close(ours)
+		count(2, "when it is ours")
+		close(lost)
+		synctest.Wait()
+		log.add(event)
+		count(2, "when it is ours no longer")
+		stop()
+		if err := <-ended; err != nil {
+			t.Errorf("Run = %v", err)
+		}
+	})
+}

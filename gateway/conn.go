@@ -61,6 +61,8 @@ type held struct {
 	acks []byte // PUBACKs
 	ids  []uint16
 	wait *commit // the last of what they wait for
+
+	waits []*commit // all of it, on one of several nodes
 }
 
 // end ends the connection: the first call decides why. It does not wait for the client or for the reader.

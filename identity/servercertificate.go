@@ -55,8 +55,9 @@ func LoadServer(a *ca.Authority, f PEMFiles, hosts []string, now time.Time) (tls
 	return pair, nil
 }
 
-// MakeServer makes a server certificate and replaces its files. When ctx ends before
-// the key is found, it returns the context's error and writes nothing.
+// MakeServer makes a server certificate and replaces its files, of which the zero
+// PEMFiles has none. When ctx ends before the key is found, it returns the context's
+// error and writes nothing.
 func MakeServer(ctx context.Context, a *ca.Authority, f PEMFiles, hosts []string, now time.Time) (tls.Certificate, error) {
 	made, err := unlessDone(ctx, func() (serverPair, error) { return newServer(a, hosts, now) })
 	if err != nil {
@@ -80,8 +81,10 @@ func newServer(a *ca.Authority, hosts []string, now time.Time) (serverPair, erro
 }
 
 func (p serverPair) keep(f PEMFiles) (tls.Certificate, error) {
-	if err := f.write(p.certificate, p.key); err != nil {
-		return tls.Certificate{}, fmt.Errorf("write server certificate: %w", err)
+	if f != (PEMFiles{}) {
+		if err := f.write(p.certificate, p.key); err != nil {
+			return tls.Certificate{}, fmt.Errorf("write server certificate: %w", err)
+		}
 	}
 	return tls.X509KeyPair([]byte(p.certificate), []byte(p.key))
 }

@@ -54,6 +54,10 @@ func (s *Jobs) CatchUp(ctx context.Context, news []News, notify func([]Notificat
 	return ctx.Err()
 }
 
+// Awaited reports whether a long poll waits for a queue, so that CatchUp would wake it. It is
+// quick.
+func (s *Jobs) Awaited(key store.QueueKey) bool { return s.waiters.any(key) }
+
 // WakeAll has all long polls look again at what is pending: this process may have missed
 // that something came.
 func (s *Jobs) WakeAll() { s.waiters.wakeAll() }

@@ -69,6 +69,13 @@ func (w *waiters) remove(key store.QueueKey, woken chan struct{}) {
 	}
 }
 
+// any reports whether somebody waits for a queue.
+func (w *waiters) any(key store.QueueKey) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.waiting[key]) > 0
+}
+
 // wake wakes those who wait for some queues.
 func (w *waiters) wake(keys []store.QueueKey) {
 	w.mu.Lock()

@@ -42,3 +42,15 @@ func passing(th *Throttle, at time.Time) (n int) {
 	}
 	return n
 }
+
+func TestARateIsDivided(t *testing.T) {
+	th, now := NewThrottle(12), time.Unix(1_790_000_000, 0)
+	for _, step := range []struct{ processes, pass int }{{1, 12}, {3, 4}, {4, 3}, {0, 12}} {
+		th.Divide(step.processes)
+		now = now.Add(time.Hour)
+		if got := passing(th, now); got != step.pass {
+			t.Errorf("of 12 requests a second %d of %d processes pass at one, want %d", got, step.processes, step.pass)
+		}
+	}
+	(*Throttle)(nil).Divide(3) // which allows all
+}

@@ -28,6 +28,8 @@ var (
 	listKeys           = action[none, KeyUses]{name: "muster:ListKeys", method: http.MethodGet, path: Prefix + "keys"}
 	describeJobOptions = action[none, JobOptions]{name: "muster:DescribeJobOptions", method: http.MethodGet, path: Prefix + "jobs/{job}/options"}
 	updateJobOptions   = action[JobOptions, JobOptions]{name: "muster:UpdateJobOptions", method: http.MethodPut, path: Prefix + "jobs/{job}/options"}
+	listNodes          = action[none, NodeList]{name: "muster:ListNodes", method: http.MethodGet, path: Prefix + "nodes"}
+	drainNode          = action[DrainOrder, DrainOrder]{name: "muster:DrainNode", method: http.MethodPost, path: Prefix + "nodes"}
 	readClock          = action[none, ClockReading]{name: "muster:ReadClock", method: http.MethodGet, path: Prefix + "clock"}
 	moveClock          = action[ClockOrder, ClockReading]{name: "muster:MoveClock", method: http.MethodPost, path: Prefix + "clock"}
 )
@@ -35,7 +37,7 @@ var (
 // MetricsPath is where Prometheus finds its figures.
 const MetricsPath = "/metrics"
 
-// Parts are what the actions act on. All are required but Clock and Resets.
+// Parts are what the actions act on. All are required but Nodes, Clock and Resets.
 type Parts struct {
 	Account     muster.Account
 	Metrics     http.Handler
@@ -44,6 +46,7 @@ type Parts struct {
 	DeadLetters DeadLetters
 	Keys        Keys
 	Jobs        Jobs
+	Nodes       Nodes  // nil: there is only one
 	Clock       Clock  // nil: the server keeps real time
 	Resets      Resets // nil: the server is no test server
 }
@@ -60,6 +63,8 @@ func Routes(p Parts) []Route {
 		serve(listKeys, empty, p.listKeys).noUse(),
 		serve(describeJobOptions, empty, p.describeJobOptions).on(p.jobARN),
 		serve(updateJobOptions, p.jobOptions, p.updateJobOptions).on(p.jobARN),
+		serve(listNodes, empty, p.listNodes),
+		serve(drainNode, p.drainOrder, p.drainNode),
 		serve(readClock, empty, p.readClock),
 		serve(moveClock, p.clockOrder, p.moveClock),
 		{Method: http.MethodPost, Path: Prefix + "reset", Action: "muster:Reset", Serve: p.reset},

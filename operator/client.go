@@ -43,6 +43,17 @@ func (c Client) ListKeys(ctx context.Context) (KeyUses, error) {
 	return call(ctx, c, listKeys, "", none{})
 }
 
+// ListNodes returns the servers that share the database of this one.
+func (c Client) ListNodes(ctx context.Context) (NodeList, error) {
+	return call(ctx, c, listNodes, "", none{})
+}
+
+// DrainNode has a node drain, or no longer.
+func (c Client) DrainNode(ctx context.Context, order DrainOrder) error {
+	_, err := call(ctx, c, drainNode, "", order)
+	return err
+}
+
 // ReadClock returns what the test clock shows.
 func (c Client) ReadClock(ctx context.Context) (ClockReading, error) {
 	return call(ctx, c, readClock, "", none{})

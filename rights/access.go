@@ -18,7 +18,11 @@ type Change struct {
 // force when the caller gets the answer.
 func (s *Rights) changed(tx *commit.Tx) *Change {
 	c := commit.OfCommand[Change](tx, s)
-	if !c.All && len(c.Certificates)+len(c.Things) == 0 && s.watch != nil {
+	if c.Any() {
+		return c
+	}
+	s.note(tx, c)
+	if s.watch != nil {
 		tx.Ahead(func() { s.watch.RightsChanged(*c) })
 	}
 	return c

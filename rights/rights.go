@@ -47,6 +47,8 @@ type Options struct {
 	Pages    listing.Pager
 	Registry Registry
 	Watcher  Watcher // nil is allowed
+	// Shared is the store of Commits if several processes share it, and otherwise nil.
+	Shared store.Shared
 }
 
 // Rights is the service of certificates, CAs and policies. Make it with New. It may be
@@ -58,13 +60,14 @@ type Rights struct {
 	pages    listing.Pager
 	registry Registry
 	watch    Watcher
+	shared   store.Shared // nil: one process
 	decoded  decodedPolicies
 }
 
 // New returns the Rights on o.
 func New(o Options) *Rights {
 	return &Rights{
-		commits: o.Commits, account: o.Account, newID: o.NewID, pages: o.Pages, registry: o.Registry, watch: o.Watcher,
+		commits: o.Commits, account: o.Account, newID: o.NewID, pages: o.Pages, registry: o.Registry, watch: o.Watcher, shared: o.Shared,
 		decoded: decodedPolicies{known: map[string]decodedPolicy{}},
 	}
 }

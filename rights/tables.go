@@ -21,6 +21,8 @@ var tables = struct {
 	policyTargets    store.Of[store.Link]    // policy, target
 	policiesOfTarget store.Of[store.Link]    // target, policy
 
+	changes store.Of[Change] // moment, a text that makes it the only one
+
 	principalsOfThing store.Of[muster.Attachment] // thing, certificate id
 	thingsOfPrincipal store.Of[muster.Attachment] // certificate id, thing
 }{
@@ -37,6 +39,8 @@ var tables = struct {
 	policyTargets:    store.Of[store.Link]{Table: "policytarget"},
 	policiesOfTarget: store.Of[store.Link]{Table: "targetpolicy"},
 
+	changes: store.Of[Change]{Table: "rightschange"},
+
 	principalsOfThing: store.Of[muster.Attachment]{Table: "principal"},
 	thingsOfPrincipal: store.Of[muster.Attachment]{Table: "principalof"},
 }
@@ -45,7 +49,7 @@ var tables = struct {
 func Tables() []store.Checker {
 	return []store.Checker{
 		tables.certificates, tables.certificatesByDate, tables.certificatesOfCA, tables.cas, tables.casByDate, tables.casBySubject,
-		tables.policies, tables.policiesByDate, tables.policyTargets, tables.policiesOfTarget,
+		tables.policies, tables.policiesByDate, tables.policyTargets, tables.policiesOfTarget, tables.changes,
 		tables.principalsOfThing, tables.thingsOfPrincipal,
 	}
 }

@@ -70,6 +70,9 @@ func TestALongPollHearsOfAnotherProcess(t *testing.T) {
 					waiting = false
 				}
 			}
+			if !here.Jobs.Awaited(store.QueueKey{Thing: "lamp"}) || here.Jobs.Awaited(store.QueueKey{Thing: "pump"}) {
+				t.Error("Awaited does not tell the queue that is waited for")
+			}
 			there.job("a", "lamp")
 			if err := wake(here); err != nil {
 				t.Fatal(err)

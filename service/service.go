@@ -120,7 +120,7 @@ func New(o Options) *Service {
 	s.Commits = commit.New(commit.Options{Store: o.Store, Now: o.Now, Room: o.Room, Watcher: o.Watcher, Turns: o.Turns, Log: o.Log})
 	s.Events = eventlog.New(eventlog.Options{Commits: s.Commits, NewID: o.NewID, Sinks: o.Sinks, Watcher: o.Watcher})
 	s.Rights = rights.New(rights.Options{
-		Commits: s.Commits, Account: o.Account, NewID: o.NewID, Pages: pages, Registry: registry.Lookup{}, Watcher: o.Watcher,
+		Commits: s.Commits, Account: o.Account, NewID: o.NewID, Pages: pages, Registry: registry.Lookup{}, Watcher: o.Watcher, Shared: shared(o.Store),
 	})
 	s.Catalog = catalog.New(s.Commits, o.Account, pages, registry.Lookup{})
 	s.Registry = registry.New(registry.Options{
@@ -135,6 +135,14 @@ func New(o Options) *Service {
 	})
 	s.Tags = tags.New(s.Commits, o.Account, kinds())
 	return s
+}
+
+// shared returns s if several processes share it, and otherwise nil.
+func shared(s store.Store) store.Shared {
+	if shared, ok := s.(store.Shared); ok && shared.Shared() {
+		return shared
+	}
+	return nil
 }
 
 // kinds returns the kinds of all resources that can have tags.

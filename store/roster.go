@@ -7,9 +7,12 @@ import (
 )
 
 // Roster is a Shared store that knows which nodes there are. A node is a process that
-// works on the store; its incarnation is the number of that run, which no other has. It
-// must call Beat about every BeatTime. While it has not done so for TermTime it counts as
-// dead, and anybody may fence it.
+// works on the store; its incarnation is the number of that run, which no other has. From
+// its first Beat on it must call Beat about every BeatTime. While it has not done so for
+// TermTime it counts as dead, and any other may fence it that has itself been there for as
+// long: when the store comes back that was away for all, each has the time to say that it
+// lives. A node that closes its store is gone
+// at once, with its leases.
 //
 // Leases divide work, so that it is not done twice. Nothing that must hold rests on them: a
 // node that has lost one may not know yet.
@@ -20,8 +23,9 @@ type Roster interface {
 	Me() Incarnation
 
 	// Beat writes down what b says and returns who is there and who holds which lease, in one
-	// transaction. It fails with ErrFenced if another node has fenced this one, and with
-	// ErrUnavailable while the store cannot be reached.
+	// transaction, after the nodes of Fence are fenced. It fails with ErrFenced if another node
+	// has fenced this one, and with ErrUnavailable while the store cannot be reached. It is for
+	// one goroutine at a time.
 	Beat(ctx context.Context, b Beat) (Roll, error)
 }
 
@@ -66,6 +70,24 @@ type Roll struct {
 	Now    time.Time // by the clock of the store
 	Nodes  []Member  // by name, then incarnation; those that are dead too, until they are fenced and their leases taken
 	Leases map[string]Incarnation
+
+	// Newest is the highest incarnation that a node has so far. A node with a higher one has
+	// come since.
+	Newest Incarnation
+}
+
+// Gone reports whether the node of an incarnation commits nothing any more: it has left, or
+// was fenced.
+func (r Roll) Gone(node Incarnation) bool {
+	if node > r.Newest {
+		return false
+	}
+	for _, m := range r.Nodes {
+		if m.Incarnation == node {
+			return m.Fenced
+		}
+	}
+	return true
 }
 
 // Member is one node of a Roll.

@@ -6,11 +6,11 @@ import "context"
 // Then ApplyIn, Apply and ApplyAlone promise the same of the transactions of all processes
 // as of those of one, every Tx is a Timed, and a queue that is written without entries
 // is kept: Queues returns it empty and with its revision, for as long as another process
-// may remember that (PutQueue).
+// may remember that, which is about a day after the instant that the revision has.
 type Shared interface {
 	Laned
 
-	// Shared always returns the same.
+	// Shared always returns the same. If it is true there is at least one lane.
 	Shared() bool
 
 	// ApplyAlone is Apply while no transaction of ApplyIn runs, in any process: it waits

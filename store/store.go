@@ -200,8 +200,8 @@ type Reader interface {
 	Timers(until muster.Instant) iter.Seq2[Timer, error]
 
 	// AllQueues and AllExecutions yield everything there is, thing by thing, in the
-	// order of their names; the executions of a thing by job then number. They are
-	// for verification, not for serving.
+	// order of their names; the executions of a thing by job then number; and no queue
+	// without entries. They are for verification, not for serving.
 	AllQueues() iter.Seq2[muster.Queue, error]
 	AllExecutions() iter.Seq2[muster.Execution, error]
 
@@ -266,7 +266,7 @@ type Tx interface {
 	Reader
 
 	// PutQueue writes a queue with its revision; one without entries is removed, and
-	// its revision is forgotten. It comes before the Change of its executions, so that
+	// its revision is forgotten, unless the store is a Shared one. It comes before the Change of its executions, so that
 	// a store need not store twice what an entry says. An entry names the latest
 	// execution of its job, once that is changed, and must not leave its queue unless
 	// its execution is changed or deleted in the same transaction; a store may, but

@@ -14,6 +14,7 @@ import (
 
 	"github.com/muster-iot/muster/cors"
 	"github.com/muster-iot/muster/files/s3api"
+	"github.com/muster-iot/muster/gateway/proxyproto"
 	"github.com/muster-iot/muster/identity/ca"
 	"github.com/muster-iot/muster/internal/loopback"
 	"github.com/muster-iot/muster/limits"
@@ -23,7 +24,8 @@ import (
 type Config struct {
 	Data       string // the data folder; made when it does not exist
 	Store      storeConfig
-	StoreLanes int    // transactions of devices at a time on a database; zero: one for all
+	StoreLanes laneCount // transactions of devices at a time on a database; zero: one for all
+	Bus        busConfig
 	AcceptLoss bool   // use what is left of a damaged folder
 	API        string // address of the HTTP listener
 	MQTTS      string // address of the MQTT listener with client certificates; empty for none
@@ -41,6 +43,8 @@ type Config struct {
 	Hosts   string // by which clients reach this server, separated by commas; the first is announced
 
 	Origins []string // of pages in browsers that may call the API; none by default
+
+	Balancers proxyproto.Networks // peers that say with the PROXY protocol whose connections they bring
 
 	AllowInsecure     bool // plain listeners may leave the loopback interface
 	AcceptAnyRegion   bool // requests may be signed for other regions than Region
@@ -122,7 +126,8 @@ const graceUsage = "`time` that a device certificate counts before its first and
 func (c *Config) register(fs *pflag.FlagSet) {
 	fs.StringVar(&c.Data, "data", c.Data, "`folder` that holds everything; made on first start")
 	c.Store.register(fs)
-	fs.IntVar(&c.StoreLanes, "store-lanes", c.StoreLanes, "`number` of transactions of devices that run on the database at the same time, for one that is far away or has cores to spare; 0 has all work in one, in larger batches")
+	fs.Var(&c.StoreLanes, "store-lanes", "`number` of transactions of devices that run on the database at the same time, for one that is far away or has cores to spare; 0, which is the default without --bus, has all work in one, in larger batches; with --bus 1 when not given")
+	c.Bus.register(fs)
 	fs.BoolVar(&c.AcceptLoss, "accept-loss", c.AcceptLoss, "go on with what is there of a damaged data folder, once a start has said what is lost; for one start")
 	fs.StringVar(&c.API, "api", c.API, "`address` of the HTTP listener: control plane, jobs data plane, /healthz, /readyz, and /metrics for keys that may")
 	fs.StringVar(&c.MQTTS, "mqtts", c.MQTTS, "`address` of the MQTT listener with TLS and client certificates; empty for none")
@@ -140,6 +145,10 @@ func (c *Config) register(fs *pflag.FlagSet) {
 	fs.Func("cors-origin", "`origin` of pages in browsers that may call the API with access keys, such as https://fleet.example.com, or * for all; separate several with commas, or give it again", func(origins string) error {
 		c.Origins = append(c.Origins, strings.Split(origins, ",")...)
 		return nil
+	})
+	fs.Func("proxy-protocol", "`network` of balancers, such as 10.0.7.0/24, that begin each connection with a PROXY header of version 1 or 2 to say which client it is from; separate several with commas, or give it again", func(networks string) (err error) {
+		c.Balancers, err = c.Balancers.With(networks)
+		return err
 	})
 	fs.BoolVar(&c.AllowInsecure, "allow-insecure-listeners", c.AllowInsecure, "let listeners without TLS accept connections from other machines")
 	fs.BoolVar(&c.StrictTransitions, "strict-transitions", c.StrictTransitions, "refuse REJECTED from a device that already reported IN_PROGRESS")
@@ -166,9 +175,6 @@ func (c *Config) register(fs *pflag.FlagSet) {
 	fs.StringVar(&c.LogFormat, "log-format", c.LogFormat, "form of the log, `text|json`")
 }
 
-// storeLanesMax bounds the connections that transactions take.
-const storeLanesMax = 64
-
 // registerDeployment makes flags of what the servers of one deployment have in common.
 func (c *Config) registerDeployment(fs *pflag.FlagSet) {
 	fs.StringVar(&c.Region, "region", c.Region, "`region` this deployment answers as")
@@ -188,10 +194,10 @@ func (c Config) check() error {
 		return usagef("serve needs --data, the folder that holds everything")
 	case c.Auth != authKeys && c.Auth != authNone:
 		return usagef("--auth is %q; it must be %s or %s", c.Auth, authKeys, authNone)
+	case len(c.Balancers) > 0 && c.Auth == authNone:
+		return usagef("--proxy-protocol is for balancers, which bring connections of other machines, and --auth=none serves this machine only: leave out one of them")
 	case c.LogFormat != logText && c.LogFormat != logJSON:
 		return usagef("--log-format is %q; it must be %s or %s", c.LogFormat, logText, logJSON)
-	case c.StoreLanes < 0 || c.StoreLanes > storeLanesMax:
-		return usagef("--store-lanes is %d; it must be 0 to %d", c.StoreLanes, storeLanesMax)
 	case c.Drain < 0:
 		return usagef("--drain is %s; it cannot be negative", c.Drain)
 	case (c.TLSCertificate == "") != (c.TLSKey == ""):
@@ -219,6 +225,9 @@ func (c Config) check() error {
 		return err
 	}
 	if err := c.Webhook.check(); err != nil {
+		return err
+	}
+	if err := c.checkBus(); err != nil {
 		return err
 	}
 	return c.checkListeners()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"os/exec"
@@ -18,6 +19,7 @@ import (
 	"github.com/muster-iot/muster/datafolder"
 	"github.com/muster-iot/muster/device"
 	"github.com/muster-iot/muster/internal/apiclient"
+	"github.com/muster-iot/muster/internal/logtest"
 	"github.com/muster-iot/muster/internal/postgres"
 	"github.com/muster-iot/muster/internal/teststore"
 	"github.com/muster-iot/muster/operator"
@@ -95,6 +97,7 @@ type running struct {
 	*apiclient.Client
 	ready datafolder.Ready
 	cmd   *exec.Cmd
+	log   *logtest.Log
 }
 
 func startServer(t *testing.T, data string, flags ...string) *running {
@@ -104,7 +107,8 @@ func startServer(t *testing.T, data string, flags ...string) *running {
 		"serve", "--data", data, "--api", "127.0.0.1:0", "--metrics", "127.0.0.1:0", "--mqtts", "", "--https", "", "--files", "", "--mqtt-plain", "127.0.0.1:0",
 		"--ready-file", file, "--log-level", "warn",
 	}, flags...)...)
-	cmd.Stderr = t.Output()
+	log := &logtest.Log{}
+	cmd.Stderr = io.MultiWriter(t.Output(), log)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +124,7 @@ func startServer(t *testing.T, data string, flags ...string) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &running{c, ready, cmd}
+	return &running{c, ready, cmd, log}
 }
 
 // object is the body of a request.

@@ -129,7 +129,7 @@ func attemptServer(t *testing.T, data string) attempt {
 			if err != nil {
 				t.Fatal(err)
 			}
-			a.running = &running{c, ready, cmd}
+			a.running = &running{c, ready, cmd, a.log}
 			return a
 		}
 		if time.Now().After(deadline) {

@@ -126,8 +126,12 @@ func (b *byteSize) String() string {
 
 // openFiles opens the store of job files and says where devices find it.
 func (s *server) openFiles() error {
-	if !s.c.Files.builtIn() {
+	switch {
+	case !s.c.Files.builtIn():
 		return s.openFilesElsewhere()
+	case s.c.Bus.on():
+		s.files = files.Nowhere()
+		return nil
 	}
 	own, err := s.data.OpenFilesKey(s.c.Account, s.c.Region)
 	if err != nil {

@@ -17,6 +17,9 @@ func (s *server) operatorParts() operator.Parts {
 		Account: s.account(), Metrics: s.figures.Handler(), Backups: s, Policies: s.authz,
 		DeadLetters: deadLetters{s.service.Events}, Keys: accessKeys{s.keys}, Jobs: jobOptions{s.service.Jobs},
 	}
+	if s.nodes != nil {
+		p.Nodes = clusterNodes{s.nodes.node}
+	}
 	if s.clock != nil {
 		p.Clock, p.Resets = testClock{s.clock, s.service}, s.resets
 	}

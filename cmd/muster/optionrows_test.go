@@ -36,6 +36,17 @@ var optionRows = map[string]string{
 	"awsiot.Options.AuthNone":        "--auth",
 	"awsiot.Options.Endpoints":       "--hosts",
 
+	"cluster.NewsOptions.Me": "The database numbers the runs of its servers.",
+	"cluster.Options.Leases": "Into how many shares work is divided must be the same on all nodes, and thirty-two suit as many nodes as one database carries.",
+
+	"cluster/natsbus.Options.CA":          "--bus-ca",
+	"cluster/natsbus.Options.Certificate": "--bus-certificate",
+	"cluster/natsbus.Options.Credentials": "--bus-credentials",
+	"cluster/natsbus.Options.Deployment":  "It follows from the certificate authority of the deployment, which its servers have in common.",
+	"cluster/natsbus.Options.Key":         "--bus-key",
+	"cluster/natsbus.Options.Node":        "--node",
+	"cluster/natsbus.Options.Servers":     "--bus",
+
 	"cors.Options.Rules": "--cors-origin",
 
 	"dataplane.Options.Account":         "--account",
@@ -46,6 +57,8 @@ var optionRows = map[string]string{
 	"datafolder.StoreOptions.Database":      "--store",
 	"datafolder.StoreOptions.Lanes":         "--store-lanes",
 	"datafolder.StoreOptions.MemTableBytes": "--disk-reserve",
+	"datafolder.StoreOptions.Node":          "--node",
+	"datafolder.StoreOptions.Shared":        "--bus",
 	"datafolder.StoreOptions.ReadOnly":      "Each command opens the store as it needs: those that only look do so read-only.",
 	"datafolder.StoreOptions.Version":       "The table of servers in the database shows the version that the program was built as.",
 
@@ -105,6 +118,10 @@ var optionRows = map[string]string{
 	"gateway/door.Options.HandshakeTimeout": "Ten seconds are enough for a slow radio, and a client that needs longer comes again.",
 	"gateway/door.Options.OldDevices":       "--old-devices",
 	"gateway/door.Options.Waiting":          "Whoever waits longest in a handshake gives way beyond it and comes again, so a larger number only takes memory.",
+
+	"gateway/proxyproto.Options.Balancers": "--proxy-protocol",
+	"gateway/proxyproto.Options.Timeout":   "A balancer sends the header as soon as it has connected, and is near: five seconds are enough.",
+	"gateway/proxyproto.Options.Waiting":   "A header is there with the connection, so more that wait are those of a balancer that sends none; the longest waiting gives way.",
 
 	"identity.KeysOptions.Account": "--account",
 	"identity.KeysOptions.Actions": "The names of actions are those of the operations that this release serves.",
@@ -195,10 +212,12 @@ var optionRows = map[string]string{
 	"store/pebblestore.Options.ReadOnly":      "Each command opens the store as it needs: those that only look do so read-only.",
 	"store/pgstore.Options.Database":          "--store",
 	"store/pgstore.Options.Lanes":             "--store-lanes",
-	"store/pgstore.Options.Node":              "It is made at the first start and kept in the data folder, so that two servers never have the same.",
+	"store/pgstore.Options.Node":              "--node",
 	"store/pgstore.Options.ReadOnly":          "Each command opens the store as it needs: those that only look do so read-only.",
+	"store/pgstore.Options.Shared":            "--bus",
 	"store/pgstore.Options.Version":           "The table of servers in the database shows the version that the program was built as.",
 	"store/pgstore.SchemaOptions.Distributed": "It is --citus of muster admin schema: a server finds out how the tables were made.",
+	"store/pgstore.SchemaOptions.From":        "It is --from of muster admin schema, which prints the tables for another one to make.",
 	"store/pgstore.SchemaOptions.User":        "It is --user of muster admin schema, which prints the tables for another one to make.",
 	"turns.Options.Processors":                "It is what Go uses, which follows the limits of the machine and of its container; GOMAXPROCS changes both.",
 

@@ -20,6 +20,7 @@ import (
 	"github.com/muster-iot/muster/flood"
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/gateway/door"
+	"github.com/muster-iot/muster/gateway/proxyproto"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/identity/ca"
 	"github.com/muster-iot/muster/intake"
@@ -69,6 +70,8 @@ type server struct {
 	notifier *dataplane.Notifier
 	events   *events.Publisher
 	hook     *webhook.Hook // nil: none
+	nodes    *nodes        // nil: this server is the only one on its store
+	contract *awsiot.Server
 	presence *presence.Recorder
 	authz    *authz.Authorizer
 	gateway  *gateway.Server
@@ -83,8 +86,9 @@ type server struct {
 // everything listens.
 func (s *server) run(ctx context.Context, up func(datafolder.Ready)) error {
 	announced := make(chan struct{})
+	front := proxyproto.New(proxyproto.Options{Balancers: s.c.Balancers, Log: s.log}) // of all listeners but those for scrapers and profilers
 	outside := stage{
-		func(ctx context.Context) error { return s.serveHTTP(ctx, s.api, s.doors.api) },
+		func(ctx context.Context) error { return s.serveHTTP(ctx, s.api, front.Listen(s.doors.api)) },
 		func(ctx context.Context) error {
 			return s.serveHTTP(ctx, tellTLS(http.HandlerFunc(s.serveTLS)), overTLS{s.https})
 		},
@@ -100,11 +104,11 @@ func (s *server) run(ctx context.Context, up func(datafolder.Ready)) error {
 		door.MQTTS: s.doors.mqtts, door.HTTPS: s.doors.https, door.Shared: s.doors.alpn, door.Files: s.doors.files,
 	} {
 		if l != nil {
-			outside = append(outside, func(ctx context.Context) error { return s.tls.Serve(ctx, l, kind) })
+			outside = append(outside, func(ctx context.Context) error { return s.tls.Serve(ctx, front.Listen(l), kind) })
 		}
 	}
 	if l := s.doors.mqtt; l != nil {
-		outside = append(outside, func(ctx context.Context) error { return s.gateway.Serve(ctx, l) })
+		outside = append(outside, func(ctx context.Context) error { return s.gateway.Serve(ctx, front.Listen(l)) })
 	}
 	if s.doors.files != nil {
 		outside = append(outside, s.serveFiles)
@@ -122,17 +126,19 @@ func (s *server) run(ctx context.Context, up func(datafolder.Ready)) error {
 		})
 	}
 	return runStages(ctx,
-		stage{func(ctx context.Context) error {
+		s.joined(stage{func(ctx context.Context) error {
 			return s.announce(ctx, func(r datafolder.Ready) {
 				up(r)
 				close(announced)
 			})
-		}},
-		outside,
+		}}),
+		s.joined(outside),
 		append(s.sinks(), s.presence.Run), // they report to the service what they delivered and which devices are connected
 		stage{s.service.Run},
 		stage{s.notifier.Run},
 		stage{s.gateway.Run},
+		s.telling(),
+		s.beating(),
 	)
 }
 
@@ -142,7 +148,7 @@ func (s *server) background(ctx context.Context) error {
 	if err := s.service.Jobs.Redeliver(ctx); err != nil && ctx.Err() == nil {
 		return err
 	}
-	var work scheduler.Work = s.service
+	work := s.work()
 	if s.clock != nil {
 		work = s.clock.Hold(s.service)
 	}
@@ -194,12 +200,18 @@ func (s *server) identifyForMessages(ctx context.Context, certificate []byte, ad
 // announce writes the ready files and calls up. When ctx ends it removes the files.
 func (s *server) announce(ctx context.Context, up func(datafolder.Ready)) error {
 	r := s.doors.ready()
-	r.CAFile, r.FilesURL = s.data.CA().Certificate, s.files.URL.String()
+	r.CAFile = s.data.CA().Certificate
+	if s.disk != nil || !s.c.Files.builtIn() {
+		r.FilesURL = s.files.URL.String()
+	}
 	r.CredentialsFile, r.Region, r.Account, r.PID = s.data.Credentials(), s.c.Region, s.c.Account, os.Getpid()
 	if r.ALPNAddr != "" && s.c.TLSCertificate == "" {
 		r.CABundle = r.CAFile
 	}
-	files := []string{s.data.ReadyFile()}
+	var files []string
+	if !s.data.ReadOnly() {
+		files = append(files, s.data.ReadyFile())
+	}
 	if s.c.ReadyFile != "" {
 		files = append(files, s.c.ReadyFile)
 	}
@@ -223,6 +235,9 @@ func (s *server) ready(ctx context.Context) error {
 	if !s.serving.Load() {
 		return errors.New("the server is starting or stopping")
 	}
+	if err := s.fit(); err != nil {
+		return err
+	}
 	err := s.service.Ready(ctx)
 	if errors.Is(err, store.ErrUnavailable) {
 		return store.ErrUnavailable // where the database is concerns no stranger; the log has it
@@ -235,6 +250,9 @@ func (s *server) close() error {
 	if s.doors != nil {
 		s.doors.close()
 		s.doors.giveBack()
+	}
+	if s.nodes != nil {
+		s.nodes.bus.Close()
 	}
 	if s.store == nil {
 		return nil

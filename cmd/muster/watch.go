@@ -2,6 +2,7 @@ package main
 
 import (
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/cluster"
 	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/rights"
 	"github.com/muster-iot/muster/store"
@@ -17,12 +18,37 @@ func (a audience) Hears(key store.QueueKey) bool                 { return a.s.no
 func (a audience) Notify(n []jobs.Notification) {
 	a.s.figures.Notified(len(n))
 	a.s.notifier.Notify(n)
+	if a.s.nodes == nil {
+		return
+	}
+	for _, note := range n {
+		a.s.nodes.news.Queue(cluster.QueueNews{QueueKey: note.QueueKey, Change: note.Change, Rev: note.Queue.Rev, HeadRev: note.HeadRev})
+	}
 }
 
 // watcher is what follows a commit.
 type watcher struct{ s *server }
 
-func (w watcher) Due()                                     { w.s.timer.Due() }
-func (w watcher) Committed(commands int, _ muster.Instant) { w.s.figures.Committed(commands) }
-func (w watcher) Recorded()                                { w.s.recorded() }
-func (w watcher) RightsChanged(c rights.Change)            { w.s.authz.Changed(c) }
+func (w watcher) Due() { w.s.timer.Due() }
+
+func (w watcher) Committed(commands int, wake muster.Instant) {
+	w.s.figures.Committed(commands)
+	if w.s.nodes != nil {
+		w.s.nodes.operations.Add(int64(commands))
+		w.s.nodes.news.Committed(wake)
+	}
+}
+
+func (w watcher) Recorded() {
+	w.s.recorded()
+	if w.s.nodes != nil {
+		w.s.nodes.news.Recorded()
+	}
+}
+
+func (w watcher) RightsChanged(c rights.Change) {
+	w.s.authz.Changed(c)
+	if w.s.nodes != nil {
+		w.s.nodes.news.Rights(cluster.RightsNews{All: c.All, Certificates: c.Certificates, Things: c.Things})
+	}
+}

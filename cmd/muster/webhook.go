@@ -181,5 +181,5 @@ func (s *server) sinks() stage {
 	if s.hook == nil {
 		return stage{s.events.Run}
 	}
-	return stage{s.events.Run, s.hook.Run}
+	return stage{s.events.Run, func(ctx context.Context) error { return s.while(ctx, webhookLease, s.hook.Run) }}
 }

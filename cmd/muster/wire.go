@@ -53,7 +53,7 @@ func newServer(c Config, log *slog.Logger, r *resets) (*server, error) {
 	if s.limits, err = c.limits(); err != nil {
 		return nil, err
 	}
-	for _, step := range []func() error{s.openFolder, s.openDoors, s.openFiles, s.keepParts, s.wireService, s.wireWebhook, s.wireGateway, s.wireAPI} {
+	for _, step := range []func() error{s.openFolder, s.openDoors, s.openFiles, s.keepParts, s.joinNodes, s.wireService, s.wireWebhook, s.wireGateway, s.wireAPI} {
 		if err := step(); err != nil {
 			s.close()
 			return nil, err
@@ -67,10 +67,14 @@ func (s *server) account() muster.Account { return muster.Account{ID: s.c.Accoun
 
 func instant() muster.Instant { return muster.At(time.Now()) }
 
-// time returns the time for jobs: now, or that of the test clock.
+// time returns the time for jobs: now, that of the test clock, or of the database that several
+// servers share.
 func (s *server) time() muster.Instant {
-	if s.clock != nil {
+	switch {
+	case s.clock != nil:
 		return s.clock.Now()
+	case s.nodes != nil:
+		return muster.At(s.nodes.node.Now())
 	}
 	return instant()
 }
@@ -92,11 +96,20 @@ func (s *server) openFolder() error {
 	if err != nil {
 		return err
 	}
-	if s.disks, err = openDisks(s.data, s.c.DiskReserve, database == "", s.c.Files.builtIn(), s.log); err != nil {
+	if s.data.ReadOnly() {
+		if err = s.openReadOnly(); err != nil {
+			return err
+		}
+	}
+	if s.disks, err = openDisks(s.data, s.c.DiskReserve, database == "", s.c.Files.builtIn() && !s.c.Bus.on(), s.log); err != nil {
 		return err
 	}
 	s.figures.Disks(s.disks.all())
-	if s.store, err = s.data.OpenMigrated(context.Background(), s.storeOptions(database)); err != nil {
+	options, err := s.storeOptions(database)
+	if err != nil {
+		return err
+	}
+	if s.store, err = s.data.OpenMigrated(context.Background(), options); err != nil {
 		return err
 	}
 	if err = s.data.Clear(); err != nil {
@@ -117,20 +130,41 @@ func (s *server) openFolder() error {
 	if s.issuer, err = s.data.OpenAuthority(time.Now(), s.log); err != nil {
 		return err
 	}
-	return s.keepParts() // before there is a server's certificate, which stands for a folder that was served
+	if err := s.keepParts(); err != nil { // before there is a server's certificate, which stands for a folder that was served
+		return err
+	}
+	if s.data.ReadOnly() && s.data.BeginsEmpty() {
+		s.log.Warn("the secrets say that their database may be empty: remove the file begins-empty from them, and an empty database is refused from now on", "data", string(s.data))
+	}
+	return nil
+}
+
+// openReadOnly refuses a data folder in which nothing can be written and something must be.
+func (s *server) openReadOnly() error {
+	if !s.c.Bus.on() {
+		return fmt.Errorf("the data folder %s cannot be written: only a server with --bus, which is one of several, has nothing to write there", string(s.data))
+	}
+	s.log.Info("the data folder is read-only: the secrets are read from it, and nothing is written there", "data", string(s.data))
+	return s.data.CheckReadOnly()
 }
 
 // storeOptions sizes the memory of a store in the folder so that flushing it fits into the
 // reserve of the disk.
-func (s *server) storeOptions(database string) datafolder.StoreOptions {
-	o := datafolder.StoreOptions{Database: database, Lanes: s.c.StoreLanes, Version: versionText(), Turns: s.turns, Log: s.log, Fatal: fatal(s.data), AcceptLoss: s.c.AcceptLoss}
+func (s *server) storeOptions(database string) (datafolder.StoreOptions, error) {
+	o := datafolder.StoreOptions{Database: database, Lanes: s.c.lanes(), Shared: s.c.Bus.on(), Version: versionText(), Turns: s.turns, Log: s.log, Fatal: fatal(s.data), AcceptLoss: s.c.AcceptLoss}
+	if s.c.Bus.on() {
+		var err error
+		if o.Node, err = s.c.Bus.name(); err != nil {
+			return o, err
+		}
+	}
 	if s.disks.store == nil {
-		return o
+		return o, nil
 	}
 	if kept := s.disks.store.State().Reserve; kept > 0 {
 		o.MemTableBytes = reserve.TableBytes(kept)
 	}
-	return o
+	return o, nil
 }
 
 // keepParts records in the store which files the folder has.
@@ -186,6 +220,7 @@ func (s *server) wireService() error {
 		Store:   s.store.Formatted, // itself, with what else it can do, such as lanes
 		Account: s.account(), Now: s.time, Log: s.log, PageKey: pages,
 		Audience: audience{s}, Watcher: watcher{s}, Turns: s.turns,
+		Process: s.process(), Gone: s.gone(),
 		Objects:           files,
 		Room:              s.disks.room,
 		Sinks:             eventlog.Sinks{Subscribers: true, Webhook: hooked},
@@ -198,6 +233,7 @@ func (s *server) wireService() error {
 		Limits:            jobLimits(s.limits),
 	})
 	s.figures.Executions(s.service.Jobs.Totals)
+	s.figures.Transactions(s.service.Commits.Stats)
 	s.jobs = dataplane.New(dataplane.Options{
 		Jobs: s.service.Jobs, Account: s.account(), Now: time.Now, Turns: s.turns, Log: s.log,
 		ReadsPerSecond: float64(s.limits.ReadRate), WritesPerSecond: float64(s.limits.WriteRate),
@@ -230,7 +266,11 @@ func (s *server) wireGateway() (err error) {
 		return err
 	}
 	s.presence = presence.New(s.service.Registry, s.log)
-	s.events = events.New(events.Options{Broker: s.gateway, Events: s.service.Events, Account: s.account(), Log: s.log})
+	s.events = events.New(events.Options{Broker: s.gateway, Events: s.service.Events, Account: s.account(), Log: s.log,
+		While: func(ctx context.Context, run func(context.Context) error) error {
+			return s.while(ctx, subscribersLease, run)
+		},
+	})
 	s.notifier = dataplane.NewNotifier(dataplane.NotifierOptions{Publisher: s.gateway, Delivered: s.service.Jobs.Delivered, Turns: s.turns, Log: s.log})
 	s.figures.Gateway(s.gateway.Stats)
 	s.figures.Door(s.tls.Stats)
@@ -267,6 +307,7 @@ func (s *server) wireAPI() error {
 	if err != nil {
 		return err
 	}
+	s.contract = contract
 	rules, err := s.c.cors()
 	if err != nil {
 		return err

@@ -78,13 +78,18 @@ const errNoCertificate = "tls: client didn't provide a certificate"
 // refusals are the alerts of clients that do not like the server's certificate.
 var refusals = []tls.AlertError{42, 43, 45, 46, 48} // bad, unsupported, expired, unknown, unknown CA
 
+// proxyHeaders are what PROXY headers of versions 1 and 2 begin with.
+var proxyHeaders = [][recordHeader]byte{{'P', 'R', 'O', 'X', 'Y'}, {'\r', '\n', '\r', '\n', 0}}
+
 // hint returns what would help the client, or "".
 func (h *handshake) hint(err error) string {
-	_, notTLS := errors.AsType[tls.RecordHeaderError](err)
+	record, notTLS := errors.AsType[tls.RecordHeaderError](err)
 	said, _ := errors.AsType[*net.OpError](err)
 	switch {
 	case h.refused != "":
 		return h.refused
+	case notTLS && slices.Contains(proxyHeaders, record.RecordHeader):
+		return "the client sends a PROXY header: if it is a balancer, --proxy-protocol must name its address"
 	case notTLS:
 		return "the client does not speak TLS, which this listener needs"
 	case errors.Is(err, errTooMuch):

@@ -115,8 +115,10 @@ func TestWhatIsNotTLSIsToldOfAndWhoSaysNothingIsNot(t *testing.T) {
 	for bytes, want := range map[string]string{
 		"GET / HTTP/1.1\r\n\r\n":                       "does not speak TLS",
 		"\x10\x0c\x00\x04MQTT\x04\x02\x00\x3c\x00\x00": "does not speak TLS",
-		"":                             "",
-		"\x16\x03\x01\x02\x00\x01\x00": "",
+		"PROXY TCP4 203.0.113.9 198.51.100.1 1 1\r\n":  "--proxy-protocol",
+		"\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00":       "--proxy-protocol",
+		"":                                             "",
+		"\x16\x03\x01\x02\x00\x01\x00":                 "",
 	} {
 		log := &logtest.Log{}
 		d, addr, _ := open(t, MQTTS, func(o *Options) { o.Log = slog.New(slog.NewTextHandler(log, nil)) })

@@ -141,7 +141,7 @@ func (a *alone) transact(starting, ending []muster.ThingName) error {
 			ask(drop, selectCounts, jobs[:1]),
 			ask(drop, selectRecords, []string{"job"}, [][]byte{[]byte(benchJob)}))
 	}
-	if err := a.exchange(append([]request{order(-1, beginLane)}, reads...)); err != nil {
+	if err := a.exchange(append([]request{order(-1, beginLane[0])}, reads...)); err != nil {
 		return err
 	}
 
@@ -195,7 +195,7 @@ func (a *alone) exchange(requests []request) error {
 		batch.Queue(r.sql, r.args...)
 	}
 	results := a.lane.conn.SendBatch(context.Background(), batch)
-	if err := receive(results, 0, requests); err != nil {
+	if err := receive(results, requests); err != nil {
 		return err
 	}
 	return results.Close()

@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/muster-iot/muster/store"
 )
 
 // versionMin is the oldest PostgreSQL that has all that is used: 14.
@@ -18,18 +21,41 @@ const versionMin = 14_00_00
 // connectTimeout bounds the making of a connection.
 const connectTimeout = 5 * time.Second
 
-// What begins the transactions of views, of lanes, and of Apply.
-const (
-	beginView = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-	beginLane = "BEGIN ISOLATION LEVEL REPEATABLE READ"
-	beginWide = "BEGIN ISOLATION LEVEL SERIALIZABLE"
+// What begins transactions: of views, of lanes and of Apply; and if the store is shared, of lanes
+// and of ApplyAlone. These lock the gate, which is before their snapshots: LOCK takes none. A
+// transaction that must be alone waits for those of lanes, and those that come wait for it, also
+// while it waits itself; so it does not do that for long.
+var (
+	opensView   = []request{order(-1, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")}
+	beginLane   = []string{"BEGIN ISOLATION LEVEL REPEATABLE READ"}
+	beginWide   = []string{"BEGIN ISOLATION LEVEL SERIALIZABLE"}
+	beginShared = append(slices.Clone(beginLane), "LOCK TABLE muster.gate IN ROW EXCLUSIVE MODE")
+	beginAlone  = append(slices.Clone(beginWide), "SET LOCAL lock_timeout = 500", "LOCK TABLE muster.gate IN SHARE MODE", "SET LOCAL lock_timeout TO DEFAULT")
 )
+
+// beginWide returns what begins the transactions of Apply. If nothing else runs, a snapshot is
+// all that they need.
+func (s *Store) beginWide() []string {
+	if len(s.lanes) == 0 {
+		return beginLane
+	}
+	return beginWide
+}
+
+// beginLane returns what begins the transactions of lanes.
+func (s *Store) beginLane() []string {
+	if s.o.Shared {
+		return beginShared
+	}
+	return beginLane
+}
 
 // For how long a transaction may say nothing before the database ends it. A view may be read
 // slowly, by verification for example; a commit waits for nothing.
 const (
 	viewing    = time.Minute
 	committing = 10 * time.Second
+	sharing    = 3 * time.Second // others wait for it
 )
 
 // settingsOf returns the settings of connections that depend on where the rows are.
@@ -67,6 +93,11 @@ func (o Options) configure(idle time.Duration, more map[string]string) (*pgx.Con
 		"enable_mergejoin":  "off",
 		"enable_seqscan":    "off",
 		"enable_bitmapscan": "off",
+	}
+	if o.Shared {
+		// What a connection that says nothing any more holds up is held up for others too. The
+		// database may be sending something to a process that reads no more.
+		settings["tcp_user_timeout"] = milliseconds(store.TermTime)
 	}
 	maps.Copy(settings, more)
 	for name, value := range settings {

@@ -10,11 +10,14 @@ import (
 )
 
 // Empty removes all queues, executions and records in one step, for test servers that are
-// reset. The format stays, and the store goes on. It waits for no reader, and fails
+// reset; not those of a shared store. The format stays, and the store goes on. It waits for no reader, and fails
 // while one is at work for longer than a moment.
 func (s *Store) Empty(ctx context.Context) error {
 	if s.o.ReadOnly {
 		return ErrReadOnly
+	}
+	if s.o.Shared {
+		return errors.New("pgstore: a store that several nodes share is not emptied")
 	}
 	if err := s.begin(ctx); err != nil {
 		return err
@@ -31,7 +34,7 @@ func (s *Store) Empty(ctx context.Context) error {
 		// What a server that was taken over has begun must not empty its successor's tables.
 		mine, err := tx.Exec(ctx, `UPDATE muster.lane SET n = n WHERE incarnation = $1`, s.node.incarnation)
 		if err == nil && mine.RowsAffected() == 0 {
-			err = errOutvoted
+			err = s.outvoted()
 		}
 		if err == nil {
 			_, err = tx.Exec(ctx, `TRUNCATE muster.queue, muster.execution, muster.counts, muster.record`)

@@ -23,10 +23,10 @@ const claimCommit = `WITH claimed AS (
 type lane struct {
 	s           *Store
 	config      *pgx.ConnConfig
-	begin       string        // what begins its transactions
 	turn        chan struct{} // holds a token while a transaction runs
 	number      int16
 	bucket      int16 // of its row and of its counts
+	slot        int16
 	incarnation int64
 	n           int64 // of the last commit
 
@@ -35,25 +35,28 @@ type lane struct {
 
 // lanesOf returns the wide lane of a store, and the others.
 func (s *Store) lanesOf(config *pgx.ConnConfig) (wide *lane, others []*lane) {
-	lane := func(number int, begin string) *lane {
-		return &lane{s: s, config: config, begin: begin, turn: make(chan struct{}, 1), number: int16(number)}
+	lane := func(number int) *lane {
+		return &lane{s: s, config: config, turn: make(chan struct{}, 1), number: int16(number)}
 	}
 	first := s.shards.first()
 	count := s.o.Lanes
 	if count == 0 {
 		count = len(first) // what a lane commits is in one shard then, and on one server
 	}
+	if count == 0 && s.o.Shared {
+		count = 1
+	}
 	for n := range count {
-		others = append(others, lane(n+1, beginLane))
+		others = append(others, lane(n+1))
 		if len(first) > 0 {
 			others[n].bucket = first[n%len(first)]
 		}
 	}
-	if len(others) == 0 {
-		return lane(0, beginLane), nil
-	}
-	return lane(0, beginWide), others
+	return lane(0), others
 }
+
+// counts returns the number of the lane's rows of counts, which no lane of another node has.
+func (l *lane) counts() int16 { return l.slot*(lanesMax+1) + l.number }
 
 // take waits for the lane's turn, which release ends.
 func (l *lane) take(ctx context.Context) (release func(), err error) {
@@ -71,12 +74,18 @@ const doubtMax = 5 * time.Minute
 
 // transact runs fn on a transaction and commits it. It fails with store.ErrUnavailable if
 // it can be run again as soon as the database is there; it has not taken effect then.
-func (l *lane) transact(fn func(store.Tx) error, rerun int) error {
+func (l *lane) transact(begin []string, fn func(store.Tx) error, rerun int) error {
 	if err := l.connect(); err != nil {
 		return err
 	}
-	session := &session{ctx: context.Background(), conn: l.conn, begin: l.begin}
-	tx := newTx(session, l.s.shards)
+	session := &session{ctx: context.Background(), conn: l.conn}
+	for _, statement := range begin {
+		session.begin = append(session.begin, order(-1, statement))
+	}
+	if l.s.o.Shared {
+		session.begin = append(session.begin, session.askMoment())
+	}
+	tx := newTx(session, l.s.shards, l.s.o.Shared)
 	err := fn(tx)
 	if err == nil {
 		err = session.send(tx.own.askPlaces()...)
@@ -86,7 +95,7 @@ func (l *lane) transact(fn func(store.Tx) error, rerun int) error {
 	}
 	var writes []request
 	if err == nil {
-		writes, err = tx.writes(l.number, l.bucket)
+		writes, err = tx.writes(l.counts(), l.bucket)
 	}
 	if err != nil || len(writes) == 0 {
 		session.tell(l.s.o.OnView)
@@ -128,7 +137,7 @@ func (l *lane) commit(session *session, writes []request, rerun int) error {
 // outvoted returns err, or errOutvoted if err says so.
 func (l *lane) outvoted(err error) error {
 	if faultOf(err) == outvote {
-		return fmt.Errorf("%w by another server", errOutvoted)
+		return l.s.outvoted()
 	}
 	return asStore(err)
 }
@@ -168,7 +177,7 @@ func (l *lane) tookPlace() (bool, error) {
 		l.number, l.bucket, l.incarnation).Scan(&now)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
-		return false, errOutvoted
+		return false, l.s.outvoted()
 	case err != nil:
 		l.drop()
 		return false, err
@@ -189,7 +198,10 @@ func (l *lane) connect() (err error) {
 		l.conn = nil
 		return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 	}
-	if _, err = l.conn.Exec(ctx, synchronous); err != nil {
+	if _, err = l.conn.Exec(ctx, synchronous); err == nil && l.s.o.Shared {
+		_, err = l.conn.Exec(ctx, `SELECT set_config('application_name', $1, false)`, l.application())
+	}
+	if err != nil {
 		l.drop()
 		return asStore(err)
 	}

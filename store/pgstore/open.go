@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -14,7 +15,10 @@ import (
 // Open opens the database. Unless it is to be read only, Open makes or migrates the schema
 // and becomes the one server on it; it fails with ErrInUse if another one works there. Its
 // errors have no password in them.
-func Open(ctx context.Context, o Options) (*Store, error) {
+func Open(ctx context.Context, o Options) (*Store, error) { return open(ctx, o, present) }
+
+// open is Open for a release whose steps lead to other tables.
+func open(ctx context.Context, o Options, steps steps) (*Store, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -27,7 +31,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.Fatal == nil {
 		o.Fatal = func(error) {}
 	}
-	s := &Store{o: o}
+	s := &Store{o: o, steps: steps}
 	if err := s.open(ctx); err != nil {
 		if s.pool != nil {
 			s.pool.Close()
@@ -63,9 +67,14 @@ func (s *Store) settle(ctx context.Context, conn *pgx.Conn) error {
 	for _, w := range warnings {
 		s.o.Log.Warn(w)
 	}
+	if s.o.Shared {
+		if err := s.checkShared(ctx, conn); err != nil {
+			return err
+		}
+	}
 	v, err := readVersion(ctx, conn)
 	if err == nil {
-		err = v.check()
+		err = v.check(s.steps.last)
 	}
 	if err == nil && s.o.ReadOnly {
 		err = v.checkPresent()
@@ -79,24 +88,63 @@ func (s *Store) settle(ctx context.Context, conn *pgx.Conn) error {
 	if err == nil {
 		err = s.checkContent(ctx, v)
 	}
-	if err == nil && !s.o.ReadOnly {
-		v, err = migrate(ctx, conn)
-	}
 	if err != nil {
+		return err
+	}
+	if s.o.ReadOnly {
+		s.format.Store(int64(v.format))
+		return nil
+	}
+	n := s.newNode()
+	if err = n.await(ctx, func() error { return n.look(ctx, conn, v) }); err != nil {
+		return err
+	}
+	if v, err = s.steps.migrate(ctx, conn, n.mayMigrate); err != nil {
 		return err
 	}
 	s.format.Store(int64(v.format))
-	if s.o.ReadOnly {
-		return nil
-	}
 	if s.shards != nil {
 		s.o.Log.Info("Citus distributes the tables of things", "shards", len(s.shards.first()))
 	}
-	committers, err := s.o.configure(committing, settingsOf(s.shards))
+	idle := committing
+	if s.o.Shared {
+		idle = sharing
+	}
+	committers, err := s.o.configure(idle, settingsOf(s.shards))
 	if err != nil {
 		return err
 	}
-	return s.join(ctx, conn, committers)
+	return n.join(ctx, conn, committers)
+}
+
+// skewMax is how much the clock of a node may be wrong.
+const skewMax = time.Minute
+
+// checkShared returns an error if this process cannot be one of several nodes, whatever the
+// database has.
+func (s *Store) checkShared(ctx context.Context, conn *pgx.Conn) error {
+	if s.o.Lanes > lanesMax {
+		return fmt.Errorf("%d lanes are too many for one of several nodes, which may have %d", s.o.Lanes, lanesMax)
+	}
+	var theirs time.Time
+	asked := time.Now()
+	if err := conn.QueryRow(ctx, `SELECT clock_timestamp()`).Scan(&theirs); err != nil {
+		return err
+	}
+	return checkClock(asked, time.Since(asked), theirs)
+}
+
+// checkClock returns an error if a clock shows another time than the database said, which was
+// asked at an instant of that clock, and took a while to answer.
+func checkClock(asked time.Time, took time.Duration, theirs time.Time) error {
+	skew, side := asked.Add(took/2).Sub(theirs), "ahead of"
+	if skew < 0 {
+		skew, side = -skew, "behind"
+	}
+	if skew <= skewMax+took/2 {
+		return nil
+	}
+	return fmt.Errorf("the clock of this machine is %v %s the database's, and those of several nodes may be wrong by %v at most: set it right", skew.Round(time.Second), side, skewMax)
 }
 
 // connectViews makes the pool of connections for views.

@@ -48,9 +48,9 @@ func TestADatabaseThatCannotBeUsedSaysWhy(t *testing.T) {
 		readOnly bool
 		want     string
 	}{
-		"tables of a later release":  {spoil: "UPDATE muster.version SET schema = 99", want: "its tables have version 99"},
+		"tables of a later release":  {spoil: "UPDATE muster.version SET schema = 99, least = 98", want: "its tables have version 99"},
 		"records of a later release": {spoil: "UPDATE muster.version SET format = 99", want: "its records have format 99"},
-		"looked at, later tables":    {spoil: "UPDATE muster.version SET schema = 99", readOnly: true, want: "its tables have version 99"},
+		"looked at, later tables":    {spoil: "UPDATE muster.version SET schema = 99, least = 98", readOnly: true, want: "its tables have version 99"},
 		"looked at, former tables":   {spoil: "UPDATE muster.version SET schema = 0", readOnly: true, want: "its tables have version 0"},
 		"looked at, empty":           {fresh: "SELECT 1", readOnly: true, want: "no tables of muster"},
 		"no rights":                  {fresh: "REVOKE ALL ON DATABASE %s FROM public; ALTER DATABASE %s OWNER TO postgres; GRANT CONNECT ON DATABASE %s TO muster", want: "GRANT CREATE ON DATABASE"},
@@ -247,13 +247,22 @@ func TestOperatorsReadTheViews(t *testing.T) {
 	}
 }
 
+func schema(t *testing.T, o pgstore.SchemaOptions) string {
+	t.Helper()
+	statements, err := pgstore.Schema(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return statements
+}
+
 // An operator may make the tables for a server that may not.
 func TestAServerNeedsNoRightToMakeTables(t *testing.T) {
 	t.Parallel()
 	server := postgres.Shared(t)
 	made, own := spoilable(t, server), spoilable(t, server)
 	query(t, server, made, strings.ReplaceAll("ALTER DATABASE %s OWNER TO postgres; REVOKE CREATE ON DATABASE %s FROM public", "%s", nameOf(made)))
-	query(t, server, made, pgstore.Schema(pgstore.SchemaOptions{User: postgres.Role}))
+	query(t, server, made, schema(t, pgstore.SchemaOptions{User: postgres.Role}))
 	s, other := open(t, made, "node"), open(t, own, "node")
 	defer func() { _, _ = s.Close(), other.Close() }()
 

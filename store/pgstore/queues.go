@@ -21,7 +21,8 @@ const (
 	selectQueues = `SELECT q.ctid, ` + queueColumns + ` FROM unnest($1::text[], $2::text[], $3::smallint[]) AS k(thing, ns, bucket)
 		JOIN muster.queue q USING (thing, ns, bucket)`
 	selectQueuesOfShard = selectQueues + ` WHERE q.bucket = ANY($3)`
-	pageOfQueues        = `SELECT ` + queueColumns + ` FROM muster.queue q WHERE (q.thing, q.ns) > ($1, $2) ORDER BY q.thing, q.ns LIMIT $3`
+	pageOfQueues        = `SELECT ` + queueColumns + ` FROM muster.queue q WHERE (q.thing, q.ns) > ($1, $2) AND octet_length(q.body) > 1
+		ORDER BY q.thing, q.ns LIMIT $3`
 
 	changeQueues = `UPDATE muster.queue q SET rev = k.rev, head_job = k.head_job, head_number = k.head_number, body = k.body `
 	updateQueues = changeQueues + `FROM unnest($1::tid[], $2::bigint[], $3::text[], $4::bigint[], $5::bytea[]) AS k(place, rev, head_job, head_number, body)

@@ -3,6 +3,7 @@ package pgstore
 import (
 	"encoding/binary"
 	"errors"
+	"math"
 
 	"github.com/jackc/pgx/v5/pgtype"
 
@@ -42,6 +43,10 @@ func (r *row) place() pgtype.TID {
 func (r *row) small() int16 { return int16(binary.BigEndian.Uint16(r.next(2))) }
 
 func (r *row) big() int64 { return int64(binary.BigEndian.Uint64(r.next(8))) }
+
+func (r *row) flag() bool { return r.next(1)[0] != 0 }
+
+func (r *row) float() float64 { return math.Float64frombits(binary.BigEndian.Uint64(r.next(8))) }
 
 func (r *row) instant() muster.Instant { return muster.Instant(r.big()) }
 

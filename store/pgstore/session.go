@@ -2,9 +2,12 @@ package pgstore
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/muster-iot/muster/store"
 )
 
 // tripTimeout bounds one round trip, in case the database or the network says nothing at
@@ -16,13 +19,15 @@ const tripTimeout = 20 * time.Second
 type session struct {
 	ctx   context.Context // of the one call that this lives in
 	conn  *pgx.Conn
-	begin string // what begins the transaction
+	begin []request // what begins the transaction
 	begun bool
 	take  func(first []request) error // takes a connection and sends the first requests; nil if there is one from the start
 	err   error                       // the first error of the connection or the database; all later requests fail with it
 	trips int
 
 	statements int // in all trips
+
+	moment store.Moment // of the transaction; zero if it is not known
 }
 
 // request is one statement and what to do with its rows. Rows are read by row, which
@@ -66,29 +71,22 @@ func (s *session) exchange(requests []request) error {
 	batch := &pgx.Batch{}
 	if !s.begun {
 		s.begun = true
-		batch.Queue(s.begin)
+		requests = slices.Concat(s.begin, requests)
 	}
-	first := batch.Len()
 	for _, r := range requests {
 		batch.Queue(r.sql, r.args...)
 	}
 	s.statements += batch.Len()
 	results := s.conn.SendBatch(ctx, batch)
-	err := receive(results, first, requests)
+	err := receive(results, requests)
 	if closed := results.Close(); err == nil {
 		err = closed
 	}
 	return explain(err)
 }
 
-// receive reads the results of a batch: those of skip statements without rows, and those
-// of requests.
-func receive(results pgx.BatchResults, skip int, requests []request) error {
-	for range skip {
-		if _, err := results.Exec(); err != nil {
-			return err
-		}
-	}
+// receive reads the results of requests.
+func receive(results pgx.BatchResults, requests []request) error {
 	for _, r := range requests {
 		if r.row == nil {
 			done, err := results.Exec()

@@ -5,8 +5,13 @@
 // snapshot of which the database takes at the first read; then all changes and the commit
 // are sent in one round trip. Queues and executions have tables of their own, other
 // records share one (schema/). One transaction runs at a time, and one more in each lane if
-// there are lanes. One process works on a database at a time: it is a row of the table node,
-// which it renews, and each commit checks that no other process has taken over (lane.go).
+// there are lanes. A process on a database is a row of the table node, which it renews, and each
+// commit checks that no other process has taken over (lane.go).
+//
+// Either one process works on a database at a time, or if all agree (Options.Shared), several do.
+// Then a gate in the database does for transactions of all of them what a lock does within a process
+// (ApplyAlone), its clock orders them (moment.go), and nodes that do not renew their rows
+// are fenced (roster.go).
 //
 // Where Citus distributes the tables, the rows of a thing are in one shard (shards.go).
 //
@@ -38,15 +43,22 @@ type Options struct {
 	Database string
 
 	// Node names the server on the database. No two processes of one name may run at a
-	// time, and the caller sees to that: what a process of this name left is taken over at
-	// once. Empty is a random name, which waits until a former server's lease has expired.
+	// time, and unless Shared is set the caller sees to that: what a process of this name left
+	// is taken over at once. Empty is a random name, which waits until a former server's row
+	// has expired.
 	Node string
 
 	// Lanes is how many transactions of devices may run at the same time besides that of
 	// Apply, each on a connection of its own. Zero has all of them run in Apply, one after the
 	// other, in larger batches; on a database that is distributed it has as many as there are
-	// shards.
+	// shards, and if Shared is set, one.
 	Lanes int
+
+	// Shared lets other processes work on the database at the same time, all of which must
+	// have it set: the store is a store.Shared and a store.Roster then. Each is a node with
+	// a name of its own; one whose name another live node has waits whether that ends. The clock
+	// of the machine may not be wrong by more than a minute.
+	Shared bool
 
 	// Version is that of the program, for people who look at the table of servers.
 	Version string
@@ -113,6 +125,7 @@ type Store struct {
 	lanes  []*lane       // of ApplyIn
 	shards *shards       // nil unless the database is distributed
 	node   *node
+	steps  steps
 	format atomic.Int64
 	outage outage
 	noRoom noRoom
@@ -126,7 +139,6 @@ type Store struct {
 
 var (
 	_ store.Formatted = (*Store)(nil)
-	_ store.Laned     = (*Store)(nil)
 	_ store.Scattered = (*Store)(nil)
 )
 
@@ -138,7 +150,7 @@ func (s *Store) View(ctx context.Context, fn func(store.Reader) error) error {
 		return err
 	}
 	defer s.calls.Done()
-	v := &view{s: s, session: session{ctx: ctx, begin: beginView}}
+	v := &view{s: s, session: session{ctx: ctx, begin: opensView}}
 	v.take = v.takeConn
 	defer v.end()
 	return fn(&reader{s: &v.session, own: &changes{shards: s.shards}, view: true})
@@ -147,7 +159,7 @@ func (s *Store) View(ctx context.Context, fn func(store.Reader) error) error {
 // Apply runs fn on a serializable transaction and commits it. Without lanes nothing runs at
 // the same time, so a snapshot is all that it needs. The wait that it returns does not block.
 func (s *Store) Apply(ctx context.Context, fn func(store.Tx) error) (func() error, error) {
-	return s.applyOn(ctx, s.wide, fn)
+	return s.applyOn(ctx, s.wide, s.beginWide(), fn)
 }
 
 // Lanes returns how many transactions run at the same time besides that of Apply.
@@ -168,10 +180,19 @@ func (s *Store) ApplyIn(ctx context.Context, n int, fn func(store.Tx) error) (fu
 	if s.o.ReadOnly {
 		return nil, ErrReadOnly
 	}
-	return s.applyOn(ctx, s.lanes[n], fn)
+	return s.applyOn(ctx, s.lanes[n], s.beginLane(), fn)
 }
 
-func (s *Store) applyOn(ctx context.Context, l *lane, fn func(store.Tx) error) (func() error, error) {
+// Shared reports whether other processes may work on the database.
+func (s *Store) Shared() bool { return s.o.Shared }
+
+// ApplyAlone is Apply while no lane of any process has a transaction.
+func (s *Store) ApplyAlone(ctx context.Context, fn func(store.Tx) error) (func() error, error) {
+	return s.applyOn(ctx, s.wide, beginAlone, fn)
+}
+
+// applyOn runs a transaction on l, which begins as statements say.
+func (s *Store) applyOn(ctx context.Context, l *lane, begin []string, fn func(store.Tx) error) (func() error, error) {
 	if s.o.ReadOnly {
 		return nil, ErrReadOnly
 	}
@@ -187,7 +208,7 @@ func (s *Store) applyOn(ctx context.Context, l *lane, fn func(store.Tx) error) (
 	if err := s.stopped(); err != nil { // while this call waited for its turn
 		return nil, err
 	}
-	if err := s.transact(l, fn); err != nil {
+	if err := s.transact(l, begin, fn); err != nil {
 		return nil, err
 	}
 	return durable, nil
@@ -197,10 +218,10 @@ func (s *Store) applyOn(ctx context.Context, l *lane, fn func(store.Tx) error) (
 func durable() error { return nil }
 
 // transact runs fn until the database has said what became of its transaction.
-func (s *Store) transact(l *lane, fn func(store.Tx) error) error {
+func (s *Store) transact(l *lane, begin []string, fn func(store.Tx) error) error {
 	tries := s.outage.tries()
 	for rerun := 0; ; rerun++ {
-		err := l.transact(fn, rerun)
+		err := l.transact(begin, fn, rerun)
 		switch {
 		case err == nil:
 			s.outage.over(s.o.Log)
@@ -234,8 +255,12 @@ func (s *Store) SetFormat(ctx context.Context, format int) error {
 		return err
 	}
 	defer s.calls.Done()
-	if err := setFormat(ctx, s.pool, format); err != nil {
+	done, err := s.pool.Exec(ctx, setFormat, format, s.node.incarnation)
+	switch {
+	case err != nil:
 		return asStore(err)
+	case done.RowsAffected() == 0:
+		return s.stop(s.outvoted())
 	}
 	s.format.Store(int64(format))
 	return nil

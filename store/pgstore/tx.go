@@ -14,11 +14,19 @@ import (
 )
 
 // tx is a transaction that writes. Nothing is sent before it commits.
-type tx struct{ *reader }
+type tx struct {
+	*reader
+	shared bool // queues without entries are kept
+}
 
-var _ store.Tx = (*tx)(nil)
+var (
+	_ store.Tx    = (*tx)(nil)
+	_ store.Timed = (*tx)(nil)
+)
 
-func newTx(s *session, shards *shards) *tx { return &tx{&reader{s: s, own: &changes{shards: shards}}} }
+func newTx(s *session, shards *shards, shared bool) *tx {
+	return &tx{&reader{s: s, own: &changes{shards: shards}}, shared}
+}
 
 func (t *tx) PutQueue(q muster.Queue) {
 	own := t.own.queues[store.KeyOfQueue(q)]
@@ -27,10 +35,13 @@ func (t *tx) PutQueue(q muster.Queue) {
 		set(&t.own.queues, store.KeyOfQueue(q), own)
 	}
 	own.queue, own.changed = cloneQueue(q), true
-	if len(q.Entries) == 0 {
+	if !t.keeps(q) {
 		own.queue.Rev = 0
 	}
 }
+
+// keeps reports whether a queue is a row.
+func (t *tx) keeps(q muster.Queue) bool { return t.shared || len(q.Entries) > 0 }
 
 func (t *tx) Change(before, after *muster.Execution) {
 	e := cmp.Or(after, before)
@@ -96,9 +107,9 @@ func (t *tx) queueWrites() (all []request) {
 		q := t.own.queues[key]
 		switch {
 		case !q.changed:
-		case len(q.queue.Entries) > 0 && q.place.Valid:
+		case t.keeps(q.queue) && q.place.Valid:
 			update.of(key.Thing).add(q.queue, t.own.shards.place(q.place))
-		case len(q.queue.Entries) > 0:
+		case t.keeps(q.queue):
 			insert.of(key.Thing).add(q.queue, q.place)
 		case q.place.Valid:
 			remove.of(key.Thing).add(key, t.own.shards.place(q.place))

@@ -62,6 +62,7 @@ func (h *History) Step(s store.Store) (wait func() error, err error) {
 	wait, err = s.Apply(context.Background(), func(tx store.Tx) error {
 		rng := rand.New(rand.NewPCG(seed, 1)) // the function may run more than once
 		next = h.states[step-1].clone()
+		next.keeps = isShared(s)
 		return next.transaction(rng, tx, step)
 	})
 	if errors.Is(err, errRefused) {
@@ -290,8 +291,10 @@ func clearAll(t *testing.T, s store.Store) {
 		for _, e := range list(t, tx.AllExecutions(), 0) {
 			tx.Change(&e, nil)
 		}
-		for _, q := range slices.Clone(list(t, tx.AllQueues(), 0)) {
-			tx.PutQueue(muster.Queue{Thing: q.Thing, Namespace: q.Namespace})
+		for _, thing := range things {
+			for _, job := range jobs { // also where a shared store keeps a revision
+				tx.PutQueue(muster.Queue{Thing: thing, Namespace: namespaceOf(job)})
+			}
 		}
 		for _, rec := range list(t, tx.Scan(historyTable, "", ""), 0) {
 			tx.Delete(historyTable, rec.Key)

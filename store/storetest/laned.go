@@ -45,6 +45,8 @@ func (s oneLane) Apply(ctx context.Context, fn func(store.Tx) error) (func() err
 
 func (s oneLane) Scattered() bool { return scattered(s.Laned) }
 
+func (s oneLane) Shared() bool { return isShared(s.Laned) }
+
 type lanePromise struct {
 	name string
 	test func(*testing.T, store.Laned)

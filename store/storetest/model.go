@@ -20,6 +20,7 @@ type model struct {
 
 	revs    map[store.QueueKey]int64 // the last revision of each queue, also of those that were removed
 	removed int64                    // the highest of those that were removed
+	keeps   bool                     // the store keeps the revisions of queues without entries
 }
 
 func newModel() *model {
@@ -32,7 +33,7 @@ func newModel() *model {
 }
 
 func (m *model) clone() *model {
-	return &model{maps.Clone(m.executions), maps.Clone(m.queues), maps.Clone(m.records), maps.Clone(m.revs), m.removed}
+	return &model{maps.Clone(m.executions), maps.Clone(m.queues), maps.Clone(m.records), maps.Clone(m.revs), m.removed, m.keeps}
 }
 
 func (m *model) latest(thing muster.ThingName, job muster.JobID) *muster.Execution {
@@ -194,7 +195,11 @@ func (m *model) queue(key store.QueueKey) muster.Queue {
 	if q, ok := m.queues[key]; ok {
 		return q
 	}
-	return muster.Queue{Thing: key.Thing, Namespace: key.Namespace}
+	q := muster.Queue{Thing: key.Thing, Namespace: key.Namespace}
+	if m.keeps {
+		q.Rev = m.revs[key]
+	}
+	return q
 }
 
 // checkLatest asks for all latest executions at once.

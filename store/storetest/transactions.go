@@ -240,6 +240,11 @@ func scattered(s store.Store) bool {
 	return ok && several.Scattered()
 }
 
+func isShared(s store.Store) bool {
+	shared, ok := s.(interface{ Shared() bool })
+	return ok && shared.Shared()
+}
+
 func concurrentTransactionsAddUp(t *testing.T, s store.Store) {
 	const callers, rounds = 8, 25
 	var all sync.WaitGroup

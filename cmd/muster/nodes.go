@@ -1,0 +1,335 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/cluster"
+	"github.com/muster-iot/muster/cluster/natsbus"
+	"github.com/muster-iot/muster/commit"
+	"github.com/muster-iot/muster/jobs"
+	"github.com/muster-iot/muster/metrics"
+	"github.com/muster-iot/muster/operator"
+	"github.com/muster-iot/muster/rights"
+	"github.com/muster-iot/muster/scheduler"
+	"github.com/muster-iot/muster/store"
+)
+
+// nodes is this server as one of several on a database.
+type nodes struct {
+	bus  *natsbus.Bus
+	node *cluster.Node
+	news *cluster.News
+
+	lookAgain atomic.Bool // a node is gone, and what it has not looked at again is left to the others
+
+	looking sync.Mutex   // held while rights are looked up
+	since   store.Moment // up to which they were
+
+	operations atomic.Int64 // since the last call of load
+	loaded     time.Time    // when that was
+}
+
+// leaseShares is into how many shares background work and the sessions of clients that are away
+// are divided: enough that three nodes have about the same.
+const leaseShares = 32
+
+// Leases that only one node has.
+const (
+	subscribersLease = "sink/subscribers"
+	webhookLease     = "sink/webhook"
+)
+
+// shareOf returns the lease of a kind that has a key.
+func shareOf(kind, key string) string {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(key)) // it never fails
+	return fmt.Sprintf("%s/%d", kind, h.Sum32()%leaseShares)
+}
+
+// leases returns all leases, the same on all nodes.
+func leases() []string {
+	all := []string{subscribersLease, webhookLease}
+	for i := range leaseShares {
+		all = append(all, fmt.Sprintf("work/%d", i), fmt.Sprintf("session/%d", i))
+	}
+	return all
+}
+
+// joinNodes makes this server one of several, if it is to be.
+func (s *server) joinNodes() error {
+	if !s.c.Bus.on() {
+		return nil
+	}
+	roster, ok := s.store.Formatted.(store.Roster)
+	if !ok {
+		return usagef("--bus is for several servers on one database, which --store names")
+	}
+	n := &nodes{loaded: time.Now()}
+	var err error
+	if n.bus, err = s.connect(roster.Me()); err != nil {
+		return err
+	}
+	n.node = cluster.New(cluster.Options{Roster: roster, Now: time.Now, Leases: leases(), Load: s.load, Watcher: nodeWatcher{s}, Log: s.log})
+	n.news = cluster.NewNews(cluster.NewsOptions{
+		Bus: n.bus, Me: roster.Me(), Live: n.node.Live, Receiver: newsReceiver{s}, Now: time.Now, Log: s.log,
+	})
+	s.nodes = n
+	s.figures.Nodes(s.nodeFigures)
+	return nil
+}
+
+// load returns what this node had to do since the last call.
+func (s *server) load() store.Load {
+	now := time.Now()
+	took := now.Sub(s.nodes.loaded).Seconds()
+	s.nodes.loaded = now
+	l := store.Load{Connections: int(s.gateway.Stats().Connections)}
+	if n := s.nodes.operations.Swap(0); took > 0 {
+		l.Operations = float64(n) / took
+	}
+	return l
+}
+
+// beating is the part that keeps this node alive.
+func (s *server) beating() stage {
+	if s.nodes == nil {
+		return nil
+	}
+	return stage{s.nodes.node.Run}
+}
+
+// telling are the parts that tell the other nodes of commits and hear of theirs.
+func (s *server) telling() stage {
+	if s.nodes == nil {
+		return nil
+	}
+	return stage{s.nodes.news.Run, s.followRights}
+}
+
+// followTime is the time between two looks for rights that have changed, if there is no other reason to
+// look: the store does not remember for ever which ones have.
+const followTime = time.Minute
+
+// followRights looks for rights that have changed, and has one of the nodes forget what all have
+// seen.
+func (s *server) followRights(ctx context.Context) error {
+	ticks := time.NewTicker(followTime)
+	defer ticks.Stop()
+	for {
+		select {
+		case <-ticks.C:
+		case <-ctx.Done():
+			return nil
+		}
+		err := s.lookForRights(ctx)
+		if err == nil && s.nodes.node.Holds(shareOf("work", "rights")) {
+			err = s.service.Rights.ForgetChanges(ctx)
+		}
+		if err != nil && ctx.Err() == nil {
+			s.log.Warn("changes of rights could not be looked up", "error", err)
+		}
+	}
+}
+
+// lookForRights has the rights that other nodes have changed looked up.
+func (s *server) lookForRights(ctx context.Context) error {
+	s.nodes.looking.Lock()
+	defer s.nodes.looking.Unlock()
+	c, next, err := s.service.Rights.ChangesSince(ctx, s.nodes.since)
+	if err != nil {
+		return err
+	}
+	if s.nodes.since = next; c.Any() {
+		s.authz.Changed(c)
+	}
+	return nil
+}
+
+// joined returns s with parts that wait until this node knows the others.
+func (s *server) joined(all stage) stage {
+	if s.nodes == nil {
+		return all
+	}
+	waiting := make(stage, len(all))
+	for i, part := range all {
+		waiting[i] = func(ctx context.Context) error {
+			select {
+			case <-s.nodes.node.Joined():
+				return part(ctx)
+			case <-ctx.Done():
+				return nil
+			}
+		}
+	}
+	return waiting
+}
+
+// while calls run while this node holds a lease, or all the time if there are no other nodes.
+func (s *server) while(ctx context.Context, lease string, run func(context.Context) error) error {
+	if s.nodes == nil {
+		return run(ctx)
+	}
+	return s.nodes.node.While(ctx, lease, run)
+}
+
+// work returns the background work of this node.
+func (s *server) work() scheduler.Work {
+	if s.nodes == nil {
+		return s.service
+	}
+	return sharedWork{s}
+}
+
+// sharedWork is the work of the shares that a node holds.
+type sharedWork struct{ s *server }
+
+func (w sharedWork) Work(ctx context.Context) (commit.Agenda, error) {
+	return w.s.service.WorkOn(ctx, func(key string) bool { return w.s.nodes.node.Holds(shareOf("work", key)) })
+}
+
+// fit returns why this node should get no devices now, if it should not.
+func (s *server) fit() error {
+	switch {
+	case s.nodes == nil:
+	case !s.nodes.node.Serving():
+		return errors.New("the database has not answered lately")
+	case s.nodes.node.Draining():
+		return errors.New("this node was ordered to drain")
+	}
+	return nil
+}
+
+// nodeWatcher is what follows when nodes come and go.
+type nodeWatcher struct{ s *server }
+
+func (w nodeWatcher) Heard(store.Roll) {}
+
+func (w nodeWatcher) Serving(bool) {}
+
+func (w nodeWatcher) Members([]store.Member) {
+	live := w.s.nodes.node.Sharing()
+	w.s.jobs.Divide(live)
+	w.s.contract.Divide(live)
+}
+
+func (w nodeWatcher) Gone(store.Incarnation) {
+	w.s.nodes.lookAgain.Store(true)
+	w.s.nodes.news.Miss()
+}
+
+func (w nodeWatcher) Leases([]string) { w.s.timer.Due() }
+
+func (w nodeWatcher) Draining(bool) {}
+
+// newsReceiver is for whom the news of other nodes are.
+type newsReceiver struct{ s *server }
+
+func (r newsReceiver) Wants(q cluster.QueueNews) bool {
+	return r.s.notifier.Wants(q.QueueKey, q.Change) || r.s.service.Jobs.Awaited(q.QueueKey)
+}
+
+func (r newsReceiver) CatchUp(ctx context.Context, queues []cluster.QueueNews) error {
+	news := make([]jobs.News, len(queues))
+	for i, q := range queues {
+		news[i] = jobs.News{QueueKey: q.QueueKey, Change: q.Change}
+	}
+	return r.s.service.Jobs.CatchUp(ctx, news, r.s.notifier.Notify)
+}
+
+func (r newsReceiver) Rights(c cluster.RightsNews) {
+	r.s.authz.Changed(rights.Change{All: c.All, Certificates: c.Certificates, Things: c.Things})
+}
+
+func (r newsReceiver) Recorded() { r.s.recorded() }
+
+func (r newsReceiver) WorkDue(wake muster.Instant) { r.s.service.Commits.WorkDue(wake) }
+
+func (r newsReceiver) Missed(ctx context.Context) error {
+	r.s.service.Jobs.WakeAll()
+	r.s.service.Commits.WorkDue(0)
+	r.s.recorded()
+	return errors.Join(
+		r.s.lookForRights(ctx),
+		r.s.lookAgain(ctx),
+		r.s.service.Jobs.CatchUp(ctx, r.s.notifier.Followed(), r.s.notifier.Notify),
+	)
+}
+
+// lookAgain does what a node that is gone may have left undone.
+func (s *server) lookAgain(ctx context.Context) error {
+	if !s.nodes.lookAgain.Swap(false) {
+		return nil
+	}
+	err := s.service.Jobs.LookAgain(ctx)
+	if err != nil {
+		s.nodes.lookAgain.Store(true)
+	}
+	return err
+}
+
+// process returns how the store names this process, empty if it does not matter.
+func (s *server) process() string {
+	if s.nodes == nil {
+		return ""
+	}
+	return strconv.FormatInt(int64(s.nodes.node.Me()), 10)
+}
+
+// gone returns a function that reports whether a process that process named is gone; nil if there are
+// no others.
+func (s *server) gone() func(process string) bool {
+	if s.nodes == nil {
+		return nil
+	}
+	return func(process string) bool {
+		n, err := strconv.ParseInt(process, 10, 64)
+		return err != nil || s.nodes.node.Gone(store.Incarnation(n)) // it is no number if it was the only one
+	}
+}
+
+// nodeFigures are the figures of this node.
+func (s *server) nodeFigures() metrics.Nodes {
+	return metrics.Nodes{Node: s.nodes.node.Figures(), News: s.nodes.news.Figures()}
+}
+
+// clusterNodes are the nodes, for operators.
+type clusterNodes struct{ of *cluster.Node }
+
+func (c clusterNodes) Nodes() []operator.Node {
+	roll := c.of.Roll()
+	held := map[store.Incarnation][]string{}
+	for lease, holder := range roll.Leases {
+		held[holder] = append(held[holder], lease)
+	}
+	all := []operator.Node{}
+	for _, m := range roll.Nodes {
+		n := operator.Node{
+			Name: m.Name, Incarnation: int64(m.Incarnation), State: stateOf(m, roll.Now), Host: m.Host, Version: m.Version, Started: m.Started.UTC(),
+			Seen: m.Expires.Add(-store.TermTime).UTC(), Leases: held[m.Incarnation], Connections: m.Load.Connections, Operations: m.Load.Operations, Asked: m.Incarnation == c.of.Me(),
+		}
+		slices.Sort(n.Leases)
+		all = append(all, n)
+	}
+	return all
+}
+
+func stateOf(m store.Member, now time.Time) operator.NodeState {
+	switch {
+	case m.Fenced || !m.Expires.After(now):
+		return operator.NodeDead
+	case m.Drain || m.Draining:
+		return operator.NodeDrains
+	}
+	return operator.NodeWorks
+}
+
+func (c clusterNodes) Drain(node string, drain bool) bool { return c.of.Order(node, !drain) }

@@ -1,0 +1,1 @@
+SELECT citus_add_local_table_to_metadata('muster.lease');
