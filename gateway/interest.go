@@ -146,6 +146,21 @@ func (n *nodes) await(longest time.Duration) {
 	}
 }
 
+// heard returns a commit that is settled when await returns, nil if that would be at once.
+func (n *nodes) heard() *commit {
+	for _, p := range n.others() {
+		if p.behind() {
+			c := &commit{done: make(chan struct{})}
+			go func() {
+				n.await(forceTime)
+				n.s.journal.settle(c, nil)
+			}()
+			return c
+		}
+	}
+	return nil
+}
+
 // certain reports whether it is known what all other nodes are subscribed to.
 func (n *nodes) certain() bool {
 	n.mu.Lock()

@@ -207,6 +207,7 @@ func (n *nodes) written(batch []Change, w Written) *commit {
 		n.lost(client, h)
 	}
 	var waits []*commit
+	retained := false
 	for _, c := range batch {
 		switch c.Kind {
 		case AddMessage:
@@ -217,7 +218,11 @@ func (n *nodes) written(batch []Change, w Written) *commit {
 			}
 		case PutRetained, DropRetained:
 			n.s.retained.settle(c, w.Retained[c.Message.Topic])
+			retained = true
 		}
+	}
+	if retained { // who subscribes elsewhere, once the publisher was answered, gets it
+		waits = append(waits, n.heard())
 	}
 	return n.s.journal.all(waits)
 }

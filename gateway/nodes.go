@@ -206,7 +206,7 @@ func signal(c chan struct{}) {
 
 // run works until ctx ends.
 func (n *nodes) run(ctx context.Context) {
-	stop := n.o.Bus.Subscribe(subjectOf(n.o.Node), n.heard)
+	stop := n.o.Bus.Subscribe(subjectOf(n.o.Node), n.take)
 	defer stop()
 	var working sync.WaitGroup
 	working.Go(func() { n.claims.run(ctx) })

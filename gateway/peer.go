@@ -237,8 +237,8 @@ func (p *peer) compose(now time.Time) (b []byte, next time.Time) {
 	return d.append(nil), next
 }
 
-// heard takes a datagram from the bus. Those of nodes that are not known are dropped: they will be sent again.
-func (n *nodes) heard(b []byte) {
+// take takes a datagram from the bus. Those of nodes that are not known are dropped: they will be sent again.
+func (n *nodes) take(b []byte) {
 	d, err := readDatagram(b)
 	if err != nil {
 		n.s.log.Warn("message between nodes", "err", err)

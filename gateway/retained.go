@@ -39,6 +39,8 @@ func (r *retained) keep(m *message, qos byte, now time.Time) *commit {
 	defer r.mu.Unlock()
 	old := r.messages[m.topic]
 	switch {
+	case len(m.payload) == 0 && old == nil && r.nodes != nil: // another node may have one that was not heard of here
+		return r.write(Change{Kind: DropRetained, Message: MessageRecord{Topic: m.topic}})
 	case len(m.payload) == 0 && old == nil, old == nil && (len(r.messages) >= r.max || !r.room()):
 		return nil
 	case len(m.payload) == 0:
