@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -148,7 +149,47 @@ func (l *load) deletionMeetsRollout(rounds int) {
 			}
 		})
 		both.Wait()
-		l.must(l.nodes[2].api(), http.MethodPut, fmt.Sprintf("/jobs/doom%d/cancel?force=true", round), apiclient.Object{}, nil)
+		l.end(l.nodes[2], fmt.Sprintf("doom%d", round))
+	}
+}
+
+// end cancels a job unless it has completed.
+func (l *load) end(n *node, job string) {
+	l.Helper()
+	err := call(l.Context(), n.api(), http.MethodPut, "/jobs/"+job+"/cancel?force=true", apiclient.Object{}, nil)
+	if err != nil && !strings.Contains(err.Error(), "COMPLETED") {
+		l.Errorf("cancel %s: %v", job, err)
+	}
+}
+
+// groupMeetsChange makes dynamic groups at one node while things change at another. Verification knows who must be in them.
+func (l *load) groupMeetsChange(groups, things int) {
+	l.Helper()
+	a, b := l.nodes[0].api(), l.nodes[1].api()
+	l.must(a, http.MethodPost, "/indexing/config", apiclient.Object{"thingIndexingConfiguration": apiclient.Object{"thingIndexingMode": "REGISTRY"}}, nil)
+	for i := range things {
+		l.must(a, http.MethodPost, fmt.Sprintf("/things/colored%d", i), apiclient.Object{}, nil)
+	}
+	var both sync.WaitGroup
+	both.Go(func() {
+		for i := range groups {
+			l.must(a, http.MethodPost, fmt.Sprintf("/dynamic-thing-groups/red%d", i), apiclient.Object{"queryString": fmt.Sprintf("attributes.color:red AND thingName:colored*%d", i%10)}, nil)
+		}
+	})
+	both.Go(func() {
+		for round := range 3 {
+			for i := range things {
+				color := []string{"red", "blue"}[(i+round)%2]
+				l.must(b, http.MethodPatch, fmt.Sprintf("/things/colored%d", i), apiclient.Object{"attributePayload": apiclient.Object{"attributes": apiclient.Object{"color": color}}}, nil)
+			}
+		}
+	})
+	both.Wait()
+	for i := range groups {
+		l.await("dynamic groups are built", 30*time.Second, func() bool {
+			var g struct{ Status string }
+			return a.Call(l.Context(), http.MethodGet, fmt.Sprintf("/thing-groups/red%d", i), nil, &g) == nil && g.Status == "ACTIVE"
+		})
 	}
 }
 
@@ -185,6 +226,6 @@ func (l *load) joinMeetsRollout(rounds int) {
 				return err == nil
 			})
 		}
-		l.must(c, http.MethodPut, "/jobs/"+job+"/cancel?force=true", apiclient.Object{}, nil)
+		l.end(l.nodes[2], job)
 	}
 }

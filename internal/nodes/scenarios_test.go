@@ -211,6 +211,24 @@ var scenarios = []scenario{
 	{name: "cancel-elsewhere", nodes: 3, play: func(l *load) { l.cancelElsewhere(100) }},
 	{name: "delete-thing-meets-rollout", nodes: 3, play: func(l *load) { l.deletionMeetsRollout(5) }},
 	{name: "join-meets-rollout", nodes: 3, play: func(l *load) { l.joinMeetsRollout(5) }},
+	{name: "dynamic-group-meets-change", nodes: 3, play: func(l *load) { l.groupMeetsChange(12, 60) }},
+	{name: "takeover-across-nodes", nodes: 3, play: func(l *load) { l.takeover(1000, 2*time.Second) }},
+	{name: "takeover-without-nats", nodes: 3, play: func(l *load) {
+		l.killBus()
+		time.Sleep(3 * time.Second)
+		l.takeover(10, 6*time.Second)
+		l.startBus()
+	}},
+	{name: "revoke-elsewhere", nodes: 3, each: true, play: func(l *load) {
+		l.revoke(20, time.Second)
+		l.killBus()
+		time.Sleep(3 * time.Second)
+		l.revoke(5, 2*time.Second+500*time.Millisecond)
+		l.startBus()
+	}},
+	{name: "messages-everywhere", nodes: 3, play: func(l *load) { l.everywhere() }},
+	{name: "away-session-holder-dies", nodes: 3, play: func(l *load) { l.away() }},
+	{name: "drain", nodes: 3, play: func(l *load) { l.drain(l.nodes[1]) }},
 	{name: "two-of-three-die", nodes: 3, play: func(l *load) {
 		l.nodes[0].kill()
 		l.nodes[1].kill()
