@@ -28,8 +28,9 @@ import (
 type fleet struct {
 	*service.Service
 	*book
-	working chan struct{} // holds a token while Work is called
-	dead    atomic.Bool   // the process was killed
+	working chan struct{}         // holds a token while Work is called
+	dead    atomic.Bool           // the process was killed
+	mine    func(key string) bool // the part of the work that it does
 }
 
 // book is what all processes of a service have done.
@@ -186,6 +187,9 @@ func (f *fleet) playRound(ctx context.Context, round uint64) {
 		act(104, 200*time.Microsecond, func(*rand.Rand) { f.work(ctx) })
 	}
 	all.Wait()
+	if f.deaths {
+		return
+	}
 	f.work(ctx)
 	for f.all()[0].readEvents(ctx) {
 	}
@@ -257,8 +261,13 @@ func (f *fleet) judgeEvents() {
 
 // work does what is due, in all processes.
 func (f *fleet) work(ctx context.Context) {
-	for _, f := range f.all() {
-		for f.workOnce(ctx).More {
+	for range 2 { // what one of them leaves may be the work of another
+		for _, f := range f.all() {
+			for f.workOnce(ctx).More {
+			}
+		}
+		if !f.shared {
+			return
 		}
 	}
 }
@@ -267,7 +276,7 @@ func (f *fleet) work(ctx context.Context) {
 func (f *fleet) workOnce(ctx context.Context) commit.Agenda {
 	f.working <- struct{}{}
 	defer func() { <-f.working }()
-	agenda, err := f.Work(ctx)
+	agenda, err := f.WorkOn(ctx, f.mine)
 	if _, contended := errors.AsType[*muster.Error](err); err != nil && !contended && !f.dead.Load() && ctx.Err() == nil {
 		f.t.Errorf("Work = %v", err)
 	}

@@ -1,6 +1,7 @@
 package commit_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -16,6 +17,7 @@ import (
 	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/rights"
+	"github.com/muster-iot/muster/rollout"
 	"github.com/muster-iot/muster/service"
 	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/memstore"
@@ -34,12 +36,10 @@ const nodesSeeds = 2
 // nodes is a service of several processes.
 type nodes struct {
 	*book
+	nodeScript
 	site *storetest.Site
 	off  remedies
-
-	concurrent int           // how many jobs may roll out at a time
-	tick       time.Duration // after which each process looks for work although nobody has told it of any
-	rng        *rand.Rand    // of the bus and of deaths; mu
+	rng  *rand.Rand // of the bus and of deaths; mu
 
 	running   map[*fleet]*node // mu
 	processes int              // that were ever started; mu
@@ -82,27 +82,23 @@ type revision struct {
 const nodesAtOnce = 3
 
 // playNodes plays a script and returns what is wrong then.
-func playNodes(t *testing.T, seed uint64, script string, off remedies) (wrong []string) {
+func playNodes(t *testing.T, seed uint64, name string, off remedies) (wrong []string) {
+	script := nodeScripts()[name]
 	synctest.Test(t, func(t *testing.T) {
 		main := memstore.New()
+		site := storetest.NewSite(main, 3, seed, cmp.Or(script.longest, 3*time.Millisecond))
+		site.Lies, site.Refusals = off.lies, 50
 		n := &nodes{
-			book: newBook(t, main, seed), site: storetest.NewSite(main, 3, seed, 3*time.Millisecond), off: off, rng: rand.New(rand.NewPCG(seed, 99)),
+			book: newBook(t, main, seed), nodeScript: script, site: site, off: off, rng: rand.New(rand.NewPCG(seed, 99)),
 			running: map[*fleet]*node{}, gone: map[string]bool{}, marks: map[revision]string{},
 		}
-		n.shared, n.tick = true, 5*time.Millisecond
-		switch script {
-		case "turns":
-			n.concurrent, n.tick = 1, 100*time.Millisecond
-		case "rollout's end":
-			n.tick = 10 * time.Second
-		}
-		n.site.Lies, n.site.Refusals = off.lies, 50
+		n.shared, n.tick = true, cmp.Or(script.tick, 5*time.Millisecond)
 		for i := range nodesAtOnce {
 			n.book.processes = append(n.book.processes, n.start(i))
 		}
 		ctx, stop := context.WithCancel(t.Context())
 		n.at(0).begin(ctx)
-		nodeScripts[script](n, ctx)
+		script.play(n, ctx)
 		for _, f := range n.all() {
 			n.end(f)
 		}
@@ -129,6 +125,9 @@ func (n *nodes) start(i int) *fleet {
 		Watcher: me, Audience: me, Process: name, Gone: n.isGone, Limits: jobs.Limits{ConcurrentJobs: n.concurrent},
 	})
 	me.fleet = f
+	if n.concurrent > 0 {
+		f.mine = func(key string) bool { return int(store.HashOf(muster.ThingName(key))%nodesAtOnce) == i }
+	}
 	if n.off.guards != nil {
 		n.off.guards(f.Commits)
 	}
@@ -165,8 +164,7 @@ func (n *nodes) node(f *fleet) *node {
 	return n.running[f]
 }
 
-// kill kills a process and starts another one in its place. Before that the others do what is to
-// be done when a process is gone.
+// kill kills a process, and the others do what is to be done when a process is gone.
 func (n *nodes) kill(ctx context.Context, i int) {
 	f := n.at(i)
 	me := n.node(f)
@@ -184,6 +182,10 @@ func (n *nodes) kill(ctx context.Context, i int) {
 		}
 		other.Commits.WorkDue(0)
 	}
+}
+
+// restart starts a process in the place of one that was killed.
+func (n *nodes) restart(i int) {
 	next := n.start(i)
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -195,12 +197,17 @@ func (n *nodes) kill(ctx context.Context, i int) {
 func (me *node) work(ctx context.Context) {
 	defer close(me.working)
 	for ctx.Err() == nil {
-		if me.workOnce(ctx).More {
+		agenda := me.workOnce(ctx)
+		if agenda.More {
 			continue
+		}
+		wait := me.of.tick
+		if agenda.Next != 0 {
+			wait = min(wait, time.Duration(agenda.Next-me.Commits.Now())*time.Millisecond)
 		}
 		select {
 		case <-me.due:
-		case <-time.After(me.of.tick):
+		case <-time.After(wait):
 		case <-ctx.Done():
 		}
 	}
@@ -274,27 +281,36 @@ func (me *node) Committed(_ int, wake muster.Instant) {
 	}
 }
 
-// nodeScripts are the scripts of the fleet and some that need processes of their own.
-var nodeScripts map[string]func(*nodes, context.Context)
+// nodeScript is a script for nodes. Its zero fields have defaults.
+type nodeScript struct {
+	play       func(*nodes, context.Context)
+	longest    time.Duration // a pause of the store
+	tick       time.Duration // after which each process looks for work although nobody has told it of any
+	concurrent int           // how many jobs may roll out at a time; then each process does a part of the work
+}
 
-func init() {
-	nodeScripts = map[string]func(*nodes, context.Context){
-		"deaths":                  (*nodes).withDeaths,
-		"cancel elsewhere":        (*nodes).cancelElsewhere,
-		"last failures":           (*nodes).lastFailures,
-		"rollout's end":           (*nodes).rolloutMeetsEnds,
-		"deletion meets rollouts": (*nodes).deletionMeetsRollouts,
-		"turns":                   (*nodes).turns,
-		"one queue":               (*nodes).oneQueue,
-		"small jobs":              (*nodes).smallJobs,
+// nodeScripts are the scripts of the fleet and some that need processes of their own.
+func nodeScripts() map[string]nodeScript {
+	all := map[string]nodeScript{
+		"deaths":                  {play: (*nodes).withDeaths},
+		"deaths at the end":       {play: (*nodes).deathsAtTheEnd},
+		"moves":                   {play: (*nodes).moves, tick: time.Minute},
+		"cancel elsewhere":        {play: (*nodes).cancelElsewhere},
+		"last failures":           {play: (*nodes).lastFailures},
+		"rollout's end":           {play: (*nodes).rolloutMeetsEnds, tick: time.Minute},
+		"deletion meets rollouts": {play: (*nodes).deletionMeetsRollouts},
+		"turns":                   {play: (*nodes).turns, tick: time.Minute, concurrent: 1},
+		"one queue":               {play: (*nodes).oneQueue, longest: 200 * time.Microsecond},
+		"small jobs":              {play: (*nodes).smallJobs},
 	}
 	for name, script := range scripts {
-		nodeScripts[name] = func(n *nodes, ctx context.Context) { script(n.at(0), ctx) }
+		all[name] = nodeScript{play: func(n *nodes, ctx context.Context) { script(n.at(0), ctx) }}
 	}
+	return all
 }
 
 func TestNodesLeaveNothingWrong(t *testing.T) {
-	for _, name := range slices.Sorted(maps.Keys(nodeScripts)) {
+	for _, name := range slices.Sorted(maps.Keys(nodeScripts())) {
 		t.Run(name, func(t *testing.T) {
 			for _, seed := range storetest.Seeds(t, nodesSeeds) {
 				if wrong := playNodes(t, seed, name, remedies{}); len(wrong) > 0 {
@@ -328,8 +344,8 @@ func TestEachRemedyIsNeeded(t *testing.T) {
 		"turns are serializable":                     {"turns", remedies{lies: storetest.Lies{Serial: true}}},
 		"queues without entries keep their revision": {"one queue", remedies{lies: storetest.Lies{Empty: true}}},
 		"events are read once they are settled":      {"everything", remedies{lies: storetest.Lies{Settled: true}}},
-		"the time is that of the store":              {"everything", remedies{lies: storetest.Lies{Clocks: true}}},
-		"what a process leaves is looked at again":   {"deaths", remedies{sweep: true}},
+		"the time is that of the store":              {"moves", remedies{lies: storetest.Lies{Clocks: true}}},
+		"what a process leaves is looked at again":   {"deaths at the end", remedies{sweep: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for seed := range uint64(100) {
@@ -348,34 +364,84 @@ func without(g commit.Guards) commitGuards { return func(c *commit.Committer) { 
 // withDeaths plays everything while processes are killed.
 func (n *nodes) withDeaths(ctx context.Context) {
 	n.deaths = true
+	for round := range uint64(fleetRounds) {
+		n.killing(ctx, 20*time.Millisecond, func() { n.at(0).playRound(ctx, round) })
+		n.settle(ctx)
+	}
+}
+
+// killing kills processes while fn runs, each at most longest after the one before.
+func (n *nodes) killing(ctx context.Context, longest time.Duration, fn func()) {
 	over := make(chan struct{})
 	var killing sync.WaitGroup
 	killing.Go(func() {
 		for {
 			n.mu.Lock()
-			after, who := time.Duration(n.rng.Int64N(int64(20*time.Millisecond))), n.rng.IntN(nodesAtOnce)
+			after, who := time.Duration(n.rng.Int64N(int64(longest))), n.rng.IntN(nodesAtOnce)
 			n.mu.Unlock()
 			select {
 			case <-time.After(after):
 				n.kill(ctx, who)
+				n.restart(who)
 			case <-over:
 				return
 			}
 		}
 	})
-	for round := range uint64(fleetRounds) {
-		n.at(0).playRound(ctx, round)
-	}
+	fn()
 	close(over)
 	killing.Wait()
-	n.settle(ctx)
 }
 
-// settle does all that is due, and judges.
+// settle does all that is due, reads all events, and judges.
 func (n *nodes) settle(ctx context.Context) {
 	f := n.all()[0]
 	f.work(ctx)
+	for f.readEvents(ctx) {
+	}
 	f.judge()
+	f.judgeEvents()
+}
+
+// deathsAtTheEnd kills a process while the last executions of a job end there.
+func (n *nodes) deathsAtTheEnd(ctx context.Context) {
+	things := []muster.ThingName{"t0", "t1"}
+	for round := range 6 {
+		id, victim := muster.JobID(fmt.Sprint("j", round)), round%nodesAtOnce
+		f := n.at(victim)
+		f.may(f.Jobs.CreateJob(ctx, jobs.NewJob{ID: id, Document: "{}", Targets: []muster.Target{{Name: "t0"}, {Name: "t1"}}}))
+		var all sync.WaitGroup
+		for _, thing := range things {
+			all.Go(func() { f.report(ctx, thing, id, muster.Succeeded) })
+		}
+		time.Sleep(time.Duration(n.seed%16+uint64(round)) * 250 * time.Microsecond)
+		n.kill(ctx, victim)
+		all.Wait()
+		alive := n.all()[0]
+		for _, thing := range things { // if that was lost with the process
+			alive.report(ctx, thing, id, muster.Succeeded)
+		}
+		n.settle(ctx)
+		n.restart(victim)
+	}
+}
+
+// moves lets a thing enter and leave a group, each time in another process.
+func (n *nodes) moves(ctx context.Context) {
+	for round := range 10 {
+		for i := range nodesAtOnce {
+			f := n.at(i)
+			if round%2 == 0 {
+				f.may(nil, f.Registry.AddThingToThingGroup(ctx, "t0", "west"))
+			} else {
+				f.may(nil, f.Registry.RemoveThingFromThingGroup(ctx, "t0", "west"))
+			}
+			f = n.at(i + 1)
+			f.may(nil, f.Registry.RemoveThingFromThingGroup(ctx, "t0", "west"))
+		}
+	}
+	time.Sleep(5 * time.Minute) // more than the clocks are apart
+	n.settle(ctx)
 }
 
 // cancelElsewhere cancels jobs in one process while things start them in others.
@@ -485,16 +551,22 @@ func (n *nodes) deletionMeetsRollouts(ctx context.Context) {
 	}
 }
 
-// turns makes many jobs of which one may roll out at a time.
+// turns makes jobs that begin at the same instant, in different processes, and of which one may
+// roll out at a time.
 func (n *nodes) turns(ctx context.Context) {
-	for round := range 6 {
-		n.together(round, func(f *fleet, i int, thing muster.ThingName) {
-			in := jobs.NewJob{ID: muster.JobID(fmt.Sprint("j", round, "-", i)), Document: "{}", Targets: []muster.Target{{Group: true, Name: "east"}}}
-			in.Config.Rollout.MaximumPerMinute = 1000
-			f.may(f.Jobs.CreateJob(ctx, in))
-			n.judgeTurns()
-		})
-		for range 10 {
+	for round := range 3 {
+		begin := rollout.FormatTime(now().Minutes(45))
+		for i := range fleetThings / 2 { // for things of their own, or they would meet there
+			in := jobs.NewJob{ID: muster.JobID(fmt.Sprint("j", round, "-", i)), Document: "{}"}
+			in.Targets = []muster.Target{{Name: string(thingAt(2 * i))}, {Name: string(thingAt(2*i + 1))}}
+			in.Config.Rollout.MaximumPerMinute = 6
+			in.Config.Schedule.StartTime = begin
+			f := n.at(i)
+			_, err := f.Jobs.CreateJob(ctx, in)
+			f.must(err)
+		}
+		time.Sleep(44 * time.Minute)
+		for range 200 {
 			time.Sleep(time.Second)
 			n.judgeTurns()
 		}
