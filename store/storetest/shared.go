@@ -14,13 +14,13 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// RunShared fails t unless the stores that open returns keep every promise of store.Laned and
-// store.Shared, also between handles. open returns a function of which each call returns
+// RunShared fails t unless the stores that open returns keep every promise of store.Store, and
+// those of store.Laned and store.Shared between handles. open returns a function of which each call returns
 // another handle on one store, as another process would open it; the store is empty at
 // first. Each subtest closes the handles.
 func RunShared(t *testing.T, open func(*testing.T) (join func() store.Shared)) {
 	t.Run("one handle", func(t *testing.T) {
-		RunLaned(t, func(t *testing.T) store.Laned { return open(t)() })
+		Run(t, func(t *testing.T) store.Store { return open(t)() })
 	})
 	t.Run("two handles as one store", func(t *testing.T) {
 		for _, p := range lanePromises() {
