@@ -345,13 +345,13 @@ func (n *News) take(d *Digest) {
 	}
 	for _, q := range d.Queues {
 		if n.o.Receiver.Wants(q) {
-			n.want(q)
+			n.Want(q)
 		}
 	}
 }
 
-// want has a queue read.
-func (n *News) want(q QueueNews) {
+// Want has a queue read, and those told of it who want to know.
+func (n *News) Want(q QueueNews) {
 	n.received.Lock()
 	if old, ok := n.waiting[q.QueueKey]; ok {
 		q.Change = q.Or(old.Change)
