@@ -130,7 +130,7 @@ func (s *session) begin(c *conn, p *packet.Connect, present bool) {
 	s.visits++
 	c.visit = s.visits
 	if s.epoch != 0 {
-		c.visit = s.epoch
+		c.visit, c.epoch = s.epoch, s.epoch
 	}
 	for _, sub := range append([]*subscription(nil), s.subs...) {
 		if err := s.server.maySubscribe(c.grant, sub.filter); err != nil {

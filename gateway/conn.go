@@ -36,6 +36,7 @@ type conn struct {
 	problems  bool
 	life      [16]byte // UUID of the connection, for presence
 	visit     uint64   // number of the connection among the client's
+	epoch     uint64   // the same on one of several nodes; 0 on a server that is alone
 
 	// Of the reader alone.
 	partial []byte            // the beginning of a packet

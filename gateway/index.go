@@ -192,18 +192,3 @@ func (s shape) filterFor(dst []byte, name string) []byte {
 	}
 	return dst
 }
-
-// filters returns the filters that begin with prefix, without those of shares.
-func (x *index) filters(prefix string) (found []string) {
-	for i := range x.shards {
-		sh := &x.shards[i]
-		sh.mu.RLock()
-		for filter := range sh.filters {
-			if strings.HasPrefix(filter, prefix) {
-				found = append(found, filter)
-			}
-		}
-		sh.mu.RUnlock()
-	}
-	return found
-}

@@ -168,16 +168,6 @@ func (n *nodes) certain() bool {
 	return n.clean && !slices.ContainsFunc(n.peers, func(p *peer) bool { return !p.isCurrent() })
 }
 
-// Filters calls each for every filter that begins with prefix and that a session here is subscribed to, until it returns false. A filter may come
-// twice, and one that comes or goes meanwhile may or may not come.
-func (s *Server) Filters(prefix string, each func(filter string) bool) {
-	for _, filter := range s.index.filters(prefix) {
-		if !each(filter) {
-			return
-		}
-	}
-}
-
 // wanted reports whether a message on a topic has, or may have, a receiver on another node.
 func (n *nodes) wanted(name string) bool {
 	return n.carries(name) && (n.wants(name) || !n.certain())

@@ -231,10 +231,8 @@ func (n *nodes) written(batch []Change, w Written) *commit {
 func (n *nodes) adoptAll(ctx context.Context) {
 	beat := time.NewTicker(adoptTime)
 	defer beat.Stop()
-	var candidates map[string]Hold
-	var since int      // the roll after which those were found
 	var last time.Time // when it was looked
-	for ctx.Err() == nil {
+	for {
 		select {
 		case <-n.scan:
 		case <-beat.C:
@@ -242,34 +240,32 @@ func (n *nodes) adoptAll(ctx context.Context) {
 			return
 		}
 		n.mu.Lock()
-		rolls, live, mine, clean := n.rolls, n.live, n.mine, n.clean
+		gone, mine, clean := n.gone, n.mine, n.clean
 		n.mu.Unlock()
-		if rolls == 0 || clean && time.Since(last) < idleScan {
+		if gone == nil || clean && time.Since(last) < idleScan {
 			continue
 		}
-		if rolls > since { // a node that is not on a roll after it claimed something is gone
-			maps.DeleteFunc(candidates, func(_ string, h Hold) bool { return live[h.Node] })
-			if err := n.adopt(ctx, candidates); err != nil {
-				n.s.log.Error("sessions of a node that is gone cannot be taken over and are asked for again", "err", err)
+		last = time.Now()
+		abandoned, held, err := n.abandoned(ctx, gone, mine)
+		if err == nil {
+			n.settleGone(held)
+			if err = n.adopt(ctx, abandoned); err == nil && len(abandoned) > 0 {
+				signal(n.scan) // is it all?
 			}
 		}
-		var held map[Node]bool
-		var err error
-		if candidates, held, err = n.abandoned(ctx, live, mine); err != nil {
-			continue
+		if err != nil && ctx.Err() == nil {
+			n.s.log.Error("sessions of a node that is gone cannot be taken over and are asked for again", "err", err)
 		}
-		last, since = time.Now(), rolls
-		n.settleGone(held)
 	}
 }
 
-// abandoned returns the holds of nodes that are not live, of the clients that this node takes over, and which nodes hold a
-// session at all.
-func (n *nodes) abandoned(ctx context.Context, live map[Node]bool, mine func(int) bool) (found map[string]Hold, held map[Node]bool, err error) {
+// abandoned returns the holds of nodes that are gone, of the clients that this node takes over, and which nodes hold a session at all. Node 0
+// holds those that a server stored which was alone.
+func (n *nodes) abandoned(ctx context.Context, gone func(Node) bool, mine func(int) bool) (found map[string]Hold, held map[Node]bool, err error) {
 	found, held = map[string]Hold{}, map[Node]bool{}
 	err = n.store.EachHold(ctx, func(client string, h Hold) error {
 		held[h.Node] = true
-		if !live[h.Node] && mine(ShardOf(client)) {
+		if (h.Node == 0 || h.Node != n.o.Node && gone(h.Node)) && mine(ShardOf(client)) {
 			found[client] = h
 		}
 		return nil
@@ -292,7 +288,7 @@ func (n *nodes) settleGone(held map[Node]bool) {
 	})
 	n.clean = true
 	for node := range held {
-		n.clean = n.clean && n.live[node]
+		n.clean = n.clean && (node == n.o.Node || node != 0 && !n.gone(node))
 	}
 	n.mu.Unlock()
 	for _, p := range over {

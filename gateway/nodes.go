@@ -90,10 +90,9 @@ type nodes struct {
 	ended   chan struct{} // closed when the server ends
 	talking sync.WaitGroup
 
-	mu      sync.Mutex // guards what follows
-	live    map[Node]bool
+	mu      sync.Mutex      // guards what follows
+	gone    func(Node) bool // nil before the first call of Members
 	mine    func(shard int) bool
-	rolls   int // calls of Members so far
 	peers   []*peer
 	filters map[string]*wish // that sessions here are subscribed to, and that others are told of
 	orders  map[uint64]chan bool
@@ -106,7 +105,7 @@ func newNodes(s *Server, o NodeOptions, store SharedSessions) *nodes {
 	n := &nodes{
 		s: s, o: o, store: store, began: time.Now(),
 		remote: newIndex(s.o.Limits.ParentWildcard), ended: make(chan struct{}),
-		live: map[Node]bool{}, mine: func(int) bool { return false }, filters: map[string]*wish{}, orders: map[uint64]chan bool{},
+		filters: map[string]*wish{}, orders: map[uint64]chan bool{},
 		scan: make(chan struct{}, 1), reload: make(chan struct{}, 1),
 	}
 	if n.o.Again == nil {
@@ -128,10 +127,10 @@ func (n *nodes) clock() time.Duration { return time.Since(n.began) }
 
 func subjectOf(node Node) string { return fmt.Sprintf("gateway.%d", node) }
 
-// Members tells a server that is one of several which nodes there are: live are those that can still write to the store, all others are
-// gone for good. mine says of which shards (ShardOf) this node takes over the sessions of those that are gone. Call it before clients are
-// served, and then about every second. It is quick.
-func (s *Server) Members(live []Node, mine func(shard int) bool) {
+// Members tells a server that is one of several which nodes there are, this one among them. Of any other, gone reports whether it will write
+// nothing to the store any more; it must be false for one that may have come since. mine says of which shards (ShardOf) this node takes over
+// the sessions of nodes that are gone. Call it before clients are served, and then about every second. It is quick.
+func (s *Server) Members(nodes []Node, gone func(Node) bool, mine func(shard int) bool) {
 	n := s.nodes
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -140,20 +139,19 @@ func (s *Server) Members(live []Node, mine func(shard int) bool) {
 		return
 	default:
 	}
-	before := n.live
-	n.live, n.mine = map[Node]bool{}, mine
-	n.rolls++
-	for _, node := range live {
-		if n.live[node] = true; node != n.o.Node && n.peer(node) == nil {
+	first := n.gone == nil
+	n.gone, n.mine = gone, mine
+	for _, node := range nodes {
+		if node != n.o.Node && !gone(node) && n.peer(node) == nil {
 			n.meet(node)
 		}
 	}
 	for _, p := range n.peers {
-		if !n.live[p.node] && p.leave() {
+		if gone(p.node) && p.leave() {
 			n.clean = false
 		}
 	}
-	if len(before) == 0 || !n.clean {
+	if first || !n.clean {
 		signal(n.scan)
 	}
 }

@@ -202,9 +202,11 @@ func (b *nodesBench) beat() {
 		nodes = append(nodes, node)
 	}
 	slices.Sort(nodes)
+	newest := Node(len(b.all))
+	gone := func(node Node) bool { return node <= newest && !slices.Contains(nodes, node) }
 	for i, node := range nodes {
 		if n := b.live[node]; n.store.alive() == nil {
-			n.Members(nodes, func(shard int) bool { return shard%len(nodes) == i })
+			n.Members(nodes, gone, func(shard int) bool { return shard%len(nodes) == i })
 		}
 	}
 }
