@@ -318,7 +318,8 @@ func (w nodeWatcher) Heard(roll store.Roll) {
 			live = append(live, gateway.Node(m.Incarnation))
 		}
 	}
-	w.s.gateway.Members(live, func(shard int) bool { return w.s.nodes.node.Holds(fmt.Sprint("session/", shard)) })
+	gone := func(n gateway.Node) bool { return roll.Gone(store.Incarnation(n)) }
+	w.s.gateway.Members(live, gone, func(shard int) bool { return w.s.nodes.node.Holds(fmt.Sprint("session/", shard)) })
 }
 
 func (w nodeWatcher) Serving(bool) { w.s.nodes.turn() }
