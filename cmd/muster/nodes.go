@@ -318,7 +318,7 @@ func (w nodeWatcher) Heard(roll store.Roll) {
 			live = append(live, gateway.Node(m.Incarnation))
 		}
 	}
-	gone := func(n gateway.Node) bool { return roll.Gone(store.Incarnation(n)) }
+	gone := func(node gateway.Node) bool { return roll.Gone(store.Incarnation(node)) }
 	w.s.gateway.Members(live, gone, func(shard int) bool { return w.s.nodes.node.Holds(fmt.Sprint("session/", shard)) })
 }
 

@@ -309,7 +309,7 @@ func (n *node) renew(ctx context.Context) {
 			err = n.renewed(trip)
 		}
 		cancel()
-		if errors.Is(err, errOutvoted) {
+		if err != nil && faultOf(err) == outvote {
 			_ = n.s.stop(err)
 			return
 		}
