@@ -57,11 +57,14 @@ func (s *Store) beginLane() []string {
 
 // For how long a transaction may say nothing before the database ends it. A view may be read
 // slowly, by verification for example; a commit waits for nothing.
-const (
-	viewing    = time.Minute
-	committing = 10 * time.Second
-	sharing    = 3 * time.Second // others wait for it
-)
+const viewing = time.Minute
+
+func (o Options) committing() time.Duration {
+	if o.Shared {
+		return 3 * time.Second // other nodes wait for it
+	}
+	return 10 * time.Second
+}
 
 // settingsOf returns the settings of connections that depend on where the rows are.
 func settingsOf(s *shards) map[string]string {
