@@ -10,7 +10,7 @@ CRASHES   ?= 200
 ON_PG      = MUSTER_TEST_STORE=postgres
 CRASH_LOOP = "^(TestNothingAnsweredIsLost|TestNoHalfJobFile|TestNoEventIsLost|TestAResetIsWholeOverAKill)$$"
 
-.PHONY: all help build test race sim contract pg pg-all fuzz lint generate check-generate conformance conformance-all bench bench-pg bench-nodes run clean
+.PHONY: all help build test race sim contract pg pg-all nodes nodes-all fuzz lint generate check-generate conformance conformance-all bench bench-pg bench-nodes run clean
 .DEFAULT_GOAL := all
 
 all: build test lint check-generate race contract fuzz conformance pg ## everything CI does
@@ -45,6 +45,12 @@ pg-all: build ## run everything on PostgreSQL: all tests of these suites, simula
 	$(ON_PG) $(MAKE) sim contract
 	$(ON_PG) $(GO) test ./cmd/muster -run $(CRASH_LOOP) -timeout 0 -crash.rounds=$(CRASHES) -v
 	$(ON_PG) conformance/run bin/muster all
+
+nodes: ## break one node, link or server after the other while devices work on three nodes: the scenarios for each change
+	$(GO) test ./internal/nodes -count 1 -timeout 30m -v -nodes=each
+
+nodes-all: ## the same, all scenarios, or those of NODES=kill-node,nats-gone
+	$(GO) test ./internal/nodes -count 1 -timeout 2h -v -nodes=$(or $(NODES),all)
 
 fuzz: ## fuzz every target with FUZZTIME (20000x) inputs, or for a while (FUZZTIME=1m)
 	@.ci/fuzz $(FUZZTIME)

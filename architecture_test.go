@@ -83,7 +83,7 @@ var mayImport = map[string][]string{
 	"operator":             {".", "flood", "identity", "intake", "internal/apiclient", "internal/jsontext", "internal/respond", "iotpolicy", "sigv4"},
 	"unserved":             {"gateway", "gateway/topic", "internal/loglimit"},
 	"sessionstore":         {"gateway", "reserve", "store"},
-	"metrics":              {".", "cluster", "gateway", "gateway/door", "intake", "reserve", "webhook"},
+	"metrics":              {".", "cluster", "commit", "gateway", "gateway/door", "intake", "reserve", "webhook"},
 	"datafolder":           {".", "codesign", "files/diskstore", "identity", "identity/ca", "internal/secretfile", "service", "sessionstore", "sigv4", "store", "store/pebblestore", "store/pgstore", "transfer", "turns"},
 	"landing":              {"internal/hostport", "internal/loopback"},
 	"cors":                 {"intake", "internal/loglimit", "internal/respond"},

@@ -344,4 +344,6 @@ func (silentBroker) PublishAs(_ context.Context, a gateway.Grant, m gateway.Mess
 }
 func (silentBroker) Retained(string) (gateway.Retained, bool)     { return gateway.Retained{}, false }
 func (silentBroker) RetainedAfter(string, int) []gateway.Retained { return nil }
-func (silentBroker) DisconnectClient(string, bool, bool) bool     { return false }
+func (silentBroker) DisconnectClient(context.Context, string, bool, bool) (bool, error) {
+	return false, nil
+}

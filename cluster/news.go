@@ -88,6 +88,7 @@ type News struct {
 // peer is another node as it is heard of.
 type peer struct {
 	sequence uint64
+	heard    bool // at all
 	at       time.Time
 }
 
@@ -323,10 +324,10 @@ func (n *News) follow(d *Digest) (missing bool) {
 		n.figures.Received++
 		expected++
 	}
-	if d.Sequence > expected {
+	if missing = d.Sequence > expected; missing && p.heard { // or else they were sent before this node listened
 		n.figures.Lost += d.Sequence - expected
-		missing = true
 	}
+	p.heard = true
 	p.sequence = max(p.sequence, d.Sequence)
 	return missing
 }
@@ -344,13 +345,13 @@ func (n *News) take(d *Digest) {
 	}
 	for _, q := range d.Queues {
 		if n.o.Receiver.Wants(q) {
-			n.want(q)
+			n.Want(q)
 		}
 	}
 }
 
-// want has a queue read.
-func (n *News) want(q QueueNews) {
+// Want has a queue read, and those told of it who want to know.
+func (n *News) Want(q QueueNews) {
 	n.received.Lock()
 	if old, ok := n.waiting[q.QueueKey]; ok {
 		q.Change = q.Or(old.Change)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -36,6 +37,8 @@ type Options struct {
 
 // Watcher is told what becomes of the nodes, by one goroutine. Its methods must not block.
 type Watcher interface {
+	// Heard is called with what the store says at each Beat, before anything else about it.
+	Heard(roll store.Roll)
 	// Serving is called with false when the store has not answered for ServeTime, so that
 	// this node must end what it serves, and with true when it answers again.
 	Serving(serving bool)
@@ -66,6 +69,8 @@ type Node struct {
 	draining bool
 	orders   []store.Drain // for the next Beat
 	lapsed   bool          // until is over, and the watcher knows
+	joined   chan struct{} // closed after the first Beat
+	join     func()        // closes it
 	clock    anchor
 	figures  NodeFigures
 }
@@ -97,14 +102,18 @@ func New(o Options) *Node {
 	if o.Watcher == nil {
 		o.Watcher = blind{}
 	}
-	return &Node{
+	n := &Node{
 		o: o, me: o.Roster.Me(), holds: map[string]*hold{}, leaving: map[string]bool{}, users: map[string]int{}, changed: make(chan struct{}), lapsed: true,
+		joined: make(chan struct{}),
 	}
+	n.join = sync.OnceFunc(func() { close(n.joined) })
+	return n
 }
 
 // blind is the Watcher of a Node without one.
 type blind struct{}
 
+func (blind) Heard(store.Roll)       {}
 func (blind) Serving(bool)           {}
 func (blind) Members([]store.Member) {}
 func (blind) Gone(store.Incarnation) {}
@@ -122,16 +131,19 @@ type answer struct {
 // one to be dead, and when the clock of the machine is wrong. The process must end then.
 func (n *Node) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
-	answers := make(chan answer)
+	answers := make(chan answer, 1)
 	var beating sync.WaitGroup
-	beating.Go(func() { n.beat(ctx, answers) })
 	defer beating.Wait()
 	defer stop()
 	defer n.letGo()
-	lapse := time.NewTimer(ServeTime)
+	next, lapse := time.NewTimer(0), time.NewTimer(ServeTime)
+	defer next.Stop()
 	defer lapse.Stop()
+	soon := 0 // beats in a row that came earlier than BeatTime
 	for {
 		select {
+		case <-next.C:
+			beating.Go(func() { answers <- n.beat(ctx) })
 		case a := <-answers:
 			if ctx.Err() != nil {
 				return nil
@@ -139,9 +151,16 @@ func (n *Node) Run(ctx context.Context) error {
 			if err := n.heard(a); err != nil {
 				return err
 			}
+			wait := max(0, store.BeatTime-a.got.Sub(a.sent))
 			if a.err == nil {
 				lapse.Reset(a.sent.Add(ServeTime).Sub(n.o.Now()))
+				if earlier := n.situation().wait(); earlier < wait && soon < soonMax {
+					wait, soon = earlier, soon+1
+				} else {
+					soon = 0
+				}
 			}
+			next.Reset(wait)
 		case <-lapse.C:
 			n.lapse()
 		case <-ctx.Done():
@@ -150,31 +169,34 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 }
 
-// beat sends a Beat each BeatTime.
-func (n *Node) beat(ctx context.Context, answers chan<- answer) {
-	ticks := time.NewTicker(store.BeatTime)
-	defer ticks.Stop()
-	for {
-		b := n.next()
-		a := answer{sent: n.o.Now()}
-		bounded, end := context.WithTimeout(ctx, beatTimeout)
-		a.roll, a.err = n.o.Roster.Beat(bounded, b)
-		end()
-		a.got = n.o.Now()
-		if a.err != nil {
-			n.again(b.Drain)
-		}
-		select {
-		case answers <- a:
-		case <-ctx.Done():
-			return
-		}
-		select {
-		case <-ticks.C:
-		case <-ctx.Done():
-			return
-		}
+// beat sends one Beat.
+func (n *Node) beat(ctx context.Context) answer {
+	b := n.next()
+	a := answer{sent: n.o.Now()}
+	bounded, end := context.WithTimeout(ctx, beatTimeout)
+	defer end()
+	if a.roll, a.err = n.o.Roster.Beat(bounded, b); a.err != nil {
+		n.again(b.Drain)
 	}
+	a.got = n.o.Now()
+	return a
+}
+
+// soonMax bounds the beats in a row that come earlier than others.
+const soonMax = 5
+
+// situation returns what this node knows now.
+func (n *Node) situation() situation {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	s := n.sees()
+	s.leaving = maps.Clone(s.leaving)
+	return s
+}
+
+// sees returns the same to who holds mu.
+func (n *Node) sees() situation {
+	return situation{me: n.me, roll: n.roll, leases: n.o.Leases, leaving: n.leaving, draining: n.draining}
 }
 
 // next returns the next Beat. What it drops is not acted on any more.
@@ -183,10 +205,10 @@ func (n *Node) next() store.Beat {
 	defer n.mu.Unlock()
 	b := store.Beat{Load: n.o.Load(), Draining: n.draining, Drain: n.orders}
 	n.orders = nil
-	if n.roll.Now.IsZero() { // who else is there is not known yet
+	if n.roll.Nodes == nil { // who else is there is not known yet
 		return b
 	}
-	p := situation{me: n.me, roll: n.roll, leases: n.o.Leases, leaving: n.leaving, draining: n.draining}.next(func(all []string) {
+	p := n.sees().next(func(all []string) {
 		rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	})
 	for _, lease := range p.leave {
@@ -264,6 +286,7 @@ func (n *Node) adopt(a answer) {
 	n.figures.RoundTrip = a.got.Sub(a.sent)
 	n.mu.Unlock()
 
+	n.o.Watcher.Heard(a.roll)
 	if nodes := live(a.roll); !sameNodes(live(old), nodes) {
 		n.o.Log.Info("the nodes have changed", "nodes", names(nodes))
 		n.o.Watcher.Members(nodes)
@@ -280,6 +303,7 @@ func (n *Node) adopt(a answer) {
 	if wasLapsed {
 		n.o.Watcher.Serving(true)
 	}
+	n.join()
 }
 
 // ordered reports whether this node is ordered to drain. The caller holds mu.
@@ -372,6 +396,9 @@ func (n *Node) letGo() {
 		n.drop(lease)
 	}
 }
+
+// Joined is closed when this node knows which others there are, and the watcher was told.
+func (n *Node) Joined() <-chan struct{} { return n.joined }
 
 // Me returns the incarnation of this process.
 func (n *Node) Me() store.Incarnation { return n.me }

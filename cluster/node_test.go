@@ -37,8 +37,16 @@ type book struct {
 // link is the way of a node to the list, which may be cut.
 type link struct {
 	store.Roster
-	mu  sync.Mutex
-	cut bool
+	mu   sync.Mutex
+	cut  bool
+	last time.Time // when a Beat was sent that succeeded
+}
+
+// since returns how long ago that is.
+func (l *link) since() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return time.Since(l.last)
 }
 
 func (l *link) Cut(cut bool) {
@@ -50,6 +58,9 @@ func (l *link) Cut(cut bool) {
 func (l *link) Beat(ctx context.Context, b store.Beat) (store.Roll, error) {
 	l.mu.Lock()
 	cut := l.cut
+	if !cut {
+		l.last = time.Now()
+	}
 	l.mu.Unlock()
 	if cut {
 		<-ctx.Done()
@@ -74,6 +85,12 @@ func (b *book) heard() []string {
 }
 
 type watcher struct{ book *book }
+
+func (b watcher) Heard(roll store.Roll) {
+	if len(roll.Nodes) == 0 {
+		b.book.tell("nothing")
+	}
+}
 
 func (b watcher) Serving(serving bool)        { b.book.tell(fmt.Sprint("serving ", serving)) }
 func (b watcher) Gone(node store.Incarnation) { b.book.tell(fmt.Sprint("gone ", node)) }
@@ -119,6 +136,7 @@ func TestNodesShareLeases(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := storetest.NewRoster(time.Now)
 		a := start(t, r, "a", time.Now)
+		<-a.Joined()
 		later(2 * time.Second)
 		if a.held() != 6 || !a.Serving() {
 			t.Errorf("alone a node holds %d of 6 leases, and serves: %v", a.held(), a.Serving())
@@ -133,7 +151,7 @@ func TestNodesShareLeases(t *testing.T) {
 		}
 		b.kill()
 		<-b.ended
-		later(store.TermTime + 3*time.Second)
+		later(store.TermTime + 200*time.Millisecond)
 		if a.held() != 6 || b.held() != 0 || !a.Gone(b.Me()) || a.Gone(a.Me()) || a.Gone(b.Me()+1) {
 			t.Errorf("after the death of the other one a node holds %d of 6 leases", a.held())
 		}
@@ -155,7 +173,7 @@ func TestANodeWithoutItsDatabaseStopsInTime(t *testing.T) {
 		later(2 * time.Second)
 		a.heard()
 		a.roster.Cut(true)
-		later(cluster.ServeTime - 10*time.Millisecond)
+		later(cluster.ServeTime - a.roster.since() - 10*time.Millisecond)
 		if !a.Serving() || a.held() != 6 {
 			t.Errorf("the node stops too early: it serves: %v, and holds %d leases", a.Serving(), a.held())
 		}

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"slices"
+	"time"
 
 	"github.com/muster-iot/muster/store"
 )
@@ -50,6 +51,29 @@ func (s situation) next(shuffle func([]string)) plan {
 		p.take = free[:min(len(free), share-len(mine))]
 	}
 	return p
+}
+
+// A node that finds leases free, or that another one is about to be dead, does not wait for its
+// next turn.
+const (
+	soonTime  = 100 * time.Millisecond // before it asks for free leases
+	afterTime = 20 * time.Millisecond  // after the moment from which a node counts as dead
+)
+
+// wait returns how long this node should wait, after the Beat that brought the roll, before the next
+// one.
+func (s situation) wait() time.Duration {
+	p := s.next(func([]string) {})
+	if len(p.take)+len(p.fence) > 0 {
+		return soonTime
+	}
+	wait := store.BeatTime
+	for _, m := range s.roll.Nodes {
+		if m.Incarnation != s.me && s.alive(m) {
+			wait = min(wait, m.Expires.Sub(s.roll.Now)+afterTime)
+		}
+	}
+	return wait
 }
 
 // share is how many leases this node should have: as many as each other one, rounded up. A

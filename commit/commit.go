@@ -97,6 +97,8 @@ type Committer struct {
 	away   map[muster.ThingName]int // how many commands of a thing the wide lane has from its own
 	feeds  int                      // what may still hand commands to the wide lane: lanes, and batches that are not answered
 
+	refused, alone atomic.Uint64 // of Stats
+
 	telling sync.Mutex   // held while a batch is answered
 	asked   atomic.Int64 // the instant at which Work last asked to be called
 

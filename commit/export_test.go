@@ -8,5 +8,8 @@ const (
 	GuardLook  = guardLook
 )
 
+// Guards are some of them.
+type Guards = guard
+
 // Without switches guards off, before Run.
 func (c *Committer) Without(g guard) { c.off = g }

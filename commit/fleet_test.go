@@ -28,17 +28,19 @@ import (
 type fleet struct {
 	*service.Service
 	*book
-	working chan struct{} // holds a token while Work is called
-	dead    atomic.Bool   // the process was killed
+	working chan struct{}         // holds a token while Work is called
+	dead    atomic.Bool           // the process was killed
+	mine    func(key string) bool // the part of the work that it does
 }
 
 // book is what all processes of a service have done.
 type book struct {
 	t      *testing.T
 	seed   uint64
-	store  store.Store // what there is in the end
-	shared bool        // there are several processes
-	deaths bool        // some of which are killed
+	store  store.Store   // what there is in the end
+	shared bool          // there are several processes
+	deaths bool          // some of which are killed
+	time   time.Duration // of a round
 
 	reading chan struct{} // holds a token while events are read
 	seen    map[string]bool
@@ -65,7 +67,7 @@ type membership struct {
 
 func newBook(t *testing.T, s store.Store, seed uint64) *book {
 	return &book{
-		t: t, seed: seed, store: s, reading: make(chan struct{}, 1), seen: map[string]bool{}, within: map[membership]bool{}, rank: map[muster.JobID]int{},
+		t: t, seed: seed, store: s, time: fleetTime, reading: make(chan struct{}, 1), seen: map[string]bool{}, within: map[membership]bool{}, rank: map[muster.JobID]int{},
 		versions: map[executionOf]int64{}, over: map[muster.JobID]bool{},
 		continuous: map[muster.JobID]muster.GroupName{}, gone: map[muster.ThingName]map[muster.GroupName]bool{},
 	}
@@ -163,7 +165,7 @@ func (f *fleet) everything(ctx context.Context) {
 
 // playRound lets everybody do what they do for a while, then the background what is due.
 func (f *fleet) playRound(ctx context.Context, round uint64) {
-	until := time.Now().Add(fleetTime)
+	until := time.Now().Add(f.time)
 	var all sync.WaitGroup
 	act := func(n uint64, longest time.Duration, fn func(*rand.Rand)) {
 		all.Go(func() {
@@ -186,6 +188,9 @@ func (f *fleet) playRound(ctx context.Context, round uint64) {
 		act(104, 200*time.Microsecond, func(*rand.Rand) { f.work(ctx) })
 	}
 	all.Wait()
+	if f.deaths {
+		return
+	}
 	f.work(ctx)
 	for f.all()[0].readEvents(ctx) {
 	}
@@ -257,8 +262,13 @@ func (f *fleet) judgeEvents() {
 
 // work does what is due, in all processes.
 func (f *fleet) work(ctx context.Context) {
-	for _, f := range f.all() {
-		for f.workOnce(ctx).More {
+	for range 2 { // what one of them leaves may be the work of another
+		for _, f := range f.all() {
+			for f.workOnce(ctx).More {
+			}
+		}
+		if !f.shared {
+			return
 		}
 	}
 }
@@ -267,7 +277,7 @@ func (f *fleet) work(ctx context.Context) {
 func (f *fleet) workOnce(ctx context.Context) commit.Agenda {
 	f.working <- struct{}{}
 	defer func() { <-f.working }()
-	agenda, err := f.Work(ctx)
+	agenda, err := f.WorkOn(ctx, f.mine)
 	if _, contended := errors.AsType[*muster.Error](err); err != nil && !contended && !f.dead.Load() && ctx.Err() == nil {
 		f.t.Errorf("Work = %v", err)
 	}

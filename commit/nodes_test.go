@@ -1,6 +1,7 @@
 package commit_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -14,11 +15,15 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/commit"
+	"github.com/muster-iot/muster/internal/postgres"
+	"github.com/muster-iot/muster/internal/teststore"
 	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/rights"
+	"github.com/muster-iot/muster/rollout"
 	"github.com/muster-iot/muster/service"
 	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/memstore"
+	"github.com/muster-iot/muster/store/pgstore"
 	"github.com/muster-iot/muster/store/storetest"
 )
 
@@ -34,7 +39,8 @@ const nodesSeeds = 2
 // nodes is a service of several processes.
 type nodes struct {
 	*book
-	site *storetest.Site
+	nodeScript
+	join func(clock func() time.Time) (s store.Shared, cut func())
 	off  remedies
 	rng  *rand.Rand // of the bus and of deaths; mu
 
@@ -50,7 +56,6 @@ type remedies struct {
 	guards commitGuards
 	lies   storetest.Lies
 	sweep  bool // nobody looks again at what a process that was killed may have left
-	limits jobs.Limits
 }
 
 // commitGuards changes a Committer; nil does not.
@@ -60,7 +65,7 @@ type commitGuards func(*commit.Committer)
 type node struct {
 	*fleet
 	of      *nodes
-	process *storetest.Process
+	cut     func() // off from the store
 	name    string
 	due     chan struct{}
 	stop    func()
@@ -80,29 +85,46 @@ type revision struct {
 const nodesAtOnce = 3
 
 // playNodes plays a script and returns what is wrong then.
-func playNodes(t *testing.T, seed uint64, script func(*nodes, context.Context), off remedies) (wrong []string) {
+func playNodes(t *testing.T, seed uint64, name string, off remedies) (wrong []string) {
+	script := nodeScripts()[name]
 	synctest.Test(t, func(t *testing.T) {
 		main := memstore.New()
-		n := &nodes{
-			book: newBook(t, main, seed), site: storetest.NewSite(main, 3, seed, 3*time.Millisecond), off: off, rng: rand.New(rand.NewPCG(seed, 99)),
-			running: map[*fleet]*node{}, gone: map[string]bool{}, marks: map[revision]string{},
-		}
-		n.shared = true
-		n.site.Lies, n.site.Refusals = off.lies, 50
-		for i := range nodesAtOnce {
-			n.book.processes = append(n.book.processes, n.start(i))
-		}
-		ctx, stop := context.WithCancel(t.Context())
-		n.at(0).begin(ctx)
-		script(n, ctx)
-		for _, f := range n.all() {
-			n.end(f)
-		}
-		stop()
-		n.messages.Wait()
+		site := storetest.NewSite(main, 3, seed, cmp.Or(script.longest, 3*time.Millisecond))
+		site.Lies, site.Refusals = off.lies, 50
+		n := newNodes(t, main, seed, script, func(clock func() time.Time) (store.Shared, func()) {
+			p := site.Join()
+			p.Clock = clock
+			return p, p.Cut
+		})
+		n.off = off
+		n.play()
 		wrong = n.wrong
 	})
 	return wrong
+}
+
+func newNodes(t *testing.T, s store.Store, seed uint64, script nodeScript, join func(func() time.Time) (store.Shared, func())) *nodes {
+	n := &nodes{
+		book: newBook(t, s, seed), nodeScript: script, join: join, rng: rand.New(rand.NewPCG(seed, 99)),
+		running: map[*fleet]*node{}, gone: map[string]bool{}, marks: map[revision]string{},
+	}
+	n.shared, n.tick = true, cmp.Or(script.tick, 5*time.Millisecond)
+	return n
+}
+
+// play plays the script.
+func (n *nodes) play() {
+	for i := range nodesAtOnce {
+		n.book.processes = append(n.book.processes, n.start(i))
+	}
+	ctx, stop := context.WithCancel(n.t.Context())
+	n.at(0).begin(ctx)
+	n.script(n, ctx)
+	for _, f := range n.all() {
+		n.end(f)
+	}
+	stop()
+	n.messages.Wait()
 }
 
 // start starts a process; i says whose clock it has.
@@ -113,14 +135,16 @@ func (n *nodes) start(i int) *fleet {
 	n.mu.Unlock()
 	skew := []time.Duration{0, 2 * time.Minute, -2 * time.Minute}[i%3]
 	clock := func() time.Time { return time.Now().Add(skew) }
-	p := n.site.Join()
-	p.Clock = clock
-	me := &node{of: n, process: p, name: name, due: make(chan struct{}, 1), ended: make(chan error, 1), working: make(chan struct{})}
+	p, cut := n.join(clock)
+	me := &node{of: n, cut: cut, name: name, due: make(chan struct{}, 1), ended: make(chan error, 1), working: make(chan struct{})}
 	f := newProcess(n.book, service.Options{
 		Store: p, Now: func() muster.Instant { return muster.Instant(clock().UnixMilli()) },
-		Watcher: me, Audience: me, Process: name, Gone: n.isGone, Limits: n.off.limits,
+		Watcher: me, Audience: me, Process: name, Gone: n.isGone, Limits: jobs.Limits{ConcurrentJobs: n.concurrent},
 	})
 	me.fleet = f
+	if n.concurrent > 0 {
+		f.mine = func(key string) bool { return int(store.HashOf(muster.ThingName(key))%nodesAtOnce) == i }
+	}
 	if n.off.guards != nil {
 		n.off.guards(f.Commits)
 	}
@@ -157,13 +181,12 @@ func (n *nodes) node(f *fleet) *node {
 	return n.running[f]
 }
 
-// kill kills a process and starts another one in its place. Before that the others do what is to
-// be done when a process is gone.
+// kill kills a process, and the others do what is to be done when a process is gone.
 func (n *nodes) kill(ctx context.Context, i int) {
 	f := n.at(i)
 	me := n.node(f)
 	f.dead.Store(true)
-	me.process.Cut()
+	me.cut()
 	me.stop()
 	<-me.working
 	<-me.ended
@@ -176,6 +199,10 @@ func (n *nodes) kill(ctx context.Context, i int) {
 		}
 		other.Commits.WorkDue(0)
 	}
+}
+
+// restart starts a process in the place of one that was killed.
+func (n *nodes) restart(i int) {
 	next := n.start(i)
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -187,12 +214,17 @@ func (n *nodes) kill(ctx context.Context, i int) {
 func (me *node) work(ctx context.Context) {
 	defer close(me.working)
 	for ctx.Err() == nil {
-		if me.workOnce(ctx).More {
+		agenda := me.workOnce(ctx)
+		if agenda.More {
 			continue
+		}
+		wait := me.of.tick
+		if agenda.Next != 0 {
+			wait = min(wait, time.Duration(agenda.Next-me.Commits.Now())*time.Millisecond)
 		}
 		select {
 		case <-me.due:
-		case <-time.After(5 * time.Millisecond):
+		case <-time.After(wait):
 		case <-ctx.Done():
 		}
 	}
@@ -266,23 +298,39 @@ func (me *node) Committed(_ int, wake muster.Instant) {
 	}
 }
 
-// nodeScripts are the scripts of the fleet and some that need processes of their own.
-var nodeScripts = map[string]func(*nodes, context.Context){
-	"deaths":           (*nodes).withDeaths,
-	"cancel elsewhere": (*nodes).cancelElsewhere,
+// nodeScript is a script for nodes. Its zero fields have defaults.
+type nodeScript struct {
+	script     func(*nodes, context.Context)
+	longest    time.Duration // a pause of the store
+	tick       time.Duration // after which each process looks for work although nobody has told it of any
+	concurrent int           // how many jobs may roll out at a time; then each process does a part of the work
 }
 
-func init() {
-	for name, script := range scripts {
-		nodeScripts[name] = func(n *nodes, ctx context.Context) { script(n.at(0), ctx) }
+// nodeScripts are the scripts of the fleet and some that need processes of their own.
+func nodeScripts() map[string]nodeScript {
+	all := map[string]nodeScript{
+		"deaths":                  {script: (*nodes).withDeaths},
+		"deaths at the end":       {script: (*nodes).deathsAtTheEnd},
+		"moves":                   {script: (*nodes).moves, tick: time.Minute},
+		"cancel elsewhere":        {script: (*nodes).cancelElsewhere},
+		"last failures":           {script: (*nodes).lastFailures},
+		"rollout's end":           {script: (*nodes).rolloutMeetsEnds, tick: time.Minute},
+		"deletion meets rollouts": {script: (*nodes).deletionMeetsRollouts},
+		"turns":                   {script: (*nodes).turns, tick: time.Minute, concurrent: 1},
+		"one queue":               {script: (*nodes).oneQueue, longest: 200 * time.Microsecond},
+		"small jobs":              {script: (*nodes).smallJobs},
 	}
+	for name, script := range scripts {
+		all[name] = nodeScript{script: func(n *nodes, ctx context.Context) { script(n.at(0), ctx) }}
+	}
+	return all
 }
 
 func TestNodesLeaveNothingWrong(t *testing.T) {
-	for _, name := range slices.Sorted(maps.Keys(nodeScripts)) {
+	for _, name := range slices.Sorted(maps.Keys(nodeScripts())) {
 		t.Run(name, func(t *testing.T) {
 			for _, seed := range storetest.Seeds(t, nodesSeeds) {
-				if wrong := playNodes(t, seed, nodeScripts[name], remedies{}); len(wrong) > 0 {
+				if wrong := playNodes(t, seed, name, remedies{}); len(wrong) > 0 {
 					t.Errorf("MUSTER_SEED=%d: %s", seed, strings.Join(wrong, "\n"))
 				}
 			}
@@ -290,37 +338,159 @@ func TestNodesLeaveNothingWrong(t *testing.T) {
 	}
 }
 
+// The same on PostgreSQL, where time passes.
+func TestNodesOnPostgres(t *testing.T) {
+	if !teststore.Postgres(t) {
+		t.Skip("the suites are not aimed at PostgreSQL")
+	}
+	for name, script := range nodeScripts() {
+		if strings.Contains(name, "deaths") || script.tick > 0 { // they need a store that can be cut, and time that passes by itself
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			database := postgres.Shared(t).Database(t)
+			opened := 0
+			join := func(func() time.Time) (store.Shared, func()) {
+				opened++
+				s, err := pgstore.Open(t.Context(), pgstore.Options{Database: database, Node: fmt.Sprint("node-", opened), Shared: true, Lanes: 2})
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { _ = s.Close() })
+				return s, nil
+			}
+			seen, _ := join(nil)
+			n := newNodes(t, seen, 1, script, join)
+			n.time = time.Second
+			n.play()
+			for _, wrong := range n.wrong {
+				t.Error(wrong)
+			}
+		})
+	}
+}
+
+// Without any of the remedies something goes wrong.
+func TestEachRemedyIsNeeded(t *testing.T) {
+	stale := func(table store.Table) storetest.Lies {
+		return storetest.Lies{Stale: func(t store.Table) bool { return t == table }}
+	}
+	for name, test := range map[string]struct {
+		script string
+		off    remedies
+	}{
+		"jobs are read in each transaction":          {"cancel elsewhere", remedies{lies: stale("job")}},
+		"a second look at the last ends":             {"last ends", remedies{guards: without(commit.GuardLook)}},
+		"a second look at failures":                  {"last failures", remedies{guards: without(commit.GuardLook)}},
+		"a second look at a job that is rolled out":  {"rollout's end", remedies{guards: without(commit.GuardLook)}},
+		"the end of jobs is concluded alone":         {"end meets retries", remedies{guards: without(commit.GuardAlone)}},
+		"the lanes of all processes wait meanwhile":  {"end meets retries", remedies{lies: storetest.Lies{Gate: true}}},
+		"a search for members begins alone":          {"group meets reports", remedies{lies: storetest.Lies{Gate: true}}},
+		"the view of the index has a revision":       {"group meets reports", remedies{lies: stale("indexrevision")}},
+		"members of dynamic groups change wide":      {"attribute meets reports", remedies{guards: without(commit.GuardWide)}},
+		"leaving touches the queue":                  {"leaving meets retries", remedies{guards: without(commit.GuardTouch)}},
+		"deletions of things are serializable":       {"deletion meets rollouts", remedies{lies: storetest.Lies{Serial: true}}},
+		"turns are serializable":                     {"turns", remedies{lies: storetest.Lies{Serial: true}}},
+		"queues without entries keep their revision": {"one queue", remedies{lies: storetest.Lies{Empty: true}}},
+		"events are read once they are settled":      {"everything", remedies{lies: storetest.Lies{Settled: true}}},
+		"the time is that of the store":              {"moves", remedies{lies: storetest.Lies{Clocks: true}}},
+		"what a process leaves is looked at again":   {"deaths at the end", remedies{sweep: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for seed := range uint64(100) {
+				if wrong := playNodes(t, seed, test.script, test.off); len(wrong) > 0 {
+					t.Logf("seed %d: %s", seed, strings.Join(wrong, "\n"))
+					return
+				}
+			}
+			t.Error("nothing is wrong without it in 100 histories")
+		})
+	}
+}
+
+func without(g commit.Guards) commitGuards { return func(c *commit.Committer) { c.Without(g) } }
+
 // withDeaths plays everything while processes are killed.
 func (n *nodes) withDeaths(ctx context.Context) {
 	n.deaths = true
+	for round := range uint64(fleetRounds) {
+		n.killing(ctx, 20*time.Millisecond, func() { n.at(0).playRound(ctx, round) })
+		n.settle(ctx)
+	}
+}
+
+// killing kills processes while fn runs, each at most longest after the one before.
+func (n *nodes) killing(ctx context.Context, longest time.Duration, fn func()) {
 	over := make(chan struct{})
 	var killing sync.WaitGroup
 	killing.Go(func() {
 		for {
 			n.mu.Lock()
-			after, who := time.Duration(n.rng.Int64N(int64(20*time.Millisecond))), n.rng.IntN(nodesAtOnce)
+			after, who := time.Duration(n.rng.Int64N(int64(longest))), n.rng.IntN(nodesAtOnce)
 			n.mu.Unlock()
 			select {
 			case <-time.After(after):
 				n.kill(ctx, who)
+				n.restart(who)
 			case <-over:
 				return
 			}
 		}
 	})
-	for round := range uint64(fleetRounds) {
-		n.at(0).playRound(ctx, round)
-	}
+	fn()
 	close(over)
 	killing.Wait()
-	n.settle(ctx)
 }
 
-// settle does all that is due, and judges.
+// settle does all that is due, reads all events, and judges.
 func (n *nodes) settle(ctx context.Context) {
 	f := n.all()[0]
 	f.work(ctx)
+	for f.readEvents(ctx) {
+	}
 	f.judge()
+	f.judgeEvents()
+}
+
+// deathsAtTheEnd kills a process while the last executions of a job end there.
+func (n *nodes) deathsAtTheEnd(ctx context.Context) {
+	things := []muster.ThingName{"t0", "t1"}
+	for round := range 6 {
+		id, victim := muster.JobID(fmt.Sprint("j", round)), round%nodesAtOnce
+		f := n.at(victim)
+		f.may(f.Jobs.CreateJob(ctx, jobs.NewJob{ID: id, Document: "{}", Targets: []muster.Target{{Name: "t0"}, {Name: "t1"}}}))
+		var all sync.WaitGroup
+		for _, thing := range things {
+			all.Go(func() { f.report(ctx, thing, id, muster.Succeeded) })
+		}
+		time.Sleep(time.Duration(n.seed%16+uint64(round)) * 250 * time.Microsecond)
+		n.kill(ctx, victim)
+		all.Wait()
+		alive := n.all()[0]
+		for _, thing := range things { // if that was lost with the process
+			alive.report(ctx, thing, id, muster.Succeeded)
+		}
+		n.settle(ctx)
+		n.restart(victim)
+	}
+}
+
+// moves lets a thing enter and leave a group, each time in another process.
+func (n *nodes) moves(ctx context.Context) {
+	for round := range 10 {
+		for i := range nodesAtOnce {
+			f := n.at(i)
+			if round%2 == 0 {
+				f.may(nil, f.Registry.AddThingToThingGroup(ctx, "t0", "west"))
+			} else {
+				f.may(nil, f.Registry.RemoveThingFromThingGroup(ctx, "t0", "west"))
+			}
+			f = n.at(i + 1)
+			f.may(nil, f.Registry.RemoveThingFromThingGroup(ctx, "t0", "west"))
+		}
+	}
+	time.Sleep(5 * time.Minute) // more than the clocks are apart
+	n.settle(ctx)
 }
 
 // cancelElsewhere cancels jobs in one process while things start them in others.
@@ -348,4 +518,153 @@ func (n *nodes) cancelElsewhere(ctx context.Context) {
 		all.Wait()
 		n.settle(ctx)
 	}
+}
+
+// together has each of some things do something in a process of its own, a moment later.
+func (n *nodes) together(round int, do func(f *fleet, i int, thing muster.ThingName)) {
+	var all sync.WaitGroup
+	rng := rand.New(rand.NewPCG(n.seed, uint64(round)))
+	for i := range fleetThings {
+		begin := time.Duration(rng.Int64N(int64(3 * time.Millisecond)))
+		all.Go(func() {
+			time.Sleep(begin)
+			do(n.at(i), i, thingAt(i))
+		})
+	}
+	all.Wait()
+}
+
+// lastFailures has the executions fail that make a job meet its abort criterion.
+func (n *nodes) lastFailures(ctx context.Context) {
+	for round := range 6 {
+		id := muster.JobID(fmt.Sprint("j", round))
+		in := jobs.NewJob{ID: id, Document: "{}", Targets: []muster.Target{{Group: true, Name: "east"}}}
+		in.Config.Abort = []muster.AbortCriterion{{Failure: muster.FailureFailed, ThresholdPercent: 20, MinExecuted: 2}}
+		f := n.at(round)
+		f.may(f.Jobs.CreateJob(ctx, in))
+		f.work(ctx)
+		for i := range 2 {
+			f.report(ctx, thingAt(i), id, muster.InProgress)
+		}
+		n.together(round, func(f *fleet, i int, thing muster.ThingName) {
+			if i < 2 {
+				f.report(ctx, thing, id, muster.Failed)
+			}
+		})
+		d, err := f.Jobs.DescribeJob(ctx, id)
+		if f.must(err); d.Status != muster.JobCanceled {
+			f.complain("%s is %s although two have failed", id, d.Status)
+		}
+		n.settle(ctx)
+	}
+}
+
+// rolloutMeetsEnds has the executions end that a job has while its rollout comes to its end.
+func (n *nodes) rolloutMeetsEnds(ctx context.Context) {
+	const last = "last"
+	f := n.at(0)
+	f.may(f.Registry.CreateThingGroup(ctx, muster.Group{Name: last}, nil))
+	for round := range 12 {
+		id := muster.JobID(fmt.Sprint("j", round))
+		in := jobs.NewJob{ID: id, Document: "{}", Targets: []muster.Target{{Name: string(thingAt(round % fleetThings))}, {Group: true, Name: last}}}
+		in.Config.Rollout.MaximumPerMinute = 1 // the group comes a minute later
+		f := n.at(round)
+		f.may(f.Jobs.CreateJob(ctx, in))
+		f.report(ctx, thingAt(round%fleetThings), id, muster.InProgress)
+		time.Sleep(time.Minute - 2*time.Millisecond)
+		rng := rand.New(rand.NewPCG(n.seed, uint64(round)))
+		time.Sleep(time.Duration(rng.Int64N(int64(6 * time.Millisecond))))
+		n.at(round+1).report(ctx, thingAt(round%fleetThings), id, muster.Succeeded)
+		time.Sleep(time.Minute)
+		n.settle(ctx)
+	}
+}
+
+// deletionMeetsRollouts deletes things while jobs are rolled out to them.
+func (n *nodes) deletionMeetsRollouts(ctx context.Context) {
+	for round := range 6 {
+		id := muster.JobID(fmt.Sprint("j", round))
+		n.together(round, func(f *fleet, i int, thing muster.ThingName) {
+			if i == 0 {
+				f.may(f.Jobs.CreateJob(ctx, jobs.NewJob{ID: id, Document: "{}", Targets: []muster.Target{{Group: true, Name: "east"}}}))
+				return
+			}
+			f.may(nil, f.Registry.DeleteThing(ctx, thing, nil))
+		})
+		n.settle(ctx)
+		for i := range fleetThings {
+			f := n.at(i)
+			f.may(f.Registry.CreateThing(ctx, muster.Thing{Name: thingAt(i), Attributes: map[string]string{"fw": "1"}}))
+			f.may(nil, f.Registry.AddThingToThingGroup(ctx, thingAt(i), "east"))
+		}
+	}
+}
+
+// turns makes jobs that begin at the same instant, in different processes, and of which one may
+// roll out at a time.
+func (n *nodes) turns(ctx context.Context) {
+	for round := range 3 {
+		begin := rollout.FormatTime(now().Minutes(45))
+		for i := range fleetThings / 2 { // for things of their own, or they would meet there
+			in := jobs.NewJob{ID: muster.JobID(fmt.Sprint("j", round, "-", i)), Document: "{}"}
+			in.Targets = []muster.Target{{Name: string(thingAt(2 * i))}, {Name: string(thingAt(2*i + 1))}}
+			in.Config.Rollout.MaximumPerMinute = 6
+			in.Config.Schedule.StartTime = begin
+			f := n.at(i)
+			_, err := f.Jobs.CreateJob(ctx, in)
+			f.must(err)
+		}
+		time.Sleep(44 * time.Minute)
+		for range 200 {
+			time.Sleep(time.Second)
+			n.judgeTurns()
+		}
+		n.settle(ctx)
+	}
+}
+
+// judgeTurns complains if more jobs roll out than may.
+func (n *nodes) judgeTurns() {
+	n.at(0).must(n.store.View(context.Background(), func(r store.Reader) error {
+		var rolling []string
+		for row, err := range r.Scan("concurrent", "", "") {
+			if err != nil {
+				return err
+			}
+			rolling = append(rolling, row.Key)
+		}
+		if most := n.concurrent; len(rolling) > most {
+			n.at(0).complain("%v roll out, and %d may", rolling, most)
+		}
+		return nil
+	}))
+}
+
+// oneQueue gives a thing one job after the other, each in another process.
+func (n *nodes) oneQueue(ctx context.Context) {
+	for round := range 40 {
+		id := muster.JobID(fmt.Sprint("j", round))
+		f := n.at(round)
+		f.may(f.Jobs.CreateJob(ctx, jobs.NewJob{ID: id, Document: "{}", Targets: []muster.Target{{Name: "t0"}}}))
+		n.at(round+1).report(ctx, "t0", id, muster.Succeeded)
+	}
+	n.settle(ctx)
+}
+
+// smallJobs makes jobs for few things: each has its execution when the job is answered, in
+// whatever process it looks.
+func (n *nodes) smallJobs(ctx context.Context) {
+	for round := range 4 {
+		n.together(round, func(f *fleet, i int, thing muster.ThingName) {
+			id := muster.JobID(fmt.Sprint("j", round, "-", i))
+			_, err := f.Jobs.CreateJob(ctx, jobs.NewJob{ID: id, Document: "{}", Targets: []muster.Target{{Name: string(thing)}, {Name: "t0"}}})
+			if f.may(nil, err); err != nil {
+				return
+			}
+			if _, err := n.at(i+1).Jobs.DescribeExecution(ctx, jobs.DescribeInput{Thing: thing, Job: id}); err != nil {
+				f.complain("%s is answered, and %s has not got it in another process: %v", id, thing, err)
+			}
+		})
+	}
+	n.settle(ctx)
 }

@@ -115,14 +115,21 @@ func (l *lane) again(b *batch, err error) bool {
 	case errors.Is(err, errAlone):
 	case !errors.Is(err, store.ErrAgain):
 		return false
-	case !b.refuse():
+	case !l.refused(b):
 		return false
 	case b.refused < aloneAfter || l.narrow || b.alone || !l.c.Shared():
 		return true
 	}
 	l.c.gate.close()
 	b.alone = true
+	l.c.alone.Add(1)
 	return true
+}
+
+// refused counts a refusal of a batch, and reports whether the batch runs again.
+func (l *lane) refused(b *batch) bool {
+	l.c.refused.Add(1)
+	return b.refuse()
 }
 
 // giveUp ends a transaction that is not applied. There may be none.

@@ -1,7 +1,9 @@
 package datafolder
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -20,6 +22,11 @@ func (f Folder) empty() error {
 
 // Clear deletes what a reset has renamed. Call it when there is a new store: until then it
 // proves that the old one was not lost.
-func (f Folder) Clear() error { return os.RemoveAll(f.emptied()) }
+func (f Folder) Clear() error {
+	if _, err := os.Lstat(f.emptied()); errors.Is(err, fs.ErrNotExist) {
+		return nil // also where nothing can be removed
+	}
+	return os.RemoveAll(f.emptied())
+}
 
 func (f Folder) emptied() string { return filepath.Join(string(f), "db.reset") }

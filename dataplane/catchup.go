@@ -1,6 +1,8 @@
 package dataplane
 
 import (
+	"strings"
+
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/store"
@@ -35,6 +37,52 @@ func (n *Notifier) Followed() []jobs.News {
 	}
 	return all
 }
+
+// Again is for somebody who has come here with some subscriptions and may have missed elsewhere
+// what they are for: the newest state is published once more. It returns the queues that the
+// filters name, for jobs.CatchUp. wide says that there are filters with wildcards among them, whose
+// queues are those of which Redeliver of jobs.Jobs knows.
+func (n *Notifier) Again(filters []string) (all []jobs.News, wide bool) {
+	for _, name := range filters {
+		if strings.ContainsAny(name, "+#") {
+			wide = true
+			continue
+		}
+		topic, ok := ParseTopic(name)
+		if !ok || topic.Kind != NotifyList && topic.Kind != NotifyNext {
+			continue
+		}
+		key := store.QueueKey{Thing: topic.Thing, Namespace: topic.Namespace}
+		n.laneOf(key.Thing).untell(key)
+		all = append(all, jobs.News{QueueKey: key, Change: muster.Change{List: topic.Kind == NotifyList, Next: topic.Kind == NotifyNext}})
+	}
+	if wide {
+		for i := range n.lanes {
+			n.lanes[i].untellAll()
+		}
+	}
+	return all, wide
+}
+
+// untell has what was published last of a queue count as news, and nothing older.
+func (l *lane) untell(key store.QueueKey) {
+	l.telling.Lock()
+	defer l.telling.Unlock()
+	if t, ok := l.told[key]; ok {
+		l.told[key] = t.before()
+	}
+}
+
+// untellAll is untell for all queues.
+func (l *lane) untellAll() {
+	l.telling.Lock()
+	defer l.telling.Unlock()
+	for key, t := range l.told {
+		l.told[key] = t.before()
+	}
+}
+
+func (t told) before() told { return told{max(t.list-1, 0), max(t.next-1, 0)} }
 
 // least returns the revision up to which all of a change was told.
 func (t told) least(change muster.Change) int64 {

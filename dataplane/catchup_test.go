@@ -3,14 +3,11 @@ package dataplane
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/store"
 )
@@ -79,28 +76,52 @@ func TestRatesAreDivided(t *testing.T) {
 	}
 }
 
-// BenchmarkWants is what a thing that another node tells of costs if nobody here listens to it.
-func BenchmarkWants(b *testing.B) {
-	g, err := gateway.New(b.Context(), gateway.Options{Authorizer: nobody{}})
-	if err != nil {
-		b.Fatal(err)
+// Who comes from another node is told the newest state once more, and nothing older.
+func TestAgain(t *testing.T) {
+	b := &board{}
+	n := NewNotifier(NotifierOptions{Publisher: b})
+	ended, end := context.WithCancel(t.Context())
+	end()
+	lamp := store.QueueKey{Thing: "lamp"}
+	tell := func(rev int64) int {
+		n.Notify([]jobs.Notification{{QueueKey: lamp, Queue: muster.Queue{Thing: "lamp", Rev: rev}, Change: muster.Change{List: true}}})
+		_ = n.Run(ended) // publishes what waits
+		return len(b.messages["$aws/things/lamp/jobs/notify"])
 	}
-	n := NewNotifier(NotifierOptions{Publisher: g})
-	keys := make([]store.QueueKey, 512)
-	for i := range keys {
-		keys[i].Thing = muster.ThingName(fmt.Sprintf("thing-%06d", i))
+	if tell(5) != 1 || tell(5) != 1 {
+		t.Error("what is no news is published")
 	}
-	b.ReportAllocs()
-	for i := 0; b.Loop(); i++ {
-		if n.Wants(keys[i%len(keys)], muster.Change{List: true, Next: true}) {
-			b.Fatal("somebody listens")
-		}
+	got, wide := n.Again([]string{"$aws/things/lamp/jobs/notify", "$aws/things/lamp/jobs/get/accepted", "news"})
+	if want := []jobs.News{{QueueKey: lamp, Change: muster.Change{List: true}}}; !slices.Equal(got, want) || wide {
+		t.Errorf("Again = %v, %v, want %v", got, wide, want)
+	}
+	if tell(4) != 1 {
+		t.Error("an older state is published after a newer one")
+	}
+	if tell(5) != 2 || tell(5) != 2 {
+		t.Error("the newest state is not published once more")
+	}
+	if got, wide := n.Again([]string{"$aws/things/+/jobs/notify"}); len(got) > 0 || !wide {
+		t.Errorf("of a filter with a wildcard, Again = %v, %v", got, wide)
+	}
+	if tell(4) != 2 || tell(5) != 3 {
+		t.Error("the newest state is not published once more to who has subscribed with a wildcard")
 	}
 }
 
-// nobody lets nobody connect.
-type nobody struct{}
-
-func (nobody) Connect(context.Context, gateway.Connect) (gateway.Grant, error) {
-	return nil, errors.New("nobody may")
+// What is owed to somebody at another process is not taken to be delivered because nobody is here.
+func TestWhatIsOwedElsewhere(t *testing.T) {
+	var delivered []int64
+	b := &board{unwanted: map[string]bool{"$aws/things/lamp/jobs/notify": true}}
+	n := NewNotifier(NotifierOptions{
+		Publisher: b, Delivered: func(note jobs.Notification) { delivered = append(delivered, note.Queue.Rev) },
+		Elsewhere: func(key store.QueueKey, c muster.Change) bool { return key.Thing == "lamp" && c.List },
+	})
+	n.Notify([]jobs.Notification{
+		{QueueKey: store.QueueKey{Thing: "lamp"}, Queue: muster.Queue{Rev: 1}, Change: muster.Change{List: true}},
+		{QueueKey: store.QueueKey{Thing: "lamp"}, Queue: muster.Queue{Rev: 2}},
+	})
+	if want := []int64{2}; !slices.Equal(delivered, want) {
+		t.Errorf("delivered %v, want %v", delivered, want)
+	}
 }

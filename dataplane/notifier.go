@@ -37,6 +37,9 @@ type NotifierOptions struct {
 	// Delivered is called with each notification whose messages are safe; it is
 	// meant to be Delivered of jobs.Jobs. Nil is allowed.
 	Delivered func(jobs.Notification)
+	// Elsewhere reports whether a notification that has no receiver here may have one in another
+	// process that must get it, and calls Delivered then. It must be quick. Nil is never.
+	Elsewhere func(store.QueueKey, muster.Change) bool
 	Turns     *turns.Turns // of background work; nil holds nothing back
 	Log       *slog.Logger // nil discards
 }
@@ -69,6 +72,9 @@ func NewNotifier(o NotifierOptions) *Notifier {
 	if o.Delivered == nil {
 		o.Delivered = func(jobs.Notification) {}
 	}
+	if o.Elsewhere == nil {
+		o.Elsewhere = func(store.QueueKey, muster.Change) bool { return false }
+	}
 	n := &Notifier{o: o, seed: maphash.MakeSeed()}
 	for i := range n.lanes {
 		n.lanes[i] = lane{limit: laneMax, arrived: make(chan struct{}, 1), told: map[store.QueueKey]told{}, toldLimit: toldMin}
@@ -81,12 +87,14 @@ func NewNotifier(o NotifierOptions) *Notifier {
 // subscribers costs no more than finding that out.
 func (n *Notifier) Notify(notes []jobs.Notification) {
 	for _, note := range notes {
+		owed := note.Change
 		note.List = note.List && n.o.Publisher.Wanted(notificationTopic(NotifyList, note.QueueKey))
 		note.Next = note.Next && n.o.Publisher.Wanted(notificationTopic(NotifyNext, note.QueueKey))
-		if !note.Any() {
-			n.o.Delivered(note)
-		} else {
+		switch {
+		case note.Any():
 			n.laneOf(note.Thing).add(note)
+		case !n.o.Elsewhere(note.QueueKey, owed):
+			n.o.Delivered(note)
 		}
 	}
 }

@@ -7,24 +7,51 @@ import (
 )
 
 // attach gives the client of an authorised CONNECT its session and answers. If another connection has the client id, that one
-// ends; attach does not wait for its end (MQ-8).
-func (s *Server) attach(c *conn, p *packet.Connect) {
+// ends; attach does not wait for its end (MQ-8). On one of several nodes got is what became of the claim of the session; it is nil on a
+// server that is alone.
+func (s *Server) attach(c *conn, p *packet.Connect, got *Claimed) {
 	sh := s.registry.shard(c.hello.ClientID)
 	sh.mu.Lock()
 	old := sh.sessions[c.hello.ClientID]
-	sess, present := old, old != nil && old.suits(c)
+	var stale *conn
+	var late *will
+	if got != nil {
+		var ok bool
+		if old, stale, late, ok = s.nodes.inherit(sh, old, c.hello.ClientID, got); !ok {
+			sh.mu.Unlock()
+			c.end(errTakenOver)
+			return
+		}
+	}
+	sess, present := old, old != nil && old.suits(c.hello, c.grant.Principal())
 	if !present {
 		sess = s.newSession(c.hello.ClientID, c.version, c.grant.Principal())
+		if got != nil && got.Fresh && c.hello.Expiry > 0 {
+			sess.expiry, sess.saved, sess.current = c.hello.Expiry, true, true // it was stored with the claim
+		}
+	}
+	if got != nil {
+		sess.heldBy(got.Hold)
+		if old != nil {
+			old.heldBy(got.Hold)
+		}
 	}
 	idle := time.Duration(keepAlive(p.KeepAlive)) * time.Second * 3 / 2
 	if !c.adopt(sess, idle) {
+		if got != nil && old == nil {
+			sess.discard(false) // also what was stored for it: nobody was told of it
+		}
 		sh.mu.Unlock()
+		s.publishWill(late)
+		stale.takenOver()
 		return
 	}
 	var victim *conn
-	var late *will
 	if old != nil {
-		victim, late = old.vacate(present)
+		var due *will
+		if victim, due = old.vacate(present); due != nil {
+			late = due
+		}
 		sess.visits = old.visits
 	}
 	sh.sessions[c.hello.ClientID] = sess
@@ -36,21 +63,30 @@ func (s *Server) attach(c *conn, p *packet.Connect) {
 	s.count.connections.Add(1)
 	c.arm(time.Now().Add(idle))
 	s.publishWill(late)
-	if victim != nil {
-		victim.end(errTakenOver)
-	}
+	victim.takenOver()
+	stale.takenOver()
 	s.tellPresence(c, true, None)
+	if got != nil {
+		s.nodes.took(sess, *got)
+	}
+}
+
+// takenOver ends c, which may be nil, because its client has another connection.
+func (c *conn) takenOver() {
+	if c != nil {
+		c.end(errTakenOver)
+	}
 }
 
 func (s *Server) newSession(client string, version byte, principal string) *session {
 	return &session{server: s, client: client, version: version, principal: principal, serial: s.serials.Add(1)}
 }
 
-// suits reports whether c may continue the session: a kept one, asked for, of the same protocol (MQ-12) and the same principal.
-func (s *session) suits(c *conn) bool {
+// suits reports whether a client may continue the session: a kept one, asked for, of the same protocol (MQ-12) and the same principal.
+func (s *session) suits(hello *Connect, principal string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !c.hello.Clean && s.persistent() && s.version == c.version && s.principal == c.grant.Principal()
+	return !hello.Clean && s.persistent() && s.version == hello.Version && s.principal == principal
 }
 
 // vacate takes the session from its connection; unless it is continued, it ends. vacate returns the connection, and the delayed will that is
@@ -66,7 +102,7 @@ func (s *session) vacate(continued bool) (victim *conn, late *will) {
 		s.rest()
 	}
 	if !continued {
-		s.discard()
+		s.discard(true)
 		return victim, late
 	}
 	if victim != nil {
@@ -89,10 +125,13 @@ func (s *session) begin(c *conn, p *packet.Connect, present bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.conn = c
-	s.away.Store(false)
+	s.goAway(false)
 	s.keepFor(c.hello.Expiry)
 	s.visits++
 	c.visit = s.visits
+	if s.epoch != 0 {
+		c.visit, c.epoch = s.epoch, s.epoch
+	}
 	for _, sub := range append([]*subscription(nil), s.subs...) {
 		if err := s.server.maySubscribe(c.grant, sub.filter); err != nil {
 			s.drop(sub)
@@ -100,7 +139,7 @@ func (s *session) begin(c *conn, p *packet.Connect, present bool) {
 	}
 	c.send(c.welcome(p, present, s.expiry))
 	if !s.persistent() && s.saved {
-		s.server.journal.add(Change{Kind: DropSession, Client: s.client})
+		s.change(Change{Kind: DropSession})
 		s.saved = false
 	}
 	s.save()
@@ -142,7 +181,7 @@ func (s *Server) detach(c *conn, w *will) (delayed bool) {
 	sess.rest()
 	if !sess.persistent() {
 		delete(sh.sessions, sess.client)
-		sess.discard()
+		sess.discard(false)
 		return false
 	}
 	now := time.Now()
@@ -178,7 +217,7 @@ func (s *session) overdue(now time.Time) (w *will) {
 	if a == nil {
 		return nil
 	}
-	ends := !now.Before(a.expires)
+	ends := !now.Before(a.expires) && !s.linger(now)
 	if a.will != nil && (ends || !now.Before(a.willDue)) {
 		w, a.will = a.will, nil
 	}
@@ -187,7 +226,7 @@ func (s *session) overdue(now time.Time) (w *will) {
 		return w
 	}
 	delete(sh.sessions, s.client)
-	s.discard()
+	s.discard(false)
 	return w
 }
 

@@ -16,7 +16,7 @@ func supersede(changes []Change) []Change {
 	newest := map[string]int{}  // client: place of the last PutSession
 	for i, c := range changes {
 		switch c.Kind {
-		case DropSession:
+		case DropSession, Release:
 			dropped[c.Client] = i
 		case PutSession:
 			newest[c.Client] = i
@@ -53,27 +53,27 @@ func supersede(changes []Change) []Change {
 // not reach the disk.
 func annul(changes []Change) []Change {
 	type key struct {
-		client string
-		number uint64
+		client        string
+		number, epoch uint64
 	}
 	dropped := map[key]bool{}
 	for _, c := range changes {
 		if c.Kind == DropMessage {
-			dropped[key{c.Client, c.Number}] = false
+			dropped[key{c.Client, c.Number, c.Epoch}] = false
 		}
 	}
 	if len(dropped) == 0 {
 		return changes
 	}
 	for _, c := range changes {
-		k := key{c.Client, c.Number}
+		k := key{c.Client, c.Number, c.Epoch}
 		if _, ok := dropped[k]; ok && c.Kind == AddMessage {
 			dropped[k] = true
 		}
 	}
 	kept := changes[:0]
 	for _, c := range changes {
-		if both := dropped[key{c.Client, c.Number}]; !both || c.Kind != AddMessage && c.Kind != DropMessage {
+		if both := dropped[key{c.Client, c.Number, c.Epoch}]; !both || c.Kind != AddMessage && c.Kind != DropMessage {
 			kept = append(kept, c)
 		}
 	}

@@ -36,6 +36,7 @@ type conn struct {
 	problems  bool
 	life      [16]byte // UUID of the connection, for presence
 	visit     uint64   // number of the connection among the client's
+	epoch     uint64   // the same on one of several nodes; 0 on a server that is alone
 
 	// Of the reader alone.
 	partial []byte            // the beginning of a packet
@@ -61,6 +62,8 @@ type held struct {
 	acks []byte // PUBACKs
 	ids  []uint16
 	wait *commit // the last of what they wait for
+
+	waits []*commit // all of it, on one of several nodes
 }
 
 // end ends the connection: the first call decides why. It does not wait for the client or for the reader.

@@ -53,8 +53,17 @@ func (c *conn) first(f packet.Frame) *ending {
 	if at := grant.until(); !at.IsZero() {
 		hello.Peer.Until = earlier(at, hello.Peer.Until)
 	}
+	var got *Claimed
+	if n := c.server.nodes; n != nil {
+		defer n.claims.begin()()
+		claimed, err := n.claim(ctx, hello, grant.Principal())
+		if err != nil {
+			return c.refuse(p, hello, packet.UnspecifiedError, err)
+		}
+		got = &claimed
+	}
 	c.settleIn(p, hello, grant)
-	c.server.attach(c, p)
+	c.server.attach(c, p, got)
 	if grant.over(time.Now()) { // its rights ended before the connection could be found
 		return errOver
 	}

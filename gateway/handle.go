@@ -145,8 +145,12 @@ func (c *conn) acknowledge(id uint16, reason packet.Reason, wait *commit) {
 	if c.held == nil {
 		c.held = &held{}
 	}
-	if wait != nil {
+	switch {
+	case wait == nil:
+	case c.server.nodes == nil:
 		c.held.wait = wait // batches are written in order: the last one is done last
+	default:
+		c.held.waits = append(c.held.waits, wait)
 	}
 	c.held.acks = ack.Append(c.held.acks, c.version)
 	c.held.ids = append(c.held.ids, id)
@@ -157,11 +161,16 @@ func (c *conn) settle() *ending {
 	if c.held == nil {
 		return nil
 	}
-	<-c.held.wait.done
+	if c.server.nodes != nil {
+		c.held.wait = c.server.journal.all(c.held.waits)
+	}
 	held := c.held
+	if held.wait != nil {
+		<-held.wait.done
+	}
 	c.held = nil
-	if err := held.wait.err; err != nil {
-		return &ending{ServerError, packet.UnspecifiedError, err}
+	if held.wait != nil && held.wait.err != nil {
+		return &ending{ServerError, packet.UnspecifiedError, held.wait.err}
 	}
 	c.sendRaw(held.acks)
 	return nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -25,18 +26,20 @@ var errStopped = errors.New("gateway: stopped before the session store took the 
 // settled until then.
 type journal struct {
 	store SessionStore // nil: nothing is kept
+	nodes *nodes       // nil for a server that is alone
 	log   *slog.Logger
 	wake  chan struct{} // 1 slot
 
-	mu      sync.Mutex // guards what follows; a leaf
-	pending []Change
-	bound   int     // of pending, which is compacted then
-	tries   int     // that are left once the server stops; negative before
-	next    *commit // of pending; nil while it is empty
-	stopped bool
+	mu       sync.Mutex // guards what follows; a leaf
+	pending  []Change
+	bound    int                // of pending, which is compacted then
+	tries    int                // that are left once the server stops; negative before
+	next     *commit            // of pending; nil while it is empty
+	releases map[string]*commit // by client: that its hold is released, while that is not durable; nil for a server that is alone
+	stopped  bool
 }
 
-// commit is one batch on its way.
+// commit is one batch on its way, or what other nodes are to do.
 type commit struct {
 	done  chan struct{} // closed when err is settled
 	err   error
@@ -59,6 +62,9 @@ func (j *journal) add(c Change) *commit {
 	}
 	if j.stopped {
 		return &commit{done: closed, err: errStopped}
+	}
+	if c.Kind == Release {
+		j.releases[c.Client] = j.next
 	}
 	if j.pending = append(j.pending, c); len(j.pending) >= j.bound {
 		j.pending = compact(j.pending)
@@ -131,8 +137,9 @@ func (j *journal) flush(ctx context.Context) {
 		return
 	}
 	var err error
+	var w Written
 	for failures := 0; len(batch) > 0; {
-		if err = j.store.Write(ctx, batch); err == nil {
+		if w, err = j.write(ctx, batch); err == nil {
 			break
 		}
 		if failures++; failures&(failures-1) == 0 { // the first, second, fourth …
@@ -149,11 +156,102 @@ func (j *journal) flush(ctx context.Context) {
 			break
 		}
 	}
+	if j.nodes == nil {
+		j.settle(c, err)
+		return
+	}
+	j.forget(batch, c)
+	var handed *commit
+	if err == nil {
+		handed = j.nodes.written(batch, w)
+	}
+	if handed == nil {
+		j.settle(c, err)
+		return
+	}
+	j.then(handed, func(err error) { j.settle(c, err) })
+}
+
+func (j *journal) write(ctx context.Context, batch []Change) (Written, error) {
+	if j.nodes == nil {
+		return Written{}, j.store.Write(ctx, batch)
+	}
+	return j.nodes.store.WriteAs(ctx, j.nodes.o.Node, batch)
+}
+
+// settle settles c, unless it is settled, and calls those that wait for it.
+func (j *journal) settle(c *commit, err error) {
 	j.mu.Lock()
+	select {
+	case <-c.done:
+		j.mu.Unlock()
+		return
+	default:
+	}
 	c.err = err
 	close(c.done)
 	j.mu.Unlock()
 	for _, f := range c.after {
 		f(err)
 	}
+}
+
+// released returns when no release of the hold of a client is on its way, or when ctx ends.
+func (j *journal) released(ctx context.Context, client string) {
+	j.mu.Lock()
+	c := j.releases[client]
+	j.mu.Unlock()
+	if c == nil {
+		return
+	}
+	select {
+	case <-c.done:
+	case <-ctx.Done():
+	}
+}
+
+// forget forgets the releases that c has made durable.
+func (j *journal) forget(batch []Change, c *commit) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, change := range batch {
+		if change.Kind == Release && j.releases[change.Client] == c {
+			delete(j.releases, change.Client)
+		}
+	}
+}
+
+// all returns a commit that is settled when all of some are, with an error if one of them was; nil if all of them are without one.
+func (j *journal) all(some []*commit) *commit {
+	var open []*commit
+	for _, c := range some {
+		if c == nil {
+			continue
+		}
+		select {
+		case <-c.done:
+			if c.err != nil {
+				return c
+			}
+		default:
+			open = append(open, c)
+		}
+	}
+	if len(open) < 2 {
+		for _, c := range open {
+			return c
+		}
+		return nil
+	}
+	all := &commit{done: make(chan struct{})}
+	var left atomic.Int32
+	left.Store(int32(len(open)))
+	for _, c := range open {
+		j.then(c, func(err error) {
+			if left.Add(-1) == 0 || err != nil {
+				j.settle(all, err)
+			}
+		})
+	}
+	return all
 }

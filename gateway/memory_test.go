@@ -13,3 +13,7 @@ func TestMemorySessions(t *testing.T) {
 		return func() gateway.SessionStore { return m }
 	})
 }
+
+func TestMemorySessionsAreShared(t *testing.T) {
+	sessiontest.RunShared(t, func(*testing.T) gateway.SharedSessions { return gateway.NewMemorySessions() })
+}

@@ -13,6 +13,7 @@ type message struct {
 	forward packet.Properties
 	expires time.Time // zero: never
 	latest  bool      // for a client that is away, only the newest of its topic is kept (MQ-55)
+	origin  origin    // zero at QoS 0, and on a server that is alone
 }
 
 // size is what the message counts for in a queue.

@@ -15,6 +15,7 @@ type Presence struct {
 	Grant     Grant
 	Session   string // UUID of this connection
 	Version   uint64 // rises with each connection of the client; equal in the two events of one connection
+	Epoch     uint64 // Version, if it orders the connections of the client with all servers there are; 0 on a server that is alone
 	Cause     Cause  // why it went; None on connect
 }
 
@@ -40,6 +41,7 @@ func (s *Server) tellPresence(c *conn, connected bool, cause Cause) {
 		Grant:     c.grant.unguarded,
 		Session:   uuid.Format(c.life, 4),
 		Version:   c.visit,
+		Epoch:     c.epoch,
 		Cause:     cause,
 	})
 }

@@ -86,7 +86,7 @@ func TestDisconnectClient(t *testing.T) {
 		p.Will = &packet.Will{Topic: "gone", QoS: 1}
 		for _, withWill := range []bool{true, false} {
 			c := b.connectWith(v, p)
-			if !b.DisconnectClient("lamp", withWill, false) {
+			if found, err := b.DisconnectClient(t.Context(), "lamp", withWill, false); !found || err != nil {
 				t.Error("DisconnectClient found nobody")
 			}
 			c.ExpectDisconnect(packet.AdministrativeAction)
@@ -96,10 +96,11 @@ func TestDisconnectClient(t *testing.T) {
 		}
 		watcher.ExpectNothing()
 		c := b.resume(v, "lamp", true)
-		b.DisconnectClient("lamp", false, true)
+		b.DisconnectClient(t.Context(), "lamp", false, true)
 		c.ExpectDisconnect(packet.AdministrativeAction)
 		b.leave(b.resume(v, "lamp", false))
-		if !b.DisconnectClient("lamp", false, true) || b.DisconnectClient("lamp", false, true) {
+		first, _ := b.DisconnectClient(t.Context(), "lamp", false, true)
+		if again, _ := b.DisconnectClient(t.Context(), "lamp", false, true); !first || again {
 			t.Error("DisconnectClient of a session without connection: want true once, then false")
 		}
 	})

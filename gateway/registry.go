@@ -81,6 +81,6 @@ func (r *registry) remove(s *session) {
 	defer s.mu.Unlock()
 	if s.conn == nil && sh.sessions[s.client] == s {
 		delete(sh.sessions, s.client)
-		s.discard()
+		s.discard(false)
 	}
 }

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"cmp"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -22,19 +21,33 @@ func (s *Server) route(m *message, qos byte, retain bool, from *session) (wait *
 	}
 	list := matches.Get().(*[]*subscription)
 	matched, filters := s.index.match((*list)[:0], m.topic)
+	carries := s.nodes != nil && s.nodes.carries(m.topic)
+	if carries {
+		if qos > 0 {
+			s.nodes.number(m)
+		}
+		var more int
+		matched, more = s.nodes.remote.match(matched, m.topic)
+		filters += more
+	}
 	matched, shared := chooseShared(matched)
 	if filters > 1 || shared {
-		slices.SortFunc(matched, func(a, b *subscription) int { return cmp.Compare(a.session.serial, b.session.serial) })
+		matched = bySession(matched)
 	}
-	for i := 0; i < len(matched); {
-		to, n := matched[i].session, 1
-		for i+n < len(matched) && matched[i+n].session == to {
-			n++
+	if s.nodes == nil {
+		for i := 0; i < len(matched); {
+			n := sameSession(matched[i:])
+			if w := matched[i].session.deliver(m, matched[i:i+n], qos, retain, matched[i].session == from); w != nil {
+				wait = w // the last one: batches are written in order
+			}
+			i += n
 		}
-		if w := to.deliver(m, matched[i:i+n], qos, retain, to == from); w != nil {
-			wait = w // the last one: batches are written in order
+	} else {
+		waits := s.deliverAll(matched, m, qos, retain, from)
+		if carries && qos > 0 {
+			waits = append(waits, s.nodes.unknown(m, retain, matched)...)
 		}
-		i += n
+		wait = s.journal.all(append(waits, wait))
 	}
 	clear(matched)
 	*list = matched[:0]
@@ -42,9 +55,34 @@ func (s *Server) route(m *message, qos byte, retain bool, from *session) (wait *
 	return wait
 }
 
+// sameSession returns how many of the first subscriptions are of one session.
+func sameSession(matched []*subscription) (n int) {
+	for n = 1; n < len(matched) && matched[n].session == matched[0].session; n++ {
+	}
+	return n
+}
+
+// deliverAll hands m to the sessions of matched, in which those of one are together, and to other nodes. It returns commits to wait for, some of
+// which may be nil.
+func (s *Server) deliverAll(matched []*subscription, m *message, qos byte, retain bool, from *session) (waits []*commit) {
+	for i := 0; i < len(matched); {
+		to, n := matched[i].session, sameSession(matched[i:])
+		if to.peer != nil {
+			waits = append(waits, s.nodes.carry(m, matched[i:i+n], qos, retain, 0))
+		} else if w := to.deliver(m, matched[i:i+n], qos, retain, to == from); w != nil && (len(waits) == 0 || waits[len(waits)-1] != w) {
+			waits = append(waits, w)
+		}
+		i += n
+	}
+	return waits
+}
+
 // Wanted reports whether any session, connected or kept, is subscribed to the topic called name. It saves its caller making a message
 // that has no receiver.
 func (s *Server) Wanted(name string) bool {
+	if s.nodes != nil && s.nodes.wanted(name) {
+		return true
+	}
 	if s.index.events.Load() == 0 && strings.HasPrefix(name, eventTopics) { // each connection asks for several
 		return false
 	}
@@ -61,6 +99,9 @@ func (s *Server) Wanted(name string) bool {
 func (s *Server) Kept(name string) bool {
 	if s.o.Sessions == nil {
 		return false
+	}
+	if s.nodes != nil {
+		return s.nodes.kept(name)
 	}
 	list := matches.Get().(*[]*subscription)
 	matched, _ := s.index.match((*list)[:0], name)

@@ -37,10 +37,11 @@ type Options struct {
 	Interest   func(Interest) // called for each SUBSCRIBE and UNSUBSCRIBE; must be quick; nil is allowed
 	Log        *slog.Logger   // nil discards
 	Limits     Limits
-	Room       func() bool // whether messages of clients may be kept for later; must be quick; nil: always
-	Calm       func()      // called after a storm of connections, whose garbage may go then: at most once a minute, on a goroutine that Run waits for; nil is allowed
-	Goroutines bool        // give each connection a goroutine even where the system can do without (Linux)
-	SlimTLS    bool        // shrink TLS connections after their handshake, if package slimtls trusts this version of Go
+	Room       func() bool  // whether messages of clients may be kept for later; must be quick; nil: always
+	Calm       func()       // called after a storm of connections, whose garbage may go then: at most once a minute, on a goroutine that Run waits for; nil is allowed
+	Goroutines bool         // give each connection a goroutine even where the system can do without (Linux)
+	Nodes      *NodeOptions // not nil: this is one of several servers, and Sessions must be a SharedSessions
+	SlimTLS    bool         // shrink TLS connections after their handshake, if package slimtls trusts this version of Go
 }
 
 // Server is one node of the device gateway. Its methods may be called from any goroutine.
@@ -51,6 +52,7 @@ type Server struct {
 	registry *registry
 	wheel    *wheel
 	journal  *journal
+	nodes    *nodes           // nil for a server that is alone
 	pool     *admission.Pool  // of connections before the end of their CONNECT
 	slim     *slimtls.Slimmer // nil: TLS connections stay as they are
 	retained *retained
@@ -68,7 +70,7 @@ type Server struct {
 	serving sync.WaitGroup // of open
 }
 
-// New returns a server holding the stored sessions and retained messages. It serves no client until Run runs and a
+// New returns a server holding the stored sessions and retained messages; one of several nodes has none of the sessions before it claims them. It serves no client until Run runs and a
 // Serve method is called.
 func New(ctx context.Context, o Options) (*Server, error) {
 	if o.Authorizer == nil {
@@ -104,14 +106,19 @@ func New(ctx context.Context, o Options) (*Server, error) {
 			s.log.Warn("TLS connections keep their full size", "err", err)
 		}
 	}
-	if o.Sessions == nil {
+	if o.Sessions == nil && o.Nodes == nil {
 		return s, nil
 	}
-	err := o.Sessions.Load(ctx, func(r StoredSession) error {
+	if o.Nodes != nil {
+		shared, ok := o.Sessions.(SharedSessions)
+		if !ok {
+			return nil, errors.New("gateway: several nodes need a SharedSessions")
+		}
+		s.joinNodes(*o.Nodes, shared)
+	} else if err := o.Sessions.Load(ctx, func(r StoredSession) error {
 		s.registry.shard(r.Client).sessions[r.Client] = s.restore(r, now)
 		return nil
-	})
-	if err != nil {
+	}); err != nil {
 		return nil, fmt.Errorf("load sessions: %w", err)
 	}
 	if err := o.Sessions.LoadRetained(ctx, s.retained.restore); err != nil {
@@ -128,6 +135,12 @@ func (s *Server) Run(ctx context.Context) error {
 	defer stopWriting()
 	var journal, calming sync.WaitGroup
 	journal.Go(func() { s.journal.run(writing) })
+	if s.nodes != nil {
+		talking, stopTalking := context.WithCancel(context.WithoutCancel(ctx))
+		var nodes sync.WaitGroup
+		nodes.Go(func() { s.nodes.run(talking) })
+		defer func() { s.nodes.end(); stopTalking(); nodes.Wait() }()
+	}
 	defer calming.Wait()
 	beat := time.NewTicker(tick)
 	defer beat.Stop()
@@ -144,6 +157,9 @@ func (s *Server) Run(ctx context.Context) error {
 		case <-stopping:
 			stopping, drained = nil, make(chan struct{})
 			s.journal.hurry()
+			if s.nodes != nil {
+				s.nodes.hurry()
+			}
 			go func() {
 				defer close(drained)
 				s.drain()

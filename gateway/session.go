@@ -21,6 +21,7 @@ type session struct {
 	version   byte
 	principal string
 	serial    uint64 // tells sessions apart, in order of their making
+	peer      *peer  // not nil if this stands for sessions of another node; then the rest means nothing
 
 	away atomic.Bool
 
@@ -34,10 +35,14 @@ type session struct {
 	queued   int        // bytes in queue
 	inFlight []delivery // sent, not acknowledged; oldest first
 	lastID   uint16
-	stored   uint64 // last number given to a stored delivery
-	saved    bool   // the store knows the session
-	current  bool   // what it knows is what there is to know while the client is connected
-	visits   uint64 // connections so far
+	stored   uint64               // last number given to a stored delivery
+	saved    bool                 // the store knows the session
+	epoch    uint64               // of the claim by which this node has the session; 0 on a server that is alone
+	moved    *place               // where it is, if another node has it; nil otherwise
+	ahead    []SubscriptionRecord // what the store knows beyond current, of a SUBSCRIBE under way
+	came     *came                // nil unless another node had the session before
+	current  bool                 // what it knows is what there is to know while the client is connected
+	visits   uint64               // connections so far
 }
 
 // absence is what a session has while its client is away.
@@ -68,6 +73,14 @@ func (s *session) deliver(m *message, subs []*subscription, publish byte, retain
 	}
 	if !wanted {
 		return nil
+	}
+	if qos > 0 && (s.moved != nil || s.came != nil) {
+		if s.moved != nil {
+			return s.server.nodes.handOn(s.client, s.moved.Hold, m, retain && keepRetain)
+		}
+		if s.came.had(m, time.Now()) {
+			return nil
+		}
 	}
 	return s.enqueue(delivery{message: m, retain: retain && keepRetain}, qos)
 }
@@ -247,7 +260,7 @@ func (s *session) supersede(name string) {
 // rest takes the connection from the session. Messages that were sent and not acknowledged go back to the front of the queue.
 func (s *session) rest() {
 	s.conn = nil
-	s.away.Store(true)
+	s.goAway(true)
 	again := append(s.inFlight, s.queue...)
 	s.inFlight, s.queue, s.queued = nil, nil, 0
 	for _, d := range again {
@@ -263,21 +276,41 @@ func (s *session) rest() {
 	s.trim()
 }
 
-// discard ends the session; it is not kept.
-func (s *session) discard() {
+// goAway notes whether the client is away.
+func (s *session) goAway(away bool) {
+	if s.away.Swap(away) != away && s.server.nodes != nil {
+		s.server.nodes.moved(s.subs, away)
+	}
+}
+
+// discard ends the session; it is not kept. Nor is the hold on it if hold is false.
+func (s *session) discard(hold bool) {
 	if s.over {
 		return
 	}
 	s.over = true
-	if s.saved {
-		s.server.journal.add(Change{Kind: DropSession, Client: s.client})
+	switch {
+	case !hold && s.server.nodes != nil:
+		s.change(Change{Kind: Release})
+	case s.saved:
+		s.change(Change{Kind: DropSession})
 	}
+	s.saved = false
 	for _, sub := range s.subs {
 		sub.removed = true
-		s.server.index.remove(sub)
+		s.server.leave(sub)
 	}
 	s.subs, s.queue, s.queued, s.inFlight = nil, nil, 0, nil
 	s.endAbsence()
+}
+
+// change writes a change of the session to the store, unless another node has the session.
+func (s *session) change(c Change) *commit {
+	if s.moved != nil {
+		return nil
+	}
+	c.Client, c.Epoch = s.client, s.epoch
+	return s.server.journal.add(c)
 }
 
 // endAbsence ends the absence, if there is one, and returns it.

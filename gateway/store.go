@@ -9,7 +9,7 @@ import (
 // package sessiontest.
 //
 // The gateway holds all of them in memory and mirrors their changes to the store: it loads once, then only writes. A store
-// belongs to one Server at a time.
+// belongs to one Server at a time, unless it is a SharedSessions.
 type SessionStore interface {
 	// Load calls each for every stored session, in any order, with its messages in rising order of Number, and stops at the
 	// first error. What each is given belongs to it.
@@ -34,6 +34,7 @@ const (
 	DropMessage                        // the message Number is gone
 	PutRetained                        // Message replaces the retained message of its topic
 	DropRetained                       // the retained message of Message.Topic is gone
+	Release                            // DropSession, and the client's hold is gone too
 )
 
 // Change is one change of one client's stored session, or of one topic's retained message.
@@ -42,7 +43,11 @@ type Change struct {
 	Client  string        // but for PutRetained, DropRetained
 	Session SessionRecord // PutSession
 	Number  uint64        // AddMessage, DropMessage
-	Message MessageRecord // AddMessage, PutRetained; DropRetained: its topic alone
+	Message MessageRecord // AddMessage, PutRetained; DropRetained: its topic alone, and its revision if only that one is to go
+	Epoch   uint64        // of the hold by which the client's session is changed; 0 for a server that is alone
+
+	turn   uint64 // of a retained message among those of its topic here
+	origin origin // of an added message
 }
 
 // StoredSession is a session with its messages as Load finds them.
@@ -86,4 +91,5 @@ type MessageRecord struct {
 	Expires    time.Time `json:"expires,omitzero"`
 	Properties []byte    `json:"properties,omitempty"`
 	Modified   time.Time `json:"modified,omitzero"` // of a retained message: when it was published
+	Revision   uint64    `json:"rev,omitempty"`     // of a retained message that several servers may write: rises with each write of its topic
 }

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"slices"
 	"time"
 
 	"github.com/muster-iot/muster/gateway/packet"
@@ -11,7 +12,7 @@ import (
 // come back at once to what they had, and repeat their subscriptions.
 func (s *session) save() *commit {
 	connected := s.conn != nil
-	if !s.persistent() || s.over || connected && s.current {
+	if !s.persistent() || s.over || s.moved != nil || connected && s.current {
 		return nil
 	}
 	s.saved, s.current = true, connected
@@ -19,10 +20,46 @@ func (s *session) save() *commit {
 	if !connected {
 		r.Away = s.absence.expires.Add(-s.expiry)
 	}
-	for _, sub := range s.subs {
-		r.Subscriptions = append(r.Subscriptions, SubscriptionRecord{sub.filter, sub.qos, sub.noLocal, sub.retainAsPublished})
+	r.Subscriptions = s.subscriptions()
+	if ahead := s.ahead; ahead != nil {
+		if s.ahead = nil; connected && slices.Equal(ahead, r.Subscriptions) {
+			return nil
+		}
 	}
-	return s.server.journal.add(Change{Kind: PutSession, Client: s.client, Session: r})
+	return s.change(Change{Kind: PutSession, Session: r})
+}
+
+func (s *session) subscriptions() (all []SubscriptionRecord) {
+	for _, sub := range s.subs {
+		all = append(all, SubscriptionRecord{sub.filter, sub.qos, sub.noLocal, sub.retainAsPublished})
+	}
+	return all
+}
+
+// storeAhead stores the subscriptions that a SUBSCRIBE will add. It returns a commit to wait for, nil if there is none.
+func (s *session) storeAhead(c *conn, wanted []packet.Subscription, reasons []packet.Reason) *commit {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn != c || !s.persistent() {
+		return nil
+	}
+	all := s.subscriptions()
+	for i, want := range wanted {
+		if reasons[i] != packet.Success {
+			continue
+		}
+		r := SubscriptionRecord{want.Filter, min(want.QoS, 1), want.NoLocal, want.RetainAsPublished}
+		if at := slices.IndexFunc(all, func(r SubscriptionRecord) bool { return r.Filter == want.Filter }); at >= 0 {
+			all[at] = r
+		} else if len(all) < s.server.o.Limits.Subscriptions {
+			all = append(all, r)
+		}
+	}
+	if s.current && slices.Equal(all, s.subscriptions()) {
+		return nil
+	}
+	s.saved, s.ahead = true, all
+	return s.change(Change{Kind: PutSession, Session: SessionRecord{Version: s.version, Principal: s.principal, Expiry: s.expiry, Subscriptions: all}})
 }
 
 // record returns what is stored of the message.
@@ -41,13 +78,13 @@ func (s *session) store(d *delivery) *commit {
 	d.stored = s.stored
 	r := d.record()
 	r.Retain = d.retain
-	return s.server.journal.add(Change{Kind: AddMessage, Client: s.client, Number: d.stored, Message: r})
+	return s.change(Change{Kind: AddMessage, Number: d.stored, Message: r, origin: d.origin})
 }
 
 // forget drops d from the store.
 func (s *session) forget(d *delivery) {
 	if d.stored != 0 {
-		s.server.journal.add(Change{Kind: DropMessage, Client: s.client, Number: d.stored})
+		s.change(Change{Kind: DropMessage, Number: d.stored})
 	}
 }
 
@@ -61,7 +98,7 @@ func (s *Server) restore(r StoredSession, now time.Time) *session {
 		since = now // it was connected until the restart
 	}
 	sess.absence = &absence{expires: since.Add(sess.expiry)}
-	sess.away.Store(true)
+	sess.goAway(true)
 	for _, f := range r.Session.Subscriptions {
 		if _, rest, _ := topic.Share(f.Filter); topic.CheckFilter(rest) == nil {
 			sess.grant(packet.Subscription{Filter: f.Filter, QoS: f.QoS, NoLocal: f.NoLocal, RetainAsPublished: f.RetainAsPublished})

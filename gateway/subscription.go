@@ -46,6 +46,9 @@ func (c *conn) subscribe(f packet.Frame) *ending {
 			return forbidden(fmt.Errorf("subscribe to %q is not permitted", want.Filter))
 		}
 	}
+	if c.server.nodes != nil {
+		defer c.server.nodes.announce(c, p.Subscriptions, reasons)()
+	}
 	e := c.session.subscribe(c, p, reasons)
 	if e == nil {
 		c.server.tellInterest(c, true, reasons, func(i int) string { return p.Subscriptions[i].Filter })
@@ -103,6 +106,22 @@ func (c *conn) unsubscribe(f packet.Frame) *ending {
 	return e
 }
 
+// enter makes a subscription one that messages are delivered to.
+func (s *Server) enter(sub *subscription) {
+	s.index.add(sub)
+	if s.nodes != nil {
+		s.nodes.want(sub.filter, sub.session.away.Load(), +1)
+	}
+}
+
+// leave is the reverse of enter.
+func (s *Server) leave(sub *subscription) {
+	s.index.remove(sub)
+	if s.nodes != nil {
+		s.nodes.want(sub.filter, sub.session.away.Load(), -1)
+	}
+}
+
 // find returns the subscription to filter, or nil.
 func (s *session) find(filter string) *subscription {
 	for _, sub := range s.subs {
@@ -117,7 +136,7 @@ func (s *session) find(filter string) *subscription {
 func (s *session) drop(sub *subscription) {
 	sub.removed = true
 	s.current = false
-	s.server.index.remove(sub)
+	s.server.leave(sub)
 	s.subs = slices.DeleteFunc(s.subs, func(other *subscription) bool { return other == sub })
 }
 
@@ -138,7 +157,7 @@ func (s *session) grant(want packet.Subscription) (granted packet.Reason, fresh 
 	sub.noLocal = want.NoLocal
 	sub.retainAsPublished = want.RetainAsPublished
 	if fresh {
-		s.server.index.add(sub)
+		s.server.enter(sub)
 	}
 	return packet.Reason(sub.qos), fresh
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // deleteConnection serves DeleteConnection.
-func (s *Service) deleteConnection(_ context.Context, c *call) ([]byte, error) {
+func (s *Service) deleteConnection(ctx context.Context, c *call) ([]byte, error) {
 	in := new(wire.DeleteConnectionRequest)
 	if err := in.Decode(&c.request); err != nil {
 		return nil, err
@@ -21,7 +21,11 @@ func (s *Service) deleteConnection(_ context.Context, c *call) ([]byte, error) {
 		return nil, forbidden(err)
 	}
 	withWill := !wire.Or(in.PreventWillMessage, false)
-	if !s.o.Broker.DisconnectClient(*in.ClientID, withWill, wire.Or(in.CleanSession, false)) {
+	found, err := s.o.Broker.DisconnectClient(ctx, *in.ClientID, withWill, wire.Or(in.CleanSession, false))
+	if err != nil {
+		return nil, err
+	}
+	if !found {
 		return nil, muster.Errorf(muster.NotFound, "There is neither a connection nor a session of client %s", *in.ClientID)
 	}
 	return nil, nil

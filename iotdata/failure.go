@@ -65,6 +65,8 @@ func failureOf(err error) failure {
 		return tooLarge.saying(err.Error())
 	case errors.Is(err, gateway.ErrUnserved):
 		return unserved.saying(err.Error())
+	case errors.Is(err, gateway.ErrElsewhere):
+		return unexpected.saying("The server that has this client does not answer. Try again.")
 	}
 	return unexpected.saying("An internal failure occurred. The log of the server has it.")
 }

@@ -24,7 +24,7 @@ type Broker interface {
 	PublishAs(ctx context.Context, g gateway.Grant, m gateway.Message) error
 	Retained(topic string) (gateway.Retained, bool)
 	RetainedAfter(after string, limit int) []gateway.Retained
-	DisconnectClient(client string, withWill, dropSession bool) bool
+	DisconnectClient(ctx context.Context, client string, withWill, dropSession bool) (found bool, err error)
 }
 
 // Options are the parts of a Service. Broker, Account and Now are required.

@@ -62,12 +62,15 @@ func (b *broker) RetainedAfter(after string, limit int) (page []gateway.Retained
 	return page
 }
 
-func (b *broker) DisconnectClient(client string, withWill, dropSession bool) bool {
+func (b *broker) DisconnectClient(_ context.Context, client string, withWill, dropSession bool) (bool, error) {
+	if client == "elsewhere" {
+		return false, gateway.ErrElsewhere
+	}
 	if _, ok := b.clients[client]; !ok {
-		return false
+		return false, nil
 	}
 	b.clients[client] = fmt.Sprintf("will %v, session dropped %v", withWill, dropSession)
-	return true
+	return true, nil
 }
 
 // bench is a service, its broker, and what its requests ended with.
@@ -171,6 +174,7 @@ func TestEveryRefusalIsInTheWordsOfTheAPI(t *testing.T) {
 		{"a client id of ours", everything, "DELETE", "/connections/%24lamp", "", nil, 400, "InvalidRequestException"},
 		{"a client nobody knows", everything, "DELETE", "/connections/pump", "", nil, 404, "ResourceNotFoundException"},
 		{"a client that policy does not allow", onlyA, "DELETE", "/connections/lamp", "", nil, 403, forbidden},
+		{"a client of a node that is silent", everything, "DELETE", "/connections/elsewhere", "", nil, 500, `InternalFailureException {"message":"The server that has this client does not answer. Try again."`},
 		{"another method", everything, "PUT", "/topics/a", "", nil, 405, "MethodNotAllowedException"},
 		{"another path", everything, "GET", "/nothing", "", nil, 404, "ResourceNotFoundException"},
 	}

@@ -85,9 +85,13 @@ func (s *Jobs) newer(r snapshot, news []News) (notes []Notification, err error) 
 	commit.PrefetchView(r.Reader, func(w *commit.Wants) {
 		for _, n := range notes {
 			w.Head(n.QueueKey, tables.jobs.Table, tables.documents.Table)
+			w.Record(tables.outbox.Table, outboxKey(n.QueueKey))
 		}
 	})
 	for i := range notes {
+		if err := notes[i].settle(r.Reader); err != nil {
+			return nil, err
+		}
 		if notes[i].Next {
 			if err := notes[i].showHead(r); err != nil {
 				return nil, err
@@ -95,6 +99,16 @@ func (s *Jobs) newer(r snapshot, news []News) (notes []Notification, err error) 
 		}
 	}
 	return notes, nil
+}
+
+// settle makes a notification one that settles what is owed to the thing, whichever process has
+// written that down.
+func (n *Notification) settle(r store.Reader) error {
+	debt, err := tables.outbox.Get(r, outboxKey(n.QueueKey))
+	if err == nil && debt != nil {
+		n.Change, n.receipt = n.Or(muster.Change{List: debt.List, Next: debt.Next}), debt.Receipt
+	}
+	return err
 }
 
 // showHead adds the head of the queue to a notification, with its job and document.

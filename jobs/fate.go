@@ -174,6 +174,9 @@ func (tx *transaction) endExecution(before, after *muster.Execution, j *muster.J
 	if err := tx.changeExecution(before, after); err != nil || !ends {
 		return err
 	}
+	if mayBeDecided(j) {
+		tx.lookAgain(j.ID)
+	}
 	if after != nil && after.Status == muster.Succeeded {
 		if err := tx.s.catalog.Install(tx.Tx, after.Thing, j.Packages); err != nil {
 			return err

@@ -233,15 +233,20 @@ func (s *Jobs) Delivered(n Notification) {
 }
 
 // Redeliver notifies again of what was still owed when the process stopped. It is
-// called once, when the Audience is ready to publish.
+// called once, when the Audience is ready to publish. Where several processes share the store it
+// leaves to the others what this process's Audience does not keep, and is called again when that has
+// taken sessions over.
 func (s *Jobs) Redeliver(ctx context.Context) error {
 	var debts []store.Row[owing]
 	if err := s.commits.View(ctx, func(r store.Reader) error {
+		debts = nil
 		for row, err := range tables.outbox.Scan(r, "", "") {
 			if err != nil {
 				return err
 			}
-			debts = append(debts, row)
+			if !s.commits.Clustered() || s.audience.Keep(owedQueue(row), muster.Change{List: row.Value.List, Next: row.Value.Next}) {
+				debts = append(debts, row)
+			}
 		}
 		return nil
 	}); err != nil {

@@ -27,6 +27,13 @@ func mayComplete(j *muster.Job) bool {
 	return (j.Selection == muster.Snapshot || j.Over) && j.Status.Active() && j.Rollout.Done
 }
 
+// mayBeDecided reports whether the end of an execution may abort or complete a job which a
+// transaction that runs at the same time changes: its rollout may come to its end, and so may its
+// time. That transaction still sees the execution pending.
+func mayBeDecided(j *muster.Job) bool {
+	return mayAbort(j) || j.Status.Active() && (j.Selection == muster.Snapshot || j.Config.Schedule.EndTime != "")
+}
+
 // isDecided reports whether counts abort or complete j.
 func isDecided(j *muster.Job, counts muster.Counts) bool {
 	if mayAbort(j) {

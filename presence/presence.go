@@ -61,7 +61,7 @@ func (r *Recorder) Presence(p gateway.Presence) {
 	if !muster.ValidThingName(client) {
 		return
 	}
-	next := registry.ConnectionChange{Client: client, Connectivity: muster.Connectivity{
+	next := registry.ConnectionChange{Client: client, Epoch: p.Epoch, Connectivity: muster.Connectivity{
 		Connected: p.Connected, At: muster.At(p.Time), Reason: reason(p), Session: p.Session,
 	}}
 	r.mu.Lock()

@@ -150,3 +150,17 @@ func TestTheRestIsRecordedAtTheEnd(t *testing.T) {
 		t.Errorf("%d changes were recorded, want the one that was left", len(b.changes))
 	}
 }
+
+func TestConnectionsWithSeveralServersAreOrderedByTheirEpoch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &book{}
+		r := New(b, nil)
+		r.Presence(gateway.Presence{Connected: true, Time: time.Now(), Session: "a", Version: 7, Epoch: 7, Client: gateway.Connect{ClientID: "lamp"}})
+		r.Presence(gateway.Presence{Connected: true, Time: time.Now(), Session: "a", Version: 7, Client: gateway.Connect{ClientID: "alone"}})
+		ended, end := context.WithCancel(t.Context())
+		end()
+		if err := r.Run(ended); err != nil || len(b.changes) != 2 || b.changes[0].Epoch != 0 || b.changes[1].Epoch != 7 {
+			t.Errorf("recorded %+v, %v", b.changes, err)
+		}
+	})
+}

@@ -16,6 +16,10 @@ type ConnectionChange struct {
 	Client string // the client id; ignored unless it is the name of a thing
 	muster.Connectivity
 	Whole bool // the connection both began and ended since the change before
+
+	// Epoch is the number of the client's connection, of all that it has with several servers; 0 for a
+	// server that is alone. Of a connection with a higher number nothing is known to this change.
+	Epoch uint64
 }
 
 // connection is what is stored of a thing's connectivity. Session and Process are empty
@@ -23,6 +27,7 @@ type ConnectionChange struct {
 type connection struct {
 	muster.Connectivity
 	Process string `json:",omitempty"` // the server process that wrote it
+	Epoch   uint64 `json:",omitempty"` // of the connection
 }
 
 // connections stores which things are connected. A process that is killed cannot
@@ -67,9 +72,15 @@ func (c *connections) record(tx *commit.Tx, changes []ConnectionChange) error {
 	}
 	for _, change := range changes {
 		name := muster.ThingName(change.Client)
-		old, err := connectionOf(tx, name)
+		known, err := tables.connections.Get(tx, change.Client)
 		if err != nil {
 			return err
+		}
+		var old muster.Connectivity
+		if known != nil {
+			if old = known.Connectivity; change.Epoch < known.Epoch && change.Epoch != 0 {
+				continue // another server has told of a later connection
+			}
 		}
 		if old == (muster.Connectivity{}) { // else the thing exists, since forget removes what is known of one that is deleted
 			ok, err := tables.things.Has(tx, change.Client)
@@ -81,7 +92,7 @@ func (c *connections) record(tx *commit.Tx, changes []ConnectionChange) error {
 			}
 		}
 		if now := old.After(change.Connectivity, change.Whole); now != old {
-			if err := c.write(tx, name, old, now); err != nil {
+			if err := c.write(tx, name, old, now, change.Epoch); err != nil {
 				return err
 			}
 		}
@@ -100,10 +111,10 @@ func connectionOf(r store.Reader, name muster.ThingName) (muster.Connectivity, e
 	return c.Connectivity, nil
 }
 
-// write stores the connectivity of a thing, replaces it in the index, and notes a recheck
+// write stores the connectivity of a thing by the connection with an epoch, replaces it in the index, and notes a recheck
 // for each field that differs.
-func (c *connections) write(tx *commit.Tx, name muster.ThingName, old, now muster.Connectivity) error {
-	stored := connection{Connectivity: now, Process: c.process}
+func (c *connections) write(tx *commit.Tx, name muster.ThingName, old, now muster.Connectivity, epoch uint64) error {
+	stored := connection{Connectivity: now, Process: c.process, Epoch: epoch}
 	if !now.Connected {
 		stored.Session, stored.Process = "", ""
 	}
@@ -188,13 +199,13 @@ func (c *connections) disconnectLeft(tx *commit.Tx) error {
 		return err
 	}
 	for _, name := range left {
-		old, err := connectionOf(tx, name)
+		old, err := tables.connections.Get(tx, string(name))
 		if err != nil {
 			return err
 		}
-		now := old
+		now := old.Connectivity
 		now.Connected, now.At, now.Reason = false, tx.Now, muster.UnknownReason
-		if err := c.write(tx, name, old, now); err != nil {
+		if err := c.write(tx, name, old.Connectivity, now, old.Epoch); err != nil {
 			return err
 		}
 	}

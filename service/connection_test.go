@@ -219,3 +219,31 @@ func TestThingsOfAProcessThatIsGoneAreAbsent(t *testing.T) {
 		t.Errorf("another process has work, too: %+v, %v", agenda, err)
 	}
 }
+
+// Servers gather for a while who came and went. What one tells of a connection after another has told of
+// a later one is left out, and so is the end of a connection that both began and ended meanwhile.
+func TestOfTwoServersTheLaterConnectionCounts(t *testing.T) {
+	s := newStore(t)
+	first := newEnvOn(t, s, Options{Process: "1", Gone: func(string) bool { return false }})
+	second := newEnvOn(t, s, Options{Process: "2", Gone: func(string) bool { return false }})
+	first.register("site", "north", "a")
+	with := func(epoch uint64, whole bool, c registry.ConnectionChange) registry.ConnectionChange {
+		c.Epoch, c.Whole = epoch, whole
+		return c
+	}
+	second.connections(with(2, false, came("a", "2", 1000)))
+	for _, late := range []registry.ConnectionChange{
+		with(1, false, came("a", "1", 2000)), // its clock is ahead
+		with(1, false, went("a", "1", 2000)),
+		with(1, true, went("a", "1", 2000)),
+	} {
+		first.connections(late)
+		first.wantConnected("after late news", "a", true, "NONE")
+	}
+	second.connections(with(2, false, went("a", "2", 3000)))
+	first.wantConnected("after its end", "a", false, "CONNECTION_LOST")
+	first.connections(with(1, false, came("a", "1", 4000)))
+	first.wantConnected("after late news", "a", false, "CONNECTION_LOST")
+	first.connections(with(3, false, came("a", "3", 1000)))
+	first.wantConnected("connected again", "a", true, "NONE")
+}

@@ -6,6 +6,8 @@ import (
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/store/memstore"
+	"github.com/muster-iot/muster/store/storetest"
 )
 
 // A process that stops before a kept subscriber has its message tells it again;
@@ -34,4 +36,25 @@ func TestWhatIsOwedOutlivesTheProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantTold(t, "after it was delivered", again.told())
+}
+
+// Of several processes, each delivers what its own sessions are owed.
+func TestAProcessLeavesWhatIsOwedToSessionsOfOthers(t *testing.T) {
+	site := storetest.NewSite(memstore.New(), 2, 1, 0)
+	keeps := func(thing muster.ThingName) Options {
+		return Options{Audience: audience{keep: func(key store.QueueKey, _ muster.Change) bool { return key.Thing == thing }}}
+	}
+	first := newEnvOnJust(t, site.Join(), keeps("lamp"))
+	first.thing("lamp")
+	first.job("a", "lamp")
+	first.told()
+	for thing, want := range map[muster.ThingName][]string{"pump": nil, "lamp": {"lamp notify QUEUED[a]", "lamp next a QUEUED v1"}} {
+		other := newEnvOnJust(t, site.Join(), keeps(thing))
+		for range 2 {
+			if err := other.Redeliver(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			wantTold(t, "by the process of "+string(thing), other.told(), want...)
+		}
+	}
 }

@@ -90,6 +90,10 @@ func apply(tx store.Tx, c gateway.Change) error {
 	case gateway.DropSession:
 		sessions.Delete(tx, c.Client)
 		return clearInbox(tx, c.Client)
+	case gateway.Release:
+		sessions.Delete(tx, c.Client)
+		holds.Delete(tx, c.Client)
+		return clearInbox(tx, c.Client)
 	case gateway.AddMessage:
 		if known, err := sessions.Has(tx, c.Client); err != nil || !known {
 			return err
@@ -155,8 +159,9 @@ func (all *inboxes) of(client string) ([]gateway.NumberedMessage, error) {
 			continue
 		}
 		m := gateway.NumberedMessage{Message: all.row.Value}
-		if _, err := fmt.Sscanf(store.SplitKey(all.row.Key)[1], "%016x", &m.Number); err != nil {
-			return nil, fmt.Errorf("sessionstore: message key of %q: %w", client, err)
+		var err error
+		if m.Number, err = numberIn(all.row.Key); err != nil {
+			return nil, err
 		}
 		found = append(found, m)
 	}
@@ -168,8 +173,17 @@ func messageKey(client string, number uint64) string {
 	return store.JoinKey(client, fmt.Sprintf("%016x", number))
 }
 
+// numberIn is the inverse of messageKey.
+func numberIn(key string) (number uint64, err error) {
+	parts := store.SplitKey(key)
+	if _, err = fmt.Sscanf(parts[len(parts)-1], "%016x", &number); err != nil {
+		err = fmt.Errorf("sessionstore: message key of %q: %w", parts[0], err)
+	}
+	return number, err
+}
+
 // Tables are the tables of this package.
-func Tables() []store.Checker { return []store.Checker{sessions, messages, retained} }
+func Tables() []store.Checker { return []store.Checker{sessions, messages, retained, holds} }
 
 // Verify decodes every record of sessions and retained messages in a store and calls
 // bad for each that cannot be read.
@@ -178,6 +192,7 @@ func Verify(ctx context.Context, in store.Store, bad func(error)) error {
 		sessions.Check(r, bad)
 		messages.Check(r, bad)
 		retained.Check(r, bad)
+		holds.Check(r, bad)
 		return nil
 	})
 }

@@ -9,7 +9,9 @@ import (
 // Roster is a Shared store that knows which nodes there are. A node is a process that
 // works on the store; its incarnation is the number of that run, which no other has. From
 // its first Beat on it must call Beat about every BeatTime. While it has not done so for
-// TermTime it counts as dead, and anybody may fence it. A node that closes its store is gone
+// TermTime it counts as dead, and any other may fence it that has itself been there for as
+// long: when the store comes back that was away for all, each has the time to say that it
+// lives. A node that closes its store is gone
 // at once, with its leases.
 //
 // Leases divide work, so that it is not done twice. Nothing that must hold rests on them: a

@@ -15,11 +15,13 @@ import (
 	"github.com/muster-iot/muster/cluster"
 	"github.com/muster-iot/muster/cluster/natsbus"
 	"github.com/muster-iot/muster/commit"
+	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/metrics"
 	"github.com/muster-iot/muster/operator"
 	"github.com/muster-iot/muster/rights"
 	"github.com/muster-iot/muster/scheduler"
+	"github.com/muster-iot/muster/sessionstore"
 	"github.com/muster-iot/muster/store"
 )
 
@@ -31,11 +33,23 @@ type nodes struct {
 
 	lookAgain atomic.Bool // a node is gone, and what it has not looked at again is left to the others
 
+	owed atomic.Bool // a session has come here that may be owed notifications by others
+
+	turned chan struct{} // holds a token when this node may have become fit to serve devices, or unfit
+
 	looking sync.Mutex   // held while rights are looked up
 	since   store.Moment // up to which they were
 
 	operations atomic.Int64 // since the last call of load
 	loaded     time.Time    // when that was
+}
+
+// turn says that this node may have become fit to serve devices, or unfit.
+func (n *nodes) turn() {
+	select {
+	case n.turned <- struct{}{}:
+	default:
+	}
 }
 
 // leaseShares is into how many shares background work and the sessions of clients that are away
@@ -73,7 +87,7 @@ func (s *server) joinNodes() error {
 	if !ok {
 		return usagef("--bus is for several servers on one database, which --store names")
 	}
-	n := &nodes{loaded: time.Now()}
+	n := &nodes{loaded: time.Now(), turned: make(chan struct{}, 1)}
 	var err error
 	if n.bus, err = s.connect(roster.Me()); err != nil {
 		return err
@@ -107,12 +121,63 @@ func (s *server) beating() stage {
 	return stage{s.nodes.node.Run}
 }
 
+const (
+	// drainTime is how long a node that drains takes to end its connections, so that the
+	// others are not overrun by those that come back.
+	drainTime = 30 * time.Second
+	// leaveTime is the same for one that does not reach the database, and so cannot serve them.
+	leaveTime = time.Second
+	// strayTime is the time after which it ends those of clients that have come nevertheless.
+	strayTime = 5 * time.Second
+)
+
+// emptying ends the connections of devices while this node should have none.
+func (s *server) emptying(ctx context.Context) error {
+	for ctx.Err() == nil {
+		select {
+		case <-s.nodes.turned:
+		case <-ctx.Done():
+		}
+		for why := s.fit(); why != nil && ctx.Err() == nil; why = s.fit() {
+			s.empty(ctx, why)
+		}
+	}
+	return nil
+}
+
+// empty ends the connections that there are, and returns when it is time to look again.
+func (s *server) empty(ctx context.Context, why error) {
+	over := leaveTime
+	if s.nodes.node.Serving() {
+		over = drainTime
+	}
+	while, stop := context.WithCancel(ctx)
+	defer stop()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if n := s.gateway.CloseAll(while, why.Error(), over); n > 0 {
+			s.log.Info("devices were sent to other nodes", "connections", n, "why", why)
+		}
+		select {
+		case <-while.Done():
+		case <-time.After(strayTime):
+		}
+	}()
+	select {
+	case <-s.nodes.turned:
+		stop()
+	case <-ended:
+	}
+	<-ended
+}
+
 // telling are the parts that tell the other nodes of commits and hear of theirs.
 func (s *server) telling() stage {
 	if s.nodes == nil {
 		return nil
 	}
-	return stage{s.nodes.news.Run, s.followRights}
+	return stage{s.nodes.news.Run, s.followRights, s.emptying}
 }
 
 // followTime is the time between two looks for rights that have changed, if there is no other reason to
@@ -154,6 +219,25 @@ func (s *server) lookForRights(ctx context.Context) error {
 	return nil
 }
 
+// joined returns s with parts that wait until this node knows the others.
+func (s *server) joined(all stage) stage {
+	if s.nodes == nil {
+		return all
+	}
+	waiting := make(stage, len(all))
+	for i, part := range all {
+		waiting[i] = func(ctx context.Context) error {
+			select {
+			case <-s.nodes.node.Joined():
+				return part(ctx)
+			case <-ctx.Done():
+				return nil
+			}
+		}
+	}
+	return waiting
+}
+
 // while calls run while this node holds a lease, or all the time if there are no other nodes.
 func (s *server) while(ctx context.Context, lease string, run func(context.Context) error) error {
 	if s.nodes == nil {
@@ -189,10 +273,56 @@ func (s *server) fit() error {
 	return nil
 }
 
+// gatewayNodes makes the gateway one of several, if this server is.
+func (s *server) gatewayNodes() *gateway.NodeOptions {
+	if s.nodes == nil {
+		return nil
+	}
+	return &gateway.NodeOptions{
+		Node: gateway.Node(s.nodes.node.Me()), Bus: gatewayBus{s.nodes.bus}, Own: "$aws/things/",
+		Again: func(filters []string) {
+			queues, wide := s.notifier.Again(filters)
+			for _, n := range queues {
+				s.nodes.news.Want(cluster.QueueNews{QueueKey: n.QueueKey, Change: n.Change})
+			}
+			if wide {
+				s.nodes.owed.Store(true)
+				s.nodes.news.Miss()
+			}
+		},
+	}
+}
+
+// gatewayBus is the bus as the gateway knows it.
+type gatewayBus struct{ *natsbus.Bus }
+
+func (b gatewayBus) Subscribe(subject string, got func(data []byte)) (stop func()) {
+	return b.Bus.Subscribe(subject, "", func(m cluster.Delivered) { got(m.Data) })
+}
+
+// sessions are where the gateway keeps the sessions of clients.
+func (s *server) sessions() gateway.SessionStore {
+	if s.nodes == nil {
+		return sessionstore.On(s.store, s.disks.room)
+	}
+	return sessionstore.OnShared(s.store.Formatted, s.disks.room) // itself, with its lanes
+}
+
 // nodeWatcher is what follows when nodes come and go.
 type nodeWatcher struct{ s *server }
 
-func (w nodeWatcher) Serving(bool) {}
+func (w nodeWatcher) Heard(roll store.Roll) {
+	var live []gateway.Node
+	for _, m := range roll.Nodes {
+		if !m.Fenced { // a node that is dead may still write
+			live = append(live, gateway.Node(m.Incarnation))
+		}
+	}
+	gone := func(node gateway.Node) bool { return roll.Gone(store.Incarnation(node)) }
+	w.s.gateway.Members(live, gone, func(shard int) bool { return w.s.nodes.node.Holds(fmt.Sprint("session/", shard)) })
+}
+
+func (w nodeWatcher) Serving(bool) { w.s.nodes.turn() }
 
 func (w nodeWatcher) Members([]store.Member) {
 	live := w.s.nodes.node.Sharing()
@@ -207,7 +337,7 @@ func (w nodeWatcher) Gone(store.Incarnation) {
 
 func (w nodeWatcher) Leases([]string) { w.s.timer.Due() }
 
-func (w nodeWatcher) Draining(bool) {}
+func (w nodeWatcher) Draining(bool) { w.s.nodes.turn() }
 
 // newsReceiver is for whom the news of other nodes are.
 type newsReceiver struct{ s *server }
@@ -239,6 +369,7 @@ func (r newsReceiver) Missed(ctx context.Context) error {
 	return errors.Join(
 		r.s.lookForRights(ctx),
 		r.s.lookAgain(ctx),
+		r.s.redeliver(ctx),
 		r.s.service.Jobs.CatchUp(ctx, r.s.notifier.Followed(), r.s.notifier.Notify),
 	)
 }
@@ -253,6 +384,27 @@ func (s *server) lookAgain(ctx context.Context) error {
 		s.nodes.lookAgain.Store(true)
 	}
 	return err
+}
+
+// redeliver sends again what is owed to a session that has come here.
+func (s *server) redeliver(ctx context.Context) error {
+	if !s.nodes.owed.Swap(false) {
+		return nil
+	}
+	err := s.service.Jobs.Redeliver(ctx)
+	if err != nil {
+		s.nodes.owed.Store(true)
+	}
+	return err
+}
+
+// elsewhere returns what reports whether another node may have to deliver a notification that
+// nobody here wants; nil if there are no others.
+func (s *server) elsewhere() func(store.QueueKey, muster.Change) bool {
+	if s.nodes == nil {
+		return nil
+	}
+	return func(key store.QueueKey, change muster.Change) bool { return s.notifier.Keep(key, change) }
 }
 
 // process returns how the store names this process, empty if it does not matter.

@@ -110,6 +110,9 @@ var optionRows = map[string]string{
 	"gateway.Limits.Unproven":               "Whoever waits longest to say who they are gives way beyond it and comes again, so a larger number only takes memory.",
 	"gateway.Limits.WriteTimeout":           "A client that takes nothing for half a minute is gone, and what is owed to it is kept for its next connection.",
 
+	"gateway.NodeOptions.Node": "The database numbers the runs of its servers.",
+	"gateway.NodeOptions.Own":  "Which messages each node publishes by itself follows from how the nodes tell each other of commits.",
+
 	"gateway.Options.Goroutines": "Linux serves quiet connections with less memory without it, and other systems have it anyway.",
 	"gateway.Options.Limits":     "--limits",
 	"gateway.Options.SlimTLS":    "--slim-tls",

@@ -126,13 +126,13 @@ func (s *server) run(ctx context.Context, up func(datafolder.Ready)) error {
 		})
 	}
 	return runStages(ctx,
-		stage{func(ctx context.Context) error {
+		s.joined(stage{func(ctx context.Context) error {
 			return s.announce(ctx, func(r datafolder.Ready) {
 				up(r)
 				close(announced)
 			})
-		}},
-		outside,
+		}}),
+		s.joined(outside),
 		append(s.sinks(), s.presence.Run), // they report to the service what they delivered and which devices are connected
 		stage{s.service.Run},
 		stage{s.notifier.Run},

@@ -34,7 +34,6 @@ import (
 	"github.com/muster-iot/muster/reserve"
 	"github.com/muster-iot/muster/scheduler"
 	"github.com/muster-iot/muster/service"
-	"github.com/muster-iot/muster/sessionstore"
 	"github.com/muster-iot/muster/sigv4"
 	"github.com/muster-iot/muster/turns"
 	"github.com/muster-iot/muster/unserved"
@@ -233,6 +232,7 @@ func (s *server) wireService() error {
 		Limits:            jobLimits(s.limits),
 	})
 	s.figures.Executions(s.service.Jobs.Totals)
+	s.figures.Transactions(s.service.Commits.Stats)
 	s.jobs = dataplane.New(dataplane.Options{
 		Jobs: s.service.Jobs, Account: s.account(), Now: time.Now, Turns: s.turns, Log: s.log,
 		ReadsPerSecond: float64(s.limits.ReadRate), WritesPerSecond: float64(s.limits.WriteRate),
@@ -254,7 +254,7 @@ func (s *server) wireGateway() (err error) {
 		Registered: func(c muster.Certificate) { s.events.Registered(c) },
 	})
 	s.gateway, err = gateway.New(context.Background(), gateway.Options{
-		Authorizer: s.authz, Reserved: unserved.New(unserved.Options{Served: s.jobs.MQTT(), Now: time.Now, Log: s.log}), Sessions: sessionstore.On(s.store, s.disks.room), Log: s.log,
+		Authorizer: s.authz, Reserved: unserved.New(unserved.Options{Served: s.jobs.MQTT(), Now: time.Now, Log: s.log}), Sessions: s.sessions(), Nodes: s.gatewayNodes(), Log: s.log,
 		Room:   func() bool { return s.disks.room(reserve.Grow, 0) == nil },
 		Calm:   debug.FreeOSMemory,
 		Limits: s.c.gatewayLimits(s.limits), SlimTLS: s.c.SlimTLS,
@@ -270,7 +270,7 @@ func (s *server) wireGateway() (err error) {
 			return s.while(ctx, subscribersLease, run)
 		},
 	})
-	s.notifier = dataplane.NewNotifier(dataplane.NotifierOptions{Publisher: s.gateway, Delivered: s.service.Jobs.Delivered, Turns: s.turns, Log: s.log})
+	s.notifier = dataplane.NewNotifier(dataplane.NotifierOptions{Publisher: s.gateway, Delivered: s.service.Jobs.Delivered, Elsewhere: s.elsewhere(), Turns: s.turns, Log: s.log})
 	s.figures.Gateway(s.gateway.Stats)
 	s.figures.Door(s.tls.Stats)
 	return nil

@@ -32,6 +32,7 @@ const (
 	QuotaExceeded           Reason = 0x97
 	AdministrativeAction    Reason = 0x98
 	QoSNotSupported         Reason = 0x9B
+	UseAnotherServer        Reason = 0x9C
 	SubscriptionIDsRejected Reason = 0xA1
 )
 
@@ -61,6 +62,7 @@ var reasonNames = map[Reason]string{
 	QuotaExceeded:           "quota exceeded",
 	AdministrativeAction:    "administrative action",
 	QoSNotSupported:         "QoS not supported",
+	UseAnotherServer:        "use another server",
 	SubscriptionIDsRejected: "subscription identifiers not supported",
 }
 

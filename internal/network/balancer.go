@@ -33,13 +33,13 @@ type BalancerOptions struct {
 type Balancer struct {
 	o        BalancerOptions
 	listener net.Listener
-	servers  []string
 	serving  sync.WaitGroup
 
-	mu   sync.Mutex // guards what follows
-	next int
-	over bool
-	open map[net.Conn]struct{} // of both sides
+	mu      sync.Mutex // guards what follows
+	servers []string   // empty: not there
+	next    int
+	over    bool
+	open    map[net.Conn]int // of both sides, and which server it is
 }
 
 // NewBalancer opens a balancer in front of servers. Close ends it.
@@ -48,7 +48,7 @@ func NewBalancer(o BalancerOptions, servers ...string) (*Balancer, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Balancer{o: o, listener: listener, servers: servers, open: map[net.Conn]struct{}{}}
+	b := &Balancer{o: o, listener: listener, servers: servers, open: map[net.Conn]int{}}
 	b.serving.Go(func() {
 		for {
 			c, err := listener.Accept()
@@ -64,6 +64,25 @@ func NewBalancer(o BalancerOptions, servers ...string) (*Balancer, error) {
 // Address is where the balancer listens.
 func (b *Balancer) Address() string { return b.listener.Addr().String() }
 
+// Move says that a server is at another address from now on, and nowhere if that is empty.
+// Connections stay.
+func (b *Balancer) Move(server int, address string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.servers[server] = address
+}
+
+// Drop resets the connections to a server, as a balancer does that finds it unwell.
+func (b *Balancer) Drop(server int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for c, of := range b.open {
+		if of == server {
+			reset(c.(*net.TCPConn))
+		}
+	}
+}
+
 // Close ends all connections and waits until nothing of the balancer runs any more.
 func (b *Balancer) Close() {
 	b.listener.Close()
@@ -78,8 +97,8 @@ func (b *Balancer) Close() {
 
 // forward serves one connection until either side has closed it.
 func (b *Balancer) forward(client *net.TCPConn) {
-	server := b.connect(client)
-	if server == nil || !b.keep(client, server) {
+	server, number := b.connect(client)
+	if server == nil || !b.keep(number, client, server) {
 		reset(client)
 		return
 	}
@@ -97,21 +116,26 @@ func (b *Balancer) forward(client *net.TCPConn) {
 	both.Wait()
 }
 
-// connect returns a connection to the first server in turn that is well and answers, nil if there is none.
-func (b *Balancer) connect(client *net.TCPConn) *net.TCPConn {
+// connect returns a connection to the first server in turn that is well and answers, and its
+// number; nil if there is none.
+func (b *Balancer) connect(client *net.TCPConn) (*net.TCPConn, int) {
 	d := net.Dialer{Timeout: time.Second}
 	if b.o.From.IsValid() {
 		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(b.o.From, 0))
 	}
-	for range b.servers {
+	b.mu.Lock()
+	tries := len(b.servers)
+	b.mu.Unlock()
+	for range tries {
 		b.mu.Lock()
 		n := b.next % len(b.servers)
+		address := b.servers[n]
 		b.next++
 		b.mu.Unlock()
-		if b.o.Well != nil && !b.o.Well(n) {
+		if address == "" || b.o.Well != nil && !b.o.Well(n) {
 			continue
 		}
-		c, err := d.Dial("tcp", b.servers[n])
+		c, err := d.Dial("tcp", address)
 		if err != nil {
 			continue
 		}
@@ -119,19 +143,19 @@ func (b *Balancer) connect(client *net.TCPConn) *net.TCPConn {
 			c.Close()
 			continue
 		}
-		return c.(*net.TCPConn)
+		return c.(*net.TCPConn), n
 	}
-	return nil
+	return nil, 0
 }
 
-func (b *Balancer) keep(both ...*net.TCPConn) bool {
+func (b *Balancer) keep(number int, both ...*net.TCPConn) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, c := range both {
 		if b.over {
 			c.Close()
 		}
-		b.open[c] = struct{}{}
+		b.open[c] = number
 	}
 	return !b.over
 }

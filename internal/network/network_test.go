@@ -205,6 +205,40 @@ func TestABalancerTakesTheServersThatAreWell(t *testing.T) {
 	}
 }
 
+// A server that moves gets its clients at its new address, and those that are dropped come again.
+func TestABalancerFollowsAServer(t *testing.T) {
+	b, err := NewBalancer(BalancerOptions{}, answering(t, "a"), answering(t, "b"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	var before []net.Conn
+	for range 2 {
+		c := dial(t, b.Address())
+		if _, err := ask(c, "1", surely); err != nil {
+			t.Fatal(err)
+		}
+		before = append(before, c)
+	}
+	b.Move(0, "")
+	b.Move(1, answering(t, "c"))
+	for range 4 {
+		if got, err := ask(dial(t, b.Address()), "2", surely); got != "c2\n" || err != nil {
+			t.Errorf("a new connection: %q, %v; want the server that is left, at its new address", got, err)
+		}
+	}
+	b.Drop(0)
+	lost := 0
+	for _, c := range before {
+		if _, err := ask(c, "3", surely); err != nil {
+			lost++
+		}
+	}
+	if lost != 1 {
+		t.Errorf("%d connections are dropped, want that of one server", lost)
+	}
+}
+
 // nowhere returns an address where nobody listens.
 func nowhere(t *testing.T) string {
 	t.Helper()

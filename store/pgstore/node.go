@@ -288,6 +288,9 @@ func (n *node) share(ctx context.Context, tx pgx.Tx, others []other, role string
 	return nil
 }
 
+// renewNode renews the row of the node $1 for $2, and says since when it was renewed in time.
+const renewNode = `UPDATE muster.node SET expires = clock_timestamp() + $2, steady = CASE WHEN expires < clock_timestamp() THEN clock_timestamp() ELSE steady END`
+
 // renew renews the row until ctx ends. That fails while the database is not there, and for
 // good when another server has taken over.
 func (n *node) renew(ctx context.Context) {
@@ -306,7 +309,7 @@ func (n *node) renew(ctx context.Context) {
 			err = n.renewed(trip)
 		}
 		cancel()
-		if errors.Is(err, errOutvoted) {
+		if err != nil && faultOf(err) == outvote {
 			_ = n.s.stop(err)
 			return
 		}
@@ -314,7 +317,7 @@ func (n *node) renew(ctx context.Context) {
 }
 
 func (n *node) renewed(ctx context.Context) error {
-	done, err := n.conn.Exec(ctx, `UPDATE muster.node SET expires = clock_timestamp() + $2 WHERE incarnation = $1 AND NOT fenced`, n.incarnation, store.TermTime)
+	done, err := n.conn.Exec(ctx, renewNode+` WHERE incarnation = $1 AND NOT fenced`, n.incarnation, store.TermTime)
 	if err == nil && done.RowsAffected() == 0 {
 		return n.s.outvoted()
 	}

@@ -17,7 +17,7 @@ var _ store.Roster = (*Store)(nil)
 const (
 	// beat is in every Beat. It fails as claimCommit does if the node was fenced.
 	beat = `WITH renewed AS (
-			UPDATE muster.node SET expires = clock_timestamp() + $2, connections = $3, operations = $4, draining = $5
+			` + renewNode + `, connections = $3, operations = $4, draining = $5
 			WHERE incarnation = $1 AND NOT fenced RETURNING 1
 		) SELECT 1 / count(*) FROM renewed`
 	dropLeases = `DELETE FROM muster.lease WHERE incarnation = $1 AND name = ANY($2::text[])`
@@ -57,14 +57,10 @@ func (s *Store) Beat(ctx context.Context, b store.Beat) (roll store.Roll, err er
 	n.rest() // from now on the caller sees to it
 	ctx, cancel := context.WithTimeout(ctx, store.TermTime)
 	defer cancel()
-	err = n.connect(ctx)
-	if err == nil && len(b.Fence) > 0 {
-		if err = n.renewed(ctx); err == nil { // fencing may take a while
-			err = n.fenceAll(ctx, b.Fence)
-		}
-	}
-	if err == nil {
-		roll, err = n.beat(ctx, b)
+	again := n.conn != nil // the connection may be one that has broken since it was used last
+	if roll, err = n.try(ctx, b); err != nil && again && faultOf(err) == gone {
+		n.drop()
+		roll, err = n.try(ctx, b)
 	}
 	switch {
 	case err == nil:
@@ -75,6 +71,17 @@ func (s *Store) Beat(ctx context.Context, b store.Beat) (roll store.Roll, err er
 	}
 	n.drop()
 	return store.Roll{}, asStore(err)
+}
+
+// try is Beat, on the connection that there is or on a new one.
+func (n *node) try(ctx context.Context, b store.Beat) (store.Roll, error) {
+	if err := n.connect(ctx); err != nil {
+		return store.Roll{}, err
+	}
+	if err := n.fenceAll(ctx, b.Fence); err != nil {
+		return store.Roll{}, err
+	}
+	return n.beat(ctx, b)
 }
 
 // beat is the transaction of Beat, in one round trip.
@@ -128,7 +135,10 @@ func (n *node) fenceAll(ctx context.Context, nodes []store.Incarnation) error {
 		if int64(other) == n.incarnation {
 			continue
 		}
-		if err := n.s.fence(ctx, n.conn, int64(other)); err != nil && faultOf(err) != refused {
+		if err := n.renewed(ctx); err != nil { // each may take a while
+			return err
+		}
+		if err := n.s.fence(ctx, n.conn, int64(other), n.incarnation); err != nil && faultOf(err) != refused {
 			return err
 		}
 	}
@@ -136,13 +146,16 @@ func (n *node) fenceAll(ctx context.Context, nodes []store.Incarnation) error {
 }
 
 // fence fences a node if it is dead: what it has begun ends, its last commit has ended, and no
-// later one takes place.
-func (s *Store) fence(ctx context.Context, conn *pgx.Conn, incarnation int64) error {
+// later one takes place. Nobody is dead yet for a node whose own row has lapsed not long ago: the
+// database may have been away for all of them.
+func (s *Store) fence(ctx context.Context, conn *pgx.Conn, incarnation, by int64) error {
 	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, `SET LOCAL lock_timeout = `+milliseconds(fenceWait)); err != nil {
 			return err
 		}
-		dead, err := tx.Exec(ctx, `SELECT 1 FROM muster.node WHERE incarnation = $1 AND expires < clock_timestamp() AND NOT fenced FOR UPDATE SKIP LOCKED`, incarnation)
+		dead, err := tx.Exec(ctx, `SELECT 1 FROM muster.node WHERE incarnation = $1 AND expires < clock_timestamp() AND NOT fenced
+			AND NOT EXISTS (SELECT 1 FROM muster.node me WHERE me.incarnation = $2 AND me.steady > clock_timestamp() - $3::interval) FOR UPDATE SKIP LOCKED`,
+			incarnation, by, store.TermTime)
 		if err != nil || dead.RowsAffected() == 0 {
 			return err
 		}
@@ -175,7 +188,7 @@ func (n *node) fenceFormer(ctx context.Context, conn *pgx.Conn) error {
 	former, err := pgx.CollectRows(rows, pgx.RowTo[int64])
 	for _, f := range former {
 		if err == nil {
-			err = n.s.fence(ctx, conn, f)
+			err = n.s.fence(ctx, conn, f, 0) // this process has no row yet
 		}
 	}
 	if err != nil && faultOf(err) == refused { // others will do it
@@ -184,10 +197,10 @@ func (n *node) fenceFormer(ctx context.Context, conn *pgx.Conn) error {
 	return err
 }
 
-// outvoted returns why this node may commit nothing any more.
+// outvoted returns why this process may commit nothing any more.
 func (s *Store) outvoted() error {
 	if s.o.Shared {
-		return fmt.Errorf("%w (%w)", store.ErrFenced, errOutvoted)
+		return store.ErrFenced
 	}
 	return fmt.Errorf("%w by another server", errOutvoted)
 }

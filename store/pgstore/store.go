@@ -226,7 +226,7 @@ func (s *Store) transact(l *lane, begin []string, fn func(store.Tx) error) error
 		case err == nil:
 			s.outage.over(s.o.Log)
 			return nil
-		case errors.Is(err, errOutvoted), errors.Is(err, errDoubt):
+		case faultOf(err) == outvote, errors.Is(err, errDoubt):
 			return s.stop(err)
 		case errors.Is(err, store.ErrFull):
 			s.noRoom.say(s.o.Log, err)

@@ -34,6 +34,7 @@ func RunRoster(t *testing.T, open func(*testing.T) Nodes) {
 		{"a lease has one holder until it drops it", leasesAreHeld},
 		{"a lease of a dead node is free once that is fenced", deadNodesLoseLeases},
 		{"a live node is not fenced", liveNodesStay},
+		{"when the store was away for all, nobody is fenced who comes back", nobodyIsFencedAtOnce},
 		{"a node that closes is gone with its leases", closedNodesAreGone},
 		{"a node that was fenced is told so, by each call", fencedNodesStop},
 	} {
@@ -53,6 +54,17 @@ func (b *beating) join(name string) store.Roster {
 	b.Cleanup(func() { _ = n.Close() }) // a test may have closed it, or it is fenced
 	b.beat(n, store.Beat{})
 	return n
+}
+
+// pass lets time pass in which some nodes beat and others do not.
+func (b *beating) pass(d time.Duration, those ...store.Roster) {
+	b.Helper()
+	for ; d > 0; d -= store.BeatTime {
+		b.Pass(store.BeatTime)
+		for _, n := range those {
+			b.beat(n, store.Beat{})
+		}
+	}
 }
 
 func (b *beating) beat(n store.Roster, said store.Beat) store.Roll {
@@ -156,7 +168,7 @@ func leasesAreHeld(t *testing.T, b *beating) {
 func deadNodesLoseLeases(t *testing.T, b *beating) {
 	west, east := b.join("west"), b.join("east")
 	b.beat(west, store.Beat{Take: []string{"a", "b"}})
-	b.Pass(store.TermTime + time.Second)
+	b.pass(store.TermTime+time.Second, east)
 	roll := b.beat(east, store.Beat{Take: []string{"a"}})
 	expect(t, "the holder, which is dead", roll.Leases["a"], west.Me())
 	if m := b.member(roll, west); m.Expires.After(roll.Now) || m.Fenced || roll.Gone(west.Me()) {
@@ -177,12 +189,24 @@ func liveNodesStay(t *testing.T, b *beating) {
 	b.beat(west, store.Beat{Take: []string{"a"}})
 	roll := b.beat(east, store.Beat{Fence: []store.Incarnation{west.Me(), east.Me(), 99999}, Take: []string{"a"}})
 	expect(t, "the holder", roll.Leases["a"], west.Me())
-	b.beat(west, store.Beat{})
-	b.beat(east, store.Beat{})
-	b.Pass(store.TermTime - time.Second)
+	b.pass(store.TermTime, west, east)
+	b.pass(store.TermTime-time.Second, east)
 	b.beat(west, store.Beat{}) // late, and so not dead
 	b.beat(east, store.Beat{Fence: []store.Incarnation{west.Me()}})
 	b.beat(west, store.Beat{})
+}
+
+func nobodyIsFencedAtOnce(t *testing.T, b *beating) {
+	west, east := b.join("west"), b.join("east")
+	b.pass(store.TermTime, west, east)
+	b.Pass(2 * store.TermTime)
+	fence := store.Beat{Fence: []store.Incarnation{west.Me()}}
+	b.beat(east, fence)
+	b.pass(store.TermTime-2*time.Second, east)
+	b.beat(east, fence)
+	b.beat(west, store.Beat{})
+	b.pass(store.TermTime+time.Second, east)
+	expect(t, "Gone() once it had the time to come back and did not", b.beat(east, fence).Gone(west.Me()), true)
 }
 
 func closedNodesAreGone(t *testing.T, b *beating) {
@@ -200,7 +224,7 @@ func closedNodesAreGone(t *testing.T, b *beating) {
 func fencedNodesStop(t *testing.T, b *beating) {
 	west, east := b.join("west"), b.join("east")
 	b.beat(west, store.Beat{Take: []string{"a"}})
-	b.Pass(store.TermTime + time.Second)
+	b.pass(store.TermTime+time.Second, east)
 	b.beat(east, store.Beat{Fence: []store.Incarnation{west.Me()}})
 	for range 2 {
 		if _, err := west.Beat(context.Background(), store.Beat{Take: []string{"b"}}); !errors.Is(err, store.ErrFenced) || !errors.Is(err, store.ErrStopped) {

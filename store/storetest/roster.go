@@ -18,12 +18,13 @@ type Roster struct {
 	mu     sync.Mutex
 	newest store.Incarnation
 	nodes  map[store.Incarnation]store.Member
+	steady map[store.Incarnation]time.Time // since when each has beaten in time
 	leases map[string]store.Incarnation
 }
 
 // NewRoster returns a list without nodes. now is the clock of the store.
 func NewRoster(now func() time.Time) *Roster {
-	return &Roster{now: now, nodes: map[store.Incarnation]store.Member{}, leases: map[string]store.Incarnation{}}
+	return &Roster{now: now, nodes: map[store.Incarnation]store.Member{}, steady: map[store.Incarnation]time.Time{}, leases: map[string]store.Incarnation{}}
 }
 
 // Join returns a new node, which works on s, or s with a list of nodes if you like; s may be
@@ -34,6 +35,7 @@ func (r *Roster) Join(name string, s store.Shared) *Node {
 	defer r.mu.Unlock()
 	r.newest++
 	now := r.now()
+	r.steady[r.newest] = now
 	r.nodes[r.newest] = store.Member{Name: name, Incarnation: r.newest, Started: now, Expires: now.Add(store.TermTime)}
 	return &Node{sharedStore: s, roster: r, me: r.newest}
 }
@@ -65,13 +67,16 @@ func (n *Node) Beat(ctx context.Context, b store.Beat) (store.Roll, error) {
 		return store.Roll{}, err
 	}
 	now := r.now()
+	m := r.nodes[n.me]
+	if m.Expires.Before(now) {
+		r.steady[n.me] = now
+	}
 	for _, i := range b.Fence {
-		if m, ok := r.nodes[i]; ok && i != n.me && m.Expires.Before(now) {
+		if m, ok := r.nodes[i]; ok && i != n.me && m.Expires.Before(now) && now.Sub(r.steady[n.me]) >= store.TermTime {
 			m.Fenced = true
 			r.nodes[i] = m
 		}
 	}
-	m := r.nodes[n.me]
 	m.Expires, m.Load, m.Draining = now.Add(store.TermTime), b.Load, b.Draining
 	r.nodes[n.me] = m
 	for _, name := range b.Drop {

@@ -40,11 +40,12 @@ type Site struct {
 
 // Lies are what a store may get wrong, so that a test can show that it would be noticed.
 type Lies struct {
+	Serial  bool                   // transactions of Apply are no more than snapshots, as those of lanes
 	Gate    bool                   // ApplyAlone waits for nobody
 	Empty   bool                   // queues without entries are forgotten
 	Settled bool                   // Settled does not wait for those that run
 	Clocks  bool                   // moments are of the clock of the process, and not of the store
-	Stale   func(store.Table) bool // a process goes on reading these records as it has read them first
+	Stale   func(store.Table) bool // the lanes of a process go on reading these records as they have read them first
 }
 
 // errCut is the error of a process that was cut off.
@@ -68,7 +69,7 @@ type Process struct {
 	site  *Site
 	lanes []*skewedLane // the last one is that of Apply
 
-	view    sync.Mutex // guards looking and stale
+	mu      sync.Mutex // guards what follows
 	looking *skewedLane
 	stale   map[recordKey][]byte
 
@@ -129,14 +130,11 @@ func (p *Process) View(ctx context.Context, fn func(store.Reader) error) error {
 	if p.site.single {
 		return p.site.main.View(ctx, fn)
 	}
-	p.view.Lock()
+	p.mu.Lock()
 	wait := time.Duration(p.looking.rng.Int64N(int64(p.site.longest)/16 + 1))
-	p.view.Unlock()
+	p.mu.Unlock()
 	time.Sleep(wait)
 	err := p.site.main.View(ctx, func(r store.Reader) error {
-		if p.site.Lies.Stale != nil {
-			r = staleReader{r, p}
-		}
 		if !p.site.Lies.Empty {
 			r = keeping{r}
 		}
@@ -234,7 +232,7 @@ func (p *Process) apply(ctx context.Context, l *skewedLane, k kind, fn func(stor
 	l.pause(s.longest)
 	var reads *readSet
 	if _, err := snapshot.Apply(ctx, func(tx store.Tx) error {
-		if s.Lies.Stale != nil {
+		if s.Lies.Stale != nil && k == ofLane {
 			tx = staleTx{tx, p}
 		}
 		rec.Tx, rec.keys, rec.writes = tx, map[any]bool{}, nil
@@ -297,7 +295,7 @@ func (s *Site) commit(ctx context.Context, p *Process, rec *recorded, reads *rea
 			return nil, fmt.Errorf("%w: %v was changed meanwhile", store.ErrAgain, key)
 		}
 	}
-	if reads != nil && !s.serial.add(reads, at, s.applied+1) {
+	if reads != nil && !s.Lies.Serial && !s.serial.add(reads, at, s.applied+1) {
 		return nil, fmt.Errorf("%w: it depends on one that depends on it", store.ErrAgain)
 	}
 	wait, err := s.main.Apply(ctx, rec.replay)
@@ -379,36 +377,23 @@ func (k keeping) Queues(keys ...store.QueueKey) ([]muster.Queue, error) {
 	return queues, err
 }
 
-// staleReader reads some records as its process has read them first (Lies.Stale).
-type staleReader struct {
-	store.Reader
-	p *Process
-}
-
-func (r staleReader) Get(table store.Table, key string) ([]byte, error) {
-	return r.p.staleGet(r.Reader, table, key)
-}
-
+// staleTx reads some records as its process has read them first (Lies.Stale).
 type staleTx struct {
 	store.Tx
 	p *Process
 }
 
 func (t staleTx) Get(table store.Table, key string) ([]byte, error) {
-	return t.p.staleGet(t.Tx, table, key)
-}
-
-func (p *Process) staleGet(r store.Reader, table store.Table, key string) ([]byte, error) {
-	value, err := r.Get(table, key)
-	if err != nil || value == nil || !p.site.Lies.Stale(table) {
+	value, err := t.Tx.Get(table, key)
+	if err != nil || value == nil || !t.p.site.Lies.Stale(table) {
 		return value, err
 	}
-	p.view.Lock()
-	defer p.view.Unlock()
+	t.p.mu.Lock()
+	defer t.p.mu.Unlock()
 	of := recordKey{table, key}
-	if first, known := p.stale[of]; known {
+	if first, known := t.p.stale[of]; known {
 		return append([]byte{}, first...), nil
 	}
-	p.stale[of] = value
+	t.p.stale[of] = value
 	return append([]byte{}, value...), nil
 }

@@ -7,8 +7,8 @@ ALTER TABLE muster.version ADD COLUMN least integer NOT NULL DEFAULT 2;
 -- Each run of a server has a row, until it ends or another node has fenced it. A server that
 -- is not shared works alone. slot tells the counts of the nodes apart that are there at the same
 -- time; tables and format are the latest versions of tables and records that the server
--- knows; role is the one by which it connects. drain is what an operator wants, draining what the
--- node says.
+-- knows; role is the one by which it connects. steady is since when the row has been renewed
+-- before it expired. drain is what an operator wants, draining what the node says.
 ALTER TABLE muster.node DROP CONSTRAINT node_pkey;
 ALTER TABLE muster.node ADD PRIMARY KEY (incarnation);
 ALTER TABLE muster.node ADD COLUMN shared boolean NOT NULL DEFAULT false;
@@ -16,6 +16,7 @@ ALTER TABLE muster.node ADD COLUMN slot smallint NOT NULL DEFAULT 0;
 ALTER TABLE muster.node ADD COLUMN tables integer NOT NULL DEFAULT 1;
 ALTER TABLE muster.node ADD COLUMN format integer NOT NULL DEFAULT 0;
 ALTER TABLE muster.node ADD COLUMN role text NOT NULL DEFAULT '';
+ALTER TABLE muster.node ADD COLUMN steady timestamptz NOT NULL DEFAULT clock_timestamp();
 ALTER TABLE muster.node ADD COLUMN fenced boolean NOT NULL DEFAULT false;
 ALTER TABLE muster.node ADD COLUMN draining boolean NOT NULL DEFAULT false;
 ALTER TABLE muster.node ADD COLUMN drain boolean NOT NULL DEFAULT false;
