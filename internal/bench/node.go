@@ -123,7 +123,7 @@ func (c *costs) openNode(ctx context.Context, database, deployment string, numbe
 	}
 	n.timer = scheduler.New(now, quiet)
 	w := &world{store: opened, service: service.New(service.Options{
-		Store: counting{opened, c}, Account: account, Now: now, Audience: nodeAudience{n}, Watcher: watcher{due{n.timer}, n}, Process: process, Gone: n.gone,
+		Store: opened, Account: account, Now: now, Audience: nodeAudience{n}, Watcher: watcher{due{n.timer}, n}, Process: process, Gone: n.gone,
 	})}
 	n.world = w
 	rights := authz.New(authz.Options{Principals: w.service.Rights, Account: account, Now: now, Anonymous: true})
@@ -223,34 +223,13 @@ func (r receiver) Missed(ctx context.Context) error {
 	return r.n.service.Jobs.CatchUp(ctx, r.n.notifier.Followed(), r.n.notifier.Notify)
 }
 
-// counting counts the transactions that have to run again.
-type counting struct {
-	*pgstore.Store
-	of *costs
-}
-
-func (c counting) Apply(ctx context.Context, fn func(store.Tx) error) (func() error, error) {
-	wait, err := c.Store.Apply(ctx, fn)
-	return wait, c.of.counted(err)
-}
-
-func (c counting) ApplyIn(ctx context.Context, lane int, fn func(store.Tx) error) (func() error, error) {
-	wait, err := c.Store.ApplyIn(ctx, lane, fn)
-	return wait, c.of.counted(err)
-}
-
-func (c counting) ApplyAlone(ctx context.Context, fn func(store.Tx) error) (func() error, error) {
-	wait, err := c.Store.ApplyAlone(ctx, fn)
-	return wait, c.of.counted(err)
-}
-
-func (c *costs) counted(err error) error {
-	if errors.Is(err, store.ErrAgain) {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.spent.refused++
+// refused returns how many transactions of the nodes had to run again so far.
+func (s *site) refused() int {
+	total := 0
+	for _, n := range s.nodes {
+		total += int(n.service.Commits.Stats().Refused)
 	}
-	return err
+	return total
 }
 
 // addTo makes a group of things on a site, and gives it jobs.

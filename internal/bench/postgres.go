@@ -44,20 +44,19 @@ type spent struct {
 	node, database, bus        time.Duration // processor time of this process, and of the servers
 	wal                        int           // bytes of the database server's log
 	commits, trips, statements int           // of transactions that have changed something
-	refused                    int           // transactions that had to run again
 }
 
 func (s spent) plus(more spent) spent {
 	return spent{
 		s.node + more.node, s.database + more.database, s.bus + more.bus, s.wal + more.wal,
-		s.commits + more.commits, s.trips + more.trips, s.statements + more.statements, s.refused + more.refused,
+		s.commits + more.commits, s.trips + more.trips, s.statements + more.statements,
 	}
 }
 
 func (s spent) minus(less spent) spent {
 	return spent{
 		s.node - less.node, s.database - less.database, s.bus - less.bus, s.wal - less.wal,
-		s.commits - less.commits, s.trips - less.trips, s.statements - less.statements, s.refused - less.refused,
+		s.commits - less.commits, s.trips - less.trips, s.statements - less.statements,
 	}
 }
 
