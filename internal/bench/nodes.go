@@ -4,135 +4,183 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
-
-	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/cluster"
-	"github.com/muster-iot/muster/cluster/natsbus"
-	"github.com/muster-iot/muster/dataplane"
-	"github.com/muster-iot/muster/gateway"
-	"github.com/muster-iot/muster/internal/nats"
-	"github.com/muster-iot/muster/store"
+	"math/rand/v2"
+	"slices"
 )
 
-// nodesSection needs a NATS server, which is built when it is wanted.
-const nodesSection = "nodes"
+// nodesSections begins the names of the sections about several nodes, which need PostgreSQL and a
+// NATS server.
+const nodesSections = "nodes"
 
-// A commit of the section nodes changes as many queues as a batch of a lane under load.
-const (
-	digestThings  = 64
-	digestCommits = 20_000
-	digestFleet   = 100_000
-)
+// setup is a number of nodes that share the callers.
+type setup struct {
+	name string
+	*site
+	runs []nodeRun // for each number of callers
+}
 
-// nodes measures what a node spends on the commits of another one whose things have no
-// subscribers here: most of what it hears.
-func (b *bench) nodes(ctx context.Context) ([]figure, error) {
-	server, err := nats.Launch(nats.Options{})
+// nodeRun is what was measured with one number of callers: in all, and the rates and processor
+// times of an operation by round, in microseconds.
+type nodeRun struct {
+	each                      latencies
+	commits, refused          int // transactions, and those that had to run again
+	rate, node, database, bus []float64
+}
+
+// nodes measures the work of devices on 1, 2 and 3 nodes on one database server, and on one that
+// is alone, in alternation. Each number of nodes has a database of its own. The nodes are in
+// this process; the callers are divided among them.
+func (b *bench) nodes(ctx context.Context) (figures []figure, err error) {
+	c, err := launchCosts(true)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = server.Close() }() // nothing of it is kept
-	g, err := gateway.New(ctx, gateway.Options{Authorizer: nobody{}})
-	if err != nil {
-		return nil, err
+	defer func() { err = errors.Join(err, c.end()) }()
+	var setups []*setup
+	defer func() {
+		for _, s := range setups {
+			err = errors.Join(err, s.close())
+		}
+	}()
+	things := 0
+	for _, n := range b.nodePairs {
+		things += n
 	}
-	all := make([]cluster.QueueNews, digestFleet)
-	for i := range all {
-		all[i] = cluster.QueueNews{
-			QueueKey: store.QueueKey{Thing: muster.ThingName(fmt.Sprintf("thing-%06d", i))}, Change: muster.Change{List: true, Next: true},
-			Rev: 1_800_000_000_000_000, HeadRev: 1_800_000_000_000_000,
+	for n := range 4 {
+		s := &setup{name: "on " + plural(n, "node"), runs: make([]nodeRun, len(b.nodeCallers))}
+		of := c
+		if n == 0 {
+			s.name, of = "on one node that is alone", &costs{server: c.server}
+		}
+		if s.site, err = openSite(ctx, of, max(1, n)); err != nil {
+			return nil, err
+		}
+		setups = append(setups, s)
+		if err := s.addTo(ctx, engineGroup, things); err != nil {
+			return nil, err
 		}
 	}
-	e := &elsewhere{all: all, notifier: dataplane.NewNotifier(dataplane.NotifierOptions{Publisher: g})}
-	from, stopFrom, err := joinBus(ctx, server.URL(), 1, e)
-	if err != nil {
-		return nil, err
-	}
-	defer stopFrom()
-	to, stopTo, err := joinBus(ctx, server.URL(), 2, e)
-	if err != nil {
-		return nil, err
-	}
-	defer stopTo()
-	commits := max(digestCommits/10, min(digestCommits, b.things))
-	used, err := b.tellOfCommits(ctx, all, from, to, commits)
-	if err != nil {
-		return nil, err
-	}
-	alone := e.lookUp(commits)
-	things := commits * digestThings
-	b.progress("%s things of %s commits, %s of them lost", count(things), count(commits), count(int(to.Figures().Lost)))
-	return []figure{
-		{name: "a thing of a digest, told, carried and looked up by one node", value: micros(used, things), beside: "the look-up alone " + micros(alone, things), ratio: times(float64(used), float64(alone)), aim: "1 µs"},
-	}, nil
-}
+	b.progress("%d things registered on each", things)
 
-// tellOfCommits returns the processor time of this process, with both nodes.
-func (b *bench) tellOfCommits(ctx context.Context, all []cluster.QueueNews, from, to *cluster.News, commits int) (time.Duration, error) {
-	began, before := to.Figures().Received, ownTime()
-	for n := range commits {
-		for i := range digestThings {
-			from.Queue(all[(n*digestThings+i)%len(all)])
+	order := rand.Perm(things) // the same in every round, so that each thing has finished its older jobs
+	for round := range b.nodeRounds {
+		job := fmt.Sprintf("round-%d", round)
+		for _, s := range setups {
+			if _, err := s.nodes[0].fanOut(ctx, job, engineGroup, things); err != nil {
+				return nil, err
+			}
 		}
-		from.Committed(cluster.Never)
-		if n%128 == 127 {
-			time.Sleep(time.Millisecond) // commits take time too; what waits is bounded
+		from := 0
+		for i, callers := range b.nodeCallers {
+			n := b.nodePairs[callers]
+			for k := range setups {
+				s := setups[(round+k)%len(setups)]
+				if err := s.pairs(ctx, i, callers, order[from:from+n], job); err != nil {
+					return nil, err
+				}
+			}
+			from += n
+			b.progress("%s, round %d: %s", plural(callers, "caller"), round+1, ratesOf(setups, i))
 		}
 	}
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
-		f := to.Figures()
-		if f.Received+f.Lost >= began+uint64(commits) {
-			return ownTime() - before, nil
-		}
-		if time.Now().After(end) || ctx.Err() != nil {
-			return 0, errors.Join(fmt.Errorf("%d of %d digests came", f.Received-began, commits), ctx.Err())
+	for i, callers := range b.nodeCallers {
+		for k, s := range setups {
+			figures = append(figures, s.figures(i, callers, besides(setups, k))...)
 		}
 	}
+	return figures, nil
 }
 
-// joinBus makes a node that hears of commits. It is heard and hears when joinBus returns.
-func joinBus(ctx context.Context, servers string, me store.Incarnation, to cluster.Receiver) (*cluster.News, func(), error) {
-	bus, err := natsbus.New(natsbus.Options{Servers: servers, Deployment: "bench"})
+// besides returns what a setup is compared with: several nodes with one, one with one that is alone.
+func besides(setups []*setup, k int) *setup {
+	switch k {
+	case 0:
+		return nil
+	case 1:
+		return setups[0]
+	}
+	return setups[1]
+}
+
+func ratesOf(setups []*setup, i int) string {
+	text := "pairs/s"
+	for _, s := range setups {
+		rates := s.runs[i].rate
+		text += fmt.Sprintf(", %s %.0f", s.name, rates[len(rates)-1])
+	}
+	return text
+}
+
+// pairs measures one pair for each of some things, and adds it to the run of callers number i.
+func (s *setup) pairs(ctx context.Context, i, callers int, things []int, job string) error {
+	var here pairRun
+	refused := s.refused()
+	cost, err := s.measure(func() (err error) {
+		here, err = runPairs(callers, len(things), func(worker, i int) error {
+			return s.nodes[worker%len(s.nodes)].pair(ctx, thingName(engineGroup, things[i]), job)
+		})
+		return err
+	})
 	if err != nil {
-		return nil, nil, err
+		return fmt.Errorf("%s: %w", s.name, err)
 	}
-	n := cluster.NewNews(cluster.NewsOptions{Bus: bus, Me: me, Live: func() []store.Member { return nil }, Receiver: to, Now: time.Now})
-	ctx, stop := context.WithCancel(ctx)
-	ended := make(chan error, 1)
-	go func() { ended <- n.Run(ctx) }()
-	for n.Figures().Missed == 0 && ctx.Err() == nil { // it begins by looking everything up
-		time.Sleep(time.Millisecond)
-	}
-	return n, func() { stop(); <-ended; bus.Close() }, nil
+	run, operations := &s.runs[i], float64(2*len(things))
+	run.each = append(run.each, here.each...)
+	run.commits += cost.commits
+	run.refused += s.refused() - refused
+	run.rate = append(run.rate, perSecond(len(things), here.took))
+	run.node = append(run.node, float64(cost.node.Nanoseconds())/1000/operations)
+	run.database = append(run.database, float64(cost.database.Nanoseconds())/1000/operations)
+	run.bus = append(run.bus, float64(cost.bus.Nanoseconds())/1000/operations)
+	return nil
 }
 
-// elsewhere is a node whose devices are others.
-type elsewhere struct {
-	all      []cluster.QueueNews // of the things that commits are of
-	notifier *dataplane.Notifier
-}
-
-func (e *elsewhere) Wants(q cluster.QueueNews) bool { return e.notifier.Wants(q.QueueKey, q.Change) }
-
-func (e *elsewhere) CatchUp(context.Context, []cluster.QueueNews) error { return nil }
-func (e *elsewhere) Rights(cluster.RightsNews)                          {}
-func (e *elsewhere) Recorded()                                          {}
-func (e *elsewhere) WorkDue(muster.Instant)                             {}
-func (e *elsewhere) Missed(context.Context) error                       { return nil }
-
-// lookUp returns the processor time of the look-ups alone.
-func (e *elsewhere) lookUp(commits int) time.Duration {
-	before := ownTime()
-	for n := range commits * digestThings {
-		e.Wants(e.all[n%len(e.all)])
+// all returns the processor times of an operation by round, all processes together.
+func (r nodeRun) all() []float64 {
+	sums := make([]float64, len(r.node))
+	for i := range sums {
+		sums[i] = r.node[i] + r.database[i] + r.bus[i]
 	}
-	return ownTime() - before
+	return sums
 }
 
-// nobody lets nobody in.
-type nobody struct{}
+func (r nodeRun) times() string {
+	return fmt.Sprintf("%.1f + %.1f + %.1f µs", median(r.node), median(r.database), median(r.bus))
+}
 
-func (nobody) Connect(context.Context, gateway.Connect) (gateway.Grant, error) {
-	return nil, errors.New("nobody is let in")
+func (s *setup) figures(i, callers int, beside *setup) []figure {
+	run := s.runs[i]
+	operations := 2 * len(run.each)
+	rate := figure{name: fmt.Sprintf("start-next + update, durable, %s, %s", plural(callers, "caller"), s.name), value: count(median(run.rate)) + " pairs/s"}
+	took := figure{name: "… latency of a pair, p50 / p99", value: run.each.String()}
+	spent := figure{name: "… processor time of an operation, Muster + database + NATS", value: run.times()}
+	if beside != nil {
+		other := beside.runs[i]
+		rate.beside, rate.ratio = beside.name+" "+count(median(other.rate))+" pairs/s", percent(median(ratios(run.rate, other.rate)), 1)
+		took.beside = beside.name + " " + other.each.String()
+		spent.beside, spent.ratio = beside.name+" "+other.times(), fmt.Sprintf("%+.0f %%", 100*(median(ratios(run.all(), other.all()))-1))
+		spent.aim = map[int]string{1: "", 2: "≤ +15 %", 3: "≤ +35 %"}[len(s.nodes)]
+	}
+	return []figure{rate, took, spent, {
+		name:   "… transactions run again, of a thousand",
+		value:  fmt.Sprintf("%.2f", 1000*float64(run.refused)/float64(run.commits)),
+		beside: fmt.Sprintf("%.0f operations a transaction", float64(operations)/float64(run.commits)), aim: "< 1",
+	}}
+}
+
+// median returns the middle of some numbers, of which there must be one.
+func median(all []float64) float64 {
+	sorted := slices.Sorted(slices.Values(all))
+	n := len(sorted)
+	return (sorted[(n-1)/2] + sorted[n/2]) / 2
+}
+
+// ratios returns the ratio of two measurements in each round, in which they were made one after
+// the other.
+func ratios(all, beside []float64) []float64 {
+	each := make([]float64, len(all))
+	for i := range each {
+		each[i] = all[i] / beside[i]
+	}
+	return each
 }
