@@ -75,7 +75,7 @@ func (c *Committer) learnTime(ctx context.Context) error {
 
 // takeTime sets the instant of a transaction. Within a lane it never falls, even if the clock of
 // the store is set back.
-func (t *Tx) takeTime(l *lane) error {
+func (l *lane) takeTime(t *Tx) error {
 	if !t.Clustered() {
 		return nil
 	}
