@@ -37,9 +37,10 @@ type fleet struct {
 type book struct {
 	t      *testing.T
 	seed   uint64
-	store  store.Store // what there is in the end
-	shared bool        // there are several processes
-	deaths bool        // some of which are killed
+	store  store.Store   // what there is in the end
+	shared bool          // there are several processes
+	deaths bool          // some of which are killed
+	time   time.Duration // of a round
 
 	reading chan struct{} // holds a token while events are read
 	seen    map[string]bool
@@ -66,7 +67,7 @@ type membership struct {
 
 func newBook(t *testing.T, s store.Store, seed uint64) *book {
 	return &book{
-		t: t, seed: seed, store: s, reading: make(chan struct{}, 1), seen: map[string]bool{}, within: map[membership]bool{}, rank: map[muster.JobID]int{},
+		t: t, seed: seed, store: s, time: fleetTime, reading: make(chan struct{}, 1), seen: map[string]bool{}, within: map[membership]bool{}, rank: map[muster.JobID]int{},
 		versions: map[executionOf]int64{}, over: map[muster.JobID]bool{},
 		continuous: map[muster.JobID]muster.GroupName{}, gone: map[muster.ThingName]map[muster.GroupName]bool{},
 	}
@@ -164,7 +165,7 @@ func (f *fleet) everything(ctx context.Context) {
 
 // playRound lets everybody do what they do for a while, then the background what is due.
 func (f *fleet) playRound(ctx context.Context, round uint64) {
-	until := time.Now().Add(fleetTime)
+	until := time.Now().Add(f.time)
 	var all sync.WaitGroup
 	act := func(n uint64, longest time.Duration, fn func(*rand.Rand)) {
 		all.Go(func() {

@@ -15,12 +15,15 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/commit"
+	"github.com/muster-iot/muster/internal/postgres"
+	"github.com/muster-iot/muster/internal/teststore"
 	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/rights"
 	"github.com/muster-iot/muster/rollout"
 	"github.com/muster-iot/muster/service"
 	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/memstore"
+	"github.com/muster-iot/muster/store/pgstore"
 	"github.com/muster-iot/muster/store/storetest"
 )
 
@@ -37,7 +40,7 @@ const nodesSeeds = 2
 type nodes struct {
 	*book
 	nodeScript
-	site *storetest.Site
+	join func(clock func() time.Time) (s store.Shared, cut func())
 	off  remedies
 	rng  *rand.Rand // of the bus and of deaths; mu
 
@@ -62,7 +65,7 @@ type commitGuards func(*commit.Committer)
 type node struct {
 	*fleet
 	of      *nodes
-	process *storetest.Process
+	cut     func() // off from the store
 	name    string
 	due     chan struct{}
 	stop    func()
@@ -88,25 +91,40 @@ func playNodes(t *testing.T, seed uint64, name string, off remedies) (wrong []st
 		main := memstore.New()
 		site := storetest.NewSite(main, 3, seed, cmp.Or(script.longest, 3*time.Millisecond))
 		site.Lies, site.Refusals = off.lies, 50
-		n := &nodes{
-			book: newBook(t, main, seed), nodeScript: script, site: site, off: off, rng: rand.New(rand.NewPCG(seed, 99)),
-			running: map[*fleet]*node{}, gone: map[string]bool{}, marks: map[revision]string{},
-		}
-		n.shared, n.tick = true, cmp.Or(script.tick, 5*time.Millisecond)
-		for i := range nodesAtOnce {
-			n.book.processes = append(n.book.processes, n.start(i))
-		}
-		ctx, stop := context.WithCancel(t.Context())
-		n.at(0).begin(ctx)
-		script.play(n, ctx)
-		for _, f := range n.all() {
-			n.end(f)
-		}
-		stop()
-		n.messages.Wait()
+		n := newNodes(t, main, seed, script, func(clock func() time.Time) (store.Shared, func()) {
+			p := site.Join()
+			p.Clock = clock
+			return p, p.Cut
+		})
+		n.off = off
+		n.play()
 		wrong = n.wrong
 	})
 	return wrong
+}
+
+func newNodes(t *testing.T, s store.Store, seed uint64, script nodeScript, join func(func() time.Time) (store.Shared, func())) *nodes {
+	n := &nodes{
+		book: newBook(t, s, seed), nodeScript: script, join: join, rng: rand.New(rand.NewPCG(seed, 99)),
+		running: map[*fleet]*node{}, gone: map[string]bool{}, marks: map[revision]string{},
+	}
+	n.shared, n.tick = true, cmp.Or(script.tick, 5*time.Millisecond)
+	return n
+}
+
+// play plays the script.
+func (n *nodes) play() {
+	for i := range nodesAtOnce {
+		n.book.processes = append(n.book.processes, n.start(i))
+	}
+	ctx, stop := context.WithCancel(n.t.Context())
+	n.at(0).begin(ctx)
+	n.script(n, ctx)
+	for _, f := range n.all() {
+		n.end(f)
+	}
+	stop()
+	n.messages.Wait()
 }
 
 // start starts a process; i says whose clock it has.
@@ -117,9 +135,8 @@ func (n *nodes) start(i int) *fleet {
 	n.mu.Unlock()
 	skew := []time.Duration{0, 2 * time.Minute, -2 * time.Minute}[i%3]
 	clock := func() time.Time { return time.Now().Add(skew) }
-	p := n.site.Join()
-	p.Clock = clock
-	me := &node{of: n, process: p, name: name, due: make(chan struct{}, 1), ended: make(chan error, 1), working: make(chan struct{})}
+	p, cut := n.join(clock)
+	me := &node{of: n, cut: cut, name: name, due: make(chan struct{}, 1), ended: make(chan error, 1), working: make(chan struct{})}
 	f := newProcess(n.book, service.Options{
 		Store: p, Now: func() muster.Instant { return muster.Instant(clock().UnixMilli()) },
 		Watcher: me, Audience: me, Process: name, Gone: n.isGone, Limits: jobs.Limits{ConcurrentJobs: n.concurrent},
@@ -169,7 +186,7 @@ func (n *nodes) kill(ctx context.Context, i int) {
 	f := n.at(i)
 	me := n.node(f)
 	f.dead.Store(true)
-	me.process.Cut()
+	me.cut()
 	me.stop()
 	<-me.working
 	<-me.ended
@@ -283,7 +300,7 @@ func (me *node) Committed(_ int, wake muster.Instant) {
 
 // nodeScript is a script for nodes. Its zero fields have defaults.
 type nodeScript struct {
-	play       func(*nodes, context.Context)
+	script     func(*nodes, context.Context)
 	longest    time.Duration // a pause of the store
 	tick       time.Duration // after which each process looks for work although nobody has told it of any
 	concurrent int           // how many jobs may roll out at a time; then each process does a part of the work
@@ -292,19 +309,19 @@ type nodeScript struct {
 // nodeScripts are the scripts of the fleet and some that need processes of their own.
 func nodeScripts() map[string]nodeScript {
 	all := map[string]nodeScript{
-		"deaths":                  {play: (*nodes).withDeaths},
-		"deaths at the end":       {play: (*nodes).deathsAtTheEnd},
-		"moves":                   {play: (*nodes).moves, tick: time.Minute},
-		"cancel elsewhere":        {play: (*nodes).cancelElsewhere},
-		"last failures":           {play: (*nodes).lastFailures},
-		"rollout's end":           {play: (*nodes).rolloutMeetsEnds, tick: time.Minute},
-		"deletion meets rollouts": {play: (*nodes).deletionMeetsRollouts},
-		"turns":                   {play: (*nodes).turns, tick: time.Minute, concurrent: 1},
-		"one queue":               {play: (*nodes).oneQueue, longest: 200 * time.Microsecond},
-		"small jobs":              {play: (*nodes).smallJobs},
+		"deaths":                  {script: (*nodes).withDeaths},
+		"deaths at the end":       {script: (*nodes).deathsAtTheEnd},
+		"moves":                   {script: (*nodes).moves, tick: time.Minute},
+		"cancel elsewhere":        {script: (*nodes).cancelElsewhere},
+		"last failures":           {script: (*nodes).lastFailures},
+		"rollout's end":           {script: (*nodes).rolloutMeetsEnds, tick: time.Minute},
+		"deletion meets rollouts": {script: (*nodes).deletionMeetsRollouts},
+		"turns":                   {script: (*nodes).turns, tick: time.Minute, concurrent: 1},
+		"one queue":               {script: (*nodes).oneQueue, longest: 200 * time.Microsecond},
+		"small jobs":              {script: (*nodes).smallJobs},
 	}
 	for name, script := range scripts {
-		all[name] = nodeScript{play: func(n *nodes, ctx context.Context) { script(n.at(0), ctx) }}
+		all[name] = nodeScript{script: func(n *nodes, ctx context.Context) { script(n.at(0), ctx) }}
 	}
 	return all
 }
@@ -316,6 +333,38 @@ func TestNodesLeaveNothingWrong(t *testing.T) {
 				if wrong := playNodes(t, seed, name, remedies{}); len(wrong) > 0 {
 					t.Errorf("MUSTER_SEED=%d: %s", seed, strings.Join(wrong, "\n"))
 				}
+			}
+		})
+	}
+}
+
+// The same on PostgreSQL, where time passes.
+func TestNodesOnPostgres(t *testing.T) {
+	if !teststore.Postgres(t) {
+		t.Skip("the suites are not aimed at PostgreSQL")
+	}
+	for name, script := range nodeScripts() {
+		if strings.Contains(name, "deaths") || script.tick > 0 { // they need a store that can be cut, and time that passes by itself
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			database := postgres.Shared(t).Database(t)
+			opened := 0
+			join := func(func() time.Time) (store.Shared, func()) {
+				opened++
+				s, err := pgstore.Open(t.Context(), pgstore.Options{Database: database, Node: fmt.Sprint("node-", opened), Shared: true, Lanes: 2})
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { _ = s.Close() })
+				return s, nil
+			}
+			seen, _ := join(nil)
+			n := newNodes(t, seen, 1, script, join)
+			n.time = time.Second
+			n.play()
+			for _, wrong := range n.wrong {
+				t.Error(wrong)
 			}
 		})
 	}

@@ -41,7 +41,7 @@ func (s *Jobs) CatchUp(ctx context.Context, news []News, notify func([]Notificat
 	for some := range slices.Chunk(news, newsAtATime) {
 		var notes []Notification
 		err := s.commits.View(ctx, func(r store.Reader) (err error) {
-			notes, err = s.newer(s.snapshot(r), some)
+			notes, err = newer(s, s.snapshot(r), some)
 			return err
 		})
 		if err != nil {
@@ -63,7 +63,7 @@ func (s *Jobs) Awaited(key store.QueueKey) bool { return s.waiters.any(key) }
 func (s *Jobs) WakeAll() { s.waiters.wakeAll() }
 
 // newer returns notifications of the queues that are newer than news know.
-func (s *Jobs) newer(r snapshot, news []News) (notes []Notification, err error) {
+func newer(s *Jobs, r snapshot, news []News) (notes []Notification, err error) {
 	commit.PrefetchView(r.Reader, func(w *commit.Wants) {
 		for _, n := range news {
 			if n.After == 0 {

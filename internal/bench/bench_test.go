@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/muster-iot/muster/internal/nats"
 	"github.com/muster-iot/muster/internal/needs"
 	"github.com/muster-iot/muster/internal/postgres"
 )
@@ -51,6 +52,9 @@ func TestEverySectionMeasures(t *testing.T) {
 			p := b.part(t.Context(), s)
 			if errors.Is(p.err, postgres.ErrMissing) {
 				needs.Skip(t, "postgres", p.err.Error())
+			}
+			if errors.Is(p.err, nats.ErrMissing) {
+				needs.Skip(t, "nats", p.err.Error())
 			}
 			if p.err != nil || len(p.figures) == 0 {
 				t.Fatalf("%d figures, %v", len(p.figures), p.err)

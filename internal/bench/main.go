@@ -56,6 +56,7 @@ func sections() []section {
 		{"publish", "Publishing", (*bench).publish},
 		{"slow-reader", "A client that reads a byte a second", (*bench).slowReader},
 		{"unauthenticated", "What strangers make the server keep", (*bench).unauthenticated},
+		{nodesSection, "What one node hears of another", (*bench).nodes},
 		{postgresSections, "The engine, on PostgreSQL", (*bench).enginePostgres},
 		{postgresSections + "-fanout", "Fan-out, on PostgreSQL", (*bench).fanOutPostgres},
 	}
@@ -166,7 +167,7 @@ func (b *bench) progress(format string, args ...any) {
 func choose(names []string) ([]section, error) {
 	all := sections()
 	if len(names) == 0 {
-		return slices.DeleteFunc(all, func(s section) bool { return strings.HasPrefix(s.name, postgresSections) }), nil
+		return slices.DeleteFunc(all, func(s section) bool { return s.name == nodesSection || strings.HasPrefix(s.name, postgresSections) }), nil
 	}
 	var chosen []section
 	for _, name := range names {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster/device"
+	"github.com/muster-iot/muster/internal/apiclient"
 	"github.com/muster-iot/muster/internal/postgres"
 	"github.com/muster-iot/muster/store"
 )
@@ -198,6 +199,36 @@ var scenarios = []scenario{
 			l.settle()
 		}
 	}},
+	{name: "last-two-ends", nodes: 3, each: true, play: func(l *load) {
+		l.pairs("ends", 400, device.Succeeded, nil, 0, func(j apiclient.Job) bool { return j.Status == "COMPLETED" })
+	}},
+	{name: "abort-threshold-split", nodes: 3, play: func(l *load) {
+		config := apiclient.Object{"abortConfig": apiclient.Object{"criteriaList": []any{apiclient.Object{
+			"failureType": "FAILED", "action": "CANCEL", "thresholdPercentage": 100, "minNumberOfExecutedThings": 2,
+		}}}}
+		l.pairs("abort", 200, device.Failed, config, 1, func(j apiclient.Job) bool { return j.Status == "CANCELED" || j.Status == "CANCELLED" })
+	}},
+	{name: "cancel-elsewhere", nodes: 3, play: func(l *load) { l.cancelElsewhere(100) }},
+	{name: "delete-thing-meets-rollout", nodes: 3, play: func(l *load) { l.deletionMeetsRollout(5) }},
+	{name: "join-meets-rollout", nodes: 3, play: func(l *load) { l.joinMeetsRollout(5) }},
+	{name: "dynamic-group-meets-change", nodes: 3, play: func(l *load) { l.groupMeetsChange(12, 60) }},
+	{name: "takeover-across-nodes", nodes: 3, play: func(l *load) { l.takeover(1000, 2*time.Second) }},
+	{name: "takeover-without-nats", nodes: 3, play: func(l *load) {
+		l.killBus()
+		time.Sleep(3 * time.Second)
+		l.takeover(10, 6*time.Second)
+		l.startBus()
+	}},
+	{name: "revoke-elsewhere", nodes: 3, each: true, play: func(l *load) {
+		l.revoke(20, time.Second)
+		l.killBus()
+		time.Sleep(3 * time.Second)
+		l.revoke(5, 2*time.Second+500*time.Millisecond)
+		l.startBus()
+	}},
+	{name: "messages-everywhere", nodes: 3, play: func(l *load) { l.everywhere() }},
+	{name: "away-session-holder-dies", nodes: 3, play: func(l *load) { l.away() }},
+	{name: "drain", nodes: 3, play: func(l *load) { l.drain(l.nodes[1]) }},
 	{name: "two-of-three-die", nodes: 3, play: func(l *load) {
 		l.nodes[0].kill()
 		l.nodes[1].kill()

@@ -42,7 +42,7 @@ func (s *Store) Empty(ctx context.Context) error {
 		return err
 	})
 	switch {
-	case errors.Is(err, errOutvoted):
+	case err != nil && faultOf(err) == outvote:
 		return s.stop(err)
 	case err != nil && faultOf(err) == gone:
 		return errors.Join(store.ErrUnavailable, err)

@@ -36,7 +36,7 @@ const (
 	refused              // another one has changed what it read
 	gone                 // the connection or the database is not there now
 	full                 // the database has no room
-	outvote              // errOutvoted
+	outvote              // errOutvoted, or store.ErrFenced
 )
 
 // faultOf returns what err means. Errors that do not come from the database itself are of
@@ -47,7 +47,7 @@ func faultOf(err error) fault {
 	if errors.Is(err, errForm) || errors.As(err, &mismatch) {
 		return broken
 	}
-	if errors.Is(err, errOutvoted) {
+	if errors.Is(err, errOutvoted) || errors.Is(err, store.ErrFenced) {
 		return outvote
 	}
 	said, ok := errors.AsType[*pgconn.PgError](err)

@@ -134,7 +134,7 @@ func (l *lane) commit(session *session, writes []request, rerun int) error {
 	return l.resolve(err)
 }
 
-// outvoted returns err, or errOutvoted if err says so.
+// outvoted returns err, or why this process may commit nothing any more if err says so.
 func (l *lane) outvoted(err error) error {
 	if faultOf(err) == outvote {
 		return l.s.outvoted()
@@ -155,7 +155,7 @@ func (l *lane) resolve(lost error) error {
 			return nil
 		case err == nil:
 			return lost // which says that the database was not there
-		case errors.Is(err, errOutvoted) || time.Since(began) > doubtMax:
+		case faultOf(err) == outvote || time.Since(began) > doubtMax:
 			return fmt.Errorf("%w: %w", errDoubt, err)
 		}
 	}

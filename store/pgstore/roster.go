@@ -197,10 +197,10 @@ func (n *node) fenceFormer(ctx context.Context, conn *pgx.Conn) error {
 	return err
 }
 
-// outvoted returns why this node may commit nothing any more.
+// outvoted returns why this process may commit nothing any more.
 func (s *Store) outvoted() error {
 	if s.o.Shared {
-		return fmt.Errorf("%w (%w)", store.ErrFenced, errOutvoted)
+		return store.ErrFenced
 	}
 	return fmt.Errorf("%w by another server", errOutvoted)
 }
