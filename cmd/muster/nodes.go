@@ -312,14 +312,13 @@ func (s *server) sessions() gateway.SessionStore {
 type nodeWatcher struct{ s *server }
 
 func (w nodeWatcher) Heard(roll store.Roll) {
-	var live []gateway.Node
-	for _, m := range roll.Nodes {
-		if !m.Fenced { // a node that is dead may still write
-			live = append(live, gateway.Node(m.Incarnation))
-		}
+	nodes := make([]gateway.Node, len(roll.Nodes))
+	for i, m := range roll.Nodes {
+		nodes[i] = gateway.Node(m.Incarnation)
 	}
-	gone := func(node gateway.Node) bool { return roll.Gone(store.Incarnation(node)) }
-	w.s.gateway.Members(live, gone, func(shard int) bool { return w.s.nodes.node.Holds(fmt.Sprint("session/", shard)) })
+	w.s.gateway.Members(nodes,
+		func(node gateway.Node) bool { return roll.Gone(store.Incarnation(node)) },
+		func(shard int) bool { return w.s.nodes.node.Holds(fmt.Sprint("session/", shard)) })
 }
 
 func (w nodeWatcher) Serving(bool) { w.s.nodes.turn() }

@@ -14,13 +14,13 @@ import (
 	"github.com/muster-iot/muster/store"
 )
 
-// RunShared fails t unless the stores that open returns keep every promise of store.Laned and
-// store.Shared, also between handles. open returns a function of which each call returns
+// RunShared fails t unless the stores that open returns keep every promise of store.Store, and
+// those of store.Laned and store.Shared between handles. open returns a function of which each call returns
 // another handle on one store, as another process would open it; the store is empty at
 // first. Each subtest closes the handles.
 func RunShared(t *testing.T, open func(*testing.T) (join func() store.Shared)) {
 	t.Run("one handle", func(t *testing.T) {
-		RunLaned(t, func(t *testing.T) store.Laned { return open(t)() })
+		Run(t, func(t *testing.T) store.Store { return open(t)() })
 	})
 	t.Run("two handles as one store", func(t *testing.T) {
 		for _, p := range lanePromises() {
@@ -89,8 +89,11 @@ func (s *interlaced) View(ctx context.Context, fn func(store.Reader) error) erro
 
 func (s *interlaced) Scattered() bool { return scattered(s.Laned) }
 
+// applier is a way to apply a transaction.
+type applier = func(context.Context, func(store.Tx) error) (wait func() error, err error)
+
 // insistently runs a transaction until it is not refused, and waits.
-func insistently(apply func(context.Context, func(store.Tx) error) (func() error, error), fn func(store.Tx) error) error {
+func insistently(apply applier, fn func(store.Tx) error) error {
 	for {
 		wait, err := apply(context.Background(), fn)
 		if err == nil {
@@ -103,7 +106,7 @@ func insistently(apply func(context.Context, func(store.Tx) error) (func() error
 }
 
 // inLane returns ApplyIn of the lane of a thing.
-func inLane(s store.Shared, thing muster.ThingName) func(context.Context, func(store.Tx) error) (func() error, error) {
+func inLane(s store.Shared, thing muster.ThingName) applier {
 	return func(ctx context.Context, fn func(store.Tx) error) (func() error, error) {
 		return s.ApplyIn(ctx, s.LaneOf(thing), fn)
 	}
@@ -160,13 +163,17 @@ func aloneIsAlone(t *testing.T, h []store.Shared) {
 		}
 		return string(value)
 	}
-	for round, value := range []string{"1", "2", "3"} {
+	for round, value := range []string{"1", "2", "3", "4"} {
 		other := h[1+round%2]
+		run := inLane // of others
+		if round >= 2 {
+			run = func(s store.Shared, _ muster.ThingName) applier { return s.Apply }
+		}
 		var running sync.WaitGroup
 		began, ended := make(chan struct{}), atomic.Bool{}
 		running.Go(func() { // was there before
 			first := true
-			err := insistently(inLane(other, "pump"), func(tx store.Tx) error {
+			err := insistently(run(other, "pump"), func(tx store.Tx) error {
 				read(tx, "alone")
 				if first {
 					close(began)
@@ -185,7 +192,7 @@ func aloneIsAlone(t *testing.T, h []store.Shared) {
 		var come []chan string
 		err := insistently(h[0].ApplyAlone, func(tx store.Tx) error {
 			if got := read(tx, "lane"); got != value || !ended.Load() {
-				t.Errorf("ApplyAlone reads %q while a lane writes %q", got, value)
+				t.Errorf("ApplyAlone reads %q while another transaction writes %q", got, value)
 			}
 			if len(come) == 0 {
 				for i, handle := range []store.Shared{h[0], other} { // which come meanwhile
@@ -193,7 +200,7 @@ func aloneIsAlone(t *testing.T, h []store.Shared) {
 					come = append(come, seen)
 					running.Go(func() {
 						got := ""
-						err := insistently(inLane(handle, muster.ThingName(fmt.Sprint("lamp-", i))), func(tx store.Tx) error {
+						err := insistently(run(handle, muster.ThingName(fmt.Sprint("lamp-", i))), func(tx store.Tx) error {
 							got = read(tx, "alone")
 							return nil
 						})
@@ -213,7 +220,7 @@ func aloneIsAlone(t *testing.T, h []store.Shared) {
 		}
 		for _, seen := range come {
 			if got := <-seen; got != value {
-				t.Errorf("a lane that came during ApplyAlone reads %q, want %q", got, value)
+				t.Errorf("one that came during ApplyAlone reads %q, want %q", got, value)
 			}
 		}
 		running.Wait()
