@@ -56,7 +56,7 @@ func (b *bench) nodes(ctx context.Context) ([]figure, error) {
 	}
 	defer stopTo()
 	commits := max(digestCommits/10, min(digestCommits, b.things))
-	used, err := b.tellOfCommits(ctx, all, from, to, commits)
+	used, err := tellOfCommits(ctx, all, from, to, commits)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func (b *bench) nodes(ctx context.Context) ([]figure, error) {
 }
 
 // tellOfCommits returns the processor time of this process, with both nodes.
-func (b *bench) tellOfCommits(ctx context.Context, all []cluster.QueueNews, from, to *cluster.News, commits int) (time.Duration, error) {
+func tellOfCommits(ctx context.Context, all []cluster.QueueNews, from, to *cluster.News, commits int) (time.Duration, error) {
 	began, before := to.Figures().Received, ownTime()
 	for n := range commits {
 		for i := range digestThings {
