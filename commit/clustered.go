@@ -2,6 +2,7 @@ package commit
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 
 	"github.com/muster-iot/muster"
@@ -34,8 +35,15 @@ func (t *Tx) Clustered() bool { return t.c.Clustered() }
 func (t *Tx) Moment() store.Moment { return t.moment }
 
 // Settled returns a moment before which every transaction of any process has ended, and can be
-// seen by a view that begins after the call. It is for stores that other processes may change.
-func (c *Committer) Settled(ctx context.Context) (store.Moment, error) { return c.shared.Settled(ctx) }
+// seen by a view that begins after the call. It is for stores that other processes may change, and
+// fails with Unavailable while such a store cannot be reached.
+func (c *Committer) Settled(ctx context.Context) (store.Moment, error) {
+	m, err := c.shared.Settled(ctx)
+	if errors.Is(err, store.ErrUnavailable) {
+		err = notStored(err)
+	}
+	return m, err
+}
 
 // AlwaysWants has every transaction read what wants names together with what its commands
 // name, where other processes may change the store. It must be called before Run.

@@ -12,10 +12,10 @@ import (
 // batch meets more changes than a small one, so it is halved from time to time until it
 // passes, and the other half is put back. A single command that is refused again and
 // again fails, so that it does not hold up those after it. One of the wide lane may change
-// what is busy in all lanes, such as the queues of many things. It runs while they wait, so
-// that it is refused by other processes only.
+// what is busy in all lanes, such as the queues of many things, or in the wide lanes of other
+// processes. It runs while all others wait.
 const (
-	aloneAfter  = 1  // refusals of a batch of the wide lane: then no other lane runs
+	aloneAfter  = 1  // refusals of a batch of the wide lane: then no other transaction runs
 	halveAfter  = 2  // refusals of a batch
 	refusalsMax = 10 // of a single command
 )

@@ -55,6 +55,9 @@ func placeAt(at muster.Instant, origin, n uint64) string {
 	return fmt.Sprintf("%s-%08x-%012x", store.TimeKey(at), origin, n)
 }
 
+// momentKey is the beginning of the places at an instant, where other processes may change the store.
+func momentKey(at muster.Instant) string { return store.TimeKey(at * 1000) }
+
 // While there are events which are not settled, a sink waits for that: between two looks first
 // unsettledMin, and then twice as long each time, up to unsettledMax.
 const (

@@ -24,6 +24,9 @@ const (
 	leftMax = 65_536
 	// goneMax bounds the events for a sink that is gone which one step removes.
 	goneMax = 512
+	// goneAfter is how old they must be where other processes may change the store: a sink that this
+	// process has not got may be gone, or new.
+	goneAfter = 24 * time.Hour
 	// WaitingMax bounds the events that WebhookBacklog counts.
 	WaitingMax = 100_000
 )
@@ -214,6 +217,10 @@ func (l *Log) Due(r store.Reader, asked commit.Asked) (commit.Due, error) {
 			continue
 		}
 		gone, err := l.readers[sink].ahead(r, sink, goneMax)
+		if l.commits.Clustered() {
+			old := momentKey(asked.Now.Add(-goneAfter))
+			gone = slices.DeleteFunc(gone, func(place string) bool { return place >= old })
+		}
 		if err != nil || len(gone) > 0 {
 			step := func(tx *commit.Tx) error {
 				deleteAll(tx, sink, gone)
@@ -222,7 +229,9 @@ func (l *Log) Due(r store.Reader, asked commit.Asked) (commit.Due, error) {
 			}
 			return commit.Due{Steps: func() []func(*commit.Tx) error { return []func(*commit.Tx) error{step} }}, err
 		}
-		l.readers[sink].pass(afterAll)
+		if !l.commits.Clustered() {
+			l.readers[sink].pass(afterAll)
+		}
 	}
 	return commit.Due{}, nil
 }

@@ -98,6 +98,7 @@ type nodes struct {
 	orders  map[uint64]chan bool
 	scan    chan struct{} // 1 slot: sessions of others may have to be adopted
 	reload  chan struct{} // 1 slot: retained messages may have been missed
+	turn    chan struct{} // closed when the last that was to be done in turn is done; nil before the first
 	clean   bool          // no session is held by a node that is gone, as far as was looked
 }
 

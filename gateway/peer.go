@@ -355,7 +355,7 @@ func (p *peer) act(frame []byte, number uint64, now time.Time, answers *answers)
 		var o order
 		if o, err = readOrder(r); err == nil {
 			found := p.of.s.disconnectHere(o.client, o.withWill, o.dropSession)
-			p.send(answer{o.id, found}.frame())
+			p.of.s.journal.whenReleased(o.client, func() { p.send(answer{o.id, found}.frame()) })
 		}
 	case answerFrame:
 		var a answer

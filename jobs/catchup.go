@@ -33,15 +33,17 @@ type News struct {
 // CatchUp fails with Unavailable while the store cannot be reached, and with the error of
 // ctx; then some of the news are lost to notify.
 func (s *Jobs) CatchUp(ctx context.Context, news []News, notify func([]Notification)) error {
-	keys := make([]store.QueueKey, len(news))
-	for i, n := range news {
-		keys[i] = n.QueueKey
-	}
-	s.waiters.wake(keys)
+	s.waiters.wake(func(yield func(store.QueueKey) bool) {
+		for _, n := range news {
+			if !yield(n.QueueKey) {
+				return
+			}
+		}
+	})
 	for some := range slices.Chunk(news, newsAtATime) {
 		var notes []Notification
 		err := s.commits.View(ctx, func(r store.Reader) (err error) {
-			notes, err = s.newer(s.snapshot(r), some)
+			notes, err = newer(s, s.snapshot(r), some)
 			return err
 		})
 		if err != nil {
@@ -63,7 +65,7 @@ func (s *Jobs) Awaited(key store.QueueKey) bool { return s.waiters.any(key) }
 func (s *Jobs) WakeAll() { s.waiters.wakeAll() }
 
 // newer returns notifications of the queues that are newer than news know.
-func (s *Jobs) newer(r snapshot, news []News) (notes []Notification, err error) {
+func newer(s *Jobs, r snapshot, news []News) (notes []Notification, err error) {
 	commit.PrefetchView(r.Reader, func(w *commit.Wants) {
 		for _, n := range news {
 			if n.After == 0 {

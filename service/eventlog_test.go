@@ -6,11 +6,15 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/eventlog"
 	"github.com/muster-iot/muster/reserve"
 	"github.com/muster-iot/muster/store"
+	"github.com/muster-iot/muster/store/memstore"
+	"github.com/muster-iot/muster/store/storetest"
 )
 
 // logTables are those that hold the log, by sink.
@@ -373,4 +377,26 @@ func TestALogOfManyStepsIsMigratedAlike(t *testing.T) {
 			t.Errorf("%d at a time: %v, want %v", limit, got, want)
 		}
 	}
+}
+
+// Where several processes share the store, one that has no webhook leaves the events for it alone
+// until they are a day old: the others may have one.
+func TestASinkOfOtherProcessesIsNotTakenToBeGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		site := storetest.NewSite(memstore.New(), 2, 1, time.Millisecond)
+		with, without := newEnvOnJust(t, site.Join(), Options{Sinks: bothSinks}), newEnvOnJust(t, site.Join(), Options{Sinks: eventlog.Sinks{Subscribers: true}})
+		with.enableThings()
+		with.createThings("lamp")
+		for _, step := range []struct {
+			wait time.Duration
+			want int
+		}{{0, 2}, {23 * time.Hour, 2}, {2 * time.Hour, 1}} {
+			time.Sleep(step.wait)
+			without.pass(step.wait.Milliseconds())
+			without.settleDown()
+			if n := without.logSize(); n != step.want {
+				t.Errorf("%v later the log holds %d events, want %d", step.wait, n, step.want)
+			}
+		}
+	})
 }

@@ -2,6 +2,7 @@ package service
 
 import (
 	"testing"
+	"time"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/jobs"
@@ -56,5 +57,36 @@ func TestAProcessLeavesWhatIsOwedToSessionsOfOthers(t *testing.T) {
 			}
 			wantTold(t, "by the process of "+string(thing), other.told(), want...)
 		}
+	}
+}
+
+// What a process catches up with and delivers is owed no longer, whichever process has written it down.
+func TestWhatAnotherProcessOwesIsDeliveredHere(t *testing.T) {
+	site := storetest.NewSite(memstore.New(), 2, 1, 0)
+	keep := audience{keep: func(key store.QueueKey, _ muster.Change) bool { return key.Thing == "lamp" }}
+	here, there := newEnvOnJust(t, site.Join(), Options{Audience: keep}), newEnvOnJust(t, site.Join(), Options{Audience: keep})
+	there.thing("lamp")
+	there.job("a", "lamp")
+	var notes []jobs.Notification
+	list := jobs.News{QueueKey: store.QueueKey{Thing: "lamp"}, Change: muster.Change{List: true}}
+	if err := here.Jobs.CatchUp(t.Context(), []jobs.News{list}, func(n []jobs.Notification) { notes = append(notes, n...) }); err != nil {
+		t.Fatal(err)
+	}
+	here.told()
+	here.record(notes)
+	wantTold(t, "after CatchUp", here.told(), "lamp notify QUEUED[a]", "lamp next a QUEUED v1") // all that is owed
+	for _, n := range notes {
+		here.Delivered(n)
+	}
+	for tries := 100; ; tries-- { // deliveries are not waited for
+		if err := here.Redeliver(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if told := here.told(); len(told) == 0 {
+			return
+		} else if tries == 0 {
+			t.Fatalf("after it was delivered, things are told %q", told)
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
 }

@@ -24,8 +24,8 @@ type Roster interface {
 
 	// Beat writes down what b says and returns who is there and who holds which lease, in one
 	// transaction, after the nodes of Fence are fenced. It fails with ErrFenced if another node
-	// has fenced this one, and with ErrUnavailable while the store cannot be reached. It is for
-	// one goroutine at a time.
+	// has fenced this one, with ErrUnavailable while the store cannot be reached, and with ErrAgain
+	// if others hold it up. It is for one goroutine at a time.
 	Beat(ctx context.Context, b Beat) (Roll, error)
 }
 

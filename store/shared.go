@@ -13,10 +13,10 @@ type Shared interface {
 	// Shared always returns the same. If it is true there is at least one lane.
 	Shared() bool
 
-	// ApplyAlone is Apply while no transaction of ApplyIn runs, in any process: it waits
-	// until those that run have ended, and those that come wait until it has. So fn reads all
-	// that the former have written, and they read what it has written. It fails with ErrAgain
-	// if the others do not end soon.
+	// ApplyAlone is Apply while no other transaction runs, in any process: it waits until those
+	// that run have ended, and those that come wait until it has. So fn reads all that the former
+	// have written, they read what it has written, and the store does not refuse it because of
+	// others. It fails with ErrAgain if the others do not end soon.
 	ApplyAlone(ctx context.Context, fn func(Tx) error) (wait func() error, err error)
 
 	// Settled returns a moment: every transaction, of any process, with an earlier moment has

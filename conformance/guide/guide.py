@@ -72,20 +72,29 @@ def free_ports(count: int):
         yield ports
 
 
+# SERVERS are the servers of its reader's that a page may need: the variable with the address, and what starts one.
+SERVERS = {"DATABASE": "./internal/postgres/serve", "BUS": "./internal/nats/serve"}
+
+
 @contextlib.contextmanager
-def database(file: pathlib.Path):
-    """Yields the variables that a page needs which has a database of its reader's."""
-    if "DATABASE" not in file.read_text():
-        yield {}
-        return
+def servers(file: pathlib.Path):
+    """Yields the variables that a page needs which has servers of its reader's."""
+    with contextlib.ExitStack() as running:
+        text = file.read_text()
+        yield {variable: running.enter_context(server(program)) for variable, program in SERVERS.items() if variable in text}
+
+
+@contextlib.contextmanager
+def server(program: str):
+    """Yields the address of a server, which ends with the context."""
     serve = subprocess.Popen(
-        ["go", "run", "./internal/postgres/serve"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True,
+        ["go", "run", program], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True,
     )
     try:
         url = serve.stdout.readline().strip()
         if not url:
-            raise Wrong(f"{file.name} needs a PostgreSQL server, which did not start")
-        yield {"DATABASE": url}
+            raise Wrong(f"{program} did not start a server")
+        yield url
     finally:
         serve.stdin.close()  # which ends it
         serve.wait()
@@ -169,7 +178,7 @@ def check(file: pathlib.Path, start: pathlib.Path, muster: pathlib.Path, patienc
     """Runs one page after the first steps of start, whose last step stops the
     server, and returns how many steps did what they should."""
     shown = (*LISTENERS.values(), *OTHER_PORTS)
-    with free_ports(len(shown)) as got, tempfile.TemporaryDirectory(prefix="muster-guide-") as name, database(file) as variables:
+    with free_ports(len(shown)) as got, tempfile.TemporaryDirectory(prefix="muster-guide-") as name, servers(file) as variables:
         ports = dict(zip(shown, got))
         begin = page.steps(start, ports)
         plan = [(start, step) for step in begin[:-1]]

@@ -212,8 +212,15 @@ func (l *load) everywhere() {
 				l.Errorf("node %d does not acknowledge", i)
 			}
 		}
-		publish(l.Context(), c, fmt.Sprintf("kept/%d", i), "on", true)
+		if !publish(l.Context(), c, fmt.Sprintf("kept/%d", i), "on", true) {
+			l.Errorf("node %d does not acknowledge what it is to retain", i)
+		}
 	}
+	defer func() {
+		for i, c := range all {
+			l.Logf("the listener at node %d has got %d messages, of what was retained %d, %d, %d", i, len(c.got), c.count("kept/0 on"), c.count("kept/1 on"), c.count("kept/2 on"))
+		}
+	}()
 	for i, c := range all {
 		l.await(fmt.Sprintf("the listener at node %d has got everything", i), 10*time.Second, func() bool {
 			for from := range all {
@@ -225,9 +232,9 @@ func (l *load) everywhere() {
 			}
 			return true
 		})
-		l.subscribe(c, "kept/#")
+		l.subscribe(c, "kept/0", "kept/1", "kept/2") // as on AWS, a wildcard gets none of them
 		l.await(fmt.Sprintf("node %d has what was retained", i), 10*time.Second, func() bool {
-			return c.count("kept/0 on")+c.count("kept/1 on")+c.count("kept/2 on") == 3
+			return c.count("kept/0 on") > 0 && c.count("kept/1 on") > 0 && c.count("kept/2 on") > 0
 		})
 	}
 }

@@ -19,7 +19,7 @@ type ear struct {
 	mu     sync.Mutex // guards what follows
 	last   head
 	shown  map[headName]int64 // versions
-	left   map[headName]bool  // was followed by another head
+	left   map[headName]bool  // was begun, and followed by another: it has ended
 	faults []string
 }
 
@@ -103,7 +103,7 @@ func (e *ear) hear(answer bool, payload []byte) {
 	if old {
 		e.faults = append(e.faults, fmt.Sprintf("the subscriber of %s was told of %v after version %d of it, followed by another: %v", e.thing, now, e.shown[name], e.left[name]))
 	}
-	if before := (headName{e.last.JobID, e.last.ExecutionNumber}); e.last != none && before != name {
+	if before := (headName{e.last.JobID, e.last.ExecutionNumber}); e.last.VersionNumber > 1 && before != name { // one that waits may be passed by one that was queued before it and stored after it
 		e.left[before] = true
 	}
 	e.shown[name] = now.VersionNumber

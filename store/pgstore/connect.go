@@ -21,22 +21,27 @@ const versionMin = 14_00_00
 // connectTimeout bounds the making of a connection.
 const connectTimeout = 5 * time.Second
 
-// What begins transactions: of views, of lanes and of Apply; and if the store is shared, of lanes
+// What begins transactions: of views, of lanes and of Apply; and if the store is shared, of these
 // and of ApplyAlone. These lock the gate, which is before their snapshots: LOCK takes none. A
-// transaction that must be alone waits for those of lanes, and those that come wait for it, also
+// transaction that must be alone waits for all that run, and those that come wait for it, also
 // while it waits itself; so it does not do that for long.
 var (
-	opensView   = []request{order(-1, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")}
-	beginLane   = []string{"BEGIN ISOLATION LEVEL REPEATABLE READ"}
-	beginWide   = []string{"BEGIN ISOLATION LEVEL SERIALIZABLE"}
-	beginShared = append(slices.Clone(beginLane), "LOCK TABLE muster.gate IN ROW EXCLUSIVE MODE")
-	beginAlone  = append(slices.Clone(beginWide), "SET LOCAL lock_timeout = 500", "LOCK TABLE muster.gate IN SHARE MODE", "SET LOCAL lock_timeout TO DEFAULT")
+	opensView       = []request{order(-1, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")}
+	beginLane       = []string{"BEGIN ISOLATION LEVEL REPEATABLE READ"}
+	beginWide       = []string{"BEGIN ISOLATION LEVEL SERIALIZABLE"}
+	enterGate       = "LOCK TABLE muster.gate IN ROW EXCLUSIVE MODE"
+	beginSharedLane = append(slices.Clone(beginLane), enterGate)
+	beginSharedWide = append(slices.Clone(beginWide), enterGate)
+	beginAlone      = append(slices.Clone(beginWide), "SET LOCAL lock_timeout = 500", "LOCK TABLE muster.gate IN EXCLUSIVE MODE", "SET LOCAL lock_timeout TO DEFAULT")
 )
 
 // beginWide returns what begins the transactions of Apply. If nothing else runs, a snapshot is
 // all that they need.
 func (s *Store) beginWide() []string {
-	if len(s.lanes) == 0 {
+	switch {
+	case s.o.Shared:
+		return beginSharedWide
+	case len(s.lanes) == 0:
 		return beginLane
 	}
 	return beginWide
@@ -45,18 +50,21 @@ func (s *Store) beginWide() []string {
 // beginLane returns what begins the transactions of lanes.
 func (s *Store) beginLane() []string {
 	if s.o.Shared {
-		return beginShared
+		return beginSharedLane
 	}
 	return beginLane
 }
 
 // For how long a transaction may say nothing before the database ends it. A view may be read
 // slowly, by verification for example; a commit waits for nothing.
-const (
-	viewing    = time.Minute
-	committing = 10 * time.Second
-	sharing    = 3 * time.Second // others wait for it
-)
+const viewing = time.Minute
+
+func (o Options) committing() time.Duration {
+	if o.Shared {
+		return 3 * time.Second // other nodes wait for it
+	}
+	return 10 * time.Second
+}
 
 // settingsOf returns the settings of connections that depend on where the rows are.
 func settingsOf(s *shards) map[string]string {

@@ -251,8 +251,8 @@ func (n *node) claim(ctx context.Context, tx pgx.Tx, lanes []*lane) error {
 		return err
 	}
 	host, _ := os.Hostname() // for people; empty if it is not known
-	if err := tx.QueryRow(ctx, `INSERT INTO muster.node (name, incarnation, expires, started, version, host, shared, slot, tables, format, role)
-		VALUES ($1, nextval('muster.incarnation'), clock_timestamp() + $2, clock_timestamp(), $3, $4, $5, $6, $7, $8, $9) RETURNING incarnation`,
+	if err := tx.QueryRow(ctx, `INSERT INTO muster.node (name, incarnation, expires, started, steady, version, host, shared, slot, tables, format, role)
+		VALUES ($1, nextval('muster.incarnation'), clock_timestamp() + $2, clock_timestamp(), clock_timestamp(), $3, $4, $5, $6, $7, $8, $9) RETURNING incarnation`,
 		n.name, store.TermTime, n.s.o.Version, host, n.s.o.Shared, n.slot, n.s.steps.last, store.Format, role).Scan(&n.incarnation); err != nil {
 		return err
 	}

@@ -42,7 +42,7 @@ func open(ctx context.Context, o Options, steps steps) (*Store, error) {
 }
 
 func (s *Store) open(ctx context.Context) error {
-	config, err := s.o.configure(committing, nil)
+	config, err := s.o.configure(s.o.committing(), nil)
 	if err != nil {
 		return err
 	}
@@ -106,11 +106,7 @@ func (s *Store) settle(ctx context.Context, conn *pgx.Conn) error {
 	if s.shards != nil {
 		s.o.Log.Info("Citus distributes the tables of things", "shards", len(s.shards.first()))
 	}
-	idle := committing
-	if s.o.Shared {
-		idle = sharing
-	}
-	committers, err := s.o.configure(idle, settingsOf(s.shards))
+	committers, err := s.o.configure(s.o.committing(), settingsOf(s.shards))
 	if err != nil {
 		return err
 	}

@@ -186,7 +186,7 @@ func (s *Store) ApplyIn(ctx context.Context, n int, fn func(store.Tx) error) (fu
 // Shared reports whether other processes may work on the database.
 func (s *Store) Shared() bool { return s.o.Shared }
 
-// ApplyAlone is Apply while no lane of any process has a transaction.
+// ApplyAlone is Apply while there is no other transaction in any process.
 func (s *Store) ApplyAlone(ctx context.Context, fn func(store.Tx) error) (func() error, error) {
 	return s.applyOn(ctx, s.wide, beginAlone, fn)
 }

@@ -310,11 +310,12 @@ func (s *Site) commit(ctx context.Context, p *Process, rec *recorded, reads *rea
 	return wait, nil
 }
 
-// siteGate lets transactions of lanes run, or some that run alone. site.mu guards it.
+// siteGate lets transactions run, of all processes, or one that runs alone. site.mu guards it.
 type siteGate struct {
 	moved  *sync.Cond
-	inside int // transactions of lanes, of all processes
-	alone  int // that run alone, or wait for that
+	inside int  // transactions that do not run alone
+	alone  int  // that run alone, or wait for that
+	taken  bool // one of them runs
 }
 
 // enter waits until a transaction may begin, and returns a function to be called at its end.
@@ -322,27 +323,27 @@ func (s *Site) enter(k kind) (leave func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	g := &s.gate
-	n := &g.inside
-	switch k {
-	case ofWide:
-		return func() {}
-	case ofLane:
+	if k != ofAlone {
 		for g.alone > 0 && !s.Lies.Gate {
 			g.moved.Wait()
 		}
-	case ofAlone:
-		n = &g.alone
-		for g.alone++; g.inside > 0 && !s.Lies.Gate; {
+		g.inside++
+	} else {
+		g.alone++
+		for (g.inside > 0 || g.taken) && !s.Lies.Gate {
 			g.moved.Wait()
 		}
-	}
-	if k == ofLane {
-		g.inside++
+		g.taken = true
 	}
 	return func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		*n--
+		if k != ofAlone {
+			g.inside--
+		} else {
+			g.alone--
+			g.taken = false
+		}
 		g.moved.Broadcast()
 	}
 }

@@ -16,7 +16,7 @@ ALTER TABLE muster.node ADD COLUMN slot smallint NOT NULL DEFAULT 0;
 ALTER TABLE muster.node ADD COLUMN tables integer NOT NULL DEFAULT 1;
 ALTER TABLE muster.node ADD COLUMN format integer NOT NULL DEFAULT 0;
 ALTER TABLE muster.node ADD COLUMN role text NOT NULL DEFAULT '';
-ALTER TABLE muster.node ADD COLUMN steady timestamptz NOT NULL DEFAULT clock_timestamp();
+ALTER TABLE muster.node ADD COLUMN steady timestamptz NOT NULL DEFAULT 'epoch';
 ALTER TABLE muster.node ADD COLUMN fenced boolean NOT NULL DEFAULT false;
 ALTER TABLE muster.node ADD COLUMN draining boolean NOT NULL DEFAULT false;
 ALTER TABLE muster.node ADD COLUMN drain boolean NOT NULL DEFAULT false;
