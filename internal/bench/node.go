@@ -103,7 +103,7 @@ func (c *costs) end() error {
 // other.
 func (c *costs) openNode(ctx context.Context, database, deployment string, number int) (*node, error) {
 	opened, err := pgstore.Open(ctx, pgstore.Options{
-		Database: database, Node: "node-" + strconv.Itoa(number), Shared: c.bus != nil, OnCommit: c.committed,
+		Database: database, Node: "node-" + strconv.Itoa(number), Shared: c.bus != nil, OnCommit: c.committed, OnView: c.viewed,
 	})
 	if err != nil {
 		return nil, err

@@ -44,19 +44,20 @@ type spent struct {
 	node, database, bus        time.Duration // processor time of this process, and of the servers
 	wal                        int           // bytes of the database server's log
 	commits, trips, statements int           // of transactions that have changed something
+	views                      int           // snapshots that were only read, of nodes
 }
 
 func (s spent) plus(more spent) spent {
 	return spent{
 		s.node + more.node, s.database + more.database, s.bus + more.bus, s.wal + more.wal,
-		s.commits + more.commits, s.trips + more.trips, s.statements + more.statements,
+		s.commits + more.commits, s.trips + more.trips, s.statements + more.statements, s.views + more.views,
 	}
 }
 
 func (s spent) minus(less spent) spent {
 	return spent{
 		s.node - less.node, s.database - less.database, s.bus - less.bus, s.wal - less.wal,
-		s.commits - less.commits, s.trips - less.trips, s.statements - less.statements,
+		s.commits - less.commits, s.trips - less.trips, s.statements - less.statements, s.views - less.views,
 	}
 }
 
@@ -87,6 +88,12 @@ func (c *costs) committed(one pgstore.Commit) {
 	c.spent.commits++
 	c.spent.trips += one.Trips
 	c.spent.statements += one.Statements
+}
+
+func (c *costs) viewed(pgstore.View) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.spent.views++
 }
 
 // so returns what was spent so far.
