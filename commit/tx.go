@@ -32,10 +32,10 @@ const Never = muster.Instant(math.MaxInt64)
 //	After   after it is durable and the command is answered
 type Tx struct {
 	store.Tx
-	// Now is the instant of the transaction. It is not known while wants are named.
-	Now muster.Instant
-
-	moment store.Moment // likewise, where other processes may change the store
+	// Now is the instant of the transaction, and Moment that of the store where other processes may
+	// change it, zero elsewhere. They are not known while wants are named.
+	Now    muster.Instant
+	Moment store.Moment
 
 	queues map[store.QueueKey]muster.Queue          // read or written so far, in their current state
 	found  map[store.ExecutionKey]*muster.Execution // read by Prefetch and not changed since

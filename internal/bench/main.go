@@ -46,6 +46,11 @@ func (s section) needsServers() bool {
 	return strings.HasPrefix(s.name, postgresSections) || strings.HasPrefix(s.name, nodesSections)
 }
 
+// withContextFirst makes a function of a section that is no method of bench, which has enough of them.
+func withContextFirst(run func(context.Context, *bench) ([]figure, error)) func(*bench, context.Context) ([]figure, error) {
+	return func(b *bench, ctx context.Context) ([]figure, error) { return run(ctx, b) }
+}
+
 func sections() []section {
 	return []section{
 		{"engine", "The engine, on a real folder", (*bench).engine},
@@ -64,10 +69,10 @@ func sections() []section {
 		{"unauthenticated", "What strangers make the server keep", (*bench).unauthenticated},
 		{postgresSections, "The engine, on PostgreSQL", (*bench).enginePostgres},
 		{postgresSections + "-fanout", "Fan-out, on PostgreSQL", (*bench).fanOutPostgres},
-		{nodesSections, "Several nodes", (*bench).nodes},
-		{nodesSections + "-news", "Several nodes: what one hears of another", (*bench).nodesNews},
-		{nodesSections + "-failover", "Several nodes: one of three is killed", (*bench).nodesFailover},
-		{nodesSections + "-revocation", "Several nodes: rights that are taken away elsewhere", (*bench).nodesRevocation},
+		{nodesSections, "Several nodes", withContextFirst(severalNodes)},
+		{nodesSections + "-news", "Several nodes: what one hears of another", withContextFirst(nodesNews)},
+		{nodesSections + "-failover", "Several nodes: one of three is killed", withContextFirst(nodesFailover)},
+		{nodesSections + "-revocation", "Several nodes: rights that are taken away elsewhere", withContextFirst(nodesRevocation)},
 	}
 }
 

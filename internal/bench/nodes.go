@@ -28,10 +28,10 @@ type nodeRun struct {
 	rate, node, database, bus []float64
 }
 
-// nodes measures the work of devices on 1, 2 and 3 nodes on one database server, and on one that
+// severalNodes measures the work of devices on 1, 2 and 3 nodes on one database server, and on one that
 // is alone, in alternation. Each number of nodes has a database of its own. The nodes are in
 // this process; the callers are divided among them.
-func (b *bench) nodes(ctx context.Context) (figures []figure, err error) {
+func severalNodes(ctx context.Context, b *bench) (figures []figure, err error) {
 	c, err := launchCosts(true)
 	if err != nil {
 		return nil, err

@@ -14,7 +14,7 @@ import (
 // nodesFailover measures how soon the devices of a node that is killed are served by others, beside
 // the same devices when they move by themselves, and how soon its leases are taken. The
 // devices come over TCP, since their handshakes would otherwise take longer than all else.
-func (b *bench) nodesFailover(ctx context.Context) (figures []figure, err error) {
+func nodesFailover(ctx context.Context, b *bench) (figures []figure, err error) {
 	d, err := b.deploy(ctx, filepath.Join(b.dir, "failover"), 3, func(w *world) error { return w.addGroup(ctx, deviceGroup, b.moving) })
 	if err != nil {
 		return nil, err
@@ -23,7 +23,7 @@ func (b *bench) nodesFailover(ctx context.Context) (figures []figure, err error)
 	b.progress("%d things registered", b.moving)
 	var walked moved
 	for _, job := range []string{"first-walk", "walk"} { // the first finds servers that have nothing in memory yet
-		walked, err = b.move(ctx, d, job, func(all crowd) error { all.close(); return nil })
+		walked, err = move(ctx, b, d, job, func(all crowd) error { all.close(); return nil })
 		if err != nil {
 			return nil, err
 		}
@@ -35,7 +35,7 @@ func (b *bench) nodesFailover(ctx context.Context) (figures []figure, err error)
 	var taken time.Duration
 	var taking sync.WaitGroup
 	var lost error
-	fled, err := b.move(ctx, d, "flight", func(crowd) error {
+	fled, err := move(ctx, b, d, "flight", func(crowd) error {
 		began := time.Now()
 		d.nodes[0].kill()
 		taking.Go(func() {
@@ -96,7 +96,7 @@ func (m moved) spent(n int) string {
 // move connects all devices to the first node, gives them a job, lets cause end their connections,
 // and measures how they get on at the other nodes, each as soon as it sees that its connection
 // has ended.
-func (b *bench) move(ctx context.Context, d *deployment, job string, cause func(crowd) error) (m moved, err error) {
+func move(ctx context.Context, b *bench, d *deployment, job string, cause func(crowd) error) (m moved, err error) {
 	all := make(crowd, b.moving)
 	defer func() { all.close() }()
 	err = inParallel(connecting, b.moving, func(_, i int) error {

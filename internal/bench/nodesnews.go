@@ -14,7 +14,7 @@ import (
 
 // nodesNews measures how long after a commit at one node the subscribers at another one are told,
 // and what a thing in the digest of a commit costs each of the other nodes.
-func (b *bench) nodesNews(ctx context.Context) (figures []figure, err error) {
+func nodesNews(ctx context.Context, b *bench) (figures []figure, err error) {
 	c, err := launchCosts(true)
 	if err != nil {
 		return nil, err

@@ -13,7 +13,7 @@ import (
 
 // nodesRevocation measures how soon a device loses its connection to one node when another one is
 // told that its certificate is no longer active, with NATS and without.
-func (b *bench) nodesRevocation(ctx context.Context) (figures []figure, err error) {
+func nodesRevocation(ctx context.Context, b *bench) (figures []figure, err error) {
 	f, err := newFleet(filepath.Join(b.dir, "revocation", "devices"), 2*b.revoked)
 	if err != nil {
 		return nil, err
@@ -28,14 +28,14 @@ func (b *bench) nodesRevocation(ctx context.Context) (figures []figure, err erro
 		return nil, err
 	}
 	defer all.close()
-	with, err := b.revoke(ctx, d, f, all, 0)
+	with, err := revoke(ctx, b, d, f, all, 0)
 	if err != nil {
 		return nil, err
 	}
 	if err := d.bus.Kill(); err != nil {
 		return nil, err
 	}
-	without, err := b.revoke(ctx, d, f, all, b.revoked)
+	without, err := revoke(ctx, b, d, f, all, b.revoked)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ const revokePause = 1500 * time.Millisecond
 
 // revoke revokes the certificates of some devices, from a number on, at the first node, and returns how
 // long after each request the connection was closed.
-func (b *bench) revoke(ctx context.Context, d *deployment, f *fleet, all crowd, from int) (latencies, error) {
+func revoke(ctx context.Context, b *bench, d *deployment, f *fleet, all crowd, from int) (latencies, error) {
 	api, err := d.nodes[0].callAPI(ctx, "iot")
 	if err != nil {
 		return nil, err
