@@ -88,7 +88,7 @@ func TestTheTimeOfALaneNeverFalls(t *testing.T) {
 			now    muster.Instant
 			moment store.Moment
 		}
-		got, err := Do(context.Background(), c, func(tx *Tx) (times, error) { return times{tx.Now, tx.Moment()}, nil })
+		got, err := Do(context.Background(), c, func(tx *Tx) (times, error) { return times{tx.Now, tx.Moment}, nil })
 		if err != nil {
 			t.Fatal(err)
 		}

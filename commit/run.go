@@ -92,7 +92,7 @@ func (l *lane) transact(b *batch) (wait func() error, err error) {
 	}
 	b.ends, b.looks, b.over = tx.ends, tx.looks, tx.over
 	l.c.removes(tx.removed)
-	l.last = tx.moment
+	l.last = tx.Moment
 	for _, take := range tx.adopts {
 		take()
 	}

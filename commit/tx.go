@@ -35,7 +35,9 @@ type Tx struct {
 	// Now is the instant of the transaction. It is not known while wants are named.
 	Now muster.Instant
 
-	moment store.Moment // likewise, where other processes may change the store
+	// Moment is likewise the time of the transaction where other processes may change the store: it is
+	// later than that of every transaction whose writes this one can read. It is zero on any other store.
+	Moment store.Moment
 
 	queues map[store.QueueKey]muster.Queue          // read or written so far, in their current state
 	found  map[store.ExecutionKey]*muster.Execution // read by Prefetch and not changed since
@@ -166,7 +168,7 @@ func (t *Tx) Load(keys []store.QueueKey) error {
 // rule made of the queue in its present state. One without entries is removed.
 func (t *Tx) PutQueue(q muster.Queue) {
 	t.wrote = true
-	if t.Clustered() {
+	if t.c.Clustered() {
 		t.write(q.Revised(0)) // the store keeps the revision of a queue without entries
 		return
 	}
