@@ -30,6 +30,9 @@ race: ## run all tests under the race detector
 sim: ## play random days of the service, crashes included, for SIMTIME (1h), from SEED on or at random
 	$(GO) test ./internal/sim -count=1 -timeout 0 -run "TestSequential|TestFullStack" -sim.duration=$(SIMTIME) $(if $(SEED),-sim.seed=$(SEED)) -v
 
+sim-nodes: ## play histories of several processes on one store, SEEDS (200) of each script
+	MUSTER_SEEDS=$(or $(SEEDS),200) $(GO) test ./commit -count 1 -timeout 2h -run TestNodesLeaveNothingWrong
+
 contract: ## hold requests made up from the API models against the contract, for CONTRACT (30s) or longer, from SEED on or at random
 	$(GO) test ./internal/contract -run '^TestContract$$' -count 1 -v -for $(CONTRACT) $(if $(SEED),-seed $(SEED))
 
