@@ -10,7 +10,7 @@ CRASHES   ?= 200
 ON_PG      = MUSTER_TEST_STORE=postgres
 CRASH_LOOP = "^(TestNothingAnsweredIsLost|TestNoHalfJobFile|TestNoEventIsLost|TestAResetIsWholeOverAKill)$$"
 
-.PHONY: all help build test race sim contract pg pg-all nodes nodes-all fuzz lint generate check-generate conformance conformance-all bench bench-pg run clean
+.PHONY: all help build test race sim sim-nodes contract pg pg-all nodes nodes-all fuzz lint generate check-generate conformance conformance-all bench bench-pg run clean
 .DEFAULT_GOAL := all
 
 all: build test lint check-generate race contract fuzz conformance pg ## everything CI does
