@@ -10,7 +10,7 @@ CRASHES   ?= 200
 ON_PG      = MUSTER_TEST_STORE=postgres
 CRASH_LOOP = "^(TestNothingAnsweredIsLost|TestNoHalfJobFile|TestNoEventIsLost|TestAResetIsWholeOverAKill)$$"
 
-.PHONY: all help build test race sim contract pg pg-all nodes nodes-all fuzz lint generate check-generate conformance conformance-all bench bench-pg bench-nodes run clean
+.PHONY: all help build test race sim sim-nodes contract pg pg-all nodes nodes-all fuzz lint generate check-generate conformance conformance-all bench bench-pg bench-nodes run clean
 .DEFAULT_GOAL := all
 
 all: build test lint check-generate race contract fuzz conformance pg ## everything CI does
@@ -29,6 +29,9 @@ race: ## run all tests under the race detector
 
 sim: ## play random days of the service, crashes included, for SIMTIME (1h), from SEED on or at random
 	$(GO) test ./internal/sim -count=1 -timeout 0 -run "TestSequential|TestFullStack" -sim.duration=$(SIMTIME) $(if $(SEED),-sim.seed=$(SEED)) -v
+
+sim-nodes: ## play histories of several processes on one store, SEEDS (200) of each script
+	MUSTER_SEEDS=$(or $(SEEDS),200) $(GO) test ./commit -count 1 -timeout 2h -run TestNodesLeaveNothingWrong
 
 contract: ## hold requests made up from the API models against the contract, for CONTRACT (30s) or longer, from SEED on or at random
 	$(GO) test ./internal/contract -run '^TestContract$$' -count 1 -v -for $(CONTRACT) $(if $(SEED),-seed $(SEED))

@@ -27,9 +27,6 @@ func sharedOf(s store.Store) store.Shared {
 // Clustered reports whether other processes may change the store.
 func (c *Committer) Clustered() bool { return c.shared != nil }
 
-// Clustered reports whether other processes may change the store.
-func (t *Tx) Clustered() bool { return t.c.Clustered() }
-
 // Settled returns a moment before which every transaction of any process has ended, and can be
 // seen by a view that begins after the call. It is for stores that other processes may change, and
 // fails with Unavailable while such a store cannot be reached.
@@ -71,8 +68,8 @@ func (c *Committer) learnTime(ctx context.Context) error {
 
 // takeTime sets the instant of a transaction. Within a lane it never falls, even if the clock of
 // the store is set back.
-func (l *lane) takeTime(t *Tx) error {
-	if !t.Clustered() {
+func (t *Tx) takeTime(l *lane) error {
+	if !t.c.Clustered() {
 		return nil
 	}
 	moment, err := t.Tx.(store.Timed).Moment()

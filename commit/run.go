@@ -160,7 +160,7 @@ func (b *batch) run(tx *Tx, l *lane) error {
 		defer b.turn.GiveBack() // before the transaction is applied: that may wait for a table being written
 	}
 	tx.prefetch(b.commands)
-	if err := l.takeTime(tx); err != nil {
+	if err := tx.takeTime(l); err != nil {
 		return err
 	}
 	for i, cmd := range b.commands {

@@ -32,9 +32,11 @@ const Never = muster.Instant(math.MaxInt64)
 //	After   after it is durable and the command is answered
 type Tx struct {
 	store.Tx
-	// Now is the instant of the transaction, and Moment that of the store where other processes may
-	// change it, zero elsewhere. They are not known while wants are named.
-	Now    muster.Instant
+	// Now is the instant of the transaction. It is not known while wants are named.
+	Now muster.Instant
+
+	// Moment is likewise the time of the transaction where other processes may change the store: it is
+	// later than that of every transaction whose writes this one can read. It is zero on any other store.
 	Moment store.Moment
 
 	queues map[store.QueueKey]muster.Queue          // read or written so far, in their current state
@@ -166,17 +168,10 @@ func (t *Tx) Load(keys []store.QueueKey) error {
 // rule made of the queue in its present state. One without entries is removed.
 func (t *Tx) PutQueue(q muster.Queue) {
 	t.wrote = true
-	if t.Clustered() {
-		q = q.Revised(0) // the store keeps the revision of a queue without entries
-	} else {
-		q = t.revised(q)
+	if t.c.Clustered() {
+		t.write(q.Revised(0)) // the store keeps the revision of a queue without entries
+		return
 	}
-	t.queues[store.QueueKey{Thing: q.Thing, Namespace: q.Namespace}] = q
-	t.Tx.PutQueue(q)
-}
-
-// revised returns q with its next revision, and remembers that of a queue which is removed.
-func (t *Tx) revised(q muster.Queue) muster.Queue {
 	if t.Shared() {
 		t.removed = max(t.removed, t.c.removed.Load()) // others have removed some meanwhile
 	}
@@ -187,7 +182,13 @@ func (t *Tx) revised(q muster.Queue) muster.Queue {
 			t.c.removes(q.Rev) // before anybody can see that it is removed
 		}
 	}
-	return q
+	t.write(q)
+}
+
+// write writes a queue as it is.
+func (t *Tx) write(q muster.Queue) {
+	t.queues[store.QueueKey{Thing: q.Thing, Namespace: q.Namespace}] = q
+	t.Tx.PutQueue(q)
 }
 
 // Executions returns executions in their state at this point of the transaction, in the

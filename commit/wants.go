@@ -161,7 +161,7 @@ func (t *Tx) prefetch(commands []command) {
 		return
 	}
 	t.Prefetch(func(w *Wants) {
-		if t.Clustered() {
+		if t.c.Clustered() {
 			for _, wants := range t.c.always {
 				wants(w)
 			}

@@ -150,7 +150,7 @@ func (l *Log) record(tx *commit.Tx, e Event, wanted uint8) error {
 // next returns a place after all that were used so far. A transaction that does not count
 // uses none, but for those of lanes (places).
 func (l *Log) next(tx *commit.Tx) (string, error) {
-	if tx.Clustered() {
+	if l.commits.Clustered() {
 		return l.nextAt(tx)
 	}
 	p := l.pending(tx)

@@ -71,7 +71,7 @@ type currentView struct {
 func (ix *index) current(tx *commit.Tx) (*currentView, error) {
 	return commit.OfTransaction(tx, ix, func() (*currentView, error) {
 		v := &currentView{view: ix.adopted.Load()}
-		if !tx.Clustered() {
+		if !ix.commits.Clustered() {
 			return v, nil
 		}
 		rev, err := viewRevision(tx)
@@ -103,7 +103,7 @@ func (ix *index) view(tx *commit.Tx) (*indexView, error) {
 	if err != nil || v.view != nil {
 		return v.view, err
 	}
-	if !tx.Clustered() {
+	if !ix.commits.Clustered() {
 		if err := tx.Wide(); err != nil {
 			return nil, err
 		}
@@ -118,7 +118,7 @@ func (ix *index) view(tx *commit.Tx) (*indexView, error) {
 // changeView makes a new view from the store. It must be called after a command has changed a
 // dynamic group or the state of the index.
 func (ix *index) changeView(tx *commit.Tx) (*indexView, error) {
-	if !tx.Clustered() {
+	if !ix.commits.Clustered() {
 		return ix.readView(tx, 0)
 	}
 	rev, err := viewRevision(tx)
