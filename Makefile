@@ -10,7 +10,7 @@ CRASHES   ?= 200
 ON_PG      = MUSTER_TEST_STORE=postgres
 CRASH_LOOP = "^(TestNothingAnsweredIsLost|TestNoHalfJobFile|TestNoEventIsLost|TestAResetIsWholeOverAKill)$$"
 
-.PHONY: all help build test race sim contract pg pg-all nodes nodes-all fuzz lint generate check-generate conformance conformance-all bench bench-pg run clean
+.PHONY: all help build test race sim contract pg pg-all nodes nodes-all fuzz lint generate check-generate conformance conformance-all bench bench-pg bench-nodes run clean
 .DEFAULT_GOAL := all
 
 all: build test lint check-generate race contract fuzz conformance pg ## everything CI does
@@ -75,6 +75,9 @@ bench: build ## measure and print one table; BENCH=engine for a part, QUICK=1 fo
 
 bench-pg: BENCH = postgres postgres-fanout
 bench-pg: bench ## the same on PostgreSQL, beside Pebble and beside the statements without the engine
+
+bench-nodes: BENCH = nodes nodes-news nodes-failover nodes-revocation
+bench-nodes: bench ## several nodes on one database, beside one
 
 run: ## serve from ./data, plain MQTT on 127.0.0.1:1883
 	$(GO) run ./cmd/muster serve --data data --mqtt-plain 127.0.0.1:1883

@@ -30,10 +30,6 @@ func (c *Committer) Clustered() bool { return c.shared != nil }
 // Clustered reports whether other processes may change the store.
 func (t *Tx) Clustered() bool { return t.c.Clustered() }
 
-// Moment is the time of the transaction where other processes may change the store: it is later
-// than that of every transaction whose writes this one can read. It is zero on any other store.
-func (t *Tx) Moment() store.Moment { return t.moment }
-
 // Settled returns a moment before which every transaction of any process has ended, and can be
 // seen by a view that begins after the call. It is for stores that other processes may change, and
 // fails with Unavailable while such a store cannot be reached.
@@ -75,7 +71,7 @@ func (c *Committer) learnTime(ctx context.Context) error {
 
 // takeTime sets the instant of a transaction. Within a lane it never falls, even if the clock of
 // the store is set back.
-func (t *Tx) takeTime(l *lane) error {
+func (l *lane) takeTime(t *Tx) error {
 	if !t.Clustered() {
 		return nil
 	}
@@ -84,8 +80,8 @@ func (t *Tx) takeTime(l *lane) error {
 		return err
 	}
 	t.c.clock.learn(instantOf(moment), t.c.now())
-	t.moment = max(moment, l.last)
-	t.Now = instantOf(t.moment)
+	t.Moment = max(moment, l.last)
+	t.Now = instantOf(t.Moment)
 	return nil
 }
 

@@ -14,7 +14,7 @@ import (
 
 // clustered returns a store that other processes may change.
 func clustered() *storetest.Process {
-	return storetest.NewSite(memstore.New(), 2, 1, time.Millisecond).Join()
+	return storetest.NewSite(memstore.New(), time.Now, 2, 1, time.Millisecond).Join()
 }
 
 func nowAt(skew time.Duration) func() muster.Instant {
@@ -88,7 +88,7 @@ func TestTheTimeOfALaneNeverFalls(t *testing.T) {
 			now    muster.Instant
 			moment store.Moment
 		}
-		got, err := Do(context.Background(), c, func(tx *Tx) (times, error) { return times{tx.Now, tx.Moment()}, nil })
+		got, err := Do(context.Background(), c, func(tx *Tx) (times, error) { return times{tx.Now, tx.Moment}, nil })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -99,7 +99,7 @@ func TestTheTimeOfALaneNeverFalls(t *testing.T) {
 }
 
 func TestRevisionsOfASharedStoreNeedNoMemory(t *testing.T) {
-	site := storetest.NewSite(memstore.New(), 2, 1, time.Millisecond)
+	site := storetest.NewSite(memstore.New(), time.Now, 2, 1, time.Millisecond)
 	first, second := running(t, Options{Store: site.Join()}), running(t, Options{Store: site.Join()})
 	key, last := store.QueueKey{Thing: "pump"}, int64(0)
 	for n := range 6 {

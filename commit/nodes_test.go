@@ -89,7 +89,7 @@ func playNodes(t *testing.T, seed uint64, name string, off remedies) (wrong []st
 	script := nodeScripts()[name]
 	synctest.Test(t, func(t *testing.T) {
 		main := memstore.New()
-		site := storetest.NewSite(main, 3, seed, cmp.Or(script.longest, 3*time.Millisecond))
+		site := storetest.NewSite(main, time.Now, 3, seed, cmp.Or(script.longest, 3*time.Millisecond))
 		site.Lies, site.Refusals = off.lies, 50
 		n := newNodes(t, main, seed, script, func(clock func() time.Time) (store.Shared, func()) {
 			p := site.Join()

@@ -92,7 +92,7 @@ func (l *lane) transact(b *batch) (wait func() error, err error) {
 	}
 	b.ends, b.looks, b.over = tx.ends, tx.looks, tx.over
 	l.c.removes(tx.removed)
-	l.last = tx.moment
+	l.last = tx.Moment
 	for _, take := range tx.adopts {
 		take()
 	}
@@ -160,7 +160,7 @@ func (b *batch) run(tx *Tx, l *lane) error {
 		defer b.turn.GiveBack() // before the transaction is applied: that may wait for a table being written
 	}
 	tx.prefetch(b.commands)
-	if err := tx.takeTime(l); err != nil {
+	if err := l.takeTime(tx); err != nil {
 		return err
 	}
 	for i, cmd := range b.commands {

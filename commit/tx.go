@@ -32,10 +32,10 @@ const Never = muster.Instant(math.MaxInt64)
 //	After   after it is durable and the command is answered
 type Tx struct {
 	store.Tx
-	// Now is the instant of the transaction. It is not known while wants are named.
-	Now muster.Instant
-
-	moment store.Moment // likewise, where other processes may change the store
+	// Now is the instant of the transaction, and Moment that of the store where other processes may
+	// change it, zero elsewhere. They are not known while wants are named.
+	Now    muster.Instant
+	Moment store.Moment
 
 	queues map[store.QueueKey]muster.Queue          // read or written so far, in their current state
 	found  map[store.ExecutionKey]*muster.Execution // read by Prefetch and not changed since
@@ -167,9 +167,16 @@ func (t *Tx) Load(keys []store.QueueKey) error {
 func (t *Tx) PutQueue(q muster.Queue) {
 	t.wrote = true
 	if t.Clustered() {
-		t.write(q.Revised(0)) // the store keeps the revision of a queue without entries
-		return
+		q = q.Revised(0) // the store keeps the revision of a queue without entries
+	} else {
+		q = t.revised(q)
 	}
+	t.queues[store.QueueKey{Thing: q.Thing, Namespace: q.Namespace}] = q
+	t.Tx.PutQueue(q)
+}
+
+// revised returns q with its next revision, and remembers that of a queue which is removed.
+func (t *Tx) revised(q muster.Queue) muster.Queue {
 	if t.Shared() {
 		t.removed = max(t.removed, t.c.removed.Load()) // others have removed some meanwhile
 	}
@@ -180,13 +187,7 @@ func (t *Tx) PutQueue(q muster.Queue) {
 			t.c.removes(q.Rev) // before anybody can see that it is removed
 		}
 	}
-	t.write(q)
-}
-
-// write writes a queue as it is.
-func (t *Tx) write(q muster.Queue) {
-	t.queues[store.QueueKey{Thing: q.Thing, Namespace: q.Namespace}] = q
-	t.Tx.PutQueue(q)
+	return q
 }
 
 // Executions returns executions in their state at this point of the transaction, in the

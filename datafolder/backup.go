@@ -18,7 +18,7 @@ func (f Folder) Backup(ctx context.Context, s *Store, to Folder, hold func() (re
 	if err := f.CheckBackup(); err != nil {
 		return err
 	}
-	if err := to.claim(); err != nil {
+	if err := backup(to).claim(); err != nil {
 		return muster.Errorf(muster.Conflict, "The backup cannot be made there: %v", err)
 	}
 	defer hold()()
@@ -31,7 +31,7 @@ func (f Folder) Backup(ctx context.Context, s *Store, to Folder, hold func() (re
 	if err := copyBesides(f, to); err != nil {
 		return err
 	}
-	return to.seal(ctx)
+	return backup(to).seal(ctx)
 }
 
 // copyBesides copies the files beside the store and the contents of job files.

@@ -41,45 +41,50 @@ const (
 // BackupList is the file that makes a folder a backup which was not served yet.
 func (f Folder) BackupList() string { return filepath.Join(string(f), "backup.json") }
 
+// backup is a folder that is, or becomes, a backup.
+type backup Folder
+
+func (b backup) list() string { return Folder(b).BackupList() }
+
 // claim makes the folder of a backup, for its owner only, with an incomplete list. It fails
 // when the folder is not empty, so that two backups never share one.
-func (f Folder) claim() error {
-	info, err := os.Lstat(string(f))
+func (b backup) claim() error {
+	info, err := os.Lstat(string(b))
 	if err == nil && !info.IsDir() {
-		return fmt.Errorf("%s is not a folder", string(f))
+		return fmt.Errorf("%s is not a folder", string(b))
 	}
-	names, err := os.ReadDir(string(f))
+	names, err := os.ReadDir(string(b))
 	switch {
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return err
-	case slices.ContainsFunc(names, func(d fs.DirEntry) bool { return d.Name() == filepath.Base(f.BackupList()) }):
-		return fmt.Errorf("the folder %s is not empty: it holds another backup, or one that was broken off", string(f))
+	case slices.ContainsFunc(names, func(d fs.DirEntry) bool { return d.Name() == filepath.Base(b.list()) }):
+		return fmt.Errorf("the folder %s is not empty: it holds another backup, or one that was broken off", string(b))
 	case len(names) > 0:
-		return fmt.Errorf("the folder %s is not empty", string(f))
+		return fmt.Errorf("the folder %s is not empty", string(b))
 	}
-	if err := os.MkdirAll(string(f), 0o700); err != nil {
+	if err := os.MkdirAll(string(b), 0o700); err != nil {
 		return err
 	}
-	if err := os.Chmod(string(f), 0o700); err != nil {
+	if err := os.Chmod(string(b), 0o700); err != nil {
 		return err
 	}
-	return f.writeBackupList(backupList{Version: backupListVersion}, os.O_EXCL)
+	return b.writeList(backupList{Version: backupListVersion}, os.O_EXCL)
 }
 
 // seal completes a backup: it writes the list of its files.
-func (f Folder) seal(ctx context.Context) error {
+func (b backup) seal(ctx context.Context) error {
 	list := backupList{Version: backupListVersion, Complete: true}
-	err := filepath.WalkDir(string(f), func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(string(b), func(path string, d fs.DirEntry, err error) error {
 		if err == nil {
 			err = ctx.Err()
 		}
-		if err != nil || path == f.BackupList() {
+		if err != nil || path == b.list() {
 			return err
 		}
 		if d.IsDir() {
 			return errors.Join(os.Chmod(path, 0o700), Folder(path).sync())
 		}
-		name, err := filepath.Rel(string(f), path)
+		name, err := filepath.Rel(string(b), path)
 		if err == nil {
 			err = os.Chmod(path, 0o600)
 		}
@@ -95,16 +100,16 @@ func (f Folder) seal(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return f.writeBackupList(list, os.O_TRUNC)
+	return b.writeList(list, os.O_TRUNC)
 }
 
-// writeBackupList replaces the list, or makes it with the flag os.O_EXCL.
-func (f Folder) writeBackupList(list backupList, flag int) error {
+// writeList replaces the list, or makes it with the flag os.O_EXCL.
+func (b backup) writeList(list backupList, flag int) error {
 	text, err := json.MarshalIndent(list, "", " ")
 	if err != nil {
 		return err
 	}
-	path := f.BackupList()
+	path := b.list()
 	if flag == os.O_TRUNC {
 		path += ".tmp"
 	}
@@ -118,19 +123,19 @@ func (f Folder) writeBackupList(list backupList, flag int) error {
 	}
 	err = errors.Join(err, file.Close())
 	if err == nil && flag == os.O_TRUNC {
-		err = os.Rename(path, f.BackupList())
+		err = os.Rename(path, b.list())
 	}
 	if err != nil {
 		return err
 	}
-	return f.sync()
+	return Folder(b).sync()
 }
 
-// checkBackup compares a backup that was not served yet with its list, and calls problem for
+// check compares a backup that was not served yet with its list, and calls problem for
 // each difference. is is false for any other folder. Files that are not in the list are
 // ignored.
-func (f Folder) checkBackup(ctx context.Context, problem func(string)) (is bool, err error) {
-	file, err := os.Open(f.BackupList())
+func (b backup) check(ctx context.Context, problem func(string)) (is bool, err error) {
+	file, err := os.Open(b.list())
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
@@ -142,9 +147,9 @@ func (f Folder) checkBackup(ctx context.Context, problem func(string)) (is bool,
 	err = json.NewDecoder(io.LimitReader(file, backupListMax)).Decode(&list)
 	switch {
 	case err != nil:
-		problem(fmt.Sprintf("the list of what the backup holds, %s, is damaged: %v", f.BackupList(), err))
+		problem(fmt.Sprintf("the list of what the backup holds, %s, is damaged: %v", b.list(), err))
 	case list.Version > backupListVersion:
-		return true, fmt.Errorf("the backup %s was made by a newer release", string(f))
+		return true, fmt.Errorf("the backup %s was made by a newer release", string(b))
 	case !list.Complete:
 		problem("the backup is incomplete: it was broken off")
 	case len(list.Files) == 0:
@@ -158,7 +163,7 @@ func (f Folder) checkBackup(ctx context.Context, problem func(string)) (is bool,
 			problem(fmt.Sprintf("the list of what the backup holds names %q, which is elsewhere", want.Name))
 			continue
 		}
-		switch size, sum, err := digest(ctx, filepath.Join(string(f), filepath.FromSlash(want.Name))); {
+		switch size, sum, err := digest(ctx, filepath.Join(string(b), filepath.FromSlash(want.Name))); {
 		case errors.Is(err, fs.ErrNotExist):
 			problem(fmt.Sprintf("the backup lacks its file %s", want.Name))
 		case err != nil:
@@ -184,7 +189,7 @@ func (f Folder) Adopt(ctx context.Context, acceptLoss bool, log *slog.Logger) er
 		log.Info("this folder is a backup; its files are compared with their checksums before they are used", "folder", string(f))
 	}
 	var problems []string
-	is, err := f.checkBackup(ctx, func(p string) { problems = append(problems, p) })
+	is, err := backup(f).check(ctx, func(p string) { problems = append(problems, p) })
 	if err != nil || !is {
 		return err
 	}

@@ -22,7 +22,7 @@ import (
 // a store that allows it.
 func (f Folder) Export(ctx context.Context, s store.Store, to string, a transfer.About) (transfer.List, error) {
 	var problems []string
-	_, err := f.checkBackup(ctx, func(p string) { problems = append(problems, p) })
+	_, err := backup(f).check(ctx, func(p string) { problems = append(problems, p) })
 	if err == nil && len(problems) > 0 {
 		err = &damageError{fmt.Sprintf("%s is a damaged backup: %s", string(f), summary(problems))}
 	}

@@ -70,7 +70,7 @@ type verifier struct {
 }
 
 func (v *verifier) all() error {
-	backup, err := v.data.checkBackup(v.ctx, v.problem)
+	backup, err := backup(v.data).check(v.ctx, v.problem)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package dataplane
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -105,4 +106,30 @@ func BenchmarkUpdate(b *testing.B) {
 			})
 		})
 	}
+}
+
+// BenchmarkWants is what a thing that another node tells of costs if nobody here listens to it.
+func BenchmarkWants(b *testing.B) {
+	g, err := gateway.New(b.Context(), gateway.Options{Authorizer: nobody{}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	n := NewNotifier(NotifierOptions{Publisher: g})
+	keys := make([]store.QueueKey, 512)
+	for i := range keys {
+		keys[i].Thing = muster.ThingName(fmt.Sprintf("thing-%06d", i))
+	}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		if n.Wants(keys[i%len(keys)], muster.Change{List: true, Next: true}) {
+			b.Fatal("somebody listens")
+		}
+	}
+}
+
+// nobody lets nobody connect.
+type nobody struct{}
+
+func (nobody) Connect(context.Context, gateway.Connect) (gateway.Grant, error) {
+	return nil, errors.New("nobody may")
 }

@@ -47,7 +47,7 @@ func (l *Log) nextAt(tx *commit.Tx) (string, error) {
 		p.origin = o.Last
 		tx.Adopt(func() { l.moments.begin(o.Last) })
 	}
-	return placeAt(muster.Instant(tx.Moment()), p.origin, l.moments.take()), nil
+	return placeAt(muster.Instant(tx.Moment), p.origin, l.moments.take()), nil
 }
 
 // placeAt returns a place. Where other processes may change the store, at is a moment.

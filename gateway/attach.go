@@ -55,6 +55,9 @@ func (s *Server) attach(c *conn, p *packet.Connect, got *Claimed) {
 		sess.visits = old.visits
 	}
 	sh.sessions[c.hello.ClientID] = sess
+	if got != nil && !got.Fresh && !present { // what was to be continued has ended since it was claimed
+		s.journal.add(Change{Kind: DropSession, Client: c.hello.ClientID, Epoch: got.Hold.Epoch})
+	}
 	sess.begin(c, p, present)
 	sh.mu.Unlock()
 

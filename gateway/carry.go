@@ -120,7 +120,7 @@ func (n *nodes) member(share string, c *carried) *subscription {
 // deliverLate delivers a message that was for a node that is gone to sessions that have come here since. Whoever asks for it knows that no
 // session is held by that node any more; some may still be on their way here from the store.
 func (n *nodes) deliverLate(c *carried) *commit {
-	return n.later(func(context.Context) *commit {
+	return n.inTurn(func(context.Context) *commit {
 		matched, _ := n.s.index.match(nil, c.topic)
 		matched = slices.DeleteFunc(matched, func(sub *subscription) bool { return !sub.session.cameSince(c.born) })
 		return n.s.journal.all(n.s.deliverAll(bySession(c.meant(matched)), c.message, c.qos, c.retain, nil))
@@ -144,6 +144,25 @@ func (n *nodes) deliverTo(c *carried) *commit {
 				return &commit{done: closed, err: errSilent}
 			}
 		}
+	})
+}
+
+// inTurn is later for what must be done in the order of the calls.
+func (n *nodes) inTurn(fn func(context.Context) *commit) *commit {
+	mine := make(chan struct{})
+	n.mu.Lock()
+	before := n.turn
+	n.turn = mine
+	n.mu.Unlock()
+	return n.later(func(ctx context.Context) *commit {
+		defer close(mine)
+		if before != nil {
+			select {
+			case <-before:
+			case <-ctx.Done():
+			}
+		}
+		return fn(ctx)
 	})
 }
 

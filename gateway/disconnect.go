@@ -42,6 +42,9 @@ var ErrElsewhere = errors.New("the node that has the client does not answer")
 // goes too. It reports false when there is neither connection nor session.
 func (s *Server) DisconnectClient(ctx context.Context, client string, withWill, dropSession bool) (found bool, err error) {
 	if s.disconnectHere(client, withWill, dropSession) {
+		if s.nodes != nil {
+			s.journal.released(ctx, client) // or else another node could still find it
+		}
 		return true, nil
 	}
 	if s.nodes == nil {

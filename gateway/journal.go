@@ -198,16 +198,24 @@ func (j *journal) settle(c *commit, err error) {
 
 // released returns when no release of the hold of a client is on its way, or when ctx ends.
 func (j *journal) released(ctx context.Context, client string) {
+	over := make(chan struct{})
+	j.whenReleased(client, func() { close(over) })
+	select {
+	case <-over:
+	case <-ctx.Done():
+	}
+}
+
+// whenReleased calls f when no release of the hold of a client is on its way: at once, or from the journal's goroutine.
+func (j *journal) whenReleased(client string, f func()) {
 	j.mu.Lock()
 	c := j.releases[client]
 	j.mu.Unlock()
 	if c == nil {
+		f()
 		return
 	}
-	select {
-	case <-c.done:
-	case <-ctx.Done():
-	}
+	j.then(c, func(error) { f() })
 }
 
 // forget forgets the releases that c has made durable.

@@ -30,12 +30,12 @@ func (s *session) heldSince() uint64 {
 	return s.epoch
 }
 
-// cameSince reports whether the session is here and came after an instant, or so shortly before it that messages of that instant may not
-// have been sent here yet.
+// cameSince reports whether the session came here after an instant, or so shortly before it that messages of that instant may not have been
+// sent here yet. If it has gone on since, it hands on.
 func (s *session) cameSince(at time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.came != nil && s.came.at.Add(ghostTime).After(at) && s.moved == nil
+	return s.came != nil && s.came.at.Add(ghostTime).After(at)
 }
 
 // inherit returns the session that a claim has got to continue, nil if there is none: what is in memory, or what is stored. stale is the

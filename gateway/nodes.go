@@ -87,8 +87,9 @@ type nodes struct {
 	origin atomic.Uint64 // number of the last message of QoS 1 published here
 	asked  atomic.Uint64 // number of the last order
 
-	ended   chan struct{} // closed when the server ends
-	talking sync.WaitGroup
+	stopping atomic.Bool   // nobody is to wait for other nodes any more
+	ended    chan struct{} // closed when the server ends
+	talking  sync.WaitGroup
 
 	mu      sync.Mutex      // guards what follows
 	gone    func(Node) bool // nil before the first call of Members
@@ -98,6 +99,7 @@ type nodes struct {
 	orders  map[uint64]chan bool
 	scan    chan struct{} // 1 slot: sessions of others may have to be adopted
 	reload  chan struct{} // 1 slot: retained messages may have been missed
+	turn    chan struct{} // closed when the last that was to be done in turn is done; nil before the first
 	clean   bool          // no session is held by a node that is gone, as far as was looked
 }
 
@@ -217,6 +219,7 @@ func (n *nodes) run(ctx context.Context) {
 
 // hurry ends all waiting for other nodes because the server stops.
 func (n *nodes) hurry() {
+	n.stopping.Store(true)
 	for _, p := range n.others() {
 		p.giveUp(errStopped, time.Time{})
 	}

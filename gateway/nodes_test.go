@@ -374,3 +374,22 @@ func TestASessionMovesWithItsClient(t *testing.T) {
 		old.ExpectNothing()
 	})
 }
+
+func TestAServerStopsWhileAnotherNodeIsSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newNodesBench(t, 2, newLossy(0, 0, time.Millisecond))
+		b.all[1].connect(packet.V5, "lamp").Subscribe(1, "a")
+		sender := b.all[0].connect(packet.V5, "sender")
+		b.bus.setDown(true)
+		for i := range 3 {
+			sender.Send(&packet.Publish{Topic: "a", QoS: 1, ID: uint16(i + 1)})
+		}
+		time.Sleep(time.Second)
+		began := time.Now()
+		b.all[0].stop()
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("it took %v", took)
+		}
+		b.gone(b.all[0])
+	})
+}

@@ -92,6 +92,9 @@ func (p *peer) carry(c *carried) *commit {
 	if c.qos == 0 {
 		return nil
 	}
+	if p.of.stopping.Load() { // it is sent, but nobody waits for the answer
+		return &commit{done: closed, err: errStopped}
+	}
 	done := &commit{done: make(chan struct{})}
 	p.open[number] = &outgoing{c, now, done}
 	p.bytes += c.size()
@@ -355,7 +358,7 @@ func (p *peer) act(frame []byte, number uint64, now time.Time, answers *answers)
 		var o order
 		if o, err = readOrder(r); err == nil {
 			found := p.of.s.disconnectHere(o.client, o.withWill, o.dropSession)
-			p.send(answer{o.id, found}.frame())
+			p.of.s.journal.whenReleased(o.client, func() { p.send(answer{o.id, found}.frame()) })
 		}
 	case answerFrame:
 		var a answer
@@ -415,13 +418,13 @@ func (p *peer) wishFor(w wish) {
 }
 
 // stand makes n of the subscriptions of what stands for sessions of the node.
-func (p *peer) stand(for_ *session, now []*subscription, filter string, n int) []*subscription {
+func (p *peer) stand(stands *session, now []*subscription, filter string, n int) []*subscription {
 	for len(now) > n {
 		p.of.remote.remove(now[len(now)-1])
 		now = now[:len(now)-1]
 	}
 	for len(now) < n {
-		sub := &subscription{session: for_, filter: filter, qos: byte(packet.GrantedQoS1)}
+		sub := &subscription{session: stands, filter: filter, qos: byte(packet.GrantedQoS1)}
 		p.of.remote.add(sub)
 		now = append(now, sub)
 	}

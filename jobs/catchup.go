@@ -33,11 +33,13 @@ type News struct {
 // CatchUp fails with Unavailable while the store cannot be reached, and with the error of
 // ctx; then some of the news are lost to notify.
 func (s *Jobs) CatchUp(ctx context.Context, news []News, notify func([]Notification)) error {
-	keys := make([]store.QueueKey, len(news))
-	for i, n := range news {
-		keys[i] = n.QueueKey
-	}
-	s.waiters.wake(keys)
+	s.waiters.wake(func(yield func(store.QueueKey) bool) {
+		for _, n := range news {
+			if !yield(n.QueueKey) {
+				return
+			}
+		}
+	})
 	for some := range slices.Chunk(news, newsAtATime) {
 		var notes []Notification
 		err := s.commits.View(ctx, func(r store.Reader) (err error) {

@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"iter"
 	"sync"
 
 	"github.com/muster-iot/muster"
@@ -77,10 +78,10 @@ func (w *waiters) any(key store.QueueKey) bool {
 }
 
 // wake wakes those who wait for some queues.
-func (w *waiters) wake(keys []store.QueueKey) {
+func (w *waiters) wake(keys iter.Seq[store.QueueKey]) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, key := range keys {
+	for key := range keys {
 		w.wakeOne(key)
 	}
 }

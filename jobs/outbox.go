@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"iter"
 	"math/rand/v2"
 	"slices"
 
@@ -135,12 +136,15 @@ func (o *outbox) tell(n Notification) {
 	})
 }
 
-func keysOf(notes []Notification) []store.QueueKey {
-	keys := make([]store.QueueKey, len(notes))
-	for i, n := range notes {
-		keys[i] = n.QueueKey
+// keysOf yields the queues of notifications.
+func keysOf(notes []Notification) iter.Seq[store.QueueKey] {
+	return func(yield func(store.QueueKey) bool) {
+		for i := range notes {
+			if !yield(notes[i].QueueKey) {
+				return
+			}
+		}
 	}
-	return keys
 }
 
 // head returns the execution that comes first in q, or nil.

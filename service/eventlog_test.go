@@ -383,7 +383,7 @@ func TestALogOfManyStepsIsMigratedAlike(t *testing.T) {
 // until they are a day old: the others may have one.
 func TestASinkOfOtherProcessesIsNotTakenToBeGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		site := storetest.NewSite(memstore.New(), 2, 1, time.Millisecond)
+		site := storetest.NewSite(memstore.New(), time.Now, 2, 1, time.Millisecond)
 		with, without := newEnvOnJust(t, site.Join(), Options{Sinks: bothSinks}), newEnvOnJust(t, site.Join(), Options{Sinks: eventlog.Sinks{Subscribers: true}})
 		with.enableThings()
 		with.createThings("lamp")

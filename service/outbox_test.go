@@ -41,7 +41,7 @@ func TestWhatIsOwedOutlivesTheProcess(t *testing.T) {
 
 // Of several processes, each delivers what its own sessions are owed.
 func TestAProcessLeavesWhatIsOwedToSessionsOfOthers(t *testing.T) {
-	site := storetest.NewSite(memstore.New(), 2, 1, 0)
+	site := storetest.NewSite(memstore.New(), time.Now, 2, 1, 0)
 	keeps := func(thing muster.ThingName) Options {
 		return Options{Audience: audience{keep: func(key store.QueueKey, _ muster.Change) bool { return key.Thing == thing }}}
 	}
@@ -62,7 +62,7 @@ func TestAProcessLeavesWhatIsOwedToSessionsOfOthers(t *testing.T) {
 
 // What a process catches up with and delivers is owed no longer, whichever process has written it down.
 func TestWhatAnotherProcessOwesIsDeliveredHere(t *testing.T) {
-	site := storetest.NewSite(memstore.New(), 2, 1, 0)
+	site := storetest.NewSite(memstore.New(), time.Now, 2, 1, 0)
 	keep := audience{keep: func(key store.QueueKey, _ muster.Change) bool { return key.Thing == "lamp" }}
 	here, there := newEnvOnJust(t, site.Join(), Options{Audience: keep}), newEnvOnJust(t, site.Join(), Options{Audience: keep})
 	there.thing("lamp")

@@ -15,7 +15,7 @@ import (
 // A process that may have missed the news of another one finds in the store whose rights have changed.
 func TestRightsThatAnotherProcessHasChanged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		site := storetest.NewSite(memstore.New(), 1, 1, time.Millisecond)
+		site := storetest.NewSite(memstore.New(), time.Now, 1, 1, time.Millisecond)
 		here, there := newEnvOnJust(t, site.Join(), Options{}), newEnvOnJust(t, site.Join(), Options{})
 		var since store.Moment
 		look := func(all bool, certificates ...muster.CertificateID) {

@@ -83,7 +83,7 @@ func within(t *testing.T, most time.Duration, what string, is func() bool) (took
 	return time.Since(began)
 }
 
-// subscriber is a client that has subscribed to the notifications of a thing.
+// subscriber is a client that has subscribed to the notifications of a thing, or to nothing.
 func (s *running) subscriber(t *testing.T, thing string) *mqtttest.Client {
 	t.Helper()
 	conn, err := net.Dial("tcp", s.ready.MQTTAddr)
@@ -92,7 +92,9 @@ func (s *running) subscriber(t *testing.T, thing string) *mqtttest.Client {
 	}
 	c := mqtttest.New(t, conn, packet.V5)
 	c.Connect(packet.Connect{ClientID: "watches-" + thing, Clean: true, KeepAlive: 60})
-	c.Subscribe(0, "$aws/things/"+thing+"/jobs/notify")
+	if thing != "" {
+		c.Subscribe(0, "$aws/things/"+thing+"/jobs/notify")
+	}
 	return c
 }
 
@@ -220,7 +222,11 @@ func TestThreeNodes(t *testing.T) {
 			name = n.Name
 		}
 	}
+	lamp.Close()
+	idle := b.subscriber(t, "") // the only one, so that it is the first to be sent away
+	within(t, 5*time.Second, "one device is left", func() bool { return b.figure(t, "muster_mqtt_connections") == 1 })
 	wantSaid(t, 0, name+": drains", "nodes", "drain", name, "--ready-file", readyFileOf(t, a))
+	idle.ExpectDisconnect(packet.UseAnotherServer)
 	within(t, 10*time.Second, "the node has given up its work", func() bool { return a.shares(t)[name] == 0 })
 	if code, text := b.probe(t, "/readyz"); code != 503 || !strings.Contains(text, "drain") {
 		t.Errorf("a node that drains says %d %s", code, text)

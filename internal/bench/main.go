@@ -40,6 +40,17 @@ type section struct {
 	run         func(*bench, context.Context) ([]figure, error)
 }
 
+// needsServers reports whether a section needs servers of others. It runs only when it is asked
+// for.
+func (s section) needsServers() bool {
+	return strings.HasPrefix(s.name, postgresSections) || strings.HasPrefix(s.name, nodesSections)
+}
+
+// withContextFirst makes a function of a section that is no method of bench, which has enough of them.
+func withContextFirst(run func(context.Context, *bench) ([]figure, error)) func(*bench, context.Context) ([]figure, error) {
+	return func(b *bench, ctx context.Context) ([]figure, error) { return run(ctx, b) }
+}
+
 func sections() []section {
 	return []section{
 		{"engine", "The engine, on a real folder", (*bench).engine},
@@ -58,6 +69,10 @@ func sections() []section {
 		{"unauthenticated", "What strangers make the server keep", (*bench).unauthenticated},
 		{postgresSections, "The engine, on PostgreSQL", (*bench).enginePostgres},
 		{postgresSections + "-fanout", "Fan-out, on PostgreSQL", (*bench).fanOutPostgres},
+		{nodesSections, "Several nodes", withContextFirst(severalNodes)},
+		{nodesSections + "-news", "Several nodes: what one hears of another", withContextFirst(nodesNews)},
+		{nodesSections + "-failover", "Several nodes: one of three is killed", withContextFirst(nodesFailover)},
+		{nodesSections + "-revocation", "Several nodes: rights that are taken away elsewhere", withContextFirst(nodesRevocation)},
 	}
 }
 
@@ -87,6 +102,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	quick := fs.Bool("quick", false, "small sizes, in a minute or two")
 	out := fs.String("out", "", "also write the table to this `file`, as Markdown")
 	profile := fs.String("profile", "", "write a processor profile of this process, in which sections engine and fanout run, to this `file`")
+	moving := fs.Int("moving", 0, "`number` of devices that move when a node is killed; that of the size when not given")
 	fs.StringVar(&b.muster, "muster", "bin/muster", "the `binary` under test")
 	extra := fs.String("serve", "", "more `flags` for muster serve, such as \"--pprof 127.0.0.1:6060\" to profile what is measured")
 	fs.Usage = func() {
@@ -102,6 +118,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	b.extra = strings.Fields(*extra)
 	if b.sizes = full; *quick {
 		b.sizes = small
+	}
+	if *moving > 0 {
+		b.moving = *moving
 	}
 	chosen, err := choose(fs.Args())
 	if err != nil {
@@ -166,7 +185,7 @@ func (b *bench) progress(format string, args ...any) {
 func choose(names []string) ([]section, error) {
 	all := sections()
 	if len(names) == 0 {
-		return slices.DeleteFunc(all, func(s section) bool { return strings.HasPrefix(s.name, postgresSections) }), nil
+		return slices.DeleteFunc(all, section.needsServers), nil
 	}
 	var chosen []section
 	for _, name := range names {

@@ -13,37 +13,51 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/internal/nats"
 	"github.com/muster-iot/muster/internal/postgres"
 	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/listing"
 	"github.com/muster-iot/muster/store/pgstore"
 )
 
-// postgresSections begins the names of the sections that need PostgreSQL. They run only when
-// they are asked for.
+// postgresSections begins the names of the sections that need PostgreSQL.
 const postgresSections = "postgres"
 
 // relational is a service in this process, on a database server of its own that keeps what it
 // has committed.
 type relational struct {
 	*world
+	*costs
+}
+
+// costs are what work on a database server costs.
+type costs struct {
 	server *postgres.Server
+	bus    *nats.Server // nil: there is none
 
 	mu    sync.Mutex
 	spent spent // so far; its processor time and bytes are read anew
 }
 
-// spent is what work costs a relational.
+// spent is what work costs.
 type spent struct {
-	node, database             time.Duration // processor time of this process, and of the server
-	wal                        int           // bytes of the server's log
+	node, database, bus        time.Duration // processor time of this process, and of the servers
+	wal                        int           // bytes of the database server's log
 	commits, trips, statements int           // of transactions that have changed something
+	views                      int           // snapshots that were only read, of nodes
 }
 
 func (s spent) plus(more spent) spent {
 	return spent{
-		s.node + more.node, s.database + more.database, s.wal + more.wal,
-		s.commits + more.commits, s.trips + more.trips, s.statements + more.statements,
+		s.node + more.node, s.database + more.database, s.bus + more.bus, s.wal + more.wal,
+		s.commits + more.commits, s.trips + more.trips, s.statements + more.statements, s.views + more.views,
+	}
+}
+
+func (s spent) minus(less spent) spent {
+	return spent{
+		s.node - less.node, s.database - less.database, s.bus - less.bus, s.wal - less.wal,
+		s.commits - less.commits, s.trips - less.trips, s.statements - less.statements, s.views - less.views,
 	}
 }
 
@@ -52,7 +66,7 @@ func openRelational(ctx context.Context) (*relational, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &relational{server: server}
+	r := &relational{costs: &costs{server: server}}
 	name, err := server.Create()
 	if err == nil {
 		var s *pgstore.Store
@@ -68,21 +82,30 @@ func openRelational(ctx context.Context) (*relational, error) {
 
 func (r *relational) close() error { return errors.Join(r.world.close(), r.server.Close()) }
 
-func (r *relational) committed(c pgstore.Commit) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.spent.commits++
-	r.spent.trips += c.Trips
-	r.spent.statements += c.Statements
+func (c *costs) committed(one pgstore.Commit) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.spent.commits++
+	c.spent.trips += one.Trips
+	c.spent.statements += one.Statements
+}
+
+func (c *costs) viewed(pgstore.View) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.spent.views++
 }
 
 // so returns what was spent so far.
-func (r *relational) so() (spent, error) {
-	r.mu.Lock()
-	s := r.spent
-	r.mu.Unlock()
-	s.node, s.database = ownTime(), r.server.ProcessorTime()
-	place, err := r.server.Query("postgres", "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')")
+func (c *costs) so() (spent, error) {
+	c.mu.Lock()
+	s := c.spent
+	c.mu.Unlock()
+	s.node, s.database = ownTime(), c.server.ProcessorTime()
+	if c.bus != nil {
+		s.bus = timeOf(c.bus.Process().Pid)
+	}
+	place, err := c.server.Query("postgres", "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')")
 	if err == nil {
 		s.wal, err = strconv.Atoi(place)
 	}
@@ -90,19 +113,16 @@ func (r *relational) so() (spent, error) {
 }
 
 // measure returns what do costs.
-func (r *relational) measure(do func() error) (spent, error) {
-	before, err := r.so()
+func (c *costs) measure(do func() error) (spent, error) {
+	before, err := c.so()
 	if err != nil {
 		return spent{}, err
 	}
 	if err := do(); err != nil {
 		return spent{}, err
 	}
-	after, err := r.so()
-	return spent{
-		after.node - before.node, after.database - before.database, after.wal - before.wal,
-		after.commits - before.commits, after.trips - before.trips, after.statements - before.statements,
-	}, err
+	after, err := c.so()
+	return after.minus(before), err
 }
 
 // enginePostgres measures the work of a device as engine does, on PostgreSQL, in alternation

@@ -58,8 +58,11 @@ func (p *process) kill() {
 }
 
 // cpu is the processor time the process has used.
-func (p *process) cpu() time.Duration {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+func (p *process) cpu() time.Duration { return timeOf(p.cmd.Process.Pid) }
+
+// timeOf is the processor time that a process has used.
+func timeOf(pid int) time.Duration {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	_, after, _ := strings.Cut(string(text), ") ") // after the name, which may contain anything
 	fields := strings.Fields(after)
 	if err != nil || len(fields) < 13 {

@@ -33,6 +33,13 @@ type sizes struct {
 	activeJobs  int           // that wait
 	watch       time.Duration // how long a server with nothing to do is watched
 	strangers   int           // connections before it is known who they are
+
+	nodeCallers []int       // at once, of several nodes together
+	nodePairs   map[int]int // start-next + update pairs for each of nodeCallers
+	nodeRounds  int         // of all numbers of nodes in turn
+	told        int         // things of which one node is told what another one has done
+	moving      int         // devices that move when their node is killed
+	revoked     int         // devices whose certificates are revoked, twice
 }
 
 var full = sizes{
@@ -64,6 +71,12 @@ var full = sizes{
 	activeJobs:  10_000,
 	watch:       20 * time.Second,
 	strangers:   1000,
+	nodeCallers: []int{64, 1024},
+	nodePairs:   map[int]int{64: 10_000, 1024: 20_000},
+	nodeRounds:  6,
+	told:        300,
+	moving:      10_000,
+	revoked:     20,
 }
 
 var small = sizes{
@@ -95,4 +108,10 @@ var small = sizes{
 	activeJobs:  500,
 	watch:       2 * time.Second,
 	strangers:   200,
+	nodeCallers: []int{64, 1024},
+	nodePairs:   map[int]int{64: 2000, 1024: 4000},
+	nodeRounds:  1,
+	told:        50,
+	moving:      1000,
+	revoked:     5,
 }

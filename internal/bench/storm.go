@@ -77,7 +77,7 @@ func (x *storm) breakOff(ctx context.Context, b *bench, s *server, f *fleet) err
 	connected, err := b.settled(ctx, x.at)
 	defer connected.close()
 	if err == nil && x.kind.work {
-		err = b.giveJob(ctx, s, f, x.job)
+		err = b.giveJob(ctx, s, len(f.certificates), x.job)
 	}
 	if err != nil {
 		return err
@@ -101,8 +101,8 @@ func (b *bench) settled(ctx context.Context, at endpoint) (crowd, error) {
 	return all, err
 }
 
-// giveJob gives all devices a job and waits until they have it.
-func (b *bench) giveJob(ctx context.Context, s *server, f *fleet, job string) error {
+// giveJob gives all n devices a job and waits until they have it.
+func (b *bench) giveJob(ctx context.Context, s *server, n int, job string) error {
 	api, err := s.callAPI(ctx, "iot")
 	if err != nil {
 		return err
@@ -113,7 +113,7 @@ func (b *bench) giveJob(ctx context.Context, s *server, f *fleet, job string) er
 	}
 	ctx, cancel := context.WithTimeout(ctx, givingMax)
 	defer cancel()
-	return api.awaitQueued(ctx, job, len(f.certificates))
+	return api.awaitQueued(ctx, job, n)
 }
 
 // storm is devices that come back at once. Each has made its ClientHello before the server is there:

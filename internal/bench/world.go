@@ -22,6 +22,9 @@ import (
 	"github.com/muster-iot/muster/store/pebblestore"
 )
 
+// quiet is the log of what runs in this process.
+var quiet = slog.New(slog.DiscardHandler)
+
 // account is a server's default account.
 var account = muster.Account{ID: "000000000000", Region: "us-east-1"}
 
@@ -49,16 +52,24 @@ func (b *bench) open(folder string) (*world, error) {
 // newWorld returns a service on a store, which it closes with itself.
 func newWorld(s store.Store) *world {
 	now := func() muster.Instant { return muster.At(time.Now()) }
-	timer := scheduler.New(now, slog.New(slog.DiscardHandler))
+	timer := scheduler.New(now, quiet)
 	w := &world{store: s, service: service.New(service.Options{
 		Store: s, Account: account, Now: now, Watcher: due{timer},
 	})}
-	var ctx context.Context
-	ctx, w.stop = context.WithCancel(context.Background())
-	w.ended.Go(func() { _ = w.service.Run(ctx) }) // a failure shows in every operation
-	w.ended.Go(func() { timer.Run(ctx, w.service) })
+	w.runParts(w.serve, func(ctx context.Context) { timer.Run(ctx, w.service) })
 	return w
 }
+
+// runParts runs parts of w until it is closed.
+func (w *world) runParts(parts ...func(context.Context)) {
+	var ctx context.Context
+	ctx, w.stop = context.WithCancel(context.Background())
+	for _, run := range parts {
+		w.ended.Go(func() { run(ctx) })
+	}
+}
+
+func (w *world) serve(ctx context.Context) { _ = w.service.Run(ctx) } // a failure shows in every operation
 
 func (w *world) close() error {
 	w.stop()

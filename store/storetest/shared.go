@@ -25,41 +25,47 @@ func RunShared(t *testing.T, open func(*testing.T) (join func() store.Shared)) {
 	t.Run("two handles as one store", func(t *testing.T) {
 		for _, p := range lanePromises() {
 			t.Run(p.name, func(t *testing.T) {
-				h := joined(t, open(t), 2)
-				p.test(t, &interlaced{Laned: h[0], handles: h})
+				h := (&handles{T: t}).join(open(t), 2)
+				p.test(t, &interlaced{Laned: h.all[0], handles: h.all})
 			})
 		}
 	})
 	t.Run("several handles", func(t *testing.T) {
 		for _, p := range []struct {
 			name string
-			test func(*testing.T, []store.Shared)
+			test func(*handles)
 		}{
-			{"what one has applied the others see", handlesSeeEachOther},
-			{"a queue without entries is kept with its revision", emptyQueueIsKept},
-			{"a transaction that is alone has what the others have written, and they what it has", aloneIsAlone},
-			{"what follows from absence in a transaction that is alone holds", aloneConcludes},
-			{"moments are in the order of what is read", momentsAreInOrder},
-			{"before a moment that is settled nothing is missing", settledIsComplete},
-			{"a transaction that takes long is not settled", settledWaits},
+			{"what one has applied the others see", (*handles).handlesSeeEachOther},
+			{"a queue without entries is kept with its revision", (*handles).emptyQueueIsKept},
+			{"a transaction that is alone has what the others have written, and they what it has", (*handles).aloneIsAlone},
+			{"what follows from absence in a transaction that is alone holds", (*handles).aloneConcludes},
+			{"moments are in the order of what is read", (*handles).momentsAreInOrder},
+			{"before a moment that is settled nothing is missing", (*handles).settledIsComplete},
+			{"a transaction that takes long is not settled", (*handles).settledWaits},
 		} {
-			t.Run(p.name, func(t *testing.T) { p.test(t, joined(t, open(t), 3)) })
+			t.Run(p.name, func(t *testing.T) { p.test((&handles{T: t}).join(open(t), 3)) })
 		}
 	})
 }
 
-func joined(t *testing.T, join func() store.Shared, n int) []store.Shared {
-	t.Helper()
-	var handles []store.Shared
+// handles are what a test has of one store.
+type handles struct {
+	*testing.T
+	all []store.Shared
+}
+
+// join returns h with n handles more.
+func (h *handles) join(join func() store.Shared, n int) *handles {
+	h.Helper()
 	for range n {
-		h := join()
-		t.Cleanup(func() { _ = h.Close() }) // some tests have closed it
-		if !h.Shared() {
-			t.Fatal("the store is not shared")
+		s := join()
+		h.Cleanup(func() { _ = s.Close() }) // some tests have closed it
+		if !s.Shared() {
+			h.Fatal("the store is not shared")
 		}
-		handles = append(handles, h)
+		h.all = append(h.all, s)
 	}
-	return handles
+	return h
 }
 
 // interlaced is the handles of a store as one: its lanes are of one handle after the other, and
@@ -112,59 +118,59 @@ func inLane(s store.Shared, thing muster.ThingName) applier {
 	}
 }
 
-func handlesSeeEachOther(t *testing.T, h []store.Shared) {
+func (h *handles) handlesSeeEachOther() {
 	for round := range 10 {
-		writer, value := h[round%len(h)], strconv.Itoa(round)
-		update(t, writer, func(tx store.Tx) { tx.Put(table, "k", []byte(value)) })
-		for _, reader := range h {
-			view(t, reader, func(r store.Reader) {
-				expect(t, "Get() of another handle", string(must[[]byte](t)(r.Get(table, "k"))), value)
+		writer, value := h.all[round%len(h.all)], strconv.Itoa(round)
+		update(h.T, writer, func(tx store.Tx) { tx.Put(table, "k", []byte(value)) })
+		for _, reader := range h.all {
+			view(h.T, reader, func(r store.Reader) {
+				expect(h.T, "Get() of another handle", string(must[[]byte](h.T)(r.Get(table, "k"))), value)
 			})
 		}
 	}
 }
 
-func emptyQueueIsKept(t *testing.T, h []store.Shared) {
+func (h *handles) emptyQueueIsKept() {
 	key := store.QueueKey{Thing: "pump"}
 	empty := muster.Queue{Thing: "pump"}
 	full := empty.With(queued("pump", "job", 1, 10)).Revised(0)
-	update(t, h[0], func(tx store.Tx) {
+	update(h.T, h.all[0], func(tx store.Tx) {
 		tx.PutQueue(full)
 		tx.PutQueue(muster.Queue{Thing: "never", Rev: 5})
 	})
 	empty.Rev = full.Rev
 	empty = empty.Revised(0)
-	update(t, h[1], func(tx store.Tx) {
+	update(h.T, h.all[1], func(tx store.Tx) {
 		tx.PutQueue(empty)
-		expect(t, "Queues() inside the transaction", must[[]muster.Queue](t)(tx.Queues(key)), []muster.Queue{empty})
-		expect(t, "AllQueues() inside the transaction", list(t, tx.AllQueues(), 0), "[]")
+		expect(h.T, "Queues() inside the transaction", must[[]muster.Queue](h.T)(tx.Queues(key)), []muster.Queue{empty})
+		expect(h.T, "AllQueues() inside the transaction", list(h.T, tx.AllQueues(), 0), "[]")
 	})
-	view(t, h[2], func(r store.Reader) {
-		expect(t, "Queues()", must[[]muster.Queue](t)(r.Queues(key, store.QueueKey{Thing: "never"}, store.QueueKey{Thing: "none"})),
+	view(h.T, h.all[2], func(r store.Reader) {
+		expect(h.T, "Queues()", must[[]muster.Queue](h.T)(r.Queues(key, store.QueueKey{Thing: "never"}, store.QueueKey{Thing: "none"})),
 			[]muster.Queue{empty, {Thing: "never", Rev: 5}, {Thing: "none"}})
-		expect(t, "AllQueues()", list(t, r.AllQueues(), 0), "[]")
+		expect(h.T, "AllQueues()", list(h.T, r.AllQueues(), 0), "[]")
 	})
-	verify(t, h[2])
+	verify(h.T, h.all[2])
 	empty.Rev++
-	update(t, h[0], func(tx store.Tx) { tx.PutQueue(empty) })
+	update(h.T, h.all[0], func(tx store.Tx) { tx.PutQueue(empty) })
 	full.Rev = empty.Rev + 1
-	update(t, h[2], func(tx store.Tx) { tx.PutQueue(full) })
-	view(t, h[1], func(r store.Reader) {
-		expect(t, "Queues() of one that was empty", must[[]muster.Queue](t)(r.Queues(key)), []muster.Queue{full})
-		expect(t, "AllQueues()", list(t, r.AllQueues(), 0), []muster.Queue{full})
+	update(h.T, h.all[2], func(tx store.Tx) { tx.PutQueue(full) })
+	view(h.T, h.all[1], func(r store.Reader) {
+		expect(h.T, "Queues() of one that was empty", must[[]muster.Queue](h.T)(r.Queues(key)), []muster.Queue{full})
+		expect(h.T, "AllQueues()", list(h.T, r.AllQueues(), 0), []muster.Queue{full})
 	})
 }
 
-func aloneIsAlone(t *testing.T, h []store.Shared) {
+func (h *handles) aloneIsAlone() {
 	read := func(tx store.Tx, key string) string {
 		value, err := tx.Get(table, key)
 		if err != nil {
-			t.Errorf("Get() = %v", err)
+			h.Errorf("Get() = %v", err)
 		}
 		return string(value)
 	}
 	for round, value := range []string{"1", "2", "3", "4"} {
-		other := h[1+round%2]
+		other := h.all[1+round%2]
 		run := inLane // of others
 		if round >= 2 {
 			run = func(s store.Shared, _ muster.ThingName) applier { return s.Apply }
@@ -185,17 +191,17 @@ func aloneIsAlone(t *testing.T, h []store.Shared) {
 				return nil
 			})
 			if err != nil {
-				t.Errorf("ApplyIn() = %v", err)
+				h.Errorf("ApplyIn() = %v", err)
 			}
 		})
 		<-began
 		var come []chan string
-		err := insistently(h[0].ApplyAlone, func(tx store.Tx) error {
+		err := insistently(h.all[0].ApplyAlone, func(tx store.Tx) error {
 			if got := read(tx, "lane"); got != value || !ended.Load() {
-				t.Errorf("ApplyAlone reads %q while another transaction writes %q", got, value)
+				h.Errorf("ApplyAlone reads %q while another transaction writes %q", got, value)
 			}
 			if len(come) == 0 {
-				for i, handle := range []store.Shared{h[0], other} { // which come meanwhile
+				for i, handle := range []store.Shared{h.all[0], other} { // which come meanwhile
 					seen := make(chan string, 1)
 					come = append(come, seen)
 					running.Go(func() {
@@ -205,7 +211,7 @@ func aloneIsAlone(t *testing.T, h []store.Shared) {
 							return nil
 						})
 						if err != nil {
-							t.Errorf("ApplyIn() = %v", err)
+							h.Errorf("ApplyIn() = %v", err)
 						}
 						seen <- got
 					})
@@ -216,11 +222,11 @@ func aloneIsAlone(t *testing.T, h []store.Shared) {
 			return nil
 		})
 		if err != nil {
-			t.Fatalf("ApplyAlone() = %v", err)
+			h.Fatalf("ApplyAlone() = %v", err)
 		}
 		for _, seen := range come {
 			if got := <-seen; got != value {
-				t.Errorf("one that came during ApplyAlone reads %q, want %q", got, value)
+				h.Errorf("one that came during ApplyAlone reads %q, want %q", got, value)
 			}
 		}
 		running.Wait()
@@ -229,11 +235,11 @@ func aloneIsAlone(t *testing.T, h []store.Shared) {
 
 // aloneConcludes lets lanes add something unless it is closed, and a transaction that is alone
 // close it if there is nothing.
-func aloneConcludes(t *testing.T, h []store.Shared) {
+func (h *handles) aloneConcludes() {
 	for round := range 12 {
 		name := fmt.Sprint(round)
 		var all sync.WaitGroup
-		for i, handle := range h {
+		for i, handle := range h.all {
 			all.Go(func() {
 				err := insistently(inLane(handle, muster.ThingName(fmt.Sprint("thing-", i))), func(tx store.Tx) error {
 					closed, err := tx.Get(table, "closed-"+name)
@@ -243,12 +249,12 @@ func aloneConcludes(t *testing.T, h []store.Shared) {
 					return err
 				})
 				if err != nil {
-					t.Errorf("ApplyIn() = %v", err)
+					h.Errorf("ApplyIn() = %v", err)
 				}
 			})
 		}
 		all.Go(func() {
-			err := insistently(h[round%len(h)].ApplyAlone, func(tx store.Tx) error {
+			err := insistently(h.all[round%len(h.all)].ApplyAlone, func(tx store.Tx) error {
 				for _, err := range tx.Scan(table, "item-"+name+"-", "item-"+name+".") {
 					return err
 				}
@@ -256,14 +262,14 @@ func aloneConcludes(t *testing.T, h []store.Shared) {
 				return nil
 			})
 			if err != nil {
-				t.Errorf("ApplyAlone() = %v", err)
+				h.Errorf("ApplyAlone() = %v", err)
 			}
 		})
 		all.Wait()
-		view(t, h[0], func(r store.Reader) {
-			closed := must[[]byte](t)(r.Get(table, "closed-"+name)) != nil
-			if items := list(t, r.Scan(table, "item-"+name+"-", "item-"+name+"."), 0); closed && len(items) > 0 || !closed && len(items) == 0 {
-				t.Errorf("closed is %v with %d items", closed, len(items))
+		view(h.T, h.all[0], func(r store.Reader) {
+			closed := must[[]byte](h.T)(r.Get(table, "closed-"+name)) != nil
+			if items := list(h.T, r.Scan(table, "item-"+name+"-", "item-"+name+"."), 0); closed && len(items) > 0 || !closed && len(items) == 0 {
+				h.Errorf("closed is %v with %d items", closed, len(items))
 			}
 		})
 	}
@@ -277,9 +283,9 @@ func momentOf(tx store.Tx) (store.Moment, error) {
 	return timed.Moment()
 }
 
-func momentsAreInOrder(t *testing.T, h []store.Shared) {
+func (h *handles) momentsAreInOrder() {
 	var all sync.WaitGroup
-	for i, handle := range h {
+	for i, handle := range h.all {
 		for n, apply := range []func(context.Context, func(store.Tx) error) (func() error, error){inLane(handle, "pump"), handle.Apply, handle.ApplyAlone} {
 			all.Go(func() {
 				for round := range 6 {
@@ -302,16 +308,16 @@ func momentsAreInOrder(t *testing.T, h []store.Shared) {
 							return err
 						}
 						if again, err := momentOf(tx); err != nil || again != moment {
-							t.Errorf("Moment() = %d, then %d, %v", moment, again, err)
+							h.Errorf("Moment() = %d, then %d, %v", moment, again, err)
 						}
 						if last, _ := strconv.ParseInt(string(value), 10, 64); int64(moment) <= last {
-							t.Errorf("handle %d, way %d: the moment %d is not after %d, which was read", i, n, moment, last)
+							h.Errorf("handle %d, way %d: the moment %d is not after %d, which was read", i, n, moment, last)
 						}
 						tx.Put(table, "last", strconv.AppendInt(nil, int64(moment), 10))
 						return nil
 					})
 					if err != nil {
-						t.Errorf("a transaction = %v", err)
+						h.Errorf("a transaction = %v", err)
 					}
 				}
 			})
@@ -323,25 +329,25 @@ func momentsAreInOrder(t *testing.T, h []store.Shared) {
 // momentKey is the key of a record that was written at a moment.
 func momentKey(m store.Moment, writer int) string { return fmt.Sprintf("%020d-%d", int64(m), writer) }
 
-func keysUpTo(t *testing.T, s store.Store, m store.Moment) map[string]bool {
-	t.Helper()
+func (h *handles) keysUpTo(s store.Store, m store.Moment) map[string]bool {
+	h.Helper()
 	found := map[string]bool{}
-	view(t, s, func(r store.Reader) {
+	view(h.T, s, func(r store.Reader) {
 		clear(found)
-		for _, rec := range list(t, r.Scan(table, "", momentKey(m, 0)[:20]), 0) {
+		for _, rec := range list(h.T, r.Scan(table, "", momentKey(m, 0)[:20]), 0) {
 			found[rec.Key] = true
 		}
 	})
 	return found
 }
 
-func settledIsComplete(t *testing.T, h []store.Shared) {
+func (h *handles) settledIsComplete() {
 	var writers, readers sync.WaitGroup
 	done := atomic.Bool{}
-	for w := range 2 * len(h) {
-		handle := h[w%len(h)]
+	for w := range 2 * len(h.all) {
+		handle := h.all[w%len(h.all)]
 		apply := inLane(handle, muster.ThingName(fmt.Sprint("thing-", w)))
-		if w >= len(h) {
+		if w >= len(h.all) {
 			apply = handle.Apply
 		}
 		writers.Go(func() {
@@ -354,7 +360,7 @@ func settledIsComplete(t *testing.T, h []store.Shared) {
 					return err
 				})
 				if err != nil {
-					t.Errorf("a transaction = %v", err)
+					h.Errorf("a transaction = %v", err)
 				}
 			}
 		})
@@ -363,46 +369,46 @@ func settledIsComplete(t *testing.T, h []store.Shared) {
 		settled store.Moment
 		found   map[string]bool
 	}
-	seen := make([][]sight, len(h))
-	for i, handle := range h {
+	seen := make([][]sight, len(h.all))
+	for i, handle := range h.all {
 		readers.Go(func() {
 			for !done.Load() {
 				settled, err := handle.Settled(context.Background())
 				if err != nil {
-					t.Errorf("Settled() = %v", err)
+					h.Errorf("Settled() = %v", err)
 					return
 				}
-				seen[i] = append(seen[i], sight{settled, keysUpTo(t, handle, settled)})
+				seen[i] = append(seen[i], sight{settled, h.keysUpTo(handle, settled)})
 			}
 		})
 	}
 	writers.Wait()
 	done.Store(true)
 	readers.Wait()
-	settled, err := h[0].Settled(context.Background())
+	settled, err := h.all[0].Settled(context.Background())
 	if err != nil {
-		t.Fatal(err)
+		h.Fatal(err)
 	}
-	final := keysUpTo(t, h[1], settled)
-	expect(t, "how many records there are before the last settled moment", len(final), 2*len(h)*25)
+	final := h.keysUpTo(h.all[1], settled)
+	expect(h.T, "how many records there are before the last settled moment", len(final), 2*len(h.all)*25)
 	for i := range seen {
 		for _, s := range seen[i] {
 			for key := range final {
 				if key < momentKey(s.settled, 0)[:20] && !s.found[key] {
-					t.Fatalf("handle %d saw %d records before the moment %d, which was settled, but not %s", i, len(s.found), s.settled, key)
+					h.Fatalf("handle %d saw %d records before the moment %d, which was settled, but not %s", i, len(s.found), s.settled, key)
 				}
 			}
 		}
 	}
 }
 
-func settledWaits(t *testing.T, h []store.Shared) {
-	for _, apply := range []func(context.Context, func(store.Tx) error) (func() error, error){inLane(h[0], "pump"), h[0].Apply, h[0].ApplyAlone} {
+func (h *handles) settledWaits() {
+	for _, apply := range []func(context.Context, func(store.Tx) error) (func() error, error){inLane(h.all[0], "pump"), h.all[0].Apply, h.all[0].ApplyAlone} {
 		var moment store.Moment
 		settled := func() store.Moment {
-			s, err := h[1].Settled(context.Background())
+			s, err := h.all[1].Settled(context.Background())
 			if err != nil {
-				t.Errorf("Settled() = %v", err)
+				h.Errorf("Settled() = %v", err)
 			}
 			return s
 		}
@@ -413,17 +419,17 @@ func settledWaits(t *testing.T, h []store.Shared) {
 			for range 3 {
 				time.Sleep(time.Millisecond)
 				if s := settled(); s > moment {
-					t.Errorf("Settled() = %d while the transaction of %d runs", s, moment)
+					h.Errorf("Settled() = %d while the transaction of %d runs", s, moment)
 				}
 			}
 			tx.Put(table, momentKey(moment, 0), nil)
 			return nil
 		})
 		if err != nil {
-			t.Fatal(err)
+			h.Fatal(err)
 		}
 		if s := settled(); s <= moment {
-			t.Errorf("Settled() = %d after the transaction of %d", s, moment)
+			h.Errorf("Settled() = %d after the transaction of %d", s, moment)
 		}
 	}
 }

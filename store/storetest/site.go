@@ -22,6 +22,7 @@ type Site struct {
 	Lies Lies
 
 	main    store.Store
+	now     func() time.Time
 	fork    func() store.Store
 	lanes   int
 	seed    uint64
@@ -51,10 +52,10 @@ type Lies struct {
 // errCut is the error of a process that was cut off.
 var errCut = fmt.Errorf("%w: this process was cut off from it", store.ErrStopped)
 
-// NewSite returns a site whose content is that of main.
-func NewSite[S Forking[S]](main S, lanes int, seed uint64, longest time.Duration) *Site {
+// NewSite returns a site whose content is that of main and whose clock is now.
+func NewSite[S Forking[S]](main S, now func() time.Time, lanes int, seed uint64, longest time.Duration) *Site {
 	s := &Site{
-		main: main, fork: func() store.Store { return main.Fork() }, lanes: lanes, seed: seed, longest: longest,
+		main: main, now: now, fork: func() store.Store { return main.Fork() }, lanes: lanes, seed: seed, longest: longest,
 		changed: map[any]int{}, running: map[*recorded]bool{},
 	}
 	s.gate.moved = sync.NewCond(&s.mu)
@@ -82,7 +83,7 @@ var _ store.Shared = (*Process)(nil)
 func (s *Site) Join() *Process {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p := &Process{Clock: time.Now, site: s, stale: map[recordKey][]byte{}}
+	p := &Process{Clock: s.now, site: s, stale: map[recordKey][]byte{}}
 	for n := range uint64(s.lanes) + 1 {
 		p.lanes = append(p.lanes, newSkewedLane(s.seed, s.joined<<16+n))
 	}
@@ -192,7 +193,7 @@ func (p *Process) Settled(context.Context) (store.Moment, error) {
 	if err := p.alive(); err != nil {
 		return 0, err
 	}
-	settled := max(store.Moment(time.Now().UnixMicro()), s.last+1)
+	settled := max(store.Moment(s.now().UnixMicro()), s.last+1)
 	if s.Lies.Settled {
 		return settled, nil
 	}
@@ -268,7 +269,7 @@ func (s *Site) begin(p *Process) (snapshot store.Store, rec *recorded, at int, e
 	if err := p.alive(); err != nil {
 		return nil, nil, 0, err
 	}
-	s.last = max(store.Moment(time.Now().UnixMicro()), s.last+1)
+	s.last = max(store.Moment(s.now().UnixMicro()), s.last+1)
 	rec = &recorded{moment: s.last, keeps: !s.single && !s.Lies.Empty}
 	s.running[rec] = true
 	if s.Lies.Clocks {

@@ -12,7 +12,7 @@ import (
 // What a site promises is what the simulations of several processes rest on.
 func TestSite(t *testing.T) {
 	storetest.RunShared(t, func(*testing.T) func() store.Shared {
-		site := storetest.NewSite(memstore.New(), 2, 1, time.Millisecond)
+		site := storetest.NewSite(memstore.New(), time.Now, 2, 1, time.Millisecond)
 		return func() store.Shared { return site.Join() }
 	})
 }

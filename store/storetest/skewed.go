@@ -17,7 +17,7 @@ import (
 // applied. The pauses of the transactions of a lane depend on the seed alone, so in a
 // synctest bubble, whose time passes only while nobody works, a run can be repeated.
 func Skewed[S Forking[S]](main S, lanes int, seed uint64, longest time.Duration) store.Laned {
-	site := NewSite(main, lanes, seed, longest)
+	site := NewSite(main, func() time.Time { return time.Time{} }, lanes, seed, longest)
 	site.single = true
 	return skewed{site.Join()}
 }
