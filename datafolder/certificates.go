@@ -56,7 +56,7 @@ func (f Folder) OpenCertificates(given []tls.Certificate, issuer *ca.Authority, 
 	}
 	own, err := identity.LoadServer(issuer, f.Server(), hosts, now())
 	if errors.Is(err, fs.ErrNotExist) {
-		own, err = identity.MakeServer(context.Background(), issuer, f.kept(f.Server()), hosts, now())
+		own, err = identity.MakeServer(context.Background(), issuer, keptIn(f, f.Server()), hosts, now())
 	}
 	if err != nil {
 		return nil, err
@@ -116,7 +116,7 @@ func (c *Certificates) Complete(ctx context.Context, keepParts func() error) err
 	if err != nil {
 		return err
 	}
-	own, err := identity.MakeServer(ctx, authority, c.folder.kept(c.folder.RSAServer()), c.hosts, c.now())
+	own, err := identity.MakeServer(ctx, authority, keptIn(c.folder, c.folder.RSAServer()), c.hosts, c.now())
 	if err != nil {
 		return err
 	}

@@ -109,7 +109,7 @@ func (f Folder) OpenKeys(o identity.KeysOptions, region string) (*identity.Keys,
 	if err != nil {
 		return nil, err
 	}
-	if f.ReadOnly() {
+	if ReadOnly(f) {
 		return keys, nil // the operator may keep the first key elsewhere
 	}
 	_, err = os.Stat(f.Credentials())

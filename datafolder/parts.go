@@ -149,7 +149,7 @@ func (f Folder) KeepParts(ctx context.Context, s store.Store) error {
 	if err != nil {
 		return err
 	}
-	if f.ReadOnly() {
+	if ReadOnly(f) {
 		return nil
 	}
 	if err := os.Remove(f.beginsEmpty()); !errors.Is(err, fs.ErrNotExist) {

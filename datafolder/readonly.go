@@ -17,7 +17,7 @@ import (
 
 // CheckReadOnly refuses a folder in which something must be written: one that lacks a file that
 // a server would make, and one with a mark that a server would remove.
-func (f Folder) CheckReadOnly() error {
+func CheckReadOnly(f Folder) error {
 	var lacks []string
 	for _, path := range []string{f.Keys(), f.CA().Certificate, f.CA().Key, f.RSACA().Certificate, f.RSACA().Key, f.FilesKey()} {
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
@@ -35,10 +35,10 @@ func (f Folder) CheckReadOnly() error {
 	return nil
 }
 
-// kept returns where a certificate of the server is kept that was made anew: nowhere, which is
+// keptIn returns where a certificate of the server is kept that was made anew: nowhere, which is
 // the zero PEMFiles, if the folder is read-only. Then each start makes it.
-func (f Folder) kept(files identity.PEMFiles) identity.PEMFiles {
-	if f.ReadOnly() {
+func keptIn(f Folder, files identity.PEMFiles) identity.PEMFiles {
+	if ReadOnly(f) {
 		return identity.PEMFiles{}
 	}
 	return files
@@ -46,7 +46,7 @@ func (f Folder) kept(files identity.PEMFiles) identity.PEMFiles {
 
 // BeginsEmpty reports whether the folder has the mark of one whose store may be empty. In a
 // folder that is read-only it stays there until its operator removes it.
-func (f Folder) BeginsEmpty() bool {
+func BeginsEmpty(f Folder) bool {
 	_, err := os.Stat(f.beginsEmpty())
 	return err == nil
 }

@@ -151,9 +151,9 @@ func (s *Store) openDatabase(ctx context.Context, o StoreOptions, check func(kno
 	node := ""
 	switch {
 	case o.ReadOnly:
-	case s.folder.ReadOnly() && o.Node == "":
+	case ReadOnly(s.folder) && o.Node == "":
 		return errNamelessReadOnly
-	case s.folder.ReadOnly():
+	case ReadOnly(s.folder):
 		node = o.Node
 	default:
 		if s.lock, err = lockFile(s.folder.lockFile()); err != nil {

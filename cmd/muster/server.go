@@ -209,7 +209,7 @@ func (s *server) announce(ctx context.Context, up func(datafolder.Ready)) error 
 		r.CABundle = r.CAFile
 	}
 	var files []string
-	if !s.data.ReadOnly() {
+	if !datafolder.ReadOnly(s.data) {
 		files = append(files, s.data.ReadyFile())
 	}
 	if s.c.ReadyFile != "" {

@@ -95,7 +95,7 @@ func (s *server) openFolder() error {
 	if err != nil {
 		return err
 	}
-	if s.data.ReadOnly() {
+	if datafolder.ReadOnly(s.data) {
 		if err = s.openReadOnly(); err != nil {
 			return err
 		}
@@ -132,7 +132,7 @@ func (s *server) openFolder() error {
 	if err := s.keepParts(); err != nil { // before there is a server's certificate, which stands for a folder that was served
 		return err
 	}
-	if s.data.ReadOnly() && s.data.BeginsEmpty() {
+	if datafolder.ReadOnly(s.data) && datafolder.BeginsEmpty(s.data) {
 		s.log.Warn("the secrets say that their database may be empty: remove the file begins-empty from them, and an empty database is refused from now on", "data", string(s.data))
 	}
 	return nil
@@ -144,7 +144,7 @@ func (s *server) openReadOnly() error {
 		return fmt.Errorf("the data folder %s cannot be written: only a server with --bus, which is one of several, has nothing to write there", string(s.data))
 	}
 	s.log.Info("the data folder is read-only: the secrets are read from it, and nothing is written there", "data", string(s.data))
-	return s.data.CheckReadOnly()
+	return datafolder.CheckReadOnly(s.data)
 }
 
 // storeOptions sizes the memory of a store in the folder so that flushing it fits into the
