@@ -214,7 +214,7 @@ func TestClocks(t *testing.T) {
 		ahead := func() time.Time { return time.Now().Add(40 * time.Second) }
 		a := start(t, r, "a", ahead)
 		later(time.Second)
-		if off := a.Now().Sub(time.Now()); off.Abs() > 10*time.Millisecond {
+		if off := time.Until(a.Now()); off.Abs() > 10*time.Millisecond {
 			t.Errorf("the time of the node is %v off that of the store", off)
 		}
 		behind := func() time.Time { return time.Now().Add(-2 * time.Minute) }

@@ -150,7 +150,7 @@ func (s *Server) ready() bool {
 		return false
 	}
 	defer conn.Close()
-	_ = conn.SetReadDeadline(time.Now().Add(time.Second)) // of a connection that is open
+	defer time.AfterFunc(time.Second, func() { conn.Close() }).Stop()
 	greeting := make([]byte, 4)
 	_, err = io.ReadFull(conn, greeting)
 	return err == nil && string(greeting) == "INFO"
