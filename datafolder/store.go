@@ -41,6 +41,9 @@ type StoreOptions struct {
 	Shared bool
 	// Version is that of the program, for people who look into a database.
 	Version string
+	// OnTrips is told how many round trips to a database each transaction and view took, and
+	// whether it has changed something. Nil is allowed.
+	OnTrips func(trips int, changed bool)
 	// ReadOnly opens the store to look at it. A server may work on a database meanwhile.
 	ReadOnly bool
 	// AcceptLoss opens a store in the folder, or one that does not know the folder, as
@@ -164,7 +167,13 @@ func (s *Store) openDatabase(ctx context.Context, o StoreOptions, check func(kno
 		}
 		node = cmp.Or(o.Node, node)
 	}
+	onTrips := o.OnTrips
+	if onTrips == nil {
+		onTrips = func(int, bool) {}
+	}
 	s.database, err = pgstore.Open(ctx, pgstore.Options{
+		OnCommit: func(c pgstore.Commit) { onTrips(c.Trips, true) },
+		OnView:   func(v pgstore.View) { onTrips(v.Trips, false) },
 		Database: o.Database, Node: node, Lanes: o.Lanes, Shared: o.Shared, Version: o.Version, ReadOnly: o.ReadOnly, Fatal: o.Fatal, Log: o.Log,
 		Check: func(r store.Reader) error {
 			known, err := partsIn(r)

@@ -25,6 +25,10 @@ func TestEveryInstrumentShowsItsFigure(t *testing.T) {
 	m.Request("control", "CreateJob", "200", 7*time.Millisecond)
 	m.Committed(5)
 	m.Notified(2)
+	trips := m.Database()
+	trips(2, true)
+	trips(3, true)
+	trips(1, false)
 
 	recorder := httptest.NewRecorder()
 	m.InFlight(m.Handler()).ServeHTTP(recorder, httptest.NewRequest("GET", "/metrics", nil))
@@ -40,6 +44,9 @@ func TestEveryInstrumentShowsItsFigure(t *testing.T) {
 		`muster_store_commits_total 1`,
 		`muster_store_commit_commands_sum 5`,
 		`muster_notifications_total 2`,
+		`muster_store_trips_total{what="commit"} 5`,
+		`muster_store_transactions_total{what="commit"} 2`,
+		`muster_store_trips_total{what="view"} 1`,
 		`muster_mqtt_connections 7`,
 		`muster_mqtt_packets_in_total 42`,
 		`muster_tls_waiting 2`,

@@ -151,6 +151,9 @@ func (s *server) openReadOnly() error {
 // reserve of the disk.
 func (s *server) storeOptions(database string) (datafolder.StoreOptions, error) {
 	o := datafolder.StoreOptions{Database: database, Lanes: s.c.lanes(), Shared: s.c.Bus.on(), Version: versionText(), Turns: s.turns, Log: s.log, Fatal: fatal(s.data), AcceptLoss: s.c.AcceptLoss}
+	if database != "" {
+		o.OnTrips = s.figures.Database()
+	}
 	if s.c.Bus.on() {
 		var err error
 		if o.Node, err = s.c.Bus.name(); err != nil {
