@@ -59,7 +59,11 @@ func (s *site) newNode(number int) *node {
 	}
 	n.database = s.link(strings.Split(strings.TrimPrefix(s.database.URL(s.name), "postgres://"), "@")[1])
 	if s.bus != nil {
-		n.bus = s.link(s.bus.Address() + "/")
+		bus := s.bus
+		if s.bus2 != nil && number%2 == 1 {
+			bus = s.bus2
+		}
+		n.bus = s.link(bus.Address() + "/")
 		n.flags = []string{"--bus", "nats://" + n.bus.Address(), "--node", fmt.Sprintf("n%d", number)}
 	}
 	return n
@@ -111,7 +115,7 @@ func (n *node) launch() {
 	n.cmd = exec.Command(n.site.program, append([]string{
 		"serve", "--data", n.data, "--store", url, "--api", "127.0.0.1:0", "--mqtt-plain", "127.0.0.1:0", "--mqtts", "127.0.0.1:0", "--https", "",
 		"--files", "", "--metrics", "127.0.0.1:0", "--ready-file", n.readyFile(), "--proxy-protocol", balancerAddress.String(), "--drain", "2s",
-	}, n.flags...)...)
+	}, slices.Concat(n.site.flags, n.flags)...)...)
 	n.cmd.Stderr = n.log
 	if err := n.cmd.Start(); err != nil {
 		n.site.Fatal(err)
