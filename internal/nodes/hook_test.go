@@ -21,7 +21,8 @@ import (
 	"github.com/muster-iot/muster/webhook"
 )
 
-// hook is the server that the events of a site are posted to. It refuses what is not signed.
+// hook is the server that the events of a site are posted to. It refuses what is not signed, and is slow, so that a node that ends
+// has events in its hands.
 type hook struct {
 	site   *site
 	secret webhook.Secret
@@ -66,6 +67,7 @@ func (h *hook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // its sender has ended
 	}
+	time.Sleep(50 * time.Millisecond)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	signature := r.Header.Get(webhook.SignatureHeader)

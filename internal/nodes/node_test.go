@@ -39,24 +39,13 @@ type node struct {
 // newNode makes a node with a copy of the secrets. It is not started.
 func (s *site) newNode(number int) *node {
 	s.Helper()
-	n := &node{site: s, number: number, data: filepath.Join(s.TempDir(), fmt.Sprintf("node%d", number)), log: &logtest.Log{}}
-	if err := os.CopyFS(n.data, os.DirFS(s.secrets)); err != nil {
-		s.Fatal(err)
-	}
+	n := &node{site: s, number: number, log: &logtest.Log{}}
+	n.copySecrets()
 	s.Cleanup(func() {
 		if s.Failed() {
 			s.Logf("node %d said:\n%s", n.number, n.said())
 		}
 	})
-	err := filepath.WalkDir(n.data, func(path string, d os.DirEntry, err error) error { // CopyFS keeps no modes
-		if err == nil && !d.IsDir() {
-			err = os.Chmod(path, 0o600)
-		}
-		return err
-	})
-	if err != nil {
-		s.Fatal(err)
-	}
 	n.database = s.link(strings.Split(strings.TrimPrefix(s.database.URL(s.name), "postgres://"), "@")[1])
 	if s.bus != nil {
 		bus := s.bus
@@ -67,6 +56,25 @@ func (s *site) newNode(number int) *node {
 		n.flags = []string{"--bus", "nats://" + n.bus.Address(), "--node", fmt.Sprintf("n%d", number)}
 	}
 	return n
+}
+
+// copySecrets gives the node a data folder with a copy of the secrets.
+func (n *node) copySecrets() {
+	s := n.site
+	s.Helper()
+	n.data = filepath.Join(s.TempDir(), fmt.Sprintf("node%d", n.number))
+	if err := os.CopyFS(n.data, os.DirFS(s.secrets)); err != nil {
+		s.Fatal(err)
+	}
+	err := filepath.WalkDir(n.data, func(path string, d os.DirEntry, err error) error { // CopyFS keeps no modes
+		if err == nil && !d.IsDir() {
+			err = os.Chmod(path, 0o600)
+		}
+		return err
+	})
+	if err != nil {
+		s.Fatal(err)
+	}
 }
 
 // link opens a link to the server of an address, with a path after it.

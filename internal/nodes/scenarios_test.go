@@ -168,6 +168,7 @@ var scenarios = []scenario{
 		}
 		time.Sleep(10 * time.Second)
 		l.goesOn(10 * time.Second)
+		l.news(l.nodes[0], l.nodes[1], 2*time.Second, nil)
 		for _, n := range l.nodes {
 			n.bus.Slow(0)
 		}
@@ -176,6 +177,8 @@ var scenarios = []scenario{
 		l.nodes[1].database.Slow(50 * time.Millisecond)
 		time.Sleep(5 * time.Second)
 		l.goesOn(20 * time.Second)
+		l.news(l.nodes[0], l.nodes[1], 6*time.Second, nil)
+		l.news(l.nodes[1], l.nodes[0], 6*time.Second, nil)
 		l.nodes[1].database.Slow(0)
 	}},
 	{name: "postgres-restart-under-nodes", nodes: 3, each: true, play: func(l *load) {
@@ -249,6 +252,7 @@ var scenarios = []scenario{
 	{name: "drain", nodes: 3, play: func(l *load) { l.drain(l.nodes[1]) }},
 	{name: "webhook-lease-moves", nodes: 3, hook: true, play: func(l *load) { l.hookMoves() }},
 	{name: "postgres-failover", nodes: 3, standby: true, play: func(l *load) { l.failOver() }},
+	{name: "import-export", nodes: 3, play: func(l *load) { l.move() }},
 	{name: "rolling-upgrade", nodes: 3, play: func(l *load) { l.upgrade() }},
 	{name: "two-of-three-die", nodes: 3, play: func(l *load) {
 		l.nodes[0].kill()
