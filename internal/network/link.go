@@ -15,10 +15,10 @@ import (
 // goroutines.
 type Link struct {
 	listener net.Listener
-	to       string
 	serving  sync.WaitGroup
 
 	mu      sync.Mutex // guards what follows
+	to      string
 	state   state
 	changed chan struct{} // closed when state changes
 	delay   time.Duration // of all that is sent either way
@@ -80,6 +80,20 @@ func (l *Link) LoseAnswer(question string, then func()) {
 	l.losing = &loss{[]byte(question), then}
 }
 
+// Aim makes the link lead to the server at another address from now on. Connections stay where they are.
+func (l *Link) Aim(to string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.to = to
+}
+
+// target is where the link leads.
+func (l *Link) target() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.to
+}
+
 // Connections returns how many connections are open.
 func (l *Link) Connections() int {
 	l.mu.Lock()
@@ -126,7 +140,7 @@ func (l *Link) forward(client *net.TCPConn) {
 		reset(client)
 		return
 	}
-	c, err := net.DialTimeout("tcp", l.to, 5*time.Second)
+	c, err := net.DialTimeout("tcp", l.target(), 5*time.Second)
 	if err != nil {
 		reset(client)
 		return

@@ -101,6 +101,18 @@ func TestALinkIsCutAndMended(t *testing.T) {
 	}
 }
 
+func TestALinkLeadsElsewhere(t *testing.T) {
+	l := open(t, answering(t, "a"))
+	c := dial(t, l.Address())
+	l.Aim(answering(t, "b"))
+	if got, err := ask(c, "1", surely); got != "a1\n" || err != nil {
+		t.Errorf("the connection that was there: %q, %v", got, err)
+	}
+	if got, err := ask(dial(t, l.Address()), "2", surely); got != "b2\n" || err != nil {
+		t.Errorf("a new connection: %q, %v", got, err)
+	}
+}
+
 func TestAStalledLinkTellsNobody(t *testing.T) {
 	l := open(t, answering(t, "a"))
 	c := dial(t, l.Address())

@@ -14,6 +14,7 @@ type book struct {
 	answers    int
 	executions map[execution]state
 	jobs       map[string]*jobState
+	ends       []ending // of executions, in the order of the answers
 	faults     []string
 }
 
@@ -75,6 +76,9 @@ func (b *book) reported(x execution, status device.Status, version int64) {
 		b.fault("%v took the report %s at version %d, after version %d", x, status, version, last.version)
 	}
 	b.executions[x] = state{status, version, status != device.InProgress}
+	if status != device.InProgress {
+		b.ends = append(b.ends, ending{x.thing, x.job, status})
+	}
 }
 
 // over notes that the service has ended an execution.

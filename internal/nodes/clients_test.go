@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -113,6 +114,13 @@ func (c *client) count(message string) (n int) {
 		}
 	}
 	return n
+}
+
+// heard reports whether c has received a message with some words.
+func (c *client) heard(words string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.ContainsFunc(c.got, func(got string) bool { return strings.Contains(got, words) })
 }
 
 // ends reports whether the connection ends within a time.

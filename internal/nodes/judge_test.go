@@ -54,6 +54,9 @@ func (l *load) judge() {
 	for _, e := range l.ears {
 		e.judge(next())
 	}
+	if l.hook != nil {
+		l.hook.judge(l.book.ends)
+	}
 }
 
 // judge compares what the subscriber has heard last with what is so.

@@ -24,6 +24,7 @@ type load struct {
 	group  string // ARN, of all things
 	ears   []*ear
 	jobs   atomic.Int64 // created so far
+	quiet  atomic.Int64 // things without a device so far
 
 	stopOperator, stopDevices context.CancelFunc
 	operating, working        sync.WaitGroup

@@ -39,15 +39,33 @@ type node struct {
 // newNode makes a node with a copy of the secrets. It is not started.
 func (s *site) newNode(number int) *node {
 	s.Helper()
-	n := &node{site: s, number: number, data: filepath.Join(s.TempDir(), fmt.Sprintf("node%d", number)), log: &logtest.Log{}}
-	if err := os.CopyFS(n.data, os.DirFS(s.secrets)); err != nil {
-		s.Fatal(err)
-	}
+	n := &node{site: s, number: number, log: &logtest.Log{}}
+	n.copySecrets()
 	s.Cleanup(func() {
 		if s.Failed() {
 			s.Logf("node %d said:\n%s", n.number, n.said())
 		}
 	})
+	n.database = s.link(strings.Split(strings.TrimPrefix(s.database.URL(s.name), "postgres://"), "@")[1])
+	if s.bus != nil {
+		bus := s.bus
+		if s.bus2 != nil && number%2 == 1 {
+			bus = s.bus2
+		}
+		n.bus = s.link(bus.Address() + "/")
+		n.flags = []string{"--bus", "nats://" + n.bus.Address(), "--node", fmt.Sprintf("n%d", number)}
+	}
+	return n
+}
+
+// copySecrets gives the node a data folder with a copy of the secrets.
+func (n *node) copySecrets() {
+	s := n.site
+	s.Helper()
+	n.data = filepath.Join(s.TempDir(), fmt.Sprintf("node%d", n.number))
+	if err := os.CopyFS(n.data, os.DirFS(s.secrets)); err != nil {
+		s.Fatal(err)
+	}
 	err := filepath.WalkDir(n.data, func(path string, d os.DirEntry, err error) error { // CopyFS keeps no modes
 		if err == nil && !d.IsDir() {
 			err = os.Chmod(path, 0o600)
@@ -57,12 +75,6 @@ func (s *site) newNode(number int) *node {
 	if err != nil {
 		s.Fatal(err)
 	}
-	n.database = s.link(strings.Split(strings.TrimPrefix(s.database.URL(s.name), "postgres://"), "@")[1])
-	if s.bus != nil {
-		n.bus = s.link(s.bus.Address() + "/")
-		n.flags = []string{"--bus", "nats://" + n.bus.Address(), "--node", fmt.Sprintf("n%d", number)}
-	}
-	return n
 }
 
 // link opens a link to the server of an address, with a path after it.
@@ -111,7 +123,7 @@ func (n *node) launch() {
 	n.cmd = exec.Command(n.site.program, append([]string{
 		"serve", "--data", n.data, "--store", url, "--api", "127.0.0.1:0", "--mqtt-plain", "127.0.0.1:0", "--mqtts", "127.0.0.1:0", "--https", "",
 		"--files", "", "--metrics", "127.0.0.1:0", "--ready-file", n.readyFile(), "--proxy-protocol", balancerAddress.String(), "--drain", "2s",
-	}, n.flags...)...)
+	}, slices.Concat(n.site.flags, n.flags)...)...)
 	n.cmd.Stderr = n.log
 	if err := n.cmd.Start(); err != nil {
 		n.site.Fatal(err)

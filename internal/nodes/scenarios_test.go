@@ -2,6 +2,8 @@ package nodes_test
 
 import (
 	"flag"
+	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -22,11 +24,14 @@ var (
 
 // scenario is what breaks while a fleet is at work.
 type scenario struct {
-	name  string
-	nodes int
-	alone bool // there is no bus, and one node
-	each  bool // it is played for each change
-	play  func(l *load)
+	name    string
+	nodes   int
+	alone   bool // there is no bus, and one node
+	each    bool // it is played for each change
+	hook    bool // events are posted to a webhook
+	standby bool // the database has one
+	split   bool // the bus is a cluster of two servers
+	play    func(l *load)
 }
 
 var scenarios = []scenario{
@@ -124,16 +129,29 @@ var scenarios = []scenario{
 		n := l.nodes[0]
 		for _, cut := range []func(){n.bus.Cut, n.bus.Stall} {
 			cut()
-			l.goesOn(10 * time.Second)
-			time.Sleep(5 * time.Second)
+			l.news(l.nodes[1], n, 6*time.Second, nil)
+			l.news(n, l.nodes[1], 6*time.Second, nil)
 			l.goesOn(10 * time.Second)
 			n.bus.Mend()
 			time.Sleep(time.Second)
 		}
 	}},
+	{name: "cut-two-from-each-other", nodes: 3, split: true, play: func(l *load) {
+		for _, cut := range []func(){l.route.Cut, l.route.Stall} {
+			cut()
+			l.news(l.nodes[0], l.nodes[1], 6*time.Second, nil)
+			l.news(l.nodes[1], l.nodes[2], 6*time.Second, nil)
+			l.goesOn(10 * time.Second)
+			time.Sleep(dead)
+			l.goesOn(10 * time.Second)
+			l.route.Mend()
+			l.await("there is a route again", 20*time.Second, func() bool { return l.route.Connections() > 0 })
+		}
+		l.news(l.nodes[0], l.nodes[1], 6*time.Second, nil)
+	}},
 	{name: "nats-restart", nodes: 3, each: true, play: func(l *load) {
 		l.killBus()
-		l.startBus()
+		l.news(l.nodes[0], l.nodes[1], 6*time.Second, l.startBus)
 		l.goesOn(10 * time.Second)
 	}},
 	{name: "nats-gone-60s", nodes: 3, play: func(l *load) {
@@ -150,6 +168,7 @@ var scenarios = []scenario{
 		}
 		time.Sleep(10 * time.Second)
 		l.goesOn(10 * time.Second)
+		l.news(l.nodes[0], l.nodes[1], 2*time.Second, nil)
 		for _, n := range l.nodes {
 			n.bus.Slow(0)
 		}
@@ -158,6 +177,8 @@ var scenarios = []scenario{
 		l.nodes[1].database.Slow(50 * time.Millisecond)
 		time.Sleep(5 * time.Second)
 		l.goesOn(20 * time.Second)
+		l.news(l.nodes[0], l.nodes[1], 6*time.Second, nil)
+		l.news(l.nodes[1], l.nodes[0], 6*time.Second, nil)
 		l.nodes[1].database.Slow(0)
 	}},
 	{name: "postgres-restart-under-nodes", nodes: 3, each: true, play: func(l *load) {
@@ -229,6 +250,10 @@ var scenarios = []scenario{
 	{name: "messages-everywhere", nodes: 3, play: func(l *load) { l.everywhere() }},
 	{name: "away-session-holder-dies", nodes: 3, play: func(l *load) { l.away() }},
 	{name: "drain", nodes: 3, play: func(l *load) { l.drain(l.nodes[1]) }},
+	{name: "webhook-lease-moves", nodes: 3, hook: true, play: func(l *load) { l.hookMoves() }},
+	{name: "postgres-failover", nodes: 3, standby: true, play: func(l *load) { l.failOver() }},
+	{name: "import-export", nodes: 3, play: func(l *load) { l.move() }},
+	{name: "rolling-upgrade", nodes: 3, play: func(l *load) { l.upgrade() }},
 	{name: "two-of-three-die", nodes: 3, play: func(l *load) {
 		l.nodes[0].kill()
 		l.nodes[1].kill()
@@ -249,6 +274,28 @@ func (l *load) killBus() {
 	if err := l.bus.Kill(); err != nil {
 		l.Fatal(err)
 	}
+}
+
+// failOver kills the database, makes its standby the database and leads the nodes there.
+func (l *load) failOver() {
+	l.Helper()
+	began := time.Now()
+	if err := l.database.Kill(); err != nil {
+		l.Fatal(err)
+	}
+	if err := l.standby.Promote(); err != nil {
+		l.Fatal(err)
+	}
+	l.database = l.standby
+	for _, n := range l.nodes {
+		n.database.Aim(hostOf(l.database.URL(l.name)))
+	}
+	l.Logf("the standby is the database after %v", time.Since(began).Round(time.Millisecond))
+	for _, n := range l.nodes {
+		n.startIfEnded()
+	}
+	l.settle()
+	l.goesOn(10 * time.Second)
 }
 
 // startBus starts it again.
@@ -274,7 +321,7 @@ func TestScenarios(t *testing.T) {
 		if *which == "all" || *which == "each" && s.each || slices.Contains(named, s.name) {
 			t.Run(s.name, func(t *testing.T) {
 				began := time.Now()
-				l := newSite(t, s.nodes, s.alone).loaded(*devices)
+				l := newSite(t, s).loaded(*devices)
 				t.Logf("at work after %v", time.Since(began).Round(time.Millisecond))
 				s.play(l)
 				l.goesOn(30 * time.Second)
@@ -282,6 +329,33 @@ func TestScenarios(t *testing.T) {
 			})
 		}
 	}
+}
+
+// news gives a new thing jobs at a node while a client at another subscribes to what is next for it. It must be told of each
+// within a time. meanwhile, unless it is nil, is called when the first one has been created.
+func (l *load) news(by, at *node, bound time.Duration, meanwhile func()) {
+	l.Helper()
+	thing := fmt.Sprintf("listened-to-%d", l.quiet.Add(1))
+	l.must(by.api(), http.MethodPost, "/things/"+thing, apiclient.Object{}, nil)
+	c := l.connect(at.ready.Load().MQTTAddr, thing, nil, false)
+	l.subscribe(c, "$aws/things/"+thing+"/jobs/notify-next")
+	var slowest time.Duration
+	for i := range 3 {
+		job := fmt.Sprintf("%s-%d", thing, i)
+		l.must(by.api(), http.MethodPut, "/jobs/"+job, apiclient.Object{"targets": []string{arn("thing", thing)}, "document": "{}"}, nil)
+		if i == 0 && meanwhile != nil {
+			meanwhile()
+		}
+		began := time.Now()
+		for !c.heard(job) && time.Since(began) < bound {
+			time.Sleep(5 * time.Millisecond)
+		}
+		if slowest = max(slowest, time.Since(began)); !c.heard(job) {
+			l.Errorf("a client at node %d is not told within %v of %s, which node %d has created", at.number, bound, job, by.number)
+		}
+		l.end(by, job)
+	}
+	l.Logf("a client at node %d is told within %v of what node %d does", at.number, slowest.Round(time.Millisecond), by.number)
 }
 
 // loseAnswer has the answer to a commit with a device's report not reach a node, and calls then before the node can know.

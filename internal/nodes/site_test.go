@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -46,16 +47,21 @@ type site struct {
 	program    string
 	secrets    string // folder
 	database   *postgres.Server
-	name       string       // of the database
-	bus        *nats.Server // nil: there is one node, which is alone
+	name       string           // of the database
+	standby    *postgres.Server // of database; nil: there is none
+	bus        *nats.Server     // nil: there is one node, which is alone
+	bus2       *nats.Server     // in a cluster with bus, for every other node; nil: there is none
+	route      *network.Link    // from bus2 to bus
+	hook       *hook            // nil: events are posted nowhere
+	flags      []string         // of all nodes
 	nodes      []*node
 	credential sigv4.Credential
 
 	mqtt, mqtts, http *network.Balancer
 }
 
-// newSite starts a deployment with so many nodes, on a bus unless there is one that is alone. It ends with the test.
-func newSite(t *testing.T, nodes int, alone bool) *site {
+// newSite starts the deployment of a scenario. It ends with the test.
+func newSite(t *testing.T, of scenario) *site {
 	t.Helper()
 	if l, err := net.Listen("tcp", balancerAddress.String()+":0"); err != nil {
 		t.Skip("this machine has no second loopback address:", err)
@@ -71,7 +77,26 @@ func newSite(t *testing.T, nodes int, alone bool) *site {
 	if s.name, err = s.database.Create(); err != nil {
 		t.Fatal(err)
 	}
-	if !alone {
+	if of.standby {
+		standby, err := s.database.Follow()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.standby = standby
+		t.Cleanup(func() {
+			if err := standby.Close(); err != nil {
+				t.Errorf("end of the standby: %v", err)
+			}
+		})
+	}
+	if of.hook {
+		s.hook, s.flags = s.newHook()
+	}
+	switch {
+	case of.alone:
+	case of.split:
+		s.startBuses()
+	default:
 		s.bus = nats.Start(t, nats.Options{})
 		t.Logf("NATS is process %d", s.bus.Process().Pid)
 	}
@@ -79,11 +104,11 @@ func newSite(t *testing.T, nodes int, alone bool) *site {
 	if s.credential, err = identity.ReadPrivateProfile(filepath.Join(s.secrets, "credentials")); err != nil {
 		t.Fatal(err)
 	}
-	for i := range nodes {
+	for i := range of.nodes {
 		s.nodes = append(s.nodes, s.newNode(i))
 	}
 	for _, b := range []**network.Balancer{&s.mqtt, &s.mqtts, &s.http} {
-		*b, err = network.NewBalancer(network.BalancerOptions{Header: network.Version2, From: balancerAddress, Well: s.well}, make([]string, nodes)...)
+		*b, err = network.NewBalancer(network.BalancerOptions{Header: network.Version2, From: balancerAddress, Well: s.well}, make([]string, of.nodes)...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -100,6 +125,23 @@ func newSite(t *testing.T, nodes int, alone bool) *site {
 	t.Cleanup(func() { stop(); watchers.Wait() })
 	s.settle()
 	return s
+}
+
+// startBuses starts two servers of a cluster. Neither tells of the other, so clients stay where they are, and
+// the route is the only way between the two.
+func (s *site) startBuses() {
+	s.Helper()
+	port, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		s.Fatal(err)
+	}
+	first := port.Addr().String()
+	port.Close() // another process may take it, which is unlikely
+	cluster := "cluster { name: site, listen: %q, no_advertise: true, routes: [%s] }"
+	s.bus = nats.Start(s.T, nats.Options{Config: fmt.Sprintf(cluster, first, "")})
+	s.route = s.link(first)
+	s.bus2 = nats.Start(s.T, nats.Options{Config: fmt.Sprintf(cluster, "127.0.0.1:-1", strconv.Quote("nats-route://"+s.route.Address()))})
+	s.await("the two servers have a route", 10*time.Second, func() bool { return s.route.Connections() > 0 })
 }
 
 // well reports whether the balancer may use a node.

@@ -97,6 +97,44 @@ func Launch(o Options) (*Server, error) {
 	return s, nil
 }
 
+// Follow starts a standby of a server, made of a copy. The server answers a commit from then on when the
+// standby has it too. Promote makes a server of its own of the standby.
+func (s *Server) Follow() (*Server, error) {
+	dir, err := os.MkdirTemp("", "muster-postgres-")
+	if err != nil {
+		return nil, err
+	}
+	standby := &Server{options: s.options, bin: s.bin, dir: dir, user: s.user}
+	if err := standby.watch(); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	if err := standby.copyOf(s); err != nil {
+		return nil, errors.Join(err, standby.Close())
+	}
+	for _, change := range []string{"ALTER SYSTEM SET synchronous_standby_names = '*'", "SELECT pg_reload_conf()"} {
+		if _, err := s.Query("postgres", change); err != nil {
+			return nil, errors.Join(err, standby.Close())
+		}
+	}
+	return standby, nil
+}
+
+// copyOf makes s a standby of a server and starts it.
+func (s *Server) copyOf(of *Server) error {
+	cmd := exec.Command(s.Program("pg_basebackup"), "-h", of.dir, "-p", strconv.Itoa(of.port), "-U", "postgres", "-D", filepath.Join(s.dir, "data"), "-R", "-c", "fast")
+	s.user.run(cmd)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("pg_basebackup: %w: %s", err, out)
+	}
+	return s.open()
+}
+
+// Promote makes a server of its own of a standby, and returns when it can be written.
+func (s *Server) Promote() error {
+	_, err := s.Query("postgres", "SELECT pg_promote()")
+	return err
+}
+
 // Close ends the server and removes all that it has. The server may be stopped already.
 func (s *Server) Close() error {
 	return errors.Join(s.lifeline.Close(), s.watchdog.Wait())
@@ -213,18 +251,8 @@ func (s *Server) initialize() error {
 	if err := s.write(filepath.Join(data, "pg_hba.conf"), access); err != nil {
 		return err
 	}
-	// Another process may take a free port before the server does.
-	for tries := 5; ; tries-- {
-		port, err := freePort()
-		if err != nil {
-			return err
-		}
-		s.port = port
-		if err = s.start(); err == nil {
-			break
-		} else if tries == 0 || !strings.Contains(err.Error(), "could not create any TCP/IP sockets") {
-			return err
-		}
+	if err := s.open(); err != nil {
+		return err
 	}
 	role := "CREATE ROLE " + Role + " LOGIN"
 	if s.options.Password != "" {
@@ -232,6 +260,20 @@ func (s *Server) initialize() error {
 	}
 	_, err := s.Query("postgres", role)
 	return err
+}
+
+// open starts the server on a free port. Another process may take that before the server does.
+func (s *Server) open() error {
+	for tries := 5; ; tries-- {
+		port, err := freePort()
+		if err != nil {
+			return err
+		}
+		s.port = port
+		if err = s.start(); err == nil || tries == 0 || !strings.Contains(err.Error(), "could not create any TCP/IP sockets") {
+			return err
+		}
+	}
 }
 
 func (s *Server) start() error {

@@ -83,6 +83,22 @@ func TestAStandbyCanBeReadOnly(t *testing.T) {
 	}
 }
 
+func TestAStandbyHasWhatWasCommitted(t *testing.T) {
+	s := postgres.Start(t, postgres.Options{NoSync: true})
+	address := s.Database(t)
+	standby, err := s.Follow()
+	must(t, err)
+	t.Cleanup(func() { must(t, standby.Close()) })
+	if got, err := query(t, s, address, "", "CREATE TABLE a (n int); INSERT INTO a VALUES (7)"); err != nil {
+		t.Fatalf("a table is made: %q, %v", got, err)
+	}
+	must(t, s.Kill(), standby.Promote())
+	name := address[strings.LastIndex(address, "/")+1 : strings.Index(address, "?")]
+	if got, err := standby.Query(name, "INSERT INTO a VALUES (8); SELECT sum(n) FROM a"); err != nil || got != "15" {
+		t.Errorf("the sum on the standby that was promoted: %q, %v", got, err)
+	}
+}
+
 func TestAPasswordIsAskedFor(t *testing.T) {
 	s := postgres.Start(t, postgres.Options{NoSync: true, Password: "it's"})
 	address := s.Database(t)
