@@ -94,3 +94,37 @@ func (t told) least(change muster.Change) int64 {
 	}
 	return t.next
 }
+
+// ForNotifications reports whether a filter is for notifications, of whichever things, and
+// perhaps for others.
+func ForNotifications(filter string) bool {
+	levels := strings.Split(filter, "/")
+	for i, level := range levels {
+		switch {
+		case level == "#":
+			return true
+		case level != "+" && !inNotification(i, level):
+			return false
+		}
+	}
+	return len(levels) == notificationLevels
+}
+
+const notificationLevels = 5 // of the topics of notifications
+
+// inNotification reports whether the topic of a notification may have a level at a place.
+func inNotification(place int, level string) bool {
+	switch place {
+	case 0:
+		return level == "$aws"
+	case 1:
+		return level == "things"
+	case 2:
+		return true
+	case 3:
+		return level == "jobs"
+	case 4:
+		return strings.HasPrefix(level, "notify")
+	}
+	return false
+}

@@ -138,3 +138,27 @@ func TestWhatIsOwedElsewhere(t *testing.T) {
 		t.Errorf("delivered %v, want %v", delivered, want)
 	}
 }
+
+func TestForNotifications(t *testing.T) {
+	for filter, want := range map[string]bool{
+		"$aws/things/lamp/jobs/notify":          true,
+		"$aws/things/+/jobs/notify-next":        true,
+		"$aws/things/+/jobs/notify-namespace-a": true,
+		"$aws/things/lamp/jobs/+":               true,
+		"$aws/things/lamp/jobs/#":               true,
+		"$aws/things/lamp/jobs/notify-next/#":   true,
+		"$aws/#":                                true,
+		"+/+/+/+/+":                             true,
+		"$aws/things/lamp/jobs":                 false,
+		"$aws/things/lamp/+/get":                false,
+		"$aws/things/lamp/jobs/start-next/+":    false,
+		"$aws/things/lamp/jobs/+/update/+":      false,
+		"$aws/things/lamp/jobs/notify-next/+":   false,
+		"$aws/things/lamp/shadow/#":             false,
+		"$aws/rules/#":                          false,
+	} {
+		if got := ForNotifications(filter); got != want {
+			t.Errorf("ForNotifications(%q) = %v, want %v", filter, got, want)
+		}
+	}
+}

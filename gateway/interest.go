@@ -24,7 +24,7 @@ func (n *nodes) carries(name string) bool {
 // kept for one session while any node publishes them (Kept).
 func (n *nodes) told(filter string) bool {
 	_, rest, _ := topic.Share(filter)
-	return n.carries(rest) || strings.ContainsAny(rest, "+#")
+	return n.carries(rest) || strings.ContainsAny(rest, "+#") && (n.o.Outlives == nil || n.o.Outlives(rest))
 }
 
 // want notes that there is a subscription more or less of a session that is away or not, and tells others if that makes a difference.

@@ -28,6 +28,9 @@ type NodeOptions struct {
 	// Own is what the topics begin with whose messages are published on every node by itself, and so are not carried to
 	// others; "" for none. What a subscriber to them may have missed because its session moved is for Again.
 	Own string
+	// Outlives reports whether a filter below Own with wildcards may be for messages that must outlive the node which publishes
+	// them (Kept). Other nodes are told of such ones only. It must be quick; nil is true of all.
+	Outlives func(filter string) bool
 	// Again is called with filters below Own of a session that has come here from another node: what is published on them may have
 	// been missed. It must be quick; nil is allowed.
 	Again func(filters []string)

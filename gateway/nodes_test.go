@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -179,6 +180,7 @@ func (b *nodesBench) start() *nodeBench {
 	n := &nodeBench{node: Node(len(b.all) + 1), store: &mortal{SharedSessions: b.store}}
 	n.bench = newBench(b.t, Options{Log: quiet, Reserved: echo{}, Sessions: n.store, Nodes: &NodeOptions{
 		Node: n.node, Bus: b.bus.from(n.node), Own: "$aws/things/",
+		Outlives: func(filter string) bool { return strings.HasSuffix(filter, "/notify-next") },
 		Again: func(filters []string) {
 			n.mu.Lock()
 			defer n.mu.Unlock()
@@ -372,6 +374,24 @@ func TestASessionMovesWithItsClient(t *testing.T) {
 			old = c
 		}
 		old.ExpectNothing()
+	})
+}
+
+// The devices of a node that dies must be served by another one at once.
+func TestDevicesSubscribeWhileANodeIsSilent(t *testing.T) {
+	inBubble(t, 3, func(t *testing.T, b *nodesBench) {
+		b.kill(b.all[2])
+		c := b.all[0].connect(packet.V311, "lamp")
+		began := time.Now()
+		c.Subscribe(1, "$aws/things/lamp/jobs/notify-next", "$aws/things/lamp/jobs/start-next/+", "$aws/things/lamp/jobs/+/update/+")
+		if took := time.Since(began); took > 500*time.Millisecond {
+			t.Errorf("a device waits %v for its SUBACK", took)
+		}
+		began = time.Now()
+		c.Subscribe(1, "$aws/things/+/jobs/notify-next")
+		if took := time.Since(began); took < time.Second {
+			t.Errorf("fleet software waits %v, so the node that is silent cannot know of its subscription", took)
+		}
 	})
 }
 

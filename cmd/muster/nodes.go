@@ -15,6 +15,7 @@ import (
 	"github.com/muster-iot/muster/cluster"
 	"github.com/muster-iot/muster/cluster/natsbus"
 	"github.com/muster-iot/muster/commit"
+	"github.com/muster-iot/muster/dataplane"
 	"github.com/muster-iot/muster/gateway"
 	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/metrics"
@@ -279,7 +280,7 @@ func (s *server) gatewayNodes() *gateway.NodeOptions {
 		return nil
 	}
 	return &gateway.NodeOptions{
-		Node: gateway.Node(s.nodes.node.Me()), Bus: gatewayBus{s.nodes.bus}, Own: "$aws/things/",
+		Node: gateway.Node(s.nodes.node.Me()), Bus: gatewayBus{s.nodes.bus}, Own: "$aws/things/", Outlives: dataplane.ForNotifications,
 		Again: func(filters []string) {
 			queues, wide := s.notifier.Again(filters)
 			for _, n := range queues {

@@ -19,7 +19,8 @@ import (
 type client struct {
 	net.Conn
 	in   *bufio.Reader
-	held int // bytes of in that the last packet points into
+	held int  // bytes of in that the last packet points into
+	acks bool // it acknowledges what it gets with QoS 1
 }
 
 // endpoint is where clients connect.
@@ -122,7 +123,12 @@ func (c *client) next() (packet.Frame, error) {
 	}
 	body, err := c.in.Peek(int(n))
 	c.held = len(body)
-	return packet.Frame{Header: header, Body: body}, err
+	f := packet.Frame{Header: header, Body: body}
+	if err == nil && c.acks && f.Type() == packet.PUBLISH && header>>1&3 == 1 {
+		after := 2 + len(topicOf(f))
+		err = c.send(&packet.Puback{ID: binary.BigEndian.Uint16(body[after:])})
+	}
+	return f, err
 }
 
 // subscribe subscribes to filters. It drops what a kept session still had for the client.

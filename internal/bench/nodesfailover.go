@@ -100,15 +100,23 @@ func move(ctx context.Context, b *bench, d *deployment, job string, cause func(c
 	all := make(crowd, b.moving)
 	defer func() { all.close() }()
 	err = inParallel(connecting, b.moving, func(_, i int) error {
-		c, _, err := endpoint{addr: d.nodes[0].MQTT}.connect(ctx, i, deviceName(i), false)
+		c, err := endpoint{addr: d.nodes[0].MQTT}.dial(ctx, i)
 		if err != nil {
 			return err
 		}
 		all[i] = c
-		return c.subscribe(1, deviceFilters(deviceName(i))...)
+		return c.settle(i)
 	})
 	if err != nil {
 		return m, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, givingMax)
+	defer cancel() // ends the devices if nothing else does
+	moving := mover{to: d.nodes[1:], dialling: make(chan struct{}, connecting), begun: make(chan struct{}), back: make(crowd, len(all)), took: make(latencies, len(all))}
+	var running sync.WaitGroup
+	for i, c := range all {
+		c.SetDeadline(time.Time{})
+		running.Go(func() { moving.live(ctx, c, i) })
 	}
 	if err := b.giveJob(ctx, d.nodes[1], b.moving, job); err != nil {
 		return m, err
@@ -122,19 +130,8 @@ func move(ctx context.Context, b *bench, d *deployment, job string, cause func(c
 	if err != nil {
 		return m, err
 	}
-	moving := mover{to: d.nodes[1:], dialling: make(chan struct{}, connecting), back: make(crowd, len(all)), took: make(latencies, len(all))}
-	ctx, cancel := context.WithTimeout(ctx, givingMax)
-	defer cancel()
-	var running sync.WaitGroup
-	for i, c := range all {
-		running.Go(func() {
-			for err := error(nil); err == nil; {
-				_, err = c.next()
-			}
-			moving.arrive(ctx, i)
-		})
-	}
 	moving.began = time.Now()
+	close(moving.begun)
 	if err := cause(all); err != nil {
 		return m, err
 	}
@@ -155,10 +152,23 @@ func move(ctx context.Context, b *bench, d *deployment, job string, cause func(c
 type mover struct {
 	to       []*server
 	dialling chan struct{} // bounds those that connect at the same moment
+	begun    chan struct{} // closed when their connections end, which is at began
 	began    time.Time
 	back     crowd
 	took     latencies
 	failed   atomic.Int64
+}
+
+// live lets a device read what it is sent until its connection ends, and come back then.
+func (m *mover) live(ctx context.Context, c *client, i int) {
+	for err := error(nil); err == nil; {
+		_, err = c.next()
+	}
+	select {
+	case <-m.begun:
+		m.arrive(ctx, i)
+	case <-ctx.Done():
+	}
 }
 
 // arrive makes a device try until another node has answered it.
@@ -182,11 +192,7 @@ func (m *mover) visit(ctx context.Context, i int, s *server) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.SetDeadline(time.Now().Add(patience))
-	if _, err = c.greet(deviceName(i), false); err == nil {
-		err = c.subscribe(1, deviceFilters(deviceName(i))...)
-	}
-	if err == nil {
+	if err = c.settle(i); err == nil {
 		err = mqttDevice{c}.start(deviceName(i))
 	}
 	if err != nil {
@@ -194,4 +200,14 @@ func (m *mover) visit(ctx context.Context, i int, s *server) (*client, error) {
 		return nil, err
 	}
 	return c, nil
+}
+
+// settle lets device i say who it is, with a session that is kept, and subscribe.
+func (c *client) settle(i int) error {
+	c.acks = true // or else its session keeps all that it gets
+	c.SetDeadline(time.Now().Add(patience))
+	if _, err := c.greet(deviceName(i), false); err != nil {
+		return err
+	}
+	return c.subscribe(1, deviceFilters(deviceName(i))...)
 }
