@@ -13,8 +13,8 @@ import (
 // Wants reports whether the notification of a change of a queue, in whichever process, would
 // have a receiver here. It is quick.
 func (n *Notifier) Wants(key store.QueueKey, change muster.Change) bool {
-	return change.List && n.o.Publisher.Wanted(notificationTopic(NotifyList, key)) ||
-		change.Next && n.o.Publisher.Wanted(notificationTopic(NotifyNext, key))
+	list, next := notificationTopics(key)
+	return change.List && n.o.Publisher.Wanted(list) || change.Next && n.o.Publisher.Wanted(next)
 }
 
 // Followed returns the queues that somebody here is subscribed to by name, each with the

@@ -59,6 +59,19 @@ func TestWants(t *testing.T) {
 	}
 }
 
+func TestNotificationTopics(t *testing.T) {
+	for key, want := range map[store.QueueKey][2]string{
+		{Thing: "lamp"}:                            {"$aws/things/lamp/jobs/notify", "$aws/things/lamp/jobs/notify-next"},
+		{Thing: "lamp", Namespace: "site"}:         {"$aws/things/lamp/jobs/notify-namespace-site", "$aws/things/lamp/jobs/notify-next-namespace-site"},
+		{Thing: "lamp", Namespace: "site-next"}:    {"$aws/things/lamp/jobs/notify-namespace-site-next", "$aws/things/lamp/jobs/notify-next-namespace-site-next"},
+		{Thing: "jobs-notify-next", Namespace: ""}: {"$aws/things/jobs-notify-next/jobs/notify", "$aws/things/jobs-notify-next/jobs/notify-next"},
+	} {
+		if list, next := notificationTopics(key); [2]string{list, next} != want {
+			t.Errorf("the topics of %v are %q and %q, want %q", key, list, next, want)
+		}
+	}
+}
+
 // Of several equal processes each allows its part.
 func TestRatesAreDivided(t *testing.T) {
 	s := New(Options{ReadsPerSecond: 4, WritesPerSecond: 2})

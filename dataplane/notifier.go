@@ -5,6 +5,7 @@ import (
 	"hash/maphash"
 	"log/slog"
 	"maps"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -107,8 +108,8 @@ func (n *Notifier) laneOf(thing muster.ThingName) *lane {
 // Keep reports whether the notifications of a change must outlive the process;
 // it is for jobs.Audience.
 func (n *Notifier) Keep(key store.QueueKey, change muster.Change) bool {
-	return (change.List && n.o.Publisher.Kept(notificationTopic(NotifyList, key))) ||
-		(change.Next && n.o.Publisher.Kept(notificationTopic(NotifyNext, key)))
+	list, next := notificationTopics(key)
+	return change.List && n.o.Publisher.Kept(list) || change.Next && n.o.Publisher.Kept(next)
 }
 
 // hears reports whether a notification of either kind would have a receiver.
@@ -124,6 +125,16 @@ func (n *Notifier) Hears(key store.QueueKey) bool {
 
 func notificationTopic(k Kind, key store.QueueKey) string {
 	return Topic{Kind: k, Thing: key.Thing, Namespace: key.Namespace}.String()
+}
+
+// notificationTopics returns the topics of both kinds of notifications of a queue. Those of the default namespace share
+// their memory, since this is asked for each thing that another node tells of.
+func notificationTopics(key store.QueueKey) (list, next string) {
+	next = notificationTopic(NotifyNext, key)
+	if key.Namespace != "" {
+		return notificationTopic(NotifyList, key), next
+	}
+	return strings.TrimSuffix(next, "-next"), next
 }
 
 // Run publishes until ctx ends, and then publishes what is still waiting.

@@ -139,28 +139,48 @@ func (x *index) count(s shape, change int) {
 // match appends to dst the subscriptions whose filters match name. filters is how many different filters they have;
 // within one filter no session comes twice, shares apart.
 func (x *index) match(dst []*subscription, name string) (matched []*subscription, filters int) {
-	find := func(filter []byte) {
-		sh := &x.shards[maphash.Bytes(x.seed, filter)%uint64(len(x.shards))]
-		sh.mu.RLock()
-		newest := sh.filters[string(filter)]
+	x.walk(name, func(newest *subscription) (more bool) {
 		for sub := newest; sub != nil; sub = sub.older {
 			dst = append(dst, sub)
 		}
-		if newest != nil {
-			filters++
-		}
-		sh.mu.RUnlock()
-	}
+		filters++
+		return true
+	})
+	return dst, filters
+}
+
+// matches reports whether there is a subscription whose filter matches name.
+func (x *index) matches(name string) (found bool) {
+	x.walk(name, func(*subscription) (more bool) {
+		found = true
+		return false
+	})
+	return found
+}
+
+// walk calls visit with the newest subscription to each filter that matches name, until it returns false. The links of
+// these subscriptions do not change during the call.
+func (x *index) walk(name string, visit func(newest *subscription) (more bool)) {
 	var space [topic.BytesMax + 8]byte
 	candidate := append(space[:0], name...)
-	find(candidate)
+	if !x.visit(candidate, visit) {
+		return
+	}
 	levels := strings.Count(name, "/") + 1
 	for _, s := range *x.shapes.Load() {
-		if x.fits(s, levels) && !(topic.Reserved(name) && s.startsWild()) {
-			find(s.filterFor(candidate[:0], name))
+		if x.fits(s, levels) && !(topic.Reserved(name) && s.startsWild()) && !x.visit(s.filterFor(candidate[:0], name), visit) {
+			return
 		}
 	}
-	return dst, filters
+}
+
+// visit is walk for one filter, which may have no subscription.
+func (x *index) visit(filter []byte, visit func(newest *subscription) (more bool)) (more bool) {
+	sh := &x.shards[maphash.Bytes(x.seed, filter)%uint64(len(x.shards))]
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	newest := sh.filters[string(filter)]
+	return newest == nil || visit(newest)
 }
 
 // fits reports whether filters of shape s can match a name of that many levels.

@@ -55,6 +55,9 @@ func TestIndexFindsExactlyTheMatchingFilters(t *testing.T) {
 			}
 			slices.Sort(got)
 			slices.Sort(want)
+			if found := x.matches(name); found != (len(want) > 0) {
+				t.Errorf("matches(%q), parent %v: %v, want %v", name, parent, found, !found)
+			}
 			if !slices.Equal(got, want) || filters != len(distinct) {
 				t.Errorf("match(%q), parent %v: %d filters\n got %q\nwant %q", name, parent, filters, got, want)
 			}

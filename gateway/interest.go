@@ -170,19 +170,13 @@ func (n *nodes) certain() bool {
 
 // wanted reports whether a message on a topic has, or may have, a receiver on another node.
 func (n *nodes) wanted(name string) bool {
-	return n.carries(name) && (n.wants(name) || !n.certain())
-}
-
-// wants reports whether another node has told of a filter that a topic matches.
-func (n *nodes) wants(name string) bool {
-	matched, _ := n.remote.match(nil, name)
-	return len(matched) > 0
+	return n.carries(name) && (n.remote.matches(name) || !n.certain())
 }
 
 // kept is Kept for several nodes. Subscribers to exact filters are told anew when another node gets their session (Again). A wide
 // filter may be anybody's.
 func (n *nodes) kept(name string) bool {
-	if n.carries(name) || n.wants(name) || !n.certain() {
+	if n.carries(name) || n.remote.matches(name) || !n.certain() {
 		return true
 	}
 	matched, _ := n.s.index.match(nil, name)

@@ -86,12 +86,7 @@ func (s *Server) Wanted(name string) bool {
 	if s.index.events.Load() == 0 && strings.HasPrefix(name, eventTopics) { // each connection asks for several
 		return false
 	}
-	list := matches.Get().(*[]*subscription)
-	matched, filters := s.index.match((*list)[:0], name)
-	clear(matched)
-	*list = matched[:0]
-	matches.Put(list)
-	return filters > 0
+	return s.index.matches(name)
 }
 
 // Kept reports whether a session that outlives its connection is subscribed to the topic called name, and sessions outlive

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"math/rand/v2"
 	"slices"
+	"sync"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/commit"
@@ -213,27 +214,84 @@ func (o *outbox) owe(n *Notification) error {
 }
 
 // Delivered deletes what is stored of n, unless more was owed since. It is called when
-// the messages of n are safe with their subscribers, and does not wait.
+// the messages of n are safe with their subscribers, and does not wait. Where several processes share
+// the store, those of others may not have it yet, and it is deleted later (settleTime).
 func (s *Jobs) Delivered(n Notification) {
-	if n.receipt == 0 {
-		return
+	switch {
+	case n.receipt == 0:
+	case s.commits.Clustered():
+		for _, d := range s.delivered.add(delivery{n.QueueKey, n.receipt, s.now()}) {
+			s.settle(d.QueueKey, d.receipt)
+		}
+	default:
+		s.settle(n.QueueKey, n.receipt)
 	}
+}
+
+// settle deletes a debt unless it has another receipt by now.
+func (s *Jobs) settle(key store.QueueKey, receipt uint64) {
 	named := func(w *commit.Wants) {
 		if w.Far() {
-			w.Record(tables.outbox.Table, outboxKey(n.QueueKey))
+			w.Record(tables.outbox.Table, outboxKey(key))
 		}
 	}
-	submit(s, n.Thing, named, func(tx *transaction) (struct{}, error) {
-		debt, err := tables.outbox.Get(tx, outboxKey(n.QueueKey))
-		if err == nil && debt != nil && debt.Receipt == n.receipt {
-			tables.outbox.Delete(tx, outboxKey(n.QueueKey))
+	submit(s, key.Thing, named, func(tx *transaction) (struct{}, error) {
+		debt, err := tables.outbox.Get(tx, outboxKey(key))
+		if err == nil && debt != nil && debt.Receipt == receipt {
+			tables.outbox.Delete(tx, outboxKey(key))
 		}
 		return struct{}{}, err
 	}, func(_ struct{}, err error) {
 		if err != nil {
-			s.commits.Log().Debug("a notification may be sent again after a restart", "thing", n.Thing, "error", err)
+			s.commits.Log().Debug("a notification may be sent again after a restart", "thing", key.Thing, "error", err)
 		}
 	})
+}
+
+// settleTime is how long a debt remains after a process has delivered it, because sessions of
+// another one may be owed the same: by then that one has delivered it as well, or was found
+// dead, and those who have its sessions now have called Redeliver.
+const settleTime muster.Instant = 30_000
+
+// delivery is a debt that this process has delivered.
+type delivery struct {
+	store.QueueKey
+	receipt uint64
+	at      muster.Instant
+}
+
+// deliveries are those whose debts remain for settleTime. They are looked at when another one
+// comes; what is left when the process ends, or none comes, may be told once more. The zero value is empty.
+type deliveries struct {
+	mu      sync.Mutex
+	newest  map[store.QueueKey]uint64 // the receipt of each queue that was delivered last
+	waiting []delivery                // the first one first
+}
+
+// add takes a delivery, and returns those that are to be settled now, at most two: so they
+// become fewer, and nobody has to settle many.
+func (d *deliveries) add(one delivery) (due []delivery) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.newest == nil {
+		d.newest = map[store.QueueKey]uint64{}
+	}
+	if d.newest[one.QueueKey] != one.receipt {
+		d.newest[one.QueueKey] = one.receipt
+		d.waiting = append(d.waiting, one)
+	}
+	for range 2 {
+		if len(d.waiting) == 0 || one.at < d.waiting[0].at+settleTime {
+			break
+		}
+		first := d.waiting[0]
+		d.waiting = d.waiting[1:]
+		if d.newest[first.QueueKey] == first.receipt { // or else the debt has grown, and a later one settles it
+			delete(d.newest, first.QueueKey)
+			due = append(due, first)
+		}
+	}
+	return due
 }
 
 // Redeliver notifies again of what was still owed when the process stopped. It is

@@ -88,6 +88,7 @@ type Jobs struct {
 	documents *decodedCache[jobDocument]
 	waiters   waiters
 	undecided undecided
+	delivered deliveries
 }
 
 // lookup reads the registry.

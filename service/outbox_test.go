@@ -1,6 +1,7 @@
 package service
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -60,33 +61,86 @@ func TestAProcessLeavesWhatIsOwedToSessionsOfOthers(t *testing.T) {
 	}
 }
 
-// What a process catches up with and delivers is owed no longer, whichever process has written it down.
-func TestWhatAnotherProcessOwesIsDeliveredHere(t *testing.T) {
-	site := storetest.NewSite(memstore.New(), time.Now, 2, 1, 0)
+// debtors are two processes, of whose sessions each keeps what lamp is told, when its first job was created.
+type debtors struct {
+	t     *testing.T
+	clock atomic.Int64 // nanoseconds since testEpoch
+	all   [2]*env
+	notes []jobs.Notification // to the sessions of the first one
+}
+
+func newDebtors(t *testing.T) *debtors {
+	d := &debtors{t: t}
+	site := storetest.NewSite(memstore.New(), func() time.Time { return testEpoch.Time().Add(time.Duration(d.clock.Load())) }, 2, 1, 0)
 	keep := audience{keep: func(key store.QueueKey, _ muster.Change) bool { return key.Thing == "lamp" }}
-	here, there := newEnvOnJust(t, site.Join(), Options{Audience: keep}), newEnvOnJust(t, site.Join(), Options{Audience: keep})
-	there.thing("lamp")
-	there.job("a", "lamp")
-	var notes []jobs.Notification
+	for i := range d.all {
+		d.all[i] = newEnvOnJust(t, site.Join(), Options{Audience: keep})
+	}
+	d.all[1].thing("lamp")
+	d.all[1].job("a", "lamp")
 	list := jobs.News{QueueKey: store.QueueKey{Thing: "lamp"}, Change: muster.Change{List: true}}
-	if err := here.Jobs.CatchUp(t.Context(), []jobs.News{list}, func(n []jobs.Notification) { notes = append(notes, n...) }); err != nil {
+	if err := d.all[0].Jobs.CatchUp(t.Context(), []jobs.News{list}, func(n []jobs.Notification) { d.notes = append(d.notes, n...) }); err != nil {
 		t.Fatal(err)
 	}
-	here.told()
-	here.record(notes)
-	wantTold(t, "after CatchUp", here.told(), "lamp notify QUEUED[a]", "lamp next a QUEUED v1") // all that is owed
-	for _, n := range notes {
-		here.Delivered(n)
+	return d
+}
+
+// deliver has the first process deliver, some time after it last did.
+func (d *debtors) deliver(after time.Duration) {
+	d.clock.Add(int64(after))
+	d.all[0].write(func(store.Tx) {}) // which shows it the time
+	for _, n := range d.notes {
+		d.all[0].Delivered(n)
 	}
+}
+
+// redelivered is what a process tells again.
+func (d *debtors) redelivered(i int) []string {
+	d.t.Helper()
+	d.all[i].told()
+	if err := d.all[i].Redeliver(d.t.Context()); err != nil {
+		d.t.Fatal(err)
+	}
+	return d.all[i].told()
+}
+
+// owed is what the sessions of both are told.
+var owed = []string{"lamp notify QUEUED[a]", "lamp next a QUEUED v1"}
+
+// What a process catches up with and delivers is owed no longer, whichever process has written it down.
+func TestWhatAnotherProcessOwesIsDeliveredHere(t *testing.T) {
+	d := newDebtors(t)
+	d.all[0].told()
+	d.all[0].record(d.notes)
+	wantTold(t, "after CatchUp", d.all[0].told(), owed...) // all that is owed
+	d.deliver(0)
 	for tries := 100; ; tries-- { // deliveries are not waited for
-		if err := here.Redeliver(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if told := here.told(); len(told) == 0 {
+		d.deliver(time.Minute)
+		if told := d.redelivered(0); len(told) == 0 {
 			return
 		} else if tries == 0 {
 			t.Fatalf("after it was delivered, things are told %q", told)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
+}
+
+// What one process has delivered to its sessions, or to nobody, may be owed to those of another one. If that
+// ends before it has stored it, who has them then finds it.
+func TestWhatOneProcessHasDeliveredIsOwedToSessionsOfAnother(t *testing.T) {
+	d := newDebtors(t)
+	d.deliver(0)
+	d.deliver(29 * time.Second)
+	time.Sleep(20 * time.Millisecond) // deliveries are not waited for
+	wantTold(t, "by another process", d.redelivered(1), owed...)
+}
+
+// A debt that has grown since it was delivered is a new one.
+func TestADebtThatGrowsRemainsForLonger(t *testing.T) {
+	d := newDebtors(t)
+	d.deliver(0)
+	d.all[1].job("b", "lamp")
+	d.deliver(time.Minute)
+	time.Sleep(20 * time.Millisecond) // deliveries are not waited for
+	wantTold(t, "by another process", d.redelivered(1), "lamp notify QUEUED[a,b]", "lamp next a QUEUED v1")
 }

@@ -10,6 +10,7 @@ its server has been stopped and each data folder that it leaves verified.
 
 import concurrent.futures
 import contextlib
+import functools
 import os
 import pathlib
 import shutil
@@ -100,11 +101,26 @@ def server(program: str):
         serve.wait()
 
 
-def lacks(file: pathlib.Path) -> bool:
-    """Reports whether the machine may lack, and lacks, what a page needs."""
-    required = "postgres" in os.environ.get("MUSTER_REQUIRE", "").split(",")
+def lacks(file: pathlib.Path) -> str:
+    """Returns what the machine may lack, and lacks, of the servers that a page needs; "" for nothing."""
+    text, required = file.read_text(), os.environ.get("MUSTER_REQUIRE", "").split(",")
+    if "DATABASE" in text and "postgres" not in required and not has_postgres():
+        return "PostgreSQL"
+    if "BUS" in text and "nats" not in required and not has_nats():
+        return "a NATS server"
+    return ""
+
+
+def has_postgres() -> bool:
     installed = shutil.which("postgres") or any(pathlib.Path("/usr/lib/postgresql").glob("*/bin/postgres"))
-    return "DATABASE" in file.read_text() and not required and not (installed and shutil.which("psql"))
+    return bool(installed and shutil.which("psql"))
+
+
+@functools.cache
+def has_nats() -> bool:
+    """Reports whether the machine can build the server, which is one of the tools of this module."""
+    tool = ["go", "tool", "-modfile=tools/go.mod", "-n", "nats-server"]
+    return subprocess.run(tool, cwd=ROOT, capture_output=True, check=False).returncode == 0
 
 
 class Shell:
@@ -228,7 +244,7 @@ def main(names: list[str]) -> None:
     checks = crooked.refused(check, muster)
     pages = [GUIDE / f"{name}.md" for name in names] or sorted(GUIDE.glob("*.md"))
     for file in filter(lacks, pages):
-        print(f"guide: {file.name} is skipped: it needs PostgreSQL")
+        print(f"guide: {file.name} is skipped: it needs {lacks(file)}")
     pages = [file for file in pages if not lacks(file)]
 
     def timed(file: pathlib.Path) -> tuple[int, float]:
