@@ -101,7 +101,7 @@ func TestAgain(t *testing.T) {
 		_ = n.Run(ended) // publishes what waits
 		return len(b.messages["$aws/things/lamp/jobs/notify"])
 	}
-	if tell(5) != 1 || tell(5) != 1 {
+	if first, again := tell(5), tell(5); first != 1 || again != 1 {
 		t.Error("what is no news is published")
 	}
 	got, wide := n.Again([]string{"$aws/things/lamp/jobs/notify", "$aws/things/lamp/jobs/get/accepted", "news"})
@@ -111,7 +111,7 @@ func TestAgain(t *testing.T) {
 	if tell(4) != 1 {
 		t.Error("an older state is published after a newer one")
 	}
-	if tell(5) != 2 || tell(5) != 2 {
+	if first, again := tell(5), tell(5); first != 2 || again != 2 {
 		t.Error("the newest state is not published once more")
 	}
 	if got, wide := n.Again([]string{"$aws/things/+/jobs/notify"}); len(got) > 0 || !wide {

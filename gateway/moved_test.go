@@ -15,17 +15,6 @@ import (
 	"github.com/muster-iot/muster/gateway/packet"
 )
 
-// connectedFor returns how long after an instant a connection of the client is believed to be alive on a node; zero if it is not.
-func (n *nodeBench) hasConnection(client string) bool {
-	sess := n.registry.find(client)
-	if sess == nil {
-		return false
-	}
-	sess.mu.Lock()
-	defer sess.mu.Unlock()
-	return sess.conn != nil
-}
-
 func TestAClientThatAlternatesBetweenNodesHasOneConnection(t *testing.T) {
 	for name, test := range map[string]struct {
 		bus   func() *lossy

@@ -30,7 +30,6 @@ type peer struct {
 	gone    bool
 	closed  bool          // gone, and what waited for it is on other ways
 	echo    time.Duration // what the clock of the last datagram was
-	heardOf bool          // there was one
 	current time.Duration // all that the node had said at this time of our clock is known; negative: never yet
 	sent    time.Time     // when a datagram was last sent
 	hasty   bool          // it is to be answered at once

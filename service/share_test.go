@@ -2,6 +2,7 @@ package service
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/muster-iot/muster"
@@ -15,12 +16,7 @@ func TestWorkIsDividedByKey(t *testing.T) {
 	here, there := newEnvOnJust(t, s, Options{}), newEnvOnJust(t, s, Options{})
 	mine := func(keys ...string) func(string) bool {
 		return func(key string) bool {
-			for _, k := range keys {
-				if k == key {
-					return true
-				}
-			}
-			return false
+			return slices.Contains(keys, key)
 		}
 	}
 	work := func(env *env, mine func(string) bool) commit.Agenda {

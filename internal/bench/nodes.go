@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 )
 
 // nodesSections begins the names of the sections about several nodes, which need PostgreSQL and a
@@ -104,12 +105,13 @@ func besides(setups []*setup, k int) *setup {
 }
 
 func ratesOf(setups []*setup, i int) string {
-	text := "pairs/s"
+	var text strings.Builder
+	text.WriteString("pairs/s")
 	for _, s := range setups {
 		rates := s.runs[i].rate
-		text += fmt.Sprintf(", %s %.0f", s.name, rates[len(rates)-1])
+		fmt.Fprintf(&text, ", %s %.0f", s.name, rates[len(rates)-1])
 	}
-	return text
+	return text.String()
 }
 
 // pairs measures one pair for each of some things, and adds it to the run of callers number i.

@@ -34,7 +34,6 @@ type state struct {
 // jobState is what operators were answered about a job.
 type jobState struct {
 	canceled time.Time // when the answer came; zero: it was not canceled
-	doubtful bool      // a change of it was not answered
 }
 
 func newBook() *book {

@@ -3,6 +3,7 @@ package nodes_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -58,9 +59,7 @@ func (l *load) pairs(name string, rounds int, end device.Status, config apiclien
 			for round := range rounds / atOnce {
 				job := fmt.Sprintf("%s-%d-%d", name, k, round)
 				body := apiclient.Object{"targets": targets, "document": "{}"}
-				for key, value := range config {
-					body[key] = value
-				}
+				maps.Copy(body, config)
 				l.must(c, http.MethodPut, "/jobs/"+job, body, nil)
 				for _, d := range devices[:2] {
 					for x, err := d.StartNext(l.Context(), device.Report{}); x == nil || x.JobID != job; x, err = d.StartNext(l.Context(), device.Report{}) {

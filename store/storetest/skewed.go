@@ -69,7 +69,9 @@ type recordKey struct {
 func (r *recorded) Moment() (store.Moment, error) { return r.moment, nil }
 
 func (r *recorded) write(key any, write func(store.Tx)) {
-	r.keys[key] = r.keys[key]
+	if _, known := r.keys[key]; !known {
+		r.keys[key] = false
+	}
 	r.writes = append(r.writes, write)
 	write(r.Tx)
 }
