@@ -221,15 +221,15 @@ func (s *Jobs) Delivered(n Notification) {
 	case n.receipt == 0:
 	case s.commits.Clustered():
 		for _, d := range s.delivered.add(delivery{n.QueueKey, n.receipt, s.now()}) {
-			s.settle(d.QueueKey, d.receipt)
+			settle(s, d.QueueKey, d.receipt)
 		}
 	default:
-		s.settle(n.QueueKey, n.receipt)
+		settle(s, n.QueueKey, n.receipt)
 	}
 }
 
 // settle deletes a debt unless it has another receipt by now.
-func (s *Jobs) settle(key store.QueueKey, receipt uint64) {
+func settle(s *Jobs, key store.QueueKey, receipt uint64) {
 	named := func(w *commit.Wants) {
 		if w.Far() {
 			w.Record(tables.outbox.Table, outboxKey(key))
