@@ -20,7 +20,7 @@ func (n *Notifier) Wants(key store.QueueKey, change muster.Change) bool {
 // Followed returns the queues that somebody here is subscribed to by name, each with the
 // revision that was told last, for jobs.CatchUp: what is newer may have been missed. What was
 // not told yet since somebody subscribed has the revision zero. Who subscribed with a wildcard is
-// not found this way.
+// not found this way, but by what is owed (Untold).
 func (n *Notifier) Followed() []jobs.News {
 	found := map[store.QueueKey]muster.Change{}
 	for _, name := range n.o.Publisher.Subscribed(thingsPrefix) {
@@ -38,10 +38,26 @@ func (n *Notifier) Followed() []jobs.News {
 	return all
 }
 
+// Untold returns those of the queues, and of their changes, that somebody here is subscribed to, with a wildcard or
+// without, each with the revision that was told last. It changes all.
+func (n *Notifier) Untold(all []jobs.News) []jobs.News {
+	wanted := all[:0]
+	for _, q := range all {
+		list, next := notificationTopics(q.QueueKey)
+		q.List = q.List && n.o.Publisher.Wanted(list)
+		q.Next = q.Next && n.o.Publisher.Wanted(next)
+		if q.Any() {
+			q.After = n.laneOf(q.Thing).toldOf(q.QueueKey).least(q.Change)
+			wanted = append(wanted, q)
+		}
+	}
+	return wanted
+}
+
 // Again is for somebody who has come here with some subscriptions and may have missed elsewhere
 // what they are for: the newest state is published once more. It returns the queues that the
 // filters name, for jobs.CatchUp. wide says that there are filters with wildcards among them, whose
-// queues are those of which Redeliver of jobs.Jobs knows.
+// queues are those that are Owed, of jobs.Jobs.
 func (n *Notifier) Again(filters []string) (all []jobs.News, wide bool) {
 	for _, name := range filters {
 		if strings.ContainsAny(name, "+#") {

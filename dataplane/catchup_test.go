@@ -47,6 +47,23 @@ func TestFollowed(t *testing.T) {
 	}
 }
 
+// Of what is owed, that is asked for which somebody here wants.
+func TestUntold(t *testing.T) {
+	n := NewNotifier(NotifierOptions{Publisher: &board{unwanted: map[string]bool{
+		"$aws/things/lamp/jobs/notify": true, "$aws/things/pump/jobs/notify": true, "$aws/things/pump/jobs/notify-next": true,
+	}}})
+	lamp, fan := store.QueueKey{Thing: "lamp"}, store.QueueKey{Thing: "fan"}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	list, next, both := muster.Change{List: true}, muster.Change{Next: true}, muster.Change{List: true, Next: true}
+	n.Notify([]jobs.Notification{{QueueKey: lamp, HeadRev: 7, Change: next}})
+	_ = n.Run(ended) // publishes what waits
+	got := n.Untold([]jobs.News{{QueueKey: store.QueueKey{Thing: "pump"}, Change: both}, {QueueKey: lamp, Change: both}, {QueueKey: lamp, Change: list}, {QueueKey: fan, Change: list}})
+	if want := []jobs.News{{QueueKey: lamp, Change: next, After: 7}, {QueueKey: fan, Change: list}}; !slices.Equal(got, want) {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+}
+
 func TestWants(t *testing.T) {
 	n := NewNotifier(NotifierOptions{Publisher: &board{unwanted: map[string]bool{"$aws/things/lamp/jobs/notify": true}}})
 	lamp := store.QueueKey{Thing: "lamp"}

@@ -18,7 +18,7 @@ func takeTurn(tx *transaction, old *muster.Job, j muster.Job) (muster.Job, error
 	if !j.RollsOut() || j.Waiting || (old != nil && old.RollsOut()) || tx.s.limits.ConcurrentJobs == 0 {
 		return j, nil
 	}
-	free, err := tx.s.turnIsFree(tx)
+	free, err := tx.s.limits.turnIsFree(tx)
 	if err != nil {
 		return j, err
 	}
@@ -34,8 +34,8 @@ func takeTurn(tx *transaction, old *muster.Job, j muster.Job) (muster.Job, error
 }
 
 // turnIsFree reports whether one more job may roll out.
-func (s *Jobs) turnIsFree(r store.Reader) (bool, error) {
-	taken, err := tables.concurrent.Full(r, s.limits.ConcurrentJobs)
+func (l Limits) turnIsFree(r store.Reader) (bool, error) {
+	taken, err := tables.concurrent.Full(r, l.ConcurrentJobs)
 	return !taken, err
 }
 
@@ -56,7 +56,7 @@ func (s *Jobs) turnDue(r store.Reader) (bool, error) {
 	if _, waits, err := nextInLine(r); err != nil || !waits {
 		return false, err
 	}
-	return s.turnIsFree(r)
+	return s.limits.turnIsFree(r)
 }
 
 // readLine reads at once the jobs that come next, if the store is reached over a network.

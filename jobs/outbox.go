@@ -221,15 +221,15 @@ func (s *Jobs) Delivered(n Notification) {
 	case n.receipt == 0:
 	case s.commits.Clustered():
 		for _, d := range s.delivered.add(delivery{n.QueueKey, n.receipt, s.now()}) {
-			s.settle(d.QueueKey, d.receipt)
+			settle(s, d.QueueKey, d.receipt)
 		}
 	default:
-		s.settle(n.QueueKey, n.receipt)
+		settle(s, n.QueueKey, n.receipt)
 	}
 }
 
 // settle deletes a debt unless it has another receipt by now.
-func (s *Jobs) settle(key store.QueueKey, receipt uint64) {
+func settle(s *Jobs, key store.QueueKey, receipt uint64) {
 	named := func(w *commit.Wants) {
 		if w.Far() {
 			w.Record(tables.outbox.Table, outboxKey(key))
@@ -250,7 +250,7 @@ func (s *Jobs) settle(key store.QueueKey, receipt uint64) {
 
 // settleTime is how long a debt remains after a process has delivered it, because sessions of
 // another one may be owed the same: by then that one has delivered it as well, or was found
-// dead, and those who have its sessions now have called Redeliver.
+// dead, and those who have its sessions now have asked for what is Owed.
 const settleTime muster.Instant = 30_000
 
 // delivery is a debt that this process has delivered.
@@ -296,8 +296,7 @@ func (d *deliveries) add(one delivery) (due []delivery) {
 
 // Redeliver notifies again of what was still owed when the process stopped. It is
 // called once, when the Audience is ready to publish. Where several processes share the store it
-// leaves to the others what this process's Audience does not keep, and is called again when that has
-// taken sessions over.
+// leaves to the others what this process's Audience does not keep.
 func (s *Jobs) Redeliver(ctx context.Context) error {
 	var debts []store.Row[owing]
 	if err := s.commits.View(ctx, func(r store.Reader) error {
@@ -333,6 +332,22 @@ func redeliver(tx *transaction, debts []store.Row[owing]) error {
 		}
 	}
 	return nil
+}
+
+// Owed returns what is written down that things are owed, whichever process has done that, for CatchUp: what this
+// process was to learn of it from the others may have been lost. After is not set.
+func (s *Jobs) Owed(ctx context.Context) (owed []News, err error) {
+	err = s.commits.View(ctx, func(r store.Reader) error {
+		owed = nil
+		for row, err := range tables.outbox.Scan(r, "", "") {
+			if err != nil {
+				return err
+			}
+			owed = append(owed, News{QueueKey: owedQueue(row), Change: muster.Change{List: row.Value.List, Next: row.Value.Next}})
+		}
+		return nil
+	})
+	return owed, err
 }
 
 // owedQueue returns the queue that a debt is about.

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -143,4 +144,28 @@ func TestADebtThatGrowsRemainsForLonger(t *testing.T) {
 	d.deliver(time.Minute)
 	time.Sleep(20 * time.Millisecond) // deliveries are not waited for
 	wantTold(t, "by another process", d.redelivered(1), "lamp notify QUEUED[a,b]", "lamp next a QUEUED v1")
+}
+
+// What another process owes is found without news of it, until it is settled.
+func TestOwed(t *testing.T) {
+	d := newDebtors(t)
+	for _, env := range d.all {
+		got, err := env.Jobs.Owed(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := []jobs.News{{QueueKey: store.QueueKey{Thing: "lamp"}, Change: muster.Change{List: true, Next: true}}}
+		if !slices.Equal(got, want) {
+			t.Errorf("Owed() = %v, want %v", got, want)
+		}
+	}
+	for tries := 100; ; tries-- { // deliveries are not waited for
+		d.deliver(time.Minute)
+		if got, err := d.all[1].Jobs.Owed(t.Context()); err != nil || len(got) > 0 && tries == 0 {
+			t.Fatalf("after the delivery, Owed() = %v, %v", got, err)
+		} else if len(got) == 0 {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 }

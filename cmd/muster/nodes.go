@@ -34,8 +34,6 @@ type nodes struct {
 
 	lookAgain atomic.Bool // a node is gone, and what it has not looked at again is left to the others
 
-	owed atomic.Bool // a session has come here that may be owed notifications by others
-
 	turned chan struct{} // holds a token when this node may have become fit to serve devices, or unfit
 
 	looking sync.Mutex   // held while rights are looked up
@@ -287,7 +285,6 @@ func (s *server) gatewayNodes() *gateway.NodeOptions {
 				s.nodes.news.Want(cluster.QueueNews{QueueKey: n.QueueKey, Change: n.Change})
 			}
 			if wide {
-				s.nodes.owed.Store(true)
 				s.nodes.news.Miss()
 			}
 		},
@@ -370,8 +367,7 @@ func (r newsReceiver) Missed(ctx context.Context) error {
 	return errors.Join(
 		r.s.lookForRights(ctx),
 		r.s.lookAgain(ctx),
-		r.s.redeliver(ctx),
-		r.s.service.Jobs.CatchUp(ctx, r.s.notifier.Followed(), r.s.notifier.Notify),
+		r.s.catchUp(ctx),
 	)
 }
 
@@ -387,16 +383,12 @@ func (s *server) lookAgain(ctx context.Context) error {
 	return err
 }
 
-// redeliver sends again what is owed to a session that has come here.
-func (s *server) redeliver(ctx context.Context) error {
-	if !s.nodes.owed.Swap(false) {
-		return nil
-	}
-	err := s.service.Jobs.Redeliver(ctx)
-	if err != nil {
-		s.nodes.owed.Store(true)
-	}
-	return err
+// catchUp tells those who are subscribed here what they may have missed: what is newer of queues that they name, and what
+// is owed, since nobody can enumerate the queues that a wildcard is for.
+func (s *server) catchUp(ctx context.Context) error {
+	owed, err := s.service.Jobs.Owed(ctx)
+	queues := append(s.notifier.Followed(), s.notifier.Untold(owed)...)
+	return errors.Join(err, s.service.Jobs.CatchUp(ctx, queues, s.notifier.Notify))
 }
 
 // elsewhere returns what reports whether another node may have to deliver a notification that
