@@ -511,10 +511,10 @@ func (n *nodes) cancelElsewhere(ctx context.Context) {
 				f.at(i).device(ctx, rng, thingAt(i))
 			})
 		}
-		f = n.at(round + 1)
-		_, err := f.Jobs.CancelJob(ctx, id, jobs.Cancellation{Force: true})
-		f.may(nil, err)
-		f.isOver(id, err)
+		elsewhere := n.at(round + 1)
+		_, err := elsewhere.Jobs.CancelJob(ctx, id, jobs.Cancellation{Force: true})
+		elsewhere.may(nil, err)
+		elsewhere.isOver(id, err)
 		all.Wait()
 		n.settle(ctx)
 	}

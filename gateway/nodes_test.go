@@ -187,8 +187,8 @@ func (b *nodesBench) start() *nodeBench {
 			n.again = append(n.again, filters...)
 		},
 	}})
-	b.all = append(b.all, n)
 	b.mu.Lock()
+	b.all = append(b.all, n)
 	b.live[n.node] = n
 	b.mu.Unlock()
 	b.beat()

@@ -98,7 +98,9 @@ func TestARetainedMessageOfANodeThatDied(t *testing.T) {
 		b := newNodesBench(t, 2, newLossy(0, 0, time.Millisecond))
 		b.retain(b.all[0], "gone", "1")
 		b.bus.cutOff(b.all[1].node, true)
+		b.all[1].retained.mu.Lock()
 		b.all[1].retained.messages = map[string]*retainedMessage{} // as if it had not heard of it
+		b.all[1].retained.mu.Unlock()
 		b.all[1].Publish(Message{Topic: "a", Payload: []byte("1"), Retain: true}, nil)
 		b.all[1].Publish(Message{Topic: "gone", Retain: true}, nil)
 		time.Sleep(time.Second)
