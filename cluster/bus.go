@@ -51,5 +51,5 @@ var (
 type Delivered struct {
 	Subject string
 	Data    []byte
-	Answer  func([]byte) // nil unless somebody asks
+	Answer  func([]byte) // sends an answer; nil if the sender expects none
 }

@@ -31,7 +31,7 @@ type QueueNews struct {
 	store.QueueKey
 	muster.Change       // what its thing must be told
 	Rev           int64 // of the queue, if its thing must be told of the list
-	HeadRev       int64 // of the queue of which the head is the first, if its thing must be told of that
+	HeadRev       int64 // revision of the queue that the new head belongs to, if its thing must be told of the head
 }
 
 // RightsNews says whose rights may be different.

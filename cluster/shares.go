@@ -77,7 +77,7 @@ func (s situation) wait() time.Duration {
 }
 
 // share is how many leases this node should have: as many as each other one, rounded up. A
-// node that drains has none, unless there is nobody else.
+// node that drains has none, unless it is the only one.
 func (s situation) share() int {
 	others := 0
 	for _, m := range s.roll.Nodes {

@@ -313,22 +313,23 @@ func (r *reader) octet() byte {
 
 func (r *reader) number() uint64 {
 	v, n := binary.Uvarint(r.b)
-	if n <= 0 {
-		r.bad, r.b = true, nil
-		return 0
-	}
-	r.b = r.b[n:]
+	r.pass(n)
 	return v
 }
 
 func (r *reader) integer() int64 {
 	v, n := binary.Varint(r.b)
+	r.pass(n)
+	return v
+}
+
+// pass skips a number of n bytes. If n is not positive, there was none, and it was read as zero.
+func (r *reader) pass(n int) {
 	if n <= 0 {
 		r.bad, r.b = true, nil
-		return 0
+		return
 	}
 	r.b = r.b[n:]
-	return v
 }
 
 func (r *reader) text() []byte {

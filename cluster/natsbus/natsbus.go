@@ -28,7 +28,7 @@ type Options struct {
 	Deployment string
 	// Node is what people who look at the servers see of this one.
 	Node string
-	// Credentials is a file that says who this node is (credentials.go). Empty is nobody.
+	// Credentials is the file with the credentials of this node (credentials.go). Empty: it has none.
 	Credentials string
 	// CA is a file with the certificates of the authorities that may vouch for the servers. Empty
 	// is those of the system. Certificate and Key are files with what this node shows them.
@@ -126,8 +126,8 @@ func New(o Options) (*Bus, error) {
 	return b, nil
 }
 
-// checkOpen refuses a server on another machine that asks nobody who he is: whoever reaches it
-// could tell the nodes what he likes.
+// checkOpen refuses a server on another machine that accepts clients without credentials: anybody
+// who reaches it could send messages to the nodes.
 func (b *Bus) checkOpen() error {
 	if b.conn.AuthRequired() || loopback.Names(hostport.Host(b.conn.ConnectedAddr())) {
 		return nil

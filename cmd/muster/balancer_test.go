@@ -94,7 +94,7 @@ func TestBehindABalancer(t *testing.T) {
 		t.Error("no line of a request has the operator's address")
 	}
 
-	// A balancer of which no header comes is turned away, and the log says why.
+	// A connection of a balancer that does not begin with a header is closed, and the log says why.
 	c, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: balancer.AsSlice()}}).Dial("tcp", strings.TrimPrefix(s.ready.APIURL, "http://"))
 	if err != nil {
 		t.Fatal(err)

@@ -16,7 +16,7 @@ import (
 // busConfig are the flags of serve that make a server one of several equal nodes on one database.
 type busConfig struct {
 	Servers     string // addresses of NATS servers; empty: this server is the only one
-	Credentials string // file that says to them who this node is; empty: nobody
+	Credentials string // file with the credentials of this node; empty: none
 	CA          string // PEM file of the authorities that may vouch for them; empty: those of the system
 	Certificate string // PEM file that this node shows them; empty for none
 	Key         string // PEM file of its key

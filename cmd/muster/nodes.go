@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"slices"
 	"strconv"
 	"sync"
@@ -51,9 +50,9 @@ func (n *nodes) turn() {
 	}
 }
 
-// leaseShares is into how many shares background work and the sessions of clients that are away
-// are divided: enough that three nodes have about the same.
-const leaseShares = 32
+// workShares is into how many shares background work is divided: enough that three nodes have
+// about the same.
+const workShares = 32
 
 // Leases that only one node has.
 const (
@@ -61,18 +60,20 @@ const (
 	webhookLease     = "sink/webhook"
 )
 
-// shareOf returns the lease of a kind that has a key.
-func shareOf(kind, key string) string {
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(key)) // it never fails
-	return fmt.Sprintf("%s/%d", kind, h.Sum32()%leaseShares)
-}
+// workLease returns the lease of the background work with a key.
+func workLease(key string) string { return fmt.Sprint("work/", store.HashOf(key)%workShares) }
+
+// sessionLease returns the lease of a shard of the sessions of clients that are away.
+func sessionLease(shard int) string { return fmt.Sprint("session/", shard) }
 
 // leases returns all leases, the same on all nodes.
 func leases() []string {
 	all := []string{subscribersLease, webhookLease}
-	for i := range leaseShares {
-		all = append(all, fmt.Sprintf("work/%d", i), fmt.Sprintf("session/%d", i))
+	for i := range workShares {
+		all = append(all, fmt.Sprint("work/", i))
+	}
+	for shard := range gateway.SessionShards {
+		all = append(all, sessionLease(shard))
 	}
 	return all
 }
@@ -195,7 +196,7 @@ func (s *server) followRights(ctx context.Context) error {
 			return nil
 		}
 		err := s.lookForRights(ctx)
-		if err == nil && s.nodes.node.Holds(shareOf("work", "rights")) {
+		if err == nil && s.nodes.node.Holds(workLease("rights")) {
 			err = s.service.Rights.ForgetChanges(ctx)
 		}
 		if err != nil && ctx.Err() == nil {
@@ -257,7 +258,7 @@ func (s *server) work() scheduler.Work {
 type sharedWork struct{ s *server }
 
 func (w sharedWork) Work(ctx context.Context) (commit.Agenda, error) {
-	return w.s.service.WorkOn(ctx, func(key string) bool { return w.s.nodes.node.Holds(shareOf("work", key)) })
+	return w.s.service.WorkOn(ctx, func(key string) bool { return w.s.nodes.node.Holds(workLease(key)) })
 }
 
 // fit returns why this node should get no devices now, if it should not.
@@ -317,7 +318,7 @@ func (w nodeWatcher) Heard(roll store.Roll) {
 		}
 	}
 	gone := func(node gateway.Node) bool { return roll.Gone(store.Incarnation(node)) }
-	w.s.gateway.Members(live, gone, func(shard int) bool { return w.s.nodes.node.Holds(fmt.Sprint("session/", shard)) })
+	w.s.gateway.Members(live, gone, func(shard int) bool { return w.s.nodes.node.Holds(sessionLease(shard)) })
 }
 
 func (w nodeWatcher) Serving(bool) { w.s.nodes.turn() }
