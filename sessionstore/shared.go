@@ -2,7 +2,6 @@ package sessionstore
 
 import (
 	"context"
-	"errors"
 	"iter"
 	"sync/atomic"
 
@@ -46,24 +45,13 @@ type Shared struct {
 // OnShared returns the sessions in s, which other servers may use, too. room is as for On.
 func OnShared(s store.Store, room reserve.Room) *Shared { return &Shared{Store: On(s, room)} }
 
-// updateMax is how often a transaction that is refused is run.
-const updateMax = 20
-
 // update runs fn in a transaction of some lane and returns when it is durable.
 func (s *Shared) update(ctx context.Context, fn func(store.Tx) error) error {
 	lanes, ok := s.in.(store.Laned)
 	if !ok || lanes.Lanes() == 0 {
 		return store.Update(ctx, s.in, fn)
 	}
-	lane := int(s.turn.Add(1)-1) % lanes.Lanes()
-	wait, err := lanes.ApplyIn(ctx, lane, fn)
-	for n := 1; errors.Is(err, store.ErrAgain) && n < updateMax; n++ {
-		wait, err = lanes.ApplyIn(ctx, lane, fn)
-	}
-	if err != nil {
-		return err
-	}
-	return wait()
+	return store.UpdateIn(ctx, lanes, int(s.turn.Add(1)-1)%lanes.Lanes(), fn)
 }
 
 // prefetch reads the records and ranges that a transaction or a view will need at once, if that helps.

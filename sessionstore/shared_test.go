@@ -1,10 +1,8 @@
 package sessionstore_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -12,31 +10,13 @@ import (
 	"github.com/muster-iot/muster/gateway/sessiontest"
 	"github.com/muster-iot/muster/reserve"
 	"github.com/muster-iot/muster/sessionstore"
-	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/memstore"
 	"github.com/muster-iot/muster/store/storetest"
 )
 
-// timed is a store whose transactions know their moment.
-type timed struct {
-	store.Laned
-	now atomic.Int64
-}
-
-type timedTx struct {
-	store.Tx
-	at store.Moment
-}
-
-func (t timedTx) Moment() (store.Moment, error) { return t.at, nil }
-
-func (s *timed) ApplyIn(ctx context.Context, lane int, fn func(store.Tx) error) (func() error, error) {
-	return s.Laned.ApplyIn(ctx, lane, func(tx store.Tx) error { return fn(timedTx{tx, store.Moment(s.now.Add(1))}) })
-}
-
 // newShared returns the sessions in a new store of two lanes.
 func newShared(t testing.TB, longest time.Duration) *sessionstore.Shared {
-	s := &timed{Laned: storetest.Skewed(memstore.New(), 2, 1, longest)}
+	s := storetest.NewSite(memstore.New(), time.Now, 2, 1, longest).Join()
 	t.Cleanup(func() { s.Close() })
 	return sessionstore.OnShared(s, reserve.Endless)
 }

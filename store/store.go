@@ -96,23 +96,6 @@ var ErrFull = errors.New("store: the database has no room")
 // whatever fn returns. A store that runs one transaction at a time refuses none.
 var ErrAgain = errors.New("store: the transaction must run again")
 
-// updateMax is how often Update runs a transaction at most.
-const updateMax = 10
-
-// Update is Apply followed by wait: when it returns nil, fn's changes are
-// durable. It runs a transaction that is refused again, and fails with ErrAgain if
-// it is refused ten times.
-func Update(ctx context.Context, s Store, fn func(Tx) error) error {
-	wait, err := s.Apply(ctx, fn)
-	for n := 1; errors.Is(err, ErrAgain) && n < updateMax; n++ {
-		wait, err = s.Apply(ctx, fn)
-	}
-	if err != nil {
-		return err
-	}
-	return wait()
-}
-
 // QueueKey names one queue.
 type QueueKey struct {
 	Thing     muster.ThingName
