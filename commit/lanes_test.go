@@ -283,6 +283,32 @@ func TestLook(t *testing.T) {
 	}
 }
 
+// A second look can take long, and others than whoever has caused it must not wait for it. A thing gets its
+// answer first.
+func TestWhoIsToldBeforeASecondLook(t *testing.T) {
+	for thing, want := range map[muster.ThingName]string{"": "told looked answered ", "lamp": "looked answered told "} {
+		synctest.Test(t, func(t *testing.T) {
+			c := running(t, Options{Store: skewed(0)})
+			happened := make(chan string, 3)
+			Submit(c, thing, nil, func(tx *Tx) (struct{}, error) {
+				records.Put(tx, "lamp", "")
+				tx.After(func() { happened <- "told" })
+				tx.Look(func(store.Reader) ([]func(*Tx) error, error) {
+					return []func(*Tx) error{func(*Tx) error { happened <- "looked"; return nil }}, nil
+				}, func() { t.Error("the look was lost") })
+				return struct{}{}, nil
+			}, func(struct{}, error) { happened <- "answered" })
+			var got string
+			for range 3 {
+				got += <-happened + " "
+			}
+			if got != want {
+				t.Errorf("for thing %q: %s, want %s", thing, got, want)
+			}
+		})
+	}
+}
+
 // watching is a Watcher that calls functions. A nil function is not called.
 type watching struct {
 	due       func()

@@ -159,15 +159,17 @@ func (b *batch) run(tx *Tx, l *lane) error {
 		b.turn.Take()
 		defer b.turn.GiveBack() // before the transaction is applied: that may wait for a table being written
 	}
+	began := l.c.now()
 	tx.prefetch(b.commands)
 	if err := tx.takeTime(l); err != nil {
 		return err
 	}
+	ready := l.c.now()
 	for i, cmd := range b.commands {
 		if b.left[i] != notLeft {
 			continue
 		}
-		if b.work && i > 0 && b.enough(tx, l) {
+		if b.work && i > 0 && b.enough(tx, l, ready, ready-began) {
 			b.commands = b.commands[:i]
 			break
 		}
@@ -219,19 +221,22 @@ func (b *batch) parting() (away []command) {
 	return away
 }
 
-// enough reports whether a batch of background work must end before its next step.
-func (b *batch) enough(tx *Tx, l *lane) bool {
+// enough reports whether a batch of background work must end before its next step. If callers wait that is so
+// when the steps, which began at ready, have taken as long as the way to the store did before
+// them: where that is long, a transaction for each step would take for ever.
+func (b *batch) enough(tx *Tx, l *lane, ready, trip muster.Instant) bool {
 	b.turn.GiveBack()
 	runtime.Gosched() // steps keep a core busy; this lets callers submit between two of them
 	most := workMax
 	if l.c.turns.Asking() {
 		most /= 2
 	}
-	if len(tx.queues) >= most || l.callersWait() {
+	hurries := func() bool { return l.c.now()-ready >= trip && l.callersWait() }
+	if len(tx.queues) >= most || hurries() {
 		return true
 	}
 	b.turn.Take()
-	return l.callersWait() // those who came during the wait
+	return hurries() // those who came during the wait
 }
 
 // answer waits until b is durable and finishes it. If b could not be stored it answers all
@@ -247,21 +252,40 @@ func (c *Committer) answer(b batch) error {
 		}
 		return err
 	}
-	if len(b.looks) == 0 || !c.lookAgain(b) {
+	if len(b.looks) == 0 {
+		c.finish(b)
+		return nil
+	}
+	c.tell(b, true)
+	if !c.lookAgain(b) {
 		c.finish(b)
 	}
 	return nil
 }
 
 // finish answers the commands of b and calls their notifications, command by command.
-func (c *Committer) finish(b batch) {
+func (c *Committer) finish(b batch) { c.tell(b, false) }
+
+// tell is finish or, before second looks, a part of it: these can take long, so that only whoever
+// waits for an answer waits for them. A thing must get its answer before it is told of what
+// that brings about. Others are not told what they do themselves, so their commands are told of early.
+func (c *Committer) tell(b batch, early bool) {
 	c.telling.Lock()
 	defer c.telling.Unlock()
 	// This must come after the writes are visible to views. If Work looks at its sources
 	// from now on, it finds the new work; if it looked before, asked is the result of that.
-	asked, wake := c.asked.Load(), Never
+	asked, wake, told := c.asked.Load(), Never, 0
 	for i, cmd := range b.commands {
 		o := b.outcomes[i]
+		isEarly := len(b.looks) > 0 && cmd.thing == ""
+		if early && !isEarly {
+			continue
+		}
+		if !early && isEarly {
+			cmd.answer(o.value, o.err)
+			continue
+		}
+		told++
 		wake = min(wake, o.wake)
 		if fault, ok := errors.AsType[*faultError](o.err); ok {
 			c.log.Error("command panicked", "panic", fault.value, "stack", fault.stack)
@@ -269,18 +293,22 @@ func (c *Committer) finish(b batch) {
 		for _, tell := range o.ahead {
 			tell()
 		}
-		cmd.answer(o.value, o.err)
+		if !early {
+			cmd.answer(o.value, o.err)
+		}
 		for _, tell := range o.after {
 			tell()
 		}
 	}
-	for _, tell := range b.ends {
-		tell()
+	if !early {
+		for _, tell := range b.ends {
+			tell()
+		}
 	}
 	if int64(wake) < asked {
 		c.watch.Due()
 	}
-	c.watch.Committed(len(b.commands), wake)
+	c.watch.Committed(told, wake)
 }
 
 // notStored returns the error of a command whose transaction the store has not applied.

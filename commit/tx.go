@@ -30,6 +30,8 @@ const Never = muster.Instant(math.MaxInt64)
 //	        transactions run at the same time
 //	Ahead   after it is durable, before the command is answered
 //	After   after it is durable and the command is answered
+//
+// Ahead and After of commands that concern no single thing come before the second looks.
 type Tx struct {
 	store.Tx
 	// Now is the instant of the transaction. It is not known while wants are named.

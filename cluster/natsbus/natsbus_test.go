@@ -76,10 +76,18 @@ func TestAServerThatRestarts(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "the bus is up", func() bool { return a.Up() && b.Up() })
-	<-lost
+	eventually(t, "it is said that news were lost", func() bool { return len(lost) > 0 })
+	if err := b.Flush(t.Context()); err != nil { // until then the server may not know of the subscription
+		t.Fatal(err)
+	}
 	a.Publish("news", []byte("new"))
-	if m := <-got; m != "new" {
-		t.Errorf("got %q, want what was published after the restart", m)
+	select {
+	case m := <-got:
+		if m != "new" {
+			t.Errorf("got %q, want what was published after the restart", m)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("what was published after the restart did not come in ten seconds")
 	}
 }
 

@@ -178,6 +178,7 @@ var scenarios = []scenario{
 		time.Sleep(5 * time.Second)
 		l.goesOn(20 * time.Second)
 		l.news(l.nodes[1], l.nodes[0], 6*time.Second, nil)
+		l.news(l.nodes[0], l.nodes[1], 6*time.Second, nil)
 		l.nodes[1].database.Slow(0)
 	}},
 	{name: "postgres-restart-under-nodes", nodes: 3, each: true, play: func(l *load) {

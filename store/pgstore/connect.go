@@ -24,7 +24,7 @@ const connectTimeout = 5 * time.Second
 // What begins transactions: of views, of lanes and of Apply; and if the store is shared, of these
 // and of ApplyAlone. These lock the gate, which is before their snapshots: LOCK takes none. A
 // transaction that must be alone waits for all that run, and those that come wait for it, also
-// while it waits itself; so it does not do that for long.
+// while it waits itself; so it does not do that for long (gateWaits).
 var (
 	opensView       = []request{order(-1, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")}
 	beginLane       = []string{"BEGIN ISOLATION LEVEL REPEATABLE READ"}
@@ -32,8 +32,16 @@ var (
 	enterGate       = "LOCK TABLE muster.gate IN ROW EXCLUSIVE MODE"
 	beginSharedLane = append(slices.Clone(beginLane), enterGate)
 	beginSharedWide = append(slices.Clone(beginWide), enterGate)
-	beginAlone      = append(slices.Clone(beginWide), "SET LOCAL lock_timeout = 500", "LOCK TABLE muster.gate IN EXCLUSIVE MODE", "SET LOCAL lock_timeout TO DEFAULT")
 )
+
+// beginAlone returns what begins a transaction that waits for the gate as long as that.
+func beginAlone(wait time.Duration) []string {
+	return append(slices.Clone(beginWide), "SET LOCAL lock_timeout = "+milliseconds(wait), "LOCK TABLE muster.gate IN EXCLUSIVE MODE", "SET LOCAL lock_timeout TO DEFAULT")
+}
+
+// gateWaits are how long the tries of ApplyAlone wait at the gate. The first is enough beside nodes that are near
+// their database; the last is longer than a transaction may say nothing.
+var gateWaits = []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second}
 
 // beginWide returns what begins the transactions of Apply. If nothing else runs, a snapshot is
 // all that they need.

@@ -71,6 +71,12 @@ func faultOf(err error) fault {
 	return broken
 }
 
+// isLate reports whether a lock was not had in time.
+func isLate(err error) bool {
+	said, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && said.Code == "55P03"
+}
+
 // explain adds to an error of the database what its message leaves out.
 func explain(err error) error {
 	said, ok := errors.AsType[*pgconn.PgError](err)

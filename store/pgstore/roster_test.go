@@ -552,6 +552,39 @@ func TestTheGateIsBeforeTheSnapshot(t *testing.T) {
 	}
 }
 
+// Transactions of a node that is slow follow each other without a gap and take longer than one that
+// wants to be alone waits at first.
+func TestAloneAmongSlowTransactions(t *testing.T) {
+	t.Parallel()
+	database := postgres.Shared(t).Database(t)
+	slow, s := node(t, database, "slow"), node(t, database, "node")
+	ctx, stop := context.WithCancel(t.Context())
+	var working sync.WaitGroup
+	defer working.Wait()
+	defer stop()
+	for lane := range slow.Lanes() {
+		working.Go(func() {
+			for n := 0; ctx.Err() == nil; n++ {
+				_, err := slow.ApplyIn(t.Context(), lane, func(tx store.Tx) error {
+					tx.Put(table, fmt.Sprint("slow-", lane), []byte(fmt.Sprint(n)))
+					_, err := tx.Get(table, "k")
+					time.Sleep(1500 * time.Millisecond)
+					return err
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		time.Sleep(700 * time.Millisecond)
+	}
+	for range 3 {
+		if _, err := s.ApplyAlone(t.Context(), put("alone", "")); err != nil {
+			t.Errorf("ApplyAlone() = %v", err)
+		}
+	}
+}
+
 // A node that is frozen within a transaction holds others up for a bounded time only.
 func TestAFrozenNodeHoldsOthersUpForAShortTime(t *testing.T) {
 	t.Parallel()

@@ -101,7 +101,7 @@ func (s steps) migrate(ctx context.Context, conn *pgx.Conn, may func(ctx context
 		v, err = s.step(ctx, conn, may)
 		said, failed := errors.AsType[*pgconn.PgError](err)
 		switch {
-		case failed && said.Code == "55P03" && tries < stepTries: // a lock was not had in time
+		case isLate(err) && tries < stepTries:
 			tries++
 			select {
 			case <-time.After(stepWait):

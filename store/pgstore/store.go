@@ -187,8 +187,13 @@ func (s *Store) ApplyIn(ctx context.Context, n int, fn func(store.Tx) error) (fu
 func (s *Store) Shared() bool { return s.o.Shared }
 
 // ApplyAlone is Apply while there is no other transaction in any process.
-func (s *Store) ApplyAlone(ctx context.Context, fn func(store.Tx) error) (func() error, error) {
-	return s.applyOn(ctx, s.wide, beginAlone, fn)
+func (s *Store) ApplyAlone(ctx context.Context, fn func(store.Tx) error) (wait func() error, err error) {
+	for _, longest := range gateWaits {
+		if wait, err = s.applyOn(ctx, s.wide, beginAlone(longest), fn); !isLate(err) {
+			return wait, err
+		}
+	}
+	return nil, err
 }
 
 // applyOn runs a transaction on l, which begins as statements say.
