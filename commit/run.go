@@ -221,9 +221,13 @@ func (b *batch) parting() (away []command) {
 	return away
 }
 
+// tripsOfWork is how many trips to the store the steps of a batch of background work may take while callers
+// wait: about as many as a transaction takes besides.
+const tripsOfWork = 4
+
 // enough reports whether a batch of background work must end before its next step. If callers wait that is so
-// when the steps, which began at ready, have taken as long as the way to the store did before
-// them: where that is long, a transaction for each step would take for ever.
+// when the steps, which began at ready, have taken long. Where a trip to the store is, as the one before them
+// was, a transaction for each step would take for ever.
 func (b *batch) enough(tx *Tx, l *lane, ready, trip muster.Instant) bool {
 	b.turn.GiveBack()
 	runtime.Gosched() // steps keep a core busy; this lets callers submit between two of them
@@ -231,7 +235,7 @@ func (b *batch) enough(tx *Tx, l *lane, ready, trip muster.Instant) bool {
 	if l.c.turns.Asking() {
 		most /= 2
 	}
-	hurries := func() bool { return l.c.now()-ready >= trip && l.callersWait() }
+	hurries := func() bool { return l.c.now()-ready >= tripsOfWork*trip && l.callersWait() }
 	if len(tx.queues) >= most || hurries() {
 		return true
 	}

@@ -331,20 +331,20 @@ func TestScenarios(t *testing.T) {
 	}
 }
 
-// news gives a new thing jobs at a node while a client at another subscribes to what is next for it. It must be told of each
-// within a time. meanwhile, unless it is nil, is called when the first one is what is next.
+// news gives new things a job each at a node while clients at another subscribe to what is next for them. They must be told of
+// it within a time. Each thing has one job, since background work, which may be slow, cancels the one before. meanwhile, unless it
+// is nil, is called when the first job is what is next.
 func (l *load) news(by, at *node, bound time.Duration, meanwhile func()) {
 	l.Helper()
-	thing := fmt.Sprintf("listened-to-%d", l.quiet.Add(1))
-	l.must(by.api(), http.MethodPost, "/things/"+thing, apiclient.Object{}, nil)
-	c := l.connect(at.ready.Load().MQTTAddr, thing, nil, false)
-	l.subscribe(c, "$aws/things/"+thing+"/jobs/notify-next")
-	d := l.at(by, thing)
 	var slowest time.Duration
 	for i := range 3 {
-		job := fmt.Sprintf("%s-%d", thing, i)
+		thing := fmt.Sprintf("listened-to-%d", l.quiet.Add(1))
+		l.must(by.api(), http.MethodPost, "/things/"+thing, apiclient.Object{}, nil)
+		c := l.connect(at.ready.Load().MQTTAddr, thing, nil, false)
+		l.subscribe(c, "$aws/things/"+thing+"/jobs/notify-next")
+		job, d := "job-for-"+thing, l.at(by, thing)
 		l.must(by.api(), http.MethodPut, "/jobs/"+job, apiclient.Object{"targets": []string{arn("thing", thing)}, "document": "{}"}, nil)
-		l.await(job+" is what is next", 30*time.Second, func() bool { // the one before is canceled by background work, which may be slow
+		l.await(job+" is what is next", 30*time.Second, func() bool {
 			x, err := d.Head(l.Context())
 			return err == nil && x != nil && x.JobID == job
 		})
