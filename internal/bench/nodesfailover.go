@@ -164,6 +164,7 @@ func (m *mover) live(ctx context.Context, c *client, i int) {
 	for err := error(nil); err == nil; {
 		_, err = c.next()
 	}
+	c.Close() // a process may not have so many files
 	select {
 	case <-m.begun:
 		m.arrive(ctx, i)

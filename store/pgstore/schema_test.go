@@ -333,7 +333,14 @@ func TestSchemaOfNothingIsRefused(t *testing.T) {
 func TestAServerThatMayNotMigrateSaysWhatToDo(t *testing.T) {
 	t.Parallel()
 	database, query := ofVersion1(t)
-	query("REASSIGN OWNED BY muster TO postgres; GRANT USAGE ON SCHEMA muster TO muster; GRANT ALL ON ALL TABLES IN SCHEMA muster TO muster")
+	// REASSIGN OWNED would take the databases of other tests, too.
+	query(`DO $$ DECLARE name regclass; BEGIN
+			FOR name IN SELECT oid FROM pg_class WHERE relnamespace = 'muster'::regnamespace AND relkind IN ('r', 'v', 'S') LOOP
+				EXECUTE 'ALTER TABLE ' || name || ' OWNER TO postgres';
+			END LOOP;
+		END $$;
+		ALTER SCHEMA muster OWNER TO postgres; GRANT USAGE ON SCHEMA muster TO muster;
+		GRANT ALL ON ALL TABLES IN SCHEMA muster TO muster; GRANT ALL ON ALL SEQUENCES IN SCHEMA muster TO muster`)
 	if _, err := openAs(t, database, "node", false, present); err == nil || !strings.Contains(err.Error(), "muster admin schema --from 1") {
 		t.Errorf("Open() = %v, want an error that says what to do", err)
 	}
