@@ -255,7 +255,7 @@ func TestLook(t *testing.T) {
 					if n, err := count(tx); err != nil || n != 1 {
 						return fmt.Errorf("%d are seen, want 1; %w", n, err)
 					}
-					tx.Look(func(r store.Reader) ([]func(*Tx) error, error) {
+					tx.Look(func(*Wants) {}, func(r store.Reader) ([]func(*Tx) error, error) {
 						if n, err := count(r); err != nil || n < 2 {
 							return nil, err
 						}
@@ -293,7 +293,7 @@ func TestWhoIsToldBeforeASecondLook(t *testing.T) {
 			Submit(c, thing, nil, func(tx *Tx) (struct{}, error) {
 				records.Put(tx, "lamp", "")
 				tx.After(func() { happened <- "told" })
-				tx.Look(func(store.Reader) ([]func(*Tx) error, error) {
+				tx.Look(func(*Wants) {}, func(store.Reader) ([]func(*Tx) error, error) {
 					return []func(*Tx) error{func(*Tx) error { happened <- "looked"; return nil }}, nil
 				}, func() { t.Error("the look was lost") })
 				return struct{}{}, nil
@@ -366,7 +366,7 @@ func TestAllLanesAreFinishedWhenRunEnds(t *testing.T) {
 						}
 					}
 					records.Put(tx, fmt.Sprint(n), "")
-					tx.Look(func(store.Reader) ([]func(*Tx) error, error) {
+					tx.Look(func(*Wants) {}, func(store.Reader) ([]func(*Tx) error, error) {
 						return []func(*Tx) error{func(tx *Tx) error { records.Put(tx, fmt.Sprint("look ", n), ""); return nil }}, nil
 					}, func() { t.Error("a look was lost") })
 					return nil

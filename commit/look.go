@@ -9,38 +9,67 @@ import (
 
 // secondLook is a function given to Look.
 type secondLook struct {
-	look func(store.Reader) ([]func(*Tx) error, error)
-	lost func()
+	wants func(*Wants)
+	look  func(store.Reader) ([]func(*Tx) error, error)
+	lost  func()
+}
+
+// looked is what second looks have found.
+type looked struct {
+	done  bool
+	steps []func(*Tx) error
+}
+
+// look does some second looks.
+func (l *looked) look(all []secondLook, r store.Reader) error {
+	*l = looked{}
+	for _, one := range all {
+		more, err := one.look(r)
+		if err != nil {
+			return err
+		}
+		l.steps = append(l.steps, more...)
+	}
+	l.done = true
+	return nil
+}
+
+// lookSoon has the second looks done in the trip that makes the transaction durable, if the store can do that.
+func (t *Tx) lookSoon() {
+	again, ok := t.Tx.(store.Rereader)
+	if !ok || len(t.looks) == 0 {
+		return
+	}
+	w := Wants{far: true}
+	for _, l := range t.looks {
+		l.wants(&w)
+	}
+	again.Reread(w.wanted(), func(r store.Reader) {
+		_ = t.looked.look(t.looks, r) // if it fails it is done again, with a view
+	})
 }
 
 // Look registers a second look, for what transactions that run at the same time can bring
-// about only together: each of them sees its own part. look reads a view when the
-// transaction is durable and returns steps to be done then, in the wide lane; the commands
+// about only together: each of them sees its own part. look reads what wants names when the
+// transaction is durable, there or in a view, and returns steps to be done then, in the wide lane; the commands
 // of the transaction are answered after that. Whoever of the transactions is durable last
 // sees the parts of all. If look or a step fails lost is called instead, and the commands
 // are answered: it should leave the look to background work, which is asked for. Both must
 // be quick. On a store without lanes nothing is called.
-func (t *Tx) Look(look func(store.Reader) ([]func(*Tx) error, error), lost func()) {
+func (t *Tx) Look(wants func(*Wants), look func(store.Reader) ([]func(*Tx) error, error), lost func()) {
 	if t.Shared() && t.c.off&guardLook == 0 {
-		t.looks = append(t.looks, secondLook{look, lost})
+		t.looks = append(t.looks, secondLook{wants, look, lost})
 	}
 }
 
 // lookAgain does the second looks of a batch, which is durable. It reports whether there is
 // something to do: then the batch is answered after that, by another goroutine.
 func (c *Committer) lookAgain(b batch) bool {
-	var steps []func(*Tx) error
-	err := c.View(context.Background(), func(r store.Reader) error {
-		steps = nil
-		for _, l := range b.looks {
-			more, err := l.look(r)
-			if err != nil {
-				return err
-			}
-			steps = append(steps, more...)
-		}
-		return nil
-	})
+	var err error
+	if !b.looked.done {
+		err = c.View(context.Background(), func(r store.Reader) error { return b.looked.look(b.looks, r) })
+	}
+	steps := b.looked.steps
 	if err != nil {
 		c.log.Error("a second look failed", "error", err)
 		c.lose(b)

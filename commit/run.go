@@ -21,6 +21,7 @@ type batch struct {
 	refused  int          // how often the store has refused it, since it was halved
 	ends     []func()     // called after all commands are answered
 	looks    []secondLook // before that
+	looked   looked       // if they have been done
 	over     []func()     // called when the transaction is visible
 	wait     func() error // returns when the transaction is durable, or an error if it never will be
 }
@@ -90,7 +91,7 @@ func (l *lane) transact(b *batch) (wait func() error, err error) {
 	if err != nil {
 		return nil, err
 	}
-	b.ends, b.looks, b.over = tx.ends, tx.looks, tx.over
+	b.ends, b.looks, b.looked, b.over = tx.ends, tx.looks, tx.looked, tx.over
 	l.c.removes(tx.removed)
 	l.last = tx.Moment
 	for _, take := range tx.adopts {

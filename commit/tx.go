@@ -52,6 +52,7 @@ type Tx struct {
 	adopts  []func()
 	ends    []func() // given to After by a seal of Close
 	looks   []secondLook
+	looked  looked
 	over    []func()
 
 	c      *Committer
@@ -330,6 +331,7 @@ func (t *Tx) end() error {
 			return err
 		}
 	}
+	t.lookSoon()
 	return nil
 }
 

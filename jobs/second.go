@@ -75,21 +75,24 @@ func (tx *transaction) lookAgain(id muster.JobID) {
 		return
 	}
 	if tx.open = append(tx.open, id); len(tx.open) == 1 {
-		tx.Look(func(r store.Reader) ([]func(*commit.Tx) error, error) {
+		tx.Look(func(w *commit.Wants) { wantCounted(w, tx.open) }, func(r store.Reader) ([]func(*commit.Tx) error, error) {
 			decided, err := tx.s.decided(r, tx.open)
 			return stepsIn(tx.s, conclusions(decided)), err
 		}, func() { tx.s.undecided.add(tx.open) })
 	}
 }
 
+// wantCounted names what decided reads.
+func wantCounted(w *commit.Wants, ids []muster.JobID) {
+	for _, id := range ids {
+		w.Counts(id)
+		w.Record(tables.jobs.Table, string(id))
+	}
+}
+
 // decided returns those of some jobs whose counts abort or complete them.
 func (s *Jobs) decided(r store.Reader, ids []muster.JobID) (decided []muster.JobID, err error) {
-	commit.PrefetchView(r, func(w *commit.Wants) {
-		for _, id := range ids {
-			w.Counts(id)
-			w.Record(tables.jobs.Table, string(id))
-		}
-	})
+	commit.PrefetchView(r, func(w *commit.Wants) { wantCounted(w, ids) })
 	all, err := r.Counts(ids...)
 	if err != nil {
 		return nil, err

@@ -266,6 +266,16 @@ type Tx interface {
 	Writer
 }
 
+// Rereader is a Tx of a store that is reached over a network, which can read once more in the trip that makes
+// it durable.
+type Rereader interface {
+	// Reread has got called when the transaction is applied, before Apply or ApplyIn returns, with a Reader
+	// of what w names and nothing else: as the transaction has left it, with all that others had applied by
+	// then. The Reader is for the time of the call. If something hinders it, got is not called, and neither is that
+	// of an earlier call of Reread.
+	Reread(w Wanted, got func(Reader))
+}
+
 // Writer writes records.
 type Writer interface {
 	// Put writes a record, and Delete removes one if it is there.

@@ -102,7 +102,7 @@ func (l *lane) transact(begin []string, fn func(store.Tx) error, rerun int) erro
 		l.give(session)
 		return err
 	}
-	return l.commit(session, writes, rerun)
+	return l.commit(session, writes, &tx.reread, rerun)
 }
 
 // give ends a transaction that is not committed, and gives up the connection if that fails.
@@ -113,15 +113,18 @@ func (l *lane) give(session *session) {
 	}
 }
 
-func (l *lane) commit(session *session, writes []request, rerun int) error {
-	began := time.Now()
-	writes = append(writes,
-		ask(func(*row) {}, claimCommit, l.number, l.bucket, l.incarnation, l.n+1),
-		order(-1, "COMMIT"))
-	err := session.send(writes...)
-	if err == nil {
+func (l *lane) commit(session *session, writes []request, again *reread, rerun int) error {
+	began, committed := time.Now(), false
+	end := order(-1, "COMMIT")
+	end.done = func() { committed = true }
+	writes = append(writes, ask(func(*row) {}, claimCommit, l.number, l.bucket, l.incarnation, l.n+1), end)
+	err := session.send(append(writes, again.requests()...)...)
+	if committed {
 		l.n++
 		l.s.o.OnCommit(Commit{Trips: session.trips, Statements: session.statements, Rerun: rerun, Took: time.Since(began)})
+		if err == nil {
+			again.tell()
+		}
 		return nil
 	}
 	if l.s.shards != nil && lostWorker(err) {

@@ -44,17 +44,22 @@ func (r *reader) Prefetch(w store.Wanted) error {
 		r.own = &changes{} // now, and not while what is read here is used
 	}
 	own := r.own
-	err := r.s.send(slices.Concat(
-		own.askQueues(w.Queues), own.askHeads(w.Heads), own.askOfHeads(w.Heads, w.OfHeads), own.askLatest(w.Latest),
-		own.askExecutions(w.Executions), own.askCounts(w.Counts), own.askRecords(w.Records), own.askRanges(w.Ranges),
-		askFirst(&own.ofThing, w.OfThings, (*row).execution, executionsOfThing),
-		askFirst(&own.ofJob, w.OfJobs, (*row).execution, own.shards.executionsOfJob),
-		askFirst(&own.timers, w.Timers, (*row).timer, timersUntil),
-	)...)
+	err := r.s.send(own.ask(w)...)
 	if err == nil && own.shards != nil {
 		err = r.s.send(own.askOfKnownHeads(w.Heads, w.OfHeads)...)
 	}
 	return err
+}
+
+// ask returns the requests for what is wanted and not known.
+func (c *changes) ask(w store.Wanted) []request {
+	return slices.Concat(
+		c.askQueues(w.Queues), c.askHeads(w.Heads), c.askOfHeads(w.Heads, w.OfHeads), c.askLatest(w.Latest),
+		c.askExecutions(w.Executions), c.askCounts(w.Counts), c.askRecords(w.Records), c.askRanges(w.Ranges),
+		askFirst(&c.ofThing, w.OfThings, (*row).execution, executionsOfThing),
+		askFirst(&c.ofJob, w.OfJobs, (*row).execution, c.shards.executionsOfJob),
+		askFirst(&c.timers, w.Timers, (*row).timer, timersUntil),
+	)
 }
 
 func (r *reader) Queues(keys ...store.QueueKey) ([]muster.Queue, error) {

@@ -38,15 +38,18 @@ type request struct {
 	args  []any
 	row   func(*row)
 	count int64
+	done  func() // called when it was answered without an error; may be nil
 }
 
 // ask is a request for rows.
 func ask(row func(*row), sql string, args ...any) request {
-	return request{sql, args, row, -1}
+	return request{sql: sql, args: args, row: row, count: -1}
 }
 
 // order is a request that changes n rows, or any number of them if n is negative.
-func order(n int64, sql string, args ...any) request { return request{sql, args, nil, n} }
+func order(n int64, sql string, args ...any) request {
+	return request{sql: sql, args: args, count: n}
+}
 
 // send sends requests in one round trip, after the beginning of the transaction if that
 // is due, and reads their results.
@@ -95,6 +98,9 @@ func receive(results pgx.BatchResults, requests []request) error {
 			}
 			if err != nil {
 				return err
+			}
+			if r.done != nil {
+				r.done()
 			}
 			continue
 		}

@@ -17,15 +17,17 @@ import (
 type tx struct {
 	*reader
 	shared bool // queues without entries are kept
+	reread reread
 }
 
 var (
-	_ store.Tx    = (*tx)(nil)
-	_ store.Timed = (*tx)(nil)
+	_ store.Tx       = (*tx)(nil)
+	_ store.Timed    = (*tx)(nil)
+	_ store.Rereader = (*tx)(nil)
 )
 
 func newTx(s *session, shards *shards, shared bool) *tx {
-	return &tx{&reader{s: s, own: &changes{shards: shards}}, shared}
+	return &tx{reader: &reader{s: s, own: &changes{shards: shards}}, shared: shared}
 }
 
 func (t *tx) PutQueue(q muster.Queue) {

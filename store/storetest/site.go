@@ -236,7 +236,7 @@ func (p *Process) apply(ctx context.Context, l *skewedLane, k kind, fn func(stor
 		if s.Lies.Stale != nil && k == ofLane {
 			tx = staleTx{tx, p}
 		}
-		rec.Tx, rec.keys, rec.writes = tx, map[any]bool{}, nil
+		rec.Tx, rec.keys, rec.writes, rec.reread = tx, map[any]bool{}, nil, nil
 		if k == ofLane || s.single {
 			return fn(rec)
 		}
@@ -250,8 +250,16 @@ func (p *Process) apply(ctx context.Context, l *skewedLane, k kind, fn func(stor
 		return nil, fmt.Errorf("%w: for no reason", store.ErrAgain)
 	}
 	wait, err := s.commit(ctx, p, rec, reads, at)
-	if err != nil || s.single {
-		return wait, err
+	if err != nil {
+		return nil, err
+	}
+	if rec.reread != nil {
+		if err := p.View(ctx, func(r store.Reader) error { rec.reread(r); return nil }); err != nil {
+			return nil, err
+		}
+	}
+	if s.single {
+		return wait, nil
 	}
 	pause := time.Duration(l.rng.Int64N(int64(s.longest)/4 + 1))
 	return func() error { // a process may die before it hears that it has committed

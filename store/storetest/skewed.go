@@ -57,7 +57,11 @@ type recorded struct {
 	keeps  bool         // revisions of queues without entries
 	keys   map[any]bool // of what was written; true: an execution that has, or had, a deadline
 	writes []func(store.Tx)
+	reread func(store.Reader) // nil for nothing
 }
+
+// Reread implements store.Rereader.
+func (r *recorded) Reread(_ store.Wanted, got func(store.Reader)) { r.reread = got }
 
 // recordKey names a record.
 type recordKey struct {
