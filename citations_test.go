@@ -10,6 +10,9 @@ import (
 // Comments and documents give their reasons by citing the contract and the
 // decisions. A reader who looks one up finds it.
 func TestEveryCitationResolves(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it is long, and one goroutine")
+	}
 	report, err := citations.Check(os.DirFS("."))
 	if err != nil {
 		t.Fatal(err)

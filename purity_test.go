@@ -160,6 +160,9 @@ func holdsFunction(t types.Type, within []types.Type) bool {
 
 // The tests find what they are for.
 func TestImpureTransactionsAreFound(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it is long, and one goroutine")
+	}
 	list := listRooms(t)
 	for name, test := range map[string]struct {
 		code map[string]string // for some rooms

@@ -119,6 +119,9 @@ func TestAnAbortActsBeforeTheMinuteIsTold(t *testing.T) {
 // Jobs that were made at any time go on at the same instants, and those that are
 // due then share a transaction.
 func TestJobsThatAreDueShareATransaction(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it is long, and one goroutine")
+	}
 	for _, test := range []struct {
 		rate   int
 		second int // transactions that it may take

@@ -122,6 +122,9 @@ func (c *cutting) SetFormat(ctx context.Context, format int) error {
 
 // TestAMigrationGoesOnWhereItWasCutOff ends the process at every single write of it.
 func TestAMigrationGoesOnWhereItWasCutOff(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it is long, and one goroutine")
+	}
 	for _, format := range formerFormats {
 		t.Run(fmt.Sprint("format ", format), func(t *testing.T) { cutOff(t, format) })
 	}

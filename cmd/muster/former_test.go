@@ -49,6 +49,9 @@ var otherwise = map[string]string{
 // killed. It is verified as it is, answers what that release answered, hands its
 // devices what it kept for them, and is verified again.
 func TestAFormerFolderIsServed(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it is long, and migrations are one goroutine")
+	}
 	for _, format := range formerFormats {
 		t.Run(fmt.Sprint("format ", format), func(t *testing.T) { serveFormer(t, format) })
 	}
@@ -108,6 +111,9 @@ func storeFlags(database string) []string {
 // TestABackupOfAFormerFolderIsServed copies the folder while it has its format, and
 // serves the copy.
 func TestABackupOfAFormerFolderIsServed(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it is long, and migrations are one goroutine")
+	}
 	for _, format := range formerFormats {
 		t.Run(fmt.Sprint("format ", format), func(t *testing.T) { serveBackup(t, format) })
 	}

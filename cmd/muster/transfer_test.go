@@ -61,6 +61,9 @@ func succeed(t *testing.T, args ...string) string {
 
 // What a former release left moves to another place, and is served there as in its own.
 func TestAFormerFolderMovesAndIsServed(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it is long, and migrations are one goroutine")
+	}
 	eachKind(t, func(t *testing.T, inDatabase bool) {
 		for _, format := range formerFormats {
 			t.Run(fmt.Sprint("format ", format), func(t *testing.T) {
