@@ -56,12 +56,12 @@ func (n *Notifier) Untold(all []jobs.News) []jobs.News {
 
 // Again is for somebody who has come here with some subscriptions and may have missed elsewhere
 // what they are for: the newest state is published once more. It returns the queues that the
-// filters name, for jobs.CatchUp. wide says that there are filters with wildcards among them, whose
-// queues are those that are Owed, of jobs.Jobs.
+// filters name, for jobs.CatchUp. wide says that there are filters with wildcards among them which are for
+// notifications: their queues are those that are Owed, of jobs.Jobs.
 func (n *Notifier) Again(filters []string) (all []jobs.News, wide bool) {
 	for _, name := range filters {
 		if strings.ContainsAny(name, "+#") {
-			wide = true
+			wide = wide || ForNotifications(name) // devices have others, such as that of the answers to all their updates
 			continue
 		}
 		topic, ok := ParseTopic(name)

@@ -121,7 +121,10 @@ func TestAgain(t *testing.T) {
 	if first, again := tell(5), tell(5); first != 1 || again != 1 {
 		t.Error("what is no news is published")
 	}
-	got, wide := n.Again([]string{"$aws/things/lamp/jobs/notify", "$aws/things/lamp/jobs/get/accepted", "news"})
+	got, wide := n.Again([]string{
+		"$aws/things/lamp/jobs/notify", "$aws/things/lamp/jobs/get/accepted", "news",
+		"$aws/things/lamp/jobs/+/update/+", "$aws/things/lamp/jobs/start-next/+", "$aws/things/lamp/shadow/#",
+	})
 	if want := []jobs.News{{QueueKey: lamp, Change: muster.Change{List: true}}}; !slices.Equal(got, want) || wide {
 		t.Errorf("Again = %v, %v, want %v", got, wide, want)
 	}

@@ -110,6 +110,7 @@ func move(ctx context.Context, b *bench, d *deployment, job string, cause func(c
 	if err != nil {
 		return m, err
 	}
+	b.progress("%s: %d devices are connected", job, b.moving)
 	ctx, cancel := context.WithTimeout(ctx, givingMax)
 	defer cancel() // ends the devices if nothing else does
 	moving := mover{to: d.nodes[1:], dialling: make(chan struct{}, connecting), begun: make(chan struct{}), back: make(crowd, len(all)), took: make(latencies, len(all))}
@@ -121,6 +122,7 @@ func move(ctx context.Context, b *bench, d *deployment, job string, cause func(c
 	if err := b.giveJob(ctx, d.nodes[1], b.moving, job); err != nil {
 		return m, err
 	}
+	b.progress("%s: all are told", job)
 	time.Sleep(b.rest) // until the sessions are stored, and the notifications read
 	var others time.Duration
 	for _, s := range d.nodes[1:] {
@@ -143,6 +145,7 @@ func move(ctx context.Context, b *bench, d *deployment, job string, cause func(c
 	for _, s := range d.nodes[1:] {
 		others += s.cpu()
 	}
+	b.progress("%s: all have moved, the last after %v", job, moving.took.at(1))
 	defer moving.back.close()
 	err = inParallel(connecting, len(all), func(_, i int) error { return mqttDevice{moving.back[i]}.update(deviceName(i), job) })
 	return moved{moving.took, moving.failed.Load(), others, after.database - before.database, after.bus - before.bus}, err
