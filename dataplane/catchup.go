@@ -57,11 +57,23 @@ func (n *Notifier) Untold(all []jobs.News) []jobs.News {
 // Again is for somebody who has come here with some subscriptions and may have missed elsewhere
 // what they are for: the newest state is published once more. It returns the queues that the
 // filters name, for jobs.CatchUp. wide says that there are filters with wildcards among them which are for
-// notifications: their queues are those that are Owed, of jobs.Jobs.
+// notifications: their queues are those that are Owed, of jobs.Jobs. If such a filter names a thing, the
+// queue of that without a namespace is among the others, too.
 func (n *Notifier) Again(filters []string) (all []jobs.News, wide bool) {
 	for _, name := range filters {
 		if strings.ContainsAny(name, "+#") {
-			wide = wide || ForNotifications(name) // devices have others, such as that of the answers to all their updates
+			if !ForNotifications(name) { // such as that of the answers to all updates of a device
+				continue
+			}
+			wide = true
+			if thing, ok := thingOf(name); ok {
+				n.laneOf(thing).untellAll(func(key store.QueueKey) bool { return key.Thing == thing })
+				all = append(all, jobs.News{QueueKey: store.QueueKey{Thing: thing}, Change: muster.Change{List: true, Next: true}})
+				continue
+			}
+			for i := range n.lanes {
+				n.lanes[i].untellAll(func(store.QueueKey) bool { return true })
+			}
 			continue
 		}
 		topic, ok := ParseTopic(name)
@@ -72,12 +84,16 @@ func (n *Notifier) Again(filters []string) (all []jobs.News, wide bool) {
 		n.laneOf(key.Thing).untell(key)
 		all = append(all, jobs.News{QueueKey: key, Change: muster.Change{List: topic.Kind == NotifyList, Next: topic.Kind == NotifyNext}})
 	}
-	if wide {
-		for i := range n.lanes {
-			n.lanes[i].untellAll()
-		}
-	}
 	return all, wide
+}
+
+// thingOf returns the thing that a filter with wildcards names.
+func thingOf(filter string) (muster.ThingName, bool) {
+	levels := strings.SplitN(filter, "/", 4)
+	if len(levels) < 4 || strings.ContainsAny(levels[2], "+#") {
+		return "", false
+	}
+	return muster.ThingName(levels[2]), true
 }
 
 // untell has what was published last of a queue count as news, and nothing older.
@@ -89,12 +105,14 @@ func (l *lane) untell(key store.QueueKey) {
 	}
 }
 
-// untellAll is untell for all queues.
-func (l *lane) untellAll() {
+// untellAll is untell for all queues that are meant.
+func (l *lane) untellAll(meant func(store.QueueKey) bool) {
 	l.telling.Lock()
 	defer l.telling.Unlock()
 	for key, t := range l.told {
-		l.told[key] = t.before()
+		if meant(key) {
+			l.told[key] = t.before()
+		}
 	}
 }
 

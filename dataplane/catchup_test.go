@@ -140,6 +140,16 @@ func TestAgain(t *testing.T) {
 	if tell(4) != 2 || tell(5) != 3 {
 		t.Error("the newest state is not published once more to who has subscribed with a wildcard")
 	}
+	other := []jobs.News{{QueueKey: store.QueueKey{Thing: "pump"}, Change: muster.Change{List: true, Next: true}}}
+	if got, wide := n.Again([]string{"$aws/things/pump/jobs/#"}); !slices.Equal(got, other) || !wide {
+		t.Errorf("of a filter that names a thing, Again = %v, %v", got, wide)
+	}
+	if tell(5) != 3 {
+		t.Error("the newest state is published once more because of another thing")
+	}
+	if n.Again([]string{"$aws/things/lamp/#"}); tell(5) != 4 {
+		t.Error("the newest state is not published once more to who has subscribed to all of the thing")
+	}
 }
 
 // What is owed to somebody at another process is not taken to be delivered because nobody is here.

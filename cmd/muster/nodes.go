@@ -33,6 +33,7 @@ type nodes struct {
 
 	lookAgain atomic.Bool // a node is gone, and what it has not looked at again is left to the others
 
+	owed   chan struct{} // holds a token when somebody has come who may be owed something
 	turned chan struct{} // holds a token when this node may have become fit to serve devices, or unfit
 
 	looking sync.Mutex   // held while rights are looked up
@@ -87,7 +88,7 @@ func (s *server) joinNodes() error {
 	if !ok {
 		return usagef("--bus is for several servers on one database, which --store names")
 	}
-	n := &nodes{loaded: time.Now(), turned: make(chan struct{}, 1)}
+	n := &nodes{loaded: time.Now(), turned: make(chan struct{}, 1), owed: make(chan struct{}, 1)}
 	var err error
 	if n.bus, err = s.connect(roster.Me()); err != nil {
 		return err
@@ -177,7 +178,7 @@ func (s *server) telling() stage {
 	if s.nodes == nil {
 		return nil
 	}
-	return stage{s.nodes.news.Run, s.followRights, s.emptying}
+	return stage{s.nodes.news.Run, s.followRights, s.emptying, s.settleOwed}
 }
 
 // followTime is the time between two looks for rights that have changed, if there is no other reason to
@@ -286,7 +287,10 @@ func (s *server) gatewayNodes() *gateway.NodeOptions {
 				s.nodes.news.Want(cluster.QueueNews{QueueKey: n.QueueKey, Change: n.Change})
 			}
 			if wide {
-				s.nodes.news.Miss()
+				select {
+				case s.nodes.owed <- struct{}{}:
+				default:
+				}
 			}
 		},
 	}
@@ -387,9 +391,37 @@ func (s *server) lookAgain(ctx context.Context) error {
 // catchUp tells those who are subscribed here what they may have missed: what is newer of queues that they name, and what
 // is owed, since nobody can enumerate the queues that a wildcard is for.
 func (s *server) catchUp(ctx context.Context) error {
+	return errors.Join(s.catchUpOwed(ctx), s.service.Jobs.CatchUp(ctx, s.notifier.Followed(), s.notifier.Notify))
+}
+
+// catchUpOwed is catchUp for what is owed.
+func (s *server) catchUpOwed(ctx context.Context) error {
 	owed, err := s.service.Jobs.Owed(ctx)
-	queues := append(s.notifier.Followed(), s.notifier.Untold(owed)...)
-	return errors.Join(err, s.service.Jobs.CatchUp(ctx, queues, s.notifier.Notify))
+	return errors.Join(err, s.service.Jobs.CatchUp(ctx, s.notifier.Untold(owed), s.notifier.Notify))
+}
+
+// owedTime is the least time between two looks at what is owed to those who have come here: there may be
+// thousands of them at once.
+const owedTime = 100 * time.Millisecond
+
+// settleOwed looks at what is owed when somebody has come here whose queues cannot be enumerated.
+func (s *server) settleOwed(ctx context.Context) error {
+	for {
+		select {
+		case <-s.nodes.owed:
+		case <-ctx.Done():
+			return nil
+		}
+		if err := s.catchUpOwed(ctx); err != nil && ctx.Err() == nil {
+			s.log.Debug("what is owed could not be read", "error", err)
+			s.nodes.news.Miss() // which goes on trying
+		}
+		select {
+		case <-time.After(owedTime):
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }
 
 // elsewhere returns what reports whether another node may have to deliver a notification that
