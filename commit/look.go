@@ -34,8 +34,8 @@ func (l *looked) look(all []secondLook, r store.Reader) error {
 	return nil
 }
 
-// lookSoon has the second looks done in the trip that makes the transaction durable, if the store can do that.
-func (t *Tx) lookSoon() {
+// lookSoon has the second looks of a transaction done in the trip that makes it durable, if the store can do that.
+func lookSoon(t *Tx) {
 	again, ok := t.Tx.(store.Rereader)
 	if !ok || len(t.looks) == 0 {
 		return

@@ -331,7 +331,7 @@ func (t *Tx) end() error {
 			return err
 		}
 	}
-	t.lookSoon()
+	lookSoon(t)
 	return nil
 }
 

@@ -57,7 +57,45 @@ func lanePromises() []lanePromise {
 		{"of two transactions that write the same, the later one is refused", secondWriterIsRefused},
 		{"what others apply meanwhile is not seen", laneIsASnapshot},
 		{"what a lane or Apply has applied is seen by all that begins later", lanesSeeEachOther},
-		{"what a transaction reads again shows what others applied meanwhile", rereadingShowsAll},
+		{"what a transaction reads again shows what others applied meanwhile", func(t *testing.T, s store.Laned) {
+			each(t, s, func(t *testing.T, late, early way) {
+				mine, others := queued("pump", muster.JobID("job-"+late.name[:1]+early.name[:1]), 1, 10), queued("lamp", "", 1, 10)
+				others.Job = mine.Job
+				var shown []string
+				var is bool
+				err := late.overlapped(t, func(tx store.Tx) { must[[]byte](t)(tx.Get(table, "none")) }, func(tx store.Tx) {
+					tx.Change(nil, &mine)
+					tx.Put(table, "mine", []byte("mine"))
+					again, ok := tx.(store.Rereader)
+					if is = ok; !ok {
+						return
+					}
+					again.Reread(store.Wanted{}, func(store.Reader) { t.Error("the earlier function is called, too") })
+					again.Reread(store.Wanted{Counts: []muster.JobID{mine.Job}, Records: []store.RecordKey{{Table: table, Key: "mine"}, {Table: table, Key: "others"}}}, func(r store.Reader) {
+						counts, err := store.CountsOf(r, mine.Job)
+						own, errOwn := r.Get(table, "mine")
+						other, errOther := r.Get(table, "others")
+						shown = append(shown, fmt.Sprint(counts.Of(muster.Queued), string(own), string(other), errors.Join(err, errOwn, errOther)))
+					})
+				}, func() {
+					early.durably(t, func(tx store.Tx) {
+						tx.Change(nil, &others)
+						tx.Put(table, "others", []byte("others"))
+					})
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !is {
+					t.Skip("transactions do not read again")
+				}
+				expect(t, "what is read again", shown, []string{fmt.Sprint(2, "mine", "others", nil)})
+				update(t, s, func(tx store.Tx) {
+					tx.Delete(table, "mine")
+					tx.Delete(table, "others")
+				})
+			})
+		}},
 		{"transactions of different things pass each other", lanesPass},
 		{"transactions of all lanes and of Apply add up", lanesAddUp},
 		{"transactions of Apply are serializable", applyIsSerializable},
@@ -207,46 +245,6 @@ func laneIsASnapshot(t *testing.T, s store.Laned) {
 		if err != nil && !errors.Is(err, store.ErrAgain) { // Apply may refuse what has read something old
 			t.Errorf("a transaction that only reads = %v", err)
 		}
-	})
-}
-
-func rereadingShowsAll(t *testing.T, s store.Laned) {
-	each(t, s, func(t *testing.T, late, early way) {
-		mine, others := queued("pump", muster.JobID("job-"+late.name[:1]+early.name[:1]), 1, 10), queued("lamp", "", 1, 10)
-		others.Job = mine.Job
-		var shown []string
-		var is bool
-		err := late.overlapped(t, func(tx store.Tx) { must[[]byte](t)(tx.Get(table, "none")) }, func(tx store.Tx) {
-			tx.Change(nil, &mine)
-			tx.Put(table, "mine", []byte("mine"))
-			again, ok := tx.(store.Rereader)
-			if is = ok; !ok {
-				return
-			}
-			again.Reread(store.Wanted{}, func(store.Reader) { t.Error("the earlier function is called, too") })
-			again.Reread(store.Wanted{Counts: []muster.JobID{mine.Job}, Records: []store.RecordKey{{Table: table, Key: "mine"}, {Table: table, Key: "others"}}}, func(r store.Reader) {
-				counts, err := store.CountsOf(r, mine.Job)
-				own, errOwn := r.Get(table, "mine")
-				other, errOther := r.Get(table, "others")
-				shown = append(shown, fmt.Sprint(counts.Of(muster.Queued), string(own), string(other), errors.Join(err, errOwn, errOther)))
-			})
-		}, func() {
-			early.durably(t, func(tx store.Tx) {
-				tx.Change(nil, &others)
-				tx.Put(table, "others", []byte("others"))
-			})
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !is {
-			t.Skip("transactions do not read again")
-		}
-		expect(t, "what is read again", shown, []string{fmt.Sprint(2, "mine", "others", nil)})
-		update(t, s, func(tx store.Tx) {
-			tx.Delete(table, "mine")
-			tx.Delete(table, "others")
-		})
 	})
 }
 
