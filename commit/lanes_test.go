@@ -283,8 +283,8 @@ func TestLook(t *testing.T) {
 	}
 }
 
-// A second look can take long, and others than whoever has caused it must not wait for it. A thing gets its
-// answer first.
+// Commands of no single thing are told of before the second look, which can take long. A thing gets its answer
+// before it is told what follows from it.
 func TestWhoIsToldBeforeASecondLook(t *testing.T) {
 	for thing, want := range map[muster.ThingName]string{"": "told looked answered ", "lamp": "looked answered told "} {
 		synctest.Test(t, func(t *testing.T) {

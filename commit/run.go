@@ -271,9 +271,9 @@ func (c *Committer) answer(b batch) error {
 // finish answers the commands of b and calls their notifications, command by command.
 func (c *Committer) finish(b batch) { c.tell(b, false) }
 
-// tell is finish or, before second looks, a part of it: these can take long, so that only whoever
-// waits for an answer waits for them. A thing must get its answer before it is told of what
-// that brings about. Others are not told what they do themselves, so their commands are told of early.
+// tell does a part of finish early, before second looks, which can take long: it calls the notifications of commands
+// that concern no single thing. finish then answers these commands, and does all for the others: a thing gets
+// the answer to what it did before it is told what follows from it.
 func (c *Committer) tell(b batch, early bool) {
 	c.telling.Lock()
 	defer c.telling.Unlock()
@@ -282,12 +282,10 @@ func (c *Committer) tell(b batch, early bool) {
 	asked, wake, told := c.asked.Load(), Never, 0
 	for i, cmd := range b.commands {
 		o := b.outcomes[i]
-		isEarly := len(b.looks) > 0 && cmd.thing == ""
-		if early && !isEarly {
-			continue
-		}
-		if !early && isEarly {
-			cmd.answer(o.value, o.err)
+		if isEarly := len(b.looks) > 0 && cmd.thing == ""; isEarly != early {
+			if isEarly {
+				cmd.answer(o.value, o.err)
+			}
 			continue
 		}
 		told++

@@ -47,7 +47,7 @@ func TestFollowed(t *testing.T) {
 	}
 }
 
-// Of what is owed, that is asked for which somebody here wants.
+// Untold leaves out what nobody here is subscribed to.
 func TestUntold(t *testing.T) {
 	n := NewNotifier(NotifierOptions{Publisher: &board{unwanted: map[string]bool{
 		"$aws/things/lamp/jobs/notify": true, "$aws/things/pump/jobs/notify": true, "$aws/things/pump/jobs/notify-next": true,

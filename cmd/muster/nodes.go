@@ -33,7 +33,7 @@ type nodes struct {
 
 	lookAgain atomic.Bool // a node is gone, and what it has not looked at again is left to the others
 
-	owed   chan struct{} // holds a token when somebody has come who may be owed something
+	owed   chan struct{} // holds a token when what is owed is to be looked up
 	turned chan struct{} // holds a token when this node may have become fit to serve devices, or unfit
 
 	looking sync.Mutex   // held while rights are looked up
@@ -43,10 +43,10 @@ type nodes struct {
 	loaded     time.Time    // when that was
 }
 
-// turn says that this node may have become fit to serve devices, or unfit.
-func (n *nodes) turn() {
+// wake puts a token into a channel that holds one, if there is none.
+func wake(c chan struct{}) {
 	select {
-	case n.turned <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -287,10 +287,7 @@ func (s *server) gatewayNodes() *gateway.NodeOptions {
 				s.nodes.news.Want(cluster.QueueNews{QueueKey: n.QueueKey, Change: n.Change})
 			}
 			if wide {
-				select {
-				case s.nodes.owed <- struct{}{}:
-				default:
-				}
+				wake(s.nodes.owed)
 			}
 		},
 	}
@@ -325,7 +322,7 @@ func (w nodeWatcher) Heard(roll store.Roll) {
 	w.s.gateway.Members(live, gone, func(shard int) bool { return w.s.nodes.node.Holds(sessionLease(shard)) })
 }
 
-func (w nodeWatcher) Serving(bool) { w.s.nodes.turn() }
+func (w nodeWatcher) Serving(bool) { wake(w.s.nodes.turned) }
 
 func (w nodeWatcher) Members([]store.Member) {
 	live := w.s.nodes.node.Sharing()
@@ -340,7 +337,7 @@ func (w nodeWatcher) Gone(store.Incarnation) {
 
 func (w nodeWatcher) Leases([]string) { w.s.timer.Due() }
 
-func (w nodeWatcher) Draining(bool) { w.s.nodes.turn() }
+func (w nodeWatcher) Draining(bool) { wake(w.s.nodes.turned) }
 
 // newsReceiver is for whom the news of other nodes are.
 type newsReceiver struct{ s *server }
@@ -372,7 +369,7 @@ func (r newsReceiver) Missed(ctx context.Context) error {
 	return errors.Join(
 		r.s.lookForRights(ctx),
 		r.s.lookAgain(ctx),
-		r.s.catchUp(ctx),
+		r.s.catchUp(ctx, r.s.notifier.Followed()...),
 	)
 }
 
@@ -388,23 +385,17 @@ func (s *server) lookAgain(ctx context.Context) error {
 	return err
 }
 
-// catchUp tells those who are subscribed here what they may have missed: what is newer of queues that they name, and what
-// is owed, since nobody can enumerate the queues that a wildcard is for.
-func (s *server) catchUp(ctx context.Context) error {
-	return errors.Join(s.catchUpOwed(ctx), s.service.Jobs.CatchUp(ctx, s.notifier.Followed(), s.notifier.Notify))
-}
-
-// catchUpOwed is catchUp for what is owed.
-func (s *server) catchUpOwed(ctx context.Context) error {
+// catchUp tells those who are subscribed here what is newer of some queues, and of those of which something is owed, since
+// the queues that a wildcard is for cannot be enumerated.
+func (s *server) catchUp(ctx context.Context, queues ...jobs.News) error {
 	owed, err := s.service.Jobs.Owed(ctx)
-	return errors.Join(err, s.service.Jobs.CatchUp(ctx, s.notifier.Untold(owed), s.notifier.Notify))
+	return errors.Join(err, s.service.Jobs.CatchUp(ctx, append(queues, s.notifier.Untold(owed)...), s.notifier.Notify))
 }
 
-// owedTime is the least time between two looks at what is owed to those who have come here: there may be
-// thousands of them at once.
+// owedTime is the least time between two looks at what is owed: thousands of sessions may come at once.
 const owedTime = 100 * time.Millisecond
 
-// settleOwed looks at what is owed when somebody has come here whose queues cannot be enumerated.
+// settleOwed looks up what is owed when sessions with wildcards have come from another node.
 func (s *server) settleOwed(ctx context.Context) error {
 	for {
 		select {
@@ -412,7 +403,7 @@ func (s *server) settleOwed(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
-		if err := s.catchUpOwed(ctx); err != nil && ctx.Err() == nil {
+		if err := s.catchUp(ctx); err != nil && ctx.Err() == nil {
 			s.log.Debug("what is owed could not be read", "error", err)
 			s.nodes.news.Miss() // which goes on trying
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/muster-iot/muster/internal/apiclient"
 	"github.com/muster-iot/muster/internal/logtest"
 	"github.com/muster-iot/muster/internal/network"
+	"github.com/muster-iot/muster/internal/postgres"
 )
 
 // node is one server process and what leads to it.
@@ -33,7 +34,9 @@ type node struct {
 	ended chan struct{}                    // closed when the process has ended
 	ready atomic.Pointer[datafolder.Ready] // of the last start
 	log   *logtest.Log
-	well  atomic.Bool
+
+	skewed bool // it takes the time from functions of the schema skew
+	well   atomic.Bool
 }
 
 // newNode makes a node with a copy of the secrets. It is not started.
@@ -120,6 +123,13 @@ func (n *node) launch() {
 	n.site.Helper()
 	_ = os.Remove(n.readyFile()) // a process that was killed has left it
 	url := strings.Replace(n.site.database.URL(n.site.name), hostOf(n.site.database.URL(n.site.name)), n.database.Address(), 1)
+	if n.skewed {
+		separator := "?"
+		if strings.Contains(url, "?") {
+			separator = "&"
+		}
+		url += separator + "options=-csearch_path%3Dskew,pg_catalog,public"
+	}
 	n.cmd = exec.Command(n.site.program, append([]string{
 		"serve", "--data", n.data, "--store", url, "--api", "127.0.0.1:0", "--mqtt-plain", "127.0.0.1:0", "--mqtts", "127.0.0.1:0", "--https", "",
 		"--files", "", "--metrics", "127.0.0.1:0", "--ready-file", n.readyFile(), "--proxy-protocol", balancerAddress.String(), "--drain", "2s",
@@ -159,6 +169,21 @@ func (n *node) signal(s syscall.Signal) {
 	if err := n.cmd.Process.Signal(s); err != nil {
 		n.site.Fatalf("signal %v to node %d: %v", s, n.number, err)
 	}
+}
+
+// startSkewed starts the process, for which alone the clock of the database is wrong, and waits until it has ended.
+func (n *node) startSkewed(skew time.Duration) {
+	n.site.Helper()
+	_, err := n.site.database.Query(n.site.name, fmt.Sprintf(`
+		CREATE SCHEMA IF NOT EXISTS skew; GRANT USAGE ON SCHEMA skew TO %s;
+		CREATE OR REPLACE FUNCTION skew.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS $$ SELECT pg_catalog.clock_timestamp() + interval '%d s' $$`, postgres.Role, int(skew.Seconds())))
+	if err != nil {
+		n.site.Fatal(err)
+	}
+	n.skewed = true
+	n.launch()
+	n.exited(30 * time.Second)
+	n.skewed = false
 }
 
 // kill is kill -9.

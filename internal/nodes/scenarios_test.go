@@ -181,6 +181,16 @@ var scenarios = []scenario{
 		l.news(l.nodes[0], l.nodes[1], 6*time.Second, nil)
 		l.nodes[1].database.Slow(0)
 	}},
+	{name: "clock-skew", nodes: 3, play: func(l *load) {
+		for i, skew := range []time.Duration{2 * time.Minute, -2 * time.Minute} {
+			n := l.nodes[i+1]
+			n.kill()
+			n.startSkewed(skew)
+			n.endedWith("the clock of this machine is 2m0s " + []string{"behind", "ahead of"}[i] + " the database's")
+			n.start()
+		}
+		l.goesOn(20 * time.Second)
+	}},
 	{name: "postgres-restart-under-nodes", nodes: 3, each: true, play: func(l *load) {
 		for _, how := range []postgres.Shutdown{postgres.Fast, postgres.Immediate} {
 			if err := l.database.Stop(how); err != nil {
