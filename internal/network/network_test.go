@@ -104,11 +104,14 @@ func TestALinkIsCutAndMended(t *testing.T) {
 func TestALinkLeadsElsewhere(t *testing.T) {
 	l := open(t, answering(t, "a"))
 	c := dial(t, l.Address())
+	if got, err := ask(c, "1", surely); got != "a1\n" || err != nil { // now the link has accepted it
+		t.Fatalf("before: %q, %v", got, err)
+	}
 	l.Aim(answering(t, "b"))
-	if got, err := ask(c, "1", surely); got != "a1\n" || err != nil {
+	if got, err := ask(c, "2", surely); got != "a2\n" || err != nil {
 		t.Errorf("the connection that was there: %q, %v", got, err)
 	}
-	if got, err := ask(dial(t, l.Address()), "2", surely); got != "b2\n" || err != nil {
+	if got, err := ask(dial(t, l.Address()), "3", surely); got != "b3\n" || err != nil {
 		t.Errorf("a new connection: %q, %v", got, err)
 	}
 }
