@@ -41,7 +41,7 @@ pg: build ## run each suite once on PostgreSQL, with fixed seeds
 	$(ON_PG) $(GO) test ./service -run TestRandom -history.count=3
 	$(ON_PG) $(GO) test ./internal/sim -run "TestSequential|TestFullStack" -sim.seed=1
 	$(ON_PG) $(GO) test ./cmd/muster -run $(CRASH_LOOP) -crash.rounds=10 -crash.seed=1
-	$(ON_PG) conformance/run bin/muster go mosquitto sdk-python-v1
+	$(ON_PG) conformance/run bin/muster mosquitto
 
 pg-all: build ## run everything on PostgreSQL: all tests of these suites, simulations for SIMTIME (1h), requests for CONTRACT (30s), CRASHES (200) crashes, all clients
 	$(ON_PG) $(GO) test -race -timeout 1h ./store/pgstore ./service ./dataplane ./sessionstore ./awsiot

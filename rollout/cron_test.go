@@ -255,6 +255,9 @@ func randomCron(r *rand.Rand) string {
 
 // TestCronMinuteByMinute compares Cron with plain for every minute of some months.
 func TestCronMinuteByMinute(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it is long, and one goroutine")
+	}
 	for seed := range uint64(60) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		text := randomCron(r)

@@ -12,6 +12,9 @@ import (
 // what it did not commit; devices that succeed; an operator who changes the rate and
 // cancels.
 func TestRolloutsKeepTheirProperties(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it is long, and one goroutine")
+	}
 	for seed := range uint64(400) {
 		playRandomly(t, seed)
 	}

@@ -158,6 +158,9 @@ func TestWindowsThatNeverCloseAreFollowedInSteps(t *testing.T) {
 // an occurrence began less than its duration ago and not before the start time. It also
 // checks State.Next.
 func TestScheduleMinuteByMinute(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it is long, and one goroutine")
+	}
 	for seed := range uint64(12) {
 		r := rand.New(rand.NewPCG(seed, 2))
 		var s muster.Schedule

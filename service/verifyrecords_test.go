@@ -125,6 +125,9 @@ var silent = map[store.Table]struct{ lost, stray string }{
 // TestVerifySeesEveryRow takes rows of a folder with something of everything away, one
 // at a time, and puts one too many into each table.
 func TestVerifySeesEveryRow(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it is long, and one goroutine")
+	}
 	s := inMemory(t, formerStore(t, 1))
 	defer s.Close()
 	noErr(t, "View", s.View(t.Context(), func(r store.Reader) error {

@@ -203,6 +203,9 @@ func damages(content []byte, bytesOfEach int) map[string][]byte {
 // a server refuses it, or all that was acknowledged is there. The store alone has a
 // test of its own that goes deeper (store/pebblestore).
 func TestDamageIsNoticedOrHarmless(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it is long, and hardly anything runs at the same time")
+	}
 	sound := makeSoundFolder(t)
 	for kind, of := range map[string]datafolder.Folder{"data": sound.data, "backup": sound.backup} {
 		whole := filepath.Join(t.TempDir(), "whole")

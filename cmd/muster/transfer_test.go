@@ -81,6 +81,9 @@ func TestAFormerFolderMovesAndIsServed(t *testing.T) {
 // A folder is exported while it is served and a device works on a job, and the device ends the
 // job where the folder was moved to. What happened after the export is not there.
 func TestAServedFolderMoves(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it is long, and hardly anything runs at the same time")
+	}
 	eachKind(t, func(t *testing.T, inDatabase bool) {
 		eachKind(t, func(t *testing.T, toDatabase bool) {
 			moveServed(t, newPlace(t, inDatabase), newPlace(t, toDatabase))

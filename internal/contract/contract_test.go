@@ -33,6 +33,9 @@ var exceptions = []string{
 }
 
 func TestContract(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it is long, and its requests come one after the other")
+	}
 	total := newReport()
 	next := rand.Uint64
 	if *chosen != 0 {

@@ -24,6 +24,9 @@ type fault struct {
 
 // The simulation finds each of these within a few seeds.
 func TestFaultsAreFound(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it is long, and one goroutine")
+	}
 	for name, test := range map[string]struct {
 		fault
 		what string // part of what is said

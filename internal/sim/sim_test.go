@@ -20,6 +20,9 @@ var (
 
 // TestSequential simulates the service, its store and its devices step by step.
 func TestSequential(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it is long, and one goroutine")
+	}
 	for seed := range seeds(t, 4, 2.0/3) {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			began := time.Now()
@@ -50,6 +53,9 @@ func shorter(t *testing.T, found *breach) *breach {
 
 // A failure can be examined only if its seed fails again.
 func TestASeedReplaysExactly(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it is long, and one goroutine")
+	}
 	for seed := range uint64(2) {
 		first, found := play(t, course{seed: 100 + seed, steps: 1000})
 		again, foundAgain := play(t, course{seed: 100 + seed, steps: 1000})

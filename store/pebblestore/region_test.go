@@ -225,6 +225,9 @@ func regionStride(t *testing.T, size int) int {
 // everything is there. The one exception is what a crash does as well: the newest
 // log of a process that was killed may be cut short.
 func TestDamageIsNoticed(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it is long, and one goroutine")
+	}
 	for kind, sample := range damageSamples(t) {
 		last := sample.history.Steps()
 		for _, name := range slices.Sorted(maps.Keys(sample.files)) {

@@ -249,7 +249,11 @@ func histories() []promise {
 // historyMatchesModel plays its histories one after the other on one store:
 // each ends by deleting everything, which must leave nothing.
 func historyMatchesModel(t *testing.T, s store.Store) {
-	for _, seed := range Seeds(t, 3) {
+	n := 3
+	if testing.Short() { // one goroutine
+		n = 1
+	}
+	for _, seed := range Seeds(t, n) {
 		h := NewHistory(seed)
 		for range historySteps {
 			wait, err := h.Step(s)
