@@ -13,7 +13,7 @@ CRASH_LOOP = "^(TestNothingAnsweredIsLost|TestNoHalfJobFile|TestNoEventIsLost|Te
 .PHONY: all help build test race sim sim-nodes contract pg pg-all nodes nodes-all fuzz lint generate check-generate conformance conformance-all bench bench-pg bench-nodes run clean
 .DEFAULT_GOAL := all
 
-all: build test lint check-generate race contract fuzz conformance pg ## everything CI does
+all: build test lint check-generate race contract fuzz conformance pg nodes ## everything CI does
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -37,7 +37,8 @@ type watcher struct{ of *world }
 
 func (w watcher) RightsChanged(c rights.Change) { w.of.a.Changed(c) }
 func (watcher) Due()                            {}
-func (watcher) Committed(int, muster.Instant)   {}
+func (watcher) Committed(int)                   {}
+func (watcher) Told(muster.Instant)             {}
 func (watcher) Recorded()                       {}
 
 func newWorld(t *testing.T) *world {

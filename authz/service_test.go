@@ -130,7 +130,8 @@ type watcher struct{ s *deployment }
 
 func (w watcher) RightsChanged(c rights.Change) { w.s.authorizer.Changed(c) }
 func (watcher) Due()                            {}
-func (watcher) Committed(int, muster.Instant)   {}
+func (watcher) Committed(int)                   {}
+func (watcher) Told(muster.Instant)             {}
 func (watcher) Recorded()                       {}
 
 func (s *deployment) must(t *testing.T, err error) {

@@ -63,11 +63,14 @@ type Options struct {
 type Watcher interface {
 	// Due is called when there may be background work earlier than the last Agenda said.
 	Due()
-	// Committed is called when a transaction is durable and all that follows from it was told:
-	// nothing is told of another one in between. commands is the number of its commands, and wake
-	// the earliest instant from which background work that it has left can be done: zero is at
-	// once, and Never that there is none.
-	Committed(commands int, wake muster.Instant)
+	// Told is called when what follows from commands of a durable transaction was told: nothing is told
+	// of another one in between. wake is the earliest instant from which background work that these
+	// commands have left can be done: zero is at once, and Never that there is none. Commands of no
+	// single thing may be told of before the others (Tx).
+	Told(wake muster.Instant)
+	// Committed is called once for each durable transaction, with the number of its commands, when
+	// all of it was told.
+	Committed(commands int)
 }
 
 // Committer runs commands on one store. Make it with New and keep Run running: commands
@@ -133,8 +136,9 @@ func New(o Options) *Committer {
 // blind is the Watcher of a Committer without one.
 type blind struct{}
 
-func (blind) Due()                          {}
-func (blind) Committed(int, muster.Instant) {}
+func (blind) Due()                {}
+func (blind) Told(muster.Instant) {}
+func (blind) Committed(int)       {}
 
 // View runs fn on a snapshot whose contents are durable. fn must not keep the reader. It
 // returns the error of fn or of the store; while that cannot be reached it fails with

@@ -309,6 +309,29 @@ func TestWhoIsToldBeforeASecondLook(t *testing.T) {
 	}
 }
 
+// A transaction counts once, however many times it is told of.
+func TestATransactionIsCommittedOnce(t *testing.T) {
+	for _, thing := range []muster.ThingName{"", "lamp"} {
+		synctest.Test(t, func(t *testing.T) {
+			var committed []int
+			ended := make(chan struct{}, 2)
+			c := running(t, Options{Store: skewed(0), Watcher: watching{committed: func(n int) { committed = append(committed, n); ended <- struct{}{} }}})
+			answered := make(chan struct{}, 1)
+			Submit(c, thing, nil, func(tx *Tx) (struct{}, error) {
+				records.Put(tx, "lamp", "")
+				tx.Look(func(*Wants) {}, func(store.Reader) ([]func(*Tx) error, error) { return nil, nil }, func() { t.Error("the look was lost") })
+				return struct{}{}, nil
+			}, func(struct{}, error) { answered <- struct{}{} })
+			<-answered
+			<-ended
+			synctest.Wait()
+			if !slices.Equal(committed, []int{1}) {
+				t.Errorf("of a command of thing %q the watcher is told %v, want one transaction of one command", thing, committed)
+			}
+		})
+	}
+}
+
 // watching is a Watcher that calls functions. A nil function is not called.
 type watching struct {
 	due       func()
@@ -322,10 +345,13 @@ func (w watching) Due() {
 	}
 }
 
-func (w watching) Committed(n int, wake muster.Instant) {
+func (w watching) Committed(n int) {
 	if w.committed != nil {
 		w.committed(n)
 	}
+}
+
+func (w watching) Told(wake muster.Instant) {
 	if w.wake != nil {
 		w.wake(wake)
 	}

@@ -266,8 +266,10 @@ func (n *nodes) mark(who string, note jobs.Notification) {
 	n.marks[key] = shows
 }
 
-// Committed tells the other processes what was committed, unless that is lost.
-func (me *node) Committed(_ int, wake muster.Instant) {
+func (me *node) Committed(int) {}
+
+// Told tells the other processes what was told here, unless that is lost.
+func (me *node) Told(wake muster.Instant) {
 	me.mu.Lock()
 	news := me.news
 	me.news = nil

@@ -271,15 +271,16 @@ func (c *Committer) answer(b batch) error {
 // finish answers the commands of b and calls their notifications, command by command.
 func (c *Committer) finish(b batch) { c.tell(b, false) }
 
-// tell does a part of finish early, before second looks, which can take long: it calls the notifications of commands
-// that concern no single thing. finish then answers these commands, and does all for the others: a thing gets
-// the answer to what it did before it is told what follows from it.
+// tell finishes b in one call or, if there are second looks, in two, since these can take long. The early call
+// is before them: it calls the notifications of the commands that concern no single thing. The other one answers
+// these commands and does everything for the rest: a thing gets the answer to what it did before it is told
+// what follows from that.
 func (c *Committer) tell(b batch, early bool) {
 	c.telling.Lock()
 	defer c.telling.Unlock()
 	// This must come after the writes are visible to views. If Work looks at its sources
 	// from now on, it finds the new work; if it looked before, asked is the result of that.
-	asked, wake, told := c.asked.Load(), Never, 0
+	asked, wake, told := c.asked.Load(), Never, false
 	for i, cmd := range b.commands {
 		o := b.outcomes[i]
 		if isEarly := len(b.looks) > 0 && cmd.thing == ""; isEarly != early {
@@ -288,7 +289,7 @@ func (c *Committer) tell(b batch, early bool) {
 			}
 			continue
 		}
-		told++
+		told = true
 		wake = min(wake, o.wake)
 		if fault, ok := errors.AsType[*faultError](o.err); ok {
 			c.log.Error("command panicked", "panic", fault.value, "stack", fault.stack)
@@ -303,6 +304,9 @@ func (c *Committer) tell(b batch, early bool) {
 			tell()
 		}
 	}
+	if early && !told {
+		return
+	}
 	if !early {
 		for _, tell := range b.ends {
 			tell()
@@ -311,7 +315,10 @@ func (c *Committer) tell(b batch, early bool) {
 	if int64(wake) < asked {
 		c.watch.Due()
 	}
-	c.watch.Committed(told, wake)
+	c.watch.Told(wake)
+	if !early {
+		c.watch.Committed(len(b.commands))
+	}
 }
 
 // notStored returns the error of a command whose transaction the store has not applied.

@@ -47,7 +47,7 @@ func TestFollowed(t *testing.T) {
 	}
 }
 
-// Untold leaves out what nobody here is subscribed to.
+// Untold returns only queues that somebody here is subscribed to.
 func TestUntold(t *testing.T) {
 	n := NewNotifier(NotifierOptions{Publisher: &board{unwanted: map[string]bool{
 		"$aws/things/lamp/jobs/notify": true, "$aws/things/pump/jobs/notify": true, "$aws/things/pump/jobs/notify-next": true,

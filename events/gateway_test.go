@@ -39,10 +39,11 @@ type deployment struct {
 // of events.
 type recorder struct{ p **Publisher }
 
-func (recorder) Due()                          {}
-func (recorder) Committed(int, muster.Instant) {}
-func (r recorder) Recorded()                   { (*r.p).Recorded() }
-func (recorder) RightsChanged(rights.Change)   {}
+func (recorder) Due()                        {}
+func (recorder) Committed(int)               {}
+func (recorder) Told(muster.Instant)         {}
+func (r recorder) Recorded()                 { (*r.p).Recorded() }
+func (recorder) RightsChanged(rights.Change) {}
 
 func newDeployment(t *testing.T) *deployment {
 	t.Helper()

@@ -29,9 +29,10 @@ type server struct {
 // watcher tells a scheduler of work.
 type watcher struct{ *scheduler.Scheduler }
 
-func (watcher) Committed(int, muster.Instant) {}
-func (watcher) Recorded()                     {}
-func (watcher) RightsChanged(rights.Change)   {}
+func (watcher) Committed(int)               {}
+func (watcher) Told(muster.Instant)         {}
+func (watcher) Recorded()                   {}
+func (watcher) RightsChanged(rights.Change) {}
 
 func serve(t *testing.T, seed uint64, limits jobs.Limits) server {
 	now := func() muster.Instant { return muster.At(time.Now()) }

@@ -272,7 +272,8 @@ func (w watcher) Recorded() {
 		w.recorded()
 	}
 }
-func (w watcher) Committed(n int, _ muster.Instant) {
+func (w watcher) Told(muster.Instant) {}
+func (w watcher) Committed(n int) {
 	if w.committed != nil {
 		w.committed(n)
 	}

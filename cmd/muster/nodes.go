@@ -385,8 +385,8 @@ func (s *server) lookAgain(ctx context.Context) error {
 	return err
 }
 
-// catchUp tells those who are subscribed here what is newer of some queues, and of those of which something is owed, since
-// the queues that a wildcard is for cannot be enumerated.
+// catchUp reads some queues, and those of which something is owed, and tells the subscribers here what is newer. Nobody can
+// list the queues that a wildcard is for; so a subscriber with a wildcard is told of what is owed.
 func (s *server) catchUp(ctx context.Context, queues ...jobs.News) error {
 	owed, err := s.service.Jobs.Owed(ctx)
 	return errors.Join(err, s.service.Jobs.CatchUp(ctx, append(queues, s.notifier.Untold(owed)...), s.notifier.Notify))

@@ -31,11 +31,16 @@ type watcher struct{ s *server }
 
 func (w watcher) Due() { w.s.timer.Due() }
 
-func (w watcher) Committed(commands int, wake muster.Instant) {
+func (w watcher) Told(wake muster.Instant) {
+	if w.s.nodes != nil {
+		w.s.nodes.news.Committed(wake)
+	}
+}
+
+func (w watcher) Committed(commands int) {
 	w.s.figures.Committed(commands)
 	if w.s.nodes != nil {
 		w.s.nodes.operations.Add(int64(commands))
-		w.s.nodes.news.Committed(wake)
 	}
 }
 

@@ -193,7 +193,7 @@ type watcher struct {
 	n *node
 }
 
-func (w watcher) Committed(_ int, wake muster.Instant) {
+func (w watcher) Told(wake muster.Instant) {
 	if w.n.news != nil {
 		w.n.news.Committed(wake)
 	}

@@ -174,7 +174,8 @@ func (w *world) pair(ctx context.Context, thing, job string) error {
 // due is a service.Watcher that tells the scheduler of work.
 type due struct{ timer *scheduler.Scheduler }
 
-func (d due) Due()                          { d.timer.Due() }
-func (d due) Committed(int, muster.Instant) {}
-func (d due) Recorded()                     {}
-func (d due) RightsChanged(rights.Change)   {}
+func (d due) Due()                        { d.timer.Due() }
+func (d due) Told(muster.Instant)         {}
+func (d due) Committed(int)               {}
+func (d due) Recorded()                   {}
+func (d due) RightsChanged(rights.Change) {}

@@ -121,7 +121,8 @@ func (s subscribers) Notify(n []jobs.Notification) { s.p.news.Notify(n) }
 type parts struct{ p *process }
 
 func (w parts) Due()                          { w.p.timer.Due() }
-func (w parts) Committed(int, muster.Instant) {}
+func (w parts) Committed(int)                 {}
+func (w parts) Told(muster.Instant)           {}
 func (w parts) Recorded()                     { w.p.events.Recorded() }
 func (w parts) RightsChanged(c rights.Change) { w.p.authz.Changed(c) }
 

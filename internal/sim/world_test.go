@@ -167,9 +167,10 @@ func (w watcher) Due() {
 	w.w.due = true
 }
 
-func (watcher) Committed(int, muster.Instant) {}
-func (watcher) Recorded()                     {}
-func (watcher) RightsChanged(rights.Change)   {}
+func (watcher) Committed(int)               {}
+func (watcher) Told(muster.Instant)         {}
+func (watcher) Recorded()                   {}
+func (watcher) RightsChanged(rights.Change) {}
 
 func (w *world) newID() string { w.operator.ids++; return fmt.Sprintf("id-%d", w.operator.ids) }
 

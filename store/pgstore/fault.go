@@ -55,7 +55,7 @@ func faultOf(err error) fault {
 		return gone
 	}
 	switch said.Code {
-	case "40001", "40P01", "23505", "55P03": // serialization failure, deadlock, a key twice, a lock not had in time
+	case "40001", "40P01", "23505", lockNotHad: // serialization failure, deadlock, a key twice
 		return refused
 	case "22012": // divided by zero: see claimCommit
 		return outvote
@@ -71,10 +71,13 @@ func faultOf(err error) fault {
 	return broken
 }
 
+// lockNotHad is the code of an error because a lock was not had in time.
+const lockNotHad = "55P03"
+
 // isLate reports whether a lock was not had in time.
 func isLate(err error) bool {
 	said, ok := errors.AsType[*pgconn.PgError](err)
-	return ok && said.Code == "55P03"
+	return ok && said.Code == lockNotHad
 }
 
 // explain adds to an error of the database what its message leaves out.
