@@ -192,8 +192,9 @@ type command struct {
 // *muster.Error, what fn wrote is undone and the other commands of the transaction are
 // not affected; any other error is taken for a failure of the store. If ctx ends first,
 // Do fails with Unavailable, and fn may still take effect. wants name what fn will read (see
-// Submit).
+// Submit). If ctx has a witness (Witnessed), that testifies.
 func Do[T any](ctx context.Context, c *Committer, fn func(*Tx) (T, error), wants ...func(*Wants)) (T, error) {
+	fn = witnessed(ctx, fn)
 	return Await(ctx, func(done func(T, error)) { Submit(c, "", all(wants), fn, done) })
 }
 

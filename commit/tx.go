@@ -65,6 +65,7 @@ type Tx struct {
 	ahead  []func()
 	after  []func()
 	wrote  bool           // so it cannot fail without spoiling the transaction
+	seen   *sight         // of its witness; nil without one
 	wake   muster.Instant // the earliest background work that it leaves
 
 	closes bool // the seals of Close are running
@@ -220,6 +221,7 @@ func (t *Tx) Latest(keys ...store.AttemptsKey) ([]*muster.Execution, error) {
 // the command wakes background work then.
 func (t *Tx) Change(before, after *muster.Execution) {
 	t.wrote = true
+	t.seen.execution(before, after)
 	x := after
 	if x == nil {
 		x = before
@@ -235,12 +237,14 @@ func (t *Tx) Change(before, after *muster.Execution) {
 // Put writes a record.
 func (t *Tx) Put(table store.Table, key string, value []byte) {
 	t.wrote = true
+	t.seen.record(t, table, key, value)
 	t.Tx.Put(table, key, value)
 }
 
 // Delete removes a record if it is there.
 func (t *Tx) Delete(table store.Table, key string) {
 	t.wrote = true
+	t.seen.record(t, table, key, nil)
 	t.Tx.Delete(table, key)
 }
 
@@ -294,7 +298,7 @@ func (t *Tx) run(c command) (o outcome) {
 			o = outcome{wake: Never, err: &muster.Error{Kind: muster.Internal, Msg: "internal fault", Err: &faultError{value, string(debug.Stack())}}}
 		}
 	}()
-	t.own, t.before, t.ahead, t.after, t.wrote, t.wake = t.own[:0], t.before[:0], nil, nil, false, Never
+	t.own, t.before, t.ahead, t.after, t.wrote, t.seen, t.wake = t.own[:0], t.before[:0], nil, nil, false, nil, Never
 	value, err := c.run(t)
 	if err == nil {
 		err = t.seal()
