@@ -47,7 +47,7 @@ func witnessed[T any](ctx context.Context, fn func(*Tx) (T, error)) func(*Tx) (T
 	}
 	return func(tx *Tx) (T, error) {
 		tx.seen = &sight{by: w, records: map[store.RecordKey]int{}}
-		tx.Before(math.MaxInt, tx.testify) // after all other seals, which write too
+		tx.Before(math.MaxInt, func() error { return testify(tx) }) // after all other seals, which write too
 		return fn(tx)
 	}
 }
@@ -86,7 +86,8 @@ func (s *sight) execution(before, after *muster.Execution) {
 	}
 }
 
-func (t *Tx) testify() error {
+// testify has the witness testify of what it has seen.
+func testify(t *Tx) error {
 	s := t.seen
 	t.seen = nil // it need not see what it writes itself
 	if s.err != nil || !t.wrote {

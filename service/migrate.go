@@ -44,6 +44,7 @@ func migrationSteps(from int) []migrationStep {
 		2: {eventlog.EventsBySink, eventlog.LetterPlaces, eventlog.NoMarks}, // and bare executions: nothing to do, but format 2 cannot read them
 		3: {registry.ConnectivityRows, registry.NoneConnected, registry.NoConnectivityEntries},
 		4: {}, // the last use of keys was in a file beside the store, which the data folder imports; format 4 would not find it again
+		5: {}, // new tables only, of which format 5 knows nothing
 	}
 	return slices.Concat(toNext[from:]...)
 }

@@ -38,7 +38,7 @@ func openPebble(t *testing.T, dir string) *pebblestore.Store {
 }
 
 // formerFormats are the formats of which there are folders: all but the present one.
-var formerFormats = []int{1, 2, 3, 4}
+var formerFormats = []int{1, 2, 3, 4, 5}
 
 // migratedTables are the tables that migrations change or read, and the place of the
 // migration itself.

@@ -292,7 +292,7 @@ type Records interface {
 // Format is the format of keys and records that this release writes. A release
 // that changes any of them raises it and has migrations from the old to the new
 // ones.
-const Format = 5
+const Format = 6
 
 // Formatted is a Store that records the format of its content, 1 to Format. A
 // Store that is not Formatted is empty when the process starts, so its content

@@ -34,7 +34,7 @@ import (
 )
 
 // formerFormats are the formats of which there are folders: all but the present one.
-var formerFormats = []int{1, 2, 3, 4}
+var formerFormats = []int{1, 2, 3, 4, 5}
 
 // otherwise says of requests to the release of format 1 why the answer of today is
 // another one.
