@@ -31,6 +31,7 @@ var mayImport = map[string][]string{
 	"limits":     {},
 	"reserve":    {},
 	"turns":      {},
+	"explain":    {"."},
 
 	// The store.
 	"store":           {"."},
@@ -44,6 +45,9 @@ var mayImport = map[string][]string{
 	"integrity": {".", "listing", "store"},
 	"tags":      {".", "commit", "integrity", "listing", "store"},
 	"keyuse":    {".", "store"},
+	"audit":     {"."},
+	"diary":     {},
+	"watch":     {},
 
 	// The rooms of the service, from the ground up: an arrow leads down only.
 	"eventlog": {".", "commit", "store"},
