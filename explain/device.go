@@ -98,6 +98,9 @@ func sayRefused(m *matter, e *Explanation) {
 		e.Say = fmt.Sprintf("%s was refused at %s when it wanted to connect: %s.", m.Thing, m.when(r.At), excerpt(r.Why, 10))
 		e.Since = r.At
 		e.fact("refused", times(r.Count))
+		if r.AsClientID {
+			e.fact("known by", "as client id")
+		}
 		if c := m.Device.certificate(r.Certificate); c != nil && c.Status != muster.CertificateActive {
 			e.help("make the certificate active", "aws", "iot", "update-certificate", "--certificate-id", string(r.Certificate), "--new-status", "ACTIVE")
 		}
@@ -118,6 +121,12 @@ func sayRefused(m *matter, e *Explanation) {
 	e.Since = d.At
 	e.fact("refused", times(d.Count))
 	e.fact("resource", d.Resource)
+	if d.Statement != "" {
+		e.fact("statement", fmt.Sprintf("%s of policy %s", d.Statement, d.Policy))
+	}
+	if d.AsClientID {
+		e.fact("known by", "as client id")
+	}
 	if d.Policy == "" && !strings.Contains(d.Resource, cutMark) {
 		e.fact("statement that would allow it", fmt.Sprintf(`{"Effect":"Allow","Action":%s,"Resource":%s}`,
 			strconv.Quote(d.Action), strconv.Quote(m.Account.Named(d.Resource))))

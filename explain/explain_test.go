@@ -236,12 +236,12 @@ var situations = []struct {
 		f.Device.Diary.Denied = muster.Denial{At: ago(time.Minute), Action: "iot:Subscribe", Resource: "topicfilter/$aws/things/pump-7/jobs/notify-next", Count: 4}
 	}},
 	{"denied to receive", Refused, muster.Queued, func(f *Facts) {
-		f.Device.Diary.Denied = muster.Denial{At: ago(time.Minute), Action: "iot:Receive", Resource: "topic/$aws/things/pump-7/jobs/notify", Policy: "devices", Count: 1}
+		f.Device.Diary.Denied = muster.Denial{At: ago(time.Minute), Action: "iot:Receive", Resource: "topic/$aws/things/pump-7/jobs/notify", Policy: "devices", Statement: "#2", Count: 1, AsClientID: true}
 	}},
 	{"refused to connect", Refused, muster.Queued, func(f *Facts) {
 		away(f)
 		f.Device.Certificates[0].Status = muster.CertificateInactive
-		f.Device.Diary.Refused = muster.ConnectRefusal{At: ago(time.Minute), Why: "the certificate is INACTIVE", Certificate: "5c1d9aa3b0", Count: 9}
+		f.Device.Diary.Refused = muster.ConnectRefusal{At: ago(time.Minute), AsClientID: true, Why: "the certificate is INACTIVE", Certificate: "5c1d9aa3b0", Count: 9}
 	}},
 	{"refused to report", Refused, muster.InProgress, func(f *Facts) {
 		f.Device.Diary.Denied = muster.Denial{At: ago(time.Minute), Action: "iot:Publish", Resource: "topic/$aws/things/pump-7/jobs/fw/update", Count: 2}
