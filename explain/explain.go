@@ -30,7 +30,7 @@ var table = []row{
 	{GroupBuilding, "a dynamic group is being built", (*matter).groupBuilding, sayGroupBuilding},
 	{JobInLine, "the job waits for its turn", (*matter).jobInLine, sayJobInLine},
 	{WaitingForRate, "the rollout has not reached it", (*matter).waitingForRate, sayWaitingForRate},
-	{WaitingToJoin, "it joined late, and the rate has not reached it", (*matter).waitingToJoin, sayWaitingToJoin},
+	{WaitingToJoin, "it joined late and waits for the rate", (*matter).waitingToJoin, sayWaitingToJoin},
 	{WindowClosed, "the job is outside its windows", (*matter).windowClosed, sayWindowClosed},
 	{RetryWaits, "its retry waits for a window", (*matter).retryWaits, sayRetryWaits},
 	{BeyondTheList, "more is pending than devices are shown", (*matter).beyondTheList, sayBeyondTheList},

@@ -107,11 +107,11 @@ func generated(r *rand.Rand) Facts {
 			d.Denied = muster.Denial{At: past(), Action: "iot:Subscribe", Resource: pick(r, "topicfilter/$aws/things/pump-7/jobs/#", "topicfilter/a topic of some more words/#", "topic/telemetry", "client/x"), Policy: pick(r, "", "p"), Count: r.IntN(3)}
 		}
 		if yes(4) {
-			d.Refused = muster.ConnectRefusal{At: past(), Why: "the certificate is INACTIVE, and this is said in rather too many words", Certificate: pick(r, muster.CertificateID(""), "5c1d9aa3b0"), Count: 2}
+			d.Refused = muster.ConnectRefusal{At: past(), Why: "the certificate is INACTIVE, and this is said in rather too many words", Certificate: pick(r, muster.CertificateID(""), certificate), Count: 2}
 		}
 	}
 	if yes(2) {
-		f.Device.Certificates = []Certificate{{ID: "5c1d9aa3b0", Status: pick(r, muster.CertificateActive, muster.CertificatePendingActivation), NotAfter: pick(r, 0, past()), Policies: pick(r, nil, []string{"p"})}}
+		f.Device.Certificates = []Certificate{{ID: certificate, Status: pick(r, muster.CertificateActive, muster.CertificatePendingActivation), NotAfter: pick(r, 0, past()), Policies: pick(r, nil, []string{"p"})}}
 	}
 	if yes(4) {
 		f.Device.Elsewhere = []muster.Namespace{"green"}
