@@ -47,7 +47,7 @@ var mayImport = map[string][]string{
 	"keyuse":    {".", "store"},
 	"audit":     {"."},
 	"diary":     {},
-	"watch":     {},
+	"watch":     {".", "commit", "explain", "jobs", "listing", "registry"},
 
 	// The rooms of the service, from the ground up: an arrow leads down only.
 	"eventlog": {".", "commit", "store"},
