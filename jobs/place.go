@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"github.com/muster-iot/muster"
-	"github.com/muster-iot/muster/rollout"
 	"github.com/muster-iot/muster/store"
 )
 
@@ -13,14 +12,13 @@ type Coverage uint8
 
 // The coverages.
 const (
-	NotCovered  Coverage = iota // in no target
-	JoinedLate                  // it joined a target of a snapshot after the snapshot
-	Spared                      // it succeeded in the job before, and succeeded things are spared
-	NotReached                  // the rollout has not reached it
-	JoinWaits                   // it came under a target of a continuous job and is given the job at the rate of the rollout
-	WindowWaits                 // it came under a target of a continuous job and is given the job when a window opens
-	RetryWaits                  // its execution has ended, and is retried when a window opens
-	Reached                     // it has, or had, an execution
+	NotCovered Coverage = iota // in no target
+	JoinedLate                 // it joined a target of a snapshot after the snapshot
+	Left                       // it has left the last target of a continuous job
+	NotReached                 // the rollout has not reached it
+	JoinWaits                  // it came under a target of a continuous job and is given the job when its rate or its next window allows it
+	RetryWaits                 // its execution has ended, and is retried when a window opens
+	Reached                    // it has, or had, an execution
 )
 
 // Place is where a job is for a thing.
@@ -29,18 +27,17 @@ type Place struct {
 	Target *muster.Target // through which it is covered; nil for none
 	Joined muster.Instant // when it joined the group that is, or is below, Target
 
-	// Of a thing that is NotReached, or JoinWaits: how many things are given the job before it, and when it is its turn.
-	Ahead     int
-	AtLeast   bool           // there may be more
-	At        muster.Instant // zero if that is not known
-	AtIsExact bool           // unless somebody changes the job or its targets
+	// Of a thing that is NotReached, or JoinWaits: how many things the rollout comes to before it.
+	Ahead   int
+	AtLeast bool // there may be more
+	About   bool // some of them may have the job already, or come up twice
 }
 
 // aheadMax bounds the things that are counted before another.
 const aheadMax = 5000
 
 // Place returns where a job is for a thing that is in the registry. latest is its latest execution, nil for none.
-func (r Reading) Place(s *Standing, t *muster.Thing, latest *muster.Execution, now muster.Instant) (p Place, err error) {
+func (r Reading) Place(s *Standing, t *muster.Thing, latest *muster.Execution) (p Place, err error) {
 	in, err := lookup.GroupsOf(r, t.Name)
 	if err != nil {
 		return p, err
@@ -62,30 +59,30 @@ func (r Reading) Place(s *Standing, t *muster.Thing, latest *muster.Execution, n
 	case waits != nil && waits.ThingID != "":
 		if waits.ThingID == t.ID {
 			p.Coverage = NotReached
-			return r.withTurn(p, s, t.Name, now)
+			return r.withTurn(p, s, t.Name)
 		}
 	case waits != nil && waits.Join:
-		return at.place(WindowWaits), nil
+		return at.place(JoinWaits), nil
 	case waits != nil:
 		return at.place(RetryWaits), nil
 	case joins:
-		return r.withTurn(at.place(JoinWaits), s, t.Name, now)
+		return r.withTurn(at.place(JoinWaits), s, t.Name)
 	}
-	return r.byRollout(s, t, latest, at, now)
+	return r.byRollout(s, t, latest, at)
 }
 
 // byRollout returns where the rollout of a job is for a thing that does not wait for anything else.
-func (r Reading) byRollout(s *Standing, t *muster.Thing, latest *muster.Execution, at cover, now muster.Instant) (Place, error) {
+func (r Reading) byRollout(s *Standing, t *muster.Thing, latest *muster.Execution, at cover) (Place, error) {
 	again := latest != nil && s.Selection == muster.Continuous && latest.Status == muster.Removed
 	switch {
-	case latest != nil && at.any() == nil && !again:
+	case latest != nil && at.any() == nil && s.Selection == muster.Continuous:
+		return at.place(Left), nil
+	case latest != nil && at.any() == nil:
 		return at.place(Reached), nil
 	case at.first != nil && (latest == nil || again):
-		return r.withTurn(at.place(NotReached), s, t.Name, now)
+		return r.withTurn(at.place(NotReached), s, t.Name)
 	case at.any() == nil:
 		return Place{}, nil
-	case latest != nil && r.of.skipSucceeded && latest.Status == muster.Succeeded && at.any().joined > latest.UpdatedAt:
-		return at.place(Spared), nil
 	case latest == nil && s.Selection == muster.Snapshot && !isFor(s.Job, at.any().joined):
 		return at.place(JoinedLate), nil
 	}
@@ -170,8 +167,8 @@ func (r Reading) isAhead(j *muster.Job, target int, below *muster.Group, thing m
 	return a > b || a == b && below.Name > current.Name, nil
 }
 
-// withTurn adds to the place of a thing how many come before it, and when it is its turn.
-func (r Reading) withTurn(p Place, s *Standing, thing muster.ThingName, now muster.Instant) (Place, error) {
+// withTurn adds to the place of a thing how many come before it.
+func (r Reading) withTurn(p Place, s *Standing, thing muster.ThingName) (Place, error) {
 	if !s.Status.Active() || s.Over {
 		return p, nil
 	}
@@ -204,14 +201,7 @@ func (r Reading) withTurn(p Place, s *Standing, thing muster.ThingName, now must
 			p.Ahead++
 		}
 	}
-	if s.Waiting || s.Building != "" {
-		return p, nil
-	}
-	pace := rollout.Snapshot{Status: s.Status, Config: s.Config.Rollout, Maximum: r.of.rolloutPerMinute, Pace: s.Rollout.Pace, Counts: s.Counts}
-	p.At = rollout.Turn(now, pace, s.timetable, p.Ahead+1)
-	// A thing that comes up twice, or has the job already, costs no part of the rate.
-	given := s.Counts.Total() == s.Rollout.Pace.Notified
-	last := p.Coverage == JoinWaits || p.Target != nil && s.Rollout.Target < len(s.Targets) && p.Target.ID == s.Targets[s.Rollout.Target].ID
-	p.AtIsExact = p.At != 0 && s.Config.Rollout.Exponential == nil && !p.AtLeast && given && last
+	current := s.Rollout.Target < len(s.Targets) && p.Target != nil && p.Target.ID == s.Targets[s.Rollout.Target].ID
+	p.About = s.Counts.Total() != s.Rollout.Pace.Notified || p.Coverage == NotReached && !current
 	return p, nil
 }

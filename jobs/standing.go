@@ -2,10 +2,10 @@ package jobs
 
 import (
 	"iter"
+	"slices"
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/commit"
-	"github.com/muster-iot/muster/rollout"
 	"github.com/muster-iot/muster/store"
 )
 
@@ -20,12 +20,10 @@ type Reading struct {
 // Read returns a Reading of s.
 func Read(s *Jobs, r store.Reader) Reading { return Reading{r, s} }
 
-// Standing is how a job stands at an instant.
+// Standing is how a job stands.
 type Standing struct {
 	*muster.Job
-	Schedule rollout.State
-	Ends     muster.Instant // its end time; zero without one
-	Counts   muster.Counts
+	Counts muster.Counts
 
 	// Place is that among the jobs which wait for their turn to roll out, from 1; zero if the job does not wait. InLine
 	// is how many wait, and Before are some that roll out, at most othersShown.
@@ -34,8 +32,7 @@ type Standing struct {
 	// Building is the dynamic group that the rollout waits for; empty for none.
 	Building muster.GroupName
 
-	PerMinute int // the rate of the rollout now; rollout.Unlimited is as fast as the service goes
-	timetable rollout.Timetable
+	Maximum int // the server's rate for jobs that set none; zero is as fast as the service goes
 }
 
 // othersShown bounds the jobs that are named as those before another.
@@ -50,7 +47,7 @@ func (r Reading) Job(id muster.JobID) (*muster.Job, error) {
 }
 
 // Standing returns how a job stands, or nil when there is none.
-func (r Reading) Standing(id muster.JobID, now muster.Instant) (*Standing, error) {
+func (r Reading) Standing(id muster.JobID) (*Standing, error) {
 	commit.PrefetchView(r.Reader, func(w *commit.Wants) {
 		w.Record(tables.jobs.Table, string(id))
 		w.Counts(id)
@@ -59,15 +56,10 @@ func (r Reading) Standing(id muster.JobID, now muster.Instant) (*Standing, error
 	if err != nil || j == nil {
 		return nil, err
 	}
-	s := &Standing{Job: j}
-	if s.timetable, err = rollout.Compile(j.Config.Schedule); err != nil {
-		return nil, err
-	}
-	s.Schedule, s.Ends = s.timetable.At(now), s.timetable.End()
+	s := &Standing{Job: j, Maximum: r.of.rolloutPerMinute}
 	if s.Counts, err = store.CountsOf(r, id); err != nil {
 		return nil, err
 	}
-	s.PerMinute = rollout.Rate(j.Config.Rollout, r.of.rolloutPerMinute, j.Rollout.Pace.Step)
 	if j.Waiting {
 		if err := r.addLine(s); err != nil {
 			return nil, err
@@ -148,9 +140,60 @@ func (r Reading) Queue(thing muster.ThingName, ns muster.Namespace) (q muster.Qu
 	return q, found[0], nil
 }
 
-// RetriesLeft returns how many retries an execution of j that ends in status still has.
-func RetriesLeft(j *muster.Job, x muster.Execution) int {
-	return rollout.RetriesLeft(j.Config.Retry, x.Status, x.Retries)
+// targetingMax bounds the rows of jobs by target that are looked at for one thing.
+const targetingMax = 2000
+
+// Unfinished returns the jobs that have a target with one of these ids and may still give things executions, by id.
+func (r Reading) Unfinished(targets []string) ([]muster.JobID, error) {
+	var ids []muster.JobID
+	rows := 0
+	for _, target := range targets {
+		from, to := store.Under(target)
+		for row, err := range tables.byTarget.Scan(r, from, to) {
+			if err != nil {
+				return nil, err
+			}
+			if rows++; rows > targetingMax {
+				break
+			}
+			id := muster.JobID(store.SplitKey(row.Key)[1])
+			j, err := r.Job(id)
+			if err != nil {
+				return nil, err
+			}
+			if j != nil && j.Status.Active() && !j.Over {
+				ids = append(ids, id)
+			}
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids), nil
+}
+
+// namespaceLooks bounds the jobs that Namespaces looks at.
+const namespaceLooks = 500
+
+// Namespaces returns the namespaces of the newest jobs, sorted.
+func (r Reading) Namespaces() ([]muster.Namespace, error) {
+	var all []muster.Namespace
+	n := 0
+	for row, err := range tables.newest.Scan(r, "", "") {
+		if err != nil {
+			return nil, err
+		}
+		j, err := r.Job(muster.JobID(store.SplitKey(row.Key)[1]))
+		if err != nil {
+			return nil, err
+		}
+		if j != nil && !slices.Contains(all, j.Namespace) {
+			all = append(all, j.Namespace)
+		}
+		if n++; n == namespaceLooks {
+			break
+		}
+	}
+	slices.Sort(all)
+	return all, nil
 }
 
 // Remaining yields the things that the rollout of a job has still to reach, in its order; a thing that it comes to twice is
@@ -236,4 +279,47 @@ func (r Reading) captured(j *muster.Job, yield func(muster.ThingName, error) boo
 			return
 		}
 	}
+}
+
+// Times are what the newest executions of a job that have ended took, in milliseconds.
+type Times struct {
+	Sample  int            // how many they rest on; with less than timesMin the rest is zero
+	ToStart muster.Instant // the median from QUEUED to IN_PROGRESS
+	Work90  muster.Instant // nine of ten ended after so long from IN_PROGRESS
+	Work99  muster.Instant // 99 of 100
+}
+
+// timesMax bounds the executions that Times rests on, for each way in which a device ends one, and timesMin is how few
+// say something.
+const (
+	timesMax = 200
+	timesMin = 5
+)
+
+// Times returns what executions of a job took.
+func (r Reading) Times(id muster.JobID) (Times, error) {
+	var starts, works []muster.Instant
+	for _, status := range []muster.Status{muster.Succeeded, muster.Failed} {
+		n := 0
+		for x, err := range r.ExecutionsOfJob(id, status, store.Cursor{}) {
+			if err != nil {
+				return Times{}, err
+			}
+			if x.StartedAt != 0 {
+				starts, works = append(starts, x.StartedAt-x.QueuedAt), append(works, x.UpdatedAt-x.StartedAt)
+			}
+			if n++; n == timesMax {
+				break
+			}
+		}
+	}
+	t := Times{Sample: len(works)}
+	if t.Sample < timesMin {
+		return t, nil
+	}
+	slices.Sort(starts)
+	slices.Sort(works)
+	part := func(of []muster.Instant, percent int) muster.Instant { return of[(len(of)-1)*percent/100] }
+	t.ToStart, t.Work90, t.Work99 = part(starts, 50), part(works, 90), part(works, 99)
+	return t, nil
 }

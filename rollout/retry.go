@@ -49,16 +49,6 @@ func Retry(now muster.Instant, e Ending) (Attempt, bool) {
 	return Attempt{}, false
 }
 
-// RetriesLeft returns how many retries the criteria leave to an execution that has ended in the status s and was itself
-// reached by the retries u.
-func RetriesLeft(criteria []muster.RetryCriterion, s muster.Status, u muster.Retries) int {
-	left := 0
-	for _, c := range criteria {
-		left = max(left, c.Max-used(c.Failure, s, u))
-	}
-	return left
-}
-
 // retriesMax bounds each criterion, and the sum of all criteria of a job.
 const retriesMax = 10
 
