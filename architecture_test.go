@@ -31,7 +31,7 @@ var mayImport = map[string][]string{
 	"limits":     {},
 	"reserve":    {},
 	"turns":      {},
-	"explain":    {"."},
+	"explain":    {".", "rollout"},
 
 	// The store.
 	"store":           {"."},

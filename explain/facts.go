@@ -127,6 +127,8 @@ const (
 	Yes
 )
 
+func (k Known) String() string { return [...]string{"not known", "no", "yes"}[k] }
+
 // Others are what other things took for the job. All but Sample are durations in milliseconds, and zero if too few are known.
 type Others struct {
 	Sample    int            // executions that the figures rest on; zero if there are none
