@@ -132,6 +132,7 @@ var importers = map[string][]string{
 	"github.com/nats-io/nats.go":          {"cluster/natsbus"},
 	"github.com/tidwall/btree":            {"store/memstore", "store/pgstore"},
 	"golang.org/x/sync":                   {"cmd/muster"},
+	"golang.org/x/term":                   {"cmd/muster"},
 }
 
 // clocks are the packages that may read the time; all others are told.
