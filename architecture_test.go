@@ -47,7 +47,7 @@ var mayImport = map[string][]string{
 	"keyuse":    {".", "store"},
 	"audit":     {"."},
 	"diary":     {},
-	"watch":     {".", "commit", "explain", "jobs", "listing", "registry"},
+	"watch":     {".", "commit", "explain", "jobs", "listing", "registry", "rights", "store"},
 
 	// The rooms of the service, from the ground up: an arrow leads down only.
 	"eventlog": {".", "commit", "store"},

@@ -116,12 +116,12 @@ func (r Reading) building(j *muster.Job) (muster.GroupName, error) {
 
 // LatestOn returns the latest execution of a job on a thing as everybody sees it, or nil. An execution of an earlier thing of
 // the name is not one of t, which may be nil.
-func (r Reading) LatestOn(j *muster.Job, thing muster.ThingName, t *muster.Thing, now muster.Instant) (*muster.Execution, error) {
+func (r Reading) LatestOn(j *muster.Job, thing muster.ThingName, t *muster.Thing) (*muster.Execution, error) {
 	x, err := store.LatestOf(r, thing, j.ID)
 	if err != nil || x == nil || t != nil && !t.Had(x) {
 		return nil, err
 	}
-	return fated(x, j, now)
+	return fated(x, j, max(x.UpdatedAt, endOf(j)))
 }
 
 // Queue returns what pends for a thing as devices see it, and the execution that comes first, or nil.

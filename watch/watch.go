@@ -30,6 +30,8 @@ type Options struct {
 	Registry *registry.Registry
 	// Listening tells who is subscribed. Nil: nothing is known of it.
 	Listening Listening
+	// Room reports whether the disk has room for what rollouts write. Nil: it has.
+	Room func() bool
 }
 
 // Watch reads the rooms. Make it with New.
@@ -39,6 +41,9 @@ type Watch struct{ o Options }
 func New(o Options) *Watch {
 	if o.Listening == nil {
 		o.Listening = nobodyKnows{}
+	}
+	if o.Room == nil {
+		o.Room = func() bool { return true }
 	}
 	return &Watch{o: o}
 }
