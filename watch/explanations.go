@@ -12,21 +12,26 @@ import (
 
 // Explain says why a job does not move on a thing, whether or not there is such a job or thing.
 func (w *Watch) Explain(ctx context.Context, thing muster.ThingName, job muster.JobID) (explain.Explanation, error) {
-	var f explain.Facts
-	err := w.view(ctx, func(r store.Reader, now muster.Instant) error {
+	f, err := w.facts(ctx, thing, job)
+	if err != nil {
+		return explain.Explanation{}, err
+	}
+	return explain.Explain(f), nil
+}
+
+// facts reads the facts of a thing and a job.
+func (w *Watch) facts(ctx context.Context, thing muster.ThingName, job muster.JobID) (f explain.Facts, err error) {
+	err = w.view(ctx, func(r store.Reader, now muster.Instant) error {
 		s, err := w.sceneOf(r, job, now)
 		if err == nil {
 			f, err = s.factsOf(thing)
 		}
 		return err
 	})
-	if err != nil {
-		return explain.Explanation{}, err
+	if err == nil {
+		err = w.hear(ctx, []*explain.Facts{&f})
 	}
-	if err := w.hear(ctx, []*explain.Facts{&f}); err != nil {
-		return explain.Explanation{}, err
-	}
-	return explain.Explain(f), nil
+	return f, err
 }
 
 // jobsMax bounds the jobs that a thing is explained of.
@@ -114,12 +119,11 @@ func (w *Watch) view(ctx context.Context, fn func(store.Reader, muster.Instant) 
 	return w.o.Commits.View(ctx, func(r store.Reader) error { return fn(r, w.now()) })
 }
 
-// hear adds to facts who listens. It is asked for what is pending and for things that are connected: nobody else's explanation
-// depends on it.
+// hear adds to facts who listens, if something is pending: no other explanation depends on it.
 func (w *Watch) hear(ctx context.Context, facts []*explain.Facts) error {
 	asked := map[muster.Namespace][]*explain.Facts{}
 	for _, f := range facts {
-		if f.Execution != nil && f.Execution.Status == muster.Queued {
+		if f.Execution != nil && !f.Execution.Status.Terminal() {
 			asked[f.Execution.Namespace] = append(asked[f.Execution.Namespace], f)
 		}
 	}

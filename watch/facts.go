@@ -2,6 +2,7 @@ package watch
 
 import (
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/explain"
 	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/registry"
@@ -63,14 +64,43 @@ func (s *scene) factsOf(thing muster.ThingName) (explain.Facts, error) {
 	if f.Execution == nil || f.Execution.Status.Terminal() {
 		return f, nil
 	}
-	if err := s.addQueue(&f); err != nil {
+	return f, s.addPending(&f, t)
+}
+
+// pendingFacts is factsOf as far as the code of a pending execution depends on it.
+func (s *scene) pendingFacts(thing muster.ThingName) (explain.Facts, error) {
+	f := explain.Facts{Now: s.now, Account: s.w.o.Account, Thing: thing, JobID: s.id, Job: s.job, HasThing: true}
+	var err error
+	if f.Execution, err = s.r.LatestOn(s.standing.Job, thing, nil); err != nil || f.Execution == nil || f.Execution.Status.Terminal() {
 		return f, err
 	}
-	if err := s.addDevice(&f, t); err != nil {
-		return f, err
+	return f, s.addPending(&f, nil)
+}
+
+// addPending adds what the explanation of a pending execution rests on. t is nil if the code is enough.
+func (s *scene) addPending(f *explain.Facts, t *muster.Thing) error {
+	if err := s.addQueue(f); err != nil {
+		return err
 	}
+	if err := s.addDevice(f); err != nil {
+		return err
+	}
+	if t != nil {
+		if err := s.addCredentials(f); err != nil {
+			return err
+		}
+	}
+	var err error
 	f.Others, err = s.othersTook()
-	return f, err
+	return err
+}
+
+// want names what pendingFacts reads.
+func (s *scene) want(w *commit.Wants, thing muster.ThingName) {
+	key := store.QueueKey{Thing: thing, Namespace: s.standing.Namespace}
+	w.Latest(key, s.id)
+	w.Head(key)
+	lookup.WantConnected(w, thing)
 }
 
 // coverages are the states of targets as explain has them.
@@ -129,19 +159,21 @@ func (s *scene) addQueue(f *explain.Facts) error {
 	return nil
 }
 
-// addDevice adds what is known of the device.
-func (s *scene) addDevice(f *explain.Facts, t *muster.Thing) (err error) {
-	d := &f.Device
-	if d.Connectivity, err = s.w.o.Registry.Connected(s.r, t.Name); err != nil {
-		return err
-	}
-	in, err := lookup.GroupsOf(s.r, t.Name)
+// addDevice adds what was seen of the device.
+func (s *scene) addDevice(f *explain.Facts) (err error) {
+	f.Device.Connectivity, err = s.w.o.Registry.Connected(s.r, f.Thing)
+	return err
+}
+
+// addCredentials adds what the device has to get in.
+func (s *scene) addCredentials(f *explain.Facts) error {
+	in, err := lookup.GroupsOf(s.r, f.Thing)
 	if err != nil {
 		return err
 	}
-	credentials, err := rights.CredentialsOf(s.r, t.Name, in, certificatesMax)
+	credentials, err := rights.CredentialsOf(s.r, f.Thing, in, certificatesMax)
 	for _, c := range credentials {
-		d.Certificates = append(d.Certificates, explain.Certificate{ID: c.ID, Status: c.Status, NotAfter: c.NotAfter, Policies: c.Policies})
+		f.Device.Certificates = append(f.Device.Certificates, explain.Certificate{ID: c.ID, Status: c.Status, NotAfter: c.NotAfter, Policies: c.Policies})
 	}
 	return err
 }

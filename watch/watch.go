@@ -35,7 +35,10 @@ type Options struct {
 }
 
 // Watch reads the rooms. Make it with New.
-type Watch struct{ o Options }
+type Watch struct {
+	o       Options
+	surveys surveys
+}
 
 // New returns a Watch on o.
 func New(o Options) *Watch {
