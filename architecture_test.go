@@ -46,8 +46,8 @@ var mayImport = map[string][]string{
 	"tags":      {".", "commit", "integrity", "listing", "store"},
 	"keyuse":    {".", "store"},
 	"audit":     {"."},
-	"diary":     {},
-	"watch":     {".", "commit", "explain", "jobs", "listing", "registry", "rights", "store"},
+	"diary":     {".", "commit", "integrity", "listing", "store"},
+	"watch":     {".", "commit", "diary", "explain", "jobs", "listing", "registry", "rights", "store"},
 
 	// The rooms of the service, from the ground up: an arrow leads down only.
 	"eventlog": {".", "commit", "store"},
@@ -55,7 +55,7 @@ var mayImport = map[string][]string{
 	"catalog":  {".", "commit", "integrity", "listing", "store", "tags"},
 	"registry": {".", "catalog", "commit", "eventlog", "fleetquery", "integrity", "listing", "rights", "store", "tags"},
 	"jobs":     {".", "catalog", "commit", "eventlog", "integrity", "jobdoc", "listing", "registry", "rollout", "store", "tags"},
-	"service":  {".", "catalog", "commit", "eventlog", "integrity", "internal/uuid", "jobs", "keyuse", "listing", "registry", "reserve", "rights", "store", "tags", "transfer", "turns"},
+	"service":  {".", "catalog", "commit", "diary", "eventlog", "integrity", "internal/uuid", "jobs", "keyuse", "listing", "registry", "reserve", "rights", "store", "tags", "transfer", "turns"},
 
 	// What drives them, and what a device may do.
 	"scheduler":   {".", "commit"},

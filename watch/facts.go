@@ -3,6 +3,7 @@ package watch
 import (
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/commit"
+	"github.com/muster-iot/muster/diary"
 	"github.com/muster-iot/muster/explain"
 	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/registry"
@@ -101,6 +102,7 @@ func (s *scene) want(w *commit.Wants, thing muster.ThingName) {
 	w.Latest(key, s.id)
 	w.Head(key)
 	lookup.WantConnected(w, thing)
+	diary.Want(w, thing)
 }
 
 // coverages are the states of targets as explain has them.
@@ -161,8 +163,18 @@ func (s *scene) addQueue(f *explain.Facts) error {
 
 // addDevice adds what was seen of the device.
 func (s *scene) addDevice(f *explain.Facts) (err error) {
-	f.Device.Connectivity, err = s.w.o.Registry.Connected(s.r, f.Thing)
-	return err
+	d := &f.Device
+	if d.Connectivity, err = s.w.o.Registry.Connected(s.r, f.Thing); err != nil {
+		return err
+	}
+	if d.Diary, err = diary.Of(s.r, f.Thing); err != nil {
+		return err
+	}
+	d.DiaryAsOf = s.now.Add(-diary.Behind)
+	if c := d.Connectivity; !c.Connected && c.Reason == muster.UnknownReason && d.Diary.Came.At > d.Diary.Left.At {
+		d.Diary.Left = muster.Departure{At: max(c.At, d.Diary.Came.At), Reason: c.Reason} // its server is gone, and could not say so
+	}
+	return nil
 }
 
 // addCredentials adds what the device has to get in.
