@@ -47,7 +47,7 @@ var mayImport = map[string][]string{
 	"keyuse":    {".", "store"},
 	"audit":     {"."},
 	"diary":     {".", "commit", "integrity", "listing", "store"},
-	"watch":     {".", "commit", "diary", "explain", "jobs", "listing", "registry", "rights", "store"},
+	"watch":     {".", "commit", "diary", "explain", "jobs", "listing", "registry", "rights", "rollout", "store"},
 
 	// The rooms of the service, from the ground up: an arrow leads down only.
 	"eventlog": {".", "commit", "store"},
@@ -84,7 +84,7 @@ var mayImport = map[string][]string{
 	"cluster":              {".", "store"},
 	"cluster/clustertest":  {"cluster"},
 	"cluster/natsbus":      {"cluster", "internal/hostport", "internal/loopback", "internal/secretfile"},
-	"operator":             {".", "flood", "identity", "intake", "internal/apiclient", "internal/jsontext", "internal/respond", "iotpolicy", "sigv4"},
+	"operator":             {".", "flood", "identity", "intake", "internal/apiclient", "internal/jsontext", "internal/respond", "iotpolicy", "sigv4", "watch"},
 	"unserved":             {"gateway", "gateway/topic", "internal/loglimit"},
 	"sessionstore":         {"gateway", "reserve", "store"},
 	"metrics":              {".", "cluster", "commit", "gateway", "gateway/door", "intake", "reserve", "webhook"},

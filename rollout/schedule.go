@@ -52,7 +52,7 @@ func Compile(s muster.Schedule) (Timetable, error) {
 	return t, err
 }
 
-// End returns the end time, or zero without one.
+// End returns the end time, zero without one.
 func (t Timetable) End() muster.Instant { return t.end }
 
 // At returns the state of the schedule at the instant now (jobs-lifecycle.md
