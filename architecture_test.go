@@ -122,7 +122,7 @@ var mayImport = map[string][]string{
 // importers names, for each outside library, the packages that may import it.
 // Tests may import what they like.
 var importers = map[string][]string{
-	"github.com/aws/aws-sdk-go-v2":        {"files/s3store"},
+	"github.com/aws/aws-sdk-go-v2":        {"files/s3store", "internal/awsconfig"},
 	"github.com/cockroachdb/pebble/v2":    {"store/pebblestore"},
 	"github.com/eclipse/paho.golang":      {"device"},
 	"github.com/prometheus/client_golang": {"metrics"},
