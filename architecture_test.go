@@ -31,7 +31,7 @@ var mayImport = map[string][]string{
 	"limits":     {},
 	"reserve":    {},
 	"turns":      {},
-	"explain":    {"."},
+	"explain":    {".", "rollout"},
 
 	// The store.
 	"store":           {"."},
@@ -43,19 +43,19 @@ var mayImport = map[string][]string{
 	"commit":    {".", "reserve", "store", "turns"},
 	"listing":   {".", "commit", "store"},
 	"integrity": {".", "listing", "store"},
-	"tags":      {".", "commit", "integrity", "listing", "store"},
+	"tags":      {".", "audit", "commit", "integrity", "listing", "store"},
 	"keyuse":    {".", "store"},
-	"audit":     {"."},
-	"diary":     {},
-	"watch":     {},
+	"audit":     {".", "commit", "integrity", "internal/excerpt", "listing", "store"},
+	"diary":     {".", "commit", "integrity", "listing", "store"},
+	"watch":     {".", "commit", "diary", "explain", "jobs", "listing", "registry", "rights", "rollout", "store"},
 
 	// The rooms of the service, from the ground up: an arrow leads down only.
-	"eventlog": {".", "commit", "store"},
-	"rights":   {".", "commit", "integrity", "listing", "store", "tags"},
-	"catalog":  {".", "commit", "integrity", "listing", "store", "tags"},
-	"registry": {".", "catalog", "commit", "eventlog", "fleetquery", "integrity", "listing", "rights", "store", "tags"},
-	"jobs":     {".", "catalog", "commit", "eventlog", "integrity", "jobdoc", "listing", "registry", "rollout", "store", "tags"},
-	"service":  {".", "catalog", "commit", "eventlog", "integrity", "internal/uuid", "jobs", "keyuse", "listing", "registry", "reserve", "rights", "store", "tags", "transfer", "turns"},
+	"eventlog": {".", "audit", "commit", "store"},
+	"rights":   {".", "audit", "commit", "integrity", "listing", "store", "tags"},
+	"catalog":  {".", "audit", "commit", "integrity", "listing", "store", "tags"},
+	"registry": {".", "audit", "catalog", "commit", "eventlog", "fleetquery", "integrity", "listing", "rights", "store", "tags"},
+	"jobs":     {".", "audit", "catalog", "commit", "eventlog", "integrity", "jobdoc", "listing", "registry", "rollout", "store", "tags"},
+	"service":  {".", "audit", "catalog", "commit", "diary", "eventlog", "integrity", "internal/uuid", "jobs", "keyuse", "listing", "registry", "reserve", "rights", "store", "tags", "transfer", "turns"},
 
 	// What drives them, and what a device may do.
 	"scheduler":   {".", "commit"},
@@ -72,7 +72,7 @@ var mayImport = map[string][]string{
 	// Edges.
 	"gateway/...":          {"gateway/...", "internal/loglimit", "internal/uuid"}, // has never heard of a job
 	"dataplane":            {".", "gateway", "identity", "intake", "internal/excerpt", "internal/jsontext", "internal/respond", "internal/uuid", "jobs", "limits", "store", "turns"},
-	"awsiot":               {".", "awsiot/foreign", "awsiot/route", "awsiot/wire", "catalog", "fleetquery", "flood", "identity", "identity/ca", "intake", "internal/hostport", "internal/jsontext", "internal/loopback", "internal/respond", "internal/uuid", "iotpolicy", "jobdoc", "jobs", "limits", "listing", "registry", "reserve", "rights", "sigv4", "turns"},
+	"awsiot":               {".", "audit", "awsiot/foreign", "awsiot/route", "awsiot/wire", "catalog", "fleetquery", "flood", "identity", "identity/ca", "intake", "internal/hostport", "internal/jsontext", "internal/loopback", "internal/respond", "internal/uuid", "iotpolicy", "jobdoc", "jobs", "limits", "listing", "registry", "reserve", "rights", "sigv4", "turns"},
 	"awsiot/wire":          {"internal/jsontext"},
 	"awsiot/wire/wiretest": {"awsiot/wire", "internal/wiregen", "internal/wiregen/model"},
 	"awsiot/route":         {"awsiot/wire", "sigv4"},
@@ -84,7 +84,7 @@ var mayImport = map[string][]string{
 	"cluster":              {".", "store"},
 	"cluster/clustertest":  {"cluster"},
 	"cluster/natsbus":      {"cluster", "internal/hostport", "internal/loopback", "internal/secretfile"},
-	"operator":             {".", "flood", "identity", "intake", "internal/apiclient", "internal/jsontext", "internal/respond", "iotpolicy", "sigv4"},
+	"operator":             {".", "flood", "identity", "intake", "internal/apiclient", "internal/jsontext", "internal/respond", "iotpolicy", "sigv4", "watch"},
 	"unserved":             {"gateway", "gateway/topic", "internal/loglimit"},
 	"sessionstore":         {"gateway", "reserve", "store"},
 	"metrics":              {".", "cluster", "commit", "gateway", "gateway/door", "intake", "reserve", "webhook"},

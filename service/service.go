@@ -8,11 +8,14 @@ import (
 	"context"
 	"log/slog"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/catalog"
 	"github.com/muster-iot/muster/commit"
+	"github.com/muster-iot/muster/diary"
 	"github.com/muster-iot/muster/eventlog"
 	"github.com/muster-iot/muster/internal/uuid"
 	"github.com/muster-iot/muster/jobs"
@@ -90,6 +93,8 @@ type Options struct {
 	RolloutPerMinute int
 	// Limits bound what jobs there may be at once; the zero Limits bound nothing.
 	Limits jobs.Limits
+	// Audit says how long audit records are kept, and what is in them. The zero Settings keep none.
+	Audit audit.Settings
 }
 
 // Service is the parts of the service on one store. Make it with New and keep Run
@@ -103,6 +108,8 @@ type Service struct {
 	Registry *registry.Registry
 	Jobs     *jobs.Jobs
 	Tags     *tags.Tags
+	Diary    *diary.Recorder
+	Audit    *audit.Log
 
 	store store.Store
 }
@@ -124,7 +131,7 @@ func New(o Options) *Service {
 	})
 	s.Catalog = catalog.New(s.Commits, o.Account, pages, registry.Lookup{})
 	s.Registry = registry.New(registry.Options{
-		Commits: s.Commits, Account: o.Account, NewID: o.NewID, Process: o.Process, Gone: o.Gone, Pages: pages, Events: s.Events, Rights: s.Rights, Catalog: s.Catalog,
+		Commits: s.Commits, Account: o.Account, NewID: o.NewID, Process: o.Process, Gone: o.Gone, Pages: pages, Events: s.Events, Rights: s.Rights, Catalog: s.Catalog, Diaries: diary.Deleted{},
 		TypeDeletionWait: o.TypeDeletionWait, DynamicGroupsMax: o.DynamicGroupsMax,
 	})
 	s.Jobs = jobs.New(jobs.Options{
@@ -134,6 +141,8 @@ func New(o Options) *Service {
 		RolloutPerMinute: o.RolloutPerMinute, Limits: o.Limits,
 	})
 	s.Tags = tags.New(s.Commits, o.Account, kinds())
+	s.Diary = diary.New(diary.Options{Commits: s.Commits, Things: registry.Lookup{}, Now: o.Now, Pages: pages, Log: o.Log})
+	s.Audit = audit.New(audit.Options{Settings: o.Audit, Store: o.Store, Commits: s.Commits, Pages: pages, Shown: shown(), Log: o.Log})
 	return s
 }
 
@@ -143,6 +152,11 @@ func shared(s store.Store) store.Shared {
 		return shared
 	}
 	return nil
+}
+
+// shown says what audit records show of all tables.
+func shown() []audit.Shown {
+	return slices.Concat(rights.Audited(), catalog.Audited(), registry.Audited(), jobs.Audited(), tags.Audited(), eventlog.Audited())
 }
 
 // kinds returns the kinds of all resources that can have tags.
@@ -171,7 +185,7 @@ func (s *Service) Work(ctx context.Context) (commit.Agenda, error) { return s.Wo
 // true. Several processes that share a store may divide it so; whatever mine says, nothing is done
 // twice.
 func (s *Service) WorkOn(ctx context.Context, mine func(key string) bool) (commit.Agenda, error) {
-	return s.Commits.Work(ctx, mine, s.Jobs, s.Registry, s.Events)
+	return s.Commits.Work(ctx, mine, s.Jobs, s.Registry, s.Events, s.Audit)
 }
 
 // Ready reads from the store and returns its error.

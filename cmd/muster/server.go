@@ -32,6 +32,7 @@ import (
 	"github.com/muster-iot/muster/service"
 	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/turns"
+	"github.com/muster-iot/muster/watch"
 	"github.com/muster-iot/muster/webhook"
 )
 
@@ -60,6 +61,7 @@ type server struct {
 	intake *intake.Intake
 
 	service  *service.Service
+	watch    *watch.Watch
 	timer    *scheduler.Scheduler
 	clock    *scheduler.TestClock // nil: real time
 	disk     *diskstore.Store     // nil: job files are elsewhere
@@ -133,7 +135,7 @@ func (s *server) run(ctx context.Context, up func(datafolder.Ready)) error {
 			})
 		}}),
 		s.joined(outside),
-		append(s.sinks(), s.presence.Run), // they report to the service what they delivered and which devices are connected
+		append(s.sinks(), s.presence.Run, s.service.Diary.Run), // they report to the service what they delivered and what was seen of devices
 		stage{s.service.Run},
 		stage{s.notifier.Run},
 		stage{s.gateway.Run},
