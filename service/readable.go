@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/muster-iot/muster/catalog"
+	"github.com/muster-iot/muster/diary"
 	"github.com/muster-iot/muster/eventlog"
 	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/keyuse"
@@ -18,7 +19,7 @@ import (
 // Tables are the tables of all records of the service.
 func Tables() []store.Checker {
 	return slices.Concat(
-		registry.Tables(), rights.Tables(), catalog.Tables(), jobs.Tables(), eventlog.Tables(), tags.Tables(), keyuse.Tables(),
+		registry.Tables(), rights.Tables(), catalog.Tables(), jobs.Tables(), eventlog.Tables(), diary.Tables(), tags.Tables(), keyuse.Tables(),
 		transfer.Tables(), []store.Checker{store.Settings, store.Tallies, migrations},
 	)
 }

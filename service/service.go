@@ -13,6 +13,7 @@ import (
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/catalog"
 	"github.com/muster-iot/muster/commit"
+	"github.com/muster-iot/muster/diary"
 	"github.com/muster-iot/muster/eventlog"
 	"github.com/muster-iot/muster/internal/uuid"
 	"github.com/muster-iot/muster/jobs"
@@ -103,6 +104,7 @@ type Service struct {
 	Registry *registry.Registry
 	Jobs     *jobs.Jobs
 	Tags     *tags.Tags
+	Diary    *diary.Recorder
 
 	store store.Store
 }
@@ -124,7 +126,7 @@ func New(o Options) *Service {
 	})
 	s.Catalog = catalog.New(s.Commits, o.Account, pages, registry.Lookup{})
 	s.Registry = registry.New(registry.Options{
-		Commits: s.Commits, Account: o.Account, NewID: o.NewID, Process: o.Process, Gone: o.Gone, Pages: pages, Events: s.Events, Rights: s.Rights, Catalog: s.Catalog,
+		Commits: s.Commits, Account: o.Account, NewID: o.NewID, Process: o.Process, Gone: o.Gone, Pages: pages, Events: s.Events, Rights: s.Rights, Catalog: s.Catalog, Diaries: diary.Deleted{},
 		TypeDeletionWait: o.TypeDeletionWait, DynamicGroupsMax: o.DynamicGroupsMax,
 	})
 	s.Jobs = jobs.New(jobs.Options{
@@ -134,6 +136,7 @@ func New(o Options) *Service {
 		RolloutPerMinute: o.RolloutPerMinute, Limits: o.Limits,
 	})
 	s.Tags = tags.New(s.Commits, o.Account, kinds())
+	s.Diary = diary.New(diary.Options{Commits: s.Commits, Things: registry.Lookup{}, Now: o.Now, Pages: pages, Log: o.Log})
 	return s
 }
 
