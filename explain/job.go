@@ -267,7 +267,7 @@ func sayJobInLine(m *matter, e *Explanation) {
 		e.fact(fmt.Sprintf("before it, %d", i+1), string(before))
 	}
 	if len(line.Before) > 0 {
-		e.help("see the job before it", "aws", "iot", "describe-job", "--job-id", string(line.Before[0]))
+		e.help("see why the job before it does not end", "muster", "explain", "--job", string(line.Before[0]))
 	}
 }
 
