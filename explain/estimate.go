@@ -13,16 +13,20 @@ const (
 	minutesMax = 50_000 // minutes of a rate that grows
 )
 
-// given returns when, after now, the rollout gives the thing the job, and whether that is only likely: it is not if the rate is constant and
-// what is ahead was counted. The instant is zero if it cannot be told.
+// given returns when, after now, the rollout gives the thing the job, and whether that is only likely: it is not if the rate is
+// constant and what is ahead was counted. The instant is zero if it cannot be told, or is now.
 func (m *matter) given() (at muster.Instant, likely bool) {
 	switch {
 	case m.rate() == rollout.Unlimited || m.Target.AtLeast:
-		return 0, false
 	case m.job.Config.Rollout.Exponential != nil:
-		return m.growing(), true
+		at, likely = m.growing(), true
+	default:
+		at, likely = m.played(), m.Target.About
 	}
-	return m.played(), m.Target.About
+	if at <= m.Now {
+		return 0, false
+	}
+	return at, likely
 }
 
 // played plays the steps of a rollout at a constant rate until the thing's turn.
@@ -34,9 +38,6 @@ func (m *matter) played() muster.Instant {
 		s.Schedule = m.times.At(at)
 		d := rollout.Plan(at, s)
 		if d.Queue > left {
-			if at <= m.Now {
-				return 0 // it is being given the job
-			}
 			return at
 		}
 		left -= d.Queue

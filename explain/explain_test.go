@@ -20,6 +20,9 @@ var update = flag.Bool("update", false, "write the golden files")
 // now is an instant of tests: a Saturday.
 var now = muster.At(time.Date(2026, 11, 28, 8, 29, 22, 0, time.UTC))
 
+// certificate is the id of one.
+const certificate = "5c1d9aa3b0e4f6875c1d9aa3b0e4f6875c1d9aa3b0e4f6875c1d9aa3b0e4f687"
+
 func ago(d time.Duration) muster.Instant { return now.Add(-d) }
 
 // ready returns facts of a thing whose device is connected and listens, and a job that rolls out and has not reached it.
@@ -34,7 +37,7 @@ func ready() Facts {
 		}},
 		Target: Target{State: NotReached, Group: "hall", Ahead: 12},
 		Device: Device{
-			Certificates: []Certificate{{ID: "5c1d9aa3b0", Status: muster.CertificateActive, Policies: []string{"devices"}}},
+			Certificates: []Certificate{{ID: certificate, Status: muster.CertificateActive, Policies: []string{"devices"}}},
 			Connectivity: muster.Connectivity{Connected: true, At: ago(2 * time.Hour)},
 			Diary:        muster.Diary{Came: muster.Arrival{At: ago(2 * time.Hour)}},
 			DiaryAsOf:    ago(2 * time.Second), Listens: Yes,
@@ -241,7 +244,7 @@ var situations = []struct {
 	{"refused to connect", Refused, muster.Queued, func(f *Facts) {
 		away(f)
 		f.Device.Certificates[0].Status = muster.CertificateInactive
-		f.Device.Diary.Refused = muster.ConnectRefusal{At: ago(time.Minute), AsClientID: true, Why: "the certificate is INACTIVE", Certificate: "5c1d9aa3b0", Count: 9}
+		f.Device.Diary.Refused = muster.ConnectRefusal{At: ago(time.Minute), AsClientID: true, Why: "the certificate is INACTIVE", Certificate: certificate, Count: 9}
 	}},
 	{"refused to report", Refused, muster.InProgress, func(f *Facts) {
 		f.Device.Diary.Denied = muster.Denial{At: ago(time.Minute), Action: "iot:Publish", Resource: "topic/$aws/things/pump-7/jobs/fw/update", Count: 2}

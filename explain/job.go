@@ -53,9 +53,9 @@ func sayEnded(m *matter, e *Explanation) {
 	case muster.TimedOut:
 		e.Say = fmt.Sprintf("%s did not report in time, so its execution of %s TIMED_OUT at %s.", m.Thing, m.JobID, when)
 	case muster.Canceled:
-		e.Say = fmt.Sprintf("The execution of %s on %s was CANCELED at %s%s.", m.JobID, m.Thing, when, m.canceledBy(x))
+		e.Say = fmt.Sprintf("%s on %s was CANCELED at %s%s.", m.JobID, m.Thing, when, m.canceledBy(x))
 	case muster.Removed:
-		e.Say = fmt.Sprintf("The execution of %s on %s was REMOVED at %s, when it left the last target or was deleted.", m.JobID, m.Thing, when)
+		e.Say = fmt.Sprintf("%s on %s was REMOVED at %s, when the thing left the last target or was deleted.", m.JobID, m.Thing, when)
 	default:
 		e.Say = fmt.Sprintf("%s reported %s for %s at %s%s.", m.Thing, x.Status, m.JobID, when, said(x.Details))
 	}
@@ -144,9 +144,11 @@ func sayJobOver(m *matter, e *Explanation) {
 	case j.Status == muster.JobCanceled:
 		e.Say = fmt.Sprintf("%s, which was cancelled at %s.", has, m.when(j.UpdatedAt))
 	default:
-		end, _ := rollout.ParseTime(j.Config.Schedule.EndTime)
-		e.Since = end
-		e.Say = fmt.Sprintf("%s, whose end time was %s.", has, m.when(end))
+		e.Say = has + ", whose end time has come."
+		if end := m.endTime(); end != 0 && end <= m.Now {
+			e.Since = end
+			e.Say = fmt.Sprintf("%s, whose end time was %s.", has, m.when(end))
+		}
 	}
 	if j.Comment != "" {
 		e.fact("comment", j.Comment)
@@ -266,7 +268,7 @@ func (m *matter) waitingToJoin() bool {
 }
 
 func sayWaitingToJoin(m *matter, e *Explanation) {
-	e.Say = fmt.Sprintf("%s joined a target of %s, which is given to late joiners at its rate: %s.", m.Thing, m.JobID, m.aheadWords())
+	e.Say = fmt.Sprintf("%s joined late and waits for the rate of %s: %s.", m.Thing, m.JobID, m.aheadWords())
 	e.Since = m.Target.JoinedAt
 	sayRate(m, e)
 }
@@ -290,15 +292,17 @@ func (m *matter) aheadWords() string {
 
 // before says how many things are ahead.
 func before(t Target) string {
+	how := ""
 	switch {
 	case t.AtLeast:
-		return fmt.Sprintf("at least %d things are", t.Ahead)
+		how = "at least "
 	case t.About:
-		return fmt.Sprintf("about %d things are", t.Ahead)
-	case t.Ahead == 1:
-		return "one thing is"
+		how = "about "
 	}
-	return fmt.Sprintf("%d things are", t.Ahead)
+	if t.Ahead == 1 {
+		return how + "one thing is"
+	}
+	return fmt.Sprintf("%s%d things are", how, t.Ahead)
 }
 
 // rate returns the present rate of the rollout, in executions a minute.
@@ -358,16 +362,32 @@ func (m *matter) opening() string {
 
 // opens returns when the next window opens; zero for never.
 func (m *matter) opens() muster.Instant {
-	for _, at := range m.times.Upcoming(m.Now, 1) {
-		return at
+	if next := m.times.Upcoming(m.Now, 1); len(next) > 0 {
+		return next[0]
+	}
+	if m.schedule.Phase == rollout.Closed && m.schedule.Next != m.endTime() {
+		return m.schedule.Next // years from now
 	}
 	return 0
 }
 
+// endTime returns the end time of the job; zero if it has none.
+func (m *matter) endTime() muster.Instant {
+	end, err := rollout.ParseTime(m.job.Config.Schedule.EndTime)
+	if err != nil {
+		return 0
+	}
+	return end
+}
+
 func sayOpening(m *matter, e *Explanation) {
-	e.Next = Next{At: m.opens(), Say: "a window opens"}
-	if e.Next.At == 0 {
-		e.Next = Next{At: m.schedule.Next, Say: "the job comes to its end time"}
+	switch opens, end := m.opens(), m.endTime(); {
+	case opens != 0:
+		e.Next = Next{At: opens, Say: "a window opens"}
+	case end > m.Now:
+		e.Next = Next{At: end, Say: "the job comes to its end time"}
+	default:
+		e.Next.Say = "never, unless the job is cancelled and made anew"
 	}
 	e.help("see the windows", "aws", "iot", "describe-job", "--job-id", string(m.JobID))
 }

@@ -32,7 +32,6 @@ func sayLinkExpired(m *matter, e *Explanation) {
 	e.Say = fmt.Sprintf("%s has worked on %s since %s, and the URLs that it was given expired at %s.", m.Thing, m.JobID, m.when(m.pending.StartedAt), m.when(at))
 	e.Since = at
 	e.Next.Say = "when it asks again, it is given new ones"
-	sayDeadline(m, e)
 	e.fact("URLs were signed", instant(m.pending.PresignedAt))
 	e.fact("URLs last", duration(at-m.pending.PresignedAt))
 	factsOfExecution(m, e, m.pending)
@@ -68,7 +67,6 @@ func saySilent(m *matter, e *Explanation) {
 		e.fact("99 of 100 others reported again within", duration(m.Others.Silence99))
 	}
 	factsOfExecution(m, e, m.pending)
-	sayDeadline(m, e)
 	if m.pending.Deadline() == 0 && m.job.Config.TimeoutMinutes == 0 {
 		e.help("set a time-out for those that start from now on", "aws", "iot", "update-job", "--job-id", string(m.JobID), "--timeout-config", "inProgressTimeoutInMinutes=60")
 	}
@@ -99,7 +97,6 @@ func sayWorking(m *matter, e *Explanation) {
 		e.fact("others looked at", strconv.Itoa(o.Sample))
 	}
 	factsOfExecution(m, e, x)
-	sayDeadline(m, e)
 	e.help("see the execution", "aws", "iot", "describe-job-execution", "--job-id", string(m.JobID), "--thing-name", string(m.Thing))
 	helpTakeBack(m, e)
 }
@@ -108,7 +105,7 @@ func sayWorking(m *matter, e *Explanation) {
 func sayDeadline(m *matter, e *Explanation) {
 	say := "no time-out is set, so it may stay for ever"
 	if at := m.pending.Deadline(); at != 0 {
-		e.Next.At = at
+		e.Next.At, e.Next.Estimate = at, false
 		say = "TIMED_OUT unless it reports before " + m.when(at)
 		if at == m.pending.JobDeadline {
 			say = "TIMED_OUT unless it ends before " + m.when(at)

@@ -116,12 +116,12 @@ func (r Reading) building(j *muster.Job) (muster.GroupName, error) {
 
 // LatestOn returns the latest execution of a job on a thing as everybody sees it, or nil. An execution of an earlier thing of
 // the name is not one of t, which may be nil.
-func (r Reading) LatestOn(j *muster.Job, thing muster.ThingName, t *muster.Thing, now muster.Instant) (*muster.Execution, error) {
+func (r Reading) LatestOn(j *muster.Job, thing muster.ThingName, t *muster.Thing) (*muster.Execution, error) {
 	x, err := store.LatestOf(r, thing, j.ID)
 	if err != nil || x == nil || t != nil && !t.Had(x) {
 		return nil, err
 	}
-	return fated(x, j, now)
+	return fated(x, j, max(x.UpdatedAt, endOf(j)))
 }
 
 // Queue returns what pends for a thing as devices see it, and the execution that comes first, or nil.
@@ -197,12 +197,47 @@ func (r Reading) Namespaces() ([]muster.Namespace, error) {
 }
 
 // Remaining yields the things that the rollout of a job has still to reach, in its order; a thing that it comes to twice is
-// there twice. It ends after an error.
+// there twice. Where a rollout that has come to its end time was is not known: then it yields all. It ends after an error.
 func (r Reading) Remaining(j *muster.Job) iter.Seq2[muster.ThingName, error] {
-	if j.Rollout.Done {
+	switch {
+	case j.Over:
+		return r.membersFrom(j, muster.Rollout{})
+	case j.Rollout.Done:
 		return func(func(muster.ThingName, error) bool) {}
 	}
 	return r.membersFrom(j, j.Rollout)
+}
+
+// Waiter is a thing that waits to be given a continuous job: it came under a target, or its execution has ended and is
+// retried in a window.
+type Waiter struct {
+	Thing muster.ThingName
+	Retry bool
+}
+
+// Waiting yields the things that wait to be given a continuous job. It ends after an error.
+func (r Reading) Waiting(j *muster.Job) iter.Seq2[Waiter, error] {
+	return func(yield func(Waiter, error) bool) {
+		from, to := store.Under(string(j.ID))
+		for row, err := range tables.joining.Scan(r, from, to) {
+			if err != nil {
+				yield(Waiter{}, err)
+				return
+			}
+			if !yield(Waiter{Thing: nameOf(row)}, nil) {
+				return
+			}
+		}
+		for row, err := range tables.deferred.Scan(r, from, to) {
+			if err != nil {
+				yield(Waiter{}, err)
+				return
+			}
+			if row.Value.ThingID == "" && !yield(Waiter{nameOf(row), !row.Value.Join}, nil) {
+				return
+			}
+		}
+	}
 }
 
 // membersFrom yields the things that j is for, from a place in its targets on.

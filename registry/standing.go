@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/fleetquery"
 	"github.com/muster-iot/muster/store"
 )
@@ -14,6 +15,11 @@ import (
 // is not indexed.
 func (s *Registry) Connected(r store.Reader, name muster.ThingName) (muster.Connectivity, error) {
 	return s.connections.shown(r, name)
+}
+
+// WantConnected names what Connected reads.
+func (Lookup) WantConnected(w *commit.Wants, name muster.ThingName) {
+	w.Record(tables.connections.Table, string(name))
 }
 
 // Outside is why a thing is not in a dynamic group: the first term of the query on which it fails, and what the thing has in

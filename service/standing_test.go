@@ -28,7 +28,7 @@ func (env *env) place(thing muster.ThingName) jobs.Place {
 		if err != nil {
 			return err
 		}
-		latest, err := r.LatestOn(s.Job, thing, t, env.clock())
+		latest, err := r.LatestOn(s.Job, thing, t)
 		if err == nil {
 			p, err = r.Place(s, t, latest)
 		}

@@ -30,15 +30,23 @@ type Options struct {
 	Registry *registry.Registry
 	// Listening tells who is subscribed. Nil: nothing is known of it.
 	Listening Listening
+	// Room reports whether the disk has room for what rollouts write. Nil: it has.
+	Room func() bool
 }
 
 // Watch reads the rooms. Make it with New.
-type Watch struct{ o Options }
+type Watch struct {
+	o       Options
+	surveys surveys
+}
 
 // New returns a Watch on o.
 func New(o Options) *Watch {
 	if o.Listening == nil {
 		o.Listening = nobodyKnows{}
+	}
+	if o.Room == nil {
+		o.Room = func() bool { return true }
 	}
 	return &Watch{o: o}
 }
