@@ -92,10 +92,10 @@ const cutMark = "…"
 
 func sayRefused(m *matter, e *Explanation) {
 	e.AsOf = m.Device.DiaryAsOf
-	e.Next.Say = "when it is allowed that, and tries again"
+	e.Next.Say = "when that is allowed, and it tries again"
 	if m.connectRefused() {
 		r := m.Device.Diary.Refused
-		e.Say = fmt.Sprintf("%s was refused at %s when it wanted to connect: %s.", m.Thing, m.when(r.At), excerpt(r.Why, 10))
+		e.Say = fmt.Sprintf("%s was refused a connection at %s: %s.", m.Thing, m.when(r.At), excerpt(r.Why, 10))
 		e.Since = r.At
 		e.fact("refused", times(r.Count))
 		if r.AsClientID {
@@ -288,16 +288,16 @@ func isThrottled(code string) bool {
 
 func sayAsksWrongly(m *matter, e *Explanation) {
 	f := m.Device.Diary.Failed
-	e.Say = fmt.Sprintf("%s asks wrongly: its last %s, at %s, failed with %s%s.", m.Thing, f.Operation, m.when(f.At), excerpt(f.Code, 1), inARow(f.Count))
-	e.Next.Say = "when it asks rightly"
+	e.Say = fmt.Sprintf("The last %s of %s, at %s, failed with %s%s.", f.Operation, m.Thing, m.when(f.At), excerpt(f.Code, 1), inARow(f.Count))
+	e.Next.Say = "when a request of it succeeds"
 	sayFailing(m, e)
 	e.help("see the execution as it is", "aws", "iot", "describe-job-execution", "--job-id", string(m.JobID), "--thing-name", string(m.Thing))
 }
 
 func sayThrottled(m *matter, e *Explanation) {
 	f := m.Device.Diary.Failed
-	e.Say = fmt.Sprintf("%s was throttled: its last %s, at %s, was more than the limits allow%s.", m.Thing, f.Operation, m.when(f.At), inARow(f.Count))
-	e.Next = Next{Say: "a second after the last request, when it asks again", Estimate: true}
+	e.Say = fmt.Sprintf("%s was throttled: its last %s, at %s, exceeded the limits%s.", m.Thing, f.Operation, m.when(f.At), inARow(f.Count))
+	e.Next = Next{Say: "when it asks again, from a second after its last request on", Estimate: true}
 	if at := f.At + 1000; at > m.Now {
 		e.Next.At = at
 	}
@@ -390,7 +390,7 @@ func helpTakeBack(m *matter, e *Explanation) {
 	if m.inProgress() {
 		take = append(take, "--force")
 	}
-	e.help("take the job back", take...)
+	e.help("cancel it on this thing", take...)
 }
 
 func helpPolicies(m *matter, e *Explanation, id muster.CertificateID) {

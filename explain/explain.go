@@ -40,7 +40,7 @@ var table = []row{
 	{NeverConnected, "the device was never seen", (*matter).neverConnected, sayNeverConnected},
 	{Offline, "the device is offline", (*matter).offline, sayOffline},
 	{NotListening, "the device is connected and does not listen", (*matter).notListening, sayNotListening},
-	{AsksWrongly, "the device asks wrongly", (*matter).asksWrongly, sayAsksWrongly},
+	{AsksWrongly, "requests of the device fail", (*matter).asksWrongly, sayAsksWrongly},
 	{Throttled, "the device was throttled", (*matter).throttled, sayThrottled},
 	{Told, "the device has not started it", (*matter).queued, sayTold},
 	{LinkExpired, "its URLs have expired", (*matter).linkExpired, sayLinkExpired},

@@ -23,7 +23,7 @@ func sayNoThing(m *matter, e *Explanation) {
 func (m *matter) noJob() bool { return m.Job == nil }
 
 func sayNoJob(m *matter, e *Explanation) {
-	e.Say = fmt.Sprintf("There is no job %s, so %s waits for nothing of that name.", m.JobID, m.Thing)
+	e.Say = fmt.Sprintf("There is no job %s for %s to run.", m.JobID, m.Thing)
 	e.Next.Say = "when a job of this name is made"
 	e.help("see which jobs there are", "aws", "iot", "list-jobs")
 	e.help("see what the thing has", "aws", "iot", "list-job-executions-for-thing", "--thing-name", string(m.Thing))
@@ -172,8 +172,8 @@ func sayNotInTargets(m *matter, e *Explanation) {
 		if t.JoinedAt != 0 {
 			joined += " at " + m.when(t.JoinedAt)
 		}
-		e.Say = fmt.Sprintf("%s, after the rollout of %s began, and a SNAPSHOT leaves out who joins later.", joined, m.JobID)
-		e.Next.Say = "never; a new job, or one that is CONTINUOUS, would reach it"
+		e.Say = fmt.Sprintf("%s, after the rollout of %s began, and a SNAPSHOT job leaves out things that join later.", joined, m.JobID)
+		e.Next.Say = "never; a new job would reach it, or a CONTINUOUS one"
 	case t.State == LeftTargets:
 		e.Say = fmt.Sprintf("%s has left the last target of %s.", m.Thing, m.JobID)
 	case t.Fails != "":
@@ -238,10 +238,10 @@ func sayGroupBuilding(m *matter, e *Explanation) {
 func (m *matter) jobInLine() bool { return m.waits() && m.job.Waiting && !m.job.Hides() }
 
 func sayJobInLine(m *matter, e *Explanation) {
-	e.Say = fmt.Sprintf("%s waits for %s, which has to wait itself, since as many jobs roll out as may.", m.Thing, m.JobID)
+	e.Say = fmt.Sprintf("%s waits for %s, which is in line itself, since the limit of concurrent rollouts is reached.", m.Thing, m.JobID)
 	line := m.Job.Line
 	if line.Place > 0 {
-		e.Say = fmt.Sprintf("%s waits for %s, which is %d of %d in line: as many jobs roll out as may.", m.Thing, m.JobID, line.Place, line.Of)
+		e.Say = fmt.Sprintf("%s waits for %s, which is number %d of %d in line, since the limit of concurrent rollouts is reached.", m.Thing, m.JobID, line.Place, line.Of)
 	}
 	e.Next.Say = "when a job before it has rolled out or ended"
 	for i, before := range line.Before[:min(3, len(line.Before))] {

@@ -85,7 +85,7 @@ func sayWorking(m *matter, e *Explanation) {
 	e.Since = x.StartedAt
 	e.Say = fmt.Sprintf("%s has worked on %s since %s", m.Thing, m.JobID, m.when(x.StartedAt))
 	if x.UpdatedAt != x.StartedAt || len(x.Details) > 0 {
-		e.Say += fmt.Sprintf(", and reported last at %s%s", m.when(x.UpdatedAt), said(x.Details))
+		e.Say += fmt.Sprintf(", and last reported at %s%s", m.when(x.UpdatedAt), said(x.Details))
 	}
 	e.Say += "."
 	if o := m.Others; o.Work90 > 0 {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/commit"
+	"github.com/muster-iot/muster/diary"
 	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/registry"
 	"github.com/muster-iot/muster/rights"
@@ -171,12 +172,16 @@ func (w *Watch) sightOf(r jobs.Reading, q TimelineQuery, after *place) (s sight,
 	commit.PrefetchView(r.Reader, func(want *commit.Wants) {
 		lookup.WantThing(want, q.Thing)
 		want.OfThing(q.Thing)
+		diary.Want(want, q.Thing)
 	})
 	t, err := lookup.ExistingThing(r, q.Thing)
 	if err != nil {
 		return s, err
 	}
 	if s.connection, err = w.o.Registry.Connected(r, q.Thing); err != nil {
+		return s, err
+	}
+	if s.diary, err = diary.Of(r, q.Thing); err != nil {
 		return s, err
 	}
 	var latest *jobs.Past
