@@ -56,6 +56,9 @@ func newTimelines(t *testing.T, change ...func(*Config)) *timelines {
 
 func (s *timelines) call(method, path string, body, answer any) {
 	s.t.Helper()
+	for len(s.log) > 0 { // else the server waits for somebody to read it
+		<-s.log
+	}
 	if err := s.api.Call(s.t.Context(), method, path, body, answer); err != nil {
 		s.t.Fatalf("%s %s: %v", method, path, err)
 	}
