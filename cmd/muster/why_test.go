@@ -156,17 +156,17 @@ func TestWhyTheJobDoesNotReachAThing(t *testing.T) {
 	s.call("PUT", "/jobs/over/cancel", object{}, nil)
 	s.because(explain.JobOver, "m3", "over")
 
-	s.job("later", thingOf("lamp"), object{"schedulingConfig": object{"startTime": "2030-01-01 01:00"}})
+	s.job("later", thingOf("lamp"), object{"schedulingConfig": object{"startTime": "2030-01-01 02:00"}})
 	s.because(explain.JobScheduled, "lamp", "later")
 
 	s.group("night")
-	s.job("nightly", groupOf("night"), object{"targetSelection": "CONTINUOUS", "schedulingConfig": object{"maintenanceWindows": []object{{"startTime": "cron(0 2 * * ? *)", "durationInMinutes": 60}}},
+	s.job("nightly", groupOf("night"), object{"targetSelection": "CONTINUOUS", "schedulingConfig": object{"maintenanceWindows": []object{{"startTime": "cron(0 4 * * ? *)", "durationInMinutes": 60}}},
 		"jobExecutionsRetryConfig": object{"criteriaList": []object{{"failureType": "FAILED", "numberOfRetries": 2}}}})
 	s.things("", "n1")
 	s.call("PUT", "/thing-groups/addThingToThingGroup", object{"thingGroupName": "night", "thingName": "n1"}, nil)
 	s.because(explain.WindowClosed, "n1", "nightly")
 	s.next("n1")
-	s.call("POST", "/muster/v1/clock", object{"set": "2030-01-01T03:30:00Z"}, nil)
+	s.call("POST", "/muster/v1/clock", object{"set": "2030-01-01T05:30:00Z"}, nil)
 	s.report("n1", "nightly", object{"status": "FAILED"})
 	s.because(explain.RetryWaits, "n1", "nightly")
 
