@@ -176,6 +176,14 @@ var situations = []struct {
 		f.Job.Building = Building{Group: "canaries", Looked: 430, Of: 1000, Since: ago(43 * time.Second)}
 	}},
 	{"a group is built, it is not known which", GroupBuilding, 0, func(f *Facts) { f.Job.Rollout.Held = true }},
+	{"a group is built, and the thing may be in it", GroupBuilding, 0, func(f *Facts) {
+		f.Target = Target{}
+		f.Job.Building = Building{Group: "canaries"}
+	}},
+	{"joined before the group is built", GroupBuilding, 0, func(f *Facts) {
+		f.Job.Rollout.Held = true
+		f.Target = Target{State: JoinedLate, Group: "hall", JoinedAt: ago(time.Minute)}
+	}},
 	{"in line", JobInLine, 0, func(f *Facts) {
 		f.Job.Waiting, f.Job.Line = true, Line{Place: 2, Of: 3, Before: []muster.JobID{"cfg-1", "cfg-2"}}
 	}},
@@ -307,6 +315,11 @@ var situations = []struct {
 		f.Device.Diary.Asked = muster.Request{At: ago(9 * time.Minute), Operation: "GetPendingJobExecutions"}
 	}},
 	{"not known to be told", Told, muster.Queued, nil},
+	{"asks over HTTPS", Told, muster.Queued, func(f *Facts) {
+		stranger(f)
+		f.Device.Diary.HTTPS = ago(9 * time.Minute)
+		f.Execution.QueuedAt = ago(8 * time.Minute)
+	}},
 	{"nobody knows who listens", Told, muster.Queued, func(f *Facts) { away(f); f.Device.Listens = NotKnown }},
 
 	{"the link expired", LinkExpired, muster.InProgress, func(f *Facts) {
