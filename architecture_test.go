@@ -43,19 +43,19 @@ var mayImport = map[string][]string{
 	"commit":    {".", "reserve", "store", "turns"},
 	"listing":   {".", "commit", "store"},
 	"integrity": {".", "listing", "store"},
-	"tags":      {".", "commit", "integrity", "listing", "store"},
+	"tags":      {".", "audit", "commit", "integrity", "listing", "store"},
 	"keyuse":    {".", "store"},
-	"audit":     {"."},
+	"audit":     {".", "commit", "integrity", "internal/excerpt", "listing", "store"},
 	"diary":     {".", "commit", "integrity", "listing", "store"},
 	"watch":     {".", "commit", "diary", "explain", "jobs", "listing", "registry", "rights", "rollout", "store"},
 
 	// The rooms of the service, from the ground up: an arrow leads down only.
-	"eventlog": {".", "commit", "store"},
-	"rights":   {".", "commit", "integrity", "listing", "store", "tags"},
-	"catalog":  {".", "commit", "integrity", "listing", "store", "tags"},
-	"registry": {".", "catalog", "commit", "eventlog", "fleetquery", "integrity", "listing", "rights", "store", "tags"},
-	"jobs":     {".", "catalog", "commit", "eventlog", "integrity", "jobdoc", "listing", "registry", "rollout", "store", "tags"},
-	"service":  {".", "catalog", "commit", "diary", "eventlog", "integrity", "internal/uuid", "jobs", "keyuse", "listing", "registry", "reserve", "rights", "store", "tags", "transfer", "turns"},
+	"eventlog": {".", "audit", "commit", "store"},
+	"rights":   {".", "audit", "commit", "integrity", "listing", "store", "tags"},
+	"catalog":  {".", "audit", "commit", "integrity", "listing", "store", "tags"},
+	"registry": {".", "audit", "catalog", "commit", "eventlog", "fleetquery", "integrity", "listing", "rights", "store", "tags"},
+	"jobs":     {".", "audit", "catalog", "commit", "eventlog", "integrity", "jobdoc", "listing", "registry", "rollout", "store", "tags"},
+	"service":  {".", "audit", "catalog", "commit", "diary", "eventlog", "integrity", "internal/uuid", "jobs", "keyuse", "listing", "registry", "reserve", "rights", "store", "tags", "transfer", "turns"},
 
 	// What drives them, and what a device may do.
 	"scheduler":   {".", "commit"},
@@ -72,7 +72,7 @@ var mayImport = map[string][]string{
 	// Edges.
 	"gateway/...":          {"gateway/...", "internal/loglimit", "internal/uuid"}, // has never heard of a job
 	"dataplane":            {".", "gateway", "identity", "intake", "internal/excerpt", "internal/jsontext", "internal/respond", "internal/uuid", "jobs", "limits", "store", "turns"},
-	"awsiot":               {".", "awsiot/foreign", "awsiot/route", "awsiot/wire", "catalog", "fleetquery", "flood", "identity", "identity/ca", "intake", "internal/hostport", "internal/jsontext", "internal/loopback", "internal/respond", "internal/uuid", "iotpolicy", "jobdoc", "jobs", "limits", "listing", "registry", "reserve", "rights", "sigv4", "turns"},
+	"awsiot":               {".", "audit", "awsiot/foreign", "awsiot/route", "awsiot/wire", "catalog", "fleetquery", "flood", "identity", "identity/ca", "intake", "internal/hostport", "internal/jsontext", "internal/loopback", "internal/respond", "internal/uuid", "iotpolicy", "jobdoc", "jobs", "limits", "listing", "registry", "reserve", "rights", "sigv4", "turns"},
 	"awsiot/wire":          {"internal/jsontext"},
 	"awsiot/wire/wiretest": {"awsiot/wire", "internal/wiregen", "internal/wiregen/model"},
 	"awsiot/route":         {"awsiot/wire", "sigv4"},
@@ -122,7 +122,7 @@ var mayImport = map[string][]string{
 // importers names, for each outside library, the packages that may import it.
 // Tests may import what they like.
 var importers = map[string][]string{
-	"github.com/aws/aws-sdk-go-v2":        {"files/s3store"},
+	"github.com/aws/aws-sdk-go-v2":        {"files/s3store", "internal/awsconfig"},
 	"github.com/cockroachdb/pebble/v2":    {"store/pebblestore"},
 	"github.com/eclipse/paho.golang":      {"device"},
 	"github.com/prometheus/client_golang": {"metrics"},

@@ -17,7 +17,13 @@ const httpsLasts = 10 * minute
 func (m *matter) online() bool {
 	d, c := m.Device.Diary, m.Device.Connectivity
 	gone := m.goneAt()
-	return c.Connected || d.Came.At > gone || d.HTTPS != 0 && d.HTTPS >= gone && m.Now < d.HTTPS+httpsLasts
+	return c.Connected || d.Came.At > gone || m.overHTTPS()
+}
+
+// overHTTPS reports whether the device counts as connected for a request over HTTPS. Nobody need listen for it then.
+func (m *matter) overHTTPS() bool {
+	at := m.Device.Diary.HTTPS
+	return at != 0 && at >= m.goneAt() && m.Now < at+httpsLasts
 }
 
 // goneAt returns when the device was last seen to disconnect; zero for never.
@@ -92,10 +98,10 @@ const cutMark = "…"
 
 func sayRefused(m *matter, e *Explanation) {
 	e.AsOf = m.Device.DiaryAsOf
-	e.Next.Say = "when it is allowed that, and tries again"
+	e.Next.Say = "when that is allowed, and it tries again"
 	if m.connectRefused() {
 		r := m.Device.Diary.Refused
-		e.Say = fmt.Sprintf("%s was refused at %s when it wanted to connect: %s.", m.Thing, m.when(r.At), excerpt(r.Why, 10))
+		e.Say = fmt.Sprintf("%s was refused a connection at %s: %s.", m.Thing, m.when(r.At), excerpt(r.Why, 10))
 		e.Since = r.At
 		e.fact("refused", times(r.Count))
 		if r.AsClientID {
@@ -257,7 +263,7 @@ func (m *matter) whyGone() string {
 }
 
 func (m *matter) notListening() bool {
-	return m.queued() && m.online() && m.Device.Listens == No && !m.asked()
+	return m.queued() && m.online() && !m.overHTTPS() && m.Device.Listens == No && !m.asked()
 }
 
 func sayNotListening(m *matter, e *Explanation) {
@@ -288,16 +294,16 @@ func isThrottled(code string) bool {
 
 func sayAsksWrongly(m *matter, e *Explanation) {
 	f := m.Device.Diary.Failed
-	e.Say = fmt.Sprintf("%s asks wrongly: its last %s, at %s, failed with %s%s.", m.Thing, f.Operation, m.when(f.At), excerpt(f.Code, 1), inARow(f.Count))
-	e.Next.Say = "when it asks rightly"
+	e.Say = fmt.Sprintf("The last %s of %s, at %s, failed with %s%s.", f.Operation, m.Thing, m.when(f.At), excerpt(f.Code, 1), inARow(f.Count))
+	e.Next.Say = "when a request of it succeeds"
 	sayFailing(m, e)
 	e.help("see the execution as it is", "aws", "iot", "describe-job-execution", "--job-id", string(m.JobID), "--thing-name", string(m.Thing))
 }
 
 func sayThrottled(m *matter, e *Explanation) {
 	f := m.Device.Diary.Failed
-	e.Say = fmt.Sprintf("%s was throttled: its last %s, at %s, was more than the limits allow%s.", m.Thing, f.Operation, m.when(f.At), inARow(f.Count))
-	e.Next = Next{Say: "a second after the last request, when it asks again", Estimate: true}
+	e.Say = fmt.Sprintf("%s was throttled: its last %s, at %s, exceeded the limits%s.", m.Thing, f.Operation, m.when(f.At), inARow(f.Count))
+	e.Next = Next{Say: "when it asks again, from a second after its last request on", Estimate: true}
 	if at := f.At + 1000; at > m.Now {
 		e.Next.At = at
 	}
@@ -390,7 +396,7 @@ func helpTakeBack(m *matter, e *Explanation) {
 	if m.inProgress() {
 		take = append(take, "--force")
 	}
-	e.help("take the job back", take...)
+	e.help("cancel it on this thing", take...)
 }
 
 func helpPolicies(m *matter, e *Explanation, id muster.CertificateID) {

@@ -40,7 +40,7 @@ var table = []row{
 	{NeverConnected, "the device was never seen", (*matter).neverConnected, sayNeverConnected},
 	{Offline, "the device is offline", (*matter).offline, sayOffline},
 	{NotListening, "the device is connected and does not listen", (*matter).notListening, sayNotListening},
-	{AsksWrongly, "the device asks wrongly", (*matter).asksWrongly, sayAsksWrongly},
+	{AsksWrongly, "requests of the device fail", (*matter).asksWrongly, sayAsksWrongly},
 	{Throttled, "the device was throttled", (*matter).throttled, sayThrottled},
 	{Told, "the device has not started it", (*matter).queued, sayTold},
 	{LinkExpired, "its URLs have expired", (*matter).linkExpired, sayLinkExpired},
@@ -114,14 +114,9 @@ func matterOf(f Facts) matter {
 	return m
 }
 
-// find returns the index of the first row that holds. The last one is for what no row is about, which are facts that
-// contradict each other.
+// find returns the index of the first row that holds. There is one, whatever the facts.
 func (m *matter) find() int {
-	i := slices.IndexFunc(table, func(r row) bool { return r.holds(m) })
-	if i < 0 {
-		return len(table) - 1
-	}
-	return i
+	return slices.IndexFunc(table, func(r row) bool { return r.holds(m) })
 }
 
 // waits reports whether nothing pends: the thing has no execution yet, or is to get another one.

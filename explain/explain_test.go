@@ -176,6 +176,14 @@ var situations = []struct {
 		f.Job.Building = Building{Group: "canaries", Looked: 430, Of: 1000, Since: ago(43 * time.Second)}
 	}},
 	{"a group is built, it is not known which", GroupBuilding, 0, func(f *Facts) { f.Job.Rollout.Held = true }},
+	{"a group is built, and the thing may be in it", GroupBuilding, 0, func(f *Facts) {
+		f.Target = Target{}
+		f.Job.Building = Building{Group: "canaries"}
+	}},
+	{"joined before the group is built", GroupBuilding, 0, func(f *Facts) {
+		f.Job.Rollout.Held = true
+		f.Target = Target{State: JoinedLate, Group: "hall", JoinedAt: ago(time.Minute)}
+	}},
 	{"in line", JobInLine, 0, func(f *Facts) {
 		f.Job.Waiting, f.Job.Line = true, Line{Place: 2, Of: 3, Before: []muster.JobID{"cfg-1", "cfg-2"}}
 	}},
@@ -307,6 +315,11 @@ var situations = []struct {
 		f.Device.Diary.Asked = muster.Request{At: ago(9 * time.Minute), Operation: "GetPendingJobExecutions"}
 	}},
 	{"not known to be told", Told, muster.Queued, nil},
+	{"asks over HTTPS", Told, muster.Queued, func(f *Facts) {
+		stranger(f)
+		f.Device.Diary.HTTPS = ago(9 * time.Minute)
+		f.Execution.QueuedAt = ago(8 * time.Minute)
+	}},
 	{"nobody knows who listens", Told, muster.Queued, func(f *Facts) { away(f); f.Device.Listens = NotKnown }},
 
 	{"the link expired", LinkExpired, muster.InProgress, func(f *Facts) {
@@ -425,13 +438,64 @@ func golden(t *testing.T, name, text string) {
 func TestTheFormOfAnExplanation(t *testing.T) {
 	var text strings.Builder
 	for _, s := range situations {
+		e := Explain(factsOf(s.of, s.with))
+		data, err := json.MarshalIndent(e, "", "  ")
+		if err != nil {
+			t.Fatal(err)
+		}
 		if slices.Contains([]string{"offline", "the rate", "a rate that grows", "no job"}, s.name) {
-			data, err := json.MarshalIndent(Explain(factsOf(s.of, s.with)), "", "  ")
-			if err != nil {
-				t.Fatal(err)
-			}
 			fmt.Fprintf(&text, "%s\n", data)
+		}
+		var read Explanation
+		if err := json.Unmarshal(data, &read); err != nil {
+			t.Fatal(err)
+		}
+		if again, err := json.MarshalIndent(read, "", "  "); err != nil || string(again) != string(data) {
+			t.Errorf("%s: it was read as %s, want %s", s.name, again, data)
 		}
 	}
 	golden(t, "explanations.json", text.String())
+}
+
+func TestWhatIsNoExplanationIsNotRead(t *testing.T) {
+	for _, text := range []string{`[]`, `{"execution":{"status":"LOST"}}`, `{"since":"yesterday"}`, `{"next":{"at":7}}`} {
+		if err := json.Unmarshal([]byte(text), new(Explanation)); err == nil {
+			t.Errorf("%s was read", text)
+		}
+	}
+}
+
+func BenchmarkExplain(b *testing.B) {
+	for _, s := range situations {
+		if slices.Contains([]string{"offline", "the rate, next", "working", "told"}, s.name) {
+			f := factsOf(s.of, s.with)
+			b.Run(s.name, func(b *testing.B) {
+				for b.Loop() {
+					Explain(f)
+				}
+			})
+			b.Run(s.name+", the code only", func(b *testing.B) {
+				for b.Loop() {
+					CodeOf(f)
+				}
+			})
+		}
+	}
+	f := ready()
+	f.Target.Ahead = 3_000_000
+	f.Job.Config.Rollout.MaximumPerMinute = 1000
+	b.Run("three million ahead", func(b *testing.B) {
+		for b.Loop() {
+			Explain(f)
+		}
+	})
+	f = ready()
+	windowed(&f)
+	f.Job.Config.Schedule.Windows[0].StartTime = "cron(0 8 * * ? *)"
+	f.Target.Ahead = 40_000
+	b.Run("over many windows", func(b *testing.B) {
+		for b.Loop() {
+			Explain(f)
+		}
+	})
 }

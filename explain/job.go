@@ -2,7 +2,6 @@ package explain
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -23,7 +22,7 @@ func sayNoThing(m *matter, e *Explanation) {
 func (m *matter) noJob() bool { return m.Job == nil }
 
 func sayNoJob(m *matter, e *Explanation) {
-	e.Say = fmt.Sprintf("There is no job %s, so %s waits for nothing of that name.", m.JobID, m.Thing)
+	e.Say = fmt.Sprintf("There is no job %s for %s to run.", m.JobID, m.Thing)
 	e.Next.Say = "when a job of this name is made"
 	e.help("see which jobs there are", "aws", "iot", "list-jobs")
 	e.help("see what the thing has", "aws", "iot", "list-job-executions-for-thing", "--thing-name", string(m.Thing))
@@ -160,8 +159,20 @@ func sayJobOver(m *matter, e *Explanation) {
 }
 
 func (m *matter) notInTargets() bool {
-	return m.Execution == nil && slices.Contains([]TargetState{NotTargeted, JoinedLate, LeftTargets}, m.Target.State)
+	if m.Execution != nil {
+		return false
+	}
+	switch m.Target.State {
+	case NotTargeted:
+		return !m.isBuilding()
+	case JoinedLate:
+		return !m.job.Rollout.Held || m.job.Rollout.Target > 0 // else the rollout begins anew when the group is built
+	}
+	return m.Target.State == LeftTargets
 }
+
+// isBuilding reports whether it is not known yet which things some target has.
+func (m *matter) isBuilding() bool { return m.job.Rollout.Held || m.Job.Building.Group != "" }
 
 func sayNotInTargets(m *matter, e *Explanation) {
 	t := m.Target
@@ -172,8 +183,8 @@ func sayNotInTargets(m *matter, e *Explanation) {
 		if t.JoinedAt != 0 {
 			joined += " at " + m.when(t.JoinedAt)
 		}
-		e.Say = fmt.Sprintf("%s, after the rollout of %s began, and a SNAPSHOT leaves out who joins later.", joined, m.JobID)
-		e.Next.Say = "never; a new job, or one that is CONTINUOUS, would reach it"
+		e.Say = fmt.Sprintf("%s, after the rollout of %s began, and a SNAPSHOT job leaves out things that join later.", joined, m.JobID)
+		e.Next.Say = "never; a new job would reach it, or a CONTINUOUS one"
 	case t.State == LeftTargets:
 		e.Say = fmt.Sprintf("%s has left the last target of %s.", m.Thing, m.JobID)
 	case t.Fails != "":
@@ -209,12 +220,17 @@ func (m *matter) jobScheduled() bool {
 
 func sayJobScheduled(m *matter, e *Explanation) {
 	e.Say = fmt.Sprintf("%s is not given %s yet: the job starts at %s.", m.Thing, m.JobID, m.when(m.schedule.Next))
+	if m.schedule.Next == 0 {
+		e.Say = fmt.Sprintf("%s is not given %s yet: the job has not started.", m.Thing, m.JobID)
+	}
 	e.Since = m.job.CreatedAt
 	e.Next = Next{At: m.schedule.Next, Say: "the job starts"}
 	e.help("see the schedule", "aws", "iot", "describe-job", "--job-id", string(m.JobID))
 }
 
-func (m *matter) groupBuilding() bool { return m.waits() && m.job.Rollout.Held && !m.job.Hides() }
+func (m *matter) groupBuilding() bool {
+	return m.waits() && !m.job.Hides() && (m.job.Rollout.Held || m.Target.State == NotTargeted && m.isBuilding())
+}
 
 func sayGroupBuilding(m *matter, e *Explanation) {
 	b := m.Job.Building
@@ -224,6 +240,9 @@ func sayGroupBuilding(m *matter, e *Explanation) {
 		e.help("see the group", "aws", "iot", "describe-thing-group", "--thing-group-name", string(b.Group))
 	}
 	e.Say = fmt.Sprintf("%s waits for %s: %s among its targets is still being built.", m.Thing, m.JobID, group)
+	if m.Target.State == NotTargeted {
+		e.Say = fmt.Sprintf("It is not known yet whether %s gets %s: %s among its targets is still being built.", m.Thing, m.JobID, group)
+	}
 	e.Since = b.Since
 	e.Next.Say = "when it is known who is in the group"
 	if b.Of > 0 {
@@ -238,17 +257,17 @@ func sayGroupBuilding(m *matter, e *Explanation) {
 func (m *matter) jobInLine() bool { return m.waits() && m.job.Waiting && !m.job.Hides() }
 
 func sayJobInLine(m *matter, e *Explanation) {
-	e.Say = fmt.Sprintf("%s waits for %s, which has to wait itself, since as many jobs roll out as may.", m.Thing, m.JobID)
+	e.Say = fmt.Sprintf("%s waits for %s, which is in line itself, since the limit of concurrent rollouts is reached.", m.Thing, m.JobID)
 	line := m.Job.Line
 	if line.Place > 0 {
-		e.Say = fmt.Sprintf("%s waits for %s, which is %d of %d in line: as many jobs roll out as may.", m.Thing, m.JobID, line.Place, line.Of)
+		e.Say = fmt.Sprintf("%s waits for %s, which is number %d of %d in line, since the limit of concurrent rollouts is reached.", m.Thing, m.JobID, line.Place, line.Of)
 	}
 	e.Next.Say = "when a job before it has rolled out or ended"
 	for i, before := range line.Before[:min(3, len(line.Before))] {
 		e.fact(fmt.Sprintf("before it, %d", i+1), string(before))
 	}
 	if len(line.Before) > 0 {
-		e.help("see the job before it", "aws", "iot", "describe-job", "--job-id", string(line.Before[0]))
+		e.help("see why the job before it does not end", "muster", "explain", "--job", string(line.Before[0]))
 	}
 }
 

@@ -2,6 +2,7 @@ package explain
 
 import (
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/muster-iot/muster"
@@ -10,79 +11,95 @@ import (
 // This file is the form of explanations in answers: names in lowerCamelCase, instants in RFC 3339 with milliseconds, and null for
 // what is not known.
 
-// form is that of an Explanation.
-type form struct {
+type explanationForm struct {
 	Thing     muster.ThingName `json:"thing"`
 	Job       muster.JobID     `json:"jobId"`
-	Execution *execution       `json:"execution"`
+	Execution *executionForm   `json:"execution"`
 	Say       string           `json:"say"`
 	Code      Code             `json:"code"`
-	Since     *string          `json:"since"`
-	Next      nextForm         `json:"next"`
+	Since     instantForm      `json:"since"`
+	Next      Next             `json:"next"`
 	Help      []Help           `json:"help"`
 	Facts     []Fact           `json:"facts"`
 	Passed    []Code           `json:"passed"`
-	AsOf      *string          `json:"asOf,omitempty"`
+	AsOf      instantForm      `json:"asOf,omitzero"`
 }
 
-type execution struct {
+type executionForm struct {
 	Number       int64  `json:"number"`
 	Status       string `json:"status"`
 	RetryAttempt int    `json:"retryAttempt"`
 }
 
 type nextForm struct {
-	At       *string `json:"at"`
-	Say      string  `json:"say"`
-	Estimate bool    `json:"estimate,omitempty"`
+	At       instantForm `json:"at"`
+	Say      string      `json:"say"`
+	Estimate bool        `json:"estimate,omitempty"`
 }
 
-// MarshalJSON implements json.Marshaler.
+// MarshalJSON implements json.Marshaler. Of the execution only number, status and attempt are in it.
 func (e Explanation) MarshalJSON() ([]byte, error) {
-	f := form{
-		Thing: e.Thing, Job: e.Job, Say: e.Say, Code: e.Code, Since: known(e.Since), AsOf: known(e.AsOf),
-		Next: nextForm{known(e.Next.At), e.Next.Say, e.Next.Estimate && e.Next.At != 0},
-		Help: append([]Help{}, e.Help...), Facts: append([]Fact{}, e.Facts...), Passed: append([]Code{}, e.Passed...),
+	form := explanationForm{
+		e.Thing, e.Job, nil, e.Say, e.Code, instantForm(e.Since), e.Next,
+		append([]Help{}, e.Help...), append([]Fact{}, e.Facts...), append([]Code{}, e.Passed...), instantForm(e.AsOf),
 	}
 	if x := e.Execution; x != nil {
-		f.Execution = &execution{x.Number, x.Status.String(), x.Retries.Attempt()}
+		form.Execution = &executionForm{x.Number, x.Status.String(), x.Retries.Attempt()}
 	}
-	return json.Marshal(f)
+	return json.Marshal(form)
 }
 
-// UnmarshalJSON implements json.Unmarshaler. Of the execution it reads what MarshalJSON writes; all retries count as those of
-// failures.
-func (e *Explanation) UnmarshalJSON(text []byte) error {
-	var f form
-	if err := json.Unmarshal(text, &f); err != nil {
+// UnmarshalJSON implements json.Unmarshaler. The retries of the execution are taken for such after a failure.
+func (e *Explanation) UnmarshalJSON(data []byte) error {
+	var form explanationForm
+	if err := json.Unmarshal(data, &form); err != nil {
 		return err
 	}
-	*e = Explanation{Thing: f.Thing, Job: f.Job, Say: f.Say, Code: f.Code, Next: Next{Say: f.Next.Say, Estimate: f.Next.Estimate}, Help: f.Help, Facts: f.Facts, Passed: f.Passed}
-	if x := f.Execution; x != nil {
-		status, _ := muster.ParseStatus(x.Status)
-		e.Execution = &muster.Execution{Thing: f.Thing, Job: f.Job, Number: x.Number, Status: status, Retries: muster.Retries{Failed: x.RetryAttempt}}
+	*e = Explanation{
+		Thing: form.Thing, Job: form.Job, Say: form.Say, Code: form.Code, Since: muster.Instant(form.Since), Next: form.Next,
+		Help: form.Help, Facts: form.Facts, Passed: form.Passed, AsOf: muster.Instant(form.AsOf),
 	}
-	for _, at := range []struct {
-		is   *muster.Instant
-		said *string
-	}{{&e.Since, f.Since}, {&e.AsOf, f.AsOf}, {&e.Next.At, f.Next.At}} {
-		if at.said == nil {
-			continue
+	if x := form.Execution; x != nil {
+		status, ok := muster.ParseStatus(x.Status)
+		if !ok {
+			return fmt.Errorf("%q is no status of an execution", x.Status)
 		}
-		t, err := time.Parse(time.RFC3339, *at.said)
-		if err != nil {
-			return err
-		}
-		*at.is = muster.At(t)
+		e.Execution = &muster.Execution{Thing: form.Thing, Job: form.Job, Number: x.Number, Status: status, Retries: muster.Retries{Failed: x.RetryAttempt}}
 	}
 	return nil
 }
 
-// known returns an instant as data has it; nil for zero.
-func known(at muster.Instant) *string {
-	if at == 0 {
-		return nil
+// MarshalJSON implements json.Marshaler.
+func (n Next) MarshalJSON() ([]byte, error) {
+	return json.Marshal(nextForm{instantForm(n.At), n.Say, n.Estimate && n.At != 0})
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (n *Next) UnmarshalJSON(data []byte) error {
+	var form nextForm
+	err := json.Unmarshal(data, &form)
+	*n = Next{muster.Instant(form.At), form.Say, form.Estimate}
+	return err
+}
+
+// instantForm is an instant in RFC 3339, UTC, with milliseconds; null for zero.
+type instantForm muster.Instant
+
+// MarshalJSON implements json.Marshaler.
+func (i instantForm) MarshalJSON() ([]byte, error) {
+	if i == 0 {
+		return []byte("null"), nil
 	}
-	text := instant(at)
-	return &text
+	return json.Marshal(instant(muster.Instant(i)))
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (i *instantForm) UnmarshalJSON(data []byte) error {
+	var at time.Time
+	if err := json.Unmarshal(data, &at); err != nil || at.IsZero() {
+		*i = 0
+		return err
+	}
+	*i = instantForm(muster.At(at))
+	return nil
 }

@@ -76,12 +76,12 @@ func factsOfQueue(m *matter, e *Explanation) {
 
 func helpWithFirst(m *matter, e *Explanation) {
 	first := string(m.head.Job)
-	e.help("see the one that is first", "aws", "iot", "describe-job-execution", "--job-id", first, "--thing-name", string(m.Thing))
+	e.help("see why the first one does not end", "muster", "explain", string(m.Thing), first)
 	take := []string{"aws", "iot", "cancel-job-execution", "--job-id", first, "--thing-name", string(m.Thing)}
 	if m.head.Status == muster.InProgress {
 		take = append(take, "--force")
 	}
-	e.help("take that one back", take...)
+	e.help("cancel that one", take...)
 }
 
 // otherNamespace reports whether the device, as far as is known, looks for jobs in other namespaces only.

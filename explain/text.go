@@ -50,11 +50,8 @@ func (m *matter) when(at muster.Instant) string {
 	return t.Format("2006-01-02 15:04")
 }
 
-// instantForm is RFC 3339 in UTC, with milliseconds.
-const instantForm = "2006-01-02T15:04:05.000Z"
-
-// instant returns an instant as data has it.
-func instant(at muster.Instant) string { return at.Time().Format(instantForm) }
+// instant returns an instant as data has it: RFC 3339 in UTC, with milliseconds.
+func instant(at muster.Instant) string { return at.Time().Format("2006-01-02T15:04:05.000Z") }
 
 // duration returns a duration in its largest unit, such as 12 min.
 func duration(d muster.Instant) string {

@@ -78,14 +78,10 @@ func (m *matter) working() bool { return m.inProgress() }
 
 func sayWorking(m *matter, e *Explanation) {
 	x := m.pending
-	if x == nil { // facts that contradict each other
-		e.Say = fmt.Sprintf("%s has no execution of %s.", m.Thing, m.JobID)
-		return
-	}
 	e.Since = x.StartedAt
 	e.Say = fmt.Sprintf("%s has worked on %s since %s", m.Thing, m.JobID, m.when(x.StartedAt))
 	if x.UpdatedAt != x.StartedAt || len(x.Details) > 0 {
-		e.Say += fmt.Sprintf(", and reported last at %s%s", m.when(x.UpdatedAt), said(x.Details))
+		e.Say += fmt.Sprintf(", and last reported at %s%s", m.when(x.UpdatedAt), said(x.Details))
 	}
 	e.Say += "."
 	if o := m.Others; o.Work90 > 0 {

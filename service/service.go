@@ -8,9 +8,11 @@ import (
 	"context"
 	"log/slog"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/catalog"
 	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/diary"
@@ -91,6 +93,8 @@ type Options struct {
 	RolloutPerMinute int
 	// Limits bound what jobs there may be at once; the zero Limits bound nothing.
 	Limits jobs.Limits
+	// Audit says how long audit records are kept, and what is in them. The zero Settings keep none.
+	Audit audit.Settings
 }
 
 // Service is the parts of the service on one store. Make it with New and keep Run
@@ -105,6 +109,7 @@ type Service struct {
 	Jobs     *jobs.Jobs
 	Tags     *tags.Tags
 	Diary    *diary.Recorder
+	Audit    *audit.Log
 
 	store store.Store
 }
@@ -137,6 +142,7 @@ func New(o Options) *Service {
 	})
 	s.Tags = tags.New(s.Commits, o.Account, kinds())
 	s.Diary = diary.New(diary.Options{Commits: s.Commits, Things: registry.Lookup{}, Now: o.Now, Pages: pages, Log: o.Log})
+	s.Audit = audit.New(audit.Options{Settings: o.Audit, Store: o.Store, Commits: s.Commits, Pages: pages, Shown: shown(), Log: o.Log})
 	return s
 }
 
@@ -146,6 +152,11 @@ func shared(s store.Store) store.Shared {
 		return shared
 	}
 	return nil
+}
+
+// shown says what audit records show of all tables.
+func shown() []audit.Shown {
+	return slices.Concat(rights.Audited(), catalog.Audited(), registry.Audited(), jobs.Audited(), tags.Audited(), eventlog.Audited())
 }
 
 // kinds returns the kinds of all resources that can have tags.
@@ -174,7 +185,7 @@ func (s *Service) Work(ctx context.Context) (commit.Agenda, error) { return s.Wo
 // true. Several processes that share a store may divide it so; whatever mine says, nothing is done
 // twice.
 func (s *Service) WorkOn(ctx context.Context, mine func(key string) bool) (commit.Agenda, error) {
-	return s.Commits.Work(ctx, mine, s.Jobs, s.Registry, s.Events)
+	return s.Commits.Work(ctx, mine, s.Jobs, s.Registry, s.Events, s.Audit)
 }
 
 // Ready reads from the store and returns its error.

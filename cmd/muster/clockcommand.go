@@ -98,7 +98,7 @@ func setClockCommand() *cobra.Command {
 // moveClock reads the test clock, moves it as the order that move returns for that time
 // says, unless move is nil, and prints its new time.
 func (w whichServer) moveClock(cmd *cobra.Command, out output, move func(now time.Time) operator.ClockOrder) error {
-	api, err := w.client()
+	api, err := w.client(cmd.Context())
 	if err != nil {
 		return err
 	}

@@ -66,6 +66,7 @@ type keyShown struct {
 	LastUsed      operator.Instant `json:"lastUsed,omitzero"` // to the minute; absent: never
 	LastUsedKnown bool             `json:"lastUsedKnown"`
 	Expires       operator.Instant `json:"expires,omitzero"` // absent: never
+	rights        string           // in words
 }
 
 func runKeysList(cmd *cobra.Command, args []string, c storeConfig, out output) error {
@@ -87,7 +88,7 @@ func runKeysList(cmd *cobra.Command, args []string, c storeConfig, out output) e
 	list := []keyShown{}
 	for _, k := range keys.List() {
 		list = append(list, keyShown{
-			k.AccessKeyID, k.Principal, k.FullAccess, len(k.Policies), operator.At(k.Made), operator.At(uses[k.AccessKeyID]), unread == nil, operator.At(k.Expires),
+			k.AccessKeyID, k.Principal, k.FullAccess, len(k.Policies), operator.At(k.Made), operator.At(uses[k.AccessKeyID]), unread == nil, operator.At(k.Expires), rightsOf(k),
 		})
 	}
 	if err := out.show(cmd, map[string][]keyShown{"keys": list}, func(s screen) error { return printKeys(s, list) }); err != nil {
@@ -107,7 +108,7 @@ func printKeys(s screen, list []keyShown) error {
 		if k.LastUsedKnown {
 			used = minute(k.LastUsed.Time())
 		}
-		rows = append(rows, []string{k.AccessKeyID, k.Principal, rightsOf(k), day(k.Made.Time()), used, minute(k.Expires.Time())})
+		rows = append(rows, []string{k.AccessKeyID, k.Principal, k.rights, day(k.Made.Time()), used, minute(k.Expires.Time())})
 	}
 	return s.table(columns, rows)
 }
@@ -135,8 +136,8 @@ func (c storeConfig) lastUses(ctx context.Context, data datafolder.Folder) (map[
 }
 
 // rightsOf returns what a key may do, in a word or two.
-func rightsOf(k keyShown) string {
-	switch n := k.Policies; {
+func rightsOf(k identity.Key) string {
+	switch n := len(k.Policies); {
 	case k.FullAccess:
 		return "full access"
 	case n == 0:

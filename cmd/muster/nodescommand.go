@@ -26,7 +26,7 @@ func nodesCommand() *cobra.Command {
   muster nodes drain node-2`,
 		Args: onlyCommands,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			api, err := which.client()
+			api, err := which.client(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -58,7 +58,7 @@ func drainNodeCommand() *cobra.Command {
 			if len(args) < 1 {
 				return usagef("nodes drain needs the name of a node, which muster nodes shows")
 			}
-			api, err := which.client()
+			api, err := which.client(cmd.Context())
 			if err != nil {
 				return err
 			}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"regexp"
@@ -31,7 +32,7 @@ func screens() map[string]func(screen) error {
 	letter := operator.DeadLetter{ID: "6f0d8a0e-0000-4000-8000-000000000000", EventType: "JOB_EXECUTION", Operation: "succeeded", Time: anInstant, GivenUp: anInstant, Attempts: 12, Why: "the receiver answered 500 Internal Server Error with \"no such table\" and a\tlong\x1b[2J text"}
 	explanation := iotpolicy.Explanation{Principal: arn, Action: "iot:Publish", Resource: "arn:aws:iot:us-east-1:000000000000:topic/lamps/in/the/hall/of/the/north/1", Decision: "IMPLICIT_DENY",
 		Missing: []string{"iot:Connection.Thing.ThingName"}, Policies: []iotpolicy.PolicyAnswer{{Name: "lamps-may-publish-and-subscribe", Version: "3", Decision: "IMPLICIT_DENY"}}}
-	key := keyShown{AccessKeyID: "AKIAIOSFODNN7EXAMPLE", Principal: arn, Made: anInstant, LastUsed: anInstant, LastUsedKnown: true, Expires: anInstant}
+	key := keyShown{AccessKeyID: "AKIAIOSFODNN7EXAMPLE", Principal: arn, Made: anInstant, LastUsed: anInstant, LastUsedKnown: true, Expires: anInstant, rights: "full access"}
 	return map[string]func(screen) error{
 		"nodes":          func(s screen) error { return printNodes(s, operator.NodeList{Nodes: []operator.Node{node, node}}) },
 		"dead letters":   func(s screen) error { return printLetters(s, []operator.DeadLetter{letter}) },
@@ -142,6 +143,34 @@ func TestEveryCommandThatPrintsDataHasJSON(t *testing.T) {
 	for path := range commandsWithoutJSON {
 		if !slices.Contains(without, path) {
 			t.Errorf("commandsWithoutJSON has %s, which has --json or is gone", path)
+		}
+	}
+}
+
+// What names a server has all the ways to name one. serve has a server, and fleet needs one with plain MQTT beside it.
+func TestEveryCommandThatCallsFindsTheServerAlike(t *testing.T) {
+	found := 0
+	for _, cmd := range everyCommand(rootCommand()) {
+		if cmd.Flags().Lookup("ready-file") == nil || cmd.Name() == "serve" || cmd.Name() == "fleet" {
+			continue
+		}
+		found++
+		for _, name := range []string{"data", "endpoint-url", "profile", "region"} {
+			if cmd.Flags().Lookup(name) == nil {
+				t.Errorf("%s has no --%s", cmd.CommandPath(), name)
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("no command calls a server")
+	}
+}
+
+func TestTwoWaysToNameAServerAreRefused(t *testing.T) {
+	for _, args := range [][]string{{"--data", "d", "--ready-file", "f"}, {"--data", "d", "--profile", "p"}, {"--ready-file", "f", "--endpoint-url", "http://127.0.0.1"}, {"--data", "d", "--region", "r"}} {
+		err := run(t.Context(), append([]string{"nodes"}, args...), t.Output(), t.Output())
+		if usage := (*usageError)(nil); !errors.As(err, &usage) {
+			t.Errorf("%v: %v", args, err)
 		}
 	}
 }

@@ -75,8 +75,8 @@ func (n newProfile) create(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	made := shownProfile(data, p)
-	return n.out.said(cmd, made, "made the signing profile %s (%s); give its certificate to devices: %s", made.Name, made.Algorithm, made.Certificate)
+	shown := shownProfile(data, p)
+	return n.out.said(cmd, shown, "made the signing profile %s (%s); give its certificate to devices: %s", shown.Name, shown.Algorithm, shown.Certificate)
 }
 
 func importProfile(data datafolder.Folder, name, certificate, key string) (*codesign.Profile, error) {
