@@ -29,6 +29,7 @@ var (
 	describeJobOptions = action[none, JobOptions]{name: "muster:DescribeJobOptions", method: http.MethodGet, path: Prefix + "jobs/{job}/options"}
 	updateJobOptions   = action[JobOptions, JobOptions]{name: "muster:UpdateJobOptions", method: http.MethodPut, path: Prefix + "jobs/{job}/options"}
 	describeTimeline   = action[none, Timeline]{name: "muster:DescribeTimeline", method: http.MethodGet, path: Prefix + "things/{thing}/timeline"}
+	listRefusals       = action[none, RefusalPage]{name: "muster:ListRefusals", method: http.MethodGet, path: Prefix + "refusals"}
 	listNodes          = action[none, NodeList]{name: "muster:ListNodes", method: http.MethodGet, path: Prefix + "nodes"}
 	drainNode          = action[DrainOrder, DrainOrder]{name: "muster:DrainNode", method: http.MethodPost, path: Prefix + "nodes"}
 	readClock          = action[none, ClockReading]{name: "muster:ReadClock", method: http.MethodGet, path: Prefix + "clock"}
@@ -48,6 +49,7 @@ type Parts struct {
 	Keys        Keys
 	Jobs        Jobs
 	Timelines   Timelines
+	Refusals    Refusals
 	Nodes       Nodes  // nil: there is only one
 	Clock       Clock  // nil: the server keeps real time
 	Resets      Resets // nil: the server is no test server
@@ -66,6 +68,7 @@ func Routes(p Parts) []Route {
 		serve(describeJobOptions, empty, p.describeJobOptions).on(p.jobARN),
 		serve(updateJobOptions, p.jobOptions, p.updateJobOptions).on(p.jobARN),
 		serve(describeTimeline, empty, p.describeTimeline).on(p.thingARN),
+		serve(listRefusals, empty, p.listRefusals).on(p.refusedARN).queried("thing"),
 		serve(listNodes, empty, p.listNodes),
 		serve(drainNode, p.drainOrder, p.drainNode),
 		serve(readClock, empty, p.readClock),
@@ -96,6 +99,12 @@ func empty[In any](context.Context, *Call) (in In, err error) { return in, nil }
 // on returns r as a route whose action is on a resource.
 func (r Route) on(resource func(names map[string]string) (string, error)) Route {
 	r.Resource = resource
+	return r
+}
+
+// queried returns r as a route whose resource depends on parameters of the query, too.
+func (r Route) queried(names ...string) Route {
+	r.Queried = names
 	return r
 }
 
