@@ -88,7 +88,7 @@ var mayImport = map[string][]string{
 	"unserved":             {"gateway", "gateway/topic", "internal/loglimit"},
 	"sessionstore":         {"gateway", "reserve", "store"},
 	"metrics":              {".", "cluster", "commit", "gateway", "gateway/door", "intake", "reserve", "webhook"},
-	"datafolder":           {".", "codesign", "files/diskstore", "identity", "identity/ca", "internal/secretfile", "service", "sessionstore", "sigv4", "store", "store/pebblestore", "store/pgstore", "transfer", "turns"},
+	"datafolder":           {".", "audit", "codesign", "files/diskstore", "identity", "identity/ca", "internal/secretfile", "service", "sessionstore", "sigv4", "store", "store/pebblestore", "store/pgstore", "transfer", "turns"},
 	"landing":              {"internal/hostport", "internal/loopback"},
 	"cors":                 {"intake", "internal/loglimit", "internal/respond"},
 	"flood":                {"internal/loglimit"},
