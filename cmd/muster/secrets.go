@@ -48,7 +48,10 @@ func runSecretsInit(cmd *cobra.Command, args []string, c Config) error {
 	if err != nil {
 		return err
 	}
-	if err := data.MakeSecrets(cmd.Context(), muster.Account{ID: c.Account, Region: c.Region}, c.hosts(), time.Now); err != nil {
+	err = byHand{operation: "MakeSecrets"}.recorded(cmd, data, func() error {
+		return data.MakeSecrets(cmd.Context(), muster.Account{ID: c.Account, Region: c.Region}, c.hosts(), time.Now)
+	})
+	if err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "made %s\n", string(data))
