@@ -45,7 +45,7 @@ var mayImport = map[string][]string{
 	"integrity": {".", "listing", "store"},
 	"tags":      {".", "commit", "integrity", "listing", "store"},
 	"keyuse":    {".", "store"},
-	"audit":     {"."},
+	"audit":     {".", "commit", "integrity", "internal/excerpt", "listing", "store"},
 	"diary":     {},
 	"watch":     {},
 
@@ -55,7 +55,7 @@ var mayImport = map[string][]string{
 	"catalog":  {".", "commit", "integrity", "listing", "store", "tags"},
 	"registry": {".", "catalog", "commit", "eventlog", "fleetquery", "integrity", "listing", "rights", "store", "tags"},
 	"jobs":     {".", "catalog", "commit", "eventlog", "integrity", "jobdoc", "listing", "registry", "rollout", "store", "tags"},
-	"service":  {".", "catalog", "commit", "eventlog", "integrity", "internal/uuid", "jobs", "keyuse", "listing", "registry", "reserve", "rights", "store", "tags", "transfer", "turns"},
+	"service":  {".", "audit", "catalog", "commit", "eventlog", "integrity", "internal/uuid", "jobs", "keyuse", "listing", "registry", "reserve", "rights", "store", "tags", "transfer", "turns"},
 
 	// What drives them, and what a device may do.
 	"scheduler":   {".", "commit"},

@@ -2,11 +2,16 @@
 // every attempt that was refused.
 package audit
 
-import "github.com/muster-iot/muster"
+import (
+	"strings"
+
+	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/internal/excerpt"
+)
 
 // Record is one request that changed something, or was refused.
 type Record struct {
-	At          muster.Instant `json:"at"`
+	At          muster.Instant `json:"at"` // when the request began
 	RequestID   string         `json:"requestId"`
 	AccessKeyID string         `json:"accessKeyId,omitempty"` // empty for a command on a stopped folder
 	User        string         `json:"user,omitempty"`        // the key's name
@@ -19,6 +24,7 @@ type Record struct {
 	Message     string         `json:"message,omitempty"` // its message, cut
 	Count       int            `json:"count,omitempty"`   // of equal attempts that this record stands for; zero is one
 	Changes     []Change       `json:"changes,omitempty"`
+	MoreChanges int            `json:"moreChanges,omitempty"` // how many were left out of Changes, which has 100 at most
 }
 
 // Outcome is what became of a request.
@@ -39,4 +45,39 @@ type Change struct {
 	Field    string `json:"field"`              // in the API's words, such as jobExecutionsRolloutConfig.maximumPerMinute
 	Old      string `json:"old,omitempty"`
 	New      string `json:"new,omitempty"`
+}
+
+// Bounds of a record. Those of what a client may choose freely, so that a refused request cannot make us keep much, are in
+// bytes.
+const (
+	changesMax   = 100
+	resourcesMax = 1024 // as many as one request can name
+	nameMax      = 256
+	messageMax   = 512
+	resourceMax  = 1536 // more than the longest ARN that is valid
+	valueMax     = 256  // values are shorter
+)
+
+// change adds changes to a record, as far as it has room for them.
+func (r *Record) change(changes []Change) {
+	room := max(changesMax-len(r.Changes), 0)
+	fit := changes[:min(len(changes), room)]
+	r.Changes = append(r.Changes, fit...)
+	r.MoreChanges += len(changes) - len(fit)
+}
+
+// name adds the resources of an attempt to a record, each once. "*" names none.
+func (r *Record) name(resources []string) {
+	seen := map[string]bool{"*": true, "": true}
+	for _, arn := range resources {
+		if arn = text(arn, resourceMax); !seen[arn] && len(r.Resources) < resourcesMax {
+			seen[arn] = true
+			r.Resources = append(r.Resources, arn)
+		}
+	}
+}
+
+// text returns what a record has of a client's text: valid UTF-8 of about limit bytes, without NUL, which separates the parts of keys.
+func text(s string, limit int) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(excerpt.Of(s, limit), "\uFFFD"), "\x00", "\uFFFD")
 }

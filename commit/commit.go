@@ -194,7 +194,7 @@ type command struct {
 // Do fails with Unavailable, and fn may still take effect. wants name what fn will read (see
 // Submit). If ctx has a witness (Witnessed), that testifies.
 func Do[T any](ctx context.Context, c *Committer, fn func(*Tx) (T, error), wants ...func(*Wants)) (T, error) {
-	fn = witnessed(ctx, fn)
+	fn, wants = witnessed(ctx, fn, wants)
 	return Await(ctx, func(done func(T, error)) { Submit(c, "", all(wants), fn, done) })
 }
 

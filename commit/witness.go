@@ -11,6 +11,8 @@ import (
 
 // Witness is told what the commands of a request write, in the transaction that writes it.
 type Witness interface {
+	// Wants names what Testify will read, as Submit has it.
+	Wants(*Wants)
 	// Sees reports whether the witness wants to see the records of a table. What a record was before is read
 	// when a command writes it; that costs least of tables whose records commands read anyway. Sees always returns
 	// the same.
@@ -39,17 +41,17 @@ func Witnessed(ctx context.Context, w Witness) context.Context {
 	return context.WithValue(ctx, witnessKey{}, w)
 }
 
-// witnessed returns fn with the witness of ctx, if it has one.
-func witnessed[T any](ctx context.Context, fn func(*Tx) (T, error)) func(*Tx) (T, error) {
+// witnessed returns fn with the witness of ctx, if it has one, and what that reads beside wants.
+func witnessed[T any](ctx context.Context, fn func(*Tx) (T, error), wants []func(*Wants)) (func(*Tx) (T, error), []func(*Wants)) {
 	w, ok := ctx.Value(witnessKey{}).(Witness)
 	if !ok {
-		return fn
+		return fn, wants
 	}
 	return func(tx *Tx) (T, error) {
 		tx.seen = &sight{by: w, records: map[store.RecordKey]int{}}
 		tx.Before(math.MaxInt, func() error { return testify(tx) }) // after all other seals, which write too
 		return fn(tx)
-	}
+	}, append(slices.Clip(wants), w.Wants)
 }
 
 // sight is what a witness sees of the running command.

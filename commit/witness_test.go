@@ -20,6 +20,8 @@ var seenRecords = store.Of[[]string]{Table: "seen"}
 
 func (b book) Sees(table store.Table) bool { return table == records.Table }
 
+func (book) Wants(w *Wants) { w.Record(seenRecords.Table, "all") }
+
 func (b book) Testify(tx *Tx, wrote []Write) error {
 	if b.refuses != nil {
 		return b.refuses

@@ -53,13 +53,18 @@ func Ahead[R any](l List, r store.Reader, rows iter.Seq2[store.Row[R], error], w
 // RowsMax rows are read. It returns the page, and the token of the next one, "" if the rows
 // ended. It fails with the first error of rows or pick.
 func Fill[R, T any](l List, rows iter.Seq2[store.Row[R], error], pick func(store.Row[R]) (T, bool, error)) ([]T, string, error) {
+	return FillOf(l, RowsMax, rows, pick)
+}
+
+// FillOf is Fill that reads at most rowsMax rows.
+func FillOf[R, T any](l List, rowsMax int, rows iter.Seq2[store.Row[R], error], pick func(store.Row[R]) (T, bool, error)) ([]T, string, error) {
 	var page []T
 	seen, last := 0, ""
 	for row, err := range rows {
 		if err != nil {
 			return nil, "", err
 		}
-		if len(page) == l.limit || seen == RowsMax {
+		if len(page) == l.limit || seen == rowsMax {
 			return page, l.pages.Seal(l.name, last), nil
 		}
 		seen, last = seen+1, row.Key

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/catalog"
 	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/eventlog"
@@ -90,6 +91,8 @@ type Options struct {
 	RolloutPerMinute int
 	// Limits bound what jobs there may be at once; the zero Limits bound nothing.
 	Limits jobs.Limits
+	// Audit says how long audit records are kept, and what is in them. The zero Settings keep none.
+	Audit audit.Settings
 }
 
 // Service is the parts of the service on one store. Make it with New and keep Run
@@ -103,6 +106,7 @@ type Service struct {
 	Registry *registry.Registry
 	Jobs     *jobs.Jobs
 	Tags     *tags.Tags
+	Audit    *audit.Log
 
 	store store.Store
 }
@@ -134,6 +138,7 @@ func New(o Options) *Service {
 		RolloutPerMinute: o.RolloutPerMinute, Limits: o.Limits,
 	})
 	s.Tags = tags.New(s.Commits, o.Account, kinds())
+	s.Audit = audit.New(audit.Options{Settings: o.Audit, Store: o.Store, Commits: s.Commits, Pages: pages, Shown: shown(), Log: o.Log})
 	return s
 }
 
@@ -144,6 +149,9 @@ func shared(s store.Store) store.Shared {
 	}
 	return nil
 }
+
+// shown says what audit records show of all tables.
+func shown() []audit.Shown { return nil }
 
 // kinds returns the kinds of all resources that can have tags.
 func kinds() tags.Kinds {
@@ -171,7 +179,7 @@ func (s *Service) Work(ctx context.Context) (commit.Agenda, error) { return s.Wo
 // true. Several processes that share a store may divide it so; whatever mine says, nothing is done
 // twice.
 func (s *Service) WorkOn(ctx context.Context, mine func(key string) bool) (commit.Agenda, error) {
-	return s.Commits.Work(ctx, mine, s.Jobs, s.Registry, s.Events)
+	return s.Commits.Work(ctx, mine, s.Jobs, s.Registry, s.Events, s.Audit)
 }
 
 // Ready reads from the store and returns its error.

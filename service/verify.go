@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 
+	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/catalog"
 	"github.com/muster-iot/muster/eventlog"
 	"github.com/muster-iot/muster/integrity"
@@ -31,7 +32,7 @@ func Verify(ctx context.Context, s store.Store) ([]store.Problem, error) {
 
 // VerifyAgreement checks the records: the fleet index and the members of dynamic groups
 // against the registry, all records against those that they belong to or derive from,
-// and the event log. It returns the problems, store.MaxProblems at most. A million things
+// the audit records and the event log. It returns the problems, store.MaxProblems at most. A million things
 // take some twenty seconds, during which the store can be used. A store in an older format
 // is verified as Migrate would leave it, without changing it.
 func VerifyAgreement(ctx context.Context, s store.Store) (problems []store.Problem, err error) {
@@ -59,6 +60,7 @@ func verify(ctx context.Context, r store.Reader) ([]store.Problem, error) {
 		jobs.Verify,
 		func(c *integrity.Check) { rights.Verify(c, registry.ThingTable, registry.GroupTable) },
 		func(c *integrity.Check) { catalog.Verify(c, registry.ThingTable) },
+		audit.Verify,
 		func(c *integrity.Check) { c.Fail(eventlog.Verify(ctx, c.Reader(), c.Problem)) },
 	)
 }
