@@ -8,6 +8,7 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/commit"
+	"github.com/muster-iot/muster/eventlog"
 	"github.com/muster-iot/muster/listing"
 	"github.com/muster-iot/muster/store"
 )
@@ -33,6 +34,8 @@ type Options struct {
 	Pages   listing.Pager
 	// Shown says what records show of the tables that requests change.
 	Shown []Shown
+	// Events is told of each record within seconds, and again if the record changes later. Nil is allowed.
+	Events *eventlog.Log
 	// Log is told once when the oldest records are removed for Max, and when attempts are left out. Nil discards that.
 	Log *slog.Logger
 }
@@ -44,6 +47,7 @@ type Log struct {
 	commits  *commit.Committer
 	pages    listing.Pager
 	shown    map[store.Table]Shown
+	events   *eventlog.Log
 	log      *slog.Logger
 
 	warned  sync.Once // of records that were removed for Settings.Max
@@ -55,7 +59,7 @@ func New(o Options) *Log {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	l := &Log{settings: o.Settings, store: o.Store, commits: o.Commits, pages: o.Pages, shown: map[store.Table]Shown{}, log: o.Log}
+	l := &Log{settings: o.Settings, store: o.Store, commits: o.Commits, pages: o.Pages, shown: map[store.Table]Shown{}, events: o.Events, log: o.Log}
 	for _, s := range o.Shown {
 		l.shown[s.table] = s
 	}
