@@ -72,11 +72,11 @@ var mayImport = map[string][]string{
 	// Edges.
 	"gateway/...":          {"gateway/...", "internal/loglimit", "internal/uuid"}, // has never heard of a job
 	"dataplane":            {".", "gateway", "identity", "intake", "internal/excerpt", "internal/jsontext", "internal/respond", "internal/uuid", "jobs", "limits", "store", "turns"},
-	"awsiot":               {".", "awsiot/foreign", "awsiot/route", "awsiot/wire", "catalog", "fleetquery", "flood", "identity", "identity/ca", "intake", "internal/hostport", "internal/jsontext", "internal/loopback", "internal/respond", "internal/uuid", "iotpolicy", "jobdoc", "jobs", "limits", "listing", "registry", "reserve", "rights", "sigv4", "turns"},
+	"awsiot":               {".", "audit", "awsiot/foreign", "awsiot/route", "awsiot/wire", "catalog", "fleetquery", "flood", "identity", "identity/ca", "intake", "internal/hostport", "internal/jsontext", "internal/loopback", "internal/respond", "internal/uuid", "iotpolicy", "jobdoc", "jobs", "limits", "listing", "registry", "reserve", "rights", "sigv4", "turns"},
 	"awsiot/wire":          {"internal/jsontext"},
 	"awsiot/wire/wiretest": {"awsiot/wire", "internal/wiregen", "internal/wiregen/model"},
 	"awsiot/route":         {"awsiot/wire", "sigv4"},
-	"awsiot/foreign":       {"internal/respond", "sigv4"},
+	"awsiot/foreign":       {".", "audit", "internal/plainjson", "internal/respond", "internal/uuid", "sigv4"},
 	"iotdata":              {".", "awsiot/route", "awsiot/wire", "gateway", "gateway/packet", "identity", "intake", "internal/jsontext", "internal/respond"},
 	"events":               {".", "eventlog", "gateway", "internal/hostport", "internal/plainjson", "internal/uuid"},
 	"webhook":              {".", "eventlog", "events", "internal/plainjson"},

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/awsiot/route"
 	"github.com/muster-iot/muster/awsiot/wire"
 	"github.com/muster-iot/muster/flood"
@@ -79,6 +80,8 @@ type Options struct {
 	// AcceptAnyRegion takes signatures scoped to any region.
 	AcceptAnyRegion bool
 
+	// Audit records what the operations of the control plane change, and who was refused. Nil records nothing.
+	Audit *audit.Log
 	// Turns are told of each operation of the control plane. Nil is allowed.
 	Turns *turns.Turns
 	// Log gets one event for each request. Nil discards them.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/awsiot/route"
 	"github.com/muster-iot/muster/awsiot/wire"
 	"github.com/muster-iot/muster/awsiot/wire/wiretest"
@@ -110,7 +111,7 @@ func newEnvWithFiles(t testing.TB, s store.Store, o Options, files jobs.Objects)
 		t: t, store: s, checker: wiretest.New(t), router: route.New(wire.Operations()),
 		key: admin, now: testEpoch,
 	}
-	env.service = service.New(service.Options{Store: env.store, Account: testAccount, Now: env.clock, Objects: files})
+	env.service = service.New(service.Options{Store: env.store, Account: testAccount, Now: env.clock, Objects: files, Audit: audit.Settings{Days: 400}})
 	ctx, cancel := context.WithCancel(context.Background())
 	stopped := make(chan error, 1)
 	go func() { stopped <- env.service.Run(ctx) }()
@@ -126,6 +127,7 @@ func newEnvWithFiles(t testing.TB, s store.Store, o Options, files jobs.Objects)
 	t.Cleanup(env.stop)
 	rooms := env.service
 	o.Catalog, o.Events, o.Jobs, o.Registry, o.Rights, o.Tags = rooms.Catalog, rooms.Events, rooms.Jobs, rooms.Registry, rooms.Rights, rooms.Tags
+	o.Audit = rooms.Audit
 	o.Account, o.Now = testAccount, func() time.Time { return env.clock().Time() }
 	if o.Keys == nil {
 		o.Keys = testKeys{everything}
