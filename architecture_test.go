@@ -43,18 +43,18 @@ var mayImport = map[string][]string{
 	"commit":    {".", "reserve", "store", "turns"},
 	"listing":   {".", "commit", "store"},
 	"integrity": {".", "listing", "store"},
-	"tags":      {".", "commit", "integrity", "listing", "store"},
+	"tags":      {".", "audit", "commit", "integrity", "listing", "store"},
 	"keyuse":    {".", "store"},
 	"audit":     {".", "commit", "eventlog", "integrity", "internal/excerpt", "listing", "store"},
 	"diary":     {},
 	"watch":     {},
 
 	// The rooms of the service, from the ground up: an arrow leads down only.
-	"eventlog": {".", "commit", "store"},
-	"rights":   {".", "commit", "integrity", "listing", "store", "tags"},
-	"catalog":  {".", "commit", "integrity", "listing", "store", "tags"},
-	"registry": {".", "catalog", "commit", "eventlog", "fleetquery", "integrity", "listing", "rights", "store", "tags"},
-	"jobs":     {".", "catalog", "commit", "eventlog", "integrity", "jobdoc", "listing", "registry", "rollout", "store", "tags"},
+	"eventlog": {".", "audit", "commit", "store"},
+	"rights":   {".", "audit", "commit", "integrity", "listing", "store", "tags"},
+	"catalog":  {".", "audit", "commit", "integrity", "listing", "store", "tags"},
+	"registry": {".", "audit", "catalog", "commit", "eventlog", "fleetquery", "integrity", "listing", "rights", "store", "tags"},
+	"jobs":     {".", "audit", "catalog", "commit", "eventlog", "integrity", "jobdoc", "listing", "registry", "rollout", "store", "tags"},
 	"service":  {".", "audit", "catalog", "commit", "eventlog", "integrity", "internal/uuid", "jobs", "keyuse", "listing", "registry", "reserve", "rights", "store", "tags", "transfer", "turns"},
 
 	// What drives them, and what a device may do.

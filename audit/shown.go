@@ -2,6 +2,9 @@ package audit
 
 import (
 	"encoding/json"
+	"maps"
+	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/muster-iot/muster/commit"
@@ -26,6 +29,22 @@ func Is(name string, value any) Field {
 	f := Field{name, string(b)}
 	_ = json.Unmarshal(b, &f.Value) // fails unless it is a text
 	return f
+}
+
+// IfSet is Is for a value that is not its zero, and otherwise a field without a value.
+func IfSet[T any](name string, value T) Field {
+	if reflect.ValueOf(&value).Elem().IsZero() {
+		return Field{Name: name}
+	}
+	return Is(name, value)
+}
+
+// Each returns a field for each key of a map, below name.
+func Each(name string, values map[string]string) (fields []Field) {
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		fields = append(fields, Field{name + "." + key, values[key]})
+	}
+	return fields
 }
 
 // Show says what is shown of a table: the resource that a record is of or belongs to, as a word and a name, and the fields of it that

@@ -128,6 +128,9 @@ func (c *call) authorize(n needs) error {
 	}
 	conditions := c.conditions(n.tags)
 	for _, a := range n.asks {
+		c.attempt.Resources = append(c.attempt.Resources, a.resource)
+	}
+	for _, a := range n.asks {
 		action := cmp.Or(a.action, "iot:"+c.operation.Name)
 		if err := c.caller.Authorize(action, []string{a.resource}, conditions); err != nil {
 			return err

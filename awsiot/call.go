@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/awsiot/foreign"
 	"github.com/muster-iot/muster/awsiot/wire"
 	"github.com/muster-iot/muster/identity"
@@ -28,7 +29,8 @@ type call struct {
 	request   wire.Request
 	key       string // access key id, as claimed
 	caller    identity.Caller
-	hasRoom   reserve.Room // nil: there always is room
+	attempt   audit.Attempt // of an operation of the control plane; its request id is empty before that is run
+	hasRoom   reserve.Room  // nil: there always is room
 
 	handedOver bool // to a data plane, which counts its requests itself
 

@@ -166,8 +166,10 @@ func (s *Server) run(ctx context.Context, op operation, c *call, w http.Response
 		return
 	}
 	s.o.Turns.Asked()
+	ctx = s.witnessed(ctx, c)
 	body, err := op.run(withRights(ctx, c), c)
 	if err != nil {
+		s.refused(ctx, c, err)
 		s.fail(c, w, err)
 		return
 	}

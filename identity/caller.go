@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"strings"
 
 	"github.com/muster-iot/muster/iotpolicy"
 )
@@ -23,6 +24,12 @@ type Caller struct {
 	Policies iotpolicy.Set
 
 	rights *keyRights // nil for a caller without an access key
+}
+
+// Name returns the name of the user or role that the caller is, which stands at the end of its ARN.
+func (c Caller) Name() string {
+	_, name, _ := strings.Cut(c.ARN, "/")
+	return name
 }
 
 // Authorize returns nil when the caller may perform action on every one of

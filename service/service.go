@@ -8,6 +8,7 @@ import (
 	"context"
 	"log/slog"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/muster-iot/muster"
@@ -151,7 +152,9 @@ func shared(s store.Store) store.Shared {
 }
 
 // shown says what audit records show of all tables.
-func shown() []audit.Shown { return nil }
+func shown() []audit.Shown {
+	return slices.Concat(rights.Audited(), catalog.Audited(), registry.Audited(), jobs.Audited(), tags.Audited(), eventlog.Audited())
+}
 
 // kinds returns the kinds of all resources that can have tags.
 func kinds() tags.Kinds {
