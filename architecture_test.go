@@ -122,7 +122,7 @@ var mayImport = map[string][]string{
 // importers names, for each outside library, the packages that may import it.
 // Tests may import what they like.
 var importers = map[string][]string{
-	"github.com/aws/aws-sdk-go-v2":        {"files/s3store"},
+	"github.com/aws/aws-sdk-go-v2":        {"files/s3store", "internal/awsconfig"},
 	"github.com/cockroachdb/pebble/v2":    {"store/pebblestore"},
 	"github.com/eclipse/paho.golang":      {"device"},
 	"github.com/prometheus/client_golang": {"metrics"},
@@ -132,6 +132,7 @@ var importers = map[string][]string{
 	"github.com/nats-io/nats.go":          {"cluster/natsbus"},
 	"github.com/tidwall/btree":            {"store/memstore", "store/pgstore"},
 	"golang.org/x/sync":                   {"cmd/muster"},
+	"golang.org/x/term":                   {"cmd/muster"},
 }
 
 // clocks are the packages that may read the time; all others are told.

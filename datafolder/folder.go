@@ -162,7 +162,7 @@ func (f Folder) LastUses(ctx context.Context, kept identity.Uses) (uses map[stri
 // OpenFilesKey returns the key that signs the URLs of job files for devices. It
 // is made on the first start, and is no access key of anybody.
 func (f Folder) OpenFilesKey(account, region string) (sigv4.Credential, error) {
-	key, err := identity.ReadPrivateProfile(f.FilesKey())
+	key, err := identity.ReadProfile(f.FilesKey())
 	if !errors.Is(err, os.ErrNotExist) {
 		return key, err
 	}

@@ -234,7 +234,7 @@ func (f Folder) verifyBesides(problem func(string)) {
 	check(f.CA().Certificate, err)
 	_, err = identity.LoadRSAAuthority(f.RSACA())
 	check(f.RSACA().Certificate, err)
-	_, err = identity.ReadPrivateProfile(f.FilesKey())
+	_, err = identity.ReadProfile(f.FilesKey())
 	check(f.FilesKey(), err)
 	check(f.Credentials(), f.CheckCredentials())
 	f.verifyProfiles(problem)
@@ -259,7 +259,7 @@ func (f Folder) verifyProfiles(problem func(string)) {
 // CheckCredentials refuses a credentials file that cannot be used or contradicts the access
 // keys. A file whose key was removed is accepted.
 func (f Folder) CheckCredentials() error {
-	shown, err := identity.ReadPrivateProfile(f.Credentials())
+	shown, err := identity.ReadProfile(f.Credentials())
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/muster-iot/muster/internal/secretfile"
@@ -27,26 +26,12 @@ func WriteProfile(path string, c sigv4.Credential, region string) error {
 // profileMax bounds an AWS shared-credentials file, in bytes.
 const profileMax = 1 << 20
 
-// ReadProfile reads the default profile of an AWS shared-credentials file, which is
-// the user's own: what the AWS CLI reads, this does.
+// ReadProfile reads the default profile of such a file, which only its owner may open.
 func ReadProfile(file string) (sigv4.Credential, error) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return sigv4.Credential{}, fmt.Errorf("credentials: %w", err)
-	}
-	return parseProfile(file, text)
-}
-
-// ReadPrivateProfile is ReadProfile for a file that only its owner may open.
-func ReadPrivateProfile(file string) (sigv4.Credential, error) {
 	text, err := secretfile.Read(file, profileMax)
 	if err != nil {
 		return sigv4.Credential{}, fmt.Errorf("credentials: %w", err)
 	}
-	return parseProfile(file, text)
-}
-
-func parseProfile(file string, text []byte) (sigv4.Credential, error) {
 	var credential sigv4.Credential
 	profile := ""
 	lines := bufio.NewScanner(bytes.NewReader(text))

@@ -105,10 +105,10 @@ func TestTheClientCallsWhatTheServerServes(t *testing.T) {
 		t.Errorf("ExplainPolicy: %+v, %v", e, err)
 	}
 	clock, err := c.MoveClock(ctx, ClockOrder{Advance: "90m"})
-	if err != nil || !clock.Now.Equal(time.Date(2030, 1, 1, 1, 30, 0, 0, time.UTC)) {
+	if err != nil || !clock.Now.Time().Equal(time.Date(2030, 1, 1, 1, 30, 0, 0, time.UTC)) {
 		t.Errorf("MoveClock: %v, %v", clock, err)
 	}
-	if clock, err = c.ReadClock(ctx); err != nil || clock.Now.Hour() != 1 {
+	if clock, err = c.ReadClock(ctx); err != nil || clock.Now.Time().Hour() != 1 {
 		t.Errorf("ReadClock: %v, %v", clock, err)
 	}
 	for do, want := range map[string]int{Replay: 1002, Forget: 2002} {

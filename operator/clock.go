@@ -15,7 +15,7 @@ type ClockOrder struct {
 
 // ClockReading is what a clock shows.
 type ClockReading struct {
-	Now time.Time `json:"now"`
+	Now Instant `json:"now"`
 }
 
 // Clock is the clock of a test server.
@@ -33,7 +33,7 @@ func (p Parts) readClock(context.Context, *Call, none) (ClockReading, error) {
 	if p.Clock == nil {
 		return ClockReading{}, muster.Errorf(muster.NotFound, "this server keeps real time; start it with --test-clock")
 	}
-	return ClockReading{p.Clock.Now().Time()}, nil
+	return ClockReading{Instant(p.Clock.Now())}, nil
 }
 
 // clockOrder fails when there is no clock to move, whatever the body says.

@@ -2,7 +2,6 @@ package operator
 
 import (
 	"context"
-	"time"
 
 	"github.com/muster-iot/muster"
 )
@@ -15,14 +14,14 @@ const (
 
 // DeadLetter is an event that the webhook refused.
 type DeadLetter struct {
-	Place     string    `json:"-"` // in the list: it sorts like the letters
-	ID        string    `json:"eventId"`
-	EventType string    `json:"eventType"`
-	Operation string    `json:"operation"`
-	Time      time.Time `json:"time"`     // of the event
-	GivenUp   time.Time `json:"givenUp"`  // when the last attempt had failed
-	Attempts  int       `json:"attempts"` // in the life of the process that gave it up
-	Why       string    `json:"why"`      // the last attempt failed
+	Place     string  `json:"-"` // in the list: it sorts like the letters
+	ID        string  `json:"eventId"`
+	EventType string  `json:"eventType"`
+	Operation string  `json:"operation"`
+	Time      Instant `json:"time"`     // of the event
+	GivenUp   Instant `json:"givenUp"`  // when the last attempt had failed
+	Attempts  int     `json:"attempts"` // in the life of the process that gave it up
+	Why       string  `json:"why"`      // the last attempt failed
 }
 
 // DeadLetterPage is a page of dead letters, oldest first.

@@ -2,15 +2,14 @@ package operator
 
 import (
 	"context"
-	"time"
 )
 
 // KeyUse is an access key and when it was last used.
 type KeyUse struct {
-	AccessKeyID string    `json:"accessKeyId"`
-	Principal   string    `json:"principal"`
-	LastUsed    time.Time `json:"lastUsed,omitzero"` // to the minute; absent: never
-	Expires     time.Time `json:"expires,omitzero"`  // absent: never
+	AccessKeyID string  `json:"accessKeyId"`
+	Principal   string  `json:"principal"`
+	LastUsed    Instant `json:"lastUsed,omitzero"` // to the minute; absent: never
+	Expires     Instant `json:"expires,omitzero"`  // absent: never
 }
 
 // KeyUses are all access keys.

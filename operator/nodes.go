@@ -2,7 +2,6 @@ package operator
 
 import (
 	"context"
-	"time"
 
 	"github.com/muster-iot/muster"
 )
@@ -14,8 +13,8 @@ type Node struct {
 	State       NodeState `json:"state"`
 	Host        string    `json:"host"`
 	Version     string    `json:"version"`
-	Started     time.Time `json:"started"`
-	Seen        time.Time `json:"seen"`   // when it said last that it works, about
+	Started     Instant   `json:"started"`
+	Seen        Instant   `json:"seen"`   // when it said last that it works, about
 	Leases      []string  `json:"leases"` // the shares of the work that it has, sorted
 	Connections int       `json:"connections"`
 	Operations  float64   `json:"operations"` // per second

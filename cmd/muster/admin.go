@@ -43,8 +43,9 @@ func existing(cmd *cobra.Command, args []string) (datafolder.Folder, error) {
 }
 
 func backupCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "backup DIR TO",
+	var out output
+	cmd := &cobra.Command{
+		Use:   "backup DIR TO [flags]",
 		Short: "copy a data folder, while it is served or not",
 		Long: `Copies the data folder DIR to the folder TO, which must be missing or empty. The
 copy is of one instant, also while a server runs on DIR, and is a data folder
@@ -52,11 +53,13 @@ itself: to restore it, serve it. Copy it elsewhere with all its files, and let
 "muster admin verify" check the copy.`,
 		Example: "  muster admin backup /var/lib/muster /backup/monday",
 		Args:    atMost(2),
-		RunE:    runBackup,
+		RunE:    func(cmd *cobra.Command, args []string) error { return runBackup(cmd, args, out) },
 	}
+	out.register(cmd.Flags())
+	return cmd
 }
 
-func runBackup(cmd *cobra.Command, args []string) error {
+func runBackup(cmd *cobra.Command, args []string, out output) error {
 	data, err := existing(cmd, args)
 	if err != nil {
 		return err
@@ -85,8 +88,7 @@ func runBackup(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "copied to %s\n", to)
-	return err
+	return out.said(cmd, map[string]string{"to": to}, "copied to %s", to)
 }
 
 // Backup is the running server's side of `muster admin backup`.

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -13,9 +12,8 @@ import (
 // board shows the progress of one job: bars that redraw themselves on a
 // terminal, a line for each change elsewhere.
 type board struct {
-	w     io.Writer
+	screen
 	total int
-	live  bool          // w is a terminal
 	every time.Duration // between two looks at the job
 	drawn bool
 	last  string
@@ -27,12 +25,8 @@ const (
 	plainEvery = 500 * time.Millisecond
 )
 
-func newBoard(w io.Writer, total int) *board {
-	b := &board{w: w, total: total, every: plainEvery}
-	if f, ok := w.(*os.File); ok {
-		info, err := f.Stat()
-		b.live = err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("TERM") != "dumb"
-	}
+func newBoard(s screen, total int) *board {
+	b := &board{screen: s, total: total, every: plainEvery}
 	if b.live {
 		b.every = liveEvery
 	}
@@ -42,11 +36,11 @@ func newBoard(w io.Writer, total int) *board {
 // rows are the statuses in the order of an execution's life, each with its counter in
 // DescribeJob and its color.
 var rows = []struct{ status, counter, color string }{
-	{"QUEUED", "Queued", "37"},
-	{"IN_PROGRESS", "InProgress", "36"},
-	{"SUCCEEDED", "Succeeded", "32"},
-	{"FAILED", "Failed", "31"},
-	{"REJECTED", "Rejected", "33"},
+	{"QUEUED", "Queued", white},
+	{"IN_PROGRESS", "InProgress", cyan},
+	{"SUCCEEDED", "Succeeded", green},
+	{"FAILED", "Failed", red},
+	{"REJECTED", "Rejected", yellow},
 }
 
 // show draws j as it is now.
@@ -59,14 +53,16 @@ func (b *board) show(j apiclient.Job) {
 	if b.drawn {
 		fmt.Fprintf(&text, "\x1b[%dA", len(rows)) // back to the first row
 	}
+	digits := len(fmt.Sprint(b.total))
+	bar := max(1, min(barWidth, b.width-len("  IN_PROGRESS  ")-len(" ")-digits-1)) // a row that is wrapped could not be drawn again
 	for _, row := range rows {
 		n := j.Count(row.counter)
 		full := 0
 		if b.total > 0 {
-			full = min(barWidth, (n*barWidth+b.total-1)/b.total)
+			full = min(bar, (n*bar+b.total-1)/b.total)
 		}
-		fmt.Fprintf(&text, "\x1b[2K  %-12s \x1b[%sm%s\x1b[0m%s %d\n",
-			row.status, row.color, strings.Repeat("█", full), strings.Repeat("░", barWidth-full), n)
+		fmt.Fprintf(&text, "\x1b[2K  %-12s %s%s %d\n",
+			row.status, b.paint(row.color, strings.Repeat("█", full)), strings.Repeat("░", bar-full), n)
 	}
 	b.drawn = true
 	io.WriteString(b.w, text.String())

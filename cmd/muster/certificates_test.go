@@ -288,7 +288,7 @@ func TestTheEnvironmentTrustsTheServer(t *testing.T) {
 	t.Setenv("AWS_ACCESS_KEY_ID", "")
 	for bundle, want := range map[string]string{s.ready.CAFile: "", "": "certificate signed by unknown authority", s.ready.CredentialsFile: "holds no certificate", data + "/none": "no such file"} {
 		t.Setenv("AWS_CA_BUNDLE", bundle)
-		c, err := environmentServer()
+		c, err := (whichServer{}).client(t.Context())
 		if err == nil {
 			err = c.CreateThing(t.Context(), "lamp")
 		}
@@ -298,7 +298,7 @@ func TestTheEnvironmentTrustsTheServer(t *testing.T) {
 	}
 	t.Setenv("AWS_ENDPOINT_URL", s.ready.APIURL)
 	t.Setenv("AWS_CA_BUNDLE", data+"/none")
-	c, err := environmentServer()
+	c, err := (whichServer{}).client(t.Context())
 	if err == nil {
 		err = c.CreateThing(t.Context(), "pump")
 	}

@@ -24,7 +24,7 @@ func ownerOf(f datafolder.Folder) (operator.Client, error) {
 // clientOf returns a client of the server that r describes, with the key of its
 // credentials file.
 func clientOf(r datafolder.Ready) (*apiclient.Client, error) {
-	credential, err := identity.ReadPrivateProfile(r.CredentialsFile)
+	credential, err := identity.ReadProfile(r.CredentialsFile)
 	if err != nil {
 		return nil, err
 	}

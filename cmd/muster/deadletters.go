@@ -2,12 +2,9 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,9 +18,10 @@ import (
 
 // letterFlags are the flags of `muster admin dead-letters`.
 type letterFlags struct {
-	replay, forget, asJSON bool
-	ids                    []string
-	store                  storeConfig
+	replay, forget bool
+	ids            []string
+	store          storeConfig
+	out            output
 }
 
 func deadLettersCommand() *cobra.Command {
@@ -43,7 +41,7 @@ the webhook, the oldest first, with the reason.`,
 	fs.BoolVar(&l.forget, operator.Forget, l.forget, "remove them for good")
 	fs.StringArrayVar(&l.ids, "id", l.ids, "`eventId` of the only one that is meant; may be given again for others")
 	l.store.register(fs)
-	fs.BoolVar(&l.asJSON, "json", l.asJSON, "print JSON")
+	l.out.register(fs)
 	return cmd
 }
 
@@ -60,7 +58,7 @@ func (l letterFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	ctx, stdout, changes := cmd.Context(), cmd.OutOrStdout(), l.replay || l.forget
+	ctx, changes := cmd.Context(), l.replay || l.forget
 	if changes {
 		err = data.Adopt(ctx, false, slog.New(slog.DiscardHandler))
 	}
@@ -73,7 +71,7 @@ func (l letterFlags) run(cmd *cobra.Command, args []string) error {
 	}
 	defer closeLetters()
 	if !changes {
-		return printLetters(ctx, stdout, letters, l.asJSON)
+		return l.list(cmd, letters)
 	}
 	order := operator.DeadLetterOrder{Do: operator.Replay, IDs: l.ids}
 	if l.forget {
@@ -89,8 +87,14 @@ func (l letterFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(stdout, "%d dead letters: %s\n", n.Count, order.Do)
-	return err
+	done := lettersCleared{n.Count, order.Do}
+	return l.out.said(cmd, done, "%d dead letters: %s", done.Count, done.Done)
+}
+
+// lettersCleared is what became of how many dead letters.
+type lettersCleared struct {
+	Count int    `json:"count"`
+	Done  string `json:"done"` // replay or forget
 }
 
 // letterAccess lists and clears dead letters: through a server, as operator.Client does, or
@@ -133,29 +137,25 @@ func (l letterFlags) open(ctx context.Context, f datafolder.Folder, readOnly boo
 	return localLetters{deadLetters{s.Events}}, func() { stop(); _ = errors.Join(<-stopped, opened.Close()) }, nil // what was done is durable already
 }
 
-func printLetters(ctx context.Context, w io.Writer, letters letterAccess, asJSON bool) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	if !asJSON {
-		fmt.Fprint(table, "event id\tevent\thappened\tgiven up\tattempts\twhy\n")
-	}
-	lines := json.NewEncoder(w)
+// list prints all dead letters.
+func (l letterFlags) list(cmd *cobra.Command, letters letterAccess) error {
+	all := operator.DeadLetterPage{Letters: []operator.DeadLetter{}}
 	for after, more := "", true; more; {
-		list, err := letters.ListDeadLetters(ctx, after)
+		page, err := letters.ListDeadLetters(cmd.Context(), after)
 		if err != nil {
 			return err
 		}
-		for _, l := range list.Letters {
-			if asJSON {
-				err = lines.Encode(l)
-			} else {
-				_, err = fmt.Fprintf(table, "%s\t%s %s\t%s\t%s\t%d\t%s\n", l.ID, l.EventType, l.Operation,
-					l.Time.Format(time.RFC3339), l.GivenUp.Format(time.RFC3339), l.Attempts, l.Why)
-			}
-			if err != nil {
-				return err
-			}
-		}
-		after, more = list.Next, list.Next != ""
+		all.Letters = append(all.Letters, page.Letters...)
+		after, more = page.Next, page.Next != ""
 	}
-	return table.Flush()
+	return l.out.show(cmd, all, func(s screen) error { return printLetters(s, all.Letters) })
+}
+
+func printLetters(s screen, letters []operator.DeadLetter) error {
+	columns := []column{{name: "event id"}, {name: "event", aside: true}, {name: "happened", aside: true}, {name: "given up", aside: true}, {name: "attempts", aside: true}, {name: "why"}}
+	var rows [][]string
+	for _, l := range letters {
+		rows = append(rows, []string{l.ID, l.EventType + " " + l.Operation, l.Time.Time().Format(time.RFC3339), l.GivenUp.Time().Format(time.RFC3339), fmt.Sprint(l.Attempts), l.Why})
+	}
+	return s.table(columns, rows)
 }

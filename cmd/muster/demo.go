@@ -142,7 +142,7 @@ func (o demoOptions) play(ctx context.Context, ready datafolder.Ready, stdout io
 	}
 	fmt.Fprintf(stdout, "Created job %s for the group\n\n", job)
 
-	last, err := follow(ctx, api, job, newBoard(stdout, o.devices))
+	last, err := follow(ctx, api, job, newBoard(screenOf(stdout), o.devices))
 	if err != nil {
 		return err
 	}

@@ -1,16 +1,12 @@
 package main
 
 import (
-	"cmp"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -19,9 +15,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/muster-iot/muster/datafolder"
-	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/internal/apiclient"
-	"github.com/muster-iot/muster/sigv4"
+	"github.com/muster-iot/muster/internal/awsconfig"
 )
 
 // envPoll is the pause between two checks whether a server can be used.
@@ -112,84 +107,42 @@ func usable(ctx context.Context, data datafolder.Folder) (datafolder.Ready, erro
 	return r, nil
 }
 
-// whichServer says which server a command is for. Without one of the two it is
-// that of the environment, as for the AWS CLI.
-type whichServer struct{ data, readyFile string }
+// whichServer says which server a command is for, and with which key. Without --data and --ready-file they are those of
+// the AWS CLI.
+type whichServer struct {
+	data, readyFile string
+	choice          awsconfig.Choice
+}
 
 func (w *whichServer) register(fs *pflag.FlagSet) {
-	fs.StringVar(&w.data, "data", w.data, "data `folder` of the server; without it the one that the AWS CLI calls")
+	fs.StringVar(&w.data, "data", w.data, "data `folder` of the server, whose first key is taken; without it the server and the key of the AWS CLI")
 	fs.StringVar(&w.readyFile, "ready-file", w.readyFile, "or the ready `file` of that server")
+	fs.StringVar(&w.choice.EndpointURL, "endpoint-url", w.choice.EndpointURL, "`URL` of the server's API, as for the AWS CLI")
+	fs.StringVar(&w.choice.Profile, "profile", w.choice.Profile, "`name` of a profile of the AWS CLI, for the key and what else it says")
+	fs.StringVar(&w.choice.Region, "region", w.choice.Region, "`name` of the region of the server, as for the AWS CLI")
 }
 
 // client returns a client of the server.
-func (w whichServer) client() (*apiclient.Client, error) {
-	if w.data != "" {
-		w.readyFile = datafolder.Folder(w.data).ReadyFile()
-	}
-	if w.readyFile == "" {
-		return environmentServer()
-	}
-	r, err := datafolder.ReadReady(w.readyFile)
-	if err != nil {
-		return nil, err
-	}
-	return clientOf(r)
-}
-
-// environmentServer returns a client of the server that the AWS CLI would call with the
-// same environment variables. It reads the default profile of a credentials file.
-func environmentServer() (*apiclient.Client, error) {
-	endpoint := os.Getenv("AWS_ENDPOINT_URL")
-	if endpoint == "" {
-		return nil, errors.New(`which server? Give --data or --ready-file, or set AWS_ENDPOINT_URL: eval "$(muster env DIR)"`)
-	}
-	c := &apiclient.Client{
-		URL:    endpoint,
-		Region: cmp.Or(os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION"), defaultConfig().Region),
-		Credential: sigv4.Credential{
-			AccessKeyID:  os.Getenv("AWS_ACCESS_KEY_ID"),
-			Secret:       sigv4.Secret(os.Getenv("AWS_SECRET_ACCESS_KEY")),
-			SessionToken: sigv4.Secret(os.Getenv("AWS_SESSION_TOKEN")),
-		},
-	}
-	var err error
-	if c.HTTP, err = environmentClient(endpoint); err != nil {
-		return nil, err
-	}
-	if c.Credential.AccessKeyID != "" {
-		return c, nil
-	}
-	file := os.Getenv("AWS_SHARED_CREDENTIALS_FILE")
-	if file == "" {
-		home, err := os.UserHomeDir()
+func (w whichServer) client(ctx context.Context) (*apiclient.Client, error) {
+	ofFolder := w.data != "" || w.readyFile != ""
+	switch {
+	case w.data != "" && w.readyFile != "":
+		return nil, usagef("--data and --ready-file both name a server; give one")
+	case ofFolder && w.choice != awsconfig.Choice{}:
+		return nil, usagef("--data and --ready-file name a server with its key and region; they do not go with --endpoint-url, --profile and --region")
+	case ofFolder:
+		if w.data != "" {
+			w.readyFile = datafolder.Folder(w.data).ReadyFile()
+		}
+		r, err := datafolder.ReadReady(w.readyFile)
 		if err != nil {
 			return nil, err
 		}
-		file = filepath.Join(home, ".aws", "credentials")
+		return clientOf(r)
 	}
-	c.Credential, err = identity.ReadProfile(file)
+	c, err := awsconfig.Find(ctx, w.choice, defaultConfig().Region)
+	if errors.Is(err, awsconfig.ErrNoEndpoint) {
+		err = fmt.Errorf(`which server? Give --data or --endpoint-url, or configure the AWS CLI for it, as in eval "$(muster env DIR)": %w`, err)
+	}
 	return c, err
-}
-
-// environmentClient returns an HTTP client that trusts what AWS_CA_BUNDLE names, if
-// that is set, instead of the system's authorities. For an endpoint without TLS the file
-// is not read, as in the AWS CLI: it may be gone.
-func environmentClient(endpoint string) (*http.Client, error) {
-	c := &http.Client{Timeout: time.Minute}
-	file := os.Getenv("AWS_CA_BUNDLE")
-	if file == "" || !strings.HasPrefix(strings.ToLower(endpoint), "https:") {
-		return c, nil
-	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("AWS_CA_BUNDLE: %w", err)
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("AWS_CA_BUNDLE: %s holds no certificate", file)
-	}
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.TLSClientConfig = &tls.Config{RootCAs: roots}
-	c.Transport = transport
-	return c, nil
 }

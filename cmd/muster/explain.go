@@ -2,11 +2,8 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,7 +16,8 @@ import (
 )
 
 func explainCommand() *cobra.Command {
-	q, asJSON, grace := iotpolicy.Question{}, false, defaultConfig().CertificateGrace
+	q, grace := iotpolicy.Question{}, defaultConfig().CertificateGrace
+	var out output
 	var c storeConfig
 	account := muster.Account{ID: defaultConfig().Account, Region: defaultConfig().Region}
 	cmd := &cobra.Command{
@@ -44,10 +42,7 @@ resource, and which statement of which policy decides it.`,
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				return json.NewEncoder(cmd.OutOrStdout()).Encode(e)
-			}
-			return printExplanation(cmd.OutOrStdout(), e)
+			return out.show(cmd, e, func(s screen) error { return printExplanation(s, e) })
 		},
 	}
 	fs := cmd.Flags()
@@ -55,7 +50,7 @@ resource, and which statement of which policy decides it.`,
 	fs.StringVar(&q.ClientID, "client-id", q.ClientID, "MQTT client `id` that the device connects with; none means HTTPS")
 	fs.StringVar(&q.Action, "action", q.Action, "`action` such as iot:Publish")
 	fs.StringVar(&q.Resource, "resource", q.Resource, "`ARN`, or the end of one such as topic/a/b")
-	fs.BoolVar(&asJSON, "json", asJSON, "print JSON")
+	out.register(fs)
 	c.register(fs)
 	fs.StringVar(&account.ID, "account", account.ID, "`account` of the deployment, while no server runs")
 	fs.StringVar(&account.Region, "region", account.Region, "`region` of the deployment, while no server runs")
@@ -83,28 +78,27 @@ func explain(ctx context.Context, data datafolder.Folder, c storeConfig, account
 	}).Explain(ctx, q)
 }
 
-func printExplanation(w io.Writer, e iotpolicy.Explanation) error {
+func printExplanation(s screen, e iotpolicy.Explanation) error {
 	may := "may not"
 	if e.Allowed {
 		may = "may"
 	}
-	fmt.Fprintf(w, "%s\n  %s %s\n  on %s\n\n", e.Principal, may, e.Action, e.Resource)
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	row := func(name, text string) {
-		if text != "" {
-			fmt.Fprintf(table, "%s\t%s\n", name, text)
-		}
+	for _, line := range []string{e.Principal, "  " + may + " " + e.Action, "  on " + e.Resource} {
+		fmt.Fprintln(s.w, printable(line))
 	}
-	row("refused", e.Refused)
-	row("policies say", e.Decision)
+	fmt.Fprintln(s.w)
+	facts := [][2]string{{"refused", e.Refused}, {"policies say", e.Decision}}
 	if e.Policy != "" {
-		row("decided by", fmt.Sprintf("statement %s of policy %s", e.Statement, e.Policy))
+		facts = append(facts, [2]string{"decided by", fmt.Sprintf("statement %s of policy %s", e.Statement, e.Policy)})
 	}
-	row("connects as thing", e.Thing)
-	row("variables without a value", strings.Join(e.Missing, " "))
-	fmt.Fprint(table, "\npolicy in force\tversion\tsays by itself\tstatement\n")
+	facts = append(facts, [2]string{"connects as thing", e.Thing}, [2]string{"variables without a value", strings.Join(e.Missing, " ")})
+	if err := s.facts(facts); err != nil {
+		return err
+	}
+	fmt.Fprintln(s.w)
+	var rows [][]string
 	for _, p := range e.Policies {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", p.Name, p.Version, p.Decision, p.Statement)
+		rows = append(rows, []string{p.Name, p.Version, p.Decision, p.Statement})
 	}
-	return table.Flush()
+	return s.table([]column{{name: "policy in force"}, {name: "version"}, {name: "says by itself"}, {name: "statement"}}, rows)
 }

@@ -8,7 +8,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,6 +16,7 @@ import (
 	"github.com/muster-iot/muster/datafolder"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/keyuse"
+	"github.com/muster-iot/muster/operator"
 )
 
 func keysCommand() *cobra.Command {
@@ -42,6 +42,7 @@ func keysOptions(data datafolder.Folder, account string, used identity.Uses, log
 
 func keysListCommand() *cobra.Command {
 	var c storeConfig
+	var out output
 	cmd := &cobra.Command{
 		Use:   "list DIR [flags]",
 		Short: "list the access keys, without their secrets",
@@ -49,13 +50,27 @@ func keysListCommand() *cobra.Command {
 last used and expires. When it was last used is in the store.`,
 		Example: "  muster admin keys list /var/lib/muster",
 		Args:    atMost(1),
-		RunE:    func(cmd *cobra.Command, args []string) error { return runKeysList(cmd, args, c) },
+		RunE:    func(cmd *cobra.Command, args []string) error { return runKeysList(cmd, args, c, out) },
 	}
 	c.register(cmd.Flags())
+	out.register(cmd.Flags())
 	return cmd
 }
 
-func runKeysList(cmd *cobra.Command, args []string, c storeConfig) error {
+// keyShown is an access key without its secret.
+type keyShown struct {
+	AccessKeyID   string           `json:"accessKeyId"`
+	Principal     string           `json:"principal"`
+	FullAccess    bool             `json:"fullAccess"`
+	Policies      int              `json:"policies"`
+	Made          operator.Instant `json:"made,omitzero"`
+	LastUsed      operator.Instant `json:"lastUsed,omitzero"` // to the minute; absent: never
+	LastUsedKnown bool             `json:"lastUsedKnown"`
+	Expires       operator.Instant `json:"expires,omitzero"` // absent: never
+	rights        string           // in words
+}
+
+func runKeysList(cmd *cobra.Command, args []string, c storeConfig, out output) error {
 	if _, err := c.database(); err != nil {
 		return err
 	}
@@ -67,25 +82,36 @@ func runKeysList(cmd *cobra.Command, args []string, c storeConfig) error {
 	if err != nil {
 		return err
 	}
-	lastUsed := minute
-	uses, err := c.lastUses(cmd.Context(), data)
-	if err != nil { // the keys themselves are there
-		fmt.Fprintln(cmd.ErrOrStderr(), "muster: warning: when the keys were last used cannot be read:", err)
-		lastUsed = func(time.Time) string { return "unknown" }
+	uses, unread := c.lastUses(cmd.Context(), data)
+	if unread != nil { // the keys themselves are there
+		fmt.Fprintln(cmd.ErrOrStderr(), "muster: warning: when the keys were last used cannot be read:", unread)
 	}
-	table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-	fmt.Fprint(table, "access key\tprincipal\trights\tmade\tlast used\texpires\n")
-	list := keys.List()
-	for _, k := range list {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", k.AccessKeyID, k.Principal, rightsOf(k), day(k.Made), lastUsed(uses[k.AccessKeyID]), minute(k.Expires))
+	list := []keyShown{}
+	for _, k := range keys.List() {
+		list = append(list, keyShown{
+			k.AccessKeyID, k.Principal, k.FullAccess, len(k.Policies), operator.At(k.Made), operator.At(uses[k.AccessKeyID]), unread == nil, operator.At(k.Expires), rightsOf(k),
+		})
 	}
-	if err := table.Flush(); err != nil {
+	if err := out.show(cmd, map[string][]keyShown{"keys": list}, func(s screen) error { return printKeys(s, list) }); err != nil {
 		return err
 	}
-	for _, k := range list {
+	for _, k := range keys.List() {
 		warnOfActions(cmd.ErrOrStderr(), k)
 	}
 	return nil
+}
+
+func printKeys(s screen, list []keyShown) error {
+	columns := []column{{name: "access key"}, {name: "principal"}, {name: "rights", aside: true}, {name: "made", aside: true}, {name: "last used"}, {name: "expires"}}
+	var rows [][]string
+	for _, k := range list {
+		used := "unknown"
+		if k.LastUsedKnown {
+			used = minute(k.LastUsed.Time())
+		}
+		rows = append(rows, []string{k.AccessKeyID, k.Principal, k.rights, day(k.Made.Time()), used, minute(k.Expires.Time())})
+	}
+	return s.table(columns, rows)
 }
 
 // lastUses returns when the access keys of a data folder were last used: its server knows, or the
@@ -105,7 +131,7 @@ func (c storeConfig) lastUses(ctx context.Context, data datafolder.Folder) (map[
 	list, err := owner.ListKeys(ctx)
 	uses := map[string]time.Time{}
 	for _, k := range list.Keys {
-		uses[k.AccessKeyID] = k.LastUsed
+		uses[k.AccessKeyID] = k.LastUsed.Time()
 	}
 	return uses, err
 }
@@ -148,6 +174,7 @@ type newKey struct {
 	user, account, policy string
 	admin                 bool
 	expires               string
+	out                   output
 }
 
 func keysAddCommand() *cobra.Command {
@@ -163,6 +190,7 @@ secret is not shown again.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return k.add(cmd, args) },
 	}
 	fs := cmd.Flags()
+	k.out.register(fs)
 	fs.StringVar(&k.user, "user", k.user, "`name` of whom the key is for")
 	fs.StringVar(&k.account, "account", k.account, "`account` of the deployment: 12 digits")
 	fs.StringVar(&k.policy, "policy", k.policy, "`file` with the policy document that says what the key may do")
@@ -220,8 +248,16 @@ func (n newKey) add(cmd *cobra.Command, args []string) error {
 			warnOfActions(cmd.ErrOrStderr(), k)
 		}
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n", key.AccessKeyID, string(key.Secret))
-	return err
+	made := newKeyShown{key.AccessKeyID, string(key.Secret), key.Principal, operator.At(key.Expires)}
+	return n.out.said(cmd, made, "[default]\naws_access_key_id = %s\naws_secret_access_key = %s", made.AccessKeyID, made.SecretAccessKey)
+}
+
+// newKeyShown is a new access key with its secret, which is shown this once.
+type newKeyShown struct {
+	AccessKeyID     string           `json:"accessKeyId"`
+	SecretAccessKey string           `json:"secretAccessKey"`
+	Principal       string           `json:"principal"`
+	Expires         operator.Instant `json:"expires,omitzero"` // absent: never
 }
 
 // parseExpiry reads a duration from now, which may be in days, an instant, or a date, which
@@ -254,17 +290,20 @@ func parseExpiry(text string, now time.Time) (time.Time, error) {
 }
 
 func keysRemoveCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:     "remove DIR KEY",
+	var out output
+	cmd := &cobra.Command{
+		Use:     "remove DIR KEY [flags]",
 		Short:   "remove an access key",
 		Long:    "Removes the access key with the id KEY. Requests that it signed are refused\nwithin a second.",
 		Example: "  muster admin keys remove /var/lib/muster AKIAIOSFODNN7EXAMPLE",
 		Args:    atMost(2),
-		RunE:    runKeysRemove,
+		RunE:    func(cmd *cobra.Command, args []string) error { return runKeysRemove(cmd, args, out) },
 	}
+	out.register(cmd.Flags())
+	return cmd
 }
 
-func runKeysRemove(cmd *cobra.Command, args []string) error {
+func runKeysRemove(cmd *cobra.Command, args []string, out output) error {
 	data, err := writable(cmd, args)
 	if err != nil {
 		return err
@@ -286,6 +325,5 @@ func runKeysRemove(cmd *cobra.Command, args []string) error {
 	if err := removed.recorded(cmd, data, func() error { return keys.Remove(args[1]) }); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "removed %s\n", args[1])
-	return err
+	return out.said(cmd, map[string]string{"removed": args[1]}, "removed %s", args[1])
 }

@@ -2,9 +2,7 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"strconv"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -14,29 +12,48 @@ import (
 )
 
 func limitsCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "limits",
+	var out output
+	cmd := &cobra.Command{
+		Use:   "limits [flags]",
 		Short: "list what can be limited, with the defaults and AWS's numbers",
 		Long: `Prints a table of all limits: the name, the number of the profile "default", that
 of the profile "aws", and what is limited.`,
 		Example: `  muster limits
   muster serve --data data --limits aws --limit active-jobs=5`,
 		Args: atMost(0),
-		RunE: func(cmd *cobra.Command, _ []string) error { return printLimits(cmd.OutOrStdout()) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return out.show(cmd, limitList(), printLimits) },
 	}
+	out.register(cmd.Flags())
+	return cmd
 }
 
-func printLimits(stdout io.Writer) error {
-	table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprint(table, "name\tdefault\taws\twhat is limited\n")
+// limitShown is a row of the table of limits. What has no limit has no number.
+type limitShown struct {
+	Name    string `json:"name"`
+	Default int    `json:"default,omitempty"`
+	AWS     int    `json:"aws,omitempty"`
+	Text    string `json:"limited"`
+}
+
+func limitList() map[string][]limitShown {
+	list := []limitShown{}
 	for _, row := range limits.Table() {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", row.Name, orNone(row.Default), orNone(row.AWS), row.Text)
+		list = append(list, limitShown{row.Name, row.Default, row.AWS, row.Text})
 	}
-	if err := table.Flush(); err != nil {
+	return map[string][]limitShown{"limits": list}
+}
+
+func printLimits(s screen) error {
+	columns := []column{{name: "name"}, {name: "default"}, {name: "aws"}, {name: "what is limited"}}
+	var rows [][]string
+	for _, row := range limits.Table() {
+		rows = append(rows, []string{row.Name, orNone(row.Default), orNone(row.AWS), row.Text})
+	}
+	if err := s.table(columns, rows); err != nil {
 		return err
 	}
-	_, err := fmt.Fprint(stdout, "\nmuster serve --limits aws takes the third column; --limit name=value changes one limit, and none lifts it.\n")
-	return err
+	fmt.Fprintln(s.w)
+	return s.paragraph(0, "muster serve --limits aws takes the third column; --limit name=value changes one limit, and none lifts it.")
 }
 
 func orNone(n int) string {

@@ -56,7 +56,7 @@ func rootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if version {
-				return runVersion(cmd, args)
+				return runVersion(cmd, output{})
 			}
 			return needsCommand(cmd, args)
 		},

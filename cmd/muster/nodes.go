@@ -461,8 +461,8 @@ func (c clusterNodes) Nodes() []operator.Node {
 	all := []operator.Node{}
 	for _, m := range roll.Nodes {
 		n := operator.Node{
-			Name: m.Name, Incarnation: int64(m.Incarnation), State: stateOf(m, roll.Now), Host: m.Host, Version: m.Version, Started: m.Started.UTC(),
-			Seen: m.Expires.Add(-store.TermTime).UTC(), Leases: held[m.Incarnation], Connections: m.Load.Connections, Operations: m.Load.Operations, Asked: m.Incarnation == c.of.Me(),
+			Name: m.Name, Incarnation: int64(m.Incarnation), State: stateOf(m, roll.Now), Host: m.Host, Version: m.Version, Started: operator.At(m.Started),
+			Seen: operator.At(m.Expires.Add(-store.TermTime)), Leases: append([]string{}, held[m.Incarnation]...), Connections: m.Load.Connections, Operations: m.Load.Operations, Asked: m.Incarnation == c.of.Me(),
 		}
 		slices.Sort(n.Leases)
 		all = append(all, n)

@@ -1,10 +1,7 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,7 +17,7 @@ asked is the one that the AWS CLI calls.`
 
 func nodesCommand() *cobra.Command {
 	var which whichServer
-	var asJSON bool
+	var out output
 	cmd := &cobra.Command{
 		Use:   "nodes [drain NAME] [flags]",
 		Short: "list the servers that share a database, or drain one",
@@ -29,7 +26,7 @@ func nodesCommand() *cobra.Command {
   muster nodes drain node-2`,
 		Args: onlyCommands,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			api, err := which.client()
+			api, err := which.client(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -37,11 +34,11 @@ func nodesCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return printNodes(cmd.OutOrStdout(), list, asJSON)
+			return out.show(cmd, list, func(s screen) error { return printNodes(s, list) })
 		},
 	}
 	which.register(cmd.Flags())
-	cmd.Flags().BoolVar(&asJSON, "json", asJSON, "print JSON")
+	out.register(cmd.Flags())
 	cmd.AddCommand(drainNodeCommand())
 	return cmd
 }
@@ -49,6 +46,7 @@ func nodesCommand() *cobra.Command {
 func drainNodeCommand() *cobra.Command {
 	var which whichServer
 	var undo bool
+	var out output
 	cmd := &cobra.Command{
 		Use:   "drain NAME [--undo] [flags]",
 		Short: "send the devices of a server to the others, before it is stopped",
@@ -60,7 +58,7 @@ func drainNodeCommand() *cobra.Command {
 			if len(args) < 1 {
 				return usagef("nodes drain needs the name of a node, which muster nodes shows")
 			}
-			api, err := which.client()
+			api, err := which.client(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -71,23 +69,28 @@ func drainNodeCommand() *cobra.Command {
 			if undo {
 				state = operator.NodeWorks
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", args[0], state)
-			return err
+			return out.said(cmd, nodeState{args[0], state}, "%s: %s", args[0], state)
 		},
 	}
 	which.register(cmd.Flags())
+	out.register(cmd.Flags())
 	cmd.Flags().BoolVar(&undo, "undo", undo, "let it work again")
 	return cmd
 }
 
-func printNodes(stdout io.Writer, list operator.NodeList, asJSON bool) error {
-	if asJSON {
-		return json.NewEncoder(stdout).Encode(list)
-	}
-	table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprint(table, "name\tstate\thost\tversion\tstarted\tconnections\toperations/s\tleases\n")
+// nodeState is a node after it was told to drain, or to work again.
+type nodeState struct {
+	Name  string             `json:"name"`
+	State operator.NodeState `json:"state"`
+}
+
+func printNodes(s screen, list operator.NodeList) error {
+	columns := []column{{name: "name"}, {name: "state"}, {name: "host", aside: true}, {name: "version", aside: true}, {name: "started", aside: true},
+		{name: "connections"}, {name: "operations/s"}, {name: "leases"}}
+	var rows [][]string
 	for _, n := range list.Nodes {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%d\t%.1f\t%d\n", n.Name, n.State, n.Host, n.Version, n.Started.Format(time.RFC3339), n.Connections, n.Operations, len(n.Leases))
+		rows = append(rows, []string{n.Name, string(n.State), n.Host, n.Version, n.Started.Time().Format(time.RFC3339),
+			fmt.Sprint(n.Connections), fmt.Sprintf("%.1f", n.Operations), fmt.Sprint(len(n.Leases))})
 	}
-	return table.Flush()
+	return s.table(columns, rows)
 }

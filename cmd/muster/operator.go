@@ -34,7 +34,7 @@ func (d deadLetters) DeadLetters(ctx context.Context, after string, limit int) (
 	var letters []operator.DeadLetter
 	for _, l := range kept {
 		letters = append(letters, operator.DeadLetter{
-			Place: l.Place, ID: l.ID, EventType: l.Type.String(), Operation: string(l.Operation), Time: l.At.Time(), GivenUp: l.GivenUp.Time(), Attempts: l.Attempts, Why: l.Why,
+			Place: l.Place, ID: l.ID, EventType: l.Type.String(), Operation: string(l.Operation), Time: operator.Instant(l.At), GivenUp: operator.Instant(l.GivenUp), Attempts: l.Attempts, Why: l.Why,
 		})
 	}
 	return letters, err
@@ -54,7 +54,7 @@ type accessKeys struct{ of *identity.Keys }
 func (a accessKeys) Keys() []operator.KeyUse {
 	all := []operator.KeyUse{}
 	for _, k := range a.of.List() {
-		all = append(all, operator.KeyUse{AccessKeyID: k.AccessKeyID, Principal: k.Principal, LastUsed: k.LastUsed, Expires: k.Expires})
+		all = append(all, operator.KeyUse{AccessKeyID: k.AccessKeyID, Principal: k.Principal, LastUsed: operator.At(k.LastUsed), Expires: operator.At(k.Expires)})
 	}
 	return all
 }

@@ -185,7 +185,7 @@ func TestTheOperatorIsAnsweredAsBefore(t *testing.T) {
 
 	d, stop := serveHere(t, c)
 	weak := addKey(t, c.Data, `{"Effect":"Allow","Action":["iot:*","muster:UpdateJobOptions"],"Resource":["arn:aws:iot:us-east-1:000000000000:job/other"]}`)
-	admin, err := identity.ReadPrivateProfile(d.ready.CredentialsFile)
+	admin, err := identity.ReadProfile(d.ready.CredentialsFile)
 	if err != nil {
 		t.Fatal(err)
 	}

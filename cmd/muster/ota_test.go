@@ -155,7 +155,7 @@ func TestFleetVerifiesWhatItDownloads(t *testing.T) {
 		{"unsigned", `{"url":"` + url + `"}`, "Rejected"},
 	} {
 		s.linkedJob(t, test.job, target, test.document)
-		done, err := follow(ctx, s.Client, test.job, newBoard(io.Discard, 4))
+		done, err := follow(ctx, s.Client, test.job, newBoard(screenOf(io.Discard), 4))
 		if err != nil {
 			t.Fatal(err)
 		}

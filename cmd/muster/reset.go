@@ -105,7 +105,7 @@ func (r *resets) close() {
 
 // answerReset answers the callers that asked for a reset.
 func answerReset(waiting []net.Conn, now time.Time) {
-	body, _ := json.Marshal(operator.ClockReading{Now: now}) // cannot fail
+	body, _ := json.Marshal(operator.ClockReading{Now: operator.At(now)}) // cannot fail
 	for _, conn := range waiting {
 		answer := http.Response{
 			StatusCode: http.StatusOK, ProtoMajor: 1, ProtoMinor: 1, Close: true,

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,6 +18,7 @@ func secretsCommand() *cobra.Command {
 
 func secretsInitCommand() *cobra.Command {
 	c := defaultConfig()
+	var out output
 	cmd := &cobra.Command{
 		Use:   "init DIR [flags]",
 		Short: "make a folder with the secrets of a deployment",
@@ -31,13 +31,14 @@ of it. The flags have the values that the servers will get.`,
   muster serve --data /var/lib/muster --hosts muster.example \
       --store postgres://ann@db.example/muster`,
 		Args: atMost(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return runSecretsInit(cmd, args, c) },
+		RunE: func(cmd *cobra.Command, args []string) error { return runSecretsInit(cmd, args, c, out) },
 	}
 	c.registerDeployment(cmd.Flags())
+	out.register(cmd.Flags())
 	return cmd
 }
 
-func runSecretsInit(cmd *cobra.Command, args []string, c Config) error {
+func runSecretsInit(cmd *cobra.Command, args []string, c Config, out output) error {
 	if len(args) == 0 {
 		return usagef("%s needs the folder", nameOf(cmd))
 	}
@@ -54,6 +55,5 @@ func runSecretsInit(cmd *cobra.Command, args []string, c Config) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "made %s\n", string(data))
-	return err
+	return out.said(cmd, map[string]string{"folder": string(data)}, "made %s", string(data))
 }

@@ -73,7 +73,7 @@ func TestFleetWorks(t *testing.T) {
 	if err := s.CreateJob(ctx, "blink", target, "{}"); err != nil {
 		t.Fatal(err)
 	}
-	done, err := follow(ctx, s.Client, "blink", newBoard(io.Discard, 6))
+	done, err := follow(ctx, s.Client, "blink", newBoard(screenOf(io.Discard), 6))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,6 +12,7 @@ import (
 	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/codesign"
 	"github.com/muster-iot/muster/datafolder"
+	"github.com/muster-iot/muster/operator"
 )
 
 func profilesCommand() *cobra.Command {
@@ -30,6 +30,7 @@ type newProfile struct {
 	keyType          string
 	days             int
 	key, certificate string // files; empty for a new key
+	out              output
 }
 
 func profileCreateCommand() *cobra.Command {
@@ -46,6 +47,7 @@ them in the data folder under NAME.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return p.create(cmd, args) },
 	}
 	fs := cmd.Flags()
+	p.out.register(fs)
 	fs.StringVar(&p.keyType, "key-type", p.keyType, "kind of the new key, `ecdsa|rsa`: P-256, or 2048 bits")
 	fs.IntVar(&p.days, "days", p.days, "how many `days` its certificate counts")
 	fs.StringVar(&p.key, "key", p.key, "PEM `file` of a key to take instead")
@@ -78,8 +80,8 @@ func (n newProfile) create(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "made the signing profile %s (%s); give its certificate to devices: %s\n", p.Name, p.Type.Algorithm(), data.Signing().Certificate(p.Name))
-	return err
+	shown := shownProfile(data, p)
+	return n.out.said(cmd, shown, "made the signing profile %s (%s); give its certificate to devices: %s", shown.Name, shown.Algorithm, shown.Certificate)
 }
 
 func importProfile(data datafolder.Folder, name, certificate, key string) (*codesign.Profile, error) {
@@ -95,17 +97,32 @@ func importProfile(data datafolder.Folder, name, certificate, key string) (*code
 }
 
 func profileListCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:     "list DIR",
+	var out output
+	cmd := &cobra.Command{
+		Use:     "list DIR [flags]",
 		Short:   "list the signing profiles and their certificates",
 		Long:    "Prints each signing profile with its algorithm, the end of its certificate, and\nthe file of that certificate.",
 		Example: "  muster admin signing-profile list /var/lib/muster",
 		Args:    atMost(1),
-		RunE:    runProfileList,
+		RunE:    func(cmd *cobra.Command, args []string) error { return runProfileList(cmd, args, out) },
 	}
+	out.register(cmd.Flags())
+	return cmd
 }
 
-func runProfileList(cmd *cobra.Command, args []string) error {
+// profileShown is a signing profile without its key.
+type profileShown struct {
+	Name        string           `json:"name"`
+	Algorithm   string           `json:"algorithm"`
+	Until       operator.Instant `json:"until"`       // the end of its certificate
+	Certificate string           `json:"certificate"` // the file of it
+}
+
+func shownProfile(data datafolder.Folder, p *codesign.Profile) profileShown {
+	return profileShown{p.Name, p.Type.Algorithm(), operator.At(p.Chain[0].NotAfter), data.Signing().Certificate(p.Name)}
+}
+
+func runProfileList(cmd *cobra.Command, args []string, out output) error {
 	data, err := existing(cmd, args)
 	if err != nil {
 		return err
@@ -114,15 +131,23 @@ func runProfileList(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+	list := []profileShown{}
 	for _, name := range names {
 		p, err := data.Signing().Open(name)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(table, "%s\t%s\tuntil %s\t%s\n", name, p.Type.Algorithm(), p.Chain[0].NotAfter.UTC().Format(time.DateOnly), data.Signing().Certificate(name))
+		list = append(list, shownProfile(data, p))
 	}
-	return table.Flush()
+	return out.show(cmd, map[string][]profileShown{"profiles": list}, func(s screen) error { return printProfiles(s, list) })
+}
+
+func printProfiles(s screen, list []profileShown) error {
+	var rows [][]string
+	for _, p := range list {
+		rows = append(rows, []string{p.Name, p.Algorithm, day(p.Until.Time()), p.Certificate})
+	}
+	return s.table([]column{{name: "profile"}, {name: "algorithm"}, {name: "until"}, {name: "certificate"}}, rows)
 }
 
 // The forms in which `muster admin sign` prints.

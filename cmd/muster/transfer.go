@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"time"
@@ -16,6 +15,7 @@ import (
 
 func exportCommand() *cobra.Command {
 	var c storeConfig
+	var out output
 	cmd := &cobra.Command{
 		Use:   "export DIR TO [flags]",
 		Short: "write a data folder as text, to move it to another store",
@@ -31,14 +31,16 @@ the same command makes it again from the beginning.`,
 		Example: `  muster admin export /var/lib/muster /tmp/move
   zcat /tmp/move/rows/*.gz | grep '"thing":"pump-1"'`,
 		Args: atMost(2),
-		RunE: func(cmd *cobra.Command, args []string) error { return runExport(cmd, args, c) },
+		RunE: func(cmd *cobra.Command, args []string) error { return runExport(cmd, args, c, out) },
 	}
 	c.register(cmd.Flags())
+	out.register(cmd.Flags())
 	return cmd
 }
 
 func importCommand() *cobra.Command {
 	var c storeConfig
+	var out output
 	cmd := &cobra.Command{
 		Use:   "import FROM DIR [flags]",
 		Short: "make a data folder of an export",
@@ -51,9 +53,10 @@ served with from then on.`,
 		Example: `  muster admin import /tmp/move /var/lib/muster-new
   muster admin import /tmp/move /var/lib/muster-new --store-file database`,
 		Args: atMost(2),
-		RunE: func(cmd *cobra.Command, args []string) error { return runImport(cmd, args, c) },
+		RunE: func(cmd *cobra.Command, args []string) error { return runImport(cmd, args, c, out) },
 	}
 	c.register(cmd.Flags())
+	out.register(cmd.Flags())
 	return cmd
 }
 
@@ -68,7 +71,7 @@ func (c storeConfig) destination(args []string, missing string) (to, database st
 	return to, database, err
 }
 
-func runExport(cmd *cobra.Command, args []string, c storeConfig) error {
+func runExport(cmd *cobra.Command, args []string, c storeConfig, out output) error {
 	data, err := existing(cmd, args)
 	if err != nil {
 		return err
@@ -85,7 +88,7 @@ func runExport(cmd *cobra.Command, args []string, c storeConfig) error {
 	if err != nil {
 		return diskHint(err, to)
 	}
-	return printTransferred(cmd, "exported", l, to)
+	return printTransferred(cmd, out, "exported", l, to)
 }
 
 // export exports a folder that no server uses, or whose store is in a database.
@@ -121,7 +124,7 @@ func exportServed(ctx context.Context, data datafolder.Folder, to string, about 
 	return export(ctx, datafolder.Folder(backup), "", to, about)
 }
 
-func runImport(cmd *cobra.Command, args []string, c storeConfig) error {
+func runImport(cmd *cobra.Command, args []string, c storeConfig, out output) error {
 	to, database, err := c.destination(args, "admin import needs the export and the data folder to make")
 	if err != nil {
 		return err
@@ -132,12 +135,20 @@ func runImport(cmd *cobra.Command, args []string, c storeConfig) error {
 	if err != nil {
 		return diskHint(err, to)
 	}
-	return printTransferred(cmd, "imported", l, to)
+	return printTransferred(cmd, out, "imported", l, to)
+}
+
+// transferred is how much an export or an import holds.
+type transferred struct {
+	To         string `json:"to"`
+	Records    int    `json:"records"`
+	Queues     int    `json:"queues"`
+	Executions int    `json:"executions"`
 }
 
 // printTransferred prints how much an export holds that was made or imported.
-func printTransferred(cmd *cobra.Command, done string, l transfer.List, to string) error {
+func printTransferred(cmd *cobra.Command, out output, done string, l transfer.List, to string) error {
 	records, queues, executions := l.Rows()
-	_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s %d records, %d queues and %d executions to %s\n", done, records, queues, executions, to)
-	return err
+	moved := transferred{to, records, queues, executions}
+	return out.said(cmd, moved, "%s %d records, %d queues and %d executions to %s", done, records, queues, executions, to)
 }

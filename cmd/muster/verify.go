@@ -8,6 +8,7 @@ import (
 
 func verifyCommand() *cobra.Command {
 	var c storeConfig
+	var out output
 	cmd := &cobra.Command{
 		Use:   "verify DIR [flags]",
 		Short: "check that everything in a data folder holds together",
@@ -18,13 +19,14 @@ while a server works on it or not.`,
 		Example: `  muster admin verify /backup/monday
   muster admin verify /var/lib/muster --store postgres://ann@db.example/muster`,
 		Args: atMost(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return runVerify(cmd, args, c) },
+		RunE: func(cmd *cobra.Command, args []string) error { return runVerify(cmd, args, c, out) },
 	}
 	c.register(cmd.Flags())
+	out.register(cmd.Flags())
 	return cmd
 }
 
-func runVerify(cmd *cobra.Command, args []string, c storeConfig) error {
+func runVerify(cmd *cobra.Command, args []string, c storeConfig, out output) error {
 	data, err := existing(cmd, args)
 	if err != nil {
 		return err
@@ -33,17 +35,31 @@ func runVerify(cmd *cobra.Command, args []string, c storeConfig) error {
 	if err != nil {
 		return err
 	}
-	problems := 0
+	v := verdict{Folder: string(data), Problems: []string{}}
 	err = data.Verify(cmd.Context(), database, func(p string) {
-		problems++
-		fmt.Fprintln(cmd.OutOrStdout(), p)
+		v.Problems = append(v.Problems, p)
+		if !out.json { // each when it is found: a large folder takes its time
+			fmt.Fprintln(cmd.OutOrStdout(), p)
+		}
 	})
 	if err != nil {
 		return err
 	}
-	if problems > 0 {
-		return fmt.Errorf("%s has %d problems", string(data), problems)
+	err = out.show(cmd, v, func(s screen) error {
+		if len(v.Problems) > 0 {
+			return nil // they are printed
+		}
+		_, err := fmt.Fprintf(s.w, "%s holds together\n", v.Folder)
+		return err
+	})
+	if err == nil && len(v.Problems) > 0 {
+		err = fmt.Errorf("%s has %d problems", v.Folder, len(v.Problems))
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s holds together\n", string(data))
 	return err
+}
+
+// verdict is what is wrong with a data folder.
+type verdict struct {
+	Folder   string   `json:"folder"`
+	Problems []string `json:"problems"`
 }

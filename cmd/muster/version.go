@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -17,19 +16,30 @@ const sourceVersion = "0.2.0-devel"
 var version = ""
 
 func versionCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:     "version",
+	var out output
+	cmd := &cobra.Command{
+		Use:     "version [flags]",
 		Short:   "print the version",
 		Long:    "Prints the version, that of Go, and the system that the program is built for. A version with -devel comes before the release of that name; what follows the plus sign is the commit that it is built from.",
 		Example: "  muster version",
 		Args:    atMost(0),
-		RunE:    runVersion,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runVersion(cmd, out) },
 	}
+	out.register(cmd.Flags())
+	return cmd
 }
 
-func runVersion(cmd *cobra.Command, _ []string) error {
-	_, err := fmt.Fprintf(cmd.OutOrStdout(), "muster %s %s %s/%s\n", versionText(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-	return err
+// build is what this program is built from and for.
+type build struct {
+	Version string `json:"version"`
+	Go      string `json:"go"`
+	OS      string `json:"os"`
+	Arch    string `json:"arch"`
+}
+
+func runVersion(cmd *cobra.Command, out output) error {
+	b := build{versionText(), runtime.Version(), runtime.GOOS, runtime.GOARCH}
+	return out.said(cmd, b, "muster %s %s %s/%s", b.Version, b.Go, b.OS, b.Arch)
 }
 
 // versionText returns the version that the linker set, or else that of the source

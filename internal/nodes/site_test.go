@@ -101,7 +101,7 @@ func newSite(t *testing.T, of scenario) *site {
 		t.Logf("NATS is process %d", s.bus.Process().Pid)
 	}
 	s.muster("admin", "secrets", "init", s.secrets)
-	if s.credential, err = identity.ReadPrivateProfile(filepath.Join(s.secrets, "credentials")); err != nil {
+	if s.credential, err = identity.ReadProfile(filepath.Join(s.secrets, "credentials")); err != nil {
 		t.Fatal(err)
 	}
 	for i := range of.nodes {
