@@ -45,7 +45,7 @@ var mayImport = map[string][]string{
 	"integrity": {".", "listing", "store"},
 	"tags":      {".", "audit", "commit", "integrity", "listing", "store"},
 	"keyuse":    {".", "store"},
-	"audit":     {".", "commit", "eventlog", "integrity", "internal/excerpt", "listing", "store"},
+	"audit":     {".", "commit", "integrity", "internal/excerpt", "listing", "store"},
 	"diary":     {},
 	"watch":     {},
 

@@ -8,7 +8,6 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/commit"
-	"github.com/muster-iot/muster/eventlog"
 	"github.com/muster-iot/muster/listing"
 	"github.com/muster-iot/muster/store"
 )
@@ -35,9 +34,17 @@ type Options struct {
 	// Shown says what records show of the tables that requests change.
 	Shown []Shown
 	// Events is told of each record within seconds, and again if the record changes later. Nil is allowed.
-	Events *eventlog.Log
+	Events Events
 	// Log is told once when the oldest records are removed for Max, and when attempts are left out. Nil discards that.
 	Log *slog.Logger
+}
+
+// Events has receivers told of records.
+type Events interface {
+	// Wanted reports whether there is a receiver, at this point of the transaction.
+	Wanted(*commit.Tx) (bool, error)
+	// Tell has receivers told of the record of a request: its Entry in JSON.
+	Tell(tx *commit.Tx, requestID string, entry []byte) error
 }
 
 // Log is the audit records of a store. Make it with New. It may be used by many goroutines. A nil Log records nothing.
@@ -47,7 +54,7 @@ type Log struct {
 	commits  *commit.Committer
 	pages    listing.Pager
 	shown    map[store.Table]Shown
-	events   *eventlog.Log
+	events   Events
 	log      *slog.Logger
 
 	warned  sync.Once // of records that were removed for Settings.Max

@@ -9,40 +9,39 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/commit"
-	"github.com/muster-iot/muster/eventlog"
 )
 
-// told returns what the webhook is told of, in order, and takes it.
-func told(t *testing.T, events *eventlog.Log) (all []string) {
-	t.Helper()
-	found, err := events.Events(t.Context(), eventlog.Webhook, 100)
-	if err != nil {
-		t.Fatal(err)
+// listener is told of records, in transactions that may run twice.
+type listener struct {
+	unwanted bool
+	heard    []string // of transactions that are durable
+}
+
+func (l *listener) Wanted(*commit.Tx) (bool, error) { return !l.unwanted, nil }
+
+func (l *listener) Tell(tx *commit.Tx, requestID string, text []byte) error {
+	var entry Entry
+	if err := json.Unmarshal(text, &entry); err != nil || requestID != entry.RequestID {
+		return fmt.Errorf("of %s: %s: %w", requestID, text, err)
 	}
-	for _, e := range found {
-		var entry Entry
-		if err := json.Unmarshal(e.Audit, &entry); err != nil || e.Type != muster.EventAudit || e.Operation != eventlog.Recorded || e.Subject != entry.RequestID {
-			t.Errorf("an event is %+v, %v", e, err)
-		}
-		all = append(all, fmt.Sprintf("%s %s %s %d", entry.At, entry.Operation, entry.Outcome, len(entry.Changes)))
-	}
-	events.Taken(eventlog.Webhook, found)
-	return all
+	tx.Ahead(func() {
+		l.heard = append(l.heard, fmt.Sprintf("%s %s %s %d", entry.At, entry.Operation, entry.Outcome, len(entry.Changes)))
+	})
+	return nil
 }
 
 func TestEventsAreToldOfEachRecord(t *testing.T) {
 	o := newOffice(t, Settings{Days: 400})
-	n := 0
-	o.events = eventlog.New(eventlog.Options{
-		Commits: o.commits, NewID: func() string { n++; return fmt.Sprint(n) }, Sinks: eventlog.Sinks{Webhook: map[muster.EventType]bool{muster.EventAudit: true}},
-	})
+	heard := &listener{}
+	o.events = heard
 	tell := func(want ...string) {
 		t.Helper()
 		o.pass(countedAfter)
 		o.work()
-		if got := told(t, o.events); !slices.Equal(got, want) {
-			t.Errorf("told were %q, want %q", got, want)
+		if !slices.Equal(heard.heard, want) {
+			t.Errorf("told were %q, want %q", heard.heard, want)
 		}
+		heard.heard = nil
 	}
 	a := o.attempt("PutLamps", "arn:lamp/hall")
 	ctx := o.Witnessed(t.Context(), &a)
@@ -70,6 +69,9 @@ func TestEventsAreToldOfEachRecord(t *testing.T) {
 	o.pass(time.Second)
 	o.work()
 	tell("2026-11-30T12:00:16.000Z PutLamp refused 0")
+	heard.unwanted = true
+	o.put("hall", lamp{Level: 2})
+	tell()
 	o.verify()
 }
 

@@ -8,7 +8,6 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/commit"
-	"github.com/muster-iot/muster/eventlog"
 	"github.com/muster-iot/muster/store"
 )
 
@@ -140,7 +139,7 @@ func (l *Log) tell(tx *commit.Tx, waiting []string) error {
 	if l.events == nil {
 		return nil
 	}
-	if wanted, err := l.events.Enabled(tx, muster.EventAudit); err != nil || !wanted {
+	if wanted, err := l.events.Wanted(tx); err != nil || !wanted {
 		return err
 	}
 	keys := make([]string, len(waiting))
@@ -163,7 +162,7 @@ func (l *Log) tell(tx *commit.Tx, waiting []string) error {
 		}
 		entry, err := json.Marshal(EntryOf(*r))
 		if err == nil {
-			err = l.events.Tell(tx, eventlog.Event{Type: muster.EventAudit, Operation: eventlog.Recorded, Subject: r.RequestID, Audit: entry})
+			err = l.events.Tell(tx, r.RequestID, entry)
 		}
 		if err != nil {
 			return err
