@@ -108,8 +108,8 @@ type Service struct {
 	Registry *registry.Registry
 	Jobs     *jobs.Jobs
 	Tags     *tags.Tags
-	Audit    *audit.Log
 	Diary    *diary.Recorder
+	Audit    *audit.Log
 
 	store store.Store
 }

@@ -61,8 +61,8 @@ func verify(ctx context.Context, r store.Reader) ([]store.Problem, error) {
 		jobs.Verify,
 		func(c *integrity.Check) { rights.Verify(c, registry.ThingTable, registry.GroupTable) },
 		func(c *integrity.Check) { catalog.Verify(c, registry.ThingTable) },
-		audit.Verify,
 		func(c *integrity.Check) { diary.Verify(c, registry.ThingTable) },
+		audit.Verify,
 		func(c *integrity.Check) { c.Fail(eventlog.Verify(ctx, c.Reader(), c.Problem)) },
 	)
 }
