@@ -38,7 +38,7 @@ func newTimelines(t *testing.T) *timelines {
 	c.API, c.MQTTS, c.HTTPS, c.Files.Address, c.Metrics, c.MQTTPlain, c.TestClock = "127.0.0.1:0", "", "", "", "", "127.0.0.1:0", true
 	d, stop := serveHere(t, c)
 	t.Cleanup(stop)
-	admin, err := identity.ReadPrivateProfile(d.ready.CredentialsFile)
+	admin, err := identity.ReadProfile(d.ready.CredentialsFile)
 	if err != nil {
 		t.Fatal(err)
 	}
