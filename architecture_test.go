@@ -31,7 +31,7 @@ var mayImport = map[string][]string{
 	"limits":     {},
 	"reserve":    {},
 	"turns":      {},
-	"explain":    {"."},
+	"explain":    {".", "rollout"},
 
 	// The store.
 	"store":           {"."},
@@ -46,8 +46,8 @@ var mayImport = map[string][]string{
 	"tags":      {".", "audit", "commit", "integrity", "listing", "store"},
 	"keyuse":    {".", "store"},
 	"audit":     {".", "commit", "integrity", "internal/excerpt", "listing", "store"},
-	"diary":     {},
-	"watch":     {},
+	"diary":     {".", "commit", "integrity", "listing", "store"},
+	"watch":     {".", "commit", "diary", "explain", "jobs", "listing", "registry", "rights", "rollout", "store"},
 
 	// The rooms of the service, from the ground up: an arrow leads down only.
 	"eventlog": {".", "audit", "commit", "store"},
@@ -55,7 +55,7 @@ var mayImport = map[string][]string{
 	"catalog":  {".", "audit", "commit", "integrity", "listing", "store", "tags"},
 	"registry": {".", "audit", "catalog", "commit", "eventlog", "fleetquery", "integrity", "listing", "rights", "store", "tags"},
 	"jobs":     {".", "audit", "catalog", "commit", "eventlog", "integrity", "jobdoc", "listing", "registry", "rollout", "store", "tags"},
-	"service":  {".", "audit", "catalog", "commit", "eventlog", "integrity", "internal/uuid", "jobs", "keyuse", "listing", "registry", "reserve", "rights", "store", "tags", "transfer", "turns"},
+	"service":  {".", "audit", "catalog", "commit", "diary", "eventlog", "integrity", "internal/uuid", "jobs", "keyuse", "listing", "registry", "reserve", "rights", "store", "tags", "transfer", "turns"},
 
 	// What drives them, and what a device may do.
 	"scheduler":   {".", "commit"},
@@ -84,7 +84,7 @@ var mayImport = map[string][]string{
 	"cluster":              {".", "store"},
 	"cluster/clustertest":  {"cluster"},
 	"cluster/natsbus":      {"cluster", "internal/hostport", "internal/loopback", "internal/secretfile"},
-	"operator":             {".", "flood", "identity", "intake", "internal/apiclient", "internal/jsontext", "internal/respond", "iotpolicy", "sigv4"},
+	"operator":             {".", "flood", "identity", "intake", "internal/apiclient", "internal/jsontext", "internal/respond", "iotpolicy", "sigv4", "watch"},
 	"unserved":             {"gateway", "gateway/topic", "internal/loglimit"},
 	"sessionstore":         {"gateway", "reserve", "store"},
 	"metrics":              {".", "cluster", "commit", "gateway", "gateway/door", "intake", "reserve", "webhook"},

@@ -20,14 +20,14 @@ import (
 
 // rooms are the packages whose functions run in transactions, and those that these
 // share. Only commit starts goroutines for them.
-var rooms = []string{"listing", "integrity", "tags", "eventlog", "audit", "rights", "catalog", "registry", "jobs", "service"}
+var rooms = []string{"listing", "integrity", "tags", "eventlog", "audit", "diary", "rights", "catalog", "registry", "jobs", "service"}
 
 // transactions are the types by which a function is known to run in one.
 var transactions = []string{"commit.Tx", "jobs.transaction"}
 
 // longLived are the types whose values serve many transactions.
 var longLived = []string{
-	"commit.Committer", "listing.Pager", "tags.Tags", "eventlog.Log", "eventlog.Options", "audit.Log", "audit.Options", "audit.attempts", "eventlog.places", "eventlog.moments", "rights.Rights", "rights.Options", "catalog.Catalog",
+	"commit.Committer", "listing.Pager", "tags.Tags", "diary.Recorder", "diary.Options", "diary.shard", "diary.refusals", "audit.Log", "audit.Options", "audit.attempts", "eventlog.Log", "eventlog.Options", "eventlog.places", "eventlog.moments", "rights.Rights", "rights.Options", "catalog.Catalog",
 	"registry.Registry", "registry.Options", "registry.index", "registry.indexView", "registry.connections", "registry.teller", "jobs.Jobs", "jobs.Options",
 	"jobs.waiters", "jobs.undecided", "jobs.decodedCache", "service.Service", "service.Options",
 }

@@ -64,6 +64,11 @@ type Options struct {
 	// Registered is called with a certificate that registered itself by its first
 	// connection (AUTH-34). Nil is allowed.
 	Registered func(muster.Certificate)
+	// Refused is called with each refusal, and Allowed with the first action of a
+	// kind that is permitted on a connection, and again after one that was refused.
+	// Both must be quick, and Allowed must not keep the Device. Nil is allowed.
+	Refused func(Refusal)
+	Allowed func(d *Device, action, resource string)
 	// Log gets refusals, with the statement that decided. Nil discards.
 	Log *slog.Logger
 }
@@ -101,6 +106,12 @@ func New(o Options) *Authorizer {
 	if o.Registered == nil {
 		o.Registered = func(muster.Certificate) {}
 	}
+	if o.Refused == nil {
+		o.Refused = func(Refusal) {}
+	}
+	if o.Allowed == nil {
+		o.Allowed = func(*Device, string, string) {}
+	}
 	a := &Authorizer{o: o, changes: make(chan rights.Change, changesMax), refused: loglimit.New(refusedLines, refusedLinesAll)}
 	a.policies.init()
 	a.live.init()
@@ -120,12 +131,12 @@ func (a *Authorizer) Connect(ctx context.Context, c gateway.Connect) (gateway.Gr
 	case a.o.Anonymous && c.Peer.Transport == "tcp":
 		return anonymous{}, nil
 	}
-	return nil, refusal("a connection without identity")
+	return nil, a.refuse(Refusal{ClientID: c.ClientID, Action: iotpolicy.Connect, Resource: "client/" + c.ClientID, Why: "a connection without identity"})
 }
 
 func (a *Authorizer) connectDevice(ctx context.Context, c gateway.Connect) (gateway.Grant, error) {
 	generation := a.generation.Load()
-	d, err := a.identify(ctx, c.Peer.Certificate, c.ClientID, c.Peer.Addr)
+	d, err := a.identify(ctx, c.Peer.Certificate, c.ClientID, c.Peer.Addr, "client/"+c.ClientID)
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +163,7 @@ func (a *Authorizer) Device(ctx context.Context, certificate []byte, addr string
 	if d := a.recent.get(v, generation, now); d != nil {
 		return d, nil
 	}
-	d, err := a.identify(ctx, certificate, "", addr)
+	d, err := a.identify(ctx, certificate, "", addr, overHTTPS)
 	if err != nil {
 		return nil, err
 	}
@@ -163,8 +174,8 @@ func (a *Authorizer) Device(ctx context.Context, certificate []byte, addr string
 }
 
 // identify looks up the rights of a certificate's holder. It refuses a certificate
-// that is unknown or not in force.
-func (a *Authorizer) identify(ctx context.Context, der []byte, clientID, addr string) (*Device, error) {
+// that is unknown or not in force, as an attempt to connect to a resource.
+func (a *Authorizer) identify(ctx context.Context, der []byte, clientID, addr, resource string) (*Device, error) {
 	d := &Device{a: a, id: ca.ID(der), clientID: clientID, address: hostport.Host(addr)}
 	known, err := d.refresh(ctx)
 	if err != nil {
@@ -173,13 +184,13 @@ func (a *Authorizer) identify(ctx context.Context, der []byte, clientID, addr st
 	if !known {
 		leaf, err := x509.ParseCertificate(der)
 		if err != nil {
-			return nil, refusal("a certificate that cannot be read")
+			return nil, d.refuse(Refusal{Action: iotpolicy.Connect, Resource: resource, Why: "a certificate that cannot be read"})
 		}
 		a.registerItself(ctx, d.id, leaf)
-		return nil, refusal("an unknown certificate")
+		return nil, d.refuse(Refusal{Action: iotpolicy.Connect, Resource: resource, Why: "an unknown certificate"})
 	}
 	if r := d.rights.Load(); !r.active {
-		return nil, refusal("a certificate that is " + r.why)
+		return nil, d.refuse(Refusal{Action: iotpolicy.Connect, Resource: resource, Why: "a certificate that is " + r.why})
 	}
 	return d, nil
 }
@@ -236,12 +247,14 @@ func (a *Authorizer) renew(ctx context.Context, d *Device) {
 
 // connectCaller admits the holder of an access key.
 func (a *Authorizer) connectCaller(c gateway.Connect) (gateway.Grant, error) {
+	unknown := Refusal{Principal: c.Peer.Principal, ClientID: c.ClientID, Action: iotpolicy.Connect, Resource: "client/" + c.ClientID, Why: "an unknown access key"}
 	if a.o.Keys == nil {
-		return nil, refusal("access keys are not accepted")
+		unknown.Why = "access keys are not accepted"
+		return nil, a.refuse(unknown)
 	}
 	caller, err := a.o.Keys(c.Peer.Principal)
 	if err != nil {
-		return nil, refusal("an unknown access key")
+		return nil, a.refuse(unknown)
 	}
 	k := keyHolder{a: a, caller: caller, clientID: c.ClientID, address: hostport.Host(c.Peer.Addr)}
 	return k, k.may(iotpolicy.Connect, "client/"+c.ClientID)
@@ -254,5 +267,3 @@ func (a *Authorizer) logRefused(text, principal string, attrs ...any) {
 		a.o.Log.Warn(text, append(attrs, "principal", principal, loglimit.LeftOut(left))...)
 	}
 }
-
-func refusal(what string) error { return fmt.Errorf("%w: %s", gateway.ErrRefused, what) }

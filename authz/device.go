@@ -29,6 +29,7 @@ type Device struct {
 	https    *following // nil over MQTT
 	renewal  sync.Mutex // held from a look-up until rights are replaced, so that an older look-up cannot replace a newer one
 	rights   atomic.Pointer[standing]
+	allowed  atomic.Uint32 // the kinds of actions (kindOf) of which Options.Allowed was told, and none was refused since
 }
 
 // following is what it takes to end what goes on after a request of a device over HTTPS.
@@ -49,11 +50,15 @@ type standing struct {
 	set       iotpolicy.Set
 	thing     muster.ThingName
 	exclusive bool
-	vars      iotpolicy.Vars // (*standing).variable
+	attached  []muster.ThingName // that the certificate is attached to: thing, or some if that is ""
+	vars      iotpolicy.Vars     // (*standing).variable
 	of        *Device
 	shown     *muster.Thing     // what variables show of thing; nil without one
 	leaf      *x509.Certificate // the names in the certificate; nil if no policy asks for them
 }
+
+// deleted is why a certificate gives no access that is not known, or not any more.
+const deleted = "deleted"
 
 // variable is an iotpolicy.Vars.
 func (r *standing) variable(key string) ([]string, bool) {
@@ -71,7 +76,7 @@ func (d *Device) refresh(ctx context.Context) (bool, error) {
 	}
 	r := &standing{of: d}
 	if g.Certificate == nil {
-		r.why = "deleted"
+		r.why = deleted
 		d.rights.Store(r)
 		return false, nil
 	}
@@ -79,7 +84,7 @@ func (d *Device) refresh(ctx context.Context) (bool, error) {
 	if d.a.o.Grace >= 0 {
 		r.until = g.Certificate.NotAfter.Time().Add(d.a.o.Grace)
 	}
-	r.set = d.a.compile(g)
+	r.set, r.attached = d.a.compile(g), g.Attached
 	if g.Thing != nil {
 		r.thing, r.exclusive = g.Thing.Name, g.Exclusive
 		r.shown = &muster.Thing{Name: g.Thing.Name, Type: g.Thing.Type, Attributes: g.Thing.Attributes}
@@ -154,6 +159,13 @@ func (d *Device) Until() time.Time {
 // Thing returns the thing that the connection acts as, or "" (AUTH-41).
 func (d *Device) Thing() muster.ThingName { return d.rights.Load().thing }
 
+// Attached returns the things that the certificate is attached to: Thing if there
+// is one, and otherwise at most ten. It may not be changed.
+func (d *Device) Attached() []muster.ThingName { return d.rights.Load().attached }
+
+// ClientID returns the client id of the connection, "" over HTTPS.
+func (d *Device) ClientID() string { return d.clientID }
+
 // Exclusive reports whether the certificate can be attached to that thing only.
 func (d *Device) Exclusive() bool { return d.rights.Load().exclusive }
 
@@ -174,7 +186,17 @@ func (d *Device) Subscribe(filter string) error {
 // Receive answers for iot:Receive.
 func (d *Device) Receive(topic string) bool {
 	r := d.rights.Load()
-	return r.active && r.decide(iotpolicy.Receive, d.a.o.Account.Named("topic/"+topic)).Allowed()
+	if !r.active {
+		return false // the connection is about to end
+	}
+	resource := "topic/" + topic
+	decision := r.decide(iotpolicy.Receive, d.a.o.Account.Named(resource))
+	if !decision.Allowed() {
+		d.refuse(Refusal{Action: iotpolicy.Receive, Resource: resource, Decision: decision})
+		return false
+	}
+	d.permit(iotpolicy.Receive, resource)
+	return true
 }
 
 // Act answers for one operation of the device HTTPS listener on a thing
@@ -217,15 +239,16 @@ func (d *Device) Permits(action, resource string) error {
 // rest at debug level.
 func (d *Device) judge(r *standing, action, resource string) error {
 	if !r.active {
-		return refusal("a certificate that is " + r.why)
+		return d.refuse(Refusal{Action: action, Resource: resource, Why: "a certificate that is " + r.why})
 	}
 	arn := d.a.o.Account.Named(resource)
 	decision := r.decide(action, arn)
 	if !decision.Allowed() {
 		d.a.logRefused("device refused", string(d.id), "client", d.clientID, "thing", r.thing,
 			"action", action, "resource", arn, "decision", decision)
-		return refusal(action + " on " + arn)
+		return d.refuse(Refusal{Action: action, Resource: resource, Decision: decision})
 	}
+	d.permit(action, resource)
 	if log, ctx := d.a.o.Log, context.Background(); log.Enabled(ctx, slog.LevelDebug) {
 		log.DebugContext(ctx, "device allowed", "principal", d.id, "client", d.clientID, "thing", r.thing,
 			"action", action, "resource", arn, "decision", decision)

@@ -49,17 +49,29 @@ func (k keyHolder) Subscribe(filter string) error {
 }
 
 func (k keyHolder) Receive(topic string) bool {
-	return k.caller.Authorize(iotpolicy.Receive, []string{k.a.o.Account.Named("topic/" + topic)}, k.vars) == nil
+	err := k.authorize(iotpolicy.Receive, "topic/"+topic)
+	if denied, ok := errors.AsType[*identity.DeniedError](err); ok {
+		k.a.o.Refused(k.refusal(iotpolicy.Receive, "topic/"+topic, denied))
+	}
+	return err == nil
 }
 
 func (k keyHolder) may(action, resource string) error {
-	err := k.caller.Authorize(action, []string{k.a.o.Account.Named(resource)}, k.vars)
+	err := k.authorize(action, resource)
 	if denied, ok := errors.AsType[*identity.DeniedError](err); ok {
 		k.a.logRefused("caller refused", k.caller.ARN, "client", k.clientID,
 			"action", action, "resource", denied.Resource, "decision", denied.Decision)
-		return refusal(action + " on " + denied.Resource)
+		return k.a.refuse(k.refusal(action, resource, denied))
 	}
 	return err
+}
+
+func (k keyHolder) authorize(action, resource string) error {
+	return k.caller.Authorize(action, []string{k.a.o.Account.Named(resource)}, k.vars)
+}
+
+func (k keyHolder) refusal(action, resource string, denied *identity.DeniedError) Refusal {
+	return Refusal{Principal: k.caller.ARN, Known: true, Active: true, ClientID: k.clientID, Action: action, Resource: resource, Decision: denied.Decision}
 }
 
 func (k keyHolder) vars(key string) ([]string, bool) {

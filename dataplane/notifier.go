@@ -112,9 +112,20 @@ func (n *Notifier) Keep(key store.QueueKey, change muster.Change) bool {
 	return change.List && n.o.Publisher.Kept(list) || change.Next && n.o.Publisher.Kept(next)
 }
 
-// hears reports whether a notification of either kind would have a receiver.
-func (n *Notifier) hears(key store.QueueKey) bool {
+// Listens reports whether a notification of a queue, of either kind, would have a receiver here, one that is
+// connected or one whose session is kept. It is quick.
+func (n *Notifier) Listens(key store.QueueKey) bool {
 	return n.Hears(key) || n.o.Publisher.Wanted(notificationTopic(NotifyList, key))
+}
+
+// Listen returns Listens for the queues of things in a namespace. It is certain on a server that is alone: the sessions here are
+// all that there are.
+func (n *Notifier) Listen(_ context.Context, namespace muster.Namespace, things []muster.ThingName) (anybody []bool, certain bool) {
+	anybody = make([]bool, len(things))
+	for i, thing := range things {
+		anybody[i] = n.Listens(store.QueueKey{Thing: thing, Namespace: namespace})
+	}
+	return anybody, true
 }
 
 // Hears reports whether the next notify-next of a queue would have a receiver;
@@ -184,7 +195,7 @@ func (n *Notifier) publish(l *lane, note jobs.Notification, document string) {
 	if note.Next && (note.Head == nil || document != "") { // otherwise the job was deleted in the meantime, and another notification says so
 		messages = append(messages, newMessage(notificationTopic(NotifyNext, note.QueueKey), appendNotifyNext(nil, note, document)))
 	}
-	l.tell(note, n.hears)
+	l.tell(note, n.Listens)
 	n.send(note, messages)
 }
 

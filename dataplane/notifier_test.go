@@ -362,3 +362,21 @@ func TestNoTurnIsHeldWhileLinksAreMadeAnew(t *testing.T) {
 		}
 	})
 }
+
+// A thing is listened for by whoever is subscribed to one of its two notifications in the namespace.
+func TestListen(t *testing.T) {
+	unwanted := map[string]bool{}
+	for _, topic := range []string{
+		"fan/jobs/notify", "lamp/jobs/notify", "lamp/jobs/notify-next", "pump/jobs/notify-next",
+		"fan/jobs/notify-namespace-x", "fan/jobs/notify-next-namespace-x",
+	} {
+		unwanted["$aws/things/"+topic] = true
+	}
+	n := NewNotifier(NotifierOptions{Publisher: &board{unwanted: unwanted}})
+	for namespace, want := range map[muster.Namespace][]bool{"": {true, false, true, true}, "x": {false, true, true, true}} {
+		got, certain := n.Listen(t.Context(), namespace, []muster.ThingName{"fan", "lamp", "pump", "valve"})
+		if !certain || !slices.Equal(got, want) {
+			t.Errorf("in namespace %q: %v (%v), want %v", namespace, got, certain, want)
+		}
+	}
+}

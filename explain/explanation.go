@@ -13,7 +13,8 @@ type Explanation struct {
 	Next      Next
 	Help      []Help // at most three
 	Facts     []Fact
-	Passed    []Code // what was checked before, in order
+	Passed    []Code         // what was checked before, in order
+	AsOf      muster.Instant // of the device diary that it rests on; zero if it rests on none
 }
 
 // Next is what happens next.
@@ -24,10 +25,45 @@ type Next struct {
 }
 
 // Help is a command that may help, quoted for a POSIX shell.
-type Help struct{ Say, Command string }
+type Help struct {
+	Say     string `json:"say"`
+	Command string `json:"command"`
+}
 
-// Fact is one of the facts that the explanation rests on.
-type Fact struct{ What, Is string }
+// Fact is one of the facts that an explanation rests on.
+type Fact struct {
+	What string `json:"what"`
+	Is   string `json:"is"`
+}
 
 // Code names a cause. Codes are stable.
 type Code string
+
+// The codes, in the order in which they are checked: the first that holds is the explanation.
+const (
+	NoThing        Code = "NO_THING"
+	NoJob          Code = "NO_JOB"
+	Ended          Code = "ENDED"
+	JobOver        Code = "JOB_OVER"
+	NotInTargets   Code = "NOT_TARGETED"
+	JobScheduled   Code = "JOB_SCHEDULED"
+	GroupBuilding  Code = "GROUP_BUILDING"
+	JobInLine      Code = "JOB_IN_LINE"
+	WaitingForRate Code = "WAITING_FOR_RATE"
+	RetryWaits     Code = "RETRY_WAITS"
+	WindowClosed   Code = "WINDOW_CLOSED"
+	WaitingToJoin  Code = "WAITING_TO_JOIN"
+	BeyondTheList  Code = "BEYOND_THE_LIST"
+	Behind         Code = "BEHIND"
+	Refused        Code = "REFUSED"
+	AsksWrongly    Code = "ASKS_WRONGLY"
+	Throttled      Code = "THROTTLED"
+	OtherNamespace Code = "OTHER_NAMESPACE"
+	NeverConnected Code = "NEVER_CONNECTED"
+	Offline        Code = "OFFLINE"
+	NotListening   Code = "NOT_LISTENING"
+	Told           Code = "TOLD"
+	LinkExpired    Code = "LINK_EXPIRED"
+	Silent         Code = "SILENT"
+	Working        Code = "WORKING"
+)

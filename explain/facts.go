@@ -2,20 +2,26 @@
 // pure: package watch gathers the facts.
 package explain
 
-import "github.com/muster-iot/muster"
+import (
+	"time"
+
+	"github.com/muster-iot/muster"
+)
 
 // Facts are what is known of a thing and a job at one instant. What is not known leads to another explanation, never to a
 // wrong one.
 type Facts struct {
-	Now   muster.Instant
-	Zone  string // IANA name of the zone in which sentences show instants; empty is UTC
-	Thing muster.ThingName
-	JobID muster.JobID
+	Now     muster.Instant
+	Zone    *time.Location // in which sentences show instants; nil is UTC
+	Account muster.Account // for the ARNs in commands
+	Thing   muster.ThingName
+	JobID   muster.JobID
 
 	HasThing bool
 	Job      *Job // nil if it does not exist
 	Target   Target
-	// Execution is the latest one of the job on the thing; nil if there is none.
+	// Execution is the latest one of the job on the thing, as devices are shown it: nil if there is none, or if its job is being
+	// deleted; CANCELED if its job was and the execution ends with it.
 	Execution *muster.Execution
 	End       End   // how Execution ended, if it has
 	Queue     Queue // of the thing, in the namespace of the job
@@ -25,90 +31,90 @@ type Facts struct {
 
 // Job is what is known of the job by itself.
 type Job struct {
-	muster.Job
-	Phase       string         // what its schedule says now: see rollout.State
-	Next        muster.Instant // when that changes; zero for never
-	End         muster.Instant // its end time; zero without one
-	Place       int            // among the jobs that wait for their turn, from 1; zero if it does not wait
-	InLine      int            // how many wait
-	Before      []muster.JobID // some that roll out before it, at most three
-	Building    string         // the dynamic group that its rollout waits for; empty for none
-	BuildingOf  int            // things that are to be looked at
-	Built       int            // of these
-	CanceledBy  string         // the user or key that cancelled it, as the audit records say; empty if not known
-	Aborted     *Abort         // the criterion that aborted it
-	Counts      muster.Counts
-	PerMinute   int // the rate of its rollout now; zero is without bound
-	RateChanges bool
+	muster.Job               // as it is stored: Explain brings it in step with its schedule
+	Maximum    int           // the server's maximumPerMinute for jobs that set none; zero is without bound
+	Counts     muster.Counts // of its executions
+	Line       Line          // if it waits for its turn
+	Building   Building      // if a dynamic group among its targets is being built
+	CanceledBy string        // the user or key that cancelled it, as the audit records say; empty if not known
+	NoRoom     bool          // nothing is rolled out, since the disk has no room for more executions
 }
 
-// Abort is an abort criterion with its numbers at the instant it was met.
-type Abort struct {
-	muster.AbortCriterion
-	Executed, Matching int64
+// Line is where a job waits for its turn to roll out. It is zero if the job does not wait.
+type Line struct {
+	Place  int // from 1, which is next
+	Of     int
+	Before []muster.JobID // some of those that it waits for, the first ones first; at most three
+}
+
+// Building is how far a dynamic group is built. It is zero if all are.
+type Building struct {
+	Group  muster.GroupName
+	Looked int            // things that were looked at
+	Of     int            // things that there are to be looked at; zero if not known
+	Since  muster.Instant // when it began; zero if not known
 }
 
 // Target is how the thing stands to the targets and the rollout of the job.
 type Target struct {
 	State TargetState
-	Group string // the target through which it is, or was, or would be
-	// Query and Fails are the query of the dynamic group Group and its first term that the thing does not match, with
-	// the value that the thing has.
+	Group muster.GroupName // the target through which it is, or was, or would be; empty if the thing is a target by itself, or none is
+	// Query is the query of the dynamic group Group, Fails its first term that the thing does not match, and Has the value of
+	// the thing in that field. They are empty unless the thing would be a target if it matched.
 	Query, Fails, Has string
-	JoinedAt          muster.Instant
-	Ahead             int            // things that get the job before it; zero is none
-	AheadAtLeast      bool           // Ahead was not counted to the end
-	At                muster.Instant // when it is given the job at the present rate; zero if not known
+	JoinedAt          muster.Instant // when it joined Group; zero if not known
+	// Ahead is how many things are given the job before this one. It is of interest for NotReached and JoinWaits.
+	Ahead   int
+	AtLeast bool // Ahead was not counted to the end
+	About   bool // some that were counted may not be given the job
 }
 
 // TargetState says where the rollout is for the thing.
 type TargetState int
 
-// The states of a target. NotReached is the one of a thing that the rollout has still to reach.
+// The states of a target. A thing that has the latest execution is Reached, unless it waits for another one.
 const (
 	NotTargeted TargetState = iota // in no target
 	JoinedLate                     // it joined a target of a snapshot job after the snapshot
 	LeftTargets                    // it has left the last target
-	Spared                         // it succeeded in the job before, and succeeded things are spared
 	NotReached                     // the rollout has not reached it
-	JoinWaits                      // it joined a target of a continuous job, and is given the job at the rollout's rate
-	Reached                        // it has, or had, an execution
+	JoinWaits                      // it joined a target of a continuous job, and is given the job when its rate or its next window allows it
+	Reached                        // the rollout has passed it: it has, or had, an execution
 )
 
-// End is what ended an execution.
+// End is what else is known of an execution that ended.
 type End struct {
-	By      muster.Actor   // the device, an operator, a timer …
-	Who     string         // the operator's user or key, as the audit records say; empty if not known
-	RetryAt muster.Instant // when a retry is due; zero if none is
-	Left    int            // retries left
+	Who   string // the user or key that cancelled this execution by itself, as the audit records say; empty if not known
+	Retry bool   // a retry waits for the next window
 }
 
 // Queue is what pends for the thing in the namespace of the job.
 type Queue struct {
-	Entries   []muster.Entry     // in the order that devices see, hidden ones too
-	First     *muster.Execution  // the execution that devices are given next; nil if there is none
-	Namespace muster.Namespace   // that the device has asked for or listens in last
-	Asks      []muster.Namespace // the namespaces that it listens in or has asked for; empty if none is known
-	Opens     muster.Instant     // the next opening of the job's windows
-	Shown     int                // how many a pending list shows at most
+	Entries []muster.Entry // as of muster.Queue: hidden ones too, and without those that end with their jobs
+	// First is the execution that devices are given first; nil if there is none, or if it is Execution itself.
+	First *muster.Execution
 }
 
 // Device is what is known of the device.
 type Device struct {
 	Certificates []Certificate // attached to the thing, at most ten
 	Connectivity muster.Connectivity
-	Diary        muster.Diary
-	DiaryAsOf    muster.Instant
-	Listens      Known // whether anybody is subscribed to notify or notify-next of the thing in the job's namespace
-	ListensElse  []muster.Namespace
+	// Diary is of the thing, but for requests in other namespaces than the job's, and with a connection of a server that is gone
+	// as one that ended.
+	Diary     muster.Diary
+	DiaryAsOf muster.Instant // when Diary was true
+	// Listens is whether anybody is subscribed to notify or notify-next of the thing in the job's namespace, be it a session that is
+	// kept; Elsewhere is in which other namespaces somebody is, or the device has asked last.
+	Listens   Known
+	Elsewhere []muster.Namespace
 }
 
 // Certificate is one that is attached to the thing.
 type Certificate struct {
 	ID       muster.CertificateID
 	Status   muster.CertificateStatus
-	NotAfter muster.Instant
-	Policies []string // attached to it or to groups of the thing, at most ten
+	NotAfter muster.Instant // zero if not known
+	Policies []string       // attached to it or to groups of the thing, at most ten
 }
 
 // Known is an answer that may not be known.
@@ -121,11 +127,12 @@ const (
 	Yes
 )
 
-// Others are what other things took for the job.
+func (k Known) String() string { return [...]string{"not known", "no", "yes"}[k] }
+
+// Others are what other things took for the job. All but Sample are durations in milliseconds, and zero if too few are known.
 type Others struct {
 	Sample    int            // executions that the figures rest on; zero if there are none
 	ToStart   muster.Instant // the median from QUEUED to IN_PROGRESS
 	Work90    muster.Instant // nine of ten ended after so long from IN_PROGRESS
 	Silence99 muster.Instant // 99 of 100 reported again after so long
-	LinkLife  muster.Instant // how long presigned URLs of the job are good for; zero if it has none
 }

@@ -168,6 +168,10 @@ func (n *nodes) certain() bool {
 	return n.clean && !slices.ContainsFunc(n.peers, func(p *peer) bool { return !p.isCurrent() })
 }
 
+// Certain reports whether every session that is kept is held by a node, and it is known what other nodes are subscribed to. It is always
+// true of a server that is alone. While it is false, nobody can tell that a topic has no subscriber.
+func (s *Server) Certain() bool { return s.nodes == nil || s.nodes.certain() }
+
 // wanted reports whether a message on a topic has, or may have, a receiver on another node.
 func (n *nodes) wanted(name string) bool {
 	return n.carries(name) && (n.remote.matches(name) || !n.certain())

@@ -455,3 +455,39 @@ func TestNothingAcknowledgedIsLost(t *testing.T) {
 		})
 	}
 }
+
+// While it is certain, some node knows every subscription, also of sessions that are away and whose node has died.
+func TestNobodyIsCertainWhileASessionHasNoNode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const own = "$aws/things/lamp/jobs/notify-next"
+		b := newNodesBench(t, 2, newLossy(0, 0, time.Millisecond))
+		a, dead := b.all[0], b.all[1]
+		time.Sleep(time.Second)
+		if !a.Certain() || !dead.Certain() {
+			t.Fatal("two nodes at rest are not certain")
+		}
+		c := dead.resume(packet.V5, "lamp", false)
+		c.Subscribe(1, own)
+		dead.leave(c)
+		b.kill(dead)
+		doubted := false
+		for range 200 {
+			time.Sleep(100 * time.Millisecond)
+			switch {
+			case !a.Certain():
+				doubted = true
+			case doubted && !a.Wanted(own):
+				t.Fatal("it is certain that nobody is subscribed, and a session that was kept is")
+			}
+		}
+		if !doubted || !a.Certain() || !a.Wanted(own) {
+			t.Errorf("uncertain after the death: %v; 20 seconds later certain: %v, subscribed: %v", doubted, a.Certain(), a.Wanted(own))
+		}
+	})
+}
+
+func TestAServerThatIsAloneIsCertain(t *testing.T) {
+	if !newBench(t, Options{}).Certain() {
+		t.Error("it is not")
+	}
+}

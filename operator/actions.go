@@ -28,6 +28,7 @@ var (
 	listKeys           = action[none, KeyUses]{name: "muster:ListKeys", method: http.MethodGet, path: Prefix + "keys"}
 	describeJobOptions = action[none, JobOptions]{name: "muster:DescribeJobOptions", method: http.MethodGet, path: Prefix + "jobs/{job}/options"}
 	updateJobOptions   = action[JobOptions, JobOptions]{name: "muster:UpdateJobOptions", method: http.MethodPut, path: Prefix + "jobs/{job}/options"}
+	describeTimeline   = action[none, Timeline]{name: "muster:DescribeTimeline", method: http.MethodGet, path: Prefix + "things/{thing}/timeline"}
 	listNodes          = action[none, NodeList]{name: "muster:ListNodes", method: http.MethodGet, path: Prefix + "nodes"}
 	drainNode          = action[DrainOrder, DrainOrder]{name: "muster:DrainNode", method: http.MethodPost, path: Prefix + "nodes"}
 	readClock          = action[none, ClockReading]{name: "muster:ReadClock", method: http.MethodGet, path: Prefix + "clock"}
@@ -46,6 +47,7 @@ type Parts struct {
 	DeadLetters DeadLetters
 	Keys        Keys
 	Jobs        Jobs
+	Timelines   Timelines
 	Nodes       Nodes  // nil: there is only one
 	Clock       Clock  // nil: the server keeps real time
 	Resets      Resets // nil: the server is no test server
@@ -63,6 +65,7 @@ func Routes(p Parts) []Route {
 		serve(listKeys, empty, p.listKeys).noUse(),
 		serve(describeJobOptions, empty, p.describeJobOptions).on(p.jobARN),
 		serve(updateJobOptions, p.jobOptions, p.updateJobOptions).on(p.jobARN),
+		serve(describeTimeline, empty, p.describeTimeline).on(p.thingARN),
 		serve(listNodes, empty, p.listNodes),
 		serve(drainNode, p.drainOrder, p.drainNode),
 		serve(readClock, empty, p.readClock),

@@ -20,6 +20,9 @@ type memberSearch struct {
 	After   string `json:",omitempty"` // in the first phase: the last member checked
 	Covered bool   // At is set
 	At      walk   // in the second phase: the place among the candidates
+
+	Began  muster.Instant `json:",omitempty"`
+	Looked int            `json:",omitempty"` // things that were checked
 }
 
 // startBuilding writes a dynamic group with the status BUILDING and begins a search
@@ -31,7 +34,7 @@ func (ix *index) startBuilding(tx *commit.Tx, g muster.Group) muster.Group {
 	tables.groups.Put(tx, string(g.Name), g)
 	tables.dynamic.Put(tx, string(g.Name), store.Link{})
 	tx.Wake(0)
-	tables.building.Put(tx, string(g.Name), memberSearch{GroupID: g.ID})
+	tables.building.Put(tx, string(g.Name), memberSearch{GroupID: g.ID, Began: tx.Now})
 	return g
 }
 
@@ -85,6 +88,7 @@ func (ix *index) stepBuilding(tx *commit.Tx, name muster.GroupName) error {
 	}
 	if n > stepMax {
 		tx.Wake(0)
+		s.Looked += stepMax
 		tables.building.Put(tx, string(name), *s)
 		return nil
 	}
@@ -109,6 +113,7 @@ func (ix *index) recheckMembers(tx *commit.Tx, g muster.Group, s memberSearch) e
 		ix.recheckOf(tx, muster.ThingName(s.After)).groups[g.Name] = true
 	}
 	s.Members = n <= stepMax
+	s.Looked += min(n, stepMax)
 	tx.Wake(0)
 	tables.building.Put(tx, string(g.Name), s)
 	return nil

@@ -82,6 +82,15 @@ func (Lookup) Members(r store.Reader, group string, after muster.ThingName) iter
 	}
 }
 
+// Joined returns when a thing became a direct member of the group with an id; zero if it is none.
+func (Lookup) Joined(r store.Reader, group string, thing muster.ThingName) (muster.Instant, error) {
+	m, err := tables.members.Get(r, store.JoinKey(group, string(thing)))
+	if err != nil || m == nil {
+		return 0, err
+	}
+	return m.Joined, nil
+}
+
 func membersAfter(group string, after muster.ThingName) (from, to string) {
 	from, to = store.Under(group)
 	if after != "" {

@@ -43,6 +43,12 @@ type Jobs interface {
 	GivenToMembers(tx *commit.Tx, id string, fn func(muster.JobID) error) error
 }
 
+// Diaries are what was seen of things, which goes with them.
+type Diaries interface {
+	// ThingDeleted is called in the transaction that deletes a thing.
+	ThingDeleted(tx *commit.Tx, thing muster.ThingName)
+}
+
 // Rank is the rank at which the registry settles the members of dynamic groups at the
 // end of a command (commit.Tx.Before). Packages that depend on the result use higher
 // ranks.
@@ -62,6 +68,7 @@ type Options struct {
 	Events  *eventlog.Log
 	Rights  *rights.Rights
 	Catalog *catalog.Catalog
+	Diaries Diaries
 
 	// Gone reports whether a process, which is not this one, is gone and will write nothing any
 	// more: then things that it has written to be connected are not. Of a process that it does not
@@ -86,6 +93,7 @@ type Registry struct {
 	pages            listing.Pager
 	rights           *rights.Rights
 	catalog          *catalog.Catalog
+	diaries          Diaries
 	events           teller
 	index            *index
 	connections      *connections
@@ -101,7 +109,7 @@ func New(o Options) *Registry {
 	}
 	o.Commits.AlwaysWants(wantRevision)
 	return &Registry{
-		commits: o.Commits, account: o.Account, newID: o.NewID, pages: o.Pages, rights: o.Rights, catalog: o.Catalog,
+		commits: o.Commits, account: o.Account, newID: o.NewID, pages: o.Pages, rights: o.Rights, catalog: o.Catalog, diaries: o.Diaries,
 		events: ix.events, index: ix, connections: &connections{ix, o.Process, o.Gone},
 		typeDeletionWait: o.TypeDeletionWait, dynamicGroupsMax: o.DynamicGroupsMax,
 	}

@@ -135,6 +135,7 @@ func (s *Registry) DeleteThing(ctx context.Context, name muster.ThingName, expec
 		}
 		tables.things.Delete(tx, string(name))
 		s.catalog.ThingDeleted(tx, name)
+		s.diaries.ThingDeleted(tx, name)
 		writeEntries(tx, name, recordDocument(t), nil)
 		if err := s.connections.forget(tx, name); err != nil {
 			return err

@@ -306,6 +306,41 @@ func policiesOf(r store.Reader, target string) ([]string, error) {
 	return names, nil
 }
 
+// Credential is a certificate that is attached to a thing, with the names of the policies in force for a device that has it.
+type Credential struct {
+	muster.Certificate
+	Policies []string
+}
+
+// CredentialsOf returns the certificates attached to a thing that is in some groups, by id, at most limit.
+func CredentialsOf(r store.Reader, thing muster.ThingName, in []muster.Group, limit int) ([]Credential, error) {
+	var all []Credential
+	from, to := store.Under(string(thing))
+	for row, err := range tables.principalsOfThing.Scan(r, from, to) {
+		if err != nil || len(all) == limit {
+			return all, err
+		}
+		id := muster.CertificateID(store.SplitKey(row.Key)[1])
+		c, err := tables.certificates.Get(r, string(id))
+		if err != nil {
+			return nil, err
+		}
+		if c == nil {
+			continue
+		}
+		keys := []string{certificateTarget(id)}
+		for _, g := range in {
+			keys = append(keys, lineageTargets(g)...)
+		}
+		names, err := policiesOfAll(r, keys)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, Credential{*c, names})
+	}
+	return all, nil
+}
+
 func (s *Rights) targetExists(r store.Reader, t PolicyTarget) error {
 	if t.Group == "" {
 		_, err := certificate(r, t.Certificate)

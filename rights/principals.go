@@ -121,8 +121,12 @@ type Grounds struct {
 	Certificate *muster.Certificate // nil if it does not exist; then the rest is zero
 	Thing       *muster.Thing       // the connection's thing; nil when it has none
 	Exclusive   bool                // the certificate is exclusively that thing's
+	Attached    []muster.ThingName  // that the certificate is attached to: Thing if there is one, otherwise at most attachedMax
 	Policies    []muster.Policy     // in force
 }
+
+// attachedMax bounds the things in Grounds.Attached.
+const attachedMax = 10
 
 // Grounds returns what the rights of a connection with a certificate and a client id are
 // derived from: the certificate, the connection's thing (AUTH-41) and the policies in force
@@ -137,42 +141,49 @@ func (s *Rights) Grounds(ctx context.Context, id muster.CertificateID, clientID 
 			return err
 		}
 		g.Certificate = c
-		thing, exclusive, err := connectionThing(r, id, clientID)
-		if err != nil {
+		var thing muster.ThingName
+		if thing, g.Exclusive, g.Attached, err = connectionThing(r, id, clientID); err != nil {
 			return err
 		}
-		g.Exclusive = exclusive
 		if thing != "" {
-			if g.Thing, err = s.registry.Thing(r, muster.ThingName(thing)); err != nil {
+			if g.Thing, err = s.registry.Thing(r, thing); err != nil {
 				return err
 			}
 		}
-		g.Policies, err = s.effectivePolicies(r, PolicyTarget{Certificate: id}, muster.ThingName(thing))
+		g.Policies, err = s.effectivePolicies(r, PolicyTarget{Certificate: id}, thing)
 		return err
 	})
 	return g, err
 }
 
 // connectionThing finds the thing of a connection: the one that the certificate
-// is exclusively attached to, else the attached one named like the client.
-func connectionThing(r store.Reader, id muster.CertificateID, clientID string) (thing string, exclusive bool, err error) {
+// is exclusively attached to, else the attached one named like the client. If there
+// is none, attached are those that there are, up to attachedMax.
+func connectionThing(r store.Reader, id muster.CertificateID, clientID string) (thing muster.ThingName, exclusive bool, attached []muster.ThingName, err error) {
 	// Nearly every device is named like its thing. If that is attached, no other one is so exclusively, because an
 	// exclusive attachment is the only one; and a key is found in less time than a list.
 	if muster.ValidThingName(clientID) {
 		a, err := tables.thingsOfPrincipal.Get(r, store.JoinKey(string(id), clientID))
 		if err != nil {
-			return "", false, err
+			return "", false, nil, err
 		}
 		if a != nil {
-			return clientID, a.Exclusive, nil
+			thing = muster.ThingName(clientID)
+			return thing, a.Exclusive, []muster.ThingName{thing}, nil
 		}
 	}
 	from, to := store.Under(string(id))
 	for row, err := range tables.thingsOfPrincipal.Scan(r, from, to) {
-		if err != nil || !row.Value.Exclusive {
-			return "", false, err
+		if err != nil {
+			return "", false, nil, err
 		}
-		return store.SplitKey(row.Key)[1], true, nil
+		attached = append(attached, muster.ThingName(store.SplitKey(row.Key)[1]))
+		if row.Value.Exclusive {
+			return attached[0], true, attached, nil
+		}
+		if len(attached) == attachedMax {
+			break
+		}
 	}
-	return "", false, nil
+	return "", false, attached, nil
 }

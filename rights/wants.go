@@ -96,7 +96,7 @@ func (s *Rights) wantGrounds(w *commit.Wants, id muster.CertificateID, clientID 
 	}
 	key := store.JoinKey(string(id), clientID)
 	w.Record(tables.thingsOfPrincipal.Table, key)
-	s.wantGroundsOf(w, id, clientID)
+	s.wantGroundsOf(w, id, muster.ThingName(clientID))
 	w.Then(func(r store.Reader, w *commit.Wants) error {
 		attached, err := tables.thingsOfPrincipal.Has(r, key)
 		if err == nil && !attached {
@@ -111,7 +111,7 @@ func (s *Rights) wantExclusive(w *commit.Wants, id muster.CertificateID) {
 	wantPolicies(w, certificateTarget(id))
 	w.Under(tables.thingsOfPrincipal.Table, string(id))
 	w.Then(func(r store.Reader, w *commit.Wants) error {
-		thing, _, err := connectionThing(r, id, "")
+		thing, _, _, err := connectionThing(r, id, "")
 		if thing != "" {
 			s.wantGroundsOf(w, id, thing)
 		}
@@ -120,7 +120,7 @@ func (s *Rights) wantExclusive(w *commit.Wants, id muster.CertificateID) {
 }
 
 // wantGroundsOf names what Grounds reads once the thing of the connection is known.
-func (s *Rights) wantGroundsOf(w *commit.Wants, id muster.CertificateID, thing string) {
-	s.registry.WantThing(w, muster.ThingName(thing))
-	s.wantEffective(w, PolicyTarget{Certificate: id}, muster.ThingName(thing))
+func (s *Rights) wantGroundsOf(w *commit.Wants, id muster.CertificateID, thing muster.ThingName) {
+	s.registry.WantThing(w, thing)
+	s.wantEffective(w, PolicyTarget{Certificate: id}, thing)
 }

@@ -52,6 +52,9 @@ func Compile(s muster.Schedule) (Timetable, error) {
 	return t, err
 }
 
+// End returns the end time, zero without one.
+func (t Timetable) End() muster.Instant { return t.end }
+
 // At returns the state of the schedule at the instant now (jobs-lifecycle.md
 // sections 2 and 9): early, then open, alternating with closed where there are
 // windows, then ended. A window that opens before the start time is ignored. A window

@@ -6,6 +6,7 @@ import (
 
 	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/catalog"
+	"github.com/muster-iot/muster/diary"
 	"github.com/muster-iot/muster/eventlog"
 	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/keyuse"
@@ -19,7 +20,7 @@ import (
 // Tables are the tables of all records of the service.
 func Tables() []store.Checker {
 	return slices.Concat(
-		registry.Tables(), rights.Tables(), catalog.Tables(), jobs.Tables(), eventlog.Tables(), tags.Tables(), keyuse.Tables(), audit.Tables(),
+		registry.Tables(), rights.Tables(), catalog.Tables(), jobs.Tables(), eventlog.Tables(), audit.Tables(), diary.Tables(), tags.Tables(), keyuse.Tables(),
 		transfer.Tables(), []store.Checker{store.Settings, store.Tallies, migrations},
 	)
 }

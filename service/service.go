@@ -15,6 +15,7 @@ import (
 	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/catalog"
 	"github.com/muster-iot/muster/commit"
+	"github.com/muster-iot/muster/diary"
 	"github.com/muster-iot/muster/eventlog"
 	"github.com/muster-iot/muster/internal/uuid"
 	"github.com/muster-iot/muster/jobs"
@@ -107,6 +108,7 @@ type Service struct {
 	Registry *registry.Registry
 	Jobs     *jobs.Jobs
 	Tags     *tags.Tags
+	Diary    *diary.Recorder
 	Audit    *audit.Log
 
 	store store.Store
@@ -129,7 +131,7 @@ func New(o Options) *Service {
 	})
 	s.Catalog = catalog.New(s.Commits, o.Account, pages, registry.Lookup{})
 	s.Registry = registry.New(registry.Options{
-		Commits: s.Commits, Account: o.Account, NewID: o.NewID, Process: o.Process, Gone: o.Gone, Pages: pages, Events: s.Events, Rights: s.Rights, Catalog: s.Catalog,
+		Commits: s.Commits, Account: o.Account, NewID: o.NewID, Process: o.Process, Gone: o.Gone, Pages: pages, Events: s.Events, Rights: s.Rights, Catalog: s.Catalog, Diaries: diary.Deleted{},
 		TypeDeletionWait: o.TypeDeletionWait, DynamicGroupsMax: o.DynamicGroupsMax,
 	})
 	s.Jobs = jobs.New(jobs.Options{
@@ -139,6 +141,7 @@ func New(o Options) *Service {
 		RolloutPerMinute: o.RolloutPerMinute, Limits: o.Limits,
 	})
 	s.Tags = tags.New(s.Commits, o.Account, kinds())
+	s.Diary = diary.New(diary.Options{Commits: s.Commits, Things: registry.Lookup{}, Now: o.Now, Pages: pages, Log: o.Log})
 	s.Audit = audit.New(audit.Options{Settings: o.Audit, Store: o.Store, Commits: s.Commits, Pages: pages, Shown: shown(), Events: recordEvents{s.Events}, Log: o.Log})
 	return s
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/catalog"
+	"github.com/muster-iot/muster/diary"
 	"github.com/muster-iot/muster/eventlog"
 	"github.com/muster-iot/muster/integrity"
 	"github.com/muster-iot/muster/jobs"
@@ -60,6 +61,7 @@ func verify(ctx context.Context, r store.Reader) ([]store.Problem, error) {
 		jobs.Verify,
 		func(c *integrity.Check) { rights.Verify(c, registry.ThingTable, registry.GroupTable) },
 		func(c *integrity.Check) { catalog.Verify(c, registry.ThingTable) },
+		func(c *integrity.Check) { diary.Verify(c, registry.ThingTable) },
 		audit.Verify,
 		func(c *integrity.Check) { c.Fail(eventlog.Verify(ctx, c.Reader(), c.Problem)) },
 	)

@@ -1,6 +1,8 @@
 package service
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"testing"
 
 	"github.com/muster-iot/muster"
@@ -117,6 +119,7 @@ var silent = map[store.Table]struct{ lost, stray string }{
 	"webhookevent":    {lost: "an event that was taken has no row"},
 	"eventorigin":     {stray: "it is never read"},
 	"absence":         {lost: "a process that has not begun to look has no row", stray: "it is of a process that has ended"},
+	"diary":           {lost: "a thing of which nothing was seen has no row"},
 	"keyuse":          {lost: "a key that was never used has no row", stray: "which keys there are is in a file"},
 	"import":          {lost: "it says only that nothing is unfinished", stray: "it is never read"},
 	"indexrevision":   {lost: "a server that is alone has no row", stray: "it is never read"},
@@ -238,6 +241,12 @@ func plantRareRows(t *testing.T, o *store.Overlay) {
 	records("rightschange").Put(o, store.JoinKey("00035d013b39713d", "a"), fields{"All": true})
 	records("eventorigin").Put(o, "log", fields{"Last": 1})
 	records("webhookevent").Put(o, "000001a0c4875afb-00000001-000000000001", fields{})
+	store.Of[[]string]{Table: "diary"}.Put(o, "lamp1", []string{""})
+	hash := sha256.Sum256([]byte("c1\x00iot:Connect\x00client/lamp1"))
+	refusal := hex.EncodeToString(hash[:16])
+	records("refusal").Put(o, refusal, fields{"At": 1, "Principal": "c1", "Action": "iot:Connect", "Resource": "client/lamp1"})
+	links("refused").Put(o, store.JoinKey(store.LatestKey(1), refusal, "known", "", "lamp1", "c1"), store.Link{})
+	store.Tallies.Put(o, "refusals", 1)
 	plantAuditRecords(t, o)
 	problems, err := verify(t.Context(), o)
 	noErr(t, "verify", err)

@@ -180,7 +180,7 @@ func TestEveryOperatorRouteAsksForItsAction(t *testing.T) {
 	weak := s.as(addKey(t, data, `{"Effect":"Allow","Action":["iot:*","s3:*"],"Resource":"*"}`))
 	elsewhere := s.as(addKey(t, data, `{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"IpAddress":{"aws:SourceIp":"192.0.2.0/24"}}}`))
 	for _, route := range operator.Routes(operator.Parts{}) {
-		path := strings.ReplaceAll(route.Path, "{job}", "fw")
+		path := strings.NewReplacer("{job}", "fw", "{thing}", "pump").Replace(route.Path)
 		r, err := http.NewRequestWithContext(t.Context(), route.Method, s.ready.APIURL+path, strings.NewReader("{}"))
 		if err != nil {
 			t.Fatal(err)

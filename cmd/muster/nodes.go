@@ -31,6 +31,8 @@ type nodes struct {
 	node *cluster.Node
 	news *cluster.News
 
+	listeners *cluster.Listeners
+
 	lookAgain atomic.Bool // a node is gone, and what it has not looked at again is left to the others
 
 	owed   chan struct{} // holds a token when what is owed is to be looked up
@@ -96,6 +98,11 @@ func (s *server) joinNodes() error {
 	n.node = cluster.New(cluster.Options{Roster: roster, Now: time.Now, Leases: leases(), Load: s.load, Watcher: nodeWatcher{s}, Log: s.log})
 	n.news = cluster.NewNews(cluster.NewsOptions{
 		Bus: n.bus, Me: roster.Me(), Live: n.node.Live, Receiver: newsReceiver{s}, Now: time.Now, Log: s.log,
+	})
+	n.listeners = cluster.NewListeners(cluster.ListenersOptions{
+		Bus: n.bus, Me: roster.Me(), Live: n.node.Live,
+		Here:    func(q store.QueueKey) bool { return s.notifier.Listens(q) },
+		Certain: func() bool { return s.gateway.Certain() },
 	})
 	s.nodes = n
 	s.figures.Nodes(s.nodeFigures)
@@ -178,7 +185,7 @@ func (s *server) telling() stage {
 	if s.nodes == nil {
 		return nil
 	}
-	return stage{s.nodes.news.Run, s.followRights, s.emptying, s.settleOwed}
+	return stage{s.nodes.news.Run, s.nodes.listeners.Run, s.followRights, s.emptying, s.settleOwed}
 }
 
 // followTime is the time between two looks for rights that have changed, if there is no other reason to

@@ -36,8 +36,9 @@ var optionRows = map[string]string{
 	"awsiot.Options.AuthNone":        "--auth",
 	"awsiot.Options.Endpoints":       "--hosts",
 
-	"cluster.NewsOptions.Me": "The database numbers the runs of its servers.",
-	"cluster.Options.Leases": "Into how many shares work is divided must be the same on all nodes, and thirty-two suit as many nodes as one database carries.",
+	"cluster.ListenersOptions.Me": "The database numbers the runs of its servers.",
+	"cluster.NewsOptions.Me":      "The database numbers the runs of its servers.",
+	"cluster.Options.Leases":      "Into how many shares work is divided must be the same on all nodes, and thirty-two suit as many nodes as one database carries.",
 
 	"cluster/natsbus.Options.CA":          "--bus-ca",
 	"cluster/natsbus.Options.Certificate": "--bus-certificate",
@@ -223,6 +224,9 @@ var optionRows = map[string]string{
 	"store/pgstore.SchemaOptions.From":        "It is --from of muster admin schema, which prints the tables for another one to make.",
 	"store/pgstore.SchemaOptions.User":        "It is --user of muster admin schema, which prints the tables for another one to make.",
 	"turns.Options.Processors":                "It is what Go uses, which follows the limits of the machine and of its container; GOMAXPROCS changes both.",
+
+	"watch.Options.Account": "--account",
+	"watch.Options.Pages":   "Its key is made at the first start and kept in the store, so that page tokens outlive the process.",
 
 	"webhook.Options.Account":  "--account",
 	"webhook.Options.Attempts": "--webhook-attempts",

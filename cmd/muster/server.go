@@ -32,6 +32,7 @@ import (
 	"github.com/muster-iot/muster/service"
 	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/turns"
+	"github.com/muster-iot/muster/watch"
 	"github.com/muster-iot/muster/webhook"
 )
 
@@ -60,6 +61,7 @@ type server struct {
 	intake *intake.Intake
 
 	service  *service.Service
+	watch    *watch.Watch
 	timer    *scheduler.Scheduler
 	clock    *scheduler.TestClock // nil: real time
 	disk     *diskstore.Store     // nil: job files are elsewhere

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/cluster"
 	"github.com/muster-iot/muster/jobs"
@@ -24,6 +26,16 @@ func (a audience) Notify(n []jobs.Notification) {
 	for _, note := range n {
 		a.s.nodes.news.Queue(cluster.QueueNews{QueueKey: note.QueueKey, Change: note.Change, Rev: note.Queue.Rev, HeadRev: note.HeadRev})
 	}
+}
+
+// subscribed are who would be told of changes of queues, on this server and, if it is one of several, on all.
+type subscribed struct{ s *server }
+
+func (l subscribed) Listen(ctx context.Context, ns muster.Namespace, things []muster.ThingName) (anybody []bool, certain bool) {
+	if l.s.nodes != nil {
+		return l.s.nodes.listeners.Listen(ctx, ns, things)
+	}
+	return l.s.notifier.Listen(ctx, ns, things)
 }
 
 // watcher is what follows a commit.

@@ -37,6 +37,7 @@ import (
 	"github.com/muster-iot/muster/sigv4"
 	"github.com/muster-iot/muster/turns"
 	"github.com/muster-iot/muster/unserved"
+	"github.com/muster-iot/muster/watch"
 )
 
 // newServer opens the data folder and the listeners and wires the parts. Nothing runs yet. The
@@ -233,6 +234,10 @@ func (s *server) wireService() error {
 		RolloutPerMinute:  s.c.RolloutPerMinute,
 		DynamicGroupsMax:  s.limits.DynamicGroups,
 		Limits:            jobLimits(s.limits),
+	})
+	s.watch = watch.New(watch.Options{
+		Commits: s.service.Commits, Account: s.account(), Pages: listing.NewPager(pages), Jobs: s.service.Jobs, Registry: s.service.Registry,
+		Listening: watch.Heard(subscribed{s}),
 	})
 	s.figures.Executions(s.service.Jobs.Totals)
 	s.figures.Transactions(s.service.Commits.Stats)
