@@ -6,7 +6,7 @@ package muster
 type Diary struct {
 	Came    Arrival
 	Left    Departure
-	Refused ConnectRefusal // zero again once a connection succeeded
+	Refused ConnectRefusal // zero again once a connection, or a request over HTTPS, succeeded
 	Denied  Denial         // zero again once an action of its kind succeeded
 	Asked   Request        // the last one of the data plane that succeeded and changed no execution
 	Failed  Request        // the last one that failed, since one of its operation succeeded
@@ -27,7 +27,8 @@ type Departure struct {
 	Kept   Instant // until when the session keeps its messages; zero if it does not
 }
 
-// ConnectRefusal is a CONNECT that was refused, of a device whose certificate is known and proves the thing.
+// ConnectRefusal is a CONNECT that was refused, or a request over HTTPS, of a device whose certificate is known and proves
+// the thing.
 type ConnectRefusal struct {
 	At          Instant
 	AsClientID  bool   // the thing is the client id of a certificate that is not attached to it

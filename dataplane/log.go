@@ -34,11 +34,21 @@ type source struct {
 	client   string // the MQTT client id, or the ARN of the sender
 }
 
-// ended counts a request and logs it.
+// ended counts a request, tells of it and logs it.
 func (s *Service) ended(c source, r *request, a answer, took time.Duration) {
 	code, level := "ok", slog.LevelDebug
+	seen := Sight{Thing: r.Thing, Job: r.Job, Operation: operationNames[r.Kind], HTTPS: c.protocol == overHTTP}
 	if a.err != nil {
-		code, level = refusalOf(a.err).code, slog.LevelError
+		f := refusalOf(a.err)
+		code, level = f.code, slog.LevelError
+		seen.Code, seen.Message = f.code, f.message
+	}
+	if r.Job == NextJob {
+		seen.Job = ""
+	}
+	seen.Changed = a.changed(r.Kind)
+	if !muster.IsKind(a.err, muster.Forbidden) {
+		s.o.Saw(seen)
 	}
 	if muster.IsKind(a.err, muster.NoRoom) {
 		level = slog.LevelDebug // the log is told once that the disk is full

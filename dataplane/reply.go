@@ -57,6 +57,12 @@ func (a answer) empty(k Kind) bool {
 	return a.described.Execution == nil
 }
 
+// changed reports whether an execution was changed, which has the instant of that.
+func (a answer) changed(k Kind) bool {
+	x := a.described.Execution
+	return (k == StartNext || k == Update) && a.err == nil && x != nil && x.UpdatedAt == a.described.At
+}
+
 // object writes the members of one JSON object.
 type object struct{ b []byte }
 

@@ -42,6 +42,9 @@ type Options struct {
 	Turns *turns.Turns
 	// Observe is called after each request. Nil is allowed.
 	Observe func(Observation)
+	// Saw is called after each request for a thing whose sender may make it. Nil is
+	// allowed.
+	Saw func(Sight)
 	// Log takes one entry per request (jobs-events.md section 5): DEBUG, or
 	// ERROR when it was refused. Nil discards them.
 	Log *slog.Logger
@@ -55,6 +58,17 @@ type Observation struct {
 	Took      time.Duration
 }
 
+// Sight is a request as a thing's diary has it.
+type Sight struct {
+	Thing     muster.ThingName // the request names it; there may be none of this name
+	Job       muster.JobID     // that it names; empty for none and for $next
+	Operation string           // as in Observation
+	Code      string           // "" if it succeeded, or a code of jobs-data-plane.md section 8
+	Message   string           // of the failure, as the sender was told
+	Changed   bool             // an execution of the thing tells that it succeeded
+	HTTPS     bool
+}
+
 // Service is the jobs data plane of one deployment. Its methods MQTT and HTTP
 // return it as a server of each protocol.
 type Service struct {
@@ -66,6 +80,9 @@ type Service struct {
 func New(o Options) *Service {
 	if o.Observe == nil {
 		o.Observe = func(Observation) {}
+	}
+	if o.Saw == nil {
+		o.Saw = func(Sight) {}
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

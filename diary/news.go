@@ -57,6 +57,13 @@ func (n *news) empty() bool {
 		(n.rare == nil || *n.rare == rare{})
 }
 
+func (n *news) overHTTPS(at muster.Instant) {
+	n.https = at
+	if n.rare != nil {
+		n.rare.refused = muster.ConnectRefusal{}
+	}
+}
+
 func (n *news) connected(c muster.Arrival) {
 	n.came = c
 	if n.rare != nil {
@@ -157,7 +164,7 @@ func (n *news) onto(d muster.Diary) muster.Diary {
 	if n.asked.At != 0 && n.asked.At >= d.Asked.At {
 		d.Asked = n.asked
 	}
-	if d.Refused.At <= d.Came.At {
+	if d.Refused.At <= max(d.Came.At, d.HTTPS) {
 		d.Refused = muster.ConnectRefusal{}
 	}
 	if n.voids(d.Denied.At, kindOfDenial(d.Denied), d.Denied.AsClientID) {
@@ -173,7 +180,7 @@ func (n *news) onto(d muster.Diary) muster.Diary {
 }
 
 func (r *rare) onto(d *muster.Diary) {
-	if next := r.refused; next.At > d.Came.At && next.At >= d.Refused.At {
+	if next := r.refused; next.At > max(d.Came.At, d.HTTPS) && next.At >= d.Refused.At {
 		next.Count = min(next.Count+d.Refused.Count, countMax)
 		d.Refused = next
 	}

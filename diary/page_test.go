@@ -24,7 +24,7 @@ func full() muster.Diary {
 		},
 		Asked:  muster.Request{At: at + 4, Operation: "DescribeJobExecution", Job: "fw"},
 		Failed: muster.Request{At: at + 5, Operation: "UpdateJobExecution", Code: "VersionMismatch", Message: "the version is 3", Job: "fw", Count: 2},
-		HTTPS:  at + 6,
+		HTTPS:  at + 1,
 		Told:   muster.Telling{At: at + 7, Acked: at + 8, Job: "fw"},
 	}
 }

@@ -136,6 +136,12 @@ func (r *Recorder) Allowed(s Subject, action, resource string) {
 
 // Failed notes that a request of the data plane for a thing has failed. Its instant and its count are filled in.
 func (r *Recorder) Failed(thing muster.ThingName, q muster.Request) {
+	if !muster.ValidThingName(string(thing)) {
+		return // no thing has this name
+	}
+	if !muster.ValidJobID(string(q.Job)) {
+		q.Job = ""
+	}
 	q.At, q.Message = r.o.Now(), clip(q.Message, textMax)
 	r.note(thing, func(n *news) { n.failed(q) })
 }
@@ -152,8 +158,11 @@ func (r *Recorder) Asked(thing muster.ThingName, q muster.Request, changed bool)
 
 // HTTPS notes that a request for a thing came over HTTPS.
 func (r *Recorder) HTTPS(thing muster.ThingName) {
+	if !muster.ValidThingName(string(thing)) {
+		return
+	}
 	at := r.o.Now()
-	r.note(thing, func(n *news) { n.https = at })
+	r.note(thing, func(n *news) { n.overHTTPS(at) })
 }
 
 // Told notes that a notification that names a job as the first one was sent to a client.

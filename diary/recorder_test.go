@@ -192,6 +192,7 @@ func TestOnlyThingsHaveDiaries(t *testing.T) {
 	g := newRig(t)
 	g.Came(Subject{Active: true, ClientID: "nothing"})
 	g.Came(Subject{Active: true, ClientID: "pump"})
+	g.Failed("no name", muster.Request{Operation: update, Code: "InvalidRequest"})
 	g.Failed("nobody", muster.Request{Operation: update, Code: "ResourceNotFound"})
 	g.flush(g.Recorder)
 	if rows := g.rows(); !slices.Equal(rows, []string{"pump"}) || !g.stored("pump").Came.AsClientID {

@@ -68,7 +68,7 @@ func (s *Server) attach(c *conn, p *packet.Connect, got *Claimed) {
 	s.publishWill(late)
 	victim.takenOver()
 	stale.takenOver()
-	s.tellPresence(c, true, None)
+	s.tellPresence(c, true, None, 0)
 	if got != nil {
 		s.nodes.took(sess, *got)
 	}
@@ -164,14 +164,16 @@ func (s *Server) left(c *conn) {
 		return
 	}
 	s.count.connections.Add(-1)
-	if !s.detach(c, w) {
+	delayed, keeps := s.detach(c, w)
+	if !delayed {
 		s.publishWill(w)
 	}
-	s.tellPresence(c, false, e.cause)
+	s.tellPresence(c, false, e.cause, keeps)
 }
 
-// detach takes c from its session, which then ends or waits for its client. It reports whether the will w waits too.
-func (s *Server) detach(c *conn, w *will) (delayed bool) {
+// detach takes c from its session, which then ends or waits for its client. It reports whether the will w waits too, and for how long
+// the session keeps messages.
+func (s *Server) detach(c *conn, w *will) (delayed bool, keeps time.Duration) {
 	sess := c.session
 	sh := s.registry.shard(sess.client)
 	sh.mu.Lock()
@@ -179,13 +181,13 @@ func (s *Server) detach(c *conn, w *will) (delayed bool) {
 	sess.mu.Lock()
 	defer sess.mu.Unlock()
 	if sess.conn != c {
-		return false
+		return false, 0
 	}
 	sess.rest()
 	if !sess.persistent() {
 		delete(sh.sessions, sess.client)
 		sess.discard(false)
-		return false
+		return false, 0
 	}
 	now := time.Now()
 	sess.absence = &absence{expires: now.Add(sess.expiry)}
@@ -194,7 +196,7 @@ func (s *Server) detach(c *conn, w *will) (delayed bool) {
 	}
 	sess.wind()
 	sess.save()
-	return delayed
+	return delayed, sess.expiry
 }
 
 // wind sets the timer of a session that is away to its next event: its delayed will or its expiry.

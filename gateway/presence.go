@@ -13,10 +13,26 @@ type Presence struct {
 	Time      time.Time
 	Client    Connect // without the certificate, of which the grant keeps what it needs
 	Grant     Grant
-	Session   string // UUID of this connection
-	Version   uint64 // rises with each connection of the client; equal in the two events of one connection
-	Epoch     uint64 // Version, if it orders the connections of the client with all servers there are; 0 on a server that is alone
-	Cause     Cause  // why it went; None on connect
+	Session   string        // UUID of this connection
+	Version   uint64        // rises with each connection of the client; equal in the two events of one connection
+	Epoch     uint64        // Version, if it orders the connections of the client with all servers there are; 0 on a server that is alone
+	Cause     Cause         // why it went; None on connect
+	Keeps     time.Duration // how long the session keeps messages from now on; 0 on connect, and if it keeps none
+}
+
+// Receipt tells that a message of which only the newest on its topic is wanted (Message.Latest) was sent to a connected client, or
+// that the client has acknowledged it.
+type Receipt struct {
+	Topic        string
+	Payload      []byte // must not be changed
+	Acknowledged bool
+}
+
+// tellReceipt reports what has become of a message.
+func (s *Server) tellReceipt(m *message, acknowledged bool) {
+	if m.latest && s.o.Receipt != nil {
+		s.o.Receipt(Receipt{m.topic, m.payload, acknowledged})
+	}
 }
 
 // Interest tells that a client subscribed or unsubscribed (mqtt-broker.md section 10).
@@ -30,7 +46,7 @@ type Interest struct {
 }
 
 // tellPresence reports that a client came or went.
-func (s *Server) tellPresence(c *conn, connected bool, cause Cause) {
+func (s *Server) tellPresence(c *conn, connected bool, cause Cause, keeps time.Duration) {
 	if s.o.Presence == nil {
 		return
 	}
@@ -43,6 +59,7 @@ func (s *Server) tellPresence(c *conn, connected bool, cause Cause) {
 		Version:   c.visit,
 		Epoch:     c.epoch,
 		Cause:     cause,
+		Keeps:     keeps,
 	})
 }
 

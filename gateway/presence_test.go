@@ -105,3 +105,74 @@ func TestDisconnectClient(t *testing.T) {
 		}
 	})
 }
+
+// receipts are what a server tells of messages with Latest.
+func receipts(o Options) (Options, chan string) {
+	told := make(chan string, 10)
+	o.Receipt = func(r Receipt) { told <- fmt.Sprintf("%s %s %v", r.Topic, r.Payload, r.Acknowledged) }
+	return o, told
+}
+
+func TestReceiptsTellWhatIsSentAndAcknowledged(t *testing.T) {
+	both(t, func(t *testing.T, v byte) {
+		o, told := receipts(Options{})
+		b := newBench(t, o)
+		expect := func(want ...string) {
+			t.Helper()
+			for _, want := range want {
+				if got := <-told; got != want {
+					t.Errorf("told %q, want %q", got, want)
+				}
+			}
+			if len(told) > 0 {
+				t.Errorf("told also %q", <-told)
+			}
+		}
+		news := Message{Topic: "news", Payload: []byte("1"), QoS: 1, Latest: true}
+		c := b.resume(v, "lamp", false)
+		c.Subscribe(1, "news", "other")
+		b.Publish(Message{Topic: "other", QoS: 1}, nil)
+		c.ExpectMessage("other", "")
+		b.Publish(news, nil)
+		c.ExpectMessage("news", "1") // which acknowledges it
+		expect("news 1 false", "news 1 true")
+		b.leave(c)
+		b.Publish(news, nil)
+		expect()
+		c = b.resume(v, "lamp", true)
+		c.ExpectMessage("news", "1")
+		expect("news 1 false", "news 1 true")
+		c.Subscribe(0, "news")
+		b.Publish(news, nil)
+		c.ExpectMessage("news", "1")
+		expect("news 1 false")
+	})
+}
+
+func TestAPresenceSaysHowLongTheSessionKeepsMessages(t *testing.T) {
+	both(t, func(t *testing.T, v byte) {
+		events := make(chan Presence, 10)
+		b := newBench(t, Options{Presence: func(p Presence) { events <- p }})
+		for _, tt := range []struct {
+			clean bool
+			want  time.Duration
+		}{{true, 0}, {false, time.Hour}} {
+			c := b.connectWith(v, packet.Connect{ClientID: "lamp", Clean: tt.clean, Properties: expiring(v, tt.want)})
+			if came := <-events; came.Keeps != 0 {
+				t.Errorf("on connect the session keeps messages for %v", came.Keeps)
+			}
+			c.Send(&packet.Disconnect{})
+			if went := <-events; v == packet.V5 && went.Keeps != tt.want || (went.Keeps == 0) != tt.clean {
+				t.Errorf("clean %v: the session keeps messages for %v, want %v", tt.clean, went.Keeps, tt.want)
+			}
+		}
+	})
+}
+
+// expiring returns the properties of a CONNECT whose session is to be kept, as far as the version has them.
+func expiring(version byte, kept time.Duration) (p packet.Properties) {
+	if version == packet.V5 && kept > 0 {
+		p = p.WithInt(packet.SessionExpiry, uint32(kept/time.Second))
+	}
+	return p
+}

@@ -35,6 +35,7 @@ type Options struct {
 	Sessions   SessionStore   // nil: sessions and retained messages live as long as the process
 	Presence   func(Presence) // called for each connection; must be quick; nil is allowed
 	Interest   func(Interest) // called for each SUBSCRIBE and UNSUBSCRIBE; must be quick; nil is allowed
+	Receipt    func(Receipt)  // called for messages with Latest, under locks: must be quick and not call back; nil is allowed
 	Log        *slog.Logger   // nil discards
 	Limits     Limits
 	Room       func() bool  // whether messages of clients may be kept for later; must be quick; nil: always

@@ -163,6 +163,7 @@ func (s *session) transmit(d *delivery, now time.Time) {
 	}
 	c.sendPublish(&p)
 	s.server.count.delivered.Add(1)
+	s.server.tellReceipt(d.message, false)
 	s.inFlight = append(s.inFlight, *d)
 }
 
@@ -211,6 +212,7 @@ func (s *session) acked(c *conn, id uint16) *ending {
 		return nil
 	}
 	s.forget(&s.inFlight[i])
+	s.server.tellReceipt(s.inFlight[i].message, true)
 	s.inFlight = slices.Delete(s.inFlight, i, i+1)
 	if len(s.inFlight) == 0 {
 		s.inFlight = nil

@@ -58,6 +58,7 @@ func (c *conn) sendQoS0(d *delivery) {
 		return
 	}
 	c.server.count.delivered.Add(1)
+	c.server.tellReceipt(d.message, false)
 	c.out = p.Append(c.buffer(), c.version)
 	c.wake()
 }

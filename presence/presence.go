@@ -62,7 +62,7 @@ func (r *Recorder) Presence(p gateway.Presence) {
 		return
 	}
 	next := registry.ConnectionChange{Client: client, Epoch: p.Epoch, Connectivity: muster.Connectivity{
-		Connected: p.Connected, At: muster.At(p.Time), Reason: reason(p), Session: p.Session,
+		Connected: p.Connected, At: muster.At(p.Time), Reason: Reason(p.Cause), Session: p.Session,
 	}}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -85,16 +85,16 @@ func (r *Recorder) Presence(p gateway.Presence) {
 	}
 }
 
-// reason returns the contract's word for why a connection ended. The index has no
+// Reason returns the contract's word for why a connection ended, and for none. The index has no
 // word for an end that an operator asked for through the API.
-func reason(p gateway.Presence) string {
-	switch {
-	case p.Connected:
+func Reason(cause gateway.Cause) string {
+	switch cause {
+	case gateway.None:
 		return muster.NoReason
-	case p.Cause == gateway.APIInitiated:
+	case gateway.APIInitiated:
 		return string(gateway.ServerInitiated)
 	}
-	return string(p.Cause)
+	return string(cause)
 }
 
 // Run records changes until ctx ends, and then those that are left.

@@ -135,7 +135,7 @@ func (s *server) run(ctx context.Context, up func(datafolder.Ready)) error {
 			})
 		}}),
 		s.joined(outside),
-		append(s.sinks(), s.presence.Run), // they report to the service what they delivered and which devices are connected
+		append(s.sinks(), s.presence.Run, s.service.Diary.Run), // they report to the service what they delivered and what was seen of devices
 		stage{s.service.Run},
 		stage{s.notifier.Run},
 		stage{s.gateway.Run},
