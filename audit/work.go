@@ -90,8 +90,8 @@ func repeat(step func(*commit.Tx) error) []func(*commit.Tx) error {
 
 // firstAt returns the instant of the first row of a table whose keys begin with a TimeKey, if there is one.
 func firstAt(r store.Reader, table store.Table) (there bool, at muster.Instant, err error) {
-	for row, err := range r.Scan(table, "", wholeKey) {
-		if err != nil {
+	for row, err := range r.Scan(table, "", "") {
+		if err != nil || row.Key == wholeKey {
 			return false, 0, err
 		}
 		return true, store.TimeIn(row.Key[:min(len(row.Key), 16)]), nil

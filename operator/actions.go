@@ -29,6 +29,7 @@ var (
 	describeJobOptions = action[none, JobOptions]{name: "muster:DescribeJobOptions", method: http.MethodGet, path: Prefix + "jobs/{job}/options"}
 	updateJobOptions   = action[JobOptions, JobOptions]{name: "muster:UpdateJobOptions", method: http.MethodPut, path: Prefix + "jobs/{job}/options"}
 	describeTimeline   = action[none, Timeline]{name: "muster:DescribeTimeline", method: http.MethodGet, path: Prefix + "things/{thing}/timeline"}
+	lookupAudit        = action[none, AuditPage]{name: "muster:LookupAudit", method: http.MethodGet, path: Prefix + "audit"}
 	listNodes          = action[none, NodeList]{name: "muster:ListNodes", method: http.MethodGet, path: Prefix + "nodes"}
 	drainNode          = action[DrainOrder, DrainOrder]{name: "muster:DrainNode", method: http.MethodPost, path: Prefix + "nodes"}
 	readClock          = action[none, ClockReading]{name: "muster:ReadClock", method: http.MethodGet, path: Prefix + "clock"}
@@ -48,6 +49,7 @@ type Parts struct {
 	Keys        Keys
 	Jobs        Jobs
 	Timelines   Timelines
+	Audit       Audits
 	Nodes       Nodes  // nil: there is only one
 	Clock       Clock  // nil: the server keeps real time
 	Resets      Resets // nil: the server is no test server
@@ -58,19 +60,20 @@ type Parts struct {
 func Routes(p Parts) []Route {
 	return []Route{
 		{Method: http.MethodGet, Path: MetricsPath, Action: "muster:ReadMetrics", Serve: p.readMetrics},
-		serve(backup, empty, p.backup),
+		serve(backup, empty, p.backup).changes(Outside),
 		serve(explainPolicy, empty, p.explainPolicy),
 		serve(listDeadLetters, empty, p.listDeadLetters),
-		serve(clearDeadLetters, empty, p.clearDeadLetters),
+		serve(clearDeadLetters, empty, p.clearDeadLetters).changes(InStore),
 		serve(listKeys, empty, p.listKeys).noUse(),
 		serve(describeJobOptions, empty, p.describeJobOptions).on(p.jobARN),
-		serve(updateJobOptions, p.jobOptions, p.updateJobOptions).on(p.jobARN),
+		serve(updateJobOptions, p.jobOptions, p.updateJobOptions).on(p.jobARN).changes(InStore),
 		serve(describeTimeline, empty, p.describeTimeline).on(p.thingARN),
+		serve(lookupAudit, empty, p.lookupAudit),
 		serve(listNodes, empty, p.listNodes),
-		serve(drainNode, p.drainOrder, p.drainNode),
+		serve(drainNode, p.drainOrder, p.drainNode).changes(Outside),
 		serve(readClock, empty, p.readClock),
-		serve(moveClock, p.clockOrder, p.moveClock),
-		{Method: http.MethodPost, Path: Prefix + "reset", Action: "muster:Reset", Serve: p.reset},
+		serve(moveClock, p.clockOrder, p.moveClock).changes(Outside),
+		{Method: http.MethodPost, Path: Prefix + "reset", Action: "muster:Reset", Change: InStore, Serve: p.reset},
 	}
 }
 
@@ -96,6 +99,12 @@ func empty[In any](context.Context, *Call) (in In, err error) { return in, nil }
 // on returns r as a route whose action is on a resource.
 func (r Route) on(resource func(names map[string]string) (string, error)) Route {
 	r.Resource = resource
+	return r
+}
+
+// changes returns r as a route that changes something.
+func (r Route) changes(c Change) Route {
+	r.Change = c
 	return r
 }
 

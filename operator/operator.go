@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/flood"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/intake"
@@ -44,6 +45,8 @@ type Route struct {
 	// Resource returns the ARN that the action is on, or an error for a name that cannot
 	// be one. Nil means "*".
 	Resource func(names map[string]string) (arn string, err error)
+	// Change says how what the request changes is recorded.
+	Change Change
 	// NoUse says that the request does not count as a use of the key that signs it, since it
 	// asks for that.
 	NoUse bool
@@ -54,6 +57,16 @@ type Route struct {
 	// others are logged and sent as an internal failure.
 	Serve func(ctx context.Context, c *Call) (any, error)
 }
+
+// Change is how the audit has what a route changes.
+type Change uint8
+
+// The changes. Of a route that changes nothing only refusals by policy are recorded.
+const (
+	NoChange Change = iota
+	InStore         // the record is in the transaction of the change
+	Outside         // the change has no transaction: its record is written before it, and its outcome after
+)
 
 // bodyMax is the default of Route.BodyMax, enough for names and one document.
 const bodyMax = 16 << 10
@@ -68,6 +81,7 @@ type Call struct {
 	Body    []byte
 	Names   map[string]string // of the segments in braces
 	Caller  identity.Caller
+	Changes []audit.Change // what a route that changes something Outside has changed
 }
 
 // Decode reads the body as a JSON object into a struct. It refuses members that the struct
@@ -115,6 +129,7 @@ type Options struct {
 	AcceptAnyRegion bool
 	Now             func() time.Time
 	Flood           *flood.Guard // nil: no limit
+	Audit           *audit.Log   // nil: nothing is recorded
 	Log             *slog.Logger // nil: no log
 	// Observe is called at the end of each request with words from fixed tables: the
 	// action, and "ok" or the type of the error. May be nil.
@@ -181,10 +196,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer q.w.Contain(q.fail, func(err error) { q.code, q.err = "panic", err })
 	c, err := s.admit(q)
 	if err != nil {
+		s.refused(r.Context(), q, err)
 		q.fail(err)
 		return
 	}
-	said, err := q.route.Serve(r.Context(), c)
+	said, err := s.serve(r.Context(), q, c)
 	switch {
 	case err != nil:
 		q.fail(err)

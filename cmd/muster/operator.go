@@ -15,7 +15,7 @@ import (
 func (s *server) operatorParts() operator.Parts {
 	p := operator.Parts{
 		Account: s.account(), Metrics: s.figures.Handler(), Backups: s, Policies: s.authz,
-		DeadLetters: deadLetters{s.service.Events}, Keys: accessKeys{s.keys}, Jobs: jobOptions{s.service.Jobs},
+		DeadLetters: deadLetters{s.service.Events}, Keys: accessKeys{s.keys}, Jobs: jobOptions{s.service.Jobs}, Audit: s.service.Audit,
 		Timelines: s.watch,
 	}
 	if s.nodes != nil {
