@@ -41,9 +41,9 @@ type Route struct {
 	Path string
 	// Action is what the caller's key must allow, such as muster:Backup.
 	Action string
-	// Resource returns the ARN that the action is on, or an error for a name that cannot
-	// be one. Nil means "*".
-	Resource func(names map[string]string) (arn string, err error)
+	// Resources return the ARNs that the action is on, all of which the key must allow, or an error for a name that
+	// cannot be one. None means "*".
+	Resources []func(names map[string]string) (arn string, err error)
 	// Queried are parameters of the query that are among the names, too: "" where they are absent.
 	Queried []string
 	// NoUse says that the request does not count as a use of the key that signs it, since it
@@ -219,11 +219,13 @@ func (s *Server) admit(q *request) (*Call, error) {
 		return nil, err
 	}
 	var resources []string
-	if q.route.Resource != nil {
-		if q.resource, err = q.route.Resource(names); err != nil {
+	for _, named := range q.route.Resources {
+		arn, err := named(names)
+		if err != nil {
 			return nil, err
 		}
-		resources = []string{q.resource}
+		resources = append(resources, arn)
+		q.resource = strings.Join(resources, " ")
 	}
 	if err := q.caller.Authorize(q.route.Action, resources, identity.From(q.r.RemoteAddr)); err != nil {
 		return nil, err
