@@ -6,6 +6,7 @@ import (
 	"github.com/muster-iot/muster/dataplane"
 	"github.com/muster-iot/muster/diary"
 	"github.com/muster-iot/muster/gateway"
+	"github.com/muster-iot/muster/gateway/door"
 	"github.com/muster-iot/muster/iotpolicy"
 	"github.com/muster-iot/muster/presence"
 )
@@ -52,6 +53,11 @@ func (w writer) refused(f authz.Refusal) {
 		r.Thing = f.Attached[0]
 	}
 	w.Refuse(r)
+}
+
+// handshake notes that a TLS handshake has failed; who that was is not known.
+func (w writer) handshake(kind door.Kind, why string) {
+	w.Refuse(diary.Refusal{Stranger: true, Action: "tls:Handshake", Resource: "listener/" + kind.String(), Why: why})
 }
 
 // allowed notes that a device was permitted something.

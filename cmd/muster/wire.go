@@ -195,6 +195,7 @@ func (s *server) openDoors() error {
 		Wrap:         func(conn net.Conn) net.Conn { return s.gateway.Wrap(conn) },
 		HTTPS:        s.https.Put,
 		Files:        func(conn *tls.Conn) { s.fetch.Put(conn) },
+		Refused:      func(kind door.Kind, why string) { writer{s.service.Diary}.handshake(kind, why) },
 		OldDevices:   s.c.OldDevices,
 		Log:          s.log,
 	})
