@@ -69,6 +69,9 @@ func (r *Record) change(changes []Change) {
 // name adds the resources of an attempt to a record, each once. "*" names none.
 func (r *Record) name(resources []string) {
 	seen := map[string]bool{"*": true, "": true}
+	for _, arn := range r.Resources {
+		seen[arn] = true
+	}
 	for _, arn := range resources {
 		if arn = text(arn, resourceMax); !seen[arn] && len(r.Resources) < resourcesMax {
 			seen[arn] = true

@@ -149,6 +149,7 @@ func (l *Log) attemptSteps() (steps []func(*commit.Tx) error) {
 				}
 				if was != nil { // of the same request, which has changed something, or the count was lower
 					r.Changes, r.MoreChanges = was.Changes, was.MoreChanges
+					r.name(was.Resources)
 				}
 				if err := put(tx, was, r); err != nil {
 					return err
