@@ -121,7 +121,7 @@ func (s *Store) write(ctx context.Context, u reserve.Use, fn func(tx store.Tx) e
 	})
 }
 
-// notedTx is a transaction that knows whether it has written a record.
+// notedTx is a transaction that knows whether it has changed a record.
 type notedTx struct {
 	store.Tx
 	wrote bool
@@ -133,7 +133,8 @@ func (t *notedTx) Put(table store.Table, key string, value []byte) {
 }
 
 func (t *notedTx) Delete(table store.Table, key string) {
-	t.wrote = true
+	was, err := t.Get(table, key)
+	t.wrote = t.wrote || was != nil || err != nil
 	t.Tx.Delete(table, key)
 }
 
