@@ -7,7 +7,7 @@ import (
 
 func TestTheFirstTermThatIsNotMetIsNamed(t *testing.T) {
 	for query, want := range map[string]string{
-		`thingName:lamp`:                                "thingName:lamp, has lamp-1",
+		`thingName:lamp`: "thingName:lamp, has lamp-1",
 		`thingName:lamp* AND attributes.site:south`:     "attributes.site:south, has north:2",
 		`thingName:lamp* attributes.missing:*`:          "attributes.missing:*, has ",
 		`attributes.fw:[1.2 TO 1.5}`:                    "attributes.fw:[1.2 TO 1.5}, has 1.1",
