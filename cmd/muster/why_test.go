@@ -16,12 +16,13 @@ import (
 type puzzles struct {
 	*timelines
 	operator operator.Client
+	secret   []string // what hide replaces
 }
 
 func newPuzzles(t *testing.T, change ...func(*Config)) *puzzles {
 	t.Helper()
 	s := newTimelines(t, change...)
-	return &puzzles{s, operator.Client{API: s.api}}
+	return &puzzles{timelines: s, operator: operator.Client{API: s.api}}
 }
 
 func thingOf(name string) string { return "arn:aws:iot:us-east-1:000000000000:thing/" + name }
