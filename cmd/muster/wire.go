@@ -237,7 +237,7 @@ func (s *server) wireService() error {
 	})
 	s.watch = watch.New(watch.Options{
 		Commits: s.service.Commits, Account: s.account(), Pages: listing.NewPager(pages), Jobs: s.service.Jobs, Registry: s.service.Registry,
-		Listening: watch.Heard(subscribed{s}),
+		Listeners: subscribed{s},
 		Room:      func() bool { return s.disks.room(reserve.Grow, 0) == nil },
 	})
 	s.figures.Executions(s.service.Jobs.Totals)
@@ -306,6 +306,7 @@ func (s *server) wireAPI() error {
 		Endpoints: awsiot.Endpoints{Data: s.c.hosts()[0]},
 		Issuer:    s.issuer,
 		Turns:     s.turns,
+		Audit:     s.service.Audit,
 		AuthNone:  s.c.Auth == authNone, AcceptAnyRegion: s.c.AcceptAnyRegion,
 		Rate:  s.limits.Rate,
 		Flood: s.flood,
@@ -330,7 +331,7 @@ func (s *server) wireAPI() error {
 			keys:     s.keys, gateway: s.gateway, flood: s.flood, log: s.log,
 		},
 		operator: operator.New(operator.Options{
-			Routes: operator.Routes(s.operatorParts()), Keys: s.keys, Region: s.c.Region, AcceptAnyRegion: s.c.AcceptAnyRegion, Now: time.Now, Flood: s.flood, Log: s.log,
+			Routes: operator.Routes(s.operatorParts()), Keys: s.keys, Region: s.c.Region, AcceptAnyRegion: s.c.AcceptAnyRegion, Now: time.Now, Flood: s.flood, Audit: s.service.Audit, Log: s.log,
 			Observe: func(action, code string, took time.Duration) { s.figures.Request("operator", action, code, took) },
 		}),
 	}
