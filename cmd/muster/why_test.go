@@ -148,6 +148,10 @@ func TestWhyTheJobDoesNotReachAThing(t *testing.T) {
 	s.advance("1s")
 	s.because(explain.Ended, "lamp", "canceled")
 
+	s.job("taken", thingOf("lamp"), nil)
+	s.call("PUT", "/things/lamp/jobs/taken/cancel", object{}, nil)
+	s.because(explain.Ended, "lamp", "taken")
+
 	s.things("slow", "s1", "s2", "s3", "s4")
 	s.job("slow", groupOf("slow"), object{"jobExecutionsRolloutConfig": object{"maximumPerMinute": 2}})
 	s.things("", "s5")
