@@ -47,7 +47,7 @@ var mayImport = map[string][]string{
 	"keyuse":    {".", "store"},
 	"audit":     {".", "commit", "integrity", "internal/excerpt", "listing", "store"},
 	"diary":     {".", "commit", "integrity", "listing", "store"},
-	"watch":     {".", "commit", "diary", "explain", "jobs", "listing", "registry", "rights", "rollout", "store"},
+	"watch":     {".", "audit", "commit", "diary", "explain", "jobs", "listing", "registry", "rights", "rollout", "store"},
 
 	// The rooms of the service, from the ground up: an arrow leads down only.
 	"eventlog": {".", "audit", "commit", "store"},

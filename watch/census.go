@@ -21,8 +21,10 @@ import (
 // others, all executions of the job are read once, and what was found is kept for keptFor.
 
 const (
-	// sampleMax bounds the things that are looked at one by one.
-	sampleMax = 10_000
+	// sampleMax bounds the things that are looked at one by one. Of more sampleSize are, which tells a share to within 1.4 % and
+	// takes half the time.
+	sampleMax  = 10_000
+	sampleSize = 5_000
 	// sampleMin is the part of a sample that must still be pending, in percent; with fewer a new one is chosen.
 	sampleMin = 50
 	// examplesMax bounds the things that are named for each cause.
@@ -57,7 +59,7 @@ type survey struct {
 	pending []muster.ThingName // all, or a sample
 	whole   bool               // pending has all
 	had     int64              // things that have, or had, an execution
-	ended   []muster.ThingName // some with nothing pending, at most examplesMax
+	ended   []muster.ThingName // some with nothing pending
 	left    []kind             // the things that nothing pends for, and that may still be given the job
 }
 
@@ -167,7 +169,8 @@ func (w *Watch) follow(ctx context.Context, old *survey) (*survey, error) {
 		if !old.whole && s.Counts.Pending() > sampleMax {
 			fresh = &next
 		}
-		return nil
+		next.ended, err = endedOf(r, s.ID)
+		return err
 	})
 	return fresh, err
 }
@@ -211,9 +214,6 @@ func (w *Watch) survey(ctx context.Context, id muster.JobID) (*survey, error) {
 		s.had++
 		switch {
 		case x.Status.Terminal():
-			if len(s.ended) < examplesMax {
-				s.ended = append(s.ended, x.Thing)
-			}
 			continue
 		case n < sampleMax:
 			s.pending = append(s.pending, x.Thing)
@@ -227,7 +227,10 @@ func (w *Watch) survey(ctx context.Context, id muster.JobID) (*survey, error) {
 	if seen == nil {
 		s.had -= again
 	}
-	s.whole = n <= sampleMax
+	if s.whole = n <= sampleMax; !s.whole {
+		rand.Shuffle(len(s.pending), func(i, j int) { s.pending[i], s.pending[j] = s.pending[j], s.pending[i] })
+		s.pending = s.pending[:sampleSize]
+	}
 	return s, w.addLeft(ctx, s, seen)
 }
 
@@ -275,8 +278,30 @@ func (w *Watch) addLeft(ctx context.Context, s *survey, seen map[muster.ThingNam
 			unreached.things = max(unreached.things-s.had, 0)
 		}
 		s.left = []kind{retries, again, joiners, unreached}
-		return nil
+		var err error
+		s.ended, err = endedOf(r, s.job.ID)
+		return err
 	})
+}
+
+// endedOf returns some things on which an execution of a job has ended, of each status those that were queued last.
+func endedOf(r store.Reader, id muster.JobID) (some []muster.ThingName, err error) {
+	for _, status := range muster.Statuses() {
+		if !status.Terminal() {
+			continue
+		}
+		n := 0
+		for x, err := range r.ExecutionsOfJob(id, status, store.Cursor{}) {
+			if err != nil {
+				return nil, err
+			}
+			some = append(some, x.Thing)
+			if n++; n == examplesMax {
+				break
+			}
+		}
+	}
+	return some, nil
 }
 
 // executions yields the executions of a job, the newest first, and reads them in several views. It ends after an error.

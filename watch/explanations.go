@@ -16,6 +16,9 @@ func (w *Watch) Explain(ctx context.Context, thing muster.ThingName, job muster.
 	if err != nil {
 		return explain.Explanation{}, err
 	}
+	if err := w.accuse(ctx, &f); err != nil {
+		return explain.Explanation{}, err
+	}
 	return explain.Explain(f), nil
 }
 

@@ -4,6 +4,7 @@ package watch
 
 import (
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/listing"
@@ -19,6 +20,8 @@ type Options struct {
 	Registry *registry.Registry
 	// Listeners know who is subscribed. Nil: nothing is known of it.
 	Listeners Listeners
+	// Audit says who did what. Nil: nothing is known of that.
+	Audit *audit.Log
 	// Room reports whether the disk has room for what rollouts write. Nil: it has.
 	Room func() bool
 }

@@ -109,15 +109,7 @@ func TestTheTimelineOfAThing(t *testing.T) {
 	s.call("POST", "/things/idle", object{}, nil)
 	var made struct{ CertificateArn, CertificateID string }
 	s.call("POST", "/keys-and-certificate?setAsActive=true", object{}, &made)
-	r, err := http.NewRequestWithContext(t.Context(), "PUT", s.ready.APIURL+"/things/pump/principals", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("X-Amzn-Principal", made.CertificateArn)
-	sigv4.Sign(r, nil, s.admin, s.ready.Region, "iot", time.Now())
-	if answer, err := http.DefaultClient.Do(r); err != nil || answer.StatusCode != http.StatusOK {
-		t.Fatalf("attach: %v, %v", answer, err)
-	}
+	s.attach("pump", made.CertificateArn)
 
 	s.job("done", pumpARN, nil)
 	s.start(object{"status": "SUCCEEDED", "statusDetails": object{"version": "2.4.1"}})
@@ -155,6 +147,22 @@ func TestTheTimelineOfAThing(t *testing.T) {
 	s.indented("days later, outside the window", path+"?from=2030-01-01T01:00:00Z&to=2030-01-02T00:00:00%2B01:00&limit=500")
 	s.indented("a thing to which nothing happened", "/muster/v1/things/idle/timeline")
 	s.compare("timeline")
+}
+
+// attach attaches a certificate to a thing.
+func (s *timelines) attach(thing, certificate string) {
+	s.t.Helper()
+	r, err := http.NewRequestWithContext(s.t.Context(), "PUT", s.ready.APIURL+"/things/"+thing+"/principals", nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	r.Header.Set("X-Amzn-Principal", certificate)
+	sigv4.Sign(r, nil, s.admin, s.ready.Region, "iot", time.Now())
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil || answer.StatusCode != http.StatusOK {
+		s.t.Fatalf("attach: %v, %v", answer, err)
+	}
+	answer.Body.Close()
 }
 
 func (s *timelines) group(name string) string {
