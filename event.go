@@ -19,21 +19,26 @@ const (
 	EventThingTypeAssociation
 )
 
+// EventAudit is a type of Muster's own: a change or an attempt by a person or a key was recorded. Only the webhook can ask
+// for it.
+const EventAudit = EventThingTypeAssociation + 1
+
 var eventTypeNames = [...]string{
 	"CA_CERTIFICATE", "CERTIFICATE", "JOB", "JOB_EXECUTION", "POLICY", "THING", "THING_GROUP",
 	"THING_GROUP_HIERARCHY", "THING_GROUP_MEMBERSHIP", "THING_TYPE", "THING_TYPE_ASSOCIATION",
+	"MUSTER_AUDIT",
 }
 
-// EventTypes lists all types in order.
+// EventTypes lists the eleven types of the contract in order.
 func EventTypes() []EventType {
-	all := make([]EventType, len(eventTypeNames))
+	all := make([]EventType, EventAudit)
 	for i := range all {
 		all[i] = EventType(i)
 	}
 	return all
 }
 
-// String returns the contract's word for t.
+// String returns the word for t, which is the contract's for its own types.
 func (t EventType) String() string { return eventTypeNames[t] }
 
 // ParseEventType returns the EventType that word names.

@@ -1,14 +1,17 @@
 package muster
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
 func TestEventTypesAreKnownByTheirWords(t *testing.T) {
-	for _, typ := range EventTypes() {
+	for _, typ := range append(EventTypes(), EventAudit) {
 		if got, ok := ParseEventType(typ.String()); !ok || got != typ {
 			t.Errorf("ParseEventType(%q) = %v, %v; want %v", typ.String(), got, ok, typ)
 		}
 	}
-	if len(EventTypes()) != 11 {
+	if len(EventTypes()) != 11 || slices.Contains(EventTypes(), EventAudit) {
 		t.Errorf("%d event types, want the 11 of jobs-events.md section 1", len(EventTypes()))
 	}
 	for _, word := range []string{"", "JOBS", "job"} {

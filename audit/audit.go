@@ -33,8 +33,18 @@ type Options struct {
 	Pages   listing.Pager
 	// Shown says what records show of the tables that requests change.
 	Shown []Shown
+	// Events is told of each record within seconds, and again if the record changes later. Nil is allowed.
+	Events Events
 	// Log is told once when the oldest records are removed for Max, and when attempts are left out. Nil discards that.
 	Log *slog.Logger
+}
+
+// Events has receivers told of records.
+type Events interface {
+	// Wanted reports whether there is a receiver, at this point of the transaction.
+	Wanted(*commit.Tx) (bool, error)
+	// Tell has receivers told of the record of a request: its Entry in JSON.
+	Tell(tx *commit.Tx, requestID string, entry []byte) error
 }
 
 // Log is the audit records of a store. Make it with New. It may be used by many goroutines. A nil Log records nothing.
@@ -44,6 +54,7 @@ type Log struct {
 	commits  *commit.Committer
 	pages    listing.Pager
 	shown    map[store.Table]Shown
+	events   Events
 	log      *slog.Logger
 
 	warned  sync.Once // of records that were removed for Settings.Max
@@ -55,7 +66,7 @@ func New(o Options) *Log {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	l := &Log{settings: o.Settings, store: o.Store, commits: o.Commits, pages: o.Pages, shown: map[store.Table]Shown{}, log: o.Log}
+	l := &Log{settings: o.Settings, store: o.Store, commits: o.Commits, pages: o.Pages, shown: map[store.Table]Shown{}, events: o.Events, log: o.Log}
 	for _, s := range o.Shown {
 		l.shown[s.table] = s
 	}

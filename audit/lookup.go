@@ -16,7 +16,14 @@ type Query struct {
 	Principal string // an access key id, or the name of its user
 	Operation string
 	From, To  muster.Instant // From <= Record.At < To
+	Filter
 	listing.Page
+}
+
+// Filter chooses records by what no index has. The zero Filter chooses all.
+type Filter struct {
+	Name    string // a token of a query with another one is refused
+	Chooses func(Record) bool
 }
 
 // Page is a page of records, the newest first.
@@ -32,7 +39,7 @@ const looksMax = 1000
 // Lookup returns a page of the records that a query chooses. It fails with Invalid for a token of another query.
 func (l *Log) Lookup(ctx context.Context, q Query) (Page, error) {
 	page := Page{Records: []Record{}}
-	list, err := l.pages.Begin(q.Page, tables.records.Table, q.Resource, q.Principal, q.Operation, q.From, q.To)
+	list, err := l.pages.Begin(q.Page, tables.records.Table, q.Resource, q.Principal, q.Operation, q.From, q.To, q.Filter.Name)
 	if err != nil {
 		return page, err
 	}
@@ -97,6 +104,9 @@ func (q Query) bounds(first string) (from, to string) {
 // chooses reports whether a record is one of those that a query is for.
 func (q Query) chooses(r Record) bool {
 	if q.Principal != "" && r.AccessKeyID != q.Principal && r.User != q.Principal || q.Operation != "" && r.Operation != q.Operation {
+		return false
+	}
+	if q.Chooses != nil && !q.Chooses(r) {
 		return false
 	}
 	return r.At >= q.From && (q.To == 0 || r.At < q.To)

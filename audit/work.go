@@ -2,6 +2,8 @@ package audit
 
 import (
 	"context"
+	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/muster-iot/muster"
@@ -88,8 +90,8 @@ func repeat(step func(*commit.Tx) error) []func(*commit.Tx) error {
 
 // firstAt returns the instant of the first row of a table whose keys begin with a TimeKey, if there is one.
 func firstAt(r store.Reader, table store.Table) (there bool, at muster.Instant, err error) {
-	for row, err := range r.Scan(table, "", wholeKey) {
-		if err != nil {
+	for row, err := range r.Scan(table, "", "") {
+		if err != nil || row.Key == wholeKey {
 			return false, 0, err
 		}
 		return true, store.TimeIn(row.Key[:min(len(row.Key), 16)]), nil
@@ -117,6 +119,9 @@ func (l *Log) count(tx *commit.Tx) error {
 	if len(counted) == 0 {
 		return nil
 	}
+	if err := l.tell(tx, counted); err != nil {
+		return err
+	}
 	for _, key := range counted {
 		tables.uncounted.Delete(tx, key)
 	}
@@ -126,6 +131,44 @@ func (l *Log) count(tx *commit.Tx) error {
 		}
 	}
 	return add(tx, wholeKey, all)
+}
+
+// tell records events of the records of rows of tables.uncounted. Each record that is written has such a row until it is told of, so
+// none is left out.
+func (l *Log) tell(tx *commit.Tx, waiting []string) error {
+	if l.events == nil {
+		return nil
+	}
+	if wanted, err := l.events.Wanted(tx); err != nil || !wanted {
+		return err
+	}
+	keys := make([]string, len(waiting))
+	for i, key := range waiting {
+		at, request, _ := strings.Cut(key, "\x00")
+		keys[i] = keyOf(store.TimeIn(at), request)
+	}
+	tx.PrefetchFar(func(w *commit.Wants) {
+		for _, key := range keys {
+			w.Record(tables.records.Table, key)
+		}
+	})
+	for _, key := range keys {
+		r, err := tables.records.Get(tx, key)
+		if err != nil {
+			return err
+		}
+		if r == nil {
+			continue // it was too old, and is removed
+		}
+		entry, err := json.Marshal(EntryOf(*r))
+		if err == nil {
+			err = l.events.Tell(tx, r.RequestID, entry)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // add adds to a row of tables.hours. One of nothing is removed.

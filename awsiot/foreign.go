@@ -14,8 +14,8 @@ import (
 const foreignBodyMax = 64 << 10
 
 // serveForeign answers a request for another service of AWS. GetCallerIdentity is
-// served, because scripts call it before anything else; everything else gets an
-// error that names the service.
+// served, because scripts call it before anything else, and LookupEvents, by which tools
+// read audit records; everything else gets an error that names the service.
 func (s *Server) serveForeign(c *call, w http.ResponseWriter, r *http.Request) error {
 	body, err := s.admitForeign(c, w, r)
 	if err != nil {
@@ -23,6 +23,9 @@ func (s *Server) serveForeign(c *call, w http.ResponseWriter, r *http.Request) e
 	}
 	operation, version := c.foreign.Call(r.URL.Query(), body)
 	service := c.foreign.Service
+	if s.asksEvents(c, r, operation) {
+		return s.lookupEvents(r.Context(), c, w, body)
+	}
 	if c.foreign.Protocol != foreign.Query || service != foreign.IdentityService && service != "" {
 		return unservedService(service, operation)
 	}

@@ -57,7 +57,8 @@ func (f foreignRequest) make(now time.Time) *http.Request {
 }
 
 func TestRequestsForOtherServices(t *testing.T) {
-	const json10 = "application/x-amz-json-1.0"
+	const json10, json11 = "application/x-amz-json-1.0", "application/x-amz-json-1.1"
+	const lookupTarget = "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.LookupEvents"
 	stranger := sigv4.Credential{AccessKeyID: "AKIDNOBODY", Secret: "x"}
 	thief := sigv4.Credential{AccessKeyID: admin.AccessKeyID, Secret: "guess"}
 	otherBody := func(r *http.Request) { r.Body = http.NoBody; r.ContentLength = 0 }
@@ -88,8 +89,20 @@ func TestRequestsForOtherServices(t *testing.T) {
 			400, "UnknownOperationException", "unknown", []string{"<Code>InvalidAction</Code>", "service iam"}},
 		"dynamodb": {foreignRequest{method: "POST", target: "/", service: "dynamodb", body: "{}", kind: json10, amzTarget: "DynamoDB_20120810.ListTables"},
 			400, "UnknownOperationException", "unknown", []string{`"__type":"UnknownOperationException"`, "the operation ListTables of the service dynamodb"}},
-		"cloudtrail": {foreignRequest{method: "POST", target: "/", service: "cloudtrail", body: "{}", kind: json10, amzTarget: "a.b.LookupEvents"},
+		"cloudtrail": {foreignRequest{method: "POST", target: "/", service: "cloudtrail", body: "{}", kind: json10, amzTarget: "a.b.ListTrails"},
+			400, "UnknownOperationException", "unknown", []string{"ListTrails of the service cloudtrail"}},
+		"events": {foreignRequest{method: "POST", target: "/", service: "cloudtrail", body: "{}", kind: json11, amzTarget: lookupTarget},
+			200, "ok", "LookupEvents", []string{`{"Events":[]}`}},
+		"events, by a key that may do nothing": {foreignRequest{method: "POST", target: "/", service: "cloudtrail", body: "{", kind: json11, amzTarget: lookupTarget, key: limited},
+			403, "AccessDeniedException", "LookupEvents", []string{`"__type":"AccessDeniedException"`, "cloudtrail:LookupEvents"}},
+		"events, asked wrongly": {foreignRequest{method: "POST", target: "/", service: "cloudtrail", body: `{"MaxResults":51}`, kind: json11, amzTarget: lookupTarget},
+			400, "InvalidMaxResultsException", "LookupEvents", []string{`"__type":"InvalidMaxResultsException"`}},
+		"events, with a token of something else": {foreignRequest{method: "POST", target: "/", service: "cloudtrail", body: `{"NextToken":"x"}`, kind: json11, amzTarget: lookupTarget},
+			400, "InvalidNextTokenException", "LookupEvents", []string{`"__type":"InvalidNextTokenException"`}},
+		"events at another path": {foreignRequest{method: "POST", target: "/things", service: "cloudtrail", body: "{}", kind: json11, amzTarget: lookupTarget},
 			400, "UnknownOperationException", "unknown", []string{"LookupEvents of the service cloudtrail"}},
+		"events, signed for another service": {foreignRequest{method: "POST", target: "/", service: "cloudwatch", body: "{}", kind: json11, amzTarget: lookupTarget},
+			400, "UnknownOperationException", "unknown", []string{"LookupEvents of the service cloudwatch"}},
 		"lambda": {foreignRequest{method: "GET", target: "/2015-03-31/functions", service: "lambda"},
 			404, "UnknownOperationException", "unknown", []string{"service lambda"}},
 		"a path of ours, signed for another service": {foreignRequest{method: "GET", target: "/things/lamp/jobs", service: "iotwireless"},

@@ -34,6 +34,7 @@ import (
 //	files/        the contents of job files
 //	files-key     the key that signs their URLs for devices
 //	signing/      signing profiles: NAME.pem and NAME-key.pem
+//	audit-pending  audit records that the store is to get: of what was done to the folder by hand
 //	ready.json    while a server runs: where to find it
 //	backup.json   in a backup that was not served yet: what it holds
 //	import-unfinished  until all of an export is in the folder and its store
@@ -60,6 +61,9 @@ func (f Folder) FilesKey() string { return filepath.Join(string(f), "files-key")
 
 // ReadyFile is the file that a server writes once it serves.
 func (f Folder) ReadyFile() string { return filepath.Join(string(f), "ready.json") }
+
+// pendingAudit is the file of audit records that are not in the store yet.
+func (f Folder) pendingAudit() string { return filepath.Join(string(f), "audit-pending") }
 
 // Signing holds the profiles that sign job files.
 func (f Folder) Signing() codesign.Folder {

@@ -4,14 +4,13 @@ package datafolder
 
 import (
 	"errors"
-	"io"
 	"os"
 	"syscall"
 )
 
 // lockFile locks a file, which it makes, against other processes, and fails with ErrInUse when
 // one of them has it. The system releases the lock when the process ends.
-func lockFile(path string) (io.Closer, error) {
+func lockFile(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err

@@ -2,7 +2,6 @@ package datafolder
 
 import (
 	"errors"
-	"io"
 	"os"
 	"syscall"
 )
@@ -11,7 +10,7 @@ const errSharingViolation = syscall.Errno(32)
 
 // lockFile opens a file, which it makes, so that no other process can open it, and fails with
 // ErrInUse when one of them has it. The system closes it when the process ends.
-func lockFile(path string) (io.Closer, error) {
+func lockFile(path string) (*os.File, error) {
 	name, err := syscall.UTF16PtrFromString(path)
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +22,7 @@ func (f Folder) MakeSecrets(ctx context.Context, account muster.Account, hosts [
 	if err != nil {
 		return err
 	}
+	there = slices.DeleteFunc(there, func(path string) bool { return path == f.pendingAudit() }) // that this is being done
 	if len(there) > 0 || f.known() {
 		names := "a store"
 		if len(there) > 0 {

@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -67,7 +66,7 @@ type Store struct {
 	folder   Folder
 	pebble   *pebblestore.Store // nil: it is in a database
 	database *pgstore.Store     // nil: it is in the folder
-	lock     io.Closer          // of the folder; nil when there is none to hold
+	lock     *os.File           // of the folder; nil when there is none to hold
 	emptied  bool               // the store in the folder goes when it is closed
 }
 

@@ -63,13 +63,13 @@ func exportedTables() []store.Table {
 
 // Import makes a data folder of an export: it copies what belongs beside the store into f, which
 // must be missing or empty, and fills the store that o names, which must be empty. If it is
-// interrupted, the next call continues; until it has returned nil neither is served.
-func (f Folder) Import(ctx context.Context, from string, o StoreOptions) (transfer.List, error) {
-	return importInto(ctx, from, f, func() (store.Store, error) { return f.OpenStore(ctx, o) })
+// interrupted, the next call continues; until it has returned nil neither is served. Before that it calls whole.
+func (f Folder) Import(ctx context.Context, from string, o StoreOptions, whole func() error) (transfer.List, error) {
+	return importInto(ctx, whole, from, f, func() (store.Store, error) { return f.OpenStore(ctx, o) })
 }
 
-// importInto is Import into the store that open opens.
-func importInto(ctx context.Context, from string, to Folder, open func() (store.Store, error)) (transfer.List, error) {
+// importInto is Import into the store that open opens; it calls whole before the folder can be served.
+func importInto(ctx context.Context, whole func() error, from string, to Folder, open func() (store.Store, error)) (transfer.List, error) {
 	x, err := transfer.Open(from)
 	if err == nil {
 		err = x.Check(ctx)
@@ -98,6 +98,9 @@ func importInto(ctx context.Context, from string, to Folder, open func() (store.
 	}
 	if done { // the store has changed since, and does not belong to what was restored here
 		err = errors.Join(err, os.RemoveAll(string(to)))
+	}
+	if err == nil {
+		err = whole()
 	}
 	if err == nil {
 		err = os.Remove(importMark(to))

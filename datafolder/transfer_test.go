@@ -22,6 +22,9 @@ import (
 	"github.com/muster-iot/muster/transfer"
 )
 
+// nothing is left to do when an import is whole.
+func nothing() error { return nil }
+
 // Every table that the source declares is exported, but for that of imports.
 func TestEveryTableIsExported(t *testing.T) {
 	declaration := regexp.MustCompile(`\bOf\[[^\n{}]*\]\{Table: "([a-z]+)"\}`)
@@ -136,7 +139,7 @@ func equal(t *testing.T, from, to Folder, s store.Store) {
 func TestADataFolderMoves(t *testing.T) {
 	from, s := worked(t)
 	to, into := Folder(filepath.Join(t.TempDir(), "data")), memstore.New()
-	l, err := importInto(t.Context(), exported(t, from, s), to, func() (store.Store, error) { return lasting{into}, nil })
+	l, err := importInto(t.Context(), nothing, exported(t, from, s), to, func() (store.Store, error) { return lasting{into}, nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,7 +189,7 @@ func TestAKilledImportOfAFolderContinues(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			to, into := Folder(filepath.Join(t.TempDir(), "data")), memstore.New()
-			_, err := importInto(t.Context(), export, to, func() (store.Store, error) {
+			_, err := importInto(t.Context(), nothing, export, to, func() (store.Store, error) {
 				if kill.left == 0 {
 					return nil, errKilled
 				}
@@ -202,10 +205,10 @@ func TestAKilledImportOfAFolderContinues(t *testing.T) {
 			if err := store.Update(t.Context(), otherStore, func(tx store.Tx) error { store.Settings.Put(tx, "other", ""); return nil }); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := importInto(t.Context(), exported(t, other, otherStore), to, nil); err == nil || !strings.Contains(err.Error(), "another export") {
+			if _, err := importInto(t.Context(), nothing, exported(t, other, otherStore), to, nil); err == nil || !strings.Contains(err.Error(), "another export") {
 				t.Errorf("an import of another export says %v", err)
 			}
-			if _, err := importInto(t.Context(), export, to, func() (store.Store, error) { return lasting{into}, nil }); err != nil {
+			if _, err := importInto(t.Context(), nothing, export, to, func() (store.Store, error) { return lasting{into}, nil }); err != nil {
 				t.Fatal(err)
 			}
 			equal(t, from, to, into)
@@ -218,13 +221,13 @@ func TestAFolderInUseIsNoPlaceForAnImport(t *testing.T) {
 	export := exported(t, from, s)
 	open := func() (store.Store, error) { t.Error("the store is opened"); return nil, errKilled }
 	before := within(t, from)
-	if _, err := importInto(t.Context(), export, from, open); err == nil || !strings.Contains(err.Error(), "not empty") {
+	if _, err := importInto(t.Context(), nothing, export, from, open); err == nil || !strings.Contains(err.Error(), "not empty") {
 		t.Errorf("an import into a data folder says %v", err)
 	}
 	if !maps.Equal(within(t, from), before) {
 		t.Error("the data folder was changed")
 	}
-	if _, err := importInto(t.Context(), string(from), Folder(filepath.Join(t.TempDir(), "x")), open); err == nil || !strings.Contains(err.Error(), "no export") {
+	if _, err := importInto(t.Context(), nothing, string(from), Folder(filepath.Join(t.TempDir(), "x")), open); err == nil || !strings.Contains(err.Error(), "no export") {
 		t.Errorf("an import of a data folder says %v", err)
 	}
 	if err := Folder(export).Adopt(t.Context(), true, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "is an export") {
@@ -238,12 +241,12 @@ func TestAnExportIsImportedOnceIntoAStore(t *testing.T) {
 	from, s := worked(t)
 	export, into := exported(t, from, s), memstore.New()
 	open := func() (store.Store, error) { return lasting{into}, nil }
-	if _, err := importInto(t.Context(), export, Folder(filepath.Join(t.TempDir(), "a")), open); err != nil {
+	if _, err := importInto(t.Context(), nothing, export, Folder(filepath.Join(t.TempDir(), "a")), open); err != nil {
 		t.Fatal(err)
 	}
 	again := Folder(filepath.Join(t.TempDir(), "b"))
 	for range 2 {
-		if _, err := importInto(t.Context(), export, again, open); !errors.Is(err, transfer.ErrDone) {
+		if _, err := importInto(t.Context(), nothing, export, again, open); !errors.Is(err, transfer.ErrDone) {
 			t.Errorf("the second import says %v", err)
 		}
 		if left := within(t, again); len(left) > 0 {
@@ -288,7 +291,7 @@ func TestJobFilesComeAndGoDuringAnExport(t *testing.T) {
 		}
 	}}
 	to, into := Folder(filepath.Join(t.TempDir(), "data")), memstore.New()
-	if _, err := importInto(t.Context(), exported(t, f, busy), to, func() (store.Store, error) { return lasting{into}, nil }); err != nil {
+	if _, err := importInto(t.Context(), nothing, exported(t, f, busy), to, func() (store.Store, error) { return lasting{into}, nil }); err != nil {
 		t.Fatal(err)
 	}
 	contents, err := filepath.Glob(filepath.Join(to.Files(), "*", "*"))

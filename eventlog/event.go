@@ -17,6 +17,8 @@
 package eventlog
 
 import (
+	"encoding/json"
+
 	"github.com/muster-iot/muster"
 )
 
@@ -38,6 +40,9 @@ type Event struct {
 	ThingType *muster.ThingType `json:",omitempty"` // of EventThingType
 	Group     *muster.Group     `json:",omitempty"` // of EventThingGroup, its hierarchy and its members
 	Above     []muster.Group    `json:",omitempty"` // of Group but for its members: the groups over it, from the root to the parent
+
+	Subject string          `json:",omitempty"` // of EventAudit: the id of the request that it is about
+	Audit   json.RawMessage `json:",omitempty"` // of EventAudit: the record, as receivers get it
 }
 
 // Operation is what happened, in the contract's word.
@@ -59,3 +64,6 @@ const (
 	Added   Operation = "added"
 	Removed Operation = "removed"
 )
+
+// Recorded is the operation of EventAudit.
+const Recorded Operation = "recorded"

@@ -14,7 +14,7 @@ func Audited() []audit.Shown {
 			return "job/" + string(j.ID), slices.Concat([]audit.Field{
 				audit.Is("status", j.Status.String()), audit.IfSet("namespaceId", j.Namespace), audit.Is("targetSelection", j.Selection.String()), audit.Is("targets", targetNames(j.Targets)),
 				audit.IfSet("description", j.Description), audit.IfSet("comment", j.Comment), audit.IfSet("reasonCode", j.ReasonCode), audit.IfSet("forceCanceled", j.ForceCanceled),
-				audit.IfSet("jobTemplateArn", j.TemplateARN),
+				audit.IfSet("jobTemplateArn", j.TemplateARN), audit.IfSet("paceJoiners", j.PaceJoiners),
 			}, shownConfig(j.Config))
 		}),
 		audit.Show(tables.templates, func(_ string, t muster.JobTemplate) (string, []audit.Field) {

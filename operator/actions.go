@@ -34,6 +34,7 @@ var (
 	explainThing       = action[none, explain.OfThing]{name: "muster:Explain", method: http.MethodGet, path: Prefix + "things/{thing}/explanation"}
 	explainJob         = action[none, explain.OfJob]{name: "muster:Explain", method: http.MethodGet, path: Prefix + "jobs/{job}/explanations"}
 	listRefusals       = action[none, RefusalPage]{name: "muster:ListRefusals", method: http.MethodGet, path: Prefix + "refusals"}
+	lookupAudit        = action[none, AuditPage]{name: "muster:LookupAudit", method: http.MethodGet, path: Prefix + "audit"}
 	listNodes          = action[none, NodeList]{name: "muster:ListNodes", method: http.MethodGet, path: Prefix + "nodes"}
 	drainNode          = action[DrainOrder, DrainOrder]{name: "muster:DrainNode", method: http.MethodPost, path: Prefix + "nodes"}
 	readClock          = action[none, ClockReading]{name: "muster:ReadClock", method: http.MethodGet, path: Prefix + "clock"}
@@ -55,6 +56,7 @@ type Parts struct {
 	Timelines   Timelines
 	Explainer   Explainer
 	Refusals    Refusals
+	Audit       Audits
 	Nodes       Nodes  // nil: there is only one
 	Clock       Clock  // nil: the server keeps real time
 	Resets      Resets // nil: the server is no test server
@@ -65,23 +67,24 @@ type Parts struct {
 func Routes(p Parts) []Route {
 	return []Route{
 		{Method: http.MethodGet, Path: MetricsPath, Action: "muster:ReadMetrics", Serve: p.readMetrics},
-		serve(backup, empty, p.backup),
+		serve(backup, empty, p.backup).changes(Outside),
 		serve(explainPolicy, empty, p.explainPolicy),
 		serve(listDeadLetters, empty, p.listDeadLetters),
-		serve(clearDeadLetters, empty, p.clearDeadLetters),
+		serve(clearDeadLetters, empty, p.clearDeadLetters).changes(InStore),
 		serve(listKeys, empty, p.listKeys).noUse(),
 		serve(describeJobOptions, empty, p.describeJobOptions).on(p.jobARN),
-		serve(updateJobOptions, p.jobOptions, p.updateJobOptions).on(p.jobARN),
+		serve(updateJobOptions, p.jobOptions, p.updateJobOptions).on(p.jobARN).changes(InStore),
 		serve(describeTimeline, empty, p.describeTimeline).on(p.thingARN),
 		serve(explainOnThing, empty, p.explainOnThing).on(p.jobARN, p.thingARN),
 		serve(explainThing, empty, p.explainThing).on(p.thingARN),
 		serve(explainJob, empty, p.explainJob).on(p.jobARN),
 		serve(listRefusals, empty, p.listRefusals).on(p.refusedARN).queried("thing"),
+		serve(lookupAudit, empty, p.lookupAudit),
 		serve(listNodes, empty, p.listNodes),
-		serve(drainNode, p.drainOrder, p.drainNode),
+		serve(drainNode, p.drainOrder, p.drainNode).changes(Outside),
 		serve(readClock, empty, p.readClock),
-		serve(moveClock, p.clockOrder, p.moveClock),
-		{Method: http.MethodPost, Path: Prefix + "reset", Action: "muster:Reset", Serve: p.reset},
+		serve(moveClock, p.clockOrder, p.moveClock).changes(Outside),
+		{Method: http.MethodPost, Path: Prefix + "reset", Action: "muster:Reset", Change: InStore, Serve: p.reset},
 	}
 }
 
@@ -113,6 +116,12 @@ func (r Route) on(resources ...func(names map[string]string) (string, error)) Ro
 // queried returns r as a route whose resource depends on parameters of the query, too.
 func (r Route) queried(names ...string) Route {
 	r.Queried = names
+	return r
+}
+
+// changes returns r as a route that changes something.
+func (r Route) changes(c Change) Route {
+	r.Change = c
 	return r
 }
 

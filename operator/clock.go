@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/audit"
 )
 
 // ClockOrder moves the test clock. One of the two members is set.
@@ -43,13 +44,15 @@ func (p Parts) clockOrder(ctx context.Context, c *Call) (ClockOrder, error) {
 }
 
 func (p Parts) moveClock(ctx context.Context, c *Call, order ClockOrder) (ClockReading, error) {
-	to, err := order.target(p.Clock.Now())
+	was := p.Clock.Now()
+	to, err := order.target(was)
 	if err == nil {
 		err = p.Clock.Move(ctx, to)
 	}
 	if err != nil {
 		return ClockReading{}, err
 	}
+	c.Changes = []audit.Change{{Resource: "clock", Field: "now", Old: Instant(was).String(), New: Instant(to).String()}}
 	return p.readClock(ctx, c, none{})
 }
 

@@ -2,8 +2,10 @@ package operator
 
 import (
 	"context"
+	"strconv"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/audit"
 )
 
 // Node is one of the servers that share a database.
@@ -66,12 +68,13 @@ func (p Parts) drainOrder(context.Context, *Call) (DrainOrder, error) {
 	return DrainOrder{Drain: true}, nil
 }
 
-func (p Parts) drainNode(_ context.Context, _ *Call, order DrainOrder) (DrainOrder, error) {
+func (p Parts) drainNode(_ context.Context, c *Call, order DrainOrder) (DrainOrder, error) {
 	switch {
 	case order.Node == "":
 		return order, muster.Errorf(muster.Invalid, "\"node\" is missing: the name of a node")
 	case !p.Nodes.Drain(order.Node, order.Drain):
 		return order, muster.Errorf(muster.NotFound, "there is no node %q that works", order.Node)
 	}
+	c.Changes = []audit.Change{{Resource: "node/" + order.Node, Field: "drain", New: strconv.FormatBool(order.Drain)}}
 	return order, nil
 }

@@ -9,6 +9,7 @@ package operator
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -22,6 +23,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/flood"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/intake"
@@ -46,6 +48,8 @@ type Route struct {
 	Resources []func(names map[string]string) (arn string, err error)
 	// Queried are parameters of the query that are among the names, too: "" where they are absent.
 	Queried []string
+	// Change says how what the request changes is recorded.
+	Change Change
 	// NoUse says that the request does not count as a use of the key that signs it, since it
 	// asks for that.
 	NoUse bool
@@ -56,6 +60,16 @@ type Route struct {
 	// others are logged and sent as an internal failure.
 	Serve func(ctx context.Context, c *Call) (any, error)
 }
+
+// Change is how the audit has what a route changes.
+type Change uint8
+
+// The changes. Of a route that changes nothing only refusals by policy are recorded.
+const (
+	NoChange Change = iota
+	InStore         // the record is in the transaction of the change
+	Outside         // the change has no transaction: its record is written before it, and its outcome after
+)
 
 // bodyMax is the default of Route.BodyMax, enough for names and one document.
 const bodyMax = 16 << 10
@@ -70,6 +84,7 @@ type Call struct {
 	Body    []byte
 	Names   map[string]string // of the segments in braces
 	Caller  identity.Caller
+	Changes []audit.Change // what a route that changes something Outside has changed
 }
 
 // Decode reads the body as a JSON object into a struct. It refuses members that the struct
@@ -117,6 +132,7 @@ type Options struct {
 	AcceptAnyRegion bool
 	Now             func() time.Time
 	Flood           *flood.Guard // nil: no limit
+	Audit           *audit.Log   // nil: nothing is recorded
 	Log             *slog.Logger // nil: no log
 	// Observe is called at the end of each request with words from fixed tables: the
 	// action, and "ok" or the type of the error. May be nil.
@@ -162,14 +178,14 @@ func (s *Server) Claims(r *http.Request) bool {
 
 // request is a request in progress.
 type request struct {
-	id       string
-	began    time.Time
-	r        *http.Request
-	w        *respond.Recorder
-	route    *Route // nil until it is known
-	resource string // "*" until it is known
-	key      string // access key id, as claimed
-	caller   identity.Caller
+	id        string
+	began     time.Time
+	r         *http.Request
+	w         *respond.Recorder
+	route     *Route   // nil until it is known
+	resources []string // none until they are known
+	key       string   // access key id, as claimed
+	caller    identity.Caller
 
 	code string // how it ended: "ok" or the type of the error
 	err  error
@@ -177,16 +193,17 @@ type request struct {
 
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	q := &request{id: rand.Text(), began: s.o.Now(), r: r, w: &respond.Recorder{ResponseWriter: w}, resource: "*", code: "ok"}
+	q := &request{id: rand.Text(), began: s.o.Now(), r: r, w: &respond.Recorder{ResponseWriter: w}, code: "ok"}
 	w.Header().Set("X-Amzn-Requestid", q.id)
 	defer func() { s.ended(q) }()
 	defer q.w.Contain(q.fail, func(err error) { q.code, q.err = "panic", err })
 	c, err := s.admit(q)
 	if err != nil {
+		s.refused(r.Context(), q, err)
 		q.fail(err)
 		return
 	}
-	said, err := q.route.Serve(r.Context(), c)
+	said, err := s.serve(r.Context(), q, c)
 	switch {
 	case err != nil:
 		q.fail(err)
@@ -218,16 +235,14 @@ func (s *Server) admit(q *request) (*Call, error) {
 	if err != nil {
 		return nil, err
 	}
-	var resources []string
 	for _, named := range q.route.Resources {
 		arn, err := named(names)
 		if err != nil {
 			return nil, err
 		}
-		resources = append(resources, arn)
-		q.resource = strings.Join(resources, " ")
+		q.resources = append(q.resources, arn)
 	}
-	if err := q.caller.Authorize(q.route.Action, resources, identity.From(q.r.RemoteAddr)); err != nil {
+	if err := q.caller.Authorize(q.route.Action, q.resources, identity.From(q.r.RemoteAddr)); err != nil {
 		return nil, err
 	}
 	return &Call{Request: q.r, Writer: q.w, Body: body, Names: names, Caller: q.caller}, nil
@@ -306,7 +321,7 @@ func (s *Server) ended(q *request) {
 	attrs := []slog.Attr{
 		slog.String("operation", action), slog.String("plane", "operator"), slog.String("code", q.code), slog.Int("status", q.w.Status),
 		slog.Duration("took", took), slog.String("request_id", q.id), slog.String("remote", q.r.RemoteAddr),
-		slog.String("method", q.r.Method), slog.String("path", respond.Clip(q.r.URL.EscapedPath())), slog.String("resource", respond.Clip(q.resource)),
+		slog.String("method", q.r.Method), slog.String("path", respond.Clip(q.r.URL.EscapedPath())), slog.String("resource", respond.Clip(cmp.Or(strings.Join(q.resources, " "), "*"))),
 	}
 	if q.key != "" {
 		attrs = append(attrs, slog.String("access_key", q.key))

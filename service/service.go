@@ -142,7 +142,7 @@ func New(o Options) *Service {
 	})
 	s.Tags = tags.New(s.Commits, o.Account, kinds())
 	s.Diary = diary.New(diary.Options{Commits: s.Commits, Things: registry.Lookup{}, Now: o.Now, Pages: pages, Log: o.Log})
-	s.Audit = audit.New(audit.Options{Settings: o.Audit, Store: o.Store, Commits: s.Commits, Pages: pages, Shown: shown(), Log: o.Log})
+	s.Audit = audit.New(audit.Options{Settings: o.Audit, Store: o.Store, Commits: s.Commits, Pages: pages, Shown: shown(), Events: recordEvents{s.Events}, Log: o.Log})
 	return s
 }
 

@@ -19,7 +19,7 @@ const (
 const typePrefix = "io.github.muster-iot."
 
 // cloudEvent is an event in the JSON format of CloudEvents 1.0. Its data is the
-// payload that MQTT subscribers get.
+// payload that MQTT subscribers get, or an audit record.
 type cloudEvent struct {
 	SpecVersion     string `json:"specversion"`
 	ID              string `json:"id"`     // the eventId, the same each time the event is sent
@@ -52,14 +52,24 @@ func eventOf(e eventlog.Event, account muster.Account) cloudEvent {
 		Type: typePrefix + family + "." + string(e.Operation), Subject: subject,
 		Time: e.At.Time().Format(time.RFC3339Nano), DataContentType: "application/json",
 		Sequence: e.Place,
-		Data:     events.Payload(e, account),
+		Data:     data(e, account),
 	}
+}
+
+// data returns the data of an event, to be encoded as JSON.
+func data(e eventlog.Event, account muster.Account) any {
+	if e.Type == muster.EventAudit {
+		return e.Audit
+	}
+	return events.Payload(e, account)
 }
 
 // about returns the family of an event, as in its topic, and its subject: the path
 // of what it is about.
 func about(e eventlog.Event) (family, subject string) {
 	switch e.Type {
+	case muster.EventAudit:
+		return "audit", "audit/" + e.Subject
 	case muster.EventJob:
 		return "job", "job/" + string(e.Job.ID)
 	case muster.EventJobExecution:

@@ -38,6 +38,19 @@ func TestACloudEventAsItIsSent(t *testing.T) {
 	}
 }
 
+func TestACloudEventOfAnAuditRecord(t *testing.T) {
+	created := eventlog.Event{
+		ID: "6f0d8a0e-7a3c-4a0d-b6f1-2c9c3a9f4e02", Place: "000001a0c4875afb-00000003-00000000002a", At: 1790003600123, Type: muster.EventAudit, Operation: eventlog.Recorded,
+		Subject: "b7e1", Audit: []byte(`{"operation":"CreateJob","user":"a < b"}`),
+	}
+	want := `{"specversion":"1.0","id":"6f0d8a0e-7a3c-4a0d-b6f1-2c9c3a9f4e02","source":"arn:aws:iot:eu-west-1:111122223333",` +
+		`"type":"io.github.muster-iot.audit.recorded","subject":"audit/b7e1","time":"2026-09-21T15:13:20.123Z",` +
+		`"datacontenttype":"application/json","sequence":"000001a0c4875afb-00000003-00000000002a","data":{"operation":"CreateJob","user":"a < b"}}`
+	if got := encode([]eventlog.Event{created}, account, false); strings.TrimSpace(string(got.text)) != want {
+		t.Errorf("an audit record is sent as\n%s\nwant\n%s", got.text, want)
+	}
+}
+
 func TestWhatAnEventIsAbout(t *testing.T) {
 	thing, group := &muster.Thing{Name: "lamp", Type: "light"}, &muster.Group{Name: "room", Parent: "house"}
 	for _, tt := range []struct {
@@ -51,6 +64,7 @@ func TestWhatAnEventIsAbout(t *testing.T) {
 		{eventlog.Event{Type: muster.EventThingType, ThingType: &muster.ThingType{Name: "light"}}, "thingType", "thingtype/light"},
 		{eventlog.Event{Type: muster.EventThingGroup, Group: group}, "thingGroup", "thinggroup/room"},
 		{eventlog.Event{Type: muster.EventThingGroupHierarchy, Group: group}, "thingGroupHierarchy", "thinggroup/house/thinggroup/room"},
+		{eventlog.Event{Type: muster.EventAudit, Subject: "6f0d8a0e"}, "audit", "audit/6f0d8a0e"},
 		{eventlog.Event{Type: muster.EventThingGroupMembership, Group: group, Thing: thing}, "thingGroupMembership", "thinggroup/room/thing/lamp"},
 	} {
 		if family, subject := about(tt.of); family != tt.family || subject != tt.subject {

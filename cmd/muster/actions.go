@@ -13,7 +13,7 @@ import (
 // those of all operations of the API models, also of those that are not served,
 // and those of Muster.
 func knownActions() []string {
-	known := []string{iotpolicy.Connect, iotpolicy.Subscribe, iotpolicy.Receive, iotpolicy.RetainPublish, "sts:GetCallerIdentity"}
+	known := []string{iotpolicy.Connect, iotpolicy.Subscribe, iotpolicy.Receive, iotpolicy.RetainPublish, "sts:GetCallerIdentity", "cloudtrail:LookupEvents"}
 	for _, op := range wire.Operations() {
 		service := "iot:"
 		if op.Service == wire.JobsData {

@@ -82,7 +82,8 @@ func runBackup(cmd *cobra.Command, args []string, out output) error {
 	case errors.Is(err, datafolder.ErrInUse):
 		err = orderBackup(cmd.Context(), data, to)
 	case err == nil:
-		err = errors.Join(data.Backup(cmd.Context(), s, datafolder.Folder(to), datafolder.HoldNothing), s.Close())
+		err = byHand{operation: "Backup"}.recorded(cmd, data, func() error { return data.Backup(cmd.Context(), s, datafolder.Folder(to), datafolder.HoldNothing) })
+		err = errors.Join(err, s.Close())
 	}
 	if err != nil {
 		return err

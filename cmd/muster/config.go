@@ -74,6 +74,8 @@ type Config struct {
 
 	Webhook webhookConfig
 
+	Audit auditConfig
+
 	LimitProfile string   // default or aws
 	LimitOrders  []string // name=value, on top of the profile
 
@@ -107,6 +109,8 @@ func defaultConfig() Config {
 		Drain:   10 * time.Second,
 
 		Webhook: defaultWebhook(),
+
+		Audit: defaultAudit(),
 
 		LimitProfile: "default",
 
@@ -168,6 +172,7 @@ func (c *Config) register(fs *pflag.FlagSet) {
 	fs.BoolVar(&c.SlimTLS, "slim-tls", c.SlimTLS, "free what TLS connections of devices keep of their handshake, if this build passes its self-test")
 	fs.BoolVar(&c.OldDevices, "old-devices", c.OldDevices, "let TLS 1.2 clients exchange keys with RSA, for devices that know nothing newer; who records their traffic and gets the server's key reads it")
 	c.Webhook.register(fs)
+	c.Audit.register(fs)
 	fs.StringVar(&c.LimitProfile, "limits", c.LimitProfile, "profile of limits, `default|aws`; muster limits lists both")
 	fs.StringArrayVar(&c.LimitOrders, "limit", c.LimitOrders, "one `limit=value`, on top of the profile; may be given again for others")
 	fs.DurationVar(&c.Drain, "drain", c.Drain, "`time` a stop waits for requests in flight")
@@ -225,6 +230,9 @@ func (c Config) check() error {
 		return err
 	}
 	if err := c.Webhook.check(); err != nil {
+		return err
+	}
+	if err := c.Audit.check(); err != nil {
 		return err
 	}
 	if err := c.checkBus(); err != nil {

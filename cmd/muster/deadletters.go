@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/datafolder"
 	"github.com/muster-iot/muster/operator"
 	"github.com/muster-iot/muster/service"
@@ -76,7 +77,13 @@ func (l letterFlags) run(cmd *cobra.Command, args []string) error {
 	if l.forget {
 		order.Do = operator.Forget
 	}
-	n, err := letters.ClearDeadLetters(ctx, order)
+	var n operator.DeadLetterCount
+	clearLetters := func() error { n, err = letters.ClearDeadLetters(ctx, order); return err }
+	if _, stopped := letters.(localLetters); stopped { // a server records it itself
+		err = byHand{"ClearDeadLetters", nil, []audit.Change{{Field: "do", New: order.Do}}}.recorded(cmd, data, clearLetters)
+	} else {
+		err = clearLetters()
+	}
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/datafolder"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/keyuse"
@@ -235,7 +236,11 @@ func (n newKey) add(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := keys.Add(key); err != nil {
+	added := byHand{"AddKey", []string{key.Principal}, []audit.Change{
+		{Resource: "accesskey/" + key.AccessKeyID, Field: "rights", New: rightsOf(key)},
+		{Resource: "accesskey/" + key.AccessKeyID, Field: "expires", New: minute(key.Expires)},
+	}}
+	if err := added.recorded(cmd, data, func() error { return keys.Add(key) }); err != nil {
 		return err
 	}
 	for _, k := range keys.List() {
@@ -310,7 +315,14 @@ func runKeysRemove(cmd *cobra.Command, args []string, out output) error {
 	if len(args) < 2 {
 		return usagef("admin keys remove needs the access key id")
 	}
-	if err := keys.Remove(args[1]); err != nil {
+	removed := byHand{operation: "RemoveKey"}
+	for _, k := range keys.List() {
+		if k.AccessKeyID == args[1] {
+			removed.resources = []string{k.Principal}
+			removed.changes = []audit.Change{{Resource: "accesskey/" + k.AccessKeyID, Field: "rights", Old: rightsOf(k)}}
+		}
+	}
+	if err := removed.recorded(cmd, data, func() error { return keys.Remove(args[1]) }); err != nil {
 		return err
 	}
 	return out.said(cmd, map[string]string{"removed": args[1]}, "removed %s", args[1])

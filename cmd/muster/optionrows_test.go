@@ -27,6 +27,12 @@ var optionRows = map[string]string{
 	"files/s3store.Options.Region":        "--s3-region",
 	"files/s3store.Options.VirtualHosted": "--s3-virtual-hosted",
 
+	"audit.Options.Pages":          "Its key is made at the first start and kept in the store, so that page tokens outlive the process.",
+	"audit.Options.Settings":       "--audit-days",
+	"audit.Settings.Days":          "--audit-days",
+	"audit.Settings.HideAddresses": "--audit-addresses",
+	"audit.Settings.Max":           "--audit-max",
+
 	"authz.Options.Account":   "--account",
 	"authz.Options.Anonymous": "--mqtt-plain",
 	"authz.Options.Grace":     "--certificate-grace",
@@ -194,6 +200,7 @@ var optionRows = map[string]string{
 	"rights.Options.Account": "--account",
 	"rights.Options.Pages":   "Its key is made at the first start and kept in the store, so that page tokens outlive the process.",
 
+	"service.Options.Audit":             "--audit-days",
 	"service.Options.Account":           "--account",
 	"service.Options.DynamicGroupsMax":  "--limit dynamic-groups",
 	"service.Options.Limits":            "--limits",

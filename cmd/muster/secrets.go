@@ -49,7 +49,10 @@ func runSecretsInit(cmd *cobra.Command, args []string, c Config, out output) err
 	if err != nil {
 		return err
 	}
-	if err := data.MakeSecrets(cmd.Context(), muster.Account{ID: c.Account, Region: c.Region}, c.hosts(), time.Now); err != nil {
+	err = byHand{operation: "MakeSecrets"}.recorded(cmd, data, func() error {
+		return data.MakeSecrets(cmd.Context(), muster.Account{ID: c.Account, Region: c.Region}, c.hosts(), time.Now)
+	})
+	if err != nil {
 		return err
 	}
 	return out.said(cmd, map[string]string{"folder": string(data)}, "made %s", string(data))

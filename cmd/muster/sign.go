@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/codesign"
 	"github.com/muster-iot/muster/datafolder"
 	"github.com/muster-iot/muster/operator"
@@ -67,11 +68,15 @@ func (n newProfile) create(cmd *cobra.Command, args []string) error {
 		return usagef("--days is %d; it must be 1 to %d", n.days, daysMax)
 	}
 	var p *codesign.Profile
-	if n.key != "" {
-		p, err = importProfile(data, args[1], n.certificate, n.key)
-	} else {
-		p, err = data.Signing().Create(args[1], codesign.KeyType(n.keyType), time.Duration(n.days)*24*time.Hour, time.Now())
-	}
+	made := byHand{"CreateSigningProfile", nil, []audit.Change{{Resource: "signingprofile/" + args[1], Field: "name", New: args[1]}}}
+	err = made.recorded(cmd, data, func() (err error) {
+		if n.key != "" {
+			p, err = importProfile(data, args[1], n.certificate, n.key)
+		} else {
+			p, err = data.Signing().Create(args[1], codesign.KeyType(n.keyType), time.Duration(n.days)*24*time.Hour, time.Now())
+		}
+		return err
+	})
 	if err != nil {
 		return err
 	}

@@ -130,7 +130,8 @@ func runImport(cmd *cobra.Command, args []string, c storeConfig, out output) err
 		return err
 	}
 	data := datafolder.Folder(to)
-	l, err := data.Import(cmd.Context(), args[0], datafolder.StoreOptions{Database: database, Fatal: fatal(data)})
+	imported := byHand{operation: "Import"}
+	l, err := data.Import(cmd.Context(), args[0], datafolder.StoreOptions{Database: database, Fatal: fatal(data)}, func() error { return imported.done(cmd.Context(), data) })
 	if err != nil {
 		return diskHint(err, to)
 	}

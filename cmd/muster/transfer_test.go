@@ -303,7 +303,7 @@ func TestATransferMeetsAFullDisk(t *testing.T) {
 // half is an import into a database that cannot be reached: everything but the rows is there.
 func half(t *testing.T, export string, to datafolder.Folder) {
 	t.Helper()
-	if _, err := to.Import(t.Context(), export, datafolder.StoreOptions{Database: "postgres://muster@127.0.0.1:1/muster"}); err == nil {
+	if _, err := to.Import(t.Context(), export, datafolder.StoreOptions{Database: "postgres://muster@127.0.0.1:1/muster"}, func() error { return nil }); err == nil {
 		t.Fatal("a database that is not there can be filled")
 	}
 }

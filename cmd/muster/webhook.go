@@ -104,7 +104,7 @@ func (c webhookConfig) types() (map[muster.EventType]bool, error) {
 		t, ok := muster.ParseEventType(word)
 		if !ok || slices.Contains(silent, t) {
 			var known []string
-			for _, t := range muster.EventTypes() {
+			for _, t := range append(muster.EventTypes(), muster.EventAudit) {
 				if !slices.Contains(silent, t) {
 					known = append(known, t.String())
 				}

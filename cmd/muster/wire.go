@@ -309,6 +309,7 @@ func (s *server) wireAPI() error {
 		Endpoints: awsiot.Endpoints{Data: s.c.hosts()[0]},
 		Issuer:    s.issuer,
 		Turns:     s.turns,
+		Audit:     s.service.Audit,
 		AuthNone:  s.c.Auth == authNone, AcceptAnyRegion: s.c.AcceptAnyRegion,
 		Rate:  s.limits.Rate,
 		Flood: s.flood,
@@ -333,7 +334,7 @@ func (s *server) wireAPI() error {
 			keys:     s.keys, gateway: s.gateway, flood: s.flood, log: s.log,
 		},
 		operator: operator.New(operator.Options{
-			Routes: operator.Routes(s.operatorParts()), Keys: s.keys, Region: s.c.Region, AcceptAnyRegion: s.c.AcceptAnyRegion, Now: time.Now, Flood: s.flood, Log: s.log,
+			Routes: operator.Routes(s.operatorParts()), Keys: s.keys, Region: s.c.Region, AcceptAnyRegion: s.c.AcceptAnyRegion, Now: time.Now, Flood: s.flood, Audit: s.service.Audit, Log: s.log,
 			Observe: func(action, code string, took time.Duration) { s.figures.Request("operator", action, code, took) },
 		}),
 	}

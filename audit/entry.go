@@ -1,0 +1,12 @@
+package audit
+
+// Entry is a record as people and programs get it.
+type Entry struct {
+	At string `json:"at"` // RFC 3339, in UTC, with milliseconds
+	Record
+}
+
+// EntryOf returns the entry of a record.
+func EntryOf(r Record) Entry {
+	return Entry{r.At.Time().Format("2006-01-02T15:04:05.000Z07:00"), r}
+}
