@@ -167,10 +167,9 @@ func (s *scene) addDevice(f *explain.Facts) (err error) {
 	if d.Connectivity, err = s.w.o.Registry.Connected(s.r, f.Thing); err != nil {
 		return err
 	}
-	if d.Diary, err = diary.Of(s.r, f.Thing); err != nil {
+	if d.Diary, d.DiaryAsOf, err = s.w.seen(s.r, f.Thing); err != nil {
 		return err
 	}
-	d.DiaryAsOf = s.now.Add(-diary.Behind)
 	if c := d.Connectivity; !c.Connected && c.Reason == muster.UnknownReason && d.Diary.Came.At > d.Diary.Left.At {
 		d.Diary.Left = muster.Departure{At: max(c.At, d.Diary.Came.At), Reason: c.Reason} // its server is gone, and could not say so
 	}

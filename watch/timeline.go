@@ -181,7 +181,7 @@ func (w *Watch) sightOf(r jobs.Reading, q TimelineQuery, after *place) (s sight,
 	if s.connection, err = w.o.Registry.Connected(r, q.Thing); err != nil {
 		return s, err
 	}
-	if s.diary, err = diary.Of(r, q.Thing); err != nil {
+	if s.diary, _, err = w.seen(r, q.Thing); err != nil {
 		return s, err
 	}
 	var latest *jobs.Past
