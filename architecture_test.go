@@ -65,8 +65,8 @@ var mayImport = map[string][]string{
 
 	// Job files.
 	"files":           {".", "codesign", "sigv4"},
-	"files/diskstore": {".", "files", "reserve", "store"},
-	"files/s3api":     {"files", "files/diskstore", "flood", "identity", "intake", "internal/hostport", "internal/loopback", "internal/respond", "sigv4"},
+	"files/diskstore": {".", "audit", "files", "reserve", "store"},
+	"files/s3api":     {"audit", "files", "files/diskstore", "flood", "identity", "intake", "internal/hostport", "internal/loopback", "internal/respond", "sigv4"},
 	"files/s3store":   {".", "files", "internal/secretfile", "sigv4"},
 
 	// Edges.

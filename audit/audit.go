@@ -168,7 +168,17 @@ func (t *trail) write(tx store.Records, changes []Change) error {
 		r.MoreChanges += was.MoreChanges
 	}
 	r.change(changes)
+	if was != nil && len(changes) == 0 && len(r.Resources) == len(was.Resources) {
+		return nil // the record says it already
+	}
 	return put(tx, was, r)
+}
+
+// Ended is called after a request that may have called Wrote.
+func (l *Log) Ended() {
+	if !l.off() {
+		l.commits.WorkDue(l.commits.Now().Add(countedAfter))
+	}
 }
 
 // Intent is a change that has no transaction in the store: its record is written before it, and its outcome after.

@@ -20,7 +20,7 @@ type Record struct {
 	Operation   string         `json:"operation"`             // such as CreateJob, or muster:Backup without its head: Backup
 	Resources   []string       `json:"resources,omitempty"`   // every ARN that was authorised
 	Outcome     Outcome        `json:"outcome"`
-	Error       string         `json:"error,omitempty"`   // the name of the error of an attempt
+	Error       string         `json:"error,omitempty"`   // the name of the error; of a request that is Done, of the part that is not
 	Message     string         `json:"message,omitempty"` // its message, cut
 	Count       int            `json:"count,omitempty"`   // of equal attempts that this record stands for; zero is one
 	Changes     []Change       `json:"changes,omitempty"`
@@ -69,6 +69,9 @@ func (r *Record) change(changes []Change) {
 // name adds the resources of an attempt to a record, each once. "*" names none.
 func (r *Record) name(resources []string) {
 	seen := map[string]bool{"*": true, "": true}
+	for _, arn := range r.Resources {
+		seen[arn] = true
+	}
 	for _, arn := range resources {
 		if arn = text(arn, resourceMax); !seen[arn] && len(r.Resources) < resourcesMax {
 			seen[arn] = true

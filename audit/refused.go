@@ -40,7 +40,8 @@ type attempts struct {
 }
 
 // Refused gathers an attempt that was refused, by policy (Refused) or by the rules of the service (Failed), for the reason that
-// is the name of its error. If the request is witnessed in ctx and has changed something before that, its record says both.
+// is the name of its error. If the request is witnessed in ctx and has changed something before that,
+// its record is Done with that error.
 func (l *Log) Refused(ctx context.Context, a Attempt, o Outcome, reason, message string) {
 	if l.off() {
 		return
@@ -148,7 +149,9 @@ func (l *Log) attemptSteps() (steps []func(*commit.Tx) error) {
 					return err
 				}
 				if was != nil { // of the same request, which has changed something, or the count was lower
+					r.Outcome = was.Outcome
 					r.Changes, r.MoreChanges = was.Changes, was.MoreChanges
+					r.name(was.Resources)
 				}
 				if err := put(tx, was, r); err != nil {
 					return err

@@ -83,12 +83,11 @@ func amountOf(r Record) amount {
 	return amount{1, int64(n)}
 }
 
-// put writes a record with the rows that find it. was is the record that it replaces, which has the same key and names no
-// resource that r does not name, or nil.
+// put writes a record with the rows that find it. was is the record that it replaces, which has the same key, or nil.
 func put(tx store.Records, was *Record, r Record) error {
-	more := amountOf(r)
+	more, found := amountOf(r), rows(r)
 	tables.records.Put(tx, keyOf(r.At, r.RequestID), r)
-	found := rows(r)
+	old := map[row]bool{}
 	if was != nil {
 		more = more.minus(amountOf(*was))
 		waiting, err := tables.uncounted.Get(tx, countKey(r))
@@ -98,13 +97,18 @@ func put(tx store.Records, was *Record, r Record) error {
 		if waiting != nil {
 			more = more.plus(*waiting)
 		}
-		old := rows(*was)
-		found = slices.DeleteFunc(found, func(f row) bool {
-			return slices.ContainsFunc(old, func(o row) bool { return o.key == f.key && o.table == f.table })
-		})
+		for _, o := range rows(*was) {
+			old[o] = true
+		}
 	}
 	for _, f := range found {
-		f.table.Put(tx, f.key, store.Link{})
+		if !old[f] {
+			f.table.Put(tx, f.key, store.Link{})
+		}
+		delete(old, f)
+	}
+	for o := range old {
+		o.table.Delete(tx, o.key)
 	}
 	tables.uncounted.Put(tx, countKey(r), more)
 	return nil

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/awsiot"
 	"github.com/muster-iot/muster/datafolder"
 	"github.com/muster-iot/muster/files"
@@ -160,6 +161,7 @@ func (s *server) openFiles() error {
 		Limits: s3api.Limits{LinkBytes: int64(s.c.Files.LinkMax)},
 		Now:    time.Now, OwnNow: func() time.Time { return s.time().Time() },
 		AuthNone: s.c.Auth == authNone, AcceptAnyRegion: s.c.AcceptAnyRegion, Flood: s.flood, Log: s.log,
+		Audit:   func() *audit.Log { return s.service.Audit },
 		Observe: func(operation, code string, took time.Duration) { s.figures.Request("files", operation, code, took) },
 	})
 	s.fileAPI = handler

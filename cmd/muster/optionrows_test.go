@@ -27,11 +27,11 @@ var optionRows = map[string]string{
 	"files/s3store.Options.Region":        "--s3-region",
 	"files/s3store.Options.VirtualHosted": "--s3-virtual-hosted",
 
-	"audit.Options.Pages":          "Its key is made at the first start and kept in the store, so that page tokens outlive the process.",
-	"audit.Options.Settings":       "--audit-days",
-	"audit.Settings.Days":          "--audit-days",
-	"audit.Settings.HideAddresses": "--audit-addresses",
-	"audit.Settings.Max":           "--audit-max",
+	"audit.Options.Days":          "--audit-days",
+	"audit.Options.HideAddresses": "--audit-addresses",
+	"audit.Options.Max":           "--audit-max",
+	"audit.Options.Shown":         "Which fields are shown is what each room says of its records, and a secret must not depend on a flag.",
+	"audit.Options.Pages":         "Its key is made at the first start and kept in the store, so that page tokens outlive the process.",
 
 	"authz.Options.Account":   "--account",
 	"authz.Options.Anonymous": "--mqtt-plain",

@@ -234,12 +234,14 @@ func (s *server) wireService() error {
 		RolloutPerMinute:  s.c.RolloutPerMinute,
 		DynamicGroupsMax:  s.limits.DynamicGroups,
 		Limits:            jobLimits(s.limits),
+		Audit:             s.c.Audit.settings(),
 	})
 	s.watch = watch.New(watch.Options{
 		Commits: s.service.Commits, Account: s.account(), Pages: listing.NewPager(pages), Jobs: s.service.Jobs, Registry: s.service.Registry,
 		Listening: watch.Heard(subscribed{s}),
 	})
 	s.figures.Executions(s.service.Jobs.Totals)
+	s.figures.Audit(s.service.Audit.Figures)
 	s.figures.Transactions(s.service.Commits.Stats)
 	s.jobs = dataplane.New(dataplane.Options{
 		Jobs: s.service.Jobs, Account: s.account(), Now: time.Now, Turns: s.turns, Log: s.log,

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/reserve"
 	"github.com/muster-iot/muster/store"
 )
@@ -106,12 +107,35 @@ func (s *Store) room(u reserve.Use, bytes int64) error {
 	return nil
 }
 
-// write runs fn in a transaction if there is room for it.
+// write runs fn in a transaction if there is room for it. What fn changes is recorded there (audit.Wrote).
 func (s *Store) write(ctx context.Context, u reserve.Use, fn func(tx store.Tx) error) error {
 	if err := s.room(u, 0); err != nil {
 		return err
 	}
-	return store.Update(ctx, s.o.Index, fn)
+	return store.Update(ctx, s.o.Index, func(tx store.Tx) error {
+		noted := &notedTx{Tx: tx}
+		if err := fn(noted); err != nil || !noted.wrote {
+			return err
+		}
+		return audit.Wrote(ctx, tx)
+	})
+}
+
+// notedTx is a transaction that knows whether it has changed a record.
+type notedTx struct {
+	store.Tx
+	wrote bool
+}
+
+func (t *notedTx) Put(table store.Table, key string, value []byte) {
+	t.wrote = true
+	t.Tx.Put(table, key, value)
+}
+
+func (t *notedTx) Delete(table store.Table, key string) {
+	was, err := t.Get(table, key)
+	t.wrote = t.wrote || was != nil || err != nil
+	t.Tx.Delete(table, key)
 }
 
 // update runs fn in a transaction, if there is room for it. After that is durable, it

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/internal/hostport"
 	"github.com/muster-iot/muster/internal/respond"
@@ -31,6 +32,7 @@ type call struct {
 	operation string // "unknown" until it is known
 	signature sigv4.Signature
 	caller    identity.Caller
+	attempt   audit.Attempt
 	own       bool         // signed by the deployment for a device
 	revoked   func() error // why the caller may no longer continue; nil while it may
 	body      *sigv4.BodyReader

@@ -48,6 +48,9 @@ func (s *Server) deleteObjects(ctx context.Context, c *call) error {
 	if _, err := s.o.Files.Bucket(ctx, c.bucket); err != nil {
 		return err
 	}
+	for _, o := range in.Object {
+		c.attempt.Resources = append(c.attempt.Resources, bucketARN(c.bucket)+"/"+o.Key)
+	}
 	var out deletedXML
 	for _, o := range in.Object {
 		done, err := s.deleteOne(ctx, c, o.Key, o.VersionID)
@@ -57,6 +60,7 @@ func (s *Server) deleteObjects(ctx context.Context, c *call) error {
 			if f.code == internalError {
 				return err
 			}
+			s.refused(ctx, c, err)
 			out.Errors = append(out.Errors, deleteErrorXML{o.Key, o.VersionID, f.code, f.message})
 		case !in.Quiet:
 			shown := deletedObjectXML{Key: o.Key, VersionID: o.VersionID, DeleteMarker: done.Marker}

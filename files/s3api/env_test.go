@@ -21,6 +21,7 @@ import (
 	"github.com/muster-iot/muster/identity"
 	"github.com/muster-iot/muster/iotpolicy"
 	"github.com/muster-iot/muster/sigv4"
+	"github.com/muster-iot/muster/store"
 	"github.com/muster-iot/muster/store/memstore"
 )
 
@@ -64,7 +65,12 @@ type env struct {
 
 func newEnv(t testing.TB, o s3api.Options, policy string, limits diskstore.Limits) *env {
 	t.Helper()
-	index := memstore.New()
+	return newEnvOn(t, memstore.New(), o, policy, limits)
+}
+
+// newEnvOn is newEnv with the index in a store.
+func newEnvOn(t testing.TB, index store.Store, o s3api.Options, policy string, limits diskstore.Limits) *env {
+	t.Helper()
 	t.Cleanup(func() { index.Close() })
 	e := &env{t: t}
 	var err error

@@ -84,7 +84,7 @@ type partCopiedXML struct {
 // uploadPartCopy makes a part from a stored object (UploadPartCopy, whose method and path
 // are those of UploadPart).
 func (s *Server) uploadPartCopy(ctx context.Context, c *call, number int) error {
-	c.operation = "UploadPartCopy"
+	c.called("UploadPartCopy")
 	from, err := s.source(ctx, c)
 	if err != nil {
 		return err

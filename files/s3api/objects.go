@@ -162,7 +162,7 @@ type copyResult struct {
 // copyObject copies within the store (CopyObject, whose method and path are those of
 // PutObject).
 func (s *Server) copyObject(ctx context.Context, c *call) error {
-	c.operation = "CopyObject"
+	c.called("CopyObject")
 	from, err := s.source(ctx, c)
 	if err != nil {
 		return err
@@ -213,6 +213,7 @@ func (s *Server) source(ctx context.Context, c *call) (source, error) {
 	if named {
 		action = "s3:GetObjectVersion"
 	}
+	c.attempt.Resources = append(c.attempt.Resources, bucketARN(bucket)+"/"+key)
 	if err := c.caller.Authorize(action, []string{bucketARN(bucket) + "/" + key}, c.vars); err != nil {
 		return source{}, err
 	}

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/files/diskstore"
 	"github.com/muster-iot/muster/flood"
 	"github.com/muster-iot/muster/identity"
@@ -46,6 +47,8 @@ type Options struct {
 	// Flood bounds the cost of failed authentications. Nil bounds nothing.
 	Flood *flood.Guard
 
+	// Audit returns what records changes and refusals, once requests are served; nil records nothing. A nil function returns nil.
+	Audit func() *audit.Log
 	// Log gets one event for each request. Nil discards.
 	Log *slog.Logger
 	// Observe is called with the outcome of each request, in words from fixed tables:
@@ -96,6 +99,9 @@ func New(o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.Audit == nil {
+		o.Audit = func() *audit.Log { return nil }
+	}
 	if o.Observe == nil {
 		o.Observe = func(string, string, time.Duration) {}
 	}
@@ -137,8 +143,10 @@ func (s *Server) serve(ctx context.Context, c *call) error {
 	}
 	intake.Known(ctx)
 	c.revoked = func() error { return c.authorize(op.action, c.resource()) }
-	if err := c.revoked(); err != nil {
-		return err
-	}
-	return op.run(s, ctx, c)
+	return s.audited(ctx, c, func(ctx context.Context) error {
+		if err := c.revoked(); err != nil {
+			return err
+		}
+		return op.run(s, ctx, c)
+	})
 }
