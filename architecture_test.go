@@ -84,7 +84,7 @@ var mayImport = map[string][]string{
 	"cluster":              {".", "store"},
 	"cluster/clustertest":  {"cluster"},
 	"cluster/natsbus":      {"cluster", "internal/hostport", "internal/loopback", "internal/secretfile"},
-	"operator":             {".", "audit", "flood", "identity", "intake", "internal/apiclient", "internal/hostport", "internal/jsontext", "internal/respond", "iotpolicy", "listing", "sigv4", "watch"},
+	"operator":             {".", "audit", "diary", "explain", "flood", "identity", "intake", "internal/apiclient", "internal/hostport", "internal/jsontext", "internal/respond", "iotpolicy", "listing", "sigv4", "watch"},
 	"unserved":             {"gateway", "gateway/topic", "internal/loglimit"},
 	"sessionstore":         {"gateway", "reserve", "store"},
 	"metrics":              {".", "audit", "cluster", "commit", "gateway", "gateway/door", "intake", "reserve", "webhook"},

@@ -34,7 +34,7 @@ type Page struct {
 
 // looksMax bounds the records that one page reads, so that it is quick whatever is looked for. A page may be short, even
 // empty, and not be the last.
-const looksMax = 1000
+const looksMax = 400
 
 // Lookup returns a page of the records that a query chooses. It fails with Invalid for a token of another query.
 func (l *Log) Lookup(ctx context.Context, q Query) (Page, error) {

@@ -31,7 +31,7 @@ func TestCommandsAreQuotedForAShell(t *testing.T) {
 	}
 }
 
-// Every command names an operation of the API's model, with members that it has, and all that it requires.
+// Every command of the AWS CLI names an operation of the API's model, with members that it has, and all that it requires.
 func TestCommandsAreOfTheAPI(t *testing.T) {
 	api, err := model.Load(model.ControlPlane)
 	if err != nil {
@@ -48,6 +48,9 @@ func TestCommandsAreOfTheAPI(t *testing.T) {
 		}
 		seen[command] = true
 		said := words(t, command)
+		if said[0] == "muster" {
+			return // a test of cmd/muster reads these
+		}
 		if len(said) < 3 || said[0] != "aws" || said[1] != "iot" || operations[said[2]] == nil {
 			t.Errorf("no operation of the API: %s", command)
 			return

@@ -17,7 +17,13 @@ const httpsLasts = 10 * minute
 func (m *matter) online() bool {
 	d, c := m.Device.Diary, m.Device.Connectivity
 	gone := m.goneAt()
-	return c.Connected || d.Came.At > gone || d.HTTPS != 0 && d.HTTPS >= gone && m.Now < d.HTTPS+httpsLasts
+	return c.Connected || d.Came.At > gone || m.overHTTPS()
+}
+
+// overHTTPS reports whether the device counts as connected for a request over HTTPS. Nobody need listen for it then.
+func (m *matter) overHTTPS() bool {
+	at := m.Device.Diary.HTTPS
+	return at != 0 && at >= m.goneAt() && m.Now < at+httpsLasts
 }
 
 // goneAt returns when the device was last seen to disconnect; zero for never.
@@ -257,7 +263,7 @@ func (m *matter) whyGone() string {
 }
 
 func (m *matter) notListening() bool {
-	return m.queued() && m.online() && m.Device.Listens == No && !m.asked()
+	return m.queued() && m.online() && !m.overHTTPS() && m.Device.Listens == No && !m.asked()
 }
 
 func sayNotListening(m *matter, e *Explanation) {

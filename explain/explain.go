@@ -114,14 +114,9 @@ func matterOf(f Facts) matter {
 	return m
 }
 
-// find returns the index of the first row that holds. The last one is for what no row is about, which are facts that
-// contradict each other.
+// find returns the index of the first row that holds. There is one, whatever the facts.
 func (m *matter) find() int {
-	i := slices.IndexFunc(table, func(r row) bool { return r.holds(m) })
-	if i < 0 {
-		return len(table) - 1
-	}
-	return i
+	return slices.IndexFunc(table, func(r row) bool { return r.holds(m) })
 }
 
 // waits reports whether nothing pends: the thing has no execution yet, or is to get another one.

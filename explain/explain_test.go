@@ -176,6 +176,14 @@ var situations = []struct {
 		f.Job.Building = Building{Group: "canaries", Looked: 430, Of: 1000, Since: ago(43 * time.Second)}
 	}},
 	{"a group is built, it is not known which", GroupBuilding, 0, func(f *Facts) { f.Job.Rollout.Held = true }},
+	{"a group is built, and the thing may be in it", GroupBuilding, 0, func(f *Facts) {
+		f.Target = Target{}
+		f.Job.Building = Building{Group: "canaries"}
+	}},
+	{"joined before the group is built", GroupBuilding, 0, func(f *Facts) {
+		f.Job.Rollout.Held = true
+		f.Target = Target{State: JoinedLate, Group: "hall", JoinedAt: ago(time.Minute)}
+	}},
 	{"in line", JobInLine, 0, func(f *Facts) {
 		f.Job.Waiting, f.Job.Line = true, Line{Place: 2, Of: 3, Before: []muster.JobID{"cfg-1", "cfg-2"}}
 	}},
@@ -307,6 +315,11 @@ var situations = []struct {
 		f.Device.Diary.Asked = muster.Request{At: ago(9 * time.Minute), Operation: "GetPendingJobExecutions"}
 	}},
 	{"not known to be told", Told, muster.Queued, nil},
+	{"asks over HTTPS", Told, muster.Queued, func(f *Facts) {
+		stranger(f)
+		f.Device.Diary.HTTPS = ago(9 * time.Minute)
+		f.Execution.QueuedAt = ago(8 * time.Minute)
+	}},
 	{"nobody knows who listens", Told, muster.Queued, func(f *Facts) { away(f); f.Device.Listens = NotKnown }},
 
 	{"the link expired", LinkExpired, muster.InProgress, func(f *Facts) {
@@ -329,6 +342,98 @@ var situations = []struct {
 	}},
 	{"working without a word", Working, muster.InProgress, func(f *Facts) { f.Execution.UpdatedAt = f.Execution.StartedAt }},
 	{"working for a cancelled job", Working, muster.InProgress, func(f *Facts) { f.Job.Status = muster.JobCanceled }},
+}
+
+// others are situations that look like one of those and are none.
+var others = []struct {
+	name string
+	code Code
+	of   muster.Status
+	with func(*Facts)
+}{
+	{"a gateway listens, and the device keeps no session any more", Told, muster.Queued, func(f *Facts) {
+		away(f)
+		f.Device.Listens, f.Device.Diary.Left.Kept = Yes, ago(time.Minute)
+	}},
+	{"a gateway listens for a device that was never seen", Told, muster.Queued, func(f *Facts) { stranger(f); f.Device.Listens = Yes }},
+	{"it is not known who listens for a device that was never seen", Told, muster.Queued, func(f *Facts) { stranger(f); f.Device.Listens = NotKnown }},
+	{"it is not known who listens for a device that is connected", Told, muster.Queued, func(f *Facts) { f.Device.Listens = NotKnown }},
+	{"refused to publish before its last report", Working, muster.InProgress, func(f *Facts) {
+		f.Device.Diary.Denied = muster.Denial{At: ago(25 * time.Minute), Action: "iot:Publish", Resource: "topic/$aws/things/pump-7/jobs/fw/update", Count: 2}
+	}},
+	{"refused to connect before its last report", Working, muster.InProgress, func(f *Facts) {
+		away(f)
+		f.Device.Listens = NotKnown
+		f.Device.Diary.Refused = muster.ConnectRefusal{At: ago(22 * time.Minute), Why: "the certificate is INACTIVE", Count: 9}
+		f.Device.Diary.Came.At = ago(2 * time.Hour)
+	}},
+	{"another client of its name is refused", Told, muster.Queued, func(f *Facts) {
+		f.Device.Diary.Refused = muster.ConnectRefusal{At: ago(time.Minute), Why: "the certificate is INACTIVE", Count: 9}
+	}},
+	{"refused to connect before it came", Offline, muster.Queued, func(f *Facts) {
+		away(f)
+		f.Device.Diary.Refused = muster.ConnectRefusal{At: ago(3 * time.Hour), Why: "the certificate is INACTIVE", Count: 9}
+	}},
+	{"nothing was refused since an action succeeded", Told, muster.Queued, func(f *Facts) {
+		f.Device.Diary.Denied = muster.Denial{At: ago(time.Minute), Action: "iot:Subscribe", Resource: "topicfilter/$aws/things/pump-7/jobs/notify"}
+	}},
+	{"a request failed before there was the job", Told, muster.Queued, func(f *Facts) {
+		f.Device.Diary.Failed = muster.Request{At: ago(50 * time.Minute), Operation: "UpdateJobExecution", Code: "InvalidRequest", Count: 3}
+	}},
+	{"a request failed for another job", Told, muster.Queued, func(f *Facts) {
+		f.Device.Diary.Failed = muster.Request{At: ago(time.Minute), Operation: "UpdateJobExecution", Code: "InvalidRequest", Job: "cfg-3", Count: 3}
+	}},
+	{"a request failed before its last report", Working, muster.InProgress, func(f *Facts) {
+		f.Device.Diary.Failed = muster.Request{At: ago(21 * time.Minute), Operation: "UpdateJobExecution", Code: "VersionMismatch", Job: "fw", Count: 1}
+	}},
+	{"reported since its URLs expired", Working, muster.InProgress, func(f *Facts) {
+		f.Job.Links, f.Execution.PresignedAt, f.Job.Config.Presigned.ExpiresInSec = true, ago(30*time.Minute), 300
+	}},
+	{"was given no URLs", Working, muster.InProgress, func(f *Facts) { f.Job.Links, f.Job.Config.Presigned.ExpiresInSec = true, 60 }},
+	{"reported by other means since it went offline", Working, muster.InProgress, away},
+	{"reports as often as others", Working, muster.InProgress, func(f *Facts) { f.Others = Others{Sample: 300, Silence99: 20 * minute} }},
+	{"asks in the namespace of the job and listens in another", Told, muster.Queued, func(f *Facts) {
+		f.Device.Listens, f.Device.Elsewhere = No, []muster.Namespace{"blue"}
+		f.Device.Diary.Asked = muster.Request{At: ago(time.Minute), Operation: "GetPendingJobExecutions"}
+	}},
+	{"its execution was deleted, and the job is over", JobOver, 0, func(f *Facts) { f.Target.State, f.Job.Over = Reached, true }},
+	{"its execution was deleted, and the job is cancelled", JobOver, 0, func(f *Facts) { f.Target.State, f.Job.Status = Reached, muster.JobCanceled }},
+	{"a retry that the job gives no more", Ended, muster.Failed, func(f *Facts) { windowed(f); f.End.Retry, f.Job.Over = true, true }},
+	{"QUEUED past the end of a job that leaves it", Told, muster.Queued, func(f *Facts) { f.Job.Over = true }},
+	{"IN_PROGRESS past the end of a job that takes back what is QUEUED", Working, muster.InProgress, func(f *Facts) {
+		f.Job.Over, f.Job.Config.Schedule.EndBehavior = true, muster.CancelAtEnd
+	}},
+	{"first in its queue, with others after it", Told, muster.Queued, func(f *Facts) {
+		behindOf(f, muster.Execution{Job: "cfg-3", Number: 1, Status: muster.Queued, QueuedAt: ago(time.Minute)})
+	}},
+	{"with a job before it that is hidden", Told, muster.Queued, func(f *Facts) {
+		behindOf(f, muster.Execution{Job: "cfg-3", Number: 1, Status: muster.Queued, QueuedAt: ago(time.Hour)})
+		f.Queue.Entries[0].Hidden = true
+	}},
+	{"told of another job", Told, muster.Queued, func(f *Facts) { f.Device.Diary.Told = muster.Telling{At: ago(time.Minute), Job: "cfg-3"} }},
+}
+
+func TestSituationsThatLookAlikeAreToldApart(t *testing.T) {
+	for _, s := range others {
+		f := factsOf(s.of, s.with)
+		e := Explain(f)
+		if e.Code != s.code {
+			t.Errorf("%s: %s: %q, want %s", s.name, e.Code, e.Say, s.code)
+		}
+		check(t, f, e)
+	}
+	told := Explain(factsOf(others[len(others)-1].of, others[len(others)-1].with))
+	if strings.Contains(told.Say, "told") {
+		t.Errorf("it was told of another job: %q", told.Say)
+	}
+}
+
+func TestAClockThatWasSetBack(t *testing.T) {
+	f := given(muster.Succeeded)
+	f.Now = f.Execution.UpdatedAt - 1
+	if e := Explain(f); e.Code != Ended || e.Since != 0 {
+		t.Errorf("%s since %s, want %s since it is not known when", e.Code, orNever(e.Since), Ended)
+	}
 }
 
 func aborted(f *Facts) {

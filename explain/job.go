@@ -2,7 +2,6 @@ package explain
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -160,8 +159,20 @@ func sayJobOver(m *matter, e *Explanation) {
 }
 
 func (m *matter) notInTargets() bool {
-	return m.Execution == nil && slices.Contains([]TargetState{NotTargeted, JoinedLate, LeftTargets}, m.Target.State)
+	if m.Execution != nil {
+		return false
+	}
+	switch m.Target.State {
+	case NotTargeted:
+		return !m.isBuilding()
+	case JoinedLate:
+		return !m.job.Rollout.Held || m.job.Rollout.Target > 0 // else the rollout begins anew when the group is built
+	}
+	return m.Target.State == LeftTargets
 }
+
+// isBuilding reports whether it is not known yet which things some target has.
+func (m *matter) isBuilding() bool { return m.job.Rollout.Held || m.Job.Building.Group != "" }
 
 func sayNotInTargets(m *matter, e *Explanation) {
 	t := m.Target
@@ -209,12 +220,17 @@ func (m *matter) jobScheduled() bool {
 
 func sayJobScheduled(m *matter, e *Explanation) {
 	e.Say = fmt.Sprintf("%s is not given %s yet: the job starts at %s.", m.Thing, m.JobID, m.when(m.schedule.Next))
+	if m.schedule.Next == 0 {
+		e.Say = fmt.Sprintf("%s is not given %s yet: the job has not started.", m.Thing, m.JobID)
+	}
 	e.Since = m.job.CreatedAt
 	e.Next = Next{At: m.schedule.Next, Say: "the job starts"}
 	e.help("see the schedule", "aws", "iot", "describe-job", "--job-id", string(m.JobID))
 }
 
-func (m *matter) groupBuilding() bool { return m.waits() && m.job.Rollout.Held && !m.job.Hides() }
+func (m *matter) groupBuilding() bool {
+	return m.waits() && !m.job.Hides() && (m.job.Rollout.Held || m.Target.State == NotTargeted && m.isBuilding())
+}
 
 func sayGroupBuilding(m *matter, e *Explanation) {
 	b := m.Job.Building
@@ -224,6 +240,9 @@ func sayGroupBuilding(m *matter, e *Explanation) {
 		e.help("see the group", "aws", "iot", "describe-thing-group", "--thing-group-name", string(b.Group))
 	}
 	e.Say = fmt.Sprintf("%s waits for %s: %s among its targets is still being built.", m.Thing, m.JobID, group)
+	if m.Target.State == NotTargeted {
+		e.Say = fmt.Sprintf("It is not known yet whether %s gets %s: %s among its targets is still being built.", m.Thing, m.JobID, group)
+	}
 	e.Since = b.Since
 	e.Next.Say = "when it is known who is in the group"
 	if b.Of > 0 {
@@ -248,7 +267,7 @@ func sayJobInLine(m *matter, e *Explanation) {
 		e.fact(fmt.Sprintf("before it, %d", i+1), string(before))
 	}
 	if len(line.Before) > 0 {
-		e.help("see the job before it", "aws", "iot", "describe-job", "--job-id", string(line.Before[0]))
+		e.help("see why the job before it does not end", "muster", "explain", "--job", string(line.Before[0]))
 	}
 }
 

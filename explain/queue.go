@@ -76,7 +76,7 @@ func factsOfQueue(m *matter, e *Explanation) {
 
 func helpWithFirst(m *matter, e *Explanation) {
 	first := string(m.head.Job)
-	e.help("see the first one", "aws", "iot", "describe-job-execution", "--job-id", first, "--thing-name", string(m.Thing))
+	e.help("see why the first one does not end", "muster", "explain", string(m.Thing), first)
 	take := []string{"aws", "iot", "cancel-job-execution", "--job-id", first, "--thing-name", string(m.Thing)}
 	if m.head.Status == muster.InProgress {
 		take = append(take, "--force")

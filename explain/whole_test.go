@@ -2,6 +2,7 @@ package explain
 
 import (
 	"encoding/json"
+	"os"
 	"strings"
 	"testing"
 
@@ -59,5 +60,24 @@ func TestWhatIsSaidOfAThing(t *testing.T) {
 	first, second := Explain(factsOf(muster.Queued, away)), Explain(factsOf(0, nil))
 	if o := ThingOf("pump-7", []Explanation{first, second}, true); o.Say != first.Say || len(o.Explanations) != 2 || !o.More {
 		t.Errorf("%+v", o)
+	}
+}
+
+// The page for users has all codes in their order, and what they mean.
+func TestThePageHasAllCodes(t *testing.T) {
+	page, err := os.ReadFile("../docs/explain.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rest := string(page)
+	for _, c := range Codes() {
+		_, after, found := strings.Cut(rest, "\n| `"+string(c)+"` | "+c.Means()+" | ")
+		if !found {
+			t.Fatalf("the page does not have %s, %q, or not in its place", c, c.Means())
+		}
+		rest = "\n" + after[strings.Index(after, "\n")+1:]
+	}
+	if strings.Contains(rest, "\n| `") {
+		t.Error("the page has codes that are not in the table")
 	}
 }

@@ -78,10 +78,6 @@ func (m *matter) working() bool { return m.inProgress() }
 
 func sayWorking(m *matter, e *Explanation) {
 	x := m.pending
-	if x == nil { // facts that contradict each other
-		e.Say = fmt.Sprintf("%s has no execution of %s.", m.Thing, m.JobID)
-		return
-	}
 	e.Since = x.StartedAt
 	e.Say = fmt.Sprintf("%s has worked on %s since %s", m.Thing, m.JobID, m.when(x.StartedAt))
 	if x.UpdatedAt != x.StartedAt || len(x.Details) > 0 {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/explain"
 	"github.com/muster-iot/muster/iotpolicy"
 )
 
@@ -29,6 +30,10 @@ var (
 	describeJobOptions = action[none, JobOptions]{name: "muster:DescribeJobOptions", method: http.MethodGet, path: Prefix + "jobs/{job}/options"}
 	updateJobOptions   = action[JobOptions, JobOptions]{name: "muster:UpdateJobOptions", method: http.MethodPut, path: Prefix + "jobs/{job}/options"}
 	describeTimeline   = action[none, Timeline]{name: "muster:DescribeTimeline", method: http.MethodGet, path: Prefix + "things/{thing}/timeline"}
+	explainOnThing     = action[none, explain.Explanation]{name: "muster:Explain", method: http.MethodGet, path: Prefix + "jobs/{job}/things/{thing}/explanation"}
+	explainThing       = action[none, explain.OfThing]{name: "muster:Explain", method: http.MethodGet, path: Prefix + "things/{thing}/explanation"}
+	explainJob         = action[none, explain.OfJob]{name: "muster:Explain", method: http.MethodGet, path: Prefix + "jobs/{job}/explanations"}
+	listRefusals       = action[none, RefusalPage]{name: "muster:ListRefusals", method: http.MethodGet, path: Prefix + "refusals"}
 	lookupAudit        = action[none, AuditPage]{name: "muster:LookupAudit", method: http.MethodGet, path: Prefix + "audit"}
 	listNodes          = action[none, NodeList]{name: "muster:ListNodes", method: http.MethodGet, path: Prefix + "nodes"}
 	drainNode          = action[DrainOrder, DrainOrder]{name: "muster:DrainNode", method: http.MethodPost, path: Prefix + "nodes"}
@@ -49,6 +54,8 @@ type Parts struct {
 	Keys        Keys
 	Jobs        Jobs
 	Timelines   Timelines
+	Explainer   Explainer
+	Refusals    Refusals
 	Audit       Audits
 	Nodes       Nodes  // nil: there is only one
 	Clock       Clock  // nil: the server keeps real time
@@ -68,6 +75,10 @@ func Routes(p Parts) []Route {
 		serve(describeJobOptions, empty, p.describeJobOptions).on(p.jobARN),
 		serve(updateJobOptions, p.jobOptions, p.updateJobOptions).on(p.jobARN).changes(InStore),
 		serve(describeTimeline, empty, p.describeTimeline).on(p.thingARN),
+		serve(explainOnThing, empty, p.explainOnThing).on(p.jobARN, p.thingARN),
+		serve(explainThing, empty, p.explainThing).on(p.thingARN),
+		serve(explainJob, empty, p.explainJob).on(p.jobARN),
+		serve(listRefusals, empty, p.listRefusals).on(p.refusedARN).queried("thing"),
 		serve(lookupAudit, empty, p.lookupAudit),
 		serve(listNodes, empty, p.listNodes),
 		serve(drainNode, p.drainOrder, p.drainNode).changes(Outside),
@@ -96,9 +107,15 @@ func serve[In, Out any](a action[In, Out], present func(context.Context, *Call) 
 // empty is the zero In of a body that is whole by itself.
 func empty[In any](context.Context, *Call) (in In, err error) { return in, nil }
 
-// on returns r as a route whose action is on a resource.
-func (r Route) on(resource func(names map[string]string) (string, error)) Route {
-	r.Resource = resource
+// on returns r as a route whose action is on resources.
+func (r Route) on(resources ...func(names map[string]string) (string, error)) Route {
+	r.Resources = resources
+	return r
+}
+
+// queried returns r as a route whose resource depends on parameters of the query, too.
+func (r Route) queried(names ...string) Route {
+	r.Queried = names
 	return r
 }
 

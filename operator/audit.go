@@ -42,7 +42,7 @@ func (s *Server) serve(ctx context.Context, q *request, c *Call) (any, error) {
 func (q *request) attempt() audit.Attempt {
 	return audit.Attempt{
 		RequestID: q.id, AccessKeyID: q.key, User: q.caller.Name(), Address: hostport.Host(q.r.RemoteAddr), Service: "muster",
-		Operation: strings.TrimPrefix(q.route.Action, "muster:"), Resources: []string{q.resource},
+		Operation: strings.TrimPrefix(q.route.Action, "muster:"), Resources: q.resources,
 	}
 }
 

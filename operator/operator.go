@@ -9,6 +9,7 @@ package operator
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -42,9 +43,11 @@ type Route struct {
 	Path string
 	// Action is what the caller's key must allow, such as muster:Backup.
 	Action string
-	// Resource returns the ARN that the action is on, or an error for a name that cannot
-	// be one. Nil means "*".
-	Resource func(names map[string]string) (arn string, err error)
+	// Resources return the ARNs that the action is on, all of which the key must allow, or an error for a name that
+	// cannot be one. None means "*".
+	Resources []func(names map[string]string) (arn string, err error)
+	// Queried are parameters of the query that are among the names, too: "" where they are absent.
+	Queried []string
 	// Change says how what the request changes is recorded.
 	Change Change
 	// NoUse says that the request does not count as a use of the key that signs it, since it
@@ -175,14 +178,14 @@ func (s *Server) Claims(r *http.Request) bool {
 
 // request is a request in progress.
 type request struct {
-	id       string
-	began    time.Time
-	r        *http.Request
-	w        *respond.Recorder
-	route    *Route // nil until it is known
-	resource string // "*" until it is known
-	key      string // access key id, as claimed
-	caller   identity.Caller
+	id        string
+	began     time.Time
+	r         *http.Request
+	w         *respond.Recorder
+	route     *Route   // nil until it is known
+	resources []string // none until they are known
+	key       string   // access key id, as claimed
+	caller    identity.Caller
 
 	code string // how it ended: "ok" or the type of the error
 	err  error
@@ -190,7 +193,7 @@ type request struct {
 
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	q := &request{id: rand.Text(), began: s.o.Now(), r: r, w: &respond.Recorder{ResponseWriter: w}, resource: "*", code: "ok"}
+	q := &request{id: rand.Text(), began: s.o.Now(), r: r, w: &respond.Recorder{ResponseWriter: w}, code: "ok"}
 	w.Header().Set("X-Amzn-Requestid", q.id)
 	defer func() { s.ended(q) }()
 	defer q.w.Contain(q.fail, func(err error) { q.code, q.err = "panic", err })
@@ -232,14 +235,14 @@ func (s *Server) admit(q *request) (*Call, error) {
 	if err != nil {
 		return nil, err
 	}
-	var resources []string
-	if q.route.Resource != nil {
-		if q.resource, err = q.route.Resource(names); err != nil {
+	for _, named := range q.route.Resources {
+		arn, err := named(names)
+		if err != nil {
 			return nil, err
 		}
-		resources = []string{q.resource}
+		q.resources = append(q.resources, arn)
 	}
-	if err := q.caller.Authorize(q.route.Action, resources, identity.From(q.r.RemoteAddr)); err != nil {
+	if err := q.caller.Authorize(q.route.Action, q.resources, identity.From(q.r.RemoteAddr)); err != nil {
 		return nil, err
 	}
 	return &Call{Request: q.r, Writer: q.w, Body: body, Names: names, Caller: q.caller}, nil
@@ -274,6 +277,9 @@ func (s *Server) find(q *request) (map[string]string, error) {
 		names, ok := match(s.o.Routes[i].Path, path)
 		if ok && s.o.Routes[i].Method == q.r.Method {
 			q.route = &s.o.Routes[i]
+			for _, name := range q.route.Queried {
+				names[name] = q.r.URL.Query().Get(name)
+			}
 			return names, nil
 		}
 		if ok {
@@ -315,7 +321,7 @@ func (s *Server) ended(q *request) {
 	attrs := []slog.Attr{
 		slog.String("operation", action), slog.String("plane", "operator"), slog.String("code", q.code), slog.Int("status", q.w.Status),
 		slog.Duration("took", took), slog.String("request_id", q.id), slog.String("remote", q.r.RemoteAddr),
-		slog.String("method", q.r.Method), slog.String("path", respond.Clip(q.r.URL.EscapedPath())), slog.String("resource", respond.Clip(q.resource)),
+		slog.String("method", q.r.Method), slog.String("path", respond.Clip(q.r.URL.EscapedPath())), slog.String("resource", respond.Clip(cmp.Or(strings.Join(q.resources, " "), "*"))),
 	}
 	if q.key != "" {
 		attrs = append(attrs, slog.String("access_key", q.key))

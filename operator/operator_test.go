@@ -63,12 +63,9 @@ func newEnv(t *testing.T, guard *flood.Guard) *env {
 				return order, c.Decode(&order)
 			}},
 			{Method: "GET", Path: "/muster/v1/jobs/{job}/options", Action: "muster:DescribeJobOptions",
-				Resource: func(names map[string]string) (string, error) {
-					if strings.Contains(names["job"], "/") {
-						return "", muster.Errorf(muster.Invalid, "no id of a job")
-					}
-					return "arn:aws:iot:eu-west-1:111122223333:job/" + names["job"], nil
-				}, Serve: func(_ context.Context, c *Call) (any, error) { return c.Names, nil }},
+				Resources: named("job"), Serve: func(_ context.Context, c *Call) (any, error) { return c.Names, nil }},
+			{Method: "GET", Path: "/muster/v1/jobs/{job}/things/{thing}", Action: "muster:Explain",
+				Resources: append(named("job"), named("thing")...), Serve: func(_ context.Context, c *Call) (any, error) { return c.Names, nil }},
 			{Method: "GET", Path: "/muster/v1/missing", Action: "muster:A", Serve: serve(nil, muster.Errorf(muster.NotFound, "not there"))},
 			{Method: "GET", Path: "/muster/v1/broken", Action: "muster:B", Serve: serve(nil, errors.New("disk on fire"))},
 			{Method: "GET", Path: "/muster/v1/internal", Action: "muster:B", Serve: serve(nil, &muster.Error{Msg: "a secret"})},
@@ -101,6 +98,16 @@ func (e *env) send(key identity.Key, method, target, body string) *httptest.Resp
 	return w
 }
 
+// named returns the resource of a kind that is named in the path.
+func named(kind string) []func(map[string]string) (string, error) {
+	return []func(map[string]string) (string, error){func(names map[string]string) (string, error) {
+		if strings.Contains(names[kind], "/") {
+			return "", muster.Errorf(muster.Invalid, "no id of a %s", kind)
+		}
+		return "arn:aws:iot:eu-west-1:111122223333:" + kind + "/" + names[kind], nil
+	}}
+}
+
 func TestEachRequestIsAnsweredCountedAndLogged(t *testing.T) {
 	nobody := identity.Key{}
 	stranger := identity.NewKey(account, "stranger")
@@ -130,6 +137,9 @@ func TestEachRequestIsAnsweredCountedAndLogged(t *testing.T) {
 		"a key that may do it from here": {method: "GET", target: "/muster/v1/clock", statement: `{"Effect":"Allow","Action":"muster:*","Resource":"*","Condition":{"IpAddress":{"aws:SourceIp":"192.0.2.0/24"}}}`, status: 200, action: "muster:ReadClock"},
 		"a key for one job":              {method: "GET", target: "/muster/v1/jobs/fw/options", statement: `{"Effect":"Allow","Action":"muster:*","Resource":"arn:aws:iot:*:*:job/fw"}`, status: 200, action: "muster:DescribeJobOptions"},
 		"a key for another job":          {method: "GET", target: "/muster/v1/jobs/fw2/options", statement: `{"Effect":"Allow","Action":"muster:*","Resource":"arn:aws:iot:*:*:job/fw"}`, status: 403, code: "AccessDeniedException", action: "muster:DescribeJobOptions"},
+		"a key for a job and a thing":    {method: "GET", target: "/muster/v1/jobs/fw/things/lamp", statement: `{"Effect":"Allow","Action":"muster:*","Resource":["arn:aws:iot:*:*:job/fw","arn:aws:iot:*:*:thing/lamp"]}`, status: 200, action: "muster:Explain"},
+		"a key for the job only":         {method: "GET", target: "/muster/v1/jobs/fw/things/lamp", statement: `{"Effect":"Allow","Action":"muster:*","Resource":"arn:aws:iot:*:*:job/fw"}`, status: 403, code: "AccessDeniedException", action: "muster:Explain"},
+		"a key for the thing only":       {method: "GET", target: "/muster/v1/jobs/fw/things/lamp", statement: `{"Effect":"Allow","Action":"muster:*","Resource":"arn:aws:iot:*:*:thing/lamp"}`, status: 403, code: "AccessDeniedException", action: "muster:Explain"},
 		"a body":                         {method: "POST", target: "/muster/v1/clock", body: `{"set":7}`, status: 200, want: `{"set":7}`, action: "muster:MoveClock"},
 		"a body that is too long":        {method: "POST", target: "/muster/v1/clock", body: `{"set":77777777777777}`, status: 413, code: "RequestEntityTooLargeException", want: "larger than 20 bytes", action: "muster:MoveClock"},
 		"a body that is no JSON":         {method: "POST", target: "/muster/v1/clock", body: `{`, status: 400, code: "InvalidRequestException", want: "must be a JSON object", action: "muster:MoveClock"},

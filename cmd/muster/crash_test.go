@@ -9,13 +9,16 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/datafolder"
 	"github.com/muster-iot/muster/device"
 	"github.com/muster-iot/muster/internal/apiclient"
@@ -263,6 +266,7 @@ func (s *sworn) check(t *testing.T, c *apiclient.Client) {
 	for _, fell := range s.fell {
 		t.Error(fell)
 	}
+	s.checkAudit(t, c)
 	for x, last := range s.executions {
 		if err := c.Call(t.Context(), http.MethodGet, "/things/"+x.thing, nil, nil); err != nil {
 			t.Errorf("thing %s was answered for and is lost: %v", x.thing, err)
@@ -290,6 +294,42 @@ func (s *sworn) check(t *testing.T, c *apiclient.Client) {
 		case e.VersionNumber < last.version || last.status == device.Succeeded && e.Status != device.Succeeded:
 			t.Errorf("execution of %s on %s was answered as %s version %d and is %s version %d",
 				x.job, x.thing, last.status, last.version, e.Status, e.VersionNumber)
+		}
+	}
+}
+
+// checkAudit looks for the record of each thing and job that was answered for, which is there once, and for what each record is of.
+func (s *sworn) checkAudit(t *testing.T, c *apiclient.Client) {
+	t.Helper()
+	records := map[string]int{} // by operation and resource
+	for token := ""; ; {
+		var page operator.AuditPage
+		if err := c.Call(t.Context(), http.MethodGet, operator.Prefix+"audit?maxResults=250"+token, nil, &page); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range page.Records {
+			if r.Outcome != audit.Done || len(r.Changes) == 0 || len(r.Resources) == 0 {
+				t.Errorf("the record %+v is of no change that was made", r)
+				continue
+			}
+			_, name, _ := strings.Cut(r.Resources[0], "/")
+			records[r.Operation+" "+name]++
+			path := map[string]string{"CreateThing": "/things/", "CreateJob": "/jobs/"}[r.Operation] + name
+			if err := c.Call(t.Context(), http.MethodGet, path, nil, nil); err != nil {
+				t.Errorf("there is a record of %s of %s, which is not there: %v", r.Operation, name, err)
+			}
+		}
+		if page.Next == "" {
+			break
+		}
+		token = "&nextToken=" + url.QueryEscape(page.Next)
+	}
+	for x, last := range s.executions {
+		if n := records["CreateThing "+x.thing]; n != 1 {
+			t.Errorf("thing %s was answered for and has %d records", x.thing, n)
+		}
+		if n := records["CreateJob "+x.job]; last.status != "" && n != 1 {
+			t.Errorf("job %s was answered for and has %d records", x.job, n)
 		}
 	}
 }

@@ -38,7 +38,7 @@ resource, and which statement of which policy decides it.`,
 			if err != nil {
 				return err
 			}
-			e, err := explain(cmd.Context(), data, c, account, grace, q)
+			e, err := decide(cmd.Context(), data, c, account, grace, q)
 			if err != nil {
 				return err
 			}
@@ -58,8 +58,8 @@ resource, and which statement of which policy decides it.`,
 	return cmd
 }
 
-// explain asks the server of a data folder or, when none is running, reads the folder.
-func explain(ctx context.Context, data datafolder.Folder, c storeConfig, account muster.Account, grace time.Duration, q iotpolicy.Question) (iotpolicy.Explanation, error) {
+// decide asks the server of a data folder or, when none is running, reads the folder.
+func decide(ctx context.Context, data datafolder.Folder, c storeConfig, account muster.Account, grace time.Duration, q iotpolicy.Question) (iotpolicy.Explanation, error) {
 	keys, err := openKeys(data)
 	if err != nil {
 		return iotpolicy.Explanation{}, err

@@ -15,8 +15,8 @@ import (
 func (s *server) operatorParts() operator.Parts {
 	p := operator.Parts{
 		Account: s.account(), Metrics: s.figures.Handler(), Backups: s, Policies: s.authz,
-		DeadLetters: deadLetters{s.service.Events}, Keys: accessKeys{s.keys}, Jobs: jobOptions{s.service.Jobs}, Audit: s.service.Audit,
-		Timelines: s.watch,
+		DeadLetters: deadLetters{s.service.Events}, Keys: accessKeys{s.keys}, Jobs: jobOptions{s.service.Jobs},
+		Timelines: s.watch, Explainer: s.watch, Refusals: s.service.Diary, Audit: s.service.Audit,
 	}
 	if s.nodes != nil {
 		p.Nodes = clusterNodes{s.nodes.node}
