@@ -37,7 +37,8 @@ func (l *Log) Take(ctx context.Context, records []Record) error {
 // bounded returns a record that came from outside, within the bounds of a record. What finds a record stays as it was.
 func (r Record) bounded(was *Record) Record {
 	b := Record{
-		At: r.At, RequestID: text(r.RequestID, nameMax), User: text(r.User, nameMax), Service: text(r.Service, nameMax), Operation: text(r.Operation, nameMax),
+		At: r.At, RequestID: text(r.RequestID, nameMax), AccessKeyID: text(r.AccessKeyID, nameMax), User: text(r.User, nameMax), Address: text(r.Address, nameMax),
+		Service: text(r.Service, nameMax), Operation: text(r.Operation, nameMax),
 	}
 	b.name(r.Resources)
 	if was != nil {

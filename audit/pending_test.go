@@ -53,7 +53,7 @@ func TestRecordsFromOutsideAreBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := o.all(Query{})
-	if len(got) != 1 || got[0].AccessKeyID != "" || len(got[0].User) > 2*nameMax || len(got[0].Changes) != changesMax || got[0].MoreChanges != 400 || got[0].Outcome != Done {
+	if len(got) != 1 || got[0].AccessKeyID != "AKID" || len(got[0].User) > 2*nameMax || len(got[0].Changes) != changesMax || got[0].MoreChanges != 400 || got[0].Outcome != Done {
 		t.Errorf("the records are %+v", got)
 	}
 	o.verify()

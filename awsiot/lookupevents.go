@@ -6,8 +6,10 @@ import (
 	"net/http"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/awsiot/foreign"
 	"github.com/muster-iot/muster/identity"
+	"github.com/muster-iot/muster/internal/hostport"
 )
 
 // lookupAction is what a key must be allowed to read the audit records in the form of AWS CloudTrail, on "*".
@@ -23,6 +25,9 @@ func (s *Server) asksEvents(c *call, r *http.Request, operation string) bool {
 func (s *Server) lookupEvents(ctx context.Context, c *call, w http.ResponseWriter, body []byte) error {
 	c.served = foreign.LookupEvents
 	if err := c.caller.Authorize(lookupAction, nil, identity.From(c.remote)); err != nil {
+		s.o.Audit.Refused(ctx, audit.Attempt{
+			RequestID: c.id, AccessKeyID: c.key, User: c.caller.Name(), Address: hostport.Host(c.remote), Service: foreign.TrailService, Operation: foreign.LookupEvents,
+		}, audit.Refused, "AccessDeniedException", err.Error())
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, operationTimeout)

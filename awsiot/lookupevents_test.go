@@ -66,3 +66,17 @@ func TestEventsComeInPages(t *testing.T) {
 		}
 	}
 }
+
+func TestWhoMayNotLookUpEventsIsRecorded(t *testing.T) {
+	env := newEnvWith(t, Options{Keys: testKeys{`{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}`}})
+	env.server.ServeHTTP(httptest.NewRecorder(), foreignRequest{
+		method: "POST", target: "/", service: "cloudtrail", body: "{}", kind: "application/x-amz-json-1.1", amzTarget: "CloudTrail_20131101.LookupEvents", key: limited,
+	}.make(env.clock().Time()))
+	env.pass(2000)
+	if _, err := env.service.Work(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := env.eventNames(`,"LookupAttributes":[{"AttributeKey":"EventSource","AttributeValue":"cloudtrail.amazonaws.com"}]`); !slices.EqualFunc(got, [][]string{{"LookupEvents"}}, slices.Equal) {
+		t.Errorf("the refused requests are %q, want one", got)
+	}
+}

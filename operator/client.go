@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/muster-iot/muster/internal/apiclient"
 	"github.com/muster-iot/muster/iotpolicy"
@@ -41,6 +42,33 @@ func (c Client) ClearDeadLetters(ctx context.Context, order DeadLetterOrder) (De
 // ListKeys returns the access keys of the server, with when each was last used.
 func (c Client) ListKeys(ctx context.Context) (KeyUses, error) {
 	return call(ctx, c, listKeys, "", none{})
+}
+
+// AuditQuestion chooses audit records. What is empty or zero chooses all.
+type AuditQuestion struct {
+	Resource  string // an ARN, or the end of one, such as job/fw
+	Principal string // an access key id, or the name of its user
+	Operation string
+	From, To  time.Time // from the first on, and before the second
+	Token     string    // AuditPage.Next of the page before
+}
+
+// LookupAudit returns a page of audit records.
+func (c Client) LookupAudit(ctx context.Context, asked AuditQuestion) (AuditPage, error) {
+	query := url.Values{}
+	for name, text := range map[string]string{
+		"resource": asked.Resource, "principal": asked.Principal, "operation": asked.Operation, "nextToken": asked.Token,
+	} {
+		if text != "" {
+			query.Set(name, text)
+		}
+	}
+	for name, at := range map[string]time.Time{"from": asked.From, "to": asked.To} {
+		if !at.IsZero() {
+			query.Set(name, At(at).String())
+		}
+	}
+	return call(ctx, c, lookupAudit, "?"+query.Encode(), none{})
 }
 
 // ListNodes returns the servers that share the database of this one.

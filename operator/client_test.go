@@ -69,6 +69,8 @@ func (p *parts) Move(_ context.Context, to muster.Instant) error {
 	return nil
 }
 
+func (p *parts) Begin(context.Context) error { return nil }
+
 func (p *parts) Ask(conn net.Conn) {
 	fmt.Fprint(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
 	conn.Close()

@@ -297,8 +297,8 @@ func instantIn(id string) (muster.Instant, bool) {
 
 // eventSource returns the host of the service that a request was for.
 func eventSource(r audit.Record) string {
-	if r.Service == "s3" {
-		return "s3.amazonaws.com"
+	if r.Service == "s3" || r.Service == TrailService {
+		return r.Service + ".amazonaws.com"
 	}
 	return "iot.amazonaws.com" // Muster's own operations are signed for it too
 }

@@ -68,7 +68,7 @@ func rootCommand() *cobra.Command {
 	root.SetHelpCommand(help)
 	root.SetHelpFunc(printHelp)
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(serveCommand(), demoCommand(), fleetCommand(), envCommand(), clockCommand(), nodesCommand(), whyCommand(), limitsCommand(),
+	root.AddCommand(serveCommand(), demoCommand(), fleetCommand(), envCommand(), clockCommand(), nodesCommand(), auditCommand(), whyCommand(), limitsCommand(),
 		adminCommand(), versionCommand(), completionCommand(), manCommand(), help)
 	finish(root)
 	return root

@@ -29,6 +29,7 @@ type resets struct {
 
 	mu      sync.Mutex
 	waiting []net.Conn // of callers that asked, to be answered when it is done
+	records resetRecords
 }
 
 func newResets() *resets { return &resets{wanted: make(chan struct{}, 1)} }
@@ -40,6 +41,13 @@ const (
 	// resetPatience bounds the writing of an answer.
 	resetPatience = 5 * time.Second
 )
+
+// Begin notes who is about to ask.
+func (r *resets) Begin(ctx context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.records.begin(ctx)
+}
 
 // Ask resets the server, and answers on conn when that is done.
 func (r *resets) Ask(conn net.Conn) {
@@ -122,6 +130,7 @@ func answerReset(waiting []net.Conn, now time.Time) {
 // It calls up once, when the first one listens.
 func serveAnew(ctx context.Context, c Config, log *slog.Logger, up func(datafolder.Ready)) error {
 	r := newResets()
+	r.records.data = datafolder.Folder(c.Data)
 	defer r.close()
 	var asked []net.Conn
 	for {
@@ -144,6 +153,9 @@ func serveAnew(ctx context.Context, c Config, log *slog.Logger, up func(datafold
 			return err
 		}
 		asked, up = r.taken(), func(datafolder.Ready) {}
+		if err = r.records.end(ctx); err != nil {
+			return err
+		}
 		log.Info("reset: everything but keys and certificate authority is gone")
 	}
 }

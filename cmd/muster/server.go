@@ -100,6 +100,7 @@ func (s *server) run(ctx context.Context, up func(datafolder.Ready)) error {
 		s.awaitReset,
 		func(ctx context.Context) error { s.completeCertificates(ctx, announced); return nil },
 		func(ctx context.Context) error { s.authz.Run(ctx); return nil },
+		func(ctx context.Context) error { takeAudit(ctx, s.data, s.service.Audit, s.log); return nil },
 		func(ctx context.Context) error { s.keys.Run(ctx, func() { s.gateway.DisconnectOver() }); return nil },
 	}
 	for kind, l := range map[door.Kind]net.Listener{

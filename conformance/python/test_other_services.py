@@ -1,5 +1,7 @@
 """Clients of other AWS services that are pointed at the same endpoint (identity-and-auth.md C.2)."""
 
+import datetime
+import json
 import urllib.request
 
 import boto3
@@ -43,7 +45,7 @@ def test_a_wrong_key_is_told_so(server):
         ("dynamodb", "dynamodb", "list_tables", {}, "UnknownOperationException", 400),  # JSON 1.0
         ("dynamodb", "dynamodb", "put_item", {"TableName": "table", "Item": {"a": {"S": "x" * 300_000}}}, "UnknownOperationException", 400),
         ("sqs", "sqs", "list_queues", {}, "UnknownOperationException", 400),
-        ("cloudtrail", "cloudtrail", "lookup_events", {}, "UnknownOperationException", 400),  # JSON 1.1
+        ("cloudtrail", "cloudtrail", "describe_trails", {}, "UnknownOperationException", 400),  # JSON 1.1
         ("secretsmanager", "secretsmanager", "list_secrets", {}, "UnknownOperationException", 400),
         ("lambda", "lambda", "list_functions", {}, "UnknownOperationException", 404),  # rest-json
         ("iotwireless", "iotwireless", "list_wireless_devices", {}, "UnknownOperationException", 404),
@@ -56,3 +58,34 @@ def test_other_services_get_an_error_that_names_them(server, service, signed, op
     assert "Muster serves AWS IoT" in error["Error"]["Message"]
     assert signed in error["Error"]["Message"]
     assert error["ResponseMetadata"]["RetryAttempts"] == 0
+
+
+def test_cloudtrail_tells_who_did_what(server, aws):
+    iot, trail = client(server, "iot"), client(server, "cloudtrail")
+    before = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=2)
+    names = [f"trail-{i}" for i in range(3)]
+    for name in names:
+        iot.create_thing(thingName=name, attributePayload={"attributes": {"site": "north"}})
+    arn = iot.describe_thing(thingName=names[0])["thingArn"]
+
+    def found(key, value, **more):
+        return [e for page in trail.get_paginator("lookup_events").paginate(LookupAttributes=[{"AttributeKey": key, "AttributeValue": value}], StartTime=before, **more) for e in page["Events"]]
+
+    [event] = found("ResourceName", arn)
+    assert event["EventName"] == "CreateThing" and event["EventSource"] == "iot.amazonaws.com" and event["ReadOnly"] == "false"
+    assert event["AccessKeyId"] == boto3.Session().get_credentials().access_key and event["EventTime"] >= before.replace(microsecond=0)
+    assert {"ResourceType": "AWS::IoT::Thing", "ResourceName": arn} in event["Resources"]
+    record = json.loads(event["CloudTrailEvent"])
+    assert record["userIdentity"]["userName"] == event["Username"] and record["recipientAccountId"] == server["account"] and record["eventID"] == event["EventId"]
+    assert {e["EventId"] for e in found("EventId", event["EventId"])} == {event["EventId"]}
+    assert len(found("EventName", "CreateThing", PaginationConfig={"PageSize": 2})) >= 3
+    assert [e["EventName"] for e in found("ResourceName", names[1])] == ["CreateThing"]
+    assert found("Username", "nobody") == []
+    told = aws(f"cloudtrail lookup-events --lookup-attributes AttributeKey=ResourceName,AttributeValue={arn} --max-results 5")
+    assert [e["EventId"] for e in told["Events"]] == [event["EventId"]]
+    refused("InvalidMaxResultsException", 400, client(server, "cloudtrail", parameter_validation=False).lookup_events, MaxResults=51)
+    refused("InvalidLookupAttributesException", 400, trail.lookup_events, LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": "a"}, {"AttributeKey": "EventName", "AttributeValue": "b"}])
+    refused("InvalidTimeRangeException", 400, trail.lookup_events, StartTime=2000000000, EndTime=1000000000)
+    refused("InvalidNextTokenException", 400, trail.lookup_events, NextToken="AAAA")
+    for name in names:
+        iot.delete_thing(thingName=name)

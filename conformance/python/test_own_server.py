@@ -153,6 +153,19 @@ def test_a_webhook_is_told_in_order_over_refusals_and_a_kill(own, receiver, tmp_
     assert failed["data"]["eventId"] == failed["id"]
 
 
+def test_a_webhook_is_told_who_did_what(own, receiver, tmp_path):
+    server = own(*receiver.flags(tmp_path, "--webhook-events", "MUSTER_AUDIT"))
+    server.iot.create_thing(thingName="lamp")
+    server.kill()  # before it is told, or after
+    server.start()
+    eventually(lambda: receiver.told(), "the record", 30)
+    with receiver.lock:
+        told = {e["id"]: e for e in receiver.events}.values()
+    [event] = told
+    assert event["type"] == "io.github.muster-iot.audit.recorded" and event["subject"] == "audit/" + event["data"]["requestId"]
+    assert event["data"]["operation"] == "CreateThing" and event["data"]["outcome"] == "done" and event["data"]["resources"] == [server.arn("thing", "lamp")]
+
+
 def test_events_reach_a_kept_session_over_kills(own):
     server = own()
     listen(server, 1, "-E")  # subscribes and goes
