@@ -10,6 +10,7 @@ import (
 // row is one row of the table of codes: when the code is the explanation, and what there is to say then.
 type row struct {
 	code  Code
+	means string // in at most eight words, for many things at once
 	holds func(*matter) bool
 	say   func(*matter, *Explanation)
 }
@@ -20,31 +21,31 @@ type row struct {
 //
 // Codes of delivery plans have their place after JOB_IN_LINE.
 var table = []row{
-	{NoThing, (*matter).noThing, sayNoThing},
-	{NoJob, (*matter).noJob, sayNoJob},
-	{Ended, (*matter).ended, sayEnded},
-	{JobOver, (*matter).jobOver, sayJobOver},
-	{NotInTargets, (*matter).notInTargets, sayNotInTargets},
-	{JobScheduled, (*matter).jobScheduled, sayJobScheduled},
-	{GroupBuilding, (*matter).groupBuilding, sayGroupBuilding},
-	{JobInLine, (*matter).jobInLine, sayJobInLine},
-	{WaitingForRate, (*matter).waitingForRate, sayWaitingForRate},
-	{WaitingToJoin, (*matter).waitingToJoin, sayWaitingToJoin},
-	{WindowClosed, (*matter).windowClosed, sayWindowClosed},
-	{RetryWaits, (*matter).retryWaits, sayRetryWaits},
-	{BeyondTheList, (*matter).beyondTheList, sayBeyondTheList},
-	{Behind, (*matter).behind, sayBehind},
-	{OtherNamespace, (*matter).otherNamespace, sayOtherNamespace},
-	{Refused, (*matter).refused, sayRefused},
-	{NeverConnected, (*matter).neverConnected, sayNeverConnected},
-	{Offline, (*matter).offline, sayOffline},
-	{NotListening, (*matter).notListening, sayNotListening},
-	{AsksWrongly, (*matter).asksWrongly, sayAsksWrongly},
-	{Throttled, (*matter).throttled, sayThrottled},
-	{Told, (*matter).queued, sayTold},
-	{LinkExpired, (*matter).linkExpired, sayLinkExpired},
-	{Silent, (*matter).silent, saySilent},
-	{Working, (*matter).working, sayWorking},
+	{NoThing, "there is no such thing", (*matter).noThing, sayNoThing},
+	{NoJob, "there is no such job", (*matter).noJob, sayNoJob},
+	{Ended, "the execution is over", (*matter).ended, sayEnded},
+	{JobOver, "the job is over", (*matter).jobOver, sayJobOver},
+	{NotInTargets, "no target of the job has the thing", (*matter).notInTargets, sayNotInTargets},
+	{JobScheduled, "the job starts later", (*matter).jobScheduled, sayJobScheduled},
+	{GroupBuilding, "a dynamic group is being built", (*matter).groupBuilding, sayGroupBuilding},
+	{JobInLine, "the job waits for its turn", (*matter).jobInLine, sayJobInLine},
+	{WaitingForRate, "the rollout has not reached it", (*matter).waitingForRate, sayWaitingForRate},
+	{WaitingToJoin, "it joined late and waits for the rate", (*matter).waitingToJoin, sayWaitingToJoin},
+	{WindowClosed, "the job is outside its windows", (*matter).windowClosed, sayWindowClosed},
+	{RetryWaits, "its retry waits for a window", (*matter).retryWaits, sayRetryWaits},
+	{BeyondTheList, "more is pending than devices are shown", (*matter).beyondTheList, sayBeyondTheList},
+	{Behind, "another job is first in its queue", (*matter).behind, sayBehind},
+	{OtherNamespace, "the device looks in other namespaces", (*matter).otherNamespace, sayOtherNamespace},
+	{Refused, "the device was refused", (*matter).refused, sayRefused},
+	{NeverConnected, "the device was never seen", (*matter).neverConnected, sayNeverConnected},
+	{Offline, "the device is offline", (*matter).offline, sayOffline},
+	{NotListening, "the device is connected and does not listen", (*matter).notListening, sayNotListening},
+	{AsksWrongly, "requests of the device fail", (*matter).asksWrongly, sayAsksWrongly},
+	{Throttled, "the device was throttled", (*matter).throttled, sayThrottled},
+	{Told, "the device has not started it", (*matter).queued, sayTold},
+	{LinkExpired, "its URLs have expired", (*matter).linkExpired, sayLinkExpired},
+	{Silent, "the device has gone silent", (*matter).silent, saySilent},
+	{Working, "the device works on it", (*matter).working, sayWorking},
 }
 
 // Codes returns all codes, in the order in which they are checked.
@@ -54,6 +55,15 @@ func Codes() []Code {
 		all[i] = r.code
 	}
 	return all
+}
+
+// Means says what a code says of things, in at most eight words.
+func (c Code) Means() string {
+	i := slices.IndexFunc(table, func(r row) bool { return r.code == c })
+	if i < 0 {
+		return ""
+	}
+	return table[i].means
 }
 
 // CodeOf returns the code of the explanation of f. It costs much less than Explain.

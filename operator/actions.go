@@ -31,8 +31,8 @@ var (
 	updateJobOptions   = action[JobOptions, JobOptions]{name: "muster:UpdateJobOptions", method: http.MethodPut, path: Prefix + "jobs/{job}/options"}
 	describeTimeline   = action[none, Timeline]{name: "muster:DescribeTimeline", method: http.MethodGet, path: Prefix + "things/{thing}/timeline"}
 	explainOnThing     = action[none, explain.Explanation]{name: "muster:Explain", method: http.MethodGet, path: Prefix + "jobs/{job}/things/{thing}/explanation"}
-	explainThing       = action[none, ThingExplanations]{name: "muster:Explain", method: http.MethodGet, path: Prefix + "things/{thing}/explanation"}
-	explainJob         = action[none, JobExplanations]{name: "muster:Explain", method: http.MethodGet, path: Prefix + "jobs/{job}/explanations"}
+	explainThing       = action[none, explain.OfThing]{name: "muster:Explain", method: http.MethodGet, path: Prefix + "things/{thing}/explanation"}
+	explainJob         = action[none, explain.OfJob]{name: "muster:Explain", method: http.MethodGet, path: Prefix + "jobs/{job}/explanations"}
 	listNodes          = action[none, NodeList]{name: "muster:ListNodes", method: http.MethodGet, path: Prefix + "nodes"}
 	drainNode          = action[DrainOrder, DrainOrder]{name: "muster:DrainNode", method: http.MethodPost, path: Prefix + "nodes"}
 	readClock          = action[none, ClockReading]{name: "muster:ReadClock", method: http.MethodGet, path: Prefix + "clock"}

@@ -1,7 +1,6 @@
 package watch
 
 import (
-	"cmp"
 	"context"
 	"iter"
 	"math/rand/v2"
@@ -37,29 +36,11 @@ const (
 	waitersKept = muster.Instant(60_000)
 )
 
-// Causes say why the things of a job do not move.
-type Causes struct {
-	Job    muster.JobID
-	At     muster.Instant
-	Things int64 // of the job: those of its targets that the rollout reaches, and those that have, or had, an execution
-	// Sampled is how many things with a pending execution were looked at, if not all of them; then the numbers of their causes
-	// are estimates. It is zero if all were.
-	Sampled int
-	Causes  []Cause // the commonest first
-}
-
-// Cause is one for which things wait.
-type Cause struct {
-	Code     explain.Code
-	Things   int64
-	Examples []explain.Explanation // at most examplesMax
-}
-
 // ExplainJob says how many things of a job wait for which cause. It fails with NotFound.
-func (w *Watch) ExplainJob(ctx context.Context, id muster.JobID) (Causes, error) {
+func (w *Watch) ExplainJob(ctx context.Context, id muster.JobID) (explain.OfJob, error) {
 	s, err := w.surveys.of(ctx, w, id)
 	if err != nil {
-		return Causes{}, err
+		return explain.OfJob{}, err
 	}
 	c, err := w.causesOf(ctx, id, s)
 	if c.Sampled > 0 && c.Sampled*100 < len(s.pending)*sampleMin {
@@ -353,21 +334,21 @@ func (t *tally) add(code explain.Code, n int64, some ...muster.ThingName) {
 }
 
 // causesOf counts the causes for the things of a survey.
-func (w *Watch) causesOf(ctx context.Context, id muster.JobID, s *survey) (Causes, error) {
+func (w *Watch) causesOf(ctx context.Context, id muster.JobID, s *survey) (explain.OfJob, error) {
 	sample := &tally{map[explain.Code]int64{}, map[explain.Code][]muster.ThingName{}}
 	looked := int64(0)
 	for some := range slices.Chunk(s.pending, stepMax/4) {
 		n, err := w.look(ctx, id, some, sample)
 		if err != nil {
-			return Causes{}, err
+			return explain.OfJob{}, err
 		}
 		looked += n
 	}
 	all := &tally{map[explain.Code]int64{}, sample.examples}
 	pending := looked
-	c := Causes{Job: id, At: s.at}
+	sampled := 0
 	if !s.whole {
-		c.Sampled, pending = int(looked), s.counts.Pending()
+		sampled, pending = int(looked), s.counts.Pending()
 		if s.job.Settling || looked == 0 { // the job has ended some that are stored as pending
 			pending = pending * looked / int64(len(s.pending))
 		}
@@ -385,7 +366,7 @@ func (w *Watch) causesOf(ctx context.Context, id muster.JobID, s *survey) (Cause
 		if len(k.some) > 0 {
 			f, err := w.facts(ctx, k.some[0], id)
 			if err != nil {
-				return Causes{}, err
+				return explain.OfJob{}, err
 			}
 			code = explain.CodeOf(f)
 		}
@@ -402,25 +383,19 @@ func (w *Watch) causesOf(ctx context.Context, id muster.JobID, s *survey) (Cause
 		}
 		all.add(code, ended, some...)
 	}
-	for code, n := range all.things {
-		cause := Cause{Code: code, Things: n}
-		c.Things += n
-		for _, thing := range all.examples[code] {
+	some := map[explain.Code][]explain.Explanation{}
+	for code, things := range all.examples {
+		for _, thing := range things {
 			e, err := w.Explain(ctx, thing, id)
 			if err != nil {
-				return Causes{}, err
+				return explain.OfJob{}, err
 			}
 			if e.Code == code { // it may have moved on meanwhile
-				cause.Examples = append(cause.Examples, e)
+				some[code] = append(some[code], e)
 			}
 		}
-		c.Causes = append(c.Causes, cause)
 	}
-	order := explain.Codes()
-	slices.SortFunc(c.Causes, func(a, b Cause) int {
-		return cmp.Or(cmp.Compare(b.Things, a.Things), cmp.Compare(slices.Index(order, a.Code), slices.Index(order, b.Code)))
-	})
-	return c, nil
+	return explain.JobOf(id, s.job.Status, all.things, some, sampled), nil
 }
 
 // spread changes the numbers of a sample of so many things into those of all, so that their sum is all.

@@ -37,27 +37,21 @@ func (w *Watch) facts(ctx context.Context, thing muster.ThingName, job muster.Jo
 // jobsMax bounds the jobs that a thing is explained of.
 const jobsMax = 100
 
-// ThingExplanations say of a thing why its jobs do not move: those that pend, in the order in which devices are given them, and those
-// whose rollout has not reached it, by their names.
-type ThingExplanations struct {
-	Explanations []explain.Explanation
-	More         bool // there are more than jobsMax
-}
-
 // ExplainThing says why the jobs of a thing do not move. It fails with NotFound.
-func (w *Watch) ExplainThing(ctx context.Context, thing muster.ThingName) (all ThingExplanations, err error) {
+func (w *Watch) ExplainThing(ctx context.Context, thing muster.ThingName) (explain.OfThing, error) {
 	var facts []*explain.Facts
-	err = w.view(ctx, func(r store.Reader, now muster.Instant) error {
+	more := false
+	err := w.view(ctx, func(r store.Reader, now muster.Instant) error {
 		if err := lookup.RequireThing(r, thing); err != nil {
 			return err
 		}
-		facts, all = nil, ThingExplanations{}
-		ids, more, err := w.jobsOf(r, thing)
-		if err != nil {
+		var ids []muster.JobID
+		var err error
+		if ids, more, err = w.jobsOf(r, thing); err != nil {
 			return err
 		}
-		all.More = more
-		for _, id := range ids {
+		facts = make([]*explain.Facts, len(ids))
+		for i, id := range ids {
 			s, err := w.sceneOf(r, id, now)
 			if err != nil {
 				return err
@@ -66,17 +60,21 @@ func (w *Watch) ExplainThing(ctx context.Context, thing muster.ThingName) (all T
 			if err != nil {
 				return err
 			}
-			facts = append(facts, &f)
+			facts[i] = &f
 		}
 		return nil
 	})
 	if err == nil {
 		err = w.hear(ctx, facts)
 	}
-	for _, f := range facts {
-		all.Explanations = append(all.Explanations, explain.Explain(*f))
+	if err != nil {
+		return explain.OfThing{}, err
 	}
-	return all, err
+	all := make([]explain.Explanation, len(facts))
+	for i, f := range facts {
+		all[i] = explain.Explain(*f)
+	}
+	return explain.ThingOf(thing, all, more), nil
 }
 
 // jobsOf returns the jobs that a thing is explained of.

@@ -31,14 +31,17 @@ type timelines struct {
 	data  string
 }
 
-func newTimelines(t *testing.T) *timelines {
+func newTimelines(t *testing.T, change ...func(*Config)) *timelines {
 	t.Helper()
 	c := defaultConfig()
 	c.Data = filepath.Join(t.TempDir(), "data")
 	c.API, c.MQTTS, c.HTTPS, c.Files.Address, c.Metrics, c.MQTTPlain, c.TestClock = "127.0.0.1:0", "", "", "", "", "127.0.0.1:0", true
+	for _, fn := range change {
+		fn(&c)
+	}
 	d, stop := serveHere(t, c)
 	t.Cleanup(stop)
-	admin, err := identity.ReadPrivateProfile(d.ready.CredentialsFile)
+	admin, err := identity.ReadProfile(d.ready.CredentialsFile)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,6 +56,9 @@ func newTimelines(t *testing.T) *timelines {
 
 func (s *timelines) call(method, path string, body, answer any) {
 	s.t.Helper()
+	for len(s.log) > 0 { // else the server waits for somebody to read it
+		<-s.log
+	}
 	if err := s.api.Call(s.t.Context(), method, path, body, answer); err != nil {
 		s.t.Fatalf("%s %s: %v", method, path, err)
 	}

@@ -32,7 +32,7 @@ the one that the AWS CLI calls.`,
 			if (job == "") == (len(args) == 0) {
 				return usagef("explain needs the name of a thing, or --job and the id of a job")
 			}
-			api, err := which.client()
+			api, err := which.client(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -113,9 +113,9 @@ func sinceWhen(at muster.Instant) string {
 	return at.Time().Format(time.RFC3339)
 }
 
-func printExplanations(s screen, all operator.ThingExplanations) error {
+func printExplanations(s screen, all explain.OfThing) error {
 	if len(all.Explanations) == 0 {
-		return s.paragraph(0, fmt.Sprintf("Nothing pends for %s, and no job has still to reach it.", all.Thing))
+		return s.paragraph(0, all.Say)
 	}
 	for i, e := range all.Explanations {
 		if i > 0 {
@@ -136,16 +136,17 @@ func printExplanations(s screen, all operator.ThingExplanations) error {
 	return nil
 }
 
-func printCauses(s screen, all operator.JobExplanations) error {
-	said := fmt.Sprintf("%d things of %s", all.Things, all.Job)
-	if all.Sampled != nil {
-		said += fmt.Sprintf("; of those with a pending execution %d were looked at", *all.Sampled)
-	}
-	if err := s.paragraph(0, said+"."); err != nil {
+func printCauses(s screen, all explain.OfJob) error {
+	if err := s.paragraph(0, all.Say); err != nil {
 		return err
 	}
+	if !all.Exact {
+		if err := s.paragraph(0, fmt.Sprintf("Of the things with a pending execution %d were looked at.", all.Sampled)); err != nil {
+			return err
+		}
+	}
 	for _, cause := range all.Causes {
-		if _, err := fmt.Fprintf(s.w, "\n%s  %d\n", s.paint(bold, string(cause.Code)), cause.Things); err != nil {
+		if _, err := fmt.Fprintf(s.w, "\n%s  %d  %s\n", s.paint(bold, string(cause.Code)), cause.Things, cause.Means); err != nil {
 			return err
 		}
 		for _, e := range cause.Sample {
