@@ -33,6 +33,7 @@ var (
 	explainOnThing     = action[none, explain.Explanation]{name: "muster:Explain", method: http.MethodGet, path: Prefix + "jobs/{job}/things/{thing}/explanation"}
 	explainThing       = action[none, explain.OfThing]{name: "muster:Explain", method: http.MethodGet, path: Prefix + "things/{thing}/explanation"}
 	explainJob         = action[none, explain.OfJob]{name: "muster:Explain", method: http.MethodGet, path: Prefix + "jobs/{job}/explanations"}
+	listRefusals       = action[none, RefusalPage]{name: "muster:ListRefusals", method: http.MethodGet, path: Prefix + "refusals"}
 	listNodes          = action[none, NodeList]{name: "muster:ListNodes", method: http.MethodGet, path: Prefix + "nodes"}
 	drainNode          = action[DrainOrder, DrainOrder]{name: "muster:DrainNode", method: http.MethodPost, path: Prefix + "nodes"}
 	readClock          = action[none, ClockReading]{name: "muster:ReadClock", method: http.MethodGet, path: Prefix + "clock"}
@@ -53,6 +54,7 @@ type Parts struct {
 	Jobs        Jobs
 	Timelines   Timelines
 	Explainer   Explainer
+	Refusals    Refusals
 	Nodes       Nodes  // nil: there is only one
 	Clock       Clock  // nil: the server keeps real time
 	Resets      Resets // nil: the server is no test server
@@ -74,6 +76,7 @@ func Routes(p Parts) []Route {
 		serve(explainOnThing, empty, p.explainOnThing).on(p.jobARN, p.thingARN),
 		serve(explainThing, empty, p.explainThing).on(p.thingARN),
 		serve(explainJob, empty, p.explainJob).on(p.jobARN),
+		serve(listRefusals, empty, p.listRefusals).on(p.refusedARN).queried("thing"),
 		serve(listNodes, empty, p.listNodes),
 		serve(drainNode, p.drainOrder, p.drainNode),
 		serve(readClock, empty, p.readClock),
@@ -104,6 +107,12 @@ func empty[In any](context.Context, *Call) (in In, err error) { return in, nil }
 // on returns r as a route whose action is on resources.
 func (r Route) on(resources ...func(names map[string]string) (string, error)) Route {
 	r.Resources = resources
+	return r
+}
+
+// queried returns r as a route whose resource depends on parameters of the query, too.
+func (r Route) queried(names ...string) Route {
+	r.Queried = names
 	return r
 }
 

@@ -44,6 +44,8 @@ type Route struct {
 	// Resources return the ARNs that the action is on, all of which the key must allow, or an error for a name that
 	// cannot be one. None means "*".
 	Resources []func(names map[string]string) (arn string, err error)
+	// Queried are parameters of the query that are among the names, too: "" where they are absent.
+	Queried []string
 	// NoUse says that the request does not count as a use of the key that signs it, since it
 	// asks for that.
 	NoUse bool
@@ -260,6 +262,9 @@ func (s *Server) find(q *request) (map[string]string, error) {
 		names, ok := match(s.o.Routes[i].Path, path)
 		if ok && s.o.Routes[i].Method == q.r.Method {
 			q.route = &s.o.Routes[i]
+			for _, name := range q.route.Queried {
+				names[name] = q.r.URL.Query().Get(name)
+			}
 			return names, nil
 		}
 		if ok {

@@ -174,7 +174,7 @@ func (w *Watch) listen(ctx context.Context, ns muster.Namespace, facts []*explai
 	for i, f := range facts {
 		things[i] = f.Thing
 	}
-	for i, known := range w.o.Listening.Listens(ctx, ns, things) {
+	for i, known := range w.listens(ctx, ns, things) {
 		told(facts[i], known)
 	}
 }

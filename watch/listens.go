@@ -9,22 +9,22 @@ import (
 
 // Listeners know who is subscribed: dataplane.Notifier on a server that is alone, cluster.Listeners on one of several.
 type Listeners interface {
-	// Listen returns, for each of the things, whether somebody is subscribed to its notifications in a namespace. certain is
-	// false if there may be others beside.
+	// Listen returns, for each of the things, whether somebody is subscribed to its notify or notify-next in a namespace, be it
+	// a session that is kept. certain is false if there may be others beside. It takes a second at most.
 	Listen(ctx context.Context, namespace muster.Namespace, things []muster.ThingName) (anybody []bool, certain bool)
 }
 
-// Heard returns what Listeners know as a Listening.
-func Heard(by Listeners) Listening { return heard{by} }
+// unknown are the Listeners when there are none.
+type unknown struct{}
 
-type heard struct{ by Listeners }
+func (unknown) Listen(_ context.Context, _ muster.Namespace, things []muster.ThingName) (anybody []bool, certain bool) {
+	return make([]bool, len(things)), false
+}
 
-func (h heard) Listens(ctx context.Context, ns muster.Namespace, things []muster.ThingName) []explain.Known {
+// listens returns, for each of the things, whether somebody listens for it in a namespace.
+func (w *Watch) listens(ctx context.Context, ns muster.Namespace, things []muster.ThingName) []explain.Known {
 	known := make([]explain.Known, len(things))
-	if len(things) == 0 {
-		return known
-	}
-	anybody, certain := h.by.Listen(ctx, ns, things)
+	anybody, certain := w.o.Listeners.Listen(ctx, ns, things)
 	for i := range known {
 		switch {
 		case anybody[i]:

@@ -1,4 +1,4 @@
-package watch_test
+package watch
 
 import (
 	"context"
@@ -7,33 +7,34 @@ import (
 
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/explain"
-	"github.com/muster-iot/muster/watch"
 )
 
-// listeners are the things that somebody listens for.
-type listeners struct {
-	heard   []muster.ThingName
+// hears are Listeners for some things in the default namespace.
+type hears struct {
+	things  []muster.ThingName
 	certain bool
 }
 
-func (l listeners) Listen(_ context.Context, ns muster.Namespace, things []muster.ThingName) ([]bool, bool) {
+func (h hears) Listen(_ context.Context, ns muster.Namespace, things []muster.ThingName) ([]bool, bool) {
 	anybody := make([]bool, len(things))
 	for i, thing := range things {
-		anybody[i] = ns == "" && slices.Contains(l.heard, thing)
+		anybody[i] = ns == "" && slices.Contains(h.things, thing)
 	}
-	return anybody, l.certain
+	return anybody, h.certain
 }
 
 // That nobody listens is said only when it is certain.
-func TestHeard(t *testing.T) {
-	things := []muster.ThingName{"pump", "lamp"}
-	for certain, want := range map[bool][]explain.Known{
-		true:  {explain.Yes, explain.No},
-		false: {explain.Yes, explain.NotKnown},
+func TestListens(t *testing.T) {
+	for name, c := range map[string]struct {
+		by   Listeners
+		want []explain.Known
+	}{
+		"certain":   {hears{[]muster.ThingName{"pump"}, true}, []explain.Known{explain.Yes, explain.No}},
+		"uncertain": {hears{[]muster.ThingName{"pump"}, false}, []explain.Known{explain.Yes, explain.NotKnown}},
+		"unknown":   {nil, []explain.Known{explain.NotKnown, explain.NotKnown}},
 	} {
-		l := watch.Heard(listeners{heard: []muster.ThingName{"pump"}, certain: certain})
-		if got := l.Listens(t.Context(), "", things); !slices.Equal(got, want) {
-			t.Errorf("if that is certain (%v): %v, want %v", certain, got, want)
+		if got := New(Options{Listeners: c.by}).listens(t.Context(), "", []muster.ThingName{"pump", "lamp"}); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}
 }

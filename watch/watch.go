@@ -3,23 +3,12 @@
 package watch
 
 import (
-	"context"
-
 	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/commit"
-	"github.com/muster-iot/muster/explain"
 	"github.com/muster-iot/muster/jobs"
 	"github.com/muster-iot/muster/listing"
 	"github.com/muster-iot/muster/registry"
 )
-
-// Listening tells who is subscribed.
-type Listening interface {
-	// Listens returns, for each of the things, whether anybody is subscribed to its notify or notify-next in a
-	// namespace, or would be sent it from a session that is kept: explain.NotKnown where that cannot be found out
-	// within a second.
-	Listens(ctx context.Context, ns muster.Namespace, things []muster.ThingName) []explain.Known
-}
 
 // Options are the rooms that a Watch reads. Commits, Account, Pages, Jobs and Registry are required.
 type Options struct {
@@ -28,8 +17,8 @@ type Options struct {
 	Pages    listing.Pager
 	Jobs     *jobs.Jobs
 	Registry *registry.Registry
-	// Listening tells who is subscribed. Nil: nothing is known of it.
-	Listening Listening
+	// Listeners know who is subscribed. Nil: nothing is known of it.
+	Listeners Listeners
 	// Room reports whether the disk has room for what rollouts write. Nil: it has.
 	Room func() bool
 }
@@ -42,20 +31,13 @@ type Watch struct {
 
 // New returns a Watch on o.
 func New(o Options) *Watch {
-	if o.Listening == nil {
-		o.Listening = nobodyKnows{}
+	if o.Listeners == nil {
+		o.Listeners = unknown{}
 	}
 	if o.Room == nil {
 		o.Room = func() bool { return true }
 	}
 	return &Watch{o: o}
-}
-
-// nobodyKnows is the Listening when there is none.
-type nobodyKnows struct{}
-
-func (nobodyKnows) Listens(_ context.Context, _ muster.Namespace, things []muster.ThingName) []explain.Known {
-	return make([]explain.Known, len(things))
 }
 
 // now is the instant at which a question is answered.

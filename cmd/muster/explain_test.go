@@ -49,7 +49,7 @@ func TestExplainPolicy(t *testing.T) {
 		},
 		"an access key":     {[]string{"--who", s.Credential.AccessKeyID, "--action", "iot:CreateJob", "--resource", "*"}, []string{"user/admin\n  may iot:CreateJob", "full-access"}},
 		"nobody":            {[]string{"--who", "nobody", "--action", "iot:CreateJob", "--resource", "*"}, []string{"nobody is neither a certificate nor an access key"}},
-		"as JSON":           {[]string{"--json", "--who", made.CertificateId, "--client-id", "lamp", "--action", "iot:Publish", "--resource", "topic/lamp/on"}, []string{`"allowed":true`, `"statement":"own"`}},
+		"as JSON":           {[]string{"--json", "--who", made.CertificateId, "--client-id", "lamp", "--action", "iot:Publish", "--resource", "topic/lamp/on"}, []string{`"allowed": true`, `"statement": "own"`}},
 		"half a question":   {[]string{"--who", "nobody"}, []string{"needs --who, --action and --resource"}},
 		"without an answer": {[]string{"--who", made.CertificateId, "--action", "iot:Publish", "--resource", "topic/lamp/on"}, []string{"variables without a value  iot:ClientId"}},
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// pageWidth is how many columns a help page has at most.
+// pageWidth is how many columns a help page has at most, also on a terminal that has more.
 const pageWidth = 80
 
 // helpCommand returns the command that shows the pages of its parent and of the
@@ -44,16 +44,20 @@ func helpCommand() *cobra.Command {
 
 // printHelp prints the page of a command.
 func printHelp(cmd *cobra.Command, _ []string) {
-	w := cmd.OutOrStdout()
-	fmt.Fprintf(w, "%s\n\nusage:\n%s", sentence(cmd.Short), indented(cmd.UseLine(), 2))
+	w, width := cmd.OutOrStdout(), pageWidth
+	if s := screenOf(w); s.width > 0 {
+		width = min(width, s.width)
+	}
+	fmt.Fprintf(w, "%s\nusage:\n%s", indented(sentence(cmd.Short), 0, width), indented(cmd.UseLine(), 2, width))
 	for _, paragraph := range paragraphs(cmd.Long) {
-		fmt.Fprintf(w, "\n%s", indented(paragraph, 0))
+		fmt.Fprintf(w, "\n%s", indented(paragraph, 0, width))
 	}
 	if cmd.HasAvailableSubCommands() {
 		fmt.Fprint(w, "\ncommands:\n")
 		for _, c := range cmd.Commands() {
 			if !c.Hidden {
-				fmt.Fprintf(w, "  %-*s  %s\n", c.NamePadding(), c.Name(), c.Short)
+				short := indented(c.Short, 2+c.NamePadding()+2, width)
+				fmt.Fprintf(w, "  %-*s  %s", c.NamePadding(), c.Name(), strings.TrimLeft(short, " "))
 			}
 		}
 	}
@@ -61,20 +65,20 @@ func printHelp(cmd *cobra.Command, _ []string) {
 		fmt.Fprintf(w, "\nexamples:\n%s\n", cmd.Example)
 	}
 	fmt.Fprint(w, "\nflags:\n")
-	cmd.Flags().VisitAll(func(f *pflag.Flag) { printFlag(w, f) })
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { printFlag(w, f, width) })
 	if cmd.HasAvailableSubCommands() {
 		fmt.Fprintf(w, "\n%s <command> --help shows the page of one.\n", cmd.CommandPath())
 	}
 }
 
 // printFlag prints the lines of a flag.
-func printFlag(w io.Writer, f *pflag.Flag) {
+func printFlag(w io.Writer, f *pflag.Flag, width int) {
 	kind, text := pflag.UnquoteUsage(f)
 	name := "--" + f.Name
 	if f.Shorthand != "" {
 		name = "-" + f.Shorthand + ", " + name
 	}
-	fmt.Fprintf(w, "  %s\n%s", strings.TrimSpace(name+" "+kind), indented(text+shownDefault(f), 8))
+	fmt.Fprintf(w, "  %s\n%s", strings.TrimSpace(name+" "+kind), indented(text+shownDefault(f), 8, width))
 }
 
 // shownDefault returns the default of a flag in parentheses, or "" for the zero value.
@@ -99,13 +103,13 @@ func sentence(summary string) string {
 	return strings.ToUpper(summary[:1]) + summary[1:] + "."
 }
 
-// indented returns text in lines of at most pageWidth columns, each after indent
+// indented returns text in lines of at most width columns, each after indent
 // spaces. Only a word that is longer makes a line longer.
-func indented(text string, indent int) string {
+func indented(text string, indent, width int) string {
 	var page strings.Builder
 	line := ""
 	for word := range strings.FieldsSeq(text) {
-		if line != "" && indent+utf8.RuneCountInString(line+" "+word) > pageWidth {
+		if line != "" && indent+utf8.RuneCountInString(line+" "+word) > width {
 			fmt.Fprintf(&page, "%*s%s\n", indent, "", line)
 			line = ""
 		}

@@ -16,7 +16,7 @@ func (s *server) operatorParts() operator.Parts {
 	p := operator.Parts{
 		Account: s.account(), Metrics: s.figures.Handler(), Backups: s, Policies: s.authz,
 		DeadLetters: deadLetters{s.service.Events}, Keys: accessKeys{s.keys}, Jobs: jobOptions{s.service.Jobs},
-		Timelines: s.watch, Explainer: s.watch,
+		Timelines: s.watch, Explainer: s.watch, Refusals: s.service.Diary,
 	}
 	if s.nodes != nil {
 		p.Nodes = clusterNodes{s.nodes.node}

@@ -3,7 +3,9 @@ package main
 import (
 	"fmt"
 	"os"
+	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 )
@@ -60,5 +62,45 @@ func TestScreenOfTerminal(t *testing.T) {
 				t.Errorf("%+v", s)
 			}
 		})
+	}
+}
+
+// Help fits a terminal of 60 columns too, but for examples, which are to be copied.
+func TestHelpFitsTerminals(t *testing.T) {
+	t.Setenv("TERM", "xterm")
+	inside, outside := terminal(t, 60)
+	for _, page := range []string{"", "nodes", "admin", "limits"} {
+		said := make(chan string)
+		go func() {
+			text, buffer := "", make([]byte, 1<<16)
+			for !strings.Contains(text, "\x04") { // the last letter that is written
+				n, err := outside.Read(buffer)
+				if err != nil {
+					break
+				}
+				text += string(buffer[:n])
+			}
+			said <- text
+		}()
+		cmd, _, err := rootCommand().Find(strings.Fields(page))
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd.Root().SetOut(inside)
+		printHelp(cmd, nil)
+		if _, err := inside.WriteString("\x04"); err != nil {
+			t.Fatal(err)
+		}
+		text, _, _ := strings.Cut(<-said, "\x04")
+		before, after, _ := strings.Cut(text, "examples:")
+		_, after, _ = strings.Cut(after, "flags:")
+		if !strings.Contains(text, "flags:") {
+			t.Errorf("%s: the page is\n%s", page, text)
+		}
+		for line := range strings.Lines(before + after) {
+			if line = strings.TrimRight(line, "\r\n"); utf8.RuneCountInString(line) > 60 {
+				t.Errorf("%s: a line of %d columns: %s", page, utf8.RuneCountInString(line), line)
+			}
+		}
 	}
 }

@@ -237,7 +237,7 @@ func (s *server) wireService() error {
 	})
 	s.watch = watch.New(watch.Options{
 		Commits: s.service.Commits, Account: s.account(), Pages: listing.NewPager(pages), Jobs: s.service.Jobs, Registry: s.service.Registry,
-		Listening: watch.Heard(subscribed{s}),
+		Listeners: subscribed{s},
 		Room:      func() bool { return s.disks.room(reserve.Grow, 0) == nil },
 	})
 	s.figures.Executions(s.service.Jobs.Totals)
