@@ -50,10 +50,11 @@ func (m *matter) played() muster.Instant {
 	return 0
 }
 
-// skip returns the next step after the one at an instant, and what is left then. Where it can, it skips whole minutes: each of them is like the one before, and gives rate things the job.
+// skip returns the next step after the one at an instant, and what is left then. Where it can, it skips whole minutes: each of
+// them is like the one before, and gives as many things the job as the rate says.
 func skip(at muster.Instant, p muster.Pace, until muster.Instant, left int, wake muster.Instant) (muster.Instant, muster.Pace, int) {
-	if p.Rate <= 0 || p.At != at || p.Credit < 0 {
-		return wake, p, left // nothing was given, or a first slice in advance
+	if p.Rate <= 0 || p.At != at {
+		return wake, p, left // it is closed, or begins to earn later
 	}
 	n := left / p.Rate
 	if until != 0 {
