@@ -1,5 +1,5 @@
 // Package diary keeps what the gateway and the data plane have seen of each thing last (muster.Diary), and who was refused. It gathers
-// what it is told in memory and writes it in batches, so a diary may be five seconds behind.
+// what it is told in memory and writes it in batches, so a diary may be five seconds behind (docs/decisions/0050-a-device-diary-is-gathered.md).
 package diary
 
 import (

@@ -6,19 +6,21 @@ import (
 	"github.com/muster-iot/muster/dataplane"
 	"github.com/muster-iot/muster/diary"
 	"github.com/muster-iot/muster/gateway"
+	"github.com/muster-iot/muster/gateway/door"
 	"github.com/muster-iot/muster/iotpolicy"
 	"github.com/muster-iot/muster/presence"
 )
 
-// This file has the edges tell the diary what they see of devices, each in the words of its own.
+// writer writes diaries of what the edges tell it, each in the words of its own.
+type writer struct{ *diary.Recorder }
 
-// sees notes that a client came or went.
-func (s *server) sees(p gateway.Presence) {
+// presence notes that a client came or went.
+func (w writer) presence(p gateway.Presence) {
 	who := subjectOf(p.Grant, p.Client.ClientID)
 	if p.Connected {
-		s.service.Diary.Came(who)
+		w.Came(who)
 	} else {
-		s.service.Diary.Left(who, presence.Reason(p.Cause), p.Keeps)
+		w.Left(who, presence.Reason(p.Cause), p.Keeps)
 	}
 }
 
@@ -32,16 +34,16 @@ func subjectOf(grant gateway.Grant, client string) diary.Subject {
 }
 
 // refused notes what somebody was refused.
-func (s *server) refused(f authz.Refusal) {
+func (w writer) refused(f authz.Refusal) {
 	who := diary.Subject{Attached: f.Attached, Active: f.Active, ClientID: f.ClientID}
 	why := f.Why
 	if why == "" {
 		why = f.Decision.String()
 	}
 	if f.Action == iotpolicy.Connect {
-		s.service.Diary.Refused(who, muster.CertificateID(f.Principal), why)
+		w.Refused(who, muster.CertificateID(f.Principal), why)
 	} else if f.Why == "" {
-		s.service.Diary.Denied(who, f.Action, f.Resource, f.Decision.Policy, f.Decision.Statement)
+		w.Denied(who, f.Action, f.Resource, f.Decision.Policy, f.Decision.Statement)
 	}
 	r := diary.Refusal{
 		Principal: f.Principal, Stranger: !f.Active, ClientID: f.ClientID, Action: f.Action, Resource: f.Resource,
@@ -50,35 +52,40 @@ func (s *server) refused(f authz.Refusal) {
 	if len(f.Attached) > 0 {
 		r.Thing = f.Attached[0]
 	}
-	s.service.Diary.Refuse(r)
+	w.Refuse(r)
+}
+
+// handshake notes that a TLS handshake has failed; who that was is not known.
+func (w writer) handshake(kind door.Kind, why string) {
+	w.Refuse(diary.Refusal{Stranger: true, Action: "tls:Handshake", Resource: "listener/" + kind.String(), Why: why})
 }
 
 // allowed notes that a device was permitted something.
-func (s *server) allowed(d *authz.Device, action, resource string) {
-	s.service.Diary.Allowed(subjectOf(d, d.ClientID()), action, resource)
+func (w writer) allowed(d *authz.Device, action, resource string) {
+	w.Allowed(subjectOf(d, d.ClientID()), action, resource)
 }
 
 // asked notes a request of the data plane.
-func (s *server) asked(r dataplane.Sight) {
+func (w writer) asked(r dataplane.Sight) {
 	q := muster.Request{Operation: r.Operation, Code: r.Code, Message: r.Message, Job: r.Job}
 	if r.Code != "" {
-		s.service.Diary.Failed(r.Thing, q)
+		w.Failed(r.Thing, q)
 	} else {
-		s.service.Diary.Asked(r.Thing, q, r.Changed)
+		w.Asked(r.Thing, q, r.Changed)
 	}
 	if r.HTTPS {
-		s.service.Diary.HTTPS(r.Thing)
+		w.HTTPS(r.Thing)
 	}
 }
 
 // delivered notes what became of a notification.
-func (s *server) delivered(r gateway.Receipt) {
+func (w writer) delivered(r gateway.Receipt) {
 	thing, job, names := dataplane.Notified(r.Topic, r.Payload)
 	switch {
 	case !names:
 	case r.Acknowledged:
-		s.service.Diary.Acknowledged(thing)
+		w.Acknowledged(thing)
 	default:
-		s.service.Diary.Told(thing, job)
+		w.Told(thing, job)
 	}
 }

@@ -69,6 +69,8 @@ var optionRows = map[string]string{
 	"datafolder.StoreOptions.ReadOnly":      "Each command opens the store as it needs: those that only look do so read-only.",
 	"datafolder.StoreOptions.Version":       "The table of servers in the database shows the version that the program was built as.",
 
+	"diary.Options.Pages": "Its key is made at the first start and kept in the store, so that page tokens outlive the process.",
+
 	"device.HTTPSOptions.Endpoint":    "Programs on devices choose it; the devices that muster fleet plays speak MQTT.",
 	"device.HTTPSOptions.Namespace":   "Programs on devices choose it; the devices that muster fleet plays speak MQTT.",
 	"device.HTTPSOptions.Poll":        "Programs on devices choose how often they ask; the devices that muster fleet plays are notified.",

@@ -195,6 +195,7 @@ func (s *server) openDoors() error {
 		Wrap:         func(conn net.Conn) net.Conn { return s.gateway.Wrap(conn) },
 		HTTPS:        s.https.Put,
 		Files:        func(conn *tls.Conn) { s.fetch.Put(conn) },
+		Refused:      func(kind door.Kind, why string) { writer{s.service.Diary}.handshake(kind, why) },
 		OldDevices:   s.c.OldDevices,
 		Log:          s.log,
 	})
@@ -250,13 +251,14 @@ func (s *server) wireService() error {
 		Observe: func(o dataplane.Observation) {
 			s.figures.Request(o.Plane, o.Operation, o.Code, o.Took)
 		},
-		Saw: s.asked,
+		Saw: writer{s.service.Diary}.asked,
 	})
 	return nil
 }
 
 // wireGateway makes the device gateway and the parts that publish through it.
 func (s *server) wireGateway() (err error) {
+	seen := writer{s.service.Diary}
 	s.authz = authz.New(authz.Options{
 		Principals: s.service.Rights, Account: s.account(), Now: instant, Log: s.log,
 		Grace:      s.c.CertificateGrace,
@@ -264,15 +266,15 @@ func (s *server) wireGateway() (err error) {
 		Anonymous:  s.c.MQTTPlain != "",
 		Revoked:    func(principal string) { s.gateway.DisconnectPrincipal(principal, gateway.AuthError) },
 		Registered: func(c muster.Certificate) { s.events.Registered(c) },
-		Refused:    s.refused, Allowed: s.allowed,
+		Refused:    seen.refused, Allowed: seen.allowed,
 	})
 	s.gateway, err = gateway.New(context.Background(), gateway.Options{
 		Authorizer: s.authz, Reserved: unserved.New(unserved.Options{Served: s.jobs.MQTT(), Now: time.Now, Log: s.log}), Sessions: s.sessions(), Nodes: s.gatewayNodes(), Log: s.log,
 		Room:   func() bool { return s.disks.room(reserve.Grow, 0) == nil },
 		Calm:   debug.FreeOSMemory,
 		Limits: s.c.gatewayLimits(s.limits), SlimTLS: s.c.SlimTLS,
-		Presence: func(p gateway.Presence) { s.events.Presence(p); s.presence.Presence(p); s.sees(p) },
-		Receipt:  s.delivered,
+		Presence: func(p gateway.Presence) { s.events.Presence(p); s.presence.Presence(p); seen.presence(p) },
+		Receipt:  seen.delivered,
 		Interest: func(i gateway.Interest) { s.events.Interest(i) },
 	})
 	if err != nil {

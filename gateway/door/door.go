@@ -57,6 +57,7 @@ type Options struct {
 	HandshakeTimeout time.Duration           // that a handshake may wait for its client, in all; 10 s. What the server takes is not counted
 	AtOnce           int                     // handshakes that compute at the same time; as many as there are processors
 	Waiting          int                     // accepted connections before the end of their handshake; 16,384; see package admission
+	Refused          func(Kind, string)      // called when a handshake failed for a reason that can be said, with that; must be quick; nil is allowed
 	OldDevices       bool                    // also offer RSA key exchange to TLS 1.2 clients (AUTH-10)
 	Log              *slog.Logger            // nil discards
 }

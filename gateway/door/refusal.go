@@ -1,6 +1,7 @@
 package door
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -35,6 +36,9 @@ func (h *handshake) tell(err error) {
 		err = &net.OpError{Op: "remote error", Err: h.alerted}
 	}
 	hint := h.hint(err)
+	if h.door.o.Refused != nil {
+		h.door.o.Refused(h.kind, cmp.Or(hint, err.Error()))
+	}
 	left, ok := h.door.lines.Take(loglimit.Network(peer)+hint, time.Now())
 	if !ok {
 		return
