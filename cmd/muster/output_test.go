@@ -42,6 +42,7 @@ func TestEveryJSONIsOneDocument(t *testing.T) {
 		{"clock", "--data", at("data")},
 		{"clock", "advance", "1s", "--data", at("data")},
 		{"clock", "set", "03:00", "--data", at("data")},
+		{"audit", "--data", at("data")},
 		{"limits"},
 		{"version"},
 		{"admin", "keys", "add", at("data"), "--user", "ann", "--admin", "--expires", "9d"},
