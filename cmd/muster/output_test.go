@@ -42,6 +42,8 @@ func TestEveryJSONIsOneDocument(t *testing.T) {
 		{"clock", "--data", at("data")},
 		{"clock", "advance", "1s", "--data", at("data")},
 		{"clock", "set", "03:00", "--data", at("data")},
+		{"audit", "--data", at("data")},
+		{"explain", "lamp", "fw", "--data", at("data")},
 		{"limits"},
 		{"version"},
 		{"admin", "keys", "add", at("data"), "--user", "ann", "--admin", "--expires", "9d"},
@@ -114,7 +116,9 @@ func checkJSON(t *testing.T, args []string, value any) {
 			if !jsonName.MatchString(name) {
 				t.Errorf("%q: the name %q", args, name)
 			}
-			checkJSON(t, args, of)
+			if name != "at" || of != nil { // what only an event changes has no instant
+				checkJSON(t, args, of)
+			}
 		}
 	case []any:
 		for _, of := range v {
