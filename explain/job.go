@@ -80,7 +80,7 @@ func (m *matter) canceledBy(x *muster.Execution) string {
 	case m.job.Status == muster.JobCanceled && m.job.ReasonCode == rollout.AbortReasonCode:
 		return ": the job was aborted" + m.aborted()
 	case m.job.Status == muster.JobCanceled && m.Job.CanceledBy != "":
-		return fmt.Sprintf(", since %s cancelled the job", excerpt(m.Job.CanceledBy, 3))
+		return fmt.Sprintf(", as %s cancelled the job", excerpt(m.Job.CanceledBy, 3))
 	case m.job.Status == muster.JobCanceled:
 		return ", as the whole job was"
 	case m.job.Over && m.job.Config.Schedule.EndBehavior != muster.StopRollout:

@@ -27,7 +27,7 @@ func takeAudit(ctx context.Context, data datafolder.Folder, into *audit.Log, log
 			log.Warn("lines in the file of audit records are no records, and are left out", "lines", skipped)
 		}
 		if err == nil && datafolder.ReadOnly(data) {
-			return
+			look.Stop()
 		}
 		select {
 		case <-look.C:

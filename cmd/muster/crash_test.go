@@ -308,6 +308,9 @@ func (s *sworn) checkAudit(t *testing.T, c *apiclient.Client) {
 			t.Fatal(err)
 		}
 		for _, r := range page.Records {
+			if r.Service == "s3" { // job files have checks of their own
+				continue
+			}
 			if r.Outcome != audit.Done || len(r.Changes) == 0 || len(r.Resources) == 0 {
 				t.Errorf("the record %+v is of no change that was made", r)
 				continue

@@ -479,7 +479,7 @@ func TestSecretsAreMade(t *testing.T) {
 				s.stop(t)
 				after := digests(t, data)
 				for file, sum := range before {
-					if after[file] != sum && file != "/begins-empty" {
+					if after[file] != sum && file != "/begins-empty" && file != "/audit-pending" { // which the store has got
 						t.Errorf("%s: a start has changed %s", name, file)
 					}
 				}

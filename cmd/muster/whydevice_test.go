@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/tls"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -81,12 +82,18 @@ func (s *puzzles) eventually(want explain.Code, thing, job string) {
 // await waits until a job does not move for a reason, or for long: what is seen of devices is known after five seconds.
 func (s *puzzles) await(want explain.Code, thing, job string) {
 	s.t.Helper()
+	s.until(thing, job, func(e explain.Explanation) bool { return e.Code == want })
+}
+
+// until waits until an explanation is as it should be, or for long.
+func (s *puzzles) until(thing, job string, is func(explain.Explanation) bool) {
+	s.t.Helper()
 	for end := time.Now().Add(15 * time.Second); ; time.Sleep(200 * time.Millisecond) {
 		e, err := s.operator.Explain(s.t.Context(), muster.ThingName(thing), muster.JobID(job))
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		if e.Code == want || time.Now().After(end) {
+		if is(e) || time.Now().After(end) {
 			return
 		}
 	}
@@ -140,6 +147,9 @@ func TestWhyTheDeviceDoesNotStart(t *testing.T) {
 	s.eventually(explain.NotListening, "mute", "fw")
 	s.eventually(explain.OtherNamespace, "elsewhere", "fw")
 	s.eventually(explain.OtherNamespace, "told", "spaced")
+	s.until("gone", "fw", func(e explain.Explanation) bool { // the fleet index hears of it later than the diary
+		return slices.ContainsFunc(e.Facts, func(f explain.Fact) bool { return f.What == "disconnected" && f.Is != "" })
+	})
 	s.eventually(explain.Offline, "gone", "fw")
 	s.eventually(explain.Told, "told", "fw")
 	s.eventually(explain.AsksWrongly, "wrong", "fw")
