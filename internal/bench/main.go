@@ -67,6 +67,7 @@ func sections() []section {
 		{"publish", "Publishing", (*bench).publish},
 		{"slow-reader", "A client that reads a byte a second", (*bench).slowReader},
 		{"unauthenticated", "What strangers make the server keep", (*bench).unauthenticated},
+		{"operations", "Why a job does not move, and who did what", withContextFirst(operations)},
 		{postgresSections, "The engine, on PostgreSQL", (*bench).enginePostgres},
 		{postgresSections + "-fanout", "Fan-out, on PostgreSQL", (*bench).fanOutPostgres},
 		{nodesSections, "Several nodes", withContextFirst(severalNodes)},

@@ -33,6 +33,7 @@ type sizes struct {
 	activeJobs  int           // that wait
 	watch       time.Duration // how long a server with nothing to do is watched
 	strangers   int           // connections before it is known who they are
+	records     int           // audit records
 
 	nodeCallers []int       // at once, of several nodes together
 	nodePairs   map[int]int // start-next + update pairs for each of nodeCallers
@@ -71,6 +72,7 @@ var full = sizes{
 	activeJobs:  10_000,
 	watch:       20 * time.Second,
 	strangers:   1000,
+	records:     10_000_000,
 	nodeCallers: []int{64, 1024},
 	nodePairs:   map[int]int{64: 10_000, 1024: 20_000},
 	nodeRounds:  6,
@@ -108,6 +110,7 @@ var small = sizes{
 	activeJobs:  500,
 	watch:       2 * time.Second,
 	strangers:   200,
+	records:     100_000,
 	nodeCallers: []int{64, 1024},
 	nodePairs:   map[int]int{64: 2000, 1024: 4000},
 	nodeRounds:  1,

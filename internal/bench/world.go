@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/muster-iot/muster"
+	"github.com/muster-iot/muster/audit"
 	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/fleetquery"
 	"github.com/muster-iot/muster/jobs"
@@ -54,7 +55,7 @@ func newWorld(s store.Store) *world {
 	now := func() muster.Instant { return muster.At(time.Now()) }
 	timer := scheduler.New(now, quiet)
 	w := &world{store: s, service: service.New(service.Options{
-		Store: s, Account: account, Now: now, Watcher: due{timer},
+		Store: s, Account: account, Now: now, Watcher: due{timer}, Audit: audit.Settings{Days: 400},
 	})}
 	w.runParts(w.serve, func(ctx context.Context) { timer.Run(ctx, w.service) })
 	return w
