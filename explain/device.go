@@ -98,7 +98,7 @@ const cutMark = "…"
 
 func sayRefused(m *matter, e *Explanation) {
 	e.AsOf = m.Device.DiaryAsOf
-	e.Next.Say = "when that is allowed, and it tries again"
+	e.Next.Say = "when it tries again, and is allowed to"
 	if m.connectRefused() {
 		r := m.Device.Diary.Refused
 		e.Say = fmt.Sprintf("%s was refused a connection at %s: %s.", m.Thing, m.when(r.At), excerpt(r.Why, 10))
@@ -119,9 +119,9 @@ func sayRefused(m *matter, e *Explanation) {
 		return
 	}
 	d := m.Device.Diary.Denied
-	why := "no policy allows it"
+	why := "no policy allowed it"
 	if d.Policy != "" {
-		why = fmt.Sprintf("policy %s denies it", excerpt(d.Policy, 1))
+		why = fmt.Sprintf("policy %s denied it", excerpt(d.Policy, 1))
 	}
 	e.Say = fmt.Sprintf("%s was refused %s on %s at %s: %s.", m.Thing, d.Action, excerpt(d.Resource, 4), m.when(d.At), why)
 	e.Since = d.At
@@ -249,7 +249,7 @@ func (m *matter) whyGone() string {
 	case "AUTH_ERROR":
 		return ", when its certificate was not good any more"
 	case "FORBIDDEN_ACCESS":
-		return ", after something that no policy allows it"
+		return ", after something that no policy allowed"
 	case "SERVER_ERROR":
 		return ", after an error of the server"
 	case "SERVER_INITIATED_DISCONNECT", "API_INITIATED_DISCONNECT":
