@@ -32,11 +32,10 @@ type attempt struct {
 
 // attempts are those of the last minute, and older ones that wait. The zero attempts needs its map.
 type attempts struct {
-	mu      sync.Mutex
-	kept    map[sameness]*attempt
-	waiting int
-	left    int64 // attempts for which there was no room
-	leaves  bool  // since there was room last
+	mu     sync.Mutex
+	kept   map[sameness]*attempt
+	left   int64 // attempts for which there was no room
+	leaves bool  // since there was room last
 }
 
 // Refused gathers an attempt that was refused, by policy (Refused) or by the rules of the service (Failed), for the reason that

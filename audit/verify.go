@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"github.com/muster-iot/muster"
 	"github.com/muster-iot/muster/integrity"
 	"github.com/muster-iot/muster/store"
 )
@@ -51,5 +50,5 @@ func hourIn(key string) string {
 	if key == wholeKey {
 		return "all time"
 	}
-	return "the hour from " + muster.Instant(store.TimeIn(key)).Time().Format("2006-01-02T15:04Z")
+	return "the hour from " + store.TimeIn(key).Time().Format("2006-01-02T15:04Z")
 }

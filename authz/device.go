@@ -192,8 +192,7 @@ func (d *Device) Receive(topic string) bool {
 	resource := "topic/" + topic
 	decision := r.decide(iotpolicy.Receive, d.a.o.Account.Named(resource))
 	if !decision.Allowed() {
-		d.refuse(Refusal{Action: iotpolicy.Receive, Resource: resource, Decision: decision})
-		return false
+		return d.refuse(Refusal{Action: iotpolicy.Receive, Resource: resource, Decision: decision}) == nil
 	}
 	d.permit(iotpolicy.Receive, resource)
 	return true

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -331,12 +332,7 @@ func resourcesOf(r audit.Record) []Resource {
 }
 
 func hasResource(r audit.Record, is func(Resource) bool) bool {
-	for _, x := range resourcesOf(r) {
-		if is(x) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(resourcesOf(r), is)
 }
 
 // typeOf returns the type of the resource that an ARN names, "" if there is no word for it.

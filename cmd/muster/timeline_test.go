@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -73,9 +74,7 @@ func (s *timelines) advance(by string) {
 func (s *timelines) job(id, target string, with object) {
 	s.t.Helper()
 	job := object{"targets": []string{target}, "document": "{}"}
-	for name, value := range with {
-		job[name] = value
-	}
+	maps.Copy(job, with)
 	s.call("PUT", "/jobs/"+id, job, nil)
 	s.advance("1s")
 }
