@@ -59,6 +59,7 @@ type Log struct {
 
 	warned  sync.Once // of records that were removed for Settings.Max
 	refused attempts
+	counted counted
 }
 
 // New returns a Log on o.

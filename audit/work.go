@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/muster-iot/muster"
@@ -49,7 +50,7 @@ func (l *Log) Due(r store.Reader, asked commit.Asked) (commit.Due, error) {
 		due.Sooner(at)
 	}
 	if asked.Mine("audit") {
-		counts, at, err := firstAt(r, tables.uncounted.Table)
+		counts, at, err := l.firstUncounted(r)
 		if err != nil {
 			return due, err
 		}
@@ -88,9 +89,9 @@ func repeat(step func(*commit.Tx) error) []func(*commit.Tx) error {
 	return steps
 }
 
-// firstAt returns the instant of the first row of a table whose keys begin with a TimeKey, if there is one.
-func firstAt(r store.Reader, table store.Table) (there bool, at muster.Instant, err error) {
-	for row, err := range r.Scan(table, "", "") {
+// firstAt returns the instant of the first row of a table whose keys begin with a TimeKey, from a key on, if there is one.
+func firstAt(r store.Reader, table store.Table, from string) (there bool, at muster.Instant, err error) {
+	for row, err := range r.Scan(table, from, "") {
 		if err != nil || row.Key == wholeKey {
 			return false, 0, err
 		}
@@ -99,12 +100,34 @@ func firstAt(r store.Reader, table store.Table) (there bool, at muster.Instant, 
 	return false, 0, nil
 }
 
+// counted is the place in tables.uncounted up to which this process has counted, while there was more to count; otherwise
+// empty. Without it each step would read over what the steps before it have removed, which a store keeps for a while. A row that comes
+// before the place is counted when there is no more behind it.
+type counted struct{ place atomic.Pointer[string] }
+
+func (c *counted) get() string {
+	if place := c.place.Load(); place != nil {
+		return *place
+	}
+	return ""
+}
+
+// firstUncounted returns the instant of a row that is to be counted, of the first one if the place is not known.
+func (l *Log) firstUncounted(r store.Reader) (there bool, at muster.Instant, err error) {
+	if place := l.counted.get(); place != "" {
+		if there, at, err := firstAt(r, tables.uncounted.Table, place); there || err != nil {
+			return there, at, err
+		}
+	}
+	return firstAt(r, tables.uncounted.Table, "")
+}
+
 // count adds what came since to what there is.
 func (l *Log) count(tx *commit.Tx) error {
 	var all amount
 	hours := map[muster.Instant]amount{}
 	var counted []string
-	for row, err := range tables.uncounted.Scan(tx, "", "") {
+	for row, err := range tables.uncounted.Scan(tx, l.counted.get(), "") {
 		if err != nil {
 			return err
 		}
@@ -116,6 +139,11 @@ func (l *Log) count(tx *commit.Tx) error {
 		hours[of] = hours[of].plus(row.Value)
 		all = all.plus(row.Value)
 	}
+	place := ""
+	if len(counted) == countStep {
+		place = store.After(counted[countStep-1])
+	}
+	tx.After(func() { l.counted.place.Store(&place) })
 	if len(counted) == 0 {
 		return nil
 	}
@@ -190,7 +218,7 @@ func add(tx store.Records, key string, more amount) error {
 
 // excess reports whether the oldest records are to be removed, and otherwise when they will be too old; zero is never.
 func (l *Log) excess(r store.Reader, now muster.Instant) (bool, muster.Instant, error) {
-	there, oldest, err := firstAt(r, tables.hours.Table)
+	there, oldest, err := firstAt(r, tables.hours.Table, "")
 	if err != nil || !there {
 		return false, 0, err
 	}
@@ -213,7 +241,7 @@ func (l *Log) removeOldest(tx *commit.Tx) error {
 	if err != nil || !full {
 		return err
 	}
-	_, oldest, err := firstAt(tx, tables.hours.Table)
+	_, oldest, err := firstAt(tx, tables.hours.Table, "")
 	if err != nil {
 		return err
 	}

@@ -104,6 +104,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	out := fs.String("out", "", "also write the table to this `file`, as Markdown")
 	profile := fs.String("profile", "", "write a processor profile of this process, in which sections engine and fanout run, to this `file`")
 	moving := fs.Int("moving", 0, "`number` of devices that move when a node is killed; that of the size when not given")
+	records := fs.Int("records", 0, "`number` of audit records; that of the size when not given")
 	fs.StringVar(&b.muster, "muster", "bin/muster", "the `binary` under test")
 	extra := fs.String("serve", "", "more `flags` for muster serve, such as \"--pprof 127.0.0.1:6060\" to profile what is measured")
 	fs.Usage = func() {
@@ -122,6 +123,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	if *moving > 0 {
 		b.moving = *moving
+	}
+	if *records > 0 {
+		b.records = *records
 	}
 	chosen, err := choose(fs.Args())
 	if err != nil {

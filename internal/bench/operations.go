@@ -19,7 +19,7 @@ const startedOf = 20
 // binary.
 func operations(ctx context.Context, b *bench) ([]figure, error) {
 	folder := filepath.Join(b.dir, "operations")
-	if err := b.prepareOperations(ctx, folder); err != nil {
+	if err := prepareOperations(ctx, b, folder); err != nil {
 		return nil, err
 	}
 	s, err := b.serve(ctx, folder)
@@ -49,7 +49,7 @@ func operations(ctx context.Context, b *bench) ([]figure, error) {
 }
 
 // prepareOperations makes a folder with a job for many things, of which some have started it, and with audit records.
-func (b *bench) prepareOperations(ctx context.Context, folder string) error {
+func prepareOperations(ctx context.Context, b *bench, folder string) error {
 	w, err := b.open(folder)
 	if err != nil {
 		return err
