@@ -23,13 +23,18 @@ import (
 // answer.
 func (s *running) s3(t *testing.T, method, path, body, header string) string {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, s.ready.APIURL+path, bytes.NewReader([]byte(body)))
+	return s3Request(t, s.ready, s.Credential, method, path, body, header)
+}
+
+func s3Request(t *testing.T, to datafolder.Ready, c sigv4.Credential, method, path, body, header string) string {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, to.APIURL+path, bytes.NewReader([]byte(body)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	digest := sha256.Sum256([]byte(body))
 	r.Header.Set("X-Amz-Content-Sha256", hex.EncodeToString(digest[:]))
-	sigv4.Sign(r, []byte(body), s.Credential, s.Region, "s3", time.Now())
+	sigv4.Sign(r, []byte(body), c, to.Region, "s3", time.Now())
 	response, err := http.DefaultClient.Do(r)
 	if err != nil {
 		t.Fatal(err)

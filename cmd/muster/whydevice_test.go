@@ -52,7 +52,12 @@ func (s *puzzles) certificate(thing string, statements ...string) tls.Certificat
 // device connects a thing with a certificate of its own, and returns what the server says.
 func (s *puzzles) device(thing string, expiry uint32, statements ...string) (*mqtttest.Client, *packet.Connack) {
 	s.t.Helper()
-	pair := s.certificate(thing, statements...)
+	return s.connect(thing, expiry, s.certificate(thing, statements...))
+}
+
+// connect connects a thing with a certificate, and returns what the server says.
+func (s *puzzles) connect(thing string, expiry uint32, pair tls.Certificate) (*mqtttest.Client, *packet.Connack) {
+	s.t.Helper()
 	conn, err := tls.Dial("tcp", s.ready.MQTTSAddr, &tls.Config{RootCAs: rootsIn(s.t, s.ready.CAFile), Certificates: []tls.Certificate{pair}})
 	if err != nil {
 		s.t.Fatal(err)
