@@ -36,6 +36,9 @@ func At(t time.Time) Instant { return Instant(t.UnixMilli()) }
 // Seconds returns i floored to whole seconds, the data plane's unit.
 func (i Instant) Seconds() int64 { return int64(i) / 1000 }
 
+// InstantForm is the layout in which instants are shown to people and programs, for time.Time.Format: RFC 3339 to the millisecond.
+const InstantForm = "2006-01-02T15:04:05.000Z07:00"
+
 // Time returns i in UTC.
 func (i Instant) Time() time.Time { return time.UnixMilli(int64(i)).UTC() }
 

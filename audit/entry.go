@@ -1,5 +1,7 @@
 package audit
 
+import "github.com/muster-iot/muster"
+
 // Entry is a record as people and programs get it.
 type Entry struct {
 	At string `json:"at"` // RFC 3339, in UTC, with milliseconds
@@ -8,5 +10,5 @@ type Entry struct {
 
 // EntryOf returns the entry of a record.
 func EntryOf(r Record) Entry {
-	return Entry{r.At.Time().Format("2006-01-02T15:04:05.000Z07:00"), r}
+	return Entry{r.At.Time().Format(muster.InstantForm), r}
 }

@@ -13,7 +13,7 @@ import (
 
 // Attempts that were refused change nothing, so their records have no transaction that they belong to. They are gathered here
 // and written by background work: a crash loses those of the last second. Equal ones within a minute are one
-// record with a count, and there is room for so many different ones that nobody can fill the store or the memory.
+// record with a count. The number of different ones is bounded, so nobody can fill the store or the memory.
 const (
 	attemptsMax   = 1000
 	attemptLife   = time.Minute // within which an equal one is counted

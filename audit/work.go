@@ -101,8 +101,8 @@ func firstAt(r store.Reader, table store.Table, from string) (there bool, at mus
 }
 
 // counted is the place in tables.uncounted up to which this process has counted, while there was more to count; otherwise
-// empty. Without it each step would read over what the steps before it have removed, which a store keeps for a while. A row that comes
-// before the place is counted when there is no more behind it.
+// empty. Without it each step would read over what the steps before it have removed, which a store keeps for a while. A row that is
+// written before the place is counted later, when the steps have come to the end of the table and begin again.
 type counted struct{ place atomic.Pointer[string] }
 
 func (c *counted) get() string {

@@ -29,7 +29,7 @@ type Device struct {
 	https    *following // nil over MQTT
 	renewal  sync.Mutex // held from a look-up until rights are replaced, so that an older look-up cannot replace a newer one
 	rights   atomic.Pointer[standing]
-	allowed  atomic.Uint32 // the kinds of actions (kindOf) of which Options.Allowed was told, and none was refused since
+	allowed  atomic.Uint32 // bits of kindOf: Options.Allowed was told of such an action, and none was refused since
 }
 
 // following is what it takes to end what goes on after a request of a device over HTTPS.

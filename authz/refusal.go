@@ -9,7 +9,7 @@ import (
 	"github.com/muster-iot/muster/iotpolicy"
 )
 
-// Refusal is what somebody was refused, and why.
+// Refusal is an action that was not allowed, with who tried it and why it was refused.
 type Refusal struct {
 	Principal string             // the id of a certificate, or the ARN of an access key, or its id if it is unknown; "" for none
 	Known     bool               // the certificate or the key is known here

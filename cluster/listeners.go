@@ -90,7 +90,7 @@ func (l *Listeners) ask(ctx context.Context, namespace muster.Namespace, things 
 	return all
 }
 
-// answer answers a question. One that is not understood gets an empty answer, so that nobody waits for it.
+// answer answers a question. A question of an unknown form gets an empty answer at once, so that its sender does not wait.
 func (l *Listeners) answer(m Delivered) {
 	if m.Answer == nil {
 		return

@@ -144,7 +144,7 @@ func sayJobOver(m *matter, e *Explanation) {
 		e.Say = fmt.Sprintf("%s, which was cancelled at %s.", has, m.when(j.UpdatedAt))
 	default:
 		e.Say = has + ", whose end time has come."
-		if end := m.endTime(); end != 0 && end <= m.Now {
+		if end := m.times.End(); end != 0 && end <= m.Now {
 			e.Since = end
 			e.Say = fmt.Sprintf("%s, whose end time was %s.", has, m.when(end))
 		}
@@ -384,23 +384,14 @@ func (m *matter) opens() muster.Instant {
 	if next := m.times.Upcoming(m.Now, 1); len(next) > 0 {
 		return next[0]
 	}
-	if m.schedule.Phase == rollout.Closed && m.schedule.Next != m.endTime() {
+	if m.schedule.Phase == rollout.Closed && m.schedule.Next != m.times.End() {
 		return m.schedule.Next // years from now
 	}
 	return 0
 }
 
-// endTime returns the end time of the job; zero if it has none.
-func (m *matter) endTime() muster.Instant {
-	end, err := rollout.ParseTime(m.job.Config.Schedule.EndTime)
-	if err != nil {
-		return 0
-	}
-	return end
-}
-
 func sayOpening(m *matter, e *Explanation) {
-	switch opens, end := m.opens(), m.endTime(); {
+	switch opens, end := m.opens(), m.times.End(); {
 	case opens != 0:
 		e.Next = Next{At: opens, Say: "a window opens"}
 	case end > m.Now:

@@ -51,7 +51,7 @@ func (m *matter) when(at muster.Instant) string {
 }
 
 // instant returns an instant as data has it: RFC 3339 in UTC, with milliseconds.
-func instant(at muster.Instant) string { return at.Time().Format("2006-01-02T15:04:05.000Z") }
+func instant(at muster.Instant) string { return at.Time().Format(muster.InstantForm) }
 
 // duration returns a duration in its largest unit, such as 12 min.
 func duration(d muster.Instant) string {

@@ -11,9 +11,6 @@ import (
 // text. It is read from any RFC 3339. Zero, which omitzero leaves out, is unset.
 type Instant muster.Instant
 
-// instantForm is the form of an Instant.
-const instantForm = "2006-01-02T15:04:05.000Z07:00"
-
 // At returns the instant of a time, unset if that is zero.
 func At(t time.Time) Instant {
 	if t.IsZero() {
@@ -31,7 +28,7 @@ func (i Instant) Time() time.Time {
 }
 
 // String returns the form in which an instant is shown.
-func (i Instant) String() string { return i.Time().Format(instantForm) }
+func (i Instant) String() string { return i.Time().Format(muster.InstantForm) }
 
 // MarshalJSON returns that form as a string.
 func (i Instant) MarshalJSON() ([]byte, error) { return json.Marshal(i.String()) }

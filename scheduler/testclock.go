@@ -38,7 +38,7 @@ func (c *TestClock) Move(ctx context.Context, w Work, to muster.Instant) error {
 	c.moving.Lock()
 	defer c.moving.Unlock()
 	if to < c.Now() {
-		return muster.Errorf(muster.Invalid, "the clock shows %s and cannot be set back", c.Now().Time().Format("2006-01-02T15:04:05.000Z07:00"))
+		return muster.Errorf(muster.Invalid, "the clock shows %s and cannot be set back", c.Now().Time().Format(muster.InstantForm))
 	}
 	for {
 		next, err := settle(ctx, w)

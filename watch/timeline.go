@@ -10,7 +10,6 @@ import (
 	"github.com/muster-iot/muster/commit"
 	"github.com/muster-iot/muster/diary"
 	"github.com/muster-iot/muster/jobs"
-	"github.com/muster-iot/muster/registry"
 	"github.com/muster-iot/muster/rights"
 	"github.com/muster-iot/muster/rollout"
 	"github.com/muster-iot/muster/store"
@@ -168,7 +167,6 @@ type sight struct {
 
 // sightOf reads the executions of a thing, and what is known of the thing.
 func (w *Watch) sightOf(r jobs.Reading, q TimelineQuery, after *place) (s sight, err error) {
-	var lookup registry.Lookup
 	commit.PrefetchView(r.Reader, func(want *commit.Wants) {
 		lookup.WantThing(want, q.Thing)
 		want.OfThing(q.Thing)
