@@ -124,6 +124,7 @@ A request counts for the service in its signature's scope (signature version 4),
 | ` + "`iotdevicegateway`" + ` | data plane, and MQTT over WebSocket | the device SDKs |
 | ` + "`s3`" + ` | job files | AWS CLI and SDKs, presigned URLs |
 | ` + "`sts`" + ` | ` + "`GetCallerIdentity`" + `, which every key may ask; nothing else | AWS CLI and SDKs |
+| ` + "`cloudtrail`" + ` | ` + "`LookupEvents`" + `: [audit records](operator-guide.md#who-did-what); nothing else | AWS CLI, boto3 |
 
 A request that is signed for any other service gets an error that names the service and, where the request tells it, the operation, in the form of the protocol
 that the client speaks (JSON, REST with JSON, CBOR, Query, EC2, REST with XML). The SDKs of today do not try again after it.
